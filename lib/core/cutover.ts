@@ -1,0 +1,164 @@
+/**
+ * What is declared about a cutover (reviewed and deployed with the code) and what is known about it (its state).
+ * Types only, plus the identity of a cutover that has never been touched.
+ */
+
+import type { Plan, StageKind } from './plan.ts';
+
+/** `^[a-z][a-z0-9_]{0,39}$`: also a flag name, an environment variable and part of SQL names. */
+export type CutoverId = string;
+export const CUTOVER_ID = /^[a-z][a-z0-9_]{0,39}$/;
+
+export type CutoverKind = 'table' | 'component' | 'service';
+export type Side = 'primary' | 'shadow';
+export type ValidationMode = 'strict' | 'relaxed' | 'disabled';
+
+/** Limits of the gates. Rates are 0–1, increases are fractions of the primary's value. */
+export type Policy = {
+  errorRateRollback: number;
+  errorRateAdvance: number;
+  latencyIncreaseRollback: number;
+  latencyIncreaseAdvance: number;
+  validationScoreRollback: number;
+  validationScoreAdvance: number;
+  /** Bad minutes in a row that force a rollback. */
+  consecutiveFailures: number;
+  /** Fewest shadow operations in a stage before its figures count as proof. */
+  minSamples: number;
+  /** Highest age of the oldest un-applied hint, in milliseconds, at which the cutover may advance. */
+  lagAdvanceMs: number;
+  /** Highest share of reads without a routing key. */
+  keylessAdvance: number;
+  autoAdvance: boolean;
+  autoRollback: boolean;
+  /** Each stage waits for an `approve`. */
+  approvalRequired: boolean;
+};
+
+export const DEFAULT_POLICY: Policy = {
+  errorRateRollback: 0.01,
+  errorRateAdvance: 0.001,
+  latencyIncreaseRollback: 0.2,
+  latencyIncreaseAdvance: 0.1,
+  validationScoreRollback: 0.99,
+  validationScoreAdvance: 0.995,
+  consecutiveFailures: 3,
+  minSamples: 100,
+  lagAdvanceMs: 30_000,
+  keylessAdvance: 0.01,
+  autoAdvance: true,
+  autoRollback: true,
+  approvalRequired: false,
+};
+
+/**
+ * Where one column of the new shape comes from. A column of the same name in both tables needs no entry.
+ * - `{ from }`: rename, with a cast when the types differ;
+ * - `{ sql }`: computed from the columns of the old row (unqualified names); when the new column is GENERATED it is
+ *   compared, not written;
+ * - `{ added: true }`: new, filled by its own default and left alone by Crossfade.
+ */
+export type ColumnSource = { from: string } | { sql: string } | { added: true };
+
+export type TableDeclaration = {
+  /** `schema.table`, as the catalog spells it. */
+  primary: string;
+  shadow: string;
+  /** By column of the shadow. */
+  columns?: Readonly<Record<string, ColumnSource>>;
+  /**
+   * The way back, by column of the primary: SQL over the new row. Only for columns whose inverse cannot be derived.
+   * `{ insertOnly }`: value for rows that were born in the new table; existing rows keep what they had.
+   */
+  reverse?: Readonly<Record<string, { sql: string } | { insertOnly: string }>>;
+};
+
+export type CutoverDeclaration = {
+  id: CutoverId;
+  plan: Plan;
+  policy: Policy;
+  /** Cutovers with the same salt move the same keys together. */
+  salt: string;
+  validation: ValidationMode;
+  allow: readonly string[];
+  deny: readonly string[];
+} & (
+  | { kind: 'table'; table: TableDeclaration }
+  | { kind: 'component' }
+  | { kind: 'service'; upstreams: { primary: string; shadow: string } }
+);
+
+/** An intent that a second system must carry out before the state may move. */
+export type PendingAction = {
+  action: 'promote' | 'revert' | 'cleanup';
+  /** The epoch in force once it is done; the fence of the work itself. */
+  epoch: number;
+  sinceMs: number;
+  actor: string;
+  reason: string;
+};
+
+export type CutoverState = {
+  id: CutoverId;
+  kind: CutoverKind;
+  /** Grows by one with every accepted change. */
+  version: number;
+  /** Grows by one when the writing side or the direction of sync changes. */
+  epoch: number;
+  /** Name of the stage and what it does. `cleaned` and `rolled_back` belong to no plan. */
+  stage: string;
+  stageKind: StageKind;
+  plan: Plan;
+  enteredAtMs: number;
+  paused: boolean;
+  approved: boolean;
+  pending: PendingAction | null;
+  /** The last rollback, kept until `reset`. */
+  rollback: { fromStage: string; reason: string; actor: string; atMs: number } | null;
+  /** Number and hash of the last audit entry: the head of the chain. */
+  auditSeq: number;
+  auditHash: string;
+};
+
+/** The switches that concern every cutover at once; one item, its own version and audit chain. */
+export type SystemState = {
+  version: number;
+  emergencyStop: boolean;
+  readonly: boolean;
+  shadowWritesEnabled: boolean;
+  migrationPhase: string;
+  auditSeq: number;
+  auditHash: string;
+};
+
+export const GENESIS_HASH = '0'.repeat(64);
+
+/** A cutover that is declared and was never started: the state from which every audit log is replayed. */
+export function initialState(declaration: Pick<CutoverDeclaration, 'id' | 'kind' | 'plan'>): CutoverState {
+  return {
+    id: declaration.id,
+    kind: declaration.kind,
+    version: 0,
+    epoch: 0,
+    stage: 'disabled',
+    stageKind: 'disabled',
+    plan: declaration.plan,
+    enteredAtMs: 0,
+    paused: false,
+    approved: false,
+    pending: null,
+    rollback: null,
+    auditSeq: 0,
+    auditHash: GENESIS_HASH,
+  };
+}
+
+export const INITIAL_SYSTEM: SystemState = {
+  version: 0,
+  emergencyStop: false,
+  readonly: false,
+  shadowWritesEnabled: true,
+  migrationPhase: 'none',
+  auditSeq: 0,
+  auditHash: GENESIS_HASH,
+};

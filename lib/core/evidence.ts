@@ -1,0 +1,71 @@
+/** What the gates look at: minute windows of both sides and the state of the data plane. Types and their merging. */
+
+import type { Side } from './cutover.ts';
+import { addHistograms, type Histogram } from './histogram.ts';
+
+/** One minute of one side. `minute` is epoch milliseconds / 60 000, rounded down. */
+export type MinuteWindow = {
+  minute: number;
+  side: Side;
+  count: number;
+  errors: number;
+  /** Operations that came without a routing key. */
+  keyless: number;
+  latency: Histogram;
+  /** Comparisons of both sides and how many of them differed. */
+  checks: number;
+  mismatches: number;
+};
+
+export function emptyWindow(minute: number, side: Side): MinuteWindow {
+  return { minute, side, count: 0, errors: 0, keyless: 0, latency: {}, checks: 0, mismatches: 0 };
+}
+
+export function mergeWindows(a: MinuteWindow, b: MinuteWindow): MinuteWindow {
+  return {
+    minute: Math.max(a.minute, b.minute),
+    side: a.side,
+    count: a.count + b.count,
+    errors: a.errors + b.errors,
+    keyless: a.keyless + b.keyless,
+    latency: addHistograms(a.latency, b.latency),
+    checks: a.checks + b.checks,
+    mismatches: a.mismatches + b.mismatches,
+  };
+}
+
+export type BackfillProgress = {
+  state: 'none' | 'running' | 'done';
+  rowsDone: number;
+  /** Estimated rows of the primary. */
+  rowsTotal: number;
+  rowsPerSecond: number;
+};
+
+export type VerificationResult = {
+  /** Rows of the primary seen by the last complete pass. */
+  rowsCompared: number;
+  /** Keys that differed and had no un-applied hint. */
+  divergences: number;
+  /** Consistent rows / compared rows, 0–1; 1 for an empty table. */
+  score: number;
+  /** When the pass ended. */
+  atMs: number;
+  /** At most 20 diverged keys as JSON text, with the differing columns where the row exists on both sides. */
+  samples: readonly { key: string; columns: readonly string[] }[];
+};
+
+/** What Postgres says of one table cutover at one moment. */
+export type TableStatus = {
+  armed: 'none' | 'forward' | 'reverse';
+  /** Epoch, version and stage of the mirror row; null before the first `start`. */
+  mirror: { epoch: number; version: number; stage: string } | null;
+  /** Age of the oldest un-applied hint in milliseconds, 0 when there is none. One clock: the database's. */
+  lagMs: number;
+  outboxRows: number;
+  /** Keys in quarantine, and at most 20 of them. */
+  quarantined: number;
+  quarantine: readonly { key: string; sqlstate: string; reason: string; attempts: number }[];
+  backfill: BackfillProgress;
+  verification: VerificationResult | null;
+};

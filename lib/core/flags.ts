@@ -1,0 +1,145 @@
+/**
+ * Flags as a projection of state: one flag per cutover and one named `system`. Nothing is stored in flags that is not
+ * derived here, so publishing them again is always safe.
+ */
+
+import type { CutoverDeclaration, CutoverState, SystemState, ValidationMode } from './cutover.ts';
+import { CrossfadeError } from './errors.ts';
+import { FULL_SHARE_PPM } from './plan.ts';
+
+export const SYSTEM_FLAG = 'system';
+export const FLAG_SCHEMA = 1;
+
+/** What a reader gets for one cutover. Every flag is `enabled`: AppConfig serves disabled flags without attributes. */
+export type CutoverFlag = {
+  enabled: true;
+  stage: string;
+  epoch: number;
+  version: number;
+  read_ppm: number;
+  salt: string;
+  hash: 'murmur3_x86_32';
+  shadow_writes: boolean;
+  validation: ValidationMode;
+  primary_read_only: boolean;
+  shadow_is_primary: boolean;
+  allow: readonly string[];
+  deny: readonly string[];
+};
+
+export type SystemFlag = {
+  enabled: true;
+  version: number;
+  emergency_stop: boolean;
+  shadow_writes_enabled: boolean;
+  sync_monitoring: boolean;
+  divergence_alerts: boolean;
+  readonly: boolean;
+  migration_phase: string;
+};
+
+/** The flattened form that AppConfig serves: flag name → attributes. */
+export type FlagDocument = { system: SystemFlag; cutovers: Readonly<Record<string, CutoverFlag>> };
+
+const LIST_LIMIT = 25;
+const ENTRY_LIMIT = 1024;
+
+/** Share of reads that go to the shadow in a state: the plan's, or what the two stages outside of any plan say. */
+export function sharePpmOf(state: CutoverState): number {
+  if (state.stageKind === 'cleaned') return FULL_SHARE_PPM;
+  if (state.stageKind === 'rolled_back') return 0;
+  return state.plan.stages.find((stage) => stage.name === state.stage)?.sharePpm ?? 0;
+}
+
+/** True while the side named `shadow` is kept equal, in whichever direction. */
+export function syncsShadow(state: CutoverState): boolean {
+  return ['dual_write', 'ramp', 'full', 'completed'].includes(state.stageKind);
+}
+
+/**
+ * The flag of one cutover.
+ * @throws CrossfadeError `flags_too_large` when a list is longer than AppConfig takes.
+ */
+export function cutoverFlag(declaration: CutoverDeclaration, state: CutoverState, system: SystemState): CutoverFlag {
+  for (const [name, list] of [
+    ['allow', declaration.allow],
+    ['deny', declaration.deny],
+  ] as const) {
+    const longest = Math.max(0, ...list.map((entry) => entry.length));
+    if (list.length > LIST_LIMIT || longest > ENTRY_LIMIT) {
+      throw new CrossfadeError(
+        'flags_too_large',
+        `The ${name} list of cutover '${declaration.id}' has ${list.length} entries of up to ${longest} characters. ` +
+          `AppConfig takes ${LIST_LIMIT} entries of ${ENTRY_LIMIT}: shorten the list, or use a cohort.`,
+      );
+    }
+  }
+  const promoted = state.stageKind === 'completed' || state.stageKind === 'cleaned';
+  return {
+    enabled: true,
+    stage: state.stage,
+    epoch: state.epoch,
+    version: state.version,
+    read_ppm: system.emergencyStop && !promoted ? 0 : sharePpmOf(state),
+    salt: declaration.salt,
+    hash: 'murmur3_x86_32',
+    shadow_writes: system.shadowWritesEnabled && syncsShadow(state),
+    validation: declaration.validation,
+    primary_read_only: false,
+    shadow_is_primary: promoted,
+    allow: declaration.allow,
+    deny: declaration.deny,
+  };
+}
+
+export function systemFlag(system: SystemState): SystemFlag {
+  return {
+    enabled: true,
+    version: system.version,
+    emergency_stop: system.emergencyStop,
+    shadow_writes_enabled: system.shadowWritesEnabled,
+    sync_monitoring: true,
+    divergence_alerts: true,
+    readonly: system.readonly,
+    migration_phase: system.migrationPhase,
+  };
+}
+
+/** The whole document for the given cutovers. */
+export function flagDocument(
+  cutovers: readonly { declaration: CutoverDeclaration; state: CutoverState }[],
+  system: SystemState,
+): FlagDocument {
+  return {
+    system: systemFlag(system),
+    cutovers: Object.fromEntries(
+      cutovers.map(({ declaration, state }) => [declaration.id, cutoverFlag(declaration, state, system)]),
+    ),
+  };
+}
+
+/** Negative when a is older than b: epoch first, then version. */
+export function compareFlagAge(
+  a: Pick<CutoverFlag, 'epoch' | 'version'>,
+  b: Pick<CutoverFlag, 'epoch' | 'version'>,
+): number {
+  return a.epoch - b.epoch || a.version - b.version;
+}
+
+/** True when both documents say the same, whatever the order of their keys. */
+export function sameDocument(a: FlagDocument, b: FlagDocument): boolean {
+  return canonicalJson(a) === canonicalJson(b);
+}
+
+/** JSON with sorted keys: equal values give equal text. Used for flag comparison and for hashing audit entries. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (value !== null && typeof value === 'object') {
+    const fields = Object.entries(value)
+      .filter(([, field]) => field !== undefined)
+      .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+      .map(([name, field]) => `${JSON.stringify(name)}:${canonicalJson(field)}`);
+    return `{${fields.join(',')}}`;
+  }
+  return JSON.stringify(value) ?? 'null';
+}

@@ -1,0 +1,212 @@
+/** What the flows need from the outside world. Types only; adapters implement them, tests have in-memory ones. */
+
+import type { AuditEntry } from './core/audit.ts';
+import type { CutoverId, CutoverState, Side, SystemState, TableDeclaration, ValidationMode } from './core/cutover.ts';
+import type { MinuteWindow, TableStatus, VerificationResult } from './core/evidence.ts';
+import type { FlagDocument } from './core/flags.ts';
+import type { Verdict } from './core/gates.ts';
+import type { Event } from './core/stage.ts';
+
+export type Clock = {
+  /** Epoch milliseconds. One flow takes one "now" from here and passes it on. */
+  now(): number;
+};
+
+export type Ids = { next(): string };
+
+// ---------------------------------------------------------------------------------------------------------- state
+
+/** The caller's idempotency record, written in the same transaction as what it did. */
+export type IdempotencyRecord = {
+  key: string;
+  caller: string;
+  /** SHA-256 of method, path and body. */
+  fingerprint: string;
+  /** The answer to repeat. JSON. */
+  answer: { status: number; body: unknown };
+  expiresAtMs: number;
+};
+
+/** One conditional write: the new state, the entries that explain it, and optionally who asked. */
+export type StateChange<State> = {
+  /** Version, epoch and audit head the change is based on. */
+  before: State;
+  after: State;
+  /** One or more entries that continue `before`'s chain; `after` carries the new head. */
+  entries: readonly AuditEntry<Event>[];
+  idempotency?: IdempotencyRecord;
+};
+
+export type WriteResult<State> =
+  | { kind: 'applied' }
+  /** Somebody else changed it first; what is there now. Also after an unknown outcome that turned out not to be ours. */
+  | { kind: 'stale'; current: State }
+  /** The idempotency key was used before: its stored record. */
+  | { kind: 'repeated'; record: IdempotencyRecord };
+
+export type StateStore = {
+  /** Consistent read. `null` when never written. @throws CrossfadeError `state_invalid`, `store_unavailable`. */
+  readCutover(id: CutoverId): Promise<CutoverState | null>;
+  /** Every cutover in one consistent query. An item that cannot be read as a state is returned as its error. */
+  readAll(): Promise<readonly (CutoverState | { id: CutoverId; invalid: string })[]>;
+  /** The initial system state when never written. */
+  readSystem(): Promise<SystemState>;
+  /** One TransactWriteItems: condition on version, epoch and audit head; audit entries at `attribute_not_exists`. */
+  writeCutover(change: StateChange<CutoverState>): Promise<WriteResult<CutoverState>>;
+  writeSystem(change: StateChange<SystemState>): Promise<WriteResult<SystemState>>;
+  readIdempotency(key: string): Promise<IdempotencyRecord | null>;
+  /** Newest first unless `oldestFirst`. `subject` is a cutover id or `system`; `afterSeq` excludes that entry. */
+  readAudit(
+    subject: string,
+    page: { limit: number; afterSeq?: number; oldestFirst?: boolean },
+  ): Promise<readonly AuditEntry<Event>[]>;
+  /** The last verdict of the gates: overwritten by every tick, not part of the versioned state. */
+  writeVerdict(id: CutoverId, verdict: { atMs: number; verdict: Verdict }): Promise<void>;
+  readVerdict(id: CutoverId): Promise<{ atMs: number; verdict: Verdict } | null>;
+};
+
+// -------------------------------------------------------------------------------------------------------- windows
+
+/** One aggregated part of a flush: one minute, side and operation type of one cutover. */
+export type WindowAddition = { cutover: CutoverId; operation: string; window: MinuteWindow };
+
+export type WindowStore = {
+  /** Adds; the same `flushId` for the same window is counted once. `source` spreads the writers over shards. */
+  add(flushId: string, source: string, additions: readonly WindowAddition[], nowMs: number): Promise<void>;
+  /** Merged over shards and operations: at most one window per minute and side, `fromMinute` included, oldest first. */
+  read(id: CutoverId, fromMinute: number, toMinute: number): Promise<readonly MinuteWindow[]>;
+};
+
+export type WakeUps = {
+  /** Makes the stream emit a record for this cutover, always: a counter is incremented. */
+  wake(id: CutoverId): Promise<void>;
+};
+
+// ---------------------------------------------------------------------------------------------------------- flags
+
+export type FlagPublisher = {
+  /** What is deployed now, and the number of the newest stored version (0 when none). */
+  deployed(): Promise<{ document: FlagDocument | null; latestVersion: number }>;
+  /**
+   * Stores a version fenced on `latestVersion` and deploys it, 0 minutes, 100 %, 0 bake. `urgent` stops a running
+   * deployment first. Waits for completion until the deadline.
+   */
+  publish(request: {
+    document: FlagDocument;
+    latestVersion: number;
+    urgent: boolean;
+    deadlineMs: number;
+  }): Promise<{ kind: 'published'; version: number } | { kind: 'conflict'; why: string } | { kind: 'unavailable'; why: string }>;
+};
+
+// ----------------------------------------------------------------------------------------------------- data plane
+
+/** What the database needs to know of a table cutover. */
+export type TableCutover = { id: CutoverId; table: TableDeclaration; validation: ValidationMode };
+
+export type MirrorRow = {
+  id: CutoverId;
+  epoch: number;
+  version: number;
+  stage: string;
+  shadowWrites: boolean;
+  readPpm: number;
+  salt: string;
+};
+
+/** One dependent object or property of the tables and what promotion does with it. */
+export type PlanItem = { action: 'carry' | 'rebuild' | 'notice' | 'refuse'; kind: string; object: string; text: string };
+
+export type TablePlan = {
+  primary: string;
+  shadow: string;
+  /** Key columns of the primary with their types. */
+  key: readonly { column: string; type: string }[];
+  columns: readonly { shadow: string; source: string; text: string }[];
+  items: readonly PlanItem[];
+  estimatedRows: number;
+  /** True when nothing is refused. */
+  ok: boolean;
+};
+
+export type ConvergeResult =
+  | {
+      kind: 'converged';
+      claimed: number;
+      written: number;
+      deleted: number;
+      checked: number;
+      mismatched: number;
+      /** Keys put off for a later try, and keys moved to quarantine, by this call. */
+      postponed: number;
+      quarantined: number;
+      /** Hints left that could be claimed now. */
+      remaining: number;
+    }
+  | { kind: 'stale'; have: number; got: number };
+
+export type BackfillStep =
+  | { kind: 'copied'; rows: number; rowsDone: number; rowsTotal: number; tookMs: number }
+  | { kind: 'done'; rowsDone: number }
+  | { kind: 'busy' }
+  | { kind: 'stale'; have: number; got: number };
+
+export type SwapResult =
+  | { kind: 'swapped'; lockHeldMs: number; waitedMs: number; attempts: number }
+  /** The swap had been done before by a call whose answer was lost. */
+  | { kind: 'already' }
+  /** Not now: lock not granted, outbox not drained, old transactions. Nothing changed. */
+  | { kind: 'postponed'; why: string }
+  | { kind: 'refused'; why: string; items: readonly PlanItem[] };
+
+export type DataPlane = {
+  /** Reads the catalog, changes nothing. @throws CrossfadeError `refused_table` when a table, column or key is missing. */
+  plan(cutover: TableCutover): Promise<TablePlan>;
+  /** Creates outbox, functions and the capture trigger. Idempotent. @throws `refused_table`, `database_unavailable`. */
+  arm(cutover: TableCutover): Promise<void>;
+  /** Drops capture; outbox and progress stay until `forget`. Idempotent. */
+  disarm(id: CutoverId): Promise<void>;
+  /** Drops everything of this cutover but the two tables. Idempotent. */
+  forget(id: CutoverId): Promise<void>;
+  /** Writes the fence unless a newer (epoch, version) is there. */
+  mirror(row: MirrorRow): Promise<{ kind: 'written' } | { kind: 'stale'; epoch: number; version: number }>;
+  /** `null` when the database knows nothing of this cutover. */
+  status(id: CutoverId): Promise<TableStatus | null>;
+  /** Claims and applies at most `limit` hints in one call. */
+  converge(id: CutoverId, epoch: number, limit: number): Promise<ConvergeResult>;
+  /** Cutovers whose outbox has hints that can be claimed now, with lag. */
+  waiting(): Promise<readonly { id: CutoverId; hints: number; lagMs: number }[]>;
+  backfill(id: CutoverId, epoch: number, rows: number): Promise<BackfillStep>;
+  /** One complete exact pass in one snapshot; stores its result. Foreign epoch → stale. */
+  verify(id: CutoverId, epoch: number, nowMs: number): Promise<{ kind: 'verified'; result: VerificationResult } | { kind: 'stale'; have: number; got: number } | { kind: 'unready'; why: string }>;
+  /** Enqueues hints for the diverged keys of the last pass. */
+  repair(id: CutoverId): Promise<{ enqueued: number }>;
+  /** Swaps the names, arms the other direction, writes the mirror with `toEpoch`; all in one transaction. */
+  promote(cutover: TableCutover, swap: { fromEpoch: number; toEpoch: number; stage: string; version: number }): Promise<SwapResult>;
+  revert(cutover: TableCutover, swap: { fromEpoch: number; toEpoch: number; stage: string; version: number }): Promise<SwapResult>;
+  /** After promotion: may a rollback keep everything? With the reason and key when not. */
+  rollbackReady(id: CutoverId): Promise<{ ready: true } | { ready: false; why: string; key: string | null }>;
+  /** After `completed`: drops the old table and everything of ours. No way back. */
+  cleanup(cutover: TableCutover, epoch: number): Promise<{ kind: 'cleaned' } | { kind: 'already' } | { kind: 'refused'; why: string }>;
+};
+
+// ------------------------------------------------------------------------------------------------------ reporting
+
+/** Structured log of the flows: named events with fields from an allow-list, never row values. */
+export type Log = {
+  event(name: string, fields?: Readonly<Record<string, string | number | boolean | null>>): void;
+  failure(name: string, error: unknown, fields?: Readonly<Record<string, string | number | boolean | null>>): void;
+};
+
+export type Ports = {
+  clock: Clock;
+  ids: Ids;
+  log: Log;
+  state: StateStore;
+  windows: WindowStore;
+  wakeUps: WakeUps;
+  flags: FlagPublisher;
+  tables: DataPlane;
+};
+
+export type { Side };

@@ -1,0 +1,31 @@
+import { defineConfig } from 'vitest/config';
+
+/** One project per set of servers, so that unit tests need neither Java nor Postgres. */
+export default defineConfig({
+  test: {
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    projects: [
+      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts', 'test/property/**/*.test.ts', 'test/scenario/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: { name: 'postgres', include: ['test/integration/postgres/**/*.test.ts'], globalSetup: ['test/helpers/postgres-server.ts'] },
+      },
+      {
+        extends: true,
+        test: { name: 'dynamodb', include: ['test/integration/dynamodb/**/*.test.ts'], globalSetup: ['test/helpers/dynamodb-server.ts'] },
+      },
+      { extends: true, test: { name: 'appconfig', include: ['test/integration/appconfig/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          globalSetup: ['test/helpers/postgres-server.ts', 'test/helpers/dynamodb-server.ts'],
+          fileParallelism: false,
+          testTimeout: 360_000,
+        },
+      },
+    ],
+  },
+});
