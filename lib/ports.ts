@@ -8,8 +8,12 @@ import type { Verdict } from './core/gates.ts';
 import type { Event } from './core/stage.ts';
 
 export type Clock = {
-  /** Epoch milliseconds. One flow takes one "now" from here and passes it on. */
+  /** Epoch milliseconds, accelerated in a local demonstration. One flow takes one "now" from here and passes it on. */
   now(): number;
+  /** Real milliseconds since some moment, for durations and deadlines inside one call. */
+  monotonicMs(): number;
+  /** Real time. */
+  sleep(ms: number): Promise<void>;
 };
 
 export type Ids = { next(): string };
@@ -96,7 +100,9 @@ export type FlagPublisher = {
     latestVersion: number;
     urgent: boolean;
     deadlineMs: number;
-  }): Promise<{ kind: 'published'; version: number } | { kind: 'conflict'; why: string } | { kind: 'unavailable'; why: string }>;
+  }): Promise<
+    { kind: 'published'; version: number } | { kind: 'conflict'; why: string } | { kind: 'unavailable'; why: string }
+  >;
 };
 
 // ----------------------------------------------------------------------------------------------------- data plane
@@ -115,7 +121,12 @@ export type MirrorRow = {
 };
 
 /** One dependent object or property of the tables and what promotion does with it. */
-export type PlanItem = { action: 'carry' | 'rebuild' | 'notice' | 'refuse'; kind: string; object: string; text: string };
+export type PlanItem = {
+  action: 'carry' | 'rebuild' | 'notice' | 'refuse';
+  kind: string;
+  object: string;
+  text: string;
+};
 
 export type TablePlan = {
   primary: string;
@@ -178,16 +189,33 @@ export type DataPlane = {
   waiting(): Promise<readonly { id: CutoverId; hints: number; lagMs: number }[]>;
   backfill(id: CutoverId, epoch: number, rows: number): Promise<BackfillStep>;
   /** One complete exact pass in one snapshot; stores its result. Foreign epoch → stale. */
-  verify(id: CutoverId, epoch: number, nowMs: number): Promise<{ kind: 'verified'; result: VerificationResult } | { kind: 'stale'; have: number; got: number } | { kind: 'unready'; why: string }>;
+  verify(
+    id: CutoverId,
+    epoch: number,
+    nowMs: number,
+  ): Promise<
+    | { kind: 'verified'; result: VerificationResult }
+    | { kind: 'stale'; have: number; got: number }
+    | { kind: 'unready'; why: string }
+  >;
   /** Enqueues hints for the diverged keys of the last pass. */
   repair(id: CutoverId): Promise<{ enqueued: number }>;
   /** Swaps the names, arms the other direction, writes the mirror with `toEpoch`; all in one transaction. */
-  promote(cutover: TableCutover, swap: { fromEpoch: number; toEpoch: number; stage: string; version: number }): Promise<SwapResult>;
-  revert(cutover: TableCutover, swap: { fromEpoch: number; toEpoch: number; stage: string; version: number }): Promise<SwapResult>;
+  promote(
+    cutover: TableCutover,
+    swap: { fromEpoch: number; toEpoch: number; stage: string; version: number },
+  ): Promise<SwapResult>;
+  revert(
+    cutover: TableCutover,
+    swap: { fromEpoch: number; toEpoch: number; stage: string; version: number },
+  ): Promise<SwapResult>;
   /** After promotion: may a rollback keep everything? With the reason and key when not. */
   rollbackReady(id: CutoverId): Promise<{ ready: true } | { ready: false; why: string; key: string | null }>;
   /** After `completed`: drops the old table and everything of ours. No way back. */
-  cleanup(cutover: TableCutover, epoch: number): Promise<{ kind: 'cleaned' } | { kind: 'already' } | { kind: 'refused'; why: string }>;
+  cleanup(
+    cutover: TableCutover,
+    epoch: number,
+  ): Promise<{ kind: 'cleaned' } | { kind: 'already' } | { kind: 'refused'; why: string }>;
 };
 
 // ------------------------------------------------------------------------------------------------------ reporting

@@ -45,7 +45,11 @@ export function verifyChain(entries: readonly AuditEntry[], head?: AuditHead): C
     previousHash = hash;
   }
   if (head && (head.auditSeq !== entries.length || head.auditHash !== previousHash))
-    return { intact: false, seq: head.auditSeq, why: `the state ends at entry ${head.auditSeq}, the log at ${entries.length}` };
+    return {
+      intact: false,
+      seq: head.auditSeq,
+      why: `the state ends at entry ${head.auditSeq}, the log at ${entries.length}`,
+    };
   return { intact: true, entries: entries.length };
 }
 

@@ -19,6 +19,8 @@ export type Policy = {
   errorRateAdvance: number;
   latencyIncreaseRollback: number;
   latencyIncreaseAdvance: number;
+  /** Differences smaller than this many milliseconds do not matter, whatever they are in per cent. */
+  latencyFloorMs: number;
   validationScoreRollback: number;
   validationScoreAdvance: number;
   /** Bad minutes in a row that force a rollback. */
@@ -40,6 +42,7 @@ export const DEFAULT_POLICY: Policy = {
   errorRateAdvance: 0.001,
   latencyIncreaseRollback: 0.2,
   latencyIncreaseAdvance: 0.1,
+  latencyFloorMs: 2,
   validationScoreRollback: 0.99,
   validationScoreAdvance: 0.995,
   consecutiveFailures: 3,

@@ -121,8 +121,7 @@ export function planProblems(plan: Plan): string[] {
     names.add(stage.name);
     if (!Number.isFinite(stage.dwellMinutes) || stage.dwellMinutes < 0)
       problems.push(`stage '${stage.name}' has the dwell ${stage.dwellMinutes} min, it must be 0 or more`);
-    if (!Number.isInteger(stage.sharePpm))
-      problems.push(`stage '${stage.name}' has a share finer than 0.0001 %`);
+    if (!Number.isInteger(stage.sharePpm)) problems.push(`stage '${stage.name}' has a share finer than 0.0001 %`);
   }
   for (const stage of ramps) {
     if (stage.kind === 'ramp' && !(stage.sharePpm > 0 && stage.sharePpm < FULL_SHARE_PPM))

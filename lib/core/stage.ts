@@ -1,0 +1,295 @@
+/**
+ * The stage machine. `decide` says what a command or a tick leads to, `evolve` says what an event makes of the state;
+ * both are pure, and replaying the audit log through `evolve` gives the state.
+ *
+ *   disabled ─start→ dual_write ─→ ramp 1 … ramp n ─→ full ─complete→ completed ─cleanup→ cleaned
+ *                        └──────────────── rollback (from any of these) ────────┘→ rolled_back ─reset→ disabled
+ *
+ * For tables, `complete`, rollback after it and `cleanup` need work in Postgres first. They become a pending intent that
+ * carries the epoch of the work; the intent is confirmed or abandoned by whoever sees what the database really did.
+ */
+
+import { type AuditEntry, nextEntry } from './audit.ts';
+import type { CutoverState, PendingAction } from './cutover.ts';
+import type { ErrorCode } from './errors.ts';
+import type { Verdict } from './gates.ts';
+import type { Plan, Stage, StageKind } from './plan.ts';
+
+export type Command =
+  | { type: 'start'; plan: Plan }
+  | { type: 'advance'; force: boolean; reason?: string; verdict: Verdict | null }
+  | { type: 'approve' }
+  | { type: 'pause' }
+  | { type: 'resume' }
+  | { type: 'rollback'; reason: string; cause: 'operator' | 'guard' | 'emergency' }
+  | { type: 'complete'; confirm: string; force: boolean; reason?: string; verdict: Verdict | null }
+  | { type: 'cleanup'; confirm: string }
+  | { type: 'reset'; confirm: string };
+
+export type CommandType = Command['type'];
+
+/** What a tick knows, and what became of the pending intent. */
+export type Observation =
+  | { type: 'tick'; verdict: Verdict; autoAdvance: boolean; autoRollback: boolean }
+  | { type: 'carried_out'; epoch: number; lockHeldMs?: number }
+  | { type: 'given_up'; epoch: number; why: string };
+
+export type Event =
+  | { type: 'started'; plan: Plan }
+  | { type: 'advanced'; from: string; to: string; forced: boolean; reason?: string }
+  | { type: 'approved' }
+  | { type: 'paused' }
+  | { type: 'resumed' }
+  | { type: 'rolled_back'; from: string; reason: string; cause: 'operator' | 'guard' | 'emergency' }
+  | { type: 'intent_recorded'; action: PendingAction['action']; epoch: number; reason: string }
+  | { type: 'intent_abandoned'; action: PendingAction['action']; why: string }
+  | { type: 'completed'; from: string; lockHeldMs?: number }
+  | { type: 'reverted'; from: string; reason: string; lockHeldMs?: number }
+  | { type: 'cleaned' }
+  | { type: 'reset' }
+  | { type: 'denied'; command: string; code: string; why: string }
+  | { type: 'system_changed'; change: SystemChange; reason: string };
+
+export type SystemChange = { emergencyStop?: boolean; readonly?: boolean; shadowWritesEnabled?: boolean };
+
+export type Decision =
+  | { kind: 'accepted'; events: readonly Event[] }
+  | { kind: 'unchanged'; why: string }
+  | { kind: 'refused'; code: ErrorCode; message: string; details?: Readonly<Record<string, unknown>> };
+
+export type Context = { nowMs: number; actor: string; emergencyStop: boolean };
+
+/** Which commands each kind of stage answers with something else than `illegal_transition`. */
+export const LEGAL_COMMANDS = {
+  disabled: ['start'],
+  dual_write: ['advance', 'approve', 'pause', 'resume', 'rollback'],
+  ramp: ['advance', 'approve', 'pause', 'resume', 'rollback'],
+  full: ['complete', 'approve', 'pause', 'resume', 'rollback'],
+  completed: ['cleanup', 'rollback'],
+  cleaned: [],
+  rolled_back: ['reset'],
+} as const satisfies Record<StageKind, readonly CommandType[]>;
+
+const NO_WAY_BACK =
+  'The old side was dropped by cleanup, so there is nothing left to roll back to. Restore from a backup, or declare a new cutover in the other direction.';
+
+/**
+ * What follows from a command or an observation; nothing is changed here.
+ * Refusals: `conflict` (an intent is pending), `illegal_transition`, `confirm_required`, `held` (no proof), `stopped`.
+ */
+export function decide(state: CutoverState, input: Command | Observation, context: Context): Decision {
+  if (input.type === 'carried_out') return carriedOut(state, input);
+  if (input.type === 'given_up') return givenUp(state, input.epoch, input.why);
+  if (state.pending) {
+    const waiting = `The ${state.pending.action} that ${state.pending.actor} asked for is still being carried out; the next tick settles it. Try again in a minute.`;
+    return input.type === 'tick' ? { kind: 'unchanged', why: waiting } : refuse('conflict', waiting);
+  }
+  if (input.type === 'tick') return decideTick(state, input, context);
+  return decideCommand(state, input, context);
+}
+
+function decideTick(state: CutoverState, tick: Extract<Observation, { type: 'tick' }>, context: Context): Decision {
+  const serving = state.stageKind === 'dual_write' || state.stageKind === 'ramp' || state.stageKind === 'full';
+  if (!serving) return { kind: 'unchanged', why: `nothing moves by itself in stage ${state.stage}` };
+  if (context.emergencyStop) return rollBack(state, 'emergency stop', 'emergency');
+  if (tick.verdict.verdict === 'rollback' && tick.autoRollback) {
+    return rollBack(state, tick.verdict.reasons.map((reason) => reason.text).join(' '), 'guard');
+  }
+  if (tick.verdict.verdict !== 'advance') return { kind: 'unchanged', why: 'held by the gates' };
+  if (state.paused) return { kind: 'unchanged', why: 'paused' };
+  if (!tick.autoAdvance) return { kind: 'unchanged', why: 'ready; advancing is manual' };
+  const next = nextStage(state);
+  if (!next || next.kind === 'completed') return { kind: 'unchanged', why: 'ready; completing needs a person' };
+  return accept({ type: 'advanced', from: state.stage, to: next.name, forced: false });
+}
+
+function decideCommand(state: CutoverState, command: Command, context: Context): Decision {
+  if (command.type === 'rollback' && state.stageKind === 'cleaned') return refuse('illegal_transition', NO_WAY_BACK);
+  const legal: readonly CommandType[] = LEGAL_COMMANDS[state.stageKind];
+  if (!legal.includes(command.type)) {
+    const possible = legal.length > 0 ? `Possible from here: ${legal.join(', ')}.` : 'Nothing is possible from here.';
+    return refuse(
+      'illegal_transition',
+      `Cutover '${state.id}' is in stage '${state.stage}', where '${command.type}' is not possible. ${possible}`,
+    );
+  }
+  if ('confirm' in command && command.confirm !== state.id) {
+    return refuse(
+      'confirm_required',
+      `'${command.type}' needs confirm to be the cutover's id '${state.id}', got ${JSON.stringify(command.confirm)}.`,
+    );
+  }
+  if (context.emergencyStop && ['start', 'advance', 'complete'].includes(command.type)) {
+    return refuse(
+      'stopped',
+      `Everything is stopped. '${command.type}' is possible again after 'crossfade reset system --confirm system'.`,
+    );
+  }
+  switch (command.type) {
+    case 'start':
+      return accept({ type: 'started', plan: command.plan });
+    case 'advance':
+      return proven(state, command) ?? accept(advanced(state, command.force, command.reason));
+    case 'complete':
+      return (
+        proven(state, command) ??
+        withIntent(state, 'promote', command.reason ?? '', { type: 'completed', from: state.stage })
+      );
+    case 'approve':
+      return state.approved ? { kind: 'unchanged', why: 'approved already' } : accept({ type: 'approved' });
+    case 'pause':
+      return state.paused ? { kind: 'unchanged', why: 'paused already' } : accept({ type: 'paused' });
+    case 'resume':
+      return state.paused ? accept({ type: 'resumed' }) : { kind: 'unchanged', why: 'not paused' };
+    case 'rollback':
+      return rollBack(state, command.reason, command.cause);
+    case 'cleanup':
+      return withIntent(state, 'cleanup', '', { type: 'cleaned' });
+    case 'reset':
+      return accept({ type: 'reset' });
+  }
+}
+
+/** A refusal unless there is proof or force. Force skips evidence, never legality. */
+function proven(state: CutoverState, command: Extract<Command, { verdict: Verdict | null }>): Decision | null {
+  if (command.force) {
+    return command.reason
+      ? null
+      : refuse('invalid_input', `'${command.type}' with force needs a reason: it is audited with your name.`);
+  }
+  if (command.verdict?.verdict === 'advance') return null;
+  const reasons = command.verdict?.reasons ?? [];
+  const why = reasons.length > 0 ? reasons.map((reason) => reason.text).join(' ') : 'There is no evidence yet.';
+  return refuse('held', `Cutover '${state.id}' is held in stage '${state.stage}'. ${why}`, { reasons });
+}
+
+function advanced(state: CutoverState, forced: boolean, reason?: string): Event {
+  return { type: 'advanced', from: state.stage, to: nextStage(state)!.name, forced, ...(reason ? { reason } : {}) };
+}
+
+/** Tables need the database to act first; the other kinds are done at once. */
+function withIntent(state: CutoverState, action: PendingAction['action'], reason: string, done: Event): Decision {
+  if (state.kind !== 'table') return accept(done);
+  return accept({ type: 'intent_recorded', action, epoch: state.epoch + 1, reason });
+}
+
+function rollBack(state: CutoverState, reason: string, cause: 'operator' | 'guard' | 'emergency'): Decision {
+  if (state.stageKind === 'completed')
+    return withIntent(state, 'revert', reason, { type: 'reverted', from: state.stage, reason });
+  return accept({ type: 'rolled_back', from: state.stage, reason, cause });
+}
+
+function carriedOut(state: CutoverState, seen: Extract<Observation, { type: 'carried_out' }>): Decision {
+  const pending = state.pending;
+  if (!pending || pending.epoch !== seen.epoch) return { kind: 'unchanged', why: 'no such intent' };
+  const figures = seen.lockHeldMs === undefined ? {} : { lockHeldMs: seen.lockHeldMs };
+  if (pending.action === 'promote') return accept({ type: 'completed', from: state.stage, ...figures });
+  if (pending.action === 'revert') {
+    return accept({ type: 'reverted', from: state.stage, reason: pending.reason, ...figures });
+  }
+  return accept({ type: 'cleaned' });
+}
+
+function givenUp(state: CutoverState, epoch: number, why: string): Decision {
+  const pending = state.pending;
+  if (!pending || pending.epoch !== epoch) return { kind: 'unchanged', why: 'no such intent' };
+  return accept({ type: 'intent_abandoned', action: pending.action, why });
+}
+
+const accept = (...events: Event[]): Decision => ({ kind: 'accepted', events });
+const refuse = (code: ErrorCode, message: string, details?: Readonly<Record<string, unknown>>): Decision => ({
+  kind: 'refused',
+  code,
+  message,
+  ...(details ? { details } : {}),
+});
+
+/** The stage after the current one in the plan, if any. */
+export function nextStage(state: Pick<CutoverState, 'plan' | 'stage'>): Stage | undefined {
+  const index = state.plan.stages.findIndex((stage) => stage.name === state.stage);
+  return index < 0 ? undefined : state.plan.stages[index + 1];
+}
+
+/** What an event makes of a state. `denied` leaves everything but the audit head as it was. */
+export function evolve(state: CutoverState, at: { event: Event; atMs: number; actor: string }): CutoverState {
+  const { event, atMs } = at;
+  const next: CutoverState = { ...state, version: state.version + 1 };
+  const enter = (stage: string, stageKind: StageKind): CutoverState => ({
+    ...next,
+    stage,
+    stageKind,
+    enteredAtMs: atMs,
+    approved: false,
+    paused: false,
+    pending: null,
+  });
+  const enterPlanned = (name: string): CutoverState => enter(name, next.plan.stages.find((s) => s.name === name)!.kind);
+  switch (event.type) {
+    case 'started':
+      next.plan = event.plan;
+      return { ...enterPlanned(event.plan.stages[1]!.name), epoch: state.epoch + 1, rollback: null };
+    case 'advanced':
+      return enterPlanned(event.to);
+    case 'approved':
+      return { ...next, approved: true };
+    case 'paused':
+      return { ...next, paused: true };
+    case 'resumed':
+      return { ...next, paused: false };
+    case 'rolled_back':
+    case 'reverted':
+      return {
+        ...enter('rolled_back', 'rolled_back'),
+        epoch: state.epoch + 1,
+        rollback: { fromStage: event.from, reason: event.reason, actor: at.actor, atMs },
+      };
+    case 'intent_recorded':
+      return {
+        ...next,
+        pending: { action: event.action, epoch: event.epoch, sinceMs: atMs, actor: at.actor, reason: event.reason },
+      };
+    case 'intent_abandoned':
+      return { ...next, pending: null };
+    case 'completed':
+      return { ...enterPlanned(state.plan.stages.at(-1)!.name), epoch: state.epoch + 1 };
+    case 'cleaned':
+      return { ...enter('cleaned', 'cleaned'), epoch: state.epoch + 1 };
+    case 'reset':
+      return { ...enter('disabled', 'disabled'), rollback: null };
+    case 'denied':
+    case 'system_changed':
+      return state;
+  }
+}
+
+/** The state after the events, and the audit entries that say so, chained to the state's head. */
+export function record(
+  state: CutoverState,
+  events: readonly Event[],
+  by: { nowMs: number; actor: string },
+): { state: CutoverState; entries: AuditEntry<Event>[] } {
+  const entries: AuditEntry<Event>[] = [];
+  let after = state;
+  for (const event of events) {
+    after = evolve(after, { event, atMs: by.nowMs, actor: by.actor });
+    const entry = nextEntry<Event>(after, {
+      subject: state.id,
+      atMs: by.nowMs,
+      actor: by.actor,
+      event,
+      version: after.version,
+      epoch: after.epoch,
+    });
+    after = { ...after, auditSeq: entry.seq, auditHash: entry.hash };
+    entries.push(entry);
+  }
+  return { state: after, entries };
+}
+
+/** The state that an audit log leads to, oldest entry first. */
+export function replay(initial: CutoverState, entries: readonly AuditEntry<Event>[]): CutoverState {
+  return entries.reduce<CutoverState>(
+    (state, entry) => ({ ...evolve(state, entry), auditSeq: entry.seq, auditHash: entry.hash }),
+    initial,
+  );
+}

@@ -1,0 +1,51 @@
+/**
+ * What happens to one cutover on a tick:
+ *   1. an intent that is still pending is carried out or given up;
+ *   2. the evidence is collected and judged;
+ *   3. the stage machine decides: next stage, rollback, or stay;
+ *   4. the decision is one conditional write. If somebody else moved first, nothing happens until the next tick.
+ * Flags and Postgres follow afterwards, for all cutovers at once: see reconcile.
+ */
+
+import type { CutoverDeclaration, CutoverState, SystemState } from '../core/cutover.ts';
+import { initialState } from '../core/cutover.ts';
+import type { FlagDocument } from '../core/flags.ts';
+import type { Verdict } from '../core/gates.ts';
+import { decide } from '../core/stage.ts';
+import type { Ports } from '../ports.ts';
+import { carryOut } from './carry-out.ts';
+import { commit } from './commit.ts';
+import { observe } from './observe.ts';
+
+export type TickContext = { nowMs: number; system: SystemState; deployed: FlagDocument | null };
+
+export type Advanced = { state: CutoverState; verdict: Verdict; moved: string | null };
+
+const ACTOR = 'tick';
+
+export async function advance(
+  ports: Pick<Ports, 'state' | 'windows' | 'tables' | 'log'>,
+  declaration: CutoverDeclaration,
+  { nowMs, system, deployed }: TickContext,
+): Promise<Advanced> {
+  const found = (await ports.state.readCutover(declaration.id)) ?? initialState(declaration);
+  const state = await carryOut(ports, declaration, found, nowMs);
+
+  const { verdict } = await observe(ports, declaration, state, deployed, nowMs);
+  const decision = decide(
+    state,
+    {
+      type: 'tick',
+      verdict,
+      autoAdvance: declaration.policy.autoAdvance,
+      autoRollback: declaration.policy.autoRollback,
+    },
+    { nowMs, actor: ACTOR, emergencyStop: system.emergencyStop },
+  );
+  if (decision.kind === 'refused') return { state, verdict, moved: null };
+
+  const result = await commit(ports, state, decision, { nowMs, actor: ACTOR });
+  const after = result.kind === 'stale' ? result.current : result.kind === 'repeated' ? state : result.state;
+  if (after.version > 0) await ports.state.writeVerdict(declaration.id, { atMs: nowMs, verdict });
+  return { state: after, verdict, moved: after.stage === found.stage ? null : `${found.stage} → ${after.stage}` };
+}

@@ -1,0 +1,52 @@
+/** Collects what the gates judge for one cutover: windows, the table's status, the deployed flag. Reads only. */
+
+import type { CutoverDeclaration, CutoverState } from '../core/cutover.ts';
+import type { MinuteWindow, TableStatus } from '../core/evidence.ts';
+import type { FlagDocument } from '../core/flags.ts';
+import { evaluate, type Verdict } from '../core/gates.ts';
+import type { Ports } from '../ports.ts';
+
+export type Observed = {
+  verdict: Verdict;
+  windows: readonly MinuteWindow[];
+  table: TableStatus | null;
+};
+
+const MINUTE_MS = 60_000;
+const HISTORY_MINUTES = 60;
+
+export async function observe(
+  ports: Pick<Ports, 'windows' | 'tables' | 'log'>,
+  declaration: CutoverDeclaration,
+  state: CutoverState,
+  deployed: FlagDocument | null,
+  nowMs: number,
+): Promise<Observed> {
+  const nowMinute = Math.floor(nowMs / MINUTE_MS);
+  const enteredMinute = Math.floor(state.enteredAtMs / MINUTE_MS);
+  const from = Math.max(Math.min(enteredMinute, nowMinute) - HISTORY_MINUTES, nowMinute - 24 * 60);
+  const [windows, table] = await Promise.all([
+    ports.windows.read(declaration.id, from, nowMinute),
+    state.kind === 'table' ? tableStatus(ports, declaration.id) : null,
+  ]);
+  const flag = deployed?.cutovers[declaration.id];
+  const verdict = evaluate({
+    state,
+    policy: declaration.policy,
+    windows,
+    table,
+    flagsDeployed: flag?.version === state.version && flag.epoch === state.epoch,
+    nowMs,
+  });
+  return { verdict, windows, table };
+}
+
+/** An unreachable database is a reason to hold, not to fail the tick of every cutover. */
+async function tableStatus(ports: Pick<Ports, 'tables' | 'log'>, id: string): Promise<TableStatus | null> {
+  try {
+    return await ports.tables.status(id);
+  } catch (error) {
+    ports.log.failure('table_status_failed', error, { cutover: id });
+    return null;
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * Makes flags and Postgres say what the state says. Level-triggered: it compares what is with what should be, so it
+ * repairs whatever a crash left behind, and running it twice changes nothing.
+ *
+ * Switching on goes from below: capture and mirror first, then reads by flag.
+ * Switching off goes from above: reads first, then the mirror (the fence), then capture.
+ */
+
+import type { CutoverDeclaration, CutoverState, SystemState } from '../core/cutover.ts';
+import {
+  compareFlagAge,
+  type FlagDocument,
+  flagDocument,
+  sameDocument,
+  sharePpmOf,
+  syncsShadow,
+} from '../core/flags.ts';
+import type { Ports } from '../ports.ts';
+import { tableCutover } from './carry-out.ts';
+
+export type Declared = { declaration: CutoverDeclaration; state: CutoverState };
+export type Deployed = { document: FlagDocument | null; latestVersion: number };
+
+export type Reconciled = {
+  /** True when the deployed flags are those of the given states. */
+  published: boolean;
+  why?: string;
+};
+
+type Needs = Pick<Ports, 'flags' | 'tables' | 'log' | 'clock'>;
+
+const PUBLISH_DEADLINE_MS = 20_000;
+
+export async function reconcile(
+  ports: Needs,
+  cutovers: readonly Declared[],
+  system: SystemState,
+  deployed: Deployed | null,
+): Promise<Reconciled> {
+  const started = cutovers.filter(({ state }) => state.version > 0);
+  await eachTable(ports, started, switchesOn, armed);
+  const published = await publish(ports, flagDocument(cutovers, system), deployed);
+  // Below the reads nothing is taken away while the flags may still send readers there.
+  if (published.published) await eachTable(ports, started, (state) => !switchesOn(state), disarmed);
+  return published;
+}
+
+const switchesOn = (state: CutoverState) => syncsShadow(state);
+
+async function eachTable(
+  ports: Needs,
+  cutovers: readonly Declared[],
+  which: (state: CutoverState) => boolean,
+  action: (ports: Needs, declaration: CutoverDeclaration & { kind: 'table' }, state: CutoverState) => Promise<void>,
+): Promise<void> {
+  for (const { declaration, state } of cutovers) {
+    if (declaration.kind !== 'table' || !which(state)) continue;
+    try {
+      await action(ports, declaration, state);
+    } catch (error) {
+      // One table that is locked or away must not delay the others; the next tick tries again.
+      ports.log.failure('reconcile_failed', error, { cutover: declaration.id });
+    }
+  }
+}
+
+async function armed(
+  ports: Needs,
+  declaration: CutoverDeclaration & { kind: 'table' },
+  state: CutoverState,
+): Promise<void> {
+  const status = await ports.tables.status(declaration.id);
+  if (state.stageKind !== 'completed' && status?.armed !== 'forward') await ports.tables.arm(tableCutover(declaration));
+  if (status?.mirror?.version !== state.version || status.mirror.epoch !== state.epoch) {
+    await mirror(ports, declaration, state);
+  }
+}
+
+async function disarmed(
+  ports: Needs,
+  declaration: CutoverDeclaration & { kind: 'table' },
+  state: CutoverState,
+): Promise<void> {
+  const status = await ports.tables.status(declaration.id);
+  if (status === null) return;
+  if (status.mirror && (status.mirror.version !== state.version || status.mirror.epoch !== state.epoch)) {
+    await mirror(ports, declaration, state);
+  }
+  if (status.armed !== 'none') await ports.tables.disarm(declaration.id);
+  if (state.stageKind === 'disabled' && status.backfill.state !== 'none') await ports.tables.forget(declaration.id);
+}
+
+async function mirror(ports: Needs, declaration: CutoverDeclaration, state: CutoverState): Promise<void> {
+  await ports.tables.mirror({
+    id: declaration.id,
+    epoch: state.epoch,
+    version: state.version,
+    stage: state.stage,
+    shadowWrites: syncsShadow(state),
+    readPpm: sharePpmOf(state),
+    salt: declaration.salt,
+  });
+}
+
+async function publish(ports: Needs, desired: FlagDocument, deployed: Deployed | null): Promise<Reconciled> {
+  if (!deployed) return { published: false, why: 'AppConfig could not be asked what is deployed' };
+  const { document, latestVersion } = deployed;
+  if (document && sameDocument(document, desired)) return { published: true };
+  if (document && newer(document, desired)) {
+    return { published: false, why: 'newer flags are deployed than this state knows of' };
+  }
+  const result = await ports.flags.publish({
+    document: desired,
+    latestVersion,
+    urgent: document === null || takesAway(document, desired),
+    deadlineMs: PUBLISH_DEADLINE_MS,
+  });
+  if (result.kind === 'published') return { published: true };
+  ports.log.event('publish_postponed', { reason: result.kind, why: result.why });
+  return { published: false, why: result.why };
+}
+
+/** A state that was read before somebody else moved on must not overwrite what they published. */
+function newer(deployed: FlagDocument, desired: FlagDocument): boolean {
+  if (deployed.system.version > desired.system.version) return true;
+  return Object.entries(desired.cutovers).some(([id, flag]) => {
+    const there = deployed.cutovers[id];
+    return there !== undefined && compareFlagAge(there, flag) > 0;
+  });
+}
+
+/** Does anything lose reads? Then a deployment that is still running must not stand in the way. */
+function takesAway(deployed: FlagDocument, desired: FlagDocument): boolean {
+  return (
+    (desired.system.emergency_stop && !deployed.system.emergency_stop) ||
+    Object.entries(desired.cutovers).some(([id, flag]) => flag.read_ppm < (deployed.cutovers[id]?.read_ppm ?? 0))
+  );
+}
+
+/** What is deployed, or null with a log line when AppConfig cannot be asked. */
+export async function readDeployed(ports: Pick<Ports, 'flags' | 'log'>): Promise<Deployed | null> {
+  try {
+    return await ports.flags.deployed();
+  } catch (error) {
+    ports.log.failure('flags_unreadable', error);
+    return null;
+  }
+}

@@ -1,0 +1,55 @@
+/** One tick over every cutover: advance each on its own, then make flags and Postgres agree with all of them. */
+
+import { type CutoverDeclaration, initialState } from '../core/cutover.ts';
+import type { Ports } from '../ports.ts';
+import { type Advanced, advance } from './advance.ts';
+import { type Declared, type Reconciled, readDeployed, reconcile } from './reconcile.ts';
+
+export type TickResult = {
+  cutovers: readonly { id: string; stage: string; verdict: string; moved: string | null; problem?: string }[];
+  flags: Reconciled;
+};
+
+type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log'>;
+
+export async function tick(ports: Needs, declarations: readonly CutoverDeclaration[]): Promise<TickResult> {
+  const nowMs = ports.clock.now();
+  const [system, deployed] = await Promise.all([ports.state.readSystem(), readDeployed(ports)]);
+  const context = { nowMs, system, deployed: deployed?.document ?? null };
+
+  const cutovers: TickResult['cutovers'][number][] = [];
+  for (const declaration of declarations) {
+    try {
+      const { state, verdict, moved } = await advance(ports, declaration, context);
+      cutovers.push({ id: declaration.id, stage: state.stage, verdict: verdict.verdict, moved });
+      if (moved) ports.log.event('stage_moved', { cutover: declaration.id, moved, version: state.version });
+    } catch (error) {
+      ports.log.failure('advance_failed', error, { cutover: declaration.id });
+      const problem = error instanceof Error ? error.message : String(error);
+      cutovers.push({ id: declaration.id, stage: 'unknown', verdict: 'hold', moved: null, problem });
+    }
+  }
+  // Read once more: a command may have come in since, and flags must never be older than the state.
+  return { cutovers, flags: await reconcileNow(ports, declarations) };
+}
+
+/** Reads every state and makes flags and Postgres agree with it. Nothing is published on an unreadable state. */
+export async function reconcileNow(ports: Needs, declarations: readonly CutoverDeclaration[]): Promise<Reconciled> {
+  const [system, all, deployed] = await Promise.all([
+    ports.state.readSystem(),
+    ports.state.readAll(),
+    readDeployed(ports),
+  ]);
+  const invalid = all.filter((item) => 'invalid' in item);
+  for (const item of invalid) ports.log.event('state_invalid', { cutover: item.id, why: item.invalid });
+  const declared: Declared[] = [];
+  for (const declaration of declarations) {
+    const item = all.find((candidate) => candidate.id === declaration.id) ?? initialState(declaration);
+    if ('invalid' in item) continue;
+    declared.push({ declaration, state: item });
+  }
+  if (declared.length < declarations.length) return { published: false, why: 'a stored state is invalid' };
+  return reconcile(ports, declared, system, deployed);
+}
+
+export type { Advanced };
