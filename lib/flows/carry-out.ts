@@ -24,9 +24,10 @@ export async function carryOut(
 ): Promise<CutoverState> {
   const seen = await act(ports, declaration, state, nowMs);
   if (!seen) return state;
-  const decision = decide(state, seen, { nowMs, actor: ACTOR, emergencyStop: false });
+  const by = { nowMs, actor: state.pending?.actor ?? ACTOR };
+  const decision = decide(state, seen, { ...by, emergencyStop: false });
   if (decision.kind === 'refused') return state;
-  const result = await commit(ports, state, decision, { nowMs, actor: ACTOR });
+  const result = await commit(ports, state, decision, by);
   if (result.kind === 'stale') return result.current;
   return result.kind === 'repeated' ? state : result.state;
 }

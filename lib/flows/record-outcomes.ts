@@ -1,0 +1,56 @@
+/** Takes aggregated outcomes from the SDK into the minute windows. Impossible figures are refused before anything is counted. */
+
+import type { CutoverDeclaration } from '../core/cutover.ts';
+import type { MinuteWindow } from '../core/evidence.ts';
+import { histogramCount } from '../core/histogram.ts';
+import type { Ports, WindowAddition } from '../ports.ts';
+
+export type OutcomeReport = {
+  /** The same flush sent twice is counted once. */
+  flushId: string;
+  /** Who aggregated: an instance id. Spreads the writers over the shards of a minute. */
+  source: string;
+  windows: readonly ({ cutover: string; operation: string } & MinuteWindow)[];
+};
+
+export type RecordedOutcomes = {
+  accepted: number;
+  refused: readonly { index: number; code: 'not_found' | 'invalid_input'; why: string }[];
+};
+
+const MINUTE_MS = 60_000;
+/** How far a sender's minute may lie from ours. */
+const PAST_MINUTES = 10;
+const FUTURE_MINUTES = 1;
+
+export async function recordOutcomes(
+  ports: Pick<Ports, 'clock' | 'windows'>,
+  declarations: readonly CutoverDeclaration[],
+  report: OutcomeReport,
+): Promise<RecordedOutcomes> {
+  const nowMs = ports.clock.now();
+  const known = new Set(declarations.map((declaration) => declaration.id));
+  const accepted: WindowAddition[] = [];
+  const refused: RecordedOutcomes['refused'][number][] = [];
+  for (const [index, { cutover, operation, ...window }] of report.windows.entries()) {
+    const why = known.has(cutover) ? impossible(window, nowMs) : `no cutover '${cutover}' is declared`;
+    if (why) refused.push({ index, code: known.has(cutover) ? 'invalid_input' : 'not_found', why });
+    else accepted.push({ cutover, operation, window });
+  }
+  if (accepted.length > 0) await ports.windows.add(report.flushId, report.source, accepted, nowMs);
+  return { accepted: accepted.length, refused };
+}
+
+/** Why a window cannot be true, or null. */
+export function impossible(window: MinuteWindow, nowMs: number): string | null {
+  const nowMinute = Math.floor(nowMs / MINUTE_MS);
+  if (window.minute < nowMinute - PAST_MINUTES || window.minute > nowMinute + FUTURE_MINUTES) {
+    return `minute ${window.minute} is not within −${PAST_MINUTES} … +${FUTURE_MINUTES} minutes of ${nowMinute}`;
+  }
+  if (window.errors > window.count) return `${window.errors} errors of ${window.count} operations`;
+  if (window.keyless > window.count) return `${window.keyless} keyless of ${window.count} operations`;
+  if (window.mismatches > window.checks) return `${window.mismatches} mismatches of ${window.checks} checks`;
+  const latencies = histogramCount(window.latency);
+  if (latencies !== window.count) return `the histogram counts ${latencies} operations, the window ${window.count}`;
+  return null;
+}

@@ -1,0 +1,158 @@
+/** Status of cutovers for people and programs: what is, why it is held, what comes next. Reads only. */
+
+import { type CutoverDeclaration, type CutoverState, initialState } from '../core/cutover.ts';
+import type { MinuteWindow, TableStatus } from '../core/evidence.ts';
+import { sharePpmOf } from '../core/flags.ts';
+import type { Verdict } from '../core/gates.ts';
+import type { Plan } from '../core/plan.ts';
+import { LEGAL_COMMANDS, nextStage } from '../core/stage.ts';
+import type { Ports } from '../ports.ts';
+import { observe } from './observe.ts';
+import { readDeployed } from './reconcile.ts';
+
+export type Health = 'idle' | 'healthy' | 'held' | 'rolling_back' | 'rolled_back' | 'ready' | 'done' | 'invalid';
+
+export type CutoverReport = {
+  id: string;
+  kind: CutoverDeclaration['kind'];
+  stage: string;
+  stageKind: CutoverState['stageKind'];
+  sharePpm: number;
+  version: number;
+  epoch: number;
+  plan: Plan;
+  health: Health;
+  paused: boolean;
+  pending: string | null;
+  rollback: CutoverState['rollback'];
+  minutesInStage: number;
+  verdict: Verdict;
+  table: TableStatus | null;
+  /** Closed and open minutes of the last hour, oldest first. */
+  windows: readonly MinuteWindow[];
+  flagsDeployed: boolean;
+  nextSteps: readonly string[];
+};
+
+export type SystemReport = {
+  atMs: number;
+  emergencyStop: boolean;
+  flags: { reachable: boolean; version: number | null };
+  cutovers: readonly (CutoverReport | { id: string; health: 'invalid'; why: string })[];
+};
+
+type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log'>;
+
+export async function report(
+  ports: Needs,
+  declarations: readonly CutoverDeclaration[],
+  only?: string,
+): Promise<SystemReport> {
+  const nowMs = ports.clock.now();
+  const [system, all, deployed] = await Promise.all([
+    ports.state.readSystem(),
+    ports.state.readAll(),
+    readDeployed(ports),
+  ]);
+  const cutovers: SystemReport['cutovers'][number][] = [];
+  for (const declaration of declarations) {
+    if (only !== undefined && declaration.id !== only) continue;
+    const stored = all.find((item) => item.id === declaration.id) ?? initialState(declaration);
+    if ('invalid' in stored) {
+      cutovers.push({ id: declaration.id, health: 'invalid', why: stored.invalid });
+      continue;
+    }
+    const { verdict, windows, table } = await observe(ports, declaration, stored, deployed?.document ?? null, nowMs);
+    const flag = deployed?.document?.cutovers[declaration.id];
+    cutovers.push(
+      cutoverReport(declaration, stored, { verdict, windows, table }, flag?.version === stored.version, nowMs),
+    );
+  }
+  return {
+    atMs: nowMs,
+    emergencyStop: system.emergencyStop,
+    flags: { reachable: deployed !== null, version: deployed?.latestVersion ?? null },
+    cutovers,
+  };
+}
+
+function cutoverReport(
+  declaration: CutoverDeclaration,
+  state: CutoverState,
+  observed: { verdict: Verdict; windows: readonly MinuteWindow[]; table: TableStatus | null },
+  flagsDeployed: boolean,
+  nowMs: number,
+): CutoverReport {
+  const health = healthOf(state, observed.verdict);
+  const hourAgo = Math.floor(nowMs / 60_000) - 60;
+  return {
+    id: declaration.id,
+    kind: declaration.kind,
+    stage: state.stage,
+    stageKind: state.stageKind,
+    sharePpm: sharePpmOf(state),
+    version: state.version,
+    epoch: state.epoch,
+    plan: state.plan,
+    health,
+    paused: state.paused,
+    pending: state.pending?.action ?? null,
+    rollback: state.rollback,
+    minutesInStage: state.enteredAtMs === 0 ? 0 : Math.max(0, (nowMs - state.enteredAtMs) / 60_000),
+    verdict: observed.verdict,
+    table: observed.table,
+    windows: observed.windows.filter((window) => window.minute >= hourAgo),
+    flagsDeployed,
+    nextSteps: nextSteps(state, health, observed.verdict),
+  };
+}
+
+function healthOf(state: CutoverState, verdict: Verdict): Health {
+  switch (state.stageKind) {
+    case 'disabled':
+      return 'idle';
+    case 'rolled_back':
+      return 'rolled_back';
+    case 'completed':
+    case 'cleaned':
+      return 'done';
+    default:
+      if (verdict.verdict === 'rollback') return 'rolling_back';
+      if (verdict.verdict === 'advance') return nextStage(state)?.kind === 'completed' ? 'ready' : 'healthy';
+      // Waiting for time, samples or the copy is the normal course; everything else is a hold worth a look.
+      return verdict.reasons.every((reason) => PATIENCE.has(reason.code)) ? 'healthy' : 'held';
+  }
+}
+
+const PATIENCE = new Set(['dwell', 'samples', 'backfill', 'flags']);
+
+function nextSteps(state: CutoverState, health: Health, verdict: Verdict): string[] {
+  const id = state.id;
+  if (state.pending) return [`${state.pending.action} is being carried out; nothing to do`];
+  switch (state.stageKind) {
+    case 'disabled':
+      return [`crossfade plan ${id}`, `crossfade start ${id}`];
+    case 'full':
+      return health === 'ready'
+        ? [`crossfade complete ${id} --confirm ${id}`]
+        : verdict.reasons.map((reason) => reason.text);
+    case 'completed':
+      return [
+        `crossfade rollback ${id} --reason '…' goes back without losing a row`,
+        `crossfade cleanup ${id} --confirm ${id} drops the old table; after it there is no way back`,
+      ];
+    case 'rolled_back':
+      return [`mend the cause: ${state.rollback?.reason ?? 'unknown'}`, `crossfade reset ${id} --confirm ${id}`];
+    case 'cleaned':
+      return ['nothing: the cutover is finished'];
+    default:
+      return verdict.reasons.length > 0
+        ? verdict.reasons.map((reason) => reason.text)
+        : [`the next tick advances to ${nextStage(state)?.name ?? 'the next stage'}`];
+  }
+}
+
+/** Commands that make sense now, for pages and help. */
+export function possibleCommands(state: Pick<CutoverState, 'stageKind' | 'pending'>): readonly string[] {
+  return state.pending ? [] : LEGAL_COMMANDS[state.stageKind];
+}

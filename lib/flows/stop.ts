@@ -1,0 +1,139 @@
+/**
+ * Commands for everything at once. The stop needs DynamoDB only: the switch is written first, so that no tick and no
+ * command can start anything afterwards; then every cutover is rolled back; flags follow, or the next tick publishes them.
+ * Promoted tables stay as they are: the emergency stop never swaps tables.
+ */
+
+import { nextEntry } from '../core/audit.ts';
+import { type CutoverDeclaration, type CutoverState, initialState, type SystemState } from '../core/cutover.ts';
+import { CrossfadeError } from '../core/errors.ts';
+import { decide, type Event, type SystemChange } from '../core/stage.ts';
+import type { Ports } from '../ports.ts';
+import { carryOut } from './carry-out.ts';
+import { type By, commit } from './commit.ts';
+import { reconcileNow } from './tick.ts';
+
+type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log'>;
+
+export type StopResult = {
+  cutovers: readonly { id: string; from: string; to: string; problem?: string }[];
+  published: boolean;
+};
+
+const TRIES = 5;
+
+export async function emergencyStop(
+  ports: Needs,
+  declarations: readonly CutoverDeclaration[],
+  request: { reason: string; actor: string },
+): Promise<StopResult> {
+  const by = { nowMs: ports.clock.now(), actor: request.actor };
+  await changeSystem(ports, { emergencyStop: true }, request.reason, by);
+  const serving = (state: CutoverState) => ['dual_write', 'ramp', 'full'].includes(state.stageKind);
+  return rollBackAll(ports, declarations, serving, { ...by, reason: request.reason, cause: 'emergency' });
+}
+
+/** Rolls back every cutover that has something to undo, promoted tables included. `confirm` must be `system`. */
+export async function rollBackSystem(
+  ports: Needs,
+  declarations: readonly CutoverDeclaration[],
+  request: { confirm: string; reason: string; actor: string },
+): Promise<StopResult> {
+  checkConfirm('rollback-system', request.confirm);
+  const by = { nowMs: ports.clock.now(), actor: request.actor };
+  const undoable = (state: CutoverState) => ['dual_write', 'ramp', 'full', 'completed'].includes(state.stageKind);
+  return rollBackAll(ports, declarations, undoable, { ...by, reason: request.reason, cause: 'operator' });
+}
+
+/** Lifts the emergency stop. Cutovers stay where they are. */
+export async function resetSystem(
+  ports: Needs,
+  declarations: readonly CutoverDeclaration[],
+  request: { confirm: string; actor: string },
+): Promise<{ emergencyStop: boolean; published: boolean }> {
+  checkConfirm('reset system', request.confirm);
+  const by = { nowMs: ports.clock.now(), actor: request.actor };
+  const system = await changeSystem(ports, { emergencyStop: false }, 'reset', by);
+  const { published } = await reconcileNow(ports, declarations);
+  return { emergencyStop: system.emergencyStop, published };
+}
+
+function checkConfirm(command: string, confirm: string): void {
+  if (confirm === 'system') return;
+  throw new CrossfadeError(
+    'confirm_required',
+    `'${command}' concerns every cutover and needs confirm to be 'system', got ${JSON.stringify(confirm)}.`,
+  );
+}
+
+async function changeSystem(ports: Needs, change: SystemChange, reason: string, by: By): Promise<SystemState> {
+  let before = await ports.state.readSystem();
+  for (let attempt = 0; attempt < TRIES; attempt += 1) {
+    const changed = { ...before, ...change, version: before.version + 1 };
+    const entry = nextEntry<Event>(before, {
+      subject: 'system',
+      atMs: by.nowMs,
+      actor: by.actor,
+      event: { type: 'system_changed', change, reason },
+      version: changed.version,
+      epoch: 0,
+    });
+    const after = { ...changed, auditSeq: entry.seq, auditHash: entry.hash };
+    const result = await ports.state.writeSystem({ before, after, entries: [entry] });
+    if (result.kind === 'applied') return after;
+    if (result.kind === 'stale') before = result.current;
+  }
+  throw new CrossfadeError(
+    'conflict',
+    `The system switches were changed by others ${TRIES} times in a row. Repeat the command.`,
+    { retryable: true },
+  );
+}
+
+async function rollBackAll(
+  ports: Needs,
+  declarations: readonly CutoverDeclaration[],
+  which: (state: CutoverState) => boolean,
+  by: By & { reason: string; cause: 'operator' | 'emergency' },
+): Promise<StopResult> {
+  const cutovers: StopResult['cutovers'][number][] = [];
+  for (const declaration of declarations) {
+    try {
+      const moved = await rollBackOne(ports, declaration, which, by);
+      if (moved) cutovers.push({ id: declaration.id, ...moved });
+    } catch (error) {
+      ports.log.failure('stop_failed', error, { cutover: declaration.id });
+      const problem = error instanceof Error ? error.message : String(error);
+      cutovers.push({ id: declaration.id, from: 'unknown', to: 'unknown', problem });
+    }
+  }
+  const flags = await reconcileNow(ports, declarations).catch(() => ({ published: false }));
+  return { cutovers, published: flags.published };
+}
+
+async function rollBackOne(
+  ports: Needs,
+  declaration: CutoverDeclaration,
+  which: (state: CutoverState) => boolean,
+  by: By & { reason: string; cause: 'operator' | 'emergency' },
+): Promise<{ from: string; to: string; problem?: string } | null> {
+  let state = (await ports.state.readCutover(declaration.id)) ?? initialState(declaration);
+  const from = state.stage;
+  for (let attempt = 0; attempt < TRIES && which(state); attempt += 1) {
+    const decision = decide(
+      state,
+      { type: 'rollback', reason: by.reason, cause: by.cause },
+      { ...by, emergencyStop: by.cause === 'emergency' },
+    );
+    if (decision.kind === 'refused') return { from, to: state.stage, problem: decision.message };
+    const result = await commit(ports, state, decision, by);
+    if (result.kind === 'stale') {
+      state = result.current;
+      continue;
+    }
+    state = result.kind === 'repeated' ? state : result.state;
+    if (state.pending) state = await carryOut(ports, declaration, state, by.nowMs);
+    return { from, to: state.pending ? `${state.stage} (${state.pending.action} pending)` : state.stage };
+  }
+  return state.stage === from ? null : { from, to: state.stage };
+}
