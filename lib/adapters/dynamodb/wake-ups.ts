@@ -1,0 +1,25 @@
+/**
+ * Wakes the shadow writer by way of the stream of the changes table. A put that changes nothing emits no record, so
+ * each wake-up counts one up. A call that happens twice costs one more record and nothing else.
+ */
+
+import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import type { WakeUps } from '../../ports.ts';
+import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';
+import { attempt, type Target } from './failures.ts';
+
+/** The item is `{ id: <cutover>, wakeUps: <number> }`. */
+export function dynamoWakeUps(options: Pick<Target, 'client' | 'tableName'> & { requestTimeoutMs?: number }): WakeUps {
+  const target: Target = { requestTimeoutMs: DEFAULT_CALL_DEADLINE_MS, ...options };
+  return {
+    async wake(id) {
+      const command = new UpdateCommand({
+        TableName: target.tableName,
+        Key: { id },
+        UpdateExpression: 'ADD wakeUps :one',
+        ExpressionAttributeValues: { ':one': 1 },
+      });
+      await attempt(target, `wake the shadow writer of cutover '${id}'`, (call) => target.client.send(command, call));
+    },
+  };
+}

@@ -1,0 +1,120 @@
+/**
+ * A minute window as an item: five counters, and one attribute `b<index>` per bucket of the latency histogram, so that
+ * writers add to it without reading it. ADD is atomic but not idempotent, so the item also keeps a short mark of every
+ * flush it has taken, and an update is conditional on its mark being absent.
+ */
+
+import { createHash } from 'node:crypto';
+import { emptyWindow, type MinuteWindow, mergeWindows } from '../../core/evidence.ts';
+import { type Histogram, histogramCount } from '../../core/histogram.ts';
+import type { WindowAddition } from '../../ports.ts';
+import { bucketCount, problemsOf, windowCounters } from '../../schemas/state.ts';
+import type { Item } from './state-items.ts';
+
+/**
+ * An update expression may have 4 KB and 300 operators; 200 buckets stay below both. They span a factor of 57 in
+ * latency when every one is used, so most windows need a single update.
+ */
+export const MAX_BUCKETS_PER_UPDATE = 200;
+
+const COUNTERS = ['count', 'errors', 'keyless', 'checks', 'mismatches'] as const;
+const BUCKET = /^b(-?\d+)$/;
+
+/** Additions to the same window in one flush become one, since the flush counts once per window. */
+export function mergeAdditions(additions: readonly WindowAddition[]): WindowAddition[] {
+  const merged = new Map<string, WindowAddition>();
+  for (const addition of additions) {
+    const { cutover, operation, window } = addition;
+    const key = JSON.stringify([cutover, window.minute, window.side, operation]);
+    const before = merged.get(key);
+    merged.set(key, before ? { cutover, operation, window: mergeWindows(before.window, window) } : addition);
+  }
+  return [...merged.values()];
+}
+
+/**
+ * Parts that add up to the window, each with at most `maxBuckets` buckets and each plausible alone (no more errors than
+ * operations), so that a flush interrupted between two parts leaves a smaller window and not an impossible one.
+ * The same window is always split alike: a repeated flush meets its own parts.
+ */
+export function splitWindow(window: MinuteWindow, maxBuckets = MAX_BUCKETS_PER_UPDATE): MinuteWindow[] {
+  const buckets = Object.entries(window.latency)
+    .map(([index, count]) => [Number(index), count] as const)
+    .filter(([, count]) => count > 0)
+    .sort((a, b) => a[0] - b[0]);
+  if (buckets.length <= maxBuckets) return [{ ...window, latency: Object.fromEntries(buckets) }];
+  const parts: MinuteWindow[] = [];
+  const left = { ...window };
+  for (let start = 0; start < buckets.length; start += maxBuckets) {
+    const latency: Histogram = Object.fromEntries(buckets.slice(start, start + maxBuckets));
+    const last = start + maxBuckets >= buckets.length;
+    const count = last ? left.count : Math.min(left.count, histogramCount(latency));
+    const errors = last ? left.errors : Math.min(left.errors, count);
+    const keyless = last ? left.keyless : Math.min(left.keyless, count);
+    parts.push({ ...emptyWindow(window.minute, window.side), count, errors, keyless, latency });
+    left.count -= count;
+    left.errors -= errors;
+    left.keyless -= keyless;
+  }
+  parts[0] = { ...parts[0]!, checks: window.checks, mismatches: window.mismatches };
+  return parts;
+}
+
+/** 12 characters for a flush and its part: 72 bits, compared only within one window. */
+export function flushMark(flushId: string, part: number): string {
+  return createHash('sha256').update(`${part}:${flushId}`).digest('base64url').slice(0, 12);
+}
+
+/** The expressions that add one part, unless its mark is there already. */
+export function additionExpressions(part: MinuteWindow, operation: string, mark: string, expiresAt: number) {
+  const names: Record<string, string> = { '#m': 'minute', '#s': 'side', '#o': 'operation' };
+  const values: Record<string, unknown> = {
+    ':m': part.minute,
+    ':s': part.side,
+    ':o': operation,
+    ':e': expiresAt,
+    ':f': new Set([mark]),
+    ':mark': mark,
+  };
+  const adds = ['flushes :f'];
+  const add = (attribute: string, amount: number) => {
+    const place = adds.length.toString(36);
+    names[`#${place}`] = attribute;
+    values[`:${place}`] = amount;
+    adds.push(`#${place} :${place}`);
+  };
+  for (const counter of COUNTERS) add(counter, part[counter]);
+  for (const [index, count] of Object.entries(part.latency)) add(`b${index}`, count);
+  return {
+    UpdateExpression: `SET #m = :m, #s = :s, #o = :o, expires_at = :e ADD ${adds.join(', ')}`,
+    ConditionExpression: 'NOT contains(flushes, :mark)',
+    ExpressionAttributeNames: names,
+    ExpressionAttributeValues: values,
+  };
+}
+
+/** The window an item holds, or what is wrong with it. */
+export function windowOf(item: Item): { ok: true; window: MinuteWindow } | { ok: false; problems: string } {
+  const counters = windowCounters.safeParse(item);
+  if (!counters.success) return { ok: false, problems: problemsOf(counters.error) };
+  const latency: Record<number, number> = {};
+  for (const [attribute, value] of Object.entries(item)) {
+    const index = BUCKET.exec(attribute)?.[1];
+    if (index === undefined) continue;
+    const count = bucketCount.safeParse(value);
+    if (!count.success) return { ok: false, problems: `${attribute}: ${problemsOf(count.error)}` };
+    latency[Number(index)] = count.data;
+  }
+  return { ok: true, window: { ...counters.data, latency } };
+}
+
+/** One window per minute and side, oldest first. */
+export function mergeByMinute(windows: readonly MinuteWindow[]): MinuteWindow[] {
+  const merged = new Map<string, MinuteWindow>();
+  for (const window of windows) {
+    const key = `${window.minute}#${window.side}`;
+    const before = merged.get(key);
+    merged.set(key, before ? mergeWindows(before, window) : window);
+  }
+  return [...merged.values()].sort((a, b) => a.minute - b.minute || (a.side < b.side ? -1 : 1));
+}

@@ -1,0 +1,89 @@
+/**
+ * Minute windows on DynamoDB. Many senders add to one window at once, none of them reads it; the gates read the sums.
+ * A flush may be sent again after any failure: each of its parts is counted once.
+ */
+
+import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import type { CutoverId } from '../../core/cutover.ts';
+import type { MinuteWindow } from '../../core/evidence.ts';
+import type { Clock, WindowStore } from '../../ports.ts';
+import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';
+import { attempt, isConditionFailure, type Target } from './failures.ts';
+import { shardOf, WINDOW_SHARDS, windowKey, windowPartition, windowPlace } from './keys.ts';
+import { queryItems, stateInvalid } from './state-items.ts';
+import { additionExpressions, flushMark, mergeAdditions, mergeByMinute, splitWindow, windowOf } from './window-item.ts';
+
+export type DynamoWindowStoreOptions = Pick<Target, 'client' | 'tableName'> & {
+  clock: Clock;
+  requestTimeoutMs?: number;
+  retentionDays?: number;
+};
+
+export const WINDOW_RETENTION_DAYS = 30;
+
+const MINUTE_MS = 60_000;
+const MINUTES_PER_DAY = 1_440;
+/** Updates in flight from one flush. */
+const AT_ONCE = 8;
+
+type Update = { cutover: CutoverId; operation: string; part: MinuteWindow; mark: string };
+
+export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStore {
+  const target: Target = { requestTimeoutMs: DEFAULT_CALL_DEADLINE_MS, ...options };
+  const { client, tableName } = target;
+  const retentionMinutes = (options.retentionDays ?? WINDOW_RETENTION_DAYS) * MINUTES_PER_DAY;
+  const oldestMinute = (nowMs: number) => Math.floor(nowMs / MINUTE_MS) - retentionMinutes;
+
+  async function update(shard: number, { cutover, operation, part, mark }: Update): Promise<void> {
+    const expiresAt = (part.minute + retentionMinutes) * 60;
+    const command = new UpdateCommand({
+      TableName: tableName,
+      Key: windowKey(cutover, shard, { minute: part.minute, side: part.side, operation }),
+      ...additionExpressions(part, operation, mark, expiresAt),
+    });
+    await attempt(target, `add to a window of cutover '${cutover}'`, (call) =>
+      client.send(command, call).catch((error: unknown) => {
+        // Counted before: this flush came again, or the SDK repeated a call whose answer was lost.
+        if (!isConditionFailure(error)) throw error;
+      }),
+    );
+  }
+
+  async function readShard(id: CutoverId, shard: number, from: number, to: number): Promise<MinuteWindow[]> {
+    const items = await queryItems(target, `read the windows of cutover '${id}'`, {
+      KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :to',
+      ExpressionAttributeValues: {
+        ':pk': windowPartition(id, shard),
+        ':from': windowPlace(from),
+        ':to': windowPlace(to + 1),
+      },
+    });
+    return items.map((item) => {
+      const read = windowOf(item);
+      if (read.ok) return read.window;
+      const key = { pk: String(item.pk), sk: String(item.sk) };
+      throw stateInvalid(target, `window of cutover '${id}'`, key, read.problems);
+    });
+  }
+
+  return {
+    async add(flushId, source, additions, nowMs) {
+      const updates = mergeAdditions(additions)
+        .filter(({ window }) => window.minute > oldestMinute(nowMs))
+        .flatMap(({ cutover, operation, window }) =>
+          splitWindow(window).map((part, index) => ({ cutover, operation, part, mark: flushMark(flushId, index) })),
+        );
+      const shard = shardOf(source);
+      for (let start = 0; start < updates.length; start += AT_ONCE)
+        await Promise.all(updates.slice(start, start + AT_ONCE).map((one) => update(shard, one)));
+    },
+
+    async read(id, fromMinute, toMinute) {
+      // TTL removes late, by days at worst: expired windows are left out here.
+      const from = Math.max(fromMinute, oldestMinute(options.clock.now()) + 1, 0);
+      if (toMinute < from) return [];
+      const shards = Array.from({ length: WINDOW_SHARDS }, (_, shard) => readShard(id, shard, from, toMinute));
+      return mergeByMinute((await Promise.all(shards)).flat());
+    },
+  };
+}

@@ -1,0 +1,173 @@
+/**
+ * What an item of the state table must look like to be believed. An item edited by hand or written by another version
+ * of the program is refused here, with the path of each problem; nothing is guessed or filled in.
+ */
+
+import * as z from 'zod';
+import type { AuditEntry } from '../core/audit.ts';
+import { CUTOVER_ID, type CutoverState, type PendingAction, type SystemState } from '../core/cutover.ts';
+import type { MinuteWindow } from '../core/evidence.ts';
+import type { Condition, SideFigures, Verdict } from '../core/gates.ts';
+import { MAX_STAGES, type Plan, STAGE_KINDS, type Stage } from '../core/plan.ts';
+import type { IdempotencyRecord } from '../ports.ts';
+
+const count = z.int().nonnegative();
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'not a SHA-256 in lower-case hex');
+
+// ---------------------------------------------------------------------------------------------------------- state
+
+const stage = z.object({
+  name: z.string().min(1),
+  kind: z.enum(STAGE_KINDS),
+  sharePpm: z.int().min(0).max(1_000_000),
+  dwellMinutes: z.number().nonnegative(),
+}) satisfies z.ZodType<Stage>;
+
+const plan = z.object({ name: z.string(), stages: z.array(stage).min(1).max(MAX_STAGES) }) satisfies z.ZodType<Plan>;
+
+const pending = z.object({
+  action: z.enum(['promote', 'revert', 'cleanup']),
+  epoch: count,
+  sinceMs: count,
+  actor: z.string(),
+  reason: z.string(),
+}) satisfies z.ZodType<PendingAction>;
+
+export const cutoverState = z
+  .object({
+    id: z.string().regex(CUTOVER_ID),
+    kind: z.enum(['table', 'component', 'service']),
+    version: count,
+    epoch: count,
+    stage: z.string(),
+    stageKind: z.enum(STAGE_KINDS),
+    plan,
+    enteredAtMs: count,
+    paused: z.boolean(),
+    approved: z.boolean(),
+    pending: pending.nullable(),
+    rollback: z.object({ fromStage: z.string(), reason: z.string(), actor: z.string(), atMs: count }).nullable(),
+    auditSeq: count,
+    auditHash: sha256,
+  })
+  .refine(stageIsKnown, {
+    path: ['stage'],
+    error: 'is no stage of the plan with this stageKind',
+  }) satisfies z.ZodType<CutoverState>;
+
+/** `cleaned` and `rolled_back` belong to no plan and are called after their kind. */
+function stageIsKnown(state: Pick<CutoverState, 'stage' | 'stageKind' | 'plan'>): boolean {
+  if (state.stageKind === 'cleaned' || state.stageKind === 'rolled_back') return state.stage === state.stageKind;
+  return state.plan.stages.some(({ name, kind }) => name === state.stage && kind === state.stageKind);
+}
+
+export const systemState = z.object({
+  version: count,
+  emergencyStop: z.boolean(),
+  readonly: z.boolean(),
+  shadowWritesEnabled: z.boolean(),
+  migrationPhase: z.string(),
+  auditSeq: count,
+  auditHash: sha256,
+}) satisfies z.ZodType<SystemState>;
+
+// ---------------------------------------------------------------------------------------------------------- audit
+
+/**
+ * An entry as stored. The event is kept as the JSON text that was hashed with it, so that the hash can always be
+ * checked; of its content only the type is asked for, since old entries must stay readable.
+ */
+export const auditEntry = z.object({
+  subject: z.string(),
+  seq: z.int().positive(),
+  atMs: count,
+  actor: z.string(),
+  event: jsonText(z.looseObject({ type: z.string() })),
+  version: count,
+  epoch: count,
+  previousHash: sha256,
+  hash: sha256,
+}) satisfies z.ZodType<AuditEntry<{ type: string }>>;
+
+export const idempotencyRecord = z.object({
+  key: z.string(),
+  caller: z.string(),
+  fingerprint: z.string(),
+  answer: jsonText(z.object({ status: z.int(), body: z.json() })),
+  expiresAtMs: count,
+}) satisfies z.ZodType<IdempotencyRecord>;
+
+// -------------------------------------------------------------------------------------------------------- verdict
+
+const condition = z.object({
+  code: z.string(),
+  ok: z.boolean(),
+  value: z.union([z.number(), z.string()]).nullable(),
+  limit: z.union([z.number(), z.string()]).nullable(),
+  text: z.string(),
+}) satisfies z.ZodType<Condition>;
+
+const figures = z.object({
+  count,
+  errors: count,
+  errorRate: z.number().nullable(),
+  p50Ms: z.number().nullable(),
+  p95Ms: z.number().nullable(),
+}) satisfies z.ZodType<SideFigures>;
+
+const verdict = z.object({
+  verdict: z.enum(['advance', 'hold', 'rollback']),
+  reasons: z.array(condition),
+  conditions: z.array(condition),
+  evidence: z.object({
+    primary: figures,
+    shadow: figures,
+    checks: count,
+    mismatches: count,
+    badMinutes: count,
+    minutesInStage: z.number(),
+    minutesToEligibility: z.number(),
+  }),
+}) satisfies z.ZodType<Verdict>;
+
+export const storedVerdict = z.object({ atMs: count, verdict: jsonText(verdict) }) satisfies z.ZodType<{
+  atMs: number;
+  verdict: Verdict;
+}>;
+
+// -------------------------------------------------------------------------------------------------------- windows
+
+/** Without the histogram, whose buckets are attributes of their own. */
+export const windowCounters = z.object({
+  minute: count,
+  side: z.enum(['primary', 'shadow']),
+  count,
+  errors: count,
+  keyless: count,
+  checks: count,
+  mismatches: count,
+}) satisfies z.ZodType<Omit<MinuteWindow, 'latency'>>;
+
+export const bucketCount = count;
+
+// ---------------------------------------------------------------------------------------------------------- shared
+
+/** JSON kept as text, then checked like anything else. */
+function jsonText<Schema extends z.ZodType>(schema: Schema) {
+  return z
+    .string()
+    .transform((text, context) => {
+      try {
+        return JSON.parse(text) as unknown;
+      } catch {
+        context.issues.push({ code: 'custom', message: 'is not JSON', input: text });
+        return z.NEVER;
+      }
+    })
+    .pipe(schema);
+}
+
+/** Every problem with its path, in one line: `version: Invalid input: expected int; stage: …`. */
+export function problemsOf(error: z.ZodError): string {
+  return error.issues.map((issue) => `${issue.path.join('.') || 'item'}: ${issue.message}`).join('; ');
+}

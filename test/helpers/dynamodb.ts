@@ -1,0 +1,23 @@
+/** A client of the run's DynamoDB Local and tables of one's own. */
+
+import { randomUUID } from 'node:crypto';
+import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { inject } from 'vitest';
+import { createTables, type TableNames } from '../../infra/local/tables.ts';
+import { dynamoClient } from '../../lib/adapters/dynamodb/client.ts';
+
+/** Key ids with `_` or `-` are refused by DynamoDB Local. */
+export const LOCAL_CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local' };
+
+export function localClient(endpoint: string = inject('dynamodbEndpoint')): DynamoDBDocumentClient {
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
+  return dynamoClient({ region: 'local', endpoint, credentials: LOCAL_CREDENTIALS });
+}
+
+/** Two tables that no other test knows. */
+export async function ownTables(client: DynamoDBDocumentClient): Promise<TableNames> {
+  const mark = randomUUID().slice(0, 8);
+  const names = { state: `state-${mark}`, changes: `changes-${mark}` };
+  await createTables(client, names);
+  return names;
+}
