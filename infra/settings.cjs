@@ -1,0 +1,298 @@
+/**
+ * Every value of serverless.yml that is not the same everywhere: ports and servers of the local stack, parameters of a
+ * deployment. Read by the framework as `${file(infra/settings.cjs)}`; CommonJS because the framework asks for it.
+ *
+ * Stage `local`: the running local stack leaves a file with what it chose (ports, keys, clock), so that
+ * `serverless offline` or `serverless invoke local` in another terminal works against the same servers. Without the
+ * file the defaults below hold. An environment variable of the same name wins over both.
+ *
+ *   <tmp>/crossfade-<uid>-<port>/settings.json        lib/schemas/local-settings.ts says what is in it
+ *
+ * Any other stage: parameters, given as `--param="vpcId=vpc-1"` or as the environment variable in the table. Nothing
+ * here is looked up over the network, so packaging works without credentials.
+ */
+
+const { existsSync, readFileSync } = require('node:fs');
+const { tmpdir, userInfo } = require('node:os');
+const { join } = require('node:path');
+
+const DEFAULT_PORT = 3000;
+
+/** Deployment parameters: the default, or `required` with what to write there. */
+const PARAMETERS = {
+  jwtIssuer: { required: 'https URL of the issuer of access tokens', env: 'CROSSFADE_JWT_ISSUER' },
+  jwtAudience: { required: 'audience of access tokens', env: 'CROSSFADE_JWT_AUDIENCE' },
+  /** Public keys of the issuer as a JWKS document: the functions check signatures too, and have no way to the internet. */
+  jwks: { required: 'public keys of the issuer, the JSON of its jwks_uri', env: 'CROSSFADE_JWKS' },
+  databaseUrl: {
+    required: 'postgres://crossfade_runtime@HOST:5432/DATABASE of the runtime role, without a password',
+    env: 'CROSSFADE_DATABASE_URL',
+  },
+  ownerDatabaseUrl: { required: 'the same for the owner role', env: 'CROSSFADE_OWNER_DATABASE_URL' },
+  databaseResourceId: {
+    required: 'db-… of the instance, cluster-… of the cluster or prx-… of the proxy',
+    env: 'CROSSFADE_DATABASE_RESOURCE_ID',
+  },
+  vpcId: { required: 'vpc-… of the database', env: 'CROSSFADE_VPC_ID' },
+  subnetIds: { required: 'private subnets, separated by commas', env: 'CROSSFADE_SUBNET_IDS' },
+  routeTableIds: { required: 'route tables of those subnets, separated by commas', env: 'CROSSFADE_ROUTE_TABLE_IDS' },
+  databaseSecurityGroupId: { required: 'sg-… of the database', env: 'CROSSFADE_DATABASE_SECURITY_GROUP_ID' },
+  dynamodbPrefixListId: {
+    required: 'pl-… of DynamoDB in the region (aws ec2 describe-managed-prefix-lists)',
+    env: 'CROSSFADE_DYNAMODB_PREFIX_LIST_ID',
+  },
+
+  databasePort: { default: '5432', env: 'CROSSFADE_DATABASE_PORT' },
+  databaseUser: { default: 'crossfade_runtime', env: 'CROSSFADE_DATABASE_USER' },
+  ownerDatabaseUser: { default: 'crossfade_owner', env: 'CROSSFADE_OWNER_DATABASE_USER' },
+  /** `false` when the VPC has the endpoints already. */
+  createEndpoints: { default: 'true', env: 'CROSSFADE_CREATE_ENDPOINTS' },
+  /** Alarms on connections and pinned sessions exist when these are named. */
+  databaseInstance: { default: '', env: 'CROSSFADE_DATABASE_INSTANCE' },
+  databaseMaxConnections: { default: '100', env: 'CROSSFADE_DATABASE_MAX_CONNECTIONS' },
+  databaseProxy: { default: '', env: 'CROSSFADE_DATABASE_PROXY' },
+  /** Who gets alarms by mail; others subscribe to the topic. */
+  alarmEmail: { default: '', env: 'CROSSFADE_ALARM_EMAIL' },
+  /** Where the sections named in the alarms are. */
+  runbookUrl: { default: 'docs/runbooks.md', env: 'CROSSFADE_RUNBOOK_URL' },
+  monthlyBudgetUsd: { default: '100', env: 'CROSSFADE_MONTHLY_BUDGET_USD' },
+  /** ARN of the principal that may take the break-glass role; empty: the account, with MFA. */
+  breakGlassPrincipal: { default: '', env: 'CROSSFADE_BREAK_GLASS_PRINCIPAL' },
+  /** ARN of the AppConfig agent layer; empty: the pinned one of the region. */
+  appConfigLayer: { default: '', env: 'CROSSFADE_APPCONFIG_LAYER' },
+  /** Reserved concurrency. 0: not reserved. Lambda keeps 100 of an account unreserved, and new accounts have few. */
+  reservedControl: { default: '5', env: 'CROSSFADE_RESERVED_CONTROL' },
+  reservedTick: { default: '1', env: 'CROSSFADE_RESERVED_TICK' },
+  reservedRelay: { default: '1', env: 'CROSSFADE_RESERVED_RELAY' },
+  reservedShadowWriter: { default: '10', env: 'CROSSFADE_RESERVED_SHADOW_WRITER' },
+  reservedBackfill: { default: '1', env: 'CROSSFADE_RESERVED_BACKFILL' },
+  reservedVerify: { default: '1', env: 'CROSSFADE_RESERVED_VERIFY' },
+  owner: { default: 'crossfade', env: 'CROSSFADE_OWNER' },
+  dataClass: { default: 'internal', env: 'CROSSFADE_DATA_CLASS' },
+  cutovers: { default: 'infra/cutovers.ts', env: 'CROSSFADE_CUTOVERS' },
+  logLevel: { default: 'info', env: 'CROSSFADE_LOG_LEVEL' },
+};
+
+/** AppConfig agent 2.0.17054 for arm64. The account and the layer's number differ by region. */
+const APPCONFIG_LAYERS = {
+  'us-east-1': '027255383542:layer:AWS-AppConfig-Extension-Arm64:254',
+  'us-east-2': '728743619870:layer:AWS-AppConfig-Extension-Arm64:229',
+  'us-west-1': '958113053741:layer:AWS-AppConfig-Extension-Arm64:272',
+  'us-west-2': '359756378197:layer:AWS-AppConfig-Extension-Arm64:275',
+  'ca-central-1': '039592058896:layer:AWS-AppConfig-Extension-Arm64:182',
+  'eu-central-1': '066940009817:layer:AWS-AppConfig-Extension-Arm64:238',
+  'eu-central-2': '758369105281:layer:AWS-AppConfig-Extension-Arm64:178',
+  'eu-west-1': '434848589818:layer:AWS-AppConfig-Extension-Arm64:241',
+  'eu-west-2': '282860088358:layer:AWS-AppConfig-Extension-Arm64:194',
+  'eu-west-3': '493207061005:layer:AWS-AppConfig-Extension-Arm64:192',
+  'eu-north-1': '646970417810:layer:AWS-AppConfig-Extension-Arm64:226',
+  'eu-south-1': '203683718741:layer:AWS-AppConfig-Extension-Arm64:177',
+  'ap-northeast-1': '980059726660:layer:AWS-AppConfig-Extension-Arm64:225',
+  'ap-northeast-2': '826293736237:layer:AWS-AppConfig-Extension-Arm64:181',
+  'ap-southeast-1': '421114256042:layer:AWS-AppConfig-Extension-Arm64:210',
+  'ap-southeast-2': '080788657173:layer:AWS-AppConfig-Extension-Arm64:256',
+  'ap-south-1': '554480029851:layer:AWS-AppConfig-Extension-Arm64:232',
+  'sa-east-1': '000010852771:layer:AWS-AppConfig-Extension-Arm64:215',
+};
+
+module.exports = async ({ resolveVariable }) => {
+  const stage = await resolveVariable('sls:stage');
+  const region = await resolveVariable('self:provider.region');
+  if (stage === 'local') refuseDeployment(process.argv);
+  return stage === 'local' ? localSettings() : awsSettings(stage, region, await readParameters(stage, resolveVariable));
+};
+
+// ---------------------------------------------------------------------------------------------------------- local
+
+/** The default stage points at servers of this machine: deployed, it would fail on every call. */
+function refuseDeployment(words) {
+  if (words[2] !== 'deploy') return;
+  throw new Error("Stage 'local' runs on this machine only. Name another one: serverless deploy --stage prod");
+}
+
+function localSettings() {
+  const base = Number(process.env.CROSSFADE_PORT ?? DEFAULT_PORT);
+  const written = readWritten(base);
+  const ports = portsFrom(base);
+  const environment = overridden({ ...localEnvironment(ports), ...written?.environment });
+  return {
+    ...withDefaults({ ownerDatabaseUrl: environment.CROSSFADE_OWNER_DATABASE_URL }),
+    region: 'eu-central-1',
+    environment,
+    vpc: null,
+    layers: [],
+    concurrency: {},
+    subnets: [],
+    routeTables: [],
+    authorizer: { issuerUrl: environment.CROSSFADE_JWT_ISSUER, audience: [environment.CROSSFADE_JWT_AUDIENCE] },
+    offline: {
+      host: '127.0.0.1',
+      httpPort: written ? Number(new URL(written.apiUrl).port) : ports.api,
+      lambdaPort: written ? Number(new URL(written.lambdaUrl).port) : ports.lambda,
+      noPrependStageInUrl: true,
+      // The signature is checked by the functions' own middleware; this server cannot do it.
+      ignoreJWTSignature: true,
+      noSponsor: true,
+    },
+    streams: {
+      endpoint: environment.CROSSFADE_DYNAMODB_ENDPOINT,
+      region: 'eu-central-1',
+      accessKeyId: 'local',
+      secretAccessKey: 'local',
+      readInterval: 500,
+    },
+  };
+}
+
+/** Six ports in a row, so that one number moves the whole stack. */
+function portsFrom(base) {
+  return { front: base, api: base + 1, lambda: base + 2, dynamodb: base + 3, appconfig: base + 4, postgres: base + 5 };
+}
+
+function localEnvironment(ports) {
+  return {
+    ...commonEnvironment('local'),
+    CROSSFADE_PROFILE: 'local',
+    CROSSFADE_DYNAMODB_ENDPOINT: `http://127.0.0.1:${ports.dynamodb}`,
+    CROSSFADE_APPCONFIG_ENDPOINT: `http://127.0.0.1:${ports.appconfig}`,
+    CROSSFADE_APPCONFIG_APPLICATION: 'crossfade',
+    CROSSFADE_APPCONFIG_ENVIRONMENT: 'local',
+    CROSSFADE_APPCONFIG_PROFILE: 'flags',
+    CROSSFADE_APPCONFIG_STRATEGY: 'at-once',
+    CROSSFADE_DATABASE_URL: `postgres://crossfade_runtime:crossfade@127.0.0.1:${ports.postgres}/crossfade`,
+    CROSSFADE_OWNER_DATABASE_URL: `postgres://crossfade_owner:crossfade@127.0.0.1:${ports.postgres}/crossfade`,
+    CROSSFADE_JWT_ISSUER: 'https://crossfade.localhost',
+    CROSSFADE_JWT_AUDIENCE: 'crossfade',
+    CROSSFADE_JWKS: '{"keys":[]}',
+    CROSSFADE_CLOCK_SPEED: '1',
+    CROSSFADE_CLOCK_ORIGIN_MS: '0',
+    CROSSFADE_CUTOVERS: PARAMETERS.cutovers.default,
+    CROSSFADE_LOG_LEVEL: PARAMETERS.logLevel.default,
+    // A developer's own AWS account is never touched from here.
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+    AWS_SESSION_TOKEN: '',
+    AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
+  };
+}
+
+/** What the running local stack wrote; null when none runs. A file that cannot be read is an error, not a default. */
+function readWritten(base) {
+  const file = join(tmpdir(), `crossfade-${userInfo().uid}-${base}`, 'settings.json');
+  if (!existsSync(file)) return null;
+  try {
+    const written = JSON.parse(readFileSync(file, 'utf8'));
+    return isAlive(written.pid) ? written : null;
+  } catch (cause) {
+    throw new Error(`${file} is not readable as JSON (${cause.message}). Stop the local stack, or remove the file.`);
+  }
+}
+
+function isAlive(pid) {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+function overridden(environment) {
+  const names = Object.keys(environment).filter((name) => name.startsWith('CROSSFADE_') && process.env[name]);
+  return { ...environment, ...Object.fromEntries(names.map((name) => [name, process.env[name]])) };
+}
+
+// ------------------------------------------------------------------------------------------------------------ aws
+
+/** Parameter, else environment variable, else default. Everything that is missing is said at once. */
+async function readParameters(stage, resolveVariable) {
+  const values = {};
+  const missing = [];
+  for (const [name, { env, required, default: fallback }] of Object.entries(PARAMETERS)) {
+    const given = (await resolveVariable(`param:${name}, null`)) ?? process.env[env];
+    if (given !== undefined && given !== null && given !== '') values[name] = String(given);
+    else if (required) missing.push(`  --param="${name}=…"  or ${env}: ${required}`);
+    else values[name] = fallback;
+  }
+  if (missing.length > 0) throw new Error(`Stage '${stage}' needs parameters that are not set:\n${missing.join('\n')}`);
+  refusePasswords(values);
+  return values;
+}
+
+/** The environment of a function can be read by whoever may list functions. */
+function refusePasswords(values) {
+  for (const name of ['databaseUrl', 'ownerDatabaseUrl']) {
+    if (new URL(values[name]).password !== '') {
+      throw new Error(`Parameter ${name} holds a password. Deployed functions log in with IAM tokens: leave it out.`);
+    }
+  }
+}
+
+function withDefaults(values) {
+  return {
+    ...Object.fromEntries(Object.entries(PARAMETERS).map(([name, { default: value }]) => [name, value ?? ''])),
+    ...values,
+  };
+}
+
+function awsSettings(stage, region, values) {
+  return {
+    ...withDefaults(values),
+    region,
+    environment: {
+      ...commonEnvironment(stage),
+      CROSSFADE_PROFILE: 'aws',
+      CROSSFADE_APPCONFIG_APPLICATION: { Ref: 'FlagsApplication' },
+      CROSSFADE_APPCONFIG_ENVIRONMENT: { Ref: 'FlagsEnvironment' },
+      CROSSFADE_APPCONFIG_PROFILE: { Ref: 'FlagsProfile' },
+      CROSSFADE_APPCONFIG_STRATEGY: { Ref: 'FlagsStrategy' },
+      CROSSFADE_DATABASE_URL: values.databaseUrl,
+      CROSSFADE_JWT_ISSUER: values.jwtIssuer,
+      CROSSFADE_JWT_AUDIENCE: values.jwtAudience,
+      CROSSFADE_JWKS: values.jwks,
+      CROSSFADE_CUTOVERS: values.cutovers,
+      CROSSFADE_LOG_LEVEL: values.logLevel,
+    },
+    vpc: { securityGroupIds: [{ Ref: 'FunctionSecurityGroup' }], subnetIds: listed(values.subnetIds) },
+    layers: [values.appConfigLayer || pinnedLayer(region)],
+    concurrency: {
+      control: reserved(values.reservedControl),
+      tick: reserved(values.reservedTick),
+      relay: reserved(values.reservedRelay),
+      shadowWriter: reserved(values.reservedShadowWriter),
+      backfill: reserved(values.reservedBackfill),
+      verify: reserved(values.reservedVerify),
+    },
+    authorizer: { issuerUrl: values.jwtIssuer, audience: [values.jwtAudience] },
+    subnets: listed(values.subnetIds),
+    routeTables: listed(values.routeTableIds),
+    offline: {},
+    streams: {},
+  };
+}
+
+function pinnedLayer(region) {
+  const layer = APPCONFIG_LAYERS[region];
+  if (!layer)
+    throw new Error(`No AppConfig agent layer is pinned for ${region}. Give its ARN: --param="appConfigLayer=…"`);
+  return `arn:aws:lambda:${region}:${layer}`;
+}
+
+/** Lambda reads 0 as "never run"; here it means that nothing is reserved. */
+function reserved(text) {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 0) throw new Error(`Reserved concurrency '${text}' is not a whole number.`);
+  return count === 0 ? null : count;
+}
+
+function listed(text) {
+  return text.split(',').map((entry) => entry.trim());
+}
+
+function commonEnvironment(stage) {
+  return {
+    CROSSFADE_STATE_TABLE: `crossfade-${stage}-state`,
+    CROSSFADE_CHANGES_TABLE: `crossfade-${stage}-changes`,
+    POWERTOOLS_SERVICE_NAME: `crossfade-${stage}`,
+    POWERTOOLS_METRICS_NAMESPACE: 'Crossfade',
+  };
+}
