@@ -81,6 +81,9 @@ export type WindowStore = {
   read(id: CutoverId, fromMinute: number, toMinute: number): Promise<readonly MinuteWindow[]>;
 };
 
+/** One record of the stream; `cutover` is null when it names none. */
+export type WakeUp = { sequenceNumber: string; cutover: CutoverId | null };
+
 export type WakeUps = {
   /** Makes the stream emit a record for this cutover, always: a counter is incremented. */
   wake(id: CutoverId): Promise<void>;
@@ -217,6 +220,26 @@ export type DataPlane = {
     epoch: number,
   ): Promise<{ kind: 'cleaned' } | { kind: 'already' } | { kind: 'refused'; why: string }>;
 };
+
+// ------------------------------------------------------------------------------------------------------- upstreams
+
+export type UpstreamRequest = {
+  method: string;
+  /** Path below the upstream's base, as the caller wrote it (still encoded), without a leading slash. */
+  path: string;
+  query: string;
+  headers: Readonly<Record<string, string>>;
+  body: Uint8Array | null;
+  deadlineMs: number;
+};
+
+export type UpstreamResponse = { status: number; headers: Readonly<Record<string, string>>; body: Uint8Array };
+
+/**
+ * Calls an upstream that the configuration names.
+ * @throws CrossfadeError `invalid_input` (a path that leaves the base), `upstream_unavailable`, `upstream_timeout`
+ */
+export type Upstream = (baseUrl: string, request: UpstreamRequest) => Promise<UpstreamResponse>;
 
 // ------------------------------------------------------------------------------------------------------ reporting
 

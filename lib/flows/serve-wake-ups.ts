@@ -4,11 +4,8 @@
  */
 
 import type { CutoverDeclaration } from '../core/cutover.ts';
-import type { Ports } from '../ports.ts';
+import type { Ports, WakeUp } from '../ports.ts';
 import { converge } from './converge.ts';
-
-export type WakeUp = { sequenceNumber: string; cutover: CutoverId | null };
-type CutoverId = CutoverDeclaration['id'];
 
 export type ServedBatch = { served: number; malformed: number; firstFailure: string | null };
 
@@ -21,7 +18,7 @@ export async function serveWakeUps(
   deadlineMs: number,
 ): Promise<ServedBatch> {
   const tables = new Set(declarations.filter((d) => d.kind === 'table').map((d) => d.id));
-  const emptied = new Set<CutoverId>();
+  const emptied = new Set<string>();
   let served = 0;
   let malformed = 0;
   for (const { sequenceNumber, cutover } of wakeUps) {

@@ -3,7 +3,8 @@
 import type { CutoverDeclaration } from '../core/cutover.ts';
 import { CrossfadeError } from '../core/errors.ts';
 import type { VerificationResult } from '../core/evidence.ts';
-import type { Ports } from '../ports.ts';
+import type { Ports, TablePlan } from '../ports.ts';
+import { tableCutover } from './carry-out.ts';
 
 export type VerifyRun = {
   cutover: string;
@@ -61,5 +62,27 @@ export async function verifyNow(ports: Needs, declaration: CutoverDeclaration): 
     'conflict',
     `Cutover '${declaration.id}' cannot be verified now: ${why}. Try again after the next tick.`,
     { retryable: true },
+  );
+}
+
+/** What a cutover would do to its table. Reads only. */
+export async function planTable(ports: Pick<Ports, 'tables'>, declaration: CutoverDeclaration): Promise<TablePlan> {
+  if (declaration.kind !== 'table') throw noTable(declaration);
+  return ports.tables.plan(tableCutover(declaration));
+}
+
+/** Hints for the keys that the last pass found diverged: the shadow-writer reads and writes them anew. */
+export async function repairTable(
+  ports: Pick<Ports, 'tables'>,
+  declaration: CutoverDeclaration,
+): Promise<{ enqueued: number }> {
+  if (declaration.kind !== 'table') throw noTable(declaration);
+  return ports.tables.repair(declaration.id);
+}
+
+function noTable(declaration: CutoverDeclaration): CrossfadeError {
+  return new CrossfadeError(
+    'illegal_transition',
+    `Cutover '${declaration.id}' moves a ${declaration.kind}, not a table.`,
   );
 }

@@ -1,0 +1,49 @@
+/** The page and its data. */
+
+import { type Composition, compose } from '../lib/compose.ts';
+import { CrossfadeError } from '../lib/core/errors.ts';
+import { dashboardData } from '../lib/dashboard/data.ts';
+import { asset, renderPage } from '../lib/dashboard/page.ts';
+import { recentHistory } from '../lib/flows/history.ts';
+import { report } from '../lib/flows/report.ts';
+import { httpHandler } from './middleware.ts';
+
+const AUDIT_ENTRIES = 30;
+
+async function data({ ports, cutovers }: Composition) {
+  const declarations = await cutovers();
+  const subjects = ['system', ...declarations.map((declaration) => declaration.id)];
+  const [status, audit] = await Promise.all([
+    report(ports, declarations),
+    recentHistory(ports, subjects, AUDIT_ENTRIES),
+  ]);
+  return dashboardData(status, audit);
+}
+
+export const handler = httpHandler(compose, [
+  {
+    method: 'GET',
+    path: '/',
+    scope: 'control:read',
+    handle: async () => {
+      const { html, headers } = renderPage();
+      return { status: 200, text: html, headers };
+    },
+  },
+  {
+    method: 'GET',
+    path: '/dashboard/data',
+    scope: 'control:read',
+    handle: async (composition) => ({ status: 200, body: await data(composition) }),
+  },
+  {
+    method: 'GET',
+    path: '/dashboard/assets/{asset}',
+    scope: 'control:read',
+    handle: async (_composition, request) => {
+      const found = asset(request.params.asset ?? '');
+      if (!found) throw new CrossfadeError('not_found', 'The page has no such part.');
+      return { status: 200, text: found.body, headers: { 'content-type': found.contentType } };
+    },
+  },
+]);

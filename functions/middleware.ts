@@ -1,0 +1,195 @@
+/**
+ * The one middy stack of the HTTP functions: limits → token → handler → problem+json and security headers.
+ * The token is verified here as well as in the API gateway: the local gateway checks no signature, and a route that
+ * lost its authorizer must not be open.
+ */
+
+import middy from '@middy/core';
+import httpRouter, { type Method } from '@middy/http-router';
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
+import type { Scope } from '../lib/adapters/http/token.ts';
+import type { Composition } from '../lib/compose.ts';
+import { CrossfadeError, ERROR_CODES, isCrossfadeError } from '../lib/core/errors.ts';
+import { readJsonBody } from '../lib/schemas/http.ts';
+
+export type Request = {
+  event: APIGatewayProxyEventV2;
+  /** Subject of the verified token. */
+  actor: string;
+  /** JSON body, checked for size, depth and form; undefined for a request without one. */
+  body: unknown;
+  params: Readonly<Record<string, string>>;
+  query: Readonly<Record<string, string>>;
+  header(name: string): string | undefined;
+  /** On the monotonic clock: the handler must have answered by then. */
+  deadlineMs: number;
+};
+
+export type Reply = {
+  status: number;
+  headers?: Readonly<Record<string, string>>;
+  /** JSON, unless `text` or `bytes` is given. */
+  body?: unknown;
+  text?: string;
+  bytes?: Uint8Array;
+};
+
+export type Route = {
+  method: Method;
+  path: string;
+  /** The scope that the token must carry; null only for health. */
+  scope: Scope | null;
+  /** False when the body is not ours to read: the gateway passes it on. */
+  json?: boolean;
+  handle(composition: Composition, request: Request): Promise<Reply>;
+};
+
+const SECURITY_HEADERS = {
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'strict-transport-security': 'max-age=31536000; includeSubDomains',
+};
+const ANSWER_MARGIN_MS = 250;
+
+/** A Lambda handler for the given routes. `compose` runs once per instance, at the first request. */
+export function httpHandler(compose: () => Composition, routes: readonly Route[]) {
+  let composition: Composition | undefined;
+  const ready = () => {
+    composition ??= compose();
+    return composition;
+  };
+  return middy<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2>()
+    .use({
+      before: ({ event }) => {
+        if (!event?.requestContext?.http?.method) {
+          throw new CrossfadeError(
+            'invalid_event',
+            'This function serves HTTP requests; it was called with another event.',
+          );
+        }
+      },
+      onError: (request) => {
+        request.response = problem(request.error);
+        if (status(request.error) >= 500) composition?.ports.log.failure('request_failed', request.error);
+      },
+    })
+    .handler(
+      httpRouter(
+        routes.map((route) => ({
+          method: route.method,
+          path: route.path,
+          handler: (event: APIGatewayProxyEventV2, context: Context) => serve(ready(), route, event, context),
+        })),
+      ),
+    );
+}
+
+async function serve(
+  composition: Composition,
+  route: Route,
+  event: APIGatewayProxyEventV2,
+  context: Context,
+): Promise<APIGatewayProxyStructuredResultV2> {
+  const header = (name: string) => event.headers[name] ?? event.headers[name.toLowerCase()];
+  const actor =
+    route.scope === null ? 'anonymous' : await composition.authenticate(header('authorization'), route.scope);
+  const reply = await route.handle(composition, {
+    event,
+    actor,
+    body: route.json === false ? undefined : readJsonBody(event),
+    params: (event.pathParameters ?? {}) as Record<string, string>,
+    query: (event.queryStringParameters ?? {}) as Record<string, string>,
+    header,
+    deadlineMs: composition.ports.clock.monotonicMs() + context.getRemainingTimeInMillis() - ANSWER_MARGIN_MS,
+  });
+  return respond(reply);
+}
+
+function respond(reply: Reply): APIGatewayProxyStructuredResultV2 {
+  const headers = { ...SECURITY_HEADERS, ...reply.headers };
+  if (reply.bytes) {
+    return {
+      statusCode: reply.status,
+      headers,
+      body: Buffer.from(reply.bytes).toString('base64'),
+      isBase64Encoded: true,
+    };
+  }
+  if (reply.text !== undefined) return { statusCode: reply.status, headers, body: reply.text };
+  return {
+    statusCode: reply.status,
+    headers: { ...headers, 'content-type': 'application/json' },
+    body: JSON.stringify(reply.body ?? null),
+  };
+}
+
+function status(error: unknown): number {
+  if (isCrossfadeError(error)) return ERROR_CODES[error.code].status;
+  const routerStatus = (error as { statusCode?: unknown } | null)?.statusCode;
+  return typeof routerStatus === 'number' ? routerStatus : 500;
+}
+
+/** Only the product's own messages leave the house; anything else is an internal error without a text of its own. */
+function problem(error: unknown): APIGatewayProxyStructuredResultV2 {
+  const known = isCrossfadeError(error) ? error : null;
+  const code = known?.code ?? (status(error) === 404 ? 'not_found' : 'internal');
+  const detail =
+    known?.message ??
+    (code === 'not_found'
+      ? 'There is no such route. The routes are listed in the README under "HTTP API".'
+      : 'An error inside Crossfade. Nothing was changed that its answer does not say; the log of the function has the cause.');
+  return {
+    statusCode: ERROR_CODES[code].status,
+    headers: { ...SECURITY_HEADERS, 'content-type': 'application/problem+json' },
+    body: JSON.stringify({
+      type: 'about:blank',
+      title: code,
+      status: ERROR_CODES[code].status,
+      code,
+      detail,
+      ...(known && Object.keys(known.details).length > 0 ? { details: known.details } : {}),
+    }),
+  };
+}
+
+const MAX_EVENT_AGE_MS = 90_000;
+const SCHEDULE_MARGIN_MS = 5_000;
+
+/**
+ * A Lambda handler for a schedule. An event that waited longer than 90 s is ignored: a newer one has done its work.
+ * @param work gets the moment, on the monotonic clock, by which it must be done
+ */
+export function scheduledHandler<Result>(
+  compose: () => Composition,
+  work: (composition: Composition, deadlineMs: number) => Promise<Result>,
+) {
+  let composition: Composition | undefined;
+  return async (event: unknown, context: Context): Promise<Result | { ignored: string }> => {
+    composition ??= compose();
+    const { ports } = composition;
+    const reason = ignorable(event, composition.realNow());
+    if (reason) {
+      ports.log.event('event_ignored', { reason });
+      return { ignored: reason };
+    }
+    const longestMs = (event as { maxMs?: number } | null)?.maxMs ?? Number.POSITIVE_INFINITY;
+    const remainingMs = context.getRemainingTimeInMillis() - SCHEDULE_MARGIN_MS;
+    return work(composition, ports.clock.monotonicMs() + Math.min(remainingMs, longestMs));
+  };
+}
+
+function ignorable(event: unknown, realNowMs: number): string | null {
+  const { requestContext, Records, source, time } = (event ?? {}) as Record<string, unknown>;
+  if (requestContext !== undefined || Records !== undefined) {
+    throw new CrossfadeError(
+      'invalid_event',
+      'This function serves a schedule; it was called with an HTTP or stream event.',
+    );
+  }
+  if (source !== undefined && !['aws.events', 'aws.scheduler', 'crossfade.local'].includes(String(source))) {
+    return 'it does not come from a schedule';
+  }
+  const sentMs = typeof time === 'string' ? Date.parse(time) : Number.NaN;
+  return realNowMs - sentMs > MAX_EVENT_AGE_MS ? 'it is older than 90 s' : null;
+}

@@ -1,0 +1,7 @@
+/** Looks for waiting hints again and again, and wakes the shadow-writer through the stream. */
+
+import { compose } from '../lib/compose.ts';
+import { relay } from '../lib/flows/relay.ts';
+import { scheduledHandler } from './middleware.ts';
+
+export const handler = scheduledHandler(compose, async ({ ports }, deadlineMs) => relay(ports, deadlineMs));

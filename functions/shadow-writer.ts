@@ -1,0 +1,20 @@
+/**
+ * Serves wake-ups from the stream. The answer names the first record that was not served and nothing after it was
+ * touched; an empty list means that the whole batch is done.
+ */
+
+import type { Context, DynamoDBBatchResponse, DynamoDBStreamEvent } from 'aws-lambda';
+import { type Composition, compose } from '../lib/compose.ts';
+import { serveWakeUps } from '../lib/flows/serve-wake-ups.ts';
+import { parseWakeUps } from '../lib/schemas/stream.ts';
+
+let composition: Composition | undefined;
+
+export async function handler(event: DynamoDBStreamEvent, context: Context): Promise<DynamoDBBatchResponse> {
+  const wakeUps = parseWakeUps(event);
+  composition ??= compose();
+  const { ports, cutovers } = composition;
+  const deadlineMs = ports.clock.monotonicMs() + context.getRemainingTimeInMillis();
+  const { firstFailure } = await serveWakeUps(ports, await cutovers(), wakeUps, deadlineMs);
+  return { batchItemFailures: firstFailure === null ? [] : [{ itemIdentifier: firstFailure }] };
+}

@@ -1,0 +1,161 @@
+/**
+ * Configuration → real ports. The only file that imports every adapter, and each only when it is first used: a stop
+ * needs neither Postgres nor AppConfig to be loaded, and a routing decision needs no AWS client at all.
+ */
+
+import type { Jwks, Scope } from './adapters/http/token.ts';
+import { consoleLog, environment, random, realNow, systemClock, systemIds } from './adapters/system.ts';
+import type { CutoverDeclaration } from './core/cutover.ts';
+import { CrossfadeError } from './core/errors.ts';
+import type { Ports, Upstream } from './ports.ts';
+import type { Router } from './routing-service.ts';
+import { type Environment, readEnvironment } from './schemas/environment.ts';
+
+export type Composition = {
+  ports: Ports;
+  cutovers(): Promise<readonly CutoverDeclaration[]>;
+  /** Subject of the bearer token. @throws CrossfadeError `unauthenticated`, `forbidden` */
+  authenticate(header: string | undefined, scope: Scope): Promise<string>;
+  router(): Promise<Router>;
+  upstream(): Promise<Upstream>;
+  realNow(): number;
+};
+
+const LOCAL_CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local' };
+
+/** @throws CrossfadeError `invalid_config` naming every missing or wrong variable */
+export function compose(variables = environment()): Composition {
+  const env = readEnvironment(variables);
+  const clock = systemClock({ speed: env.CROSSFADE_CLOCK_SPEED, originMs: env.CROSSFADE_CLOCK_ORIGIN_MS });
+  const ids = systemIds();
+  const log = consoleLog(env.CROSSFADE_LOG_LEVEL);
+  const dynamo = once(async () => {
+    const { dynamoClient } = await import('./adapters/dynamodb/client.ts');
+    const endpoint = env.CROSSFADE_DYNAMODB_ENDPOINT;
+    return dynamoClient({ region: env.AWS_REGION, ...(endpoint ? { endpoint, credentials: LOCAL_CREDENTIALS } : {}) });
+  });
+  const ports: Ports = {
+    clock,
+    ids,
+    log,
+    state: lazily(async () => {
+      const { dynamoStateStore } = await import('./adapters/dynamodb/state-store.ts');
+      return dynamoStateStore({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE, clock, ids, random });
+    }),
+    windows: lazily(async () => {
+      const { dynamoWindowStore } = await import('./adapters/dynamodb/window-store.ts');
+      return dynamoWindowStore({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE, clock });
+    }),
+    wakeUps: lazily(async () => {
+      const { dynamoWakeUps } = await import('./adapters/dynamodb/wake-ups.ts');
+      return dynamoWakeUps({ client: await dynamo(), tableName: env.CROSSFADE_CHANGES_TABLE });
+    }),
+    flags: lazily(() => flagPublisher(env, clock)),
+    tables: lazily(() => dataPlane(env, clock)),
+  };
+  const cutovers = once(() => declaredCutovers(env));
+  const keys = once(() => signingKeys(env));
+  return {
+    ports,
+    cutovers,
+    realNow,
+    router: once(async () => {
+      const { routingService } = await import('./routing-service.ts');
+      return routingService({ source: await flagSource(env), environment: variables, monotonicMs: clock.monotonicMs });
+    }),
+    upstream: once(async () => {
+      const { fetchUpstream } = await import('./adapters/http/upstream.ts');
+      return fetchUpstream(clock);
+    }),
+    async authenticate(header, scope) {
+      const { authenticate } = await import('./adapters/http/authenticate.ts');
+      const rules = { issuer: env.CROSSFADE_JWT_ISSUER, audience: env.CROSSFADE_JWT_AUDIENCE };
+      return authenticate(header, scope, await keys(), rules, realNow());
+    },
+  };
+}
+
+async function flagPublisher(env: Environment, clock: Ports['clock']): Promise<Ports['flags']> {
+  const { appConfigClient } = await import('./adapters/appconfig/client.ts');
+  const { appConfigPublisher } = await import('./adapters/appconfig/publisher.ts');
+  const endpoint = env.CROSSFADE_APPCONFIG_ENDPOINT;
+  if (!env.CROSSFADE_APPCONFIG_STRATEGY) throw missing('CROSSFADE_APPCONFIG_STRATEGY', 'flags are published');
+  return appConfigPublisher({
+    client: appConfigClient({
+      region: env.AWS_REGION,
+      ...(endpoint ? { endpoint, credentials: LOCAL_CREDENTIALS } : {}),
+    }),
+    application: env.CROSSFADE_APPCONFIG_APPLICATION,
+    environment: env.CROSSFADE_APPCONFIG_ENVIRONMENT,
+    profile: env.CROSSFADE_APPCONFIG_PROFILE,
+    strategy: env.CROSSFADE_APPCONFIG_STRATEGY,
+    clock,
+  });
+}
+
+/** The agent's local port when there is one; on AWS its extension listens on 2772 beside the function. */
+async function flagSource(env: Environment) {
+  const { agentSource } = await import('./client/agent-source.ts');
+  return agentSource({
+    url: env.CROSSFADE_APPCONFIG_ENDPOINT ?? 'http://127.0.0.1:2772',
+    application: env.CROSSFADE_APPCONFIG_APPLICATION,
+    environment: env.CROSSFADE_APPCONFIG_ENVIRONMENT,
+    profile: env.CROSSFADE_APPCONFIG_PROFILE,
+  });
+}
+
+async function dataPlane(env: Environment, clock: Ports['clock']): Promise<Ports['tables']> {
+  if (!env.CROSSFADE_DATABASE_URL) throw missing('CROSSFADE_DATABASE_URL', 'table cutovers are run');
+  const { postgresDataPlane } = await import('./adapters/postgres/data-plane.ts');
+  const { postgresGateway } = await import('./adapters/postgres/gateway.ts');
+  const gateway = (url: string) => postgresGateway({ url, clock, random });
+  const runtime = gateway(env.CROSSFADE_DATABASE_URL);
+  const owner = env.CROSSFADE_OWNER_DATABASE_URL ? gateway(env.CROSSFADE_OWNER_DATABASE_URL) : runtime;
+  return postgresDataPlane({ runtime, owner });
+}
+
+/** Bundled with the code when deployed; a file for the local stack, whose configuration may be the user's own. */
+async function declaredCutovers(env: Environment): Promise<readonly CutoverDeclaration[]> {
+  if (env.CROSSFADE_CUTOVERS === undefined) return (await import('../infra/cutovers.ts')).default;
+  const { readFile } = await import('node:fs/promises');
+  return JSON.parse(await readFile(env.CROSSFADE_CUTOVERS, 'utf8')) as readonly CutoverDeclaration[];
+}
+
+async function signingKeys(env: Environment): Promise<Jwks> {
+  if (env.CROSSFADE_JWKS) return JSON.parse(env.CROSSFADE_JWKS) as Jwks;
+  const { fetchSigningKeys } = await import('./adapters/http/authenticate.ts');
+  return fetchSigningKeys(env.CROSSFADE_JWT_ISSUER);
+}
+
+function missing(variable: string, when: string): CrossfadeError {
+  return new CrossfadeError(
+    'invalid_config',
+    `${variable} is needed when ${when}, and it is not set. It belongs into the environment in serverless.yml.`,
+  );
+}
+
+/** The value of the first successful call; a failed one is forgotten, so that the next call tries again. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make().catch((error) => {
+      made = undefined;
+      throw error;
+    });
+    return made;
+  };
+}
+
+/** A port that is made when one of its functions is first called. All functions of such a port are asynchronous. */
+function lazily<Port extends object>(make: () => Promise<Port>): Port {
+  const port = once(make);
+  return new Proxy({} as Port, {
+    get: (_, name) =>
+      name === 'then'
+        ? undefined
+        : async (...args: unknown[]) => {
+            const made = (await port()) as Record<PropertyKey, (...args: unknown[]) => unknown>;
+            return made[name]!(...args);
+          },
+  });
+}

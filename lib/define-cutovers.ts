@@ -1,0 +1,187 @@
+/**
+ * The configuration: which cutovers exist. Declared in `infra/cutovers.ts`, reviewed and deployed with the code, since
+ * transforms are SQL. Every problem is reported at once, with its path.
+ */
+
+import * as z from 'zod';
+import { CUTOVER_ID, type CutoverDeclaration, DEFAULT_POLICY } from './core/cutover.ts';
+import { CrossfadeError } from './core/errors.ts';
+import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName, builtInPlan, makePlan, planProblems } from './core/plan.ts';
+import { parse } from './schemas/problems.ts';
+
+const NAME = /^[a-z_][a-z0-9_]{0,62}$/;
+const TABLE = /^[a-z_][a-z0-9_]{0,62}\.[a-z_][a-z0-9_]{0,62}$/;
+
+const columnName = z
+  .string()
+  .regex(NAME, 'a column is lower_snake_case of at most 63 characters, without quotes and dots');
+const tableName = z.string().regex(TABLE, "a table is written 'schema.name' in lower_snake_case, without quotes");
+const rate = z.number().gt(0).lt(1);
+const sql = z.string().trim().min(1).max(2_000);
+
+const policySchema = z.strictObject({
+  errorRateRollback: rate,
+  errorRateAdvance: rate,
+  latencyIncreaseRollback: z.number().gt(0).max(100),
+  latencyIncreaseAdvance: z.number().gt(0).max(100),
+  latencyFloorMs: z.number().min(0).max(60_000),
+  validationScoreRollback: rate,
+  validationScoreAdvance: rate,
+  consecutiveFailures: z.number().int().min(1).max(60),
+  minSamples: z.number().int().min(1).max(1_000_000),
+  lagAdvanceMs: z.number().gt(0).max(3_600_000),
+  keylessAdvance: z.number().min(0).lt(1),
+  autoAdvance: z.boolean(),
+  autoRollback: z.boolean(),
+  approvalRequired: z.boolean(),
+});
+
+const columnSource = z.union([
+  z.strictObject({ from: columnName }),
+  z.strictObject({ sql }),
+  z.strictObject({ added: z.literal(true) }),
+]);
+const reverseSource = z.union([z.strictObject({ sql }), z.strictObject({ insertOnly: sql })]);
+
+const planSchema = z.union([
+  z.enum(BUILT_IN_PLAN_NAMES as [BuiltInPlanName, ...BuiltInPlanName[]]),
+  z.strictObject({
+    name: z.string().regex(NAME),
+    ramp: z
+      .array(z.tuple([z.string(), z.number()]))
+      .min(1)
+      .max(50),
+  }),
+]);
+
+const common = {
+  id: z.string().regex(CUTOVER_ID, 'an id is lower_snake_case of at most 40 characters, beginning with a letter'),
+  plan: planSchema.optional(),
+  /** One dwell for all stages, or one per stage name; minutes. */
+  dwellMinutes: z
+    .union([z.number().min(0).max(525_600), z.record(z.string(), z.number().min(0).max(525_600))])
+    .optional(),
+  policy: policySchema.partial().optional(),
+  salt: z.string().min(1).max(64).optional(),
+  validation: z.enum(['strict', 'relaxed', 'disabled']).optional(),
+  allow: z.array(z.string().max(1_024)).max(25).optional(),
+  deny: z.array(z.string().max(1_024)).max(25).optional(),
+};
+
+const inputSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    ...common,
+    kind: z.literal('table'),
+    primary: tableName,
+    shadow: tableName,
+    columns: z.record(columnName, columnSource).optional(),
+    reverse: z.record(columnName, reverseSource).optional(),
+  }),
+  z.strictObject({ ...common, kind: z.literal('component') }),
+  z.strictObject({
+    ...common,
+    kind: z.literal('service'),
+    upstreams: z.strictObject({ primary: z.url({ protocol: /^https?$/ }), shadow: z.url({ protocol: /^https?$/ }) }),
+  }),
+]);
+
+export type CutoverInput = z.input<typeof inputSchema>;
+
+const KNOWN_KEYS = [
+  ...Object.keys(common),
+  'kind',
+  'primary',
+  'shadow',
+  'columns',
+  'reverse',
+  'upstreams',
+  ...Object.keys(policySchema.shape),
+  'from',
+  'sql',
+  'added',
+  'insertOnly',
+  'name',
+  'ramp',
+];
+
+/**
+ * Checks and completes the declarations.
+ * @throws CrossfadeError `invalid_config` (or `invalid_plan`) that names every problem with its path
+ * @example export default defineCutovers([{ id: 'customer', kind: 'table', primary: 'public.customer', shadow: 'public.customer_v2' }]);
+ */
+export function defineCutovers(input: readonly CutoverInput[]): CutoverDeclaration[] {
+  const parsed = parse(z.array(inputSchema), input, 'The configuration of the cutovers', {
+    code: 'invalid_config',
+    known: KNOWN_KEYS,
+  });
+  const declarations = parsed.map(complete);
+  const problems = [...duplicates(declarations), ...declarations.flatMap(contradictions)];
+  if (problems.length > 0) {
+    throw new CrossfadeError(
+      'invalid_plan',
+      `The configuration of the cutovers cannot be used: ${problems.join('; ')}.`,
+      {
+        details: { problems },
+      },
+    );
+  }
+  return declarations;
+}
+
+function complete(input: z.output<typeof inputSchema>): CutoverDeclaration {
+  const plan =
+    typeof input.plan === 'object'
+      ? makePlan(input.plan.name, input.plan.ramp, input.dwellMinutes)
+      : builtInPlan(input.plan ?? 'gradual', input.dwellMinutes);
+  const shared = {
+    id: input.id,
+    plan,
+    policy: { ...DEFAULT_POLICY, ...input.policy },
+    salt: input.salt ?? input.id,
+    validation: input.validation ?? ('strict' as const),
+    allow: input.allow ?? [],
+    deny: input.deny ?? [],
+  };
+  if (input.kind === 'table') {
+    const { primary, shadow, columns, reverse } = input;
+    return { ...shared, kind: 'table', table: { primary, shadow, columns, reverse } };
+  }
+  return input.kind === 'service'
+    ? { ...shared, kind: 'service', upstreams: input.upstreams }
+    : { ...shared, kind: 'component' };
+}
+
+function duplicates(declarations: readonly CutoverDeclaration[]): string[] {
+  const problems: string[] = [];
+  const ids = new Set<string>();
+  const tables = new Map<string, string>();
+  for (const declaration of declarations) {
+    const { id } = declaration;
+    if (id === 'system') problems.push("no cutover may be called 'system': that is the flag of the switches for all");
+    if (ids.has(id)) problems.push(`cutover '${id}' is declared twice`);
+    ids.add(id);
+    if (declaration.kind !== 'table') continue;
+    for (const table of [declaration.table.primary, declaration.table.shadow]) {
+      const other = tables.get(table);
+      if (other !== undefined && other !== id) problems.push(`table ${table} belongs to '${other}' and to '${id}'`);
+      tables.set(table, id);
+    }
+  }
+  return problems;
+}
+
+function contradictions(declaration: CutoverDeclaration): string[] {
+  const { id, policy } = declaration;
+  const problems = planProblems(declaration.plan).map((problem) => `${id}.plan: ${problem}`);
+  if (declaration.kind === 'table' && declaration.table.primary === declaration.table.shadow)
+    problems.push(`${id}: primary and shadow are both ${declaration.table.primary}`);
+  if (policy.errorRateAdvance > policy.errorRateRollback)
+    problems.push(
+      `${id}.policy: errorRateAdvance ${policy.errorRateAdvance} is above errorRateRollback ${policy.errorRateRollback}`,
+    );
+  if (policy.latencyIncreaseAdvance > policy.latencyIncreaseRollback)
+    problems.push(`${id}.policy: latencyIncreaseAdvance is above latencyIncreaseRollback`);
+  if (policy.validationScoreAdvance < policy.validationScoreRollback)
+    problems.push(`${id}.policy: validationScoreAdvance is below validationScoreRollback`);
+  return problems;
+}

@@ -1,0 +1,48 @@
+/** The environment of the functions. Everything that is missing or wrong is named at once. */
+
+import * as z from 'zod';
+import { CrossfadeError } from '../core/errors.ts';
+
+const optional = z
+  .string()
+  .optional()
+  .transform((text) => (text === '' ? undefined : text));
+const tableName = z
+  .string()
+  .regex(/^[a-zA-Z0-9_.-]{3,255}$/, 'a DynamoDB table name has 3–255 letters, digits and _ . -');
+
+export const environmentSchema = z.object({
+  CROSSFADE_PROFILE: z.enum(['local', 'aws']).default('aws'),
+  CROSSFADE_STATE_TABLE: tableName,
+  CROSSFADE_CHANGES_TABLE: tableName,
+  CROSSFADE_DYNAMODB_ENDPOINT: optional,
+  CROSSFADE_APPCONFIG_ENDPOINT: optional,
+  CROSSFADE_APPCONFIG_APPLICATION: z.string().min(1),
+  CROSSFADE_APPCONFIG_ENVIRONMENT: z.string().min(1),
+  CROSSFADE_APPCONFIG_PROFILE: z.string().min(1),
+  CROSSFADE_APPCONFIG_STRATEGY: optional,
+  CROSSFADE_DATABASE_URL: optional,
+  CROSSFADE_OWNER_DATABASE_URL: optional,
+  CROSSFADE_JWT_ISSUER: z.string().min(1),
+  CROSSFADE_JWT_AUDIENCE: z.string().min(1),
+  CROSSFADE_JWKS: optional,
+  CROSSFADE_CLOCK_SPEED: z.coerce.number().positive().default(1),
+  CROSSFADE_CLOCK_ORIGIN_MS: z.coerce.number().min(0).default(0),
+  CROSSFADE_CUTOVERS: optional,
+  CROSSFADE_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  AWS_REGION: z.string().default('eu-central-1'),
+});
+
+export type Environment = z.infer<typeof environmentSchema>;
+
+/** @throws CrossfadeError `invalid_config` naming every variable that cannot be used */
+export function readEnvironment(variables: Readonly<Record<string, string | undefined>>): Environment {
+  const result = environmentSchema.safeParse(variables);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  throw new CrossfadeError(
+    'invalid_config',
+    `The environment cannot be used: ${problems.join('; ')}. The variables are set in serverless.yml; 'npm start' sets them for the local stack.`,
+    { details: { problems } },
+  );
+}

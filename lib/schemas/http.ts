@@ -1,0 +1,262 @@
+/** What HTTP callers send: bodies, headers, path and query, checked before anything is looked up or changed. */
+
+import * as z from 'zod';
+import { CUTOVER_ID, type CutoverDeclaration } from '../core/cutover.ts';
+import { CrossfadeError } from '../core/errors.ts';
+import { didYouMean } from '../core/nearest.ts';
+import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName } from '../core/plan.ts';
+import { parse } from './problems.ts';
+
+const MAX_BODY_BYTES = 64 * 1024;
+const MAX_DEPTH = 16;
+
+type HttpEvent = {
+  body?: string;
+  isBase64Encoded?: boolean;
+  headers: Readonly<Record<string, string | undefined>>;
+  requestContext: { http: { method: string } };
+};
+
+/**
+ * The JSON body of a request; undefined for methods that have none.
+ * @throws CrossfadeError `too_large`, `unsupported_media_type`, `invalid_json`, `invalid_input`
+ */
+export function readJsonBody(event: HttpEvent): unknown {
+  const { method } = event.requestContext.http;
+  if (method === 'GET' || method === 'HEAD') return undefined;
+  const raw = event.body ?? '';
+  if (raw.length > MAX_BODY_BYTES * 1.4) throw tooLarge(raw.length);
+  const type = (event.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
+  if (type !== 'application/json') {
+    throw new CrossfadeError(
+      'unsupported_media_type',
+      `The body must be application/json, the Content-Type says '${type.slice(0, 80) || 'nothing'}'.`,
+    );
+  }
+  const bytes = Buffer.from(raw, event.isBase64Encoded ? 'base64' : 'utf8');
+  if (bytes.length > MAX_BODY_BYTES) throw tooLarge(bytes.length);
+  const value = parseJson(bytes);
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+    throw new CrossfadeError(
+      'invalid_input',
+      `The body must be a JSON object, it is ${value === null ? 'null' : Array.isArray(value) ? 'an array' : `a ${typeof value}`}.`,
+    );
+  }
+  return value;
+}
+
+function tooLarge(bytes: number): CrossfadeError {
+  return new CrossfadeError(
+    'too_large',
+    `The body has ${bytes} bytes; ${MAX_BODY_BYTES} are allowed. Send it in parts.`,
+  );
+}
+
+function parseJson(bytes: Buffer): unknown {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    if (deeperThan(text, MAX_DEPTH)) throw new SyntaxError(`it is nested deeper than ${MAX_DEPTH} levels`);
+    // Objects without a prototype chain to pollute: the key is kept, so that the schema refuses it by name.
+    return JSON.parse(text, function keepProto(key, value) {
+      if (key === '__proto__')
+        throw new CrossfadeError('unknown_property', 'The body has the property __proto__, which is not known here.');
+      return value;
+    });
+  } catch (error) {
+    if (error instanceof CrossfadeError) throw error;
+    const why =
+      error instanceof SyntaxError && error.message.startsWith('it is')
+        ? error.message
+        : 'it does not parse as UTF-8 JSON';
+    throw new CrossfadeError('invalid_json', `The body is not usable JSON: ${why}.`);
+  }
+}
+
+/** Counts brackets outside of strings, so that a deep body is refused before it is parsed. */
+function deeperThan(text: string, limit: number): boolean {
+  let depth = 0;
+  let inString = false;
+  for (let i = 0; i < text.length; i += 1) {
+    const c = text.charCodeAt(i);
+    if (inString) {
+      if (c === 0x5c) i += 1;
+      else if (c === 0x22) inString = false;
+    } else if (c === 0x22) inString = true;
+    else if (c === 0x7b || c === 0x5b) {
+      depth += 1;
+      if (depth > limit) return true;
+    } else if (c === 0x7d || c === 0x5d) depth -= 1;
+  }
+  return false;
+}
+
+/** Text without lone surrogates and NUL: both would be changed or refused further down. */
+const text = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .refine((value) => value.isWellFormed() && !value.includes('\0'), 'it holds NUL or half a surrogate pair');
+const reason = text(1_000);
+const confirm = z.string({ error: "confirm is missing: type the cutover's id" }).max(100);
+
+const commandBodies = {
+  start: z.strictObject({
+    plan: z.enum(BUILT_IN_PLAN_NAMES as [BuiltInPlanName, ...BuiltInPlanName[]]).optional(),
+    dwellMinutes: z.number().min(1).max(525_600).optional(),
+  }),
+  advance: z.strictObject({ force: z.boolean().optional(), reason: reason.optional() }),
+  approve: z.strictObject({}),
+  pause: z.strictObject({}),
+  resume: z.strictObject({}),
+  rollback: z.strictObject({ reason }),
+  complete: z.strictObject({ confirm, force: z.boolean().optional(), reason: reason.optional() }),
+  cleanup: z.strictObject({ confirm }),
+  reset: z.strictObject({ confirm }),
+} as const;
+
+export type CommandName = keyof typeof commandBodies;
+export const COMMAND_NAMES = Object.keys(commandBodies) as CommandName[];
+
+/** The command a body asks for. @throws CrossfadeError `confirm_required`, `invalid_input`, `unknown_property` */
+export function parseCommand(name: CommandName, body: unknown) {
+  const schema = commandBodies[name];
+  const needsConfirm = 'confirm' in schema.shape;
+  if (needsConfirm && (body as Record<string, unknown>).confirm === undefined) {
+    throw new CrossfadeError('confirm_required', `'${name}' needs "confirm" with the cutover's id, typed again.`);
+  }
+  const fields = parse<Record<string, unknown>>(schema, body, `The body of '${name}'`, {
+    known: Object.keys(schema.shape),
+  });
+  return { type: name, ...fields };
+}
+
+const systemBodies = {
+  'emergency-stop': z.strictObject({ reason }),
+  rollback: z.strictObject({ confirm, reason }),
+  reset: z.strictObject({ confirm }),
+} as const;
+
+export function parseSystemCommand<Name extends keyof typeof systemBodies>(
+  name: Name,
+  body: unknown,
+): z.infer<(typeof systemBodies)[Name]> {
+  const schema = systemBodies[name];
+  if ('confirm' in schema.shape && (body as Record<string, unknown>).confirm === undefined) {
+    throw new CrossfadeError('confirm_required', `'${name}' concerns every cutover and needs "confirm": "system".`);
+  }
+  return parse(schema as unknown as z.ZodType<z.infer<(typeof systemBodies)[Name]>>, body, `The body of '${name}'`, {
+    known: Object.keys(schema.shape),
+  });
+}
+
+/** @throws CrossfadeError `invalid_identifier`, `not_found` with the nearest id */
+export function findCutover(declarations: readonly CutoverDeclaration[], id: string | undefined): CutoverDeclaration {
+  if (id === undefined || !CUTOVER_ID.test(id)) {
+    throw new CrossfadeError('invalid_identifier', 'A cutover id is lower_snake_case of at most 40 characters.');
+  }
+  const declaration = declarations.find((candidate) => candidate.id === id);
+  if (declaration) return declaration;
+  const ids = declarations.map((candidate) => candidate.id);
+  throw new CrossfadeError(
+    'not_found',
+    `No cutover '${id}' is declared.${didYouMean(id, ids)} Declared: ${ids.join(', ') || 'none'}.`,
+  );
+}
+
+/** @throws CrossfadeError `invalid_input` when missing, too long or not printable ASCII */
+export function readIdempotencyKey(value: string | undefined): string {
+  if (value !== undefined && /^[\x21-\x7e]{1,200}$/.test(value)) return value;
+  throw new CrossfadeError(
+    'invalid_input',
+    'Commands need an Idempotency-Key header of 1–200 printable ASCII characters; a UUID is a good one.',
+  );
+}
+
+/** The version of an `If-Match: "12"`. @throws CrossfadeError `precondition_required`, `invalid_input` */
+export function readIfMatch(value: string | undefined): number {
+  if (value === undefined) {
+    throw new CrossfadeError(
+      'precondition_required',
+      'Commands need an If-Match header with the version they are based on, as the ETag of GET /v1/cutovers/{cutover} gives it: If-Match: "12".',
+    );
+  }
+  const match = /^"(\d{1,15})"$/.exec(value);
+  if (!match)
+    throw new CrossfadeError('invalid_input', 'If-Match must be one strong tag such as "12": no *, no W/, no list.');
+  return Number(match[1]);
+}
+
+const count = z.number().int().min(0).max(1e9);
+const window = z.strictObject({
+  cutover: z.string().max(64),
+  operation: z.string().regex(/^[a-z][a-z0-9_.-]{0,39}$/),
+  minute: z.number().int().min(0).max(1e9),
+  side: z.enum(['primary', 'shadow']),
+  count,
+  errors: count,
+  keyless: count,
+  latency: z.record(z.string().regex(/^-?\d{1,4}$/), count),
+  checks: count,
+  mismatches: count,
+});
+const MAX_WINDOWS = 1_000;
+const outcomeReport = z.strictObject({
+  flushId: z.string().regex(/^[\x21-\x7e]{1,100}$/),
+  source: z.string().regex(/^[\x21-\x7e]{1,100}$/),
+  windows: z.array(window).max(MAX_WINDOWS),
+});
+
+export function parseOutcomes(body: unknown): z.infer<typeof outcomeReport> {
+  const windows = (body as { windows?: unknown }).windows;
+  if (Array.isArray(windows) && windows.length > MAX_WINDOWS) {
+    throw new CrossfadeError(
+      'too_large',
+      `The report has ${windows.length} windows; ${MAX_WINDOWS} are allowed in one.`,
+    );
+  }
+  return parse(outcomeReport, body, 'The outcome report', { known: Object.keys(window.shape) });
+}
+
+const routeRequest = z.strictObject({
+  cutover: z.string().regex(CUTOVER_ID),
+  key: text(1_024).optional(),
+  operation: z
+    .string()
+    .regex(/^[a-z][a-z0-9_.-]{0,39}$/)
+    .optional(),
+  groups: z.array(text(100)).max(50).optional(),
+  environment: text(100).optional(),
+});
+export type RouteRequestBody = z.infer<typeof routeRequest>;
+
+export function parseRouteRequest(value: unknown): RouteRequestBody {
+  return parse(routeRequest, value, 'The routing request', { known: Object.keys(routeRequest.shape) });
+}
+
+export function parseRouteBatch(body: unknown): RouteRequestBody[] {
+  const batch = z.strictObject({ requests: z.array(routeRequest).min(1).max(1_000) });
+  return parse(batch, body, 'The routing request', { known: ['requests', ...Object.keys(routeRequest.shape)] })
+    .requests;
+}
+
+/** A page of a list: `limit` 1–200, `after` a sequence number. */
+export function parsePage(query: Readonly<Record<string, string>>): { limit: number; afterSeq?: number } {
+  const page = z.strictObject({
+    limit: z
+      .string()
+      .regex(/^\d{1,3}$/)
+      .transform(Number)
+      .pipe(z.number().min(1).max(200))
+      .default(50),
+    after: z
+      .string()
+      .regex(/^\d{1,12}$/)
+      .transform(Number)
+      .optional(),
+  });
+  const { limit, after } = parse(page as z.ZodType<{ limit: number; after?: number }>, query, 'The query', {
+    known: ['limit', 'after'],
+  });
+  return { limit, ...(after === undefined ? {} : { afterSeq: after }) };
+}

@@ -1,0 +1,43 @@
+/** Turns zod's issues into one CrossfadeError that names every problem with its path. */
+
+import type * as z from 'zod';
+import { CrossfadeError, type ErrorCode } from '../core/errors.ts';
+import { didYouMean } from '../core/nearest.ts';
+
+type Issue = z.core.$ZodIssue;
+
+/**
+ * The parsed value.
+ * @param known property names to suggest from when a key is unknown
+ * @throws CrossfadeError with `code`, or `unknown_property` when nothing else is wrong
+ */
+export function parse<T>(
+  schema: z.ZodType<T>,
+  value: unknown,
+  what: string,
+  { code = 'invalid_input' as ErrorCode, known = [] as readonly string[] } = {},
+): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const { issues } = result.error;
+  const problems = issues.flatMap((issue) => describe(issue, known));
+  const onlyUnknown = issues.every((issue) => issue.code === 'unrecognized_keys');
+  throw new CrossfadeError(
+    onlyUnknown && code === 'invalid_input' ? 'unknown_property' : code,
+    `${what} cannot be used: ${problems.join('; ')}.`,
+    { details: { problems } },
+  );
+}
+
+function describe(issue: Issue, known: readonly string[]): string[] {
+  const path = issue.path.length > 0 ? issue.path.map(String).join('.') : 'the whole';
+  if (issue.code === 'unrecognized_keys') {
+    const prefix = issue.path.length > 0 ? `${path}.` : '';
+    return issue.keys.map((key) => `${prefix}${key.slice(0, 64)} is not known here.${didYouMean(key, known)}`);
+  }
+  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
+    const options = issue.errors.map((errors) => errors.map((inner) => inner.message).join(' and '));
+    return [`${path}: none of the possible forms fits (${options.join(', or ')})`];
+  }
+  return [`${path}: ${issue.message}`];
+}
