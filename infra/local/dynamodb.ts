@@ -150,6 +150,7 @@ function guardedJvm(command: string, args: string[]): Guarded {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     // Its own process group: Ctrl-C in a terminal reaches the parent, which stops its servers in its own order.
     detached: true,
+    windowsHide: true,
     env: { ...process.env, DDB_LOCAL_TELEMETRY: '0', NODE_OPTIONS: '' },
   });
   const lines: string[] = [];

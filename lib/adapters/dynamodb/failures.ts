@@ -1,9 +1,7 @@
 /**
- * Translates what the AWS SDK throws. For a write three things may be true: the table refused it (`cancelled`), it can
- * never succeed as it is (`refused`), or nobody knows yet whether it happened (`unknown`).
- *
- * Everything that is not clearly one of the first two is `unknown`, even a refused connection: the SDK makes up to three
- * attempts and reports the last, so the first may have had its effect before its answer was lost.
+ * Translates what the AWS SDK throws. Only a refusal that would be the same the next time is told apart: everything else,
+ * even a cancelled transaction or a refused connection, is `open`. The SDK makes up to three attempts and reports the
+ * last one, so the first may have had its effect although its answer was lost; whoever writes must read back.
  */
 
 import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
@@ -12,13 +10,10 @@ import { CrossfadeError } from '../../core/errors.ts';
 /** What a store calls, and how long one call may take with all attempts. */
 export type Target = { client: DynamoDBDocumentClient; tableName: string; requestTimeoutMs: number };
 
-export type Failure =
-  /** One code per item of the transaction, in its order: `None` for those that were fine. */
-  | { kind: 'cancelled'; codes: readonly string[] }
-  | { kind: 'refused'; why: 'no_table' | 'no_access' | 'invalid' }
-  | { kind: 'unknown' };
+/** Why repeating cannot help, or `open`: it may, and after a write nobody knows yet what happened. */
+export type Failure = 'no_table' | 'no_access' | 'invalid' | 'open';
 
-const REFUSALS: Readonly<Record<string, Extract<Failure, { kind: 'refused' }>['why']>> = {
+const REFUSALS: Readonly<Record<string, Failure>> = {
   ResourceNotFoundException: 'no_table',
   AccessDeniedException: 'no_access',
   UnrecognizedClientException: 'no_access',
@@ -28,21 +23,27 @@ const REFUSALS: Readonly<Record<string, Extract<Failure, { kind: 'refused' }>['w
   ValidationException: 'invalid',
 };
 
+/** Reasons of a cancelled transaction that lie in the items themselves, such as one of more than 400 KB. */
+const INVALID_REASONS = ['ValidationError', 'ItemCollectionSizeLimitExceeded'];
+
 export function failureOf(error: unknown): Failure {
-  if (!(error instanceof Error)) return { kind: 'unknown' };
-  if (error.name === 'TransactionCanceledException') {
-    const reasons = (error as { CancellationReasons?: { Code?: string }[] }).CancellationReasons ?? [];
-    return { kind: 'cancelled', codes: reasons.map((reason) => reason.Code ?? 'None') };
-  }
-  const why = REFUSALS[error.name];
-  return why ? { kind: 'refused', why } : { kind: 'unknown' };
+  if (!(error instanceof Error)) return 'open';
+  const reasons = (error as { CancellationReasons?: { Code?: string }[] }).CancellationReasons ?? [];
+  if (reasons.some(({ Code }) => INVALID_REASONS.includes(Code ?? ''))) return 'invalid';
+  return REFUSALS[error.name] ?? 'open';
+}
+
+/** True for a refusal of the only attempt. A refused repetition says nothing of the attempt before it. */
+export function nothingWasWritten(error: unknown): boolean {
+  const attempts = (error as { $metadata?: { attempts?: number } } | null)?.$metadata?.attempts ?? 1;
+  return failureOf(error) !== 'open' && attempts === 1;
 }
 
 export function isConditionFailure(error: unknown): boolean {
   return error instanceof Error && error.name === 'ConditionalCheckFailedException';
 }
 
-/** Calls with a deadline. What the SDK throws becomes a CrossfadeError, unless `expected` says it is an answer. */
+/** Calls with a deadline; what the SDK throws becomes a CrossfadeError. */
 export async function attempt<T>(
   target: Target,
   what: string,
@@ -64,11 +65,10 @@ export async function storeError(target: Target, what: string, error: unknown): 
   const failure = failureOf(error);
   const place = await placeOf(target);
   const seen = describe(error);
-  const advice = failure.kind === 'refused' ? ADVICE[failure.why] : ADVICE.unreachable;
   return new CrossfadeError(
-    failure.kind === 'refused' && failure.why === 'no_access' ? 'access_denied' : 'store_unavailable',
-    `Could not ${what}: table '${target.tableName}' at ${place} answered ${seen}. ${advice}`,
-    { retryable: failure.kind !== 'refused', details: { table: target.tableName, place, seen }, cause: error },
+    failure === 'no_access' ? 'access_denied' : 'store_unavailable',
+    `Could not ${what} (table '${target.tableName}' at ${place}). Seen: ${seen}. ${ADVICE[failure]}`,
+    { retryable: failure === 'open', details: { table: target.tableName, place, seen }, cause: error },
   );
 }
 
@@ -77,14 +77,13 @@ const ADVICE = {
     'The table does not exist there: deploy the stack, start the local one with npm start, or correct the table name, region or endpoint.',
   no_access: "Give this function's role access to the table, or correct the credentials.",
   invalid: 'Repeating does not help; the message says what the table cannot take.',
-  unreachable: 'Check that DynamoDB runs and can be reached from here; the call may be repeated.',
-} as const;
+  open: 'Check that DynamoDB runs and can be reached from here; the call may be repeated.',
+} as const satisfies Record<Failure, string>;
 
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = 'code' in error && typeof error.code === 'string' ? `${error.code} ` : '';
-  const text = error.message || 'without a message';
-  return `${code}${error.name}: ${text}`;
+  return `${code}${error.name}: ${error.message || 'no message'}`.replace(/\.$/, '');
 }
 
 /** The endpoint when one is configured, else the region. */

@@ -18,7 +18,7 @@ import type { Event } from '../../core/stage.ts';
 import type { Clock, Ids, StateChange, StateStore, WriteResult } from '../../ports.ts';
 import { auditEntry, cutoverState, idempotencyRecord, storedVerdict, systemState } from '../../schemas/state.ts';
 import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';
-import { attempt, deadlineOf, failureOf, isConditionFailure, storeError, type Target } from './failures.ts';
+import { attempt, deadlineOf, isConditionFailure, nothingWasWritten, storeError, type Target } from './failures.ts';
 import {
   auditKey,
   auditPartition,
@@ -35,14 +35,13 @@ import { believe, mustBelieve, queryItems, readItem, stateInvalid } from './stat
 import { stateTransaction } from './state-transaction.ts';
 
 export type DynamoStateStoreOptions = Pick<Target, 'client' | 'tableName'> & {
-  clock: Clock;
+  clock: Pick<Clock, 'now' | 'sleep'>;
   /** Marks each write; unique for ever, as UUIDs are. */
   ids: Ids;
   /** 0 ≤ x < 1, for the jitter between tries. */
   random: () => number;
   /** Deadline of one call with all attempts of the SDK. */
   requestTimeoutMs?: number;
-  pause?: (ms: number) => Promise<void>;
 };
 
 const TRIES = 4;
@@ -59,7 +58,6 @@ type Subject<State> = { name: string; key: ItemKey; current(): Promise<State | n
 export function stateStoreWith(transaction: typeof stateTransaction, options: DynamoStateStoreOptions): StateStore {
   const target: Target = { requestTimeoutMs: DEFAULT_CALL_DEADLINE_MS, ...options };
   const { client, tableName } = target;
-  const pause = options.pause ?? ((ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)));
 
   const cutover = (id: CutoverId): Subject<CutoverState> => ({
     name: `cutover '${id}'`,
@@ -91,22 +89,12 @@ export function stateStoreWith(transaction: typeof stateTransaction, options: Dy
         (error: unknown) => ({ error }),
       );
       if (!problem) return { kind: 'applied' };
-      await throwIfHopeless(what, problem.error);
+      if (nothingWasWritten(problem.error)) throw await storeError(target, what, problem.error);
       const settled = await settle(subject, change, writeId);
       if (settled) return settled;
       if (tries === TRIES) throw await storeError(target, what, problem.error);
-      await pause(FIRST_PAUSE_MS * 2 ** (tries - 1) * (0.5 + options.random()));
+      await options.clock.sleep(FIRST_PAUSE_MS * 2 ** (tries - 1) * (0.5 + options.random()));
     }
-  }
-
-  /** A missing table or right, or an item that is too large, will be no different the next time. */
-  async function throwIfHopeless(what: string, error: unknown): Promise<void> {
-    const failure = failureOf(error);
-    const hopeless =
-      failure.kind === 'refused' ||
-      (failure.kind === 'cancelled' &&
-        failure.codes.some((code) => code === 'ValidationError' || code === 'ItemCollectionSizeLimitExceeded'));
-    if (hopeless) throw await storeError(target, what, error);
   }
 
   /** What became of a write that was not plainly accepted; `null` when nothing happened and it may be tried again. */

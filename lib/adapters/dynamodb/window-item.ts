@@ -60,23 +60,27 @@ export function splitWindow(window: MinuteWindow, maxBuckets = MAX_BUCKETS_PER_U
   return parts;
 }
 
-/** 12 characters for a flush and its part: 72 bits, compared only within one window. */
-export function flushMark(flushId: string, part: number): string {
-  return createHash('sha256').update(`${part}:${flushId}`).digest('base64url').slice(0, 12);
+/**
+ * 12 characters for a sender's flush and its part: 72 bits, compared only within one window. The sender belongs to it,
+ * since two senders may number their flushes alike and share a shard.
+ */
+export function flushMark(source: string, flushId: string, part: number): string {
+  const identity = JSON.stringify([source, flushId, part]);
+  return createHash('sha256').update(identity).digest('base64url').slice(0, 12);
 }
 
-/** The expressions that add one part, unless its mark is there already. */
+/** The expressions that add one part, unless its mark is there already. Numbered places are at most two characters long. */
 export function additionExpressions(part: MinuteWindow, operation: string, mark: string, expiresAt: number) {
-  const names: Record<string, string> = { '#m': 'minute', '#s': 'side', '#o': 'operation' };
+  const names: Record<string, string> = { '#minute': 'minute', '#side': 'side', '#operation': 'operation' };
   const values: Record<string, unknown> = {
-    ':m': part.minute,
-    ':s': part.side,
-    ':o': operation,
-    ':e': expiresAt,
-    ':f': new Set([mark]),
+    ':minute': part.minute,
+    ':side': part.side,
+    ':operation': operation,
+    ':expires': expiresAt,
+    ':marks': new Set([mark]),
     ':mark': mark,
   };
-  const adds = ['flushes :f'];
+  const adds = ['flushes :marks'];
   const add = (attribute: string, amount: number) => {
     const place = adds.length.toString(36);
     names[`#${place}`] = attribute;
@@ -86,7 +90,9 @@ export function additionExpressions(part: MinuteWindow, operation: string, mark:
   for (const counter of COUNTERS) add(counter, part[counter]);
   for (const [index, count] of Object.entries(part.latency)) add(`b${index}`, count);
   return {
-    UpdateExpression: `SET #m = :m, #s = :s, #o = :o, expires_at = :e ADD ${adds.join(', ')}`,
+    UpdateExpression:
+      'SET #minute = :minute, #side = :side, #operation = :operation, expires_at = :expires ' +
+      `ADD ${adds.join(', ')}`,
     ConditionExpression: 'NOT contains(flushes, :mark)',
     ExpressionAttributeNames: names,
     ExpressionAttributeValues: values,

@@ -14,7 +14,7 @@ import { queryItems, stateInvalid } from './state-items.ts';
 import { additionExpressions, flushMark, mergeAdditions, mergeByMinute, splitWindow, windowOf } from './window-item.ts';
 
 export type DynamoWindowStoreOptions = Pick<Target, 'client' | 'tableName'> & {
-  clock: Clock;
+  clock: Pick<Clock, 'now'>;
   requestTimeoutMs?: number;
   retentionDays?: number;
 };
@@ -71,7 +71,12 @@ export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStor
       const updates = mergeAdditions(additions)
         .filter(({ window }) => window.minute > oldestMinute(nowMs))
         .flatMap(({ cutover, operation, window }) =>
-          splitWindow(window).map((part, index) => ({ cutover, operation, part, mark: flushMark(flushId, index) })),
+          splitWindow(window).map((part, index) => ({
+            cutover,
+            operation,
+            part,
+            mark: flushMark(source, flushId, index),
+          })),
         );
       const shard = shardOf(source);
       for (let start = 0; start < updates.length; start += AT_ONCE)

@@ -1,0 +1,210 @@
+/** What every window store must do. Run against the one in memory and the one on DynamoDB. */
+
+import { describe, expect, it } from 'vitest';
+import { emptyWindow, type MinuteWindow } from '../../../lib/core/evidence.ts';
+import { bucketIndex, histogramCount, MAX_BUCKET, MIN_BUCKET } from '../../../lib/core/histogram.ts';
+import type { WindowAddition, WindowStore } from '../../../lib/ports.ts';
+import type { TestClock } from './state.ts';
+
+export type WindowHarness = {
+  store: WindowStore;
+  /** The clock the store was given; it stands at a minute that `MINUTE` names. */
+  clock: TestClock;
+};
+
+const MINUTE_MS = 60_000;
+const DAY_MINUTES = 1_440;
+
+export function windowOf(minute: number, fields: Partial<MinuteWindow> = {}): MinuteWindow {
+  return { ...emptyWindow(minute, 'primary'), ...fields };
+}
+
+/** Operations with these latencies, and nothing else. */
+export function latencies(minute: number, ...ms: number[]): MinuteWindow {
+  const latency: Record<number, number> = {};
+  for (const each of ms) latency[bucketIndex(each)] = (latency[bucketIndex(each)] ?? 0) + 1;
+  return windowOf(minute, { count: ms.length, latency });
+}
+
+function additionOf(window: MinuteWindow, operation = 'read', cutover = 'customer'): WindowAddition {
+  return { cutover, operation, window };
+}
+
+/** Twenty senders add one operation each to the same window at once, each to a bucket of three. The sum they leave. */
+export async function twentySendersAtOnce({ store, clock }: WindowHarness): Promise<MinuteWindow[]> {
+  const minute = Math.floor(clock.nowMs / MINUTE_MS);
+  await Promise.all(
+    Array.from({ length: 20 }, (_, n) =>
+      store.add(`flush-${n}`, `sender-${n}`, [additionOf(latencies(minute, [1, 10, 100][n % 3]!))], clock.nowMs),
+    ),
+  );
+  return [...(await store.read('customer', minute, minute))];
+}
+
+export function windowContract(name: string, make: () => Promise<WindowHarness>): void {
+  const prepared = async () => {
+    const harness = await make();
+    const { store, clock } = harness;
+    const minute = Math.floor(clock.nowMs / MINUTE_MS);
+    let flushes = 0;
+    const add = (...additions: WindowAddition[]) => store.add(`f${flushes++}`, 'sender', additions, clock.nowMs);
+    const read = (from = minute - 10, to = minute + 10) => store.read('customer', from, to);
+    return { ...harness, minute, add, read };
+  };
+
+  describe(`window store contract: ${name}`, () => {
+    adding(prepared);
+    flushing(prepared);
+    expiring(prepared);
+  });
+}
+
+type Prepared = () => Promise<
+  WindowHarness & {
+    minute: number;
+    add(...additions: WindowAddition[]): Promise<void>;
+    read(from?: number, to?: number): Promise<readonly MinuteWindow[]>;
+  }
+>;
+
+function adding(prepared: Prepared): void {
+  describe('adding', () => {
+    it('nothing is there before', async () => {
+      const { read } = await prepared();
+      expect(await read()).toEqual([]);
+    });
+
+    it('a window is read back as it was added', async () => {
+      const { add, read, minute } = await prepared();
+      const window: MinuteWindow = {
+        ...latencies(minute, 0.01, 1, 1, 250, 3_000_000),
+        side: 'shadow',
+        errors: 2,
+        keyless: 1,
+        checks: 7,
+        mismatches: 3,
+      };
+      await add(additionOf(window));
+      expect(await read()).toEqual([window]);
+    });
+
+    it('an empty flush and an empty window are fine', async () => {
+      const { add, read, minute } = await prepared();
+      await add();
+      await add(additionOf(windowOf(minute)));
+      expect(await read()).toEqual([windowOf(minute)]);
+    });
+
+    it('senders and operations add up to one window per minute and side', async () => {
+      const { store, clock, read, minute } = await prepared();
+      for (const source of ['a', 'b', 'c', 'd'])
+        for (const operation of ['read', 'write', 'list#by name', 'größe 🚀'])
+          await store.add('flush', source, [additionOf(latencies(minute, 5), operation)], clock.nowMs);
+      expect(await read()).toEqual([windowOf(minute, { count: 16, latency: { [bucketIndex(5)]: 16 } })]);
+    });
+
+    it('minutes and sides stay apart and come oldest first', async () => {
+      const { add, read, minute } = await prepared();
+      const at = (offset: number, side: 'primary' | 'shadow') => windowOf(minute + offset, { side, count: 1 });
+      await add(...[at(0, 'shadow'), at(-2, 'primary'), at(0, 'primary'), at(-1, 'shadow')].map((w) => additionOf(w)));
+      expect(await read()).toEqual([at(-2, 'primary'), at(-1, 'shadow'), at(0, 'primary'), at(0, 'shadow')]);
+    });
+
+    it('the first and the last minute asked for are included, their neighbours are not', async () => {
+      const { add, read, minute } = await prepared();
+      for (const offset of [-4, -3, -2, -1]) await add(additionOf(windowOf(minute + offset, { count: 1 })));
+      expect((await read(minute - 3, minute - 2)).map((window) => window.minute)).toEqual([minute - 3, minute - 2]);
+      expect(await read(minute - 2, minute - 3)).toEqual([]);
+    });
+
+    it('cutovers whose ids begin alike stay apart', async () => {
+      const { add, read, minute } = await prepared();
+      await add(additionOf(windowOf(minute, { count: 1 }), 'read', 'customer_note'));
+      expect(await read()).toEqual([]);
+    });
+
+    it('a histogram with every bucket there is adds up exactly', async () => {
+      const { add, read, minute } = await prepared();
+      const latency: Record<number, number> = {};
+      for (let index = MIN_BUCKET; index <= MAX_BUCKET; index += 1) latency[index] = (index - MIN_BUCKET) % 7 || 1;
+      const count = histogramCount(latency);
+      const window = windowOf(minute, { count, errors: count - 1, keyless: 5, checks: 9, mismatches: 1, latency });
+      await add(additionOf(window));
+      expect(await read()).toEqual([window]);
+      await add(additionOf(window));
+      const [twice] = await read();
+      expect(twice).toMatchObject({ count: 2 * count, errors: 2 * count - 2, checks: 18 });
+      expect(histogramCount(twice!.latency)).toBe(2 * count);
+    });
+
+    it('twenty senders at once add up exactly', async () => {
+      const harness = await prepared();
+      const latency = { [bucketIndex(1)]: 7, [bucketIndex(10)]: 7, [bucketIndex(100)]: 6 };
+      expect(await twentySendersAtOnce(harness)).toEqual([windowOf(harness.minute, { count: 20, latency })]);
+    });
+  });
+}
+
+function flushing(prepared: Prepared): void {
+  describe('a flush', () => {
+    it('that is sent again is counted once', async () => {
+      const { store, clock, read, minute } = await prepared();
+      const window = { ...latencies(minute, 1, 2, 3), errors: 1 };
+      const again = () => store.add('flush', 'sender', [additionOf(window)], clock.nowMs);
+      await again();
+      await again();
+      expect(await read()).toEqual([window]);
+    });
+
+    it('that is sent ten times at once is counted once', async () => {
+      const { store, clock, read, minute } = await prepared();
+      const window = latencies(minute, 1, 2, 3);
+      await Promise.all(
+        Array.from({ length: 10 }, () => store.add('flush', 'sender', [additionOf(window)], clock.nowMs)),
+      );
+      expect(await read()).toEqual([window]);
+    });
+
+    it('that was cut off is completed when it is sent again', async () => {
+      const { store, clock, read, minute } = await prepared();
+      const [first, second] = [windowOf(minute - 1, { count: 1 }), windowOf(minute, { count: 1 })];
+      await store.add('flush', 'sender', [additionOf(first)], clock.nowMs);
+      await store.add('flush', 'sender', [additionOf(first), additionOf(second)], clock.nowMs);
+      expect(await read()).toEqual([first, second]);
+    });
+
+    it('may name the same window twice', async () => {
+      const { add, read, minute } = await prepared();
+      await add(additionOf(latencies(minute, 1)), additionOf(latencies(minute, 1, 50)));
+      expect(await read()).toEqual([latencies(minute, 1, 1, 50)]);
+    });
+
+    it('of another id from the same sender is counted as well', async () => {
+      const { add, read, minute } = await prepared();
+      await add(additionOf(latencies(minute, 1)));
+      await add(additionOf(latencies(minute, 1)));
+      expect(await read()).toEqual([latencies(minute, 1, 1)]);
+    });
+  });
+}
+
+function expiring(prepared: Prepared): void {
+  describe('after 30 days', () => {
+    it('a window is not read any more, although nothing has removed it yet', async () => {
+      const { add, read, clock, minute } = await prepared();
+      const [older, newer] = [windowOf(minute, { count: 1 }), windowOf(minute + 1, { count: 1 })];
+      await add(additionOf(older), additionOf(newer));
+      clock.nowMs += (30 * DAY_MINUTES - 1) * MINUTE_MS;
+      expect(await read()).toEqual([older, newer]);
+      clock.nowMs += MINUTE_MS;
+      expect(await read()).toEqual([newer]);
+    });
+
+    it('a window is not added any more', async () => {
+      const { add, read, clock, minute } = await prepared();
+      await add(additionOf(windowOf(minute - 30 * DAY_MINUTES, { count: 1 })));
+      clock.nowMs -= 20 * DAY_MINUTES * MINUTE_MS;
+      expect(await read(minute - 31 * DAY_MINUTES, minute)).toEqual([]);
+    });
+  });
+}

@@ -1,0 +1,158 @@
+/**
+ * The state store in memory: the same answers as the real one, checked by the same contract suite, and faults on demand.
+ * Items are kept as JSON and checked on reading, so nothing is shared with the caller and hand-edited items are refused.
+ */
+
+import type { AuditEntry } from '../../../lib/core/audit.ts';
+import { type CutoverState, INITIAL_SYSTEM, type SystemState } from '../../../lib/core/cutover.ts';
+import { CrossfadeError } from '../../../lib/core/errors.ts';
+import type { Event } from '../../../lib/core/stage.ts';
+import type { Clock, IdempotencyRecord, StateChange, StateStore, WriteResult } from '../../../lib/ports.ts';
+import { cutoverState, problemsOf, systemState } from '../../../lib/schemas/state.ts';
+
+/** What happens to the next write instead of the usual. */
+export type WriteFault =
+  /** Throws `store_unavailable` although the write had its effect. */
+  | 'lost-answer'
+  /** Throws `store_unavailable`, and nothing was written; the caller sees no difference. */
+  | 'lost-request'
+  /** Answers `stale` with what is there now, as if somebody else had been first. */
+  | 'stale';
+
+export type InMemoryState = StateStore & {
+  /** Queued: one fault for each of the next writes. */
+  failNextWrite(...faults: WriteFault[]): void;
+  /** While true every call throws `store_unavailable`. */
+  unavailable(yes: boolean): void;
+  /** Changes a stored cutover as a person in the console would; `null` removes it. */
+  edit(id: string, fields: Readonly<Record<string, unknown>> | null): void;
+  /** Number of writes that were applied. */
+  applied(): number;
+};
+
+export function inMemoryState(options: { clock: Pick<Clock, 'now'> }): InMemoryState {
+  const items = new Map<string, string>();
+  const audit = new Map<string, string[]>();
+  const records = new Map<string, string>();
+  const verdicts = new Map<string, string>();
+  const faults: WriteFault[] = [];
+  let down = false;
+  let applied = 0;
+
+  const reachable = () => {
+    if (down) throw unavailable('the fake was switched off');
+  };
+
+  function current<State extends CutoverState | SystemState>(key: string): State | null {
+    const item = items.get(key);
+    if (item === undefined) return key === 'system' ? (INITIAL_SYSTEM as State) : null;
+    const parsed = (key === 'system' ? systemState : cutoverState).safeParse(JSON.parse(item));
+    const wrongId = parsed.success && 'id' in parsed.data && parsed.data.id !== key;
+    if (parsed.success && !wrongId) return parsed.data as State;
+    const problems = parsed.success ? 'id: it is that of another cutover' : problemsOf(parsed.error);
+    throw new CrossfadeError('state_invalid', `The state of '${key}' cannot be trusted: ${problems}.`);
+  }
+
+  const liveRecord = (key: string): IdempotencyRecord | null => {
+    const record = records.has(key) ? (JSON.parse(records.get(key)!) as IdempotencyRecord) : null;
+    return record && record.expiresAtMs > options.clock.now() ? record : null;
+  };
+
+  function apply<State extends CutoverState | SystemState>(
+    key: string,
+    change: StateChange<State>,
+  ): WriteResult<State> {
+    const { before, after, entries, idempotency } = change;
+    const [first] = entries;
+    if (!first) throw new CrossfadeError('internal', `A change of '${key}' came without an audit entry.`);
+    const record = idempotency && liveRecord(idempotency.key);
+    if (record) return { kind: 'repeated', record };
+    const now = current<State>(key);
+    if (now === null && before.auditSeq > 0)
+      throw new CrossfadeError('state_invalid', `The state of '${key}' was read before and is gone now.`);
+    if (now !== null && !sameHead(now, before)) return { kind: 'stale', current: now };
+    const log = audit.get(first.subject) ?? [];
+    if (log.length >= first.seq)
+      throw new CrossfadeError('state_invalid', `The state of '${key}' lags behind its audit log.`);
+    items.set(key, JSON.stringify(after));
+    audit.set(first.subject, [...log, ...entries.map((entry) => JSON.stringify(entry))]);
+    if (idempotency) records.set(idempotency.key, JSON.stringify(idempotency));
+    applied += 1;
+    return { kind: 'applied' };
+  }
+
+  async function write<State extends CutoverState | SystemState>(
+    key: string,
+    change: StateChange<State>,
+  ): Promise<WriteResult<State>> {
+    reachable();
+    const fault = faults.shift();
+    if (fault === 'lost-request') throw unavailable('the request was lost');
+    if (fault === 'stale') return { kind: 'stale', current: current<State>(key) ?? change.before };
+    const result = apply(key, change);
+    if (fault === 'lost-answer') throw unavailable('the answer was lost');
+    return result;
+  }
+
+  return {
+    async readCutover(id) {
+      reachable();
+      return current<CutoverState>(id);
+    },
+    async readAll() {
+      reachable();
+      return [...items.keys()]
+        .filter((key) => key !== 'system')
+        .sort()
+        .map((id) => {
+          const parsed = cutoverState.safeParse(JSON.parse(items.get(id)!));
+          return parsed.success ? parsed.data : { id, invalid: problemsOf(parsed.error) };
+        });
+    },
+    async readSystem() {
+      reachable();
+      return current<SystemState>('system') ?? INITIAL_SYSTEM;
+    },
+    writeCutover: (change) => write(change.after.id, change),
+    writeSystem: (change) => write('system', change),
+    async readIdempotency(key) {
+      reachable();
+      return liveRecord(key);
+    },
+    async readAudit(subject, { limit, afterSeq, oldestFirst = false }) {
+      reachable();
+      const log = (audit.get(subject) ?? []).map((entry) => JSON.parse(entry) as AuditEntry<Event>);
+      const beyond = log.filter(({ seq }) => afterSeq === undefined || (oldestFirst ? seq > afterSeq : seq < afterSeq));
+      return (oldestFirst ? beyond : beyond.reverse()).slice(0, limit);
+    },
+    async writeVerdict(id, verdict) {
+      reachable();
+      const before = verdicts.has(id) ? (JSON.parse(verdicts.get(id)!) as { atMs: number }) : null;
+      if (before === null || before.atMs <= verdict.atMs) verdicts.set(id, JSON.stringify(verdict));
+    },
+    async readVerdict(id) {
+      reachable();
+      return verdicts.has(id) ? JSON.parse(verdicts.get(id)!) : null;
+    },
+
+    failNextWrite: (...next) => void faults.push(...next),
+    unavailable: (yes) => {
+      down = yes;
+    },
+    edit: (id, fields) => {
+      if (fields === null) items.delete(id);
+      else items.set(id, JSON.stringify({ ...JSON.parse(items.get(id) ?? '{}'), ...fields }));
+    },
+    applied: () => applied,
+  };
+}
+
+type Head = Pick<SystemState, 'version' | 'auditSeq' | 'auditHash'> & { epoch?: number };
+
+function sameHead(a: Head, b: Head): boolean {
+  return a.version === b.version && a.epoch === b.epoch && a.auditSeq === b.auditSeq && a.auditHash === b.auditHash;
+}
+
+function unavailable(why: string): CrossfadeError {
+  return new CrossfadeError('store_unavailable', `The state store cannot be reached: ${why}.`, { retryable: true });
+}

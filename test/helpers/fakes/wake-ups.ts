@@ -1,0 +1,27 @@
+/** Wake-ups in memory: each one is a record that a test hands to the shadow writer whenever, or never. */
+
+import { CrossfadeError } from '../../../lib/core/errors.ts';
+import type { WakeUps } from '../../../lib/ports.ts';
+
+export type InMemoryWakeUps = WakeUps & {
+  /** Every record so far, oldest first: the cutover, and how often it was woken until then. */
+  records(): readonly { id: string; wakeUps: number }[];
+  /** While true every call throws `store_unavailable`. */
+  unavailable(yes: boolean): void;
+};
+
+export function inMemoryWakeUps(): InMemoryWakeUps {
+  const records: { id: string; wakeUps: number }[] = [];
+  let down = false;
+  return {
+    async wake(id) {
+      if (down)
+        throw new CrossfadeError('store_unavailable', 'The changes table was switched off.', { retryable: true });
+      records.push({ id, wakeUps: records.filter((record) => record.id === id).length + 1 });
+    },
+    records: () => records,
+    unavailable: (yes) => {
+      down = yes;
+    },
+  };
+}

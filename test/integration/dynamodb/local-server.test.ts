@@ -1,0 +1,128 @@
+/** The local server starts, says why when it cannot, keeps its data when asked to, and never outlives its parent. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { DescribeTableCommand, DescribeTimeToLiveCommand, ListTablesCommand } from '@aws-sdk/client-dynamodb';
+import { build } from 'esbuild';
+import { afterAll, describe, expect, inject, it } from 'vitest';
+import { startDynamoDb } from '../../../infra/local/dynamodb.ts';
+import { createTables, TTL_ATTRIBUTE } from '../../../infra/local/tables.ts';
+import { localClient } from '../../helpers/dynamodb.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'crossfade-dynamodb-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function within(ms: number, condition: () => boolean): Promise<boolean> {
+  const deadline = Date.now() + ms;
+  while (!condition() && Date.now() < deadline) await pause(20);
+  return condition();
+}
+
+describe('starting', () => {
+  it('on a port that is taken says so', async () => {
+    const port = Number(new URL(inject('dynamodbEndpoint')).port);
+    await expect(startDynamoDb({ port })).rejects.toThrow(
+      `The local DynamoDB cannot use port ${port}: another program listens there.`,
+    );
+  });
+
+  it('with a relative directory is refused', async () => {
+    await expect(startDynamoDb({ directory: 'data' })).rejects.toThrow('must be an absolute path');
+  });
+
+  it('that fails shows what the server printed', async () => {
+    const directory = join(folder, 'no', 'such', 'directory');
+    await expect(startDynamoDb({ directory })).rejects.toThrow(/ended while it was starting\. It printed:\n {2}.+/s);
+  });
+});
+
+describe('a server with a directory', () => {
+  it('has its tables and items again after a restart, and is gone in between', async () => {
+    const first = await startDynamoDb({ directory: folder });
+    const client = localClient(first.endpoint);
+    await createTables(client, { state: 'state-kept', changes: 'changes-kept' });
+    client.destroy();
+    await first.stop();
+    await first.stop();
+    expect(isAlive(first.pid)).toBe(false);
+    expect(readdirSync(folder)).toContain('shared-local-instance.db');
+
+    const second = await startDynamoDb({ directory: folder, port: Number(new URL(first.endpoint).port) });
+    const again = localClient(second.endpoint);
+    expect((await again.send(new ListTablesCommand({}))).TableNames).toEqual(['changes-kept', 'state-kept']);
+    again.destroy();
+    await second.stop();
+  });
+});
+
+describe('creating the tables', () => {
+  it('twice is as good as once', async () => {
+    const client = localClient();
+    const names = { state: 'state-twice', changes: 'changes-twice' };
+    await createTables(client, names);
+    await createTables(client, names);
+    const { TimeToLiveDescription } = await client.send(new DescribeTimeToLiveCommand({ TableName: names.state }));
+    expect(TimeToLiveDescription).toMatchObject({ TimeToLiveStatus: 'ENABLED', AttributeName: TTL_ATTRIBUTE });
+    const { Table } = await client.send(new DescribeTableCommand({ TableName: names.changes }));
+    expect(Table).toMatchObject({
+      TableStatus: 'ACTIVE',
+      StreamSpecification: { StreamEnabled: true, StreamViewType: 'NEW_IMAGE' },
+    });
+    client.destroy();
+  });
+});
+
+describe('a parent that dies', () => {
+  /** A process of its own that starts a server and prints its pid; `then` is what it does afterwards. */
+  async function parentWithServer(then: string): Promise<{ parent: ChildProcess; serverPid: number }> {
+    const module = join(folder, 'dynamodb.mjs');
+    await build({
+      entryPoints: [new URL('../../../infra/local/dynamodb.ts', import.meta.url).pathname],
+      outfile: module,
+      bundle: true,
+      format: 'esm',
+      platform: 'node',
+      // The bundle lies outside of the project and must find the jar all the same.
+      define: { 'import.meta.url': JSON.stringify(import.meta.url) },
+    });
+    const script = join(folder, 'parent.mjs');
+    writeFileSync(
+      script,
+      `import { startDynamoDb } from ${JSON.stringify(module)};
+       const server = await startDynamoDb();
+       process.stdout.write(server.pid + '\\n');
+       ${then}`,
+    );
+    const parent = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const serverPid = await new Promise<number>((resolve) =>
+      parent.stdout!.once('data', (chunk) => resolve(Number(chunk))),
+    );
+    return { parent, serverPid };
+  }
+
+  it.each(['SIGKILL', 'SIGTERM', 'SIGINT'] as const)('by %s takes its server with it', async (signal) => {
+    const { parent, serverPid } = await parentWithServer('setInterval(() => {}, 1_000);');
+    expect(isAlive(serverPid)).toBe(true);
+    parent.kill(signal);
+    expect(await within(10_000, () => !isAlive(serverPid))).toBe(true);
+  });
+
+  it('by an uncaught error, or because it has nothing left to do, takes its server with it', async () => {
+    for (const then of ["throw new Error('on purpose, by a test');", '']) {
+      const { serverPid } = await parentWithServer(then);
+      expect(await within(10_000, () => !isAlive(serverPid))).toBe(true);
+    }
+  });
+});

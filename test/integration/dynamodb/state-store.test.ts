@@ -1,0 +1,204 @@
+/** The state store on DynamoDB Local: the contract, the race with its conditions taken away, lost answers, large sets. */
+
+import { randomUUID } from 'node:crypto';
+import { DeleteCommand, type DynamoDBDocumentClient, GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
+import { afterAll, describe, expect, it } from 'vitest';
+import { cutoverKey, idempotencyKey } from '../../../lib/adapters/dynamodb/keys.ts';
+import { dynamoStateStore, stateStoreWith } from '../../../lib/adapters/dynamodb/state-store.ts';
+import { type StateWrite, stateTransaction } from '../../../lib/adapters/dynamodb/state-transaction.ts';
+import { MAX_STAGES, type Plan } from '../../../lib/core/plan.ts';
+import {
+  changeOf,
+  freshCutover,
+  idempotencyOf,
+  START_MS,
+  stateContract,
+  testClock,
+  twentyWritersAtOnce,
+} from '../../helpers/contracts/state.ts';
+import { localClient, ownTables } from '../../helpers/dynamodb.ts';
+import { faultyProxy } from '../../helpers/dynamodb-proxy.ts';
+
+const client = localClient();
+afterAll(() => client.destroy());
+
+async function fresh(using: DynamoDBDocumentClient = client) {
+  const { state: tableName } = await ownTables(client);
+  const clock = testClock();
+  return { clock, client: using, tableName, ids: { next: () => randomUUID() }, random: () => 0.5 };
+}
+
+stateContract('DynamoDB', async () => {
+  const options = await fresh();
+  const { tableName } = options;
+  return {
+    store: dynamoStateStore(options),
+    clock: options.clock,
+    async edit(id, fields) {
+      const Key = cutoverKey(id);
+      if (fields === null) return void (await client.send(new DeleteCommand({ TableName: tableName, Key })));
+      const { Item } = await client.send(new GetCommand({ TableName: tableName, Key }));
+      await client.send(new PutCommand({ TableName: tableName, Item: { ...Item, ...fields } }));
+    },
+  };
+});
+
+describe('I18 without its conditions', () => {
+  const broken =
+    (...omit: NonNullable<StateWrite['omit']>) =>
+    (write: StateWrite) =>
+      stateTransaction({ ...write, omit });
+
+  it('the race is lost: negative control', async () => {
+    const store = stateStoreWith(broken('version-condition', 'audit-condition'), await fresh());
+    expect((await twentyWritersAtOnce(store)).applied).toBeGreaterThan(1);
+  });
+
+  it.each(['version-condition', 'audit-condition'] as const)(
+    '%s alone may be missing: the other one holds',
+    async (omit) => {
+      const store = stateStoreWith(broken(omit), await fresh());
+      expect(await twentyWritersAtOnce(store)).toEqual({ applied: 1, entries: 1 });
+    },
+  );
+});
+
+describe('a write whose answer is lost', () => {
+  it('is found to be applied, once', async () => {
+    const proxy = await faultyProxy();
+    const store = dynamoStateStore(await fresh(localClient(proxy.endpoint)));
+    const change = changeOf(freshCutover());
+    proxy.fail('TransactWriteItems', 'after', 3);
+    expect(await store.writeCutover(change)).toEqual({ kind: 'applied' });
+    expect(await store.readCutover('customer')).toEqual(change.after);
+    expect(await store.readAudit('customer', { limit: 10 })).toHaveLength(1);
+    expect(proxy.failed()).toBe(3);
+    await proxy.stop();
+  });
+
+  it('would be taken for that of somebody else without the mark: negative control', async () => {
+    const proxy = await faultyProxy();
+    const unmarked = (write: StateWrite) => stateTransaction({ ...write, writeId: 'the same for everybody' });
+    const store = stateStoreWith(unmarked, await fresh(localClient(proxy.endpoint)));
+    proxy.fail('TransactWriteItems', 'after', 3);
+    expect((await store.writeCutover(changeOf(freshCutover()))).kind).toBe('stale');
+    await proxy.stop();
+  });
+
+  it('is written again when the request never arrived', async () => {
+    const proxy = await faultyProxy();
+    const store = dynamoStateStore(await fresh(localClient(proxy.endpoint)));
+    proxy.fail('TransactWriteItems', 'before', 3);
+    expect(await store.writeCutover(changeOf(freshCutover()))).toEqual({ kind: 'applied' });
+    expect(await store.readAudit('customer', { limit: 10 })).toHaveLength(1);
+    await proxy.stop();
+  });
+
+  it('is stale when somebody else wrote in the meantime', async () => {
+    const proxy = await faultyProxy();
+    const options = await fresh(localClient(proxy.endpoint));
+    const store = dynamoStateStore(options);
+    const theirs = changeOf(freshCutover(), [{ type: 'approved' }]);
+    await dynamoStateStore({ ...options, client }).writeCutover(theirs);
+    proxy.fail('TransactWriteItems', 'before', 3);
+    expect(await store.writeCutover(changeOf(freshCutover()))).toEqual({ kind: 'stale', current: theirs.after });
+    await proxy.stop();
+  });
+
+  it('ends in an error that can be repeated when nothing can be read back', async () => {
+    const proxy = await faultyProxy();
+    const store = dynamoStateStore(await fresh(localClient(proxy.endpoint)));
+    proxy.fail('TransactWriteItems', 'after', 3);
+    proxy.fail('GetItem', 'before', 100);
+    await expect(store.writeCutover(changeOf(freshCutover()))).rejects.toMatchObject({
+      code: 'store_unavailable',
+      retryable: true,
+      message: expect.stringContaining("find out whether the change of cutover 'customer' was applied"),
+    });
+    await proxy.stop();
+  });
+
+  it('does not wait for ever for a server that says nothing', async () => {
+    const proxy = await faultyProxy();
+    const store = dynamoStateStore({ ...(await fresh(localClient(proxy.endpoint))), requestTimeoutMs: 300 });
+    proxy.fail('GetItem', 'hang', 100);
+    const began = performance.now();
+    await expect(store.readCutover('customer')).rejects.toMatchObject({ code: 'store_unavailable', retryable: true });
+    expect(performance.now() - began).toBeLessThan(2_000);
+    await proxy.stop();
+  });
+});
+
+describe('when DynamoDB is not there', () => {
+  it('the error names the endpoint, the table and what to do', async () => {
+    const away = localClient('http://127.0.0.1:9');
+    const store = dynamoStateStore({ ...(await fresh(away)), tableName: 'crossfade-state' });
+    await expect(store.readAll()).rejects.toMatchObject({
+      code: 'store_unavailable',
+      retryable: true,
+      message: expect.stringMatching(
+        /^Could not read the state of all cutovers \(table 'crossfade-state' at http:\/\/127\.0\.0\.1:9\)\. Seen: .*ECONNREFUSED.*Check that DynamoDB runs/,
+      ),
+    });
+    await expect(store.writeCutover(changeOf(freshCutover()))).rejects.toMatchObject({ code: 'store_unavailable' });
+  });
+
+  it('a missing table is said at once and is not worth repeating', async () => {
+    const store = dynamoStateStore({ ...(await fresh()), tableName: 'no-such-table' });
+    for (const call of [() => store.readSystem(), () => store.writeCutover(changeOf(freshCutover()))])
+      await expect(call()).rejects.toMatchObject({
+        code: 'store_unavailable',
+        retryable: false,
+        message: expect.stringContaining('The table does not exist there: deploy the stack'),
+      });
+  });
+});
+
+describe('items on DynamoDB', () => {
+  it('readAll reads beyond the first megabyte', async () => {
+    const store = dynamoStateStore(await fresh());
+    const ids = Array.from({ length: 320 }, (_, n) => `cutover_${String(n).padStart(3, '0')}`);
+    const plan: Plan = {
+      name: 'long',
+      stages: Array.from({ length: MAX_STAGES }, (_, n) => ({
+        name: `stage_${n}_${'x'.repeat(20)}`,
+        kind: n === 0 ? 'disabled' : 'dual_write',
+        sharePpm: 0,
+        dwellMinutes: 1,
+      })),
+    };
+    for (let start = 0; start < ids.length; start += 20)
+      await Promise.all(
+        ids
+          .slice(start, start + 20)
+          .map((id) => store.writeCutover(changeOf(freshCutover(id), [{ type: 'started', plan }]))),
+      );
+    const all = await store.readAll();
+    expect(JSON.stringify(all).length).toBeGreaterThan(1_048_576);
+    expect(all.map(({ id }) => id)).toEqual(ids);
+    expect(all.filter((state) => 'invalid' in state)).toEqual([]);
+  });
+
+  it('a number that JavaScript cannot hold spoils one item and not the query', async () => {
+    const options = await fresh();
+    const store = dynamoStateStore(options);
+    for (const id of ['bad', 'good']) await store.writeCutover(changeOf(freshCutover(id)));
+    const { Item } = await client.send(new GetCommand({ TableName: options.tableName, Key: cutoverKey('bad') }));
+    await client.send(
+      new PutCommand({ TableName: options.tableName, Item: { ...Item, version: 9_007_199_254_740_993n } }),
+    );
+    const all = await store.readAll();
+    expect(all.map((state) => [state.id, 'invalid' in state])).toEqual([
+      ['bad', true],
+      ['good', false],
+    ]);
+  });
+
+  it('an idempotency record carries its TTL in whole seconds', async () => {
+    const options = await fresh();
+    const record = idempotencyOf('k', START_MS + 1_500);
+    await dynamoStateStore(options).writeCutover({ ...changeOf(freshCutover()), idempotency: record });
+    const { Item } = await client.send(new GetCommand({ TableName: options.tableName, Key: idempotencyKey('k') }));
+    expect(Item?.expires_at).toBe(START_MS / 1000 + 2);
+  });
+});

@@ -1,0 +1,123 @@
+/** Minute windows on DynamoDB Local: the contract, lost answers, and what the dedupe is for. */
+
+import { GetCommand, PutCommand, QueryCommand } from '@aws-sdk/lib-dynamodb';
+import { afterAll, describe, expect, it } from 'vitest';
+import { shardOf, windowKey, windowPartition } from '../../../lib/adapters/dynamodb/keys.ts';
+import { dynamoWindowStore } from '../../../lib/adapters/dynamodb/window-store.ts';
+import type { WindowAddition } from '../../../lib/ports.ts';
+import { START_MS, testClock } from '../../helpers/contracts/state.ts';
+import { latencies, windowContract, windowOf } from '../../helpers/contracts/windows.ts';
+import { localClient, ownTables } from '../../helpers/dynamodb.ts';
+import { faultyProxy } from '../../helpers/dynamodb-proxy.ts';
+
+const client = localClient();
+afterAll(() => client.destroy());
+
+const MINUTE = START_MS / 60_000;
+const flushed = (window = latencies(MINUTE, 5)): WindowAddition[] => [
+  { cutover: 'customer', operation: 'read', window },
+];
+
+async function fresh(using = client) {
+  const { state: tableName } = await ownTables(client);
+  const clock = testClock();
+  return { clock, tableName, store: dynamoWindowStore({ client: using, tableName, clock }) };
+}
+
+windowContract('DynamoDB', fresh);
+
+describe('a flush whose answers are lost', () => {
+  it('is counted once by the attempts of the SDK and once by the next try of the sender', async () => {
+    const proxy = await faultyProxy();
+    const { store } = await fresh(localClient(proxy.endpoint));
+    proxy.fail('UpdateItem', 'after', 2);
+    await store.add('flush', 'sender', flushed(), START_MS);
+    expect(proxy.failed()).toBe(2);
+    await store.add('flush', 'sender', flushed(), START_MS);
+    expect(await store.read('customer', MINUTE, MINUTE)).toEqual([latencies(MINUTE, 5)]);
+    await proxy.stop();
+  });
+
+  it('is counted twice when each try has an id of its own: negative control', async () => {
+    const proxy = await faultyProxy();
+    const { store } = await fresh(localClient(proxy.endpoint));
+    proxy.fail('UpdateItem', 'after', 3);
+    await expect(store.add('flush', 'sender', flushed(), START_MS)).rejects.toMatchObject({
+      code: 'store_unavailable',
+      retryable: true,
+    });
+    await store.add('another id', 'sender', flushed(), START_MS);
+    expect(await store.read('customer', MINUTE, MINUTE)).toEqual([latencies(MINUTE, 5, 5)]);
+    await proxy.stop();
+  });
+});
+
+describe('items of windows', () => {
+  it('expire 30 days after their minute and lie in the shard of their sender', async () => {
+    const { store, tableName } = await fresh();
+    await store.add('flush', 'sender', flushed(), START_MS);
+    const Key = windowKey('customer', shardOf('sender'), { minute: MINUTE, side: 'primary', operation: 'read' });
+    const { Item } = await client.send(new GetCommand({ TableName: tableName, Key }));
+    expect(Item).toMatchObject({ minute: MINUTE, side: 'primary', operation: 'read', count: 1 });
+    expect(Item?.expires_at).toBe(START_MS / 1000 + 30 * 86_400);
+  });
+
+  it('of many senders use all ten shards', async () => {
+    const { store, tableName } = await fresh();
+    await Promise.all(Array.from({ length: 100 }, (_, n) => store.add(`f${n}`, `sender-${n}`, flushed(), START_MS)));
+    const counts = await Promise.all(
+      Array.from({ length: 10 }, async (_, shard) => {
+        const { Items } = await client.send(
+          new QueryCommand({
+            TableName: tableName,
+            KeyConditionExpression: 'pk = :pk',
+            ExpressionAttributeValues: { ':pk': windowPartition('customer', shard) },
+          }),
+        );
+        return Items?.[0]?.count ?? 0;
+      }),
+    );
+    expect(Math.min(...counts)).toBeGreaterThan(0);
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(100);
+  });
+
+  it.each([
+    ['a counter that is text', { errors: 'none' }, 'errors: '],
+    ['a bucket that is negative', { b17: -4 }, 'b17: '],
+    ['an unknown side', { side: 'left' }, 'side: '],
+  ])('edited by hand are refused: %s', async (_, fields, problem) => {
+    const { store, tableName } = await fresh();
+    await store.add('flush', 'sender', flushed(), START_MS);
+    const Key = windowKey('customer', shardOf('sender'), { minute: MINUTE, side: 'primary', operation: 'read' });
+    const { Item } = await client.send(new GetCommand({ TableName: tableName, Key }));
+    await client.send(new PutCommand({ TableName: tableName, Item: { ...Item, ...fields } }));
+    await expect(store.read('customer', MINUTE, MINUTE)).rejects.toMatchObject({
+      code: 'state_invalid',
+      message: expect.stringContaining(problem),
+    });
+  });
+
+  it('take a thousand flushes each', async () => {
+    const { store } = await fresh();
+    for (let start = 0; start < 1_000; start += 50)
+      await Promise.all(
+        Array.from({ length: 50 }, (_, n) =>
+          store.add(`flush ${start + n} of a sender`, 'sender', flushed(windowOf(MINUTE, { count: 1 })), START_MS),
+        ),
+      );
+    expect(await store.read('customer', MINUTE, MINUTE)).toEqual([windowOf(MINUTE, { count: 1_000 })]);
+  });
+});
+
+describe('when DynamoDB is not there', () => {
+  it('adding and reading say so and may be repeated', async () => {
+    const store = dynamoWindowStore({
+      client: localClient('http://127.0.0.1:9'),
+      tableName: 't-1',
+      clock: testClock(),
+    });
+    const expected = { code: 'store_unavailable', retryable: true, message: expect.stringContaining("table 't-1'") };
+    await expect(store.add('f', 's', flushed(), START_MS)).rejects.toMatchObject(expected);
+    await expect(store.read('customer', MINUTE, MINUTE)).rejects.toMatchObject(expected);
+  });
+});
