@@ -33,6 +33,10 @@ const BUDGETS = {
   client: 35,
 };
 
+/** `serverless invoke local` can only require(). Not packaged: on Lambda and in serverless-offline the .mjs comes first. */
+const REQUIRABLE =
+  "exports.handler = async (event, context) => (await import('./index.mjs')).handler(event, context);\n";
+
 const SHARED = {
   bundle: true,
   platform: 'node',
@@ -82,6 +86,7 @@ function functionParts() {
     source: `functions/${name}.ts`,
     output: `dist/functions/${name}/index`,
     options: { minify: true },
+    extra: { 'index.cjs': REQUIRABLE },
   }));
 }
 
@@ -102,7 +107,7 @@ function exists({ source, name }, print) {
   return false;
 }
 
-async function makePart({ name, source, output, options }, bundle) {
+async function makePart({ name, source, output, options, extra = {} }, bundle) {
   const directory = dirname(output);
   const { metafile, outputFiles } = await bundle({
     ...SHARED,
@@ -111,7 +116,8 @@ async function makePart({ name, source, output, options }, bundle) {
     outdir: directory,
     write: false,
   });
-  replaceFiles(join(ROOT, directory), outputFiles);
+  const extras = Object.entries(extra).map(([file, contents]) => ({ path: join(ROOT, directory, file), contents }));
+  replaceFiles(join(ROOT, directory), [...outputFiles, ...extras]);
   return { name, ...measure(metafile, `${output}.mjs`) };
 }
 

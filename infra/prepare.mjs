@@ -1,0 +1,135 @@
+/**
+ * What has to be true before anything of Crossfade can run from a checkout: the right Node, Java where servers are
+ * needed, a user that Postgres accepts, installed dependencies and fresh bundles. Plain JavaScript without dependencies,
+ * since a bare clone has none.
+ */
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+
+const NEEDED_NODE = [20, 19];
+const NEEDED_JAVA = 17;
+
+// --------------------------------------------------------------------------------------------------------- checks
+
+/** Every reason why it cannot start, each a text for people; empty when all is well. */
+export function startupProblems({
+  servers,
+  node = process.versions.node,
+  java = javaVersion,
+  uid = process.getuid?.(),
+}) {
+  const problems = [];
+  if (!isNodeRecent(node)) problems.push(nodeText(node));
+  if (servers) {
+    const found = java();
+    if (!found.ok) problems.push(javaText(found.version));
+    if (uid === 0 && !canHavePostgresUser()) problems.push(POSTGRES_USER_TEXT);
+  }
+  return problems;
+}
+
+export function isNodeRecent(version) {
+  const [major, minor] = version.split('.').map(Number);
+  return major > NEEDED_NODE[0] || (major === NEEDED_NODE[0] && minor >= NEEDED_NODE[1]);
+}
+
+/** macOS has a `java` that exists and fails; the version is on stderr; `1.8` means 8. */
+function javaVersion() {
+  const run = spawnSync('java', ['-version'], { encoding: 'utf8', timeout: 20_000 });
+  if (run.error) return { ok: false, version: 'none' };
+  return readJavaVersion(run.status, run.stderr ?? '');
+}
+
+export function readJavaVersion(status, stderr) {
+  if (status !== 0) return { ok: false, version: `one that does not run (exit status ${status})` };
+  const [, version, first, second] = /version "((\d+)(?:\.(\d+))?[^"]*)"/.exec(stderr) ?? [];
+  if (version === undefined) return { ok: false, version: 'one that does not say its version' };
+  return { ok: Number(first === '1' ? second : first) >= NEEDED_JAVA, version };
+}
+
+/** Postgres refuses to run as root; its package makes the user `postgres` with these programs when it is missing. */
+function canHavePostgresUser() {
+  if (/^postgres:/m.test(existsSync('/etc/passwd') ? readFileSync('/etc/passwd', 'utf8') : '')) return true;
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+  return ['useradd', 'groupadd'].every((program) => folders.some((folder) => existsSync(join(folder, program))));
+}
+
+const nodeText = (found) => `Crossfade needs Node ${NEEDED_NODE.join('.')} or newer. Found: ${found}.
+  nvm     nvm install 22 && nvm use 22
+  other   https://nodejs.org/en/download`;
+
+const javaText = (
+  found,
+) => `Crossfade needs Java ${NEEDED_JAVA} or newer for the local DynamoDB engine. Found: ${found}.
+  Debian, Ubuntu   sudo apt-get install -y openjdk-17-jre-headless      (Debian 13: openjdk-21-jre-headless)
+  Fedora, RHEL     sudo dnf install -y java-21-openjdk-headless
+  Amazon Linux     sudo dnf install -y java-17-amazon-corretto-headless
+  Arch             sudo pacman -S jre17-openjdk-headless
+  macOS            brew install --cask temurin@17
+  Windows          winget install EclipseAdoptium.Temurin.17.JRE
+Unit and property tests need no Java: npm run test:unit`;
+
+const POSTGRES_USER_TEXT = `Postgres does not run as root, and this system can make no user 'postgres' for it (useradd and groupadd are missing).
+  Run Crossfade as an ordinary user, or make the user:  adduser --system postgres`;
+
+// -------------------------------------------------------------------------------------------------------- install
+
+/** Installs what package-lock.json says unless exactly that is there. Says what it does; nothing when there is nothing to do. */
+export function install({ print = console.log } = {}) {
+  const why = staleness(readJson('package-lock.json'), readJson('node_modules/.package-lock.json'));
+  if (why === null) return;
+  const startedMs = Date.now();
+  print(`Installing the dependencies (${why}); this takes about a minute …`);
+  const run = runNpm(['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  if (run.status !== 0) {
+    throw new Error(
+      `npm ci failed${run.error ? `: ${run.error.message}` : ''}. Its output:\n${run.stdout}${run.stderr}`,
+    );
+  }
+  print(`Installed in ${seconds(startedMs)}.`);
+}
+
+/**
+ * Why the installed packages are not those of the lockfile, or null. npm writes its own lockfile into node_modules when
+ * an installation is complete; packages for other systems are missing from it.
+ */
+export function staleness(wanted, installed) {
+  if (!installed) return 'node_modules is missing or incomplete';
+  for (const [path, entry] of Object.entries(wanted.packages)) {
+    if (path === '') continue;
+    const there = installed.packages[path];
+    if (!there && !entry.optional && !entry.devOptional) return `${nameOf(path)} is missing`;
+    if (there && there.version !== entry.version)
+      return `${nameOf(path)} is ${there.version} instead of ${entry.version}`;
+  }
+  return null;
+}
+
+const nameOf = (path) => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
+
+function runNpm(words) {
+  const options = { cwd: ROOT, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 };
+  const script = process.env.npm_execpath;
+  if (script?.endsWith('npm-cli.js')) return spawnSync(process.execPath, [script, ...words], options);
+  return spawnSync('npm', words, { ...options, shell: process.platform === 'win32' });
+}
+
+function readJson(path) {
+  const file = join(ROOT, path);
+  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : null;
+}
+
+export const seconds = (sinceMs) => `${((Date.now() - sinceMs) / 1000).toFixed(1)} s`;
+
+// ---------------------------------------------------------------------------------------------------------- build
+
+/** Bundles anew when a source is newer than the bundles. */
+export async function buildIfStale({ print = console.log } = {}) {
+  const { build } = await import('./build.mjs');
+  await build({ print });
+}
