@@ -1,0 +1,249 @@
+/** The system report and the newest audit entries as the page shows them. Pure; every figure is computed here. */
+
+import type { AuditEntry } from '../core/audit.ts';
+import type { TableStatus } from '../core/evidence.ts';
+import type { SideFigures } from '../core/gates.ts';
+import type { StageKind } from '../core/plan.ts';
+import type { Event } from '../core/stage.ts';
+import type { CutoverReport, Health, SystemReport } from '../flows/report.ts';
+import { type AuditLine, auditLine, type ConditionLine, conditionLine, HEALTH_WORDS, type Tone } from './sentences.ts';
+import { type Series, seriesOf } from './series.ts';
+import { commandsOf, type Step, stepsOf } from './steps.ts';
+
+export type DashboardData = {
+  atMs: number;
+  system: {
+    /** One line that says how things are, and how it is to be taken. */
+    headline: Badge;
+    emergencyStop: boolean;
+    flags: { text: string; ok: boolean };
+  };
+  cutovers: readonly (CutoverView | InvalidView)[];
+  audit: readonly AuditLine[];
+};
+
+export type InvalidView = { id: string; health: 'invalid'; badge: Badge; why: string };
+export type Badge = { text: string; tone: Tone };
+
+export type StageView = {
+  name: string;
+  kind: StageKind;
+  sharePpm: number;
+  dwellMinutes: number;
+  /** `undone`: where a rollback left from. */
+  progress: 'passed' | 'current' | 'ahead' | 'undone';
+};
+
+export type TableView = Omit<TableStatus, 'backfill' | 'verification' | 'mirror'> & {
+  backfill: TableStatus['backfill'] & { etaSeconds: number | null };
+  verification: (NonNullable<TableStatus['verification']> & { ageMs: number }) | null;
+};
+
+export type CutoverView = {
+  id: string;
+  kind: CutoverReport['kind'];
+  health: Health;
+  badge: Badge;
+  summary: string;
+  stage: string;
+  stageKind: StageKind;
+  plan: string;
+  stages: readonly StageView[];
+  sharePpm: number;
+  version: number;
+  epoch: number;
+  minutesInStage: number;
+  dwellMinutes: number;
+  minutesToEligibility: number;
+  flagsDeployed: boolean;
+  rollback: (NonNullable<CutoverReport['rollback']> & { agoMs: number }) | null;
+  /** What holds it, or the guards that fired. */
+  reasons: readonly ConditionLine[];
+  gates: readonly ConditionLine[];
+  steps: readonly Step[];
+  commands: readonly string[];
+  figures: { primary: SideFigures; shadow: SideFigures; checks: number; mismatches: number };
+  series: Series;
+  /** Changes of stage within the last hour. */
+  marks: readonly { atMs: number; label: string }[];
+  table: TableView | null;
+};
+
+const HOUR_MS = 3_600_000;
+
+/** What `GET /dashboard/data` answers. `audit` in any order; the newest thirty are kept. */
+export function dashboardData(report: SystemReport, audit: readonly AuditEntry<Event>[]): DashboardData {
+  const newest = [...audit].sort((a, b) => b.atMs - a.atMs || b.seq - a.seq).slice(0, 30);
+  const cutovers = report.cutovers.map((cutover) =>
+    'why' in cutover ? invalidView(cutover) : cutoverView(cutover, report.atMs, newest),
+  );
+  return {
+    atMs: report.atMs,
+    system: { headline: headline(report), emergencyStop: report.emergencyStop, flags: flagsView(report) },
+    cutovers,
+    audit: newest.map(auditLine),
+  };
+}
+
+const invalidView = ({ id, why }: { id: string; why: string }): InvalidView => ({
+  id,
+  health: 'invalid',
+  badge: HEALTH_WORDS.invalid,
+  why,
+});
+
+/** The worst thing wins. */
+function headline(report: SystemReport): Badge {
+  const of = (...healths: Health[]) => report.cutovers.filter((cutover) => healths.includes(cutover.health)).length;
+  const many = (n: number, what: string): string => `${n} ${n === 1 ? 'cutover' : 'cutovers'} ${what}`;
+  if (report.emergencyStop) return { text: 'Everything is stopped', tone: 'bad' };
+  if (report.cutovers.length === 0) return { text: 'No cutover is declared', tone: 'idle' };
+  if (of('invalid') > 0) return { text: many(of('invalid'), 'unreadable'), tone: 'bad' };
+  if (of('rolling_back') > 0) return { text: many(of('rolling_back'), 'about to be rolled back'), tone: 'bad' };
+  if (of('rolled_back') > 0) return { text: many(of('rolled_back'), 'rolled back'), tone: 'bad' };
+  if (of('held') > 0) return { text: many(of('held'), 'held'), tone: 'wait' };
+  if (of('healthy', 'ready', 'done') === 0) return { text: 'Nothing has been started', tone: 'idle' };
+  return { text: 'All healthy', tone: 'good' };
+}
+
+function flagsView(report: SystemReport): { text: string; ok: boolean } {
+  const { reachable, version } = report.flags;
+  if (!reachable) return { text: 'Flags cannot be read; callers keep the last ones they had', ok: false };
+  const waiting = report.cutovers.filter(
+    (cutover) => 'stage' in cutover && cutover.version > 0 && !cutover.flagsDeployed,
+  );
+  if (waiting.length > 0)
+    return { text: `Flags are being deployed for ${waiting.map(({ id }) => id).join(', ')}`, ok: false };
+  return { text: version ? `Flags v${version} deployed` : 'No flags deployed yet', ok: true };
+}
+
+function cutoverView(report: CutoverReport, atMs: number, audit: readonly AuditEntry<Event>[]): CutoverView {
+  const { id, kind, health, stage, stageKind, sharePpm, version, epoch, minutesInStage, flagsDeployed, verdict } =
+    report;
+  const serving = SERVING.has(stageKind);
+  const fired = verdict.verdict === 'rollback';
+  const guards = new Set(fired ? verdict.reasons : []);
+  const lines = verdict.conditions.map((condition) => conditionLine(condition, guards.has(condition)));
+  return {
+    id,
+    kind,
+    health,
+    badge: badgeOf(report),
+    summary: summaryOf(report),
+    stage,
+    stageKind,
+    plan: report.plan.name,
+    stages: stagesOf(report),
+    sharePpm,
+    version,
+    epoch,
+    minutesInStage,
+    dwellMinutes: report.plan.stages.find(({ name }) => name === stage)?.dwellMinutes ?? 0,
+    minutesToEligibility: verdict.evidence.minutesToEligibility,
+    flagsDeployed,
+    rollback: report.rollback && { ...report.rollback, agoMs: Math.max(0, atMs - report.rollback.atMs) },
+    reasons: serving ? verdict.reasons.map((reason) => conditionLine(reason, fired)) : [],
+    gates: serving ? lines : [],
+    steps: stepsOf(report),
+    commands: commandsOf(report),
+    figures: pickFigures(verdict.evidence),
+    series: seriesOf(report.windows, atMs),
+    marks: marksOf(id, audit, atMs),
+    table: report.table && tableView(report.table, atMs),
+  };
+}
+
+const SERVING: ReadonlySet<StageKind> = new Set(['dual_write', 'ramp', 'full']);
+
+const pickFigures = ({ primary, shadow, checks, mismatches }: CutoverReport['verdict']['evidence']) => ({
+  primary,
+  shadow,
+  checks,
+  mismatches,
+});
+
+function badgeOf(report: CutoverReport): Badge {
+  if (report.pending) return { text: `${PENDING[report.pending] ?? report.pending} under way`, tone: 'wait' };
+  if (report.health === 'held' && report.paused) return { text: 'Paused', tone: 'wait' };
+  if (report.stageKind === 'cleaned') return { text: 'Finished', tone: 'done' };
+  return HEALTH_WORDS[report.health];
+}
+
+const PENDING: Readonly<Record<string, string>> = { promote: 'Promotion', revert: 'Rollback', cleanup: 'Cleanup' };
+
+function summaryOf(report: CutoverReport): string {
+  const { stage, verdict, plan } = report;
+  const next = plan.stages[plan.stages.findIndex(({ name }) => name === stage) + 1]?.name;
+  const failing = verdict.reasons.length;
+  switch (report.health) {
+    case 'idle':
+      return 'Not started: the primary serves everything.';
+    case 'healthy':
+      if (failing === 0) return `Everything needed to go on to ${next} holds.`;
+      return `On course. Before ${next}: ${verdict.reasons.map((reason) => conditionLine(reason, false).label.toLowerCase()).join(', ')}.`;
+    case 'held':
+      return `Held in ${stage} by ${failing} ${failing === 1 ? 'condition' : 'conditions'}.`;
+    case 'rolling_back':
+      return `${failing === 1 ? 'A guard' : `${failing} guards`} fired in ${stage}.`;
+    case 'rolled_back':
+      return `All reads are back on the primary, after ${report.rollback?.fromStage ?? 'an earlier stage'}.`;
+    case 'ready':
+      return 'Every gate holds. Completing needs a person.';
+    default:
+      return doneSummary(report);
+  }
+}
+
+function doneSummary({ stageKind, kind }: CutoverReport): string {
+  if (stageKind === 'cleaned') return 'Finished: the old side was dropped, there is no way back.';
+  if (kind !== 'table') return 'The shadow serves everything.';
+  return 'The shadow is the table now. The old table is kept equal, so that going back loses nothing.';
+}
+
+function stagesOf({ plan, stage, stageKind, rollback }: CutoverReport): StageView[] {
+  const left = stageKind === 'rolled_back' ? rollback?.fromStage : undefined;
+  const at = plan.stages.findIndex(({ name }) => name === (left ?? stage));
+  return plan.stages.map((planned, index) => ({ ...planned, progress: progressOf(index) }));
+
+  function progressOf(index: number): StageView['progress'] {
+    if (stageKind === 'cleaned' || index < at) return 'passed';
+    if (index > at || at < 0) return 'ahead';
+    return left === undefined ? 'current' : 'undone';
+  }
+}
+
+function marksOf(id: string, audit: readonly AuditEntry<Event>[], atMs: number): CutoverView['marks'] {
+  return audit
+    .filter((entry) => entry.subject === id && entry.atMs > atMs - HOUR_MS)
+    .flatMap(({ event, atMs }) => {
+      const label = stageEntered(event);
+      return label === null ? [] : [{ atMs, label }];
+    });
+}
+
+function stageEntered(event: Event): string | null {
+  switch (event.type) {
+    case 'started':
+      return event.plan.stages[1]?.name ?? null;
+    case 'advanced':
+      return event.to;
+    case 'completed':
+      return 'completed';
+    case 'rolled_back':
+    case 'reverted':
+      return 'rolled back';
+    default:
+      return null;
+  }
+}
+
+function tableView({ mirror: _, ...table }: TableStatus, atMs: number): TableView {
+  const { backfill, verification } = table;
+  const left = Math.max(0, backfill.rowsTotal - backfill.rowsDone);
+  const moving = backfill.state === 'running' && backfill.rowsPerSecond > 0;
+  return {
+    ...table,
+    backfill: { ...backfill, etaSeconds: moving ? Math.ceil(left / backfill.rowsPerSecond) : null },
+    verification: verification && { ...verification, ageMs: Math.max(0, atMs - verification.atMs) },
+  };
+}

@@ -1,0 +1,194 @@
+/** Words for what the page shows: audit events, gate conditions, health. Pure text; escaping is the page's business. */
+
+import type { AuditEntry } from '../core/audit.ts';
+import type { Condition } from '../core/gates.ts';
+import type { Event } from '../core/stage.ts';
+import type { Health } from '../flows/report.ts';
+
+/** How something is to be taken; the page adds a sign to each, so that colour is never alone. */
+export type Tone = 'idle' | 'good' | 'wait' | 'bad' | 'done';
+
+export const HEALTH_WORDS = {
+  idle: { text: 'Not started', tone: 'idle' },
+  healthy: { text: 'Healthy', tone: 'good' },
+  held: { text: 'Held', tone: 'wait' },
+  rolling_back: { text: 'Guard fired', tone: 'bad' },
+  rolled_back: { text: 'Rolled back', tone: 'bad' },
+  ready: { text: 'Ready to complete', tone: 'good' },
+  done: { text: 'Completed', tone: 'done' },
+  invalid: { text: 'Unreadable', tone: 'bad' },
+} as const satisfies Record<Health, { text: string; tone: Tone }>;
+
+// ------------------------------------------------------------------------------------------------------ audit events
+
+const ACTIONS = { promote: 'Promotion', revert: 'Going back after promotion', cleanup: 'Cleanup' } as const;
+const CAUSES = { operator: '', guard: ' by a guard', emergency: ' by the emergency stop' } as const;
+
+/** What happened, why if it was said, and how it is to be taken. */
+export function eventWords(event: Event): { what: string; why: string; tone: Tone } {
+  switch (event.type) {
+    case 'started':
+      return words(`Started with plan ${event.plan.name}`, 'good');
+    case 'advanced':
+      return words(`${event.forced ? 'Forced' : 'Advanced'} from ${event.from} to ${event.to}`, 'good', event.reason);
+    case 'approved':
+      return words('Approved', 'good');
+    case 'paused':
+      return words('Paused', 'wait');
+    case 'resumed':
+      return words('Resumed', 'good');
+    case 'rolled_back':
+      return words(`Rolled back from ${event.from}${CAUSES[event.cause]}`, 'bad', event.reason);
+    case 'intent_recorded':
+      return words(`${ACTIONS[event.action]} begun`, 'wait', event.reason);
+    case 'intent_abandoned':
+      return words(`${ACTIONS[event.action]} given up`, 'wait', event.why);
+    case 'completed':
+      return words(`Completed from ${event.from}${locks(event.lockHeldMs)}`, 'done');
+    case 'reverted':
+      return words(`Rolled back from ${event.from}${locks(event.lockHeldMs)}`, 'bad', event.reason);
+    case 'cleaned':
+      return words('Cleaned up: the old side is gone', 'done');
+    case 'reset':
+      return words('Reset', 'idle');
+    case 'denied':
+      return words(`Refused '${event.command}' (${event.code})`, 'wait', event.why);
+    case 'system_changed':
+      return systemWords(event);
+  }
+}
+
+function systemWords({ change, reason }: Extract<Event, { type: 'system_changed' }>) {
+  if (change.emergencyStop === true) return words('Emergency stop', 'bad', reason);
+  if (change.emergencyStop === false) return words('Emergency stop lifted', 'good');
+  const switched = Object.entries(change).map(([name, on]) => `${name} ${on ? 'on' : 'off'}`);
+  return words(`Switched: ${switched.join(', ')}`, 'wait', reason);
+}
+
+const words = (what: string, tone: Tone, why = '') => ({ what, why, tone });
+const locks = (ms: number | undefined) => (ms === undefined ? '' : `, locks held for ${Math.round(ms)} ms`);
+
+export type AuditLine = {
+  subject: string;
+  seq: number;
+  atMs: number;
+  actor: string;
+  what: string;
+  why: string;
+  tone: Tone;
+  /** Enough of the entry's hash to find it with `crossfade history`. */
+  hash: string;
+};
+
+export function auditLine(entry: AuditEntry<Event>): AuditLine {
+  const { subject, seq, atMs, actor } = entry;
+  return { subject, seq, atMs, actor, ...eventWords(entry.event), hash: entry.hash.slice(0, 12) };
+}
+
+// -------------------------------------------------------------------------------------------------------- conditions
+
+type Unit = 'percent' | 'ms' | 'minutes' | 'count' | 'word';
+
+/** By code of `Condition`: its name on the page, the unit of its figures, what would release it. */
+const CONDITIONS: Readonly<Record<string, { label: string; unit: Unit; release: string }>> = {
+  stage: { label: 'Stage', unit: 'word', release: 'A command moves it on.' },
+  dwell: { label: 'Time in stage', unit: 'minutes', release: 'Time releases it.' },
+  paused: { label: 'Not paused', unit: 'word', release: 'Resuming releases it.' },
+  flags: { label: 'Flags deployed', unit: 'word', release: 'The next successful deployment of the flags releases it.' },
+  approval: { label: 'Approval', unit: 'word', release: 'An approval releases it.' },
+  database: { label: 'Database', unit: 'word', release: 'The first tick that reaches Postgres releases it.' },
+  backfill: { label: 'Backfill', unit: 'count', release: 'The end of the copy releases it.' },
+  lag: { label: 'Lag', unit: 'ms', release: 'It is released when the writer has caught up to within the limit.' },
+  quarantine: { label: 'Quarantine', unit: 'count', release: 'It is released when no key is left in quarantine.' },
+  verification: {
+    label: 'Verification',
+    unit: 'percent',
+    release: 'A new, complete pass without a difference releases it.',
+  },
+  data_missing: {
+    label: 'Fresh figures',
+    unit: 'minutes',
+    release: 'Operations recorded in the last minutes release it.',
+  },
+  samples: { label: 'Samples', unit: 'count', release: 'More operations of the shadow release it.' },
+  errors: {
+    label: 'Errors',
+    unit: 'percent',
+    release: 'It is released when the shadow fails no more often than the limit allows.',
+  },
+  latency_p50: {
+    label: 'Latency p50',
+    unit: 'ms',
+    release: 'It is released when the shadow is faster than the limit.',
+  },
+  latency_p95: {
+    label: 'Latency p95',
+    unit: 'ms',
+    release: 'It is released when the shadow is faster than the limit.',
+  },
+  latency_p99: {
+    label: 'Latency p99',
+    unit: 'ms',
+    release: 'It is released when the shadow is faster than the limit.',
+  },
+  mismatches: {
+    label: 'Consistency',
+    unit: 'count',
+    release: 'Checks count per stage: mend the cause, then roll back and start again.',
+  },
+  keyless: {
+    label: 'Reads with a key',
+    unit: 'percent',
+    release: 'It is released when enough reads carry a routing key.',
+  },
+  validation: { label: 'Validation', unit: 'percent', release: 'A complete pass above the limit releases it.' },
+};
+
+export type ConditionLine = {
+  code: string;
+  label: string;
+  ok: boolean;
+  text: string;
+  seen: string;
+  limit: string;
+  /** What would release it; empty when it holds. */
+  release: string;
+};
+
+/** `fired`: a guard, whose figures are always rates and which nothing releases but a rollback. */
+export function conditionLine(condition: Condition, fired: boolean): ConditionLine {
+  const known = CONDITIONS[condition.code] ?? { label: condition.code, unit: 'word', release: '' };
+  const unit = fired ? 'percent' : known.unit;
+  const release = condition.ok
+    ? ''
+    : fired
+      ? 'The next tick rolls back, unless rolling back was made manual.'
+      : known.release;
+  return {
+    code: condition.code,
+    label: known.label,
+    ok: condition.ok,
+    text: condition.text,
+    seen: figure(condition.value, unit),
+    limit: figure(condition.limit, unit),
+    release,
+  };
+}
+
+/** A figure with its unit; an en dash when there is none. */
+export function figure(value: number | string | null, unit: Unit): string {
+  if (value === null) return '–';
+  if (typeof value === 'string') return value;
+  switch (unit) {
+    case 'percent':
+      return `${Number((value * 100).toPrecision(4))} %`;
+    case 'ms':
+      return Math.abs(value) >= 1000
+        ? `${Number((value / 1000).toPrecision(3))} s`
+        : `${Number(value.toPrecision(3))} ms`;
+    case 'minutes':
+      return `${Math.round(value * 10) / 10} min`;
+    default:
+      return String(value);
+  }
+}

@@ -1,0 +1,309 @@
+/** Reports and audit logs in the states that the dashboard must show, made by the real gates, stage machine and report. */
+
+import { type AuditEntry, nextEntry } from '../../lib/core/audit.ts';
+import {
+  type CutoverDeclaration,
+  type CutoverState,
+  DEFAULT_POLICY,
+  INITIAL_SYSTEM,
+  initialState,
+} from '../../lib/core/cutover.ts';
+import type { MinuteWindow, TableStatus } from '../../lib/core/evidence.ts';
+import { type FlagDocument, flagDocument } from '../../lib/core/flags.ts';
+import { bucketIndex } from '../../lib/core/histogram.ts';
+import { builtInPlan } from '../../lib/core/plan.ts';
+import { type Event, record } from '../../lib/core/stage.ts';
+import { report, type SystemReport } from '../../lib/flows/report.ts';
+import type { Ports } from '../../lib/ports.ts';
+
+export type Scene = { report: SystemReport; audit: AuditEntry<Event>[] };
+
+const MINUTE = 60_000;
+/** 2025-11-21 09:30:20 UTC. */
+export const NOW = Date.UTC(2025, 10, 21, 9, 30, 20);
+
+type Traffic = { perMinute: number; p50: number; tail: number; errorRate: number; mismatches?: number };
+type Actor = {
+  id: string;
+  kind?: CutoverDeclaration['kind'];
+  policy?: Partial<CutoverDeclaration['policy']>;
+  /** What happened, with how many minutes ago. */
+  events: readonly [minutesAgo: number, event: Event, actor?: string][];
+  primary?: (minutesAgo: number) => Traffic | null;
+  shadow?: (minutesAgo: number) => Traffic | null;
+  table?: Partial<TableStatus> | null;
+  flagsBehind?: boolean;
+  invalid?: string;
+};
+
+const table = (over: Partial<TableStatus> = {}): TableStatus => ({
+  armed: 'forward',
+  mirror: null,
+  lagMs: 340,
+  outboxRows: 3,
+  quarantined: 0,
+  quarantine: [],
+  backfill: { state: 'done', rowsDone: 59_811, rowsTotal: 59_811, rowsPerSecond: 0 },
+  verification: { rowsCompared: 59_811, divergences: 0, score: 1, atMs: NOW - 4 * MINUTE, samples: [] },
+  ...over,
+});
+
+/** A report of cutovers that have lived through the given events, at `NOW`. */
+export async function scene(
+  actors: readonly Actor[],
+  system: { emergencyStop?: boolean; flagsDown?: boolean } = {},
+): Promise<Scene> {
+  const cast = actors.map(play);
+  const systemState = { ...INITIAL_SYSTEM, emergencyStop: system.emergencyStop ?? false, version: 1 };
+  const document = flagDocument(cast, systemState);
+  const made = await report(
+    stubPorts(cast, systemState, system.flagsDown ? null : behind(document, actors)),
+    cast.map(({ declaration }) => declaration),
+  );
+  const stop = nextEntry<Event>(INITIAL_SYSTEM, {
+    subject: 'system',
+    atMs: NOW - MINUTE,
+    actor: 'grace@example.com',
+    event: { type: 'system_changed', change: { emergencyStop: true }, reason: 'Checkout fails for everyone' },
+    version: 1,
+    epoch: 0,
+  });
+  return {
+    report: made,
+    audit: [...cast.flatMap(({ entries }) => entries), ...(system.emergencyStop ? [stop] : [])],
+  };
+}
+
+type Cast = ReturnType<typeof play>;
+
+function play(actor: Actor) {
+  const kind = actor.kind ?? 'table';
+  const common = {
+    id: actor.id,
+    plan: builtInPlan('gradual'),
+    policy: { ...DEFAULT_POLICY, ...actor.policy },
+    salt: actor.id,
+    validation: 'strict' as const,
+    allow: [],
+    deny: [],
+  };
+  const declaration: CutoverDeclaration =
+    kind === 'table'
+      ? { ...common, kind, table: { primary: `public.${actor.id}`, shadow: `public.${actor.id}_shadow` } }
+      : kind === 'service'
+        ? { ...common, kind, upstreams: { primary: 'https://old.example', shadow: 'https://new.example' } }
+        : { ...common, kind };
+  let state: CutoverState = initialState(declaration);
+  const entries: AuditEntry<Event>[] = [];
+  for (const [minutesAgo, event, by] of actor.events) {
+    const step = record(state, [event], { nowMs: NOW - minutesAgo * MINUTE, actor: by ?? 'tick' });
+    state = step.state;
+    entries.push(...step.entries);
+  }
+  return { actor, declaration, state, entries };
+}
+
+function behind(document: FlagDocument, actors: readonly Actor[]): FlagDocument {
+  const late = new Set(actors.filter((actor) => actor.flagsBehind).map((actor) => actor.id));
+  const cutovers = Object.fromEntries(Object.entries(document.cutovers).filter(([id]) => !late.has(id)));
+  return { ...document, cutovers };
+}
+
+function stubPorts(cast: readonly Cast[], system: typeof INITIAL_SYSTEM, document: FlagDocument | null): Ports {
+  const of = (id: string) => cast.find(({ declaration }) => declaration.id === id)!;
+  const stubs = {
+    clock: { now: () => NOW, monotonicMs: () => 0, sleep: async () => {} },
+    log: { event: () => {}, failure: () => {} },
+    state: {
+      readSystem: async () => system,
+      readAll: async () =>
+        cast.map(({ actor, state }) => (actor.invalid ? { id: actor.id, invalid: actor.invalid } : state)),
+    },
+    windows: { read: async (id: string) => windowsOf(of(id).actor) },
+    tables: {
+      status: async (id: string) => {
+        const { actor } = of(id);
+        return actor.table === null || actor.events.length === 0 ? null : table(actor.table);
+      },
+    },
+    flags: {
+      deployed: async () => {
+        if (!document) throw new Error('no route to host');
+        return { document, latestVersion: 12 };
+      },
+    },
+  };
+  return stubs as unknown as Ports;
+}
+
+function windowsOf(actor: Actor): MinuteWindow[] {
+  const windows: MinuteWindow[] = [];
+  for (let ago = 100; ago >= 0; ago -= 1) {
+    for (const side of ['primary', 'shadow'] as const) {
+      const traffic = actor[side]?.(ago);
+      if (traffic) windows.push(windowOf(traffic, side, Math.floor(NOW / MINUTE) - ago));
+    }
+  }
+  return windows;
+}
+
+/** Latencies spread evenly over a long-tailed curve, with a little weather that depends on the minute alone. */
+function windowOf(traffic: Traffic, side: MinuteWindow['side'], minute: number): MinuteWindow {
+  const weather = 1 + 0.05 * Math.sin(minute * 1.7 + (side === 'shadow' ? 2 : 0)) + 0.03 * Math.sin(minute * 0.31);
+  const count = Math.round(traffic.perMinute * weather);
+  const latency: Record<number, number> = {};
+  for (let i = 0; i < count; i += 1) {
+    const q = (i + 0.5) / count;
+    const value = traffic.p50 * weather * Math.exp(traffic.tail * (q - 0.5) * 2 * q);
+    const bucket = bucketIndex(value);
+    latency[bucket] = (latency[bucket] ?? 0) + 1;
+  }
+  const errors = Math.round(count * traffic.errorRate * (1 + Math.sin(minute * 2.3)));
+  const checks = side === 'shadow' ? Math.round(count / 4) : 0;
+  return {
+    minute,
+    side,
+    count,
+    errors,
+    keyless: 0,
+    latency,
+    checks,
+    mismatches: Math.min(checks, traffic.mismatches ?? 0),
+  };
+}
+
+// ------------------------------------------------------------------------------------------------------------- scenes
+
+const plan = builtInPlan('gradual');
+const ADA = 'ada@example.com';
+const legacy = (): Traffic => ({ perMinute: 1200, p50: 8.2, tail: 1.3, errorRate: 0.0004 });
+const lighter = (): Traffic => ({ perMinute: 130, p50: 6.1, tail: 1.2, errorRate: 0 });
+const started = (ago: number): [number, Event, string] => [ago, { type: 'started', plan }, ADA];
+const advanced = (ago: number, from: string, to: string): [number, Event] => [
+  ago,
+  { type: 'advanced', from, to, forced: false },
+];
+
+export const copying: Actor = {
+  id: 'invoice_line',
+  events: [started(11)],
+  primary: legacy,
+  table: {
+    lagMs: 1240,
+    outboxRows: 58,
+    backfill: { state: 'running', rowsDone: 896_000, rowsTotal: 2_240_000, rowsPerSecond: 3120 },
+    verification: null,
+  },
+};
+
+export const serving: Actor = {
+  id: 'customer',
+  events: [started(172), advanced(98, 'dual_write', 'test_1'), advanced(32, 'test_1', 'test_10')],
+  primary: legacy,
+  shadow: (ago) => (ago <= 98 ? { ...lighter(), perMinute: ago <= 32 ? 130 : 14 } : null),
+};
+
+export const held: Actor = {
+  id: 'track',
+  events: [started(400), advanced(300, 'dual_write', 'test_1'), advanced(84, 'test_1', 'test_10')],
+  primary: legacy,
+  shadow: (ago) => (ago <= 84 ? { ...lighter(), p50: 10.4, tail: 1.5 } : null),
+  table: {
+    lagMs: 2_900,
+    outboxRows: 214,
+    quarantined: 2,
+    quarantine: [
+      {
+        key: '{"track_id": 2461}',
+        sqlstate: '23514',
+        reason: 'new row violates check constraint "track_shadow_price_check"',
+        attempts: 8,
+      },
+      {
+        key: '{"track_id": 3018}',
+        sqlstate: '22P02',
+        reason: 'invalid input syntax for type numeric: "n/a"',
+        attempts: 8,
+      },
+    ],
+  },
+};
+
+export const rolledBack: Actor = {
+  id: 'search_index',
+  kind: 'component',
+  events: [
+    started(90),
+    advanced(62, 'dual_write', 'test_1'),
+    advanced(31, 'test_1', 'test_10'),
+    [
+      23,
+      {
+        type: 'rolled_back',
+        from: 'test_10',
+        cause: 'guard',
+        reason: 'The shadow fails 4.62 % of its operations (57 of 1234), the primary 0.04 %; the limit is 1 % more.',
+      },
+    ],
+  ],
+  primary: legacy,
+  shadow: (ago) => (ago > 23 && ago <= 62 ? { ...lighter(), errorRate: ago <= 29 ? 0.05 : 0.0002 } : null),
+};
+
+export const completed: Actor = {
+  id: 'artist',
+  events: [
+    started(600),
+    advanced(500, 'dual_write', 'test_1'),
+    advanced(400, 'test_1', 'test_10'),
+    advanced(300, 'test_10', 'half_50'),
+    advanced(200, 'half_50', 'full_100'),
+    [41, { type: 'intent_recorded', action: 'promote', epoch: 2, reason: '' }, ADA],
+    [41, { type: 'completed', from: 'full_100', lockHeldMs: 9 }],
+  ],
+  shadow: () => ({ ...lighter(), perMinute: 1300 }),
+  table: { armed: 'reverse', lagMs: 0, outboxRows: 0 },
+};
+
+export const notStarted: Actor = { id: 'chat_api', kind: 'service', events: [] };
+
+export const ready: Actor = {
+  id: 'playlist',
+  kind: 'component',
+  events: [
+    started(600),
+    advanced(500, 'dual_write', 'test_1'),
+    advanced(400, 'test_1', 'test_10'),
+    advanced(300, 'test_10', 'half_50'),
+    advanced(64, 'half_50', 'full_100'),
+  ],
+  primary: (ago) => (ago > 64 ? legacy() : null),
+  shadow: (ago) => ({ ...lighter(), perMinute: ago > 64 ? 600 : 1300 }),
+};
+
+export const failing: Actor = {
+  id: 'checkout',
+  kind: 'service',
+  events: [started(200), advanced(100, 'dual_write', 'test_1'), advanced(20, 'test_1', 'test_10')],
+  primary: legacy,
+  shadow: (ago) => (ago <= 100 ? { ...lighter(), errorRate: ago <= 6 ? 0.2 : 0 } : null),
+};
+
+export const unreadable: Actor = {
+  id: 'album',
+  kind: 'component',
+  events: [],
+  invalid: "The item of cutover 'album' has no version: somebody edited it by hand. Restore it from the audit log.",
+};
+
+export const HOSTILE = '<script>alert(1)</script></svg>" onmouseover=\u001b[31mred\u001b[0m javascript:\u202egnp';
+
+export const hostile: Actor = {
+  id: '<script>document.title="owned"</script>',
+  kind: 'table',
+  events: [
+    [30, { type: 'started', plan }, HOSTILE],
+    [5, { type: 'rolled_back', from: 'dual_write', reason: HOSTILE, cause: 'operator' }, HOSTILE],
+  ],
+  table: { quarantined: 1, quarantine: [{ key: HOSTILE, sqlstate: '</td>', reason: HOSTILE, attempts: 1 }] },
+};

@@ -1,0 +1,63 @@
+/** Serves the dashboard the way its function does, with figures and answers that a test can change. */
+
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { dashboardData } from '../../lib/dashboard/data.ts';
+import { asset, renderPage } from '../../lib/dashboard/page.ts';
+import type { Scene } from './dashboard-reports.ts';
+
+export type Posted = { path: string; headers: IncomingMessage['headers']; body: unknown };
+
+export type DashboardServer = {
+  url: string;
+  /** What `dashboard/data` answers from now on: figures, or a failure of this status, or never. */
+  answer: { scene: Scene } | { status: number; detail: string } | 'never';
+  /** What the emergency stop answers from now on. */
+  stopAnswer: { status: number; body: unknown };
+  posted: Posted[];
+  close(): Promise<void>;
+};
+
+export async function dashboardServer(answer: DashboardServer['answer']): Promise<DashboardServer> {
+  const server = createServer(async (request, response) => {
+    const send = (status: number, headers: Record<string, string>, body: string) =>
+      response.writeHead(status, headers).end(body);
+    const json = (status: number, body: unknown) =>
+      send(status, { 'content-type': 'application/json' }, JSON.stringify(body));
+    const path = new URL(request.url ?? '/', 'http://localhost').pathname;
+    if (request.method === 'POST') {
+      self.posted.push({ path, headers: request.headers, body: JSON.parse(await textOf(request)) });
+      return json(self.stopAnswer.status, self.stopAnswer.body);
+    }
+    if (path === '/') {
+      const { html, headers } = renderPage();
+      return send(200, headers, html);
+    }
+    if (path === '/dashboard/data') {
+      if (self.answer === 'never') return;
+      if ('status' in self.answer) return json(self.answer.status, { detail: self.answer.detail });
+      return json(200, dashboardData(self.answer.scene.report, self.answer.scene.audit));
+    }
+    const file = path.startsWith('/dashboard/assets/') ? asset(path.slice('/dashboard/assets/'.length)) : null;
+    return file ? send(200, file.headers, file.body) : send(404, {}, '');
+  });
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const self: DashboardServer = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    answer,
+    stopAnswer: { status: 200, body: { cutovers: [], published: true } },
+    posted: [],
+    close: () =>
+      new Promise((closed) => {
+        server.close(() => closed());
+        server.closeAllConnections();
+      }),
+  };
+  return self;
+}
+
+async function textOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}
