@@ -8,12 +8,13 @@
  * DynamoDB Local listens on every interface and cannot be told otherwise. It holds test data only, on a free port.
  */
 
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { dirname, isAbsolute, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { type Guarded, startGuarded } from './guarded.ts';
 
 export type LocalDynamoDb = {
   /** `http://127.0.0.1:<port>` */
@@ -26,7 +27,6 @@ export type LocalDynamoDb = {
 
 const NEEDED_JAVA = 17;
 const READY_WITHIN_MS = 60_000;
-const STOPPED_WITHIN_MS = 5_000;
 
 // ----------------------------------------------------------------------------------------------------------- Java
 
@@ -82,7 +82,8 @@ export async function startDynamoDb(
     if (problem) throw portError(options.port, problem);
   }
   const port = options.port || (await tryPort(0));
-  return untilReady(guardedJvm(command, serverArguments(port, options.directory)), port);
+  const env = { DDB_LOCAL_TELEMETRY: '0' };
+  return untilReady(startGuarded(command, serverArguments(port, options.directory), { env }), port);
 }
 
 /** Listens for a moment, on all interfaces as the server does, and says on which port. */
@@ -131,72 +132,22 @@ function jarFolder(): string {
   return join(lib, folder);
 }
 
-/** Runs inside `node -e`: starts the command given as JSON, and ends it when the channel to the parent closes. */
-const GUARD = `
-  const [command, ...args] = JSON.parse(process.argv[1]);
-  const server = require('node:child_process').spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'] });
-  const tell = (message) => process.connected && process.send(message, () => {});
-  const end = () => { server.kill('SIGTERM'); setTimeout(() => server.kill('SIGKILL'), 2000); };
-  server.on('spawn', () => tell({ pid: server.pid }));
-  server.on('error', (error) => { process.stderr.write(error.message); process.exit(1); });
-  server.on('exit', (code) => process.exit(code ?? 0));
-  for (const event of ['disconnect', 'SIGTERM', 'SIGINT', 'SIGHUP']) process.on(event, end);
-`;
-
-type Guarded = { guard: ChildProcess; pid: Promise<number>; gone: Promise<void>; output(): string };
-
-function guardedJvm(command: string, args: string[]): Guarded {
-  const guard = spawn(process.execPath, ['-e', GUARD, JSON.stringify([command, ...args])], {
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    // Its own process group: Ctrl-C in a terminal reaches the parent, which stops its servers in its own order.
-    detached: true,
-    windowsHide: true,
-    env: { ...process.env, DDB_LOCAL_TELEMETRY: '0', NODE_OPTIONS: '' },
-  });
-  const lines: string[] = [];
-  for (const stream of [guard.stdout, guard.stderr]) {
-    stream?.on('data', (chunk: Buffer) => {
-      lines.push(...chunk.toString().split('\n').filter(Boolean));
-      lines.splice(0, Math.max(0, lines.length - 20));
-    });
-  }
-  const gone = new Promise<void>((resolve) => guard.once('exit', () => resolve()));
-  const pid = new Promise<number>((resolve) => guard.once('message', (m) => resolve((m as { pid: number }).pid)));
-  // The server must not keep a parent alive that has nothing else to do.
-  for (const handle of [guard, guard.channel, guard.stdout, guard.stderr] as ({ unref?(): void } | null)[])
-    handle?.unref?.();
-  return { guard, pid, gone, output: () => lines.join('\n  ') };
-}
-
 async function untilReady(jvm: Guarded, port: number): Promise<LocalDynamoDb> {
   const endpoint = `http://127.0.0.1:${port}`;
   const failed = (why: string) =>
     new Error(`The local DynamoDB on port ${port} ${why}. It printed:\n  ${jvm.output()}`);
   const deadline = Date.now() + READY_WITHIN_MS;
-  let ended = false;
-  jvm.gone.then(() => {
-    ended = true;
-  });
   while (!(await answers(endpoint))) {
-    if (ended) throw failed('ended while it was starting');
+    if (jvm.ended()) throw failed('ended while it was starting');
     if (Date.now() > deadline) {
-      await stopped(jvm);
+      await jvm.stop();
       throw failed(`did not answer within ${READY_WITHIN_MS / 1000} s`);
     }
     await pause(50);
   }
   // An answer from a server that is not ours: ours could not bind and ends.
-  if (ended) throw failed('ended while it was starting');
-  return { endpoint, pid: await jvm.pid, stop: () => stopped(jvm) };
-}
-
-async function stopped(jvm: Guarded): Promise<void> {
-  if (jvm.guard.exitCode !== null || jvm.guard.signalCode !== null) return;
-  jvm.guard.ref();
-  jvm.guard.kill('SIGTERM');
-  const late = setTimeout(() => jvm.pid.then((pid) => process.kill(pid, 'SIGKILL')), STOPPED_WITHIN_MS);
-  await jvm.gone;
-  clearTimeout(late);
+  if (jvm.ended()) throw failed('ended while it was starting');
+  return { endpoint, pid: await jvm.pid, stop: jvm.stop };
 }
 
 /** True when ListTables is answered; an open port alone is not readiness. */

@@ -1,0 +1,188 @@
+/**
+ * An application with customers: it inserts, updates, deletes and reads them the whole time. It knows nothing of
+ * Crossfade, except that its reads ask the SDK for a side and tell it how they went.
+ *
+ * Every write makes the same change to `customer_twin`, a table that is never migrated, in the same statement. Whatever
+ * the migration would lose or corrupt shows as a difference between the two.
+ *
+ * Talks to its parent over IPC: sends `{ type: 'stats', … }` twice a second, takes `pause`, `resume` and `stop`.
+ */
+
+import postgres from 'postgres';
+import { agentSource, createClient, httpSink } from '../../../lib/client/index.ts';
+import { type AppSettings, type AppStats, emptyStats } from './app-protocol.ts';
+import { OLD_SHAPE, READ_NEW, READ_OLD } from './statements.ts';
+
+const settings = JSON.parse(process.env.CHINOOK_APP ?? '{}') as AppSettings;
+const sql = postgres(settings.databaseUrl, {
+  max: 6,
+  prepare: settings.prepare,
+  fetch_types: false,
+  onnotice: () => {},
+});
+let token = settings.token;
+const client = createClient({
+  flags: agentSource(settings.flags),
+  outcomes: httpSink({ url: settings.apiUrl, token: () => token }),
+  now: () => Math.floor(settings.clockOriginMs + (Date.now() - settings.clockOriginMs) * settings.clockSpeed),
+  maxFlagAgeMs: settings.maxFlagAgeMs,
+  flushIntervalMs: 400,
+});
+
+const FIRST_OWN_ID = 1_000;
+const VISITORS = 20_000;
+const FAULT_SHARE = 0.1;
+const READERS = 4;
+const WRITERS = 2;
+
+const stats: AppStats = emptyStats();
+let paused = false;
+let stopping = false;
+let writing = 0;
+let nextId = FIRST_OWN_ID;
+const ownIds: number[] = [];
+
+const pick = <T>(items: readonly T[]): T => items[Math.floor(Math.random() * items.length)]!;
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const CITIES = ['Zürich', 'São Paulo', 'Kraków', 'Tromsø', 'Nagoya 名古屋', 'Québec', 'Reykjavík', 'Łódź'] as const;
+
+// ---------------------------------------------------------------------------------------------------------- reads
+
+async function read(): Promise<void> {
+  const visitor = `visitor-${Math.floor(Math.random() * VISITORS)}`;
+  const id = Math.random() < 0.5 || ownIds.length === 0 ? 1 + Math.floor(Math.random() * 59) : pick(ownIds);
+  const { side } = client.route('customer', { key: visitor });
+  stats.reads += 1;
+  if (side === 'primary') {
+    await timed('primary', () => sql.unsafe(READ_OLD, [id])).catch(failed);
+    return;
+  }
+  stats.shadowReads += 1;
+  stats.lastShadowReadMs = Date.now();
+  try {
+    await timed('shadow', () => readNew(id));
+  } catch {
+    // The new path failed: the caller gets its answer from the old one, and never notices.
+    stats.fallbacks += 1;
+    await sql.unsafe(READ_OLD, [id]).catch(failed);
+  }
+}
+
+/** The new code path, with the fault that the demonstration was asked to inject into it. */
+async function readNew(id: number): Promise<void> {
+  if (settings.fault && Math.random() < FAULT_SHARE) {
+    stats.firstFaultMs ??= Date.now();
+    if (settings.fault === 'errors') throw new Error('a bug in the new code path');
+    if (settings.fault === 'latency') await sql`SELECT pg_sleep(0.25)`;
+    if (settings.fault === 'crash') await sql`SELECT pg_terminate_backend(pg_backend_pid())`;
+  }
+  await sql.unsafe(READ_NEW, [id]);
+}
+
+async function timed(side: 'primary' | 'shadow', operation: () => Promise<unknown>): Promise<void> {
+  const startedMs = performance.now();
+  let success = false;
+  try {
+    await operation();
+    success = true;
+  } finally {
+    client.record({ cutover: 'customer', side, latencyMs: performance.now() - startedMs, success });
+  }
+}
+
+// --------------------------------------------------------------------------------------------------------- writes
+
+/** Statements name only columns that exist in both shapes, so they are right before and after promotion. */
+async function write(): Promise<void> {
+  const dice = Math.random();
+  stats.writes += 1;
+  const startedMs = performance.now();
+  try {
+    if (dice < 0.3 || ownIds.length < 20) await insert();
+    else if (dice < 0.85) await update();
+    else await remove();
+  } catch (error) {
+    failed(error);
+  }
+  stats.slowestWriteMs = Math.max(stats.slowestWriteMs, performance.now() - startedMs);
+}
+
+async function insert(): Promise<void> {
+  const id = nextId;
+  nextId += 1;
+  const values = [
+    id,
+    `First${id}`,
+    `Last${id}`,
+    pick(CITIES),
+    'Chile',
+    `+56 ${id}`,
+    `c${id}@example.com`,
+    pick([3, 4, 5]),
+  ];
+  await sql.unsafe(OLD_SHAPE.insert, values);
+  ownIds.push(id);
+}
+
+async function update(): Promise<void> {
+  const id = Math.random() < 0.3 ? 1 + Math.floor(Math.random() * 59) : pick(ownIds);
+  await sql.unsafe(OLD_SHAPE.update, [
+    id,
+    pick(CITIES),
+    `+${Math.floor(Math.random() * 1e9)}`,
+    `c${id}-${stats.writes}@example.com`,
+  ]);
+}
+
+async function remove(): Promise<void> {
+  const [id] = ownIds.splice(Math.floor(Math.random() * ownIds.length), 1);
+  if (id !== undefined) await sql.unsafe(OLD_SHAPE.delete, [id]);
+}
+
+function failed(error: unknown): void {
+  stats.failed += 1;
+  stats.lastFailure = error instanceof Error ? error.message : String(error);
+}
+
+// ---------------------------------------------------------------------------------------------------------- loops
+
+async function reader(): Promise<void> {
+  while (!stopping) {
+    await read();
+    await pause(8 + Math.random() * 8);
+  }
+}
+
+async function writer(): Promise<void> {
+  while (!stopping) {
+    if (!paused) {
+      writing += 1;
+      await write();
+      writing -= 1;
+    }
+    await pause(25 + Math.random() * 30);
+  }
+}
+
+function tell(): void {
+  process.send?.({ type: 'stats', stats: { ...stats, paused: paused && writing === 0 } });
+}
+
+process.on('message', (message: { type: string; token?: string }) => {
+  if (message.type === 'pause') paused = true;
+  if (message.type === 'resume') paused = false;
+  if (message.type === 'token' && message.token) token = message.token;
+  if (message.type === 'stop') stopping = true;
+  tell();
+});
+// Without its parent there is nobody to work for.
+process.on('disconnect', () => process.exit(0));
+
+await client.refresh();
+const report = setInterval(tell, 250);
+await Promise.all([...Array.from({ length: READERS }, reader), ...Array.from({ length: WRITERS }, writer)]);
+clearInterval(report);
+await client.close();
+await sql.end({ timeout: 2 });
+tell();
+process.exit(0);

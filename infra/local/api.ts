@@ -1,0 +1,45 @@
+/** The control API as the local programs call it: over HTTP, with a token, as anybody else. */
+
+import { randomUUID } from 'node:crypto';
+import type { CutoverSummary } from '../../lib/flows/operate.ts';
+import type { CutoverReport } from '../../lib/flows/report.ts';
+
+export type LocalApi = {
+  report(cutover: string): Promise<CutoverReport>;
+  command(cutover: string, name: string, body: object): Promise<CutoverSummary & { published: boolean }>;
+  verify(cutover: string): Promise<{ rowsCompared: number; divergences: number }>;
+};
+
+/** @throws Error with the API's own explanation */
+export function localApi(url: string, token: () => string): LocalApi {
+  async function call<T>(
+    method: string,
+    path: string,
+    body?: object,
+    headers: Record<string, string> = {},
+  ): Promise<T> {
+    const response = await fetch(`${url}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${token()}`,
+        ...(body ? { 'content-type': 'application/json' } : {}),
+        ...headers,
+      },
+      body: body ? JSON.stringify(body) : null,
+      signal: AbortSignal.timeout(30_000),
+    });
+    const answer = (await response.json()) as T & { code?: string; detail?: string };
+    if (!response.ok) throw new Error(`${method} ${path}: ${answer.code}: ${answer.detail}`);
+    return answer;
+  }
+  const report = (cutover: string) => call<CutoverReport>('GET', `/v1/cutovers/${cutover}`);
+  return {
+    report,
+    async command(cutover, name, body) {
+      const { version } = await report(cutover);
+      const headers = { 'idempotency-key': randomUUID(), 'if-match': `"${version}"` };
+      return call('POST', `/v1/cutovers/${cutover}/${name}`, body, headers);
+    },
+    verify: (cutover) => call('POST', `/v1/cutovers/${cutover}/verify`, {}, { 'idempotency-key': randomUUID() }),
+  };
+}

@@ -1,0 +1,30 @@
+/** Six ports in a row, so that one number moves the whole stack. */
+
+import { createServer } from 'node:net';
+
+export type LocalPorts = {
+  front: number;
+  api: number;
+  lambda: number;
+  dynamodb: number;
+  appconfig: number;
+  postgres: number;
+};
+
+export function portsFrom(base: number): LocalPorts {
+  return { front: base, api: base + 1, lambda: base + 2, dynamodb: base + 3, appconfig: base + 4, postgres: base + 5 };
+}
+
+/** The ports that another program listens on, with what each is wanted for. */
+export async function takenPorts(ports: LocalPorts): Promise<string[]> {
+  const checks = Object.entries(ports).map(async ([name, port]) => ((await isFree(port)) ? null : `${port} (${name})`));
+  return (await Promise.all(checks)).filter((taken) => taken !== null);
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen({ port, host: '127.0.0.1', exclusive: true }, () => probe.close(() => resolve(true)));
+  });
+}
