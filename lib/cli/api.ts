@@ -1,0 +1,139 @@
+/** Calls of the HTTP API. Every failure becomes a CrossfadeError with the API's own code where it gave one. */
+
+import { CrossfadeError, ERROR_CODES, type ErrorCode, type ErrorDetails } from '../core/errors.ts';
+import type { Connection } from './connection.ts';
+
+export type Api = {
+  get<T>(path: string, call?: { deadlineMs?: number }): Promise<T>;
+  post<T>(path: string, body: object, call: PostCall): Promise<T>;
+};
+
+export type PostCall = {
+  idempotencyKey: string;
+  /** The version the command is based on; not for commands that concern everything. */
+  ifVersion?: number;
+  deadlineMs?: number;
+};
+
+export const DEADLINE_MS = 10_000;
+/** For work in the database: plans, verification, the swap, cleanup. */
+export const LONG_DEADLINE_MS = 60_000;
+
+type Call = {
+  method: 'GET' | 'POST';
+  path: string;
+  headers: Record<string, string>;
+  body?: string;
+  deadlineMs: number;
+};
+
+export function apiClient(connection: Connection, signal?: AbortSignal): Api {
+  return {
+    get: <T>(path: string, { deadlineMs = DEADLINE_MS } = {}) =>
+      send<T>(connection, { method: 'GET', path, headers: {}, deadlineMs }, signal),
+    post: <T>(path: string, body: object, call: PostCall) =>
+      send<T>(
+        connection,
+        {
+          method: 'POST',
+          path,
+          headers: {
+            'content-type': 'application/json',
+            'idempotency-key': call.idempotencyKey,
+            ...(call.ifVersion === undefined ? {} : { 'if-match': `"${call.ifVersion}"` }),
+          },
+          body: JSON.stringify(body),
+          deadlineMs: call.deadlineMs ?? DEADLINE_MS,
+        },
+        signal,
+      ),
+  };
+}
+
+async function send<T>(connection: Connection, call: Call, signal?: AbortSignal): Promise<T> {
+  const authorization: Record<string, string> =
+    call.path === '/v1/health' ? {} : { authorization: `Bearer ${connection.token()}` };
+  const deadline = AbortSignal.timeout(call.deadlineMs);
+  try {
+    const response = await fetch(connection.url + call.path, {
+      method: call.method,
+      headers: { accept: 'application/json', ...call.headers, ...authorization },
+      body: call.body,
+      // A redirect would carry the token to another place.
+      redirect: 'manual',
+      signal: signal ? AbortSignal.any([deadline, signal]) : deadline,
+    });
+    return accept<T>(connection.url, response.status, await response.text());
+  } catch (error) {
+    if (error instanceof CrossfadeError) throw error;
+    throw lost(connection.url, call, error);
+  }
+}
+
+function accept<T>(url: string, status: number, text: string): T {
+  const body = parsed(text);
+  if (status >= 200 && status < 300 && body !== undefined) return body as T;
+  const problem = (body ?? {}) as { code?: unknown; detail?: unknown; details?: unknown; message?: unknown };
+  if (typeof problem.code === 'string' && Object.hasOwn(ERROR_CODES, problem.code)) {
+    throw new CrossfadeError(problem.code as ErrorCode, String(problem.detail ?? problem.code), {
+      details: (problem.details ?? {}) as ErrorDetails,
+    });
+  }
+  const said = typeof problem.message === 'string' ? ` and said '${problem.message.slice(0, 200)}'` : '';
+  throw new CrossfadeError(codeOf(status), `${url} answered with status ${status}${said}. ${hintOf(status)}`, {
+    details: { status },
+  });
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What stands in front of the functions answers in its own way. */
+function codeOf(status: number): ErrorCode {
+  if (status === 401) return 'unauthenticated';
+  if (status === 403) return 'forbidden';
+  return status === 504 ? 'upstream_timeout' : 'upstream_unavailable';
+}
+
+function hintOf(status: number): string {
+  if (status === 401) return 'The token was not accepted: get a new one and put it into CROSSFADE_TOKEN.';
+  if (status === 403) return 'The token lacks the scope of this command; ask for one that has it.';
+  if (status === 429) return 'It is throttled: wait a little and repeat.';
+  if (status >= 500) return "It is up, but failed: try again in a minute, then look at the function's log.";
+  return 'That is not an answer of Crossfade: is the address right (CROSSFADE_URL, --url)?';
+}
+
+/** No answer came. A command may have been carried out all the same; its key makes repeating it harmless. */
+function lost(url: string, call: Call, error: unknown): CrossfadeError {
+  const cause = error instanceof Error ? error : new Error(String(error));
+  const code = (cause.cause as { code?: unknown } | undefined)?.code;
+  if (code === 'ECONNREFUSED') {
+    return new CrossfadeError(
+      'upstream_unavailable',
+      `Nothing listens at ${url}. Is Crossfade running? 'npm start' shows a demonstration, 'crossfade dev' serves your own database; for another one set CROSSFADE_URL.`,
+      { retryable: true, cause },
+    );
+  }
+  const timedOut = cause.name === 'TimeoutError';
+  const seen = timedOut ? `no answer within ${call.deadlineMs / 1_000} s` : innermost(cause).message || cause.message;
+  return new CrossfadeError(
+    timedOut ? 'upstream_timeout' : 'upstream_unavailable',
+    `${call.method} ${url}${call.path}: ${seen}.${call.method === 'POST' ? repeatHint(call) : ''}`,
+    { retryable: true, cause },
+  );
+}
+
+function repeatHint(call: Call): string {
+  const version = call.headers['if-match']?.replaceAll('"', '');
+  const options = `--idempotency-key ${call.headers['idempotency-key']}${version === undefined ? '' : ` --if-version ${version}`}`;
+  return ` It may have been carried out or not. Look with 'crossfade status'; repeating it with ${options} does nothing twice.`;
+}
+
+function innermost(error: Error): Error {
+  return error.cause instanceof Error ? innermost(error.cause) : error;
+}

@@ -1,0 +1,85 @@
+/** Commands that read, and the two that only check and mend rows: plan, explain, history, verify, repair. */
+
+import type { AuditEntry } from '../../core/audit.ts';
+import { ERROR_CODES } from '../../core/errors.ts';
+import type { VerificationResult } from '../../core/evidence.ts';
+import type { Event } from '../../core/stage.ts';
+import type { History } from '../../flows/history.ts';
+import type { CutoverReport } from '../../flows/report.ts';
+import type { TablePlan } from '../../ports.ts';
+import { LONG_DEADLINE_MS } from '../api.ts';
+import { type Context, cutoverId, EXIT, idempotencyKey, type Outcome, openApi } from '../context.ts';
+import { renderInvalid } from '../render.ts';
+import { renderHistory } from '../render-history.ts';
+import { renderPlan } from '../render-plan.ts';
+import { renderExplanation, renderVerification } from '../render-verdict.ts';
+import { count, printable } from '../text.ts';
+
+/** Ends as `start` would: with the code of a refused table when something stands in the way. */
+export async function plan(context: Context): Promise<Outcome> {
+  const { io } = context;
+  const id = cutoverId(context);
+  const { api } = openApi(context);
+  const table = await api.get<TablePlan>(`/v1/cutovers/${id}/plan`, { deadlineMs: LONG_DEADLINE_MS });
+  const text = renderPlan(id, table, io.width, io.paint);
+  return { document: table, text, ...(table.ok ? {} : { exit: ERROR_CODES.refused_table.exit }) };
+}
+
+export async function explain(context: Context): Promise<Outcome> {
+  const { io } = context;
+  const id = cutoverId(context);
+  const { api } = openApi(context);
+  const report = await api.get<CutoverReport | { id: string; why: string }>(`/v1/cutovers/${id}`);
+  if ('why' in report) return { document: report, text: renderInvalid(report, io.width, io.paint), exit: EXIT.other };
+  const { verdict, stage, health, rollback, nextSteps } = report;
+  return {
+    document: { id, stage, health, verdict, rollback, nextSteps },
+    text: renderExplanation(report, io.width, io.paint),
+  };
+}
+
+/** Without a cutover: the newest entries of all of them and of the system. */
+export async function history(context: Context): Promise<Outcome> {
+  const { io, options, args } = context;
+  if (args[0] === undefined) {
+    const { api } = openApi(context);
+    const { audit } = await api.get<{ audit: readonly AuditEntry<Event>[] }>('/dashboard/data');
+    return { document: { entries: audit, chain: null }, text: renderHistory(audit, null, io.width, io.paint) };
+  }
+  const id = cutoverId(context);
+  const { api } = openApi(context);
+  const query = new URLSearchParams({ limit: String(options.limit ?? 50) });
+  if (options.after !== undefined) query.set('after', String(options.after));
+  const found = await api.get<History>(`/v1/cutovers/${id}/history?${query}`);
+  const text = renderHistory(found.entries, found.chain, io.width, io.paint);
+  return { document: found, text, ...(found.chain.intact ? {} : { exit: EXIT.other }) };
+}
+
+/** Rows that differ hold the cutover, and so does this exit code. */
+export async function verify(context: Context): Promise<Outcome> {
+  const { io } = context;
+  const id = cutoverId(context);
+  const { api } = openApi(context);
+  const call = { idempotencyKey: idempotencyKey(context), deadlineMs: LONG_DEADLINE_MS };
+  const result = await api.post<VerificationResult>(`/v1/cutovers/${id}/verify`, {}, call);
+  const text = renderVerification(id, result, io.width, io.paint);
+  return { document: result, text, ...(result.divergences === 0 ? {} : { exit: EXIT.held }) };
+}
+
+export async function repair(context: Context): Promise<Outcome> {
+  const id = cutoverId(context);
+  const { api } = openApi(context);
+  const result = await api.post<{ enqueued: number }>(
+    `/v1/cutovers/${id}/repair`,
+    {},
+    {
+      idempotencyKey: idempotencyKey(context),
+      deadlineMs: LONG_DEADLINE_MS,
+    },
+  );
+  const text =
+    result.enqueued === 0
+      ? `${printable(id)}: the last verification found nothing to repair.`
+      : `${printable(id)}: ${count(result.enqueued)} keys will be written anew. Then look again: crossfade verify ${printable(id)}`;
+  return { document: result, text };
+}

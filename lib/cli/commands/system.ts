@@ -1,0 +1,49 @@
+/** Commands that concern every cutover: emergency stop, rollback of all, lifting the stop. */
+
+import { CrossfadeError } from '../../core/errors.ts';
+import type { StopResult } from '../../flows/stop.ts';
+import { LONG_DEADLINE_MS } from '../api.ts';
+import { confirm } from '../confirm.ts';
+import { type Context, EXIT, idempotencyKey, type Outcome, openApi } from '../context.ts';
+import { renderStop } from '../render-verdict.ts';
+
+export async function stop(context: Context): Promise<Outcome> {
+  const result = await send<StopResult>(context, 'emergency stop', null, 'emergency-stop', {
+    reason: context.options.reason,
+  });
+  return stopped(context, result, 'Everything is stopped; nothing starts or advances until it is lifted.');
+}
+
+export async function rollbackSystem(context: Context): Promise<Outcome> {
+  const result = await send<StopResult>(context, 'rollback-system', 'system', 'rollback', {
+    confirm: 'system',
+    reason: context.options.reason,
+  });
+  return stopped(context, result, 'Every cutover that had something to undo was rolled back.');
+}
+
+export async function resetSystem(context: Context): Promise<Outcome> {
+  type Answer = { emergencyStop: boolean; published: boolean };
+  const answer = await send<Answer>(context, 'reset system', 'system', 'reset', { confirm: 'system' });
+  const flags = answer.published ? '' : ' The flags are not deployed yet; every tick tries again.';
+  return { document: answer, text: `The emergency stop is lifted. Cutovers stay where they are.${flags}` };
+}
+
+async function send<T>(context: Context, command: string, name: string | null, path: string, body: object): Promise<T> {
+  const { io, options } = context;
+  if (options.ifVersion !== undefined) {
+    throw new CrossfadeError('invalid_input', `--if-version means one cutover; '${command}' concerns all of them.`);
+  }
+  const key = idempotencyKey(context);
+  const { connection, api } = openApi(context);
+  const { loopback, url } = connection;
+  await confirm(io, { command, name, given: options.confirm, yes: options.yes === true, loopback, url });
+  return api.post<T>(`/v1/system/${path}`, body, { idempotencyKey: key, deadlineMs: LONG_DEADLINE_MS });
+}
+
+/** A cutover that could not be rolled back is not hidden behind a 0. */
+function stopped({ io }: Context, result: StopResult, headline: string): Outcome {
+  const failed = result.cutovers.some((cutover) => cutover.problem !== undefined);
+  const text = `${headline}\n${renderStop(result, io.width, io.paint)}`;
+  return { document: result, text, ...(failed ? { exit: EXIT.other } : {}) };
+}

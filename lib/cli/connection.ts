@@ -1,0 +1,137 @@
+/**
+ * Which Crossfade the commands talk to, and as whom. Either an address and a token from the person, or the local stack
+ * of this machine, whose settings file lets its owner sign operator tokens that live for five minutes.
+ */
+
+import { type Jwk, OPERATOR_SCOPES, signToken } from '../adapters/http/token.ts';
+import { CrossfadeError } from '../core/errors.ts';
+import { DEFAULT_PORT, type LocalSettings, localSettingsPath } from '../schemas/local-settings.ts';
+import type { Io } from './io.ts';
+
+export type Connection = {
+  /** Base address of the API, without a slash at the end. */
+  url: string;
+  /** The API runs on this machine. */
+  loopback: boolean;
+  /** Settings of the local stack, when it is the one that is talked to. */
+  settings: LocalSettings | null;
+  /** A token for one call. @throws CrossfadeError `unauthenticated` when there is none */
+  token(): string;
+};
+
+export type ConnectionOptions = { url?: string; port?: number };
+
+type Needs = Pick<Io, 'env' | 'nowMs' | 'user' | 'readSettings'>;
+
+const TOKEN_SECONDS = 300;
+
+/**
+ * `--url`, else `--port`, else CROSSFADE_URL, else the local stack on CROSSFADE_PORT or 3000.
+ * @throws CrossfadeError `invalid_input` for an address that cannot be used, `upstream_unavailable` without a local stack
+ */
+export function connect(options: ConnectionOptions, io: Needs): Connection {
+  const address = options.url ?? (options.port === undefined ? io.env.CROSSFADE_URL : undefined);
+  const port = options.port ?? portFrom(io.env.CROSSFADE_PORT);
+  const settings = io.readSettings(port);
+  if (!address) return localConnection(port, settings, io);
+  const url = checkedUrl(address);
+  const token = io.env.CROSSFADE_TOKEN?.trim();
+  if (!token && settings && [settings.url, settings.apiUrl].some((own) => sameOrigin(own, url))) {
+    return localConnection(port, settings, io);
+  }
+  return { url, loopback: isLoopback(url), settings: null, token: () => givenToken(token, url) };
+}
+
+function localConnection(port: number, settings: LocalSettings | null, io: Needs): Connection {
+  const remedy =
+    "Is Crossfade running? 'npm start' shows a demonstration, 'crossfade dev' serves your own database; for another one set CROSSFADE_URL and CROSSFADE_TOKEN.";
+  if (!settings) {
+    throw new CrossfadeError(
+      'upstream_unavailable',
+      `No local stack left its settings for port ${port} (${localSettingsPath(port)}). ${remedy}`,
+    );
+  }
+  if (!isAlive(settings.pid)) {
+    throw new CrossfadeError(
+      'upstream_unavailable',
+      `The local stack of port ${port} has ended: process ${settings.pid} is gone. ${remedy}`,
+    );
+  }
+  const url = settings.apiUrl.replace(/\/+$/, '');
+  return { url, loopback: true, settings, token: () => mintOperatorToken(settings, io) };
+}
+
+/** An operator's token of the local stack, valid for five minutes of real time. */
+export function mintOperatorToken(
+  settings: Pick<LocalSettings, 'issuer' | 'audience' | 'privateKey'>,
+  io: Pick<Io, 'nowMs' | 'user'>,
+): string {
+  const seconds = Math.floor(io.nowMs() / 1_000);
+  return signToken(
+    {
+      sub: `local:${io.user()}`,
+      iss: settings.issuer,
+      aud: settings.audience,
+      iat: seconds,
+      exp: seconds + TOKEN_SECONDS,
+      scope: OPERATOR_SCOPES.join(' '),
+    },
+    settings.privateKey as Jwk,
+  );
+}
+
+export function portFrom(text: string | undefined): number {
+  if (text === undefined || text === '') return DEFAULT_PORT;
+  const port = Number(text);
+  if (/^\d{1,5}$/.test(text) && port > 0 && port < 65_536) return port;
+  throw new CrossfadeError('invalid_input', `CROSSFADE_PORT must be a port, 1–65535; it is '${text}'.`);
+}
+
+/** A token must not travel in the clear, and an address with a password in it would end up in logs. */
+function checkedUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
+    throw new CrossfadeError('invalid_input', `The address of Crossfade must be an http or https URL, got '${text}'.`);
+  }
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+    throw new CrossfadeError(
+      'invalid_input',
+      `The address of Crossfade must be bare, without user, query and fragment. The token belongs into CROSSFADE_TOKEN.`,
+    );
+  }
+  const bare = url.origin + url.pathname.replace(/\/+$/, '');
+  if (url.protocol === 'http:' && !isLoopback(bare)) {
+    throw new CrossfadeError('invalid_input', `${bare} would carry the token in the clear. Use its https address.`);
+  }
+  return bare;
+}
+
+function givenToken(token: string | undefined, url: string): string {
+  if (!token) {
+    throw new CrossfadeError(
+      'unauthenticated',
+      `${url} wants a token, and CROSSFADE_TOKEN is not set. Put an access token of its issuer there.`,
+    );
+  }
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw new CrossfadeError('unauthenticated', 'CROSSFADE_TOKEN holds characters that no token has. Copy it again.');
+}
+
+export function isLoopback(url: string): boolean {
+  const { hostname } = new URL(url);
+  return /^127(\.\d+){3}$/.test(hostname) || hostname === '[::1]' || /^(.+\.)?localhost$/.test(hostname);
+}
+
+function sameOrigin(own: string, url: string): boolean {
+  const a = new URL(own);
+  const b = new URL(url);
+  return a.port === b.port && a.protocol === b.protocol && isLoopback(own) && isLoopback(url);
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

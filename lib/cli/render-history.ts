@@ -1,0 +1,61 @@
+/** The audit timeline as text: what happened, who did it, whether the chain of hashes is whole. Pure. */
+
+import type { AuditEntry, ChainVerdict } from '../core/audit.ts';
+import type { Event } from '../core/stage.ts';
+import { duration, MAX_WIDTH, moment, type Paint, pad, plain, printable, widthOf, wrap } from './text.ts';
+
+export function renderHistory(
+  entries: readonly AuditEntry<Event>[],
+  chain: ChainVerdict | null,
+  width = MAX_WIDTH,
+  paint: Paint = plain,
+): string {
+  const lines = entries.flatMap((entry) => entryLines(entry, width));
+  if (lines.length === 0) lines.push('Nothing happened yet.');
+  if (chain === null) return lines.join('\n');
+  const verdict = chain.intact
+    ? paint('good', `The chain is whole: ${chain.entries} entries, each carries the hash of the one before.`)
+    : paint(
+        'bad',
+        `The chain is broken at entry ${chain.seq}: ${printable(chain.why)}. Compare with a backup of the state table before you trust it.`,
+      );
+  return [...lines, verdict].join('\n');
+}
+
+function entryLines(entry: AuditEntry<Event>, width: number): string[] {
+  const head = `${String(entry.seq).padStart(5)}  ${moment(entry.atMs)}  ${pad(printable(entry.subject), 10)}  ${pad(printable(entry.actor), 12)}  `;
+  const room = Math.max(30, width - widthOf(head));
+  const [first, ...rest] = wrap(printable(eventText(entry.event)), room);
+  return [head + first, ...rest.map((line) => ' '.repeat(Math.max(4, width - room)) + line)];
+}
+
+/** One event in a few words. An event of a newer version is shown by its name. */
+export function eventText(event: Event): string {
+  switch (event.type) {
+    case 'started':
+      return `started with plan ${event.plan.name}`;
+    case 'advanced':
+      return `advanced ${event.from} → ${event.to}${event.forced ? ', forced' : ''}${because(event.reason)}`;
+    case 'rolled_back':
+      return `rolled back from ${event.from} by ${event.cause}${because(event.reason)}`;
+    case 'intent_recorded':
+      return `${event.action} asked for, epoch ${event.epoch}${because(event.reason)}`;
+    case 'intent_abandoned':
+      return `${event.action} given up${because(event.why)}`;
+    case 'completed':
+      return `completed from ${event.from}${lock(event.lockHeldMs)}`;
+    case 'reverted':
+      return `reverted from ${event.from}${lock(event.lockHeldMs)}${because(event.reason)}`;
+    case 'denied':
+      return `denied ${event.command} (${event.code})${because(event.why)}`;
+    case 'system_changed':
+      return `switches ${Object.entries(event.change)
+        .map(([name, value]) => `${name}=${value}`)
+        .join(' ')}${because(event.reason)}`;
+    default:
+      return (event as { type: string }).type;
+  }
+}
+
+const because = (reason: string | undefined) => (reason ? `: ${reason}` : '');
+const lock = (heldMs: number | undefined) => (heldMs === undefined ? '' : `, lock held ${duration(heldMs)}`);

@@ -1,0 +1,80 @@
+/** Answers of the gates, of a verification and of a command, as text. Pure. */
+
+import type { VerificationResult } from '../core/evidence.ts';
+import type { CutoverSummary } from '../flows/operate.ts';
+import type { CutoverReport } from '../flows/report.ts';
+import type { StopResult } from '../flows/stop.ts';
+import { valueAndLimit } from './render.ts';
+import { count, field, MAX_WIDTH, moment, type Paint, plain, printable, scoreText, share } from './text.ts';
+
+const SUMMARY = {
+  advance: 'everything that is needed to advance holds',
+  hold: 'it is held',
+  rollback: 'guards have fired, so it goes back',
+} as const;
+
+/** One sentence per condition, those that fail first. */
+export function renderExplanation(report: CutoverReport, width = MAX_WIDTH, paint: Paint = plain): string {
+  const { verdict } = report;
+  const conditions = [...verdict.conditions].sort((a, b) => Number(a.ok) - Number(b.ok));
+  const lines = [`${paint('bold', printable(report.id))} in stage ${report.stage}: ${SUMMARY[verdict.verdict]}.`];
+  for (const condition of conditions) {
+    const mark = condition.ok ? paint('good', '✓') : paint('bad', '✗');
+    const figures = condition.ok ? '' : valueAndLimit(condition);
+    lines.push(...field(`${mark} ${condition.code}`, printable(`${condition.text}${figures}`), width, 16));
+  }
+  if (report.rollback) {
+    const { fromStage, reason, actor, atMs } = report.rollback;
+    lines.push(
+      ...field('rolled back', printable(`from ${fromStage} at ${moment(atMs)} UTC by ${actor}: ${reason}`), width, 16),
+    );
+  }
+  lines.push(
+    ...report.nextSteps.flatMap((step, index) => field(index === 0 ? 'next' : '', printable(step), width, 16)),
+  );
+  return lines.join('\n');
+}
+
+export function renderCommandAnswer(answer: CutoverSummary & { published: boolean }): string {
+  const lines = [
+    `${printable(answer.cutover)}: ${answer.stage}, ${share(answer.sharePpm)} of reads from the shadow, version ${answer.version}, epoch ${answer.epoch}.`,
+  ];
+  if (answer.pending) lines.push(`The ${answer.pending} is still being carried out; the next tick settles it.`);
+  if (!answer.published) lines.push('The flags are not deployed yet; every tick tries again.');
+  lines.push(`Watch it: crossfade status ${printable(answer.cutover)} --watch`);
+  return lines.join('\n');
+}
+
+export function renderStop(result: StopResult, width = MAX_WIDTH, paint: Paint = plain): string {
+  const lines = result.cutovers.map((moved) =>
+    field(
+      printable(moved.id),
+      printable(moved.problem ? `${moved.from}: ${moved.problem}` : `${moved.from} → ${moved.to}`),
+      width,
+      24,
+    ),
+  );
+  const flags = result.published
+    ? 'The flags are deployed.'
+    : paint('warn', 'The flags are not deployed yet: readers keep their last ones until the next tick succeeds.');
+  return [...(lines.length > 0 ? lines.flat() : ['No cutover had anything to undo.']), flags].join('\n');
+}
+
+export function renderVerification(
+  id: string,
+  result: VerificationResult,
+  width = MAX_WIDTH,
+  paint: Paint = plain,
+): string {
+  const good = result.divergences === 0;
+  const lines = [
+    `${printable(id)}: ${count(result.rowsCompared)} rows compared, ${paint(good ? 'good' : 'bad', `${count(result.divergences)} differ`)}, score ${scoreText(result.score)}.`,
+  ];
+  for (const sample of result.samples) {
+    lines.push(
+      ...field(printable(sample.key), printable(sample.columns.join(', ') || 'the row is on one side only'), width, 24),
+    );
+  }
+  if (!good) lines.push(`Write these keys anew: crossfade repair ${printable(id)}`);
+  return lines.join('\n');
+}

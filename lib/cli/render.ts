@@ -1,0 +1,211 @@
+/** Status of a cutover as text: pure functions from a report to lines. `npm start` shows its progress with them too. */
+
+import type { CutoverReport, Health, SystemReport } from '../flows/report.ts';
+import {
+  bar,
+  count,
+  cut,
+  duration,
+  field,
+  MAX_WIDTH,
+  moment,
+  type Paint,
+  percent,
+  plain,
+  printable,
+  scoreText,
+  share,
+  widthOf,
+} from './text.ts';
+
+const HEALTH_PAINT: Record<Health, Parameters<Paint>[0]> = {
+  idle: 'dim',
+  healthy: 'good',
+  ready: 'good',
+  done: 'good',
+  held: 'warn',
+  rolling_back: 'bad',
+  rolled_back: 'bad',
+  invalid: 'bad',
+};
+
+/** Every cutover, and the switches that concern all of them. */
+export function renderSystem(report: SystemReport, width = MAX_WIDTH, paint: Paint = plain): string {
+  const lines: string[] = [];
+  if (report.emergencyStop) {
+    lines.push(
+      paint(
+        'bad',
+        "EMERGENCY STOP is on: nothing starts or advances. 'crossfade reset system --confirm system' lifts it.",
+      ),
+      '',
+    );
+  }
+  if (!report.flags.reachable)
+    lines.push(paint('warn', 'The deployed flags could not be read; readers use the last good ones.'), '');
+  if (report.cutovers.length === 0) lines.push('No cutover is declared. Declare one in infra/cutovers.ts.');
+  for (const cutover of report.cutovers) {
+    const block = 'why' in cutover ? renderInvalid(cutover, width, paint) : progressBlock(cutover, width, paint);
+    lines.push(block, '');
+  }
+  return lines.join('\n').trimEnd();
+}
+
+export function renderInvalid(cutover: { id: string; why: string }, width = MAX_WIDTH, paint: Paint = plain): string {
+  return [
+    `${paint('bold', printable(cutover.id))}  ${paint('bad', 'invalid')}`,
+    ...field('seen', printable(cutover.why), width),
+    ...field('next', 'its stored state cannot be read; restore the item, the audit log says what it was', width),
+  ].join('\n');
+}
+
+/** A compact table of one cutover: stage line, figures of both sides, data plane, reasons for a hold, next steps. */
+export function progressBlock(report: CutoverReport, width = MAX_WIDTH, paint: Paint = plain): string {
+  const title = `${paint('bold', printable(report.id))}  ${paint(HEALTH_PAINT[report.health], headline(report))}`;
+  return [
+    title,
+    `  ${stageLine(report, width - 2)}`,
+    ...field(
+      'reads',
+      `${share(report.sharePpm)} from the shadow · version ${report.version} · epoch ${report.epoch}${report.flagsDeployed ? '' : ' · flags not deployed yet'}`,
+      width,
+    ),
+    ...timeLines(report, width),
+    ...sideLines(report, width),
+    ...tableLines(report, width),
+    ...reasonLines(report, width),
+    ...report.nextSteps.flatMap((step, index) => field(index === 0 ? 'next' : '', printable(step), width)),
+  ].join('\n');
+}
+
+function headline(report: CutoverReport): string {
+  const words = [report.health.replace('_', ' ')];
+  if (report.paused) words.push('paused');
+  if (report.pending) words.push(`${report.pending} is being carried out`);
+  return words.join(' · ');
+}
+
+/**
+ * The plan with the current stage marked. A plan that is too long is shown around the current stage.
+ * @example 'disabled ─ dual_write ─ [test_1] ─ test_10 ─ completed'
+ */
+export function stageLine(report: Pick<CutoverReport, 'plan' | 'stage' | 'rollback'>, width = MAX_WIDTH): string {
+  const names = report.plan.stages.map((stage) => stage.name);
+  const left = report.stage === 'rolled_back' ? (report.rollback?.fromStage ?? null) : null;
+  if (!names.includes(report.stage)) names.push(report.stage);
+  const marked = names.map((name) => (name === report.stage ? `[${name}]` : name === left ? `(${name})` : name));
+  const current = names.indexOf(report.stage);
+  let from = 0;
+  let to = marked.length;
+  const line = () =>
+    [...(from > 0 ? ['…'] : []), ...marked.slice(from, to), ...(to < marked.length ? ['…'] : [])].join(' ─ ');
+  while (widthOf(line()) > width && to - from > 1) {
+    if (to - 1 - current >= current - from) to -= 1;
+    else from += 1;
+  }
+  return cut(line(), width);
+}
+
+function timeLines(report: CutoverReport, width: number): string[] {
+  const needed = report.plan.stages.find((stage) => stage.name === report.stage)?.dwellMinutes ?? 0;
+  if (report.stageKind === 'disabled') return [];
+  const minutes = `${count(report.minutesInStage)} min`;
+  const left = report.verdict.evidence.minutesToEligibility;
+  return field(
+    'in stage',
+    needed > 0 ? `${minutes}, at least ${count(needed)} min${left > 0 ? `, ${count(left)} to go` : ''}` : minutes,
+    width,
+  );
+}
+
+function sideLines(report: CutoverReport, width: number): string[] {
+  const { primary, shadow, checks, mismatches, badMinutes } = report.verdict.evidence;
+  const line = (figures: typeof primary) =>
+    `${count(figures.count)} operations · errors ${percent(figures.errorRate)} · p50 ${duration(figures.p50Ms)} · p95 ${duration(figures.p95Ms)}`;
+  const lines: string[] = [];
+  if (primary.count + shadow.count > 0)
+    lines.push(...field('primary', line(primary), width), ...field('shadow', line(shadow), width));
+  if (checks > 0) lines.push(...field('checked', `${count(checks)} rows, ${count(mismatches)} differ`, width));
+  if (badMinutes > 0) lines.push(...field('bad minutes', `${badMinutes} in a row`, width));
+  return lines;
+}
+
+function tableLines(report: CutoverReport, width: number): string[] {
+  const { table } = report;
+  if (!table) return [];
+  const lines = field('lag', `${duration(table.lagMs)}, ${count(table.outboxRows)} changes wait`, width);
+  const copied = backfillText(report);
+  if (copied) lines.push(...field('backfill', copied, width));
+  if (table.verification) {
+    const { rowsCompared, divergences, score, atMs } = table.verification;
+    lines.push(
+      ...field(
+        'validation',
+        `${scoreText(score)} of ${count(rowsCompared)} rows, ${count(divergences)} differ, at ${moment(atMs)} UTC`,
+        width,
+      ),
+    );
+  }
+  if (table.quarantined > 0) {
+    const first = table.quarantine[0];
+    const example = first ? `, first ${first.key}: SQLSTATE ${first.sqlstate}, ${first.reason}` : '';
+    lines.push(...field('quarantine', printable(`${count(table.quarantined)} keys${example}`), width));
+  }
+  return lines;
+}
+
+function backfillText(report: CutoverReport): string | null {
+  const backfill = report.table?.backfill;
+  if (!backfill || backfill.state === 'none') return null;
+  if (backfill.state === 'done') return `${bar(1, 20)} 100 %, ${count(backfill.rowsDone)} rows`;
+  const fraction = backfill.rowsTotal > 0 ? Math.min(1, backfill.rowsDone / backfill.rowsTotal) : 0;
+  return `${bar(fraction, 20)} ${Math.floor(fraction * 100)} %, ${count(backfill.rowsDone)} of about ${count(backfill.rowsTotal)} rows${etaText(backfill)}`;
+}
+
+function etaText(backfill: { rowsDone: number; rowsTotal: number; rowsPerSecond: number }): string {
+  if (backfill.rowsPerSecond <= 0) return '';
+  const leftMs = (Math.max(0, backfill.rowsTotal - backfill.rowsDone) / backfill.rowsPerSecond) * 1_000;
+  return `, ${count(Math.round(backfill.rowsPerSecond))}/s, ${duration(leftMs)} left`;
+}
+
+function reasonLines(report: CutoverReport, width: number): string[] {
+  if (report.rollback && report.stageKind === 'rolled_back') {
+    const { fromStage, reason, actor, atMs } = report.rollback;
+    return field('rolled back', printable(`from ${fromStage} at ${moment(atMs)} UTC by ${actor}: ${reason}`), width);
+  }
+  if (!['dual_write', 'ramp', 'full'].includes(report.stageKind)) return [];
+  const label = report.verdict.verdict === 'rollback' ? 'rolls back' : 'held by';
+  return report.verdict.reasons.flatMap((reason, index) =>
+    field(index === 0 ? label : '', printable(`${reason.code}${valueAndLimit(reason)}: ${reason.text}`), width),
+  );
+}
+
+/** ` (40, limit 100)`, when there is a value. */
+export function valueAndLimit(reason: { value: number | string | null; limit: number | string | null }): string {
+  if (reason.value === null) return '';
+  const text = (value: number | string) => (typeof value === 'number' ? String(Number(value.toPrecision(4))) : value);
+  return ` (${text(reason.value)}${reason.limit === null ? '' : `, limit ${text(reason.limit)}`})`;
+}
+
+/** One cutover on one line, for logs and terminals that cannot be redrawn. */
+export function progressLine(report: CutoverReport, width = MAX_WIDTH): string {
+  const { primary, shadow } = report.verdict.evidence;
+  const parts = [`${printable(report.id)}: ${report.stage}`, share(report.sharePpm), headline(report)];
+  const backfill = report.table?.backfill;
+  if (backfill?.state === 'running') {
+    const fraction = backfill.rowsTotal > 0 ? Math.min(1, backfill.rowsDone / backfill.rowsTotal) : 0;
+    parts.push(`${bar(fraction, 10)} ${Math.floor(fraction * 100)} %${etaText(backfill)}`);
+  }
+  if (report.table) parts.push(`lag ${duration(report.table.lagMs)}`);
+  if (shadow.count > 0 || primary.count > 0) {
+    parts.push(
+      `errors ${percent(primary.errorRate)} → ${percent(shadow.errorRate)}`,
+      `p95 ${duration(primary.p95Ms)} → ${duration(shadow.p95Ms)}`,
+    );
+  }
+  if (report.table?.verification) parts.push(`score ${scoreText(report.table.verification.score)}`);
+  const serving = ['dual_write', 'ramp', 'full'].includes(report.stageKind);
+  if (serving && report.verdict.reasons.length > 0)
+    parts.push(report.verdict.reasons.map((reason) => reason.code).join(', '));
+  return cut(parts.join(' · '), width);
+}

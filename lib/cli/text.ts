@@ -1,0 +1,127 @@
+/**
+ * Text for a terminal of at most 100 columns. Names, reasons and keys come from other people, so everything that could
+ * move the cursor, change colours or reorder letters is shown escaped. Pure.
+ */
+
+/** Widest line that is written; narrower terminals get narrower ones. */
+export const MAX_WIDTH = 100;
+
+/** Control characters, direction marks, line separators and halves of surrogate pairs. */
+const UNPRINTABLE =
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\u001b': '\\e' };
+
+/** @example printable('a\u001b[31mb\n') // 'a\\e[31mb\\n' */
+export function printable(text: string): string {
+  return text.replace(UNPRINTABLE, (c) => SHORT[c] ?? `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** One JSON document on one line, in which no character can act on a terminal either. */
+export function printableJson(document: unknown): string {
+  return JSON.stringify(document).replace(UNPRINTABLE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+const COLOUR_CODES = new RegExp(`${String.fromCharCode(27)}\\[[0-9]+m`, 'g');
+const WIDE =
+  /^[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]$/u;
+const COMBINING = /^\p{M}$/u;
+
+function columnsOf(character: string): number {
+  if (COMBINING.test(character)) return 0;
+  return WIDE.test(character) ? 2 : 1;
+}
+
+/** Columns a text takes; colour codes take none. */
+export function widthOf(text: string): number {
+  let width = 0;
+  for (const character of text.replace(COLOUR_CODES, '')) width += columnsOf(character);
+  return width;
+}
+
+/** Cuts to `width` columns, with an ellipsis where something was left out. The text has no colour codes. */
+export function cut(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  let kept = '';
+  let used = 0;
+  for (const character of text) {
+    if (used + columnsOf(character) > width - 1) break;
+    kept += character;
+    used += columnsOf(character);
+  }
+  return `${kept.trimEnd()}…`;
+}
+
+export function pad(text: string, width: number): string {
+  return text + ' '.repeat(Math.max(0, width - widthOf(text)));
+}
+
+/** Words in lines of at most `width` columns; a word that is longer is broken. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ').flatMap((part) => pieces(part, width))) {
+    if (line !== '' && widthOf(line) + 1 + widthOf(word) > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}
+
+function pieces(word: string, width: number): string[] {
+  if (widthOf(word) <= width) return [word];
+  const parts: string[] = [''];
+  for (const character of word) {
+    if (widthOf(parts.at(-1)!) + columnsOf(character) > width) parts.push('');
+    parts[parts.length - 1] += character;
+  }
+  return parts;
+}
+
+/** A label and its text beside it, continued below itself. */
+export function field(label: string, text: string, width: number, labelWidth = 14, indent = 2): string[] {
+  const lines = wrap(text, Math.max(20, width - indent - labelWidth));
+  return lines.map((line, index) =>
+    `${' '.repeat(indent)}${pad(index === 0 ? label : '', labelWidth)}${line}`.trimEnd(),
+  );
+}
+
+/** `████░░░░`, for a fraction of 0–1. */
+export function bar(fraction: number, width: number): string {
+  const filled = Math.round(Math.min(1, Math.max(0, Number.isFinite(fraction) ? fraction : 0)) * width);
+  return '█'.repeat(filled) + '░'.repeat(width - filled);
+}
+
+export const count = (value: number): string => value.toLocaleString('en-US', { maximumFractionDigits: 1 });
+
+/** A rate of 0–1 in per cent, three digits: `0.0123 %`. */
+export const percent = (rate: number | null): string =>
+  rate === null ? '–' : `${Number((rate * 100).toPrecision(3))} %`;
+
+/** A score of 0–1 in per cent, rounded down: only a perfect one reads 100 %. */
+export const scoreText = (score: number): string => `${Math.floor(score * 1e6) / 1e4} %`;
+
+export const share = (ppm: number): string => `${Number((ppm / 10_000).toPrecision(6))} %`;
+
+export function duration(ms: number | null): string {
+  if (ms === null) return '–';
+  if (ms < 1_000) return `${ms < 10 ? Number(ms.toFixed(1)) : Math.round(ms)} ms`;
+  const seconds = ms / 1_000;
+  if (seconds < 120) return `${Number(seconds.toFixed(seconds < 10 ? 1 : 0))} s`;
+  const minutes = seconds / 60;
+  return minutes < 120 ? `${Math.round(minutes)} min` : `${Number((minutes / 60).toFixed(1))} h`;
+}
+
+/** `2025-11-21 08:12:03` in UTC. */
+export function moment(atMs: number): string {
+  const date = new Date(atMs);
+  return Number.isNaN(date.getTime()) ? '–' : date.toISOString().slice(0, 19).replace('T', ' ');
+}
+
+export type Paint = (kind: 'bold' | 'dim' | 'good' | 'bad' | 'warn', text: string) => string;
+
+export const plain: Paint = (_kind, text) => text;
+
+const CODES = { bold: [1, 22], dim: [2, 22], good: [32, 39], bad: [31, 39], warn: [33, 39] } as const;
+
+export const colours: Paint = (kind, text) => `\u001b[${CODES[kind][0]}m${text}\u001b[${CODES[kind][1]}m`;
