@@ -1,0 +1,29 @@
+/**
+ * The clients of AppConfig with the limits everything else relies on. Without them the SDK waits for ever, and
+ * `requestTimeout` alone only prints a warning.
+ */
+
+import { AppConfigClient, type AppConfigClientConfig } from '@aws-sdk/client-appconfig';
+import type { AppConfigDataClient } from '@aws-sdk/client-appconfigdata';
+
+export type AppConfigClientOptions = Pick<AppConfigClientConfig, 'region' | 'endpoint' | 'credentials'>;
+
+/** Milliseconds until one call, with all the attempts of the SDK, is given up. */
+export const DEFAULT_CALL_DEADLINE_MS = 3_000;
+
+/** 0.5 s to connect, 1 s per request, 3 attempts. */
+const LIMITS = {
+  maxAttempts: 3,
+  requestHandler: { connectionTimeout: 500, requestTimeout: 1_000, throwOnRequestTimeout: true },
+};
+
+/** For publishing. @example appConfigClient({ region: 'local', endpoint: 'http://127.0.0.1:2772', credentials }) */
+export function appConfigClient(options: AppConfigClientOptions = {}): AppConfigClient {
+  return new AppConfigClient({ ...options, ...LIMITS });
+}
+
+/** For reading without an agent. Loaded when it is first needed, since most readers never need it. */
+export async function appConfigDataClient(options: AppConfigClientOptions = {}): Promise<AppConfigDataClient> {
+  const { AppConfigDataClient } = await import('@aws-sdk/client-appconfigdata');
+  return new AppConfigDataClient({ ...options, ...LIMITS });
+}

@@ -1,0 +1,111 @@
+/**
+ * Flags as AppConfig stores them: `{version, flags, values}`, where `flags` defines the attributes with their
+ * constraints and `values` is what readers are served. Equal flags give equal text.
+ */
+
+import { CrossfadeError } from '../../core/errors.ts';
+import { type CutoverFlag, canonicalJson, type FlagDocument, SYSTEM_FLAG, type SystemFlag } from '../../core/flags.ts';
+import { FULL_SHARE_PPM } from '../../core/plan.ts';
+import { parseFlags } from '../../schemas/flags.ts';
+
+const LIMITS = { bytes: 1_048_576, entries: 25, characters: 1024 };
+const NAME = /^[a-z][a-zA-Z0-9_-]{0,63}$/;
+
+type Constraints = Readonly<Record<string, unknown>> & { type: 'string' | 'number' | 'boolean' | 'array' };
+type Attributes<Flag> = { readonly [Name in keyof Omit<Flag, 'enabled'>]-?: Constraints };
+
+const text: Constraints = { type: 'string', required: true };
+const switched: Constraints = { type: 'boolean', required: true };
+const counted: Constraints = { type: 'number', required: true, minimum: 0 };
+const listed: Constraints = { type: 'array', required: true, elements: { type: 'string' } };
+
+const CUTOVER_ATTRIBUTES: Attributes<CutoverFlag> = {
+  stage: text,
+  epoch: counted,
+  version: counted,
+  read_ppm: { ...counted, maximum: FULL_SHARE_PPM },
+  salt: text,
+  hash: { ...text, enum: ['murmur3_x86_32'] },
+  shadow_writes: switched,
+  validation: { ...text, enum: ['strict', 'relaxed', 'disabled'] },
+  primary_read_only: switched,
+  shadow_is_primary: switched,
+  allow: listed,
+  deny: listed,
+};
+
+const SYSTEM_ATTRIBUTES: Attributes<SystemFlag> = {
+  version: counted,
+  emergency_stop: switched,
+  shadow_writes_enabled: switched,
+  sync_monitoring: switched,
+  divergence_alerts: switched,
+  readonly: switched,
+  migration_phase: text,
+};
+
+/**
+ * The text to store.
+ * @throws CrossfadeError `flags_too_large` when AppConfig would refuse it for its size, naming the attribute;
+ *   `invalid_identifier` for a name it cannot take.
+ */
+export function storedFlags(document: FlagDocument): string {
+  const values: Record<string, CutoverFlag | SystemFlag> = { ...document.cutovers, [SYSTEM_FLAG]: document.system };
+  const problems = Object.entries(values).flatMap(([name, flag]) => problemsOf(name, flag));
+  const flags = Object.fromEntries(Object.keys(values).map((name) => [name, definitionOf(name)]));
+  const stored = canonicalJson({ version: '1', flags, values });
+  const bytes = Buffer.byteLength(stored);
+  if (bytes > LIMITS.bytes) problems.push(`the document has ${bytes} bytes, at most ${LIMITS.bytes} are possible`);
+  if (problems.length === 0) return stored;
+  throw new CrossfadeError(
+    'flags_too_large',
+    `The flags cannot be published: ${problems.join('; ')}. Shorten the lists, or use a cohort.`,
+    { details: { problems } },
+  );
+}
+
+function definitionOf(name: string) {
+  if (!NAME.test(name)) {
+    throw new CrossfadeError(
+      'invalid_identifier',
+      `AppConfig takes no flag named '${name}': it must match ${NAME.source}.`,
+    );
+  }
+  const attributes = Object.entries<Constraints>(name === SYSTEM_FLAG ? SYSTEM_ATTRIBUTES : CUTOVER_ATTRIBUTES);
+  return {
+    name,
+    attributes: Object.fromEntries(attributes.map(([attribute, constraints]) => [attribute, { constraints }])),
+  };
+}
+
+function problemsOf(name: string, flag: object): string[] {
+  return Object.entries(flag).flatMap(([attribute, value]) => {
+    const entries: readonly unknown[] = Array.isArray(value) ? value : [value];
+    const longest = Math.max(0, ...entries.map((entry) => (typeof entry === 'string' ? entry.length : 0)));
+    const at = `${name}.${attribute}`;
+    return [
+      ...(entries.length > LIMITS.entries
+        ? [`${at} has ${entries.length} entries, at most ${LIMITS.entries} are possible`]
+        : []),
+      ...(longest > LIMITS.characters
+        ? [`${at} has ${longest} characters, at most ${LIMITS.characters} are possible`]
+        : []),
+    ];
+  });
+}
+
+/**
+ * Flags from the stored form.
+ * @throws CrossfadeError `flags_invalid` when somebody stored something else
+ */
+export function readStoredFlags(stored: string): FlagDocument {
+  let document: unknown;
+  try {
+    document = JSON.parse(stored);
+  } catch (cause) {
+    throw new CrossfadeError('flags_invalid', 'What is stored in AppConfig is not JSON. Publish the flags again.', {
+      cause,
+    });
+  }
+  return parseFlags((document as { values?: unknown } | null)?.values);
+}
