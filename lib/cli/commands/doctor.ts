@@ -1,0 +1,58 @@
+/** Checks everything a person would otherwise find out one failure at a time. Each finding carries its remedy. */
+
+import { isCrossfadeError } from '../../core/errors.ts';
+import { apiClient } from '../api.ts';
+import { type Connection, connect } from '../connection.ts';
+import { type Context, EXIT, type Outcome } from '../context.ts';
+import { openDatabase } from '../database.ts';
+import { checkApi } from '../doctor/api.ts';
+import { type Check, fail, renderChecks, warn } from '../doctor/check.ts';
+import { judgeFacts, readFacts } from '../doctor/database.ts';
+import { checkMachine } from '../doctor/machine.ts';
+
+export async function doctor(context: Context): Promise<Outcome> {
+  const { io, options } = context;
+  const found = findConnection(context);
+  const connection = 'url' in found ? found : null;
+  const checks = [
+    ...checkMachine(connection === null || connection.settings !== null),
+    ...('url' in found ? await checkApi(apiClient(found, io.signal), found.url) : [found]),
+    ...(await checkDatabase(options.databaseUrl ?? io.env.CROSSFADE_DATABASE_URL ?? connection?.settings?.databaseUrl)),
+  ];
+  const failed = checks.some((check) => check.level === 'fail');
+  return {
+    document: { ok: !failed, checks },
+    text: renderChecks(checks, io.width, io.paint),
+    ...(failed ? { exit: EXIT.other } : {}),
+  };
+}
+
+/** An address that is wrong is a usage error; one where nothing runs is a finding. */
+function findConnection({ io, options }: Context): Connection | Check {
+  try {
+    return connect(options, io);
+  } catch (error) {
+    if (!isCrossfadeError(error) || error.code !== 'upstream_unavailable') throw error;
+    return fail('API', error.message, 'npm start, crossfade dev, or set CROSSFADE_URL.');
+  }
+}
+
+async function checkDatabase(url: string | undefined): Promise<Check[]> {
+  if (!url) {
+    return [
+      warn('database', 'not checked: no URL is known', 'Give --database-url or CROSSFADE_DATABASE_URL to check it.'),
+    ];
+  }
+  const database = await openDatabase(url);
+  try {
+    return judgeFacts(await readFacts(database.query, database.address));
+  } catch (error) {
+    const seen = error instanceof Error ? error.message || error.name : String(error);
+    const { host, port } = database.address;
+    return [
+      fail('database', `${host}:${port}: ${seen}`, 'Is the server up, and are role, password and pg_hba.conf right?'),
+    ];
+  } finally {
+    await database.close();
+  }
+}

@@ -1,0 +1,171 @@
+/** Every command of `crossfade` with its arguments, options and help. What a command does is in `commands/`. */
+
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { BUILT_IN_PLAN_NAMES } from '../core/plan.ts';
+import { bucket } from './commands/bucket.ts';
+import { dev } from './commands/dev.ts';
+import { doctor } from './commands/doctor.ts';
+import { explain, history, plan, repair, verify } from './commands/look.ts';
+import { migrate } from './commands/migrate.ts';
+import { open } from './commands/open.ts';
+import { operateAction } from './commands/operate.ts';
+import { status } from './commands/status.ts';
+import { resetSystem, rollbackSystem, stop } from './commands/system.ts';
+import type { Action } from './context.ts';
+import { MAX_WIDTH } from './text.ts';
+
+const EXAMPLES = `
+Examples:
+  crossfade plan customer                              what would happen to the table
+  crossfade start customer                             begin; the ticks go on by themselves
+  crossfade status customer --watch                    until it is completed or rolled back
+  crossfade rollback customer --reason 'slow pages'    back, from any stage before cleanup
+  crossfade complete customer --confirm customer       the new table takes over
+
+Exit codes: 0 done, 1 other, 2 usage, 3 held, 4 rolled back, 5 conflict.
+Environment: CROSSFADE_URL, CROSSFADE_TOKEN, CROSSFADE_PORT, CROSSFADE_OWNER_DATABASE_URL, NO_COLOR.`;
+
+export type Perform = (action: Action, command: Command) => Promise<void>;
+
+/** @param perform runs an action with the arguments and options of its command */
+export function buildProgram(version: string, perform: Perform, output: { width: number; colours: boolean }): Command {
+  const program = new Command('crossfade')
+    .description('Moves a live table, code path or service from old to new, and back again if anything goes wrong.')
+    .version(version)
+    .configureHelp({ showGlobalOptions: true, helpWidth: Math.min(MAX_WIDTH, output.width) })
+    .configureOutput({
+      getOutHasColors: () => output.colours,
+      getErrHasColors: () => false,
+      getOutHelpWidth: () => output.width,
+      getErrHelpWidth: () => output.width,
+    })
+    .option('--url <address>', 'address of Crossfade (CROSSFADE_URL), with a token in CROSSFADE_TOKEN')
+    .option('--port <number>', 'the local stack on this port (CROSSFADE_PORT, 3000)', port)
+    .option('--json', 'one JSON document on standard output, errors too')
+    .option('--yes', 'go on without asking, on another machine than this one')
+    .showSuggestionAfterError(true)
+    .exitOverride()
+    .addHelpText('after', EXAMPLES);
+  const add = (usage: string, description: string, action: Action) => {
+    const command = program.command(usage).description(description);
+    return command.action(() => perform(action, command));
+  };
+  addLocal(program, add);
+  addLooking(program, add);
+  addMoving(program, add);
+  addSystem(program, add);
+  addTools(program, add);
+  return program;
+}
+
+type Add = (usage: string, description: string, action: Action) => Command;
+
+function addLocal(program: Command, add: Add): void {
+  program.commandsGroup('Set up:');
+  add('dev', 'serve your own database and configuration on this machine', dev)
+    .option('--database-url <url>', 'postgres://… of a role that owns the tables')
+    .option('--config <file>', 'module with defineCutovers([…]), infra/cutovers.ts by default')
+    .option('--speed <factor>', 'minutes of Crossfade per real minute', positive)
+    .option('--port <number>', 'first of the six ports that are used (3000)', port);
+  add('migrate', 'install or update the schema crossfade in the database', migrate).addOption(databaseUrl());
+  add('doctor', 'check this machine, the API and the database, with a remedy for each finding', doctor).addOption(
+    databaseUrl(),
+  );
+}
+
+function addLooking(program: Command, add: Add): void {
+  program.commandsGroup('Look:');
+  add('plan <cutover>', 'what would become of the columns and dependents of its table', plan);
+  add('status [cutover]', 'stage, share, health, figures of both sides, what holds it, what comes next', status)
+    .option('--watch', 'look again until it is completed or rolled back')
+    .option('--timeout <seconds>', 'with --watch: give up after', positive)
+    .addOption(new Option('--interval <seconds>', 'with --watch: between two looks').argParser(positive).default(2))
+    .option('--exit-code', 'end with 3 when one is held, 4 when one was rolled back');
+  add('explain <cutover>', 'one sentence per condition: what holds, what does not, what would release it', explain);
+  add('history [cutover]', 'the audit timeline, newest first, and whether its chain is whole', history)
+    .option('--limit <number>', 'entries, 1–200', limit)
+    .option('--after <seq>', 'only entries before this sequence number', whole);
+  writing(add('verify <cutover>', 'compare both tables exactly, now; ends with 3 when rows differ', verify));
+  writing(add('repair <cutover>', 'write the rows anew that the last verification found to differ', repair));
+}
+
+function addMoving(program: Command, add: Add): void {
+  program.commandsGroup('Move one cutover:');
+  operation(add('start <cutover>', 'begin to write both sides', operateAction('start')))
+    .addOption(new Option('--plan <name>', 'another plan than the declared one').choices(BUILT_IN_PLAN_NAMES))
+    .option('--dwell <minutes>', 'with --plan: shortest stay in every stage', positive);
+  forced(
+    operation(add('advance <cutover>', 'go to the next stage now, if the gates allow it', operateAction('advance'))),
+  );
+  operation(add('approve <cutover>', 'let a stage go on that waits for a person', operateAction('approve')));
+  operation(add('pause <cutover>', 'stay in this stage; guards still roll back', operateAction('pause')));
+  operation(add('resume <cutover>', 'go on after a pause', operateAction('resume')));
+  operation(
+    add('rollback <cutover>', 'go back to the primary, from any stage before cleanup', operateAction('rollback')),
+  ).addOption(reason().makeOptionMandatory());
+  confirmed(
+    forced(operation(add('complete <cutover>', 'the shadow takes over; still reversible', operateAction('complete')))),
+  );
+  confirmed(operation(add('cleanup <cutover>', 'drop the old side: no way back', operateAction('cleanup'))));
+  const reset: Action = (context) =>
+    context.args[0] === 'system' ? resetSystem(context) : operateAction('reset')(context);
+  confirmed(operation(add('reset <cutover>', "ready to start again; 'reset system' lifts the emergency stop", reset)));
+}
+
+function addSystem(program: Command, add: Add): void {
+  program.commandsGroup('Move everything:');
+  writing(add('stop', 'emergency stop: every cutover back to the primary, nothing starts', stop)).addOption(
+    reason().makeOptionMandatory(),
+  );
+  confirmed(
+    writing(add('rollback-system', 'roll back every cutover, completed ones too', rollbackSystem)),
+    'system',
+  ).addOption(reason().makeOptionMandatory());
+}
+
+function addTools(program: Command, add: Add): void {
+  program.commandsGroup('Tools:');
+  add('bucket', 'the bucket of a key; with --json and without a key: JSON lines {salt,key} from standard input', bucket)
+    .option('--salt <text>', "the cutover's salt")
+    .option('--key <text>', 'the routing key');
+  add('open', 'serve the page of any Crossfade on this machine and print its address', open).option(
+    '--listen <number>',
+    'port to serve it on, a free one by default',
+    port,
+  );
+}
+
+// --------------------------------------------------------------------------------------------------- shared options
+
+const reason = () => new Option('--reason <text>', 'why; it is audited with your name');
+const databaseUrl = () =>
+  new Option('--database-url <url>', "the owner's database URL (CROSSFADE_OWNER_DATABASE_URL, or the local stack)");
+
+function writing(command: Command): Command {
+  return command.option('--idempotency-key <key>', 'repeat a command whose answer was lost; does nothing twice');
+}
+
+function operation(command: Command): Command {
+  return writing(command).option('--if-version <number>', 'only if it is still at this version', whole);
+}
+
+function forced(command: Command): Command {
+  return command.option('--force', 'without evidence; needs --reason').addOption(reason());
+}
+
+function confirmed(command: Command, name = 'cutover'): Command {
+  return command.option(`--confirm <${name}>`, name === 'system' ? "type 'system'" : "the cutover's id, typed again");
+}
+
+// ---------------------------------------------------------------------------------------------------------- numbers
+
+function number(text: string, fits: (value: number) => boolean, wanted: string): number {
+  const value = Number(text);
+  if (/^\d+(\.\d+)?$/.test(text) && fits(value)) return value;
+  throw new InvalidArgumentError(`It must be ${wanted}.`);
+}
+
+const port = (text: string) => number(text, (n) => Number.isInteger(n) && n > 0 && n < 65_536, 'a port, 1–65535');
+const positive = (text: string) => number(text, (n) => n > 0 && n <= 31_536_000, 'a number above 0');
+const whole = (text: string) => number(text, Number.isSafeInteger, 'a whole number, 0 or more');
+const limit = (text: string) => number(text, (n) => Number.isInteger(n) && n > 0 && n <= 200, 'a whole number, 1–200');

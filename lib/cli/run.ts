@@ -1,0 +1,66 @@
+/** One run of the command line: arguments in, text or JSON out, an exit code back. Never throws, never ends the process. */
+
+import { type Command, CommanderError } from 'commander';
+import { EXIT, type Options, type Outcome } from './context.ts';
+import { failureDocument, failureOf, failureText } from './failure.ts';
+import { type Io, processIo } from './io.ts';
+import { packageVersion } from './package-root.ts';
+import { buildProgram, type Perform } from './program.ts';
+import { plain, printableJson } from './text.ts';
+
+/**
+ * @param argv the words after `crossfade`
+ * @param given replaces parts of the process, in tests
+ * @example await run(['status', 'customer', '--json'], { stdout: (text) => out.push(text) }) // 0
+ */
+export async function run(argv: readonly string[], given: Partial<Io> = {}): Promise<number> {
+  const io: Io = { ...processIo(given.signal ?? new AbortController().signal), ...given };
+  let exit: number = EXIT.done;
+  let attempted = 'crossfade';
+  let cutover: string | undefined;
+  const perform: Perform = async (action, command) => {
+    const args = command.processedArgs as (string | undefined)[];
+    cutover = args[0];
+    attempted = ['crossfade', command.name(), ...(cutover === undefined ? [] : [cutover])].join(' ');
+    const options = command.optsWithGlobals() as Options;
+    exit = show(io, options, await action({ io, options, args }));
+  };
+  const program = silenced(
+    buildProgram(packageVersion(), perform, { width: io.width, colours: io.paint !== plain }),
+    io,
+  );
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return exit;
+  } catch (error) {
+    if (error instanceof CommanderError && isHelp(error))
+      return error.code === 'commander.help' ? EXIT.usage : EXIT.done;
+    const failure = failureOf(error, cutover);
+    if (wantsJson(argv)) io.stdout(`${printableJson(failureDocument(failure))}\n`);
+    else io.stderr(`${failureText(attempted, failure, io.width)}\n`);
+    return failure.exit;
+  }
+}
+
+function show(io: Io, { json }: Options, outcome: Outcome | number): number {
+  if (typeof outcome === 'number') return outcome;
+  io.stdout(json ? `${printableJson(outcome.document)}\n` : `${outcome.text}\n`);
+  return outcome.exit ?? EXIT.done;
+}
+
+/** Help goes to standard output; errors are written once, by us. */
+function silenced(program: Command, io: Io): Command {
+  for (const command of [program, ...program.commands]) {
+    command.configureOutput({ writeOut: io.stdout, writeErr: io.stderr, outputError: () => {} });
+  }
+  return program;
+}
+
+const isHelp = ({ code }: CommanderError) =>
+  code === 'commander.help' || code === 'commander.helpDisplayed' || code === 'commander.version';
+
+/** Asked of the words themselves, since they may be what could not be understood. */
+function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--');
+  return argv.slice(0, end < 0 ? argv.length : end).includes('--json');
+}
