@@ -85,13 +85,23 @@ export function install({ print = console.log } = {}) {
   if (why === null) return;
   const startedMs = Date.now();
   print(`Installing the dependencies (${why}); this takes about a minute …`);
-  const run = runNpm(['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  const run = installExactly();
   if (run.status !== 0) {
     throw new Error(
       `npm ci failed${run.error ? `: ${run.error.message}` : ''}. Its output:\n${run.stdout}${run.stderr}`,
     );
   }
   print(`Installed in ${seconds(startedMs)}.`);
+}
+
+/**
+ * `npm ci`. It refuses a lockfile that leaves out optional packages of other systems, which some registries do not carry;
+ * then the same versions are installed without touching the lockfile.
+ */
+function installExactly() {
+  const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
+  const run = runNpm(['ci', ...quiet]);
+  return run.status !== 0 && run.stderr.includes('EUSAGE') ? runNpm(['install', '--no-save', ...quiet]) : run;
 }
 
 /**

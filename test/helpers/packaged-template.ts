@@ -1,0 +1,134 @@
+/**
+ * Packages the service as a deployment would and reads the template back. Works on a copy with stand-in bundles in the
+ * temporary directory, so that it needs no build and can be sure what may end up in a package.
+ */
+
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+export const ROOT = join(import.meta.dirname, '../..');
+
+export const FUNCTIONS = [
+  'route',
+  'outcomes',
+  'control',
+  'gateway',
+  'dashboard',
+  'tick',
+  'relay',
+  'shadow-writer',
+  'backfill',
+  'verify',
+] as const;
+
+/** What a deployment must say; values as they would look. */
+export const PARAMETERS: Readonly<Record<string, string>> = {
+  jwtIssuer: 'https://id.example.com',
+  jwtAudience: 'crossfade',
+  jwks: '{"keys":[]}',
+  databaseUrl: 'postgres://crossfade_runtime@db.example.com:5432/app',
+  ownerDatabaseUrl: 'postgres://crossfade_owner@db.example.com:5432/app',
+  databaseResourceId: 'db-ABCDEFGH',
+  vpcId: 'vpc-1',
+  subnetIds: 'subnet-1,subnet-2',
+  routeTableIds: 'rtb-1',
+  databaseSecurityGroupId: 'sg-1',
+  dynamodbPrefixListId: 'pl-1',
+};
+
+export type Resource = {
+  Type: string;
+  Properties: Record<string, unknown>;
+  DependsOn?: string | string[];
+  DeletionPolicy?: string;
+  UpdateReplacePolicy?: string;
+};
+
+export type Packaged = {
+  resources: Record<string, Resource>;
+  outputs: Record<string, unknown>;
+  stackPolicy: readonly Record<string, unknown>[];
+  /** File names by function. */
+  zips: Record<string, string[]>;
+};
+
+export type Workspace = {
+  directory: string;
+  /** Runs the framework; rejects with its output when it fails. */
+  serverless(words: readonly string[]): Promise<string>;
+  package(stage: string, parameters: Readonly<Record<string, string>>): Promise<Packaged>;
+  remove(): void;
+};
+
+/** A copy of the service, with one stand-in bundle per function and a few files that belong in no package. */
+export function workspace(): Workspace {
+  const directory = mkdtempSync(join(tmpdir(), 'crossfade-package-'));
+  cpSync(join(ROOT, 'serverless.yml'), join(directory, 'serverless.yml'));
+  cpSync(join(ROOT, 'package.json'), join(directory, 'package.json'));
+  mkdirSync(join(directory, 'infra'));
+  for (const file of readdirSync(join(ROOT, 'infra')).filter((name) => /\.(yml|cjs)$/.test(name)))
+    cpSync(join(ROOT, 'infra', file), join(directory, 'infra', file));
+  symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'), 'dir');
+  writeFileSync(join(directory, '.env'), 'SECRET=1');
+  for (const name of FUNCTIONS) {
+    const folder = join(directory, 'dist/functions', name);
+    mkdirSync(folder, { recursive: true });
+    for (const file of ['index.mjs', 'part-1.mjs', 'index.mjs.map', 'index.cjs']) writeFileSync(join(folder, file), '');
+  }
+  const serverless = (words: readonly string[]) => run(directory, words);
+  return {
+    directory,
+    serverless,
+    package: async (stage, parameters) => {
+      const out = join(directory, `out-${stage}`);
+      const given = Object.entries(parameters).map(([name, value]) => `--param=${name}=${value}`);
+      await serverless(['package', '--stage', stage, '--package', out, ...given]);
+      return read(out);
+    },
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
+
+/** Without credentials and CROSSFADE_ variables of the shell; a proxy that leads nowhere stands for "no network". */
+async function run(directory: string, words: readonly string[]): Promise<string> {
+  const kept = Object.entries(process.env).filter(([name]) => !/^(AWS_|CROSSFADE_)/.test(name));
+  const env = {
+    ...Object.fromEntries(kept),
+    HTTPS_PROXY: 'http://127.0.0.1:9',
+    HTTP_PROXY: 'http://127.0.0.1:9',
+    HOME: directory,
+  };
+  const program = join(ROOT, 'node_modules/serverless/bin/serverless.js');
+  try {
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [program, ...words], {
+      cwd: directory,
+      env,
+    });
+    return stdout + stderr;
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout: string; stderr: string };
+    throw new Error(`serverless ${words.join(' ')} failed:\n${stdout}${stderr}`);
+  }
+}
+
+function read(out: string): Packaged {
+  const template = JSON.parse(readFileSync(join(out, 'cloudformation-template-update-stack.json'), 'utf8'));
+  const state = JSON.parse(readFileSync(join(out, 'serverless-state.json'), 'utf8'));
+  return {
+    resources: template.Resources,
+    outputs: template.Outputs,
+    stackPolicy: state.service.provider.stackPolicy,
+    zips: Object.fromEntries(FUNCTIONS.map((name) => [name, zipEntries(readFileSync(join(out, `${name}.zip`)))])),
+  };
+}
+
+/** File names in the central directory of a zip file. */
+function zipEntries(zip: Buffer): string[] {
+  const names: string[] = [];
+  for (let at = zip.indexOf('PK\x01\x02', 0, 'latin1'); at >= 0; at = zip.indexOf('PK\x01\x02', at + 4, 'latin1'))
+    names.push(zip.toString('utf8', at + 46, at + 46 + zip.readUInt16LE(at + 28)));
+  return names;
+}

@@ -1,0 +1,303 @@
+/**
+ * Who may do what: packages, routes, roles and secrets of the packaged template, one rule per requirement. A rule knows
+ * how to break a template, so that the test can show that it would notice.
+ */
+
+import { FUNCTIONS, PARAMETERS, type Packaged, type Resource } from './packaged-template.ts';
+import {
+  at,
+  differences,
+  functionOf,
+  type Json,
+  ofType,
+  properties,
+  put,
+  type Rule,
+  type Statement,
+  same,
+  statementIn,
+  statements,
+} from './template-access.ts';
+
+/** The scope of every route; null: open. */
+export const ROUTE_SCOPES: Readonly<Record<string, string | null>> = {
+  'GET /v1/health': null,
+  'GET /v1/route/{cutover}': 'route:read',
+  'POST /v1/route': 'route:read',
+  'POST /v1/outcomes': 'outcomes:write',
+  'GET /v1/cutovers': 'control:read',
+  'GET /v1/cutovers/{cutover}': 'control:read',
+  'GET /v1/cutovers/{cutover}/plan': 'control:read',
+  'GET /v1/cutovers/{cutover}/history': 'control:read',
+  'GET /v1/cutovers/{cutover}/verification': 'control:read',
+  'POST /v1/cutovers/{cutover}/start': 'control:write',
+  'POST /v1/cutovers/{cutover}/advance': 'control:write',
+  'POST /v1/cutovers/{cutover}/approve': 'control:write',
+  'POST /v1/cutovers/{cutover}/pause': 'control:write',
+  'POST /v1/cutovers/{cutover}/resume': 'control:write',
+  'POST /v1/cutovers/{cutover}/rollback': 'control:write',
+  'POST /v1/cutovers/{cutover}/reset': 'control:write',
+  'POST /v1/cutovers/{cutover}/verify': 'control:write',
+  'POST /v1/cutovers/{cutover}/repair': 'control:write',
+  'POST /v1/cutovers/{cutover}/complete': 'control:complete',
+  'POST /v1/cutovers/{cutover}/cleanup': 'control:cleanup',
+  'GET /v1/system': 'control:read',
+  'POST /v1/system/emergency-stop': 'control:stop',
+  'POST /v1/system/rollback': 'control:stop',
+  'POST /v1/system/reset': 'control:stop',
+  'GET /v1/flags': 'control:read',
+  'GET /v1/report': 'control:read',
+  'GET /gateway/{cutover}/{proxy+}': 'gateway:call',
+  'HEAD /gateway/{cutover}/{proxy+}': 'gateway:call',
+  'POST /gateway/{cutover}/{proxy+}': 'gateway:call',
+  'PUT /gateway/{cutover}/{proxy+}': 'gateway:call',
+  'PATCH /gateway/{cutover}/{proxy+}': 'gateway:call',
+  'DELETE /gateway/{cutover}/{proxy+}': 'gateway:call',
+  'GET /': 'control:read',
+  'GET /dashboard/data': 'control:read',
+  'GET /dashboard/assets/{asset}': 'control:read',
+};
+
+/** Every statement that may hold a pattern: Sid → what its patterned resources look like. */
+const PATTERNS_ALLOWED: Readonly<Record<string, RegExp>> = {
+  Log: /log-group:\/aws\/lambda\/crossfade-prod-[a-z-]+:\*"\}$/,
+  Trace: /^"\*"$/,
+  NetworkInterfaces: /^"\*"$/,
+  ListStreams: /:table\/crossfade-prod-changes\/stream\/\*"\}$/,
+  SeeDeployedFlags: /\/(deployment|hostedconfigurationversion)\/\*"\}$/,
+  PublishFlags: /\/(deployment|hostedconfigurationversion)\/\*"\}$/,
+};
+
+const routes = (packaged: Packaged): [string, Json][] =>
+  ofType(packaged, 'AWS::ApiGatewayV2::Route').map(([, { Properties }]) => [String(Properties.RouteKey), Properties]);
+
+export const ACCESS_RULES: readonly Rule[] = [
+  {
+    area: 'runtime',
+    says: 'every function runs on nodejs22.x and arm64 with its own memory and time-out',
+    wrong: (it) =>
+      FUNCTIONS.flatMap((name) => [
+        ...differences(functionOf(it, name), { Runtime: 'nodejs22.x', Architectures: ['arm64'] }, `${name}: `),
+        ...['MemorySize', 'Timeout']
+          .filter((key) => !(Number(functionOf(it, name)[key]) > 0))
+          .map((key) => `${name}: no ${key}`),
+      ]),
+    break: (it) => put(functionOf(it, 'route'), 'Runtime', 'nodejs24.x'),
+  },
+  {
+    area: 'runtime',
+    says: 'each package holds the bundle of its function and nothing else: no source map, no other function, no .env',
+    wrong: (it) =>
+      FUNCTIONS.filter(
+        (name) =>
+          !same(
+            [...(it.zips[name] ?? [])].sort(),
+            ['index.mjs', 'part-1.mjs'].map((file) => `dist/functions/${name}/${file}`),
+          ),
+      ).map((name) => `${name}.zip holds ${it.zips[name]?.join(', ')}`),
+    break: (it) => it.zips.tick!.push('dist/functions/tick/index.mjs.map'),
+  },
+  {
+    area: 'routes',
+    says: 'every route but health has the token authorizer and exactly its own scope, and no other route exists',
+    wrong: (it) => {
+      const found = Object.fromEntries(
+        routes(it).map(([key, route]) => [
+          key,
+          route.AuthorizationType === 'JWT' && route.AuthorizerId ? route.AuthorizationScopes : null,
+        ]),
+      );
+      const wanted = Object.fromEntries(Object.entries(ROUTE_SCOPES).map(([key, scope]) => [key, scope && [scope]]));
+      return [...new Set([...Object.keys(found), ...Object.keys(wanted)])]
+        .filter((key) => !(key in found) || !(key in wanted) || !same(found[key], wanted[key]))
+        .map((key) => `${key}: ${JSON.stringify(found[key])}, not ${JSON.stringify(wanted[key])}`);
+    },
+    break: (it) =>
+      put(
+        it.resources.HttpApiRoutePostV1SystemEmergencyDashstop ?? firstRoute(it),
+        'Properties.AuthorizationType',
+        'NONE',
+      ),
+  },
+  {
+    area: 'routes',
+    says: 'the authorizer checks issuer and audience and reads the Authorization header only',
+    wrong: (it) =>
+      differences(properties(it, 'HttpApiAuthorizerTokens'), {
+        'JwtConfiguration.Issuer': PARAMETERS.jwtIssuer,
+        'JwtConfiguration.Audience': [PARAMETERS.jwtAudience],
+        IdentitySource: ['$request.header.Authorization'],
+      }),
+    break: (it) => put(properties(it, 'HttpApiAuthorizerTokens'), 'JwtConfiguration.Audience', []),
+  },
+  {
+    area: 'routes',
+    says: 'every route has a rate and a burst, and the stage waits until the route exists',
+    wrong: (it) => {
+      const stage = it.resources.HttpApiStage;
+      const waits = new Set([stage?.DependsOn].flat());
+      const limits = at(stage, 'Properties.RouteSettings') as Json;
+      const keys = ofType(it, 'AWS::ApiGatewayV2::Route').map(
+        ([id, { Properties }]) => [id, String(Properties.RouteKey)] as const,
+      );
+      return [
+        ...keys.filter(([id]) => !waits.has(id)).map(([, key]) => `the stage does not wait for ${key}`),
+        ...keys
+          .filter(
+            ([, key]) =>
+              !(
+                Number((limits[key] as Json)?.ThrottlingRateLimit) > 0 &&
+                Number((limits[key] as Json)?.ThrottlingBurstLimit) > 0
+              ),
+          )
+          .map(([, key]) => `${key} has no limit`),
+        ...Object.keys(limits)
+          .filter((key) => !keys.some(([, known]) => known === key))
+          .map((key) => `${key} does not exist`),
+      ];
+    },
+    break: (it) => delete (at(it.resources.HttpApiStage, 'Properties.RouteSettings') as Json)['POST /v1/outcomes'],
+  },
+  {
+    area: 'routes',
+    says: 'no CORS is configured',
+    wrong: (it) =>
+      properties(it, 'HttpApi').CorsConfiguration === undefined ? [] : ['HttpApi has a CORS configuration'],
+    break: (it) => put(properties(it, 'HttpApi'), 'CorsConfiguration', { AllowOrigins: ['*'] }),
+  },
+  {
+    area: 'roles',
+    says: 'every function has a role of its own',
+    wrong: (it) => {
+      const roles = FUNCTIONS.map((name) => JSON.stringify(functionOf(it, name).Role));
+      return new Set(roles).size === FUNCTIONS.length && !roles.includes('undefined') ? [] : [roles.join(' ')];
+    },
+    break: (it) => put(functionOf(it, 'route'), 'Role', functionOf(it, 'tick').Role),
+  },
+  {
+    area: 'roles',
+    says: 'patterns in resources and actions come from a named list only',
+    wrong: (it) =>
+      statements(it).flatMap((statement) => [
+        ...statement.Action.filter((action) => action.includes('*')).map(
+          (action) => `${statement.role}.${statement.Sid}: ${action}`,
+        ),
+        ...statement.Resource.map((resource) => JSON.stringify(resource))
+          .filter((text) => text.includes('*') && !PATTERNS_ALLOWED[statement.Sid ?? '']?.test(text))
+          .map((text) => `${statement.role}.${statement.Sid}: ${text}`),
+      ]),
+    break: (it) => put(statementIn(it, 'OutcomesRole', 'AddToWindows'), 'Resource', '*'),
+  },
+  {
+    area: 'roles',
+    says: 'nobody may delete an item, and so nobody can delete an audit entry',
+    wrong: (it) =>
+      statements(it)
+        .filter(({ Action }) => Action.some((action) => /dynamodb:(\*|Delete|BatchWrite|PartiQL)/.test(action)))
+        .map(({ role, Sid }) => `${role}.${Sid}`),
+    break: (it) => put(statementIn(it, 'TickRole', 'WriteState'), 'Action', ['dynamodb:DeleteItem']),
+  },
+  {
+    area: 'roles',
+    says: 'only control, tick and break-glass may write stages and audit entries; the others reach named items only',
+    wrong: (it) => {
+      const state = JSON.stringify({ 'Fn::GetAtt': ['StateTable', 'Arn'] });
+      const onState = statements(it).filter(({ Resource }) =>
+        Resource.some((resource) => JSON.stringify(resource) === state),
+      );
+      const keysOf = (statement: Statement) =>
+        (at(statement.Condition, 'ForAllValues:StringLike') as Json | undefined)?.['dynamodb:LeadingKeys'] as
+          | string[]
+          | undefined;
+      return onState
+        .filter((statement) => {
+          const keys = keysOf(statement);
+          if (!keys) return true;
+          const writes = statement.Action.some((action) => /Put|Update/.test(action));
+          const mayWrite = ['ControlRole', 'TickRole', 'BreakGlassRole'].includes(statement.role);
+          return writes && !mayWrite && keys.some((key) => key !== 'window#*');
+        })
+        .map(({ role, Sid }) => `${role}.${Sid}`);
+    },
+    break: (it) => put(statementIn(it, 'OutcomesRole', 'AddToWindows'), 'Condition', undefined),
+  },
+  {
+    area: 'roles',
+    says: 'route reads flags and nothing else',
+    wrong: (it) =>
+      statements(it)
+        .filter(({ role, Sid }) => role === 'RouteRole' && !['Log', 'Trace', 'ReadFlags'].includes(Sid ?? ''))
+        .map(({ Sid }) => String(Sid)),
+    break: (it) => put(statementIn(it, 'RouteRole', 'ReadFlags'), 'Sid', 'More'),
+  },
+  {
+    area: 'roles',
+    says: 'only control and tick may publish flags, in our application and environment',
+    wrong: (it) => {
+      const wanted = [
+        'appconfig:CreateHostedConfigurationVersion',
+        'appconfig:StartDeployment',
+        'appconfig:StopDeployment',
+      ];
+      const may = (role: string) =>
+        statements(it)
+          .filter((one) => one.role === role)
+          .flatMap((one) => one.Action);
+      const publishers = statements(it).filter(({ Action }) => Action.some((action) => wanted.includes(action)));
+      return [
+        ...publishers.filter(({ role }) => !['ControlRole', 'TickRole'].includes(role)).map(({ role }) => role),
+        ...publishers
+          .filter(
+            ({ Resource }) => !Resource.every((one) => /\$\{Flags(Application|Strategy)\}/.test(JSON.stringify(one))),
+          )
+          .map(({ role }) => `${role} reaches other applications`),
+        ...['ControlRole', 'TickRole'].flatMap((role) =>
+          wanted.filter((action) => !may(role).includes(action)).map((a) => `${role} lacks ${a}`),
+        ),
+      ];
+    },
+    break: (it) => put(statementIn(it, 'RouteRole', 'ReadFlags'), 'Action', ['appconfig:StartDeployment']),
+  },
+  {
+    area: 'secrets',
+    says: 'each database right is for one user of one database; only control and tick may be its owner',
+    wrong: (it) => {
+      const grants = statements(it).filter(({ Action }) => Action.some((action) => action.startsWith('rds-db')));
+      return grants
+        .filter(({ role, Sid, Resource }) => {
+          const user = Sid === 'OwnerDatabase' ? 'crossfade_owner' : 'crossfade_runtime';
+          const exact = Resource.length === 1 && JSON.stringify(Resource[0]).endsWith(`:dbuser:db-ABCDEFGH/${user}"}`);
+          return !exact || (Sid === 'OwnerDatabase' && !['ControlRole', 'TickRole'].includes(role));
+        })
+        .map(({ role, Sid }) => `${role}.${Sid}`)
+        .concat(grants.length === 0 ? ['nobody may connect'] : []);
+    },
+    break: (it) => put(statementIn(it, 'VerifyRole', 'Database'), 'Sid', 'OwnerDatabase'),
+  },
+  {
+    area: 'secrets',
+    says: 'nothing secret is in the environment of a function',
+    wrong: (it) =>
+      FUNCTIONS.flatMap((name) =>
+        Object.entries(at(functionOf(it, name), 'Environment.Variables') as Json)
+          .filter(
+            ([key, value]) =>
+              /PASSWORD|SECRET|TOKEN|PRIVATE|ACCESS_KEY/i.test(key) || /:\/\/[^/@]*:[^/@]*@|"d":/.test(String(value)),
+          )
+          .map(([key]) => `${name}: ${key}`),
+      ),
+    break: (it) => put(functionOf(it, 'tick'), 'Environment.Variables.CROSSFADE_DATABASE_URL', 'postgres://a:b@c/d'),
+  },
+  {
+    area: 'secrets',
+    says: 'the key rotates and is kept',
+    wrong: (it) => [
+      ...differences(properties(it, 'DataKey'), { EnableKeyRotation: true }),
+      ...differences(it.resources.DataKey, { DeletionPolicy: 'Retain', UpdateReplacePolicy: 'Retain' }),
+    ],
+    break: (it) => put(properties(it, 'DataKey'), 'EnableKeyRotation', false),
+  },
+];
+
+const firstRoute = (packaged: Packaged): Resource =>
+  ofType(packaged, 'AWS::ApiGatewayV2::Route').find(([, route]) => route.Properties.AuthorizationType)![1];

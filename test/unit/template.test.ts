@@ -1,0 +1,87 @@
+/** What would be deployed: the packaged template, rule by rule, and each rule shown to notice its own violation. */
+
+import { createRequire } from 'node:module';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PARAMETERS, type Packaged, type Workspace, workspace } from '../helpers/packaged-template.ts';
+import { ACCESS_RULES } from '../helpers/template-rules-access.ts';
+import { PLATFORM_RULES } from '../helpers/template-rules-platform.ts';
+
+let service: Workspace;
+let deployed: Packaged;
+let local: Packaged;
+
+beforeAll(async () => {
+  service = workspace();
+  // One after the other: the framework works in one folder of the service.
+  deployed = await service.package('prod', PARAMETERS);
+  local = await service.package('local', {});
+});
+afterAll(() => service?.remove());
+
+for (const { area, says, wrong, break: damage } of [...ACCESS_RULES, ...PLATFORM_RULES]) {
+  describe(area, () => {
+    it(says, () => {
+      expect(wrong(deployed)).toEqual([]);
+    });
+
+    it(`would notice if not: ${says}`, () => {
+      const damaged = structuredClone(deployed);
+      damage(damaged);
+      expect(wrong(damaged)).not.toEqual([]);
+    });
+  });
+}
+
+describe('stages', () => {
+  it('the local stage packages without parameters, and its functions use the servers of this machine', () => {
+    const variables = local.resources.TickLambdaFunction?.Properties.Environment as {
+      Variables: Record<string, string>;
+    };
+    expect(variables.Variables).toMatchObject({
+      CROSSFADE_PROFILE: 'local',
+      CROSSFADE_DYNAMODB_ENDPOINT: 'http://127.0.0.1:3003',
+      AWS_ACCESS_KEY_ID: 'local',
+    });
+    expect(local.resources.TickLambdaFunction?.Properties.VpcConfig).toBeUndefined();
+  });
+
+  it('a deployment names every missing parameter at once', async () => {
+    await expect(service.package('staging', { vpcId: 'vpc-1' })).rejects.toThrow(
+      /jwtIssuer[\s\S]*databaseUrl[\s\S]*subnetIds[\s\S]*dynamodbPrefixListId/,
+    );
+  });
+
+  it('the local stage cannot be deployed', async () => {
+    await expect(service.serverless(['deploy'])).rejects.toThrow("Stage 'local' runs on this machine only");
+  });
+});
+
+describe('settings', () => {
+  const settings = createRequire(import.meta.url)('../../infra/settings.cjs');
+  const resolved = (given: Record<string, string>, stage = 'prod') =>
+    settings({
+      resolveVariable: async (name: string) => {
+        if (name === 'sls:stage') return stage;
+        if (name === 'self:provider.region') return given.region ?? 'eu-central-1';
+        return given[name.replace(/^param:|, null$/g, '')] ?? null;
+      },
+    });
+
+  it('reserves nothing where the parameter is 0', async () => {
+    const { concurrency } = await resolved({ ...PARAMETERS, reservedControl: '0', reservedTick: '3' });
+    expect(concurrency).toMatchObject({ control: null, tick: 3 });
+  });
+
+  it.each(['-1', '1.5', 'many'])('refuses %s as a reservation', async (reservedTick) => {
+    await expect(resolved({ ...PARAMETERS, reservedTick })).rejects.toThrow('not a whole number');
+  });
+
+  it('refuses a password in a database address', async () => {
+    const databaseUrl = 'postgres://crossfade_runtime:secret@db.example.com/app';
+    await expect(resolved({ ...PARAMETERS, databaseUrl })).rejects.toThrow(/databaseUrl holds a password/);
+  });
+
+  it('asks for the agent layer where none is pinned', async () => {
+    await expect(resolved({ ...PARAMETERS, region: 'us-gov-west-1' })).rejects.toThrow('appConfigLayer');
+  });
+});
