@@ -92,19 +92,26 @@ const invalidView = ({ id, why }: { id: string; why: string }): InvalidView => (
   why,
 });
 
-/** The worst thing wins. */
+/** Everything that is not well, the worst first; how it is to be taken follows the worst. */
 function headline(report: SystemReport): Badge {
-  const of = (...healths: Health[]) => report.cutovers.filter((cutover) => healths.includes(cutover.health)).length;
-  const many = (n: number, what: string): string => `${n} ${n === 1 ? 'cutover' : 'cutovers'} ${what}`;
   if (report.emergencyStop) return { text: 'Everything is stopped', tone: 'bad' };
   if (report.cutovers.length === 0) return { text: 'No cutover is declared', tone: 'idle' };
-  if (of('invalid') > 0) return { text: many(of('invalid'), 'unreadable'), tone: 'bad' };
-  if (of('rolling_back') > 0) return { text: many(of('rolling_back'), 'about to be rolled back'), tone: 'bad' };
-  if (of('rolled_back') > 0) return { text: many(of('rolled_back'), 'rolled back'), tone: 'bad' };
-  if (of('held') > 0) return { text: many(of('held'), 'held'), tone: 'wait' };
-  if (of('healthy', 'ready', 'done') === 0) return { text: 'Nothing has been started', tone: 'idle' };
-  return { text: 'All healthy', tone: 'good' };
+  const troubles = TROUBLES.map(([health, words, tone]) => {
+    const many = report.cutovers.filter((cutover) => cutover.health === health).length;
+    return { many, words, tone };
+  }).filter(({ many }) => many > 0);
+  const worst = troubles[0];
+  if (worst) return { text: troubles.map(({ many, words }) => `${many} ${words}`).join(', '), tone: worst.tone };
+  const running = report.cutovers.some((cutover) => cutover.health !== 'idle');
+  return running ? { text: 'All healthy', tone: 'good' } : { text: 'Nothing has been started', tone: 'idle' };
 }
+
+const TROUBLES = [
+  ['rolling_back', 'about to be rolled back', 'bad'],
+  ['invalid', 'unreadable', 'bad'],
+  ['rolled_back', 'rolled back', 'bad'],
+  ['held', 'held', 'wait'],
+] as const satisfies readonly [Health, string, Tone][];
 
 function flagsView(report: SystemReport): { text: string; ok: boolean } {
   const { reachable, version } = report.flags;

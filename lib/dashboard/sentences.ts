@@ -144,6 +144,19 @@ const CONDITIONS: Readonly<Record<string, { label: string; unit: Unit; release: 
   validation: { label: 'Validation', unit: 'percent', release: 'A complete pass above the limit releases it.' },
 };
 
+/** Conditions that ask for at least so much. */
+const AT_LEAST: ReadonlySet<string> = new Set([
+  'dwell',
+  'paused',
+  'flags',
+  'approval',
+  'database',
+  'backfill',
+  'verification',
+  'samples',
+  'validation',
+]);
+
 export type ConditionLine = {
   code: string;
   label: string;
@@ -151,19 +164,17 @@ export type ConditionLine = {
   text: string;
   seen: string;
   limit: string;
+  /** What the limit is: the most that may be, or the least that must be. */
+  limitIs: 'limit' | 'needed';
   /** What would release it; empty when it holds. */
   release: string;
 };
 
-/** `fired`: a guard, whose figures are always rates and which nothing releases but a rollback. */
+/** `fired`: a guard, whose figures are always rates and which only a rollback answers. */
 export function conditionLine(condition: Condition, fired: boolean): ConditionLine {
   const known = CONDITIONS[condition.code] ?? { label: condition.code, unit: 'word', release: '' };
   const unit = fired ? 'percent' : known.unit;
-  const release = condition.ok
-    ? ''
-    : fired
-      ? 'The next tick rolls back, unless rolling back was made manual.'
-      : known.release;
+  const release = condition.ok || fired ? '' : known.release;
   return {
     code: condition.code,
     label: known.label,
@@ -171,6 +182,7 @@ export function conditionLine(condition: Condition, fired: boolean): ConditionLi
     text: condition.text,
     seen: figure(condition.value, unit),
     limit: figure(condition.limit, unit),
+    limitIs: !fired && AT_LEAST.has(condition.code) ? 'needed' : 'limit',
     release,
   };
 }
@@ -189,6 +201,6 @@ export function figure(value: number | string | null, unit: Unit): string {
     case 'minutes':
       return `${Math.round(value * 10) / 10} min`;
     default:
-      return String(value);
+      return String(value).replace(/\B(?=(\d{3})+$)/g, '\u202f');
   }
 }

@@ -6,22 +6,31 @@ import type { CutoverReport } from '../flows/report.ts';
 export type Step = { text: string; command: string | null };
 
 /** A command at the start of a step: verb, id, options with their values; what follows is explanation. */
-const LEADING = /^(crossfade [a-z-]+ [a-z0-9_]+(?: --[a-z-]+ (?:'[^']*'|[^\s';]+))*)(?: +(.+))?$/s;
+const LEADING = /^(crossfade [a-z-]+ \S+(?: --[a-z-]+ (?:'[^']*'|[^\s';]+))*)(?: +(.+))?$/s;
 const QUOTED = /'(crossfade [^']+)'/g;
 
 /**
- * The report's next steps, without those that only repeat a reason: reasons are shown in full elsewhere, and only the
- * commands they name are kept.
+ * The report's next steps, without what they repeat: reasons for a hold and the cause of a rollback are shown in full
+ * elsewhere, and only the commands they name are kept.
  */
-export function stepsOf(report: Pick<CutoverReport, 'nextSteps' | 'verdict'>): Step[] {
+export function stepsOf(
+  report: Pick<CutoverReport, 'id' | 'nextSteps' | 'verdict' | 'rollback' | 'pending' | 'health'>,
+): Step[] {
   const reasons = new Set(report.verdict.reasons.map((reason) => reason.text));
-  return report.nextSteps.flatMap((step): Step[] => {
+  const steps = report.nextSteps.flatMap((step): Step[] => {
     const leading = LEADING.exec(step);
     if (leading) return [{ text: leading[2] ?? '', command: leading[1]! }];
-    if (!reasons.has(step)) return [{ text: step, command: null }];
-    return [...step.matchAll(QUOTED)].map((match) => ({ text: '', command: match[1]! }));
+    if (reasons.has(step)) return [...step.matchAll(QUOTED)].map((match) => ({ text: '', command: match[1]! }));
+    if (report.rollback && step.endsWith(report.rollback.reason)) return [{ text: 'mend the cause', command: null }];
+    return [{ text: step, command: null }];
   });
+  return report.health === 'rolling_back' && !report.pending ? [...steps, ...goBack(report.id)] : steps;
 }
+
+const goBack = (id: string): Step[] => [
+  { text: 'the next tick rolls back, unless rolling back was made manual', command: null },
+  { text: 'goes back at once', command: `crossfade rollback ${id} --reason '…'` },
+];
 
 /** Every command that is legal now, spelled out. */
 export function commandsOf(report: Pick<CutoverReport, 'id' | 'stageKind' | 'pending' | 'paused'>): string[] {

@@ -158,7 +158,10 @@ function windowOf(traffic: Traffic, side: MinuteWindow['side'], minute: number):
     const bucket = bucketIndex(value);
     latency[bucket] = (latency[bucket] ?? 0) + 1;
   }
-  const errors = Math.round(count * traffic.errorRate * (1 + Math.sin(minute * 2.3)));
+  const errors = Math.max(
+    0,
+    Math.round(count * traffic.errorRate + 0.9 * Math.sin(minute * 12.9898) * Math.sign(traffic.errorRate)),
+  );
   const checks = side === 'shadow' ? Math.round(count / 4) : 0;
   return {
     minute,
@@ -176,7 +179,7 @@ function windowOf(traffic: Traffic, side: MinuteWindow['side'], minute: number):
 
 const plan = builtInPlan('gradual');
 const ADA = 'ada@example.com';
-const legacy = (): Traffic => ({ perMinute: 1200, p50: 8.2, tail: 1.3, errorRate: 0.0004 });
+const legacy = (): Traffic => ({ perMinute: 1200, p50: 8.2, tail: 1.3, errorRate: 0.0012 });
 const lighter = (): Traffic => ({ perMinute: 130, p50: 6.1, tail: 1.2, errorRate: 0 });
 const started = (ago: number): [number, Event, string] => [ago, { type: 'started', plan }, ADA];
 const advanced = (ago: number, from: string, to: string): [number, Event] => [
@@ -207,7 +210,7 @@ export const held: Actor = {
   id: 'track',
   events: [started(400), advanced(300, 'dual_write', 'test_1'), advanced(84, 'test_1', 'test_10')],
   primary: legacy,
-  shadow: (ago) => (ago <= 84 ? { ...lighter(), p50: 10.4, tail: 1.5 } : null),
+  shadow: (ago) => (ago <= 84 ? { ...lighter(), p50: 9.4, tail: 1.3 } : null),
   table: {
     lagMs: 2_900,
     outboxRows: 214,
@@ -296,10 +299,11 @@ export const unreadable: Actor = {
   invalid: "The item of cutover 'album' has no version: somebody edited it by hand. Restore it from the audit log.",
 };
 
-export const HOSTILE = '<script>alert(1)</script></svg>" onmouseover=\u001b[31mred\u001b[0m javascript:\u202egnp';
+export const HOSTILE =
+  '<img src=x onerror="window.owned=1"><script>alert(1)</script></svg>" onmouseover=\u001b[31mred\u001b[0m javascript:\u202egnp';
 
 export const hostile: Actor = {
-  id: '<script>document.title="owned"</script>',
+  id: '<img/src=x/onerror=window.owned=1>',
   kind: 'table',
   events: [
     [30, { type: 'started', plan }, HOSTILE],

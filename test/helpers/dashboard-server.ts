@@ -15,6 +15,10 @@ export type DashboardServer = {
   /** What the emergency stop answers from now on. */
   stopAnswer: { status: number; body: unknown };
   posted: Posted[];
+  /** How often the figures were asked for. */
+  asked: number;
+  /** The page as sent; a test may break it to see that its own checks notice. */
+  page: { html: string; headers: Record<string, string> };
   close(): Promise<void>;
 };
 
@@ -30,10 +34,10 @@ export async function dashboardServer(answer: DashboardServer['answer']): Promis
       return json(self.stopAnswer.status, self.stopAnswer.body);
     }
     if (path === '/') {
-      const { html, headers } = renderPage();
-      return send(200, headers, html);
+      return send(200, self.page.headers, self.page.html);
     }
     if (path === '/dashboard/data') {
+      self.asked += 1;
       if (self.answer === 'never') return;
       if ('status' in self.answer) return json(self.answer.status, { detail: self.answer.detail });
       return json(200, dashboardData(self.answer.scene.report, self.answer.scene.audit));
@@ -47,6 +51,8 @@ export async function dashboardServer(answer: DashboardServer['answer']): Promis
     answer,
     stopAnswer: { status: 200, body: { cutovers: [], published: true } },
     posted: [],
+    asked: 0,
+    page: renderPage(),
     close: () =>
       new Promise((closed) => {
         server.close(() => closed());

@@ -18,12 +18,13 @@ export function sign(tone) {
 
 export const badge = ({ text, tone }) => el('span', { class: `badge tone-${tone}` }, sign(tone), text);
 
-/** A command to copy. What is copied is what is shown. */
+/** A command to copy. What is copied is what is shown; lines break between its words only, where that is possible. */
 export function command(text) {
+  const words = text.split(' ').flatMap((word, index) => [index > 0 ? ' ' : null, el('span', {}, word)]);
   return el(
     'div',
     { class: 'command' },
-    el('code', { tabindex: '0' }, text),
+    el('code', { tabindex: '0' }, words),
     el('button', { type: 'button', 'data-copy': text, 'aria-label': `Copy: ${text}` }, 'Copy'),
   );
 }

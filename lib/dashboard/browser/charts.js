@@ -43,15 +43,16 @@ export function draw(node, cutover) {
 
 function create(node, kind) {
   const key = el('ul', { class: 'legend' });
+  const when = el('span', {});
   const canvas = el('div', { class: 'canvas', 'aria-hidden': 'true' });
   node.setAttribute('role', 'img');
   node.append(
-    el('h4', {}, `${kind.title}, last hour`),
+    el('h4', {}, kind.title, when),
     key,
     canvas,
     el('p', { class: 'nothing' }, 'Nothing recorded in the last hour'),
   );
-  const plot = { key, marks: [], chart: null };
+  const plot = { key, when, marks: [], chart: null };
   plot.chart = new uPlot(options(kind, plot, canvas.clientWidth || 300), null, canvas);
   new ResizeObserver(() => {
     if (canvas.clientWidth > 0) plot.chart.setSize({ width: canvas.clientWidth, height: HEIGHT });
@@ -107,34 +108,51 @@ function seriesOptions({ color: name, dash, width, label }) {
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-/** Upright lines where the stage changed. */
+/** Upright lines where the stage changed, each with its name where there is room; the newest, which come first, have it. */
 function drawMarks(chart, marks) {
   const { ctx, bbox } = chart;
+  const pixel = devicePixelRatio;
+  const end = bbox.left + bbox.width;
+  const taken = [];
   ctx.save();
-  ctx.strokeStyle = color('--mark');
-  ctx.fillStyle = color('--quiet');
-  ctx.font = `${10 * devicePixelRatio}px system-ui, sans-serif`;
+  ctx.font = `${10 * pixel}px system-ui, sans-serif`;
   for (const { atMs, label } of marks) {
     const x = chart.valToPos(atMs / 1000, 'x', true);
-    if (x < bbox.left || x > bbox.left + bbox.width) continue;
-    const right = x + ctx.measureText(label).width > bbox.left + bbox.width;
-    ctx.textAlign = right ? 'right' : 'left';
-    ctx.fillRect(x, bbox.top, devicePixelRatio, bbox.height);
-    ctx.fillText(label, x + (right ? -4 : 4) * devicePixelRatio, bbox.top + 9 * devicePixelRatio);
+    if (x < bbox.left || x > end) continue;
+    ctx.fillStyle = color('--mark');
+    ctx.fillRect(x, bbox.top, pixel, bbox.height);
+    const width = ctx.measureText(label).width + 8 * pixel;
+    const from = x + width > end ? x - width : x;
+    if (taken.some((other) => from < other.to && other.from < from + width)) continue;
+    taken.push({ from, to: from + width });
+    ctx.fillStyle = color('--quiet');
+    ctx.fillText(label, from + 4 * pixel, bbox.top + 9 * pixel);
   }
   ctx.restore();
 }
 
-/** Names of the lines with the value under the pointer, or else the last one. */
+/** Names of the lines with the values under the pointer, or else the last ones. */
 function legend(plot, kind, index) {
-  const items = SIDES.map(({ side, name }) => {
-    const values = kind.lines.flatMap((line, at) =>
-      line.side === side ? [`${line.label} ${kind.format(valueAt(plot, at, index))}`.trim()] : [],
-    );
-    return el('li', {}, el('i', { class: `swatch ${side}` }), `${name} `, el('b', {}, values.join(' · ')));
-  });
+  const items = SIDES.map(({ side, name }) =>
+    el(
+      'li',
+      {},
+      el('i', { class: `swatch ${side}` }),
+      el('span', {}, name),
+      el('b', {}, valuesOf(plot, kind, side, index)),
+    ),
+  );
+  patchChildren(plot.key, el('ul', {}, items));
   const at = index === null ? null : plot.chart.data[0][index];
-  patchChildren(plot.key, el('ul', {}, items, el('li', { class: 'at' }, at ? clockMinute(at * 1000) : '')));
+  plot.when.textContent = at ? `at ${clockMinute(at * 1000)}` : 'last hour';
+}
+
+function valuesOf(plot, kind, side, index) {
+  const lines = kind.lines
+    .map((line, at) => ({ ...line, value: valueAt(plot, at, index) }))
+    .filter((line) => line.side === side);
+  if (lines.every((line) => line.value === null)) return '–';
+  return lines.map(({ label, value }) => `${label} ${kind.format(value)}`.trim()).join(' · ');
 }
 
 function valueAt(plot, line, index) {

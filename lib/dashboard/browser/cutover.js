@@ -27,7 +27,13 @@ export function cutoverCard(cutover) {
       cutover.flagsDeployed || version === 0 ? null : ' Its flags are not deployed yet.',
     ),
     stageLine(cutover),
-    el('div', { class: 'split' }, el('div', { class: 'facts' }, facts(cutover)), plots(cutover)),
+    el(
+      'div',
+      { class: 'split' },
+      el('div', { class: 'facts' }, situation(cutover)),
+      el('div', { class: 'facts' }, outlook(cutover)),
+    ),
+    plots(cutover),
     cutover.kind === 'table' ? tableStrip(cutover) : null,
   );
 }
@@ -45,20 +51,17 @@ function invalidCard({ id, why, badge: invalid }) {
   );
 }
 
-function facts(cutover) {
-  return [
-    shareBar(cutover),
-    dwell(cutover),
-    rollbackPanel(cutover),
-    reasonsPanel(cutover),
-    nextSteps(cutover),
-    comparison(cutover),
-    gates(cutover),
-  ];
-}
+const situation = (cutover) => [
+  shareBar(cutover),
+  dwell(cutover),
+  rollbackPanel(cutover),
+  reasonsPanel(cutover),
+  gates(cutover),
+];
+const outlook = (cutover) => [nextSteps(cutover), comparison(cutover)];
 
 function dwell({ stageKind, stage, minutesInStage, dwellMinutes, minutesToEligibility }) {
-  if (stageKind === 'disabled') return null;
+  if (stageKind === 'disabled' || stageKind === 'rolled_back') return null;
   const waits = ['dual_write', 'ramp', 'full'].includes(stageKind) && dwellMinutes > 0;
   const left = minutesToEligibility > 0 ? `${minutes(minutesToEligibility)} to eligibility` : 'long enough to go on';
   return el(
@@ -82,7 +85,9 @@ function rollbackPanel({ rollback }) {
 }
 
 /** Why it stays, or why it goes back, one full sentence each; figures and limit beside it. */
-function reasonsPanel({ health, reasons, badge: { text } }) {
+function reasonsPanel({ health, reasons: all, badge: { text } }) {
+  // The bar above tells of the time; as the only thing to wait for it needs no panel.
+  const reasons = health === 'healthy' ? all.filter(({ code }) => code !== 'dwell') : all;
   if (reasons.length === 0) return null;
   const [tone, title] =
     health === 'rolling_back'
@@ -100,7 +105,7 @@ function reasonsPanel({ health, reasons, badge: { text } }) {
         { class: 'figures' },
         el('span', {}, reason.label),
         el('span', {}, 'seen ', el('b', {}, reason.seen)),
-        el('span', {}, 'limit ', el('b', {}, reason.limit)),
+        el('span', {}, `${reason.limitIs} `, el('b', {}, reason.limit)),
       ),
     ),
   );
@@ -134,7 +139,7 @@ function nextSteps({ steps, commands }) {
 
 /** Both sides since the stage was entered. */
 function comparison({ stageKind, figures: { primary, shadow, checks, mismatches } }) {
-  if (primary.count + shadow.count + checks === 0 || stageKind === 'disabled') return null;
+  if (primary.count + shadow.count === 0 || stageKind === 'disabled' || stageKind === 'rolled_back') return null;
   const row = (name, side, figures) =>
     el(
       'tr',
@@ -194,8 +199,9 @@ function gates({ gates: lines }) {
   );
 }
 
-function plots() {
-  return el('div', { class: 'plots' }, plot('latency'), plot('errors'));
+function plots({ stageKind, series: { primary, shadow } }) {
+  const recorded = [...primary.count, ...shadow.count].some((calls) => calls > 0);
+  return stageKind === 'disabled' && !recorded ? null : el('div', { class: 'plots' }, plot('latency'), plot('errors'));
 }
 
 const plot = (kind) =>

@@ -63,7 +63,7 @@ function offline(error) {
       'p',
       { class: 'notice tone-bad' },
       sign('bad'),
-      el('span', {}, el('b', {}, `${since}: `), `${why}. Trying again every 5 s.`),
+      el('span', {}, el('b', {}, `${since}: `), `${why.replace(/\.$/, '')}. Trying again every 5 s.`),
     ),
   );
   if (last) return;

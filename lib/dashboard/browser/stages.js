@@ -29,8 +29,8 @@ export function shareBar({ sharePpm }) {
   return el(
     'div',
     { class: 'share' },
-    el('span', {}, el('i', { class: 'swatch shadow' }), 'Reads on the shadow ', el('b', {}, share(sharePpm))),
-    el('span', {}, 'on the primary ', el('b', {}, share(1_000_000 - sharePpm)), el('i', { class: 'swatch primary' })),
+    el('span', {}, el('i', { class: 'swatch shadow' }), 'Reads: shadow ', el('b', {}, share(sharePpm))),
+    el('span', {}, 'primary ', el('b', {}, share(1_000_000 - sharePpm)), el('i', { class: 'swatch primary' })),
     el('progress', {
       value: sharePpm,
       max: 1_000_000,

@@ -3,7 +3,7 @@
  * request after a lost answer is safe, since it carries the same idempotency key.
  */
 
-import { badge, sign } from './badges.js';
+import { sign } from './badges.js';
 import { byId, el, show } from './dom.js';
 
 let attempt = { key: '', reason: '' };
@@ -24,6 +24,7 @@ function open() {
   show('stop-result');
   byId('stop-reason').value = '';
   byId('stop-cancel').textContent = 'Cancel';
+  byId('stop-confirm').hidden = false;
   ready(true);
   byId('stop').showModal();
   byId('stop-reason').focus();
@@ -46,6 +47,7 @@ async function confirm() {
     const result = await send(reason);
     show('stop-result', outcome(result));
     byId('stop-cancel').textContent = 'Close';
+    byId('stop-confirm').hidden = true;
     byId('stop-cancel').focus();
     done();
   } catch (error) {
@@ -82,11 +84,12 @@ function outcome({ cutovers = [], published }) {
   const lines = cutovers.map(({ id, from, to, problem }) =>
     el('li', {}, el('b', {}, id), problem ? ` could not be rolled back: ${problem}` : ` went from ${from} to ${to}`),
   );
+  const tone = published && cutovers.every(({ problem }) => !problem) ? 'good' : 'wait';
   const flags = published ? 'The flags are deployed.' : 'The flags are not deployed yet; every tick tries again.';
   return el(
     'div',
-    { class: 'panel tone-good' },
-    badge({ text: 'Everything is stopped', tone: 'good' }),
+    { class: `panel tone-${tone}` },
+    el('h3', {}, sign(tone), tone === 'good' ? 'Everything is stopped' : 'Stopped, but not everything is done'),
     lines.length > 0 ? el('ul', {}, lines) : el('p', {}, 'No cutover had anything to roll back.'),
     el('p', {}, flags),
   );
