@@ -37,7 +37,7 @@ export async function deployVersion(work: Deploying): Promise<Deployed> {
   for (;;) {
     const step = await tryOnce(work);
     if (step.kind !== 'again') return step;
-    if (work.clock.monotonicMs() + POLL_MS > work.untilMs) return { kind: 'conflict', why: step.why };
+    if (work.clock.monotonicMs() + POLL_MS >= work.untilMs) return { kind: 'conflict', why: step.why };
     await work.clock.sleep(POLL_MS);
   }
 }
@@ -102,7 +102,7 @@ async function settled({ calls, clock, version }: Deploying, number: number, unt
         why: `Deployment ${number} is ${state.value}: it was stopped by somebody else, or an alarm rang.`,
       };
     }
-    if (clock.monotonicMs() + POLL_MS > untilMs) {
+    if (clock.monotonicMs() + POLL_MS >= untilMs) {
       const seen = state.ok ? `is still ${state.value}` : `could not be read: ${state.failure.seen}`;
       return {
         kind: 'unavailable',

@@ -24,7 +24,7 @@ export async function lookAtNewest(
   calls: Calls,
   wanted: { document: FlagDocument; content: string; latestVersion: number },
 ): Promise<Seen> {
-  if (wanted.latestVersion === 0) return { kind: 'seen', version: null };
+  if (wanted.latestVersion === 0) return lookForAny(calls);
   const found = await calls.content(wanted.latestVersion);
   if (!found.ok) {
     if (found.failure.kind === 'missing') return { kind: 'seen', version: null };
@@ -35,6 +35,14 @@ export async function lookAtNewest(
     return { kind: 'conflict', why: `Version ${wanted.latestVersion} holds newer flags than those to be published.` };
   }
   return { kind: 'seen', version: null };
+}
+
+/** The service has no lock for the first version, so that there is none is looked up as late as possible. */
+async function lookForAny(calls: Calls): Promise<Seen> {
+  const versions = await calls.versions();
+  if (!versions.ok) return { kind: 'unavailable', why: sentenceOf('list the versions', versions.failure) };
+  if (versions.value.length === 0) return { kind: 'seen', version: null };
+  return { kind: 'conflict', why: `Version ${versions.value[0]} is stored where no version had been seen.` };
 }
 
 function isNewer(content: string, document: FlagDocument): boolean {
@@ -59,7 +67,7 @@ export function readableFlags(content: string): FlagDocument | null {
 export async function storeVersion(calls: Calls, content: string, latestVersion: number): Promise<Stored> {
   const stored = await calls.store(content, latestVersion);
   if (!stored.ok) return readBack(calls, content, latestVersion, stored.failure);
-  // The first version has no lock. Another number than 1 means that somebody else has stored one, too.
+  // Another number than 1 for the first version means that somebody else has stored one at the same moment.
   if (latestVersion === 0 && stored.value !== 1) {
     return { kind: 'conflict', why: `Version ${stored.value} was given where no version had been seen.` };
   }
