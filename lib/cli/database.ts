@@ -1,23 +1,22 @@
-/** A connection of its own for one command of a person: short, alone, never pooled. Loaded only when one is needed. */
+/** A connection of its own for one command of a person. The driver is loaded only when one is needed. */
 
+import type { PgGateway } from '../adapters/postgres/gateway.ts';
+import { random, systemClock } from '../adapters/system.ts';
 import { CrossfadeError } from '../core/errors.ts';
-import type { Query } from './doctor/database.ts';
-
-export type Database = { address: { host: string; port: number }; query: Query; close(): Promise<void> };
 
 /** Connects at the first query. @throws CrossfadeError `invalid_input` when the text is no Postgres URL */
-export async function openDatabase(text: string): Promise<Database> {
-  const address = addressOf(text);
-  const { default: postgres } = await import('postgres');
-  const sql = postgres(text, { max: 1, prepare: false, fetch_types: false, connect_timeout: 5, onnotice: () => {} });
-  return { address, query: (query) => sql.unsafe(query), close: () => sql.end({ timeout: 1 }) };
+export async function openDatabase(text: string): Promise<PgGateway> {
+  addressOf(text);
+  const { postgresGateway } = await import('../adapters/postgres/gateway.ts');
+  return postgresGateway({ url: text, clock: systemClock(), random, tries: 1, applicationName: 'crossfade cli' });
 }
 
-/** The text itself is never repeated: it holds a password. */
-export function addressOf(text: string): { host: string; port: number } {
+/** Host, port and role of a database URL. The text itself is never repeated: it holds a password. */
+export function addressOf(text: string): { host: string; port: number; role: string } {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url && (url.protocol === 'postgres:' || url.protocol === 'postgresql:')) {
-    return { host: url.hostname || 'localhost', port: Number(url.port || 5432) };
+    const role = decodeURIComponent(url.username);
+    return { host: url.hostname || 'localhost', port: Number(url.port || 5432), role };
   }
   throw new CrossfadeError(
     'invalid_input',

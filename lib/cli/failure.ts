@@ -30,10 +30,11 @@ const NEXT: Partial<Record<ErrorCode, (cutover: string) => string>> = {
   internal: () => "look into the function's log, then crossfade doctor",
 };
 
-export function failureOf(error: unknown, cutover: string | undefined): Failure {
+/** @param attempted the command as far as it was understood */
+export function failureOf(error: unknown, attempted: string, cutover: string | undefined): Failure {
   if (error instanceof CommanderError) {
     const detail = error.message.replace(/^error: /, '').replace(/\n/g, ' ');
-    return { code: 'invalid_input', detail, details: {}, next: 'crossfade --help', exit: EXIT.usage };
+    return { code: 'invalid_input', detail, details: {}, next: `${attempted} --help`, exit: EXIT.usage };
   }
   const known = isCrossfadeError(error) ? error : unexpected(error);
   const next = NEXT[known.code]?.(cutover ?? '').trim() ?? null;

@@ -1,6 +1,7 @@
 /** Every command of `crossfade` with its arguments, options and help. What a command does is in `commands/`. */
 
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { didYouMean } from '../core/nearest.ts';
 import { BUILT_IN_PLAN_NAMES } from '../core/plan.ts';
 import { bucket } from './commands/bucket.ts';
 import { dev } from './commands/dev.ts';
@@ -67,7 +68,9 @@ function addLocal(program: Command, add: Add): void {
     .option('--config <file>', 'module with defineCutovers([…]), infra/cutovers.ts by default')
     .option('--speed <factor>', 'minutes of Crossfade per real minute', positive)
     .option('--port <number>', 'first of the six ports that are used (3000)', port);
-  add('migrate', 'install or update the schema crossfade in the database', migrate).addOption(databaseUrl());
+  add('migrate', 'install or update the schema crossfade in the database', migrate)
+    .option('--runtime-role <name>', 'role of the functions, which gets the right to call what it needs')
+    .addOption(databaseUrl());
   add('doctor', 'check this machine, the API and the database, with a remedy for each finding', doctor).addOption(
     databaseUrl(),
   );
@@ -92,7 +95,11 @@ function addLooking(program: Command, add: Add): void {
 function addMoving(program: Command, add: Add): void {
   program.commandsGroup('Move one cutover:');
   operation(add('start <cutover>', 'begin to write both sides', operateAction('start')))
-    .addOption(new Option('--plan <name>', 'another plan than the declared one').choices(BUILT_IN_PLAN_NAMES))
+    .addOption(
+      new Option('--plan <name>', `another plan than the declared one: ${BUILT_IN_PLAN_NAMES.join(', ')}`).argParser(
+        planName,
+      ),
+    )
     .option('--dwell <minutes>', 'with --plan: shortest stay in every stage', positive);
   forced(
     operation(add('advance <cutover>', 'go to the next stage now, if the gates allow it', operateAction('advance'))),
@@ -157,7 +164,12 @@ function confirmed(command: Command, name = 'cutover'): Command {
   return command.option(`--confirm <${name}>`, name === 'system' ? "type 'system'" : "the cutover's id, typed again");
 }
 
-// ---------------------------------------------------------------------------------------------------------- numbers
+// ----------------------------------------------------------------------------------------------------------- values
+
+function planName(text: string): string {
+  if ((BUILT_IN_PLAN_NAMES as string[]).includes(text)) return text;
+  throw new InvalidArgumentError(`Plans: ${BUILT_IN_PLAN_NAMES.join(', ')}.${didYouMean(text, BUILT_IN_PLAN_NAMES)}`);
+}
 
 function number(text: string, fits: (value: number) => boolean, wanted: string): number {
   const value = Number(text);

@@ -2,7 +2,7 @@
 
 import type { AuditEntry, ChainVerdict } from '../core/audit.ts';
 import type { Event } from '../core/stage.ts';
-import { duration, MAX_WIDTH, moment, type Paint, pad, plain, printable, widthOf, wrap } from './text.ts';
+import { cut, duration, MAX_WIDTH, moment, type Paint, pad, plain, printable, widthOf, wrap } from './text.ts';
 
 export function renderHistory(
   entries: readonly AuditEntry<Event>[],
@@ -10,7 +10,8 @@ export function renderHistory(
   width = MAX_WIDTH,
   paint: Paint = plain,
 ): string {
-  const lines = entries.flatMap((entry) => entryLines(entry, width));
+  const several = new Set(entries.map((entry) => entry.subject)).size > 1;
+  const lines = entries.flatMap((entry) => entryLines(entry, width, several));
   if (lines.length === 0) lines.push('Nothing happened yet.');
   if (chain === null) return lines.join('\n');
   const verdict = chain.intact
@@ -22,12 +23,14 @@ export function renderHistory(
   return [...lines, verdict].join('\n');
 }
 
-function entryLines(entry: AuditEntry<Event>, width: number): string[] {
-  const head = `${String(entry.seq).padStart(5)}  ${moment(entry.atMs)}  ${pad(printable(entry.subject), 10)}  ${pad(printable(entry.actor), 12)}  `;
-  const room = Math.max(30, width - widthOf(head));
-  const [first, ...rest] = wrap(printable(eventText(entry.event)), room);
-  return [head + first, ...rest.map((line) => ' '.repeat(Math.max(4, width - room)) + line)];
+function entryLines(entry: AuditEntry<Event>, width: number, several: boolean): string[] {
+  const subject = several ? `${column(entry.subject, 14)}  ` : '';
+  const head = `${String(entry.seq).padStart(5)}  ${moment(entry.atMs)}  ${subject}${column(entry.actor, 16)}  `;
+  const [first, ...rest] = wrap(printable(eventText(entry.event)), Math.max(20, width - widthOf(head)));
+  return [head + first, ...rest.map((line) => ' '.repeat(widthOf(head)) + line)];
 }
+
+const column = (text: string, width: number) => pad(cut(printable(text), width), width);
 
 /** One event in a few words. An event of a newer version is shown by its name. */
 export function eventText(event: Event): string {

@@ -4,8 +4,20 @@ import type { VerificationResult } from '../core/evidence.ts';
 import type { CutoverSummary } from '../flows/operate.ts';
 import type { CutoverReport } from '../flows/report.ts';
 import type { StopResult } from '../flows/stop.ts';
-import { valueAndLimit } from './render.ts';
-import { count, field, MAX_WIDTH, moment, type Paint, plain, printable, scoreText, share } from './text.ts';
+import { nextLines, valueAndLimit } from './render.ts';
+import {
+  count,
+  counted,
+  field,
+  MAX_WIDTH,
+  moment,
+  type Paint,
+  plain,
+  printable,
+  scoreText,
+  share,
+  wrap,
+} from './text.ts';
 
 const SUMMARY = {
   advance: 'everything that is needed to advance holds',
@@ -17,7 +29,7 @@ const SUMMARY = {
 export function renderExplanation(report: CutoverReport, width = MAX_WIDTH, paint: Paint = plain): string {
   const { verdict } = report;
   const conditions = [...verdict.conditions].sort((a, b) => Number(a.ok) - Number(b.ok));
-  const lines = [`${paint('bold', printable(report.id))} in stage ${report.stage}: ${SUMMARY[verdict.verdict]}.`];
+  const lines = wrap(`${printable(report.id)} in stage ${report.stage}: ${SUMMARY[verdict.verdict]}.`, width);
   for (const condition of conditions) {
     const mark = condition.ok ? paint('good', '✓') : paint('bad', '✗');
     const figures = condition.ok ? '' : valueAndLimit(condition);
@@ -29,9 +41,7 @@ export function renderExplanation(report: CutoverReport, width = MAX_WIDTH, pain
       ...field('rolled back', printable(`from ${fromStage} at ${moment(atMs)} UTC by ${actor}: ${reason}`), width, 16),
     );
   }
-  lines.push(
-    ...report.nextSteps.flatMap((step, index) => field(index === 0 ? 'next' : '', printable(step), width, 16)),
-  );
+  lines.push(...nextLines(report, width, 16));
   return lines.join('\n');
 }
 
@@ -68,7 +78,7 @@ export function renderVerification(
 ): string {
   const good = result.divergences === 0;
   const lines = [
-    `${printable(id)}: ${count(result.rowsCompared)} rows compared, ${paint(good ? 'good' : 'bad', `${count(result.divergences)} differ`)}, score ${scoreText(result.score)}.`,
+    `${printable(id)}: ${counted(result.rowsCompared, 'row')} compared, ${paint(good ? 'good' : 'bad', `${count(result.divergences)} differ`)}, score ${scoreText(result.score)}.`,
   ];
   for (const sample of result.samples) {
     lines.push(

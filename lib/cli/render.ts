@@ -4,6 +4,7 @@ import type { CutoverReport, Health, SystemReport } from '../flows/report.ts';
 import {
   bar,
   count,
+  counted,
   cut,
   duration,
   field,
@@ -74,7 +75,7 @@ export function progressBlock(report: CutoverReport, width = MAX_WIDTH, paint: P
     ...sideLines(report, width),
     ...tableLines(report, width),
     ...reasonLines(report, width),
-    ...report.nextSteps.flatMap((step, index) => field(index === 0 ? 'next' : '', printable(step), width)),
+    ...nextLines(report, width),
   ].join('\n');
 }
 
@@ -88,22 +89,24 @@ function headline(report: CutoverReport): string {
 /**
  * The plan with the current stage marked. A plan that is too long is shown around the current stage.
  * @example 'disabled ─ dual_write ─ [test_1] ─ test_10 ─ completed'
+ * @example 'disabled ─ dual_write ─ (test_1) ─ test_10 ─ completed → [rolled_back]'
  */
 export function stageLine(report: Pick<CutoverReport, 'plan' | 'stage' | 'rollback'>, width = MAX_WIDTH): string {
   const names = report.plan.stages.map((stage) => stage.name);
-  const left = report.stage === 'rolled_back' ? (report.rollback?.fromStage ?? null) : null;
-  if (!names.includes(report.stage)) names.push(report.stage);
-  const marked = names.map((name) => (name === report.stage ? `[${name}]` : name === left ? `(${name})` : name));
-  const current = names.indexOf(report.stage);
+  const inPlan = names.includes(report.stage);
+  const current = inPlan ? report.stage : (report.rollback?.fromStage ?? names.at(-1)!);
+  const marked = names.map((name) => (name !== current ? name : inPlan ? `[${name}]` : `(${name})`));
+  const outcome = inPlan ? '' : ` → [${report.stage}]`;
+  const at = Math.max(0, names.indexOf(current));
   let from = 0;
   let to = marked.length;
   const line = () =>
-    [...(from > 0 ? ['…'] : []), ...marked.slice(from, to), ...(to < marked.length ? ['…'] : [])].join(' ─ ');
+    [...(from > 0 ? ['…'] : []), ...marked.slice(from, to), ...(to < marked.length ? ['…'] : [])].join(' ─ ') + outcome;
   while (widthOf(line()) > width && to - from > 1) {
-    if (to - 1 - current >= current - from) to -= 1;
+    if (to - 1 - at >= at - from) to -= 1;
     else from += 1;
   }
-  return cut(line(), width);
+  return cut(printable(line()), width);
 }
 
 function timeLines(report: CutoverReport, width: number): string[] {
@@ -121,7 +124,9 @@ function timeLines(report: CutoverReport, width: number): string[] {
 function sideLines(report: CutoverReport, width: number): string[] {
   const { primary, shadow, checks, mismatches, badMinutes } = report.verdict.evidence;
   const line = (figures: typeof primary) =>
-    `${count(figures.count)} operations · errors ${percent(figures.errorRate)} · p50 ${duration(figures.p50Ms)} · p95 ${duration(figures.p95Ms)}`;
+    figures.count === 0
+      ? 'no operations in this stage'
+      : `${count(figures.count)} operations · errors ${percent(figures.errorRate)} · p50 ${duration(figures.p50Ms)} · p95 ${duration(figures.p95Ms)}`;
   const lines: string[] = [];
   if (primary.count + shadow.count > 0)
     lines.push(...field('primary', line(primary), width), ...field('shadow', line(shadow), width));
@@ -133,7 +138,7 @@ function sideLines(report: CutoverReport, width: number): string[] {
 function tableLines(report: CutoverReport, width: number): string[] {
   const { table } = report;
   if (!table) return [];
-  const lines = field('lag', `${duration(table.lagMs)}, ${count(table.outboxRows)} changes wait`, width);
+  const lines = field('lag', `${duration(table.lagMs)}, ${counted(table.outboxRows, 'change')} waiting`, width);
   const copied = backfillText(report);
   if (copied) lines.push(...field('backfill', copied, width));
   if (table.verification) {
@@ -149,7 +154,7 @@ function tableLines(report: CutoverReport, width: number): string[] {
   if (table.quarantined > 0) {
     const first = table.quarantine[0];
     const example = first ? `, first ${first.key}: SQLSTATE ${first.sqlstate}, ${first.reason}` : '';
-    lines.push(...field('quarantine', printable(`${count(table.quarantined)} keys${example}`), width));
+    lines.push(...field('quarantine', printable(`${counted(table.quarantined, 'key')}${example}`), width));
   }
   return lines;
 }
@@ -174,10 +179,19 @@ function reasonLines(report: CutoverReport, width: number): string[] {
     return field('rolled back', printable(`from ${fromStage} at ${moment(atMs)} UTC by ${actor}: ${reason}`), width);
   }
   if (!['dual_write', 'ramp', 'full'].includes(report.stageKind)) return [];
-  const label = report.verdict.verdict === 'rollback' ? 'rolls back' : 'held by';
+  // What is only a matter of time is no reason to worry.
+  const waiting = report.health === 'healthy' ? 'waits for' : 'held by';
+  const label = report.verdict.verdict === 'rollback' ? 'rolls back' : waiting;
   return report.verdict.reasons.flatMap((reason, index) =>
     field(index === 0 ? label : '', printable(`${reason.code}${valueAndLimit(reason)}: ${reason.text}`), width),
   );
+}
+
+/** What a person can do; what releases a hold is in its reason already. */
+export function nextLines(report: CutoverReport, width: number, labelWidth?: number): string[] {
+  const said = new Set(report.verdict.reasons.map((reason) => reason.text));
+  const steps = report.nextSteps.filter((step) => !said.has(step));
+  return steps.flatMap((step, index) => field(index === 0 ? 'next' : '', printable(step), width, labelWidth));
 }
 
 /** ` (40, limit 100)`, when there is a value. */
@@ -196,6 +210,7 @@ export function progressLine(report: CutoverReport, width = MAX_WIDTH): string {
     const fraction = backfill.rowsTotal > 0 ? Math.min(1, backfill.rowsDone / backfill.rowsTotal) : 0;
     parts.push(`${bar(fraction, 10)} ${Math.floor(fraction * 100)} %${etaText(backfill)}`);
   }
+  parts.push(...reasonCodes(report));
   if (report.table) parts.push(`lag ${duration(report.table.lagMs)}`);
   if (shadow.count > 0 || primary.count > 0) {
     parts.push(
@@ -204,8 +219,10 @@ export function progressLine(report: CutoverReport, width = MAX_WIDTH): string {
     );
   }
   if (report.table?.verification) parts.push(`score ${scoreText(report.table.verification.score)}`);
-  const serving = ['dual_write', 'ramp', 'full'].includes(report.stageKind);
-  if (serving && report.verdict.reasons.length > 0)
-    parts.push(report.verdict.reasons.map((reason) => reason.code).join(', '));
   return cut(parts.join(' · '), width);
+}
+
+function reasonCodes({ stageKind, verdict }: CutoverReport): string[] {
+  if (!['dual_write', 'ramp', 'full'].includes(stageKind) || verdict.reasons.length === 0) return [];
+  return [[...new Set(verdict.reasons.map((reason) => reason.code))].join(', ')];
 }

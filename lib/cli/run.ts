@@ -35,7 +35,8 @@ export async function run(argv: readonly string[], given: Partial<Io> = {}): Pro
   } catch (error) {
     if (error instanceof CommanderError && isHelp(error))
       return error.code === 'commander.help' ? EXIT.usage : EXIT.done;
-    const failure = failureOf(error, cutover);
+    if (error instanceof CommanderError) attempted = namedCommand(program, argv);
+    const failure = failureOf(error, attempted, cutover);
     if (wantsJson(argv)) io.stdout(`${printableJson(failureDocument(failure))}\n`);
     else io.stderr(`${failureText(attempted, failure, io.width)}\n`);
     return failure.exit;
@@ -54,6 +55,11 @@ function silenced(program: Command, io: Io): Command {
     command.configureOutput({ writeOut: io.stdout, writeErr: io.stderr, outputError: () => {} });
   }
   return program;
+}
+
+function namedCommand(program: Command, argv: readonly string[]): string {
+  const name = argv.find((word) => program.commands.some((command) => command.name() === word));
+  return name === undefined ? 'crossfade' : `crossfade ${name}`;
 }
 
 const isHelp = ({ code }: CommanderError) =>

@@ -94,6 +94,9 @@ export function bar(fraction: number, width: number): string {
 
 export const count = (value: number): string => value.toLocaleString('en-US', { maximumFractionDigits: 1 });
 
+/** @example counted(1, 'key') // '1 key' */
+export const counted = (value: number, noun: string): string => `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+
 /** A rate of 0–1 in per cent, three digits: `0.0123 %`. */
 export const percent = (rate: number | null): string =>
   rate === null ? '–' : `${Number((rate * 100).toPrecision(3))} %`;

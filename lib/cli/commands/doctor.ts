@@ -4,7 +4,7 @@ import { isCrossfadeError } from '../../core/errors.ts';
 import { apiClient } from '../api.ts';
 import { type Connection, connect } from '../connection.ts';
 import { type Context, EXIT, type Outcome } from '../context.ts';
-import { openDatabase } from '../database.ts';
+import { addressOf, openDatabase } from '../database.ts';
 import { checkApi } from '../doctor/api.ts';
 import { type Check, fail, renderChecks, warn } from '../doctor/check.ts';
 import { judgeFacts, readFacts } from '../doctor/database.ts';
@@ -43,9 +43,10 @@ async function checkDatabase(url: string | undefined): Promise<Check[]> {
       warn('database', 'not checked: no URL is known', 'Give --database-url or CROSSFADE_DATABASE_URL to check it.'),
     ];
   }
+  const address = addressOf(url);
   const database = await openDatabase(url);
   try {
-    return judgeFacts(await readFacts(database.query, database.address));
+    return judgeFacts(await readFacts((sql) => database.query(sql), address));
   } catch (error) {
     const seen = error instanceof Error ? error.message || error.name : String(error);
     const { host, port } = database.address;

@@ -13,7 +13,7 @@ import { renderInvalid } from '../render.ts';
 import { renderHistory } from '../render-history.ts';
 import { renderPlan } from '../render-plan.ts';
 import { renderExplanation, renderVerification } from '../render-verdict.ts';
-import { count, printable } from '../text.ts';
+import { counted, printable } from '../text.ts';
 
 /** Ends as `start` would: with the code of a refused table when something stands in the way. */
 export async function plan(context: Context): Promise<Outcome> {
@@ -80,6 +80,6 @@ export async function repair(context: Context): Promise<Outcome> {
   const text =
     result.enqueued === 0
       ? `${printable(id)}: the last verification found nothing to repair.`
-      : `${printable(id)}: ${count(result.enqueued)} keys will be written anew. Then look again: crossfade verify ${printable(id)}`;
+      : `${printable(id)}: ${counted(result.enqueued, 'key')} will be written anew. Then look again: crossfade verify ${printable(id)}`;
   return { document: result, text };
 }
