@@ -81,7 +81,9 @@ function patch(node, next) {
 
 export const byId = (id) => document.getElementById(id);
 
-/** Puts `children` where the children of the element were. */
+/** Puts `children` where the children of the element were. A node that had to move keeps the focus. */
 export function show(id, ...children) {
+  const focused = document.activeElement;
   patchChildren(byId(id), el('div', {}, ...children));
+  if (focused !== document.activeElement && focused?.isConnected) focused.focus({ preventScroll: true });
 }

@@ -1,0 +1,303 @@
+/** The page in a real browser, with figures made by the real gates and report. Code for the browser is text: its types are not ours. */
+// biome-ignore-all lint/performance/useDomNodeTextContent: what a person reads is asked for, blanks and line breaks included
+
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { renderPage } from '../../lib/dashboard/page.ts';
+import { launchChromium } from '../helpers/browser.ts';
+import * as scenes from '../helpers/dashboard-reports.ts';
+import { type DashboardServer, dashboardServer } from '../helpers/dashboard-server.ts';
+
+let browser: Browser | null = null;
+let server: DashboardServer;
+let page: Page;
+let complaints: string[] = [];
+let origins: Set<string>;
+
+beforeAll(async () => {
+  browser = await launchChromium();
+  server = await dashboardServer('never');
+});
+afterEach(async () => {
+  await page?.context().close();
+  server.page = renderPage();
+});
+afterAll(async () => {
+  await browser?.close();
+  await server.close();
+});
+
+/** A test that needs the browser. */
+function inBrowser(name: string, run: () => Promise<void>): void {
+  it(name, async () => {
+    if (browser) await run();
+  });
+}
+
+async function open(
+  answer: DashboardServer['answer'],
+  options: BrowserContextOptions = {},
+  clock = false,
+): Promise<void> {
+  server.answer = answer;
+  server.posted = [];
+  complaints = [];
+  origins = new Set();
+  const context = await browser!.newContext({ timezoneId: 'UTC', reducedMotion: 'reduce', ...options });
+  page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()));
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('request', (request) => origins.add(new URL(request.url()).origin));
+  if (clock) await page.clock.install();
+  await page.goto(server.url);
+  if (answer !== 'never') await page.waitForSelector('main[aria-busy=false]');
+}
+
+/** Lets the page ask again, as it does when it becomes visible, and waits until it has shown the answer. */
+async function askAgain(): Promise<void> {
+  const answered = page.waitForResponse('**/dashboard/data');
+  await page.evaluate('void document.dispatchEvent(new Event("visibilitychange"))');
+  await (await answered).finished();
+  await page.evaluate('new Promise((next) => requestAnimationFrame(() => setTimeout(next)))');
+}
+
+const card = (id: string) => page.getByRole('article', { name: `Cutover ${id}` });
+
+describe('the dashboard shows', () => {
+  inBrowser('a cutover on its way, with stage, share, time, figures and plots, and asks no other origin', async () => {
+    await open({ scene: await scenes.scene([scenes.serving]) });
+    expect(await page.locator('#system').innerText()).toMatch(/All healthy\s+Flags v12 deployed\s*09:30:20/);
+    const customer = card('customer');
+    expect(await customer.locator('[aria-current=step] .name').innerText()).toBe('test_10');
+    expect(await customer.innerText()).toMatch(/Reads: shadow\s+10 %/);
+    expect(await customer.innerText()).toMatch(/32 min in test_10\s+28 min to eligibility/);
+    expect(await customer.innerText()).toMatch(
+      /Validation\s+100 %\s+59\u202f811 rows compared, none differs, 4 min ago/,
+    );
+    const latency = { name: /^Latency over the last hour. Now: Primary \(old\) p95 [\d.]+ ms/ };
+    expect(await customer.getByRole('img', latency).count()).toBe(1);
+    expect(await page.evaluate(HAS_INK)).toBe(true);
+    expect([...origins]).toEqual([new URL(server.url).origin]);
+    expect(complaints).toEqual([]);
+  });
+
+  inBrowser('why a cutover is held, with the keys in quarantine', async () => {
+    await open({ scene: await scenes.scene([scenes.held]) });
+    const text = await card('track').innerText();
+    expect(text).toContain('Held in test_10 by 2 conditions.');
+    expect(text).toMatch(
+      /p95 is 28\.\d ms on the shadow .* It is released when the shadow is faster than the limit\./s,
+    );
+    expect(text).toContain('{"track_id": 2461}');
+    expect(text).toContain('23514');
+  });
+
+  inBrowser('a backfill with what is left of it', async () => {
+    await open({ scene: await scenes.scene([scenes.copying]) });
+    expect(await page.getByRole('progressbar', { name: 'Backfill 40 per cent' }).count()).toBe(1);
+    expect(await page.evaluate('document.querySelector(".backfill progress").position')).toBeCloseTo(0.4);
+    expect(await card('invoice_line').innerText()).toContain('3\u202f120 rows/s · about 7 min left');
+  });
+
+  inBrowser('a rollback with its cause and how long ago it was, and the command to go on', async () => {
+    await open({ scene: await scenes.scene([scenes.rolledBack]) });
+    const text = await card('search_index').innerText();
+    expect(text).toContain('Rolled back 23 min ago, from test_10');
+    expect(text).toContain('The shadow fails 4.62 % of its operations');
+    expect(text).toContain('crossfade reset search_index --confirm search_index');
+    expect(await page.getByRole('complementary').innerText()).toMatch(
+      /search_index Rolled back from test_10 by a guard/,
+    );
+  });
+
+  inBrowser('that everything is stopped, and how to lift it', async () => {
+    await open({ scene: await scenes.scene([scenes.completed], { emergencyStop: true }) });
+    expect(await page.locator('#notice').innerText()).toContain('crossfade reset system --confirm system');
+    expect(await page.title()).toBe('Everything is stopped · Crossfade');
+  });
+
+  inBrowser('that nothing is declared, or a state that cannot be read', async () => {
+    await open({ scene: await scenes.scene([]) });
+    expect(await page.getByRole('main').innerText()).toContain('No cutover is declared');
+    server.answer = { scene: await scenes.scene([scenes.unreadable, scenes.notStarted]) };
+    await askAgain();
+    expect(await page.getByRole('main').innerText()).toContain('somebody edited it by hand');
+    expect(await card('chat_api').innerText()).toContain('crossfade start chat_api');
+  });
+
+  inBrowser('every state at 360 px without scrolling sideways, in both schemes', async () => {
+    const { serving, copying, held, rolledBack, completed, ready, failing, notStarted, unreadable, hostile } = scenes;
+    const all = [serving, copying, held, rolledBack, completed, ready, failing, notStarted, unreadable, hostile];
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await open(
+        { scene: await scenes.scene(all, { emergencyStop: true }) },
+        { viewport: { width: 360, height: 740 }, colorScheme },
+      );
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
+      await page.context().close();
+    }
+  });
+});
+
+/** True when something was drawn on a canvas. */
+const HAS_INK = `(() => { const canvas = document.querySelector('canvas'); return canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value !== 0) })()`;
+
+describe('the dashboard refreshes', () => {
+  inBrowser('every five seconds, and faster when the clock of the system runs faster', async () => {
+    const scene = await scenes.scene([scenes.serving]);
+    await open({ scene }, {}, true);
+    await expect.poll(() => server.asked).toBeGreaterThan(0);
+    const askedAfter = async (milliseconds: number) => {
+      const before = server.asked;
+      await page.clock.runFor(milliseconds);
+      await page.evaluate('fetch("dashboard/assets/icon.svg").then(() => 0)');
+      return server.asked - before;
+    };
+    expect(await askedAfter(4800)).toBe(0);
+    server.answer = { scene: { ...scene, report: { ...scene.report, atMs: scenes.NOW + 300_000 } } };
+    expect(await askedAfter(400)).toBe(1);
+    await expect.poll(() => page.locator('#system').innerText()).toContain('times as fast');
+    expect(await askedAfter(1700)).toBe(1);
+  });
+
+  inBrowser('without closing what was opened, losing the focus or making plots anew', async () => {
+    await open({ scene: await scenes.scene([scenes.serving, scenes.held]) });
+    await card('track').locator('.gates summary').click();
+    await page.evaluate('document.querySelector("canvas").known = true');
+    server.answer = { scene: await scenes.scene([scenes.rolledBack, scenes.held, scenes.serving]) };
+    await askAgain();
+    expect(await page.getByRole('article').count()).toBe(3);
+    expect(await card('track').locator('.gates').getAttribute('open')).toBe('');
+    expect(await page.evaluate('document.activeElement.textContent')).toMatch(/^Gates: /);
+    expect(await page.evaluate('document.querySelector("[data-key=customer] canvas").known')).toBe(true);
+  });
+
+  inBrowser('and keeps what was last known, greyed, when nobody answers, until somebody does', async () => {
+    await open({ scene: await scenes.scene([scenes.serving]) });
+    server.answer = { status: 503, detail: 'DynamoDB did not answer within 1 s.' };
+    await askAgain();
+    expect(await page.locator('#notice').innerText()).toMatch(
+      /^No figures since \d\d:\d\d:\d\d, \d+ s ago: DynamoDB did not answer within 1 s\. Trying again every 5 s\.$/,
+    );
+    expect(await card('customer').isVisible()).toBe(true);
+    expect(await page.evaluate('getComputedStyle(document.querySelector("main")).filter')).toContain('grayscale');
+    server.answer = { scene: await scenes.scene([scenes.serving]) };
+    await askAgain();
+    expect(await page.locator('#notice').innerText()).toBe('');
+    expect(await page.evaluate('getComputedStyle(document.querySelector("main")).filter')).toBe('none');
+  });
+
+  inBrowser('and says that it is loading, or that loading failed', async () => {
+    await open('never');
+    expect(await page.locator('#system').innerText()).toBe('Loading …');
+    expect(await page.getByRole('main').getAttribute('aria-busy')).toBe('true');
+    await open({ status: 403, detail: 'Not allowed to look.' });
+    expect(await page.getByRole('main').innerText()).toContain('Not allowed to look.');
+  });
+});
+
+describe('the emergency stop', () => {
+  const accepted = { cutovers: [{ id: 'customer', from: 'test_10', to: 'rolled_back' }], published: true };
+  const begin = async () => {
+    await open({ scene: await scenes.scene([scenes.serving]) });
+    server.stopAnswer = { status: 200, body: accepted };
+    await page.getByRole('button', { name: 'Emergency stop' }).click();
+  };
+  const confirm = () => page.getByRole('dialog').getByRole('button', { name: 'Stop everything' }).click();
+  const result = (within: Page) => within.locator('#stop-result');
+
+  inBrowser('says what happens, asks for a reason, sends it once and shows what was done', async () => {
+    await begin();
+    expect(await page.getByRole('dialog').innerText()).toContain('Tables that were promoted stay as they are.');
+    await page.getByRole('textbox').fill('  ');
+    await confirm();
+    expect(server.posted).toEqual([]);
+    await page.getByRole('textbox').fill('Checkout fails <b>for everyone</b>');
+    await confirm();
+    await result(page).getByText('Everything is stopped').waitFor();
+    expect(await result(page).innerText()).toContain('customer went from test_10 to rolled_back');
+    expect(server.posted).toHaveLength(1);
+    expect(server.posted[0]).toMatchObject({
+      path: '/v1/system/emergency-stop',
+      body: { reason: 'Checkout fails <b>for everyone</b>' },
+      headers: { 'content-type': 'application/json', 'idempotency-key': expect.stringMatching(/^[0-9a-f-]{36}$/) },
+    });
+  });
+
+  inBrowser('is repeated under the same key, and under another for another reason', async () => {
+    await begin();
+    server.stopAnswer = { status: 503, body: { detail: 'DynamoDB did not answer.' } };
+    await page.getByRole('textbox').fill('first');
+    for (const times of [1, 2]) {
+      await confirm();
+      await expect.poll(() => server.posted.length).toBe(times);
+      await result(page).getByText('Not confirmed: DynamoDB did not answer.').waitFor();
+    }
+    server.stopAnswer = {
+      status: 200,
+      body: { cutovers: [{ id: 'customer', from: 'x', to: 'x', problem: 'no' }], published: false },
+    };
+    await page.getByRole('textbox').fill('second');
+    await confirm();
+    await result(page).getByText('Stopped, but not everything is done').waitFor();
+    const [first, again, other] = server.posted.map((post) => post.headers['idempotency-key']);
+    expect(again).toBe(first);
+    expect(other).not.toBe(first);
+  });
+
+  inBrowser('can be left with Escape, reached by keyboard, and used while no figures arrive', async () => {
+    await open({ status: 503, detail: 'down' });
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to the cutovers');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    expect(await page.evaluate('document.activeElement.id')).toBe('stop-reason');
+    await page.keyboard.press('Escape');
+    expect(await page.getByRole('dialog').count()).toBe(0);
+    expect(server.posted).toEqual([]);
+  });
+
+  inBrowser('leaves no secret behind in the address or the browser', async () => {
+    await begin();
+    expect(new URL(page.url()).search + new URL(page.url()).hash).toBe('');
+    expect(await page.evaluate('localStorage.length + sessionStorage.length + document.cookie.length')).toBe(0);
+  });
+});
+
+describe('hostile names and reasons', () => {
+  const owned = () => page.evaluate('"owned" in window');
+  const strange = () => page.locator('main img, main script, aside img, aside script').count();
+  /** Breaks the one place where text becomes a node. */
+  const careless = (html: string) =>
+    html.replace(
+      /node\.append\(child instanceof Node \? child : shown\(child\)\)/,
+      'child instanceof Node ? node.append(child) : node.insertAdjacentHTML("beforeend", child)',
+    );
+
+  inBrowser('are shown as text, control characters and direction marks spelled out', async () => {
+    await open({ scene: await scenes.scene([scenes.hostile]) });
+    const text = await page.getByRole('main').innerText();
+    expect(text).toContain('<script>alert(1)</script></svg>" onmouseover=\\x1b[31mred\\x1b[0m javascript:\\u202egnp');
+    expect(text).toContain('<img/src=x/onerror=window.owned=1>');
+    expect(await page.getByRole('complementary').innerText()).toContain('</svg>"');
+    expect([await owned(), await strange()]).toEqual([false, 0]);
+    expect(complaints).toEqual([]);
+  });
+
+  inBrowser('would be noticed by this test if they became markup (negative control)', async () => {
+    const html = careless(server.page.html);
+    expect(html).not.toBe(server.page.html);
+    server.page = { html, headers: { 'content-type': 'text/html' } };
+    await open({ scene: await scenes.scene([scenes.hostile]) });
+    expect(await strange()).toBeGreaterThan(0);
+    await expect.poll(owned).toBe(true);
+  });
+
+  inBrowser('would still do nothing under the policy, which refuses a changed script altogether', async () => {
+    server.page = { ...server.page, html: careless(server.page.html) };
+    await open('never');
+    await expect.poll(() => complaints.join()).toContain('Content Security Policy');
+    expect(await owned()).toBe(false);
+  });
+});
