@@ -1,0 +1,2 @@
+export function main(words: readonly string[]): Promise<number>;
+export function needsServers(args: readonly string[]): boolean;
