@@ -113,7 +113,7 @@ export function appConfigCalls(target: Target) {
           new GetHostedConfigurationVersionCommand({ ...inProfile, VersionNumber: version }),
           limits(),
         );
-        return new TextDecoder().decode(found.Content);
+        return found.Content ? new TextDecoder().decode(found.Content) : '';
       }),
 
     /** Numbers of all stored versions, newest first. The order of the service is not documented. */

@@ -54,7 +54,8 @@ export function dataSource(options: DataSourceOptions): FlagSource {
     session = answer.NextPollConfigurationToken
       ? { token: answer.NextPollConfigurationToken, notBeforeMs: options.now() + waitMs, fresh: false }
       : null;
-    return { text: new TextDecoder().decode(answer.Configuration), first };
+    // An empty body arrives as null, although the type says undefined.
+    return { text: answer.Configuration ? new TextDecoder().decode(answer.Configuration) : '', first };
   }
 
   /** A token that was used, has expired or came too early ends its session; a new one starts with the whole content. */

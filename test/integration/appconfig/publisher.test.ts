@@ -172,7 +172,7 @@ describe('deployments that do not end', () => {
   });
 });
 
-describe('I18 fences between publishers', () => {
+describe('fences between publishers', () => {
   /** Holds one publisher before a call until `meanwhile` has run. */
   async function delayed(
     own: Subject,
