@@ -27,7 +27,7 @@ export async function main([command, ...args]) {
     return 1;
   }
   install();
-  await buildIfStale();
+  await buildIfStale({ strict: command === 'test' });
   return command === 'start' ? start(args) : test(args);
 }
 

@@ -8,7 +8,7 @@
  * Nothing is built when no source is newer than the last build.
  */
 
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -18,9 +18,15 @@ const STAMP = join(DIST, '.built');
 const SOURCES = ['functions', 'lib', 'infra', 'package-lock.json', 'package.json'];
 const KB = 1024;
 
-/** Kilobytes that are loaded when a function starts. What it imports later is listed and not counted. */
+/** Kilobytes in a whole package, with what is imported only when it is needed. */
+const PACKAGE_BUDGET = 800;
+
+/**
+ * Kilobytes that are loaded when a function starts. What it imports later is listed and not counted here.
+ * `route` carries no AWS client at the start; 102 KB of it are zod.
+ */
 const BUDGETS = {
-  route: 100,
+  route: 130,
   control: 550,
   outcomes: 550,
   dashboard: 550,
@@ -53,25 +59,35 @@ const SHARED = {
   metafile: true,
 };
 
-/** @returns {Promise<boolean>} false when everything was up to date */
-export async function build({ force = false, print = console.log } = {}) {
+/**
+ * Returns false when everything was up to date.
+ * `strict`: a function over its budget is an error, also when it was built before; else it is only said.
+ */
+export async function build({ force = false, strict = true, print = console.log } = {}) {
+  const isStale = force || !isUpToDate();
+  if (isStale) await makeAll(print);
+  const excess = readFileSync(STAMP, 'utf8');
+  if (excess !== '' && strict) throw new Error(excess);
+  if (excess !== '' && isStale) print(excess);
+  return isStale;
+}
+
+async function makeAll(print) {
   const startedMs = Date.now();
-  if (!force && isUpToDate()) return false;
   const { build: bundle, stop } = await import('esbuild');
   try {
     const parts = [...functionParts(), ...programParts()].filter((part) => exists(part, print));
     rmSync(STAMP, { force: true });
     const sizes = [];
     for (const part of parts) sizes.push(await makePart(part, bundle));
-    report(sizes, print);
-    writeFileSync(STAMP, '');
+    printSizes(sizes, print);
+    writeFileSync(STAMP, excessOf(sizes));
     // As old as the moment before reading: a source saved meanwhile counts as newer.
     utimesSync(STAMP, startedMs / 1000, startedMs / 1000);
     print(`Built ${parts.length} bundles in ${((Date.now() - startedMs) / 1000).toFixed(1)} s.`);
   } finally {
     await stop();
   }
-  return true;
 }
 
 // ---------------------------------------------------------------------------------------------------------- parts
@@ -146,20 +162,26 @@ function measure({ outputs }, entry) {
   return { atStart: bytes([...reached]), inAll: bytes(Object.keys(outputs)) };
 }
 
-function report(sizes, print) {
+function printSizes(sizes, print) {
   print('  bundle          at start     in all     budget');
   for (const { name, atStart, inAll } of sizes) {
-    const budget = BUDGETS[name];
-    print(
-      `  ${name.padEnd(14)}${kilobytes(atStart)}${kilobytes(inAll)}${budget ? `${String(budget).padStart(8)} KB` : '          –'}`,
-    );
+    const budget = BUDGETS[name] ? `${String(BUDGETS[name]).padStart(8)} KB` : '          –';
+    print(`  ${name.padEnd(14)}${kilobytes(atStart)}${kilobytes(inAll)}${budget}`);
   }
-  const over = sizes.filter(({ name, atStart }) => BUDGETS[name] && atStart > BUDGETS[name] * KB);
-  if (over.length === 0) return;
-  const named = over
-    .map(({ name, atStart }) => `${name} ${(atStart / KB).toFixed(0)} of ${BUDGETS[name]} KB`)
-    .join(', ');
-  throw new Error(`Over the size budget at start: ${named}. Import what is not always needed with import().`);
+}
+
+/** What is over its budget, as a text for people; empty when nothing is. */
+function excessOf(sizes) {
+  const over = sizes
+    .filter(({ name }) => BUDGETS[name])
+    .flatMap(({ name, atStart, inAll }) => [
+      ...(atStart > BUDGETS[name] * KB
+        ? [`${name} loads ${kilobytes(atStart).trim()} of ${BUDGETS[name]} KB at start`]
+        : []),
+      ...(inAll > PACKAGE_BUDGET * KB ? [`${name} is ${kilobytes(inAll).trim()} of ${PACKAGE_BUDGET} KB in all`] : []),
+    ]);
+  if (over.length === 0) return '';
+  return `Over the size budget: ${over.join('; ')}. Import what is not always needed with import(), or raise the budget on purpose.`;
 }
 
 const kilobytes = (bytes) => `${(bytes / KB).toFixed(1).padStart(8)} KB`;

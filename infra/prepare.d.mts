@@ -7,4 +7,4 @@ type Lockfile = { packages: Record<string, { version?: string; optional?: boolea
 export function install(options?: { print?: (line: string) => void }): void;
 export function staleness(wanted: Lockfile, installed: Lockfile | null): string | null;
 export function seconds(sinceMs: number): string;
-export function buildIfStale(options?: { print?: (line: string) => void }): Promise<void>;
+export function buildIfStale(options?: { strict?: boolean; print?: (line: string) => void }): Promise<void>;

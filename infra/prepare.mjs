@@ -138,8 +138,8 @@ export const seconds = (sinceMs) => `${((Date.now() - sinceMs) / 1000).toFixed(1
 
 // ---------------------------------------------------------------------------------------------------------- build
 
-/** Bundles anew when a source is newer than the bundles. */
-export async function buildIfStale({ print = console.log } = {}) {
+/** Bundles anew when a source is newer than the bundles. `strict`: too large a bundle is an error. */
+export async function buildIfStale({ strict = false, print = console.log } = {}) {
   const { build } = await import('./build.mjs');
-  await build({ print });
+  await build({ strict, print });
 }
