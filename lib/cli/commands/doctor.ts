@@ -49,9 +49,12 @@ async function checkDatabase(url: string | undefined): Promise<Check[]> {
     return judgeFacts(await readFacts((sql) => database.query(sql), address));
   } catch (error) {
     const seen = error instanceof Error ? error.message || error.name : String(error);
-    const { host, port } = database.address;
     return [
-      fail('database', `${host}:${port}: ${seen}`, 'Is the server up, and are role, password and pg_hba.conf right?'),
+      fail(
+        'database',
+        `${address.host}:${address.port}: ${seen}`,
+        'Is the server up, and are role, password and pg_hba.conf right?',
+      ),
     ];
   } finally {
     await database.close();

@@ -1,8 +1,6 @@
 /** Installs or updates the schema `crossfade`. Needs the owner's role; what is there already is left alone. */
 
 import { join } from 'node:path';
-import { migrate as install } from '../../adapters/postgres/migrate.ts';
-import { readMigrationFiles } from '../../adapters/postgres/migration-files.ts';
 import { CrossfadeError } from '../../core/errors.ts';
 import { DEFAULT_PORT, type LocalSettings } from '../../schemas/local-settings.ts';
 import { portFrom } from '../connection.ts';
@@ -16,6 +14,8 @@ export async function migrate(context: Context): Promise<Outcome> {
   const { url, local } = ownerUrl(context, settings);
   const runtimeRole = runtimeRoleOf(context, local ? settings : null);
   const { host, port, role } = addressOf(url);
+  const { migrate: install } = await import('../../adapters/postgres/migrate.ts');
+  const { readMigrationFiles } = await import('../../adapters/postgres/migration-files.ts');
   const files = await readMigrationFiles(join(packageRoot(), 'migrations'));
   const owner = await openDatabase(url);
   try {
