@@ -101,9 +101,15 @@ function headline(report: SystemReport): Badge {
     return { many, words, tone };
   }).filter(({ many }) => many > 0);
   const worst = troubles[0];
-  if (worst) return { text: troubles.map(({ many, words }) => `${many} ${words}`).join(', '), tone: worst.tone };
+  if (worst) return { text: troubles.map(counted).join(', '), tone: worst.tone };
   const running = report.cutovers.some((cutover) => cutover.health !== 'idle');
   return running ? { text: 'All healthy', tone: 'good' } : { text: 'Nothing has been started', tone: 'idle' };
+}
+
+/** "2 cutovers held", and after that only "1 rolled back". */
+function counted({ many, words }: { many: number; words: string }, index: number): string {
+  const noun = index > 0 ? '' : many === 1 ? 'cutover ' : 'cutovers ';
+  return `${many} ${noun}${words}`;
 }
 
 const TROUBLES = [

@@ -19,9 +19,15 @@ async function card(actor: Parameters<typeof scenes.scene>[0][number]): Promise<
 describe('the headline', () => {
   it.each([
     ['All healthy', 'good', [scenes.serving, scenes.completed, scenes.notStarted], {}],
-    ['1 held', 'wait', [scenes.serving, scenes.held], {}],
-    ['1 about to be rolled back, 1 rolled back, 1 held', 'bad', [scenes.held, scenes.rolledBack, scenes.failing], {}],
-    ['1 unreadable', 'bad', [scenes.unreadable, scenes.serving], {}],
+    ['1 cutover held', 'wait', [scenes.serving, scenes.held], {}],
+    [
+      '1 cutover about to be rolled back, 1 rolled back, 1 held',
+      'bad',
+      [scenes.held, scenes.rolledBack, scenes.failing],
+      {},
+    ],
+    ['2 cutovers held', 'wait', [scenes.copying, scenes.held], {}],
+    ['1 cutover unreadable', 'bad', [scenes.unreadable, scenes.serving], {}],
     ['Nothing has been started', 'idle', [scenes.notStarted], {}],
     ['No cutover is declared', 'idle', [], {}],
     ['Everything is stopped', 'bad', [scenes.serving], { emergencyStop: true }],

@@ -62,7 +62,7 @@ function create(node, kind) {
   return plot;
 }
 
-const HEIGHT = 150;
+const HEIGHT = 158;
 
 function options(kind, plot, width) {
   const axis = { font: '11px system-ui, sans-serif', stroke: () => color('--quiet'), ticks: { show: false } };
@@ -70,7 +70,7 @@ function options(kind, plot, width) {
   return {
     width,
     height: HEIGHT,
-    padding: [8, 8, 0, 0],
+    padding: [16, 8, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
     scales: {
@@ -126,7 +126,7 @@ function drawMarks(chart, marks) {
     if (taken.some((other) => from < other.to && other.from < from + width)) continue;
     taken.push({ from, to: from + width });
     ctx.fillStyle = color('--quiet');
-    ctx.fillText(label, from + 4 * pixel, bbox.top + 9 * pixel);
+    ctx.fillText(label, from + 4 * pixel, bbox.top - 4 * pixel);
   }
   ctx.restore();
 }
