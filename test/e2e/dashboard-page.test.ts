@@ -218,6 +218,11 @@ describe('the emergency stop', () => {
     await result(page).getByText('Everything is stopped').waitFor();
     expect(await result(page).innerText()).toContain('customer went from test_10 to rolled_back');
     expect(server.posted).toHaveLength(1);
+    // The loopback front adds the operator's token only to what its own page sends, and knows it by these.
+    expect(server.posted[0]!.headers).toMatchObject({
+      origin: new URL(server.url).origin,
+      'sec-fetch-site': 'same-origin',
+    });
     expect(server.posted[0]).toMatchObject({
       path: '/v1/system/emergency-stop',
       body: { reason: 'Checkout fails <b>for everyone</b>' },
