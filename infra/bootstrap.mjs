@@ -14,7 +14,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildIfStale, install, ROOT, startupProblems } from './prepare.mjs';
 
-const SERVERLESS_PROJECTS = ['unit', 'appconfig'];
+/** True once the closing line is printed. */
+let counted = false;
+
+const WITHOUT_SERVERS = ['unit', 'appconfig'];
 
 export async function main([command, ...args]) {
   if (command !== 'start' && command !== 'test') {
@@ -37,7 +40,7 @@ export function needsServers(args) {
     if (word.startsWith('--project=')) return [word.slice('--project='.length)];
     return args[index - 1] === '--project' ? [word] : [];
   });
-  return projects.length === 0 || projects.some((project) => !SERVERLESS_PROJECTS.includes(project));
+  return projects.length === 0 || projects.some((project) => !WITHOUT_SERVERS.includes(project));
 }
 
 /** The stack is told through the closed channel when this process dies, even by SIGKILL. */
@@ -66,6 +69,7 @@ async function test(args) {
     // A run that ends badly without a failed test (a crash, an unhandled rejection) must not read as success.
     const failed = code !== 0 && counts.failed === 0 ? 1 : counts.failed;
     console.log(`${counts.passed} passed, ${failed} failed`);
+    counted = true;
     return code;
   } finally {
     rmSync(directory, { recursive: true, force: true });
@@ -92,4 +96,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     console.error(error instanceof Error ? error.message : error);
     process.exitCode = 1;
   }
+  if (process.argv[2] === 'test' && !counted) console.log('0 passed, 1 failed');
 }

@@ -69,7 +69,6 @@ const PARAMETERS = {
   reservedVerify: { default: '1', env: 'CROSSFADE_RESERVED_VERIFY' },
   owner: { default: 'crossfade', env: 'CROSSFADE_OWNER' },
   dataClass: { default: 'internal', env: 'CROSSFADE_DATA_CLASS' },
-  cutovers: { default: 'infra/cutovers.ts', env: 'CROSSFADE_CUTOVERS' },
   logLevel: { default: 'info', env: 'CROSSFADE_LOG_LEVEL' },
 };
 
@@ -166,7 +165,8 @@ function localEnvironment(ports) {
     CROSSFADE_JWKS: '{"keys":[]}',
     CROSSFADE_CLOCK_SPEED: '1',
     CROSSFADE_CLOCK_ORIGIN_MS: '0',
-    CROSSFADE_CUTOVERS: PARAMETERS.cutovers.default,
+    // Empty: the declarations bundled with the functions, infra/cutovers.ts. Else a JSON file of the local stack.
+    CROSSFADE_CUTOVERS: '',
     CROSSFADE_LOG_LEVEL: PARAMETERS.logLevel.default,
     // A developer's own AWS account is never touched from here.
     AWS_ACCESS_KEY_ID: 'local',
@@ -249,7 +249,6 @@ function awsSettings(stage, region, values) {
       CROSSFADE_JWT_ISSUER: values.jwtIssuer,
       CROSSFADE_JWT_AUDIENCE: values.jwtAudience,
       CROSSFADE_JWKS: values.jwks,
-      CROSSFADE_CUTOVERS: values.cutovers,
       CROSSFADE_LOG_LEVEL: values.logLevel,
     },
     vpc: { securityGroupIds: [{ Ref: 'FunctionSecurityGroup' }], subnetIds: listed(values.subnetIds) },

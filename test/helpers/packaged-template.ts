@@ -92,7 +92,7 @@ export function workspace(): Workspace {
   };
 }
 
-/** Without credentials and CROSSFADE_ variables of the shell; a proxy that leads nowhere stands for "no network". */
+/** Without credentials and CROSSFADE_ variables of the shell, in a home of its own; a proxy that leads nowhere stands for "no network". */
 async function run(directory: string, words: readonly string[]): Promise<string> {
   const kept = Object.entries(process.env).filter(([name]) => !/^(AWS_|CROSSFADE_)/.test(name));
   const env = {
@@ -100,6 +100,8 @@ async function run(directory: string, words: readonly string[]): Promise<string>
     HTTPS_PROXY: 'http://127.0.0.1:9',
     HTTP_PROXY: 'http://127.0.0.1:9',
     HOME: directory,
+    // Where a running local stack leaves its settings: none may be found.
+    TMPDIR: directory,
   };
   const program = join(ROOT, 'node_modules/serverless/bin/serverless.js');
   try {
