@@ -36,6 +36,8 @@ const ID = customerCutover.id;
 const LOOK_EVERY_MS = 500;
 const WITHIN_MS = 240_000;
 const QUIET_WITHIN_MS = 20_000;
+/** Exit code of a program that was told to stop. */
+const STOPPED = 130;
 
 type Demo = { stack: Stack; app: DemoApp; api: LocalApi; display: Display; sql: postgres.Sql; report: DemoReport };
 
@@ -59,8 +61,11 @@ export async function runDemo(options: DemoOptions, untilStopped: Promise<void>)
     const api = localApi(stack.settings.apiUrl, stack.token);
     const demo: Demo = { stack, app, api, display, sql, report: emptyReport(options) };
     display.say(introduction(stack, options));
-    const code = await crossOver(demo, options);
-    if (options.exit) return code;
+    const work = crossOver(demo, options);
+    // Once everything is being stopped nobody waits for the work, which fails then as it must.
+    work.catch(() => {});
+    const code = await Promise.race([work, untilStopped.then(() => STOPPED)]);
+    if (options.exit || code === STOPPED) return code;
     display.say(`\nEverything stays up: ${stack.settings.url}   Ctrl-C ends it.`);
     await untilStopped;
     return code;

