@@ -22,29 +22,58 @@ export type FrontDecision =
   | { kind: 'as_is' }
   | { kind: 'refused'; status: 400 | 403 | 421; code: 'invalid_input' | 'forbidden'; detail: string };
 
+type Refusal = Extract<FrontDecision, { kind: 'refused' }>;
+type Rule = (request: FrontRequest, port: number) => Refusal | null;
+
 const SAFE = new Set(['GET', 'HEAD']);
 
-/** @param port the port the front listens on */
-export function judgeRequest(request: FrontRequest, port: number): FrontDecision {
-  const host = request.header('host');
-  const hosts = [`127.0.0.1:${port}`, `localhost:${port}`];
-  if (host === undefined || !hosts.includes(host.toLowerCase())) {
-    return refused(421, `The Host of the request is not this address. Open http://${hosts[0]}/ itself.`);
+/** Each refuses what the others would let through. */
+export const FRONT_RULES = {
+  host: ({ header }, port) => {
+    const host = header('host')?.toLowerCase();
+    if (host !== undefined && ownHosts(port).includes(host)) return null;
+    return refused(421, `The Host of the request is not this address. Open http://${ownHosts(port)[0]}/ itself.`);
+  },
+
+  path: ({ url }) =>
+    url.startsWith('/') ? null : refused(400, 'The request line must hold a path, not a whole address.'),
+
+  origin: ({ header, method }) => {
+    if (isProgram(header)) return null;
+    const origin = header('origin');
+    const own = `http://${header('host')?.toLowerCase()}`;
+    if (origin === undefined ? SAFE.has(method) : origin === own) return null;
+    return refused(403, `A browser may change things only from the page at ${own}/; this came from elsewhere.`);
+  },
+
+  site: ({ header, method }) => {
+    const site = header('sec-fetch-site');
+    if (isProgram(header) || site === 'same-origin') return null;
+    if (site === 'none' && SAFE.has(method) && header('sec-fetch-mode') === 'navigate') return null;
+    return refused(403, `Another site sent the browser here. Type the address instead: http://${header('host')}/`);
+  },
+} as const satisfies Record<string, Rule>;
+
+/**
+ * @param port the port the front listens on
+ * @param rules all of them; tests leave one out to see that it is needed
+ */
+export function judgeRequest(
+  request: FrontRequest,
+  port: number,
+  rules: readonly Rule[] = Object.values(FRONT_RULES),
+): FrontDecision {
+  for (const rule of rules) {
+    const refusal = rule(request, port);
+    if (refusal) return refusal;
   }
-  if (!request.url.startsWith('/')) return refused(400, 'The request line must hold a path, not a whole address.');
-  const site = request.header('sec-fetch-site');
-  if (site === undefined) return { kind: 'as_is' };
-  const own = [`http://${host.toLowerCase()}`];
-  const origin = request.header('origin');
-  const safe = SAFE.has(request.method);
-  if (origin === undefined ? !safe : !own.includes(origin)) {
-    return refused(403, `A browser may change things only from the page at http://${host}/; this came from elsewhere.`);
-  }
-  if (site === 'same-origin') return { kind: 'operator' };
-  if (site === 'none' && safe && request.header('sec-fetch-mode') === 'navigate') return { kind: 'operator' };
-  return refused(403, `Another site sent the browser here. Type the address instead: http://${host}/`);
+  return { kind: isProgram(request.header) ? 'as_is' : 'operator' };
 }
 
-function refused(status: 400 | 403 | 421, detail: string): FrontDecision {
+const ownHosts = (port: number) => [`127.0.0.1:${port}`, `localhost:${port}`];
+
+const isProgram = (header: FrontRequest['header']) => header('sec-fetch-site') === undefined;
+
+function refused(status: Refusal['status'], detail: string): Refusal {
   return { kind: 'refused', status, code: status === 400 ? 'invalid_input' : 'forbidden', detail };
 }

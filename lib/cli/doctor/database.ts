@@ -146,9 +146,9 @@ function judgeSchema({ schema, forbidden, role, superuser }: DatabaseFacts): Che
 
 function judgeLimit(facts: DatabaseFacts, name: string, wanted: string, longestMs: number): Check {
   const value = facts.limitsMs[name] ?? 0;
-  if (value > 0 && value <= longestMs) return ok(name, `${value} ms`);
+  if (value > 0 && value <= longestMs) return ok('limit', `${name} is ${value} ms`);
   const remedy = `ALTER ROLE "${facts.role}" SET ${name} = '${wanted}';`;
-  return warn(name, value === 0 ? 'no limit' : `${value} ms is long`, remedy);
+  return warn('limit', value === 0 ? `${name} is not set: no limit` : `${name} of ${value} ms is long`, remedy);
 }
 
 function judgeLocks({ maxLocks }: DatabaseFacts): Check {
