@@ -1,15 +1,15 @@
 /** The control plane: one row per operation. */
 
 import {
-  type DeploymentRules,
-  deploymentOf,
-  environmentState,
-  phaseOf,
-  runningOf,
-  startDeployment,
-  stopDeployment,
-} from './deployments.ts';
-import type { Faults } from './faults.ts';
+  applicationView,
+  deploymentSummary,
+  deploymentView,
+  environmentView,
+  profileView,
+  strategyView,
+  type ViewedAt,
+} from './control-views.ts';
+import { deploymentOf, runningOf, startDeployment, stopDeployment } from './deployments.ts';
 import { createVersion, deleteVersion, deployableVersion, versionOf, versionReply } from './hosted-versions.ts';
 import {
   bodyOf,
@@ -28,7 +28,6 @@ import { badRequest, conflict, quotaExceeded } from './service-error.ts';
 import {
   type Application,
   applicationOf,
-  type Deployment,
   type Environment,
   environmentOf,
   newId,
@@ -40,7 +39,7 @@ import {
   strategyOf,
 } from './store.ts';
 
-export type ControlContext = { store: Store; nowMs: number; faults: Readonly<Faults>; rules: DeploymentRules };
+export type ControlContext = ViewedAt & { store: Store };
 
 const APP = '/applications/{A}';
 const ENV = `${APP}/environments/{E}`;
@@ -267,84 +266,6 @@ function listVersions(context: ControlContext, place: Place, request: Request): 
       ...(version.label === null ? {} : { VersionLabel: version.label }),
     }));
   return listed(request, views);
-}
-
-// ------------------------------------------------------------------------------------------------------------ views
-
-const described = (one: { description: string | null }) =>
-  one.description === null ? {} : { Description: one.description };
-
-const applicationView = (one: Application) => ({ Id: one.id, Name: one.name, ...described(one) });
-
-const environmentView = (application: Application, one: Environment) => ({
-  ApplicationId: application.id,
-  Id: one.id,
-  Name: one.name,
-  ...described(one),
-  State: environmentState(one),
-  Monitors: [],
-});
-
-const profileView = (application: Application, one: Profile) => ({
-  ApplicationId: application.id,
-  Id: one.id,
-  Name: one.name,
-  ...described(one),
-  LocationUri: one.locationUri,
-  Type: one.type,
-  Validators: one.validators,
-});
-
-const strategyView = (one: Strategy) => ({
-  Id: one.id,
-  Name: one.name,
-  ...described(one),
-  ...timesOf(one),
-  ReplicateTo: one.replicateTo,
-});
-
-const timesOf = (one: Strategy) => ({
-  DeploymentDurationInMinutes: one.durationMinutes,
-  GrowthType: one.growthType,
-  GrowthFactor: one.growthFactor,
-  FinalBakeTimeInMinutes: one.bakeMinutes,
-});
-
-const isoOf = (atMs: number) => new Date(atMs).toISOString();
-
-function deploymentSummary(context: ControlContext, one: Deployment) {
-  const phase = phaseOf(one, context.nowMs, context.rules, context.faults.stuckDeploying);
-  return {
-    DeploymentNumber: one.number,
-    ConfigurationProfileId: one.profileId,
-    ConfigurationName: one.profileName,
-    ConfigurationVersion: String(one.version.number),
-    ...(one.version.label === null ? {} : { VersionLabel: one.version.label }),
-    ...timesOf(one.strategy),
-    State: phase.state,
-    PercentageComplete: phase.percentage,
-    StartedAt: isoOf(one.startedAtMs),
-    ...(one.completedAtMs === null ? {} : { CompletedAt: isoOf(one.completedAtMs) }),
-    Type: 'USER',
-  };
-}
-
-function deploymentView(context: ControlContext, place: Place, one: Deployment) {
-  const { Type: _only, ...summary } = deploymentSummary(context, one);
-  return {
-    ApplicationId: place.A,
-    EnvironmentId: place.E,
-    DeploymentStrategyId: one.strategy.id,
-    ConfigurationLocationUri: 'hosted',
-    ...described(one),
-    ...summary,
-    EventLog: one.events.map((event) => ({
-      EventType: event.type,
-      TriggeredBy: event.triggeredBy,
-      Description: event.description,
-      OccurredAt: isoOf(event.atMs),
-    })),
-  };
 }
 
 /** One page: `max_results` items from `next_token`, which is the position of the next one. */
