@@ -30,7 +30,6 @@ export type Options = {
   key?: string;
   listen?: number;
   databaseUrl?: string;
-  runtimeRole?: string;
 };
 
 export type Context = { io: Io; options: Options; args: readonly (string | undefined)[] };

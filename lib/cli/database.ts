@@ -4,11 +4,11 @@ import type { PgGateway } from '../adapters/postgres/gateway.ts';
 import { random, systemClock } from '../adapters/system.ts';
 import { CrossfadeError } from '../core/errors.ts';
 
-/** Connects at the first query. @throws CrossfadeError `invalid_input` when the text is no Postgres URL */
+/** Connects at the first call. @throws CrossfadeError `invalid_input` when the text is no Postgres URL */
 export async function openDatabase(text: string): Promise<PgGateway> {
   addressOf(text);
   const { postgresGateway } = await import('../adapters/postgres/gateway.ts');
-  return postgresGateway({ url: text, clock: systemClock(), random, tries: 1, applicationName: 'crossfade cli' });
+  return postgresGateway({ url: text, clock: systemClock(), random });
 }
 
 /** Host, port and role of a database URL. The text itself is never repeated: it holds a password. */

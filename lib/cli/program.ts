@@ -68,9 +68,7 @@ function addLocal(program: Command, add: Add): void {
     .option('--config <file>', 'module with defineCutovers([…]), infra/cutovers.ts by default')
     .option('--speed <factor>', 'minutes of Crossfade per real minute', positive)
     .option('--port <number>', 'first of the six ports that are used (3000)', port);
-  add('migrate', 'install or update the schema crossfade in the database', migrate)
-    .option('--runtime-role <name>', 'role of the functions, which gets the right to call what it needs')
-    .addOption(databaseUrl());
+  add('migrate', 'install or update the schema crossfade in the database', migrate).addOption(databaseUrl());
   add('doctor', 'check this machine, the API and the database, with a remedy for each finding', doctor).addOption(
     databaseUrl(),
   );

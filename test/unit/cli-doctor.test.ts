@@ -19,7 +19,7 @@ const healthy: DatabaseFacts = {
   maxLocks: 64,
   connections: { used: 10, max: 100 },
   schema: { exists: true, usage: true, create: false },
-  forbidden: [],
+  functions: { all: 30, callable: 12 },
   backends: 1,
   oldestTransactionSeconds: 3,
 };
@@ -40,7 +40,7 @@ describe('doctor on the database', () => {
     [{ schema: { exists: false, usage: false, create: false } }, 'fail', /does not exist/],
     [{ schema: { exists: true, usage: false, create: false } }, 'fail', /may not use schema/],
     [{ schema: { exists: true, usage: true, create: true } }, 'warn', /may create objects/],
-    [{ forbidden: ['crossfade.converge(text)'] }, 'fail', /may not use crossfade\.converge/],
+    [{ functions: { all: 30, callable: 0 } }, 'fail', /may call none of the 30/],
     [{ limitsMs: { ...healthy.limitsMs, statement_timeout: 0 } }, 'warn', /no limit/],
     [{ limitsMs: { ...healthy.limitsMs, lock_timeout: 60_000 } }, 'warn', /is long/],
     [{ maxLocks: 10 }, 'warn', /max_locks_per_transaction is 10/],

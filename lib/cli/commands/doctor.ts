@@ -46,7 +46,7 @@ async function checkDatabase(url: string | undefined): Promise<Check[]> {
   const address = addressOf(url);
   const database = await openDatabase(url);
   try {
-    return judgeFacts(await readFacts((sql) => database.query(sql), address));
+    return judgeFacts(await readFacts((sql) => database.call(sql, [], { attempts: 1 }), address));
   } catch (error) {
     const seen = error instanceof Error ? error.message || error.name : String(error);
     return [

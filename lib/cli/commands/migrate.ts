@@ -1,32 +1,31 @@
 /** Installs or updates the schema `crossfade`. Needs the owner's role; what is there already is left alone. */
 
 import { join } from 'node:path';
+import type { PgGateway } from '../../adapters/postgres/gateway.ts';
 import { CrossfadeError } from '../../core/errors.ts';
-import { DEFAULT_PORT, type LocalSettings } from '../../schemas/local-settings.ts';
 import { portFrom } from '../connection.ts';
 import type { Context, Outcome } from '../context.ts';
 import { addressOf, openDatabase } from '../database.ts';
 import { packageRoot } from '../package-root.ts';
-import { counted } from '../text.ts';
+
+/** The migrations grant to this role what the functions call. */
+const RUNTIME_ROLE = 'crossfade_runtime';
 
 export async function migrate(context: Context): Promise<Outcome> {
-  const settings = localSettings(context);
-  const { url, local } = ownerUrl(context, settings);
-  const runtimeRole = runtimeRoleOf(context, local ? settings : null);
+  const url = ownerUrl(context);
   const { host, port, role } = addressOf(url);
   const { migrate: install } = await import('../../adapters/postgres/migrate.ts');
-  const { readMigrationFiles } = await import('../../adapters/postgres/migration-files.ts');
-  const files = await readMigrationFiles(join(packageRoot(), 'migrations'));
+  const { readMigrations } = await import('../../adapters/postgres/migration-files.ts');
+  const files = readMigrations(join(packageRoot(), 'migrations'));
   const owner = await openDatabase(url);
   try {
-    const { applied } = await install({ owner, files, ...(runtimeRole === undefined ? {} : { runtimeRole }) });
+    const hasRuntimeRole = await roleExists(owner);
+    const { applied, present } = await install(owner, files);
     return {
-      document: { host, port, role, runtimeRole: runtimeRole ?? null, applied, known: files.length },
+      document: { host, port, role, applied, present, runtimeRole: hasRuntimeRole ? RUNTIME_ROLE : null },
       text: [
-        `${host}:${port} as ${role}: ${applied.length === 0 ? 'nothing to do' : `applied ${applied.join(', ')}`}, ${counted(files.length, 'migration')} in all.`,
-        runtimeRole === undefined
-          ? 'No runtime role was named; with --runtime-role it gets the right to call the functions.'
-          : `${runtimeRole} may call the functions.`,
+        `${host}:${port} as ${role}: ${applied.length > 0 ? `applied ${applied.join(', ')}` : `up to date, ${present.at(-1)}`}.`,
+        ...(hasRuntimeRole ? [] : [MISSING_ROLE]),
       ].join('\n'),
     };
   } finally {
@@ -34,23 +33,20 @@ export async function migrate(context: Context): Promise<Outcome> {
   }
 }
 
-function localSettings({ io, options }: Context): LocalSettings | null {
-  return io.readSettings(options.port ?? portFrom(io.env.CROSSFADE_PORT));
+const MISSING_ROLE = `There is no role ${RUNTIME_ROLE}, so nothing was granted: the functions must use the owner's role, or the role must be created before the first migration.`;
+
+async function roleExists(owner: PgGateway): Promise<boolean> {
+  const rows = await owner.call(`SELECT FROM pg_catalog.pg_roles WHERE rolname = '${RUNTIME_ROLE}'`);
+  return rows.length > 0;
 }
 
-function ownerUrl({ io, options }: Context, settings: LocalSettings | null): { url: string; local: boolean } {
-  const given = options.databaseUrl ?? io.env.CROSSFADE_OWNER_DATABASE_URL;
-  if (given) return { url: given, local: false };
-  if (settings) return { url: settings.ownerDatabaseUrl, local: true };
+function ownerUrl({ io, options }: Context): string {
+  const port = options.port ?? portFrom(io.env.CROSSFADE_PORT);
+  const url =
+    options.databaseUrl ?? io.env.CROSSFADE_OWNER_DATABASE_URL ?? io.readSettings(port)?.ownerDatabaseUrl ?? '';
+  if (url !== '') return url;
   throw new CrossfadeError(
     'invalid_input',
-    `No database is named. Give the owner's URL with --database-url or CROSSFADE_OWNER_DATABASE_URL; no local stack runs on port ${options.port ?? DEFAULT_PORT} either.`,
+    `No database is named. Give the owner's URL with --database-url or CROSSFADE_OWNER_DATABASE_URL; no local stack runs on port ${port} either.`,
   );
-}
-
-/** The role of the functions: named, or the one of their own URL. */
-function runtimeRoleOf({ io, options }: Context, settings: LocalSettings | null): string | undefined {
-  if (options.runtimeRole !== undefined) return options.runtimeRole;
-  const url = settings?.databaseUrl ?? io.env.CROSSFADE_DATABASE_URL;
-  return url ? addressOf(url).role || undefined : undefined;
 }

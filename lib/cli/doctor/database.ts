@@ -21,8 +21,8 @@ export type DatabaseFacts = {
   maxLocks: number;
   connections: { used: number; max: number };
   schema: { exists: boolean; usage: boolean; create: boolean };
-  /** Tables and functions of schema `crossfade` that the role may not use. */
-  forbidden: readonly string[];
+  /** Functions of schema `crossfade`: how many there are, and how many of them the role may call. */
+  functions: { all: number; callable: number };
   /** Server processes that answered statements of one connection. */
   backends: number;
   oldestTransactionSeconds: number;
@@ -44,7 +44,7 @@ export async function readFacts(query: Query, address: { host: string; port: num
   const settings = await query(
     "SELECT name, setting::bigint AS ms FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout')",
   );
-  const forbidden = row!.schema_usage === true ? await query(FORBIDDEN) : [];
+  const [functions] = await query(FUNCTIONS);
   return {
     ...address,
     role: String(row!.role),
@@ -60,7 +60,7 @@ export async function readFacts(query: Query, address: { host: string; port: num
       usage: row!.schema_usage === true,
       create: row!.schema_create === true,
     },
-    forbidden: forbidden.map((item) => String(item.name)),
+    functions: { all: Number(functions!.total), callable: Number(functions!.callable) },
     backends: backends.size,
     oldestTransactionSeconds: Number(row!.oldest_transaction),
   };
@@ -82,15 +82,9 @@ const FACTS = `
                    WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'), 0)::float8 AS oldest_transaction
     FROM (SELECT to_regnamespace('crossfade')::oid AS oid) AS schema`;
 
-const FORBIDDEN = `
-  SELECT c.relname::text AS name
-    FROM pg_class c
-   WHERE c.relnamespace = to_regnamespace('crossfade') AND c.relkind = 'r' AND NOT has_table_privilege(c.oid, 'SELECT')
-  UNION ALL
-  SELECT p.oid::regprocedure::text
-    FROM pg_proc p
-   WHERE p.pronamespace = to_regnamespace('crossfade') AND NOT has_function_privilege(p.oid, 'EXECUTE')
-   ORDER BY 1 LIMIT 10`;
+const FUNCTIONS = `
+  SELECT count(*)::int AS total, count(*) FILTER (WHERE has_function_privilege(oid, 'EXECUTE'))::int AS callable
+    FROM pg_proc WHERE pronamespace = to_regnamespace('crossfade')`;
 
 export function judgeFacts(facts: DatabaseFacts): Check[] {
   return [
@@ -130,18 +124,27 @@ function judgeRole({ role, superuser, encrypted, host }: DatabaseFacts): Check[]
   ];
 }
 
-function judgeSchema({ schema, forbidden, role, superuser }: DatabaseFacts): Check[] {
+function judgeSchema({ schema, functions, role, superuser }: DatabaseFacts): Check[] {
   if (!schema.exists) return [fail('schema', 'schema crossfade does not exist', 'crossfade migrate')];
   if (!schema.usage) return [fail('schema', `${role} may not use schema crossfade`, 'crossfade migrate, as the owner')];
   const checks: Check[] = [];
-  if (forbidden.length > 0) {
-    checks.push(fail('privileges', `${role} may not use ${forbidden.join(', ')}`, 'crossfade migrate, as the owner'));
+  if (functions.callable === 0) {
+    const seen = `${role} may call none of the ${functions.all} functions of schema crossfade`;
+    checks.push(
+      fail(
+        'privileges',
+        seen,
+        "crossfade migrate, as the owner, grants to crossfade_runtime what it needs; does the functions' URL name it?",
+      ),
+    );
   }
   if (schema.create && !superuser) {
     const remedy = `REVOKE CREATE ON SCHEMA crossfade FROM "${role}"; functions need no DDL. The owner's URL shows this, too.`;
     checks.push(warn('privileges', `${role} may create objects in schema crossfade`, remedy));
   }
-  return checks.length > 0 ? checks : [ok('schema', 'schema crossfade is there and usable')];
+  return checks.length > 0
+    ? checks
+    : [ok('schema', `crossfade is there; ${role} may call ${functions.callable} of ${functions.all} functions`)];
 }
 
 function judgeLimit(facts: DatabaseFacts, name: string, wanted: string, longestMs: number): Check {
