@@ -78,7 +78,7 @@ export function makePlan(
     typeof dwellMinutes === 'number' ? dwellMinutes : (dwellMinutes[stage] ?? DEFAULT_DWELL_MINUTES);
   const ramps = ramp.map(([stage, percent], index): Stage => {
     const kind = index === ramp.length - 1 ? 'full' : 'ramp';
-    return { name: stage, kind, sharePpm: percent * PPM_PER_PERCENT, dwellMinutes: dwellOf(stage) };
+    return { name: stage, kind, sharePpm: ppmOf(percent), dwellMinutes: dwellOf(stage) };
   });
   const plan: Plan = {
     name,
@@ -96,6 +96,12 @@ export function makePlan(
     });
   }
   return plan;
+}
+
+/** Exact for every percentage of at most four decimals; 0.0003 · 10 000 alone is 2.9999999999999996. */
+function ppmOf(percent: number): number {
+  const ppm = percent * PPM_PER_PERCENT;
+  return Math.abs(ppm - Math.round(ppm)) < 1e-6 ? Math.round(ppm) : ppm;
 }
 
 /** One of the five built-in plans, with one dwell for all stages or one per stage name. */

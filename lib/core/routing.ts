@@ -59,7 +59,8 @@ export function route(
   override?: string,
   circuitOpen = false,
 ): Route {
-  if (!flag) return { side: 'primary', reason: 'unknown_cutover' };
+  // Also what a plain object holds under the name 'constructor', which is a well-formed cutover id.
+  if (!flag?.enabled) return { side: 'primary', reason: 'unknown_cutover' };
   // After promotion the shadow is the table: stopping must not send readers to the old one.
   if (system?.emergency_stop && !flag.shadow_is_primary) return { side: 'primary', reason: 'emergency_stop' };
   if (override === 'primary' || override === 'shadow') return { side: override, reason: 'override' };
