@@ -1,0 +1,225 @@
+/**
+ * I17, I18 and I19 over random sequences of commands, ticks and answers of the database: the real machine against a model
+ * that knows only the drawing of the stages. A failing run prints its seed and path; `fc.assert(…, { seed, path })` replays it.
+ */
+
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type AuditEntry, verifyChain } from '../../lib/core/audit.ts';
+import { type CutoverKind, type CutoverState, initialState } from '../../lib/core/cutover.ts';
+import { type Command, decide, type Event, evolve, type Observation, record, replay } from '../../lib/core/stage.ts';
+import { declarationOf, NOW, PLAN, verdictOf } from './samples.ts';
+
+/** The drawing: from each stage, where one accepted event may lead. */
+const EDGES: Readonly<Record<string, readonly string[]>> = {
+  disabled: ['dual_write'],
+  dual_write: ['r1', 'rolled_back'],
+  r1: ['r2', 'rolled_back'],
+  r2: ['full_100', 'rolled_back'],
+  full_100: ['completed', 'rolled_back'],
+  completed: ['cleaned', 'rolled_back'],
+  cleaned: [],
+  rolled_back: ['disabled'],
+};
+/** Who writes where, and which way changes flow: the epoch must grow exactly when this changes. */
+const DIRECTION: Readonly<Record<string, string>> = {
+  disabled: 'none',
+  rolled_back: 'none',
+  dual_write: 'forward',
+  r1: 'forward',
+  r2: 'forward',
+  full_100: 'forward',
+  completed: 'reverse',
+  cleaned: 'finished',
+};
+
+type Real = { initial: CutoverState; state: CutoverState; entries: AuditEntry<Event>[]; atMs: number };
+type Input = Command | Observation;
+/** In a `carried_out`: the epoch of the intent that is pending at that moment, so that intents are settled often. */
+const PENDING = -1;
+
+const verdicts = fc.constantFrom(null, verdictOf('advance'), verdictOf('hold'), verdictOf('rollback'));
+const confirm = fc.constantFrom('customer', 'customer', 'custmer');
+const maybeReason = fc.option(fc.constantFrom('why not', ''), { nil: undefined });
+
+const weighted = <T>(weight: number, arbitrary: fc.Arbitrary<T>) => ({ weight, arbitrary });
+const always = (...values: Input[]) => fc.constantFrom(...values);
+/** Weighted towards going on, so that the far stages are reached often. */
+const inputs: fc.Arbitrary<Input> = fc.oneof(
+  weighted(3, always({ type: 'start', plan: PLAN })),
+  weighted(
+    4,
+    fc
+      .record({ force: fc.boolean(), verdict: verdicts, reason: maybeReason })
+      .map((fields): Input => ({ type: 'advance', ...fields })),
+  ),
+  weighted(2, always({ type: 'approve' }, { type: 'pause' }, { type: 'resume' }, { type: 'resume' })),
+  weighted(
+    1,
+    fc.constantFrom('operator', 'guard', 'emergency').map((cause): Input => ({ type: 'rollback', reason: 'r', cause })),
+  ),
+  weighted(
+    4,
+    fc
+      .record({ force: fc.boolean(), verdict: verdicts, reason: maybeReason, confirm })
+      .map((fields): Input => ({ type: 'complete', ...fields })),
+  ),
+  weighted(
+    2,
+    confirm.map((typed): Input => ({ type: 'cleanup', confirm: typed })),
+  ),
+  weighted(
+    2,
+    confirm.map((typed): Input => ({ type: 'reset', confirm: typed })),
+  ),
+  weighted(
+    4,
+    fc
+      .record({
+        verdict: fc.constantFrom(
+          ...(['advance', 'advance', 'advance', 'hold', 'rollback'] as const).map((verdict) => verdictOf(verdict)),
+        ),
+        autoAdvance: fc.boolean(),
+        autoRollback: fc.boolean(),
+      })
+      .map((fields): Input => ({ type: 'tick', ...fields })),
+  ),
+  weighted(
+    1,
+    fc.integer({ min: 0, max: 6 }).map((epoch): Input => ({ type: 'carried_out', epoch })),
+  ),
+  weighted(3, always({ type: 'carried_out', epoch: PENDING, lockHeldMs: 3 })),
+  weighted(
+    1,
+    fc.integer({ min: 0, max: 6 }).map((epoch): Input => ({ type: 'given_up', epoch, why: 'locked' })),
+  ),
+);
+
+/** What is checked of one accepted step, whoever made it. `machine` is replaced by broken ones below. */
+function step(real: Real, input: Input, emergencyStop: boolean, machine = { decide, evolve }): void {
+  const before = real.state;
+  real.atMs += 1_000;
+  const settles = input.type === 'carried_out' && input.epoch === PENDING;
+  const asked = settles ? { ...input, epoch: before.pending?.epoch ?? PENDING } : input;
+  const decision = machine.decide(before, asked, { nowMs: real.atMs, actor: 'ada', emergencyStop });
+  if (decision.kind === 'refused') expect(decision.message.length).toBeGreaterThan(20);
+  if (decision.kind !== 'accepted') return;
+
+  expect(decision.events).toHaveLength(1);
+  const { entries } = record(before, decision.events, { nowMs: real.atMs, actor: 'ada' });
+  const after = machine.evolve(before, { event: decision.events[0]!, atMs: real.atMs, actor: 'ada' });
+  if (after.stage !== before.stage) expect(EDGES[before.stage]).toContain(after.stage);
+  expect(after.version).toBe(before.version + 1);
+  const turned = DIRECTION[after.stage] !== DIRECTION[before.stage];
+  // A rolled-back cutover and a disabled one are the same to the writers: nothing is synced.
+  expect(after.epoch).toBe(before.epoch + (turned ? 1 : 0));
+  if (after.pending) expect(after.pending.epoch).toBe(after.epoch + 1);
+  if (before.pending && after.stage !== before.stage) expect(after.epoch).toBe(before.pending.epoch);
+
+  real.state = { ...after, auditSeq: entries.at(-1)!.seq, auditHash: entries.at(-1)!.hash };
+  real.entries.push(...entries);
+}
+
+const fresh = (kind: CutoverKind): Real => {
+  const initial = initialState(declarationOf(kind));
+  return { initial, state: initial, entries: [], atMs: NOW };
+};
+
+/** fast-check's model commands; the model is the edges that were taken. */
+type Model = { edges: Set<string> };
+const commands = fc.commands(
+  [
+    fc.tuple(inputs, fc.integer({ min: 0, max: 24 })).map(([input, stop]) => ({
+      check: () => true,
+      run: (model: Model, real: Real) => {
+        const from = real.state.stage;
+        step(real, input, stop === 0);
+        if (from !== real.state.stage) model.edges.add(`${from} → ${real.state.stage}`);
+      },
+      toString: () => JSON.stringify({ ...input, verdict: 'verdict' in input ? input.verdict?.verdict : undefined }),
+    })),
+  ],
+  { maxCommands: 80, size: 'max' },
+);
+const kinds = fc.constantFrom<CutoverKind>('table', 'component', 'service');
+
+describe('I17, I19 the stage machine under random commands', () => {
+  it('moves by one legal step, counts versions by one, and turns the epoch with the direction', () => {
+    fc.assert(
+      fc.property(kinds, commands, (kind, run) => {
+        const real = fresh(kind);
+        fc.modelRun(() => ({ model: { edges: new Set() }, real }), run);
+        expect(verifyChain(real.entries, real.state)).toEqual({ intact: true, entries: real.entries.length });
+        expect(replay(real.initial, real.entries)).toEqual(real.state);
+        const stored = JSON.parse(JSON.stringify(real.entries)) as AuditEntry<Event>[];
+        expect(replay(real.initial, stored)).toEqual(real.state);
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it('and runs like these take every edge of the drawing', () => {
+    const edges = new Set<string>();
+    const run = fc.property(kinds, commands, (kind, steps) =>
+      fc.modelRun(() => ({ model: { edges }, real: fresh(kind) }), steps),
+    );
+    fc.assert(run, { numRuns: 300, seed: 20_260_115 });
+    const drawn = Object.entries(EDGES).flatMap(([from, tos]) => tos.map((to) => `${from} → ${to}`));
+    expect([...edges].sort()).toEqual(drawn.sort());
+  });
+
+  it('a replay continues anywhere in the log', () => {
+    fc.assert(
+      fc.property(kinds, commands, fc.nat(), (kind, run, cut) => {
+        const real = fresh(kind);
+        fc.modelRun(() => ({ model: { edges: new Set() }, real }), run);
+        const at = real.entries.length === 0 ? 0 : cut % real.entries.length;
+        const half = replay(real.initial, real.entries.slice(0, at));
+        expect(replay(half, real.entries.slice(at))).toEqual(real.state);
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
+
+describe('negative controls of the machine', () => {
+  /** Drives a broken machine towards completion by force until a check fails. */
+  const drive = (machine: { decide: typeof decide; evolve: typeof evolve }) => {
+    const real = fresh('component');
+    step(real, { type: 'start', plan: PLAN }, false, machine);
+    const force = { force: true, reason: 'now', verdict: null } as const;
+    for (let i = 0; i < 3; i += 1) step(real, { type: 'advance', ...force }, false, machine);
+    step(real, { type: 'complete', confirm: 'customer', ...force }, false, machine);
+    step(real, { type: 'rollback', reason: 'back', cause: 'operator' }, false, machine);
+  };
+
+  it('the whole machine passes the drive', () => expect(() => drive({ decide, evolve })).not.toThrow());
+
+  it('skipping a stage is caught', () => {
+    const skipping: typeof decide = (state, input, context) => {
+      const decision = decide(state, input, context);
+      if (decision.kind !== 'accepted' || decision.events[0]?.type !== 'advanced') return decision;
+      const at = state.plan.stages.findIndex((stage) => stage.name === state.stage);
+      const to = (state.plan.stages[at + 2] ?? state.plan.stages[at + 1])!.name;
+      return { ...decision, events: [{ ...decision.events[0], to }] };
+    };
+    expect(() => drive({ decide: skipping, evolve })).toThrow();
+  });
+
+  it.each([
+    ['an epoch that stays on completion', 'completed', 0],
+    ['an epoch that grows on advance', 'advanced', 1],
+    ['an epoch that falls on rollback', 'reverted', -1],
+  ])('%s is caught', (_name, type, change) => {
+    const broken: typeof evolve = (state, at) => {
+      const after = evolve(state, at);
+      return at.event.type === type ? { ...after, epoch: state.epoch + change } : after;
+    };
+    expect(() => drive({ decide, evolve: broken })).toThrow();
+  });
+
+  it('a version that is not counted is caught', () => {
+    const broken: typeof evolve = (state, at) => ({ ...evolve(state, at), version: state.version });
+    expect(() => drive({ decide, evolve: broken })).toThrow();
+  });
+});
