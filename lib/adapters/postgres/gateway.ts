@@ -1,0 +1,195 @@
+/**
+ * One connection to Postgres that is never trusted after it failed (the discard rule).
+ *
+ * The driver keeps a broken connection's state: the next query of the same client may get the old error, or hang for
+ * ever. So after a connection-class error, a TypeError out of the driver or a passed deadline the client is dropped
+ * without awaiting its end, and the call is repeated on a new one. Its answer may have been lost after the commit,
+ * therefore every statement that comes here is idempotent. The driver never opens a transaction: a call is one statement,
+ * a script is one message of statements, and each is a transaction by itself. Nothing connects before the first call.
+ */
+
+import postgres from 'postgres';
+import { CrossfadeError, isCrossfadeError } from '../../core/errors.ts';
+import type { Clock } from '../../ports.ts';
+import { classify, DEADLINE, isFatal, targetOf, translated } from './failures.ts';
+
+export type Parameter = string | number | boolean | null;
+
+export type CallOptions = {
+  /** Of one attempt, connecting included. */
+  deadlineMs?: number;
+  attempts?: number;
+};
+
+/** Calls on one gateway run one after the other. What they throw is a `CrossfadeError`; see `sqlstateOf`. */
+export type PgGateway = {
+  /**
+   * One statement. `$1` … are text, whatever they are compared with: the statement casts them. Rows as objects; bigint and
+   * numeric come as strings, json and jsonb parsed.
+   * @example gateway.call('SELECT crossfade.converge_customer($1::bigint, $2::int) AS answer', [epoch, 100])
+   */
+  call<Row extends object = Record<string, unknown>>(
+    statement: string,
+    parameters?: readonly Parameter[],
+    options?: CallOptions,
+  ): Promise<Row[]>;
+  /** Generated DDL: several statements in one implicit transaction. Owner role only. */
+  script(text: string, options?: CallOptions): Promise<void>;
+  /** Waits for what is running, then refuses further calls. */
+  close(): Promise<void>;
+};
+
+export type GatewayOptions = {
+  url: string;
+  /** `now`, where given, also notices a machine that slept while its monotonic clock stood still. */
+  clock: Pick<Clock, 'monotonicMs' | 'sleep'> & Partial<Pick<Clock, 'now'>>;
+  /** 0 ≤ x < 1, for jitter. */
+  random: () => number;
+  /** Of one attempt: longer than the role's statement_timeout (5 s), shorter than the function's time-out. */
+  deadlineMs?: number;
+};
+
+const DEADLINE_MS = 6_000;
+const ATTEMPTS = 3;
+const IDLE_LIMIT_MS = 60_000;
+const JITTER_FROM_MS = 50;
+const JITTER_SPAN_MS = 150;
+const TEXT = 25;
+
+type Send<T> = (sql: postgres.Sql) => Promise<T>;
+
+/** @param broken for the negative control of the tests: goes on with a client that has failed */
+export function postgresGateway(options: GatewayOptions, broken: { keepsFailedClient?: boolean } = {}): PgGateway {
+  const target = targetOf(options.url);
+  const clients = clientHolder(options);
+  let closed = false;
+  let tail: Promise<unknown> = Promise.resolve();
+
+  async function attempt<T>(send: Send<T>, deadlineMs: number): Promise<T> {
+    const sql = clients.current();
+    try {
+      const result = await within(send(sql), deadlineMs);
+      clients.used();
+      return result;
+    } catch (error) {
+      if ((classify(error) === 'connection' || isFatal(error)) && !broken.keepsFailedClient) clients.discard(sql);
+      throw error;
+    }
+  }
+
+  async function insist<T>(statement: string, send: Send<T>, call: CallOptions): Promise<T> {
+    const deadlineMs = call.deadlineMs ?? options.deadlineMs ?? DEADLINE_MS;
+    for (let attempts = 1; ; attempts += 1) {
+      if (closed) throw new CrossfadeError('internal', `The connection to Postgres at ${target} was closed before.`);
+      try {
+        return await attempt(send, deadlineMs);
+      } catch (error) {
+        if (isCrossfadeError(error)) throw error;
+        const failure = classify(error);
+        const again = (failure === 'connection' || failure === 'busy') && attempts < (call.attempts ?? ATTEMPTS);
+        if (!again || closed) throw translated(error, { target, statement, attempts, deadlineMs });
+        await options.clock.sleep(JITTER_FROM_MS + options.random() * JITTER_SPAN_MS);
+      }
+    }
+  }
+
+  /** One after the other: a call that waits behind another has its own deadline, counted from its own start. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = tail.then(work);
+    tail = result.catch(() => {});
+    return result;
+  }
+
+  return {
+    call<Row extends object>(statement: string, parameters: readonly Parameter[] = [], call: CallOptions = {}) {
+      const send: Send<Row[]> = async (sql) => {
+        const texts = parameters.map((value) => sql.typed(value === null ? null : String(value), TEXT));
+        // Without parameters the driver would fall back to the simple protocol, which allows several statements.
+        return [...(await sql.unsafe<Row[]>(statement, texts as never[], { simple: false } as object))];
+      };
+      return inTurn(() => insist(statement, send, call));
+    },
+    script(text, call = {}) {
+      return inTurn(() => insist(text, async (sql) => void (await sql.unsafe(text).simple()), call));
+    },
+    async close() {
+      await inTurn(async () => {
+        closed = true;
+      });
+      await clients.close();
+    },
+  };
+}
+
+/** The one client, made when it is needed and replaced when it cannot be trusted. */
+function clientHolder(options: GatewayOptions) {
+  const { clock } = options;
+  const moment = () => ({ now: clock.now?.() ?? 0, monotonicMs: clock.monotonicMs() });
+  let client: postgres.Sql | null = null;
+  let lastUse = moment();
+
+  const discard = (dropped: postgres.Sql) => {
+    if (client === dropped) client = null;
+    dropped.end({ timeout: 0 }).catch(() => {});
+  };
+  return {
+    /** After a pause the network may have cut the connection without a word: a frozen function could not notice. */
+    current(): postgres.Sql {
+      const { now, monotonicMs } = moment();
+      const idleMs = Math.max(now - lastUse.now, monotonicMs - lastUse.monotonicMs);
+      if (client && idleMs > IDLE_LIMIT_MS) discard(client);
+      client ??= connect(options.url);
+      lastUse = moment();
+      return client;
+    },
+    used() {
+      lastUse = moment();
+    },
+    discard,
+    async close() {
+      await client?.end({ timeout: 1 }).catch(() => {});
+      client = null;
+    },
+  };
+}
+
+function connect(url: string): postgres.Sql {
+  try {
+    return postgres(url, {
+      max: 1,
+      prepare: false,
+      fetch_types: false,
+      connect_timeout: 5,
+      idle_timeout: 20,
+      onnotice: () => {},
+      // Sent by the driver in any case; poolers accept this one.
+      connection: { application_name: 'crossfade' },
+    });
+  } catch {
+    // What was caught repeats the address, password included.
+    throw new CrossfadeError(
+      'invalid_config',
+      'The address of the database cannot be read. It looks like postgres://user:password@host:5432/database, with special characters of the password percent-encoded.',
+    );
+  }
+}
+
+/** A promise that loses the race is observed, so that its late rejection ends nobody. */
+async function within<T>(call: Promise<T>, deadlineMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(DEADLINE), deadlineMs);
+  });
+  call.catch(() => {});
+  try {
+    return await Promise.race([call, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The SQLSTATE behind an error that a gateway threw; null when the database answered with none. */
+export function sqlstateOf(error: unknown): string | null {
+  const sqlstate = isCrossfadeError(error) ? error.details.sqlstate : undefined;
+  return typeof sqlstate === 'string' ? sqlstate : null;
+}

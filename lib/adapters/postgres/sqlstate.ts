@@ -1,0 +1,106 @@
+/** What each SQLSTATE and each error of the driver means for the call that got it: the one table behind every retry. */
+
+import type { ErrorCode } from '../../core/errors.ts';
+
+export type FailureClass =
+  /** The connection is gone or cannot be trusted: discard the client, call again. */
+  | 'connection'
+  /** The database asks for another try: keep the client, back off, call again. */
+  | 'busy'
+  /** Disk or memory is used up: calling again at once makes it worse. */
+  | 'full'
+  | 'denied'
+  | 'schema'
+  | 'missing_database'
+  /** Raised by our own functions: somebody with a newer epoch is at work. */
+  | 'stale'
+  | 'other';
+
+export type FailureRule = {
+  code: ErrorCode;
+  /** Whether the same call may succeed later without anything being changed. */
+  retryable: boolean;
+  /** What to do, for people. */
+  advice: string;
+};
+
+export const FAILURES = {
+  connection: {
+    code: 'database_unavailable',
+    retryable: true,
+    advice: 'Check that Postgres runs and can be reached from here; the call may be repeated.',
+  },
+  busy: { code: 'database_unavailable', retryable: true, advice: 'The database was busy; the call may be repeated.' },
+  full: { code: 'database_unavailable', retryable: true, advice: 'Free disk or memory of the database first.' },
+  denied: {
+    code: 'access_denied',
+    retryable: false,
+    advice: "Correct the credentials of this connection, or grant its role what 'crossfade doctor' says is missing.",
+  },
+  schema: {
+    code: 'schema_changed',
+    retryable: false,
+    advice:
+      "Something that the statement names is missing or has changed: run 'crossfade migrate', and look at 'crossfade doctor' if tables were altered.",
+  },
+  missing_database: {
+    code: 'invalid_config',
+    retryable: false,
+    advice: 'Create the database, or correct its name in the address.',
+  },
+  stale: { code: 'stale_epoch', retryable: false, advice: 'Nothing was changed.' },
+  other: { code: 'internal', retryable: false, advice: "This is not expected; the server's log has more." },
+} as const satisfies Record<FailureClass, FailureRule>;
+
+/** The longest prefix wins. Words are the driver's and the operating system's codes. */
+const CLASSES: Readonly<Record<string, FailureClass>> = {
+  CONNECT: 'connection',
+  CONNECTION_: 'connection',
+  ECONN: 'connection',
+  EPIPE: 'connection',
+  ETIMEDOUT: 'connection',
+  EHOSTUNREACH: 'connection',
+  ENETUNREACH: 'connection',
+  ENOTFOUND: 'connection',
+  EAI_AGAIN: 'connection',
+  '08': 'connection',
+  // Ended by an administrator, crash, start-up, idle session: everything of 57P0 but a dropped database (57P04).
+  '57P01': 'connection',
+  '57P02': 'connection',
+  '57P03': 'connection',
+  '57P05': 'connection',
+  // Idle in transaction, transaction time-out: the server has ended the session.
+  '25P03': 'connection',
+  '25P04': 'connection',
+  // A read-only server: a replica that was the primary a moment ago.
+  '25006': 'connection',
+  '40001': 'busy',
+  '40P01': 'busy',
+  '55P03': 'busy',
+  '57014': 'busy',
+  '53300': 'busy',
+  '53': 'full',
+  '28': 'denied',
+  '42501': 'denied',
+  '42': 'schema',
+  '3F': 'schema',
+  '3D': 'missing_database',
+  '57P04': 'missing_database',
+  CF001: 'stale',
+};
+
+export function classOfCode(code: string): FailureClass {
+  for (let length = code.length; length >= 2; length -= 1) {
+    const found = CLASSES[code.slice(0, length)];
+    if (found) return found;
+  }
+  return 'other';
+}
+
+/** The driver's code of an error: a SQLSTATE, or a word such as CONNECTION_CLOSED; '' when it has none. */
+export function codeOf(error: unknown): string {
+  const code = error !== null && typeof error === 'object' && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : '';
+}
+
+export const isSqlstate = (code: string): boolean => /^[0-9A-Z]{5}$/.test(code) && code !== 'EPIPE';

@@ -1,0 +1,52 @@
+/**
+ * Global set-up of the projects that need Postgres: one server for the run, on a free port, without durability, and one
+ * database with schema `crossfade` installed, which the tests copy.
+ */
+
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import postgres from 'postgres';
+import type { TestProject } from 'vitest/node';
+import { installSchema } from '../../infra/local/install-schema.ts';
+import { startPostgres } from '../../infra/local/postgres.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** A superuser's. */
+    postgresUrl: string;
+  }
+}
+
+export const TEMPLATE = 'crossfade_template';
+
+const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const directory = mkdtempSync(join(tmpdir(), 'crossfade-postgres-'));
+  const server = await startPostgres({ directory, durable: false });
+  const stop = async () => {
+    await server.stop();
+    rmSync(directory, { recursive: true, force: true });
+  };
+  try {
+    await makeTemplate(server.url);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  project.provide('postgresUrl', server.url);
+  return stop;
+}
+
+async function makeTemplate(serverUrl: string): Promise<void> {
+  const sql = postgres(serverUrl, { max: 1, fetch_types: false });
+  await sql.unsafe(`CREATE DATABASE ${TEMPLATE}`);
+  await sql.end();
+  const url = new URL(serverUrl);
+  url.pathname = `/${TEMPLATE}`;
+  const migrations = join(ROOT, 'migrations');
+  const released = existsSync(migrations) && readdirSync(migrations).some((name) => name.endsWith('.sql'));
+  if (released) await installSchema(ROOT, url.href);
+}
