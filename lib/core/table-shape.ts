@@ -36,5 +36,7 @@ export function quoteTable(table: Pick<TableShape, 'schema' | 'name'>): string {
 }
 
 export function quoteText(text: string): string {
-  return text.includes('\\') ? `E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'` : `'${text.replaceAll("'", "''")}'`;
+  return text.includes('\\')
+    ? `E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
+    : `'${text.replaceAll("'", "''")}'`;
 }

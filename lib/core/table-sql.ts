@@ -35,7 +35,15 @@ export function tableObjects(
 ): TableObjects {
   const flow: Flow = { id, source, target, mapping };
   const names = objectNames(id);
-  const functions = [names.capture, names.truncated, names.apply, names.converge, names.backfill, names.verify, names.repair];
+  const functions = [
+    names.capture,
+    names.truncated,
+    names.apply,
+    names.converge,
+    names.backfill,
+    names.verify,
+    names.repair,
+  ];
   return {
     create: [
       createOutbox(flow),
@@ -50,7 +58,11 @@ export function tableObjects(
       `SELECT crossfade.grant_runtime('${id}')`,
       ...createTriggers(flow),
     ],
-    drop: [...dropTriggers(flow), ...functions.map((name) => `DROP FUNCTION IF EXISTS ${name}`), `DROP TABLE IF EXISTS ${names.outbox}`],
+    drop: [
+      ...dropTriggers(flow),
+      ...functions.map((name) => `DROP FUNCTION IF EXISTS ${name}`),
+      `DROP TABLE IF EXISTS ${names.outbox}`,
+    ],
     dropTriggers: dropTriggers(flow),
   };
 }

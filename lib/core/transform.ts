@@ -35,7 +35,9 @@ export function compileTransform(primary: TableShape, shadow: TableShape, declar
 
   const forward = compileForward(primary, shadow, declaration, problems);
   const reverse = compileReverse(primary, shadow, declaration, problems);
-  const dropped = primary.columns.filter((column) => !reverse?.compared.some(({ target }) => target === column.name)).map(({ name }) => name);
+  const dropped = primary.columns
+    .filter((column) => !reverse?.compared.some(({ target }) => target === column.name))
+    .map(({ name }) => name);
   if (problems.length > 0 || !forward || !reverse) return { ok: false, problems };
   const keyNames = new Set(primary.key);
   return {
@@ -58,7 +60,8 @@ function checkNames(primary: TableShape, shadow: TableShape, declaration: TableD
     if (!known(shadow, name)) problems.push(unknown(shadow, name));
     if ('from' in source && !known(primary, source.from)) problems.push(unknown(primary, source.from));
   }
-  for (const name of Object.keys(declaration.reverse ?? {})) if (!known(primary, name)) problems.push(unknown(primary, name));
+  for (const name of Object.keys(declaration.reverse ?? {}))
+    if (!known(primary, name)) problems.push(unknown(primary, name));
 }
 
 function checkKey(primary: TableShape, problems: Problems): void {
@@ -107,11 +110,17 @@ function compileForward(
   }
   const missing = (primary.key ?? []).filter((_, index) => key[index] === null);
   for (const name of missing) {
-    problems.push(`no column of ${shadow.schema}.${shadow.name} comes from the key column '${name}': declare it with { from: '${name}' }`);
+    problems.push(
+      `no column of ${shadow.schema}.${shadow.name} comes from the key column '${name}': declare it with { from: '${name}' }`,
+    );
   }
   if (missing.length > 0) return null;
   const pairs = key.filter((pair) => pair !== null);
-  checkTargetKey(shadow, pairs.map((pair) => pair.target.name), problems);
+  checkTargetKey(
+    shadow,
+    pairs.map((pair) => pair.target.name),
+    problems,
+  );
   return { key: pairs, written, compared };
 }
 
@@ -200,9 +209,14 @@ function columnPlans(primary: TableShape, shadow: TableShape, declaration: Table
   return shadow.columns.map((target) => {
     const source = sourceOf(primary, declaration, target.name);
     const name = target.name;
-    if (source === null || 'added' in source) return { shadow: name, source: '', text: `new, ${target.type}, filled by its default` };
+    if (source === null || 'added' in source)
+      return { shadow: name, source: '', text: `new, ${target.type}, filled by its default` };
     if ('sql' in source) {
-      return { shadow: name, source: source.sql, text: target.generated ? 'computed by the table, compared' : `computed, ${target.type}` };
+      return {
+        shadow: name,
+        source: source.sql,
+        text: target.generated ? 'computed by the table, compared' : `computed, ${target.type}`,
+      };
     }
     const from = columnOf(primary, source.from)!;
     const renamed = from.name === name ? '' : `renamed from ${from.name}`;

@@ -72,7 +72,7 @@ async function read(
   condition: string,
   parameters: (string | number)[],
 ): Promise<TableShape | null> {
-  const [row] = await gateway.query<{ shape: TableShape }>(describe(condition), parameters);
+  const [row] = await gateway.call<{ shape: TableShape }>(describe(condition), parameters);
   if (!row) return null;
   const { shape } = row;
   return shape.estimatedRows < 0 ? { ...shape, estimatedRows: await countRows(gateway, shape) } : shape;
@@ -82,6 +82,6 @@ async function read(
 async function countRows(gateway: PgGateway, shape: TableShape): Promise<number> {
   if (shape.relkind !== 'r') return 0;
   const counted = `SELECT count(*)::float8 AS rows FROM (SELECT FROM ${quoteTable(shape)} LIMIT ${COUNTED_AT_MOST}) counted`;
-  const [row] = await gateway.query<{ rows: number }>(counted);
+  const [row] = await gateway.call<{ rows: number }>(counted);
   return row?.rows ?? 0;
 }

@@ -14,8 +14,8 @@ import type { Sabotage } from './converge.ts';
 import {
   asSource,
   asTarget,
-  fence,
   type Flow,
+  fence,
   KEY_ERRORS,
   keys,
   keyType,
@@ -45,7 +45,8 @@ export function createBackfill(flow: Flow, sabotage: Sabotage = {}): string {
   const sourceKey = keys(flow, (_, i) => `p.${quoteName(mapping.key[i]!.source.name)}`);
   const sourceKeyTexts = `ARRAY[${keys(flow, (_, i) => `(p.${quoteName(mapping.key[i]!.source.name)})::text`)}]`;
   const descending = keys(flow, (_, i) => `p.${quoteName(mapping.key[i]!.source.name)} DESC`);
-  const bound = (variable: string) => keys(flow, (_, i) => `(${variable}[${i + 1}])::${keyType(mapping.key[i]!.source)}`);
+  const bound = (variable: string) =>
+    keys(flow, (_, i) => `(${variable}[${i + 1}])::${keyType(mapping.key[i]!.source)}`);
   const from = (variable: string) => `(${variable} IS NULL OR (${sourceKey}) > (${bound(variable)}))`;
   const upTo = (variable: string) => `(${sourceKey}) <= (${bound(variable)})`;
   return `CREATE FUNCTION ${backfill}(p_epoch bigint, p_rows integer) RETURNS jsonb
@@ -119,9 +120,11 @@ function sweepChunk(flow: Flow): string {
     (_, i) => `${asTarget(flow, i, `p.${quoteName(mapping.key[i]!.source.name)}`)} = ${targetKey(i)}`,
     ' AND ',
   );
-  const bound = (variable: string) => keys(flow, (_, i) => `(${variable}[${i + 1}])::${keyType(mapping.key[i]!.source)}`);
+  const bound = (variable: string) =>
+    keys(flow, (_, i) => `(${variable}[${i + 1}])::${keyType(mapping.key[i]!.source)}`);
   const inSource = `(v_row.swept_key IS NULL OR (${sourceKey}) > (${bound('v_row.swept_key')})) AND (${sourceKey}) <= (${bound('v_row.copied_key')})`;
-  const targetBound = (variable: string) => keys(flow, (_, i) => `(${variable}[${i + 1}])::${mapping.key[i]!.target.type}`);
+  const targetBound = (variable: string) =>
+    keys(flow, (_, i) => `(${variable}[${i + 1}])::${mapping.key[i]!.target.type}`);
   const targetKeys = keys(flow, (_, i) => targetKey(i));
   const inTarget = `(v_row.swept_key IS NULL OR (${targetKeys}) > (${targetBound('v_row.swept_key')})) AND (${targetKeys}) <= (${targetBound('v_row.copied_key')})`;
   const ghosts = `INSERT INTO ${outbox} (${keys(flow, (k) => k)})

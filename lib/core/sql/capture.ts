@@ -32,7 +32,7 @@ BEGIN
     ${hint('NEW')}
   ELSE
     ${hint('OLD')}
-    IF TG_OP = 'UPDATE' AND ROW(${values('NEW')}) *<> ROW(${values('OLD')}) THEN
+    IF TG_OP = 'UPDATE' AND ROW(${values('NEW')})::record *<> ROW(${values('OLD')})::record THEN
       ${hint('NEW')}
     END IF;
   END IF;

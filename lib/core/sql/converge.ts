@@ -12,8 +12,8 @@ import { quoteName, quoteText } from '../table-shape.ts';
 import {
   asSource,
   asTarget,
-  fence,
   type Flow,
+  fence,
   KEY_ERRORS,
   keys,
   keyText,
@@ -57,7 +57,9 @@ export function createApply(flow: Flow, sabotage: Sabotage = {}): string {
       ? 'DO NOTHING'
       : `DO UPDATE SET ${updated.map((name) => `${name} = EXCLUDED.${name}`).join(', ')}
       WHERE ${record(updated.map((name) => `t.${name}`))} *<> ${record(updated.map((name) => `EXCLUDED.${name}`))}`;
-  const nap = sabotage.dawdle ? `nap AS MATERIALIZED (SELECT pg_sleep(${sabotage.dawdle}) FROM (SELECT count(*) FROM src) s),` : '';
+  const nap = sabotage.dawdle
+    ? `nap AS MATERIALIZED (SELECT pg_sleep(${sabotage.dawdle}) FROM (SELECT count(*) FROM src) s),`
+    : '';
   const afterNap = sabotage.dawdle ? ', nap' : '';
   return `CREATE FUNCTION ${apply}(${keys(flow, (k, i) => `p_${k} ${keyType(mapping.key[i]!.source)}[]`)}, OUT crossfade_written integer, OUT crossfade_deleted integer)
 ${securely(flow)} AS $crossfade$
@@ -147,7 +149,15 @@ BEGIN
   END IF;
 
   IF v_k1 IS NOT NULL THEN
-    ${sabotage.omit === 'key-lock' ? '' : lockKeys(id, keys(flow, (k) => `k.${k}`), unnested)}
+    ${
+      sabotage.omit === 'key-lock'
+        ? ''
+        : lockKeys(
+            id,
+            keys(flow, (k) => `k.${k}`),
+            unnested,
+          )
+    }
     -- A new statement, so a new snapshot: what it reads was read after the lock was ours.
     BEGIN
       SELECT a.crossfade_written, a.crossfade_deleted INTO v_written, v_deleted FROM ${apply}(${arrays}) a;

@@ -48,7 +48,11 @@ export function sourceIs(flow: Flow, key: string): string {
 
 /** `t."id" = (k.k1)::bigint AND …`: a target row by a key of the outbox. */
 export function targetIs(flow: Flow, key: string): string {
-  return keys(flow, (k, i) => `t.${quoteName(flow.mapping.key[i]!.target.name)} = ${asTarget(flow, i, `${key}.${k}`)}`, ' AND ');
+  return keys(
+    flow,
+    (k, i) => `t.${quoteName(flow.mapping.key[i]!.target.name)} = ${asTarget(flow, i, `${key}.${k}`)}`,
+    ' AND ',
+  );
 }
 
 /** `{"customer_id": 5}` of a key whose parts are given: how people read keys in status and quarantine. */
@@ -57,9 +61,12 @@ export function keyText(flow: Flow, part: (index: number) => string): string {
   return `jsonb_build_object(${fields.join(', ')})::text`;
 }
 
-/** A record of columns, comparable byte by byte with `*<>`: scale, −0 and types without `=` make a difference, too. */
+/**
+ * A record of columns, comparable byte by byte with `*<>`: scale, −0 and types without `=` make a difference, too.
+ * Without the cast Postgres would compare column by column, with an operator that columns do not have.
+ */
 export function record(columns: readonly string[]): string {
-  return `ROW(${columns.join(', ')})`;
+  return `ROW(${columns.join(', ')})::record`;
 }
 
 export const sourceTable = (flow: Flow) => quoteTable(flow.source);
@@ -84,4 +91,5 @@ export function securely(flow: Flow): string {
 }
 
 /** Errors that belong to one key: data, constraints, limits, and what triggers on the target raise. */
-export const KEY_ERRORS = 'data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception';
+export const KEY_ERRORS =
+  'data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception';

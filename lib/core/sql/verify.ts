@@ -5,7 +5,19 @@
 
 import { quoteName, quoteText } from '../table-shape.ts';
 import type { Sabotage } from './converge.ts';
-import { asSource, asTarget, fence, type Flow, keys, keyText, objectNames, record, securely, sourceTable, targetTable } from './names.ts';
+import {
+  asSource,
+  asTarget,
+  type Flow,
+  fence,
+  keys,
+  keyText,
+  objectNames,
+  record,
+  securely,
+  sourceTable,
+  targetTable,
+} from './names.ts';
 
 const SAMPLES = 20;
 
@@ -69,7 +81,7 @@ function differing(flow: Flow, sabotage: Sabotage): string {
   const target = mapping.compared.map(({ target: name }) => `t.${quoteName(name)}`);
   const named = mapping.compared.map(
     ({ target: name }, index) =>
-      `CASE WHEN s.present AND t.${first} IS NOT NULL AND ROW(s.c${index + 1}) *<> ROW(t.${quoteName(name)}) THEN ${quoteText(name)} END`,
+      `CASE WHEN s.present AND t.${first} IS NOT NULL AND ${record([`s.c${index + 1}`])} *<> ${record([`t.${quoteName(name)}`])} THEN ${quoteText(name)} END`,
   );
   const targetKey = (i: number) => `t.${quoteName(mapping.key[i]!.target.name)}`;
   const pending =

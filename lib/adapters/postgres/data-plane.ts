@@ -1,0 +1,103 @@
+/** The data plane over Postgres: each step is one call of a function in the database. Nothing is decided here. */
+
+import type { TableStatus, VerificationResult } from '../../core/evidence.ts';
+import type { BackfillStep, ConvergeResult, DataPlane } from '../../ports.ts';
+import { arm, disarm, forget, functionName } from './arming.ts';
+import { type PgGateway, sqlstateOf } from './gateway.ts';
+import { cleanup, planTable, promote, revert } from './swap.ts';
+
+/** `runtime` moves rows and has no DDL; `owner` owns the tables and changes their names. */
+export type DataPlaneOptions = { runtime: PgGateway; owner: PgGateway };
+
+const LONG_MS = 120_000;
+const UNDEFINED_FUNCTION = '42883';
+
+export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPlane {
+  return {
+    plan: (cutover) => planTable(owner, cutover),
+    arm: (cutover) => arm(owner, cutover),
+    disarm: (id) => disarm(owner, id),
+    forget: (id) => forget(owner, id),
+    async mirror(row) {
+      const args = [row.id, row.epoch, row.version, row.stage, row.shadowWrites, row.readPpm, row.salt];
+      return callJson(
+        runtime,
+        'SELECT crossfade.mirror($1::text, $2::text::bigint, $3::text::bigint, $4::text, $5::text::boolean, $6::text::integer, $7::text) AS result',
+        args,
+      );
+    },
+    status: (id) => callJson<TableStatus | null>(runtime, 'SELECT crossfade.table_status($1::text) AS result', [id]),
+    async converge(id, epoch, limit) {
+      const call = `SELECT crossfade.${functionName('converge', id)}($1::text::bigint, $2::text::integer) AS result`;
+      return unlessUnknown(() => callJson<ConvergeResult>(runtime, call, [epoch, limit]), {
+        kind: 'stale',
+        have: -1,
+        got: epoch,
+      });
+    },
+    async waiting() {
+      const rows = await runtime.call<{ id: string; hints: string; lag_ms: string }>(
+        'SELECT id, hints, lag_ms FROM crossfade.waiting()',
+      );
+      return rows.map((row) => ({ id: row.id, hints: Number(row.hints), lagMs: Number(row.lag_ms) }));
+    },
+    async backfill(id, epoch, rows) {
+      const call = `SELECT crossfade.${functionName('backfill', id)}($1::text::bigint, $2::text::integer) AS result`;
+      return unlessUnknown(() => callJson<BackfillStep>(runtime, call, [epoch, rows]), {
+        kind: 'stale',
+        have: -1,
+        got: epoch,
+      });
+    },
+    async verify(id, epoch, nowMs) {
+      type Answer =
+        | ({ kind: 'verified' } & VerificationResult)
+        | { kind: 'stale'; have: number; got: number }
+        | { kind: 'unready'; why: string };
+      const call = `SELECT crossfade.${functionName('verify', id)}($1::text::bigint, $2::text::bigint) AS result`;
+      const answer = await unlessUnknown<Answer>(() => callJson<Answer>(runtime, call, [epoch, nowMs], LONG_MS), {
+        kind: 'unready',
+        why: 'capture is not armed',
+      });
+      if (answer.kind !== 'verified') return answer;
+      const { kind, ...result } = answer;
+      return { kind, result };
+    },
+    repair: (id) => callJson(runtime, `SELECT crossfade.${functionName('repair', id)}() AS result`, [], LONG_MS),
+    promote: (cutover, swap) => promote(owner, runtime, cutover, swap),
+    revert: (cutover, swap) => revert(owner, runtime, cutover, swap),
+    async rollbackReady(id) {
+      const status = await callJson<TableStatus | null>(runtime, 'SELECT crossfade.table_status($1::text) AS result', [
+        id,
+      ]);
+      if (status?.armed !== 'reverse') {
+        return { ready: false, why: 'the old table is not kept equal any more', key: null };
+      }
+      const first = status.quarantine[0];
+      if (!first) return { ready: true };
+      const why = `${status.quarantined} keys cannot go back to the old table; first ${first.key}: SQLSTATE ${first.sqlstate}, ${first.reason}`;
+      return { ready: false, why, key: first.key };
+    },
+    cleanup: (cutover, epoch) => cleanup(owner, cutover, epoch),
+  };
+}
+
+async function callJson<T>(
+  gateway: PgGateway,
+  statement: string,
+  args: readonly (string | number | boolean)[],
+  deadlineMs?: number,
+): Promise<T> {
+  const [row] = await gateway.call<{ result: T }>(statement, args, deadlineMs === undefined ? {} : { deadlineMs });
+  return row!.result;
+}
+
+/** Before `arm`, and after `forget`, the functions of a cutover do not exist: nothing to do, and no error. */
+async function unlessUnknown<T>(call: () => Promise<T>, otherwise: T): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (sqlstateOf(error) === UNDEFINED_FUNCTION) return otherwise;
+    throw error;
+  }
+}
