@@ -1,0 +1,298 @@
+-- Why: promotion and its way back. What hangs on the two tables is read in one place (crossfade.dependents), a plan is made from
+-- it, and crossfade.swap carries the plan out in one transaction, unless anything in the catalog is different by then.
+-- Lock: none on existing objects; a call of crossfade.swap takes ACCESS EXCLUSIVE on the tables of its plan for milliseconds.
+-- Duration: milliseconds.
+-- Undo: DROP FUNCTION crossfade.swap, crossfade.catalog_fingerprint, crossfade.dependents, crossfade.table_dependents,
+-- crossfade.foreign_key, crossfade.grants, crossfade.drain, crossfade.lock_holders, when no cutover is running.
+
+CREATE FUNCTION crossfade.grants(p_acl aclitem[], p_kind "char", p_owner oid) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+BEGIN RETURN (
+  SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object(
+    'grantee', CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+    'privilege', a.privilege_type, 'grantable', a.is_grantable)), '[]')
+  FROM aclexplode(coalesce(p_acl, acldefault(p_kind, p_owner))) a WHERE a.grantee <> p_owner
+); END $$;
+COMMENT ON FUNCTION crossfade.grants IS 'Privileges that others than the owner have: [{grantee, privilege, grantable}].';
+
+CREATE FUNCTION crossfade.foreign_key(p_constraint oid) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+BEGIN RETURN (
+  SELECT jsonb_build_object(
+    'name', c.conname,
+    'table', jsonb_build_object('oid', r.oid::bigint, 'schema', rn.nspname, 'name', r.relname, 'relkind', r.relkind,
+      'ours', pg_has_role(r.relowner, 'USAGE')),
+    'columns', (SELECT jsonb_agg(a.attname ORDER BY k.place) FROM unnest(c.conkey) WITH ORDINALITY k(attnum, place)
+      JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum),
+    'types', (SELECT jsonb_agg(format_type(a.atttypid, NULL) ORDER BY k.place) FROM unnest(c.conkey) WITH ORDINALITY k(attnum, place)
+      JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum),
+    'references', jsonb_build_object('oid', f.oid::bigint, 'schema', fn.nspname, 'name', f.relname),
+    'referencedColumns', (SELECT jsonb_agg(a.attname ORDER BY k.place) FROM unnest(c.confkey) WITH ORDINALITY k(attnum, place)
+      JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.attnum),
+    'match', c.confmatchtype, 'onUpdate', c.confupdtype, 'onDelete', c.confdeltype,
+    -- SET NULL (columns) came with version 15, NOT ENFORCED and PERIOD with 18.
+    'setColumns', (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM jsonb_array_elements_text(
+        CASE jsonb_typeof(to_jsonb(c) -> 'confdelsetcols') WHEN 'array' THEN to_jsonb(c) -> 'confdelsetcols' ELSE '[]' END) s(attnum)
+      JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = s.attnum::int2),
+    'enforced', coalesce((to_jsonb(c) ->> 'conenforced')::boolean, true),
+    'period', coalesce((to_jsonb(c) ->> 'conperiod')::boolean, false),
+    'inherited', c.conparentid <> 0,
+    'deferrable', c.condeferrable, 'deferred', c.condeferred, 'validated', c.convalidated,
+    'comment', obj_description(c.oid, 'pg_constraint'))
+  FROM pg_constraint c
+  JOIN pg_class r ON r.oid = c.conrelid JOIN pg_namespace rn ON rn.oid = r.relnamespace
+  JOIN pg_class f ON f.oid = c.confrelid JOIN pg_namespace fn ON fn.oid = f.relnamespace
+  WHERE c.oid = p_constraint
+); END $$;
+
+-- Everything that hangs on one table, without OIDs of what a swap makes anew and without positions of sequences: two calls
+-- agree exactly when nothing was changed between them. search_path is fixed, so every name is written out in full. In plpgsql,
+-- since that keeps its plans: the second call of a session, under the locks of a swap, takes a few milliseconds.
+CREATE FUNCTION crossfade.table_dependents(p_table oid) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+BEGIN RETURN (
+  SELECT jsonb_build_object(
+    'oid', t.oid::bigint, 'schema', n.nspname, 'name', t.relname, 'relkind', t.relkind, 'persistence', t.relpersistence,
+    'owner', quote_ident(pg_get_userbyid(t.relowner)), 'ours', pg_has_role(t.relowner, 'USAGE'),
+    'mayCreate', has_schema_privilege(n.oid, 'CREATE'),
+    'rowSecurity', t.relrowsecurity OR t.relforcerowsecurity, 'replicaIdentity', t.relreplident,
+    'options', coalesce(to_jsonb(t.reloptions), '[]'), 'comment', obj_description(t.oid, 'pg_class'),
+    'grants', crossfade.grants(t.relacl, 'r', t.relowner),
+    'columns', (
+      SELECT coalesce(jsonb_agg(jsonb_build_object(
+        'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'notNull', a.attnotnull,
+        'default', pg_get_expr(d.adbin, d.adrelid), 'identity', a.attidentity, 'generated', a.attgenerated,
+        'collation', a.attcollation::regcollation::text, 'comment', col_description(t.oid, a.attnum),
+        'granted', a.attacl IS NOT NULL AND EXISTS (SELECT FROM aclexplode(a.attacl))) ORDER BY a.attnum), '[]')
+      FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+      WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped),
+    'indexes', (
+      SELECT coalesce(jsonb_agg(jsonb_build_object(
+        'name', i.relname, 'definition', pg_get_indexdef(x.indexrelid), 'unique', x.indisunique, 'valid', x.indisvalid,
+        'constraint', EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.oid AND c.contype IN ('p', 'u', 'x')),
+        'columns', (SELECT coalesce(jsonb_agg(a.attname ORDER BY k.place), '[]') FROM unnest(x.indkey::int2[]) WITH ORDINALITY k(attnum, place)
+          LEFT JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = k.attnum AND k.attnum > 0
+          WHERE k.place <= x.indnkeyatts)) ORDER BY i.relname), '[]')
+      FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid WHERE x.indrelid = t.oid),
+    'constraints', (
+      SELECT coalesce(jsonb_agg(jsonb_build_object(
+        'name', c.conname, 'type', c.contype, 'definition', pg_get_constraintdef(c.oid),
+        'columns', (SELECT coalesce(jsonb_agg(a.attname ORDER BY k.place), '[]') FROM unnest(c.conkey) WITH ORDINALITY k(attnum, place)
+          JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum)) ORDER BY c.conname), '[]')
+      FROM pg_constraint c WHERE c.conrelid = t.oid),
+    'outgoing', (
+      SELECT coalesce(jsonb_agg(crossfade.foreign_key(c.oid) ORDER BY c.conname), '[]')
+      FROM pg_constraint c WHERE c.conrelid = t.oid AND c.contype = 'f'),
+    'inbound', (
+      SELECT coalesce(jsonb_agg(crossfade.foreign_key(c.oid) ORDER BY c.conrelid, c.conname), '[]')
+      FROM pg_constraint c WHERE c.confrelid = t.oid AND c.contype = 'f'),
+    'sequences', (
+      SELECT coalesce(jsonb_agg(jsonb_build_object(
+        'schema', sn.nspname, 'name', s.relname, 'column', a.attname, 'increment', q.seqincrement,
+        'source', CASE WHEN u.identity THEN 'identity' ELSE 'default' END,
+        'ownedBy', (SELECT jsonb_build_object('table', o.refobjid::bigint, 'column', oa.attname) FROM pg_depend o
+          JOIN pg_attribute oa ON oa.attrelid = o.refobjid AND oa.attnum = o.refobjsubid
+          WHERE o.classid = 'pg_class'::regclass AND o.objid = s.oid AND o.refclassid = 'pg_class'::regclass AND o.deptype IN ('a', 'i') LIMIT 1),
+        'owner', quote_ident(pg_get_userbyid(s.relowner)),
+        'grants', crossfade.grants(s.relacl, 's', s.relowner)) ORDER BY a.attnum, s.relname), '[]')
+      FROM (
+        SELECT d.objid AS sequence, d.refobjsubid AS attnum, true AS identity FROM pg_depend d
+        WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid AND d.classid = 'pg_class'::regclass AND d.deptype = 'i' AND d.refobjsubid > 0
+        UNION
+        SELECT d.refobjid, e.adnum, false FROM pg_attrdef e JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = e.oid
+        WHERE e.adrelid = t.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> t.oid
+      ) u
+      JOIN pg_class s ON s.oid = u.sequence AND s.relkind = 'S' JOIN pg_namespace sn ON sn.oid = s.relnamespace
+      JOIN pg_sequence q ON q.seqrelid = s.oid
+      JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = u.attnum),
+    -- What can only be described: {kind, object, detail}, in a stable order.
+    'others', (
+      SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object('kind', o.kind, 'object', o.object, 'detail', o.detail)), '[]') FROM (
+        SELECT CASE w.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' ELSE 'rule' END AS kind,
+          CASE WHEN w.relkind IN ('v', 'm') THEN wn.nspname || '.' || w.relname ELSE r.rulename || ' on ' || wn.nspname || '.' || w.relname END AS object,
+          md5(pg_get_ruledef(r.oid)) AS detail
+        FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class w ON w.oid = r.ev_class JOIN pg_namespace wn ON wn.oid = w.relnamespace
+        WHERE d.classid = 'pg_rewrite'::regclass
+          AND ((d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid)
+            OR (d.refclassid = 'pg_type'::regclass AND d.refobjid IN (SELECT y.oid FROM pg_type y WHERE y.oid = t.reltype OR y.typelem = t.reltype)))
+        UNION ALL
+        SELECT 'trigger', g.tgname::text, pg_get_triggerdef(g.oid) || ' ' || g.tgenabled::text
+        FROM pg_trigger g JOIN pg_proc f ON f.oid = g.tgfoid
+        WHERE g.tgrelid = t.oid AND NOT g.tgisinternal AND f.pronamespace <> 'crossfade'::regnamespace
+        UNION ALL
+        SELECT 'policy', p.polname::text, p.polcmd::text || coalesce(pg_get_expr(p.polqual, p.polrelid), '') || coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '')
+        FROM pg_policy p WHERE p.polrelid = t.oid
+        UNION ALL
+        SELECT 'publication', p.pubname::text, '' FROM pg_publication_tables p WHERE p.schemaname = n.nspname AND p.tablename = t.relname
+        UNION ALL
+        SELECT 'statistics', sn.nspname || '.' || s.stxname, pg_get_statisticsobjdef(s.oid)
+        FROM pg_statistic_ext s JOIN pg_namespace sn ON sn.oid = s.stxnamespace WHERE s.stxrelid = t.oid
+        UNION ALL
+        SELECT CASE WHEN c.relispartition OR x.relkind = 'p' THEN 'partition' ELSE 'inheritance' END,
+          x.oid::regclass::text, ''
+        FROM pg_inherits h JOIN pg_class x ON x.oid = CASE h.inhrelid WHEN t.oid THEN h.inhparent ELSE h.inhrelid END
+        JOIN pg_class c ON c.oid = h.inhrelid WHERE t.oid IN (h.inhrelid, h.inhparent)
+        UNION ALL
+        SELECT 'extension', e.extname::text, '' FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+        WHERE d.classid = 'pg_class'::regclass AND d.objid = t.oid AND d.refclassid = 'pg_extension'::regclass
+        UNION ALL
+        SELECT 'security label', l.provider, l.label FROM pg_seclabel l WHERE l.classoid = 'pg_class'::regclass AND l.objoid = t.oid
+        UNION ALL
+        -- All that pg_depend knows beyond the above: functions, columns and domains of the row type, policies of other tables.
+        SELECT CASE d.classid WHEN 'pg_proc'::regclass THEN 'function' ELSE substr(d.classid::regclass::text, 4) END,
+          pg_describe_object(d.classid, d.objid, d.objsubid), ''
+        FROM pg_depend d
+        WHERE ((d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid)
+            OR (d.refclassid = 'pg_type'::regclass AND d.refobjid IN (SELECT y.oid FROM pg_type y WHERE y.oid = t.reltype OR y.typelem = t.reltype)))
+          AND CASE d.classid
+            WHEN 'pg_rewrite'::regclass THEN false
+            WHEN 'pg_publication_rel'::regclass THEN false
+            WHEN 'pg_class'::regclass THEN d.objid <> t.oid
+              AND NOT (d.refclassid = 'pg_class'::regclass AND (
+                EXISTS (SELECT FROM pg_class c WHERE c.oid = d.objid AND c.relkind IN ('i', 'I', 't', 'S'))
+                OR EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = d.objid AND h.inhparent = t.oid)))
+            WHEN 'pg_constraint'::regclass THEN NOT EXISTS (SELECT FROM pg_constraint c WHERE c.oid = d.objid AND t.oid IN (c.conrelid, c.confrelid))
+            WHEN 'pg_attrdef'::regclass THEN NOT EXISTS (SELECT FROM pg_attrdef e WHERE e.oid = d.objid AND e.adrelid = t.oid)
+            WHEN 'pg_trigger'::regclass THEN NOT EXISTS (SELECT FROM pg_trigger g WHERE g.oid = d.objid AND (g.tgrelid = t.oid OR g.tgisinternal))
+            WHEN 'pg_policy'::regclass THEN NOT EXISTS (SELECT FROM pg_policy p WHERE p.oid = d.objid AND p.polrelid = t.oid)
+            WHEN 'pg_statistic_ext'::regclass THEN NOT EXISTS (SELECT FROM pg_statistic_ext s WHERE s.oid = d.objid AND s.stxrelid = t.oid)
+            WHEN 'pg_type'::regclass THEN NOT EXISTS (SELECT FROM pg_type y WHERE y.oid = d.objid AND (y.oid = t.reltype OR y.typelem = t.reltype))
+            ELSE true END
+      ) o))
+  FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace WHERE t.oid = p_table
+); END $$;
+
+CREATE FUNCTION crossfade.dependents(p_primary oid, p_shadow oid) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+BEGIN RETURN (
+  SELECT jsonb_build_object(
+    'primary', crossfade.table_dependents(p_primary), 'shadow', crossfade.table_dependents(p_shadow),
+    -- Names that are taken where new ones will be needed: relations and types share one space per schema.
+    'taken', (
+      SELECT coalesce(jsonb_agg(DISTINCT x.name), '[]') FROM pg_class t
+      JOIN LATERAL (
+        SELECT c.relname AS name FROM pg_class c WHERE c.relnamespace = t.relnamespace
+        UNION SELECT y.typname FROM pg_type y WHERE y.typnamespace = t.relnamespace
+      ) x ON starts_with(x.name::text, t.relname::text)
+      WHERE t.oid IN (p_primary, p_shadow)))
+); END $$;
+COMMENT ON FUNCTION crossfade.dependents IS 'Everything that hangs on the two tables of a cutover, as jsonb: what a plan for promotion is made from.';
+
+CREATE FUNCTION crossfade.catalog_fingerprint(p_primary oid, p_shadow oid) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT md5(crossfade.dependents(p_primary, p_shadow)::text)
+$$;
+COMMENT ON FUNCTION crossfade.catalog_fingerprint IS 'Equal exactly when crossfade.dependents is.';
+
+-- Applies what is in the outbox, and returns how many hints that were. Under the lock of a swap nobody adds any.
+CREATE FUNCTION crossfade.drain(p_id text, p_epoch bigint, p_most integer) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v_left integer;
+  v_done integer := 0;
+  v_result jsonb;
+BEGIN
+  LOOP
+    EXECUTE format('SELECT count(*) FROM (SELECT FROM crossfade.%I LIMIT %s) o', 'outbox_' || p_id, p_most + 1) INTO v_left;
+    EXIT WHEN v_left = 0;
+    IF v_done + v_left > p_most THEN
+      RAISE EXCEPTION 'more than % changes wait to be applied', p_most USING ERRCODE = 'CF003';
+    END IF;
+    EXECUTE format('SELECT crossfade.%I($1, $2)', 'converge_' || p_id) INTO v_result USING p_epoch, least(p_most, 500);
+    IF (v_result ->> 'claimed')::integer IS DISTINCT FROM 0
+      AND (v_result ->> 'postponed')::integer = 0 AND (v_result ->> 'quarantined')::integer = 0 THEN
+      v_done := v_done + coalesce((v_result ->> 'claimed')::integer, v_left);
+      CONTINUE;
+    END IF;
+    RAISE EXCEPTION '% changes could not be applied yet', v_left USING ERRCODE = 'CF003';
+  END LOOP;
+  RETURN v_done;
+END $$;
+
+-- One transaction: the other direction, the other names, the other epoch. Either all of it is there, or none.
+--
+--   advisory lock, epoch, fingerprint, drain ─┬─ LOCK TABLE … drain the rest, statements, mirror ─┬─ commit
+--   the application works                     └─ the application waits: a few milliseconds        ┘
+--
+-- Errors: CF001 another epoch, CF002 the catalog is not what the plan was made from, CF003 not now.
+CREATE FUNCTION crossfade.swap(
+  p_id text, p_from bigint, p_to bigint, p_direction text, p_stage text, p_version bigint,
+  p_tables oid[], p_statements text[], p_fingerprint text, p_plan jsonb, p_most integer
+) RETURNS jsonb
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
+DECLARE
+  v crossfade.cutover%ROWTYPE;
+  v_table oid;
+  v_statement text;
+  v_key text;
+  v_count bigint;
+  v_asked timestamptz;
+  v_since timestamptz;
+  v_complete timestamptz;
+  v_drained integer;
+BEGIN
+  PERFORM pg_advisory_xact_lock(crossfade.lock_key(p_id));
+  SELECT * INTO v FROM crossfade.cutover c WHERE c.id = p_id;
+  IF v.epoch = p_to AND v.direction = p_direction THEN RETURN jsonb_build_object('kind', 'already'); END IF;
+  IF v.epoch IS DISTINCT FROM p_from THEN
+    RAISE EXCEPTION 'the database is at epoch %, not at %', coalesce(v.epoch::text, 'none'), p_from USING ERRCODE = 'CF001';
+  END IF;
+  SELECT count(*), min(q.key) INTO v_count, v_key FROM crossfade.quarantine q WHERE q.cutover = p_id;
+  IF v_count > 0 THEN
+    RAISE EXCEPTION '% keys are in quarantine, first %', v_count, v_key USING ERRCODE = 'CF003';
+  END IF;
+  -- Before the lock: to fail early, and so that the same calls are quick under it.
+  IF crossfade.catalog_fingerprint(v.primary_oid, v.shadow_oid) IS DISTINCT FROM p_fingerprint THEN
+    RAISE EXCEPTION 'the tables were changed after the plan was made' USING ERRCODE = 'CF002';
+  END IF;
+  PERFORM crossfade.drain(p_id, p_from, 20 * p_most);
+
+  v_asked := clock_timestamp();
+  FOR v_table IN SELECT t FROM unnest(p_tables) t ORDER BY t LOOP
+    IF v_since IS NOT NULL THEN
+      PERFORM set_config('lock_timeout', greatest(1, 200 - round(1000 * extract(epoch FROM clock_timestamp() - v_since)))::text, true);
+    END IF;
+    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', v_table::regclass);
+    v_since := coalesce(v_since, clock_timestamp());
+  END LOOP;
+  v_complete := clock_timestamp();
+
+  -- A transaction that reads one snapshot throughout would see the new table as of its beginning.
+  SELECT count(*), min(format('%s (process %s)', coalesce(nullif(a.application_name, ''), 'a client'), a.pid)) INTO v_count, v_key
+  FROM pg_stat_activity a WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()
+    AND a.state LIKE 'idle in transaction%' AND a.backend_xmin IS NOT NULL;
+  IF v_count > 0 THEN
+    RAISE EXCEPTION 'an open transaction holds an old snapshot: %', v_key USING ERRCODE = 'CF003';
+  END IF;
+  IF crossfade.catalog_fingerprint(v.primary_oid, v.shadow_oid) IS DISTINCT FROM p_fingerprint THEN
+    RAISE EXCEPTION 'the tables were changed after the plan was made' USING ERRCODE = 'CF002';
+  END IF;
+  v_drained := crossfade.drain(p_id, p_from, p_most);
+
+  FOREACH v_statement IN ARRAY p_statements LOOP
+    EXECUTE v_statement;
+  END LOOP;
+  UPDATE crossfade.cutover c SET direction = p_direction, epoch = p_to, version = greatest(c.version, p_version), stage = p_stage,
+    plan = p_plan, shadow_writes = p_direction <> 'none', read_ppm = CASE p_direction WHEN 'none' THEN 0 ELSE 1000000 END
+  WHERE c.id = p_id;
+  RETURN jsonb_build_object('kind', 'swapped', 'drained', v_drained,
+    'lockHeldMs', round((1000 * extract(epoch FROM clock_timestamp() - v_since))::numeric, 1),
+    'waitedMs', round((1000 * extract(epoch FROM v_complete - v_asked))::numeric, 1));
+END $$;
+COMMENT ON FUNCTION crossfade.swap IS 'Carries out a plan of promotion or its way back. Returns {kind: swapped, lockHeldMs, waitedMs, drained} or {kind: already}.';
+
+CREATE FUNCTION crossfade.lock_holders(p_id text, p_tables oid[]) RETURNS TABLE (pid integer, application text, state text, seconds integer)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT a.pid, a.application_name, a.state, round(extract(epoch FROM clock_timestamp() - a.xact_start))::integer
+  FROM pg_stat_activity a
+  WHERE a.pid <> pg_backend_pid() AND EXISTS (
+    SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.granted
+      AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+      AND (l.relation = ANY (p_tables) OR (l.locktype = 'advisory' AND l.objsubid = 1
+        AND (l.classid::bigint << 32 | l.objid::bigint) = crossfade.lock_key(p_id))))
+  ORDER BY a.xact_start NULLS LAST
+$$;
+COMMENT ON FUNCTION crossfade.lock_holders IS 'Who holds locks that a swap waits for, oldest transaction first.';
+
+REVOKE ALL ON FUNCTION crossfade.grants, crossfade.foreign_key, crossfade.table_dependents, crossfade.dependents,
+  crossfade.catalog_fingerprint, crossfade.drain, crossfade.swap, crossfade.lock_holders FROM PUBLIC;
