@@ -103,10 +103,11 @@ function compileForward(
       checkAdded(shadow, target, source !== null, problems);
       continue;
     }
-    const sql = 'from' in source ? castOf(columnOf(primary, source.from)!, target) : `(${source.sql})::${target.type}`;
+    const sql = (wanted: ColumnShape) =>
+      'from' in source ? castOf(columnOf(primary, source.from)!, wanted) : `(${source.sql})::${wanted.type}`;
     const isKey = key.some((pair) => pair?.target.name === target.name);
-    if (!target.generated) written.push({ target: target.name, sql, insertOnly: false });
-    if (!isKey) compared.push({ target: target.name, sql });
+    if (!target.generated) written.push({ target: target.name, sql: sql(unbounded(target)), insertOnly: false });
+    if (!isKey) compared.push({ target: target.name, sql: sql(target) });
   }
   const missing = (primary.key ?? []).filter((_, index) => key[index] === null);
   for (const name of missing) {
@@ -130,7 +131,13 @@ function keyPair(primary: TableShape, shadow: TableShape, declaration: TableDecl
     const from = sourceOf(primary, declaration, column.name);
     return from !== null && 'from' in from && from.from === name;
   });
-  return target ? { source, target, sql: castOf(source, target) } : null;
+  return target ? boundlessPair(source, target) : null;
+}
+
+/** Keys are looked up by a cast, too: cut to the column's length, one key would find the row of another. */
+function boundlessPair(from: ColumnShape, to: ColumnShape): Mapping['key'][number] {
+  const [source, target] = [unbounded(from), unbounded(to)];
+  return { source, target, sql: castOf(source, target) };
 }
 
 /** Rows are found and made unique by the key on both sides, so the shadow needs the same key. */
@@ -164,7 +171,7 @@ function compileReverse(
   const compared: Mapping['compared'][number][] = [];
   const key = (primary.key ?? []).flatMap((name) => {
     const pair = keyPair(primary, shadow, declaration, name);
-    return pair ? [{ source: pair.target, target: pair.source, sql: castOf(pair.target, pair.source) }] : [];
+    return pair ? [boundlessPair(pair.target, pair.source)] : [];
   });
   for (const target of primary.columns) {
     const isKey = key.some((pair) => pair.target.name === target.name);
@@ -175,15 +182,15 @@ function compileReverse(
     });
     if (target.generated) continue;
     if (declared && 'sql' in declared) {
-      const sql = `(${declared.sql})::${target.type}`;
-      written.push({ target: target.name, sql, insertOnly: false });
-      if (!isKey) compared.push({ target: target.name, sql });
+      const sql = (wanted: ColumnShape) => `(${declared.sql})::${wanted.type}`;
+      written.push({ target: target.name, sql: sql(unbounded(target)), insertOnly: false });
+      if (!isKey) compared.push({ target: target.name, sql: sql(target) });
     } else if (back) {
-      const sql = castOf(back, target);
-      written.push({ target: target.name, sql, insertOnly: false });
-      if (!isKey) compared.push({ target: target.name, sql });
+      written.push({ target: target.name, sql: castOf(back, unbounded(target)), insertOnly: false });
+      if (!isKey) compared.push({ target: target.name, sql: castOf(back, target) });
     } else if (declared) {
-      written.push({ target: target.name, sql: `(${declared.insertOnly})::${target.type}`, insertOnly: true });
+      const { type } = unbounded(target);
+      written.push({ target: target.name, sql: `(${declared.insertOnly})::${type}`, insertOnly: true });
     } else if (target.notNull && target.defaultSql === null && target.identity === null) {
       problems.push(
         `column '${target.name}' of ${primary.schema}.${primary.name} is NOT NULL and cannot be derived from the new shape: declare reverse: { ${target.name}: { sql } } or { insertOnly }`,
@@ -197,6 +204,17 @@ function compileReverse(
 
 function columnOf(table: TableShape, name: string): ColumnShape | undefined {
   return table.columns.find((column) => column.name === name);
+}
+
+const BOUNDED = /^(character varying|character|bit varying|bit)\(\d+\)/;
+const BOUNDLESS: Readonly<Record<string, string>> = { character: 'bpchar', bit: 'bit varying' };
+
+/**
+ * The column as a type without length. A cast to `varchar(5)` cuts a longer value without a word, while an assignment
+ * refuses it; so what is written is cast to `varchar`, and the table itself judges the length.
+ */
+function unbounded(column: ColumnShape): ColumnShape {
+  return { ...column, type: column.type.replace(BOUNDED, (_, name: string) => BOUNDLESS[name] ?? name) };
 }
 
 /** A plain column, cast only when the types differ. */

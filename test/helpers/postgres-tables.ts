@@ -1,0 +1,101 @@
+/** A table cutover on a real Postgres: the data plane with its own connections, and the loops that the flows run. */
+
+import { expect } from 'vitest';
+import { postgresDataPlane } from '../../lib/adapters/postgres/data-plane.ts';
+import { type PgGateway, postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
+import { random, systemClock } from '../../lib/adapters/system.ts';
+import type { DataPlane, MirrorRow, TableCutover } from '../../lib/ports.ts';
+import type { OwnDatabase } from './postgres.ts';
+
+export type Counts = {
+  claimed: number;
+  written: number;
+  deleted: number;
+  checked: number;
+  mismatched: number;
+  quarantined: number;
+};
+
+export type TestPlane = DataPlane & {
+  /** A further connection, like another instance of a function. */
+  gateway(): PgGateway;
+  /** Arms, and writes the fence at this epoch. */
+  start(cutover: TableCutover, epoch?: number): Promise<void>;
+  fence(id: string, epoch: number, changes?: Partial<MirrorRow>): Promise<void>;
+  /** Applies hints until none is left, also those that were put off. */
+  settle(id: string, epoch: number): Promise<Counts>;
+  copy(id: string, epoch: number, rows?: number): Promise<number>;
+  close(): Promise<void>;
+};
+
+const SETTLE_MS = 20_000;
+
+export function testPlane(db: OwnDatabase): TestPlane {
+  const open: PgGateway[] = [];
+  const gateway = () => {
+    const made = postgresGateway({ url: db.url, clock: systemClock(), random });
+    open.push(made);
+    return made;
+  };
+  const plane = postgresDataPlane({ runtime: gateway(), owner: gateway() });
+  const fence: TestPlane['fence'] = async (id, epoch, changes = {}) => {
+    const row = {
+      id,
+      epoch,
+      version: epoch,
+      stage: 'dual_write',
+      shadowWrites: true,
+      readPpm: 0,
+      salt: id,
+      ...changes,
+    };
+    expect(await plane.mirror(row)).toEqual({ kind: 'written' });
+  };
+  return {
+    ...plane,
+    gateway,
+    fence,
+    async start(cutover, epoch = 1) {
+      await plane.arm(cutover);
+      await fence(cutover.id, epoch);
+    },
+    settle: (id, epoch) => settle(plane, id, epoch),
+    async copy(id, epoch, rows = 500) {
+      for (;;) {
+        const step = await plane.backfill(id, epoch, rows);
+        if (step.kind === 'done') return step.rowsDone;
+        expect(step.kind).toBe('copied');
+      }
+    },
+    close: async () => void (await Promise.all(open.map((made) => made.close()))),
+  };
+}
+
+async function settle(plane: DataPlane, id: string, epoch: number): Promise<Counts> {
+  const total = { claimed: 0, written: 0, deleted: 0, checked: 0, mismatched: 0, quarantined: 0 };
+  const deadline = Date.now() + SETTLE_MS;
+  for (;;) {
+    const result = await plane.converge(id, epoch, 500);
+    if (result.kind !== 'converged') throw new Error(`converge of ${id} at epoch ${epoch}: ${JSON.stringify(result)}`);
+    for (const name of Object.keys(total) as (keyof Counts)[]) total[name] += result[name];
+    const left = (await plane.status(id))!.outboxRows;
+    if (left === 0) return total;
+    if (Date.now() > deadline) throw new Error(`${left} hints of ${id} are left after ${SETTLE_MS} ms`);
+    if (result.claimed === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Repeats a look at the world until it shows what is expected; the deadline is a failure, not a pace. */
+export async function eventually(look: () => Promise<boolean>, what: string, withinMs = 10_000): Promise<void> {
+  const deadline = Date.now() + withinMs;
+  while (!(await look())) {
+    if (Date.now() > deadline) throw new Error(`Not within ${withinMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** Rows that only one of two queries returns, as text: the oracle of equality, written independently of the product. */
+export async function differences(db: OwnDatabase, left: string, right: string): Promise<unknown[]> {
+  return db.sql.unsafe(`SELECT 'left' AS side, d::text AS row FROM (${left} EXCEPT ALL ${right}) d
+    UNION ALL SELECT 'right', d::text FROM (${right} EXCEPT ALL ${left}) d LIMIT 10`);
+}

@@ -1,0 +1,261 @@
+/** Converge on a real table: what is written, what waits, what is put aside, and what an old epoch may do. */
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { TableCutover } from '../../../lib/ports.ts';
+import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
+import { differences, eventually, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
+
+let db: OwnDatabase;
+let plane: TestPlane;
+
+const PERSON: TableCutover = {
+  id: 'person',
+  validation: 'strict',
+  table: {
+    primary: 'public.person',
+    shadow: 'public.person_v2',
+    columns: {
+      full_name: { sql: "first_name || ' ' || last_name" },
+      organisation: { from: 'company' },
+      tier: { added: true },
+    },
+  },
+};
+
+const WANTED = `SELECT id::bigint, first_name, last_name, first_name || ' ' || last_name, company, email::text, balance FROM person`;
+const HAVE = 'SELECT id, first_name, last_name, full_name, organisation, email, balance FROM person_v2';
+
+beforeAll(async () => {
+  db = await ownDatabase();
+  plane = testPlane(db);
+  await db.sql.unsafe(`
+    CREATE TABLE person (id integer PRIMARY KEY, first_name varchar(40) NOT NULL, last_name varchar(20) NOT NULL,
+      company text, fax text, email varchar(60) NOT NULL, balance numeric(12, 2) NOT NULL DEFAULT 0);
+    CREATE TABLE person_v2 (id bigint PRIMARY KEY, first_name varchar(40) NOT NULL, last_name varchar(20) NOT NULL,
+      full_name text GENERATED ALWAYS AS (first_name || ' ' || last_name) STORED, organisation text,
+      email text NOT NULL UNIQUE, balance numeric(12, 2) NOT NULL CHECK (balance >= 0), tier text NOT NULL DEFAULT 'standard')`);
+  await plane.start(PERSON);
+  await plane.copy('person', 1);
+});
+afterAll(async () => {
+  await plane.close();
+  await db.drop();
+});
+
+const insert = (id: number, email = `${id}@x.test`, balance = 1) =>
+  db.sql.unsafe(`INSERT INTO person VALUES (${id}, 'Ada', 'L${id}', 'ACME', 'fax', '${email}', ${balance})`);
+const same = async () => expect(await differences(db, WANTED, HAVE)).toEqual([]);
+
+describe('I2 I3 the shadow follows the primary', () => {
+  it('inserts, updates and deletes arrive, transformed', async () => {
+    await insert(1);
+    await insert(2);
+    await insert(3);
+    expect(await plane.settle('person', 1)).toMatchObject({ claimed: 3, written: 3, mismatched: 0, checked: 3 });
+    await same();
+    await db.sql.unsafe(`UPDATE person SET company = NULL WHERE id = 1; DELETE FROM person WHERE id = 2`);
+    expect(await plane.settle('person', 1)).toMatchObject({ written: 1, deleted: 1, mismatched: 0 });
+    await same();
+  });
+
+  it('many changes of one key are applied as one', async () => {
+    for (let i = 0; i < 5; i += 1) await db.sql.unsafe(`UPDATE person SET company = 'c${i}' WHERE id = 1`);
+    expect(await plane.converge('person', 1, 500)).toMatchObject({ claimed: 5, written: 1, checked: 1, remaining: 0 });
+    await same();
+  });
+
+  it('a hint without a change writes nothing', async () => {
+    await db.sql.unsafe('UPDATE person SET company = company WHERE id = 1');
+    expect(await plane.converge('person', 1, 500)).toMatchObject({ claimed: 1, written: 0, mismatched: 0 });
+  });
+
+  it('columns that only the new shape has keep their values', async () => {
+    await db.sql.unsafe(
+      "UPDATE person_v2 SET tier = 'gold' WHERE id = 1; UPDATE person SET company = 'other' WHERE id = 1",
+    );
+    await plane.settle('person', 1);
+    const [row] = await db.sql.unsafe('SELECT tier, organisation FROM person_v2 WHERE id = 1');
+    expect(row).toEqual({ tier: 'gold', organisation: 'other' });
+  });
+
+  it('what remains is counted, and a limit is kept', async () => {
+    for (let id = 10; id < 15; id += 1) await insert(id);
+    expect(await plane.converge('person', 1, 2)).toMatchObject({ claimed: 2, written: 2, remaining: 3 });
+    expect(await plane.waiting()).toMatchObject([{ id: 'person', hints: 3 }]);
+    await plane.settle('person', 1);
+    expect(await plane.waiting()).toEqual([]);
+    await same();
+  });
+
+  it('a hint that somebody else holds is left to him', async () => {
+    await insert(20);
+    const other = db.connect();
+    await other.begin(async (sql) => {
+      await sql.unsafe('SELECT FROM crossfade.outbox_person FOR UPDATE');
+      expect(await plane.converge('person', 1, 500)).toMatchObject({ claimed: 0, written: 0 });
+    });
+    expect(await plane.converge('person', 1, 500)).toMatchObject({ claimed: 1, written: 1 });
+  });
+
+  it('a limit of 0, −1, 10⁹ or NULL is refused', async () => {
+    for (const limit of [0, -1, 1e9]) await expect(plane.converge('person', 1, limit)).rejects.toThrow();
+    await same();
+  });
+});
+
+describe('I8 lag', () => {
+  it('is the age of the oldest hint while nothing is applied, and 0 when there is none', async () => {
+    expect((await plane.status('person'))!.lagMs).toBe(0);
+    await insert(30);
+    await db.sql.unsafe(`UPDATE crossfade.outbox_person SET at = at - interval '90 seconds'`);
+    await insert(31);
+    expect((await plane.status('person'))!.lagMs).toBeGreaterThanOrEqual(90_000);
+    await plane.settle('person', 1);
+    expect((await plane.status('person'))!.lagMs).toBe(0);
+  });
+});
+
+describe('I15 a row that does not fit', () => {
+  it('is tried again, put into quarantine with its reason, and delays nobody', async () => {
+    await db.sql.unsafe('DELETE FROM person; DELETE FROM crossfade.quarantine');
+    await plane.settle('person', 1);
+    for (let id = 1; id <= 40; id += 1) await insert(id, `${id}@x.test`, id === 17 ? -5 : id);
+    const first = await plane.converge('person', 1, 500);
+    expect(first).toMatchObject({ claimed: 40, written: 39, postponed: 1, quarantined: 0 });
+    await eventually(async () => {
+      await plane.converge('person', 1, 500);
+      return (await plane.status('person'))!.quarantined === 1;
+    }, 'key 17 is in quarantine');
+    const status = (await plane.status('person'))!;
+    expect(status.outboxRows).toBe(0);
+    expect(status.quarantine).toMatchObject([{ key: '{"id": 17}', sqlstate: '23514' }]);
+    expect(status.quarantine[0]!.attempts).toBeGreaterThanOrEqual(5);
+    expect(status.quarantine[0]!.reason).toMatch(/person_v2_balance_check/);
+  });
+
+  it('leaves quarantine when a later write of the key fits', async () => {
+    await db.sql.unsafe('UPDATE person SET balance = 5 WHERE id = 17');
+    await plane.settle('person', 1);
+    expect((await plane.status('person'))!.quarantined).toBe(0);
+    await same();
+  });
+
+  it('leaves quarantine when it is deleted', async () => {
+    await db.sql.unsafe('UPDATE person SET balance = -1 WHERE id = 18');
+    await eventually(async () => {
+      await plane.converge('person', 1, 500);
+      return (await plane.status('person'))!.quarantined === 1;
+    }, 'key 18 is in quarantine');
+    await db.sql.unsafe('DELETE FROM person WHERE id = 18');
+    await plane.settle('person', 1);
+    expect((await plane.status('person'))!.quarantined).toBe(0);
+    await same();
+  });
+
+  it('a unique value that moves along a chain of keys settles by itself', async () => {
+    await db.sql.unsafe(`UPDATE person SET email = 'free' WHERE id = 1; UPDATE person SET email = '1@x.test' WHERE id = 2;
+      UPDATE person SET email = '2@x.test' WHERE id = 3; DELETE FROM person WHERE id = 4; UPDATE person SET email = '4@x.test' WHERE id = 5`);
+    await plane.settle('person', 1);
+    expect((await plane.status('person'))!.quarantined).toBe(0);
+    await same();
+  });
+
+  it('a value that is too long for the new shape is never cut', async () => {
+    await db.sql.unsafe(`ALTER TABLE person ALTER COLUMN last_name TYPE text;
+      UPDATE person SET last_name = 'a name of much more than twenty letters' WHERE id = 3`);
+    await plane.disarm('person');
+    await plane.forget('person');
+    await plane.start(PERSON, 2);
+    await db.sql.unsafe('UPDATE person SET company = company WHERE id = 3');
+    await eventually(async () => {
+      await plane.converge('person', 2, 500);
+      return (await plane.status('person'))!.quarantined === 1;
+    }, 'key 3 is in quarantine');
+    expect((await plane.status('person'))!.quarantine).toMatchObject([{ key: '{"id": 3}', sqlstate: '22001' }]);
+    const [row] = await db.sql.unsafe('SELECT last_name FROM person_v2 WHERE id = 3');
+    expect(row).toEqual({ last_name: 'L3' });
+    await db.sql.unsafe("UPDATE person SET last_name = 'short' WHERE id = 3");
+    await plane.settle('person', 2);
+    await plane.copy('person', 2);
+    await plane.settle('person', 2);
+    await same();
+  });
+});
+
+describe('I9 an old epoch', () => {
+  it('changes no row: converge, backfill and verify', async () => {
+    await plane.fence('person', 7);
+    await insert(50);
+    const before =
+      await db.sql.unsafe(`SELECT (SELECT count(*) FROM person_v2) AS rows, (SELECT count(*) FROM crossfade.outbox_person) AS hints,
+      (SELECT row(b.*)::text FROM crossfade.backfill b) AS backfill, (SELECT count(*) FROM crossfade.verification) AS verified`);
+    for (const epoch of [6, 8]) {
+      expect(await plane.converge('person', epoch, 500)).toEqual({ kind: 'stale', have: 7, got: epoch });
+      expect(await plane.backfill('person', epoch, 100)).toEqual({ kind: 'stale', have: 7, got: epoch });
+      expect(await plane.verify('person', epoch, 1)).toEqual({ kind: 'stale', have: 7, got: epoch });
+    }
+    const after =
+      await db.sql.unsafe(`SELECT (SELECT count(*) FROM person_v2) AS rows, (SELECT count(*) FROM crossfade.outbox_person) AS hints,
+      (SELECT row(b.*)::text FROM crossfade.backfill b) AS backfill, (SELECT count(*) FROM crossfade.verification) AS verified`);
+    expect(after).toEqual(before);
+    expect(await plane.converge('person', 7, 500)).toMatchObject({ kind: 'converged', written: 1 });
+  });
+
+  it('the fence never goes back', async () => {
+    const row = { id: 'person', stage: 'ramp', shadowWrites: true, readPpm: 0, salt: 's' };
+    expect(await plane.mirror({ ...row, epoch: 6, version: 99 })).toEqual({ kind: 'stale', epoch: 7, version: 7 });
+    expect(await plane.mirror({ ...row, epoch: 7, version: 6 })).toEqual({ kind: 'stale', epoch: 7, version: 7 });
+    expect(await plane.mirror({ ...row, epoch: 7, version: 7 })).toEqual({ kind: 'written' });
+  });
+
+  it('a new fence waits for the call that is under way, so that none commits after it', async () => {
+    const other = db.connect();
+    let written = false;
+    await other.begin(async (sql) => {
+      await sql.unsafe('SELECT crossfade.converge_person(7, 10)');
+      const fence = plane.fence('person', 8).then(() => {
+        written = true;
+      });
+      await eventually(async () => {
+        const [row] = await db.sql.unsafe(
+          "SELECT count(*)::int AS waiting FROM pg_locks WHERE locktype = 'advisory' AND NOT granted",
+        );
+        return row!.waiting === 1;
+      }, 'the fence waits');
+      expect(written).toBe(false);
+      void fence;
+    });
+    await eventually(async () => written, 'the fence is written');
+    expect(await plane.converge('person', 7, 10)).toMatchObject({ kind: 'stale', have: 8 });
+  });
+
+  it('a cutover that was never armed is stale, not an error', async () => {
+    expect(await plane.converge('nobody', 1, 10)).toMatchObject({ kind: 'stale', got: 1 });
+    expect(await plane.status('nobody')).toBeNull();
+  });
+});
+
+describe('arming', () => {
+  it('a second arm loses no hint', async () => {
+    await insert(60);
+    await plane.arm(PERSON);
+    expect((await plane.status('person'))!).toMatchObject({
+      armed: 'forward',
+      backfill: { state: expect.any(String) },
+    });
+    await plane.settle('person', 8);
+    await plane.copy('person', 8);
+    await plane.settle('person', 8);
+    await same();
+  });
+
+  it('forget leaves the two tables and nothing else', async () => {
+    await plane.forget('person');
+    await plane.forget('person');
+    const left = await db.sql.unsafe(`SELECT tgname AS name FROM pg_trigger WHERE tgname LIKE 'crossfade%'
+      UNION ALL SELECT relname FROM pg_class WHERE relname LIKE '%\\_person%' AND relnamespace = 'crossfade'::regnamespace
+      UNION ALL SELECT proname FROM pg_proc WHERE proname LIKE '%\\_person'`);
+    expect([...left]).toEqual([]);
+    await same();
+  });
+});
