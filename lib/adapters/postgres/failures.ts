@@ -46,7 +46,8 @@ function seenOf(error: unknown, deadlineMs: number): string {
   // The driver's and the system's own messages repeat the address; the code alone says it.
   if (!isSqlstate(code)) return code || (error instanceof Error ? `${error.name} in the driver` : 'an unknown failure');
   const message = error instanceof Error ? error.message : '';
-  if (code === 'P0001' && !isRaisedByUs(error)) return `${raiser(error)} raised an exception`;
+  if (field(error, 'routine') === 'exec_stmt_raise' && !isRaisedByUs(error))
+    return `${raiser(error)} raised an exception`;
   return code.startsWith('22') ? message.replace(/"[^"]*"/g, '"…"') : message;
 }
 

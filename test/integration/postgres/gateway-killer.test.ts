@@ -1,0 +1,152 @@
+/**
+ * Backends are ended at random moments while calls run. With the discard rule every acknowledged call is applied and the
+ * next one never hangs; without it, shown by the same procedure, the next call fails or hangs.
+ * Replay: CROSSFADE_SEED=<seed> npx vitest run --project postgres test/integration/postgres/gateway-killer.test.ts
+ */
+
+import { setTimeout as pause } from 'node:timers/promises';
+import type postgres from 'postgres';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/gateway.ts';
+import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
+
+const SEED = Number(process.env.CROSSFADE_SEED ?? Date.now() % 1_000_000);
+const CALLS = 1_000;
+const REPLAY = `replay: CROSSFADE_SEED=${SEED} npx vitest run --project postgres test/integration/postgres/gateway-killer.test.ts`;
+
+const clock = { monotonicMs: () => performance.now(), sleep: (ms: number) => pause(ms / 10) };
+
+let database: OwnDatabase;
+let killer: postgres.Sql;
+const uncaught: unknown[] = [];
+const remember = (error: unknown) => uncaught.push(error);
+
+beforeAll(async () => {
+  database = await ownDatabase({ empty: true });
+  killer = database.connect();
+  await database.sql.unsafe(`
+    CREATE TABLE token (token int PRIMARY KEY, times int NOT NULL);
+    CREATE FUNCTION apply(given int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+      PERFORM pg_sleep(random() * 0.002);
+      INSERT INTO token VALUES (given, 1) ON CONFLICT (token) DO UPDATE SET times = token.times + 1;
+      RETURN given;
+    END $$`);
+});
+afterAll(() => database.drop());
+beforeEach(() => void process.on('uncaughtException', remember).on('unhandledRejection', remember));
+afterEach(() => void process.off('uncaughtException', remember).off('unhandledRejection', remember));
+
+async function kill(): Promise<number> {
+  const ended = await killer.unsafe(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'crossfade'`);
+  return ended.length;
+}
+
+async function connections(): Promise<number> {
+  const [row] = await database.sql`SELECT count(*)::int AS open FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'crossfade'`;
+  return row!.open;
+}
+
+describe('I6 I36 a gateway whose backends are ended at random moments', () => {
+  it(`loses no acknowledged call and answers every one (seed ${SEED})`, async () => {
+    const random = seeded(SEED);
+    const gateway = postgresGateway({ url: database.url, clock, random });
+    let kills = 0;
+    let slowestMs = 0;
+    let running = true;
+    const killing = (async () => {
+      while (running) {
+        await pause(random() * 60);
+        kills += await kill();
+      }
+    })();
+    try {
+      for (let token = 0; token < CALLS; token += 1) {
+        // Every tenth call follows a kill at once: the connection is gone and nobody has noticed.
+        if (token % 10 === 0) kills += await kill();
+        if (random() < 0.2) await pause(random() * 4);
+        const from = performance.now();
+        const [row] = await gateway.call<{ token: number }>('SELECT apply($1::int) AS token', [token], {
+          attempts: 12,
+        });
+        slowestMs = Math.max(slowestMs, performance.now() - from);
+        expect(row, REPLAY).toEqual({ token });
+      }
+    } finally {
+      running = false;
+      await killing;
+      await gateway.close();
+    }
+
+    const [seen] = await database.sql`SELECT count(*)::int AS applied, max(times)::int AS most FROM token`;
+    console.log(
+      `${CALLS} calls, ${kills} kills, slowest ${Math.round(slowestMs)} ms, most often applied ${seen!.most}`,
+    );
+    expect(seen!.applied, REPLAY).toBe(CALLS);
+    expect(uncaught, REPLAY).toEqual([]);
+    expect(kills).toBeGreaterThan(CALLS / 10);
+    // A call that hung would have been rescued by its deadline of 6 s.
+    expect(slowestMs, REPLAY).toBeLessThan(6_000);
+    // Nothing that was dropped is left open.
+    await expect.poll(connections, { timeout: 5_000 }).toBe(0);
+  }, 120_000);
+
+  it('has a next call that is right, whether the kill came during a call or between two', async () => {
+    expect(await spoiledNextCalls({}, 40)).toEqual({ during: 0, between: 0 });
+    expect(uncaught).toEqual([]);
+  });
+
+  it('without the discard rule has next calls that fail or hang (negative control)', async () => {
+    const spoiled = await spoiledNextCalls({ keepsFailedClient: true }, 15);
+    expect(spoiled.during).toBeGreaterThan(0);
+    expect(spoiled.between).toBeGreaterThan(0);
+  });
+});
+
+/** Of `rounds` calls after a failed one, how many got somebody else's error or no answer. */
+async function spoiledNextCalls(broken: { keepsFailedClient?: boolean }, rounds: number) {
+  const options = { deadlineMs: 500, attempts: 1 };
+  const fresh = () => postgresGateway({ url: database.url, clock, random: () => 0 }, broken);
+  let gateway: PgGateway = fresh();
+  const spoiled = { during: 0, between: 0 };
+  for (let round = 0; round < rounds * 2; round += 1) {
+    const moment = round % 2 === 0 ? 'during' : 'between';
+    await gateway.call('SELECT 1');
+    if (moment === 'during') {
+      const running = gateway.call('SELECT pg_sleep(10)', [], { ...options, deadlineMs: 5_000 }).catch(() => {});
+      await untilKilled();
+      await running;
+    } else {
+      await kill();
+      await gateway.call('SELECT 1', [], options).catch(() => {});
+    }
+    const answer = await gateway.call('SELECT $1::int AS round', [round], options).catch(() => []);
+    if ((answer[0] as { round?: number } | undefined)?.round === round) continue;
+    spoiled[moment] += 1;
+    gateway = fresh();
+  }
+  await gateway.close();
+  return spoiled;
+}
+
+/** Waits until the call is on the server, then ends its backend. */
+async function untilKilled(): Promise<void> {
+  for (const deadline = performance.now() + 5_000; performance.now() < deadline; await pause(2)) {
+    const ended = await killer.unsafe(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE datname = current_database() AND application_name = 'crossfade' AND state = 'active' AND query LIKE '%pg_sleep%'`);
+    if (ended.length > 0) return;
+  }
+  throw new Error('The call did not reach the server within 5 s.');
+}
+
+/** mulberry32 */
+function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
