@@ -1,9 +1,13 @@
 /** A table cutover on a real Postgres: the data plane with its own connections, and the loops that the flows run. */
 
 import { expect } from 'vitest';
+import { forwardObjects } from '../../lib/adapters/postgres/arming.ts';
 import { postgresDataPlane } from '../../lib/adapters/postgres/data-plane.ts';
 import { type PgGateway, postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
+import type { Sabotage } from '../../lib/core/sql/converge.ts';
+import { tableObjects } from '../../lib/core/table-sql.ts';
+import { compileTransform } from '../../lib/core/transform.ts';
 import type { DataPlane, MirrorRow, TableCutover } from '../../lib/ports.ts';
 import type { OwnDatabase } from './postgres.ts';
 
@@ -98,4 +102,26 @@ export async function eventually(look: () => Promise<boolean>, what: string, wit
 export async function differences(db: OwnDatabase, left: string, right: string): Promise<unknown[]> {
   return db.sql.unsafe(`SELECT 'left' AS side, d::text AS row FROM (${left} EXCEPT ALL ${right}) d
     UNION ALL SELECT 'right', d::text FROM (${right} EXCEPT ALL ${left}) d LIMIT 10`);
+}
+
+/**
+ * Replaces the armed functions of a cutover by ones that dawdle or break a rule: for races and negative controls.
+ * @param which names of the functions: apply, converge, backfill, verify
+ */
+export async function tamper(
+  db: OwnDatabase,
+  owner: PgGateway,
+  cutover: TableCutover,
+  which: readonly string[],
+  sabotage: Sabotage,
+): Promise<void> {
+  const { primary, shadow } = await forwardObjects(owner, cutover);
+  const compiled = compileTransform(primary, shadow, cutover.table);
+  if (!compiled.ok) throw new Error(compiled.problems.join('; '));
+  const { create } = tableObjects(cutover.id, primary, shadow, compiled.forward, cutover.validation, sabotage);
+  for (const name of which) {
+    const statement = create.find((text) => text.startsWith(`CREATE FUNCTION crossfade."${name}_${cutover.id}"`));
+    if (!statement) throw new Error(`No function ${name} is generated for ${cutover.id}`);
+    await db.sql.unsafe(`DROP FUNCTION crossfade."${name}_${cutover.id}"; ${statement}`);
+  }
 }
