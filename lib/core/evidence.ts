@@ -34,6 +34,22 @@ export function mergeWindows(a: MinuteWindow, b: MinuteWindow): MinuteWindow {
   };
 }
 
+/** All windows of one side as one, from `fromMinute` on. The same as merging them one by one, without the copies. */
+export function poolWindows(fromMinute: number, side: Side, windows: readonly MinuteWindow[]): MinuteWindow {
+  const latency: Record<number, number> = {};
+  const pool = { ...emptyWindow(fromMinute, side), latency };
+  for (const window of windows) {
+    pool.minute = Math.max(pool.minute, window.minute);
+    pool.count += window.count;
+    pool.errors += window.errors;
+    pool.keyless += window.keyless;
+    pool.checks += window.checks;
+    pool.mismatches += window.mismatches;
+    for (const index in window.latency) latency[index] = (latency[index] ?? 0) + window.latency[index]!;
+  }
+  return pool;
+}
+
 export type BackfillProgress = {
   state: 'none' | 'running' | 'done';
   rowsDone: number;

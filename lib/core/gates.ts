@@ -7,7 +7,7 @@
  */
 
 import type { CutoverState, Policy } from './cutover.ts';
-import { type BackfillProgress, emptyWindow, type MinuteWindow, mergeWindows, type TableStatus } from './evidence.ts';
+import { type BackfillProgress, type MinuteWindow, mergeWindows, poolWindows, type TableStatus } from './evidence.ts';
 import { bucketUpperMs, type Histogram, quantileMs } from './histogram.ts';
 import type { Stage } from './plan.ts';
 import { binomialTail } from './statistics.ts';
@@ -64,8 +64,8 @@ export type Verdict = {
 const MINUTE_MS = 60_000;
 /** A window older than this is missing. */
 const FRESH_MINUTES = 3;
-/** How far back the guards pool. */
-const GUARD_MINUTES = 10;
+/** How far back the guards pool, in minutes: a short span for a sudden failure, a long one for a few operations a minute. */
+const GUARD_SPANS = [10, 30] as const;
 /** Chance of a false alarm of one test at one look. */
 const GUARD_ALPHA = 1e-4;
 /** A verification older than this says nothing. */
@@ -115,9 +115,11 @@ function collect(input: GateInput): Seen {
   const firstMinute = Math.floor(state.enteredAtMs / MINUTE_MS) + 1;
   const closed = windows.filter((window) => window.minute < openMinute);
   const pool = (side: 'primary' | 'shadow', from: number, to: number) =>
-    closed
-      .filter((window) => window.side === side && window.minute >= from && window.minute < to)
-      .reduce(mergeWindows, emptyWindow(from, side));
+    poolWindows(
+      from,
+      side,
+      closed.filter((window) => window.side === side && window.minute >= from && window.minute < to),
+    );
   const servesReads = (READS as readonly string[]).includes(state.stageKind);
   const primary = pool('primary', firstMinute, openMinute);
   const before = pool('primary', firstMinute - 60, firstMinute);
@@ -172,14 +174,21 @@ function corruption(seen: Seen): Condition | null {
   };
 }
 
-/** Tests of the minutes before `minute` (excluded) that fire: bad outcomes beyond what the limit explains. */
+/** Tests of the minutes before `minute` (excluded) that fire, each once: the shorter span speaks first. */
 function guardTests(seen: Seen, minute: number): Condition[] {
+  const fired = GUARD_SPANS.flatMap((span) => spanTests(seen, Math.max(seen.firstMinute, minute - span), minute));
+  return fired.filter((test, i) => fired.findIndex((other) => other.code === test.code) === i);
+}
+
+/** Bad outcomes of the shadow from one minute to another (excluded), beyond what the limit explains. */
+function spanTests(seen: Seen, from: number, minute: number): Condition[] {
   const { policy, windows } = seen.input;
-  const from = Math.max(seen.firstMinute, minute - GUARD_MINUTES);
   const pool = (side: 'primary' | 'shadow') =>
-    windows
-      .filter((window) => window.side === side && window.minute >= from && window.minute < minute)
-      .reduce(mergeWindows, emptyWindow(from, side));
+    poolWindows(
+      from,
+      side,
+      windows.filter((window) => window.side === side && window.minute >= from && window.minute < minute),
+    );
   const shadow = pool('shadow');
   const concurrent = pool('primary');
   const primary = concurrent.count >= 50 ? concurrent : seen.baseline;
