@@ -148,7 +148,7 @@ describe('I17, I19 the stage machine under random commands', () => {
     fc.assert(
       fc.property(kinds, commands, (kind, run) => {
         const real = fresh(kind);
-        fc.modelRun(() => ({ model: { edges: new Set() }, real }), run);
+        fc.modelRun(() => ({ model: { edges: new Set<string>() }, real }), run);
         expect(verifyChain(real.entries, real.state)).toEqual({ intact: true, entries: real.entries.length });
         expect(replay(real.initial, real.entries)).toEqual(real.state);
         const stored = JSON.parse(JSON.stringify(real.entries)) as AuditEntry<Event>[];
@@ -172,7 +172,7 @@ describe('I17, I19 the stage machine under random commands', () => {
     fc.assert(
       fc.property(kinds, commands, fc.nat(), (kind, run, cut) => {
         const real = fresh(kind);
-        fc.modelRun(() => ({ model: { edges: new Set() }, real }), run);
+        fc.modelRun(() => ({ model: { edges: new Set<string>() }, real }), run);
         const at = real.entries.length === 0 ? 0 : cut % real.entries.length;
         const half = replay(real.initial, real.entries.slice(0, at));
         expect(replay(half, real.entries.slice(at))).toEqual(real.state);

@@ -48,6 +48,11 @@ function outcome(decision: Decision): string {
   return decision.kind === 'unchanged' ? 'unchanged' : decision.code;
 }
 
+function accepted(decision: Decision): readonly Event[] {
+  if (decision.kind !== 'accepted') throw new Error(`expected an acceptance, got ${outcome(decision)}`);
+  return decision.events;
+}
+
 /** What each stage answers; a command that is not named is an illegal transition. */
 const ANSWERS: Record<StageName, Partial<Record<CommandType, string>>> = {
   disabled: { start: 'started' },
@@ -148,9 +153,9 @@ describe('confirm and evidence', () => {
     const forced = (reason?: string) => ({ ...COMMANDS[command], force: true, verdict: null, reason }) as Command;
     expect(outcome(decide(state, forced(), CONTEXT))).toBe('invalid_input');
     expect(outcome(decide(state, forced(''), CONTEXT))).toBe('invalid_input');
-    const accepted = decide(state, forced('the pager is quiet'), CONTEXT);
-    expect(accepted).toMatchObject({ kind: 'accepted', events: [{ reason: 'the pager is quiet' }] });
-    if (command === 'advance') expect(accepted).toMatchObject({ events: [{ forced: true }] });
+    const decision = decide(state, forced('the pager is quiet'), CONTEXT);
+    expect(decision).toMatchObject({ kind: 'accepted', events: [{ reason: 'the pager is quiet' }] });
+    if (command === 'advance') expect(decision).toMatchObject({ events: [{ forced: true }] });
   });
 });
 
@@ -188,7 +193,7 @@ describe('a pending intent', () => {
   });
 
   it('is made for the epoch that follows, by whom and why', () => {
-    const [event] = (decide(stateIn('completed'), COMMANDS.rollback, CONTEXT) as { events: Event[] }).events;
+    const [event] = accepted(decide(stateIn('completed'), COMMANDS.rollback, CONTEXT));
     const after = evolve(stateIn('completed'), { event: event!, atMs: NOW, actor: 'ada' });
     expect(after.pending).toEqual({ action: 'revert', epoch: 4, sinceMs: NOW, actor: 'ada', reason: 'slow' });
     expect(after).toMatchObject({ stage: 'completed', epoch: 3, version: 8 });
