@@ -70,6 +70,7 @@ export function httpHandler(compose: () => Composition, routes: readonly Route[]
         }
       },
       onError: (request) => {
+        composition?.ports.metrics.flush();
         request.response = problem(request.error);
         if (status(request.error) >= 500) composition?.ports.log.failure('request_failed', request.error);
       },
@@ -103,6 +104,7 @@ async function serve(
     header,
     deadlineMs: composition.ports.clock.monotonicMs() + context.getRemainingTimeInMillis() - ANSWER_MARGIN_MS,
   });
+  composition.ports.metrics.flush();
   return respond(reply);
 }
 
@@ -175,7 +177,11 @@ export function scheduledHandler<Result>(
     }
     const longestMs = (event as { maxMs?: number } | null)?.maxMs ?? Number.POSITIVE_INFINITY;
     const remainingMs = context.getRemainingTimeInMillis() - SCHEDULE_MARGIN_MS;
-    return work(composition, ports.clock.monotonicMs() + Math.min(remainingMs, longestMs));
+    try {
+      return await work(composition, ports.clock.monotonicMs() + Math.min(remainingMs, longestMs));
+    } finally {
+      ports.metrics.flush();
+    }
   };
 }
 

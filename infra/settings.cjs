@@ -54,7 +54,7 @@ const PARAMETERS = {
   /** Who gets alarms by mail; others subscribe to the topic. */
   alarmEmail: { default: '', env: 'CROSSFADE_ALARM_EMAIL' },
   /** Where the sections named in the alarms are. */
-  runbookUrl: { default: 'docs/runbooks.md', env: 'CROSSFADE_RUNBOOK_URL' },
+  runbookUrl: { default: 'README.md', env: 'CROSSFADE_RUNBOOK_URL' },
   monthlyBudgetUsd: { default: '100', env: 'CROSSFADE_MONTHLY_BUDGET_USD' },
   /** ARN of the principal that may take the break-glass role; empty: the account, with MFA. */
   breakGlassPrincipal: { default: '', env: 'CROSSFADE_BREAK_GLASS_PRINCIPAL' },

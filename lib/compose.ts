@@ -4,7 +4,9 @@
  */
 
 import type { Jwks, Scope } from './adapters/http/token.ts';
-import { consoleLog, environment, random, realNow, systemClock, systemIds } from './adapters/system.ts';
+import { powertoolsLog } from './adapters/powertools/log.ts';
+import { cloudWatchMetrics, noMetrics } from './adapters/powertools/metrics.ts';
+import { environment, random, realNow, systemClock, systemIds } from './adapters/system.ts';
 import type { CutoverDeclaration } from './core/cutover.ts';
 import { CrossfadeError } from './core/errors.ts';
 import type { Ports, Upstream } from './ports.ts';
@@ -28,7 +30,8 @@ export function compose(variables = environment()): Composition {
   const env = readEnvironment(variables);
   const clock = systemClock({ speed: env.CROSSFADE_CLOCK_SPEED, originMs: env.CROSSFADE_CLOCK_ORIGIN_MS });
   const ids = systemIds();
-  const log = consoleLog(env.CROSSFADE_LOG_LEVEL);
+  const log = powertoolsLog(env.CROSSFADE_LOG_LEVEL);
+  const metrics = env.CROSSFADE_PROFILE === 'aws' ? cloudWatchMetrics() : noMetrics();
   const dynamo = once(async () => {
     const { dynamoClient } = await import('./adapters/dynamodb/client.ts');
     const endpoint = env.CROSSFADE_DYNAMODB_ENDPOINT;
@@ -38,6 +41,7 @@ export function compose(variables = environment()): Composition {
     clock,
     ids,
     log,
+    metrics,
     state: lazily(async () => {
       const { dynamoStateStore } = await import('./adapters/dynamodb/state-store.ts');
       return dynamoStateStore({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE, clock, ids, random });

@@ -5,9 +5,10 @@
 
 import * as z from 'zod';
 import { CUTOVER_ID, type CutoverDeclaration, DEFAULT_POLICY } from './core/cutover.ts';
-import { CrossfadeError } from './core/errors.ts';
-import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName, builtInPlan, makePlan, planProblems } from './core/plan.ts';
-import { parse } from './schemas/problems.ts';
+import { CrossfadeError, type ErrorCode, isCrossfadeError } from './core/errors.ts';
+import { didYouMean } from './core/nearest.ts';
+import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName, builtInPlan, makePlan, type Plan } from './core/plan.ts';
+import { describe } from './schemas/problems.ts';
 
 const NAME = /^[a-z_][a-z0-9_]{0,62}$/;
 const TABLE = /^[a-z_][a-z0-9_]{0,62}\.[a-z_][a-z0-9_]{0,62}$/;
@@ -15,7 +16,13 @@ const TABLE = /^[a-z_][a-z0-9_]{0,62}\.[a-z_][a-z0-9_]{0,62}$/;
 const columnName = z
   .string()
   .regex(NAME, 'a column is lower_snake_case of at most 63 characters, without quotes and dots');
-const tableName = z.string().regex(TABLE, "a table is written 'schema.name' in lower_snake_case, without quotes");
+const tableName = z
+  .string()
+  .regex(TABLE, "a table is written 'schema.name' in lower_snake_case, without quotes")
+  .refine((name) => !/^(pg_|information_schema\.|crossfade\.)/.test(name), {
+    error: 'tables of the system and of Crossfade itself cannot be cut over',
+    params: { code: 'invalid_identifier' },
+  });
 const rate = z.number().gt(0).lt(1);
 const sql = z.string().trim().min(1).max(2_000);
 
@@ -104,35 +111,66 @@ const KNOWN_KEYS = [
   'ramp',
 ];
 
+type Problem = { code: ErrorCode; text: string };
+
 /**
  * Checks and completes the declarations.
- * @throws CrossfadeError `invalid_config` (or `invalid_plan`) that names every problem with its path
+ * @throws CrossfadeError that names every problem with its path: `invalid_identifier` or `invalid_plan` when that is all
+ *   that is wrong, otherwise `invalid_config`
  * @example export default defineCutovers([{ id: 'customer', kind: 'table', primary: 'public.customer', shadow: 'public.customer_v2' }]);
  */
 export function defineCutovers(input: readonly CutoverInput[]): CutoverDeclaration[] {
-  const parsed = parse(z.array(inputSchema), input, 'The configuration of the cutovers', {
-    code: 'invalid_config',
-    known: KNOWN_KEYS,
-  });
-  const declarations = parsed.map(complete);
-  const problems = [...duplicates(declarations), ...declarations.flatMap(contradictions)];
+  const problems: Problem[] = [];
+  const declarations = parseEach(input, problems).flatMap((one) => complete(one, problems) ?? []);
+  const contradictory = [...duplicates(declarations), ...declarations.flatMap(contradictions)];
+  problems.push(...contradictory.map((text): Problem => ({ code: 'invalid_plan', text })));
   if (problems.length > 0) {
+    const codes = new Set(problems.map((problem) => problem.code));
+    const texts = problems.map((problem) => problem.text);
     throw new CrossfadeError(
-      'invalid_plan',
-      `The configuration of the cutovers cannot be used: ${problems.join('; ')}.`,
-      {
-        details: { problems },
-      },
+      codes.size === 1 ? problems[0]!.code : 'invalid_config',
+      `The configuration of the cutovers cannot be used: ${texts.join('; ')}.`,
+      { details: { problems: texts } },
     );
   }
   return declarations;
 }
 
-function complete(input: z.output<typeof inputSchema>): CutoverDeclaration {
-  const plan =
-    typeof input.plan === 'object'
-      ? makePlan(input.plan.name, input.plan.ramp, input.dwellMinutes)
-      : builtInPlan(input.plan ?? 'gradual', input.dwellMinutes);
+/** Each declaration on its own, so that a mistake in one does not hide those of the others. */
+function parseEach(input: readonly CutoverInput[], problems: Problem[]): z.output<typeof inputSchema>[] {
+  if (!Array.isArray(input)) {
+    problems.push({ code: 'invalid_config', text: 'it must be a list of cutovers' });
+    return [];
+  }
+  return input.flatMap((one: unknown, index) => {
+    const result = inputSchema.safeParse(one);
+    if (result.success) return [result.data];
+    for (const issue of result.error.issues) {
+      const at = { ...issue, path: [index, ...issue.path] };
+      problems.push(...describe(at, KNOWN_KEYS).map((text) => ({ code: codeOf(issue), text })));
+    }
+    return [];
+  });
+}
+
+/** A name that is not one, a plan that cannot be, or anything else. */
+function codeOf(issue: z.core.$ZodIssue): ErrorCode {
+  const [field] = issue.path;
+  if (field === 'plan' || field === 'dwellMinutes') return 'invalid_plan';
+  const names = field === 'columns' || field === 'reverse';
+  if (issue.code === 'invalid_format' || issue.code === 'custom')
+    return names || ['id', 'primary', 'shadow'].includes(String(field)) ? 'invalid_identifier' : 'invalid_config';
+  const misnamed = (inner: z.core.$ZodIssue) => inner.code === 'invalid_format' && inner.path[0] === 'from';
+  const wrongName =
+    issue.code === 'invalid_key' ||
+    (issue.code === 'invalid_union' && issue.errors.some((form) => form.some(misnamed)));
+  return names && wrongName ? 'invalid_identifier' : 'invalid_config';
+}
+
+/** The declaration with its defaults, or null when its plan cannot be. */
+function complete(input: z.output<typeof inputSchema>, problems: Problem[]): CutoverDeclaration | null {
+  const plan = planOf(input, problems);
+  if (!plan) return null;
   const shared = {
     id: input.id,
     plan,
@@ -149,6 +187,29 @@ function complete(input: z.output<typeof inputSchema>): CutoverDeclaration {
   return input.kind === 'service'
     ? { ...shared, kind: 'service', upstreams: input.upstreams }
     : { ...shared, kind: 'component' };
+}
+
+function planOf({ id, plan: wanted, dwellMinutes }: z.output<typeof inputSchema>, problems: Problem[]): Plan | null {
+  try {
+    const plan =
+      typeof wanted === 'object'
+        ? makePlan(wanted.name, wanted.ramp, dwellMinutes)
+        : builtInPlan(wanted ?? 'gradual', dwellMinutes);
+    const stages = plan.stages.map((stage) => stage.name);
+    const unknown = Object.keys(typeof dwellMinutes === 'object' ? dwellMinutes : {}).filter(
+      (name) => !stages.includes(name),
+    );
+    for (const name of unknown) {
+      const text = `${id}.dwellMinutes.${name} is no stage of plan '${plan.name}'.${didYouMean(name, stages)}`;
+      problems.push({ code: 'invalid_plan', text });
+    }
+    return plan;
+  } catch (error) {
+    if (!isCrossfadeError(error) || error.code !== 'invalid_plan') throw error;
+    const found = error.details.problems as readonly string[];
+    problems.push(...found.map((text): Problem => ({ code: 'invalid_plan', text: `${id}.plan: ${text}` })));
+    return null;
+  }
 }
 
 function duplicates(declarations: readonly CutoverDeclaration[]): string[] {
@@ -172,7 +233,7 @@ function duplicates(declarations: readonly CutoverDeclaration[]): string[] {
 
 function contradictions(declaration: CutoverDeclaration): string[] {
   const { id, policy } = declaration;
-  const problems = planProblems(declaration.plan).map((problem) => `${id}.plan: ${problem}`);
+  const problems: string[] = [];
   if (declaration.kind === 'table' && declaration.table.primary === declaration.table.shadow)
     problems.push(`${id}: primary and shadow are both ${declaration.table.primary}`);
   if (policy.errorRateAdvance > policy.errorRateRollback)

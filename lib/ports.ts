@@ -249,10 +249,30 @@ export type Log = {
   failure(name: string, error: unknown, fields?: Readonly<Record<string, string | number | boolean | null>>): void;
 };
 
+/** Figures for alarms and dashboards of CloudWatch. The gates never read them. */
+export type MetricName =
+  | 'Tick'
+  | 'OutboxAgeMs'
+  | 'Quarantined'
+  | 'PublishConflictMs'
+  | 'DriftMs'
+  | 'HeldMs'
+  | 'FlagAgeMs'
+  | 'FlagsInvalid'
+  | 'StateInvalid'
+  | 'DeniedCommands';
+
+export type Metrics = {
+  record(name: MetricName, value: number): void;
+  /** Sends what was recorded; at the end of every invocation. Never throws. */
+  flush(): void;
+};
+
 export type Ports = {
   clock: Clock;
   ids: Ids;
   log: Log;
+  metrics: Metrics;
   state: StateStore;
   windows: WindowStore;
   wakeUps: WakeUps;

@@ -166,7 +166,9 @@ DECLARE
   k bigint;
 BEGIN
   FOR i IN 0 .. n / 4 - 1 LOOP
-    k := get_byte(b, i * 4) | get_byte(b, i * 4 + 1)::bigint << 8 | get_byte(b, i * 4 + 2)::bigint << 16 | get_byte(b, i * 4 + 3)::bigint << 24;
+    -- Parentheses: << and | bind alike.
+    k := get_byte(b, i * 4)::bigint | (get_byte(b, i * 4 + 1)::bigint << 8) | (get_byte(b, i * 4 + 2)::bigint << 16)
+      | (get_byte(b, i * 4 + 3)::bigint << 24);
     k := crossfade.multiply_32(k, 3432918353);
     k := ((k << 15) | (k >> 17)) & m;
     h := h # crossfade.multiply_32(k, 461845907);
@@ -176,7 +178,7 @@ BEGIN
   IF n % 4 > 0 THEN
     k := 0;
     FOR i IN 0 .. n % 4 - 1 LOOP
-      k := k | get_byte(b, n - n % 4 + i)::bigint << (8 * i);
+      k := k | (get_byte(b, n - n % 4 + i)::bigint << (8 * i));
     END LOOP;
     k := crossfade.multiply_32(k, 3432918353);
     k := ((k << 15) | (k >> 17)) & m;

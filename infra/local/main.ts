@@ -14,6 +14,9 @@ import { FAULTS, type Fault } from '../examples/chinook/app-protocol.ts';
 import { runDemo } from './demo.ts';
 import { runDev } from './dev.ts';
 
+// The local stack runs on the Node that is there; the note of the SDK about its own future is not for its users.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const USAGE = 2;
 const FAILED = 1;
@@ -78,6 +81,8 @@ function program(run: (job: (untilStopped: Promise<void>) => Promise<number>) =>
 function stopSignal(): Promise<void> {
   return new Promise((resolveStop) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolveStop());
+    // The channel to the program that started us closes with it, however it ended.
+    process.once('disconnect', () => resolveStop());
   });
 }
 

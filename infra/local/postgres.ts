@@ -33,8 +33,11 @@ export type PostgresOptions = {
 const PASSWORD = 'postgres';
 const READY_WITHIN_MS = 60_000;
 const RELEASED_WITHIN_MS = 10_000;
-const TRIES_FOR_A_FREE_PORT = 3;
+const TRIES = 10;
+/** A free port that somebody else was faster to take. */
 const TAKEN = 'Address already in use';
+/** Children of a killed server that have not noticed yet. */
+const ORPHANS = 'pre-existing shared memory block';
 
 /** @throws Error when the binaries, the directory or the port cannot be used; the message says what to do */
 export async function startPostgres(options: PostgresOptions): Promise<LocalPostgres> {
@@ -51,8 +54,9 @@ export async function startPostgres(options: PostgresOptions): Promise<LocalPost
     const port = options.port || (await freePort());
     const started = await start(directory, data, port, options.durable ?? true, account);
     if ('pid' in started) return started;
-    const again = !options.port && started.output.includes(TAKEN) && tries < TRIES_FOR_A_FREE_PORT;
-    if (!again) throw startError(port, directory, started);
+    const passes = started.output.includes(ORPHANS) || (!options.port && started.output.includes(TAKEN));
+    if (!passes || tries === TRIES) throw startError(port, directory, started);
+    await pause(200);
   }
 }
 
@@ -101,14 +105,16 @@ function startError(port: number, directory: string, failed: { why: string; outp
 
 /**
  * `postmaster.pid` names the server that owns the data. One whose parent has just been killed is about to end and is
- * waited for; a file that names no Postgres of this directory is stale, and its number may belong to a stranger by now.
+ * waited for. The file of a dead one is left to Postgres, which looks for its orphans first. But the number may belong to
+ * a stranger by now, and then Postgres would refuse to start for ever.
  */
 async function released(data: string): Promise<void> {
   const lockFile = join(data, 'postmaster.pid');
   const deadline = Date.now() + RELEASED_WITHIN_MS;
   while (existsSync(lockFile)) {
     const pid = Number(readFileSync(lockFile, 'utf8').split('\n')[0]);
-    if (!serves(pid, data)) return rmSync(lockFile, { force: true });
+    if (!isAlive(pid)) return;
+    if (isStranger(pid, data)) return rmSync(lockFile, { force: true });
     if (Date.now() > deadline) {
       throw new Error(`Another Postgres (process ${pid}) uses ${data}. Stop it (kill -INT ${pid}) and try again.`);
     }
@@ -116,16 +122,21 @@ async function released(data: string): Promise<void> {
   }
 }
 
-/** True when that process runs and is a Postgres of this directory; where that cannot be seen, when it runs. */
-function serves(pid: number, data: string): boolean {
+function isAlive(pid: number): boolean {
+  if (!(pid > 1)) return false;
   try {
     process.kill(pid, 0);
+    return true;
   } catch (error) {
-    if ((error as { code?: string }).code !== 'EPERM') return false;
+    return (error as { code?: string }).code === 'EPERM';
   }
-  if (process.platform !== 'linux') return true;
+}
+
+/** True when that process is certainly no Postgres of this directory; only Linux shows it without another program. */
+function isStranger(pid: number, data: string): boolean {
+  if (process.platform !== 'linux') return false;
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(data);
+    return !readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(data);
   } catch {
     return false;
   }

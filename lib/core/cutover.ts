@@ -113,6 +113,8 @@ export type CutoverState = {
   stageKind: StageKind;
   plan: Plan;
   enteredAtMs: number;
+  /** When the version last grew: for how long flags may lag behind. */
+  changedAtMs: number;
   paused: boolean;
   approved: boolean;
   pending: PendingAction | null;
@@ -147,6 +149,7 @@ export function initialState(declaration: Pick<CutoverDeclaration, 'id' | 'kind'
     stageKind: 'disabled',
     plan: declaration.plan,
     enteredAtMs: 0,
+    changedAtMs: 0,
     paused: false,
     approved: false,
     pending: null,

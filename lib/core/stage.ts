@@ -213,7 +213,7 @@ export function nextStage(state: Pick<CutoverState, 'plan' | 'stage'>): Stage | 
 /** What an event makes of a state. `denied` leaves everything but the audit head as it was. */
 export function evolve(state: CutoverState, at: { event: Event; atMs: number; actor: string }): CutoverState {
   const { event, atMs } = at;
-  const next: CutoverState = { ...state, version: state.version + 1 };
+  const next: CutoverState = { ...state, version: state.version + 1, changedAtMs: atMs };
   const enter = (stage: string, stageKind: StageKind): CutoverState => ({
     ...next,
     stage,

@@ -9,6 +9,7 @@
 
 import type { CutoverDeclaration, CutoverState, SystemState } from '../core/cutover.ts';
 import { initialState } from '../core/cutover.ts';
+import type { TableStatus } from '../core/evidence.ts';
 import type { FlagDocument } from '../core/flags.ts';
 import type { Verdict } from '../core/gates.ts';
 import { decide } from '../core/stage.ts';
@@ -19,7 +20,7 @@ import { observe } from './observe.ts';
 
 export type TickContext = { nowMs: number; system: SystemState; deployed: FlagDocument | null };
 
-export type Advanced = { state: CutoverState; verdict: Verdict; moved: string | null };
+export type Advanced = { state: CutoverState; verdict: Verdict; table: TableStatus | null; moved: string | null };
 
 const ACTOR = 'tick';
 
@@ -31,7 +32,7 @@ export async function advance(
   const found = (await ports.state.readCutover(declaration.id)) ?? initialState(declaration);
   const state = await carryOut(ports, declaration, found, nowMs);
 
-  const { verdict } = await observe(ports, declaration, state, deployed, nowMs);
+  const { verdict, table } = await observe(ports, declaration, state, deployed, nowMs);
   const decision = decide(
     state,
     {
@@ -42,10 +43,15 @@ export async function advance(
     },
     { nowMs, actor: ACTOR, emergencyStop: system.emergencyStop },
   );
-  if (decision.kind === 'refused') return { state, verdict, moved: null };
+  if (decision.kind === 'refused') return { state, verdict, table, moved: null };
 
   const result = await commit(ports, state, decision, { nowMs, actor: ACTOR });
   const after = result.kind === 'stale' ? result.current : result.kind === 'repeated' ? state : result.state;
   if (after.version > 0) await ports.state.writeVerdict(declaration.id, { atMs: nowMs, verdict });
-  return { state: after, verdict, moved: after.stage === found.stage ? null : `${found.stage} → ${after.stage}` };
+  return {
+    state: after,
+    verdict,
+    table,
+    moved: after.stage === found.stage ? null : `${found.stage} → ${after.stage}`,
+  };
 }

@@ -49,7 +49,7 @@ export type OperationResult = {
   published: boolean;
 };
 
-type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log'>;
+type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log' | 'metrics'>;
 
 const DAY_MS = 24 * 60 * 60_000;
 
@@ -243,6 +243,7 @@ async function recordDenial(
   error: CrossfadeError,
   by: { nowMs: number; actor: string },
 ): Promise<void> {
+  ports.metrics.record('DeniedCommands', 1);
   try {
     const before = (await ports.state.readCutover(declaration.id)) ?? initialState(declaration);
     const { state: after, entries } = record(

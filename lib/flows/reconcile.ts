@@ -25,9 +25,11 @@ export type Reconciled = {
   /** True when the deployed flags are those of the given states. */
   published: boolean;
   why?: string;
+  /** True when another deployment stood in the way. */
+  conflict?: boolean;
 };
 
-type Needs = Pick<Ports, 'flags' | 'tables' | 'log' | 'clock'>;
+type Needs = Pick<Ports, 'flags' | 'tables' | 'log' | 'clock' | 'metrics'>;
 
 const PUBLISH_DEADLINE_MS = 20_000;
 
@@ -40,6 +42,7 @@ export async function reconcile(
   const started = cutovers.filter(({ state }) => state.version > 0);
   await eachTable(ports, started, switchesOn, armed);
   const published = await publish(ports, flagDocument(cutovers, system), deployed);
+  measureDrift(ports, cutovers, published);
   // Below the reads nothing is taken away while the flags may still send readers there.
   if (published.published) await eachTable(ports, started, (state) => !switchesOn(state), disarmed);
   return published;
@@ -117,7 +120,15 @@ async function publish(ports: Needs, desired: FlagDocument, deployed: Deployed |
   });
   if (result.kind === 'published') return { published: true };
   ports.log.event('publish_postponed', { reason: result.kind, why: result.why });
-  return { published: false, why: result.why };
+  return { published: false, why: result.why, conflict: result.kind === 'conflict' };
+}
+
+/** For how long the oldest state that is not deployed has been waiting. */
+function measureDrift(ports: Needs, cutovers: readonly Declared[], { published, conflict }: Reconciled): void {
+  const changed = cutovers.filter(({ state }) => state.version > 0).map(({ state }) => state.changedAtMs);
+  const driftMs = published || changed.length === 0 ? 0 : Math.max(0, ports.clock.now() - Math.max(...changed));
+  ports.metrics.record('DriftMs', driftMs);
+  ports.metrics.record('PublishConflictMs', conflict ? driftMs : 0);
 }
 
 /** A state that was read before somebody else moved on must not overwrite what they published. */

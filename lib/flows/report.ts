@@ -3,7 +3,7 @@
 import { type CutoverDeclaration, type CutoverState, initialState } from '../core/cutover.ts';
 import type { MinuteWindow, TableStatus } from '../core/evidence.ts';
 import { sharePpmOf } from '../core/flags.ts';
-import type { Verdict } from '../core/gates.ts';
+import type { Condition, Verdict } from '../core/gates.ts';
 import type { Plan } from '../core/plan.ts';
 import { LEGAL_COMMANDS, nextStage } from '../core/stage.ts';
 import type { Ports } from '../ports.ts';
@@ -119,12 +119,23 @@ function healthOf(state: CutoverState, verdict: Verdict): Health {
     default:
       if (verdict.verdict === 'rollback') return 'rolling_back';
       if (verdict.verdict === 'advance') return nextStage(state)?.kind === 'completed' ? 'ready' : 'healthy';
-      // Waiting for time, samples or the copy is the normal course; everything else is a hold worth a look.
-      return verdict.reasons.every((reason) => PATIENCE.has(reason.code)) ? 'healthy' : 'held';
+      return verdict.reasons.every((reason) => needsOnlyTime(reason, verdict)) ? 'healthy' : 'held';
   }
 }
 
 const PATIENCE = new Set(['dwell', 'samples', 'backfill', 'flags']);
+const FIRST_MINUTES = 5;
+
+/**
+ * Waiting for time, samples or the copy is the normal course, and so is a figure that does not exist yet in the first
+ * minutes of a stage, or before the copy is done. Everything else is a hold worth a look.
+ */
+function needsOnlyTime(reason: Condition, verdict: Verdict): boolean {
+  if (PATIENCE.has(reason.code)) return true;
+  if (reason.value !== null) return false;
+  const copying = verdict.reasons.some((other) => other.code === 'backfill');
+  return verdict.evidence.minutesInStage < FIRST_MINUTES || (copying && reason.code === 'verification');
+}
 
 function nextSteps(state: CutoverState, health: Health, verdict: Verdict): string[] {
   const id = state.id;

@@ -13,7 +13,7 @@ import { carryOut } from './carry-out.ts';
 import { type By, commit } from './commit.ts';
 import { reconcileNow } from './tick.ts';
 
-type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log'>;
+type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log' | 'metrics'>;
 
 export type StopResult = {
   cutovers: readonly { id: string; from: string; to: string; problem?: string }[];

@@ -1,8 +1,10 @@
 /** One tick over every cutover: advance each on its own, then make flags and Postgres agree with all of them. */
 
-import { type CutoverDeclaration, initialState } from '../core/cutover.ts';
+import { type CutoverDeclaration, type CutoverState, initialState } from '../core/cutover.ts';
+import type { TableStatus } from '../core/evidence.ts';
+import type { Verdict } from '../core/gates.ts';
 import type { Ports } from '../ports.ts';
-import { type Advanced, advance } from './advance.ts';
+import { advance } from './advance.ts';
 import { type Declared, type Reconciled, readDeployed, reconcile } from './reconcile.ts';
 
 export type TickResult = {
@@ -10,7 +12,7 @@ export type TickResult = {
   flags: Reconciled;
 };
 
-type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log'>;
+type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log' | 'metrics'>;
 
 export async function tick(ports: Needs, declarations: readonly CutoverDeclaration[]): Promise<TickResult> {
   const nowMs = ports.clock.now();
@@ -20,7 +22,8 @@ export async function tick(ports: Needs, declarations: readonly CutoverDeclarati
   const cutovers: TickResult['cutovers'][number][] = [];
   for (const declaration of declarations) {
     try {
-      const { state, verdict, moved } = await advance(ports, declaration, context);
+      const { state, verdict, table, moved } = await advance(ports, declaration, context);
+      measure(ports, state, verdict, table);
       cutovers.push({ id: declaration.id, stage: state.stage, verdict: verdict.verdict, moved });
       if (moved) ports.log.event('stage_moved', { cutover: declaration.id, moved, version: state.version });
     } catch (error) {
@@ -29,6 +32,7 @@ export async function tick(ports: Needs, declarations: readonly CutoverDeclarati
       cutovers.push({ id: declaration.id, stage: 'unknown', verdict: 'hold', moved: null, problem });
     }
   }
+  ports.metrics.record('Tick', 1);
   // Read once more: a command may have come in since, and flags must never be older than the state.
   return { cutovers, flags: await reconcileNow(ports, declarations) };
 }
@@ -42,6 +46,7 @@ export async function reconcileNow(ports: Needs, declarations: readonly CutoverD
   ]);
   const invalid = all.filter((item) => 'invalid' in item);
   for (const item of invalid) ports.log.event('state_invalid', { cutover: item.id, why: item.invalid });
+  ports.metrics.record('StateInvalid', invalid.length);
   const declared: Declared[] = [];
   for (const declaration of declarations) {
     const item = all.find((candidate) => candidate.id === declaration.id) ?? initialState(declaration);
@@ -52,4 +57,13 @@ export async function reconcileNow(ports: Needs, declarations: readonly CutoverD
   return reconcile(ports, declared, system, deployed);
 }
 
-export type { Advanced };
+function measure(ports: Needs, state: CutoverState, verdict: Verdict, table: TableStatus | null): void {
+  if (table) {
+    ports.metrics.record('OutboxAgeMs', table.lagMs);
+    ports.metrics.record('Quarantined', table.quarantined);
+  }
+  const dwellMinutes = state.plan.stages.find((stage) => stage.name === state.stage)?.dwellMinutes ?? 0;
+  const held = verdict.verdict === 'hold' && ['dual_write', 'ramp', 'full'].includes(state.stageKind);
+  const beyondMinutes = verdict.evidence.minutesInStage - dwellMinutes;
+  ports.metrics.record('HeldMs', held ? Math.max(0, beyondMinutes * 60_000) : 0);
+}

@@ -29,7 +29,8 @@ export function parse<T>(
   );
 }
 
-function describe(issue: Issue, known: readonly string[]): string[] {
+/** What is wrong, with its path, in one sentence for each unknown key and one for anything else. */
+export function describe(issue: Issue, known: readonly string[]): string[] {
   const path = issue.path.length > 0 ? issue.path.map(String).join('.') : 'the whole';
   if (issue.code === 'unrecognized_keys') {
     const prefix = issue.path.length > 0 ? `${path}.` : '';
@@ -38,6 +39,9 @@ function describe(issue: Issue, known: readonly string[]): string[] {
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
     const options = issue.errors.map((errors) => errors.map((inner) => inner.message).join(' and '));
     return [`${path}: none of the possible forms fits (${options.join(', or ')})`];
+  }
+  if (issue.code === 'invalid_key') {
+    return [`${path.slice(0, 200)}: ${issue.issues.map((inner) => inner.message).join(' and ')}`];
   }
   return [`${path}: ${issue.message}`];
 }

@@ -43,6 +43,7 @@ export const cutoverState = z
     stageKind: z.enum(STAGE_KINDS),
     plan,
     enteredAtMs: count,
+    changedAtMs: count,
     paused: z.boolean(),
     approved: z.boolean(),
     pending: pending.nullable(),

@@ -26,7 +26,7 @@ describe('the headline', () => {
       [scenes.held, scenes.rolledBack, scenes.failing],
       {},
     ],
-    ['2 cutovers held', 'wait', [scenes.copying, scenes.held], {}],
+    ['1 cutover held', 'wait', [scenes.copying, scenes.held], {}],
     ['1 cutover unreadable', 'bad', [scenes.unreadable, scenes.serving], {}],
     ['Nothing has been started', 'idle', [scenes.notStarted], {}],
     ['No cutover is declared', 'idle', [], {}],

@@ -46,7 +46,7 @@ function differences(a: string, b: string, excluding = ''): string {
 export const PROVE_BEFORE = differences(
   `SELECT ${AS_NEW} FROM customer`,
   `SELECT ${NEW_COLUMNS} FROM customer_v2`,
-  'SELECT customer_id FROM crossfade.outbox_customer WHERE customer_id IS NOT NULL',
+  'SELECT k1 FROM crossfade.outbox_customer WHERE k1 IS NOT NULL',
 );
 /** After promotion, quiet: the promoted table and the twin. */
 export const PROVE_PROMOTED = differences(`SELECT ${AS_NEW} FROM customer_twin`, `SELECT ${NEW_COLUMNS} FROM customer`);

@@ -17,8 +17,8 @@ type Recorded = { number: number; name: string; checksum: string };
 
 /** 'CFMG' as a number: no other program takes this lock by chance. */
 const LOCK = 'SELECT pg_catalog.pg_advisory_xact_lock(1128680775)';
-/** A repetition could meet its own first try; what happened is read instead. */
-const ONCE = { deadlineMs: 120_000, attempts: 1 };
+/** May be repeated: a first try that was committed although its answer was lost shows as recorded. */
+const PATIENT = { deadlineMs: 120_000 };
 const PREPARE = `${LOCK};
 CREATE SCHEMA IF NOT EXISTS crossfade;
 CREATE TABLE IF NOT EXISTS crossfade.migration (
@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS crossfade.migration (
 /**
  * Applies what is not there yet, in the order of the numbers.
  * @param gateway of the owner role
- * @throws CrossfadeError `invalid_config` for names, gaps and doubles; `schema_changed` when the database has other files
+ * @throws CrossfadeError `invalid_config` for names, gaps, doubles and BEGIN or COMMIT; `schema_changed` when the database has other files
  *   than these; what the gateway throws when a file fails, with the file's name
  */
 export async function migrate(
@@ -63,7 +63,7 @@ async function apply(gateway: PgGateway, file: Numbered): Promise<boolean> {
   const record = `INSERT INTO crossfade.migration (number, name, checksum) VALUES (${values})`;
   try {
     // The record comes first: a second runner that waited for the lock fails here, before the file's own statements.
-    await gateway.script(`${LOCK};\n${record};\n${file.text}`, ONCE);
+    await gateway.script(`${LOCK};\n${record};\n${file.text}`, PATIENT);
     return true;
   } catch (error) {
     const there = (await readRecorded(gateway)).find(({ number }) => number === file.number);
@@ -78,6 +78,11 @@ async function apply(gateway: PgGateway, file: Numbered): Promise<boolean> {
 function inOrder(files: readonly MigrationFile[]): Numbered[] {
   const wrong = files.filter(({ name }) => !/^\d{4}_[a-z0-9_]+\.sql$/.test(name)).map(({ name }) => name);
   if (wrong.length > 0) throw invalid(`Migrations are named like 0001_tables.sql. Rename ${wrong.join(', ')}.`);
+  const torn = files
+    .filter(({ text }) => /^(BEGIN|START|COMMIT|ROLLBACK)\b[^;\n]*;/im.test(text))
+    .map(({ name }) => name);
+  if (torn.length > 0)
+    throw invalid(`Each migration is one transaction by itself. Take BEGIN and COMMIT out of ${torn.join(', ')}.`);
   const numbered = files
     .map((file) => ({ ...file, number: Number(file.name.slice(0, 4)), checksum: checksumOf(file.text) }))
     .sort((a, b) => a.number - b.number);

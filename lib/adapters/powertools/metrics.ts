@@ -1,0 +1,31 @@
+/** CloudWatch metrics as log lines in the embedded metric format, through Powertools. */
+
+import { MetricUnit, Metrics as Powertools } from '@aws-lambda-powertools/metrics';
+import type { MetricName, Metrics } from '../../ports.ts';
+
+const NAMESPACE = 'Crossfade';
+const SERVICE = 'crossfade';
+
+/** The alarms of infra/alarms.yml watch these by namespace and service. */
+export function cloudWatchMetrics(): Metrics {
+  const metrics = new Powertools({ namespace: NAMESPACE, serviceName: SERVICE });
+  return {
+    record: (name, value) => void metrics.addMetric(name, unitOf(name), value),
+    flush: () => {
+      try {
+        metrics.publishStoredMetrics();
+      } catch {
+        // Figures that cannot be written must not fail the work they describe.
+      }
+    },
+  };
+}
+
+function unitOf(name: MetricName) {
+  return name.endsWith('Ms') ? MetricUnit.Milliseconds : MetricUnit.Count;
+}
+
+/** For the local profile: nobody watches. */
+export function noMetrics(): Metrics {
+  return { record: () => {}, flush: () => {} };
+}

@@ -1,0 +1,309 @@
+/**
+ * Plans the swap of names of a table cutover, there and back: from everything that hangs on both tables to the statements
+ * of one transaction, or to the list of what stands in the way. Pure; names are taken from the catalog and always quoted.
+ */
+
+import type { TableDeclaration } from './cutover.ts';
+import type { DependentSequence, Dependents, Grant, TableDependents } from './promotion/dependents.ts';
+import { type KeyColumns, repoint } from './promotion/foreign-keys.ts';
+import { planNames, planNamesBack, type Rename, renameStatement } from './promotion/names.ts';
+import { noticeDifferences } from './promotion/notices.ts';
+import {
+  aliasStatements,
+  type CarriedComment,
+  commentStatement,
+  commentsToCarry,
+  type Granted,
+  grantStatements,
+  grantsMissing,
+  revokeStatements,
+  stillThere,
+} from './promotion/privileges.ts';
+import {
+  judgeOthers,
+  type PromotionItem,
+  qualified,
+  refuseOthers,
+  refuseProperties,
+  refuseTable,
+} from './promotion/refusals.ts';
+import { carrySequences, type MovedSequence } from './promotion/sequences.ts';
+import { quoteTable } from './table-shape.ts';
+import type { Mapping } from './transform.ts';
+
+export type { Dependents } from './promotion/dependents.ts';
+export type { PromotionItem } from './promotion/refusals.ts';
+
+/** What the way back has to know, stored with the cutover in the transaction of the swap. */
+export type PromotionRecord = {
+  renames: readonly Rename[];
+  alias: string;
+  granted: readonly Granted[];
+  comments: readonly CarriedComment[];
+  moved: readonly MovedSequence[];
+  /** Owner and privileges of the shadow before, when the owner had to change. */
+  owner: { name: string; grants: readonly Grant[] } | null;
+  /** What hung on the shadow before, and goes back with it. */
+  followers: { foreignKeys: readonly string[]; others: readonly string[] };
+  /** To be run after the swap; again after a crash, since they may be run twice. */
+  validate: readonly string[];
+};
+
+export type SwapPlan = {
+  items: readonly PromotionItem[];
+  /** True when nothing is refused. Only then the rest may be used. */
+  ok: boolean;
+  /** OIDs, ascending. */
+  lockTables: readonly number[];
+  statements: readonly string[];
+  validateLater: readonly string[];
+  /** Names after the swap. */
+  names: { primary: string; shadow: string };
+};
+
+export type SwapRequest = {
+  dependents: Dependents;
+  declaration: TableDeclaration;
+  /** Forward: from the primary to the shadow. */
+  mapping: Mapping;
+};
+
+const namesOf = ({ kind, object }: { kind: string; object: string }) => `${kind} ${object}`;
+const keyOf = (foreignKey: { table: { oid: number }; name: string }) => `${foreignKey.table.oid} ${foreignKey.name}`;
+
+/** `customer` → `customer_old`, `customer_v2` → `customer`, and everything that hangs on them. */
+export function planPromotion({
+  dependents,
+  declaration,
+  mapping,
+}: SwapRequest): SwapPlan & { record: PromotionRecord } {
+  const { primary, shadow, taken } = dependents;
+  const columns = columnsOf(dependents, declaration);
+  const names = planNames(primary, shadow, taken);
+  const promoted = { schema: primary.schema, name: primary.name };
+  const renamed = renamedBy(names.renames);
+  const keys = repoint(primary.inbound, primary, shadow, primary.name, keyColumns(mapping));
+  const sequences = carrySequences(primary, shadow, columns, renamed, primary.name, true);
+  const missing = grantsMissing(
+    primary.grants.filter(({ grantee }) => grantee !== shadow.owner || shadow.owner !== primary.owner),
+    shadow.grants,
+  );
+  const comments = commentsToCarry(primary, shadow, columns);
+  const items = [
+    ...refuseTable(primary),
+    ...refuseTable(shadow),
+    ...refuseProperties(primary),
+    ...refuseOthers(primary, () => false),
+    ...primaryReferences(primary, shadow),
+    ...names.problems,
+    ...judgeOthers(shadow),
+    ...keys.items,
+    ...sequences.items,
+    ...grantItems(primary, shadow, missing),
+    ...names.renames.map(renameItem),
+    ...noticeDifferences(primary, shadow, columns),
+  ];
+  const statements = [
+    ...keys.drop,
+    ...(shadow.owner === primary.owner ? [] : [`ALTER TABLE ${quoteTable(shadow)} OWNER TO ${primary.owner}`]),
+    ...names.renames.map((rename) => renameStatement(rename, tableName(names.renames, rename.table))),
+    ...grantStatements('TABLE', promoted, missing),
+    ...aliasStatements(
+      { schema: shadow.schema, name: names.alias },
+      promoted,
+      shadow.columns.map(({ name }) => name),
+      primary.owner,
+      [...shadow.grants, ...missing].filter(({ grantee }) => grantee !== primary.owner),
+    ),
+    ...sequences.statements,
+    ...comments.map(({ column, text }) => commentStatement(promoted, column, text)),
+    ...keys.add,
+  ];
+  return {
+    ...swapPlan(items, [primary.oid, shadow.oid, ...keys.lock], statements, keys.validate),
+    names: { primary: tableName(names.renames, primary.oid), shadow: primary.name },
+    record: {
+      renames: names.renames,
+      alias: names.alias,
+      granted: [...missing.map((grant): Granted => ({ on: 'TABLE', ...promoted, grant })), ...sequences.granted],
+      comments,
+      moved: sequences.moved,
+      owner: shadow.owner === primary.owner ? null : { name: shadow.owner, grants: shadow.grants },
+      followers: { foreignKeys: shadow.inbound.map(keyOf), others: shadow.others.map(namesOf) },
+      validate: keys.validate,
+    },
+  };
+}
+
+/** The same swap with the roles exchanged. The tables may have changed since: what is new on them is planned for, too. */
+export function planRevert({ dependents, declaration, mapping }: SwapRequest, record: PromotionRecord): SwapPlan {
+  const { primary, shadow, taken } = dependents;
+  const columns = invert(columnsOf(dependents, declaration));
+  const alias = { schema: shadow.schema, name: record.alias };
+  const followers = new Set([...record.followers.others, namesOf({ kind: 'view', object: qualified(alias) })]);
+  const { back, problems } = planNamesBack(record.renames, [primary, shadow], taken, record.alias);
+  const renamed = renamedBy(back);
+  const name = tableName(back, primary.oid);
+  const inbound = shadow.inbound.filter((foreignKey) => !record.followers.foreignKeys.includes(keyOf(foreignKey)));
+  const keys = repoint(inbound, shadow, primary, name, keyColumnsBack(mapping));
+  const sequences = carrySequences(shadow, primary, columns, renamed, name, false);
+  const granted = takenBack(record.granted, dependents);
+  const items = [
+    ...refuseTable(primary),
+    ...refuseTable(shadow),
+    ...refuseProperties(shadow),
+    ...refuseOthers(shadow, (other) => followers.has(namesOf(other))),
+    ...problems,
+    ...keys.items,
+    ...sequences.items,
+    ...back.map(renameItem),
+  ];
+  const statements = [
+    ...keys.drop,
+    `DROP VIEW IF EXISTS ${quoteTable(alias)}`,
+    ...granted.flatMap((entry) => revokeStatements(entry.on, entry, [entry.grant])),
+    ...record.comments.map(({ column }) => commentStatement(shadow, column, null)),
+    ...back.map((rename) => renameStatement(rename, constraintTable(rename, dependents))),
+    ...sequences.statements,
+    ...ownerBack(record, shadow, tableName(back, shadow.oid)),
+    ...keys.add,
+  ];
+  return {
+    ...swapPlan(items, [primary.oid, shadow.oid, ...keys.lock], statements, keys.validate),
+    names: { primary: name, shadow: tableName(back, shadow.oid) },
+  };
+}
+
+function swapPlan(
+  items: PromotionItem[],
+  lock: number[],
+  statements: string[],
+  validateLater: string[],
+): Omit<SwapPlan, 'names'> {
+  return {
+    items,
+    ok: items.every(({ action }) => action !== 'refuse'),
+    lockTables: [...new Set(lock)].sort((a, b) => a - b),
+    statements,
+    validateLater,
+  };
+}
+
+// -------------------------------------------------------------------------------------------------------- columns
+
+/** By column of the primary, the first column of the shadow that is a copy of it. */
+function columnsOf({ primary, shadow }: Dependents, declaration: TableDeclaration): Map<string, string> {
+  const columns = new Map<string, string>();
+  for (const { name } of shadow.columns) {
+    const declared = declaration.columns?.[name];
+    const source = declared === undefined ? name : 'from' in declared ? declared.from : null;
+    if (source !== null && primary.columns.some((column) => column.name === source) && !columns.has(source))
+      columns.set(source, name);
+  }
+  return columns;
+}
+
+const invert = (columns: ReadonlyMap<string, string>) =>
+  new Map([...columns].map(([primary, shadow]) => [shadow, primary]));
+
+const keyColumns = ({ key }: Mapping): KeyColumns =>
+  new Map(key.map(({ source, target }) => [source.name, { name: target.name, type: target.type }]));
+const keyColumnsBack = ({ key }: Mapping): KeyColumns =>
+  new Map(key.map(({ source, target }) => [target.name, { name: source.name, type: source.type }]));
+
+// ---------------------------------------------------------------------------------------------------------- names
+
+function tableName(renames: readonly Rename[], oid: number): string {
+  return renames.find(({ kind, table }) => kind === 'table' && table === oid)!.to;
+}
+
+/** On the way back constraints are renamed before their table. */
+function constraintTable(rename: Rename, { primary, shadow }: Dependents): string {
+  return rename.table === primary.oid ? primary.name : shadow.name;
+}
+
+function renamedBy(renames: readonly Rename[]): (sequence: DependentSequence) => string {
+  return ({ schema, name }) =>
+    renames.find((rename) => rename.kind === 'sequence' && rename.schema === schema && rename.from === name)?.to ??
+    name;
+}
+
+function renameItem({ kind, schema, from, to }: Rename): PromotionItem {
+  return { action: 'carry', kind, object: `${schema}.${from}`, text: `becomes ${to}` };
+}
+
+// ----------------------------------------------------------------------------------------------- owner, privileges
+
+function primaryReferences(primary: TableDependents, shadow: TableDependents): PromotionItem[] {
+  return primary.outgoing
+    .filter(({ references }) => references.oid === shadow.oid)
+    .map(({ name }) => ({
+      action: 'refuse',
+      kind: 'foreign key',
+      object: `${qualified(primary)}.${name}`,
+      text: `It references ${qualified(shadow)}, the table that is to replace its own. Drop it first.`,
+    }));
+}
+
+function grantItems(primary: TableDependents, shadow: TableDependents, missing: readonly Grant[]): PromotionItem[] {
+  const items: PromotionItem[] = [];
+  const privileges = (grants: readonly Grant[]) =>
+    grants.map(({ grantee, privilege }) => `${privilege} for ${grantee}`).join(', ');
+  if (missing.length > 0) {
+    items.push({ action: 'carry', kind: 'privileges', object: qualified(shadow), text: `gets ${privileges(missing)}` });
+  }
+  const more = grantsMissing(shadow.grants, primary.grants).filter(({ grantee }) => grantee !== primary.owner);
+  if (more.length > 0) {
+    items.push({
+      action: 'notice',
+      kind: 'privileges',
+      object: qualified(shadow),
+      text: `has more than ${qualified(primary)} and keeps it: ${privileges(more)}`,
+    });
+  }
+  if (shadow.owner !== primary.owner) {
+    items.push({
+      action: 'carry',
+      kind: 'owner',
+      object: qualified(shadow),
+      text: `passes from ${shadow.owner} to ${primary.owner}`,
+    });
+  }
+  return items;
+}
+
+function takenBack(granted: readonly Granted[], { shadow }: Dependents): Granted[] {
+  const ofTable = stillThere(
+    granted.filter(({ on }) => on === 'TABLE'),
+    shadow.grants,
+  );
+  const ofSequences = shadow.sequences.flatMap((sequence) =>
+    stillThere(
+      granted.filter(
+        ({ on, schema, name }) => on === 'SEQUENCE' && schema === sequence.schema && name === sequence.name,
+      ),
+      sequence.grants,
+    ),
+  );
+  return [...ofTable, ...ofSequences];
+}
+
+/** A change of owner rewrites the list of privileges, so what was there is granted again. */
+function ownerBack({ owner }: PromotionRecord, shadow: TableDependents, name: string): string[] {
+  if (!owner || owner.name === shadow.owner) return [];
+  const table = { schema: shadow.schema, name };
+  return [
+    `ALTER TABLE ${quoteTable(table)} OWNER TO ${owner.name}`,
+    ...grantStatements('TABLE', table, grantsMissing(owner.grants, shadow.grants)),
+  ];
+}
+
+/** What a cleanup drops, once nothing goes back any more. */
+export function cleanupStatements(
+  old: { schema: string; name: string },
+  alias: { schema: string; name: string },
+): string[] {
+  return [`DROP VIEW IF EXISTS ${quoteTable(alias)}`, `DROP TABLE ${quoteTable(old)} RESTRICT`];
+}
+
+export const aliasColumn = quoteName;

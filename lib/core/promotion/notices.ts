@@ -1,0 +1,147 @@
+/** What the new shape drops or changes on purpose or by oversight. Nothing of it stops a swap; people should have read it. */
+
+import type { TableDependents } from './dependents.ts';
+import { outgoingMissing } from './foreign-keys.ts';
+import { type PromotionItem, qualified } from './refusals.ts';
+
+type Columns = ReadonlyMap<string, string>;
+
+export function noticeDifferences(from: TableDependents, to: TableDependents, columns: Columns): PromotionItem[] {
+  return [
+    ...outgoingMissing(from, to, columns),
+    ...checksMissing(from, to, columns),
+    ...indexesMissing(from, to, columns),
+    ...columnDifferences(from, to, columns),
+    ...others(from, to),
+  ];
+}
+
+function checksMissing(from: TableDependents, to: TableDependents, columns: Columns): PromotionItem[] {
+  const checked = (names: readonly (string | undefined)[]) => [...names].sort().join();
+  const there = new Set(to.constraints.filter(({ type }) => type === 'c').map((check) => checked(check.columns)));
+  return from.constraints
+    .filter(({ type, columns: names }) => type === 'c' && !there.has(checked(names.map((name) => columns.get(name)))))
+    .map(({ name }) =>
+      notice(
+        'check',
+        `${qualified(from)}.${name}`,
+        `${qualified(to)} has no check on the same columns: the new shape drops it.`,
+      ),
+    );
+}
+
+function indexesMissing(from: TableDependents, to: TableDependents, columns: Columns): PromotionItem[] {
+  return from.indexes
+    .filter(({ columns: names, unique }) => {
+      const wanted = names.map((name) => (name === null ? undefined : columns.get(name)));
+      const serves = (index: TableDependents['indexes'][number]) =>
+        index.valid &&
+        (!unique || (index.unique && index.columns.length === wanted.length)) &&
+        wanted.every((name, i) => name !== undefined && index.columns[i] === name);
+      return !to.indexes.some(serves);
+    })
+    .map(({ name, unique }) =>
+      notice(
+        unique ? 'unique index' : 'index',
+        `${qualified(from)}.${name}`,
+        `${qualified(to)} has no ${unique ? 'unique ' : ''}index that begins with the same columns: the new shape drops it.`,
+      ),
+    );
+}
+
+function columnDifferences(from: TableDependents, to: TableDependents, columns: Columns): PromotionItem[] {
+  return from.columns.flatMap((column) => {
+    const target = to.columns.find(({ name }) => name === columns.get(column.name));
+    const object = `${qualified(from)}.${column.name}`;
+    if (!target)
+      return [notice('column', object, 'The new shape drops it: statements that name it fail after promotion.')];
+    const items: PromotionItem[] = [];
+    if (target.name !== column.name) {
+      items.push(
+        notice('column', object, `is named ${target.name} after promotion: statements must use the new name by then`),
+      );
+    }
+    if (target.type !== column.type) {
+      items.push(
+        notice(
+          'column',
+          object,
+          `${column.type} becomes ${target.type}: a prepared statement that returns the column fails once with “cached plan must not change result type” and must be prepared again`,
+        ),
+      );
+    }
+    if (
+      column.default !== null &&
+      column.generated === '' &&
+      target.default === null &&
+      target.identity === '' &&
+      column.identity === ''
+    ) {
+      items.push(missingDefault(to, column, target, object));
+    }
+    if (column.identity === 'd' && target.identity === 'a') {
+      items.push(
+        notice(
+          'identity',
+          object,
+          'is GENERATED ALWAYS after promotion: inserts that give the number themselves fail by then',
+        ),
+      );
+    }
+    return items;
+  });
+}
+
+/** A default from a sequence is judged where the sequences are. */
+function missingDefault(
+  to: TableDependents,
+  column: TableDependents['columns'][number],
+  target: TableDependents['columns'][number],
+  object: string,
+): PromotionItem {
+  if (target.notNull && !/^nextval\(/i.test(column.default ?? '')) {
+    return {
+      action: 'refuse',
+      kind: 'default',
+      object,
+      text: `Inserts that leave the column out would fail after promotion: give column ${target.name} of ${qualified(to)} the default ${column.default}.`,
+    };
+  }
+  return notice('default', object, `${qualified(to)}.${target.name} has no default: the new shape drops it.`);
+}
+
+function others(from: TableDependents, to: TableDependents): PromotionItem[] {
+  const items: PromotionItem[] = [];
+  const options = from.options.filter((option) => !to.options.includes(option));
+  if (options.length > 0) {
+    items.push(
+      notice(
+        'storage options',
+        qualified(from),
+        `${options.join(', ')} is not set on ${qualified(to)}: the new shape decides.`,
+      ),
+    );
+  }
+  for (const { object } of from.others.filter(({ kind }) => kind === 'statistics')) {
+    items.push(
+      notice(
+        'statistics',
+        object,
+        `stays with the old table; create the like on ${qualified(to)} if its plans need it`,
+      ),
+    );
+  }
+  for (const { name } of to.indexes.filter(({ valid }) => !valid)) {
+    items.push({
+      action: 'refuse',
+      kind: 'index',
+      object: `${qualified(to)}.${name}`,
+      text: `It is not valid, as after a failed CREATE INDEX CONCURRENTLY. REINDEX or drop it.`,
+    });
+  }
+  return items;
+}
+
+function notice(kind: string, object: string, text: string): PromotionItem {
+  return { action: 'notice', kind, object, text };
+}
