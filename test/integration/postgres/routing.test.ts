@@ -1,0 +1,83 @@
+/** I32 SQL and the SDK give the same answer for the same key. */
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { murmur3 } from '../../../lib/core/murmur3.ts';
+import { inShare } from '../../../lib/core/routing.ts';
+import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
+import { type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
+
+let db: OwnDatabase;
+let plane: TestPlane;
+
+beforeAll(async () => {
+  db = await ownDatabase();
+  plane = testPlane(db);
+  await db.sql.unsafe('CREATE TABLE thing (id integer PRIMARY KEY); CREATE TABLE thing_v2 (id bigint PRIMARY KEY)');
+  await plane.start({
+    id: 'thing',
+    validation: 'strict',
+    table: { primary: 'public.thing', shadow: 'public.thing_v2' },
+  });
+});
+afterAll(async () => {
+  await plane.close();
+  await db.drop();
+});
+
+const TEXTS = [
+  ...['', 'a', 'ab', 'abc', 'abcd', 'abcde', 'hello', 'hello, world', 'The quick brown fox jumps over the lazy dog'],
+  ...[
+    'é',
+    'ß',
+    '日本語',
+    '🙂',
+    '🙂🙂x',
+    'a🙂',
+    'é',
+    "it's",
+    'back\\slash',
+    'line\nbreak',
+    '\u0001',
+    '\uffff',
+    'Ω'.repeat(100),
+  ],
+  ...Array.from({ length: 300 }, (_, i) => `user-${i * 7919}`),
+];
+
+describe('I32 one hash', () => {
+  it('murmur3_32 is the hash of the SDK, for every length and script', async () => {
+    const rows = await db.sql.unsafe(
+      'SELECT t.value, crossfade.murmur3_32(t.value)::float8 AS hash FROM jsonb_array_elements_text($1::text::jsonb) AS t(value)',
+      [JSON.stringify(TEXTS)],
+    );
+    expect(rows).toHaveLength(TEXTS.length);
+    for (const { value, hash } of rows) expect([value, hash]).toEqual([value, murmur3(value)]);
+  });
+
+  it('should_route_to_shadow decides like the SDK at every share', async () => {
+    let version = 1;
+    for (const readPpm of [0, 1, 10_000, 123_456, 500_000, 999_999, 1_000_000]) {
+      version += 1;
+      await plane.fence('thing', 1, { version, readPpm, salt: 'pepper', stage: 'ramp' });
+      const rows = await db.sql.unsafe(
+        `SELECT t.key, crossfade.should_route_to_shadow('thing', 'read', t.key) AS shadow FROM jsonb_array_elements_text($1::text::jsonb) AS t(key)`,
+        [JSON.stringify(TEXTS)],
+      );
+      for (const { key, shadow } of rows) {
+        const expected = readPpm === 1_000_000 || (key !== '' && inShare('pepper', key, readPpm));
+        expect([readPpm, key, shadow]).toEqual([readPpm, key, expected]);
+      }
+    }
+  });
+
+  it('knows the table by the cutover and by its names; writes and unknown tables go to the primary', async () => {
+    const ask = async (table: string, operation: string) =>
+      (await db.sql.unsafe(`SELECT crossfade.should_route_to_shadow('${table}', '${operation}', 'k') AS shadow`))[0]!
+        .shadow;
+    await plane.fence('thing', 1, { version: 50, readPpm: 1_000_000, stage: 'full_100' });
+    for (const name of ['thing', 'thing_v2']) expect([name, await ask(name, 'read')]).toEqual([name, true]);
+    for (const operation of ['write', 'insert', 'update', 'delete', 'upsert'])
+      expect(await ask('thing', operation)).toBe(false);
+    expect(await ask('nothing', 'read')).toBe(false);
+  });
+});
