@@ -49,48 +49,52 @@ async function connections(): Promise<number> {
 }
 
 describe('I6 I36 a gateway whose backends are ended at random moments', () => {
-  it(`loses no acknowledged call and answers every one (seed ${SEED})`, async () => {
-    const random = seeded(SEED);
-    const gateway = postgresGateway({ url: database.url, clock, random });
-    let kills = 0;
-    let slowestMs = 0;
-    let running = true;
-    const killing = (async () => {
-      while (running) {
-        await pause(random() * 60);
-        kills += await kill();
+  it(
+    `loses no acknowledged call and answers every one (seed ${SEED})`,
+    async () => {
+      const random = seeded(SEED);
+      const gateway = postgresGateway({ url: database.url, clock, random });
+      let kills = 0;
+      let slowestMs = 0;
+      let running = true;
+      const killing = (async () => {
+        while (running) {
+          await pause(random() * 60);
+          kills += await kill();
+        }
+      })();
+      try {
+        for (let token = 0; token < CALLS; token += 1) {
+          // Every tenth call follows a kill at once: the connection is gone and nobody has noticed.
+          if (token % 10 === 0) kills += await kill();
+          if (random() < 0.2) await pause(random() * 4);
+          const from = performance.now();
+          const [row] = await gateway.call<{ token: number }>('SELECT apply($1::int) AS token', [token], {
+            attempts: 12,
+          });
+          slowestMs = Math.max(slowestMs, performance.now() - from);
+          expect(row, REPLAY).toEqual({ token });
+        }
+      } finally {
+        running = false;
+        await killing;
+        await gateway.close();
       }
-    })();
-    try {
-      for (let token = 0; token < CALLS; token += 1) {
-        // Every tenth call follows a kill at once: the connection is gone and nobody has noticed.
-        if (token % 10 === 0) kills += await kill();
-        if (random() < 0.2) await pause(random() * 4);
-        const from = performance.now();
-        const [row] = await gateway.call<{ token: number }>('SELECT apply($1::int) AS token', [token], {
-          attempts: 12,
-        });
-        slowestMs = Math.max(slowestMs, performance.now() - from);
-        expect(row, REPLAY).toEqual({ token });
-      }
-    } finally {
-      running = false;
-      await killing;
-      await gateway.close();
-    }
 
-    const [seen] = await database.sql`SELECT count(*)::int AS applied, max(times)::int AS most FROM token`;
-    console.log(
-      `${CALLS} calls, ${kills} kills, slowest ${Math.round(slowestMs)} ms, most often applied ${seen!.most}`,
-    );
-    expect(seen!.applied, REPLAY).toBe(CALLS);
-    expect(uncaught, REPLAY).toEqual([]);
-    expect(kills).toBeGreaterThan(CALLS / 10);
-    // A call that hung would have been rescued by its deadline of 6 s.
-    expect(slowestMs, REPLAY).toBeLessThan(6_000);
-    // Nothing that was dropped is left open.
-    await expect.poll(connections, { timeout: 5_000 }).toBe(0);
-  }, 60_000 + CALLS * 60);
+      const [seen] = await database.sql`SELECT count(*)::int AS applied, max(times)::int AS most FROM token`;
+      console.log(
+        `${CALLS} calls, ${kills} kills, slowest ${Math.round(slowestMs)} ms, most often applied ${seen!.most}`,
+      );
+      expect(seen!.applied, REPLAY).toBe(CALLS);
+      expect(uncaught, REPLAY).toEqual([]);
+      expect(kills).toBeGreaterThan(CALLS / 10);
+      // A call that hung would have been rescued by its deadline of 6 s.
+      expect(slowestMs, REPLAY).toBeLessThan(6_000);
+      // Nothing that was dropped is left open.
+      await expect.poll(connections, { timeout: 5_000 }).toBe(0);
+    },
+    60_000 + CALLS * 60,
+  );
 
   it('has a next call that is right, whether the kill came during a call or between two', async () => {
     expect(await spoiledNextCalls({}, 40)).toEqual({ during: 0, between: 0 });
