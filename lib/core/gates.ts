@@ -122,7 +122,6 @@ function collect(input: GateInput): Seen {
     );
   const servesReads = (READS as readonly string[]).includes(state.stageKind);
   const primary = pool('primary', firstMinute, openMinute);
-  const before = pool('primary', firstMinute - 60, firstMinute);
   return {
     input: { ...input, windows: closed },
     stage: state.plan.stages.find((stage) => stage.name === state.stage),
@@ -131,7 +130,10 @@ function collect(input: GateInput): Seen {
     servesReads,
     primary,
     shadow: pool('shadow', firstMinute, openMinute),
-    baseline: primary.count >= input.policy.minSamples ? primary : mergeWindows(before, primary),
+    baseline:
+      primary.count >= input.policy.minSamples
+        ? primary
+        : mergeWindows(pool('primary', firstMinute - 60, firstMinute), primary),
   };
 }
 
@@ -222,19 +224,30 @@ function latencyTest(q: number, shadow: MinuteWindow, primary: MinuteWindow, pol
   if (reference === null) return null;
   const limitMs = slowest(reference, policy.latencyIncreaseRollback, policy);
   const name = `p${Math.round(q * 100)}`;
+  const limit = upperShare(1 - q, primary.count);
   return tested(
     `latency_${name}`,
     countAbove(shadow.latency, limitMs),
     shadow.count,
-    1 - q,
+    limit,
     (rate) =>
-      `${percent(rate)} of the shadow's operations take longer than ${ms(limitMs)}, ${percent(policy.latencyIncreaseRollback)} over the primary's ${name} of ${ms(reference)}; ${percent(1 - q)} may.`,
+      `${percent(rate)} of the shadow's operations take longer than ${ms(limitMs)}, ${percent(policy.latencyIncreaseRollback)} over the primary's ${name} of ${ms(reference)}; ${percent(limit)} may.`,
   );
 }
 
 function tested(code: string, bad: number, n: number, limit: number, text: (rate: number) => string): Condition | null {
   if (n === 0 || bad / n <= limit || binomialTail(n, bad, limit) > GUARD_ALPHA) return null;
   return { code, ok: false, value: bad / n, limit, text: text(bad / n) };
+}
+
+/**
+ * What a share seen in n operations may really be: the upper end of Wilson's interval, three standard errors wide. The
+ * primary is a sample, too, and at a high share a small one: taken for exact, it convicts a healthy shadow.
+ */
+function upperShare(share: number, n: number): number {
+  const z2 = 9;
+  const middle = share + z2 / (2 * n);
+  return (middle + Math.sqrt(z2 * ((share * (1 - share)) / n + z2 / (4 * n * n)))) / (1 + z2 / n);
 }
 
 function slowest(referenceMs: number, increase: number, policy: Policy): number {

@@ -69,6 +69,18 @@ describe('a healthy shadow at 1 % of about 400 operations a minute', () => {
   });
 });
 
+describe('a healthy shadow that serves most of very little', () => {
+  it('is not convicted by the few operations that the primary has left', () => {
+    const tail = { ...HEALTHY, spread: 1 };
+    const gone = seeds(40)
+      .map((seed) =>
+        run(seed, { minutes: 120, primary: { ...tail, perMinute: 5 }, shadow: { ...tail, perMinute: 15 } }),
+      )
+      .filter((end) => end !== null);
+    expect(gone).toEqual([]);
+  });
+});
+
 describe('a shadow that fails one in ten of its four operations a minute', () => {
   const bad = { ...AT_1_PERCENT, errorRate: 0.1 };
 
