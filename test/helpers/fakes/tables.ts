@@ -1,0 +1,367 @@
+/**
+ * The data plane in memory, faithful at the level of the port: two tables as maps, hints, the fence, a backfill in chunks,
+ * verification in one moment, quarantine, the swap and its way back. The lag follows the clock it is given.
+ * Rows are texts by integer key; a row that must not fit the other side is named by `block`.
+ */
+
+import { CrossfadeError } from '../../../lib/core/errors.ts';
+import type { TableStatus, VerificationResult } from '../../../lib/core/evidence.ts';
+import type { Clock, DataPlane, MirrorRow, SwapResult, TableCutover, TablePlan } from '../../../lib/ports.ts';
+
+type Rows = Map<number, string>;
+type Hint = { key: number; atMs: number; attempts: number };
+type Poisoned = { reason: string; attempts: number };
+
+type Table = {
+  /** What the application reads and writes, and what follows it. Promotion exchanges the two. */
+  authoritative: Rows;
+  follower: Rows;
+  direction: TableStatus['armed'];
+  known: boolean;
+  cleaned: boolean;
+  mirror: MirrorRow | null;
+  hints: Hint[];
+  quarantine: Map<number, Poisoned>;
+  backfill: { state: 'none' | 'running' | 'done'; copied: number; upTo: number; rowsDone: number; rowsTotal: number };
+  verification: VerificationResult | null;
+  /** Keys whose row does not fit the follower. */
+  blocked: Set<number>;
+};
+
+export type TablesInMemory = DataPlane & {
+  /** The application writes the table that is authoritative now; `null` deletes. */
+  write(id: string, key: number, value: string | null): void;
+  /** Somebody writes the other table behind our back. */
+  tamper(id: string, key: number, value: string | null): void;
+  /** From now on this key's row does not fit the other side, or does again. */
+  block(id: string, key: number, blocked: boolean): void;
+  rows(id: string): { authoritative: ReadonlyMap<number, string>; follower: ReadonlyMap<number, string> };
+  /** The next call of this function fails as if Postgres were away; with `effect`, after it did its work. */
+  failNext(call: keyof DataPlane, effect?: boolean): void;
+  /** What `plan` says, and why `promote` refuses; null lifts it. */
+  refuse(id: string, why: string | null): void;
+  /** Why the next swaps are put off; null lifts it. */
+  postpone(id: string, why: string | null): void;
+};
+
+const ATTEMPTS = 5;
+const SAMPLES = 20;
+
+export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): TablesInMemory {
+  const tables = new Map<string, Table>();
+  const failures = new Map<string, boolean>();
+  const refusals = new Map<string, string>();
+  const postponements = new Map<string, string>();
+  const table = (id: string): Table => {
+    const found = tables.get(id) ?? emptyTable();
+    tables.set(id, found);
+    return found;
+  };
+  const hint = (of: Table, key: number) => of.hints.push({ key, atMs: clock.now(), attempts: 0 });
+
+  const plane: DataPlane = {
+    plan: async (cutover) => planOf(cutover, refusals.get(cutover.id)),
+    async arm({ id }) {
+      const it = table(id);
+      const why = refusals.get(id);
+      if (why) throw new CrossfadeError('refused_table', why);
+      if (it.direction === 'reverse') throw new CrossfadeError('conflict', `Cutover '${id}' is promoted.`);
+      it.known = true;
+      if (it.direction === 'forward') return;
+      it.direction = 'forward';
+      it.quarantine.clear();
+      it.verification = null;
+      it.hints = [];
+      it.backfill = { state: 'running', copied: -Infinity, upTo: NaN, rowsDone: 0, rowsTotal: it.authoritative.size };
+    },
+    async disarm(id) {
+      const it = tables.get(id);
+      if (it?.known) it.direction = 'none';
+    },
+    async forget(id) {
+      const it = tables.get(id);
+      if (it)
+        tables.set(id, {
+          ...emptyTable(),
+          authoritative: it.authoritative,
+          follower: it.follower,
+          blocked: it.blocked,
+        });
+    },
+    async mirror(row) {
+      const it = tables.get(row.id);
+      if (!it?.known) return { kind: 'stale', epoch: -1, version: -1 };
+      const have = it.mirror;
+      if (have && (have.epoch > row.epoch || (have.epoch === row.epoch && have.version > row.version)))
+        return { kind: 'stale', epoch: have.epoch, version: have.version };
+      it.mirror = { ...row };
+      return { kind: 'written' };
+    },
+    status: async (id) => (tables.get(id)?.known ? statusOf(table(id), clock.now()) : null),
+    async converge(id, epoch, limit) {
+      if (!Number.isInteger(limit) || limit < 1 || limit > 10_000)
+        throw new CrossfadeError('invalid_input', `converge takes 1 to 10000 hints, not ${limit}`);
+      const it = table(id);
+      return stale(it, epoch) ?? { kind: 'converged', ...apply(it, limit) };
+    },
+    async waiting() {
+      return [...tables]
+        .filter(([, it]) => it.known && it.mirror?.shadowWrites && it.hints.length > 0)
+        .map(([id, it]) => ({ id, hints: it.hints.length, lagMs: lagOf(it, clock.now()) }));
+    },
+    async backfill(id, epoch, rows) {
+      const it = table(id);
+      return stale(it, epoch) ?? copyChunk(it, rows, hint);
+    },
+    async verify(id, epoch, nowMs) {
+      const it = table(id);
+      if (!it.known) return { kind: 'unready', why: 'capture is not armed' };
+      const old = stale(it, epoch);
+      if (old) return old;
+      if (it.backfill.state === 'running') return { kind: 'unready', why: 'the backfill is not done' };
+      it.verification = compare(it, nowMs);
+      return { kind: 'verified', result: it.verification };
+    },
+    async repair(id) {
+      const it = table(id);
+      const keys = diverged(it);
+      for (const key of keys) hint(it, key);
+      return { enqueued: keys.length };
+    },
+    promote: async (cutover, swap) =>
+      swapped(table(cutover.id), 'forward', swap, refusals.get(cutover.id), postponements.get(cutover.id)),
+    revert: async (cutover, swap) =>
+      swapped(table(cutover.id), 'reverse', swap, undefined, postponements.get(cutover.id)),
+    async rollbackReady(id) {
+      const it = table(id);
+      if (it.direction !== 'reverse')
+        return { ready: false, why: 'the old table is not kept equal any more', key: null };
+      const [first] = it.quarantine;
+      return first ? { ready: false, why: first[1].reason, key: keyText(first[0]) } : { ready: true };
+    },
+    async cleanup({ id }, epoch) {
+      const it = table(id);
+      if (it.cleaned) return { kind: 'already' };
+      if (it.direction !== 'reverse') return { kind: 'refused', why: 'the table is not promoted' };
+      if (it.mirror?.epoch !== epoch) return { kind: 'refused', why: `the fence is at epoch ${it.mirror?.epoch}` };
+      Object.assign(it, {
+        ...emptyTable(),
+        authoritative: it.authoritative,
+        known: true,
+        cleaned: true,
+        mirror: it.mirror,
+      });
+      return { kind: 'cleaned' };
+    },
+  };
+  return {
+    ...withFailures(plane, failures),
+    write(id, key, value) {
+      const it = table(id);
+      if (value === null) it.authoritative.delete(key);
+      else it.authoritative.set(key, value);
+      if (it.direction !== 'none') hint(it, key);
+    },
+    tamper(id, key, value) {
+      const { follower } = table(id);
+      if (value === null) follower.delete(key);
+      else follower.set(key, value);
+    },
+    block: (id, key, blocked) => void (blocked ? table(id).blocked.add(key) : table(id).blocked.delete(key)),
+    rows: (id) => table(id),
+    failNext: (call, effect = false) => void failures.set(call, effect),
+    refuse: (id, why) => void (why === null ? refusals.delete(id) : refusals.set(id, why)),
+    postpone: (id, why) => void (why === null ? postponements.delete(id) : postponements.set(id, why)),
+  };
+}
+
+// ---------------------------------------------------------------------------------------------------------- pieces
+
+function emptyTable(): Table {
+  return {
+    authoritative: new Map(),
+    follower: new Map(),
+    direction: 'none',
+    known: false,
+    cleaned: false,
+    mirror: null,
+    hints: [],
+    quarantine: new Map(),
+    backfill: { state: 'none', copied: -Infinity, upTo: NaN, rowsDone: 0, rowsTotal: 0 },
+    verification: null,
+    blocked: new Set(),
+  };
+}
+
+/** As Postgres writes a jsonb object. */
+const keyText = (key: number): string => `{"id": ${key}}`;
+
+function stale(it: Table, epoch: number): { kind: 'stale'; have: number; got: number } | null {
+  const have = it.mirror?.epoch ?? (it.known ? 0 : -1);
+  return have === epoch && it.known ? null : { kind: 'stale', have, got: epoch };
+}
+
+const lagOf = (it: Table, nowMs: number): number =>
+  it.hints.length === 0 ? 0 : Math.max(0, nowMs - Math.min(...it.hints.map(({ atMs }) => atMs)));
+
+function statusOf(it: Table, nowMs: number): TableStatus {
+  const { copied: _copied, upTo: _upTo, ...progress } = it.backfill;
+  return {
+    armed: it.direction,
+    mirror: it.mirror ? { epoch: it.mirror.epoch, version: it.mirror.version, stage: it.mirror.stage } : null,
+    lagMs: lagOf(it, nowMs),
+    outboxRows: it.hints.length,
+    quarantined: it.quarantine.size,
+    quarantine: [...it.quarantine]
+      .slice(0, SAMPLES)
+      .map(([key, { reason, attempts }]) => ({ key: keyText(key), sqlstate: '23514', reason, attempts })),
+    backfill: { ...progress, rowsPerSecond: 0 },
+    verification: it.verification,
+  };
+}
+
+/** Claims the oldest hints and makes the follower's rows equal, key by key. */
+function apply(it: Table, limit: number) {
+  const counts = {
+    claimed: 0,
+    written: 0,
+    deleted: 0,
+    checked: 0,
+    mismatched: 0,
+    postponed: 0,
+    quarantined: 0,
+    remaining: 0,
+  };
+  const claimed = it.hints.splice(0, limit);
+  counts.claimed = claimed.length;
+  for (const key of new Set(claimed.map((hint) => hint.key))) {
+    const wanted = it.authoritative.get(key);
+    if (wanted !== undefined && it.blocked.has(key)) {
+      const mine = claimed.filter((hint) => hint.key === key);
+      const attempts = Math.max(...mine.map((hint) => hint.attempts)) + 1;
+      if (attempts < ATTEMPTS) {
+        it.hints.push(...mine.map((hint) => ({ ...hint, attempts })));
+        counts.postponed += 1;
+      } else {
+        it.quarantine.set(key, { reason: 'the row does not fit the other side', attempts });
+        counts.quarantined += 1;
+      }
+      continue;
+    }
+    it.quarantine.delete(key);
+    counts.checked += 1;
+    if (wanted === undefined) counts.deleted += it.follower.delete(key) ? 1 : 0;
+    else if (it.follower.get(key) !== wanted) {
+      it.follower.set(key, wanted);
+      counts.written += 1;
+    }
+  }
+  counts.remaining = it.hints.filter((hint) => hint.attempts === 0).length;
+  return counts;
+}
+
+function copyChunk(it: Table, rows: number, hint: (of: Table, key: number) => unknown) {
+  const { backfill } = it;
+  if (backfill.state === 'done') return { kind: 'done' as const, rowsDone: backfill.rowsDone };
+  if (Number.isNaN(backfill.upTo)) backfill.upTo = Math.max(-Infinity, ...it.authoritative.keys());
+  const chunk = [...it.authoritative.keys()]
+    .filter((key) => key > backfill.copied && key <= backfill.upTo)
+    .sort((a, b) => a - b)
+    .slice(0, rows);
+  if (chunk.length === 0) {
+    backfill.state = 'done';
+    for (const key of diverged(it)) hint(it, key);
+    return { kind: 'done' as const, rowsDone: backfill.rowsDone };
+  }
+  for (const key of chunk) {
+    if (it.blocked.has(key)) hint(it, key);
+    else if (!it.follower.has(key)) it.follower.set(key, it.authoritative.get(key)!);
+  }
+  backfill.copied = chunk.at(-1)!;
+  backfill.rowsDone += chunk.length;
+  return {
+    kind: 'copied' as const,
+    rows: chunk.length,
+    rowsDone: backfill.rowsDone,
+    rowsTotal: backfill.rowsTotal,
+    tookMs: 1,
+  };
+}
+
+/** Keys that differ, have no un-applied hint and are not in quarantine. */
+function diverged(it: Table): number[] {
+  const late = new Set(it.hints.map(({ key }) => key));
+  return [...new Set([...it.authoritative.keys(), ...it.follower.keys()])]
+    .filter((key) => it.authoritative.get(key) !== it.follower.get(key) && !late.has(key) && !it.quarantine.has(key))
+    .sort((a, b) => a - b);
+}
+
+function compare(it: Table, atMs: number): VerificationResult {
+  const keys = diverged(it);
+  const rowsCompared = it.authoritative.size;
+  const score = rowsCompared === 0 ? (keys.length === 0 ? 1 : 0) : Math.max(0, 1 - keys.length / rowsCompared);
+  const samples = keys.slice(0, SAMPLES).map((key) => ({
+    key: keyText(key),
+    columns: it.authoritative.has(key) && it.follower.has(key) ? ['v'] : [],
+  }));
+  return { rowsCompared, divergences: keys.length, score, atMs, samples };
+}
+
+/** @param from the direction that is armed before the swap */
+function swapped(
+  it: Table,
+  from: 'forward' | 'reverse',
+  swap: { fromEpoch: number; toEpoch: number; stage: string; version: number },
+  refusal: string | undefined,
+  postponement: string | undefined,
+): SwapResult {
+  const to = from === 'forward' ? 'reverse' : 'none';
+  if (it.mirror?.epoch === swap.toEpoch && it.direction === to) return { kind: 'already' };
+  if (refusal) return { kind: 'refused', why: refusal, items: [] };
+  if (it.direction !== from || it.mirror?.epoch !== swap.fromEpoch)
+    return {
+      kind: 'postponed',
+      why: `the database is at epoch ${it.mirror?.epoch ?? 'none'}, not at ${swap.fromEpoch}`,
+    };
+  if (postponement) return { kind: 'postponed', why: postponement };
+  if (it.backfill.state !== 'done') return { kind: 'postponed', why: 'the backfill is not done' };
+  while (it.hints.length > 0) apply(it, it.hints.length);
+  const [poisoned] = it.quarantine.keys();
+  if (poisoned !== undefined) return { kind: 'postponed', why: `1 keys are in quarantine, first ${keyText(poisoned)}` };
+  const { authoritative, follower } = it;
+  Object.assign(it, { authoritative: follower, follower: authoritative, direction: to, verification: null });
+  it.mirror = {
+    ...it.mirror,
+    epoch: swap.toEpoch,
+    version: swap.version,
+    stage: swap.stage,
+    shadowWrites: to === 'reverse',
+    readPpm: to === 'reverse' ? 1_000_000 : 0,
+  };
+  return { kind: 'swapped', lockHeldMs: 5, waitedMs: 0, attempts: 1 };
+}
+
+function planOf(cutover: TableCutover, why: string | undefined): TablePlan {
+  const { primary, shadow } = cutover.table;
+  const items = why ? [{ action: 'refuse' as const, kind: 'table', object: primary, text: why }] : [];
+  return { primary, shadow, key: [{ column: 'id', type: 'integer' }], columns: [], items, estimatedRows: 0, ok: !why };
+}
+
+function withFailures(plane: DataPlane, failures: Map<string, boolean>): DataPlane {
+  const wrapped = Object.entries(plane).map(([name, call]) => [
+    name,
+    async (...args: unknown[]) => {
+      const effect = failures.get(name);
+      failures.delete(name);
+      if (effect === false) throw unavailable(name);
+      const answer = await (call as (...args: unknown[]) => Promise<unknown>)(...args);
+      if (effect === true) throw unavailable(name);
+      return answer;
+    },
+  ]);
+  return Object.fromEntries(wrapped) as DataPlane;
+}
+
+function unavailable(what: string): CrossfadeError {
+  return new CrossfadeError('database_unavailable', `Postgres did not answer ${what}.`, { retryable: true });
+}
