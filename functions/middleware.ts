@@ -10,7 +10,7 @@ import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context
 import type { Scope } from '../lib/adapters/http/token.ts';
 import type { Composition } from '../lib/compose.ts';
 import { CrossfadeError, ERROR_CODES, isCrossfadeError } from '../lib/core/errors.ts';
-import { readJsonBody } from '../lib/schemas/http.ts';
+import { readJsonBody } from '../lib/schemas/json-body.ts';
 
 export type Request = {
   event: APIGatewayProxyEventV2;
@@ -34,14 +34,19 @@ export type Reply = {
   bytes?: Uint8Array;
 };
 
-export type Route = {
+/** What every handler needs of its composition; each route may ask for more. */
+export type Served = Pick<Composition, 'authenticate'> & {
+  ports: Pick<Composition['ports'], 'clock' | 'log' | 'metrics'>;
+};
+
+export type Route<C extends Served = Composition> = {
   method: Method;
   path: string;
   /** The scope that the token must carry; null only for health. */
   scope: Scope | null;
   /** False when the body is not ours to read: the gateway passes it on. */
   json?: boolean;
-  handle(composition: Composition, request: Request): Promise<Reply>;
+  handle(composition: C, request: Request): Promise<Reply>;
 };
 
 const SECURITY_HEADERS = {
@@ -53,8 +58,8 @@ const SECURITY_HEADERS = {
 const ANSWER_MARGIN_MS = 250;
 
 /** A Lambda handler for the given routes. `compose` runs once per instance, at the first request. */
-export function httpHandler(compose: () => Composition, routes: readonly Route[]) {
-  let composition: Composition | undefined;
+export function httpHandler<C extends Served>(compose: () => C, routes: readonly Route<C>[]) {
+  let composition: C | undefined;
   const ready = () => {
     composition ??= compose();
     return composition;
@@ -86,9 +91,9 @@ export function httpHandler(compose: () => Composition, routes: readonly Route[]
     );
 }
 
-async function serve(
-  composition: Composition,
-  route: Route,
+async function serve<C extends Served>(
+  composition: C,
+  route: Route<C>,
   event: APIGatewayProxyEventV2,
   context: Context,
 ): Promise<APIGatewayProxyStructuredResultV2> {

@@ -1,16 +1,15 @@
 /** Routing decisions for callers without the SDK, by the same rules and from the same flags. */
 
-import { type Composition, compose } from '../lib/compose.ts';
-import { parseRouteBatch, parseRouteRequest, type RouteRequestBody } from '../lib/schemas/http.ts';
+import { composeRouting, type RoutingComposition } from '../lib/compose-routing.ts';
+import { parseRouteBatch, parseRouteRequest, type RouteRequestBody } from '../lib/schemas/route-request.ts';
 import { httpHandler } from './middleware.ts';
 
-async function decideAll(composition: Composition, requests: readonly RouteRequestBody[]) {
-  const router = await composition.router();
+async function decideAll({ router }: RoutingComposition, requests: readonly RouteRequestBody[]) {
   await router.refresh();
   return requests.map(({ cutover, ...request }) => ({ cutover, ...router.route(cutover, request) }));
 }
 
-export const handler = httpHandler(compose, [
+export const handler = httpHandler(composeRouting, [
   {
     method: 'GET',
     path: '/v1/route/{cutover}',

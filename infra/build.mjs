@@ -19,14 +19,14 @@ const SOURCES = ['functions', 'lib', 'infra', 'package-lock.json', 'package.json
 const KB = 1024;
 
 /** Kilobytes in a whole package, with what is imported only when it is needed. */
-const PACKAGE_BUDGET = 800;
+const PACKAGE_BUDGET = 900;
 
 /**
  * Kilobytes that are loaded when a function starts. What it imports later is listed and not counted here.
  * `route` carries no AWS client at the start; 102 KB of it are zod.
  */
 const BUDGETS = {
-  route: 130,
+  route: 100,
   control: 550,
   outcomes: 550,
   dashboard: 550,

@@ -41,7 +41,7 @@ const LAYERS: readonly Layer[] = [
   { name: 'dashboard', files: /^lib\/dashboard\//, may: ['core'], types: ['ports', 'flows'] },
   {
     name: 'compose',
-    files: /^lib\/compose\.ts$/,
+    files: /^lib\/compose(-routing)?\.ts$/,
     may: [
       'core',
       'schemas',

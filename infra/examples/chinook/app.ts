@@ -20,6 +20,13 @@ const sql = postgres(settings.databaseUrl, {
   fetch_types: false,
   onnotice: () => {},
 });
+/** The new code path has connections of its own: what kills them must not reach the rest of the application. */
+const newSql = postgres(settings.databaseUrl, {
+  max: 3,
+  prepare: settings.prepare,
+  fetch_types: false,
+  onnotice: () => {},
+});
 let token = settings.token;
 const client = createClient({
   flags: agentSource(settings.flags),
@@ -73,10 +80,10 @@ async function readNew(id: number): Promise<void> {
   if (settings.fault && Math.random() < FAULT_SHARE) {
     stats.firstFaultMs ??= Date.now();
     if (settings.fault === 'errors') throw new Error('a bug in the new code path');
-    if (settings.fault === 'latency') await sql`SELECT pg_sleep(0.25)`;
-    if (settings.fault === 'crash') await sql`SELECT pg_terminate_backend(pg_backend_pid())`;
+    if (settings.fault === 'latency') await newSql`SELECT pg_sleep(0.25)`;
+    if (settings.fault === 'crash') await newSql`SELECT pg_terminate_backend(pg_backend_pid())`;
   }
-  await sql.unsafe(READ_NEW, [id]);
+  await newSql.unsafe(READ_NEW, [id]);
 }
 
 async function timed(side: 'primary' | 'shadow', operation: () => Promise<unknown>): Promise<void> {
@@ -183,6 +190,6 @@ const report = setInterval(tell, 250);
 await Promise.all([...Array.from({ length: READERS }, reader), ...Array.from({ length: WRITERS }, writer)]);
 clearInterval(report);
 await client.close();
-await sql.end({ timeout: 2 });
+await Promise.all([sql.end({ timeout: 2 }), newSql.end({ timeout: 2 })]);
 tell();
 process.exit(0);
