@@ -4,7 +4,7 @@
  */
 
 import type { TableDeclaration } from './cutover.ts';
-import type { DependentSequence, Dependents, Grant, TableDependents } from './promotion/dependents.ts';
+import type { DependentSequence, Dependents, TableDependents } from './promotion/dependents.ts';
 import { type KeyColumns, repoint } from './promotion/foreign-keys.ts';
 import { planNames, planNamesBack, type Rename, renameStatement } from './promotion/names.ts';
 import { noticeDifferences } from './promotion/notices.ts';
@@ -14,10 +14,13 @@ import {
   commentStatement,
   commentsToCarry,
   type Granted,
+  grantItems,
   grantStatements,
   grantsMissing,
+  type OwnerBefore,
+  ownerBack,
   revokeStatements,
-  stillThere,
+  takenBack,
 } from './promotion/privileges.ts';
 import {
   judgeOthers,
@@ -41,8 +44,7 @@ export type PromotionRecord = {
   granted: readonly Granted[];
   comments: readonly CarriedComment[];
   moved: readonly MovedSequence[];
-  /** Owner and privileges of the shadow before, when the owner had to change. */
-  owner: { name: string; grants: readonly Grant[] } | null;
+  owner: OwnerBefore | null;
   /** What hung on the shadow before, and goes back with it. */
   followers: { foreignKeys: readonly string[]; others: readonly string[] };
   /** To be run after the swap; again after a crash, since they may be run twice. */
@@ -83,11 +85,8 @@ export function planPromotion({
   const promoted = { schema: primary.schema, name: primary.name };
   const renamed = renamedBy(names.renames);
   const keys = repoint(primary.inbound, primary, shadow, primary.name, keyColumns(mapping));
-  const sequences = carrySequences(primary, shadow, columns, renamed, primary.name, true);
-  const missing = grantsMissing(
-    primary.grants.filter(({ grantee }) => grantee !== shadow.owner || shadow.owner !== primary.owner),
-    shadow.grants,
-  );
+  const sequences = carrySequences({ from: primary, to: shadow, columns, renamed, name: primary.name });
+  const missing = grantsMissing(primary.grants, shadow.grants);
   const comments = commentsToCarry(primary, shadow, columns);
   const items = [
     ...refuseTable(primary),
@@ -106,7 +105,9 @@ export function planPromotion({
   const statements = [
     ...keys.drop,
     ...(shadow.owner === primary.owner ? [] : [`ALTER TABLE ${quoteTable(shadow)} OWNER TO ${primary.owner}`]),
-    ...names.renames.map((rename) => renameStatement(rename, tableName(names.renames, rename.table))),
+    ...names.renames.map((rename) =>
+      renameStatement(rename, tableName(names.renames, rename.table === primary.oid ? primary : shadow)),
+    ),
     ...grantStatements('TABLE', promoted, missing),
     ...aliasStatements(
       { schema: shadow.schema, name: names.alias },
@@ -121,7 +122,7 @@ export function planPromotion({
   ];
   return {
     ...swapPlan(items, [primary.oid, shadow.oid, ...keys.lock], statements, keys.validate),
-    names: { primary: tableName(names.renames, primary.oid), shadow: primary.name },
+    names: { primary: tableName(names.renames, primary), shadow: primary.name },
     record: {
       renames: names.renames,
       alias: names.alias,
@@ -143,15 +144,15 @@ export function planRevert({ dependents, declaration, mapping }: SwapRequest, re
   const followers = new Set([...record.followers.others, namesOf({ kind: 'view', object: qualified(alias) })]);
   const { back, problems } = planNamesBack(record.renames, [primary, shadow], taken, record.alias);
   const renamed = renamedBy(back);
-  const name = tableName(back, primary.oid);
+  const name = tableName(back, primary);
   const inbound = shadow.inbound.filter((foreignKey) => !record.followers.foreignKeys.includes(keyOf(foreignKey)));
   const keys = repoint(inbound, shadow, primary, name, keyColumnsBack(mapping));
-  const sequences = carrySequences(shadow, primary, columns, renamed, name, false);
-  const granted = takenBack(record.granted, dependents);
+  const sequences = carrySequences({ from: shadow, to: primary, columns, renamed, name, moved: record.moved });
+  const granted = takenBack(record.granted, shadow);
   const items = [
     ...refuseTable(primary),
     ...refuseTable(shadow),
-    ...refuseProperties(shadow),
+    ...tablesElsewhere(record, dependents),
     ...refuseOthers(shadow, (other) => followers.has(namesOf(other))),
     ...problems,
     ...keys.items,
@@ -165,12 +166,12 @@ export function planRevert({ dependents, declaration, mapping }: SwapRequest, re
     ...record.comments.map(({ column }) => commentStatement(shadow, column, null)),
     ...back.map((rename) => renameStatement(rename, constraintTable(rename, dependents))),
     ...sequences.statements,
-    ...ownerBack(record, shadow, tableName(back, shadow.oid)),
+    ...ownerBack(record.owner, shadow, tableName(back, shadow)),
     ...keys.add,
   ];
   return {
     ...swapPlan(items, [primary.oid, shadow.oid, ...keys.lock], statements, keys.validate),
-    names: { primary: name, shadow: tableName(back, shadow.oid) },
+    names: { primary: name, shadow: tableName(back, shadow) },
   };
 }
 
@@ -213,8 +214,18 @@ const keyColumnsBack = ({ key }: Mapping): KeyColumns =>
 
 // ---------------------------------------------------------------------------------------------------------- names
 
-function tableName(renames: readonly Rename[], oid: number): string {
-  return renames.find(({ kind, table }) => kind === 'table' && table === oid)!.to;
+function tableName(renames: readonly Rename[], table: TableDependents): string {
+  return renames.find((rename) => rename.kind === 'table' && rename.table === table.oid)?.to ?? table.name;
+}
+
+/** Somebody renamed a table after promotion: nothing is guessed. */
+function tablesElsewhere({ renames }: PromotionRecord, { primary, shadow }: Dependents): PromotionItem[] {
+  return [primary, shadow].flatMap((table) => {
+    const expected = tableName(renames, table);
+    if (table.name === expected) return [];
+    const text = `It was named ${expected} by the promotion and has another name now. Give it that name again.`;
+    return [{ action: 'refuse', kind: 'table', object: qualified(table), text }];
+  });
 }
 
 /** On the way back constraints are renamed before their table. */
@@ -232,8 +243,6 @@ function renameItem({ kind, schema, from, to }: Rename): PromotionItem {
   return { action: 'carry', kind, object: `${schema}.${from}`, text: `becomes ${to}` };
 }
 
-// ----------------------------------------------------------------------------------------------- owner, privileges
-
 function primaryReferences(primary: TableDependents, shadow: TableDependents): PromotionItem[] {
   return primary.outgoing
     .filter(({ references }) => references.oid === shadow.oid)
@@ -244,66 +253,3 @@ function primaryReferences(primary: TableDependents, shadow: TableDependents): P
       text: `It references ${qualified(shadow)}, the table that is to replace its own. Drop it first.`,
     }));
 }
-
-function grantItems(primary: TableDependents, shadow: TableDependents, missing: readonly Grant[]): PromotionItem[] {
-  const items: PromotionItem[] = [];
-  const privileges = (grants: readonly Grant[]) =>
-    grants.map(({ grantee, privilege }) => `${privilege} for ${grantee}`).join(', ');
-  if (missing.length > 0) {
-    items.push({ action: 'carry', kind: 'privileges', object: qualified(shadow), text: `gets ${privileges(missing)}` });
-  }
-  const more = grantsMissing(shadow.grants, primary.grants).filter(({ grantee }) => grantee !== primary.owner);
-  if (more.length > 0) {
-    items.push({
-      action: 'notice',
-      kind: 'privileges',
-      object: qualified(shadow),
-      text: `has more than ${qualified(primary)} and keeps it: ${privileges(more)}`,
-    });
-  }
-  if (shadow.owner !== primary.owner) {
-    items.push({
-      action: 'carry',
-      kind: 'owner',
-      object: qualified(shadow),
-      text: `passes from ${shadow.owner} to ${primary.owner}`,
-    });
-  }
-  return items;
-}
-
-function takenBack(granted: readonly Granted[], { shadow }: Dependents): Granted[] {
-  const ofTable = stillThere(
-    granted.filter(({ on }) => on === 'TABLE'),
-    shadow.grants,
-  );
-  const ofSequences = shadow.sequences.flatMap((sequence) =>
-    stillThere(
-      granted.filter(
-        ({ on, schema, name }) => on === 'SEQUENCE' && schema === sequence.schema && name === sequence.name,
-      ),
-      sequence.grants,
-    ),
-  );
-  return [...ofTable, ...ofSequences];
-}
-
-/** A change of owner rewrites the list of privileges, so what was there is granted again. */
-function ownerBack({ owner }: PromotionRecord, shadow: TableDependents, name: string): string[] {
-  if (!owner || owner.name === shadow.owner) return [];
-  const table = { schema: shadow.schema, name };
-  return [
-    `ALTER TABLE ${quoteTable(table)} OWNER TO ${owner.name}`,
-    ...grantStatements('TABLE', table, grantsMissing(owner.grants, shadow.grants)),
-  ];
-}
-
-/** What a cleanup drops, once nothing goes back any more. */
-export function cleanupStatements(
-  old: { schema: string; name: string },
-  alias: { schema: string; name: string },
-): string[] {
-  return [`DROP VIEW IF EXISTS ${quoteTable(alias)}`, `DROP TABLE ${quoteTable(old)} RESTRICT`];
-}
-
-export const aliasColumn = quoteName;

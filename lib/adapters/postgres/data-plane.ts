@@ -3,8 +3,9 @@
 import type { TableStatus, VerificationResult } from '../../core/evidence.ts';
 import type { BackfillStep, ConvergeResult, DataPlane } from '../../ports.ts';
 import { arm, disarm, forget, functionName } from './arming.ts';
+import { cleanup } from './cleanup.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
-import { cleanup, planTable, promote, revert } from './swap.ts';
+import { planTable, promote, revert } from './swap.ts';
 
 /** `runtime` moves rows and has no DDL; `owner` owns the tables and changes their names. */
 export type DataPlaneOptions = { runtime: PgGateway; owner: PgGateway };

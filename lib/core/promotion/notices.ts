@@ -66,7 +66,7 @@ function columnDifferences(from: TableDependents, to: TableDependents, columns: 
         notice(
           'column',
           object,
-          `${column.type} becomes ${target.type}: a prepared statement that returns the column fails once with “cached plan must not change result type” and must be prepared again`,
+          `${column.type} becomes ${target.type}: a prepared statement that returns the column fails (“cached plan must not change result type”) until it is prepared again`,
         ),
       );
     }
@@ -77,7 +77,8 @@ function columnDifferences(from: TableDependents, to: TableDependents, columns: 
       target.identity === '' &&
       column.identity === ''
     ) {
-      items.push(missingDefault(to, column, target, object));
+      if (!from.sequences.some((sequence) => sequence.column === column.name))
+        items.push(missingDefault(to, column, target, object));
     }
     if (column.identity === 'd' && target.identity === 'a') {
       items.push(
@@ -99,7 +100,7 @@ function missingDefault(
   target: TableDependents['columns'][number],
   object: string,
 ): PromotionItem {
-  if (target.notNull && !/^nextval\(/i.test(column.default ?? '')) {
+  if (target.notNull) {
     return {
       action: 'refuse',
       kind: 'default',

@@ -2,8 +2,12 @@
 
 import { quoteName, quoteTable, quoteText } from '../table-shape.ts';
 import type { Grant, TableDependents } from './dependents.ts';
+import { type PromotionItem, qualified } from './refusals.ts';
 
 export type Granted = { on: 'TABLE' | 'SEQUENCE'; schema: string; name: string; grant: Grant };
+
+/** Owner and privileges of the shadow before, when the owner had to change. */
+export type OwnerBefore = { name: string; grants: readonly Grant[] };
 
 type ObjectName = { schema: string; name: string };
 
@@ -41,7 +45,7 @@ function byGrantee(grants: readonly Grant[]) {
 }
 
 /** What of the record can still be taken back: a role that is gone took its privileges along. */
-export function stillThere(granted: readonly Granted[], there: readonly Grant[]): Granted[] {
+function stillThere(granted: readonly Granted[], there: readonly Grant[]): Granted[] {
   return granted.filter(({ grant }) => there.some((other) => sameGrant(other, grant)));
 }
 
@@ -83,4 +87,61 @@ export function commentsToCarry(
 export function commentStatement(table: ObjectName, column: string | null, text: string | null): string {
   const object = column === null ? `TABLE ${quoteTable(table)}` : `COLUMN ${quoteTable(table)}.${quoteName(column)}`;
   return `COMMENT ON ${object} IS ${text === null ? 'NULL' : quoteText(text)}`;
+}
+
+export function grantItems(
+  primary: TableDependents,
+  shadow: TableDependents,
+  missing: readonly Grant[],
+): PromotionItem[] {
+  const items: PromotionItem[] = [];
+  const privileges = (grants: readonly Grant[]) =>
+    grants.map(({ grantee, privilege }) => `${privilege} for ${grantee}`).join(', ');
+  if (missing.length > 0) {
+    items.push({ action: 'carry', kind: 'privileges', object: qualified(shadow), text: `gets ${privileges(missing)}` });
+  }
+  const more = grantsMissing(shadow.grants, primary.grants).filter(({ grantee }) => grantee !== primary.owner);
+  if (more.length > 0) {
+    items.push({
+      action: 'notice',
+      kind: 'privileges',
+      object: qualified(shadow),
+      text: `has more than ${qualified(primary)} and keeps it: ${privileges(more)}`,
+    });
+  }
+  if (shadow.owner !== primary.owner) {
+    items.push({
+      action: 'carry',
+      kind: 'owner',
+      object: qualified(shadow),
+      text: `passes from ${shadow.owner} to ${primary.owner}`,
+    });
+  }
+  return items;
+}
+
+export function takenBack(granted: readonly Granted[], shadow: TableDependents): Granted[] {
+  const ofTable = stillThere(
+    granted.filter(({ on }) => on === 'TABLE'),
+    shadow.grants,
+  );
+  const ofSequences = shadow.sequences.flatMap((sequence) =>
+    stillThere(
+      granted.filter(
+        ({ on, schema, name }) => on === 'SEQUENCE' && schema === sequence.schema && name === sequence.name,
+      ),
+      sequence.grants,
+    ),
+  );
+  return [...ofTable, ...ofSequences];
+}
+
+/** A change of owner rewrites the list of privileges, so what was there is granted again. */
+export function ownerBack(owner: OwnerBefore | null, shadow: TableDependents, name: string): string[] {
+  if (!owner || owner.name === shadow.owner) return [];
+  const table = { schema: shadow.schema, name };
+  return [
+    `ALTER TABLE ${quoteTable(table)} OWNER TO ${owner.name}`,
+    ...grantStatements('TABLE', table, grantsMissing(owner.grants, shadow.grants)),
+  ];
 }

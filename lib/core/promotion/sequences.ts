@@ -8,49 +8,46 @@ import type { DependentSequence, Grant, TableDependents } from './dependents.ts'
 import { type Granted, grantStatements, grantsMissing } from './privileges.ts';
 import { type PromotionItem, qualified } from './refusals.ts';
 
-export type MovedSequence = { schema: string; name: string; column: string; back: string };
+export type MovedSequence = { schema: string; name: string };
 
 export type Sequences = {
-  /** Before the renames have freed any name: nothing here. After them, in this order. */
   statements: string[];
   granted: Granted[];
   moved: MovedSequence[];
   items: PromotionItem[];
 };
 
-/**
- * @param from has the application's writes until now
- * @param columns by column of `from`, that of `to`
- * @param renamed the name that a sequence has after the renames
- * @param name of `to` after the renames
- * @param required refuses where `to` could not make numbers of its own
- */
-export function carrySequences(
-  from: TableDependents,
-  to: TableDependents,
-  columns: ReadonlyMap<string, string>,
-  renamed: (sequence: DependentSequence) => string,
-  name: string,
-  required: boolean,
-): Sequences {
+export type SequencesRequest = {
+  /** Has the application's writes until now. */
+  from: TableDependents;
+  to: TableDependents;
+  /** By column of `from`, that of `to`. */
+  columns: ReadonlyMap<string, string>;
+  /** The name that a sequence has after the renames. */
+  renamed: (sequence: DependentSequence) => string;
+  /** Of `to`, after the renames. */
+  name: string;
+  /** On the way back: what had been moved. Nothing is refused then, and no privilege granted. */
+  moved?: readonly MovedSequence[];
+};
+
+/** The statements run after the renames. */
+export function carrySequences(request: SequencesRequest): Sequences {
   const plan: Sequences = { statements: [], granted: [], moved: [], items: [] };
+  const { from, to, columns, moved } = request;
   for (const sequence of from.sequences) {
     const column = columns.get(sequence.column);
     const own = to.sequences.find((candidate) => candidate.column === column);
     const object = `${qualified(from)}.${sequence.column}`;
     if (column === undefined) {
-      plan.items.push({
-        action: 'notice',
-        kind: 'sequence',
-        object,
-        text: 'The new shape drops the column, and its sequence is used no more.',
-      });
+      const text = 'has no counterpart in the other table, and its sequence is used no more';
+      plan.items.push({ action: 'notice', kind: 'sequence', object, text });
     } else if (!own) {
-      if (required) plan.items.push(noNumbers(to, column, object));
+      if (!moved) plan.items.push(noNumbers(to, column, object));
     } else if (own.schema === sequence.schema && own.name === sequence.name) {
-      move(plan, sequence, { from, to, name, column });
+      move(plan, sequence, column, request);
     } else {
-      advance(plan, sequence, own, { from, renamed, column: `${qualified(to)}.${column}` });
+      advance(plan, sequence, own, request);
     }
   }
   return plan;
@@ -65,52 +62,41 @@ function noNumbers(to: TableDependents, column: string, object: string): Promoti
 function move(
   plan: Sequences,
   sequence: DependentSequence,
-  { from, to, name, column }: { from: TableDependents; to: TableDependents; name: string; column: string },
+  column: string,
+  { from, to, name, moved }: SequencesRequest,
 ): void {
   if (sequence.ownedBy?.table !== from.oid) return;
-  const object = qualified(sequence);
-  plan.statements.push(
-    `ALTER SEQUENCE ${quoteTable(sequence)} OWNED BY ${quoteTable({ schema: to.schema, name })}.${quoteName(column)}`,
-  );
-  plan.moved.push({ schema: sequence.schema, name: sequence.name, column, back: sequence.column });
-  plan.items.push({
-    action: 'carry',
-    kind: 'sequence',
-    object,
-    text: `passes from ${qualified(from)} to the new ${name} and goes on`,
-  });
+  const { schema } = sequence;
+  if (moved && !moved.some((entry) => entry.schema === schema && entry.name === sequence.name)) return;
+  const owner = `${quoteTable({ schema: to.schema, name })}.${quoteName(column)}`;
+  plan.statements.push(`ALTER SEQUENCE ${quoteTable(sequence)} OWNED BY ${owner}`);
+  plan.moved.push({ schema, name: sequence.name });
+  const text = `passes from ${qualified(from)} to the new ${name} and goes on`;
+  plan.items.push({ action: 'carry', kind: 'sequence', object: qualified(sequence), text });
 }
 
 function advance(
   plan: Sequences,
   sequence: DependentSequence,
   own: DependentSequence,
-  {
-    from,
-    renamed,
-    column,
-  }: { from: TableDependents; renamed: (sequence: DependentSequence) => string; column: string },
+  { from, to, renamed, moved }: SequencesRequest,
 ): void {
   const source = { schema: sequence.schema, name: renamed(sequence) };
   const target = { schema: own.schema, name: renamed(own) };
   plan.statements.push(advanceStatement(source, target, own.increment));
-  if (own.source === 'default') {
+  if (own.source === 'default' && !moved) {
     const missing = grantsMissing(wantedGrants(from, sequence, own), own.grants);
     plan.statements.push(...grantStatements('SEQUENCE', target, missing));
     plan.granted.push(...missing.map((grant) => ({ on: 'SEQUENCE' as const, ...target, grant })));
   }
-  plan.items.push({
-    action: 'carry',
-    kind: 'sequence',
-    object: column,
-    text: `goes on after the last number of ${qualified(sequence)}`,
-  });
+  const text = `goes on after the last number of ${qualified(sequence)}`;
+  plan.items.push({ action: 'carry', kind: 'sequence', object: `${qualified(to)}.${own.column}`, text });
 }
 
 /** An identity column asks nobody for a privilege on its sequence; a default does. */
 function wantedGrants(from: TableDependents, sequence: DependentSequence, own: DependentSequence): Grant[] {
   const users = sequence.source === 'default' ? sequence.grants : insertersOf(from);
-  return users.filter(({ grantee }) => grantee !== own.owner).map((grant) => ({ ...grant }));
+  return users.filter(({ grantee }) => grantee !== own.owner);
 }
 
 const insertersOf = (table: TableDependents): Grant[] =>

@@ -1,0 +1,92 @@
+/**
+ * After promotion, once nothing goes back any more: drops the old table, the view that kept the shadow's name, and
+ * everything of the cutover. One transaction, without CASCADE: whatever still needs one of them is named and nothing dropped.
+ */
+
+import { CrossfadeError } from '../../core/errors.ts';
+import type { PromotionRecord } from '../../core/promotion.ts';
+import { objectNames } from '../../core/sql/names.ts';
+import { quoteTable, quoteText, type TableShape } from '../../core/table-shape.ts';
+import type { TableCutover } from '../../ports.ts';
+import { readTable, readTableByOid } from './catalog.ts';
+import { readBlockers } from './dependents.ts';
+import { type PgGateway, sqlstateOf } from './gateway.ts';
+import { readMirror } from './situation.ts';
+import { validateForeignKeys } from './validate.ts';
+
+export type Cleaned = { kind: 'cleaned' } | { kind: 'already' } | { kind: 'refused'; why: string };
+
+const LONG_MS = 120_000;
+const STILL_NEEDED = '2BP01';
+const OF_A_CUTOVER = ['quarantine', 'backfill', 'verification'];
+
+/** @param epoch the one that stands; the next is written with it */
+export async function cleanup(owner: PgGateway, cutover: TableCutover, epoch: number): Promise<Cleaned> {
+  const mirror = await readMirror(owner, cutover.id);
+  if (!mirror || (mirror.epoch === epoch + 1 && mirror.direction === 'none')) return { kind: 'already' };
+  const { renames, alias, validate } = mirror.record;
+  if (mirror.epoch !== epoch || !renames || alias === undefined) {
+    const state = renames ? 'promoted' : 'not promoted';
+    const why = `Cleanup of cutover '${cutover.id}' was asked for epoch ${epoch}; the database is at ${mirror.epoch}, ${state}. Nothing was dropped.`;
+    return { kind: 'refused', why };
+  }
+  await validateForeignKeys(owner, validate);
+  const promoted = await readTableByOid(owner, mirror.shadowOid);
+  const old = await readTableByOid(owner, mirror.primaryOid);
+  const view = await ourView(owner, { renames }, alias);
+  const blockers = await readBlockers(
+    owner,
+    [old, view].flatMap((relation) => relation?.oid ?? []),
+  );
+  if (blockers.length > 0) return stillNeeded(cutover, blockers);
+  const dropped = { promoted, old, view };
+  try {
+    await owner.script(cleanupScript(cutover, epoch, dropped), { deadlineMs: LONG_MS, attempts: 10 });
+    return { kind: 'cleaned' };
+  } catch (error) {
+    if (sqlstateOf(error) !== STILL_NEEDED) throw error;
+    return stillNeeded(cutover, [error instanceof CrossfadeError ? error.message : String(error)]);
+  }
+}
+
+async function ourView(owner: PgGateway, { renames }: Pick<PromotionRecord, 'renames'>, alias: string) {
+  const relation = await readTable(owner, `${renames[0]!.schema}.${alias}`);
+  return relation?.relkind === 'v' ? relation : null;
+}
+
+function stillNeeded(cutover: TableCutover, blockers: readonly string[]): Cleaned {
+  const why = `Cleanup of cutover '${cutover.id}' would break what still uses the old table or the old name: ${blockers.join(', ')}. Nothing was dropped. Let it use the new table, or drop it.`;
+  return { kind: 'refused', why };
+}
+
+type Dropped = { promoted: TableShape | null; old: TableShape | null; view: TableShape | null };
+
+function cleanupScript(cutover: TableCutover, epoch: number, { promoted, old, view }: Dropped): string {
+  const id = quoteText(cutover.id);
+  return [
+    "SELECT set_config('lock_timeout', '500ms', true)",
+    `SELECT pg_advisory_xact_lock(crossfade.lock_key(${id}))`,
+    `DO $crossfade$ BEGIN
+       IF NOT EXISTS (SELECT FROM crossfade.cutover c WHERE c.id = ${id} AND c.epoch = ${epoch}) THEN
+         RAISE EXCEPTION 'cutover % has left epoch ${epoch}', ${id} USING ERRCODE = 'CF001';
+       END IF;
+     END $crossfade$`,
+    ...ourObjects(cutover, promoted),
+    ...(view ? [`DROP VIEW ${quoteTable(view)} RESTRICT`] : []),
+    ...(old ? [`DROP TABLE ${quoteTable(old)} RESTRICT`] : []),
+    ...OF_A_CUTOVER.map((table) => `DELETE FROM crossfade.${table} WHERE cutover = ${id}`),
+    `UPDATE crossfade.cutover SET direction = 'none', epoch = ${epoch + 1}, version = version + 1, stage = 'cleaned',
+       shadow_writes = false, read_ppm = 0, plan = '{}' WHERE id = ${id}`,
+  ].join(';\n');
+}
+
+/** By name: the table may have been altered since, and the declaration need not fit it any more. */
+function ourObjects(cutover: TableCutover, promoted: TableShape | null): string[] {
+  const { outbox, ...functions } = objectNames(cutover.id);
+  const triggers = promoted ? ['crossfade_capture', 'crossfade_truncated'] : [];
+  return [
+    ...triggers.map((name) => `DROP TRIGGER IF EXISTS ${name} ON ${quoteTable(promoted!)}`),
+    ...Object.values(functions).map((name) => `DROP FUNCTION IF EXISTS ${name}`),
+    `DROP TABLE IF EXISTS ${outbox}`,
+  ];
+}

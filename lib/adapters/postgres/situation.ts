@@ -1,0 +1,73 @@
+/** One look at a cutover before its names are swapped: the mirror row, both tables by OID, and what hangs on them. */
+
+import { CrossfadeError } from '../../core/errors.ts';
+import type { PromotionRecord, SwapRequest } from '../../core/promotion.ts';
+import type { TableShape } from '../../core/table-shape.ts';
+import { compileTransform, type Mapping } from '../../core/transform.ts';
+import type { TableCutover } from '../../ports.ts';
+import { readTable, readTableByOid } from './catalog.ts';
+import { readDependents } from './dependents.ts';
+import type { PgGateway } from './gateway.ts';
+
+export type MirroredCutover = {
+  primaryOid: number;
+  shadowOid: number;
+  direction: 'none' | 'forward' | 'reverse';
+  epoch: number;
+  /** Of a promotion that stands; after it was taken back only what may be left to validate; empty before. */
+  record: Partial<PromotionRecord>;
+};
+
+export type Situation = {
+  primary: TableShape;
+  shadow: TableShape;
+  forward: Mapping;
+  reverse: Mapping;
+  columns: readonly { shadow: string; source: string; text: string }[];
+  request: SwapRequest;
+  fingerprint: string;
+};
+
+export async function readMirror(owner: PgGateway, id: string): Promise<MirroredCutover | null> {
+  const [row] = await owner.call<{ mirror: MirroredCutover }>(
+    `SELECT pg_catalog.jsonb_build_object('primaryOid', c.primary_oid::bigint, 'shadowOid', c.shadow_oid::bigint,
+       'direction', c.direction, 'epoch', c.epoch, 'record', c.plan) AS mirror
+     FROM crossfade.cutover c WHERE c.id = $1::text`,
+    [id],
+  );
+  return row?.mirror ?? null;
+}
+
+/**
+ * @param mirror the tables are taken by OID once they are known, since promotion changes their names
+ * @throws CrossfadeError `refused_table` when a table is missing or the declaration does not fit
+ */
+export async function readSituation(
+  owner: PgGateway,
+  cutover: TableCutover,
+  mirror: MirroredCutover | null,
+): Promise<Situation> {
+  const armed = mirror && mirror.direction !== 'none' ? mirror : null;
+  const primary = armed ? await readTableByOid(owner, armed.primaryOid) : await readTable(owner, cutover.table.primary);
+  const shadow = armed ? await readTableByOid(owner, armed.shadowOid) : await readTable(owner, cutover.table.shadow);
+  if (!primary || !shadow) throw missing(cutover, primary ? cutover.table.shadow : cutover.table.primary);
+  const compiled = compileTransform(primary, shadow, cutover.table);
+  if (!compiled.ok) {
+    throw new CrossfadeError(
+      'refused_table',
+      `Cutover '${cutover.id}' does not fit its tables: ${compiled.problems.join('; ')}.`,
+      { details: { problems: compiled.problems } },
+    );
+  }
+  const { dependents, fingerprint } = await readDependents(owner, primary.oid, shadow.oid);
+  const { forward, reverse, columns } = compiled;
+  const request = { dependents, declaration: cutover.table, mapping: forward };
+  return { primary, shadow, forward, reverse, columns, request, fingerprint };
+}
+
+function missing(cutover: TableCutover, name: string): CrossfadeError {
+  return new CrossfadeError(
+    'refused_table',
+    `Table ${name} of cutover '${cutover.id}' does not exist. Create it first; Crossfade fills it and never creates it.`,
+  );
+}

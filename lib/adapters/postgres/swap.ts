@@ -1,0 +1,234 @@
+/**
+ * Promotion and its way back. Plans are made in lib/core/promotion.ts from one look at the catalog; the swap is
+ * one call of crossfade.swap, which changes everything or nothing. Who waits is told for whom.
+ */
+
+import { isCrossfadeError } from '../../core/errors.ts';
+import { type PromotionRecord, planPromotion, planRevert, type SwapPlan } from '../../core/promotion.ts';
+import { quoteName, quoteTable } from '../../core/table-shape.ts';
+import { tableObjects } from '../../core/table-sql.ts';
+import type { SwapResult, TableCutover, TablePlan } from '../../ports.ts';
+import { type PgGateway, sqlstateOf } from './gateway.ts';
+import { type MirroredCutover, readMirror, readSituation, type Situation } from './situation.ts';
+import { validateForeignKeys } from './validate.ts';
+
+export type SwapStep = { fromEpoch: number; toEpoch: number; stage: string; version: number };
+
+type Direction = 'reverse' | 'none';
+/** A plan with everything of the data plane around it. */
+type Prepared = { plan: SwapPlan; statements: readonly string[]; record: unknown };
+
+const TRIES = 8;
+/** Hints that may be left for the time under the lock, and calls before it. */
+const HINTS_UNDER_LOCK = 300;
+const CALLS_BEFORE = 200;
+const HINTS_PER_CALL = 1_000;
+const LONG_MS = 120_000;
+const BUSY = new Set(['55P03', '40P01', '40001', '57014', 'CF001', 'CF002', 'CF003']);
+
+// ----------------------------------------------------------------------------------------------------------- plan
+
+/** Changes nothing. @throws CrossfadeError `refused_table` when a table, column or key is missing */
+export async function planTable(owner: PgGateway, cutover: TableCutover): Promise<TablePlan> {
+  const mirror = await readMirror(owner, cutover.id);
+  const situation = await readSituation(owner, cutover, mirror);
+  const plan = isPromoted(mirror)
+    ? planRevert(situation.request, mirror.record as PromotionRecord)
+    : planPromotion(situation.request);
+  return {
+    primary: cutover.table.primary,
+    shadow: cutover.table.shadow,
+    key: situation.forward.key.map(({ source }) => ({ column: source.name, type: source.type })),
+    columns: situation.columns,
+    items: plan.items,
+    estimatedRows: situation.primary.estimatedRows,
+    ok: plan.ok,
+  };
+}
+
+const isPromoted = (mirror: MirroredCutover | null): mirror is MirroredCutover => mirror?.direction === 'reverse';
+
+// ----------------------------------------------------------------------------------------------------------- swap
+
+export function promote(
+  owner: PgGateway,
+  runtime: PgGateway,
+  cutover: TableCutover,
+  step: SwapStep,
+): Promise<SwapResult> {
+  return swap({ owner, runtime, cutover, step, from: 'forward', to: 'reverse', prepare: preparePromotion });
+}
+
+/** @param step `toEpoch` with no direction armed; everything has the names it had before `promote` */
+export function revert(
+  owner: PgGateway,
+  runtime: PgGateway,
+  cutover: TableCutover,
+  step: SwapStep,
+): Promise<SwapResult> {
+  return swap({ owner, runtime, cutover, step, from: 'reverse', to: 'none', prepare: prepareRevert });
+}
+
+function preparePromotion(cutover: TableCutover, situation: Situation): Prepared {
+  const { primary, shadow, forward, reverse } = situation;
+  const { record, ...plan } = planPromotion(situation.request);
+  const before = tableObjects(cutover.id, primary, shadow, forward, cutover.validation);
+  const source = { ...shadow, name: plan.names.shadow };
+  const target = { ...primary, name: plan.names.primary };
+  const after = tableObjects(cutover.id, source, target, reverse, cutover.validation);
+  return { plan, statements: [...before.drop, ...plan.statements, ...after.create], record };
+}
+
+function prepareRevert(cutover: TableCutover, situation: Situation, mirror: MirroredCutover): Prepared {
+  const { primary, shadow, reverse } = situation;
+  const plan = planRevert(situation.request, mirror.record as PromotionRecord);
+  const before = tableObjects(cutover.id, shadow, primary, reverse, cutover.validation);
+  return { plan, statements: [...before.drop, ...plan.statements], record: { validate: plan.validateLater } };
+}
+
+type SwapWork = {
+  owner: PgGateway;
+  runtime: PgGateway;
+  cutover: TableCutover;
+  step: SwapStep;
+  from: 'forward' | 'reverse';
+  to: Direction;
+  prepare: (cutover: TableCutover, situation: Situation, mirror: MirroredCutover) => Prepared;
+};
+
+async function swap(work: SwapWork): Promise<SwapResult> {
+  const { owner, cutover, step, to } = work;
+  let why = '';
+  for (let attempt = 1; attempt <= TRIES; attempt += 1) {
+    const mirror = await readMirror(owner, cutover.id);
+    if (mirror?.epoch === step.toEpoch && mirror.direction === to) {
+      await validateForeignKeys(owner, mirror.record.validate);
+      return { kind: 'already' };
+    }
+    const stale = reasonAgainst(mirror, work);
+    if (stale) return { kind: 'postponed', why: stale };
+    const tried = await trySwap(work, mirror!, attempt);
+    if (tried.kind !== 'postponed') return tried;
+    why = tried.why;
+    // Jitter by the database's own dice: this file needs no clock and no chance of its own.
+    if (attempt < TRIES) await owner.call('SELECT pg_catalog.pg_sleep(0.05 + 0.2 * pg_catalog.random())');
+  }
+  return { kind: 'postponed', why };
+}
+
+function reasonAgainst(mirror: MirroredCutover | null, { cutover, step, from }: SwapWork): string | null {
+  if (!mirror) return `The database knows nothing of cutover '${cutover.id}': nothing was armed.`;
+  if (mirror.epoch !== step.fromEpoch) {
+    return `The database is at epoch ${mirror.epoch} of cutover '${cutover.id}', not at ${step.fromEpoch}: somebody else was faster, or the next tick has to write the mirror first.`;
+  }
+  if (mirror.direction === from) return null;
+  return `Capture of cutover '${cutover.id}' runs ${mirror.direction === 'none' ? 'in no direction' : mirror.direction}, not ${from}: the next tick arms it.`;
+}
+
+async function trySwap(work: SwapWork, mirror: MirroredCutover, attempts: number): Promise<SwapResult> {
+  const { owner, cutover, to } = work;
+  let lockTables: readonly number[] = [mirror.primaryOid, mirror.shadowOid];
+  try {
+    const situation = await readSituation(owner, cutover, mirror);
+    const { plan, statements, record } = work.prepare(cutover, situation, mirror);
+    if (!plan.ok) return refused(cutover, plan);
+    lockTables = plan.lockTables;
+    if (to === 'reverse') await analyseOnce(owner, situation);
+    await drain(work);
+    const args = [...stepArguments(work), situation.fingerprint, JSON.stringify(record)];
+    const done = await callSwap(owner, args, lockTables, statements);
+    await validateForeignKeys(owner, plan.validateLater);
+    return done.kind === 'already' ? done : { ...done, attempts };
+  } catch (error) {
+    return explained(owner, cutover, lockTables, error);
+  }
+}
+
+function refused(cutover: TableCutover, plan: SwapPlan): SwapResult {
+  const items = plan.items.filter(({ action }) => action === 'refuse');
+  const first = items.map(({ kind, object, text }) => `${kind} ${object}: ${text}`).join(' ');
+  return { kind: 'refused', why: `The tables of cutover '${cutover.id}' cannot be swapped. ${first}`, items };
+}
+
+const stepArguments = ({ cutover, step, to }: SwapWork) => [
+  cutover.id,
+  step.fromEpoch,
+  step.toEpoch,
+  to,
+  step.stage,
+  step.version,
+];
+
+type Swapped = { kind: 'already' } | { kind: 'swapped'; lockHeldMs: number; waitedMs: number };
+
+async function callSwap(
+  owner: PgGateway,
+  args: readonly (string | number)[],
+  lockTables: readonly number[],
+  statements: readonly string[],
+): Promise<Swapped> {
+  const [row] = await owner.call<{ done: Swapped }>(
+    `SELECT crossfade.swap($1::text, $2::text::bigint, $3::text::bigint, $4::text, $5::text, $6::text::bigint,
+       (SELECT pg_catalog.array_agg(t::oid) FROM pg_catalog.jsonb_array_elements_text($9::text::jsonb) t),
+       (SELECT pg_catalog.array_agg(s ORDER BY place) FROM pg_catalog.jsonb_array_elements_text($10::text::jsonb) WITH ORDINALITY x(s, place)),
+       $7::text, $8::text::jsonb, ${HINTS_UNDER_LOCK}) AS done`,
+    [...args, JSON.stringify(lockTables), JSON.stringify(statements)],
+    { attempts: 1 },
+  );
+  const { kind, ...figures } = row!.done;
+  if (kind === 'already') return { kind };
+  const { lockHeldMs, waitedMs } = figures as { lockHeldMs: number; waitedMs: number };
+  return { kind, lockHeldMs, waitedMs };
+}
+
+/** What is applied before the lock need not be applied under it. */
+async function drain({ runtime, cutover, step }: SwapWork): Promise<void> {
+  const call = `SELECT crossfade.${quoteName(`converge_${cutover.id}`)}($1::text::bigint, ${HINTS_PER_CALL}) AS result`;
+  for (let i = 0; i < CALLS_BEFORE; i += 1) {
+    const [row] = await runtime.call<{ result: { claimed?: number; remaining?: number } }>(call, [step.fromEpoch]);
+    const { claimed = 0, remaining = 0 } = row!.result;
+    if (claimed === 0 || remaining < HINTS_UNDER_LOCK / 10) return;
+  }
+}
+
+/** Plans made without statistics would be the promoted table's first impression. */
+async function analyseOnce(owner: PgGateway, { shadow }: Situation): Promise<void> {
+  const [row] = await owner.call<{ done: boolean }>(
+    `SELECT COALESCE(s.last_analyze, s.last_autoanalyze) IS NOT NULL AS done
+     FROM pg_catalog.pg_stat_all_tables s WHERE s.relid = $1::text::oid`,
+    [shadow.oid],
+  );
+  if (!row?.done) await owner.call(`ANALYZE ${quoteTable(shadow)}`, [], { deadlineMs: LONG_MS });
+}
+
+/** Busy is a value, and so is what no further try can mend; a lost connection goes on to the caller. */
+async function explained(
+  owner: PgGateway,
+  cutover: TableCutover,
+  lockTables: readonly number[],
+  error: unknown,
+): Promise<SwapResult> {
+  const sqlstate = sqlstateOf(error);
+  if (!isCrossfadeError(error) || sqlstate === null) throw error;
+  if (error.retryable && !BUSY.has(sqlstate)) throw error;
+  const { message } = error;
+  if (!BUSY.has(sqlstate)) return { kind: 'refused', why: message, items: [] };
+  if (sqlstate !== '55P03') return { kind: 'postponed', why: message };
+  return { kind: 'postponed', why: `${message} ${await describeHolders(owner, cutover.id, lockTables)}` };
+}
+
+type Holder = { pid: number; application: string; state: string | null; seconds: number | null };
+
+async function describeHolders(owner: PgGateway, id: string, lockTables: readonly number[]): Promise<string> {
+  const holders = await owner.call<Holder>(
+    `SELECT pid, application, state, seconds FROM crossfade.lock_holders($1::text,
+       (SELECT pg_catalog.array_agg(t::oid) FROM pg_catalog.jsonb_array_elements_text($2::text::jsonb) t))`,
+    [id, JSON.stringify(lockTables)],
+  );
+  if (holders.length === 0) return 'Whoever held a lock on the tables is gone by now.';
+  const named = holders.slice(0, 3).map(({ pid, application, state, seconds }) => {
+    const since = seconds === null ? '' : `, its transaction is ${seconds} s old`;
+    return `'${application || 'a client without a name'}' (process ${pid}${state ? `, ${state}` : ''}${since})`;
+  });
+  return `Locks on the tables are held by ${named.join(', ')}. Let that transaction end, or end it.`;
+}
