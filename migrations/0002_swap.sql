@@ -241,6 +241,13 @@ BEGIN
   IF v_count > 0 THEN
     RAISE EXCEPTION '% keys are in quarantine, first %', v_count, v_key USING ERRCODE = 'CF003';
   END IF;
+  -- Nothing else says that every row is there: a hint exists only for what was written since capture was armed.
+  IF p_direction = 'reverse' AND NOT EXISTS (SELECT FROM crossfade.backfill b WHERE b.cutover = p_id AND b.state = 'done') THEN
+    RAISE EXCEPTION 'the backfill is not done' USING ERRCODE = 'CF003';
+  END IF;
+  IF p_direction = 'reverse' AND NOT EXISTS (SELECT FROM crossfade.backfill b WHERE b.cutover = p_id AND b.state = 'done') THEN
+    RAISE EXCEPTION 'the copy of existing rows is not complete' USING ERRCODE = 'CF003';
+  END IF;
   -- Before the lock: to fail early, and so that the same calls are quick under it.
   IF crossfade.catalog_fingerprint(v.primary_oid, v.shadow_oid) IS DISTINCT FROM p_fingerprint THEN
     RAISE EXCEPTION 'the tables were changed after the plan was made' USING ERRCODE = 'CF002';

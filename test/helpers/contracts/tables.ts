@@ -394,7 +394,7 @@ export function tablesContract(name: string, open: () => Promise<TablesHarness>)
           armed: 'none',
           outboxRows: 0,
           quarantined: 0,
-          mirror: { epoch: 2 },
+          mirror: { epoch: 3 },
         });
         await it_.write(6, 'f');
         expect(await it_.authoritative()).toEqual({ 1: 'a', 2: 'b', 3: 'c', 5: 'e', 6: 'f' });

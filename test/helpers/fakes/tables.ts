@@ -149,7 +149,7 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
         authoritative: it.authoritative,
         known: true,
         cleaned: true,
-        mirror: it.mirror,
+        mirror: { ...it.mirror, epoch: epoch + 1 },
       });
       return { kind: 'cleaned' };
     },

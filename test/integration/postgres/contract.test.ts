@@ -1,0 +1,55 @@
+/** The data plane on Postgres keeps the same contract as the one in memory. */
+
+import { tablesContract } from '../../helpers/contracts/tables.ts';
+import { ownDatabase } from '../../helpers/postgres.ts';
+import { testPlane } from '../../helpers/postgres-tables.ts';
+
+tablesContract('on Postgres', async () => {
+  const db = await ownDatabase();
+  const plane = testPlane(db);
+  await db.sql.unsafe(
+    'CREATE TABLE subject (id integer PRIMARY KEY, v text); CREATE TABLE subject_v2 (id bigint PRIMARY KEY, v text)',
+  );
+  /** The table behind the mirror row, whatever it is called now. */
+  const table = async (which: 'authoritative' | 'follower'): Promise<string> => {
+    const [row] =
+      await db.sql.unsafe(`SELECT primary_oid::regclass::text AS primary, shadow_oid::regclass::text AS shadow, direction, stage
+      FROM crossfade.cutover WHERE id = 'subject'`);
+    if (!row) return which === 'authoritative' ? 'subject' : 'subject_v2';
+    const promoted = row.direction === 'reverse' || row.stage === 'cleaned';
+    if (promoted && which === 'authoritative') return 'subject';
+    return which === 'authoritative' ? row.primary : promoted ? row.primary : row.shadow;
+  };
+  const set = async (name: string, key: number, value: string | null) => {
+    if (value === null) await db.sql.unsafe(`DELETE FROM ${name} WHERE id = ${key}`);
+    else
+      await db.sql.unsafe(
+        `INSERT INTO ${name} VALUES (${key}, '${value}') ON CONFLICT (id) DO UPDATE SET v = excluded.v`,
+      );
+  };
+  const rows = async (name: string) => {
+    const found = await db.sql.unsafe(`SELECT id::int AS id, v FROM ${name} ORDER BY id`);
+    return Object.fromEntries(found.map((row) => [row.id, row.v as string]));
+  };
+  return {
+    plane,
+    cutover: { id: 'subject', validation: 'strict', table: { primary: 'public.subject', shadow: 'public.subject_v2' } },
+    // The application knows one name, always.
+    write: (key, value) => set('subject', key, value),
+    tamper: async (key, value) => set(await table('follower'), key, value),
+    block: async (key, blocked) => {
+      const name = await table('follower');
+      await db.sql.unsafe(
+        blocked
+          ? `ALTER TABLE ${name} ADD CONSTRAINT blocked_${key} CHECK (id <> ${key}) NOT VALID`
+          : `ALTER TABLE ${name} DROP CONSTRAINT blocked_${key}`,
+      );
+    },
+    authoritative: async () => rows(await table('authoritative')),
+    follower: async () => rows(await table('follower')),
+    close: async () => {
+      await plane.close();
+      await db.drop();
+    },
+  };
+});
