@@ -3,6 +3,7 @@
 import * as z from 'zod';
 import { CUTOVER_ID, type CutoverDeclaration } from '../core/cutover.ts';
 import { CrossfadeError } from '../core/errors.ts';
+import { MAX_BUCKET, MIN_BUCKET } from '../core/histogram.ts';
 import { didYouMean } from '../core/nearest.ts';
 import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName } from '../core/plan.ts';
 import { parse } from './problems.ts';
@@ -105,6 +106,11 @@ export function readIfMatch(value: string | undefined): number {
 }
 
 const count = z.number().int().min(0).max(1e9);
+/** An index as the SDK writes it, and one that some latency can have. */
+const bucket = z
+  .string()
+  .regex(/^(0|-?[1-9]\d{0,3})$/)
+  .refine((index) => Number(index) >= MIN_BUCKET && Number(index) <= MAX_BUCKET, 'it is no bucket of 1 µs … 1 h');
 const window = z.strictObject({
   cutover: z.string().max(64),
   operation: z.string().regex(/^[a-z][a-z0-9_.-]{0,39}$/),
@@ -113,7 +119,7 @@ const window = z.strictObject({
   count,
   errors: count,
   keyless: count,
-  latency: z.record(z.string().regex(/^-?\d{1,4}$/), count),
+  latency: z.record(bucket, count),
   checks: count,
   mismatches: count,
 });

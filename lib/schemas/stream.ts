@@ -1,12 +1,15 @@
 /**
  * Records of the DynamoDB Stream as wake-ups. Only INSERT and MODIFY with a new image count; removals, by TTL or by
- * hand, are none of ours. A record without a sequence number cannot be reported as failed, so the whole batch must
- * come again.
+ * hand, are none of ours, and anything else names no cutover. A record without a sequence number cannot be reported as
+ * failed, so the whole batch must come again.
  */
 
 import { CUTOVER_ID } from '../core/cutover.ts';
 import { CrossfadeError } from '../core/errors.ts';
 import type { WakeUp } from '../ports.ts';
+
+/** The second is what DynamoDB Local calls a removal by TTL. */
+const REMOVALS = new Set(['REMOVE', 'UNKNOWN_TO_SDK_VERSION']);
 
 /** @throws CrossfadeError `invalid_event` for anything that is not a batch of stream records */
 export function parseWakeUps(event: unknown): WakeUp[] {
@@ -25,9 +28,9 @@ export function parseWakeUps(event: unknown): WakeUp[] {
         'A stream record has no sequence number: the whole batch has to come again.',
       );
     }
+    if (REMOVALS.has(record.eventName)) return [];
     const counts = record.eventName === 'INSERT' || record.eventName === 'MODIFY';
-    if (!counts) return [];
-    const id: unknown = record.dynamodb.NewImage?.id?.S;
+    const id: unknown = counts ? record.dynamodb.NewImage?.id?.S : undefined;
     return [{ sequenceNumber, cutover: typeof id === 'string' && CUTOVER_ID.test(id) ? id : null }];
   });
 }

@@ -1,0 +1,215 @@
+/** Stream records as wake-ups, and what is done with a batch of them. */
+
+import { describe, expect, it } from 'vitest';
+import { initialState } from '../../lib/core/cutover.ts';
+import { record as recordEvents } from '../../lib/core/stage.ts';
+import { serveWakeUps } from '../../lib/flows/serve-wake-ups.ts';
+import type { ConvergeResult, WakeUp } from '../../lib/ports.ts';
+import { parseWakeUps } from '../../lib/schemas/stream.ts';
+import { inMemoryState } from '../helpers/fakes/state.ts';
+import { inMemoryWindows } from '../helpers/fakes/windows.ts';
+import { codeOf, declarationOf, NOW, PLAN } from '../property/samples.ts';
+
+/** A record as DynamoDB Streams delivers it. */
+const streamRecord = (seq: string, id: string | null, over: object = {}) => ({
+  eventID: seq,
+  eventSource: 'aws:dynamodb',
+  eventName: 'MODIFY',
+  dynamodb: {
+    SequenceNumber: seq,
+    Keys: { id: { S: id ?? '?' } },
+    ...(id === null ? {} : { NewImage: { id: { S: id }, wake_ups: { N: '3' } } }),
+  },
+  ...over,
+});
+const parsed = (...records: unknown[]) => parseWakeUps({ Records: records });
+
+describe('records', () => {
+  it('that were inserted or modified name a cutover', () => {
+    expect(parsed(streamRecord('1', 'customer'), streamRecord('2', 'invoice', { eventName: 'INSERT' }))).toEqual([
+      { sequenceNumber: '1', cutover: 'customer' },
+      { sequenceNumber: '2', cutover: 'invoice' },
+    ]);
+  });
+
+  it('I37: that were removed, by hand, by TTL or as DynamoDB Local says it, are none of ours', () => {
+    const ttl = { principalId: 'dynamodb.amazonaws.com', type: 'Service' };
+    expect(
+      parsed(
+        streamRecord('1', 'customer', { eventName: 'REMOVE' }),
+        streamRecord('2', 'customer', { eventName: 'REMOVE', userIdentity: ttl }),
+        streamRecord('3', null, { eventName: 'UNKNOWN_TO_SDK_VERSION' }),
+      ),
+    ).toEqual([]);
+  });
+
+  it('row 32: that name nothing usable are kept to be counted', () => {
+    const odd = [
+      streamRecord('1', null),
+      streamRecord('2', '../x'),
+      streamRecord('3', ''),
+      streamRecord('4', 'customer', { eventName: 'TRUNCATE' }),
+      streamRecord('5', 'customer', { eventName: undefined }),
+      { ...streamRecord('6', null), dynamodb: { SequenceNumber: '6', NewImage: { id: { N: '5' } } } },
+      { ...streamRecord('7', null), dynamodb: { SequenceNumber: '7', NewImage: null } },
+    ];
+    expect(parsed(...odd).map((wakeUp) => wakeUp.cutover)).toEqual(odd.map(() => null));
+  });
+
+  it('row 33: without a sequence number fail the whole batch', () => {
+    const good = streamRecord('1', 'customer');
+    for (const dynamodb of [undefined, {}, { SequenceNumber: '' }, { SequenceNumber: 5 }]) {
+      expect(codeOf(() => parsed(good, { ...good, dynamodb }))).toBe('invalid_event');
+      expect(codeOf(() => parsed({ ...good, eventName: 'REMOVE', dynamodb }))).toBe('invalid_event');
+    }
+  });
+
+  it.each([
+    ['HTTP', { requestContext: { http: { method: 'POST' } }, body: '{}' }],
+    ['a schedule', { source: 'aws.events', time: '2026-01-15T12:00:00Z' }],
+    ['a queue', { Records: [{ eventSource: 'aws:sqs', body: '{}' }] }],
+    ['nothing', null],
+    ['a list of nothing', { Records: [null] }],
+    ['text', 'records'],
+  ])('row 35: an event of %s is refused', (_name, event) => {
+    expect(codeOf(() => parseWakeUps(event))).toBe('invalid_event');
+  });
+
+  it('an empty batch is done', () => expect(parsed()).toEqual([]));
+});
+
+// ------------------------------------------------------------------------------------------------------- serving
+
+const DONE: ConvergeResult = {
+  kind: 'converged',
+  claimed: 0,
+  written: 0,
+  deleted: 0,
+  checked: 0,
+  mismatched: 0,
+  postponed: 0,
+  quarantined: 0,
+  remaining: 0,
+};
+const IDS = ['customer', 'invoice', 'track'];
+const DECLARATIONS = [
+  ...IDS.map((id) => declarationOf('table', { id })),
+  declarationOf('component', { id: 'planner' }),
+];
+
+/** Ports in memory; each call of converge is noted and answered by `answer`, which may throw or move the clock. */
+async function bench(answer: (id: string, clock: { ms: number }) => ConvergeResult) {
+  const clock = { ms: 0, now: () => NOW, monotonicMs: () => clock.ms, sleep: async () => {} };
+  const state = inMemoryState({ clock });
+  const windows = inMemoryWindows({ clock });
+  const touched: string[] = [];
+  const logged: string[] = [];
+  for (const id of IDS) {
+    const before = initialState(declarationOf('table', { id }));
+    const { state: after, entries } = recordEvents(before, [{ type: 'started', plan: PLAN }], {
+      nowMs: NOW,
+      actor: 'ada',
+    });
+    await state.writeCutover({ before, after, entries });
+  }
+  const ports = {
+    clock,
+    state,
+    windows,
+    ids: { next: () => `id-${logged.length}-${touched.length}` },
+    log: { event: (name: string) => void logged.push(name), failure: (name: string) => void logged.push(name) },
+    tables: {
+      converge: async (id: string) => {
+        touched.push(id);
+        return answer(id, clock);
+      },
+    },
+  } as unknown as Parameters<typeof serveWakeUps>[0];
+  const serve = (wakeUps: readonly WakeUp[], deadlineMs = 60_000) =>
+    serveWakeUps(ports, DECLARATIONS, wakeUps, deadlineMs);
+  return { serve, touched, logged, windows };
+}
+
+const wakeUps = (...cutovers: (string | null)[]): WakeUp[] =>
+  cutovers.map((cutover, i) => ({ sequenceNumber: String(i + 1), cutover }));
+
+describe('I34 a batch', () => {
+  it('that is served reports nothing', async () => {
+    const { serve, touched } = await bench(() => DONE);
+    expect(await serve(wakeUps('customer', 'invoice', 'track'))).toEqual({
+      served: 3,
+      malformed: 0,
+      firstFailure: null,
+    });
+    expect(touched).toEqual(IDS);
+  });
+
+  it('stops at the first record that fails, reports exactly that one, and touches nothing after it', async () => {
+    for (const [at, failing] of IDS.entries()) {
+      const { serve, touched } = await bench((id) => {
+        if (id === failing) throw new Error('connection closed');
+        return DONE;
+      });
+      const batch = await serve(wakeUps(...IDS));
+      expect(batch).toEqual({ served: at, malformed: 0, firstFailure: String(at + 1) });
+      expect(touched).toEqual(IDS.slice(0, at + 1));
+    }
+  });
+
+  it('stops when the time is nearly up, before the record that would not fit', async () => {
+    const { serve, touched } = await bench((_id, clock) => {
+      clock.ms += 9_500;
+      return DONE;
+    });
+    expect(await serve(wakeUps(...IDS), 10_000)).toMatchObject({ served: 1, firstFailure: '2' });
+    expect(touched).toEqual(['customer']);
+  });
+
+  it('serves a cutover once, however often it was woken', async () => {
+    const { serve, touched } = await bench(() => DONE);
+    expect(await serve(wakeUps('customer', 'customer', 'invoice', 'customer'))).toMatchObject({
+      served: 4,
+      firstFailure: null,
+    });
+    expect(touched).toEqual(['customer', 'invoice']);
+  });
+
+  it('counts what is malformed, foreign or no table, and goes on', async () => {
+    const { serve, touched, logged } = await bench(() => DONE);
+    expect(await serve(wakeUps(null, 'stranger', 'planner', 'customer'))).toEqual({
+      served: 1,
+      malformed: 3,
+      firstFailure: null,
+    });
+    expect(touched).toEqual(['customer']);
+    expect(logged).toEqual(['wakeup_malformed', 'wakeup_malformed', 'wakeup_malformed']);
+  });
+
+  it('calls again while hints remain, and keeps what was compared for the gates', async () => {
+    let left = 3;
+    const { serve, touched, windows } = await bench(() => {
+      left -= 1;
+      return { ...DONE, claimed: 500, written: 500, checked: 500, mismatched: 1, remaining: left };
+    });
+    await serve(wakeUps('customer'));
+    expect(touched).toEqual(['customer', 'customer', 'customer']);
+    expect(windows.additions('customer').map(({ window }) => [window.side, window.checks, window.mismatches])).toEqual([
+      ['shadow', 1_500, 3],
+    ]);
+  });
+
+  it('of an old epoch changes nothing and is done: somebody newer is at work', async () => {
+    const { serve, logged } = await bench(() => ({ kind: 'stale', have: 5, got: 1 }));
+    expect(await serve(wakeUps('customer'))).toMatchObject({ served: 1, firstFailure: null });
+    expect(logged).toEqual(['converge_stale']);
+  });
+
+  it('negative control: a loop that goes on after a failure would touch what comes after it', async () => {
+    const { touched, serve } = await bench((id) => {
+      if (id === 'customer') throw new Error('no');
+      return DONE;
+    });
+    for (const one of wakeUps(...IDS)) await serve([one]);
+    expect(touched).toEqual(IDS);
+  });
+});
