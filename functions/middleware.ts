@@ -81,15 +81,32 @@ export function httpHandler<C extends Served>(compose: () => C, routes: readonly
       },
     })
     .handler(
-      httpRouter(
-        routes.map((route) => ({
+      httpRouter({
+        routes: routes.map((route) => ({
           method: route.method,
           path: route.path,
           handler: (event: APIGatewayProxyEventV2, context: Context) => serve(ready(), route, event, context),
         })),
-      ),
+        notFoundResponse: ({ method, path }) => {
+          throw noRoute(routes, method, path);
+        },
+      }),
     );
 }
+
+/** A path that is served with other methods is not unknown. */
+function noRoute(routes: readonly Pick<Route, 'method' | 'path'>[], method: string, path: string): CrossfadeError {
+  const served = routes.filter((route) => patternOf(route.path).test(path)).map((route) => route.method);
+  return served.length > 0
+    ? new CrossfadeError(
+        'method_not_allowed',
+        `This route answers ${[...new Set(served)].join(', ')}, not ${method.slice(0, 20)}.`,
+      )
+    : new CrossfadeError('not_found', 'There is no such route. The routes are listed in the README under "HTTP API".');
+}
+
+const patternOf = (path: string) =>
+  new RegExp(`^${path.replace('/{proxy+}', '/?.*').replaceAll(/\{[^/]+\}/g, '[^/]+')}/?$`);
 
 async function serve<C extends Served>(
   composition: C,
@@ -131,21 +148,15 @@ function respond(reply: Reply): APIGatewayProxyStructuredResultV2 {
   };
 }
 
-function status(error: unknown): number {
-  if (isCrossfadeError(error)) return ERROR_CODES[error.code].status;
-  const routerStatus = (error as { statusCode?: unknown } | null)?.statusCode;
-  return typeof routerStatus === 'number' ? routerStatus : 500;
-}
+const status = (error: unknown): number => (isCrossfadeError(error) ? ERROR_CODES[error.code].status : 500);
 
 /** Only the product's own messages leave the house; anything else is an internal error without a text of its own. */
 function problem(error: unknown): APIGatewayProxyStructuredResultV2 {
   const known = isCrossfadeError(error) ? error : null;
-  const code = known?.code ?? (status(error) === 404 ? 'not_found' : 'internal');
+  const code = known?.code ?? 'internal';
   const detail =
     known?.message ??
-    (code === 'not_found'
-      ? 'There is no such route. The routes are listed in the README under "HTTP API".'
-      : 'An error inside Crossfade. Nothing was changed that its answer does not say; the log of the function has the cause.');
+    'An error inside Crossfade. Nothing was changed that its answer does not say; the log of the function has the cause.';
   return {
     statusCode: ERROR_CODES[code].status,
     headers: { ...SECURITY_HEADERS, 'content-type': 'application/problem+json' },
