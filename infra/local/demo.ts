@@ -92,7 +92,7 @@ function startApplication(options: DemoOptions, stack: Stack): Promise<DemoApp> 
   return startDemoApp(
     options.root,
     {
-      databaseUrl: settings.databaseUrl,
+      databaseUrl: stack.database.applicationUrl ?? settings.databaseUrl,
       prepare: true,
       apiUrl: settings.apiUrl,
       token: stack.token(),
@@ -121,10 +121,9 @@ async function crossOver(demo: Demo, options: DemoOptions): Promise<number> {
 
   await prove(demo, 'before promotion: transformed primary and shadow', PROVE_BEFORE);
   await demo.api.command(ID, 'complete', { confirm: ID });
-  const completed = await follow(
-    demo,
-    (report) => report.stageKind === 'completed' || report.stageKind === 'rolled_back',
-  );
+  const settled = (report: CutoverReport) => report.pending === null || report.stageKind === 'rolled_back';
+  const completed = await follow(demo, settled);
+  if (completed.stageKind === 'full') throw new Error(`The promotion was given up: ${await lastWhy(demo)}`);
   if (completed.stageKind === 'rolled_back') return rolledBack(demo, completed);
   await collectHistory(demo);
   await proveQuiet(demo, [
@@ -230,18 +229,30 @@ async function prove(demo: Demo, what: string, statement: string, quiet = false)
   demo.report.proofs.push({ what, differences: row!.differences, rows: row!.rows });
 }
 
+/** What the audit log says last of why something was not done. */
+async function lastWhy(demo: Demo): Promise<string> {
+  const { entries } = await readHistory(demo);
+  return entries.find(({ event }) => event.why)?.event.why ?? 'the audit log does not say why';
+}
+
 async function collectHistory(demo: Demo): Promise<void> {
-  const response = await fetch(`${demo.stack.settings.apiUrl}/v1/cutovers/${ID}/history?limit=50`, {
-    headers: { authorization: `Bearer ${demo.stack.token()}` },
-  });
-  const { entries, chain } = (await response.json()) as {
-    entries: { event: { type: string; lockHeldMs?: number } }[];
-    chain: { intact: boolean };
-  };
+  const { entries, chain } = await readHistory(demo);
   demo.report.auditIntact = chain.intact;
   for (const { event } of entries) {
     if (event.lockHeldMs !== undefined) demo.report.lockHeldMs = Math.max(demo.report.lockHeldMs, event.lockHeldMs);
   }
+}
+
+type ShownHistory = {
+  entries: { event: { type: string; lockHeldMs?: number; why?: string } }[];
+  chain: { intact: boolean };
+};
+
+async function readHistory(demo: Demo): Promise<ShownHistory> {
+  const response = await fetch(`${demo.stack.settings.apiUrl}/v1/cutovers/${ID}/history?limit=50`, {
+    headers: { authorization: `Bearer ${demo.stack.token()}` },
+  });
+  return (await response.json()) as ShownHistory;
 }
 
 function finish(demo: Demo): void {

@@ -31,7 +31,13 @@ export type StackOptions = {
   say: (line: string) => void;
 };
 
-export type LocalDatabase = { runtimeUrl: string; ownerUrl: string; stop(): Promise<void> };
+export type LocalDatabase = {
+  runtimeUrl: string;
+  ownerUrl: string;
+  /** Of an application that came with the database. */
+  applicationUrl?: string;
+  stop(): Promise<void>;
+};
 
 export type Stack = {
   settings: LocalSettings;
@@ -41,6 +47,7 @@ export type Stack = {
   token(): string;
   now(): number;
   logFile: string;
+  database: LocalDatabase;
   stop(): Promise<void>;
 };
 
@@ -114,7 +121,7 @@ async function boot(
   await started('Page and API', startPage(ports.front, settings.apiUrl, token));
   const metronome = startMetronome(functions, 60_000 / options.speed);
   await started('Schedules', Promise.resolve(metronome));
-  return { settings, functions, metronome, token, now, logFile };
+  return { settings, functions, metronome, token, now, logFile, database };
 }
 
 async function startPage(port: number, target: string, token: () => string) {
