@@ -139,7 +139,7 @@ BEGIN RETURN (
         SELECT 'security label', l.provider, l.label FROM pg_seclabel l WHERE l.classoid = 'pg_class'::regclass AND l.objoid = t.oid
         UNION ALL
         -- All that pg_depend knows beyond the above: functions, columns and domains of the row type, policies of other tables.
-        SELECT CASE d.classid WHEN 'pg_proc'::regclass THEN 'function' ELSE substr(d.classid::regclass::text, 4) END,
+        SELECT CASE d.classid WHEN 'pg_proc'::regclass THEN 'function' WHEN 'pg_class'::regclass THEN 'column' ELSE substr(d.classid::regclass::text, 4) END,
           pg_describe_object(d.classid, d.objid, d.objsubid), ''
         FROM pg_depend d
         WHERE ((d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid)

@@ -19,7 +19,8 @@ import {
   grantsMissing,
   type OwnerBefore,
   ownerBack,
-  revokeStatements,
+  recordGrants,
+  revokeStatement,
   takenBack,
 } from './promotion/privileges.ts';
 import {
@@ -126,7 +127,7 @@ export function planPromotion({
     record: {
       renames: names.renames,
       alias: names.alias,
-      granted: [...missing.map((grant): Granted => ({ on: 'TABLE', ...promoted, grant })), ...sequences.granted],
+      granted: [...recordGrants('TABLE', promoted, missing, shadow.grants), ...sequences.granted],
       comments,
       moved: sequences.moved,
       owner: shadow.owner === primary.owner ? null : { name: shadow.owner, grants: shadow.grants },
@@ -162,7 +163,7 @@ export function planRevert({ dependents, declaration, mapping }: SwapRequest, re
   const statements = [
     ...keys.drop,
     `DROP VIEW IF EXISTS ${quoteTable(alias)}`,
-    ...granted.flatMap((entry) => revokeStatements(entry.on, entry, [entry.grant])),
+    ...granted.map(revokeStatement),
     ...record.comments.map(({ column }) => commentStatement(shadow, column, null)),
     ...back.map((rename) => renameStatement(rename, constraintTable(rename, dependents))),
     ...sequences.statements,

@@ -4,7 +4,8 @@ import { quoteName, quoteTable, quoteText } from '../table-shape.ts';
 import type { Grant, TableDependents } from './dependents.ts';
 import { type PromotionItem, qualified } from './refusals.ts';
 
-export type Granted = { on: 'TABLE' | 'SEQUENCE'; schema: string; name: string; grant: Grant };
+/** `had`: the privilege itself was there before, and only the right to pass it on was given. */
+export type Granted = { on: 'TABLE' | 'SEQUENCE'; schema: string; name: string; grant: Grant; had: boolean };
 
 /** Owner and privileges of the shadow before, when the owner had to change. */
 export type OwnerBefore = { name: string; grants: readonly Grant[] };
@@ -27,10 +28,20 @@ export function grantStatements(on: Granted['on'], object: ObjectName, grants: r
   );
 }
 
-export function revokeStatements(on: Granted['on'], object: ObjectName, grants: readonly Grant[]): string[] {
-  return byGrantee(grants).map(
-    ({ grantee, privileges }) => `REVOKE ${privileges.join(', ')} ON ${on} ${quoteTable(object)} FROM ${grantee}`,
-  );
+/** What a swap gives, for the way back. */
+export function recordGrants(
+  on: Granted['on'],
+  { schema, name }: ObjectName,
+  given: readonly Grant[],
+  before: readonly Grant[],
+): Granted[] {
+  return given.map((grant) => ({ on, schema, name, grant, had: before.some((other) => sameGrant(other, grant)) }));
+}
+
+/** CASCADE: what was passed on since goes, too. */
+export function revokeStatement({ on, schema, name, grant, had }: Granted): string {
+  const what = had ? `GRANT OPTION FOR ${grant.privilege}` : grant.privilege;
+  return `REVOKE ${what} ON ${on} ${quoteTable({ schema, name })} FROM ${grant.grantee} CASCADE`;
 }
 
 function byGrantee(grants: readonly Grant[]) {

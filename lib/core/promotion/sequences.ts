@@ -5,7 +5,7 @@
 
 import { quoteName, quoteTable, quoteText } from '../table-shape.ts';
 import type { DependentSequence, Grant, TableDependents } from './dependents.ts';
-import { type Granted, grantStatements, grantsMissing } from './privileges.ts';
+import { type Granted, grantStatements, grantsMissing, recordGrants } from './privileges.ts';
 import { type PromotionItem, qualified } from './refusals.ts';
 
 export type MovedSequence = { schema: string; name: string };
@@ -87,7 +87,7 @@ function advance(
   if (own.source === 'default' && !moved) {
     const missing = grantsMissing(wantedGrants(from, sequence, own), own.grants);
     plan.statements.push(...grantStatements('SEQUENCE', target, missing));
-    plan.granted.push(...missing.map((grant) => ({ on: 'SEQUENCE' as const, ...target, grant })));
+    plan.granted.push(...recordGrants('SEQUENCE', target, missing, own.grants));
   }
   const text = `goes on after the last number of ${qualified(sequence)}`;
   plan.items.push({ action: 'carry', kind: 'sequence', object: `${qualified(to)}.${own.column}`, text });
