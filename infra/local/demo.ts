@@ -9,7 +9,7 @@ import type { CutoverReport } from '../../lib/flows/report.ts';
 import type { Fault } from '../examples/chinook/app-protocol.ts';
 import { customerCutover } from '../examples/chinook/cutover.ts';
 import {
-  INJECT_DIVERGENCE,
+  CORRUPT_A_TENTH,
   PROVE_BEFORE,
   PROVE_PROMOTED,
   PROVE_REVERSE,
@@ -56,7 +56,6 @@ export async function runDemo(options: DemoOptions, untilStopped: Promise<void>)
   let app: DemoApp | null = null;
   const sql = postgres(stack.settings.ownerDatabaseUrl, { max: 1, fetch_types: false, onnotice: () => {} });
   try {
-    if (options.fault === 'divergence') await sql.unsafe(INJECT_DIVERGENCE);
     app = await startApplication(options, stack);
     const api = localApi(stack.settings.apiUrl, stack.token);
     const demo: Demo = { stack, app, api, display, sql, report: emptyReport(options) };
@@ -141,6 +140,7 @@ async function crossOver(demo: Demo, options: DemoOptions): Promise<number> {
 async function follow(demo: Demo, reached: (report: CutoverReport) => boolean): Promise<CutoverReport> {
   const deadline = Date.now() + WITHIN_MS;
   for (;;) {
+    if (demo.report.fault === 'divergence') await demo.sql.unsafe(CORRUPT_A_TENTH);
     const report = await demo.api.report(ID);
     watch(demo, report);
     demo.display.show(report, applicationLines(demo));

@@ -1,0 +1,75 @@
+/** `npm start -- --exit` as a user runs it: the real command over the real bundles, in a process of its own. */
+
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import { resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+
+/** Six free ports in a row, far from those of a person's own `npm start`. */
+async function freeBase(): Promise<number> {
+  for (let base = 20_000 + (process.pid % 200) * 50; ; base += 6) {
+    const free = await Promise.all([0, 1, 2, 3, 4, 5].map((offset) => isFree(base + offset)));
+    if (free.every(Boolean)) return base;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((answer) => {
+    const probe = createServer();
+    probe.once('error', () => answer(false));
+    probe.listen({ port, exclusive: true }, () => probe.close(() => answer(true)));
+  });
+}
+
+async function start(...words: string[]): Promise<{ code: number | null; output: string }> {
+  const port = String(await freeBase());
+  const child = spawn(process.execPath, ['infra/bootstrap.mjs', 'start', '--exit', '--port', port, ...words], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk));
+  const code = await new Promise<number | null>((answer) => child.once('exit', answer));
+  return { code, output };
+}
+
+describe('npm start -- --exit', () => {
+  it('takes the table to promotion and back, and loses nothing', async () => {
+    const { code, output } = await start();
+    expect(output).toContain('Nothing was lost.');
+    expect(code, output).toBe(0);
+    expect(output).toMatch(/dual_write → test_1 → test_10 → half_50 → full_100 → completed → rolled_back/);
+    expect(output).toMatch(/divergences +0\n/);
+    expect(output.match(/\n {2}0 differences /g)).toHaveLength(4);
+    expect(output).toMatch(/ writes, 0 failed/);
+    expect(output).toMatch(/audit chain +intact/);
+    const heldMs = Number(/longest lock held +([\d.]+) ms/.exec(output)?.[1]);
+    expect(heldMs).toBeGreaterThan(0);
+  });
+
+  it.each([
+    ['errors', /cause +The shadow fails [\d.]+ % of its operations/],
+    ['crash', /cause +The shadow fails [\d.]+ % of its operations/],
+    ['latency', /cause +[\d.]+ % of the shadow's operations take longer than/],
+    ['divergence', /cause +\d+ of \d+ rows differ from the primary/],
+  ])('rolls back by itself with the fault %s, and says why', async (fault, cause) => {
+    const { code, output } = await start('--fault', fault, '--plan', 'canary');
+    expect(output).toMatch(cause);
+    expect(code, output).toBe(4);
+    expect(output).toContain('Nothing was lost.');
+    expect(output).toMatch(/ writes, 0 failed/);
+  });
+
+  it.each([
+    [['--plan', 'nonsense'], /nonsense/],
+    [['--speed', 'fast'], /--speed/],
+    [['--fault', 'fire'], /fire/],
+    [['--unknown'], /--unknown/],
+  ])('answers %j with what is wrong and exit code 2', async (words, what) => {
+    const { code, output } = await start(...words);
+    expect(output).toMatch(what);
+    expect(code).toBe(2);
+  });
+});
