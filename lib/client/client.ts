@@ -61,19 +61,24 @@ export function createClient(options: ClientOptions): Client {
   });
 
   const client: Client = {
-    route(cutover, request = {}) {
+    route(cutover, request) {
       void flags.refreshIfStale();
       const current = flags.current();
       if (!current) return { side: 'primary', reason: 'no_flags', stage: null, version: 0, ageMs: null };
-      const flag = current.document.cutovers[cutover];
-      const override = environment[`CROSSFADE_${cutover.toUpperCase()}`];
-      const open = breaker.isOpen(cutover, performance.now());
-      const { side, reason } = route(flag, current.document.system, request, override, open);
-      return { side, reason, stage: flag?.stage ?? null, version: flag?.version ?? 0, ageMs: current.ageMs };
+      try {
+        const flag = current.document.cutovers[cutover];
+        const override = environment[`CROSSFADE_${cutover.toUpperCase()}`];
+        const open = breaker.isOpen(cutover, performance.now());
+        const { side, reason } = route(flag, current.document.system, request ?? {}, override, open);
+        return { side, reason, stage: flag?.stage ?? null, version: flag?.version ?? 0, ageMs: current.ageMs };
+      } catch {
+        // A name or request of another type, which only callers without types can send.
+        return { side: 'primary', reason: 'unknown_cutover', stage: null, version: 0, ageMs: current.ageMs };
+      }
     },
     shouldRouteToShadow: (cutover, operation, key) => client.route(cutover, { operation, key }).side === 'shadow',
     record(outcome) {
-      if (outcome.side === 'shadow') breaker.record(outcome.cutover, outcome.success, performance.now());
+      if (outcome?.side === 'shadow') breaker.record(outcome.cutover, outcome.success, performance.now());
       recorder.record(outcome);
     },
     refresh: () => flags.refreshIfStale(),

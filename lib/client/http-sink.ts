@@ -14,7 +14,6 @@ export function httpSink(options: { url: string; token: () => string | Promise<s
     });
     // The body must be read, or the connection is not used again.
     await response.arrayBuffer();
-    if (response.status >= 500 || response.status === 429)
-      throw new Error(`the outcomes were answered with ${response.status}`);
+    if (!response.ok) throw new Error(`the outcomes were answered with ${response.status}`);
   };
 }

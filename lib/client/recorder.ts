@@ -3,7 +3,7 @@
  * memory; sending never blocks the caller, and what cannot be sent is kept for one more try, then dropped and counted.
  */
 
-import type { Side } from '../core/cutover.ts';
+import { CUTOVER_ID, type Side } from '../core/cutover.ts';
 import { emptyWindow, type MinuteWindow } from '../core/evidence.ts';
 import { bucketIndex } from '../core/histogram.ts';
 
@@ -45,6 +45,10 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 const MAX_OPERATIONS = 64;
 const MAX_ENTRIES = 1_000;
+/** JSON of a window without its histogram, of one bucket in it, and of a whole batch: upper bounds. */
+const WINDOW_CHARACTERS = 350;
+const BUCKET_CHARACTERS = 18;
+const MAX_BATCH_CHARACTERS = 60_000;
 const NAME = /^[a-z][a-z0-9_.-]{0,39}$/;
 
 export class Recorder {
@@ -53,7 +57,7 @@ export class Recorder {
   readonly #options: RecorderOptions;
   readonly #operations = new Set<string>();
   #entries = new Map<string, Entry>();
-  #unsent: OutcomeBatch | null = null;
+  #unsent: OutcomeBatch[] = [];
   #timer: ReturnType<typeof setTimeout> | null = null;
   #sending: Promise<void> | null = null;
 
@@ -62,11 +66,11 @@ export class Recorder {
   }
 
   record(outcome: Outcome): void {
-    const { cutover, side, latencyMs, success } = outcome;
-    if (!Number.isFinite(latencyMs) || latencyMs < 0) {
+    if (!usable(outcome)) {
       this.dropped += 1;
       return;
     }
+    const { cutover, side, latencyMs, success } = outcome;
     const minute = Math.floor(this.#options.now() / 60_000);
     const { window } = this.#entry(cutover, this.#operation(outcome.operation), minute, side);
     const bucket = bucketIndex(latencyMs);
@@ -89,30 +93,37 @@ export class Recorder {
   }
 
   async #send(): Promise<void> {
-    for (const batch of this.#takeBatches()) {
-      try {
-        await this.#options.sink(batch, AbortSignal.timeout(this.#options.deadlineMs ?? 2_000));
-      } catch {
-        // The same flush id again next time: if it did arrive, it is counted once.
-        if (this.#unsent) this.dropped += count(this.#unsent);
-        this.#unsent = batch;
-      }
+    const again = this.#unsent;
+    this.#unsent = [];
+    for (const batch of again) if (!(await this.#deliver(batch))) this.dropped += count(batch);
+    // The same flush id again next time: if it did arrive, it is counted once.
+    for (const batch of this.#takeBatches()) if (!(await this.#deliver(batch))) this.#unsent.push(batch);
+    if (this.#unsent.length > 0) this.#schedule();
+  }
+
+  async #deliver(batch: OutcomeBatch): Promise<boolean> {
+    try {
+      await this.#options.sink(batch, AbortSignal.timeout(this.#options.deadlineMs ?? 2_000));
+      return true;
+    } catch {
+      return false;
     }
   }
 
+  /** Everything recorded so far, in parts that the receiver takes: it refuses bodies above 64 KB. */
   #takeBatches(): OutcomeBatch[] {
-    const batches: OutcomeBatch[] = [];
-    if (this.#unsent) batches.push(this.#unsent);
-    this.#unsent = null;
-    if (this.#entries.size > 0) {
-      const windows = [...this.#entries.values()].map(({ cutover, operation, window }) => ({
-        cutover,
-        operation,
-        ...window,
-      }));
-      batches.push({ flushId: this.#options.nextId(), source: this.#options.source, windows });
-      this.#entries = new Map();
+    const batches: { flushId: string; source: string; windows: OutcomeBatch['windows'][number][] }[] = [];
+    let weight = MAX_BATCH_CHARACTERS;
+    for (const { cutover, operation, window } of this.#entries.values()) {
+      const own = WINDOW_CHARACTERS + BUCKET_CHARACTERS * Object.keys(window.latency).length;
+      if (weight + own > MAX_BATCH_CHARACTERS) {
+        batches.push({ flushId: this.#options.nextId(), source: this.#options.source, windows: [] });
+        weight = 0;
+      }
+      batches.at(-1)!.windows.push({ cutover, operation, ...window });
+      weight += own;
     }
+    this.#entries = new Map();
     return batches;
   }
 
@@ -146,6 +157,13 @@ export class Recorder {
     this.#timer = setTimeout(() => void this.flush(), this.#options.flushIntervalMs ?? 1_000);
     this.#timer.unref?.();
   }
+}
+
+/** One outcome that the receiver refuses would take its whole batch with it. */
+function usable(outcome: Outcome | null | undefined): outcome is Outcome {
+  if (!outcome || typeof outcome.cutover !== 'string' || !CUTOVER_ID.test(outcome.cutover)) return false;
+  const { side, latencyMs } = outcome;
+  return (side === 'primary' || side === 'shadow') && Number.isFinite(latencyMs) && latencyMs >= 0;
 }
 
 function count(batch: OutcomeBatch): number {

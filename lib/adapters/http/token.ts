@@ -39,6 +39,7 @@ export function verifyToken(token: string, jwks: Jwks, rules: TokenRules, nowMs:
   const claims = decode(parts[1]!);
   const algorithm = header.alg as keyof typeof ALGORITHMS;
   if (!Object.hasOwn(ALGORITHMS, algorithm)) throw refused('its algorithm is neither RS256 nor ES256');
+  if (header.crit !== undefined) throw refused('it demands an extension that is not known here');
   const key = jwks.keys.find((candidate) => candidate.kid === header.kid && candidate.kty === ALGORITHMS[algorithm]);
   if (!key || header.kid === undefined) throw refused('its key is unknown');
   const signed = Buffer.from(`${parts[0]}.${parts[1]}`);
