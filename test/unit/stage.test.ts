@@ -203,7 +203,7 @@ describe('a pending intent', () => {
     const state = stateIn('full_100', { pending: intent('promote') });
     const event: Event = { type: 'intent_abandoned', action: 'promote', why: 'locked' };
     const after = evolve(state, { event, atMs: NOW, actor: 'tick' });
-    expect(after).toEqual({ ...state, version: 8, pending: null });
+    expect(after).toEqual({ ...state, version: 8, changedAtMs: NOW, pending: null });
     expect(outcome(decide(after, COMMANDS.rollback, CONTEXT))).toBe('rolled_back');
   });
 });
