@@ -21,6 +21,7 @@ import {
   ownerBack,
   recordGrants,
   revokeStatement,
+  stillCommented,
   takenBack,
 } from './promotion/privileges.ts';
 import {
@@ -34,9 +35,6 @@ import {
 import { carrySequences, type MovedSequence } from './promotion/sequences.ts';
 import { quoteTable } from './table-shape.ts';
 import type { Mapping } from './transform.ts';
-
-export type { Dependents } from './promotion/dependents.ts';
-export type { PromotionItem } from './promotion/refusals.ts';
 
 /** What the way back has to know, stored with the cutover in the transaction of the swap. */
 export type PromotionRecord = {
@@ -164,7 +162,7 @@ export function planRevert({ dependents, declaration, mapping }: SwapRequest, re
     ...keys.drop,
     `DROP VIEW IF EXISTS ${quoteTable(alias)}`,
     ...granted.map(revokeStatement),
-    ...record.comments.map(({ column }) => commentStatement(shadow, column, null)),
+    ...record.comments.filter(stillCommented(shadow)).map(({ column }) => commentStatement(shadow, column, null)),
     ...back.map((rename) => renameStatement(rename, constraintTable(rename, dependents))),
     ...sequences.statements,
     ...ownerBack(record.owner, shadow, tableName(back, shadow)),
