@@ -54,7 +54,9 @@ BEGIN RETURN (
   SELECT jsonb_build_object(
     'oid', t.oid::bigint, 'schema', n.nspname, 'name', t.relname, 'relkind', t.relkind, 'persistence', t.relpersistence,
     'owner', quote_ident(pg_get_userbyid(t.relowner)), 'ours', pg_has_role(t.relowner, 'USAGE'),
-    'mayCreate', has_schema_privilege(n.oid, 'CREATE'),
+    -- A view and a table are only given to an owner who may create in the schema, unless a superuser does it.
+    'mayCreate', has_schema_privilege(n.oid, 'CREATE') AND (has_schema_privilege(t.relowner, n.oid, 'CREATE')
+      OR (SELECT u.rolsuper FROM pg_roles u WHERE u.rolname = current_user)),
     'rowSecurity', t.relrowsecurity OR t.relforcerowsecurity, 'replicaIdentity', t.relreplident,
     'options', coalesce(to_jsonb(t.reloptions), '[]'), 'comment', obj_description(t.oid, 'pg_class'),
     'grants', crossfade.grants(t.relacl, 'r', t.relowner),
@@ -214,7 +216,8 @@ END $$;
 --   advisory lock, epoch, fingerprint, drain ─┬─ LOCK TABLE … drain the rest, statements, mirror ─┬─ commit
 --   the application works                     └─ the application waits: a few milliseconds        ┘
 --
--- Errors: CF001 another epoch, CF002 the catalog is not what the plan was made from, CF003 not now.
+-- CF001 another epoch, CF002 the catalog is not what the plan was made from, CF003 not now, 55P03 no lock in time, 40P01: these
+-- are answers, {kind: postponed, sqlstate, why, holders}, and whatever had been done by then is undone.
 CREATE FUNCTION crossfade.swap(
   p_id text, p_from bigint, p_to bigint, p_direction text, p_stage text, p_version bigint,
   p_tables oid[], p_statements text[], p_fingerprint text, p_plan jsonb, p_most integer
@@ -231,62 +234,64 @@ DECLARE
   v_complete timestamptz;
   v_drained integer;
 BEGIN
-  PERFORM pg_advisory_xact_lock(crossfade.lock_key(p_id));
-  SELECT * INTO v FROM crossfade.cutover c WHERE c.id = p_id;
-  IF v.epoch = p_to AND v.direction = p_direction THEN RETURN jsonb_build_object('kind', 'already'); END IF;
-  IF v.epoch IS DISTINCT FROM p_from THEN
-    RAISE EXCEPTION 'the database is at epoch %, not at %', coalesce(v.epoch::text, 'none'), p_from USING ERRCODE = 'CF001';
-  END IF;
-  SELECT count(*), min(q.key) INTO v_count, v_key FROM crossfade.quarantine q WHERE q.cutover = p_id;
-  IF v_count > 0 THEN
-    RAISE EXCEPTION '% keys are in quarantine, first %', v_count, v_key USING ERRCODE = 'CF003';
-  END IF;
-  -- Nothing else says that every row is there: a hint exists only for what was written since capture was armed.
-  IF p_direction = 'reverse' AND NOT EXISTS (SELECT FROM crossfade.backfill b WHERE b.cutover = p_id AND b.state = 'done') THEN
-    RAISE EXCEPTION 'the backfill is not done' USING ERRCODE = 'CF003';
-  END IF;
-  IF p_direction = 'reverse' AND NOT EXISTS (SELECT FROM crossfade.backfill b WHERE b.cutover = p_id AND b.state = 'done') THEN
-    RAISE EXCEPTION 'the copy of existing rows is not complete' USING ERRCODE = 'CF003';
-  END IF;
-  -- Before the lock: to fail early, and so that the same calls are quick under it.
-  IF crossfade.catalog_fingerprint(v.primary_oid, v.shadow_oid) IS DISTINCT FROM p_fingerprint THEN
-    RAISE EXCEPTION 'the tables were changed after the plan was made' USING ERRCODE = 'CF002';
-  END IF;
-  PERFORM crossfade.drain(p_id, p_from, 20 * p_most);
-
-  v_asked := clock_timestamp();
-  FOR v_table IN SELECT t FROM unnest(p_tables) t ORDER BY t LOOP
-    IF v_since IS NOT NULL THEN
-      PERFORM set_config('lock_timeout', greatest(1, 200 - round(1000 * extract(epoch FROM clock_timestamp() - v_since)))::text, true);
+  BEGIN
+    PERFORM pg_advisory_xact_lock(crossfade.lock_key(p_id));
+    SELECT * INTO v FROM crossfade.cutover c WHERE c.id = p_id;
+    IF v.epoch = p_to AND v.direction = p_direction THEN RETURN jsonb_build_object('kind', 'already'); END IF;
+    IF v.epoch IS DISTINCT FROM p_from THEN
+      RAISE EXCEPTION 'the database is at epoch %, not at %', coalesce(v.epoch::text, 'none'), p_from USING ERRCODE = 'CF001';
     END IF;
-    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', v_table::regclass);
-    v_since := coalesce(v_since, clock_timestamp());
-  END LOOP;
-  v_complete := clock_timestamp();
+    SELECT count(*), min(q.key) INTO v_count, v_key FROM crossfade.quarantine q WHERE q.cutover = p_id;
+    IF v_count > 0 THEN
+      RAISE EXCEPTION '% keys are in quarantine, first %', v_count, v_key USING ERRCODE = 'CF003';
+    END IF;
+    -- Nothing else says that every row is there: a hint exists only for what was written since capture was armed.
+    IF p_direction = 'reverse' AND NOT EXISTS (SELECT FROM crossfade.backfill b WHERE b.cutover = p_id AND b.state = 'done') THEN
+      RAISE EXCEPTION 'the backfill is not done' USING ERRCODE = 'CF003';
+    END IF;
+    -- Before the lock: to fail early, and so that the same calls are quick under it.
+    IF crossfade.catalog_fingerprint(v.primary_oid, v.shadow_oid) IS DISTINCT FROM p_fingerprint THEN
+      RAISE EXCEPTION 'the tables were changed after the plan was made' USING ERRCODE = 'CF002';
+    END IF;
+    PERFORM crossfade.drain(p_id, p_from, 20 * p_most);
 
-  -- A transaction that reads one snapshot throughout would see the new table as of its beginning.
-  SELECT count(*), min(format('%s (process %s)', coalesce(nullif(a.application_name, ''), 'a client'), a.pid)) INTO v_count, v_key
-  FROM pg_stat_activity a WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()
-    AND a.state LIKE 'idle in transaction%' AND a.backend_xmin IS NOT NULL;
-  IF v_count > 0 THEN
-    RAISE EXCEPTION 'an open transaction holds an old snapshot: %', v_key USING ERRCODE = 'CF003';
-  END IF;
-  IF crossfade.catalog_fingerprint(v.primary_oid, v.shadow_oid) IS DISTINCT FROM p_fingerprint THEN
-    RAISE EXCEPTION 'the tables were changed after the plan was made' USING ERRCODE = 'CF002';
-  END IF;
-  v_drained := crossfade.drain(p_id, p_from, p_most);
+    v_asked := clock_timestamp();
+    FOR v_table IN SELECT t FROM unnest(p_tables) t ORDER BY t LOOP
+      IF v_since IS NOT NULL THEN
+        PERFORM set_config('lock_timeout', greatest(1, 200 - round(1000 * extract(epoch FROM clock_timestamp() - v_since)))::text, true);
+      END IF;
+      EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', v_table::regclass);
+      v_since := coalesce(v_since, clock_timestamp());
+    END LOOP;
+    v_complete := clock_timestamp();
 
-  FOREACH v_statement IN ARRAY p_statements LOOP
-    EXECUTE v_statement;
-  END LOOP;
-  UPDATE crossfade.cutover c SET direction = p_direction, epoch = p_to, version = greatest(c.version, p_version), stage = p_stage,
-    plan = p_plan, shadow_writes = p_direction <> 'none', read_ppm = CASE p_direction WHEN 'none' THEN 0 ELSE 1000000 END
-  WHERE c.id = p_id;
-  RETURN jsonb_build_object('kind', 'swapped', 'drained', v_drained,
-    'lockHeldMs', round((1000 * extract(epoch FROM clock_timestamp() - v_since))::numeric, 1),
-    'waitedMs', round((1000 * extract(epoch FROM v_complete - v_asked))::numeric, 1));
+    -- A transaction that reads one snapshot throughout would see the new table as of its beginning.
+    SELECT count(*), min(format('%s (process %s)', coalesce(nullif(a.application_name, ''), 'a client'), a.pid)) INTO v_count, v_key
+    FROM pg_stat_activity a WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()
+      AND a.state LIKE 'idle in transaction%' AND a.backend_xmin IS NOT NULL;
+    IF v_count > 0 THEN
+      RAISE EXCEPTION 'an open transaction holds an old snapshot: %', v_key USING ERRCODE = 'CF003';
+    END IF;
+    IF crossfade.catalog_fingerprint(v.primary_oid, v.shadow_oid) IS DISTINCT FROM p_fingerprint THEN
+      RAISE EXCEPTION 'the tables were changed after the plan was made' USING ERRCODE = 'CF002';
+    END IF;
+    v_drained := crossfade.drain(p_id, p_from, p_most);
+
+    FOREACH v_statement IN ARRAY p_statements LOOP
+      EXECUTE v_statement;
+    END LOOP;
+    UPDATE crossfade.cutover c SET direction = p_direction, epoch = p_to, version = greatest(c.version, p_version), stage = p_stage,
+      plan = p_plan, shadow_writes = p_direction <> 'none', read_ppm = CASE p_direction WHEN 'none' THEN 0 ELSE 1000000 END
+    WHERE c.id = p_id;
+    RETURN jsonb_build_object('kind', 'swapped', 'drained', v_drained,
+      'lockHeldMs', round((1000 * extract(epoch FROM clock_timestamp() - v_since))::numeric, 1),
+      'waitedMs', round((1000 * extract(epoch FROM v_complete - v_asked))::numeric, 1));
+  EXCEPTION WHEN SQLSTATE 'CF001' OR SQLSTATE 'CF002' OR SQLSTATE 'CF003' OR lock_not_available OR deadlock_detected THEN
+    RETURN jsonb_build_object('kind', 'postponed', 'sqlstate', SQLSTATE, 'why', SQLERRM, 'holders', (
+      SELECT coalesce(jsonb_agg(to_jsonb(h)), '[]') FROM crossfade.lock_holders(p_id, p_tables) h));
+  END;
 END $$;
-COMMENT ON FUNCTION crossfade.swap IS 'Carries out a plan of promotion or its way back. Returns {kind: swapped, lockHeldMs, waitedMs, drained} or {kind: already}.';
+COMMENT ON FUNCTION crossfade.swap IS 'Carries out a plan of promotion or its way back. Returns {kind: swapped, lockHeldMs, waitedMs, drained}, {kind: already} or {kind: postponed, why}.';
 
 CREATE FUNCTION crossfade.lock_holders(p_id text, p_tables oid[]) RETURNS TABLE (pid integer, application text, state text, seconds integer)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$

@@ -52,7 +52,7 @@ SELECT pg_catalog.jsonb_build_object(
     ORDER BY keys.indisprimary DESC, pg_catalog.jsonb_array_length(keys.names), keys.indexrelid
     LIMIT 1
   )
-) AS shape
+) AS shape, pg_catalog.has_table_privilege(t.oid, 'SELECT') AS readable
 FROM target t`;
 
 /** @param name `schema.table`, as the catalog spells it; the schema ends at the first dot */
@@ -72,10 +72,11 @@ async function read(
   condition: string,
   parameters: (string | number)[],
 ): Promise<TableShape | null> {
-  const [row] = await gateway.call<{ shape: TableShape }>(describe(condition), parameters);
+  const [row] = await gateway.call<{ shape: TableShape; readable: boolean }>(describe(condition), parameters);
   if (!row) return null;
-  const { shape } = row;
-  return shape.estimatedRows < 0 ? { ...shape, estimatedRows: await countRows(gateway, shape) } : shape;
+  const { shape, readable } = row;
+  if (shape.estimatedRows >= 0) return shape;
+  return { ...shape, estimatedRows: readable ? await countRows(gateway, shape) : 0 };
 }
 
 /** `reltuples` is -1 until the first VACUUM or ANALYZE. */

@@ -24,7 +24,9 @@ const HINTS_UNDER_LOCK = 300;
 const CALLS_BEFORE = 200;
 const HINTS_PER_CALL = 1_000;
 const LONG_MS = 120_000;
-const BUSY = new Set(['55P03', '40P01', '40001', '57014', 'CF001', 'CF002', 'CF003']);
+const LOCK_NOT_GRANTED = '55P03';
+const DEADLOCK = '40P01';
+const BUSY = new Set([LOCK_NOT_GRANTED, DEADLOCK, '40001', '57014']);
 
 // ----------------------------------------------------------------------------------------------------------- plan
 
@@ -127,20 +129,19 @@ function reasonAgainst(mirror: MirroredCutover | null, { cutover, step, from }: 
 
 async function trySwap(work: SwapWork, mirror: MirroredCutover, attempts: number): Promise<SwapResult> {
   const { owner, cutover, to } = work;
-  let lockTables: readonly number[] = [mirror.primaryOid, mirror.shadowOid];
   try {
     const situation = await readSituation(owner, cutover, mirror);
     const { plan, statements, record } = work.prepare(cutover, situation, mirror);
     if (!plan.ok) return refused(cutover, plan);
-    lockTables = plan.lockTables;
     if (to === 'reverse') await analyseOnce(owner, situation);
     await drain(work);
     const args = [...stepArguments(work), situation.fingerprint, JSON.stringify(record)];
-    const done = await callSwap(owner, args, lockTables, statements);
+    const done = await callSwap(owner, args, plan.lockTables, statements);
+    if (done.kind === 'postponed') return { kind: 'postponed', why: explained(done) };
     await validateForeignKeys(owner, plan.validateLater);
     return done.kind === 'already' ? done : { ...done, attempts };
   } catch (error) {
-    return explained(owner, cutover, lockTables, error);
+    return outcomeOf(error);
   }
 }
 
@@ -159,15 +160,19 @@ const stepArguments = ({ cutover, step, to }: SwapWork) => [
   step.version,
 ];
 
-type Swapped = { kind: 'already' } | { kind: 'swapped'; lockHeldMs: number; waitedMs: number };
+type Holder = { pid: number; application: string; state: string | null; seconds: number | null };
+type Answer =
+  | { kind: 'already' }
+  | { kind: 'swapped'; lockHeldMs: number; waitedMs: number }
+  | { kind: 'postponed'; sqlstate: string; why: string; holders: readonly Holder[] };
 
 async function callSwap(
   owner: PgGateway,
   args: readonly (string | number)[],
   lockTables: readonly number[],
   statements: readonly string[],
-): Promise<Swapped> {
-  const [row] = await owner.call<{ done: Swapped }>(
+): Promise<Answer> {
+  const [row] = await owner.call<{ done: Answer & { drained?: number } }>(
     `SELECT crossfade.swap($1::text, $2::text::bigint, $3::text::bigint, $4::text, $5::text, $6::text::bigint,
        (SELECT pg_catalog.array_agg(t::oid) FROM pg_catalog.jsonb_array_elements_text($9::text::jsonb) t),
        (SELECT pg_catalog.array_agg(s ORDER BY place) FROM pg_catalog.jsonb_array_elements_text($10::text::jsonb) WITH ORDINALITY x(s, place)),
@@ -175,10 +180,8 @@ async function callSwap(
     [...args, JSON.stringify(lockTables), JSON.stringify(statements)],
     { attempts: 1 },
   );
-  const { kind, ...figures } = row!.done;
-  if (kind === 'already') return { kind };
-  const { lockHeldMs, waitedMs } = figures as { lockHeldMs: number; waitedMs: number };
-  return { kind, lockHeldMs, waitedMs };
+  const { drained: _, ...done } = row!.done;
+  return done;
 }
 
 /** What is applied before the lock need not be applied under it. */
@@ -202,33 +205,21 @@ async function analyseOnce(owner: PgGateway, { shadow }: Situation): Promise<voi
 }
 
 /** Busy is a value, and so is what no further try can mend; a lost connection goes on to the caller. */
-async function explained(
-  owner: PgGateway,
-  cutover: TableCutover,
-  lockTables: readonly number[],
-  error: unknown,
-): Promise<SwapResult> {
+function outcomeOf(error: unknown): SwapResult {
   const sqlstate = sqlstateOf(error);
   if (!isCrossfadeError(error) || sqlstate === null) throw error;
-  if (error.retryable && !BUSY.has(sqlstate)) throw error;
-  const { message } = error;
-  if (!BUSY.has(sqlstate)) return { kind: 'refused', why: message, items: [] };
-  if (sqlstate !== '55P03') return { kind: 'postponed', why: message };
-  return { kind: 'postponed', why: `${message} ${await describeHolders(owner, cutover.id, lockTables)}` };
+  if (BUSY.has(sqlstate)) return { kind: 'postponed', why: error.message };
+  if (error.retryable) throw error;
+  return { kind: 'refused', why: error.message, items: [] };
 }
 
-type Holder = { pid: number; application: string; state: string | null; seconds: number | null };
-
-async function describeHolders(owner: PgGateway, id: string, lockTables: readonly number[]): Promise<string> {
-  const holders = await owner.call<Holder>(
-    `SELECT pid, application, state, seconds FROM crossfade.lock_holders($1::text,
-       (SELECT pg_catalog.array_agg(t::oid) FROM pg_catalog.jsonb_array_elements_text($2::text::jsonb) t))`,
-    [id, JSON.stringify(lockTables)],
-  );
-  if (holders.length === 0) return 'Whoever held a lock on the tables is gone by now.';
+function explained({ sqlstate, why, holders }: Answer & { kind: 'postponed' }): string {
+  if (sqlstate !== LOCK_NOT_GRANTED && sqlstate !== DEADLOCK) return `Not swapped yet: ${why}. Nothing was changed.`;
+  const waited = 'Not swapped yet: the locks on the tables were not granted in time. Nothing was changed.';
+  if (holders.length === 0) return `${waited} Whoever held one is gone by now.`;
   const named = holders.slice(0, 3).map(({ pid, application, state, seconds }) => {
     const since = seconds === null ? '' : `, its transaction is ${seconds} s old`;
     return `'${application || 'a client without a name'}' (process ${pid}${state ? `, ${state}` : ''}${since})`;
   });
-  return `Locks on the tables are held by ${named.join(', ')}. Let that transaction end, or end it.`;
+  return `${waited} Held by ${named.join(', ')}. Let that transaction end, or end it.`;
 }

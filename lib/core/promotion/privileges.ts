@@ -95,6 +95,12 @@ export function commentsToCarry(
   return [...own, ...ofColumns];
 }
 
+/** A column that was dropped since took its comment along. */
+export const stillCommented =
+  (table: TableDependents) =>
+  ({ column }: CarriedComment): boolean =>
+    column === null || table.columns.some(({ name }) => name === column);
+
 export function commentStatement(table: ObjectName, column: string | null, text: string | null): string {
   const object = column === null ? `TABLE ${quoteTable(table)}` : `COLUMN ${quoteTable(table)}.${quoteName(column)}`;
   return `COMMENT ON ${object} IS ${text === null ? 'NULL' : quoteText(text)}`;

@@ -119,7 +119,7 @@ export function refuseTable(table: TableDependents): PromotionItem[] {
     items.push(
       refuse(
         'schema',
-        `Renaming needs CREATE in the schema. Grant it: GRANT CREATE ON SCHEMA ${table.schema} TO the owner role of Crossfade.`,
+        `Renaming needs CREATE in the schema, for the owner of the table and for the role that swaps. Grant it: GRANT CREATE ON SCHEMA ${table.schema} TO ${table.owner} and the owner role of Crossfade.`,
       ),
     );
   }
