@@ -4,7 +4,7 @@ import type { AuditEntry } from './core/audit.ts';
 import type { CutoverId, CutoverState, Side, SystemState, TableDeclaration, ValidationMode } from './core/cutover.ts';
 import type { MinuteWindow, TableStatus, VerificationResult } from './core/evidence.ts';
 import type { FlagDocument } from './core/flags.ts';
-import type { Verdict } from './core/gates.ts';
+import type { Verdict } from './core/gates/verdict.ts';
 import type { Event } from './core/stage.ts';
 
 export type Clock = {

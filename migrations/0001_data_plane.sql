@@ -207,10 +207,11 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
       WHEN p_key IS NULL OR p_key = '' THEN false
       ELSE crossfade.murmur3_32(c.salt || ':' || p_key) < floor(c.read_ppm * 4294967296::numeric / 1000000)
     END
-    FROM crossfade.cutover c WHERE p_table IN (c.id, c.primary_name, c.shadow_name) ORDER BY c.id LIMIT 1), false)
+    FROM crossfade.cutover c
+    WHERE regexp_replace(p_table, '^.*\.', '') IN (c.id, c.primary_name, c.shadow_name) ORDER BY c.id LIMIT 1), false)
 $$;
 COMMENT ON FUNCTION crossfade.should_route_to_shadow IS
-  'True when this key''s operation goes to the shadow: (cutover id or table name, read or write, key). Unknown tables: false. Knows stage and share, not overrides and lists.';
+  'True when this key''s operation goes to the shadow: (cutover id or table name with or without its schema, read or write, key). Unknown tables: false. Knows stage and share, not overrides and lists.';
 
 CREATE VIEW crossfade.status AS
 SELECT c.id, c.stage, c.direction, c.epoch, c.version, c.read_ppm / 10000.0 AS read_percent,

@@ -12,7 +12,7 @@
 import { type AuditEntry, nextEntry } from './audit.ts';
 import type { CutoverState, PendingAction } from './cutover.ts';
 import type { ErrorCode } from './errors.ts';
-import type { Verdict } from './gates.ts';
+import type { Verdict } from './gates/verdict.ts';
 import type { Plan, Stage, StageKind } from './plan.ts';
 
 export type Command =

@@ -2,7 +2,7 @@
 
 import type { AuditEntry } from '../core/audit.ts';
 import type { TableStatus } from '../core/evidence.ts';
-import type { SideFigures } from '../core/gates.ts';
+import type { SideFigures } from '../core/gates/verdict.ts';
 import type { StageKind } from '../core/plan.ts';
 import type { Event } from '../core/stage.ts';
 import type { CutoverReport, Health, SystemReport } from '../flows/report.ts';

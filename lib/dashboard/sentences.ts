@@ -1,7 +1,7 @@
 /** Words for what the page shows: audit events, gate conditions, health. Pure text; escaping is the page's business. */
 
 import type { AuditEntry } from '../core/audit.ts';
-import type { Condition } from '../core/gates.ts';
+import type { Condition } from '../core/gates/verdict.ts';
 import type { Event } from '../core/stage.ts';
 import type { Health } from '../flows/report.ts';
 

@@ -11,7 +11,7 @@ import type { CutoverDeclaration, CutoverState, SystemState } from '../core/cuto
 import { initialState } from '../core/cutover.ts';
 import type { TableStatus } from '../core/evidence.ts';
 import type { FlagDocument } from '../core/flags.ts';
-import type { Verdict } from '../core/gates.ts';
+import type { Verdict } from '../core/gates/verdict.ts';
 import { decide } from '../core/stage.ts';
 import type { Ports } from '../ports.ts';
 import { carryOut } from './carry-out.ts';

@@ -3,7 +3,8 @@
 import type { CutoverDeclaration, CutoverState } from '../core/cutover.ts';
 import type { MinuteWindow, TableStatus } from '../core/evidence.ts';
 import type { FlagDocument } from '../core/flags.ts';
-import { evaluate, type Verdict } from '../core/gates.ts';
+import type { Verdict } from '../core/gates/verdict.ts';
+import { evaluate } from '../core/gates.ts';
 import type { Ports } from '../ports.ts';
 
 export type Observed = {

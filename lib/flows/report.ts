@@ -3,7 +3,7 @@
 import { type CutoverDeclaration, type CutoverState, initialState } from '../core/cutover.ts';
 import type { MinuteWindow, TableStatus } from '../core/evidence.ts';
 import { sharePpmOf } from '../core/flags.ts';
-import type { Condition, Verdict } from '../core/gates.ts';
+import type { Condition, Verdict } from '../core/gates/verdict.ts';
 import type { Plan } from '../core/plan.ts';
 import { LEGAL_COMMANDS, nextStage } from '../core/stage.ts';
 import type { Ports } from '../ports.ts';

@@ -2,7 +2,7 @@
 
 import { type CutoverDeclaration, type CutoverState, initialState } from '../core/cutover.ts';
 import type { TableStatus } from '../core/evidence.ts';
-import type { Verdict } from '../core/gates.ts';
+import type { Verdict } from '../core/gates/verdict.ts';
 import type { Ports } from '../ports.ts';
 import { advance } from './advance.ts';
 import { type Declared, type Reconciled, readDeployed, reconcile } from './reconcile.ts';

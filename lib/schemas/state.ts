@@ -7,7 +7,7 @@ import * as z from 'zod';
 import type { AuditEntry } from '../core/audit.ts';
 import { CUTOVER_ID, type CutoverState, type PendingAction, type SystemState } from '../core/cutover.ts';
 import type { MinuteWindow } from '../core/evidence.ts';
-import type { Condition, SideFigures, Verdict } from '../core/gates.ts';
+import type { Condition, SideFigures, Verdict } from '../core/gates/verdict.ts';
 import { MAX_STAGES, type Plan, STAGE_KINDS, type Stage } from '../core/plan.ts';
 import type { IdempotencyRecord } from '../ports.ts';
 

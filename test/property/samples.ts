@@ -3,7 +3,7 @@
 import type { CutoverDeclaration, CutoverKind, CutoverState, Policy, SystemState } from '../../lib/core/cutover.ts';
 import { DEFAULT_POLICY, INITIAL_SYSTEM, initialState } from '../../lib/core/cutover.ts';
 import type { CutoverFlag, SystemFlag } from '../../lib/core/flags.ts';
-import type { Condition, Verdict } from '../../lib/core/gates.ts';
+import type { Condition, Verdict } from '../../lib/core/gates/verdict.ts';
 import { makePlan, type Plan, type StageKind } from '../../lib/core/plan.ts';
 
 export const NOW = Date.UTC(2026, 0, 15, 12);

@@ -4,7 +4,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_POLICY, type Policy } from '../../lib/core/cutover.ts';
 import type { MinuteWindow, TableStatus, VerificationResult } from '../../lib/core/evidence.ts';
-import { evaluate, type GateInput, type Verdict } from '../../lib/core/gates.ts';
+import type { GateInput } from '../../lib/core/gates/seen.ts';
+import type { Verdict } from '../../lib/core/gates/verdict.ts';
+import { evaluate } from '../../lib/core/gates.ts';
 import { type StageName, stateIn } from '../property/samples.ts';
 import { exactMinute } from '../property/traffic.ts';
 

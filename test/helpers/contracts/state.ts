@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { nextEntry, verifyChain } from '../../../lib/core/audit.ts';
 import { type CutoverState, INITIAL_SYSTEM, initialState, type SystemState } from '../../../lib/core/cutover.ts';
-import type { Verdict } from '../../../lib/core/gates.ts';
+import type { Verdict } from '../../../lib/core/gates/verdict.ts';
 import { BUILT_IN_PLAN_NAMES, builtInPlan } from '../../../lib/core/plan.ts';
 import { type Event, record, replay, type SystemChange } from '../../../lib/core/stage.ts';
 import type { Clock, IdempotencyRecord, StateChange, StateStore } from '../../../lib/ports.ts';

@@ -1,0 +1,66 @@
+/** What the gates say: conditions, verdicts, and the words and units in which they are written. */
+
+import type { MinuteWindow } from '../evidence.ts';
+import { quantileMs } from '../histogram.ts';
+
+/** One thing that must hold to advance, or a guard that fired. */
+export type Condition = {
+  code: string;
+  ok: boolean;
+  /** What was seen and where the limit lies, in the unit the text names. */
+  value: number | string | null;
+  limit: number | string | null;
+  /** One sentence: what is seen and, when it does not hold, what would release it. */
+  text: string;
+};
+
+export type SideFigures = {
+  count: number;
+  errors: number;
+  errorRate: number | null;
+  p50Ms: number | null;
+  p95Ms: number | null;
+};
+
+export type Verdict = {
+  verdict: 'advance' | 'hold' | 'rollback';
+  /** Every condition that fails for a hold, the guards that fired for a rollback, none for an advance. */
+  reasons: readonly Condition[];
+  /** Everything that was judged. */
+  conditions: readonly Condition[];
+  evidence: {
+    primary: SideFigures;
+    shadow: SideFigures;
+    checks: number;
+    mismatches: number;
+    /** Minutes in a row, up to now, in which a guard's test fired. */
+    badMinutes: number;
+    minutesInStage: number;
+    minutesToEligibility: number;
+  };
+};
+
+export function condition(
+  code: string,
+  ok: boolean,
+  value: Condition['value'],
+  limit: Condition['limit'],
+  text: string,
+): Condition {
+  return { code, ok, value, limit, text };
+}
+
+export function figures(window: MinuteWindow): SideFigures {
+  return {
+    count: window.count,
+    errors: window.errors,
+    errorRate: window.count > 0 ? window.errors / window.count : null,
+    p50Ms: quantileMs(window.latency, 0.5),
+    p95Ms: quantileMs(window.latency, 0.95),
+  };
+}
+
+/** Rounded down, so that a value that is short of a whole one does not look like it. */
+export const round = (value: number) => Math.floor(value * 10 + 1e-9) / 10;
+export const percent = (rate: number) => `${Number((rate * 100).toPrecision(3))} %`;
+export const ms = (value: number) => (value >= 1000 ? `${round(value / 1000)} s` : `${round(value)} ms`);
