@@ -216,6 +216,7 @@ END $$;
 --   advisory lock, epoch, fingerprint, drain ─┬─ LOCK TABLE … drain the rest, statements, mirror ─┬─ commit
 --   the application works                     └─ the application waits: a few milliseconds        ┘
 --
+-- p_tables are locked in their order: a view before what it reads, since its users take it first; then by OID.
 -- CF001 another epoch, CF002 the catalog is not what the plan was made from, CF003 not now, 55P03 no lock in time, 40P01: these
 -- are answers, {kind: postponed, sqlstate, why, holders}, and whatever had been done by then is undone.
 CREATE FUNCTION crossfade.swap(
@@ -256,7 +257,7 @@ BEGIN
     PERFORM crossfade.drain(p_id, p_from, 20 * p_most);
 
     v_asked := clock_timestamp();
-    FOR v_table IN SELECT t FROM unnest(p_tables) t ORDER BY t LOOP
+    FOREACH v_table IN ARRAY p_tables LOOP
       IF v_since IS NOT NULL THEN
         PERFORM set_config('lock_timeout', greatest(1, 200 - round(1000 * extract(epoch FROM clock_timestamp() - v_since)))::text, true);
       END IF;

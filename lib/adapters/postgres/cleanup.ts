@@ -71,8 +71,9 @@ function cleanupScript(cutover: TableCutover, epoch: number, { promoted, old, vi
          RAISE EXCEPTION 'cutover % has left epoch ${epoch}', ${id} USING ERRCODE = 'CF001';
        END IF;
      END $crossfade$`,
-    ...ourObjects(cutover, promoted),
+    // Before its table is touched, in the order in which whoever uses it takes both.
     ...(view ? [`DROP VIEW ${quoteTable(view)} RESTRICT`] : []),
+    ...ourObjects(cutover, promoted),
     ...(old ? [`DROP TABLE ${quoteTable(old)} RESTRICT`] : []),
     ...OF_A_CUTOVER.map((table) => `DELETE FROM crossfade.${table} WHERE cutover = ${id}`),
     `UPDATE crossfade.cutover SET direction = 'none', epoch = ${epoch + 1}, version = version + 1, stage = 'cleaned',

@@ -8,6 +8,7 @@ import { type PromotionRecord, planPromotion, planRevert, type SwapPlan } from '
 import { quoteName, quoteTable } from '../../core/table-shape.ts';
 import { tableObjects } from '../../core/table-sql.ts';
 import type { SwapResult, TableCutover, TablePlan } from '../../ports.ts';
+import { readTable } from './catalog.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
 import { type MirroredCutover, readMirror, readSituation, type Situation } from './situation.ts';
 import { validateForeignKeys } from './validate.ts';
@@ -16,7 +17,7 @@ export type SwapStep = { fromEpoch: number; toEpoch: number; stage: string; vers
 
 type Direction = 'reverse' | 'none';
 /** A plan with everything of the data plane around it. */
-type Prepared = { plan: SwapPlan; statements: readonly string[]; record: unknown };
+type Prepared = { plan: SwapPlan; statements: readonly string[]; record: unknown; view?: string };
 
 const TRIES = 8;
 /** Hints that may be left for the time under the lock, and calls before it. */
@@ -83,9 +84,15 @@ function preparePromotion(cutover: TableCutover, situation: Situation): Prepared
 
 function prepareRevert(cutover: TableCutover, situation: Situation, mirror: MirroredCutover): Prepared {
   const { primary, shadow, reverse } = situation;
-  const plan = planRevert(situation.request, mirror.record as PromotionRecord);
+  const promotion = mirror.record as PromotionRecord;
+  const plan = planRevert(situation.request, promotion);
   const before = tableObjects(cutover.id, shadow, primary, reverse, cutover.validation);
-  return { plan, statements: [...before.drop, ...plan.statements], record: { validate: plan.validateLater } };
+  return {
+    plan,
+    statements: [...before.drop, ...plan.statements],
+    record: { validate: plan.validateLater },
+    view: `${shadow.schema}.${promotion.alias}`,
+  };
 }
 
 type SwapWork = {
@@ -131,18 +138,25 @@ async function trySwap(work: SwapWork, mirror: MirroredCutover, attempts: number
   const { owner, cutover, to } = work;
   try {
     const situation = await readSituation(owner, cutover, mirror);
-    const { plan, statements, record } = work.prepare(cutover, situation, mirror);
+    const { plan, statements, record, view } = work.prepare(cutover, situation, mirror);
     if (!plan.ok) return refused(cutover, plan);
+    const lock = [...(await viewFirst(owner, view)), ...plan.lockTables];
     if (to === 'reverse') await analyseOnce(owner, situation);
     await drain(work);
     const args = [...stepArguments(work), situation.fingerprint, JSON.stringify(record)];
-    const done = await callSwap(owner, args, plan.lockTables, statements);
+    const done = await callSwap(owner, args, lock, statements);
     if (done.kind === 'postponed') return { kind: 'postponed', why: explained(done) };
     await validateForeignKeys(owner, plan.validateLater);
     return done.kind === 'already' ? done : { ...done, attempts };
   } catch (error) {
     return outcomeOf(error);
   }
+}
+
+/** Whoever uses the view takes it before its table; in the opposite order both would wait for each other. */
+async function viewFirst(owner: PgGateway, name: string | undefined): Promise<number[]> {
+  const view = name === undefined ? null : await readTable(owner, name);
+  return view?.relkind === 'v' ? [view.oid] : [];
 }
 
 function refused(cutover: TableCutover, plan: SwapPlan): SwapResult {
@@ -174,7 +188,7 @@ async function callSwap(
 ): Promise<Answer> {
   const [row] = await owner.call<{ done: Answer & { drained?: number } }>(
     `SELECT crossfade.swap($1::text, $2::text::bigint, $3::text::bigint, $4::text, $5::text, $6::text::bigint,
-       (SELECT pg_catalog.array_agg(t::oid) FROM pg_catalog.jsonb_array_elements_text($9::text::jsonb) t),
+       (SELECT pg_catalog.array_agg(t::oid ORDER BY place) FROM pg_catalog.jsonb_array_elements_text($9::text::jsonb) WITH ORDINALITY x(t, place)),
        (SELECT pg_catalog.array_agg(s ORDER BY place) FROM pg_catalog.jsonb_array_elements_text($10::text::jsonb) WITH ORDINALITY x(s, place)),
        $7::text, $8::text::jsonb, ${HINTS_UNDER_LOCK}) AS done`,
     [...args, JSON.stringify(lockTables), JSON.stringify(statements)],

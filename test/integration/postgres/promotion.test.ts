@@ -56,6 +56,13 @@ const ROUND = ['insert', 'update', 'update', 'delete', 'insert', 'update'] as co
 
 type Send = (sql: postgres.Sql, text: string, key: number, name: string) => Promise<unknown>;
 
+/** Somebody who still uses the shadow's name: a table, then the view that stands for it, then the table again. */
+function reader(index: number): Client {
+  return client(index, 'reader', (sql, _, key) =>
+    sql.unsafe('SELECT full_name FROM customer_v2 WHERE customer_id = $1', [key], { prepare: true }),
+  );
+}
+
 /** Each client has customers of its own, so that none waits for another and every statement has one right outcome. */
 function client(index: number, protocol: string, send: Send): Client {
   const sql = db.connect();
@@ -128,6 +135,7 @@ describe('I11 I12 promote → revert → promote of Chinook under six clients', 
     for (const [i, send] of [simple, simple, extended, extended, prepared, prepared].entries()) {
       clients.push(client(i, send.name, send));
     }
+    clients.push(reader(6), reader(7));
     await plane.copy(id, 1);
     await working(50);
     const before = await fingerprint();
