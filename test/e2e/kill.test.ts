@@ -1,0 +1,410 @@
+/**
+ * I1 I2 I3 I6 I16 I19 I27: whatever is killed, and whenever, the run still converges. The deployed bundles run as child
+ * processes, two of the tick and two of the shadow-writer; they get SIGKILL several times a second, most of them in the
+ * middle of a call. Postgres gets SIGKILL, too, all of its processes at once, and comes back on what its disk holds. All
+ * the while four applications write, each with a ledger of what was acknowledged.
+ *
+ * Replay one run with: CROSSFADE_SEED=<seed> npx vitest run --project e2e test/e2e/kill.test.ts
+ */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import postgres from 'postgres';
+import { afterAll, beforeAll, describe, expect, it, onTestFailed } from 'vitest';
+import { customerCutover } from '../../infra/examples/chinook/cutover.ts';
+import {
+  PROVE_BEFORE,
+  PROVE_PROMOTED,
+  PROVE_REVERSE,
+  PROVE_ROLLED_BACK,
+} from '../../infra/examples/chinook/statements.ts';
+import { systemClock } from '../../lib/adapters/system.ts';
+import { isCrossfadeError } from '../../lib/core/errors.ts';
+import { defineCutovers } from '../../lib/define-cutovers.ts';
+import type { OperatorCommand } from '../../lib/flows/operate.ts';
+import {
+  deployedFunctions,
+  type FunctionHost,
+  functionHost,
+  type Schedule,
+  schedule,
+} from '../helpers/handler-process.ts';
+import {
+  auditOf,
+  auditProblems,
+  type Backing,
+  backing,
+  command,
+  driftOf,
+  environmentOf,
+  type OwnPorts,
+  portsOn,
+  recordTraffic,
+  seeded,
+  until,
+} from '../helpers/stack-parts.ts';
+import { type CrashablePostgres, crashablePostgres } from '../helpers/stack-parts-postgres.ts';
+import { type StreamMapping, streamMapping, streamReader } from '../helpers/stack-parts-stream.ts';
+import { INSERT_SEED, startWriters, type Writers } from '../helpers/stack-parts-writers.ts';
+
+const SEED = Number(process.env.CROSSFADE_SEED ?? Math.floor(Math.random() * 2 ** 31));
+const ID = 'customer';
+/** Virtual minutes a real minute: one of them takes 500 ms. */
+const SPEED = 120;
+const MINUTE_MS = 60_000 / SPEED;
+const KILLS = 48;
+const WRITERS = 4;
+const SETTLE_MS = 30_000;
+/** Milliseconds, as deployed. */
+const TIMEOUTS = { tick: 50_000, relay: 55_000, 'shadow-writer': 60_000, backfill: 55_000, verify: 55_000 };
+
+const random = seeded(SEED);
+const declarations = defineCutovers([{ ...customerCutover, dwellMinutes: 0, policy: { minSamples: 20 } }]);
+const [declaration] = declarations as [(typeof declarations)[number]];
+
+let on: Backing;
+let database: CrashablePostgres;
+let functions: string;
+let settings: string;
+let ports: OwnPorts;
+let hosts: FunctionHost[];
+let ticks: Schedule[];
+let playing: { stop(): Promise<void> }[];
+let mappings: StreamMapping[];
+let writers: Writers;
+let startedMs: number;
+
+beforeAll(async () => {
+  functions = deployedFunctions();
+  [on, database] = await Promise.all([backing(), crashablePostgres()]);
+  await query(INSERT_SEED);
+  settings = mkdtempSync(join(tmpdir(), 'crossfade-kill-'));
+  const cutovers = join(settings, 'cutovers.json');
+  writeFileSync(cutovers, JSON.stringify(declarations));
+  const clock = { speed: SPEED, originMs: Date.now() };
+  ports = portsOn(on, { databaseUrl: database.url, clock: systemClock(clock) });
+  const environment = environmentOf(on, { databaseUrl: database.url, cutovers, ...clock });
+  const host = (name: string) => {
+    const timeoutMs = TIMEOUTS[name.split(':')[0] as keyof typeof TIMEOUTS];
+    return functionHost({ functions, name, environment, timeoutMs });
+  };
+  const named = ['tick:1', 'tick:2', 'relay', 'backfill', 'verify', 'shadow-writer:1', 'shadow-writer:2'].map(host);
+  const [tick1, tick2, relay, backfill, verify, writer1, writer2] = named as [
+    FunctionHost,
+    FunctionHost,
+    FunctionHost,
+    FunctionHost,
+    FunctionHost,
+    FunctionHost,
+    FunctionHost,
+  ];
+  hosts = named;
+  startedMs = performance.now();
+  writers = startWriters({ url: database.url, count: WRITERS, random });
+  await command(ports, declarations, ID, { type: 'start' });
+  ticks = [schedule(tick1, MINUTE_MS), schedule(tick2, 1.3 * MINUTE_MS)];
+  // Two readers of one stream: every wake-up comes twice, and two appliers work beside each other.
+  mappings = [writer1, writer2].map((writer) =>
+    streamMapping(streamReader(on.endpoint, on.tables.changes), writer.invoke),
+  );
+  playing = [
+    ...ticks,
+    schedule(relay, 0, { maxMs: 2_000 }),
+    schedule(backfill, MINUTE_MS / 2, { maxMs: 2_000 }),
+    schedule(verify, MINUTE_MS),
+    ...mappings,
+    traffic(),
+  ];
+}, 90_000);
+
+afterAll(async () => {
+  await writers?.stop();
+  await Promise.all((playing ?? []).map((one) => one.stop()));
+  await Promise.all((hosts ?? []).map((host) => host.stop()));
+  await ports?.close();
+  await Promise.all([on?.stop(), database?.stop()]);
+  for (const directory of [functions, settings]) if (directory) rmSync(directory, { recursive: true, force: true });
+});
+
+/** What the SDK of the applications would report: both sides healthy. */
+function traffic(): { stop(): Promise<void> } {
+  let stopping = false;
+  const running = (async () => {
+    while (!stopping) {
+      await recordTraffic(ports, ID, 30);
+      await pause(MINUTE_MS / 3);
+    }
+  })();
+  return {
+    async stop() {
+      stopping = true;
+      await running;
+    },
+  };
+}
+
+// ---------------------------------------------------------------------------------------------------------- chaos
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const killsSoFar = () => hosts.reduce((sum, { figures }) => sum + figures.kills, 0);
+const figuresBefore = { kills: 0, crashes: 0 };
+
+/** Kills until the world is `over` and enough was killed, and Postgres whenever so many kills have been. */
+async function chaos(kills: number, crashAt: readonly number[], over: () => Promise<boolean>): Promise<void> {
+  const before = killsSoFar();
+  const due = [...crashAt];
+  let outage: Promise<void> = Promise.resolve();
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    const done = killsSoFar() - before;
+    if (done >= kills && due.length === 0 && (await over())) break;
+    if (Date.now() > deadline) throw new Error(`Not over after 60 s and ${done} kills.`);
+    if (due[0] !== undefined && done >= due[0]) {
+      due.shift();
+      await outage;
+      outage = crash();
+    }
+    await pause(150 + random() * 250);
+    await killInCall(hosts[Math.floor(random() * hosts.length)]!);
+  }
+  await outage;
+}
+
+/** In the middle of a call when one comes soon, some milliseconds into it. */
+async function killInCall(victim: FunctionHost): Promise<void> {
+  for (let waitedMs = 0; waitedMs < 250 && !victim.busy(); waitedMs += 5) await pause(5);
+  await pause(random() * 25);
+  victim.kill();
+}
+
+async function crash(): Promise<void> {
+  await database.crash();
+  await pause(100 + random() * 700);
+  await database.restart();
+}
+
+/** Repeats a command until the cutover is in a stage of this kind, as a person would who is told `conflict`. */
+async function insist(what: OperatorCommand, stageKind: string): Promise<void> {
+  await until(
+    async () => {
+      const state = await ports.state.readCutover(ID);
+      if (state?.stageKind === stageKind) return true;
+      if (state?.pending) return false;
+      await command(ports, declarations, ID, what).catch((error) => {
+        if (!isCrossfadeError(error)) throw error;
+      });
+      return false;
+    },
+    () => `${what.type} has led to ${stageKind}`,
+    SETTLE_MS,
+  );
+}
+
+const inStage = async (kind: string) => (await ports.state.readCutover(ID))?.stageKind === kind;
+
+// --------------------------------------------------------------------------------------------------------- proofs
+
+async function query<Row extends object>(statement: string): Promise<Row[]> {
+  const sql = postgres(database.url, { max: 1, fetch_types: false, onnotice: () => {} });
+  try {
+    return [...(await sql.unsafe<Row[]>(statement))];
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+/** Writers stop, every hint is applied, and two more ticks of each host have ended. */
+async function quiet(): Promise<void> {
+  await writers.pause();
+  const before = ticks.map((tick) => tick.done());
+  const waiting = async () => (await ports.tables.status(ID))?.outboxRows ?? -1;
+  await until(
+    async () => (await waiting()) === 0,
+    () => 'the outbox is empty',
+    SETTLE_MS,
+  );
+  await until(
+    async () => ticks.every((tick, i) => tick.done() >= before[i]! + 2),
+    () => 'both ticks have run twice',
+    SETTLE_MS,
+  );
+}
+
+async function differences(statement: string): Promise<{ differences: number; rows: number }> {
+  const [row] = await query<{ differences: number; rows: number }>(statement);
+  return row!;
+}
+
+/** I1: every key is in its last acknowledged state, or in one that was sent later and never answered. */
+async function lostWrites(): Promise<string[]> {
+  const { ledger } = writers;
+  const rows = await query<{ id: number; phone: string }>(
+    'SELECT customer_id::int AS id, phone FROM customer WHERE customer_id >= 1000',
+  );
+  const seen = new Map(rows.map(({ id, phone }) => [id, phone]));
+  const before = ledger.violations.length;
+  for (const key of new Set([...ledger.entries.keys(), ...seen.keys()])) ledger.seen(key, seen.get(key) ?? null);
+  return ledger.violations.slice(0, Math.max(before, 10));
+}
+
+async function proveSound(): Promise<void> {
+  expect(await lostWrites()).toEqual([]);
+  expect(writers.figures().errors).toEqual([]);
+  expect(await auditProblems(ports, declaration)).toEqual([]);
+  expect(await driftOf(ports, declarations)).toEqual([]);
+  expect(hosts.flatMap(({ figures }) => figures.deaths)).toEqual([]);
+  expect(hosts.reduce((sum, { figures }) => sum + figures.timeouts, 0)).toBe(0);
+  const status = await ports.tables.status(ID);
+  expect(status?.quarantine).toEqual([]);
+}
+
+function tell(what: string): void {
+  const sum = (name: 'calls' | 'kills' | 'killedInCall') =>
+    hosts.reduce((total, { figures }) => total + figures[name], 0);
+  const { acknowledged, unknown, reconnects } = writers.figures();
+  const perHost = hosts.map(({ name, figures }) => `${name} ${figures.killedInCall}/${figures.kills}`).join(', ');
+  const errors = hosts.flatMap(({ name, figures }) => figures.errors.map((error) => `${name}: ${error}`));
+  console.log(
+    [
+      `${what}: seed ${SEED}, ${((performance.now() - startedMs) / 1000).toFixed(1)} s so far`,
+      `  ${sum('kills') - figuresBefore.kills} kills (in all ${sum('killedInCall')} in a call: ${perHost}), ${database.crashes() - figuresBefore.crashes} crashes of Postgres`,
+      `  ${sum('calls')} calls, ${errors.length} answered with an error, ${mappings.reduce((n, m) => n + m.redelivered(), 0)} batches redelivered`,
+      `  ${acknowledged} writes acknowledged, ${unknown} unknown, ${reconnects} reconnects`,
+    ].join('\n'),
+  );
+  figuresBefore.kills = sum('kills');
+  figuresBefore.crashes = database.crashes();
+}
+
+function sayHowToReplay(): void {
+  onTestFailed(async () => {
+    const errors = hosts.flatMap(({ name, figures }) =>
+      [...figures.errors, ...figures.deaths].slice(-3).map((error) => `  ${name}: ${error}`),
+    );
+    const verdict = await ports.state.readVerdict(ID).catch(() => null);
+    const log = await auditOf(ports, ID).catch(() => []);
+    console.log(
+      [
+        `Replay: CROSSFADE_SEED=${SEED} npx vitest run --project e2e test/e2e/kill.test.ts`,
+        ...errors,
+        `  verdict ${verdict?.verdict.verdict}: ${verdict?.verdict.reasons.map(({ text }) => text).join(' ')}`,
+        ...log.slice(-8).map(({ seq, event }) => `  ${seq} ${JSON.stringify(event).slice(0, 200)}`),
+      ].join('\n'),
+    );
+  });
+}
+
+describe(`I1 I2 I3 I6 under SIGKILL, seed ${SEED}`, () => {
+  it('reaches full with 48 kills and two crashes of Postgres on the way, and nothing is lost or wrong', async () => {
+    sayHowToReplay();
+    await chaos(KILLS, [2, 24], () => inStage('full'));
+    await quiet();
+    tell('to full');
+    expect(await differences(PROVE_BEFORE)).toMatchObject({ differences: 0 });
+    expect(await differences(PROVE_ROLLED_BACK)).toMatchObject({ differences: 0 });
+    await proveSound();
+    expect(database.crashes()).toBe(2);
+    expect(hosts.reduce((sum, { figures }) => sum + figures.killedInCall, 0)).toBeGreaterThan(KILLS / 2);
+    const entered = (await auditOf(ports, ID)).flatMap(({ event }) => (event.type === 'advanced' ? [event.to] : []));
+    expect(entered).toEqual(['test_1', 'test_10', 'half_50', 'full_100']);
+  }, 120_000);
+
+  it('promotes in the middle of it, and the promoted table, its twin and the old table agree', async () => {
+    sayHowToReplay();
+    writers.resume();
+    const command: OperatorCommand = { type: 'complete', confirm: ID, force: true, reason: 'under fire' };
+    await Promise.all([chaos(16, [5], () => inStage('completed')), insist(command, 'completed')]);
+    await quiet();
+    tell('to completed');
+    expect(await differences(PROVE_PROMOTED)).toMatchObject({ differences: 0 });
+    expect(await differences(PROVE_REVERSE)).toMatchObject({ differences: 0 });
+    await proveSound();
+  }, 120_000);
+
+  it('takes the way back in the middle of it, and the old table is in place with everything written since', async () => {
+    sayHowToReplay();
+    writers.resume();
+    await Promise.all([
+      chaos(16, [5], () => inStage('rolled_back')),
+      insist({ type: 'rollback', reason: 'under fire' }, 'rolled_back'),
+    ]);
+    await quiet();
+    tell('to rolled back');
+    expect(await differences(PROVE_ROLLED_BACK)).toMatchObject({ differences: 0 });
+    await proveSound();
+  }, 120_000);
+});
+
+/**
+ * Negative control. Postgres dies while hints are being applied: once with the rule that claim, write and deletion of the
+ * hint are one transaction, and once with the hints deleted in a transaction of their own, which commits first.
+ */
+describe('I6 the same crash in the middle of an apply', () => {
+  beforeAll(async () => {
+    await insist({ type: 'reset', confirm: ID }, 'disabled');
+    await insist({ type: 'start' }, 'dual_write');
+    await copied();
+  }, 60_000);
+
+  it('loses nothing while a hint goes in the transaction that applies it', async () => {
+    await lingering('together');
+    expect(await crashWhileApplying()).toMatchObject({ differences: 0 });
+  }, 60_000);
+
+  it('loses the change when the hints go in a transaction of their own, and the same look finds it', async () => {
+    await lingering('hints-first');
+    // The change is in neither shape of the new table: its old row and its new one differ.
+    expect(await crashWhileApplying()).toMatchObject({ differences: 2 });
+  }, 60_000);
+});
+
+/** Everything is copied and every hint applied; the new functions are those of this start. */
+async function copied(): Promise<void> {
+  await until(
+    async () => {
+      const status = await ports.tables.status(ID);
+      return status?.armed === 'forward' && status.backfill.state === 'done' && status.outboxRows === 0;
+    },
+    () => 'the second copy is done',
+    SETTLE_MS,
+  );
+}
+
+/** Applying takes long enough to be hit. */
+async function lingering(hints: 'together' | 'hints-first'): Promise<void> {
+  const linger = 'PERFORM pg_sleep(1.5);';
+  const body =
+    hints === 'together'
+      ? `SELECT array_agg(o.k1) INTO v_keys FROM (SELECT k1 FROM crossfade.outbox_customer ORDER BY seq LIMIT p_limit FOR UPDATE) o;
+         IF v_keys IS NOT NULL THEN ${linger} PERFORM crossfade.apply_customer(v_keys); END IF;
+         DELETE FROM crossfade.outbox_customer o WHERE o.k1 = ANY (v_keys);`
+      : `SELECT array_agg(d.k1) INTO v_keys FROM dblink(${quoted(database.url)}, 'DELETE FROM crossfade.outbox_customer RETURNING k1') AS d(k1 integer);
+         IF v_keys IS NOT NULL THEN ${linger} PERFORM crossfade.apply_customer(v_keys); END IF;`;
+  await query(`CREATE EXTENSION IF NOT EXISTS dblink;
+    CREATE OR REPLACE FUNCTION crossfade.converge_customer(p_epoch bigint, p_limit integer) RETURNS jsonb LANGUAGE plpgsql AS $x$
+    DECLARE v_keys integer[];
+    BEGIN
+      ${body}
+      RETURN jsonb_build_object('kind', 'converged', 'claimed', coalesce(cardinality(v_keys), 0), 'written', 0, 'deleted', 0,
+        'checked', 0, 'mismatched', 0, 'postponed', 0, 'quarantined', 0, 'remaining', 0);
+    END $x$`);
+}
+
+const quoted = (text: string) => `'${text.replaceAll("'", "''")}'`;
+
+async function crashWhileApplying() {
+  const [table, twin] = ['customer', 'customer_twin'].map(
+    (name) => `UPDATE ${name} SET city = 'Reykjavík' || pg_backend_pid() WHERE customer_id = 1`,
+  );
+  await query(`${table}; ${twin}`);
+  await until(
+    async () => (await query("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'")).length > 0,
+    () => 'the shadow-writer applies the change',
+    SETTLE_MS,
+  );
+  await database.crash();
+  await database.restart();
+  await quiet();
+  return differences(PROVE_BEFORE);
+}
