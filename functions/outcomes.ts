@@ -1,6 +1,7 @@
 /** Takes what the SDK recorded. */
 
 import { compose } from '../lib/compose.ts';
+import { CrossfadeError } from '../lib/core/errors.ts';
 import { recordOutcomes } from '../lib/flows/record-outcomes.ts';
 import { parseOutcomes } from '../lib/schemas/http.ts';
 import { httpHandler } from './middleware.ts';
@@ -17,7 +18,17 @@ export const handler = httpHandler(compose, [
         windows: outcomes.windows.map((window) => ({ ...window, latency: numericKeys(window.latency) })),
       });
       const nothing = recorded.accepted === 0 && recorded.refused.length > 0;
-      return { status: nothing ? 400 : 200, body: nothing ? { code: 'invalid_input', ...recorded } : recorded };
+      if (nothing) {
+        const [first] = recorded.refused;
+        throw new CrossfadeError(
+          'invalid_input',
+          `None of the windows can be counted; window ${first!.index}: ${first!.why}.`,
+          {
+            details: { refused: recorded.refused },
+          },
+        );
+      }
+      return { status: 200, body: recorded };
     },
   },
 ]);

@@ -1,6 +1,7 @@
 /** The audit log of one subject, newest first, and whether its chain of hashes is whole. */
 
-import { type AuditEntry, type ChainVerdict, verifyChain } from '../core/audit.ts';
+import { type AuditEntry, type AuditHead, type ChainVerdict, verifyChain } from '../core/audit.ts';
+import { GENESIS_HASH } from '../core/cutover.ts';
 import type { Event } from '../core/stage.ts';
 import type { Ports } from '../ports.ts';
 
@@ -14,8 +15,18 @@ export async function history(
   subject: string,
   page: { limit: number; afterSeq?: number },
 ): Promise<History> {
+  // The head first: entries that are added meanwhile only make the log longer than it says.
+  const head = subject === 'system' ? await ports.state.readSystem() : await ports.state.readCutover(subject);
   const [entries, all] = await Promise.all([ports.state.readAudit(subject, page), wholeLog(ports, subject)]);
-  return { entries, chain: verifyChain(all) };
+  return { entries, chain: headMatches(all, head) };
+}
+
+/** A whole chain that ends before the state says, or somewhere else, has lost its end. */
+function headMatches(all: readonly AuditEntry<Event>[], head: AuditHead | null): ChainVerdict {
+  const verdict = verifyChain(all);
+  const { auditSeq, auditHash } = head ?? { auditSeq: 0, auditHash: GENESIS_HASH };
+  if (!verdict.intact || auditSeq === 0 || all[auditSeq - 1]?.hash === auditHash) return verdict;
+  return { intact: false, seq: auditSeq, why: `the state ends at entry ${auditSeq}, the log at ${all.length}` };
 }
 
 /** The newest entries over several subjects. */

@@ -14,7 +14,10 @@ export type Observed = {
 };
 
 const MINUTE_MS = 60_000;
+/** Before the stage: what the primary did while it served all or most reads. */
 const HISTORY_MINUTES = 60;
+/** Of the stage itself; what is older is history, whatever a stage's length. */
+const STAGE_MINUTES = 24 * 60;
 
 export async function observe(
   ports: Pick<Ports, 'windows' | 'tables' | 'log'>,
@@ -25,11 +28,17 @@ export async function observe(
 ): Promise<Observed> {
   const nowMinute = Math.floor(nowMs / MINUTE_MS);
   const enteredMinute = Math.floor(state.enteredAtMs / MINUTE_MS);
-  const from = Math.max(Math.min(enteredMinute, nowMinute) - HISTORY_MINUTES, nowMinute - 24 * 60);
-  const [windows, table] = await Promise.all([
+  const from = Math.min(Math.max(enteredMinute + 1, nowMinute - STAGE_MINUTES), nowMinute);
+  const [history, stage, table] = await Promise.all([
+    ports.windows.read(
+      declaration.id,
+      Math.min(enteredMinute, nowMinute) - HISTORY_MINUTES,
+      Math.min(enteredMinute, from - 1),
+    ),
     ports.windows.read(declaration.id, from, nowMinute),
     state.kind === 'table' ? tableStatus(ports, declaration.id) : null,
   ]);
+  const windows = [...history, ...stage];
   const flag = deployed?.cutovers[declaration.id];
   const verdict = evaluate({
     state,

@@ -138,6 +138,9 @@ async function prepare(
     case 'rollback':
       if (legal && state.stageKind === 'completed') await checkWayBack(ports, declaration, state);
       return { ...command, cause: 'operator' };
+    case 'cleanup':
+      if (legal) await checkDeployed(ports, state);
+      return command;
     default:
       return command;
   }
@@ -147,6 +150,18 @@ async function judge(ports: Needs, declaration: CutoverDeclaration, state: Cutov
   const deployed = await readDeployed(ports);
   const { verdict } = await observe(ports, declaration, state, deployed?.document ?? null, nowMs);
   return verdict;
+}
+
+/** Whoever still follows older flags may still ask for the old side, which cleanup drops. */
+async function checkDeployed(ports: Needs, state: CutoverState): Promise<void> {
+  const deployed = await readDeployed(ports);
+  const flag = deployed?.document?.cutovers[state.id];
+  if (flag?.version === state.version && flag.epoch === state.epoch) return;
+  throw new CrossfadeError(
+    'held',
+    `Cutover '${state.id}' cannot be cleaned up yet: the flags of stage '${state.stage}' are not deployed, so readers may still ask for the old side. Every tick tries to deploy them; repeat the command after the next one.`,
+    { retryable: true },
+  );
 }
 
 async function checkTable(ports: Needs, declaration: CutoverDeclaration & { kind: 'table' }): Promise<void> {
