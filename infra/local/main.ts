@@ -18,6 +18,7 @@ import { runDev } from './dev.ts';
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+const ORPHAN_CHECK_MS = 1_000;
 const USAGE = 2;
 const FAILED = 1;
 
@@ -83,6 +84,9 @@ function stopSignal(): Promise<void> {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolveStop());
     // The channel to the program that started us closes with it, however it ended.
     process.once('disconnect', () => resolveStop());
+    // And without a channel, as below npx: an orphan has another parent than before.
+    const parent = process.ppid;
+    setInterval(() => process.ppid !== parent && resolveStop(), ORPHAN_CHECK_MS).unref();
   });
 }
 

@@ -9,7 +9,7 @@ export type BackfillRun = { cutover: string; rows: number; state: 'done' | 'runn
 const FAST_MS = 20;
 const SLOW_MS = 50;
 const FIRST_ROWS = 1_000;
-const MIN_ROWS = 100;
+const MIN_ROWS = 500;
 const MAX_ROWS = 50_000;
 /** The copy waits while the changes it causes are not applied. */
 const LAG_LIMIT_MS = 10_000;

@@ -37,7 +37,8 @@ function sortsAlike(flow: Flow): boolean {
 
 /**
  * `backfill_<id>(epoch, rows)`: one chunk. Returns what was done as jsonb. Planned anew for each call: a generic plan cannot
- * know that the range is narrow, and reads the whole table for every chunk.
+ * know that the range is narrow, and reads the whole table for every chunk. For the same reason no sequential scans: a
+ * table without statistics makes every range look like a third of it.
  */
 export function createBackfill(flow: Flow, sabotage: Sabotage = {}): string {
   const { backfill, outbox } = objectNames(flow.id);
@@ -53,7 +54,7 @@ export function createBackfill(flow: Flow, sabotage: Sabotage = {}): string {
   const from = (variable: string) => `(${variable} IS NULL OR (${sourceKey}) > (${bound(variable)}))`;
   const upTo = (variable: string) => `(${sourceKey}) <= (${bound(variable)})`;
   return `CREATE FUNCTION ${backfill}(p_epoch bigint, p_rows integer) RETURNS jsonb
-${securely(flow)} SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET plan_cache_mode = force_custom_plan AS $crossfade$
+${securely(flow)} SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET plan_cache_mode = force_custom_plan SET enable_seqscan = off AS $crossfade$
 #variable_conflict use_column
 DECLARE
   v_have bigint;
@@ -143,7 +144,7 @@ function sweepChunk(flow: Flow): string {
         SELECT ${keys(flow, (k, i) => `p.${quoteName(mapping.key[i]!.source.name)} AS ${k}`)}, ${record(source)} AS wanted
         FROM ${sourceTable(flow)} AS p WHERE ${inSource}
       ) d JOIN ${targetTable(flow)} AS t ON ${keys(flow, (k, i) => `${targetKey(i)} = ${asTarget(flow, i, `d.${k}`)}`, ' AND ')}
-      WHERE d.wanted *<> ${record(target)};
+      WHERE d.wanted *<> ${record(target)}${sortsAlike(flow) ? ` AND ${inTarget}` : ''};
     END IF;
   END IF;`;
 }
@@ -155,6 +156,7 @@ function sweepAll(flow: Flow): string {
   const targetKey = (i: number) => `t.${quoteName(mapping.key[i]!.target.name)}`;
   const needed = sortsAlike(flow) ? 'v_row.shadow_had_rows' : 'true';
   return `IF ${needed} THEN
+      PERFORM set_config('enable_seqscan', 'on', true);
       INSERT INTO ${outbox} (${keys(flow, (k) => k)})
       SELECT ${keys(flow, (_, i) => asSource(flow, i, targetKey(i)))} FROM ${targetTable(flow)} AS t
       WHERE NOT EXISTS (SELECT FROM ${sourceTable(flow)} AS p
