@@ -7,6 +7,7 @@
  */
 
 import type { CutoverDeclaration, CutoverState, SystemState } from '../core/cutover.ts';
+import type { TableStatus } from '../core/evidence.ts';
 import {
   compareFlagAge,
   type FlagDocument,
@@ -73,6 +74,7 @@ async function armed(
   state: CutoverState,
 ): Promise<void> {
   const status = await ports.tables.status(declaration.id);
+  if (outrun(ports, status, state)) return;
   if (state.stageKind !== 'completed' && status?.armed !== 'forward') await ports.tables.arm(tableCutover(declaration));
   if (status?.mirror?.version !== state.version || status.mirror.epoch !== state.epoch) {
     await mirror(ports, declaration, state);
@@ -85,12 +87,22 @@ async function disarmed(
   state: CutoverState,
 ): Promise<void> {
   const status = await ports.tables.status(declaration.id);
-  if (status === null) return;
+  if (status === null || outrun(ports, status, state)) return;
   if (status.mirror && (status.mirror.version !== state.version || status.mirror.epoch !== state.epoch)) {
     await mirror(ports, declaration, state);
   }
   if (status.armed !== 'none') await ports.tables.disarm(declaration.id);
   if (state.stageKind === 'disabled' && status.backfill.state !== 'none') await ports.tables.forget(declaration.id);
+}
+
+/**
+ * A tick that slept since it read the state must neither arm nor take away what those who moved on have made of it. Also
+ * true between a swap and its confirmation in the state.
+ */
+function outrun(ports: Needs, status: TableStatus | null, state: CutoverState): boolean {
+  if (!status?.mirror || compareFlagAge(status.mirror, state) <= 0) return false;
+  ports.log.event('reconcile_outrun', { cutover: state.id, version: state.version, mirror: status.mirror.version });
+  return true;
 }
 
 async function mirror(ports: Needs, declaration: CutoverDeclaration, state: CutoverState): Promise<void> {

@@ -132,7 +132,7 @@ const FIRST_MINUTES = 5;
  */
 function needsOnlyTime(reason: Condition, verdict: Verdict): boolean {
   if (PATIENCE.has(reason.code)) return true;
-  if (reason.value !== null) return false;
+  if (reason.value !== null || reason.code === 'database') return false;
   const copying = verdict.reasons.some((other) => other.code === 'backfill');
   return verdict.evidence.minutesInStage < FIRST_MINUTES || (copying && reason.code === 'verification');
 }
