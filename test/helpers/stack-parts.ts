@@ -30,6 +30,7 @@ import { LOCAL_CREDENTIALS, localClient, ownTables } from './dynamodb.ts';
 
 const REGION = 'eu-central-1';
 const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
 
 // ------------------------------------------------------------------------------------------------------- servers
 
@@ -95,12 +96,12 @@ export function environmentOf(
 
 // --------------------------------------------------------------------------------------------------------- ports
 
-/** Virtual time that stands still until it is moved; pauses of the adapters are real. */
+/** Time that stands still until it is moved, from the full hour on: in the past TTL would remove what is written. */
 export type MovableClock = Clock & { pass(minutes: number): void };
 
 export function movableClock(): MovableClock {
   const real = systemClock();
-  let nowMs = Date.UTC(2026, 0, 15, 12);
+  let nowMs = Math.floor(real.now() / HOUR_MS) * HOUR_MS;
   return {
     now: () => nowMs,
     monotonicMs: real.monotonicMs,
@@ -133,7 +134,7 @@ export type OwnPorts = Ports & {
 /** Clients of its own each time, as another instance of a function has them. */
 export function portsOn(
   on: Backing,
-  options: { databaseUrl: string; clock: Clock; dynamodb?: DynamoDBDocumentClient },
+  options: { databaseUrl: string; clock: Clock; dynamodb?: DynamoDBDocumentClient; databaseDeadlineMs?: number },
 ): OwnPorts {
   const { clock } = options;
   const ids = systemIds();
@@ -144,10 +145,9 @@ export function portsOn(
     credentials: LOCAL_CREDENTIALS,
     maxAttempts: 1,
   });
-  const gateways = [1, 2].map(() => postgresGateway({ url: options.databaseUrl, clock: systemClock(), random })) as [
-    PgGateway,
-    PgGateway,
-  ];
+  const gateways = [1, 2].map(() =>
+    postgresGateway({ url: options.databaseUrl, clock: systemClock(), random, deadlineMs: options.databaseDeadlineMs }),
+  ) as [PgGateway, PgGateway];
   const events: OwnPorts['events'] = [];
   return {
     clock,

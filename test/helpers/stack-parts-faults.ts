@@ -1,0 +1,71 @@
+/**
+ * Ports that fail at a chosen call. A process that dies is one whose calls never come back: nothing after that moment
+ * happens, no error is handled, and whoever waits for it is told.
+ */
+
+import { CrossfadeError } from '../../lib/core/errors.ts';
+import type { Ports } from '../../lib/ports.ts';
+
+/**
+ * `dies`: the call has its effect, and nothing comes after it. `fails`: it has none and throws, the process lives on.
+ * `loses the answer`: it has its effect and throws all the same.
+ */
+export const FAULTS = ['dies', 'fails', 'loses the answer'] as const;
+export type Fault = (typeof FAULTS)[number];
+
+export type Faulty = {
+  ports: Ports;
+  /** Calls so far, by name, in order. */
+  calls: string[];
+  /** Resolves when the process has died. */
+  died: Promise<'died'>;
+  /** The call that was hit, if any. */
+  hit(): string | null;
+};
+
+const OUTSIDE = ['state', 'windows', 'wakeUps', 'flags', 'tables'] as const;
+
+/** @param nth of all calls to the outside, 1 is the first */
+export function faultyAt(ports: Ports, nth: number, fault: Fault): Faulty {
+  const calls: string[] = [];
+  let hit: string | null = null;
+  let tellDeath: (value: 'died') => void = () => {};
+  const died = new Promise<'died'>((resolve) => {
+    tellDeath = resolve;
+  });
+  const never = new Promise<never>(() => {});
+
+  async function call(name: string, effect: () => Promise<unknown>): Promise<unknown> {
+    calls.push(name);
+    const number = calls.length;
+    if (fault === 'dies' && number > nth) return never;
+    if (number !== nth) return effect();
+    hit = name;
+    if (fault !== 'fails') await effect();
+    if (fault !== 'dies') throw unavailable(name);
+    tellDeath('died');
+    return never;
+  }
+
+  const wrapped = Object.fromEntries(
+    OUTSIDE.map((port) => [
+      port,
+      new Proxy(ports[port], {
+        get: (target, name) => {
+          const made = target as unknown as Record<PropertyKey, (...args: unknown[]) => Promise<unknown>>;
+          return (...args: unknown[]) => call(`${port}.${String(name)}`, () => made[name]!(...args));
+        },
+      }),
+    ]),
+  );
+  return { ports: { ...ports, ...wrapped }, calls, died, hit: () => hit };
+}
+
+function unavailable(name: string): CrossfadeError {
+  const code = name.startsWith('tables')
+    ? 'database_unavailable'
+    : name.startsWith('flags')
+      ? 'flags_unavailable'
+      : 'store_unavailable';
+  return new CrossfadeError(code, `${name} was made to fail.`, { retryable: true });
+}

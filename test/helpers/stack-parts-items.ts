@@ -1,0 +1,106 @@
+/** Two small tables that cross over and a code path, on servers of their own, for tests that run the flows in this process. */
+
+import type { CutoverDeclaration } from '../../lib/core/cutover.ts';
+import { defineCutovers } from '../../lib/define-cutovers.ts';
+import type { Ports } from '../../lib/ports.ts';
+import { type OwnDatabase, ownDatabase } from './postgres.ts';
+import {
+  type Backing,
+  backing,
+  command,
+  type MovableClock,
+  movableClock,
+  type OwnPorts,
+  portsOn,
+  recordTraffic,
+} from './stack-parts.ts';
+
+export type Items = {
+  on: Backing;
+  db: OwnDatabase;
+  clock: MovableClock;
+  ports: OwnPorts;
+  declarations: readonly CutoverDeclaration[];
+  /** Another instance: the same servers, connections of its own. */
+  another(options?: Partial<Parameters<typeof portsOn>[1]>): OwnPorts;
+  stop(): Promise<void>;
+};
+
+const MANY_STAGES = Array.from({ length: 45 }, (_, i) => [`step_${i + 1}`, i + 1] as const);
+const LONG = { name: 'long', ramp: [...MANY_STAGES, ['full_100', 100]] as [string, number][] };
+const SHORT = { name: 'short', ramp: [['full_100', 100]] as [string, number][] };
+
+/** @param ids which of `item`, `part` (tables) and `planner` (a component) are declared */
+export async function items(ids: readonly string[], plan: 'long' | 'short' = 'long'): Promise<Items> {
+  const [on, db] = await Promise.all([backing(), ownDatabase()]);
+  for (const name of ['item', 'part']) {
+    await db.sql.unsafe(`CREATE TABLE ${name} (id integer PRIMARY KEY, value text NOT NULL);
+      CREATE TABLE ${name}_v2 (id bigint PRIMARY KEY, label text NOT NULL);
+      INSERT INTO ${name} SELECT i, 'row ' || i FROM generate_series(1, 30) i`);
+  }
+  const common = { plan: plan === 'long' ? LONG : SHORT, dwellMinutes: 0, policy: { minSamples: 10 } };
+  const table = (id: string) => ({
+    ...common,
+    id,
+    kind: 'table' as const,
+    primary: `public.${id}`,
+    shadow: `public.${id}_v2`,
+    columns: { label: { from: 'value' } },
+  });
+  const all = [table('item'), table('part'), { ...common, id: 'planner', kind: 'component' as const }];
+  const declarations = defineCutovers(all.filter(({ id }) => ids.includes(id)));
+  const clock = movableClock();
+  const open: OwnPorts[] = [];
+  const another: Items['another'] = (options = {}) => {
+    const made = portsOn(on, { databaseUrl: db.url, clock, ...options });
+    open.push(made);
+    return made;
+  };
+  return {
+    on,
+    db,
+    clock,
+    ports: another(),
+    declarations,
+    another,
+    async stop() {
+      await Promise.all(open.map((ports) => ports.close()));
+      await Promise.all([on.stop(), db.drop()]);
+    },
+  };
+}
+
+/** Started, copied, compared: everything that a table needs to go on but fresh traffic. */
+export async function startAll({ ports, declarations, clock }: Items): Promise<void> {
+  for (const { id, kind } of declarations) {
+    await command(ports, declarations, id, { type: 'start' });
+    if (kind !== 'table') continue;
+    const { epoch } = (await ports.state.readCutover(id))!;
+    while ((await ports.tables.backfill(id, epoch, 1_000)).kind !== 'done');
+    await emptied(ports, id, epoch);
+    await ports.tables.verify(id, epoch, clock.now());
+  }
+}
+
+async function emptied(ports: Ports, id: string, epoch: number): Promise<void> {
+  for (;;) {
+    const result = await ports.tables.converge(id, epoch, 500);
+    if (result.kind === 'stale') throw new Error(`converge of ${id} is stale: ${JSON.stringify(result)}`);
+    if (result.claimed === 0) return;
+  }
+}
+
+/** Two minutes later, with a healthy minute of both sides behind it: the next tick may advance. */
+export async function readyToAdvance({ ports, clock, declarations }: Items): Promise<void> {
+  clock.pass(2);
+  await Promise.all(declarations.map(({ id }) => recordTraffic(ports, id, 30, 1)));
+}
+
+/** Rows that are in one of two tables only. */
+export async function unequal(db: OwnDatabase, primary: string, shadow: string): Promise<string[]> {
+  const rows = await db.sql.unsafe<{ id: string }[]>(
+    `WITH a AS (SELECT id::bigint, value FROM ${primary}), b AS (SELECT id, label FROM ${shadow})
+     (TABLE a EXCEPT TABLE b) UNION ALL (TABLE b EXCEPT TABLE a) ORDER BY 1`,
+  );
+  return rows.map(({ id }) => id);
+}
