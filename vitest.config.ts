@@ -20,6 +20,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
+          // Whole stacks: they begin when everything else has ended, or they would measure the neighbours.
+          sequence: { groupOrder: 1 },
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: ['test/helpers/postgres-server.ts', 'test/helpers/dynamodb-server.ts'],
           fileParallelism: false,
