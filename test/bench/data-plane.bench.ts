@@ -1,0 +1,117 @@
+/**
+ * The data plane on a table of 12 mixed columns: backfill against one INSERT … SELECT, converge, verification against a
+ * hash over text, and what the capture trigger costs. Every ratio comes from this one run.
+ *
+ *   npm run bench data-plane [rows]     default 300,000
+ */
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import postgres from 'postgres';
+import { installSchema } from '../../infra/local/install-schema.ts';
+import { startPostgres } from '../../infra/local/postgres.ts';
+import { arm, disarm } from '../../lib/adapters/postgres/arming.ts';
+import { postgresDataPlane } from '../../lib/adapters/postgres/data-plane.ts';
+import { postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
+import { random, systemClock } from '../../lib/adapters/system.ts';
+import type { TableCutover } from '../../lib/ports.ts';
+import { median, printTable } from './table.ts';
+
+const ROWS = Number(process.argv[2] ?? 300_000);
+const HINTS = Math.min(ROWS, 50_000);
+const WRITES = 3_000;
+const COLUMNS = `id bigint PRIMARY KEY, name text NOT NULL, email varchar(80), age int, balance numeric(12,2), active boolean,
+  born date, seen timestamptz, tags text[], doc jsonb, code uuid, note text`;
+const FILL = `SELECT i, 'name ' || i, 'u' || i || '@example.com', i % 90, i * 1.25, i % 2 = 0, date '1970-01-01' + i % 9000,
+  now(), ARRAY['a', 'b' || i % 7], jsonb_build_object('n', i, 'k', 'v' || i % 13), gen_random_uuid(), repeat('x', 40) FROM generate_series(1, ${ROWS}) i`;
+
+const directory = mkdtempSync(join(tmpdir(), 'crossfade-bench-'));
+const { chmodSync } = await import('node:fs');
+chmodSync(directory, 0o711);
+const server = await startPostgres({ directory: join(directory, 'postgres'), durable: false });
+try {
+  await installSchema(process.cwd(), server.url);
+  const sql = postgres(server.url, { max: 1, fetch_types: false, onnotice: () => {} });
+  const gateway = postgresGateway({ url: server.url, clock: systemClock(), random, deadlineMs: 600_000 });
+  const plane = postgresDataPlane({ runtime: gateway, owner: gateway });
+  const cutover: TableCutover = {
+    id: 'bench',
+    table: { primary: 'public.old', shadow: 'public.new' },
+    validation: 'disabled',
+  };
+  await sql.unsafe(
+    `CREATE TABLE old (${COLUMNS}); INSERT INTO old ${FILL}; CREATE TABLE new (LIKE old INCLUDING ALL); CREATE TABLE copy (LIKE old INCLUDING ALL); ANALYZE old`,
+  );
+  const seconds = async (work: () => Promise<unknown>) => {
+    const started = performance.now();
+    await work();
+    return (performance.now() - started) / 1000;
+  };
+  const perSecond = async (count: number, work: () => Promise<unknown>) => count / (await seconds(work));
+
+  const untriggered = await writesPerSecond(sql);
+  const single = await perSecond(ROWS, () => sql.unsafe('INSERT INTO copy SELECT * FROM old'));
+  await arm(gateway, cutover);
+  await plane.mirror({
+    id: 'bench',
+    epoch: 1,
+    version: 1,
+    stage: 'dual_write',
+    shadowWrites: true,
+    readPpm: 0,
+    salt: 'bench',
+  });
+  const backfill = await perSecond(ROWS, async () => {
+    for (
+      let rows = 20_000, step = await plane.backfill('bench', 1, rows);
+      step.kind !== 'done';
+      step = await plane.backfill('bench', 1, rows)
+    ) {
+      if (step.kind === 'copied' && step.tookMs < 20) rows = Math.min(50_000, rows * 2);
+    }
+  });
+  const captured = await writesPerSecond(sql);
+  await drain();
+  await sql.unsafe(`UPDATE old SET age = age + 1 WHERE id <= ${HINTS}`);
+  const converge = await perSecond(HINTS, drain);
+  const verify = await perSecond(ROWS, () => plane.verify('bench', 1, 1));
+  const textHash = await perSecond(ROWS, () =>
+    sql.unsafe(
+      'SELECT sum(hashtextextended(o::text, 0)) FROM old o UNION ALL SELECT sum(hashtextextended(n::text, 0)) FROM new n',
+    ),
+  );
+  await disarm(gateway, 'bench');
+  printTable(`${ROWS.toLocaleString('en-US')} rows of 12 columns, PostgreSQL 18, fsync off`, [
+    { what: 'one INSERT … SELECT', value: single, unit: 'rows/s' },
+    { what: 'backfill', value: backfill, unit: 'rows/s', ratioTo: 'one INSERT … SELECT' },
+    { what: 'converge', value: converge, unit: 'hints/s' },
+    { what: 'hash over text', value: textHash, unit: 'rows/s' },
+    { what: 'verification', value: verify, unit: 'rows/s', ratioTo: 'hash over text' },
+    { what: 'single-row writes without capture', value: untriggered, unit: 'writes/s' },
+    { what: 'with capture', value: captured, unit: 'writes/s', ratioTo: 'single-row writes without capture' },
+  ]);
+  await sql.end();
+  await gateway.close();
+
+  async function drain(): Promise<void> {
+    for (;;) {
+      const result = await plane.converge('bench', 1, 5_000);
+      if (result.kind === 'stale' || result.remaining === 0) return;
+    }
+  }
+} finally {
+  await server.stop();
+  rmSync(directory, { recursive: true, force: true });
+}
+
+/** Median of five rounds of single-row updates, one statement each. */
+async function writesPerSecond(sql: postgres.Sql): Promise<number> {
+  const rates: number[] = [];
+  for (let round = 0; round < 5; round += 1) {
+    const started = performance.now();
+    for (let i = 0; i < WRITES / 5; i += 1) await sql`UPDATE old SET age = ${i} WHERE id = ${1 + ((i * 7919) % ROWS)}`;
+    rates.push(WRITES / 5 / ((performance.now() - started) / 1000));
+  }
+  return median(rates);
+}
