@@ -42,6 +42,8 @@ const PARAMETERS = {
     env: 'CROSSFADE_DYNAMODB_PREFIX_LIST_ID',
   },
 
+  /** File with the authorities of the database's certificate; the runtime's own has those of RDS. A layer's is in /opt. */
+  databaseCa: { default: '/var/runtime/ca-cert.pem', env: 'CROSSFADE_DATABASE_CA' },
   databasePort: { default: '5432', env: 'CROSSFADE_DATABASE_PORT' },
   databaseUser: { default: 'crossfade_runtime', env: 'CROSSFADE_DATABASE_USER' },
   ownerDatabaseUser: { default: 'crossfade_owner', env: 'CROSSFADE_OWNER_DATABASE_USER' },
@@ -215,6 +217,7 @@ async function readParameters(stage, resolveVariable) {
   }
   if (missing.length > 0) throw new Error(`Stage '${stage}' needs parameters that are not set:\n${missing.join('\n')}`);
   refusePasswords(values);
+  refuseStrangers(values);
   return values;
 }
 
@@ -223,6 +226,26 @@ function refusePasswords(values) {
   for (const name of ['databaseUrl', 'ownerDatabaseUrl']) {
     if (new URL(values[name]).password !== '') {
       throw new Error(`Parameter ${name} holds a password. Deployed functions log in with IAM tokens: leave it out.`);
+    }
+  }
+}
+
+/** Tokens are granted for these users, and the network is open for this port: with others nobody could log in. */
+function refuseStrangers(values) {
+  for (const [name, user] of [
+    ['databaseUrl', 'databaseUser'],
+    ['ownerDatabaseUrl', 'ownerDatabaseUser'],
+  ]) {
+    const { username, port } = new URL(values[name]);
+    if (decodeURIComponent(username) !== values[user]) {
+      throw new Error(
+        `Parameter ${name} logs in as '${username}', and ${user} is '${values[user]}'. Give both the same.`,
+      );
+    }
+    if ((port || '5432') !== values.databasePort) {
+      throw new Error(
+        `Parameter ${name} uses port ${port || '5432'}, and databasePort is ${values.databasePort}. Give both the same.`,
+      );
     }
   }
 }
@@ -246,6 +269,7 @@ function awsSettings(stage, region, values) {
       CROSSFADE_APPCONFIG_PROFILE: { Ref: 'FlagsProfile' },
       CROSSFADE_APPCONFIG_STRATEGY: { Ref: 'FlagsStrategy' },
       CROSSFADE_DATABASE_URL: values.databaseUrl,
+      CROSSFADE_DATABASE_CA: values.databaseCa,
       CROSSFADE_JWT_ISSUER: values.jwtIssuer,
       CROSSFADE_JWT_AUDIENCE: values.jwtAudience,
       CROSSFADE_JWKS: values.jwks,

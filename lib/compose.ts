@@ -112,10 +112,20 @@ async function dataPlane(env: Environment, clock: Ports['clock']): Promise<Ports
   if (!env.CROSSFADE_DATABASE_URL) throw missing('CROSSFADE_DATABASE_URL', 'table cutovers are run');
   const { postgresDataPlane } = await import('./adapters/postgres/data-plane.ts');
   const { postgresGateway } = await import('./adapters/postgres/gateway.ts');
-  const gateway = (url: string) => postgresGateway({ url, clock, random });
-  const runtime = gateway(env.CROSSFADE_DATABASE_URL);
-  const owner = env.CROSSFADE_OWNER_DATABASE_URL ? gateway(env.CROSSFADE_OWNER_DATABASE_URL) : runtime;
+  const gateway = async (url: string) => postgresGateway({ url, clock, random, ...(await proofs(env, url, clock)) });
+  const runtime = await gateway(env.CROSSFADE_DATABASE_URL);
+  const owner = env.CROSSFADE_OWNER_DATABASE_URL ? await gateway(env.CROSSFADE_OWNER_DATABASE_URL) : runtime;
   return postgresDataPlane({ runtime, owner });
+}
+
+/** How server and function prove who they are. On AWS both must, and no password is in the environment. */
+async function proofs(env: Environment, url: string, clock: Ports['clock']) {
+  if (env.CROSSFADE_PROFILE !== 'aws') return {};
+  const { serverTrust } = await import('./adapters/postgres/server-trust.ts');
+  const trust = await serverTrust(url, env.CROSSFADE_DATABASE_CA);
+  if (URL.canParse(url) && new URL(url).password !== '') return { trust };
+  const { iamToken } = await import('./adapters/postgres/iam-token.ts');
+  return { trust, password: iamToken({ url, region: env.AWS_REGION, clock }) };
 }
 
 /** Bundled with the code when deployed; a file for the local stack, whose configuration may be the user's own. */

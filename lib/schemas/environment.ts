@@ -23,6 +23,8 @@ export const environmentSchema = z.object({
   CROSSFADE_APPCONFIG_STRATEGY: optional,
   CROSSFADE_DATABASE_URL: optional,
   CROSSFADE_OWNER_DATABASE_URL: optional,
+  /** File with the authorities of the database's certificate. Needed in profile `aws`. */
+  CROSSFADE_DATABASE_CA: optional,
   CROSSFADE_JWT_ISSUER: z.string().min(1),
   CROSSFADE_JWT_AUDIENCE: z.string().min(1),
   CROSSFADE_JWKS: optional,

@@ -128,6 +128,7 @@ describe('layers', () => {
 const PACKAGES: readonly [package_: RegExp, files: RegExp][] = [
   [/^zod$/, /^lib\/(schemas\/|define-cutovers\.ts|adapters\/)/],
   [/^@aws-sdk\/(client|lib)-dynamodb$/, /^lib\/adapters\/dynamodb\//],
+  [/^@aws-sdk\/rds-signer$/, /^lib\/adapters\/postgres\//],
   [/^@aws-sdk\/client-appconfig(data)?$/, /^lib\/adapters\/appconfig\//],
   [/^@aws-sdk\/client-(sns|eventbridge)$/, /^lib\/adapters\/notify\//],
   [/^postgres$/, /^(lib\/adapters\/postgres\/|lib\/cli\/database\.ts|infra\/examples\/)/],

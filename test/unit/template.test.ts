@@ -81,6 +81,24 @@ describe('settings', () => {
     await expect(resolved({ ...PARAMETERS, databaseUrl })).rejects.toThrow(/databaseUrl holds a password/);
   });
 
+  it.each([
+    [
+      'another user than the one with rds-db:connect',
+      'postgres://stranger@db.example.com/app',
+      /databaseUser is 'cross/,
+    ],
+    ['another port than the one that is open', 'postgres://crossfade_runtime@db.example.com:6432/app', /databasePort/],
+  ])('refuses an address with %s', async (_name, databaseUrl, says) => {
+    await expect(resolved({ ...PARAMETERS, databaseUrl })).rejects.toThrow(says);
+  });
+
+  it('names the authorities of the database, those of the runtime unless others are given', async () => {
+    const { environment } = await resolved({ ...PARAMETERS });
+    expect(environment.CROSSFADE_DATABASE_CA).toBe('/var/runtime/ca-cert.pem');
+    const other = await resolved({ ...PARAMETERS, databaseCa: '/opt/ca.pem' });
+    expect(other.environment.CROSSFADE_DATABASE_CA).toBe('/opt/ca.pem');
+  });
+
   it('asks for the agent layer where none is pinned', async () => {
     await expect(resolved({ ...PARAMETERS, region: 'us-gov-west-1' })).rejects.toThrow('appConfigLayer');
   });

@@ -43,6 +43,8 @@ export function translated(error: unknown, attempted: Attempted): CrossfadeError
 function seenOf(error: unknown, deadlineMs: number): string {
   if (error === DEADLINE) return `no answer within ${deadlineMs} ms`;
   const code = codeOf(error);
+  if (error instanceof Error && error.message.includes('before secure TLS connection'))
+    return `${code} while TLS was being set up, as a server without TLS does it`;
   // The driver's and the system's own messages repeat the address; the code alone says it.
   if (!isSqlstate(code)) return code || (error instanceof Error ? `${error.name} in the driver` : 'an unknown failure');
   const message = error instanceof Error ? error.message : '';

@@ -12,6 +12,7 @@ import postgres from 'postgres';
 import { CrossfadeError, isCrossfadeError } from '../../core/errors.ts';
 import type { Clock } from '../../ports.ts';
 import { classify, DEADLINE, isFatal, targetOf, translated } from './failures.ts';
+import type { ServerTrust } from './server-trust.ts';
 
 export type Parameter = string | number | boolean | null;
 
@@ -41,6 +42,10 @@ export type PgGateway = {
 
 export type GatewayOptions = {
   url: string;
+  /** The password of the moment, in place of one in the address. Asked before a call, since a login cannot fail in it. */
+  password?: () => Promise<string>;
+  /** With it, a server that does not prove who it is is not talked to; without it the address decides. */
+  trust?: ServerTrust;
   /** `now`, where given, also notices a machine that slept while its monotonic clock stood still. */
   clock: Pick<Clock, 'monotonicMs' | 'sleep'> & Partial<Pick<Clock, 'now'>>;
   /** 0 ≤ x < 1, for jitter. */
@@ -68,7 +73,10 @@ export function postgresGateway(options: GatewayOptions, broken: { keepsFailedCl
   async function attempt<T>(send: Send<T>, deadlineMs: number): Promise<T> {
     const sql = clients.current();
     try {
-      const result = await within(send(sql), deadlineMs);
+      const result = await within(
+        clients.loggingIn().then(() => send(sql)),
+        deadlineMs,
+      );
       clients.used();
       return result;
     } catch (error) {
@@ -127,6 +135,7 @@ function clientHolder(options: GatewayOptions) {
   const moment = () => ({ now: clock.now?.() ?? 0, monotonicMs: clock.monotonicMs() });
   let client: postgres.Sql | null = null;
   let lastUse = moment();
+  let password: string | undefined;
 
   const discard = (dropped: postgres.Sql) => {
     if (client === dropped) client = null;
@@ -138,9 +147,13 @@ function clientHolder(options: GatewayOptions) {
       const { now, monotonicMs } = moment();
       const idleMs = Math.max(now - lastUse.now, monotonicMs - lastUse.monotonicMs);
       if (client && idleMs > IDLE_LIMIT_MS) discard(client);
-      client ??= connect(options.url);
+      client ??= connect(options, () => password ?? '');
       lastUse = moment();
       return client;
+    },
+    /** The driver connects at the query, and whenever the connection has ended; a rejection there would end the process. */
+    async loggingIn() {
+      password = await options.password?.();
     },
     used() {
       lastUse = moment();
@@ -153,9 +166,11 @@ function clientHolder(options: GatewayOptions) {
   };
 }
 
-function connect(url: string): postgres.Sql {
+function connect({ url, trust, password: changing }: GatewayOptions, password: () => string): postgres.Sql {
   try {
     return postgres(url, {
+      ...(changing ? { password } : {}),
+      ...(trust ? { ssl: trust } : {}),
       max: 1,
       prepare: false,
       fetch_types: false,

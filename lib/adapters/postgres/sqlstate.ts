@@ -10,6 +10,10 @@ export type FailureClass =
   /** Disk or memory is used up: calling again at once makes it worse. */
   | 'full'
   | 'denied'
+  /** The server lets nobody in as this role, from here, or without TLS. */
+  | 'login'
+  /** The server's certificate proves nothing: whoever answers there gets no password. */
+  | 'untrusted'
   | 'schema'
   | 'missing_database'
   /** Raised by our own functions: somebody with a newer epoch is at work. */
@@ -36,6 +40,18 @@ export const FAILURES = {
     code: 'access_denied',
     retryable: false,
     advice: "Correct the credentials of this connection, or grant its role what 'crossfade doctor' says is missing.",
+  },
+  login: {
+    code: 'access_denied',
+    retryable: false,
+    advice:
+      'The server refused the login: check role and password in the address, and that pg_hba.conf lets this role in from here; on RDS the role needs rds_iam, the function rds-db:connect, and the address the own name of the server.',
+  },
+  untrusted: {
+    code: 'invalid_config',
+    retryable: false,
+    advice:
+      "The server's certificate was refused and no password was sent. Correct the host in the address, or name the file with the server's authorities in CROSSFADE_DATABASE_CA.",
   },
   schema: {
     code: 'schema_changed',
@@ -80,8 +96,17 @@ const CLASSES: Readonly<Record<string, FailureClass>> = {
   '57014': 'busy',
   '53300': 'busy',
   '53': 'full',
-  '28': 'denied',
+  '28': 'login',
   '42501': 'denied',
+  ERR_TLS_: 'untrusted',
+  CERT_: 'untrusted',
+  CRL_: 'untrusted',
+  DEPTH_ZERO_: 'untrusted',
+  SELF_SIGNED_: 'untrusted',
+  UNABLE_TO_: 'untrusted',
+  INVALID_CA: 'untrusted',
+  HOSTNAME_MISMATCH: 'untrusted',
+  ERROR_IN_CERT_: 'untrusted',
   '42': 'schema',
   '3F': 'schema',
   '3D': 'missing_database',
