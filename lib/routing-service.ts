@@ -1,10 +1,10 @@
-/** Routing inside a function: the SDK's flag cache and the same pure rules, without recording. */
+/** Routing inside a function: the SDK's flag cache and the same decision, without recording. */
 
 import { type FlagSource, flagCache } from './client/flag-cache.ts';
-import type { CutoverFlag, SystemFlag } from './core/flags.ts';
-import { type Route, type RouteRequest, route } from './core/routing.ts';
+import { type ClientRoute, routeByFlags } from './client/route-by-flags.ts';
+import type { RouteRequest } from './core/routing.ts';
 
-export type Routed = Route & { stage: string | null; version: number; sharePpm: number; ageMs: number | null };
+export type Routed = ClientRoute & { sharePpm: number };
 
 export type Router = {
   /** Fetches the flags when they are older than 15 s, for at most 200 ms. Never throws. */
@@ -22,17 +22,8 @@ export function routingService(options: {
     refresh: () => flags.refreshIfStale(),
     route(cutover, request) {
       const current = flags.current();
-      if (!current) return { side: 'primary', reason: 'no_flags', stage: null, version: 0, sharePpm: 0, ageMs: null };
-      const flag: CutoverFlag | undefined = current.document.cutovers[cutover];
-      const system: SystemFlag = current.document.system;
-      const override = options.environment[`CROSSFADE_${cutover.toUpperCase()}`];
-      return {
-        ...route(flag, system, request, override),
-        stage: flag?.stage ?? null,
-        version: flag?.version ?? 0,
-        sharePpm: flag?.read_ppm ?? 0,
-        ageMs: current.ageMs,
-      };
+      const sharePpm = current?.document.cutovers[cutover]?.read_ppm ?? 0;
+      return { ...routeByFlags(current, cutover, request, options.environment), sharePpm };
     },
   };
 }

@@ -3,11 +3,11 @@
  * It never throws into its host: whatever is wrong, the answer is a side and the reason for it.
  */
 
-import type { Side } from '../core/cutover.ts';
-import { type RouteReason, type RouteRequest, route } from '../core/routing.ts';
+import type { RouteRequest } from '../core/routing.ts';
 import { circuitBreaker } from './breaker.ts';
 import { type FlagSource, flagCache } from './flag-cache.ts';
 import { type Outcome, type OutcomeSink, Recorder } from './recorder.ts';
+import { type ClientRoute, routeByFlags } from './route-by-flags.ts';
 
 export type ClientOptions = {
   flags: FlagSource;
@@ -21,15 +21,6 @@ export type ClientOptions = {
   /** Flags older than this are fetched anew on use; real milliseconds. */
   maxFlagAgeMs?: number;
   flushIntervalMs?: number;
-};
-
-export type ClientRoute = {
-  side: Side;
-  reason: RouteReason;
-  stage: string | null;
-  version: number;
-  /** Age of the flags in real milliseconds; null when none were ever read. */
-  ageMs: number | null;
 };
 
 export type Client = {
@@ -64,16 +55,13 @@ export function createClient(options: ClientOptions): Client {
     route(cutover, request) {
       void flags.refreshIfStale();
       const current = flags.current();
-      if (!current) return { side: 'primary', reason: 'no_flags', stage: null, version: 0, ageMs: null };
       try {
-        const flag = current.document.cutovers[cutover];
-        const override = environment[`CROSSFADE_${cutover.toUpperCase()}`];
         const open = breaker.isOpen(cutover, performance.now());
-        const { side, reason } = route(flag, current.document.system, request ?? {}, override, open);
-        return { side, reason, stage: flag?.stage ?? null, version: flag?.version ?? 0, ageMs: current.ageMs };
+        return routeByFlags(current, cutover, request ?? {}, environment, open);
       } catch {
         // A name or request of another type, which only callers without types can send.
-        return { side: 'primary', reason: 'unknown_cutover', stage: null, version: 0, ageMs: current.ageMs };
+        const ageMs = current?.ageMs ?? null;
+        return { side: 'primary', reason: 'unknown_cutover', stage: null, version: 0, ageMs };
       }
     },
     shouldRouteToShadow: (cutover, operation, key) => client.route(cutover, { operation, key }).side === 'shadow',
