@@ -1,5 +1,6 @@
 /** The data plane over Postgres: each step is one call of a function in the database. Nothing is decided here. */
 
+import { CrossfadeError } from '../../core/errors.ts';
 import type { TableStatus, VerificationResult } from '../../core/evidence.ts';
 import type { BackfillStep, ConvergeResult, DataPlane } from '../../ports.ts';
 import { arm, disarm, forget, functionName } from './arming.ts';
@@ -10,7 +11,8 @@ import { planTable, promote, revert } from './swap.ts';
 /** `runtime` moves rows and has no DDL; `owner` owns the tables and changes their names. */
 export type DataPlaneOptions = { runtime: PgGateway; owner: PgGateway };
 
-const LONG_MS = 120_000;
+/** Below the functions' time-out of 55 s. */
+const LONG_MS = 50_000;
 const UNDEFINED_FUNCTION = '42883';
 
 export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPlane {
@@ -43,8 +45,8 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
       return rows.map((row) => ({ id: row.id, hints: Number(row.hints), lagMs: Number(row.lag_ms) }));
     },
     async backfill(id, epoch, rows) {
-      const call = `SELECT crossfade.${functionName('backfill', id)}($1::text::bigint, $2::text::integer) AS result`;
-      return unlessUnknown(() => callJson<BackfillStep>(runtime, call, [epoch, rows]), {
+      const call = `SELECT crossfade.${functionName('backfill', id)}(${whole(epoch)}, ${whole(rows)}) AS result`;
+      return unlessUnknown(() => longJson<BackfillStep>(runtime, call), {
         kind: 'stale',
         have: -1,
         got: epoch,
@@ -55,8 +57,8 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
         | ({ kind: 'verified' } & VerificationResult)
         | { kind: 'stale'; have: number; got: number }
         | { kind: 'unready'; why: string };
-      const call = `SELECT crossfade.${functionName('verify', id)}($1::text::bigint, $2::text::bigint) AS result`;
-      const answer = await unlessUnknown<Answer>(() => callJson<Answer>(runtime, call, [epoch, nowMs], LONG_MS), {
+      const call = `SELECT crossfade.${functionName('verify', id)}(${whole(epoch)}, ${whole(nowMs)}) AS result`;
+      const answer = await unlessUnknown<Answer>(() => longJson<Answer>(runtime, call), {
         kind: 'unready',
         why: 'capture is not armed',
       });
@@ -64,7 +66,7 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
       const { kind, ...result } = answer;
       return { kind, result };
     },
-    repair: (id) => callJson(runtime, `SELECT crossfade.${functionName('repair', id)}() AS result`, [], LONG_MS),
+    repair: (id) => longJson(runtime, `SELECT crossfade.${functionName('repair', id)}() AS result`),
     promote: (cutover, swap) => promote(owner, runtime, cutover, swap),
     revert: (cutover, swap) => revert(owner, runtime, cutover, swap),
     async rollbackReady(id) {
@@ -87,10 +89,21 @@ async function callJson<T>(
   gateway: PgGateway,
   statement: string,
   args: readonly (string | number | boolean)[],
-  deadlineMs?: number,
 ): Promise<T> {
-  const [row] = await gateway.call<{ result: T }>(statement, args, deadlineMs === undefined ? {} : { deadlineMs });
+  const [row] = await gateway.call<{ result: T }>(statement, args);
   return row!.result;
+}
+
+/** For what may take longer than a statement of an application: comparing whole tables, the last step of a copy. */
+async function longJson<T>(gateway: PgGateway, statement: string): Promise<T> {
+  const [row] = await gateway.longCall<{ result: T }>(statement, LONG_MS);
+  return row!.result;
+}
+
+/** A number that becomes part of a statement. */
+function whole(value: number): string {
+  if (Number.isSafeInteger(value)) return String(value);
+  throw new CrossfadeError('invalid_input', `The data plane takes whole numbers, got ${value}.`);
 }
 
 /** Before `arm`, and after `forget`, the functions of a cutover do not exist: nothing to do, and no error. */

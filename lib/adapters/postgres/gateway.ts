@@ -36,6 +36,11 @@ export type PgGateway = {
   ): Promise<Row[]>;
   /** Generated DDL: several statements in one implicit transaction. Owner role only. */
   script(text: string, options?: CallOptions): Promise<void>;
+  /**
+   * One statement without parameters that may take longer than the role's statement_timeout. The limit holds for this
+   * transaction only, so that nothing of it is left in a pooled session.
+   */
+  longCall<Row extends object = Record<string, unknown>>(statement: string, limitMs: number): Promise<Row[]>;
   /** Waits for what is running, then refuses further calls. */
   close(): Promise<void>;
 };
@@ -60,6 +65,8 @@ const IDLE_LIMIT_MS = 60_000;
 const JITTER_FROM_MS = 50;
 const JITTER_SPAN_MS = 150;
 const TEXT = 25;
+/** The server's own limit comes first, so that its answer says what was too slow. */
+const LONG_CALL_MARGIN_MS = 1_000;
 
 type Send<T> = (sql: postgres.Sql) => Promise<T>;
 
@@ -119,6 +126,14 @@ export function postgresGateway(options: GatewayOptions, broken: { keepsFailedCl
     },
     script(text, call = {}) {
       return inTurn(() => insist(text, async (sql) => void (await sql.unsafe(text).simple()), call));
+    },
+    longCall<Row extends object>(statement: string, limitMs: number) {
+      const text = `SELECT set_config('statement_timeout', '${Math.ceil(limitMs)}', true);\n${statement}`;
+      const send: Send<Row[]> = async (sql) => {
+        const results = (await sql.unsafe(text).simple()) as unknown as readonly Row[][];
+        return [...results.at(-1)!];
+      };
+      return inTurn(() => insist(text, send, { deadlineMs: limitMs + LONG_CALL_MARGIN_MS }));
     },
     async close() {
       await inTurn(async () => {

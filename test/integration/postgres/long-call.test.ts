@@ -1,0 +1,39 @@
+/** Work that may take longer than the role's statement_timeout, without leaving anything behind in a pooled session. */
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/gateway.ts';
+import { random, systemClock } from '../../../lib/adapters/system.ts';
+import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
+
+let database: OwnDatabase;
+let gateway: PgGateway;
+
+beforeAll(async () => {
+  database = await ownDatabase();
+  await database.sql.unsafe(`ALTER DATABASE ${database.name} SET statement_timeout = '200ms'`);
+  gateway = postgresGateway({ url: database.url, clock: systemClock(), random });
+});
+afterAll(async () => {
+  await gateway.close();
+  await database.drop();
+});
+
+describe('a long call', () => {
+  it('outlives the statement_timeout that stops a usual one', async () => {
+    await expect(gateway.call('SELECT pg_sleep(0.4) IS NULL AS slept', [], { attempts: 1 })).rejects.toMatchObject({
+      details: { sqlstate: '57014' },
+    });
+    expect(await gateway.longCall<{ answer: number }>('SELECT 42 AS answer FROM pg_sleep(0.4)', 5_000)).toEqual([
+      { answer: 42 },
+    ]);
+  });
+
+  it('is stopped by its own limit', async () => {
+    await expect(gateway.longCall('SELECT pg_sleep(5)', 300)).rejects.toMatchObject({ details: { sqlstate: '57014' } });
+  });
+
+  it('leaves the limit of the session as it was', async () => {
+    await gateway.longCall('SELECT 1', 60_000);
+    expect(await gateway.call('SHOW statement_timeout')).toEqual([{ statement_timeout: '200ms' }]);
+  });
+});
