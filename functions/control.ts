@@ -47,6 +47,11 @@ function fingerprint(...parts: readonly unknown[]): string {
   return createHash('sha256').update(canonicalJson(parts)).digest('hex');
 }
 
+const systemRequest = (name: string, { body, header }: Request) => ({
+  key: readIdempotencyKey(header('idempotency-key')),
+  fingerprint: fingerprint(name, 'system', body),
+});
+
 const commands = COMMAND_NAMES.map(
   (name): Route => ({
     method: 'POST',
@@ -169,8 +174,8 @@ const actions: Route[] = [
     scope: 'control:stop',
     handle: async ({ ports, cutovers }, request) => {
       const { reason } = parseSystemCommand('emergency-stop', request.body);
-      readIdempotencyKey(request.header('idempotency-key'));
-      const result = await emergencyStop(ports, await cutovers(), { reason, actor: request.actor });
+      const idempotency = systemRequest('emergency-stop', request);
+      const result = await emergencyStop(ports, await cutovers(), { reason, actor: request.actor, idempotency });
       return { status: result.published ? 200 : 202, body: result };
     },
   },
@@ -191,8 +196,8 @@ const actions: Route[] = [
     scope: 'control:stop',
     handle: async ({ ports, cutovers }, request) => {
       const { confirm } = parseSystemCommand('reset', request.body);
-      readIdempotencyKey(request.header('idempotency-key'));
-      const result = await resetSystem(ports, await cutovers(), { confirm, actor: request.actor });
+      const idempotency = systemRequest('reset', request);
+      const result = await resetSystem(ports, await cutovers(), { confirm, actor: request.actor, idempotency });
       return { status: result.published ? 200 : 202, body: result };
     },
   },

@@ -22,6 +22,8 @@ const MINUTE_MS = 60_000;
 /** How far a sender's minute may lie from ours. */
 const PAST_MINUTES = 10;
 const FUTURE_MINUTES = 1;
+/** Every name is an item of its own in each minute: names made of ids would fill the windows. */
+const MAX_OPERATIONS = 64;
 
 export async function recordOutcomes(
   ports: Pick<Ports, 'clock' | 'windows'>,
@@ -30,15 +32,28 @@ export async function recordOutcomes(
 ): Promise<RecordedOutcomes> {
   const nowMs = ports.clock.now();
   const known = new Set(declarations.map((declaration) => declaration.id));
+  const nameOf = boundedNames();
   const accepted: WindowAddition[] = [];
   const refused: RecordedOutcomes['refused'][number][] = [];
   for (const [index, { cutover, operation, ...window }] of report.windows.entries()) {
     const why = known.has(cutover) ? impossible(window, nowMs) : `no cutover '${cutover}' is declared`;
     if (why) refused.push({ index, code: known.has(cutover) ? 'invalid_input' : 'not_found', why });
-    else accepted.push({ cutover, operation, window });
+    else accepted.push({ cutover, operation: nameOf(cutover, operation), window });
   }
   if (accepted.length > 0) await ports.windows.add(report.flushId, report.source, accepted, nowMs);
   return { accepted: accepted.length, refused };
+}
+
+/** After 64 names of a cutover in one report the rest is counted as `other`. */
+function boundedNames(): (cutover: string, operation: string) => string {
+  const seen = new Map<string, Set<string>>();
+  return (cutover, operation) => {
+    const names = seen.get(cutover) ?? new Set();
+    seen.set(cutover, names);
+    if (!names.has(operation) && names.size >= MAX_OPERATIONS) return 'other';
+    names.add(operation);
+    return operation;
+  };
 }
 
 /** Why a window cannot be true, or null. */

@@ -11,7 +11,11 @@ import { decide, type Event, type SystemChange } from '../core/stage.ts';
 import type { Ports } from '../ports.ts';
 import { carryOut } from './carry-out.ts';
 import { type By, commit } from './commit.ts';
+import { checkSameRequest } from './same-request.ts';
 import { reconcileNow } from './tick.ts';
+
+/** The caller's key: with one, a request that comes again changes nothing a second time. */
+type Repeatable = { actor: string; idempotency?: { key: string; fingerprint: string } };
 
 type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log' | 'metrics'>;
 
@@ -21,14 +25,17 @@ export type StopResult = {
 };
 
 const TRIES = 5;
+const DAY_MS = 24 * 60 * 60_000;
 
 export async function emergencyStop(
   ports: Needs,
   declarations: readonly CutoverDeclaration[],
-  request: { reason: string; actor: string },
+  request: Repeatable & { reason: string },
 ): Promise<StopResult> {
   const by = { nowMs: ports.clock.now(), actor: request.actor };
-  await changeSystem(ports, { emergencyStop: true }, request.reason, by);
+  const system = await changeSystem(ports, { emergencyStop: true }, request.reason, by, request.idempotency);
+  // It was lifted since: what has been started meanwhile is none of this stop's.
+  if (!system.emergencyStop) return { cutovers: [], published: true };
   const serving = (state: CutoverState) => ['dual_write', 'ramp', 'full'].includes(state.stageKind);
   return rollBackAll(ports, declarations, serving, { ...by, reason: request.reason, cause: 'emergency' });
 }
@@ -49,11 +56,11 @@ export async function rollBackSystem(
 export async function resetSystem(
   ports: Needs,
   declarations: readonly CutoverDeclaration[],
-  request: { confirm: string; actor: string },
+  request: Repeatable & { confirm: string },
 ): Promise<{ emergencyStop: boolean; published: boolean }> {
   checkConfirm('reset system', request.confirm);
   const by = { nowMs: ports.clock.now(), actor: request.actor };
-  const system = await changeSystem(ports, { emergencyStop: false }, 'reset', by);
+  const system = await changeSystem(ports, { emergencyStop: false }, 'reset', by, request.idempotency);
   const { published } = await reconcileNow(ports, declarations);
   return { emergencyStop: system.emergencyStop, published };
 }
@@ -66,7 +73,20 @@ function checkConfirm(command: string, confirm: string): void {
   );
 }
 
-async function changeSystem(ports: Needs, change: SystemChange, reason: string, by: By): Promise<SystemState> {
+/** The switches as they are now: changed by this call, or as they are when the same request was carried out before. */
+async function changeSystem(
+  ports: Needs,
+  change: SystemChange,
+  reason: string,
+  by: By,
+  request?: { key: string; fingerprint: string },
+): Promise<SystemState> {
+  const idempotency = request && {
+    ...request,
+    caller: by.actor,
+    answer: { status: 200, body: { ...change } },
+    expiresAtMs: by.nowMs + DAY_MS,
+  };
   let before = await ports.state.readSystem();
   for (let attempt = 0; attempt < TRIES; attempt += 1) {
     const changed = { ...before, ...change, version: before.version + 1 };
@@ -79,9 +99,18 @@ async function changeSystem(ports: Needs, change: SystemChange, reason: string, 
       epoch: 0,
     });
     const after = { ...changed, auditSeq: entry.seq, auditHash: entry.hash };
-    const result = await ports.state.writeSystem({ before, after, entries: [entry] });
+    const result = await ports.state.writeSystem({
+      before,
+      after,
+      entries: [entry],
+      ...(idempotency ? { idempotency } : {}),
+    });
     if (result.kind === 'applied') return after;
     if (result.kind === 'stale') before = result.current;
+    if (result.kind === 'repeated') {
+      checkSameRequest(result.record, by.actor, request?.fingerprint);
+      return ports.state.readSystem();
+    }
   }
   throw new CrossfadeError(
     'conflict',
