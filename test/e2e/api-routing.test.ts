@@ -1,0 +1,160 @@
+/** I32 The SDK, the HTTP function and the SQL function give the same answer for the same key, at every share on the way. */
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { agentSource, createClient } from '../../lib/client/index.ts';
+import { packagedRoutes } from '../helpers/api-gateway.ts';
+import { type ApiStack, apiStack, type Instance } from '../helpers/api-stack.ts';
+
+const LETTERS = [
+  'a',
+  'user-',
+  'é',
+  'ß',
+  'Ω',
+  '日本',
+  'ключ-',
+  '🙂',
+  '👩‍👩‍👧',
+  "it's ",
+  '"quoted" ',
+  'a.b.',
+  '\\',
+  'e\u0301',
+];
+/** 500 keys in many scripts, none twice. */
+const KEYS = Array.from({ length: 500 }, (_, i) => `${LETTERS[i % LETTERS.length]}${(i * 7919).toString(36)}`);
+
+let stack: ApiStack;
+let api: Instance;
+
+beforeAll(async () => {
+  stack = await apiStack(await packagedRoutes());
+  api = await stack.instances();
+  expect(await stack.command(api, 'customer', 'start')).toMatchObject({ status: 200 });
+});
+afterAll(() => stack?.stop());
+
+type Routed = { cutover: string; side: string; reason: string; stage: string; version: number };
+
+async function overHttp(instance: Instance, operation: string): Promise<Routed[]> {
+  const answers: Routed[] = [];
+  for (let from = 0; from < KEYS.length; from += 250) {
+    const requests = KEYS.slice(from, from + 250).map((key) => ({ cutover: 'customer', key, operation }));
+    const { status, body } = await stack.call(instance, { path: '/v1/route', body: { requests } });
+    expect(status).toBe(200);
+    answers.push(...(body as { routes: Routed[] }).routes);
+  }
+  return answers;
+}
+
+async function bySdk() {
+  const { application, environment, profile } = stack.on.flags;
+  const client = createClient({
+    flags: agentSource({ url: stack.on.appConfig.agentUrl, application, environment, profile }),
+    outcomes: async () => {},
+    environment: {},
+  });
+  await client.refresh();
+  return client;
+}
+
+async function inSql(operation: string): Promise<Map<string, boolean>> {
+  const rows = await stack.db.sql.unsafe(
+    `SELECT t.key, crossfade.should_route_to_shadow('customer', '${operation}', t.key) AS shadow
+     FROM jsonb_array_elements_text($1::text::jsonb) AS t(key)`,
+    [JSON.stringify(KEYS)],
+  );
+  return new Map(rows.map(({ key, shadow }) => [key, shadow]));
+}
+
+/** All three agree on every key. Returns the keys that the shadow serves. */
+async function agreed(operation: string): Promise<string[]> {
+  // An instance keeps flags for 15 s; a new one has those of now.
+  const [http, sdk, sql] = await Promise.all([
+    stack.instances().then((fresh) => overHttp(fresh, operation)),
+    bySdk(),
+    inSql(operation),
+  ]);
+  const seen = KEYS.map((key, index) => ({ key, ...sdk.route('customer', { key, operation }), http: http[index]! }));
+  for (const { key, side, reason, stage, version, http } of seen) {
+    expect({ key, ...http }).toMatchObject({ key, side, reason, stage, version });
+    expect([key, sql.get(key)]).toEqual([key, side === 'shadow']);
+  }
+  return seen.filter(({ side }) => side === 'shadow').map(({ key }) => key);
+}
+
+describe('I32 one answer for 500 keys', () => {
+  it('from nothing over every ramp to all, reads and writes', async () => {
+    expect(new Set(KEYS).size).toBe(500);
+    expect(await agreed('read')).toEqual([]);
+    let before: string[] = [];
+    const shares: number[] = [];
+    for (let step = 0; step < 4; step += 1) {
+      const moved = await stack.command(api, 'customer', 'advance', { force: true, reason: 'a test' });
+      expect(moved).toMatchObject({ status: 200, body: { published: true } });
+      const { sharePpm } = moved.body as { sharePpm: number };
+      const now = await agreed('read');
+      // I30: more share never takes a key back.
+      expect(before.filter((key) => !now.includes(key))).toEqual([]);
+      expect(await agreed('write')).toEqual([]);
+      shares.push(sharePpm);
+      before = now;
+    }
+    expect(shares).toEqual([10_000, 100_000, 500_000, 1_000_000]);
+    expect(before).toHaveLength(500);
+  });
+
+  it('one at a time over GET, with the key in the address', async () => {
+    const fresh = await stack.instances();
+    const sdk = await bySdk();
+    for (const key of KEYS.slice(0, 60)) {
+      const { status, body } = await stack.call(fresh, {
+        path: '/v1/route/customer',
+        query: `key=${encodeURIComponent(key)}`,
+      });
+      expect([key, status, (body as Routed).side]).toEqual([key, 200, sdk.route('customer', { key }).side]);
+    }
+  });
+
+  it('and none of them goes to the shadow after a stop', async () => {
+    await stack.call(api, {
+      path: '/v1/system/emergency-stop',
+      body: { reason: 'smoke' },
+      headers: { 'idempotency-key': 'stop' },
+    });
+    expect(await agreed('read')).toEqual([]);
+  });
+});
+
+describe('the gateway and the SDK', () => {
+  it('send the same keys to the same side', async () => {
+    await stack.call(api, {
+      path: '/v1/system/reset',
+      body: { confirm: 'system' },
+      headers: { 'idempotency-key': 'lift' },
+    });
+    expect(await stack.command(api, 'chat', 'start', { plan: 'majority' })).toMatchObject({ status: 200 });
+    for (let step = 0; step < 2; step += 1)
+      expect(await stack.command(api, 'chat', 'advance', { force: true, reason: 'a test' })).toMatchObject({
+        status: 200,
+      });
+    const fresh = await stack.instances();
+    const sdk = await bySdk();
+    const sides = new Set<string>();
+    for (const key of KEYS.filter((text) => /^[\x21-\x7e]+$/.test(text)).slice(0, 60)) {
+      const { status, headers } = await stack.call(fresh, {
+        path: '/gateway/chat/x',
+        headers: { 'x-correlation-id': key },
+      });
+      const { side, reason } = sdk.route('chat', { key });
+      expect([key, status, headers['x-crossfade-route'], headers['x-crossfade-reason']]).toEqual([
+        key,
+        200,
+        side,
+        reason,
+      ]);
+      sides.add(side);
+    }
+    expect([...sides].sort()).toEqual(['primary', 'shadow']);
+  });
+});
