@@ -3,14 +3,17 @@
 import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { addressOf } from '../../lib/cli/database.ts';
 import type { CutoverDeclaration } from '../../lib/core/cutover.ts';
 import { CrossfadeError } from '../../lib/core/errors.ts';
+import { type CutoverInput, defineCutovers } from '../../lib/define-cutovers.ts';
 import { installSchema } from './install-schema.ts';
 import { startStack } from './stack.ts';
 
 export type DevOptions = { root: string; databaseUrl: string; config?: string; speed: number; port: number };
 
 export async function runDev(options: DevOptions, untilStopped: Promise<void>): Promise<number> {
+  addressOf(options.databaseUrl);
   const say = (line: string) => void process.stdout.write(`${line}\n`);
   const cutovers = await loadCutovers(options.root, options.config ?? join(options.root, 'infra', 'cutovers.ts'));
   say('\nStarting Crossfade for your database');
@@ -59,7 +62,7 @@ async function loadCutovers(root: string, file: string): Promise<readonly Cutove
     const { default: cutovers } = (await import(pathToFileURL(output).href)) as { default: unknown };
     if (!Array.isArray(cutovers))
       throw new Error('its default export is not a list; write: export default defineCutovers([…])');
-    return cutovers as CutoverDeclaration[];
+    return cutovers.every(isComplete) ? cutovers : defineCutovers(cutovers as CutoverInput[]);
   } catch (cause) {
     if (cause instanceof Error && cause.name === 'CrossfadeError') throw cause;
     const why = cause instanceof Error ? cause.message : String(cause);
@@ -67,4 +70,10 @@ async function loadCutovers(root: string, file: string): Promise<readonly Cutove
   } finally {
     rmSync(output, { force: true });
   }
+}
+
+/** A list that was not passed through `defineCutovers` is checked and completed here; nothing unchecked gets any further. */
+function isComplete(one: unknown): one is CutoverDeclaration {
+  const { plan, policy } = (one ?? {}) as Partial<CutoverDeclaration>;
+  return typeof plan === 'object' && 'stages' in plan && typeof policy === 'object';
 }

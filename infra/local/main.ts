@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { isCrossfadeError } from '../../lib/core/errors.ts';
+import { CrossfadeError, ERROR_CODES, isCrossfadeError } from '../../lib/core/errors.ts';
 import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName } from '../../lib/core/plan.ts';
 import { DEFAULT_PORT } from '../../lib/schemas/local-settings.ts';
 import { FAULTS, type Fault } from '../examples/chinook/app-protocol.ts';
@@ -69,7 +69,10 @@ function program(run: (job: (untilStopped: Promise<void>) => Promise<number>) =>
     .action((options: DevArguments) =>
       run((untilStopped) => {
         if (options.config && !existsSync(options.config)) {
-          throw new InvalidArgumentError(`The configuration ${options.config} does not exist.`);
+          throw new CrossfadeError(
+            'invalid_config',
+            `The configuration ${options.config} does not exist. --config takes a module whose default export is defineCutovers([…]).`,
+          );
         }
         return runDev({ root: ROOT, ...options }, untilStopped);
       }),
@@ -100,9 +103,8 @@ async function main(): Promise<number> {
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
-    const text = isCrossfadeError(error) || error instanceof Error ? error.message : String(error);
-    process.stderr.write(`\n${text}\n`);
-    return FAILED;
+    process.stderr.write(`\n${error instanceof Error ? error.message : String(error)}\n`);
+    return isCrossfadeError(error) && ERROR_CODES[error.code].exit === USAGE ? USAGE : FAILED;
   }
 }
 
