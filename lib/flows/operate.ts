@@ -80,6 +80,9 @@ export async function operate(
     return await follow(ports, declarations, declaration, result.state, nowMs);
   } catch (error) {
     if (error instanceof CrossfadeError && !error.retryable && DENIED.has(error.code)) {
+      // The same request, sent twice at once: the other one was carried out between our two looks.
+      const twin = await ports.state.readIdempotency(operation.idempotency.key);
+      if (twin) return repeat(twin, operation);
       await recordDenial(ports, declaration, command.type, error, { nowMs, actor });
     }
     throw error;
