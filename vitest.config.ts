@@ -6,14 +6,28 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     projects: [
-      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts', 'test/property/**/*.test.ts', 'test/scenario/**/*.test.ts'] } },
       {
         extends: true,
-        test: { name: 'postgres', include: ['test/integration/postgres/**/*.test.ts'], globalSetup: ['test/helpers/postgres-server.ts'] },
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts', 'test/property/**/*.test.ts', 'test/scenario/**/*.test.ts'],
+        },
       },
       {
         extends: true,
-        test: { name: 'dynamodb', include: ['test/integration/dynamodb/**/*.test.ts'], globalSetup: ['test/helpers/dynamodb-server.ts'] },
+        test: {
+          name: 'postgres',
+          include: ['test/integration/postgres/**/*.test.ts'],
+          globalSetup: ['test/helpers/postgres-server.ts'],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'dynamodb',
+          include: ['test/integration/dynamodb/**/*.test.ts'],
+          globalSetup: ['test/helpers/dynamodb-server.ts'],
+        },
       },
       { extends: true, test: { name: 'appconfig', include: ['test/integration/appconfig/**/*.test.ts'] } },
       {

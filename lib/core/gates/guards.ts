@@ -1,7 +1,7 @@
 /** Guards: what forces a rollback. */
 
 import type { Policy } from '../cutover.ts';
-import { type MinuteWindow, mergeWindows, poolWindows } from '../evidence.ts';
+import { type MinuteWindow, poolWindows } from '../evidence.ts';
 import { bucketUpperMs, type Histogram, quantileMs } from '../histogram.ts';
 import { binomialTail } from '../statistics.ts';
 import { currentVerification, type Seen, slowest } from './seen.ts';
