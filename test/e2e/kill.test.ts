@@ -7,9 +7,6 @@
  * Replay one run with: CROSSFADE_SEED=<seed> npx vitest run --project e2e test/e2e/kill.test.ts
  */
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it, onTestFailed } from 'vitest';
 import { customerCutover } from '../../infra/examples/chinook/cutover.ts';
@@ -23,13 +20,8 @@ import { systemClock } from '../../lib/adapters/system.ts';
 import { isCrossfadeError } from '../../lib/core/errors.ts';
 import { defineCutovers } from '../../lib/define-cutovers.ts';
 import type { OperatorCommand } from '../../lib/flows/operate.ts';
-import {
-  deployedFunctions,
-  type FunctionHost,
-  functionHost,
-  type Schedule,
-  schedule,
-} from '../helpers/handler-process.ts';
+import type { FunctionHost } from '../helpers/handler-process.ts';
+import { type Fleet, startFleet } from '../helpers/handler-process-fleet.ts';
 import {
   auditOf,
   auditProblems,
@@ -37,127 +29,63 @@ import {
   backing,
   command,
   driftOf,
-  environmentOf,
   type OwnPorts,
   portsOn,
-  recordTraffic,
   seeded,
   until,
 } from '../helpers/stack-parts.ts';
 import { type CrashablePostgres, crashablePostgres } from '../helpers/stack-parts-postgres.ts';
-import { type StreamMapping, streamMapping, streamReader } from '../helpers/stack-parts-stream.ts';
 import { INSERT_SEED, startWriters, type Writers } from '../helpers/stack-parts-writers.ts';
 
 const SEED = Number(process.env.CROSSFADE_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const ID = 'customer';
-/** Virtual minutes a real minute: one of them takes 500 ms. */
-const SPEED = 120;
-const MINUTE_MS = 60_000 / SPEED;
+/** Virtual minutes a real minute: one of them takes a second, and an intent is given up after ten. */
+const SPEED = 60;
 const KILLS = 48;
 const WRITERS = 4;
 const SETTLE_MS = 30_000;
-/** Milliseconds, as deployed. */
-const TIMEOUTS = { tick: 50_000, relay: 55_000, 'shadow-writer': 60_000, backfill: 55_000, verify: 55_000 };
-
 const random = seeded(SEED);
 const declarations = defineCutovers([{ ...customerCutover, dwellMinutes: 0, policy: { minSamples: 20 } }]);
 const [declaration] = declarations as [(typeof declarations)[number]];
 
 let on: Backing;
 let database: CrashablePostgres;
-let functions: string;
-let settings: string;
 let ports: OwnPorts;
-let hosts: FunctionHost[];
-let ticks: Schedule[];
-let playing: { stop(): Promise<void> }[];
-let mappings: StreamMapping[];
+let fleet: Fleet;
 let writers: Writers;
 let startedMs: number;
 
 beforeAll(async () => {
-  functions = deployedFunctions();
   [on, database] = await Promise.all([backing(), crashablePostgres()]);
   await query(INSERT_SEED);
-  settings = mkdtempSync(join(tmpdir(), 'crossfade-kill-'));
-  const cutovers = join(settings, 'cutovers.json');
-  writeFileSync(cutovers, JSON.stringify(declarations));
   const clock = { speed: SPEED, originMs: Date.now() };
   ports = portsOn(on, { databaseUrl: database.url, clock: systemClock(clock) });
-  const environment = environmentOf(on, { databaseUrl: database.url, cutovers, ...clock });
-  const host = (name: string) => {
-    const timeoutMs = TIMEOUTS[name.split(':')[0] as keyof typeof TIMEOUTS];
-    return functionHost({ functions, name, environment, timeoutMs });
-  };
-  const named = ['tick:1', 'tick:2', 'relay', 'backfill', 'verify', 'shadow-writer:1', 'shadow-writer:2'].map(host);
-  const [tick1, tick2, relay, backfill, verify, writer1, writer2] = named as [
-    FunctionHost,
-    FunctionHost,
-    FunctionHost,
-    FunctionHost,
-    FunctionHost,
-    FunctionHost,
-    FunctionHost,
-  ];
-  hosts = named;
   startedMs = performance.now();
   writers = startWriters({ url: database.url, count: WRITERS, random });
   await command(ports, declarations, ID, { type: 'start' });
-  ticks = [schedule(tick1, MINUTE_MS), schedule(tick2, 1.3 * MINUTE_MS)];
-  // Two readers of one stream: every wake-up comes twice, and two appliers work beside each other.
-  mappings = [writer1, writer2].map((writer) =>
-    streamMapping(streamReader(on.endpoint, on.tables.changes), writer.invoke),
-  );
-  playing = [
-    ...ticks,
-    schedule(relay, 0, { maxMs: 2_000 }),
-    schedule(backfill, MINUTE_MS / 2, { maxMs: 2_000 }),
-    schedule(verify, MINUTE_MS),
-    ...mappings,
-    traffic(),
-  ];
+  fleet = startFleet(on, { databaseUrl: database.url, declarations, clock, ports });
 }, 90_000);
 
 afterAll(async () => {
   await writers?.stop();
-  await Promise.all((playing ?? []).map((one) => one.stop()));
-  await Promise.all((hosts ?? []).map((host) => host.stop()));
+  await fleet?.stop();
   await ports?.close();
   await Promise.all([on?.stop(), database?.stop()]);
-  for (const directory of [functions, settings]) if (directory) rmSync(directory, { recursive: true, force: true });
 });
-
-/** What the SDK of the applications would report: both sides healthy. */
-function traffic(): { stop(): Promise<void> } {
-  let stopping = false;
-  const running = (async () => {
-    while (!stopping) {
-      await recordTraffic(ports, ID, 30);
-      await pause(MINUTE_MS / 3);
-    }
-  })();
-  return {
-    async stop() {
-      stopping = true;
-      await running;
-    },
-  };
-}
 
 // ---------------------------------------------------------------------------------------------------------- chaos
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-const killsSoFar = () => hosts.reduce((sum, { figures }) => sum + figures.kills, 0);
-const figuresBefore = { kills: 0, crashes: 0 };
+const told = { kills: 0, crashes: 0 };
 
 /** Kills until the world is `over` and enough was killed, and Postgres whenever so many kills have been. */
 async function chaos(kills: number, crashAt: readonly number[], over: () => Promise<boolean>): Promise<void> {
-  const before = killsSoFar();
+  const before = fleet.kills();
   const due = [...crashAt];
   let outage: Promise<void> = Promise.resolve();
   const deadline = Date.now() + 60_000;
   for (;;) {
-    const done = killsSoFar() - before;
+    const done = fleet.kills() - before;
     if (done >= kills && due.length === 0 && (await over())) break;
     if (Date.now() > deadline) throw new Error(`Not over after 60 s and ${done} kills.`);
     if (due[0] !== undefined && done >= due[0]) {
@@ -166,7 +94,7 @@ async function chaos(kills: number, crashAt: readonly number[], over: () => Prom
       outage = crash();
     }
     await pause(150 + random() * 250);
-    await killInCall(hosts[Math.floor(random() * hosts.length)]!);
+    await killInCall(fleet.hosts[Math.floor(random() * fleet.hosts.length)]!);
   }
   await outage;
 }
@@ -217,7 +145,7 @@ async function query<Row extends object>(statement: string): Promise<Row[]> {
 /** Writers stop, every hint is applied, and two more ticks of each host have ended. */
 async function quiet(): Promise<void> {
   await writers.pause();
-  const before = ticks.map((tick) => tick.done());
+  const before = fleet.ticks.map((tick) => tick.done());
   const waiting = async () => (await ports.tables.status(ID))?.outboxRows ?? -1;
   await until(
     async () => (await waiting()) === 0,
@@ -225,7 +153,7 @@ async function quiet(): Promise<void> {
     SETTLE_MS,
   );
   await until(
-    async () => ticks.every((tick, i) => tick.done() >= before[i]! + 2),
+    async () => fleet.ticks.every((tick, i) => tick.done() >= before[i]! + 2),
     () => 'both ticks have run twice',
     SETTLE_MS,
   );
@@ -253,43 +181,37 @@ async function proveSound(): Promise<void> {
   expect(writers.figures().errors).toEqual([]);
   expect(await auditProblems(ports, declaration)).toEqual([]);
   expect(await driftOf(ports, declarations)).toEqual([]);
-  expect(hosts.flatMap(({ figures }) => figures.deaths)).toEqual([]);
-  expect(hosts.reduce((sum, { figures }) => sum + figures.timeouts, 0)).toBe(0);
+  expect(fleet.accidents()).toEqual([]);
   const status = await ports.tables.status(ID);
   expect(status?.quarantine).toEqual([]);
 }
 
 function tell(what: string): void {
-  const sum = (name: 'calls' | 'kills' | 'killedInCall') =>
-    hosts.reduce((total, { figures }) => total + figures[name], 0);
-  const { acknowledged, unknown, reconnects } = writers.figures();
-  const perHost = hosts.map(({ name, figures }) => `${name} ${figures.killedInCall}/${figures.kills}`).join(', ');
-  const errors = hosts.flatMap(({ name, figures }) => figures.errors.map((error) => `${name}: ${error}`));
+  const { acknowledged, unknown } = writers.figures();
   console.log(
     [
       `${what}: seed ${SEED}, ${((performance.now() - startedMs) / 1000).toFixed(1)} s so far`,
-      `  ${sum('kills') - figuresBefore.kills} kills (in all ${sum('killedInCall')} in a call: ${perHost}), ${database.crashes() - figuresBefore.crashes} crashes of Postgres`,
-      `  ${sum('calls')} calls, ${errors.length} answered with an error, ${mappings.reduce((n, m) => n + m.redelivered(), 0)} batches redelivered`,
-      `  ${acknowledged} writes acknowledged, ${unknown} unknown, ${reconnects} reconnects`,
-    ].join('\n'),
+      `${fleet.kills() - told.kills} kills, ${database.crashes() - told.crashes} crashes of Postgres; so far ${fleet.describe()}`,
+      `${acknowledged} writes acknowledged, ${unknown} unknown`,
+    ].join('\n  '),
   );
-  figuresBefore.kills = sum('kills');
-  figuresBefore.crashes = database.crashes();
+  told.kills = fleet.kills();
+  told.crashes = database.crashes();
 }
 
 function sayHowToReplay(): void {
   onTestFailed(async () => {
-    const errors = hosts.flatMap(({ name, figures }) =>
-      [...figures.errors, ...figures.deaths].slice(-3).map((error) => `  ${name}: ${error}`),
-    );
     const verdict = await ports.state.readVerdict(ID).catch(() => null);
     const log = await auditOf(ports, ID).catch(() => []);
+    const events = log.filter(({ event }) => event.type !== 'denied').slice(-12);
+    const status = await ports.tables.status(ID).catch(() => null);
     console.log(
       [
         `Replay: CROSSFADE_SEED=${SEED} npx vitest run --project e2e test/e2e/kill.test.ts`,
-        ...errors,
+        ...[...fleet.accidents(), ...fleet.errors()].map((line) => `  ${line}`),
         `  verdict ${verdict?.verdict.verdict}: ${verdict?.verdict.reasons.map(({ text }) => text).join(' ')}`,
-        ...log.slice(-8).map(({ seq, event }) => `  ${seq} ${JSON.stringify(event).slice(0, 200)}`),
+        ...events.map(({ seq, event }) => `  ${seq} ${JSON.stringify(event).slice(0, 200)}`),
+        `  the database: ${JSON.stringify(status)}`,
       ].join('\n'),
     );
   });
@@ -305,7 +227,7 @@ describe(`I1 I2 I3 I6 under SIGKILL, seed ${SEED}`, () => {
     expect(await differences(PROVE_ROLLED_BACK)).toMatchObject({ differences: 0 });
     await proveSound();
     expect(database.crashes()).toBe(2);
-    expect(hosts.reduce((sum, { figures }) => sum + figures.killedInCall, 0)).toBeGreaterThan(KILLS / 2);
+    expect(fleet.killsInCall()).toBeGreaterThan(KILLS / 3);
     const entered = (await auditOf(ports, ID)).flatMap(({ event }) => (event.type === 'advanced' ? [event.to] : []));
     expect(entered).toEqual(['test_1', 'test_10', 'half_50', 'full_100']);
   }, 120_000);

@@ -107,7 +107,8 @@ export function streamMapping(reader: StreamReader, invoke: (event: object) => P
 
   const running = (async () => {
     while (!stopping) {
-      const records = await reader.next();
+      // A read that failed is repeated; what it would have brought is still there.
+      const records = await reader.next().catch(() => []);
       await deliver(records);
       if (records.length === 0) await pause();
     }

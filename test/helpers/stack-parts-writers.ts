@@ -61,10 +61,13 @@ const PAUSE_MS = 4;
 const STATEMENT_DEADLINE_MS = 15_000;
 const RETRY_MS = 40;
 
-/** Rows for the backfill, in the table and its twin. */
+/**
+ * Rows for the backfill, in the table and its twin. Without a fax, which only the old shape has: a row that is deleted
+ * and inserted again while its hint waits would get it back on the way back. The 59 of Chinook have theirs, and keep it.
+ */
 export const INSERT_SEED = `
   INSERT INTO customer (customer_id, first_name, last_name, company, city, country, postal_code, phone, fax, email, support_rep_id)
-  SELECT i, 'First' || i, 'Last' || i, 'Company ' || i, 'Łódź', 'Chile', (i % 90000)::text, 'seed', 'fax', 's' || i || '@example.com', 3 + i % 3
+  SELECT i, 'First' || i, 'Last' || i, 'Company ' || i, 'Łódź', 'Chile', (i % 90000)::text, 'seed', NULL, 's' || i || '@example.com', 3 + i % 3
   FROM generate_series(${FIRST_SEED_KEY}, ${FIRST_SEED_KEY + SEED_ROWS - 1}) i;
   INSERT INTO customer_twin SELECT * FROM customer WHERE customer_id >= ${FIRST_SEED_KEY}`;
 
