@@ -30,7 +30,7 @@ export async function advance(
   { nowMs, system, deployed }: TickContext,
 ): Promise<Advanced> {
   const found = (await ports.state.readCutover(declaration.id)) ?? initialState(declaration);
-  const state = await carryOut(ports, declaration, found, nowMs);
+  const state = await carryOut(ports, declaration, found, nowMs, system.emergencyStop);
 
   const { verdict, table } = await observe(ports, declaration, state, deployed, nowMs);
   const decision = decide(

@@ -15,14 +15,18 @@ import { commit } from './commit.ts';
 const GIVE_UP_AFTER_MS = 10 * 60_000;
 const ACTOR = 'tick';
 
-/** The state after the intent was carried out, given up, or left for the next tick. */
+/**
+ * The state after the intent was carried out, given up, or left for the next tick.
+ * @param stopped while everything is stopped no promotion is begun; one that was done already is found and kept
+ */
 export async function carryOut(
   ports: Pick<Ports, 'state' | 'tables' | 'log'>,
   declaration: CutoverDeclaration,
   state: CutoverState,
   nowMs: number,
+  stopped = false,
 ): Promise<CutoverState> {
-  const seen = await act(ports, declaration, state, nowMs);
+  const seen = await act(ports, declaration, state, nowMs, stopped);
   if (!seen) return state;
   const by = { nowMs, actor: state.pending?.actor ?? ACTOR };
   const decision = decide(state, seen, { ...by, emergencyStop: false });
@@ -37,6 +41,7 @@ async function act(
   declaration: CutoverDeclaration,
   state: CutoverState,
   nowMs: number,
+  stopped: boolean,
 ): Promise<Observation | null> {
   const pending = state.pending;
   if (!pending || declaration.kind !== 'table') return null;
@@ -47,6 +52,12 @@ async function act(
     if (pending.action === 'cleanup') {
       const result = await ports.tables.cleanup(cutover, state.epoch);
       return result.kind === 'refused' ? { type: 'given_up', epoch: pending.epoch, why: result.why } : done();
+    }
+    if (stopped && pending.action === 'promote') {
+      const status = await ports.tables.status(declaration.id);
+      // A swap that another call began may still land; only after a while is it certain that none will.
+      if (status?.mirror?.epoch !== pending.epoch)
+        return late ? { type: 'given_up', epoch: pending.epoch, why: 'everything was stopped meanwhile' } : null;
     }
     const swap = {
       fromEpoch: state.epoch,

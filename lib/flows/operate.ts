@@ -5,7 +5,7 @@
 
 import { type CutoverDeclaration, type CutoverState, initialState } from '../core/cutover.ts';
 import { CrossfadeError, type ErrorCode } from '../core/errors.ts';
-import { sharePpmOf } from '../core/flags.ts';
+import { compareFlagAge, sharePpmOf } from '../core/flags.ts';
 import { type BuiltInPlanName, builtInPlan } from '../core/plan.ts';
 import { type Command, type Decision, decide, LEGAL_COMMANDS, record } from '../core/stage.ts';
 import type { IdempotencyRecord, Ports } from '../ports.ts';
@@ -63,26 +63,26 @@ export async function operate(
   const nowMs = ports.clock.now();
 
   const earlier = await ports.state.readIdempotency(operation.idempotency.key);
-  if (earlier) return repeat(earlier, operation);
+  if (earlier) return repeat(ports, earlier, operation);
 
   const [found, system] = await Promise.all([ports.state.readCutover(declaration.id), ports.state.readSystem()]);
   const state = found ?? initialState(declaration);
   try {
     checkVersion(state, operation.basedOn);
-    const prepared = await prepare(ports, declaration, state, command, nowMs);
+    const prepared = await prepare(ports, declaration, state, command, nowMs, system.emergencyStop);
     const decision = decide(state, prepared, { nowMs, actor, emergencyStop: system.emergencyStop });
     if (decision.kind === 'refused') throw refusal(decision);
     const result = await commit(ports, state, decision, { nowMs, actor }, (after) =>
       answerRecord(operation, after, nowMs),
     );
     if (result.kind === 'stale') throw outrun(result.current);
-    if (result.kind === 'repeated') return repeat(result.record, operation);
+    if (result.kind === 'repeated') return await repeat(ports, result.record, operation);
     return await follow(ports, declarations, declaration, result.state, nowMs);
   } catch (error) {
     if (error instanceof CrossfadeError && !error.retryable && DENIED.has(error.code)) {
       // The same request, sent twice at once: the other one was carried out between our two looks.
       const twin = await ports.state.readIdempotency(operation.idempotency.key);
-      if (twin) return repeat(twin, operation);
+      if (twin) return repeat(ports, twin, operation);
       await recordDenial(ports, declaration, command.type, error, { nowMs, actor });
     }
     throw error;
@@ -117,6 +117,7 @@ async function prepare(
   state: CutoverState,
   command: OperatorCommand,
   nowMs: number,
+  stopped: boolean,
 ): Promise<Command> {
   const legal = (LEGAL_COMMANDS[state.stageKind] as readonly string[]).includes(command.type) && !state.pending;
   switch (command.type) {
@@ -127,12 +128,14 @@ async function prepare(
         plan: command.plan ? builtInPlan(command.plan, command.dwellMinutes) : declaration.plan,
       };
     case 'advance':
+      if (legal && command.force && !stopped) await checkDeployed(ports, state, 'advance');
       return {
         ...command,
         force: command.force ?? false,
         verdict: legal ? await judge(ports, declaration, state, nowMs) : null,
       };
     case 'complete':
+      if (legal && command.force && !stopped) await checkDeployed(ports, state, 'complete');
       return {
         ...command,
         force: command.force ?? false,
@@ -142,7 +145,7 @@ async function prepare(
       if (legal && state.stageKind === 'completed') await checkWayBack(ports, declaration, state);
       return { ...command, cause: 'operator' };
     case 'cleanup':
-      if (legal) await checkDeployed(ports, state);
+      if (legal) await checkDeployed(ports, state, 'clean up');
       return command;
     default:
       return command;
@@ -155,14 +158,17 @@ async function judge(ports: Needs, declaration: CutoverDeclaration, state: Cutov
   return verdict;
 }
 
-/** Whoever still follows older flags may still ask for the old side, which cleanup drops. */
-async function checkDeployed(ports: Needs, state: CutoverState): Promise<void> {
+/**
+ * I29: readers are never further apart than two neighbouring stages, by force neither. After cleanup, whoever still
+ * follows older flags would ask for the side that it drops.
+ */
+async function checkDeployed(ports: Needs, state: CutoverState, what: string): Promise<void> {
   const deployed = await readDeployed(ports);
   const flag = deployed?.document?.cutovers[state.id];
   if (flag?.version === state.version && flag.epoch === state.epoch) return;
   throw new CrossfadeError(
     'held',
-    `Cutover '${state.id}' cannot be cleaned up yet: the flags of stage '${state.stage}' are not deployed, so readers may still ask for the old side. Every tick tries to deploy them; repeat the command after the next one.`,
+    `Cutover '${state.id}' cannot ${what} yet: the flags of stage '${state.stage}' are not deployed, so readers may still act on an older stage. Every tick tries to deploy them; repeat the command after the next one.`,
     { retryable: true },
   );
 }
@@ -229,14 +235,23 @@ function answerRecord(operation: Operation, after: CutoverState, nowMs: number):
   };
 }
 
-function repeat(stored: IdempotencyRecord, operation: Operation): OperationResult {
+/** The answer of the first call. Its record was written with the intent, and it told what became of the intent. */
+async function repeat(ports: Needs, stored: IdempotencyRecord, operation: Operation): Promise<OperationResult> {
   if (stored.caller !== operation.actor || stored.fingerprint !== operation.idempotency.fingerprint) {
     throw new CrossfadeError(
       'idempotency_mismatch',
       'This Idempotency-Key was used before by another caller or for another command. Use a new key for a new command.',
     );
   }
-  return { answer: stored.answer.body as CutoverSummary, published: true };
+  const recorded = stored.answer.body as CutoverSummary;
+  const [current, deployed] = await Promise.all([
+    recorded.pending ? ports.state.readCutover(recorded.cutover) : null,
+    readDeployed(ports),
+  ]);
+  const settled = current && !current.pending && current.version === recorded.version + 1;
+  const answer = settled ? summary(current) : recorded;
+  const flag = deployed?.document?.cutovers[answer.cutover];
+  return { answer, published: flag !== undefined && compareFlagAge(flag, answer) >= 0 };
 }
 
 // ---------------------------------------------------------------------------------------------------------- refusals
