@@ -1,0 +1,327 @@
+/**
+ * A world in memory on one virtual clock: the real flows over in-memory ports, an application that reads by the deployed
+ * flags and writes its tables, and schedules that tick, relay, converge, backfill and verify. Hours pass in milliseconds.
+ *
+ *   minute:  :00 ─ tick ─ reads, writes, one reader in four refreshes ─ relay and converge every 15 s ─ flush outcomes ─ :60
+ *
+ * Ports misbehave by `faults`, by the knobs of the fakes, and by `plant`, which builds a bug into the ports or the tick.
+ */
+
+import type { CutoverDeclaration, CutoverState } from '../../lib/core/cutover.ts';
+import { CrossfadeError } from '../../lib/core/errors.ts';
+import { type MinuteWindow, mergeWindows } from '../../lib/core/evidence.ts';
+import type { FlagDocument } from '../../lib/core/flags.ts';
+import { backfillAll } from '../../lib/flows/backfill.ts';
+import { type OperatorCommand, operate } from '../../lib/flows/operate.ts';
+import { type OutcomeReport, recordOutcomes } from '../../lib/flows/record-outcomes.ts';
+import { relay } from '../../lib/flows/relay.ts';
+import { serveWakeUps } from '../../lib/flows/serve-wake-ups.ts';
+import { type TickResult, tick } from '../../lib/flows/tick.ts';
+import { verifyAll } from '../../lib/flows/verify.ts';
+import type { Ports, StateChange } from '../../lib/ports.ts';
+import { NOW, seeded } from '../property/samples.ts';
+import { application, type Load, MOMENTS } from '../scenario/application.ts';
+import { type InMemoryFlags, inMemoryFlags } from './fakes/flags.ts';
+import { inMemoryState } from './fakes/state.ts';
+import { inMemoryTables } from './fakes/tables.ts';
+import { inMemoryWakeUps } from './fakes/wake-ups.ts';
+import { type InMemoryWindows, inMemoryWindows } from './fakes/windows.ts';
+
+export const MINUTE_MS = 60_000;
+const MOMENT_MS = MINUTE_MS / MOMENTS;
+
+/** A bug, built around the ports of every flow or into the tick. */
+export type Plant = {
+  ports?: (ports: Ports) => Ports;
+  tick?: (ports: Ports, declarations: readonly CutoverDeclaration[]) => Promise<TickResult>;
+};
+
+export type WorldOptions = {
+  cutovers: readonly CutoverDeclaration[];
+  seed?: number;
+  load?: Partial<Load>;
+  plant?: Plant | undefined;
+};
+
+export type Answered =
+  | { ok: true; answer: Awaited<ReturnType<typeof operate>>['answer']; published: boolean }
+  | { ok: false; code: string; message: string };
+
+export type World = ReturnType<typeof world>;
+
+/** Thrown by every call of a flow that has died: nothing it does afterwards has an effect. */
+export class Died extends Error {}
+
+export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOptions) {
+  const random = seeded(seed);
+  const clock = virtualClock();
+  const state = inMemoryState({ clock });
+  const windows = inMemoryWindows({ clock });
+  const wakeUps = inMemoryWakeUps();
+  const flags = readOnce(inMemoryFlags());
+  const tables = inMemoryTables({ clock });
+  const app = application(cutovers, tables, random, { readsPerMinute: 200, writesPerMinute: 20, rows: 80, ...load });
+  const faults = {
+    databaseDown: false,
+    /** Per minute. */
+    ticks: 1,
+    tickSkewMs: 0,
+    /** The next tick dies after this many calls of its ports. */
+    tickDiesAfter: null as number | null,
+    converge: true,
+    backfill: true,
+    verify: true,
+    /** Wake-ups that reach nobody, and wake-ups that come twice. */
+    wakeUpsLost: false,
+    wakeUpsTwice: false,
+    /** How many minutes after its minute a report arrives. */
+    lateMinutes: 0,
+    /** By how many minutes the clock of the application is ahead. */
+    reportsAheadMinutes: 0,
+  };
+  /** Failures that flows logged and went on; those that are no CrossfadeError are bugs. */
+  const failures: { name: string; error: unknown }[] = [];
+  const publications: FlagDocument[] = [];
+  const listeners: ((change: StateChange<CutoverState>) => void)[] = [];
+  const ids = counter('id');
+  const watchers: (() => void)[] = [];
+  let woken = 0;
+  let reports: { dueMinute: number; report: OutcomeReport }[] = [];
+
+  const bare: Ports = {
+    clock,
+    ids,
+    log: { event: () => undefined, failure: (name, error) => void failures.push({ name, error }) },
+    metrics: { record: () => undefined, flush: () => undefined },
+    state: {
+      ...state,
+      writeCutover(change) {
+        const applied = state.applied();
+        const result = state.writeCutover(change);
+        if (state.applied() > applied) for (const listener of listeners) listener(change);
+        return result;
+      },
+    },
+    windows: indexed(windows),
+    wakeUps,
+    flags: {
+      deployed: () => flags.deployed(),
+      publish(request) {
+        publications.push(request.document);
+        return flags.publish(request);
+      },
+    },
+    tables,
+  };
+  const planted = plant.ports?.(bare) ?? bare;
+  const ports = before(planted, (port, call) => {
+    if (port === 'tables' && faults.databaseDown) tables.failNext(call as keyof typeof tables & keyof Ports['tables']);
+  });
+
+  async function oneTick(through = ports): Promise<TickResult | null> {
+    const mortal = faults.tickDiesAfter === null ? through : before(through, dyingAfter(faults.tickDiesAfter));
+    faults.tickDiesAfter = null;
+    const skewed = { ...mortal, clock: { ...clock, now: () => clock.now() + faults.tickSkewMs } };
+    try {
+      return await (plant.tick ?? tick)(skewed, cutovers);
+    } catch (error) {
+      if (!expected(error)) throw error;
+      return null;
+    }
+  }
+
+  /** The relay's round, and the records of the stream since the last one. */
+  async function serve(): Promise<void> {
+    await relay(ports, 0).catch(onlyExpected);
+    const records = wakeUps.records().slice(woken);
+    woken += records.length;
+    if (!faults.converge || faults.wakeUpsLost) return;
+    const batch = records.map(({ id }, i) => ({ sequenceNumber: `${woken}.${i}`, cutover: id }));
+    await serveWakeUps(ports, cutovers, faults.wakeUpsTwice ? [...batch, ...batch] : batch, deadline());
+  }
+
+  async function flush(minute: number): Promise<void> {
+    reports.push({ dueMinute: minute + faults.lateMinutes, report: app.report(minute + faults.reportsAheadMinutes) });
+    const due = reports.filter(({ dueMinute }) => dueMinute <= minute);
+    reports = reports.filter(({ dueMinute }) => dueMinute > minute);
+    for (const { report } of due) await recordOutcomes(ports, cutovers, report).catch(onlyExpected);
+  }
+
+  const deadline = () => clock.monotonicMs() + 25_000;
+  const commands = counter('key');
+
+  return {
+    clock,
+    state,
+    windows,
+    wakeUps,
+    flags,
+    tables,
+    app,
+    faults,
+    failures,
+    publications,
+    random,
+    ports,
+    cutovers,
+    /** Called with every change of a cutover's state that was written, whether or not its writer got an answer. */
+    onApplied: (listener: (typeof listeners)[number]) => void listeners.push(listener),
+    /** Called in every sixteenth of a minute, after one reader has refreshed. */
+    onMoment: (watcher: () => void) => void watchers.push(watcher),
+    /** What readers get when they refresh now. */
+    served: flags.served,
+    tick: oneTick,
+    serve,
+    /** One minute; `each` runs in every sixteenth of it, after reads and writes. */
+    async minute(each?: (moment: number) => Promise<unknown> | unknown): Promise<TickResult | null> {
+      const minute = Math.floor(clock.now() / MINUTE_MS);
+      let result: TickResult | null = null;
+      for (let moment = 0; moment < MOMENTS; moment += 1) {
+        clock.pass(MOMENT_MS);
+        app.moment(moment, flags.served());
+        for (const watcher of watchers) watcher();
+        if (moment === 0) for (let i = 0; i < faults.ticks; i += 1) result = await oneTick();
+        if (each) await each(moment);
+        if (moment % 4 === 3) await serve();
+        if (moment === 5 && faults.backfill) await backfillAll(ports, cutovers, deadline());
+        if (moment === 10 && faults.verify) await verifyAll(ports, cutovers);
+      }
+      await flush(minute);
+      return result;
+    },
+    /** A command as the control API runs it; by default based on the version that is stored. */
+    async operate(
+      id: string,
+      command: OperatorCommand,
+      options: { key?: string; body?: string; basedOn?: number; actor?: string; ports?: Ports } = {},
+    ): Promise<Answered> {
+      const declaration = cutovers.find((candidate) => candidate.id === id)!;
+      try {
+        const basedOn = options.basedOn ?? (await state.readCutover(id))?.version ?? 0;
+        const idempotency = {
+          key: options.key ?? commands.next(),
+          fingerprint: options.body ?? JSON.stringify(command),
+        };
+        const operation = { command, actor: options.actor ?? 'ada', basedOn, idempotency };
+        return { ok: true, ...(await operate(options.ports ?? ports, cutovers, declaration, operation)) };
+      } catch (error) {
+        if (!expected(error)) throw error;
+        return { ok: false, code: error instanceof CrossfadeError ? error.code : 'died', message: String(error) };
+      }
+    },
+  };
+}
+
+// ---------------------------------------------------------------------------------------------------------- pieces
+
+const expected = (error: unknown) => error instanceof CrossfadeError || error instanceof Died;
+const onlyExpected = (error: unknown) => {
+  if (!expected(error)) throw error;
+};
+
+/** A hook that lets `calls` calls pass and no further one. */
+export function dyingAfter(calls: number): () => void {
+  let left = calls;
+  return () => {
+    left -= 1;
+    if (left < 0) throw new Died('this flow has died');
+  };
+}
+
+function virtualClock() {
+  let nowMs = NOW;
+  let calls = 0;
+  return {
+    now: () => nowMs,
+    /** A call of a port takes a millisecond, so that loops until a deadline end. */
+    monotonicMs: () => {
+      calls += 1;
+      return calls;
+    },
+    sleep: async () => undefined,
+    pass: (ms: number) => {
+      nowMs += ms;
+    },
+  };
+}
+
+function counter(prefix: string) {
+  let last = 0;
+  return {
+    next: () => {
+      last += 1;
+      return `${prefix}-${last}`;
+    },
+  };
+}
+
+type Call = (...args: never[]) => Promise<unknown>;
+const REMOTE = ['state', 'windows', 'wakeUps', 'flags', 'tables'] as const;
+type Remote = (typeof REMOTE)[number];
+
+/** The same ports, where `hook` runs, and is waited for, before every call. */
+export function before(ports: Ports, hook: (port: Remote, call: string) => Promise<void> | void): Ports {
+  const wrapped = REMOTE.map((name) => [
+    name,
+    Object.fromEntries(
+      Object.entries(ports[name] as unknown as Record<string, Call>).map(([call, original]) => [
+        call,
+        async (...args: never[]) => {
+          await hook(name, call);
+          return original(...args);
+        },
+      ]),
+    ),
+  ]);
+  return { ...ports, ...Object.fromEntries(wrapped) };
+}
+
+/** The same flags, parsed once after each change: readers and ticks ask far more often than anything is deployed. */
+function readOnce(flags: InMemoryFlags): InMemoryFlags {
+  let known: { served: FlagDocument | null; deployed: ReturnType<InMemoryFlags['deployed']> } | null = null;
+  const now = () => {
+    if (known) return known;
+    known = { served: flags.served(), deployed: flags.deployed() };
+    known.deployed.catch(() => undefined);
+    return known;
+  };
+  const changing = <Args extends unknown[], Result>(call: (...args: Args) => Result) => {
+    return (...args: Args): Result => {
+      const result = call(...args);
+      known = null;
+      return result;
+    };
+  };
+  return {
+    ...flags,
+    served: () => now().served,
+    deployed: () => now().deployed,
+    publish: changing(flags.publish),
+    unavailable: changing(flags.unavailable),
+    store: changing(flags.store),
+    rollBack: changing(flags.rollBack),
+  };
+}
+
+/** The same windows, merged once when they are added: a tick reads two hours of them every minute. */
+function indexed(windows: InMemoryWindows): Ports['windows'] {
+  const merged = new Map<string, { seen: number; byKey: Map<string, MinuteWindow> }>();
+  return {
+    add: windows.add,
+    async read(id, fromMinute, toMinute) {
+      await windows.read(id, 0, -1);
+      const index = merged.get(id) ?? { seen: 0, byKey: new Map<string, MinuteWindow>() };
+      merged.set(id, index);
+      const additions = windows.additions(id);
+      for (const { window } of additions.slice(index.seen)) {
+        const key = `${window.minute}#${window.side}`;
+        const there = index.byKey.get(key);
+        index.byKey.set(key, there ? mergeWindows(there, window) : window);
+      }
+      index.seen = additions.length;
+      return [...index.byKey.values()]
+        .filter(({ minute }) => minute >= fromMinute && minute <= toMinute)
+        .sort((a, b) => a.minute - b.minute || (a.side < b.side ? -1 : 1));
+    },
+  };
+}

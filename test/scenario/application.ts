@@ -1,0 +1,138 @@
+/**
+ * An application under migration, as far as Crossfade sees it: four instances that read by the flags they hold, refreshed
+ * every 15 seconds at different moments, and writers that put a unique token into each row they touch. What it was
+ * promised is kept beside it: `twin` is what its tables must hold, whatever Crossfade does.
+ */
+
+import { mergeFlags } from '../../lib/client/flag-merge.ts';
+import type { CutoverDeclaration, Side } from '../../lib/core/cutover.ts';
+import { emptyWindow } from '../../lib/core/evidence.ts';
+import type { FlagDocument } from '../../lib/core/flags.ts';
+import { bucketIndex } from '../../lib/core/histogram.ts';
+import { route } from '../../lib/core/routing.ts';
+import type { OutcomeReport } from '../../lib/flows/record-outcomes.ts';
+import type { TablesInMemory } from '../helpers/fakes/tables.ts';
+
+/** How one side answers. */
+export type Behaviour = {
+  errorRate: number;
+  /** Factor on every latency. */
+  slower: number;
+  /** Share of the reads that are compared with the other side, and of those the share that differs. */
+  compared: number;
+  mismatchRate: number;
+};
+
+export const HEALTHY: Behaviour = { errorRate: 0, slower: 1, compared: 0.2, mismatchRate: 0 };
+
+export type Load = { readsPerMinute: number; writesPerMinute: number; rows: number };
+
+export type Application = {
+  behaviour: Record<Side, Behaviour>;
+  /** Sides whose operations nobody reports. */
+  silent: Set<Side>;
+  readers: readonly { document: FlagDocument | null }[];
+  /** One sixteenth of a minute: one reader refreshes, then reads and writes happen. */
+  moment(index: number, served: FlagDocument | null): void;
+  /** Everything counted since the last call, as the SDK would report it for this minute. */
+  report(minute: number): OutcomeReport;
+  twin(id: string): ReadonlyMap<number, string>;
+  /** A write of one key outside of the usual load; null deletes. */
+  write(id: string, key: number, value: string | null): void;
+};
+
+export const READERS = 4;
+export const MOMENTS = 16;
+/** Latencies to draw from: 20 ms, give or take a twentieth. */
+const LATENCIES_MS = Array.from({ length: 16 }, (_, i) => 20 * Math.exp(0.05 * ((i - 7.5) / 7.5)));
+const USERS = 1_000_000;
+const HOT_KEYS = 40;
+
+type Tally = {
+  count: number;
+  errors: number;
+  checks: number;
+  mismatches: number;
+  latency: Record<number, number>;
+};
+const emptyTally = (): Tally => ({ count: 0, errors: 0, checks: 0, mismatches: 0, latency: {} });
+
+export function application(
+  declarations: readonly CutoverDeclaration[],
+  tables: TablesInMemory,
+  random: () => number,
+  load: Load,
+): Application {
+  const readers = Array.from({ length: READERS }, () => ({ document: null as FlagDocument | null }));
+  const behaviour = { primary: { ...HEALTHY }, shadow: { ...HEALTHY } };
+  const silent = new Set<Side>();
+  const twins = new Map<string, Map<number, string>>();
+  const tallies = new Map<string, Record<Side, Tally>>();
+  let token = 0;
+  let flushes = 0;
+
+  function write(id: string, key: number, value: string | null): void {
+    const twin = twins.get(id)!;
+    if (value === null) twin.delete(key);
+    else twin.set(key, value);
+    tables.write(id, key, value);
+  }
+
+  function writeSomething(id: string): void {
+    // Few keys are written often, most seldom; every seventh write deletes, and the next one may insert again.
+    const key = 1 + Math.floor(HOT_KEYS * random() ** 2);
+    token += 1;
+    write(id, key, token % 7 === 0 ? null : `t${token}`);
+  }
+
+  function read(id: string, document: FlagDocument | null): void {
+    const key = `user-${Math.floor(random() * USERS)}`;
+    const { side } = route(document?.cutovers[id], document?.system, { key });
+    const { errorRate, slower, compared, mismatchRate } = behaviour[side];
+    const tally = tallies.get(id)![side];
+    tally.count += 1;
+    if (errorRate > 0 && random() < errorRate) tally.errors += 1;
+    const index = bucketIndex(LATENCIES_MS[Math.floor(random() * LATENCIES_MS.length)]! * slower);
+    tally.latency[index] = (tally.latency[index] ?? 0) + 1;
+    if (side !== 'shadow' || random() >= compared) return;
+    tally.checks += 1;
+    if (mismatchRate > 0 && random() < mismatchRate) tally.mismatches += 1;
+  }
+
+  for (const { id, kind } of declarations) {
+    twins.set(id, new Map());
+    tallies.set(id, { primary: emptyTally(), shadow: emptyTally() });
+    if (kind === 'table') for (let key = 1; key <= load.rows; key += 1) write(id, key, `row ${key}`);
+  }
+  return {
+    behaviour,
+    silent,
+    readers,
+    moment(index, served) {
+      const reader = readers[index % READERS]!;
+      if (served) reader.document = mergeFlags(reader.document, served).document;
+      for (const { id, kind } of declarations) {
+        for (let i = share(load.readsPerMinute, index); i > 0; i -= 1) read(id, reader.document);
+        if (kind !== 'table') continue;
+        for (let i = share(load.writesPerMinute, index); i > 0; i -= 1) writeSomething(id);
+      }
+    },
+    report(minute) {
+      flushes += 1;
+      const windows = [...tallies].flatMap(([cutover, sides]) =>
+        (['primary', 'shadow'] as const)
+          .filter((side) => sides[side].count > 0 && !silent.has(side))
+          .map((side) => ({ cutover, operation: 'read', ...emptyWindow(minute, side), ...sides[side] })),
+      );
+      for (const id of tallies.keys()) tallies.set(id, { primary: emptyTally(), shadow: emptyTally() });
+      return { flushId: `flush-${flushes}`, source: 'app', windows };
+    },
+    twin: (id) => twins.get(id)!,
+    write,
+  };
+}
+
+/** What falls into the index-th of the moments when `perMinute` is spread evenly. */
+function share(perMinute: number, index: number): number {
+  return Math.floor(((index + 1) * perMinute) / MOMENTS) - Math.floor((index * perMinute) / MOMENTS);
+}

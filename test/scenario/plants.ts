@@ -1,0 +1,130 @@
+/** Bugs to plant into a world: each breaks one safety rule around the ports or in the tick, and nothing else. */
+
+import { nextEntry } from '../../lib/core/audit.ts';
+import { emptyWindow, type MinuteWindow } from '../../lib/core/evidence.ts';
+import { bucketIndex } from '../../lib/core/histogram.ts';
+import { advance } from '../../lib/flows/advance.ts';
+import { readDeployed } from '../../lib/flows/reconcile.ts';
+import { reconcileNow, type TickResult, tick } from '../../lib/flows/tick.ts';
+import type { Ports } from '../../lib/ports.ts';
+import { MINUTE_MS, type Plant } from '../helpers/world.ts';
+
+export type Planted =
+  | 'no_version_condition'
+  | 'publish_on_events'
+  | 'dwell_in_ticks'
+  | 'zero_samples_pass'
+  | 'quarantine_does_not_gate'
+  | 'unknown_is_failure';
+
+export const PLANTS: Readonly<Record<Planted, Plant>> = {
+  /** A write that came too late is written all the same, on top of what is there. */
+  no_version_condition: {
+    ports: (ports) => ({
+      ...ports,
+      state: {
+        ...ports.state,
+        async writeCutover(change) {
+          const result = await ports.state.writeCutover(change);
+          if (result.kind !== 'stale') return result;
+          let head = { auditSeq: result.current.auditSeq, auditHash: result.current.auditHash };
+          const entries = change.entries.map(({ seq: _seq, previousHash: _previous, hash: _hash, ...entry }) => {
+            const next = nextEntry(head, entry);
+            head = { auditSeq: next.seq, auditHash: next.hash };
+            return next;
+          });
+          return ports.state.writeCutover({
+            ...change,
+            before: result.current,
+            after: { ...change.after, ...head },
+            entries,
+          });
+        },
+      },
+    }),
+  },
+
+  /** Flags and mirror follow when something has moved, and nobody compares them otherwise. */
+  publish_on_events: {
+    async tick(ports, declarations) {
+      const deployed = (await readDeployed(ports))?.document ?? null;
+      const context = { nowMs: ports.clock.now(), system: await ports.state.readSystem(), deployed };
+      const cutovers: TickResult['cutovers'][number][] = [];
+      for (const declaration of declarations) {
+        const { state, verdict, moved } = await advance(ports, declaration, context).catch(() => NOTHING);
+        cutovers.push({ id: declaration.id, stage: state.stage, verdict: verdict.verdict, moved });
+      }
+      const moved = cutovers.some((cutover) => cutover.moved);
+      return { cutovers, flags: moved ? await reconcileNow(ports, declarations) : { published: true } };
+    },
+  },
+
+  /** Dwell counts ticks: two in a minute are two minutes. */
+  get dwell_in_ticks(): Plant {
+    const ticks = new Map<string, number>();
+    return {
+      tick: (ports, declarations) => {
+        const readCutover: Ports['state']['readCutover'] = async (id) => {
+          const state = await ports.state.readCutover(id);
+          if (!state) return state;
+          const key = `${id} ${state.stage} ${state.enteredAtMs}`;
+          const count = (ticks.get(key) ?? 0) + 1;
+          ticks.set(key, count);
+          return { ...state, enteredAtMs: Math.min(state.enteredAtMs, ports.clock.now() - count * MINUTE_MS) };
+        };
+        return tick({ ...ports, state: { ...ports.state, readCutover } }, declarations);
+      },
+    };
+  },
+
+  /** Where nothing was recorded, nothing was wrong. */
+  zero_samples_pass: {
+    ports: (ports) => ({
+      ...ports,
+      windows: {
+        ...ports.windows,
+        async read(id, fromMinute, toMinute) {
+          const windows = await ports.windows.read(id, fromMinute, toMinute);
+          const made: MinuteWindow[] = [];
+          for (let minute = Math.max(fromMinute, toMinute - 10); minute <= toMinute; minute += 1) {
+            for (const side of ['primary', 'shadow'] as const) {
+              const there = windows.find((window) => window.minute === minute && window.side === side);
+              made.push(there && there.count > 0 ? there : { ...emptyWindow(minute, side), count: 100, latency: FINE });
+            }
+          }
+          return [...windows.filter(({ minute }) => minute < toMinute - 10), ...made];
+        },
+      },
+    }),
+  },
+
+  /** Keys in quarantine are shown to people, and not to the gates. */
+  quarantine_does_not_gate: {
+    ports: (ports) => ({
+      ...ports,
+      tables: {
+        ...ports.tables,
+        async status(id) {
+          const status = await ports.tables.status(id);
+          return status && { ...status, quarantined: 0, quarantine: [] };
+        },
+      },
+    }),
+  },
+
+  /** A swap that did not answer did not happen. */
+  unknown_is_failure: {
+    ports: (ports) => ({
+      ...ports,
+      tables: {
+        ...ports.tables,
+        promote: (...args) => ports.tables.promote(...args).catch(refused),
+        revert: (...args) => ports.tables.revert(...args).catch(refused),
+      },
+    }),
+  },
+};
+
+const FINE = { [bucketIndex(20)]: 100 };
+const NOTHING = { state: { stage: 'unknown' }, verdict: { verdict: 'hold' }, moved: null } as const;
+const refused = () => ({ kind: 'refused' as const, why: 'it did not answer', items: [] });
