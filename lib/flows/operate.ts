@@ -188,6 +188,9 @@ async function checkWayBack(ports: Needs, declaration: CutoverDeclaration, state
   if (declaration.kind !== 'table') return;
   const ready = await ports.tables.rollbackReady(declaration.id);
   if (ready.ready) return;
+  // The swap back landed after its intent was given up: the way has been taken, and only the state does not say so yet.
+  const status = await ports.tables.status(declaration.id);
+  if (status?.armed === 'none' && status.mirror?.epoch === state.epoch + 1) return;
   throw new CrossfadeError(
     'rollback_not_ready',
     `Cutover '${state.id}' cannot be rolled back without loss: ${ready.why}. Mend the row, wait for the next write of its key, and repeat.`,

@@ -1,0 +1,29 @@
+/** A swap back that lands after its intent was given up must not leave the cutover stuck. */
+
+import { expect, it } from 'vitest';
+import { ID, run, shortTable } from './run.ts';
+
+it('I13, I23 a repeated rollback finds the swap that landed late, and the state follows', async () => {
+  const scene = run({ cutovers: [shortTable()] });
+  await scene.reach('completed');
+  const completed = scene.o.state(ID);
+  const cutover = {
+    id: ID,
+    table: { primary: 'public.customer', shadow: 'public.customer_v2' },
+    validation: 'strict' as const,
+  };
+
+  // The database has gone back under epoch 3, but nobody told the state: the call's answer and its intent were lost.
+  const late = {
+    fromEpoch: completed.epoch,
+    toEpoch: completed.epoch + 1,
+    stage: 'rolled_back',
+    version: completed.version + 2,
+  };
+  expect(await scene.w.tables.revert(cutover, late)).toMatchObject({ kind: 'swapped' });
+  expect(await scene.w.tables.rollbackReady(ID)).toMatchObject({ ready: false });
+
+  await scene.accepted({ type: 'rollback', reason: 'once more' });
+  await scene.minutes(2);
+  expect(scene.o.state(ID)).toMatchObject({ stage: 'rolled_back', epoch: completed.epoch + 1, pending: null });
+});
