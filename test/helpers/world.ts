@@ -9,7 +9,6 @@
 
 import type { CutoverDeclaration, CutoverState } from '../../lib/core/cutover.ts';
 import { CrossfadeError } from '../../lib/core/errors.ts';
-import { type MinuteWindow, mergeWindows } from '../../lib/core/evidence.ts';
 import type { FlagDocument } from '../../lib/core/flags.ts';
 import { backfillAll } from '../../lib/flows/backfill.ts';
 import { type OperatorCommand, operate } from '../../lib/flows/operate.ts';
@@ -21,11 +20,12 @@ import { verifyAll } from '../../lib/flows/verify.ts';
 import type { Ports, StateChange } from '../../lib/ports.ts';
 import { NOW, seeded } from '../property/samples.ts';
 import { application, type Load, MOMENTS } from '../scenario/application.ts';
-import { type InMemoryFlags, inMemoryFlags } from './fakes/flags.ts';
+import { indexed, readOnce } from '../scenario/remembering.ts';
+import { inMemoryFlags } from './fakes/flags.ts';
 import { inMemoryState } from './fakes/state.ts';
 import { inMemoryTables } from './fakes/tables.ts';
 import { inMemoryWakeUps } from './fakes/wake-ups.ts';
-import { type InMemoryWindows, inMemoryWindows } from './fakes/windows.ts';
+import { inMemoryWindows } from './fakes/windows.ts';
 
 export const MINUTE_MS = 60_000;
 const MOMENT_MS = MINUTE_MS / MOMENTS;
@@ -274,54 +274,4 @@ export function before(ports: Ports, hook: (port: Remote, call: string) => Promi
     ),
   ]);
   return { ...ports, ...Object.fromEntries(wrapped) };
-}
-
-/** The same flags, parsed once after each change: readers and ticks ask far more often than anything is deployed. */
-function readOnce(flags: InMemoryFlags): InMemoryFlags {
-  let known: { served: FlagDocument | null; deployed: ReturnType<InMemoryFlags['deployed']> } | null = null;
-  const now = () => {
-    if (known) return known;
-    known = { served: flags.served(), deployed: flags.deployed() };
-    known.deployed.catch(() => undefined);
-    return known;
-  };
-  const changing = <Args extends unknown[], Result>(call: (...args: Args) => Result) => {
-    return (...args: Args): Result => {
-      const result = call(...args);
-      known = null;
-      return result;
-    };
-  };
-  return {
-    ...flags,
-    served: () => now().served,
-    deployed: () => now().deployed,
-    publish: changing(flags.publish),
-    unavailable: changing(flags.unavailable),
-    store: changing(flags.store),
-    rollBack: changing(flags.rollBack),
-  };
-}
-
-/** The same windows, merged once when they are added: a tick reads two hours of them every minute. */
-function indexed(windows: InMemoryWindows): Ports['windows'] {
-  const merged = new Map<string, { seen: number; byKey: Map<string, MinuteWindow> }>();
-  return {
-    add: windows.add,
-    async read(id, fromMinute, toMinute) {
-      await windows.read(id, 0, -1);
-      const index = merged.get(id) ?? { seen: 0, byKey: new Map<string, MinuteWindow>() };
-      merged.set(id, index);
-      const additions = windows.additions(id);
-      for (const { window } of additions.slice(index.seen)) {
-        const key = `${window.minute}#${window.side}`;
-        const there = index.byKey.get(key);
-        index.byKey.set(key, there ? mergeWindows(there, window) : window);
-      }
-      index.seen = additions.length;
-      return [...index.byKey.values()]
-        .filter(({ minute }) => minute >= fromMinute && minute <= toMinute)
-        .sort((a, b) => a.minute - b.minute || (a.side < b.side ? -1 : 1));
-    },
-  };
 }
