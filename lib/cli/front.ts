@@ -13,6 +13,7 @@ import {
 } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { HOP_BY_HOP } from '../adapters/http/hop-by-hop.ts';
 import { CrossfadeError, type ErrorCode } from '../core/errors.ts';
 import { judgeRequest } from './front-rules.ts';
 
@@ -30,17 +31,6 @@ export type FrontOptions = {
 export type Front = { url: string; port: number; close(): Promise<void> };
 
 const ANSWER_TIMEOUT_MS = 60_000;
-const HOP_BY_HOP = [
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-];
 /** Cookies of 127.0.0.1 belong to every program on this machine, not to the API. */
 const KEPT_BACK = ['host', 'cookie', 'expect'];
 const KEPT_FROM_BROWSER = ['set-cookie', 'strict-transport-security'];

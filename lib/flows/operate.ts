@@ -13,6 +13,7 @@ import { carryOut, tableCutover } from './carry-out.ts';
 import { commit } from './commit.ts';
 import { observe } from './observe.ts';
 import { readDeployed } from './reconcile.ts';
+import { checkSameRequest } from './same-request.ts';
 import { reconcileNow } from './tick.ts';
 
 /** What a person asks for. `confirm` is the cutover's id, typed again. */
@@ -240,12 +241,7 @@ function answerRecord(operation: Operation, after: CutoverState, nowMs: number):
 
 /** The answer of the first call. Its record was written with the intent, and it told what became of the intent. */
 async function repeat(ports: Needs, stored: IdempotencyRecord, operation: Operation): Promise<OperationResult> {
-  if (stored.caller !== operation.actor || stored.fingerprint !== operation.idempotency.fingerprint) {
-    throw new CrossfadeError(
-      'idempotency_mismatch',
-      'This Idempotency-Key was used before by another caller or for another command. Use a new key for a new command.',
-    );
-  }
+  checkSameRequest(stored, operation.actor, operation.idempotency.fingerprint);
   const recorded = stored.answer.body as CutoverSummary;
   const [current, deployed] = await Promise.all([
     recorded.pending ? ports.state.readCutover(recorded.cutover) : null,

@@ -5,21 +5,10 @@
 
 import { CrossfadeError } from '../../core/errors.ts';
 import type { Clock, Upstream } from '../../ports.ts';
+import { HOP_BY_HOP } from './hop-by-hop.ts';
 
-const HOP_BY_HOP = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'expect',
-  'host',
-  'content-length',
-]);
+/** fetch writes the last three itself. */
+const LEFT_BEHIND = new Set<string>([...HOP_BY_HOP, 'expect', 'host', 'content-length']);
 /** The caller's token is for us, not for the upstream; identity headers from outside prove nothing. */
 const OURS = /^(authorization|x-crossfade-.*|x-amzn-.*|x-forwarded-user|forwarded)$/;
 /** fetch has already undone these. */
@@ -73,13 +62,13 @@ export function targetUrl(baseUrl: string, path: string, query: string): URL {
 function forwarded(headers: Readonly<Record<string, string>>): Record<string, string> {
   const named = new Set((headers.connection ?? '').split(',').map((name) => name.trim().toLowerCase()));
   return Object.fromEntries(
-    Object.entries(headers).filter(([name]) => !HOP_BY_HOP.has(name) && !named.has(name) && !OURS.test(name)),
+    Object.entries(headers).filter(([name]) => !LEFT_BEHIND.has(name) && !named.has(name) && !OURS.test(name)),
   );
 }
 
 function returned(headers: Headers): Record<string, string> {
   return Object.fromEntries(
-    [...headers].filter(([name]) => !HOP_BY_HOP.has(name) && !UNDONE.has(name) && !name.startsWith('x-crossfade-')),
+    [...headers].filter(([name]) => !LEFT_BEHIND.has(name) && !UNDONE.has(name) && !name.startsWith('x-crossfade-')),
   );
 }
 
