@@ -15,13 +15,13 @@ import { figures, type Verdict } from './gates/verdict.ts';
 export function evaluate(input: GateInput): Verdict {
   const seen = collect(input);
   const guards = firedGuards(seen);
-  const conditions = advanceConditions(seen);
+  const fired = [...guards.fired, ...(input.guards ?? [])];
+  const conditions = [...advanceConditions(seen), ...(input.holds ?? [])];
   const failing = conditions.filter((condition) => !condition.ok);
-  const fired = guards.fired.length > 0;
   return {
-    verdict: fired ? 'rollback' : failing.length > 0 ? 'hold' : 'advance',
-    reasons: fired ? guards.fired : failing,
-    conditions: [...guards.fired, ...conditions],
+    verdict: fired.length > 0 ? 'rollback' : failing.length > 0 ? 'hold' : 'advance',
+    reasons: fired.length > 0 ? fired : failing,
+    conditions: [...fired, ...conditions],
     evidence: {
       primary: figures(seen.primary),
       shadow: figures(seen.shadow),

@@ -3,6 +3,7 @@
 import type { CutoverState, Policy } from '../cutover.ts';
 import { type MinuteWindow, mergeWindows, poolWindows, type TableStatus } from '../evidence.ts';
 import type { Stage } from '../plan.ts';
+import type { Condition } from './verdict.ts';
 
 export const MINUTE_MS = 60_000;
 const READS = ['ramp', 'full'] as const;
@@ -17,6 +18,10 @@ export type GateInput = {
   /** True when the deployed flags carry this state's epoch and version. */
   flagsDeployed: boolean;
   nowMs: number;
+  /** What others than the windows and the table demand: freeze windows, phases, alert rules. Every hold must be ok to advance. */
+  holds?: readonly Condition[];
+  /** Fired guards of others than the windows and the table; one is enough to roll back. */
+  guards?: readonly Condition[];
 };
 
 export type Seen = {

@@ -1,0 +1,91 @@
+/** What can be looked at: health, status, plan, history, verification, flags. Changes nothing. */
+
+import { history } from '../../lib/flows/history.ts';
+import { report } from '../../lib/flows/report.ts';
+import { planTable } from '../../lib/flows/verify.ts';
+import { parsePage } from '../../lib/schemas/http.ts';
+import type { Route } from '../middleware.ts';
+import { namedCutover } from './request.ts';
+
+export const lookRoutes: Route[] = [
+  {
+    method: 'GET',
+    path: '/v1/health',
+    scope: null,
+    handle: async () => ({ status: 200, body: { status: 'ok' } }),
+  },
+  {
+    method: 'GET',
+    path: '/v1/cutovers',
+    scope: 'control:read',
+    handle: async ({ ports, cutovers }) => ({ status: 200, body: await report(ports, await cutovers()) }),
+  },
+  {
+    method: 'GET',
+    path: '/v1/report',
+    scope: 'control:read',
+    handle: async ({ ports, cutovers }) => ({ status: 200, body: await report(ports, await cutovers()) }),
+  },
+  {
+    method: 'GET',
+    path: '/v1/cutovers/{cutover}',
+    scope: 'control:read',
+    handle: async (composition, request) => {
+      const { id } = await namedCutover(composition, request);
+      const { cutovers } = await report(composition.ports, await composition.cutovers(), id);
+      const found = cutovers[0]!;
+      const headers: Record<string, string> = 'version' in found ? { etag: `"${found.version}"` } : {};
+      return { status: 200, body: found, headers };
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/cutovers/{cutover}/plan',
+    scope: 'control:read',
+    handle: async (composition, request) => ({
+      status: 200,
+      body: await planTable(composition.ports, await namedCutover(composition, request)),
+    }),
+  },
+  {
+    method: 'GET',
+    path: '/v1/cutovers/{cutover}/history',
+    scope: 'control:read',
+    handle: async (composition, request) => {
+      const { id } = await namedCutover(composition, request);
+      return { status: 200, body: await history(composition.ports, id, parsePage(request.query)) };
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/cutovers/{cutover}/verification',
+    scope: 'control:read',
+    handle: async (composition, request) => {
+      const { id } = await namedCutover(composition, request);
+      const status = await composition.ports.tables.status(id);
+      return {
+        status: 200,
+        body: {
+          verification: status?.verification ?? null,
+          quarantined: status?.quarantined ?? 0,
+          quarantine: status?.quarantine ?? [],
+        },
+      };
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/system',
+    scope: 'control:read',
+    handle: async ({ ports }) => {
+      const { auditSeq: _seq, auditHash: _hash, ...system } = await ports.state.readSystem();
+      return { status: 200, body: system };
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/flags',
+    scope: 'control:read',
+    handle: async ({ ports }) => ({ status: 200, body: await ports.flags.deployed() }),
+  },
+];

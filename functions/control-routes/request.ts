@@ -1,0 +1,18 @@
+/** What the routes of the control API read from a request in the same way. */
+
+import { createHash } from 'node:crypto';
+import type { Composition } from '../../lib/compose.ts';
+import type { CutoverDeclaration } from '../../lib/core/cutover.ts';
+import { canonicalJson } from '../../lib/core/flags.ts';
+import { findCutover } from '../../lib/schemas/http.ts';
+import type { Request } from '../middleware.ts';
+
+/** What makes two requests the same one: command, cutover, version and body. */
+export function fingerprint(...parts: readonly unknown[]): string {
+  return createHash('sha256').update(canonicalJson(parts)).digest('hex');
+}
+
+/** The cutover that the path names. @throws CrossfadeError `invalid_identifier`, `not_found` */
+export async function namedCutover(composition: Composition, request: Request): Promise<CutoverDeclaration> {
+  return findCutover(await composition.cutovers(), request.params.cutover);
+}

@@ -1,0 +1,47 @@
+/** Commands for everything at once. */
+
+import { emergencyStop, resetSystem, rollBackSystem } from '../../lib/flows/stop.ts';
+import { parseSystemCommand, readIdempotencyKey } from '../../lib/schemas/http.ts';
+import type { Request, Route } from '../middleware.ts';
+import { fingerprint } from './request.ts';
+
+const systemRequest = (name: string, { body, header }: Request) => ({
+  key: readIdempotencyKey(header('idempotency-key')),
+  fingerprint: fingerprint(name, 'system', body),
+});
+
+export const systemRoutes: Route[] = [
+  {
+    method: 'POST',
+    path: '/v1/system/emergency-stop',
+    scope: 'control:stop',
+    handle: async ({ ports, cutovers }, request) => {
+      const { reason } = parseSystemCommand('emergency-stop', request.body);
+      const idempotency = systemRequest('emergency-stop', request);
+      const result = await emergencyStop(ports, await cutovers(), { reason, actor: request.actor, idempotency });
+      return { status: result.published ? 200 : 202, body: result };
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/system/rollback',
+    scope: 'control:stop',
+    handle: async ({ ports, cutovers }, request) => {
+      const body = parseSystemCommand('rollback', request.body);
+      readIdempotencyKey(request.header('idempotency-key'));
+      const result = await rollBackSystem(ports, await cutovers(), { ...body, actor: request.actor });
+      return { status: result.published ? 200 : 202, body: result };
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/system/reset',
+    scope: 'control:stop',
+    handle: async ({ ports, cutovers }, request) => {
+      const { confirm } = parseSystemCommand('reset', request.body);
+      const idempotency = systemRequest('reset', request);
+      const result = await resetSystem(ports, await cutovers(), { confirm, actor: request.actor, idempotency });
+      return { status: result.published ? 200 : 202, body: result };
+    },
+  },
+];

@@ -1,0 +1,29 @@
+/** Verification and repair of a table, on demand. */
+
+import { repairTable, verifyNow } from '../../lib/flows/verify.ts';
+import { readIdempotencyKey } from '../../lib/schemas/http.ts';
+import type { Route } from '../middleware.ts';
+import { namedCutover } from './request.ts';
+
+export const tableRoutes: Route[] = [
+  {
+    method: 'POST',
+    path: '/v1/cutovers/{cutover}/verify',
+    scope: 'control:write',
+    handle: async (composition, request) => {
+      const declaration = await namedCutover(composition, request);
+      readIdempotencyKey(request.header('idempotency-key'));
+      return { status: 200, body: await verifyNow(composition.ports, declaration) };
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/cutovers/{cutover}/repair',
+    scope: 'control:write',
+    handle: async (composition, request) => {
+      const declaration = await namedCutover(composition, request);
+      readIdempotencyKey(request.header('idempotency-key'));
+      return { status: 200, body: await repairTable(composition.ports, declaration) };
+    },
+  },
+];
