@@ -1,7 +1,8 @@
 /** Routing inside a function: the SDK's flag cache and the same decision, without recording. */
 
 import { type FlagSource, flagCache } from './client/flag-cache.ts';
-import { type ClientRoute, routeByFlags } from './client/route-by-flags.ts';
+import { type ClientRoute, routeTable } from './client/route-table.ts';
+import type { FlagDocument } from './core/flags.ts';
 import type { RouteRequest } from './core/routing.ts';
 
 export type Routed = ClientRoute & { sharePpm: number };
@@ -10,6 +11,8 @@ export type Router = {
   /** Fetches the flags when they are older than 15 s, for at most 200 ms. Never throws. */
   refresh(): Promise<void>;
   route(cutover: string, request: RouteRequest): Routed;
+  /** The flags of now, for SDKs that reach no AppConfig; null before the first. */
+  flags(): { document: FlagDocument; ageMs: number } | null;
 };
 
 export function routingService(options: {
@@ -18,12 +21,14 @@ export function routingService(options: {
   monotonicMs: () => number;
 }): Router {
   const flags = flagCache({ source: options.source, now: options.monotonicMs });
+  const table = routeTable(options.environment);
+  flags.onChange(table.use);
   return {
     refresh: () => flags.refreshIfStale(),
     route(cutover, request) {
-      const current = flags.current();
-      const sharePpm = current?.document.cutovers[cutover]?.read_ppm ?? 0;
-      return { ...routeByFlags(current, cutover, request, options.environment), sharePpm };
+      const decision = table.route(cutover, request, options.monotonicMs(), flags.confirmedAtMs());
+      return { ...decision, sharePpm: table.prepared(cutover)?.flag?.read_ppm ?? 0 };
     },
+    flags: () => flags.current(),
   };
 }

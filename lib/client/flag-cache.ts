@@ -28,6 +28,10 @@ export type CurrentFlags = {
 export type FlagCache = {
   /** Synchronous, without the network. Null until flags were read for the first time. */
   current(): CurrentFlags | null;
+  /** When the flags were last known to be the deployed ones; −∞ before the first. */
+  confirmedAtMs(): number;
+  /** True when `refreshIfStale` would do something about them. */
+  isStale(nowMs: number): boolean;
   /** Fetches when the flags are older than `maxAgeMs`; waits for `deadlineMs` at most. Never throws. */
   refreshIfStale(): Promise<void>;
   /** Called with the new flags whenever they say something else. Returns what ends it. */
@@ -113,6 +117,8 @@ export function flagCache(options: FlagCacheOptions): FlagCache {
       const ageMs = now() - confirmedAt;
       return problem ? { document, ageMs, problem } : { document, ageMs };
     },
+    confirmedAtMs: () => confirmedAt,
+    isStale: (nowMs) => nowMs - confirmedAt >= maxAgeMs,
     refreshIfStale() {
       const at = now();
       if (at - confirmedAt < maxAgeMs) return DONE;

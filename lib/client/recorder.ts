@@ -4,8 +4,9 @@
  */
 
 import { CUTOVER_ID, type Side } from '../core/cutover.ts';
-import { emptyWindow, type MinuteWindow } from '../core/evidence.ts';
-import { bucketIndex } from '../core/histogram.ts';
+import type { MinuteWindow } from '../core/evidence.ts';
+import { bucketIndex, MAX_BUCKET, MIN_BUCKET } from '../core/histogram.ts';
+import { within } from './cutover-run.ts';
 
 export type Outcome = {
   cutover: string;
@@ -21,6 +22,14 @@ export type OutcomeBatch = {
   flushId: string;
   source: string;
   windows: readonly ({ cutover: string; operation: string } & MinuteWindow)[];
+} & SenderState;
+
+/** What a sender says of itself with every batch. */
+export type SenderState = {
+  /** Age of the flags it acts on; missing before the first. */
+  flagAgeMs?: number;
+  /** Outcomes it has lost so far. */
+  dropped?: number;
 };
 
 /** Delivers one batch, or throws. */
@@ -31,34 +40,42 @@ export type RecorderOptions = {
   source: string;
   nextId(): string;
   now(): number;
+  /** Asked at the moment of sending. */
+  state?(): SenderState;
   /** Real milliseconds between two sends while outcomes come in. */
   flushIntervalMs?: number;
   deadlineMs?: number;
 };
 
-type Entry = {
-  cutover: string;
-  operation: string;
-  window: Mutable<MinuteWindow> & { latency: Record<number, number> };
-};
+/** One window being filled. Counts of buckets lie at `index − MIN_BUCKET`. */
+type Cell = { operation: string; latency: Uint32Array } & Mutable<Omit<MinuteWindow, 'latency'>> & { cutover: string };
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+/** The windows of one operation that are being filled now. */
+type Open = { primary: Cell | null; shadow: Cell | null };
 
 const MAX_OPERATIONS = 64;
-const MAX_ENTRIES = 1_000;
+const MAX_CELLS = 1_000;
+/** So many wait for the interval; more are sent at once. */
+const CELLS_TO_SEND = 500;
+const OUTCOMES_TO_SEND = 50_000;
 /** JSON of a window without its histogram, of one bucket in it, and of a whole batch: upper bounds. */
 const WINDOW_CHARACTERS = 350;
 const BUCKET_CHARACTERS = 18;
 const MAX_BATCH_CHARACTERS = 60_000;
 const NAME = /^[a-z][a-z0-9_.-]{0,39}$/;
+const BUCKETS = MAX_BUCKET - MIN_BUCKET + 1;
 
 export class Recorder {
   /** Outcomes that could not be delivered. */
   dropped = 0;
   readonly #options: RecorderOptions;
   readonly #operations = new Set<string>();
-  #entries = new Map<string, Entry>();
+  #open = new Map<string, Map<string, Open>>();
+  #cells = new Set<Cell>();
+  #waiting = 0;
   #unsent: OutcomeBatch[] = [];
   #timer: ReturnType<typeof setTimeout> | null = null;
+  #isUrgent = false;
   #sending: Promise<void> | null = null;
 
   constructor(options: RecorderOptions) {
@@ -70,14 +87,21 @@ export class Recorder {
       this.dropped += 1;
       return;
     }
-    const { cutover, side, latencyMs, success } = outcome;
-    const minute = Math.floor(this.#options.now() / 60_000);
-    const { window } = this.#entry(cutover, this.#operation(outcome.operation), minute, side);
-    const bucket = bucketIndex(latencyMs);
-    window.count += 1;
-    if (!success) window.errors += 1;
-    if (outcome.keyless) window.keyless += 1;
-    window.latency[bucket] = (window.latency[bucket] ?? 0) + 1;
+    const cell = this.#cell(outcome.cutover, outcome.operation ?? 'read', outcome.side);
+    cell.count += 1;
+    if (!outcome.success) cell.errors += 1;
+    if (outcome.keyless) cell.keyless += 1;
+    cell.latency[bucketIndex(outcome.latencyMs) - MIN_BUCKET]! += 1;
+    this.#waiting += 1;
+    if (this.#timer === null || this.#waiting === OUTCOMES_TO_SEND) this.#schedule();
+  }
+
+  /** A comparison of both sides that was made; counted with the shadow, which it is about. */
+  compared(cutover: string, operation: string, mismatch: boolean): void {
+    if (typeof cutover !== 'string' || !CUTOVER_ID.test(cutover)) return;
+    const cell = this.#cell(cutover, operation, 'shadow');
+    cell.checks += 1;
+    if (mismatch) cell.mismatches += 1;
     this.#schedule();
   }
 
@@ -85,6 +109,7 @@ export class Recorder {
   async flush(): Promise<void> {
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
+    this.#isUrgent = false;
     while (this.#sending) await this.#sending;
     this.#sending = this.#send().finally(() => {
       this.#sending = null;
@@ -102,9 +127,14 @@ export class Recorder {
   }
 
   async #deliver(batch: OutcomeBatch): Promise<boolean> {
+    const deadlineMs = this.#options.deadlineMs ?? 2_000;
     try {
-      await this.#options.sink(batch, AbortSignal.timeout(this.#options.deadlineMs ?? 2_000));
-      return true;
+      const sent = this.#options.sink(batch, AbortSignal.timeout(deadlineMs)).then(
+        () => true,
+        () => false,
+      );
+      // A sink that ignores its signal must not hold the end of an invocation up.
+      return await within(deadlineMs + 100, sent, false);
     } catch {
       return false;
     }
@@ -112,58 +142,108 @@ export class Recorder {
 
   /** Everything recorded so far, in parts that the receiver takes: it refuses bodies above 64 KB. */
   #takeBatches(): OutcomeBatch[] {
-    const batches: { flushId: string; source: string; windows: OutcomeBatch['windows'][number][] }[] = [];
+    const batches: OutcomeBatch[] = [];
+    let windows: OutcomeBatch['windows'][number][] = [];
     let weight = MAX_BATCH_CHARACTERS;
-    for (const { cutover, operation, window } of this.#entries.values()) {
+    for (const cell of this.#cells) {
+      const window = windowOf(cell);
       const own = WINDOW_CHARACTERS + BUCKET_CHARACTERS * Object.keys(window.latency).length;
       if (weight + own > MAX_BATCH_CHARACTERS) {
-        batches.push({ flushId: this.#options.nextId(), source: this.#options.source, windows: [] });
+        windows = [];
+        const { source, nextId, state } = this.#options;
+        batches.push({ flushId: nextId(), source, windows, ...state?.() });
         weight = 0;
       }
-      batches.at(-1)!.windows.push({ cutover, operation, ...window });
+      windows.push(window);
       weight += own;
     }
-    this.#entries = new Map();
+    this.#cells = new Set();
+    this.#open = new Map();
+    this.#waiting = 0;
     return batches;
   }
 
-  #entry(cutover: string, operation: string, minute: number, side: Side): Entry {
-    const key = `${cutover} ${operation} ${side} ${minute}`;
-    let entry = this.#entries.get(key);
-    if (!entry) {
-      if (this.#entries.size >= MAX_ENTRIES) this.#dropOldest();
-      entry = { cutover, operation, window: { ...emptyWindow(minute, side), latency: {} } };
-      this.#entries.set(key, entry);
+  /** The cell of this minute. Looked up by the names as they came; made when there is none. */
+  #cell(cutover: string, operation: string, side: Side): Cell {
+    const minute = Math.floor(this.#options.now() / 60_000);
+    const cell = this.#open.get(cutover)?.get(operation)?.[side];
+    return cell && cell.minute === minute ? cell : this.#newCell(cutover, this.#operation(operation), minute, side);
+  }
+
+  #newCell(cutover: string, operation: string, minute: number, side: Side): Cell {
+    let operations = this.#open.get(cutover);
+    if (!operations) {
+      operations = new Map();
+      this.#open.set(cutover, operations);
     }
-    return entry;
+    let open = operations.get(operation);
+    if (!open) {
+      open = { primary: null, shadow: null };
+      operations.set(operation, open);
+    }
+    // A name that is counted as `other` comes here every time.
+    const known = open[side];
+    if (known && known.minute === minute) return known;
+    if (this.#cells.size >= MAX_CELLS) this.#dropOldest();
+    const cell = emptyCell(cutover, operation, minute, side);
+    open[side] = cell;
+    this.#cells.add(cell);
+    if (this.#cells.size >= CELLS_TO_SEND) this.#schedule();
+    return cell;
   }
 
   #dropOldest(): void {
-    const [key, entry] = this.#entries.entries().next().value!;
-    this.dropped += entry.window.count;
-    this.#entries.delete(key);
+    const [oldest] = this.#cells;
+    this.dropped += oldest!.count;
+    this.#cells.delete(oldest!);
+    const open = this.#open.get(oldest!.cutover)?.get(oldest!.operation);
+    if (open && open[oldest!.side] === oldest) open[oldest!.side] = null;
   }
 
   /** Names without bound would fill the windows: after 64 of them the rest is `other`. */
-  #operation(name = 'read'): string {
+  #operation(name: string): string {
     if (this.#operations.has(name)) return name;
     if (!NAME.test(name) || this.#operations.size >= MAX_OPERATIONS) return 'other';
     this.#operations.add(name);
     return name;
   }
 
+  /** After the interval; at once, but never within the caller's own turn, when much is waiting. */
   #schedule(): void {
-    if (this.#timer) return;
-    this.#timer = setTimeout(() => void this.flush(), this.#options.flushIntervalMs ?? 1_000);
+    const isUrgent = this.#cells.size >= CELLS_TO_SEND || this.#waiting >= OUTCOMES_TO_SEND;
+    if (this.#timer && (this.#isUrgent || !isUrgent)) return;
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#isUrgent = isUrgent;
+    this.#timer = setTimeout(() => void this.flush(), isUrgent ? 0 : (this.#options.flushIntervalMs ?? 1_000));
     this.#timer.unref?.();
   }
 }
 
+function emptyCell(cutover: string, operation: string, minute: number, side: Side): Cell {
+  const counts = { count: 0, errors: 0, keyless: 0, checks: 0, mismatches: 0 };
+  return { cutover, operation, minute, side, ...counts, latency: new Uint32Array(BUCKETS) };
+}
+
+function windowOf(cell: Cell): OutcomeBatch['windows'][number] {
+  const latency: Record<number, number> = {};
+  for (let i = 0; i < BUCKETS; i += 1) if (cell.latency[i]! > 0) latency[i + MIN_BUCKET] = cell.latency[i]!;
+  return { ...cell, latency };
+}
+
 /** One outcome that the receiver refuses would take its whole batch with it. */
 function usable(outcome: Outcome | null | undefined): outcome is Outcome {
-  if (!outcome || typeof outcome.cutover !== 'string' || !CUTOVER_ID.test(outcome.cutover)) return false;
+  if (!outcome || typeof outcome.cutover !== 'string' || !isCutoverId(outcome.cutover)) return false;
   const { side, latencyMs } = outcome;
   return (side === 'primary' || side === 'shadow') && Number.isFinite(latencyMs) && latencyMs >= 0;
+}
+
+/** The last name seen is nearly always the next one. */
+let lastGoodId = '';
+function isCutoverId(name: string): boolean {
+  if (name === lastGoodId) return true;
+  if (!CUTOVER_ID.test(name)) return false;
+  lastGoodId = name;
+  return true;
 }
 
 function count(batch: OutcomeBatch): number {

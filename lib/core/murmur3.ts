@@ -27,6 +27,46 @@ export function murmur3(text: string, seed = 0): number {
   return finish(hash, length);
 }
 
+/** The state of the hash after a text that many others begin with. */
+export type HashedPrefix = { text: string; hash: number; word: number; length: number };
+
+/** Null for a text that is not ASCII: what follows it is then hashed whole. */
+export function murmur3Prefix(text: string): HashedPrefix | null {
+  let hash = 0;
+  let word = 0;
+  for (let i = 0; i < text.length; i += 1) {
+    const unit = text.charCodeAt(i);
+    if (unit > 0x7f) return null;
+    word |= unit << ((i & 3) << 3);
+    if ((i & 3) === 3) {
+      hash = mixWord(hash, word);
+      word = 0;
+    }
+  }
+  return { text, hash, word, length: text.length };
+}
+
+/**
+ * `murmur3(prefix.text + text)` without making that text or hashing the prefix again.
+ * @example murmur3After(murmur3Prefix('customer:')!, 'user-1') === murmur3('customer:user-1')
+ */
+export function murmur3After(prefix: HashedPrefix, text: string): number {
+  let { hash, word } = prefix;
+  const start = prefix.length;
+  const length = start + text.length;
+  for (let i = start; i < length; i += 1) {
+    const unit = text.charCodeAt(i - start);
+    if (unit > 0x7f) return murmur3Bytes(encoder.encode(prefix.text + text));
+    word |= unit << ((i & 3) << 3);
+    if ((i & 3) === 3) {
+      hash = mixWord(hash, word);
+      word = 0;
+    }
+  }
+  if ((length & 3) !== 0) hash ^= scramble(word);
+  return finish(hash, length);
+}
+
 /** The same over bytes. */
 export function murmur3Bytes(bytes: Uint8Array, seed = 0): number {
   const { length } = bytes;

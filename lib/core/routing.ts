@@ -5,13 +5,14 @@
 
 import type { Side } from './cutover.ts';
 import type { CutoverFlag, SystemFlag } from './flags.ts';
-import { murmur3 } from './murmur3.ts';
+import { type HashedPrefix, murmur3, murmur3After, murmur3Prefix } from './murmur3.ts';
 
 export type RouteReason =
   | 'unknown_cutover'
   | 'no_flags'
   | 'emergency_stop'
   | 'override'
+  | 'override_invalid'
   | 'write'
   | 'denied'
   | 'allowed'
@@ -47,9 +48,99 @@ export function inShare(salt: string, key: string, ppm: number): boolean {
   return bucketOf(salt, key) < shareThreshold(ppm);
 }
 
+/** What can be known of a cutover's routes before any request, so that a decision is a hash and a comparison. */
+export type PreparedRoute = {
+  readonly flag: CutoverFlag | undefined;
+  /** The same for every request: unknown, stopped, overridden. */
+  readonly fixed: Route | null;
+  /** An override that is none of the two words is ignored, and said with every answer. */
+  readonly isOverrideInvalid: boolean;
+  readonly isPromoted: boolean;
+  readonly threshold: number;
+  readonly prefix: HashedPrefix | null;
+};
+
+/** Nothing is made for an answer: each is one of these. */
+const ANSWERS = {
+  unknown_cutover: { side: 'primary', reason: 'unknown_cutover' },
+  emergency_stop: { side: 'primary', reason: 'emergency_stop' },
+  override_primary: { side: 'primary', reason: 'override' },
+  override_shadow: { side: 'shadow', reason: 'override' },
+  invalid_primary: { side: 'primary', reason: 'override_invalid' },
+  invalid_shadow: { side: 'shadow', reason: 'override_invalid' },
+  write_primary: { side: 'primary', reason: 'write' },
+  write_shadow: { side: 'shadow', reason: 'write' },
+  denied: { side: 'primary', reason: 'denied' },
+  allowed: { side: 'shadow', reason: 'allowed' },
+  no_key: { side: 'primary', reason: 'no_key' },
+  share_primary: { side: 'primary', reason: 'share' },
+  share_shadow: { side: 'shadow', reason: 'share' },
+  circuit_open: { side: 'primary', reason: 'circuit_open' },
+} as const satisfies Record<string, Route>;
+
+export const CIRCUIT_OPEN: Route = ANSWERS.circuit_open;
+
+/** @param override value of `CROSSFADE_<CUTOVER>`; anything but `primary` and `shadow` is ignored and reported */
+export function prepareRoute(
+  flag: CutoverFlag | undefined,
+  system: SystemFlag | undefined,
+  override?: string,
+): PreparedRoute {
+  return {
+    flag,
+    fixed: fixedRoute(flag, system, override),
+    isOverrideInvalid: Boolean(override) && override !== 'primary' && override !== 'shadow',
+    isPromoted: flag?.shadow_is_primary === true,
+    threshold: shareThreshold(flag?.read_ppm ?? 0),
+    prefix: flag?.enabled ? murmur3Prefix(`${flag.salt}:`) : null,
+  };
+}
+
+function fixedRoute(
+  flag: CutoverFlag | undefined,
+  system: SystemFlag | undefined,
+  override: string | undefined,
+): Route | null {
+  // Also what a plain object holds under the name 'constructor', which is a well-formed cutover id.
+  if (!flag?.enabled) return ANSWERS.unknown_cutover;
+  // After promotion the shadow is the table: stopping must not send readers to the old one.
+  if (system?.emergency_stop && !flag.shadow_is_primary) return ANSWERS.emergency_stop;
+  if (override === 'primary') return ANSWERS.override_primary;
+  return override === 'shadow' ? ANSWERS.override_shadow : null;
+}
+
+/** The side of one request, but for the local circuit breaker, which a side may be left by (`mayBeLeft`). Never throws. */
+export function decideRoute(prepared: PreparedRoute, request: RouteRequest): Route {
+  if (prepared.fixed !== null) return prepared.fixed;
+  const decided = decideByRequest(prepared, prepared.flag!, request);
+  if (!prepared.isOverrideInvalid) return decided;
+  return decided.side === 'primary' ? ANSWERS.invalid_primary : ANSWERS.invalid_shadow;
+}
+
+function decideByRequest(prepared: PreparedRoute, flag: CutoverFlag, request: RouteRequest): Route {
+  const { operation, key } = request;
+  if (operation !== undefined && WRITES.has(operation)) {
+    return prepared.isPromoted ? ANSWERS.write_shadow : ANSWERS.write_primary;
+  }
+  if (prepared.isPromoted) return ANSWERS.share_shadow;
+  if (flag.deny.length > 0 && listed(flag.deny, request)) return ANSWERS.denied;
+  // An allow list opens the shadow early, but only while its rows are kept equal and reads may reach it at all.
+  if (flag.allow.length > 0 && flag.read_ppm > 0 && listed(flag.allow, request)) return ANSWERS.allowed;
+  if (flag.read_ppm >= 1_000_000) return ANSWERS.share_shadow;
+  if (key === undefined || key === null || key === '') return ANSWERS.no_key;
+  const { prefix } = prepared;
+  const bucket = prefix === null || typeof key !== 'string' ? bucketOf(flag.salt, key) : murmur3After(prefix, key);
+  return bucket < prepared.threshold ? ANSWERS.share_shadow : ANSWERS.share_primary;
+}
+
+/** True when a process that sees the shadow fail may leave it: not after promotion, and not against an override. */
+export function mayBeLeft(prepared: PreparedRoute, decided: Route): boolean {
+  return decided.side === 'shadow' && !prepared.isPromoted && prepared.fixed === null;
+}
+
 /**
  * The side of one request. Never throws.
- * @param override value of `CROSSFADE_<CUTOVER>`; anything but `primary` and `shadow` is ignored
+ * @param override value of `CROSSFADE_<CUTOVER>`; anything but `primary` and `shadow` is ignored and reported
  * @param circuitOpen true when this process saw the shadow fail and leaves it for a while
  */
 export function route(
@@ -59,28 +150,9 @@ export function route(
   override?: string,
   circuitOpen = false,
 ): Route {
-  // Also what a plain object holds under the name 'constructor', which is a well-formed cutover id.
-  if (!flag?.enabled) return { side: 'primary', reason: 'unknown_cutover' };
-  // After promotion the shadow is the table: stopping must not send readers to the old one.
-  if (system?.emergency_stop && !flag.shadow_is_primary) return { side: 'primary', reason: 'emergency_stop' };
-  if (override === 'primary' || override === 'shadow') return { side: override, reason: 'override' };
-  if (request.operation !== undefined && WRITES.has(request.operation)) {
-    return { side: flag.shadow_is_primary ? 'shadow' : 'primary', reason: 'write' };
-  }
-  if (flag.shadow_is_primary) return { side: 'shadow', reason: 'share' };
-  if (flag.deny.length > 0 && listed(flag.deny, request)) return { side: 'primary', reason: 'denied' };
-  const side = bySharing(flag, request);
-  return side.side === 'shadow' && circuitOpen ? { side: 'primary', reason: 'circuit_open' } : side;
-}
-
-function bySharing(flag: CutoverFlag, request: RouteRequest): Route {
-  // An allow list opens the shadow early, but only while its rows are kept equal and reads may reach it at all.
-  if (flag.allow.length > 0 && flag.read_ppm > 0 && listed(flag.allow, request))
-    return { side: 'shadow', reason: 'allowed' };
-  if (flag.read_ppm >= 1_000_000) return { side: 'shadow', reason: 'share' };
-  if (request.key === undefined || request.key === null || request.key === '')
-    return { side: 'primary', reason: 'no_key' };
-  return { side: inShare(flag.salt, request.key, flag.read_ppm) ? 'shadow' : 'primary', reason: 'share' };
+  const prepared = prepareRoute(flag, system, override);
+  const decided = decideRoute(prepared, request);
+  return circuitOpen && mayBeLeft(prepared, decided) ? CIRCUIT_OPEN : decided;
 }
 
 /** List entries are keys, `group:NAME` or `environment:NAME`. */

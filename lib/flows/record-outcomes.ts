@@ -11,6 +11,8 @@ export type OutcomeReport = {
   /** Who aggregated: an instance id. Spreads the writers over the shards of a minute. */
   source: string;
   windows: readonly ({ cutover: string; operation: string } & MinuteWindow)[];
+  /** Age of the flags the sender acts on: an alarm watches the oldest. */
+  flagAgeMs?: number;
 };
 
 export type RecordedOutcomes = {
@@ -26,11 +28,12 @@ const FUTURE_MINUTES = 1;
 const MAX_OPERATIONS = 64;
 
 export async function recordOutcomes(
-  ports: Pick<Ports, 'clock' | 'windows'>,
+  ports: Pick<Ports, 'clock' | 'windows' | 'metrics'>,
   declarations: readonly CutoverDeclaration[],
   report: OutcomeReport,
 ): Promise<RecordedOutcomes> {
   const nowMs = ports.clock.now();
+  if (report.flagAgeMs !== undefined) ports.metrics.record('FlagAgeMs', report.flagAgeMs);
   const known = new Set(declarations.map((declaration) => declaration.id));
   const nameOf = boundedNames();
   const accepted: WindowAddition[] = [];

@@ -128,6 +128,9 @@ const outcomeReport = z.strictObject({
   flushId: z.string().regex(/^[\x21-\x7e]{1,100}$/),
   source: z.string().regex(/^[\x21-\x7e]{1,100}$/),
   windows: z.array(window).max(MAX_WINDOWS),
+  /** Age of the flags the sender acts on, and the outcomes it has lost so far. */
+  flagAgeMs: z.number().min(0).max(1e12).optional(),
+  dropped: count.optional(),
 });
 
 export function parseOutcomes(body: unknown): z.infer<typeof outcomeReport> {
@@ -138,7 +141,9 @@ export function parseOutcomes(body: unknown): z.infer<typeof outcomeReport> {
       `The report has ${windows.length} windows; ${MAX_WINDOWS} are allowed in one.`,
     );
   }
-  return parse(outcomeReport, body, 'The outcome report', { known: Object.keys(window.shape) });
+  return parse(outcomeReport, body, 'The outcome report', {
+    known: [...Object.keys(window.shape), ...Object.keys(outcomeReport.shape)],
+  });
 }
 
 /** A page of a list: `limit` 1–200, `after` a sequence number. */

@@ -63,7 +63,9 @@ describe('a route', () => {
     };
     expect(await decide('shadow')).toBe('override');
     expect(await decide('primary')).toBe('override');
-    for (const value of ['SHADOW', 'shadow ', '', '1', undefined]) expect(await decide(value)).toBe('share');
+    for (const value of ['', undefined]) expect(await decide(value)).toBe('share');
+    // Row 68: ignored, and reported as the reason.
+    for (const value of ['SHADOW', 'shadow ', '1', 'true']) expect(await decide(value)).toBe('override_invalid');
   });
 
   it('of an unknown cutover is the primary, also when it is called like a property of every object', async () => {

@@ -154,8 +154,8 @@ describe('the order of the rules', () => {
       flag: { read_ppm: MILLION },
     },
     {
-      name: 'an override in another case is ignored',
-      expected: ['primary', 'share'],
+      name: 'row 68: an override in another case is ignored, and said',
+      expected: ['primary', 'override_invalid'],
       override: 'SHADOW ',
       flag: { read_ppm: leaves },
     },
@@ -268,6 +268,7 @@ describe('the order of the rules', () => {
       no_flags: true,
       emergency_stop: true,
       override: true,
+      override_invalid: true,
       write: true,
       denied: true,
       allowed: true,

@@ -1,0 +1,104 @@
+/** What an application hands to `runCutover`, and what becomes of one side of it. Types, and their reading. */
+
+import type { Side } from '../core/cutover.ts';
+import type { IgnoreRule } from '../core/json-diff.ts';
+import type { RouteRequest } from '../core/routing.ts';
+import type { RunCall } from './run-call.ts';
+
+export type Path<T> = (call: RunCall) => T | PromiseLike<T>;
+
+export type Comparison<T> = {
+  /** Share of the calls that are compared, 0–1. Default 1: the budget sheds what is too much. */
+  sample?: number;
+  /** Share of the comparisons that run the same side again, to learn what differs by itself. Default 0. */
+  noise?: number;
+  /** Copy the answer before the caller gets it: for callers that change it in place. */
+  snapshot?: boolean;
+  /** Instead of the difference of both as JSON. */
+  equals?: (primary: T, shadow: T) => boolean;
+};
+
+export type CutoverRun<T> = RouteRequest & {
+  cutover: string;
+  /** The code path of today. */
+  primary: Path<T>;
+  /** Its replacement. */
+  shadow: Path<T>;
+  /**
+   * Running it twice does no harm: it writes nothing to the outside, or only through `call.effect`. Only such paths are
+   * compared, and only they are given up for the old path when they do not answer.
+   */
+  readonly?: boolean;
+  /** Default false. A function is `equals`. */
+  compare?: boolean | ((primary: T, shadow: T) => boolean) | Comparison<T>;
+  /** What may differ, see `IgnoreRule`. */
+  ignore?: readonly IgnoreRule[];
+  /** Whether the old path answers when the new one fails. Default true, until the cutover is completed. */
+  fallback?: boolean | ((error: unknown) => boolean);
+  /** How long the new path may take before the old one answers. Default 2 s for readonly paths, none for others. */
+  deadlineMs?: number;
+  /** An answer that counts as a failure although nothing was thrown: a status of 500, say. */
+  isFailure?: (answer: T) => boolean;
+  /** No side could finish: keeps the work and gives the caller what it gets meanwhile. See `workQueue`. */
+  unfinished?: (work: UnfinishedWork) => T | PromiseLike<T>;
+};
+
+export type UnfinishedWork = {
+  /** The same as `call.id` in both sides of the run. */
+  id: string;
+  cutover: string;
+  key: string | null;
+  operation: string;
+  error: unknown;
+};
+
+/** How one side of a run ended. */
+export type Settled<T> = { ok: true; answer: T } | { ok: false; error: unknown };
+
+export type Served<T> = { side: Side; settled: Settled<T>; latencyMs: number; call: RunCall };
+
+export function comparisonOf<T>(run: CutoverRun<T>): Comparison<T> | null {
+  if (!run.readonly || !run.compare) return null;
+  if (run.compare === true) return {};
+  return typeof run.compare === 'function' ? { equals: run.compare } : run.compare;
+}
+
+export function operationOf(run: RouteRequest): string {
+  return run.operation ?? 'read';
+}
+
+export function isKeyless(request: RouteRequest): boolean {
+  return request.key === undefined || request.key === null || request.key === '';
+}
+
+/** Starts a path; what it throws at once is what it fails with. Never rejects. */
+export function settle<T>(path: Path<T>, call: RunCall): Promise<Settled<T>> {
+  try {
+    const answer = path(call);
+    if (!isPromise(answer)) return Promise.resolve({ ok: true, answer });
+    return Promise.resolve(answer).then(succeeded, failed);
+  } catch (error) {
+    return Promise.resolve(failed(error));
+  }
+}
+
+const succeeded = <T>(answer: T): Settled<T> => ({ ok: true, answer });
+const failed = (error: unknown): { ok: false; error: unknown } => ({ ok: false, error });
+
+function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+}
+
+/** What the work gives, or `late` after `ms`. The timer keeps no process alive. */
+export async function within<T, L>(ms: number, work: Promise<T>, late: L): Promise<T | L> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const over = new Promise<L>((resolve) => {
+    timer = setTimeout(resolve, ms, late);
+    timer.unref?.();
+  });
+  try {
+    return await Promise.race([work, over]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
