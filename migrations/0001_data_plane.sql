@@ -18,10 +18,14 @@ CREATE TABLE crossfade.cutover (
   salt text NOT NULL DEFAULT '',
   primary_name text NOT NULL,
   shadow_name text NOT NULL,
-  plan jsonb NOT NULL DEFAULT '{}'
+  plan jsonb NOT NULL DEFAULT '{}',
+  armed_epoch bigint NOT NULL DEFAULT 0,
+  armed_version bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE crossfade.cutover IS
   'Mirror of the state in DynamoDB: what the database needs to know of each cutover. Whoever writes compares its epoch here first.';
+COMMENT ON COLUMN crossfade.cutover.armed_version IS
+  'With armed_epoch: the newest state that armed or took away capture. It may be ahead of the mirror for a moment.';
 
 CREATE TABLE crossfade.quarantine (
   cutover text NOT NULL,
@@ -29,12 +33,15 @@ CREATE TABLE crossfade.quarantine (
   sqlstate text NOT NULL,
   reason text NOT NULL,
   attempts integer NOT NULL,
+  deleted boolean NOT NULL DEFAULT false,
   first_seen timestamptz NOT NULL DEFAULT clock_timestamp(),
   last_seen timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (cutover, key)
 );
 COMMENT ON TABLE crossfade.quarantine IS
   'Keys that could not be written to the other side, with the reason. The next write of the key tries again. None may be left to advance.';
+COMMENT ON COLUMN crossfade.quarantine.deleted IS
+  'The key lost its row before it came here: the row that is there now is another one, and keeps nothing of the old one.';
 
 CREATE TABLE crossfade.backfill (
   cutover text PRIMARY KEY,
@@ -87,13 +94,29 @@ END $$;
 COMMENT ON FUNCTION crossfade.mirror IS
   'Writes the fence unless a newer (epoch, version) is there. Returns {kind: written} or {kind: stale, epoch, version}.';
 
-CREATE FUNCTION crossfade.quarantine_key(p_cutover text, p_key text, p_sqlstate text, p_message text, p_attempts integer)
-RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION crossfade.refuse_older(p_id text, p_epoch bigint, p_version bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v crossfade.cutover%ROWTYPE;
+BEGIN
+  PERFORM pg_advisory_xact_lock(crossfade.lock_key(p_id));
+  SELECT * INTO v FROM crossfade.cutover c WHERE c.id = p_id;
+  IF (v.epoch, v.version) > (p_epoch, p_version) OR (v.armed_epoch, v.armed_version) > (p_epoch, p_version) THEN
+    RAISE EXCEPTION 'cutover % is at a newer state than epoch %, version %', p_id, p_epoch, p_version USING ERRCODE = 'CF005';
+  END IF;
+  UPDATE crossfade.cutover c SET armed_epoch = p_epoch, armed_version = p_version WHERE c.id = p_id;
+END $$;
+COMMENT ON FUNCTION crossfade.refuse_older IS
+  'For whoever arms or takes away capture: takes the lock of the cutover, and raises CF005 when a newer state has been here. A tick that slept is refused here.';
+
+CREATE FUNCTION crossfade.quarantine_key(
+  p_cutover text, p_key text, p_sqlstate text, p_message text, p_attempts integer, p_deleted boolean
+) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   -- Messages of class 22 quote the value; a reason must not show what is in a row.
-  INSERT INTO crossfade.quarantine AS q (cutover, key, sqlstate, reason, attempts)
-  VALUES (p_cutover, p_key, p_sqlstate, regexp_replace(p_message, ': ".*"', ''), p_attempts)
+  INSERT INTO crossfade.quarantine AS q (cutover, key, sqlstate, reason, attempts, deleted)
+  VALUES (p_cutover, p_key, p_sqlstate, regexp_replace(p_message, ': ".*"', ''), p_attempts, p_deleted)
   ON CONFLICT (cutover, key) DO UPDATE SET sqlstate = EXCLUDED.sqlstate, reason = EXCLUDED.reason,
-    attempts = q.attempts + 1, last_seen = clock_timestamp();
+    attempts = q.attempts + 1, deleted = q.deleted OR EXCLUDED.deleted, last_seen = clock_timestamp();
 $$;
 
 CREATE FUNCTION crossfade.table_status(p_id text) RETURNS jsonb

@@ -4,10 +4,12 @@
  */
 
 import type { ValidationMode } from './cutover.ts';
+import { createApply, createExchange } from './sql/apply.ts';
 import { createBackfill } from './sql/backfill.ts';
 import { createCapture, createOutbox, createTriggers, createTruncated, dropTriggers } from './sql/capture.ts';
-import { createApply, createConverge, type Sabotage } from './sql/converge.ts';
+import { createConverge } from './sql/converge.ts';
 import { type Flow, objectNames } from './sql/names.ts';
+import type { Sabotage } from './sql/sabotage.ts';
 import { createRepair, createVerify } from './sql/verify.ts';
 import type { TableShape } from './table-shape.ts';
 import type { Mapping } from './transform.ts';
@@ -39,6 +41,7 @@ export function tableObjects(
     names.capture,
     names.truncated,
     names.apply,
+    names.exchange,
     names.converge,
     names.backfill,
     names.verify,
@@ -50,6 +53,7 @@ export function tableObjects(
       createCapture(flow),
       createTruncated(flow),
       createApply(flow, sabotage),
+      createExchange(flow),
       createConverge(flow, validation, sabotage),
       createBackfill(flow, sabotage),
       createVerify(flow, sabotage),

@@ -52,7 +52,7 @@ try {
 
   const untriggered = await writesPerSecond(sql);
   const single = await perSecond(ROWS, () => sql.unsafe('INSERT INTO copy SELECT * FROM old'));
-  await arm(gateway, cutover);
+  await arm(gateway, cutover, { epoch: 1, version: 1 });
   await plane.mirror({
     id: 'bench',
     epoch: 1,
@@ -81,7 +81,7 @@ try {
       'SELECT sum(hashtextextended(o::text, 0)) FROM old o UNION ALL SELECT sum(hashtextextended(n::text, 0)) FROM new n',
     ),
   );
-  await disarm(gateway, 'bench');
+  await disarm(gateway, 'bench', { epoch: 1, version: 1 });
   printTable(`${ROWS.toLocaleString('en-US')} rows of 12 columns, PostgreSQL 18, fsync off`, [
     { what: 'one INSERT … SELECT', value: single, unit: 'rows/s' },
     { what: 'backfill', value: backfill, unit: 'rows/s', ratioTo: 'one INSERT … SELECT' },

@@ -1,14 +1,14 @@
 /** A table cutover on a real Postgres: the data plane with its own connections, and the loops that the flows run. */
 
 import { expect } from 'vitest';
-import { forwardObjects } from '../../lib/adapters/postgres/arming.ts';
+import { readTableByOid } from '../../lib/adapters/postgres/catalog.ts';
 import { postgresDataPlane } from '../../lib/adapters/postgres/data-plane.ts';
 import { type PgGateway, postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
-import type { Sabotage } from '../../lib/core/sql/converge.ts';
+import type { Sabotage } from '../../lib/core/sql/sabotage.ts';
 import { tableObjects } from '../../lib/core/table-sql.ts';
 import { compileTransform } from '../../lib/core/transform.ts';
-import type { DataPlane, MirrorRow, TableCutover } from '../../lib/ports.ts';
+import type { DataPlane, MirrorRow, StateFence, TableCutover } from '../../lib/ports.ts';
 import type { OwnDatabase } from './postgres.ts';
 
 export type Counts = {
@@ -20,7 +20,11 @@ export type Counts = {
   quarantined: number;
 };
 
-export type TestPlane = DataPlane & {
+export type TestPlane = Omit<DataPlane, 'arm' | 'disarm' | 'forget'> & {
+  /** By the newest state there can be, unless the test is about older ones. */
+  arm(cutover: TableCutover, by?: StateFence): ReturnType<DataPlane['arm']>;
+  disarm(id: string, by?: StateFence): ReturnType<DataPlane['disarm']>;
+  forget(id: string, by?: StateFence): ReturnType<DataPlane['forget']>;
   /** A further connection, like another instance of a function. */
   gateway(): PgGateway;
   /** Arms, and writes the fence at this epoch. */
@@ -33,6 +37,7 @@ export type TestPlane = DataPlane & {
 };
 
 const SETTLE_MS = 20_000;
+const NEWEST: StateFence = { epoch: 1_000_000, version: 1_000_000 };
 
 export function testPlane(db: OwnDatabase): TestPlane {
   const open: PgGateway[] = [];
@@ -57,10 +62,13 @@ export function testPlane(db: OwnDatabase): TestPlane {
   };
   return {
     ...plane,
+    arm: (cutover, by = NEWEST) => plane.arm(cutover, by),
+    disarm: (id, by = NEWEST) => plane.disarm(id, by),
+    forget: (id, by = NEWEST) => plane.forget(id, by),
     gateway,
     fence,
     async start(cutover, epoch = 1) {
-      await plane.arm(cutover);
+      expect(await plane.arm(cutover, NEWEST)).toEqual({ kind: 'armed' });
       await fence(cutover.id, epoch);
     },
     settle: (id, epoch) => settle(plane, id, epoch),
@@ -105,7 +113,8 @@ export async function differences(db: OwnDatabase, left: string, right: string):
 }
 
 /**
- * Replaces the armed functions of a cutover by ones that dawdle or break a rule: for races and negative controls.
+ * Replaces the armed functions of a cutover, in the direction that is armed, by ones that dawdle or break a rule: for
+ * races and negative controls.
  * @param which names of the functions: apply, converge, backfill, verify
  */
 export async function tamper(
@@ -115,13 +124,21 @@ export async function tamper(
   which: readonly string[],
   sabotage: Sabotage,
 ): Promise<void> {
-  const { primary, shadow } = await forwardObjects(owner, cutover);
-  const compiled = compileTransform(primary, shadow, cutover.table);
+  const [row] = await db.sql.unsafe(
+    `SELECT primary_oid::int AS primary, shadow_oid::int AS shadow, direction FROM crossfade.cutover WHERE id = '${cutover.id}'`,
+  );
+  const [primary, shadow] = [await readTableByOid(owner, row!.primary), await readTableByOid(owner, row!.shadow)];
+  const compiled = compileTransform(primary!, shadow!, cutover.table);
   if (!compiled.ok) throw new Error(compiled.problems.join('; '));
-  const { create } = tableObjects(cutover.id, primary, shadow, compiled.forward, cutover.validation, sabotage);
+  const { create } =
+    row!.direction === 'reverse'
+      ? tableObjects(cutover.id, shadow!, primary!, compiled.reverse, cutover.validation, sabotage)
+      : tableObjects(cutover.id, primary!, shadow!, compiled.forward, cutover.validation, sabotage);
   for (const name of which) {
     const statement = create.find((text) => text.startsWith(`CREATE FUNCTION crossfade."${name}_${cutover.id}"`));
     if (!statement) throw new Error(`No function ${name} is generated for ${cutover.id}`);
-    await db.sql.unsafe(`DROP FUNCTION crossfade."${name}_${cutover.id}"; ${statement}`);
+    const replaced = name === 'capture' ? statement.replace('CREATE', 'CREATE OR REPLACE') : statement;
+    const dropped = name === 'capture' ? '' : `DROP FUNCTION crossfade."${name}_${cutover.id}"; `;
+    await db.sql.unsafe(dropped + replaced);
   }
 }

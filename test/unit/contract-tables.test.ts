@@ -29,7 +29,7 @@ describe('the knobs of the data plane in memory', () => {
   const armed = async () => {
     const clock = { now: () => 1_000 };
     const plane = inMemoryTables({ clock: { now: () => clock.now() } });
-    await plane.arm(CUTOVER);
+    await plane.arm(CUTOVER, { epoch: 1, version: 1 });
     await plane.mirror({ id: 'subject', epoch: 1, version: 1, stage: 's', shadowWrites: true, readPpm: 0, salt: 's' });
     return { plane, clock };
   };

@@ -10,7 +10,6 @@
  */
 
 import { quoteName, quoteText } from '../table-shape.ts';
-import type { Sabotage } from './converge.ts';
 import {
   asSource,
   asTarget,
@@ -25,6 +24,7 @@ import {
   sourceTable,
   targetTable,
 } from './names.ts';
+import type { Sabotage } from './sabotage.ts';
 
 const INTEGERS = new Set(['smallint', 'integer', 'bigint']);
 

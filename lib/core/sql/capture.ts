@@ -1,6 +1,7 @@
 /**
  * Capture: an AFTER ROW trigger that writes the key, and only the key, into the outbox, in the application's own
- * transaction. A changed key leaves two hints. TRUNCATE leaves a control row.
+ * transaction. A changed key leaves two hints. TRUNCATE leaves a control row. That a key lost its row is said by the hint:
+ * the row that is read under it later may be another one.
  */
 
 import { quoteName } from '../table-shape.ts';
@@ -11,7 +12,7 @@ export function createOutbox(flow: Flow): string {
   const columns = keys(flow, (k, i) => `${k} ${keyType(flow.mapping.key[i]!.source)}`, ',\n  ');
   return `CREATE TABLE ${outbox} (
   seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  -- K: this key changed. T: the table was truncated.
+  -- K: this key changed. D: its row went, for now at least. T: the table was truncated.
   op "char" NOT NULL DEFAULT 'K',
   ${columns},
   at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -24,17 +25,20 @@ export function createCapture(flow: Flow): string {
   const { outbox, capture } = objectNames(flow.id);
   const columns = keys(flow, (k) => k);
   const values = (row: 'OLD' | 'NEW') => keys(flow, (_, i) => `${row}.${quoteName(flow.mapping.key[i]!.source.name)}`);
-  const hint = (row: 'OLD' | 'NEW') => `INSERT INTO ${outbox} (${columns}) VALUES (${values(row)});`;
+  const hint = (row: 'OLD' | 'NEW', op: 'K' | 'D') =>
+    `INSERT INTO ${outbox} (op, ${columns}) VALUES ('${op}', ${values(row)});`;
   return `CREATE FUNCTION ${capture}() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $crossfade$
 BEGIN
   IF TG_OP = 'INSERT' THEN
-    ${hint('NEW')}
+    ${hint('NEW', 'K')}
+  ELSIF TG_OP = 'DELETE' THEN
+    ${hint('OLD', 'D')}
+  ELSIF ROW(${values('NEW')})::record *<> ROW(${values('OLD')})::record THEN
+    ${hint('OLD', 'D')}
+    ${hint('NEW', 'K')}
   ELSE
-    ${hint('OLD')}
-    IF TG_OP = 'UPDATE' AND ROW(${values('NEW')})::record *<> ROW(${values('OLD')})::record THEN
-      ${hint('NEW')}
-    END IF;
+    ${hint('NEW', 'K')}
   END IF;
   RETURN NULL;
 END $crossfade$`;

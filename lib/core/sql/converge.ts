@@ -9,6 +9,7 @@
 
 import type { ValidationMode } from '../cutover.ts';
 import { quoteName, quoteText } from '../table-shape.ts';
+import { unwritten } from './apply.ts';
 import {
   asSource,
   asTarget,
@@ -26,78 +27,24 @@ import {
   targetIs,
   targetTable,
 } from './names.ts';
-
-/** Breaks a rule, to show that the tests notice. Only tests pass it. */
-export type Sabotage = {
-  omit?: 'key-lock' | 'fence' | 'quarantine' | 'pending-hints' | 'ghost-sweep';
-  /** Seconds between reading the source and writing the target: makes races likely, in good and bad variants alike. */
-  dawdle?: number;
-};
+import type { Sabotage } from './sabotage.ts';
 
 /** Tries before a key goes to quarantine, and the pause after the first one; it doubles each time. */
 const ATTEMPTS = 5;
 const FIRST_PAUSE_MS = 250;
 const BUCKETS = 4_096;
+/** Keys that are taken out of a circle of unique values before the rest of it waits for another try. */
+const CIRCLE_TRIES = 32;
 /** `relaxed` validation looks at one key in this many. */
 const RELAXED_EVERY = 10;
 
-/** `apply_<id>(keys…)`: reads the source and writes the target, in one statement with one snapshot. */
-export function createApply(flow: Flow, sabotage: Sabotage = {}): string {
-  const { apply } = objectNames(flow.id);
-  const { mapping } = flow;
-  const columns = mapping.written.map(({ target }) => quoteName(target));
-  const values = mapping.written.map((_, index) => `src.c${index + 1}`);
-  const expressions = mapping.written.map(({ sql }, index) => `${sql} AS c${index + 1}`);
-  const keyColumns = mapping.key.map(({ target }) => quoteName(target.name));
-  const updated = mapping.written
-    .filter(({ target, insertOnly }) => !insertOnly && !mapping.key.some((pair) => pair.target.name === target))
-    .map(({ target }) => quoteName(target));
-  const onConflict =
-    updated.length === 0
-      ? 'DO NOTHING'
-      : `DO UPDATE SET ${updated.map((name) => `${name} = EXCLUDED.${name}`).join(', ')}
-      WHERE ${record(updated.map((name) => `t.${name}`))} *<> ${record(updated.map((name) => `EXCLUDED.${name}`))}`;
-  const nap = sabotage.dawdle
-    ? `nap AS MATERIALIZED (SELECT pg_sleep(${sabotage.dawdle}) FROM (SELECT count(*) FROM src) s),`
-    : '';
-  const afterNap = sabotage.dawdle ? ', nap' : '';
-  return `CREATE FUNCTION ${apply}(${keys(flow, (k, i) => `p_${k} ${keyType(mapping.key[i]!.source)}[]`)}, OUT crossfade_written integer, OUT crossfade_deleted integer)
-${securely(flow)} AS $crossfade$
-#variable_conflict use_column
-BEGIN
-  WITH k AS (SELECT * FROM unnest(${keys(flow, (k) => `p_${k}`)}) AS k(${keys(flow, (k) => k)})),
-  src AS MATERIALIZED (
-    SELECT ${keys(flow, (k) => `k.${k}`)}, s.*
-    FROM k LEFT JOIN LATERAL (
-      SELECT true AS present, ${expressions.join(',\n        ')}
-      FROM ${sourceTable(flow)} AS p WHERE ${sourceIs(flow, 'k')}
-    ) s ON true
-  ),
-  ${nap}
-  up AS (
-    INSERT INTO ${targetTable(flow)} AS t (${columns.join(', ')}) OVERRIDING SYSTEM VALUE
-    SELECT ${values.join(', ')} FROM src${afterNap} WHERE src.present
-    ON CONFLICT (${keyColumns.join(', ')}) ${onConflict}
-    RETURNING 1
-  ),
-  -- Absent in this very read, not in a later one: the row cannot have come back in between.
-  del AS (
-    DELETE FROM ${targetTable(flow)} AS t USING src${afterNap} WHERE src.present IS NULL AND ${targetIs(flow, 'src')}
-    RETURNING 1
-  )
-  SELECT (SELECT count(*) FROM up), (SELECT count(*) FROM del) INTO crossfade_written, crossfade_deleted;
-END $crossfade$`;
-}
-
 /** `converge_<id>(epoch, limit)`: claims at most `limit` hints and applies them. Returns counts as jsonb. */
 export function createConverge(flow: Flow, validation: ValidationMode, sabotage: Sabotage = {}): string {
-  const { converge, apply, outbox } = objectNames(flow.id);
+  const { converge, outbox } = objectNames(flow.id);
   const { id, mapping } = flow;
   const variables = keys(flow, (k, i) => `v_${k} ${keyType(mapping.key[i]!.source)}[]`, ';\n  ');
   const arrays = keys(flow, (k) => `v_${k}`);
   const unnested = `unnest(${arrays}) AS k(${keys(flow, (k) => k)})`;
-  const one = keys(flow, (k) => `v_${k}[i:i]`);
-  const isOne = keys(flow, (k) => `o.${k} = v_${k}[i]`, ' AND ');
   return `CREATE FUNCTION ${converge}(p_epoch bigint, p_limit integer) RETURNS jsonb
 ${securely(flow)} AS $crossfade$
 #variable_conflict use_column
@@ -106,9 +53,18 @@ DECLARE
   v_seqs bigint[];
   v_truncated boolean;
   ${variables};
+  -- Keys that lost their row since they were applied last.
+  v_reset boolean[];
+  -- Parts of the batch that are still to be written; the last one is next.
+  v_low integer[];
+  v_high integer[];
+  v_bad integer[] := '{}';
+  v_states text[] := '{}';
+  v_messages text[] := '{}';
+  v_circle integer[];
+  v_place integer;
   v_kept bigint[] := '{}';
   v_failed text[] := '{}';
-  v_alone boolean := false;
   v_written integer := 0;
   v_deleted integer := 0;
   v_checked integer := 0;
@@ -119,6 +75,8 @@ DECLARE
   v_state text;
   v_message text;
   v_key text;
+  i integer;
+  j integer;
   w integer;
   d integer;
 BEGIN
@@ -131,23 +89,17 @@ BEGIN
     SELECT seq, op, ${keys(flow, (k) => k)} FROM ${outbox}
     WHERE not_before IS NULL OR not_before <= clock_timestamp()
     ORDER BY seq LIMIT p_limit FOR UPDATE SKIP LOCKED
-  ), wanted AS (SELECT DISTINCT ${keys(flow, (k) => k)} FROM claimed WHERE op = 'K')
+  ), wanted AS (
+    SELECT ${keys(flow, (k) => k)}, bool_or(op = 'D') AS reset FROM claimed WHERE op <> 'T' GROUP BY ${keys(flow, (k) => k)}
+  )
   SELECT (SELECT array_agg(seq) FROM claimed), (SELECT coalesce(bool_or(op = 'T'), false) FROM claimed),
-    ${keys(flow, (k) => `array_agg(${k} ORDER BY ${keys(flow, (name) => name)})`)}
-  INTO v_seqs, v_truncated, ${arrays} FROM wanted;
+    array_agg(reset ORDER BY ${keys(flow, (k) => k)}), ${keys(flow, (k) => `array_agg(${k} ORDER BY ${keys(flow, (name) => name)})`)}
+  INTO v_seqs, v_truncated, v_reset, ${arrays} FROM wanted;
   IF v_seqs IS NULL THEN
     RETURN jsonb_build_object('kind', 'converged', 'claimed', 0, 'written', 0, 'deleted', 0, 'checked', 0, 'mismatched', 0,
       'postponed', 0, 'quarantined', 0, 'remaining', 0);
   END IF;
-
-  IF v_truncated THEN
-    -- Every key that is in the target only gets a hint; its applier looks again before it deletes anything.
-    INSERT INTO ${outbox} (${keys(flow, (k) => k)})
-    SELECT ${keys(flow, (_, i) => asSource(flow, i, `t.${quoteName(mapping.key[i]!.target.name)}`))} FROM ${targetTable(flow)} AS t
-    WHERE NOT EXISTS (SELECT FROM ${sourceTable(flow)} AS p
-      WHERE ${keys(flow, (_, i) => `${asTarget(flow, i, `p.${quoteName(mapping.key[i]!.source.name)}`)} = t.${quoteName(mapping.key[i]!.target.name)}`, ' AND ')});
-  END IF;
-
+  ${spreadTruncate(flow)}
   IF v_k1 IS NOT NULL THEN
     ${
       sabotage.omit === 'key-lock'
@@ -158,51 +110,131 @@ BEGIN
             unnested,
           )
     }
-    -- A new statement, so a new snapshot: what it reads was read after the lock was ours.
-    BEGIN
-      SELECT a.crossfade_written, a.crossfade_deleted INTO v_written, v_deleted FROM ${apply}(${arrays}) a;
-    EXCEPTION WHEN ${KEY_ERRORS} THEN
-      v_alone := true;
-      v_written := 0;
-      v_deleted := 0;
-    END;
-    IF v_alone THEN
-      FOR i IN 1 .. cardinality(v_k1) LOOP
-        BEGIN
-          SELECT a.crossfade_written, a.crossfade_deleted INTO w, d FROM ${apply}(${one}) a;
-          v_written := v_written + w;
-          v_deleted := v_deleted + d;
-        EXCEPTION WHEN ${KEY_ERRORS} THEN
-          GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT;
-          v_key := ${keyText(flow, (i) => `v_k${i + 1}[i]`)};
-          v_failed := v_failed || v_key;
-          SELECT max(o.attempts) + 1 INTO v_attempts FROM ${outbox} o WHERE o.seq = ANY (v_seqs) AND o.op = 'K' AND ${isOne};
-          IF v_attempts < ${ATTEMPTS} THEN
-            -- A unique value that another key still holds is free when that key's hint has been applied.
-            WITH put_off AS (
-              UPDATE ${outbox} o SET attempts = v_attempts,
-                not_before = clock_timestamp() + make_interval(secs => ${FIRST_PAUSE_MS / 1000} * 2 ^ (v_attempts - 1))
-              WHERE o.seq = ANY (v_seqs) AND o.op = 'K' AND ${isOne} RETURNING o.seq)
-            SELECT v_kept || array_agg(seq) INTO v_kept FROM put_off;
-            v_postponed := v_postponed + 1;
-          ELSE
-            ${sabotage.omit === 'quarantine' ? '' : `PERFORM crossfade.quarantine_key(${quoteText(id)}, v_key, v_state, v_message, v_attempts);`}
-            v_quarantined := v_quarantined + 1;
-          END IF;
-        END;
-      END LOOP;
-    END IF;
+    ${rememberedResets(flow)}
+    -- New statements, so new snapshots: what they read was read after the lock was ours. What does not fit is found by halving.
+    v_low := ARRAY[1];
+    v_high := ARRAY[cardinality(v_k1)];
+    WHILE cardinality(v_low) > 0 LOOP
+      i := v_low[cardinality(v_low)];
+      j := v_high[cardinality(v_high)];
+      v_low := trim_array(v_low, 1);
+      v_high := trim_array(v_high, 1);
+      ${writePart(flow)}
+    END LOOP;
+    ${sabotage.omit === 'exchange' ? '' : exchangeCircle(flow)}
+    FOR v_place IN 1 .. cardinality(v_bad) LOOP
+      i := v_bad[v_place];
+      ${putAside(flow, sabotage)}
+    END LOOP;
   END IF;
 
   DELETE FROM ${outbox} o WHERE o.seq = ANY (v_seqs) AND NOT o.seq = ANY (v_kept);
-  DELETE FROM crossfade.quarantine q WHERE q.cutover = ${quoteText(id)} AND NOT q.key = ANY (v_failed)
-    AND q.key IN (SELECT ${keyText(flow, (i) => `k.k${i + 1}`)} FROM ${unnested});
+  IF EXISTS (SELECT FROM crossfade.quarantine q WHERE q.cutover = ${quoteText(id)}) THEN
+    DELETE FROM crossfade.quarantine q WHERE q.cutover = ${quoteText(id)} AND NOT q.key = ANY (v_failed)
+      AND q.key IN (SELECT ${keyText(flow, (n) => `k.k${n + 1}`)} FROM ${unnested});
+  END IF;
   ${compareWritten(flow, validation, unnested)}
   RETURN jsonb_build_object('kind', 'converged', 'claimed', cardinality(v_seqs), 'written', v_written, 'deleted', v_deleted,
     'checked', v_checked, 'mismatched', v_mismatched, 'postponed', v_postponed, 'quarantined', v_quarantined,
     'remaining', (SELECT count(*) FROM (SELECT FROM ${outbox}
       WHERE not_before IS NULL OR not_before <= clock_timestamp() LIMIT 10000) r));
 END $crossfade$`;
+}
+
+/** Keys that are in the target get a hint of their own; its applier looks again before it deletes or resets anything. */
+function spreadTruncate(flow: Flow): string {
+  const { outbox } = objectNames(flow.id);
+  const { mapping } = flow;
+  const targetKey = (i: number) => `t.${quoteName(mapping.key[i]!.target.name)}`;
+  // With nothing to reset, a row that is back under its key is right already.
+  const ghostsOnly = unwritten(flow).length === 0;
+  const absent = `
+    WHERE NOT EXISTS (SELECT FROM ${sourceTable(flow)} AS p
+      WHERE ${keys(flow, (_, i) => `${asTarget(flow, i, `p.${quoteName(mapping.key[i]!.source.name)}`)} = ${targetKey(i)}`, ' AND ')})`;
+  return `IF v_truncated THEN
+    INSERT INTO ${outbox} (op, ${keys(flow, (k) => k)})
+    SELECT 'D', ${keys(flow, (_, i) => asSource(flow, i, targetKey(i)))} FROM ${targetTable(flow)} AS t${ghostsOnly ? absent : ''};
+  END IF;
+`;
+}
+
+/** A key went to quarantine after it had lost its row: what it had there before must not come back later either. */
+function rememberedResets(flow: Flow): string {
+  const id = quoteText(flow.id);
+  const arrays = keys(flow, (k) => `v_${k}`);
+  return `IF EXISTS (SELECT FROM crossfade.quarantine q WHERE q.cutover = ${id} AND q.deleted) THEN
+      SELECT array_agg(k.reset OR EXISTS (SELECT FROM crossfade.quarantine q
+        WHERE q.cutover = ${id} AND q.deleted AND q.key = ${keyText(flow, (i) => `k.k${i + 1}`)}) ORDER BY k.place)
+      INTO v_reset FROM unnest(${arrays}, v_reset) WITH ORDINALITY AS k(${keys(flow, (k) => k)}, reset, place);
+    END IF;`;
+}
+
+function writePart(flow: Flow): string {
+  const { apply } = objectNames(flow.id);
+  return `BEGIN
+        SELECT a.crossfade_written, a.crossfade_deleted INTO w, d FROM ${apply}(${keys(flow, (k) => `v_${k}[i:j]`)}, v_reset[i:j]) a;
+        v_written := v_written + w;
+        v_deleted := v_deleted + d;
+      EXCEPTION WHEN ${KEY_ERRORS} THEN
+        IF i < j THEN
+          v_low := v_low || ((i + j) / 2 + 1) || i;
+          v_high := v_high || j || ((i + j) / 2);
+        ELSE
+          GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT;
+          v_bad := v_bad || i;
+          v_states := v_states || v_state;
+          v_messages := v_messages || v_message;
+        END IF;
+      END;`;
+}
+
+/** Keys that want unique values of each other are written together; whichever does not fit even so leaves the circle. */
+function exchangeCircle(flow: Flow): string {
+  const { exchange } = objectNames(flow.id);
+  const chosen = (array: string) =>
+    `ARRAY(SELECT ${array}[c] FROM unnest(v_circle) WITH ORDINALITY x(c, place) ORDER BY place)`;
+  return `SELECT array_agg(b.key ORDER BY b.key) INTO v_circle FROM unnest(v_bad, v_states) AS b(key, state)
+    WHERE b.state IN ('23505', '23P01');
+    FOR d IN 1 .. ${CIRCLE_TRIES} LOOP
+      EXIT WHEN v_circle IS NULL OR cardinality(v_circle) = 0;
+      SELECT ${exchange}(${keys(flow, (k) => chosen(`v_${k}`))}, ${chosen('v_reset')}) INTO v_place;
+      EXIT WHEN v_place < 0;
+      IF v_place > 0 THEN
+        v_circle := v_circle[: v_place - 1] || v_circle[v_place + 1 :];
+        CONTINUE;
+      END IF;
+      v_written := v_written + cardinality(v_circle);
+      SELECT coalesce(array_agg(b.key), '{}'), coalesce(array_agg(b.state), '{}'), coalesce(array_agg(b.message), '{}')
+      INTO v_bad, v_states, v_messages
+      FROM unnest(v_bad, v_states, v_messages) AS b(key, state, message) WHERE NOT b.key = ANY (v_circle);
+      EXIT;
+    END LOOP;`;
+}
+
+/** Puts key `i` off, or into quarantine when it had its tries. All that is put off for as long is due at one moment. */
+function putAside(flow: Flow, sabotage: Sabotage): string {
+  const { outbox } = objectNames(flow.id);
+  const mine = `o.seq = ANY (v_seqs) AND o.op <> 'T' AND ${keys(flow, (k) => `o.${k} = v_${k}[i]`, ' AND ')}`;
+  return `v_key := ${keyText(flow, (n) => `v_k${n + 1}[i]`)};
+      v_failed := v_failed || v_key;
+      SELECT max(o.attempts) + 1 INTO v_attempts FROM ${outbox} o WHERE ${mine};
+      IF v_attempts < ${ATTEMPTS} THEN
+        -- A unique value that another key still holds is free when that key's hint has been applied.
+        WITH pause AS (SELECT ${FIRST_PAUSE_MS / 1000} * 2 ^ (v_attempts - 1) AS seconds),
+        put_off AS (
+          UPDATE ${outbox} o SET attempts = v_attempts,
+            not_before = to_timestamp(ceil(extract(epoch FROM clock_timestamp())::float8 / seconds + 0.5) * seconds)
+          FROM pause WHERE ${mine} RETURNING o.seq)
+        SELECT v_kept || array_agg(seq) INTO v_kept FROM put_off;
+        v_postponed := v_postponed + 1;
+      ELSE
+        ${
+          sabotage.omit === 'quarantine'
+            ? ''
+            : `PERFORM crossfade.quarantine_key(${quoteText(flow.id)}, v_key, v_states[v_place], v_messages[v_place], v_attempts, v_reset[i]);`
+        }
+        v_quarantined := v_quarantined + 1;
+      END IF;`;
 }
 
 /** In sorted order, so that two appliers never wait for each other in a circle. Equal keys hash alike, whatever their text. */

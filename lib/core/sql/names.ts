@@ -15,6 +15,7 @@ export function objectNames(id: string) {
     capture: named('capture'),
     truncated: named('truncated'),
     apply: named('apply'),
+    exchange: named('exchange'),
     converge: named('converge'),
     backfill: named('backfill'),
     verify: named('verify'),

@@ -4,7 +4,6 @@
  */
 
 import { quoteName, quoteText } from '../table-shape.ts';
-import type { Sabotage } from './converge.ts';
 import {
   asSource,
   asTarget,
@@ -18,6 +17,7 @@ import {
   sourceTable,
   targetTable,
 } from './names.ts';
+import type { Sabotage } from './sabotage.ts';
 
 const SAMPLES = 20;
 
@@ -87,7 +87,7 @@ function differing(flow: Flow, sabotage: Sabotage): string {
   const pending =
     sabotage.omit === 'pending-hints'
       ? ''
-      : `AND NOT EXISTS (SELECT FROM ${outbox} o WHERE o.op = 'K' AND ${keys(flow, (k) => `o.${k} = d.${k}`, ' AND ')})
+      : `AND NOT EXISTS (SELECT FROM ${outbox} o WHERE o.op <> 'T' AND ${keys(flow, (k) => `o.${k} = d.${k}`, ' AND ')})
       -- Truncated and not swept yet: rows without a source are late, not wrong.
       AND NOT (d.present IS NULL AND EXISTS (SELECT FROM ${outbox} o WHERE o.op = 'T'))`;
   return `unequal AS (

@@ -20,6 +20,8 @@ export type TablesHarness = {
 };
 
 const SETTLE_MS = 20_000;
+/** Newer than every state of these tests. */
+const NEWEST = { epoch: 1_000, version: 1_000 };
 
 export function tablesContract(name: string, open: () => Promise<TablesHarness>): void {
   describe(`the data plane ${name}`, () => {
@@ -64,7 +66,7 @@ export function tablesContract(name: string, open: () => Promise<TablesHarness>)
 
     async function started(rows: Record<number, string> = { 1: 'a', 2: 'b', 3: 'c' }): Promise<void> {
       for (const [key, value] of Object.entries(rows)) await it_.write(Number(key), value);
-      await plane.arm(it_.cutover);
+      await plane.arm(it_.cutover, NEWEST);
       expect(await fence(1)).toEqual({ kind: 'written' });
       await copy(1);
       await settle(1);
@@ -95,8 +97,8 @@ export function tablesContract(name: string, open: () => Promise<TablesHarness>)
         expect(await fence(1)).toMatchObject({ kind: 'stale' });
         expect(await plane.waiting()).toEqual([]);
         expect((await plane.rollbackReady(id)).ready).toBe(false);
-        await plane.disarm(id);
-        await plane.forget(id);
+        await plane.disarm(id, NEWEST);
+        await plane.forget(id, NEWEST);
       });
 
       it('plans without changing anything', async () => {
@@ -112,7 +114,7 @@ export function tablesContract(name: string, open: () => Promise<TablesHarness>)
 
     describe('arming and the fence', () => {
       it('arms once, without a mirror until there is one', async () => {
-        await plane.arm(it_.cutover);
+        await plane.arm(it_.cutover, NEWEST);
         expect(await plane.status(id)).toMatchObject({
           armed: 'forward',
           mirror: null,
@@ -134,6 +136,30 @@ export function tablesContract(name: string, open: () => Promise<TablesHarness>)
           expect(await plane.verify(id, epoch, 1)).toEqual({ kind: 'stale', have: 1, got: epoch });
         }
         expect(await it_.follower()).toEqual({ 1: 'a', 2: 'b', 3: 'c' });
+      });
+
+      it('I9 who acts on an older state neither arms nor takes away', async () => {
+        const at = (epoch: number, version: number) => ({ epoch, version });
+        for (const [key, value] of Object.entries({ 1: 'a', 2: 'b' })) await it_.write(Number(key), value);
+        expect(await plane.arm(it_.cutover, at(2, 7))).toEqual({ kind: 'armed' });
+        // Before the mirror is written, and after it.
+        for (const written of [false, true]) {
+          if (written) await fence(3, { version: 9 });
+          const newest = written ? { kind: 'stale', ...at(3, 9) } : { kind: 'stale', ...at(2, 7) };
+          for (const older of [at(1, 99), at(2, 6)]) {
+            await it_.write(2, `${written}`);
+            const before = await plane.status(id);
+            expect(before!.outboxRows).toBeGreaterThan(0);
+            expect(await plane.arm(it_.cutover, older)).toEqual(newest);
+            expect(await plane.disarm(id, older)).toEqual(newest);
+            expect(await plane.forget(id, older)).toEqual(newest);
+            expect(await plane.status(id)).toEqual({ ...before, lagMs: expect.any(Number) });
+          }
+        }
+        expect(await plane.disarm(id, at(3, 9))).toEqual({ kind: 'disarmed' });
+        expect(await plane.arm(it_.cutover, at(3, 8))).toMatchObject({ kind: 'stale' });
+        expect(await plane.forget(id, at(3, 10))).toEqual({ kind: 'forgotten' });
+        expect(await plane.arm(it_.cutover, at(4, 11))).toEqual({ kind: 'armed' });
       });
 
       it('never goes back, and takes the same row twice', async () => {
@@ -209,7 +235,7 @@ export function tablesContract(name: string, open: () => Promise<TablesHarness>)
     describe('backfill and verification', () => {
       it('I16 copies in chunks and ends', async () => {
         for (let key = 1; key <= 5; key += 1) await it_.write(key, `v${key}`);
-        await plane.arm(it_.cutover);
+        await plane.arm(it_.cutover, NEWEST);
         await fence(1);
         expect(await plane.verify(id, 1, 1)).toMatchObject({ kind: 'unready' });
         expect(await plane.backfill(id, 1, 2)).toMatchObject({ kind: 'copied', rows: 2, rowsDone: 2, rowsTotal: 5 });
@@ -224,7 +250,7 @@ export function tablesContract(name: string, open: () => Promise<TablesHarness>)
         await it_.write(2, 'b');
         await it_.tamper(2, 'wrong');
         await it_.tamper(9, 'ghost');
-        await plane.arm(it_.cutover);
+        await plane.arm(it_.cutover, NEWEST);
         await fence(1);
         await copy(1);
         await settle(1);
@@ -263,7 +289,7 @@ export function tablesContract(name: string, open: () => Promise<TablesHarness>)
     describe('switching off', () => {
       it('after disarm the application goes on and nothing is captured', async () => {
         await started();
-        await plane.disarm(id);
+        await plane.disarm(id, NEWEST);
         await it_.write(4, 'd');
         expect(await plane.status(id)).toMatchObject({ armed: 'none', outboxRows: 0, backfill: { state: 'done' } });
         expect(await it_.authoritative()).toMatchObject({ 4: 'd' });
@@ -271,11 +297,11 @@ export function tablesContract(name: string, open: () => Promise<TablesHarness>)
 
       it('after forget nothing is known, and starting again copies anew', async () => {
         await started();
-        await plane.disarm(id);
+        await plane.disarm(id, NEWEST);
         await it_.write(2, null);
-        await plane.forget(id);
+        await plane.forget(id, NEWEST);
         expect((await plane.status(id))?.backfill.state ?? 'none').toBe('none');
-        await plane.arm(it_.cutover);
+        await plane.arm(it_.cutover, NEWEST);
         await fence(5);
         await copy(5);
         await settle(5);
@@ -286,7 +312,7 @@ export function tablesContract(name: string, open: () => Promise<TablesHarness>)
     describe('promotion', () => {
       it('is put off while the copy is not complete', async () => {
         await it_.write(1, 'a');
-        await plane.arm(it_.cutover);
+        await plane.arm(it_.cutover, NEWEST);
         await fence(1);
         expect((await promote(1)).kind).toMatch(/postponed|refused/);
         expect(await it_.authoritative()).toEqual({ 1: 'a' });
@@ -337,9 +363,9 @@ export function tablesContract(name: string, open: () => Promise<TablesHarness>)
         await promote(1);
         await it_.write(1, 'second');
         await revert(2);
-        await plane.forget(id);
+        await plane.forget(id, NEWEST);
         await it_.write(3, 'third');
-        await plane.arm(it_.cutover);
+        await plane.arm(it_.cutover, NEWEST);
         await fence(4);
         await copy(4);
         await settle(4);
@@ -371,7 +397,7 @@ export function tablesContract(name: string, open: () => Promise<TablesHarness>)
       it('I10 both directions are never armed', async () => {
         await started();
         await promote(1);
-        await expect(plane.arm(it_.cutover)).rejects.toThrow();
+        await expect(plane.arm(it_.cutover, NEWEST)).rejects.toThrow();
         expect((await plane.status(id))!.armed).toBe('reverse');
       });
     });

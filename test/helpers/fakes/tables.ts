@@ -6,7 +6,16 @@
 
 import { CrossfadeError } from '../../../lib/core/errors.ts';
 import type { TableStatus, VerificationResult } from '../../../lib/core/evidence.ts';
-import type { Clock, DataPlane, MirrorRow, SwapResult, TableCutover, TablePlan } from '../../../lib/ports.ts';
+import type {
+  Clock,
+  DataPlane,
+  MirrorRow,
+  Outrun,
+  StateFence,
+  SwapResult,
+  TableCutover,
+  TablePlan,
+} from '../../../lib/ports.ts';
 
 type Rows = Map<number, string>;
 type Hint = { key: number; atMs: number; attempts: number };
@@ -20,6 +29,8 @@ type Table = {
   known: boolean;
   cleaned: boolean;
   mirror: MirrorRow | null;
+  /** Of the newest state that armed or disarmed. */
+  armedAt: StateFence;
   hints: Hint[];
   quarantine: Map<number, Poisoned>;
   backfill: { state: 'none' | 'running' | 'done'; copied: number; upTo: number; rowsDone: number; rowsTotal: number };
@@ -61,32 +72,39 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
 
   const plane: DataPlane = {
     plan: async (cutover) => planOf(cutover, refusals.get(cutover.id)),
-    async arm({ id }) {
+    async arm({ id }, fence) {
       const it = table(id);
       const why = refusals.get(id);
       if (why) throw new CrossfadeError('refused_table', why);
       if (it.direction === 'reverse') throw new CrossfadeError('conflict', `Cutover '${id}' is promoted.`);
+      const newer = outrun(it, fence);
+      if (newer) return newer;
       it.known = true;
-      if (it.direction === 'forward') return;
+      it.armedAt = { epoch: fence.epoch, version: fence.version };
+      if (it.direction === 'forward') return { kind: 'armed' };
       it.direction = 'forward';
       it.quarantine.clear();
       it.verification = null;
       it.hints = [];
       it.backfill = { state: 'running', copied: -Infinity, upTo: NaN, rowsDone: 0, rowsTotal: it.authoritative.size };
+      return { kind: 'armed' };
     },
-    async disarm(id) {
+    async disarm(id, fence) {
       const it = tables.get(id);
-      if (it?.known) it.direction = 'none';
+      const newer = it && outrun(it, fence);
+      if (newer) return newer;
+      if (it?.known) Object.assign(it, { direction: 'none', armedAt: { epoch: fence.epoch, version: fence.version } });
+      return { kind: 'disarmed' };
     },
-    async forget(id) {
+    async forget(id, fence) {
       const it = tables.get(id);
-      if (it)
-        tables.set(id, {
-          ...emptyTable(),
-          authoritative: it.authoritative,
-          follower: it.follower,
-          blocked: it.blocked,
-        });
+      const newer = it && outrun(it, fence);
+      if (newer) return newer;
+      if (it) {
+        const { authoritative, follower, blocked } = it;
+        tables.set(id, { ...emptyTable(), authoritative, follower, blocked });
+      }
+      return { kind: 'forgotten' };
     },
     async mirror(row) {
       const it = tables.get(row.id);
@@ -185,6 +203,7 @@ function emptyTable(): Table {
     known: false,
     cleaned: false,
     mirror: null,
+    armedAt: { epoch: 0, version: 0 },
     hints: [],
     quarantine: new Map(),
     backfill: { state: 'none', copied: -Infinity, upTo: NaN, rowsDone: 0, rowsTotal: 0 },
@@ -199,6 +218,19 @@ const keyText = (key: number): string => `{"id": ${key}}`;
 function stale(it: Table, epoch: number): { kind: 'stale'; have: number; got: number } | null {
   const have = it.mirror?.epoch ?? (it.known ? 0 : -1);
   return have === epoch && it.known ? null : { kind: 'stale', have, got: epoch };
+}
+
+/** The newest state that has been here, when it is newer than this one. */
+function outrun(it: Table, fence: StateFence): Outrun | null {
+  const seen = [it.armedAt, ...(it.mirror ? [it.mirror] : [])];
+  const newer = seen.filter(
+    ({ epoch, version }) => epoch > fence.epoch || (epoch === fence.epoch && version > fence.version),
+  );
+  if (newer.length === 0) return null;
+  const { epoch, version } = newer.reduce((a, b) =>
+    b.epoch > a.epoch || (b.epoch === a.epoch && b.version > a.version) ? b : a,
+  );
+  return { kind: 'stale', epoch, version };
 }
 
 const lagOf = (it: Table, nowMs: number): number =>

@@ -48,7 +48,7 @@ describe('hints', () => {
       ['K', 1],
       ['K', 2],
       ['K', 1],
-      ['K', 2],
+      ['D', 2],
     ]);
     const columns = await db.sql.unsafe(
       `SELECT attname FROM pg_attribute WHERE attrelid = 'crossfade.outbox_item'::regclass AND attnum > 0`,
@@ -61,7 +61,7 @@ describe('hints', () => {
     await plane.settle('item', 1);
     await db.sql.unsafe('UPDATE item SET id = 9 WHERE id = 1');
     expect(await hints()).toEqual([
-      ['K', 1],
+      ['D', 1],
       ['K', 9],
     ]);
     expect(await plane.settle('item', 1)).toMatchObject({ written: 1, deleted: 1 });

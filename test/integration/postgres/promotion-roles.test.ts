@@ -42,7 +42,7 @@ afterAll(async () => {
 const asApp = (statement: string) => db.sql.unsafe(`SET ROLE ${roles.app}; ${statement}; RESET ROLE`).simple();
 
 async function copy(epoch: number): Promise<void> {
-  await plane.arm(FEE);
+  await plane.arm(FEE, { epoch: 1, version: 1 });
   const row = { id: 'fee', epoch, version: epoch, stage: 'dual_write', shadowWrites: true, readPpm: 0, salt: 'fee' };
   expect(await plane.mirror(row)).toEqual({ kind: 'written' });
   while ((await plane.backfill('fee', epoch, 100)).kind === 'copied');

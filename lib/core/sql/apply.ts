@@ -1,0 +1,154 @@
+/**
+ * The write of converge: `apply_<id>` makes target rows equal the transformed source rows of the keys it is given, and
+ * `exchange_<id>` does so for keys that hold unique values of each other. Both are called with the locks of their keys held.
+ */
+
+import { quoteName } from '../table-shape.ts';
+import {
+  type Flow,
+  keys,
+  keyType,
+  objectNames,
+  record,
+  securely,
+  sourceIs,
+  sourceTable,
+  targetIs,
+  targetTable,
+} from './names.ts';
+import type { Sabotage } from './sabotage.ts';
+
+/** Columns of the target that converge leaves as they are: dropped, added, or filled only when the row is new. */
+export function unwritten(flow: Flow): string[] {
+  const always = flow.mapping.written.filter(({ insertOnly }) => !insertOnly).map(({ target }) => target);
+  return flow.target.columns
+    .filter(({ name, generated }) => !generated && !always.includes(name))
+    .map(({ name }) => name);
+}
+
+const arrayArguments = (flow: Flow) => keys(flow, (k, i) => `p_${k} ${keyType(flow.mapping.key[i]!.source)}[]`);
+const isKey = (flow: Flow, name: string) => flow.mapping.key.some((pair) => pair.target.name === name);
+
+/** `apply_<id>(keys…, reset)`: reads the source and writes the target, in one statement with one snapshot. */
+export function createApply(flow: Flow, sabotage: Sabotage = {}): string {
+  const { apply } = objectNames(flow.id);
+  const { mapping } = flow;
+  const columns = mapping.written.map(({ target }) => quoteName(target));
+  const values = mapping.written.map((_, index) => `src.c${index + 1}`);
+  const expressions = mapping.written.map(({ sql }, index) => `${sql} AS c${index + 1}`);
+  const keyColumns = mapping.key.map(({ target }) => quoteName(target.name));
+  const updated = mapping.written
+    .filter(({ target, insertOnly }) => !insertOnly && !isKey(flow, target))
+    .map(({ target }) => quoteName(target));
+  const onConflict =
+    updated.length === 0
+      ? 'DO NOTHING'
+      : `DO UPDATE SET ${updated.map((name) => `${name} = EXCLUDED.${name}`).join(', ')}
+      WHERE ${record(updated.map((name) => `t.${name}`))} *<> ${record(updated.map((name) => `EXCLUDED.${name}`))}`;
+  const nap = sabotage.dawdle
+    ? `nap AS MATERIALIZED (SELECT pg_sleep(${sabotage.dawdle}) FROM (SELECT count(*) FROM src) s),`
+    : '';
+  const afterNap = sabotage.dawdle ? ', nap' : '';
+  return `CREATE FUNCTION ${apply}(${arrayArguments(flow)}, p_reset boolean[], OUT crossfade_written integer, OUT crossfade_deleted integer)
+${securely(flow)} AS $crossfade$
+#variable_conflict use_column
+DECLARE
+  v_reset integer := 0;
+BEGIN
+  ${sabotage.omit === 'reset' ? '' : resetRows(flow)}
+  WITH k AS (SELECT * FROM unnest(${keys(flow, (k) => `p_${k}`)}) AS k(${keys(flow, (k) => k)})),
+  src AS MATERIALIZED (
+    SELECT ${keys(flow, (k) => `k.${k}`)}, s.*
+    FROM k LEFT JOIN LATERAL (
+      SELECT true AS present, ${expressions.join(',\n        ')}
+      FROM ${sourceTable(flow)} AS p WHERE ${sourceIs(flow, 'k')}
+    ) s ON true
+  ),
+  ${nap}
+  up AS (
+    INSERT INTO ${targetTable(flow)} AS t (${columns.join(', ')}) OVERRIDING SYSTEM VALUE
+    SELECT ${values.join(', ')} FROM src${afterNap} WHERE src.present
+    ON CONFLICT (${keyColumns.join(', ')}) ${onConflict}
+    RETURNING 1
+  ),
+  -- Absent in this very read, not in a later one: the row cannot have come back in between.
+  del AS (
+    DELETE FROM ${targetTable(flow)} AS t USING src${afterNap} WHERE src.present IS NULL AND ${targetIs(flow, 'src')}
+    RETURNING 1
+  )
+  SELECT v_reset + (SELECT count(*) FROM up), (SELECT count(*) FROM del) INTO crossfade_written, crossfade_deleted;
+END $crossfade$`;
+}
+
+/**
+ * A key that was deleted and inserted again names another row: what the old one had in columns that are not written must
+ * not come back with it. The row becomes what an insert would have made, without a DELETE that would reach further rows
+ * through foreign keys; and all columns at once, since a CHECK may look at several of them.
+ */
+function resetRows(flow: Flow): string {
+  const { mapping } = flow;
+  const kept = unwritten(flow);
+  if (kept.length === 0) return '';
+  const written = mapping.written.filter(({ target }) => !isKey(flow, target));
+  const defaults = kept.filter((name) => !written.some(({ target }) => target === name));
+  const changes = [
+    ...written.map(({ target }, index) => `${quoteName(target)} = s.c${index + 1}`),
+    ...defaults.map((name) => `${quoteName(name)} = DEFAULT`),
+  ];
+  return `IF true = ANY (p_reset) THEN
+    UPDATE ${targetTable(flow)} AS t SET ${changes.join(', ')}
+    FROM unnest(${keys(flow, (k) => `p_${k}`)}, p_reset) AS k(${keys(flow, (k) => k)}, reset),
+      LATERAL (SELECT ${['true AS present', ...written.map(({ sql }, index) => `${sql} AS c${index + 1}`)].join(', ')}
+        FROM ${sourceTable(flow)} AS p WHERE ${sourceIs(flow, 'k')}) s
+    WHERE k.reset AND ${targetIs(flow, 'k')};
+    GET DIAGNOSTICS v_reset = ROW_COUNT;
+  END IF;`;
+}
+
+/**
+ * `exchange_<id>(keys…, reset)`: for keys whose unique values circle among themselves, which no order of single writes
+ * settles. Takes their rows out of the target and puts them back anew, with what is not written kept from before.
+ * Returns 0, or the place of the first key that does not fit even so; then nothing was changed. A target that others
+ * refer to is left alone (-1), since taking a row out would reach theirs.
+ */
+export function createExchange(flow: Flow): string {
+  const { exchange } = objectNames(flow.id);
+  const { mapping } = flow;
+  const kept = unwritten(flow);
+  const always = mapping.written.filter(({ insertOnly }) => !insertOnly);
+  const one = keys(flow, (k) => `p_${k}[v_i] AS ${k}`);
+  const insert = (written: Flow['mapping']['written'], others: readonly string[]) =>
+    `INSERT INTO ${targetTable(flow)} (${[...written.map(({ target }) => target), ...others].map(quoteName).join(', ')}) OVERRIDING SYSTEM VALUE
+      SELECT ${[...written.map((_, i) => `s.c${i + 1}`), ...others.map((name) => `v_row.${quoteName(name)}`)].join(', ')}
+      FROM (SELECT ${one}) k, LATERAL (SELECT ${written.map(({ sql }, i) => `${sql} AS c${i + 1}`).join(', ')}
+        FROM ${sourceTable(flow)} AS p WHERE ${sourceIs(flow, 'k')}) s;`;
+  return `CREATE FUNCTION ${exchange}(${arrayArguments(flow)}, p_reset boolean[]) RETURNS integer
+${securely(flow)} AS $crossfade$
+#variable_conflict use_column
+DECLARE
+  v_i integer := 0;
+  v_row ${targetTable(flow)}%ROWTYPE;
+  v_rows ${targetTable(flow)}[] := '{}';
+  v_had boolean[] := '{}';
+BEGIN
+  IF EXISTS (SELECT FROM pg_constraint c WHERE c.contype = 'f' AND c.confrelid = ${flow.target.oid}) THEN RETURN -1; END IF;
+  FOR v_i IN 1 .. cardinality(p_k1) LOOP
+    DELETE FROM ${targetTable(flow)} AS t USING (SELECT ${one}) k WHERE ${targetIs(flow, 'k')} RETURNING t.* INTO v_row;
+    v_had := v_had || (FOUND AND NOT p_reset[v_i]);
+    v_rows := v_rows || v_row;
+  END LOOP;
+  v_i := 1;
+  WHILE v_i <= cardinality(p_k1) LOOP
+    IF v_had[v_i] THEN
+      v_row := v_rows[v_i];
+      ${insert(always, kept)}
+    ELSE
+      ${insert(mapping.written, [])}
+    END IF;
+    v_i := v_i + 1;
+  END LOOP;
+  RETURN 0;
+EXCEPTION WHEN integrity_constraint_violation OR data_exception OR program_limit_exceeded OR raise_exception THEN
+  RETURN greatest(v_i, 1);
+END $crossfade$`;
+}
