@@ -113,6 +113,12 @@ export type FlagPublisher = {
 /** What the database needs to know of a table cutover. */
 export type TableCutover = { id: CutoverId; table: TableDeclaration; validation: ValidationMode };
 
+/** Of the state that somebody acts on; ordered by epoch, then version. */
+export type StateFence = { epoch: number; version: number };
+
+/** Nothing was done: the database has seen this newer state. */
+export type Outrun = { kind: 'stale'; epoch: number; version: number };
+
 export type MirrorRow = {
   id: CutoverId;
   epoch: number;
@@ -176,14 +182,17 @@ export type SwapResult =
 export type DataPlane = {
   /** Reads the catalog, changes nothing. @throws CrossfadeError `refused_table` when a table, column or key is missing. */
   plan(cutover: TableCutover): Promise<TablePlan>;
-  /** Creates outbox, functions and the capture trigger. Idempotent. @throws `refused_table`, `database_unavailable`. */
-  arm(cutover: TableCutover): Promise<void>;
+  /**
+   * Creates outbox, functions and the capture trigger. Idempotent. A caller that acts on an older state than one that has
+   * armed, disarmed or written the mirror is refused, here and below. @throws `refused_table`, `database_unavailable`.
+   */
+  arm(cutover: TableCutover, fence: StateFence): Promise<{ kind: 'armed' } | Outrun>;
   /** Drops capture; outbox and progress stay until `forget`. Idempotent. */
-  disarm(id: CutoverId): Promise<void>;
+  disarm(id: CutoverId, fence: StateFence): Promise<{ kind: 'disarmed' } | Outrun>;
   /** Drops everything of this cutover but the two tables. Idempotent. */
-  forget(id: CutoverId): Promise<void>;
+  forget(id: CutoverId, fence: StateFence): Promise<{ kind: 'forgotten' } | Outrun>;
   /** Writes the fence unless a newer (epoch, version) is there. */
-  mirror(row: MirrorRow): Promise<{ kind: 'written' } | { kind: 'stale'; epoch: number; version: number }>;
+  mirror(row: MirrorRow): Promise<{ kind: 'written' } | Outrun>;
   /** `null` when the database knows nothing of this cutover. */
   status(id: CutoverId): Promise<TableStatus | null>;
   /** Claims and applies at most `limit` hints in one call. */

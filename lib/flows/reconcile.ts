@@ -16,7 +16,7 @@ import {
   sharePpmOf,
   syncsShadow,
 } from '../core/flags.ts';
-import type { Ports } from '../ports.ts';
+import type { Outrun, Ports } from '../ports.ts';
 import { tableCutover } from './carry-out.ts';
 
 export type Declared = { declaration: CutoverDeclaration; state: CutoverState };
@@ -75,7 +75,9 @@ async function armed(
 ): Promise<void> {
   const status = await ports.tables.status(declaration.id);
   if (outrun(ports, status, state)) return;
-  if (state.stageKind !== 'completed' && status?.armed !== 'forward') await ports.tables.arm(tableCutover(declaration));
+  if (state.stageKind !== 'completed' && status?.armed !== 'forward') {
+    if (refused(ports, await ports.tables.arm(tableCutover(declaration), state), state)) return;
+  }
   if (status?.mirror?.version !== state.version || status.mirror.epoch !== state.epoch) {
     await mirror(ports, declaration, state);
   }
@@ -91,8 +93,17 @@ async function disarmed(
   if (status.mirror && (status.mirror.version !== state.version || status.mirror.epoch !== state.epoch)) {
     await mirror(ports, declaration, state);
   }
-  if (status.armed !== 'none') await ports.tables.disarm(declaration.id);
-  if (state.stageKind === 'disabled' && status.backfill.state !== 'none') await ports.tables.forget(declaration.id);
+  if (status.armed !== 'none' && refused(ports, await ports.tables.disarm(declaration.id, state), state)) return;
+  if (state.stageKind === 'disabled' && status.backfill.state !== 'none') {
+    refused(ports, await ports.tables.forget(declaration.id, state), state);
+  }
+}
+
+/** The look above may be old by the time of the act, so the database looks once more, under the lock of the cutover. */
+function refused(ports: Needs, done: { kind: string } | Outrun, state: CutoverState): boolean {
+  if (!('version' in done)) return false;
+  ports.log.event('reconcile_outrun', { cutover: state.id, version: state.version, mirror: done.version });
+  return true;
 }
 
 /**

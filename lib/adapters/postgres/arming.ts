@@ -1,46 +1,80 @@
-/** Creates and removes what one table cutover has in the database: outbox, functions, triggers, its mirror row. */
+/**
+ * Creates and removes what one table cutover has in the database: outbox, functions, triggers, its mirror row. Each act is
+ * fenced by the caller's (epoch, version), compared under the cutover's lock in the transaction that acts.
+ */
 
 import { CrossfadeError } from '../../core/errors.ts';
+import { objectNames } from '../../core/sql/names.ts';
 import { quoteTable, quoteText } from '../../core/table-shape.ts';
 import { type TableObjects, tableObjects } from '../../core/table-sql.ts';
 import { compileTransform } from '../../core/transform.ts';
-import type { TableCutover } from '../../ports.ts';
+import type { Outrun, StateFence, TableCutover } from '../../ports.ts';
 import { readTable } from './catalog.ts';
-import type { PgGateway } from './gateway.ts';
+import { type PgGateway, sqlstateOf } from './gateway.ts';
 
 const LONG_MS = 120_000;
+/** Raised by crossfade.refuse_older. */
+const OUTRUN = 'CF005';
 
 /**
  * One transaction. CREATE TRIGGER waits for every transaction that has written the table, and whoever writes after it
  * fires the trigger, also in a transaction that began before; so the copy, which reads later, misses nothing. The short
  * lock_timeout keeps the application from queueing behind us; the gateway tries again.
  */
-export async function arm(owner: PgGateway, cutover: TableCutover): Promise<void> {
+export async function arm(
+  owner: PgGateway,
+  cutover: TableCutover,
+  fence: StateFence,
+): Promise<{ kind: 'armed' } | Outrun> {
   const { objects, primary, shadow } = await forwardObjects(owner, cutover);
   const id = quoteText(cutover.id);
-  await owner.script(
-    [
-      "SELECT set_config('lock_timeout', '500ms', true)",
-      `SELECT pg_advisory_xact_lock(crossfade.lock_key(${id}))`,
-      `DO $crossfade$ BEGIN
+  const statements = [
+    `DO $crossfade$ BEGIN
          IF EXISTS (SELECT FROM crossfade.cutover c WHERE c.id = ${id} AND c.direction = 'reverse') THEN
            RAISE EXCEPTION 'the reverse direction of cutover % is armed', ${id} USING ERRCODE = 'CF001';
          END IF;
        END $crossfade$`,
-      ...objects.drop,
-      `INSERT INTO crossfade.cutover (id, primary_oid, shadow_oid, primary_name, shadow_name, direction)
-       VALUES (${id}, ${primary.oid}, ${shadow.oid}, ${quoteText(primary.name)}, ${quoteText(shadow.name)}, 'forward')
+    ...objects.drop,
+    `INSERT INTO crossfade.cutover (id, primary_oid, shadow_oid, primary_name, shadow_name, direction, armed_epoch, armed_version)
+       VALUES (${id}, ${primary.oid}, ${shadow.oid}, ${quoteText(primary.name)}, ${quoteText(shadow.name)}, 'forward',
+         ${whole(fence.epoch)}, ${whole(fence.version)})
        ON CONFLICT (id) DO UPDATE SET primary_oid = EXCLUDED.primary_oid, shadow_oid = EXCLUDED.shadow_oid,
          primary_name = EXCLUDED.primary_name, shadow_name = EXCLUDED.shadow_name, direction = 'forward'`,
-      `DELETE FROM crossfade.quarantine WHERE cutover = ${id}`,
-      `DELETE FROM crossfade.verification WHERE cutover = ${id}`,
-      `DELETE FROM crossfade.backfill WHERE cutover = ${id}`,
-      `INSERT INTO crossfade.backfill (cutover, rows_total, shadow_had_rows)
+    ...['quarantine', 'verification', 'backfill'].map(
+      (table) => `DELETE FROM crossfade.${table} WHERE cutover = ${id}`,
+    ),
+    `INSERT INTO crossfade.backfill (cutover, rows_total, shadow_had_rows)
        VALUES (${id}, ${Math.round(primary.estimatedRows)}, EXISTS (SELECT FROM ${quoteTable(shadow)}))`,
-      ...objects.create,
-    ].join(';\n'),
-    { deadlineMs: LONG_MS, attempts: 10 },
-  );
+    ...objects.create,
+  ];
+  return (await fenced(owner, cutover.id, fence, statements)) ?? { kind: 'armed' };
+}
+
+/** One transaction, unless a newer state has been here: then nothing is done, and it is returned. */
+async function fenced(
+  owner: PgGateway,
+  id: string,
+  { epoch, version }: StateFence,
+  statements: readonly string[],
+): Promise<Outrun | null> {
+  const script = [
+    "SELECT set_config('lock_timeout', '500ms', true)",
+    `SELECT crossfade.refuse_older(${quoteText(id)}, ${whole(epoch)}, ${whole(version)})`,
+    ...statements,
+  ];
+  try {
+    await owner.script(script.join(';\n'), { deadlineMs: LONG_MS, attempts: 10 });
+    return null;
+  } catch (error) {
+    if (sqlstateOf(error) !== OUTRUN) throw error;
+    const [row] = await owner.call<{ epoch: string; version: string }>(
+      `SELECT m.epoch, m.version FROM crossfade.cutover c,
+         LATERAL (VALUES (c.epoch, c.version), (c.armed_epoch, c.armed_version)) m(epoch, version)
+       WHERE c.id = $1::text ORDER BY m.epoch DESC, m.version DESC LIMIT 1`,
+      [id],
+    );
+    return { kind: 'stale', epoch: Number(row?.epoch ?? -1), version: Number(row?.version ?? -1) };
+  }
 }
 
 /** @throws CrossfadeError `refused_table` with everything that stands against it */
@@ -71,15 +105,31 @@ export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
 }
 
 /** Drops the triggers of whichever direction is armed. What is in the outbox stays, and nothing applies it. */
-export async function disarm(owner: PgGateway, id: string): Promise<void> {
+export async function disarm(owner: PgGateway, id: string, fence: StateFence): Promise<{ kind: 'disarmed' } | Outrun> {
+  return (await fenced(owner, id, fence, dropCapture(id))) ?? { kind: 'disarmed' };
+}
+
+export async function forget(owner: PgGateway, id: string, fence: StateFence): Promise<{ kind: 'forgotten' } | Outrun> {
+  functionName('converge', id);
+  const { outbox, ...functions } = objectNames(id);
+  const statements = [
+    ...dropCapture(id),
+    ...Object.values(functions).map((name) => `DROP FUNCTION IF EXISTS ${name}`),
+    `DROP TABLE IF EXISTS ${outbox}`,
+    ...['quarantine', 'verification', 'backfill'].map(
+      (table) => `DELETE FROM crossfade.${table} WHERE cutover = ${quoteText(id)}`,
+    ),
+  ];
+  return (await fenced(owner, id, fence, statements)) ?? { kind: 'forgotten' };
+}
+
+function dropCapture(id: string): string[] {
   const quoted = quoteText(id);
-  await owner.script(
-    `SELECT set_config('lock_timeout', '500ms', true);
-     DO $crossfade$
+  return [
+    `DO $crossfade$
      DECLARE v_table regclass;
      BEGIN
-       PERFORM pg_advisory_xact_lock(crossfade.lock_key(${quoted}));
-       FOR v_table IN SELECT t.tgrelid::regclass FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid
+       FOR v_table IN SELECT DISTINCT t.tgrelid::regclass FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid
          JOIN pg_namespace n ON n.oid = f.pronamespace
          WHERE n.nspname = 'crossfade' AND f.proname = 'capture_' || ${quoted}
        LOOP
@@ -88,24 +138,7 @@ export async function disarm(owner: PgGateway, id: string): Promise<void> {
        END LOOP;
        UPDATE crossfade.cutover c SET direction = 'none', shadow_writes = false WHERE c.id = ${quoted};
      END $crossfade$`,
-    { deadlineMs: LONG_MS, attempts: 10 },
-  );
-}
-
-export async function forget(owner: PgGateway, id: string): Promise<void> {
-  await disarm(owner, id);
-  const named = (what: string) => `crossfade.${functionName(what, id)}`;
-  const functions = ['capture', 'truncated', 'apply', 'converge', 'backfill', 'verify', 'repair'];
-  await owner.script(
-    [
-      ...functions.map((what) => `DROP FUNCTION IF EXISTS ${named(what)}`),
-      `DROP TABLE IF EXISTS ${named('outbox')}`,
-      ...['quarantine', 'verification', 'backfill'].map(
-        (table) => `DELETE FROM crossfade.${table} WHERE cutover = ${quoteText(id)}`,
-      ),
-    ].join(';\n'),
-    { deadlineMs: LONG_MS },
-  );
+  ];
 }
 
 /** Ids are lower_snake_case, so a quoted name needs no escaping; anything else never gets here. */
@@ -113,4 +146,10 @@ export function functionName(what: string, id: string): string {
   if (!/^[a-z][a-z0-9_]{0,39}$/.test(id))
     throw new CrossfadeError('invalid_identifier', `'${id}' is not the id of a cutover.`);
   return `"${what}_${id}"`;
+}
+
+/** A number that becomes part of a statement. */
+export function whole(value: number): string {
+  if (Number.isSafeInteger(value)) return String(value);
+  throw new CrossfadeError('invalid_input', `The data plane takes whole numbers, got ${value}.`);
 }

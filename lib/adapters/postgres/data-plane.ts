@@ -1,9 +1,8 @@
 /** The data plane over Postgres: each step is one call of a function in the database. Nothing is decided here. */
 
-import { CrossfadeError } from '../../core/errors.ts';
 import type { TableStatus, VerificationResult } from '../../core/evidence.ts';
 import type { BackfillStep, ConvergeResult, DataPlane } from '../../ports.ts';
-import { arm, disarm, forget, functionName } from './arming.ts';
+import { arm, disarm, forget, functionName, whole } from './arming.ts';
 import { cleanup } from './cleanup.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
 import { planTable, promote, revert } from './swap.ts';
@@ -18,9 +17,9 @@ const UNDEFINED_FUNCTION = '42883';
 export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPlane {
   return {
     plan: (cutover) => planTable(owner, cutover),
-    arm: (cutover) => arm(owner, cutover),
-    disarm: (id) => disarm(owner, id),
-    forget: (id) => forget(owner, id),
+    arm: (cutover, fence) => arm(owner, cutover, fence),
+    disarm: (id, fence) => disarm(owner, id, fence),
+    forget: (id, fence) => forget(owner, id, fence),
     async mirror(row) {
       const args = [row.id, row.epoch, row.version, row.stage, row.shadowWrites, row.readPpm, row.salt];
       return callJson(
@@ -98,12 +97,6 @@ async function callJson<T>(
 async function longJson<T>(gateway: PgGateway, statement: string): Promise<T> {
   const [row] = await gateway.longCall<{ result: T }>(statement, LONG_MS);
   return row!.result;
-}
-
-/** A number that becomes part of a statement. */
-function whole(value: number): string {
-  if (Number.isSafeInteger(value)) return String(value);
-  throw new CrossfadeError('invalid_input', `The data plane takes whole numbers, got ${value}.`);
 }
 
 /** Before `arm`, and after `forget`, the functions of a cutover do not exist: nothing to do, and no error. */
