@@ -110,7 +110,7 @@ COMMENT ON FUNCTION crossfade.refuse_older IS
   'For whoever arms or takes away capture: takes the lock of the cutover, and raises CF005 when a newer state has been here. A tick that slept is refused here.';
 
 CREATE FUNCTION crossfade.quarantine_key(
-  p_cutover text, p_key text, p_sqlstate text, p_message text, p_attempts integer, p_deleted boolean
+  p_cutover text, p_key text, p_sqlstate text, p_message text, p_attempts integer, p_deleted boolean DEFAULT false
 ) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   -- Messages of class 22 quote the value; a reason must not show what is in a row.
   INSERT INTO crossfade.quarantine AS q (cutover, key, sqlstate, reason, attempts, deleted)
