@@ -4,10 +4,13 @@
  */
 
 import * as z from 'zod';
-import { CUTOVER_ID, type CutoverDeclaration, DEFAULT_POLICY } from './core/cutover.ts';
+import { CUTOVER_ID, type CutoverDeclaration, DEFAULT_POLICY, NO_OVERRIDES } from './core/cutover.ts';
 import { CrossfadeError, type ErrorCode, isCrossfadeError } from './core/errors.ts';
 import { didYouMean } from './core/nearest.ts';
 import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName, builtInPlan, makePlan, type Plan } from './core/plan.ts';
+import { policyOf, policyProblems, withDwells } from './core/policy.ts';
+import { FREEZE_KEYS, freezeWindow } from './schemas/freeze.ts';
+import { declaredPolicy, POLICY_KEYS, stagePolicy } from './schemas/policy.ts';
 import { describe } from './schemas/problems.ts';
 
 const NAME = /^[a-z_][a-z0-9_]{0,62}$/;
@@ -23,25 +26,7 @@ const tableName = z
     error: 'tables of the system and of Crossfade itself cannot be cut over',
     params: { code: 'invalid_identifier' },
   });
-const rate = z.number().gt(0).lt(1);
 const sql = z.string().trim().min(1).max(2_000);
-
-const policySchema = z.strictObject({
-  errorRateRollback: rate,
-  errorRateAdvance: rate,
-  latencyIncreaseRollback: z.number().gt(0).max(100),
-  latencyIncreaseAdvance: z.number().gt(0).max(100),
-  latencyFloorMs: z.number().min(0).max(60_000),
-  validationScoreRollback: rate,
-  validationScoreAdvance: rate,
-  consecutiveFailures: z.number().int().min(1).max(60),
-  minSamples: z.number().int().min(1).max(1_000_000),
-  lagAdvanceMs: z.number().gt(0).max(3_600_000),
-  keylessAdvance: z.number().min(0).lt(1),
-  autoAdvance: z.boolean(),
-  autoRollback: z.boolean(),
-  approvalRequired: z.boolean(),
-});
 
 const columnSource = z.union([
   z.strictObject({ from: columnName }),
@@ -68,7 +53,10 @@ const common = {
   dwellMinutes: z
     .union([z.number().min(0).max(525_600), z.record(z.string(), z.number().min(0).max(525_600))])
     .optional(),
-  policy: policySchema.partial().optional(),
+  policy: declaredPolicy.optional(),
+  /** What differs in a stage, by its name. */
+  stages: z.record(z.string(), stagePolicy).optional(),
+  freeze: z.array(freezeWindow).max(50).optional(),
   salt: z.string().min(1).max(64).optional(),
   validation: z.enum(['strict', 'relaxed', 'disabled']).optional(),
   allow: z.array(z.string().max(1_024)).max(25).optional(),
@@ -93,6 +81,11 @@ const inputSchema = z.discriminatedUnion('kind', [
 ]);
 
 export type CutoverInput = z.input<typeof inputSchema>;
+export type FreezeInput = z.input<typeof freezeWindow>;
+
+/** What all cutovers have in common. */
+const sharedSchema = z.strictObject({ freeze: z.array(freezeWindow).max(50).optional() });
+export type SharedInput = z.input<typeof sharedSchema>;
 
 const KNOWN_KEYS = [
   ...Object.keys(common),
@@ -102,7 +95,8 @@ const KNOWN_KEYS = [
   'columns',
   'reverse',
   'upstreams',
-  ...Object.keys(policySchema.shape),
+  ...POLICY_KEYS,
+  ...FREEZE_KEYS,
   'from',
   'sql',
   'added',
@@ -119,9 +113,10 @@ type Problem = { code: ErrorCode; text: string };
  *   that is wrong, otherwise `invalid_config`
  * @example export default defineCutovers([{ id: 'customer', kind: 'table', primary: 'public.customer', shadow: 'public.customer_v2' }]);
  */
-export function defineCutovers(input: readonly CutoverInput[]): CutoverDeclaration[] {
+export function defineCutovers(input: readonly CutoverInput[], shared: SharedInput = {}): CutoverDeclaration[] {
   const problems: Problem[] = [];
-  const declarations = parseEach(input, problems).flatMap((one) => complete(one, problems) ?? []);
+  const everywhere = parseShared(shared, problems);
+  const declarations = parseEach(input, problems).flatMap((one) => complete(one, everywhere, problems) ?? []);
   const contradictory = [...duplicates(declarations), ...declarations.flatMap(contradictions)];
   problems.push(...contradictory.map((text): Problem => ({ code: 'invalid_plan', text })));
   if (problems.length > 0) {
@@ -134,6 +129,16 @@ export function defineCutovers(input: readonly CutoverInput[]): CutoverDeclarati
     );
   }
   return declarations;
+}
+
+function parseShared(shared: SharedInput, problems: Problem[]): z.output<typeof sharedSchema> {
+  const result = sharedSchema.safeParse(shared);
+  if (result.success) return result.data;
+  const texts = result.error.issues.flatMap((issue) =>
+    describe({ ...issue, path: ['shared', ...issue.path] }, KNOWN_KEYS),
+  );
+  problems.push(...texts.map((text): Problem => ({ code: 'invalid_config', text })));
+  return {};
 }
 
 /** Each declaration on its own, so that a mistake in one does not hide those of the others. */
@@ -168,13 +173,20 @@ function codeOf(issue: z.core.$ZodIssue): ErrorCode {
 }
 
 /** The declaration with its defaults, or null when its plan cannot be. */
-function complete(input: z.output<typeof inputSchema>, problems: Problem[]): CutoverDeclaration | null {
+function complete(
+  input: z.output<typeof inputSchema>,
+  everywhere: z.output<typeof sharedSchema>,
+  problems: Problem[],
+): CutoverDeclaration | null {
   const plan = planOf(input, problems);
   if (!plan) return null;
+  const freeze = [...(everywhere.freeze ?? []), ...(input.freeze ?? [])];
   const shared = {
     id: input.id,
     plan,
     policy: { ...DEFAULT_POLICY, ...input.policy },
+    ...(input.stages ? { stages: input.stages } : {}),
+    ...(freeze.length > 0 ? { freeze } : {}),
     salt: input.salt ?? input.id,
     validation: input.validation ?? ('strict' as const),
     allow: input.allow ?? [],
@@ -189,7 +201,10 @@ function complete(input: z.output<typeof inputSchema>, problems: Problem[]): Cut
     : { ...shared, kind: 'component' };
 }
 
-function planOf({ id, plan: wanted, dwellMinutes }: z.output<typeof inputSchema>, problems: Problem[]): Plan | null {
+function planOf(
+  { id, plan: wanted, dwellMinutes, stages: byStage = {} }: z.output<typeof inputSchema>,
+  problems: Problem[],
+): Plan | null {
   try {
     const plan =
       typeof wanted === 'object'
@@ -203,7 +218,11 @@ function planOf({ id, plan: wanted, dwellMinutes }: z.output<typeof inputSchema>
       const text = `${id}.dwellMinutes.${name} is no stage of plan '${plan.name}'.${didYouMean(name, stages)}`;
       problems.push({ code: 'invalid_plan', text });
     }
-    return plan;
+    for (const name of Object.keys(byStage).filter((name) => !stages.includes(name))) {
+      const text = `${id}.stages.${name} is no stage of plan '${plan.name}'.${didYouMean(name, stages)}`;
+      problems.push({ code: 'invalid_plan', text });
+    }
+    return withDwells(plan, { ...NO_OVERRIDES, stages: byStage });
   } catch (error) {
     if (!isCrossfadeError(error) || error.code !== 'invalid_plan') throw error;
     const found = error.details.problems as readonly string[];
@@ -236,13 +255,11 @@ function contradictions(declaration: CutoverDeclaration): string[] {
   const problems: string[] = [];
   if (declaration.kind === 'table' && declaration.table.primary === declaration.table.shadow)
     problems.push(`${id}: primary and shadow are both ${declaration.table.primary}`);
-  if (policy.errorRateAdvance > policy.errorRateRollback)
-    problems.push(
-      `${id}.policy: errorRateAdvance ${policy.errorRateAdvance} is above errorRateRollback ${policy.errorRateRollback}`,
-    );
-  if (policy.latencyIncreaseAdvance > policy.latencyIncreaseRollback)
-    problems.push(`${id}.policy: latencyIncreaseAdvance is above latencyIncreaseRollback`);
-  if (policy.validationScoreAdvance < policy.validationScoreRollback)
-    problems.push(`${id}.policy: validationScoreAdvance is below validationScoreRollback`);
+  problems.push(...policyProblems(policy).map((text) => `${id}.policy: ${text}`));
+  for (const { name: stage, dwellMinutes } of declaration.plan.stages) {
+    const deadline = policyOf(declaration, { stage, overrides: NO_OVERRIDES });
+    const own = policyProblems(deadline, dwellMinutes).filter((text) => !policyProblems(policy).includes(text));
+    problems.push(...own.map((text) => `${id}.stages.${stage}: ${text}`));
+  }
   return problems;
 }

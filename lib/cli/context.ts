@@ -30,6 +30,9 @@ export type Options = {
   key?: string;
   listen?: number;
   databaseUrl?: string;
+  set?: string[];
+  unset?: string[];
+  stage?: string;
 };
 
 export type Context = { io: Io; options: Options; args: readonly (string | undefined)[] };

@@ -10,6 +10,7 @@ import { explain, history, plan, repair, verify } from './commands/look.ts';
 import { migrate } from './commands/migrate.ts';
 import { open } from './commands/open.ts';
 import { operateAction } from './commands/operate.ts';
+import { policy } from './commands/policy.ts';
 import { status } from './commands/status.ts';
 import { resetSystem, rollbackSystem, stop } from './commands/system.ts';
 import type { Action } from './context.ts';
@@ -105,6 +106,11 @@ function addMoving(program: Command, add: Add): void {
   operation(add('approve <cutover>', 'let a stage go on that waits for a person', operateAction('approve')));
   operation(add('pause <cutover>', 'stay in this stage; guards still roll back', operateAction('pause')));
   operation(add('resume <cutover>', 'go on after a pause', operateAction('resume')));
+  operation(add('policy <cutover>', 'show the limits in force, or change them until the next reset', policy))
+    .option('--set <key=value...>', 'a limit and its new value; none takes a limit away')
+    .option('--unset <key...>', 'limits that shall be as declared again')
+    .option('--stage <name>', 'in this stage only')
+    .addOption(reason());
   operation(
     add('rollback <cutover>', 'go back to the primary, from any stage before cleanup', operateAction('rollback')),
   ).addOption(reason().makeOptionMandatory());

@@ -1,7 +1,7 @@
 /** The audit timeline as text: what happened, who did it, whether the chain of hashes is whole. Pure. */
 
 import type { AuditEntry, ChainVerdict } from '../core/audit.ts';
-import type { Event } from '../core/stage.ts';
+import { changeText, type Event } from '../core/stage.ts';
 import { cut, duration, MAX_WIDTH, moment, type Paint, pad, plain, printable, widthOf, wrap } from './text.ts';
 
 export function renderHistory(
@@ -39,6 +39,8 @@ export function eventText(event: Event): string {
       return `started with plan ${event.plan.name}`;
     case 'advanced':
       return `advanced ${event.from} → ${event.to}${event.forced ? ', forced' : ''}${because(event.reason)}`;
+    case 'policy_changed':
+      return `policy ${event.stage ?? 'of all stages'}: ${changeText(event)}${because(event.reason)}`;
     case 'rolled_back':
       return `rolled back from ${event.from} by ${event.cause}${because(event.reason)}`;
     case 'intent_recorded':

@@ -35,6 +35,23 @@ export type Policy = {
   autoRollback: boolean;
   /** Each stage waits for an `approve`. */
   approvalRequired: boolean;
+  /** The approval must come from somebody who neither started the cutover nor asked for its last change. Declared only. */
+  twoPersonApproval: boolean;
+  /** Longest stay in a stage without proof, and what then; null: as long as it takes. It never advances. */
+  deadlineMinutes: number | null;
+  onDeadline: 'hold' | 'rollback';
+  /** Optional guards, in absolute figures of the shadow: highest p95, lowest share of operations that succeed. */
+  p95LimitMs: number | null;
+  availabilityMin: number | null;
+};
+
+/** What one stage, or a change at run time, says differently. A stage's shortest stay is part of its plan. */
+export type StagePolicy = Partial<Policy> & { dwellMinutes?: number };
+
+/** Changes made at run time, kept until `reset`: for all stages, and by stage. */
+export type PolicyOverrides = {
+  everywhere: StagePolicy;
+  stages: Readonly<Record<string, StagePolicy>>;
 };
 
 export const DEFAULT_POLICY: Policy = {
@@ -52,7 +69,30 @@ export const DEFAULT_POLICY: Policy = {
   autoAdvance: true,
   autoRollback: true,
   approvalRequired: false,
+  twoPersonApproval: false,
+  deadlineMinutes: null,
+  onDeadline: 'hold',
+  p95LimitMs: null,
+  availabilityMin: null,
 };
+
+export const NO_OVERRIDES: PolicyOverrides = { everywhere: {}, stages: {} };
+
+export const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const;
+export type Weekday = (typeof WEEKDAYS)[number];
+
+/** When nothing may move forward: every week in a named time zone, or once. */
+export type FreezeWindow = { name: string } & (
+  | {
+      weekdays: readonly Weekday[];
+      /** Minutes after midnight, `to` excluded. Not after `from`: it ends on the following day. */
+      fromMinute: number;
+      toMinute: number;
+      /** IANA name. */
+      timeZone: string;
+    }
+  | { fromMs: number; toMs: number }
+);
 
 /**
  * Where one column of the new shape comes from. A column of the same name in both tables needs no entry.
@@ -80,6 +120,10 @@ export type CutoverDeclaration = {
   id: CutoverId;
   plan: Plan;
   policy: Policy;
+  /** By stage name: what differs there. */
+  stages?: Readonly<Record<string, StagePolicy>>;
+  /** When nothing may start, advance, complete or be cleaned up: of this cutover and of all. */
+  freeze?: readonly FreezeWindow[];
   /** Cutovers with the same salt move the same keys together. */
   salt: string;
   validation: ValidationMode;
@@ -117,6 +161,11 @@ export type CutoverState = {
   changedAtMs: number;
   paused: boolean;
   approved: boolean;
+  /** Who started this run and when; null before. */
+  started: { actor: string; atMs: number } | null;
+  /** Who last started it, advanced it by hand or changed its policy: whom the two-person rule keeps from approving. */
+  askedBy: string | null;
+  overrides: PolicyOverrides;
   pending: PendingAction | null;
   /** The last rollback, kept until `reset`. */
   rollback: { fromStage: string; reason: string; actor: string; atMs: number } | null;
@@ -152,6 +201,9 @@ export function initialState(declaration: Pick<CutoverDeclaration, 'id' | 'kind'
     changedAtMs: 0,
     paused: false,
     approved: false,
+    started: null,
+    askedBy: null,
+    overrides: NO_OVERRIDES,
     pending: null,
     rollback: null,
     auditSeq: 0,

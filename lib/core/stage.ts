@@ -10,10 +10,12 @@
  */
 
 import { type AuditEntry, nextEntry } from './audit.ts';
-import type { CutoverState, PendingAction } from './cutover.ts';
+import { type CutoverState, NO_OVERRIDES, type PendingAction, type StagePolicy } from './cutover.ts';
 import type { ErrorCode } from './errors.ts';
-import type { Verdict } from './gates/verdict.ts';
+import { type Frozen, frozenText } from './freeze.ts';
+import type { Condition, Verdict } from './gates/verdict.ts';
 import type { Plan, Stage, StageKind } from './plan.ts';
+import { changedOverrides, type PolicyKey, withDwells } from './policy.ts';
 
 export type Command =
   | { type: 'start'; plan: Plan }
@@ -21,12 +23,17 @@ export type Command =
   | { type: 'approve' }
   | { type: 'pause' }
   | { type: 'resume' }
+  /** `stage` null: for all stages. The values were checked when they came in. */
+  | { type: 'policy'; stage: string | null; set: StagePolicy; unset: readonly PolicyKey[]; reason?: string }
   | { type: 'rollback'; reason: string; cause: 'operator' | 'guard' | 'emergency' }
   | { type: 'complete'; confirm: string; force: boolean; reason?: string; verdict: Verdict | null }
   | { type: 'cleanup'; confirm: string }
   | { type: 'reset'; confirm: string };
 
 export type CommandType = Command['type'];
+
+/** The actor of everything that happens by itself. */
+export const TICK = 'tick';
 
 /** What a tick knows, and what became of the pending intent. */
 export type Observation =
@@ -40,6 +47,7 @@ export type Event =
   | { type: 'approved' }
   | { type: 'paused' }
   | { type: 'resumed' }
+  | { type: 'policy_changed'; stage: string | null; set: StagePolicy; unset: readonly PolicyKey[]; reason?: string }
   | { type: 'rolled_back'; from: string; reason: string; cause: 'operator' | 'guard' | 'emergency' }
   | { type: 'intent_recorded'; action: PendingAction['action']; epoch: number; reason: string }
   | { type: 'intent_abandoned'; action: PendingAction['action']; why: string }
@@ -57,14 +65,27 @@ export type Decision =
   | { kind: 'unchanged'; why: string }
   | { kind: 'refused'; code: ErrorCode; message: string; details?: Readonly<Record<string, unknown>> };
 
-export type Context = { nowMs: number; actor: string; emergencyStop: boolean };
+export type Context = {
+  nowMs: number;
+  actor: string;
+  emergencyStop: boolean;
+  /** The freeze window that is open now. */
+  frozen?: Frozen | null;
+  /** What forbids going forward and is no matter of evidence, so that force does not help: the order of phases. */
+  barred?: readonly Condition[];
+  /** The approval must come from somebody else. */
+  twoPerson?: boolean;
+};
+
+/** Commands that lead forward: refused while everything is stopped, or frozen. */
+const FORWARD: readonly CommandType[] = ['start', 'advance', 'complete'];
 
 /** Which commands each kind of stage answers with something else than `illegal_transition`. */
 export const LEGAL_COMMANDS = {
-  disabled: ['start'],
-  dual_write: ['advance', 'approve', 'pause', 'resume', 'rollback'],
-  ramp: ['advance', 'approve', 'pause', 'resume', 'rollback'],
-  full: ['complete', 'approve', 'pause', 'resume', 'rollback'],
+  disabled: ['start', 'policy'],
+  dual_write: ['advance', 'approve', 'pause', 'resume', 'policy', 'rollback'],
+  ramp: ['advance', 'approve', 'pause', 'resume', 'policy', 'rollback'],
+  full: ['complete', 'approve', 'pause', 'resume', 'policy', 'rollback'],
   completed: ['cleanup', 'rollback'],
   cleaned: [],
   rolled_back: ['reset'],
@@ -96,6 +117,8 @@ function decideTick(state: CutoverState, tick: Extract<Observation, { type: 'tic
     return rollBack(state, tick.verdict.reasons.map((reason) => reason.text).join(' '), 'guard');
   }
   if (tick.verdict.verdict !== 'advance') return { kind: 'unchanged', why: 'held by the gates' };
+  if (context.frozen) return { kind: 'unchanged', why: 'frozen' };
+  if (context.barred?.some((condition) => !condition.ok)) return { kind: 'unchanged', why: 'barred' };
   if (state.paused) return { kind: 'unchanged', why: 'paused' };
   if (!tick.autoAdvance) return { kind: 'unchanged', why: 'ready; advancing is manual' };
   const next = nextStage(state);
@@ -119,28 +142,28 @@ function decideCommand(state: CutoverState, command: Command, context: Context):
       `'${command.type}' needs confirm to be the cutover's id '${state.id}', got ${JSON.stringify(command.confirm)}.`,
     );
   }
-  if (context.emergencyStop && ['start', 'advance', 'complete'].includes(command.type)) {
-    return refuse(
-      'stopped',
-      `Everything is stopped. '${command.type}' is possible again after 'crossfade reset system --confirm system'.`,
-    );
-  }
+  const obstacle = obstacleTo(command, context);
+  if (obstacle) return obstacle;
   switch (command.type) {
     case 'start':
       return accept({ type: 'started', plan: command.plan });
     case 'advance':
-      return proven(state, command) ?? accept(advanced(state, command.force, command.reason));
+      return proven(state, command, context) ?? accept(advanced(state, command.force, command.reason));
     case 'complete':
       return (
-        proven(state, command) ??
+        proven(state, command, context) ??
         withIntent(state, 'promote', command.reason ?? '', { type: 'completed', from: state.stage })
       );
     case 'approve':
-      return state.approved ? { kind: 'unchanged', why: 'approved already' } : accept({ type: 'approved' });
+      return approval(state, context);
     case 'pause':
       return state.paused ? { kind: 'unchanged', why: 'paused already' } : accept({ type: 'paused' });
     case 'resume':
       return state.paused ? accept({ type: 'resumed' }) : { kind: 'unchanged', why: 'not paused' };
+    case 'policy': {
+      const { stage, set, unset, reason } = command;
+      return accept({ type: 'policy_changed', stage, set, unset, ...(reason ? { reason } : {}) });
+    }
     case 'rollback':
       return rollBack(state, command.reason, command.cause);
     case 'cleanup':
@@ -150,8 +173,47 @@ function decideCommand(state: CutoverState, command: Command, context: Context):
   }
 }
 
-/** A refusal unless there is proof or force. Force skips evidence, never legality. */
-function proven(state: CutoverState, command: Extract<Command, { verdict: Verdict | null }>): Decision | null {
+/** What stands in the way of a command that is legal in this stage. Rolling back is always possible. */
+function obstacleTo(command: Command, { emergencyStop, frozen, barred = [] }: Context): Decision | null {
+  const forward = FORWARD.includes(command.type);
+  if (emergencyStop && forward) {
+    return refuse(
+      'stopped',
+      `Everything is stopped. '${command.type}' is possible again after 'crossfade reset system --confirm system'.`,
+    );
+  }
+  if (frozen && (forward || command.type === 'cleanup')) {
+    return refuse('frozen', `'${command.type}' must wait. ${frozenText(frozen)} Rolling back is possible.`, {
+      window: frozen.name,
+      untilMs: frozen.untilMs,
+    });
+  }
+  const reasons = barred.filter((condition) => !condition.ok);
+  if (!forward || reasons.length === 0) return null;
+  return refuse('held', `'${command.type}' must wait. ${reasons.map(({ text }) => text).join(' ')}`, { reasons });
+}
+
+function approval(state: CutoverState, { actor, twoPerson }: Context): Decision {
+  if (state.approved) return { kind: 'unchanged', why: 'approved already' };
+  if (!twoPerson || (actor !== state.askedBy && actor !== state.started?.actor)) return accept({ type: 'approved' });
+  return refuse(
+    'self_approval',
+    `Cutover '${state.id}' needs the approval of a second person: '${actor}' has ${actor === state.started?.actor ? 'started it' : 'asked for its last change'}.`,
+  );
+}
+
+/** A refusal unless there is proof or force. Force skips evidence, never legality, and not the second person. */
+function proven(
+  state: CutoverState,
+  command: Extract<Command, { verdict: Verdict | null }>,
+  context: Context,
+): Decision | null {
+  if (command.force && context.twoPerson && !state.approved) {
+    return refuse(
+      'held',
+      `Cutover '${state.id}' needs the approval of a second person, by force too: 'crossfade approve ${state.id}' by somebody else.`,
+    );
+  }
   if (command.force) {
     return command.reason
       ? null
@@ -226,16 +288,23 @@ export function evolve(state: CutoverState, at: { event: Event; atMs: number; ac
   const enterPlanned = (name: string): CutoverState => enter(name, next.plan.stages.find((s) => s.name === name)!.kind);
   switch (event.type) {
     case 'started':
-      next.plan = event.plan;
+      next.plan = withDwells(event.plan, state.overrides);
+      next.started = { actor: at.actor, atMs };
+      next.askedBy = at.actor;
       return { ...enterPlanned(event.plan.stages[1]!.name), epoch: state.epoch + 1, rollback: null };
     case 'advanced':
-      return enterPlanned(event.to);
+      return { ...enterPlanned(event.to), ...(at.actor === TICK ? {} : { askedBy: at.actor }) };
     case 'approved':
       return { ...next, approved: true };
     case 'paused':
       return { ...next, paused: true };
     case 'resumed':
       return { ...next, paused: false };
+    case 'policy_changed': {
+      const overrides = changedOverrides(state.overrides, event);
+      // What was approved is not what would happen now.
+      return { ...next, overrides, plan: withDwells(next.plan, overrides), approved: false, askedBy: at.actor };
+    }
     case 'rolled_back':
     case 'reverted':
       return {
@@ -255,11 +324,23 @@ export function evolve(state: CutoverState, at: { event: Event; atMs: number; ac
     case 'cleaned':
       return { ...enter('cleaned', 'cleaned'), epoch: state.epoch + 1 };
     case 'reset':
-      return { ...enter('disabled', 'disabled'), rollback: null };
+      return {
+        ...enter('disabled', 'disabled'),
+        rollback: null,
+        started: null,
+        askedBy: null,
+        overrides: NO_OVERRIDES,
+      };
     case 'denied':
     case 'system_changed':
       return state;
   }
+}
+
+/** What a change of policy says: `dwellMinutes=30 errorRateAdvance=0.002, p95LimitMs as declared`. */
+export function changeText({ set, unset }: { set: StagePolicy; unset: readonly PolicyKey[] }): string {
+  const values = Object.entries(set).map(([key, value]) => `${key}=${value}`);
+  return [...values, ...unset.map((key) => `${key} as declared`)].join(' ');
 }
 
 /** The state after the events, and the audit entries that say so, chained to the state's head. */

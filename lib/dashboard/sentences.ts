@@ -2,7 +2,7 @@
 
 import type { AuditEntry } from '../core/audit.ts';
 import type { Condition } from '../core/gates/verdict.ts';
-import type { Event } from '../core/stage.ts';
+import { changeText, type Event } from '../core/stage.ts';
 import type { Health } from '../flows/report.ts';
 
 /** How something is to be taken; the page adds a sign to each, so that colour is never alone. */
@@ -37,6 +37,12 @@ export function eventWords(event: Event): { what: string; why: string; tone: Ton
       return words('Paused', 'wait');
     case 'resumed':
       return words('Resumed', 'good');
+    case 'policy_changed':
+      return words(
+        `Policy ${event.stage ? `of ${event.stage} ` : ''}changed: ${changeText(event)}`,
+        'wait',
+        event.reason,
+      );
     case 'rolled_back':
       return words(`Rolled back from ${event.from}${CAUSES[event.cause]}`, 'bad', event.reason);
     case 'intent_recorded':
@@ -96,6 +102,10 @@ const CONDITIONS: Readonly<Record<string, { label: string; unit: Unit; release: 
   paused: { label: 'Not paused', unit: 'word', release: 'Resuming releases it.' },
   flags: { label: 'Flags deployed', unit: 'word', release: 'The next successful deployment of the flags releases it.' },
   approval: { label: 'Approval', unit: 'word', release: 'An approval releases it.' },
+  frozen: { label: 'No freeze', unit: 'word', release: 'The end of the freeze window releases it.' },
+  deadline: { label: 'Deadline', unit: 'minutes', release: 'Only a person goes on from here.' },
+  p95_limit: { label: 'p95 limit', unit: 'ms', release: '' },
+  availability: { label: 'Availability', unit: 'percent', release: '' },
   database: { label: 'Database', unit: 'word', release: 'The first tick that reaches Postgres releases it.' },
   backfill: { label: 'Backfill', unit: 'count', release: 'The end of the copy releases it.' },
   lag: { label: 'Lag', unit: 'ms', release: 'It is released when the writer has caught up to within the limit.' },
@@ -150,6 +160,7 @@ const AT_LEAST: ReadonlySet<string> = new Set([
   'paused',
   'flags',
   'approval',
+  'frozen',
   'database',
   'backfill',
   'verification',

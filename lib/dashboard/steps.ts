@@ -42,6 +42,7 @@ export function commandsOf(report: Pick<CutoverReport, 'id' | 'stageKind' | 'pen
     approve: `crossfade approve ${id}`,
     pause: `crossfade pause ${id}`,
     resume: `crossfade resume ${id}`,
+    policy: `crossfade policy ${id}`,
     rollback: `crossfade rollback ${id} --reason '…'`,
     complete: `crossfade complete ${id} --confirm ${id}`,
     cleanup: `crossfade cleanup ${id} --confirm ${id}`,

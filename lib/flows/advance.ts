@@ -9,10 +9,12 @@
 
 import type { CutoverDeclaration, CutoverState, SystemState } from '../core/cutover.ts';
 import { initialState } from '../core/cutover.ts';
+import { rulesFor } from '../core/demands.ts';
 import type { TableStatus } from '../core/evidence.ts';
 import type { FlagDocument } from '../core/flags.ts';
 import type { Verdict } from '../core/gates/verdict.ts';
-import { decide } from '../core/stage.ts';
+import { policyOf } from '../core/policy.ts';
+import { decide, TICK } from '../core/stage.ts';
 import type { Ports } from '../ports.ts';
 import { carryOut } from './carry-out.ts';
 import { commit } from './commit.ts';
@@ -21,8 +23,6 @@ import { observe } from './observe.ts';
 export type TickContext = { nowMs: number; system: SystemState; deployed: FlagDocument | null };
 
 export type Advanced = { state: CutoverState; verdict: Verdict; table: TableStatus | null; moved: string | null };
-
-const ACTOR = 'tick';
 
 export async function advance(
   ports: Pick<Ports, 'state' | 'windows' | 'tables' | 'log'>,
@@ -33,19 +33,20 @@ export async function advance(
   const state = await carryOut(ports, declaration, found, nowMs, system.emergencyStop);
 
   const { verdict, table } = await observe(ports, declaration, state, deployed, nowMs);
+  const policy = policyOf(declaration, state);
   const decision = decide(
     state,
     {
       type: 'tick',
       verdict,
-      autoAdvance: declaration.policy.autoAdvance,
-      autoRollback: declaration.policy.autoRollback,
+      autoAdvance: policy.autoAdvance,
+      autoRollback: policy.autoRollback,
     },
-    { nowMs, actor: ACTOR, emergencyStop: system.emergencyStop },
+    { nowMs, actor: TICK, emergencyStop: system.emergencyStop, ...rulesFor(declaration, state, nowMs) },
   );
   if (decision.kind === 'refused') return { state, verdict, table, moved: null };
 
-  const result = await commit(ports, state, decision, { nowMs, actor: ACTOR });
+  const result = await commit(ports, state, decision, { nowMs, actor: TICK });
   const after = result.kind === 'stale' ? result.current : result.kind === 'repeated' ? state : result.state;
   if (after.version > 0) await ports.state.writeVerdict(declaration.id, { atMs: nowMs, verdict });
   return {

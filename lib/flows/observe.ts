@@ -1,10 +1,12 @@
 /** Collects what the gates judge for one cutover: windows, the table's status, the deployed flag. Reads only. */
 
 import type { CutoverDeclaration, CutoverState } from '../core/cutover.ts';
+import { demandsOf } from '../core/demands.ts';
 import type { MinuteWindow, TableStatus } from '../core/evidence.ts';
 import type { FlagDocument } from '../core/flags.ts';
 import type { Verdict } from '../core/gates/verdict.ts';
 import { evaluate } from '../core/gates.ts';
+import { policyOf } from '../core/policy.ts';
 import type { Ports } from '../ports.ts';
 
 export type Observed = {
@@ -40,9 +42,11 @@ export async function observe(
   ]);
   const windows = [...history, ...stage];
   const flag = deployed?.cutovers[declaration.id];
+  const policy = policyOf(declaration, state);
   const verdict = evaluate({
     state,
-    policy: declaration.policy,
+    policy,
+    ...demandsOf({ declaration, policy, state, windows, nowMs }),
     windows,
     table,
     flagsDeployed: flag?.version === state.version && flag.epoch === state.epoch,

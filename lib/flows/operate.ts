@@ -3,13 +3,16 @@
  * A refused command changes nothing but one `denied` audit entry. The same idempotency key gives the same answer.
  */
 
-import { type CutoverDeclaration, type CutoverState, initialState } from '../core/cutover.ts';
+import { type CutoverDeclaration, type CutoverState, initialState, type StagePolicy } from '../core/cutover.ts';
+import { rulesFor } from '../core/demands.ts';
 import { CrossfadeError, type ErrorCode } from '../core/errors.ts';
 import { compareFlagAge, sharePpmOf } from '../core/flags.ts';
 import { type BuiltInPlanName, builtInPlan } from '../core/plan.ts';
+import type { PolicyKey } from '../core/policy.ts';
 import { type Command, type Decision, decide, LEGAL_COMMANDS, record } from '../core/stage.ts';
 import type { IdempotencyRecord, Ports } from '../ports.ts';
 import { carryOut, tableCutover } from './carry-out.ts';
+import { checkedChange } from './change-policy.ts';
 import { commit } from './commit.ts';
 import { observe } from './observe.ts';
 import { readDeployed } from './reconcile.ts';
@@ -21,6 +24,7 @@ export type OperatorCommand =
   | { type: 'start'; plan?: BuiltInPlanName; dwellMinutes?: number }
   | { type: 'advance'; force?: boolean; reason?: string }
   | { type: 'approve' | 'pause' | 'resume' }
+  | { type: 'policy'; stage?: string; set: StagePolicy; unset?: readonly PolicyKey[]; reason?: string }
   | { type: 'rollback'; reason: string }
   | { type: 'complete'; confirm: string; force?: boolean; reason?: string }
   | { type: 'cleanup' | 'reset'; confirm: string };
@@ -71,7 +75,8 @@ export async function operate(
   try {
     checkVersion(state, operation.basedOn);
     const prepared = await prepare(ports, declaration, state, command, nowMs, system.emergencyStop);
-    const decision = decide(state, prepared, { nowMs, actor, emergencyStop: system.emergencyStop });
+    const rules = rulesFor(declaration, state, nowMs);
+    const decision = decide(state, prepared, { nowMs, actor, emergencyStop: system.emergencyStop, ...rules });
     if (decision.kind === 'refused') throw refusal(decision);
     const result = await commit(ports, state, decision, { nowMs, actor }, (after) =>
       answerRecord(operation, after, nowMs),
@@ -96,6 +101,8 @@ const DENIED: ReadonlySet<ErrorCode> = new Set([
   'confirm_required',
   'held',
   'stopped',
+  'frozen',
+  'self_approval',
   'conflict',
   'stale_version',
   'refused_table',
@@ -142,6 +149,8 @@ async function prepare(
         force: command.force ?? false,
         verdict: legal ? await judge(ports, declaration, state, nowMs) : null,
       };
+    case 'policy':
+      return checkedChange(declaration, state, { unset: [], ...command, stage: command.stage ?? null });
     case 'rollback':
       if (legal && state.stageKind === 'completed') await checkWayBack(ports, declaration, state);
       return { ...command, cause: 'operator' };

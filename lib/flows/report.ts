@@ -1,10 +1,17 @@
 /** Status of cutovers for people and programs: what is, why it is held, what comes next. Reads only. */
 
-import { type CutoverDeclaration, type CutoverState, initialState } from '../core/cutover.ts';
+import {
+  type CutoverDeclaration,
+  type CutoverState,
+  initialState,
+  type Policy,
+  type PolicyOverrides,
+} from '../core/cutover.ts';
 import type { MinuteWindow, TableStatus } from '../core/evidence.ts';
 import { sharePpmOf } from '../core/flags.ts';
 import type { Condition, Verdict } from '../core/gates/verdict.ts';
 import type { Plan } from '../core/plan.ts';
+import { policyOf } from '../core/policy.ts';
 import { LEGAL_COMMANDS, nextStage } from '../core/stage.ts';
 import type { Ports } from '../ports.ts';
 import { observe } from './observe.ts';
@@ -21,6 +28,9 @@ export type CutoverReport = {
   version: number;
   epoch: number;
   plan: Plan;
+  /** The policy in force in this stage, and what of it was changed at run time. */
+  policy: Policy;
+  overrides: PolicyOverrides;
   health: Health;
   paused: boolean;
   pending: string | null;
@@ -94,6 +104,8 @@ function cutoverReport(
     version: state.version,
     epoch: state.epoch,
     plan: state.plan,
+    policy: policyOf(declaration, state),
+    overrides: state.overrides,
     health,
     paused: state.paused,
     pending: state.pending?.action ?? null,

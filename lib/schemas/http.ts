@@ -6,6 +6,7 @@ import { CrossfadeError } from '../core/errors.ts';
 import { MAX_BUCKET, MIN_BUCKET } from '../core/histogram.ts';
 import { didYouMean } from '../core/nearest.ts';
 import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName } from '../core/plan.ts';
+import { POLICY_KEYS, policyChange } from './policy.ts';
 import { parse } from './problems.ts';
 
 /** Text without lone surrogates and NUL: both would be changed or refused further down. */
@@ -27,6 +28,7 @@ const commandBodies = {
   approve: z.strictObject({}),
   pause: z.strictObject({}),
   resume: z.strictObject({}),
+  policy: policyChange.extend({ reason: reason.optional() }),
   rollback: z.strictObject({ reason }),
   complete: z.strictObject({ confirm, force: z.boolean().optional(), reason: reason.optional() }),
   cleanup: z.strictObject({ confirm }),
@@ -44,7 +46,7 @@ export function parseCommand(name: CommandName, body: unknown) {
     throw new CrossfadeError('confirm_required', `'${name}' needs "confirm" with the cutover's id, typed again.`);
   }
   const fields = parse<Record<string, unknown>>(schema, body, `The body of '${name}'`, {
-    known: Object.keys(schema.shape),
+    known: [...Object.keys(schema.shape), ...(name === 'policy' ? POLICY_KEYS : [])],
   });
   return { type: name, ...fields };
 }

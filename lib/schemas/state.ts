@@ -5,7 +5,14 @@
 
 import * as z from 'zod';
 import type { AuditEntry } from '../core/audit.ts';
-import { CUTOVER_ID, type CutoverState, type PendingAction, type SystemState } from '../core/cutover.ts';
+import {
+  CUTOVER_ID,
+  type CutoverState,
+  type PendingAction,
+  type PolicyOverrides,
+  type StagePolicy,
+  type SystemState,
+} from '../core/cutover.ts';
 import type { MinuteWindow } from '../core/evidence.ts';
 import type { Condition, SideFigures, Verdict } from '../core/gates/verdict.ts';
 import { MAX_STAGES, type Plan, STAGE_KINDS, type Stage } from '../core/plan.ts';
@@ -33,6 +40,16 @@ const pending = z.object({
   reason: z.string(),
 }) satisfies z.ZodType<PendingAction>;
 
+/** Changes at run time were checked when they came in; here only their form is. */
+const overridden = z.record(
+  z.string(),
+  z.union([z.number(), z.boolean(), z.string()]).nullable(),
+) as z.ZodType<StagePolicy>;
+const overrides = z.object({
+  everywhere: overridden,
+  stages: z.record(z.string(), overridden),
+}) satisfies z.ZodType<PolicyOverrides>;
+
 export const cutoverState = z
   .object({
     id: z.string().regex(CUTOVER_ID),
@@ -46,6 +63,9 @@ export const cutoverState = z
     changedAtMs: count,
     paused: z.boolean(),
     approved: z.boolean(),
+    started: z.object({ actor: z.string(), atMs: count }).nullable(),
+    askedBy: z.string().nullable(),
+    overrides,
     pending: pending.nullable(),
     rollback: z.object({ fromStage: z.string(), reason: z.string(), actor: z.string(), atMs: count }).nullable(),
     auditSeq: count,

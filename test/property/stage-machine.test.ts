@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type AuditEntry, verifyChain } from '../../lib/core/audit.ts';
 import { type CutoverKind, type CutoverState, initialState } from '../../lib/core/cutover.ts';
+import type { PolicyKey } from '../../lib/core/policy.ts';
 import { type Command, decide, type Event, evolve, type Observation, record, replay } from '../../lib/core/stage.ts';
 import { declarationOf, NOW, PLAN, verdictOf } from './samples.ts';
 
@@ -54,6 +55,19 @@ const inputs: fc.Arbitrary<Input> = fc.oneof(
       .map((fields): Input => ({ type: 'advance', ...fields })),
   ),
   weighted(2, always({ type: 'approve' }, { type: 'pause' }, { type: 'resume' }, { type: 'resume' })),
+  weighted(
+    1,
+    fc
+      .record({
+        stage: fc.constantFrom(null, 'r1', 'full_100'),
+        set: fc.record(
+          { dwellMinutes: fc.integer({ min: 1, max: 90 }), minSamples: fc.constantFrom(1, 500) },
+          { requiredKeys: [] },
+        ),
+        unset: fc.subarray<PolicyKey>(['minSamples', 'autoAdvance']),
+      })
+      .map((fields): Input => ({ type: 'policy', ...fields })),
+  ),
   weighted(
     1,
     fc.constantFrom('operator', 'guard', 'emergency').map((cause): Input => ({ type: 'rollback', reason: 'r', cause })),

@@ -188,11 +188,15 @@ describe('row 71: declarations that contradict each other', () => {
       [table({ policy: { errorRateAdvance: 0.05 } })],
       'errorRateAdvance 0.05 is above',
     ],
-    ['the same for latency', [table({ policy: { latencyIncreaseAdvance: 0.5 } })], 'latencyIncreaseAdvance is above'],
+    [
+      'the same for latency',
+      [table({ policy: { latencyIncreaseAdvance: 0.5 } })],
+      'latencyIncreaseAdvance 0.5 is above',
+    ],
     [
       'the same for validation',
       [table({ policy: { validationScoreAdvance: 0.5 } })],
-      'validationScoreAdvance is below',
+      'validationScoreAdvance 0.5 is below',
     ],
   ])('%s', (_why, input, problem) => {
     const refused = refusal(...input);

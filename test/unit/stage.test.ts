@@ -27,6 +27,7 @@ const COMMANDS: Record<CommandType, Command> = {
   approve: { type: 'approve' },
   pause: { type: 'pause' },
   resume: { type: 'resume' },
+  policy: { type: 'policy', stage: null, set: { minSamples: 7 }, unset: [] },
   rollback: { type: 'rollback', reason: 'slow', cause: 'operator' },
   complete: { type: 'complete', confirm: 'customer', force: false, verdict: ADVANCE },
   cleanup: { type: 'cleanup', confirm: 'customer' },
@@ -53,23 +54,33 @@ function accepted(decision: Decision): readonly Event[] {
   return decision.events;
 }
 
+const RAMP = {
+  advance: 'advanced',
+  approve: 'approved',
+  pause: 'paused',
+  resume: 'unchanged',
+  policy: 'policy_changed',
+  rollback: 'rolled_back',
+};
 /** What each stage answers; a command that is not named is an illegal transition. */
 const ANSWERS: Record<StageName, Partial<Record<CommandType, string>>> = {
-  disabled: { start: 'started' },
+  disabled: { start: 'started', policy: 'policy_changed' },
   dual_write: {
     advance: 'advanced',
     approve: 'approved',
     pause: 'paused',
     resume: 'unchanged',
+    policy: 'policy_changed',
     rollback: 'rolled_back',
   },
-  r1: { advance: 'advanced', approve: 'approved', pause: 'paused', resume: 'unchanged', rollback: 'rolled_back' },
-  r2: { advance: 'advanced', approve: 'approved', pause: 'paused', resume: 'unchanged', rollback: 'rolled_back' },
+  r1: RAMP,
+  r2: RAMP,
   full_100: {
     complete: 'intent_recorded',
     approve: 'approved',
     pause: 'paused',
     resume: 'unchanged',
+    policy: 'policy_changed',
     rollback: 'rolled_back',
   },
   completed: { cleanup: 'intent_recorded', rollback: 'intent_recorded' },

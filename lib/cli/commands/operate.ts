@@ -6,6 +6,7 @@ import type { CommandName } from '../../schemas/http.ts';
 import { type Api, DEADLINE_MS, LONG_DEADLINE_MS } from '../api.ts';
 import { confirm } from '../confirm.ts';
 import { type Action, cutoverId, idempotencyKey, type Options, openApi } from '../context.ts';
+import { policyBody } from '../policy-values.ts';
 import { renderCommandAnswer } from '../render-verdict.ts';
 
 type Answer = CutoverSummary & { published: boolean };
@@ -17,6 +18,7 @@ const BODIES: Record<CommandName, (options: Options, id: string) => object> = {
   approve: () => ({}),
   pause: () => ({}),
   resume: () => ({}),
+  policy: (options) => policyBody(options),
   rollback: ({ reason }) => ({ reason }),
   complete: ({ force, reason }, id) => ({ confirm: id, force, reason }),
   cleanup: (_options, id) => ({ confirm: id }),

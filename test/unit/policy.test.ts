@@ -1,0 +1,249 @@
+/** Limits in force: declared, of a stage, changed at run time; and what must not be changed. */
+
+import { describe, expect, it } from 'vitest';
+import { absoluteGuards } from '../../lib/core/absolute-guards.ts';
+import { DEFAULT_POLICY, initialState, type Policy } from '../../lib/core/cutover.ts';
+import { emptyWindow, type MinuteWindow } from '../../lib/core/evidence.ts';
+import { bucketIndex } from '../../lib/core/histogram.ts';
+import { deadlineCondition, policyOf } from '../../lib/core/policy.ts';
+import { type Command, type Context, type Decision, decide, evolve } from '../../lib/core/stage.ts';
+import { defineCutovers } from '../../lib/define-cutovers.ts';
+import { checkedChange } from '../../lib/flows/change-policy.ts';
+import { parseCommand } from '../../lib/schemas/http.ts';
+import { codeOf, declarationOf, NOW, PLAN, stateIn, verdictOf } from '../property/samples.ts';
+
+const CONTEXT: Context = { nowMs: NOW, actor: 'ada', emergencyStop: false };
+const change = (fields: Partial<Extract<Command, { type: 'policy' }>>): Command => ({
+  type: 'policy',
+  stage: null,
+  set: {},
+  unset: [],
+  ...fields,
+});
+const taken = (state: ReturnType<typeof stateIn>, command: Command, actor = 'ada') => {
+  const decision = decide(state, command, { ...CONTEXT, actor });
+  if (decision.kind !== 'accepted') throw new Error(JSON.stringify(decision));
+  return decision.events.reduce((now, event) => evolve(now, { event, atMs: NOW, actor }), state);
+};
+const codeOfDecision = (decision: Decision) => (decision.kind === 'refused' ? decision.code : decision.kind);
+
+describe('the policy in force', () => {
+  const declaration = {
+    ...declarationOf('component', { policy: { minSamples: 50, errorRateRollback: 0.02 } }),
+    stages: { r1: { minSamples: 500 } },
+  };
+
+  it('is the declared one, then that of the stage, then what was changed, for all stages and for one', () => {
+    const state = stateIn('r1', {}, 'component');
+    expect(policyOf(declaration, state)).toMatchObject({ minSamples: 500, errorRateRollback: 0.02 });
+    const everywhere = taken(state, change({ set: { minSamples: 7 } }));
+    expect(policyOf(declaration, everywhere).minSamples).toBe(7);
+    const inStage = taken(everywhere, change({ stage: 'r1', set: { minSamples: 9 } }));
+    expect(policyOf(declaration, inStage).minSamples).toBe(9);
+    expect(policyOf(declaration, { ...inStage, stage: 'r2' }).minSamples).toBe(7);
+    const back = taken(
+      taken(inStage, change({ stage: 'r1', unset: ['minSamples'] })),
+      change({ unset: ['minSamples'] }),
+    );
+    expect(policyOf(declaration, back)).toEqual(policyOf(declaration, state));
+  });
+
+  it('a shortest stay is changed in the plan, survives a start, and ends with a reset', () => {
+    const early = taken(stateIn('disabled', { version: 0 }), change({ set: { dwellMinutes: 99 } }));
+    const started = taken(early, { type: 'start', plan: PLAN });
+    expect(started.plan.stages.map(({ dwellMinutes }) => dwellMinutes)).toEqual([0, 99, 99, 99, 99, 0]);
+    const other = taken(started, change({ stage: 'r2', set: { dwellMinutes: 5 } }));
+    expect(other.plan.stages.map(({ dwellMinutes }) => dwellMinutes)).toEqual([0, 99, 99, 5, 99, 0]);
+    const back = taken(taken(other, { type: 'rollback', reason: 'r', cause: 'operator' }), {
+      type: 'reset',
+      confirm: 'customer',
+    });
+    expect(back.overrides).toEqual({ everywhere: {}, stages: {} });
+    expect(taken(back, { type: 'start', plan: PLAN }).plan).toEqual(PLAN);
+  });
+
+  it('declared limits of a stage reach its plan and its policy', () => {
+    const [planner] = defineCutovers([
+      {
+        id: 'planner',
+        kind: 'component',
+        plan: 'majority',
+        stages: { test_10: { dwellMinutes: 3, deadlineMinutes: 30 } },
+      },
+    ]);
+    expect(planner!.plan.stages.find(({ name }) => name === 'test_10')!.dwellMinutes).toBe(3);
+    expect(policyOf(planner!, { ...initialState(planner!), stage: 'test_10' }).deadlineMinutes).toBe(30);
+  });
+
+  it.each([
+    [
+      'a stage that is none',
+      { stages: { test_11: { minSamples: 5 } } },
+      /planner\.stages\.test_11 is no stage.*Did you mean 'test_10'/,
+    ],
+    [
+      'a deadline within the shortest stay',
+      { stages: { test_10: { deadlineMinutes: 60 } } },
+      /planner\.stages\.test_10: deadlineMinutes 60 is not above/,
+    ],
+    [
+      'limits that contradict each other in a stage',
+      { stages: { test_10: { errorRateAdvance: 0.5 } } },
+      /stages\.test_10: errorRateAdvance 0\.5 is above/,
+    ],
+  ])('%s is refused at load', (_, fields, text) => {
+    expect(() => defineCutovers([{ id: 'planner', kind: 'component', plan: 'majority', ...fields }])).toThrow(text);
+  });
+});
+
+describe('row 19: a change at run time', () => {
+  it.each([
+    ['a threshold of 0', { errorRateRollback: 0 }],
+    ['an error limit of 100 %', { errorRateRollback: 1 }],
+    ['a dwell of 0', { dwellMinutes: 0 }],
+    ['no samples', { minSamples: 0 }],
+    ['a text', { minSamples: '50' }],
+    ['a share of samples', { minSamples: 50.5 }],
+    ['Infinity', { latencyIncreaseRollback: Number.POSITIVE_INFINITY }],
+    ['a deadline of 0', { deadlineMinutes: 0 }],
+    ['an exit that is none', { onDeadline: 'advance' }],
+    ['availability of 100 %', { availabilityMin: 1 }],
+  ])('with %s is invalid_input', (_, set) => {
+    expect(codeOf(() => parseCommand('policy', { set }))).toBe('invalid_input');
+  });
+
+  it.each([['autoAdvanc'], ['twoPersonApproval'], ['sql'], ['__proto__x']])('of %s is unknown_property', (key) => {
+    expect(codeOf(() => parseCommand('policy', { set: { [key]: true } }))).toBe('unknown_property');
+  });
+
+  const declaration = declarationOf('component');
+  const checked = (fields: object, policy: Partial<Policy> = {}) =>
+    checkedChange(
+      { ...declaration, policy: { ...DEFAULT_POLICY, ...policy } },
+      stateIn('r1', {}, 'component'),
+      change(fields) as Extract<Command, { type: 'policy' }>,
+    );
+
+  it.each([
+    ['a stage that is none', { stage: 'r3', set: { minSamples: 5 } }, 'invalid_input'],
+    ['nothing', {}, 'invalid_input'],
+    ['an advance limit above that of rolling back', { set: { errorRateAdvance: 0.5 } }, 'invalid_input'],
+    ['a deadline within the shortest stay', { stage: 'r1', set: { deadlineMinutes: 10 } }, 'invalid_input'],
+  ])('of %s is refused', (_, fields, code) => {
+    expect(codeOf(() => checked(fields))).toBe(code);
+  });
+
+  it('does not switch approvals off under the two-person rule', () => {
+    expect(codeOf(() => checked({ set: { approvalRequired: false } }, { twoPersonApproval: true }))).toBe('forbidden');
+    expect(codeOf(() => checked({ set: { approvalRequired: false } }))).toBe('nothing');
+  });
+});
+
+describe('row 6: the two-person rule', () => {
+  const asked = (actor: string, over: Partial<Context> = {}) =>
+    codeOfDecision(decide({ ...started }, { type: 'approve' }, { ...CONTEXT, twoPerson: true, actor, ...over }));
+  const started = taken(stateIn('disabled', {}, 'component'), { type: 'start', plan: PLAN }, 'ada');
+
+  it('whoever started it cannot approve, somebody else can', () => {
+    expect(asked('ada')).toBe('self_approval');
+    expect(asked('bob')).toBe('accepted');
+    expect(asked('ada', { twoPerson: false })).toBe('accepted');
+  });
+
+  it('nor whoever asked for its last change, and a change takes the approval back', () => {
+    const approved = evolve(started, { event: { type: 'approved' }, atMs: NOW, actor: 'bob' });
+    const changed = taken(approved, change({ set: { minSamples: 1 } }), 'bob');
+    expect(changed.approved).toBe(false);
+    const decision = decide(changed, { type: 'approve' }, { ...CONTEXT, twoPerson: true, actor: 'bob' });
+    expect(codeOfDecision(decision)).toBe('self_approval');
+  });
+
+  it('force does not replace the second person', () => {
+    const force: Command = { type: 'advance', force: true, reason: 'now', verdict: null };
+    const context = { ...CONTEXT, twoPerson: true };
+    expect(codeOfDecision(decide(started, force, context))).toBe('held');
+    expect(codeOfDecision(decide({ ...started, approved: true }, force, context))).toBe('accepted');
+  });
+
+  it('includes that an approval is needed', () => {
+    const declaration = declarationOf('component', { policy: { twoPersonApproval: true } });
+    expect(policyOf(declaration, started).approvalRequired).toBe(true);
+  });
+});
+
+describe('row 58: a freeze window', () => {
+  const frozen = { ...CONTEXT, frozen: { name: 'weekend', untilMs: NOW + 3_600_000 } };
+  const force = { force: true, reason: 'now', verdict: verdictOf('advance') } as const;
+
+  it.each<[string, ReturnType<typeof stateIn>, Command]>([
+    ['start', stateIn('disabled'), { type: 'start', plan: PLAN }],
+    ['advance', stateIn('r1'), { type: 'advance', ...force }],
+    ['complete', stateIn('full_100'), { type: 'complete', confirm: 'customer', ...force }],
+    ['cleanup', stateIn('completed'), { type: 'cleanup', confirm: 'customer' }],
+  ])('refuses %s, also by force, with its end', (_, state, command) => {
+    const decision = decide(state, command, frozen);
+    expect(codeOfDecision(decision)).toBe('frozen');
+    expect(decision).toMatchObject({ details: { window: 'weekend', untilMs: NOW + 3_600_000 } });
+    expect(codeOfDecision(decide(state, command, CONTEXT))).toBe('accepted');
+  });
+
+  it('lets a rollback pass in every stage that has something to undo, and a tick roll back', () => {
+    for (const stage of ['dual_write', 'r1', 'full_100', 'completed'] as const)
+      expect(codeOfDecision(decide(stateIn(stage), { type: 'rollback', reason: 'r', cause: 'operator' }, frozen))).toBe(
+        'accepted',
+      );
+    const tick = { type: 'tick', autoAdvance: true, autoRollback: true } as const;
+    expect(codeOfDecision(decide(stateIn('r1'), { ...tick, verdict: verdictOf('rollback') }, frozen))).toBe('accepted');
+    expect(codeOfDecision(decide(stateIn('r1'), { ...tick, verdict: verdictOf('advance') }, frozen))).toBe('unchanged');
+  });
+});
+
+describe('a deadline', () => {
+  const state = stateIn('r1', { enteredAtMs: NOW - 30 * 60_000 });
+
+  it('holds from its minute on and says what a person can do', () => {
+    expect(deadlineCondition({ deadlineMinutes: null, onDeadline: 'hold' }, state, NOW)).toBeNull();
+    expect(deadlineCondition({ deadlineMinutes: 31, onDeadline: 'hold' }, state, NOW)).toMatchObject({
+      ok: true,
+      value: 30,
+    });
+    const passed = deadlineCondition({ deadlineMinutes: 30, onDeadline: 'hold' }, state, NOW)!;
+    expect(passed).toMatchObject({ code: 'deadline', ok: false, value: 30, limit: 30 });
+    expect(passed.text).toContain("'crossfade policy customer --stage r1 --set deadlineMinutes=60'");
+  });
+});
+
+describe('absolute guards', () => {
+  const entered = NOW - 30 * 60_000;
+  const state = stateIn('r1', { enteredAtMs: entered }, 'component');
+  const minutes = (primary: Partial<MinuteWindow>, shadow: Partial<MinuteWindow>): MinuteWindow[] =>
+    Array.from({ length: 30 }, (_, i) => Math.floor(entered / 60_000) + i).flatMap((minute) => [
+      { ...emptyWindow(minute, 'primary'), ...primary },
+      { ...emptyWindow(minute, 'shadow'), ...shadow },
+    ]);
+  const side = (count: number, errors: number, latencyMs = 20) => ({
+    count,
+    errors,
+    latency: { [bucketIndex(latencyMs)]: count },
+  });
+  const fired = (policy: Partial<Policy>, windows: MinuteWindow[]) =>
+    absoluteGuards({ policy: { ...DEFAULT_POLICY, ...policy }, state, windows, nowMs: NOW }).map(({ code }) => code);
+
+  it('fire on an availability below the limit, unless the primary is as bad, and never without a limit', () => {
+    const bad = minutes(side(100, 0), side(100, 3));
+    expect(fired({ availabilityMin: 0.99 }, bad)).toEqual(['availability']);
+    expect(fired({}, bad)).toEqual([]);
+    expect(fired({ availabilityMin: 0.99 }, minutes(side(100, 3), side(100, 3)))).toEqual([]);
+    expect(fired({ availabilityMin: 0.99 }, minutes(side(100, 0), side(100, 1)))).toEqual([]);
+  });
+
+  it('fire on a p95 above the limit', () => {
+    expect(fired({ p95LimitMs: 100 }, minutes(side(100, 0), side(100, 0, 130)))).toEqual(['p95_limit']);
+    expect(fired({ p95LimitMs: 100 }, minutes(side(100, 0), side(100, 0, 90)))).toEqual([]);
+    expect(fired({ p95LimitMs: 100 }, minutes(side(100, 0, 130), side(100, 0, 130)))).toEqual([]);
+  });
+
+  it('do not fire without operations', () => {
+    expect(fired({ p95LimitMs: 100, availabilityMin: 0.99 }, minutes(side(100, 0), side(0, 0)))).toEqual([]);
+  });
+});
