@@ -28,8 +28,8 @@ export const systemRoutes: Route[] = [
     scope: 'control:stop',
     handle: async ({ ports, cutovers }, request) => {
       const body = parseSystemCommand('rollback', request.body);
-      readIdempotencyKey(request.header('idempotency-key'));
-      const result = await rollBackSystem(ports, await cutovers(), { ...body, actor: request.actor });
+      const idempotency = systemRequest('rollback', request);
+      const result = await rollBackSystem(ports, await cutovers(), { ...body, actor: request.actor, idempotency });
       return { status: result.published ? 200 : 202, body: result };
     },
   },

@@ -57,6 +57,8 @@ export function eventText(event: Event): string {
       return `switches ${Object.entries(event.change)
         .map(([name, value]) => `${name}=${value}`)
         .join(' ')}${because(event.reason)}`;
+    case 'system_rolled_back':
+      return `everything was asked to go back${because(event.reason)}`;
     default:
       return (event as { type: string }).type;
   }

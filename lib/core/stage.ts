@@ -56,7 +56,8 @@ export type Event =
   | { type: 'cleaned' }
   | { type: 'reset' }
   | { type: 'denied'; command: string; code: string; why: string }
-  | { type: 'system_changed'; change: SystemChange; reason: string };
+  | { type: 'system_changed'; change: SystemChange; reason: string }
+  | { type: 'system_rolled_back'; reason: string };
 
 export type SystemChange = { emergencyStop?: boolean; readonly?: boolean; shadowWritesEnabled?: boolean };
 
@@ -333,6 +334,7 @@ export function evolve(state: CutoverState, at: { event: Event; atMs: number; ac
       };
     case 'denied':
     case 'system_changed':
+    case 'system_rolled_back':
       return state;
   }
 }

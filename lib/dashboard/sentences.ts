@@ -61,6 +61,8 @@ export function eventWords(event: Event): { what: string; why: string; tone: Ton
       return words(`Refused '${event.command}' (${event.code})`, 'wait', event.why);
     case 'system_changed':
       return systemWords(event);
+    case 'system_rolled_back':
+      return words('Rollback of everything', 'bad', event.reason);
   }
 }
 

@@ -17,8 +17,8 @@ const MARGIN_MS = 1_000;
 /** Empties the outbox of one cutover until nothing can be claimed or the time is nearly up. */
 export async function converge(ports: Needs, id: CutoverId, deadlineMs: number): Promise<Served> {
   const served: Served = { calls: 0, written: 0, deleted: 0, quarantined: 0, outOfTime: false };
-  const state = await ports.state.readCutover(id);
-  if (!state || !['dual_write', 'ramp', 'full', 'completed'].includes(state.stageKind)) return served;
+  const epoch = await epochInForce(ports, id);
+  if (epoch === null) return served;
   let checked = 0;
   let mismatched = 0;
   let slowestMs = 0;
@@ -28,7 +28,7 @@ export async function converge(ports: Needs, id: CutoverId, deadlineMs: number):
       served.outOfTime = true;
       break;
     }
-    const result = await ports.tables.converge(id, state.epoch, BATCH);
+    const result = await ports.tables.converge(id, epoch, BATCH);
     slowestMs = Math.max(slowestMs, ports.clock.monotonicMs() - startedMs);
     served.calls += 1;
     if (result.kind === 'stale') {
@@ -45,6 +45,19 @@ export async function converge(ports: Needs, id: CutoverId, deadlineMs: number):
   }
   if (checked > 0) await recordChecks(ports, id, checked, mismatched);
   return served;
+}
+
+/**
+ * The epoch to write under, null when nothing is to be kept equal. After a rollback that is the fence's, until it follows:
+ * reads are taken away first, and a reader that still follows old flags must not see rows that have stopped changing.
+ */
+async function epochInForce(ports: Needs, id: CutoverId): Promise<number | null> {
+  const state = await ports.state.readCutover(id);
+  if (!state) return null;
+  if (['dual_write', 'ramp', 'full', 'completed'].includes(state.stageKind)) return state.epoch;
+  if (state.stageKind !== 'rolled_back') return null;
+  const status = await ports.tables.status(id);
+  return status?.armed === 'forward' && status.mirror ? status.mirror.epoch : null;
 }
 
 /** What the writer compared right after writing counts for the shadow, in the minute of the comparison. */

@@ -3,7 +3,8 @@
  * repairs whatever a crash left behind, and running it twice changes nothing.
  *
  * Switching on goes from below: capture and mirror first, then reads by flag.
- * Switching off goes from above: reads first, then the mirror (the fence), then capture.
+ * Switching off goes from above: reads first, then the mirror (the fence), then capture. Reads that must go are taken
+ * away before anything is switched on.
  */
 
 import type { CutoverDeclaration, CutoverState, SystemState } from '../core/cutover.ts';
@@ -33,6 +34,8 @@ export type Reconciled = {
 type Needs = Pick<Ports, 'flags' | 'tables' | 'log' | 'clock' | 'metrics'>;
 
 const PUBLISH_DEADLINE_MS = 20_000;
+/** Taking reads away comes first and must leave time for the rest of a tick. */
+const LOWER_DEADLINE_MS = 10_000;
 
 export async function reconcile(
   ports: Needs,
@@ -41,8 +44,10 @@ export async function reconcile(
   deployed: Deployed | null,
 ): Promise<Reconciled> {
   const started = cutovers.filter(({ state }) => state.version > 0);
+  const desired = flagDocument(cutovers, system);
+  const lowered = await lowerReads(ports, desired, deployed);
   await eachTable(ports, started, switchesOn, armed);
-  const published = await publish(ports, flagDocument(cutovers, system), deployed);
+  const published = await publish(ports, desired, lowered);
   measureDrift(ports, cutovers, published);
   // Below the reads nothing is taken away while the flags may still send readers there.
   if (published.published) await eachTable(ports, started, (state) => !switchesOn(state), disarmed);
@@ -128,6 +133,30 @@ async function mirror(ports: Needs, declaration: CutoverDeclaration, state: Cuto
   });
 }
 
+/**
+ * Reads that must go are taken away before anything else is done: a database that hangs while another table is armed must
+ * not keep readers where they were sent. Everything else stays for now as it is deployed.
+ * @returns what is deployed then
+ */
+async function lowerReads(ports: Needs, desired: FlagDocument, deployed: Deployed | null): Promise<Deployed | null> {
+  const there = deployed?.document;
+  if (!there || newer(there, desired) || !takesAway(there, desired)) return deployed;
+  const document = onlyLowered(there, desired);
+  const result = await deploy(ports, document, deployed, { urgent: true, deadlineMs: LOWER_DEADLINE_MS });
+  // Refused when newer flags are stored than deployed: then the whole document has to do it.
+  return result.published ? { document, latestVersion: result.version } : deployed;
+}
+
+/** What is deployed, with those flags of the new document that send no more readers away from the primary. */
+function onlyLowered(there: FlagDocument, desired: FlagDocument): FlagDocument {
+  const lifted = there.system.emergency_stop && !desired.system.emergency_stop;
+  const cutovers = Object.entries(there.cutovers).map(([id, old]) => {
+    const flag = desired.cutovers[id];
+    return [id, flag && flag.read_ppm < old.read_ppm ? flag : old] as const;
+  });
+  return { system: lifted ? there.system : desired.system, cutovers: Object.fromEntries(cutovers) };
+}
+
 async function publish(ports: Needs, desired: FlagDocument, deployed: Deployed | null): Promise<Reconciled> {
   if (!deployed) return { published: false, why: 'AppConfig could not be asked what is deployed' };
   const { document, latestVersion } = deployed;
@@ -135,13 +164,18 @@ async function publish(ports: Needs, desired: FlagDocument, deployed: Deployed |
   if (document && newer(document, desired)) {
     return { published: false, why: 'newer flags are deployed than this state knows of' };
   }
-  const result = await ports.flags.publish({
-    document: desired,
-    latestVersion,
-    urgent: document === null || takesAway(document, desired),
-    deadlineMs: PUBLISH_DEADLINE_MS,
-  });
-  if (result.kind === 'published') return { published: true };
+  const urgent = document === null || takesAway(document, desired);
+  return deploy(ports, desired, { latestVersion }, { urgent, deadlineMs: PUBLISH_DEADLINE_MS });
+}
+
+async function deploy(
+  ports: Needs,
+  document: FlagDocument,
+  { latestVersion }: Pick<Deployed, 'latestVersion'>,
+  how: { urgent: boolean; deadlineMs: number },
+): Promise<Reconciled & ({ published: true; version: number } | { published: false })> {
+  const result = await ports.flags.publish({ document, latestVersion, ...how });
+  if (result.kind === 'published') return { published: true, version: result.version };
   ports.log.event('publish_postponed', { reason: result.kind, why: result.why });
   return { published: false, why: result.why, conflict: result.kind === 'conflict' };
 }

@@ -33,7 +33,7 @@ export async function emergencyStop(
   request: Repeatable & { reason: string },
 ): Promise<StopResult> {
   const by = { nowMs: ports.clock.now(), actor: request.actor };
-  const system = await changeSystem(ports, { emergencyStop: true }, request.reason, by, request.idempotency);
+  const { system } = await switchStop(ports, true, request.reason, by, request.idempotency);
   // It was lifted since: what has been started meanwhile is none of this stop's.
   if (!system.emergencyStop) return { cutovers: [], published: true };
   const serving = (state: CutoverState) => ['dual_write', 'ramp', 'full'].includes(state.stageKind);
@@ -44,11 +44,15 @@ export async function emergencyStop(
 export async function rollBackSystem(
   ports: Needs,
   declarations: readonly CutoverDeclaration[],
-  request: { confirm: string; reason: string; actor: string },
+  request: Repeatable & { confirm: string; reason: string },
 ): Promise<StopResult> {
   checkConfirm('rollback-system', request.confirm);
   const by = { nowMs: ports.clock.now(), actor: request.actor };
-  const undoable = (state: CutoverState) => ['dual_write', 'ramp', 'full', 'completed'].includes(state.stageKind);
+  const event: Event = { type: 'system_rolled_back', reason: request.reason };
+  const { askedAtMs } = await changeSystem(ports, {}, event, by, request.idempotency);
+  // A request that comes again finishes what it began, and leaves alone what has moved on since it was first made.
+  const undoable = (state: CutoverState) =>
+    ['dual_write', 'ramp', 'full', 'completed'].includes(state.stageKind) && state.enteredAtMs <= askedAtMs;
   return rollBackAll(ports, declarations, undoable, { ...by, reason: request.reason, cause: 'operator' });
 }
 
@@ -60,7 +64,7 @@ export async function resetSystem(
 ): Promise<{ emergencyStop: boolean; published: boolean }> {
   checkConfirm('reset system', request.confirm);
   const by = { nowMs: ports.clock.now(), actor: request.actor };
-  const system = await changeSystem(ports, { emergencyStop: false }, 'reset', by, request.idempotency);
+  const { system } = await switchStop(ports, false, 'reset', by, request.idempotency);
   const { published } = await reconcileNow(ports, declarations);
   return { emergencyStop: system.emergencyStop, published };
 }
@@ -73,14 +77,23 @@ function checkConfirm(command: string, confirm: string): void {
   );
 }
 
-/** The switches as they are now: changed by this call, or as they are when the same request was carried out before. */
+const switchStop = (ports: Needs, on: boolean, reason: string, by: By, request: Repeatable['idempotency']) =>
+  changeSystem(
+    ports,
+    { emergencyStop: on },
+    { type: 'system_changed', change: { emergencyStop: on }, reason },
+    by,
+    request,
+  );
+
+/** The switches as they are now, and when they were asked for: by this call, or by the same request before. */
 async function changeSystem(
   ports: Needs,
   change: SystemChange,
-  reason: string,
+  event: Event,
   by: By,
-  request?: { key: string; fingerprint: string },
-): Promise<SystemState> {
+  request: Repeatable['idempotency'],
+): Promise<{ system: SystemState; askedAtMs: number }> {
   const idempotency = request && {
     ...request,
     caller: by.actor,
@@ -94,7 +107,7 @@ async function changeSystem(
       subject: 'system',
       atMs: by.nowMs,
       actor: by.actor,
-      event: { type: 'system_changed', change, reason },
+      event,
       version: changed.version,
       epoch: 0,
     });
@@ -105,11 +118,11 @@ async function changeSystem(
       entries: [entry],
       ...(idempotency ? { idempotency } : {}),
     });
-    if (result.kind === 'applied') return after;
+    if (result.kind === 'applied') return { system: after, askedAtMs: by.nowMs };
     if (result.kind === 'stale') before = result.current;
     if (result.kind === 'repeated') {
       checkSameRequest(result.record, by.actor, request?.fingerprint);
-      return ports.state.readSystem();
+      return { system: await ports.state.readSystem(), askedAtMs: result.record.expiresAtMs - DAY_MS };
     }
   }
   throw new CrossfadeError(

@@ -5,6 +5,7 @@ import type { TableStatus } from '../core/evidence.ts';
 import type { Verdict } from '../core/gates/verdict.ts';
 import type { Ports } from '../ports.ts';
 import { advance } from './advance.ts';
+import { askUntilAway } from './ask-until-away.ts';
 import { type Declared, type Reconciled, readDeployed, reconcile } from './reconcile.ts';
 
 export type TickResult = {
@@ -14,7 +15,8 @@ export type TickResult = {
 
 type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log' | 'metrics'>;
 
-export async function tick(ports: Needs, declarations: readonly CutoverDeclaration[]): Promise<TickResult> {
+export async function tick(given: Needs, declarations: readonly CutoverDeclaration[]): Promise<TickResult> {
+  const ports = { ...given, tables: askUntilAway(given.tables) };
   const nowMs = ports.clock.now();
   const [system, deployed] = await Promise.all([ports.state.readSystem(), readDeployed(ports)]);
   const context = { nowMs, system, deployed: deployed?.document ?? null };

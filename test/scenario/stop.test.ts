@@ -112,4 +112,22 @@ describe('rollback-system', () => {
     await scene.minutes(2);
     expect(inside(scene.w, ID).direction).toBe('none');
   });
+
+  it('finishes what it began when it comes again under the same key, and leaves alone what was started since', async () => {
+    const other = declarationOf('component', { id: 'planner', plan: SHORT });
+    const scene = run({ cutovers: [shortTable(), other] });
+    const rollBack = () =>
+      rollBackSystem(scene.w.ports, scene.w.cutovers, {
+        confirm: 'system',
+        reason: 'r',
+        actor: 'ada',
+        idempotency: { key: 'once', fingerprint: 'f' },
+      });
+    await scene.reach('r10');
+    expect((await rollBack()).cutovers).toEqual([{ id: ID, from: 'r10', to: 'rolled_back' }]);
+    await scene.minutes(1);
+    expect(await scene.w.operate('planner', { type: 'start' })).toMatchObject({ ok: true });
+    expect((await rollBack()).cutovers).toEqual([]);
+    expect(scene.o.state('planner').stageKind).toBe('dual_write');
+  });
 });

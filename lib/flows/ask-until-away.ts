@@ -1,0 +1,34 @@
+/**
+ * The data plane as one tick sees it: once Postgres has not answered, it is not asked again until the next tick. A server
+ * that hangs costs its deadline once, not once for every table, and what needs no Postgres is not kept waiting.
+ */
+
+import { isCrossfadeError } from '../core/errors.ts';
+import type { DataPlane } from '../ports.ts';
+
+/** Answers of a server that is there: a lock, a deadlock or a limit of one statement says nothing about the next table. */
+const STILL_THERE = /^(40|55|57014)/;
+
+type Call = (...args: unknown[]) => Promise<unknown>;
+
+export function askUntilAway(tables: DataPlane): DataPlane {
+  let away: unknown = null;
+  return new Proxy(tables, {
+    get:
+      (target, name) =>
+      async (...args: unknown[]) => {
+        if (away) throw away;
+        try {
+          return await (target as unknown as Record<PropertyKey, Call>)[name]!(...args);
+        } catch (error) {
+          if (isAway(error)) away = error;
+          throw error;
+        }
+      },
+  });
+}
+
+function isAway(error: unknown): boolean {
+  if (!isCrossfadeError(error) || error.code !== 'database_unavailable') return false;
+  return !STILL_THERE.test(String(error.details.sqlstate ?? ''));
+}

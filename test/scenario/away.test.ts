@@ -1,0 +1,74 @@
+/** What a tick does, and in which order, while one of its servers is away. */
+
+import { describe, expect, it } from 'vitest';
+import { tick } from '../../lib/flows/tick.ts';
+import { before } from '../helpers/world.ts';
+import { declarationOf } from '../property/samples.ts';
+import { differences, inside } from './oracle.ts';
+import { ID, run, SHORT, shortTable } from './run.ts';
+
+const OTHER = 'invoice';
+const twoTables = () => [shortTable(), declarationOf('table', { id: OTHER, plan: SHORT })];
+
+/** Names of the calls that a tick makes, in order. */
+async function callsOfTick(scene: ReturnType<typeof run>): Promise<string[]> {
+  const calls: string[] = [];
+  await tick(
+    before(scene.w.ports, (port, call) => void calls.push(`${port}.${call}`)),
+    scene.w.cutovers,
+  );
+  return calls;
+}
+
+describe('I40 a tick while Postgres is away', () => {
+  it('asks it once, whatever the number of tables, and for all of them again in the next tick', async () => {
+    const scene = run({ cutovers: twoTables() });
+    await scene.reach('r10');
+    expect(await scene.w.operate(OTHER, { type: 'start' })).toMatchObject({ ok: true });
+    await scene.minutes(1);
+    scene.w.faults.databaseDown = true;
+    expect((await callsOfTick(scene)).filter((call) => call.startsWith('tables.'))).toHaveLength(1);
+    scene.w.faults.databaseDown = false;
+    expect((await callsOfTick(scene)).filter((call) => call === 'tables.status').length).toBeGreaterThan(2);
+  });
+});
+
+describe('a rollback beside a table that is switched on', () => {
+  it('takes the reads away before anything is asked of Postgres for the other', async () => {
+    const scene = run({ cutovers: twoTables() });
+    await scene.reach('r10');
+    scene.w.flags.unavailable(true);
+    scene.o.calm(false);
+    await scene.accepted({ type: 'rollback', reason: 'slow' });
+    expect(await scene.w.operate(OTHER, { type: 'start' })).toMatchObject({ ok: true });
+    scene.w.flags.unavailable(false);
+    const calls = await callsOfTick(scene);
+    const reconciled = calls.slice(calls.lastIndexOf('state.readAll'));
+    expect(reconciled).toContain('tables.status');
+    expect(reconciled.indexOf('flags.publish')).toBeLessThan(reconciled.indexOf('tables.status'));
+    expect(scene.w.flags.published().at(-2)?.document.cutovers).toMatchObject({
+      [ID]: { read_ppm: 0, stage: 'rolled_back' },
+      [OTHER]: { stage: 'disabled' },
+    });
+    expect(scene.w.flags.served()?.cutovers[OTHER]).toMatchObject({ stage: 'dual_write' });
+  });
+});
+
+describe('a rollback while AppConfig is away', () => {
+  it('keeps the shadow equal for readers that still follow the old flags, until these are gone', async () => {
+    const scene = run();
+    await scene.reach('r10');
+    scene.w.flags.unavailable(true);
+    scene.o.calm(false);
+    await scene.accepted({ type: 'rollback', reason: 'slow' });
+    await scene.minutes(3);
+    expect(scene.stage()).toBe('rolled_back');
+    expect(scene.nobodyReadsTheShadow()).toBe(false);
+    const { authoritative, follower, direction } = inside(scene.w, ID);
+    expect(direction).toBe('forward');
+    expect(differences(authoritative, follower)).toEqual([]);
+    scene.w.flags.unavailable(false);
+    await scene.minutes(2);
+    expect(inside(scene.w, ID).direction).toBe('none');
+  });
+});
