@@ -165,7 +165,8 @@ async function publish(ports: Needs, desired: FlagDocument, deployed: Deployed |
     return { published: false, why: 'newer flags are deployed than this state knows of' };
   }
   const urgent = document === null || takesAway(document, desired);
-  return deploy(ports, desired, { latestVersion }, { urgent, deadlineMs: PUBLISH_DEADLINE_MS });
+  const result = await deploy(ports, desired, { latestVersion }, { urgent, deadlineMs: PUBLISH_DEADLINE_MS });
+  return result.published ? { published: true } : result;
 }
 
 async function deploy(
