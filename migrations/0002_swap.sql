@@ -2,8 +2,9 @@
 -- it, and crossfade.swap carries the plan out in one transaction, unless anything in the catalog is different by then.
 -- Lock: none on existing objects; a call of crossfade.swap takes ACCESS EXCLUSIVE on the tables of its plan for milliseconds.
 -- Duration: milliseconds.
--- Undo: DROP FUNCTION crossfade.swap, crossfade.catalog_fingerprint, crossfade.dependents, crossfade.table_dependents,
--- crossfade.foreign_key, crossfade.grants, crossfade.drain, crossfade.lock_holders, when no cutover is running.
+-- Undo: DROP FUNCTION crossfade.swap, crossfade.catalog_fingerprint, crossfade.dependents, crossfade.table_dependents, crossfade.attached,
+-- crossfade.views, crossfade.rules, crossfade.triggers, crossfade.columns_used, crossfade.give_privileges, crossfade.foreign_key,
+-- crossfade.grants, crossfade.drain, crossfade.lock_holders, when no cutover is running.
 
 CREATE FUNCTION crossfade.grants(p_acl aclitem[], p_kind "char", p_owner oid) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
@@ -26,7 +27,7 @@ BEGIN RETURN (
       JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum),
     'types', (SELECT jsonb_agg(format_type(a.atttypid, NULL) ORDER BY k.place) FROM unnest(c.conkey) WITH ORDINALITY k(attnum, place)
       JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum),
-    'references', jsonb_build_object('oid', f.oid::bigint, 'schema', fn.nspname, 'name', f.relname),
+    'references', jsonb_build_object('oid', f.oid::bigint, 'schema', fn.nspname, 'name', f.relname, 'ours', pg_has_role(f.relowner, 'USAGE')),
     'referencedColumns', (SELECT jsonb_agg(a.attname ORDER BY k.place) FROM unnest(c.confkey) WITH ORDINALITY k(attnum, place)
       JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.attnum),
     'match', c.confmatchtype, 'onUpdate', c.confupdtype, 'onDelete', c.confdeltype,
@@ -45,19 +46,147 @@ BEGIN RETURN (
   WHERE c.oid = p_constraint
 ); END $$;
 
+CREATE FUNCTION crossfade.columns_used(p_class regclass, p_object oid, p_table oid) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+BEGIN RETURN (
+  SELECT coalesce(jsonb_agg(DISTINCT a.attname), '[]') FROM pg_depend d
+  JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+  WHERE d.classid = p_class AND d.objid = p_object AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table AND d.refobjsubid > 0
+); END $$;
+COMMENT ON FUNCTION crossfade.columns_used IS 'Columns of a table that an object names, as pg_depend knows them.';
+
+-- Triggers of a table or view, but ours and those that Postgres makes for foreign keys. `reads`: fields of NEW and OLD in a
+-- PL/pgSQL body, which nothing in the catalog remembers.
+CREATE FUNCTION crossfade.triggers(p_table oid) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+BEGIN RETURN (
+  SELECT coalesce(jsonb_agg(jsonb_build_object(
+    'name', g.tgname, 'definition', pg_get_triggerdef(g.oid), 'enabled', g.tgenabled, 'comment', obj_description(g.oid, 'pg_trigger'),
+    'uses', crossfade.columns_used('pg_trigger', g.oid, p_table),
+    'reads', (SELECT coalesce(jsonb_agg(DISTINCT CASE WHEN m[1] LIKE '"%' THEN replace(trim(BOTH '"' FROM m[1]), '""', '"') ELSE lower(m[1]) END), '[]')
+      FROM regexp_matches(f.prosrc, '\m(?:new|old)\.("(?:[^"]|"")+"|\w+)', 'gi') m
+      WHERE f.prolang = (SELECT l.oid FROM pg_language l WHERE l.lanname = 'plpgsql'))) ORDER BY g.tgname), '[]')
+  FROM pg_trigger g JOIN pg_proc f ON f.oid = g.tgfoid
+  WHERE g.tgrelid = p_table AND NOT g.tgisinternal AND f.pronamespace <> 'crossfade'::regnamespace
+); END $$;
+
+-- Rules that are no view: of a table itself, and of others whose text names it.
+CREATE FUNCTION crossfade.rules(p_table oid) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+BEGIN RETURN (
+  SELECT coalesce(jsonb_agg(jsonb_build_object(
+    'name', r.rulename, 'own', r.ev_class = p_table, 'definition', pg_get_ruledef(r.oid), 'enabled', r.ev_enabled,
+    'table', jsonb_build_object('oid', CASE WHEN w.relkind IN ('v', 'm') THEN 0 ELSE w.oid::bigint END, 'schema', n.nspname, 'name', w.relname,
+      'relkind', w.relkind, 'ours', pg_has_role(w.relowner, 'USAGE')),
+    'comment', obj_description(r.oid, 'pg_rewrite'), 'uses', crossfade.columns_used('pg_rewrite', r.oid, p_table)) ORDER BY w.relname, r.rulename), '[]')
+  FROM pg_rewrite r JOIN pg_class w ON w.oid = r.ev_class JOIN pg_namespace n ON n.oid = w.relnamespace
+  WHERE r.rulename <> '_RETURN' AND (r.ev_class = p_table OR r.oid IN (
+    SELECT d.objid FROM pg_depend d
+    WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table))
+); END $$;
+
+-- Views and materialised views that read a table or a view of it, in an order in which they can be made. Nothing of an OID
+-- is in it: a swap makes them anew. `small`: what a materialised view reads is little enough to be read under a lock.
+CREATE FUNCTION crossfade.views(p_table oid) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+BEGIN RETURN (
+  WITH RECURSIVE uses AS (
+    SELECT r.ev_class AS oid, 1 AS depth FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
+    WHERE d.classid = 'pg_rewrite'::regclass AND r.rulename = '_RETURN' AND r.ev_class <> p_table
+      AND ((d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table) OR (d.refclassid = 'pg_type'::regclass
+        AND d.refobjid IN (SELECT y.oid FROM pg_type y JOIN pg_class t ON y.oid = t.reltype OR y.typelem = t.reltype WHERE t.oid = p_table)))
+    UNION
+    SELECT r.ev_class, u.depth + 1 FROM uses u JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = u.oid
+    JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+    WHERE r.rulename = '_RETURN' AND r.ev_class <> u.oid
+  ), found AS MATERIALIZED (SELECT u.oid, max(u.depth) AS depth FROM uses u GROUP BY u.oid)
+  SELECT coalesce(jsonb_agg(jsonb_build_object(
+    'schema', n.nspname, 'name', v.relname, 'relkind', v.relkind, 'definition', pg_get_viewdef(v.oid), 'options', coalesce(to_jsonb(v.reloptions), '[]'),
+    'owner', quote_ident(pg_get_userbyid(v.relowner)), 'ours', pg_has_role(v.relowner, 'USAGE'), 'comment', obj_description(v.oid, 'pg_class'),
+    'grants', crossfade.grants(v.relacl, 'r', v.relowner), 'uses', crossfade.columns_used('pg_rewrite', r.oid, p_table),
+    'columns', (SELECT jsonb_agg(jsonb_build_object('name', a.attname, 'default', pg_get_expr(e.adbin, e.adrelid), 'comment', col_description(v.oid, a.attnum),
+        'grants', crossfade.grants(a.attacl, 'c', v.relowner)) ORDER BY a.attnum)
+      FROM pg_attribute a LEFT JOIN pg_attrdef e ON e.adrelid = a.attrelid AND e.adnum = a.attnum WHERE a.attrelid = v.oid AND a.attnum > 0 AND NOT a.attisdropped),
+    'populated', v.relispopulated, 'tablespace', (SELECT s.spcname FROM pg_tablespace s WHERE s.oid = v.reltablespace),
+    'method', (SELECT m.amname FROM pg_am m WHERE m.oid = v.relam),
+    'small', v.relkind <> 'm' OR (SELECT coalesce(sum(pg_relation_size(c.oid)), 0) <= 16777216 FROM pg_class c WHERE c.relkind IN ('r', 'm') AND (c.oid = p_table
+      OR c.oid IN (SELECT d.refobjid FROM pg_depend d WHERE d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> v.oid))),
+    'indexes', (SELECT coalesce(jsonb_agg(pg_get_indexdef(x.indexrelid) ORDER BY x.indexrelid::regclass::text), '[]') FROM pg_index x WHERE x.indrelid = v.oid),
+    'triggers', crossfade.triggers(v.oid),
+    'rules', (SELECT coalesce(jsonb_agg(o ORDER BY o ->> 'name'), '[]') FROM jsonb_array_elements(crossfade.rules(v.oid)) o WHERE (o ->> 'own')::boolean),
+    -- What would be lost with the view, or keeps it from being dropped.
+    'blockers', (SELECT coalesce(jsonb_agg(DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid)), '[]') FROM pg_depend d
+      WHERE ((d.refclassid = 'pg_class'::regclass AND d.refobjid = v.oid)
+          OR (d.refclassid = 'pg_type'::regclass AND d.refobjid IN (SELECT y.oid FROM pg_type y WHERE y.oid = v.reltype OR y.typelem = v.reltype))
+          OR (d.classid = 'pg_class'::regclass AND d.objid = v.oid AND d.refclassid = 'pg_extension'::regclass))
+        AND CASE d.classid
+          WHEN 'pg_rewrite'::regclass THEN NOT EXISTS (SELECT FROM pg_rewrite w WHERE w.oid = d.objid AND (w.ev_class = v.oid OR w.ev_class IN (SELECT f.oid FROM found f)))
+          WHEN 'pg_class'::regclass THEN d.refclassid = 'pg_extension'::regclass OR EXISTS (SELECT FROM pg_class c WHERE c.oid = d.objid AND c.relkind NOT IN ('i', 't'))
+          WHEN 'pg_type'::regclass THEN NOT EXISTS (SELECT FROM pg_type y WHERE y.oid = d.objid AND (y.oid = v.reltype OR y.typelem = v.reltype))
+          WHEN 'pg_trigger'::regclass THEN NOT EXISTS (SELECT FROM pg_trigger g WHERE g.oid = d.objid AND g.tgrelid = v.oid)
+          WHEN 'pg_attrdef'::regclass THEN NOT EXISTS (SELECT FROM pg_attrdef e WHERE e.oid = d.objid AND e.adrelid = v.oid)
+          ELSE true END)) ORDER BY f.depth, n.nspname, v.relname), '[]')
+  FROM found f JOIN pg_class v ON v.oid = f.oid JOIN pg_namespace n ON n.oid = v.relnamespace
+  JOIN pg_rewrite r ON r.ev_class = v.oid AND r.rulename = '_RETURN'
+); END $$;
+
+-- What knows a table by its OID and is made again on the one that gets its name.
+CREATE FUNCTION crossfade.attached(p_table oid) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+BEGIN RETURN jsonb_build_object(
+  'views', crossfade.views(p_table), 'rules', crossfade.rules(p_table), 'triggers', crossfade.triggers(p_table),
+  'policies', (
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+      'name', p.polname, 'own', p.polrelid = p_table, 'permissive', p.polpermissive, 'command', p.polcmd,
+      'roles', (SELECT jsonb_agg(CASE r.oid WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(r.oid)) END) FROM unnest(p.polroles) r(oid)),
+      'using', pg_get_expr(p.polqual, p.polrelid), 'check', pg_get_expr(p.polwithcheck, p.polrelid), 'comment', obj_description(p.oid, 'pg_policy'),
+      'table', jsonb_build_object('oid', w.oid::bigint, 'schema', n.nspname, 'name', w.relname, 'relkind', w.relkind, 'ours', pg_has_role(w.relowner, 'USAGE')),
+      'uses', crossfade.columns_used('pg_policy', p.oid, p_table)) ORDER BY w.relname, p.polname), '[]')
+    FROM pg_policy p JOIN pg_class w ON w.oid = p.polrelid JOIN pg_namespace n ON n.oid = w.relnamespace
+    WHERE p.polrelid = p_table OR p.oid IN (SELECT d.objid FROM pg_depend d
+      WHERE d.classid = 'pg_policy'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table)),
+  -- Column lists, filters and schemas came with version 15.
+  'publications', (
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+      'name', p.pubname, 'direct', r.oid IS NOT NULL, 'ours', pg_has_role(p.pubowner, 'USAGE'), 'changes', p.pubupdate OR p.pubdelete,
+      'columns', (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM jsonb_array_elements_text(
+          CASE jsonb_typeof(to_jsonb(r) -> 'prattrs') WHEN 'array' THEN to_jsonb(r) -> 'prattrs' ELSE '[]' END) k(attnum)
+        JOIN pg_attribute a ON a.attrelid = p_table AND a.attnum = k.attnum::int2),
+      'filter', CASE WHEN r.oid IS NOT NULL THEN (SELECT to_jsonb(l) ->> 'rowfilter' FROM pg_publication_tables l JOIN pg_class t ON t.oid = p_table
+        JOIN pg_namespace n ON n.oid = t.relnamespace WHERE l.pubname = p.pubname AND l.schemaname = n.nspname AND l.tablename = t.relname) END,
+      'uses', crossfade.columns_used('pg_publication_rel', r.oid, p_table)) ORDER BY p.pubname), '[]')
+    FROM pg_publication p LEFT JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = p_table
+    WHERE r.oid IS NOT NULL OR p.puballtables OR p.pubname IN (SELECT l.pubname FROM pg_publication_tables l JOIN pg_class t ON t.oid = p_table
+      JOIN pg_namespace n ON n.oid = t.relnamespace WHERE l.schemaname = n.nspname AND l.tablename = t.relname)),
+  'statistics', (
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+      'schema', n.nspname, 'name', s.stxname, 'definition', pg_get_statisticsobjdef(s.oid), 'owner', quote_ident(pg_get_userbyid(s.stxowner)),
+      'ours', pg_has_role(s.stxowner, 'USAGE'), 'target', nullif((to_jsonb(s) ->> 'stxstattarget')::integer, -1), 'comment', obj_description(s.oid, 'pg_statistic_ext'),
+      'uses', crossfade.columns_used('pg_statistic_ext', s.oid, p_table)) ORDER BY n.nspname, s.stxname), '[]')
+    FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace WHERE s.stxrelid = p_table),
+  -- Functions whose body is parsed when they are made. Others name tables in a text, which is read anew in each session.
+  'functions', (
+    SELECT coalesce(jsonb_agg(jsonb_build_object('signature', f.oid::regprocedure::text, 'definition', pg_get_functiondef(f.oid),
+      'ours', pg_has_role(f.proowner, 'USAGE'), 'uses', crossfade.columns_used('pg_proc', f.oid, p_table)) ORDER BY f.oid::regprocedure::text), '[]')
+    FROM pg_proc f WHERE f.prosqlbody IS NOT NULL AND f.oid IN (SELECT d.objid FROM pg_depend d
+      WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table))
+); END $$;
+COMMENT ON FUNCTION crossfade.attached IS 'Views, rules, triggers, policies, publications, statistics and parsed functions of a table, as jsonb.';
+
 -- Everything that hangs on one table, without OIDs of what a swap makes anew and without positions of sequences: two calls
 -- agree exactly when nothing was changed between them. search_path is fixed, so every name is written out in full. In plpgsql,
 -- since that keeps its plans: the second call of a session, under the locks of a swap, takes a few milliseconds.
 CREATE FUNCTION crossfade.table_dependents(p_table oid) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 BEGIN RETURN (
-  SELECT jsonb_build_object(
+  SELECT crossfade.attached(t.oid) || jsonb_build_object(
     'oid', t.oid::bigint, 'schema', n.nspname, 'name', t.relname, 'relkind', t.relkind, 'persistence', t.relpersistence,
     'owner', quote_ident(pg_get_userbyid(t.relowner)), 'ours', pg_has_role(t.relowner, 'USAGE'),
     -- A view and a table are only given to an owner who may create in the schema, unless a superuser does it.
     'mayCreate', has_schema_privilege(n.oid, 'CREATE') AND (has_schema_privilege(t.relowner, n.oid, 'CREATE')
       OR (SELECT u.rolsuper FROM pg_roles u WHERE u.rolname = current_user)),
-    'rowSecurity', t.relrowsecurity OR t.relforcerowsecurity, 'replicaIdentity', t.relreplident,
+    'rowSecurity', t.relrowsecurity, 'forced', t.relforcerowsecurity,
+    'bypassed', (SELECT u.rolsuper OR u.rolbypassrls FROM pg_roles u WHERE u.rolname = current_user), 'replicaIdentity', t.relreplident,
     'options', coalesce(to_jsonb(t.reloptions), '[]'), 'comment', obj_description(t.oid, 'pg_class'),
     'grants', crossfade.grants(t.relacl, 'r', t.relowner),
     'columns', (
@@ -65,12 +194,13 @@ BEGIN RETURN (
         'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'notNull', a.attnotnull,
         'default', pg_get_expr(d.adbin, d.adrelid), 'identity', a.attidentity, 'generated', a.attgenerated,
         'collation', a.attcollation::regcollation::text, 'comment', col_description(t.oid, a.attnum),
-        'granted', a.attacl IS NOT NULL AND EXISTS (SELECT FROM aclexplode(a.attacl))) ORDER BY a.attnum), '[]')
+        'grants', crossfade.grants(a.attacl, 'c', t.relowner)) ORDER BY a.attnum), '[]')
       FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
       WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped),
     'indexes', (
       SELECT coalesce(jsonb_agg(jsonb_build_object(
         'name', i.relname, 'definition', pg_get_indexdef(x.indexrelid), 'unique', x.indisunique, 'valid', x.indisvalid,
+        'immediate', x.indimmediate AND x.indpred IS NULL, 'identifies', x.indisreplident, 'clustered', x.indisclustered,
         'constraint', EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.oid AND c.contype IN ('p', 'u', 'x')),
         'columns', (SELECT coalesce(jsonb_agg(a.attname ORDER BY k.place), '[]') FROM unnest(x.indkey::int2[]) WITH ORDINALITY k(attnum, place)
           LEFT JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = k.attnum AND k.attnum > 0
@@ -110,28 +240,8 @@ BEGIN RETURN (
     -- What can only be described: {kind, object, detail}, in a stable order.
     'others', (
       SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object('kind', o.kind, 'object', o.object, 'detail', o.detail)), '[]') FROM (
-        SELECT CASE w.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' ELSE 'rule' END AS kind,
-          CASE WHEN w.relkind IN ('v', 'm') THEN wn.nspname || '.' || w.relname ELSE r.rulename || ' on ' || wn.nspname || '.' || w.relname END AS object,
-          md5(pg_get_ruledef(r.oid)) AS detail
-        FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class w ON w.oid = r.ev_class JOIN pg_namespace wn ON wn.oid = w.relnamespace
-        WHERE d.classid = 'pg_rewrite'::regclass
-          AND ((d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid)
-            OR (d.refclassid = 'pg_type'::regclass AND d.refobjid IN (SELECT y.oid FROM pg_type y WHERE y.oid = t.reltype OR y.typelem = t.reltype)))
-        UNION ALL
-        SELECT 'trigger', g.tgname::text, pg_get_triggerdef(g.oid) || ' ' || g.tgenabled::text
-        FROM pg_trigger g JOIN pg_proc f ON f.oid = g.tgfoid
-        WHERE g.tgrelid = t.oid AND NOT g.tgisinternal AND f.pronamespace <> 'crossfade'::regnamespace
-        UNION ALL
-        SELECT 'policy', p.polname::text, p.polcmd::text || coalesce(pg_get_expr(p.polqual, p.polrelid), '') || coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '')
-        FROM pg_policy p WHERE p.polrelid = t.oid
-        UNION ALL
-        SELECT 'publication', p.pubname::text, '' FROM pg_publication_tables p WHERE p.schemaname = n.nspname AND p.tablename = t.relname
-        UNION ALL
-        SELECT 'statistics', sn.nspname || '.' || s.stxname, pg_get_statisticsobjdef(s.oid)
-        FROM pg_statistic_ext s JOIN pg_namespace sn ON sn.oid = s.stxnamespace WHERE s.stxrelid = t.oid
-        UNION ALL
-        SELECT CASE WHEN c.relispartition OR x.relkind = 'p' THEN 'partition' ELSE 'inheritance' END,
-          x.oid::regclass::text, ''
+        SELECT CASE WHEN c.relispartition OR x.relkind = 'p' THEN 'partition' ELSE 'inheritance' END AS kind,
+          x.oid::regclass::text AS object, '' AS detail
         FROM pg_inherits h JOIN pg_class x ON x.oid = CASE h.inhrelid WHEN t.oid THEN h.inhparent ELSE h.inhrelid END
         JOIN pg_class c ON c.oid = h.inhrelid WHERE t.oid IN (h.inhrelid, h.inhparent)
         UNION ALL
@@ -156,13 +266,34 @@ BEGIN RETURN (
             WHEN 'pg_constraint'::regclass THEN NOT EXISTS (SELECT FROM pg_constraint c WHERE c.oid = d.objid AND t.oid IN (c.conrelid, c.confrelid))
             WHEN 'pg_attrdef'::regclass THEN NOT EXISTS (SELECT FROM pg_attrdef e WHERE e.oid = d.objid AND e.adrelid = t.oid)
             WHEN 'pg_trigger'::regclass THEN NOT EXISTS (SELECT FROM pg_trigger g WHERE g.oid = d.objid AND (g.tgrelid = t.oid OR g.tgisinternal))
-            WHEN 'pg_policy'::regclass THEN NOT EXISTS (SELECT FROM pg_policy p WHERE p.oid = d.objid AND p.polrelid = t.oid)
+            WHEN 'pg_policy'::regclass THEN d.refclassid <> 'pg_class'::regclass
+            WHEN 'pg_proc'::regclass THEN d.refclassid <> 'pg_class'::regclass OR NOT EXISTS (SELECT FROM pg_proc f WHERE f.oid = d.objid AND f.prosqlbody IS NOT NULL)
             WHEN 'pg_statistic_ext'::regclass THEN NOT EXISTS (SELECT FROM pg_statistic_ext s WHERE s.oid = d.objid AND s.stxrelid = t.oid)
             WHEN 'pg_type'::regclass THEN NOT EXISTS (SELECT FROM pg_type y WHERE y.oid = d.objid AND (y.oid = t.reltype OR y.typelem = t.reltype))
             ELSE true END
       ) o))
   FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace WHERE t.oid = p_table
 ); END $$;
+
+-- After a table or view was made anew: exactly these privileges, whatever ALTER DEFAULT PRIVILEGES gave it.
+CREATE FUNCTION crossfade.give_privileges(p_relation regclass, p_grants jsonb, p_columns jsonb) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v_grant record;
+BEGIN
+  FOR v_grant IN SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee
+    FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = p_relation AND a.grantee <> c.relowner
+  LOOP
+    EXECUTE format('REVOKE ALL ON TABLE %s FROM %s', p_relation, v_grant.grantee);
+  END LOOP;
+  FOR v_grant IN SELECT g.grantee, g.privilege, g.grantable, NULL AS name FROM jsonb_to_recordset(p_grants) g(grantee text, privilege text, grantable boolean)
+    UNION ALL SELECT g.grantee, g.privilege, g.grantable, c.name FROM jsonb_to_recordset(p_columns) c(name text, grants jsonb),
+      LATERAL jsonb_to_recordset(c.grants) g(grantee text, privilege text, grantable boolean)
+  LOOP
+    EXECUTE format('GRANT %s%s ON TABLE %s TO %s%s', v_grant.privilege, CASE WHEN v_grant.name IS NULL THEN '' ELSE format(' (%I)', v_grant.name) END, p_relation, v_grant.grantee,
+      CASE WHEN v_grant.grantable THEN ' WITH GRANT OPTION' ELSE '' END);
+  END LOOP;
+END $$;
 
 CREATE FUNCTION crossfade.dependents(p_primary oid, p_shadow oid) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
@@ -216,12 +347,13 @@ END $$;
 --   advisory lock, epoch, fingerprint, drain ─┬─ LOCK TABLE … drain the rest, statements, mirror ─┬─ commit
 --   the application works                     └─ the application waits: a few milliseconds        ┘
 --
--- p_tables are locked in their order: a view before what it reads, since its users take it first; then by OID.
+-- p_views (names) are locked first and in their order: a view before what it reads, since its users take it first. Then
+-- p_tables, by OID.
 -- CF001 another epoch, CF002 the catalog is not what the plan was made from, CF003 not now, 55P03 no lock in time, 40P01: these
 -- are answers, {kind: postponed, sqlstate, why, holders}, and whatever had been done by then is undone.
 CREATE FUNCTION crossfade.swap(
   p_id text, p_from bigint, p_to bigint, p_direction text, p_stage text, p_version bigint,
-  p_tables oid[], p_statements text[], p_fingerprint text, p_plan jsonb, p_most integer
+  p_views text[], p_tables oid[], p_statements text[], p_fingerprint text, p_plan jsonb, p_most integer
 ) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE
@@ -234,6 +366,7 @@ DECLARE
   v_since timestamptz;
   v_complete timestamptz;
   v_drained integer;
+  v_locked oid[] := coalesce((SELECT array_agg(coalesce(to_regclass(n), 0)::oid ORDER BY place) FROM unnest(p_views) WITH ORDINALITY x(n, place)), '{}') || p_tables;
 BEGIN
   BEGIN
     PERFORM pg_advisory_xact_lock(crossfade.lock_key(p_id));
@@ -257,11 +390,18 @@ BEGIN
     PERFORM crossfade.drain(p_id, p_from, 20 * p_most);
 
     v_asked := clock_timestamp();
-    FOREACH v_table IN ARRAY p_tables LOOP
+    FOREACH v_table IN ARRAY v_locked LOOP
       IF v_since IS NOT NULL THEN
         PERFORM set_config('lock_timeout', greatest(1, 200 - round(1000 * extract(epoch FROM clock_timestamp() - v_since)))::text, true);
       END IF;
-      EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', v_table::regclass);
+      -- LOCK TABLE on a view goes on to everything that it reads; an owner who stays the same only locks the view.
+      SELECT CASE WHEN c.relkind IN ('v', 'm') THEN format('ALTER TABLE %s OWNER TO %I', c.oid::regclass, pg_get_userbyid(c.relowner))
+        ELSE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', c.oid::regclass) END
+      INTO v_statement FROM pg_class c WHERE c.oid = v_table;
+      IF v_statement IS NULL THEN
+        RAISE EXCEPTION 'a table or view was dropped after the plan was made' USING ERRCODE = 'CF002';
+      END IF;
+      EXECUTE v_statement;
       v_since := coalesce(v_since, clock_timestamp());
     END LOOP;
     v_complete := clock_timestamp();
@@ -277,6 +417,8 @@ BEGIN
       RAISE EXCEPTION 'the tables were changed after the plan was made' USING ERRCODE = 'CF002';
     END IF;
     v_drained := crossfade.drain(p_id, p_from, p_most);
+    -- A deferred constraint that is still to be checked keeps its table from being altered.
+    SET CONSTRAINTS ALL IMMEDIATE;
 
     FOREACH v_statement IN ARRAY p_statements LOOP
       EXECUTE v_statement;
@@ -289,7 +431,7 @@ BEGIN
       'waitedMs', round((1000 * extract(epoch FROM v_complete - v_asked))::numeric, 1));
   EXCEPTION WHEN SQLSTATE 'CF001' OR SQLSTATE 'CF002' OR SQLSTATE 'CF003' OR lock_not_available OR deadlock_detected THEN
     RETURN jsonb_build_object('kind', 'postponed', 'sqlstate', SQLSTATE, 'why', SQLERRM, 'holders', (
-      SELECT coalesce(jsonb_agg(to_jsonb(h)), '[]') FROM crossfade.lock_holders(p_id, p_tables) h));
+      SELECT coalesce(jsonb_agg(to_jsonb(h)), '[]') FROM crossfade.lock_holders(p_id, v_locked) h));
   END;
 END $$;
 COMMENT ON FUNCTION crossfade.swap IS 'Carries out a plan of promotion or its way back. Returns {kind: swapped, lockHeldMs, waitedMs, drained}, {kind: already} or {kind: postponed, why}.';
@@ -307,5 +449,6 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION crossfade.lock_holders IS 'Who holds locks that a swap waits for, oldest transaction first.';
 
-REVOKE ALL ON FUNCTION crossfade.grants, crossfade.foreign_key, crossfade.table_dependents, crossfade.dependents,
+REVOKE ALL ON FUNCTION crossfade.columns_used, crossfade.triggers, crossfade.rules, crossfade.views, crossfade.attached,
+  crossfade.give_privileges, crossfade.grants, crossfade.foreign_key, crossfade.table_dependents, crossfade.dependents,
   crossfade.catalog_fingerprint, crossfade.drain, crossfade.swap, crossfade.lock_holders FROM PUBLIC;

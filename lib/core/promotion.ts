@@ -3,74 +3,49 @@
  * of one transaction, or to the list of what stands in the way. Pure; names are taken from the catalog and always quoted.
  */
 
-import type { TableDeclaration } from './cutover.ts';
-import type { DependentSequence, Dependents, TableDependents } from './promotion/dependents.ts';
-import { type KeyColumns, repoint } from './promotion/foreign-keys.ts';
-import { planNames, planNamesBack, type Rename, renameStatement } from './promotion/names.ts';
+import type { Dependents, TableDependents } from './promotion/dependents.ts';
+import { moveOutgoing, repoint, returnOutgoing } from './promotion/foreign-keys.ts';
+import { planNames, planNamesBack, renameStatement } from './promotion/names.ts';
 import { noticeDifferences } from './promotion/notices.ts';
 import {
   aliasStatements,
-  type CarriedComment,
+  columnGrantItems,
+  columnGrantsMissing,
   commentStatement,
   commentsToCarry,
-  type Granted,
   grantItems,
   grantStatements,
   grantsMissing,
-  type OwnerBefore,
   ownerBack,
   recordGrants,
   revokeStatement,
   stillCommented,
   takenBack,
 } from './promotion/privileges.ts';
+import { judgeOthers, type PromotionItem, qualified, refuseOthers, refuseTable } from './promotion/refusals.ts';
+import { carryIdentity } from './promotion/replication.ts';
+import { lowerFlags, raiseFlags, refuseForced, rowSecurityBefore } from './promotion/row-security.ts';
+import { carrySequences } from './promotion/sequences.ts';
 import {
-  judgeOthers,
-  type PromotionItem,
-  qualified,
-  refuseOthers,
-  refuseProperties,
-  refuseTable,
-} from './promotion/refusals.ts';
-import { carrySequences, type MovedSequence } from './promotion/sequences.ts';
+  columnsOf,
+  constraintTable,
+  followersOf,
+  invert,
+  keyColumns,
+  keyColumnsBack,
+  keyOf,
+  moveAttached,
+  namesOf,
+  type PromotionRecord,
+  renamedBy,
+  renamedOn,
+  renameItem,
+  type SwapPlan,
+  type SwapRequest,
+  swapPlan,
+  tableName,
+} from './promotion/swap-plan.ts';
 import { quoteTable } from './table-shape.ts';
-import type { Mapping } from './transform.ts';
-
-/** What the way back has to know, stored with the cutover in the transaction of the swap. */
-export type PromotionRecord = {
-  renames: readonly Rename[];
-  alias: string;
-  granted: readonly Granted[];
-  comments: readonly CarriedComment[];
-  moved: readonly MovedSequence[];
-  owner: OwnerBefore | null;
-  /** What hung on the shadow before, and goes back with it. */
-  followers: { foreignKeys: readonly string[]; others: readonly string[] };
-  /** To be run after the swap; again after a crash, since they may be run twice. */
-  validate: readonly string[];
-};
-
-export type SwapPlan = {
-  items: readonly PromotionItem[];
-  /** True when nothing is refused. Only then the rest may be used. */
-  ok: boolean;
-  /** OIDs, ascending. */
-  lockTables: readonly number[];
-  statements: readonly string[];
-  validateLater: readonly string[];
-  /** Names after the swap. */
-  names: { primary: string; shadow: string };
-};
-
-export type SwapRequest = {
-  dependents: Dependents;
-  declaration: TableDeclaration;
-  /** Forward: from the primary to the shadow. */
-  mapping: Mapping;
-};
-
-const namesOf = ({ kind, object }: { kind: string; object: string }) => `${kind} ${object}`;
-const keyOf = (foreignKey: { table: { oid: number }; name: string }) => `${foreignKey.table.oid} ${foreignKey.name}`;
 
 /** `customer` → `customer_old`, `customer_v2` → `customer`, and everything that hangs on them. */
 export function planPromotion({
@@ -80,57 +55,113 @@ export function planPromotion({
 }: SwapRequest): SwapPlan & { record: PromotionRecord } {
   const { primary, shadow, taken } = dependents;
   const columns = columnsOf(dependents, declaration);
-  const names = planNames(primary, shadow, taken);
+  const key = keyColumns(mapping);
+  const dropped = new Set(
+    primary.outgoing
+      .filter(
+        ({ references, enforced, period }) => references.ours && enforced && !period && references.oid !== shadow.oid,
+      )
+      .map(({ name }) => name),
+  );
+  const names = planNames(primary, shadow, taken, dropped);
   const promoted = { schema: primary.schema, name: primary.name };
-  const renamed = renamedBy(names.renames);
-  const keys = repoint(primary.inbound, primary, shadow, primary.name, keyColumns(mapping));
-  const sequences = carrySequences({ from: primary, to: shadow, columns, renamed, name: primary.name });
+  const renamed = renamedOn(names.renames, shadow);
+  const inbound = primary.inbound.filter(({ table }) => table.oid !== primary.oid);
+  const keys = repoint(inbound, primary, shadow, primary.name, key);
+  const outgoing = moveOutgoing({
+    primary,
+    shadow,
+    columns,
+    key,
+    taken: new Set(shadow.constraints.map(({ name }) => renamed(name))),
+  });
+  const sequences = carrySequences({
+    from: primary,
+    to: shadow,
+    columns,
+    renamed: renamedBy(names.renames),
+    name: primary.name,
+  });
   const missing = grantsMissing(primary.grants, shadow.grants);
+  const missingOn = columnGrantsMissing(primary, shadow, columns);
   const comments = commentsToCarry(primary, shadow, columns);
+  const move = { from: primary, to: shadow, keep: () => false };
+  const rowSecurity = rowSecurityBefore(primary, shadow);
+  const attached = moveAttached(move, rowSecurity.policiesMoved);
+  const flags = raiseFlags(move);
+  const identity = carryIdentity(move, columns, renamed);
   const items = [
-    ...refuseTable(primary),
-    ...refuseTable(shadow),
-    ...refuseProperties(primary),
+    ...[primary, shadow].flatMap((table) => [...refuseTable(table), ...refuseForced(table)]),
     ...refuseOthers(primary, () => false),
     ...primaryReferences(primary, shadow),
     ...names.problems,
     ...judgeOthers(shadow),
     ...keys.items,
+    ...outgoing.items,
+    ...attached.items,
+    ...flags.items,
+    ...identity.items,
     ...sequences.items,
     ...grantItems(primary, shadow, missing),
+    ...columnGrantItems(primary, shadow, columns),
     ...names.renames.map(renameItem),
     ...noticeDifferences(primary, shadow, columns),
   ];
   const statements = [
     ...keys.drop,
+    ...outgoing.drop,
+    ...attached.before,
     ...(shadow.owner === primary.owner ? [] : [`ALTER TABLE ${quoteTable(shadow)} OWNER TO ${primary.owner}`]),
     ...names.renames.map((rename) =>
       renameStatement(rename, tableName(names.renames, rename.table === primary.oid ? primary : shadow)),
     ),
     ...grantStatements('TABLE', promoted, missing),
-    ...aliasStatements(
-      { schema: shadow.schema, name: names.alias },
-      promoted,
-      shadow.columns.map(({ name }) => name),
-      primary.owner,
-      [...shadow.grants, ...missing].filter(({ grantee }) => grantee !== primary.owner),
-    ),
+    ...missingOn.flatMap((one) => grantStatements('TABLE', promoted, one.missing, one.column)),
+    ...aliasStatements({
+      view: { schema: shadow.schema, name: names.alias },
+      table: promoted,
+      columns: shadow.columns.map(({ name, grants }) => ({
+        name,
+        grants: [...grants, ...missingOn.filter(({ column }) => column === name).flatMap((one) => one.missing)],
+      })),
+      owner: primary.owner,
+      grants: [...shadow.grants, ...missing],
+      secured: primary.rowSecurity || shadow.rowSecurity,
+    }),
     ...sequences.statements,
     ...comments.map(({ column, text }) => commentStatement(promoted, column, text)),
+    ...flags.after,
+    ...identity.after,
+    ...attached.after,
     ...keys.add,
+    ...outgoing.add,
   ];
+  const validate = [...keys.validate, ...outgoing.validate, ...attached.later];
+  const lock = {
+    views: attached.views,
+    tables: [primary.oid, shadow.oid, ...keys.lock, ...outgoing.lock, ...attached.lock],
+  };
   return {
-    ...swapPlan(items, [primary.oid, shadow.oid, ...keys.lock], statements, keys.validate),
+    ...swapPlan(items, lock, statements, validate),
     names: { primary: tableName(names.renames, primary), shadow: primary.name },
     record: {
       renames: names.renames,
       alias: names.alias,
-      granted: [...recordGrants('TABLE', promoted, missing, shadow.grants), ...sequences.granted],
+      granted: [
+        ...recordGrants('TABLE', promoted, missing, shadow.grants),
+        ...missingOn.flatMap((one) =>
+          recordGrants('TABLE', promoted, one.missing, one.there).map((given) => ({ ...given, column: one.column })),
+        ),
+        ...sequences.granted,
+      ],
       comments,
       moved: sequences.moved,
       owner: shadow.owner === primary.owner ? null : { name: shadow.owner, grants: shadow.grants },
-      followers: { foreignKeys: shadow.inbound.map(keyOf), others: shadow.others.map(namesOf) },
-      validate: keys.validate,
+      followers: { foreignKeys: shadow.inbound.map(keyOf), others: followersOf(shadow, primary) },
+      keys: outgoing.record,
+      rowSecurity,
+      identified: identity.after.length > 0,
+      validate,
     },
   };
 }
@@ -140,81 +171,60 @@ export function planRevert({ dependents, declaration, mapping }: SwapRequest, re
   const { primary, shadow, taken } = dependents;
   const columns = invert(columnsOf(dependents, declaration));
   const alias = { schema: shadow.schema, name: record.alias };
-  const followers = new Set([...record.followers.others, namesOf({ kind: 'view', object: qualified(alias) })]);
+  const followers = new Set([...record.followers.others, namesOf('view', qualified(alias))]);
+  const keep = (kind: string, object: string) => followers.has(namesOf(kind, object));
   const { back, problems } = planNamesBack(record.renames, [primary, shadow], taken, record.alias);
-  const renamed = renamedBy(back);
   const name = tableName(back, primary);
-  const inbound = shadow.inbound.filter((foreignKey) => !record.followers.foreignKeys.includes(keyOf(foreignKey)));
+  const inbound = shadow.inbound.filter(
+    (foreignKey) => foreignKey.table.oid !== shadow.oid && !record.followers.foreignKeys.includes(keyOf(foreignKey)),
+  );
   const keys = repoint(inbound, shadow, primary, name, keyColumnsBack(mapping));
-  const sequences = carrySequences({ from: shadow, to: primary, columns, renamed, name, moved: record.moved });
+  const own = returnOutgoing(record.keys, primary, shadow, name);
+  const sequences = carrySequences({
+    from: shadow,
+    to: primary,
+    columns,
+    renamed: renamedBy(back),
+    name,
+    moved: record.moved,
+  });
   const granted = takenBack(record.granted, shadow);
+  const attached = moveAttached({ from: shadow, to: primary, keep }, record.rowSecurity.policiesMoved);
   const items = [
-    ...refuseTable(primary),
-    ...refuseTable(shadow),
+    ...[primary, shadow].flatMap((table) => [...refuseTable(table), ...refuseForced(table)]),
     ...tablesElsewhere(record, dependents),
-    ...refuseOthers(shadow, (other) => followers.has(namesOf(other))),
+    ...refuseOthers(shadow, ({ kind, object }) => keep(kind, object)),
     ...problems,
     ...keys.items,
+    ...own.items,
+    ...attached.items,
     ...sequences.items,
     ...back.map(renameItem),
   ];
   const statements = [
     ...keys.drop,
+    ...own.drop,
+    ...attached.before,
     `DROP VIEW IF EXISTS ${quoteTable(alias)}`,
     ...granted.map(revokeStatement),
     ...record.comments.filter(stillCommented(shadow)).map(({ column }) => commentStatement(shadow, column, null)),
+    ...lowerFlags(shadow, record.rowSecurity),
+    ...(record.identified ? [`ALTER TABLE ${quoteTable(shadow)} REPLICA IDENTITY DEFAULT`] : []),
     ...back.map((rename) => renameStatement(rename, constraintTable(rename, dependents))),
     ...sequences.statements,
     ...ownerBack(record.owner, shadow, tableName(back, shadow)),
+    ...attached.after,
     ...keys.add,
+    ...own.add,
   ];
+  const lock = {
+    views: [...attached.views, ...shadow.views.filter((view) => qualified(view) === qualified(alias)).map(quoteTable)],
+    tables: [primary.oid, shadow.oid, ...keys.lock, ...own.lock, ...attached.lock],
+  };
   return {
-    ...swapPlan(items, [primary.oid, shadow.oid, ...keys.lock], statements, keys.validate),
+    ...swapPlan(items, lock, statements, [...keys.validate, ...own.validate, ...attached.later]),
     names: { primary: name, shadow: tableName(back, shadow) },
   };
-}
-
-function swapPlan(
-  items: PromotionItem[],
-  lock: number[],
-  statements: string[],
-  validateLater: string[],
-): Omit<SwapPlan, 'names'> {
-  return {
-    items,
-    ok: items.every(({ action }) => action !== 'refuse'),
-    lockTables: [...new Set(lock)].sort((a, b) => a - b),
-    statements,
-    validateLater,
-  };
-}
-
-// -------------------------------------------------------------------------------------------------------- columns
-
-/** By column of the primary, the first column of the shadow that is a copy of it. */
-function columnsOf({ primary, shadow }: Dependents, declaration: TableDeclaration): Map<string, string> {
-  const columns = new Map<string, string>();
-  for (const { name } of shadow.columns) {
-    const declared = declaration.columns?.[name];
-    const source = declared === undefined ? name : 'from' in declared ? declared.from : null;
-    if (source !== null && primary.columns.some((column) => column.name === source) && !columns.has(source))
-      columns.set(source, name);
-  }
-  return columns;
-}
-
-const invert = (columns: ReadonlyMap<string, string>) =>
-  new Map([...columns].map(([primary, shadow]) => [shadow, primary]));
-
-const keyColumns = ({ key }: Mapping): KeyColumns =>
-  new Map(key.map(({ source, target }) => [source.name, { name: target.name, type: target.type }]));
-const keyColumnsBack = ({ key }: Mapping): KeyColumns =>
-  new Map(key.map(({ source, target }) => [target.name, { name: source.name, type: source.type }]));
-
-// ---------------------------------------------------------------------------------------------------------- names
-
-function tableName(renames: readonly Rename[], table: TableDependents): string {
-  return renames.find((rename) => rename.kind === 'table' && rename.table === table.oid)?.to ?? table.name;
 }
 
 /** Somebody renamed a table after promotion: nothing is guessed. */
@@ -225,21 +235,6 @@ function tablesElsewhere({ renames }: PromotionRecord, { primary, shadow }: Depe
     const text = `It was named ${expected} by the promotion and has another name now. Give it that name again.`;
     return [{ action: 'refuse', kind: 'table', object: qualified(table), text }];
   });
-}
-
-/** On the way back constraints are renamed before their table. */
-function constraintTable(rename: Rename, { primary, shadow }: Dependents): string {
-  return rename.table === primary.oid ? primary.name : shadow.name;
-}
-
-function renamedBy(renames: readonly Rename[]): (sequence: DependentSequence) => string {
-  return ({ schema, name }) =>
-    renames.find((rename) => rename.kind === 'sequence' && rename.schema === schema && rename.from === name)?.to ??
-    name;
-}
-
-function renameItem({ kind, schema, from, to }: Rename): PromotionItem {
-  return { action: 'carry', kind, object: `${schema}.${from}`, text: `becomes ${to}` };
 }
 
 function primaryReferences(primary: TableDependents, shadow: TableDependents): PromotionItem[] {

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { TableDeclaration } from '../../lib/core/cutover.ts';
 import type {
   DependentColumn,
+  DependentIndex,
   DependentSequence,
   Dependents,
   ForeignKey,
@@ -21,7 +22,19 @@ const column = (name: string, type = 'text', more: Partial<DependentColumn> = {}
   identity: '',
   generated: '',
   comment: null,
-  granted: false,
+  grants: [],
+  ...more,
+});
+
+const index = (name: string, more: Partial<DependentIndex> = {}): DependentIndex => ({
+  name,
+  unique: false,
+  valid: true,
+  constraint: false,
+  immediate: true,
+  identifies: false,
+  clustered: false,
+  columns: ['name'],
   ...more,
 });
 
@@ -35,16 +48,25 @@ const table = (oid: number, name: string, more: Partial<TableDependents> = {}): 
   ours: true,
   mayCreate: true,
   rowSecurity: false,
+  forced: false,
+  bypassed: false,
   replicaIdentity: 'd',
   options: [],
   comment: null,
   grants: [],
   columns: [column('id', 'integer', { notNull: true }), column('name')],
-  indexes: [{ name: `${name}_pkey`, unique: true, valid: true, constraint: true, columns: ['id'] }],
+  indexes: [index(`${name}_pkey`, { unique: true, constraint: true, columns: ['id'] })],
   constraints: [{ name: `${name}_pkey`, type: 'p', columns: ['id'] }],
   outgoing: [],
   inbound: [],
   sequences: [],
+  views: [],
+  rules: [],
+  triggers: [],
+  policies: [],
+  publications: [],
+  statistics: [],
+  functions: [],
   others: [],
   ...more,
 });
@@ -54,7 +76,7 @@ const foreignKey = (more: Partial<ForeignKey> = {}): ForeignKey => ({
   table: { oid: 300, schema: 'sales', name: 'order', relkind: 'r', ours: true },
   columns: ['customer_id'],
   types: ['integer'],
-  references: { oid: 100, schema: 'public', name: 'customer' },
+  references: { oid: 100, schema: 'public', name: 'customer', ours: true },
   referencedColumns: ['id'],
   match: 's',
   onUpdate: 'a',
@@ -113,13 +135,9 @@ const refused = (dependents: Dependents) =>
 
 describe('names', () => {
   it('move to the new table with everything that is named after it, the primary first', () => {
-    const index = { unique: false, valid: true, constraint: false, columns: ['name'] };
     const { statements, names, ok } = plan(
       both({
-        indexes: [
-          { name: 'customer_name_idx', ...index },
-          { name: 'elsewhere', ...index },
-        ],
+        indexes: [index('customer_name_idx'), index('elsewhere')],
       }),
     );
     expect(ok).toBe(true);
@@ -229,7 +247,10 @@ describe('foreign keys to the primary', () => {
   });
 
   it('that hung on the shadow before go back with it; new ones go to the table that has the name', () => {
-    const kept = foreignKey({ name: 'kept', references: { oid: 200, schema: 'public', name: 'customer_v2' } });
+    const kept = foreignKey({
+      name: 'kept',
+      references: { oid: 200, schema: 'public', name: 'customer_v2', ours: true },
+    });
     const { record } = plan(both({}, { inbound: [kept] }));
     const now: Dependents = {
       primary: table(100, 'customer_old'),
@@ -244,7 +265,6 @@ describe('foreign keys to the primary', () => {
   });
 
   it.each<[string, Partial<ForeignKey>, RegExp]>([
-    ['of the table itself', { table: { ...foreignKey().table, oid: 100 } }, /references itself/],
     ['of the shadow', { table: { ...foreignKey().table, oid: 200 } }, /references the old one/],
     ['of a partitioned table', { table: { ...foreignKey().table, relkind: 'p' } }, /partitioned/],
     ['of a partition', { inherited: true }, /partitioned/],
@@ -262,20 +282,45 @@ describe('foreign keys to the primary', () => {
     });
   });
 
-  it('that the primary has and the shadow has not are noticed, not refused', () => {
+  it('that the primary has move to the new table, and come back', () => {
     const own = foreignKey({
       name: 'customer_rep_fkey',
+      table: { oid: 100, schema: 'public', name: 'customer', relkind: 'r', ours: true },
       columns: ['name'],
-      references: { oid: 9, schema: 'public', name: 'rep' },
+      types: ['text'],
+      references: { oid: 9, schema: 'public', name: 'rep', ours: true },
     });
-    const { items, ok } = plan(both({ outgoing: [own] }));
-    expect(ok).toBe(true);
-    expect(items).toContainEqual(
-      expect.objectContaining({ action: 'notice', kind: 'foreign key', object: 'public.customer.customer_rep_fkey' }),
+    const dependents = both({ outgoing: [own] });
+    const { statements, record, lockTables, validateLater } = plan(dependents);
+    expect(statements[0]).toBe('ALTER TABLE "public"."customer" DROP CONSTRAINT "customer_rep_fkey"');
+    expect(statements.at(-1)).toMatch(
+      /^ALTER TABLE "public"."customer" ADD CONSTRAINT "customer_rep_fkey" .* NOT VALID$/,
     );
-    expect(plan(both({ outgoing: [own] }, { outgoing: [own] })).items).not.toContainEqual(
-      expect.objectContaining({ action: 'notice', kind: 'foreign key' }),
-    );
+    expect(validateLater).toHaveLength(1);
+    expect(lockTables).toEqual([9, 100, 200]);
+    const now: Dependents = {
+      primary: table(100, 'customer_old'),
+      shadow: table(200, 'customer', {
+        constraints: [{ name: 'customer_rep_fkey', type: 'f', columns: ['name'] }],
+        outgoing: [own],
+      }),
+      taken: [],
+    };
+    const back = planRevert({ dependents: now, declaration: DECLARATION, mapping: mapping() }, record);
+    expect(back.statements[0]).toBe('ALTER TABLE "public"."customer" DROP CONSTRAINT "customer_rep_fkey"');
+    expect(back.statements.at(-1)).toMatch(/^ALTER TABLE "public"."customer" ADD CONSTRAINT "customer_rep_fkey"/);
+  });
+
+  it('of a table to itself follow it to the column and type of the new key', () => {
+    const self = foreignKey({
+      name: 'customer_parent_fkey',
+      table: { oid: 100, schema: 'public', name: 'customer', relkind: 'r', ours: true },
+      columns: ['name'],
+    });
+    const to = (type: string) =>
+      both({ outgoing: [self], inbound: [self] }, { columns: [column('id', 'bigint'), column('name', type)] });
+    expect(plan(to('bigint')).statements.at(-1)).toContain('("name") REFERENCES "public"."customer" ("id")');
+    expect(refused(to('uuid'))).toEqual(['foreign key public.customer.customer_parent_fkey']);
   });
 });
 
@@ -336,12 +381,6 @@ describe('sequences', () => {
 describe('what is refused', () => {
   const other = (kind: string) => ({ others: [{ kind, object: `some_${kind}` }] });
   it.each([
-    ['view'],
-    ['materialized view'],
-    ['rule'],
-    ['trigger'],
-    ['policy'],
-    ['publication'],
     ['partition'],
     ['inheritance'],
     ['function'],
@@ -356,41 +395,31 @@ describe('what is refused', () => {
     expect(item!.text).not.toMatch(/undefined/);
   });
 
-  it.each([['trigger'], ['rule'], ['policy'], ['partition'], ['inheritance'], ['extension']])(
-    'on the shadow: %s',
-    (kind) => {
-      expect(refused(both({}, other(kind)))).toEqual([`${kind} some_${kind}`]);
-    },
-  );
+  it.each([['partition'], ['inheritance'], ['extension']])('on the shadow: %s', (kind) => {
+    expect(refused(both({}, other(kind)))).toEqual([`${kind} some_${kind}`]);
+  });
 
-  it.each([['view'], ['materialized view'], ['function'], ['publication']])('not on the shadow: %s', (kind) => {
-    const { items, ok } = plan(both({}, other(kind)));
+  it('not on the shadow: a function over its row type', () => {
+    const { items, ok } = plan(both({}, other('function')));
     expect(ok).toBe(true);
-    expect(items).toContainEqual(expect.objectContaining({ action: 'notice', kind }));
+    expect(items).toContainEqual(expect.objectContaining({ action: 'notice', kind: 'function' }));
   });
 
   it.each<[string, Change, string]>([
     ['a view in place of a table', { relkind: 'v' }, 'view public.customer'],
     ['an unlogged table', { persistence: 'u' }, 'unlogged table public.customer'],
     ['a temporary table', { persistence: 't' }, 'temporary table public.customer'],
-    ['row security', { rowSecurity: true }, 'row security public.customer'],
-    ['replica identity', { replicaIdentity: 'f' }, 'replica identity public.customer'],
-    [
-      'column privileges',
-      { columns: [column('id', 'integer', { granted: true }), column('name')] },
-      'column privileges public.customer.id',
-    ],
+    ['row security that binds the owner', { rowSecurity: true, forced: true }, 'row security public.customer'],
     ['the table of somebody else', { ours: false }, 'owner public.customer'],
     ['no CREATE in the schema', { mayCreate: false }, 'schema public.customer'],
   ])('%s', (_, change, what) => {
     expect(refused(both(change))).toEqual([what]);
   });
 
-  it('on the way back: what is new on the promoted table, but neither our view nor what the shadow had', () => {
-    const had = { kind: 'view', object: 'public.preview' };
+  it('on the way back: what is new on the promoted table and cannot be carried, but not what the shadow had', () => {
+    const had = { kind: 'type', object: 'public.preview' };
     const { record } = plan(both({}, { others: [had] }));
-    const ours = { kind: 'view', object: 'public.customer_v2' };
-    const fresh = { kind: 'view', object: 'public.fresh' };
+    const fresh = { kind: 'type', object: 'public.fresh' };
     const back = (others: (typeof had)[]) =>
       planRevert(
         {
@@ -400,8 +429,8 @@ describe('what is refused', () => {
         },
         record,
       );
-    expect(back([had, ours]).ok).toBe(true);
-    expect(back([had, ours, fresh]).items).toContainEqual(expect.objectContaining({ action: 'refuse', ...fresh }));
+    expect(back([had]).ok).toBe(true);
+    expect(back([had, fresh]).items).toContainEqual(expect.objectContaining({ action: 'refuse', ...fresh }));
   });
 });
 

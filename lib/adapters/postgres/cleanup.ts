@@ -4,7 +4,7 @@
  */
 
 import { CrossfadeError } from '../../core/errors.ts';
-import type { PromotionRecord } from '../../core/promotion.ts';
+import type { PromotionRecord } from '../../core/promotion/swap-plan.ts';
 import { objectNames } from '../../core/sql/names.ts';
 import { quoteTable, quoteText, type TableShape } from '../../core/table-shape.ts';
 import type { TableCutover } from '../../ports.ts';

@@ -1,7 +1,7 @@
 /** One look at a cutover before its names are swapped: the mirror row, both tables by OID, and what hangs on them. */
 
 import { CrossfadeError } from '../../core/errors.ts';
-import type { PromotionRecord, SwapRequest } from '../../core/promotion.ts';
+import type { PromotionRecord, SwapRequest } from '../../core/promotion/swap-plan.ts';
 import type { TableShape } from '../../core/table-shape.ts';
 import { compileTransform, type Mapping } from '../../core/transform.ts';
 import type { TableCutover } from '../../ports.ts';

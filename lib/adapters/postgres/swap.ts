@@ -4,11 +4,11 @@
  */
 
 import { isCrossfadeError } from '../../core/errors.ts';
-import { type PromotionRecord, planPromotion, planRevert, type SwapPlan } from '../../core/promotion.ts';
+import type { PromotionRecord, SwapPlan } from '../../core/promotion/swap-plan.ts';
+import { planPromotion, planRevert } from '../../core/promotion.ts';
 import { quoteName, quoteTable } from '../../core/table-shape.ts';
 import { tableObjects } from '../../core/table-sql.ts';
 import type { SwapResult, TableCutover, TablePlan } from '../../ports.ts';
-import { readTable } from './catalog.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
 import { type MirroredCutover, readMirror, readSituation, type Situation } from './situation.ts';
 import { validateForeignKeys } from './validate.ts';
@@ -17,7 +17,7 @@ export type SwapStep = { fromEpoch: number; toEpoch: number; stage: string; vers
 
 type Direction = 'reverse' | 'none';
 /** A plan with everything of the data plane around it. */
-type Prepared = { plan: SwapPlan; statements: readonly string[]; record: unknown; view?: string };
+type Prepared = { plan: SwapPlan; statements: readonly string[]; record: unknown };
 
 const TRIES = 8;
 /** Hints that may be left for the time under the lock, and calls before it. */
@@ -91,7 +91,6 @@ function prepareRevert(cutover: TableCutover, situation: Situation, mirror: Mirr
     plan,
     statements: [...before.drop, ...plan.statements],
     record: { validate: plan.validateLater },
-    view: `${shadow.schema}.${promotion.alias}`,
   };
 }
 
@@ -138,25 +137,18 @@ async function trySwap(work: SwapWork, mirror: MirroredCutover, attempts: number
   const { owner, cutover, to } = work;
   try {
     const situation = await readSituation(owner, cutover, mirror);
-    const { plan, statements, record, view } = work.prepare(cutover, situation, mirror);
+    const { plan, statements, record } = work.prepare(cutover, situation, mirror);
     if (!plan.ok) return refused(cutover, plan);
-    const lock = [...(await viewFirst(owner, view)), ...plan.lockTables];
     if (to === 'reverse') await analyseOnce(owner, situation);
     await drain(work);
     const args = [...stepArguments(work), situation.fingerprint, JSON.stringify(record)];
-    const done = await callSwap(owner, args, lock, statements);
+    const done = await callSwap(owner, args, plan, statements);
     if (done.kind === 'postponed') return { kind: 'postponed', why: explained(done) };
     await validateForeignKeys(owner, plan.validateLater);
     return done.kind === 'already' ? done : { ...done, attempts };
   } catch (error) {
     return outcomeOf(error);
   }
-}
-
-/** Whoever uses the view takes it before its table; in the opposite order both would wait for each other. */
-async function viewFirst(owner: PgGateway, name: string | undefined): Promise<number[]> {
-  const view = name === undefined ? null : await readTable(owner, name);
-  return view?.relkind === 'v' ? [view.oid] : [];
 }
 
 function refused(cutover: TableCutover, plan: SwapPlan): SwapResult {
@@ -183,15 +175,16 @@ type Answer =
 async function callSwap(
   owner: PgGateway,
   args: readonly (string | number)[],
-  lockTables: readonly number[],
+  { lockViews, lockTables }: SwapPlan,
   statements: readonly string[],
 ): Promise<Answer> {
   const [row] = await owner.call<{ done: Answer & { drained?: number } }>(
     `SELECT crossfade.swap($1::text, $2::text::bigint, $3::text::bigint, $4::text, $5::text, $6::text::bigint,
+       (SELECT COALESCE(pg_catalog.array_agg(v ORDER BY place), '{}') FROM pg_catalog.jsonb_array_elements_text($11::text::jsonb) WITH ORDINALITY x(v, place)),
        (SELECT pg_catalog.array_agg(t::oid ORDER BY place) FROM pg_catalog.jsonb_array_elements_text($9::text::jsonb) WITH ORDINALITY x(t, place)),
        (SELECT pg_catalog.array_agg(s ORDER BY place) FROM pg_catalog.jsonb_array_elements_text($10::text::jsonb) WITH ORDINALITY x(s, place)),
        $7::text, $8::text::jsonb, ${HINTS_UNDER_LOCK}) AS done`,
-    [...args, JSON.stringify(lockTables), JSON.stringify(statements)],
+    [...args, JSON.stringify(lockTables), JSON.stringify(statements), JSON.stringify(lockViews)],
     { attempts: 1 },
   );
   const { drained: _, ...done } = row!.done;

@@ -14,8 +14,8 @@ export type DependentColumn = {
   identity: string;
   generated: string;
   comment: string | null;
-  /** Somebody has privileges on this column alone. */
-  granted: boolean;
+  /** On this column alone. */
+  grants: readonly Grant[];
 };
 
 export type DependentIndex = {
@@ -24,6 +24,12 @@ export type DependentIndex = {
   valid: boolean;
   /** It belongs to a constraint of the same name. */
   constraint: boolean;
+  /** Neither deferrable nor partial. */
+  immediate: boolean;
+  /** It is the replica identity. */
+  identifies: boolean;
+  /** CLUSTER uses it. */
+  clustered: boolean;
   /** Key columns; null for an expression. */
   columns: readonly (string | null)[];
 };
@@ -38,7 +44,7 @@ export type ForeignKey = {
   columns: readonly string[];
   /** Types of `columns`, without length. */
   types: readonly string[];
-  references: TableRef;
+  references: TableRef & { ours: boolean };
   referencedColumns: readonly string[];
   match: string;
   onUpdate: string;
@@ -65,6 +71,80 @@ export type DependentSequence = {
   grants: readonly Grant[];
 };
 
+/** Another table or view, by which an object is found. */
+export type Place = TableRef & { relkind: string; ours: boolean };
+
+/** `uses`: columns of the table that the object names. Definitions name every table with its schema. */
+type Attached = { name: string; uses: readonly string[]; comment: string | null };
+
+export type Trigger = Attached & {
+  definition: string;
+  /** `O`, `D` (disabled), `R` (for replication), `A` (always). */
+  enabled: string;
+  /** Fields of NEW and OLD in a PL/pgSQL body. */
+  reads: readonly string[];
+};
+
+export type Rule = Attached & { own: boolean; definition: string; enabled: string; table: Place };
+
+export type Policy = Attached & {
+  own: boolean;
+  table: Place;
+  permissive: boolean;
+  /** `*`, `r`, `a`, `w`, `d`. */
+  command: string;
+  /** Quoted as SQL needs it. */
+  roles: readonly string[];
+  using: string | null;
+  check: string | null;
+};
+
+export type View = Attached & {
+  schema: string;
+  /** `v` or `m`. */
+  relkind: string;
+  definition: string;
+  options: readonly string[];
+  owner: string;
+  ours: boolean;
+  grants: readonly Grant[];
+  columns: readonly { name: string; default: string | null; comment: string | null; grants: readonly Grant[] }[];
+  populated: boolean;
+  tablespace: string | null;
+  /** Table access method of a materialised view. */
+  method: string | null;
+  /** What it reads is little enough to be read under a lock. */
+  small: boolean;
+  indexes: readonly string[];
+  triggers: readonly Trigger[];
+  rules: readonly Rule[];
+  /** What would be lost with it, described for people. */
+  blockers: readonly string[];
+};
+
+export type Publication = {
+  name: string;
+  /** False when it publishes every table, or all of a schema. */
+  direct: boolean;
+  ours: boolean;
+  /** It publishes UPDATE or DELETE. */
+  changes: boolean;
+  columns: readonly string[] | null;
+  filter: string | null;
+  uses: readonly string[];
+};
+
+export type Statistics = Attached & {
+  schema: string;
+  definition: string;
+  owner: string;
+  ours: boolean;
+  target: number | null;
+};
+
+/** A function with a body that was parsed when it was made. */
+export type ParsedFunction = { signature: string; definition: string; ours: boolean; uses: readonly string[] };
+
 export type TableDependents = TableRef & {
   relkind: string;
   persistence: string;
@@ -75,6 +155,10 @@ export type TableDependents = TableRef & {
   /** The role that asked may create objects in the schema, which renaming needs. */
   mayCreate: boolean;
   rowSecurity: boolean;
+  /** Row security binds the owner, too. */
+  forced: boolean;
+  /** The role that asked is not bound by row security at all. */
+  bypassed: boolean;
   replicaIdentity: string;
   options: readonly string[];
   comment: string | null;
@@ -85,7 +169,15 @@ export type TableDependents = TableRef & {
   outgoing: readonly ForeignKey[];
   inbound: readonly ForeignKey[];
   sequences: readonly DependentSequence[];
-  /** Views, triggers, policies, publications, … and whatever else pg_depend knows. */
+  /** In an order in which they can be made. */
+  views: readonly View[];
+  rules: readonly Rule[];
+  triggers: readonly Trigger[];
+  policies: readonly Policy[];
+  publications: readonly Publication[];
+  statistics: readonly Statistics[];
+  functions: readonly ParsedFunction[];
+  /** Partitions, inheritance, extensions, and whatever else pg_depend knows. */
   others: readonly { kind: string; object: string }[];
 };
 

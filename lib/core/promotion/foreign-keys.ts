@@ -1,10 +1,12 @@
 /**
- * Foreign keys that reference the table whose name is taken away. They know the table, not its name, so each is dropped
- * and made again against the other table: NOT VALID under the lock, which is instant, and validated after it.
+ * Foreign keys. One that references the table whose name is taken away knows the table, not its name, so it is dropped and
+ * made again against the other one. One that the table itself has moves, too: on a table that is only kept equal it would
+ * make the application's deletes wait for the mirror. NOT VALID under the lock, which is instant, and validated after it.
  */
 
 import { quoteName, quoteTable, quoteText } from '../table-shape.ts';
 import type { ForeignKey, TableDependents } from './dependents.ts';
+import { comparable } from './moved.ts';
 import { type PromotionItem, qualified } from './refusals.ts';
 
 export type Repointed = { drop: string[]; add: string[]; validate: string[]; lock: number[]; items: PromotionItem[] };
@@ -20,14 +22,6 @@ const ACTIONS: Readonly<Record<string, string>> = {
   d: 'SET DEFAULT',
 };
 const MATCHES: Readonly<Record<string, string>> = { f: 'MATCH FULL', p: 'MATCH PARTIAL', s: 'MATCH SIMPLE' };
-
-/** Types between which `=` is in one operator family, so that a foreign key may cross. */
-const FAMILIES = [
-  ['smallint', 'integer', 'bigint'],
-  ['text', 'character varying', 'name'],
-  ['date', 'timestamp without time zone', 'timestamp with time zone'],
-  ['real', 'double precision'],
-];
 
 /**
  * @param from referenced now
@@ -60,11 +54,17 @@ export function repoint(
   return plan;
 }
 
+/** @param key empty when the referenced columns keep their names */
 const referencedBy = (foreignKey: ForeignKey, key: KeyColumns) =>
-  foreignKey.referencedColumns.map((column) => key.get(column)!.name);
+  foreignKey.referencedColumns.map((column) => key.get(column)?.name ?? column);
 
-function addStatements(foreignKey: ForeignKey, target: string, key: KeyColumns): string[] {
-  const table = quoteTable(foreignKey.table);
+function addStatements(
+  foreignKey: ForeignKey,
+  target: string,
+  key: KeyColumns,
+  on: { schema: string; name: string } = foreignKey.table,
+): string[] {
+  const table = quoteTable(on);
   const name = quoteName(foreignKey.name);
   const list = (columns: readonly string[]) => columns.map(quoteName).join(', ');
   const onDelete = `${ACTIONS[foreignKey.onDelete]}${foreignKey.setColumns ? ` (${list(foreignKey.setColumns)})` : ''}`;
@@ -85,9 +85,6 @@ function reasonAgainst(
   key: KeyColumns,
 ): string | null {
   const referencing = qualified(foreignKey.table);
-  if (foreignKey.table.oid === from.oid) {
-    return 'The table references itself, and its rows would be checked against the old table. Drop the foreign key before the swap and add it after it.';
-  }
   if (foreignKey.table.oid === to.oid) {
     return 'The new table references the old one, which is dropped in the end. Let it reference itself, or drop the foreign key.';
   }
@@ -122,29 +119,132 @@ function reasonAgainstColumns(
 const referencing = (foreignKey: ForeignKey, index: number) =>
   `${qualified(foreignKey.table)}.${foreignKey.columns[index]}`;
 
-function comparable(a: string, b: string): boolean {
-  const base = (type: string) => type.replace(/\(.*\)/, '');
-  return base(a) === base(b) || FAMILIES.some((family) => family.includes(base(a)) && family.includes(base(b)));
+/** What the swap made and dropped of the tables' own foreign keys, for the way back. */
+export type OwnKeys = { dropped: readonly ForeignKey[]; made: readonly string[] };
+
+export type MovedKeys = Repointed & { record: OwnKeys };
+
+type OutgoingRequest = {
+  primary: TableDependents;
+  shadow: TableDependents;
+  /** By column of the primary, that of the shadow. */
+  columns: ReadonlyMap<string, string>;
+  key: KeyColumns;
+  /** Names of the shadow's constraints after the renames. */
+  taken: ReadonlySet<string>;
+};
+
+/** Foreign keys of the primary: off the table that is mirrored from now on, onto the one that gets its name. */
+export function moveOutgoing(request: OutgoingRequest): MovedKeys {
+  const { primary, shadow } = request;
+  const plan: Repointed = { drop: [], add: [], validate: [], lock: [], items: [] };
+  const dropped: ForeignKey[] = [];
+  const made: string[] = [];
+  for (const foreignKey of primary.outgoing.filter(({ references }) => references.oid !== shadow.oid)) {
+    const object = `${qualified(primary)}.${foreignKey.name}`;
+    const { enforced, period, references, name } = foreignKey;
+    if (enforced && !period && references.ours) {
+      plan.drop.push(`ALTER TABLE ${quoteTable(primary)} DROP CONSTRAINT ${quoteName(name)}`);
+      plan.lock.push(references.oid);
+      dropped.push(foreignKey);
+    }
+    const there = shadow.outgoing.some((other) => isAlike(other, foreignKey, request));
+    if (there) continue;
+    const judged = judgeOutgoing(foreignKey, request, dropped.includes(foreignKey));
+    plan.items.push({ ...judged.item, kind: 'foreign key', object });
+    if (!judged.moved) continue;
+    const table = { schema: primary.schema, name: primary.name };
+    plan.add.push(...addStatements(judged.moved, quoteTable(referencedAfter(foreignKey, primary)), new Map(), table));
+    if (foreignKey.validated)
+      plan.validate.push(`ALTER TABLE ${quoteTable(table)} VALIDATE CONSTRAINT ${quoteName(name)}`);
+    made.push(name);
+  }
+  plan.items.push(...ownOfShadow(shadow));
+  return { ...plan, record: { dropped, made } };
 }
 
-export function outgoingMissing(
-  from: TableDependents,
-  to: TableDependents,
-  columns: ReadonlyMap<string, string>,
-): PromotionItem[] {
-  return from.outgoing
-    .filter(
-      (foreignKey) =>
-        !to.outgoing.some(
-          (other) =>
-            other.references.oid === foreignKey.references.oid &&
-            other.columns.join() === foreignKey.columns.map((column) => columns.get(column)).join(),
-        ),
-    )
-    .map((foreignKey) => ({
-      action: 'notice',
+/** Its own name again: by then the other table has it. */
+const referencedAfter = ({ references }: ForeignKey, { oid, schema, name }: TableDependents) =>
+  references.oid === oid ? { schema, name } : references;
+
+function isAlike(other: ForeignKey, foreignKey: ForeignKey, { primary, shadow, columns }: OutgoingRequest): boolean {
+  const isSelf = foreignKey.references.oid === primary.oid;
+  return (
+    other.references.oid === (isSelf ? shadow.oid : foreignKey.references.oid) &&
+    other.columns.join() === foreignKey.columns.map((column) => columns.get(column)).join()
+  );
+}
+
+type Judged = { item: Pick<PromotionItem, 'action' | 'text'>; moved: ForeignKey | null };
+
+function judgeOutgoing(foreignKey: ForeignKey, request: OutgoingRequest, mayMove: boolean): Judged {
+  const { primary, shadow, columns, key, taken } = request;
+  const notice = (text: string): Judged => ({ item: { action: 'notice', text }, moved: null });
+  const refuse = (text: string): Judged => ({ item: { action: 'refuse', text }, moved: null });
+  const isSelf = foreignKey.references.oid === primary.oid;
+  const to = isSelf ? primary.name : qualified(foreignKey.references);
+  const mapped = foreignKey.columns.map((column) => columns.get(column));
+  const referenced = foreignKey.referencedColumns.map((column) => (isSelf ? key.get(column)?.name : column));
+  if (!mayMove || mapped.includes(undefined))
+    return notice(`${qualified(shadow)} has no foreign key on the same columns to ${to}: the new shape drops it.`);
+  if (referenced.includes(undefined))
+    return refuse(
+      `It references (${foreignKey.referencedColumns.join(', ')}) of its own table, which is not the key. Drop it before the swap and add it after it.`,
+    );
+  const odd = mapped.findIndex((name, index) => {
+    const { type } = shadow.columns.find((column) => column.name === name)!;
+    const wanted = isSelf ? key.get(foreignKey.referencedColumns[index]!)!.type : foreignKey.types[index]!;
+    return !comparable(type, wanted);
+  });
+  if (odd >= 0)
+    return refuse(
+      `${qualified(shadow)}.${mapped[odd]} has another type than the column of ${to} that it would reference. Give both the same type, or drop the foreign key.`,
+    );
+  if (taken.has(foreignKey.name))
+    return refuse(
+      `The new table would get it, and a constraint of ${qualified(shadow)} has its name by then. Rename one of them.`,
+    );
+  const setColumns = foreignKey.setColumns?.map((column) => columns.get(column)!) ?? null;
+  const moved = { ...foreignKey, columns: mapped as string[], referencedColumns: referenced as string[], setColumns };
+  return {
+    item: { action: 'rebuild', text: `moves to the new ${primary.name}, and is validated after the swap` },
+    moved,
+  };
+}
+
+function ownOfShadow(shadow: TableDependents): PromotionItem[] {
+  return shadow.outgoing.map(({ name, references }) => ({
+    action: 'notice',
+    kind: 'foreign key',
+    object: `${qualified(shadow)}.${name}`,
+    text: `while rows are mirrored, deleting a row of ${qualified(references)} fails until the row that referenced it has been mirrored, too. Leave it out: promotion makes it from the primary’s.`,
+  }));
+}
+
+/** The way back: the shadow loses what it got, the primary gets what it had. */
+export function returnOutgoing(
+  { dropped, made }: OwnKeys,
+  primary: TableDependents,
+  shadow: TableDependents,
+  name: string,
+): Repointed {
+  const table = { schema: primary.schema, name };
+  const stillThere = made.filter((one) => shadow.constraints.some((constraint) => constraint.name === one));
+  const missing = dropped.filter((one) => !primary.constraints.some((constraint) => constraint.name === one.name));
+  return {
+    drop: stillThere.map((one) => `ALTER TABLE ${quoteTable(shadow)} DROP CONSTRAINT ${quoteName(one)}`),
+    add: missing.flatMap((one) =>
+      addStatements(one, quoteTable(one.references.oid === primary.oid ? table : one.references), new Map(), table),
+    ),
+    validate: missing
+      .filter(({ validated }) => validated)
+      .map((one) => `ALTER TABLE ${quoteTable(table)} VALIDATE CONSTRAINT ${quoteName(one.name)}`),
+    lock: [],
+    items: missing.map((one) => ({
+      action: 'rebuild',
       kind: 'foreign key',
-      object: `${qualified(from)}.${foreignKey.name}`,
-      text: `${qualified(to)} has no foreign key on the same columns to ${qualified(foreignKey.references)}: the new shape drops it.`,
-    }));
+      object: `${qualified(table)}.${one.name}`,
+      text: 'is made again, and validated after the swap',
+    })),
+  };
 }

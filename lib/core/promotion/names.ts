@@ -24,9 +24,16 @@ const RENAMED_CONSTRAINTS = new Set(['p', 'u', 'x', 'c', 'f']);
 /** Constraints whose index shares the name, and so the name space of tables. */
 const INDEXED_CONSTRAINTS = new Set(['p', 'u', 'x']);
 
-export function planNames(primary: TableDependents, shadow: TableDependents, taken: readonly string[]): Names {
-  const renames = [...renamesOf(primary, `${primary.name}_old`, shadow), ...renamesOf(shadow, primary.name, primary)];
-  const problems = [...tooLong(renames), ...collisions(renames, [primary, shadow], taken)];
+/** @param dropped constraints of the primary that are gone by then */
+export function planNames(
+  primary: TableDependents,
+  shadow: TableDependents,
+  taken: readonly string[],
+  dropped: ReadonlySet<string>,
+): Names {
+  const kept = { ...primary, constraints: primary.constraints.filter(({ name }) => !dropped.has(name)) };
+  const renames = [...renamesOf(kept, `${primary.name}_old`, shadow), ...renamesOf(shadow, primary.name, primary)];
+  const problems = [...tooLong(renames), ...collisions(renames, [kept, shadow], taken)];
   if (primary.schema !== shadow.schema) problems.push(differentSchemas(primary, shadow));
   return { renames, alias: shadow.name, problems };
 }

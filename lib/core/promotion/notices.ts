@@ -1,14 +1,12 @@
 /** What the new shape drops or changes on purpose or by oversight. Nothing of it stops a swap; people should have read it. */
 
 import type { TableDependents } from './dependents.ts';
-import { outgoingMissing } from './foreign-keys.ts';
 import { type PromotionItem, qualified } from './refusals.ts';
 
 type Columns = ReadonlyMap<string, string>;
 
 export function noticeDifferences(from: TableDependents, to: TableDependents, columns: Columns): PromotionItem[] {
   return [
-    ...outgoingMissing(from, to, columns),
     ...checksMissing(from, to, columns),
     ...indexesMissing(from, to, columns),
     ...columnDifferences(from, to, columns),
@@ -123,14 +121,10 @@ function others(from: TableDependents, to: TableDependents): PromotionItem[] {
       ),
     );
   }
-  for (const { object } of from.others.filter(({ kind }) => kind === 'statistics')) {
-    items.push(
-      notice(
-        'statistics',
-        object,
-        `stays with the old table; create the like on ${qualified(to)} if its plans need it`,
-      ),
-    );
+  const clustered = from.indexes.find((index) => index.clustered);
+  if (clustered && !to.indexes.some((index) => index.clustered)) {
+    const text = `CLUSTER uses it, and no index of ${qualified(to)}: the new shape decides.`;
+    items.push(notice('clustered index', `${qualified(from)}.${clustered.name}`, text));
   }
   for (const { name } of to.indexes.filter(({ valid }) => !valid)) {
     items.push({

@@ -5,7 +5,15 @@ import type { Grant, TableDependents } from './dependents.ts';
 import { type PromotionItem, qualified } from './refusals.ts';
 
 /** `had`: the privilege itself was there before, and only the right to pass it on was given. */
-export type Granted = { on: 'TABLE' | 'SEQUENCE'; schema: string; name: string; grant: Grant; had: boolean };
+export type Granted = {
+  on: 'TABLE' | 'SEQUENCE';
+  schema: string;
+  name: string;
+  grant: Grant;
+  had: boolean;
+  /** The privilege is on this column alone. */
+  column?: string;
+};
 
 /** Owner and privileges of the shadow before, when the owner had to change. */
 export type OwnerBefore = { name: string; grants: readonly Grant[] };
@@ -21,10 +29,16 @@ export function grantsMissing(wanted: readonly Grant[], there: readonly Grant[])
   );
 }
 
-export function grantStatements(on: Granted['on'], object: ObjectName, grants: readonly Grant[]): string[] {
+export function grantStatements(
+  on: Granted['on'],
+  object: ObjectName,
+  grants: readonly Grant[],
+  column?: string,
+): string[] {
+  const list = column === undefined ? '' : ` (${quoteName(column)})`;
   return byGrantee(grants).map(
     ({ grantee, grantable, privileges }) =>
-      `GRANT ${privileges.join(', ')} ON ${on} ${quoteTable(object)} TO ${grantee}${grantable ? ' WITH GRANT OPTION' : ''}`,
+      `GRANT ${privileges.map((privilege) => privilege + list).join(', ')} ON ${on} ${quoteTable(object)} TO ${grantee}${grantable ? ' WITH GRANT OPTION' : ''}`,
   );
 }
 
@@ -39,8 +53,9 @@ export function recordGrants(
 }
 
 /** CASCADE: what was passed on since goes, too. */
-export function revokeStatement({ on, schema, name, grant, had }: Granted): string {
-  const what = had ? `GRANT OPTION FOR ${grant.privilege}` : grant.privilege;
+export function revokeStatement({ on, schema, name, grant, had, column }: Granted): string {
+  const privilege = `${grant.privilege}${column === undefined ? '' : ` (${quoteName(column)})`}`;
+  const what = had ? `GRANT OPTION FOR ${privilege}` : privilege;
   return `REVOKE ${what} ON ${on} ${quoteTable({ schema, name })} FROM ${grant.grantee} CASCADE`;
 }
 
@@ -62,19 +77,26 @@ function stillThere(granted: readonly Granted[], there: readonly Grant[]): Grant
 
 const VIEW_PRIVILEGES = new Set(['SELECT', 'INSERT', 'UPDATE', 'DELETE']);
 
+export type Alias = {
+  view: ObjectName;
+  table: ObjectName;
+  columns: readonly { name: string; grants: readonly Grant[] }[];
+  owner: string;
+  grants: readonly Grant[];
+  /** The table has row security: it must bind whoever reads the view, not its owner. Needs PostgreSQL 15. */
+  secured: boolean;
+};
+
 /** The view that keeps the shadow's name alive for whoever still uses it. */
-export function aliasStatements(
-  view: ObjectName,
-  table: ObjectName,
-  columns: readonly string[],
-  owner: string,
-  grants: readonly Grant[],
-): string[] {
-  const usable = grants.filter(({ privilege }) => VIEW_PRIVILEGES.has(privilege));
+export function aliasStatements({ view, table, columns, owner, grants, secured }: Alias): string[] {
+  const usable = (given: readonly Grant[]) =>
+    given.filter(({ privilege, grantee }) => VIEW_PRIVILEGES.has(privilege) && grantee !== owner);
+  const list = columns.map(({ name }) => quoteName(name)).join(', ');
   return [
-    `CREATE VIEW ${quoteTable(view)} AS SELECT ${columns.map(quoteName).join(', ')} FROM ${quoteTable(table)}`,
+    `CREATE VIEW ${quoteTable(view)}${secured ? ' WITH (security_invoker = true)' : ''} AS SELECT ${list} FROM ${quoteTable(table)}`,
     `ALTER VIEW ${quoteTable(view)} OWNER TO ${owner}`,
-    ...grantStatements('TABLE', view, usable),
+    ...grantStatements('TABLE', view, usable(grants)),
+    ...columns.flatMap((column) => grantStatements('TABLE', view, usable(column.grants), column.name)),
   ];
 }
 
@@ -139,8 +161,14 @@ export function grantItems(
 
 export function takenBack(granted: readonly Granted[], shadow: TableDependents): Granted[] {
   const ofTable = stillThere(
-    granted.filter(({ on }) => on === 'TABLE'),
+    granted.filter(({ on, column }) => on === 'TABLE' && column === undefined),
     shadow.grants,
+  );
+  const ofColumns = shadow.columns.flatMap(({ name, grants }) =>
+    stillThere(
+      granted.filter(({ column }) => column === name),
+      grants,
+    ),
   );
   const ofSequences = shadow.sequences.flatMap((sequence) =>
     stillThere(
@@ -150,7 +178,7 @@ export function takenBack(granted: readonly Granted[], shadow: TableDependents):
       sequence.grants,
     ),
   );
-  return [...ofTable, ...ofSequences];
+  return [...ofTable, ...ofColumns, ...ofSequences];
 }
 
 /** A change of owner rewrites the list of privileges, so what was there is granted again. */
@@ -161,4 +189,36 @@ export function ownerBack(owner: OwnerBefore | null, shadow: TableDependents, na
     `ALTER TABLE ${quoteTable(table)} OWNER TO ${owner.name}`,
     ...grantStatements('TABLE', table, grantsMissing(owner.grants, shadow.grants)),
   ];
+}
+
+/** Privileges on single columns, by column of the shadow: what the primary's column gave and its counterpart does not. */
+export function columnGrantsMissing(
+  primary: TableDependents,
+  shadow: TableDependents,
+  columns: ReadonlyMap<string, string>,
+): { column: string; missing: Grant[]; there: readonly Grant[] }[] {
+  return primary.columns.flatMap(({ name, grants }) => {
+    const target = shadow.columns.find((column) => column.name === columns.get(name));
+    const missing = target ? grantsMissing(grants, target.grants) : [];
+    return target && missing.length > 0 ? [{ column: target.name, missing, there: target.grants }] : [];
+  });
+}
+
+export function columnGrantItems(
+  primary: TableDependents,
+  shadow: TableDependents,
+  columns: ReadonlyMap<string, string>,
+): PromotionItem[] {
+  const kind = 'column privileges';
+  const given = columnGrantsMissing(primary, shadow, columns).map(({ column, missing }): PromotionItem => {
+    const text = `gets ${missing.map(({ grantee, privilege }) => `${privilege} for ${grantee}`).join(', ')}`;
+    return { action: 'carry', kind, object: `${qualified(shadow)}.${column}`, text };
+  });
+  const lost = primary.columns
+    .filter(({ name, grants }) => grants.length > 0 && !columns.has(name))
+    .map(({ name }): PromotionItem => {
+      const text = `${qualified(shadow)} has no counterpart: the privileges end with the column.`;
+      return { action: 'notice', kind, object: `${qualified(primary)}.${name}`, text };
+    });
+  return [...given, ...lost];
 }

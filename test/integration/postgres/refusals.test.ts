@@ -36,52 +36,20 @@ const LONG = `l${'o'.repeat(54)}ng`;
 
 const REFUSALS: readonly Refusal[] = [
   {
-    what: 'a view',
+    what: 'a view that names a column which the new shape has not',
     table: 'r1',
-    ddl: `${pair('r1')} CREATE VIEW r1_view AS SELECT id FROM r1`,
+    ddl: `${pair('r1')} ALTER TABLE r1 ADD fax text; CREATE VIEW r1_view AS SELECT id, fax FROM r1`,
     kind: 'view',
     object: 'public.r1_view',
-    says: /go on reading the old rows/,
+    says: /names column 'fax', which public.r1_v2 has not, and would go on reading the old rows/,
   },
   {
     what: 'a view of the row type',
     table: 'r1b',
     ddl: `${pair('r1b')} CREATE VIEW r1b_view AS SELECT NULL::r1b AS x`,
-    kind: 'view',
-    object: 'public.r1b_view',
+    kind: 'column',
+    object: 'column x of view public.r1b_view',
     says: /Drop it before/,
-  },
-  {
-    what: 'a materialized view',
-    table: 'r2',
-    ddl: `${pair('r2')} CREATE MATERIALIZED VIEW r2_mat AS SELECT id FROM r2`,
-    kind: 'materialized view',
-    object: 'public.r2_mat',
-    says: /go on reading the old rows/,
-  },
-  {
-    what: 'a rule',
-    table: 'r3',
-    ddl: `${pair('r3')} CREATE RULE r3_rule AS ON DELETE TO r3 DO INSTEAD NOTHING`,
-    kind: 'rule',
-    object: 'r3_rule on public.r3',
-    says: /would stay with the old one/,
-  },
-  {
-    what: 'a rule of another table that writes this one',
-    table: 'r3b',
-    ddl: `${pair('r3b')} CREATE TABLE r3b_other (id integer); CREATE RULE r3b_rule AS ON INSERT TO r3b_other DO ALSO INSERT INTO r3b VALUES (NEW.id)`,
-    kind: 'rule',
-    object: 'r3b_rule on public.r3b_other',
-    says: /stay with the old one/,
-  },
-  {
-    what: 'a trigger',
-    table: 'r4',
-    ddl: `${pair('r4')} CREATE FUNCTION r4_f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER r4_trigger BEFORE UPDATE ON r4 FOR EACH ROW EXECUTE FUNCTION r4_f()`,
-    kind: 'trigger',
-    object: 'r4_trigger',
-    says: /would stay on the old table/,
   },
   {
     what: 'a trigger on the shadow',
@@ -98,46 +66,6 @@ const REFUSALS: readonly Refusal[] = [
     kind: 'function',
     object: 'r6_f',
     says: /row type of this very table/,
-  },
-  {
-    what: 'a function whose body is parsed',
-    table: 'r6b',
-    ddl: `${pair('r6b')} CREATE FUNCTION r6b_f() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM r6b; END`,
-    kind: 'function',
-    object: 'r6b_f',
-    says: /reads it in its body/,
-  },
-  {
-    what: 'row security',
-    table: 'r7',
-    ddl: `${pair('r7')} ALTER TABLE r7 ENABLE ROW LEVEL SECURITY`,
-    kind: 'row security',
-    object: 'public.r7',
-    says: /DISABLE ROW LEVEL SECURITY/,
-  },
-  {
-    what: 'a policy',
-    table: 'r8',
-    ddl: `${pair('r8')} CREATE POLICY r8_policy ON r8 USING (id > 0)`,
-    kind: 'policy',
-    object: 'r8_policy',
-    says: /drop the policy/,
-  },
-  {
-    what: 'a policy of another table that reads this one',
-    table: 'r8b',
-    ddl: `${pair('r8b')} CREATE TABLE r8b_other (id integer); CREATE POLICY r8b_policy ON r8b_other USING (EXISTS (SELECT FROM r8b))`,
-    kind: 'policy',
-    object: 'r8b_policy',
-    says: /drop the policy/,
-  },
-  {
-    what: 'a publication',
-    table: 'r9',
-    ddl: `${pair('r9')} CREATE PUBLICATION r9_publication FOR TABLE r9`,
-    kind: 'publication',
-    object: 'r9_publication',
-    says: /out of the publication/,
   },
   {
     what: 'a partition',
@@ -164,36 +92,12 @@ const REFUSALS: readonly Refusal[] = [
     says: /NO INHERIT/,
   },
   {
-    what: 'privileges on a column',
-    table: 'r13',
-    ddl: `${pair('r13')} GRANT UPDATE (v) ON r13 TO PUBLIC`,
-    kind: 'column privileges',
-    object: 'public.r13.v',
-    says: /Grant them on the table/,
-  },
-  {
-    what: 'another replica identity',
-    table: 'r14',
-    ddl: `${pair('r14')} ALTER TABLE r14 REPLICA IDENTITY FULL`,
-    kind: 'replica identity',
-    object: 'public.r14',
-    says: /REPLICA IDENTITY DEFAULT/,
-  },
-  {
     what: 'an unlogged shadow',
     table: 'r15',
     ddl: `${pair('r15')} ALTER TABLE r15_v2 SET UNLOGGED`,
     kind: 'unlogged table',
     object: 'public.r15_v2',
     says: /lost in a crash/,
-  },
-  {
-    what: 'a table that references itself',
-    table: 'r16',
-    ddl: `${pair('r16')} ALTER TABLE r16 ADD parent integer CONSTRAINT r16_self REFERENCES r16; ALTER TABLE r16_v2 ADD parent bigint`,
-    kind: 'foreign key',
-    object: 'public.r16.r16_self',
-    says: /references itself/,
   },
   {
     what: 'a foreign key to something else than the key',
@@ -340,16 +244,6 @@ describe('I12 a plan refuses', () => {
     expect(plan.ok).toBe(false);
   });
 
-  it('a publication of all tables, which subscribers follow by name', async () => {
-    await db.sql.unsafe(`${pair('everywhere')} CREATE PUBLICATION everything FOR ALL TABLES`);
-    const plan = await plane.plan(cutoverOf({ table: 'everywhere' }));
-    await db.sql.unsafe('DROP PUBLICATION everything');
-    expect(plan.items).toContainEqual(
-      expect.objectContaining({ action: 'refuse', kind: 'publication', object: 'everything' }),
-    );
-    expect((await plane.plan(cutoverOf({ table: 'everywhere' }))).ok).toBe(true);
-  });
-
   it('nothing of a plain pair: the same tables without the object go', async () => {
     await db.sql.unsafe(pair('plain'));
     const plan = await plane.plan(cutoverOf({ table: 'plain' }));
@@ -366,7 +260,7 @@ describe('I12 a swap', () => {
     await db.sql.unsafe(`${pair('late')} INSERT INTO late VALUES (1, 'a')`);
     await plane.start(cutover);
     await plane.copy('late', 1);
-    await db.sql.unsafe('CREATE VIEW late_view AS SELECT * FROM late');
+    await db.sql.unsafe('ALTER TABLE late ADD fax text; CREATE VIEW late_view AS SELECT * FROM late');
     const print = async () =>
       (await db.sql.unsafe("SELECT crossfade.catalog_fingerprint('late'::regclass, 'late_v2'::regclass) AS print"))[0];
     const before = await print();
@@ -376,11 +270,11 @@ describe('I12 a swap', () => {
     expect(await plane.status('late')).toMatchObject({ armed: 'forward', mirror: { epoch: 1 } });
   });
 
-  it('goes once the view is gone, and back only while nothing new hangs on the promoted table', async () => {
+  it('goes once the view is gone, and back only while nothing hangs on the promoted table that the old shape cannot hold', async () => {
     const cutover = { ...cutoverOf({ table: 'late' }), id: 'late' };
     await db.sql.unsafe('DROP VIEW late_view');
     expect(await plane.promote(cutover, step)).toMatchObject({ kind: 'swapped' });
-    await db.sql.unsafe('CREATE VIEW late_view AS SELECT id FROM late');
+    await db.sql.unsafe('ALTER TABLE late ADD tier text; CREATE VIEW late_view AS SELECT id, tier FROM late');
     const back = { fromEpoch: 2, toEpoch: 3, stage: 'rolled_back', version: 3 };
     expect(await plane.revert(cutover, back)).toMatchObject({
       kind: 'refused',
