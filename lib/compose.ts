@@ -54,6 +54,11 @@ export function compose(variables = environment()): Composition {
       const { dynamoWakeUps } = await import('./adapters/dynamodb/wake-ups.ts');
       return dynamoWakeUps({ client: await dynamo(), tableName: env.CROSSFADE_CHANGES_TABLE });
     }),
+    alerts: lazily(async () => {
+      const { dynamoAlertStore } = await import('./adapters/dynamodb/alert-store.ts');
+      return dynamoAlertStore({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE, ids });
+    }),
+    channels: [],
     flags: lazily(() => flagPublisher(env, clock)),
     tables: lazily(() => dataPlane(env, clock)),
   };

@@ -4,6 +4,15 @@
  */
 
 import * as z from 'zod';
+import {
+  ACTIONS,
+  type AlertMetric,
+  METRICS,
+  OPERATORS,
+  type Operator,
+  ruleProblems,
+  SEVERITIES,
+} from './core/alerts/rule.ts';
 import { CUTOVER_ID, type CutoverDeclaration, DEFAULT_POLICY, NO_OVERRIDES } from './core/cutover.ts';
 import { CrossfadeError, type ErrorCode, isCrossfadeError } from './core/errors.ts';
 import { didYouMean } from './core/nearest.ts';
@@ -46,6 +55,19 @@ const planSchema = z.union([
   }),
 ]);
 
+const alertRule = z.strictObject({
+  id: z.string().regex(CUTOVER_ID, 'a rule is called in lower_snake_case of at most 40 characters'),
+  off: z.boolean().optional(),
+  metric: z.enum(Object.keys(METRICS) as [AlertMetric, ...AlertMetric[]]).optional(),
+  operator: z.enum(Object.keys(OPERATORS) as [Operator, ...Operator[]]).optional(),
+  value: z.number().min(-1_000_000_000).max(1_000_000_000).optional(),
+  windowMinutes: z.number().int().min(1).max(1_440).optional(),
+  severity: z.enum(SEVERITIES).optional(),
+  action: z.enum(ACTIONS).optional(),
+  minSamples: z.number().int().min(1).max(1_000_000).optional(),
+  escalateAfterMinutes: z.number().int().min(1).max(10_080).nullable().optional(),
+});
+
 const common = {
   id: z.string().regex(CUTOVER_ID, 'an id is lower_snake_case of at most 40 characters, beginning with a letter'),
   plan: planSchema.optional(),
@@ -61,6 +83,7 @@ const common = {
   validation: z.enum(['strict', 'relaxed', 'disabled']).optional(),
   allow: z.array(z.string().max(1_024)).max(25).optional(),
   deny: z.array(z.string().max(1_024)).max(25).optional(),
+  alerts: z.array(alertRule).max(50).optional(),
 };
 
 const inputSchema = z.discriminatedUnion('kind', [
@@ -97,6 +120,7 @@ const KNOWN_KEYS = [
   'upstreams',
   ...POLICY_KEYS,
   ...FREEZE_KEYS,
+  ...Object.keys(alertRule.shape),
   'from',
   'sql',
   'added',
@@ -191,6 +215,7 @@ function complete(
     validation: input.validation ?? ('strict' as const),
     allow: input.allow ?? [],
     deny: input.deny ?? [],
+    ...(input.alerts ? { alerts: input.alerts } : {}),
   };
   if (input.kind === 'table') {
     const { primary, shadow, columns, reverse } = input;
@@ -261,5 +286,6 @@ function contradictions(declaration: CutoverDeclaration): string[] {
     const own = policyProblems(deadline, dwellMinutes).filter((text) => !policyProblems(policy).includes(text));
     problems.push(...own.map((text) => `${id}.stages.${stage}: ${text}`));
   }
+  problems.push(...ruleProblems(policy, declaration.alerts ?? []).map((problem) => `${id}.${problem}`));
   return problems;
 }

@@ -1,5 +1,6 @@
 /** What the flows need from the outside world. Types only; adapters implement them, tests have in-memory ones. */
 
+import type { Alert, AlertMessage } from './core/alerts/alert.ts';
 import type { AuditEntry } from './core/audit.ts';
 import type { CutoverId, CutoverState, Side, SystemState, TableDeclaration, ValidationMode } from './core/cutover.ts';
 import type { MinuteWindow, TableStatus, VerificationResult } from './core/evidence.ts';
@@ -250,6 +251,23 @@ export type UpstreamResponse = { status: number; headers: Readonly<Record<string
  */
 export type Upstream = (baseUrl: string, request: UpstreamRequest) => Promise<UpstreamResponse>;
 
+// --------------------------------------------------------------------------------------------------------- alerts
+
+export type AlertStore = {
+  /** Every alert ever raised, in one consistent query, by id. @throws CrossfadeError `state_invalid`, `store_unavailable`. */
+  readAll(): Promise<readonly Alert[]>;
+  read(id: string): Promise<Alert | null>;
+  /** One conditional write: `stale` when the stored version is not `basedOn` (0: never written) any more. */
+  write(alert: Alert, basedOn: number): Promise<'applied' | 'stale'>;
+};
+
+/** One way to people: a topic, a bus, a webhook. */
+export type AlertChannel = {
+  name: string;
+  /** At least once: a message may come again under the same id. @throws when it was not taken within the time given. */
+  send(message: AlertMessage, timeoutMs: number): Promise<void>;
+};
+
 // ------------------------------------------------------------------------------------------------------ reporting
 
 /** Structured log of the flows: named events with fields from an allow-list, never row values. */
@@ -287,6 +305,8 @@ export type Ports = {
   wakeUps: WakeUps;
   flags: FlagPublisher;
   tables: DataPlane;
+  alerts: AlertStore;
+  channels: readonly AlertChannel[];
 };
 
 export type { Side };

@@ -3,6 +3,7 @@
  * Types only, plus the identity of a cutover that has never been touched.
  */
 
+import type { DeclaredRule } from './alerts/rule.ts';
 import type { Plan, StageKind } from './plan.ts';
 
 /** `^[a-z][a-z0-9_]{0,39}$`: also a flag name, an environment variable and part of SQL names. */
@@ -129,6 +130,8 @@ export type CutoverDeclaration = {
   validation: ValidationMode;
   allow: readonly string[];
   deny: readonly string[];
+  /** Changes of the built-in alert rules, and rules of its own. */
+  alerts?: readonly DeclaredRule[];
 } & (
   | { kind: 'table'; table: TableDeclaration }
   | { kind: 'component' }

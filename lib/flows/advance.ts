@@ -7,6 +7,9 @@
  * Flags and Postgres follow afterwards, for all cutovers at once: see reconcile.
  */
 
+import type { Alert } from '../core/alerts/alert.ts';
+import { rulesOf } from '../core/alerts/rule.ts';
+import { judgeAlerts } from '../core/alerts.ts';
 import type { CutoverDeclaration, CutoverState, SystemState } from '../core/cutover.ts';
 import { initialState } from '../core/cutover.ts';
 import { rulesFor } from '../core/demands.ts';
@@ -20,20 +23,37 @@ import { carryOut } from './carry-out.ts';
 import { commit } from './commit.ts';
 import { observe } from './observe.ts';
 
-export type TickContext = { nowMs: number; system: SystemState; deployed: FlagDocument | null };
+export type TickContext = {
+  nowMs: number;
+  system: SystemState;
+  deployed: FlagDocument | null;
+  /** As stored when the tick began. */
+  alerts?: readonly Alert[];
+};
 
-export type Advanced = { state: CutoverState; verdict: Verdict; table: TableStatus | null; moved: string | null };
+export type Advanced = {
+  state: CutoverState;
+  verdict: Verdict;
+  table: TableStatus | null;
+  moved: string | null;
+  /** The alerts of this cutover as its rules leave them; nothing of it is written yet. */
+  alerts: readonly Alert[];
+};
 
 export async function advance(
   ports: Pick<Ports, 'state' | 'windows' | 'tables' | 'log'>,
   declaration: CutoverDeclaration,
-  { nowMs, system, deployed }: TickContext,
+  { nowMs, system, deployed, alerts: stored = [] }: TickContext,
 ): Promise<Advanced> {
   const found = (await ports.state.readCutover(declaration.id)) ?? initialState(declaration);
   const state = await carryOut(ports, declaration, found, nowMs, system.emergencyStop);
 
-  const { verdict, table } = await observe(ports, declaration, state, deployed, nowMs);
   const policy = policyOf(declaration, state);
+  const observed = await observe(ports, declaration, state, deployed, nowMs, stored);
+  const { verdict, table } = observed;
+  const sample = { ...observed, state, policy, nowMs };
+  const alerts = (rolledBack: string | null) =>
+    judgeAlerts(rulesOf(policy, declaration.alerts), stored, { ...sample, rolledBack });
   const decision = decide(
     state,
     {
@@ -44,7 +64,7 @@ export async function advance(
     },
     { nowMs, actor: TICK, emergencyStop: system.emergencyStop, ...rulesFor(declaration, state, nowMs) },
   );
-  if (decision.kind === 'refused') return { state, verdict, table, moved: null };
+  if (decision.kind === 'refused') return { state, verdict, table, moved: null, alerts: alerts(null) };
 
   const result = await commit(ports, state, decision, { nowMs, actor: TICK });
   const after = result.kind === 'stale' ? result.current : result.kind === 'repeated' ? state : result.state;
@@ -54,5 +74,6 @@ export async function advance(
     verdict,
     table,
     moved: after.stage === found.stage ? null : `${found.stage} → ${after.stage}`,
+    alerts: alerts(after.stageKind === 'rolled_back' ? (after.rollback?.reason ?? null) : null),
   };
 }

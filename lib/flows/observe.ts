@@ -1,5 +1,8 @@
 /** Collects what the gates judge for one cutover: windows, the table's status, the deployed flag. Reads only. */
 
+import type { Alert } from '../core/alerts/alert.ts';
+import { rulesOf } from '../core/alerts/rule.ts';
+import { demands } from '../core/alerts.ts';
 import type { CutoverDeclaration, CutoverState } from '../core/cutover.ts';
 import { demandsOf } from '../core/demands.ts';
 import type { MinuteWindow, TableStatus } from '../core/evidence.ts';
@@ -13,6 +16,7 @@ export type Observed = {
   verdict: Verdict;
   windows: readonly MinuteWindow[];
   table: TableStatus | null;
+  flagsDeployed: boolean;
 };
 
 const MINUTE_MS = 60_000;
@@ -27,6 +31,8 @@ export async function observe(
   state: CutoverState,
   deployed: FlagDocument | null,
   nowMs: number,
+  /** As stored: a rule that holds or rolls back may have to be broken for some minutes before it does. */
+  alerts: readonly Alert[] = [],
 ): Promise<Observed> {
   const nowMinute = Math.floor(nowMs / MINUTE_MS);
   const enteredMinute = Math.floor(state.enteredAtMs / MINUTE_MS);
@@ -42,17 +48,17 @@ export async function observe(
   ]);
   const windows = [...history, ...stage];
   const flag = deployed?.cutovers[declaration.id];
+  const flagsDeployed = flag?.version === state.version && flag.epoch === state.epoch;
   const policy = policyOf(declaration, state);
+  const seen = { state, policy, windows, table, flagsDeployed, nowMs };
+  const asked = demandsOf({ declaration, policy, state, windows, nowMs });
+  const alerted = demands(rulesOf(policy, declaration.alerts), alerts, { ...seen, verdict: null, rolledBack: null });
   const verdict = evaluate({
-    state,
-    policy,
-    ...demandsOf({ declaration, policy, state, windows, nowMs }),
-    windows,
-    table,
-    flagsDeployed: flag?.version === state.version && flag.epoch === state.epoch,
-    nowMs,
+    ...seen,
+    holds: [...asked.holds, ...alerted.holds],
+    guards: [...asked.guards, ...alerted.guards],
   });
-  return { verdict, windows, table };
+  return { verdict, windows, table, flagsDeployed };
 }
 
 /** An unreachable database is a reason to hold, not to fail the tick of every cutover. */

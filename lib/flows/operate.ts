@@ -18,6 +18,7 @@ import { observe } from './observe.ts';
 import { readDeployed } from './reconcile.ts';
 import { checkSameRequest } from './same-request.ts';
 import { reconcileNow } from './tick.ts';
+import { readAlerts } from './watch-alerts.ts';
 
 /** What a person asks for. `confirm` is the cutover's id, typed again. */
 export type OperatorCommand =
@@ -54,7 +55,7 @@ export type OperationResult = {
   published: boolean;
 };
 
-type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log' | 'metrics'>;
+type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log' | 'metrics' | 'alerts'>;
 
 const DAY_MS = 24 * 60 * 60_000;
 
@@ -163,8 +164,8 @@ async function prepare(
 }
 
 async function judge(ports: Needs, declaration: CutoverDeclaration, state: CutoverState, nowMs: number) {
-  const deployed = await readDeployed(ports);
-  const { verdict } = await observe(ports, declaration, state, deployed?.document ?? null, nowMs);
+  const [deployed, alerts] = await Promise.all([readDeployed(ports), readAlerts(ports)]);
+  const { verdict } = await observe(ports, declaration, state, deployed?.document ?? null, nowMs, alerts);
   return verdict;
 }
 

@@ -16,6 +16,7 @@ import { LEGAL_COMMANDS, nextStage } from '../core/stage.ts';
 import type { Ports } from '../ports.ts';
 import { observe } from './observe.ts';
 import { readDeployed } from './reconcile.ts';
+import { readAlerts } from './watch-alerts.ts';
 
 export type Health = 'idle' | 'healthy' | 'held' | 'rolling_back' | 'rolled_back' | 'ready' | 'done' | 'invalid';
 
@@ -51,7 +52,7 @@ export type SystemReport = {
   cutovers: readonly (CutoverReport | { id: string; health: 'invalid'; why: string })[];
 };
 
-type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log'>;
+type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log' | 'alerts'>;
 
 export async function report(
   ports: Needs,
@@ -59,10 +60,11 @@ export async function report(
   only?: string,
 ): Promise<SystemReport> {
   const nowMs = ports.clock.now();
-  const [system, all, deployed] = await Promise.all([
+  const [system, all, deployed, alerts] = await Promise.all([
     ports.state.readSystem(),
     ports.state.readAll(),
     readDeployed(ports),
+    readAlerts(ports),
   ]);
   const cutovers: SystemReport['cutovers'][number][] = [];
   for (const declaration of declarations) {
@@ -72,7 +74,8 @@ export async function report(
       cutovers.push({ id: declaration.id, health: 'invalid', why: stored.invalid });
       continue;
     }
-    const { verdict, windows, table } = await observe(ports, declaration, stored, deployed?.document ?? null, nowMs);
+    const flags = deployed?.document ?? null;
+    const { verdict, windows, table } = await observe(ports, declaration, stored, flags, nowMs, alerts);
     const flag = deployed?.document?.cutovers[declaration.id];
     cutovers.push(
       cutoverReport(declaration, stored, { verdict, windows, table }, flag?.version === stored.version, nowMs),

@@ -1,5 +1,9 @@
-/** One tick over every cutover: advance each on its own, then make flags and Postgres agree with all of them. */
+/**
+ * One tick over every cutover: advance each on its own, then make flags and Postgres agree with all of them. Alerts come
+ * last: nobody waits for a message.
+ */
 
+import type { Alert } from '../core/alerts/alert.ts';
 import { type CutoverDeclaration, type CutoverState, initialState } from '../core/cutover.ts';
 import type { TableStatus } from '../core/evidence.ts';
 import type { Verdict } from '../core/gates/verdict.ts';
@@ -7,6 +11,7 @@ import type { Ports } from '../ports.ts';
 import { advance } from './advance.ts';
 import { askUntilAway } from './ask-until-away.ts';
 import { type Declared, type Reconciled, readDeployed, reconcile } from './reconcile.ts';
+import { readAlerts, watchAlerts } from './watch-alerts.ts';
 
 export type TickResult = {
   cutovers: readonly { id: string; stage: string; verdict: string; moved: string | null; problem?: string }[];
@@ -14,18 +19,25 @@ export type TickResult = {
 };
 
 type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log' | 'metrics'>;
+type TickNeeds = Needs & Pick<Ports, 'alerts' | 'channels' | 'ids'>;
 
-export async function tick(given: Needs, declarations: readonly CutoverDeclaration[]): Promise<TickResult> {
+export async function tick(given: TickNeeds, declarations: readonly CutoverDeclaration[]): Promise<TickResult> {
   const ports = { ...given, tables: askUntilAway(given.tables) };
   const nowMs = ports.clock.now();
-  const [system, deployed] = await Promise.all([ports.state.readSystem(), readDeployed(ports)]);
-  const context = { nowMs, system, deployed: deployed?.document ?? null };
+  const [system, deployed, alerts] = await Promise.all([
+    ports.state.readSystem(),
+    readDeployed(ports),
+    readAlerts(ports),
+  ]);
+  const context = { nowMs, system, deployed: deployed?.document ?? null, alerts };
+  const judged: Alert[] = [];
 
   const cutovers: TickResult['cutovers'][number][] = [];
   for (const declaration of declarations) {
     try {
-      const { state, verdict, table, moved } = await advance(ports, declaration, context);
+      const { state, verdict, table, moved, alerts: changed } = await advance(ports, declaration, context);
       measure(ports, state, verdict, table);
+      judged.push(...changed);
       cutovers.push({ id: declaration.id, stage: state.stage, verdict: verdict.verdict, moved });
       if (moved) ports.log.event('stage_moved', { cutover: declaration.id, moved, version: state.version });
     } catch (error) {
@@ -36,7 +48,9 @@ export async function tick(given: Needs, declarations: readonly CutoverDeclarati
   }
   ports.metrics.record('Tick', 1);
   // Read once more: a command may have come in since, and flags must never be older than the state.
-  return { cutovers, flags: await reconcileNow(ports, declarations) };
+  const flags = await reconcileNow(ports, declarations);
+  await watchAlerts(ports, declarations, alerts, judged, nowMs);
+  return { cutovers, flags };
 }
 
 /** Reads every state and makes flags and Postgres agree with it. Nothing is published on an unreadable state. */

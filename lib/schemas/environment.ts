@@ -31,6 +31,13 @@ export const environmentSchema = z.object({
   CROSSFADE_CLOCK_SPEED: z.coerce.number().positive().default(1),
   CROSSFADE_CLOCK_ORIGIN_MS: z.coerce.number().min(0).default(0),
   CROSSFADE_CUTOVERS: optional,
+  /** Where alerts go, each optional: an SNS topic, a bus of EventBridge, a webhook with the secret that signs for it. */
+  CROSSFADE_ALERT_TOPIC: optional,
+  CROSSFADE_ALERT_EVENT_BUS: optional,
+  CROSSFADE_ALERT_WEBHOOK_URL: optional,
+  CROSSFADE_ALERT_WEBHOOK_KEY_ARN: optional,
+  /** The key itself, in the local profile only. */
+  CROSSFADE_ALERT_WEBHOOK_KEY: optional,
   CROSSFADE_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   AWS_REGION: z.string().default('eu-central-1'),
 });

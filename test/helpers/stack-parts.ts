@@ -12,6 +12,7 @@ import { type LocalAppConfig, startAppConfig } from '../../infra/local/appconfig
 import type { TableNames } from '../../infra/local/tables.ts';
 import { appConfigClient } from '../../lib/adapters/appconfig/client.ts';
 import { appConfigPublisher } from '../../lib/adapters/appconfig/publisher.ts';
+import { dynamoAlertStore } from '../../lib/adapters/dynamodb/alert-store.ts';
 import { dynamoStateStore } from '../../lib/adapters/dynamodb/state-store.ts';
 import { dynamoWakeUps } from '../../lib/adapters/dynamodb/wake-ups.ts';
 import { dynamoWindowStore } from '../../lib/adapters/dynamodb/window-store.ts';
@@ -158,6 +159,8 @@ export function portsOn(
       failure: (name, error, fields = {}) => void events.push({ name, fields: { ...fields, error: String(error) } }),
     },
     metrics: { record: () => {}, flush: () => {} },
+    alerts: dynamoAlertStore({ client, tableName: on.tables.state, ids }),
+    channels: [],
     state: dynamoStateStore({ client, tableName: on.tables.state, clock, ids, random }),
     windows: dynamoWindowStore({ client, tableName: on.tables.state, clock }),
     wakeUps: dynamoWakeUps({ client, tableName: on.tables.changes }),

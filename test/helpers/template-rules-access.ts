@@ -260,6 +260,39 @@ export const ACCESS_RULES: readonly Rule[] = [
     break: (it) => put(statementIn(it, 'RouteRole', 'ReadFlags'), 'Action', ['appconfig:StartDeployment']),
   },
   {
+    area: 'roles',
+    says: 'only the tick tells anybody of alerts, on our topic and one bus',
+    wrong: (it) => {
+      const told = statements(it).filter(({ Action }) =>
+        Action.some((action) => ['sns:Publish', 'events:PutEvents'].includes(action)),
+      );
+      const found = told.map(({ role, Action, Resource }) => `${role} ${Action} ${JSON.stringify(Resource)}`);
+      const [topic, bus, ...more] = found;
+      const right =
+        topic === 'TickRole sns:Publish [{"Ref":"Alerts"}]' &&
+        /^TickRole events:PutEvents \[[^*]*:event-bus\/default"\}\]$/.test(bus ?? '');
+      return right && more.length === 0 ? [] : found;
+    },
+    break: (it) => put(statementIn(it, 'TickRole', 'TellTopic'), 'Resource', '*'),
+  },
+  {
+    area: 'secrets',
+    says: 'the key of the webhook for alerts is one secret, read by the tick alone, and exists only with a webhook',
+    wrong: (it) => {
+      const readers = statements(it).filter(({ Action }) => Action.includes('secretsmanager:GetSecretValue'));
+      return [
+        ...readers.map(({ role, Sid }) => `${role}.${Sid}`),
+        ...differences(it.resources.WebhookKey, {
+          Condition: 'WebhookGiven',
+          'Properties.Roles': [{ Ref: 'TickRole' }],
+          'Properties.PolicyDocument.Statement.0.Action': ['secretsmanager:GetSecretValue'],
+        }),
+        ...differences(it.resources.WebhookSecurityGroup, { Condition: 'WebhookGiven' }),
+      ];
+    },
+    break: (it) => put(it.resources.WebhookKey, 'Condition', undefined),
+  },
+  {
     area: 'secrets',
     says: 'each database right is for one user of one database; only control and tick may be its owner',
     wrong: (it) => {

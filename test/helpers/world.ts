@@ -21,6 +21,7 @@ import type { Ports, StateChange } from '../../lib/ports.ts';
 import { NOW, seeded } from '../property/samples.ts';
 import { application, type Load, MOMENTS } from '../scenario/application.ts';
 import { indexed, readOnce } from '../scenario/remembering.ts';
+import { inMemoryAlerts, inMemoryChannel } from './fakes/alerts.ts';
 import { inMemoryFlags } from './fakes/flags.ts';
 import { inMemoryState } from './fakes/state.ts';
 import { inMemoryTables } from './fakes/tables.ts';
@@ -60,6 +61,8 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
   const wakeUps = inMemoryWakeUps();
   const flags = readOnce(inMemoryFlags());
   const tables = inMemoryTables({ clock });
+  const alerts = inMemoryAlerts();
+  const channel = inMemoryChannel();
   const app = application(cutovers, tables, random, { readsPerMinute: 200, writesPerMinute: 20, rows: 80, ...load });
   const faults = {
     databaseDown: false,
@@ -112,6 +115,8 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
       },
     },
     tables,
+    alerts,
+    channels: [channel],
   };
   const planted = plant.ports?.(bare) ?? bare;
   const ports = before(planted, (port, call) => {
@@ -157,6 +162,8 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
     wakeUps,
     flags,
     tables,
+    alerts,
+    channel,
     app,
     faults,
     failures,

@@ -7,6 +7,7 @@ import { type Jwk, OPERATOR_SCOPES, signToken } from '../../lib/adapters/http/to
 import type { Composition } from '../../lib/compose.ts';
 import type { CutoverDeclaration } from '../../lib/core/cutover.ts';
 import { routingService } from '../../lib/routing-service.ts';
+import { inMemoryAlerts, inMemoryChannel } from '../helpers/fakes/alerts.ts';
 import { inMemoryFlags } from '../helpers/fakes/flags.ts';
 import { inMemoryState } from '../helpers/fakes/state.ts';
 import { inMemoryTables } from '../helpers/fakes/tables.ts';
@@ -35,6 +36,8 @@ export function inMemoryComposition(declarations: readonly CutoverDeclaration[] 
     wakeUps: inMemoryWakeUps(),
     flags: inMemoryFlags(),
     tables: inMemoryTables({ clock }),
+    alerts: inMemoryAlerts(),
+    channels: [inMemoryChannel()],
   };
   const composition: Composition = {
     ports: {

@@ -41,7 +41,7 @@ const LAYERS: readonly Layer[] = [
   { name: 'dashboard', files: /^lib\/dashboard\//, may: ['core'], types: ['ports', 'flows'] },
   {
     name: 'compose',
-    files: /^lib\/compose(-routing)?\.ts$/,
+    files: /^lib\/compose(-routing|-alerts)?\.ts$/,
     may: [
       'core',
       'schemas',
@@ -130,7 +130,7 @@ const PACKAGES: readonly [package_: RegExp, files: RegExp][] = [
   [/^@aws-sdk\/(client|lib)-dynamodb$/, /^lib\/adapters\/dynamodb\//],
   [/^@aws-sdk\/rds-signer$/, /^lib\/adapters\/postgres\//],
   [/^@aws-sdk\/client-appconfig(data)?$/, /^lib\/adapters\/appconfig\//],
-  [/^@aws-sdk\/client-(sns|eventbridge)$/, /^lib\/adapters\/notify\//],
+  [/^@aws-sdk\/client-(sns|eventbridge|secrets-manager)$/, /^lib\/adapters\/notify\//],
   [/^postgres$/, /^(lib\/adapters\/postgres\/|lib\/cli\/database\.ts|infra\/examples\/)/],
   [/^@middy\//, /^functions\//],
   [/^@aws-lambda-powertools\//, /^lib\/adapters\/powertools\//],

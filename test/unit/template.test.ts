@@ -99,6 +99,29 @@ describe('settings', () => {
     expect(other.environment.CROSSFADE_DATABASE_CA).toBe('/opt/ca.pem');
   });
 
+  const WEBHOOK = {
+    alertWebhookUrl: 'https://hooks.example.com/x',
+    alertWebhookKeyArn: 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:crossfade-AbCdEf',
+  };
+
+  it('gives the tick alone a way to the webhook for alerts, when one is named', async () => {
+    const without = await resolved({ ...PARAMETERS });
+    const named = await resolved({ ...PARAMETERS, ...WEBHOOK });
+    expect(without.tickVpc).toEqual(without.vpc);
+    expect(named.tickVpc.securityGroupIds).toEqual([...named.vpc.securityGroupIds, { Ref: 'WebhookSecurityGroup' }]);
+    expect(named.alerts.CROSSFADE_ALERT_WEBHOOK_KEY_ARN).toBe(WEBHOOK.alertWebhookKeyArn);
+  });
+
+  it.each([
+    ['http', { alertWebhookUrl: 'http://hooks.example.com/x' }, /no https address/],
+    ['a user', { alertWebhookUrl: 'https://a:b@hooks.example.com/x' }, /without a user/],
+    ['no key', { alertWebhookKeyArn: '' }, /belong together/],
+    ['a key instead of its ARN', { alertWebhookKeyArn: 'hunter2' }, /no ARN of a secret/],
+    ['a pattern for a bus', { alertEventBus: '*' }, /no name of a bus/],
+  ])('refuses a webhook with %s', async (_name, wrong, says) => {
+    await expect(resolved({ ...PARAMETERS, ...WEBHOOK, ...wrong })).rejects.toThrow(says);
+  });
+
   it('asks for the agent layer where none is pinned', async () => {
     await expect(resolved({ ...PARAMETERS, region: 'us-gov-west-1' })).rejects.toThrow('appConfigLayer');
   });

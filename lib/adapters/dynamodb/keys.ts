@@ -7,6 +7,7 @@
  *   audit entry         audit#<subject>            <seq, 12 digits>                     never
  *   last verdict        verdict                    <id>                                 never
  *   minute window       window#<id>#<shard 0–9>    <minute, 10 digits>#<side>#<op>      30 days
+ *   alert               alert                      <cutover>.<rule>                     never
  *   idempotency record  idempotency#<key>          record                               its own time, 24 h
  *
  * All states lie under one partition key, so one consistent query reads them together. A window's shard comes from its
@@ -31,6 +32,8 @@ export const auditKey = (subject: string, seq: number): ItemKey => ({
   pk: auditPartition(subject),
   sk: auditPlace(seq),
 });
+export const ALERTS = 'alert';
+export const alertKey = (id: string): ItemKey => ({ pk: ALERTS, sk: id });
 export const verdictKey = (id: CutoverId): ItemKey => ({ pk: 'verdict', sk: id });
 export const idempotencyKey = (key: string): ItemKey => ({ pk: `idempotency#${key}`, sk: 'record' });
 

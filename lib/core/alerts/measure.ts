@@ -1,0 +1,181 @@
+/** The figures that alert rules watch, taken from what one tick has seen of one cutover. `null`: there is no figure. */
+
+import type { CutoverState, Policy } from '../cutover.ts';
+import { type MinuteWindow, poolWindows, type TableStatus } from '../evidence.ts';
+import { currentVerification } from '../gates/seen.ts';
+import type { Verdict } from '../gates/verdict.ts';
+import { quantileMs } from '../histogram.ts';
+import type { AlertMetric } from './rule.ts';
+
+export type AlertSample = {
+  state: CutoverState;
+  policy: Policy;
+  /** Minutes of both sides, oldest first. Those still open, and those before the stage, are left out. */
+  windows: readonly MinuteWindow[];
+  table: TableStatus | null;
+  flagsDeployed: boolean;
+  nowMs: number;
+  /** `null` while the gates have not judged yet. */
+  verdict: Verdict | null;
+  /** Why the tick itself has rolled it back just now; `null` when it has not. */
+  rolledBack: string | null;
+};
+
+const MINUTE_MS = 60_000;
+/** Nothing in sight: further than any forecast reaches. */
+const DAY_MINUTES = 1_440;
+
+type Pools = { primary: MinuteWindow; shadow: MinuteWindow };
+
+/** The value of a metric over the closed minutes of the window, or now. */
+export function measure(
+  metric: AlertMetric,
+  sample: AlertSample,
+  windowMinutes: number,
+  minSamples: number,
+): number | null {
+  const value = figureOf(metric, sample, () => poolsOf(sample, windowMinutes), Math.max(1, minSamples));
+  return value === null || !Number.isFinite(value) ? null : value;
+}
+
+function figureOf(metric: AlertMetric, sample: AlertSample, pools: () => Pools, minSamples: number): number | null {
+  switch (metric) {
+    case 'error_rate':
+      return errorRate(pools().shadow, minSamples);
+    case 'error_increase':
+      return difference(errorRate(pools().shadow, minSamples), errorRate(pools().primary, minSamples));
+    case 'primary_error_rate':
+      return errorRate(pools().primary, minSamples);
+    case 'availability':
+      return difference(1, errorRate(pools().shadow, minSamples));
+    case 'p50_ms':
+      return quantile(pools().shadow, 0.5, minSamples);
+    case 'p95_ms':
+      return quantile(pools().shadow, 0.95, minSamples);
+    case 'p50_increase':
+      return increase(pools(), 0.5, minSamples, sample.policy);
+    case 'p95_increase':
+      return increase(pools(), 0.95, minSamples, sample.policy);
+    case 'mismatch_rate': {
+      const { checks, mismatches } = pools().shadow;
+      return ratio(mismatches, checks, minSamples);
+    }
+    case 'keyless_rate': {
+      const { primary, shadow } = pools();
+      return ratio(primary.keyless + shadow.keyless, primary.count + shadow.count, minSamples);
+    }
+    case 'operations':
+      return operations(sample, pools().shadow);
+    case 'data_age_minutes':
+      return dataAge(sample);
+    case 'flag_drift_minutes':
+      return sample.flagsDeployed ? 0 : Math.max(0, sample.nowMs - sample.state.changedAtMs) / MINUTE_MS;
+    case 'hold_minutes':
+      return holdMinutes(sample);
+    case 'early_warning_minutes':
+      return earlyWarning(sample.verdict);
+    case 'rolled_back':
+      return sample.verdict === null
+        ? null
+        : sample.rolledBack !== null || sample.state.stageKind === 'rolled_back' || revertUnderWay(sample.state)
+          ? 1
+          : 0;
+    default:
+      return sample.table && tableValue(metric, sample.table, sample.state);
+  }
+}
+
+type TableMetric = Extract<
+  AlertMetric,
+  'lag_ms' | 'outbox_rows' | 'quarantined' | 'divergences' | 'divergence_rate' | 'validation_score' | 'sync_rate'
+>;
+
+function tableValue(metric: TableMetric, table: TableStatus, state: CutoverState): number | null {
+  const verification = currentVerification(table, state);
+  switch (metric) {
+    case 'lag_ms':
+      return table.lagMs;
+    case 'outbox_rows':
+      return table.outboxRows;
+    case 'quarantined':
+      return table.quarantined;
+    case 'divergences':
+      return verification?.divergences ?? null;
+    case 'divergence_rate':
+      return verification && ratio(verification.divergences, verification.rowsCompared, 1);
+    case 'validation_score':
+      return verification?.score ?? null;
+    case 'sync_rate': {
+      if (!verification) return null;
+      const behind = verification.divergences + table.outboxRows + table.quarantined;
+      return verification.rowsCompared > 0 ? Math.max(0, 1 - behind / verification.rowsCompared) : null;
+    }
+  }
+}
+
+/** The minute in which the stage was entered belongs to both stages, so it is history for this one. */
+const firstMinute = ({ state }: AlertSample) => Math.floor(state.enteredAtMs / MINUTE_MS) + 1;
+const openMinute = ({ nowMs }: AlertSample) => Math.floor(nowMs / MINUTE_MS);
+
+function poolsOf(sample: AlertSample, windowMinutes: number): Pools {
+  const to = openMinute(sample);
+  const from = Math.max(firstMinute(sample), to - windowMinutes);
+  const pool = (side: 'primary' | 'shadow') =>
+    poolWindows(
+      from,
+      side,
+      sample.windows.filter((window) => window.side === side && window.minute >= from && window.minute < to),
+    );
+  return { primary: pool('primary'), shadow: pool('shadow') };
+}
+
+/** None in a stage that has no closed minute yet is no figure. */
+function operations(sample: AlertSample, shadow: MinuteWindow): number | null {
+  return openMinute(sample) > firstMinute(sample) ? shadow.count : null;
+}
+
+function dataAge(sample: AlertSample): number | null {
+  const sides = sample.state.stageKind === 'full' ? ['shadow'] : ['primary'];
+  if (sample.state.stageKind === 'ramp') sides.push('shadow');
+  const ages = sides.map((side) => {
+    const newest = sample.windows.filter((window) => window.side === side && window.count > 0).at(-1)?.minute;
+    // Before the first operation of a stage its age is that of the stage.
+    return openMinute(sample) - Math.max(newest ?? 0, firstMinute(sample) - 1);
+  });
+  return Math.max(0, ...ages);
+}
+
+function holdMinutes({ state, verdict }: AlertSample): number | null {
+  if (!verdict) return null;
+  if (verdict.verdict !== 'hold') return 0;
+  const dwell = state.plan.stages.find((stage) => stage.name === state.stage)?.dwellMinutes ?? 0;
+  return Math.max(0, verdict.evidence.minutesInStage - dwell);
+}
+
+/** The gates' own forecast where they make one: a condition that counts the minutes until a limit is reached. */
+function earlyWarning(verdict: Verdict | null): number | null {
+  if (!verdict) return null;
+  const minutes = verdict.conditions
+    .filter(({ code, ok, value }) => code.startsWith('early_warning') && !ok && typeof value === 'number')
+    .map(({ value }) => value as number);
+  return minutes.length > 0 ? Math.min(...minutes) : DAY_MINUTES;
+}
+
+const revertUnderWay = (state: CutoverState) => state.pending?.action === 'revert';
+
+const ratio = (part: number, whole: number, least: number) => (whole >= least && whole > 0 ? part / whole : null);
+const errorRate = (window: MinuteWindow, least: number) => ratio(window.errors, window.count, least);
+const quantile = (window: MinuteWindow, q: number, least: number) =>
+  window.count >= least ? quantileMs(window.latency, q) : null;
+
+function difference(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? null : a - b;
+}
+
+/** As a fraction of the primary's value; a difference below the floor of the policy is none. */
+function increase(pools: Pools, q: number, least: number, policy: Policy): number | null {
+  const old = quantile(pools.primary, q, least);
+  const now = quantile(pools.shadow, q, least);
+  if (old === null || now === null || old <= 0) return null;
+  return now - old <= policy.latencyFloorMs ? Math.min(0, now / old - 1) : now / old - 1;
+}

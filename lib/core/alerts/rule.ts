@@ -1,0 +1,226 @@
+/**
+ * Alert rules: which figure is watched, where its limit lies, and what follows. Every cutover has the built-in rules; its
+ * declaration changes them by their id, switches them off, or adds its own.
+ */
+
+import type { StageKind } from '../plan.ts';
+
+export const SEVERITIES = ['critical', 'warning', 'info'] as const;
+export type Severity = (typeof SEVERITIES)[number];
+
+/** What follows while a rule fires, besides its messages: nothing, a reason not to advance, a reason to roll back. */
+export const ACTIONS = ['alert', 'hold', 'rollback'] as const;
+export type AlertAction = (typeof ACTIONS)[number];
+
+export const OPERATORS = {
+  '>': { fires: (value: number, limit: number) => value > limit, says: 'above' },
+  '>=': { fires: (value: number, limit: number) => value >= limit, says: 'at or above' },
+  '<': { fires: (value: number, limit: number) => value < limit, says: 'below' },
+  '<=': { fires: (value: number, limit: number) => value <= limit, says: 'at or below' },
+} as const;
+export type Operator = keyof typeof OPERATORS;
+
+const SERVING: readonly StageKind[] = ['dual_write', 'ramp', 'full'];
+const READING: readonly StageKind[] = ['ramp', 'full'];
+const SYNCED: readonly StageKind[] = ['dual_write', 'ramp', 'full', 'completed'];
+const STARTED: readonly StageKind[] = [...SYNCED, 'rolled_back'];
+
+/** The limits of a policy that built-in rules follow. */
+export type RuleLimits = {
+  errorRateRollback: number;
+  latencyIncreaseRollback: number;
+  validationScoreRollback: number;
+};
+
+type MetricKind = {
+  /** `pooled` over the window's minutes; a `level` must hold that long; an `event` fires at once. */
+  kind: 'pooled' | 'level' | 'event';
+  unit: 'rate' | 'ms' | 'minutes' | 'count';
+  /** Stages in which it means something. */
+  stages: readonly StageKind[];
+  /** Known only after the gates have judged: it can alert, and neither hold nor roll back. */
+  judged?: true;
+  says: string;
+};
+
+export const METRICS = {
+  error_rate: { kind: 'pooled', unit: 'rate', stages: READING, says: 'errors of the shadow' },
+  error_increase: { kind: 'pooled', unit: 'rate', stages: READING, says: 'errors of the shadow beyond the primary' },
+  primary_error_rate: { kind: 'pooled', unit: 'rate', stages: SERVING, says: 'errors of the primary' },
+  availability: { kind: 'pooled', unit: 'rate', stages: READING, says: 'successful operations of the shadow' },
+  p50_ms: { kind: 'pooled', unit: 'ms', stages: READING, says: 'p50 of the shadow' },
+  p95_ms: { kind: 'pooled', unit: 'ms', stages: READING, says: 'p95 of the shadow' },
+  p50_increase: { kind: 'pooled', unit: 'rate', stages: READING, says: 'p50 of the shadow beyond the primary' },
+  p95_increase: { kind: 'pooled', unit: 'rate', stages: READING, says: 'p95 of the shadow beyond the primary' },
+  mismatch_rate: { kind: 'pooled', unit: 'rate', stages: SERVING, says: 'compared operations that differ' },
+  keyless_rate: { kind: 'pooled', unit: 'rate', stages: READING, says: 'reads without a routing key' },
+  operations: { kind: 'pooled', unit: 'count', stages: READING, says: 'operations of the shadow' },
+  lag_ms: { kind: 'level', unit: 'ms', stages: SYNCED, says: 'age of the oldest un-applied change' },
+  outbox_rows: { kind: 'level', unit: 'count', stages: SYNCED, says: 'changes that wait' },
+  quarantined: { kind: 'level', unit: 'count', stages: SYNCED, says: 'keys in quarantine' },
+  divergences: { kind: 'level', unit: 'count', stages: SYNCED, says: 'rows that differ' },
+  divergence_rate: { kind: 'level', unit: 'rate', stages: SYNCED, says: 'share of rows that differ' },
+  validation_score: { kind: 'level', unit: 'rate', stages: SYNCED, says: 'rows that agree' },
+  sync_rate: { kind: 'level', unit: 'rate', stages: SYNCED, says: 'rows in sync' },
+  flag_drift_minutes: { kind: 'level', unit: 'minutes', stages: STARTED, says: 'minutes with old flags deployed' },
+  data_age_minutes: { kind: 'level', unit: 'minutes', stages: SERVING, says: 'minutes without a recorded operation' },
+  hold_minutes: {
+    kind: 'level',
+    unit: 'minutes',
+    stages: SERVING,
+    judged: true,
+    says: 'minutes held beyond the dwell',
+  },
+  early_warning_minutes: {
+    kind: 'level',
+    unit: 'minutes',
+    stages: READING,
+    judged: true,
+    says: 'minutes until a limit is reached, by trend',
+  },
+  rolled_back: { kind: 'event', unit: 'count', stages: STARTED, judged: true, says: 'rolled back' },
+} as const satisfies Record<string, MetricKind>;
+export type AlertMetric = keyof typeof METRICS;
+export const metricOf = (metric: AlertMetric): MetricKind => METRICS[metric];
+
+export type AlertRule = {
+  /** `^[a-z][a-z0-9_]{0,39}$`, one of its kind within a cutover. */
+  id: string;
+  metric: AlertMetric;
+  operator: Operator;
+  /** The limit: a rate as 0–1, otherwise in the unit of the metric. */
+  value: number;
+  windowMinutes: number;
+  severity: Severity;
+  action: AlertAction;
+  /** Fewest operations (or comparisons) in the window before a rate or a latency means something. */
+  minSamples: number;
+  /** An alert that nobody acknowledged is sent again, as an escalation, after this long. `null`: never. */
+  escalateAfterMinutes: number | null;
+};
+
+/** A rule as declared: of a built-in one only what differs; `off` removes it. */
+export type DeclaredRule = { id: string; off?: boolean } & Partial<Omit<AlertRule, 'id'>>;
+
+export const DEFAULT_MIN_SAMPLES = 30;
+export const ESCALATE_AFTER_MINUTES: Readonly<Record<Severity, number | null>> = {
+  critical: 15,
+  warning: 240,
+  info: null,
+};
+
+type Row = [AlertMetric, Operator, number, number, Severity];
+
+/** The rules every cutover begins with; limits follow its policy where that has them. */
+export function builtInRules(policy: RuleLimits): AlertRule[] {
+  const rows: Readonly<Record<string, Row>> = {
+    errors: ['error_increase', '>=', policy.errorRateRollback, 5, 'critical'],
+    latency: ['p95_increase', '>=', policy.latencyIncreaseRollback, 10, 'warning'],
+    mismatches: ['mismatch_rate', '>', 1 - policy.validationScoreRollback, 10, 'critical'],
+    lag: ['lag_ms', '>', 300_000, 1, 'critical'],
+    quarantine: ['quarantined', '>', 0, 1, 'warning'],
+    divergence: ['divergence_rate', '>', 0.05, 1, 'critical'],
+    validation: ['validation_score', '<', policy.validationScoreRollback, 1, 'critical'],
+    sync: ['sync_rate', '<', 0.9, 5, 'warning'],
+    flag_drift: ['flag_drift_minutes', '>', 5, 1, 'critical'],
+    data_missing: ['data_age_minutes', '>', 5, 1, 'warning'],
+    long_hold: ['hold_minutes', '>', 60, 1, 'warning'],
+    early_warning: ['early_warning_minutes', '<', 15, 1, 'warning'],
+    rolled_back: ['rolled_back', '>', 0, 1, 'critical'],
+  };
+  return Object.entries(rows).map(([id, [metric, operator, value, windowMinutes, severity]]) => ({
+    id,
+    metric,
+    operator,
+    value,
+    windowMinutes,
+    severity,
+    action: 'alert',
+    minSamples: DEFAULT_MIN_SAMPLES,
+    escalateAfterMinutes: ESCALATE_AFTER_MINUTES[severity],
+  }));
+}
+
+export const BUILT_IN_RULE_IDS: readonly string[] = [
+  'errors',
+  'latency',
+  'mismatches',
+  'lag',
+  'quarantine',
+  'divergence',
+  'validation',
+  'sync',
+  'flag_drift',
+  'data_missing',
+  'long_hold',
+  'early_warning',
+  'rolled_back',
+];
+
+/**
+ * The rules in force: built-in ones as the declaration changes them, then those it adds.
+ * @example rulesOf(policy, [{ id: 'lag', value: 60_000, action: 'hold' }, { id: 'sync', off: true }])
+ */
+export function rulesOf(policy: RuleLimits, declared: readonly DeclaredRule[] = []): AlertRule[] {
+  const rules = new Map(builtInRules(policy).map((rule) => [rule.id, rule]));
+  for (const { off, ...changes } of declared) {
+    const before = rules.get(changes.id);
+    if (off) rules.delete(changes.id);
+    else rules.set(changes.id, before ? changed(before, changes) : added(changes));
+  }
+  return [...rules.values()];
+}
+
+function changed(before: AlertRule, changes: Partial<AlertRule>): AlertRule {
+  const severity = changes.severity ?? before.severity;
+  const escalateAfterMinutes =
+    severity === before.severity ? before.escalateAfterMinutes : ESCALATE_AFTER_MINUTES[severity];
+  return { ...before, escalateAfterMinutes, ...defined(changes) };
+}
+
+function added(rule: Partial<AlertRule>): AlertRule {
+  const severity = rule.severity ?? 'warning';
+  return {
+    severity,
+    windowMinutes: 5,
+    action: 'alert',
+    minSamples: DEFAULT_MIN_SAMPLES,
+    escalateAfterMinutes: ESCALATE_AFTER_MINUTES[severity],
+    ...(defined(rule) as Pick<AlertRule, 'id' | 'metric' | 'operator' | 'value'>),
+  };
+}
+
+const defined = <T extends object>(fields: T): Partial<T> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>;
+
+/** What is wrong with the declared rules, each with its path; nothing when all can be used. */
+export function ruleProblems(policy: RuleLimits, declared: readonly DeclaredRule[]): string[] {
+  const seen = new Set<string>();
+  const problems: string[] = [];
+  for (const [index, rule] of declared.entries()) {
+    const at = `alerts.${index}`;
+    if (seen.has(rule.id)) problems.push(`${at}: rule '${rule.id}' is declared twice`);
+    seen.add(rule.id);
+    const builtIn = BUILT_IN_RULE_IDS.includes(rule.id);
+    if (rule.off && !builtIn) problems.push(`${at}: '${rule.id}' is no built-in rule that could be switched off`);
+    const lacking = (['metric', 'operator', 'value'] as const).filter((key) => rule[key] === undefined);
+    if (!rule.off && !builtIn && lacking.length > 0)
+      problems.push(`${at}: rule '${rule.id}' is no built-in one and needs ${lacking.join(', ')}`);
+    else if (!rule.off) problems.push(...impossible(rulesOf(policy, [rule]).find(({ id }) => id === rule.id)!, at));
+  }
+  return problems;
+}
+
+function impossible(rule: AlertRule, at: string): string[] {
+  const { unit, judged } = metricOf(rule.metric);
+  const signed = rule.metric.endsWith('_increase');
+  const problems: string[] = [];
+  if (!signed && rule.value < 0) problems.push(`${at}.value: ${rule.value} is below 0, and ${rule.metric} never is`);
+  if (unit === 'rate' && !signed && rule.value > 1)
+    problems.push(`${at}.value: ${rule.value} is above 1; ${rule.metric} is a share of 0–1`);
+  if (judged && rule.action !== 'alert')
+    problems.push(
+      `${at}.action: ${rule.metric} is known only after the gates have judged, so it can alert and not ${rule.action}`,
+    );
+  return problems;
+}
