@@ -55,6 +55,11 @@ const PARAMETERS = {
   databaseProxy: { default: '', env: 'CROSSFADE_DATABASE_PROXY' },
   /** Who gets alarms by mail; others subscribe to the topic. */
   alarmEmail: { default: '', env: 'CROSSFADE_ALARM_EMAIL' },
+  /** Bus of EventBridge that gets alerts as events, by name. */
+  alertEventBus: { default: 'default', env: 'CROSSFADE_ALERT_EVENT_BUS' },
+  /** https address that gets alerts, and the ARN of the secret whose text signs them; empty: none. Needs a way out of the subnets. */
+  alertWebhookUrl: { default: '', env: 'CROSSFADE_ALERT_WEBHOOK_URL' },
+  alertWebhookKeyArn: { default: '', env: 'CROSSFADE_ALERT_WEBHOOK_KEY_ARN' },
   /** Where the sections named in the alarms are. */
   runbookUrl: { default: 'README.md', env: 'CROSSFADE_RUNBOOK_URL' },
   monthlyBudgetUsd: { default: '100', env: 'CROSSFADE_MONTHLY_BUDGET_USD' },
@@ -121,6 +126,11 @@ function localSettings() {
     region: 'eu-central-1',
     environment,
     vpc: null,
+    tickVpc: null,
+    alerts: {
+      CROSSFADE_ALERT_WEBHOOK_URL: environment.CROSSFADE_ALERT_WEBHOOK_URL,
+      CROSSFADE_ALERT_WEBHOOK_KEY: environment.CROSSFADE_ALERT_WEBHOOK_KEY,
+    },
     layers: [],
     concurrency: {},
     subnets: [],
@@ -169,6 +179,9 @@ function localEnvironment(ports) {
     CROSSFADE_CLOCK_ORIGIN_MS: '0',
     // Empty: the declarations bundled with the functions, infra/cutovers.ts. Else a JSON file of the local stack.
     CROSSFADE_CUTOVERS: '',
+    // A receiver on this machine, when one is wanted: http is fine here.
+    CROSSFADE_ALERT_WEBHOOK_URL: '',
+    CROSSFADE_ALERT_WEBHOOK_KEY: '',
     CROSSFADE_LOG_LEVEL: PARAMETERS.logLevel.default,
     // A developer's own AWS account is never touched from here.
     AWS_ACCESS_KEY_ID: 'local',
@@ -218,6 +231,7 @@ async function readParameters(stage, resolveVariable) {
   if (missing.length > 0) throw new Error(`Stage '${stage}' needs parameters that are not set:\n${missing.join('\n')}`);
   refusePasswords(values);
   refuseStrangers(values);
+  refuseWebhook(values);
   return values;
 }
 
@@ -250,6 +264,19 @@ function refuseStrangers(values) {
   }
 }
 
+/** What the tick would refuse with its first message is refused before the deployment. */
+function refuseWebhook({ alertWebhookUrl: url, alertWebhookKeyArn: arn, alertEventBus: bus }) {
+  if (!/^[\w./-]{1,256}$/.test(bus)) throw new Error(`Parameter alertEventBus '${bus}' is no name of a bus.`);
+  if (!url !== !arn) throw new Error('Parameters alertWebhookUrl and alertWebhookKeyArn belong together: give both.');
+  if (!url) return;
+  if (!URL.canParse(url) || new URL(url).protocol !== 'https:' || new URL(url).username !== '') {
+    throw new Error('Parameter alertWebhookUrl is no https address without a user.');
+  }
+  if (!/^arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:secret:[\w/+=.@-]+$/.test(arn)) {
+    throw new Error('Parameter alertWebhookKeyArn is no ARN of a secret in Secrets Manager.');
+  }
+}
+
 function withDefaults(values) {
   return {
     ...Object.fromEntries(Object.entries(PARAMETERS).map(([name, { default: value }]) => [name, value ?? ''])),
@@ -276,6 +303,20 @@ function awsSettings(stage, region, values) {
       CROSSFADE_LOG_LEVEL: values.logLevel,
     },
     vpc: { securityGroupIds: [{ Ref: 'FunctionSecurityGroup' }], subnetIds: listed(values.subnetIds) },
+    tickVpc: {
+      securityGroupIds: [
+        { Ref: 'FunctionSecurityGroup' },
+        ...(values.alertWebhookUrl ? [{ Ref: 'WebhookSecurityGroup' }] : []),
+      ],
+      subnetIds: listed(values.subnetIds),
+    },
+    // Only the tick tells anybody.
+    alerts: {
+      CROSSFADE_ALERT_TOPIC: { Ref: 'Alerts' },
+      CROSSFADE_ALERT_EVENT_BUS: values.alertEventBus,
+      CROSSFADE_ALERT_WEBHOOK_URL: values.alertWebhookUrl,
+      CROSSFADE_ALERT_WEBHOOK_KEY_ARN: values.alertWebhookKeyArn,
+    },
     layers: [values.appConfigLayer || pinnedLayer(region)],
     concurrency: {
       control: reserved(values.reservedControl),
