@@ -12,6 +12,7 @@ import { tick } from '../../lib/flows/tick.ts';
 import { verifyAll } from '../../lib/flows/verify.ts';
 import type { DataPlane, Ports } from '../../lib/ports.ts';
 import { NOW } from '../property/samples.ts';
+import { inMemoryAlerts } from './fakes/alerts.ts';
 import { inMemoryFlags } from './fakes/flags.ts';
 import { inMemoryState } from './fakes/state.ts';
 import { inMemoryWakeUps } from './fakes/wake-ups.ts';
@@ -50,6 +51,8 @@ export function aidisCrossing(tables: DataPlane) {
     clock,
     ids: { next: () => `flush-${nowMs}` },
     log: { event: () => undefined, failure: (name, error) => void failures.push({ name, error }) },
+    alerts: inMemoryAlerts(),
+    channels: [],
     metrics: { record: () => undefined, flush: () => undefined },
     state,
     windows: inMemoryWindows({ clock }),
