@@ -222,6 +222,14 @@ export type DataPlane = {
     cutover: TableCutover,
     swap: { fromEpoch: number; toEpoch: number; stage: string; version: number },
   ): Promise<SwapResult>;
+  /**
+   * Before a swap that was asked for is given up: from then on no call for it changes anything, however late it comes. Or it
+   * has swapped, and is kept. `version` is the highest that any call for it had.
+   */
+  abandon(
+    id: CutoverId,
+    swap: { toEpoch: number; version: number },
+  ): Promise<{ kind: 'abandoned' } | { kind: 'swapped' }>;
   /** After promotion: may a rollback keep everything? With the reason and key when not. */
   rollbackReady(id: CutoverId): Promise<{ ready: true } | { ready: false; why: string; key: string | null }>;
   /** After `completed`: drops the old table and everything of ours. No way back. */

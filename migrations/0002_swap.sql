@@ -2,7 +2,7 @@
 -- it, and crossfade.swap carries the plan out in one transaction, unless anything in the catalog is different by then.
 -- Lock: none on existing objects; a call of crossfade.swap takes ACCESS EXCLUSIVE on the tables of its plan for milliseconds.
 -- Duration: milliseconds.
--- Undo: DROP FUNCTION crossfade.swap, crossfade.catalog_fingerprint, crossfade.dependents, crossfade.table_dependents, crossfade.attached,
+-- Undo: ALTER TABLE crossfade.cutover DROP COLUMN abandoned; DROP FUNCTION crossfade.swap, crossfade.abandon, crossfade.catalog_fingerprint, crossfade.dependents, crossfade.table_dependents, crossfade.attached,
 -- crossfade.views, crossfade.rules, crossfade.triggers, crossfade.columns_used, crossfade.give_privileges, crossfade.foreign_key,
 -- crossfade.grants, crossfade.drain, crossfade.lock_holders, when no cutover is running.
 
@@ -342,6 +342,27 @@ BEGIN
   RETURN v_done;
 END $$;
 
+ALTER TABLE crossfade.cutover ADD COLUMN abandoned bigint NOT NULL DEFAULT 0;
+COMMENT ON COLUMN crossfade.cutover.abandoned IS 'No swap that was asked for with this version or a lower one may happen any more.';
+
+-- Giving up, under the lock that a swap holds from its first statement on: either it is over, or it will never be.
+--
+--   a late call   ·········· lock, version ≤ abandoned → nothing
+--   whoever waits  lock, abandoned := version, given up
+CREATE FUNCTION crossfade.abandon(p_id text, p_epoch bigint, p_version bigint) RETURNS jsonb
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v_epoch bigint;
+BEGIN
+  PERFORM pg_advisory_xact_lock(crossfade.lock_key(p_id));
+  SELECT c.epoch INTO v_epoch FROM crossfade.cutover c WHERE c.id = p_id;
+  IF v_epoch >= p_epoch THEN RETURN jsonb_build_object('kind', 'swapped'); END IF;
+  UPDATE crossfade.cutover c SET abandoned = greatest(c.abandoned, p_version) WHERE c.id = p_id;
+  RETURN jsonb_build_object('kind', 'abandoned');
+END $$;
+COMMENT ON FUNCTION crossfade.abandon IS
+  'Before the swap to this epoch is given up. Returns {kind: swapped} when it has happened, else {kind: abandoned}: no call for it with this version or a lower one will change anything.';
+
 -- One transaction: the other direction, the other names, the other epoch. Either all of it is there, or none.
 --
 --   advisory lock, epoch, fingerprint, drain ─┬─ LOCK TABLE … drain the rest, statements, mirror ─┬─ commit
@@ -374,6 +395,9 @@ BEGIN
     IF v.epoch = p_to AND v.direction = p_direction THEN RETURN jsonb_build_object('kind', 'already'); END IF;
     IF v.epoch IS DISTINCT FROM p_from THEN
       RAISE EXCEPTION 'the database is at epoch %, not at %', coalesce(v.epoch::text, 'none'), p_from USING ERRCODE = 'CF001';
+    END IF;
+    IF p_version <= v.abandoned THEN
+      RAISE EXCEPTION 'this swap was given up before it began' USING ERRCODE = 'CF001';
     END IF;
     SELECT count(*), min(q.key) INTO v_count, v_key FROM crossfade.quarantine q WHERE q.cutover = p_id;
     IF v_count > 0 THEN
@@ -451,4 +475,4 @@ COMMENT ON FUNCTION crossfade.lock_holders IS 'Who holds locks that a swap waits
 
 REVOKE ALL ON FUNCTION crossfade.columns_used, crossfade.triggers, crossfade.rules, crossfade.views, crossfade.attached,
   crossfade.give_privileges, crossfade.grants, crossfade.foreign_key, crossfade.table_dependents, crossfade.dependents,
-  crossfade.catalog_fingerprint, crossfade.drain, crossfade.swap, crossfade.lock_holders FROM PUBLIC;
+  crossfade.catalog_fingerprint, crossfade.drain, crossfade.abandon, crossfade.swap, crossfade.lock_holders FROM PUBLIC;

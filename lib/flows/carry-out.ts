@@ -1,6 +1,7 @@
 /**
  * Carries out a pending intent in Postgres and settles it in the state. Safe to repeat: the swap is fenced by the
- * intent's epoch, and a swap whose answer was lost is found done.
+ * intent's epoch, and a swap whose answer was lost is found done. One that is given up is fenced off in Postgres first, so
+ * that a call which is still under way can never swap behind the state's back.
  *
  *   state   intent e+1 ───────────────────────────────→ completed e+1     (a crash anywhere here: the next tick repeats)
  *   table            swap in one transaction, mirror e+1
@@ -47,6 +48,11 @@ async function act(
   if (!pending || declaration.kind !== 'table') return null;
   const cutover = tableCutover(declaration);
   const done = (lockHeldMs?: number): Observation => ({ type: 'carried_out', epoch: pending.epoch, lockHeldMs });
+  const version = state.version + 1;
+  const giveUp = async (why: string): Promise<Observation> => {
+    const { kind } = await ports.tables.abandon(declaration.id, { toEpoch: pending.epoch, version });
+    return kind === 'swapped' ? done() : { type: 'given_up', epoch: pending.epoch, why };
+  };
   const late = nowMs - pending.sinceMs > GIVE_UP_AFTER_MS;
   try {
     if (pending.action === 'cleanup') {
@@ -55,21 +61,20 @@ async function act(
     }
     if (stopped && pending.action === 'promote') {
       const status = await ports.tables.status(declaration.id);
-      // A swap that another call began may still land; only after a while is it certain that none will.
       if (status?.mirror?.epoch !== pending.epoch)
-        return late ? { type: 'given_up', epoch: pending.epoch, why: 'everything was stopped meanwhile' } : null;
+        return late ? await giveUp('everything was stopped meanwhile') : null;
     }
     const swap = {
       fromEpoch: state.epoch,
       toEpoch: pending.epoch,
       stage: pending.action === 'promote' ? state.plan.stages.at(-1)!.name : 'rolled_back',
-      version: state.version + 1,
+      version,
     };
     const result = await ports.tables[pending.action](cutover, swap);
     ports.log.event('swap', { cutover: declaration.id, action: pending.action, result: result.kind });
     if (result.kind === 'swapped') return done(result.lockHeldMs);
     if (result.kind === 'already') return done();
-    if (result.kind === 'refused' || late) return { type: 'given_up', epoch: pending.epoch, why: result.why };
+    if (result.kind === 'refused' || late) return await giveUp(result.why);
     return null;
   } catch (error) {
     // The outcome is unknown: the next try finds the mirror either way. Nothing is given up on a guess.

@@ -68,6 +68,12 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
     repair: (id) => longJson(runtime, `SELECT crossfade.${functionName('repair', id)}() AS result`),
     promote: (cutover, swap) => promote(owner, runtime, cutover, swap),
     revert: (cutover, swap) => revert(owner, runtime, cutover, swap),
+    abandon: (id, { toEpoch, version }) =>
+      callJson(owner, 'SELECT crossfade.abandon($1::text, $2::text::bigint, $3::text::bigint) AS result', [
+        id,
+        toEpoch,
+        version,
+      ]),
     async rollbackReady(id) {
       const status = await callJson<TableStatus | null>(runtime, 'SELECT crossfade.table_status($1::text) AS result', [
         id,

@@ -340,6 +340,18 @@ export function tablesContract(name: string, open: () => Promise<TablesHarness>)
         expect(await plane.converge(id, 1, 10)).toMatchObject({ kind: 'stale', have: 2 });
       });
 
+      it('I13 once it is given up it never happens; asked for anew it does, and then cannot be given up', async () => {
+        await started();
+        const { toEpoch, version } = swap(1, 'completed');
+        expect(await plane.abandon(id, { toEpoch, version })).toEqual({ kind: 'abandoned' });
+        expect((await promote(1)).kind).toBe('postponed');
+        expect(await plane.status(id)).toMatchObject({ armed: 'forward', mirror: { epoch: 1 } });
+        const anew = { ...swap(1, 'completed'), version: version + 2 };
+        expect(await plane.promote(it_.cutover, anew)).toMatchObject({ kind: 'swapped' });
+        expect(await plane.abandon(id, { toEpoch, version: version + 2 })).toEqual({ kind: 'swapped' });
+        expect(await plane.promote(it_.cutover, anew)).toEqual({ kind: 'already' });
+      });
+
       it('I1 afterwards the old table follows, verified, and the way back loses nothing', async () => {
         await started();
         await promote(1);

@@ -35,6 +35,8 @@ type Table = {
   quarantine: Map<number, Poisoned>;
   backfill: { state: 'none' | 'running' | 'done'; copied: number; upTo: number; rowsDone: number; rowsTotal: number };
   verification: VerificationResult | null;
+  /** No swap with this version or a lower one. */
+  abandoned: number;
   /** Keys whose row does not fit the follower. */
   blocked: Set<number>;
 };
@@ -101,8 +103,8 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
       const newer = it && outrun(it, fence);
       if (newer) return newer;
       if (it) {
-        const { authoritative, follower, blocked } = it;
-        tables.set(id, { ...emptyTable(), authoritative, follower, blocked });
+        const { authoritative, follower, blocked, abandoned } = it;
+        tables.set(id, { ...emptyTable(), authoritative, follower, blocked, abandoned });
       }
       return { kind: 'forgotten' };
     },
@@ -150,6 +152,12 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
       swapped(table(cutover.id), 'forward', swap, refusals.get(cutover.id), postponements.get(cutover.id)),
     revert: async (cutover, swap) =>
       swapped(table(cutover.id), 'reverse', swap, undefined, postponements.get(cutover.id)),
+    async abandon(id, { toEpoch, version }) {
+      const it = table(id);
+      if ((it.mirror?.epoch ?? -1) >= toEpoch) return { kind: 'swapped' };
+      it.abandoned = Math.max(it.abandoned, version);
+      return { kind: 'abandoned' };
+    },
     async rollbackReady(id) {
       const it = table(id);
       if (it.direction !== 'reverse')
@@ -208,6 +216,7 @@ function emptyTable(): Table {
     quarantine: new Map(),
     backfill: { state: 'none', copied: -Infinity, upTo: NaN, rowsDone: 0, rowsTotal: 0 },
     verification: null,
+    abandoned: 0,
     blocked: new Set(),
   };
 }
@@ -355,6 +364,7 @@ function swapped(
       kind: 'postponed',
       why: `the database is at epoch ${it.mirror?.epoch ?? 'none'}, not at ${swap.fromEpoch}`,
     };
+  if (swap.version <= it.abandoned) return { kind: 'postponed', why: 'this swap was given up before it began' };
   if (postponement) return { kind: 'postponed', why: postponement };
   if (it.backfill.state !== 'done') return { kind: 'postponed', why: 'the backfill is not done' };
   while (it.hints.length > 0) apply(it, it.hints.length);
