@@ -4,6 +4,7 @@ import { type Composition, compose } from '../lib/compose.ts';
 import { CrossfadeError } from '../lib/core/errors.ts';
 import { dashboardData } from '../lib/dashboard/data.ts';
 import { asset, renderPage } from '../lib/dashboard/page.ts';
+import { listAlerts } from '../lib/flows/alerts.ts';
 import { recentHistory } from '../lib/flows/history.ts';
 import { report } from '../lib/flows/report.ts';
 import { httpHandler } from './middleware.ts';
@@ -13,11 +14,15 @@ const AUDIT_ENTRIES = 30;
 async function data({ ports, cutovers }: Composition) {
   const declarations = await cutovers();
   const subjects = ['system', ...declarations.map((declaration) => declaration.id)];
-  const [status, audit] = await Promise.all([
+  const [status, audit, alerts] = await Promise.all([
     report(ports, declarations),
     recentHistory(ports, subjects, AUDIT_ENTRIES),
+    listAlerts(ports).catch((error) => {
+      ports.log.failure('alerts_unreadable', error);
+      return undefined;
+    }),
   ]);
-  return dashboardData(status, audit);
+  return dashboardData(status, audit, alerts);
 }
 
 export const handler = httpHandler(compose, [

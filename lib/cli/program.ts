@@ -3,6 +3,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { didYouMean } from '../core/nearest.ts';
 import { BUILT_IN_PLAN_NAMES } from '../core/plan.ts';
+import { ack, alerts } from './commands/alerts.ts';
 import { bucket } from './commands/bucket.ts';
 import { dev } from './commands/dev.ts';
 import { doctor } from './commands/doctor.ts';
@@ -87,6 +88,14 @@ function addLooking(program: Command, add: Add): void {
   add('history [cutover]', 'the audit timeline, newest first, and whether its chain is whole', history)
     .option('--limit <number>', 'entries, 1–200', limit)
     .option('--after <seq>', 'only entries before this sequence number', whole);
+  add('alerts', 'what fires, what waits and what ended in the last day', alerts)
+    .option('--watch', 'look again until stopped, and show every change')
+    .option('--timeout <seconds>', 'with --watch: end after', positive)
+    .addOption(new Option('--interval <seconds>', 'with --watch: between two looks').argParser(positive).default(2))
+    .option('--exit-code', 'end with 3 while one fires');
+  writing(add('ack <alert>', 'take an alert on: it is not escalated any more', ack)).addOption(
+    reason().makeOptionMandatory(),
+  );
   writing(add('verify <cutover>', 'compare both tables exactly, now; ends with 3 when rows differ', verify));
   writing(add('repair <cutover>', 'write the rows anew that the last verification found to differ', repair));
 }

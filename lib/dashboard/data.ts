@@ -5,7 +5,9 @@ import type { TableStatus } from '../core/evidence.ts';
 import type { SideFigures } from '../core/gates/verdict.ts';
 import type { StageKind } from '../core/plan.ts';
 import type { Event } from '../core/stage.ts';
+import type { AlertList } from '../flows/alerts.ts';
 import type { CutoverReport, Health, SystemReport } from '../flows/report.ts';
+import { type AlertLine, alertLines } from './alerts.ts';
 import { type AuditLine, auditLine, type ConditionLine, conditionLine, HEALTH_WORDS, type Tone } from './sentences.ts';
 import { type Series, seriesOf } from './series.ts';
 import { commandsOf, type Step, stepsOf } from './steps.ts';
@@ -20,6 +22,7 @@ export type DashboardData = {
   };
   cutovers: readonly (CutoverView | InvalidView)[];
   audit: readonly AuditLine[];
+  alerts: readonly AlertLine[];
 };
 
 export type InvalidView = { id: string; health: 'invalid'; badge: Badge; why: string };
@@ -72,7 +75,11 @@ export type CutoverView = {
 const HOUR_MS = 3_600_000;
 
 /** What `GET /dashboard/data` answers. `audit` in any order; the newest thirty are kept. */
-export function dashboardData(report: SystemReport, audit: readonly AuditEntry<Event>[]): DashboardData {
+export function dashboardData(
+  report: SystemReport,
+  audit: readonly AuditEntry<Event>[],
+  alerts: AlertList = { atMs: report.atMs, firing: 0, alerts: [] },
+): DashboardData {
   const newest = [...audit].sort((a, b) => b.atMs - a.atMs || b.seq - a.seq).slice(0, 30);
   const cutovers = report.cutovers.map((cutover) =>
     'why' in cutover ? invalidView(cutover) : cutoverView(cutover, report.atMs, newest),
@@ -82,6 +89,7 @@ export function dashboardData(report: SystemReport, audit: readonly AuditEntry<E
     system: { headline: headline(report), emergencyStop: report.emergencyStop, flags: flagsView(report) },
     cutovers,
     audit: newest.map(auditLine),
+    alerts: alertLines(alerts),
   };
 }
 

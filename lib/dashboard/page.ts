@@ -4,6 +4,7 @@
  */
 
 import { createHash } from 'node:crypto';
+import alerts from './browser/alerts.js?raw' with { type: 'text' };
 import badges from './browser/badges.js?raw' with { type: 'text' };
 import charts from './browser/charts.js?raw' with { type: 'text' };
 import cutover from './browser/cutover.js?raw' with { type: 'text' };
@@ -21,7 +22,7 @@ import uplot from './vendor/uplot.js?raw' with { type: 'text' };
 import uplotLicence from './vendor/uplot.LICENSE.txt?raw' with { type: 'text' };
 
 /** Modules of the script, each after those it imports. */
-const MODULES = [dom, format, badges, stages, table, cutover, charts, timeline, stop, main];
+const MODULES = [dom, format, badges, stages, table, cutover, charts, timeline, alerts, stop, main];
 
 export type Page = { html: string; headers: Record<string, string> };
 

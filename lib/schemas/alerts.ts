@@ -4,6 +4,7 @@ import * as z from 'zod';
 import type { Alert, AlertMessage } from '../core/alerts/alert.ts';
 import { ACTIONS, SEVERITIES } from '../core/alerts/rule.ts';
 import { CrossfadeError } from '../core/errors.ts';
+import { parse } from './problems.ts';
 
 const count = z.int().nonnegative();
 const moment = count.nullable();
@@ -43,6 +44,20 @@ export const alertSchema = z.object({
   dropped: count,
   claim: z.object({ by: z.string(), untilMs: count }).nullable(),
 }) satisfies z.ZodType<Alert>;
+
+const acknowledgement = z.strictObject({
+  reason: z
+    .string()
+    .trim()
+    .min(1)
+    .max(1_000)
+    .refine((value) => value.isWellFormed() && !value.includes('\0'), 'it holds NUL or half a surrogate pair'),
+});
+
+/** @throws CrossfadeError `invalid_input`, `unknown_property` */
+export function parseAcknowledgement(body: unknown): { reason: string } {
+  return parse(acknowledgement, body, "The body of 'acknowledge'", { known: ['reason'] });
+}
 
 const ALERT_ID = /^[a-z][a-z0-9_]{0,39}\.[a-z][a-z0-9_]{0,39}$/;
 

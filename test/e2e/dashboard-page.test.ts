@@ -5,6 +5,7 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { renderPage } from '../../lib/dashboard/page.ts';
 import { launchChromium } from '../helpers/browser.ts';
+import { firing } from '../helpers/contracts/alerts.ts';
 import * as scenes from '../helpers/dashboard-reports.ts';
 import { type DashboardServer, dashboardServer } from '../helpers/dashboard-server.ts';
 
@@ -131,14 +132,34 @@ describe('the dashboard shows', () => {
     const all = [serving, copying, held, rolledBack, completed, ready, failing, notStarted, unreadable, hostile];
     for (const colorScheme of ['light', 'dark'] as const) {
       await open(
-        { scene: await scenes.scene(all, { emergencyStop: true }) },
+        { scene: { ...(await scenes.scene(all, { emergencyStop: true })), alerts: ALERTS } },
         { viewport: { width: 360, height: 740 }, colorScheme },
       );
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
+      expect(await page.locator('.alerts li').count()).toBe(2);
+      expect(await page.locator('.alerts').innerText()).toContain('crossfade ack customer.errors');
       await page.context().close();
     }
   });
 });
+
+/** One that nobody has taken on, and one with a text that goes on and on. */
+const ALERTS = {
+  atMs: scenes.NOW,
+  firing: 2,
+  alerts: [
+    { ...firing(), undelivered: 1 },
+    {
+      ...firing(),
+      id: 'customer.a_rule_with_quite_a_long_name',
+      severity: 'warning' as const,
+      action: 'hold' as const,
+      text: 'x'.repeat(400),
+      acknowledged: { actor: 'ada', reason: scenes.HOSTILE, atMs: scenes.NOW },
+      undelivered: 0,
+    },
+  ],
+};
 
 /** True when something was drawn on a canvas. */
 const HAS_INK = `(() => { const canvas = document.querySelector('canvas'); return canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value !== 0) })()`;

@@ -13,10 +13,11 @@ import { type FlagDocument, flagDocument } from '../../lib/core/flags.ts';
 import { bucketIndex } from '../../lib/core/histogram.ts';
 import { builtInPlan } from '../../lib/core/plan.ts';
 import { type Event, record } from '../../lib/core/stage.ts';
+import type { AlertList } from '../../lib/flows/alerts.ts';
 import { report, type SystemReport } from '../../lib/flows/report.ts';
 import type { Ports } from '../../lib/ports.ts';
 
-export type Scene = { report: SystemReport; audit: AuditEntry<Event>[] };
+export type Scene = { report: SystemReport; audit: AuditEntry<Event>[]; alerts?: AlertList };
 
 const MINUTE = 60_000;
 /** 2025-11-21 09:30:20 UTC. */

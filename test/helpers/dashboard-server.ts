@@ -40,7 +40,7 @@ export async function dashboardServer(answer: DashboardServer['answer']): Promis
       self.asked += 1;
       if (self.answer === 'never') return;
       if ('status' in self.answer) return json(self.answer.status, { detail: self.answer.detail });
-      return json(200, dashboardData(self.answer.scene.report, self.answer.scene.audit));
+      return json(200, dashboardData(self.answer.scene.report, self.answer.scene.audit, self.answer.scene.alerts));
     }
     const file = path.startsWith('/dashboard/assets/') ? asset(path.slice('/dashboard/assets/'.length)) : null;
     return file ? send(200, file.headers, file.body) : send(404, {}, '');

@@ -48,6 +48,8 @@ export const ROUTE_SCOPES: Readonly<Record<string, string | null>> = {
   'POST /v1/system/reset': 'control:stop',
   'GET /v1/flags': 'control:read',
   'GET /v1/report': 'control:read',
+  'GET /v1/alerts': 'control:read',
+  'POST /v1/alerts/{alert}/acknowledge': 'control:write',
   'GET /gateway/{cutover}/{proxy+}': 'gateway:call',
   'HEAD /gateway/{cutover}/{proxy+}': 'gateway:call',
   'POST /gateway/{cutover}/{proxy+}': 'gateway:call',

@@ -1,5 +1,6 @@
 /** Asks for the figures every few seconds and shows them. What was last known stays, greyed, when nobody answers. */
 
+import { alertsCard } from './alerts.js';
 import { badge, command, sign } from './badges.js';
 import { draw } from './charts.js';
 import { cutoverCard } from './cutover.js';
@@ -75,7 +76,7 @@ function offline(error) {
   show('audit', el('p', { class: 'quiet' }, 'Unknown'));
 }
 
-function render({ system, cutovers, audit, atMs }) {
+function render({ system, cutovers, audit, alerts, atMs }) {
   const { headline, flags } = system;
   document.title = `${headline.text} · Crossfade`;
   const fast = speed >= 1.5 ? `, ${Math.round(speed)} times as fast` : '';
@@ -91,7 +92,7 @@ function render({ system, cutovers, audit, atMs }) {
   );
   show('notice', system.emergencyStop ? stoppedNotice() : null);
   byId('cutovers').setAttribute('aria-busy', 'false');
-  show('cutovers', cutovers.length > 0 ? cutovers.map(cutoverCard) : emptyCard());
+  show('cutovers', alertsCard(alerts, atMs), cutovers.length > 0 ? cutovers.map(cutoverCard) : emptyCard());
   for (const card of byId('cutovers').children) {
     const cutover = cutovers.find(({ id }) => id === card.dataset.key);
     for (const node of card.querySelectorAll('[data-plot]')) draw(node, cutover);

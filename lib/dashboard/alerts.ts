@@ -1,0 +1,42 @@
+/** Alerts as the page shows them. */
+
+import type { AlertList, AlertView } from '../flows/alerts.ts';
+import type { Tone } from './sentences.ts';
+
+export type AlertLine = {
+  id: string;
+  badge: { text: string; tone: Tone };
+  text: string;
+  sinceMs: number;
+  /** What follows from it, and who has taken it on. */
+  notes: readonly string[];
+  command: string | null;
+};
+
+const TONES = { critical: 'bad', warning: 'wait', info: 'idle' } as const;
+
+/** Firing and waiting ones; what is over is in `crossfade alerts`. */
+export function alertLines({ alerts }: AlertList): AlertLine[] {
+  return alerts.filter(({ status }) => status !== 'quiet').map(lineOf);
+}
+
+function lineOf({ id, status, severity, action, text, sinceMs, acknowledged, escalatedAtMs }: AlertView): AlertLine {
+  const word = severity[0]!.toUpperCase() + severity.slice(1);
+  const notes = [
+    action === 'hold' && status === 'firing' ? 'Holds the cutover' : null,
+    action === 'rollback' && status === 'firing' ? 'Rolls the cutover back' : null,
+    escalatedAtMs === null ? null : 'Escalated',
+    acknowledged && `Acknowledged by ${acknowledged.actor}: ${acknowledged.reason}`,
+  ];
+  return {
+    id,
+    badge: {
+      text: status === 'pending' ? `${word}, not long yet` : word,
+      tone: acknowledged ? 'idle' : TONES[severity],
+    },
+    text,
+    sinceMs,
+    notes: notes.filter((note) => note !== null),
+    command: status === 'firing' && !acknowledged ? `crossfade ack ${id} --reason '…'` : null,
+  };
+}
