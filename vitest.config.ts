@@ -34,11 +34,23 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
-          // Whole stacks: they begin when everything else has ended, or they would measure the neighbours.
+          // After the rest, or they would measure the neighbours.
           sequence: { groupOrder: 1 },
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: ['test/helpers/postgres-server.ts', 'test/helpers/dynamodb-server.ts'],
+          testTimeout: 360_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'stack',
+          // Whole stacks under load, one after the other and alone on the machine.
+          sequence: { groupOrder: 2 },
+          include: ['test/stack/**/*.test.ts'],
+          globalSetup: ['test/helpers/dynamodb-server.ts'],
           fileParallelism: false,
+          maxConcurrency: 2,
           testTimeout: 360_000,
         },
       },

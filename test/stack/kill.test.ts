@@ -4,7 +4,7 @@
  * middle of a call. Postgres gets SIGKILL, too, all of its processes at once, and comes back on what its disk holds. All
  * the while four applications write, each with a ledger of what was acknowledged.
  *
- * Replay one run with: CROSSFADE_SEED=<seed> npx vitest run --project e2e test/e2e/kill.test.ts
+ * Replay one run with: CROSSFADE_SEED=<seed> npx vitest run --project stack test/stack/kill.test.ts
  */
 
 import postgres from 'postgres';
@@ -207,7 +207,7 @@ function sayHowToReplay(): void {
     const status = await ports.tables.status(ID).catch(() => null);
     console.log(
       [
-        `Replay: CROSSFADE_SEED=${SEED} npx vitest run --project e2e test/e2e/kill.test.ts`,
+        `Replay: CROSSFADE_SEED=${SEED} npx vitest run --project stack test/stack/kill.test.ts`,
         ...[...fleet.accidents(), ...fleet.errors()].map((line) => `  ${line}`),
         `  verdict ${verdict?.verdict.verdict}: ${verdict?.verdict.reasons.map(({ text }) => text).join(' ')}`,
         ...events.map(({ seq, event }) => `  ${seq} ${JSON.stringify(event).slice(0, 200)}`),

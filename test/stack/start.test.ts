@@ -7,9 +7,13 @@ import { describe, expect, it } from 'vitest';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
-/** Six free ports in a row, far from those of a person's own `npm start`. */
+let nextBase = 20_000 + (process.pid % 200) * 50;
+
+/** Six free ports in a row, far from those of a person's own `npm start`, and given to nobody else in this run. */
 async function freeBase(): Promise<number> {
-  for (let base = 20_000 + (process.pid % 200) * 50; ; base += 6) {
+  for (;;) {
+    const base = nextBase;
+    nextBase += 6;
     const free = await Promise.all([0, 1, 2, 3, 4, 5].map((offset) => isFree(base + offset)));
     if (free.every(Boolean)) return base;
   }
@@ -49,7 +53,7 @@ describe('npm start -- --exit', () => {
     expect(heldMs).toBeGreaterThan(0);
   });
 
-  it.each([
+  it.concurrent.each([
     ['errors', /cause +The shadow fails [\d.]+ % of its operations/],
     ['crash', /cause +The shadow fails [\d.]+ % of its operations/],
     ['latency', /cause +[\d.]+ % of the shadow's operations take longer than/],
