@@ -11,9 +11,13 @@ import { type OwnDatabase, ownDatabase } from '../../../helpers/postgres.ts';
 import { type TestPlane, testPlane } from '../../../helpers/postgres-tables.ts';
 import type { Animal, Line, Refused } from './animal.ts';
 import { catalogOf } from './catalog.ts';
+import { COLUMNS } from './columns.ts';
+import { CONSTRAINTS } from './constraints.ts';
 import { DEPENDENTS } from './dependents.ts';
+import { NAMES } from './names.ts';
+import { REFUSED } from './refused.ts';
 
-const CROSSING: readonly Animal[] = [...DEPENDENTS];
+const CROSSING: readonly Animal[] = [...DEPENDENTS, ...COLUMNS, ...CONSTRAINTS, ...NAMES];
 /** Databases side by side; the animals of one take turns. */
 const LANES = 3;
 
@@ -77,7 +81,10 @@ function scene({ db, plane }: Lane, animal: Animal | Refused, schema: string) {
   const perform = async (lines: readonly Line[] = []) => {
     for (const line of lines) {
       if (typeof line === 'string') await db.sql.unsafe(filled(line));
-      else expect([...(await db.sql.unsafe(filled(line[0])))], line[0]).toEqual(line[1]);
+      else
+        expect([...(await db.sql.unsafe(filled(line[0])))], line[0]).toEqual(
+          JSON.parse(filled(JSON.stringify(line[1]))),
+        );
     }
   };
   const fingerprint = async () => {
@@ -133,4 +140,26 @@ describe('I12 crosses over and comes back', () => {
       expect(await z.catalog()).toEqual(before.catalog);
     }),
   );
+});
+
+describe('I12 is refused before any lock', () => {
+  it.concurrent.each(REFUSED.map((animal, index) => ({ ...animal, index })))('$what', ({ index, ...animal }) =>
+    inTurn(index, async (lane) => {
+      const z = scene(lane, animal, `r${index}`);
+      await z.create();
+      const before = await z.catalog();
+      const { items, ok } = await lane.plane.plan(z.cutover);
+      const refused = items.filter(({ action }) => action === 'refuse');
+      expect(ok, JSON.stringify(items)).toBe(false);
+      const named = refused.filter(({ kind, object }) => kind === animal.kind && object.includes(animal.object));
+      expect(named.map(({ text }) => text).join(' '), JSON.stringify(refused)).toMatch(animal.says);
+      expect(await z.catalog()).toEqual(before);
+    }),
+  );
+});
+
+it('has at least 60 animals, each with a name of its own', () => {
+  const names = [...CROSSING, ...REFUSED].map(({ what }) => what);
+  expect(new Set(names).size).toBe(names.length);
+  expect(names.length).toBeGreaterThanOrEqual(60);
 });
