@@ -1,60 +1,128 @@
-/** Proxies a `service` cutover to the upstream of the chosen side, the same one for the same correlation id. */
+/**
+ * Proxies a `service` cutover. Reads go to the side of their correlation id, the same one as for the SDK; writes go to
+ * the side that is authoritative in this stage.
+ */
 
 import type { Method } from '@middy/http-router';
 import { type Composition, compose } from '../lib/compose.ts';
-import { asService, proxy } from '../lib/flows/proxy.ts';
+import type { ServiceDeclaration } from '../lib/core/cutover.ts';
+import { CrossfadeError } from '../lib/core/errors.ts';
+import { correlationIdOf, refuseRequest, withProxyHeaders } from '../lib/core/proxied-request.ts';
+import { rateLimit } from '../lib/core/rate-limit.ts';
+import { type OutcomeBuffer, outcomeBuffer } from '../lib/flows/outcome-buffer.ts';
+import { asService, callSide, isRead, type Proxied, type ProxiedRequest, proxyRead } from '../lib/flows/proxy.ts';
 import { findCutover } from '../lib/schemas/http.ts';
 import { httpHandler, type Reply, type Request, type Route } from './middleware.ts';
 
 const METHODS: readonly Method[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
+/** Always sent and returned, whatever other header brought it. */
 const CORRELATION_HEADER = 'x-correlation-id';
-const UPSTREAM_LIMIT_MS = 10_000;
+
+type Instance = { outcomes: OutcomeBuffer; limit: ReturnType<typeof rateLimit> };
+const instances = new WeakMap<Composition, Instance>();
 
 async function pass(composition: Composition, request: Request): Promise<Reply> {
-  const { event } = request;
   const declaration = asService(findCutover(await composition.cutovers(), request.params.cutover));
-  const correlationId = request.header(CORRELATION_HEADER)?.slice(0, 200) || composition.ports.ids.next();
+  const instance = instanceOf(composition);
+  const correlated = proxiedRequest(composition, declaration, request);
+  within(instance, declaration, request.actor, composition);
   const router = await composition.router();
   await router.refresh();
-  const decision = router.route(declaration.id, { key: correlationId });
-  const upstream = await composition.upstream();
-  const response = await proxy({ ...composition.ports, upstream }, declaration, decision, {
-    method: event.requestContext.http.method,
-    path: event.rawPath.slice(`/gateway/${declaration.id}/`.length),
-    query: event.rawQueryString,
-    headers: { ...definedHeaders(event.headers), [CORRELATION_HEADER]: correlationId },
-    body: event.body === undefined ? null : Buffer.from(event.body, event.isBase64Encoded ? 'base64' : 'utf8'),
-    deadlineMs: Math.min(request.deadlineMs, composition.ports.clock.monotonicMs() + UPSTREAM_LIMIT_MS),
-  });
+  const read = isRead(correlated.method);
+  const key = correlated.headers[CORRELATION_HEADER]!;
+  const decision = router.route(declaration.id, { key, ...(read ? {} : { operation: 'write' }) });
+  const ports = { ...composition.ports, upstream: await composition.upstream(), outcomes: instance.outcomes };
+  try {
+    const answer = read
+      ? await proxyRead(ports, declaration, decision, correlated, !decision.shadowIsPrimary)
+      : { ...(await callSide(ports, declaration, decision.side, correlated)), ...decision };
+    return replyOf(declaration, answer, correlated, decision.sharePpm);
+  } finally {
+    await instance.outcomes.flushIfDue();
+  }
+}
+
+function instanceOf(composition: Composition): Instance {
+  let instance = instances.get(composition);
+  if (!instance) {
+    instance = { outcomes: outcomeBuffer(composition.ports), limit: rateLimit() };
+    instances.set(composition, instance);
+  }
+  return instance;
+}
+
+/** @throws CrossfadeError for anything that must not be passed on; see refuseRequest */
+function proxiedRequest(composition: Composition, declaration: ServiceDeclaration, request: Request): ProxiedRequest {
+  const { event } = request;
+  const mount = `/gateway/${declaration.id}/`;
+  const { method } = event.requestContext.http;
+  if (!event.rawPath.startsWith(mount))
+    throw new CrossfadeError('invalid_input', `The path must begin with ${mount}, as it was routed here by it.`);
+  const body = event.body === undefined ? null : Buffer.from(event.body, event.isBase64Encoded ? 'base64' : 'utf8');
+  const headers = headersOf(event.headers, event.cookies);
+  refuseRequest({ method, headers, bodyBytes: body?.length ?? 0 }, declaration.id);
+  const { correlationHeaders } = declaration.gateway;
+  const correlationId = correlationIdOf(headers, correlationHeaders) ?? composition.ports.ids.next();
+  const own = { [correlationHeaders[0]!]: correlationId, [CORRELATION_HEADER]: correlationId };
   return {
-    status: response.status,
-    bytes: response.body,
+    method,
+    mount,
+    path: event.rawPath.slice(mount.length),
+    query: event.rawQueryString,
+    headers: withProxyHeaders(headers, declaration.id, own),
+    body,
+    deadlineMs: request.deadlineMs,
+  };
+}
+
+/** API Gateway takes cookies out of the headers. */
+function headersOf(
+  headers: Readonly<Record<string, string | undefined>>,
+  cookies: readonly string[] | undefined,
+): Record<string, string> {
+  const defined = Object.entries(headers).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name.toLowerCase(), value]],
+  );
+  return { ...(cookies && cookies.length > 0 ? { cookie: cookies.join('; ') } : {}), ...Object.fromEntries(defined) };
+}
+
+/** @throws CrossfadeError `rate_limited` */
+function within(instance: Instance, { id, gateway }: ServiceDeclaration, actor: string, { ports }: Composition): void {
+  const taken = instance.limit.take(`${id} ${actor}`, gateway.requestsPerSecond, ports.clock.monotonicMs());
+  if (taken.ok) return;
+  throw new CrossfadeError(
+    'rate_limited',
+    `More than ${gateway.requestsPerSecond} requests a second came to cutover '${id}' with this token. Try again in ${taken.waitMs} ms.`,
+    { retryable: true, details: { retryAfterMs: taken.waitMs } },
+  );
+}
+
+function replyOf(declaration: ServiceDeclaration, answer: Proxied, request: ProxiedRequest, sharePpm: number): Reply {
+  const correlationId = request.headers[CORRELATION_HEADER]!;
+  return {
+    status: answer.status,
+    bytes: answer.body,
+    cookies: answer.cookies,
     headers: {
-      ...response.headers,
+      ...answer.headers,
+      [declaration.gateway.correlationHeaders[0]!]: correlationId,
       [CORRELATION_HEADER]: correlationId,
-      'x-crossfade-route': decision.side,
-      'x-crossfade-reason': decision.reason,
-      'x-traffic-percentage': String(decision.sharePpm / 10_000),
-      [`x-feature-${declaration.id}`]: decision.side,
+      'x-crossfade-route': answer.side,
+      'x-crossfade-reason': answer.reason,
+      'x-traffic-percentage': String(sharePpm / 10_000),
+      [`x-feature-${declaration.id}`]: answer.side,
     },
   };
 }
 
-function definedHeaders(headers: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name.toLowerCase(), value]])),
-  );
-}
-
-export const handler = httpHandler(
-  compose,
-  METHODS.map(
-    (method): Route => ({
-      method,
-      path: '/gateway/{cutover}/{proxy+}',
-      scope: 'gateway:call',
-      json: false,
-      handle: pass,
-    }),
-  ),
+export const gatewayRoutes = METHODS.map(
+  (method): Route => ({
+    method,
+    path: '/gateway/{cutover}/{proxy+}',
+    scope: 'gateway:call',
+    json: false,
+    handle: pass,
+  }),
 );
+
+export const handler = httpHandler(compose, gatewayRoutes);

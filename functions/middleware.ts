@@ -32,6 +32,8 @@ export type Reply = {
   body?: unknown;
   text?: string;
   bytes?: Uint8Array;
+  /** Set-Cookie headers, each on its own. */
+  cookies?: readonly string[];
 };
 
 /** What every handler needs of its composition; each route may ask for more. */
@@ -138,6 +140,7 @@ function respond(reply: Reply): APIGatewayProxyStructuredResultV2 {
       headers,
       body: Buffer.from(reply.bytes).toString('base64'),
       isBase64Encoded: true,
+      ...(reply.cookies && reply.cookies.length > 0 ? { cookies: [...reply.cookies] } : {}),
     };
   }
   if (reply.text !== undefined) return { statusCode: reply.status, headers, body: reply.text };
@@ -159,7 +162,13 @@ function problem(error: unknown): APIGatewayProxyStructuredResultV2 {
     'An error inside Crossfade. Nothing was changed that its answer does not say; the log of the function has the cause.';
   return {
     statusCode: ERROR_CODES[code].status,
-    headers: { ...SECURITY_HEADERS, 'content-type': 'application/problem+json' },
+    headers: {
+      ...SECURITY_HEADERS,
+      'content-type': 'application/problem+json',
+      ...(typeof known?.details.retryAfterMs === 'number'
+        ? { 'retry-after': String(Math.ceil(known.details.retryAfterMs / 1_000)) }
+        : {}),
+    },
     body: JSON.stringify({
       type: 'about:blank',
       title: code,

@@ -9,6 +9,7 @@ import { cloudWatchMetrics, noMetrics } from './adapters/powertools/metrics.ts';
 import { environment, random, realNow, systemClock, systemIds } from './adapters/system.ts';
 import type { CutoverDeclaration } from './core/cutover.ts';
 import { CrossfadeError } from './core/errors.ts';
+import { type NetworkProfile, refusedUpstream } from './core/upstream.ts';
 import type { Ports, Upstream } from './ports.ts';
 import type { Router } from './routing-service.ts';
 import { type Environment, readEnvironment } from './schemas/environment.ts';
@@ -73,8 +74,8 @@ export function compose(variables = environment()): Composition {
       return routingService({ source: await flagSource(env), environment: variables, monotonicMs: clock.monotonicMs });
     }),
     upstream: once(async () => {
-      const { fetchUpstream } = await import('./adapters/http/upstream.ts');
-      return fetchUpstream(clock);
+      const { httpUpstream } = await import('./adapters/http/upstream.ts');
+      return httpUpstream({ clock, profile: env.CROSSFADE_PROFILE });
     }),
     async authenticate(header, scope) {
       const { authenticate } = await import('./adapters/http/authenticate.ts');
@@ -135,9 +136,28 @@ async function proofs(env: Environment, url: string, clock: Ports['clock']) {
 
 /** Bundled with the code when deployed; a file for the local stack, whose configuration may be the user's own. */
 async function declaredCutovers(env: Environment): Promise<readonly CutoverDeclaration[]> {
-  if (env.CROSSFADE_CUTOVERS === undefined) return (await import('../infra/cutovers.ts')).default;
+  const declared = env.CROSSFADE_CUTOVERS === undefined ? (await import('../infra/cutovers.ts')).default : null;
   const { readFile } = await import('node:fs/promises');
-  return JSON.parse(await readFile(env.CROSSFADE_CUTOVERS, 'utf8')) as readonly CutoverDeclaration[];
+  const declarations =
+    declared ?? (JSON.parse(await readFile(env.CROSSFADE_CUTOVERS!, 'utf8')) as readonly CutoverDeclaration[]);
+  refuseUpstreams(declarations, env.CROSSFADE_PROFILE);
+  return declarations;
+}
+
+/** Loopback is for the local profile only; the rest was checked when the cutovers were defined. */
+function refuseUpstreams(declarations: readonly CutoverDeclaration[], profile: NetworkProfile): void {
+  const problems = declarations.flatMap((declaration) =>
+    declaration.kind !== 'service'
+      ? []
+      : Object.entries(declaration.upstreams).flatMap(([side, url]) => {
+          const why = refusedUpstream(url, declaration.gateway.privateHosts, profile);
+          return why ? [`${declaration.id}.upstreams.${side} '${url}': ${why}`] : [];
+        }),
+  );
+  if (problems.length > 0)
+    throw new CrossfadeError('upstream_refused', `Upstreams cannot be used: ${problems.join('; ')}.`, {
+      details: { problems },
+    });
 }
 
 async function signingKeys(env: Environment): Promise<Jwks> {

@@ -18,7 +18,9 @@ import { CrossfadeError, type ErrorCode, isCrossfadeError } from './core/errors.
 import { didYouMean } from './core/nearest.ts';
 import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName, builtInPlan, makePlan, type Plan } from './core/plan.ts';
 import { policyOf, policyProblems, withDwells } from './core/policy.ts';
+import { DEFAULT_GATEWAY, malformedUpstream } from './core/upstream.ts';
 import { FREEZE_KEYS, freezeWindow } from './schemas/freeze.ts';
+import { declaredGateway, GATEWAY_KEYS } from './schemas/gateway.ts';
 import { declaredPolicy, POLICY_KEYS, stagePolicy } from './schemas/policy.ts';
 import { describe } from './schemas/problems.ts';
 
@@ -99,7 +101,8 @@ const inputSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     ...common,
     kind: z.literal('service'),
-    upstreams: z.strictObject({ primary: z.url({ protocol: /^https?$/ }), shadow: z.url({ protocol: /^https?$/ }) }),
+    upstreams: z.strictObject({ primary: z.string().max(2_000), shadow: z.string().max(2_000) }),
+    gateway: declaredGateway.optional(),
   }),
 ]);
 
@@ -118,6 +121,8 @@ const KNOWN_KEYS = [
   'columns',
   'reverse',
   'upstreams',
+  'gateway',
+  ...GATEWAY_KEYS,
   ...POLICY_KEYS,
   ...FREEZE_KEYS,
   ...Object.keys(alertRule.shape),
@@ -143,6 +148,7 @@ export function defineCutovers(input: readonly CutoverInput[], shared: SharedInp
   const declarations = parseEach(input, problems).flatMap((one) => complete(one, everywhere, problems) ?? []);
   const contradictory = [...duplicates(declarations), ...declarations.flatMap(contradictions)];
   problems.push(...contradictory.map((text): Problem => ({ code: 'invalid_plan', text })));
+  problems.push(...declarations.flatMap(wrongUpstreams));
   if (problems.length > 0) {
     const codes = new Set(problems.map((problem) => problem.code));
     const texts = problems.map((problem) => problem.text);
@@ -221,9 +227,22 @@ function complete(
     const { primary, shadow, columns, reverse } = input;
     return { ...shared, kind: 'table', table: { primary, shadow, columns, reverse } };
   }
-  return input.kind === 'service'
-    ? { ...shared, kind: 'service', upstreams: input.upstreams }
-    : { ...shared, kind: 'component' };
+  if (input.kind === 'component') return { ...shared, kind: 'component' };
+  const { compare, ...gateway } = input.gateway ?? {};
+  return {
+    ...shared,
+    kind: 'service',
+    upstreams: input.upstreams,
+    gateway: { ...DEFAULT_GATEWAY, ...gateway, compare: { ...DEFAULT_GATEWAY.compare, ...compare } },
+  };
+}
+
+function wrongUpstreams(declaration: CutoverDeclaration): Problem[] {
+  if (declaration.kind !== 'service') return [];
+  return Object.entries(declaration.upstreams).flatMap(([side, url]) => {
+    const why = malformedUpstream(url, declaration.gateway.privateHosts);
+    return why ? [{ code: 'upstream_refused', text: `${declaration.id}.upstreams.${side} '${url}': ${why}` }] : [];
+  });
 }
 
 function planOf(

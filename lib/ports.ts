@@ -241,6 +241,8 @@ export type DataPlane = {
 
 // ------------------------------------------------------------------------------------------------------- upstreams
 
+export type UpstreamTarget = { url: string; privateHosts: readonly string[] };
+
 export type UpstreamRequest = {
   method: string;
   /** Path below the upstream's base, as the caller wrote it (still encoded), without a leading slash. */
@@ -248,16 +250,25 @@ export type UpstreamRequest = {
   query: string;
   headers: Readonly<Record<string, string>>;
   body: Uint8Array | null;
+  /** Path under which callers reach the upstream's base, with a slash at the end: where its own redirects lead. */
+  mount: string;
   deadlineMs: number;
 };
 
-export type UpstreamResponse = { status: number; headers: Readonly<Record<string, string>>; body: Uint8Array };
+export type UpstreamResponse = {
+  status: number;
+  headers: Readonly<Record<string, string>>;
+  /** Set-Cookie headers, each on its own. */
+  cookies: readonly string[];
+  body: Uint8Array;
+};
 
 /**
  * Calls an upstream that the configuration names.
- * @throws CrossfadeError `invalid_input` (a path that leaves the base), `upstream_unavailable`, `upstream_timeout`
+ * @throws CrossfadeError `invalid_input` (a path that leaves the base), `upstream_refused` (an address or redirect that is
+ *   not allowed), `upstream_unavailable`, `upstream_timeout`; `details.sent` is false when nothing can have arrived
  */
-export type Upstream = (baseUrl: string, request: UpstreamRequest) => Promise<UpstreamResponse>;
+export type Upstream = (target: UpstreamTarget, request: UpstreamRequest) => Promise<UpstreamResponse>;
 
 // --------------------------------------------------------------------------------------------------------- alerts
 

@@ -5,7 +5,11 @@ import { type ClientRoute, routeTable } from './client/route-table.ts';
 import type { FlagDocument } from './core/flags.ts';
 import type { RouteRequest } from './core/routing.ts';
 
-export type Routed = ClientRoute & { sharePpm: number };
+export type Routed = ClientRoute & {
+  sharePpm: number;
+  /** True once the shadow has taken over. */
+  shadowIsPrimary: boolean;
+};
 
 export type Router = {
   /** Fetches the flags when they are older than 15 s, for at most 200 ms. Never throws. */
@@ -27,7 +31,8 @@ export function routingService(options: {
     refresh: () => flags.refreshIfStale(),
     route(cutover, request) {
       const decision = table.route(cutover, request, options.monotonicMs(), flags.confirmedAtMs());
-      return { ...decision, sharePpm: table.prepared(cutover)?.flag?.read_ppm ?? 0 };
+      const flag = table.prepared(cutover)?.flag;
+      return { ...decision, sharePpm: flag?.read_ppm ?? 0, shadowIsPrimary: flag?.shadow_is_primary ?? false };
     },
     flags: () => flags.current(),
   };

@@ -5,6 +5,7 @@
 
 import type { DeclaredRule } from './alerts/rule.ts';
 import type { Plan, StageKind } from './plan.ts';
+import type { GatewayRules } from './upstream.ts';
 
 /** `^[a-z][a-z0-9_]{0,39}$`: also a flag name, an environment variable and part of SQL names. */
 export type CutoverId = string;
@@ -135,8 +136,10 @@ export type CutoverDeclaration = {
 } & (
   | { kind: 'table'; table: TableDeclaration }
   | { kind: 'component' }
-  | { kind: 'service'; upstreams: { primary: string; shadow: string } }
+  | { kind: 'service'; upstreams: { primary: string; shadow: string }; gateway: GatewayRules }
 );
+
+export type ServiceDeclaration = CutoverDeclaration & { kind: 'service' };
 
 /** An intent that a second system must carry out before the state may move. */
 export type PendingAction = {

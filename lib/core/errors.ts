@@ -34,6 +34,8 @@ export const ERROR_CODES = {
   flags_too_large: { status: 409, exit: 2 },
   flags_invalid: { status: 502, exit: 1 },
   invalid_event: { status: 400, exit: 1 },
+  rate_limited: { status: 429, exit: 1 },
+  loop_detected: { status: 508, exit: 1 },
   upstream_refused: { status: 502, exit: 1 },
   upstream_unavailable: { status: 502, exit: 1 },
   upstream_timeout: { status: 504, exit: 1 },

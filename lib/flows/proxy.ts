@@ -1,56 +1,82 @@
-/** One request to a `service` cutover: pick the side, call its upstream, record what became of it. */
+/**
+ * One request to a `service` cutover: the side that was chosen answers; a read that the shadow fails is answered by the
+ * primary, while the primary still serves others. Nothing that may have been applied is ever sent a second time here.
+ */
 
-import type { CutoverDeclaration } from '../core/cutover.ts';
-import { CrossfadeError } from '../core/errors.ts';
-import { emptyWindow } from '../core/evidence.ts';
-import { bucketIndex } from '../core/histogram.ts';
-import type { Route } from '../core/routing.ts';
-import type { Ports, Upstream, UpstreamRequest, UpstreamResponse } from '../ports.ts';
+import type { ServiceDeclaration } from '../core/cutover.ts';
+import { CrossfadeError, isCrossfadeError } from '../core/errors.ts';
+import type { Ports, Side, Upstream, UpstreamRequest, UpstreamResponse } from '../ports.ts';
+import type { OutcomeBuffer } from './outcome-buffer.ts';
 
-export type Proxied = UpstreamResponse & { side: Route['side'] };
+export type Decision = { side: Side; reason: string };
 
-export async function proxy(
-  ports: Pick<Ports, 'clock' | 'ids' | 'windows' | 'log'> & { upstream: Upstream },
-  declaration: CutoverDeclaration & { kind: 'service' },
-  decision: Route,
-  request: UpstreamRequest,
+/** The answer, which side gave it and why. */
+export type Proxied = UpstreamResponse & Decision;
+
+export type ProxyPorts = Pick<Ports, 'clock' | 'log'> & { upstream: Upstream; outcomes: OutcomeBuffer };
+
+/** What callers send; the deadline is the function's own. */
+export type ProxiedRequest = Omit<UpstreamRequest, 'deadlineMs'> & { deadlineMs: number };
+
+const READS = new Set(['GET', 'HEAD']);
+/** Left for the answer itself when a second upstream has to be asked. */
+const MARGIN_MS = 100;
+
+export const isRead = (method: string): boolean => READS.has(method);
+
+/** @param mayFallBack false once the shadow has taken over */
+export async function proxyRead(
+  ports: ProxyPorts,
+  declaration: ServiceDeclaration,
+  decision: Decision,
+  request: ProxiedRequest,
+  mayFallBack: boolean,
 ): Promise<Proxied> {
-  const startedMs = ports.clock.monotonicMs();
-  let success = false;
+  if (decision.side === 'primary' || !mayFallBack || !declaration.gateway.fallback)
+    return { ...(await callSide(ports, declaration, decision.side, request)), ...decision };
+  // The shadow may use half of the time, so that the primary still has the other half.
+  const leftMs = request.deadlineMs - ports.clock.monotonicMs();
+  const first = { ...request, deadlineMs: request.deadlineMs - leftMs / 2 };
   try {
-    const response = await ports.upstream(declaration.upstreams[decision.side], request);
-    success = response.status < 500;
-    return { ...response, side: decision.side };
-  } finally {
-    await recordOutcome(ports, declaration.id, decision.side, success, ports.clock.monotonicMs() - startedMs);
+    const answer = await callSide(ports, declaration, 'shadow', first);
+    if (answer.status < 500) return { ...answer, ...decision };
+    ports.log.event('fell_back', { cutover: declaration.id, status: answer.status });
+  } catch (error) {
+    if (!isCrossfadeError(error) || error.code === 'invalid_input') throw error;
+    ports.log.failure('fell_back', error, { cutover: declaration.id });
   }
+  return { ...(await callSide(ports, declaration, 'primary', request)), side: 'primary', reason: 'fallback' };
 }
 
-async function recordOutcome(
-  ports: Pick<Ports, 'clock' | 'ids' | 'windows' | 'log'>,
-  cutover: string,
-  side: Route['side'],
-  success: boolean,
-  latencyMs: number,
-): Promise<void> {
-  const nowMs = ports.clock.now();
-  const window = {
-    ...emptyWindow(Math.floor(nowMs / 60_000), side),
-    count: 1,
-    errors: success ? 0 : 1,
-    latency: { [bucketIndex(latencyMs)]: 1 },
-  };
-  const id = ports.ids.next();
+/** One call of one side, within its own and the caller's time, recorded as an outcome of that side. */
+export async function callSide(
+  ports: ProxyPorts,
+  declaration: ServiceDeclaration,
+  side: Side,
+  request: ProxiedRequest,
+): Promise<UpstreamResponse> {
+  const { gateway, upstreams, id } = declaration;
+  const startedMs = ports.clock.monotonicMs();
+  const deadlineMs = Math.min(startedMs + gateway.timeoutMs, request.deadlineMs - MARGIN_MS);
+  const target = { url: upstreams[side], privateHosts: gateway.privateHosts };
+  let success = false;
   try {
-    await ports.windows.add(id, id, [{ cutover, operation: 'request', window }], nowMs);
+    const answer = await ports.upstream(target, { ...request, deadlineMs });
+    success = answer.status < 500;
+    return answer;
   } catch (error) {
-    ports.log.failure('outcome_not_recorded', error, { cutover });
+    // What the caller sent is no outcome of the side.
+    if (isCrossfadeError(error) && error.code === 'invalid_input') success = true;
+    throw error;
+  } finally {
+    const operation = isRead(request.method) ? 'read' : 'write';
+    ports.outcomes.add(id, operation, side, { success, latencyMs: ports.clock.monotonicMs() - startedMs });
   }
 }
 
 /** @throws CrossfadeError `invalid_input` for anything but a service */
-export function asService(declaration: CutoverDeclaration): CutoverDeclaration & { kind: 'service' } {
-  if (declaration.kind === 'service') return declaration;
+export function asService(declaration: { id: string; kind: string }): ServiceDeclaration {
+  if (declaration.kind === 'service') return declaration as ServiceDeclaration;
   throw new CrossfadeError(
     'invalid_input',
     `Cutover '${declaration.id}' moves a ${declaration.kind}; only a service can be called through the gateway.`,

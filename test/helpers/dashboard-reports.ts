@@ -13,6 +13,7 @@ import { type FlagDocument, flagDocument } from '../../lib/core/flags.ts';
 import { bucketIndex } from '../../lib/core/histogram.ts';
 import { builtInPlan } from '../../lib/core/plan.ts';
 import { type Event, record } from '../../lib/core/stage.ts';
+import { DEFAULT_GATEWAY } from '../../lib/core/upstream.ts';
 import type { AlertList } from '../../lib/flows/alerts.ts';
 import { report, type SystemReport } from '../../lib/flows/report.ts';
 import type { Ports } from '../../lib/ports.ts';
@@ -92,7 +93,12 @@ function play(actor: Actor) {
     kind === 'table'
       ? { ...common, kind, table: { primary: `public.${actor.id}`, shadow: `public.${actor.id}_shadow` } }
       : kind === 'service'
-        ? { ...common, kind, upstreams: { primary: 'https://old.example', shadow: 'https://new.example' } }
+        ? {
+            ...common,
+            kind,
+            upstreams: { primary: 'https://old.example', shadow: 'https://new.example' },
+            gateway: DEFAULT_GATEWAY,
+          }
         : { ...common, kind };
   let state: CutoverState = initialState(declaration);
   const entries: AuditEntry<Event>[] = [];

@@ -5,6 +5,7 @@ import { DEFAULT_POLICY, INITIAL_SYSTEM, initialState } from '../../lib/core/cut
 import type { CutoverFlag, SystemFlag } from '../../lib/core/flags.ts';
 import type { Condition, Verdict } from '../../lib/core/gates/verdict.ts';
 import { makePlan, type Plan, type StageKind } from '../../lib/core/plan.ts';
+import { DEFAULT_GATEWAY } from '../../lib/core/upstream.ts';
 
 export const NOW = Date.UTC(2026, 0, 15, 12);
 
@@ -37,7 +38,12 @@ export function declarationOf(kind: CutoverKind = 'table', overrides: Overrides 
     return { ...shared, kind, table: { primary: 'public.customer', shadow: 'public.customer_v2' } };
   }
   return kind === 'service'
-    ? { ...shared, kind, upstreams: { primary: 'https://old.test/api', shadow: 'https://new.test/api' } }
+    ? {
+        ...shared,
+        kind,
+        upstreams: { primary: 'https://old.test/api', shadow: 'https://new.test/api' },
+        gateway: DEFAULT_GATEWAY,
+      }
     : { ...shared, kind };
 }
 

@@ -58,7 +58,7 @@ export function inMemoryComposition(declarations: readonly CutoverDeclaration[] 
         environment: {},
         monotonicMs: clock.monotonicMs,
       }),
-    upstream: async () => async () => ({ status: 200, headers: {}, body: new Uint8Array() }),
+    upstream: async () => async () => ({ status: 200, headers: {}, cookies: [], body: new Uint8Array() }),
     realNow: () => NOW,
   };
   return { composition, clock, log, ...parts };

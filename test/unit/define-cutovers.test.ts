@@ -279,7 +279,7 @@ describe('problems of several declarations', () => {
     expect(said).toContain("0.shado is not known here. Did you mean 'shadow'?");
     expect(said).toContain('second: primary and shadow are both public.a');
     expect(said).toContain("third.plan: stage 'b' does not raise the share of 'a'");
-    expect(said).toMatch(/3\.upstreams\.primary: /);
+    expect(said).toMatch(/chat\.upstreams\.primary .file:/);
     for (const problem of refused!.problems) expect(refused!.message).toContain(problem);
   });
 

@@ -1,48 +1,55 @@
 /**
- * Calls a configured upstream over fetch. Redirects are handed to the caller, never followed; hop-by-hop headers and
- * everything of ours stay behind; the answer is bounded in time and size.
+ * Calls a configured upstream. Redirects are handed to the caller, never followed; hop-by-hop headers and everything of
+ * ours stay behind; bodies pass as they are, compressed or not; the answer is bounded in time and size.
+ *
+ * Errors carry `details.sent`: false when nothing of the request can have reached the upstream.
  */
 
+import { promisify } from 'node:util';
+import { brotliDecompress, gunzip, inflate } from 'node:zlib';
+import { addressKind, isAddress } from '../../core/address.ts';
 import { CrossfadeError } from '../../core/errors.ts';
-import type { Clock, Upstream } from '../../ports.ts';
+import { MAX_BODY_BYTES } from '../../core/proxied-request.ts';
+import { mayReach, type NetworkProfile } from '../../core/upstream.ts';
+import type { Clock, Upstream, UpstreamRequest, UpstreamResponse, UpstreamTarget } from '../../ports.ts';
+import { exchange, type RawAnswer, upstreamConnections } from './exchange.ts';
+import { addressRefused, guardedLookup, type Resolve, systemResolve } from './guarded-lookup.ts';
 import { HOP_BY_HOP } from './hop-by-hop.ts';
 
-/** fetch writes the last three itself. */
+/** The connection's own, and what the sender writes itself. */
 const LEFT_BEHIND = new Set<string>([...HOP_BY_HOP, 'expect', 'host', 'content-length']);
 /** The caller's token is for us, not for the upstream; identity headers from outside prove nothing. */
 const OURS = /^(authorization|x-crossfade-.*|x-amzn-.*|x-forwarded-user|forwarded)$/;
-/** fetch has already undone these. */
-const UNDONE = new Set(['content-encoding', 'content-length']);
-const MAX_ANSWER_BYTES = 5 * 1024 * 1024;
+/** Of decompressed answers: beyond it, a compressed one is taken for a bomb. */
+const MAX_DECODED_BYTES = 64 * 1024 * 1024;
+const DECODERS = {
+  gzip: promisify(gunzip),
+  'x-gzip': promisify(gunzip),
+  deflate: promisify(inflate),
+  br: promisify(brotliDecompress),
+};
 
-export function fetchUpstream(clock: Pick<Clock, 'monotonicMs'>): Upstream {
-  return async (baseUrl, request) => {
-    const target = targetUrl(baseUrl, request.path, request.query);
-    const timeoutMs = Math.max(1, Math.floor(request.deadlineMs - clock.monotonicMs()));
-    try {
-      const response = await fetch(target, {
-        method: request.method,
-        headers: forwarded(request.headers),
-        body: request.body as Uint8Array<ArrayBuffer> | null,
-        redirect: 'manual',
-        signal: AbortSignal.timeout(timeoutMs),
-      });
-      return { status: response.status, headers: returned(response.headers), body: await bounded(response) };
-    } catch (cause) {
-      if (cause instanceof CrossfadeError) throw cause;
-      if ((cause as Error).name === 'TimeoutError') {
-        throw new CrossfadeError(
-          'upstream_timeout',
-          `The upstream ${target.host} did not answer within ${timeoutMs} ms.`,
-          { cause },
-        );
-      }
-      throw new CrossfadeError(
-        'upstream_unavailable',
-        `The upstream ${target.host} could not be reached or broke off.`,
-        { cause },
-      );
-    }
+export type UpstreamOptions = { clock: Pick<Clock, 'monotonicMs'>; profile: NetworkProfile; resolve?: Resolve };
+
+export function httpUpstream({ clock, profile, resolve = systemResolve }: UpstreamOptions): Upstream {
+  const connections = upstreamConnections(clock);
+  return async (target, request) => {
+    const url = targetUrl(target.url, request.path, request.query);
+    const reach = (host: string) =>
+      !isAddress(host) || mayReach(addressKind(host.replace(/^\[(.*)\]$/, '$1')), host, target.privateHosts, profile);
+    // A socket asks no resolver about a host that is an address.
+    if (!reach(url.hostname)) throw addressRefused(url.hostname);
+    const answer = await exchange(connections, {
+      url,
+      method: request.method,
+      headers: forwarded(request.headers),
+      body: request.body,
+      timeoutMs: Math.max(1, Math.floor(request.deadlineMs - clock.monotonicMs())),
+      maxBytes: MAX_BODY_BYTES,
+      lookup: guardedLookup(target.privateHosts, profile, resolve),
+    });
+    await refuseBroken(answer, request, url);
+    return { ...answer, ...returned(answer, target, request, url, reach) };
   };
 }
 
@@ -59,30 +66,75 @@ export function targetUrl(baseUrl: string, path: string, query: string): URL {
   return target;
 }
 
+const namedIn = (connection: string | undefined) =>
+  new Set((connection ?? '').split(',').map((name) => name.trim().toLowerCase()));
+
 function forwarded(headers: Readonly<Record<string, string>>): Record<string, string> {
-  const named = new Set((headers.connection ?? '').split(',').map((name) => name.trim().toLowerCase()));
+  const named = namedIn(headers.connection);
   return Object.fromEntries(
     Object.entries(headers).filter(([name]) => !LEFT_BEHIND.has(name) && !named.has(name) && !OURS.test(name)),
   );
 }
 
-function returned(headers: Headers): Record<string, string> {
-  return Object.fromEntries(
-    [...headers].filter(([name]) => !LEFT_BEHIND.has(name) && !UNDONE.has(name) && !name.startsWith('x-crossfade-')),
+function returned(
+  answer: RawAnswer,
+  target: UpstreamTarget,
+  request: UpstreamRequest,
+  url: URL,
+  reach: (host: string) => boolean,
+): Pick<UpstreamResponse, 'headers'> {
+  const named = namedIn(answer.headers.connection);
+  const headers = Object.fromEntries(
+    Object.entries(answer.headers).filter(
+      ([name]) => !LEFT_BEHIND.has(name) && !named.has(name) && !name.startsWith('x-crossfade-'),
+    ),
   );
+  if (headers.location === undefined || answer.status < 300) return { headers };
+  return { headers: { ...headers, location: locationFor(headers.location, target, request, url, reach) } };
 }
 
-async function bounded(response: Response): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  for await (const part of response.body ?? []) {
-    size += part.length;
-    if (size > MAX_ANSWER_BYTES)
-      throw new CrossfadeError(
-        'upstream_unavailable',
-        `The upstream answered with more than ${MAX_ANSWER_BYTES} bytes.`,
-      );
-    parts.push(part);
+/** Where a redirect leads, in the caller's terms: the upstream's own addresses are reached through the gateway. */
+function locationFor(
+  location: string,
+  target: UpstreamTarget,
+  request: UpstreamRequest,
+  url: URL,
+  reach: (host: string) => boolean,
+): string {
+  if (!URL.canParse(location, url.href)) return location;
+  const wanted = new URL(location, url);
+  const base = targetUrl(target.url, '', '');
+  if (wanted.origin === base.origin && wanted.pathname.startsWith(base.pathname))
+    return `${request.mount}${wanted.pathname.slice(base.pathname.length)}${wanted.search}${wanted.hash}`;
+  const inside = wanted.hostname === 'localhost' || !reach(wanted.hostname);
+  if (inside || !/^https?:$/.test(wanted.protocol)) {
+    throw new CrossfadeError(
+      'upstream_refused',
+      `The upstream ${url.host} answered ${request.method} with a redirect to an address that is not for callers.`,
+      { details: { sent: true } },
+    );
   }
-  return Buffer.concat(parts);
+  return location;
+}
+
+/** An answer that says it is compressed and cannot be read would only fail later, at the caller. */
+async function refuseBroken(answer: RawAnswer, request: UpstreamRequest, url: URL): Promise<void> {
+  const encoding = answer.headers['content-encoding']?.trim().toLowerCase();
+  if (!encoding || request.method === 'HEAD' || answer.body.length === 0) return;
+  try {
+    await decodedBody(answer);
+  } catch (cause) {
+    throw new CrossfadeError(
+      'upstream_unavailable',
+      `The answer of the upstream ${url.host} says it is ${encoding.slice(0, 20)} and cannot be read as such.`,
+      { cause, details: { sent: true } },
+    );
+  }
+}
+
+/** The body without its compression; as it is when the coding is not known here. */
+export async function decodedBody(answer: Pick<UpstreamResponse, 'headers' | 'body'>): Promise<Uint8Array> {
+  const encoding = (answer.headers['content-encoding'] ?? '').trim().toLowerCase();
+  if (!Object.hasOwn(DECODERS, encoding)) return answer.body;
+  return DECODERS[encoding as keyof typeof DECODERS](answer.body, { maxOutputLength: MAX_DECODED_BYTES });
 }

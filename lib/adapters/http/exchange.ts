@@ -1,0 +1,143 @@
+/** One HTTP exchange on a connection that is kept for the next one, bounded in time and bytes. */
+
+import { type IncomingMessage, Agent as PlainAgent, request as plainRequest, type RequestOptions } from 'node:http';
+import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
+import type { LookupFunction } from 'node:net';
+import { CrossfadeError, isCrossfadeError } from '../../core/errors.ts';
+import type { Clock } from '../../ports.ts';
+
+export type RawAnswer = {
+  status: number;
+  /** Names in lower case, repeated ones joined by commas; cookies apart. */
+  headers: Record<string, string>;
+  cookies: string[];
+  body: Uint8Array;
+};
+
+export type Exchange = {
+  url: URL;
+  method: string;
+  headers: Readonly<Record<string, string>>;
+  body: Uint8Array | null;
+  timeoutMs: number;
+  maxBytes: number;
+  lookup: LookupFunction;
+};
+
+/** Servers close idle connections after 5 s and more; a function that was frozen may find all of its own closed. */
+const MAX_IDLE_MS = 4_000;
+const REPEATABLE = new Set(['GET', 'HEAD', 'PUT', 'DELETE']);
+
+export type Connections = { agentFor(url: URL): PlainAgent };
+
+export function upstreamConnections(clock: Pick<Clock, 'monotonicMs'>): Connections {
+  const agents = new Map<string, { agent: PlainAgent; usedMs: number }>();
+  return {
+    agentFor(url) {
+      const nowMs = clock.monotonicMs();
+      let known = agents.get(url.origin);
+      if (!known || nowMs - known.usedMs > MAX_IDLE_MS) {
+        // Those in use end by themselves; only idle ones are dropped.
+        if (known) for (const socket of Object.values(known.agent.freeSockets).flat()) socket?.destroy();
+        const options = { keepAlive: true, maxSockets: 256, maxFreeSockets: 64 };
+        known = { agent: url.protocol === 'https:' ? new TlsAgent(options) : new PlainAgent(options), usedMs: nowMs };
+        agents.set(url.origin, known);
+      }
+      known.usedMs = nowMs;
+      return known.agent;
+    },
+  };
+}
+
+/**
+ * @throws CrossfadeError `upstream_timeout`, `upstream_unavailable`, `upstream_refused`; `details.sent` is false when
+ *   nothing of the request can have been read by the upstream
+ */
+export async function exchange(connections: Connections, wanted: Exchange): Promise<RawAnswer> {
+  const untilMs = performance.now() + wanted.timeoutMs;
+  try {
+    return await once(connections, wanted);
+  } catch (error) {
+    const leftMs = Math.floor(untilMs - performance.now());
+    // The server closed a kept connection while we took it: nobody read this request.
+    const closedBefore = isCrossfadeError(error) && error.details.reusedAndClosed === true;
+    if (!closedBefore || !REPEATABLE.has(wanted.method) || leftMs < 1) throw error;
+    return once(connections, { ...wanted, timeoutMs: leftMs });
+  }
+}
+
+function once(connections: Connections, wanted: Exchange): Promise<RawAnswer> {
+  const { url, method, body, timeoutMs } = wanted;
+  return new Promise((resolve, reject) => {
+    let sent = false;
+    let begun = false;
+    const options: RequestOptions = {
+      method,
+      headers: { ...wanted.headers, ...(body && body.length > 0 ? { 'content-length': body.length } : {}) },
+      agent: connections.agentFor(url),
+      lookup: wanted.lookup,
+    };
+    const outgoing = (url.protocol === 'https:' ? tlsRequest : plainRequest)(url, options);
+    const end = (act: () => void) => {
+      clearTimeout(timer);
+      act();
+    };
+    const fail = (code: 'upstream_timeout' | 'upstream_unavailable', text: string, cause?: unknown) =>
+      end(() => {
+        const reset = ['ECONNRESET', 'EPIPE'].includes((cause as NodeJS.ErrnoException)?.code ?? '');
+        const reusedAndClosed = outgoing.reusedSocket && reset && !begun;
+        reject(
+          new CrossfadeError(code, `The upstream ${url.host} ${text}.`, { cause, details: { sent, reusedAndClosed } }),
+        );
+        outgoing.destroy();
+      });
+    const timer = setTimeout(() => fail('upstream_timeout', `did not answer within ${timeoutMs} ms`), timeoutMs);
+
+    outgoing.on('socket', (socket) => {
+      if (!socket.connecting) sent = true;
+      else
+        socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
+          sent = true;
+        });
+    });
+    outgoing.on('error', (cause) => {
+      if (isCrossfadeError(cause)) end(() => reject(cause));
+      else fail('upstream_unavailable', 'could not be reached or broke off', cause);
+    });
+    outgoing.on('response', (incoming) => {
+      begun = true;
+      collect(incoming, wanted.maxBytes).then(
+        (collected) => end(() => resolve(collected)),
+        (cause: unknown) =>
+          fail(
+            'upstream_unavailable',
+            cause instanceof TooLarge ? `answered with more than ${wanted.maxBytes} bytes` : 'broke off its answer',
+            cause,
+          ),
+      );
+    });
+    outgoing.on('upgrade', () => fail('upstream_unavailable', 'wanted to change the protocol'));
+    outgoing.end(body && body.length > 0 ? body : undefined);
+  });
+}
+
+class TooLarge extends Error {}
+
+async function collect(incoming: IncomingMessage, maxBytes: number): Promise<RawAnswer> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of incoming as AsyncIterable<Uint8Array>) {
+    size += part.length;
+    if (size > maxBytes) throw new TooLarge();
+    parts.push(part);
+  }
+  const headers: Record<string, string> = {};
+  for (const [name, values] of Object.entries(incoming.headersDistinct))
+    if (name !== 'set-cookie' && values) headers[name] = values.join(', ');
+  return {
+    status: incoming.statusCode!,
+    headers,
+    cookies: incoming.headersDistinct['set-cookie'] ?? [],
+    body: parts.length === 1 ? parts[0]! : Buffer.concat(parts),
+  };
+}

@@ -1,0 +1,30 @@
+/** What a `service` cutover may say about its gateway. Nothing has to be said: core/upstream.ts has the defaults. */
+
+import * as z from 'zod';
+
+const headerName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a header name is written in lower case');
+const path = z.string().min(1).max(200);
+const ignoreRule = z.union([
+  path,
+  z.strictObject({ path, tolerance: z.number().min(0) }),
+  z.strictObject({ path, unordered: z.literal(true) }),
+]);
+const compare = z.strictObject({
+  sampleRate: z.number().min(0).max(1),
+  ignore: z.array(ignoreRule).max(100),
+  timeoutMs: z.number().int().min(10).max(10_000),
+});
+
+const rules = z.strictObject({
+  correlationHeaders: z.array(headerName).min(1).max(5),
+  privateHosts: z.array(z.string().max(255)).max(20),
+  timeoutMs: z.number().int().min(10).max(10_000),
+  fallback: z.boolean(),
+  requestsPerSecond: z.number().int().min(1).max(10_000),
+  idempotencyKeys: z.boolean(),
+  orderSegments: z.number().int().min(0).max(20),
+  compare: compare.partial(),
+});
+
+export const declaredGateway = rules.partial();
+export const GATEWAY_KEYS = [...Object.keys(rules.shape), ...Object.keys(compare.shape)];

@@ -1,0 +1,83 @@
+/** The gateway's own routes on ports in memory, with two upstreams on this machine. */
+
+import { gatewayRoutes } from '../../functions/gateway.ts';
+import { httpHandler } from '../../functions/middleware.ts';
+import { httpUpstream } from '../../lib/adapters/http/upstream.ts';
+import type { CutoverDeclaration, ServiceDeclaration } from '../../lib/core/cutover.ts';
+import { cutoverFlag, systemFlag } from '../../lib/core/flags.ts';
+import { DEFAULT_GATEWAY, type GatewayRules } from '../../lib/core/upstream.ts';
+import { declarationOf, type StageName, stateIn, systemOf } from '../property/samples.ts';
+import { type Answer, answerOf, type Call, eventOf, inMemoryComposition, lambdaContext } from '../property/served.ts';
+import { type Answering, type UpstreamServer, upstreamServer } from './upstream-server.ts';
+
+export type GatewayBench = Awaited<ReturnType<typeof gatewayBench>>;
+
+export type Received = Answer & { bytes: Buffer; cookies: string[] };
+
+export async function gatewayBench(options: {
+  primary?: Answering;
+  shadow?: Answering;
+  stage?: StageName;
+  gateway?: Partial<GatewayRules>;
+}) {
+  const echo =
+    (side: string): Answering =>
+    (asked, response) =>
+      void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ side, ...asked }));
+  const primary = await upstreamServer(options.primary ?? echo('primary'));
+  const shadow = await upstreamServer(options.shadow ?? echo('shadow'));
+  const declaration: ServiceDeclaration = {
+    ...(declarationOf('service', { id: 'chat' }) as ServiceDeclaration),
+    upstreams: { primary: `${primary.url}/old/`, shadow: `${shadow.url}/new/` },
+    gateway: { ...DEFAULT_GATEWAY, ...options.gateway },
+  };
+  const declarations: CutoverDeclaration[] = [declaration, declarationOf('component', { id: 'planner' })];
+  const served = inMemoryComposition(declarations);
+  const upstream = httpUpstream({ clock: { monotonicMs: served.clock.monotonicMs }, profile: 'local' });
+  served.composition.upstream = async () => upstream;
+  const enter = async (stage: StageName) => {
+    const { latestVersion } = await served.flags.deployed();
+    const document = {
+      system: systemFlag(systemOf()),
+      cutovers: {
+        chat: cutoverFlag(
+          declaration,
+          stateIn(stage, { id: 'chat', kind: 'service', version: latestVersion + 1 }),
+          systemOf(),
+        ),
+      },
+    };
+    await served.flags.publish({ document, latestVersion, urgent: false, deadlineMs: 1_000 });
+    served.clock.ms += 16_000;
+  };
+  await enter(options.stage ?? 'disabled');
+  const handler = httpHandler(() => served.composition, gatewayRoutes);
+
+  async function raw(event: unknown): Promise<Received> {
+    const result = (await (handler as unknown as (event: unknown, context: unknown) => Promise<unknown>)(
+      event,
+      lambdaContext(),
+    )) as { body?: string; isBase64Encoded?: boolean; cookies?: string[] };
+    const bytes = Buffer.from(result.body ?? '', result.isBase64Encoded ? 'base64' : 'utf8');
+    return { ...answerOf({ ...result, body: bytes.toString() }), bytes, cookies: result.cookies ?? [] };
+  }
+  return {
+    ...served,
+    primary,
+    shadow,
+    declaration,
+    enter,
+    raw,
+    call: (call: Call) => raw(eventOf({ method: 'GET', path: '/gateway/chat/x', ...call })),
+    async close() {
+      await Promise.all([primary.close(), shadow.close()] satisfies Promise<void>[]);
+    },
+  };
+}
+
+export const answering =
+  (status: number, body: string | Buffer = '', headers: Record<string, string | string[]> = {}): Answering =>
+  (_, response) =>
+    void response.writeHead(status, headers).end(body);
+
+export type { UpstreamServer };
