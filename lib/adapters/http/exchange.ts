@@ -28,11 +28,12 @@ export type Exchange = {
 const MAX_IDLE_MS = 4_000;
 const REPEATABLE = new Set(['GET', 'HEAD', 'PUT', 'DELETE']);
 
-export type Connections = { agentFor(url: URL): PlainAgent };
+export type Connections = { agentFor(url: URL): PlainAgent; nowMs(): number };
 
 export function upstreamConnections(clock: Pick<Clock, 'monotonicMs'>): Connections {
   const agents = new Map<string, { agent: PlainAgent; usedMs: number }>();
   return {
+    nowMs: () => clock.monotonicMs(),
     agentFor(url) {
       const nowMs = clock.monotonicMs();
       let known = agents.get(url.origin);
@@ -54,11 +55,11 @@ export function upstreamConnections(clock: Pick<Clock, 'monotonicMs'>): Connecti
  *   nothing of the request can have been read by the upstream
  */
 export async function exchange(connections: Connections, wanted: Exchange): Promise<RawAnswer> {
-  const untilMs = performance.now() + wanted.timeoutMs;
+  const untilMs = connections.nowMs() + wanted.timeoutMs;
   try {
     return await once(connections, wanted);
   } catch (error) {
-    const leftMs = Math.floor(untilMs - performance.now());
+    const leftMs = Math.floor(untilMs - connections.nowMs());
     // The server closed a kept connection while we took it: nobody read this request.
     const closedBefore = isCrossfadeError(error) && error.details.reusedAndClosed === true;
     if (!closedBefore || !REPEATABLE.has(wanted.method) || leftMs < 1) throw error;
