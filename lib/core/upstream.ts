@@ -4,7 +4,6 @@
  */
 
 import { type AddressKind, addressKind, isAddress } from './address.ts';
-import type { IgnoreRule } from './json-diff.ts';
 
 /** How requests of one `service` cutover are treated. Every field has a default. */
 export type GatewayRules = {
@@ -26,7 +25,7 @@ export type GatewayRules = {
     /** Share of reads that are sent to both sides, 0–1. */
     sampleRate: number;
     /** What may differ in JSON, as for `runCutover`: `items[*].fetched_at`, `{ path: 'tags', unordered: true }`. */
-    ignore: readonly IgnoreRule[];
+    ignore: readonly (string | { path: string; tolerance: number } | { path: string; unordered: true })[];
     /** Longest wait for the other side's answer, in milliseconds. */
     timeoutMs: number;
   };
