@@ -5,6 +5,7 @@ import { alertRoutes } from './control-routes/alerts.ts';
 import { commandRoutes } from './control-routes/commands.ts';
 import { inspectRoutes } from './control-routes/inspect.ts';
 import { lookRoutes } from './control-routes/look.ts';
+import { phaseRoutes } from './control-routes/phases.ts';
 import { systemRoutes } from './control-routes/system.ts';
 import { tableRoutes } from './control-routes/tables.ts';
 import { httpHandler } from './middleware.ts';
@@ -16,4 +17,5 @@ export const handler = httpHandler(compose, [
   ...tableRoutes,
   ...systemRoutes,
   ...alertRoutes,
+  ...phaseRoutes,
 ]);

@@ -13,6 +13,7 @@ import {
   ruleProblems,
   SEVERITIES,
 } from './core/alerts/rule.ts';
+import { groupsOf } from './core/cohort.ts';
 import { CUTOVER_ID, type CutoverDeclaration, DEFAULT_POLICY, NO_OVERRIDES } from './core/cutover.ts';
 import { CrossfadeError, type ErrorCode, isCrossfadeError } from './core/errors.ts';
 import { didYouMean } from './core/nearest.ts';
@@ -81,6 +82,8 @@ const common = {
   /** What differs in a stage, by its name. */
   stages: z.record(z.string(), stagePolicy).optional(),
   freeze: z.array(freezeWindow).max(50).optional(),
+  /** Cutovers of one cohort share its name as salt and move as one. */
+  cohort: z.string().regex(CUTOVER_ID, 'a cohort is lower_snake_case of at most 40 characters').optional(),
   salt: z.string().min(1).max(64).optional(),
   validation: z.enum(['strict', 'relaxed', 'disabled']).optional(),
   allow: z.array(z.string().max(1_024)).max(25).optional(),
@@ -146,7 +149,11 @@ export function defineCutovers(input: readonly CutoverInput[], shared: SharedInp
   const problems: Problem[] = [];
   const everywhere = parseShared(shared, problems);
   const declarations = parseEach(input, problems).flatMap((one) => complete(one, everywhere, problems) ?? []);
-  const contradictory = [...duplicates(declarations), ...declarations.flatMap(contradictions)];
+  const contradictory = [
+    ...duplicates(declarations),
+    ...cohortProblems(declarations),
+    ...declarations.flatMap(contradictions),
+  ];
   problems.push(...contradictory.map((text): Problem => ({ code: 'invalid_plan', text })));
   problems.push(...declarations.flatMap(wrongUpstreams));
   if (problems.length > 0) {
@@ -217,7 +224,8 @@ function complete(
     policy: { ...DEFAULT_POLICY, ...input.policy },
     ...(input.stages ? { stages: input.stages } : {}),
     ...(freeze.length > 0 ? { freeze } : {}),
-    salt: input.salt ?? input.id,
+    ...(input.cohort === undefined ? {} : { cohort: input.cohort }),
+    salt: input.salt ?? input.cohort ?? input.id,
     validation: input.validation ?? ('strict' as const),
     allow: input.allow ?? [],
     deny: input.deny ?? [],
@@ -292,6 +300,21 @@ function duplicates(declarations: readonly CutoverDeclaration[]): string[] {
     }
   }
   return problems;
+}
+
+/** Members of a cohort move the same keys through the same stages. */
+function cohortProblems(declarations: readonly CutoverDeclaration[]): string[] {
+  const stagesOf = ({ plan }: CutoverDeclaration) =>
+    plan.stages.map(({ name, sharePpm }) => `${name} ${sharePpm}`).join();
+  return groupsOf(declarations).flatMap(([first, ...others]) =>
+    others.flatMap((other) => {
+      const pair = `cohort '${other.cohort}': '${first!.id}' and '${other.id}'`;
+      const problems: string[] = [];
+      if (other.salt !== first!.salt) problems.push(`${pair} have the salts '${first!.salt}' and '${other.salt}'`);
+      if (stagesOf(other) !== stagesOf(first!)) problems.push(`${pair} have plans with different stages`);
+      return problems;
+    }),
+  );
 }
 
 function contradictions(declaration: CutoverDeclaration): string[] {

@@ -57,7 +57,10 @@ async function loadCutovers(root: string, file: string): Promise<readonly Cutove
       target: 'node20',
       packages: 'external',
       logLevel: 'silent',
-      alias: { 'crossfade/define-cutovers': join(root, 'lib', 'define-cutovers.ts') },
+      alias: {
+        'crossfade/define-cutovers': join(root, 'lib', 'define-cutovers.ts'),
+        'crossfade/define-phases': join(root, 'lib', 'define-phases.ts'),
+      },
     });
     const { default: cutovers } = (await import(pathToFileURL(output).href)) as { default: unknown };
     if (!Array.isArray(cutovers))

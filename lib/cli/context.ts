@@ -34,6 +34,8 @@ export type Options = {
   unset?: string[];
   stage?: string;
   all?: boolean;
+  minutes?: number;
+  withdraw?: boolean;
 };
 
 export type Context = { io: Io; options: Options; args: readonly (string | undefined)[] };

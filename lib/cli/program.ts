@@ -12,6 +12,7 @@ import { explain, history, plan, repair, verify } from './commands/look.ts';
 import { migrate } from './commands/migrate.ts';
 import { open } from './commands/open.ts';
 import { operateAction } from './commands/operate.ts';
+import { phase, phases } from './commands/phases.ts';
 import { policy } from './commands/policy.ts';
 import { status } from './commands/status.ts';
 import { resetSystem, rollbackSystem, stop } from './commands/system.ts';
@@ -57,6 +58,7 @@ export function buildProgram(version: string, perform: Perform, output: { width:
   addLocal(program, add);
   addLooking(program, add);
   addMoving(program, add);
+  addPhases(program, add);
   addSystem(program, add);
   addTools(program, add);
   return program;
@@ -148,6 +150,19 @@ function addMoving(program: Command, add: Add): void {
   confirmed(operation(add('reset <cutover>', "ready to start again; 'reset system' lifts the emergency stop", reset)));
 }
 
+function addPhases(program: Command, add: Add): void {
+  program.commandsGroup('Phases:');
+  add('phases', 'groups of cutovers in their order, what each waits for, how its end would be decided', phases);
+  const one = add(
+    'phase <name> [command] [check]',
+    'one phase; or check CHECK, go, extend, rollback (with all that depend on it), reset',
+    phase,
+  );
+  confirmed(forced(operation(one)), 'phase')
+    .option('--withdraw', 'with check: it does not hold after all')
+    .option('--minutes <number>', 'with extend: how much longer it soaks', whole);
+}
+
 function addSystem(program: Command, add: Add): void {
   program.commandsGroup('Move everything:');
   writing(add('stop', 'emergency stop: every cutover back to the primary, nothing starts', stop)).addOption(
@@ -190,7 +205,10 @@ function forced(command: Command): Command {
 }
 
 function confirmed(command: Command, name = 'cutover'): Command {
-  return command.option(`--confirm <${name}>`, name === 'system' ? "type 'system'" : "the cutover's id, typed again");
+  return command.option(
+    `--confirm <${name}>`,
+    name === 'system' ? "type 'system'" : `the ${name}'s ${name === 'phase' ? 'name' : 'id'}, typed again`,
+  );
 }
 
 // ----------------------------------------------------------------------------------------------------------- values

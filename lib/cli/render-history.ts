@@ -1,6 +1,7 @@
 /** The audit timeline as text: what happened, who did it, whether the chain of hashes is whole. Pure. */
 
 import type { AuditEntry, ChainVerdict } from '../core/audit.ts';
+import { phaseChangeText } from '../core/phase.ts';
 import { changeText, type Event } from '../core/stage.ts';
 import { cut, duration, MAX_WIDTH, moment, type Paint, pad, plain, printable, widthOf, wrap } from './text.ts';
 
@@ -59,6 +60,8 @@ export function eventText(event: Event): string {
         .join(' ')}${because(event.reason)}`;
     case 'system_rolled_back':
       return `everything was asked to go back${because(event.reason)}`;
+    case 'phase_changed':
+      return `phase ${event.phase} ${phaseChangeText(event.change)}${because(event.reason)}`;
     default:
       return (event as { type: string }).type;
   }

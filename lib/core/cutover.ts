@@ -4,6 +4,7 @@
  */
 
 import type { DeclaredRule } from './alerts/rule.ts';
+import type { Phase, PhaseState } from './phase.ts';
 import type { Plan, StageKind } from './plan.ts';
 import type { GatewayRules } from './upstream.ts';
 
@@ -126,6 +127,10 @@ export type CutoverDeclaration = {
   stages?: Readonly<Record<string, StagePolicy>>;
   /** When nothing may start, advance, complete or be cleaned up: of this cutover and of all. */
   freeze?: readonly FreezeWindow[];
+  /** Cutovers of one cohort share the salt and move as one. */
+  cohort?: string;
+  /** The phase it belongs to, whole; every member carries the same. */
+  phase?: Phase;
   /** Cutovers with the same salt move the same keys together. */
   salt: string;
   validation: ValidationMode;
@@ -149,7 +154,13 @@ export type PendingAction = {
   sinceMs: number;
   actor: string;
   reason: string;
+  /** Of a revert that no person asked for. */
+  cause?: RollbackCause;
 };
+
+export type RollbackCause = 'operator' | 'guard' | 'emergency';
+
+export type Rollback = { fromStage: string; reason: string; cause: RollbackCause; actor: string; atMs: number };
 
 export type CutoverState = {
   id: CutoverId;
@@ -174,7 +185,7 @@ export type CutoverState = {
   overrides: PolicyOverrides;
   pending: PendingAction | null;
   /** The last rollback, kept until `reset`. */
-  rollback: { fromStage: string; reason: string; actor: string; atMs: number } | null;
+  rollback: Rollback | null;
   /** Number and hash of the last audit entry: the head of the chain. */
   auditSeq: number;
   auditHash: string;
@@ -186,7 +197,10 @@ export type SystemState = {
   emergencyStop: boolean;
   readonly: boolean;
   shadowWritesEnabled: boolean;
+  /** Name of the phase that is under way, for the flag of the system. */
   migrationPhase: string;
+  /** By name; a phase that was never touched is absent. */
+  phases: Readonly<Record<string, PhaseState>>;
   auditSeq: number;
   auditHash: string;
 };
@@ -223,6 +237,7 @@ export const INITIAL_SYSTEM: SystemState = {
   readonly: false,
   shadowWritesEnabled: true,
   migrationPhase: 'none',
+  phases: {},
   auditSeq: 0,
   auditHash: GENESIS_HASH,
 };

@@ -1,11 +1,12 @@
 /** What others than the windows demand of a cutover at one moment, and the rules that no evidence lifts. */
 
 import { absoluteGuards } from './absolute-guards.ts';
-import type { CutoverDeclaration, CutoverState, Policy } from './cutover.ts';
+import type { CutoverDeclaration, CutoverState, Policy, SystemState } from './cutover.ts';
 import type { MinuteWindow } from './evidence.ts';
 import { freezeCondition, frozenAt } from './freeze.ts';
 import type { GateInput } from './gates/seen.ts';
 import type { Condition } from './gates/verdict.ts';
+import { phaseHold } from './phases/order.ts';
 import { deadlineCondition, policyOf } from './policy.ts';
 import type { Context } from './stage.ts';
 
@@ -13,18 +14,23 @@ type Situation = {
   declaration: CutoverDeclaration;
   policy: Policy;
   state: CutoverState;
+  system: Pick<SystemState, 'phases'>;
   windows: readonly MinuteWindow[];
   nowMs: number;
 };
 
-/** Freeze windows, deadline and absolute limits, as the gates take them. */
+/** Freeze windows, the order of phases, deadline and absolute limits, as the gates take them. */
 export function demandsOf(situation: Situation): Required<Pick<GateInput, 'holds' | 'guards'>> {
-  const { declaration, policy, state, nowMs } = situation;
+  const { declaration, policy, state, system, nowMs } = situation;
   const moves = ['dual_write', 'ramp', 'full'].includes(state.stageKind);
   if (!moves) return { holds: [], guards: [] };
   const deadline = deadlineCondition(policy, state, nowMs);
   const goesBack = deadline !== null && !deadline.ok && policy.onDeadline === 'rollback';
-  const holds = [freezeCondition(declaration.freeze ?? [], nowMs), goesBack ? null : deadline];
+  const holds = [
+    freezeCondition(declaration.freeze ?? [], nowMs),
+    phaseHold(declaration, system),
+    goesBack ? null : deadline,
+  ];
   return {
     holds: holds.filter((hold): hold is Condition => hold !== null),
     guards: [...(goesBack ? [deadline] : []), ...absoluteGuards(situation)],
@@ -35,9 +41,12 @@ export function demandsOf(situation: Situation): Required<Pick<GateInput, 'holds
 export function rulesFor(
   declaration: CutoverDeclaration,
   state: CutoverState,
+  system: Pick<SystemState, 'phases'>,
   nowMs: number,
-): Pick<Context, 'frozen' | 'twoPerson'> {
+): Pick<Context, 'frozen' | 'barred' | 'twoPerson'> {
+  const phase = phaseHold(declaration, system);
   return {
+    barred: phase ? [phase] : [],
     frozen: frozenAt(declaration.freeze ?? [], nowMs),
     twoPerson: policyOf(declaration, state).twoPersonApproval,
   };

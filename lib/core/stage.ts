@@ -10,10 +10,17 @@
  */
 
 import { type AuditEntry, nextEntry } from './audit.ts';
-import { type CutoverState, NO_OVERRIDES, type PendingAction, type StagePolicy } from './cutover.ts';
+import {
+  type CutoverState,
+  NO_OVERRIDES,
+  type PendingAction,
+  type RollbackCause,
+  type StagePolicy,
+} from './cutover.ts';
 import type { ErrorCode } from './errors.ts';
 import { type Frozen, frozenText } from './freeze.ts';
 import type { Condition, Verdict } from './gates/verdict.ts';
+import type { PhaseChange } from './phase.ts';
 import type { Plan, Stage, StageKind } from './plan.ts';
 import { changedOverrides, type PolicyKey, withDwells } from './policy.ts';
 
@@ -25,7 +32,7 @@ export type Command =
   | { type: 'resume' }
   /** `stage` null: for all stages. The values were checked when they came in. */
   | { type: 'policy'; stage: string | null; set: StagePolicy; unset: readonly PolicyKey[]; reason?: string }
-  | { type: 'rollback'; reason: string; cause: 'operator' | 'guard' | 'emergency' }
+  | { type: 'rollback'; reason: string; cause: RollbackCause }
   | { type: 'complete'; confirm: string; force: boolean; reason?: string; verdict: Verdict | null }
   | { type: 'cleanup'; confirm: string }
   | { type: 'reset'; confirm: string };
@@ -48,16 +55,17 @@ export type Event =
   | { type: 'paused' }
   | { type: 'resumed' }
   | { type: 'policy_changed'; stage: string | null; set: StagePolicy; unset: readonly PolicyKey[]; reason?: string }
-  | { type: 'rolled_back'; from: string; reason: string; cause: 'operator' | 'guard' | 'emergency' }
-  | { type: 'intent_recorded'; action: PendingAction['action']; epoch: number; reason: string }
+  | { type: 'rolled_back'; from: string; reason: string; cause: RollbackCause }
+  | { type: 'intent_recorded'; action: PendingAction['action']; epoch: number; reason: string; cause?: RollbackCause }
   | { type: 'intent_abandoned'; action: PendingAction['action']; why: string }
   | { type: 'completed'; from: string; lockHeldMs?: number }
-  | { type: 'reverted'; from: string; reason: string; lockHeldMs?: number }
+  | { type: 'reverted'; from: string; reason: string; cause?: RollbackCause; lockHeldMs?: number }
   | { type: 'cleaned' }
   | { type: 'reset' }
   | { type: 'denied'; command: string; code: string; why: string }
   | { type: 'system_changed'; change: SystemChange; reason: string }
-  | { type: 'system_rolled_back'; reason: string };
+  | { type: 'system_rolled_back'; reason: string }
+  | { type: 'phase_changed'; phase: string; change: PhaseChange; migrationPhase: string; reason?: string };
 
 export type SystemChange = { emergencyStop?: boolean; readonly?: boolean; shadowWritesEnabled?: boolean };
 
@@ -236,9 +244,15 @@ function withIntent(state: CutoverState, action: PendingAction['action'], reason
   return accept({ type: 'intent_recorded', action, epoch: state.epoch + 1, reason });
 }
 
-function rollBack(state: CutoverState, reason: string, cause: 'operator' | 'guard' | 'emergency'): Decision {
-  if (state.stageKind === 'completed')
-    return withIntent(state, 'revert', reason, { type: 'reverted', from: state.stage, reason });
+function rollBack(state: CutoverState, reason: string, cause: RollbackCause): Decision {
+  if (state.stageKind === 'completed') {
+    // Who asked for it is said where it is no person, so that logs of before read the same.
+    const by = cause === 'operator' ? {} : { cause };
+    const intent = withIntent(state, 'revert', reason, { type: 'reverted', from: state.stage, reason, ...by });
+    return intent.kind === 'accepted'
+      ? { ...intent, events: intent.events.map((event) => ({ ...event, ...by })) }
+      : intent;
+  }
   return accept({ type: 'rolled_back', from: state.stage, reason, cause });
 }
 
@@ -248,7 +262,8 @@ function carriedOut(state: CutoverState, seen: Extract<Observation, { type: 'car
   const figures = seen.lockHeldMs === undefined ? {} : { lockHeldMs: seen.lockHeldMs };
   if (pending.action === 'promote') return accept({ type: 'completed', from: state.stage, ...figures });
   if (pending.action === 'revert') {
-    return accept({ type: 'reverted', from: state.stage, reason: pending.reason, ...figures });
+    const by = pending.cause ? { cause: pending.cause } : {};
+    return accept({ type: 'reverted', from: state.stage, reason: pending.reason, ...by, ...figures });
   }
   return accept({ type: 'cleaned' });
 }
@@ -311,12 +326,25 @@ export function evolve(state: CutoverState, at: { event: Event; atMs: number; ac
       return {
         ...enter('rolled_back', 'rolled_back'),
         epoch: state.epoch + 1,
-        rollback: { fromStage: event.from, reason: event.reason, actor: at.actor, atMs },
+        rollback: {
+          fromStage: event.from,
+          reason: event.reason,
+          cause: event.cause ?? 'operator',
+          actor: at.actor,
+          atMs,
+        },
       };
     case 'intent_recorded':
       return {
         ...next,
-        pending: { action: event.action, epoch: event.epoch, sinceMs: atMs, actor: at.actor, reason: event.reason },
+        pending: {
+          action: event.action,
+          epoch: event.epoch,
+          sinceMs: atMs,
+          actor: at.actor,
+          reason: event.reason,
+          ...(event.cause ? { cause: event.cause } : {}),
+        },
       };
     case 'intent_abandoned':
       return { ...next, pending: null };
@@ -335,6 +363,7 @@ export function evolve(state: CutoverState, at: { event: Event; atMs: number; ac
     case 'denied':
     case 'system_changed':
     case 'system_rolled_back':
+    case 'phase_changed':
       return state;
   }
 }

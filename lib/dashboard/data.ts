@@ -8,6 +8,7 @@ import type { Event } from '../core/stage.ts';
 import type { AlertList } from '../flows/alerts.ts';
 import type { CutoverReport, Health, SystemReport } from '../flows/report.ts';
 import { type AlertLine, alertLines } from './alerts.ts';
+import { type PhaseLine, phaseLine } from './phases.ts';
 import { type AuditLine, auditLine, type ConditionLine, conditionLine, HEALTH_WORDS, type Tone } from './sentences.ts';
 import { type Series, seriesOf } from './series.ts';
 import { commandsOf, type Step, stepsOf } from './steps.ts';
@@ -20,6 +21,7 @@ export type DashboardData = {
     emergencyStop: boolean;
     flags: { text: string; ok: boolean };
   };
+  phases: readonly PhaseLine[];
   cutovers: readonly (CutoverView | InvalidView)[];
   audit: readonly AuditLine[];
   alerts: readonly AlertLine[];
@@ -87,6 +89,7 @@ export function dashboardData(
   return {
     atMs: report.atMs,
     system: { headline: headline(report), emergencyStop: report.emergencyStop, flags: flagsView(report) },
+    phases: report.phases.map((view) => phaseLine(view, report.atMs)),
     cutovers,
     audit: newest.map(auditLine),
     alerts: alertLines(alerts),

@@ -13,6 +13,7 @@ import format from './browser/format.js?raw' with { type: 'text' };
 import icon from './browser/icon.svg?raw' with { type: 'text' };
 import main from './browser/main.js?raw' with { type: 'text' };
 import skeleton from './browser/page.html?raw' with { type: 'text' };
+import phases from './browser/phases.js?raw' with { type: 'text' };
 import stages from './browser/stages.js?raw' with { type: 'text' };
 import stop from './browser/stop.js?raw' with { type: 'text' };
 import style from './browser/style.html?raw' with { type: 'text' };
@@ -22,7 +23,7 @@ import uplot from './vendor/uplot.js?raw' with { type: 'text' };
 import uplotLicence from './vendor/uplot.LICENSE.txt?raw' with { type: 'text' };
 
 /** Modules of the script, each after those it imports. */
-const MODULES = [dom, format, badges, stages, table, cutover, charts, timeline, alerts, stop, main];
+const MODULES = [dom, format, badges, stages, table, cutover, phases, charts, timeline, alerts, stop, main];
 
 export type Page = { html: string; headers: Record<string, string> };
 

@@ -2,6 +2,7 @@
 
 import type { AuditEntry } from '../core/audit.ts';
 import type { Condition } from '../core/gates/verdict.ts';
+import { phaseChangeText } from '../core/phase.ts';
 import { changeText, type Event } from '../core/stage.ts';
 import type { Health } from '../flows/report.ts';
 
@@ -63,6 +64,8 @@ export function eventWords(event: Event): { what: string; why: string; tone: Ton
       return systemWords(event);
     case 'system_rolled_back':
       return words('Rollback of everything', 'bad', event.reason);
+    case 'phase_changed':
+      return phaseWords(event);
   }
 }
 
@@ -71,6 +74,18 @@ function systemWords({ change, reason }: Extract<Event, { type: 'system_changed'
   if (change.emergencyStop === false) return words('Emergency stop lifted', 'good');
   const switched = Object.entries(change).map(([name, on]) => `${name} ${on ? 'on' : 'off'}`);
   return words(`Switched: ${switched.join(', ')}`, 'wait', reason);
+}
+
+const PHASE_TONES: Readonly<Record<string, Tone>> = {
+  started: 'good',
+  done: 'done',
+  rolled_back: 'bad',
+  soak_broken: 'bad',
+  reset: 'idle',
+};
+
+function phaseWords({ phase, change, reason }: Extract<Event, { type: 'phase_changed' }>) {
+  return words(`Phase ${phase} ${phaseChangeText(change)}`, PHASE_TONES[change.kind] ?? 'wait', reason);
 }
 
 const words = (what: string, tone: Tone, why = '') => ({ what, why, tone });
@@ -105,6 +120,8 @@ const CONDITIONS: Readonly<Record<string, { label: string; unit: Unit; release: 
   flags: { label: 'Flags deployed', unit: 'word', release: 'The next successful deployment of the flags releases it.' },
   approval: { label: 'Approval', unit: 'word', release: 'An approval releases it.' },
   frozen: { label: 'No freeze', unit: 'word', release: 'The end of the freeze window releases it.' },
+  phase: { label: 'Phase', unit: 'word', release: 'The phase it belongs to releases it.' },
+  cohort: { label: 'Cohort', unit: 'count', release: 'Its mates release it.' },
   deadline: { label: 'Deadline', unit: 'minutes', release: 'Only a person goes on from here.' },
   p95_limit: { label: 'p95 limit', unit: 'ms', release: '' },
   availability: { label: 'Availability', unit: 'percent', release: '' },
@@ -163,6 +180,7 @@ const AT_LEAST: ReadonlySet<string> = new Set([
   'flags',
   'approval',
   'frozen',
+  'phase',
   'database',
   'backfill',
   'verification',

@@ -4,12 +4,14 @@
  *   2. the evidence is collected and judged;
  *   3. the stage machine decides: next stage, rollback, or stay;
  *   4. the decision is one conditional write. If somebody else moved first, nothing happens until the next tick.
+ * The first two are `look`, the others `act`: between them the members of a cohort hear of each other.
  * Flags and Postgres follow afterwards, for all cutovers at once: see reconcile.
  */
 
 import type { Alert } from '../core/alerts/alert.ts';
 import { rulesOf } from '../core/alerts/rule.ts';
 import { judgeAlerts } from '../core/alerts.ts';
+import { cohortHold, fellBehind, withHold } from '../core/cohort.ts';
 import type { CutoverDeclaration, CutoverState, SystemState } from '../core/cutover.ts';
 import { initialState } from '../core/cutover.ts';
 import { rulesFor } from '../core/demands.ts';
@@ -21,7 +23,7 @@ import { decide, TICK } from '../core/stage.ts';
 import type { Ports } from '../ports.ts';
 import { carryOut } from './carry-out.ts';
 import { commit } from './commit.ts';
-import { observe } from './observe.ts';
+import { type Observed, observe } from './observe.ts';
 
 export type TickContext = {
   nowMs: number;
@@ -30,6 +32,11 @@ export type TickContext = {
   /** As stored when the tick began. */
   alerts?: readonly Alert[];
 };
+
+/** A cutover as it was seen. */
+export type Looked = Observed & { id: string; from: string; state: CutoverState };
+/** `state` null: it could not be looked at. */
+export type Mate = Looked | { id: string; state: null; verdict: null };
 
 export type Advanced = {
   state: CutoverState;
@@ -40,18 +47,28 @@ export type Advanced = {
   alerts: readonly Alert[];
 };
 
-export async function advance(
+export async function look(
   ports: Pick<Ports, 'state' | 'windows' | 'tables' | 'log'>,
   declaration: CutoverDeclaration,
-  { nowMs, system, deployed, alerts: stored = [] }: TickContext,
-): Promise<Advanced> {
+  { nowMs, system, deployed, alerts = [] }: TickContext,
+): Promise<Looked> {
   const found = (await ports.state.readCutover(declaration.id)) ?? initialState(declaration);
   const state = await carryOut(ports, declaration, found, nowMs, system.emergencyStop);
+  const observed = await observe(ports, declaration, state, deployed, system, nowMs, alerts);
+  return { ...observed, id: declaration.id, from: found.stage, state };
+}
 
+export async function act(
+  ports: Pick<Ports, 'state'>,
+  declaration: CutoverDeclaration,
+  looked: Looked,
+  mates: readonly Mate[],
+  { nowMs, system, alerts: stored = [] }: TickContext,
+): Promise<Advanced> {
+  const { from, state, table } = looked;
   const policy = policyOf(declaration, state);
-  const observed = await observe(ports, declaration, state, deployed, nowMs, stored);
-  const { verdict, table } = observed;
-  const sample = { ...observed, state, policy, nowMs };
+  const verdict = withHold(looked.verdict, cohortHold(declaration.cohort ?? '', looked, mates));
+  const sample = { ...looked, verdict, policy, nowMs };
   const alerts = (rolledBack: string | null) =>
     judgeAlerts(rulesOf(policy, declaration.alerts), stored, { ...sample, rolledBack });
   const decision = decide(
@@ -59,10 +76,10 @@ export async function advance(
     {
       type: 'tick',
       verdict,
-      autoAdvance: policy.autoAdvance,
+      autoAdvance: policy.autoAdvance || fellBehind(state, mates),
       autoRollback: policy.autoRollback,
     },
-    { nowMs, actor: TICK, emergencyStop: system.emergencyStop, ...rulesFor(declaration, state, nowMs) },
+    { nowMs, actor: TICK, emergencyStop: system.emergencyStop, ...rulesFor(declaration, state, system, nowMs) },
   );
   if (decision.kind === 'refused') return { state, verdict, table, moved: null, alerts: alerts(null) };
 
@@ -73,7 +90,7 @@ export async function advance(
     state: after,
     verdict,
     table,
-    moved: after.stage === found.stage ? null : `${found.stage} → ${after.stage}`,
+    moved: after.stage === from ? null : `${from} → ${after.stage}`,
     alerts: alerts(after.stageKind === 'rolled_back' ? (after.rollback?.reason ?? null) : null),
   };
 }

@@ -3,7 +3,7 @@
 import type { Alert } from '../core/alerts/alert.ts';
 import { rulesOf } from '../core/alerts/rule.ts';
 import { demands } from '../core/alerts.ts';
-import type { CutoverDeclaration, CutoverState } from '../core/cutover.ts';
+import type { CutoverDeclaration, CutoverState, SystemState } from '../core/cutover.ts';
 import { demandsOf } from '../core/demands.ts';
 import type { MinuteWindow, TableStatus } from '../core/evidence.ts';
 import type { FlagDocument } from '../core/flags.ts';
@@ -30,6 +30,7 @@ export async function observe(
   declaration: CutoverDeclaration,
   state: CutoverState,
   deployed: FlagDocument | null,
+  system: Pick<SystemState, 'phases'>,
   nowMs: number,
   /** As stored: a rule that holds or rolls back may have to be broken for some minutes before it does. */
   alerts: readonly Alert[] = [],
@@ -51,7 +52,7 @@ export async function observe(
   const flagsDeployed = flag?.version === state.version && flag.epoch === state.epoch;
   const policy = policyOf(declaration, state);
   const seen = { state, policy, windows, table, flagsDeployed, nowMs };
-  const asked = demandsOf({ declaration, policy, state, windows, nowMs });
+  const asked = demandsOf({ declaration, policy, state, system, windows, nowMs });
   const alerted = demands(rulesOf(policy, declaration.alerts), alerts, { ...seen, verdict: null, rolledBack: null });
   const verdict = evaluate({
     ...seen,

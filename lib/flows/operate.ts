@@ -3,16 +3,23 @@
  * A refused command changes nothing but one `denied` audit entry. The same idempotency key gives the same answer.
  */
 
-import { type CutoverDeclaration, type CutoverState, initialState, type StagePolicy } from '../core/cutover.ts';
+import {
+  type CutoverDeclaration,
+  type CutoverState,
+  initialState,
+  type StagePolicy,
+  type SystemState,
+} from '../core/cutover.ts';
 import { rulesFor } from '../core/demands.ts';
 import { CrossfadeError, type ErrorCode } from '../core/errors.ts';
-import { compareFlagAge, sharePpmOf } from '../core/flags.ts';
+import { compareFlagAge, sharePpmOf, syncsShadow } from '../core/flags.ts';
 import { type BuiltInPlanName, builtInPlan } from '../core/plan.ts';
 import type { PolicyKey } from '../core/policy.ts';
 import { type Command, type Decision, decide, LEGAL_COMMANDS, record } from '../core/stage.ts';
 import type { IdempotencyRecord, Ports } from '../ports.ts';
 import { carryOut, tableCutover } from './carry-out.ts';
 import { checkedChange } from './change-policy.ts';
+import { advanceMates, rollBackMates, withMates } from './cohorts.ts';
 import { commit } from './commit.ts';
 import { observe } from './observe.ts';
 import { readDeployed } from './reconcile.ts';
@@ -75,8 +82,9 @@ export async function operate(
   const state = found ?? initialState(declaration);
   try {
     checkVersion(state, operation.basedOn);
-    const prepared = await prepare(ports, declaration, state, command, nowMs, system.emergencyStop);
-    const rules = rulesFor(declaration, state, nowMs);
+    const around = { nowMs, system, declarations };
+    const prepared = await prepare(ports, declaration, state, command, around);
+    const rules = rulesFor(declaration, state, system, nowMs);
     const decision = decide(state, prepared, { nowMs, actor, emergencyStop: system.emergencyStop, ...rules });
     if (decision.kind === 'refused') throw refusal(decision);
     const result = await commit(ports, state, decision, { nowMs, actor }, (after) =>
@@ -84,6 +92,7 @@ export async function operate(
     );
     if (result.kind === 'stale') throw outrun(result.current);
     if (result.kind === 'repeated') return await repeat(ports, result.record, operation);
+    await takeAlong(ports, declarations, prepared, result.state, { nowMs, actor, system });
     return await follow(ports, declarations, declaration, result.state, nowMs);
   } catch (error) {
     if (error instanceof CrossfadeError && !error.retryable && DENIED.has(error.code)) {
@@ -93,6 +102,24 @@ export async function operate(
       await recordDenial(ports, declaration, command.type, error, { nowMs, actor });
     }
     throw error;
+  }
+}
+
+type Around = { nowMs: number; system: SystemState; declarations: readonly CutoverDeclaration[] };
+
+/** The mates of a cohort go where this one went. What fails here is done by the next tick. */
+async function takeAlong(
+  ports: Needs,
+  declarations: readonly CutoverDeclaration[],
+  command: Command,
+  after: CutoverState,
+  by: { nowMs: number; actor: string; system: SystemState },
+): Promise<void> {
+  try {
+    if (command.type === 'rollback') await rollBackMates(ports, declarations, after, by);
+    if (command.type === 'advance') await advanceMates(ports, declarations, after, command, by);
+  } catch (error) {
+    ports.log.failure('mates_not_taken_along', error, { cutover: after.id });
   }
 }
 
@@ -125,12 +152,13 @@ async function prepare(
   declaration: CutoverDeclaration,
   state: CutoverState,
   command: OperatorCommand,
-  nowMs: number,
-  stopped: boolean,
+  around: Around,
 ): Promise<Command> {
+  const stopped = around.system.emergencyStop;
   const legal = (LEGAL_COMMANDS[state.stageKind] as readonly string[]).includes(command.type) && !state.pending;
   switch (command.type) {
     case 'start':
+      if (legal && declaration.kind === 'table') await checkAlone(ports, declaration, around.declarations);
       if (legal && declaration.kind === 'table') await checkTable(ports, declaration);
       return {
         type: 'start',
@@ -141,14 +169,14 @@ async function prepare(
       return {
         ...command,
         force: command.force ?? false,
-        verdict: legal ? await judge(ports, declaration, state, nowMs) : null,
+        verdict: legal ? await judge(ports, declaration, state, around) : null,
       };
     case 'complete':
       if (legal && command.force && !stopped) await checkDeployed(ports, state, 'complete');
       return {
         ...command,
         force: command.force ?? false,
-        verdict: legal ? await judge(ports, declaration, state, nowMs) : null,
+        verdict: legal ? await judge(ports, declaration, state, around) : null,
       };
     case 'policy':
       return checkedChange(declaration, state, { unset: [], ...command, stage: command.stage ?? null });
@@ -163,10 +191,16 @@ async function prepare(
   }
 }
 
-async function judge(ports: Needs, declaration: CutoverDeclaration, state: CutoverState, nowMs: number) {
-  const [deployed, alerts] = await Promise.all([readDeployed(ports), readAlerts(ports)]);
-  const { verdict } = await observe(ports, declaration, state, deployed?.document ?? null, nowMs, alerts);
-  return verdict;
+async function judge(
+  ports: Needs,
+  declaration: CutoverDeclaration,
+  state: CutoverState,
+  { nowMs, system, declarations }: Around,
+) {
+  const [flags, alerts] = await Promise.all([readDeployed(ports), readAlerts(ports)]);
+  const deployed = flags?.document ?? null;
+  const { verdict } = await observe(ports, declaration, state, deployed, system, nowMs, alerts);
+  return withMates(ports, declarations, declaration, { state, verdict }, { nowMs, system, deployed, alerts });
 }
 
 /**
@@ -182,6 +216,25 @@ async function checkDeployed(ports: Needs, state: CutoverState, what: string): P
     `Cutover '${state.id}' cannot ${what} yet: the flags of stage '${state.stage}' are not deployed, so readers may still act on an older stage. Every tick tries to deploy them; repeat the command after the next one.`,
     { retryable: true },
   );
+}
+
+/** Two cutovers on one table are refused when they are loaded; here, for one that was loaded otherwise. */
+async function checkAlone(
+  ports: Needs,
+  declaration: CutoverDeclaration & { kind: 'table' },
+  declarations: readonly CutoverDeclaration[],
+): Promise<void> {
+  const own = [declaration.table.primary, declaration.table.shadow];
+  for (const other of declarations) {
+    if (other.id === declaration.id || other.kind !== 'table') continue;
+    const shared = own.find((table) => table === other.table.primary || table === other.table.shadow);
+    const state = shared === undefined ? null : await ports.state.readCutover(other.id);
+    if (!state || !syncsShadow(state)) continue;
+    throw new CrossfadeError(
+      'conflict',
+      `Cutover '${declaration.id}' cannot be started: '${other.id}' is moving table ${shared}, in stage '${state.stage}'. One cutover at a time moves a table.`,
+    );
+  }
 }
 
 async function checkTable(ports: Needs, declaration: CutoverDeclaration & { kind: 'table' }): Promise<void> {

@@ -10,6 +10,9 @@ import {
 import type { MinuteWindow, TableStatus } from '../core/evidence.ts';
 import { sharePpmOf } from '../core/flags.ts';
 import type { Condition, Verdict } from '../core/gates/verdict.ts';
+import type { Member } from '../core/phases/checks.ts';
+import { phasesOf } from '../core/phases/order.ts';
+import { type PhaseView, viewPhases } from '../core/phases/view.ts';
 import type { Plan } from '../core/plan.ts';
 import { policyOf } from '../core/policy.ts';
 import { LEGAL_COMMANDS, nextStage } from '../core/stage.ts';
@@ -50,6 +53,8 @@ export type SystemReport = {
   emergencyStop: boolean;
   flags: { reachable: boolean; version: number | null };
   cutovers: readonly (CutoverReport | { id: string; health: 'invalid'; why: string })[];
+  /** In their order; none when one cutover was asked for. */
+  phases: readonly PhaseView[];
 };
 
 type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log' | 'alerts'>;
@@ -67,6 +72,7 @@ export async function report(
     readAlerts(ports),
   ]);
   const cutovers: SystemReport['cutovers'][number][] = [];
+  const members = new Map<string, Member>();
   for (const declaration of declarations) {
     if (only !== undefined && declaration.id !== only) continue;
     const stored = all.find((item) => item.id === declaration.id) ?? initialState(declaration);
@@ -75,7 +81,8 @@ export async function report(
       continue;
     }
     const flags = deployed?.document ?? null;
-    const { verdict, windows, table } = await observe(ports, declaration, stored, flags, nowMs, alerts);
+    const { verdict, windows, table } = await observe(ports, declaration, stored, flags, system, nowMs, alerts);
+    members.set(declaration.id, { state: stored, verdict, table });
     const flag = deployed?.document?.cutovers[declaration.id];
     cutovers.push(
       cutoverReport(declaration, stored, { verdict, windows, table }, flag?.version === stored.version, nowMs),
@@ -86,6 +93,7 @@ export async function report(
     emergencyStop: system.emergencyStop,
     flags: { reachable: deployed !== null, version: deployed?.latestVersion ?? null },
     cutovers,
+    phases: only === undefined ? viewPhases(phasesOf(declarations), system, members, nowMs) : [],
   };
 }
 

@@ -4,14 +4,13 @@
  * Promoted tables stay as they are: the emergency stop never swaps tables.
  */
 
-import { nextEntry } from '../core/audit.ts';
-import { type CutoverDeclaration, type CutoverState, initialState, type SystemState } from '../core/cutover.ts';
+import type { CutoverDeclaration, CutoverState } from '../core/cutover.ts';
 import { CrossfadeError } from '../core/errors.ts';
-import { decide, type Event, type SystemChange } from '../core/stage.ts';
+import type { Event, SystemChange } from '../core/stage.ts';
 import type { Ports } from '../ports.ts';
-import { carryOut } from './carry-out.ts';
-import { type By, commit } from './commit.ts';
-import { checkSameRequest } from './same-request.ts';
+import { changeSystem } from './change-system.ts';
+import type { By } from './commit.ts';
+import { rollBackOne } from './roll-back-one.ts';
 import { reconcileNow } from './tick.ts';
 
 /** The caller's key: with one, a request that comes again changes nothing a second time. */
@@ -24,8 +23,7 @@ export type StopResult = {
   published: boolean;
 };
 
-const TRIES = 5;
-const DAY_MS = 24 * 60 * 60_000;
+const switched = (change: SystemChange, reason: string) => (): Event[] => [{ type: 'system_changed', change, reason }];
 
 export async function emergencyStop(
   ports: Needs,
@@ -33,7 +31,12 @@ export async function emergencyStop(
   request: Repeatable & { reason: string },
 ): Promise<StopResult> {
   const by = { nowMs: ports.clock.now(), actor: request.actor };
-  const { system } = await switchStop(ports, true, request.reason, by, request.idempotency);
+  const { system } = await changeSystem(
+    ports,
+    switched({ emergencyStop: true }, request.reason),
+    by,
+    request.idempotency,
+  );
   // It was lifted since: what has been started meanwhile is none of this stop's.
   if (!system.emergencyStop) return { cutovers: [], published: true };
   const serving = (state: CutoverState) => ['dual_write', 'ramp', 'full'].includes(state.stageKind);
@@ -49,7 +52,7 @@ export async function rollBackSystem(
   checkConfirm('rollback-system', request.confirm);
   const by = { nowMs: ports.clock.now(), actor: request.actor };
   const event: Event = { type: 'system_rolled_back', reason: request.reason };
-  const { askedAtMs } = await changeSystem(ports, {}, event, by, request.idempotency);
+  const { askedAtMs } = await changeSystem(ports, () => [event], by, request.idempotency);
   // A request that comes again finishes what it began, and leaves alone what has moved on since it was first made.
   const undoable = (state: CutoverState) =>
     ['dual_write', 'ramp', 'full', 'completed'].includes(state.stageKind) && state.enteredAtMs <= askedAtMs;
@@ -64,7 +67,7 @@ export async function resetSystem(
 ): Promise<{ emergencyStop: boolean; published: boolean }> {
   checkConfirm('reset system', request.confirm);
   const by = { nowMs: ports.clock.now(), actor: request.actor };
-  const { system } = await switchStop(ports, false, 'reset', by, request.idempotency);
+  const { system } = await changeSystem(ports, switched({ emergencyStop: false }, 'reset'), by, request.idempotency);
   const { published } = await reconcileNow(ports, declarations);
   return { emergencyStop: system.emergencyStop, published };
 }
@@ -74,61 +77,6 @@ function checkConfirm(command: string, confirm: string): void {
   throw new CrossfadeError(
     'confirm_required',
     `'${command}' concerns every cutover and needs confirm to be 'system', got ${JSON.stringify(confirm)}.`,
-  );
-}
-
-const switchStop = (ports: Needs, on: boolean, reason: string, by: By, request: Repeatable['idempotency']) =>
-  changeSystem(
-    ports,
-    { emergencyStop: on },
-    { type: 'system_changed', change: { emergencyStop: on }, reason },
-    by,
-    request,
-  );
-
-/** The switches as they are now, and when they were asked for: by this call, or by the same request before. */
-async function changeSystem(
-  ports: Needs,
-  change: SystemChange,
-  event: Event,
-  by: By,
-  request: Repeatable['idempotency'],
-): Promise<{ system: SystemState; askedAtMs: number }> {
-  const idempotency = request && {
-    ...request,
-    caller: by.actor,
-    answer: { status: 200, body: { ...change } },
-    expiresAtMs: by.nowMs + DAY_MS,
-  };
-  let before = await ports.state.readSystem();
-  for (let attempt = 0; attempt < TRIES; attempt += 1) {
-    const changed = { ...before, ...change, version: before.version + 1 };
-    const entry = nextEntry<Event>(before, {
-      subject: 'system',
-      atMs: by.nowMs,
-      actor: by.actor,
-      event,
-      version: changed.version,
-      epoch: 0,
-    });
-    const after = { ...changed, auditSeq: entry.seq, auditHash: entry.hash };
-    const result = await ports.state.writeSystem({
-      before,
-      after,
-      entries: [entry],
-      ...(idempotency ? { idempotency } : {}),
-    });
-    if (result.kind === 'applied') return { system: after, askedAtMs: by.nowMs };
-    if (result.kind === 'stale') before = result.current;
-    if (result.kind === 'repeated') {
-      checkSameRequest(result.record, by.actor, request?.fingerprint);
-      return { system: await ports.state.readSystem(), askedAtMs: result.record.expiresAtMs - DAY_MS };
-    }
-  }
-  throw new CrossfadeError(
-    'conflict',
-    `The system switches were changed by others ${TRIES} times in a row. Repeat the command.`,
-    { retryable: true },
   );
 }
 
@@ -151,31 +99,4 @@ async function rollBackAll(
   }
   const flags = await reconcileNow(ports, declarations).catch(() => ({ published: false }));
   return { cutovers, published: flags.published };
-}
-
-async function rollBackOne(
-  ports: Needs,
-  declaration: CutoverDeclaration,
-  which: (state: CutoverState) => boolean,
-  by: By & { reason: string; cause: 'operator' | 'emergency' },
-): Promise<{ from: string; to: string; problem?: string } | null> {
-  let state = (await ports.state.readCutover(declaration.id)) ?? initialState(declaration);
-  const from = state.stage;
-  for (let attempt = 0; attempt < TRIES && which(state); attempt += 1) {
-    const decision = decide(
-      state,
-      { type: 'rollback', reason: by.reason, cause: by.cause },
-      { ...by, emergencyStop: by.cause === 'emergency' },
-    );
-    if (decision.kind === 'refused') return { from, to: state.stage, problem: decision.message };
-    const result = await commit(ports, state, decision, by);
-    if (result.kind === 'stale') {
-      state = result.current;
-      continue;
-    }
-    state = result.kind === 'repeated' ? state : result.state;
-    if (state.pending) state = await carryOut(ports, declaration, state, by.nowMs);
-    return { from, to: state.pending ? `${state.stage} (${state.pending.action} pending)` : state.stage };
-  }
-  return state.stage === from ? null : { from, to: state.stage };
 }

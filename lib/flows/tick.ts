@@ -4,12 +4,17 @@
  */
 
 import type { Alert } from '../core/alerts/alert.ts';
+import { groupsOf } from '../core/cohort.ts';
 import { type CutoverDeclaration, type CutoverState, initialState } from '../core/cutover.ts';
 import type { TableStatus } from '../core/evidence.ts';
 import type { Verdict } from '../core/gates/verdict.ts';
+import type { Member } from '../core/phases/checks.ts';
+import { TICK } from '../core/stage.ts';
 import type { Ports } from '../ports.ts';
-import { advance } from './advance.ts';
+import { act, look, type Mate } from './advance.ts';
 import { askUntilAway } from './ask-until-away.ts';
+import { rollBackMates } from './cohorts.ts';
+import { orchestrate } from './orchestrate.ts';
 import { type Declared, type Reconciled, readDeployed, reconcile } from './reconcile.ts';
 import { readAlerts, watchAlerts } from './watch-alerts.ts';
 
@@ -33,19 +38,42 @@ export async function tick(given: TickNeeds, declarations: readonly CutoverDecla
   const judged: Alert[] = [];
 
   const cutovers: TickResult['cutovers'][number][] = [];
-  for (const declaration of declarations) {
-    try {
-      const { state, verdict, table, moved, alerts: changed } = await advance(ports, declaration, context);
-      measure(ports, state, verdict, table);
-      judged.push(...changed);
-      cutovers.push({ id: declaration.id, stage: state.stage, verdict: verdict.verdict, moved });
-      if (moved) ports.log.event('stage_moved', { cutover: declaration.id, moved, version: state.version });
-    } catch (error) {
+  const members = new Map<string, Member>();
+  for (const group of groupsOf(declarations)) {
+    const looked: Mate[] = [];
+    const failed = (declaration: CutoverDeclaration, error: unknown) => {
       ports.log.failure('advance_failed', error, { cutover: declaration.id });
       const problem = error instanceof Error ? error.message : String(error);
       cutovers.push({ id: declaration.id, stage: 'unknown', verdict: 'hold', moved: null, problem });
+    };
+    for (const declaration of group) {
+      try {
+        looked.push(await look(ports, declaration, context));
+      } catch (error) {
+        looked.push({ id: declaration.id, state: null, verdict: null });
+        failed(declaration, error);
+      }
+    }
+    for (const [i, declaration] of group.entries()) {
+      const seen = looked[i]!;
+      if (!seen.state) continue;
+      try {
+        const mates = looked.filter((_, other) => other !== i);
+        const { state, verdict, table, moved, alerts: changed } = await act(ports, declaration, seen, mates, context);
+        members.set(declaration.id, { state, verdict, table });
+        measure(ports, state, verdict, table);
+        judged.push(...changed);
+        cutovers.push({ id: declaration.id, stage: state.stage, verdict: verdict.verdict, moved });
+        if (moved) ports.log.event('stage_moved', { cutover: declaration.id, moved, version: state.version });
+        if (group.length > 1) await rollBackMates(ports, declarations, state, { nowMs, actor: TICK });
+      } catch (error) {
+        failed(declaration, error);
+      }
     }
   }
+  await orchestrate(ports, declarations, members, nowMs).catch((error) =>
+    ports.log.failure('orchestrate_failed', error),
+  );
   ports.metrics.record('Tick', 1);
   // Read once more: a command may have come in since, and flags must never be older than the state.
   const flags = await reconcileNow(ports, declarations);

@@ -15,6 +15,7 @@ import {
 } from '../core/cutover.ts';
 import type { MinuteWindow } from '../core/evidence.ts';
 import type { Condition, SideFigures, Verdict } from '../core/gates/verdict.ts';
+import type { PhaseState } from '../core/phase.ts';
 import { MAX_STAGES, type Plan, STAGE_KINDS, type Stage } from '../core/plan.ts';
 import type { IdempotencyRecord } from '../ports.ts';
 
@@ -32,12 +33,15 @@ const stage = z.object({
 
 const plan = z.object({ name: z.string(), stages: z.array(stage).min(1).max(MAX_STAGES) }) satisfies z.ZodType<Plan>;
 
+const rollbackCause = z.enum(['operator', 'guard', 'emergency']);
+
 const pending = z.object({
   action: z.enum(['promote', 'revert', 'cleanup']),
   epoch: count,
   sinceMs: count,
   actor: z.string(),
   reason: z.string(),
+  cause: rollbackCause.optional(),
 }) satisfies z.ZodType<PendingAction>;
 
 /** Changes at run time were checked when they came in; here only their form is. */
@@ -67,7 +71,9 @@ export const cutoverState = z
     askedBy: z.string().nullable(),
     overrides,
     pending: pending.nullable(),
-    rollback: z.object({ fromStage: z.string(), reason: z.string(), actor: z.string(), atMs: count }).nullable(),
+    rollback: z
+      .object({ fromStage: z.string(), reason: z.string(), cause: rollbackCause, actor: z.string(), atMs: count })
+      .nullable(),
     auditSeq: count,
     auditHash: sha256,
   })
@@ -82,12 +88,24 @@ function stageIsKnown(state: Pick<CutoverState, 'stage' | 'stageKind' | 'plan'>)
   return state.plan.stages.some(({ name, kind }) => name === state.stage && kind === state.stageKind);
 }
 
+const phaseState = z.object({
+  status: z.enum(['waiting', 'running', 'soaking', 'done', 'rolled_back']),
+  sinceMs: count,
+  startedAtMs: count.nullable(),
+  soakUntilMs: z.number().nonnegative().nullable(),
+  confirmed: z.record(z.string(), z.object({ actor: z.string(), atMs: count })),
+  decision: z
+    .object({ kind: z.enum(['go', 'extend', 'rollback']), actor: z.string(), reason: z.string(), atMs: count })
+    .nullable(),
+}) satisfies z.ZodType<PhaseState>;
+
 export const systemState = z.object({
   version: count,
   emergencyStop: z.boolean(),
   readonly: z.boolean(),
   shadowWritesEnabled: z.boolean(),
   migrationPhase: z.string(),
+  phases: z.record(z.string(), phaseState),
   auditSeq: count,
   auditHash: sha256,
 }) satisfies z.ZodType<SystemState>;

@@ -127,12 +127,30 @@ describe('the dashboard shows', () => {
     expect(await card('chat_api').innerText()).toContain('crossfade start chat_api');
   });
 
+  inBrowser('phases in their order, with what each waits for and what a person may decide', async () => {
+    const cast = [scenes.serving, scenes.held, scenes.rolledBack, scenes.ready, scenes.completed, scenes.notStarted];
+    await open({ scene: await scenes.scene(cast, { phases: scenes.fivePhases }) });
+    const phases = page.getByRole('region', { name: 'Phases' });
+    const titles = await phases.locator('.title').allInnerTexts();
+    expect(titles.map((title) => title.replaceAll(/\s+/g, ' '))).toEqual([
+      expect.stringMatching(/^accounts Done GO by ada\.$/),
+      expect.stringMatching(/^catalogue Soaking/),
+      expect.stringMatching(/^orders Running 0 of 2 at full\.$/),
+      expect.stringMatching(/^search Rolled back search_index was rolled back: it was slow$/),
+      expect.stringMatching(/^chat Waiting Comes after orders, search\.$/),
+    ]);
+    expect(await phases.getByRole('progressbar', { name: '600 of 2880 minutes of soak' }).count()).toBe(1);
+    expect(await phases.innerText()).toContain("Phase 'orders' is running.");
+    expect(await phases.innerText()).toContain('crossfade phase search reset --confirm search');
+    expect(complaints).toEqual([]);
+  });
+
   inBrowser('every state at 360 px without scrolling sideways, in both schemes', async () => {
     const { serving, copying, held, rolledBack, completed, ready, failing, notStarted, unreadable, hostile } = scenes;
     const all = [serving, copying, held, rolledBack, completed, ready, failing, notStarted, unreadable, hostile];
     for (const colorScheme of ['light', 'dark'] as const) {
       await open(
-        { scene: { ...(await scenes.scene(all, { emergencyStop: true })), alerts: ALERTS } },
+        { scene: { ...(await scenes.scene(all, { emergencyStop: true, phases: scenes.fivePhases })), alerts: ALERTS } },
         { viewport: { width: 360, height: 740 }, colorScheme },
       );
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);

@@ -7,10 +7,12 @@ import {
   DEFAULT_POLICY,
   INITIAL_SYSTEM,
   initialState,
+  type SystemState,
 } from '../../lib/core/cutover.ts';
 import type { MinuteWindow, TableStatus } from '../../lib/core/evidence.ts';
 import { type FlagDocument, flagDocument } from '../../lib/core/flags.ts';
 import { bucketIndex } from '../../lib/core/histogram.ts';
+import { type Phase, UNTOUCHED_PHASE } from '../../lib/core/phase.ts';
 import { builtInPlan } from '../../lib/core/plan.ts';
 import { type Event, record } from '../../lib/core/stage.ts';
 import { DEFAULT_GATEWAY } from '../../lib/core/upstream.ts';
@@ -53,10 +55,11 @@ const table = (over: Partial<TableStatus> = {}): TableStatus => ({
 /** A report of cutovers that have lived through the given events, at `NOW`. */
 export async function scene(
   actors: readonly Actor[],
-  system: { emergencyStop?: boolean; flagsDown?: boolean } = {},
+  system: { emergencyStop?: boolean; flagsDown?: boolean; phases?: PhasesOfScene } = {},
 ): Promise<Scene> {
-  const cast = actors.map(play);
-  const systemState = { ...INITIAL_SYSTEM, emergencyStop: system.emergencyStop ?? false, version: 1 };
+  const cast = actors.map((actor) => play(actor, system.phases?.declared));
+  const phases = system.phases?.states ?? {};
+  const systemState = { ...INITIAL_SYSTEM, phases, emergencyStop: system.emergencyStop ?? false, version: 1 };
   const document = flagDocument(cast, systemState);
   const made = await report(
     stubPorts(cast, systemState, system.flagsDown ? null : behind(document, actors)),
@@ -77,8 +80,55 @@ export async function scene(
 }
 
 type Cast = ReturnType<typeof play>;
+type PhasesOfScene = { declared: readonly Phase[]; states: SystemState['phases'] };
 
-function play(actor: Actor) {
+const phaseOf = (name: string, cutovers: readonly string[], over: Partial<Phase> = {}): Phase => ({
+  name,
+  place: 0,
+  cutovers,
+  after: [],
+  reach: 'full',
+  soakMinutes: 2_880,
+  preparation: [],
+  validation: [],
+  criteria: [],
+  decision: 'person',
+  ...over,
+});
+
+/** One phase done, one that soaks, one that runs, one that waits for two things, one that was rolled back. */
+export const fivePhases: PhasesOfScene = {
+  declared: [
+    phaseOf('accounts', ['artist']),
+    phaseOf('catalogue', ['playlist'], {
+      after: ['accounts'],
+      criteria: [{ name: 'rehearsed', manual: 'The way back was rehearsed' }],
+    }),
+    phaseOf('orders', ['customer', 'track'], { after: ['accounts'] }),
+    phaseOf('search', ['search_index'], { after: ['orders'] }),
+    phaseOf('chat', ['chat_api'], {
+      after: ['orders', 'search'],
+      preparation: [{ name: 'support_told', manual: 'The support team knows the date' }],
+    }),
+  ].map((phase, place) => ({ ...phase, place })),
+  states: {
+    accounts: { ...UNTOUCHED_PHASE, status: 'done', decision: { kind: 'go', actor: 'ada', reason: '', atMs: NOW } },
+    catalogue: {
+      ...UNTOUCHED_PHASE,
+      status: 'soaking',
+      sinceMs: NOW - 600 * MINUTE,
+      soakUntilMs: NOW + 2_280 * MINUTE,
+    },
+    orders: { ...UNTOUCHED_PHASE, status: 'running', sinceMs: NOW - 600 * MINUTE },
+    search: {
+      ...UNTOUCHED_PHASE,
+      status: 'rolled_back',
+      decision: { kind: 'rollback', actor: 'tick', reason: 'search_index was rolled back: it was slow', atMs: NOW },
+    },
+  },
+};
+
+function play(actor: Actor, phases: readonly Phase[] = []) {
   const kind = actor.kind ?? 'table';
   const common = {
     id: actor.id,
@@ -88,6 +138,9 @@ function play(actor: Actor) {
     validation: 'strict' as const,
     allow: [],
     deny: [],
+    ...(phases.some(({ cutovers }) => cutovers.includes(actor.id))
+      ? { phase: phases.find(({ cutovers }) => cutovers.includes(actor.id))! }
+      : {}),
   };
   const declaration: CutoverDeclaration =
     kind === 'table'

@@ -10,8 +10,11 @@
 import type { CutoverDeclaration, CutoverState } from '../../lib/core/cutover.ts';
 import { CrossfadeError } from '../../lib/core/errors.ts';
 import type { FlagDocument } from '../../lib/core/flags.ts';
+import type { PhaseCommand } from '../../lib/core/phases/command.ts';
+import { phasesOf } from '../../lib/core/phases/order.ts';
 import { backfillAll } from '../../lib/flows/backfill.ts';
 import { type OperatorCommand, operate } from '../../lib/flows/operate.ts';
+import { operatePhase } from '../../lib/flows/phases.ts';
 import { type OutcomeReport, recordOutcomes } from '../../lib/flows/record-outcomes.ts';
 import { relay } from '../../lib/flows/relay.ts';
 import { serveWakeUps } from '../../lib/flows/serve-wake-ups.ts';
@@ -195,6 +198,20 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
       }
       await flush(minute);
       return result;
+    },
+    /** A command on a phase, based on the version that is stored unless another is given. */
+    async phase(name: string, command: PhaseCommand, options: { basedOn?: number; actor?: string; key?: string } = {}) {
+      const phase = phasesOf(cutovers).find((candidate) => candidate.name === name)!;
+      try {
+        const basedOn = options.basedOn ?? (await state.readSystem()).version;
+        const idempotency = { key: options.key ?? commands.next(), fingerprint: JSON.stringify(command) };
+        const operation = { command, actor: options.actor ?? 'ada', basedOn, idempotency };
+        return { ok: true, ...(await operatePhase(ports, cutovers, phase, operation)) } as const;
+      } catch (error) {
+        if (!expected(error)) throw error;
+        const code = error instanceof CrossfadeError ? error.code : 'died';
+        return { ok: false, code, message: String(error) } as const;
+      }
     },
     /** A command as the control API runs it; by default based on the version that is stored. */
     async operate(

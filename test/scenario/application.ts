@@ -29,6 +29,8 @@ export type Load = { readsPerMinute: number; writesPerMinute: number; rows: numb
 
 export type Application = {
   behaviour: Record<Side, Behaviour>;
+  /** By cutover: how the shadow of this one differs from all others. */
+  own: Map<string, Partial<Behaviour>>;
   /** Sides whose operations nobody reports. */
   silent: Set<Side>;
   readers: readonly { document: FlagDocument | null }[];
@@ -65,6 +67,7 @@ export function application(
 ): Application {
   const readers = Array.from({ length: READERS }, () => ({ document: null as FlagDocument | null }));
   const behaviour = { primary: { ...HEALTHY }, shadow: { ...HEALTHY } };
+  const own = new Map<string, Partial<Behaviour>>();
   const silent = new Set<Side>();
   const twins = new Map<string, Map<number, string>>();
   const tallies = new Map<string, Record<Side, Tally>>();
@@ -88,7 +91,10 @@ export function application(
   function read(id: string, document: FlagDocument | null): void {
     const key = `user-${Math.floor(random() * USERS)}`;
     const { side } = route(document?.cutovers[id], document?.system, { key });
-    const { errorRate, slower, compared, mismatchRate } = behaviour[side];
+    const different = side === 'shadow' ? own.get(id) : undefined;
+    const { errorRate, slower, compared, mismatchRate } = different
+      ? { ...behaviour[side], ...different }
+      : behaviour[side];
     const tally = tallies.get(id)![side];
     tally.count += 1;
     if (errorRate > 0 && random() < errorRate) tally.errors += 1;
@@ -106,6 +112,7 @@ export function application(
   }
   return {
     behaviour,
+    own,
     silent,
     readers,
     moment(index, served) {

@@ -3,7 +3,7 @@
 import { nextEntry } from '../../lib/core/audit.ts';
 import { emptyWindow, type MinuteWindow } from '../../lib/core/evidence.ts';
 import { bucketIndex } from '../../lib/core/histogram.ts';
-import { advance } from '../../lib/flows/advance.ts';
+import { act, look } from '../../lib/flows/advance.ts';
 import { readDeployed } from '../../lib/flows/reconcile.ts';
 import { reconcileNow, type TickResult, tick } from '../../lib/flows/tick.ts';
 import type { Ports } from '../../lib/ports.ts';
@@ -51,7 +51,9 @@ export const PLANTS: Readonly<Record<Planted, Plant>> = {
       const context = { nowMs: ports.clock.now(), system: await ports.state.readSystem(), deployed };
       const cutovers: TickResult['cutovers'][number][] = [];
       for (const declaration of declarations) {
-        const { state, verdict, moved } = await advance(ports, declaration, context).catch(() => NOTHING);
+        const { state, verdict, moved } = await look(ports, declaration, context)
+          .then((seen) => act(ports, declaration, seen, [], context))
+          .catch(() => NOTHING);
         cutovers.push({ id: declaration.id, stage: state.stage, verdict: verdict.verdict, moved });
       }
       const moved = cutovers.some((cutover) => cutover.moved);

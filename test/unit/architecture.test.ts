@@ -26,7 +26,7 @@ const LAYERS: readonly Layer[] = [
   { name: 'core', files: /^lib\/core\//, may: [] },
   { name: 'ports', files: /^lib\/ports\.ts$/, may: [], types: ['core'] },
   { name: 'schemas', files: /^lib\/schemas\//, may: ['core'], types: ['ports'] },
-  { name: 'declaration', files: /^lib\/define-cutovers\.ts$/, may: ['core', 'schemas'] },
+  { name: 'declaration', files: /^lib\/define-(cutovers|phases)\.ts$/, may: ['core', 'schemas'] },
   { name: 'flows', files: /^lib\/flows\//, may: ['core'], types: ['ports'] },
   { name: 'client', files: /^lib\/client\//, may: ['core'] },
   { name: 'system', files: /^lib\/adapters\/system\.ts$/, may: ['core'], types: ['ports'] },

@@ -6,6 +6,7 @@ import { draw } from './charts.js';
 import { cutoverCard } from './cutover.js';
 import { byId, el, show } from './dom.js';
 import { clock, duration } from './format.js';
+import { phasesCard } from './phases.js';
 import { armStop } from './stop.js';
 import { timeline } from './timeline.js';
 
@@ -76,7 +77,7 @@ function offline(error) {
   show('audit', el('p', { class: 'quiet' }, 'Unknown'));
 }
 
-function render({ system, cutovers, audit, alerts, atMs }) {
+function render({ system, phases, cutovers, audit, alerts, atMs }) {
   const { headline, flags } = system;
   document.title = `${headline.text} · Crossfade`;
   const fast = speed >= 1.5 ? `, ${Math.round(speed)} times as fast` : '';
@@ -92,7 +93,8 @@ function render({ system, cutovers, audit, alerts, atMs }) {
   );
   show('notice', system.emergencyStop ? stoppedNotice() : null);
   byId('cutovers').setAttribute('aria-busy', 'false');
-  show('cutovers', alertsCard(alerts, atMs), cutovers.length > 0 ? cutovers.map(cutoverCard) : emptyCard());
+  const cards = cutovers.length > 0 ? cutovers.map(cutoverCard) : emptyCard();
+  show('cutovers', alertsCard(alerts, atMs), phasesCard(phases), cards);
   for (const card of byId('cutovers').children) {
     const cutover = cutovers.find(({ id }) => id === card.dataset.key);
     for (const node of card.querySelectorAll('[data-plot]')) draw(node, cutover);

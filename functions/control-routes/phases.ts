@@ -1,0 +1,43 @@
+/** Phases: how they stand, and commands on one of them. */
+
+import { phasesOf } from '../../lib/core/phases/order.ts';
+import { operatePhase, viewOfPhases } from '../../lib/flows/phases.ts';
+import { readIdempotencyKey, readIfMatch } from '../../lib/schemas/http.ts';
+import { findPhase, PHASE_COMMANDS, parsePhaseCommand } from '../../lib/schemas/phases.ts';
+import type { Route } from '../middleware.ts';
+import { fingerprint } from './request.ts';
+
+const commands = PHASE_COMMANDS.map(
+  (type): Route => ({
+    method: 'POST',
+    path: `/v1/phases/{phase}/${type}`,
+    scope: 'control:write',
+    handle: async (composition, request) => {
+      const declarations = await composition.cutovers();
+      const phase = findPhase(phasesOf(declarations), request.params.phase);
+      const command = parsePhaseCommand(type, request.body);
+      const key = readIdempotencyKey(request.header('idempotency-key'));
+      const basedOn = readIfMatch(request.header('if-match'));
+      const result = await operatePhase(composition.ports, declarations, phase, {
+        command,
+        actor: request.actor,
+        basedOn,
+        idempotency: { key, fingerprint: fingerprint(type, `phase ${phase.name}`, basedOn, request.body) },
+      });
+      return { status: result.published ? 200 : 202, body: result, headers: { etag: `"${result.version}"` } };
+    },
+  }),
+);
+
+export const phaseRoutes: Route[] = [
+  {
+    method: 'GET',
+    path: '/v1/phases',
+    scope: 'control:read',
+    handle: async (composition) => {
+      const answer = await viewOfPhases(composition.ports, await composition.cutovers());
+      return { status: 200, body: answer, headers: { etag: `"${answer.version}"` } };
+    },
+  },
+  ...commands,
+];
