@@ -6,6 +6,7 @@ import { commandRoutes } from './control-routes/commands.ts';
 import { inspectRoutes } from './control-routes/inspect.ts';
 import { lookRoutes } from './control-routes/look.ts';
 import { phaseRoutes } from './control-routes/phases.ts';
+import { rollbackRoutes } from './control-routes/rollbacks.ts';
 import { systemRoutes } from './control-routes/system.ts';
 import { tableRoutes } from './control-routes/tables.ts';
 import { httpHandler } from './middleware.ts';
@@ -18,4 +19,5 @@ export const handler = httpHandler(compose, [
   ...systemRoutes,
   ...alertRoutes,
   ...phaseRoutes,
+  ...rollbackRoutes,
 ]);

@@ -3,15 +3,12 @@
  * a group has succeeded. Every problem is reported at once, with its path.
  */
 
-import type * as z from 'zod';
 import type { CutoverDeclaration } from './core/cutover.ts';
 import { CrossfadeError } from './core/errors.ts';
 import { didYouMean } from './core/nearest.ts';
 import type { Phase } from './core/phase.ts';
-import { PHASE_KEYS, phaseInput } from './schemas/phases.ts';
+import { PHASE_KEYS, type PhaseInput, phaseInput } from './schemas/phases.ts';
 import { describe } from './schemas/problems.ts';
-
-export type PhaseInput = z.input<typeof phaseInput>;
 
 /**
  * The declarations, each with the phase it belongs to; those of no phase are not held by any.

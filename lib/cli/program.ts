@@ -14,6 +14,7 @@ import { open } from './commands/open.ts';
 import { operateAction } from './commands/operate.ts';
 import { phase, phases } from './commands/phases.ts';
 import { policy } from './commands/policy.ts';
+import { rollbacks } from './commands/rollbacks.ts';
 import { status } from './commands/status.ts';
 import { resetSystem, rollbackSystem, stop } from './commands/system.ts';
 import type { Action } from './context.ts';
@@ -113,6 +114,11 @@ function addLooking(program: Command, add: Add): void {
     .option('--exit-code', 'end with 3 while one fires');
   writing(add('ack <alert>', 'take an alert on: it is not escalated any more', ack)).addOption(
     reason().makeOptionMandatory(),
+  );
+  add(
+    'rollbacks <cutover>',
+    'its rollbacks with the outcome of each step, and what one would consist of now',
+    rollbacks,
   );
   writing(add('verify <cutover>', 'compare both tables exactly, now; ends with 3 when rows differ', verify));
   writing(add('repair <cutover>', 'write the rows anew that the last verification found to differ', repair));

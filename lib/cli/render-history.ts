@@ -2,7 +2,7 @@
 
 import type { AuditEntry, ChainVerdict } from '../core/audit.ts';
 import { phaseChangeText } from '../core/phase.ts';
-import { changeText, type Event } from '../core/stage.ts';
+import { changeText, type Event, stepsText } from '../core/stage.ts';
 import { cut, duration, MAX_WIDTH, moment, type Paint, pad, plain, printable, widthOf, wrap } from './text.ts';
 
 export function renderHistory(
@@ -60,6 +60,8 @@ export function eventText(event: Event): string {
         .join(' ')}${because(event.reason)}`;
     case 'system_rolled_back':
       return `everything was asked to go back${because(event.reason)}`;
+    case 'rollback_seen':
+      return `rollback seen: ${stepsText(event.steps)}`;
     case 'phase_changed':
       return `phase ${event.phase} ${phaseChangeText(event.change)}${because(event.reason)}`;
     default:

@@ -160,7 +160,20 @@ export type PendingAction = {
 
 export type RollbackCause = 'operator' | 'guard' | 'emergency';
 
-export type Rollback = { fromStage: string; reason: string; cause: RollbackCause; actor: string; atMs: number };
+export type RollbackStepName = 'tables_swapped' | 'flags_safe' | 'fence_raised' | 'capture_removed' | 'reads_left';
+
+/** A step of a rollback that was seen done, and how long after the decision. */
+export type RollbackStep = { name: RollbackStepName; tookMs: number; text: string };
+
+export type Rollback = {
+  fromStage: string;
+  reason: string;
+  cause: RollbackCause;
+  actor: string;
+  atMs: number;
+  /** In the order in which they were seen done. */
+  steps: readonly RollbackStep[];
+};
 
 export type CutoverState = {
   id: CutoverId;

@@ -15,6 +15,7 @@ import {
   NO_OVERRIDES,
   type PendingAction,
   type RollbackCause,
+  type RollbackStep,
   type StagePolicy,
 } from './cutover.ts';
 import type { ErrorCode } from './errors.ts';
@@ -60,6 +61,8 @@ export type Event =
   | { type: 'intent_abandoned'; action: PendingAction['action']; why: string }
   | { type: 'completed'; from: string; lockHeldMs?: number }
   | { type: 'reverted'; from: string; reason: string; cause?: RollbackCause; lockHeldMs?: number }
+  /** Steps of the last rollback that were seen done: something found out, not a change. */
+  | { type: 'rollback_seen'; steps: readonly RollbackStep[] }
   | { type: 'cleaned' }
   | { type: 'reset' }
   | { type: 'denied'; command: string; code: string; why: string }
@@ -288,7 +291,7 @@ export function nextStage(state: Pick<CutoverState, 'plan' | 'stage'>): Stage | 
   return index < 0 ? undefined : state.plan.stages[index + 1];
 }
 
-/** What an event makes of a state. `denied` leaves everything but the audit head as it was. */
+/** What an event makes of a state. `denied` leaves everything but the audit head as it was, `rollback_seen` the version. */
 export function evolve(state: CutoverState, at: { event: Event; atMs: number; actor: string }): CutoverState {
   const { event, atMs } = at;
   const next: CutoverState = { ...state, version: state.version + 1, changedAtMs: atMs };
@@ -332,6 +335,7 @@ export function evolve(state: CutoverState, at: { event: Event; atMs: number; ac
           cause: event.cause ?? 'operator',
           actor: at.actor,
           atMs,
+          steps: [],
         },
       };
     case 'intent_recorded':
@@ -360,6 +364,10 @@ export function evolve(state: CutoverState, at: { event: Event; atMs: number; ac
         askedBy: null,
         overrides: NO_OVERRIDES,
       };
+    case 'rollback_seen': {
+      const { rollback } = state;
+      return rollback ? { ...state, rollback: { ...rollback, steps: [...rollback.steps, ...event.steps] } } : state;
+    }
     case 'denied':
     case 'system_changed':
     case 'system_rolled_back':
@@ -373,6 +381,10 @@ export function changeText({ set, unset }: { set: StagePolicy; unset: readonly P
   const values = Object.entries(set).map(([key, value]) => `${key}=${value}`);
   return [...values, ...unset.map((key) => `${key} as declared`)].join(' ');
 }
+
+/** `flags safe after 2 s, reads left after 41 s`. */
+export const stepsText = (steps: readonly RollbackStep[]): string =>
+  steps.map(({ name, tookMs }) => `${name.replace('_', ' ')} after ${Math.round(tookMs / 100) / 10} s`).join(', ');
 
 /** The state after the events, and the audit entries that say so, chained to the state's head. */
 export function record(

@@ -3,7 +3,7 @@
 import type { AuditEntry } from '../core/audit.ts';
 import type { Condition } from '../core/gates/verdict.ts';
 import { phaseChangeText } from '../core/phase.ts';
-import { changeText, type Event } from '../core/stage.ts';
+import { changeText, type Event, stepsText } from '../core/stage.ts';
 import type { Health } from '../flows/report.ts';
 
 /** How something is to be taken; the page adds a sign to each, so that colour is never alone. */
@@ -54,6 +54,8 @@ export function eventWords(event: Event): { what: string; why: string; tone: Ton
       return words(`Completed from ${event.from}${locks(event.lockHeldMs)}`, 'done');
     case 'reverted':
       return words(`Rolled back from ${event.from}${locks(event.lockHeldMs)}`, 'bad', event.reason);
+    case 'rollback_seen':
+      return words(`Rollback seen: ${stepsText(event.steps)}`, 'idle');
     case 'cleaned':
       return words('Cleaned up: the old side is gone', 'done');
     case 'reset':

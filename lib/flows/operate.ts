@@ -23,6 +23,7 @@ import { advanceMates, rollBackMates, withMates } from './cohorts.ts';
 import { commit } from './commit.ts';
 import { observe } from './observe.ts';
 import { readDeployed } from './reconcile.ts';
+import { needsWatching, watchRollbacks } from './rollbacks.ts';
 import { checkSameRequest } from './same-request.ts';
 import { reconcileNow } from './tick.ts';
 import { readAlerts } from './watch-alerts.ts';
@@ -275,6 +276,7 @@ async function follow(
     ports.log.failure('reconcile_failed', error, { cutover: declaration.id });
     return { published: false };
   });
+  if (needsWatching(after)) await watchRollbacks(ports, [declaration]);
   return { answer: summary(after), published: flags.published };
 }
 

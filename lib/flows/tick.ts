@@ -16,6 +16,7 @@ import { askUntilAway } from './ask-until-away.ts';
 import { rollBackMates } from './cohorts.ts';
 import { orchestrate } from './orchestrate.ts';
 import { type Declared, type Reconciled, readDeployed, reconcile } from './reconcile.ts';
+import { needsWatching, watchRollbacks } from './rollbacks.ts';
 import { readAlerts, watchAlerts } from './watch-alerts.ts';
 
 export type TickResult = {
@@ -77,6 +78,8 @@ export async function tick(given: TickNeeds, declarations: readonly CutoverDecla
   ports.metrics.record('Tick', 1);
   // Read once more: a command may have come in since, and flags must never be older than the state.
   const flags = await reconcileNow(ports, declarations);
+  const fallen = declarations.filter(({ id }) => members.has(id) && needsWatching(members.get(id)!.state));
+  await watchRollbacks(ports, fallen);
   await watchAlerts(ports, declarations, alerts, judged, nowMs);
   return { cutovers, flags };
 }

@@ -35,6 +35,12 @@ const plan = z.object({ name: z.string(), stages: z.array(stage).min(1).max(MAX_
 
 const rollbackCause = z.enum(['operator', 'guard', 'emergency']);
 
+const rollbackStep = z.object({
+  name: z.enum(['tables_swapped', 'flags_safe', 'fence_raised', 'capture_removed', 'reads_left']),
+  tookMs: z.number().nonnegative(),
+  text: z.string(),
+});
+
 const pending = z.object({
   action: z.enum(['promote', 'revert', 'cleanup']),
   epoch: count,
@@ -72,7 +78,14 @@ export const cutoverState = z
     overrides,
     pending: pending.nullable(),
     rollback: z
-      .object({ fromStage: z.string(), reason: z.string(), cause: rollbackCause, actor: z.string(), atMs: count })
+      .object({
+        fromStage: z.string(),
+        reason: z.string(),
+        cause: rollbackCause,
+        actor: z.string(),
+        atMs: count,
+        steps: z.array(rollbackStep),
+      })
       .nullable(),
     auditSeq: count,
     auditHash: sha256,

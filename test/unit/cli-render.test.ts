@@ -41,7 +41,7 @@ describe('status of a cutover', () => {
     expect(stageLine({ plan, stage: 'test_1', rollback: null })).toBe(
       'disabled ─ dual_write ─ [test_1] ─ test_10 ─ half_50 ─ full_100 ─ completed',
     );
-    const rollback = { cause: 'guard' as const, fromStage: 'test_10', reason: '', actor: '', atMs: 0 };
+    const rollback = { cause: 'guard' as const, steps: [], fromStage: 'test_10', reason: '', actor: '', atMs: 0 };
     expect(stageLine({ plan, stage: 'rolled_back', rollback })).toBe(
       'disabled ─ dual_write ─ test_1 ─ (test_10) ─ half_50 ─ full_100 ─ completed → [rolled_back]',
     );

@@ -14,8 +14,8 @@ import { recommend, stepPhases } from '../../lib/core/phases/step.ts';
 import type { Event } from '../../lib/core/stage.ts';
 import { recordSystem, replaySystem } from '../../lib/core/system.ts';
 import { type CutoverInput, defineCutovers } from '../../lib/define-cutovers.ts';
-import { definePhases, type PhaseInput } from '../../lib/define-phases.ts';
-import { parsePhaseCommand } from '../../lib/schemas/phases.ts';
+import { definePhases } from '../../lib/define-phases.ts';
+import { type PhaseInput, parsePhaseCommand } from '../../lib/schemas/phases.ts';
 import { systemState } from '../../lib/schemas/state.ts';
 import { codeOf, NOW, stateIn, verdictOf } from '../property/samples.ts';
 
@@ -135,7 +135,7 @@ const memberIn = (id: string, stage: Parameters<typeof stateIn>[0], over: Partia
 const members = (...list: Member[]) => new Map(list.map((member) => [member.state.id, member]));
 const kinds = (steps: ReturnType<typeof stepPhases>) => steps.map(({ phase, change }) => `${phase} ${change.kind}`);
 const back = (cause: 'guard' | 'operator') => ({
-  rollback: { fromStage: 'r1', reason: 'slow', cause, actor: 'tick', atMs: NOW + 1 },
+  rollback: { fromStage: 'r1', reason: 'slow', cause, actor: 'tick', atMs: NOW + 1, steps: [] },
 });
 
 describe('the order of phases', () => {
@@ -372,7 +372,9 @@ describe('I19 the system', () => {
         expect(verifyChain(log, state)).toEqual({ intact: true, entries: log.length });
         expect(replaySystem(INITIAL_SYSTEM, JSON.parse(JSON.stringify(log)))).toEqual(state);
         expect(systemState.parse(JSON.parse(JSON.stringify(state)))).toEqual(state);
-        expect(state.migrationPhase).toBe(migrationPhaseOf(PHASES, state));
+        // While everything is stopped the flag says what it said; the next step of a phase says it anew.
+        const last = made.findLast((one) => one !== 'denied');
+        if (last && 'phase' in last) expect(state.migrationPhase).toBe(migrationPhaseOf(PHASES, state));
       }),
       { numRuns: 200 },
     );

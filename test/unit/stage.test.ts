@@ -243,7 +243,14 @@ describe('I23 rollback', () => {
     const event: Event = { type: 'rolled_back', from: 'r2', reason: 'slow', cause: 'guard' };
     const after = evolve(before, { event, atMs: NOW, actor: 'tick' });
     expect(after).toMatchObject({ stage: 'rolled_back', epoch: 4, approved: false, paused: false, enteredAtMs: NOW });
-    expect(after.rollback).toEqual({ fromStage: 'r2', reason: 'slow', actor: 'tick', atMs: NOW });
+    expect(after.rollback).toEqual({
+      fromStage: 'r2',
+      reason: 'slow',
+      cause: 'guard',
+      steps: [],
+      actor: 'tick',
+      atMs: NOW,
+    });
     expect(evolve(after, { event: { type: 'reset' }, atMs: NOW, actor: 'ada' }).rollback).toBeNull();
   });
 });

@@ -81,6 +81,15 @@ function rollbackPanel({ rollback }) {
     el('h3', {}, sign('bad'), `Rolled back ${duration(rollback.agoMs)} ago, from ${rollback.fromStage}`),
     el('p', {}, rollback.reason),
     el('p', { class: 'quiet' }, `by ${rollback.actor}, ${dayAndTime(rollback.atMs)}`),
+    rollback.steps.length > 0
+      ? el(
+          'ol',
+          { class: 'seen', 'aria-label': 'Steps that were seen done' },
+          rollback.steps.map(({ name, tookMs }) =>
+            el('li', {}, sign('good'), `${name.replace('_', ' ')} after ${ms(tookMs)}`),
+          ),
+        )
+      : null,
   );
 }
 
