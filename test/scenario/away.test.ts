@@ -1,6 +1,7 @@
 /** What a tick does, and in which order, while one of its servers is away. */
 
 import { describe, expect, it } from 'vitest';
+import type { CutoverDeclaration } from '../../lib/core/cutover.ts';
 import { tick } from '../../lib/flows/tick.ts';
 import { before } from '../helpers/world.ts';
 import { declarationOf } from '../property/samples.ts';
@@ -8,7 +9,11 @@ import { differences, inside } from './oracle.ts';
 import { ID, run, SHORT, shortTable } from './run.ts';
 
 const OTHER = 'invoice';
-const twoTables = () => [shortTable(), declarationOf('table', { id: OTHER, plan: SHORT })];
+const other = {
+  ...declarationOf('table', { id: OTHER, plan: SHORT }),
+  table: { primary: 'public.invoice', shadow: 'public.invoice_v2' },
+};
+const twoTables = () => [shortTable(), other as CutoverDeclaration];
 
 /** Names of the calls that a tick makes, in order. */
 async function callsOfTick(scene: ReturnType<typeof run>): Promise<string[]> {
