@@ -7,8 +7,11 @@ import type { CutoverDeclaration } from './core/cutover.ts';
 import { CrossfadeError } from './core/errors.ts';
 import { didYouMean } from './core/nearest.ts';
 import type { Phase } from './core/phase.ts';
-import { PHASE_KEYS, type PhaseInput, phaseInput } from './schemas/phases.ts';
+import { PHASE_KEYS, type PhaseForm, phaseInput } from './schemas/phases.ts';
+
 import { describe } from './schemas/problems.ts';
+
+export type PhaseInput = PhaseForm;
 
 /**
  * The declarations, each with the phase it belongs to; those of no phase are not held by any.

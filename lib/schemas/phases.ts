@@ -36,7 +36,7 @@ export const phaseInput = z.strictObject({
   decision: z.enum(['automatic', 'person']).default('person'),
 }) satisfies z.ZodType<Omit<Phase, 'place'>>;
 
-export type PhaseInput = z.input<typeof phaseInput>;
+export type PhaseForm = z.input<typeof phaseInput>;
 
 export const PHASE_KEYS = [
   ...Object.keys(phaseInput.shape),

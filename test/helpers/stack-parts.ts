@@ -221,7 +221,7 @@ export async function auditProblems(ports: Pick<Ports, 'state'>, declaration: Cu
     if (entry.event.type === 'advanced' && nextStage(before)?.name !== entry.event.to) {
       problems.push(`entry ${entry.seq} goes from ${before.stage} to ${entry.event.to}`);
     }
-    const grown = entry.event.type === 'denied' ? 0 : 1;
+    const grown = ['denied', 'rollback_seen'].includes(entry.event.type) ? 0 : 1;
     if (entry.version !== before.version + grown) problems.push(`entry ${entry.seq} has version ${entry.version}`);
     before = after;
   }

@@ -14,8 +14,8 @@ import { recommend, stepPhases } from '../../lib/core/phases/step.ts';
 import type { Event } from '../../lib/core/stage.ts';
 import { recordSystem, replaySystem } from '../../lib/core/system.ts';
 import { type CutoverInput, defineCutovers } from '../../lib/define-cutovers.ts';
-import { definePhases } from '../../lib/define-phases.ts';
-import { type PhaseInput, parsePhaseCommand } from '../../lib/schemas/phases.ts';
+import { definePhases, type PhaseInput } from '../../lib/define-phases.ts';
+import { parsePhaseCommand } from '../../lib/schemas/phases.ts';
 import { systemState } from '../../lib/schemas/state.ts';
 import { codeOf, NOW, stateIn, verdictOf } from '../property/samples.ts';
 
