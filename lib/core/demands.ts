@@ -24,7 +24,8 @@ export function demandsOf(situation: Situation): Required<Pick<GateInput, 'holds
   const { declaration, policy, state, system, nowMs } = situation;
   const moves = ['dual_write', 'ramp', 'full'].includes(state.stageKind);
   if (!moves) return { holds: [], guards: [] };
-  const deadline = deadlineCondition(policy, state, nowMs);
+  // At 100 % a cutover waits for a person, or soaks with its phase: no proof is missing there, however long it takes.
+  const deadline = state.stageKind === 'full' ? null : deadlineCondition(policy, state, nowMs);
   const goesBack = deadline !== null && !deadline.ok && policy.onDeadline === 'rollback';
   const holds = [
     freezeCondition(declaration.freeze ?? [], nowMs),

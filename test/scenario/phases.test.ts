@@ -145,7 +145,7 @@ describe('phases', () => {
   });
 
   it('a tick that dies anywhere leaves a rollback that the next one finishes, in order', async () => {
-    for (let calls = 1; calls < 40; calls += 4) {
+    for (let calls = 1; calls < 40; calls += 9) {
       const { w, minutes, until, stage, status } = live(TWO);
       await minutes(1);
       await w.operate('planner', { type: 'start' });

@@ -2,7 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { absoluteGuards } from '../../lib/core/absolute-guards.ts';
-import { DEFAULT_POLICY, initialState, type Policy } from '../../lib/core/cutover.ts';
+import { DEFAULT_POLICY, INITIAL_SYSTEM, initialState, type Policy } from '../../lib/core/cutover.ts';
+import { demandsOf } from '../../lib/core/demands.ts';
 import { emptyWindow, type MinuteWindow } from '../../lib/core/evidence.ts';
 import { bucketIndex } from '../../lib/core/histogram.ts';
 import { deadlineCondition, policyOf } from '../../lib/core/policy.ts';
@@ -211,6 +212,23 @@ describe('a deadline', () => {
     expect(passed).toMatchObject({ code: 'deadline', ok: false, value: 30, limit: 30 });
     expect(passed.text).toContain("'crossfade policy customer --stage r1 --set deadlineMinutes=60'");
   });
+});
+
+it('at 100 % no deadline counts: a cutover waits for a person there, or soaks', () => {
+  const policy = { ...DEFAULT_POLICY, deadlineMinutes: 30, onDeadline: 'rollback' as const };
+  const demanded = (stage: 'r1' | 'full_100') => {
+    const state = stateIn(stage, { enteredAtMs: NOW - 99 * 60_000 }, 'component');
+    const situation = {
+      declaration: declarationOf('component'),
+      policy,
+      state,
+      system: INITIAL_SYSTEM,
+      windows: [],
+      nowMs: NOW,
+    };
+    return demandsOf(situation).guards.map(({ code }) => code);
+  };
+  expect([demanded('r1'), demanded('full_100')]).toEqual([['deadline'], []]);
 });
 
 describe('absolute guards', () => {

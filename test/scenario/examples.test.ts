@@ -1,0 +1,178 @@
+/** The shipped examples of phases, lived through on a virtual clock: weeks in seconds, since nothing is watched in between. */
+
+import { describe, expect, it } from 'vitest';
+import clambake from '../../infra/examples/clambake/cutovers.ts';
+import library from '../../infra/examples/library-migration/cutovers.ts';
+import type { CutoverDeclaration } from '../../lib/core/cutover.ts';
+import { phasesOf } from '../../lib/core/phases/order.ts';
+import { MINUTE_MS, world } from '../helpers/world.ts';
+import { oracle } from './oracle.ts';
+
+const HOUR = 60;
+
+function live(declared: readonly CutoverDeclaration[]) {
+  const cutovers = structuredClone(declared) as CutoverDeclaration[];
+  const w = world({ cutovers, load: { readsPerMinute: 400 } });
+  const o = oracle(w);
+  const back: string[] = [];
+  w.onApplied(({ before, after }) => {
+    if (after.stage === 'rolled_back' && before.stage !== 'rolled_back') back.push(after.id);
+  });
+  const stage = (id: string) => o.state(id).stage;
+  const phases = phasesOf(cutovers);
+  const status = async (phase: string) => (await w.state.readSystem()).phases[phase]?.status ?? 'waiting';
+  const minutes = async (count: number) => {
+    for (let i = 0; i < count; i += 1) {
+      await w.minute();
+      o.check();
+    }
+  };
+  /** Hours in which nobody looks, then some minutes of traffic: the gates want to see the last ones. */
+  const hours = async (count: number) => {
+    w.clock.pass((count * HOUR - 12) * MINUTE_MS);
+    await minutes(12);
+  };
+  /** What a person does: confirms what a waiting phase asks for, starts what may start, says GO where it is theirs. */
+  const attend = async () => {
+    for (const phase of phases) {
+      const now = await status(phase.name);
+      const open = (await Promise.all(phase.after.map(status))).every((before) => before === 'done');
+      if (now === 'waiting' && open) {
+        for (const check of [...phase.preparation, ...phase.validation])
+          if ('manual' in check) await w.phase(phase.name, { type: 'check', check: check.name });
+      }
+      if (now === 'running')
+        for (const id of phase.cutovers) if (stage(id) === 'disabled') await w.operate(id, { type: 'start' });
+      if (now === 'soaking' && phase.decision === 'person') await w.phase(phase.name, { type: 'go' });
+    }
+  };
+  const until = async (met: () => Promise<boolean> | boolean, everyHours: number, tries = 60) => {
+    for (let i = 0; i < tries; i += 1) {
+      if (await met()) return;
+      await attend();
+      await hours(everyHours);
+    }
+    throw new Error(
+      `never: ${JSON.stringify([cutovers.map(({ id }) => [id, stage(id)]), (await w.state.readSystem()).phases])}`,
+    );
+  };
+  const verdictOf = async (id: string) => (await w.state.readVerdict(id))!.verdict;
+  return { w, o, back, stage, status, minutes, hours, until, verdictOf, cutovers };
+}
+
+describe('clambake', () => {
+  it('moves its three components in three weeks, each after the one before, and on no weekend', async () => {
+    const { w, o, until, status, stage, back } = live(clambake);
+    const begunMs = w.clock.now();
+    await until(async () => (await status('week_executor')) === 'done', 6, 120);
+    const weeks = (w.clock.now() - begunMs) / (7 * 24 * HOUR * MINUTE_MS);
+    expect(weeks).toBeGreaterThan(1.5);
+    expect(weeks).toBeLessThan(3.2);
+    expect(['planner', 'bundler', 'executor'].map(stage)).toEqual(['full_100', 'full_100', 'full_100']);
+    expect(back).toEqual([]);
+    expect(w.served()!.system.migration_phase).toBe('week_executor');
+    const moves = ['planner', 'bundler', 'executor'].flatMap((id) =>
+      o.entries(id).filter(({ event }) => event.type === 'advanced' || event.type === 'started'),
+    );
+    expect(moves).toHaveLength(11);
+    for (const { atMs } of moves) expect([0, 6]).not.toContain(new Date(atMs + HOUR * MINUTE_MS).getUTCDay());
+    const reads = o
+      .entries('planner')
+      .map(({ atMs }) => atMs)
+      .at(-1)!;
+    expect(o.entries('bundler')[1]!.atMs).toBeGreaterThan(reads);
+    await o.checkAudit();
+  });
+
+  it.each([
+    ['errors above 2 %', { errorRate: 0.08 }],
+    ['latency half as high again', { slower: 1.9 }],
+  ])('%s of the planner in week 2 take the bundler back with it', async (_, own) => {
+    const { w, o, until, status, stage, minutes, back } = live(clambake);
+    await until(() => stage('bundler') === 'test_10', 6);
+    w.app.own.set('planner', own);
+    for (let i = 0; i < 90 && (await status('week_planner')) !== 'rolled_back'; i += 1) await minutes(1);
+    await minutes(2);
+    expect(back).toEqual(['planner', 'bundler']);
+    expect(o.state('bundler').rollback!.reason).toContain("it depends on 'week_planner'");
+    expect([await status('week_bundler'), await status('week_executor')]).toEqual(['rolled_back', 'waiting']);
+    expect(w.served()!.system.migration_phase).toBe('none');
+  });
+
+  it('a bad bundler leaves the planner alone', async () => {
+    const { w, until, status, stage, minutes, back } = live(clambake);
+    await until(() => stage('bundler') === 'test_10', 6);
+    w.app.own.set('bundler', { errorRate: 0.3 });
+    for (let i = 0; i < 60 && (await status('week_bundler')) !== 'rolled_back'; i += 1) await minutes(1);
+    await minutes(2);
+    expect(back).toEqual(['bundler']);
+    expect(stage('planner')).toBe('full_100');
+  });
+
+  it('is frozen on a weekend, and a stage without proof is held at its deadline, or goes back where it is the executor', async () => {
+    const { w, until, stage, hours, verdictOf } = live(clambake);
+    await until(() => stage('planner') === 'test_10', 6);
+    // From Thursday on: Saturday noon.
+    w.clock.pass(Date.UTC(2026, 0, 17, 12) - w.clock.now());
+    await hours(1);
+    expect((await verdictOf('planner')).reasons.map(({ code }) => code)).toContain('frozen');
+    expect(await w.operate('planner', { type: 'advance', force: true, reason: 'now' })).toMatchObject({
+      code: 'frozen',
+    });
+    await w.operate('planner', { type: 'policy', stage: 'test_10', set: { minSamples: 1_000_000 } });
+    w.clock.pass(Date.UTC(2026, 0, 21, 12) - w.clock.now());
+    await hours(1);
+    expect(stage('planner')).toBe('test_10');
+    expect((await verdictOf('planner')).reasons.map(({ code }) => code)).toContain('deadline');
+    const executor = clambake.find(({ id }) => id === 'executor')!;
+    expect(executor.stages!.quarter_25).toMatchObject({ onDeadline: 'rollback' });
+  });
+});
+
+describe('library-migration', () => {
+  it('goes through its five phases and their checkpoints, the API layer as one', async () => {
+    const { o, until, status, stage, back, cutovers } = live(library);
+    await until(async () => (await status('background')) === 'done', 3, 200);
+    expect(cutovers.map(({ id }) => stage(id))).toEqual(cutovers.map(() => 'full_100'));
+    expect(back).toEqual([]);
+    const steps = (id: string) =>
+      o.entries(id).flatMap(({ event, atMs }) => (event.type === 'advanced' ? [[event.to, atMs]] : []));
+    expect(steps('http_server')).toEqual(steps('request_validation'));
+    await o.checkAudit();
+  });
+
+  it.each([
+    ['errors', { errorRate: 0.4 }],
+    ['latency', { slower: 3 }],
+    ['an absolute p95', { slower: 14 }],
+    ['availability', { errorRate: 0.1 }],
+  ])('%s of the database client roll back what was built on it, the last first', async (_, own) => {
+    // What comes later has not begun, and costs only time here.
+    const { w, until, status, stage, minutes, back } = live(library.slice(0, 5));
+    await until(() => stage('http_server') === 'canary_10', 3);
+    w.app.own.set('database_client', own);
+    for (let i = 0; i < 90 && (await status('data_layer')) !== 'rolled_back'; i += 1) await minutes(1);
+    await minutes(2);
+    expect(back[0]).toBe('database_client');
+    expect([...back.slice(1)].sort()).toEqual(['http_server', 'request_validation']);
+    expect(await status('api_layer')).toBe('rolled_back');
+    expect([stage('config_loader'), stage('logger'), await status('foundation')]).toEqual([
+      'full_100',
+      'full_100',
+      'done',
+    ]);
+  });
+
+  it('a stage without proof goes back at its deadline, and nothing starts in the year-end freeze', async () => {
+    const { w, until, stage, hours, o } = live(library);
+    await until(() => stage('logger') === 'canary_10', 3);
+    await w.operate('logger', { type: 'policy', stage: 'canary_10', set: { minSamples: 1_000_000 } });
+    w.clock.pass(48 * HOUR * MINUTE_MS);
+    await hours(1);
+    expect(o.state('logger').rollback!.reason).toContain('has not been proven within its 2880 minutes');
+    w.clock.pass(Date.UTC(2026, 11, 24) - w.clock.now());
+    await hours(1);
+    await w.operate('logger', { type: 'reset', confirm: 'logger' });
+    expect(await w.operate('logger', { type: 'start' })).toMatchObject({ ok: false });
+  });
+});
