@@ -472,6 +472,76 @@ describe('a routing request', () => {
 
 // ------------------------------------------------------------------------------------------------------------- stop
 
+describe('rules that no evidence lifts', () => {
+  it('row 58: nothing starts in a freeze window, and the refusal says when it ends', async () => {
+    const answer = await denied('frozen', 'start', {}, 'frozen');
+    expect(answer.body).toMatchObject({ details: { window: 'always', untilMs: Date.UTC(2099, 0, 1) } });
+  });
+
+  it('row 6: whoever started it cannot approve it, somebody else can', async () => {
+    expect(await stack.command(api, 'shared', 'start')).toMatchObject({ status: 200 });
+    await denied('shared', 'approve', {}, 'self_approval');
+    const headers = await fresh('shared');
+    const path = '/v1/cutovers/shared/approve';
+    const answer = await stack.call(api, { path, body: {}, headers, token: tokenOf({ sub: 'bob' }) });
+    expect(answer).toMatchObject({ status: 200 });
+  });
+
+  it('row 19: limits are changed at run time, within their ranges, and shown with the cutover', async () => {
+    await refused(
+      { path: '/v1/cutovers/planner/policy', body: { set: { minSamples: 0 } }, headers: KEY },
+      'invalid_input',
+    );
+    await refused(
+      { path: '/v1/cutovers/planner/policy', body: { set: { sql: 'x' } }, headers: KEY },
+      'unknown_property',
+    );
+    const change = { stage: 'canary_10', set: { minSamples: 9, dwellMinutes: 7 }, reason: 'calm' };
+    expect(await stack.command(api, 'planner', 'policy', change)).toMatchObject({ status: 200 });
+    const { body } = await stack.call(api, { path: '/v1/cutovers/planner' });
+    expect(body).toMatchObject({
+      policy: { minSamples: 9 },
+      overrides: { stages: { canary_10: { dwellMinutes: 7 } } },
+    });
+  });
+
+  it('phases: held in their order, opened by a check and a person, rolled back with what depends on them', async () => {
+    const phases = async () => {
+      const { body } = await stack.call(api, { path: '/v1/phases' });
+      return body as { version: number; migrationPhase: string; phases: { name: string; status: string }[] };
+    };
+    const on = async (phase: string, command: string, body: object) => {
+      const headers = { 'idempotency-key': randomUUID(), 'if-match': `"${(await phases()).version}"` };
+      return stack.call(api, { path: `/v1/phases/${phase}/${command}`, body, headers });
+    };
+    expect((await phases()).phases.map(({ name, status }) => [name, status])).toEqual([
+      ['one', 'waiting'],
+      ['two', 'waiting'],
+    ]);
+    await denied('first', 'start', {}, 'held');
+    expectProblem(await on('one', 'go', {}), 'held');
+    expectProblem(await on('one', 'check', { check: 'rehersed' }), 'not_found');
+    expectProblem(await on('three', 'go', {}), 'not_found');
+    expect(await on('one', 'check', { check: 'rehearsed' })).toMatchObject({ status: 200 });
+    expect(await on('one', 'go', {})).toMatchObject({
+      status: 200,
+      body: { status: 'running', migrationPhase: 'one' },
+    });
+    expect(await stack.command(api, 'first', 'start')).toMatchObject({ status: 200 });
+    await denied('second', 'start', {}, 'held');
+    expectProblem(await on('one', 'rollback', { reason: 'no', confirm: 'two' }), 'confirm_required');
+    const back = await on('one', 'rollback', { reason: 'no', confirm: 'one' });
+    expect(back).toMatchObject({
+      status: 200,
+      body: { status: 'rolled_back', moved: [{ id: 'first', to: 'rolled_back' }] },
+    });
+    const { body } = await stack.call(api, { path: '/v1/cutovers/first/rollbacks' });
+    expect(body).toMatchObject({
+      rollbacks: [{ cause: 'guard', reason: expect.stringContaining("phase 'one' was rolled back: no") }],
+    });
+  });
+});
+
 describe('row 55: an emergency stop', () => {
   const stop = (key = randomUUID()) =>
     stack.call(api, {

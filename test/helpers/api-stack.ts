@@ -14,7 +14,8 @@ import { ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { vi } from 'vitest';
 import { customerCutover } from '../../infra/examples/chinook/cutover.ts';
 import { chinookScript } from '../../infra/local/demo-database.ts';
-import { defineCutovers } from '../../lib/define-cutovers.ts';
+import { type CutoverInput, defineCutovers } from '../../lib/define-cutovers.ts';
+import { definePhases, type PhaseInput } from '../../lib/define-phases.ts';
 import type { Answer } from '../property/served.ts';
 import { type ApiCall, eventOf, type GatewayRoute, invoke, routeFor } from './api-gateway.ts';
 import { JWKS } from './api-tokens.ts';
@@ -55,15 +56,26 @@ export type ApiStack = {
 export type World = { items: Record<string, object>; flags: unknown; postgres: unknown };
 
 /** Two tables of Chinook and what is wrong with others; a component; a service whose upstreams are on this machine. */
-const declarations = (upstream: string) =>
-  defineCutovers([
-    customerCutover,
-    { id: 'shadowless', kind: 'table', primary: 'public.album', shadow: 'public.album_v2' },
-    { id: 'keyless', kind: 'table', primary: 'public.note', shadow: 'public.note_v2' },
-    { id: 'planner', kind: 'component' },
-    { id: 'spare', kind: 'component' },
-    { id: 'chat', kind: 'service', upstreams: { primary: `${upstream}/old/`, shadow: `${upstream}/new/` } },
-  ]);
+const declarations = (upstream: string) => definePhases(PHASES, defineCutovers(cutoversOf(upstream)));
+
+const PHASES: PhaseInput[] = [
+  { name: 'one', cutovers: ['first'], preparation: [{ name: 'rehearsed', manual: 'The way back was rehearsed' }] },
+  { name: 'two', cutovers: ['second'], after: ['one'] },
+];
+const ALWAYS = { name: 'always', from: '2020-01-01T00:00:00Z', to: '2099-01-01T00:00:00Z' };
+
+const cutoversOf = (upstream: string): CutoverInput[] => [
+  customerCutover,
+  { id: 'shadowless', kind: 'table', primary: 'public.album', shadow: 'public.album_v2' },
+  { id: 'keyless', kind: 'table', primary: 'public.note', shadow: 'public.note_v2' },
+  { id: 'planner', kind: 'component' },
+  { id: 'spare', kind: 'component' },
+  { id: 'chat', kind: 'service', upstreams: { primary: `${upstream}/old/`, shadow: `${upstream}/new/` } },
+  { id: 'frozen', kind: 'component', freeze: [ALWAYS] },
+  { id: 'shared', kind: 'component', policy: { twoPersonApproval: true } },
+  { id: 'first', kind: 'component' },
+  { id: 'second', kind: 'component' },
+];
 
 export async function apiStack(routes: readonly GatewayRoute[]): Promise<ApiStack> {
   const [db, on, upstream] = await Promise.all([ownDatabase(), backing(), upstreams()]);

@@ -4,8 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { nextEntry, verifyChain } from '../../../lib/core/audit.ts';
 import { type CutoverState, INITIAL_SYSTEM, initialState, type SystemState } from '../../../lib/core/cutover.ts';
 import type { Verdict } from '../../../lib/core/gates/verdict.ts';
+import type { PhaseChange } from '../../../lib/core/phase.ts';
 import { BUILT_IN_PLAN_NAMES, builtInPlan } from '../../../lib/core/plan.ts';
 import { type Event, record, replay, type SystemChange } from '../../../lib/core/stage.ts';
+import { recordSystem, replaySystem } from '../../../lib/core/system.ts';
 import type { Clock, IdempotencyRecord, StateChange, StateStore } from '../../../lib/ports.ts';
 
 export type StateHarness = {
@@ -256,6 +258,46 @@ function writing(make: Make): void {
       expect(await store.writeSystem(next)).toEqual({ kind: 'applied' });
       expect(await wholeLog(store, 'system')).toEqual([...stop.entries, ...next.entries]);
     });
+
+    it('keeps phases, and its log replays to them', async () => {
+      const { store } = await make();
+      const said = (change: PhaseChange): Event => ({
+        type: 'phase_changed',
+        phase: 'one',
+        change,
+        migrationPhase: 'one',
+      });
+      const events = [
+        said({ kind: 'started' }),
+        said({ kind: 'confirmed', check: 'c' }),
+        said({ kind: 'soaking', untilMs: 9 }),
+      ];
+      const { state: after, entries } = recordSystem(INITIAL_SYSTEM, [...events, said({ kind: 'done' })], {
+        nowMs: START_MS,
+        actor: 'ada',
+      });
+      expect(await store.writeSystem({ before: INITIAL_SYSTEM, after, entries })).toEqual({ kind: 'applied' });
+      expect(await store.readSystem()).toEqual(after);
+      expect(replaySystem(INITIAL_SYSTEM, await wholeLog(store, 'system'))).toEqual(after);
+    });
+  });
+
+  it('limits changed at run time and the steps of a rollback are read back', async () => {
+    const { store } = await make();
+    const before = await written(store);
+    const change = changeOf(before, [
+      {
+        type: 'policy_changed',
+        stage: 'canary_10',
+        set: { minSamples: 7, deadlineMinutes: null },
+        unset: ['autoAdvance'],
+      },
+      { type: 'rolled_back', from: 'dual_write', reason: 'r', cause: 'guard' },
+      { type: 'rollback_seen', steps: [{ name: 'flags_safe', tookMs: 12.5, text: 't' }] },
+    ]);
+    expect(await store.writeCutover(change)).toEqual({ kind: 'applied' });
+    expect(await store.readCutover('customer')).toEqual(change.after);
+    expect(change.after.version).toBe(before.version + 2);
   });
 }
 
