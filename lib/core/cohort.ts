@@ -48,6 +48,18 @@ export function cohortHold(cohort: string, member: CohortMember, mates: readonly
   };
 }
 
+/** The same without evidence, for an advance by force: a member that is ahead waits for its mates all the same. */
+export function cohortBar(cohort: string, state: CutoverState, mates: readonly CutoverState[]): Condition[] {
+  const behind = mates.filter((mate) => placeOf(mate) < placeOf(state));
+  return behind.map((mate) => ({
+    code: 'cohort',
+    ok: false,
+    value: mate.stage,
+    limit: state.stage,
+    text: `Cohort '${cohort}' moves as one, by force too, and ${mate.id} is still in ${mate.stage}.`,
+  }));
+}
+
 /** True when a mate is further: this member goes on as soon as its own proof is there, whoever decides otherwise. */
 export const fellBehind = (state: CutoverState, mates: readonly CohortMember[]): boolean =>
   mates.some((mate) => mate.state !== null && placeOf(mate.state) > placeOf(state));

@@ -3,40 +3,23 @@
  * A refused command changes nothing but one `denied` audit entry. The same idempotency key gives the same answer.
  */
 
-import {
-  type CutoverDeclaration,
-  type CutoverState,
-  initialState,
-  type StagePolicy,
-  type SystemState,
-} from '../core/cutover.ts';
+import { type CutoverDeclaration, type CutoverState, initialState, type SystemState } from '../core/cutover.ts';
 import { rulesFor } from '../core/demands.ts';
 import { CrossfadeError, type ErrorCode } from '../core/errors.ts';
-import { compareFlagAge, sharePpmOf, syncsShadow } from '../core/flags.ts';
-import { type BuiltInPlanName, builtInPlan } from '../core/plan.ts';
-import type { PolicyKey } from '../core/policy.ts';
-import { type Command, type Decision, decide, LEGAL_COMMANDS, record } from '../core/stage.ts';
+import { compareFlagAge, sharePpmOf } from '../core/flags.ts';
+import { type Command, type Decision, decide, record } from '../core/stage.ts';
 import type { IdempotencyRecord, Ports } from '../ports.ts';
-import { carryOut, tableCutover } from './carry-out.ts';
-import { checkedChange } from './change-policy.ts';
-import { advanceMates, rollBackMates, withMates } from './cohorts.ts';
+import { carryOut } from './carry-out.ts';
+import { advanceMates, rollBackMates } from './cohorts.ts';
 import { commit } from './commit.ts';
-import { observe } from './observe.ts';
+import { type AskedCommand, matesBehind, prepare } from './prepare-command.ts';
 import { readDeployed } from './reconcile.ts';
 import { needsWatching, watchRollbacks } from './rollbacks.ts';
 import { checkSameRequest } from './same-request.ts';
 import { reconcileNow } from './tick.ts';
-import { readAlerts } from './watch-alerts.ts';
 
-/** What a person asks for. `confirm` is the cutover's id, typed again. */
-export type OperatorCommand =
-  | { type: 'start'; plan?: BuiltInPlanName; dwellMinutes?: number }
-  | { type: 'advance'; force?: boolean; reason?: string }
-  | { type: 'approve' | 'pause' | 'resume' }
-  | { type: 'policy'; stage?: string; set: StagePolicy; unset?: readonly PolicyKey[]; reason?: string }
-  | { type: 'rollback'; reason: string }
-  | { type: 'complete'; confirm: string; force?: boolean; reason?: string }
-  | { type: 'cleanup' | 'reset'; confirm: string };
+/** What a person asks for. */
+export type OperatorCommand = AskedCommand;
 
 export type Operation = {
   command: OperatorCommand;
@@ -86,7 +69,10 @@ export async function operate(
     const around = { nowMs, system, declarations };
     const prepared = await prepare(ports, declaration, state, command, around);
     const rules = rulesFor(declaration, state, system, nowMs);
-    const decision = decide(state, prepared, { nowMs, actor, emergencyStop: system.emergencyStop, ...rules });
+    const behind = await matesBehind(ports, declarations, declaration, state, command);
+    const barred = [...(rules.barred ?? []), ...behind];
+    const context = { nowMs, actor, emergencyStop: system.emergencyStop, ...rules, barred };
+    const decision = decide(state, prepared, context);
     if (decision.kind === 'refused') throw refusal(decision);
     const result = await commit(ports, state, decision, { nowMs, actor }, (after) =>
       answerRecord(operation, after, nowMs),
@@ -105,8 +91,6 @@ export async function operate(
     throw error;
   }
 }
-
-type Around = { nowMs: number; system: SystemState; declarations: readonly CutoverDeclaration[] };
 
 /** The mates of a cohort go where this one went. What fails here is done by the next tick. */
 async function takeAlong(
@@ -144,122 +128,6 @@ function checkVersion(state: CutoverState, basedOn: number): void {
     'stale_version',
     `The command was based on version ${basedOn} of cutover '${state.id}', which is at version ${state.version}, stage '${state.stage}'. Look at it again ('crossfade status ${state.id}') and repeat the command if it still applies.`,
     { details: { version: state.version, stage: state.stage } },
-  );
-}
-
-/** What a command needs to know before it can be decided: proof, the table's plan, the way back. */
-async function prepare(
-  ports: Needs,
-  declaration: CutoverDeclaration,
-  state: CutoverState,
-  command: OperatorCommand,
-  around: Around,
-): Promise<Command> {
-  const stopped = around.system.emergencyStop;
-  const legal = (LEGAL_COMMANDS[state.stageKind] as readonly string[]).includes(command.type) && !state.pending;
-  switch (command.type) {
-    case 'start':
-      if (legal && declaration.kind === 'table') await checkAlone(ports, declaration, around.declarations);
-      if (legal && declaration.kind === 'table') await checkTable(ports, declaration);
-      return {
-        type: 'start',
-        plan: command.plan ? builtInPlan(command.plan, command.dwellMinutes) : declaration.plan,
-      };
-    case 'advance':
-      if (legal && command.force && !stopped) await checkDeployed(ports, state, 'advance');
-      return {
-        ...command,
-        force: command.force ?? false,
-        verdict: legal ? await judge(ports, declaration, state, around) : null,
-      };
-    case 'complete':
-      if (legal && command.force && !stopped) await checkDeployed(ports, state, 'complete');
-      return {
-        ...command,
-        force: command.force ?? false,
-        verdict: legal ? await judge(ports, declaration, state, around) : null,
-      };
-    case 'policy':
-      return checkedChange(declaration, state, { unset: [], ...command, stage: command.stage ?? null });
-    case 'rollback':
-      if (legal && state.stageKind === 'completed') await checkWayBack(ports, declaration, state);
-      return { ...command, cause: 'operator' };
-    case 'cleanup':
-      if (legal) await checkDeployed(ports, state, 'clean up');
-      return command;
-    default:
-      return command;
-  }
-}
-
-async function judge(
-  ports: Needs,
-  declaration: CutoverDeclaration,
-  state: CutoverState,
-  { nowMs, system, declarations }: Around,
-) {
-  const [flags, alerts] = await Promise.all([readDeployed(ports), readAlerts(ports)]);
-  const deployed = flags?.document ?? null;
-  const { verdict } = await observe(ports, declaration, state, deployed, system, nowMs, alerts);
-  return withMates(ports, declarations, declaration, { state, verdict }, { nowMs, system, deployed, alerts });
-}
-
-/**
- * I29: readers are never further apart than two neighbouring stages, by force neither. After cleanup, whoever still
- * follows older flags would ask for the side that it drops.
- */
-async function checkDeployed(ports: Needs, state: CutoverState, what: string): Promise<void> {
-  const deployed = await readDeployed(ports);
-  const flag = deployed?.document?.cutovers[state.id];
-  if (flag?.version === state.version && flag.epoch === state.epoch) return;
-  throw new CrossfadeError(
-    'held',
-    `Cutover '${state.id}' cannot ${what} yet: the flags of stage '${state.stage}' are not deployed, so readers may still act on an older stage. Every tick tries to deploy them; repeat the command after the next one.`,
-    { retryable: true },
-  );
-}
-
-/** Two cutovers on one table are refused when they are loaded; here, for one that was loaded otherwise. */
-async function checkAlone(
-  ports: Needs,
-  declaration: CutoverDeclaration & { kind: 'table' },
-  declarations: readonly CutoverDeclaration[],
-): Promise<void> {
-  const own = [declaration.table.primary, declaration.table.shadow];
-  for (const other of declarations) {
-    if (other.id === declaration.id || other.kind !== 'table') continue;
-    const shared = own.find((table) => table === other.table.primary || table === other.table.shadow);
-    const state = shared === undefined ? null : await ports.state.readCutover(other.id);
-    if (!state || !syncsShadow(state)) continue;
-    throw new CrossfadeError(
-      'conflict',
-      `Cutover '${declaration.id}' cannot be started: '${other.id}' is moving table ${shared}, in stage '${state.stage}'. One cutover at a time moves a table.`,
-    );
-  }
-}
-
-async function checkTable(ports: Needs, declaration: CutoverDeclaration & { kind: 'table' }): Promise<void> {
-  const plan = await ports.tables.plan(tableCutover(declaration));
-  if (plan.ok) return;
-  const refused = plan.items.filter((item) => item.action === 'refuse');
-  throw new CrossfadeError(
-    'refused_table',
-    `Cutover '${declaration.id}' cannot be started: ${refused.map((item) => `${item.object}: ${item.text}`).join(' ')} 'crossfade plan ${declaration.id}' shows everything.`,
-    { details: { refused } },
-  );
-}
-
-async function checkWayBack(ports: Needs, declaration: CutoverDeclaration, state: CutoverState): Promise<void> {
-  if (declaration.kind !== 'table') return;
-  const ready = await ports.tables.rollbackReady(declaration.id);
-  if (ready.ready) return;
-  // The swap back landed after its intent was given up: the way has been taken, and only the state does not say so yet.
-  const status = await ports.tables.status(declaration.id);
-  if (status?.armed === 'none' && status.mirror?.epoch === state.epoch + 1) return;
-  throw new CrossfadeError(
-    'rollback_not_ready',
-    `Cutover '${state.id}' cannot be rolled back without loss: ${ready.why}. Mend the row, wait for the next write of its key, and repeat.`,
-    { details: { why: ready.why, key: ready.key } },
   );
 }
 

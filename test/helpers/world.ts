@@ -7,7 +7,7 @@
  * Ports misbehave by `faults`, by the knobs of the fakes, and by `plant`, which builds a bug into the ports or the tick.
  */
 
-import type { CutoverDeclaration, CutoverState } from '../../lib/core/cutover.ts';
+import type { CutoverDeclaration, CutoverState, SystemState } from '../../lib/core/cutover.ts';
 import { CrossfadeError } from '../../lib/core/errors.ts';
 import type { FlagDocument } from '../../lib/core/flags.ts';
 import type { PhaseCommand } from '../../lib/core/phases/command.ts';
@@ -89,6 +89,7 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
   const failures: { name: string; error: unknown }[] = [];
   const publications: FlagDocument[] = [];
   const listeners: ((change: StateChange<CutoverState>) => void)[] = [];
+  const systemListeners: ((change: StateChange<SystemState>) => void)[] = [];
   const ids = counter('id');
   const watchers: (() => void)[] = [];
   let woken = 0;
@@ -105,6 +106,12 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
         const applied = state.applied();
         const result = state.writeCutover(change);
         if (state.applied() > applied) for (const listener of listeners) listener(change);
+        return result;
+      },
+      writeSystem(change) {
+        const applied = state.applied();
+        const result = state.writeSystem(change);
+        if (state.applied() > applied) for (const listener of systemListeners) listener(change);
         return result;
       },
     },
@@ -176,6 +183,8 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
     cutovers,
     /** Called with every change of a cutover's state that was written, whether or not its writer got an answer. */
     onApplied: (listener: (typeof listeners)[number]) => void listeners.push(listener),
+    /** The same for the system, its phases included. */
+    onSystem: (listener: (typeof systemListeners)[number]) => void systemListeners.push(listener),
     /** Called in every sixteenth of a minute, after one reader has refreshed. */
     onMoment: (watcher: () => void) => void watchers.push(watcher),
     /** What readers get when they refresh now. */

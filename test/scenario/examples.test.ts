@@ -141,26 +141,28 @@ describe('library-migration', () => {
     await o.checkAudit();
   });
 
+  /** From the data layer on, as if what comes before were done: that costs only time here. */
+  const fromDataLayer = library
+    .filter(({ phase }) => phase!.name === 'data_layer' || phase!.name === 'api_layer')
+    .map((one) =>
+      one.phase!.name === 'data_layer' ? { ...one, phase: { ...one.phase!, after: [], validation: [] } } : one,
+    );
+
   it.each([
-    ['errors', { errorRate: 0.4 }],
-    ['latency', { slower: 3 }],
-    ['an absolute p95', { slower: 14 }],
-    ['availability', { errorRate: 0.1 }],
-  ])('%s of the database client roll back what was built on it, the last first', async (_, own) => {
-    // What comes later has not begun, and costs only time here.
-    const { w, until, status, stage, minutes, back } = live(library.slice(0, 5));
+    ['errors', { errorRate: 0.4 }, library.slice(0, 5)],
+    ['latency', { slower: 3 }, fromDataLayer],
+    ['an absolute p95', { slower: 14 }, fromDataLayer],
+    ['availability', { errorRate: 0.1 }, fromDataLayer],
+  ])('%s of the database client roll back what was built on it, the last first', async (_, own, declared) => {
+    const { w, until, status, stage, minutes, back } = live(declared);
     await until(() => stage('http_server') === 'canary_10', 3);
     w.app.own.set('database_client', own);
     for (let i = 0; i < 90 && (await status('data_layer')) !== 'rolled_back'; i += 1) await minutes(1);
     await minutes(2);
-    expect(back[0]).toBe('database_client');
-    expect([...back.slice(1)].sort()).toEqual(['http_server', 'request_validation']);
+    // The guard comes first, then the phases in reverse, and in each the last cutover first.
+    expect(back).toEqual(['database_client', 'request_validation', 'http_server']);
     expect(await status('api_layer')).toBe('rolled_back');
-    expect([stage('config_loader'), stage('logger'), await status('foundation')]).toEqual([
-      'full_100',
-      'full_100',
-      'done',
-    ]);
+    if (declared.length === 5) expect([stage('logger'), await status('foundation')]).toEqual(['full_100', 'done']);
   });
 
   it('a stage without proof goes back at its deadline, and nothing starts in the year-end freeze', async () => {

@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { verifyChain } from '../../lib/core/audit.ts';
-import { cohortHold, groupsOf, withHold } from '../../lib/core/cohort.ts';
+import { cohortBar, cohortHold, groupsOf, withHold } from '../../lib/core/cohort.ts';
 import { type CutoverState, INITIAL_SYSTEM, type SystemState } from '../../lib/core/cutover.ts';
 import type { PhaseChange } from '../../lib/core/phase.ts';
 import type { Member } from '../../lib/core/phases/checks.ts';
@@ -398,6 +398,13 @@ describe('a cohort', () => {
     expect(cohortHold('c', front, [member('b', 'r1', 'hold')])!.text).toContain('b is held by errors');
     expect(cohortHold('c', front, [member('b', 'dual_write')])!.text).toContain('b is still in dual_write');
     expect(cohortHold('c', front, [{ id: 'b', state: null, verdict: null }])!.ok).toBe(false);
+  });
+
+  it('by force, too, a member that is ahead waits for its mates', () => {
+    expect(cohortBar('c', member('a', 'r1').state, [member('b', 'r1', 'hold').state])).toEqual([]);
+    expect(cohortBar('c', member('a', 'r1').state, [member('b', 'rolled_back').state])).toMatchObject([
+      { code: 'cohort', ok: false, text: expect.stringContaining('b is still in rolled_back') },
+    ]);
   });
 
   it('lets a member that fell behind catch up', () => {
