@@ -4,4 +4,6 @@ import { compose } from '../lib/compose.ts';
 import { verifyAll } from '../lib/flows/verify.ts';
 import { scheduledHandler } from './middleware.ts';
 
-export const handler = scheduledHandler(compose, async ({ ports, cutovers }) => verifyAll(ports, await cutovers()));
+export const handler = scheduledHandler(compose, async ({ ports, cutovers }, deadlineMs) =>
+  verifyAll(ports, await cutovers(), deadlineMs),
+);

@@ -173,6 +173,21 @@ export type BackfillStep =
   | { kind: 'busy' }
   | { kind: 'stale'; have: number; got: number };
 
+export type VerificationPass = {
+  /** `fast` (default) compares hashes of 64 bits, `proof` SHA-256 of every row's text. */
+  tier?: 'fast' | 'proof';
+  /** `full` (default), or only what something has written since it was compared, and a few ranges more in rotation. */
+  scope?: 'full' | 'due';
+};
+
+export type VerifyStep =
+  | { kind: 'verified'; result: VerificationResult }
+  | { kind: 'running'; rowsDone: number; rowsTotal: number }
+  /** Another call is at work on it. */
+  | { kind: 'busy' }
+  | { kind: 'stale'; have: number; got: number }
+  | { kind: 'unready'; why: string };
+
 export type SwapResult =
   | { kind: 'swapped'; lockHeldMs: number; waitedMs: number; attempts: number }
   /** The swap had been done before by a call whose answer was lost. */
@@ -202,16 +217,11 @@ export type DataPlane = {
   /** Cutovers whose outbox has hints that can be claimed now, with lag. */
   waiting(): Promise<readonly { id: CutoverId; hints: number; lagMs: number }[]>;
   backfill(id: CutoverId, epoch: number, rows: number): Promise<BackfillStep>;
-  /** One complete exact pass in one snapshot; stores its result. Foreign epoch → stale. */
-  verify(
-    id: CutoverId,
-    epoch: number,
-    nowMs: number,
-  ): Promise<
-    | { kind: 'verified'; result: VerificationResult }
-    | { kind: 'stale'; have: number; got: number }
-    | { kind: 'unready'; why: string }
-  >;
+  /**
+   * Works on a pass over both tables for about half a second: each range of keys is compared exactly, in one snapshot. The
+   * last call of a pass stores its result; until then a further call goes on, whoever makes it. Foreign epoch → stale.
+   */
+  verify(id: CutoverId, epoch: number, nowMs: number, pass?: VerificationPass): Promise<VerifyStep>;
   /** Enqueues hints for the diverged keys of the last pass. */
   repair(id: CutoverId): Promise<{ enqueued: number }>;
   /** What could spoil the migration; works before the first start. Changes nothing. */

@@ -65,9 +65,36 @@ CREATE TABLE crossfade.verification (
   divergences bigint NOT NULL,
   score double precision NOT NULL,
   at_ms bigint NOT NULL,
-  samples jsonb NOT NULL
+  samples jsonb NOT NULL,
+  tier text NOT NULL DEFAULT 'fast' CHECK (tier IN ('fast', 'proof'))
 );
 COMMENT ON TABLE crossfade.verification IS 'Result of the last complete comparison of both sides.';
+
+CREATE TABLE crossfade.verification_pass (
+  cutover text PRIMARY KEY,
+  number bigint NOT NULL DEFAULT 0,
+  state text NOT NULL DEFAULT 'done' CHECK (state IN ('running', 'done')),
+  epoch bigint NOT NULL DEFAULT 0,
+  tier text NOT NULL DEFAULT 'fast' CHECK (tier IN ('fast', 'proof')),
+  scope text NOT NULL DEFAULT 'full' CHECK (scope IN ('full', 'due')),
+  started_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE crossfade.verification_pass IS
+  'The pass that is under way, or the last one. Segments carry the number of the last pass that has compared them.';
+
+CREATE TABLE crossfade.foreign_write (
+  cutover text NOT NULL,
+  key text NOT NULL,
+  operation text NOT NULL,
+  role text NOT NULL,
+  application text NOT NULL,
+  writes bigint NOT NULL DEFAULT 1,
+  first_seen timestamptz NOT NULL DEFAULT clock_timestamp(),
+  last_seen timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (cutover, key)
+);
+COMMENT ON TABLE crossfade.foreign_write IS
+  'Writes to the side that only Crossfade should write, with who made them. Verification says whether the key differs.';
 
 CREATE FUNCTION crossfade.lock_key(id text) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT hashtextextended('crossfade:' || id, 0) $$;
@@ -109,6 +136,27 @@ END $$;
 COMMENT ON FUNCTION crossfade.refuse_older IS
   'For whoever arms or takes away capture: takes the lock of the cutover, and raises CF005 when a newer state has been here. A tick that slept is refused here.';
 
+CREATE FUNCTION crossfade.record_foreign_write(p_cutover text, p_key text, p_operation text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  INSERT INTO crossfade.foreign_write AS f (cutover, key, operation, role, application)
+  VALUES (p_cutover, p_key, p_operation, session_user, coalesce(current_setting('application_name', true), ''))
+  ON CONFLICT (cutover, key) DO UPDATE SET operation = EXCLUDED.operation, role = EXCLUDED.role,
+    application = EXCLUDED.application, writes = f.writes + 1, last_seen = clock_timestamp();
+$$;
+
+CREATE FUNCTION crossfade.segments(p_id text)
+RETURNS TABLE (place bigint, bounds text, rows bigint, divergences bigint, verified_at timestamptz, due_since timestamptz)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF to_regclass(format('crossfade.%I', 'segment_' || p_id)) IS NULL THEN RETURN; END IF;
+  RETURN QUERY EXECUTE format($q$
+    SELECT g.place, (to_jsonb(g) - '{place,rows,size,sum,divergences,samples,verified_at,pass}'::text[])::text, g.rows, g.divergences,
+      g.verified_at, (SELECT min(m.at) FROM crossfade.%I m WHERE m.place = g.place OR m.place IS NULL)
+    FROM crossfade.%I g ORDER BY g.place $q$, 'touched_' || p_id, 'segment_' || p_id);
+END $$;
+COMMENT ON FUNCTION crossfade.segments IS
+  'Ranges of keys that verification compares: their bounds (l < key <= h), rows, divergences, when they were compared, since when something has written there.';
+
 CREATE FUNCTION crossfade.quarantine_key(
   p_cutover text, p_key text, p_sqlstate text, p_message text, p_attempts integer, p_deleted boolean DEFAULT false
 ) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -148,7 +196,8 @@ BEGIN
       'rowsPerSecond', coalesce(round(v_backfill.rows_done
         / nullif(extract(epoch FROM v_backfill.updated_at - v_backfill.started_at), 0)), 0)),
     'verification', (SELECT jsonb_build_object('rowsCompared', r.rows_compared, 'divergences', r.divergences, 'score', r.score,
-      'atMs', r.at_ms, 'samples', r.samples) FROM crossfade.verification r WHERE r.cutover = p_id));
+      'atMs', r.at_ms, 'samples', r.samples) FROM crossfade.verification r WHERE r.cutover = p_id),
+    'foreignWrites', (SELECT coalesce(sum(f.writes), 0) FROM crossfade.foreign_write f WHERE f.cutover = p_id));
 END $$;
 COMMENT ON FUNCTION crossfade.table_status IS
   'What the database knows of one table cutover, as jsonb; NULL when it knows nothing. Lag is the age of the oldest un-applied hint in ms.';
@@ -252,7 +301,7 @@ BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'crossfade_runtime') THEN
     GRANT USAGE ON SCHEMA crossfade TO crossfade_runtime;
     GRANT SELECT ON ALL TABLES IN SCHEMA crossfade TO crossfade_runtime;
-    GRANT EXECUTE ON FUNCTION crossfade.lock_key, crossfade.mirror, crossfade.table_status, crossfade.waiting,
+    GRANT EXECUTE ON FUNCTION crossfade.lock_key, crossfade.mirror, crossfade.table_status, crossfade.waiting, crossfade.segments,
       crossfade.murmur3_32, crossfade.multiply_32, crossfade.should_route_to_shadow TO crossfade_runtime;
   END IF;
 END $$;

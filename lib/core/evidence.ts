@@ -84,4 +84,6 @@ export type TableStatus = {
   quarantine: readonly { key: string; sqlstate: string; reason: string; attempts: number }[];
   backfill: BackfillProgress;
   verification: VerificationResult | null;
+  /** Writes to the side that only Crossfade should write. */
+  foreignWrites?: number;
 };

@@ -12,6 +12,8 @@ export type ColumnShape = {
   identity: 'always' | 'default' | null;
   /** False for a collation that treats different texts as equal; true for everything else. */
   deterministic: boolean;
+  /** Quoted name of a collation that is not the type's own; otherwise null. */
+  collation?: string | null;
 };
 
 export type TableShape = {

@@ -9,8 +9,9 @@ import { createBackfill } from './sql/backfill.ts';
 import { createCapture, createOutbox, createTriggers, createTruncated, dropTriggers } from './sql/capture.ts';
 import { createConverge } from './sql/converge.ts';
 import { createConsistency, createRecord } from './sql/inspect.ts';
-import { type Flow, objectNames } from './sql/names.ts';
+import { type Flow, objectKinds } from './sql/names.ts';
 import type { Sabotage } from './sql/sabotage.ts';
+import { createGuard, createSegments, dropGuard } from './sql/segments.ts';
 import { createRepair, createVerify } from './sql/verify.ts';
 import type { TableShape } from './table-shape.ts';
 import type { Mapping } from './transform.ts';
@@ -19,7 +20,7 @@ export type TableObjects = {
   /** Outbox and functions, then the triggers: a trigger must never fire without them. */
   create: readonly string[];
   drop: readonly string[];
-  /** The triggers alone: what ends capture while the outbox stays. */
+  /** The triggers on the source alone: what ends capture while the outbox stays. */
   dropTriggers: readonly string[];
 };
 
@@ -37,22 +38,11 @@ export function tableObjects(
   sabotage: Sabotage = {},
 ): TableObjects {
   const flow: Flow = { id, source, target, mapping };
-  const names = objectNames(id);
-  const functions = [
-    names.capture,
-    names.truncated,
-    names.apply,
-    names.exchange,
-    names.converge,
-    names.backfill,
-    names.verify,
-    names.repair,
-    names.consistency,
-    names.record,
-  ];
+  const { tables, functions } = objectKinds(id);
   return {
     create: [
       createOutbox(flow),
+      ...createSegments(flow),
       createCapture(flow),
       createTruncated(flow),
       createApply(flow, sabotage),
@@ -63,14 +53,16 @@ export function tableObjects(
       createRepair(flow),
       createConsistency(flow),
       createRecord(flow),
+      ...createGuard(flow),
       ...functions.map((name) => `REVOKE ALL ON FUNCTION ${name} FROM PUBLIC`),
       `SELECT crossfade.grant_runtime('${id}')`,
       ...createTriggers(flow),
     ],
     drop: [
       ...dropTriggers(flow),
+      ...dropGuard(flow),
       ...functions.map((name) => `DROP FUNCTION IF EXISTS ${name}`),
-      `DROP TABLE IF EXISTS ${names.outbox}`,
+      ...tables.map((name) => `DROP TABLE IF EXISTS ${name}`),
     ],
     dropTriggers: dropTriggers(flow),
   };

@@ -1,29 +1,44 @@
-/** Compares both tables exactly: by itself when the last result is too old, at once when a person asks. */
+/**
+ * Compares both tables exactly: by itself when the last result is too old, at once when a person asks. A pass goes on in
+ * calls of half a second for as long as the caller has time, and in the next run from where this one stopped.
+ */
 
 import type { CutoverDeclaration } from '../core/cutover.ts';
 import { CrossfadeError } from '../core/errors.ts';
 import type { VerificationResult } from '../core/evidence.ts';
-import type { Ports, TablePlan } from '../ports.ts';
+import type { Ports, TablePlan, VerificationPass, VerifyStep } from '../ports.ts';
 import { tableCutover } from './carry-out.ts';
 
 export type VerifyRun = {
   cutover: string;
-  state: 'verified' | 'fresh' | 'unready' | 'idle';
+  state: 'verified' | 'running' | 'fresh' | 'unready' | 'idle';
   result?: VerificationResult;
 };
 
 type Needs = Pick<Ports, 'clock' | 'state' | 'tables' | 'log'>;
 
-const INTERVAL_MS = 5 * 60_000;
+const FULL_EVERY_MS = 5 * 60_000;
 const SYNCED = ['dual_write', 'ramp', 'full', 'completed'];
+/** What is left of a function's time when the last call of a run may begin. */
+const MARGIN_MS = 2_000;
+/** For a person who waits, below the time-out of an HTTP API. */
+const PATIENCE_MS = 20_000;
 
-/** Verifies every table cutover whose last pass is older than five minutes or older than its stage. */
-export async function verifyAll(ports: Needs, declarations: readonly CutoverDeclaration[]): Promise<VerifyRun[]> {
+/**
+ * Verifies every table cutover: in full when the last full pass is older than five minutes or older than its stage,
+ * otherwise what was written since.
+ * @param deadlineMs on the monotonic clock
+ */
+export async function verifyAll(
+  ports: Needs,
+  declarations: readonly CutoverDeclaration[],
+  deadlineMs = Number.POSITIVE_INFINITY,
+): Promise<VerifyRun[]> {
   const runs: VerifyRun[] = [];
   for (const declaration of declarations) {
     if (declaration.kind !== 'table') continue;
     try {
-      runs.push(await verifyWhenDue(ports, declaration.id));
+      runs.push(await verifyWhenDue(ports, declaration.id, deadlineMs));
     } catch (error) {
       ports.log.failure('verify_failed', error, { cutover: declaration.id });
     }
@@ -31,20 +46,39 @@ export async function verifyAll(ports: Needs, declarations: readonly CutoverDecl
   return runs;
 }
 
-async function verifyWhenDue(ports: Needs, cutover: string): Promise<VerifyRun> {
+async function verifyWhenDue(ports: Needs, cutover: string, deadlineMs: number): Promise<VerifyRun> {
   const state = await ports.state.readCutover(cutover);
   if (!state || !SYNCED.includes(state.stageKind)) return { cutover, state: 'idle' };
   const last = (await ports.tables.status(cutover))?.verification;
-  const nowMs = ports.clock.now();
-  if (last && nowMs - last.atMs < INTERVAL_MS && last.atMs >= state.enteredAtMs) return { cutover, state: 'fresh' };
-  const verified = await ports.tables.verify(cutover, state.epoch, nowMs);
-  return verified.kind === 'verified'
-    ? { cutover, state: 'verified', result: verified.result }
-    : { cutover, state: 'unready' };
+  const fresh = last && ports.clock.now() - last.atMs < FULL_EVERY_MS && last.atMs >= state.enteredAtMs;
+  const step = await untilDone(ports, cutover, state.epoch, { scope: fresh ? 'due' : 'full' }, deadlineMs - MARGIN_MS);
+  if (step.kind === 'verified') return { cutover, state: fresh ? 'fresh' : 'verified', result: step.result };
+  return { cutover, state: step.kind === 'running' || step.kind === 'busy' ? 'running' : 'unready' };
 }
 
-/** One full pass now. @throws CrossfadeError `illegal_transition` when there is nothing to compare yet. */
-export async function verifyNow(ports: Needs, declaration: CutoverDeclaration): Promise<VerificationResult> {
+/** Calls until the pass is complete or the time is up; at least one call is made. */
+async function untilDone(
+  ports: Needs,
+  cutover: string,
+  epoch: number,
+  pass: VerificationPass,
+  deadlineMs: number,
+): Promise<VerifyStep> {
+  for (;;) {
+    const step = await ports.tables.verify(cutover, epoch, ports.clock.now(), pass);
+    if (step.kind !== 'running' || ports.clock.monotonicMs() >= deadlineMs) return step;
+  }
+}
+
+/**
+ * One full pass now. @throws CrossfadeError `illegal_transition` when there is nothing to compare yet, `conflict` when it
+ * takes longer than a caller waits: then it goes on by itself, and the next call with it.
+ */
+export async function verifyNow(
+  ports: Needs,
+  declaration: CutoverDeclaration,
+  tier: 'fast' | 'proof' = 'fast',
+): Promise<VerificationResult> {
   const state = await ports.state.readCutover(declaration.id);
   if (declaration.kind !== 'table' || !state || !SYNCED.includes(state.stageKind)) {
     throw new CrossfadeError(
@@ -52,17 +86,22 @@ export async function verifyNow(ports: Needs, declaration: CutoverDeclaration): 
       `Cutover '${declaration.id}' has nothing to compare in stage '${state?.stage ?? 'disabled'}': only tables between dual_write and completed are kept equal.`,
     );
   }
-  const verified = await ports.tables.verify(declaration.id, state.epoch, ports.clock.now());
-  if (verified.kind === 'verified') return verified.result;
+  const deadlineMs = ports.clock.monotonicMs() + PATIENCE_MS;
+  const step = await untilDone(ports, declaration.id, state.epoch, { tier }, deadlineMs);
+  if (step.kind === 'verified') return step.result;
+  throw new CrossfadeError('conflict', `Cutover '${declaration.id}' ${notVerified(step)}`, { retryable: true });
+}
+
+function notVerified(step: Exclude<VerifyStep, { kind: 'verified' }>): string {
+  if (step.kind === 'running')
+    return `is still being verified: ${step.rowsDone} of about ${step.rowsTotal} rows. Ask again; it goes on from there.`;
   const why =
-    verified.kind === 'stale'
-      ? `the fence in Postgres is at epoch ${verified.have}, the state at ${verified.got}`
-      : verified.why;
-  throw new CrossfadeError(
-    'conflict',
-    `Cutover '${declaration.id}' cannot be verified now: ${why}. Try again after the next tick.`,
-    { retryable: true },
-  );
+    step.kind === 'stale'
+      ? `the fence in Postgres is at epoch ${step.have}, the state at ${step.got}`
+      : step.kind === 'busy'
+        ? 'another call is verifying it'
+        : step.why;
+  return `cannot be verified now: ${why}. Try again after the next tick.`;
 }
 
 /** What a cutover would do to its table. Reads only. */

@@ -4,7 +4,7 @@
  */
 
 import { CrossfadeError } from '../../core/errors.ts';
-import { objectNames } from '../../core/sql/names.ts';
+import { objectKinds } from '../../core/sql/names.ts';
 import { quoteTable, quoteText } from '../../core/table-shape.ts';
 import { type TableObjects, tableObjects } from '../../core/table-sql.ts';
 import { compileTransform } from '../../core/transform.ts';
@@ -13,6 +13,8 @@ import { readTable } from './catalog.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
 
 const LONG_MS = 120_000;
+/** Tables of every cutover, with rows of this one. */
+export const PROGRESS = ['quarantine', 'verification', 'verification_pass', 'foreign_write', 'backfill'];
 /** Raised by crossfade.refuse_older. */
 const OUTRUN = 'CF005';
 
@@ -40,9 +42,7 @@ export async function arm(
          ${whole(fence.epoch)}, ${whole(fence.version)})
        ON CONFLICT (id) DO UPDATE SET primary_oid = EXCLUDED.primary_oid, shadow_oid = EXCLUDED.shadow_oid,
          primary_name = EXCLUDED.primary_name, shadow_name = EXCLUDED.shadow_name, direction = 'forward'`,
-    ...['quarantine', 'verification', 'backfill'].map(
-      (table) => `DELETE FROM crossfade.${table} WHERE cutover = ${id}`,
-    ),
+    ...PROGRESS.map((table) => `DELETE FROM crossfade.${table} WHERE cutover = ${id}`),
     `INSERT INTO crossfade.backfill (cutover, rows_total, shadow_had_rows)
        VALUES (${id}, ${Math.round(primary.estimatedRows)}, EXISTS (SELECT FROM ${quoteTable(shadow)}))`,
     ...objects.create,
@@ -111,30 +111,28 @@ export async function disarm(owner: PgGateway, id: string, fence: StateFence): P
 
 export async function forget(owner: PgGateway, id: string, fence: StateFence): Promise<{ kind: 'forgotten' } | Outrun> {
   functionName('converge', id);
-  const { outbox, ...functions } = objectNames(id);
+  const { tables, functions } = objectKinds(id);
   const statements = [
     ...dropCapture(id),
-    ...Object.values(functions).map((name) => `DROP FUNCTION IF EXISTS ${name}`),
-    `DROP TABLE IF EXISTS ${outbox}`,
-    ...['quarantine', 'verification', 'backfill'].map(
-      (table) => `DELETE FROM crossfade.${table} WHERE cutover = ${quoteText(id)}`,
-    ),
+    ...functions.map((name) => `DROP FUNCTION IF EXISTS ${name}`),
+    ...tables.map((name) => `DROP TABLE IF EXISTS ${name}`),
+    ...PROGRESS.map((table) => `DELETE FROM crossfade.${table} WHERE cutover = ${quoteText(id)}`),
   ];
   return (await fenced(owner, id, fence, statements)) ?? { kind: 'forgotten' };
 }
 
+/** Capture on the source and the guard on the target, by the functions they call: the tables may have other names by now. */
 function dropCapture(id: string): string[] {
   const quoted = quoteText(id);
   return [
     `DO $crossfade$
-     DECLARE v_table regclass;
+     DECLARE v_drop text;
      BEGIN
-       FOR v_table IN SELECT DISTINCT t.tgrelid::regclass FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid
-         JOIN pg_namespace n ON n.oid = f.pronamespace
-         WHERE n.nspname = 'crossfade' AND f.proname = 'capture_' || ${quoted}
+       FOR v_drop IN SELECT format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass) FROM pg_trigger t
+         JOIN pg_proc f ON f.oid = t.tgfoid JOIN pg_namespace n ON n.oid = f.pronamespace
+         WHERE n.nspname = 'crossfade' AND f.proname IN ('capture_' || ${quoted}, 'truncated_' || ${quoted}, 'guard_' || ${quoted})
        LOOP
-         EXECUTE format('DROP TRIGGER IF EXISTS crossfade_capture ON %s', v_table);
-         EXECUTE format('DROP TRIGGER IF EXISTS crossfade_truncated ON %s', v_table);
+         EXECUTE v_drop;
        END LOOP;
        UPDATE crossfade.cutover c SET direction = 'none', shadow_writes = false WHERE c.id = ${quoted};
      END $crossfade$`,

@@ -28,9 +28,11 @@ SELECT pg_catalog.jsonb_build_object(
       'defaultSql', CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
       'generated', a.attgenerated <> '',
       'identity', CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'default' END,
-      'deterministic', COALESCE(l.collisdeterministic, true)
+      'deterministic', COALESCE(l.collisdeterministic, true),
+      'collation', CASE WHEN a.attcollation <> y.typcollation THEN a.attcollation::pg_catalog.regcollation::pg_catalog.text END
     ) ORDER BY a.attnum)
     FROM pg_catalog.pg_attribute a
+    JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
     LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
     WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped

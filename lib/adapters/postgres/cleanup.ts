@@ -5,9 +5,10 @@
 
 import { CrossfadeError } from '../../core/errors.ts';
 import type { PromotionRecord } from '../../core/promotion/swap-plan.ts';
-import { objectNames } from '../../core/sql/names.ts';
+import { objectKinds, SOURCE_TRIGGERS, TARGET_TRIGGERS } from '../../core/sql/names.ts';
 import { quoteTable, quoteText, type TableShape } from '../../core/table-shape.ts';
 import type { TableCutover } from '../../ports.ts';
+import { PROGRESS } from './arming.ts';
 import { readTable, readTableByOid } from './catalog.ts';
 import { readBlockers } from './dependents.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
@@ -18,7 +19,6 @@ export type Cleaned = { kind: 'cleaned' } | { kind: 'already' } | { kind: 'refus
 
 const LONG_MS = 120_000;
 const STILL_NEEDED = '2BP01';
-const OF_A_CUTOVER = ['quarantine', 'backfill', 'verification'];
 
 /** @param epoch the one that stands; the next is written with it */
 export async function cleanup(owner: PgGateway, cutover: TableCutover, epoch: number): Promise<Cleaned> {
@@ -73,21 +73,23 @@ function cleanupScript(cutover: TableCutover, epoch: number, { promoted, old, vi
      END $crossfade$`,
     // Before its table is touched, in the order in which whoever uses it takes both.
     ...(view ? [`DROP VIEW ${quoteTable(view)} RESTRICT`] : []),
-    ...ourObjects(cutover, promoted),
+    ...ourObjects(cutover, promoted, old),
     ...(old ? [`DROP TABLE ${quoteTable(old)} RESTRICT`] : []),
-    ...OF_A_CUTOVER.map((table) => `DELETE FROM crossfade.${table} WHERE cutover = ${id}`),
+    ...PROGRESS.map((table) => `DELETE FROM crossfade.${table} WHERE cutover = ${id}`),
     `UPDATE crossfade.cutover SET direction = 'none', epoch = ${epoch + 1}, version = version + 1, stage = 'cleaned',
        shadow_writes = false, read_ppm = 0, plan = '{}' WHERE id = ${id}`,
   ].join(';\n');
 }
 
-/** By name: the table may have been altered since, and the declaration need not fit it any more. */
-function ourObjects(cutover: TableCutover, promoted: TableShape | null): string[] {
-  const { outbox, ...functions } = objectNames(cutover.id);
-  const triggers = promoted ? ['crossfade_capture', 'crossfade_truncated'] : [];
+/** By name: the tables may have been altered since, and the declaration need not fit them any more. */
+function ourObjects(cutover: TableCutover, promoted: TableShape | null, old: TableShape | null): string[] {
+  const { tables, functions } = objectKinds(cutover.id);
+  const triggers = (table: TableShape | null, names: readonly string[]) =>
+    table ? names.map((name) => `DROP TRIGGER IF EXISTS ${name} ON ${quoteTable(table)}`) : [];
   return [
-    ...triggers.map((name) => `DROP TRIGGER IF EXISTS ${name} ON ${quoteTable(promoted!)}`),
-    ...Object.values(functions).map((name) => `DROP FUNCTION IF EXISTS ${name}`),
-    `DROP TABLE IF EXISTS ${outbox}`,
+    ...triggers(promoted, SOURCE_TRIGGERS),
+    ...triggers(old, TARGET_TRIGGERS),
+    ...functions.map((name) => `DROP FUNCTION IF EXISTS ${name}`),
+    ...tables.map((name) => `DROP TABLE IF EXISTS ${name}`),
   ];
 }

@@ -1,7 +1,8 @@
 /** The data plane over Postgres: each step is one call of a function in the database. Nothing is decided here. */
 
 import type { TableStatus, VerificationResult } from '../../core/evidence.ts';
-import type { BackfillStep, ConvergeResult, DataPlane } from '../../ports.ts';
+import { quoteText } from '../../core/table-shape.ts';
+import type { BackfillStep, ConvergeResult, DataPlane, VerifyStep } from '../../ports.ts';
 import { arm, disarm, forget, functionName, whole } from './arming.ts';
 import { cleanup } from './cleanup.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
@@ -52,12 +53,9 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
         got: epoch,
       });
     },
-    async verify(id, epoch, nowMs) {
-      type Answer =
-        | ({ kind: 'verified' } & VerificationResult)
-        | { kind: 'stale'; have: number; got: number }
-        | { kind: 'unready'; why: string };
-      const call = `SELECT crossfade.${functionName('verify', id)}(${whole(epoch)}, ${whole(nowMs)}) AS result`;
+    async verify(id, epoch, nowMs, { tier = 'fast', scope = 'full' } = {}) {
+      type Answer = ({ kind: 'verified' } & VerificationResult) | Exclude<VerifyStep, { kind: 'verified' }>;
+      const call = `SELECT crossfade.${functionName('verify', id)}(${whole(epoch)}, ${whole(nowMs)}, ${quoteText(tier)}, ${quoteText(scope)}) AS result`;
       const answer = await unlessUnknown<Answer>(() => longJson<Answer>(runtime, call), {
         kind: 'unready',
         why: 'capture is not armed',

@@ -20,20 +20,11 @@ import {
   keyType,
   objectNames,
   record,
-  securely,
   sourceTable,
   targetTable,
 } from './names.ts';
 import type { Sabotage } from './sabotage.ts';
-
-const INTEGERS = new Set(['smallint', 'integer', 'bigint']);
-
-/** Do the keys of both sides sort alike? Otherwise a range of the source is no range of the target. */
-function sortsAlike(flow: Flow): boolean {
-  return flow.mapping.key.every(
-    ({ source, target }) => source.type === target.type || (INTEGERS.has(source.type) && INTEGERS.has(target.type)),
-  );
-}
+import { sortsAlike, writingHead } from './segments.ts';
 
 /**
  * `backfill_<id>(epoch, rows)`: one chunk. Returns what was done as jsonb. Planned anew for each call: a generic plan cannot
@@ -54,7 +45,7 @@ export function createBackfill(flow: Flow, sabotage: Sabotage = {}): string {
   const from = (variable: string) => `(${variable} IS NULL OR (${sourceKey}) > (${bound(variable)}))`;
   const upTo = (variable: string) => `(${sourceKey}) <= (${bound(variable)})`;
   return `CREATE FUNCTION ${backfill}(p_epoch bigint, p_rows integer) RETURNS jsonb
-${securely(flow)} SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET plan_cache_mode = force_custom_plan SET enable_seqscan = off AS $crossfade$
+${writingHead(flow)} SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET plan_cache_mode = force_custom_plan SET enable_seqscan = off AS $crossfade$
 #variable_conflict use_column
 DECLARE
   v_have bigint;

@@ -5,7 +5,7 @@
  */
 
 import { quoteName } from '../table-shape.ts';
-import { type Flow, keys, keyType, objectNames, sourceTable } from './names.ts';
+import { type Flow, keys, keyType, objectNames, SOURCE_TRIGGERS, sourceTable } from './names.ts';
 
 export function createOutbox(flow: Flow): string {
   const { outbox } = objectNames(flow.id);
@@ -67,9 +67,5 @@ export function createTriggers(flow: Flow): string[] {
 }
 
 export function dropTriggers(flow: Flow): string[] {
-  const table = sourceTable(flow);
-  return [
-    `DROP TRIGGER IF EXISTS crossfade_capture ON ${table}`,
-    `DROP TRIGGER IF EXISTS crossfade_truncated ON ${table}`,
-  ];
+  return SOURCE_TRIGGERS.map((name) => `DROP TRIGGER IF EXISTS ${name} ON ${sourceTable(flow)}`);
 }

@@ -28,6 +28,7 @@ import {
   targetTable,
 } from './names.ts';
 import type { Sabotage } from './sabotage.ts';
+import { markTouched } from './segments.ts';
 
 /** Tries before a key goes to quarantine, and the pause after the first one; it doubles each time. */
 const ATTEMPTS = 5;
@@ -132,6 +133,9 @@ BEGIN
   IF EXISTS (SELECT FROM crossfade.quarantine q WHERE q.cutover = ${quoteText(id)}) THEN
     DELETE FROM crossfade.quarantine q WHERE q.cutover = ${quoteText(id)} AND NOT q.key = ANY (v_failed)
       AND q.key IN (SELECT ${keyText(flow, (n) => `k.k${n + 1}`)} FROM ${unnested});
+  END IF;
+  IF v_k1 IS NOT NULL THEN
+  ${markTouched(flow, unnested)}
   END IF;
   ${compareWritten(flow, validation, unnested)}
   RETURN jsonb_build_object('kind', 'converged', 'claimed', cardinality(v_seqs), 'written', v_written, 'deleted', v_deleted,

@@ -22,8 +22,21 @@ export function objectNames(id: string) {
     repair: named('repair'),
     consistency: named('consistency'),
     record: named('record'),
+    guard: named('guard'),
+    segment: named('segment'),
+    touched: named('touched'),
   };
 }
+
+/** What of it is a table; everything else is a function. */
+export function objectKinds(id: string): { tables: readonly string[]; functions: readonly string[] } {
+  const { outbox, segment, touched, ...functions } = objectNames(id);
+  return { tables: [outbox, segment, touched], functions: Object.values(functions) };
+}
+
+/** Our triggers on the source, and those on the target. */
+export const SOURCE_TRIGGERS = ['crossfade_capture', 'crossfade_truncated'];
+export const TARGET_TRIGGERS = ['crossfade_guard', 'crossfade_guard_truncate'];
 
 export const keyCount = (flow: Flow) => flow.mapping.key.length;
 

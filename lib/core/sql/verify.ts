@@ -1,9 +1,12 @@
 /**
- * Verification: in ONE snapshot, a key that differs and has no un-applied hint is a divergence; a key that differs and has
+ * Verification. In ONE snapshot, a key that differs and has no un-applied hint is a divergence; a key that differs and has
  * one is only late. So there are no false alarms while the application writes, and nothing has to wait.
+ *
+ * The tables are compared segment by segment: count and hash of both sides in one statement, and only where those differ
+ * row by row. Each call works for a while, commits, and the next one goes on from there, whoever makes it.
  */
 
-import { quoteName, quoteText } from '../table-shape.ts';
+import { type ColumnShape, quoteName, quoteText } from '../table-shape.ts';
 import {
   asSource,
   asTarget,
@@ -11,6 +14,7 @@ import {
   fence,
   keys,
   keyText,
+  keyType,
   objectNames,
   record,
   securely,
@@ -18,63 +22,245 @@ import {
   targetTable,
 } from './names.ts';
 import type { Sabotage } from './sabotage.ts';
+import { sortsAlike, within } from './segments.ts';
 
 const SAMPLES = 20;
+/** A segment is cut when either side has more rows in it. */
+const SEGMENT_ROWS = 10_000;
+/** Segments that every pass over what is due looks at besides, those first that have not been looked at for longest. */
+const ROTATION = 4;
 
-/** `verify_<id>(epoch, at_ms)`: one complete pass; stores and returns its result as jsonb. */
+/** Equal values of these types are equal in every byte, so their own hash misses nothing. */
+const EXACT =
+  /^(smallint|integer|bigint|oid|boolean|date|uuid|bytea|"char"|name|text|character varying(\(\d+\))?|timestamp(\(\d\))? with(out)? time zone|time(\(\d\))? without time zone|numeric\(\d+,\d+\)|macaddr|macaddr8|pg_lsn)$/;
+
+/** What is hashed of a value. Scale, −0, spelling: what a type's own equality overlooks is in its text. */
+function hashable(column: ColumnShape, sql: string): string {
+  if (EXACT.test(column.type) && column.deterministic) return sql;
+  return `((${sql})::text COLLATE "C")`;
+}
+
+/**
+ * `verify_<id>(epoch, at_ms, tier, scope, budget_ms)`: works on a pass for about so long. Returns {kind: verified, …} when
+ * the pass is complete, {kind: running, rowsDone, rowsTotal} when a further call has to go on.
+ * Tier `fast` compares hashes of 64 bits, `proof` SHA-256 over the text of every row. Scope `full` is every segment, `due`
+ * those that something has written since they were compared.
+ */
 export function createVerify(flow: Flow, sabotage: Sabotage = {}): string {
-  const { verify } = objectNames(flow.id);
+  const { verify, segment, touched } = objectNames(flow.id);
   const id = quoteText(flow.id);
-  return `CREATE FUNCTION ${verify}(p_epoch bigint, p_at_ms bigint) RETURNS jsonb
-${securely(flow)} AS $crossfade$
+  const typed = (side: 'l' | 'h' | 'c') =>
+    flow.mapping.key.map(({ source }, i) => `v_${side}${i + 1} ${keyType(source)};`).join('\n  ');
+  const into = (side: 'l' | 'h' | 'c') => keys(flow, (_, i) => `v_${side}${i + 1}`);
+  const named = (side: 'l' | 'h', alias = '') => keys(flow, (_, i) => `${alias}${side}${i + 1}`);
+  return `CREATE FUNCTION ${verify}(p_epoch bigint, p_at_ms bigint, p_tier text DEFAULT 'fast', p_scope text DEFAULT 'full', p_budget_ms integer DEFAULT 500)
+RETURNS jsonb
+${securely(flow)} SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET bytea_output = 'hex' SET timezone = 'UTC' SET plan_cache_mode = force_custom_plan SET enable_seqscan = off AS $crossfade$
 #variable_conflict use_column
 DECLARE
   v_have bigint;
+  v_pass crossfade.verification_pass%ROWTYPE;
+  v_place bigint := 0;
+  v_size bigint;
+  ${typed('l')}
+  ${typed('h')}
+  ${typed('c')}
   v_rows bigint;
+  v_target_rows bigint;
+  v_sum numeric;
+  v_target_sum numeric;
+  v_proof bytea;
+  v_target_proof bytea;
+  v_equal boolean;
   v_divergences bigint;
   v_samples jsonb;
-  v_score double precision;
+  v_started timestamptz := clock_timestamp();
 BEGIN${sabotage.omit === 'fence' ? '' : fence(flow.id)}
   IF EXISTS (SELECT FROM crossfade.backfill b WHERE b.cutover = ${id} AND b.state <> 'done') THEN
     RETURN jsonb_build_object('kind', 'unready', 'why', 'the backfill is not done');
   END IF;
-  WITH ${differing(flow, sabotage)}
-  SELECT (SELECT count(*) FROM ${sourceTable(flow)}), (SELECT count(*) FROM diff),
-    (SELECT coalesce(jsonb_agg(jsonb_build_object('key', d.key, 'columns', d.columns)), '[]')
-     FROM (SELECT key, columns FROM diff ORDER BY key LIMIT ${SAMPLES}) d)
-  INTO v_rows, v_divergences, v_samples;
-  v_score := CASE WHEN v_rows = 0 THEN CASE WHEN v_divergences = 0 THEN 1 ELSE 0 END
-    ELSE greatest(0, 1 - v_divergences::double precision / v_rows) END;
-  INSERT INTO crossfade.verification AS v (cutover, epoch, rows_compared, divergences, score, at_ms, samples)
-  VALUES (${id}, p_epoch, v_rows, v_divergences, v_score, p_at_ms, v_samples)
+  IF p_tier NOT IN ('fast', 'proof') OR p_scope NOT IN ('full', 'due') THEN
+    RAISE EXCEPTION 'no such verification: %, %', p_tier, p_scope USING ERRCODE = 'CF004';
+  END IF;
+  INSERT INTO crossfade.verification_pass (cutover) VALUES (${id}) ON CONFLICT DO NOTHING;
+  SELECT * INTO v_pass FROM crossfade.verification_pass v WHERE v.cutover = ${id} FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN RETURN jsonb_build_object('kind', 'busy'); END IF;
+  IF NOT EXISTS (SELECT FROM ${segment}) THEN
+    INSERT INTO ${segment} DEFAULT VALUES;
+  END IF;
+  -- A pass that asks for more than the one that is under way begins anew; one that asks for no more goes on with it.
+  IF v_pass.state = 'done' OR v_pass.epoch <> p_epoch OR (p_tier = 'proof' AND v_pass.tier = 'fast')
+    OR (p_scope = 'full' AND v_pass.scope = 'due') THEN
+    v_pass.number := v_pass.number + 1;
+    UPDATE crossfade.verification_pass v SET number = v_pass.number, state = 'running', epoch = p_epoch, tier = p_tier,
+      scope = p_scope, started_at = clock_timestamp() WHERE v.cutover = ${id};
+    v_pass.tier := p_tier;
+    v_pass.scope := p_scope;
+    IF p_scope = 'due' AND NOT EXISTS (SELECT FROM ${touched} m WHERE m.place IS NULL) THEN
+      UPDATE ${segment} g SET pass = v_pass.number WHERE g.verified_at IS NOT NULL AND g.divergences = 0
+        AND NOT EXISTS (SELECT FROM ${touched} m WHERE m.place = g.place)
+        -- Slow rotation: who writes behind the guard's back is found in the end.
+        AND g.place NOT IN (SELECT r.place FROM ${segment} r ORDER BY r.verified_at LIMIT ${ROTATION});
+    END IF;
+    -- Before any segment is read: marks that come later stay.
+    DELETE FROM ${touched} m WHERE m.place IS NULL;
+  END IF;
+
+  LOOP
+    -- What is cut off gets a higher place, so that none is passed over.
+    SELECT g.place, g.size, ${named('l', 'g.')}, ${named('h', 'g.')} INTO v_place, v_size, ${into('l')}, ${into('h')}
+    FROM ${segment} g WHERE g.pass <> v_pass.number AND g.place > v_place ORDER BY g.place LIMIT 1;
+    EXIT WHEN NOT FOUND;
+    DELETE FROM ${touched} m WHERE m.place = v_place;
+    IF v_size IS NULL OR v_size > ${2 * SEGMENT_ROWS} THEN
+      ${cut(flow)}
+    END IF;
+    ${compareSegment(flow, sabotage)}
+    v_divergences := 0;
+    v_samples := '[]';
+    IF NOT v_equal THEN
+      WITH ${differing(flow, sabotage)}
+      SELECT (SELECT count(*) FROM diff),
+        (SELECT coalesce(jsonb_agg(jsonb_build_object('key', d.key, 'columns', d.columns)), '[]')
+         FROM (SELECT key, columns FROM diff ORDER BY key LIMIT ${SAMPLES}) d)
+      INTO v_divergences, v_samples;
+    END IF;
+    UPDATE ${segment} g SET rows = v_rows, size = greatest(v_rows, v_target_rows), sum = v_sum, divergences = v_divergences, samples = v_samples,
+      verified_at = clock_timestamp(), pass = v_pass.number WHERE g.place = v_place;
+    IF clock_timestamp() > v_started + make_interval(secs => p_budget_ms / 1000.0) THEN
+      RETURN (SELECT jsonb_build_object('kind', 'running', 'rowsDone', coalesce(sum(g.rows) FILTER (WHERE g.pass = v_pass.number), 0),
+        'rowsTotal', greatest(coalesce(sum(g.rows), 0), (SELECT b.rows_total FROM crossfade.backfill b WHERE b.cutover = ${id}))) FROM ${segment} g);
+    END IF;
+  END LOOP;
+  ${sortsAlike(flow) ? '' : strayRows(flow, sabotage)}
+
+  UPDATE crossfade.verification_pass v SET state = 'done' WHERE v.cutover = ${id};
+  SELECT coalesce(sum(g.rows), 0), coalesce(sum(g.divergences), 0) INTO v_rows, v_divergences FROM ${segment} g;
+  SELECT coalesce(jsonb_agg(d.sample), '[]') INTO v_samples FROM (
+    SELECT s.sample FROM ${segment} g, jsonb_array_elements(g.samples) AS s(sample) WHERE g.divergences > 0
+    ORDER BY s.sample ->> 'key' LIMIT ${SAMPLES}) d;
+  INSERT INTO crossfade.verification AS v (cutover, epoch, rows_compared, divergences, score, at_ms, samples, tier)
+  VALUES (${id}, p_epoch, v_rows, v_divergences, CASE WHEN v_rows = 0 THEN CASE WHEN v_divergences = 0 THEN 1 ELSE 0 END
+    ELSE greatest(0, 1 - v_divergences::double precision / v_rows) END, p_at_ms, v_samples, v_pass.tier)
   ON CONFLICT (cutover) DO UPDATE SET epoch = EXCLUDED.epoch, rows_compared = EXCLUDED.rows_compared,
-    divergences = EXCLUDED.divergences, score = EXCLUDED.score, at_ms = EXCLUDED.at_ms, samples = EXCLUDED.samples;
-  RETURN jsonb_build_object('kind', 'verified', 'rowsCompared', v_rows, 'divergences', v_divergences, 'score', v_score,
-    'atMs', p_at_ms, 'samples', v_samples);
+    divergences = EXCLUDED.divergences, score = EXCLUDED.score, samples = EXCLUDED.samples,
+    -- What was not looked at is as old as it was.
+    at_ms = CASE v_pass.scope WHEN 'full' THEN EXCLUDED.at_ms ELSE v.at_ms END,
+    tier = CASE v_pass.scope WHEN 'full' THEN EXCLUDED.tier ELSE v.tier END;
+  RETURN (SELECT jsonb_build_object('kind', 'verified', 'rowsCompared', v.rows_compared, 'divergences', v.divergences,
+    'score', v.score, 'atMs', v.at_ms, 'samples', v.samples) FROM crossfade.verification v WHERE v.cutover = ${id});
 END $crossfade$`;
 }
 
-/** `repair_<id>()`: a hint for every diverged key. Converge reads and writes them anew. */
+/** Cuts the segment where either side has too many rows in it; what is cut off comes next. */
+function cut(flow: Flow): string {
+  const { segment } = objectNames(flow.id);
+  const sourceKey = (i: number) => `p.${quoteName(flow.mapping.key[i]!.source.name)}`;
+  const targetKey = (i: number) => `t.${quoteName(flow.mapping.key[i]!.target.name)}`;
+  const list = (name: string) => keys(flow, (_, i) => `${name}${i + 1}`);
+  const columns = (key: (i: number) => string) => keys(flow, (k, i) => `${key(i)} AS ${k}`);
+  const order = (key: (i: number) => string) => keys(flow, (_, i) => key(i));
+  const inTarget = sortsAlike(flow)
+    ? `UNION ALL (SELECT ${keys(flow, (k, i) => `${asSource(flow, i, targetKey(i))} AS ${k}`)} FROM ${targetTable(flow)} AS t
+        WHERE ${within(flow, 'target')} ORDER BY ${order(targetKey)} OFFSET ${SEGMENT_ROWS - 1} LIMIT 1)`
+    : '';
+  return `SELECT ${keys(flow, (k) => `x.${k}`)} INTO ${list('v_c')} FROM (
+      (SELECT ${columns(sourceKey)} FROM ${sourceTable(flow)} AS p
+        WHERE ${within(flow, 'source')} ORDER BY ${order(sourceKey)} OFFSET ${SEGMENT_ROWS - 1} LIMIT 1)
+      ${inTarget}) x ORDER BY ${keys(flow, (k) => `x.${k}`)} LIMIT 1;
+    IF FOUND AND (v_h1 IS NULL OR (${list('v_c')}) < (${list('v_h')})) THEN
+      INSERT INTO ${segment} (${list('l')}, ${list('h')}) VALUES (${list('v_c')}, ${list('v_h')});
+      UPDATE ${segment} g SET ${keys(flow, (_, i) => `h${i + 1} = v_c${i + 1}`)} WHERE g.place = v_place;
+      ${keys(flow, (_, i) => `v_h${i + 1} := v_c${i + 1};`, ' ')}
+    END IF;`;
+}
+
+/** Count and hash of both sides, in one statement, so in one snapshot. */
+function compareSegment(flow: Flow, sabotage: Sabotage): string {
+  if (!sortsAlike(flow)) {
+    return `SELECT count(*) INTO v_rows FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')};
+    v_equal := false;`;
+  }
+  const { mapping } = flow;
+  const column = (name: string) => flow.target.columns.find((one) => one.name === name)!;
+  const source = [
+    ...mapping.key.map(({ target, sql }) => hashable(target, sql)),
+    ...mapping.compared.map(({ target, sql }) => hashable(column(target), sql)),
+  ];
+  const target = [
+    ...mapping.key.map(({ target: { name } }) => hashable(column(name), `t.${quoteName(name)}`)),
+    ...mapping.compared.map(({ target: name }) => hashable(column(name), `t.${quoteName(name)}`)),
+  ];
+  // Mixed once more: the hash of a record is linear in the hashes of its columns, so two rows that swap values would go unseen.
+  const hashed = (columns: readonly string[]) => {
+    const hash = `hash_record_extended(${record(columns)}, 0)`;
+    return `coalesce(sum(${sabotage.omit === 'remix' ? hash : `hashint8extended(${hash}, 0)`}), 0)`;
+  };
+  const proven = (columns: readonly string[], order: string) =>
+    `sha256(coalesce(string_agg(sha256(convert_to(ROW(${columns.join(', ')})::text, 'UTF8')), ''::bytea ORDER BY ${order}), ''))`;
+  const texts = (columns: readonly string[]) => columns.map((sql) => `(${sql})::text`);
+  const sourceOrder = keys(flow, (_, i) => `p.${quoteName(mapping.key[i]!.source.name)}`);
+  const targetOrder = keys(flow, (_, i) => `t.${quoteName(mapping.key[i]!.target.name)}`);
+  return `IF v_pass.tier = 'fast' THEN
+      SELECT s.n, s.h, t.n, t.h INTO v_rows, v_sum, v_target_rows, v_target_sum
+      FROM (SELECT count(*) AS n, ${hashed(source)} AS h FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')}) s,
+        (SELECT count(*) AS n, ${hashed(target)} AS h FROM ${targetTable(flow)} AS t WHERE ${within(flow, 'target')}) t;
+      v_equal := v_rows = v_target_rows AND v_sum = v_target_sum;
+    ELSE
+      SELECT s.n, s.h, t.n, t.h INTO v_rows, v_proof, v_target_rows, v_target_proof
+      FROM (SELECT count(*) AS n, ${proven(texts(source), sourceOrder)} AS h FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')}) s,
+        (SELECT count(*) AS n, ${proven(texts(target), targetOrder)} AS h FROM ${targetTable(flow)} AS t WHERE ${within(flow, 'target')}) t;
+      v_equal := v_rows = v_target_rows AND v_proof = v_target_proof;
+      v_sum := NULL;
+    END IF;`;
+}
+
+/** Rows of the target without a source, where a range of the one side is no range of the other: looked for at once. */
+function strayRows(flow: Flow, sabotage: Sabotage): string {
+  const { segment } = objectNames(flow.id);
+  return `WITH ${stray(flow, sabotage)}
+  SELECT (SELECT count(*) FROM diff),
+    (SELECT coalesce(jsonb_agg(jsonb_build_object('key', d.key, 'columns', d.columns)), '[]')
+     FROM (SELECT key, columns FROM diff ORDER BY key LIMIT ${SAMPLES}) d)
+  INTO v_divergences, v_samples;
+  UPDATE ${segment} g SET divergences = g.divergences + v_divergences, samples = g.samples || v_samples
+  WHERE v_divergences > 0 AND g.place = (SELECT max(r.place) FROM ${segment} r);`;
+}
+
+/** `repair_<id>()`: a hint for every key of a diverged segment that still differs. Converge reads and writes them anew. */
 export function createRepair(flow: Flow): string {
-  const { repair, outbox } = objectNames(flow.id);
+  const { repair, outbox, segment } = objectNames(flow.id);
+  const typed = (side: 'l' | 'h') =>
+    flow.mapping.key.map(({ source }, i) => `v_${side}${i + 1} ${keyType(source)};`).join('\n  ');
+  const list = (name: string) => keys(flow, (_, i) => `${name}${i + 1}`);
+  const enqueue = `INSERT INTO ${outbox} (${keys(flow, (k) => k)}) SELECT ${keys(flow, (k) => `d.${k}`)} FROM diff d;
+    GET DIAGNOSTICS v_some = ROW_COUNT;
+    v_enqueued := v_enqueued + v_some;`;
+  const strays = sortsAlike(flow)
+    ? ''
+    : `WITH ${stray(flow, {})}
+    ${enqueue}`;
   return `CREATE FUNCTION ${repair}() RETURNS jsonb
-${securely(flow)} AS $crossfade$
+${securely(flow)} SET plan_cache_mode = force_custom_plan SET enable_seqscan = off AS $crossfade$
 #variable_conflict use_column
 DECLARE
-  v_enqueued bigint;
+  ${typed('l')}
+  ${typed('h')}
+  v_some bigint;
+  v_enqueued bigint := 0;
 BEGIN
-  WITH ${differing(flow, {})}
-  INSERT INTO ${outbox} (${keys(flow, (k) => k)}) SELECT ${keys(flow, (k) => `d.${k}`)} FROM diff d;
-  GET DIAGNOSTICS v_enqueued = ROW_COUNT;
+  FOR ${list('v_l')}, ${list('v_h')} IN SELECT ${list('g.l')}, ${list('g.h')} FROM ${segment} g WHERE g.divergences > 0 LOOP
+    WITH ${differing(flow, {})}
+    ${enqueue}
+  END LOOP;
+  ${strays}
   RETURN jsonb_build_object('enqueued', v_enqueued);
 END $crossfade$`;
 }
 
-/** Common table expression \`diff\`: the diverged keys (as the source's types), their text, and the columns that differ. */
+/** Common table expression `diff` of the segment: the diverged keys as the source's types, their text, the columns that differ. */
 function differing(flow: Flow, sabotage: Sabotage): string {
-  const { outbox } = objectNames(flow.id);
   const { mapping } = flow;
-  const id = quoteText(flow.id);
   const first = quoteName(mapping.key[0]!.target.name);
   const expressions = mapping.compared.map(({ sql }, index) => `, ${sql} AS c${index + 1}`).join('');
   const source = mapping.compared.map((_, index) => `s.c${index + 1}`);
@@ -84,20 +270,41 @@ function differing(flow: Flow, sabotage: Sabotage): string {
       `CASE WHEN s.present AND t.${first} IS NOT NULL AND ${record([`s.c${index + 1}`])} *<> ${record([`t.${quoteName(name)}`])} THEN ${quoteText(name)} END`,
   );
   const targetKey = (i: number) => `t.${quoteName(mapping.key[i]!.target.name)}`;
+  const both = sortsAlike(flow)
+    ? `FULL JOIN (SELECT t.* FROM ${targetTable(flow)} AS t WHERE ${within(flow, 'target')}) AS t`
+    : `LEFT JOIN ${targetTable(flow)} AS t`;
+  return `unequal AS (
+    SELECT ${keys(flow, (k, i) => `coalesce(s.${k}, ${asSource(flow, i, targetKey(i))}) AS ${k}`)}, s.present,
+      array_remove(ARRAY[${named.join(', ')}]::text[], NULL) AS columns
+    FROM (SELECT true AS present, ${keys(flow, (k, i) => `p.${quoteName(mapping.key[i]!.source.name)} AS ${k}`)}${expressions}
+      FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')}) s
+    ${both} ON ${keys(flow, (k, i) => `${asTarget(flow, i, `s.${k}`)} = ${targetKey(i)}`, ' AND ')}
+    WHERE s.present IS NULL OR ${targetKey(0)} IS NULL OR ${record(source)} *<> ${record(target)}
+  ), ${diverged(flow, sabotage)}`;
+}
+
+/** Common table expression `diff` of rows of the whole target that have no source. */
+function stray(flow: Flow, sabotage: Sabotage): string {
+  const { mapping } = flow;
+  const targetKey = (i: number) => `t.${quoteName(mapping.key[i]!.target.name)}`;
+  return `unequal AS (
+    SELECT ${keys(flow, (k, i) => `${asSource(flow, i, targetKey(i))} AS ${k}`)}, NULL::boolean AS present, '{}'::text[] AS columns
+    FROM ${targetTable(flow)} AS t WHERE NOT EXISTS (SELECT FROM ${sourceTable(flow)} AS p
+      WHERE ${keys(flow, (_, i) => `${asTarget(flow, i, `p.${quoteName(mapping.key[i]!.source.name)}`)} = ${targetKey(i)}`, ' AND ')})
+  ), ${diverged(flow, sabotage)}`;
+}
+
+/** Of what is unequal: what is neither late nor known to be impossible. */
+function diverged(flow: Flow, sabotage: Sabotage): string {
+  const { outbox } = objectNames(flow.id);
+  const id = quoteText(flow.id);
   const pending =
     sabotage.omit === 'pending-hints'
       ? ''
       : `AND NOT EXISTS (SELECT FROM ${outbox} o WHERE o.op <> 'T' AND ${keys(flow, (k) => `o.${k} = d.${k}`, ' AND ')})
       -- Truncated and not swept yet: rows without a source are late, not wrong.
       AND NOT (d.present IS NULL AND EXISTS (SELECT FROM ${outbox} o WHERE o.op = 'T'))`;
-  return `unequal AS (
-    SELECT ${keys(flow, (k, i) => `coalesce(s.${k}, ${asSource(flow, i, targetKey(i))}) AS ${k}`)}, s.present,
-      array_remove(ARRAY[${named.join(', ')}]::text[], NULL) AS columns
-    FROM (SELECT true AS present, ${keys(flow, (k, i) => `p.${quoteName(mapping.key[i]!.source.name)} AS ${k}`)}${expressions}
-      FROM ${sourceTable(flow)} AS p) s
-    FULL JOIN ${targetTable(flow)} AS t ON ${keys(flow, (k, i) => `${asTarget(flow, i, `s.${k}`)} = ${targetKey(i)}`, ' AND ')}
-    WHERE s.present IS NULL OR ${targetKey(0)} IS NULL OR ${record(source)} *<> ${record(target)}
-  ), diff AS MATERIALIZED (
+  return `diff AS MATERIALIZED (
     SELECT ${keys(flow, (k) => `d.${k}`)}, ${keyText(flow, (i) => `d.k${i + 1}`)} AS key, d.columns
     FROM unequal d
     WHERE NOT EXISTS (SELECT FROM crossfade.quarantine q WHERE q.cutover = ${id} AND q.key = ${keyText(flow, (i) => `d.k${i + 1}`)})
