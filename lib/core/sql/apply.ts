@@ -10,13 +10,13 @@ import {
   keyType,
   objectNames,
   record,
+  securely,
   sourceIs,
   sourceTable,
   targetIs,
   targetTable,
 } from './names.ts';
 import type { Sabotage } from './sabotage.ts';
-import { writingHead } from './segments.ts';
 
 /** Columns of the target that converge leaves as they are: dropped, added, or filled only when the row is new. */
 export function unwritten(flow: Flow): string[] {
@@ -50,7 +50,7 @@ export function createApply(flow: Flow, sabotage: Sabotage = {}): string {
     : '';
   const afterNap = sabotage.dawdle ? ', nap' : '';
   return `CREATE FUNCTION ${apply}(${arrayArguments(flow)}, p_reset boolean[], OUT crossfade_written integer, OUT crossfade_deleted integer)
-${writingHead(flow)} AS $crossfade$
+${securely(flow)} AS $crossfade$
 #variable_conflict use_column
 DECLARE
   v_reset integer := 0;
@@ -123,7 +123,7 @@ export function createExchange(flow: Flow): string {
       FROM (SELECT ${one}) k, LATERAL (SELECT ${written.map(({ sql }, i) => `${sql} AS c${i + 1}`).join(', ')}
         FROM ${sourceTable(flow)} AS p WHERE ${sourceIs(flow, 'k')}) s;`;
   return `CREATE FUNCTION ${exchange}(${arrayArguments(flow)}, p_reset boolean[]) RETURNS integer
-${writingHead(flow)} AS $crossfade$
+${securely(flow)} AS $crossfade$
 #variable_conflict use_column
 DECLARE
   v_i integer := 0;

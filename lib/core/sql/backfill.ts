@@ -20,11 +20,12 @@ import {
   keyType,
   objectNames,
   record,
+  securely,
   sourceTable,
   targetTable,
 } from './names.ts';
 import type { Sabotage } from './sabotage.ts';
-import { sortsAlike, writingHead } from './segments.ts';
+import { sortsAlike, WRITING } from './segments.ts';
 
 /**
  * `backfill_<id>(epoch, rows)`: one chunk. Returns what was done as jsonb. Planned anew for each call: a generic plan cannot
@@ -45,7 +46,7 @@ export function createBackfill(flow: Flow, sabotage: Sabotage = {}): string {
   const from = (variable: string) => `(${variable} IS NULL OR (${sourceKey}) > (${bound(variable)}))`;
   const upTo = (variable: string) => `(${sourceKey}) <= (${bound(variable)})`;
   return `CREATE FUNCTION ${backfill}(p_epoch bigint, p_rows integer) RETURNS jsonb
-${writingHead(flow)} SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET plan_cache_mode = force_custom_plan SET enable_seqscan = off AS $crossfade$
+${securely(flow)} SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET plan_cache_mode = force_custom_plan SET enable_seqscan = off AS $crossfade$
 #variable_conflict use_column
 DECLARE
   v_have bigint;
@@ -57,6 +58,7 @@ BEGIN
   IF p_rows IS NULL OR p_rows NOT BETWEEN 1 AND 1000000 THEN
     RAISE EXCEPTION 'backfill copies 1 to 1000000 rows a call, not %', p_rows USING ERRCODE = 'CF004';
   END IF;${sabotage.omit === 'fence' ? '' : fence(id)}
+  ${WRITING}
   SELECT * INTO v_row FROM crossfade.backfill b WHERE b.cutover = ${quoteText(id)} FOR UPDATE SKIP LOCKED;
   IF NOT FOUND THEN RETURN jsonb_build_object('kind', 'busy'); END IF;
   IF v_row.state = 'done' THEN RETURN jsonb_build_object('kind', 'done', 'rowsDone', v_row.rows_done); END IF;

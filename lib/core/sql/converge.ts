@@ -28,7 +28,7 @@ import {
   targetTable,
 } from './names.ts';
 import type { Sabotage } from './sabotage.ts';
-import { markTouched } from './segments.ts';
+import { markTouched, WRITING } from './segments.ts';
 
 /** Tries before a key goes to quarantine, and the pause after the first one; it doubles each time. */
 const ATTEMPTS = 5;
@@ -85,6 +85,7 @@ BEGIN
     RAISE EXCEPTION 'converge takes 1 to 10000 hints, not %', p_limit USING ERRCODE = 'CF004';
   END IF;${sabotage.omit === 'fence' ? '' : fence(id)}
 
+  ${WRITING}
   -- Claim. Whoever dies now gives them back.
   WITH claimed AS MATERIALIZED (
     SELECT seq, op, ${keys(flow, (k) => k)} FROM ${outbox}

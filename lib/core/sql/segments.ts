@@ -24,7 +24,6 @@ export function createSegments(flow: Flow): string[] {
     flow.mapping.key
       .map(({ source }, i) => `${side}${i + 1} ${keyType(source)}${collated(source.collation)}`)
       .join(', ');
-  const names = (side: 'l' | 'h') => keys(flow, (_, i) => `${side}${i + 1}`);
   return [
     `CREATE TABLE ${segment} (
   place bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -39,10 +38,8 @@ export function createSegments(flow: Flow): string[] {
   verified_at timestamptz,
   pass bigint NOT NULL DEFAULT 0
 )`,
-    `CREATE INDEX ON ${segment} (${names('h')})`,
-    `CREATE INDEX ON ${segment} (${names('l')})`,
+    `CREATE INDEX ON ${segment} (${keys(flow, (_, i) => `h${i + 1}`)})`,
     `CREATE TABLE ${touched} (place bigint, at timestamptz NOT NULL DEFAULT clock_timestamp())`,
-    `CREATE INDEX ON ${touched} (place)`,
   ];
 }
 
@@ -95,8 +92,8 @@ export function dropGuard(flow: Flow): string[] {
   return TARGET_TRIGGERS.map((name) => `DROP TRIGGER IF EXISTS ${name} ON ${targetTable(flow)}`);
 }
 
-/** Head of a function that writes the target: what it writes is ours. */
-export const writingHead = (flow: Flow): string => `${securely(flow)} SET crossfade.writing = 'on'`;
+/** Until the end of this transaction whoever writes the target is us. */
+export const WRITING = "PERFORM set_config('crossfade.writing', 'on', true);";
 
 /** `(p."id") > (v_l1) AND (p."id") <= (v_h1)`, where a bound that is NULL does not count. */
 export function within(flow: Flow, side: 'source' | 'target'): string {

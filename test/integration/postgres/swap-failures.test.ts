@@ -51,7 +51,7 @@ const isPromoted = async () => {
   const [row] =
     await db.sql.unsafe(`SELECT c.direction, c.epoch::int, c.shadow_oid::regclass::text AS shadow, c.primary_oid::regclass::text AS primary,
     (SELECT confrelid = c.shadow_oid FROM pg_constraint WHERE conname = 'reply_note_fkey') AS repointed,
-    (SELECT count(*)::int FROM pg_trigger t WHERE t.tgname LIKE 'crossfade%' AND t.tgrelid = c.shadow_oid) AS captured
+    (SELECT count(*)::int FROM pg_trigger t WHERE t.tgname IN ('crossfade_capture', 'crossfade_truncated') AND t.tgrelid = c.shadow_oid) AS captured
     FROM crossfade.cutover c`);
   return { ...row! };
 };
