@@ -5,7 +5,7 @@
  */
 
 import { quoteName, quoteText } from '../table-shape.ts';
-import { asTarget, type Flow, keys, keyType, objectNames, securely, TARGET_TRIGGERS, targetTable } from './names.ts';
+import { asTarget, type Flow, keys, keyType, objectNames, TARGET_TRIGGERS, targetTable } from './names.ts';
 
 const INTEGERS = new Set(['smallint', 'integer', 'bigint']);
 
