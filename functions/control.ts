@@ -7,6 +7,7 @@ import { inspectRoutes } from './control-routes/inspect.ts';
 import { lookRoutes } from './control-routes/look.ts';
 import { phaseRoutes } from './control-routes/phases.ts';
 import { rollbackRoutes } from './control-routes/rollbacks.ts';
+import { rowRoutes } from './control-routes/rows.ts';
 import { systemRoutes } from './control-routes/system.ts';
 import { tableRoutes } from './control-routes/tables.ts';
 import { httpHandler } from './middleware.ts';
@@ -16,6 +17,7 @@ export const handler = httpHandler(compose, [
   ...inspectRoutes,
   ...commandRoutes,
   ...tableRoutes,
+  ...rowRoutes,
   ...systemRoutes,
   ...alertRoutes,
   ...phaseRoutes,

@@ -38,6 +38,7 @@ const tableName = z
     error: 'tables of the system and of Crossfade itself cannot be cut over',
     params: { code: 'invalid_identifier' },
   });
+const limit = z.number().gt(0);
 const sql = z.string().trim().min(1).max(2_000);
 
 const columnSource = z.union([
@@ -99,6 +100,16 @@ const inputSchema = z.discriminatedUnion('kind', [
     shadow: tableName,
     columns: z.record(columnName, columnSource).optional(),
     reverse: z.record(columnName, reverseSource).optional(),
+    backfill: z
+      .strictObject({
+        outboxAgeMs: limit.max(3_600_000),
+        replicaLagMs: limit.max(3_600_000),
+        walBytesPerSecond: limit.max(1e12),
+        activeConnections: limit.int().max(100_000),
+        whileSql: sql,
+      })
+      .partial()
+      .optional(),
   }),
   z.strictObject({ ...common, kind: z.literal('component') }),
   z.strictObject({
@@ -133,6 +144,12 @@ const KNOWN_KEYS = [
   'sql',
   'added',
   'insertOnly',
+  'backfill',
+  'outboxAgeMs',
+  'replicaLagMs',
+  'walBytesPerSecond',
+  'activeConnections',
+  'whileSql',
   'name',
   'ramp',
 ];
@@ -232,8 +249,8 @@ function complete(
     ...(input.alerts ? { alerts: input.alerts } : {}),
   };
   if (input.kind === 'table') {
-    const { primary, shadow, columns, reverse } = input;
-    return { ...shared, kind: 'table', table: { primary, shadow, columns, reverse } };
+    const { primary, shadow, columns, reverse, backfill } = input;
+    return { ...shared, kind: 'table', table: { primary, shadow, columns, reverse, backfill } };
   }
   if (input.kind === 'component') return { ...shared, kind: 'component' };
   const { compare, ...gateway } = input.gateway ?? {};

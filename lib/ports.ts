@@ -170,8 +170,34 @@ export type ConvergeResult =
 export type BackfillStep =
   | { kind: 'copied'; rows: number; rowsDone: number; rowsTotal: number; tookMs: number }
   | { kind: 'done'; rowsDone: number }
+  | { kind: 'paused' | 'cancelled' }
   | { kind: 'busy' }
   | { kind: 'stale'; have: number; got: number };
+
+/** What the copy of a table has to mind. */
+export type Pressure = {
+  /** Of the replica that is furthest behind; null when none is seen. */
+  replicaLagMs: number | null;
+  /** Position in the log: two of them give a rate. */
+  walBytes: number;
+  activeConnections: number;
+  /** Cutovers whose shadow this one refers to and whose copy is not done. */
+  waitsFor: readonly string[];
+  /** The declared condition; true when none is declared. */
+  goOn: boolean;
+};
+
+export type BackfillAction = 'pause' | 'resume' | 'cancel';
+
+export type QuarantinedKey = {
+  /** JSON text of the key's columns. */
+  key: string;
+  sqlstate: string;
+  reason: string;
+  attempts: number;
+  firstSeenMs: number;
+  lastSeenMs: number;
+};
 
 export type VerificationPass = {
   /** `fast` (default) compares hashes of 64 bits, `proof` SHA-256 of every row's text. */
@@ -217,6 +243,22 @@ export type DataPlane = {
   /** Cutovers whose outbox has hints that can be claimed now, with lag. */
   waiting(): Promise<readonly { id: CutoverId; hints: number; lagMs: number }[]>;
   backfill(id: CutoverId, epoch: number, rows: number): Promise<BackfillStep>;
+  pressure(cutover: TableCutover): Promise<Pressure>;
+  /** `unchanged` when the copy is in no state for it. After the answer of `pause` and `cancel` nothing is copied. */
+  controlBackfill(
+    id: CutoverId,
+    epoch: number,
+    action: BackfillAction,
+  ): Promise<{ kind: 'changed' | 'unchanged'; state: string } | { kind: 'stale'; have: number; got: number }>;
+  /** Keys in quarantine behind `after`, in the order of their text. */
+  quarantined(
+    id: CutoverId,
+    page: { after?: string; limit: number },
+  ): Promise<{ total: number; keys: readonly QuarantinedKey[] }>;
+  /** Hints for one key of the quarantine, or for all. They stay listed until they fit. */
+  retryQuarantined(id: CutoverId, key: string | null): Promise<{ enqueued: number }>;
+  /** Gives a key up: it no longer holds the cutover, and verification counts it. */
+  discardQuarantined(id: CutoverId, key: string): Promise<{ discarded: number }>;
   /**
    * Works on a pass over both tables for about half a second: each range of keys is compared exactly, in one snapshot. The
    * last call of a pass stores its result; until then a further call goes on, whoever makes it. Foreign epoch → stale.

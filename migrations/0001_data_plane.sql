@@ -45,13 +45,14 @@ COMMENT ON COLUMN crossfade.quarantine.deleted IS
 
 CREATE TABLE crossfade.backfill (
   cutover text PRIMARY KEY,
-  state text NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'done')),
+  state text NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'paused', 'cancelled', 'done')),
   copied_key text[],
   swept_key text[],
   upper_key text[],
   rows_done bigint NOT NULL DEFAULT 0,
   rows_total bigint NOT NULL DEFAULT 0,
   shadow_had_rows boolean NOT NULL DEFAULT false,
+  rate double precision,
   started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
@@ -167,6 +168,84 @@ CREATE FUNCTION crossfade.quarantine_key(
     attempts = q.attempts + 1, deleted = q.deleted OR EXCLUDED.deleted, last_seen = clock_timestamp();
 $$;
 
+CREATE FUNCTION crossfade.quarantined(p_id text, p_after text, p_limit integer) RETURNS jsonb
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT jsonb_build_object(
+    'total', (SELECT count(*) FROM crossfade.quarantine q WHERE q.cutover = p_id),
+    'keys', (SELECT coalesce(jsonb_agg(jsonb_build_object('key', f.key, 'sqlstate', f.sqlstate, 'reason', f.reason, 'attempts', f.attempts,
+        'firstSeenMs', floor(extract(epoch FROM f.first_seen) * 1000), 'lastSeenMs', floor(extract(epoch FROM f.last_seen) * 1000)) ORDER BY f.key), '[]')
+      FROM (SELECT * FROM crossfade.quarantine q WHERE q.cutover = p_id AND q.key > p_after ORDER BY q.key LIMIT p_limit) f))
+$$;
+COMMENT ON FUNCTION crossfade.quarantined IS 'Keys in quarantine behind a given one, in the order of their text, with their number.';
+
+CREATE FUNCTION crossfade.discard_quarantined(p_id text, p_key text) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v_count integer;
+BEGIN
+  DELETE FROM crossfade.quarantine q WHERE q.cutover = p_id AND q.key::jsonb = p_key::jsonb;
+  GET DIAGNOSTICS v_count = ROW_COUNT;
+  RETURN v_count;
+END $$;
+COMMENT ON FUNCTION crossfade.discard_quarantined IS
+  'Gives a key up: it holds the cutover no more, and verification counts it as a divergence from now on.';
+
+CREATE FUNCTION crossfade.control_backfill(p_id text, p_epoch bigint, p_action text) RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v_have bigint;
+  v_state text;
+  v_next text;
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared(crossfade.lock_key(p_id));
+  SELECT c.epoch INTO v_have FROM crossfade.cutover c WHERE c.id = p_id;
+  IF v_have IS DISTINCT FROM p_epoch THEN
+    RETURN jsonb_build_object('kind', 'stale', 'have', coalesce(v_have, -1), 'got', p_epoch);
+  END IF;
+  -- Waits for the chunk that is being copied: after the answer nothing is copied any more.
+  SELECT b.state INTO v_state FROM crossfade.backfill b WHERE b.cutover = p_id FOR UPDATE;
+  v_next := CASE
+    WHEN p_action = 'pause' AND v_state = 'running' THEN 'paused'
+    WHEN p_action = 'cancel' AND v_state IN ('running', 'paused') THEN 'cancelled'
+    WHEN p_action = 'resume' AND v_state IN ('paused', 'cancelled') THEN 'running' END;
+  IF v_next IS NULL THEN
+    RETURN jsonb_build_object('kind', 'unchanged', 'state', coalesce(v_state, 'none'));
+  END IF;
+  UPDATE crossfade.backfill b SET state = v_next WHERE b.cutover = p_id;
+  IF v_next = 'cancelled' THEN
+    -- What was copied stays, and is compared when the copy begins anew.
+    UPDATE crossfade.backfill b SET copied_key = NULL, swept_key = NULL, upper_key = NULL, rows_done = 0, rate = NULL,
+      shadow_had_rows = true WHERE b.cutover = p_id;
+  END IF;
+  RETURN jsonb_build_object('kind', 'changed', 'state', v_next);
+END $$;
+COMMENT ON FUNCTION crossfade.control_backfill IS
+  'pause, resume or cancel the copy of existing rows. A cancelled one begins anew when it is resumed.';
+
+CREATE FUNCTION crossfade.pressure(p_id text) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN jsonb_build_object(
+    -- NULL where no replica is connected, or the role may not see them.
+    'replicaLagMs', (SELECT round(1000 * max(extract(epoch FROM r.replay_lag))) FROM pg_stat_replication r),
+    'walBytes', pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END, '0/0'),
+    'activeConnections', (SELECT count(*) FROM pg_stat_activity a WHERE a.state = 'active' AND a.pid <> pg_backend_pid()),
+    -- Other cutovers whose shadow this one refers to, and whose rows are not all there; those of a circle do not wait.
+    'waitsFor', (
+      WITH RECURSIVE edge AS (
+        SELECT c.id AS child, o.id AS parent FROM crossfade.cutover c
+        JOIN pg_constraint k ON k.contype = 'f' AND k.conrelid = c.shadow_oid
+        JOIN crossfade.cutover o ON o.shadow_oid = k.confrelid AND o.id <> c.id AND o.direction = 'forward'
+        WHERE c.direction = 'forward'
+      ), reach AS (
+        SELECT child, parent FROM edge UNION SELECT r.child, e.parent FROM reach r JOIN edge e ON e.child = r.parent
+      )
+      SELECT coalesce(jsonb_agg(DISTINCT e.parent), '[]') FROM edge e
+      JOIN crossfade.backfill b ON b.cutover = e.parent AND b.state <> 'done'
+      WHERE e.child = p_id AND NOT EXISTS (SELECT FROM reach r WHERE r.child = e.parent AND r.parent = p_id)));
+END $$;
+COMMENT ON FUNCTION crossfade.pressure IS 'How busy the server is, and which other copies come first: what the copy of a table has to mind.';
+
 CREATE FUNCTION crossfade.table_status(p_id text) RETURNS jsonb
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -193,8 +272,7 @@ BEGIN
       'state', coalesce(v_backfill.state, 'none'),
       'rowsDone', coalesce(v_backfill.rows_done, 0),
       'rowsTotal', coalesce(greatest(v_backfill.rows_total, v_backfill.rows_done), 0),
-      'rowsPerSecond', coalesce(round(v_backfill.rows_done
-        / nullif(extract(epoch FROM v_backfill.updated_at - v_backfill.started_at), 0)), 0)),
+      'rowsPerSecond', coalesce(round(v_backfill.rate), 0)),
     'verification', (SELECT jsonb_build_object('rowsCompared', r.rows_compared, 'divergences', r.divergences, 'score', r.score,
       'atMs', r.at_ms, 'samples', r.samples) FROM crossfade.verification r WHERE r.cutover = p_id),
     'foreignWrites', (SELECT coalesce(sum(f.writes), 0) FROM crossfade.foreign_write f WHERE f.cutover = p_id));
@@ -223,8 +301,8 @@ CREATE FUNCTION crossfade.grant_runtime(p_id text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'crossfade_runtime') THEN RETURN; END IF;
-  EXECUTE format('GRANT EXECUTE ON FUNCTION crossfade.%I, crossfade.%I, crossfade.%I, crossfade.%I TO crossfade_runtime',
-    'converge_' || p_id, 'backfill_' || p_id, 'verify_' || p_id, 'repair_' || p_id);
+  EXECUTE format('GRANT EXECUTE ON FUNCTION crossfade.%I, crossfade.%I, crossfade.%I, crossfade.%I, crossfade.%I TO crossfade_runtime',
+    'converge_' || p_id, 'backfill_' || p_id, 'verify_' || p_id, 'repair_' || p_id, 'retry_' || p_id);
 END $$;
 
 -- Routing in SQL: the same bucket, threshold and answer as the SDK.
@@ -302,6 +380,7 @@ BEGIN
     GRANT USAGE ON SCHEMA crossfade TO crossfade_runtime;
     GRANT SELECT ON ALL TABLES IN SCHEMA crossfade TO crossfade_runtime;
     GRANT EXECUTE ON FUNCTION crossfade.lock_key, crossfade.mirror, crossfade.table_status, crossfade.waiting, crossfade.segments,
+      crossfade.quarantined, crossfade.discard_quarantined, crossfade.control_backfill, crossfade.pressure,
       crossfade.murmur3_32, crossfade.multiply_32, crossfade.should_route_to_shadow TO crossfade_runtime;
   END IF;
 END $$;

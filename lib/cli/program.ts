@@ -15,6 +15,7 @@ import { operateAction } from './commands/operate.ts';
 import { phase, phases } from './commands/phases.ts';
 import { policy } from './commands/policy.ts';
 import { rollbacks } from './commands/rollbacks.ts';
+import { backfill, quarantine } from './commands/rows.ts';
 import { status } from './commands/status.ts';
 import { resetSystem, rollbackSystem, stop } from './commands/system.ts';
 import type { Action } from './context.ts';
@@ -122,6 +123,16 @@ function addLooking(program: Command, add: Add): void {
   );
   writing(add('verify <cutover>', 'compare both tables exactly, now; ends with 3 when rows differ', verify));
   writing(add('repair <cutover>', 'write the rows anew that the last verification found to differ', repair));
+  confirmed(
+    writing(
+      add('quarantine <cutover> [action] [key]', 'keys that do not fit; retry [key] or discard <key>', quarantine),
+    ),
+  )
+    .addOption(reason())
+    .option('--limit <number>', 'keys to list, 1–200', limit);
+  writing(
+    add('backfill <cutover> [action]', 'how far the copy is, what it waits for; pause, resume, cancel', backfill),
+  ).addOption(reason());
 }
 
 function addMoving(program: Command, add: Add): void {

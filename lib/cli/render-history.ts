@@ -52,6 +52,8 @@ export function eventText(event: Event): string {
       return `completed from ${event.from}${lock(event.lockHeldMs)}`;
     case 'reverted':
       return `reverted from ${event.from}${lock(event.lockHeldMs)}${because(event.reason)}`;
+    case 'rows_handled':
+      return `${event.action.replace('_', ' ')}${event.key ? ` of ${event.key}` : ''}${because(event.reason)}`;
     case 'denied':
       return `denied ${event.command} (${event.code})${because(event.why)}`;
     case 'system_changed':

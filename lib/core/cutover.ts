@@ -117,6 +117,19 @@ export type TableDeclaration = {
    * `{ insertOnly }`: value for rows that were born in the new table; existing rows keep what they had.
    */
   reverse?: Readonly<Record<string, { sql: string } | { insertOnly: string }>>;
+  /** Above any of these the copy of existing rows waits. */
+  backfill?: BackfillLimits;
+};
+
+export type BackfillLimits = {
+  /** Age of the oldest un-applied change; 10 s unless told otherwise. */
+  outboxAgeMs?: number;
+  replicaLagMs?: number;
+  walBytesPerSecond?: number;
+  /** Sessions that run a statement, Crossfade's own left out. */
+  activeConnections?: number;
+  /** A boolean SQL expression of your own: the copy goes on while it is true. */
+  whileSql?: string;
 };
 
 export type CutoverDeclaration = {

@@ -51,7 +51,8 @@ export function poolWindows(fromMinute: number, side: Side, windows: readonly Mi
 }
 
 export type BackfillProgress = {
-  state: 'none' | 'running' | 'done';
+  /** A cancelled copy begins anew when it is resumed, a paused one goes on. */
+  state: 'none' | 'running' | 'paused' | 'cancelled' | 'done';
   rowsDone: number;
   /** Estimated rows of the primary. */
   rowsTotal: number;

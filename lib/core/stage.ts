@@ -65,10 +65,19 @@ export type Event =
   | { type: 'rollback_seen'; steps: readonly RollbackStep[] }
   | { type: 'cleaned' }
   | { type: 'reset' }
+  /** Something about rows that moves no stage: keys in quarantine, the copy of existing rows. */
+  | { type: 'rows_handled'; action: RowsAction; key?: string; reason?: string }
   | { type: 'denied'; command: string; code: string; why: string }
   | { type: 'system_changed'; change: SystemChange; reason: string }
   | { type: 'system_rolled_back'; reason: string }
   | { type: 'phase_changed'; phase: string; change: PhaseChange; migrationPhase: string; reason?: string };
+
+export type RowsAction =
+  | 'quarantine_retry'
+  | 'quarantine_discard'
+  | 'backfill_pause'
+  | 'backfill_resume'
+  | 'backfill_cancel';
 
 export type SystemChange = { emergencyStop?: boolean; readonly?: boolean; shadowWritesEnabled?: boolean };
 
@@ -369,6 +378,7 @@ export function evolve(state: CutoverState, at: { event: Event; atMs: number; ac
       return rollback ? { ...state, rollback: { ...rollback, steps: [...rollback.steps, ...event.steps] } } : state;
     }
     case 'denied':
+    case 'rows_handled':
     case 'system_changed':
     case 'system_rolled_back':
     case 'phase_changed':

@@ -10,6 +10,7 @@ import { createCapture, createOutbox, createTriggers, createTruncated, dropTrigg
 import { createConverge } from './sql/converge.ts';
 import { createConsistency, createRecord } from './sql/inspect.ts';
 import { type Flow, objectKinds } from './sql/names.ts';
+import { createRetry } from './sql/quarantine.ts';
 import type { Sabotage } from './sql/sabotage.ts';
 import { createGuard, createSegments, dropGuard } from './sql/segments.ts';
 import { createRepair, createVerify } from './sql/verify.ts';
@@ -53,6 +54,7 @@ export function tableObjects(
       createRepair(flow),
       createConsistency(flow),
       createRecord(flow),
+      createRetry(flow),
       ...createGuard(flow),
       ...functions.map((name) => `REVOKE ALL ON FUNCTION ${name} FROM PUBLIC`),
       `SELECT crossfade.grant_runtime('${id}')`,

@@ -25,6 +25,14 @@ export const HEALTH_WORDS = {
 const ACTIONS = { promote: 'Promotion', revert: 'Going back after promotion', cleanup: 'Cleanup' } as const;
 const CAUSES = { operator: '', guard: ' by a guard', emergency: ' by the emergency stop' } as const;
 
+const ROWS_ACTIONS = {
+  quarantine_retry: 'Quarantine tried again',
+  quarantine_discard: 'Given up from quarantine:',
+  backfill_pause: 'Backfill paused',
+  backfill_resume: 'Backfill resumed',
+  backfill_cancel: 'Backfill cancelled',
+} as const;
+
 /** What happened, why if it was said, and how it is to be taken. */
 export function eventWords(event: Event): { what: string; why: string; tone: Tone } {
   switch (event.type) {
@@ -60,6 +68,8 @@ export function eventWords(event: Event): { what: string; why: string; tone: Ton
       return words('Cleaned up: the old side is gone', 'done');
     case 'reset':
       return words('Reset', 'idle');
+    case 'rows_handled':
+      return words(`${ROWS_ACTIONS[event.action]}${event.key ? ` ${event.key}` : ''}`, 'wait', event.reason);
     case 'denied':
       return words(`Refused '${event.command}' (${event.code})`, 'wait', event.why);
     case 'system_changed':

@@ -1,9 +1,16 @@
 /** Copies existing rows in bounded chunks, for as long as the caller has time. The cursor lives in Postgres. */
 
-import type { CutoverDeclaration } from '../core/cutover.ts';
-import type { Ports } from '../ports.ts';
+import type { BackfillLimits, CutoverDeclaration } from '../core/cutover.ts';
+import type { Ports, Pressure } from '../ports.ts';
+import { tableCutover } from './carry-out.ts';
 
-export type BackfillRun = { cutover: string; rows: number; state: 'done' | 'running' | 'throttled' | 'stale' | 'idle' };
+export type BackfillRun = {
+  cutover: string;
+  rows: number;
+  state: 'done' | 'running' | 'throttled' | 'paused' | 'cancelled' | 'stale' | 'idle';
+  /** What it waited for at the end. */
+  why?: string;
+};
 
 /** A chunk should take 20–50 ms: long enough to be worth a round trip, short enough to be invisible. */
 const FAST_MS = 20;
@@ -12,45 +19,115 @@ const FIRST_ROWS = 1_000;
 const MIN_ROWS = 500;
 const MAX_ROWS = 50_000;
 /** The copy waits while the changes it causes are not applied. */
-const LAG_LIMIT_MS = 10_000;
+const OUTBOX_AGE_MS = 10_000;
+/** Between two looks at the pressure, and as long is a pause under it. */
+const LOOK_EVERY_MS = 1_000;
 
 type Needs = Pick<Ports, 'clock' | 'state' | 'tables' | 'log'>;
 
+/** Tables that others refer to come first; one that has to wait for them is tried again in the next run. */
 export async function backfillAll(
   ports: Needs,
   declarations: readonly CutoverDeclaration[],
   deadlineMs: number,
 ): Promise<BackfillRun[]> {
   const runs: BackfillRun[] = [];
-  for (const declaration of declarations) {
-    if (declaration.kind !== 'table') continue;
-    try {
-      runs.push(await backfill(ports, declaration.id, deadlineMs));
-    } catch (error) {
-      ports.log.failure('backfill_failed', error, { cutover: declaration.id });
+  const waiting = declarations.filter((declaration) => declaration.kind === 'table');
+  for (let progress = true; progress && waiting.length > 0; ) {
+    progress = false;
+    for (const declaration of [...waiting]) {
+      const run = await backfillSafely(ports, declaration, deadlineMs);
+      if (run?.why?.startsWith(WAITS_FOR)) continue;
+      waiting.splice(waiting.indexOf(declaration), 1);
+      progress ||= run?.state === 'done';
+      if (run) runs.push(run);
     }
   }
+  for (const { id } of waiting)
+    runs.push({ cutover: id, rows: 0, state: 'throttled', why: `${WAITS_FOR} what it refers to` });
   return runs;
 }
 
-async function backfill(ports: Needs, cutover: string, deadlineMs: number): Promise<BackfillRun> {
+const WAITS_FOR = 'waits for';
+
+async function backfillSafely(
+  ports: Needs,
+  declaration: CutoverDeclaration & { kind: 'table' },
+  deadlineMs: number,
+): Promise<BackfillRun | null> {
+  try {
+    return await backfill(ports, declaration, deadlineMs);
+  } catch (error) {
+    ports.log.failure('backfill_failed', error, { cutover: declaration.id });
+    return null;
+  }
+}
+
+async function backfill(
+  ports: Needs,
+  declaration: CutoverDeclaration & { kind: 'table' },
+  deadlineMs: number,
+): Promise<BackfillRun> {
+  const cutover = declaration.id;
   const state = await ports.state.readCutover(cutover);
   const wanted = state && ['dual_write', 'ramp', 'full'].includes(state.stageKind);
   const status = wanted ? await ports.tables.status(cutover) : null;
   if (!state || status?.armed !== 'forward' || status.backfill.state === 'done')
     return { cutover, rows: 0, state: 'idle' };
-  if (status.lagMs > LAG_LIMIT_MS) return { cutover, rows: 0, state: 'throttled' };
 
+  const throttle = watchPressure(ports, declaration);
   let rows = 0;
   let chunk = FIRST_ROWS;
-  while (ports.clock.monotonicMs() < deadlineMs) {
+  let why: string | null = null;
+  for (let first = true; first || ports.clock.monotonicMs() < deadlineMs; first = false) {
+    why = await throttle();
+    if (why?.startsWith(WAITS_FOR)) break;
+    if (why !== null) {
+      if (ports.clock.monotonicMs() + LOOK_EVERY_MS >= deadlineMs) break;
+      await ports.clock.sleep(LOOK_EVERY_MS);
+      continue;
+    }
     const step = await ports.tables.backfill(cutover, state.epoch, chunk);
-    if (step.kind === 'done') return { cutover, rows, state: 'done' };
-    if (step.kind === 'stale') return { cutover, rows, state: 'stale' };
-    if (step.kind === 'busy') return { cutover, rows, state: 'running' };
+    if (step.kind === 'busy') break;
+    if (step.kind !== 'copied') return { cutover, rows, state: step.kind };
     rows += step.rows;
     if (step.tookMs < FAST_MS) chunk = Math.min(MAX_ROWS, chunk * 2);
     if (step.tookMs > SLOW_MS) chunk = Math.max(MIN_ROWS, Math.floor(chunk / 2));
   }
-  return { cutover, rows, state: 'running' };
+  if (why === null) return { cutover, rows, state: 'running' };
+  ports.log.event('backfill_throttled', { cutover, why });
+  return { cutover, rows, state: 'throttled', why };
+}
+
+/** Why the copy has to wait now, or null; looks at most once a second. */
+function watchPressure(ports: Needs, declaration: CutoverDeclaration & { kind: 'table' }) {
+  let lookedAtMs = Number.NEGATIVE_INFINITY;
+  let last: Pressure | null = null;
+  let why: string | null = null;
+  return async (): Promise<string | null> => {
+    const nowMs = ports.clock.monotonicMs();
+    if (nowMs - lookedAtMs < LOOK_EVERY_MS) return why;
+    const { id, table } = declaration;
+    const lagMs = (await ports.tables.status(id))?.lagMs ?? 0;
+    const seen = await ports.tables.pressure(tableCutover(declaration));
+    const walRate = last ? ((seen.walBytes - last.walBytes) / (nowMs - lookedAtMs)) * 1_000 : 0;
+    why = tooMuch(table.backfill ?? {}, seen, lagMs, walRate);
+    last = seen;
+    lookedAtMs = nowMs;
+    return why;
+  };
+}
+
+/** The first limit that is passed, in words. */
+export function tooMuch(limits: BackfillLimits, seen: Pressure, lagMs: number, walRate: number): string | null {
+  const { outboxAgeMs = OUTBOX_AGE_MS, replicaLagMs, walBytesPerSecond, activeConnections } = limits;
+  if (seen.waitsFor.length > 0) return `${WAITS_FOR} ${seen.waitsFor.join(', ')}, to which its rows refer`;
+  if (lagMs > outboxAgeMs) return `the oldest change waits for ${Math.round(lagMs)} ms, more than ${outboxAgeMs}`;
+  if (replicaLagMs !== undefined && (seen.replicaLagMs ?? 0) > replicaLagMs)
+    return `a replica is ${seen.replicaLagMs} ms behind, more than ${replicaLagMs}`;
+  if (walBytesPerSecond !== undefined && walRate > walBytesPerSecond)
+    return `the server writes ${Math.round(walRate)} bytes of WAL a second, more than ${walBytesPerSecond}`;
+  if (activeConnections !== undefined && seen.activeConnections > activeConnections)
+    return `${seen.activeConnections} sessions are active, more than ${activeConnections}`;
+  return seen.goOn ? null : 'the declared condition is not true';
 }

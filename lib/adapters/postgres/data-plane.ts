@@ -7,6 +7,7 @@ import { arm, disarm, forget, functionName, whole } from './arming.ts';
 import { cleanup } from './cleanup.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
 import { compareRecord, consistency, healthFindings, outlook } from './inspection.ts';
+import { rowControls } from './row-controls.ts';
 import { planTable, promote, revert } from './swap.ts';
 
 /** `runtime` moves rows and has no DDL; `owner` owns the tables and changes their names. */
@@ -64,6 +65,7 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
       const { kind, ...result } = answer;
       return { kind, result };
     },
+    ...rowControls(runtime),
     repair: (id) => longJson(runtime, `SELECT crossfade.${functionName('repair', id)}() AS result`),
     health: (cutover) => healthFindings(runtime, cutover),
     outlook: (id) => outlook(runtime, id),

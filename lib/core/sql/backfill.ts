@@ -61,6 +61,7 @@ BEGIN
   ${WRITING}
   SELECT * INTO v_row FROM crossfade.backfill b WHERE b.cutover = ${quoteText(id)} FOR UPDATE SKIP LOCKED;
   IF NOT FOUND THEN RETURN jsonb_build_object('kind', 'busy'); END IF;
+  IF v_row.state IN ('paused', 'cancelled') THEN RETURN jsonb_build_object('kind', v_row.state); END IF;
   IF v_row.state = 'done' THEN RETURN jsonb_build_object('kind', 'done', 'rowsDone', v_row.rows_done); END IF;
 
   IF v_row.upper_key IS NULL THEN
@@ -99,7 +100,10 @@ BEGIN
   END;
 
   UPDATE crossfade.backfill b SET copied_key = v_to, swept_key = v_row.swept_key, upper_key = v_row.upper_key,
-    rows_done = v_row.rows_done + v_rows, updated_at = clock_timestamp()
+    rows_done = v_row.rows_done + v_rows, updated_at = clock_timestamp(),
+    -- Of the last minute or so; a pause is not counted for more than ten seconds.
+    rate = coalesce(0.9 * v_row.rate + 0.1 * r.now, r.now)
+  FROM (SELECT v_rows / greatest(0.001, extract(epoch FROM clock_timestamp() - greatest(v_row.updated_at, v_started - interval '10 s'))) AS now) r
   WHERE b.cutover = ${quoteText(id)};
   RETURN jsonb_build_object('kind', 'copied', 'rows', v_rows, 'rowsDone', v_row.rows_done + v_rows, 'rowsTotal', v_row.rows_total,
     'tookMs', round(extract(epoch FROM clock_timestamp() - v_started) * 1000));

@@ -22,6 +22,7 @@ export function objectNames(id: string) {
     repair: named('repair'),
     consistency: named('consistency'),
     record: named('record'),
+    retry: named('retry'),
     guard: named('guard'),
     segment: named('segment'),
     touched: named('touched'),

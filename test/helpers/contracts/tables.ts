@@ -245,6 +245,59 @@ export function tablesContract(name: string, open: () => Promise<TablesHarness>)
         await same();
       });
 
+      it('I16 is paused, goes on, is cancelled and begins anew', async () => {
+        for (let key = 1; key <= 5; key += 1) await it_.write(key, `v${key}`);
+        await plane.arm(it_.cutover, NEWEST);
+        await fence(1);
+        const control = (action: 'pause' | 'resume' | 'cancel') => plane.controlBackfill(id, 1, action);
+        await plane.backfill(id, 1, 2);
+        expect(await plane.controlBackfill(id, 2, 'pause')).toEqual({ kind: 'stale', have: 1, got: 2 });
+        expect(await control('resume')).toEqual({ kind: 'unchanged', state: 'running' });
+        expect(await control('pause')).toEqual({ kind: 'changed', state: 'paused' });
+        expect(await plane.backfill(id, 1, 2)).toEqual({ kind: 'paused' });
+        expect(await plane.verify(id, 1, 1)).toMatchObject({ kind: 'unready' });
+        expect(await control('resume')).toEqual({ kind: 'changed', state: 'running' });
+        expect(await plane.backfill(id, 1, 2)).toMatchObject({ kind: 'copied', rowsDone: 4 });
+        expect(await control('cancel')).toEqual({ kind: 'changed', state: 'cancelled' });
+        expect((await plane.status(id))!.backfill).toMatchObject({ state: 'cancelled', rowsDone: 0 });
+        expect(await plane.backfill(id, 1, 2)).toEqual({ kind: 'cancelled' });
+        await it_.tamper(1, 'wrong');
+        await control('resume');
+        await copy(1);
+        await settle(1);
+        await same();
+        expect(await control('pause')).toEqual({ kind: 'unchanged', state: 'done' });
+        expect(await plane.pressure(it_.cutover)).toMatchObject({ waitsFor: [], goOn: true });
+      });
+
+      it('I15 keys in quarantine are listed, tried again and given up', async () => {
+        await started();
+        for (const key of [5, 6, 7]) {
+          await it_.block(key, true);
+          await it_.write(key, `n${key}`);
+        }
+        await settle(1);
+        const first = await plane.quarantined(id, { limit: 2 });
+        expect(first).toMatchObject({
+          total: 3,
+          keys: [{ key: '{"id": 5}', sqlstate: '23514' }, { key: '{"id": 6}' }],
+        });
+        const next = await plane.quarantined(id, { after: '{"id": 6}', limit: 2 });
+        expect(next).toMatchObject({ total: 3, keys: [{ key: '{"id": 7}' }] });
+        await it_.block(5, false);
+        expect(await plane.retryQuarantined(id, '{"id": 5}')).toEqual({ enqueued: 1 });
+        await settle(1);
+        expect((await it_.follower())[5]).toBe('n5');
+        expect(await plane.discardQuarantined(id, '{"id": 6}')).toEqual({ discarded: 1 });
+        expect(await plane.discardQuarantined(id, '{"id": 6}')).toEqual({ discarded: 0 });
+        expect(await verified(1)).toMatchObject({ divergences: 1, samples: [{ key: '{"id": 6}' }] });
+        await it_.block(7, false);
+        expect(await plane.retryQuarantined(id, null)).toEqual({ enqueued: 1 });
+        await settle(1);
+        expect((await plane.status(id))!.quarantined).toBe(0);
+        expect((await it_.follower())[7]).toBe('n7');
+      });
+
       it('what was in the shadow before is completed and cleared', async () => {
         await it_.write(1, 'a');
         await it_.write(2, 'b');

@@ -5,7 +5,7 @@
  */
 
 import { CrossfadeError } from '../../../lib/core/errors.ts';
-import type { TableStatus, VerificationResult } from '../../../lib/core/evidence.ts';
+import type { BackfillProgress, TableStatus, VerificationResult } from '../../../lib/core/evidence.ts';
 import type {
   Clock,
   DataPlane,
@@ -34,7 +34,7 @@ type Table = {
   armedAt: StateFence;
   hints: Hint[];
   quarantine: Map<number, Poisoned>;
-  backfill: { state: 'none' | 'running' | 'done'; copied: number; upTo: number; rowsDone: number; rowsTotal: number };
+  backfill: { state: BackfillProgress['state']; copied: number; upTo: number; rowsDone: number; rowsTotal: number };
   verification: VerificationResult | null;
   /** No swap with this version or a lower one. */
   abandoned: number;
@@ -139,9 +139,45 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
       if (!it.known) return { kind: 'unready', why: 'capture is not armed' };
       const old = stale(it, epoch);
       if (old) return old;
-      if (it.backfill.state === 'running') return { kind: 'unready', why: 'the backfill is not done' };
+      if (it.known && !['none', 'done'].includes(it.backfill.state))
+        return { kind: 'unready', why: 'the backfill is not done' };
       it.verification = compare(it, nowMs);
       return { kind: 'verified', result: it.verification };
+    },
+    pressure: async () => ({ replicaLagMs: null, walBytes: 0, activeConnections: 0, waitsFor: [], goOn: true }),
+    async controlBackfill(id, epoch, action) {
+      const it = table(id);
+      const old = stale(it, epoch);
+      if (old) return old;
+      const { state } = it.backfill;
+      const from = { pause: ['running'], cancel: ['running', 'paused'], resume: ['paused', 'cancelled'] }[action];
+      if (!from.includes(state)) return { kind: 'unchanged', state };
+      const next = ({ pause: 'paused', cancel: 'cancelled', resume: 'running' } as const)[action];
+      it.backfill.state = next;
+      if (next === 'cancelled') Object.assign(it.backfill, { copied: -Infinity, upTo: NaN, rowsDone: 0 });
+      return { kind: 'changed', state: next };
+    },
+    async quarantined(id, { after = '', limit }) {
+      const all = [...table(id).quarantine]
+        .map(([key, { reason, attempts }]) => ({ key: keyText(key), sqlstate: '23514', reason, attempts }))
+        .sort((a, b) => (a.key < b.key ? -1 : 1));
+      const keys = all.filter(({ key }) => key > after).slice(0, limit);
+      return {
+        total: all.length,
+        keys: keys.map((key) => ({ ...key, firstSeenMs: clock.now(), lastSeenMs: clock.now() })),
+      };
+    },
+    async retryQuarantined(id, key) {
+      const it = table(id);
+      const keys = [...it.quarantine.keys()].filter((one) => key === null || keyText(one) === key);
+      for (const one of keys) hint(it, one);
+      return { enqueued: keys.length };
+    },
+    async discardQuarantined(id, key) {
+      const { quarantine } = table(id);
+      const keys = [...quarantine.keys()].filter((one) => keyText(one) === key);
+      for (const one of keys) quarantine.delete(one);
+      return { discarded: keys.length };
     },
     async repair(id) {
       const it = table(id);
@@ -309,6 +345,7 @@ function apply(it: Table, limit: number) {
 
 function copyChunk(it: Table, rows: number, hint: (of: Table, key: number) => unknown) {
   const { backfill } = it;
+  if (backfill.state === 'paused' || backfill.state === 'cancelled') return { kind: backfill.state };
   if (backfill.state === 'done') return { kind: 'done' as const, rowsDone: backfill.rowsDone };
   if (Number.isNaN(backfill.upTo)) backfill.upTo = Math.max(-Infinity, ...it.authoritative.keys());
   const chunk = [...it.authoritative.keys()]

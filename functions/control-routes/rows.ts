@@ -1,0 +1,75 @@
+/** Rows of a table: keys in quarantine, and the copy of existing rows. */
+
+import {
+  controlBackfill,
+  discardQuarantine,
+  listQuarantine,
+  reportBackfill,
+  retryQuarantine,
+} from '../../lib/flows/row-controls.ts';
+import { readIdempotencyKey } from '../../lib/schemas/http.ts';
+import { parseBackfillControl, parseDiscard, parseQuarantinePage, parseRetry } from '../../lib/schemas/rows.ts';
+import type { Route } from '../middleware.ts';
+import { namedCutover } from './request.ts';
+
+const BACKFILL_ACTIONS = ['pause', 'resume', 'cancel'] as const;
+
+export const rowRoutes: Route[] = [
+  {
+    method: 'GET',
+    path: '/v1/cutovers/{cutover}/quarantine',
+    scope: 'control:read',
+    handle: async (composition, request) => {
+      const declaration = await namedCutover(composition, request);
+      return {
+        status: 200,
+        body: await listQuarantine(composition.ports, declaration, parseQuarantinePage(request.query)),
+      };
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/cutovers/{cutover}/quarantine/retry',
+    scope: 'control:write',
+    handle: async (composition, request) => {
+      const declaration = await namedCutover(composition, request);
+      const { key = null } = parseRetry(request.body);
+      readIdempotencyKey(request.header('idempotency-key'));
+      return { status: 200, body: await retryQuarantine(composition.ports, declaration, key, request.actor) };
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/cutovers/{cutover}/quarantine/discard',
+    scope: 'control:write',
+    handle: async (composition, request) => {
+      const declaration = await namedCutover(composition, request);
+      const wanted = parseDiscard(request.body);
+      readIdempotencyKey(request.header('idempotency-key'));
+      return { status: 200, body: await discardQuarantine(composition.ports, declaration, wanted, request.actor) };
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/cutovers/{cutover}/backfill',
+    scope: 'control:read',
+    handle: async (composition, request) => ({
+      status: 200,
+      body: await reportBackfill(composition.ports, await namedCutover(composition, request)),
+    }),
+  },
+  ...BACKFILL_ACTIONS.map(
+    (action): Route => ({
+      method: 'POST',
+      path: `/v1/cutovers/{cutover}/backfill/${action}`,
+      scope: 'control:write',
+      handle: async (composition, request) => {
+        const declaration = await namedCutover(composition, request);
+        const { reason } = parseBackfillControl(request.body);
+        readIdempotencyKey(request.header('idempotency-key'));
+        const by = { actor: request.actor, reason };
+        return { status: 200, body: await controlBackfill(composition.ports, declaration, action, by) };
+      },
+    }),
+  ),
+];

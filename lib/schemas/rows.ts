@@ -1,0 +1,51 @@
+/** Bodies and queries of the routes about rows: keys in quarantine, and the copy of existing rows. */
+
+import * as z from 'zod';
+import { CrossfadeError } from '../core/errors.ts';
+import { parse } from './problems.ts';
+
+const text = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .refine((value) => value.isWellFormed() && !value.includes('\0'), 'it holds NUL or half a surrogate pair');
+const key = text(8_192);
+const reason = text(1_000);
+
+const retryBody = z.strictObject({ key: key.optional() });
+const discardBody = z.strictObject({ key, confirm: z.string().max(100), reason });
+const controlBody = z.strictObject({ reason: reason.optional() });
+const pageQuery = z.strictObject({
+  limit: z
+    .string()
+    .regex(/^\d{1,4}$/)
+    .transform(Number)
+    .pipe(z.number().min(1).max(1_000))
+    .default(100),
+  after: z.string().max(8_192).optional(),
+});
+
+export function parseRetry(body: unknown): { key?: string } {
+  return parse(retryBody, body, "The body of 'quarantine retry'", { known: ['key'] });
+}
+
+export function parseDiscard(body: unknown): { key: string; confirm: string; reason: string } {
+  if (typeof body === 'object' && body !== null && !('confirm' in body)) {
+    throw new CrossfadeError(
+      'confirm_required',
+      `'quarantine discard' needs "confirm" with the cutover's id, typed again.`,
+    );
+  }
+  return parse(discardBody, body, "The body of 'quarantine discard'", { known: ['key', 'confirm', 'reason'] });
+}
+
+export function parseBackfillControl(body: unknown): { reason?: string } {
+  return parse(controlBody, body, 'The body of a command about the backfill', { known: ['reason'] });
+}
+
+export function parseQuarantinePage(query: Readonly<Record<string, string>>): { limit: number; after?: string } {
+  return parse(pageQuery as unknown as z.ZodType<{ limit: number; after?: string }>, query, 'The query', {
+    known: ['limit', 'after'],
+  });
+}
