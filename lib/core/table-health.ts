@@ -1,5 +1,7 @@
 /** What the database says of a table cutover for people: checks before it, progress, alerts, verdict, comparisons. Types. */
 
+import type { BackfillProgress } from './evidence.ts';
+
 /** One check before a migration. Values and limits carry their units. `remedy` is empty when it passed. */
 export type HealthFinding = {
   check: string;
@@ -14,7 +16,7 @@ export type TableProgress = {
   cutover: string;
   stage: string;
   direction: 'none' | 'forward' | 'reverse';
-  backfill: 'none' | 'running' | 'done';
+  backfill: BackfillProgress['state'];
   rowsDone: number;
   rowsTotal: number;
   /** 0–100. */

@@ -302,6 +302,38 @@ describe('reading commands', () => {
     expect((await crossfade('repair', 'customer')).out).toContain('1 key will be written anew');
   });
 
+  it('quarantine lists with 3, tries again, and gives a key up with confirm and reason only', async () => {
+    const key = { key: '{"id": 7}', sqlstate: '23514', reason: 'no', attempts: 5, firstSeenMs: 0, lastSeenMs: 0 };
+    api.routes['GET /v1/cutovers/customer/quarantine?limit=100'] = { body: { total: 3, keys: [key] } };
+    const list = await crossfade('quarantine', 'customer');
+    expect(list).toMatchObject({ exit: 3 });
+    expect(list.out).toMatch(/3 keys in quarantine.*"id": 7.*23514.*2 more/s);
+    api.routes['POST /v1/cutovers/customer/quarantine/retry'] = { body: { enqueued: 3 } };
+    expect((await crossfade('quarantine', 'customer', 'retry')).out).toContain('3 keys will be tried again');
+    api.routes['POST /v1/cutovers/customer/quarantine/discard'] = { body: { discarded: 1 } };
+    const discard = ['quarantine', 'customer', 'discard', key.key];
+    expect((await crossfade(...discard, '--confirm', 'customer')).exit).toBe(2);
+    expect((await crossfade(...discard, '--reason', 'a test')).exit).toBe(2);
+    const sent = api.asked.length;
+    expect((await crossfade(...discard, '--reason', 'a test', '--confirm', 'customer')).exit).toBe(0);
+    expect(api.asked.slice(sent).map(({ body }) => body)).toEqual([
+      { key: key.key, confirm: 'customer', reason: 'a test' },
+    ]);
+    expect((await crossfade('quarantine', 'customer', 'forget')).exit).toBe(2);
+  });
+
+  it('backfill says how far it is and what it waits for, and is paused', async () => {
+    const pressure = { replicaLagMs: null, walBytes: 0, activeConnections: 0, waitsFor: ['artist'], goOn: true };
+    const progress = { state: 'running', rowsDone: 5, rowsTotal: 10, rowsPerSecond: 1, etaMs: 5_000, pressure };
+    api.routes['GET /v1/cutovers/customer/backfill'] = { body: progress };
+    expect((await crossfade('backfill', 'customer')).out).toMatch(
+      /5 of about 10 rows, 1 rows\/s, done in about 5 s.*artist/s,
+    );
+    api.routes['POST /v1/cutovers/customer/backfill/pause'] = { body: { state: 'paused' } };
+    expect((await crossfade('backfill', 'customer', 'pause')).out).toContain('paused');
+    expect((await crossfade('backfill', 'customer', 'halt')).exit).toBe(2);
+  });
+
   it('shows reasons that hold escape sequences as text, in JSON, too', async () => {
     api.routes['POST /v1/cutovers/customer/pause'] = problem('conflict', HOSTILE);
     const text = await crossfade('pause', 'customer');
@@ -318,7 +350,7 @@ describe('help', () => {
     const { exit, out } = await cli(['--help']);
     expect(exit).toBe(0);
     const names =
-      'dev migrate doctor plan status explain history verify repair start advance approve pause resume rollback complete cleanup reset stop rollback-system bucket open';
+      'dev migrate doctor plan status explain history verify repair quarantine backfill start advance approve pause resume rollback complete cleanup reset stop rollback-system bucket open';
     for (const name of names.split(' ')) expect(out).toMatch(new RegExp(`^ {2}${name}[ [<]`, 'm'));
     for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
     const dev = (await cli(['help', 'dev'])).out;

@@ -33,7 +33,7 @@ const pieces = (flow: Flow) => {
 /** A key with an un-applied hint is late. After a truncation rows without a source are, until they have been swept. */
 const isLate = (flow: Flow, row: string, inSource: string) => {
   const { outbox } = objectNames(flow.id);
-  return `(EXISTS (SELECT FROM ${outbox} o WHERE o.op = 'K' AND ${keys(flow, (k) => `o.${k} = ${row}.${k}`, ' AND ')})
+  return `(EXISTS (SELECT FROM ${outbox} o WHERE o.op <> 'T' AND ${keys(flow, (k) => `o.${k} = ${row}.${k}`, ' AND ')})
       OR (${inSource} IS NULL AND EXISTS (SELECT FROM ${outbox} o WHERE o.op = 'T')))`;
 };
 

@@ -1,0 +1,210 @@
+/** What people do about rows, and what the copy of rows minds: on the data plane and the state store in memory. */
+
+import fc from 'fast-check';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { initialState } from '../../lib/core/cutover.ts';
+import { record } from '../../lib/core/stage.ts';
+import { defineCutovers } from '../../lib/define-cutovers.ts';
+import { backfillAll, tooMuch } from '../../lib/flows/backfill.ts';
+import {
+  controlBackfill,
+  discardQuarantine,
+  etaMs,
+  listQuarantine,
+  reportBackfill,
+  retryQuarantine,
+} from '../../lib/flows/row-controls.ts';
+import type { Pressure } from '../../lib/ports.ts';
+import { inMemoryState } from '../helpers/fakes/state.ts';
+import { inMemoryTables, type TablesInMemory } from '../helpers/fakes/tables.ts';
+
+const [CUSTOMER, INVOICE, PLANNER] = defineCutovers([
+  {
+    id: 'customer',
+    kind: 'table',
+    primary: 'public.customer',
+    shadow: 'public.customer_v2',
+    backfill: { replicaLagMs: 500, whileSql: 'true' },
+  },
+  { id: 'invoice', kind: 'table', primary: 'public.invoice', shadow: 'public.invoice_v2' },
+  { id: 'planner', kind: 'component' },
+]) as [
+  ReturnType<typeof defineCutovers>[number],
+  ReturnType<typeof defineCutovers>[number],
+  ReturnType<typeof defineCutovers>[number],
+];
+
+const clock = {
+  now: () => 1_000,
+  monotonicMs: () => monotonicMs,
+  sleep: async (ms: number) => void (monotonicMs += ms),
+};
+let monotonicMs = 0;
+let tables: TablesInMemory;
+let state: ReturnType<typeof inMemoryState>;
+let ports: Parameters<typeof retryQuarantine>[0] & Parameters<typeof backfillAll>[0];
+
+beforeEach(async () => {
+  monotonicMs = 0;
+  tables = inMemoryTables({ clock });
+  state = inMemoryState({ clock });
+  ports = { clock, state, tables, log: { event: () => {}, failure: () => {} } };
+  for (const declaration of [CUSTOMER, INVOICE]) await start(declaration);
+});
+
+async function start(declaration: typeof CUSTOMER): Promise<void> {
+  const before = initialState(declaration);
+  const started = { type: 'started' as const, plan: declaration.plan };
+  const { state: after, entries } = record(before, [started], { nowMs: 1, actor: 'ada' });
+  await state.writeCutover({ before, after, entries });
+  if (declaration.kind !== 'table') return;
+  const { id, table } = declaration;
+  for (const key of [1, 2, 3]) tables.write(id, key, `v${key}`);
+  await tables.arm({ id, table, validation: 'strict' }, after);
+  const { epoch, version, stage } = after;
+  await tables.mirror({ id, epoch, version, stage, shadowWrites: true, readPpm: 0, salt: 's' });
+}
+
+const audit = async () =>
+  (await state.readAudit('customer', { limit: 10 })).map(({ actor, event }) => ({ actor, ...event }));
+
+async function poisoned(): Promise<void> {
+  for (const key of [7, 8]) {
+    tables.block('customer', key, true);
+    tables.write('customer', key, 'bad');
+  }
+  while ((await tables.status('customer'))!.outboxRows > 0) await tables.converge('customer', 1, 100);
+}
+
+describe('I15 keys in quarantine', () => {
+  beforeEach(poisoned);
+
+  it('are listed, tried again one or all, with an entry of who did it', async () => {
+    expect(await listQuarantine(ports, CUSTOMER, { limit: 10 })).toMatchObject({
+      total: 2,
+      keys: [{ key: '{"id": 7}' }, {}],
+    });
+    expect(await retryQuarantine(ports, CUSTOMER, '{"id": 7}', 'ada')).toEqual({ enqueued: 1 });
+    expect(await retryQuarantine(ports, CUSTOMER, null, 'bo')).toEqual({ enqueued: 2 });
+    expect(await audit()).toMatchObject([
+      { actor: 'bo', type: 'rows_handled', action: 'quarantine_retry' },
+      { actor: 'ada', action: 'quarantine_retry', key: '{"id": 7}' },
+      { type: 'started' },
+    ]);
+  });
+
+  it('are given up with confirm and reason only; the entry moves no stage and no version', async () => {
+    const before = await state.readCutover('customer');
+    const wanted = { key: '{"id": 7}', confirm: 'customer', reason: 'a test row' };
+    await expect(discardQuarantine(ports, CUSTOMER, { ...wanted, confirm: 'custmer' }, 'ada')).rejects.toMatchObject({
+      code: 'confirm_required',
+    });
+    await expect(discardQuarantine(ports, CUSTOMER, { ...wanted, key: '{"id": 9}' }, 'ada')).rejects.toMatchObject({
+      code: 'not_found',
+    });
+    await expect(discardQuarantine(ports, CUSTOMER, { ...wanted, key: "7'; --" }, 'ada')).rejects.toMatchObject({
+      code: 'not_found',
+    });
+    expect(await audit()).toHaveLength(1);
+    expect(await discardQuarantine(ports, CUSTOMER, wanted, 'ada')).toEqual({ discarded: 1 });
+    expect((await audit())[0]).toMatchObject({ action: 'quarantine_discard', key: '{"id": 7}', reason: 'a test row' });
+    const { auditSeq, auditHash, ...after } = (await state.readCutover('customer'))!;
+    expect({ ...before, auditSeq, auditHash }).toEqual({ ...after, auditSeq, auditHash });
+  });
+
+  it('belong to tables', async () => {
+    await expect(listQuarantine(ports, PLANNER, { limit: 1 })).rejects.toMatchObject({ code: 'illegal_transition' });
+  });
+});
+
+describe('I16 the copy', () => {
+  it('is paused, resumed and cancelled, and says when it cannot be', async () => {
+    const control = (action: 'pause' | 'resume' | 'cancel') =>
+      controlBackfill(ports, CUSTOMER, action, { actor: 'ada', reason: 'noon' });
+    expect(await control('pause')).toEqual({ state: 'paused' });
+    expect(await control('pause')).toEqual({ state: 'paused' });
+    expect(await backfillAll(ports, [CUSTOMER], 100)).toEqual([{ cutover: 'customer', rows: 0, state: 'paused' }]);
+    expect(await reportBackfill(ports, CUSTOMER)).toMatchObject({
+      state: 'paused',
+      etaMs: null,
+      pressure: { goOn: true },
+    });
+    expect(await control('resume')).toEqual({ state: 'running' });
+    expect(await control('cancel')).toEqual({ state: 'cancelled' });
+    expect(await control('resume')).toEqual({ state: 'running' });
+    expect(await backfillAll(ports, [CUSTOMER], 100)).toMatchObject([{ rows: 3, state: 'done' }]);
+    await expect(control('pause')).rejects.toMatchObject({ code: 'illegal_transition' });
+    expect((await audit()).map((entry) => 'action' in entry && entry.action)).toEqual([
+      'backfill_resume',
+      'backfill_cancel',
+      'backfill_resume',
+      'backfill_pause',
+      false,
+    ]);
+  });
+
+  const CALM: Pressure = { replicaLagMs: null, walBytes: 0, activeConnections: 0, waitsFor: [], goOn: true };
+
+  it.each([
+    ['the age of the outbox', {}, CALM, 10_001, 0, /oldest change/],
+    ['the age of the outbox, as declared', { outboxAgeMs: 50 }, CALM, 51, 0, /51 ms, more than 50/],
+    ['a replica', { replicaLagMs: 500 }, { ...CALM, replicaLagMs: 501 }, 0, 0, /replica/],
+    ['WAL', { walBytesPerSecond: 1e6 }, CALM, 0, 2e6, /2000000 bytes/],
+    ['sessions', { activeConnections: 5 }, { ...CALM, activeConnections: 6 }, 0, 0, /6 sessions/],
+    ['an own condition', {}, { ...CALM, goOn: false }, 0, 0, /condition/],
+    ['tables it refers to', {}, { ...CALM, waitsFor: ['customer'] }, 0, 0, /waits for customer/],
+  ])('waits for %s', (_, limits, seen, lagMs, walRate, words) => {
+    expect(tooMuch(limits, seen, lagMs, walRate)).toMatch(words);
+    expect(tooMuch({ ...limits, outboxAgeMs: 1e9 }, CALM, lagMs, 0)).toBeNull();
+  });
+
+  it('minds no limit that was not declared, but for the outbox', () => {
+    fc.assert(
+      fc.property(fc.nat(), fc.nat(), fc.nat(), (replicaLagMs, activeConnections, walRate) => {
+        expect(tooMuch({}, { ...CALM, replicaLagMs, activeConnections }, 0, walRate)).toBeNull();
+      }),
+    );
+  });
+
+  it('goes on when the pressure falls, within the time it has', async () => {
+    let looks = 0;
+    tables.pressure = async () => ({ ...CALM, replicaLagMs: ++looks < 3 ? 900 : 0 });
+    expect(await backfillAll(ports, [CUSTOMER], 10_000)).toMatchObject([{ rows: 3, state: 'done' }]);
+    expect(monotonicMs).toBe(2_000);
+  });
+
+  it('ends with its reason when the pressure stays', async () => {
+    tables.pressure = async () => ({ ...CALM, replicaLagMs: 900 });
+    const [run] = await backfillAll(ports, [CUSTOMER], 3_000);
+    expect(run).toMatchObject({ rows: 0, state: 'throttled', why: expect.stringMatching(/replica/) });
+  });
+
+  it('tables that others refer to come first, whatever the order of the declarations', async () => {
+    const order: string[] = [];
+    const copy = tables.backfill;
+    tables.backfill = async (id, epoch, rows) => {
+      const step = await copy(id, epoch, rows);
+      if (step.kind === 'done') order.push(id);
+      return step;
+    };
+    const open = async (id: string) => (await tables.status(id))!.backfill.state !== 'done';
+    tables.pressure = async ({ id }) => ({
+      ...CALM,
+      waitsFor: id === 'customer' && (await open('invoice')) ? ['invoice'] : [],
+    });
+    const runs = await backfillAll(ports, [CUSTOMER, INVOICE], 10_000);
+    expect(order).toEqual(['invoice', 'customer']);
+    expect(runs.map(({ cutover, state: end }) => [cutover, end])).toEqual([
+      ['invoice', 'done'],
+      ['customer', 'done'],
+    ]);
+  });
+
+  it('has an ETA only while rows move', () => {
+    const progress = { state: 'running' as const, rowsDone: 250, rowsTotal: 1_000, rowsPerSecond: 50 };
+    expect(etaMs(progress)).toBe(15_000);
+    expect(etaMs({ ...progress, rowsPerSecond: 0 })).toBeNull();
+    expect(etaMs({ ...progress, state: 'paused' })).toBeNull();
+    expect(etaMs({ ...progress, rowsDone: 1_200 })).toBe(0);
+  });
+});
