@@ -98,6 +98,7 @@ const inputSchema = z.discriminatedUnion('kind', [
     kind: z.literal('table'),
     primary: tableName,
     shadow: tableName,
+    key: z.array(columnName).min(1).max(32).optional(),
     columns: z.record(columnName, columnSource).optional(),
     reverse: z.record(columnName, reverseSource).optional(),
     backfill: z
@@ -134,6 +135,7 @@ const KNOWN_KEYS = [
   'shadow',
   'columns',
   'reverse',
+  'key',
   'upstreams',
   'gateway',
   ...GATEWAY_KEYS,
@@ -249,8 +251,8 @@ function complete(
     ...(input.alerts ? { alerts: input.alerts } : {}),
   };
   if (input.kind === 'table') {
-    const { primary, shadow, columns, reverse, backfill } = input;
-    return { ...shared, kind: 'table', table: { primary, shadow, columns, reverse, backfill } };
+    const { primary, shadow, key, columns, reverse, backfill } = input;
+    return { ...shared, kind: 'table', table: { primary, shadow, key, columns, reverse, backfill } };
   }
   if (input.kind === 'component') return { ...shared, kind: 'component' };
   const { compare, ...gateway } = input.gateway ?? {};

@@ -110,6 +110,8 @@ export type TableDeclaration = {
   /** `schema.table`, as the catalog spells it. */
   primary: string;
   shadow: string;
+  /** Columns of the primary that name a row, under a unique index, all NOT NULL; its primary key unless told otherwise. */
+  key?: readonly string[];
   /** By column of the shadow. */
   columns?: Readonly<Record<string, ColumnSource>>;
   /**

@@ -25,6 +25,8 @@ export type TableShape = {
   columns: readonly ColumnShape[];
   /** Columns of the primary key, else of a unique, not-null, non-partial index; null when there is neither. */
   key: readonly string[] | null;
+  /** All of these, `key` first. */
+  keys?: readonly (readonly string[])[];
   estimatedRows: number;
 };
 

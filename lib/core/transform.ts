@@ -27,8 +27,9 @@ export type Compiled =
 type Problems = string[];
 
 /** Both directions of a column map, or every problem with it. */
-export function compileTransform(primary: TableShape, shadow: TableShape, declaration: TableDeclaration): Compiled {
+export function compileTransform(table: TableShape, shadow: TableShape, declaration: TableDeclaration): Compiled {
   const problems: Problems = [];
+  const primary = withKey(table, declaration, problems);
   checkNames(primary, shadow, declaration, problems);
   checkKey(primary, problems);
   if (problems.length > 0) return { ok: false, problems };
@@ -64,6 +65,22 @@ function checkNames(primary: TableShape, shadow: TableShape, declaration: TableD
     if (!known(primary, name)) problems.push(unknown(primary, name));
 }
 
+/** The table with the key that is declared, when a unique index over NOT NULL columns makes it one. */
+function withKey(table: TableShape, { key }: TableDeclaration, problems: Problems): TableShape {
+  if (!key) return table;
+  const found = keysOf(table).find((one) => sameColumns(one, key));
+  if (found) return { ...table, key: found };
+  const have = keysOf(table).map((one) => `(${one.join(', ')})`);
+  problems.push(
+    `the declared key (${key.join(', ')}) of ${table.schema}.${table.name} has no unique index of its own over NOT NULL columns; ${have.length > 0 ? `there is one over ${have.join(' and ')}` : 'there is none at all'}`,
+  );
+  return table;
+}
+
+const keysOf = (table: TableShape) => table.keys ?? (table.key ? [table.key] : []);
+const sameColumns = (one: readonly string[], other: readonly string[]) =>
+  one.length === other.length && one.every((name) => other.includes(name));
+
 function checkKey(primary: TableShape, problems: Problems): void {
   if (!primary.key) {
     problems.push(
@@ -73,6 +90,9 @@ function checkKey(primary: TableShape, problems: Problems): void {
   }
   for (const name of primary.key) {
     const column = columnOf(primary, name);
+    if (column && /\[\]$|^(record|json|xml)$/.test(column.type)) {
+      problems.push(`key column '${name}' is of type ${column.type}, which cannot name a row`);
+    }
     if (column && !column.deterministic) {
       problems.push(`key column '${name}' has a nondeterministic collation, under which different texts are one key`);
     }
@@ -143,7 +163,7 @@ function boundlessPair(from: ColumnShape, to: ColumnShape): Mapping['key'][numbe
 /** Rows are found and made unique by the key on both sides, so the shadow needs the same key. */
 function checkTargetKey(shadow: TableShape, wanted: readonly string[], problems: Problems): void {
   const have = shadow.key ?? [];
-  if (have.length === wanted.length && wanted.every((name) => have.includes(name))) return;
+  if (keysOf(shadow).some((key) => sameColumns(key, wanted))) return;
   problems.push(
     `${shadow.schema}.${shadow.name} must have the key (${wanted.join(', ')}) that the primary's key becomes; it has ${have.length > 0 ? `(${have.join(', ')})` : 'none'}`,
   );

@@ -10,6 +10,7 @@ import { type TableObjects, tableObjects } from '../../core/table-sql.ts';
 import { compileTransform } from '../../core/transform.ts';
 import type { Outrun, StateFence, TableCutover } from '../../ports.ts';
 import { readTable } from './catalog.ts';
+import { transformProblems } from './check-transform.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
 
 const LONG_MS = 120_000;
@@ -99,6 +100,16 @@ export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
         details: { problems: compiled.problems },
       },
     );
+  }
+  const { forward, reverse } = compiled;
+  const problems = await transformProblems(owner, [
+    { mapping: forward, source: primary, target: shadow },
+    { mapping: reverse, source: shadow, target: primary },
+  ]);
+  if (problems.length > 0) {
+    throw new CrossfadeError('refused_table', `Cutover '${cutover.id}' cannot be armed: ${problems.join('; ')}.`, {
+      details: { problems },
+    });
   }
   const objects: TableObjects = tableObjects(cutover.id, primary, shadow, compiled.forward, cutover.validation);
   return { objects, primary, shadow };

@@ -37,8 +37,8 @@ SELECT pg_catalog.jsonb_build_object(
     LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
     WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
   ), '[]'),
-  'key', (
-    SELECT keys.names FROM (
+  'keys', (
+    SELECT COALESCE(pg_catalog.jsonb_agg(keys.names ORDER BY keys.indisprimary DESC, pg_catalog.jsonb_array_length(keys.names), keys.indexrelid), '[]') FROM (
       SELECT i.indexrelid, i.indisprimary,
         (SELECT pg_catalog.jsonb_agg(a.attname ORDER BY k.place)
          FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, place)
@@ -51,8 +51,6 @@ SELECT pg_catalog.jsonb_build_object(
           JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
           WHERE k.place <= i.indnkeyatts AND NOT a.attnotnull)
     ) keys
-    ORDER BY keys.indisprimary DESC, pg_catalog.jsonb_array_length(keys.names), keys.indexrelid
-    LIMIT 1
   )
 ) AS shape, pg_catalog.has_table_privilege(t.oid, 'SELECT') AS readable
 FROM target t`;
@@ -76,7 +74,8 @@ async function read(
 ): Promise<TableShape | null> {
   const [row] = await gateway.call<{ shape: TableShape; readable: boolean }>(describe(condition), parameters);
   if (!row) return null;
-  const { shape, readable } = row;
+  const { readable } = row;
+  const shape = { ...row.shape, key: row.shape.keys?.[0] ?? null };
   if (shape.estimatedRows >= 0) return shape;
   return { ...shape, estimatedRows: readable ? await countRows(gateway, shape) : 0 };
 }

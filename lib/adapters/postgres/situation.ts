@@ -6,6 +6,7 @@ import type { TableShape } from '../../core/table-shape.ts';
 import { compileTransform, type Mapping } from '../../core/transform.ts';
 import type { TableCutover } from '../../ports.ts';
 import { readTable, readTableByOid } from './catalog.ts';
+import { transformProblems } from './check-transform.ts';
 import { readDependents } from './dependents.ts';
 import type { PgGateway } from './gateway.ts';
 
@@ -57,6 +58,17 @@ export async function readSituation(
       'refused_table',
       `Cutover '${cutover.id}' does not fit its tables: ${compiled.problems.join('; ')}.`,
       { details: { problems: compiled.problems } },
+    );
+  }
+  const problems = await transformProblems(owner, [
+    { mapping: compiled.forward, source: primary, target: shadow },
+    { mapping: compiled.reverse, source: shadow, target: primary },
+  ]);
+  if (problems.length > 0) {
+    throw new CrossfadeError(
+      'refused_table',
+      `Cutover '${cutover.id}' does not fit its tables: ${problems.join('; ')}.`,
+      { details: { problems } },
     );
   }
   const { dependents, fingerprint } = await readDependents(owner, primary.oid, shadow.oid);

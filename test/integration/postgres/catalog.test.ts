@@ -31,14 +31,21 @@ describe('a table', () => {
     const shape = await readTable(elsewhere, 'public.shaped');
     await elsewhere.close();
     await db.sql.unsafe(`ALTER DATABASE ${db.name} RESET search_path`);
-    const plain = { notNull: false, defaultSql: null, generated: false, identity: null, deterministic: true };
+    const plain = {
+      notNull: false,
+      defaultSql: null,
+      generated: false,
+      identity: null,
+      deterministic: true,
+      collation: null,
+    };
     expect(shape).toMatchObject({ schema: 'public', name: 'shaped', relkind: 'r', key: ['id'] });
     expect(shape!.columns).toEqual([
       { ...plain, name: 'id', type: 'integer', notNull: true, identity: 'always' },
       { ...plain, name: 'm', type: 'kinds.mood', defaultSql: "'sad'::kinds.mood" },
       { ...plain, name: 'n', type: 'numeric(10,2)', notNull: true },
       { ...plain, name: 'double', type: 'numeric', generated: true },
-      { ...plain, name: 't', type: 'character varying(40)', deterministic: false },
+      { ...plain, name: 't', type: 'character varying(40)', deterministic: false, collation: 'kinds.blind' },
       { ...plain, name: 'd', type: 'bigint', notNull: true, identity: 'default' },
     ]);
     expect(await readTableByOid(gateway, shape!.oid)).toEqual(shape);

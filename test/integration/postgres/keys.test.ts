@@ -194,6 +194,29 @@ describe('keys and names', () => {
   }
 });
 
+describe('a declared key', () => {
+  it('takes the place of the primary key, and the shadow may have a primary key of its own', async () => {
+    await db.sql.unsafe(`CREATE TABLE natural_key (id integer PRIMARY KEY, code text NOT NULL UNIQUE, v text);
+      CREATE TABLE natural_key_v2 (uid bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, code text NOT NULL UNIQUE, v text, id integer);
+      INSERT INTO natural_key VALUES (1, 'a', 'x'), (2, 'b', 'y')`);
+    const table = {
+      primary: 'public.natural_key',
+      shadow: 'public.natural_key_v2',
+      key: ['code'],
+      columns: { uid: { added: true as const } },
+    };
+    await plane.start({ id: 'natural', validation: 'strict', table });
+    await plane.copy('natural', 1);
+    await db.sql.unsafe(
+      "UPDATE natural_key SET id = 9, v = 'z' WHERE code = 'a'; UPDATE natural_key SET code = 'c' WHERE code = 'b'",
+    );
+    expect(await plane.settle('natural', 1)).toMatchObject({ mismatched: 0 });
+    const columns = 'SELECT id, code, v FROM';
+    expect(await differences(db, `${columns} natural_key`, `${columns} natural_key_v2`)).toEqual([]);
+    expect(await plane.verify('natural', 1, 1)).toMatchObject({ result: { divergences: 0, rowsCompared: 2 } });
+  });
+});
+
 describe('a longer key is never mistaken for a shorter one', () => {
   it('the delete of a key that does not fit leaves the row it begins like', async () => {
     await db.sql.unsafe(`CREATE TABLE cut (k text PRIMARY KEY, v text); CREATE TABLE cut_v2 (k varchar(5) PRIMARY KEY, v text);
@@ -258,6 +281,41 @@ describe('refused, with every reason', () => {
       CREATE TABLE loosely (k text COLLATE loose PRIMARY KEY); CREATE TABLE loosely_v2 (k text PRIMARY KEY)`);
     await expect(arm('loosely', 'loosely_v2')).rejects.toMatchObject({
       message: expect.stringMatching(/nondeterministic/),
+    });
+  });
+
+  it('a key of a type that cannot name a row', async () => {
+    await db.sql.unsafe(
+      'CREATE TABLE listed (k integer[] PRIMARY KEY); CREATE TABLE listed_v2 (k integer[] PRIMARY KEY)',
+    );
+    await expect(arm('listed', 'listed_v2')).rejects.toMatchObject({ message: expect.stringMatching(/integer\[\]/) });
+  });
+
+  it('a declared key that no unique index makes one', async () => {
+    await db.sql.unsafe(
+      'CREATE TABLE twokeys (id integer PRIMARY KEY, code text NOT NULL UNIQUE, note text UNIQUE); CREATE TABLE twokeys_v2 (code text PRIMARY KEY)',
+    );
+    await expect(arm('twokeys', 'twokeys_v2', { key: ['note'] })).rejects.toMatchObject({
+      message: expect.stringMatching(/declared key \(note\).*\(id\) and \(code\)/s),
+    });
+  });
+
+  it('SQL that cannot work, by column, forwards and back, before anything is created', async () => {
+    await db.sql.unsafe(`CREATE TABLE sums (id integer PRIMARY KEY, at point, note text NOT NULL);
+      CREATE TABLE sums_v2 (id integer PRIMARY KEY, at timestamptz, total bigint, word text, note text)`);
+    const columns = { total: { sql: 'sum(id)' }, word: { sql: 'no_such_function(note)' } };
+    const attempt = arm('sums', 'sums_v2', { columns, reverse: { note: { sql: 'note || nothing' } } });
+    await expect(attempt).rejects.toMatchObject({
+      code: 'refused_table',
+      details: {
+        problems: [
+          expect.stringMatching(/column 'at' of public.sums_v2: .*cannot cast type point/),
+          expect.stringMatching(/column 'total' .*aggregate/),
+          expect.stringMatching(/column 'word' .*no_such_function/),
+          expect.stringMatching(/column 'at' of public.sums: .*cannot cast/),
+          expect.stringMatching(/column 'note' of public.sums: .*"nothing" does not exist/),
+        ],
+      },
     });
   });
 
