@@ -8,6 +8,8 @@ import { quoteTable, type TableShape } from '../../core/table-shape.ts';
 import type { Mapping } from '../../core/transform.ts';
 import type { PgGateway } from './gateway.ts';
 
+const DENIED = '42501';
+
 type Direction = { mapping: Mapping; source: TableShape; target: TableShape };
 
 /** Every column whose expression cannot work, with Postgres' own reason. Reads no row. */
@@ -42,6 +44,8 @@ async function refusal(owner: PgGateway, source: TableShape, expressions: string
   } catch (error) {
     if (!isCrossfadeError(error) || error.retryable) throw error;
     const sqlstate = String(error.details.sqlstate ?? '');
+    // A right that is missing is the plan's to name, with what it is for.
+    if (sqlstate === DENIED) return null;
     if (!/^(42|22|2B|0A)/.test(sqlstate)) throw error;
     return /: ([^:]*(?::[^:]*)?) \[[0-9A-Z]{5}\]/.exec(error.message)?.[1] ?? error.message;
   }
