@@ -42,11 +42,16 @@ describe('a deadline', () => {
     await scene.reach('r10');
     await scene.minutes(15);
     expect(await scene.held()).toEqual(expect.arrayContaining(['samples', 'deadline']));
+    const firing = async () =>
+      (await scene.w.ports.alerts.readAll()).filter(({ status }) => status === 'firing').map(({ rule }) => rule);
+    expect(await firing()).toContain('deadline');
     await scene.accepted({ type: 'policy', stage: 'r10', set: { minSamples: 10 } });
     await scene.minutes(5);
     expect(await scene.held()).toEqual(['deadline']);
     await scene.accepted({ type: 'policy', stage: 'r10', set: { deadlineMinutes: 60 } }, { actor: 'bob' });
     await scene.until('r50', 3);
+    await scene.minutes(4);
+    expect(await firing()).not.toContain('deadline');
     expect(scene.o.state(ID).overrides.stages.r10).toEqual({ minSamples: 10, deadlineMinutes: 60 });
   });
 

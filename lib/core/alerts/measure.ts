@@ -5,6 +5,7 @@ import { type MinuteWindow, poolWindows, type TableStatus } from '../evidence.ts
 import { currentVerification } from '../gates/seen.ts';
 import type { Verdict } from '../gates/verdict.ts';
 import { quantileMs } from '../histogram.ts';
+import { deadlineCondition } from '../policy.ts';
 import type { AlertMetric } from './rule.ts';
 
 export type AlertSample = {
@@ -70,6 +71,10 @@ function figureOf(metric: AlertMetric, sample: AlertSample, pools: () => Pools, 
       return dataAge(sample);
     case 'flag_drift_minutes':
       return sample.flagsDeployed ? 0 : Math.max(0, sample.nowMs - sample.state.changedAtMs) / MINUTE_MS;
+    case 'deadline_passed': {
+      const deadline = deadlineCondition(sample.policy, sample.state, sample.nowMs);
+      return deadline && !deadline.ok ? 1 : 0;
+    }
     case 'hold_minutes':
       return holdMinutes(sample);
     case 'early_warning_minutes':

@@ -22,6 +22,8 @@ export type Operator = keyof typeof OPERATORS;
 
 const SERVING: readonly StageKind[] = ['dual_write', 'ramp', 'full'];
 const READING: readonly StageKind[] = ['ramp', 'full'];
+/** Stages that go on by themselves, and so have a deadline. */
+const MOVING: readonly StageKind[] = ['dual_write', 'ramp'];
 const SYNCED: readonly StageKind[] = ['dual_write', 'ramp', 'full', 'completed'];
 const STARTED: readonly StageKind[] = [...SYNCED, 'rolled_back'];
 
@@ -64,6 +66,7 @@ export const METRICS = {
   sync_rate: { kind: 'level', unit: 'rate', stages: SYNCED, says: 'rows in sync' },
   flag_drift_minutes: { kind: 'level', unit: 'minutes', stages: STARTED, says: 'minutes with old flags deployed' },
   data_age_minutes: { kind: 'level', unit: 'minutes', stages: SERVING, says: 'minutes without a recorded operation' },
+  deadline_passed: { kind: 'level', unit: 'count', stages: MOVING, says: 'past the deadline of its stage' },
   hold_minutes: {
     kind: 'level',
     unit: 'minutes',
@@ -124,6 +127,7 @@ export function builtInRules(policy: RuleLimits): AlertRule[] {
     sync: ['sync_rate', '<', 0.9, 5, 'warning'],
     flag_drift: ['flag_drift_minutes', '>', 5, 1, 'critical'],
     data_missing: ['data_age_minutes', '>', 5, 1, 'warning'],
+    deadline: ['deadline_passed', '>', 0, 1, 'warning'],
     long_hold: ['hold_minutes', '>', 60, 1, 'warning'],
     early_warning: ['early_warning_minutes', '<', 15, 1, 'warning'],
     rolled_back: ['rolled_back', '>', 0, 1, 'critical'],
@@ -152,6 +156,7 @@ export const BUILT_IN_RULE_IDS: readonly string[] = [
   'sync',
   'flag_drift',
   'data_missing',
+  'deadline',
   'long_hold',
   'early_warning',
   'rolled_back',
