@@ -20,6 +20,8 @@ export async function changeSystem(
   decide: (system: SystemState) => readonly Event[],
   by: By,
   request?: { key: string; fingerprint: string },
+  /** What the same request is answered when it comes again. */
+  answer: (after: SystemState) => object = ({ version }) => ({ version }),
 ): Promise<{ system: SystemState; askedAtMs: number }> {
   let before = await ports.state.readSystem();
   for (let attempt = 0; attempt < TRIES; attempt += 1) {
@@ -29,7 +31,7 @@ export async function changeSystem(
     const idempotency = request && {
       ...request,
       caller: by.actor,
-      answer: { status: 200, body: { version: after.version } },
+      answer: { status: 200, body: answer(after) },
       expiresAtMs: by.nowMs + DAY_MS,
     };
     const result = await ports.state.writeSystem({ before, after, entries, ...(idempotency ? { idempotency } : {}) });

@@ -42,7 +42,9 @@ export type PhaseResult = {
   status: string;
   version: number;
   migrationPhase: string;
+  /** Cutovers that this call has rolled back. */
   moved: readonly (MovedBack & { id: string })[];
+  /** True when the flags that say so are deployed. */
   published: boolean;
 };
 
@@ -66,17 +68,26 @@ export async function operatePhase(
   const phases = phasesOf(declarations);
   const earlier = await ports.state.readIdempotency(idempotency.key);
   if (earlier) checkSameRequest(earlier, actor, idempotency.fingerprint);
-  else await decideOnce(ports, declarations, phases, phase, { command, basedOn, idempotency }, by);
+  const answer = earlier
+    ? (earlier.answer.body as Answer)
+    : await decideOnce(ports, declarations, phases, phase, { command, basedOn, idempotency }, by);
   const system = await ports.state.readSystem();
   const moved = command.type === 'rollback' ? await carryOutRollbacks(ports, declarations, phases, system, by) : [];
   const { published } = await reconcileNow(ports, declarations).catch((error) => {
     ports.log.failure('reconcile_failed', error, { phase: phase.name });
     return { published: false };
   });
-  const { version, migrationPhase } = system;
-  const status = system.phases[phase.name]?.status ?? 'waiting';
-  return { phase: phase.name, status, version, migrationPhase, moved, published };
+  return { ...answer, moved, published };
 }
+
+type Answer = Pick<PhaseResult, 'phase' | 'status' | 'version' | 'migrationPhase'>;
+
+const answerOf = (phase: Phase, { version, migrationPhase, phases }: SystemState): Answer => ({
+  phase: phase.name,
+  status: phases[phase.name]?.status ?? 'waiting',
+  version,
+  migrationPhase,
+});
 
 async function decideOnce(
   ports: Needs,
@@ -85,11 +96,11 @@ async function decideOnce(
   phase: Phase,
   { command, basedOn, idempotency }: Omit<PhaseOperation, 'actor'>,
   by: { nowMs: number; actor: string },
-): Promise<void> {
+): Promise<Answer> {
   const seen = await ports.state.readSystem();
   const members = await lookAtMembers(ports, declarations, seen, by.nowMs);
   try {
-    await changeSystem(
+    const { system } = await changeSystem(
       ports,
       (system) => {
         if (system.version !== basedOn) throw stale(basedOn, system);
@@ -99,7 +110,9 @@ async function decideOnce(
       },
       by,
       idempotency,
+      (after) => answerOf(phase, after),
     );
+    return answerOf(phase, system);
   } catch (error) {
     if (error instanceof CrossfadeError && !error.retryable && DENIED.has(error.code))
       await recordDenial(ports, `${command.type} of phase ${phase.name}`, error, by);

@@ -79,7 +79,7 @@ function go(
   if (state.status === 'waiting') {
     const missing = startConditions(phase, phases, system, members).filter(({ ok }) => !ok);
     // The order is no matter of evidence.
-    const open = missing.filter(({ code }) => code.startsWith('after_'));
+    const open = missing.filter(({ code }) => code.startsWith('after '));
     const reasons = force ? open : missing;
     return reasons.length > 0 ? held(phase, reasons) : one(phase.name, { kind: 'started' }, reason);
   }
