@@ -37,6 +37,9 @@ const EXACT =
 /** What is hashed of a value. Scale, −0, spelling: what a type's own equality overlooks is in its text. */
 function hashable(column: ColumnShape, sql: string): string {
   if (EXACT.test(column.type) && column.deterministic) return sql;
+  // Bounds, dimensions and elements, byte by byte, in half the time of the text.
+  if (column.type.endsWith('[]') && EXACT.test(column.type.slice(0, -2)) && column.deterministic)
+    return `array_send(${sql})`;
   return `((${sql})::text COLLATE "C")`;
 }
 
