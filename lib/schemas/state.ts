@@ -8,6 +8,7 @@ import type { AuditEntry } from '../core/audit.ts';
 import {
   CUTOVER_ID,
   type CutoverState,
+  NO_OVERRIDES,
   type PendingAction,
   type PolicyOverrides,
   type StagePolicy,
@@ -73,18 +74,19 @@ export const cutoverState = z
     changedAtMs: count,
     paused: z.boolean(),
     approved: z.boolean(),
-    started: z.object({ actor: z.string(), atMs: count }).nullable(),
-    askedBy: z.string().nullable(),
-    overrides,
+    // Fields that an earlier version of the program did not know are as if they had never been used.
+    started: z.object({ actor: z.string(), atMs: count }).nullable().default(null),
+    askedBy: z.string().nullable().default(null),
+    overrides: overrides.default(NO_OVERRIDES),
     pending: pending.nullable(),
     rollback: z
       .object({
         fromStage: z.string(),
         reason: z.string(),
-        cause: rollbackCause,
+        cause: rollbackCause.default('operator'),
         actor: z.string(),
         atMs: count,
-        steps: z.array(rollbackStep),
+        steps: z.array(rollbackStep).default([]),
       })
       .nullable(),
     auditSeq: count,
@@ -118,7 +120,7 @@ export const systemState = z.object({
   readonly: z.boolean(),
   shadowWritesEnabled: z.boolean(),
   migrationPhase: z.string(),
-  phases: z.record(z.string(), phaseState),
+  phases: z.record(z.string(), phaseState).default({}),
   auditSeq: count,
   auditHash: sha256,
 }) satisfies z.ZodType<SystemState>;

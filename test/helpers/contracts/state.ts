@@ -2,7 +2,13 @@
 
 import { describe, expect, it } from 'vitest';
 import { nextEntry, verifyChain } from '../../../lib/core/audit.ts';
-import { type CutoverState, INITIAL_SYSTEM, initialState, type SystemState } from '../../../lib/core/cutover.ts';
+import {
+  type CutoverState,
+  INITIAL_SYSTEM,
+  initialState,
+  NO_OVERRIDES,
+  type SystemState,
+} from '../../../lib/core/cutover.ts';
 import type { Verdict } from '../../../lib/core/gates/verdict.ts';
 import type { PhaseChange } from '../../../lib/core/phase.ts';
 import { BUILT_IN_PLAN_NAMES, builtInPlan } from '../../../lib/core/plan.ts';
@@ -280,6 +286,15 @@ function writing(make: Make): void {
       expect(await store.readSystem()).toEqual(after);
       expect(replaySystem(INITIAL_SYSTEM, await wholeLog(store, 'system'))).toEqual(after);
     });
+  });
+
+  it('an item that an earlier version of the program wrote is read as if what is new had never been used', async () => {
+    const { store, edit } = await make();
+    const state = await written(store);
+    await edit('customer', { started: undefined, askedBy: undefined, overrides: undefined });
+    const expected = { ...state, started: null, askedBy: null, overrides: NO_OVERRIDES };
+    expect(await store.readCutover('customer')).toEqual(expected);
+    expect(await store.writeCutover(changeOf(expected))).toEqual({ kind: 'applied' });
   });
 
   it('limits changed at run time and the steps of a rollback are read back', async () => {
