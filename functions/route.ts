@@ -1,12 +1,26 @@
 /** Routing decisions for callers without the SDK, by the same rules and from the same flags. */
 
 import { composeRouting, type RoutingComposition } from '../lib/compose-routing.ts';
+import { CrossfadeError } from '../lib/core/errors.ts';
+import { type FlagDocument, flagTag, servedForm } from '../lib/core/flags.ts';
 import { parseRouteBatch, parseRouteRequest, type RouteRequestBody } from '../lib/schemas/route-request.ts';
 import { httpHandler } from './middleware.ts';
 
 async function decideAll({ router }: RoutingComposition, requests: readonly RouteRequestBody[]) {
   await router.refresh();
   return requests.map(({ cutover, ...request }) => ({ cutover, ...router.route(cutover, request) }));
+}
+
+/** @throws CrossfadeError `flags_unavailable` before the first flags */
+async function flagsOf({ router }: RoutingComposition): Promise<{ document: FlagDocument; ageMs: number }> {
+  await router.refresh();
+  const flags = router.flags();
+  if (flags) return flags;
+  throw new CrossfadeError(
+    'flags_unavailable',
+    'No flags could be read from AppConfig yet. Readers keep the ones they have; check what is deployed.',
+    { retryable: true },
+  );
 }
 
 export const handler = httpHandler(composeRouting, [
@@ -29,5 +43,16 @@ export const handler = httpHandler(composeRouting, [
       status: 200,
       body: { routes: await decideAll(composition, parseRouteBatch(request.body)) },
     }),
+  },
+  {
+    method: 'GET',
+    path: '/v1/flags/served',
+    scope: 'route:read',
+    handle: async (composition, request) => {
+      const { document, ageMs } = await flagsOf(composition);
+      const headers = { etag: flagTag(document), age: String(Math.floor(ageMs / 1_000)), 'cache-control': 'no-cache' };
+      if (request.header('if-none-match') === headers.etag) return { status: 304, headers, text: '' };
+      return { status: 200, headers, body: servedForm(document) };
+    },
   },
 ]);

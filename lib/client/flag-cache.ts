@@ -10,9 +10,12 @@ import { CrossfadeError } from '../core/errors.ts';
 import { type FlagDocument, sameDocument } from '../core/flags.ts';
 import { mergeFlags } from './flag-merge.ts';
 
+/** `ageMs`: how old the answer was when it was given, where the source is not the deployed content itself. */
+export type FlagAnswer = ({ document: FlagDocument } | { unchanged: true }) & { ageMs?: number };
+
 export type FlagSource = {
   /** @throws CrossfadeError `flags_unavailable`, `flags_invalid` */
-  fetch(signal: AbortSignal): Promise<{ document: FlagDocument } | { unchanged: true }>;
+  fetch(signal: AbortSignal): Promise<FlagAnswer>;
 };
 
 export type FlagProblem = { code: string; message: string };
@@ -55,6 +58,7 @@ export type FlagCacheOptions = {
 
 type Flight = { startedAt: number; controller: AbortController; waited: Promise<void> };
 
+const AGED_RETRY_MS = 100;
 const DONE = Promise.resolve();
 
 export function flagCache(options: FlagCacheOptions): FlagCache {
@@ -81,7 +85,7 @@ export function flagCache(options: FlagCacheOptions): FlagCache {
     try {
       const answer = await within(abandonMs, signal, (both) => source.fetch(both));
       if ('document' in answer) accept(answer.document);
-      confirm(startedAt);
+      confirm(startedAt, answer.ageMs ?? 0);
     } catch (error) {
       if (signal.aborted) return;
       problem = problemOf(error);
@@ -102,10 +106,12 @@ export function flagCache(options: FlagCacheOptions): FlagCache {
   }
 
   /** Flags that were served older are not confirmed: their age must show, however often they are served. */
-  function confirm(startedAt: number): void {
+  function confirm(startedAt: number, ageMs: number): void {
     if (document && !servedOlder) {
-      confirmedAt = Math.max(confirmedAt, startedAt);
+      confirmedAt = Math.max(confirmedAt, startedAt - ageMs);
       problem = null;
+      // An answer that was old already: asked again soon, but not by every request.
+      if (ageMs > 0) retryAt = now() + AGED_RETRY_MS;
       return;
     }
     retryAt = now() + retryMs;

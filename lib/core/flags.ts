@@ -5,6 +5,7 @@
 
 import type { CutoverDeclaration, CutoverState, SystemState, ValidationMode } from './cutover.ts';
 import { CrossfadeError } from './errors.ts';
+import { murmur3 } from './murmur3.ts';
 import { FULL_SHARE_PPM } from './plan.ts';
 
 export const SYSTEM_FLAG = 'system';
@@ -116,6 +117,17 @@ export function flagDocument(
       cutovers.map(({ declaration, state }) => [declaration.id, cutoverFlag(declaration, state, system)]),
     ),
   };
+}
+
+/** The flattened form, flag name → attributes, as AppConfig serves it. */
+export function servedForm(document: FlagDocument): Readonly<Record<string, CutoverFlag | SystemFlag>> {
+  return { ...document.cutovers, [SYSTEM_FLAG]: document.system };
+}
+
+/** An HTTP entity tag: the same for the same flags, 64 bits of hash for any others. */
+export function flagTag(document: FlagDocument): string {
+  const text = canonicalJson(document);
+  return `"${[murmur3(text, 0), murmur3(text, 1)].map((hash) => hash.toString(16).padStart(8, '0')).join('')}"`;
 }
 
 /** Negative when a is older than b: epoch first, then version. */

@@ -1,7 +1,7 @@
 /** I32 The SDK, the HTTP function and the SQL function give the same answer for the same key, at every share on the way. */
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { agentSource, createClient } from '../../lib/client/index.ts';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { agentSource, createClient, httpSource } from '../../lib/client/index.ts';
 import { packagedRoutes } from '../helpers/api-gateway.ts';
 import { type ApiStack, apiStack, type Instance } from '../helpers/api-stack.ts';
 
@@ -69,6 +69,25 @@ async function bySdk() {
   return client;
 }
 
+/** An SDK that reaches no AppConfig: its flags come over HTTP. */
+async function bySdkOverHttp(instance: Instance) {
+  const seen: number[] = [];
+  const fetch = async (_url: unknown, init?: RequestInit) => {
+    const { authorization: _, ...headers } = init!.headers as Record<string, string>;
+    const answer = await stack.call(instance, { path: '/v1/flags/served', headers });
+    seen.push(answer.status);
+    const body = answer.status === 304 ? null : JSON.stringify(answer.body);
+    return new Response(body, { status: answer.status, headers: answer.headers });
+  };
+  const flags = httpSource({ url: 'https://crossfade.test/v1/flags/served', token: () => 't', fetch: fetch as never });
+  const client = createClient({ flags, outcomes: async () => {}, environment: {}, maxFlagAgeMs: 0 });
+  await onceFlagged(
+    () => client.refresh(),
+    () => client.route('customer', { key: KEYS[0]! }).reason,
+  );
+  return { client, seen };
+}
+
 async function inSql(operation: string): Promise<Map<string, boolean>> {
   const rows = await stack.db.sql.unsafe(
     `SELECT t.key, crossfade.should_route_to_shadow('customer', '${operation}', t.key) AS shadow
@@ -78,20 +97,23 @@ async function inSql(operation: string): Promise<Map<string, boolean>> {
   return new Map(rows.map(({ key, shadow }) => [key, shadow]));
 }
 
-/** All three agree on every key. Returns the keys that the shadow serves. */
+/** All of them agree on every key. Returns the keys that the shadow serves. */
 async function agreed(operation: string): Promise<string[]> {
   // An instance keeps flags for 15 s; a new one has those of now.
-  const [http, sdk, sql] = await Promise.all([
+  const [http, sdk, distant, sql] = await Promise.all([
     onceFlagged(
       async () => overHttp(await stack.instances(), operation),
       ([first]) => first?.reason,
     ),
     bySdk(),
+    stack.instances().then(bySdkOverHttp),
     inSql(operation),
   ]);
   const seen = KEYS.map((key, index) => ({ key, ...sdk.route('customer', { key, operation }), http: http[index]! }));
   for (const { key, side, reason, stage, version, http } of seen) {
     expect({ key, ...http }).toMatchObject({ key, side, reason, stage, version });
+    const far = distant.client.route('customer', { key, operation });
+    expect({ key, ...far, ageMs: 0 }).toEqual({ key, side, reason, stage, version, ageMs: 0 });
     expect([key, sql.get(key)]).toEqual([key, side === 'shadow']);
   }
   return seen.filter(({ side }) => side === 'shadow').map(({ key }) => key);
@@ -126,8 +148,18 @@ describe('I32 one answer for 500 keys', () => {
         path: '/v1/route/customer',
         query: `key=${encodeURIComponent(key)}`,
       });
-      expect([key, status, (body as Routed).side]).toEqual([key, 200, sdk.route('customer', { key }).side]);
+      const { side, reason, stage, version } = sdk.route('customer', { key });
+      expect([key, status]).toEqual([key, 200]);
+      expect(body).toMatchObject({ side, reason, stage, version });
     }
+  });
+
+  it('and flags over HTTP cost a 304 while nothing changes', async () => {
+    const { client, seen } = await bySdkOverHttp(await stack.instances());
+    await vi.waitFor(async () => {
+      await client.refresh();
+      expect(seen.slice(0, 2)).toEqual([200, 304]);
+    });
   });
 
   it('and none of them goes to the shadow after a stop', async () => {

@@ -24,6 +24,7 @@ export const ROUTE_SCOPES: Readonly<Record<string, string | null>> = {
   'GET /v1/health': null,
   'GET /v1/route/{cutover}': 'route:read',
   'POST /v1/route': 'route:read',
+  'GET /v1/flags/served': 'route:read',
   'POST /v1/outcomes': 'outcomes:write',
   'GET /v1/cutovers': 'control:read',
   'GET /v1/cutovers/{cutover}': 'control:read',

@@ -129,7 +129,9 @@ const PACKAGES: readonly [package_: RegExp, files: RegExp][] = [
   [/^zod$/, /^lib\/(schemas\/|define-cutovers\.ts|adapters\/)/],
   [/^@aws-sdk\/(client|lib)-dynamodb$/, /^lib\/adapters\/dynamodb\//],
   [/^@aws-sdk\/rds-signer$/, /^lib\/adapters\/postgres\//],
-  [/^@aws-sdk\/client-appconfig(data)?$/, /^lib\/adapters\/appconfig\//],
+  [/^@aws-sdk\/client-appconfig$/, /^lib\/adapters\/appconfig\//],
+  // Loaded by whoever reads flags without an agent, with the first fetch.
+  [/^@aws-sdk\/client-appconfigdata$/, /^lib\/client\/data-source\.ts$/],
   [/^@aws-sdk\/client-(sns|eventbridge|secrets-manager)$/, /^lib\/adapters\/notify\//],
   [/^postgres$/, /^(lib\/adapters\/postgres\/|lib\/cli\/database\.ts|infra\/examples\/)/],
   [/^@middy\//, /^functions\//],
@@ -202,7 +204,8 @@ const IMPURE =
   /\bDate\.now\b|\bnew Date\(\s*\)|\bMath\.random\b|\bprocess\.env\b|\bconsole\b\s*[.[]|\bperformance\.now\b/g;
 
 /** The adapter of the machine; the client's defaults, which an application may replace; and what runs outside of `lib`. */
-const MAY_BE_IMPURE = /^(lib\/adapters\/system\.ts|lib\/client\/client\.ts|infra\/local\/|infra\/examples\/|test\/)/;
+const MAY_BE_IMPURE =
+  /^(lib\/adapters\/system\.ts|lib\/client\/(client|data-source|work-queue)\.ts|infra\/local\/|infra\/examples\/|test\/)/;
 
 const impurities = (source: Source): string[] =>
   MAY_BE_IMPURE.test(source.file)

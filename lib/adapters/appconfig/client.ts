@@ -1,10 +1,9 @@
 /**
- * The clients of AppConfig with the limits everything else relies on. Without them the SDK waits for ever, and
+ * The client that publishes, with the limits everything else relies on. Without them the SDK waits for ever, and
  * `requestTimeout` alone only prints a warning.
  */
 
 import { AppConfigClient, type AppConfigClientConfig } from '@aws-sdk/client-appconfig';
-import type { AppConfigDataClient } from '@aws-sdk/client-appconfigdata';
 
 export type AppConfigClientOptions = Pick<AppConfigClientConfig, 'region' | 'endpoint' | 'credentials'>;
 
@@ -20,10 +19,4 @@ const LIMITS = {
 /** For publishing. @example appConfigClient({ region: 'local', endpoint: 'http://127.0.0.1:2772', credentials }) */
 export function appConfigClient(options: AppConfigClientOptions = {}): AppConfigClient {
   return new AppConfigClient({ ...options, ...LIMITS });
-}
-
-/** For reading without an agent. Loaded when it is first needed, since most readers never need it. */
-export async function appConfigDataClient(options: AppConfigClientOptions = {}): Promise<AppConfigDataClient> {
-  const { AppConfigDataClient } = await import('@aws-sdk/client-appconfigdata');
-  return new AppConfigDataClient({ ...options, ...LIMITS });
 }

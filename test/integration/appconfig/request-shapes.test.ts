@@ -13,9 +13,10 @@ import {
 } from '@aws-sdk/client-appconfig';
 import { mockClient } from 'aws-sdk-client-mock';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { appConfigClient, appConfigDataClient } from '../../../lib/adapters/appconfig/client.ts';
+import { appConfigClient } from '../../../lib/adapters/appconfig/client.ts';
 import { storedFlags } from '../../../lib/adapters/appconfig/document.ts';
 import { appConfigPublisher } from '../../../lib/adapters/appconfig/publisher.ts';
+import { sessionClient } from '../../../lib/client/data-source.ts';
 import { someFlags } from '../../helpers/contracts/flags.ts';
 import { testClock } from './harness.ts';
 
@@ -117,7 +118,7 @@ describe('requests', () => {
 
 describe('limits of the clients', () => {
   it('0.5 s to connect, 1 s per request that really ends it, 3 attempts', async () => {
-    for (const client of [appConfigClient({ region: 'x' }), await appConfigDataClient({ region: 'x' })]) {
+    for (const client of [appConfigClient({ region: 'x' }), await sessionClient({ region: 'x' })]) {
       const { requestHandler, maxAttempts } = client.config;
       // The handler fills in its configuration with its first request.
       const handler = requestHandler as unknown as { configProvider: Promise<Record<string, unknown>> };

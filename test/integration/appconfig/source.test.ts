@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { agentSource, dataSource } from '../../../lib/adapters/appconfig/source.ts';
-import { agentSource as clientAgentSource } from '../../../lib/client/agent-source.ts';
+import { agentSource } from '../../../lib/client/agent-source.ts';
+import { dataSource } from '../../../lib/client/data-source.ts';
 import { type FlagSource, flagCache } from '../../../lib/client/flag-cache.ts';
+import { parseFlagText } from '../../../lib/schemas/flags.ts';
 import { someFlags } from '../../helpers/contracts/flags.ts';
 import { deploy, MINUTE_MS, type Stage, type Subject, stage, stopDeployment, store, subject } from './harness.ts';
 
@@ -20,8 +21,8 @@ const publish = async (document = FIRST) => deploy(own, await store(own, documen
 const signal = () => new AbortController().signal;
 
 const SOURCES: readonly [string, (names?: typeof NAMES) => FlagSource][] = [
-  ['agent, on the server', (names = NAMES) => agentSource({ url: on.server.agentUrl, ...names })],
-  ['agent, in an application', (names = NAMES) => clientAgentSource({ url: `${on.server.agentUrl}/`, ...names })],
+  ['agent, on the server', (names = NAMES) => agentSource({ url: on.server.agentUrl, ...names, parse: parseFlagText })],
+  ['agent, in an application', (names = NAMES) => agentSource({ url: `${on.server.agentUrl}/`, ...names })],
   ['sessions', (names = NAMES) => dataSource({ ...names, client: on.data, now: on.clock.now })],
 ];
 
@@ -35,7 +36,7 @@ describe.each(SOURCES)('%s', (_name, make) => {
     const source = make();
     expect(await source.fetch(signal())).toEqual({ document: FIRST });
     nextPoll();
-    expect(await source.fetch(signal())).toEqual({ unchanged: true });
+    expect(await source.fetch(signal())).toMatchObject({ unchanged: true });
     await publish(SECOND);
     nextPoll();
     expect(await source.fetch(signal())).toEqual({ document: SECOND });
@@ -105,7 +106,8 @@ describe('sessions of AppConfigData', () => {
     const source = make();
     await source.fetch(signal());
     on.clock.nowMs += 14_999;
-    expect(await source.fetch(signal())).toEqual({ unchanged: true });
+    // Nothing new was learnt, so the flags are as old as they are.
+    expect(await source.fetch(signal())).toEqual({ unchanged: true, ageMs: 14_999 });
     expect(on.server.requests.GetLatestConfiguration).toBe(1);
   });
 
