@@ -44,8 +44,8 @@ export function tableObjects(
     create: [
       createOutbox(flow),
       ...createSegments(flow),
-      createCapture(flow),
-      createTruncated(flow),
+      createCapture(flow, sabotage),
+      createTruncated(flow, sabotage),
       createApply(flow, sabotage),
       createExchange(flow),
       createConverge(flow, validation, sabotage),

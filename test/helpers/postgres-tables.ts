@@ -137,8 +137,9 @@ export async function tamper(
   for (const name of which) {
     const statement = create.find((text) => text.startsWith(`CREATE FUNCTION crossfade."${name}_${cutover.id}"`));
     if (!statement) throw new Error(`No function ${name} is generated for ${cutover.id}`);
-    const replaced = name === 'capture' ? statement.replace('CREATE', 'CREATE OR REPLACE') : statement;
-    const dropped = name === 'capture' ? '' : `DROP FUNCTION crossfade."${name}_${cutover.id}"; `;
+    const trigger = name === 'capture' || name === 'truncated';
+    const replaced = trigger ? statement.replace('CREATE', 'CREATE OR REPLACE') : statement;
+    const dropped = trigger ? '' : `DROP FUNCTION crossfade."${name}_${cutover.id}"; `;
     await db.sql.unsafe(dropped + replaced);
   }
 }

@@ -6,6 +6,7 @@
 
 import { quoteName } from '../table-shape.ts';
 import { type Flow, keys, keyType, objectNames, SOURCE_TRIGGERS, sourceTable } from './names.ts';
+import type { Sabotage } from './sabotage.ts';
 
 export function createOutbox(flow: Flow): string {
   const { outbox } = objectNames(flow.id);
@@ -21,7 +22,7 @@ export function createOutbox(flow: Flow): string {
 )`;
 }
 
-export function createCapture(flow: Flow): string {
+export function createCapture(flow: Flow, sabotage: Sabotage = {}): string {
   const { outbox, capture } = objectNames(flow.id);
   const columns = keys(flow, (k) => k);
   const values = (row: 'OLD' | 'NEW') => keys(flow, (_, i) => `${row}.${quoteName(flow.mapping.key[i]!.source.name)}`);
@@ -35,7 +36,7 @@ BEGIN
   ELSIF TG_OP = 'DELETE' THEN
     ${hint('OLD', 'D')}
   ELSIF ROW(${values('NEW')})::record *<> ROW(${values('OLD')})::record THEN
-    ${hint('OLD', 'D')}
+    ${sabotage.omit === 'old-key' ? '' : hint('OLD', 'D')}
     ${hint('NEW', 'K')}
   ELSE
     ${hint('NEW', 'K')}
@@ -44,12 +45,12 @@ BEGIN
 END $crossfade$`;
 }
 
-export function createTruncated(flow: Flow): string {
+export function createTruncated(flow: Flow, sabotage: Sabotage = {}): string {
   const { outbox, truncated } = objectNames(flow.id);
   return `CREATE FUNCTION ${truncated}() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $crossfade$
 BEGIN
-  INSERT INTO ${outbox} (op) VALUES ('T');
+  ${sabotage.omit === 'truncate' ? '' : `INSERT INTO ${outbox} (op) VALUES ('T');`}
   RETURN NULL;
 END $crossfade$`;
 }
