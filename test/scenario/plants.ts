@@ -114,7 +114,7 @@ export const PLANTS: Readonly<Record<Planted, Plant>> = {
     }),
   },
 
-  /** A swap that did not answer did not happen. */
+  /** A swap that did not answer did not happen, and nobody looks before it is given up. */
   unknown_is_failure: {
     ports: (ports) => ({
       ...ports,
@@ -122,6 +122,7 @@ export const PLANTS: Readonly<Record<Planted, Plant>> = {
         ...ports.tables,
         promote: (...args) => ports.tables.promote(...args).catch(refused),
         revert: (...args) => ports.tables.revert(...args).catch(refused),
+        abandon: async () => ({ kind: 'abandoned' }),
       },
     }),
   },
