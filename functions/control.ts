@@ -3,6 +3,7 @@
 import { compose } from '../lib/compose.ts';
 import { alertRoutes } from './control-routes/alerts.ts';
 import { commandRoutes } from './control-routes/commands.ts';
+import { experimentRoutes } from './control-routes/experiments.ts';
 import { inspectRoutes } from './control-routes/inspect.ts';
 import { lookRoutes } from './control-routes/look.ts';
 import { phaseRoutes } from './control-routes/phases.ts';
@@ -22,4 +23,5 @@ export const handler = httpHandler(compose, [
   ...alertRoutes,
   ...phaseRoutes,
   ...rollbackRoutes,
+  ...experimentRoutes,
 ]);

@@ -5,6 +5,7 @@ import { CrossfadeError } from '../lib/core/errors.ts';
 import { dashboardData } from '../lib/dashboard/data.ts';
 import { asset, renderPage } from '../lib/dashboard/page.ts';
 import { listAlerts } from '../lib/flows/alerts.ts';
+import { viewExperiments } from '../lib/flows/experiments.ts';
 import { recentHistory } from '../lib/flows/history.ts';
 import { report } from '../lib/flows/report.ts';
 import { httpHandler } from './middleware.ts';
@@ -14,15 +15,19 @@ const AUDIT_ENTRIES = 30;
 async function data({ ports, cutovers }: Composition) {
   const declarations = await cutovers();
   const subjects = ['system', ...declarations.map((declaration) => declaration.id)];
-  const [status, audit, alerts] = await Promise.all([
+  const [status, audit, alerts, experiments] = await Promise.all([
     report(ports, declarations),
     recentHistory(ports, subjects, AUDIT_ENTRIES),
     listAlerts(ports).catch((error) => {
       ports.log.failure('alerts_unreadable', error);
       return undefined;
     }),
+    viewExperiments(ports, declarations).catch((error) => {
+      ports.log.failure('experiments_unreadable', error);
+      return [];
+    }),
   ]);
-  return dashboardData(status, audit, alerts);
+  return { ...dashboardData(status, audit, alerts), experiments };
 }
 
 export const handler = httpHandler(compose, [

@@ -5,8 +5,10 @@ import { CrossfadeError } from '../lib/core/errors.ts';
 import { recordOutcomes } from '../lib/flows/record-outcomes.ts';
 import { parseOutcomes } from '../lib/schemas/http.ts';
 import { httpHandler } from './middleware.ts';
+import { eventRoutes } from './outcomes-routes/experiments.ts';
 
 export const handler = httpHandler(compose, [
+  ...eventRoutes,
   {
     method: 'POST',
     path: '/v1/outcomes',

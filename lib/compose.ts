@@ -60,6 +60,10 @@ export function compose(variables = environment()): Composition {
       return dynamoAlertStore({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE, ids });
     }),
     channels: [],
+    experiments: lazily(async () => {
+      const { dynamoExperimentStore } = await import('./adapters/dynamodb/experiment-store.ts');
+      return dynamoExperimentStore({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE });
+    }),
     flags: lazily(() => flagPublisher(env, clock)),
     tables: lazily(() => dataPlane(env, clock)),
   };

@@ -20,6 +20,7 @@ import { didYouMean } from './core/nearest.ts';
 import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName, builtInPlan, makePlan, type Plan } from './core/plan.ts';
 import { policyOf, policyProblems, withDwells } from './core/policy.ts';
 import { DEFAULT_GATEWAY, malformedUpstream } from './core/upstream.ts';
+import { experimentDeclaration } from './schemas/experiments.ts';
 import { FREEZE_KEYS, freezeWindow } from './schemas/freeze.ts';
 import { declaredGateway, GATEWAY_KEYS } from './schemas/gateway.ts';
 import { declaredPolicy, POLICY_KEYS, stagePolicy } from './schemas/policy.ts';
@@ -90,6 +91,7 @@ const common = {
   allow: z.array(z.string().max(1_024)).max(25).optional(),
   deny: z.array(z.string().max(1_024)).max(25).optional(),
   alerts: z.array(alertRule).max(50).optional(),
+  experiments: z.array(experimentDeclaration).max(20).optional(),
 };
 
 const inputSchema = z.discriminatedUnion('kind', [
@@ -142,6 +144,7 @@ const KNOWN_KEYS = [
   ...POLICY_KEYS,
   ...FREEZE_KEYS,
   ...Object.keys(alertRule.shape),
+  ...Object.keys(experimentDeclaration.shape),
   'from',
   'sql',
   'added',
@@ -249,6 +252,7 @@ function complete(
     allow: input.allow ?? [],
     deny: input.deny ?? [],
     ...(input.alerts ? { alerts: input.alerts } : {}),
+    ...(input.experiments ? { experiments: input.experiments } : {}),
   };
   if (input.kind === 'table') {
     const { primary, shadow, key, columns, reverse, backfill } = input;
@@ -347,6 +351,22 @@ function contradictions(declaration: CutoverDeclaration): string[] {
     const own = policyProblems(deadline, dwellMinutes).filter((text) => !policyProblems(policy).includes(text));
     problems.push(...own.map((text) => `${id}.stages.${stage}: ${text}`));
   }
+  problems.push(...experimentProblems(declaration));
   problems.push(...ruleProblems(policy, declaration.alerts ?? []).map((problem) => `${id}.${problem}`));
   return problems;
+}
+
+/** An experiment needs a stage that serves its share, or it could never collect. */
+function experimentProblems({ id, experiments = [], plan }: CutoverDeclaration): string[] {
+  const shares = plan.stages.filter(({ kind }) => kind === 'ramp').map(({ sharePpm }) => sharePpm / 10_000);
+  return experiments.flatMap((experiment, index) => [
+    ...(experiments.findIndex((other) => other.id === experiment.id) < index
+      ? [`${id}.experiments.${index}: experiment '${experiment.id}' is declared twice`]
+      : []),
+    ...(shares.includes(experiment.share)
+      ? []
+      : [
+          `${id}.experiments.${index}.share: no stage of plan '${plan.name}' serves ${experiment.share} %; its stages serve ${shares.join(', ')} %`,
+        ]),
+  ]);
 }

@@ -4,6 +4,7 @@ import type { Alert, AlertMessage } from './core/alerts/alert.ts';
 import type { AuditEntry } from './core/audit.ts';
 import type { CutoverId, CutoverState, Side, SystemState, TableDeclaration, ValidationMode } from './core/cutover.ts';
 import type { MinuteWindow, TableStatus, VerificationResult } from './core/evidence.ts';
+import type { ExperimentTotals } from './core/experiment.ts';
 import type { FlagDocument } from './core/flags.ts';
 import type { Verdict } from './core/gates/verdict.ts';
 import type { Event } from './core/stage.ts';
@@ -348,6 +349,14 @@ export type AlertChannel = {
   send(message: AlertMessage, timeoutMs: number): Promise<void>;
 };
 
+// ----------------------------------------------------------------------------------------------------- experiments
+
+export type ExperimentStore = {
+  /** Adds a batch of one sender; the same batch again is counted once. `id` is `<cutover>.<experiment>`. */
+  add(id: string, batch: { batchId: string; source: string; totals: ExperimentTotals; atMs: number }): Promise<void>;
+  read(id: string): Promise<ExperimentTotals>;
+};
+
 // ------------------------------------------------------------------------------------------------------ reporting
 
 /** Structured log of the flows: named events with fields from an allow-list, never row values. */
@@ -387,6 +396,7 @@ export type Ports = {
   tables: DataPlane;
   alerts: AlertStore;
   channels: readonly AlertChannel[];
+  experiments: ExperimentStore;
 };
 
 export type { Side };

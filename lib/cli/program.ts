@@ -7,6 +7,7 @@ import { ack, alerts } from './commands/alerts.ts';
 import { bucket } from './commands/bucket.ts';
 import { dev } from './commands/dev.ts';
 import { doctor } from './commands/doctor.ts';
+import { experiment } from './commands/experiment.ts';
 import { health, inspect, progress } from './commands/inspect.ts';
 import { explain, history, plan, repair, verify } from './commands/look.ts';
 import { migrate } from './commands/migrate.ts';
@@ -108,6 +109,7 @@ function addLooking(program: Command, add: Add): void {
   add('history [cutover]', 'the audit timeline, newest first, and whether its chain is whole', history)
     .option('--limit <number>', 'entries, 1–200', limit)
     .option('--after <seq>', 'only entries before this sequence number', whole);
+  add('experiment [experiment]', 'how many units of how many, then tests, intervals and a recommendation', experiment);
   add('alerts', 'what fires, what waits and what ended in the last day', alerts)
     .option('--watch', 'look again until stopped, and show every change')
     .option('--timeout <seconds>', 'with --watch: end after', positive)

@@ -4,6 +4,7 @@
  */
 
 import type { DeclaredRule } from './alerts/rule.ts';
+import type { ExperimentDeclaration } from './experiment-declaration.ts';
 import type { Phase, PhaseState } from './phase.ts';
 import type { Plan, StageKind } from './plan.ts';
 import type { GatewayRules } from './upstream.ts';
@@ -153,6 +154,7 @@ export type CutoverDeclaration = {
   deny: readonly string[];
   /** Changes of the built-in alert rules, and rules of its own. */
   alerts?: readonly DeclaredRule[];
+  experiments?: readonly ExperimentDeclaration[];
 } & (
   | { kind: 'table'; table: TableDeclaration }
   | { kind: 'component' }

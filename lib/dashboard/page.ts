@@ -9,6 +9,7 @@ import badges from './browser/badges.js?raw' with { type: 'text' };
 import charts from './browser/charts.js?raw' with { type: 'text' };
 import cutover from './browser/cutover.js?raw' with { type: 'text' };
 import dom from './browser/dom.js?raw' with { type: 'text' };
+import experiments from './browser/experiments.js?raw' with { type: 'text' };
 import format from './browser/format.js?raw' with { type: 'text' };
 import icon from './browser/icon.svg?raw' with { type: 'text' };
 import main from './browser/main.js?raw' with { type: 'text' };
@@ -23,7 +24,21 @@ import uplot from './vendor/uplot.js?raw' with { type: 'text' };
 import uplotLicence from './vendor/uplot.LICENSE.txt?raw' with { type: 'text' };
 
 /** Modules of the script, each after those it imports. */
-const MODULES = [dom, format, badges, stages, table, cutover, phases, charts, timeline, alerts, stop, main];
+const MODULES = [
+  dom,
+  format,
+  badges,
+  stages,
+  table,
+  cutover,
+  phases,
+  charts,
+  timeline,
+  alerts,
+  experiments,
+  stop,
+  main,
+];
 
 export type Page = { html: string; headers: Record<string, string> };
 

@@ -13,6 +13,7 @@ import { verifyAll } from '../../lib/flows/verify.ts';
 import type { DataPlane, Ports } from '../../lib/ports.ts';
 import { NOW } from '../property/samples.ts';
 import { inMemoryAlerts } from './fakes/alerts.ts';
+import { inMemoryExperiments } from './fakes/experiments.ts';
 import { inMemoryFlags } from './fakes/flags.ts';
 import { inMemoryState } from './fakes/state.ts';
 import { inMemoryWakeUps } from './fakes/wake-ups.ts';
@@ -53,6 +54,7 @@ export function aidisCrossing(tables: DataPlane) {
     log: { event: () => undefined, failure: (name, error) => void failures.push({ name, error }) },
     alerts: inMemoryAlerts(),
     channels: [],
+    experiments: inMemoryExperiments(),
     metrics: { record: () => undefined, flush: () => undefined },
     state,
     windows: inMemoryWindows({ clock }),

@@ -13,6 +13,7 @@ import type { TableNames } from '../../infra/local/tables.ts';
 import { appConfigClient } from '../../lib/adapters/appconfig/client.ts';
 import { appConfigPublisher } from '../../lib/adapters/appconfig/publisher.ts';
 import { dynamoAlertStore } from '../../lib/adapters/dynamodb/alert-store.ts';
+import { dynamoExperimentStore } from '../../lib/adapters/dynamodb/experiment-store.ts';
 import { dynamoStateStore } from '../../lib/adapters/dynamodb/state-store.ts';
 import { dynamoWakeUps } from '../../lib/adapters/dynamodb/wake-ups.ts';
 import { dynamoWindowStore } from '../../lib/adapters/dynamodb/window-store.ts';
@@ -161,6 +162,7 @@ export function portsOn(
     metrics: { record: () => {}, flush: () => {} },
     alerts: dynamoAlertStore({ client, tableName: on.tables.state, ids }),
     channels: [],
+    experiments: dynamoExperimentStore({ client, tableName: on.tables.state }),
     state: dynamoStateStore({ client, tableName: on.tables.state, clock, ids, random }),
     windows: dynamoWindowStore({ client, tableName: on.tables.state, clock }),
     wakeUps: dynamoWakeUps({ client, tableName: on.tables.changes }),

@@ -69,6 +69,9 @@ export const ROUTE_SCOPES: Readonly<Record<string, string | null>> = {
   'GET /v1/flags': 'control:read',
   'GET /v1/report': 'control:read',
   'GET /v1/alerts': 'control:read',
+  'GET /v1/experiments': 'control:read',
+  'GET /v1/experiments/{experiment}': 'control:read',
+  'POST /v1/experiments/{experiment}/events': 'outcomes:write',
   'POST /v1/alerts/{alert}/acknowledge': 'control:write',
   'GET /gateway/{cutover}/{proxy+}': 'gateway:call',
   'HEAD /gateway/{cutover}/{proxy+}': 'gateway:call',
@@ -238,7 +241,7 @@ export const ACCESS_RULES: readonly Rule[] = [
           if (!keys) return true;
           const writes = statement.Action.some((action) => /Put|Update/.test(action));
           const mayWrite = ['ControlRole', 'TickRole', 'BreakGlassRole'].includes(statement.role);
-          return writes && !mayWrite && keys.some((key) => key !== 'window#*');
+          return writes && !mayWrite && keys.some((key) => !['window#*', 'experiment#*'].includes(key));
         })
         .map(({ role, Sid }) => `${role}.${Sid}`);
     },

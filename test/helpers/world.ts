@@ -25,6 +25,7 @@ import { NOW, seeded } from '../property/samples.ts';
 import { application, type Load, MOMENTS } from '../scenario/application.ts';
 import { indexed, readOnce } from '../scenario/remembering.ts';
 import { inMemoryAlerts, inMemoryChannel } from './fakes/alerts.ts';
+import { inMemoryExperiments } from './fakes/experiments.ts';
 import { inMemoryFlags } from './fakes/flags.ts';
 import { inMemoryState } from './fakes/state.ts';
 import { inMemoryTables } from './fakes/tables.ts';
@@ -127,6 +128,7 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
     tables,
     alerts,
     channels: [channel],
+    experiments: inMemoryExperiments(),
   };
   const planted = plant.ports?.(bare) ?? bare;
   const ports = before(planted, (port, call) => {

@@ -8,6 +8,7 @@ import type { Composition } from '../../lib/compose.ts';
 import type { CutoverDeclaration } from '../../lib/core/cutover.ts';
 import { routingService } from '../../lib/routing-service.ts';
 import { inMemoryAlerts, inMemoryChannel } from '../helpers/fakes/alerts.ts';
+import { inMemoryExperiments } from '../helpers/fakes/experiments.ts';
 import { inMemoryFlags } from '../helpers/fakes/flags.ts';
 import { inMemoryState } from '../helpers/fakes/state.ts';
 import { inMemoryTables } from '../helpers/fakes/tables.ts';
@@ -38,6 +39,7 @@ export function inMemoryComposition(declarations: readonly CutoverDeclaration[] 
     tables: inMemoryTables({ clock }),
     alerts: inMemoryAlerts(),
     channels: [inMemoryChannel()],
+    experiments: inMemoryExperiments(),
   };
   const composition: Composition = {
     ports: {

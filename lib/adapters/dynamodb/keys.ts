@@ -8,6 +8,7 @@
  *   last verdict        verdict                    <id>                                 never
  *   minute window       window#<id>#<shard 0–9>    <minute, 10 digits>#<side>#<op>      30 days
  *   alert               alert                      <cutover>.<rule>                     never
+ *   experiment totals   experiment#<id>#<shard>    <hour, 10 digits>                    never
  *   idempotency record  idempotency#<key>          record                               its own time, 24 h
  *
  * All states lie under one partition key, so one consistent query reads them together. A window's shard comes from its
@@ -31,6 +32,11 @@ export const auditPlace = (seq: number): string => padded(seq, 12);
 export const auditKey = (subject: string, seq: number): ItemKey => ({
   pk: auditPartition(subject),
   sk: auditPlace(seq),
+});
+export const experimentPartition = (id: string, shard: number): string => `experiment#${id}#${shard}`;
+export const experimentKey = (id: string, shard: number, hour: number): ItemKey => ({
+  pk: experimentPartition(id, shard),
+  sk: padded(hour, 10),
 });
 export const ALERTS = 'alert';
 export const alertKey = (id: string): ItemKey => ({ pk: ALERTS, sk: id });

@@ -5,6 +5,7 @@ import { badge, command, sign } from './badges.js';
 import { draw } from './charts.js';
 import { cutoverCard } from './cutover.js';
 import { byId, el, show } from './dom.js';
+import { experimentsCard } from './experiments.js';
 import { clock, duration } from './format.js';
 import { phasesCard } from './phases.js';
 import { armStop } from './stop.js';
@@ -77,7 +78,7 @@ function offline(error) {
   show('audit', el('p', { class: 'quiet' }, 'Unknown'));
 }
 
-function render({ system, phases, cutovers, audit, alerts, atMs }) {
+function render({ system, phases, cutovers, audit, alerts, experiments, atMs }) {
   const { headline, flags } = system;
   document.title = `${headline.text} · Crossfade`;
   const fast = speed >= 1.5 ? `, ${Math.round(speed)} times as fast` : '';
@@ -94,7 +95,7 @@ function render({ system, phases, cutovers, audit, alerts, atMs }) {
   show('notice', system.emergencyStop ? stoppedNotice() : null);
   byId('cutovers').setAttribute('aria-busy', 'false');
   const cards = cutovers.length > 0 ? cutovers.map(cutoverCard) : emptyCard();
-  show('cutovers', alertsCard(alerts, atMs), phasesCard(phases), cards);
+  show('cutovers', alertsCard(alerts, atMs), phasesCard(phases), cards, experimentsCard(experiments));
   for (const card of byId('cutovers').children) {
     const cutover = cutovers.find(({ id }) => id === card.dataset.key);
     for (const node of card.querySelectorAll('[data-plot]')) draw(node, cutover);
