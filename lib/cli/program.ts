@@ -19,6 +19,7 @@ import { rollbacks } from './commands/rollbacks.ts';
 import { backfill, quarantine } from './commands/rows.ts';
 import { status } from './commands/status.ts';
 import { resetSystem, rollbackSystem, stop } from './commands/system.ts';
+import { writes } from './commands/writes.ts';
 import type { Action } from './context.ts';
 import { MAX_WIDTH } from './text.ts';
 
@@ -185,6 +186,9 @@ function addPhases(program: Command, add: Add): void {
 function addSystem(program: Command, add: Add): void {
   program.commandsGroup('Move everything:');
   writing(add('stop', 'emergency stop: every cutover back to the primary, nothing starts', stop)).addOption(
+    reason().makeOptionMandatory(),
+  );
+  writing(add('writes <on|off>', 'switch all writes to shadows off and on; changes wait meanwhile', writes)).addOption(
     reason().makeOptionMandatory(),
   );
   confirmed(

@@ -8,13 +8,14 @@ import type { GateInput } from './gates/seen.ts';
 import type { Condition } from './gates/verdict.ts';
 import { phaseHold } from './phases/order.ts';
 import { deadlineCondition, policyOf } from './policy.ts';
+import { writesGuard, writesHold } from './shadow-writes.ts';
 import type { Context } from './stage.ts';
 
 type Situation = {
   declaration: CutoverDeclaration;
   policy: Policy;
   state: CutoverState;
-  system: Pick<SystemState, 'phases'>;
+  system: Pick<SystemState, 'phases' | 'shadowWritesEnabled'>;
   windows: readonly MinuteWindow[];
   nowMs: number;
 };
@@ -30,11 +31,14 @@ export function demandsOf(situation: Situation): Required<Pick<GateInput, 'holds
   const holds = [
     freezeCondition(declaration.freeze ?? [], nowMs),
     phaseHold(declaration, system),
+    writesHold(state, system),
     goesBack ? null : deadline,
   ];
   return {
     holds: holds.filter((hold): hold is Condition => hold !== null),
-    guards: [...(goesBack ? [deadline] : []), ...absoluteGuards(situation)],
+    guards: [writesGuard(state, system), goesBack ? deadline : null]
+      .filter((guard): guard is Condition => guard !== null)
+      .concat(absoluteGuards(situation)),
   };
 }
 
@@ -42,12 +46,12 @@ export function demandsOf(situation: Situation): Required<Pick<GateInput, 'holds
 export function rulesFor(
   declaration: CutoverDeclaration,
   state: CutoverState,
-  system: Pick<SystemState, 'phases'>,
+  system: Pick<SystemState, 'phases' | 'shadowWritesEnabled'>,
   nowMs: number,
 ): Pick<Context, 'frozen' | 'barred' | 'twoPerson'> {
-  const phase = phaseHold(declaration, system);
+  const holds = [phaseHold(declaration, system), writesHold(state, system)];
   return {
-    barred: phase ? [phase] : [],
+    barred: holds.filter((hold): hold is Condition => hold !== null),
     frozen: frozenAt(declaration.freeze ?? [], nowMs),
     twoPerson: policyOf(declaration, state).twoPersonApproval,
   };

@@ -69,8 +69,8 @@ async function backfill(
   deadlineMs: number,
 ): Promise<BackfillRun> {
   const cutover = declaration.id;
-  const state = await ports.state.readCutover(cutover);
-  const wanted = state && ['dual_write', 'ramp', 'full'].includes(state.stageKind);
+  const [state, system] = await Promise.all([ports.state.readCutover(cutover), ports.state.readSystem()]);
+  const wanted = state && system.shadowWritesEnabled && ['dual_write', 'ramp', 'full'].includes(state.stageKind);
   const status = wanted ? await ports.tables.status(cutover) : null;
   if (!state || status?.armed !== 'forward' || status.backfill.state === 'done')
     return { cutover, rows: 0, state: 'idle' };

@@ -52,8 +52,9 @@ export async function converge(ports: Needs, id: CutoverId, deadlineMs: number):
  * reads are taken away first, and a reader that still follows old flags must not see rows that have stopped changing.
  */
 async function epochInForce(ports: Needs, id: CutoverId): Promise<number | null> {
-  const state = await ports.state.readCutover(id);
-  if (!state) return null;
+  const [state, system] = await Promise.all([ports.state.readCutover(id), ports.state.readSystem()]);
+  // Switched off, hints stay where they are until somebody switches it on again.
+  if (!state || !system.shadowWritesEnabled) return null;
   if (['dual_write', 'ramp', 'full', 'completed'].includes(state.stageKind)) return state.epoch;
   if (state.stageKind !== 'rolled_back') return null;
   const status = await ports.tables.status(id);

@@ -30,7 +30,7 @@ export async function observe(
   declaration: CutoverDeclaration,
   state: CutoverState,
   deployed: FlagDocument | null,
-  system: Pick<SystemState, 'phases'>,
+  system: Pick<SystemState, 'phases' | 'shadowWritesEnabled'>,
   nowMs: number,
   /** As stored: a rule that holds or rolls back may have to be broken for some minutes before it does. */
   alerts: readonly Alert[] = [],

@@ -72,6 +72,36 @@ export async function resetSystem(
   return { emergencyStop: system.emergencyStop, published };
 }
 
+/**
+ * The master switch of all writes to shadows. Changes wait in the outboxes meanwhile. Refused while any table has readers on
+ * its shadow: they would see rows that fall behind.
+ */
+export async function switchShadowWrites(
+  ports: Needs,
+  declarations: readonly CutoverDeclaration[],
+  request: Repeatable & { enabled: boolean; reason: string },
+): Promise<{ shadowWritesEnabled: boolean; published: boolean }> {
+  const by = { nowMs: ports.clock.now(), actor: request.actor };
+  if (!request.enabled) await checkNoReaders(ports);
+  const change = switched({ shadowWritesEnabled: request.enabled }, request.reason);
+  const { system } = await changeSystem(ports, change, by, request.idempotency);
+  const { published } = await reconcileNow(ports, declarations);
+  return { shadowWritesEnabled: system.shadowWritesEnabled, published };
+}
+
+async function checkNoReaders(ports: Needs): Promise<void> {
+  const all = await ports.state.readAll();
+  const ids = all
+    .filter((one) => 'stageKind' in one && one.kind === 'table' && ['ramp', 'full'].includes(one.stageKind))
+    .map(({ id }) => id);
+  if (ids.length === 0) return;
+  throw new CrossfadeError(
+    'conflict',
+    `Writes to shadows cannot be switched off while ${ids.join(', ')} ${ids.length === 1 ? 'has' : 'have'} readers there, who would see rows that fall behind. First 'crossfade rollback ${ids[0]} --reason …'; 'crossfade stop' does it for all at once.`,
+    { details: { cutovers: ids } },
+  );
+}
+
 function checkConfirm(command: string, confirm: string): void {
   if (confirm === 'system') return;
   throw new CrossfadeError(

@@ -53,6 +53,7 @@ export function parseCommand(name: CommandName, body: unknown) {
 
 const systemBodies = {
   'emergency-stop': z.strictObject({ reason }),
+  'shadow-writes': z.strictObject({ enabled: z.boolean(), reason }),
   rollback: z.strictObject({ confirm, reason }),
   reset: z.strictObject({ confirm }),
 } as const;

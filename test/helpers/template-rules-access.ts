@@ -59,6 +59,7 @@ export const ROUTE_SCOPES: Readonly<Record<string, string | null>> = {
   'GET /v1/system': 'control:read',
   'POST /v1/system/emergency-stop': 'control:stop',
   'POST /v1/system/rollback': 'control:stop',
+  'POST /v1/system/shadow-writes': 'control:stop',
   'POST /v1/system/reset': 'control:stop',
   'GET /v1/phases': 'control:read',
   'POST /v1/phases/{phase}/check': 'control:write',

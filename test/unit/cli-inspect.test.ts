@@ -145,3 +145,17 @@ describe('the flows behind them', () => {
     expect(await checkHealth({ tables: nothing }, declaration)).toMatchObject({ ok: true });
   });
 });
+
+describe('crossfade writes', () => {
+  it('switches all writes to shadows, with its reason, and takes on and off only', async () => {
+    api.routes['POST /v1/system/shadow-writes'] = ({ body }) => ({
+      body: { shadowWritesEnabled: (body as { enabled: boolean }).enabled, published: true },
+    });
+    expect((await crossfade('writes', 'off', '--reason', 'load')).out).toContain('are off');
+    expect(api.asked.at(-1)!.body).toEqual({ enabled: false, reason: 'load' });
+    expect((await crossfade('writes', 'on', '--reason', 'over')).out).toContain('are on');
+    expect(await crossfade('writes', 'half', '--reason', 'x')).toMatchObject({ exit: 2, out: '' });
+    expect((await crossfade('writes', 'off')).exit).toBe(2);
+    expect(api.asked).toHaveLength(2);
+  });
+});
