@@ -9,10 +9,12 @@ import { MINUTE_MS, world } from '../helpers/world.ts';
 import { oracle } from './oracle.ts';
 
 const HOUR = 60;
+/** Of every look: enough for fresh figures of both sides. */
+const WATCHED_MINUTES = 6;
 
 function live(declared: readonly CutoverDeclaration[]) {
   const cutovers = structuredClone(declared) as CutoverDeclaration[];
-  const w = world({ cutovers, load: { readsPerMinute: 400 } });
+  const w = world({ cutovers, load: { readsPerMinute: 300 } });
   const o = oracle(w);
   const back: string[] = [];
   w.onApplied(({ before, after }) => {
@@ -29,8 +31,8 @@ function live(declared: readonly CutoverDeclaration[]) {
   };
   /** Hours in which nobody looks, then some minutes of traffic: the gates want to see the last ones. */
   const hours = async (count: number) => {
-    w.clock.pass((count * HOUR - 12) * MINUTE_MS);
-    await minutes(12);
+    w.clock.pass((count * HOUR - WATCHED_MINUTES) * MINUTE_MS);
+    await minutes(WATCHED_MINUTES);
   };
   /** What a person does: confirms what a waiting phase asks for, starts what may start, says GO where it is theirs. */
   const attend = async () => {
