@@ -7,6 +7,7 @@ import { experimentRoutes } from './control-routes/experiments.ts';
 import { inspectRoutes } from './control-routes/inspect.ts';
 import { lookRoutes } from './control-routes/look.ts';
 import { phaseRoutes } from './control-routes/phases.ts';
+import { reportRoutes } from './control-routes/reports.ts';
 import { rollbackRoutes } from './control-routes/rollbacks.ts';
 import { rowRoutes } from './control-routes/rows.ts';
 import { systemRoutes } from './control-routes/system.ts';
@@ -24,4 +25,5 @@ export const handler = httpHandler(compose, [
   ...phaseRoutes,
   ...rollbackRoutes,
   ...experimentRoutes,
+  ...reportRoutes,
 ]);

@@ -77,6 +77,8 @@ const PARAMETERS = {
   owner: { default: 'crossfade', env: 'CROSSFADE_OWNER' },
   dataClass: { default: 'internal', env: 'CROSSFADE_DATA_CLASS' },
   logLevel: { default: 'info', env: 'CROSSFADE_LOG_LEVEL' },
+  /** After how many days minute windows expire, 1–400. Experiments and the audit log never do. */
+  metricsRetentionDays: { default: '30', env: 'CROSSFADE_METRICS_RETENTION_DAYS' },
 };
 
 /** AppConfig agent 2.0.17054 for arm64. The account and the layer's number differ by region. */
@@ -183,6 +185,7 @@ function localEnvironment(ports) {
     CROSSFADE_ALERT_WEBHOOK_URL: '',
     CROSSFADE_ALERT_WEBHOOK_KEY: '',
     CROSSFADE_LOG_LEVEL: PARAMETERS.logLevel.default,
+    CROSSFADE_METRICS_RETENTION_DAYS: PARAMETERS.metricsRetentionDays.default,
     // A developer's own AWS account is never touched from here.
     AWS_ACCESS_KEY_ID: 'local',
     AWS_SECRET_ACCESS_KEY: 'local',
@@ -301,6 +304,7 @@ function awsSettings(stage, region, values) {
       CROSSFADE_JWT_AUDIENCE: values.jwtAudience,
       CROSSFADE_JWKS: values.jwks,
       CROSSFADE_LOG_LEVEL: values.logLevel,
+      CROSSFADE_METRICS_RETENTION_DAYS: days(values.metricsRetentionDays),
     },
     vpc: { securityGroupIds: [{ Ref: 'FunctionSecurityGroup' }], subnetIds: listed(values.subnetIds) },
     tickVpc: {
@@ -346,6 +350,11 @@ function reserved(text) {
   const count = Number(text);
   if (!Number.isInteger(count) || count < 0) throw new Error(`Reserved concurrency '${text}' is not a whole number.`);
   return count === 0 ? null : count;
+}
+
+function days(text) {
+  if (/^\d{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= 400) return text;
+  throw new Error(`Parameter metricsRetentionDays '${text}' is not a whole number of 1–400 days.`);
 }
 
 function listed(text) {

@@ -49,7 +49,8 @@ export function compose(variables = environment()): Composition {
     }),
     windows: lazily(async () => {
       const { dynamoWindowStore } = await import('./adapters/dynamodb/window-store.ts');
-      return dynamoWindowStore({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE, clock });
+      const retentionDays = env.CROSSFADE_METRICS_RETENTION_DAYS;
+      return dynamoWindowStore({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE, clock, retentionDays });
     }),
     wakeUps: lazily(async () => {
       const { dynamoWakeUps } = await import('./adapters/dynamodb/wake-ups.ts');

@@ -7,6 +7,7 @@ import type { MinuteWindow, TableStatus, VerificationResult } from './core/evide
 import type { ExperimentTotals } from './core/experiment.ts';
 import type { FlagDocument } from './core/flags.ts';
 import type { Verdict } from './core/gates/verdict.ts';
+import type { OperationWindow } from './core/performance.ts';
 import type { Event } from './core/stage.ts';
 import type { Consistency, HealthFinding, RecordComparison, TableOutlook } from './core/table-health.ts';
 
@@ -82,6 +83,8 @@ export type WindowStore = {
   add(flushId: string, source: string, additions: readonly WindowAddition[], nowMs: number): Promise<void>;
   /** Merged over shards and operations: at most one window per minute and side, `fromMinute` included, oldest first. */
   read(id: CutoverId, fromMinute: number, toMinute: number): Promise<readonly MinuteWindow[]>;
+  /** The same with operations kept apart: at most one window per minute, side and operation, oldest first, then by both. */
+  readByOperation(id: CutoverId, fromMinute: number, toMinute: number): Promise<readonly OperationWindow[]>;
 };
 
 /** One record of the stream; `cutover` is null when it names none. */

@@ -1,9 +1,11 @@
 /** What can be looked at: health, status, plan, history, verification, flags. Changes nothing. */
 
 import { history } from '../../lib/flows/history.ts';
+import { fullReport } from '../../lib/flows/performance.ts';
 import { report } from '../../lib/flows/report.ts';
 import { planTable } from '../../lib/flows/verify.ts';
 import { parsePage } from '../../lib/schemas/http.ts';
+import { parseHours } from '../../lib/schemas/reports.ts';
 import type { Route } from '../middleware.ts';
 import { namedCutover } from './request.ts';
 
@@ -24,7 +26,13 @@ export const lookRoutes: Route[] = [
     method: 'GET',
     path: '/v1/report',
     scope: 'control:read',
-    handle: async ({ ports, cutovers }) => ({ status: 200, body: await report(ports, await cutovers()) }),
+    handle: async ({ ports, cutovers }, request) => {
+      const hours = parseHours(request.query);
+      const declarations = await cutovers();
+      const body =
+        hours === undefined ? await report(ports, declarations) : await fullReport(ports, declarations, hours);
+      return { status: 200, body };
+    },
   },
   {
     method: 'GET',

@@ -30,6 +30,10 @@ export type Options = {
   key?: string;
   listen?: number;
   databaseUrl?: string;
+  hours?: number;
+  what?: string;
+  format?: string;
+  verify?: boolean;
   set?: string[];
   unset?: string[];
   stage?: string;

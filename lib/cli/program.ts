@@ -15,6 +15,7 @@ import { open } from './commands/open.ts';
 import { operateAction } from './commands/operate.ts';
 import { phase, phases } from './commands/phases.ts';
 import { policy } from './commands/policy.ts';
+import { exportRows, report } from './commands/report.ts';
 import { rollbacks } from './commands/rollbacks.ts';
 import { backfill, quarantine } from './commands/rows.ts';
 import { status } from './commands/status.ts';
@@ -109,7 +110,15 @@ function addLooking(program: Command, add: Add): void {
   add('explain <cutover>', 'one sentence per condition: what holds, what does not, what would release it', explain);
   add('history [cutover]', 'the audit timeline, newest first, and whether its chain is whole', history)
     .option('--limit <number>', 'entries, 1–200', limit)
-    .option('--after <seq>', 'only entries before this sequence number', whole);
+    .option('--after <seq>', 'only entries before this sequence number', whole)
+    .option('--verify', 'only check that every log is whole; ends with 1 when one is not');
+  add('report [cutover]', 'status, and what both sides did in the last hours, per operation', report).addOption(
+    hours(),
+  );
+  add('export <cutover>', 'the audit log, or the figures of each minute, oldest first', exportRows)
+    .addOption(new Option('--what <what>', 'which of them').choices(['audit', 'metrics']).default('audit'))
+    .addOption(new Option('--format <format>', 'of what is written').choices(['json', 'csv']).default('json'))
+    .addOption(hours());
   add('experiment [experiment]', 'how many units of how many, then tests, intervals and a recommendation', experiment);
   add('alerts', 'what fires, what waits and what ended in the last day', alerts)
     .option('--watch', 'look again until stopped, and show every change')
@@ -211,6 +220,7 @@ function addTools(program: Command, add: Add): void {
 
 // --------------------------------------------------------------------------------------------------- shared options
 
+const hours = () => new Option('--hours <number>', 'how far back').argParser(hourCount).default(24);
 const reason = () => new Option('--reason <text>', 'why; it is audited with your name');
 const databaseUrl = () =>
   new Option('--database-url <url>', "the owner's database URL (CROSSFADE_OWNER_DATABASE_URL, or the local stack)");
@@ -250,4 +260,6 @@ function number(text: string, fits: (value: number) => boolean, wanted: string):
 const port = (text: string) => number(text, (n) => Number.isInteger(n) && n > 0 && n < 65_536, 'a port, 1–65535');
 const positive = (text: string) => number(text, (n) => n > 0 && n <= 31_536_000, 'a number above 0');
 const whole = (text: string) => number(text, Number.isSafeInteger, 'a whole number, 0 or more');
+const hourCount = (text: string) =>
+  number(text, (n) => Number.isInteger(n) && n > 0 && n <= 9_600, 'a whole number of hours, 1–9600');
 const limit = (text: string) => number(text, (n) => Number.isInteger(n) && n > 0 && n <= 200, 'a whole number, 1–200');

@@ -29,6 +29,18 @@ function headMatches(all: readonly AuditEntry<Event>[], head: AuditHead | null):
   return { intact: false, seq: auditSeq, why: `the state ends at entry ${auditSeq}, the log at ${all.length}` };
 }
 
+export type AuditVerification = { subjects: readonly { subject: string; chain: ChainVerdict }[] };
+
+/** Every log, whole. */
+export async function verifyAudit(
+  ports: Pick<Ports, 'state'>,
+  subjects: readonly string[],
+): Promise<AuditVerification> {
+  const found: { subject: string; chain: ChainVerdict }[] = [];
+  for (const subject of subjects) found.push({ subject, chain: (await history(ports, subject, { limit: 1 })).chain });
+  return { subjects: found };
+}
+
 /** The newest entries over several subjects. */
 export async function recentHistory(
   ports: Pick<Ports, 'state'>,

@@ -15,6 +15,7 @@ import { phasesOf } from '../core/phases/order.ts';
 import { type PhaseView, viewPhases } from '../core/phases/view.ts';
 import type { Plan } from '../core/plan.ts';
 import { policyOf } from '../core/policy.ts';
+import { recommendationOf, validationScoreOf } from '../core/recommendation.ts';
 import { LEGAL_COMMANDS, nextStage } from '../core/stage.ts';
 import type { Ports } from '../ports.ts';
 import { observe } from './observe.ts';
@@ -46,6 +47,10 @@ export type CutoverReport = {
   windows: readonly MinuteWindow[];
   flagsDeployed: boolean;
   nextSteps: readonly string[];
+  /** What to do now, in one sentence. */
+  recommendation: string;
+  /** Rows that agreed when they were last compared, 0–1; null when nothing was compared. */
+  validationScore: number | null;
 };
 
 export type SystemReport = {
@@ -127,6 +132,8 @@ function cutoverReport(
     windows: observed.windows.filter((window) => window.minute >= hourAgo),
     flagsDeployed,
     nextSteps: nextSteps(state, health, observed.verdict),
+    recommendation: recommendationOf(state, observed.verdict),
+    validationScore: validationScoreOf(state, observed.table, observed.verdict),
   };
 }
 

@@ -70,6 +70,8 @@ export const ROUTE_SCOPES: Readonly<Record<string, string | null>> = {
   'GET /v1/flags': 'control:read',
   'GET /v1/report': 'control:read',
   'GET /v1/alerts': 'control:read',
+  'GET /v1/cutovers/{cutover}/export': 'control:read',
+  'GET /v1/audit/verification': 'control:read',
   'GET /v1/experiments': 'control:read',
   'GET /v1/experiments/{experiment}': 'control:read',
   'POST /v1/experiments/{experiment}/events': 'outcomes:write',

@@ -38,6 +38,7 @@ export function indexed(windows: InMemoryWindows): Ports['windows'] {
   const merged = new Map<string, { seen: number; byKey: Map<string, MinuteWindow> }>();
   return {
     add: windows.add,
+    readByOperation: (id, from, to) => windows.readByOperation(id, from, to),
     async read(id, fromMinute, toMinute) {
       await windows.read(id, 0, -1);
       const index = merged.get(id) ?? { seen: 0, byKey: new Map<string, MinuteWindow>() };

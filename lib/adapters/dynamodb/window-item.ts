@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto';
 import { emptyWindow, type MinuteWindow, mergeWindows } from '../../core/evidence.ts';
 import { type Histogram, histogramCount } from '../../core/histogram.ts';
+import type { OperationWindow } from '../../core/performance.ts';
 import type { WindowAddition } from '../../ports.ts';
 import { bucketCount, problemsOf, windowCounters } from '../../schemas/state.ts';
 import type { Item } from './state-items.ts';
@@ -123,4 +124,20 @@ export function mergeByMinute(windows: readonly MinuteWindow[]): MinuteWindow[] 
     merged.set(key, before ? mergeWindows(before, window) : window);
   }
   return [...merged.values()].sort((a, b) => a.minute - b.minute || (a.side < b.side ? -1 : 1));
+}
+
+/** One window per minute, side and operation, oldest first, then by side and operation. */
+export function mergeByOperation(windows: readonly OperationWindow[]): OperationWindow[] {
+  const merged = new Map<string, OperationWindow>();
+  for (const one of windows) {
+    const key = JSON.stringify([one.window.minute, one.window.side, one.operation]);
+    const before = merged.get(key);
+    merged.set(key, before ? { ...one, window: mergeWindows(before.window, one.window) } : one);
+  }
+  return [...merged.values()].sort(byMinuteSideOperation);
+}
+
+function byMinuteSideOperation(a: OperationWindow, b: OperationWindow): number {
+  const sides = a.window.side < b.window.side ? -1 : a.window.side > b.window.side ? 1 : 0;
+  return a.window.minute - b.window.minute || sides || (a.operation < b.operation ? -1 : 1);
 }

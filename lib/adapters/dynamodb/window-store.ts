@@ -6,12 +6,21 @@
 import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import type { CutoverId } from '../../core/cutover.ts';
 import type { MinuteWindow } from '../../core/evidence.ts';
+import type { OperationWindow } from '../../core/performance.ts';
 import type { Clock, WindowStore } from '../../ports.ts';
 import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';
 import { attempt, isConditionFailure, type Target } from './failures.ts';
 import { shardOf, WINDOW_SHARDS, windowKey, windowPartition, windowPlace } from './keys.ts';
 import { queryItems, stateInvalid } from './state-items.ts';
-import { additionExpressions, flushMark, mergeAdditions, mergeByMinute, splitWindow, windowOf } from './window-item.ts';
+import {
+  additionExpressions,
+  flushMark,
+  mergeAdditions,
+  mergeByMinute,
+  mergeByOperation,
+  splitWindow,
+  windowOf,
+} from './window-item.ts';
 
 export type DynamoWindowStoreOptions = Pick<Target, 'client' | 'tableName'> & {
   clock: Pick<Clock, 'now'>;
@@ -49,7 +58,7 @@ export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStor
     );
   }
 
-  async function readShard(id: CutoverId, shard: number, from: number, to: number): Promise<MinuteWindow[]> {
+  async function readShard(id: CutoverId, shard: number, from: number, to: number): Promise<OperationWindow[]> {
     const items = await queryItems(target, `read the windows of cutover '${id}'`, {
       KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :to',
       ExpressionAttributeValues: {
@@ -60,10 +69,18 @@ export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStor
     });
     return items.map((item) => {
       const read = windowOf(item);
-      if (read.ok) return read.window;
+      if (read.ok) return { operation: String(item.operation), window: read.window };
       const key = { pk: String(item.pk), sk: String(item.sk) };
       throw stateInvalid(target, `window of cutover '${id}'`, key, read.problems);
     });
+  }
+
+  async function readAll(id: CutoverId, fromMinute: number, toMinute: number): Promise<OperationWindow[]> {
+    // TTL removes late, by days at worst: expired windows are left out here.
+    const from = Math.max(fromMinute, oldestMinute(options.clock.now()) + 1, 0);
+    if (toMinute < from) return [];
+    const shards = Array.from({ length: WINDOW_SHARDS }, (_, shard) => readShard(id, shard, from, toMinute));
+    return (await Promise.all(shards)).flat();
   }
 
   return {
@@ -84,11 +101,12 @@ export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStor
     },
 
     async read(id, fromMinute, toMinute) {
-      // TTL removes late, by days at worst: expired windows are left out here.
-      const from = Math.max(fromMinute, oldestMinute(options.clock.now()) + 1, 0);
-      if (toMinute < from) return [];
-      const shards = Array.from({ length: WINDOW_SHARDS }, (_, shard) => readShard(id, shard, from, toMinute));
-      return mergeByMinute((await Promise.all(shards)).flat());
+      const found = await readAll(id, fromMinute, toMinute);
+      return mergeByMinute(found.map(({ window }) => window));
+    },
+
+    async readByOperation(id, fromMinute, toMinute) {
+      return mergeByOperation(await readAll(id, fromMinute, toMinute));
     },
   };
 }

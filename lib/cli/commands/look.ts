@@ -14,6 +14,7 @@ import { renderHistory } from '../render-history.ts';
 import { renderPlan } from '../render-plan.ts';
 import { renderExplanation, renderVerification } from '../render-verdict.ts';
 import { counted, printable } from '../text.ts';
+import { verifyChains } from './report.ts';
 
 /** Ends as `start` would: with the code of a refused table when something stands in the way. */
 export async function plan(context: Context): Promise<Outcome> {
@@ -41,6 +42,7 @@ export async function explain(context: Context): Promise<Outcome> {
 /** Without a cutover: the newest entries of all of them and of the system. */
 export async function history(context: Context): Promise<Outcome> {
   const { io, options, args } = context;
+  if (options.verify) return verifyChains(context);
   if (args[0] === undefined) {
     const { api } = openApi(context);
     const { audit } = await api.get<{ audit: readonly AuditEntry<Event>[] }>('/dashboard/data');

@@ -1,5 +1,6 @@
 /** Minute windows in memory: additions are kept as they came and merged when read. */
 
+import { mergeByOperation } from '../../../lib/adapters/dynamodb/window-item.ts';
 import { CrossfadeError } from '../../../lib/core/errors.ts';
 import { type MinuteWindow, mergeWindows } from '../../../lib/core/evidence.ts';
 import type { Clock, WindowAddition, WindowStore } from '../../../lib/ports.ts';
@@ -48,6 +49,16 @@ export function inMemoryWindows(options: { clock: Pick<Clock, 'now'> }): InMemor
         merged.set(key, before ? mergeWindows(before, window) : structuredClone(window));
       }
       return [...merged.values()].sort((a, b) => a.minute - b.minute || (a.side < b.side ? -1 : 1));
+    },
+
+    async readByOperation(id, fromMinute, toMinute) {
+      reachable();
+      const from = Math.max(fromMinute, Math.floor(options.clock.now() / 60_000) - RETENTION_MINUTES + 1);
+      return mergeByOperation(
+        stored
+          .filter(({ cutover, window }) => cutover === id && window.minute >= from && window.minute <= toMinute)
+          .map(({ operation, window }) => ({ operation, window })),
+      );
     },
 
     unavailable: (yes) => {

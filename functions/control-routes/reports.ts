@@ -1,0 +1,50 @@
+/** Exports, and whether the audit log is whole. Changes nothing. */
+
+import { csvLine } from '../../lib/core/csv.ts';
+import { exportAudit, exportMetrics } from '../../lib/flows/export.ts';
+import { verifyAudit } from '../../lib/flows/history.ts';
+import { readCursor, writeCursor } from '../../lib/schemas/cursor.ts';
+import { parseExport } from '../../lib/schemas/reports.ts';
+import type { Route } from '../middleware.ts';
+import { namedCutover } from './request.ts';
+
+export const reportRoutes: Route[] = [
+  {
+    method: 'GET',
+    path: '/v1/cutovers/{cutover}/export',
+    scope: 'control:read',
+    handle: async (composition, request) => {
+      const { ports } = composition;
+      const declaration = await namedCutover(composition, request);
+      const { what, format, hours, limit, cursor } = parseExport(request.query);
+      const list = `${what}#${declaration.id}`;
+      const nowMs = ports.clock.now();
+      const after = cursor === undefined ? 0 : readCursor(list, cursor, nowMs);
+      const { columns, rows, next } =
+        what === 'audit'
+          ? await exportAudit(ports, declaration, { after, limit })
+          : await exportMetrics(ports, declaration, { after, hours });
+      const nextCursor = next === null ? null : writeCursor(list, next, nowMs);
+      if (format === 'json') return { status: 200, body: { columns, rows, next: nextCursor } };
+      return {
+        status: 200,
+        // Columns on the first page only: pages put one after the other are one file.
+        text: [...(cursor === undefined ? [csvLine(columns)] : []), ...rows.map(csvLine)].join(''),
+        headers: {
+          'content-type': 'text/csv; charset=utf-8; header=present',
+          'content-disposition': `attachment; filename="${declaration.id}-${what}.csv"`,
+          ...(nextCursor === null ? {} : { 'x-next-cursor': nextCursor }),
+        },
+      };
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/audit/verification',
+    scope: 'control:read',
+    handle: async ({ ports, cutovers }) => {
+      const ids = (await cutovers()).map(({ id }) => id);
+      return { status: 200, body: await verifyAudit(ports, ['system', ...ids]) };
+    },
+  },
+];

@@ -1,0 +1,38 @@
+/** What to do with a cutover now, in one sentence, and the validation score that was really measured. */
+
+import type { CutoverState } from './cutover.ts';
+import type { TableStatus } from './evidence.ts';
+import { currentVerification } from './gates/seen.ts';
+import { percent, round, type Verdict } from './gates/verdict.ts';
+
+/** Of the last complete pass for tables, of compared operations otherwise; null when nothing was compared. */
+export function validationScoreOf(state: CutoverState, table: TableStatus | null, verdict: Verdict): number | null {
+  if (state.kind === 'table') return currentVerification(table, state)?.score ?? null;
+  const { checks, mismatches } = verdict.evidence;
+  return checks > 0 ? 1 - mismatches / checks : null;
+}
+
+export function recommendationOf(state: CutoverState, verdict: Verdict): string {
+  const { minutesToEligibility, shadow } = verdict.evidence;
+  const seen =
+    shadow.errorRate === null ? '' : ` The shadow fails ${percent(shadow.errorRate)} of ${shadow.count} operations.`;
+  if (state.pending) return `Wait: ${state.pending.action} is under way.`;
+  switch (state.stageKind) {
+    case 'disabled':
+      return 'Start when the plan shows nothing that stands in the way.';
+    case 'completed':
+      return 'Watch the promoted side; clean up when nobody could want the way back any more.';
+    case 'cleaned':
+      return 'Nothing: it is finished.';
+    case 'rolled_back':
+      return `Mend the cause, then reset: ${state.rollback?.reason ?? 'unknown'}`;
+    default:
+      break;
+  }
+  if (verdict.verdict === 'rollback') return `Roll back: ${verdict.reasons[0]?.text ?? 'a guard fired.'}`;
+  if (verdict.verdict === 'advance')
+    return state.stageKind === 'full' ? `Complete: everything holds.${seen}` : `Advance: everything holds.${seen}`;
+  const waits = verdict.reasons.filter(({ code }) => code !== 'dwell');
+  if (waits.length === 0) return `Wait ${round(minutesToEligibility)} minutes more.${seen}`;
+  return `Hold: ${waits[0]!.text}${waits.length > 1 ? ` And ${waits.length - 1} more.` : ''}`;
+}

@@ -1,0 +1,45 @@
+/** What each cutover did in the last hours, per operation type and side, beside its status. Reads only. */
+
+import type { CutoverDeclaration } from '../core/cutover.ts';
+import { type Performance, performanceOf } from '../core/performance.ts';
+import type { Ports } from '../ports.ts';
+import { type AlertList, listAlerts } from './alerts.ts';
+import { report, type SystemReport } from './report.ts';
+
+export type FullReport = SystemReport & {
+  hours: number;
+  fromMs: number;
+  performance: Readonly<Record<string, Performance>>;
+  alerts: AlertList;
+};
+
+const MINUTE_MS = 60_000;
+/** Windows are read in parts of this many minutes, so that no query answers without end. */
+const PART_MINUTES = 360;
+
+type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log' | 'alerts'>;
+
+export async function fullReport(
+  ports: Needs,
+  declarations: readonly CutoverDeclaration[],
+  hours: number,
+): Promise<FullReport> {
+  const [status, alerts] = await Promise.all([report(ports, declarations), listAlerts(ports)]);
+  const fromMs = status.atMs - hours * 60 * MINUTE_MS;
+  const performance: Record<string, Performance> = {};
+  for (const { id } of declarations) performance[id] = await performanceBetween(ports, id, fromMs, status.atMs);
+  return { ...status, hours, fromMs, performance, alerts };
+}
+
+export async function performanceBetween(
+  ports: Pick<Ports, 'windows'>,
+  id: string,
+  fromMs: number,
+  toMs: number,
+): Promise<Performance> {
+  const last = Math.floor(toMs / MINUTE_MS);
+  const windows = [];
+  for (let from = Math.floor(fromMs / MINUTE_MS); from <= last; from += PART_MINUTES)
+    windows.push(...(await ports.windows.readByOperation(id, from, Math.min(last, from + PART_MINUTES - 1))));
+  return performanceOf(windows);
+}
