@@ -103,6 +103,22 @@ function adding(prepared: Prepared): void {
       expect(await read()).toEqual([windowOf(minute, { count: 16, latency: { [bucketIndex(5)]: 16 } })]);
     });
 
+    it('operations are kept apart on request, over senders, oldest first, then by side and name', async () => {
+      const { store, clock, minute } = await prepared();
+      for (const source of ['a', 'b'])
+        for (const operation of ['write', 'größe 🚀', 'read'])
+          await store.add('flush', source, [additionOf(latencies(minute, 5), operation)], clock.nowMs);
+      await store.add('late', 'a', [additionOf(windowOf(minute - 1, { side: 'shadow', count: 1 }))], clock.nowMs);
+      const found = await store.readByOperation('customer', minute - 1, minute);
+      expect(found.map(({ operation, window }) => [operation, window.minute, window.side, window.count])).toEqual([
+        ['read', minute - 1, 'shadow', 1],
+        ['größe 🚀', minute, 'primary', 2],
+        ['read', minute, 'primary', 2],
+        ['write', minute, 'primary', 2],
+      ]);
+      expect(await store.readByOperation('invoice', minute - 1, minute)).toEqual([]);
+    });
+
     it('minutes and sides stay apart and come oldest first', async () => {
       const { add, read, minute } = await prepared();
       const at = (offset: number, side: 'primary' | 'shadow') => windowOf(minute + offset, { side, count: 1 });
