@@ -2,6 +2,7 @@
 
 import { repairTable, verifyNow } from '../../lib/flows/verify.ts';
 import { readIdempotencyKey } from '../../lib/schemas/http.ts';
+import { parseVerify } from '../../lib/schemas/rows.ts';
 import type { Route } from '../middleware.ts';
 import { namedCutover } from './request.ts';
 
@@ -13,7 +14,8 @@ export const tableRoutes: Route[] = [
     handle: async (composition, request) => {
       const declaration = await namedCutover(composition, request);
       readIdempotencyKey(request.header('idempotency-key'));
-      return { status: 200, body: await verifyNow(composition.ports, declaration) };
+      const { tier } = parseVerify(request.body);
+      return { status: 200, body: await verifyNow(composition.ports, declaration, tier) };
     },
   },
   {

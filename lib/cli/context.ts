@@ -37,6 +37,7 @@ export type Options = {
   set?: string[];
   unset?: string[];
   stage?: string;
+  proof?: boolean;
   all?: boolean;
   minutes?: number;
   withdraw?: boolean;

@@ -133,7 +133,10 @@ function addLooking(program: Command, add: Add): void {
     'its rollbacks with the outcome of each step, and what one would consist of now',
     rollbacks,
   );
-  writing(add('verify <cutover>', 'compare both tables exactly, now; ends with 3 when rows differ', verify));
+  writing(add('verify <cutover>', 'compare both tables exactly, now; ends with 3 when rows differ', verify)).option(
+    '--proof',
+    'by SHA-256 over the text of every row: slower, beyond doubt',
+  );
   writing(add('repair <cutover>', 'write the rows anew that the last verification found to differ', repair));
   confirmed(
     writing(

@@ -13,6 +13,7 @@ const text = (max: number) =>
 const key = text(8_192);
 const reason = text(1_000);
 
+const verifyBody = z.strictObject({ tier: z.enum(['fast', 'proof']).optional() });
 const retryBody = z.strictObject({ key: key.optional() });
 const discardBody = z.strictObject({ key, confirm: z.string().max(100), reason });
 const controlBody = z.strictObject({ reason: reason.optional() });
@@ -25,6 +26,10 @@ const pageQuery = z.strictObject({
     .default(100),
   after: z.string().max(8_192).optional(),
 });
+
+export function parseVerify(body: unknown): { tier?: 'fast' | 'proof' } {
+  return parse(verifyBody, body ?? {}, "The body of 'verify'", { known: ['tier'] });
+}
 
 export function parseRetry(body: unknown): { key?: string } {
   return parse(retryBody, body, "The body of 'quarantine retry'", { known: ['key'] });

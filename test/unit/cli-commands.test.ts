@@ -296,6 +296,8 @@ describe('reading commands', () => {
     const result = { rowsCompared: 59, divergences: 0, score: 1, atMs: 0, samples: [] };
     api.routes['POST /v1/cutovers/customer/verify'] = { body: result };
     expect((await crossfade('verify', 'customer')).exit).toBe(0);
+    expect((await crossfade('verify', 'customer', '--proof')).exit).toBe(0);
+    expect(api.asked.slice(-2).map(({ body }) => body)).toEqual([{}, { tier: 'proof' }]);
     api.routes['POST /v1/cutovers/customer/verify'] = { body: { ...result, divergences: 2, score: 0.9 } };
     expect((await crossfade('verify', 'customer')).exit).toBe(3);
     api.routes['POST /v1/cutovers/customer/repair'] = { body: { enqueued: 1 } };

@@ -63,7 +63,8 @@ export async function verify(context: Context): Promise<Outcome> {
   const id = cutoverId(context);
   const { api } = openApi(context);
   const call = { idempotencyKey: idempotencyKey(context), deadlineMs: LONG_DEADLINE_MS };
-  const result = await api.post<VerificationResult>(`/v1/cutovers/${id}/verify`, {}, call);
+  const body = context.options.proof ? { tier: 'proof' } : {};
+  const result = await api.post<VerificationResult>(`/v1/cutovers/${id}/verify`, body, call);
   const text = renderVerification(id, result, io.width, io.paint);
   return { document: result, text, ...(result.divergences === 0 ? {} : { exit: EXIT.held }) };
 }
