@@ -15,6 +15,7 @@ import { open } from './commands/open.ts';
 import { operateAction } from './commands/operate.ts';
 import { phase, phases } from './commands/phases.ts';
 import { policy } from './commands/policy.ts';
+import { replayFiles } from './commands/replay.ts';
 import { exportRows, report } from './commands/report.ts';
 import { rollbacks } from './commands/rollbacks.ts';
 import { backfill, quarantine } from './commands/rows.ts';
@@ -211,6 +212,11 @@ function addSystem(program: Command, add: Add): void {
 
 function addTools(program: Command, add: Add): void {
   program.commandsGroup('Tools:');
+  add(
+    'replay [files...]',
+    'verdicts of the evidence engine on recorded minutes, until the first rollback',
+    replayFiles,
+  );
   add('bucket', 'the bucket of a key; with --json and without a key: JSON lines {salt,key} from standard input', bucket)
     .option('--salt <text>', "the cutover's salt")
     .option('--key <text>', 'the routing key');

@@ -1,0 +1,42 @@
+/**
+ * When to advance, hold or roll back, by evidence that may be looked at every minute: a pure function of what was collected
+ * and of the evidence folded so far. Rolls back on proof, advances on proof, and holds without it; missing data is never
+ * good news. Replays use it; ticks still judge by gates.ts, until the folded evidence is stored with the cutover.
+ */
+
+import { figures, type Verdict } from './gates/verdict.ts';
+import { advanceConditions } from './proof/conditions.ts';
+import type { Evidence } from './proof/fold.ts';
+import { firedGuards, judgedMetrics } from './proof/guards.ts';
+import { collect, type GateInput, minutesInStage } from './proof/seen.ts';
+
+/** The verdict for one cutover at one moment, and the evidence to go on with. */
+export function judge(input: GateInput): { verdict: Verdict; evidence: Evidence } {
+  const seen = collect(input);
+  const judged = judgedMetrics(seen);
+  const fired = [...firedGuards(seen, judged), ...(input.guards ?? [])];
+  const conditions = [...advanceConditions(seen, judged), ...(input.holds ?? [])];
+  const failing = conditions.filter((condition) => !condition.ok);
+  const minutes = minutesInStage(seen);
+  const verdict: Verdict = {
+    verdict: fired.length > 0 ? 'rollback' : failing.length > 0 ? 'hold' : 'advance',
+    reasons: fired.length > 0 ? fired : failing,
+    conditions: [...fired, ...conditions],
+    evidence: {
+      primary: figures(seen.primary),
+      shadow: figures(seen.shadow),
+      checks: seen.shadow.checks,
+      mismatches: seen.shadow.mismatches,
+      badMinutes: Math.max(0, ...judged.map((test) => test.badMinutes)),
+      tests: seen.servesReads
+        ? judged.map(({ code, evidence, needed, badMinutes }) => ({ code, evidence, needed, badMinutes }))
+        : undefined,
+      minutesInStage: minutes,
+      minutesToEligibility: Math.max(0, (seen.stage?.dwellMinutes ?? 0) - minutes),
+    },
+  };
+  return { verdict, evidence: seen.evidence };
+}
+
+/** The verdict alone. */
+export const evaluate = (input: GateInput): Verdict => judge(input).verdict;

@@ -1,0 +1,116 @@
+/** Guards: what forces a rollback. Floors act in the same minute, everything else on proof over several. */
+
+import { type Condition, ms, number, percent, type TestEvidence } from '../gates/verdict.ts';
+import { bucketUpperMs } from '../histogram.ts';
+import { quantileEdges } from './baseline.ts';
+import { unavailable } from './floors.ts';
+import { logNeeded } from './fold.ts';
+import { logEvidence, loudest } from './martingale.ts';
+import { edgeBeyond, METRICS, type Metric } from './metrics.ts';
+import type { Seen } from './seen.ts';
+
+export type Judged = TestEvidence & {
+  metric: Metric;
+  proven: boolean;
+  /** Counts of the excursion of the alternative that speaks loudest. */
+  counts: { n0: number; e0: number; n1: number; e1: number; over: number };
+};
+
+/** Every metric's evidence that the shadow is worse than allowed. */
+export function judgedMetrics({ evidence, input }: Seen): Judged[] {
+  return METRICS.map((metric) => {
+    const martingale = evidence.metrics[metric];
+    const logE = logEvidence(martingale, evidence.minutes);
+    const needed = logNeeded(metric, evidence.horizon);
+    const { bad, sums } = loudest(martingale);
+    const [n0, e0, n1, e1, over] = sums as [number, number, number, number, number];
+    return {
+      metric,
+      code: metric === 'share' ? 'black_hole' : metric,
+      // Numbers of any size are written to JSON; beyond this nobody compares them any more.
+      evidence: Math.exp(Math.min(logE, 30)),
+      needed: Math.exp(needed),
+      badMinutes: bad,
+      proven: logE >= needed && bad >= input.policy.consecutiveFailures,
+      counts: { n0, e0, n1, e1, over },
+    };
+  });
+}
+
+/** The guards that force a rollback. */
+export function firedGuards(seen: Seen, judged: readonly Judged[]): Condition[] {
+  if (!seen.servesReads) return [];
+  const floor = unavailable(seen);
+  const proven = judged.filter((one) => one.proven && beyondThreshold(seen, one));
+  return [...(floor ? [floor] : []), ...proven.map((one) => firedCondition(seen, one))];
+}
+
+/** Proven worse than it may be, but by less than forces a rollback: a reason to stay, for a person to look at. */
+export function provenRegressions(seen: Seen, judged: readonly Judged[]): Judged[] {
+  return seen.servesReads ? judged.filter((one) => one.proven && !beyondThreshold(seen, one)) : [];
+}
+
+function beyondThreshold({ input: { policy } }: Seen, { metric, counts }: Judged): boolean {
+  const { n0, e0, n1, over } = counts;
+  if (n1 === 0) return false;
+  switch (metric) {
+    case 'errors':
+      return over / n1 >= policy.errorRateRollback;
+    case 'latency_p50':
+    case 'latency_p95':
+      return over / n1 >= e0 / n0;
+    default:
+      return true;
+  }
+}
+
+function firedCondition(seen: Seen, judged: Judged): Condition {
+  const { n0, e0, n1, e1, over } = judged.counts;
+  const { policy } = seen.input;
+  const proof = `Proven with evidence ${number(judged.evidence)} of ${number(judged.needed)} over ${judged.badMinutes} bad minutes.`;
+  const fired = (value: number, limit: number, text: string): Condition => ({
+    code: judged.code,
+    ok: false,
+    value,
+    limit,
+    text: `${text} ${proof}`,
+  });
+  switch (judged.metric) {
+    case 'errors':
+      return fired(
+        e1 / n1,
+        policy.errorRateRollback,
+        `The shadow fails ${percent(e1 / n1)} of its operations (${whole(e1)} of ${whole(n1)}), the primary ${percent(e0 / n0)}; the limit is ${percent(policy.errorRateRollback)}.`,
+      );
+    case 'latency_p50':
+    case 'latency_p95': {
+      const { name, primaryMs, limitMs } = latencyLimit(seen, judged.metric);
+      return fired(
+        over / n1,
+        e0 / n0,
+        `${percent(over / n1)} of the shadow's operations take longer than ${ms(limitMs)}, ${percent(policy.latencyIncreaseRollback)} over the primary's ${name} of ${ms(primaryMs)}; ${percent(e0 / n0)} may.`,
+      );
+    }
+    case 'validation':
+      return fired(
+        e1 / n1,
+        1 - policy.validationScoreRollback,
+        `${whole(e1)} of ${whole(n1)} checked rows differ (${percent(e1 / n1)}); the limit is ${percent(1 - policy.validationScoreRollback)}.`,
+      );
+    case 'share':
+      return fired(
+        e1 / n1,
+        seen.share / 2,
+        `Only ${percent(e1 / n1)} of the reads came to the shadow where ${percent(seen.share)} are sent: it swallows them or does not report.`,
+      );
+  }
+}
+
+function latencyLimit({ evidence, input: { policy } }: Seen, metric: 'latency_p50' | 'latency_p95') {
+  const q = metric === 'latency_p50' ? 0.5 : 0.95;
+  const upper = quantileEdges(evidence.baseline.latency, q)?.upper ?? 0;
+  const limit = edgeBeyond(upper, policy.latencyIncreaseRollback, policy.latencyFloorMs);
+  return { name: `p${q * 100}`, primaryMs: bucketUpperMs(upper), limitMs: bucketUpperMs(limit) };
+}
+
+const whole = (count: number) => Math.round(count);
