@@ -39,7 +39,7 @@ function expressionsOf({ key, written, compared }: Mapping): { name: string; sql
 /** In a WHERE, where an aggregate is an error as it should be: each expression is one value of one row. Nothing is read. */
 async function refusal(owner: PgGateway, source: TableShape, expressions: string): Promise<string | null> {
   try {
-    await owner.call(`SELECT FROM ${quoteTable(source)} AS p WHERE num_nulls(${expressions}) < 0 LIMIT 0`);
+    await owner.call(`SELECT FROM ${quoteTable(source)} AS p WHERE ROW(${expressions}) IS NULL LIMIT 0`);
     return null;
   } catch (error) {
     if (!isCrossfadeError(error) || error.retryable) throw error;
