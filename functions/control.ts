@@ -3,6 +3,7 @@
 import { compose } from '../lib/compose.ts';
 import { alertRoutes } from './control-routes/alerts.ts';
 import { commandRoutes } from './control-routes/commands.ts';
+import { copyRoutes } from './control-routes/copies.ts';
 import { experimentRoutes } from './control-routes/experiments.ts';
 import { inspectRoutes } from './control-routes/inspect.ts';
 import { lookRoutes } from './control-routes/look.ts';
@@ -20,6 +21,7 @@ export const handler = httpHandler(compose, [
   ...commandRoutes,
   ...tableRoutes,
   ...rowRoutes,
+  ...copyRoutes,
   ...systemRoutes,
   ...alertRoutes,
   ...phaseRoutes,

@@ -10,7 +10,8 @@ import { CrossfadeError } from '../lib/core/errors.ts';
 import { correlationIdOf, refuseRequest, withProxyHeaders } from '../lib/core/proxied-request.ts';
 import { rateLimit } from '../lib/core/rate-limit.ts';
 import { type OutcomeBuffer, outcomeBuffer } from '../lib/flows/outcome-buffer.ts';
-import { asService, callSide, isRead, type Proxied, type ProxiedRequest, proxyRead } from '../lib/flows/proxy.ts';
+import { asService, isRead, type Proxied, type ProxiedRequest, proxyRead } from '../lib/flows/proxy.ts';
+import { type CopyMark, proxyWrite } from '../lib/flows/write-both.ts';
 import { findCutover } from '../lib/schemas/http.ts';
 import { httpHandler, type Reply, type Request, type Route } from './middleware.ts';
 
@@ -35,7 +36,7 @@ async function pass(composition: Composition, request: Request): Promise<Reply> 
   try {
     const answer = read
       ? await proxyRead(ports, declaration, decision, correlated, !decision.shadowIsPrimary)
-      : { ...(await callSide(ports, declaration, decision.side, correlated)), ...decision };
+      : await proxyWrite(ports, declaration, decision, correlated);
     return replyOf(declaration, answer, correlated, decision.sharePpm);
   } finally {
     await instance.outcomes.flushIfDue();
@@ -97,7 +98,12 @@ function within(instance: Instance, { id, gateway }: ServiceDeclaration, actor: 
   );
 }
 
-function replyOf(declaration: ServiceDeclaration, answer: Proxied, request: ProxiedRequest, sharePpm: number): Reply {
+function replyOf(
+  declaration: ServiceDeclaration,
+  answer: Proxied & { copy?: CopyMark },
+  request: ProxiedRequest,
+  sharePpm: number,
+): Reply {
   const correlationId = request.headers[CORRELATION_HEADER]!;
   return {
     status: answer.status,
@@ -111,6 +117,7 @@ function replyOf(declaration: ServiceDeclaration, answer: Proxied, request: Prox
       'x-crossfade-reason': answer.reason,
       'x-traffic-percentage': String(sharePpm / 10_000),
       [`x-feature-${declaration.id}`]: answer.side,
+      ...(answer.copy ? { 'x-crossfade-copy': answer.copy } : {}),
     },
   };
 }

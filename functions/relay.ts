@@ -4,4 +4,6 @@ import { compose } from '../lib/compose.ts';
 import { relay } from '../lib/flows/relay.ts';
 import { scheduledHandler } from './middleware.ts';
 
-export const handler = scheduledHandler(compose, async ({ ports }, deadlineMs) => relay(ports, deadlineMs));
+export const handler = scheduledHandler(compose, async ({ ports, cutovers }, deadlineMs) =>
+  relay(ports, deadlineMs, await cutovers()),
+);

@@ -58,6 +58,8 @@ const PARAMETERS = {
   /** Bus of EventBridge that gets alerts as events, by name. */
   alertEventBus: { default: 'default', env: 'CROSSFADE_ALERT_EVENT_BUS' },
   /** https address that gets alerts, and the ARN of the secret whose text signs them; empty: none. Needs a way out of the subnets. */
+  /** Where upstreams of service cutovers are, as the shadow-writer sees them from its subnets: 10.0.0.0/8, or 0.0.0.0/0 with a NAT. */
+  upstreamCidr: { default: '', env: 'CROSSFADE_UPSTREAM_CIDR' },
   alertWebhookUrl: { default: '', env: 'CROSSFADE_ALERT_WEBHOOK_URL' },
   alertWebhookKeyArn: { default: '', env: 'CROSSFADE_ALERT_WEBHOOK_KEY_ARN' },
   /** Where the sections named in the alarms are. */
@@ -129,6 +131,7 @@ function localSettings() {
     environment,
     vpc: null,
     tickVpc: null,
+    writerVpc: null,
     alerts: {
       CROSSFADE_ALERT_WEBHOOK_URL: environment.CROSSFADE_ALERT_WEBHOOK_URL,
       CROSSFADE_ALERT_WEBHOOK_KEY: environment.CROSSFADE_ALERT_WEBHOOK_KEY,
@@ -311,6 +314,14 @@ function awsSettings(stage, region, values) {
       securityGroupIds: [
         { Ref: 'FunctionSecurityGroup' },
         ...(values.alertWebhookUrl ? [{ Ref: 'WebhookSecurityGroup' }] : []),
+      ],
+      subnetIds: listed(values.subnetIds),
+    },
+    // Only the shadow-writer brings copies of writes to upstreams.
+    writerVpc: {
+      securityGroupIds: [
+        { Ref: 'FunctionSecurityGroup' },
+        ...(values.upstreamCidr ? [{ Ref: 'UpstreamSecurityGroup' }] : []),
       ],
       subnetIds: listed(values.subnetIds),
     },

@@ -38,6 +38,14 @@ export function compose(variables = environment()): Composition {
     const endpoint = env.CROSSFADE_DYNAMODB_ENDPOINT;
     return dynamoClient({ region: env.AWS_REGION, ...(endpoint ? { endpoint, credentials: LOCAL_CREDENTIALS } : {}) });
   });
+  const upstream = once(async () => {
+    const { httpUpstream } = await import('./adapters/http/upstream.ts');
+    return httpUpstream({ clock, profile: env.CROSSFADE_PROFILE });
+  });
+  const delivering = once(async () => {
+    const { copyDelivery } = await import('./adapters/http/deliver-copy.ts');
+    return copyDelivery(await upstream());
+  });
   const ports: Ports = {
     clock,
     ids,
@@ -56,6 +64,11 @@ export function compose(variables = environment()): Composition {
       const { dynamoWakeUps } = await import('./adapters/dynamodb/wake-ups.ts');
       return dynamoWakeUps({ client: await dynamo(), tableName: env.CROSSFADE_CHANGES_TABLE });
     }),
+    copies: lazily(async () => {
+      const { dynamoCopyStore } = await import('./adapters/dynamodb/copy-store.ts');
+      return dynamoCopyStore({ client: await dynamo(), tableName: env.CROSSFADE_CHANGES_TABLE, realNow });
+    }),
+    deliver: async (...delivery) => (await delivering())(...delivery),
     alerts: lazily(async () => {
       const { dynamoAlertStore } = await import('./adapters/dynamodb/alert-store.ts');
       return dynamoAlertStore({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE, ids });
@@ -78,10 +91,7 @@ export function compose(variables = environment()): Composition {
       const { routingService } = await import('./routing-service.ts');
       return routingService({ source: await flagSource(env), environment: variables, monotonicMs: clock.monotonicMs });
     }),
-    upstream: once(async () => {
-      const { httpUpstream } = await import('./adapters/http/upstream.ts');
-      return httpUpstream({ clock, profile: env.CROSSFADE_PROFILE });
-    }),
+    upstream,
     async authenticate(header, scope) {
       const { authenticate } = await import('./adapters/http/authenticate.ts');
       const rules = { issuer: env.CROSSFADE_JWT_ISSUER, audience: env.CROSSFADE_JWT_AUDIENCE };

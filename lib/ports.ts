@@ -2,7 +2,16 @@
 
 import type { Alert, AlertMessage } from './core/alerts/alert.ts';
 import type { AuditEntry } from './core/audit.ts';
-import type { CutoverId, CutoverState, Side, SystemState, TableDeclaration, ValidationMode } from './core/cutover.ts';
+import type { CopiesSummary, Copy, CopyHead, CopyProblem } from './core/copies.ts';
+import type {
+  CutoverDeclaration,
+  CutoverId,
+  CutoverState,
+  Side,
+  SystemState,
+  TableDeclaration,
+  ValidationMode,
+} from './core/cutover.ts';
 import type { MinuteWindow, TableStatus, VerificationResult } from './core/evidence.ts';
 import type { ExperimentTotals } from './core/experiment.ts';
 import type { FlagDocument } from './core/flags.ts';
@@ -94,6 +103,53 @@ export type WakeUps = {
   /** Makes the stream emit a record for this cutover, always: a counter is incremented. */
   wake(id: CutoverId): Promise<void>;
 };
+
+// --------------------------------------------------------------------------------------------------------- copies
+
+/** A copy as it is made: nothing was tried yet, and nobody is at work on it. */
+export type NewCopy = Omit<
+  Copy,
+  'status' | 'known' | 'attempts' | 'nextAttemptAtMs' | 'claimedUntilMs' | 'problem' | 'bodyBytes'
+>;
+
+/**
+ * Writes that one side has, or may have, and the other one must get. Every change is durable before its promise
+ * resolves, and wakes the shadow writer when there is something to do. A change that finds the copy in another state
+ * answers false and changes nothing. @throws CrossfadeError `store_unavailable`
+ */
+export type CopyStore = {
+  /** Real epoch milliseconds: copies do not live in accelerated time. */
+  now(): Promise<number>;
+  /** `repeated`: the same id was recorded before, even if it has been carried out since (for a day, with `receipt`). */
+  intend(copy: NewCopy, options?: { receipt: boolean }): Promise<'recorded' | 'repeated'>;
+  /** What became of the authoritative write: it has it, or nobody knows. */
+  settle(cutover: CutoverId, id: string, status: 'ready' | 'unsettled'): Promise<boolean>;
+  /** The authoritative side does not have it: nothing is left of an intent. */
+  withdraw(cutover: CutoverId, id: string): Promise<boolean>;
+  /** Consistent: everything that was not carried out, oldest first; of one key only when it is given. */
+  open(cutover: CutoverId, orderKey?: string): Promise<readonly CopyHead[]>;
+  /** Takes it for one attempt, with its body. Null when another has it, or it is not due any more. */
+  claim(cutover: CutoverId, id: string, claim: { by: string; nowMs: number; untilMs: number }): Promise<Copy | null>;
+  /** The authoritative side has it after all; stays with its claimer. */
+  known(cutover: CutoverId, id: string, by: string): Promise<boolean>;
+  postpone(cutover: CutoverId, id: string, by: string, untilMs: number): Promise<boolean>;
+  quarantine(cutover: CutoverId, id: string, by: string, problem: CopyProblem): Promise<boolean>;
+  /** Carried out, or to be dropped: nothing is left of it. */
+  finish(cutover: CutoverId, id: string, by: string): Promise<boolean>;
+  /** A person's word on one in quarantine: the authoritative side has it, try again. */
+  retry(cutover: CutoverId, id: string): Promise<boolean>;
+  /** A person's word on one in quarantine: the other side shall not get it. */
+  discard(cutover: CutoverId, id: string): Promise<boolean>;
+  summary(cutover: CutoverId): Promise<CopiesSummary>;
+};
+
+/** Sends a copy to a side: the status of its answer, or what is known without one. Never throws for what a network does. */
+export type CopyDelivery = (
+  declaration: CutoverDeclaration,
+  side: Side,
+  copy: Copy,
+  deadlineMs: number,
+) => Promise<number | 'away' | 'unknown'>;
 
 // ---------------------------------------------------------------------------------------------------------- flags
 
@@ -379,7 +435,9 @@ export type MetricName =
   | 'FlagAgeMs'
   | 'FlagsInvalid'
   | 'StateInvalid'
-  | 'DeniedCommands';
+  | 'DeniedCommands'
+  | 'CopiesAgeMs'
+  | 'CopiesQuarantined';
 
 export type Metrics = {
   record(name: MetricName, value: number): void;
@@ -395,6 +453,8 @@ export type Ports = {
   state: StateStore;
   windows: WindowStore;
   wakeUps: WakeUps;
+  copies: CopyStore;
+  deliver: CopyDelivery;
   flags: FlagPublisher;
   tables: DataPlane;
   alerts: AlertStore;

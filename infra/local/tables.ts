@@ -34,13 +34,19 @@ export function stateTable(name: string) {
   } satisfies CreateTableCommandInput;
 }
 
-/** One item per cutover, a counter; its stream wakes the shadow writer. */
+/** Wake-ups and copies of writes; its stream wakes the shadow writer. */
 export function changesTable(name: string) {
   return {
     TableName: name,
     BillingMode: 'PAY_PER_REQUEST',
-    AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
-    KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
+    AttributeDefinitions: [
+      { AttributeName: 'id', AttributeType: 'S' },
+      { AttributeName: 'place', AttributeType: 'S' },
+    ],
+    KeySchema: [
+      { AttributeName: 'id', KeyType: 'HASH' },
+      { AttributeName: 'place', KeyType: 'RANGE' },
+    ],
     StreamSpecification: { StreamEnabled: true, StreamViewType: 'NEW_IMAGE' },
   } satisfies CreateTableCommandInput;
 }
@@ -49,6 +55,7 @@ export function changesTable(name: string) {
 export async function createTables(client: DynamoDBClient, names: TableNames): Promise<void> {
   await Promise.all([createTable(client, stateTable(names.state)), createTable(client, changesTable(names.changes))]);
   await enableTtl(client, names.state);
+  await enableTtl(client, names.changes);
 }
 
 async function createTable(client: DynamoDBClient, definition: CreateTableCommandInput): Promise<void> {

@@ -5,6 +5,7 @@ import { didYouMean } from '../core/nearest.ts';
 import { BUILT_IN_PLAN_NAMES } from '../core/plan.ts';
 import { ack, alerts } from './commands/alerts.ts';
 import { bucket } from './commands/bucket.ts';
+import { copies } from './commands/copies.ts';
 import { dev } from './commands/dev.ts';
 import { doctor } from './commands/doctor.ts';
 import { experiment } from './commands/experiment.ts';
@@ -138,6 +139,9 @@ function addLooking(program: Command, add: Add): void {
     '--proof',
     'by SHA-256 over the text of every row: slower, beyond doubt',
   );
+  writing(
+    add('copies <cutover> [action] [copy]', 'writes the other side must still get; retry or discard one', copies),
+  ).option('--all', 'with retry or discard: every one in quarantine');
   writing(add('repair <cutover>', 'write the rows anew that the last verification found to differ', repair));
   confirmed(
     writing(

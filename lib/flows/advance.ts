@@ -12,6 +12,7 @@ import type { Alert } from '../core/alerts/alert.ts';
 import { rulesOf } from '../core/alerts/rule.ts';
 import { judgeAlerts } from '../core/alerts.ts';
 import { cohortHold, fellBehind, withHold } from '../core/cohort.ts';
+import type { CopiesSummary } from '../core/copies.ts';
 import type { CutoverDeclaration, CutoverState, SystemState } from '../core/cutover.ts';
 import { initialState } from '../core/cutover.ts';
 import { rulesFor } from '../core/demands.ts';
@@ -42,13 +43,14 @@ export type Advanced = {
   state: CutoverState;
   verdict: Verdict;
   table: TableStatus | null;
+  copies: CopiesSummary | null;
   moved: string | null;
   /** The alerts of this cutover as its rules leave them; nothing of it is written yet. */
   alerts: readonly Alert[];
 };
 
 export async function look(
-  ports: Pick<Ports, 'state' | 'windows' | 'tables' | 'log'>,
+  ports: Pick<Ports, 'state' | 'windows' | 'tables' | 'copies' | 'log'>,
   declaration: CutoverDeclaration,
   { nowMs, system, deployed, alerts = [] }: TickContext,
 ): Promise<Looked> {
@@ -65,7 +67,7 @@ export async function act(
   mates: readonly Mate[],
   { nowMs, system, alerts: stored = [] }: TickContext,
 ): Promise<Advanced> {
-  const { from, state, table } = looked;
+  const { from, state, table, copies } = looked;
   const policy = policyOf(declaration, state);
   const verdict = withHold(looked.verdict, cohortHold(declaration.cohort ?? '', looked, mates));
   const sample = { ...looked, verdict, policy, nowMs };
@@ -81,7 +83,7 @@ export async function act(
     },
     { nowMs, actor: TICK, emergencyStop: system.emergencyStop, ...rulesFor(declaration, state, system, nowMs) },
   );
-  if (decision.kind === 'refused') return { state, verdict, table, moved: null, alerts: alerts(null) };
+  if (decision.kind === 'refused') return { state, verdict, table, copies, moved: null, alerts: alerts(null) };
 
   const result = await commit(ports, state, decision, { nowMs, actor: TICK });
   const after = result.kind === 'stale' ? result.current : result.kind === 'repeated' ? state : result.state;
@@ -90,6 +92,7 @@ export async function act(
     state: after,
     verdict,
     table,
+    copies,
     moved: after.stage === from ? null : `${from} → ${after.stage}`,
     alerts: alerts(after.stageKind === 'rolled_back' ? (after.rollback?.reason ?? null) : null),
   };

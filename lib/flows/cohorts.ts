@@ -13,7 +13,7 @@ import { observe } from './observe.ts';
 import { readDeployed } from './reconcile.ts';
 import { rollBackOne, undoable } from './roll-back-one.ts';
 
-type Needs = Pick<Ports, 'state' | 'windows' | 'tables' | 'log'>;
+type Needs = Pick<Ports, 'state' | 'windows' | 'tables' | 'copies' | 'log'>;
 
 /** Level-triggered: whoever was under way when a mate was rolled back goes back, too; the ids that did. */
 export async function rollBackMates(

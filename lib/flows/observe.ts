@@ -3,10 +3,12 @@
 import type { Alert } from '../core/alerts/alert.ts';
 import { rulesOf } from '../core/alerts/rule.ts';
 import { demands } from '../core/alerts.ts';
+import type { CopiesSummary } from '../core/copies.ts';
 import type { CutoverDeclaration, CutoverState, SystemState } from '../core/cutover.ts';
 import { demandsOf } from '../core/demands.ts';
 import type { MinuteWindow, TableStatus } from '../core/evidence.ts';
-import type { FlagDocument } from '../core/flags.ts';
+import { type FlagDocument, syncsShadow } from '../core/flags.ts';
+import { copiesCondition } from '../core/gates/copies.ts';
 import type { Verdict } from '../core/gates/verdict.ts';
 import { evaluate } from '../core/gates.ts';
 import { policyOf } from '../core/policy.ts';
@@ -17,6 +19,8 @@ export type Observed = {
   windows: readonly MinuteWindow[];
   table: TableStatus | null;
   flagsDeployed: boolean;
+  /** Writes that the other side has still to get; null for tables, and when they could not be counted. */
+  copies: CopiesSummary | null;
 };
 
 const MINUTE_MS = 60_000;
@@ -26,7 +30,7 @@ const HISTORY_MINUTES = 60;
 const STAGE_MINUTES = 24 * 60;
 
 export async function observe(
-  ports: Pick<Ports, 'windows' | 'tables' | 'log'>,
+  ports: Pick<Ports, 'windows' | 'tables' | 'copies' | 'log'>,
   declaration: CutoverDeclaration,
   state: CutoverState,
   deployed: FlagDocument | null,
@@ -38,7 +42,7 @@ export async function observe(
   const nowMinute = Math.floor(nowMs / MINUTE_MS);
   const enteredMinute = Math.floor(state.enteredAtMs / MINUTE_MS);
   const from = Math.min(Math.max(enteredMinute + 1, nowMinute - STAGE_MINUTES), nowMinute);
-  const [history, stage, table] = await Promise.all([
+  const [history, stage, table, copies] = await Promise.all([
     ports.windows.read(
       declaration.id,
       Math.min(enteredMinute, nowMinute) - HISTORY_MINUTES,
@@ -46,6 +50,7 @@ export async function observe(
     ),
     ports.windows.read(declaration.id, from, nowMinute),
     state.kind === 'table' ? tableStatus(ports, declaration.id) : null,
+    state.kind === 'table' || state.version === 0 ? null : copiesSummary(ports, declaration.id),
   ]);
   const windows = [...history, ...stage];
   const flag = deployed?.cutovers[declaration.id];
@@ -56,10 +61,24 @@ export async function observe(
   const alerted = demands(rulesOf(policy, declaration.alerts), alerts, { ...seen, verdict: null, rolledBack: null });
   const verdict = evaluate({
     ...seen,
-    holds: [...asked.holds, ...alerted.holds],
+    holds: [
+      ...asked.holds,
+      ...alerted.holds,
+      ...(state.kind === 'table' || !syncsShadow(state) ? [] : [copiesCondition(declaration.id, copies, policy)]),
+    ],
     guards: [...asked.guards, ...alerted.guards],
   });
-  return { verdict, windows, table, flagsDeployed };
+  return { verdict, windows, table, flagsDeployed, copies };
+}
+
+/** The same for copies: what cannot be counted holds. */
+async function copiesSummary(ports: Pick<Ports, 'copies' | 'log'>, id: string): Promise<CopiesSummary | null> {
+  try {
+    return await ports.copies.summary(id);
+  } catch (error) {
+    ports.log.failure('copies_not_counted', error, { cutover: id });
+    return null;
+  }
 }
 
 /** An unreachable database is a reason to hold, not to fail the tick of every cutover. */

@@ -46,7 +46,7 @@ export type OperationResult = {
   published: boolean;
 };
 
-type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log' | 'metrics' | 'alerts'>;
+type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'copies' | 'flags' | 'log' | 'metrics' | 'alerts'>;
 
 const DAY_MS = 24 * 60 * 60_000;
 

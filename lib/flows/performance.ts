@@ -17,7 +17,7 @@ const MINUTE_MS = 60_000;
 /** Windows are read in parts of this many minutes, so that no query answers without end. */
 const PART_MINUTES = 360;
 
-type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log' | 'alerts'>;
+type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'copies' | 'flags' | 'log' | 'alerts'>;
 
 export async function fullReport(
   ports: Needs,

@@ -32,7 +32,7 @@ export type AskedCommand =
   | { type: 'complete'; confirm: string; force?: boolean; reason?: string }
   | { type: 'cleanup' | 'reset'; confirm: string };
 
-type Needs = Pick<Ports, 'state' | 'windows' | 'tables' | 'flags' | 'log' | 'alerts'>;
+type Needs = Pick<Ports, 'state' | 'windows' | 'tables' | 'copies' | 'flags' | 'log' | 'alerts'>;
 
 export type Around = { nowMs: number; system: SystemState; declarations: readonly CutoverDeclaration[] };
 

@@ -1,5 +1,6 @@
 /** Status of cutovers for people and programs: what is, why it is held, what comes next. Reads only. */
 
+import type { CopiesSummary } from '../core/copies.ts';
 import {
   type CutoverDeclaration,
   type CutoverState,
@@ -18,7 +19,7 @@ import { policyOf } from '../core/policy.ts';
 import { recommendationOf, validationScoreOf } from '../core/recommendation.ts';
 import { LEGAL_COMMANDS, nextStage } from '../core/stage.ts';
 import type { Ports } from '../ports.ts';
-import { observe } from './observe.ts';
+import { type Observed, observe } from './observe.ts';
 import { readDeployed } from './reconcile.ts';
 import { readAlerts } from './watch-alerts.ts';
 
@@ -43,6 +44,8 @@ export type CutoverReport = {
   minutesInStage: number;
   verdict: Verdict;
   table: TableStatus | null;
+  /** Writes that the other side has still to get; null for tables, before the start, and when they cannot be counted. */
+  copies: CopiesSummary | null;
   /** Closed and open minutes of the last hour, oldest first. */
   windows: readonly MinuteWindow[];
   flagsDeployed: boolean;
@@ -62,7 +65,7 @@ export type SystemReport = {
   phases: readonly PhaseView[];
 };
 
-type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log' | 'alerts'>;
+type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'copies' | 'flags' | 'log' | 'alerts'>;
 
 export async function report(
   ports: Needs,
@@ -86,12 +89,10 @@ export async function report(
       continue;
     }
     const flags = deployed?.document ?? null;
-    const { verdict, windows, table } = await observe(ports, declaration, stored, flags, system, nowMs, alerts);
-    members.set(declaration.id, { state: stored, verdict, table });
+    const observed = await observe(ports, declaration, stored, flags, system, nowMs, alerts);
+    members.set(declaration.id, { state: stored, verdict: observed.verdict, table: observed.table });
     const flag = deployed?.document?.cutovers[declaration.id];
-    cutovers.push(
-      cutoverReport(declaration, stored, { verdict, windows, table }, flag?.version === stored.version, nowMs),
-    );
+    cutovers.push(cutoverReport(declaration, stored, observed, flag?.version === stored.version, nowMs));
   }
   return {
     atMs: nowMs,
@@ -105,7 +106,7 @@ export async function report(
 function cutoverReport(
   declaration: CutoverDeclaration,
   state: CutoverState,
-  observed: { verdict: Verdict; windows: readonly MinuteWindow[]; table: TableStatus | null },
+  observed: Omit<Observed, 'flagsDeployed'>,
   flagsDeployed: boolean,
   nowMs: number,
 ): CutoverReport {
@@ -129,6 +130,7 @@ function cutoverReport(
     minutesInStage: state.enteredAtMs === 0 ? 0 : Math.max(0, (nowMs - state.enteredAtMs) / 60_000),
     verdict: observed.verdict,
     table: observed.table,
+    copies: observed.copies,
     windows: observed.windows.filter((window) => window.minute >= hourAgo),
     flagsDeployed,
     nextSteps: nextSteps(state, health, observed.verdict),

@@ -16,7 +16,7 @@ import { reconcileNow } from './tick.ts';
 /** The caller's key: with one, a request that comes again changes nothing a second time. */
 type Repeatable = { actor: string; idempotency?: { key: string; fingerprint: string } };
 
-type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log' | 'metrics'>;
+type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'copies' | 'flags' | 'log' | 'metrics'>;
 
 export type StopResult = {
   cutovers: readonly { id: string; from: string; to: string; problem?: string }[];

@@ -5,6 +5,7 @@
 
 import type { Alert } from '../core/alerts/alert.ts';
 import { groupsOf } from '../core/cohort.ts';
+import type { CopiesSummary } from '../core/copies.ts';
 import { type CutoverDeclaration, type CutoverState, initialState } from '../core/cutover.ts';
 import type { TableStatus } from '../core/evidence.ts';
 import type { Verdict } from '../core/gates/verdict.ts';
@@ -24,7 +25,7 @@ export type TickResult = {
   flags: Reconciled;
 };
 
-type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log' | 'metrics'>;
+type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'copies' | 'flags' | 'log' | 'metrics'>;
 type TickNeeds = Needs & Pick<Ports, 'alerts' | 'channels' | 'ids'>;
 
 export async function tick(given: TickNeeds, declarations: readonly CutoverDeclaration[]): Promise<TickResult> {
@@ -60,9 +61,16 @@ export async function tick(given: TickNeeds, declarations: readonly CutoverDecla
       if (!seen.state) continue;
       try {
         const mates = looked.filter((_, other) => other !== i);
-        const { state, verdict, table, moved, alerts: changed } = await act(ports, declaration, seen, mates, context);
+        const {
+          state,
+          verdict,
+          table,
+          copies,
+          moved,
+          alerts: changed,
+        } = await act(ports, declaration, seen, mates, context);
         members.set(declaration.id, { state, verdict, table });
-        measure(ports, state, verdict, table);
+        measure(ports, state, verdict, table, copies);
         judged.push(...changed);
         cutovers.push({ id: declaration.id, stage: state.stage, verdict: verdict.verdict, moved });
         if (moved) ports.log.event('stage_moved', { cutover: declaration.id, moved, version: state.version });
@@ -104,10 +112,20 @@ export async function reconcileNow(ports: Needs, declarations: readonly CutoverD
   return reconcile(ports, declared, system, deployed);
 }
 
-function measure(ports: Needs, state: CutoverState, verdict: Verdict, table: TableStatus | null): void {
+function measure(
+  ports: Needs,
+  state: CutoverState,
+  verdict: Verdict,
+  table: TableStatus | null,
+  copies: CopiesSummary | null,
+): void {
   if (table) {
     ports.metrics.record('OutboxAgeMs', table.lagMs);
     ports.metrics.record('Quarantined', table.quarantined);
+  }
+  if (copies) {
+    ports.metrics.record('CopiesAgeMs', copies.lagMs);
+    ports.metrics.record('CopiesQuarantined', copies.quarantined);
   }
   const dwellMinutes = state.plan.stages.find((stage) => stage.name === state.stage)?.dwellMinutes ?? 0;
   const held = verdict.verdict === 'hold' && ['dual_write', 'ramp', 'full'].includes(state.stageKind);

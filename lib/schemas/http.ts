@@ -85,6 +85,18 @@ export function findCutover(declarations: readonly CutoverDeclaration[], id: str
   );
 }
 
+const copyAction = z.union(
+  [z.strictObject({ id: z.string().min(1).max(120) }), z.strictObject({ all: z.literal(true) })],
+  {
+    error: 'it names one copy, { "id": … }, or all in quarantine, { "all": true }',
+  },
+);
+
+/** Which copies an action is about. @throws CrossfadeError `invalid_input` */
+export function parseCopyAction(body: unknown): { id: string } | { all: true } {
+  return parse(copyAction, body, 'The body of an action on copies', { known: ['id', 'all'] });
+}
+
 /** @throws CrossfadeError `invalid_input` when missing, too long or not printable ASCII */
 export function readIdempotencyKey(value: string | undefined): string {
   if (value !== undefined && /^[\x21-\x7e]{1,200}$/.test(value)) return value;

@@ -8,6 +8,9 @@ import { CUTOVER_ID } from '../core/cutover.ts';
 import { CrossfadeError } from '../core/errors.ts';
 import type { WakeUp } from '../ports.ts';
 
+const COPY_PARTITION = /^[a-z][a-z0-9_]{0,39}#\d$/;
+/** Bodies and receipts of copies lie beside them and say nothing by themselves. */
+const COMPANION = /^(body|receipt)#/;
 /** The second is what DynamoDB Local calls a removal by TTL. */
 const REMOVALS = new Set(['REMOVE', 'UNKNOWN_TO_SDK_VERSION']);
 
@@ -30,7 +33,16 @@ export function parseWakeUps(event: unknown): WakeUp[] {
     }
     if (REMOVALS.has(record.eventName)) return [];
     const counts = record.eventName === 'INSERT' || record.eventName === 'MODIFY';
-    const id: unknown = counts ? record.dynamodb.NewImage?.id?.S : undefined;
-    return [{ sequenceNumber, cutover: typeof id === 'string' && CUTOVER_ID.test(id) ? id : null }];
+    const image = counts ? record.dynamodb.NewImage : undefined;
+    const id: unknown = image?.id?.S;
+    if (typeof id !== 'string') return [{ sequenceNumber, cutover: null }];
+    if (COPY_PARTITION.test(id)) return isWaiting(image) ? [{ sequenceNumber, cutover: id.split('#')[0]! }] : [];
+    if (COMPANION.test(id)) return [];
+    return [{ sequenceNumber, cutover: CUTOVER_ID.test(id) ? id : null }];
   });
+}
+
+/** A copy that somebody just made ready. One that is claimed or postponed wakes nobody: it would wake itself for ever. */
+function isWaiting(image: { status?: { S?: string }; attempts?: { N?: string } }): boolean {
+  return image.status?.S === 'ready' && image.attempts?.N === '0';
 }

@@ -13,6 +13,7 @@ import { verifyAll } from '../../lib/flows/verify.ts';
 import type { DataPlane, Ports } from '../../lib/ports.ts';
 import { NOW } from '../property/samples.ts';
 import { inMemoryAlerts } from './fakes/alerts.ts';
+import { inMemoryCopies, nobodyThere } from './fakes/copies.ts';
 import { inMemoryExperiments } from './fakes/experiments.ts';
 import { inMemoryFlags } from './fakes/flags.ts';
 import { inMemoryState } from './fakes/state.ts';
@@ -59,6 +60,8 @@ export function aidisCrossing(tables: DataPlane) {
     state,
     windows: inMemoryWindows({ clock }),
     wakeUps: inMemoryWakeUps(),
+    copies: inMemoryCopies({ realNow: () => nowMs }),
+    deliver: nobodyThere,
     flags,
     tables,
   };

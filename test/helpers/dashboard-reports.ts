@@ -19,6 +19,7 @@ import { DEFAULT_GATEWAY } from '../../lib/core/upstream.ts';
 import type { AlertList } from '../../lib/flows/alerts.ts';
 import { report, type SystemReport } from '../../lib/flows/report.ts';
 import type { Ports } from '../../lib/ports.ts';
+import { inMemoryCopies } from './fakes/copies.ts';
 
 export type Scene = { report: SystemReport; audit: AuditEntry<Event>[]; alerts?: AlertList };
 
@@ -174,6 +175,7 @@ function stubPorts(cast: readonly Cast[], system: typeof INITIAL_SYSTEM, documen
   const stubs = {
     clock: { now: () => NOW, monotonicMs: () => 0, sleep: async () => {} },
     log: { event: () => {}, failure: () => {} },
+    copies: inMemoryCopies({ realNow: () => NOW }),
     state: {
       readSystem: async () => system,
       readAll: async () =>

@@ -35,16 +35,15 @@ export async function gatewayBench(options: {
   const served = inMemoryComposition(declarations);
   const upstream = httpUpstream({ clock: { monotonicMs: served.clock.monotonicMs }, profile: 'local' });
   served.composition.upstream = async () => upstream;
+  let state = stateIn(options.stage ?? 'disabled', { id: 'chat', kind: 'service' });
+  served.composition.ports.state.readCutover = async () => state;
   const enter = async (stage: StageName) => {
     const { latestVersion } = await served.flags.deployed();
+    state = stateIn(stage, { id: 'chat', kind: 'service', version: latestVersion + 1 });
     const document = {
       system: systemFlag(systemOf()),
       cutovers: {
-        chat: cutoverFlag(
-          declaration,
-          stateIn(stage, { id: 'chat', kind: 'service', version: latestVersion + 1 }),
-          systemOf(),
-        ),
+        chat: cutoverFlag(declaration, state, systemOf()),
       },
     };
     await served.flags.publish({ document, latestVersion, urgent: false, deadlineMs: 1_000 });

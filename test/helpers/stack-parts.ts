@@ -13,10 +13,13 @@ import type { TableNames } from '../../infra/local/tables.ts';
 import { appConfigClient } from '../../lib/adapters/appconfig/client.ts';
 import { appConfigPublisher } from '../../lib/adapters/appconfig/publisher.ts';
 import { dynamoAlertStore } from '../../lib/adapters/dynamodb/alert-store.ts';
+import { dynamoCopyStore } from '../../lib/adapters/dynamodb/copy-store.ts';
 import { dynamoExperimentStore } from '../../lib/adapters/dynamodb/experiment-store.ts';
 import { dynamoStateStore } from '../../lib/adapters/dynamodb/state-store.ts';
 import { dynamoWakeUps } from '../../lib/adapters/dynamodb/wake-ups.ts';
 import { dynamoWindowStore } from '../../lib/adapters/dynamodb/window-store.ts';
+import { copyDelivery } from '../../lib/adapters/http/deliver-copy.ts';
+import { httpUpstream } from '../../lib/adapters/http/upstream.ts';
 import { postgresDataPlane } from '../../lib/adapters/postgres/data-plane.ts';
 import { type PgGateway, postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
 import { random, systemClock, systemIds } from '../../lib/adapters/system.ts';
@@ -166,6 +169,8 @@ export function portsOn(
     state: dynamoStateStore({ client, tableName: on.tables.state, clock, ids, random }),
     windows: dynamoWindowStore({ client, tableName: on.tables.state, clock }),
     wakeUps: dynamoWakeUps({ client, tableName: on.tables.changes }),
+    copies: dynamoCopyStore({ client, tableName: on.tables.changes, realNow: Date.now }),
+    deliver: copyDelivery(httpUpstream({ clock, profile: 'local' })),
     flags: appConfigPublisher({ client: control, ...on.flags, clock: hurriedClock(), requestTimeoutMs: 2_000 }),
     tables: postgresDataPlane({ runtime: gateways[0], owner: gateways[1] }),
     async close() {

@@ -54,6 +54,9 @@ export const ROUTE_SCOPES: Readonly<Record<string, string | null>> = {
   'POST /v1/cutovers/{cutover}/backfill/pause': 'control:write',
   'POST /v1/cutovers/{cutover}/backfill/resume': 'control:write',
   'POST /v1/cutovers/{cutover}/backfill/cancel': 'control:write',
+  'GET /v1/cutovers/{cutover}/copies': 'control:read',
+  'POST /v1/cutovers/{cutover}/copies/retry': 'control:write',
+  'POST /v1/cutovers/{cutover}/copies/discard': 'control:write',
   'POST /v1/cutovers/{cutover}/complete': 'control:complete',
   'POST /v1/cutovers/{cutover}/cleanup': 'control:cleanup',
   'GET /v1/system': 'control:read',
@@ -219,11 +222,14 @@ export const ACCESS_RULES: readonly Rule[] = [
   },
   {
     area: 'roles',
-    says: 'nobody may delete an item, and so nobody can delete an audit entry',
-    wrong: (it) =>
-      statements(it)
+    says: 'nobody may delete an item but a copy that was carried out, and so nobody can delete an audit entry',
+    wrong: (it) => {
+      const changes = JSON.stringify({ 'Fn::GetAtt': ['ChangesTable', 'Arn'] });
+      return statements(it)
         .filter(({ Action }) => Action.some((action) => /dynamodb:(\*|Delete|BatchWrite|PartiQL)/.test(action)))
-        .map(({ role, Sid }) => `${role}.${Sid}`),
+        .filter(({ Resource }) => Resource.some((resource) => JSON.stringify(resource) !== changes))
+        .map(({ role, Sid }) => `${role}.${Sid}`);
+    },
     break: (it) => put(statementIn(it, 'TickRole', 'WriteState'), 'Action', ['dynamodb:DeleteItem']),
   },
   {
@@ -249,6 +255,25 @@ export const ACCESS_RULES: readonly Rule[] = [
         .map(({ role, Sid }) => `${role}.${Sid}`);
     },
     break: (it) => put(statementIn(it, 'OutcomesRole', 'AddToWindows'), 'Condition', undefined),
+  },
+  {
+    area: 'roles',
+    says: 'the gateway records copies and reads the state, and the shadow-writer carries copies out, wherever upstreams are',
+    wrong: (it) => {
+      const copies = (role: string, Sid: string, actions: string[]) => {
+        const found = statements(it).find((one) => one.role === role && one.Sid === Sid);
+        return actions
+          .filter((action) => !found?.Action.includes(`dynamodb:${action}`))
+          .map((action) => `${role}: no ${action}`);
+      };
+      return [
+        ...copies('GatewayRole', 'RecordCopies', ['PutItem', 'UpdateItem', 'DeleteItem', 'Query']),
+        ...copies('GatewayRole', 'ReadState', ['GetItem']),
+        ...copies('ShadowWriterRole', 'CarryOutCopies', ['Query', 'UpdateItem', 'DeleteItem']),
+        ...differences(it.resources.UpstreamSecurityGroup, { Condition: 'UpstreamsGiven' }),
+      ];
+    },
+    break: (it) => put(statementIn(it, 'GatewayRole', 'RecordCopies'), 'Action', ['dynamodb:PutItem']),
   },
   {
     area: 'roles',

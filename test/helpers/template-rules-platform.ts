@@ -32,6 +32,8 @@ const ALARMS: Readonly<Record<string, string>> = {
   StreamErrors: 'Errors',
   DeadLetterArrived: 'ApproximateNumberOfMessagesVisible',
   KeysQuarantined: 'Quarantined',
+  CopiesQuarantined: 'CopiesQuarantined',
+  CopiesAge: 'CopiesAgeMs',
   NoTick: 'Tick',
   TickErrors: 'Errors',
   PublishConflict: 'PublishConflictMs',

@@ -25,6 +25,7 @@ import { NOW, seeded } from '../property/samples.ts';
 import { application, type Load, MOMENTS } from '../scenario/application.ts';
 import { indexed, readOnce } from '../scenario/remembering.ts';
 import { inMemoryAlerts, inMemoryChannel } from './fakes/alerts.ts';
+import { inMemoryCopies, nobodyThere } from './fakes/copies.ts';
 import { inMemoryExperiments } from './fakes/experiments.ts';
 import { inMemoryFlags } from './fakes/flags.ts';
 import { inMemoryState } from './fakes/state.ts';
@@ -118,6 +119,8 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
     },
     windows: indexed(windows),
     wakeUps,
+    copies: inMemoryCopies({ realNow: () => clock.now() }),
+    deliver: nobodyThere,
     flags: {
       deployed: () => flags.deployed(),
       publish(request) {

@@ -3,11 +3,13 @@
 import { generateKeyPairSync } from 'node:crypto';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import { authenticate } from '../../lib/adapters/http/authenticate.ts';
+import { copyDelivery } from '../../lib/adapters/http/deliver-copy.ts';
 import { type Jwk, OPERATOR_SCOPES, signToken } from '../../lib/adapters/http/token.ts';
 import type { Composition } from '../../lib/compose.ts';
 import type { CutoverDeclaration } from '../../lib/core/cutover.ts';
 import { routingService } from '../../lib/routing-service.ts';
 import { inMemoryAlerts, inMemoryChannel } from '../helpers/fakes/alerts.ts';
+import { inMemoryCopies } from '../helpers/fakes/copies.ts';
 import { inMemoryExperiments } from '../helpers/fakes/experiments.ts';
 import { inMemoryFlags } from '../helpers/fakes/flags.ts';
 import { inMemoryState } from '../helpers/fakes/state.ts';
@@ -35,6 +37,7 @@ export function inMemoryComposition(declarations: readonly CutoverDeclaration[] 
     state: inMemoryState({ clock }),
     windows: inMemoryWindows({ clock }),
     wakeUps: inMemoryWakeUps(),
+    copies: inMemoryCopies({ realNow: () => clock.nowMs }),
     flags: inMemoryFlags(),
     tables: inMemoryTables({ clock }),
     alerts: inMemoryAlerts(),
@@ -44,6 +47,7 @@ export function inMemoryComposition(declarations: readonly CutoverDeclaration[] 
   const composition: Composition = {
     ports: {
       ...parts,
+      deliver: async (...delivery) => copyDelivery(await composition.upstream())(...delivery),
       clock,
       ids: { next: () => `id-${++ids}` },
       log: {

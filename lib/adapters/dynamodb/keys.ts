@@ -1,5 +1,5 @@
 /**
- * Every key of the state table, in one place.
+ * Every key of both tables, in one place.
  *
  *   what                pk                         sk                                   expires
  *   cutover state       state                      cutover#<id>                         never
@@ -13,10 +13,20 @@
  *
  * All states lie under one partition key, so one consistent query reads them together. A window's shard comes from its
  * sender: ten partition keys a cutover take about 10,000 writes a second, and a range of minutes is ten queries.
- * The changes table has the cutover's id as its only key.
+ *
+ * The changes table, whose stream wakes the shadow writer:
+ *
+ *   what                id                         place                                expires
+ *   wake-up             <cutover>                  wake                                 never
+ *   copy of a write     <cutover>#<shard 0–9>      <copy id: ms, shard, unique part>    when it is carried out
+ *   part of its body    body#<cutover>#<copy id>   <number, 4 digits>                   with it, or after 90 days
+ *   receipt of a copy   receipt#<cutover>#<id>     receipt                              1 day
+ *
+ * A copy's shard comes from its order key, so what must keep its order lies under one partition key, in that order.
  */
 
 import { createHash } from 'node:crypto';
+import { placeOfCopy } from '../../core/copies.ts';
 import type { CutoverId, Side } from '../../core/cutover.ts';
 
 export type ItemKey = { pk: string; sk: string };
@@ -62,6 +72,25 @@ export function windowKey(
 export function shardOf(source: string): number {
   return createHash('sha256').update(source).digest().readUInt32BE(0) % WINDOW_SHARDS;
 }
+
+export type ChangeKey = { id: string; place: string };
+
+export const wakeUpKey = (id: CutoverId): ChangeKey => ({ id, place: 'wake' });
+export const copyPartition = (id: CutoverId, shard: number): string => `${id}#${shard}`;
+/** Null for what is no id of a copy. */
+export function copyKey(id: CutoverId, copy: string): ChangeKey | null {
+  const place = placeOfCopy(copy);
+  return place ? { id: copyPartition(id, place.shard), place: copy } : null;
+}
+export const bodyPartition = (id: CutoverId, copy: string): string => `body#${id}#${copy}`;
+export const bodyKey = (id: CutoverId, copy: string, part: number): ChangeKey => ({
+  id: bodyPartition(id, copy),
+  place: padded(part, 4),
+});
+export const receiptKey = (id: CutoverId, copy: string): ChangeKey => ({
+  id: `receipt#${id}#${copy}`,
+  place: 'receipt',
+});
 
 /** Numbers that sort as text. */
 function padded(value: number, digits: number): string {

@@ -7,15 +7,16 @@ import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import type { WakeUps } from '../../ports.ts';
 import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';
 import { attempt, type Target } from './failures.ts';
+import { wakeUpKey } from './keys.ts';
 
-/** The item is `{ id: <cutover>, wakeUps: <number> }`. */
+/** The item is `{ id: <cutover>, place: 'wake', wakeUps: <number> }`. */
 export function dynamoWakeUps(options: Pick<Target, 'client' | 'tableName'> & { requestTimeoutMs?: number }): WakeUps {
   const target: Target = { requestTimeoutMs: DEFAULT_CALL_DEADLINE_MS, ...options };
   return {
     async wake(id) {
       const command = new UpdateCommand({
         TableName: target.tableName,
-        Key: { id },
+        Key: wakeUpKey(id),
         UpdateExpression: 'ADD wakeUps :one',
         ExpressionAttributeValues: { ':one': 1 },
       });

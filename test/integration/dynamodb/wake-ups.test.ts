@@ -69,7 +69,7 @@ describe('records of the stream', () => {
 
   it('are not emitted by a put that changes nothing, which is why a counter is needed: negative control', async () => {
     const { changes } = await ownTables(client);
-    const put = () => client.send(new PutCommand({ TableName: changes, Item: { id: 'customer' } }));
+    const put = () => client.send(new PutCommand({ TableName: changes, Item: { id: 'customer', place: 'wake' } }));
     await put();
     await put();
     await dynamoWakeUps({ client, tableName: changes }).wake('customer');

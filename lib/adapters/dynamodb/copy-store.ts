@@ -1,0 +1,314 @@
+/**
+ * Copies of writes on DynamoDB. Every change is one conditional update, so two instances never carry out one copy at once:
+ *
+ *   intend      place is free (and no receipt of a day ago)        settle     still intended, or settled so before
+ *   claim       not claimed by another, due, not in quarantine     the rest   claimed by whoever asks
+ *
+ * The SDK may repeat a call whose answer was lost: then the condition sees its own effect. Conditions allow for that.
+ */
+
+import {
+  DeleteCommand,
+  PutCommand,
+  QueryCommand,
+  TransactWriteCommand,
+  UpdateCommand,
+  type UpdateCommandInput,
+} from '@aws-sdk/lib-dynamodb';
+import { COPY_SHARDS, type CopyHead } from '../../core/copies.ts';
+import { murmur3 } from '../../core/murmur3.ts';
+import type { CopyStore } from '../../ports.ts';
+import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';
+import { copyOf, itemsOf, withBody } from './copy-item.ts';
+import { attempt, isConditionFailure, type Target } from './failures.ts';
+import { bodyKey, bodyPartition, copyKey, copyPartition, receiptKey } from './keys.ts';
+import type { Item } from './state-items.ts';
+
+export type DynamoCopyStoreOptions = Pick<Target, 'client' | 'tableName'> & {
+  realNow(): number;
+  requestTimeoutMs?: number;
+};
+
+const RECEIPT_SECONDS = 86_400;
+/** Listed per shard; what lies beyond is looked at when these are done. */
+const LISTED = 500;
+/** Everything but the body. Each under an alias: some are words that DynamoDB keeps for itself. */
+const HEAD_FIELDS = [
+  'place',
+  'cutover',
+  'side',
+  'orderKey',
+  'status',
+  'known',
+  'idempotencyKey',
+  'attempts',
+  'nextAttemptAtMs',
+  'claimedUntilMs',
+  'problem',
+  'request',
+  'bodyBytes',
+  'parts',
+];
+const HEAD_PROJECTION = {
+  ProjectionExpression: HEAD_FIELDS.map((name) => `#${name}`).join(', '),
+  ExpressionAttributeNames: Object.fromEntries(HEAD_FIELDS.map((name) => [`#${name}`, name])),
+};
+
+type Change = Pick<UpdateCommandInput, 'UpdateExpression' | 'ConditionExpression' | 'ExpressionAttributeValues'>;
+
+export function dynamoCopyStore(options: DynamoCopyStoreOptions): CopyStore {
+  const target: Target = { requestTimeoutMs: DEFAULT_CALL_DEADLINE_MS, ...options };
+  const { client, tableName: TableName } = target;
+
+  /** The item after the change, or null when the condition does not hold. */
+  async function update(cutover: string, id: string, what: string, change: Change): Promise<Item | null> {
+    const Key = copyKey(cutover, id);
+    if (!Key) return null;
+    const command = new UpdateCommand({
+      TableName,
+      Key,
+      ...change,
+      ...namesIn(`${change.UpdateExpression} ${change.ConditionExpression}`),
+      ReturnValues: 'ALL_NEW',
+    });
+    return attempt(target, `${what} a copy of cutover '${cutover}'`, (call) =>
+      client.send(command, call).then(
+        ({ Attributes }) => Attributes ?? null,
+        (error: unknown) => {
+          if (isConditionFailure(error)) return null;
+          throw error;
+        },
+      ),
+    );
+  }
+
+  /** Removes a copy under a condition, and the parts of its body. Gone already counts as done. */
+  async function remove(
+    cutover: string,
+    id: string,
+    what: string,
+    condition: Omit<Change, 'UpdateExpression'>,
+  ): Promise<boolean> {
+    const Key = copyKey(cutover, id);
+    if (!Key) return false;
+    const command = new DeleteCommand({
+      TableName,
+      Key,
+      ConditionExpression: `attribute_not_exists(id) OR (${condition.ConditionExpression})`,
+      ...namesIn(condition.ConditionExpression),
+      ExpressionAttributeValues: condition.ExpressionAttributeValues,
+      ReturnValues: 'ALL_OLD',
+    });
+    return attempt(target, `${what} a copy of cutover '${cutover}'`, async (call) => {
+      try {
+        const { Attributes } = await client.send(command, call);
+        const parts = Number(Attributes?.parts ?? 0);
+        for (let part = 0; part < parts; part += 1)
+          await client.send(new DeleteCommand({ TableName, Key: bodyKey(cutover, id, part) }), call);
+        return true;
+      } catch (error) {
+        if (isConditionFailure(error)) return false;
+        throw error;
+      }
+    });
+  }
+
+  async function listShard(cutover: string, shard: number): Promise<{ heads: CopyHead[]; more: boolean }> {
+    const heads: CopyHead[] = [];
+    let next: Item | undefined;
+    do {
+      const command = new QueryCommand({
+        TableName,
+        ConsistentRead: true,
+        KeyConditionExpression: 'id = :id',
+        ...HEAD_PROJECTION,
+        ExpressionAttributeValues: { ':id': copyPartition(cutover, shard) },
+        Limit: LISTED,
+        ExclusiveStartKey: next,
+      });
+      const page = await attempt(target, `list the copies of cutover '${cutover}'`, (call) =>
+        client.send(command, call),
+      );
+      heads.push(...(page.Items ?? []).map((item) => copyOf(item).head));
+      next = page.LastEvaluatedKey;
+    } while (next && heads.length < LISTED);
+    return { heads, more: next !== undefined };
+  }
+
+  const listAll = async (cutover: string) =>
+    Promise.all(Array.from({ length: COPY_SHARDS }, (_, shard) => listShard(cutover, shard)));
+
+  async function bodyOf(cutover: string, id: string, parts: number): Promise<Uint8Array | null> {
+    if (parts === 0) return null;
+    const found: Uint8Array[] = [];
+    let next: Item | undefined;
+    do {
+      const command = new QueryCommand({
+        TableName,
+        ConsistentRead: true,
+        KeyConditionExpression: 'id = :id',
+        ExpressionAttributeValues: { ':id': bodyPartition(cutover, id) },
+        ExclusiveStartKey: next,
+      });
+      const page = await attempt(target, `read the body of a copy of cutover '${cutover}'`, (call) =>
+        client.send(command, call),
+      );
+      found.push(...(page.Items ?? []).map((item) => item.body as Uint8Array));
+      next = page.LastEvaluatedKey;
+    } while (next);
+    return Buffer.concat(found);
+  }
+
+  return {
+    now: async () => options.realNow(),
+
+    async intend(copy, { receipt } = { receipt: false }) {
+      const { item, parts } = itemsOf(copy);
+      const what = `record a write of cutover '${copy.cutover}' that is to be copied`;
+      // The parts first: a copy that is there is whole.
+      for (const Item of parts)
+        await attempt(target, what, (call) => client.send(new PutCommand({ TableName, Item }), call));
+      const Put = { TableName, Item: item, ConditionExpression: 'attribute_not_exists(id)' };
+      const expires_at = Math.floor(copy.createdAtMs / 1_000) + RECEIPT_SECONDS;
+      const noted = { ...Put, Item: { ...receiptKey(copy.cutover, copy.id), expires_at } };
+      return attempt(target, what, async (call) => {
+        try {
+          if (receipt) await client.send(new TransactWriteCommand({ TransactItems: [{ Put: noted }, { Put }] }), call);
+          else await client.send(new PutCommand(Put), call);
+          return 'recorded' as const;
+        } catch (error) {
+          if (isConditionFailure(error) || cancelledByCondition(error)) return 'repeated' as const;
+          throw error;
+        }
+      });
+    },
+
+    async settle(cutover, id, status) {
+      const settled = await update(cutover, id, 'settle', {
+        UpdateExpression: 'SET #status = :status, known = :known',
+        ConditionExpression: '#status IN (:intended, :status)',
+        ExpressionAttributeValues: { ':status': status, ':known': status === 'ready', ':intended': 'intended' },
+      });
+      return settled !== null;
+    },
+
+    withdraw: (cutover, id) =>
+      remove(cutover, id, 'withdraw', {
+        ConditionExpression: '#status = :intended',
+        ExpressionAttributeValues: { ':intended': 'intended' },
+      }),
+
+    async open(cutover, orderKey) {
+      if (orderKey !== undefined) {
+        const { heads } = await listShard(cutover, murmur3(orderKey) % COPY_SHARDS);
+        return heads.filter((head) => head.orderKey === orderKey);
+      }
+      const shards = await listAll(cutover);
+      return shards.flatMap(({ heads }) => heads).sort((a, b) => (a.id < b.id ? -1 : 1));
+    },
+
+    async claim(cutover, id, { by, nowMs, untilMs }) {
+      const item = await update(cutover, id, 'claim', {
+        UpdateExpression: 'SET claimedBy = :by, claimedUntilMs = :until, attempts = attempts + :one',
+        // Its own claim: the call came twice.
+        ConditionExpression:
+          'attribute_exists(id) AND #status <> :quarantined AND nextAttemptAtMs <= :now AND (claimedUntilMs <= :now OR claimedBy = :by)',
+        ExpressionAttributeValues: {
+          ':by': by,
+          ':until': untilMs,
+          ':now': nowMs,
+          ':one': 1,
+          ':quarantined': 'quarantined',
+        },
+      });
+      if (!item) return null;
+      const { head, parts, inline } = copyOf(item);
+      return withBody(head, inline ?? (await bodyOf(cutover, id, parts)));
+    },
+
+    async known(cutover, id, by) {
+      const changed = await update(cutover, id, 'settle', {
+        UpdateExpression: 'SET #status = :ready, known = :true',
+        ConditionExpression: 'claimedBy = :by',
+        ExpressionAttributeValues: { ':ready': 'ready', ':true': true, ':by': by },
+      });
+      return changed !== null;
+    },
+
+    async postpone(cutover, id, by, untilMs) {
+      const changed = await update(cutover, id, 'postpone', {
+        UpdateExpression: 'SET nextAttemptAtMs = :until, claimedUntilMs = :none, claimedBy = :nobody',
+        ConditionExpression: 'claimedBy = :by',
+        ExpressionAttributeValues: { ':until': untilMs, ':none': 0, ':nobody': '', ':by': by },
+      });
+      return changed !== null;
+    },
+
+    async quarantine(cutover, id, by, problem) {
+      const changed = await update(cutover, id, 'put into quarantine', {
+        UpdateExpression: 'SET #status = :quarantined, problem = :problem, claimedUntilMs = :none, claimedBy = :nobody',
+        ConditionExpression: 'claimedBy = :by',
+        ExpressionAttributeValues: {
+          ':quarantined': 'quarantined',
+          ':problem': problem,
+          ':none': 0,
+          ':nobody': '',
+          ':by': by,
+        },
+      });
+      return changed !== null;
+    },
+
+    finish: (cutover, id, by) =>
+      remove(cutover, id, 'finish', {
+        ConditionExpression: 'claimedBy = :by',
+        ExpressionAttributeValues: { ':by': by },
+      }),
+
+    async retry(cutover, id) {
+      const changed = await update(cutover, id, 'retry', {
+        UpdateExpression:
+          'SET #status = :ready, known = :true, attempts = :none, nextAttemptAtMs = :none, problem = :null',
+        ConditionExpression: '#status = :quarantined',
+        ExpressionAttributeValues: {
+          ':ready': 'ready',
+          ':true': true,
+          ':none': 0,
+          ':null': null,
+          ':quarantined': 'quarantined',
+        },
+      });
+      return changed !== null;
+    },
+
+    discard: (cutover, id) =>
+      remove(cutover, id, 'discard', {
+        ConditionExpression: '#status = :quarantined',
+        ExpressionAttributeValues: { ':quarantined': 'quarantined' },
+      }),
+
+    async summary(cutover) {
+      const shards = await listAll(cutover);
+      const heads = shards.flatMap((shard) => shard.heads);
+      return {
+        open: heads.length,
+        quarantined: heads.filter(({ status }) => status === 'quarantined').length,
+        lagMs: lagOf(heads, options.realNow()),
+        more: shards.some(({ more }) => more),
+      };
+    },
+  };
+}
+
+const lagOf = (heads: readonly CopyHead[], nowMs: number) =>
+  Math.max(0, ...heads.map(({ createdAtMs }) => nowMs - createdAtMs));
+
+/** A name that is not used is refused. */
+const namesIn = (expression: string | undefined) =>
+  expression?.includes('#status') ? { ExpressionAttributeNames: { '#status': 'status' } } : {};
+
+/** A transaction whose only complaint is that something is there already. */
+function cancelledByCondition(error: unknown): boolean {
+  const reasons = (error as { CancellationReasons?: { Code?: string }[] })?.CancellationReasons ?? [];
+  return reasons.some(({ Code }) => Code === 'ConditionalCheckFailed');
+}

@@ -1,0 +1,170 @@
+/** What every store of copies must do. Run against the one in memory and DynamoDB. */
+
+import { describe, expect, it } from 'vitest';
+import { copyId } from '../../../lib/core/copies.ts';
+import type { CopyStore, NewCopy } from '../../../lib/ports.ts';
+
+const NOW = 1_800_000_000_000;
+/** What the store takes for now. */
+export const CONTRACT_NOW = NOW + 100_000;
+
+export function newCopy(over: Partial<NewCopy> & { n: number }): NewCopy {
+  const { n, ...rest } = over;
+  const orderKey = rest.orderKey ?? 'conversations/7';
+  const createdAtMs = rest.createdAtMs ?? NOW + n;
+  return {
+    id: copyId(orderKey, `u${n}`, createdAtMs),
+    cutover: 'chat',
+    side: 'shadow',
+    orderKey,
+    createdAtMs,
+    idempotencyKey: `key-${n}`,
+    request: {
+      method: 'POST',
+      path: 'conversations/7/messages',
+      query: 'a=1',
+      headers: { 'content-type': 'text/plain' },
+    },
+    body: Buffer.from(`body ${n}`),
+    ...rest,
+  };
+}
+
+export function copyContract(name: string, make: () => Promise<CopyStore>): void {
+  const claim = (by: string, nowMs = NOW + 10_000, untilMs = nowMs + 15_000) => ({ by, nowMs, untilMs });
+  /** A copy that the authoritative side has. */
+  async function ready(store: CopyStore, copy: NewCopy): Promise<NewCopy> {
+    await store.intend(copy);
+    await store.settle('chat', copy.id, 'ready');
+    return copy;
+  }
+
+  describe(`copy contract: ${name}`, () => {
+    it('an intent is there at once, whole, and nobody is at work on it', async () => {
+      const store = await make();
+      const { id, body, ...copy } = newCopy({ n: 1 });
+      expect(await store.intend({ id, body, ...copy })).toBe('recorded');
+      const fresh = { attempts: 0, nextAttemptAtMs: 0, claimedUntilMs: 0, known: false, problem: null };
+      expect(await store.open('chat')).toEqual([{ ...copy, ...fresh, id, status: 'intended', bodyBytes: 6 }]);
+      expect(await store.open('other')).toEqual([]);
+    });
+
+    it('the same id twice is one copy; with a receipt even after it was carried out', async () => {
+      const store = await make();
+      const copy = newCopy({ n: 1 });
+      expect([await store.intend(copy), await store.intend(copy)]).toEqual(['recorded', 'repeated']);
+      const noted = newCopy({ n: 2 });
+      expect(await store.intend(noted, { receipt: true })).toBe('recorded');
+      await store.settle('chat', noted.id, 'ready');
+      await store.claim('chat', noted.id, claim('a'));
+      expect(await store.finish('chat', noted.id, 'a')).toBe(true);
+      expect(await store.intend(noted, { receipt: true })).toBe('repeated');
+      expect((await store.open('chat')).map(({ id }) => id)).toEqual([copy.id]);
+    });
+
+    it('bodies of every size come back as they were: none, small, and beyond what an item takes', async () => {
+      const store = await make();
+      for (const [n, bytes] of [0, 1, 8_192, 8_193, 409_600, 1_500_000].entries()) {
+        const body = bytes === 0 ? null : Buffer.alloc(bytes, n + 1);
+        const { id } = await ready(store, newCopy({ n, orderKey: `k${n}`, body }));
+        const claimed = await store.claim('chat', id, claim('a'));
+        expect([claimed!.bodyBytes, claimed!.body?.length ?? 0]).toEqual([bytes, bytes]);
+        if (body) expect(Buffer.compare(Buffer.from(claimed!.body!), body)).toBe(0);
+        expect(await store.finish('chat', id, 'a')).toBe(true);
+      }
+      expect(await store.open('chat')).toEqual([]);
+    });
+
+    it('are listed oldest first, of all keys or of one', async () => {
+      const store = await make();
+      for (const n of [3, 1, 2, 5, 4]) await store.intend(newCopy({ n, orderKey: n % 2 ? 'odd' : 'even' }));
+      expect((await store.open('chat')).map(({ idempotencyKey }) => idempotencyKey)).toEqual(
+        [1, 2, 3, 4, 5].map((n) => `key-${n}`),
+      );
+      expect((await store.open('chat', 'odd')).map(({ createdAtMs }) => createdAtMs - NOW)).toEqual([1, 3, 5]);
+      expect(await store.summary('chat')).toEqual({ open: 5, quarantined: 0, lagMs: 99_999, more: false });
+    });
+
+    it('an intent can be settled or withdrawn, once; nothing else can', async () => {
+      const store = await make();
+      const [a, b, c] = [1, 2, 3].map((n) => newCopy({ n }));
+      for (const copy of [a!, b!, c!]) await store.intend(copy);
+      expect(await store.settle('chat', a!.id, 'ready')).toBe(true);
+      // The answer of the first try was lost.
+      expect(await store.settle('chat', a!.id, 'ready')).toBe(true);
+      expect(await store.settle('chat', a!.id, 'unsettled')).toBe(false);
+      expect(await store.withdraw('chat', a!.id)).toBe(false);
+      expect(await store.settle('chat', b!.id, 'unsettled')).toBe(true);
+      expect(await store.withdraw('chat', c!.id)).toBe(true);
+      expect(await store.settle('chat', c!.id, 'ready')).toBe(false);
+      const open = await store.open('chat');
+      expect(open.map(({ status, known }) => [status, known])).toEqual([
+        ['ready', true],
+        ['unsettled', false],
+      ]);
+    });
+
+    it('only one of many gets a claim, until it ends', async () => {
+      const store = await make();
+      const { id } = await ready(store, newCopy({ n: 1 }));
+      const tries = await Promise.all(Array.from({ length: 8 }, (_, i) => store.claim('chat', id, claim(`w${i}`))));
+      const winners = tries.flatMap((copy, i) => (copy ? [`w${i}`] : []));
+      expect(winners).toHaveLength(1);
+      // The same claimer again: the answer of its first try was lost.
+      expect(await store.claim('chat', id, claim(winners[0]!))).not.toBeNull();
+      expect(await store.finish('chat', id, 'other')).toBe(false);
+      expect(await store.claim('chat', id, claim('late', NOW + 25_001))).not.toBeNull();
+      // Whoever lost its claim has no say any more.
+      expect(await store.finish('chat', id, winners[0]!)).toBe(false);
+      expect(await store.postpone('chat', id, winners[0]!, 0)).toBe(false);
+      expect(await store.finish('chat', id, 'late')).toBe(true);
+      expect(await store.finish('chat', id, 'late')).toBe(true);
+    });
+
+    it('a postponed one is free, and not due before its time', async () => {
+      const store = await make();
+      const { id } = await ready(store, newCopy({ n: 1 }));
+      await store.claim('chat', id, claim('a'));
+      expect(await store.postpone('chat', id, 'a', NOW + 20_000)).toBe(true);
+      expect(await store.claim('chat', id, claim('b', NOW + 19_999))).toBeNull();
+      expect(await store.claim('chat', id, claim('b', NOW + 20_000))).toMatchObject({ attempts: 2 });
+    });
+
+    it('what turned out to be known is ready, and still its claimer’s', async () => {
+      const store = await make();
+      const copy = newCopy({ n: 1 });
+      await store.intend(copy);
+      await store.settle('chat', copy.id, 'unsettled');
+      await store.claim('chat', copy.id, claim('a'));
+      expect(await store.known('chat', copy.id, 'b')).toBe(false);
+      expect(await store.known('chat', copy.id, 'a')).toBe(true);
+      expect(await store.open('chat')).toMatchObject([{ status: 'ready', known: true, claimedUntilMs: NOW + 25_000 }]);
+    });
+
+    it('quarantine: nobody claims it; a person retries or discards it', async () => {
+      const store = await make();
+      const problem = { code: 'refused' as const, text: 'answered 422', atMs: NOW };
+      const [a, b] = [await ready(store, newCopy({ n: 1 })), await ready(store, newCopy({ n: 2 }))];
+      for (const { id } of [a, b]) {
+        expect(await store.retry('chat', id)).toBe(false);
+        expect(await store.discard('chat', id)).toBe(false);
+        await store.claim('chat', id, claim('a'));
+        expect(await store.quarantine('chat', id, 'a', problem)).toBe(true);
+        expect(await store.claim('chat', id, claim('b', NOW + 99_999))).toBeNull();
+      }
+      expect(await store.open('chat')).toMatchObject([{ status: 'quarantined', problem }, { status: 'quarantined' }]);
+      expect(await store.summary('chat')).toMatchObject({ open: 2, quarantined: 2 });
+      expect([await store.retry('chat', a.id), await store.discard('chat', b.id)]).toEqual([true, true]);
+      expect(await store.open('chat')).toMatchObject([{ id: a.id, status: 'ready', attempts: 0, problem: null }]);
+    });
+
+    it('what is no id of a copy is nobody’s', async () => {
+      const store = await make();
+      for (const id of ['', 'x', '../y', `${NOW}.3`, `${NOW}.33.u`]) {
+        expect(await store.settle('chat', id, 'ready')).toBe(false);
+        expect(await store.discard('chat', id)).toBe(false);
+        expect(await store.claim('chat', id, claim('a'))).toBeNull();
+      }
+    });
+  });
+}
