@@ -7,7 +7,8 @@ import type { Method } from '@middy/http-router';
 import { type Composition, compose } from '../lib/compose.ts';
 import type { ServiceDeclaration } from '../lib/core/cutover.ts';
 import { CrossfadeError } from '../lib/core/errors.ts';
-import { correlationIdOf, refuseRequest, withProxyHeaders } from '../lib/core/proxied-request.ts';
+import { murmur3 } from '../lib/core/murmur3.ts';
+import { correlationIdOf, keptHeaders, refuseRequest, withProxyHeaders } from '../lib/core/proxied-request.ts';
 import { rateLimit } from '../lib/core/rate-limit.ts';
 import { type OutcomeBuffer, outcomeBuffer } from '../lib/flows/outcome-buffer.ts';
 import { asService, isRead, type Proxied, type ProxiedRequest, proxyRead } from '../lib/flows/proxy.ts';
@@ -18,6 +19,9 @@ import { httpHandler, type Reply, type Request, type Route } from './middleware.
 const METHODS: readonly Method[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 /** Always sent and returned, whatever other header brought it. */
 const CORRELATION_HEADER = 'x-correlation-id';
+
+const UNCOMPARED = new Set(['disabled', 'rolled_back', 'cleaned']);
+const COMPARISON_LIFE_MS = 3_600_000;
 
 type Instance = { outcomes: OutcomeBuffer; limit: ReturnType<typeof rateLimit> };
 const instances = new WeakMap<Composition, Instance>();
@@ -33,13 +37,33 @@ async function pass(composition: Composition, request: Request): Promise<Reply> 
   const key = correlated.headers[CORRELATION_HEADER]!;
   const decision = router.route(declaration.id, { key, ...(read ? {} : { operation: 'write' }) });
   const ports = { ...composition.ports, upstream: await composition.upstream(), outcomes: instance.outcomes };
+  const noted = read ? noteForComparison(composition, declaration, decision, correlated) : null;
   try {
     const answer = read
       ? await proxyRead(ports, declaration, decision, correlated, !decision.shadowIsPrimary)
       : await proxyWrite(ports, declaration, decision, correlated);
     return replyOf(declaration, answer, correlated, decision.sharePpm);
   } finally {
+    await noted;
     await instance.outcomes.flushIfDue();
+  }
+}
+
+/** While the upstream is asked, so that the caller waits for nothing. Never rejects. */
+async function noteForComparison(
+  { ports }: Composition,
+  { id, gateway }: ServiceDeclaration,
+  { stage, shadowIsPrimary }: { stage: string | null; shadowIsPrimary: boolean },
+  { method, path, query, headers }: ProxiedRequest,
+): Promise<void> {
+  if (method !== 'GET' || shadowIsPrimary || stage === null || UNCOMPARED.has(stage)) return;
+  const unique = ports.ids.next();
+  if (murmur3(unique) / 2 ** 32 >= gateway.compare.sampleRate) return;
+  try {
+    const read = { method, path, query, headers: keptHeaders(headers) };
+    await ports.wakeUps.compare(id, read, { unique, expiresAtMs: ports.clock.now() + COMPARISON_LIFE_MS });
+  } catch (error) {
+    ports.log.failure('not_compared', error, { cutover: id });
   }
 }
 

@@ -13,8 +13,8 @@ let composition: Composition | undefined;
 export async function handler(event: DynamoDBStreamEvent, context: Context): Promise<DynamoDBBatchResponse> {
   const wakeUps = parseWakeUps(event);
   composition ??= compose();
-  const { ports, cutovers } = composition;
+  const { ports, cutovers, upstream } = composition;
   const deadlineMs = ports.clock.monotonicMs() + context.getRemainingTimeInMillis();
-  const { firstFailure } = await serveWakeUps(ports, await cutovers(), wakeUps, deadlineMs);
+  const { firstFailure } = await serveWakeUps(ports, await cutovers(), wakeUps, deadlineMs, upstream);
   return { batchItemFailures: firstFailure === null ? [] : [{ itemIdentifier: firstFailure }] };
 }

@@ -107,3 +107,11 @@ export function withProxyHeaders(
     ...own,
   };
 }
+
+/** Headers that are never stored: the token was for the gateway, and the rest belongs to one connection. */
+const NOT_KEPT = /^(authorization|connection|content-length|transfer-encoding|host|x-amzn-.*|x-crossfade-.*)$/;
+
+/** What of a request's headers may be stored, to be sent again later. */
+export function keptHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !NOT_KEPT.test(name)));
+}

@@ -12,6 +12,7 @@ import { authoritativeSide, copyId, orderKeyOf, otherSide } from '../core/copies
 import { type CutoverState, initialState, type ServiceDeclaration, type Side } from '../core/cutover.ts';
 import { CrossfadeError, isCrossfadeError } from '../core/errors.ts';
 import { syncsShadow } from '../core/flags.ts';
+import { keptHeaders } from '../core/proxied-request.ts';
 import type { NewCopy, Ports, UpstreamResponse } from '../ports.ts';
 import { applyCopies, type CopyPorts } from './apply-copies.ts';
 import { callSide, type Decision, type Proxied, type ProxiedRequest, type ProxyPorts } from './proxy.ts';
@@ -25,8 +26,6 @@ export type WritePorts = ProxyPorts & CopyPorts & Pick<Ports, 'state'>;
 
 /** How long a write waits for earlier copies of its resource, after the sides have changed their roles. */
 const WAY_CLEAR_MS = 3_000;
-/** Headers that never go into a copy; the token was for the gateway. */
-const NOT_KEPT = /^(authorization|connection|content-length|transfer-encoding|host|x-amzn-.*|x-crossfade-.*)$/;
 
 /** @param decision by flags; used only while nothing is synchronised, when the state cannot be read */
 export async function proxyWrite(
@@ -85,7 +84,7 @@ function newCopy(
       method,
       path,
       query,
-      headers: Object.fromEntries(Object.entries(headers).filter(([name]) => !NOT_KEPT.test(name))),
+      headers: keptHeaders(headers),
     },
     body,
   };

@@ -6,9 +6,10 @@
 
 import { CUTOVER_ID } from '../core/cutover.ts';
 import { CrossfadeError } from '../core/errors.ts';
-import type { WakeUp } from '../ports.ts';
+import type { ReadToCompare, WakeUp } from '../ports.ts';
 
 const COPY_PARTITION = /^[a-z][a-z0-9_]{0,39}#\d$/;
+const COMPARISON = 'compare#';
 /** Bodies and receipts of copies lie beside them and say nothing by themselves. */
 const COMPANION = /^(body|receipt)#/;
 /** The second is what DynamoDB Local calls a removal by TTL. */
@@ -38,8 +39,26 @@ export function parseWakeUps(event: unknown): WakeUp[] {
     if (typeof id !== 'string') return [{ sequenceNumber, cutover: null }];
     if (COPY_PARTITION.test(id)) return isWaiting(image) ? [{ sequenceNumber, cutover: id.split('#')[0]! }] : [];
     if (COMPANION.test(id)) return [];
+    if (id.startsWith(COMPARISON)) {
+      const read = readOf(image.read?.S);
+      const cutover = id.slice(COMPARISON.length);
+      return read && CUTOVER_ID.test(cutover)
+        ? [{ sequenceNumber, cutover, read }]
+        : [{ sequenceNumber, cutover: null }];
+    }
     return [{ sequenceNumber, cutover: CUTOVER_ID.test(id) ? id : null }];
   });
+}
+
+/** A read that the gateway left for comparison; undefined when it is none. */
+function readOf(text: unknown): ReadToCompare | undefined {
+  try {
+    const { method, path, query, headers } = JSON.parse(String(text)) as ReadToCompare;
+    const known = [method, path, query, ...Object.values(headers)].every((part) => typeof part === 'string');
+    return known && method === 'GET' ? { method, path, query, headers } : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A copy that somebody just made ready. One that is claimed or postponed wakes nobody: it would wake itself for ever. */
