@@ -376,7 +376,8 @@ CREATE FUNCTION crossfade.swap(
   p_id text, p_from bigint, p_to bigint, p_direction text, p_stage text, p_version bigint,
   p_views text[], p_tables oid[], p_statements text[], p_fingerprint text, p_plan jsonb, p_most integer
 ) RETURNS jsonb
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
+-- The functions of the other direction are made under the lock; each is compiled when it is first called, not here.
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' SET check_function_bodies = off AS $$
 DECLARE
   v crossfade.cutover%ROWTYPE;
   v_table oid;
