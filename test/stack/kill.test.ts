@@ -293,16 +293,19 @@ async function copied(): Promise<void> {
   );
 }
 
+/** None of the keys has lost its row since. */
+const APPLY = 'PERFORM crossfade.apply_customer(v_keys, array_fill(false, ARRAY[cardinality(v_keys)]));';
+
 /** Applying takes long enough to be hit. */
 async function lingering(hints: 'together' | 'hints-first'): Promise<void> {
   const linger = 'PERFORM pg_sleep(1.5);';
   const body =
     hints === 'together'
       ? `SELECT array_agg(o.k1) INTO v_keys FROM (SELECT k1 FROM crossfade.outbox_customer ORDER BY seq LIMIT p_limit FOR UPDATE) o;
-         IF v_keys IS NOT NULL THEN ${linger} PERFORM crossfade.apply_customer(v_keys); END IF;
+         IF v_keys IS NOT NULL THEN ${linger} ${APPLY} END IF;
          DELETE FROM crossfade.outbox_customer o WHERE o.k1 = ANY (v_keys);`
       : `SELECT array_agg(d.k1) INTO v_keys FROM dblink(${quoted(database.url)}, 'DELETE FROM crossfade.outbox_customer RETURNING k1') AS d(k1 integer);
-         IF v_keys IS NOT NULL THEN ${linger} PERFORM crossfade.apply_customer(v_keys); END IF;`;
+         IF v_keys IS NOT NULL THEN ${linger} ${APPLY} END IF;`;
   await query(`CREATE EXTENSION IF NOT EXISTS dblink;
     CREATE OR REPLACE FUNCTION crossfade.converge_customer(p_epoch bigint, p_limit integer) RETURNS jsonb LANGUAGE plpgsql AS $x$
     DECLARE v_keys integer[];
