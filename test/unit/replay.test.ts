@@ -27,6 +27,57 @@ describe.each(readdirSync(FOLDER))('the sample %s', (file) => {
   });
 });
 
+/** Three hours of a stage of 10 % with a healthy shadow, whose rows go through `spoil`. */
+function traceOf(spoil: (row: Row) => Row | null, lateMinutes = 0): string {
+  const row = (minute: number, path: string, count: number): Row => ({
+    minute,
+    path,
+    count,
+    errors: 0,
+    latency: [10, count],
+  });
+  const rows: Row[] = [];
+  for (let minute = -60; minute <= 180; minute += 1) {
+    rows.push(row(minute, 'primary', minute < 1 ? 1_000 : 900));
+    const told = minute - lateMinutes;
+    const shadow = told < 1 ? null : spoil({ ...row(told, 'shadow', 100), checks: 100, mismatches: 0 });
+    if (shadow) rows.push(shadow);
+  }
+  return JSON.stringify({ id: 'made', stage: { share: 0.1, startsAtMinute: 1 }, config: {}, rows });
+}
+type Row = { minute: number; path: string; count: number; errors: number; latency: number[] } & Partial<
+  Record<'checks' | 'mismatches', number>
+>;
+const verdicts = (text: string) => new Set([...replay(readTrace(text, 'made'))].map(({ verdict }) => verdict));
+
+describe('I22 a shadow that reports, but nothing that can be used', () => {
+  it('advances when nothing is spoilt (control)', () => {
+    expect(verdicts(traceOf((row) => row))).toEqual(new Set(['hold', 'advance']));
+  });
+
+  it.each<[string, (row: Row) => Row, number]>([
+    ['more errors than operations', (row) => ({ ...row, errors: row.count + 1 }), 0],
+    ['more mismatches than checks', (row) => ({ ...row, mismatches: 101 }), 0],
+    ['a negative count', (row) => ({ ...row, count: -1 }), 0],
+    ['a histogram of other operations', (row) => ({ ...row, latency: [10, row.count + 5] }), 0],
+    ['ten minutes late', (row) => row, 10],
+  ])('%s: neither advances nor is taken for a black hole', (_, spoil, lateMinutes) => {
+    expect(verdicts(traceOf(spoil, lateMinutes))).toEqual(new Set(['hold']));
+  });
+
+  it('rolls back as a black hole when readers are sent there and nothing ever comes', () => {
+    const minutes = [
+      ...replay(
+        readTrace(
+          traceOf(() => null),
+          'made',
+        ),
+      ),
+    ];
+    expect(minutes.at(-1)).toMatchObject({ verdict: 'rollback', reasons: [{ code: 'black_hole' }] });
+  });
+});
+
 describe('crossfade replay', () => {
   it('answers with one JSON object by id, and ends a trace at its first rollback', async () => {
     const { exit, out } = await cli(['replay', join(FOLDER, 'errors-plus-10pp.json'), '--json']);

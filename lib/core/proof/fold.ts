@@ -117,7 +117,12 @@ export function logNeeded(metric: Metric, horizon: number): number {
   return Math.log(later / (ALPHA * METRIC_ROWS[metric].budget));
 }
 
-type Minute = { primary: MinuteWindow | null; shadow: MinuteWindow | null };
+type Minute = {
+  primary: MinuteWindow | null;
+  shadow: MinuteWindow | null;
+  /** The shadow reported what cannot be true: somebody is there, and nothing is known of how many. */
+  spoiled: boolean;
+};
 type Draft = { -readonly [Key in keyof Evidence]: Evidence[Key] };
 
 /**
@@ -133,6 +138,8 @@ export function fold(
   const draft: Draft = { ...before };
   for (const window of late) {
     if (window.side === 'primary' && impossible(window) === null) draft.baseline = withMinute(draft.baseline, window);
+    // Reports of the shadow are late, not missing.
+    if (window.side === 'shadow') draft.absent = 0;
   }
   const waiting: number[] = [];
   let newest = before.closedThrough;
@@ -162,10 +169,11 @@ function byMinute(
   for (const window of windows) {
     const { minute, side } = window;
     if (minute <= closedThrough || minute >= context.openMinute) continue;
-    const sides = minutes.get(minute) ?? { primary: null, shadow: null };
+    const sides = minutes.get(minute) ?? { primary: null, shadow: null, spoiled: false };
     minutes.set(minute, sides);
     const why = impossible(window);
     if (why !== null) {
+      sides.spoiled ||= side === 'shadow';
       if (minute >= context.firstMinute && minute >= (draft.impossible?.minute ?? minute))
         draft.impossible = { minute, why: `${side} of minute ${minute}: ${why}` };
       continue;
@@ -228,7 +236,7 @@ function judge(draft: Draft, minute: number, sides: Minute, context: FoldContext
   for (const name of METRICS) {
     const { alternatives, measure } = METRIC_ROWS[name];
     const measured =
-      name === 'share' && !shareSpeaks(draft, minute, context)
+      name === 'share' && (sides.spoiled || !shareSpeaks(draft, minute, context))
         ? null
         : measure({ ...sides, baseline: draft.baseline, policy, share });
     const limit = cap(logNeeded(name, draft.horizon), alternatives);
