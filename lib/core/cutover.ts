@@ -24,10 +24,14 @@ export type Policy = {
   latencyFloorMs: number;
   validationScoreRollback: number;
   validationScoreAdvance: number;
-  /** Bad minutes in a row that force a rollback. */
+  /** Bad minutes without a good one in between that force a rollback once it is proven. */
   consecutiveFailures: number;
-  /** Fewest shadow operations in a stage before its figures count as proof. */
+  /** How often a healthy stage may be rolled back by chance, 0–1. The metrics share it. */
+  alpha: number;
+  /** Fewest shadow operations in a stage; from a share of 10 % on also 3 / `errorRateAdvance`. */
   minSamples: number;
+  /** Comparisons of both sides must prove the validation score, also where no table is verified. */
+  checksRequired: boolean;
   /** Highest age of the oldest un-applied hint, in milliseconds, at which the cutover may advance. */
   lagAdvanceMs: number;
   /** Highest share of reads without a routing key. */
@@ -64,7 +68,9 @@ export const DEFAULT_POLICY: Policy = {
   validationScoreRollback: 0.99,
   validationScoreAdvance: 0.995,
   consecutiveFailures: 3,
+  alpha: 0.01,
   minSamples: 100,
+  checksRequired: false,
   lagAdvanceMs: 30_000,
   keylessAdvance: 0.01,
   autoAdvance: true,

@@ -22,6 +22,9 @@ export type SideFigures = {
   p95Ms: number | null;
 };
 
+/** How far one test has come: evidence 3.2 of 333 means that 333 would prove it. */
+export type TestEvidence = { code: string; evidence: number; needed: number; badMinutes: number };
+
 export type Verdict = {
   verdict: 'advance' | 'hold' | 'rollback';
   /** Every condition that fails for a hold, the guards that fired for a rollback, none for an advance. */
@@ -33,8 +36,10 @@ export type Verdict = {
     shadow: SideFigures;
     checks: number;
     mismatches: number;
-    /** Minutes in a row, up to now, in which a guard's test fired. */
+    /** Bad minutes without a good one in between of the guard that is nearest to firing. */
     badMinutes: number;
+    /** Evidence that the shadow is worse than allowed, by metric. Absent before reads are served. */
+    tests?: readonly TestEvidence[] | undefined;
     minutesInStage: number;
     minutesToEligibility: number;
   };
@@ -62,5 +67,8 @@ export function figures(window: MinuteWindow): SideFigures {
 
 /** Rounded down, so that a value that is short of a whole one does not look like it. */
 export const round = (value: number) => Math.floor(value * 10 + 1e-9) / 10;
+/** Evidence and counts: two digits are enough, and thousands are set apart. */
+export const number = (value: number) =>
+  value >= 1e6 ? value.toExponential(1) : value >= 100 ? String(Math.round(value)) : String(Number(value.toPrecision(2)));
 export const percent = (rate: number) => `${Number((rate * 100).toPrecision(3))} %`;
 export const ms = (value: number) => (value >= 1000 ? `${round(value / 1000)} s` : `${round(value)} ms`);

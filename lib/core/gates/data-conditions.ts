@@ -1,0 +1,61 @@
+/** No data is never good news: windows that are missing, old, empty or impossible hold. */
+
+import { GRACE_MINUTES } from './fold.ts';
+import type { Seen } from './seen.ts';
+import { type Condition, condition } from './verdict.ts';
+
+/** A window older than this is missing. */
+const FRESH_MINUTES = 3;
+
+export function dataConditions(seen: Seen): Condition[] {
+  return [...expectedSides(seen).map((side) => fresh(seen, side)), ...possible(seen), ...traffic(seen)];
+}
+
+/** At 100 % the primary serves nothing, before reads the shadow does not; in between both must report. */
+function expectedSides({ input, servesReads }: Seen): readonly ('primary' | 'shadow')[] {
+  if (input.state.stageKind === 'full') return ['shadow'];
+  return servesReads ? ['primary', 'shadow'] : ['primary'];
+}
+
+function fresh({ evidence, input, openMinute }: Seen, side: 'primary' | 'shadow'): Condition {
+  const newest = evidence.active[side];
+  const age = newest === null ? null : openMinute - newest;
+  const reported = evidence.reported[side];
+  // Where every minute is reported, one that is not there is missing at once.
+  const gap = input.everyMinute === true && (reported === null || reported < openMinute - 1);
+  return condition(
+    'data_missing',
+    age !== null && age <= FRESH_MINUTES && !gap,
+    age,
+    FRESH_MINUTES,
+    age === null
+      ? `No operation of the ${side} was recorded. Is the SDK wired in, and does it reach /v1/outcomes?`
+      : gap
+        ? `The ${side} did not report its last minute.`
+        : `The last operation of the ${side} was recorded ${age} minutes ago; at most ${FRESH_MINUTES} are allowed.`,
+  );
+}
+
+function possible({ evidence, openMinute }: Seen): Condition[] {
+  const { impossible } = evidence;
+  if (!impossible || impossible.minute < openMinute - GRACE_MINUTES) return [];
+  return [
+    condition(
+      'data_missing',
+      false,
+      openMinute - impossible.minute,
+      GRACE_MINUTES,
+      `A window that cannot be true was not counted (${impossible.why}); ${GRACE_MINUTES} minutes of true ones release this.`,
+    ),
+  ];
+}
+
+function traffic({ evidence, input, openMinute }: Seen): Condition[] {
+  if (!input.everyMinute) return [];
+  const last = evidence.recent.filter(({ minute }) => minute >= openMinute - FRESH_MINUTES);
+  const operations = last.reduce((sum, { n0, n1 }) => sum + n0 + n1, 0);
+  if (last.length === 0 || operations > 0) return [];
+  return [
+    condition('no_traffic', false, 0, 1, `Neither side served an operation in ${FRESH_MINUTES} minutes; traffic releases this.`),
+  ];
+}

@@ -1,0 +1,60 @@
+/**
+ * Floors: what is so bad that it is answered in the same minute. A shadow that fails half of its operations over one or
+ * two minutes, or a quarter over three, five or ten, when chance and the primary's own errors cannot explain it.
+ */
+
+import { binomialTail } from '../statistics.ts';
+import { usualErrorRate } from './baseline.ts';
+import type { RecentMinute } from './fold.ts';
+import type { Seen } from './seen.ts';
+import { type Condition, percent } from './verdict.ts';
+
+const SPANS = [
+  { minutes: 1, rate: 0.5 },
+  { minutes: 2, rate: 0.5 },
+  { minutes: 3, rate: 0.25 },
+  { minutes: 5, rate: 0.25 },
+  { minutes: 10, rate: 0.25 },
+] as const;
+const FEWEST = 5;
+const CHANCE = 1e-7;
+
+type Failing = { minutes: number; rate: number; limit: number; n1: number; e1: number; primaryRate: number };
+
+/** The shadow fails, and so much more than the primary that going back helps. */
+export function unavailable(seen: Seen): Condition | null {
+  const worst = failing(seen).find(explainedByPrimary(false));
+  if (!worst) return null;
+  const { minutes, rate, limit, n1, e1, primaryRate } = worst;
+  return {
+    code: 'unavailable',
+    ok: false,
+    value: rate,
+    limit,
+    text: `The shadow fails ${percent(rate)} of its operations (${e1} of ${n1} in ${minutes} minutes), the primary ${percent(primaryRate)}; ${percent(limit)} is the limit at which nothing is waited for.`,
+  };
+}
+
+/** Both sides fail alike: rolling back to a side that is no better helps nobody, and nothing advances meanwhile. */
+export function failingAlike(seen: Seen): Failing | null {
+  return failing(seen).find(explainedByPrimary(true)) ?? null;
+}
+
+const explainedByPrimary =
+  (explained: boolean) =>
+  ({ n1, e1, primaryRate }: Failing) =>
+    binomialTail(n1, e1, Math.min(1, Math.max(0.01, 1.5 * primaryRate + 0.01))) > CHANCE === explained;
+
+function failing({ evidence }: Seen): Failing[] {
+  const newest = evidence.recent.at(-1)?.minute;
+  if (newest === undefined) return [];
+  return SPANS.flatMap(({ minutes, rate: limit }) => {
+    const span = evidence.recent.filter(({ minute }) => minute > newest - minutes);
+    const sum = (of: keyof Pick<RecentMinute, 'n0' | 'e0' | 'n1' | 'e1'>) =>
+      span.reduce((total, recent) => total + recent[of], 0);
+    const [n0, e0, n1, e1] = [sum('n0'), sum('e0'), sum('n1'), sum('e1')];
+    if (n1 < FEWEST || e1 / n1 < limit) return [];
+    const primaryRate = Math.max(n0 > 0 ? e0 / n0 : 0, usualErrorRate(evidence.baseline));
+    return [{ minutes, rate: e1 / n1, limit, n1, e1, primaryRate }];
+  });
+}

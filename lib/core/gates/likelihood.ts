@@ -1,0 +1,59 @@
+/**
+ * Log-likelihood ratios of one minute: how much better an alternative explains it than the nearest point of the null.
+ * Each is the logarithm of an e-variable: whatever the truth inside the null, the mean of its exponential is at most 1,
+ * as long as the alternative was fixed before the minute was seen (Turner and Grünwald, exact sequential k-sample tests).
+ */
+
+/** Bad outcomes of operations on each side. */
+export type TwoSample = { n0: number; e0: number; n1: number; e1: number };
+
+const EDGE = 1e-12;
+const BISECTIONS = 40;
+
+/**
+ * Two samples against the null's border p1 = p0 + margin. With the alternative (q0, q1) above the border this is
+ * evidence that the shadow is worse than p0 + margin, below it that it is better.
+ *   n0 (a − q0)/(a(1−a)) + n1 (b − q1)/(b(1−b)) = 0,  b = a + margin
+ * Without operations on one side nothing can be compared: 0.
+ */
+export function twoSampleLogRatio({ n0, e0, n1, e1 }: TwoSample, q0: number, q1: number, margin: number): number {
+  if (n0 === 0 || n1 === 0) return 0;
+  const worse = q1 > q0 + margin;
+  let low = Math.max(EDGE, worse ? q0 : q1 - margin);
+  let high = Math.min(1 - margin - EDGE, worse ? q1 - margin : q0);
+  if (high <= low) return 0;
+  for (let i = 0; i < BISECTIONS; i += 1) {
+    const a = (low + high) / 2;
+    const b = a + margin;
+    const slope = (n0 * (a - q0)) / (a * (1 - a)) + (n1 * (b - q1)) / (b * (1 - b));
+    if (slope < 0) low = a;
+    else high = a;
+  }
+  const a = (low + high) / 2;
+  return binomialLogRatio(n0, e0, q0, a) + binomialLogRatio(n1, e1, q1, a + margin);
+}
+
+/** One sample: e bad of n under the rate q against the rate p. */
+export function binomialLogRatio(n: number, e: number, q: number, p: number): number {
+  const bad = e > 0 ? e * Math.log(q / p) : 0;
+  return n > e ? bad + (n - e) * Math.log((1 - q) / (1 - p)) : bad;
+}
+
+/**
+ * Both sides answered the same requests: only pairs that differ speak. The null is that the shadow alone fails at most
+ * `margin` more often than the primary alone.
+ */
+export function pairLogRatio(
+  pairs: { n: number; shadowOnly: number; primaryOnly: number },
+  lambda: number,
+  margin: number,
+): number {
+  const same = pairs.n - pairs.shadowOnly - pairs.primaryOnly;
+  return (
+    pairs.shadowOnly * Math.log(1 + lambda * (1 - margin)) +
+    pairs.primaryOnly * Math.log(1 - lambda * (1 + margin)) +
+    same * Math.log(1 - lambda * margin)
+  );
+}
+
+export const PAIR_LAMBDAS = [0.1, 0.3, 0.6, 0.9] as const;

@@ -1,0 +1,96 @@
+/**
+ * Evidence that may be looked at every minute: a mixture over K alternatives and over the unknown minute of the change.
+ *
+ *   A_k(t) = (A_k(t−1) + w_t) · exp(min(l_k(t), C))      A_k(0) = 0
+ *   E(t)   = mean_k A_k(t) + (1 − w_1 − … − w_t)
+ *
+ * While nothing is wrong E is a supermartingale that starts at 1, so it ever reaches 1/α with probability α at most,
+ * however often it is looked at (Ville). Everything is kept in logarithms. The weights are used up after a day; then a
+ * new one begins with a smaller share of the budget, since a stage may last for weeks.
+ */
+
+/** Minutes over which the prior of the change is spread. */
+export const HORIZON_MINUTES = 1_440;
+
+/** Logarithm of nothing, as JSON can hold it. */
+const NOTHING = -1e9;
+
+/** What was counted since the evidence of one alternative last stood at zero. */
+export type Excursion = {
+  /** max(0, g + l), the minutes in which l was above 0, and the sums of the metric's counts. */
+  g: number;
+  bad: number;
+  sums: readonly number[];
+};
+
+export type Martingale = { logA: readonly number[]; excursions: readonly Excursion[] };
+
+export function newMartingale(alternatives: number, sums: number): Martingale {
+  return {
+    logA: Array.from({ length: alternatives }, () => NOTHING),
+    excursions: Array.from({ length: alternatives }, () => nothingCounted(sums)),
+  };
+}
+
+const nothingCounted = (sums: number): Excursion => ({ g: 0, bad: 0, sums: Array.from({ length: sums }, () => 0) });
+
+/** The same excursions with no evidence: how the next day begins. */
+export function withoutEvidence(martingale: Martingale): Martingale {
+  return { ...martingale, logA: martingale.logA.map(() => NOTHING) };
+}
+
+/** ln w_t for the t-th minute (from 1) of the horizon. */
+export const logWeight = (t: number) => (t === 1 ? Math.log(0.5) : -Math.log(2 * (HORIZON_MINUTES - 1)));
+
+/** The prior that is left after t minutes. */
+export const remainingWeight = (t: number) => (t === 0 ? 1 : 0.5 - (t - 1) / (2 * (HORIZON_MINUTES - 1)));
+
+/** No single minute can prove anything: it counts for at most this. */
+export function cap(logNeeded: number, alternatives: number): number {
+  return (logNeeded + Math.log(2 * HORIZON_MINUTES) + Math.log(alternatives)) / 3;
+}
+
+/** One more minute: the t-th, with the log ratio of every alternative and the counts they come from. */
+export function step(
+  before: Martingale,
+  t: number,
+  logRatios: readonly number[],
+  counts: readonly number[],
+  limit: number,
+): Martingale {
+  const weight = logWeight(t);
+  return {
+    logA: before.logA.map((logA, k) => logAdd(logA, weight) + Math.min(logRatios[k]!, limit)),
+    excursions: before.excursions.map((excursion, k) => {
+      const l = logRatios[k]!;
+      const g = excursion.g + l;
+      if (g <= 0) return excursion.g === 0 ? excursion : nothingCounted(counts.length);
+      return {
+        g,
+        bad: excursion.bad + (l > 0 ? 1 : 0),
+        sums: excursion.sums.map((sum, i) => sum + counts[i]!),
+      };
+    }),
+  };
+}
+
+/** ln E after t minutes. */
+export function logEvidence({ logA }: Martingale, t: number): number {
+  let sum = NOTHING;
+  for (const one of logA) sum = logAdd(sum, one);
+  const left = remainingWeight(t);
+  return left > 1e-15 ? logAdd(sum - Math.log(logA.length), Math.log(left)) : sum - Math.log(logA.length);
+}
+
+/** The excursion of the alternative that speaks loudest. */
+export function loudest({ logA, excursions }: Martingale): Excursion {
+  let best = 0;
+  for (let k = 1; k < logA.length; k += 1) if (logA[k]! > logA[best]!) best = k;
+  return excursions[best]!;
+}
+
+/** ln(e^a + e^b). */
+export function logAdd(a: number, b: number): number {
+  const [high, low] = a > b ? [a, b] : [b, a];
+  return high - low > 700 ? high : high + Math.log1p(Math.exp(low - high));
+}

@@ -1,0 +1,201 @@
+/**
+ * What is measured in a minute, and with which alternatives: one row per metric. Each turns a minute of both sides into
+ * the log ratios of its alternatives (the shadow is worse than allowed), the log ratio of the mirrored test (it is better
+ * than the rollback threshold), and the counts behind them.
+ */
+
+import type { Policy } from '../cutover.ts';
+import type { MinuteWindow } from '../evidence.ts';
+import { bucketUpperMs } from '../histogram.ts';
+import {
+  type Baseline,
+  countAbove,
+  edgeAt,
+  highestRate,
+  quantileEdges,
+  usualErrorRate,
+  usualShareAbove,
+} from './baseline.ts';
+import { binomialLogRatio, type TwoSample, twoSampleLogRatio } from './likelihood.ts';
+
+export const METRICS = [
+  'errors',
+  'latency_p50',
+  'latency_p95',
+  'validation',
+  'share',
+] as const;
+export type Metric = (typeof METRICS)[number];
+
+/** Metrics whose goodness must be proven, too, before a stage is left. */
+export const PROVEN_GOOD = ['errors', 'latency_p50', 'latency_p95', 'validation'] as const;
+export type ProvenGood = (typeof PROVEN_GOOD)[number];
+
+export type JudgedMinute = {
+  primary: MinuteWindow | null;
+  shadow: MinuteWindow | null;
+  baseline: Baseline;
+  policy: Policy;
+  /** Share of the reads that the shadow should get, 0–1. At 1 the primary is what it was before the stage. */
+  share: number;
+};
+
+/** Sums of an excursion, in this order. `over` counts what lies beyond the rollback threshold itself. */
+export type Counts = readonly [n0: number, e0: number, n1: number, e1: number, over: number];
+export const COUNTS = 5;
+
+export type Measured = { logRatios: readonly number[]; counts: Counts; good: number };
+
+type Row = {
+  /** Share of the stage's budget of false rollbacks. What is left is that of the floors. */
+  budget: number;
+  alternatives: number;
+  measure(minute: JudgedMinute): Measured | null;
+};
+
+const ERROR_EXCESS = [0.003, 0.008, 0.02, 0.06, 0.2, 0.6] as const;
+const ABOVE_P50 = [0.525, 0.55, 0.62, 0.75, 0.95] as const;
+const ABOVE_P95 = [0.057, 0.07, 0.1, 0.18, 0.4, 0.9] as const;
+/** Multiples of the highest mismatch rate that is allowed: 1.5, 3, 8, 30, 80 % of 1 %. */
+const MISMATCHES = [1.5, 3, 8, 30, 80] as const;
+/** Multiples of the planned share: next to nothing arrives. */
+const SHARES = [0.01, 0.05, 0.2] as const;
+
+export const METRIC_ROWS: Readonly<Record<Metric, Row>> = {
+  errors: { budget: 0.3, alternatives: ERROR_EXCESS.length, measure: errors },
+  latency_p50: { budget: 0.15, alternatives: ABOVE_P50.length, measure: (minute) => latency(minute, 0.5, ABOVE_P50) },
+  latency_p95: { budget: 0.15, alternatives: ABOVE_P95.length, measure: (minute) => latency(minute, 0.95, ABOVE_P95) },
+  validation: { budget: 0.2, alternatives: MISMATCHES.length, measure: validation },
+  share: { budget: 0.05, alternatives: SHARES.length, measure: shareOfReads },
+};
+
+const CERTAIN = 1 - 1e-6;
+
+function errors(minute: JudgedMinute): Measured | null {
+  const { baseline, policy, shadow } = minute;
+  const usual = usualErrorRate(baseline);
+  const margin = policy.errorRateAdvance;
+  const e1 = shadow?.errors ?? 0;
+  return compared(minute, {
+    e0: minute.primary?.errors ?? 0,
+    e1,
+    over: e1,
+    usual,
+    margin,
+    worse: ERROR_EXCESS.map((excess) => Math.min(CERTAIN, usual + margin + excess)),
+    good: { e0: minute.primary?.errors ?? 0, e1, usual, better: usual, margin: policy.errorRateRollback },
+  });
+}
+
+/**
+ * "Not more than (1 + r) slower" implies that no more of the shadow lies above (1 + r)·y than of the primary above y.
+ * To find it worse, y is the upper edge of the quantile, to prove it good the lower one: whatever the histogram, both
+ * have something above them to compare with.
+ */
+function latency(minute: JudgedMinute, q: number, above: readonly number[]): Measured | null {
+  const { baseline, policy } = minute;
+  const edges = quantileEdges(baseline.latency, q);
+  if (!edges) return null;
+  const primaryAbove = (edge: number) => (minute.primary ? countAbove(minute.primary.latency, edge) : 0);
+  const shadowAbove = (edge: number) => (minute.shadow ? countAbove(minute.shadow.latency, edge) : 0);
+  const slowest = (edge: number, increase: number) => edgeBeyond(edge, increase, policy.latencyFloorMs);
+  const { lower, upper } = edges;
+  const usual = usualShareAbove(baseline, upper);
+  const usualLower = usualShareAbove(baseline, lower);
+  return compared(minute, {
+    e0: primaryAbove(upper),
+    e1: shadowAbove(slowest(upper, policy.latencyIncreaseAdvance)),
+    over: shadowAbove(slowest(upper, policy.latencyIncreaseRollback)),
+    usual,
+    margin: 0,
+    // Exactly the listed shares where the edge lies at the quantile; as far from what is usual where it does not.
+    worse: above.map((share) => Math.min(CERTAIN, usual + ((share - (1 - q)) * (1 - usual)) / q)),
+    good: {
+      e0: primaryAbove(lower),
+      e1: shadowAbove(slowest(lower, policy.latencyIncreaseRollback)),
+      usual: usualLower,
+      better: usualShareAbove(baseline, slowest(lower, policy.latencyIncreaseRollback)),
+      margin: 0,
+    },
+  });
+}
+
+/** The edge an increase leads to, rounded up, and never nearer than the floor of milliseconds that matter. */
+export function edgeBeyond(edge: number, increase: number, floorMs: number): number {
+  const ms = bucketUpperMs(edge);
+  return Math.max(edgeAt(ms * (1 + increase)), floorMs > 0 ? edgeAt(ms + floorMs) : edge);
+}
+
+type Comparison = {
+  e0: number;
+  e1: number;
+  over: number;
+  /** What the baseline says of the primary's rate. */
+  usual: number;
+  margin: number;
+  worse: readonly number[];
+  good: { e0: number; e1: number; usual: number; better: number; margin: number };
+};
+
+function compared({ primary, shadow, baseline, share }: JudgedMinute, seen: Comparison): Measured | null {
+  const n1 = shadow?.count ?? 0;
+  if (n1 === 0) return null;
+  if (share >= 1) return againstUsual(n1, baseline.count, seen);
+  const n0 = primary?.count ?? 0;
+  if (n0 === 0) return null;
+  const minute: TwoSample = { n0, e0: seen.e0, n1, e1: seen.e1 };
+  const { good } = seen;
+  return {
+    logRatios: seen.worse.map((q1) => twoSampleLogRatio(minute, seen.usual, q1, seen.margin)),
+    counts: [n0, seen.e0, n1, seen.e1, seen.over],
+    good: twoSampleLogRatio({ n0, e0: good.e0, n1, e1: good.e1 }, good.usual, good.better, good.margin),
+  };
+}
+
+/** The primary serves nothing: the most that its past allows stands for it. */
+function againstUsual(n1: number, pastCount: number, seen: Comparison): Measured | null {
+  if (pastCount === 0) return null;
+  const highest = highestRate(seen.usual, pastCount) + seen.margin;
+  const { good } = seen;
+  const border = good.usual + good.margin;
+  return {
+    logRatios: seen.worse.map((q) => (q > highest && highest < CERTAIN ? binomialLogRatio(n1, seen.e1, q, highest) : 0)),
+    counts: [n1, n1 * highest, n1, seen.e1, seen.over],
+    good: border < 1 && good.better < border ? binomialLogRatio(n1, good.e1, good.better, border) : 0,
+  };
+}
+
+/** With the mirrored alternative q → 0, 299 clean checks prove less than 1 %; a mismatch costs about 800 clean ones. */
+const ALMOST_NONE = 1 / 4_000;
+
+function validation({ shadow, policy }: JudgedMinute): Measured | null {
+  const n = shadow?.checks ?? 0;
+  if (n === 0) return null;
+  const e = shadow!.mismatches;
+  const allowed = 1 - policy.validationScoreRollback;
+  return {
+    ...oneSample(n, e, allowed, MISMATCHES),
+    good: binomialLogRatio(n, e, allowed * ALMOST_NONE, allowed),
+  };
+}
+
+function oneSample(n: number, e: number, allowed: number, multiples: readonly number[]): Measured {
+  const highest = allowed + (1 - allowed) * 0.9;
+  const logRatios = multiples.map((multiple) =>
+    binomialLogRatio(n, e, Math.min(multiple * allowed, highest), allowed),
+  );
+  return { logRatios, counts: [0, 0, n, e, e], good: 0 };
+}
+
+/** Of the reads that could have gone either way, at least half the planned share should have come to the shadow. */
+function shareOfReads({ primary, shadow, share }: JudgedMinute): Measured | null {
+  const n1 = shadow?.count ?? 0;
+  const n = (primary ? primary.count - primary.keyless : 0) + n1;
+  if (n === 0 || share === 0) return null;
+  const least = share / 2;
+  return {
+    logRatios: SHARES.map((multiple) => binomialLogRatio(n, n1, share * multiple, least)),
+    counts: [n - n1, 0, n, n1, n1],
+    good: 0,
+  };
+}

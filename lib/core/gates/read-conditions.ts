@@ -1,0 +1,182 @@
+/**
+ * What must be proven of the reads to advance: enough of them, estimates inside the advance thresholds, "at or beyond
+ * the rollback threshold" rejected at 5 % for each metric, and no evidence worth speaking of that anything is wrong.
+ */
+
+import type { Policy } from '../cutover.ts';
+import type { MinuteWindow } from '../evidence.ts';
+import { quantileMs } from '../histogram.ts';
+import { failingAlike } from './floors.ts';
+import { type Judged, provenRegressions } from './guards.ts';
+import type { ProvenGood } from './metrics.ts';
+import { type Seen, slowest } from './seen.ts';
+import { type Condition, condition, ms, number, percent, round } from './verdict.ts';
+
+/** Rejected at 5 %, and the evidence of the contrary above which nothing advances. */
+const PROOF = 20;
+/** From this share on the stage must also have seen so many operations that errors at the threshold would have shown. */
+const LARGE_SHARE = 0.1;
+/** Checks older than this say nothing of now. */
+const CHECKS_MAX_AGE_MINUTES = 15;
+
+export function readConditions(seen: Seen, judged: readonly Judged[]): Condition[] {
+  const { policy } = seen.input;
+  const { shadow, primary } = seen;
+  const past = pastOf(seen);
+  const errors = excessErrors(shadow, past);
+  return [
+    samples(seen),
+    condition(
+      'errors',
+      errors.excess < policy.errorRateAdvance || shadow.errors === 0,
+      errors.excess,
+      policy.errorRateAdvance,
+      `The shadow fails ${percent(errors.shadow)} of its operations, the primary ${percent(errors.primary)}; less than ${percent(policy.errorRateAdvance)} more is needed.`,
+    ),
+    proof(seen, 'errors', `that fewer than ${percent(policy.errorRateRollback)} more of its operations fail`),
+    ...(['latency_p50', 'latency_p95'] as const).flatMap((metric) => [
+      latencyCondition(metric, shadow, past, policy),
+      proof(seen, metric, `that its ${name(metric)} is less than ${percent(policy.latencyIncreaseRollback)} slower`),
+    ]),
+    ...validation(seen),
+    keyless(primary, shadow, policy),
+    regression(judged),
+    ...provenRegressions(seen, judged).map(staysBelowThreshold),
+    ...alike(seen),
+  ];
+}
+
+const name = (metric: 'latency_p50' | 'latency_p95') => (metric === 'latency_p50' ? 'p50' : 'p95');
+
+/** What the shadow is compared with: the primary beside it, or what the primary did before when it serves nothing. */
+function pastOf({ evidence, primary, share }: Seen): Pick<MinuteWindow, 'count' | 'errors' | 'latency'> {
+  return share >= 1 || primary.count === 0 ? evidence.baseline : primary;
+}
+
+function excessErrors(shadow: MinuteWindow, past: Pick<MinuteWindow, 'count' | 'errors'>) {
+  const rate = ({ count, errors }: Pick<MinuteWindow, 'count' | 'errors'>) => (count > 0 ? errors / count : 0);
+  return { shadow: rate(shadow), primary: rate(past), excess: rate(shadow) - rate(past) };
+}
+
+function samples({ shadow, share, input: { policy } }: Seen): Condition {
+  const large = share >= LARGE_SHARE ? Math.ceil(3 / policy.errorRateAdvance - 1e-9) : 0;
+  const needed = Math.max(policy.minSamples, large);
+  return condition(
+    'samples',
+    shadow.count >= needed,
+    shadow.count,
+    needed,
+    `${shadow.count} operations of the shadow seen in this stage, ${needed} are needed.`,
+  );
+}
+
+function proof({ evidence }: Seen, metric: ProvenGood, claim: string): Condition {
+  const value = Math.exp(evidence.good[metric]);
+  return condition(
+    `proof_${metric}`,
+    value >= PROOF,
+    Number(value.toPrecision(3)),
+    PROOF,
+    `Evidence ${number(value)} of ${PROOF} ${claim}; more healthy operations raise it.`,
+  );
+}
+
+function latencyCondition(
+  metric: 'latency_p50' | 'latency_p95',
+  shadow: MinuteWindow,
+  past: Pick<MinuteWindow, 'latency'>,
+  policy: Policy,
+): Condition {
+  const q = metric === 'latency_p50' ? 0.5 : 0.95;
+  const before = quantileMs(past.latency, q);
+  const now = quantileMs(shadow.latency, q);
+  if (before === null || now === null) {
+    return condition(metric, false, now, before, `No latency of both sides to compare at ${name(metric)}.`);
+  }
+  const limit = slowest(before, policy.latencyIncreaseAdvance, policy);
+  return condition(
+    metric,
+    now < limit,
+    round(now),
+    round(limit),
+    `${name(metric)} is ${ms(now)} on the shadow and ${ms(before)} on the primary; less than ${ms(limit)} is needed.`,
+  );
+}
+
+function validation(seen: Seen): Condition[] {
+  const { shadow, evidence, openMinute } = seen;
+  const { policy, state } = seen.input;
+  const required = policy.checksRequired || (state.kind !== 'table' && shadow.checks > 0);
+  const differing = shadow.checks > 0 ? shadow.mismatches / shadow.checks : 0;
+  const mayDiffer = 1 - policy.validationScoreAdvance;
+  const age = evidence.checkedMinute === null ? null : openMinute - evidence.checkedMinute;
+  const score = condition(
+    'mismatches',
+    shadow.mismatches === 0 || differing < mayDiffer,
+    differing,
+    mayDiffer,
+    `${shadow.mismatches} of ${shadow.checks} checked rows differ; less than ${percent(mayDiffer)} may.`,
+  );
+  if (!required) return [score];
+  return [
+    score,
+    condition(
+      'not_validated',
+      age !== null && age <= CHECKS_MAX_AGE_MINUTES,
+      age,
+      CHECKS_MAX_AGE_MINUTES,
+      age === null
+        ? 'Nothing was compared in this stage; comparisons of both sides release this.'
+        : `The last comparison is ${age} minutes old; at most ${CHECKS_MAX_AGE_MINUTES} are allowed.`,
+    ),
+    proof(seen, 'validation', `that more than ${percent(policy.validationScoreRollback)} of the checked rows agree`),
+  ];
+}
+
+function keyless(primary: MinuteWindow, shadow: MinuteWindow, policy: Policy): Condition {
+  const reads = primary.count + shadow.count;
+  const share = reads > 0 ? (primary.keyless + shadow.keyless) / reads : 0;
+  return condition(
+    'keyless',
+    share <= policy.keylessAdvance,
+    share,
+    policy.keylessAdvance,
+    `${percent(share)} of the reads came without a key; at most ${percent(policy.keylessAdvance)} may.`,
+  );
+}
+
+function regression(judged: readonly Judged[]): Condition {
+  const highest = judged.reduce((most, one) => (one.evidence > most.evidence ? one : most));
+  return condition(
+    'regression',
+    highest.evidence <= PROOF,
+    Number(highest.evidence.toPrecision(3)),
+    PROOF,
+    `The strongest evidence that the shadow is worse is ${number(highest.evidence)} of ${number(highest.needed)} (${highest.code}); above ${PROOF} nothing advances.`,
+  );
+}
+
+function staysBelowThreshold({ code, evidence, needed }: Judged): Condition {
+  return condition(
+    'proven_regression',
+    false,
+    Number(evidence.toPrecision(3)),
+    Number(needed.toPrecision(3)),
+    `The shadow is proven to be worse (${code}, evidence ${number(evidence)} of ${number(needed)}), but by less than what rolls back; a person decides.`,
+  );
+}
+
+function alike(seen: Seen): Condition[] {
+  const failing = failingAlike(seen);
+  if (!failing) return [];
+  const { rate, limit, n1, e1, minutes, primaryRate } = failing;
+  return [
+    condition(
+      'primary_failing',
+      false,
+      rate,
+      limit,
+      `Both sides fail: the shadow ${percent(rate)} (${e1} of ${n1} in ${minutes} minutes), the primary ${percent(primaryRate)}. Going back would help nobody.`,
+    ),
+  ];
+}
