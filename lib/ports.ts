@@ -5,6 +5,7 @@ import type { AuditEntry } from './core/audit.ts';
 import type { CutoverId, CutoverState, Side, SystemState, TableDeclaration, ValidationMode } from './core/cutover.ts';
 import type { MinuteWindow, TableStatus, VerificationResult } from './core/evidence.ts';
 import type { FlagDocument } from './core/flags.ts';
+import type { Evidence } from './core/gates/fold.ts';
 import type { Verdict } from './core/gates/verdict.ts';
 import type { Event } from './core/stage.ts';
 
@@ -49,6 +50,8 @@ export type WriteResult<State> =
   /** The idempotency key was used before: its stored record. */
   | { kind: 'repeated'; record: IdempotencyRecord };
 
+export type StoredVerdict = { atMs: number; verdict: Verdict; evidence?: Evidence | null | undefined };
+
 export type StateStore = {
   /** Consistent read. `null` when never written. @throws CrossfadeError `state_invalid`, `store_unavailable`. */
   readCutover(id: CutoverId): Promise<CutoverState | null>;
@@ -65,9 +68,12 @@ export type StateStore = {
     subject: string,
     page: { limit: number; afterSeq?: number; oldestFirst?: boolean },
   ): Promise<readonly AuditEntry<Event>[]>;
-  /** The last verdict of the gates: overwritten by every tick, not part of the versioned state. */
-  writeVerdict(id: CutoverId, verdict: { atMs: number; verdict: Verdict }): Promise<void>;
-  readVerdict(id: CutoverId): Promise<{ atMs: number; verdict: Verdict } | null>;
+  /**
+   * The last verdict of the gates and the evidence it comes from: overwritten by every tick, not part of the versioned
+   * state. Evidence of another version of the program reads as none: it is folded anew from the windows.
+   */
+  writeVerdict(id: CutoverId, verdict: StoredVerdict): Promise<void>;
+  readVerdict(id: CutoverId): Promise<StoredVerdict | null>;
 };
 
 // -------------------------------------------------------------------------------------------------------- windows

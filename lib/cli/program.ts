@@ -10,6 +10,7 @@ import { explain, history, plan, repair, verify } from './commands/look.ts';
 import { migrate } from './commands/migrate.ts';
 import { open } from './commands/open.ts';
 import { operateAction } from './commands/operate.ts';
+import { replayFiles } from './commands/replay.ts';
 import { policy } from './commands/policy.ts';
 import { status } from './commands/status.ts';
 import { resetSystem, rollbackSystem, stop } from './commands/system.ts';
@@ -136,6 +137,7 @@ function addSystem(program: Command, add: Add): void {
 
 function addTools(program: Command, add: Add): void {
   program.commandsGroup('Tools:');
+  add('replay [files...]', 'verdicts of the gates on recorded minutes, one a minute until the first rollback', replayFiles);
   add('bucket', 'the bucket of a key; with --json and without a key: JSON lines {salt,key} from standard input', bucket)
     .option('--salt <text>', "the cutover's salt")
     .option('--key <text>', 'the routing key');

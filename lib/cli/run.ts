@@ -19,7 +19,7 @@ export async function run(argv: readonly string[], given: Partial<Io> = {}): Pro
   let attempted = 'crossfade';
   let cutover: string | undefined;
   const perform: Perform = async (action, command) => {
-    const args = command.processedArgs as (string | undefined)[];
+    const args = (command.processedArgs as (string | string[] | undefined)[]).flat();
     cutover = args[0];
     attempted = ['crossfade', command.name(), ...(cutover === undefined ? [] : [cutover])].join(' ');
     const options = command.optsWithGlobals() as Options;

@@ -30,7 +30,7 @@ export function addHistograms(a: Histogram, b: Histogram): Histogram {
 
 export function histogramCount(histogram: Histogram): number {
   let count = 0;
-  for (const n of Object.values(histogram)) count += n;
+  for (const index in histogram) count += histogram[index]!;
   return count;
 }
 
@@ -39,16 +39,25 @@ export function histogramCount(histogram: Histogram): number {
  * `null` for an empty histogram.
  */
 export function quantileMs(histogram: Histogram, q: number): number | null {
-  const buckets = Object.entries(histogram)
-    .map(([index, count]) => [Number(index), count] as const)
-    .sort((a, b) => a[0] - b[0]);
   const total = histogramCount(histogram);
   if (total === 0) return null;
   const rank = Math.ceil(q * total);
   let seen = 0;
-  for (const [index, count] of buckets) {
-    seen += count;
+  for (const index of bucketIndexes(histogram)) {
+    seen += histogram[index]!;
     if (seen >= rank) return Math.exp((index - 0.5) * LOG_GAMMA);
   }
   return null;
+}
+
+/** Indexes of the buckets, lowest first. Those that are not negative come in order by themselves. */
+export function bucketIndexes(histogram: Histogram): number[] {
+  const indexes: number[] = [];
+  let ordered = true;
+  for (const key in histogram) {
+    const index = Number(key);
+    ordered &&= index >= 0;
+    indexes.push(index);
+  }
+  return ordered ? indexes : indexes.sort((a, b) => a - b);
 }

@@ -1,7 +1,7 @@
 /** Words for what the page shows: audit events, gate conditions, health. Pure text; escaping is the page's business. */
 
 import type { AuditEntry } from '../core/audit.ts';
-import type { Condition } from '../core/gates/verdict.ts';
+import { type Condition, number } from '../core/gates/verdict.ts';
 import { changeText, type Event } from '../core/stage.ts';
 import type { Health } from '../flows/report.ts';
 
@@ -95,7 +95,7 @@ export function auditLine(entry: AuditEntry<Event>): AuditLine {
 
 // -------------------------------------------------------------------------------------------------------- conditions
 
-type Unit = 'percent' | 'ms' | 'minutes' | 'count' | 'word';
+type Unit = 'percent' | 'ms' | 'minutes' | 'count' | 'evidence' | 'word';
 
 /** By code of `Condition`: its name on the page, the unit of its figures, what would release it. */
 const CONDITIONS: Readonly<Record<string, { label: string; unit: Unit; release: string }>> = {
@@ -145,9 +145,28 @@ const CONDITIONS: Readonly<Record<string, { label: string; unit: Unit; release: 
   },
   mismatches: {
     label: 'Consistency',
-    unit: 'count',
-    release: 'Checks count per stage: mend the cause, then roll back and start again.',
+    unit: 'percent',
+    release: 'Checks count per stage: mend the cause, then more of them release it, or start again.',
   },
+  proof_errors: proof('Proof: errors'),
+  proof_latency_p50: proof('Proof: latency p50'),
+  proof_latency_p95: proof('Proof: latency p95'),
+  proof_validation: proof('Proof: validation'),
+  regression: {
+    label: 'No sign of harm',
+    unit: 'evidence',
+    release: 'It is released when healthy operations have lowered the evidence.',
+  },
+  proven_regression: {
+    label: 'Small regression',
+    unit: 'evidence',
+    release: 'A person decides: mend the cause and start again, or loosen the limit.',
+  },
+  primary_failing: { label: 'Both sides fail', unit: 'percent', release: 'A primary that works again releases it.' },
+  not_validated: { label: 'Fresh comparisons', unit: 'minutes', release: 'Comparisons of both sides release it.' },
+  no_traffic: { label: 'Traffic', unit: 'count', release: 'Traffic releases it.' },
+  unavailable: { label: 'Availability', unit: 'percent', release: '' },
+  black_hole: { label: 'Share of the reads', unit: 'percent', release: '' },
   keyless: {
     label: 'Reads with a key',
     unit: 'percent',
@@ -155,6 +174,10 @@ const CONDITIONS: Readonly<Record<string, { label: string; unit: Unit; release: 
   },
   validation: { label: 'Validation', unit: 'percent', release: 'A complete pass above the limit releases it.' },
 };
+
+function proof(label: string) {
+  return { label, unit: 'evidence', release: 'More healthy operations release it.' } as const;
+}
 
 /** Conditions that ask for at least so much. */
 const AT_LEAST: ReadonlySet<string> = new Set([
@@ -168,6 +191,11 @@ const AT_LEAST: ReadonlySet<string> = new Set([
   'verification',
   'samples',
   'validation',
+  'proof_errors',
+  'proof_latency_p50',
+  'proof_latency_p95',
+  'proof_validation',
+  'no_traffic',
 ]);
 
 export type ConditionLine = {
@@ -211,6 +239,8 @@ export function figure(value: number | string | null, unit: Unit): string {
       return Math.abs(value) >= 1000
         ? `${Number((value / 1000).toPrecision(3))} s`
         : `${Number(value.toPrecision(3))} ms`;
+    case 'evidence':
+      return number(value);
     case 'minutes':
       return `${Math.round(value * 10) / 10} min`;
     default:

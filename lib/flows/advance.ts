@@ -50,7 +50,7 @@ export async function advance(
 
   const policy = policyOf(declaration, state);
   const observed = await observe(ports, declaration, state, deployed, nowMs, stored);
-  const { verdict, table } = observed;
+  const { verdict, evidence, table } = observed;
   const sample = { ...observed, state, policy, nowMs };
   const alerts = (rolledBack: string | null) =>
     judgeAlerts(rulesOf(policy, declaration.alerts), stored, { ...sample, rolledBack });
@@ -68,7 +68,7 @@ export async function advance(
 
   const result = await commit(ports, state, decision, { nowMs, actor: TICK });
   const after = result.kind === 'stale' ? result.current : result.kind === 'repeated' ? state : result.state;
-  if (after.version > 0) await ports.state.writeVerdict(declaration.id, { atMs: nowMs, verdict });
+  if (after.version > 0) await ports.state.writeVerdict(declaration.id, { atMs: nowMs, verdict, evidence });
   return {
     state: after,
     verdict,

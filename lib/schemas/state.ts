@@ -16,7 +16,8 @@ import {
 import type { MinuteWindow } from '../core/evidence.ts';
 import type { Condition, SideFigures, Verdict } from '../core/gates/verdict.ts';
 import { MAX_STAGES, type Plan, STAGE_KINDS, type Stage } from '../core/plan.ts';
-import type { IdempotencyRecord } from '../ports.ts';
+import type { IdempotencyRecord, StoredVerdict } from '../ports.ts';
+import { foldedEvidence } from './evidence.ts';
 
 const count = z.int().nonnegative();
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'not a SHA-256 in lower-case hex');
@@ -146,15 +147,20 @@ const verdict = z.object({
     checks: count,
     mismatches: count,
     badMinutes: count,
+    tests: z.array(z.object({ code: z.string(), evidence: z.number(), needed: z.number(), badMinutes: count })).optional(),
     minutesInStage: z.number(),
     minutesToEligibility: z.number(),
   }),
 }) satisfies z.ZodType<Verdict>;
 
-export const storedVerdict = z.object({ atMs: count, verdict: jsonText(verdict) }) satisfies z.ZodType<{
-  atMs: number;
-  verdict: Verdict;
-}>;
+/**
+ * Evidence that is not what this program folds is no evidence: it is rebuilt from the windows, so nothing depends on it.
+ */
+const evidence = jsonText(foldedEvidence).optional().catch(undefined);
+
+export const storedVerdict = z.object({ atMs: count, verdict: jsonText(verdict), evidence }).transform(
+  ({ evidence, ...stored }): StoredVerdict => (evidence ? { ...stored, evidence } : stored),
+);
 
 // -------------------------------------------------------------------------------------------------------- windows
 

@@ -4,7 +4,7 @@
  */
 
 import type { MinuteWindow } from '../evidence.ts';
-import { bucketIndex, type Histogram } from '../histogram.ts';
+import { bucketIndex, bucketIndexes, type Histogram, histogramCount } from '../histogram.ts';
 
 export type Baseline = {
   /** The newest minute in it; null when there is none. */
@@ -52,12 +52,9 @@ export function usualErrorRate({ count, errors }: Baseline): number {
  * least as many. `null` without latencies.
  */
 export function quantileEdges(latency: Histogram, q: number): { lower: number; upper: number } | null {
-  let total = 0;
-  for (const index in latency) total += latency[index]!;
+  const total = histogramCount(latency);
   if (total === 0) return null;
-  const indexes = Object.keys(latency)
-    .map(Number)
-    .sort((a, b) => a - b);
+  const indexes = bucketIndexes(latency);
   let seen = 0;
   for (const upper of indexes) {
     seen += latency[upper]!;
@@ -76,8 +73,7 @@ export function countAbove(latency: Histogram, edge: number): number {
 
 /** The usual share above an edge, kept off 0 and 1. */
 export function usualShareAbove({ latency }: Baseline, edge: number): number {
-  let total = 0;
-  for (const index in latency) total += latency[index]!;
+  const total = histogramCount(latency);
   return inside((countAbove(latency, edge) + TINY) / (total + 2 * TINY));
 }
 

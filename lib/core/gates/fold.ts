@@ -178,11 +178,15 @@ const later = (seen: Evidence['active'], side: 'primary' | 'shadow', minute: num
   (seen[side] ?? Number.NEGATIVE_INFINITY) >= minute ? seen : { ...seen, [side]: minute };
 
 function complete({ primary, shadow }: Minute, minute: number, context: FoldContext): boolean {
-  const there = (window: MinuteWindow | null) => window !== null && (context.everyMinute || window.count > 0);
+  const there = (window: MinuteWindow | null) => reports(window, context);
   if (minute < context.firstMinute || context.stageKind === 'dual_write') return there(primary);
   if (context.stageKind === 'full') return there(shadow);
   return there(primary) && there(shadow);
 }
+
+/** A window without operations, only with checks, is no report where nobody reports of nothing. */
+const reports = (window: MinuteWindow | null, { everyMinute }: FoldContext) =>
+  window !== null && (everyMinute || window.count > 0);
 
 function foldMinute(draft: Draft, minute: number, sides: Minute, context: FoldContext): void {
   if (minute >= context.firstMinute) {
@@ -212,7 +216,7 @@ function pool(draft: Draft, minute: number, { primary, shadow }: Minute): void {
 }
 
 function judge(draft: Draft, minute: number, sides: Minute, context: FoldContext): void {
-  draft.absent = sides.shadow || !sides.primary ? 0 : draft.absent + 1;
+  draft.absent = reports(sides.shadow, context) || !sides.primary ? 0 : draft.absent + 1;
   draft.minutes += 1;
   if (draft.minutes > HORIZON_MINUTES) startHorizon(draft);
   const { policy, share } = context;

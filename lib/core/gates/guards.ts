@@ -55,7 +55,7 @@ export function provenRegressions(seen: Seen, judged: readonly Judged[]): Judged
 
 function beyondThreshold({ input: { policy } }: Seen, { metric, counts }: Judged): boolean {
   const { n0, e0, n1, over } = counts;
-  if (n1 === 0 && metric !== 'share') return false;
+  if (n1 === 0) return false;
   switch (metric) {
     case 'errors':
       return over / n1 >= policy.errorRateRollback;
@@ -119,9 +119,9 @@ function firedCondition(seen: Seen, judged: Judged): Condition {
       );
     case 'share':
       return fired(
-        n1 / (n0 + n1),
+        e1 / n1,
         seen.share / 2,
-        `Only ${percent(n1 / (n0 + n1))} of the reads came to the shadow where ${percent(seen.share)} are sent: it swallows them or does not report.`,
+        `Only ${percent(e1 / n1)} of the reads came to the shadow where ${percent(seen.share)} are sent: it swallows them or does not report.`,
       );
   }
 }

@@ -195,7 +195,7 @@ function shareOfReads({ primary, shadow, share }: JudgedMinute): Measured | null
   const least = share / 2;
   return {
     logRatios: SHARES.map((multiple) => binomialLogRatio(n, n1, share * multiple, least)),
-    counts: [n - n1, 0, n, n1, n1],
+    counts: [n, 0, n, n1, n1],
     good: 0,
   };
 }

@@ -1,0 +1,72 @@
+/**
+ * Replays recorded minutes through the gates, from files, or from what is stored of a past cutover. With several files
+ * the answer has one entry each. Nothing but the gates themselves decides, so a verdict here is a verdict there.
+ */
+
+import { readFile } from 'node:fs/promises';
+import { CrossfadeError } from '../../core/errors.ts';
+import { type ReplayedMinute, type ReplayTrace, replay } from '../../core/replay.ts';
+import { readTrace } from '../../schemas/replay.ts';
+import { type Context, EXIT, type Outcome } from '../context.ts';
+import { printable, printableJson } from '../text.ts';
+
+/** Written in pieces: a trace may have a million minutes. */
+const PIECE_CHARACTERS = 1_000_000;
+
+export async function replayFiles(context: Context): Promise<Outcome | number> {
+  const { io, options, args } = context;
+  const files = args.filter((file): file is string => file !== undefined);
+  if (files.length === 0) throw usage('Name at least one FILE, or --cutover ID.');
+  // All are read before anything is written: a bad one changes nothing.
+  const traces: ReplayTrace[] = [];
+  for (const file of files) traces.push(readTrace(await textOf(file), file));
+  const twice = traces.find((trace, i) => traces.findIndex(({ id }) => id === trace.id) !== i);
+  if (twice) throw usage(`Two files have the id '${printable(twice.id)}'; replay them one by one.`);
+  if (options.json) writeDocument(io.stdout, traces);
+  else for (const trace of traces) io.stdout(`${summaryOf(trace)}\n`);
+  return EXIT.done;
+}
+
+async function textOf(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw usage(`${file} cannot be read: ${(error as Error).message}`);
+  }
+}
+
+function writeDocument(stdout: (text: string) => void, traces: readonly ReplayTrace[]): void {
+  let piece = '{';
+  for (const [i, trace] of traces.entries()) {
+    piece += `${i > 0 ? ',' : ''}\n${printableJson(trace.id)}: [`;
+    let first = true;
+    for (const minute of replay(trace)) {
+      piece += `${first ? '' : ','}\n  ${printableJson(minute)}`;
+      first = false;
+      if (piece.length < PIECE_CHARACTERS) continue;
+      stdout(piece);
+      piece = '';
+    }
+    piece += '\n]';
+  }
+  stdout(`${piece}\n}\n`);
+}
+
+/** One line a trace: what became of it, and why. */
+function summaryOf(trace: ReplayTrace): string {
+  let advance: number | null = null;
+  let last: ReplayedMinute | null = null;
+  for (const minute of replay(trace)) {
+    if (minute.verdict === 'advance') advance ??= minute.minute;
+    last = minute;
+  }
+  const could = advance === null ? 'never to advance' : `to advance from minute ${advance} on`;
+  const codes = [...new Set(last?.reasons.map(({ code }) => code))].join(', ');
+  const end =
+    last?.verdict === 'rollback'
+      ? `rolled back in minute ${last.minute} (${codes})`
+      : `not rolled back in ${last?.minute ?? 0} minutes${codes ? `, held at the end by ${codes}` : ''}`;
+  return printable(`${trace.id}: ${end}; ${could}.`);
+}
+
+const usage = (message: string) => new CrossfadeError('invalid_input', message);

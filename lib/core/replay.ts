@@ -1,0 +1,208 @@
+/**
+ * Replays recorded minutes through the gates: one call a minute, with the rows that have been delivered by then, until
+ * the first rollback. The stage is not changed by an advance. Pure.
+ *
+ * Rows come in delivery order, so a row is there when its minute has come and every row before it is there:
+ *
+ *   file       (7 primary) (7 shadow) (8 primary) (5 shadow) (8 shadow)
+ *   delivered       7          7           8          8 late      8
+ *
+ * A row more than an hour out of order is taken as sorted otherwise, and delivered in its own minute.
+ */
+
+import { type CutoverState, DEFAULT_POLICY, initialState, type Policy, type Side } from './cutover.ts';
+import type { MinuteWindow } from './evidence.ts';
+import { type Evidence, impossible } from './gates/fold.ts';
+import { MINUTE_MS } from './gates/seen.ts';
+import type { Condition, Verdict } from './gates/verdict.ts';
+import { judge } from './gates.ts';
+import { bucketIndex, type Histogram } from './histogram.ts';
+import { deadlineCondition } from './policy.ts';
+
+export type ReplayRow = MinuteWindow & {
+  /** One row of the shadow is known to be wrong. */
+  confirmedCorruption: boolean;
+};
+
+export type ReplayTrace = {
+  id: string;
+  policy: Partial<Policy>;
+  /** Share of the reads that the shadow should get, 0–1. */
+  share: number;
+  /** First minute of the stage. */
+  startsAtMinute: number;
+  minDwellMinutes: number;
+  stageMaxMinutes: number | null;
+  /** In delivery order. Minutes before the stage are history of the primary. */
+  rows: readonly ReplayRow[];
+};
+
+export type ReplayedMinute = {
+  minute: number;
+  verdict: Verdict['verdict'];
+  reasons: readonly Pick<Condition, 'code' | 'value' | 'limit'>[];
+  evidence: ReplayedEvidence;
+};
+
+/** What was seen of the stage so far, and how far each test has come: evidence, and what would prove it. */
+export type ReplayedEvidence = {
+  primary: { count: number; errors: number };
+  shadow: { count: number; errors: number };
+  checks: number;
+  mismatches: number;
+  tests: Readonly<Record<string, readonly [evidence: number, needed: number]>>;
+};
+
+/** Minutes are looked at even when the rows end before. */
+const FEWEST_MINUTES = 120;
+const MOST_LATE_MINUTES = 60;
+
+/** Bucket i of the file covers (γ^(i−1), γ^i] ms with this γ; it is replayed at γ^(i − ½). */
+const FILE_LOG_GAMMA = Math.log(1.2) / 4;
+
+/** `[i0, c0, c1, …]` as a histogram of ours. */
+export function histogramOf(latency: readonly number[]): Histogram {
+  const histogram: Record<number, number> = {};
+  for (let i = 1; i < latency.length; i += 1) {
+    const count = latency[i]!;
+    if (count === 0) continue;
+    const index = bucketIndex(Math.exp((latency[0]! + i - 1 - 0.5) * FILE_LOG_GAMMA));
+    histogram[index] = (histogram[index] ?? 0) + count;
+  }
+  return histogram;
+}
+
+/** The verdict of every minute, one after another, the last one the first rollback. */
+export function* replay(trace: ReplayTrace): Generator<ReplayedMinute> {
+  const state = stateOf(trace);
+  const policy = policyOf(trace);
+  const deliveries = deliveriesOf(trace.rows);
+  const last = trace.rows.reduce((most, row) => Math.max(most, row.minute), FEWEST_MINUTES);
+  const rest = buffer();
+  let evidence: Evidence | null = null;
+  let corrupted = false;
+  for (let minute = 1; minute <= last; minute += 1) {
+    const arrived = minute === 1 ? historyAndFirst(deliveries) : (deliveries.get(minute) ?? []);
+    const late = rest.add(arrived, evidence?.closedThrough ?? Number.NEGATIVE_INFINITY);
+    corrupted ||= arrived.some((row) => row.confirmedCorruption && row.minute >= trace.startsAtMinute);
+    const nowMs = (minute + 1) * MINUTE_MS;
+    const deadline = deadlineCondition(policy, state, nowMs);
+    const judged = judge({
+      state,
+      policy,
+      windows: rest.windows(),
+      evidence,
+      late,
+      everyMinute: true,
+      table: null,
+      flagsDeployed: true,
+      nowMs,
+      holds: deadline ? [deadline] : [],
+      guards: corrupted ? [CORRUPTION] : [],
+    });
+    evidence = judged.evidence;
+    rest.forget(evidence.closedThrough);
+    yield shown(minute, judged.verdict);
+    if (judged.verdict.verdict === 'rollback') return;
+  }
+}
+
+const CORRUPTION: Condition = {
+  code: 'corruption',
+  ok: false,
+  value: 1,
+  limit: 0,
+  text: 'A row of the shadow is confirmed to be corrupt; one is enough.',
+};
+
+function shown(minute: number, { verdict, reasons, evidence }: Verdict): ReplayedMinute {
+  const { primary, shadow, checks, mismatches, tests = [] } = evidence;
+  return {
+    minute,
+    verdict,
+    reasons: reasons.map(({ code, value, limit }) => ({ code, value, limit })),
+    evidence: {
+      primary: { count: primary.count, errors: primary.errors },
+      shadow: { count: shadow.count, errors: shadow.errors },
+      checks,
+      mismatches,
+      tests: Object.fromEntries(
+        tests.map((test) => [test.code, [Number(test.evidence.toPrecision(4)), Math.round(test.needed)]]),
+      ),
+    },
+  };
+}
+
+function policyOf({ policy, stageMaxMinutes }: ReplayTrace): Policy {
+  // The format knows no floor of milliseconds and no fewest samples: proof decides. Every stage needs validation.
+  return {
+    ...DEFAULT_POLICY,
+    latencyFloorMs: 0,
+    minSamples: 1,
+    checksRequired: true,
+    ...policy,
+    deadlineMinutes: stageMaxMinutes,
+  };
+}
+
+function stateOf({ id, share, startsAtMinute, minDwellMinutes }: ReplayTrace): CutoverState {
+  const kind = share >= 1 ? 'full' : 'ramp';
+  const stage = { name: 'replayed', kind, sharePpm: Math.round(share * 1_000_000), dwellMinutes: minDwellMinutes } as const;
+  return {
+    ...initialState({ id, kind: 'component', plan: { name: 'replay', stages: [stage] } }),
+    version: 1,
+    stage: stage.name,
+    stageKind: kind,
+    // Just before its first minute, which then belongs to it.
+    enteredAtMs: startsAtMinute * MINUTE_MS - 1,
+  };
+}
+
+// ----------------------------------------------------------------------------------------------------------- delivery
+
+/** Rows by the minute of the call that gets them; those of the past come with the first. */
+function deliveriesOf(rows: readonly ReplayRow[]): Map<number, ReplayRow[]> {
+  const deliveries = new Map<number, ReplayRow[]>();
+  let clock = Number.NEGATIVE_INFINITY;
+  for (const row of rows) {
+    clock = Math.max(clock, row.minute);
+    const minute = clock - row.minute > MOST_LATE_MINUTES ? row.minute : clock;
+    const there = deliveries.get(minute);
+    if (there) there.push(row);
+    else deliveries.set(minute, [row]);
+  }
+  return deliveries;
+}
+
+function historyAndFirst(deliveries: ReadonlyMap<number, readonly ReplayRow[]>): ReplayRow[] {
+  const minutes = [...deliveries.keys()].filter((minute) => minute <= 1).sort((a, b) => a - b);
+  return minutes.flatMap((minute) => deliveries.get(minute)!);
+}
+
+/** Windows of minutes that are not closed yet. The first delivery of a window that can be true counts, others are ignored. */
+function buffer() {
+  const open = new Map<number, Partial<Record<Side, MinuteWindow>>>();
+  const seen = new Set<string>();
+  return {
+    /** @returns the windows that come after their minute closed */
+    add(rows: readonly ReplayRow[], closedThrough: number): MinuteWindow[] {
+      const late: MinuteWindow[] = [];
+      for (const { confirmedCorruption: _, ...window } of rows) {
+        const key = `${window.minute} ${window.side}`;
+        if (seen.has(key)) continue;
+        if (impossible(window) === null) seen.add(key);
+        if (window.minute <= closedThrough) {
+          late.push(window);
+          continue;
+        }
+        const sides = open.get(window.minute) ?? {};
+        open.set(window.minute, { ...sides, [window.side]: window });
+      }
+      return late;
+    },
+    windows: (): MinuteWindow[] => [...open.values()].flatMap((sides) => Object.values(sides)),
+    forget(closedThrough: number): void {
+      for (const minute of open.keys()) if (minute <= closedThrough) open.delete(minute);
+    },
+  };
+}
