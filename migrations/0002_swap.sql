@@ -2,7 +2,8 @@
 -- it, and crossfade.swap carries the plan out in one transaction, unless anything in the catalog is different by then.
 -- Lock: none on existing objects; a call of crossfade.swap takes ACCESS EXCLUSIVE on the tables of its plan for milliseconds.
 -- Duration: milliseconds.
--- Undo: ALTER TABLE crossfade.cutover DROP COLUMN abandoned; DROP FUNCTION crossfade.swap, crossfade.abandon, crossfade.catalog_fingerprint, crossfade.dependents, crossfade.table_dependents, crossfade.attached,
+-- Undo: ALTER TABLE crossfade.cutover DROP COLUMN abandoned, DROP COLUMN keys_aside; DROP FUNCTION crossfade.set_keys_aside,
+-- crossfade.give_keys_back, crossfade.swap, crossfade.abandon, crossfade.catalog_fingerprint, crossfade.dependents, crossfade.table_dependents, crossfade.attached,
 -- crossfade.views, crossfade.rules, crossfade.triggers, crossfade.columns_used, crossfade.give_privileges, crossfade.foreign_key,
 -- crossfade.grants, crossfade.drain, crossfade.lock_holders, when no cutover is running.
 
@@ -345,6 +346,41 @@ END $$;
 ALTER TABLE crossfade.cutover ADD COLUMN abandoned bigint NOT NULL DEFAULT 0;
 COMMENT ON COLUMN crossfade.cutover.abandoned IS 'No swap that was asked for with this version or a lower one may happen any more.';
 
+ALTER TABLE crossfade.cutover ADD COLUMN keys_aside jsonb NOT NULL DEFAULT '[]';
+COMMENT ON COLUMN crossfade.cutover.keys_aside IS 'Foreign keys that were taken off the shadow while it only follows: [{name, definition, …}].';
+
+-- A foreign key of the shadow would make the application's deletes in the referenced table fail until the mirror has followed.
+-- One that the primary has, too, tells nothing new about mirrored rows: it is kept here until the shadow is a table of its own.
+CREATE FUNCTION crossfade.set_keys_aside(p_id text, p_names text[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v record;
+BEGIN
+  FOR v IN SELECT k.oid, k.conname, k.conrelid::regclass AS shadow FROM crossfade.cutover c JOIN pg_constraint k ON k.conrelid = c.shadow_oid
+    WHERE c.id = p_id AND k.contype = 'f' AND k.conname = ANY (p_names) ORDER BY k.conname
+  LOOP
+    UPDATE crossfade.cutover c SET keys_aside = c.keys_aside || jsonb_build_array(
+      crossfade.foreign_key(v.oid) || jsonb_build_object('definition', pg_get_constraintdef(v.oid))) WHERE c.id = p_id;
+    EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', v.shadow, v.conname);
+  END LOOP;
+END $$;
+
+-- Not validated, which needs a transaction of its own.
+CREATE FUNCTION crossfade.give_keys_back(p_id text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v record;
+BEGIN
+  FOR v IN SELECT k ->> 'name' AS name, regexp_replace(k ->> 'definition', ' NOT VALID$', '') AS definition, k ->> 'comment' AS comment, t.oid::regclass AS shadow
+    FROM crossfade.cutover c JOIN pg_class t ON t.oid = c.shadow_oid, jsonb_array_elements(c.keys_aside) k
+    WHERE c.id = p_id AND NOT EXISTS (SELECT FROM pg_constraint x WHERE x.conrelid = t.oid AND x.conname = k ->> 'name')
+  LOOP
+    EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I %s NOT VALID', v.shadow, v.name, v.definition);
+    IF v.comment IS NOT NULL THEN EXECUTE format('COMMENT ON CONSTRAINT %I ON %s IS %L', v.name, v.shadow, v.comment); END IF;
+  END LOOP;
+  UPDATE crossfade.cutover c SET keys_aside = '[]' WHERE c.id = p_id;
+END $$;
+
 -- Giving up, under the lock that a swap holds from its first statement on: either it is over, or it will never be.
 --
 --   a late call   ·········· lock, version ≤ abandoned → nothing
@@ -475,4 +511,5 @@ COMMENT ON FUNCTION crossfade.lock_holders IS 'Who holds locks that a swap waits
 
 REVOKE ALL ON FUNCTION crossfade.columns_used, crossfade.triggers, crossfade.rules, crossfade.views, crossfade.attached,
   crossfade.give_privileges, crossfade.grants, crossfade.foreign_key, crossfade.table_dependents, crossfade.dependents,
-  crossfade.catalog_fingerprint, crossfade.drain, crossfade.abandon, crossfade.swap, crossfade.lock_holders FROM PUBLIC;
+  crossfade.catalog_fingerprint, crossfade.drain, crossfade.set_keys_aside,
+  crossfade.give_keys_back, crossfade.abandon, crossfade.swap, crossfade.lock_holders FROM PUBLIC;

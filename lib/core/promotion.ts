@@ -52,6 +52,7 @@ export function planPromotion({
   dependents,
   declaration,
   mapping,
+  aside = [],
 }: SwapRequest): SwapPlan & { record: PromotionRecord } {
   const { primary, shadow, taken } = dependents;
   const columns = columnsOf(dependents, declaration);
@@ -73,6 +74,7 @@ export function planPromotion({
     shadow,
     columns,
     key,
+    aside,
     taken: new Set(shadow.constraints.map(({ name }) => renamed(name))),
   });
   const sequences = carrySequences({

@@ -4,13 +4,17 @@
  */
 
 import { CrossfadeError } from '../../core/errors.ts';
+import { keysToSetAside } from '../../core/promotion/foreign-keys.ts';
+import { columnsOf } from '../../core/promotion/swap-plan.ts';
 import { objectNames } from '../../core/sql/names.ts';
 import { quoteTable, quoteText } from '../../core/table-shape.ts';
 import { type TableObjects, tableObjects } from '../../core/table-sql.ts';
 import { compileTransform } from '../../core/transform.ts';
 import type { Outrun, StateFence, TableCutover } from '../../ports.ts';
 import { readTable } from './catalog.ts';
+import { readDependents } from './dependents.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
+import { validateForeignKeys } from './validate.ts';
 
 const LONG_MS = 120_000;
 /** Raised by crossfade.refuse_older. */
@@ -28,6 +32,9 @@ export async function arm(
 ): Promise<{ kind: 'armed' } | Outrun> {
   const { objects, primary, shadow } = await forwardObjects(owner, cutover);
   const id = quoteText(cutover.id);
+  const { dependents } = await readDependents(owner, primary.oid, shadow.oid);
+  const columns = columnsOf(dependents, cutover.table);
+  const aside = keysToSetAside(dependents.primary, dependents.shadow, columns);
   const statements = [
     `DO $crossfade$ BEGIN
          IF EXISTS (SELECT FROM crossfade.cutover c WHERE c.id = ${id} AND c.direction = 'reverse') THEN
@@ -45,6 +52,7 @@ export async function arm(
     ),
     `INSERT INTO crossfade.backfill (cutover, rows_total, shadow_had_rows)
        VALUES (${id}, ${Math.round(primary.estimatedRows)}, EXISTS (SELECT FROM ${quoteTable(shadow)}))`,
+    ...(aside.length > 0 ? [`SELECT crossfade.set_keys_aside(${id}, ARRAY[${aside.map(quoteText).join(', ')}])`] : []),
     ...objects.create,
   ];
   return (await fenced(owner, cutover.id, fence, statements)) ?? { kind: 'armed' };
@@ -114,13 +122,30 @@ export async function forget(owner: PgGateway, id: string, fence: StateFence): P
   const { outbox, ...functions } = objectNames(id);
   const statements = [
     ...dropCapture(id),
+    `SELECT crossfade.give_keys_back(${quoteText(id)})`,
     ...Object.values(functions).map((name) => `DROP FUNCTION IF EXISTS ${name}`),
     `DROP TABLE IF EXISTS ${outbox}`,
     ...['quarantine', 'verification', 'backfill'].map(
       (table) => `DELETE FROM crossfade.${table} WHERE cutover = ${quoteText(id)}`,
     ),
   ];
-  return (await fenced(owner, id, fence, statements)) ?? { kind: 'forgotten' };
+  const validate = await validations(owner, id);
+  const outrun = await fenced(owner, id, fence, statements);
+  if (outrun) return outrun;
+  await validateForeignKeys(owner, validate);
+  return { kind: 'forgotten' };
+}
+
+/** Of the foreign keys that the shadow is about to get back; rows that were not mirrored to the end may not satisfy them. */
+async function validations(owner: PgGateway, id: string): Promise<string[]> {
+  const rows = await owner.call<{ statement: string }>(
+    `SELECT pg_catalog.format('ALTER TABLE %I.%I VALIDATE CONSTRAINT %I', n.nspname, t.relname, k ->> 'name') AS statement
+     FROM crossfade.cutover c JOIN pg_catalog.pg_class t ON t.oid = c.shadow_oid JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace,
+       pg_catalog.jsonb_array_elements(c.keys_aside) k
+     WHERE c.id = $1::text AND (k ->> 'validated')::boolean`,
+    [id],
+  );
+  return rows.map(({ statement }) => statement);
 }
 
 function dropCapture(id: string): string[] {

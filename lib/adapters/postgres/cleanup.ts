@@ -77,7 +77,7 @@ function cleanupScript(cutover: TableCutover, epoch: number, { promoted, old, vi
     ...(old ? [`DROP TABLE ${quoteTable(old)} RESTRICT`] : []),
     ...OF_A_CUTOVER.map((table) => `DELETE FROM crossfade.${table} WHERE cutover = ${id}`),
     `UPDATE crossfade.cutover SET direction = 'none', epoch = ${epoch + 1}, version = version + 1, stage = 'cleaned',
-       shadow_writes = false, read_ppm = 0, plan = '{}' WHERE id = ${id}`,
+       shadow_writes = false, read_ppm = 0, plan = '{}', keys_aside = '[]' WHERE id = ${id}`,
   ].join(';\n');
 }
 

@@ -1,6 +1,7 @@
 /** One look at a cutover before its names are swapped: the mirror row, both tables by OID, and what hangs on them. */
 
 import { CrossfadeError } from '../../core/errors.ts';
+import type { ForeignKey } from '../../core/promotion/dependents.ts';
 import type { PromotionRecord, SwapRequest } from '../../core/promotion/swap-plan.ts';
 import type { TableShape } from '../../core/table-shape.ts';
 import { compileTransform, type Mapping } from '../../core/transform.ts';
@@ -16,6 +17,8 @@ export type MirroredCutover = {
   epoch: number;
   /** Of a promotion that stands; after it was taken back only what may be left to validate; empty before. */
   record: Partial<PromotionRecord>;
+  /** Foreign keys that were taken off the shadow when it began to follow. */
+  aside: readonly ForeignKey[];
 };
 
 export type Situation = {
@@ -31,7 +34,7 @@ export type Situation = {
 export async function readMirror(owner: PgGateway, id: string): Promise<MirroredCutover | null> {
   const [row] = await owner.call<{ mirror: MirroredCutover }>(
     `SELECT pg_catalog.jsonb_build_object('primaryOid', c.primary_oid::bigint, 'shadowOid', c.shadow_oid::bigint,
-       'direction', c.direction, 'epoch', c.epoch, 'record', c.plan) AS mirror
+       'direction', c.direction, 'epoch', c.epoch, 'record', c.plan, 'aside', c.keys_aside) AS mirror
      FROM crossfade.cutover c WHERE c.id = $1::text`,
     [id],
   );
@@ -61,7 +64,7 @@ export async function readSituation(
   }
   const { dependents, fingerprint } = await readDependents(owner, primary.oid, shadow.oid);
   const { forward, reverse, columns } = compiled;
-  const request = { dependents, declaration: cutover.table, mapping: forward };
+  const request = { dependents, declaration: cutover.table, mapping: forward, aside: mirror?.aside ?? [] };
   return { primary, shadow, forward, reverse, columns, request, fingerprint };
 }
 

@@ -132,7 +132,21 @@ type OutgoingRequest = {
   key: KeyColumns;
   /** Names of the shadow's constraints after the renames. */
   taken: ReadonlySet<string>;
+  /** Foreign keys of the shadow that were set aside when it began to follow. */
+  aside: readonly ForeignKey[];
 };
+
+/** Foreign keys of the shadow that the primary has, too: what is mirrored satisfies them without being checked. */
+export function keysToSetAside(
+  primary: TableDependents,
+  shadow: TableDependents,
+  columns: ReadonlyMap<string, string>,
+): string[] {
+  return shadow.outgoing
+    .filter((own) => own.references.ours && !own.inherited && !own.period && own.enforced)
+    .filter((own) => primary.outgoing.some((one) => one.validated && isAlike(own, one, { primary, shadow, columns })))
+    .map(({ name }) => name);
+}
 
 /** Foreign keys of the primary: off the table that is mirrored from now on, onto the one that gets its name. */
 export function moveOutgoing(request: OutgoingRequest): MovedKeys {
@@ -150,16 +164,20 @@ export function moveOutgoing(request: OutgoingRequest): MovedKeys {
     }
     const there = shadow.outgoing.some((other) => isAlike(other, foreignKey, request));
     if (there) continue;
-    const judged = judgeOutgoing(foreignKey, request, dropped.includes(foreignKey));
+    const aside = request.aside.find((other) => isAlike(other, foreignKey, request));
+    const judged = aside
+      ? backOnShadow(aside, shadow, primary)
+      : judgeOutgoing(foreignKey, request, dropped.includes(foreignKey));
     plan.items.push({ ...judged.item, kind: 'foreign key', object });
     if (!judged.moved) continue;
     const table = { schema: primary.schema, name: primary.name };
     plan.add.push(...addStatements(judged.moved, quoteTable(referencedAfter(foreignKey, primary)), new Map(), table));
-    if (foreignKey.validated)
-      plan.validate.push(`ALTER TABLE ${quoteTable(table)} VALIDATE CONSTRAINT ${quoteName(name)}`);
-    made.push(name);
+    const { moved } = judged;
+    if (moved.validated)
+      plan.validate.push(`ALTER TABLE ${quoteTable(table)} VALIDATE CONSTRAINT ${quoteName(moved.name)}`);
+    made.push(moved.name);
   }
-  plan.items.push(...ownOfShadow(shadow));
+  plan.items.push(...ownOfShadow(request));
   return { ...plan, record: { dropped, made } };
 }
 
@@ -167,12 +185,24 @@ export function moveOutgoing(request: OutgoingRequest): MovedKeys {
 const referencedAfter = ({ references }: ForeignKey, { oid, schema, name }: TableDependents) =>
   references.oid === oid ? { schema, name } : references;
 
-function isAlike(other: ForeignKey, foreignKey: ForeignKey, { primary, shadow, columns }: OutgoingRequest): boolean {
+function isAlike(
+  other: ForeignKey,
+  foreignKey: ForeignKey,
+  { primary, shadow, columns }: Pick<OutgoingRequest, 'primary' | 'shadow' | 'columns'>,
+): boolean {
   const isSelf = foreignKey.references.oid === primary.oid;
   return (
     other.references.oid === (isSelf ? shadow.oid : foreignKey.references.oid) &&
     other.columns.join() === foreignKey.columns.map((column) => columns.get(column)).join()
   );
+}
+
+/** Under the name that goes with the table's new one. */
+function backOnShadow(aside: ForeignKey, shadow: TableDependents, primary: TableDependents): Judged {
+  const prefix = `${shadow.name}_`;
+  const name = aside.name.startsWith(prefix) ? `${primary.name}_${aside.name.slice(prefix.length)}` : aside.name;
+  const text = `was set aside while rows were mirrored; the new ${primary.name} gets it back as ${name}, and it is validated after the swap`;
+  return { item: { action: 'rebuild', text }, moved: { ...aside, name } };
 }
 
 type Judged = { item: Pick<PromotionItem, 'action' | 'text'>; moved: ForeignKey | null };
@@ -212,13 +242,15 @@ function judgeOutgoing(foreignKey: ForeignKey, request: OutgoingRequest, mayMove
   };
 }
 
-function ownOfShadow(shadow: TableDependents): PromotionItem[] {
-  return shadow.outgoing.map(({ name, references }) => ({
-    action: 'notice',
-    kind: 'foreign key',
-    object: `${qualified(shadow)}.${name}`,
-    text: `while rows are mirrored, deleting a row of ${qualified(references)} fails until the row that referenced it has been mirrored, too. Leave it out: promotion makes it from the primary’s.`,
-  }));
+function ownOfShadow({ primary, shadow, columns }: OutgoingRequest): PromotionItem[] {
+  const alike = new Set(keysToSetAside(primary, shadow, columns));
+  return shadow.outgoing.map(({ name, references }): PromotionItem => {
+    const text = alike.has(name)
+      ? 'is set aside while rows are mirrored, and made again by the promotion'
+      : `The primary has none like it. While rows are mirrored, deleting a row of ${qualified(references)} fails until the rows that referenced it have been mirrored, too.`;
+    const action = alike.has(name) ? 'rebuild' : 'notice';
+    return { action, kind: 'foreign key', object: `${qualified(shadow)}.${name}`, text };
+  });
 }
 
 /** The way back: the shadow loses what it got, the primary gets what it had. */

@@ -52,6 +52,8 @@ export type SwapRequest = {
   declaration: TableDeclaration;
   /** Forward: from the primary to the shadow. */
   mapping: Mapping;
+  /** Foreign keys that were taken off the shadow when it began to follow. */
+  aside?: readonly ForeignKey[];
 };
 
 export function swapPlan(

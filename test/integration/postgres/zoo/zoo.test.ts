@@ -115,6 +115,7 @@ function scene({ db, plane }: Lane, animal: Animal | Refused, schema: string) {
       expect(await plane.verify(schema, epoch, 0)).toMatchObject({ kind: 'verified', result: { divergences: 0 } });
       const done = await plane.revert(cutover, swap(epoch, 'rolled_back'));
       expect(done, JSON.stringify(done)).toMatchObject({ kind: 'swapped' });
+      await plane.forget(schema);
     },
   };
 }
