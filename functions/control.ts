@@ -3,6 +3,7 @@
 import { compose } from '../lib/compose.ts';
 import { alertRoutes } from './control-routes/alerts.ts';
 import { commandRoutes } from './control-routes/commands.ts';
+import { inspectRoutes } from './control-routes/inspect.ts';
 import { lookRoutes } from './control-routes/look.ts';
 import { systemRoutes } from './control-routes/system.ts';
 import { tableRoutes } from './control-routes/tables.ts';
@@ -10,6 +11,7 @@ import { httpHandler } from './middleware.ts';
 
 export const handler = httpHandler(compose, [
   ...lookRoutes,
+  ...inspectRoutes,
   ...commandRoutes,
   ...tableRoutes,
   ...systemRoutes,

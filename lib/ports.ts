@@ -7,6 +7,7 @@ import type { MinuteWindow, TableStatus, VerificationResult } from './core/evide
 import type { FlagDocument } from './core/flags.ts';
 import type { Verdict } from './core/gates/verdict.ts';
 import type { Event } from './core/stage.ts';
+import type { Consistency, HealthFinding, RecordComparison, TableOutlook } from './core/table-health.ts';
 
 export type Clock = {
   /** Epoch milliseconds, accelerated in a local demonstration. One flow takes one "now" from here and passes it on. */
@@ -213,6 +214,14 @@ export type DataPlane = {
   >;
   /** Enqueues hints for the diverged keys of the last pass. */
   repair(id: CutoverId): Promise<{ enqueued: number }>;
+  /** What could spoil the migration; works before the first start. Changes nothing. */
+  health(cutover: TableCutover): Promise<readonly HealthFinding[]>;
+  /** Progress, alerts and verdict in one look; `null` when the database knows nothing of this cutover. */
+  outlook(id: CutoverId): Promise<TableOutlook | null>;
+  /** Compares both tables whole, stores nothing; `null` when the database knows nothing of this cutover. */
+  consistency(id: CutoverId): Promise<Consistency | null>;
+  /** One key on both sides; `null` when there is nothing to compare. @throws CrossfadeError `invalid_input` for what is no key. */
+  compareRecord(id: CutoverId, key: string): Promise<RecordComparison | null>;
   /** Swaps the names, arms the other direction, writes the mirror with `toEpoch`; all in one transaction. */
   promote(
     cutover: TableCutover,

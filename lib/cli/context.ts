@@ -33,6 +33,7 @@ export type Options = {
   set?: string[];
   unset?: string[];
   stage?: string;
+  all?: boolean;
 };
 
 export type Context = { io: Io; options: Options; args: readonly (string | undefined)[] };

@@ -7,6 +7,7 @@ import { ack, alerts } from './commands/alerts.ts';
 import { bucket } from './commands/bucket.ts';
 import { dev } from './commands/dev.ts';
 import { doctor } from './commands/doctor.ts';
+import { health, inspect, progress } from './commands/inspect.ts';
 import { explain, history, plan, repair, verify } from './commands/look.ts';
 import { migrate } from './commands/migrate.ts';
 import { open } from './commands/open.ts';
@@ -71,9 +72,11 @@ function addLocal(program: Command, add: Add): void {
     .option('--speed <factor>', 'minutes of Crossfade per real minute', positive)
     .option('--port <number>', 'first of the six ports that are used (3000)', port);
   add('migrate', 'install or update the schema crossfade in the database', migrate).addOption(databaseUrl());
-  add('doctor', 'check this machine, the API and the database, with a remedy for each finding', doctor).addOption(
-    databaseUrl(),
-  );
+  add(
+    'doctor [cutover]',
+    'check this machine, the API and the database, and the tables of a cutover, with a remedy for each finding',
+    doctor,
+  ).addOption(databaseUrl());
 }
 
 function addLooking(program: Command, add: Add): void {
@@ -84,6 +87,19 @@ function addLooking(program: Command, add: Add): void {
     .option('--timeout <seconds>', 'with --watch: give up after', positive)
     .addOption(new Option('--interval <seconds>', 'with --watch: between two looks').argParser(positive).default(2))
     .option('--exit-code', 'end with 3 when one is held, 4 when one was rolled back');
+  add('health <cutover>', 'some 50 checks of its tables and their server, before it is started', health).option(
+    '--all',
+    'what passed, too',
+  );
+  add(
+    'progress [cutover]',
+    'copy, lag, verification, alerts, and what the rows say: ready, watch or go back',
+    progress,
+  ).option('--exit-code', 'end with 3 when something is to be watched, with 4 when going back is recommended');
+  add('inspect <cutover>', 'compare both tables now and store nothing; ends with 3 when rows differ', inspect).option(
+    '--key <key>',
+    'one row of both sides: {"id": 5}, or the bare value where the key is one column',
+  );
   add('explain <cutover>', 'one sentence per condition: what holds, what does not, what would release it', explain);
   add('history [cutover]', 'the audit timeline, newest first, and whether its chain is whole', history)
     .option('--limit <number>', 'entries, 1–200', limit)

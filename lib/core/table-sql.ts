@@ -8,6 +8,7 @@ import { createApply, createExchange } from './sql/apply.ts';
 import { createBackfill } from './sql/backfill.ts';
 import { createCapture, createOutbox, createTriggers, createTruncated, dropTriggers } from './sql/capture.ts';
 import { createConverge } from './sql/converge.ts';
+import { createConsistency, createRecord } from './sql/inspect.ts';
 import { type Flow, objectNames } from './sql/names.ts';
 import type { Sabotage } from './sql/sabotage.ts';
 import { createRepair, createVerify } from './sql/verify.ts';
@@ -46,6 +47,8 @@ export function tableObjects(
     names.backfill,
     names.verify,
     names.repair,
+    names.consistency,
+    names.record,
   ];
   return {
     create: [
@@ -58,6 +61,8 @@ export function tableObjects(
       createBackfill(flow, sabotage),
       createVerify(flow, sabotage),
       createRepair(flow),
+      createConsistency(flow),
+      createRecord(flow),
       ...functions.map((name) => `REVOKE ALL ON FUNCTION ${name} FROM PUBLIC`),
       `SELECT crossfade.grant_runtime('${id}')`,
       ...createTriggers(flow),

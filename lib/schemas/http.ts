@@ -168,3 +168,9 @@ export function parsePage(query: Readonly<Record<string, string>>): { limit: num
   });
   return { limit, ...(after === undefined ? {} : { afterSeq: after }) };
 }
+
+/** `?key=…`: a key as JSON text, or the bare value. @throws CrossfadeError `invalid_input` */
+export function parseRecordQuery(query: Readonly<Record<string, string>>): string {
+  const one = z.strictObject({ key: text(2_000) });
+  return parse(one as z.ZodType<{ key: string }>, query, 'The query', { known: ['key'] }).key;
+}

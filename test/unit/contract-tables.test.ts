@@ -2,7 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import type { TableCutover } from '../../lib/ports.ts';
-import { tablesContract } from '../helpers/contracts/tables.ts';
+import { tableHealthContract } from '../helpers/contracts/table-health.ts';
+import { type TablesHarness, tablesContract } from '../helpers/contracts/tables.ts';
 import { inMemoryTables } from '../helpers/fakes/tables.ts';
 
 const CUTOVER: TableCutover = {
@@ -11,7 +12,7 @@ const CUTOVER: TableCutover = {
   table: { primary: 'public.subject', shadow: 'public.subject_v2' },
 };
 
-tablesContract('in memory', async () => {
+async function open(): Promise<TablesHarness> {
   const plane = inMemoryTables({ clock: { now: () => 1_000 } });
   return {
     plane,
@@ -23,7 +24,10 @@ tablesContract('in memory', async () => {
     follower: async () => Object.fromEntries(plane.rows('subject').follower),
     close: async () => {},
   };
-});
+}
+
+tablesContract('in memory', open);
+tableHealthContract('in memory', open);
 
 describe('the knobs of the data plane in memory', () => {
   const armed = async () => {

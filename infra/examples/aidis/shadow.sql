@@ -198,6 +198,7 @@ CREATE TABLE tasks_shadow (
   CONSTRAINT tasks_shadow_sync_status_check CHECK (_shadow_sync_status IN ('pending', 'synced', 'diverged'))
 );
 CREATE INDEX tasks_shadow_project_id_status_priority_idx ON tasks_shadow (project_id, status, priority);
+CREATE INDEX tasks_shadow_session_id_idx ON tasks_shadow (session_id);
 CREATE INDEX tasks_shadow_assigned_to_idx ON tasks_shadow (assigned_to) WHERE assigned_to IS NOT NULL;
 CREATE INDEX tasks_shadow_depends_on_idx ON tasks_shadow USING gin (depends_on);
 CREATE INDEX tasks_shadow_tags_idx ON tasks_shadow USING gin (tags);

@@ -5,6 +5,7 @@ import type { BackfillStep, ConvergeResult, DataPlane } from '../../ports.ts';
 import { arm, disarm, forget, functionName, whole } from './arming.ts';
 import { cleanup } from './cleanup.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
+import { compareRecord, consistency, healthFindings, outlook } from './inspection.ts';
 import { planTable, promote, revert } from './swap.ts';
 
 /** `runtime` moves rows and has no DDL; `owner` owns the tables and changes their names. */
@@ -66,6 +67,10 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
       return { kind, result };
     },
     repair: (id) => longJson(runtime, `SELECT crossfade.${functionName('repair', id)}() AS result`),
+    health: (cutover) => healthFindings(runtime, cutover),
+    outlook: (id) => outlook(runtime, id),
+    consistency: (id) => consistency(runtime, id),
+    compareRecord: (id, key) => compareRecord(runtime, id, key),
     promote: (cutover, swap) => promote(owner, runtime, cutover, swap),
     revert: (cutover, swap) => revert(owner, runtime, cutover, swap),
     abandon: (id, { toEpoch, version }) =>

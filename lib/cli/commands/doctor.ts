@@ -1,14 +1,16 @@
 /** Checks everything a person would otherwise find out one failure at a time. Each finding carries its remedy. */
 
 import { isCrossfadeError } from '../../core/errors.ts';
-import { apiClient } from '../api.ts';
+import type { HealthReport } from '../../flows/inspect.ts';
+import { apiClient, LONG_DEADLINE_MS } from '../api.ts';
 import { type Connection, connect } from '../connection.ts';
-import { type Context, EXIT, type Outcome } from '../context.ts';
+import { type Context, cutoverId, EXIT, type Outcome } from '../context.ts';
 import { addressOf, openDatabase } from '../database.ts';
 import { checkApi } from '../doctor/api.ts';
 import { type Check, fail, renderChecks, warn } from '../doctor/check.ts';
 import { judgeFacts, readFacts } from '../doctor/database.ts';
 import { checkMachine } from '../doctor/machine.ts';
+import { checksOf } from '../render-health.ts';
 
 export async function doctor(context: Context): Promise<Outcome> {
   const { io, options } = context;
@@ -17,6 +19,7 @@ export async function doctor(context: Context): Promise<Outcome> {
   const checks = [
     ...checkMachine(connection === null || connection.settings !== null),
     ...('url' in found ? await checkApi(apiClient(found, io.signal), found.url) : [found]),
+    ...(connection ? await checkTables(context, connection) : []),
     ...(await checkDatabase(options.databaseUrl ?? io.env.CROSSFADE_DATABASE_URL ?? connection?.settings?.databaseUrl)),
   ];
   const failed = checks.some((check) => check.level === 'fail');
@@ -25,6 +28,15 @@ export async function doctor(context: Context): Promise<Outcome> {
     text: renderChecks(checks, io.width, io.paint),
     ...(failed ? { exit: EXIT.other } : {}),
   };
+}
+
+/** Of the cutover that is named, if one is: what `crossfade health` finds, without what passed. */
+async function checkTables(context: Context, connection: Connection): Promise<Check[]> {
+  if (context.args[0] === undefined) return [];
+  const id = cutoverId(context);
+  const call = { deadlineMs: LONG_DEADLINE_MS };
+  const report = await apiClient(connection, context.io.signal).get<HealthReport>(`/v1/cutovers/${id}/health`, call);
+  return checksOf(report).filter(({ level }) => level !== 'ok');
 }
 
 /** An address that is wrong is a usage error; one where nothing runs is a finding. */

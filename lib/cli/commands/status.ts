@@ -2,10 +2,12 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { isCrossfadeError } from '../../core/errors.ts';
+import type { TableOutlook } from '../../core/table-health.ts';
 import type { CutoverReport, SystemReport } from '../../flows/report.ts';
 import type { Api } from '../api.ts';
 import { type Context, cutoverId, EXIT, type Outcome, openApi } from '../context.ts';
 import { progressBlock, progressLine, renderInvalid, renderSystem } from '../render.ts';
+import { alertLines, verdictLines } from '../render-health.ts';
 
 type One = SystemReport['cutovers'][number];
 
@@ -37,8 +39,19 @@ async function lookAtAll(api: Api, width: number, paint: Context['io']['paint'])
 
 async function lookAtOne(api: Api, id: string, width: number, paint: Context['io']['paint']): Promise<Look> {
   const report = await api.get<One>(`/v1/cutovers/${id}`);
-  const text = 'why' in report ? renderInvalid(report, width, paint) : progressBlock(report, width, paint);
+  const text =
+    'why' in report
+      ? renderInvalid(report, width, paint)
+      : [progressBlock(report, width, paint), ...(await rowLines(api, report, width, paint))].join('\n');
   return { document: report, cutovers: [report], text };
+}
+
+/** What the rows themselves say; an older server, or a database that is away, says nothing. */
+async function rowLines(api: Api, report: CutoverReport, width: number, paint: Context['io']['paint']) {
+  if (report.table === null || report.table.armed === 'none') return [];
+  const outlook = await api.get<TableOutlook>(`/v1/cutovers/${report.id}/progress`).catch(() => null);
+  if (outlook === null) return [];
+  return [...alertLines(outlook.alerts, width, paint), ...verdictLines(outlook.verdict, width, paint)];
 }
 
 /** 4 when one was rolled back, 3 when one is held or about to go back, 1 when one cannot be read. */

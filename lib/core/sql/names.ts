@@ -20,6 +20,8 @@ export function objectNames(id: string) {
     backfill: named('backfill'),
     verify: named('verify'),
     repair: named('repair'),
+    consistency: named('consistency'),
+    record: named('record'),
   };
 }
 

@@ -16,6 +16,7 @@ import type {
   TableCutover,
   TablePlan,
 } from '../../../lib/ports.ts';
+import { consistencyOf, findingsOf, outlookOf, recordOf } from './table-health.ts';
 
 type Rows = Map<number, string>;
 type Hint = { key: number; atMs: number; attempts: number };
@@ -148,6 +149,11 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
       for (const key of keys) hint(it, key);
       return { enqueued: keys.length };
     },
+    health: async (cutover) => findingsOf(cutover, refusals.get(cutover.id)),
+    outlook: async (id) =>
+      tables.get(id)?.known ? outlookOf(id, statusOf(table(id), clock.now()), clock.now()) : null,
+    consistency: async (id) => (tables.get(id)?.known ? consistencyOf(table(id)) : null),
+    compareRecord: async (id, key) => (tables.get(id)?.known ? recordOf(table(id), key) : null),
     promote: async (cutover, swap) =>
       swapped(table(cutover.id), 'forward', swap, refusals.get(cutover.id), postponements.get(cutover.id)),
     revert: async (cutover, swap) =>

@@ -129,6 +129,10 @@ describe('the example aidis', () => {
           ({ reason }) => reason.includes(`${table}_shadow`) || reason.includes('embedding_1536'),
         ),
       ).toBe(true);
+      const outlook = (await plane.outlook(table))!;
+      expect(outlook.alerts.map(({ alert }) => alert)).toContain('quarantine');
+      expect(outlook.verdict).toMatchObject({ verdict: 'MONITORING_REQUIRED' });
+      expect(await plane.consistency(table)).toMatchObject({ diverged: 0, quarantined: 2, errors: [] });
       for (let i = 0; i < 4; i += 1) await crossing.minute(table);
       expect(await crossing.stageOf(table)).toBe('dual_write');
       await expect(crossing.command(table, { type: 'advance' })).rejects.toMatchObject({

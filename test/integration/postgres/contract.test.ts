@@ -1,10 +1,11 @@
 /** The data plane on Postgres keeps the same contract as the one in memory. */
 
-import { tablesContract } from '../../helpers/contracts/tables.ts';
+import { tableHealthContract } from '../../helpers/contracts/table-health.ts';
+import { type TablesHarness, tablesContract } from '../../helpers/contracts/tables.ts';
 import { ownDatabase } from '../../helpers/postgres.ts';
 import { testPlane } from '../../helpers/postgres-tables.ts';
 
-tablesContract('on Postgres', async () => {
+async function open(): Promise<TablesHarness> {
   const db = await ownDatabase();
   const plane = testPlane(db);
   await db.sql.unsafe(
@@ -52,4 +53,7 @@ tablesContract('on Postgres', async () => {
       await db.drop();
     },
   };
-});
+}
+
+tablesContract('on Postgres', open);
+tableHealthContract('on Postgres', open);

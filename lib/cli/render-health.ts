@@ -1,0 +1,122 @@
+/** Checks, progress, alerts, verdict and comparisons of a table cutover as text. Pure. */
+
+import type { Consistency, HealthAlert, RecordComparison, TableOutlook, TableVerdict } from '../core/table-health.ts';
+import type { HealthReport } from '../flows/inspect.ts';
+import { type Check, renderChecks } from './doctor/check.ts';
+import {
+  bar,
+  count,
+  counted,
+  duration,
+  field,
+  MAX_WIDTH,
+  moment,
+  type Paint,
+  plain,
+  printable,
+  scoreText,
+} from './text.ts';
+
+const LEVELS = { pass: 'ok', warn: 'warn', fail: 'fail' } as const;
+
+export function checksOf(report: HealthReport): Check[] {
+  return report.findings.map(({ check, status, value, limit, remedy }) => ({
+    name: check,
+    level: LEVELS[status],
+    seen: status === 'pass' ? value : `${value} (wanted: ${limit})`,
+    remedy,
+  }));
+}
+
+/** What failed or is worth a look; with `all`, what passed, too. */
+export function renderHealth(report: HealthReport, all: boolean, width = MAX_WIDTH, paint: Paint = plain): string {
+  const checks = checksOf(report);
+  const shown = all ? checks : checks.filter(({ level }) => level !== 'ok');
+  const passed = checks.length - shown.length;
+  const rest = passed > 0 ? [`${counted(passed, 'check')} passed; --all shows them.`] : [];
+  const next = report.ok
+    ? paint(
+        'good',
+        `Nothing stands in the way: crossfade plan ${printable(report.cutover)}, then crossfade start ${printable(report.cutover)}`,
+      )
+    : paint('bad', 'Mend what failed before you start.');
+  return [renderChecks(shown, width, paint), ...rest, next].join('\n');
+}
+
+const VERDICT_PAINT = { READY_FOR_CUTOVER: 'good', MONITORING_REQUIRED: 'warn', ROLLBACK_RECOMMENDED: 'bad' } as const;
+
+export function renderOutlook(
+  { progress, alerts, verdict }: TableOutlook,
+  width = MAX_WIDTH,
+  paint: Paint = plain,
+): string {
+  const fraction = progress.backfillPercent / 100;
+  const speed =
+    progress.backfill === 'running' && progress.rowsPerSecond > 0
+      ? `, ${count(Math.round(progress.rowsPerSecond))}/s`
+      : '';
+  const left = progress.etaSeconds === null ? '' : `, ${duration(progress.etaSeconds * 1_000)} left`;
+  const verified =
+    progress.verifiedAtMs === null
+      ? 'never'
+      : `${scoreText(progress.score ?? 0)} of ${count(progress.rowsCompared ?? 0)} rows, ${count(progress.divergences ?? 0)} differ, at ${moment(progress.verifiedAtMs)} UTC`;
+  return [
+    `${paint('bold', printable(progress.cutover))}  ${printable(progress.stage)}, capture ${progress.direction}`,
+    ...field(
+      'backfill',
+      `${bar(fraction, 20)} ${count(progress.backfillPercent)} %, ${count(progress.rowsDone)} of about ${count(progress.rowsTotal)} rows${speed}${left}`,
+      width,
+    ),
+    ...field('equal', `${count(progress.syncPercent)} % of the rows are known to be equal`, width),
+    ...field(
+      'lag',
+      `${duration(progress.lagSeconds * 1_000)}, ${counted(progress.hints, 'change')} waiting, ${counted(progress.quarantined, 'key')} in quarantine`,
+      width,
+    ),
+    ...field('verified', verified, width),
+    ...alertLines(alerts, width, paint),
+    ...verdictLines(verdict, width, paint),
+  ].join('\n');
+}
+
+export function alertLines(alerts: readonly HealthAlert[], width: number, paint: Paint): string[] {
+  return alerts.flatMap(({ alert, value, threshold, remedy }, index) =>
+    field(index === 0 ? 'alerts' : '', printable(`${alert} ${value}, limit ${threshold}. ${remedy}`), width).map(
+      (line) => paint('warn', line),
+    ),
+  );
+}
+
+export function verdictLines({ verdict, reasons }: TableVerdict, width: number, paint: Paint): string[] {
+  const why = reasons.length > 0 ? `: ${reasons.join('; ')}` : '';
+  return field('rows say', printable(`${verdict}${why}`), width).map((line) => paint(VERDICT_PAINT[verdict], line));
+}
+
+export function renderConsistency(id: string, seen: Consistency, width = MAX_WIDTH, paint: Paint = plain): string {
+  const figure = (value: number | null) => (value === null ? '–' : count(value));
+  return [
+    paint('bold', printable(id)),
+    ...field('rows', `${figure(seen.primaryRows)} in the primary, ${figure(seen.shadowRows)} in the shadow`, width),
+    ...field(
+      'keys',
+      `${figure(seen.consistent)} equal, ${figure(seen.diverged)} diverged, ${figure(seen.late)} late, ${figure(seen.quarantined)} in quarantine`,
+      width,
+    ),
+    ...field('score', seen.score === null ? '–' : scoreText(seen.score), width),
+    ...seen.errors.flatMap((error) => field('error', printable(error), width)),
+  ].join('\n');
+}
+
+export function renderRecord(id: string, seen: RecordComparison, width = MAX_WIDTH, paint: Paint = plain): string {
+  const outcome = seen.equal
+    ? paint('good', 'equal')
+    : seen.late
+      ? paint('warn', 'differs, and a change of it waits')
+      : paint('bad', 'differs');
+  return [
+    `${paint('bold', printable(id))}  ${printable(seen.key)}  ${outcome}${seen.quarantined ? paint('bad', ', in quarantine') : ''}`,
+    ...field('primary', seen.primaryHash ?? 'no row', width),
+    ...field('shadow', seen.shadowHash ?? 'no row', width),
+    ...(seen.differingColumns.length > 0 ? field('columns', printable(seen.differingColumns.join(', ')), width) : []),
+  ].join('\n');
+}

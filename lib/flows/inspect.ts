@@ -1,0 +1,61 @@
+/** What people want to know of a table cutover before, during and after it. Reads only; nothing is stored or decided. */
+
+import type { CutoverDeclaration } from '../core/cutover.ts';
+import { CrossfadeError } from '../core/errors.ts';
+import type { Consistency, HealthFinding, RecordComparison, TableOutlook } from '../core/table-health.ts';
+import type { Ports } from '../ports.ts';
+import { tableCutover } from './carry-out.ts';
+
+type Needs = Pick<Ports, 'tables'>;
+
+export type HealthReport = { cutover: string; ok: boolean; findings: readonly HealthFinding[] };
+
+/** Everything that could spoil the migration; `ok` when nothing failed. Works before the first start. */
+export async function checkHealth({ tables }: Needs, declaration: CutoverDeclaration): Promise<HealthReport> {
+  const findings = await tables.health(tableCutover(tableOf(declaration)));
+  return { cutover: declaration.id, ok: findings.every(({ status }) => status !== 'fail'), findings };
+}
+
+/** Progress, alerts and verdict of every table cutover that the database knows, in the order of the declarations. */
+export async function outlooks(
+  { tables }: Needs,
+  declarations: readonly CutoverDeclaration[],
+): Promise<TableOutlook[]> {
+  const found = await Promise.all(
+    declarations.filter(({ kind }) => kind === 'table').map(({ id }) => tables.outlook(id)),
+  );
+  return found.filter((one) => one !== null);
+}
+
+/** @throws CrossfadeError `illegal_transition` when it is no table, or was never started */
+export async function outlookOf({ tables }: Needs, declaration: CutoverDeclaration): Promise<TableOutlook> {
+  return (await tables.outlook(tableOf(declaration).id)) ?? neverStarted(declaration);
+}
+
+export async function compareTables({ tables }: Needs, declaration: CutoverDeclaration): Promise<Consistency> {
+  return (await tables.consistency(tableOf(declaration).id)) ?? neverStarted(declaration);
+}
+
+/** @throws CrossfadeError `invalid_input` for what is no key of the table */
+export async function compareKey(
+  { tables }: Needs,
+  declaration: CutoverDeclaration,
+  key: string,
+): Promise<RecordComparison> {
+  return (await tables.compareRecord(tableOf(declaration).id, key)) ?? neverStarted(declaration);
+}
+
+function tableOf(declaration: CutoverDeclaration): CutoverDeclaration & { kind: 'table' } {
+  if (declaration.kind === 'table') return declaration;
+  throw new CrossfadeError(
+    'illegal_transition',
+    `Cutover '${declaration.id}' moves a ${declaration.kind}, not a table.`,
+  );
+}
+
+function neverStarted({ id }: CutoverDeclaration): never {
+  throw new CrossfadeError(
+    'illegal_transition',
+    `Cutover '${id}' keeps no tables equal, so there is nothing to compare. 'crossfade health ${id}' checks the tables before it is started.`,
+  );
+}

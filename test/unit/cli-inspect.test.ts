@@ -1,0 +1,147 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { checkHealth, compareKey, compareTables, outlookOf, outlooks } from '../../lib/flows/inspect.ts';
+import type { TableCutover } from '../../lib/ports.ts';
+import { cli, type FakeApi, fakeApi, problem } from '../helpers/fake-api.ts';
+import { inMemoryTables } from '../helpers/fakes/tables.ts';
+import { declarationOf } from '../property/samples.ts';
+
+const CUSTOMER: TableCutover = {
+  id: 'customer',
+  validation: 'strict',
+  table: { primary: 'public.customer', shadow: 'public.customer_v2' },
+};
+const declaration = declarationOf('table');
+
+/** Four rows, copied and verified; the flows answer from them. */
+async function tables() {
+  const plane = inMemoryTables({ clock: { now: () => 1_000 } });
+  for (let key = 1; key <= 4; key += 1) plane.write('customer', key, `v${key}`);
+  await plane.arm(CUSTOMER, { epoch: 1, version: 1 });
+  await plane.mirror({
+    id: 'customer',
+    epoch: 1,
+    version: 1,
+    stage: 'dual_write',
+    shadowWrites: true,
+    readPpm: 0,
+    salt: 's',
+  });
+  while ((await plane.backfill('customer', 1, 10)).kind === 'copied');
+  await plane.verify('customer', 1, 1_000);
+  return plane;
+}
+
+let api: FakeApi;
+let plane: Awaited<ReturnType<typeof tables>>;
+const crossfade = (...words: string[]) => cli(words, { env: { CROSSFADE_URL: api.url, CROSSFADE_TOKEN: 't' } });
+
+beforeEach(async () => {
+  api = await fakeApi();
+  plane = await tables();
+});
+afterEach(() => api.close());
+
+describe('crossfade health', () => {
+  it('shows what failed with its remedy, what passed on demand, and ends with 1', async () => {
+    plane.refuse('customer', 'a view');
+    api.routes['GET /v1/cutovers/customer/health'] = { body: await checkHealth({ tables: plane }, declaration) };
+    const short = await crossfade('health', 'customer');
+    expect(short).toMatchObject({ exit: 1, err: '' });
+    expect(short.out).toContain('ordinary tables');
+    expect(short.out).toContain('→ Change the table.');
+    expect(short.out).not.toContain('primary exists');
+    expect(short.out).toContain('2 checks passed');
+    expect((await crossfade('health', 'customer', '--all')).out).toContain('primary exists');
+  });
+
+  it('ends with 0 when nothing failed, and is part of doctor when a cutover is named', async () => {
+    const body = await checkHealth({ tables: plane }, declaration);
+    const findings = [
+      ...body.findings,
+      { check: 'indexes', status: 'warn', value: 'one is missing', limit: 'all', remedy: 'Create it.' },
+    ];
+    api.routes['GET /v1/cutovers/customer/health'] = { body: { ...body, findings } };
+    expect(await crossfade('health', 'customer')).toMatchObject({ exit: 0 });
+    const checked = JSON.parse((await crossfade('doctor', 'customer', '--json')).out) as {
+      checks: { name: string; level: string }[];
+    };
+    expect(checked.checks).toContainEqual(expect.objectContaining({ name: 'indexes', level: 'warn' }));
+    expect(checked.checks.map(({ name }) => name)).not.toContain('primary exists');
+    expect((await crossfade('doctor', 'no-id')).exit).toBe(2);
+  });
+});
+
+describe('crossfade progress', () => {
+  it('shows all or one; the exit code follows the verdict when it is asked for', async () => {
+    api.routes['GET /v1/progress'] = { body: { cutovers: await outlooks({ tables: plane }, [declaration]) } };
+    const ready = await crossfade('progress', '--exit-code');
+    expect(ready).toMatchObject({ exit: 0 });
+    expect(ready.out).toContain('READY_FOR_CUTOVER');
+    plane.tamper('customer', 1, 'wrong');
+    await plane.verify('customer', 1, 1_000);
+    api.routes['GET /v1/cutovers/customer/progress'] = { body: await outlookOf({ tables: plane }, declaration) };
+    const bad = await crossfade('progress', 'customer', '--exit-code');
+    expect(bad.exit).toBe(4);
+    expect(bad.out).toMatch(/ROLLBACK_RECOMMENDED[\s\S]*|divergence/);
+    expect((await crossfade('progress', 'customer')).exit).toBe(0);
+  });
+
+  it('says so when no table is kept equal', async () => {
+    api.routes['GET /v1/progress'] = { body: { cutovers: [] } };
+    expect((await crossfade('progress')).out).toContain('No table is kept equal');
+  });
+});
+
+describe('crossfade inspect', () => {
+  it('counts both tables, and ends with 3 when rows differ for no reason', async () => {
+    api.routes['GET /v1/cutovers/customer/consistency'] = () => ({ body: seen });
+    let seen = await compareTables({ tables: plane }, declaration);
+    expect(await crossfade('inspect', 'customer')).toMatchObject({
+      exit: 0,
+      out: expect.stringContaining('4 equal, 0 diverged'),
+    });
+    plane.tamper('customer', 1, 'wrong');
+    seen = await compareTables({ tables: plane }, declaration);
+    expect((await crossfade('inspect', 'customer')).exit).toBe(3);
+  });
+
+  it('shows one key on both sides, whatever characters it has', async () => {
+    plane.tamper('customer', 2, 'wrong');
+    api.routes['GET /v1/cutovers/customer/record?key=%7B%22id%22%3A+2%7D'] = {
+      body: await compareKey({ tables: plane }, declaration, '{"id": 2}'),
+    };
+    const { exit, out } = await crossfade('inspect', 'customer', '--key', '{"id": 2}');
+    expect(exit).toBe(3);
+    expect(out).toMatch(/differs[\s\S]*columns +v/);
+  });
+
+  it('ends as the API says when there is nothing to compare', async () => {
+    api.routes['GET /v1/cutovers/customer/consistency'] = problem('illegal_transition', 'Nothing to compare.');
+    expect(await crossfade('inspect', 'customer')).toMatchObject({ exit: 5, out: '' });
+  });
+});
+
+describe('the flows behind them', () => {
+  it('refuse what is no table, and what was never started, in words', async () => {
+    const component = declarationOf('component');
+    const nothing = inMemoryTables({ clock: { now: () => 1_000 } });
+    for (const ask of [checkHealth, outlookOf, compareTables]) {
+      await expect(ask({ tables: plane }, component)).rejects.toMatchObject({
+        code: 'illegal_transition',
+        message: expect.stringContaining('not a table'),
+      });
+    }
+    for (const ask of [outlookOf, compareTables]) {
+      await expect(ask({ tables: nothing }, declaration)).rejects.toMatchObject({
+        code: 'illegal_transition',
+        message: expect.stringContaining('crossfade health customer'),
+      });
+    }
+    await expect(compareKey({ tables: nothing }, declaration, '1')).rejects.toMatchObject({
+      code: 'illegal_transition',
+    });
+    await expect(compareKey({ tables: plane }, declaration, 'x')).rejects.toMatchObject({ code: 'invalid_input' });
+    expect(await outlooks({ tables: nothing }, [declaration, component])).toEqual([]);
+    expect(await checkHealth({ tables: nothing }, declaration)).toMatchObject({ ok: true });
+  });
+});
