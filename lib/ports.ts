@@ -193,6 +193,14 @@ export type DataPlane = {
   disarm(id: CutoverId, fence: StateFence): Promise<{ kind: 'disarmed' } | Outrun>;
   /** Drops everything of this cutover but the two tables. Idempotent. */
   forget(id: CutoverId, fence: StateFence): Promise<{ kind: 'forgotten' } | Outrun>;
+  /**
+   * Drops the shadow table and everything of this cutover but the primary. Refused while it is kept equal or promoted, and
+   * while anything else needs the table. Idempotent.
+   */
+  removeShadow(
+    cutover: TableCutover,
+    fence: StateFence,
+  ): Promise<{ kind: 'removed' } | { kind: 'already' } | { kind: 'refused'; why: string } | Outrun>;
   /** Writes the fence unless a newer (epoch, version) is there. */
   mirror(row: MirrorRow): Promise<{ kind: 'written' } | Outrun>;
   /** `null` when the database knows nothing of this cutover. */

@@ -2,7 +2,7 @@
 
 import type { Scope } from '../../lib/adapters/http/token.ts';
 import type { Composition } from '../../lib/compose.ts';
-import { type OperatorCommand, operate } from '../../lib/flows/operate.ts';
+import { type OperatorCommand, operate, REMOVED_SHADOW_NOTE } from '../../lib/flows/operate.ts';
 import {
   COMMAND_NAMES,
   type CommandName,
@@ -14,7 +14,9 @@ import {
 import type { Reply, Request, Route } from '../middleware.ts';
 import { fingerprint } from './request.ts';
 
-const SCOPES: Partial<Record<CommandName, Scope>> = { complete: 'control:complete', cleanup: 'control:cleanup' };
+const SCOPES: Partial<Record<CommandName, Scope>> = { complete: 'control:complete', cleanup: 'control:cleanup',
+  'remove-shadow': 'control:cleanup',
+};
 
 async function runCommand(name: CommandName, composition: Composition, request: Request): Promise<Reply> {
   const declarations = await composition.cutovers();
@@ -30,7 +32,7 @@ async function runCommand(name: CommandName, composition: Composition, request: 
   });
   return {
     status: published ? 200 : 202,
-    body: { ...answer, published },
+    body: { ...answer, published, ...(name === 'remove-shadow' ? { note: REMOVED_SHADOW_NOTE } : {}) },
     headers: { etag: `"${answer.version}"` },
   };
 }

@@ -1,6 +1,6 @@
 /** Commands for everything at once. */
 
-import { emergencyStop, resetSystem, rollBackSystem } from '../../lib/flows/stop.ts';
+import { emergencyStop, resetSystem, rollBackSystem, switchShadowWrites } from '../../lib/flows/stop.ts';
 import { parseSystemCommand, readIdempotencyKey } from '../../lib/schemas/http.ts';
 import type { Request, Route } from '../middleware.ts';
 import { fingerprint } from './request.ts';
@@ -19,6 +19,17 @@ export const systemRoutes: Route[] = [
       const { reason } = parseSystemCommand('emergency-stop', request.body);
       const idempotency = systemRequest('emergency-stop', request);
       const result = await emergencyStop(ports, await cutovers(), { reason, actor: request.actor, idempotency });
+      return { status: result.published ? 200 : 202, body: result };
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/system/shadow-writes',
+    scope: 'control:stop',
+    handle: async ({ ports, cutovers }, request) => {
+      const body = parseSystemCommand('shadow-writes', request.body);
+      const idempotency = systemRequest('shadow-writes', request);
+      const result = await switchShadowWrites(ports, await cutovers(), { ...body, actor: request.actor, idempotency });
       return { status: result.published ? 200 : 202, body: result };
     },
   },

@@ -15,6 +15,7 @@ import { operateAction } from './commands/operate.ts';
 import { policy } from './commands/policy.ts';
 import { status } from './commands/status.ts';
 import { resetSystem, rollbackSystem, stop } from './commands/system.ts';
+import { writes } from './commands/writes.ts';
 import type { Action } from './context.ts';
 import { MAX_WIDTH } from './text.ts';
 
@@ -139,10 +140,21 @@ function addMoving(program: Command, add: Add): void {
   operation(
     add('rollback <cutover>', 'go back to the primary, from any stage before cleanup', operateAction('rollback')),
   ).addOption(reason().makeOptionMandatory());
+  operation(
+    add('revert-reads <cutover>', 'reads back to the primary; capture goes on, in dual_write, paused', operateAction('revert-reads')),
+  ).addOption(reason().makeOptionMandatory());
+  operation(add('writes <on|off> [cutover]', 'switch writes to the shadow off and on: of one cutover, or of all', writes)).addOption(
+    reason().makeOptionMandatory(),
+  );
   confirmed(
     forced(operation(add('complete <cutover>', 'the shadow takes over; still reversible', operateAction('complete')))),
   );
   confirmed(operation(add('cleanup <cutover>', 'drop the old side: no way back', operateAction('cleanup'))));
+  confirmed(
+    operation(
+      add('remove-shadow <cutover>', 'drop the shadow table of a cutover that is not running; only a backup brings it back', operateAction('remove-shadow')),
+    ),
+  );
   const reset: Action = (context) =>
     context.args[0] === 'system' ? resetSystem(context) : operateAction('reset')(context);
   confirmed(operation(add('reset <cutover>', "ready to start again; 'reset system' lifts the emergency stop", reset)));

@@ -164,6 +164,8 @@ export type CutoverState = {
   changedAtMs: number;
   paused: boolean;
   approved: boolean;
+  /** Rows are written to the following side. Off, changes wait in the outbox and nothing goes forward. */
+  shadowWrites: boolean;
   /** Who started this run and when; null before. */
   started: { actor: string; atMs: number } | null;
   /** Who last started it, advanced it by hand or changed its policy: whom the two-person rule keeps from approving. */
@@ -204,6 +206,7 @@ export function initialState(declaration: Pick<CutoverDeclaration, 'id' | 'kind'
     changedAtMs: 0,
     paused: false,
     approved: false,
+    shadowWrites: true,
     started: null,
     askedBy: null,
     overrides: NO_OVERRIDES,

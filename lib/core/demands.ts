@@ -1,12 +1,13 @@
 /** What others than the windows demand of a cutover at one moment, and the rules that no evidence lifts. */
 
 import { absoluteGuards } from './absolute-guards.ts';
-import type { CutoverDeclaration, CutoverState, Policy } from './cutover.ts';
+import type { CutoverDeclaration, CutoverState, Policy, SystemState } from './cutover.ts';
 import type { MinuteWindow } from './evidence.ts';
 import { freezeCondition, frozenAt } from './freeze.ts';
 import type { GateInput } from './gates/seen.ts';
 import type { Condition } from './gates/verdict.ts';
 import { deadlineCondition, policyOf } from './policy.ts';
+import { writesCondition } from './shadow-writes.ts';
 import type { Context } from './stage.ts';
 
 type Situation = {
@@ -24,7 +25,8 @@ export function demandsOf(situation: Situation): Required<Pick<GateInput, 'holds
   if (!moves) return { holds: [], guards: [] };
   const deadline = deadlineCondition(policy, state, nowMs);
   const goesBack = deadline !== null && !deadline.ok && policy.onDeadline === 'rollback';
-  const holds = [freezeCondition(declaration.freeze ?? [], nowMs), goesBack ? null : deadline];
+  const writes = state.shadowWrites ? null : writesCondition(state, { shadowWritesEnabled: true });
+  const holds = [writes, freezeCondition(declaration.freeze ?? [], nowMs), goesBack ? null : deadline];
   return {
     holds: holds.filter((hold): hold is Condition => hold !== null),
     guards: [...(goesBack ? [deadline] : []), ...absoluteGuards(situation)],
@@ -36,8 +38,10 @@ export function rulesFor(
   declaration: CutoverDeclaration,
   state: CutoverState,
   nowMs: number,
-): Pick<Context, 'frozen' | 'twoPerson'> {
+  system: Pick<SystemState, 'shadowWritesEnabled'>,
+): Pick<Context, 'frozen' | 'twoPerson' | 'barred'> {
   return {
+    barred: state.kind === 'table' ? [writesCondition(state, system)] : [],
     frozen: frozenAt(declaration.freeze ?? [], nowMs),
     twoPerson: policyOf(declaration, state).twoPersonApproval,
   };

@@ -6,6 +6,7 @@
 import type { CutoverDeclaration, CutoverState, SystemState, ValidationMode } from './cutover.ts';
 import { CrossfadeError } from './errors.ts';
 import { FULL_SHARE_PPM } from './plan.ts';
+import { writesShadow } from './shadow-writes.ts';
 
 export const SYSTEM_FLAG = 'system';
 export const FLAG_SCHEMA = 1;
@@ -83,7 +84,7 @@ export function cutoverFlag(declaration: CutoverDeclaration, state: CutoverState
     read_ppm: system.emergencyStop && !promoted ? 0 : sharePpmOf(state),
     salt: declaration.salt,
     hash: 'murmur3_x86_32',
-    shadow_writes: system.shadowWritesEnabled && syncsShadow(state),
+    shadow_writes: writesShadow(state, system),
     validation: declaration.validation,
     primary_read_only: false,
     shadow_is_primary: promoted,

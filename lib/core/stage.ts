@@ -25,10 +25,13 @@ export type Command =
   | { type: 'resume' }
   /** `stage` null: for all stages. The values were checked when they came in. */
   | { type: 'policy'; stage: string | null; set: StagePolicy; unset: readonly PolicyKey[]; reason?: string }
+  | { type: 'disable-writes' | 'enable-writes'; reason: string }
+  /** Reads go back to the primary, and capture goes on: the first stage again, paused. */
+  | { type: 'revert-reads'; reason: string }
   | { type: 'rollback'; reason: string; cause: 'operator' | 'guard' | 'emergency' }
   | { type: 'complete'; confirm: string; force: boolean; reason?: string; verdict: Verdict | null }
   | { type: 'cleanup'; confirm: string }
-  | { type: 'reset'; confirm: string };
+  | { type: 'reset' | 'remove-shadow'; confirm: string };
 
 export type CommandType = Command['type'];
 
@@ -48,6 +51,9 @@ export type Event =
   | { type: 'paused' }
   | { type: 'resumed' }
   | { type: 'policy_changed'; stage: string | null; set: StagePolicy; unset: readonly PolicyKey[]; reason?: string }
+  | { type: 'shadow_writes_switched'; on: boolean; reason: string }
+  | { type: 'reads_reverted'; from: string; to: string; reason: string }
+  | { type: 'shadow_removed' }
   | { type: 'rolled_back'; from: string; reason: string; cause: 'operator' | 'guard' | 'emergency' }
   | { type: 'intent_recorded'; action: PendingAction['action']; epoch: number; reason: string }
   | { type: 'intent_abandoned'; action: PendingAction['action']; why: string }
@@ -83,14 +89,17 @@ const FORWARD: readonly CommandType[] = ['start', 'advance', 'complete'];
 
 /** Which commands each kind of stage answers with something else than `illegal_transition`. */
 export const LEGAL_COMMANDS = {
-  disabled: ['start', 'policy'],
-  dual_write: ['advance', 'approve', 'pause', 'resume', 'policy', 'rollback'],
-  ramp: ['advance', 'approve', 'pause', 'resume', 'policy', 'rollback'],
-  full: ['complete', 'approve', 'pause', 'resume', 'policy', 'rollback'],
-  completed: ['cleanup', 'rollback'],
+  disabled: ['start', 'policy', 'remove-shadow'],
+  dual_write: ['advance', 'approve', 'pause', 'resume', 'policy', 'disable-writes', 'enable-writes', 'rollback'],
+  // Readers of the shadow must not be left with rows that fall behind: writes can be switched off after 'revert-reads'.
+  ramp: ['advance', 'approve', 'pause', 'resume', 'policy', 'revert-reads', 'rollback'],
+  full: ['complete', 'approve', 'pause', 'resume', 'policy', 'revert-reads', 'rollback'],
+  completed: ['cleanup', 'disable-writes', 'enable-writes', 'rollback'],
   cleaned: [],
-  rolled_back: ['reset'],
+  rolled_back: ['reset', 'remove-shadow'],
 } as const satisfies Record<StageKind, readonly CommandType[]>;
+
+export const TABLES_ONLY: readonly CommandType[] = ['disable-writes', 'enable-writes', 'remove-shadow'];
 
 const NO_WAY_BACK =
   'The old side was dropped by cleanup, so there is nothing left to roll back to. Restore from a backup, or declare a new cutover in the other direction.';
@@ -143,6 +152,9 @@ function decideCommand(state: CutoverState, command: Command, context: Context):
       `'${command.type}' needs confirm to be the cutover's id '${state.id}', got ${JSON.stringify(command.confirm)}.`,
     );
   }
+  if (TABLES_ONLY.includes(command.type) && state.kind !== 'table') {
+    return refuse('illegal_transition', `Cutover '${state.id}' moves a ${state.kind}, and '${command.type}' is about tables.`);
+  }
   const obstacle = obstacleTo(command, context);
   if (obstacle) return obstacle;
   switch (command.type) {
@@ -165,6 +177,13 @@ function decideCommand(state: CutoverState, command: Command, context: Context):
       const { stage, set, unset, reason } = command;
       return accept({ type: 'policy_changed', stage, set, unset, ...(reason ? { reason } : {}) });
     }
+    case 'disable-writes':
+    case 'enable-writes':
+      return switchWrites(state, command.type === 'enable-writes', command.reason);
+    case 'revert-reads':
+      return accept({ type: 'reads_reverted', from: state.stage, to: state.plan.stages[1]!.name, reason: command.reason });
+    case 'remove-shadow':
+      return accept({ type: 'shadow_removed' });
     case 'rollback':
       return rollBack(state, command.reason, command.cause);
     case 'cleanup':
@@ -192,6 +211,11 @@ function obstacleTo(command: Command, { emergencyStop, frozen, barred = [] }: Co
   const reasons = barred.filter((condition) => !condition.ok);
   if (!forward || reasons.length === 0) return null;
   return refuse('held', `'${command.type}' must wait. ${reasons.map(({ text }) => text).join(' ')}`, { reasons });
+}
+
+function switchWrites(state: CutoverState, on: boolean, reason: string): Decision {
+  if (state.shadowWrites === on) return { kind: 'unchanged', why: on ? 'on already' : 'off already' };
+  return accept({ type: 'shadow_writes_switched', on, reason });
 }
 
 function approval(state: CutoverState, { actor, twoPerson }: Context): Decision {
@@ -306,6 +330,13 @@ export function evolve(state: CutoverState, at: { event: Event; atMs: number; ac
       // What was approved is not what would happen now.
       return { ...next, overrides, plan: withDwells(next.plan, overrides), approved: false, askedBy: at.actor };
     }
+    case 'shadow_writes_switched':
+      return { ...next, shadowWrites: event.on };
+    case 'reads_reverted':
+      // Paused, since the evidence that led forward before may lead there again: a person decides.
+      return { ...enterPlanned(event.to), paused: true, askedBy: at.actor };
+    case 'shadow_removed':
+      return next;
     case 'rolled_back':
     case 'reverted':
       return {
@@ -328,6 +359,7 @@ export function evolve(state: CutoverState, at: { event: Event; atMs: number; ac
       return {
         ...enter('disabled', 'disabled'),
         rollback: null,
+        shadowWrites: true,
         started: null,
         askedBy: null,
         overrides: NO_OVERRIDES,

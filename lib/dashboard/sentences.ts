@@ -43,6 +43,12 @@ export function eventWords(event: Event): { what: string; why: string; tone: Ton
         'wait',
         event.reason,
       );
+    case 'shadow_writes_switched':
+      return words(`Writes to the shadow switched ${event.on ? 'on' : 'off'}`, event.on ? 'good' : 'wait', event.reason);
+    case 'reads_reverted':
+      return words(`Reads went back to the primary, from ${event.from}`, 'wait', event.reason);
+    case 'shadow_removed':
+      return words('The shadow table was dropped', 'done');
     case 'rolled_back':
       return words(`Rolled back from ${event.from}${CAUSES[event.cause]}`, 'bad', event.reason);
     case 'intent_recorded':

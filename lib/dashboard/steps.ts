@@ -1,6 +1,6 @@
 /** What a person can do next, as sentences and exact commands of the CLI. */
 
-import { LEGAL_COMMANDS } from '../core/stage.ts';
+import { LEGAL_COMMANDS, TABLES_ONLY } from '../core/stage.ts';
 import type { CutoverReport } from '../flows/report.ts';
 
 export type Step = { text: string; command: string | null };
@@ -33,7 +33,7 @@ const goBack = (id: string): Step[] => [
 ];
 
 /** Every command that is legal now, spelled out. */
-export function commandsOf(report: Pick<CutoverReport, 'id' | 'stageKind' | 'pending' | 'paused'>): string[] {
+export function commandsOf(report: Pick<CutoverReport, 'id' | 'kind' | 'stageKind' | 'pending' | 'paused'>): string[] {
   if (report.pending) return [];
   const { id } = report;
   const spelled = {
@@ -43,12 +43,17 @@ export function commandsOf(report: Pick<CutoverReport, 'id' | 'stageKind' | 'pen
     pause: `crossfade pause ${id}`,
     resume: `crossfade resume ${id}`,
     policy: `crossfade policy ${id}`,
+    'disable-writes': `crossfade writes off ${id} --reason '…'`,
+    'enable-writes': `crossfade writes on ${id} --reason '…'`,
+    'revert-reads': `crossfade revert-reads ${id} --reason '…'`,
     rollback: `crossfade rollback ${id} --reason '…'`,
     complete: `crossfade complete ${id} --confirm ${id}`,
     cleanup: `crossfade cleanup ${id} --confirm ${id}`,
     reset: `crossfade reset ${id} --confirm ${id}`,
+    'remove-shadow': `crossfade remove-shadow ${id} --confirm ${id}`,
   } as const;
   return LEGAL_COMMANDS[report.stageKind]
     .filter((command) => command !== (report.paused ? 'pause' : 'resume'))
+    .filter((command) => report.kind === 'table' || !(TABLES_ONLY as readonly string[]).includes(command))
     .map((command) => spelled[command]);
 }

@@ -62,7 +62,7 @@ export async function advance(
       autoAdvance: policy.autoAdvance,
       autoRollback: policy.autoRollback,
     },
-    { nowMs, actor: TICK, emergencyStop: system.emergencyStop, ...rulesFor(declaration, state, nowMs) },
+    { nowMs, actor: TICK, emergencyStop: system.emergencyStop, ...rulesFor(declaration, state, nowMs, system) },
   );
   if (decision.kind === 'refused') return { state, verdict, table, moved: null, alerts: alerts(null) };
 

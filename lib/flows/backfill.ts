@@ -1,6 +1,7 @@
 /** Copies existing rows in bounded chunks, for as long as the caller has time. The cursor lives in Postgres. */
 
 import type { CutoverDeclaration } from '../core/cutover.ts';
+import { writesShadow } from '../core/shadow-writes.ts';
 import type { Ports } from '../ports.ts';
 
 export type BackfillRun = { cutover: string; rows: number; state: 'done' | 'running' | 'throttled' | 'stale' | 'idle' };
@@ -34,8 +35,8 @@ export async function backfillAll(
 }
 
 async function backfill(ports: Needs, cutover: string, deadlineMs: number): Promise<BackfillRun> {
-  const state = await ports.state.readCutover(cutover);
-  const wanted = state && ['dual_write', 'ramp', 'full'].includes(state.stageKind);
+  const [state, system] = await Promise.all([ports.state.readCutover(cutover), ports.state.readSystem()]);
+  const wanted = state && state.stageKind !== 'completed' && writesShadow(state, system);
   const status = wanted ? await ports.tables.status(cutover) : null;
   if (!state || status?.armed !== 'forward' || status.backfill.state === 'done')
     return { cutover, rows: 0, state: 'idle' };

@@ -5,6 +5,7 @@
 
 import type { CutoverId } from '../core/cutover.ts';
 import { emptyWindow } from '../core/evidence.ts';
+import { writesShadow } from '../core/shadow-writes.ts';
 import type { Ports } from '../ports.ts';
 
 export type Served = { calls: number; written: number; deleted: number; quarantined: number; outOfTime: boolean };
@@ -48,13 +49,14 @@ export async function converge(ports: Needs, id: CutoverId, deadlineMs: number):
 }
 
 /**
- * The epoch to write under, null when nothing is to be kept equal. After a rollback that is the fence's, until it follows:
+ * The epoch to write under, null when nothing is to be kept equal or writes are switched off. After a rollback that is the fence's, until it follows:
  * reads are taken away first, and a reader that still follows old flags must not see rows that have stopped changing.
  */
 async function epochInForce(ports: Needs, id: CutoverId): Promise<number | null> {
-  const state = await ports.state.readCutover(id);
-  if (!state) return null;
-  if (['dual_write', 'ramp', 'full', 'completed'].includes(state.stageKind)) return state.epoch;
+  const [state, system] = await Promise.all([ports.state.readCutover(id), ports.state.readSystem()]);
+  // Switched off, hints stay where they are until somebody switches it on again.
+  if (!state?.shadowWrites || !system.shadowWritesEnabled) return null;
+  if (writesShadow(state, system)) return state.epoch;
   if (state.stageKind !== 'rolled_back') return null;
   const status = await ports.tables.status(id);
   return status?.armed === 'forward' && status.mirror ? status.mirror.epoch : null;

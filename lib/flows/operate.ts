@@ -27,8 +27,9 @@ export type OperatorCommand =
   | { type: 'approve' | 'pause' | 'resume' }
   | { type: 'policy'; stage?: string; set: StagePolicy; unset?: readonly PolicyKey[]; reason?: string }
   | { type: 'rollback'; reason: string }
+  | { type: 'revert-reads' | 'disable-writes' | 'enable-writes'; reason: string }
   | { type: 'complete'; confirm: string; force?: boolean; reason?: string }
-  | { type: 'cleanup' | 'reset'; confirm: string };
+  | { type: 'cleanup' | 'reset' | 'remove-shadow'; confirm: string };
 
 export type Operation = {
   command: OperatorCommand;
@@ -57,6 +58,10 @@ export type OperationResult = {
 
 type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log' | 'metrics' | 'alerts'>;
 
+/** What the answer of `remove-shadow` says, for whoever regrets it. */
+export const REMOVED_SHADOW_NOTE =
+  'The shadow table is gone; the primary was not touched. Only a backup brings the table back as it was: restore the database to a moment before, elsewhere, and copy it from there; or create it anew from your migrations, and start.';
+
 const DAY_MS = 24 * 60 * 60_000;
 
 export async function operate(
@@ -76,9 +81,11 @@ export async function operate(
   try {
     checkVersion(state, operation.basedOn);
     const prepared = await prepare(ports, declaration, state, command, nowMs, system.emergencyStop);
-    const rules = rulesFor(declaration, state, nowMs);
+    const rules = rulesFor(declaration, state, nowMs, system);
     const decision = decide(state, prepared, { nowMs, actor, emergencyStop: system.emergencyStop, ...rules });
     if (decision.kind === 'refused') throw refusal(decision);
+    // Before it is written down: repeated after a failure in between, it finds the table gone and is recorded then.
+    if (command.type === 'remove-shadow') await removeShadow(ports, declaration, state);
     const result = await commit(ports, state, decision, { nowMs, actor }, (after) =>
       answerRecord(operation, after, nowMs),
     );
@@ -155,6 +162,10 @@ async function prepare(
     case 'rollback':
       if (legal && state.stageKind === 'completed') await checkWayBack(ports, declaration, state);
       return { ...command, cause: 'operator' };
+    case 'disable-writes':
+      // Whoever still follows older flags would read rows that fall behind.
+      if (legal && declaration.kind === 'table') await checkDeployed(ports, state, 'switch writes off');
+      return command;
     case 'cleanup':
       if (legal) await checkDeployed(ports, state, 'clean up');
       return command;
@@ -207,6 +218,17 @@ async function checkWayBack(ports: Needs, declaration: CutoverDeclaration, state
     `Cutover '${state.id}' cannot be rolled back without loss: ${ready.why}. Mend the row, wait for the next write of its key, and repeat.`,
     { details: { why: ready.why, key: ready.key } },
   );
+}
+
+async function removeShadow(ports: Needs, declaration: CutoverDeclaration, state: CutoverState): Promise<void> {
+  if (declaration.kind !== 'table') return;
+  const removed = await ports.tables.removeShadow(tableCutover(declaration), state);
+  if (removed.kind === 'removed' || removed.kind === 'already') return;
+  const why =
+    removed.kind === 'refused'
+      ? removed.why
+      : `The database has seen version ${removed.version} of cutover '${state.id}', newer than this command; look at it again.`;
+  throw new CrossfadeError('conflict', `${why} Nothing was dropped.`);
 }
 
 /** The database first when the command left an intent, then flags and mirror. None of it can undo the command. */

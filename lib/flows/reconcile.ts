@@ -127,7 +127,7 @@ async function mirror(ports: Needs, declaration: CutoverDeclaration, state: Cuto
     epoch: state.epoch,
     version: state.version,
     stage: state.stage,
-    shadowWrites: syncsShadow(state),
+    shadowWrites: syncsShadow(state) && state.shadowWrites,
     readPpm: sharePpmOf(state),
     salt: declaration.salt,
   });

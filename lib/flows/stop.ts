@@ -69,6 +69,36 @@ export async function resetSystem(
   return { emergencyStop: system.emergencyStop, published };
 }
 
+/**
+ * The master switch of all writes to shadows. Changes wait in the outboxes meanwhile. Refused while any table has readers on
+ * its shadow: they would see rows that fall behind.
+ */
+export async function switchShadowWrites(
+  ports: Needs,
+  declarations: readonly CutoverDeclaration[],
+  request: Repeatable & { enabled: boolean; reason: string },
+): Promise<{ shadowWritesEnabled: boolean; published: boolean }> {
+  const by = { nowMs: ports.clock.now(), actor: request.actor };
+  if (!request.enabled) await checkNoReaders(ports);
+  const change = { shadowWritesEnabled: request.enabled };
+  const event: Event = { type: 'system_changed', change, reason: request.reason };
+  const { system } = await changeSystem(ports, change, event, by, request.idempotency);
+  const { published } = await reconcileNow(ports, declarations);
+  return { shadowWritesEnabled: system.shadowWritesEnabled, published };
+}
+
+async function checkNoReaders(ports: Needs): Promise<void> {
+  const all = await ports.state.readAll();
+  const read = all.filter((one) => 'stageKind' in one && one.kind === 'table' && ['ramp', 'full'].includes(one.stageKind));
+  if (read.length === 0) return;
+  const ids = read.map(({ id }) => id);
+  throw new CrossfadeError(
+    'conflict',
+    `Writes to shadows cannot be switched off while ${ids.join(', ')} ${ids.length === 1 ? 'has' : 'have'} readers there, who would see rows that fall behind. First 'crossfade revert-reads ${ids[0]} --reason …'.`,
+    { details: { cutovers: ids } },
+  );
+}
+
 function checkConfirm(command: string, confirm: string): void {
   if (confirm === 'system') return;
   throw new CrossfadeError(

@@ -29,10 +29,14 @@ const commandBodies = {
   pause: z.strictObject({}),
   resume: z.strictObject({}),
   policy: policyChange.extend({ reason: reason.optional() }),
+  'disable-writes': z.strictObject({ reason }),
+  'enable-writes': z.strictObject({ reason }),
+  'revert-reads': z.strictObject({ reason }),
   rollback: z.strictObject({ reason }),
   complete: z.strictObject({ confirm, force: z.boolean().optional(), reason: reason.optional() }),
   cleanup: z.strictObject({ confirm }),
   reset: z.strictObject({ confirm }),
+  'remove-shadow': z.strictObject({ confirm }),
 } as const;
 
 export type CommandName = keyof typeof commandBodies;
@@ -53,6 +57,7 @@ export function parseCommand(name: CommandName, body: unknown) {
 
 const systemBodies = {
   'emergency-stop': z.strictObject({ reason }),
+  'shadow-writes': z.strictObject({ enabled: z.boolean(), reason }),
   rollback: z.strictObject({ confirm, reason }),
   reset: z.strictObject({ confirm }),
 } as const;

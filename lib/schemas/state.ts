@@ -63,6 +63,7 @@ export const cutoverState = z
     changedAtMs: count,
     paused: z.boolean(),
     approved: z.boolean(),
+    shadowWrites: z.boolean(),
     started: z.object({ actor: z.string(), atMs: count }).nullable(),
     askedBy: z.string().nullable(),
     overrides,

@@ -15,9 +15,9 @@ import { declarationOf, NOW, PLAN, verdictOf } from './samples.ts';
 const EDGES: Readonly<Record<string, readonly string[]>> = {
   disabled: ['dual_write'],
   dual_write: ['r1', 'rolled_back'],
-  r1: ['r2', 'rolled_back'],
-  r2: ['full_100', 'rolled_back'],
-  full_100: ['completed', 'rolled_back'],
+  r1: ['r2', 'dual_write', 'rolled_back'],
+  r2: ['full_100', 'dual_write', 'rolled_back'],
+  full_100: ['completed', 'dual_write', 'rolled_back'],
   completed: ['cleaned', 'rolled_back'],
   cleaned: [],
   rolled_back: ['disabled'],
@@ -58,6 +58,12 @@ const inputs: fc.Arbitrary<Input> = fc.oneof(
   weighted(
     1,
     fc
+      .constantFrom('disable-writes' as const, 'enable-writes' as const, 'revert-reads' as const)
+      .map((type): Input => ({ type, reason: 'r' })),
+  ),
+  weighted(
+    1,
+    fc
       .record({
         stage: fc.constantFrom(null, 'r1', 'full_100'),
         set: fc.record(
@@ -84,7 +90,9 @@ const inputs: fc.Arbitrary<Input> = fc.oneof(
   ),
   weighted(
     2,
-    confirm.map((typed): Input => ({ type: 'reset', confirm: typed })),
+    confirm.chain((typed) =>
+      fc.constantFrom('reset' as const, 'reset' as const, 'remove-shadow' as const).map((type): Input => ({ type, confirm: typed })),
+    ),
   ),
   weighted(
     4,

@@ -13,6 +13,7 @@ import {
   LEGAL_COMMANDS,
   nextStage,
   record,
+  TABLES_ONLY,
 } from '../../lib/core/stage.ts';
 import { NOW, PLAN, STAGES, type StageName, stateIn, verdictOf } from '../property/samples.ts';
 
@@ -28,10 +29,14 @@ const COMMANDS: Record<CommandType, Command> = {
   pause: { type: 'pause' },
   resume: { type: 'resume' },
   policy: { type: 'policy', stage: null, set: { minSamples: 7 }, unset: [] },
+  'disable-writes': { type: 'disable-writes', reason: 'load' },
+  'enable-writes': { type: 'enable-writes', reason: 'over' },
+  'revert-reads': { type: 'revert-reads', reason: 'slow' },
   rollback: { type: 'rollback', reason: 'slow', cause: 'operator' },
   complete: { type: 'complete', confirm: 'customer', force: false, verdict: ADVANCE },
   cleanup: { type: 'cleanup', confirm: 'customer' },
   reset: { type: 'reset', confirm: 'customer' },
+  'remove-shadow': { type: 'remove-shadow', confirm: 'customer' },
 };
 const COMMAND_TYPES = Object.keys(COMMANDS) as CommandType[];
 
@@ -60,17 +65,20 @@ const RAMP = {
   pause: 'paused',
   resume: 'unchanged',
   policy: 'policy_changed',
+  'revert-reads': 'reads_reverted',
   rollback: 'rolled_back',
 };
 /** What each stage answers; a command that is not named is an illegal transition. */
 const ANSWERS: Record<StageName, Partial<Record<CommandType, string>>> = {
-  disabled: { start: 'started', policy: 'policy_changed' },
+  disabled: { start: 'started', policy: 'policy_changed', 'remove-shadow': 'shadow_removed' },
   dual_write: {
     advance: 'advanced',
     approve: 'approved',
     pause: 'paused',
     resume: 'unchanged',
     policy: 'policy_changed',
+    'disable-writes': 'shadow_writes_switched',
+    'enable-writes': 'unchanged',
     rollback: 'rolled_back',
   },
   r1: RAMP,
@@ -81,11 +89,17 @@ const ANSWERS: Record<StageName, Partial<Record<CommandType, string>>> = {
     pause: 'paused',
     resume: 'unchanged',
     policy: 'policy_changed',
+    'revert-reads': 'reads_reverted',
     rollback: 'rolled_back',
   },
-  completed: { cleanup: 'intent_recorded', rollback: 'intent_recorded' },
+  completed: {
+    cleanup: 'intent_recorded',
+    'disable-writes': 'shadow_writes_switched',
+    'enable-writes': 'unchanged',
+    rollback: 'intent_recorded',
+  },
   cleaned: {},
-  rolled_back: { reset: 'reset' },
+  rolled_back: { reset: 'reset', 'remove-shadow': 'shadow_removed' },
 };
 /** A component or service needs nobody else to act, so its commands are done at once. */
 const AT_ONCE: Partial<Record<StageName, Partial<Record<CommandType, string>>>> = {
@@ -96,7 +110,8 @@ const AT_ONCE: Partial<Record<StageName, Partial<Record<CommandType, string>>>> 
 const everyCase = NAMES.flatMap((stage) =>
   COMMAND_TYPES.flatMap((command) =>
     (['table', 'component', 'service'] as CutoverKind[]).map((kind) => {
-      const own = kind === 'table' ? undefined : AT_ONCE[stage]?.[command];
+      const other = TABLES_ONLY.includes(command) ? 'illegal_transition' : AT_ONCE[stage]?.[command];
+      const own = kind === 'table' ? undefined : other;
       return { stage, command, kind, expected: own ?? ANSWERS[stage][command] ?? 'illegal_transition' };
     }),
   ),

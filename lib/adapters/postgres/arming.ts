@@ -10,7 +10,9 @@ import { type TableObjects, tableObjects } from '../../core/table-sql.ts';
 import { compileTransform } from '../../core/transform.ts';
 import type { Outrun, StateFence, TableCutover } from '../../ports.ts';
 import { readTable } from './catalog.ts';
+import { readBlockers } from './dependents.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
+import { readMirror } from './situation.ts';
 
 const LONG_MS = 120_000;
 /** Raised by crossfade.refuse_older. */
@@ -121,6 +123,39 @@ export async function forget(owner: PgGateway, id: string, fence: StateFence): P
     ),
   ];
   return (await fenced(owner, id, fence, statements)) ?? { kind: 'forgotten' };
+}
+
+/** Also without a mirror row: a shadow that was made and never used. Without CASCADE: what still needs it is named. */
+export async function removeShadow(
+  owner: PgGateway,
+  cutover: TableCutover,
+  fence: StateFence,
+): Promise<{ kind: 'removed' } | { kind: 'already' } | { kind: 'refused'; why: string } | Outrun> {
+  const { id, table } = cutover;
+  const mirror = await readMirror(owner, id);
+  if (mirror && mirror.direction !== 'none') {
+    return { kind: 'refused', why: `Cutover '${id}' still keeps ${table.shadow} equal; roll it back first.` };
+  }
+  const shadow = await readTable(owner, table.shadow);
+  if (!shadow) return { kind: 'already' };
+  if (shadow.relkind !== 'r') {
+    return { kind: 'refused', why: `${table.shadow} is not a table any more: cutover '${id}' was promoted.` };
+  }
+  const blockers = await readBlockers(owner, [shadow.oid]);
+  if (blockers.length > 0) {
+    return { kind: 'refused', why: `Dropping ${table.shadow} would break ${blockers.join(', ')}.` };
+  }
+  const { outbox, ...functions } = objectNames(id);
+  const statements = [
+    ...dropCapture(id),
+    ...Object.values(functions).map((name) => `DROP FUNCTION IF EXISTS ${name}`),
+    `DROP TABLE IF EXISTS ${outbox}`,
+    `DROP TABLE IF EXISTS ${quoteTable(shadow)} RESTRICT`,
+    ...['quarantine', 'verification', 'backfill'].map(
+      (name) => `DELETE FROM crossfade.${name} WHERE cutover = ${quoteText(id)}`,
+    ),
+  ];
+  return (await fenced(owner, id, fence, statements)) ?? { kind: 'removed' };
 }
 
 function dropCapture(id: string): string[] {

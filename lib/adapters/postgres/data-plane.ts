@@ -2,7 +2,7 @@
 
 import type { TableStatus, VerificationResult } from '../../core/evidence.ts';
 import type { BackfillStep, ConvergeResult, DataPlane } from '../../ports.ts';
-import { arm, disarm, forget, functionName, whole } from './arming.ts';
+import { arm, disarm, forget, functionName, whole, removeShadow } from './arming.ts';
 import { cleanup } from './cleanup.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
 import { compareRecord, consistency, healthFindings, outlook } from './inspection.ts';
@@ -21,6 +21,7 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
     arm: (cutover, fence) => arm(owner, cutover, fence),
     disarm: (id, fence) => disarm(owner, id, fence),
     forget: (id, fence) => forget(owner, id, fence),
+    removeShadow: (cutover, fence) => removeShadow(owner, cutover, fence),
     async mirror(row) {
       const args = [row.id, row.epoch, row.version, row.stage, row.shadowWrites, row.readPpm, row.salt];
       return callJson(

@@ -8,8 +8,9 @@ import { confirm } from '../confirm.ts';
 import { type Action, cutoverId, idempotencyKey, type Options, openApi } from '../context.ts';
 import { policyBody } from '../policy-values.ts';
 import { renderCommandAnswer } from '../render-verdict.ts';
+import { printable } from '../text.ts';
 
-type Answer = CutoverSummary & { published: boolean };
+type Answer = CutoverSummary & { published: boolean; note?: string };
 
 /** What each command sends. `confirm` is the id: the person typed it, or the command was not sent. */
 const BODIES: Record<CommandName, (options: Options, id: string) => object> = {
@@ -19,14 +20,18 @@ const BODIES: Record<CommandName, (options: Options, id: string) => object> = {
   pause: () => ({}),
   resume: () => ({}),
   policy: (options) => policyBody(options),
+  'disable-writes': ({ reason }) => ({ reason }),
+  'enable-writes': ({ reason }) => ({ reason }),
+  'revert-reads': ({ reason }) => ({ reason }),
   rollback: ({ reason }) => ({ reason }),
   complete: ({ force, reason }, id) => ({ confirm: id, force, reason }),
   cleanup: (_options, id) => ({ confirm: id }),
   reset: (_options, id) => ({ confirm: id }),
+  'remove-shadow': (_options, id) => ({ confirm: id }),
 };
-const NEEDS_CONFIRM: readonly CommandName[] = ['complete', 'cleanup', 'reset'];
+const NEEDS_CONFIRM: readonly CommandName[] = ['complete', 'cleanup', 'reset', 'remove-shadow'];
 /** Start reads the catalog, rollback after completion and complete swap tables. */
-const LONG: readonly CommandName[] = ['start', 'rollback', 'complete', 'cleanup'];
+const LONG: readonly CommandName[] = ['start', 'rollback', 'complete', 'cleanup', 'remove-shadow'];
 
 export function operateAction(name: CommandName): Action {
   return async (context) => {
@@ -46,7 +51,8 @@ export function operateAction(name: CommandName): Action {
       ifVersion,
       deadlineMs: LONG.includes(name) ? LONG_DEADLINE_MS : DEADLINE_MS,
     });
-    return { document: answer, text: renderCommandAnswer(answer) };
+    const text = [renderCommandAnswer(answer), ...(answer.note ? [printable(answer.note)] : [])].join('\n');
+    return { document: answer, text };
   };
 }
 

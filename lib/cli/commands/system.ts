@@ -29,7 +29,7 @@ export async function resetSystem(context: Context): Promise<Outcome> {
   return { document: answer, text: `The emergency stop is lifted. Cutovers stay where they are.${flags}` };
 }
 
-async function send<T>(context: Context, command: string, name: string | null, path: string, body: object): Promise<T> {
+export async function send<T>(context: Context, command: string, name: string | null, path: string, body: object): Promise<T> {
   const { io, options } = context;
   if (options.ifVersion !== undefined) {
     throw new CrossfadeError('invalid_input', `--if-version means one cutover; '${command}' concerns all of them.`);

@@ -29,6 +29,8 @@ type Table = {
   direction: TableStatus['armed'];
   known: boolean;
   cleaned: boolean;
+  /** The follower was dropped. */
+  removed: boolean;
   mirror: MirrorRow | null;
   /** Of the newest state that armed or disarmed. */
   armedAt: StateFence;
@@ -108,6 +110,17 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
         tables.set(id, { ...emptyTable(), authoritative, follower, blocked, abandoned });
       }
       return { kind: 'forgotten' };
+    },
+    async removeShadow({ id }, fence) {
+      const it = table(id);
+      const newer = outrun(it, fence);
+      if (newer) return newer;
+      if (it.direction !== 'none') return { kind: 'refused', why: `Cutover '${id}' still keeps its shadow equal.` };
+      if (it.removed) return { kind: 'already' };
+      const why = refusals.get(id);
+      if (why) return { kind: 'refused', why };
+      tables.set(id, { ...emptyTable(), authoritative: it.authoritative, armedAt: it.armedAt, removed: true });
+      return { kind: 'removed' };
     },
     async mirror(row) {
       const it = tables.get(row.id);
@@ -216,6 +229,7 @@ function emptyTable(): Table {
     direction: 'none',
     known: false,
     cleaned: false,
+    removed: false,
     mirror: null,
     armedAt: { epoch: 0, version: 0 },
     hints: [],
