@@ -5,8 +5,6 @@ export default defineConfig({
   test: {
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // The default leaves one core for a person, and half of every test is waiting for a server.
-    maxWorkers: 2,
     projects: [
       {
         extends: true,
