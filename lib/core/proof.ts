@@ -37,6 +37,3 @@ export function judge(input: GateInput): { verdict: Verdict; evidence: Evidence 
   };
   return { verdict, evidence: seen.evidence };
 }
-
-/** The verdict alone. */
-export const evaluate = (input: GateInput): Verdict => judge(input).verdict;

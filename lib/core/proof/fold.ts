@@ -15,7 +15,7 @@ import { histogramCount, quantileMs } from '../histogram.ts';
 import type { StageKind } from '../plan.ts';
 import { type Baseline, EMPTY_BASELINE, withMinute } from './baseline.ts';
 import { cap, HORIZON_MINUTES, type Martingale, newMartingale, step, withoutEvidence } from './martingale.ts';
-import { COUNTS, METRIC_ROWS, METRICS, type Metric, PROVEN_GOOD, type ProvenGood } from './metrics.ts';
+import { COUNTS, METRIC_ROWS, METRICS, type Metric, type ProvenGood } from './metrics.ts';
 
 /** Grows when the folded state changes its meaning; an older one is rebuilt. */
 export const EVIDENCE_SCHEMA = 1;
@@ -282,9 +282,6 @@ const silent = (alternatives: number) => SILENCE.slice(0, alternatives);
 const MOST_GOOD = 6;
 const LEAST_GOOD = -12;
 const within = (evidence: number) => Math.min(MOST_GOOD, Math.max(LEAST_GOOD, evidence));
-
-/** What the newest evidence of each metric that must be proven good is. */
-export const isProvenGood = (name: string): name is ProvenGood => (PROVEN_GOOD as readonly string[]).includes(name);
 
 /** Why the figures of a window cannot be true, or null. */
 export function impossible(window: MinuteWindow): string | null {

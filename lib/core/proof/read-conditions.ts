@@ -5,12 +5,13 @@
 
 import type { Policy } from '../cutover.ts';
 import type { MinuteWindow } from '../evidence.ts';
+import { slowest } from '../gates/seen.ts';
 import { type Condition, condition, ms, number, percent, round } from '../gates/verdict.ts';
 import { quantileMs } from '../histogram.ts';
 import { failingAlike } from './floors.ts';
 import { type Judged, provenRegressions } from './guards.ts';
 import type { ProvenGood } from './metrics.ts';
-import { type Seen, slowest } from './seen.ts';
+import type { Seen } from './seen.ts';
 
 /** Rejected at 5 %, and the evidence of the contrary above which nothing advances. */
 const PROOF = 20;

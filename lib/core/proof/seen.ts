@@ -116,8 +116,3 @@ export function collect(input: GateInput): Seen {
 
 export const minutesInStage = (seen: Seen) =>
   Math.max(0, (seen.input.nowMs - seen.input.state.enteredAtMs) / MINUTE_MS);
-
-/** The latency from which an increase matters: the limit in per cent, and never less than the floor. */
-export function slowest(referenceMs: number, increase: number, policy: Policy): number {
-  return Math.max(referenceMs * (1 + increase), referenceMs + policy.latencyFloorMs);
-}
