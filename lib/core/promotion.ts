@@ -5,6 +5,7 @@
 
 import type { Dependents, TableDependents } from './promotion/dependents.ts';
 import { moveOutgoing, repoint, returnOutgoing } from './promotion/foreign-keys.ts';
+import type { UnprovenKey } from './promotion/keys-aside.ts';
 import { planNames, planNamesBack, renameStatement } from './promotion/names.ts';
 import { noticeDifferences } from './promotion/notices.ts';
 import {
@@ -52,7 +53,8 @@ export function planPromotion({
   dependents,
   declaration,
   mapping,
-}: SwapRequest): SwapPlan & { record: PromotionRecord } {
+  aside = [],
+}: SwapRequest): SwapPlan & { record: PromotionRecord; unproven: readonly UnprovenKey[] } {
   const { primary, shadow, taken } = dependents;
   const columns = columnsOf(dependents, declaration);
   const key = keyColumns(mapping);
@@ -73,6 +75,7 @@ export function planPromotion({
     shadow,
     columns,
     key,
+    aside,
     taken: new Set(shadow.constraints.map(({ name }) => renamed(name))),
   });
   const sequences = carrySequences({
@@ -144,6 +147,7 @@ export function planPromotion({
   return {
     ...swapPlan(items, lock, statements, validate),
     names: { primary: tableName(names.renames, primary), shadow: primary.name },
+    unproven: outgoing.unproven,
     record: {
       renames: names.renames,
       alias: names.alias,

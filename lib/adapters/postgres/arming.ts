@@ -12,6 +12,7 @@ import type { Outrun, StateFence, TableCutover } from '../../ports.ts';
 import { readTable } from './catalog.ts';
 import { transformProblems } from './check-transform.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
+import { giveKeysBack, keysToSetAside } from './keys-aside.ts';
 
 const LONG_MS = 120_000;
 /** Tables of every cutover, with rows of this one. */
@@ -31,6 +32,10 @@ export async function arm(
 ): Promise<{ kind: 'armed' } | Outrun> {
   const { objects, primary, shadow } = await forwardObjects(owner, cutover);
   const id = quoteText(cutover.id);
+  for (const statement of await keysToSetAside(owner, cutover.id, primary.oid, shadow.oid)) {
+    const outrun = await fenced(owner, cutover.id, fence, [statement]);
+    if (outrun) return outrun;
+  }
   const statements = [
     `DO $crossfade$ BEGIN
          IF EXISTS (SELECT FROM crossfade.cutover c WHERE c.id = ${id} AND c.direction = 'reverse') THEN
@@ -129,7 +134,10 @@ export async function forget(owner: PgGateway, id: string, fence: StateFence): P
     ...tables.map((name) => `DROP TABLE IF EXISTS ${name}`),
     ...PROGRESS.map((table) => `DELETE FROM crossfade.${table} WHERE cutover = ${quoteText(id)}`),
   ];
-  return (await fenced(owner, id, fence, statements)) ?? { kind: 'forgotten' };
+  const outrun = await fenced(owner, id, fence, statements);
+  if (outrun) return outrun;
+  await giveKeysBack(owner, id);
+  return { kind: 'forgotten' };
 }
 
 /** Capture on the source and the guard on the target, by the functions they call: the tables may have other names by now. */

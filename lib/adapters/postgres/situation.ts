@@ -1,6 +1,7 @@
 /** One look at a cutover before its names are swapped: the mirror row, both tables by OID, and what hangs on them. */
 
 import { CrossfadeError } from '../../core/errors.ts';
+import type { KeyAside } from '../../core/promotion/keys-aside.ts';
 import type { PromotionRecord, SwapRequest } from '../../core/promotion/swap-plan.ts';
 import type { TableShape } from '../../core/table-shape.ts';
 import { compileTransform, type Mapping } from '../../core/transform.ts';
@@ -17,6 +18,8 @@ export type MirroredCutover = {
   epoch: number;
   /** Of a promotion that stands; after it was taken back only what may be left to validate; empty before. */
   record: Partial<PromotionRecord>;
+  /** Foreign keys that were taken off the shadow when it began to follow. */
+  aside: readonly KeyAside[];
 };
 
 export type Situation = {
@@ -32,7 +35,10 @@ export type Situation = {
 export async function readMirror(owner: PgGateway, id: string): Promise<MirroredCutover | null> {
   const [row] = await owner.call<{ mirror: MirroredCutover }>(
     `SELECT pg_catalog.jsonb_build_object('primaryOid', c.primary_oid::bigint, 'shadowOid', c.shadow_oid::bigint,
-       'direction', c.direction, 'epoch', c.epoch, 'record', c.plan) AS mirror
+       'direction', c.direction, 'epoch', c.epoch, 'record', CASE WHEN c.plan ? 'keys' THEN pg_catalog.jsonb_set(c.plan, '{keys,dropped}', (
+           SELECT COALESCE(pg_catalog.jsonb_agg(crossfade.key_now(k, c.id, true) ORDER BY place), '[]')
+           FROM pg_catalog.jsonb_array_elements(c.plan -> 'keys' -> 'dropped') WITH ORDINALITY x(k, place))) ELSE c.plan END,
+       'aside', crossfade.keys_aside(c.id, true)) AS mirror
      FROM crossfade.cutover c WHERE c.id = $1::text`,
     [id],
   );
@@ -73,7 +79,7 @@ export async function readSituation(
   }
   const { dependents, fingerprint } = await readDependents(owner, primary.oid, shadow.oid);
   const { forward, reverse, columns } = compiled;
-  const request = { dependents, declaration: cutover.table, mapping: forward };
+  const request = { dependents, declaration: cutover.table, mapping: forward, aside: mirror?.aside ?? [] };
   return { primary, shadow, forward, reverse, columns, request, fingerprint };
 }
 

@@ -4,12 +4,14 @@
  */
 
 import { isCrossfadeError } from '../../core/errors.ts';
+import type { UnprovenKey } from '../../core/promotion/keys-aside.ts';
 import type { PromotionRecord, SwapPlan } from '../../core/promotion/swap-plan.ts';
 import { planPromotion, planRevert } from '../../core/promotion.ts';
 import { quoteName, quoteTable } from '../../core/table-shape.ts';
 import { tableObjects } from '../../core/table-sql.ts';
 import type { SwapResult, TableCutover, TablePlan } from '../../ports.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
+import { giveKeysBack } from './keys-aside.ts';
 import { type MirroredCutover, readMirror, readSituation, type Situation } from './situation.ts';
 import { validateForeignKeys } from './validate.ts';
 
@@ -17,9 +19,15 @@ export type SwapStep = { fromEpoch: number; toEpoch: number; stage: string; vers
 
 type Direction = 'reverse' | 'none';
 /** A plan with everything of the data plane around it. */
-type Prepared = { plan: SwapPlan; statements: readonly string[]; record: unknown };
+type Prepared = {
+  plan: SwapPlan;
+  statements: readonly string[];
+  record: unknown;
+  unproven?: readonly UnprovenKey[];
+};
 
-const TRIES = 8;
+/** Each of some rounds of locks within crossfade.swap. */
+const TRIES = 3;
 /** Hints that may be left for the time under the lock, and calls before it. */
 const HINTS_UNDER_LOCK = 300;
 const CALLS_BEFORE = 200;
@@ -74,12 +82,12 @@ export function revert(
 
 function preparePromotion(cutover: TableCutover, situation: Situation): Prepared {
   const { primary, shadow, forward, reverse } = situation;
-  const { record, ...plan } = planPromotion(situation.request);
+  const { record, unproven, ...plan } = planPromotion(situation.request);
   const before = tableObjects(cutover.id, primary, shadow, forward, cutover.validation);
   const source = { ...shadow, name: plan.names.shadow };
   const target = { ...primary, name: plan.names.primary };
   const after = tableObjects(cutover.id, source, target, reverse, cutover.validation);
-  return { plan, statements: [...before.drop, ...plan.statements, ...after.create], record };
+  return { plan, statements: [...before.drop, ...plan.statements, ...after.create], record, unproven };
 }
 
 function prepareRevert(cutover: TableCutover, situation: Situation, mirror: MirroredCutover): Prepared {
@@ -110,7 +118,7 @@ async function swap(work: SwapWork): Promise<SwapResult> {
   for (let attempt = 1; attempt <= TRIES; attempt += 1) {
     const mirror = await readMirror(owner, cutover.id);
     if (mirror?.epoch === step.toEpoch && mirror.direction === to) {
-      await validateForeignKeys(owner, mirror.record.validate);
+      await after(work, mirror.record.validate);
       return { kind: 'already' };
     }
     const stale = reasonAgainst(mirror, work);
@@ -137,18 +145,36 @@ async function trySwap(work: SwapWork, mirror: MirroredCutover, attempts: number
   const { owner, cutover, to } = work;
   try {
     const situation = await readSituation(owner, cutover, mirror);
-    const { plan, statements, record } = work.prepare(cutover, situation, mirror);
+    const { plan, statements, record, unproven = [] } = work.prepare(cutover, situation, mirror);
     if (!plan.ok) return refused(cutover, plan);
     if (to === 'reverse') await analyseOnce(owner, situation);
     await drain(work);
+    const orphans = await firstOrphans(owner, unproven);
+    if (orphans) return { kind: 'postponed', why: orphans };
     const args = [...stepArguments(work), situation.fingerprint, JSON.stringify(record)];
     const done = await callSwap(owner, args, plan, statements);
     if (done.kind === 'postponed') return { kind: 'postponed', why: explained(done) };
-    await validateForeignKeys(owner, plan.validateLater);
+    await after(work, plan.validateLater);
     return done.kind === 'already' ? done : { ...done, attempts };
   } catch (error) {
     return outcomeOf(error);
   }
+}
+
+/** What needs no lock on the application's tables for long, and is tried again by the next call and by cleanup. */
+async function after({ owner, cutover, to }: SwapWork, validate: readonly string[] = []): Promise<void> {
+  await validateForeignKeys(owner, validate);
+  if (to === 'none') await giveKeysBack(owner, cutover.id);
+}
+
+/** Rows that a foreign key of the new shape would not allow: under it, the application could not even correct them. */
+async function firstOrphans(owner: PgGateway, keys: readonly UnprovenKey[]): Promise<string | null> {
+  for (const { name, object, query } of keys) {
+    const [row] = await owner.longCall<{ rows: number }>(query, LONG_MS);
+    if (row!.rows > 0)
+      return `Not swapped yet: ${row!.rows} rows reference nothing in ${object}, as foreign key ${name} of the new shape demands. Nothing was changed. Correct them in the primary, or give the foreign key up.`;
+  }
+  return null;
 }
 
 function refused(cutover: TableCutover, plan: SwapPlan): SwapResult {

@@ -6,6 +6,7 @@
 
 import { quoteName, quoteTable, quoteText } from '../table-shape.ts';
 import type { ForeignKey, TableDependents } from './dependents.ts';
+import { giveKey, type KeyAside, nameAfter, type UnprovenKey, unproven } from './keys-aside.ts';
 import { comparable } from './moved.ts';
 import { type PromotionItem, qualified } from './refusals.ts';
 
@@ -120,9 +121,9 @@ const referencing = (foreignKey: ForeignKey, index: number) =>
   `${qualified(foreignKey.table)}.${foreignKey.columns[index]}`;
 
 /** What the swap made and dropped of the tables' own foreign keys, for the way back. */
-export type OwnKeys = { dropped: readonly ForeignKey[]; made: readonly string[] };
+export type OwnKeys = { dropped: readonly KeyAside[]; made: readonly string[] };
 
-export type MovedKeys = Repointed & { record: OwnKeys };
+export type MovedKeys = Repointed & { record: OwnKeys; unproven: UnprovenKey[] };
 
 type OutgoingRequest = {
   primary: TableDependents;
@@ -132,6 +133,7 @@ type OutgoingRequest = {
   key: KeyColumns;
   /** Names of the shadow's constraints after the renames. */
   taken: ReadonlySet<string>;
+  aside: readonly KeyAside[];
 };
 
 /** Foreign keys of the primary: off the table that is mirrored from now on, onto the one that gets its name. */
@@ -148,8 +150,7 @@ export function moveOutgoing(request: OutgoingRequest): MovedKeys {
       plan.lock.push(references.oid);
       dropped.push(foreignKey);
     }
-    const there = shadow.outgoing.some((other) => isAlike(other, foreignKey, request));
-    if (there) continue;
+    if ([...shadow.outgoing, ...request.aside].some((other) => replaces(other, foreignKey, request))) continue;
     const judged = judgeOutgoing(foreignKey, request, dropped.includes(foreignKey));
     plan.items.push({ ...judged.item, kind: 'foreign key', object });
     if (!judged.moved) continue;
@@ -159,19 +160,61 @@ export function moveOutgoing(request: OutgoingRequest): MovedKeys {
       plan.validate.push(`ALTER TABLE ${quoteTable(table)} VALIDATE CONSTRAINT ${quoteName(name)}`);
     made.push(name);
   }
-  plan.items.push(...ownOfShadow(shadow));
-  return { ...plan, record: { dropped, made } };
+  plan.items.push(...ownOfShadow(shadow, primary));
+  return giveAside({ ...plan, record: { dropped, made }, unproven: [] }, request);
+}
+
+/** What the shadow had of its own goes onto the promoted table, too. */
+function giveAside(plan: MovedKeys, request: OutgoingRequest): MovedKeys {
+  const { primary, shadow, aside } = request;
+  const table = { schema: primary.schema, name: primary.name };
+  const taken = new Set([...request.taken, ...plan.record.made]);
+  const made = [...plan.record.made];
+  for (const one of aside) {
+    const { item, key } = giveKey(one, primary, shadow, taken);
+    plan.items.push(item);
+    if (!key) continue;
+    const proven = primary.outgoing.some((own) => own.validated && isAlike(one, own, request));
+    const target = key.references.oid === shadow.oid ? table : referencedAfter(key, primary);
+    if (key.references.oid !== shadow.oid) plan.lock.push(key.references.oid);
+    plan.add.push(...addStatements(key, quoteTable(target), new Map(), table));
+    if (key.validated || proven)
+      plan.validate.push(`ALTER TABLE ${quoteTable(table)} VALIDATE CONSTRAINT ${quoteName(key.name)}`);
+    if (key.validated && !proven) plan.unproven.push(unproven(key, shadow));
+    made.push(key.name);
+    taken.add(key.name);
+  }
+  return { ...plan, record: { ...plan.record, made } };
 }
 
 /** Its own name again: by then the other table has it. */
 const referencedAfter = ({ references }: ForeignKey, { oid, schema, name }: TableDependents) =>
   references.oid === oid ? { schema, name } : references;
 
-function isAlike(other: ForeignKey, foreignKey: ForeignKey, { primary, shadow, columns }: OutgoingRequest): boolean {
+function isAlike(
+  other: Pick<ForeignKey, 'references' | 'columns'>,
+  foreignKey: ForeignKey,
+  { primary, shadow, columns }: OutgoingRequest,
+): boolean {
   const isSelf = foreignKey.references.oid === primary.oid;
   return (
     other.references.oid === (isSelf ? shadow.oid : foreignKey.references.oid) &&
     other.columns.join() === foreignKey.columns.map((column) => columns.get(column)).join()
+  );
+}
+
+/** The new shape has it under the same name, whichever table it references. */
+function replaces(
+  other: Pick<ForeignKey, 'name' | 'references' | 'columns'>,
+  foreignKey: ForeignKey,
+  request: OutgoingRequest,
+) {
+  const { primary, shadow, columns } = request;
+  const alike = isAlike(other, foreignKey, request);
+  return (
+    alike ||
+    (nameAfter(other, primary, shadow) === foreignKey.name &&
+      other.columns.join() === foreignKey.columns.map((column) => columns.get(column)).join())
   );
 }
 
@@ -212,13 +255,21 @@ function judgeOutgoing(foreignKey: ForeignKey, request: OutgoingRequest, mayMove
   };
 }
 
-function ownOfShadow(shadow: TableDependents): PromotionItem[] {
-  return shadow.outgoing.map(({ name, references }) => ({
-    action: 'notice',
-    kind: 'foreign key',
-    object: `${qualified(shadow)}.${name}`,
-    text: `while rows are mirrored, deleting a row of ${qualified(references)} fails until the row that referenced it has been mirrored, too. Leave it out: promotion makes it from the primary’s.`,
-  }));
+function ownOfShadow(shadow: TableDependents, primary: TableDependents): PromotionItem[] {
+  return shadow.outgoing
+    .filter(({ references }) => references.oid !== primary.oid)
+    .map(({ name, references, inherited, enforced, period }): PromotionItem => {
+      const aside = references.ours && enforced && !inherited && !period;
+      const text = aside
+        ? 'is set aside while rows are mirrored, so that it cannot make a delete fail, and made again by the promotion'
+        : `while rows are mirrored, deleting a row of ${qualified(references)} fails until the row that referenced it has been mirrored, too. Leave it out: promotion makes it from the primary’s.`;
+      return {
+        action: aside ? 'rebuild' : 'notice',
+        kind: 'foreign key',
+        object: `${qualified(shadow)}.${name}`,
+        text,
+      };
+    });
 }
 
 /** The way back: the shadow loses what it got, the primary gets what it had. */
@@ -231,20 +282,30 @@ export function returnOutgoing(
   const table = { schema: primary.schema, name };
   const stillThere = made.filter((one) => shadow.constraints.some((constraint) => constraint.name === one));
   const missing = dropped.filter((one) => !primary.constraints.some((constraint) => constraint.name === one.name));
+  const unmade = shadow.outgoing.filter((one) => stillThere.includes(one.name));
+  const again = missing.filter(isWhole);
   return {
     drop: stillThere.map((one) => `ALTER TABLE ${quoteTable(shadow)} DROP CONSTRAINT ${quoteName(one)}`),
-    add: missing.flatMap((one) =>
+    add: again.flatMap((one) =>
       addStatements(one, quoteTable(one.references.oid === primary.oid ? table : one.references), new Map(), table),
     ),
-    validate: missing
+    validate: again
       .filter(({ validated }) => validated)
       .map((one) => `ALTER TABLE ${quoteTable(table)} VALIDATE CONSTRAINT ${quoteName(one.name)}`),
-    lock: [],
+    // Dropping and making one locks both of its tables. Asked for in the middle of the swap, those locks come too late.
+    lock: [...unmade, ...missing].map(({ references }) => references.oid),
     items: missing.map((one) => ({
-      action: 'rebuild',
       kind: 'foreign key',
       object: `${qualified(table)}.${one.name}`,
-      text: 'is made again, and validated after the swap',
+      ...madeAgain(one),
     })),
   };
+}
+
+const isWhole = (key: KeyAside): key is ForeignKey => key.referencedColumns !== null;
+
+function madeAgain(key: KeyAside): Pick<PromotionItem, 'action' | 'text'> {
+  if (isWhole(key)) return { action: 'rebuild', text: 'is made again, and validated after the swap' };
+  const text = `It referenced columns of ${qualified(key.references)} that are gone with its own promotion. Roll that one back first.`;
+  return { action: 'refuse', text };
 }

@@ -5,6 +5,7 @@ import type { Mapping } from '../transform.ts';
 import { moveFunctions, moveStatistics } from './bodies.ts';
 import type { DependentSequence, Dependents, ForeignKey, TableDependents } from './dependents.ts';
 import type { KeyColumns, OwnKeys } from './foreign-keys.ts';
+import type { KeyAside } from './keys-aside.ts';
 import type { Move, Moved } from './moved.ts';
 import type { Rename } from './names.ts';
 import type { CarriedComment, Granted, OwnerBefore } from './privileges.ts';
@@ -52,6 +53,8 @@ export type SwapRequest = {
   declaration: TableDeclaration;
   /** Forward: from the primary to the shadow. */
   mapping: Mapping;
+  /** Foreign keys that were taken off the shadow when it began to follow. */
+  aside?: readonly KeyAside[];
 };
 
 export function swapPlan(
