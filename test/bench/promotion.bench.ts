@@ -1,0 +1,179 @@
+/**
+ * Promotion and its way back under six writing clients, in the simple, the extended and the prepared protocol: how long the
+ * locks were held, as the database measured it, how long a client waited at most, and how many statements failed. The
+ * table has 13 mixed columns, a foreign key in and one out, an index and a view.
+ *
+ *   npm run bench promotion [rows]     default 100,000
+ */
+
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import postgres from 'postgres';
+import { installSchema } from '../../infra/local/install-schema.ts';
+import { startPostgres } from '../../infra/local/postgres.ts';
+import { postgresDataPlane } from '../../lib/adapters/postgres/data-plane.ts';
+import { type PgGateway, postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
+import { random, systemClock } from '../../lib/adapters/system.ts';
+import type { DataPlane, SwapResult, TableCutover } from '../../lib/ports.ts';
+import { median } from './table.ts';
+
+const ROWS = Number(process.argv[2] ?? 100_000);
+const CLIENTS = 6;
+/** There and back, per protocol. */
+const ROUNDS = 4;
+const BETWEEN_MS = 300;
+const LIMIT_MS = 50;
+const COLUMNS = `name text NOT NULL, email varchar(80), age int, balance numeric(12,2), active boolean,
+  born date, seen timestamptz, tags text[], doc jsonb, code uuid, note text, depot int REFERENCES depot`;
+const CUTOVER: TableCutover = {
+  id: 'client',
+  table: { primary: 'public.client', shadow: 'public.client_v2' },
+  validation: 'strict',
+};
+
+type Send = (sql: postgres.Sql, text: string, key: number, value: number) => Promise<unknown>;
+const PROTOCOLS: Readonly<Record<string, Send>> = {
+  simple: (sql, text, key, value) =>
+    sql.unsafe(text.replaceAll('$1', String(key)).replaceAll('$2', String(value))).simple(),
+  extended: (sql, text, key, value) => sql.unsafe(text, [key, value], { prepare: false }),
+  prepared: (sql, text, key, value) => sql.unsafe(text, [key, value], { prepare: true }),
+};
+const STATEMENTS = [
+  'UPDATE client SET age = $2::int WHERE id = $1::int',
+  `WITH c AS (INSERT INTO client (id, name, age, depot) VALUES ($1::int + 10000000, 'n', $2::int, 1) ON CONFLICT (id) DO UPDATE SET age = $2::int RETURNING id)
+    INSERT INTO bill (client) SELECT id FROM c`,
+  'UPDATE client SET balance = $2::int * 1.25, seen = now() WHERE id = $1::int',
+  'DELETE FROM bill WHERE client = $1::int + 10000000 AND $2::int IS NOT NULL',
+  'DELETE FROM client WHERE id = $1::int + 10000000 AND $2::int IS NOT NULL',
+];
+
+type Seen = { statements: number; failures: string[]; longestMs: number };
+type Line = { protocol: string; held: number[]; seen: Seen };
+
+const directory = mkdtempSync(join(tmpdir(), 'crossfade-bench-'));
+chmodSync(directory, 0o711);
+const server = await startPostgres({ directory: join(directory, 'postgres') });
+const gateways: PgGateway[] = [];
+try {
+  await installSchema(process.cwd(), server.url);
+  const open = () => {
+    const made = postgresGateway({ url: server.url, clock: systemClock(), random, deadlineMs: 600_000 });
+    gateways.push(made);
+    return made;
+  };
+  const plane = postgresDataPlane({ runtime: open(), owner: open() });
+  const follower = postgresDataPlane({ runtime: open(), owner: open() });
+  const sql = postgres(server.url, { max: 1, fetch_types: false, onnotice: () => {} });
+  await sql.unsafe(`CREATE TABLE depot (id int PRIMARY KEY); INSERT INTO depot VALUES (1);
+    CREATE TABLE client (id int PRIMARY KEY, ${COLUMNS}); CREATE INDEX ON client (email); CREATE VIEW active_client AS SELECT id, name FROM client WHERE active;
+    INSERT INTO client SELECT i, 'name ' || i, 'u' || i || '@example.com', i % 90, i * 1.25, i % 2 = 0, date '1970-01-01' + i % 9000,
+      now(), ARRAY['a', 'b' || i % 7], jsonb_build_object('n', i), gen_random_uuid(), repeat('x', 40), 1 FROM generate_series(1, ${ROWS}) i;
+    CREATE TABLE bill (client int REFERENCES client); CREATE INDEX ON bill (client);
+    CREATE TABLE client_v2 (id bigint PRIMARY KEY, ${COLUMNS}); CREATE INDEX ON client_v2 (email); ANALYZE`);
+  await sql.end();
+  const lines: Line[] = [];
+  const epoch = { now: 0 };
+  for (const protocol of Object.keys(PROTOCOLS)) lines.push(await measure(plane, follower, epoch, protocol));
+  print(lines);
+  const worst = Math.max(...lines.flatMap(({ held }) => held));
+  const failures = lines.flatMap(({ seen }) => seen.failures);
+  for (const failure of new Set(failures)) console.log(`  failed: ${failure}`);
+  if (failures.length > 0 || worst > LIMIT_MS) process.exitCode = 1;
+} finally {
+  await Promise.all(gateways.map((made) => made.close()));
+  await server.stop();
+  rmSync(directory, { recursive: true, force: true });
+}
+
+async function measure(plane: DataPlane, follower: DataPlane, epoch: { now: number }, protocol: string): Promise<Line> {
+  const seen: Seen = { statements: 0, failures: [], longestMs: 0 };
+  const running = { yes: true };
+  const clients = Array.from({ length: CLIENTS }, (_, i) => client(i, PROTOCOLS[protocol]!, seen, running));
+  const following = follow(follower, epoch, running);
+  const held: number[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    await start(plane, epoch);
+    for (const act of ['promote', 'revert'] as const) {
+      await pause(BETWEEN_MS);
+      const done = await untilSwapped(() => plane[act](CUTOVER, step(epoch, act)));
+      epoch.now += 1;
+      held.push(done.lockHeldMs);
+    }
+  }
+  running.yes = false;
+  await Promise.all([...clients, following]);
+  return { protocol, held, seen };
+}
+
+function step({ now }: { now: number }, act: 'promote' | 'revert') {
+  const stage = act === 'promote' ? 'completed' : 'rolled_back';
+  return { fromEpoch: now, toEpoch: now + 1, stage, version: now + 1 };
+}
+
+async function start(plane: DataPlane, epoch: { now: number }): Promise<void> {
+  const next = epoch.now + 1;
+  await plane.arm(CUTOVER, { epoch: next, version: next });
+  await plane.mirror({
+    id: 'client',
+    epoch: next,
+    version: next,
+    stage: 'dual_write',
+    shadowWrites: true,
+    readPpm: 0,
+    salt: 's',
+  });
+  epoch.now = next;
+  while ((await plane.backfill('client', next, 20_000)).kind !== 'done');
+}
+
+/** What the shadow-writer does. */
+async function follow(plane: DataPlane, epoch: { now: number }, running: { yes: boolean }): Promise<void> {
+  while (running.yes) {
+    const result = await plane.converge('client', epoch.now, 1_000).catch(() => null);
+    if (result?.kind !== 'converged' || result.claimed === 0) await pause(5);
+  }
+}
+
+/** Each has rows of its own, so that a statement only ever waits for Crossfade. */
+async function client(index: number, send: Send, seen: Seen, running: { yes: boolean }): Promise<void> {
+  const sql = postgres(server.url, { max: 1, fetch_types: false, onnotice: () => {} });
+  for (let i = 0; running.yes; i += 1) {
+    const key = 1 + ((Math.floor(i / STATEMENTS.length) * CLIENTS + index) % ROWS);
+    const began = performance.now();
+    await send(sql, STATEMENTS[i % STATEMENTS.length]!, key, i % 1_000).catch((error: unknown) => {
+      seen.failures.push(error instanceof Error ? error.message : String(error));
+    });
+    seen.statements += 1;
+    seen.longestMs = Math.max(seen.longestMs, performance.now() - began);
+  }
+  await sql.end();
+}
+
+async function untilSwapped(act: () => Promise<SwapResult>): Promise<SwapResult & { kind: 'swapped' }> {
+  for (let calls = 1; ; calls += 1) {
+    const result = await act();
+    if (result.kind === 'swapped') return result;
+    if (result.kind !== 'postponed' || calls === 10) throw new Error(`not swapped: ${JSON.stringify(result)}`);
+  }
+}
+
+function print(lines: readonly Line[]): void {
+  console.log(
+    `\n${ROWS.toLocaleString('en-US')} rows of 13 columns, ${CLIENTS} writing clients, ${ROUNDS} × there and back each, PostgreSQL 18, fsync on`,
+  );
+  const cells = (words: readonly string[]) =>
+    `  ${words[0]!.padEnd(10)}${words
+      .slice(1)
+      .map((one) => one.padStart(20))
+      .join('')}`;
+  console.log(cells(['protocol', 'lock held, median', 'lock held, most', 'longest statement', 'statements', 'failed']));
+  for (const { protocol, held, seen } of lines) {
+    const figures = [median(held), Math.max(...held), seen.longestMs].map((value) => `${value.toFixed(1)} ms`);
+    console.log(cells([protocol, ...figures, seen.statements.toLocaleString('en-US'), String(seen.failures.length)]));
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
