@@ -10,6 +10,7 @@ import type {
   ForeignKey,
   TableDependents,
 } from '../../lib/core/promotion/dependents.ts';
+import type { KeyAside } from '../../lib/core/promotion/keys-aside.ts';
 import { planPromotion, planRevert } from '../../lib/core/promotion.ts';
 import type { ColumnShape } from '../../lib/core/table-shape.ts';
 import type { Mapping } from '../../lib/core/transform.ts';
@@ -321,6 +322,54 @@ describe('foreign keys to the primary', () => {
       both({ outgoing: [self], inbound: [self] }, { columns: [column('id', 'bigint'), column('name', type)] });
     expect(plan(to('bigint')).statements.at(-1)).toContain('("name") REFERENCES "public"."customer" ("id")');
     expect(refused(to('uuid'))).toEqual(['foreign key public.customer.customer_parent_fkey']);
+  });
+});
+
+describe('foreign keys that were set aside', () => {
+  const aside = foreignKey({
+    name: 'customer_v2_rep_fkey',
+    table: { oid: 200, schema: 'public', name: 'customer_v2', relkind: 'r', ours: true },
+    columns: ['name'],
+    types: ['text'],
+    references: { oid: 9, schema: 'public', name: 'rep', ours: true },
+    onDelete: 'c',
+  });
+  const own = foreignKey({
+    ...aside,
+    name: 'customer_rep_fkey',
+    table: { ...aside.table, oid: 100, name: 'customer' },
+  });
+  const given = (dependents: Dependents, key: KeyAside) =>
+    planPromotion({ dependents, declaration: DECLARATION, mapping: mapping(), aside: [key] });
+
+  it('come back under the new name, with the table they refer to locked from the beginning', () => {
+    const { statements, lockTables, validateLater, unproven, record } = given(both(), aside);
+    expect(statements.at(-1)).toMatch(/ADD CONSTRAINT "customer_rep_fkey" .* ON DELETE CASCADE NOT VALID$/);
+    expect(lockTables).toContain(9);
+    expect(validateLater).toEqual(['ALTER TABLE "public"."customer" VALIDATE CONSTRAINT "customer_rep_fkey"']);
+    expect(unproven.map(({ name }) => name)).toEqual(['customer_rep_fkey']);
+    expect(record.keys.made).toEqual(['customer_rep_fkey']);
+  });
+
+  it('need no proof when the primary has them, and are made once', () => {
+    const { statements, unproven } = given(both({ outgoing: [own] }), aside);
+    expect(unproven).toEqual([]);
+    expect(statements.filter((text) => text.includes('ADD CONSTRAINT'))).toHaveLength(1);
+  });
+
+  it.each([
+    ['whose columns nobody knows', { ...aside, referencedColumns: null }, /no column any more/],
+    [
+      'to a table of somebody else',
+      { ...aside, references: { ...aside.references, ours: false } },
+      /must own public.rep/,
+    ],
+    ['on a column that is gone', { ...aside, columns: ['gone'] }, /its column gone is gone/],
+    ['with a name that is taken', { ...aside, name: 'customer_pkey' }, /another constraint is called/],
+  ] as const)('%s are refused, not lost', (_, key, says) => {
+    const { items, ok } = given(both(), key);
+    expect(ok).toBe(false);
+    expect(items.find(({ action }) => action === 'refuse')?.text).toMatch(says);
   });
 });
 

@@ -128,7 +128,7 @@ describe('foreign keys of a shadow', () => {
   });
 
   it('are each on the table or remembered, whenever the start is cut off', { timeout: 30_000 }, async () => {
-    for (let round = 0; round < 8; round += 1) {
+    for (let round = 0; round < 5; round += 1) {
       const starting = plane.arm(CREW).catch(() => {});
       await cutOff(round);
       await starting;
@@ -148,7 +148,7 @@ describe('foreign keys of a shadow', () => {
           AND a.pid <> pg_backend_pid() AND a.query LIKE '%set_key_aside%' AND a.state = 'active');
         PERFORM pg_sleep(0.0005); PERFORM pg_stat_clear_snapshot();
       END LOOP;
-      PERFORM pg_sleep(${round * 0.002});
+      PERFORM pg_sleep(${round * 0.003});
       PERFORM pg_terminate_backend(a.pid) FROM pg_stat_activity a WHERE a.datname = current_database() AND a.pid <> pg_backend_pid();
     END $$`);
   }
