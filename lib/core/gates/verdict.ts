@@ -1,7 +1,7 @@
 /** What the gates say: conditions, verdicts, and the words and units in which they are written. */
 
 import type { MinuteWindow } from '../evidence.ts';
-import { quantileMs } from '../histogram.ts';
+import { settledQuantileMs } from '../ranked.ts';
 
 /** One thing that must hold to advance, or a guard that fired. */
 export type Condition = {
@@ -60,8 +60,8 @@ export function figures(window: MinuteWindow): SideFigures {
     count: window.count,
     errors: window.errors,
     errorRate: window.count > 0 ? window.errors / window.count : null,
-    p50Ms: quantileMs(window.latency, 0.5),
-    p95Ms: quantileMs(window.latency, 0.95),
+    p50Ms: settledQuantileMs(window.latency, 0.5),
+    p95Ms: settledQuantileMs(window.latency, 0.95),
   };
 }
 

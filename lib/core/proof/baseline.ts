@@ -4,7 +4,8 @@
  */
 
 import type { MinuteWindow } from '../evidence.ts';
-import { bucketIndex, bucketIndexes, type Histogram, histogramCount } from '../histogram.ts';
+import { bucketIndex, type Histogram } from '../histogram.ts';
+import { added, bucketOf, countAbove, ranked } from '../ranked.ts';
 
 export type Baseline = {
   /** The newest minute in it; null when there is none. */
@@ -28,17 +29,11 @@ export function withMinute(baseline: Baseline, window: MinuteWindow): Baseline {
   if (window.count === 0) return baseline;
   const minute = Math.max(window.minute, baseline.minute ?? window.minute);
   const kept = baseline.minute === null ? 0 : Math.exp(-(minute - baseline.minute) / MEMORY_MINUTES);
-  const latency: Record<number, number> = {};
-  for (const index in baseline.latency) {
-    const count = baseline.latency[index]! * kept;
-    if (count > 1e-3) latency[index] = count;
-  }
-  for (const index in window.latency) latency[index] = (latency[index] ?? 0) + window.latency[index]!;
   return {
     minute,
     count: baseline.count * kept + window.count,
     errors: baseline.errors * kept + window.errors,
-    latency,
+    latency: added(baseline.latency, window.latency, kept, 1e-3),
   };
 }
 
@@ -52,28 +47,14 @@ export function usualErrorRate({ count, errors }: Baseline): number {
  * least as many. `null` without latencies.
  */
 export function quantileEdges(latency: Histogram, q: number): { lower: number; upper: number } | null {
-  const total = histogramCount(latency);
-  if (total === 0) return null;
-  const indexes = bucketIndexes(latency);
-  let seen = 0;
-  for (const upper of indexes) {
-    seen += latency[upper]!;
-    if (seen >= q * total - 1e-9) return { lower: upper - 1, upper };
-  }
-  const upper = indexes.at(-1)!;
-  return { lower: upper - 1, upper };
-}
-
-/** How many lie above the upper edge of a bucket. */
-export function countAbove(latency: Histogram, edge: number): number {
-  let above = 0;
-  for (const index in latency) if (Number(index) > edge) above += latency[index]!;
-  return above;
+  const { total } = ranked(latency);
+  const upper = total === 0 ? null : bucketOf(latency, q * total - 1e-9);
+  return upper === null ? null : { lower: upper - 1, upper };
 }
 
 /** The usual share above an edge, kept off 0 and 1. */
 export function usualShareAbove({ latency }: Baseline, edge: number): number {
-  const total = histogramCount(latency);
+  const { total } = ranked(latency);
   return inside((countAbove(latency, edge) + TINY) / (total + 2 * TINY));
 }
 

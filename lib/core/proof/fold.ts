@@ -10,12 +10,12 @@
  */
 
 import type { Policy } from '../cutover.ts';
-import { emptyWindow, type MinuteWindow, poolWindows } from '../evidence.ts';
-import { histogramCount, quantileMs } from '../histogram.ts';
+import { emptyWindow, type MinuteWindow } from '../evidence.ts';
 import type { StageKind } from '../plan.ts';
+import { added, ranked, settledQuantileMs } from '../ranked.ts';
 import { type Baseline, EMPTY_BASELINE, withMinute } from './baseline.ts';
 import { cap, HORIZON_MINUTES, type Martingale, newMartingale, step, withoutEvidence } from './martingale.ts';
-import { COUNTS, METRIC_ROWS, METRICS, type Metric, type ProvenGood } from './metrics.ts';
+import { COUNTS, type JudgedMinute, METRIC_ROWS, METRICS, type Metric, type ProvenGood } from './metrics.ts';
 
 /** Grows when the folded state changes its meaning; an older one is rebuilt. */
 export const EVIDENCE_SCHEMA = 1;
@@ -208,10 +208,10 @@ function foldMinute(draft: Draft, minute: number, sides: Minute, context: FoldCo
 }
 
 function pool(draft: Draft, minute: number, { primary, shadow }: Minute): void {
-  if (primary) draft.primary = poolWindows(minute, 'primary', [draft.primary, primary]);
-  if (shadow) draft.shadow = poolWindows(minute, 'shadow', [draft.shadow, shadow]);
+  if (primary) draft.primary = pooled(minute, draft.primary, primary);
+  if (shadow) draft.shadow = pooled(minute, draft.shadow, shadow);
   if (shadow && shadow.checks > 0) draft.checkedMinute = Math.max(minute, draft.checkedMinute ?? minute);
-  const p95 = (window: MinuteWindow | null) => (window ? quantileMs(window.latency, 0.95) : null);
+  const p95 = (window: MinuteWindow | null) => (window ? settledQuantileMs(window.latency, 0.95) : null);
   const recent: RecentMinute = {
     minute,
     n0: primary?.count ?? 0,
@@ -226,19 +226,31 @@ function pool(draft: Draft, minute: number, { primary, shadow }: Minute): void {
   draft.recent = [...draft.recent, recent].sort((a, b) => a.minute - b.minute).slice(-RECENT_MINUTES);
 }
 
+function pooled(minute: number, pool: MinuteWindow, window: MinuteWindow): MinuteWindow {
+  return {
+    side: pool.side,
+    minute: Math.max(minute, pool.minute, window.minute),
+    count: pool.count + window.count,
+    errors: pool.errors + window.errors,
+    keyless: pool.keyless + window.keyless,
+    checks: pool.checks + window.checks,
+    mismatches: pool.mismatches + window.mismatches,
+    latency: added(pool.latency, window.latency),
+  };
+}
+
 function judge(draft: Draft, minute: number, sides: Minute, context: FoldContext): void {
   draft.absent = reports(sides.shadow, context) || !sides.primary ? 0 : draft.absent + 1;
   draft.minutes += 1;
   if (draft.minutes > HORIZON_MINUTES) startHorizon(draft);
   const { policy, share } = context;
-  const metrics: Record<string, Martingale> = {};
-  const good: Record<string, number> = { ...draft.good };
+  const judged: JudgedMinute = { ...sides, baseline: draft.baseline, policy, share };
+  const metrics = { ...draft.metrics };
+  const good = { ...draft.good };
   for (const name of METRICS) {
     const { alternatives, measure } = METRIC_ROWS[name];
     const measured =
-      name === 'share' && (sides.spoiled || !shareSpeaks(draft, minute, context))
-        ? null
-        : measure({ ...sides, baseline: draft.baseline, policy, share });
+      name === 'share' && (sides.spoiled || !shareSpeaks(draft, minute, context)) ? null : measure(judged);
     const limit = cap(logNeeded(name, draft.horizon), alternatives);
     metrics[name] = step(
       draft.metrics[name],
@@ -247,10 +259,10 @@ function judge(draft: Draft, minute: number, sides: Minute, context: FoldContext
       measured?.counts ?? NO_COUNTS,
       limit,
     );
-    if (measured && name in good) good[name] = within(good[name]! + measured.good);
+    if (measured && name !== 'share') good[name] = within(good[name] + measured.good);
   }
-  draft.metrics = metrics as Record<Metric, Martingale>;
-  draft.good = good as Record<ProvenGood, number>;
+  draft.metrics = metrics;
+  draft.good = good;
 }
 
 function startHorizon(draft: Draft): void {
@@ -283,17 +295,20 @@ const MOST_GOOD = 6;
 const LEAST_GOOD = -12;
 const within = (evidence: number) => Math.min(MOST_GOOD, Math.max(LEAST_GOOD, evidence));
 
+const FIGURES = ['count', 'errors', 'keyless', 'checks', 'mismatches'] as const;
+
 /** Why the figures of a window cannot be true, or null. */
 export function impossible(window: MinuteWindow): string | null {
   const { count, errors, keyless, checks, mismatches } = window;
-  for (const [name, value] of Object.entries({ count, errors, keyless, checks, mismatches })) {
+  for (const name of FIGURES) {
+    const value = window[name];
     if (!Number.isFinite(value) || value < 0) return `${name} is ${value}`;
   }
   if (errors > count) return `${errors} errors of ${count} operations`;
   if (keyless > count) return `${keyless} keyless of ${count} operations`;
   if (mismatches > checks) return `${mismatches} mismatches of ${checks} checks`;
-  const latencies = histogramCount(window.latency);
-  if (!(latencies === count) || Object.values(window.latency).some((n) => n < 0))
-    return `the histogram counts ${latencies} operations, the window ${count}`;
+  const { total, indexes } = ranked(window.latency);
+  if (!(total === count) || indexes.some((index) => window.latency[index]! < 0))
+    return `the histogram counts ${total} operations, the window ${count}`;
   return null;
 }

@@ -7,15 +7,8 @@
 import type { Policy } from '../cutover.ts';
 import type { MinuteWindow } from '../evidence.ts';
 import { bucketUpperMs } from '../histogram.ts';
-import {
-  type Baseline,
-  countAbove,
-  edgeAt,
-  highestRate,
-  quantileEdges,
-  usualErrorRate,
-  usualShareAbove,
-} from './baseline.ts';
+import { countAbove } from '../ranked.ts';
+import { type Baseline, edgeAt, highestRate, quantileEdges, usualErrorRate, usualShareAbove } from './baseline.ts';
 import { binomialLogRatio, type TwoSample, twoSampleLogRatio } from './likelihood.ts';
 
 export const METRICS = ['errors', 'latency_p50', 'latency_p95', 'validation', 'share'] as const;

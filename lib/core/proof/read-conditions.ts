@@ -7,7 +7,7 @@ import type { Policy } from '../cutover.ts';
 import type { MinuteWindow } from '../evidence.ts';
 import { slowest } from '../gates/seen.ts';
 import { type Condition, condition, ms, number, percent, round } from '../gates/verdict.ts';
-import { quantileMs } from '../histogram.ts';
+import { settledQuantileMs } from '../ranked.ts';
 import { failingAlike } from './floors.ts';
 import { type Judged, provenRegressions } from './guards.ts';
 import type { ProvenGood } from './metrics.ts';
@@ -89,8 +89,8 @@ function latencyCondition(
   policy: Policy,
 ): Condition {
   const q = metric === 'latency_p50' ? 0.5 : 0.95;
-  const before = quantileMs(past.latency, q);
-  const now = quantileMs(shadow.latency, q);
+  const before = settledQuantileMs(past.latency, q);
+  const now = settledQuantileMs(shadow.latency, q);
   if (before === null || now === null) {
     return condition(metric, false, now, before, `No latency of both sides to compare at ${name(metric)}.`);
   }
