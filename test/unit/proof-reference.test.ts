@@ -1,0 +1,239 @@
+/**
+ * The evidence against slow implementations that share nothing with it: the projection onto the null in whole numbers,
+ * the mixture summed over every minute of the change, and the mean of an e-variable over every outcome there is.
+ */
+
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { DEFAULT_POLICY } from '../../lib/core/cutover.ts';
+import { emptyWindow } from '../../lib/core/evidence.ts';
+import { EMPTY_BASELINE } from '../../lib/core/proof/baseline.ts';
+import { logNeeded } from '../../lib/core/proof/fold.ts';
+import {
+  binomialLogRatio,
+  PAIR_LAMBDAS,
+  pairLogRatio,
+  type TwoSample,
+  twoSampleLogRatio,
+} from '../../lib/core/proof/likelihood.ts';
+import { cap, HORIZON_MINUTES, logEvidence, logWeight, newMartingale, step } from '../../lib/core/proof/martingale.ts';
+import { METRIC_ROWS, METRICS } from '../../lib/core/proof/metrics.ts';
+
+const close = (seen: number, wanted: number, relative = 1e-9) =>
+  expect(Math.abs(seen - wanted), `${seen}, not ${wanted}`).toBeLessThanOrEqual(
+    relative * Math.max(1, Math.abs(wanted)),
+  );
+
+// ------------------------------------------------------------------------------------------------------- projection
+
+const DIGITS = 40;
+const ONE = 10n ** BigInt(DIGITS);
+/** The value of a decimal as it is written, in units of 10⁻⁴⁰. */
+const whole = (value: number) => BigInt(Math.round(value * 1e12)) * 10n ** BigInt(DIGITS - 12);
+
+/** The point of the border that explains the alternative best, by the sign of a polynomial in whole numbers: no rounding. */
+function projected({ n0, n1 }: TwoSample, q0: number, q1: number, margin: number): number {
+  const [Q0, Q1, M] = [whole(q0), whole(q1), whole(margin)];
+  let [low, high] = Q1 > Q0 + M ? [Q0, Q1 - M] : [Q1 - M > 0n ? Q1 - M : 0n, Q0];
+  for (let i = 0; i < 120; i += 1) {
+    const a = (low + high) / 2n;
+    const b = a + M;
+    const slope = BigInt(n0) * (a - Q0) * b * (ONE - b) + BigInt(n1) * (b - Q1) * a * (ONE - a);
+    if (slope < 0n) low = a;
+    else high = a;
+  }
+  return Number(low) / Number(ONE);
+}
+
+const rate = fc.integer({ min: 1, max: 900_000 }).map((millionths) => millionths / 1e6);
+
+describe('two samples', () => {
+  it('agree with the projection found in whole numbers, to 1e-9', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 60_000 }),
+        fc.integer({ min: 1, max: 60_000 }),
+        fc.double({ min: 0, max: 0.3, noNaN: true }),
+        fc.double({ min: 0, max: 0.3, noNaN: true }),
+        rate,
+        rate,
+        fc.constantFrom(0, 0.001, 0.01),
+        (n0, n1, share0, share1, q0, q1, margin) => {
+          fc.pre(Math.abs(q1 - q0 - margin) > 1e-5 && q0 + margin < 0.99 && q1 > margin + 1e-5);
+          const minute = { n0, e0: Math.round(n0 * share0), n1, e1: Math.round(n1 * share1) };
+          const a = projected(minute, q0, q1, margin);
+          const b = a + margin;
+          const wanted =
+            minute.e0 * Math.log(q0 / a) +
+            (n0 - minute.e0) * Math.log((1 - q0) / (1 - a)) +
+            minute.e1 * Math.log(q1 / b) +
+            (n1 - minute.e1) * Math.log((1 - q1) / (1 - b));
+          // The terms are large and of both signs; the digits are those of the terms.
+          const size =
+            Math.abs(minute.e0 * Math.log(q0 / a)) +
+            Math.abs(minute.e1 * Math.log(q1 / b)) +
+            n0 * Math.abs(q0 - a) +
+            n1 * Math.abs(q1 - b);
+          close(
+            twoSampleLogRatio(minute, q0, q1, margin),
+            wanted,
+            1e-9 * Math.max(1, size / Math.max(1, Math.abs(wanted))),
+          );
+        },
+      ),
+    );
+  });
+
+  it('nothing on one side says nothing', () => {
+    expect(twoSampleLogRatio({ n0: 0, e0: 0, n1: 10, e1: 10 }, 0.01, 0.5, 0)).toBe(0);
+    expect(twoSampleLogRatio({ n0: 10, e0: 0, n1: 0, e1: 0 }, 0.01, 0.5, 0)).toBe(0);
+  });
+});
+
+// ---------------------------------------------------------------------------------------------------- safe evidence
+
+/** Every probability of Binomial(n, p), by Pascal's triangle. */
+function pmf(n: number, p: number): number[] {
+  let row = [1];
+  for (let i = 0; i < n; i += 1) row = [0, ...row].map((below, k) => below * p + (row[k] ?? 0) * (1 - p));
+  return row;
+}
+
+function mean(n0: number, p0: number, n1: number, p1: number, logRatio: (e0: number, e1: number) => number): number {
+  const [a, b] = [pmf(n0, p0), pmf(n1, p1)];
+  return a.reduce(
+    (sum, pa, e0) => sum + b.reduce((inner, pb, e1) => inner + pa * pb * Math.exp(logRatio(e0, e1)), 0),
+    0,
+  );
+}
+
+const GRID = [0.0005, 0.005, 0.02, 0.1, 0.3, 0.6, 0.9];
+/** The highest mean over points of the null p1 ≤ p0 + margin, most of them on its border. */
+function highestMean(margin: number, logRatio: (e0: number, e1: number) => number): number {
+  const nulls = GRID.flatMap((p0) => [p0 + margin, p0 + margin / 2, p0 / 3].map((p1) => [p0, p1] as const));
+  return Math.max(...nulls.map(([p0, p1]) => mean(30, p0, 9, p1, logRatio)));
+}
+
+describe('I22 evidence of nothing has a mean of at most 1', () => {
+  const [q0, q1, margin] = [0.005, 0.085, 0.001];
+
+  it('for two samples, wherever in the null the truth lies', () => {
+    for (const worse of [0.009, 0.026, 0.085, 0.6])
+      expect(
+        highestMean(margin, (e0, e1) => twoSampleLogRatio({ n0: 30, e0, n1: 9, e1 }, q0, worse, margin)),
+      ).toBeLessThanOrEqual(1 + 1e-9);
+  });
+
+  it('not without the projection: negative control', () => {
+    const plain = (e0: number, e1: number) =>
+      binomialLogRatio(30, e0, q0, q0) + binomialLogRatio(9, e1, q1, q0 + margin);
+    expect(highestMean(margin, plain)).toBeGreaterThan(1.5);
+  });
+
+  it('for pairs, and not when the margin is forgotten: negative control', () => {
+    const highest = (given: number) =>
+      Math.max(
+        ...PAIR_LAMBDAS.flatMap((lambda) =>
+          GRID.filter((c) => c < 0.4).map((c) => {
+            const b = c + 0.05;
+            // One pair: the shadow alone fails, the primary alone, or both do the same.
+            const of = (shadowOnly: number, primaryOnly: number) =>
+              Math.exp(pairLogRatio({ n: 1, shadowOnly, primaryOnly }, lambda, given));
+            return b * of(1, 0) + c * of(0, 1) + (1 - b - c) * of(0, 0);
+          }),
+        ),
+      );
+    expect(highest(0.05)).toBeLessThanOrEqual(1 + 1e-12);
+    expect(highest(0)).toBeGreaterThan(1.01);
+  });
+});
+
+// ---------------------------------------------------------------------------------------------------------- mixture
+
+/** E(t) as it is defined: each minute of the change by itself, weighed by its prior, in plain numbers. */
+function mixture(logRatios: readonly (readonly number[])[], limit: number): number {
+  const alternatives = logRatios[0]!.length;
+  const prior = (t: number) => (t === 1 ? 0.5 : 1 / (2 * (HORIZON_MINUTES - 1)));
+  let [sum, used] = [0, 0];
+  for (let from = 0; from < logRatios.length; from += 1) {
+    used += prior(from + 1);
+    for (let k = 0; k < alternatives; k += 1) {
+      const product = logRatios.slice(from).reduce((all, minute) => all * Math.exp(Math.min(minute[k]!, limit)), 1);
+      sum += (prior(from + 1) * product) / alternatives;
+    }
+  }
+  return sum + 1 - used;
+}
+
+describe('the mixture over the minute of the change', () => {
+  it('is the sum over every minute in which it may have come, to 1e-9', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.array(fc.double({ min: -4, max: 6, noNaN: true }), { minLength: 3, maxLength: 3 }), {
+          minLength: 1,
+          maxLength: 40,
+        }),
+        (minutes) => {
+          const limit = 5;
+          let martingale = newMartingale(3, 5);
+          for (const [i, ratios] of minutes.entries())
+            martingale = step(martingale, i + 1, ratios, [0, 0, 0, 0, 0], limit);
+          close(logEvidence(martingale, minutes.length), Math.log(mixture(minutes, limit)));
+        },
+      ),
+    );
+  });
+
+  it('spends its whole prior in a day', () => {
+    let sum = 0;
+    for (let t = 1; t <= HORIZON_MINUTES; t += 1) sum += Math.exp(logWeight(t));
+    close(sum, 1);
+  });
+
+  it('no single minute proves anything, whatever it says; without the cap one does: negative control', () => {
+    for (const metric of METRICS) {
+      const { alternatives } = METRIC_ROWS[metric];
+      const needed = logNeeded(metric, 1);
+      const told = (minutes: number, limit: number) => {
+        let martingale = newMartingale(alternatives, 5);
+        const loud = Array.from({ length: alternatives }, () => 1e6);
+        for (let t = 1; t <= minutes; t += 1) martingale = step(martingale, t, loud, [0, 0, 0, 0, 0], limit);
+        return logEvidence(martingale, minutes);
+      };
+      // A single alternative that speaks in a minute late in the day, from the smallest prior there is.
+      const limit = cap(needed, alternatives);
+      expect(3 * limit - Math.log(2 * HORIZON_MINUTES) - Math.log(alternatives)).toBeCloseTo(needed, 9);
+      expect(told(1, limit)).toBeLessThan(needed);
+      expect(told(1, Number.POSITIVE_INFINITY)).toBeGreaterThan(needed);
+    }
+  });
+});
+
+describe('the budget of false rollbacks', () => {
+  it('is at most 1 % for a stage of any length, all metrics and days together', () => {
+    let sum = 0;
+    for (let day = 1; day <= 10_000; day += 1) for (const metric of METRICS) sum += Math.exp(-logNeeded(metric, day));
+    // What is left is that of the floors.
+    expect(sum).toBeLessThanOrEqual(0.01 * 0.95);
+  });
+});
+
+describe('enough clean checks', () => {
+  const evidence = (checks: number, score: number) =>
+    Math.exp(
+      METRIC_ROWS.validation.measure({
+        primary: null,
+        shadow: { ...emptyWindow(1, 'shadow'), checks },
+        baseline: EMPTY_BASELINE,
+        policy: { ...DEFAULT_POLICY, validationScoreRollback: score },
+        share: 0.01,
+      })!.good,
+    );
+  it.each([
+    [299, 0.99],
+    [598, 0.995],
+  ])('%i of them prove that more than %f agree, one fewer does not', (checks, score) => {
+    expect(evidence(checks, score)).toBeGreaterThanOrEqual(20);
+    expect(evidence(checks - 1, score)).toBeLessThan(20);
+  });
+});
