@@ -60,6 +60,9 @@ describe('I22 a shadow that reports, but nothing that can be used', () => {
     ['more mismatches than checks', (row) => ({ ...row, mismatches: 101 }), 0],
     ['a negative count', (row) => ({ ...row, count: -1 }), 0],
     ['a histogram of other operations', (row) => ({ ...row, latency: [10, row.count + 5] }), 0],
+    ['an empty histogram', (row) => ({ ...row, latency: [] }), 0],
+    ['a count that is no number, which JSON writes as null', (row) => ({ ...row, count: Number.NaN }), 0],
+    ['a negative bucket', (row) => ({ ...row, latency: [10, row.count + 5, -5] }), 0],
     ['ten minutes late', (row) => row, 10],
   ])('%s: neither advances nor is taken for a black hole', (_, spoil, lateMinutes) => {
     expect(verdicts(traceOf(spoil, lateMinutes))).toEqual(new Set(['hold']));
