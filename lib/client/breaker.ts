@@ -18,7 +18,8 @@ const PROBES_TO_CLOSE = 3;
 export type Breaker = {
   /** True when the shadow may serve: always while closed, for one probe at a time while half open. */
   admits(cutover: string, nowMs: number): boolean;
-  record(cutover: string, success: boolean, nowMs: number): void;
+  /** `now` is read only where the moment matters: a clock costs more than everything else that is done here. */
+  record(cutover: string, success: boolean, now: () => number): void;
   /** How many cutovers are not closed: while it is 0, nobody needs to ask. */
   readonly open: number;
 };
@@ -78,17 +79,17 @@ export function circuitBreaker(): Breaker {
       memory.probeUntilMs = nowMs + PROBE_MS;
       return true;
     },
-    record(cutover, success, nowMs) {
+    record(cutover, success, now) {
       let memory = memories.get(cutover);
       if (!memory) {
         if (success) return;
         memory = closed();
         memories.set(cutover, memory);
       }
-      if (!memory.isClosed) return judgeProbe(memory, success, nowMs);
+      if (!memory.isClosed) return judgeProbe(memory, success, now());
       memory.failures += (success ? 0 : 1) - ((memory.failed >>> 19) & 1);
       memory.failed = ((memory.failed << 1) | (success ? 0 : 1)) & MEMORY_MASK;
-      if (memory.failures >= FAILURES_TO_OPEN) openAgain(memory, OPEN_MS, nowMs);
+      if (memory.failures >= FAILURES_TO_OPEN) openAgain(memory, OPEN_MS, now());
     },
   };
 }

@@ -135,7 +135,7 @@ export function createClient(options: ClientOptions): Client {
   }
 
   function record(outcome: Outcome): void {
-    if (outcome?.side === 'shadow') breaker.record(outcome.cutover, outcome.success, monotonicMs());
+    if (outcome?.side === 'shadow') breaker.record(outcome.cutover, outcome.success, monotonicMs);
     recorder.record(outcome);
   }
 

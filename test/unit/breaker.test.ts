@@ -6,7 +6,7 @@ import { circuitBreaker } from '../../lib/client/breaker.ts';
 /** A breaker after outcomes at moment 0: F fails, S succeeds. */
 function seenAfter(outcomes: string, nowMs = 0) {
   const breaker = circuitBreaker();
-  for (const outcome of outcomes) breaker.record('customer', outcome === 'S', nowMs);
+  for (const outcome of outcomes) breaker.record('customer', outcome === 'S', () => nowMs);
   return breaker;
 }
 const isOpen = (outcomes: string) => !seenAfter(outcomes).admits('customer', 1);
@@ -32,10 +32,20 @@ describe('a breaker', () => {
     expect(seenAfter('F'.repeat(10)).admits('invoice', 1)).toBe(true);
   });
 
+  it('reads no clock while it stays closed', () => {
+    const breaker = circuitBreaker();
+    const read: number[] = [];
+    const clock = () => read.push(0);
+    for (const outcome of 'SSFSFFFFSFFFF') breaker.record('customer', outcome === 'S', clock);
+    expect(read).toHaveLength(0);
+    breaker.record('customer', false, clock);
+    expect([read.length, breaker.open]).toEqual([1, 1]);
+  });
+
   it('counts the cutovers that are not closed', () => {
     const breaker = seenAfter('F'.repeat(10));
     expect(breaker.open).toBe(1);
-    for (let i = 0; i < 3; i += 1) breaker.record('customer', true, 5_000);
+    for (let i = 0; i < 3; i += 1) breaker.record('customer', true, () => 5_000);
     expect(breaker.open).toBe(0);
   });
 });
@@ -46,7 +56,7 @@ describe('an open breaker', () => {
     expect(breaker.admits('customer', 5_999)).toBe(false);
     for (let probe = 0; probe < 3; probe += 1) {
       expect([breaker.admits('customer', 6_000), breaker.admits('customer', 6_000)]).toEqual([true, false]);
-      breaker.record('customer', true, 6_000);
+      breaker.record('customer', true, () => 6_000);
     }
     expect([breaker.admits('customer', 6_000), breaker.admits('customer', 6_000)]).toEqual([true, true]);
   });
@@ -58,7 +68,7 @@ describe('an open breaker', () => {
       expect(breaker.admits('customer', nowMs + openMs - 1)).toBe(false);
       nowMs += openMs;
       expect(breaker.admits('customer', nowMs)).toBe(true);
-      breaker.record('customer', false, nowMs);
+      breaker.record('customer', false, () => nowMs);
     }
   });
 
@@ -71,18 +81,18 @@ describe('an open breaker', () => {
 
   it('learns nothing from calls that were under way when it opened', () => {
     const breaker = seenAfter('F'.repeat(10), 0);
-    for (let i = 0; i < 20; i += 1) breaker.record('customer', true, 4_999);
+    for (let i = 0; i < 20; i += 1) breaker.record('customer', true, () => 4_999);
     expect(breaker.admits('customer', 4_999)).toBe(false);
-    for (let i = 0; i < 20; i += 1) breaker.record('customer', false, 4_999);
+    for (let i = 0; i < 20; i += 1) breaker.record('customer', false, () => 4_999);
     expect(breaker.admits('customer', 5_000)).toBe(true);
   });
 
   it('after it has closed needs ten new failures', () => {
     const breaker = seenAfter('F'.repeat(10), 0);
-    for (let i = 0; i < 3; i += 1) breaker.record('customer', true, 5_000);
-    for (let i = 0; i < 9; i += 1) breaker.record('customer', false, 5_000);
+    for (let i = 0; i < 3; i += 1) breaker.record('customer', true, () => 5_000);
+    for (let i = 0; i < 9; i += 1) breaker.record('customer', false, () => 5_000);
     expect(breaker.admits('customer', 5_001)).toBe(true);
-    breaker.record('customer', false, 5_001);
+    breaker.record('customer', false, () => 5_001);
     expect(breaker.admits('customer', 5_002)).toBe(false);
   });
 });
