@@ -54,10 +54,20 @@ export type Seen = {
 export const firstMinuteOf = (state: Pick<CutoverState, 'enteredAtMs'>) =>
   Math.floor(state.enteredAtMs / MINUTE_MS) + 1;
 
-/** Another stage, another entry or another policy needs another fold. */
+/** The parts of a policy that the fold compares with. What only decides at the end must not cost the evidence found so far. */
+const FOLDED_LIMITS = [
+  'errorRateRollback',
+  'errorRateAdvance',
+  'latencyIncreaseRollback',
+  'latencyIncreaseAdvance',
+  'latencyFloorMs',
+  'validationScoreRollback',
+] as const satisfies (keyof Policy)[];
+
+/** Another stage, another entry or other limits need another fold. */
 export function evidenceKey(state: CutoverState, policy: Policy): string {
-  const { autoAdvance, autoRollback, approvalRequired, lagAdvanceMs, keylessAdvance, ...asked } = policy;
-  return JSON.stringify([state.stage, state.enteredAtMs, state.epoch, sharePpmOf(state), asked]);
+  const limits = FOLDED_LIMITS.map((name) => policy[name]);
+  return JSON.stringify([state.stage, state.enteredAtMs, state.epoch, sharePpmOf(state), limits]);
 }
 
 /**
