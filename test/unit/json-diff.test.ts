@@ -7,6 +7,8 @@ import { compileRules, diffJson, type IgnoreRule } from '../../lib/core/json-dif
 const paths = (primary: unknown, shadow: unknown, rules: readonly IgnoreRule[] = []) =>
   diffJson(primary, shadow, compileRules(rules)).differences.map(({ path, kind }) => `${path} ${kind}`);
 
+const MOST_LISTED = 20;
+
 /** The same value with the keys of every object in another order. */
 function turned(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(turned);
@@ -35,6 +37,8 @@ describe('two answers', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.jsonValue(), (a, b) => {
         const bare = (text: string) => text.replace(/ (missing|added)$/, ' gone');
+        // Only so many are listed, in the order of the keys of one side.
+        fc.pre(paths(a, b).length < MOST_LISTED);
         expect(paths(a, b).map(bare).sort()).toEqual(paths(b, a).map(bare).sort());
       }),
     );
