@@ -28,6 +28,8 @@ export type PostgresOptions = {
   port?: number;
   /** False switches fsync off: for tests only, a crash of the machine loses the data. */
   durable?: boolean;
+  /** How long a server that still holds the directory is waited for; 10 s when not given. */
+  releasedWithinMs?: number;
 };
 
 const PASSWORD = 'postgres';
@@ -49,7 +51,7 @@ export async function startPostgres(options: PostgresOptions): Promise<LocalPost
   prepareDirectory(directory, account);
   const data = join(directory, 'data');
   if (!existsSync(join(data, 'PG_VERSION'))) await initialise(directory, data, PASSWORD, account);
-  await released(data);
+  await released(data, options.releasedWithinMs ?? RELEASED_WITHIN_MS);
   for (let tries = 1; ; tries += 1) {
     const port = options.port || (await freePort());
     const started = await start(directory, data, port, options.durable ?? true, account);
@@ -108,9 +110,9 @@ function startError(port: number, directory: string, failed: { why: string; outp
  * waited for. The file of a dead one is left to Postgres, which looks for its orphans first. But the number may belong to
  * a stranger by now, and then Postgres would refuse to start for ever.
  */
-async function released(data: string): Promise<void> {
+async function released(data: string, withinMs: number): Promise<void> {
   const lockFile = join(data, 'postmaster.pid');
-  const deadline = Date.now() + RELEASED_WITHIN_MS;
+  const deadline = Date.now() + withinMs;
   while (existsSync(lockFile)) {
     const pid = Number(readFileSync(lockFile, 'utf8').split('\n')[0]);
     if (!isAlive(pid)) return;

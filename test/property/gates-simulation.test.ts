@@ -54,11 +54,11 @@ const HEALTHY: Traffic = { perMinute: 396, errorRate: 0.001, medianMs: 20, sprea
 const AT_1_PERCENT: Traffic = { ...HEALTHY, perMinute: 4 };
 
 describe('a healthy shadow at 1 % of about 400 operations a minute', () => {
-  it('is rolled back in at most 1 % of 300 runs of two hours with a look every minute', () => {
-    const gone = seeds(300)
+  it('is rolled back in at most 1 % of 200 runs of two hours with a look every minute', () => {
+    const gone = seeds(200)
       .map((seed) => ({ seed, end: run(seed, { minutes: 120, primary: HEALTHY, shadow: AT_1_PERCENT }) }))
       .filter(({ end }) => end !== null);
-    expect(gone.length, JSON.stringify(gone)).toBeLessThanOrEqual(3);
+    expect(gone.length, JSON.stringify(gone)).toBeLessThanOrEqual(2);
   });
 
   it('and with a heavy tail of latencies in none of 30', () => {

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { startPostgres } from '../../../infra/local/postgres.ts';
+import { type PostgresOptions, startPostgres } from '../../../infra/local/postgres.ts';
 import { checkPassable } from '../../../infra/local/postgres-directory.ts';
 
 const isRoot = process.getuid?.() === 0;
@@ -28,7 +28,7 @@ afterEach(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-async function started(directory: string, options: { port?: number; durable?: boolean } = {}) {
+async function started(directory: string, options: Omit<PostgresOptions, 'directory'> = {}) {
   const server = await startPostgres({ directory, durable: false, ...options });
   running.push(server);
   return server;
@@ -105,7 +105,9 @@ describe('a local Postgres', () => {
   it('says who uses its directory', async () => {
     const directory = join(folder, 'twice');
     const first = await started(directory);
-    await expect(started(directory)).rejects.toThrow(`Another Postgres (process ${first.pid}) uses`);
+    await expect(started(directory, { releasedWithinMs: 500 })).rejects.toThrow(
+      `Another Postgres (process ${first.pid}) uses`,
+    );
     expect(isAlive(first.pid)).toBe(true);
   });
 
