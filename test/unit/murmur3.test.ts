@@ -37,6 +37,14 @@ const VECTORS: readonly [text: string, seed: number, hash: number][] = [
   ['aaaa', 0x9747b28c, 0x5a97808a],
   ['abcd', 0x9747b28c, 0xf0478627],
   ['ππππππππ', 0x9747b28c, 0xd58063c1],
+  // From mmh3, the binding of the C++ original for Python: seeds on both sides of the sign bit.
+  ['customer:42', 0, 0xa3dad64a],
+  ['日本語', 1, 0x9a9ab650],
+  ['a', 0x7fffffff, 0xd50aa631],
+  ['日本語', 0x7fffffff, 0xcd672685],
+  ['a', 0x80000000, 0x59b1fe52],
+  ['🙂🙂x', 0x80000000, 0x0f012267],
+  ['🙂🙂x', 0xffffffff, 0xb56e168d],
 ];
 
 /** Any UTF-16 text, lone surrogates included, in bursts of different plains. */

@@ -10,6 +10,7 @@ import {
   route,
   shareThreshold,
 } from '../../lib/core/routing.ts';
+import { EDGE_KEYS } from '../helpers/edge-keys.ts';
 import { flagOf, seeded, systemFlagOf } from '../property/samples.ts';
 
 const MILLION = 1_000_000;
@@ -38,6 +39,25 @@ describe('the threshold of a share', () => {
         expect(inShare(salt, key, MILLION)).toBe(true);
       }),
     );
+  });
+});
+
+describe('a key at the edge of what 32 bits hold', () => {
+  it.each(EDGE_KEYS)('%s has bucket %i and is in from %i ppm on', (key, bucket, firstPpm) => {
+    expect(bucketOf('customer', key)).toBe(bucket);
+    const flag = (read_ppm: number) => flagOf({ salt: 'customer', read_ppm });
+    for (const [ppm, isIn] of [
+      [firstPpm - 1, false],
+      [firstPpm, true],
+    ] as const) {
+      expect([ppm, inShare('customer', key, ppm)]).toEqual([ppm, isIn]);
+      expect([ppm, route(flag(ppm), systemFlagOf(), { key }).side]).toEqual([ppm, isIn ? 'shadow' : 'primary']);
+    }
+  });
+
+  it('negative control: a hash with a sign would let the upper half in first', () => {
+    const signed = (key: string, ppm: number) => (bucketOf('customer', key) | 0) < shareThreshold(ppm);
+    expect(EDGE_KEYS.filter(([key, , firstPpm]) => signed(key, firstPpm - 1)).length).toBe(2);
   });
 });
 

@@ -3,11 +3,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { murmur3 } from '../../../lib/core/murmur3.ts';
 import { inShare } from '../../../lib/core/routing.ts';
+import { EDGE_KEYS } from '../../helpers/edge-keys.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
 
 let db: OwnDatabase;
 let plane: TestPlane;
+/** Of the mirror row; it only grows. */
+let version = 1;
 
 beforeAll(async () => {
   db = await ownDatabase();
@@ -55,7 +58,6 @@ describe('I32 one hash', () => {
   });
 
   it('should_route_to_shadow decides like the SDK at every share', async () => {
-    let version = 1;
     for (const readPpm of [0, 1, 10_000, 123_456, 500_000, 999_999, 1_000_000]) {
       version += 1;
       await plane.fence('thing', 1, { version, readPpm, salt: 'pepper', stage: 'ramp' });
@@ -69,6 +71,20 @@ describe('I32 one hash', () => {
       }
     }
   });
+
+  it.each(EDGE_KEYS)(
+    '%s, with bucket %i at the edge of 32 bits, is in from %i ppm on',
+    async (key, bucket, firstPpm) => {
+      const ask = async (sql: string) => (await db.sql.unsafe(`SELECT ${sql} AS answer`))[0]!.answer;
+      expect(Number(await ask(`crossfade.murmur3_32('customer:${key}')`))).toBe(bucket);
+      for (const readPpm of [firstPpm - 1, firstPpm]) {
+        version += 1;
+        await plane.fence('thing', 1, { version, readPpm, salt: 'customer', stage: 'ramp' });
+        const isIn = await ask(`crossfade.should_route_to_shadow('thing', 'read', '${key}')`);
+        expect([readPpm, isIn]).toEqual([readPpm, readPpm === firstPpm]);
+      }
+    },
+  );
 
   it('knows the table by the cutover and by its names; writes and unknown tables go to the primary', async () => {
     const ask = async (table: string, operation: string) =>
