@@ -8,6 +8,7 @@ import { createApply, createExchange } from './sql/apply.ts';
 import { createBackfill } from './sql/backfill.ts';
 import { createCapture, createOutbox, createTriggers, createTruncated, dropTriggers } from './sql/capture.ts';
 import { createConverge } from './sql/converge.ts';
+import { createFits } from './sql/fits.ts';
 import { createConsistency, createRecord } from './sql/inspect.ts';
 import { type Flow, objectKinds } from './sql/names.ts';
 import { createRetry } from './sql/quarantine.ts';
@@ -48,6 +49,7 @@ export function tableObjects(
       createTruncated(flow, sabotage),
       createApply(flow, sabotage),
       createExchange(flow),
+      createFits(flow),
       createConverge(flow, validation, sabotage),
       createBackfill(flow, sabotage),
       createVerify(flow, sabotage),

@@ -136,12 +136,17 @@ function sweepChunk(flow: Flow): string {
   return `IF v_row.copied_key IS NOT NULL THEN
     ${sortsAlike(flow) ? ghosts : '-- The keys of both sides sort differently: ghosts are looked for once, at the end.'}
     IF v_row.shadow_had_rows THEN
+      BEGIN
       INSERT INTO ${outbox} (${keys(flow, (k) => k)})
       SELECT ${keys(flow, (k) => `d.${k}`)} FROM (
         SELECT ${keys(flow, (k, i) => `p.${quoteName(mapping.key[i]!.source.name)} AS ${k}`)}, ${record(source)} AS wanted
         FROM ${sourceTable(flow)} AS p WHERE ${inSource}
       ) d JOIN ${targetTable(flow)} AS t ON ${keys(flow, (k, i) => `${targetKey(i)} = ${asTarget(flow, i, `d.${k}`)}`, ' AND ')}
       WHERE d.wanted *<> ${record(target)}${sortsAlike(flow) ? ` AND ${inTarget}` : ''};
+      EXCEPTION WHEN ${KEY_ERRORS} THEN
+        -- A row that cannot be transformed cannot be compared either: converge looks at every key of the range.
+        INSERT INTO ${outbox} (${keys(flow, (k) => k)}) SELECT ${sourceKey} FROM ${sourceTable(flow)} AS p WHERE ${inSource};
+      END;
     END IF;
   END IF;`;
 }

@@ -4,10 +4,12 @@
  */
 
 import { quoteName, quoteText } from '../table-shape.ts';
+import { sourcedByFit } from './fits.ts';
 import {
   asSource,
   asTarget,
   type Flow,
+  KEY_ERRORS,
   keys,
   keyText,
   keyType,
@@ -45,18 +47,16 @@ export function createConsistency(flow: Flow): string {
   const { consistency } = objectNames(flow.id);
   const { key } = flow.mapping;
   const { expressions, source, target, targetKey } = pieces(flow);
-  return `CREATE FUNCTION ${consistency}() RETURNS jsonb STABLE
-${securely(flow)} AS $crossfade$
-#variable_conflict use_column
-BEGIN RETURN (
-  WITH pair AS (
+  const sourced = `(SELECT true AS present, true AS fits, ${keys(flow, (k, i) => `p.${quoteName(key[i]!.source.name)} AS ${k}`)}${expressions}
+      FROM ${sourceTable(flow)} AS p)`;
+  const counted = (before: string, rows: string) => `RETURN (
+  WITH ${before}pair AS (
     SELECT ${keys(flow, (k, i) => `coalesce(s.${k}, ${asSource(flow, i, targetKey(i))}) AS ${k}`)}, s.present AS in_source,
       ${targetKey(0)} IS NOT NULL AS in_target,
-      s.present IS NOT NULL AND ${targetKey(0)} IS NOT NULL AND ${source} *= ${target} AS same
-    FROM (SELECT true AS present, ${keys(flow, (k, i) => `p.${quoteName(key[i]!.source.name)} AS ${k}`)}${expressions}
-      FROM ${sourceTable(flow)} AS p) s
+      s.present IS NOT NULL AND ${targetKey(0)} IS NOT NULL AND s.fits AND ${source} *= ${target} AS same
+    FROM ${rows} AS s
     FULL JOIN ${targetTable(flow)} AS t ON ${keys(flow, (k, i) => `${asTarget(flow, i, `s.${k}`)} = ${targetKey(i)}`, ' AND ')}
-  ), judged AS (
+  ), verdict AS (
     SELECT in_source, in_target, same, NOT same AND ${isLate(flow, 'd', 'd.in_source')} AS late,
       NOT same AND ${isQuarantined(flow, 'd')} AS quarantined
     FROM pair d
@@ -64,8 +64,16 @@ BEGIN RETURN (
   SELECT jsonb_build_object('source', count(*) FILTER (WHERE in_source), 'target', count(*) FILTER (WHERE in_target),
     'consistent', count(*) FILTER (WHERE same), 'late', count(*) FILTER (WHERE late AND NOT quarantined),
     'quarantined', count(*) FILTER (WHERE quarantined), 'diverged', count(*) FILTER (WHERE NOT same AND NOT late AND NOT quarantined))
-  FROM judged
-); END $crossfade$`;
+  FROM verdict
+);`;
+  return `CREATE FUNCTION ${consistency}() RETURNS jsonb STABLE
+${securely(flow)} AS $crossfade$
+#variable_conflict use_column
+BEGIN
+  ${counted('', sourced)}
+EXCEPTION WHEN ${KEY_ERRORS} THEN
+  ${counted(`${sourcedByFit(flow, 'true')}, `, 'sourced')}
+END $crossfade$`;
 }
 
 /** `record_<id>(key)`: `{key, source, target, equal, columns, late, quarantined}`; source and target are hashes or null. */

@@ -16,6 +16,7 @@ export function objectNames(id: string) {
     truncated: named('truncated'),
     apply: named('apply'),
     exchange: named('exchange'),
+    fits: named('fits'),
     converge: named('converge'),
     backfill: named('backfill'),
     verify: named('verify'),

@@ -9,6 +9,7 @@ export type Sabotage = {
     | 'reset'
     | 'exchange'
     | 'remix'
+    | 'fits'
     | 'old-key'
     | 'truncate';
   /** Seconds between reading the source and writing the target: makes races likely, in good and bad variants alike. */

@@ -7,11 +7,13 @@
  */
 
 import { type ColumnShape, quoteName, quoteText } from '../table-shape.ts';
+import { sourcedByFit } from './fits.ts';
 import {
   asSource,
   asTarget,
   type Flow,
   fence,
+  KEY_ERRORS,
   keys,
   keyText,
   keyType,
@@ -118,16 +120,21 @@ BEGIN${sabotage.omit === 'fence' ? '' : fence(flow.id)}
     IF v_size IS NULL OR v_size > ${2 * SEGMENT_ROWS} THEN
       ${cut(flow)}
     END IF;
-    ${compareSegment(flow, sabotage)}
     v_divergences := 0;
     v_samples := '[]';
-    IF NOT v_equal THEN
-      WITH ${differing(flow, sabotage)}
-      SELECT (SELECT count(*) FROM diff),
-        (SELECT coalesce(jsonb_agg(jsonb_build_object('key', d.key, 'columns', d.columns)), '[]')
-         FROM (SELECT key, columns FROM diff ORDER BY key LIMIT ${SAMPLES}) d)
-      INTO v_divergences, v_samples;
-    END IF;
+    BEGIN
+      ${compareSegment(flow, sabotage)}
+      IF NOT v_equal THEN
+        ${countDiffering(differing(flow, sabotage))}
+      END IF;
+    EXCEPTION WHEN ${KEY_ERRORS} THEN
+      -- A row that cannot be transformed fails every statement that reads it: it is judged by its key, the others by value.
+      SELECT count(*) INTO v_rows FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')};
+      ${sabotage.omit === 'fits' ? 'RAISE;' : ''}
+      v_target_rows := v_rows;
+      v_sum := NULL;
+      ${countDiffering(differing(flow, sabotage, true))}
+    END;
     UPDATE ${segment} g SET rows = v_rows, size = greatest(v_rows, v_target_rows), sum = v_sum, divergences = v_divergences, samples = v_samples,
       verified_at = clock_timestamp(), pass = v_pass.number WHERE g.place = v_place;
     IF clock_timestamp() > v_started + make_interval(secs => p_budget_ms / 1000.0) THEN
@@ -221,11 +228,7 @@ function compareSegment(flow: Flow, sabotage: Sabotage): string {
 /** Rows of the target without a source, where a range of the one side is no range of the other: looked for at once. */
 function strayRows(flow: Flow, sabotage: Sabotage): string {
   const { segment } = objectNames(flow.id);
-  return `WITH ${stray(flow, sabotage)}
-  SELECT (SELECT count(*) FROM diff),
-    (SELECT coalesce(jsonb_agg(jsonb_build_object('key', d.key, 'columns', d.columns)), '[]')
-     FROM (SELECT key, columns FROM diff ORDER BY key LIMIT ${SAMPLES}) d)
-  INTO v_divergences, v_samples;
+  return `${countDiffering(stray(flow, sabotage))}
   UPDATE ${segment} g SET divergences = g.divergences + v_divergences, samples = g.samples || v_samples
   WHERE v_divergences > 0 AND g.place = (SELECT max(r.place) FROM ${segment} r);`;
 }
@@ -253,16 +256,31 @@ DECLARE
   v_enqueued bigint := 0;
 BEGIN
   FOR ${list('v_l')}, ${list('v_h')} IN SELECT ${list('g.l')}, ${list('g.h')} FROM ${segment} g WHERE g.divergences > 0 LOOP
-    WITH ${differing(flow, {})}
-    ${enqueue}
+    BEGIN
+      WITH ${differing(flow, {})}
+      ${enqueue}
+    EXCEPTION WHEN ${KEY_ERRORS} THEN
+      WITH ${differing(flow, {}, true)}
+      ${enqueue}
+    END;
   END LOOP;
   ${strays}
   RETURN jsonb_build_object('enqueued', v_enqueued);
 END $crossfade$`;
 }
 
-/** Common table expression `diff` of the segment: the diverged keys as the source's types, their text, the columns that differ. */
-function differing(flow: Flow, sabotage: Sabotage): string {
+/** How many keys a common table expression `diff` has, and some of them. */
+const countDiffering = (diff: string) => `WITH ${diff}
+    SELECT (SELECT count(*) FROM diff),
+      (SELECT coalesce(jsonb_agg(jsonb_build_object('key', d.key, 'columns', d.columns)), '[]')
+       FROM (SELECT key, columns FROM diff ORDER BY key LIMIT ${SAMPLES}) d)
+    INTO v_divergences, v_samples;`;
+
+/**
+ * Common table expression `diff` of the segment: the diverged keys as the source's types, their text, the columns that differ.
+ * @param byFit also when rows cannot be transformed: those are unequal in no column that could be named
+ */
+function differing(flow: Flow, sabotage: Sabotage, byFit = false): string {
   const { mapping } = flow;
   const first = quoteName(mapping.key[0]!.target.name);
   const expressions = mapping.compared.map(({ sql }, index) => `, ${sql} AS c${index + 1}`).join('');
@@ -270,19 +288,22 @@ function differing(flow: Flow, sabotage: Sabotage): string {
   const target = mapping.compared.map(({ target: name }) => `t.${quoteName(name)}`);
   const named = mapping.compared.map(
     ({ target: name }, index) =>
-      `CASE WHEN s.present AND t.${first} IS NOT NULL AND ${record([`s.c${index + 1}`])} *<> ${record([`t.${quoteName(name)}`])} THEN ${quoteText(name)} END`,
+      `CASE WHEN s.present${byFit ? ' AND s.fits' : ''} AND t.${first} IS NOT NULL AND ${record([`s.c${index + 1}`])} *<> ${record([`t.${quoteName(name)}`])} THEN ${quoteText(name)} END`,
   );
   const targetKey = (i: number) => `t.${quoteName(mapping.key[i]!.target.name)}`;
   const both = sortsAlike(flow)
     ? `FULL JOIN (SELECT t.* FROM ${targetTable(flow)} AS t WHERE ${within(flow, 'target')}) AS t`
     : `LEFT JOIN ${targetTable(flow)} AS t`;
-  return `unequal AS (
+  const sourced = byFit
+    ? 'sourced'
+    : `(SELECT true AS present, ${keys(flow, (k, i) => `p.${quoteName(mapping.key[i]!.source.name)} AS ${k}`)}${expressions}
+      FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')})`;
+  return `${byFit ? `${sourcedByFit(flow, within(flow, 'source'))}, ` : ''}unequal AS (
     SELECT ${keys(flow, (k, i) => `coalesce(s.${k}, ${asSource(flow, i, targetKey(i))}) AS ${k}`)}, s.present,
       array_remove(ARRAY[${named.join(', ')}]::text[], NULL) AS columns
-    FROM (SELECT true AS present, ${keys(flow, (k, i) => `p.${quoteName(mapping.key[i]!.source.name)} AS ${k}`)}${expressions}
-      FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')}) s
+    FROM ${sourced} AS s
     ${both} ON ${keys(flow, (k, i) => `${asTarget(flow, i, `s.${k}`)} = ${targetKey(i)}`, ' AND ')}
-    WHERE s.present IS NULL OR ${targetKey(0)} IS NULL OR ${record(source)} *<> ${record(target)}
+    WHERE s.present IS NULL OR ${targetKey(0)} IS NULL${byFit ? ' OR NOT s.fits' : ''} OR ${record(source)} *<> ${record(target)}
   ), ${diverged(flow, sabotage)}`;
 }
 
