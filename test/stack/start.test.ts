@@ -40,7 +40,7 @@ async function start(...words: string[]): Promise<{ code: number | null; output:
 }
 
 describe('npm start -- --exit', () => {
-  it.concurrent('takes the table to promotion and back, and loses nothing', async ({ expect }) => {
+  it('takes the table to promotion and back, and loses nothing', async () => {
     const { code, output } = await start();
     expect(output).toContain('Nothing was lost.');
     expect(code, output).toBe(0);
