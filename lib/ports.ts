@@ -15,6 +15,7 @@ import type {
 import type { MinuteWindow, TableStatus, VerificationResult } from './core/evidence.ts';
 import type { ExperimentTotals } from './core/experiment.ts';
 import type { FlagDocument } from './core/flags.ts';
+import type { Evidence } from './core/gates/fold.ts';
 import type { Verdict } from './core/gates/verdict.ts';
 import type { OperationWindow } from './core/performance.ts';
 import type { Event } from './core/stage.ts';
@@ -61,6 +62,8 @@ export type WriteResult<State> =
   /** The idempotency key was used before: its stored record. */
   | { kind: 'repeated'; record: IdempotencyRecord };
 
+export type StoredVerdict = { atMs: number; verdict: Verdict; evidence: Evidence | null };
+
 export type StateStore = {
   /** Consistent read. `null` when never written. @throws CrossfadeError `state_invalid`, `store_unavailable`. */
   readCutover(id: CutoverId): Promise<CutoverState | null>;
@@ -77,9 +80,12 @@ export type StateStore = {
     subject: string,
     page: { limit: number; afterSeq?: number; oldestFirst?: boolean },
   ): Promise<readonly AuditEntry<Event>[]>;
-  /** The last verdict of the gates: overwritten by every tick, not part of the versioned state. */
-  writeVerdict(id: CutoverId, verdict: { atMs: number; verdict: Verdict }): Promise<void>;
-  readVerdict(id: CutoverId): Promise<{ atMs: number; verdict: Verdict } | null>;
+  /**
+   * The last verdict of the gates and the evidence that the next one goes on from, in one write: overwritten by every
+   * tick, not part of the versioned state. Evidence of another version of the program reads as null.
+   */
+  writeVerdict(id: CutoverId, verdict: StoredVerdict): Promise<void>;
+  readVerdict(id: CutoverId): Promise<StoredVerdict | null>;
 };
 
 // -------------------------------------------------------------------------------------------------------- windows

@@ -29,19 +29,25 @@ const SUMMARY = {
 export function renderExplanation(report: CutoverReport, width = MAX_WIDTH, paint: Paint = plain): string {
   const { verdict } = report;
   const conditions = [...verdict.conditions].sort((a, b) => Number(a.ok) - Number(b.ok));
+  const indent = Math.max(16, ...conditions.map(({ code }) => code.length + 4));
   const lines = wrap(`${printable(report.id)} in stage ${report.stage}: ${SUMMARY[verdict.verdict]}.`, width);
   for (const condition of conditions) {
     const mark = condition.ok ? paint('good', '✓') : paint('bad', '✗');
     const figures = condition.ok ? '' : valueAndLimit(condition);
-    lines.push(...field(`${mark} ${condition.code}`, printable(`${condition.text}${figures}`), width, 16));
+    lines.push(...field(`${mark} ${condition.code}`, printable(`${condition.text}${figures}`), width, indent));
   }
   if (report.rollback) {
     const { fromStage, reason, actor, atMs } = report.rollback;
     lines.push(
-      ...field('rolled back', printable(`from ${fromStage} at ${moment(atMs)} UTC by ${actor}: ${reason}`), width, 16),
+      ...field(
+        'rolled back',
+        printable(`from ${fromStage} at ${moment(atMs)} UTC by ${actor}: ${reason}`),
+        width,
+        indent,
+      ),
     );
   }
-  lines.push(...nextLines(report, width, 16));
+  lines.push(...nextLines(report, width, indent));
   return lines.join('\n');
 }
 

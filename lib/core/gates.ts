@@ -1,24 +1,24 @@
 /**
- * When to advance, hold or roll back: a pure function of what was collected.
- *
- * The engine is deliberately simple: thresholds, a minimum of samples, an exact binomial test over the last minutes
- * that must fire several minutes in a row, and no data means hold. `evaluate` is the interface that sequential
- * evidence fills later; nothing outside this folder knows how a verdict is found.
+ * When to advance, hold or roll back, by evidence that may be looked at every minute: a pure function of what was collected
+ * and of the evidence folded so far. Rolls back on proof, advances on proof, and holds without it; missing data is never
+ * good news. The evidence is stored with the verdict, and where it is missing it is folded anew from the windows.
  */
 
 import { advanceConditions } from './gates/conditions.ts';
-import { firedGuards } from './gates/guards.ts';
+import type { Evidence } from './gates/fold.ts';
+import { firedGuards, judgedMetrics } from './gates/guards.ts';
 import { collect, type GateInput, minutesInStage } from './gates/seen.ts';
 import { figures, type Verdict } from './gates/verdict.ts';
 
-/** The verdict for one cutover at one moment. */
-export function evaluate(input: GateInput): Verdict {
+/** The verdict for one cutover at one moment, and the evidence to go on with. */
+export function judge(input: GateInput): { verdict: Verdict; evidence: Evidence } {
   const seen = collect(input);
-  const guards = firedGuards(seen);
-  const fired = [...guards.fired, ...(input.guards ?? [])];
-  const conditions = [...advanceConditions(seen), ...(input.holds ?? [])];
+  const judged = judgedMetrics(seen);
+  const fired = [...firedGuards(seen, judged), ...(input.guards ?? [])];
+  const conditions = [...advanceConditions(seen, judged), ...(input.holds ?? [])];
   const failing = conditions.filter((condition) => !condition.ok);
-  return {
+  const minutes = minutesInStage(seen);
+  const verdict: Verdict = {
     verdict: fired.length > 0 ? 'rollback' : failing.length > 0 ? 'hold' : 'advance',
     reasons: fired.length > 0 ? fired : failing,
     conditions: [...fired, ...conditions],
@@ -27,9 +27,13 @@ export function evaluate(input: GateInput): Verdict {
       shadow: figures(seen.shadow),
       checks: seen.shadow.checks,
       mismatches: seen.shadow.mismatches,
-      badMinutes: guards.badMinutes,
-      minutesInStage: minutesInStage(seen),
-      minutesToEligibility: Math.max(0, (seen.stage?.dwellMinutes ?? 0) - minutesInStage(seen)),
+      badMinutes: Math.max(0, ...judged.map((test) => test.badMinutes)),
+      tests: seen.servesReads
+        ? judged.map(({ code, evidence, needed, badMinutes }) => ({ code, evidence, needed, badMinutes }))
+        : undefined,
+      minutesInStage: minutes,
+      minutesToEligibility: Math.max(0, (seen.stage?.dwellMinutes ?? 0) - minutes),
     },
   };
+  return { verdict, evidence: seen.evidence };
 }

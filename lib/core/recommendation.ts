@@ -2,7 +2,7 @@
 
 import type { CutoverState } from './cutover.ts';
 import type { TableStatus } from './evidence.ts';
-import { currentVerification } from './gates/seen.ts';
+import { currentVerification } from './gates/table-conditions.ts';
 import { percent, round, type Verdict } from './gates/verdict.ts';
 
 /** Of the last complete pass for tables, of compared operations otherwise; null when nothing was compared. */

@@ -12,12 +12,12 @@
 
 import { type CutoverState, DEFAULT_POLICY, initialState, type Policy, type Side } from './cutover.ts';
 import type { MinuteWindow } from './evidence.ts';
+import { type Evidence, impossible } from './gates/fold.ts';
+import { MINUTE_MS } from './gates/seen.ts';
 import type { Condition, Verdict } from './gates/verdict.ts';
+import { judge } from './gates.ts';
 import { bucketIndex, type Histogram } from './histogram.ts';
 import { deadlineCondition } from './policy.ts';
-import { type Evidence, impossible } from './proof/fold.ts';
-import { MINUTE_MS } from './proof/seen.ts';
-import { judge } from './proof.ts';
 
 export type ReplayRow = MinuteWindow & {
   /** One row of the shadow is known to be wrong. */
@@ -91,6 +91,7 @@ export function* replay(trace: ReplayTrace): Generator<ReplayedMinute> {
       state,
       policy,
       windows: rest.windows(),
+      table: null,
       evidence,
       late,
       everyMinute: true,

@@ -1,7 +1,7 @@
 /** Words for what the page shows: audit events, gate conditions, health. Pure text; escaping is the page's business. */
 
 import type { AuditEntry } from '../core/audit.ts';
-import type { Condition } from '../core/gates/verdict.ts';
+import { type Condition, number } from '../core/gates/verdict.ts';
 import { phaseChangeText } from '../core/phase.ts';
 import { changeText, type Event, stepsText } from '../core/stage.ts';
 import type { Health } from '../flows/report.ts';
@@ -122,7 +122,7 @@ export function auditLine(entry: AuditEntry<Event>): AuditLine {
 
 // -------------------------------------------------------------------------------------------------------- conditions
 
-type Unit = 'percent' | 'ms' | 'minutes' | 'count' | 'word';
+type Unit = 'percent' | 'ms' | 'minutes' | 'count' | 'evidence' | 'word';
 
 /** By code of `Condition`: its name on the page, the unit of its figures, what would release it. */
 const CONDITIONS: Readonly<Record<string, { label: string; unit: Unit; release: string }>> = {
@@ -167,16 +167,35 @@ const CONDITIONS: Readonly<Record<string, { label: string; unit: Unit; release: 
     unit: 'ms',
     release: 'It is released when the shadow is faster than the limit.',
   },
-  latency_p99: {
-    label: 'Latency p99',
-    unit: 'ms',
-    release: 'It is released when the shadow is faster than the limit.',
-  },
   mismatches: {
     label: 'Consistency',
-    unit: 'count',
-    release: 'Checks count per stage: mend the cause, then roll back and start again.',
+    unit: 'percent',
+    release: 'Checks count per stage: mend the cause, then more of them release it, or start again.',
   },
+  proof_errors: proof('Proof: errors'),
+  proof_latency_p50: proof('Proof: latency p50'),
+  proof_latency_p95: proof('Proof: latency p95'),
+  proof_validation: proof('Proof: consistency'),
+  regression: {
+    label: 'No sign of harm',
+    unit: 'evidence',
+    release: 'It is released when healthy operations have lowered the evidence.',
+  },
+  proven_regression: {
+    label: 'Small regression',
+    unit: 'evidence',
+    release: 'A person decides: mend the cause and start again, or loosen the limit.',
+  },
+  early_warning: { label: 'No early warning', unit: 'minutes', release: 'It is released when the rise ends.' },
+  early_warning_lag: warning('lag'),
+  early_warning_errors: warning('errors'),
+  early_warning_latency_p95: warning('latency p95'),
+  early_warning_validation: warning('consistency'),
+  primary_failing: { label: 'Both sides fail', unit: 'percent', release: 'A primary that works again releases it.' },
+  not_validated: { label: 'Fresh comparisons', unit: 'minutes', release: 'Comparisons of both sides release it.' },
+  no_traffic: { label: 'Traffic', unit: 'count', release: 'Traffic releases it.' },
+  unavailable: { label: 'Availability', unit: 'percent', release: '' },
+  black_hole: { label: 'Share of the reads', unit: 'percent', release: '' },
   keyless: {
     label: 'Reads with a key',
     unit: 'percent',
@@ -184,6 +203,14 @@ const CONDITIONS: Readonly<Record<string, { label: string; unit: Unit; release: 
   },
   validation: { label: 'Validation', unit: 'percent', release: 'A complete pass above the limit releases it.' },
 };
+
+function warning(of: string) {
+  return { label: `Early warning: ${of}`, unit: 'minutes', release: 'It is released when the rise ends.' } as const;
+}
+
+function proof(label: string) {
+  return { label, unit: 'evidence', release: 'More healthy operations release it.' } as const;
+}
 
 /** Conditions that ask for at least so much. */
 const AT_LEAST: ReadonlySet<string> = new Set([
@@ -198,6 +225,16 @@ const AT_LEAST: ReadonlySet<string> = new Set([
   'verification',
   'samples',
   'validation',
+  'proof_errors',
+  'proof_latency_p50',
+  'proof_latency_p95',
+  'proof_validation',
+  'no_traffic',
+  'early_warning',
+  'early_warning_lag',
+  'early_warning_errors',
+  'early_warning_latency_p95',
+  'early_warning_validation',
 ]);
 
 export type ConditionLine = {
@@ -241,6 +278,8 @@ export function figure(value: number | string | null, unit: Unit): string {
       return Math.abs(value) >= 1000
         ? `${Number((value / 1000).toPrecision(3))} s`
         : `${Number(value.toPrecision(3))} ms`;
+    case 'evidence':
+      return number(value);
     case 'minutes':
       return `${Math.round(value * 10) / 10} min`;
     default:

@@ -67,7 +67,7 @@ export async function act(
   mates: readonly Mate[],
   { nowMs, system, alerts: stored = [] }: TickContext,
 ): Promise<Advanced> {
-  const { from, state, table, copies } = looked;
+  const { from, state, evidence, table, copies } = looked;
   const policy = policyOf(declaration, state);
   const verdict = withHold(looked.verdict, cohortHold(declaration.cohort ?? '', looked, mates));
   const sample = { ...looked, verdict, policy, nowMs };
@@ -87,7 +87,7 @@ export async function act(
 
   const result = await commit(ports, state, decision, { nowMs, actor: TICK });
   const after = result.kind === 'stale' ? result.current : result.kind === 'repeated' ? state : result.state;
-  if (after.version > 0) await ports.state.writeVerdict(declaration.id, { atMs: nowMs, verdict });
+  if (after.version > 0) await ports.state.writeVerdict(declaration.id, { atMs: nowMs, verdict, evidence });
   return {
     state: after,
     verdict,

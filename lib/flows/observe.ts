@@ -9,13 +9,18 @@ import { demandsOf } from '../core/demands.ts';
 import type { MinuteWindow, TableStatus } from '../core/evidence.ts';
 import { type FlagDocument, syncsShadow } from '../core/flags.ts';
 import { copiesCondition } from '../core/gates/copies.ts';
+import type { Evidence } from '../core/gates/fold.ts';
+import { resume } from '../core/gates/seen.ts';
 import type { Verdict } from '../core/gates/verdict.ts';
-import { evaluate } from '../core/gates.ts';
+import { judge } from '../core/gates.ts';
 import { policyOf } from '../core/policy.ts';
 import type { Ports } from '../ports.ts';
 
 export type Observed = {
   verdict: Verdict;
+  /** Goes on from what was stored; who judges for good stores it with the verdict. */
+  evidence: Evidence;
+  /** Of the last hour at least, oldest first. */
   windows: readonly MinuteWindow[];
   table: TableStatus | null;
   flagsDeployed: boolean;
@@ -24,13 +29,11 @@ export type Observed = {
 };
 
 const MINUTE_MS = 60_000;
-/** Before the stage: what the primary did while it served all or most reads. */
-const HISTORY_MINUTES = 60;
-/** Of the stage itself; what is older is history, whatever a stage's length. */
-const STAGE_MINUTES = 24 * 60;
+/** Alert rules and pages look back so far; the evidence only needs what came since it was stored. */
+const LOOK_MINUTES = 60;
 
 export async function observe(
-  ports: Pick<Ports, 'windows' | 'tables' | 'copies' | 'log'>,
+  ports: Pick<Ports, 'state' | 'windows' | 'tables' | 'copies' | 'log'>,
   declaration: CutoverDeclaration,
   state: CutoverState,
   deployed: FlagDocument | null,
@@ -39,28 +42,23 @@ export async function observe(
   /** As stored: a rule that holds or rolls back may have to be broken for some minutes before it does. */
   alerts: readonly Alert[] = [],
 ): Promise<Observed> {
+  const policy = policyOf(declaration, state);
+  const stored = await storedEvidence(ports, declaration.id);
   const nowMinute = Math.floor(nowMs / MINUTE_MS);
-  const enteredMinute = Math.floor(state.enteredAtMs / MINUTE_MS);
-  const from = Math.min(Math.max(enteredMinute + 1, nowMinute - STAGE_MINUTES), nowMinute);
-  const [history, stage, table, copies] = await Promise.all([
-    ports.windows.read(
-      declaration.id,
-      Math.min(enteredMinute, nowMinute) - HISTORY_MINUTES,
-      Math.min(enteredMinute, from - 1),
-    ),
-    ports.windows.read(declaration.id, from, nowMinute),
+  const fromMinute = Math.min(resume(stored, state, policy, nowMs).fromMinute, nowMinute - LOOK_MINUTES);
+  const [windows, table, copies] = await Promise.all([
+    ports.windows.read(declaration.id, Math.max(0, fromMinute), nowMinute),
     state.kind === 'table' ? tableStatus(ports, declaration.id) : null,
     state.kind === 'table' || state.version === 0 ? null : copiesSummary(ports, declaration.id),
   ]);
-  const windows = [...history, ...stage];
   const flag = deployed?.cutovers[declaration.id];
   const flagsDeployed = flag?.version === state.version && flag.epoch === state.epoch;
-  const policy = policyOf(declaration, state);
   const seen = { state, policy, windows, table, flagsDeployed, nowMs };
   const asked = demandsOf({ declaration, policy, state, system, windows, nowMs });
   const alerted = demands(rulesOf(policy, declaration.alerts), alerts, { ...seen, verdict: null, rolledBack: null });
-  const verdict = evaluate({
+  const { verdict, evidence } = judge({
     ...seen,
+    evidence: stored,
     holds: [
       ...asked.holds,
       ...alerted.holds,
@@ -68,7 +66,17 @@ export async function observe(
     ],
     guards: [...asked.guards, ...alerted.guards],
   });
-  return { verdict, windows, table, flagsDeployed, copies };
+  return { verdict, evidence, windows, table, flagsDeployed, copies };
+}
+
+/** Evidence that cannot be read is folded anew from the windows. */
+async function storedEvidence(ports: Pick<Ports, 'state' | 'log'>, id: string): Promise<Evidence | null> {
+  try {
+    return (await ports.state.readVerdict(id))?.evidence ?? null;
+  } catch (error) {
+    ports.log.failure('evidence_not_read', error, { cutover: id });
+    return null;
+  }
 }
 
 /** The same for copies: what cannot be counted holds. */

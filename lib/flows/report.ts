@@ -155,7 +155,16 @@ function healthOf(state: CutoverState, verdict: Verdict): Health {
   }
 }
 
-const PATIENCE = new Set(['dwell', 'samples', 'backfill', 'flags']);
+const PATIENCE = new Set([
+  'dwell',
+  'samples',
+  'backfill',
+  'flags',
+  'proof_errors',
+  'proof_latency_p50',
+  'proof_latency_p95',
+  'proof_validation',
+]);
 const FIRST_MINUTES = 5;
 
 /**

@@ -18,7 +18,8 @@ import type { MinuteWindow } from '../core/evidence.ts';
 import type { Condition, SideFigures, Verdict } from '../core/gates/verdict.ts';
 import type { PhaseState } from '../core/phase.ts';
 import { MAX_STAGES, type Plan, STAGE_KINDS, type Stage } from '../core/plan.ts';
-import type { IdempotencyRecord } from '../ports.ts';
+import type { IdempotencyRecord, StoredVerdict } from '../ports.ts';
+import { foldedEvidence } from './evidence.ts';
 
 const count = z.int().nonnegative();
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'not a SHA-256 in lower-case hex');
@@ -179,15 +180,20 @@ const verdict = z.object({
     checks: count,
     mismatches: count,
     badMinutes: count,
+    tests: z
+      .array(z.object({ code: z.string(), evidence: z.number(), needed: z.number(), badMinutes: count }))
+      .optional(),
     minutesInStage: z.number(),
     minutesToEligibility: z.number(),
   }),
 }) satisfies z.ZodType<Verdict>;
 
-export const storedVerdict = z.object({ atMs: count, verdict: jsonText(verdict) }) satisfies z.ZodType<{
-  atMs: number;
-  verdict: Verdict;
-}>;
+export const storedVerdict = z.object({
+  atMs: count,
+  verdict: jsonText(verdict),
+  // What this program did not fold is no evidence: everything can be folded anew from the windows.
+  evidence: jsonText(foldedEvidence).nullable().catch(null),
+}) satisfies z.ZodType<StoredVerdict>;
 
 // -------------------------------------------------------------------------------------------------------- windows
 

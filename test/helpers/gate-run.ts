@@ -3,9 +3,9 @@
 import { DEFAULT_POLICY, initialState, type Policy } from '../../lib/core/cutover.ts';
 import { normalUpper } from '../../lib/core/distributions.ts';
 import type { MinuteWindow } from '../../lib/core/evidence.ts';
+import type { Evidence } from '../../lib/core/gates/fold.ts';
+import { judge } from '../../lib/core/gates.ts';
 import { quantileMs } from '../../lib/core/histogram.ts';
-import type { Evidence } from '../../lib/core/proof/fold.ts';
-import { judge } from '../../lib/core/proof.ts';
 import { binomial, drawnMinute, latenciesOf, randomFrom } from './gate-traffic.ts';
 
 export const MINUTE_MS = 60_000;
@@ -88,6 +88,7 @@ export function runStage(seed: number, stage: Stage): Outcome {
       evidence,
       everyMinute: true,
       checksRequired: true,
+      table: null,
       flagsDeployed: true,
       nowMs,
     });

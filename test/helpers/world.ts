@@ -68,7 +68,13 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
   const tables = inMemoryTables({ clock });
   const alerts = inMemoryAlerts();
   const channel = inMemoryChannel();
-  const app = application(cutovers, tables, random, { readsPerMinute: 200, writesPerMinute: 20, rows: 80, ...load });
+  const app = application(cutovers, tables, random, {
+    readsPerMinute: 200,
+    writesPerMinute: 20,
+    rows: 80,
+    weight: 1,
+    ...load,
+  });
   const faults = {
     databaseDown: false,
     /** Per minute. */

@@ -22,6 +22,9 @@ export const PLAN: Plan = makePlan(
 
 export type Overrides = Partial<Omit<CutoverDeclaration, 'kind' | 'policy'>> & { policy?: Partial<Policy> };
 
+/** Proof within a few hundred operations: what takes hours at the default thresholds takes minutes in a test. */
+export const QUICK: Partial<Policy> = { errorRateRollback: 0.05, errorRateAdvance: 0.03 };
+
 export function declarationOf(kind: CutoverKind = 'table', overrides: Overrides = {}): CutoverDeclaration {
   const { policy, ...rest } = overrides;
   const shared = {
@@ -32,7 +35,7 @@ export function declarationOf(kind: CutoverKind = 'table', overrides: Overrides 
     allow: [],
     deny: [],
     ...rest,
-    policy: { ...DEFAULT_POLICY, ...policy },
+    policy: { ...DEFAULT_POLICY, ...QUICK, ...policy },
   };
   if (kind === 'table') {
     return { ...shared, kind, table: { primary: 'public.customer', shadow: 'public.customer_v2' } };

@@ -45,7 +45,7 @@ describe('a rule that holds', () => {
   });
 
   it('the same world without it goes on: negative control', async () => {
-    const w = world({ cutovers: [declarationOf('component')] });
+    const w = world({ cutovers: [declarationOf('component')], load: { weight: 20 } });
     await w.operate('customer', { type: 'start' });
     await lived(w, 90);
     expect(['r2', 'full_100']).toContain(await stageOf(w));
@@ -55,7 +55,7 @@ describe('a rule that holds', () => {
 
 describe('alerts that cannot be written or sent', () => {
   it('change nothing of what the ticks do', async () => {
-    const w = world({ cutovers: [declarationOf('component')] });
+    const w = world({ cutovers: [declarationOf('component')], load: { weight: 20 } });
     w.alerts.unavailable(true);
     w.channel.failing(true);
     await w.operate('customer', { type: 'start' });

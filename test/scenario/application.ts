@@ -25,7 +25,13 @@ export type Behaviour = {
 
 export const HEALTHY: Behaviour = { errorRate: 0, slower: 1, compared: 0.2, mismatchRate: 0 };
 
-export type Load = { readsPerMinute: number; writesPerMinute: number; rows: number };
+export type Load = {
+  readsPerMinute: number;
+  writesPerMinute: number;
+  rows: number;
+  /** Every read stands for so many: proof takes thousands, and their routes are alike. */
+  weight: number;
+};
 
 export type Application = {
   behaviour: Record<Side, Behaviour>;
@@ -96,13 +102,13 @@ export function application(
       ? { ...behaviour[side], ...different }
       : behaviour[side];
     const tally = tallies.get(id)![side];
-    tally.count += 1;
-    if (errorRate > 0 && random() < errorRate) tally.errors += 1;
+    tally.count += load.weight;
+    if (errorRate > 0 && random() < errorRate) tally.errors += load.weight;
     const index = bucketIndex(LATENCIES_MS[Math.floor(random() * LATENCIES_MS.length)]! * slower);
-    tally.latency[index] = (tally.latency[index] ?? 0) + 1;
+    tally.latency[index] = (tally.latency[index] ?? 0) + load.weight;
     if (side !== 'shadow' || random() >= compared) return;
-    tally.checks += 1;
-    if (mismatchRate > 0 && random() < mismatchRate) tally.mismatches += 1;
+    tally.checks += load.weight;
+    if (mismatchRate > 0 && random() < mismatchRate) tally.mismatches += load.weight;
   }
 
   for (const { id, kind } of declarations) {

@@ -22,7 +22,7 @@ const FAULTS: Fault[] = [
     name: 'fails one operation in ten',
     cause: /fails [\d.]+ % of its operations/,
     strike: ({ w }) => Object.assign(w.app.behaviour.shadow, { errorRate: 0.1 }),
-    within: { r10: 9, r50: 5, full_100: 5 },
+    within: { r10: 15, r50: 6, full_100: 5 },
   },
   {
     name: 'is twice as slow',

@@ -14,7 +14,7 @@ const WATCHED_MINUTES = 6;
 
 function live(declared: readonly CutoverDeclaration[]) {
   const cutovers = structuredClone(declared) as CutoverDeclaration[];
-  const w = world({ cutovers, load: { readsPerMinute: 300 } });
+  const w = world({ cutovers, load: { readsPerMinute: 300, weight: 20 } });
   const o = oracle(w);
   const back: string[] = [];
   w.onApplied(({ before, after }) => {

@@ -31,6 +31,7 @@ describe('row 58: a freeze window', () => {
     await scene.reach('r10');
     scene.w.app.behaviour.shadow.errorRate = 0.5;
     await scene.until('rolled_back', 30);
+    await scene.minutes(11);
     expect(await scene.w.operate(ID, { type: 'reset', confirm: ID })).toMatchObject({ ok: true });
     expect(await scene.w.operate(ID, { type: 'start' })).toMatchObject({ ok: false, code: 'frozen' });
   });

@@ -41,7 +41,7 @@ function declared(): CutoverDeclaration[] {
 /** One life: a person who starts, forces, rolls back and resets at random, shadows that turn bad and good, ticks that die. */
 async function life(seed: number, plant: Plant = {}, faults = true): Promise<void> {
   const random = seeded(seed);
-  const w = world({ cutovers: declared(), seed, plant, load: { readsPerMinute: 200 } });
+  const w = world({ cutovers: declared(), seed, plant, load: { readsPerMinute: 200, weight: 50 } });
   const o = oracle(w);
   const order = orderWatch(w);
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!;

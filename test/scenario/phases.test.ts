@@ -20,7 +20,7 @@ const component = (id: string, over: object = {}) =>
   ({ id, kind: 'component', plan, dwellMinutes: 5, ...over }) as CutoverInput;
 
 function live(cutovers: WorldOptions['cutovers'], options: Partial<WorldOptions> = {}) {
-  const w = world({ cutovers, ...options });
+  const w = world({ cutovers, load: { weight: 50 }, ...options });
   const o = oracle(w);
   const minutes = async (count: number) => {
     for (let i = 0; i < count; i += 1) {

@@ -38,7 +38,7 @@ export async function simulate(seed: number, plant?: Plant): Promise<Outcome> {
       declarationOf('table', { id: TABLE, plan, policy }),
       ...(random() < 0.3 ? [declarationOf('component', { id: COMPONENT, plan, policy })] : []),
     ],
-    load: { readsPerMinute: 64, writesPerMinute: 16, rows: 50 },
+    load: { readsPerMinute: 64, writesPerMinute: 16, rows: 50, weight: 100 },
   });
   const o = oracle(w);
   o.calm(false);

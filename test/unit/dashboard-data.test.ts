@@ -73,13 +73,19 @@ describe('why a cutover is held', () => {
   it('is said in full sentences with figure, limit and what releases it', async () => {
     const { reasons, badge, summary } = await card(scenes.held);
     expect(badge).toEqual({ text: 'Held', tone: 'wait' });
-    expect(summary).toBe('Held in test_10 by 2 conditions.');
-    expect(reasons.map((reason) => reason.code)).toEqual(['quarantine', 'latency_p95']);
+    expect(summary).toBe('Held in test_10 by 5 conditions.');
+    expect(reasons.map((reason) => reason.code)).toEqual([
+      'quarantine',
+      'proof_latency_p50',
+      'latency_p95',
+      'proof_latency_p95',
+      'proven_regression',
+    ]);
     for (const reason of reasons) {
       expect(reason.text).toMatch(/\.$/);
-      expect(reason.release).toMatch(/^It is released when .*\.$/);
+      expect(reason.release).toMatch(/(^It is released when|release it|decides).*\.$/);
     }
-    expect(reasons[1]).toMatchObject({ limitIs: 'limit', seen: expect.stringMatching(/^28\.\d ms$/) });
+    expect(reasons[2]).toMatchObject({ limitIs: 'limit', seen: expect.stringMatching(/^28\.\d ms$/) });
   });
 
   it('gives the figures of guards as rates, since they are', async () => {
@@ -94,8 +100,8 @@ describe('why a cutover is held', () => {
   });
 
   it('shows a condition it does not know with what it says of itself', () => {
-    const line = conditionLine({ code: 'no_traffic', ok: false, value: null, limit: null, text: 'Silence.' }, false);
-    expect(line).toMatchObject({ label: 'no_traffic', seen: '–', text: 'Silence.' });
+    const line = conditionLine({ code: 'own_rule', ok: false, value: null, limit: null, text: 'Silence.' }, false);
+    expect(line).toMatchObject({ label: 'own_rule', seen: '–', text: 'Silence.' });
   });
 });
 

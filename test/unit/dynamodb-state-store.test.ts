@@ -269,7 +269,24 @@ describe('errors of DynamoDB', () => {
   it('a verdict that is older than the stored one is dropped without an error', async () => {
     dynamo.on(PutCommand).rejects(new ConditionalCheckFailedException({ ...metadata, message: 'older' }));
     const verdict = { verdict: 'hold', reasons: [], conditions: [] } as never;
-    await expect(storeUnderTest().writeVerdict('customer', { atMs: 1, verdict })).resolves.toBeUndefined();
+    await expect(
+      storeUnderTest().writeVerdict('customer', { atMs: 1, verdict, evidence: null }),
+    ).resolves.toBeUndefined();
+  });
+
+  it('evidence that another program folded is none, and the verdict beside it is read all the same', async () => {
+    const figures = { count: 0, errors: 0, errorRate: null, p50Ms: null, p95Ms: null };
+    const evidence = { primary: figures, shadow: figures, checks: 0, mismatches: 0, badMinutes: 0 };
+    const verdict = {
+      verdict: 'hold',
+      reasons: [],
+      conditions: [],
+      evidence: { ...evidence, minutesInStage: 1, minutesToEligibility: 2 },
+    };
+    for (const other of ['{"schema":0}', 'no JSON', undefined]) {
+      dynamo.on(GetCommand).resolves({ Item: { atMs: 1, verdict: JSON.stringify(verdict), evidence: other } });
+      expect(await storeUnderTest().readVerdict('customer')).toEqual({ atMs: 1, verdict, evidence: null });
+    }
   });
 });
 

@@ -38,7 +38,7 @@ const client = createClient({
 
 const FIRST_OWN_ID = 1_000;
 const VISITORS = 20_000;
-const FAULT_SHARE = 0.1;
+const FAULT_SHARE = 0.3;
 const READERS = 4;
 const WRITERS = 2;
 

@@ -174,10 +174,10 @@ export function stateStoreWith(transaction: typeof stateTransaction, options: Dy
       );
     },
 
-    async writeVerdict(id, { atMs, verdict }) {
+    async writeVerdict(id, { atMs, verdict, evidence }) {
       const command = new PutCommand({
         TableName: tableName,
-        Item: { ...verdictKey(id), atMs, verdict: JSON.stringify(verdict) },
+        Item: { ...verdictKey(id), atMs, verdict: JSON.stringify(verdict), evidence: JSON.stringify(evidence) },
         // A tick that was frozen must not cover the verdict of a later one.
         ConditionExpression: 'attribute_not_exists(pk) OR atMs <= :at',
         ExpressionAttributeValues: { ':at': atMs },

@@ -2,7 +2,7 @@
 
 import type { CutoverState, Policy } from '../cutover.ts';
 import { type MinuteWindow, poolWindows, type TableStatus } from '../evidence.ts';
-import { currentVerification } from '../gates/seen.ts';
+import { currentVerification } from '../gates/table-conditions.ts';
 import type { Verdict } from '../gates/verdict.ts';
 import { quantileMs } from '../histogram.ts';
 import { deadlineCondition } from '../policy.ts';

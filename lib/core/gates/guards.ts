@@ -1,128 +1,120 @@
-/** Guards: what forces a rollback. */
+/** Guards: what forces a rollback. Floors act in the same minute, everything else on proof over several. */
 
-import type { Policy } from '../cutover.ts';
-import { type MinuteWindow, poolWindows } from '../evidence.ts';
-import { bucketUpperMs, type Histogram, quantileMs } from '../histogram.ts';
-import { binomialTail } from '../statistics.ts';
-import { currentVerification, type Seen, slowest } from './seen.ts';
-import { type Condition, ms, percent } from './verdict.ts';
+import { bucketUpperMs } from '../histogram.ts';
+import { quantileEdges } from './baseline.ts';
+import { unavailable } from './floors.ts';
+import { logNeeded } from './fold.ts';
+import { logEvidence, loudest } from './martingale.ts';
+import { edgeBeyond, METRICS, type Metric } from './metrics.ts';
+import type { Seen } from './seen.ts';
+import { corruption } from './table-conditions.ts';
+import { type Condition, ms, number, percent, type TestEvidence } from './verdict.ts';
 
-/** How far back the guards pool, in minutes: a short span for a sudden failure, a long one for a few operations a minute. */
-const GUARD_SPANS = [10, 30] as const;
-/** Chance of a false alarm of one test at one look. */
-const GUARD_ALPHA = 1e-4;
+export type Judged = TestEvidence & {
+  metric: Metric;
+  proven: boolean;
+  /** Counts of the excursion of the alternative that speaks loudest. */
+  counts: { n0: number; e0: number; n1: number; e1: number; over: number };
+};
 
-/** The guards that force a rollback, and for how many minutes in a row a test has fired. */
-export function firedGuards(seen: Seen): { fired: Condition[]; badMinutes: number } {
+/** Every metric's evidence that the shadow is worse than allowed. */
+export function judgedMetrics({ evidence, input }: Seen): Judged[] {
+  return METRICS.map((metric) => {
+    const martingale = evidence.metrics[metric];
+    const logE = logEvidence(martingale, evidence.minutes);
+    const needed = logNeeded(metric, evidence.horizon);
+    const { bad, sums } = loudest(martingale);
+    const [n0, e0, n1, e1, over] = sums as [number, number, number, number, number];
+    return {
+      metric,
+      code: metric === 'share' ? 'black_hole' : metric,
+      // Numbers of any size are written to JSON; beyond this nobody compares them any more.
+      evidence: Math.exp(Math.min(logE, 30)),
+      needed: Math.exp(needed),
+      badMinutes: bad,
+      proven: logE >= needed && bad >= input.policy.consecutiveFailures,
+      counts: { n0, e0, n1, e1, over },
+    };
+  });
+}
+
+/** The guards that force a rollback. */
+export function firedGuards(seen: Seen, judged: readonly Judged[]): Condition[] {
   const corrupted = corruption(seen);
-  if (corrupted) return { fired: [corrupted], badMinutes: 0 };
-  if (!seen.servesReads) return { fired: [], badMinutes: 0 };
-  const { policy } = seen.input;
-  let badMinutes = 0;
-  let latest: Condition[] = [];
-  for (let minute = seen.openMinute; minute > seen.firstMinute; minute -= 1) {
-    const tests = guardTests(seen, minute);
-    if (tests.length === 0) break;
-    if (badMinutes === 0) latest = tests;
-    badMinutes += 1;
-    if (badMinutes >= policy.consecutiveFailures) break;
+  if (corrupted) return [corrupted];
+  if (!seen.servesReads) return [];
+  const floor = unavailable(seen);
+  const proven = judged.filter((one) => one.proven && beyondThreshold(seen, one));
+  return [...(floor ? [floor] : []), ...proven.map((one) => firedCondition(seen, one))];
+}
+
+/** Proven worse than it may be, but by less than forces a rollback: a reason to stay, for a person to look at. */
+export function provenRegressions(seen: Seen, judged: readonly Judged[]): Judged[] {
+  return seen.servesReads ? judged.filter((one) => one.proven && !beyondThreshold(seen, one)) : [];
+}
+
+function beyondThreshold({ input: { policy } }: Seen, { metric, counts }: Judged): boolean {
+  const { n0, e0, n1, over } = counts;
+  if (n1 === 0) return false;
+  switch (metric) {
+    case 'errors':
+      return over / n1 >= policy.errorRateRollback;
+    case 'latency_p50':
+    case 'latency_p95':
+      // Where nothing lies above the primary's quantile both shares can be 0, and then nothing lies beyond the limit.
+      return over > 0 && over / n1 >= e0 / n0;
+    default:
+      return true;
   }
-  return { fired: badMinutes >= policy.consecutiveFailures ? latest : [], badMinutes };
 }
 
-/** A complete pass that found the shadow wrong. Lag is not counted: a diverged key has no un-applied hint. */
-function corruption(seen: Seen): Condition | null {
-  const { table, policy, state } = seen.input;
-  const verification = currentVerification(table, state);
-  if (!verification || verification.score >= policy.validationScoreRollback) return null;
-  const where = verification.samples.map((sample) => `${sample.key} (${sample.columns.join(', ') || 'row'})`);
-  return {
-    code: 'validation',
+function firedCondition(seen: Seen, judged: Judged): Condition {
+  const { n0, e0, n1, e1, over } = judged.counts;
+  const { policy } = seen.input;
+  const proof = `Proven with evidence ${number(judged.evidence)} of ${number(judged.needed)} over ${judged.badMinutes} bad minutes.`;
+  const fired = (value: number, limit: number, text: string): Condition => ({
+    code: judged.code,
     ok: false,
-    value: verification.score,
-    limit: policy.validationScoreRollback,
-    text:
-      `${verification.divergences} of ${verification.rowsCompared} rows differ from the primary: score ${percent(verification.score)}, ` +
-      `limit ${percent(policy.validationScoreRollback)}. First keys: ${where.slice(0, 3).join('; ')}.`,
-  };
-}
-
-/** Tests of the minutes before `minute` (excluded) that fire, each once: the shorter span speaks first. */
-function guardTests(seen: Seen, minute: number): Condition[] {
-  const fired = GUARD_SPANS.flatMap((span) => spanTests(seen, Math.max(seen.firstMinute, minute - span), minute));
-  return fired.filter((test, i) => fired.findIndex((other) => other.code === test.code) === i);
-}
-
-/** Bad outcomes of the shadow from one minute to another (excluded), beyond what the limit explains. */
-function spanTests(seen: Seen, from: number, minute: number): Condition[] {
-  const { policy, windows } = seen.input;
-  const pool = (side: 'primary' | 'shadow') =>
-    poolWindows(
-      from,
-      side,
-      windows.filter((window) => window.side === side && window.minute >= from && window.minute < minute),
-    );
-  const shadow = pool('shadow');
-  const concurrent = pool('primary');
-  const primary = concurrent.count >= 50 ? concurrent : seen.baseline;
-  const primaryRate = primary.count > 0 ? primary.errors / primary.count : 0;
-  return [
-    tested(
-      'errors',
-      shadow.errors,
-      shadow.count,
-      primaryRate + policy.errorRateRollback,
-      (rate) =>
-        `The shadow fails ${percent(rate)} of its operations (${shadow.errors} of ${shadow.count}), the primary ${percent(primaryRate)}; the limit is ${percent(policy.errorRateRollback)} more.`,
-    ),
-    ...LATENCY_QUANTILES.map((q) => latencyTest(q, shadow, primary, policy)),
-    tested(
-      'mismatches',
-      shadow.mismatches,
-      shadow.checks,
-      1 - policy.validationScoreRollback,
-      (rate) =>
-        `${shadow.mismatches} of ${shadow.checks} checked rows differ (${percent(rate)}); the limit is ${percent(1 - policy.validationScoreRollback)}.`,
-    ),
-  ].filter((condition) => condition !== null);
-}
-
-const LATENCY_QUANTILES = [0.5, 0.95, 0.99];
-
-/** More of the shadow above the primary's quantile, raised by the limit, than the quantile allows. */
-function latencyTest(q: number, shadow: MinuteWindow, primary: MinuteWindow, policy: Policy): Condition | null {
-  const reference = quantileMs(primary.latency, q);
-  if (reference === null) return null;
-  const limitMs = slowest(reference, policy.latencyIncreaseRollback, policy);
-  const name = `p${Math.round(q * 100)}`;
-  const limit = upperShare(1 - q, primary.count);
-  return tested(
-    `latency_${name}`,
-    countAbove(shadow.latency, limitMs),
-    shadow.count,
+    value,
     limit,
-    (rate) =>
-      `${percent(rate)} of the shadow's operations take longer than ${ms(limitMs)}, ${percent(policy.latencyIncreaseRollback)} over the primary's ${name} of ${ms(reference)}; ${percent(limit)} may.`,
-  );
+    text: `${text} ${proof}`,
+  });
+  switch (judged.metric) {
+    case 'errors':
+      return fired(
+        e1 / n1,
+        policy.errorRateRollback,
+        `The shadow fails ${percent(e1 / n1)} of its operations (${whole(e1)} of ${whole(n1)}), the primary ${percent(e0 / n0)}; the limit is ${percent(policy.errorRateRollback)}.`,
+      );
+    case 'latency_p50':
+    case 'latency_p95': {
+      const { name, primaryMs, limitMs } = latencyLimit(seen, judged.metric);
+      return fired(
+        over / n1,
+        e0 / n0,
+        `${percent(over / n1)} of the shadow's operations take longer than ${ms(limitMs)}, ${percent(policy.latencyIncreaseRollback)} over the primary's ${name} of ${ms(primaryMs)}; ${percent(e0 / n0)} may.`,
+      );
+    }
+    case 'validation':
+      return fired(
+        e1 / n1,
+        1 - policy.validationScoreRollback,
+        `${whole(e1)} of ${whole(n1)} checked rows differ (${percent(e1 / n1)}); the limit is ${percent(1 - policy.validationScoreRollback)}.`,
+      );
+    case 'share':
+      return fired(
+        e1 / n1,
+        seen.share / 2,
+        `Only ${percent(e1 / n1)} of the reads came to the shadow where ${percent(seen.share)} are sent: it swallows them or does not report.`,
+      );
+  }
 }
 
-function tested(code: string, bad: number, n: number, limit: number, text: (rate: number) => string): Condition | null {
-  if (n === 0 || bad / n <= limit || binomialTail(n, bad, limit) > GUARD_ALPHA) return null;
-  return { code, ok: false, value: bad / n, limit, text: text(bad / n) };
+function latencyLimit({ evidence, input: { policy } }: Seen, metric: 'latency_p50' | 'latency_p95') {
+  const q = metric === 'latency_p50' ? 0.5 : 0.95;
+  const upper = quantileEdges(evidence.baseline.latency, q)?.upper ?? 0;
+  const limit = edgeBeyond(upper, policy.latencyIncreaseRollback, policy.latencyFloorMs);
+  return { name: `p${q * 100}`, primaryMs: bucketUpperMs(upper), limitMs: bucketUpperMs(limit) };
 }
 
-/**
- * What a share seen in n operations may really be: the upper end of Wilson's interval, three standard errors wide. The
- * primary is a sample, too, and at a high share a small one: taken for exact, it convicts a healthy shadow.
- */
-function upperShare(share: number, n: number): number {
-  const z2 = 9;
-  const middle = share + z2 / (2 * n);
-  return (middle + Math.sqrt(z2 * ((share * (1 - share)) / n + z2 / (4 * n * n)))) / (1 + z2 / n);
-}
-
-function countAbove(latency: Histogram, limitMs: number): number {
-  let above = 0;
-  for (const [index, count] of Object.entries(latency)) if (bucketUpperMs(Number(index) - 1) >= limitMs) above += count;
-  return above;
-}
+const whole = (count: number) => Math.round(count);

@@ -1,20 +1,33 @@
-/** What a verdict is found from: the input, and the windows of the stage pooled by side. */
+/** What a verdict is found from: the input, and the folded evidence of the stage. */
 
 import type { CutoverState, Policy } from '../cutover.ts';
-import { type MinuteWindow, mergeWindows, poolWindows, type TableStatus } from '../evidence.ts';
+import type { MinuteWindow, TableStatus } from '../evidence.ts';
+import { sharePpmOf } from '../flags.ts';
 import type { Stage } from '../plan.ts';
+import { EVIDENCE_SCHEMA, type Evidence, fold, newEvidence, RECENT_MINUTES } from './fold.ts';
 import type { Condition } from './verdict.ts';
 
 export const MINUTE_MS = 60_000;
-const READS = ['ramp', 'full'] as const;
+/** What tells how the primary usually is. */
+const HISTORY_MINUTES = 60;
+/** A fold is rebuilt from at most so much of a stage. */
+const REBUILT_MINUTES = 24 * 60;
 
 export type GateInput = {
   state: CutoverState;
   policy: Policy;
-  /** Minutes of both sides, oldest first, from an hour before the stage on. Those still open are ignored. */
+  /** At most one per minute and side: all since `resume(…).fromMinute`. Those that are folded or still open are ignored. */
   windows: readonly MinuteWindow[];
   /** Only for table cutovers; null when the database could not be asked. */
   table: TableStatus | null;
+  /** What was folded so far, from `resume`. Without it everything is folded anew from the windows. */
+  evidence?: Evidence | null;
+  /** Windows of minutes that are closed already: they tell what is usual and nothing else. */
+  late?: readonly MinuteWindow[];
+  /** Both sides report every minute, even of nothing, before it is judged. Elsewhere a minute may have no window. */
+  everyMinute?: boolean;
+  /** Comparisons of both sides must prove the validation score. */
+  checksRequired?: boolean;
   /** True when the deployed flags carry this state's epoch and version. */
   flagsDeployed: boolean;
   nowMs: number;
@@ -26,55 +39,105 @@ export type GateInput = {
 
 export type Seen = {
   input: GateInput;
+  evidence: Evidence;
   stage: Stage | undefined;
   /** Minute of `nowMs`: still open. */
   openMinute: number;
   firstMinute: number;
   servesReads: boolean;
+  /** Share of the reads planned for the shadow, 0–1. */
+  share: number;
   primary: MinuteWindow;
   shadow: MinuteWindow;
-  /** The primary to compare with: its minutes in the stage, or the hour before when it serves nothing any more. */
-  baseline: MinuteWindow;
 };
 
-export function collect(input: GateInput): Seen {
-  const { state, windows, nowMs } = input;
+const servesReads = ({ stageKind }: Pick<CutoverState, 'stageKind'>) => stageKind === 'ramp' || stageKind === 'full';
+
+/** The minute in which the stage was entered belongs to both stages; it is history for this one. */
+export const firstMinuteOf = (state: Pick<CutoverState, 'enteredAtMs'>) =>
+  Math.floor(state.enteredAtMs / MINUTE_MS) + 1;
+
+/** The parts of a policy that the fold compares with. What only decides at the end must not cost the evidence found so far. */
+const FOLDED_LIMITS = [
+  'errorRateRollback',
+  'errorRateAdvance',
+  'latencyIncreaseRollback',
+  'latencyIncreaseAdvance',
+  'latencyFloorMs',
+  'validationScoreRollback',
+] as const satisfies (keyof Policy)[];
+
+/** Another stage, another entry or other limits need another fold. */
+export function evidenceKey(state: CutoverState, policy: Policy): string {
+  const limits = FOLDED_LIMITS.map((name) => policy[name]);
+  return JSON.stringify([state.stage, state.enteredAtMs, state.epoch, sharePpmOf(state), limits]);
+}
+
+/**
+ * Where the fold goes on, and the first minute whose windows it needs. What was stored of another stage leaves its
+ * baseline to the new one; what cannot be used is rebuilt from the windows.
+ */
+export function resume(
+  stored: Evidence | null | undefined,
+  state: CutoverState,
+  policy: Policy,
+  nowMs: number,
+): { evidence: Evidence; fromMinute: number } {
+  const key = evidenceKey(state, policy);
+  const usable = stored?.schema === EVIDENCE_SCHEMA ? stored : null;
+  if (usable?.key === key) return { evidence: usable, fromMinute: usable.closedThrough + 1 };
+  const firstMinute = firstMinuteOf(state);
   const openMinute = Math.floor(nowMs / MINUTE_MS);
-  // The minute in which the stage was entered belongs to both stages; it is history for this one.
-  const firstMinute = Math.floor(state.enteredAtMs / MINUTE_MS) + 1;
-  const closed = windows.filter((window) => window.minute < openMinute);
-  const pool = (side: 'primary' | 'shadow', from: number, to: number) =>
-    poolWindows(
-      from,
-      side,
-      closed.filter((window) => window.side === side && window.minute >= from && window.minute < to),
-    );
-  const servesReads = (READS as readonly string[]).includes(state.stageKind);
-  const primary = pool('primary', firstMinute, openMinute);
+  const { closedThrough } = usable ?? { closedThrough: Number.NEGATIVE_INFINITY };
+  // The stored fold ended before this stage began, and not long before: only the minutes in between are missing.
+  if (usable && closedThrough < firstMinute && closedThrough >= openMinute - HISTORY_MINUTES) {
+    return { evidence: newEvidence(key, usable.baseline, closedThrough), fromMinute: closedThrough + 1 };
+  }
+  const judged = state.stageKind === 'dual_write' || servesReads(state);
+  const fromMinute = Math.max(firstMinute, openMinute - (judged ? REBUILT_MINUTES : 0)) - HISTORY_MINUTES;
+  return { evidence: newEvidence(key), fromMinute };
+}
+
+export function collect(input: GateInput): Seen {
+  const { state, policy, windows, nowMs } = input;
+  const openMinute = Math.floor(nowMs / MINUTE_MS);
+  const firstMinute = firstMinuteOf(state);
+  const share = sharePpmOf(state) / 1_000_000;
+  const { evidence: before } = resume(input.evidence, state, policy, nowMs);
+  const context = {
+    key: before.key,
+    policy,
+    stageKind: state.stageKind,
+    share,
+    firstMinute,
+    openMinute,
+    everyMinute: input.everyMinute ?? false,
+    flagsDeployed: input.flagsDeployed,
+  };
+  const folded = fold(before, windows, context, input.late);
+  const evidence = input.table ? withLag(folded, openMinute, input.table.lagMs) : folded;
   return {
-    input: { ...input, windows: closed },
+    input,
+    evidence,
     stage: state.plan.stages.find((stage) => stage.name === state.stage),
     openMinute,
     firstMinute,
-    servesReads,
-    primary,
-    shadow: pool('shadow', firstMinute, openMinute),
-    baseline:
-      primary.count >= input.policy.minSamples
-        ? primary
-        : mergeWindows(pool('primary', firstMinute - 60, firstMinute), primary),
+    servesReads: servesReads(state),
+    share,
+    primary: evidence.primary,
+    shadow: evidence.shadow,
   };
+}
+
+/** The first look of a minute counts. */
+function withLag(evidence: Evidence, minute: number, lagMs: number): Evidence {
+  const { lags } = evidence;
+  if ((lags.at(-1)?.[0] ?? Number.NEGATIVE_INFINITY) >= minute) return evidence;
+  return { ...evidence, lags: [...lags, [minute, lagMs] as const].slice(-RECENT_MINUTES) };
 }
 
 export const minutesInStage = (seen: Seen) =>
   Math.max(0, (seen.input.nowMs - seen.input.state.enteredAtMs) / MINUTE_MS);
-
-/** A pass that ended before this run of the cutover began says nothing about it. */
-export function currentVerification(table: TableStatus | null, state: CutoverState) {
-  const verification = table?.verification ?? null;
-  if (!verification || table?.backfill.state !== 'done') return null;
-  return state.stageKind === 'dual_write' && verification.atMs < state.enteredAtMs ? null : verification;
-}
 
 /** The latency from which an increase matters: the limit in per cent, and never less than the floor. */
 export function slowest(referenceMs: number, increase: number, policy: Policy): number {

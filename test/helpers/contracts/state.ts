@@ -4,17 +4,20 @@ import { describe, expect, it } from 'vitest';
 import { nextEntry, verifyChain } from '../../../lib/core/audit.ts';
 import {
   type CutoverState,
+  DEFAULT_POLICY,
   INITIAL_SYSTEM,
   initialState,
   NO_OVERRIDES,
   type SystemState,
 } from '../../../lib/core/cutover.ts';
+import { type Evidence, fold, newEvidence } from '../../../lib/core/gates/fold.ts';
 import type { Verdict } from '../../../lib/core/gates/verdict.ts';
 import type { PhaseChange } from '../../../lib/core/phase.ts';
 import { BUILT_IN_PLAN_NAMES, builtInPlan } from '../../../lib/core/plan.ts';
 import { type Event, record, replay, type SystemChange } from '../../../lib/core/stage.ts';
 import { recordSystem, replaySystem } from '../../../lib/core/system.ts';
 import type { Clock, IdempotencyRecord, StateChange, StateStore } from '../../../lib/ports.ts';
+import { exactMinute } from '../../property/traffic.ts';
 
 export type StateHarness = {
   store: StateStore;
@@ -108,6 +111,25 @@ const VERDICT: Verdict = {
     minutesToEligibility: 57.75,
   },
 };
+
+/** A minute of each side, folded. */
+const EVIDENCE: Evidence = fold(
+  newEvidence('stage'),
+  [
+    exactMinute(7, 'primary', 900, { errors: 2 }),
+    exactMinute(7, 'shadow', 100, { errors: 3, checks: 5, latencyMs: 0.4 }),
+  ],
+  {
+    key: 'stage',
+    policy: DEFAULT_POLICY,
+    stageKind: 'ramp',
+    share: 0.1,
+    firstMinute: 6,
+    openMinute: 8,
+    everyMinute: false,
+    flagsDeployed: true,
+  },
+);
 
 // ------------------------------------------------------------------------------------------------------- contract
 
@@ -557,9 +579,13 @@ function verdicts(make: Make): void {
   describe('the last verdict', () => {
     it('is overwritten by each tick', async () => {
       const { store } = await make();
-      await store.writeVerdict('customer', { atMs: 1_000, verdict: VERDICT });
-      expect(await store.readVerdict('customer')).toEqual({ atMs: 1_000, verdict: VERDICT });
-      const later = { atMs: 2_000, verdict: { ...VERDICT, verdict: 'advance', reasons: [] } as Verdict };
+      await store.writeVerdict('customer', { atMs: 1_000, verdict: VERDICT, evidence: null });
+      expect(await store.readVerdict('customer')).toEqual({ atMs: 1_000, verdict: VERDICT, evidence: null });
+      const later = {
+        atMs: 2_000,
+        verdict: { ...VERDICT, verdict: 'advance', reasons: [] } as Verdict,
+        evidence: EVIDENCE,
+      };
       await store.writeVerdict('customer', later);
       expect(await store.readVerdict('customer')).toEqual(later);
       expect(await store.readVerdict('invoice')).toBeNull();
@@ -567,9 +593,13 @@ function verdicts(make: Make): void {
 
     it('is not covered by that of a tick that was frozen and comes late', async () => {
       const { store } = await make();
-      await store.writeVerdict('customer', { atMs: 2_000, verdict: VERDICT });
-      await store.writeVerdict('customer', { atMs: 1_000, verdict: { ...VERDICT, verdict: 'rollback' } });
-      expect(await store.readVerdict('customer')).toEqual({ atMs: 2_000, verdict: VERDICT });
+      await store.writeVerdict('customer', { atMs: 2_000, verdict: VERDICT, evidence: null });
+      await store.writeVerdict('customer', {
+        atMs: 1_000,
+        verdict: { ...VERDICT, verdict: 'rollback' },
+        evidence: null,
+      });
+      expect(await store.readVerdict('customer')).toEqual({ atMs: 2_000, verdict: VERDICT, evidence: null });
     });
   });
 }

@@ -3,11 +3,11 @@
  * two minutes, or a quarter over three, five or ten, when chance and the primary's own errors cannot explain it.
  */
 
-import { type Condition, percent } from '../gates/verdict.ts';
 import { binomialTail } from '../statistics.ts';
 import { usualErrorRate } from './baseline.ts';
 import type { RecentMinute } from './fold.ts';
 import type { Seen } from './seen.ts';
+import { type Condition, percent } from './verdict.ts';
 
 const SPANS = [
   { minutes: 1, rate: 0.5 },

@@ -7,17 +7,17 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_POLICY } from '../../lib/core/cutover.ts';
 import { emptyWindow } from '../../lib/core/evidence.ts';
-import { EMPTY_BASELINE } from '../../lib/core/proof/baseline.ts';
-import { logNeeded } from '../../lib/core/proof/fold.ts';
+import { EMPTY_BASELINE } from '../../lib/core/gates/baseline.ts';
+import { logNeeded } from '../../lib/core/gates/fold.ts';
 import {
   binomialLogRatio,
   PAIR_LAMBDAS,
   pairLogRatio,
   type TwoSample,
   twoSampleLogRatio,
-} from '../../lib/core/proof/likelihood.ts';
-import { cap, HORIZON_MINUTES, logEvidence, logWeight, newMartingale, step } from '../../lib/core/proof/martingale.ts';
-import { METRIC_ROWS, METRICS } from '../../lib/core/proof/metrics.ts';
+} from '../../lib/core/gates/likelihood.ts';
+import { cap, HORIZON_MINUTES, logEvidence, logWeight, newMartingale, step } from '../../lib/core/gates/martingale.ts';
+import { METRIC_ROWS, METRICS } from '../../lib/core/gates/metrics.ts';
 
 const close = (seen: number, wanted: number, relative = 1e-9) =>
   expect(Math.abs(seen - wanted), `${seen}, not ${wanted}`).toBeLessThanOrEqual(

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { type CutoverState, DEFAULT_POLICY, initialState, type Policy } from '../../lib/core/cutover.ts';
-import type { Evidence } from '../../lib/core/proof/fold.ts';
-import { collect, evidenceKey, MINUTE_MS } from '../../lib/core/proof/seen.ts';
+import type { Evidence } from '../../lib/core/gates/fold.ts';
+import { collect, evidenceKey, MINUTE_MS } from '../../lib/core/gates/seen.ts';
 import { readTrace } from '../../lib/schemas/replay.ts';
 
 const OTHERS: { readonly [Field in keyof Policy]: Policy[Field] } = {
@@ -46,6 +46,7 @@ function folded(changed: Partial<Policy>): Omit<Evidence, 'key'> {
     state,
     policy: { ...DEFAULT_POLICY, ...changed },
     windows: rows.filter(({ minute }) => minute < 60),
+    table: null,
     flagsDeployed: true,
     nowMs: 60 * MINUTE_MS,
   }).evidence;

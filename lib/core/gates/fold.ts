@@ -24,7 +24,7 @@ export const EVIDENCE_SCHEMA = 1;
 export const GRACE_MINUTES = 3;
 /** A shadow whose windows never come is a black hole only after this long: until then its reports may be lost. */
 const ABSENT_PATIENCE_MINUTES = 30;
-const RECENT_MINUTES = 30;
+export const RECENT_MINUTES = 30;
 
 /** One of the last thirty minutes, for floors and trends. */
 export type RecentMinute = {
@@ -58,6 +58,8 @@ export type Evidence = {
   primary: MinuteWindow;
   shadow: MinuteWindow;
   recent: readonly RecentMinute[];
+  /** Age of the oldest un-applied change when it was looked at, in milliseconds, one a minute of the last thirty. */
+  lags: readonly (readonly [minute: number, lagMs: number])[];
   /** Newest minute in which each side had operations, and in which it reported anything. */
   active: { primary: number | null; shadow: number | null };
   reported: { primary: number | null; shadow: number | null };
@@ -100,6 +102,7 @@ export function newEvidence(key: string, baseline: Baseline = EMPTY_BASELINE, cl
     primary: emptyWindow(0, 'primary'),
     shadow: emptyWindow(0, 'shadow'),
     recent: [],
+    lags: [],
     active: { primary: null, shadow: null },
     reported: { primary: null, shadow: null },
     impossible: null,

@@ -5,13 +5,13 @@
 
 import type { Policy } from '../cutover.ts';
 import type { MinuteWindow } from '../evidence.ts';
-import { slowest } from '../gates/seen.ts';
-import { type Condition, condition, ms, number, percent, round } from '../gates/verdict.ts';
 import { settledQuantileMs } from '../ranked.ts';
 import { failingAlike } from './floors.ts';
 import { type Judged, provenRegressions } from './guards.ts';
 import type { ProvenGood } from './metrics.ts';
 import type { Seen } from './seen.ts';
+import { slowest } from './seen.ts';
+import { type Condition, condition, ms, number, percent, round } from './verdict.ts';
 
 /** Rejected at 5 %, and the evidence of the contrary above which nothing advances. */
 const PROOF = 20;
@@ -25,6 +25,7 @@ export function readConditions(seen: Seen, judged: readonly Judged[]): Condition
   const { shadow, primary } = seen;
   const past = pastOf(seen);
   const errors = excessErrors(shadow, past);
+  const proven = provenRegressions(seen, judged);
   return [
     samples(seen),
     condition(
@@ -41,8 +42,7 @@ export function readConditions(seen: Seen, judged: readonly Judged[]): Condition
     ]),
     ...validation(seen),
     keyless(primary, shadow, policy),
-    regression(judged),
-    ...provenRegressions(seen, judged).map(staysBelowThreshold),
+    ...(proven.length > 0 ? proven.map(staysBelowThreshold) : [regression(judged)]),
     ...alike(seen),
   ];
 }

@@ -1,0 +1,86 @@
+/** What the data plane of a table must show to advance: copied, current, nothing in quarantine, verified. */
+
+import type { CutoverState } from '../cutover.ts';
+import type { BackfillProgress, TableStatus } from '../evidence.ts';
+import { MINUTE_MS, type Seen } from './seen.ts';
+import { type Condition, condition, ms, percent, round } from './verdict.ts';
+
+/** A verification older than this says nothing. */
+const VERIFICATION_MAX_AGE_MS = 24 * 60 * MINUTE_MS;
+
+export function tableConditions(seen: Seen): Condition[] {
+  const { table, policy, state, nowMs } = seen.input;
+  if (state.kind !== 'table') return [];
+  if (!table) {
+    return [condition('database', false, null, 'reachable', 'Postgres could not be asked; the next tick tries again.')];
+  }
+  const verification = currentVerification(table, state);
+  const ageMs = verification ? nowMs - verification.atMs : null;
+  const fresh = ageMs !== null && ageMs <= VERIFICATION_MAX_AGE_MS;
+  return [
+    condition(
+      'backfill',
+      table.backfill.state === 'done',
+      table.backfill.rowsDone,
+      table.backfill.rowsTotal,
+      backfillText(table.backfill),
+    ),
+    condition(
+      'lag',
+      table.lagMs <= policy.lagAdvanceMs,
+      table.lagMs,
+      policy.lagAdvanceMs,
+      `The oldest un-applied change is ${ms(table.lagMs)} old, ${table.outboxRows} wait; the limit is ${ms(policy.lagAdvanceMs)}.`,
+    ),
+    condition('quarantine', table.quarantined === 0, table.quarantined, 0, quarantineText(table)),
+    condition(
+      'verification',
+      fresh && verification!.divergences === 0 && verification!.score >= policy.validationScoreAdvance,
+      verification?.score ?? null,
+      policy.validationScoreAdvance,
+      !verification
+        ? 'No complete verification since this cutover was started; the verifier runs by itself after the backfill.'
+        : !fresh
+          ? `The last verification is ${round(ageMs! / MINUTE_MS)} minutes old; 'crossfade verify ${state.id}' makes a new one.`
+          : `${verification.divergences} of ${verification.rowsCompared} rows differ; none may.`,
+    ),
+  ];
+}
+
+/** A complete pass that found the shadow wrong. Lag is not counted: a diverged key has no un-applied hint. */
+export function corruption(seen: Seen): Condition | null {
+  const { table, policy, state } = seen.input;
+  const verification = currentVerification(table, state);
+  if (!verification || verification.score >= policy.validationScoreRollback) return null;
+  const where = verification.samples.map((sample) => `${sample.key} (${sample.columns.join(', ') || 'row'})`);
+  return {
+    code: 'validation',
+    ok: false,
+    value: verification.score,
+    limit: policy.validationScoreRollback,
+    text:
+      `${verification.divergences} of ${verification.rowsCompared} rows differ from the primary: score ${percent(verification.score)}, ` +
+      `limit ${percent(policy.validationScoreRollback)}. First keys: ${where.slice(0, 3).join('; ')}.`,
+  };
+}
+
+/** A pass that ended before this run of the cutover began says nothing about it. */
+export function currentVerification(table: TableStatus | null, state: CutoverState) {
+  const verification = table?.verification ?? null;
+  if (!verification || table?.backfill.state !== 'done') return null;
+  return state.stageKind === 'dual_write' && verification.atMs < state.enteredAtMs ? null : verification;
+}
+
+function backfillText(backfill: BackfillProgress): string {
+  if (backfill.state === 'done') return `${backfill.rowsDone} rows copied.`;
+  const left = Math.max(0, backfill.rowsTotal - backfill.rowsDone);
+  const eta = backfill.rowsPerSecond > 0 ? `, about ${Math.ceil(left / backfill.rowsPerSecond)} s left` : '';
+  return `${backfill.rowsDone} of about ${backfill.rowsTotal} rows copied${eta}.`;
+}
+
+function quarantineText(table: TableStatus): string {
+  if (table.quarantined === 0) return 'No key is in quarantine.';
+  const first = table.quarantine[0];
+  const example = first ? ` First: ${first.key}, SQLSTATE ${first.sqlstate}, ${first.reason}` : '';
+  return `${table.quarantined} keys cannot be written to the shadow.${example} Mend the row or the transform; the next write of the key tries again.`;
+}

@@ -1,0 +1,71 @@
+/** Folded evidence as it is stored beside the verdict. */
+
+import * as z from 'zod';
+import { EVIDENCE_SCHEMA, type Evidence } from '../core/gates/fold.ts';
+import { METRIC_ROWS, METRICS, PROVEN_GOOD } from '../core/gates/metrics.ts';
+
+const figure = z.number();
+const minute = z.int();
+const histogram = z.record(z.string().regex(/^-?\d+$/), figure.nonnegative()) as unknown as z.ZodType<
+  Readonly<Record<number, number>>
+>;
+
+const window = (side: 'primary' | 'shadow') =>
+  z.object({
+    minute,
+    side: z.literal(side),
+    count: figure,
+    errors: figure,
+    keyless: figure,
+    checks: figure,
+    mismatches: figure,
+    latency: histogram,
+  });
+
+const martingale = (alternatives: number) =>
+  z.object({
+    logA: z.array(figure).length(alternatives),
+    excursions: z.array(z.object({ g: figure, bad: z.int(), sums: z.array(figure).length(5) })).length(alternatives),
+  });
+
+const metrics = z.object(
+  Object.fromEntries(METRICS.map((name) => [name, martingale(METRIC_ROWS[name].alternatives)])),
+) as unknown as z.ZodType<Evidence['metrics']>;
+const good = z.object(Object.fromEntries(PROVEN_GOOD.map((name) => [name, figure]))) as unknown as z.ZodType<
+  Evidence['good']
+>;
+
+const sides = z.object({ primary: minute.nullable(), shadow: minute.nullable() });
+
+export const foldedEvidence: z.ZodType<Evidence> = z.object({
+  schema: z.literal(EVIDENCE_SCHEMA),
+  key: z.string(),
+  closedThrough: minute,
+  folded: z.array(minute),
+  minutes: z.int().nonnegative(),
+  horizon: z.int().positive(),
+  metrics,
+  good,
+  baseline: z.object({ minute: minute.nullable(), count: figure, errors: figure, latency: histogram }),
+  primary: window('primary'),
+  shadow: window('shadow'),
+  recent: z.array(
+    z.object({
+      minute,
+      n0: figure,
+      e0: figure,
+      n1: figure,
+      e1: figure,
+      p95Primary: figure.nullable(),
+      p95Shadow: figure.nullable(),
+      checks: figure,
+      mismatches: figure,
+    }),
+  ),
+  lags: z.array(z.tuple([minute, figure])),
+  active: sides,
+  reported: sides,
+  impossible: z.object({ minute, why: z.string() }).nullable(),
+  checkedMinute: minute.nullable(),
+  absent: z.int().nonnegative(),
+});
