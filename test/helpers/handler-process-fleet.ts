@@ -94,7 +94,7 @@ function traffic(ports: OwnPorts, declarations: readonly CutoverDeclaration[], e
   const running = (async () => {
     while (!stopping) {
       // A report that is lost delays an advance, nothing else.
-      for (const { id } of declarations) await recordTraffic(ports, id, 30).catch(() => {});
+      for (const { id } of declarations) await recordTraffic(ports, id, 5_000).catch(() => {});
       await new Promise((resolve) => setTimeout(resolve, everyMs));
     }
   })();

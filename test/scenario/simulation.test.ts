@@ -9,7 +9,7 @@ import { PLANTS, type Planted } from './plants.ts';
 import { type Outcome, simulate } from './simulation.ts';
 
 const FIRST_SEED = Number(process.env.CROSSFADE_SEED ?? 1);
-const SEEDS = Number(process.env.CROSSFADE_SEEDS ?? 150);
+const SEEDS = Number(process.env.CROSSFADE_SEEDS ?? 100);
 /** Seeds that failed once. */
 const CORPUS: readonly number[] = [];
 

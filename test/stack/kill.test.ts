@@ -41,7 +41,7 @@ const SEED = Number(process.env.CROSSFADE_SEED ?? Math.floor(Math.random() * 2 *
 const ID = 'customer';
 /** Virtual minutes a real minute: one of them takes a second, and an intent is given up after ten. */
 const SPEED = 60;
-const KILLS = 30;
+const KILLS = 20;
 const WRITERS = 4;
 const SETTLE_MS = 30_000;
 const random = seeded(SEED);

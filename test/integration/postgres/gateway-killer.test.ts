@@ -11,7 +11,7 @@ import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 
 const SEED = Number(process.env.CROSSFADE_SEED ?? Date.now() % 1_000_000);
-const CALLS = Number(process.env.CROSSFADE_KILLER_CALLS ?? 400);
+const CALLS = Number(process.env.CROSSFADE_KILLER_CALLS ?? 250);
 const MOST_KILLS_OF_CALL = 9;
 const REPLAY = `replay: CROSSFADE_SEED=${SEED} npx vitest run --project postgres test/integration/postgres/gateway-killer.test.ts`;
 
