@@ -35,7 +35,11 @@ async function pass(composition: Composition, request: Request): Promise<Reply> 
   await router.refresh();
   const read = isRead(correlated.method);
   const key = correlated.headers[CORRELATION_HEADER]!;
-  const decision = router.route(declaration.id, { key, ...(read ? {} : { operation: 'write' }) });
+  const decision = router.route(declaration.id, {
+    key,
+    ...(read ? {} : { operation: 'write' }),
+    ...conditionsOf(declaration, correlated.headers),
+  });
   const ports = { ...composition.ports, upstream: await composition.upstream(), outcomes: instance.outcomes };
   const noted = read ? noteForComparison(composition, declaration, decision, correlated) : null;
   try {
@@ -47,6 +51,16 @@ async function pass(composition: Composition, request: Request): Promise<Reply> 
     await noted;
     await instance.outcomes.flushIfDue();
   }
+}
+
+/** What the lists are compared with beside the key. */
+function conditionsOf({ gateway }: ServiceDeclaration, headers: ProxiedRequest['headers']) {
+  const named = gateway.groupsHeader === null ? undefined : headers[gateway.groupsHeader];
+  const groups = named?.split(',').flatMap((name) => name.trim() || []);
+  return {
+    ...(groups ? { groups } : {}),
+    ...(gateway.environment === null ? {} : { environment: gateway.environment }),
+  };
 }
 
 /** While the upstream is asked, so that the caller waits for nothing. Never rejects. */

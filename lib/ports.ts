@@ -312,6 +312,8 @@ export type DataPlane = {
   forget(id: CutoverId, fence: StateFence): Promise<{ kind: 'forgotten' } | Outrun>;
   /** Writes the fence unless a newer (epoch, version) is there. */
   mirror(row: MirrorRow): Promise<{ kind: 'written' } | Outrun>;
+  /** The declared lists, for routing in SQL. Changes nothing for a cutover the database does not know. */
+  setLists(id: CutoverId, lists: { allow: readonly string[]; deny: readonly string[] }): Promise<void>;
   /** `null` when the database knows nothing of this cutover. */
   status(id: CutoverId): Promise<TableStatus | null>;
   /** Claims and applies at most `limit` hints in one call. */

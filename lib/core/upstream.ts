@@ -9,6 +9,13 @@ import { type AddressKind, addressKind, isAddress } from './address.ts';
 export type GatewayRules = {
   /** Names of the header that carries the correlation id, the first that is present counts. */
   correlationHeaders: readonly string[];
+  /**
+   * The header that says which groups the caller belongs to, separated by commas; null when nothing tells. Name one that
+   * your own edge sets and takes away from callers: whoever may write it chooses a side.
+   */
+  groupsHeader: string | null;
+  /** What `environment:NAME` in the lists is compared with. */
+  environment: string | null;
   /** Hosts, spelled exactly as in `upstreams`, that may resolve to private addresses. */
   privateHosts: readonly string[];
   /** Longest wait for one upstream, in milliseconds. */
@@ -33,6 +40,8 @@ export type GatewayRules = {
 
 export const DEFAULT_GATEWAY: GatewayRules = {
   correlationHeaders: ['x-correlation-id'],
+  groupsHeader: null,
+  environment: null,
   privateHosts: [],
   timeoutMs: 10_000,
   fallback: true,

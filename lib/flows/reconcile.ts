@@ -86,6 +86,7 @@ async function armed(
   if (status?.mirror?.version !== state.version || status.mirror.epoch !== state.epoch) {
     await mirror(ports, declaration, state);
   }
+  await ports.tables.setLists(declaration.id, declaration);
 }
 
 async function disarmed(

@@ -17,6 +17,8 @@ const compare = z.strictObject({
 
 const rules = z.strictObject({
   correlationHeaders: z.array(headerName).min(1).max(5),
+  groupsHeader: headerName.nullable(),
+  environment: z.string().min(1).max(100).nullable(),
   privateHosts: z.array(z.string().max(255)).max(20),
   timeoutMs: z.number().int().min(10).max(10_000),
   fallback: z.boolean(),

@@ -19,6 +19,7 @@ export async function gatewayBench(options: {
   shadow?: Answering;
   stage?: StageName;
   gateway?: Partial<GatewayRules>;
+  lists?: Partial<Pick<ServiceDeclaration, 'allow' | 'deny'>>;
 }) {
   const echo =
     (side: string): Answering =>
@@ -30,6 +31,7 @@ export async function gatewayBench(options: {
     ...(declarationOf('service', { id: 'chat' }) as ServiceDeclaration),
     upstreams: { primary: `${primary.url}/old/`, shadow: `${shadow.url}/new/` },
     gateway: { ...DEFAULT_GATEWAY, ...options.gateway },
+    ...options.lists,
   };
   const declarations: CutoverDeclaration[] = [declaration, declarationOf('component', { id: 'planner' })];
   const served = inMemoryComposition(declarations);

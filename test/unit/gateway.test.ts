@@ -51,6 +51,35 @@ describe('a request', () => {
     expect(answer.headers).toMatchObject({ 'x-trace': 'r-7', 'x-correlation-id': 'r-7' });
   });
 
+  it('is asked for its groups in the declared header, and for the declared environment, as the SDK is', async () => {
+    const { call } = await bench({
+      stage: 'r1',
+      gateway: { groupsHeader: 'x-edge-groups', environment: 'staging' },
+      lists: { allow: ['group:staff', 'environment:staging'], deny: ['group:vip'] },
+    });
+    const reasonOf = async (headers: Record<string, string>) =>
+      (await call({ headers: { 'x-correlation-id': 'v', ...headers } })).headers['x-crossfade-reason'];
+    expect(await reasonOf({})).toBe('allowed');
+    expect(await reasonOf({ 'x-edge-groups': 'guests, vip' })).toBe('denied');
+    const elsewhere = await bench({ stage: 'r1', lists: { allow: ['group:staff', 'environment:staging'] } });
+    const unasked = await elsewhere.call({ headers: { 'x-correlation-id': 'v', 'x-edge-groups': 'staff' } });
+    expect(unasked.headers['x-crossfade-reason']).toBe('share');
+    const grouped = await bench({
+      stage: 'r1',
+      gateway: { groupsHeader: 'x-edge-groups' },
+      lists: { allow: ['group:staff'] },
+    });
+    for (const [groups, reason] of [
+      ['staff', 'allowed'],
+      [' staff ,guests', 'allowed'],
+      ['Staff', 'share'],
+      [',', 'share'],
+    ] as const) {
+      const answer = await grouped.call({ headers: { 'x-correlation-id': 'v', 'x-edge-groups': groups } });
+      expect([groups, answer.headers['x-crossfade-reason']]).toEqual([groups, reason]);
+    }
+  });
+
   it('row 43: says nothing of sides and identities: such headers are removed', async () => {
     const { call } = await bench({ stage: 'disabled' });
     const answer = await call({

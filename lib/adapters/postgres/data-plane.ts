@@ -31,6 +31,12 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
         args,
       );
     },
+    async setLists(id, { allow, deny }) {
+      const list = (place: number) => `ARRAY(SELECT pg_catalog.jsonb_array_elements_text($${place}::text::jsonb))`;
+      const call = `SELECT crossfade.set_lists($1::text, ${list(2)}, ${list(3)})`;
+      // A database that was not migrated yet knows no lists; everything else goes on.
+      await unlessUnknown(() => runtime.call(call, [id, JSON.stringify(allow), JSON.stringify(deny)]), []);
+    },
     status: (id) => callJson<TableStatus | null>(runtime, 'SELECT crossfade.table_status($1::text) AS result', [id]),
     async converge(id, epoch, limit) {
       const call = `SELECT crossfade.${functionName('converge', id)}($1::text::bigint, $2::text::integer) AS result`;

@@ -118,6 +118,7 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
       it.mirror = { ...row };
       return { kind: 'written' };
     },
+    async setLists() {},
     status: async (id) => (tables.get(id)?.known ? statusOf(table(id), clock.now()) : null),
     async converge(id, epoch, limit) {
       if (!Number.isInteger(limit) || limit < 1 || limit > 10_000)

@@ -1,8 +1,10 @@
 /** I32 SQL and the SDK give the same answer for the same key. */
 
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CutoverFlag } from '../../../lib/core/flags.ts';
 import { murmur3 } from '../../../lib/core/murmur3.ts';
-import { inShare } from '../../../lib/core/routing.ts';
+import { inShare, route } from '../../../lib/core/routing.ts';
 import { EDGE_KEYS } from '../../helpers/edge-keys.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
@@ -26,6 +28,22 @@ afterAll(async () => {
   await plane.close();
   await db.drop();
 });
+
+const FLAG: CutoverFlag = {
+  enabled: true,
+  stage: 'ramp',
+  epoch: 1,
+  version: 1,
+  read_ppm: 0,
+  salt: 'pepper',
+  hash: 'murmur3_x86_32',
+  shadow_writes: true,
+  validation: 'strict',
+  primary_read_only: false,
+  shadow_is_primary: false,
+  allow: [],
+  deny: [],
+};
 
 const TEXTS = [
   ...['', 'a', 'ab', 'abc', 'abcd', 'abcde', 'hello', 'hello, world', 'The quick brown fox jumps over the lazy dog'],
@@ -85,6 +103,69 @@ describe('I32 one hash', () => {
       }
     },
   );
+
+  it('answers any request against any lists like the SDK', async () => {
+    const word = fc.constantFrom('k', 'user-7', '日本', 'a,b', 'group:a', "it's", '');
+    const entry = fc.oneof(
+      word.filter((text) => text !== ''),
+      fc.constantFrom('a', 'b', 'staff').map((name) => `group:${name}`),
+      fc.constantFrom('prod', 'staging').map((name) => `environment:${name}`),
+    );
+    const request = fc.record(
+      {
+        key: word,
+        operation: fc.constantFrom('read', 'write', 'insert', 'update', 'delete', 'upsert', 'select'),
+        groups: fc.array(fc.constantFrom('a', 'b', 'staff', 'A', ''), { maxLength: 3 }),
+        environment: fc.constantFrom('prod', 'staging', 'Prod', ''),
+      },
+      { requiredKeys: [] },
+    );
+    const stage = fc.constantFrom('dual_write', 'ramp', 'full_100', 'completed', 'cleaned', 'rolled_back');
+    await fc.assert(
+      fc.asyncProperty(
+        fc.record({
+          stage,
+          allow: fc.array(entry, { maxLength: 3 }),
+          deny: fc.array(entry, { maxLength: 2 }),
+          ppm: fc.constantFrom(0, 1, 250_000, 999_999, 1_000_000),
+        }),
+        fc.array(request, { minLength: 40, maxLength: 40 }),
+        async ({ stage, allow, deny, ppm }, requests) => {
+          version += 1;
+          await plane.fence('thing', 1, { version, readPpm: ppm, salt: 'pepper', stage });
+          await plane.setLists('thing', { allow, deny });
+          const rows = await db.sql.unsafe(
+            `SELECT crossfade.should_route_to_shadow('thing', r ->> 'operation', r ->> 'key',
+               ARRAY(SELECT jsonb_array_elements_text(coalesce(r -> 'groups', '[]'))), r ->> 'environment') AS shadow
+             FROM jsonb_array_elements($1::text::jsonb) WITH ORDINALITY AS t(r, place) ORDER BY place`,
+            [JSON.stringify(requests)],
+          );
+          const flag = {
+            ...FLAG,
+            allow,
+            deny,
+            read_ppm: ppm,
+            shadow_is_primary: stage === 'completed' || stage === 'cleaned',
+          };
+          const bySdk = requests.map((asked) => route(flag, undefined, asked).side === 'shadow');
+          expect(rows.map(({ shadow }) => shadow)).toEqual(bySdk);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('negative control: a function without the lists is caught at once', async () => {
+    version += 1;
+    await plane.fence('thing', 1, { version, readPpm: 1, salt: 'pepper', stage: 'ramp' });
+    await plane.setLists('thing', { allow: ['vip'], deny: [] });
+    const ask = async () =>
+      (await db.sql.unsafe(`SELECT crossfade.should_route_to_shadow('thing', 'read', 'vip') AS shadow`))[0]!.shadow;
+    expect(route({ ...FLAG, read_ppm: 1, allow: ['vip'] }, undefined, { key: 'vip' }).side).toBe('shadow');
+    expect(await ask()).toBe(true);
+    await plane.setLists('thing', { allow: [], deny: [] });
+    expect(await ask()).toBe(false);
+  });
 
   it('knows the table by the cutover and by its names; writes and unknown tables go to the primary', async () => {
     const ask = async (table: string, operation: string) =>
