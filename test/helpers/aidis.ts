@@ -75,10 +75,10 @@ export function aidisCrossing(tables: DataPlane) {
     const minuteNumber = nowMs / MINUTE_MS - 1;
     const window = {
       minute: minuteNumber,
-      count: 20,
+      count: 2_000,
       errors: 0,
       keyless: 0,
-      latency: { [bucketIndex(5)]: 20 },
+      latency: { [bucketIndex(5)]: 2_000 },
       checks: 0,
       mismatches: 0,
     };

@@ -171,7 +171,7 @@ describe('I32 one hash', () => {
     const ask = async (table: string, operation: string) =>
       (await db.sql.unsafe(`SELECT crossfade.should_route_to_shadow('${table}', '${operation}', 'k') AS shadow`))[0]!
         .shadow;
-    await plane.fence('thing', 1, { version: 50, readPpm: 1_000_000, stage: 'full_100' });
+    await plane.fence('thing', 1, { version: 1_000_000, readPpm: 1_000_000, stage: 'full_100' });
     for (const name of ['thing', 'thing_v2']) expect([name, await ask(name, 'read')]).toEqual([name, true]);
     for (const operation of ['write', 'insert', 'update', 'delete', 'upsert'])
       expect(await ask('thing', operation)).toBe(false);
