@@ -7,9 +7,6 @@ import { describe, expect, it } from 'vitest';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
-/** A minute a second: what is slow on a machine that does other things is proven all the same. */
-const FAST = ['--speed', '60'];
-
 let nextBase = 20_000 + (process.pid % 200) * 50;
 
 /** Six free ports in a row, far from those of a person's own `npm start`, and given to nobody else in this run. */
@@ -32,7 +29,7 @@ function isFree(port: number): Promise<boolean> {
 
 async function start(...words: string[]): Promise<{ code: number | null; output: string }> {
   const port = String(await freeBase());
-  const child = spawn(process.execPath, ['infra/bootstrap.mjs', 'start', '--exit', '--port', port, ...FAST, ...words], {
+  const child = spawn(process.execPath, ['infra/bootstrap.mjs', 'start', '--exit', '--port', port, ...words], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
