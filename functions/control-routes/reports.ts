@@ -3,8 +3,9 @@
 import { csvLine } from '../../lib/core/csv.ts';
 import { exportAudit, exportMetrics } from '../../lib/flows/export.ts';
 import { verifyAudit } from '../../lib/flows/history.ts';
+import { replayStored } from '../../lib/flows/replay-stored.ts';
 import { readCursor, writeCursor } from '../../lib/schemas/cursor.ts';
-import { parseExport } from '../../lib/schemas/reports.ts';
+import { parseExport, parseReplayHours } from '../../lib/schemas/reports.ts';
 import type { Route } from '../middleware.ts';
 import { namedCutover } from './request.ts';
 
@@ -36,6 +37,16 @@ export const reportRoutes: Route[] = [
           ...(nextCursor === null ? {} : { 'x-next-cursor': nextCursor }),
         },
       };
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/cutovers/{cutover}/replay',
+    scope: 'control:read',
+    handle: async (composition, request) => {
+      const declaration = await namedCutover(composition, request);
+      const stages = await replayStored(composition.ports, declaration, parseReplayHours(request.query));
+      return { status: 200, body: { stages } };
     },
   },
   {

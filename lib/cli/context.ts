@@ -41,6 +41,7 @@ export type Options = {
   all?: boolean;
   minutes?: number;
   withdraw?: boolean;
+  cutover?: string;
 };
 
 export type Context = { io: Io; options: Options; args: readonly (string | undefined)[] };

@@ -103,7 +103,7 @@ export function* replay(trace: ReplayTrace): Generator<ReplayedMinute> {
     });
     evidence = judged.evidence;
     rest.forget(evidence.closedThrough);
-    yield shown(minute, judged.verdict);
+    yield shownMinute(minute, judged.verdict);
     if (judged.verdict.verdict === 'rollback') return;
   }
 }
@@ -116,7 +116,7 @@ const CORRUPTION: Condition = {
   text: 'A row of the shadow is confirmed to be corrupt; one is enough.',
 };
 
-function shown(minute: number, { verdict, reasons, evidence }: Verdict): ReplayedMinute {
+export function shownMinute(minute: number, { verdict, reasons, evidence }: Verdict): ReplayedMinute {
   const { primary, shadow, checks, mismatches, tests = [] } = evidence;
   return {
     minute,

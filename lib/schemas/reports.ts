@@ -18,6 +18,15 @@ export function parseHours(query: Query): number | undefined {
   return parse(schema as unknown as z.ZodType<{ hours?: number }>, query, 'The query', { known: ['hours'] }).hours;
 }
 
+/** A minute of a replay is half a kilobyte, and an answer at most 6 MB. */
+const MAX_REPLAY_HOURS = 72;
+
+/** 24 without `hours`. @throws CrossfadeError `invalid_input`, `unknown_property` */
+export function parseReplayHours(query: Query): number {
+  const schema = z.strictObject({ hours: hours.pipe(z.number().max(MAX_REPLAY_HOURS)).default(24) });
+  return parse(schema as unknown as z.ZodType<{ hours: number }>, query, 'The query', { known: ['hours'] }).hours;
+}
+
 export type ExportQuery = {
   what: 'audit' | 'metrics';
   format: 'json' | 'csv';

@@ -1,0 +1,69 @@
+/**
+ * What the gates would say today of the stages a cutover has been through: the stages from its audit log, the figures from
+ * its stored windows, a look a minute, to the end of the stage or the first rollback. Tables, flags and people are not
+ * stored by the minute, so only what the windows say is judged. Pure.
+ */
+
+import type { AuditEntry } from './audit.ts';
+import type { CutoverState, Policy } from './cutover.ts';
+import type { MinuteWindow } from './evidence.ts';
+import type { Evidence } from './gates/fold.ts';
+import { MINUTE_MS, resume } from './gates/seen.ts';
+import { judge } from './gates.ts';
+import { type ReplayedMinute, shownMinute } from './replay.ts';
+import { type Event, evolve } from './stage.ts';
+
+/** One stay in a stage that the gates judge. `toMs` is null while it lasts. */
+export type StageRun = { state: CutoverState; fromMs: number; toMs: number | null };
+
+const JUDGED: readonly string[] = ['dual_write', 'ramp', 'full'];
+
+/** The stays in stages, oldest first. @param entries the whole log, oldest first */
+export function stageRuns(initial: CutoverState, entries: readonly AuditEntry<Event>[]): StageRun[] {
+  const runs: StageRun[] = [];
+  let state = initial;
+  let open: StageRun | null = null;
+  for (const entry of entries) {
+    const after: CutoverState = evolve(state, entry);
+    if (after.enteredAtMs !== state.enteredAtMs || after.stage !== state.stage) {
+      if (open) open.toMs = entry.atMs;
+      open = JUDGED.includes(after.stageKind) ? { state: after, fromMs: after.enteredAtMs, toMs: null } : null;
+      if (open) runs.push(open);
+    }
+    state = after;
+  }
+  return runs;
+}
+
+/**
+ * The verdict of every minute of a stay, counted from 1, the last one the first rollback.
+ * @param windows of both sides, from an hour before the stay on, oldest first
+ */
+export function* replayRun(
+  run: StageRun,
+  policy: Policy,
+  windows: readonly MinuteWindow[],
+  nowMs: number,
+): Generator<ReplayedMinute> {
+  const state: CutoverState = { ...run.state, kind: 'component', paused: false, approved: true };
+  const first = Math.floor(run.fromMs / MINUTE_MS) + 1;
+  const last = Math.floor((run.toMs ?? nowMs) / MINUTE_MS) - 1;
+  let evidence: Evidence | null = null;
+  for (let minute = first; minute <= last; minute += 1) {
+    // Ticks come at the second of the minute in which one of them entered the stage.
+    const atMs = (minute + 1) * MINUTE_MS + (run.fromMs % MINUTE_MS);
+    const { fromMinute } = resume(evidence, state, policy, atMs);
+    const judged = judge({
+      state,
+      policy,
+      windows: windows.filter((window) => window.minute >= fromMinute && window.minute <= minute),
+      evidence,
+      table: null,
+      flagsDeployed: true,
+      nowMs: atMs,
+    });
+    evidence = judged.evidence;
+    yield shownMinute(minute - first + 1, judged.verdict);
+    if (judged.verdict.verdict === 'rollback') return;
+  }
+}

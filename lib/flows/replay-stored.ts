@@ -1,0 +1,53 @@
+/** Replays what is stored of a cutover through the gates of this version. Reads only. */
+
+import type { AuditEntry } from '../core/audit.ts';
+import { type CutoverDeclaration, initialState } from '../core/cutover.ts';
+import { MINUTE_MS } from '../core/gates/seen.ts';
+import { policyOf } from '../core/policy.ts';
+import type { ReplayedMinute } from '../core/replay.ts';
+import { replayRun, stageRuns } from '../core/replay-stages.ts';
+import type { Event } from '../core/stage.ts';
+import type { Ports } from '../ports.ts';
+
+export type StoredReplay = {
+  stage: string;
+  fromMs: number;
+  /** Null while the cutover is in it. */
+  toMs: number | null;
+  minutes: readonly ReplayedMinute[];
+};
+
+const HISTORY_MINUTES = 60;
+const PAGE_ENTRIES = 200;
+
+/** The stays in stages that reach into the last hours, oldest first. Their windows are kept for 30 days. */
+export async function replayStored(
+  ports: Pick<Ports, 'state' | 'windows' | 'clock'>,
+  declaration: CutoverDeclaration,
+  hours: number,
+): Promise<readonly StoredReplay[]> {
+  const nowMs = ports.clock.now();
+  const sinceMs = nowMs - hours * 60 * MINUTE_MS;
+  const runs = stageRuns(initialState(declaration), await wholeLog(ports, declaration.id)).filter(
+    ({ toMs }) => (toMs ?? nowMs) > sinceMs,
+  );
+  const replays: StoredReplay[] = [];
+  for (const run of runs) {
+    const from = Math.floor(Math.max(run.fromMs, sinceMs) / MINUTE_MS) - HISTORY_MINUTES;
+    const to = Math.floor((run.toMs ?? nowMs) / MINUTE_MS);
+    const windows = await ports.windows.read(declaration.id, from, to);
+    const minutes = [...replayRun(run, policyOf(declaration, run.state), windows, nowMs)];
+    replays.push({ stage: run.state.stage, fromMs: run.fromMs, toMs: run.toMs, minutes });
+  }
+  return replays;
+}
+
+async function wholeLog(ports: Pick<Ports, 'state'>, id: string): Promise<AuditEntry<Event>[]> {
+  const entries: AuditEntry<Event>[] = [];
+  for (;;) {
+    const afterSeq = entries.at(-1)?.seq ?? 0;
+    const page = await ports.state.readAudit(id, { limit: PAGE_ENTRIES, afterSeq, oldestFirst: true });
+    entries.push(...page);
+    if (page.length < PAGE_ENTRIES) return entries;
+  }
+}

@@ -1,0 +1,58 @@
+/** What is stored of a life replays to what the ticks said in it, minute by minute. */
+
+import { describe, expect, it } from 'vitest';
+import type { Verdict } from '../../lib/core/gates/verdict.ts';
+import { replayStored } from '../../lib/flows/replay-stored.ts';
+import { declarationOf } from '../property/samples.ts';
+import { ID, run, SHORT } from './run.ts';
+
+/** A component lives until it is rolled back in r50; the verdicts of its ticks by the minute they were found in. */
+async function lived(seed: number) {
+  const cutovers = [declarationOf('component', { plan: SHORT })];
+  const scene = run({ cutovers, seed, load: { weight: 20 } });
+  const said = new Map<number, Verdict>();
+  const watch = async () => {
+    const stored = await scene.w.state.readVerdict(ID);
+    if (stored) said.set(Math.floor(stored.atMs / 60_000), stored.verdict);
+  };
+  await scene.minutes(2, watch);
+  await scene.accepted({ type: 'start' });
+  await scene.until('r50', 60, watch);
+  await scene.minutes(2, watch);
+  Object.assign(scene.w.app.behaviour.shadow, { errorRate: 0.15 });
+  await scene.until('rolled_back', 30, watch);
+  await watch();
+  return { scene, said, stages: await replayStored(scene.w.ports, cutovers[0]!, 24) };
+}
+
+describe('a stored life', () => {
+  it.each([1, 2, 3])('replays to what its ticks said (seed %i)', async (seed) => {
+    const { said, stages } = await lived(seed);
+    expect(stages.map(({ stage }) => stage)).toEqual(['dual_write', 'r10', 'r50']);
+    let compared = 0;
+    for (const { fromMs, minutes } of stages) {
+      const first = Math.floor(fromMs / 60_000) + 1;
+      for (const { minute, verdict, evidence } of minutes) {
+        const live = said.get(first + minute);
+        if (!live) continue;
+        compared += 1;
+        expect([minute, verdict]).toEqual([minute, live.verdict]);
+        expect(evidence.shadow.count).toBe(live.evidence.shadow.count);
+        for (const { code, evidence: value } of live.evidence.tests ?? [])
+          expect(evidence.tests[code]![0]).toBe(Number(value.toPrecision(4)));
+      }
+    }
+    expect(compared).toBeGreaterThan(12);
+    const last = stages.at(-1)!.minutes.at(-1)!;
+    expect(last.verdict).toBe('rollback');
+    expect(last.reasons.map(({ code }) => code)).toContain('errors');
+    expect(stages.slice(0, -1).flatMap(({ minutes }) => minutes.filter((m) => m.verdict === 'rollback'))).toEqual([]);
+  });
+
+  it('shows only stages that reach into the hours that were asked for', async () => {
+    const { scene } = await lived(1);
+    scene.w.clock.pass(2 * 3_600_000);
+    expect(await replayStored(scene.w.ports, scene.w.cutovers[0]!, 1)).toEqual([]);
+    expect(await replayStored(scene.w.ports, scene.w.cutovers[0]!, 4)).toHaveLength(3);
+  });
+});
