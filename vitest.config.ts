@@ -5,13 +5,16 @@ export default defineConfig({
   test: {
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // The servers that the tests talk to share the cores with them.
-    maxWorkers: 2,
+    // The servers that the tests talk to share the cores with them, and tests often wait for them.
+    maxWorkers: 3,
     projects: [
       {
         extends: true,
         test: {
           name: 'unit',
+          // They compute, and wait for nobody.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
           // They touch nothing but themselves: loading every module once halves their time.
           isolate: false,
           include: ['test/unit/**/*.test.ts', 'test/property/**/*.test.ts', 'test/scenario/**/*.test.ts'],
@@ -39,7 +42,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           // After the rest, or they would measure the neighbours.
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: ['test/helpers/postgres-server.ts', 'test/helpers/dynamodb-server.ts'],
           testTimeout: 360_000,
@@ -50,7 +53,7 @@ export default defineConfig({
         test: {
           name: 'stack',
           // Whole stacks under load, one after the other and alone on the machine.
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
           include: ['test/stack/**/*.test.ts'],
           globalSetup: ['test/helpers/dynamodb-server.ts'],
           fileParallelism: false,
