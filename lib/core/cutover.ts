@@ -7,7 +7,7 @@ import type { DeclaredRule } from './alerts/rule.ts';
 import type { ExperimentDeclaration } from './experiment-declaration.ts';
 import type { Phase, PhaseState } from './phase.ts';
 import type { Plan, StageKind } from './plan.ts';
-import type { GatewayRules } from './upstream.ts';
+import type { GatewayRules, WriteTargets } from './upstream.ts';
 
 /** `^[a-z][a-z0-9_]{0,39}$`: also a flag name, an environment variable and part of SQL names. */
 export type CutoverId = string;
@@ -157,7 +157,8 @@ export type CutoverDeclaration = {
   experiments?: readonly ExperimentDeclaration[];
 } & (
   | { kind: 'table'; table: TableDeclaration }
-  | { kind: 'component' }
+  /** Without `writes` its sides take no copied writes. */
+  | { kind: 'component'; writes?: WriteTargets }
   | { kind: 'service'; upstreams: { primary: string; shadow: string }; gateway: GatewayRules }
 );
 

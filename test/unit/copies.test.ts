@@ -482,7 +482,8 @@ describe('I6 a process that dies at any await', () => {
     const it_ = bench();
     const late = {
       ...it_.copies,
-      intend: async () => 'recorded' as const,
+      intend: async ({ id, side }: Parameters<typeof it_.copies.intend>[0]) =>
+        ({ kind: 'recorded', id, side }) as const,
       settle: async (...[cutover, id]: Parameters<typeof it_.copies.settle>) => {
         await it_.copies.settle(cutover, id, 'ready');
         throw new Died();
