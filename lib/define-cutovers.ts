@@ -20,7 +20,7 @@ import { didYouMean } from './core/nearest.ts';
 import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName, builtInPlan, makePlan, type Plan } from './core/plan.ts';
 import { policyOf, policyProblems, withDwells } from './core/policy.ts';
 import { DEFAULT_GATEWAY, malformedUpstream } from './core/upstream.ts';
-import { declaredAddresses } from './core/write-target.ts';
+import { declaredAddresses, isPathBelow, splitAddress } from './core/write-target.ts';
 import { experimentDeclaration } from './schemas/experiments.ts';
 import { FREEZE_KEYS, freezeWindow } from './schemas/freeze.ts';
 import { declaredGateway, GATEWAY_KEYS } from './schemas/gateway.ts';
@@ -290,9 +290,14 @@ function complete(
 
 function wrongAddresses(declaration: CutoverDeclaration): Problem[] {
   return declaredAddresses(declaration).flatMap(({ field, url, privateHosts }): Problem[] => {
-    const why = malformedUpstream(url, privateHosts);
+    const why = malformedUpstream(url, privateHosts) ?? undeliverable(declaration, url);
     return why ? [{ code: 'upstream_refused', text: `${declaration.id}.${field} '${url}': ${why}` }] : [];
   });
+}
+
+/** A component is asked at the very address, and never at another one. */
+function undeliverable({ kind }: CutoverDeclaration, url: string): string | null {
+  return kind === 'service' || isPathBelow(splitAddress(url).path) ? null : 'its path can be read in two ways';
 }
 
 function planOf(
