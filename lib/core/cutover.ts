@@ -236,7 +236,7 @@ export type SystemState = {
   auditHash: string;
 };
 
-export const GENESIS_HASH = '0'.repeat(64);
+export const GENESIS_HASH = /* @__PURE__ */ '0'.repeat(64);
 
 /** A cutover that is declared and was never started: the state from which every audit log is replayed. */
 export function initialState(declaration: Pick<CutoverDeclaration, 'id' | 'kind' | 'plan'>): CutoverState {
