@@ -1,6 +1,7 @@
 /**
  * Writes that one side has and the other one must get: what a copy is, what may be done with it next, and when it goes to
- * a person. Pure; flows/write-both.ts makes copies, flows/apply-copies.ts carries them out.
+ * a person. Pure; flows/write-both.ts (gateway) and flows/record-write.ts (SDK) make copies, flows/apply-copies.ts
+ * carries them out.
  *
  *   intended ─ the authoritative side answered ─→ ready ─ the other side has it ─→ (gone)
  *       │ ╲─ refused it ─→ (gone)                  │ ╲─ refused, or in doubt, too often ─→ quarantined
@@ -63,7 +64,10 @@ export type CopiesSummary = {
 };
 
 export const COPY_SHARDS = 10;
-/** A gateway lives at most 30 s; an intent that is older has lost its maker. */
+/**
+ * A gateway lives at most 30 s; an intent that is older has lost its maker. An application may live longer: the address of
+ * its side answers 503 while it is still at work.
+ */
 export const INTENT_LIFE_MS = 35_000;
 /** Tries of a copy that is refused, or whose outcome nobody knows, before it goes to a person. */
 export const MAX_ATTEMPTS = 8;
