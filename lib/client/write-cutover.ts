@@ -62,6 +62,9 @@ export type WriteParts = CallParts & {
 
 /** Stages in which no side follows the other. */
 const UNCOPIED = ['disabled', 'cleaned', 'rolled_back'];
+/** Those of them in which nothing is on its way either, so that there is little to ask and not much to wait for. */
+const UNFOLLOWED = ['disabled', 'cleaned'];
+const BRIEF_MS = 1_000;
 const PAUSE_MS = 100;
 const SETTLE_MS = 1_000;
 
@@ -90,13 +93,15 @@ async function intend<T>(parts: WriteParts, write: CutoverWrite<T>, id: string):
   const intent = { cutover, key, request, intent: parts.nextId(), idempotencyKey: id, payload };
   const untilMs = parts.now() + parts.deadlineMs;
   for (;;) {
+    const { side, stage } = parts.believed(cutover);
+    const leftMs = Math.ceil(untilMs - parts.now());
+    const patienceMs = stage !== null && UNFOLLOWED.includes(stage) ? Math.min(leftMs, BRIEF_MS) : leftMs;
     try {
       if (!parts.copies)
         throw new CrossfadeError('invalid_config', 'createClient({ copies: httpCopies(…) }) is missing.');
-      return await parts.copies.intend(intent, AbortSignal.timeout(Math.ceil(untilMs - parts.now())));
+      return await parts.copies.intend(intent, AbortSignal.timeout(Math.max(1, patienceMs)));
     } catch (error) {
       if (isCrossfadeError(error) && !error.retryable) throw error;
-      const { side, stage } = parts.believed(cutover);
       const waiting = isCrossfadeError(error) && error.code === 'copy_pending';
       if (!waiting && stage !== null && UNCOPIED.includes(stage)) return { side, copy: null };
       if (parts.now() + PAUSE_MS >= untilMs) throw notRecorded(cutover, id, error);

@@ -72,7 +72,14 @@ export function writeWorld(options: { stage?: StageName } = {}) {
   /** One write of one process: what its calls meet, and when it dies. Null when it died. */
   async function write(
     line: string,
-    { key = 'k', death = null as Death, intend = 'ok' as Fate, own = 'ok' as Fate, settle = 'ok' as Fate } = {},
+    {
+      key = 'k',
+      death = null as Death,
+      intend = 'ok' as Fate,
+      own = 'ok' as Fate,
+      settle = 'ok' as Fate,
+      during = () => {},
+    } = {},
     through: CopyRecorder = recorder,
     over: Partial<CutoverWrite<string>> = {},
   ): Promise<string | Error | null> {
@@ -108,6 +115,7 @@ export function writeWorld(options: { stage?: StageName } = {}) {
     const run = (on: Side) => (call: { id: string }) =>
       mortal(() =>
         onOwn(async () => {
+          during();
           apply(on, call.id, line);
           return `${on} ${line}`;
         }),

@@ -210,6 +210,30 @@ describe('a write that cannot be recorded', () => {
     expect([calls, seen.length]).toEqual([['primary a'], 1]);
   });
 
+  it.each([
+    ['disabled', 1_000],
+    ['cleaned', 1_000],
+    ['rolled_back', 60_000],
+    ['dual_write', 60_000],
+  ])('is waited for in stage %s for at most %i ms', async (stage, longestMs) => {
+    const given = vi.spyOn(AbortSignal, 'timeout');
+    await sdk({ stage });
+    const write = { cutover: 'planner', key: 'k', payload: 1, primary: () => 1, shadow: () => 2 };
+    const patient = createClient({
+      flags: {
+        fetch: async () => ({ document: { system: systemFlagOf(), cutovers: { planner: flagOf({ stage }) } } }),
+      },
+      outcomes: async () => {},
+      copies: httpCopies({ url: 'https://api.test', token: () => tokenOf() }),
+      environment: {},
+      writeDeadlineMs: 60_000,
+    });
+    await patient.refresh();
+    given.mockClear();
+    await patient.write(write);
+    expect(Math.round(given.mock.calls[0]![0] / 100) * 100).toBe(longestMs);
+  });
+
   it('is not made without flags: nobody knows whether the sides are kept equal', async () => {
     const { client } = await sdk({ fault: down });
     const write = { cutover: 'stranger', key: 'k', payload: 1, primary: () => 1, shadow: () => 2 };
