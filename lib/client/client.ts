@@ -63,6 +63,8 @@ export type ClientHealth = {
   droppedOutcomes: number;
   /** Runs whose new path failed and whose old path answered. */
   fallbacks: number;
+  /** Writes that went on without a copy since the flags said that nothing is being copied and nobody could be asked. */
+  unaskedWrites: number;
   /** Cutovers whose shadow this process has left. */
   openCircuits: number;
   /** Environment variables with a value that means nothing, and is ignored. */
@@ -122,6 +124,7 @@ export function createClient(options: ClientOptions): Client {
   const recorder = recorderOf(options, flagAgeMs);
   const comparer = comparerOf(options, recorder);
   let fallbacks = 0;
+  let unaskedWrites = 0;
 
   function route(cutover: string, request: RouteRequest = NO_REQUEST): ClientRoute {
     const nowMs = monotonicMs();
@@ -169,6 +172,9 @@ export function createClient(options: ClientOptions): Client {
   const writing = {
     ...parts,
     copies: options.copies,
+    unasked: () => {
+      unaskedWrites += 1;
+    },
     sleep: (ms: number) => new Promise((resolve) => setTimeout(resolve, ms)),
     deadlineMs: options.writeDeadlineMs ?? 5_000,
     believed: (cutover: string) => {
@@ -204,6 +210,7 @@ export function createClient(options: ClientOptions): Client {
       flagProblem: flags.problem(),
       droppedOutcomes: recorder.dropped,
       fallbacks,
+      unaskedWrites,
       openCircuits: breaker.open,
       invalidVariables: switches.invalid(Object.keys(flags.current()?.document.cutovers ?? {})),
     }),

@@ -54,6 +54,8 @@ export type WriteParts = CallParts & {
   /** By the flags. `stage` is null without any. */
   believed(cutover: string): { side: Side; stage: string | null };
   record(outcome: Outcome): void;
+  /** A write goes on by the flags alone. */
+  unasked(): void;
   /** Monotonic milliseconds. */
   now(): number;
   sleep(ms: number): Promise<unknown>;
@@ -103,7 +105,10 @@ async function intend<T>(parts: WriteParts, write: CutoverWrite<T>, id: string):
     } catch (error) {
       if (isCrossfadeError(error) && !error.retryable) throw error;
       const waiting = isCrossfadeError(error) && error.code === 'copy_pending';
-      if (!waiting && stage !== null && UNCOPIED.includes(stage)) return { side, copy: null };
+      if (!waiting && stage !== null && UNCOPIED.includes(stage)) {
+        parts.unasked();
+        return { side, copy: null };
+      }
       if (parts.now() + PAUSE_MS >= untilMs) throw notRecorded(cutover, id, error);
       await parts.sleep(PAUSE_MS);
     }

@@ -24,7 +24,8 @@ export type Death = { at: number; effect: 'before' | 'after' } | null;
 /** Knows its writes by their id, as its handler has promised. */
 type AppSide = { applied: string[]; seen: Set<string>; mode: number | 'refuses' | Fate };
 
-export function writeWorld(options: { stage?: StageName } = {}) {
+/** @param options.forgets the sides do not keep their promise to know a write again */
+export function writeWorld(options: { stage?: StageName; forgets?: boolean } = {}) {
   const declaration: CutoverDeclaration = { ...declarationOf('component', { id: 'planner' }), writes: WRITES } as never;
   const side = (): AppSide => ({ applied: [], seen: new Set(), mode: 'ok' });
   const sides: Record<Side, AppSide> = { primary: side(), shadow: side() };
@@ -41,7 +42,7 @@ export function writeWorld(options: { stage?: StageName } = {}) {
   let ids = 0;
 
   function apply(on: Side, id: string, line: string): void {
-    if (sides[on].seen.has(id)) return;
+    if (sides[on].seen.has(id) && !options.forgets) return;
     sides[on].seen.add(id);
     sides[on].applied.push(line);
   }
@@ -128,6 +129,7 @@ export function writeWorld(options: { stage?: StageName } = {}) {
         },
         believed: () => ({ side: 'primary', stage: state.stage }),
         record: () => {},
+        unasked: () => {},
         now: clock.monotonicMs,
         sleep: clock.sleep,
         deadlineMs: 5_000,

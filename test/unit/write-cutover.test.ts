@@ -136,8 +136,9 @@ async function live(
   recorderOf: (world: ReturnType<typeof writeWorld>) => CopyRecorder = ({ recorder }) => recorder,
   /** The step at which the cutover is completed: before it, or while its side writes. */
   completed: { at: number; during: boolean } | null = null,
+  forgets = false,
 ): Promise<string[]> {
-  const it_ = writeWorld({ stage });
+  const it_ = writeWorld({ stage, forgets });
   const recorder = recorderOf(it_);
   const authority = stage === 'completed' ? 'shadow' : 'primary';
   const acknowledged: string[] = [];
@@ -214,6 +215,16 @@ describe('I5 any order of writes, deaths, lost answers and tries', () => {
         expect(await live('r1', steps, late)).toEqual([]);
       }),
       { numRuns: 80 },
+    );
+    expect(failed).toBe(true);
+  });
+
+  it('negative control: with sides that do not know their writes again, the same stories double writes', async () => {
+    const { failed } = await fc.check(
+      fc.asyncProperty(stories, async (steps) => {
+        expect(await live('r1', steps, undefined, null, true)).toEqual([]);
+      }),
+      { numRuns: 150 },
     );
     expect(failed).toBe(true);
   });

@@ -205,8 +205,9 @@ describe('a write that cannot be recorded', () => {
   });
 
   it.each(['disabled', 'cleaned', 'rolled_back'])('is made all the same when the flags say %s', async (stage) => {
-    const { write, calls, seen } = await sdk({ stage, fault: down });
+    const { client, write, calls, seen } = await sdk({ stage, fault: down });
     expect(await write({ id: 'a' })).toEqual({ saved: true });
+    expect(client.health().unaskedWrites).toBe(1);
     expect([calls, seen.length]).toEqual([['primary a'], 1]);
   });
 
