@@ -131,6 +131,19 @@ export function outcomeOfStatus(status: number): CallOutcome {
   return status >= 400 ? 'refused' : 'applied';
 }
 
+/** What says that the write itself is refused. Anything else below 500 is about the address or about us. */
+const HANDLER_REFUSALS = new Set([400, 409, 410, 412, 413, 422]);
+
+/**
+ * The same for the address of a component, which only copies are sent to: a redirect, or 401, 403, 404 … of a wrong one,
+ * says nothing of what the component has, and taking it for a yes or a no would lose the write.
+ */
+export function outcomeOfHandler(status: number): CallOutcome {
+  const outcome = outcomeOfStatus(status);
+  const says = outcome === 'refused' ? HANDLER_REFUSALS.has(status) : status < 300 || status >= 400;
+  return says ? outcome : 'unknown';
+}
+
 /**
  * After a failed attempt: when to try again, or why not.
  * @param repeatable true when a second application does no harm

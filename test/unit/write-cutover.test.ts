@@ -124,7 +124,16 @@ const step = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('mode' as const),
       side: fc.constantFrom<Side>('primary', 'shadow'),
-      mode: fc.constantFrom('ok' as const, 503, 500, 'refuses' as const, 'lost' as const, 'applied-and-lost' as const),
+      mode: fc.constantFrom(
+        'ok' as const,
+        503,
+        500,
+        404,
+        308,
+        'refuses' as const,
+        'lost' as const,
+        'applied-and-lost' as const,
+      ),
     }),
   },
 );

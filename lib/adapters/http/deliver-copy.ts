@@ -16,8 +16,8 @@ export const KEY_HEADER = 'crossfade-key';
 export function copyDelivery(upstream: Upstream): CopyDelivery {
   return async (declaration, side, copy, deadlineMs) => {
     const call = callOf(declaration, side, copy);
-    // Another declaration than the one the copy was made for: nothing here can take it.
-    if (!call) return 400;
+    // Another declaration than the one the copy was made for: nothing here can take it, nor say whether it was refused.
+    if (!call) return 404;
     const { method, query } = copy.request;
     const headers = { ...copy.request.headers, ...call.headers, [IDEMPOTENCY_HEADER]: copy.idempotencyKey };
     const request = { method, path: call.path, query, headers, body: copy.body, mount: '/', deadlineMs };
