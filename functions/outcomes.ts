@@ -1,14 +1,16 @@
-/** Takes what the SDK recorded. */
+/** Takes what the SDK recorded, and what it is about to write. */
 
 import { compose } from '../lib/compose.ts';
 import { CrossfadeError } from '../lib/core/errors.ts';
 import { recordOutcomes } from '../lib/flows/record-outcomes.ts';
 import { parseOutcomes } from '../lib/schemas/http.ts';
 import { httpHandler } from './middleware.ts';
+import { copyRoutes } from './outcomes-routes/copies.ts';
 import { eventRoutes } from './outcomes-routes/experiments.ts';
 
 export const handler = httpHandler(compose, [
   ...eventRoutes,
+  ...copyRoutes,
   {
     method: 'POST',
     path: '/v1/outcomes',

@@ -10,6 +10,7 @@ import { environment, random, realNow, systemClock, systemIds } from './adapters
 import type { CutoverDeclaration } from './core/cutover.ts';
 import { CrossfadeError } from './core/errors.ts';
 import { type NetworkProfile, refusedUpstream } from './core/upstream.ts';
+import { declaredAddresses } from './core/write-target.ts';
 import type { Ports, Upstream } from './ports.ts';
 import type { Router } from './routing-service.ts';
 import { type Environment, readEnvironment } from './schemas/environment.ts';
@@ -162,12 +163,10 @@ async function declaredCutovers(env: Environment): Promise<readonly CutoverDecla
 /** Loopback is for the local profile only; the rest was checked when the cutovers were defined. */
 function refuseUpstreams(declarations: readonly CutoverDeclaration[], profile: NetworkProfile): void {
   const problems = declarations.flatMap((declaration) =>
-    declaration.kind !== 'service'
-      ? []
-      : Object.entries(declaration.upstreams).flatMap(([side, url]) => {
-          const why = refusedUpstream(url, declaration.gateway.privateHosts, profile);
-          return why ? [`${declaration.id}.upstreams.${side} '${url}': ${why}`] : [];
-        }),
+    declaredAddresses(declaration).flatMap(({ field, url, privateHosts }) => {
+      const why = refusedUpstream(url, privateHosts, profile);
+      return why ? [`${declaration.id}.${field} '${url}': ${why}`] : [];
+    }),
   );
   if (problems.length > 0)
     throw new CrossfadeError('upstream_refused', `Upstreams cannot be used: ${problems.join('; ')}.`, {

@@ -20,6 +20,7 @@ import { didYouMean } from './core/nearest.ts';
 import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName, builtInPlan, makePlan, type Plan } from './core/plan.ts';
 import { policyOf, policyProblems, withDwells } from './core/policy.ts';
 import { DEFAULT_GATEWAY, malformedUpstream } from './core/upstream.ts';
+import { declaredAddresses, isPathBelow, splitAddress } from './core/write-target.ts';
 import { experimentDeclaration } from './schemas/experiments.ts';
 import { FREEZE_KEYS, freezeWindow } from './schemas/freeze.ts';
 import { declaredGateway, GATEWAY_KEYS } from './schemas/gateway.ts';
@@ -39,6 +40,7 @@ const tableName = z
     error: 'tables of the system and of Crossfade itself cannot be cut over',
     params: { code: 'invalid_identifier' },
   });
+const address = z.string().max(2_000);
 const limit = z.number().gt(0);
 const sql = z.string().trim().min(1).max(2_000);
 
@@ -114,11 +116,21 @@ const inputSchema = z.discriminatedUnion('kind', [
       .partial()
       .optional(),
   }),
-  z.strictObject({ ...common, kind: z.literal('component') }),
+  z.strictObject({
+    ...common,
+    kind: z.literal('component'),
+    writes: z
+      .strictObject({
+        primary: address,
+        shadow: address,
+        privateHosts: z.array(z.string().max(255)).max(20).optional(),
+      })
+      .optional(),
+  }),
   z.strictObject({
     ...common,
     kind: z.literal('service'),
-    upstreams: z.strictObject({ primary: z.string().max(2_000), shadow: z.string().max(2_000) }),
+    upstreams: z.strictObject({ primary: address, shadow: address }),
     gateway: declaredGateway.optional(),
   }),
 ]);
@@ -139,6 +151,7 @@ const KNOWN_KEYS = [
   'reverse',
   'key',
   'upstreams',
+  'writes',
   'gateway',
   ...GATEWAY_KEYS,
   ...POLICY_KEYS,
@@ -177,7 +190,7 @@ export function defineCutovers(input: readonly CutoverInput[], shared: SharedInp
     ...declarations.flatMap(contradictions),
   ];
   problems.push(...contradictory.map((text): Problem => ({ code: 'invalid_plan', text })));
-  problems.push(...declarations.flatMap(wrongUpstreams));
+  problems.push(...declarations.flatMap(wrongAddresses));
   if (problems.length > 0) {
     const codes = new Set(problems.map((problem) => problem.code));
     const texts = problems.map((problem) => problem.text);
@@ -258,7 +271,14 @@ function complete(
     const { primary, shadow, key, columns, reverse, backfill } = input;
     return { ...shared, kind: 'table', table: { primary, shadow, key, columns, reverse, backfill } };
   }
-  if (input.kind === 'component') return { ...shared, kind: 'component' };
+  if (input.kind === 'component') {
+    const { writes } = input;
+    return {
+      ...shared,
+      kind: 'component',
+      ...(writes ? { writes: { ...writes, privateHosts: writes.privateHosts ?? [] } } : {}),
+    };
+  }
   const { compare, ...gateway } = input.gateway ?? {};
   return {
     ...shared,
@@ -268,12 +288,16 @@ function complete(
   };
 }
 
-function wrongUpstreams(declaration: CutoverDeclaration): Problem[] {
-  if (declaration.kind !== 'service') return [];
-  return Object.entries(declaration.upstreams).flatMap(([side, url]) => {
-    const why = malformedUpstream(url, declaration.gateway.privateHosts);
-    return why ? [{ code: 'upstream_refused', text: `${declaration.id}.upstreams.${side} '${url}': ${why}` }] : [];
+function wrongAddresses(declaration: CutoverDeclaration): Problem[] {
+  return declaredAddresses(declaration).flatMap(({ field, url, privateHosts }): Problem[] => {
+    const why = malformedUpstream(url, privateHosts) ?? undeliverable(declaration, url);
+    return why ? [{ code: 'upstream_refused', text: `${declaration.id}.${field} '${url}': ${why}` }] : [];
   });
+}
+
+/** A component is asked at the very address, and never at another one. */
+function undeliverable({ kind }: CutoverDeclaration, url: string): string | null {
+  return kind === 'service' || isPathBelow(splitAddress(url).path) ? null : 'its path can be read in two ways';
 }
 
 function planOf(

@@ -128,6 +128,9 @@ export type NewCopy = Omit<
   'status' | 'known' | 'attempts' | 'nextAttemptAtMs' | 'claimedUntilMs' | 'problem' | 'bodyBytes'
 >;
 
+/** The copy that is there now: the one that was given, or the first of its name. */
+export type RecordedIntent = { kind: 'recorded' | 'repeated' } & Pick<Copy, 'id' | 'side'>;
+
 /**
  * Writes that one side has, or may have, and the other one must get. Every change is durable before its promise
  * resolves, and wakes the shadow writer when there is something to do. A change that finds the copy in another state
@@ -136,8 +139,11 @@ export type NewCopy = Omit<
 export type CopyStore = {
   /** Real epoch milliseconds: copies do not live in accelerated time. */
   now(): Promise<number>;
-  /** `repeated`: the same id was recorded before, even if it has been carried out since (for a day, with `receipt`). */
-  intend(copy: NewCopy, options?: { receipt: boolean }): Promise<'recorded' | 'repeated'>;
+  /**
+   * `receipt`: by which name the caller may ask for the same again. `repeated`: under that name, or under this id, one was
+   * recorded before, even if it has been carried out since (receipts are kept for a day). Nothing is recorded then.
+   */
+  intend(copy: NewCopy, options?: { receipt: string }): Promise<RecordedIntent>;
   /** What became of the authoritative write: it has it, or nobody knows. */
   settle(cutover: CutoverId, id: string, status: 'ready' | 'unsettled'): Promise<boolean>;
   /** The authoritative side does not have it: nothing is left of an intent. */

@@ -4,6 +4,7 @@
  * for it.
  */
 
+import type { Side } from '../core/cutover.ts';
 import type { FlagDocument } from '../core/flags.ts';
 import type { RouteRequest } from '../core/routing.ts';
 import { circuitBreaker } from './breaker.ts';
@@ -17,10 +18,13 @@ import { type ClientRoute, type Environment, routeTable } from './route-table.ts
 import { RunCall, type SimulatedWrite } from './run-call.ts';
 import { type RunDecision, type RunParts, runCutover } from './run-cutover.ts';
 import { readSwitches } from './switches.ts';
+import { type CopyRecorder, type CutoverWrite, writeCutover } from './write-cutover.ts';
 
 export type ClientOptions = {
   flags: FlagSource;
   outcomes: OutcomeSink;
+  /** What makes writes durable for the other side; only `write` needs it. */
+  copies?: CopyRecorder;
   /** Name of this process among others: spreads writers, shows in nothing else. */
   source?: string;
   /** Environment with `CROSSFADE_<CUTOVER>=primary|shadow` overrides. Default: the process's. Read when flags arrive. */
@@ -34,6 +38,8 @@ export type ClientOptions = {
   flushDeadlineMs?: number;
   /** How long the new path of a readonly run may take before the old one answers. */
   shadowDeadlineMs?: number;
+  /** How long `write` tries to record what it is about to write. */
+  writeDeadlineMs?: number;
   comparisons?: ComparisonLimits;
   /** Told of every write that was only said. Default: one line of JSON on the console while read-only. */
   onSimulatedWrite?: (write: SimulatedWrite) => void;
@@ -57,6 +63,8 @@ export type ClientHealth = {
   droppedOutcomes: number;
   /** Runs whose new path failed and whose old path answered. */
   fallbacks: number;
+  /** Writes that went on without a copy since the flags said that nothing is being copied and nobody could be asked. */
+  unaskedWrites: number;
   /** Cutovers whose shadow this process has left. */
   openCircuits: number;
   /** Environment variables with a value that means nothing, and is ignored. */
@@ -73,6 +81,12 @@ export type Client = {
    * @example await client.runCutover({ cutover: 'planner', key: userId, primary: () => plan(task), shadow: () => planAnew(task) })
    */
   runCutover<T>(run: CutoverRun<T>): Promise<T>;
+  /**
+   * Writes to the side that is the authority and has the other one get the same: see `CutoverWrite`.
+   * @throws what that side throws; CrossfadeError when nothing was written
+   * @example await client.write({ cutover: 'planner', key: userId, payload: plan, primary: () => save(plan), shadow: () => saveAnew(plan) })
+   */
+  write<T>(write: CutoverWrite<T>): Promise<T>;
   /** A write to the outside that is only said while the process is read-only. */
   effect<T>(what: string, write: () => T, instead?: T): T | undefined;
   isReadonly(): boolean;
@@ -110,6 +124,7 @@ export function createClient(options: ClientOptions): Client {
   const recorder = recorderOf(options, flagAgeMs);
   const comparer = comparerOf(options, recorder);
   let fallbacks = 0;
+  let unaskedWrites = 0;
 
   function route(cutover: string, request: RouteRequest = NO_REQUEST): ClientRoute {
     const nowMs = monotonicMs();
@@ -154,6 +169,21 @@ export function createClient(options: ClientOptions): Client {
     },
   };
 
+  const writing = {
+    ...parts,
+    copies: options.copies,
+    unasked: () => {
+      unaskedWrites += 1;
+    },
+    sleep: (ms: number) => new Promise((resolve) => setTimeout(resolve, ms)),
+    deadlineMs: options.writeDeadlineMs ?? 5_000,
+    believed: (cutover: string) => {
+      const prepared = table.prepared(cutover);
+      const side: Side = prepared?.isPromoted ? 'shadow' : 'primary';
+      return { side, stage: prepared?.flag?.stage ?? null };
+    },
+  };
+
   async function flush({ comparisonsMs = 0 } = {}): Promise<void> {
     if (comparisonsMs > 0) await comparer.settle(comparisonsMs);
     await recorder.flush();
@@ -163,6 +193,7 @@ export function createClient(options: ClientOptions): Client {
     route,
     shouldRouteToShadow: (cutover, operation, key) => route(cutover, { operation, key }).side === 'shadow',
     runCutover: (run) => runCutover(parts, run),
+    write: (write) => writeCutover(writing, write),
     effect: (what, write, instead) => new RunCall(parts, '', 'primary').effect(what, write, instead),
     isReadonly: parts.isReadonly,
     migrationPhase: () => switches.migrationPhase(system()),
@@ -179,6 +210,7 @@ export function createClient(options: ClientOptions): Client {
       flagProblem: flags.problem(),
       droppedOutcomes: recorder.dropped,
       fallbacks,
+      unaskedWrites,
       openCircuits: breaker.open,
       invalidVariables: switches.invalid(Object.keys(flags.current()?.document.cutovers ?? {})),
     }),

@@ -8,6 +8,7 @@ export { type Client, type ClientHealth, type ClientOptions, type ComparisonLimi
 export type { ComparisonReport } from './comparison-report.ts';
 export type { Comparison, CutoverRun, UnfinishedWork } from './cutover-run.ts';
 export type { FlagAnswer, FlagProblem, FlagSource } from './flag-cache.ts';
+export { httpCopies } from './http-copies.ts';
 export { httpSink } from './http-sink.ts';
 export { type HttpSourceOptions, httpSource } from './http-source.ts';
 export type { MismatchGroup, MismatchSample } from './mismatch-groups.ts';
@@ -15,3 +16,4 @@ export type { Outcome, OutcomeBatch, OutcomeSink } from './recorder.ts';
 export type { ClientRoute } from './route-table.ts';
 export type { RunCall, SimulatedWrite } from './run-call.ts';
 export { type QueuedWork, type WorkQueue, type WorkQueueOptions, workQueue } from './work-queue.ts';
+export type { CopyRecorder, CutoverWrite, WriteIntent, WritePlace } from './write-cutover.ts';

@@ -1,6 +1,7 @@
 /**
  * Writes that one side has and the other one must get: what a copy is, what may be done with it next, and when it goes to
- * a person. Pure; flows/write-both.ts makes copies, flows/apply-copies.ts carries them out.
+ * a person. Pure; flows/write-both.ts (gateway) and flows/record-write.ts (SDK) make copies, flows/apply-copies.ts
+ * carries them out.
  *
  *   intended ─ the authoritative side answered ─→ ready ─ the other side has it ─→ (gone)
  *       │ ╲─ refused it ─→ (gone)                  │ ╲─ refused, or in doubt, too often ─→ quarantined
@@ -63,7 +64,10 @@ export type CopiesSummary = {
 };
 
 export const COPY_SHARDS = 10;
-/** A gateway lives at most 30 s; an intent that is older has lost its maker. */
+/**
+ * A gateway lives at most 30 s; an intent that is older has lost its maker. An application may live longer: the address of
+ * its side answers 503 while it is still at work.
+ */
 export const INTENT_LIFE_MS = 35_000;
 /** Tries of a copy that is refused, or whose outcome nobody knows, before it goes to a person. */
 export const MAX_ATTEMPTS = 8;
@@ -125,6 +129,19 @@ export function outcomeOfStatus(status: number): CallOutcome {
   if (status === 429 || status === 503) return 'away';
   if (status >= 500) return 'unknown';
   return status >= 400 ? 'refused' : 'applied';
+}
+
+/** What says that the write itself is refused. Anything else below 500 is about the address or about us. */
+const HANDLER_REFUSALS = new Set([400, 409, 410, 412, 413, 422]);
+
+/**
+ * The same for the address of a component, which only copies are sent to: a redirect, or 401, 403, 404 … of a wrong one,
+ * says nothing of what the component has, and taking it for a yes or a no would lose the write.
+ */
+export function outcomeOfHandler(status: number): CallOutcome {
+  const outcome = outcomeOfStatus(status);
+  const says = outcome === 'refused' ? HANDLER_REFUSALS.has(status) : status < 300 || status >= 400;
+  return says ? outcome : 'unknown';
 }
 
 /**

@@ -7,7 +7,7 @@ import type { DeclaredRule } from './alerts/rule.ts';
 import type { ExperimentDeclaration } from './experiment-declaration.ts';
 import type { Phase, PhaseState } from './phase.ts';
 import type { Plan, StageKind } from './plan.ts';
-import type { GatewayRules } from './upstream.ts';
+import type { GatewayRules, WriteTargets } from './upstream.ts';
 
 /** `^[a-z][a-z0-9_]{0,39}$`: also a flag name, an environment variable and part of SQL names. */
 export type CutoverId = string;
@@ -157,7 +157,8 @@ export type CutoverDeclaration = {
   experiments?: readonly ExperimentDeclaration[];
 } & (
   | { kind: 'table'; table: TableDeclaration }
-  | { kind: 'component' }
+  /** Without `writes` its sides take no copied writes. */
+  | { kind: 'component'; writes?: WriteTargets }
   | { kind: 'service'; upstreams: { primary: string; shadow: string }; gateway: GatewayRules }
 );
 
@@ -235,7 +236,7 @@ export type SystemState = {
   auditHash: string;
 };
 
-export const GENESIS_HASH = '0'.repeat(64);
+export const GENESIS_HASH = /* @__PURE__ */ '0'.repeat(64);
 
 /** A cutover that is declared and was never started: the state from which every audit log is replayed. */
 export function initialState(declaration: Pick<CutoverDeclaration, 'id' | 'kind' | 'plan'>): CutoverState {

@@ -37,6 +37,7 @@ export const ERROR_CODES = {
   rate_limited: { status: 429, exit: 1 },
   loop_detected: { status: 508, exit: 1 },
   copy_pending: { status: 503, exit: 1 },
+  copy_not_recorded: { status: 503, exit: 1 },
   upstream_refused: { status: 502, exit: 1 },
   upstream_unavailable: { status: 502, exit: 1 },
   upstream_timeout: { status: 504, exit: 1 },

@@ -61,7 +61,8 @@ const BUILT_IN = {
 } as const satisfies Record<string, readonly RampStep[]>;
 
 export type BuiltInPlanName = keyof typeof BUILT_IN;
-export const BUILT_IN_PLAN_NAMES = Object.keys(BUILT_IN) as BuiltInPlanName[];
+/** Pure: without the mark the SDK would carry every plan. */
+export const BUILT_IN_PLAN_NAMES = /* @__PURE__ */ Object.keys(BUILT_IN) as BuiltInPlanName[];
 export const DEFAULT_DWELL_MINUTES = 60;
 
 /**

@@ -51,6 +51,14 @@ export const DEFAULT_GATEWAY: GatewayRules = {
   compare: { sampleRate: 0.01, ignore: [], timeoutMs: 1_000 },
 };
 
+/** Where each side of a `component` takes a write that the other one has: POST, JSON, with the write's idempotency key. */
+export type WriteTargets = {
+  primary: string;
+  shadow: string;
+  /** Hosts of the two that may resolve to private addresses. */
+  privateHosts: readonly string[];
+};
+
 /** Where the functions run: on a developer's machine upstreams are on it, too. */
 export type NetworkProfile = 'local' | 'aws';
 
@@ -70,7 +78,7 @@ export function malformedUpstream(text: string, privateHosts: readonly string[])
   if (host.split('.').some((label) => label.startsWith('xn--'))) return 'its host is punycode';
   if (isAddress(host) && addressKind(bare(host)) === 'forbidden') return `${host} is no address for an upstream`;
   const plain = url.protocol === 'http:' && !isOwnMachine(host) && !privateHosts.includes(host);
-  return plain ? 'it is http: write https, or name the host in gateway.privateHosts' : null;
+  return plain ? 'it is http: write https, or name the host in privateHosts' : null;
 }
 
 /** What a profile does not allow of a well-formed one, or null. Names are looked at again when they are resolved. */
@@ -79,7 +87,7 @@ export function refusedUpstream(text: string, privateHosts: readonly string[], p
   if (isOwnMachine(host))
     return profile === 'local' ? null : `${host} is this machine, and nothing of yours runs beside a function`;
   if (!isAddress(host) || mayReach(addressKind(bare(host)), host, privateHosts, profile)) return null;
-  return `${host} is private: name it in gateway.privateHosts if it is meant`;
+  return `${host} is private: name it in privateHosts if it is meant`;
 }
 
 /** May a request for this host be sent to an address of this kind? */

@@ -14,6 +14,7 @@ import {
   isRepeatable,
   nextStep,
   otherSide,
+  outcomeOfHandler,
   outcomeOfStatus,
   placeOfCopy,
 } from '../core/copies.ts';
@@ -165,7 +166,8 @@ async function deliver(work: Work, copy: Copy, side: Side): Promise<Delivered> {
   const answer = await ports.deliver(declaration, side, copy, deadlineMs);
   if (answer === 'away') return { kind: 'away', text: 'could not be reached', answered: false };
   if (answer === 'unknown') return { kind: 'unknown', text: 'did not say whether it has it', answered: false };
-  return { kind: outcomeOfStatus(answer), text: `answered ${answer}`, answered: true };
+  const outcomeOf = declaration.kind === 'service' ? outcomeOfStatus : outcomeOfHandler;
+  return { kind: outcomeOf(answer), text: `answered ${answer}`, answered: true };
 }
 
 /** A side that does not even answer is left alone until the next time, so that its silence costs one call a shard. */

@@ -11,6 +11,8 @@ export type ListedCopy = {
   method: string;
   /** Without the query, which may hold what nobody else should read. */
   path: string;
+  /** What it keeps its order with: the key of a component's write, the resource of a service's. */
+  key: string;
   ageMs: number;
   attempts: number;
   bodyBytes: number;
@@ -45,6 +47,7 @@ export async function listCopies(ports: Needs, cutover: string): Promise<CopyLis
       status: head.status,
       method: request.method,
       path: request.path,
+      key: head.orderKey,
       ageMs: Math.max(0, nowMs - createdAtMs),
       attempts: head.attempts,
       bodyBytes: head.bodyBytes,

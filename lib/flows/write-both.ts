@@ -10,11 +10,12 @@
 
 import { authoritativeSide, copyId, orderKeyOf, otherSide } from '../core/copies.ts';
 import { type CutoverState, initialState, type ServiceDeclaration, type Side } from '../core/cutover.ts';
-import { CrossfadeError, isCrossfadeError } from '../core/errors.ts';
+import { isCrossfadeError } from '../core/errors.ts';
 import { syncsShadow } from '../core/flags.ts';
 import { keptHeaders } from '../core/proxied-request.ts';
 import type { NewCopy, Ports, UpstreamResponse } from '../ports.ts';
 import { applyCopies, type CopyPorts } from './apply-copies.ts';
+import { clearTheWay } from './clear-the-way.ts';
 import { callSide, type Decision, type Proxied, type ProxiedRequest, type ProxyPorts } from './proxy.ts';
 
 /** `recorded`: the other side will get it. `none`: it must not, or need not. `unsettled`: it will be found out. */
@@ -23,9 +24,6 @@ export type CopyMark = 'recorded' | 'unsettled' | 'none';
 export type Written = Proxied & { copy: CopyMark };
 
 export type WritePorts = ProxyPorts & CopyPorts & Pick<Ports, 'state'>;
-
-/** How long a write waits for earlier copies of its resource, after the sides have changed their roles. */
-const WAY_CLEAR_MS = 3_000;
 
 /** @param decision by flags; used only while nothing is synchronised, when the state cannot be read */
 export async function proxyWrite(
@@ -39,7 +37,9 @@ export async function proxyWrite(
   const side = authoritativeSide(state);
   const orderKey = orderKeyOf(request.path, declaration.gateway.orderSegments);
   if (state.stageKind === 'completed' || state.stageKind === 'rolled_back')
-    await clearTheWay(ports, declaration, side, orderKey, request.deadlineMs);
+    await clearTheWay(ports, { cutover: declaration.id, side, orderKey }, request.deadlineMs, () =>
+      applyCopies(ports, declaration, request.deadlineMs, orderKey),
+    );
   const chosen = { side, reason: 'write' };
   if (!syncsShadow(state)) return { ...(await callSide(ports, declaration, side, request)), ...chosen, copy: 'none' };
   const copy = newCopy(ports, await ports.copies.now(), declaration, side, orderKey, request);
@@ -127,30 +127,4 @@ async function conclude(
     ports.log.failure('copy_not_settled', error, { cutover });
     return 'unsettled';
   }
-}
-
-/**
- * After the sides have changed their roles, a side may still have to get writes from before. Those of this resource come
- * first, or they would undo what is written now. What is in quarantine is a person's business and stops nobody.
- */
-async function clearTheWay(
-  ports: WritePorts,
-  declaration: ServiceDeclaration,
-  side: Side,
-  orderKey: string,
-  deadlineMs: number,
-): Promise<void> {
-  const untilMs = Math.min(deadlineMs, ports.clock.monotonicMs() + WAY_CLEAR_MS);
-  for (;;) {
-    const before = await ports.copies.open(declaration.id, orderKey);
-    if (!before.some((copy) => copy.side === side && copy.status !== 'quarantined')) return;
-    await applyCopies(ports, declaration, deadlineMs, orderKey);
-    if (ports.clock.monotonicMs() + 50 > untilMs) break;
-    await ports.clock.sleep(50);
-  }
-  throw new CrossfadeError(
-    'copy_pending',
-    `An earlier write of '${orderKey}' is still on its way to the ${side}, which has just become the authority. Nothing was written; try again.`,
-    { retryable: true, details: { retryAfterMs: 1_000 } },
-  );
 }

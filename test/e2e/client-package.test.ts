@@ -91,13 +91,16 @@ describe('the package', () => {
         outcomes: httpSink({ url: 'https://crossfade.test', token: () => 'token' }),
       });
       const { side, reason }: ClientRoute = client.route('customer', { key: 'a', groups: ['beta'] });
+      const saved: number = await client.write({
+        cutover: 'planner', key: 'a', payload: { steps: 1 }, primary: () => 1, shadow: async (call) => call.id.length,
+      });
       const plan: { steps: number } = await client.runCutover({
         cutover: 'planner', key: 'a', readonly: true, ignore: ['**.at'],
         primary: () => ({ steps: 1 }), shadow: async (call) => ({ steps: call.side === side ? 1 : 2 }),
         compare: (a, b) => a.steps === b.steps,
       });
       crossfadeMiddleware(client); crossfadeProvider(client);
-      export const seen: string = reason + plan.steps;
+      export const seen: string = reason + plan.steps + saved;
     `;
     const wrong = program.replace("cutover: 'planner'", 'cutover: 5').replace('.side === side', '.sides');
     expect(compile({ right: program, wrong })).toEqual(['wrong.mts TS2322', 'wrong.mts TS2551']);

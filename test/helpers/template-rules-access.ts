@@ -78,6 +78,8 @@ export const ROUTE_SCOPES: Readonly<Record<string, string | null>> = {
   'GET /v1/experiments': 'control:read',
   'GET /v1/experiments/{experiment}': 'control:read',
   'POST /v1/experiments/{experiment}/events': 'outcomes:write',
+  'POST /v1/copies': 'copies:write',
+  'POST /v1/copies/settle': 'copies:write',
   'POST /v1/alerts/{alert}/acknowledge': 'control:write',
   'GET /gateway/{cutover}/{proxy+}': 'gateway:call',
   'HEAD /gateway/{cutover}/{proxy+}': 'gateway:call',

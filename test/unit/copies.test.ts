@@ -5,7 +5,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { INTENT_LIFE_MS, MAX_ATTEMPTS } from '../../lib/core/copies.ts';
+import { INTENT_LIFE_MS, MAX_ATTEMPTS, outcomeOfHandler, outcomeOfStatus } from '../../lib/core/copies.ts';
 import { type CutoverState, initialState, type ServiceDeclaration, type Side } from '../../lib/core/cutover.ts';
 import { CrossfadeError } from '../../lib/core/errors.ts';
 import { copiesCondition } from '../../lib/core/gates/copies.ts';
@@ -482,7 +482,8 @@ describe('I6 a process that dies at any await', () => {
     const it_ = bench();
     const late = {
       ...it_.copies,
-      intend: async () => 'recorded' as const,
+      intend: async ({ id, side }: Parameters<typeof it_.copies.intend>[0]) =>
+        ({ kind: 'recorded', id, side }) as const,
       settle: async (...[cutover, id]: Parameters<typeof it_.copies.settle>) => {
         await it_.copies.settle(cutover, id, 'ready');
         throw new Died();
@@ -528,5 +529,27 @@ describe('I5 any order, doubling and interleaving of what wakes the writer', () 
       }),
       { numRuns: 150 },
     );
+  });
+});
+
+describe('what the address of a component answers', () => {
+  it.each([
+    [200, 'applied'],
+    [204, 'applied'],
+    [422, 'refused'],
+    [400, 'refused'],
+    [429, 'away'],
+    [503, 'away'],
+    [500, 'unknown'],
+    [301, 'unknown'],
+    [308, 'unknown'],
+    [401, 'unknown'],
+    [404, 'unknown'],
+    [405, 'unknown'],
+  ])('%i means %s', (status, outcome) => expect(outcomeOfHandler(status)).toBe(outcome));
+
+  it('is never taken for more than what a service says with it', () => {
+    for (let status = 200; status < 600; status += 1)
+      expect(['unknown', outcomeOfStatus(status)]).toContain(outcomeOfHandler(status));
   });
 });

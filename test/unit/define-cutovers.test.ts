@@ -297,6 +297,30 @@ describe('problems of several declarations', () => {
   });
 });
 
+describe('where the sides of a component take writes', () => {
+  const planner = (writes: object) => ({ id: 'planner', kind: 'component', writes });
+  const FINE = { primary: 'https://app.test/crossfade/old', shadow: 'http://10.0.0.7:8080/new' };
+
+  it('may be declared, private hosts by name', () => {
+    const writes = { ...FINE, privateHosts: ['10.0.0.7'] };
+    expect(defineCutovers([planner(writes) as CutoverInput])).toMatchObject([{ kind: 'component', writes }]);
+    expect(defineCutovers([{ id: 'planner', kind: 'component' }])[0]).not.toHaveProperty('writes');
+  });
+
+  it.each([
+    ['only one side', { primary: FINE.primary }, 'invalid_config', '0.writes.shadow'],
+    ['an unknown key', { ...FINE, privateHost: [] }, 'invalid_config', "Did you mean 'privateHosts'"],
+    ['http to who knows whom', FINE, 'upstream_refused', 'planner.writes.shadow'],
+    ['a query', { ...FINE, primary: 'https://app.test/?a=1' }, 'upstream_refused', 'planner.writes.primary'],
+    ['a path with two meanings', { ...FINE, primary: 'https://app.test/a%2fb' }, 'upstream_refused', 'two ways'],
+    ['metadata', { ...FINE, primary: 'http://169.254.169.254/latest' }, 'upstream_refused', 'planner.writes.primary'],
+  ])('%s is refused by its path', (_, writes, code, text) => {
+    const refused = refusal(planner(writes));
+    expect(refused).toMatchObject({ code });
+    expect(refused!.message).toContain(text);
+  });
+});
+
 describe('row 65: much text in a field with a pattern', () => {
   it('is refused without taking noticeable time', () => {
     const long = 'a'.repeat(50_000);

@@ -167,6 +167,7 @@ describe('the Authorization header', () => {
       'control:cleanup',
       'control:stop',
       'outcomes:write',
+      'copies:write',
       'route:read',
       'gateway:call',
     ] as const) {

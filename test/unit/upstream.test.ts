@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { targetUrl } from '../../lib/adapters/http/upstream.ts';
+import { isPathBelow, splitAddress } from '../../lib/core/write-target.ts';
 import { codeOf } from '../property/samples.ts';
 
 const BASE = 'https://old.test/api';
@@ -104,5 +105,52 @@ describe('an address', () => {
 
   it('negative control: resolving the path as a link does leave the host', () => {
     expect(new URL('//evil.test/x', BASE).host).toBe('evil.test');
+  });
+});
+
+describe('a path of a recorded write', () => {
+  const part = fc.constantFrom(
+    '..',
+    '.',
+    '/',
+    '\\',
+    '%2e',
+    '%2f',
+    '%5c',
+    '%00',
+    '%zz',
+    '%',
+    'a',
+    'é',
+    '?',
+    '#',
+    ':',
+    '@',
+  );
+  const path = fc.array(part, { maxLength: 8 }).map((parts) => parts.join(''));
+
+  it('that is taken is one that can be delivered, below the base and as it was written', () => {
+    fc.assert(
+      fc.property(path, (text) => {
+        if (isPathBelow(text)) expect(target(text)).toBe(`${BASE}/${text}`);
+      }),
+    );
+    expect(['users/7', '', 'a.b/c%20d', '..', 'a/%2e%2e', '/a', 'a\\b', 'a?b', '%'].map(isPathBelow)).toEqual([
+      true,
+      true,
+      true,
+      ...Array.from({ length: 6 }, () => false),
+    ]);
+  });
+
+  it.each([
+    'https://app.test',
+    'https://app.test/',
+    'https://app.test/a',
+    'https://app.test/a/',
+    'https://app.test/a/b',
+  ])('the declared address %s is asked as it is', (url) => {
+    const { base, path: last } = splitAddress(url);
+    expect(targetUrl(base, last, '').href).toBe(new URL(url).href);
   });
 });

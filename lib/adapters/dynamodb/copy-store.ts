@@ -9,6 +9,7 @@
 
 import {
   DeleteCommand,
+  GetCommand,
   PutCommand,
   QueryCommand,
   TransactWriteCommand,
@@ -17,7 +18,7 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import { COPY_SHARDS, type CopyHead } from '../../core/copies.ts';
 import { murmur3 } from '../../core/murmur3.ts';
-import type { CopyStore } from '../../ports.ts';
+import type { CopyStore, NewCopy } from '../../ports.ts';
 import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';
 import { copyOf, itemsOf, withBody } from './copy-item.ts';
 import { attempt, isConditionFailure, type Target } from './failures.ts';
@@ -159,28 +160,40 @@ export function dynamoCopyStore(options: DynamoCopyStoreOptions): CopyStore {
     return Buffer.concat(found);
   }
 
+  /** What a receipt says of the copy that was recorded under its name. */
+  async function firstOf(cutover: string, receipt: string): Promise<Pick<CopyHead, 'id' | 'side'> | null> {
+    const command = new GetCommand({ TableName, Key: receiptKey(cutover, receipt), ConsistentRead: true });
+    const what = `read the receipt of a write of cutover '${cutover}'`;
+    const { Item } = await attempt(target, what, (call) => client.send(command, call));
+    return Item ? { id: String(Item.copy), side: Item.side === 'primary' ? 'primary' : 'shadow' } : null;
+  }
+
   return {
     now: async () => options.realNow(),
 
-    async intend(copy, { receipt } = { receipt: false }) {
+    async intend(copy, options) {
+      const { id, side, cutover } = copy;
       const { item, parts } = itemsOf(copy);
-      const what = `record a write of cutover '${copy.cutover}' that is to be copied`;
+      const what = `record a write of cutover '${cutover}' that is to be copied`;
       // The parts first: a copy that is there is whole.
       for (const Item of parts)
         await attempt(target, what, (call) => client.send(new PutCommand({ TableName, Item }), call));
       const Put = { TableName, Item: item, ConditionExpression: 'attribute_not_exists(id)' };
-      const expires_at = Math.floor(copy.createdAtMs / 1_000) + RECEIPT_SECONDS;
-      const noted = { ...Put, Item: { ...receiptKey(copy.cutover, copy.id), expires_at } };
-      return attempt(target, what, async (call) => {
+      const recorded = await attempt(target, what, async (call) => {
         try {
-          if (receipt) await client.send(new TransactWriteCommand({ TransactItems: [{ Put: noted }, { Put }] }), call);
-          else await client.send(new PutCommand(Put), call);
-          return 'recorded' as const;
+          if (options) {
+            const receipt = { ...Put, Item: receiptOf(copy, options.receipt) };
+            await client.send(new TransactWriteCommand({ TransactItems: [{ Put: receipt }, { Put }] }), call);
+          } else await client.send(new PutCommand(Put), call);
+          return true;
         } catch (error) {
-          if (isConditionFailure(error) || cancelledByCondition(error)) return 'repeated' as const;
+          if (isConditionFailure(error) || cancelledByCondition(error)) return false;
           throw error;
         }
       });
+      if (recorded) return { kind: 'recorded', id, side };
+      const first = options ? await firstOf(cutover, options.receipt) : null;
+      return { kind: 'repeated', ...(first ?? { id, side }) };
     },
 
     async settle(cutover, id, status) {
@@ -299,6 +312,13 @@ export function dynamoCopyStore(options: DynamoCopyStoreOptions): CopyStore {
     },
   };
 }
+
+const receiptOf = ({ id, side, cutover, createdAtMs }: NewCopy, receipt: string): Item => ({
+  ...receiptKey(cutover, receipt),
+  copy: id,
+  side,
+  expires_at: Math.floor(createdAtMs / 1_000) + RECEIPT_SECONDS,
+});
 
 const lagOf = (heads: readonly CopyHead[], nowMs: number) =>
   Math.max(0, ...heads.map(({ createdAtMs }) => nowMs - createdAtMs));

@@ -21,7 +21,7 @@
  *   copy of a write     <cutover>#<shard 0–9>      <copy id: ms, shard, unique part>    when it is carried out
  *   part of its body    body#<cutover>#<copy id>   <number, 4 digits>                   with it, or after 90 days
  *   read to compare     compare#<cutover>          <unique part>                        1 hour
- *   receipt of a copy   receipt#<cutover>#<id>     receipt                              1 day
+ *   receipt of a copy   receipt#<cutover>#<name>   receipt                              1 day
  *
  * A copy's shard comes from its order key, so what must keep its order lies under one partition key, in that order.
  */
@@ -89,8 +89,8 @@ export const bodyKey = (id: CutoverId, copy: string, part: number): ChangeKey =>
   place: padded(part, 4),
 });
 export const comparisonKey = (id: CutoverId, unique: string): ChangeKey => ({ id: `compare#${id}`, place: unique });
-export const receiptKey = (id: CutoverId, copy: string): ChangeKey => ({
-  id: `receipt#${id}#${copy}`,
+export const receiptKey = (id: CutoverId, name: string): ChangeKey => ({
+  id: `receipt#${id}#${name}`,
   place: 'receipt',
 });
 

@@ -1,24 +1,50 @@
 /** Sends a copy of a write to the side that still has to get it, and says what is known afterwards. */
 
+import type { Copy } from '../../core/copies.ts';
+import type { CutoverDeclaration, Side } from '../../core/cutover.ts';
 import { isCrossfadeError } from '../../core/errors.ts';
-import type { CopyDelivery, Upstream } from '../../ports.ts';
+import { splitAddress, writeTarget } from '../../core/write-target.ts';
+import type { CopyDelivery, Upstream, UpstreamTarget } from '../../ports.ts';
 
 /** The key makes a repetition recognisable: it is the one the authoritative side got. */
 export const IDEMPOTENCY_HEADER = 'idempotency-key';
+/** What a component's handler is told beside the payload. Its key is percent-encoded: it may be any text. */
+export const CUTOVER_HEADER = 'crossfade-cutover';
+export const SIDE_HEADER = 'crossfade-side';
+export const KEY_HEADER = 'crossfade-key';
 
 export function copyDelivery(upstream: Upstream): CopyDelivery {
   return async (declaration, side, copy, deadlineMs) => {
-    // Another declaration than the one the copy was made for: nothing here can take it.
-    if (declaration.kind !== 'service') return 400;
-    const target = { url: declaration.upstreams[side], privateHosts: declaration.gateway.privateHosts };
-    const headers = { ...copy.request.headers, [IDEMPOTENCY_HEADER]: copy.idempotencyKey };
+    const call = callOf(declaration, side, copy);
+    // Another declaration than the one the copy was made for: nothing here can take it, nor say whether it was refused.
+    if (!call) return 404;
+    const { method, query } = copy.request;
+    const headers = { ...copy.request.headers, ...call.headers, [IDEMPOTENCY_HEADER]: copy.idempotencyKey };
+    const request = { method, path: call.path, query, headers, body: copy.body, mount: '/', deadlineMs };
     try {
-      const { status } = await upstream(target, { ...copy.request, headers, body: copy.body, mount: '/', deadlineMs });
-      return status;
+      return (await upstream(call.target, request)).status;
     } catch (error) {
       if (!isCrossfadeError(error)) throw error;
       if (error.code === 'invalid_input') return 400;
       return error.details.sent === false ? 'away' : 'unknown';
     }
+  };
+}
+
+type Call = { target: UpstreamTarget; path: string; headers: Readonly<Record<string, string>> };
+
+function callOf(declaration: CutoverDeclaration, side: Side, copy: Copy): Call | null {
+  const target = writeTarget(declaration, side);
+  if (!target) return null;
+  if (declaration.kind === 'service') return { target, path: copy.request.path, headers: {} };
+  const { base, path } = splitAddress(target.url);
+  return {
+    target: { ...target, url: base },
+    path,
+    headers: {
+      [CUTOVER_HEADER]: declaration.id,
+      [SIDE_HEADER]: side,
+      [KEY_HEADER]: encodeURIComponent(copy.orderKey),
+    },
   };
 }

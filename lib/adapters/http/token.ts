@@ -96,6 +96,7 @@ export const OPERATOR_SCOPES = [
   'control:cleanup',
   'control:stop',
   'outcomes:write',
+  'copies:write',
   'route:read',
   'gateway:call',
 ] as const;

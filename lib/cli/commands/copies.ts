@@ -50,9 +50,10 @@ function render(id: string, { open, quarantined, lagMs, more, copies: listed }: 
   return [head, ...rows, ...(more ? ['… more of them are not listed.'] : [])].join('\n');
 }
 
-function line({ id, side, status, method, path, ageMs, attempts, problem }: ListedCopy): string {
+function line({ id, side, status, method, path, key, ageMs, attempts, problem }: ListedCopy): string {
+  const what = path === '' ? `key ${key}` : `${method} /${path}`;
   const why = problem ? `  ${problem.code}: ${printable(problem.text)}` : '';
-  return `  ${id}  ${status} → ${side}  ${printable(`${method} /${path}`)}  ${seconds(ageMs)}, attempt ${attempts}${why}`;
+  return `  ${id}  ${status} → ${side}  ${printable(what)}  ${seconds(ageMs)}, attempt ${attempts}${why}`;
 }
 
 const seconds = (ms: number) => `${Math.round(ms / 100) / 10} s`;

@@ -43,23 +43,42 @@ export function copyContract(name: string, make: () => Promise<CopyStore>): void
     it('an intent is there at once, whole, and nobody is at work on it', async () => {
       const store = await make();
       const { id, body, ...copy } = newCopy({ n: 1 });
-      expect(await store.intend({ id, body, ...copy })).toBe('recorded');
+      expect(await store.intend({ id, body, ...copy })).toEqual({ kind: 'recorded', id, side: 'shadow' });
       const fresh = { attempts: 0, nextAttemptAtMs: 0, claimedUntilMs: 0, known: false, problem: null };
       expect(await store.open('chat')).toEqual([{ ...copy, ...fresh, id, status: 'intended', bodyBytes: 6 }]);
       expect(await store.open('other')).toEqual([]);
     });
 
-    it('the same id twice is one copy; with a receipt even after it was carried out', async () => {
+    it('the same id twice is one copy', async () => {
       const store = await make();
       const copy = newCopy({ n: 1 });
-      expect([await store.intend(copy), await store.intend(copy)]).toEqual(['recorded', 'repeated']);
-      const noted = newCopy({ n: 2 });
-      expect(await store.intend(noted, { receipt: true })).toBe('recorded');
-      await store.settle('chat', noted.id, 'ready');
-      await store.claim('chat', noted.id, claim('a'));
-      expect(await store.finish('chat', noted.id, 'a')).toBe(true);
-      expect(await store.intend(noted, { receipt: true })).toBe('repeated');
+      const kinds = [await store.intend(copy), await store.intend(copy)].map(({ kind }) => kind);
+      expect(kinds).toEqual(['recorded', 'repeated']);
       expect((await store.open('chat')).map(({ id }) => id)).toEqual([copy.id]);
+    });
+
+    it('the same receipt twice is one copy, the first, even after it was carried out', async () => {
+      const store = await make();
+      const [first, again, other] = [1, 2, 3].map((n) => newCopy({ n }));
+      const receipt = { receipt: 'one' };
+      const known = { id: first!.id, side: 'shadow' };
+      expect(await store.intend(first!, receipt)).toEqual({ kind: 'recorded', ...known });
+      expect(await store.intend({ ...again!, side: 'primary' }, receipt)).toEqual({ kind: 'repeated', ...known });
+      expect(await store.intend({ ...first!, cutover: 'other' }, receipt)).toMatchObject({ kind: 'recorded' });
+      await store.settle('chat', first!.id, 'ready');
+      await store.claim('chat', first!.id, claim('a'));
+      expect(await store.finish('chat', first!.id, 'a')).toBe(true);
+      expect(await store.intend(again!, receipt)).toEqual({ kind: 'repeated', ...known });
+      expect(await store.intend(other!, { receipt: 'two' })).toMatchObject({ kind: 'recorded', id: other!.id });
+      expect((await store.open('chat')).map(({ id }) => id)).toEqual([other!.id]);
+    });
+
+    it('of many that ask under one receipt at once, one is recorded and all are told of it', async () => {
+      const store = await make();
+      const tries = await Promise.all([1, 2, 3, 4].map((n) => store.intend(newCopy({ n }), { receipt: 'one' })));
+      const [open] = await store.open('chat');
+      expect(tries.map(({ id }) => id)).toEqual(tries.map(() => open!.id));
+      expect(tries.filter(({ kind }) => kind === 'recorded')).toHaveLength(1);
     });
 
     it('bodies of every size come back as they were: none, small, and beyond what an item takes', async () => {

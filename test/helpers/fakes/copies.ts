@@ -18,7 +18,7 @@ export const nobodyThere: CopyDelivery = async () => 'away';
 
 export function inMemoryCopies({ realNow }: { realNow(): number }): InMemoryCopies {
   const copies = new Map<string, Stored>();
-  const receipts = new Set<string>();
+  const receipts = new Map<string, Pick<Copy, 'id' | 'side'>>();
   let down = false;
   const keyOf = (cutover: string, id: string) => `${cutover} ${id}`;
   const up = () => {
@@ -48,11 +48,14 @@ export function inMemoryCopies({ realNow }: { realNow(): number }): InMemoryCopi
 
   return {
     now: async () => realNow(),
-    async intend(copy, { receipt } = { receipt: false }) {
+    async intend(copy, options) {
       up();
-      const key = keyOf(copy.cutover, copy.id);
-      if (copies.has(key) || receipts.has(key)) return 'repeated';
-      if (receipt) receipts.add(key);
+      const { id, side } = copy;
+      const key = keyOf(copy.cutover, id);
+      const receipt = options && keyOf(copy.cutover, options.receipt);
+      const first = receipt === undefined ? undefined : receipts.get(receipt);
+      if (first || copies.has(key)) return { kind: 'repeated', ...(first ?? { id, side }) };
+      if (receipt !== undefined) receipts.set(receipt, { id, side });
       copies.set(key, {
         ...structuredClone({ ...copy, body: null }),
         body: copy.body && copy.body.length > 0 ? Buffer.from(copy.body) : null,
@@ -65,7 +68,7 @@ export function inMemoryCopies({ realNow }: { realNow(): number }): InMemoryCopi
         bodyBytes: copy.body?.length ?? 0,
         claimedBy: '',
       });
-      return 'recorded';
+      return { kind: 'recorded', id, side };
     },
     settle: async (cutover, id, status) =>
       change(cutover, id, (copy) => copy.status === 'intended' || copy.status === status, {

@@ -3,8 +3,19 @@
 import { QueryCommand, ScanCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, describe, expect, it } from 'vitest';
 import { dynamoCopyStore } from '../../../lib/adapters/dynamodb/copy-store.ts';
+import { copyDelivery } from '../../../lib/adapters/http/deliver-copy.ts';
+import { httpUpstream } from '../../../lib/adapters/http/upstream.ts';
+import { systemClock, systemIds } from '../../../lib/adapters/system.ts';
+import { INTENT_LIFE_MS } from '../../../lib/core/copies.ts';
+import type { CutoverDeclaration } from '../../../lib/core/cutover.ts';
+import { applyCopies } from '../../../lib/flows/apply-copies.ts';
+import { intendWrite, settleWrite } from '../../../lib/flows/record-write.ts';
 import { CONTRACT_NOW, copyContract, newCopy } from '../../helpers/contracts/copies.ts';
 import { localClient, ownTables } from '../../helpers/dynamodb.ts';
+import { inMemoryWakeUps } from '../../helpers/fakes/wake-ups.ts';
+import { inMemoryWindows } from '../../helpers/fakes/windows.ts';
+import { upstreamServer } from '../../helpers/upstream-server.ts';
+import { declarationOf, stateIn, systemOf } from '../../property/samples.ts';
 
 const client = localClient();
 afterAll(() => client.destroy());
@@ -65,5 +76,55 @@ describe('items of copies', () => {
       code: 'state_invalid',
       message: expect.stringContaining(copy.id),
     });
+  });
+});
+
+describe('writes of the SDK to a component', () => {
+  it('reach the other side once: the settled one at once, the one of a dead process when its time is up', async () => {
+    const { changes } = await ownTables(client);
+    const clock = systemClock();
+    let passedMs = 0;
+    const realNow = () => CONTRACT_NOW + passedMs;
+    const known = new Set<string>();
+    const applied: string[] = [];
+    const app = await upstreamServer(({ path, headers, body }, response) => {
+      const once = `${path} ${headers['idempotency-key']}`;
+      if (!known.has(once)) applied.push(`${path} ${body}`);
+      known.add(once);
+      response.writeHead(204).end();
+    });
+    const writes = { primary: `${app.url}/old`, shadow: `${app.url}/new`, privateHosts: [] };
+    const declaration = { ...declarationOf('component', { id: 'planner' }), writes } as CutoverDeclaration;
+    const state = stateIn('r1', { id: 'planner', kind: 'component' });
+    const ports = {
+      clock,
+      ids: systemIds(),
+      log: { event() {}, failure() {} },
+      copies: dynamoCopyStore({ client, tableName: changes, realNow }),
+      deliver: copyDelivery(httpUpstream({ clock, profile: 'local' })),
+      windows: inMemoryWindows({ clock }),
+      wakeUps: inMemoryWakeUps(),
+      state: { readCutover: async () => state, readSystem: async () => systemOf() } as never,
+    };
+    const later = () => clock.monotonicMs() + 20_000;
+    const intend = (id: string, payload: string) =>
+      intendWrite(ports, declaration, { key: `users/${id}`, intent: id, idempotencyKey: id, payload }, later());
+    try {
+      const large = JSON.stringify('x'.repeat(40_000));
+      const [settled, left] = [await intend('a', large), await intend('b', '2')];
+      // Its answer was lost.
+      expect(await intend('a', large)).toEqual(settled);
+      expect(settled.side).toBe('primary');
+      expect(await settleWrite(ports, 'planner', settled.copy!, 'applied')).toEqual({ settled: true });
+      expect(await applyCopies(ports, declaration, later())).toMatchObject({ applied: 1 });
+      expect(applied).toEqual([`/new ${large}`]);
+      passedMs = INTENT_LIFE_MS;
+      expect(await applyCopies(ports, declaration, later())).toMatchObject({ applied: 1 });
+      expect(applied.slice(1)).toEqual(['/old 2', '/new 2']);
+      expect(await settleWrite(ports, 'planner', left.copy!, 'applied')).toEqual({ settled: false });
+      expect(await ports.copies.open('planner')).toEqual([]);
+    } finally {
+      await app.close();
+    }
   });
 });

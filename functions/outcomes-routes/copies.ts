@@ -1,0 +1,29 @@
+/** Writes that applications make themselves: the intent before, what became of it after. */
+
+import { intendWrite, settleWrite } from '../../lib/flows/record-write.ts';
+import { findCutover } from '../../lib/schemas/http.ts';
+import { parseIntendedWrite, parseSettledWrite } from '../../lib/schemas/writes.ts';
+import type { Route } from '../middleware.ts';
+
+export const copyRoutes: Route[] = [
+  {
+    method: 'POST',
+    path: '/v1/copies',
+    scope: 'copies:write',
+    handle: async ({ ports, cutovers }, request) => {
+      const { cutover, ...write } = parseIntendedWrite(request.body);
+      const declaration = findCutover(await cutovers(), cutover);
+      return { status: 200, body: await intendWrite(ports, declaration, write, request.deadlineMs) };
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/copies/settle',
+    scope: 'copies:write',
+    handle: async ({ ports, cutovers }, request) => {
+      const { cutover, copy, outcome } = parseSettledWrite(request.body);
+      const { id } = findCutover(await cutovers(), cutover);
+      return { status: 200, body: await settleWrite(ports, id, copy, outcome) };
+    },
+  },
+];

@@ -1,0 +1,25 @@
+/** Records writes through Crossfade's own API: `POST /v1/copies` before, `POST /v1/copies/settle` after. */
+
+import { CrossfadeError, type ErrorCode } from '../core/errors.ts';
+import { type ApiAccess, postJson } from './post-json.ts';
+import type { CopyRecorder, WritePlace } from './write-cutover.ts';
+
+/** Answers that say that this call itself is wrong. Anything else may be right the next time. */
+const REFUSALS = [400, 404, 409, 413, 415, 422];
+
+/** The token's scope is `copies:write`. */
+export function httpCopies(api: ApiAccess): CopyRecorder {
+  const ask = async (path: string, body: unknown, signal: AbortSignal) => {
+    const response = await postJson(api, path, body, signal);
+    const { status } = response;
+    const answer = (await response.json()) as WritePlace & { code: ErrorCode; detail: string };
+    if (response.ok) return answer;
+    throw new CrossfadeError(answer.code ?? 'internal', answer.detail ?? `status ${status}`, {
+      retryable: !REFUSALS.includes(status),
+    });
+  };
+  return {
+    intend: (write, signal) => ask('/v1/copies', write, signal),
+    settle: (outcome, signal) => ask('/v1/copies/settle', outcome, signal),
+  };
+}

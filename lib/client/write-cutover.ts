@@ -1,0 +1,130 @@
+/**
+ * One write to a cutover whose two sides are kept equal:
+ *
+ *   intent recorded ─→ authoritative side writes ─→ what became of it is noted ─→ caller
+ *
+ * Whoever dies on the way leaves the intent behind, and the shadow writer asks the authoritative side again, with the
+ * same id, before it gives the other one what that side has. Without a recorded intent nothing is written, unless the
+ * flags say that nothing is being copied.
+ */
+
+import type { Side } from '../core/cutover.ts';
+import { CrossfadeError, isCrossfadeError } from '../core/errors.ts';
+import { type Path, settle } from './cutover-run.ts';
+import type { Outcome } from './recorder.ts';
+import { type CallParts, RunCall } from './run-call.ts';
+
+export type CutoverWrite<T> = {
+  cutover: string;
+  /** Writes of one key reach the other side in their order. */
+  key: string;
+  /** What the other side gets, as JSON; at most some 48 KB of it. */
+  payload: unknown;
+  primary: Path<T>;
+  shadow: Path<T>;
+  /** By which both sides know this write again: `call.id`, and the `Idempotency-Key` of the copy. Default: a new one. */
+  id?: string;
+  /** Of a `service`: what its upstreams are asked, below their base. Default: POST to the base itself. */
+  request?: { method: 'POST' | 'PUT' | 'PATCH' | 'DELETE'; path: string };
+  /** True for an error that says for certain that nothing was written. Others are found out by asking that side again. */
+  isRefused?: (error: unknown) => boolean;
+  operation?: string;
+};
+
+/** Where to write now; `copy` is null when nothing has to be copied. */
+export type WritePlace = { side: Side; copy: string | null };
+
+export type WriteIntent = Pick<CutoverWrite<never>, 'cutover' | 'key' | 'request'> & {
+  /** The same for every attempt to record this write. */
+  intent: string;
+  idempotencyKey: string;
+  payload: string;
+};
+
+export type WriteOutcome = { cutover: string; copy: string; outcome: 'applied' | 'refused' | 'unknown' };
+
+/** Makes intents durable. `intend` throws a CrossfadeError that is not retryable for a write that is refused as such. */
+export type CopyRecorder = {
+  intend(write: WriteIntent, signal: AbortSignal): Promise<WritePlace>;
+  settle(outcome: WriteOutcome, signal: AbortSignal): Promise<unknown>;
+};
+
+export type WriteParts = CallParts & {
+  copies: CopyRecorder | undefined;
+  /** By the flags. `stage` is null without any. */
+  believed(cutover: string): { side: Side; stage: string | null };
+  record(outcome: Outcome): void;
+  /** A write goes on by the flags alone. */
+  unasked(): void;
+  /** Monotonic milliseconds. */
+  now(): number;
+  sleep(ms: number): Promise<unknown>;
+  deadlineMs: number;
+};
+
+/** Stages in which no side follows the other. */
+const UNCOPIED = ['disabled', 'cleaned', 'rolled_back'];
+/** Those of them in which nothing is on its way either, so that there is little to ask and not much to wait for. */
+const UNFOLLOWED = ['disabled', 'cleaned'];
+const BRIEF_MS = 1_000;
+const PAUSE_MS = 100;
+const SETTLE_MS = 1_000;
+
+/** @throws what the side throws; CrossfadeError when nothing was written: `copy_not_recorded`, or why it is refused */
+export async function writeCutover<T>(parts: WriteParts, write: CutoverWrite<T>): Promise<T> {
+  const { cutover, operation = 'write' } = write;
+  const id = write.id ?? parts.nextId();
+  const { side, copy } = parts.isReadonly()
+    ? { ...parts.believed(cutover), copy: null }
+    : await intend(parts, write, id);
+  const startedMs = parts.now();
+  const settled = await settle(write[side], new RunCall(parts, cutover, side, false, id));
+  parts.record({ cutover, side, latencyMs: parts.now() - startedMs, success: settled.ok, operation });
+  if (copy !== null) {
+    const outcome = settled.ok ? 'applied' : isRefused(write, settled.error) ? 'refused' : 'unknown';
+    // That it cannot be noted is nothing to the caller: the intent is there, and is found out.
+    await parts.copies!.settle({ cutover, copy, outcome }, AbortSignal.timeout(SETTLE_MS)).catch(() => {});
+  }
+  if (settled.ok) return settled.answer;
+  throw settled.error;
+}
+
+async function intend<T>(parts: WriteParts, write: CutoverWrite<T>, id: string): Promise<WritePlace> {
+  const { cutover, key, request } = write;
+  const payload = JSON.stringify(write.payload);
+  const intent = { cutover, key, request, intent: parts.nextId(), idempotencyKey: id, payload };
+  const untilMs = parts.now() + parts.deadlineMs;
+  for (;;) {
+    const { side, stage } = parts.believed(cutover);
+    const leftMs = Math.ceil(untilMs - parts.now());
+    const patienceMs = stage !== null && UNFOLLOWED.includes(stage) ? Math.min(leftMs, BRIEF_MS) : leftMs;
+    try {
+      if (!parts.copies)
+        throw new CrossfadeError('invalid_config', 'createClient({ copies: httpCopies(…) }) is missing.');
+      return await parts.copies.intend(intent, AbortSignal.timeout(Math.max(1, patienceMs)));
+    } catch (error) {
+      if (isCrossfadeError(error) && !error.retryable) throw error;
+      const waiting = isCrossfadeError(error) && error.code === 'copy_pending';
+      if (!waiting && stage !== null && UNCOPIED.includes(stage)) {
+        parts.unasked();
+        return { side, copy: null };
+      }
+      if (parts.now() + PAUSE_MS >= untilMs) throw notRecorded(cutover, id, error);
+      await parts.sleep(PAUSE_MS);
+    }
+  }
+}
+
+function notRecorded(cutover: string, id: string, cause: unknown): CrossfadeError {
+  const text = `Nothing was written to '${cutover}', since it could not be recorded (${cause}). Try again with id '${id}'.`;
+  return new CrossfadeError('copy_not_recorded', text, { retryable: true, details: { id }, cause });
+}
+
+/** The host's own judgement must not break the write. */
+function isRefused<T>({ isRefused: judge }: CutoverWrite<T>, error: unknown): boolean {
+  try {
+    return judge?.(error) === true;
+  } catch {
+    return false;
+  }
+}

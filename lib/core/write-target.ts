@@ -1,0 +1,37 @@
+/** Where the sides of a cutover take writes: the upstreams of a service, the declared addresses of a component. Pure. */
+
+import type { CutoverDeclaration, Side } from './cutover.ts';
+
+export type WriteTarget = { url: string; privateHosts: readonly string[] };
+
+/** Null for a cutover whose sides take no copied writes. */
+export function writeTarget(declaration: CutoverDeclaration, side: Side): WriteTarget | null {
+  if (declaration.kind === 'service')
+    return { url: declaration.upstreams[side], privateHosts: declaration.gateway.privateHosts };
+  if (declaration.kind === 'component' && declaration.writes)
+    return { url: declaration.writes[side], privateHosts: declaration.writes.privateHosts };
+  return null;
+}
+
+/** Every address that a declaration names, with its place there. */
+export function declaredAddresses(declaration: CutoverDeclaration): readonly (WriteTarget & { field: string })[] {
+  const field = declaration.kind === 'service' ? 'upstreams' : 'writes';
+  return (['primary', 'shadow'] as const).flatMap((side) => {
+    const target = writeTarget(declaration, side);
+    return target ? [{ ...target, field: `${field}.${side}` }] : [];
+  });
+}
+
+/** The base and the last part of an address, so that what is asked is the address as it was declared. */
+export function splitAddress(url: string): { base: string; path: string } {
+  const { origin, pathname } = new URL(url);
+  const end = pathname.lastIndexOf('/') + 1;
+  return { base: `${origin}${pathname.slice(0, end)}`, path: pathname.slice(end) };
+}
+
+/** Is this a path below a base that stays below it, however it is read? Without a leading slash; may be empty. */
+export function isPathBelow(path: string): boolean {
+  if (!/^[A-Za-z0-9._~!$&'()*+,;=:@%/-]*$/.test(path) || path.startsWith('/')) return false;
+  if (/%(?![0-9a-f]{2})|%2f|%5c|%00/i.test(path)) return false;
+  return path.split('/').every((segment) => !['.', '..'].includes(segment.replaceAll(/%2e/gi, '.')));
+}
