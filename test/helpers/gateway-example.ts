@@ -35,17 +35,14 @@ export type Example = {
   /** What the gateway serves, under `/gateway/chat/`. */
   chat(method: string, path: string, options?: { key?: string; caller?: string; body?: object }): Promise<Answered>;
   api(path: string, body?: object, headers?: Record<string, string>): Promise<Answered>;
-  /** A command on the version that the cutover has, by force where evidence would be asked for. Readers see it at once. */
+  /** A command on the version that the cutover has. Readers learn of it when their flags are 15 s old: they are, afterwards. */
   command(name: string, body?: object): Promise<Answered>;
-  /** One tick of the schedule. */
-  tick(): Promise<unknown>;
-  /** A fresh instance of the gateway, with the flags of now. */
-  renew(): Promise<void>;
+  /** A minute goes by on every clock in this process: flags are old then, outcomes due; and the schedules fire. */
+  minute(): Promise<void>;
   /** Switch of the test: without it the stream's records are taken and nothing is done with them. */
   copying(on: boolean): void;
   /** Waits until every copy has been carried out; the schedule's relay wakes those that are due again. */
   settled(): Promise<void>;
-  batches(): number;
   stop(): Promise<void>;
 };
 
@@ -53,10 +50,29 @@ const context = (ms = 20_000) => {
   const untilMs = performance.now() + ms;
   return { getRemainingTimeInMillis: () => untilMs - performance.now(), awsRequestId: 'r' } as unknown as Context;
 };
+const RELAY_EVERY_LOOKS = 10;
 const SCHEDULE = { source: 'crossfade.local' };
 
-/** @param speed minutes of the gates' clock per real minute */
-export async function gatewayExample(speed: number, change: Service = {}): Promise<Example> {
+/** Both clocks of this process, moved ahead between two requests, so that a minute needs no minute. */
+function movedClocks() {
+  const [now, monotonicMs] = [Date.now.bind(Date), performance.now.bind(performance)];
+  let aheadMs = 0;
+  const spies = [
+    vi.spyOn(Date, 'now').mockImplementation(() => now() + aheadMs),
+    vi.spyOn(performance, 'now').mockImplementation(() => monotonicMs() + aheadMs),
+  ];
+  return {
+    pass: (ms: number) => {
+      aheadMs += ms;
+    },
+    restore: () => {
+      for (const spy of spies) spy.mockRestore();
+    },
+  };
+}
+
+export async function gatewayExample(change: Service = {}): Promise<Example> {
+  const clocks = movedClocks();
   const [on, legacy, replacement] = await Promise.all([backing(), startLegacy(), startReplacement()]);
   const directory = mkdtempSync(join(tmpdir(), 'crossfade-gateway-'));
   const cutovers = join(directory, 'cutovers.json');
@@ -65,20 +81,20 @@ export async function gatewayExample(speed: number, change: Service = {}): Promi
   const { CROSSFADE_DATABASE_URL: _, ...environment } = environmentOf(on, {
     databaseUrl: '',
     cutovers,
-    speed,
-    originMs: Date.now(),
+    speed: 1,
+    originMs: 0,
   });
   vi.resetModules();
   delete process.env.CROSSFADE_DATABASE_URL;
   Object.assign(process.env, environment, { CROSSFADE_JWKS: JWKS, CROSSFADE_LOG_LEVEL: 'silent' });
-  const [control, writer, ticker, relay] = await Promise.all([
+  const [gateway, control, writer, ticker, relay] = await Promise.all([
+    import('../../functions/gateway.ts'),
     import('../../functions/control.ts'),
     import('../../functions/shadow-writer.ts'),
     import('../../functions/tick.ts'),
     import('../../functions/relay.ts'),
   ]);
-  const handlers: Record<string, unknown> = { control: control.handler };
-  const front = await httpShim(await routes(), handlers);
+  const front = await httpShim(await routes(), { gateway: gateway.handler, control: control.handler });
   const copies = dynamoCopyStore({ client: on.dynamodb, tableName: on.tables.changes, realNow: Date.now });
   let isCopying = true;
   const mapping = streamMapping(streamReader(on.endpoint, on.tables.changes), async (event) =>
@@ -91,8 +107,9 @@ export async function gatewayExample(speed: number, change: Service = {}): Promi
     const isJson = /json/.test(response.headers.get('content-type') ?? '');
     return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
   };
+  const fire = (handler: unknown, event: object = {}) => (handler as Handler)({ ...SCHEDULE, ...event }, context());
   const tokens = new Map<string, string>();
-  /** Everything that callers send has a token; one for each, since the limit is per caller. */
+  /** One for each caller, since the limit of requests is theirs. */
   const authorization = (caller: string) => {
     const token = tokens.get(caller) ?? tokenOf({ sub: caller });
     tokens.set(caller, token);
@@ -105,7 +122,6 @@ export async function gatewayExample(speed: number, change: Service = {}): Promi
     legacy,
     replacement,
     copies,
-    batches: mapping.batches,
     chat: (method, path, { key, caller = 'ada', body } = {}) =>
       ask(`/gateway/chat/${path}`, {
         method,
@@ -126,34 +142,39 @@ export async function gatewayExample(speed: number, change: Service = {}): Promi
       const { version } = (await example.api('/v1/cutovers/chat')).body as { version: number };
       const headers = { 'idempotency-key': randomUUID(), 'if-match': `"${version}"` };
       const answer = await example.api(`/v1/cutovers/chat/${name}`, body, headers);
-      await example.renew();
+      clocks.pass(16_000);
       return answer;
     },
-    tick: () => (ticker.handler as unknown as Handler)(SCHEDULE, context()),
-    async renew() {
-      vi.resetModules();
-      handlers.gateway = (await import('../../functions/gateway.ts')).handler;
+    async minute() {
+      clocks.pass(60_000);
+      tokens.clear();
+      await Promise.all([fire(ticker.handler), fire(relay.handler, { maxMs: 1 })]);
     },
     copying: (value) => {
       isCopying = value;
     },
     async settled() {
-      const open = async () => (await copies.summary('chat')).open;
+      let waiting: string[] = [];
+      let looks = 0;
       const isEmpty = async () => {
-        if ((await open()) === 0) return true;
-        await (relay.handler as unknown as Handler)({ ...SCHEDULE, maxMs: 1 }, context());
-        return false;
+        const open = await copies.open('chat');
+        waiting = open.map(
+          ({ status, request, problem }) => `${status} ${request.method} ${request.path} ${problem?.text ?? ''}`,
+        );
+        looks += 1;
+        if (looks % RELAY_EVERY_LOOKS === 0) await fire(relay.handler, { maxMs: 1 });
+        return open.length === 0;
       };
-      await until(isEmpty, () => 'copies are still waiting', 20_000);
+      await until(isEmpty, () => `copies wait: ${waiting.slice(0, 5).join('; ')}`, 20_000);
     },
     async stop() {
       await mapping.stop();
       await Promise.all([front.close(), legacy.close(), replacement.close()]);
       await on.stop();
+      clocks.restore();
       rmSync(directory, { recursive: true, force: true });
     },
   };
-  await example.renew();
   return example;
 }
 

@@ -5,7 +5,7 @@
  *   read from the old service ─────────────→ load 'users/7' ─→ refused: 'users/7' was deleted meanwhile
  *                        DELETE users/7 ─→ copy of it arrives
  *
- * A write that repeats what is there changes nothing. That is what makes the order "copies first, then the load" harmless.
+ * The other order is harmless, too: what was loaded is as new as the copies that are still to come, and ends as they say.
  */
 
 import { type Call, type Handle, type JsonServer, jsonServer, type Reply, refused } from './json-server.ts';
@@ -64,7 +64,7 @@ function replacement(): Handle {
     const name = `${collection}/${id}`;
     if (loading) return load(model, id, body, touched.has(name));
     if (part) return method === 'POST' ? say(messages, model, id, body) : refused(405, 'Messages are only added.');
-    const reply = one(model, method, id, body);
+    const reply = one(model, { method, id, body, known: touched.has(name) });
     if (method !== 'GET' && reply.status < 300) touched.add(name);
     return reply;
   };
@@ -78,20 +78,25 @@ function load(model: Model, id: string, document: Fields, known: boolean): Reply
   return { status: 201, body: { loaded: true } };
 }
 
-function one(model: Model, method: string, id: string, body: Fields): Reply {
+function one(
+  model: Model,
+  { method, id, body, known }: { method: string; id: string; body: Fields; known: boolean },
+): Reply {
   const there = model.has(id);
+  const keep = () => {
+    if (there) model.remove(id);
+    model.create(id, body);
+    return { status: there ? 200 : 201, body: model.read(id) };
+  };
   switch (method) {
     case 'GET':
     case 'HEAD':
       return there ? { status: 200, body: model.read(id) } : refused(404, `There is no '${id}'.`);
     case 'PUT':
-      if (there) model.remove(id);
-      model.create(id, body);
-      return { status: there ? 200 : 201, body: model.read(id) };
+      return keep();
     case 'POST':
-      if (there) return refused(409, `'${id}' is there already.`);
-      model.create(id, body);
-      return { status: 201, body: model.read(id) };
+      // One that was only loaded: this is the copy of the write that made it, and the copies of later ones follow.
+      return there && known ? refused(409, `'${id}' is there already.`) : keep();
     case 'PATCH':
       if (!there) return refused(404, `There is no '${id}'.`);
       model.change(id, body);
