@@ -125,7 +125,20 @@ describe(`the gateway example of seed ${SEED}`, () => {
     expect(new Set(reads.map(({ side }) => side))).toEqual(new Set(['primary']));
     const accepted = writes.filter(({ status }) => status < 300);
     expect(new Set(accepted.map(({ copy }) => copy))).toEqual(new Set(['recorded']));
-    expect([...new Set(accepted.map(({ method }) => method))].sort()).toEqual(['DELETE', 'PATCH', 'POST', 'PUT']);
+    for (const [method, path, body] of [
+      ['PUT', 'users/x', { name: 'Bob' }],
+      ['PATCH', 'users/x', { plan: 'team' }],
+      ['POST', 'conversations/x', { title: 'Talk' }],
+      ['POST', 'conversations/x/messages', { id: 'm', text: 'said' }],
+    ] as const)
+      expect((await example.chat(method, path, { body })).headers.get('x-crossfade-copy')).toBe('recorded');
+    await example.settled();
+    const there = async (path: string) => (await fetch(`${example.replacement.url}/${path}`)).json();
+    expect(await there('users/x')).toMatchObject({ name: 'Bob', plan: 'team' });
+    expect(await there('conversations/x')).toMatchObject({ messages: [{ id: 'm', text: 'said' }] });
+    for (const path of ['users/x', 'conversations/x'])
+      expect((await example.chat('DELETE', path)).headers.get('x-crossfade-copy')).toBe('recorded');
+    await expectSame();
   });
 
   it('negative control: without the stream the services differ, and the copies are not lost', async () => {

@@ -6,13 +6,20 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { INTENT_LIFE_MS, MAX_ATTEMPTS } from '../../lib/core/copies.ts';
-import { type CutoverState, initialState, type ServiceDeclaration, type Side } from '../../lib/core/cutover.ts';
+import {
+  type CutoverDeclaration,
+  type CutoverState,
+  initialState,
+  type ServiceDeclaration,
+  type Side,
+} from '../../lib/core/cutover.ts';
 import { CrossfadeError } from '../../lib/core/errors.ts';
 import { copiesCondition } from '../../lib/core/gates/copies.ts';
 import { DEFAULT_GATEWAY } from '../../lib/core/upstream.ts';
 import { applyCopies, copiesAreDue } from '../../lib/flows/apply-copies.ts';
 import { actOnCopies, listCopies } from '../../lib/flows/copies.ts';
 import { outcomeBuffer } from '../../lib/flows/outcome-buffer.ts';
+import { relay } from '../../lib/flows/relay.ts';
 import { proxyWrite, type WritePorts, type Written } from '../../lib/flows/write-both.ts';
 import type { UpstreamResponse } from '../../lib/ports.ts';
 import { inMemoryCopies } from '../helpers/fakes/copies.ts';
@@ -528,5 +535,34 @@ describe('I5 any order, doubling and interleaving of what wakes the writer', () 
       }),
       { numRuns: 150 },
     );
+  });
+});
+
+describe('the relay', () => {
+  const table = declarationOf('table', { id: 'customer' });
+  const away = { waiting: () => Promise.reject(new Error('the database is away')) };
+  const relayed = async (declared: readonly CutoverDeclaration[], over: object) => {
+    const it_ = bench();
+    await it_.write(1);
+    const woken: string[] = [];
+    const ports = { ...it_.ports, wakeUps: { wake: async (id: string) => void woken.push(id) }, tables: away, ...over };
+    const done = relay(ports as never, 0, [it_.declaration, ...declared]).catch((error: Error) => error.message);
+    return { woken, result: await done };
+  };
+
+  it('wakes for copies when no table is declared and there is no database', async () => {
+    expect(await relayed([], {})).toEqual({ woken: ['chat'], result: { rounds: 1, wakeUps: 1 } });
+  });
+
+  it('wakes for copies although the database is away, and says so at the end', async () => {
+    expect(await relayed([table], {})).toEqual({ woken: ['chat'], result: 'the database is away' });
+  });
+
+  it('wakes for hints and copies when all is well', async () => {
+    const tables = { waiting: async () => [{ id: 'customer', hints: 1, lagMs: 0 }] };
+    expect(await relayed([table], { tables })).toEqual({
+      woken: ['chat', 'customer'],
+      result: { rounds: 1, wakeUps: 2 },
+    });
   });
 });
