@@ -538,6 +538,49 @@ describe('I5 any order, doubling and interleaving of what wakes the writer', () 
   });
 });
 
+describe('a copy that is refused', () => {
+  const refusing = async (writes: readonly (readonly [method: string, path: string, query?: string])[]) => {
+    const it_ = bench();
+    for (const [method, path, query = ''] of writes) await it_.write(1, { method, path, query, body: null });
+    it_.servers.shadow.mode = 404;
+    await it_.apply();
+    it_.servers.shadow.mode = 'ok';
+    return it_;
+  };
+
+  it('is given up when the resource is deleted behind it, which then arrives', async () => {
+    const it_ = await refusing([
+      ['POST', 'conversations/7/messages'],
+      ['PATCH', 'conversations/7'],
+      ['DELETE', 'conversations/7'],
+    ]);
+    expect(it_.copies.all().map(({ request }) => request.method)).toEqual(['DELETE']);
+    expect(it_.events).toContain('copy_superseded');
+    await it_.settle();
+    expect(it_.servers.shadow.applied).toEqual(['DELETE conversations/7 ']);
+  });
+
+  it.each([
+    ['nothing is deleted', ['PUT', 'conversations/7']],
+    ['a part of it is deleted', ['DELETE', 'conversations/7/messages']],
+    ['another with a longer name is deleted', ['DELETE', 'conversations/70']],
+    ['what is deleted depends on a query', ['DELETE', 'conversations/7', 'soft=true']],
+  ] as const)('is kept when %s', async (_, then) => {
+    const it_ = await refusing([['PATCH', 'conversations/7'], then]);
+    expect(it_.copies.all().map(({ request }) => request.method)).toContain('PATCH');
+  });
+
+  it('is kept when nobody knows yet whether the first side has deleted it', async () => {
+    const it_ = bench();
+    await it_.write(1, { method: 'PATCH', path: 'conversations/7' });
+    it_.servers.primary.mode = 500;
+    await it_.write(1, { method: 'DELETE', path: 'conversations/7' });
+    it_.servers.shadow.mode = 404;
+    await it_.apply();
+    expect(it_.copies.all().map(({ request }) => request.method)).toEqual(['PATCH', 'DELETE']);
+  });
+});
+
 describe('the relay', () => {
   const table = declarationOf('table', { id: 'customer' });
   const away = { waiting: () => Promise.reject(new Error('the database is away')) };
