@@ -4,7 +4,7 @@ import { composeRouting, type RoutingComposition } from '../lib/compose-routing.
 import { CrossfadeError } from '../lib/core/errors.ts';
 import { type FlagDocument, flagTag, servedForm } from '../lib/core/flags.ts';
 import { parseRouteBatch, parseRouteRequest, type RouteRequestBody } from '../lib/schemas/route-request.ts';
-import { httpHandler } from './middleware.ts';
+import { httpHandler, type Route } from './middleware.ts';
 
 async function decideAll({ router }: RoutingComposition, requests: readonly RouteRequestBody[]) {
   await router.refresh();
@@ -23,7 +23,7 @@ async function flagsOf({ router }: RoutingComposition): Promise<{ document: Flag
   );
 }
 
-export const handler = httpHandler(composeRouting, [
+export const routingRoutes: readonly Route<RoutingComposition>[] = [
   {
     method: 'GET',
     path: '/v1/route/{cutover}',
@@ -55,4 +55,6 @@ export const handler = httpHandler(composeRouting, [
       return { status: 200, headers, body: servedForm(document) };
     },
   },
-]);
+];
+
+export const handler = httpHandler(composeRouting, routingRoutes);

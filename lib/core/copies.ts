@@ -161,6 +161,24 @@ export function afterFailure(
   return { kind: 'quarantine', code: outcome === 'refused' ? 'refused' : 'copy_in_doubt' };
 }
 
+/**
+ * True when a later write, which the authoritative side has, removes what this one is about: whether this one was applied
+ * makes no difference then. Where what was there before is loaded beside the copies, such a write finds nothing to change:
+ *
+ *   old service   PATCH tasks/7 ─ DELETE tasks/7 ─ read for the load: no task 7
+ *   new service                                                                 PATCH tasks/7 ─→ 404, for ever
+ */
+export function isSuperseded(copy: CopyHead, later: readonly CopyHead[]): boolean {
+  return later.some(
+    ({ side, status, request: { method, path, query } }) =>
+      side === copy.side &&
+      status === 'ready' &&
+      method === 'DELETE' &&
+      query === '' &&
+      (copy.request.path === path || copy.request.path.startsWith(`${path}/`)),
+  );
+}
+
 /** @param attempts made so far, at least one */
 export function pauseMs(attempts: number): number {
   return Math.min(FIRST_PAUSE_MS * 2 ** (attempts - 1), LONGEST_PAUSE_MS);

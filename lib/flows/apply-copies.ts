@@ -12,6 +12,7 @@ import {
   type CopyHead,
   type CopyProblemCode,
   isRepeatable,
+  isSuperseded,
   nextStep,
   otherSide,
   outcomeOfHandler,
@@ -91,14 +92,14 @@ async function applyInOrder(work: Work, heads: readonly CopyHead[]): Promise<voi
   for (const [index, head] of heads.entries()) {
     if (blocked.has(head.orderKey) || away.has(head.side)) continue;
     if (work.deadlineMs - work.ports.clock.monotonicMs() < MARGIN_MS) return;
-    const hasFollowers = heads.slice(index + 1).some((later) => later.orderKey === head.orderKey);
-    const progress = await carryOut(work, head, hasFollowers);
+    const followers = heads.slice(index + 1).filter((later) => later.orderKey === head.orderKey);
+    const progress = await carryOut(work, head, followers);
     if (progress !== 'done') blocked.add(head.orderKey);
     if (progress === 'away') away.add(head.side);
   }
 }
 
-async function carryOut(work: Work, head: CopyHead, hasFollowers: boolean): Promise<Progress> {
+async function carryOut(work: Work, head: CopyHead, followers: readonly CopyHead[]): Promise<Progress> {
   const { ports, state, done } = work;
   const nowMs = await ports.copies.now();
   const step = nextStep(head, state, work.shadowWritesEnabled, nowMs);
@@ -112,10 +113,10 @@ async function carryOut(work: Work, head: CopyHead, hasFollowers: boolean): Prom
     return (await ports.copies.finish(head.cutover, head.id, by)) ? 'done' : 'blocked';
   }
   if (step === 'settle') {
-    const settled = await settle(work, claimed, by, hasFollowers);
+    const settled = await settle(work, claimed, by, followers.length > 0);
     if (settled !== 'known') return settled;
   }
-  return send(work, claimed, by);
+  return send(work, claimed, by, followers);
 }
 
 /** Asks the authoritative side again whether it has a write whose outcome nobody knows. */
@@ -143,7 +144,7 @@ async function settle(work: Work, copy: Copy, by: string, hasFollowers: boolean)
   return postpone(work, copy, by, next.atMs, outcome);
 }
 
-async function send(work: Work, copy: Copy, by: string): Promise<Progress> {
+async function send(work: Work, copy: Copy, by: string, followers: readonly CopyHead[]): Promise<Progress> {
   const { ports, done } = work;
   const outcome = await deliver(work, copy, copy.side);
   if (outcome.kind === 'applied') {
@@ -151,6 +152,11 @@ async function send(work: Work, copy: Copy, by: string): Promise<Progress> {
     const finished = await ports.copies.finish(copy.cutover, copy.id, by);
     if (finished) done.applied += 1;
     return finished ? 'done' : 'blocked';
+  }
+  if (outcome.kind === 'refused' && isSuperseded(copy, followers)) {
+    done.dropped += 1;
+    ports.log.event('copy_superseded', { cutover: copy.cutover, side: copy.side });
+    return (await ports.copies.finish(copy.cutover, copy.id, by)) ? 'done' : 'blocked';
   }
   const next = afterFailure(copy, outcome.kind, repeatable(work, copy), await ports.copies.now());
   if (next.kind === 'quarantine') {

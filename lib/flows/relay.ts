@@ -16,26 +16,41 @@ const IDLE_PAUSE_MS = 500;
 /** A copy wakes the writer itself when it is made; only what has to be tried again is looked for, less often. */
 const COPIES_EVERY_ROUNDS = 4;
 
-/** @param deadlineMs on the monotonic clock; at least one round is made */
+/**
+ * A database that is away is not asked again in this call and keeps no copy from being woken; its error is thrown at the end.
+ * Without table cutovers there may be no database at all.
+ * @param deadlineMs on the monotonic clock; at least one round is made
+ */
 export async function relay(
   ports: Pick<Ports, 'clock' | 'tables' | 'wakeUps' | 'log' | 'copies' | 'state'>,
   deadlineMs: number,
-  declarations: readonly CutoverDeclaration[] = [],
+  declarations: readonly CutoverDeclaration[],
 ): Promise<Relayed> {
   const copied = declarations.filter(({ kind }) => kind !== 'table');
   const relayed: Relayed = { rounds: 0, wakeUps: 0 };
+  let hintsIn: Ports['tables'] | null = copied.length < declarations.length ? ports.tables : null;
+  let away: { error: unknown } | null = null;
   for (;;) {
-    const waiting = await ports.tables.waiting();
+    if (relayed.rounds % COPIES_EVERY_ROUNDS === 0) relayed.wakeUps += await wakeForCopies(ports, copied);
+    let waiting: Awaited<ReturnType<Ports['tables']['waiting']>> = [];
+    try {
+      waiting = (await hintsIn?.waiting()) ?? [];
+    } catch (error) {
+      if (copied.length === 0) throw error;
+      hintsIn = null;
+      away = { error };
+    }
     for (const { id } of waiting) {
       await ports.wakeUps.wake(id);
       relayed.wakeUps += 1;
     }
-    if (relayed.rounds % COPIES_EVERY_ROUNDS === 0) relayed.wakeUps += await wakeForCopies(ports, copied);
     relayed.rounds += 1;
     const pauseMs = waiting.length > 0 ? BUSY_PAUSE_MS : IDLE_PAUSE_MS;
-    if (ports.clock.monotonicMs() + pauseMs >= deadlineMs) return relayed;
+    if (ports.clock.monotonicMs() + pauseMs >= deadlineMs) break;
     await ports.clock.sleep(pauseMs);
   }
+  if (away) throw away.error;
+  return relayed;
 }
 
 async function wakeForCopies(

@@ -37,7 +37,7 @@ afterAll(async () => {
 });
 
 const later = () => it1.ports.clock.monotonicMs() + LONG_MS;
-const wake = () => relay(it1.ports, it1.ports.clock.monotonicMs());
+const wake = () => relay(it1.ports, it1.ports.clock.monotonicMs(), it1.declarations);
 
 async function serve(ports: Ports, records: readonly StreamRecord[], deadlineMs = later()) {
   const wakeUps = parseWakeUps({ Records: records });

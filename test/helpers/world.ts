@@ -158,7 +158,7 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
 
   /** The relay's round, and the records of the stream since the last one. */
   async function serve(): Promise<void> {
-    await relay(ports, 0).catch(onlyExpected);
+    await relay(ports, 0, cutovers).catch(onlyExpected);
     const records = wakeUps.records().slice(woken);
     woken += records.length;
     if (!faults.converge || faults.wakeUpsLost) return;

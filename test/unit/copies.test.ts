@@ -6,13 +6,20 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { INTENT_LIFE_MS, MAX_ATTEMPTS, outcomeOfHandler, outcomeOfStatus } from '../../lib/core/copies.ts';
-import { type CutoverState, initialState, type ServiceDeclaration, type Side } from '../../lib/core/cutover.ts';
+import {
+  type CutoverDeclaration,
+  type CutoverState,
+  initialState,
+  type ServiceDeclaration,
+  type Side,
+} from '../../lib/core/cutover.ts';
 import { CrossfadeError } from '../../lib/core/errors.ts';
 import { copiesCondition } from '../../lib/core/gates/copies.ts';
 import { DEFAULT_GATEWAY } from '../../lib/core/upstream.ts';
 import { applyCopies, copiesAreDue } from '../../lib/flows/apply-copies.ts';
 import { actOnCopies, listCopies } from '../../lib/flows/copies.ts';
 import { outcomeBuffer } from '../../lib/flows/outcome-buffer.ts';
+import { relay } from '../../lib/flows/relay.ts';
 import { proxyWrite, type WritePorts, type Written } from '../../lib/flows/write-both.ts';
 import type { UpstreamResponse } from '../../lib/ports.ts';
 import { inMemoryCopies } from '../helpers/fakes/copies.ts';
@@ -551,5 +558,77 @@ describe('what the address of a component answers', () => {
   it('is never taken for more than what a service says with it', () => {
     for (let status = 200; status < 600; status += 1)
       expect(['unknown', outcomeOfStatus(status)]).toContain(outcomeOfHandler(status));
+  });
+});
+
+describe('a copy that is refused', () => {
+  const refusing = async (writes: readonly (readonly [method: string, path: string, query?: string])[]) => {
+    const it_ = bench();
+    for (const [method, path, query = ''] of writes) await it_.write(1, { method, path, query, body: null });
+    it_.servers.shadow.mode = 404;
+    await it_.apply();
+    it_.servers.shadow.mode = 'ok';
+    return it_;
+  };
+
+  it('is given up when the resource is deleted behind it, which then arrives', async () => {
+    const it_ = await refusing([
+      ['POST', 'conversations/7/messages'],
+      ['PATCH', 'conversations/7'],
+      ['DELETE', 'conversations/7'],
+    ]);
+    expect(it_.copies.all().map(({ request }) => request.method)).toEqual(['DELETE']);
+    expect(it_.events).toContain('copy_superseded');
+    await it_.settle();
+    expect(it_.servers.shadow.applied).toEqual(['DELETE conversations/7 ']);
+  });
+
+  it.each([
+    ['nothing is deleted', ['PUT', 'conversations/7']],
+    ['a part of it is deleted', ['DELETE', 'conversations/7/messages']],
+    ['another with a longer name is deleted', ['DELETE', 'conversations/70']],
+    ['what is deleted depends on a query', ['DELETE', 'conversations/7', 'soft=true']],
+  ] as const)('is kept when %s', async (_, then) => {
+    const it_ = await refusing([['PATCH', 'conversations/7'], then]);
+    expect(it_.copies.all().map(({ request }) => request.method)).toContain('PATCH');
+  });
+
+  it('is kept when nobody knows yet whether the first side has deleted it', async () => {
+    const it_ = bench();
+    await it_.write(1, { method: 'PATCH', path: 'conversations/7' });
+    it_.servers.primary.mode = 500;
+    await it_.write(1, { method: 'DELETE', path: 'conversations/7' });
+    it_.servers.shadow.mode = 404;
+    await it_.apply();
+    expect(it_.copies.all().map(({ request }) => request.method)).toEqual(['PATCH', 'DELETE']);
+  });
+});
+
+describe('the relay', () => {
+  const table = declarationOf('table', { id: 'customer' });
+  const away = { waiting: () => Promise.reject(new Error('the database is away')) };
+  const relayed = async (declared: readonly CutoverDeclaration[], over: object) => {
+    const it_ = bench();
+    await it_.write(1);
+    const woken: string[] = [];
+    const ports = { ...it_.ports, wakeUps: { wake: async (id: string) => void woken.push(id) }, tables: away, ...over };
+    const done = relay(ports as never, 0, [it_.declaration, ...declared]).catch((error: Error) => error.message);
+    return { woken, result: await done };
+  };
+
+  it('wakes for copies when no table is declared and there is no database', async () => {
+    expect(await relayed([], {})).toEqual({ woken: ['chat'], result: { rounds: 1, wakeUps: 1 } });
+  });
+
+  it('wakes for copies although the database is away, and says so at the end', async () => {
+    expect(await relayed([table], {})).toEqual({ woken: ['chat'], result: 'the database is away' });
+  });
+
+  it('wakes for hints and copies when all is well', async () => {
+    const tables = { waiting: async () => [{ id: 'customer', hints: 1, lagMs: 0 }] };
+    expect(await relayed([table], { tables })).toEqual({
+      woken: ['chat', 'customer'],
+      result: { rounds: 1, wakeUps: 2 },
+    });
   });
 });
