@@ -50,7 +50,7 @@ function program(run: (job: (untilStopped: Promise<void>) => Promise<number>) =>
     .command('start', { isDefault: true })
     .description("take Chinook's customer table across while an application uses it")
     .addOption(new Option('--plan <name>', 'stages to go through').choices(BUILT_IN_PLAN_NAMES).default('gradual'))
-    .addOption(new Option('--speed <factor>', 'minutes per real minute').argParser(number(1, 60)).default(40))
+    .addOption(new Option('--speed <factor>', 'minutes per real minute').argParser(number(1, 60)).default(30))
     .addOption(portOption())
     .addOption(new Option('--fault <kind>', 'inject a fault into a tenth of the new side').choices(FAULTS))
     .option('--exit', 'take the way back, too, and end: 0 nothing lost, 4 rolled back, 1 otherwise')
