@@ -15,7 +15,7 @@ import { seeded } from '../helpers/stack-parts.ts';
 
 const SEED = Number(process.env.CROSSFADE_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const MINUTES = 15;
-const REQUESTS_PER_MINUTE = 32;
+const REQUESTS_PER_MINUTE = 24;
 
 let example: Example;
 let users: Users;
