@@ -12,9 +12,6 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          // They compute, and wait for nobody.
-          maxWorkers: 2,
-          sequence: { groupOrder: 1 },
           // They touch nothing but themselves: loading every module once halves their time.
           isolate: false,
           include: ['test/unit/**/*.test.ts', 'test/property/**/*.test.ts', 'test/scenario/**/*.test.ts'],
@@ -42,7 +39,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           // After the rest, or they would measure the neighbours.
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 1 },
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: ['test/helpers/postgres-server.ts', 'test/helpers/dynamodb-server.ts'],
           testTimeout: 360_000,
@@ -52,11 +49,10 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'stack',
-          // Whole stacks under load, one after the other and alone on the machine.
-          sequence: { groupOrder: 3 },
+          // Whole stacks under load, with nothing else beside them.
+          sequence: { groupOrder: 2 },
           include: ['test/stack/**/*.test.ts'],
           globalSetup: ['test/helpers/dynamodb-server.ts'],
-          fileParallelism: false,
           maxConcurrency: 2,
           testTimeout: 360_000,
         },
