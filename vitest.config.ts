@@ -5,8 +5,8 @@ export default defineConfig({
   test: {
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // The servers that the tests talk to share the cores with them, and tests often wait for them.
-    maxWorkers: 3,
+    // The servers that the tests talk to share the cores with them.
+    maxWorkers: 2,
     projects: [
       {
         extends: true,
@@ -49,10 +49,11 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'stack',
-          // Whole stacks under load, with nothing else beside them.
+          // Whole stacks under load, one after the other and alone on the machine.
           sequence: { groupOrder: 2 },
           include: ['test/stack/**/*.test.ts'],
           globalSetup: ['test/helpers/dynamodb-server.ts'],
+          fileParallelism: false,
           maxConcurrency: 2,
           testTimeout: 360_000,
         },

@@ -183,6 +183,8 @@ function refused(cutover: TableCutover, plan: SwapPlan): SwapResult {
   return { kind: 'refused', why: `The tables of cutover '${cutover.id}' cannot be swapped. ${first}`, items };
 }
 
+const SWAP_MS = 15_000;
+
 const stepArguments = ({ cutover, step, to }: SwapWork) => [
   cutover.id,
   step.fromEpoch,
@@ -211,7 +213,8 @@ async function callSwap(
        (SELECT pg_catalog.array_agg(s ORDER BY place) FROM pg_catalog.jsonb_array_elements_text($10::text::jsonb) WITH ORDINALITY x(s, place)),
        $7::text, $8::text::jsonb, ${HINTS_UNDER_LOCK}) AS done`,
     [...args, JSON.stringify(lockTables), JSON.stringify(statements), JSON.stringify(lockViews)],
-    { attempts: 1 },
+    // It tries for its locks again and again by itself, for some seconds where many others want them.
+    { attempts: 1, deadlineMs: SWAP_MS },
   );
   const { drained: _, ...done } = row!.done;
   return done;
