@@ -43,6 +43,8 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: ['test/helpers/postgres-server.ts', 'test/helpers/dynamodb-server.ts'],
           testTimeout: 360_000,
+          // Packaging the template takes most of a minute on a busy machine.
+          hookTimeout: 180_000,
         },
       },
       {
