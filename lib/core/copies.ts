@@ -80,6 +80,15 @@ export function copyId(orderKey: string, unique: string, nowMs: number): string 
   return `${String(Math.floor(nowMs)).padStart(13, '0')}.${murmur3(orderKey) % COPY_SHARDS}.${unique}`;
 }
 
+/** What every new copy has: of a write that went to `side`, for the other one. @param unique as for `copyId` */
+export function copyOfWrite(
+  { cutover, side, orderKey }: { cutover: string; side: Side; orderKey: string },
+  unique: string,
+  createdAtMs: number,
+): Pick<CopyHead, 'id' | 'cutover' | 'side' | 'orderKey' | 'createdAtMs'> {
+  return { id: copyId(orderKey, unique, createdAtMs), cutover, side: otherSide(side), orderKey, createdAtMs };
+}
+
 /** Where a copy is, or null for what is no id of one. */
 export function placeOfCopy(id: string): { createdAtMs: number; shard: number } | null {
   const match = COPY_ID.exec(id);
@@ -101,6 +110,10 @@ export const otherSide = (side: Side): Side => (side === 'primary' ? 'shadow' : 
 export function authoritativeSide(state: Pick<CutoverState, 'stageKind'>): Side {
   return state.stageKind === 'completed' || state.stageKind === 'cleaned' ? 'shadow' : 'primary';
 }
+
+/** After the authority has changed hands, a side may still have to get writes from before. */
+export const hasChangedHands = ({ stageKind }: Pick<CutoverState, 'stageKind'>): boolean =>
+  stageKind === 'completed' || stageKind === 'rolled_back';
 
 /** What to do with a copy now. `settle`: ask the authoritative side again; `drop`: its side was given up. */
 export type CopyStep = 'wait' | 'settle' | 'send' | 'drop';

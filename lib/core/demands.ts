@@ -4,7 +4,7 @@ import { absoluteGuards } from './absolute-guards.ts';
 import type { CutoverDeclaration, CutoverState, Policy, SystemState } from './cutover.ts';
 import type { MinuteWindow } from './evidence.ts';
 import { freezeCondition, frozenAt } from './freeze.ts';
-import type { GateInput } from './gates/seen.ts';
+import { type GateInput, isJudged } from './gates/seen.ts';
 import type { Condition } from './gates/verdict.ts';
 import { phaseHold } from './phases/order.ts';
 import { deadlineCondition, policyOf } from './policy.ts';
@@ -23,8 +23,7 @@ type Situation = {
 /** Freeze windows, the order of phases, deadline and absolute limits, as the gates take them. */
 export function demandsOf(situation: Situation): Required<Pick<GateInput, 'holds' | 'guards'>> {
   const { declaration, policy, state, system, nowMs } = situation;
-  const moves = ['dual_write', 'ramp', 'full'].includes(state.stageKind);
-  if (!moves) return { holds: [], guards: [] };
+  if (!isJudged(state)) return { holds: [], guards: [] };
   // At 100 % a cutover waits for a person, or soaks with its phase: no proof is missing there, however long it takes.
   const deadline = state.stageKind === 'full' ? null : deadlineCondition(policy, state, nowMs);
   const goesBack = deadline !== null && !deadline.ok && policy.onDeadline === 'rollback';

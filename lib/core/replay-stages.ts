@@ -8,15 +8,13 @@ import type { AuditEntry } from './audit.ts';
 import type { CutoverState, Policy } from './cutover.ts';
 import type { MinuteWindow } from './evidence.ts';
 import type { Evidence } from './gates/fold.ts';
-import { MINUTE_MS, resume } from './gates/seen.ts';
+import { isJudged, MINUTE_MS } from './gates/seen.ts';
 import { judge } from './gates.ts';
 import { type ReplayedMinute, shownMinute } from './replay.ts';
 import { type Event, evolve } from './stage.ts';
 
 /** One stay in a stage that the gates judge. `toMs` is null while it lasts. */
 export type StageRun = { state: CutoverState; fromMs: number; toMs: number | null };
-
-const JUDGED: readonly string[] = ['dual_write', 'ramp', 'full'];
 
 /** The stays in stages, oldest first. @param entries the whole log, oldest first */
 export function stageRuns(initial: CutoverState, entries: readonly AuditEntry<Event>[]): StageRun[] {
@@ -27,7 +25,7 @@ export function stageRuns(initial: CutoverState, entries: readonly AuditEntry<Ev
     const after: CutoverState = evolve(state, entry);
     if (after.enteredAtMs !== state.enteredAtMs || after.stage !== state.stage) {
       if (open) open.toMs = entry.atMs;
-      open = JUDGED.includes(after.stageKind) ? { state: after, fromMs: after.enteredAtMs, toMs: null } : null;
+      open = isJudged(after) ? { state: after, fromMs: after.enteredAtMs, toMs: null } : null;
       if (open) runs.push(open);
     }
     state = after;
@@ -52,11 +50,11 @@ export function* replayRun(
   for (let minute = first; minute <= last; minute += 1) {
     // Ticks come at the second of the minute in which one of them entered the stage.
     const atMs = (minute + 1) * MINUTE_MS + (run.fromMs % MINUTE_MS);
-    const { fromMinute } = resume(evidence, state, policy, atMs);
+    // What is folded, or not over yet, is ignored.
     const judged = judge({
       state,
       policy,
-      windows: windows.filter((window) => window.minute >= fromMinute && window.minute <= minute),
+      windows,
       evidence,
       table: null,
       flagsDeployed: true,

@@ -54,7 +54,8 @@ export async function recentHistory(
     .slice(0, limit);
 }
 
-async function wholeLog(ports: Pick<Ports, 'state'>, subject: string): Promise<AuditEntry<Event>[]> {
+/** Every entry, oldest first. */
+export async function wholeLog(ports: Pick<Ports, 'state'>, subject: string): Promise<AuditEntry<Event>[]> {
   const entries: AuditEntry<Event>[] = [];
   while (entries.length < MAX_ENTRIES) {
     const afterSeq = entries.at(-1)?.seq ?? 0;

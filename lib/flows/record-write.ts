@@ -7,7 +7,7 @@
  * what becomes of a write that nobody settled is asked of that side: apply-copies.ts carries out what both have made.
  */
 
-import { authoritativeSide, copyId, orderKeyOf, otherSide } from '../core/copies.ts';
+import { authoritativeSide, copyOfWrite, hasChangedHands, orderKeyOf, otherSide } from '../core/copies.ts';
 import { type CutoverDeclaration, initialState, type Side } from '../core/cutover.ts';
 import { CrossfadeError } from '../core/errors.ts';
 import { syncsShadow } from '../core/flags.ts';
@@ -48,16 +48,16 @@ export async function intendWrite(
   refuseUndeliverable(declaration, write);
   const state = (await ports.state.readCutover(cutover)) ?? initialState(declaration);
   const side = authoritativeSide(state);
-  const orderKey = orderKeyFor(declaration, write);
-  if (state.stageKind === 'completed' || state.stageKind === 'rolled_back')
+  const written = { cutover, side, orderKey: orderKeyFor(declaration, write) };
+  if (hasChangedHands(state))
     await clearTheWay(
       ports,
-      { cutover, side, orderKey },
+      written,
       deadlineMs,
       onlyOnce(() => ports.wakeUps.wake(cutover)),
     );
   if (!syncsShadow(state)) return { side, copy: null };
-  const copy = newCopy(cutover, side, orderKey, write, ports.ids.next(), await ports.copies.now());
+  const copy = newCopy(written, write, ports.ids.next(), await ports.copies.now());
   const recorded = await ports.copies.intend(copy, { receipt: write.intent });
   // The first answer may have been lost and the sides may have changed since: the copy that is there decides.
   return { side: otherSide(recorded.side), copy: recorded.id };
@@ -99,19 +99,13 @@ function orderKeyFor(declaration: CutoverDeclaration, { key, request }: Intended
 }
 
 function newCopy(
-  cutover: string,
-  side: Side,
-  orderKey: string,
+  written: { cutover: string; side: Side; orderKey: string },
   { idempotencyKey, payload, request }: IntendedWrite,
   unique: string,
   createdAtMs: number,
 ): NewCopy {
   return {
-    id: copyId(orderKey, unique, createdAtMs),
-    cutover,
-    side: otherSide(side),
-    orderKey,
-    createdAtMs,
+    ...copyOfWrite(written, unique, createdAtMs),
     idempotencyKey,
     request: {
       method: request?.method ?? 'POST',

@@ -1,13 +1,12 @@
 /** Replays what is stored of a cutover through the gates of this version. Reads only. */
 
-import type { AuditEntry } from '../core/audit.ts';
 import { type CutoverDeclaration, initialState } from '../core/cutover.ts';
 import { MINUTE_MS } from '../core/gates/seen.ts';
 import { policyOf } from '../core/policy.ts';
 import type { ReplayedMinute } from '../core/replay.ts';
 import { replayRun, stageRuns } from '../core/replay-stages.ts';
-import type { Event } from '../core/stage.ts';
 import type { Ports } from '../ports.ts';
+import { wholeLog } from './history.ts';
 
 export type StoredReplay = {
   stage: string;
@@ -18,7 +17,6 @@ export type StoredReplay = {
 };
 
 const HISTORY_MINUTES = 60;
-const PAGE_ENTRIES = 200;
 
 /** The stays in stages that reach into the last hours, oldest first. Their windows are kept for 30 days. */
 export async function replayStored(
@@ -40,14 +38,4 @@ export async function replayStored(
     replays.push({ stage: run.state.stage, fromMs: run.fromMs, toMs: run.toMs, minutes });
   }
   return replays;
-}
-
-async function wholeLog(ports: Pick<Ports, 'state'>, id: string): Promise<AuditEntry<Event>[]> {
-  const entries: AuditEntry<Event>[] = [];
-  for (;;) {
-    const afterSeq = entries.at(-1)?.seq ?? 0;
-    const page = await ports.state.readAudit(id, { limit: PAGE_ENTRIES, afterSeq, oldestFirst: true });
-    entries.push(...page);
-    if (page.length < PAGE_ENTRIES) return entries;
-  }
 }

@@ -8,7 +8,7 @@
  * The stage is read from the state itself, not from flags: flags may be old, and there is one authoritative side.
  */
 
-import { authoritativeSide, copyId, orderKeyOf, otherSide } from '../core/copies.ts';
+import { authoritativeSide, copyOfWrite, hasChangedHands, orderKeyOf } from '../core/copies.ts';
 import { type CutoverState, initialState, type ServiceDeclaration, type Side } from '../core/cutover.ts';
 import { isCrossfadeError } from '../core/errors.ts';
 import { syncsShadow } from '../core/flags.ts';
@@ -36,13 +36,14 @@ export async function proxyWrite(
   if (!state) return { ...(await callSide(ports, declaration, decision.side, request)), ...decision, copy: 'none' };
   const side = authoritativeSide(state);
   const orderKey = orderKeyOf(request.path, declaration.gateway.orderSegments);
-  if (state.stageKind === 'completed' || state.stageKind === 'rolled_back')
-    await clearTheWay(ports, { cutover: declaration.id, side, orderKey }, request.deadlineMs, () =>
+  const written = { cutover: declaration.id, side, orderKey };
+  if (hasChangedHands(state))
+    await clearTheWay(ports, written, request.deadlineMs, () =>
       applyCopies(ports, declaration, request.deadlineMs, orderKey),
     );
   const chosen = { side, reason: 'write' };
   if (!syncsShadow(state)) return { ...(await callSide(ports, declaration, side, request)), ...chosen, copy: 'none' };
-  const copy = newCopy(ports, await ports.copies.now(), declaration, side, orderKey, request);
+  const copy = newCopy(ports.ids.next(), await ports.copies.now(), written, request);
   await ports.copies.intend(copy);
   const { answer, mark } = await writeOnce(ports, declaration, side, copy, request);
   return { ...answer, ...chosen, copy: mark };
@@ -64,20 +65,13 @@ async function truth(
 }
 
 function newCopy(
-  ports: WritePorts,
+  unique: string,
   createdAtMs: number,
-  { id: cutover }: ServiceDeclaration,
-  side: Side,
-  orderKey: string,
+  written: { cutover: string; side: Side; orderKey: string },
   { method, path, query, headers, body }: ProxiedRequest,
 ): NewCopy {
-  const unique = ports.ids.next();
   return {
-    id: copyId(orderKey, unique, createdAtMs),
-    cutover,
-    side: otherSide(side),
-    orderKey,
-    createdAtMs,
+    ...copyOfWrite(written, unique, createdAtMs),
     // A correlation id may stand for a whole visit; a key stands for one write.
     idempotencyKey: headers['idempotency-key'] ?? unique,
     request: {

@@ -33,6 +33,8 @@ const HINTS_UNDER_LOCK = 300;
 const CALLS_BEFORE = 200;
 const HINTS_PER_CALL = 1_000;
 const LONG_MS = 120_000;
+/** It tries for its locks again and again by itself, for some seconds where many others want them. */
+const SWAP_MS = 15_000;
 const LOCK_NOT_GRANTED = '55P03';
 const DEADLOCK = '40P01';
 const BUSY = new Set([LOCK_NOT_GRANTED, DEADLOCK, '40001', '57014']);
@@ -183,8 +185,6 @@ function refused(cutover: TableCutover, plan: SwapPlan): SwapResult {
   return { kind: 'refused', why: `The tables of cutover '${cutover.id}' cannot be swapped. ${first}`, items };
 }
 
-const SWAP_MS = 15_000;
-
 const stepArguments = ({ cutover, step, to }: SwapWork) => [
   cutover.id,
   step.fromEpoch,
@@ -213,7 +213,6 @@ async function callSwap(
        (SELECT pg_catalog.array_agg(s ORDER BY place) FROM pg_catalog.jsonb_array_elements_text($10::text::jsonb) WITH ORDINALITY x(s, place)),
        $7::text, $8::text::jsonb, ${HINTS_UNDER_LOCK}) AS done`,
     [...args, JSON.stringify(lockTables), JSON.stringify(statements), JSON.stringify(lockViews)],
-    // It tries for its locks again and again by itself, for some seconds where many others want them.
     { attempts: 1, deadlineMs: SWAP_MS },
   );
   const { drained: _, ...done } = row!.done;

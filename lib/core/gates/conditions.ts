@@ -4,13 +4,13 @@ import { dataConditions } from './data-conditions.ts';
 import { earlyWarnings } from './early-warning.ts';
 import type { Judged } from './guards.ts';
 import { readConditions } from './read-conditions.ts';
-import { minutesInStage, type Seen } from './seen.ts';
+import { isJudged, minutesInStage, type Seen } from './seen.ts';
 import { tableConditions } from './table-conditions.ts';
 import { type Condition, condition, round } from './verdict.ts';
 
 export function advanceConditions(seen: Seen, judged: readonly Judged[]): Condition[] {
   const { state } = seen.input;
-  if (!['dual_write', 'ramp', 'full'].includes(state.stageKind)) {
+  if (!isJudged(state)) {
     return [condition('stage', false, state.stage, null, `Nothing advances by itself from stage ${state.stage}.`)];
   }
   return [

@@ -53,6 +53,10 @@ export type Seen = {
 
 const servesReads = ({ stageKind }: Pick<CutoverState, 'stageKind'>) => stageKind === 'ramp' || stageKind === 'full';
 
+/** Stages that the gates may let a cutover leave. */
+export const isJudged = (state: Pick<CutoverState, 'stageKind'>) =>
+  state.stageKind === 'dual_write' || servesReads(state);
+
 /** The minute in which the stage was entered belongs to both stages; it is history for this one. */
 export const firstMinuteOf = (state: Pick<CutoverState, 'enteredAtMs'>) =>
   Math.floor(state.enteredAtMs / MINUTE_MS) + 1;
@@ -93,8 +97,7 @@ export function resume(
   if (usable && closedThrough < firstMinute && closedThrough >= openMinute - HISTORY_MINUTES) {
     return { evidence: newEvidence(key, usable.baseline, closedThrough), fromMinute: closedThrough + 1 };
   }
-  const judged = state.stageKind === 'dual_write' || servesReads(state);
-  const fromMinute = Math.max(firstMinute, openMinute - (judged ? REBUILT_MINUTES : 0)) - HISTORY_MINUTES;
+  const fromMinute = Math.max(firstMinute, openMinute - (isJudged(state) ? REBUILT_MINUTES : 0)) - HISTORY_MINUTES;
   return { evidence: newEvidence(key), fromMinute };
 }
 

@@ -2,12 +2,12 @@
 
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CutoverFlag } from '../../../lib/core/flags.ts';
 import { murmur3 } from '../../../lib/core/murmur3.ts';
 import { inShare, route } from '../../../lib/core/routing.ts';
 import { EDGE_KEYS } from '../../helpers/edge-keys.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
+import { flagOf } from '../../property/samples.ts';
 
 let db: OwnDatabase;
 let plane: TestPlane;
@@ -29,21 +29,7 @@ afterAll(async () => {
   await db.drop();
 });
 
-const FLAG: CutoverFlag = {
-  enabled: true,
-  stage: 'ramp',
-  epoch: 1,
-  version: 1,
-  read_ppm: 0,
-  salt: 'pepper',
-  hash: 'murmur3_x86_32',
-  shadow_writes: true,
-  validation: 'strict',
-  primary_read_only: false,
-  shadow_is_primary: false,
-  allow: [],
-  deny: [],
-};
+const FLAG = flagOf({ read_ppm: 0, salt: 'pepper' });
 
 const TEXTS = [
   ...['', 'a', 'ab', 'abc', 'abcd', 'abcde', 'hello', 'hello, world', 'The quick brown fox jumps over the lazy dog'],
