@@ -10,10 +10,11 @@ import type { CutoverDeclaration, CutoverState, Side } from '../../lib/core/cuto
 import { applyCopies, copiesAreDue } from '../../lib/flows/apply-copies.ts';
 import { actOnCopies, listCopies } from '../../lib/flows/copies.ts';
 import { intendWrite, settleWrite } from '../../lib/flows/record-write.ts';
-import { declarationOf, NOW, type StageName, stateIn, systemOf } from '../property/samples.ts';
+import { declarationOf, type StageName, stateIn, systemOf } from '../property/samples.ts';
 import { inMemoryCopies } from './fakes/copies.ts';
 import { inMemoryWakeUps } from './fakes/wake-ups.ts';
 import { inMemoryWindows } from './fakes/windows.ts';
+import { passingClock } from './passing-clock.ts';
 
 export const WRITES = { primary: 'https://app.test/old', shadow: 'https://app.test/new', privateHosts: [] };
 
@@ -29,15 +30,8 @@ export function writeWorld(options: { stage?: StageName; forgets?: boolean } = {
   const declaration: CutoverDeclaration = { ...declarationOf('component', { id: 'planner' }), writes: WRITES } as never;
   const side = (): AppSide => ({ applied: [], seen: new Set(), mode: 'ok' });
   const sides: Record<Side, AppSide> = { primary: side(), shadow: side() };
-  const clock = {
-    ms: 0,
-    now: () => NOW + clock.ms,
-    monotonicMs: () => clock.ms,
-    sleep: async (ms: number) => {
-      clock.ms += ms;
-    },
-  };
-  const copies = inMemoryCopies({ realNow: () => NOW + clock.ms });
+  const clock = passingClock();
+  const copies = inMemoryCopies({ realNow: clock.now });
   let state: CutoverState = stateIn(options.stage ?? 'r1', { id: 'planner', kind: 'component' });
   let ids = 0;
 

@@ -24,7 +24,8 @@ import { proxyWrite, type WritePorts, type Written } from '../../lib/flows/write
 import type { UpstreamResponse } from '../../lib/ports.ts';
 import { inMemoryCopies } from '../helpers/fakes/copies.ts';
 import { inMemoryWindows } from '../helpers/fakes/windows.ts';
-import { declarationOf, NOW, type StageName, stateIn, systemOf } from '../property/samples.ts';
+import { passingClock } from '../helpers/passing-clock.ts';
+import { declarationOf, type StageName, stateIn, systemOf } from '../property/samples.ts';
 
 type Server = {
   /** What it did, in order: method, path and body. */
@@ -55,15 +56,8 @@ function bench(options: { stage?: StageName; idempotencyKeys?: boolean } = {}) {
     primary: server(options.idempotencyKeys ?? true),
     shadow: server(options.idempotencyKeys ?? true),
   };
-  const clock = {
-    ms: 0,
-    now: () => NOW + clock.ms,
-    monotonicMs: () => clock.ms,
-    sleep: async (ms: number) => {
-      clock.ms += ms;
-    },
-  };
-  const copies = inMemoryCopies({ realNow: () => NOW + clock.ms });
+  const clock = passingClock();
+  const copies = inMemoryCopies({ realNow: clock.now });
   const windows = inMemoryWindows({ clock });
   let state: CutoverState = stateIn(options.stage ?? 'r1', { id: 'chat', kind: 'service' });
   let system = systemOf();
