@@ -21,7 +21,9 @@ function fraction(above: bigint, below: bigint): number {
   if (above === 0n) return 0;
   const shift = below.toString(2).length - above.toString(2).length + 80;
   const scaled = (above << BigInt(Math.max(0, shift))) / (below << BigInt(Math.max(0, -shift)));
-  return Number(scaled) * 2 ** -shift;
+  // In two steps: 2⁻ˢʰⁱᶠᵗ alone may be no number any more where the quotient still is one.
+  const half = Math.trunc(shift / 2);
+  return Number(scaled) * 2 ** -half * 2 ** -(shift - half);
 }
 
 const BITS = 10n;
@@ -37,6 +39,11 @@ describe('binomialTail', () => {
         }
       }
     }
+  });
+
+  it('is the exact sum where it is near the smallest numbers there are', () => {
+    close(binomialTail(229, 122, 1 / 1_024), exactTail(229, 122, 1n, BITS));
+    expect(exactTail(229, 122, 1n, BITS)).toBeGreaterThan(0);
   });
 
   it('is the exact sum for random n up to 300', () => {
