@@ -297,7 +297,7 @@ function introduction(stack: Stack, options: DemoOptions): string {
     `Chinook's table customer moves to a new shape by plan '${options.plan}', one minute every ${(60 / options.speed).toFixed(1)} s:`,
     '  customer_id int → bigint · postal_code → text · company → company_name · full_name computed',
     "  loyalty_tier NOT NULL DEFAULT 'standard' · fax dropped",
-    `An application reads and writes customers all the while${options.fault ? `; its new code has the fault '${options.fault}' in 30 % of its calls` : ''}.`,
+    `An application reads and writes customers all the while${options.fault ? `; its new code has the fault '${options.fault}' in 10 % of its calls` : ''}.`,
     '',
   ].join('\n');
 }

@@ -105,7 +105,7 @@ function firedCondition(seen: Seen, judged: Judged): Condition {
       return fired(
         e1 / n1,
         seen.share / 2,
-        `Only ${percent(e1 / n1)} of the reads came to the shadow where ${percent(seen.share)} are sent: it swallows them or does not report.`,
+        `Only ${percent(e1 / n1)} of the reads came to the shadow where ${percent(seen.share)} are sent: it swallows them, does not report, or processes have left it after failures.`,
       );
   }
 }
