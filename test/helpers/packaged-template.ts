@@ -1,10 +1,23 @@
 /**
  * Packages the service as a deployment would and reads the template back. Works on a copy with stand-in bundles in the
- * temporary directory, so that it needs no build and can be sure what may end up in a package.
+ * temporary directory, so that it needs no build and can be sure what may end up in a package. The framework takes ten
+ * seconds of a core for it, so what was packaged from the same files is kept in the temporary directory.
  */
 
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -83,13 +96,36 @@ export function workspace(): Workspace {
     directory,
     serverless,
     package: async (stage, parameters) => {
-      const out = join(directory, `out-${stage}`);
       const given = Object.entries(parameters).map(([name, value]) => `--param=${name}=${value}`);
+      const kept = join(
+        tmpdir(),
+        `crossfade-packaged-${process.getuid?.() ?? 0}-${digest(directory, [stage, ...given])}.json`,
+      );
+      if (existsSync(kept)) return JSON.parse(readFileSync(kept, 'utf8')) as Packaged;
+      const out = join(directory, `out-${stage}`);
       await serverless(['package', '--stage', stage, '--package', out, ...given]);
-      return read(out);
+      const packaged = read(out);
+      writeFileSync(join(directory, 'packaged.json'), JSON.stringify(packaged), { mode: 0o600 });
+      renameSync(join(directory, 'packaged.json'), kept);
+      return packaged;
     },
     remove: () => rmSync(directory, { recursive: true, force: true }),
   };
+}
+
+/** Of everything a package depends on: the service's files, this one, the framework, and the words. */
+function digest(directory: string, words: readonly string[]): string {
+  const hash = createHash('sha256').update(JSON.stringify(words));
+  for (const name of [
+    'serverless.yml',
+    'package.json',
+    ...readdirSync(join(directory, 'infra'))
+      .sort()
+      .map((file) => join('infra', file)),
+  ])
+    hash.update(name).update(readFileSync(join(directory, name)));
+  hash.update(readFileSync(join(ROOT, 'package-lock.json'))).update(readFileSync(import.meta.filename));
+  return hash.digest('hex').slice(0, 32);
 }
 
 /** Without credentials and CROSSFADE_ variables of the shell, in a home of its own; a proxy that leads nowhere stands for "no network". */

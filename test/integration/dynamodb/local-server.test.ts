@@ -85,11 +85,16 @@ describe('creating the tables', () => {
 });
 
 describe('a parent that dies', () => {
-  /** A process of its own that starts a server and prints its pid; `then` is what it does afterwards. */
-  async function parentWithServer(then: string): Promise<{ parent: ChildProcess; serverPid: number }> {
-    const module = join(folder, 'dynamodb.mjs');
+  /** A process of its own that starts a server behind the guard and prints its pid; `then` is what it does afterwards. */
+  async function parentWithServer(start: string, then: string): Promise<{ parent: ChildProcess; serverPid: number }> {
+    const module = join(folder, 'servers.mjs');
+    const local = (name: string) =>
+      JSON.stringify(new URL(`../../../infra/local/${name}.ts`, import.meta.url).pathname);
     await build({
-      entryPoints: [new URL('../../../infra/local/dynamodb.ts', import.meta.url).pathname],
+      stdin: {
+        contents: `export * from ${local('dynamodb')}; export * from ${local('guarded')};`,
+        resolveDir: import.meta.dirname,
+      },
       outfile: module,
       bundle: true,
       format: 'esm',
@@ -100,9 +105,12 @@ describe('a parent that dies', () => {
     const script = join(folder, 'parent.mjs');
     writeFileSync(
       script,
-      `import { startDynamoDb } from ${JSON.stringify(module)};
-       const server = await startDynamoDb();
-       process.stdout.write(server.pid + '\\n');
+      `import { startDynamoDb, startGuarded } from ${JSON.stringify(module)};
+       // What is guarded keeps nobody alive, not even one who waits for its pid.
+       const waiting = setInterval(() => {}, 1_000);
+       const server = ${start};
+       process.stdout.write((await server.pid) + '\\n');
+       clearInterval(waiting);
        ${then}`,
     );
     const parent = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'ignore'] });
@@ -112,16 +120,27 @@ describe('a parent that dies', () => {
     return { parent, serverPid };
   }
 
-  it.each(['SIGKILL', 'SIGTERM', 'SIGINT'] as const)('by %s takes its server with it', async (signal) => {
-    const { parent, serverPid } = await parentWithServer('setInterval(() => {}, 1_000);');
+  const forEver = 'setInterval(() => {}, 1_000);';
+  /** Behind the same guard, and cheaper than a JVM. */
+  const standIn = `startGuarded(process.execPath, ['-e', ${JSON.stringify(forEver)}])`;
+
+  it('by SIGKILL takes the JVM with it', async () => {
+    const { parent, serverPid } = await parentWithServer('await startDynamoDb()', forEver);
+    expect(isAlive(serverPid)).toBe(true);
+    parent.kill('SIGKILL');
+    expect(await within(10_000, () => !isAlive(serverPid))).toBe(true);
+  });
+
+  it.each(['SIGKILL', 'SIGTERM', 'SIGINT'] as const)('by %s takes whatever is guarded with it', async (signal) => {
+    const { parent, serverPid } = await parentWithServer(standIn, forEver);
     expect(isAlive(serverPid)).toBe(true);
     parent.kill(signal);
     expect(await within(10_000, () => !isAlive(serverPid))).toBe(true);
   });
 
-  it('by an uncaught error, or because it has nothing left to do, takes its server with it', async () => {
+  it('by an uncaught error, or because it has nothing left to do, takes whatever is guarded with it', async () => {
     for (const then of ["throw new Error('on purpose, by a test');", '']) {
-      const { serverPid } = await parentWithServer(then);
+      const { serverPid } = await parentWithServer(standIn, then);
       expect(await within(10_000, () => !isAlive(serverPid))).toBe(true);
     }
   });

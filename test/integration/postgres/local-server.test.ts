@@ -14,6 +14,8 @@ import { checkPassable } from '../../../infra/local/postgres-directory.ts';
 const isRoot = process.getuid?.() === 0;
 const NOBODY = { uid: 65_534, gid: 65_534 };
 
+/** Making a database cluster takes a second of both cores: what needs no fresh one uses that of the test before. */
+const SHARED = 'shared';
 let folder: string;
 const running: { stop(): Promise<void> }[] = [];
 const parents: ChildProcess[] = [];
@@ -54,7 +56,7 @@ function isAlive(pid: number): boolean {
 
 describe('a local Postgres', () => {
   it('listens on this machine only, in UTF-8, and stops although a client is connected', async () => {
-    const server = await started(join(folder, 'settings'));
+    const server = await started(join(folder, SHARED));
     const [seen] = await ask(
       server.url,
       `SELECT current_setting('listen_addresses') AS listens, current_setting('unix_socket_directories') AS sockets,
@@ -93,7 +95,7 @@ describe('a local Postgres', () => {
   });
 
   it('starts over a postmaster.pid whose number belongs to a stranger by now', async () => {
-    const directory = join(folder, 'stale');
+    const directory = join(folder, SHARED);
     const first = await started(directory);
     const left = readFileSync(join(directory, 'data', 'postmaster.pid'), 'utf8');
     await first.stop();
@@ -103,7 +105,7 @@ describe('a local Postgres', () => {
   });
 
   it('says who uses its directory', async () => {
-    const directory = join(folder, 'twice');
+    const directory = join(folder, SHARED);
     const first = await started(directory);
     await expect(started(directory, { releasedWithinMs: 500 })).rejects.toThrow(
       `Another Postgres (process ${first.pid}) uses`,
@@ -116,7 +118,7 @@ describe('a local Postgres', () => {
     const port = await new Promise<number>((resolve) => {
       other.listen(0, '127.0.0.1', () => resolve((other.address() as { port: number }).port));
     });
-    await expect(started(join(folder, 'port'), { port })).rejects.toThrow(/Another program listens there/);
+    await expect(started(join(folder, SHARED), { port })).rejects.toThrow(/Another program listens there/);
     await new Promise((resolve) => other.close(resolve));
   });
 
@@ -158,7 +160,7 @@ describe('the end of the parent', () => {
 
   async function parentWithServer(name: string, then: string, user: { uid?: number; gid?: number } = {}) {
     const directory = join(folder, name);
-    mkdirSync(directory);
+    mkdirSync(directory, { recursive: true });
     if (user.uid !== undefined && user.gid !== undefined) chownSync(directory, user.uid, user.gid);
     const parent = spawn(process.execPath, ['--input-type=module', '-e', script(then), directory], {
       stdio: ['ignore', 'pipe', 'ignore'],
@@ -174,7 +176,7 @@ describe('the end of the parent', () => {
   }
 
   it.each(['SIGKILL', 'SIGTERM', 'SIGINT'] as const)('by %s takes the server with it', async (signal) => {
-    const { parent, pid } = await parentWithServer(signal, 'setInterval(() => {}, 1_000);');
+    const { parent, pid } = await parentWithServer(SHARED, 'setInterval(() => {}, 1_000);');
     expect(isAlive(pid)).toBe(true);
     parent.kill(signal);
     await expect.poll(() => isAlive(pid), { timeout: 10_000 }).toBe(false);
@@ -183,8 +185,8 @@ describe('the end of the parent', () => {
   it.each([
     ['an uncaught error', "throw new Error('on purpose, by a test');"],
     ['nothing left to do', ''],
-  ])('by %s takes the server with it', async (why, then) => {
-    const { pid } = await parentWithServer(why.replaceAll(' ', '-'), then);
+  ])('by %s takes the server with it', async (_, then) => {
+    const { pid } = await parentWithServer(SHARED, then);
     await expect.poll(() => isAlive(pid), { timeout: 10_000 }).toBe(false);
   });
 
