@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/helpers/longest-first.ts';
 
 /** One project per set of servers, so that unit tests need neither Java nor Postgres. */
 export default defineConfig({
@@ -7,6 +8,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     // The servers that the tests talk to share the cores with them.
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         extends: true,
