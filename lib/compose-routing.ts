@@ -42,6 +42,8 @@ export function composeRouting(variables = environment()): RoutingComposition {
   const source = agentSource({
     // The agent's own port beside a deployed function; the emulator serves the same path.
     url: variables.CROSSFADE_APPCONFIG_ENDPOINT || 'http://127.0.0.1:2772',
+    // The emulator answers with what is deployed.
+    ...(variables.CROSSFADE_APPCONFIG_ENDPOINT ? { pollMs: 0 } : {}),
     application: value('CROSSFADE_APPCONFIG_APPLICATION'),
     environment: value('CROSSFADE_APPCONFIG_ENVIRONMENT'),
     profile: value('CROSSFADE_APPCONFIG_PROFILE'),

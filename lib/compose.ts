@@ -124,6 +124,8 @@ async function flagSource(env: Environment) {
   const { agentSource } = await import('./client/agent-source.ts');
   return agentSource({
     url: env.CROSSFADE_APPCONFIG_ENDPOINT ?? 'http://127.0.0.1:2772',
+    // The emulator answers with what is deployed.
+    ...(env.CROSSFADE_APPCONFIG_ENDPOINT ? { pollMs: 0 } : {}),
     application: env.CROSSFADE_APPCONFIG_APPLICATION,
     environment: env.CROSSFADE_APPCONFIG_ENVIRONMENT,
     profile: env.CROSSFADE_APPCONFIG_PROFILE,

@@ -1,6 +1,7 @@
 /**
  * Flags from the AppConfig agent, which keeps them on a local port: one plain GET. The whole content comes every time;
- * the same text as before is reported as unchanged.
+ * the same text as before is reported as unchanged. The agent polls by itself and does not say when it did: its answer
+ * counts as old as it may be, so that a change is seen in the client's own age and not in the sum of both.
  */
 
 import { CrossfadeError } from '../core/errors.ts';
@@ -15,6 +16,11 @@ export type AgentOptions = {
   application: string;
   environment: string;
   profile: string;
+  /**
+   * Between two looks of the agent itself, by which its answer may be old. Default: what the Lambda extension was told by
+   * AWS_APPCONFIG_EXTENSION_POLL_INTERVAL_SECONDS, else the 45 s of an agent that was told nothing.
+   */
+  pollMs?: number;
   fetch?: typeof globalThis.fetch;
   /** Turns the served text into flags. @throws CrossfadeError `flags_invalid` */
   parse?: (text: string) => FlagDocument;
@@ -26,14 +32,16 @@ export function agentSource(options: AgentOptions): FlagSource {
   const path = ['applications', options.application, 'environments', options.environment, 'configurations'];
   const address = [options.url.replace(/\/$/, ''), ...path.map(encodeURIComponent)].join('/');
   const url = `${address}/${encodeURIComponent(options.profile)}`;
+  const ageMs = options.pollMs ?? Number(process.env.AWS_APPCONFIG_EXTENSION_POLL_INTERVAL_SECONDS ?? 45) * 1_000;
+  const age = ageMs > 0 ? { ageMs } : {};
   let lastGood: string | null = null;
   return {
     async fetch(signal) {
       const text = await served(options.fetch ?? globalThis.fetch, url, signal);
-      if (text === lastGood) return { unchanged: true };
+      if (text === lastGood) return { unchanged: true, ...age };
       const document = parse(text);
       lastGood = text;
-      return { document };
+      return { document, ...age };
     },
   };
 }

@@ -58,7 +58,7 @@ async function onceFlagged<T>(ask: () => Promise<T>, reasonOf: (answer: T) => st
 async function bySdk() {
   const { application, environment, profile } = stack.on.flags;
   const client = createClient({
-    flags: agentSource({ url: stack.on.appConfig.agentUrl, application, environment, profile }),
+    flags: agentSource({ url: stack.on.appConfig.agentUrl, application, environment, profile, pollMs: 0 }),
     outcomes: async () => {},
     environment: {},
   });

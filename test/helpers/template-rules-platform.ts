@@ -228,12 +228,12 @@ export const PLATFORM_RULES: readonly Rule[] = [
   },
   {
     area: 'AppConfig',
-    says: 'readers have the agent, pinned for the region, and poll every 15 s',
+    says: 'readers have the agent, pinned for the region, and poll every 10 s',
     wrong: (it) =>
       ['route', 'gateway'].flatMap((name) => [
         ...differences(
           functionOf(it, name),
-          { 'Environment.Variables.AWS_APPCONFIG_EXTENSION_POLL_INTERVAL_SECONDS': '15' },
+          { 'Environment.Variables.AWS_APPCONFIG_EXTENSION_POLL_INTERVAL_SECONDS': '10' },
           `${name}: `,
         ),
         ...(/^arn:aws:lambda:eu-central-1:\d{12}:layer:AWS-AppConfig-Extension-Arm64:\d+$/.test(

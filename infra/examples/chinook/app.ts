@@ -29,7 +29,7 @@ const newSql = postgres(settings.databaseUrl, {
 });
 let token = settings.token;
 const client = createClient({
-  flags: agentSource(settings.flags),
+  flags: agentSource({ ...settings.flags, pollMs: 0 }),
   outcomes: httpSink({ url: settings.apiUrl, token: () => token }),
   now: () => Math.floor(settings.clockOriginMs + (Date.now() - settings.clockOriginMs) * settings.clockSpeed),
   maxFlagAgeMs: settings.maxFlagAgeMs,

@@ -11,6 +11,9 @@ import { bodyOf, json, numberOf, type Place, type Reply, type Request, type Rout
 import { badRequest, notFound, type ServiceError } from './service-error.ts';
 import { type HostedVersion, type Profile, placeOf, type Session, type Store, type Token } from './store.ts';
 
+/** What the agent saw when it last looked, by place, and how long it goes on with it. */
+export type AgentMemory = { pollMs: number; seen: Map<string, { atMs: number; version: HostedVersion }> };
+
 export type DataContext = {
   store: Store;
   nowMs: number;
@@ -19,6 +22,7 @@ export type DataContext = {
   agentStaleSinceMs: number;
   rules: DeploymentRules;
   minPollSeconds: number;
+  agent: AgentMemory;
 };
 
 const DAY_MS = 86_400_000;
@@ -103,7 +107,9 @@ function agent(context: DataContext, place: Place, request: Request): Reply {
   const { environment, profile } = placeOf(context.store, place.A!, place.E!, place.P!);
   const stale = context.faults.agent === 'stale';
   const reader = { ...AGENT, ...(stale ? { ignoreStartedAfterMs: context.agentStaleSinceMs } : {}) };
-  const version = servedVersion(environment, profile, reader, context);
+  const version = remembered(context, `${environment.id} ${profile.id}`, () =>
+    servedVersion(environment, profile, reader, context),
+  );
   if (!version) throw notFound('Deployment', environment.id);
   const content = contentOf(context, profile, version);
   const wanted = request.query.getAll('flag');
@@ -112,6 +118,19 @@ function agent(context: DataContext, place: Place, request: Request): Reply {
     headers: { 'configuration-version': String(version.number), 'content-type': version.contentType },
     body: wanted.length > 0 ? someFlags(content, wanted) : content,
   };
+}
+
+/** The agent looks at intervals of its own, and answers from memory in between. */
+function remembered(
+  { agent, nowMs }: DataContext,
+  place: string,
+  look: () => HostedVersion | null | undefined,
+): HostedVersion | null | undefined {
+  const seen = agent.seen.get(place);
+  if (seen && nowMs - seen.atMs < agent.pollMs) return seen.version;
+  const version = look();
+  if (version) agent.seen.set(place, { atMs: nowMs, version });
+  return version;
 }
 
 function someFlags(content: Buffer, wanted: readonly string[]): Buffer {

@@ -8,7 +8,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { CONTROL_ROUTES, type ControlContext } from './control-plane.ts';
-import { DATA_ROUTES, type DataContext } from './data-plane.ts';
+import { type AgentMemory, DATA_ROUTES, type DataContext } from './data-plane.ts';
 import { type DeploymentRules, settle } from './deployments.ts';
 import { ERROR_OF, type FaultSwitches, faultSwitches, parseFaults, type RequestFault } from './faults.ts';
 import { bodyOf, findRoute, json, nothing, type Reply, type Request, type Route } from './http.ts';
@@ -20,6 +20,8 @@ export type AppConfigOptions = {
   port?: number;
   /** Shortest poll interval of a session; AWS says 15. */
   minPollSeconds?: number;
+  /** Between two looks of the agent; 0, the default, answers with what is deployed. AWS says 45 s unless told. */
+  agentPollMs?: number;
   /** Epoch milliseconds. Strategies, bake times and tokens follow it, so an accelerated one accelerates them. */
   clock?: () => number;
   /** How long a deployment takes where its strategy says 0 minutes. */
@@ -50,6 +52,7 @@ type Emulator = {
   clock: () => number;
   rules: DeploymentRules;
   minPollSeconds: number;
+  agent: AgentMemory;
 };
 
 /** @throws Error when the port is taken. */
@@ -62,6 +65,7 @@ export async function startAppConfig(options: AppConfigOptions = {}): Promise<Lo
     clock: options.clock ?? Date.now,
     rules: { settleMs: options.settleMs ?? 0, stopsBaking: options.stopsBaking ?? false },
     minPollSeconds: options.minPollSeconds ?? 15,
+    agent: { pollMs: options.agentPollMs ?? 0, seen: new Map() },
   };
   const server = createServer((incoming, response) => {
     serve(emulator, incoming, response).catch(() => response.destroy());
@@ -80,6 +84,7 @@ export async function startAppConfig(options: AppConfigOptions = {}): Promise<Lo
       emulator.store.applications = [];
       emulator.store.strategies = [];
       emulator.store.tokens.clear();
+      emulator.agent.seen.clear();
       emulator.faults.clear();
       for (const operation of Object.keys(emulator.requests)) delete emulator.requests[operation];
     },
@@ -136,6 +141,7 @@ function route(emulator: Emulator, request: Request): Found {
     agentStaleSinceMs: emulator.agentStaleSinceMs,
     rules: emulator.rules,
     minPollSeconds: emulator.minPollSeconds,
+    agent: emulator.agent,
   };
   const found = findRoute<ControlContext & DataContext>([...CONTROL_ROUTES, ...DATA_ROUTES], request);
   if (!found) return { operation: '', faulty: false, handle: () => unknownPath(request) };

@@ -35,7 +35,7 @@ const flags = (version: number, over = {}, system = systemFlagOf()): FlagDocumen
 const publish = async (content: FlagDocument | string) => deploy(own, await store(own, content));
 
 const SOURCES: Record<string, () => FlagSource> = {
-  agent: () => agentSource({ url: on.server.agentUrl, ...NAMES }),
+  agent: () => agentSource({ url: on.server.agentUrl, ...NAMES, pollMs: 0 }),
   sessions: () => dataSource({ ...NAMES, client: on.data, now: on.clock.now }),
   either: () => appConfigSource({ ...NAMES, agentUrl: on.server.agentUrl, client: on.data, now: on.clock.now }),
 };

@@ -11,10 +11,13 @@ import type { FlagSource } from '../../../lib/client/flag-cache.ts';
 import { flagOf, systemFlagOf } from '../../property/samples.ts';
 import { deploy, type Stage, type Subject, stage, store, subject } from './harness.ts';
 
+/** As serverless.yml tells the agent. */
+const AGENT_POLL_MS = 10_000;
+
 let on: Stage;
 let own: Subject;
 beforeEach(async () => {
-  on = await stage();
+  on = await stage({ agentPollMs: AGENT_POLL_MS });
   own = await subject(on);
 });
 afterEach(async () => {
@@ -28,42 +31,87 @@ const publish = async (version: number, emergency_stop = false) => {
   await deploy(own, await store(own, { system: systemFlagOf({ version, emergency_stop }), cutovers }));
 };
 const SOURCES: Record<string, () => FlagSource> = {
-  agent: () => agentSource({ url: on.server.agentUrl, ...NAMES }),
+  agent: () => agentSource({ url: on.server.agentUrl, ...NAMES, pollMs: AGENT_POLL_MS }),
   sessions: () => dataSource({ ...NAMES, client: on.data, now: on.clock.now }),
 };
 const clientOf = (source: FlagSource, maxFlagAgeMs?: number) =>
   createClient({ flags: source, outcomes: async () => {}, environment: {}, maxFlagAgeMs });
 
+/** Moves the server's clock and the client's. */
+function pass(ms: number): void {
+  on.clock.nowMs += ms;
+  vi.advanceTimersByTime(ms);
+}
+
+/** Between two requests of the client. */
+const EVERY_MS = 500;
+
+/**
+ * The agent looks at 0, for somebody else. The client looks for the first time at `clientMs`, the stop is published at
+ * `publishMs`.
+ * @returns when the last request came that did not know of the stop, since its publication, and the oldest age reported
+ */
+async function lastUnaware(source: FlagSource, clientMs: number, publishMs: number) {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  await publish(1);
+  await SOURCES.agent!().fetch(AbortSignal.timeout(5_000));
+  const client = clientOf(source);
+  const events: [number, () => Promise<unknown>][] = [
+    [clientMs, () => client.refresh()],
+    [publishMs, () => publish(2, true)],
+  ];
+  let atMs = 0;
+  for (const [eventMs, happen] of events.sort(([one], [other]) => one - other)) {
+    pass(eventMs - atMs);
+    atMs = eventMs;
+    if (eventMs > clientMs) await client.refresh();
+    await happen();
+  }
+  for (let unawareMs = 0, oldestMs = 0; ; atMs += EVERY_MS) {
+    const { reason, ageMs } = client.route('customer', { key: 'k' });
+    if (reason === 'emergency_stop') return { unawareMs, oldestMs };
+    unawareMs = atMs - publishMs;
+    oldestMs = Math.max(oldestMs, ageMs ?? 0);
+    // What the request has begun arrives before the next one.
+    await client.refresh();
+    pass(EVERY_MS);
+  }
+}
+
 describe.each(Object.keys(SOURCES))('I24 a stop that is published to a warm client with flags from %s', (name) => {
-  it('reaches it within 15 s and one request, however soon after a refresh it was published', async () => {
-    vi.useFakeTimers({ toFake: ['performance'] });
-    const pass = (ms: number) => {
-      on.clock.nowMs += ms;
-      vi.advanceTimersByTime(ms);
-    };
-    await publish(1);
-    const client = clientOf(SOURCES[name]!());
-    await client.refresh();
-    // The worst moment: right after the client has looked.
-    await publish(2, true);
-    pass(14_999);
-    await client.refresh();
-    expect(client.route('customer', { key: 'k' })).toMatchObject({ side: 'shadow', ageMs: 14_999 });
-    pass(1);
-    // One request still sees the old flags and starts the refresh; the next one is right.
-    expect(client.route('customer', { key: 'k' })).toMatchObject({ side: 'shadow', ageMs: 15_000 });
-    await client.refresh();
-    expect(client.route('customer', { key: 'k' })).toMatchObject({
-      side: 'primary',
-      reason: 'emergency_stop',
-      ageMs: 0,
-    });
+  // Right after everybody has looked, in the middle, right before they look again, and unseen by an agent that looked before.
+  it.each([
+    [0, 0],
+    [0, 1],
+    [0, 4_999],
+    [0, 7_300],
+    [0, 9_999],
+    [0, 14_999],
+    [5_000, 9_999],
+    [4_999, 1],
+    [9_999, 1],
+    [9_999, 5_000],
+  ])('reaches it within 15 s and one request: first look at %d ms, published at %d ms', async (clientMs, publishMs) => {
+    const { unawareMs, oldestMs } = await lastUnaware(SOURCES[name]!(), clientMs, publishMs);
+    expect(unawareMs).toBeLessThan(15_000 + EVERY_MS);
+    // And until then every answer says how old its flags may be.
+    expect(oldestMs).toBeGreaterThanOrEqual(unawareMs);
+    expect(oldestMs).toBeLessThan(15_000 + EVERY_MS);
   });
 });
 
+it('negative control: with an agent whose answers count as new it takes longer', async () => {
+  const source = agentSource({ url: on.server.agentUrl, ...NAMES, pollMs: 0 });
+  const { unawareMs } = await lastUnaware(source, 9_999, 1);
+  expect(unawareMs).toBeGreaterThan(15_000 + EVERY_MS);
+});
+
 it('in real time, with an age of 150 ms instead of 15 s, a change arrives within that age and one refresh', async () => {
+  await on.stop();
+  on = await stage({ agentPollMs: 0 });
+  own = await subject(on);
   await publish(1);
-  const client = clientOf(SOURCES.agent!(), 150);
+  const client = clientOf(agentSource({ url: on.server.agentUrl, ...NAMES, pollMs: 0 }), 150);
   await client.refresh();
   await publish(2, true);
   const publishedMs = performance.now();

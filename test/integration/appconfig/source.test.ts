@@ -21,8 +21,11 @@ const publish = async (document = FIRST) => deploy(own, await store(own, documen
 const signal = () => new AbortController().signal;
 
 const SOURCES: readonly [string, (names?: typeof NAMES) => FlagSource][] = [
-  ['agent, on the server', (names = NAMES) => agentSource({ url: on.server.agentUrl, ...names, parse: parseFlagText })],
-  ['agent, in an application', (names = NAMES) => agentSource({ url: `${on.server.agentUrl}/`, ...names })],
+  [
+    'agent, on the server',
+    (names = NAMES) => agentSource({ url: on.server.agentUrl, ...names, pollMs: 0, parse: parseFlagText }),
+  ],
+  ['agent, in an application', (names = NAMES) => agentSource({ url: `${on.server.agentUrl}/`, ...names, pollMs: 0 })],
   ['sessions', (names = NAMES) => dataSource({ ...names, client: on.data, now: on.clock.now })],
 ];
 
