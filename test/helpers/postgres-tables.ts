@@ -3,7 +3,7 @@
 import { expect } from 'vitest';
 import { readTableByOid } from '../../lib/adapters/postgres/catalog.ts';
 import { postgresDataPlane } from '../../lib/adapters/postgres/data-plane.ts';
-import { type PgGateway, postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
+import { type GatewayOptions, type PgGateway, postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
 import type { Sabotage } from '../../lib/core/sql/sabotage.ts';
 import { tableObjects } from '../../lib/core/table-sql.ts';
@@ -39,10 +39,11 @@ export type TestPlane = Omit<DataPlane, 'arm' | 'disarm' | 'forget'> & {
 const SETTLE_MS = 20_000;
 const NEWEST: StateFence = { epoch: 1_000_000, version: 1_000_000 };
 
-export function testPlane(db: OwnDatabase): TestPlane {
+/** @param clock one whose `sleep` is over at once makes a call that was cut off come again at once */
+export function testPlane(db: OwnDatabase, clock: GatewayOptions['clock'] = systemClock()): TestPlane {
   const open: PgGateway[] = [];
   const gateway = () => {
-    const made = postgresGateway({ url: db.url, clock: systemClock(), random });
+    const made = postgresGateway({ url: db.url, clock, random });
     open.push(made);
     return made;
   };
