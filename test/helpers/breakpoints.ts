@@ -116,3 +116,20 @@ export function seamed(gateway: PgGateway, seams: readonly Seam[]): PgGateway {
     },
   };
 }
+
+/** Starts a call and is back when it is over or waits for somebody's lock, whichever it is in this variant. */
+export async function overOrWaiting<T>(db: OwnDatabase, query: string, call: () => Promise<T>): Promise<Promise<T>[]> {
+  let over = false;
+  const running = call().finally(() => {
+    over = true;
+  });
+  running.catch(() => {});
+  await eventually(async () => {
+    if (over) return true;
+    const waiting = await db.sql.unsafe(`SELECT FROM pg_stat_activity WHERE datname = current_database()
+      AND wait_event_type = 'Lock' AND query LIKE '%${query}%'
+      AND pid NOT IN (SELECT l.pid FROM pg_locks l WHERE l.locktype = 'advisory' AND (l.classid, l.objid) = (${GATE}))`);
+    return waiting.length > 0;
+  }, `${query} is over or waits for a lock`);
+  return [running];
+}

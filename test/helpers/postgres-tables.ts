@@ -117,6 +117,7 @@ export async function differences(db: OwnDatabase, left: string, right: string):
  * Replaces the armed functions of a cutover, in the direction that is armed, by ones that dawdle or break a rule: for
  * races and negative controls.
  * @param which names of the functions: apply, converge, backfill, verify
+ * @param plant rewrites what is generated: for broken variants that are too far from the product to be a switch in it
  */
 export async function tamper(
   db: OwnDatabase,
@@ -124,6 +125,7 @@ export async function tamper(
   cutover: TableCutover,
   which: readonly string[],
   sabotage: Sabotage,
+  plant: (text: string, name: string) => string = (text) => text,
 ): Promise<void> {
   const [row] = await db.sql.unsafe(
     `SELECT primary_oid::int AS primary, shadow_oid::int AS shadow, direction FROM crossfade.cutover WHERE id = '${cutover.id}'`,
@@ -136,7 +138,8 @@ export async function tamper(
       ? tableObjects(cutover.id, shadow!, primary!, compiled.reverse, cutover.validation, sabotage)
       : tableObjects(cutover.id, primary!, shadow!, compiled.forward, cutover.validation, sabotage);
   for (const name of which) {
-    const statement = create.find((text) => text.startsWith(`CREATE FUNCTION crossfade."${name}_${cutover.id}"`));
+    const generated = create.find((text) => text.startsWith(`CREATE FUNCTION crossfade."${name}_${cutover.id}"`));
+    const statement = generated && plant(generated, name);
     if (!statement) throw new Error(`No function ${name} is generated for ${cutover.id}`);
     const trigger = name === 'capture' || name === 'truncated';
     const replaced = trigger ? statement.replace('CREATE', 'CREATE OR REPLACE') : statement;
