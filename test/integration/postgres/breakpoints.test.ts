@@ -1,8 +1,10 @@
 /**
- * I6 a backend that ends at any named point, once, while the application goes on writing: the same call, made again by the
+ * I6 a backend, or its client, that ends at any named point while the application goes on writing: the same call, made again by the
  * gateway or by the caller, leaves the shadow exact, no hint too many or too few, and nothing half done.
  */
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { postgresDataPlane } from '../../../lib/adapters/postgres/data-plane.ts';
 import { systemClock } from '../../../lib/adapters/system.ts';
@@ -10,7 +12,7 @@ import { BREAKPOINTS } from '../../../lib/core/sql/sabotage.ts';
 import type { DataPlane, TableCutover } from '../../../lib/ports.ts';
 import { type Breakpoints, breakpoints, type Seam, seamed } from '../../helpers/breakpoints.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
-import { differences, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
+import { differences, eventually, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
 
 const STOCK: TableCutover = {
   id: 'stock',
@@ -108,6 +110,56 @@ describe('I6 I16 backfill that is killed', () => {
     expect(rowsDone).toBeLessThanOrEqual(ROWS);
     expect(rowsDone).toBeGreaterThan(ROWS - 5);
     await exact();
+  });
+});
+
+describe('I6 a client that is killed', () => {
+  /** Another process, which makes one call. */
+  const child = (call: string) => {
+    const script = `import('postgres').then(({ default: postgres }) => postgres(process.argv[1], { max: 1, connection: { application_name: 'child' } }).unsafe(process.argv[2]))`;
+    return spawn(process.execPath, ['-e', script, db.url, `SELECT ${call}`], { stdio: 'inherit' });
+  };
+  const orphaned = async () =>
+    (await db.sql.unsafe("SELECT FROM pg_stat_activity WHERE application_name = 'child' AND state = 'active'")).length;
+
+  it.each([
+    ['converge: written', 'crossfade.converge_stock', 100],
+    ['backfill: copied', 'crossfade.backfill_stock', 15],
+  ] as const)(
+    'by SIGKILL at %s leaves a call that nobody waits for, and the next one is exact',
+    async (point, name, most) => {
+      await armed();
+      if (name.includes('backfill')) await db.sql.unsafe(EMPTY);
+      await db.sql.unsafe("UPDATE stock SET name = 'changed' WHERE id <= 6");
+      const process = child(`${name}(${epoch}, ${most})`);
+      const ended = once(process, 'exit');
+      const halted = await points.halt(point, () => ended);
+      process.kill('SIGKILL');
+      expect(await ended).toEqual([null, 'SIGKILL']);
+      await db.sql.unsafe(MEANWHILE);
+      expect(await orphaned()).toBe(1);
+      await halted.release();
+      await eventually(async () => (await orphaned()) === 0, 'the call that nobody waits for ends');
+      await plane.copy('stock', epoch, 15);
+      expect((await plane.status('stock'))!.backfill.rowsDone).toBeLessThanOrEqual(ROWS);
+      await exact();
+    },
+  );
+
+  it('would lose a chunk if its cursor were saved in a transaction of its own (negative control)', async () => {
+    await armed();
+    await db.sql.unsafe(EMPTY);
+    await plane.backfill('stock', epoch, 15);
+    await db.sql.unsafe("UPDATE crossfade.backfill SET copied_key = '{30}', rows_done = 30");
+    const chunk = `BEGIN; INSERT INTO stock_v2 SELECT id, name, amount FROM stock WHERE id BETWEEN 16 AND 30;
+      SELECT test.breakpoint('chunk'); COMMIT`;
+    const halted = await points.halt('chunk', async () => db.connect().unsafe(chunk).simple());
+    expect(await halted.kill()).toMatchObject({ status: 'rejected' });
+    expect(await plane.copy('stock', epoch, 15)).toBe(ROWS);
+    await plane.settle('stock', epoch);
+    expect(await left()).not.toEqual([]);
+    await db.sql.unsafe(EMPTY);
+    await plane.copy('stock', epoch);
   });
 });
 
