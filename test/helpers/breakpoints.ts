@@ -104,15 +104,18 @@ export function seamed(gateway: PgGateway, seams: readonly Seam[]): PgGateway {
       },
       [...statements],
     );
+  return { ...swapping(gateway, inList), script: (text, options) => gateway.script(inScript(text), options) };
+}
+
+/** The same connection, with other statements in a swap. */
+export function swapping(gateway: PgGateway, change: (statements: readonly string[]) => readonly string[]): PgGateway {
+  const place = 9;
   return {
     ...gateway,
-    script: (text, options) => gateway.script(inScript(text), options),
-    call(statement, parameters, options) {
+    call(statement, parameters = [], options) {
       if (!statement.includes('crossfade.swap(')) return gateway.call(statement, parameters, options);
-      const changed = parameters!.map((value, i) =>
-        i === 9 ? JSON.stringify(inList(JSON.parse(String(value)))) : value,
-      );
-      return gateway.call(statement, changed, options);
+      const changed = JSON.stringify(change(JSON.parse(String(parameters[place]))));
+      return gateway.call(statement, parameters.with(place, changed), options);
     },
   };
 }
