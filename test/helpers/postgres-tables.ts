@@ -3,7 +3,7 @@
 import { expect } from 'vitest';
 import { readTableByOid } from '../../lib/adapters/postgres/catalog.ts';
 import { postgresDataPlane } from '../../lib/adapters/postgres/data-plane.ts';
-import { type PgGateway, postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
+import { type GatewayOptions, type PgGateway, postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
 import type { Sabotage } from '../../lib/core/sql/sabotage.ts';
 import { tableObjects } from '../../lib/core/table-sql.ts';
@@ -39,10 +39,11 @@ export type TestPlane = Omit<DataPlane, 'arm' | 'disarm' | 'forget'> & {
 const SETTLE_MS = 20_000;
 const NEWEST: StateFence = { epoch: 1_000_000, version: 1_000_000 };
 
-export function testPlane(db: OwnDatabase): TestPlane {
+/** @param clock one whose `sleep` is over at once makes a call that was cut off come again at once */
+export function testPlane(db: OwnDatabase, clock: GatewayOptions['clock'] = systemClock()): TestPlane {
   const open: PgGateway[] = [];
   const gateway = () => {
-    const made = postgresGateway({ url: db.url, clock: systemClock(), random });
+    const made = postgresGateway({ url: db.url, clock, random });
     open.push(made);
     return made;
   };
@@ -116,6 +117,7 @@ export async function differences(db: OwnDatabase, left: string, right: string):
  * Replaces the armed functions of a cutover, in the direction that is armed, by ones that dawdle or break a rule: for
  * races and negative controls.
  * @param which names of the functions: apply, converge, backfill, verify
+ * @param plant rewrites what is generated: for broken variants that are too far from the product to be a switch in it
  */
 export async function tamper(
   db: OwnDatabase,
@@ -123,6 +125,7 @@ export async function tamper(
   cutover: TableCutover,
   which: readonly string[],
   sabotage: Sabotage,
+  plant: (text: string, name: string) => string = (text) => text,
 ): Promise<void> {
   const [row] = await db.sql.unsafe(
     `SELECT primary_oid::int AS primary, shadow_oid::int AS shadow, direction FROM crossfade.cutover WHERE id = '${cutover.id}'`,
@@ -135,7 +138,8 @@ export async function tamper(
       ? tableObjects(cutover.id, shadow!, primary!, compiled.reverse, cutover.validation, sabotage)
       : tableObjects(cutover.id, primary!, shadow!, compiled.forward, cutover.validation, sabotage);
   for (const name of which) {
-    const statement = create.find((text) => text.startsWith(`CREATE FUNCTION crossfade."${name}_${cutover.id}"`));
+    const generated = create.find((text) => text.startsWith(`CREATE FUNCTION crossfade."${name}_${cutover.id}"`));
+    const statement = generated && plant(generated, name);
     if (!statement) throw new Error(`No function ${name} is generated for ${cutover.id}`);
     const trigger = name === 'capture' || name === 'truncated';
     const replaced = trigger ? statement.replace('CREATE', 'CREATE OR REPLACE') : statement;

@@ -16,7 +16,7 @@ import {
   targetIs,
   targetTable,
 } from './names.ts';
-import type { Sabotage } from './sabotage.ts';
+import type { Breakpoint, Sabotage } from './sabotage.ts';
 
 /** Columns of the target that converge leaves as they are: dropped, added, or filled only when the row is new. */
 export function unwritten(flow: Flow): string[] {
@@ -45,10 +45,9 @@ export function createApply(flow: Flow, sabotage: Sabotage = {}): string {
       ? 'DO NOTHING'
       : `DO UPDATE SET ${updated.map((name) => `${name} = EXCLUDED.${name}`).join(', ')}
       WHERE ${record(updated.map((name) => `t.${name}`))} *<> ${record(updated.map((name) => `EXCLUDED.${name}`))}`;
-  const nap = sabotage.dawdle
-    ? `nap AS MATERIALIZED (SELECT pg_sleep(${sabotage.dawdle}) FROM (SELECT count(*) FROM src) s),`
-    : '';
-  const afterNap = sabotage.dawdle ? ', nap' : '';
+  const pause = pauseAfterRead(sabotage);
+  const nap = pause ? `nap AS MATERIALIZED (SELECT ${pause} FROM (SELECT count(*) FROM src) s),` : '';
+  const afterNap = pause ? ', nap' : '';
   return `CREATE FUNCTION ${apply}(${arrayArguments(flow)}, p_reset boolean[], OUT crossfade_written integer, OUT crossfade_deleted integer)
 ${securely(flow)} AS $crossfade$
 #variable_conflict use_column
@@ -78,6 +77,11 @@ BEGIN
   )
   SELECT v_reset + (SELECT count(*) FROM up), (SELECT count(*) FROM del) INTO crossfade_written, crossfade_deleted;
 END $crossfade$`;
+}
+
+function pauseAfterRead(sabotage: Sabotage): string | null {
+  if (sabotage.dawdle) return `pg_sleep(${sabotage.dawdle})`;
+  return sabotage.breakpoints ? `test.breakpoint('${'apply: read' satisfies Breakpoint}')` : null;
 }
 
 /**

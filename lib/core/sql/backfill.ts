@@ -24,7 +24,7 @@ import {
   sourceTable,
   targetTable,
 } from './names.ts';
-import type { Sabotage } from './sabotage.ts';
+import { breakpoint, type Sabotage } from './sabotage.ts';
 import { sortsAlike, WRITING } from './segments.ts';
 
 /**
@@ -62,7 +62,7 @@ BEGIN
   SELECT * INTO v_row FROM crossfade.backfill b WHERE b.cutover = ${quoteText(id)} FOR UPDATE SKIP LOCKED;
   IF NOT FOUND THEN RETURN jsonb_build_object('kind', 'busy'); END IF;
   IF v_row.state IN ('paused', 'cancelled') THEN RETURN jsonb_build_object('kind', v_row.state); END IF;
-  IF v_row.state = 'done' THEN RETURN jsonb_build_object('kind', 'done', 'rowsDone', v_row.rows_done); END IF;
+  IF v_row.state = 'done' THEN RETURN jsonb_build_object('kind', 'done', 'rowsDone', v_row.rows_done); END IF;${breakpoint(sabotage, 'backfill: cursor taken')}
 
   IF v_row.upper_key IS NULL THEN
     -- Frozen: rows beyond it are inserted under the trigger and have hints.
@@ -70,12 +70,12 @@ BEGIN
   END IF;
 
   ${sabotage.omit === 'ghost-sweep' ? '' : sweepChunk(flow)}
-  v_row.swept_key := v_row.copied_key;
+  v_row.swept_key := v_row.copied_key;${breakpoint(sabotage, 'backfill: swept')}
 
   IF v_row.upper_key IS NULL OR v_row.copied_key = v_row.upper_key THEN
-    ${sabotage.omit === 'ghost-sweep' ? '' : sweepAll(flow)}
+    ${sabotage.omit === 'ghost-sweep' ? '' : sweepAll(flow)}${breakpoint(sabotage, 'backfill: swept whole')}
     UPDATE crossfade.backfill b SET state = 'done', swept_key = v_row.swept_key, updated_at = clock_timestamp()
-    WHERE b.cutover = ${quoteText(id)};
+    WHERE b.cutover = ${quoteText(id)};${breakpoint(sabotage, 'backfill: done')}
     RETURN jsonb_build_object('kind', 'done', 'rowsDone', v_row.rows_done);
   END IF;
 
@@ -97,14 +97,14 @@ BEGIN
     -- Some row does not fit. Converge takes the keys one by one and puts that one into quarantine.
     INSERT INTO ${outbox} (${keys(flow, (k) => k)})
     SELECT ${sourceKey} FROM ${sourceTable(flow)} AS p WHERE ${from('v_row.copied_key')} AND ${upTo('v_to')};
-  END;
+  END;${breakpoint(sabotage, 'backfill: copied')}
 
   UPDATE crossfade.backfill b SET copied_key = v_to, swept_key = v_row.swept_key, upper_key = v_row.upper_key,
     rows_done = v_row.rows_done + v_rows, updated_at = clock_timestamp(),
     -- Of the last minute or so; a pause is not counted for more than ten seconds.
     rate = coalesce(0.9 * v_row.rate + 0.1 * r.now, r.now)
   FROM (SELECT v_rows / greatest(0.001, extract(epoch FROM clock_timestamp() - greatest(v_row.updated_at, v_started - interval '10 s'))) AS now) r
-  WHERE b.cutover = ${quoteText(id)};
+  WHERE b.cutover = ${quoteText(id)};${breakpoint(sabotage, 'backfill: cursor saved')}
   RETURN jsonb_build_object('kind', 'copied', 'rows', v_rows, 'rowsDone', v_row.rows_done + v_rows, 'rowsTotal', v_row.rows_total,
     'tookMs', round(extract(epoch FROM clock_timestamp() - v_started) * 1000));
 END $crossfade$`;

@@ -27,7 +27,7 @@ import {
   targetIs,
   targetTable,
 } from './names.ts';
-import type { Sabotage } from './sabotage.ts';
+import { breakpoint, type Sabotage } from './sabotage.ts';
 import { markTouched, WRITING } from './segments.ts';
 
 /** Tries before a key goes to quarantine, and the pause after the first one; it doubles each time. */
@@ -100,7 +100,7 @@ BEGIN
   IF v_seqs IS NULL THEN
     RETURN jsonb_build_object('kind', 'converged', 'claimed', 0, 'written', 0, 'deleted', 0, 'checked', 0, 'mismatched', 0,
       'postponed', 0, 'quarantined', 0, 'remaining', 0);
-  END IF;
+  END IF;${breakpoint(sabotage, 'converge: claimed')}
   ${spreadTruncate(flow)}
   IF v_k1 IS NOT NULL THEN
     ${
@@ -111,7 +111,7 @@ BEGIN
             keys(flow, (k) => `k.${k}`),
             unnested,
           )
-    }
+    }${breakpoint(sabotage, 'converge: locked')}
     ${rememberedResets(flow)}
     -- New statements, so new snapshots: what they read was read after the lock was ours. What does not fit is found by halving.
     v_low := ARRAY[1];
@@ -126,11 +126,11 @@ BEGIN
     ${sabotage.omit === 'exchange' ? '' : exchangeCircle(flow)}
     FOR v_place IN 1 .. cardinality(v_bad) LOOP
       i := v_bad[v_place];
-      ${putAside(flow, sabotage)}
+      ${putAside(flow, sabotage)}${breakpoint(sabotage, 'converge: put aside')}
     END LOOP;
-  END IF;
+  END IF;${breakpoint(sabotage, 'converge: written')}
 
-  DELETE FROM ${outbox} o WHERE o.seq = ANY (v_seqs) AND NOT o.seq = ANY (v_kept);
+  DELETE FROM ${outbox} o WHERE o.seq = ANY (v_seqs) AND NOT o.seq = ANY (v_kept);${breakpoint(sabotage, 'converge: hints deleted')}
   IF EXISTS (SELECT FROM crossfade.quarantine q WHERE q.cutover = ${quoteText(id)}) THEN
     DELETE FROM crossfade.quarantine q WHERE q.cutover = ${quoteText(id)} AND NOT q.key = ANY (v_failed)
       AND q.key IN (SELECT ${keyText(flow, (n) => `k.k${n + 1}`)} FROM ${unnested});
@@ -138,7 +138,7 @@ BEGIN
   IF v_k1 IS NOT NULL THEN
   ${markTouched(flow, unnested)}
   END IF;
-  ${compareWritten(flow, validation, unnested)}
+  ${compareWritten(flow, validation, unnested)}${breakpoint(sabotage, 'converge: compared')}
   RETURN jsonb_build_object('kind', 'converged', 'claimed', cardinality(v_seqs), 'written', v_written, 'deleted', v_deleted,
     'checked', v_checked, 'mismatched', v_mismatched, 'postponed', v_postponed, 'quarantined', v_quarantined,
     'remaining', (SELECT count(*) FROM (SELECT FROM ${outbox}

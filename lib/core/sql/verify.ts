@@ -23,7 +23,7 @@ import {
   sourceTable,
   targetTable,
 } from './names.ts';
-import type { Sabotage } from './sabotage.ts';
+import { breakpoint, type Sabotage } from './sabotage.ts';
 import { sortsAlike, within } from './segments.ts';
 
 const SAMPLES = 20;
@@ -108,7 +108,7 @@ BEGIN${sabotage.omit === 'fence' ? '' : fence(flow.id)}
         AND g.place NOT IN (SELECT r.place FROM ${segment} r ORDER BY r.verified_at LIMIT ${ROTATION});
     END IF;
     -- Before any segment is read: marks that come later stay.
-    DELETE FROM ${touched} m WHERE m.place IS NULL;
+    DELETE FROM ${touched} m WHERE m.place IS NULL;${breakpoint(sabotage, 'verify: pass begun')}
   END IF;
 
   LOOP
@@ -116,7 +116,7 @@ BEGIN${sabotage.omit === 'fence' ? '' : fence(flow.id)}
     SELECT g.place, g.size, ${named('l', 'g.')}, ${named('h', 'g.')} INTO v_place, v_size, ${into('l')}, ${into('h')}
     FROM ${segment} g WHERE g.pass <> v_pass.number AND g.place > v_place ORDER BY g.place LIMIT 1;
     EXIT WHEN NOT FOUND;
-    DELETE FROM ${touched} m WHERE m.place = v_place;
+    DELETE FROM ${touched} m WHERE m.place = v_place;${breakpoint(sabotage, 'verify: mark taken')}
     IF v_size IS NULL OR v_size > ${2 * SEGMENT_ROWS} THEN
       ${cut(flow)}
     END IF;
@@ -134,9 +134,9 @@ BEGIN${sabotage.omit === 'fence' ? '' : fence(flow.id)}
       v_target_rows := v_rows;
       v_sum := NULL;
       ${countDiffering(differing(flow, sabotage, true))}
-    END;
+    END;${breakpoint(sabotage, 'verify: compared')}
     UPDATE ${segment} g SET rows = v_rows, size = greatest(v_rows, v_target_rows), sum = v_sum, divergences = v_divergences, samples = v_samples,
-      verified_at = clock_timestamp(), pass = v_pass.number WHERE g.place = v_place;
+      verified_at = clock_timestamp(), pass = v_pass.number WHERE g.place = v_place;${breakpoint(sabotage, 'verify: segment saved')}
     IF clock_timestamp() > v_started + make_interval(secs => p_budget_ms / 1000.0) THEN
       RETURN (SELECT jsonb_build_object('kind', 'running', 'rowsDone', coalesce(sum(g.rows) FILTER (WHERE g.pass = v_pass.number), 0),
         'rowsTotal', greatest(coalesce(sum(g.rows), 0), (SELECT b.rows_total FROM crossfade.backfill b WHERE b.cutover = ${id}))) FROM ${segment} g);
@@ -144,7 +144,7 @@ BEGIN${sabotage.omit === 'fence' ? '' : fence(flow.id)}
   END LOOP;
   ${sortsAlike(flow) ? '' : strayRows(flow, sabotage)}
 
-  UPDATE crossfade.verification_pass v SET state = 'done' WHERE v.cutover = ${id};
+  UPDATE crossfade.verification_pass v SET state = 'done' WHERE v.cutover = ${id};${breakpoint(sabotage, 'verify: pass done')}
   SELECT coalesce(sum(g.rows), 0), coalesce(sum(g.divergences), 0) INTO v_rows, v_divergences FROM ${segment} g;
   SELECT coalesce(jsonb_agg(d.sample), '[]') INTO v_samples FROM (
     SELECT s.sample FROM ${segment} g, jsonb_array_elements(g.samples) AS s(sample) WHERE g.divergences > 0
@@ -156,7 +156,7 @@ BEGIN${sabotage.omit === 'fence' ? '' : fence(flow.id)}
     divergences = EXCLUDED.divergences, score = EXCLUDED.score, samples = EXCLUDED.samples,
     -- What was not looked at is as old as it was.
     at_ms = CASE v_pass.scope WHEN 'full' THEN EXCLUDED.at_ms ELSE v.at_ms END,
-    tier = CASE v_pass.scope WHEN 'full' THEN EXCLUDED.tier ELSE v.tier END;
+    tier = CASE v_pass.scope WHEN 'full' THEN EXCLUDED.tier ELSE v.tier END;${breakpoint(sabotage, 'verify: verdict saved')}
   RETURN (SELECT jsonb_build_object('kind', 'verified', 'rowsCompared', v.rows_compared, 'divergences', v.divergences,
     'score', v.score, 'atMs', v.at_ms, 'samples', v.samples) FROM crossfade.verification v WHERE v.cutover = ${id});
 END $crossfade$`;

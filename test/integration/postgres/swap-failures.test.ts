@@ -1,7 +1,9 @@
 /** I6 I9 I11 a swap that cannot be done now changes nothing and says whom it waits for; one that is cut off is before or after. */
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { postgresDataPlane } from '../../../lib/adapters/postgres/data-plane.ts';
 import type { TableCutover } from '../../../lib/ports.ts';
+import { swapping } from '../../helpers/breakpoints.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, eventually, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
 
@@ -125,7 +127,10 @@ describe('I9 the epoch', () => {
     const second = testPlane(db);
     const results = await Promise.all([plane.promote(NOTE, PROMOTE), second.promote(NOTE, PROMOTE)]);
     await second.close();
-    expect(results.map(({ kind }) => kind).sort()).toEqual(['already', 'swapped']);
+    const kinds = results.map(({ kind }) => kind).sort();
+    // On a busy machine the one may hold the lock for longer than the other waits.
+    expect(kinds[1]).toBe('swapped');
+    expect(kinds[0]).toMatch(/already|postponed/);
     expect(await plane.promote(NOTE, PROMOTE)).toEqual({ kind: 'already' });
     expect(await plane.revert(NOTE, REVERT)).toMatchObject({ kind: 'swapped' });
     expect(await plane.revert(NOTE, REVERT)).toEqual({ kind: 'already' });
@@ -185,6 +190,34 @@ describe('I12 a table that is altered after the plan was made', () => {
   });
 });
 
+describe('a swap that leaves a statement out (negative control)', () => {
+  const without = (left: RegExp) =>
+    postgresDataPlane({
+      runtime: plane.gateway(),
+      owner: swapping(plane.gateway(), (statements) => {
+        const kept = statements.filter((statement) => !left.test(statement));
+        expect(kept.length).toBeLessThan(statements.length);
+        return kept;
+      }),
+    });
+
+  it('forgets the rows that come before reverse capture is armed', async () => {
+    await without(/CREATE TRIGGER crossfade_capture|crossfade_capture$/).promote(NOTE, PROMOTE);
+    await db.sql.unsafe("UPDATE note SET words = 'late' WHERE id = 1");
+    await plane.settle('note', 2);
+    const lost = await differences(db, 'SELECT id, words FROM note', 'SELECT id::bigint, text FROM note_old');
+    expect(lost).toEqual([
+      { side: 'left', row: '(1,late)' },
+      { side: 'right', row: '(1,a)' },
+    ]);
+  });
+
+  it('keeps a foreign key pointed at the table that nobody writes any more', async () => {
+    await without(/ADD CONSTRAINT "?reply_note_fkey|DROP CONSTRAINT "?reply_note_fkey/).promote(NOTE, PROMOTE);
+    expect(await isPromoted()).toMatchObject({ direction: 'reverse', repointed: false });
+  });
+});
+
 describe('I6 a swap that is cut off', () => {
   it('in its last step has changed nothing, and goes when it is asked again', { timeout: 30_000 }, async () => {
     const before = await seen();
@@ -206,10 +239,11 @@ describe('I6 a swap that is cut off', () => {
     expect(await isPromoted()).toEqual(AFTER);
   });
 
+  // At each named moment: breakpoints.test.ts.
   it('at any moment is fully before or fully after', { timeout: 60_000 }, async () => {
     let epoch = 1;
     const outcomes: string[] = [];
-    for (let round = 0; round < 12; round += 1) {
+    for (let round = 0; round < 5; round += 1) {
       const swap = plane
         .promote(NOTE, { fromEpoch: epoch, toEpoch: epoch + 1, stage: 'completed', version: epoch + 1 })
         .catch(() => 'cut off');
@@ -228,7 +262,7 @@ describe('I6 a swap that is cut off', () => {
         await plane.copy('note', epoch);
       }
     }
-    console.log(`cut off after 0, 2, 4 … ms of the swap: ${outcomes.join(', ')}`);
+    console.log(`cut off after 0, 5, 10 … ms of the swap: ${outcomes.join(', ')}`);
     expect(outcomes).toContain('forward');
   });
 
@@ -242,7 +276,7 @@ describe('I6 a swap that is cut off', () => {
         PERFORM pg_sleep(0.0005);
         PERFORM pg_stat_clear_snapshot();
       END LOOP;
-      PERFORM pg_sleep(${round * 0.002});
+      PERFORM pg_sleep(${round * 0.005});
       PERFORM pg_terminate_backend(v_pid);
     END $$`);
     await watcher.end({ timeout: 1 });

@@ -24,11 +24,13 @@ let plane: TestPlane;
 beforeAll(async () => {
   db = await ownDatabase();
   plane = testPlane(db);
-  const columns = 'note text, price numeric, ratio float8, at timestamptz, doc jsonb, tags text[], span numrange';
+  const columns =
+    'note text, price numeric, ratio float8, at timestamptz, doc jsonb, tags text[], span numrange, raw json';
   await db.sql.unsafe(`CREATE TABLE fact (id integer PRIMARY KEY, name text, ${columns});
     CREATE TABLE fact_v2 (id bigint PRIMARY KEY, label text, ${columns});
     INSERT INTO fact SELECT i, 'n' || i, CASE WHEN i % 2 = 0 THEN '' END, i + 0.50, CASE WHEN i % 5 = 0 THEN 0 ELSE i END,
-      timestamptz '2026-01-01' + i * interval '1 microsecond', jsonb_build_object('n', 1.0, 'i', i), ARRAY['x', i::text], numrange(i, i + 1.0)
+      timestamptz '2026-01-01' + i * interval '1 microsecond', jsonb_build_object('n', 1.0, 'i', i), ARRAY['x', i::text], numrange(i, i + 1.0),
+      json_build_object('n', 1.0, 'i', i)
     FROM generate_series(1, ${ROWS}) i; ANALYZE fact`);
   await plane.start(FACT);
   await plane.copy('fact', 1, 10_000);
@@ -51,6 +53,7 @@ const keysOf = ({ samples }: VerificationResult) =>
   samples.map((sample) => Number(/\d+/.exec(sample.key)![0])).sort((a, b) => a - b);
 
 /** Three clients write, and one applies, for as long as the work takes. */
+let written = 0;
 async function underWrites<T>(work: () => Promise<T>): Promise<T> {
   let stopped = false;
   const writers = [0, 1, 2].map(async (index) => {
@@ -63,6 +66,7 @@ async function underWrites<T>(work: () => Promise<T>): Promise<T> {
         `INSERT INTO fact (id, name) VALUES (${id}, 'w${i}') ON CONFLICT (id) DO UPDATE SET doc = NULL`,
       ][i % 3]!;
       await sql.unsafe(change);
+      written += 1;
     }
   });
   const applier = (async () => {
@@ -122,12 +126,25 @@ const FAULTS: readonly Fault[] = [
     columns: ['tags'],
   },
   {
+    what: 'another order of keys in json, which is kept as it is spelt',
+    sql: `UPDATE fact_v2 SET raw = '{"i" : 3010, "n" : 1.0}' WHERE id = 3010`,
+    keys: [3010],
+    columns: ['raw'],
+  },
+  {
     what: 'values that two rows have swapped',
     sql: 'UPDATE fact_v2 a SET label = b.label FROM fact_v2 b WHERE a.id IN (12001, 12002) AND b.id = 24003 - a.id',
     keys: [12_001, 12_002],
     columns: ['label'],
   },
 ];
+
+/** What looks like a change and is none: the same value is stored. */
+const SAME = `UPDATE fact_v2 SET doc = ('{"i": ' || id || ', "n": 1.0}')::jsonb WHERE id = 3011;
+  UPDATE fact_v2 SET doc = ('{"n": 0, "i": ' || id || ', "n": 1.0}')::jsonb WHERE id = 3012;
+  UPDATE fact_v2 SET at = at AT TIME ZONE 'Asia/Tokyo' AT TIME ZONE 'Asia/Tokyo' WHERE id = 3013;
+  UPDATE fact_v2 SET price = price + 0, ratio = ratio * 1, label = label || '' WHERE id = 3014;
+  DELETE FROM fact_v2 WHERE id = 3015; INSERT INTO fact_v2 SELECT * FROM fact WHERE id = 3015`;
 
 describe('I7 alarms under writes are exactly the faults', () => {
   afterEach(async () => {
@@ -136,9 +153,21 @@ describe('I7 alarms under writes are exactly the faults', () => {
     expect(await verify()).toMatchObject({ divergences: 0, score: 1 });
   });
 
-  it('none without a fault, in twenty passes', async () => {
+  it('none without a fault, in ten passes', async () => {
+    const [before, started] = [written, Date.now()];
     await underWrites(async () => {
-      for (let pass = 0; pass < 20; pass += 1) expect((await verify()).samples).toEqual([]);
+      for (let pass = 0; pass < 10; pass += 1) expect((await verify()).samples).toEqual([]);
+    });
+    const perSecond = Math.round((1_000 * (written - before)) / (Date.now() - started));
+    console.log(`validator: ten passes beside ${written - before} writes, ${perSecond} a second`);
+    // Passes that nobody writes beside would prove nothing.
+    expect(written - before).toBeGreaterThan(100);
+  });
+
+  it('none for the order of keys in jsonb, nor for other ways to write the same value, in both tiers', async () => {
+    await underWrites(async () => {
+      await db.sql.unsafe(SAME);
+      for (const tier of ['fast', 'proof'] as const) expect((await verify({ tier })).samples).toEqual([]);
     });
   });
 
