@@ -35,16 +35,11 @@ import { sortsAlike, WRITING } from './segments.ts';
 export function createBackfill(flow: Flow, sabotage: Sabotage = {}): string {
   const { backfill, outbox } = objectNames(flow.id);
   const { id, mapping } = flow;
-  const columns = mapping.written.map(({ target }) => quoteName(target)).join(', ');
-  const expressions = mapping.written.map(({ sql }) => sql).join(',\n        ');
-  const keyColumns = mapping.key.map(({ target }) => quoteName(target.name)).join(', ');
   const sourceKey = keys(flow, (_, i) => `p.${quoteName(mapping.key[i]!.source.name)}`);
   const sourceKeyTexts = `ARRAY[${keys(flow, (_, i) => `(p.${quoteName(mapping.key[i]!.source.name)})::text`)}]`;
   const descending = keys(flow, (_, i) => `p.${quoteName(mapping.key[i]!.source.name)} DESC`);
-  const bound = (variable: string) =>
-    keys(flow, (_, i) => `(${variable}[${i + 1}])::${keyType(mapping.key[i]!.source)}`);
-  const from = (variable: string) => `(${variable} IS NULL OR (${sourceKey}) > (${bound(variable)}))`;
-  const upTo = (variable: string) => `(${sourceKey}) <= (${bound(variable)})`;
+  const from = (variable: string) => after(flow, 'source', variable);
+  const upTo = (variable: string) => until(flow, 'source', variable);
   return `CREATE FUNCTION ${backfill}(p_epoch bigint, p_rows integer) RETURNS jsonb
 ${securely(flow)} SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET plan_cache_mode = force_custom_plan SET enable_seqscan = off AS $crossfade$
 #variable_conflict use_column
@@ -89,10 +84,7 @@ BEGIN
   END IF;
 
   BEGIN
-    INSERT INTO ${targetTable(flow)} (${columns}) OVERRIDING SYSTEM VALUE
-    SELECT ${expressions}
-    FROM ${sourceTable(flow)} AS p WHERE ${from('v_row.copied_key')} AND ${upTo('v_to')}
-    ON CONFLICT (${keyColumns}) DO NOTHING;
+    ${copyChunk(flow)}
   EXCEPTION WHEN ${KEY_ERRORS} THEN
     -- Some row does not fit. Converge takes the keys one by one and puts that one into quarantine.
     INSERT INTO ${outbox} (${keys(flow, (k) => k)})
@@ -110,27 +102,59 @@ BEGIN
 END $crossfade$`;
 }
 
+/** Rows beyond a key that is held as text; a key that is NULL is before all others. */
+function after(flow: Flow, side: 'source' | 'target', variable: string): string {
+  return `(${variable} IS NULL OR (${keyColumns(flow, side)}) > (${bound(flow, side, variable)}))`;
+}
+
+/** Rows up to a key that is held as text, and its own. */
+function until(flow: Flow, side: 'source' | 'target', variable: string): string {
+  return `(${keyColumns(flow, side)}) <= (${bound(flow, side, variable)})`;
+}
+
+function keyColumns(flow: Flow, side: 'source' | 'target'): string {
+  return keys(flow, (_, i) => `${side === 'source' ? 'p' : 't'}.${quoteName(flow.mapping.key[i]![side].name)}`);
+}
+
+function bound(flow: Flow, side: 'source' | 'target', variable: string): string {
+  return keys(flow, (_, i) => `(${variable}[${i + 1}])::${keyType(flow.mapping.key[i]![side])}`);
+}
+
+/**
+ * Inserts the rows of (copied_key, v_to]. ON CONFLICT makes every row of an INSERT twice as dear: it looks for the key first and
+ * confirms the row in a record of its own. So keys that are there already are left out by a join of two ranges; when
+ * converge writes one more of them meanwhile, the chunk begins anew, the careful way.
+ */
+function copyChunk(flow: Flow): string {
+  const { mapping } = flow;
+  const insert = `INSERT INTO ${targetTable(flow)} (${mapping.written.map(({ target }) => quoteName(target)).join(', ')}) OVERRIDING SYSTEM VALUE
+    SELECT ${mapping.written.map(({ sql }) => sql).join(',\n        ')}
+    FROM ${sourceTable(flow)} AS p WHERE ${after(flow, 'source', 'v_row.copied_key')} AND ${until(flow, 'source', 'v_to')}`;
+  const arbiter = mapping.key.map(({ target }) => quoteName(target.name)).join(', ');
+  const careful = `${insert}
+    ON CONFLICT (${arbiter}) DO NOTHING;`;
+  if (!sortsAlike(flow)) return careful;
+  const joined = mapping.key.map(({ source, target }) => `t.${quoteName(target.name)} = p.${quoteName(source.name)}`);
+  return `BEGIN
+    ${insert} AND NOT EXISTS (SELECT FROM ${targetTable(flow)} AS t
+      WHERE ${joined.join(' AND ')} AND ${after(flow, 'target', 'v_row.copied_key')} AND ${until(flow, 'target', 'v_to')});
+    EXCEPTION WHEN unique_violation THEN
+    ${careful}
+    END;`;
+}
+
 /** Hints for ghosts of the last chunk and, when the shadow was not empty at the start, for rows that differ. */
 function sweepChunk(flow: Flow): string {
   const { outbox } = objectNames(flow.id);
   const { mapping } = flow;
   const sourceKey = keys(flow, (_, i) => `p.${quoteName(mapping.key[i]!.source.name)}`);
   const targetKey = (i: number) => `t.${quoteName(mapping.key[i]!.target.name)}`;
-  const joined = keys(
-    flow,
-    (_, i) => `p.${quoteName(mapping.key[i]!.source.name)} = ${asSource(flow, i, targetKey(i))}`,
-    ' AND ',
-  );
-  const bound = (variable: string) =>
-    keys(flow, (_, i) => `(${variable}[${i + 1}])::${keyType(mapping.key[i]!.source)}`);
-  const inSource = `(v_row.swept_key IS NULL OR (${sourceKey}) > (${bound('v_row.swept_key')})) AND (${sourceKey}) <= (${bound('v_row.copied_key')})`;
-  const targetBound = (variable: string) =>
-    keys(flow, (_, i) => `(${variable}[${i + 1}])::${mapping.key[i]!.target.type}`);
-  const targetKeys = keys(flow, (_, i) => targetKey(i));
-  const inTarget = `(v_row.swept_key IS NULL OR (${targetKeys}) > (${targetBound('v_row.swept_key')})) AND (${targetKeys}) <= (${targetBound('v_row.copied_key')})`;
+  const inSource = `${after(flow, 'source', 'v_row.swept_key')} AND ${until(flow, 'source', 'v_row.copied_key')}`;
+  const inTarget = `${after(flow, 'target', 'v_row.swept_key')} AND ${until(flow, 'target', 'v_row.copied_key')}`;
+  // Two ranges in one pass, whatever a target without statistics is believed to hold.
   const ghosts = `INSERT INTO ${outbox} (${keys(flow, (k) => k)})
-    SELECT ${keys(flow, (_, i) => asSource(flow, i, targetKey(i)))} FROM ${targetTable(flow)} AS t
-    WHERE ${inTarget} AND NOT EXISTS (SELECT FROM ${sourceTable(flow)} AS p WHERE ${joined});`;
+    SELECT ${keys(flow, (_, i) => asSource(flow, i, targetKey(i)))} FROM ${targetTable(flow)} AS t WHERE ${inTarget}
+    EXCEPT SELECT ${sourceKey} FROM ${sourceTable(flow)} AS p WHERE ${inSource};`;
   const source = mapping.compared.map(({ sql }) => sql);
   const target = mapping.compared.map(({ target: name }) => `t.${quoteName(name)}`);
   return `IF v_row.copied_key IS NOT NULL THEN

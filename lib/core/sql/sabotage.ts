@@ -9,6 +9,7 @@ export type Sabotage = {
     | 'reset'
     | 'exchange'
     | 'remix'
+    | 'image'
     | 'fits'
     | 'old-key'
     | 'truncate';

@@ -32,7 +32,6 @@ export function createSegments(flow: Flow): string[] {
   rows bigint NOT NULL DEFAULT 0,
   -- Rows of the fuller side; NULL before it is compared.
   size bigint,
-  sum numeric,
   divergences bigint NOT NULL DEFAULT 0,
   samples jsonb NOT NULL DEFAULT '[]',
   verified_at timestamptz,

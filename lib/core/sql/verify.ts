@@ -2,11 +2,11 @@
  * Verification. In ONE snapshot, a key that differs and has no un-applied hint is a divergence; a key that differs and has
  * one is only late. So there are no false alarms while the application writes, and nothing has to wait.
  *
- * The tables are compared segment by segment: count and hash of both sides in one statement, and only where those differ
- * row by row. Each call works for a while, commits, and the next one goes on from there, whoever makes it.
+ * The tables are compared segment by segment, each in one statement, and only where a segment differs the keys are named. Each call works for a while, commits, and the next one goes on from there, whoever makes it.
  */
 
-import { type ColumnShape, quoteName, quoteText } from '../table-shape.ts';
+import { quoteName, quoteText } from '../table-shape.ts';
+import { compareSegment, unequal } from './compare-segment.ts';
 import { sourcedByFit } from './fits.ts';
 import {
   asSource,
@@ -32,23 +32,10 @@ const SEGMENT_ROWS = 10_000;
 /** Segments that every pass over what is due looks at besides, those first that have not been looked at for longest. */
 const ROTATION = 4;
 
-/** Equal values of these types are equal in every byte, so their own hash misses nothing. */
-const EXACT =
-  /^(smallint|integer|bigint|oid|boolean|date|uuid|bytea|"char"|name|text|character varying(\(\d+\))?|timestamp(\(\d\))? with(out)? time zone|time(\(\d\))? without time zone|numeric\(\d+,\d+\)|macaddr|macaddr8|pg_lsn)$/;
-
-/** What is hashed of a value. Scale, −0, spelling: what a type's own equality overlooks is in its text. */
-function hashable(column: ColumnShape, sql: string): string {
-  if (EXACT.test(column.type) && column.deterministic) return sql;
-  // Bounds, dimensions and elements, byte by byte, in half the time of the text.
-  if (column.type.endsWith('[]') && EXACT.test(column.type.slice(0, -2)) && column.deterministic)
-    return `array_send(${sql})`;
-  return `((${sql})::text COLLATE "C")`;
-}
-
 /**
  * `verify_<id>(epoch, at_ms, tier, scope, budget_ms)`: works on a pass for about so long. Returns {kind: verified, …} when
  * the pass is complete, {kind: running, rowsDone, rowsTotal} when a further call has to go on.
- * Tier `fast` compares hashes of 64 bits, `proof` SHA-256 over the text of every row. Scope `full` is every segment, `due`
+ * Tier `fast` compares the rows pair by pair, `proof` SHA-256 over the text of every row. Scope `full` is every segment, `due`
  * those that something has written since they were compared.
  */
 export function createVerify(flow: Flow, sabotage: Sabotage = {}): string {
@@ -60,7 +47,7 @@ export function createVerify(flow: Flow, sabotage: Sabotage = {}): string {
   const named = (side: 'l' | 'h', alias = '') => keys(flow, (_, i) => `${alias}${side}${i + 1}`);
   return `CREATE FUNCTION ${verify}(p_epoch bigint, p_at_ms bigint, p_tier text DEFAULT 'fast', p_scope text DEFAULT 'full', p_budget_ms integer DEFAULT 500)
 RETURNS jsonb
-${securely(flow)} SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET bytea_output = 'hex' SET timezone = 'UTC' SET plan_cache_mode = force_custom_plan SET enable_seqscan = off AS $crossfade$
+${securely(flow)} SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET bytea_output = 'hex' SET timezone = 'UTC' SET plan_cache_mode = force_custom_plan SET enable_seqscan = off SET enable_bitmapscan = on AS $crossfade$
 #variable_conflict use_column
 DECLARE
   v_have bigint;
@@ -72,10 +59,6 @@ DECLARE
   ${typed('c')}
   v_rows bigint;
   v_target_rows bigint;
-  v_sum numeric;
-  v_target_sum numeric;
-  v_proof bytea;
-  v_target_proof bytea;
   v_equal boolean;
   v_divergences bigint;
   v_samples jsonb;
@@ -132,10 +115,9 @@ BEGIN${sabotage.omit === 'fence' ? '' : fence(flow.id)}
       SELECT count(*) INTO v_rows FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')};
       ${sabotage.omit === 'fits' ? 'RAISE;' : ''}
       v_target_rows := v_rows;
-      v_sum := NULL;
       ${countDiffering(differing(flow, sabotage, true))}
     END;${breakpoint(sabotage, 'verify: compared')}
-    UPDATE ${segment} g SET rows = v_rows, size = greatest(v_rows, v_target_rows), sum = v_sum, divergences = v_divergences, samples = v_samples,
+    UPDATE ${segment} g SET rows = v_rows, size = greatest(v_rows, v_target_rows), divergences = v_divergences, samples = v_samples,
       verified_at = clock_timestamp(), pass = v_pass.number WHERE g.place = v_place;${breakpoint(sabotage, 'verify: segment saved')}
     IF clock_timestamp() > v_started + make_interval(secs => p_budget_ms / 1000.0) THEN
       RETURN (SELECT jsonb_build_object('kind', 'running', 'rowsDone', coalesce(sum(g.rows) FILTER (WHERE g.pass = v_pass.number), 0),
@@ -182,46 +164,6 @@ function cut(flow: Flow): string {
       INSERT INTO ${segment} (${list('l')}, ${list('h')}) VALUES (${list('v_c')}, ${list('v_h')});
       UPDATE ${segment} g SET ${keys(flow, (_, i) => `h${i + 1} = v_c${i + 1}`)} WHERE g.place = v_place;
       ${keys(flow, (_, i) => `v_h${i + 1} := v_c${i + 1};`, ' ')}
-    END IF;`;
-}
-
-/** Count and hash of both sides, in one statement, so in one snapshot. */
-function compareSegment(flow: Flow, sabotage: Sabotage): string {
-  if (!sortsAlike(flow)) {
-    return `SELECT count(*) INTO v_rows FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')};
-    v_equal := false;`;
-  }
-  const { mapping } = flow;
-  const column = (name: string) => flow.target.columns.find((one) => one.name === name)!;
-  const source = [
-    ...mapping.key.map(({ target, sql }) => hashable(target, sql)),
-    ...mapping.compared.map(({ target, sql }) => hashable(column(target), sql)),
-  ];
-  const target = [
-    ...mapping.key.map(({ target: { name } }) => hashable(column(name), `t.${quoteName(name)}`)),
-    ...mapping.compared.map(({ target: name }) => hashable(column(name), `t.${quoteName(name)}`)),
-  ];
-  // Mixed once more: the hash of a record is linear in the hashes of its columns, so two rows that swap values would go unseen.
-  const hashed = (columns: readonly string[]) => {
-    const hash = `hash_record_extended(${record(columns)}, 0)`;
-    return `coalesce(sum(${sabotage.omit === 'remix' ? hash : `hashint8extended(${hash}, 0)`}), 0)`;
-  };
-  const proven = (columns: readonly string[], order: string) =>
-    `sha256(coalesce(string_agg(sha256(convert_to(ROW(${columns.join(', ')})::text, 'UTF8')), ''::bytea ORDER BY ${order}), ''))`;
-  const texts = (columns: readonly string[]) => columns.map((sql) => `(${sql})::text`);
-  const sourceOrder = keys(flow, (_, i) => `p.${quoteName(mapping.key[i]!.source.name)}`);
-  const targetOrder = keys(flow, (_, i) => `t.${quoteName(mapping.key[i]!.target.name)}`);
-  return `IF v_pass.tier = 'fast' THEN
-      SELECT s.n, s.h, t.n, t.h INTO v_rows, v_sum, v_target_rows, v_target_sum
-      FROM (SELECT count(*) AS n, ${hashed(source)} AS h FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')}) s,
-        (SELECT count(*) AS n, ${hashed(target)} AS h FROM ${targetTable(flow)} AS t WHERE ${within(flow, 'target')}) t;
-      v_equal := v_rows = v_target_rows AND v_sum = v_target_sum;
-    ELSE
-      SELECT s.n, s.h, t.n, t.h INTO v_rows, v_proof, v_target_rows, v_target_proof
-      FROM (SELECT count(*) AS n, ${proven(texts(source), sourceOrder)} AS h FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')}) s,
-        (SELECT count(*) AS n, ${proven(texts(target), targetOrder)} AS h FROM ${targetTable(flow)} AS t WHERE ${within(flow, 'target')}) t;
-      v_equal := v_rows = v_target_rows AND v_proof = v_target_proof;
-      v_sum := NULL;
     END IF;`;
 }
 
@@ -303,7 +245,7 @@ function differing(flow: Flow, sabotage: Sabotage, byFit = false): string {
       array_remove(ARRAY[${named.join(', ')}]::text[], NULL) AS columns
     FROM ${sourced} AS s
     ${both} ON ${keys(flow, (k, i) => `${asTarget(flow, i, `s.${k}`)} = ${targetKey(i)}`, ' AND ')}
-    WHERE s.present IS NULL OR ${targetKey(0)} IS NULL${byFit ? ' OR NOT s.fits' : ''} OR ${record(source)} *<> ${record(target)}
+    WHERE s.present IS NULL OR ${targetKey(0)} IS NULL${byFit ? ' OR NOT s.fits' : ''} OR ${unequal(flow, source, target)}
   ), ${diverged(flow, sabotage)}`;
 }
 

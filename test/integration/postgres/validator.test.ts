@@ -196,6 +196,16 @@ describe('I7 alarms under writes are exactly the faults', () => {
     await tamper(db, plane.gateway(), FACT, ['verify'], {});
     expect((await verify()).divergences).toBe(2);
   });
+
+  it('without comparing images, what the equality of a type overlooks goes unseen', async () => {
+    await tamper(db, plane.gateway(), FACT, ['verify'], { omit: 'image' });
+    await db.sql.unsafe(
+      `UPDATE fact_v2 SET price = 3010.500, ratio = '-0', doc = jsonb_set(doc, '{n}', '1') WHERE id = 3010`,
+    );
+    expect((await verify()).divergences).toBe(0);
+    await tamper(db, plane.gateway(), FACT, ['verify'], {});
+    expect((await verify()).samples).toMatchObject([{ columns: ['price', 'ratio', 'doc'] }]);
+  });
 });
 
 describe('I6 a pass in calls of one segment', () => {
