@@ -26,8 +26,8 @@ export type TickResult = {
   flags: Reconciled;
 };
 
-/** A tick over a thousand waits for the store most of the time; more lanes than these only queue up in the process. */
-const GROUPS_AT_ONCE = 8;
+/** Each reads ten shards of windows at once: more would wait for one of the client's fifty connections, and time out there. */
+const GROUPS_AT_ONCE = 4;
 
 type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'copies' | 'flags' | 'log' | 'metrics'>;
 type TickNeeds = Needs & Pick<Ports, 'alerts' | 'channels' | 'ids'>;

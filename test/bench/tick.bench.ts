@@ -121,7 +121,7 @@ function portsOf(client: DynamoDBDocumentClient, now: () => number): Ports {
   return {
     clock,
     ids,
-    log: { event: () => undefined, failure: (name, error) => console.error(name, error) },
+    log: { event: () => undefined, failure: (name, error) => console.error(name, String(error).slice(0, 160)) },
     metrics: { record: () => undefined, flush: () => undefined },
     state: dynamoStateStore(target),
     windows: dynamoWindowStore(target),
