@@ -1,11 +1,13 @@
 /** Exports, and whether the audit log is whole. Changes nothing. */
 
+import { checkpointText } from '../../lib/core/checkpoint-text.ts';
 import { csvLine } from '../../lib/core/csv.ts';
+import { checkpoints } from '../../lib/flows/checkpoints.ts';
 import { exportAudit, exportMetrics } from '../../lib/flows/export.ts';
 import { verifyAudit } from '../../lib/flows/history.ts';
 import { replayStored } from '../../lib/flows/replay-stored.ts';
 import { readCursor, writeCursor } from '../../lib/schemas/cursor.ts';
-import { parseExport, parseReplayHours } from '../../lib/schemas/reports.ts';
+import { parseCheckpoints, parseExport, parseReplayHours } from '../../lib/schemas/reports.ts';
 import type { Route } from '../middleware.ts';
 import { namedCutover } from './request.ts';
 
@@ -47,6 +49,22 @@ export const reportRoutes: Route[] = [
       const declaration = await namedCutover(composition, request);
       const stages = await replayStored(composition.ports, declaration, parseReplayHours(request.query));
       return { status: 200, body: { stages } };
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/cutovers/{cutover}/checkpoints',
+    scope: 'control:read',
+    handle: async (composition, request) => {
+      const declaration = await namedCutover(composition, request);
+      const { format } = parseCheckpoints(request.query);
+      const found = await checkpoints(composition.ports, declaration);
+      if (format === 'json') return { status: 200, body: found };
+      return {
+        status: 200,
+        text: `${checkpointText(found).join('\n')}\n`,
+        headers: { 'content-type': 'text/plain; charset=utf-8' },
+      };
     },
   },
   {

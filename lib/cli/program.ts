@@ -17,7 +17,7 @@ import { operateAction } from './commands/operate.ts';
 import { phase, phases } from './commands/phases.ts';
 import { policy } from './commands/policy.ts';
 import { replayFiles } from './commands/replay.ts';
-import { exportRows, report } from './commands/report.ts';
+import { checkpoints, exportRows, report } from './commands/report.ts';
 import { rollbacks } from './commands/rollbacks.ts';
 import { backfill, quarantine } from './commands/rows.ts';
 import { status } from './commands/status.ts';
@@ -116,6 +116,11 @@ function addLooking(program: Command, add: Add): void {
     .option('--verify', 'only check that every log is whole; ends with 1 when one is not');
   add('report [cutover]', 'status, and what both sides did in the last hours, per operation', report).addOption(
     hours(),
+  );
+  add(
+    'checkpoints <cutover>',
+    'each stage: what was compared, the evidence, who decided what, what came next',
+    checkpoints,
   );
   add('export <cutover>', 'the audit log, or the figures of each minute, oldest first', exportRows)
     .addOption(new Option('--what <what>', 'which of them').choices(['audit', 'metrics']).default('audit'))

@@ -18,6 +18,10 @@ const COMPARABLE = 50;
 
 type Judged = { policy: Policy; state: CutoverState; windows: readonly MinuteWindow[]; nowMs: number };
 
+/** How many minutes back the guards look. */
+export const guardMinutes = ({ p95LimitMs, availabilityMin, consecutiveFailures }: Policy): number =>
+  p95LimitMs === null && availabilityMin === null ? 0 : SPAN_MINUTES + consecutiveFailures;
+
 /** The guards that have fired in each of the last `consecutiveFailures` minutes. */
 export function absoluteGuards({ policy, state, windows, nowMs }: Judged): Condition[] {
   const serves = state.stageKind === 'ramp' || state.stageKind === 'full';

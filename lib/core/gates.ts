@@ -7,6 +7,7 @@
 import { advanceConditions } from './gates/conditions.ts';
 import type { Evidence } from './gates/fold.ts';
 import { firedGuards, judgedMetrics } from './gates/guards.ts';
+import { keeps } from './gates/rules.ts';
 import { collect, type GateInput, minutesInStage } from './gates/seen.ts';
 import { figures, type Verdict } from './gates/verdict.ts';
 
@@ -14,7 +15,8 @@ import { figures, type Verdict } from './gates/verdict.ts';
 export function judge(input: GateInput): { verdict: Verdict; evidence: Evidence } {
   const seen = collect(input);
   const judged = judgedMetrics(seen);
-  const fired = [...firedGuards(seen, judged), ...(input.guards ?? [])];
+  const stopped = input.state.paused && !keeps(input, 'pause_rolls_back');
+  const fired = stopped ? [] : [...firedGuards(seen, judged), ...(input.guards ?? [])];
   const conditions = [...advanceConditions(seen, judged), ...(input.holds ?? [])];
   const failing = conditions.filter((condition) => !condition.ok);
   const minutes = minutesInStage(seen);

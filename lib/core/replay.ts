@@ -24,6 +24,9 @@ export type ReplayRow = MinuteWindow & {
   confirmedCorruption: boolean;
 };
 
+/** Rows by their place in the file. A row is made when it is asked for: a million of them do not fit into memory at once. */
+export type ReplayRows = { length: number; minute(index: number): number; row(index: number): ReplayRow };
+
 export type ReplayTrace = {
   id: string;
   policy: Partial<Policy>;
@@ -34,7 +37,7 @@ export type ReplayTrace = {
   minDwellMinutes: number;
   stageMaxMinutes: number | null;
   /** In delivery order. Minutes before the stage are history of the primary. */
-  rows: readonly ReplayRow[];
+  rows: ReplayRows;
 };
 
 export type ReplayedMinute = {
@@ -77,12 +80,12 @@ export function* replay(trace: ReplayTrace): Generator<ReplayedMinute> {
   const state = stateOf(trace);
   const policy = policyOf(trace);
   const deliveries = deliveriesOf(trace.rows);
-  const last = trace.rows.reduce((most, row) => Math.max(most, row.minute), FEWEST_MINUTES);
+  const last = Math.max(deliveries.newest, FEWEST_MINUTES);
   const rest = buffer();
   let evidence: Evidence | null = null;
   let corrupted = false;
   for (let minute = 1; minute <= last; minute += 1) {
-    const arrived = minute === 1 ? historyAndFirst(deliveries) : (deliveries.get(minute) ?? []);
+    const arrived = deliveries.of(minute === 1 ? Number.NEGATIVE_INFINITY : minute, minute);
     const late = rest.add(arrived, evidence?.closedThrough ?? Number.NEGATIVE_INFINITY);
     corrupted ||= arrived.some((row) => row.confirmedCorruption && row.minute >= trace.startsAtMinute);
     const nowMs = (minute + 1) * MINUTE_MS;
@@ -165,35 +168,52 @@ function stateOf({ id, share, startsAtMinute, minDwellMinutes }: ReplayTrace): C
 
 // ----------------------------------------------------------------------------------------------------------- delivery
 
-/** Rows by the minute of the call that gets them; those of the past come with the first. */
-function deliveriesOf(rows: readonly ReplayRow[]): Map<number, ReplayRow[]> {
-  const deliveries = new Map<number, ReplayRow[]>();
-  let clock = Number.NEGATIVE_INFINITY;
-  for (const row of rows) {
-    clock = Math.max(clock, row.minute);
-    const minute = clock - row.minute > MOST_LATE_MINUTES ? row.minute : clock;
-    const there = deliveries.get(minute);
-    if (there) there.push(row);
-    else deliveries.set(minute, [row]);
+/** Rows by the minute of the call that gets them, in the order of the file. */
+function deliveriesOf(rows: ReplayRows) {
+  const { minutes, newest } = deliveryMinutes(rows);
+  const first = minutes.reduce((least, minute) => Math.min(least, minute), newest);
+  const latest = minutes.reduce((most, minute) => Math.max(most, minute), first);
+  // Where the rows of each minute begin in `order`: a counting sort, which keeps the order of the file.
+  const begins = new Uint32Array(latest - first + 2);
+  for (const minute of minutes) begins[minute - first + 1]! += 1;
+  for (let i = 1; i < begins.length; i += 1) begins[i]! += begins[i - 1]!;
+  const free = begins.slice();
+  const order = new Uint32Array(rows.length);
+  for (let index = 0; index < rows.length; index += 1) {
+    const place = minutes[index]! - first;
+    order[free[place]!] = index;
+    free[place]! += 1;
   }
-  return deliveries;
+  const begin = (minute: number) => begins[Math.min(begins.length - 1, Math.max(0, minute - first))]!;
+  return {
+    newest,
+    /** What is delivered from one minute to another, both included. */
+    of: (from: number, to: number): ReplayRow[] =>
+      Array.from(order.subarray(begin(from), begin(to + 1)), (index) => rows.row(index)),
+  };
 }
 
-function historyAndFirst(deliveries: ReadonlyMap<number, readonly ReplayRow[]>): ReplayRow[] {
-  const minutes = [...deliveries.keys()].filter((minute) => minute <= 1).sort((a, b) => a - b);
-  return minutes.flatMap((minute) => deliveries.get(minute)!);
+function deliveryMinutes(rows: ReplayRows): { minutes: Int32Array; newest: number } {
+  const minutes = new Int32Array(rows.length);
+  let clock = Number.NEGATIVE_INFINITY;
+  for (let index = 0; index < rows.length; index += 1) {
+    const minute = rows.minute(index);
+    clock = Math.max(clock, minute);
+    minutes[index] = clock - minute > MOST_LATE_MINUTES ? minute : clock;
+  }
+  return { minutes, newest: rows.length === 0 ? 0 : clock };
 }
 
 /** Windows of minutes that are not closed yet. The first delivery of a window that can be true counts, others are ignored. */
 function buffer() {
   const open = new Map<number, Partial<Record<Side, MinuteWindow>>>();
-  const seen = new Set<string>();
+  const seen = new Set<number>();
   return {
     /** @returns the windows that come after their minute closed */
     add(rows: readonly ReplayRow[], closedThrough: number): MinuteWindow[] {
       const late: MinuteWindow[] = [];
       for (const { confirmedCorruption: _, ...window } of rows) {
-        const key = `${window.minute} ${window.side}`;
+        const key = 2 * window.minute + (window.side === 'primary' ? 0 : 1);
         if (seen.has(key)) continue;
         if (impossible(window) === null) seen.add(key);
         if (window.minute <= closedThrough) {

@@ -70,7 +70,7 @@ export async function act(
   const { from, state, evidence, table, copies } = looked;
   const policy = policyOf(declaration, state);
   const verdict = withHold(looked.verdict, cohortHold(declaration.cohort ?? '', looked, mates));
-  const sample = { ...looked, verdict, policy, nowMs };
+  const sample = { ...looked, verdict, policy, nowMs, active: evidence.active };
   const alerts = (rolledBack: string | null) =>
     judgeAlerts(rulesOf(policy, declaration.alerts), stored, { ...sample, rolledBack });
   const decision = decide(

@@ -11,19 +11,25 @@ const STILL_THERE = /^(40|55|57014)/;
 
 type Call = (...args: unknown[]) => Promise<unknown>;
 
+/** One question at a time, as the one connection to the server takes them: those that wait learn that it is away. */
 export function askUntilAway(tables: DataPlane): DataPlane {
   let away: unknown = null;
+  let tail: Promise<unknown> = Promise.resolve();
   return new Proxy(tables, {
     get:
       (target, name) =>
-      async (...args: unknown[]) => {
-        if (away) throw away;
-        try {
-          return await (target as unknown as Record<PropertyKey, Call>)[name]!(...args);
-        } catch (error) {
-          if (isAway(error)) away = error;
-          throw error;
-        }
+      (...args: unknown[]) => {
+        const answer = tail.then(async () => {
+          if (away) throw away;
+          try {
+            return await (target as unknown as Record<PropertyKey, Call>)[name]!(...args);
+          } catch (error) {
+            if (isAway(error)) away = error;
+            throw error;
+          }
+        });
+        tail = answer.catch(() => undefined);
+        return answer;
       },
   });
 }

@@ -1,7 +1,8 @@
 /** Collects what the gates judge for one cutover: windows, the table's status, the deployed flag. Reads only. */
 
+import { guardMinutes } from '../core/absolute-guards.ts';
 import type { Alert } from '../core/alerts/alert.ts';
-import { rulesOf } from '../core/alerts/rule.ts';
+import { lookMinutes, rulesOf } from '../core/alerts/rule.ts';
 import { demands } from '../core/alerts.ts';
 import type { CopiesSummary } from '../core/copies.ts';
 import type { CutoverDeclaration, CutoverState, SystemState } from '../core/cutover.ts';
@@ -20,7 +21,7 @@ export type Observed = {
   verdict: Verdict;
   /** Goes on from what was stored; who judges for good stores it with the verdict. */
   evidence: Evidence;
-  /** Of the last hour at least, oldest first. */
+  /** What the evidence, the rules and the guards look at, and `lookMinutes` of it at least, oldest first. */
   windows: readonly MinuteWindow[];
   table: TableStatus | null;
   flagsDeployed: boolean;
@@ -29,8 +30,8 @@ export type Observed = {
 };
 
 const MINUTE_MS = 60_000;
-/** Alert rules and pages look back so far; the evidence only needs what came since it was stored. */
-const LOOK_MINUTES = 60;
+/** What pages and reports show. A tick needs less: the evidence only asks for what came since it was stored. */
+export const PAGE_MINUTES = 60;
 
 export async function observe(
   ports: Pick<Ports, 'state' | 'windows' | 'tables' | 'copies' | 'log'>,
@@ -41,11 +42,14 @@ export async function observe(
   nowMs: number,
   /** As stored: a rule that holds or rolls back may have to be broken for some minutes before it does. */
   alerts: readonly Alert[] = [],
+  atLeastMinutes = 0,
 ): Promise<Observed> {
   const policy = policyOf(declaration, state);
+  const rules = rulesOf(policy, declaration.alerts);
+  const backMinutes = Math.max(atLeastMinutes, lookMinutes(rules), guardMinutes(policy));
   const stored = await storedEvidence(ports, declaration.id);
   const nowMinute = Math.floor(nowMs / MINUTE_MS);
-  const fromMinute = Math.min(resume(stored, state, policy, nowMs).fromMinute, nowMinute - LOOK_MINUTES);
+  const fromMinute = Math.min(resume(stored, state, policy, nowMs).fromMinute, nowMinute - backMinutes);
   const [windows, table, copies] = await Promise.all([
     ports.windows.read(declaration.id, Math.max(0, fromMinute), nowMinute),
     state.kind === 'table' ? tableStatus(ports, declaration.id) : null,
@@ -53,9 +57,9 @@ export async function observe(
   ]);
   const flag = deployed?.cutovers[declaration.id];
   const flagsDeployed = flag?.version === state.version && flag.epoch === state.epoch;
-  const seen = { state, policy, windows, table, flagsDeployed, nowMs };
+  const seen = { state, policy, windows, table, flagsDeployed, nowMs, active: stored?.active };
   const asked = demandsOf({ declaration, policy, state, system, windows, nowMs });
-  const alerted = demands(rulesOf(policy, declaration.alerts), alerts, { ...seen, verdict: null, rolledBack: null });
+  const alerted = demands(rules, alerts, { ...seen, verdict: null, rolledBack: null });
   const { verdict, evidence } = judge({
     ...seen,
     evidence: stored,

@@ -19,7 +19,7 @@ import { policyOf } from '../core/policy.ts';
 import { recommendationOf, validationScoreOf } from '../core/recommendation.ts';
 import { LEGAL_COMMANDS, nextStage } from '../core/stage.ts';
 import type { Ports } from '../ports.ts';
-import { type Observed, observe } from './observe.ts';
+import { type Observed, observe, PAGE_MINUTES } from './observe.ts';
 import { readDeployed } from './reconcile.ts';
 import { readAlerts } from './watch-alerts.ts';
 
@@ -89,7 +89,7 @@ export async function report(
       continue;
     }
     const flags = deployed?.document ?? null;
-    const observed = await observe(ports, declaration, stored, flags, system, nowMs, alerts);
+    const observed = await observe(ports, declaration, stored, flags, system, nowMs, alerts, PAGE_MINUTES);
     members.set(declaration.id, { state: stored, verdict: observed.verdict, table: observed.table });
     const flag = deployed?.document?.cutovers[declaration.id];
     cutovers.push(cutoverReport(declaration, stored, observed, flag?.version === stored.version, nowMs));
@@ -111,7 +111,7 @@ function cutoverReport(
   nowMs: number,
 ): CutoverReport {
   const health = healthOf(state, observed.verdict);
-  const hourAgo = Math.floor(nowMs / 60_000) - 60;
+  const hourAgo = Math.floor(nowMs / 60_000) - PAGE_MINUTES;
   return {
     id: declaration.id,
     kind: declaration.kind,

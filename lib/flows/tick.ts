@@ -1,6 +1,6 @@
 /**
- * One tick over every cutover: advance each on its own, then make flags and Postgres agree with all of them. Alerts come
- * last: nobody waits for a message.
+ * One tick over every cutover: advance each on its own, some at a time, then make flags and Postgres agree with all of
+ * them. Alerts come last: nobody waits for a message.
  */
 
 import type { Alert } from '../core/alerts/alert.ts';
@@ -12,9 +12,10 @@ import type { Verdict } from '../core/gates/verdict.ts';
 import type { Member } from '../core/phases/checks.ts';
 import { TICK } from '../core/stage.ts';
 import type { Ports } from '../ports.ts';
-import { act, look, type Mate } from './advance.ts';
+import { act, type Looked, look, type Mate, type TickContext } from './advance.ts';
 import { askUntilAway } from './ask-until-away.ts';
 import { rollBackMates } from './cohorts.ts';
+import { inLanes } from './in-lanes.ts';
 import { orchestrate } from './orchestrate.ts';
 import { type Declared, type Reconciled, readDeployed, reconcile } from './reconcile.ts';
 import { needsWatching, watchRollbacks } from './rollbacks.ts';
@@ -24,6 +25,9 @@ export type TickResult = {
   cutovers: readonly { id: string; stage: string; verdict: string; moved: string | null; problem?: string }[];
   flags: Reconciled;
 };
+
+/** Each reads ten shards of windows at once: more would wait for one of the client's fifty connections, and time out there. */
+const GROUPS_AT_ONCE = 4;
 
 type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'copies' | 'flags' | 'log' | 'metrics'>;
 type TickNeeds = Needs & Pick<Ports, 'alerts' | 'channels' | 'ids'>;
@@ -37,49 +41,13 @@ export async function tick(given: TickNeeds, declarations: readonly CutoverDecla
     readAlerts(ports),
   ]);
   const context = { nowMs, system, deployed: deployed?.document ?? null, alerts };
-  const judged: Alert[] = [];
-
-  const cutovers: TickResult['cutovers'][number][] = [];
-  const members = new Map<string, Member>();
-  for (const group of groupsOf(declarations)) {
-    const looked: Mate[] = [];
-    const failed = (declaration: CutoverDeclaration, error: unknown) => {
-      ports.log.failure('advance_failed', error, { cutover: declaration.id });
-      const problem = error instanceof Error ? error.message : String(error);
-      cutovers.push({ id: declaration.id, stage: 'unknown', verdict: 'hold', moved: null, problem });
-    };
-    for (const declaration of group) {
-      try {
-        looked.push(await look(ports, declaration, context));
-      } catch (error) {
-        looked.push({ id: declaration.id, state: null, verdict: null });
-        failed(declaration, error);
-      }
-    }
-    for (const [i, declaration] of group.entries()) {
-      const seen = looked[i]!;
-      if (!seen.state) continue;
-      try {
-        const mates = looked.filter((_, other) => other !== i);
-        const {
-          state,
-          verdict,
-          table,
-          copies,
-          moved,
-          alerts: changed,
-        } = await act(ports, declaration, seen, mates, context);
-        members.set(declaration.id, { state, verdict, table });
-        measure(ports, state, verdict, table, copies);
-        judged.push(...changed);
-        cutovers.push({ id: declaration.id, stage: state.stage, verdict: verdict.verdict, moved });
-        if (moved) ports.log.event('stage_moved', { cutover: declaration.id, moved, version: state.version });
-        if (group.length > 1) await rollBackMates(ports, declarations, state, { nowMs, actor: TICK });
-      } catch (error) {
-        failed(declaration, error);
-      }
-    }
-  }
+  const looks = await inLanes(groupsOf(declarations), GROUPS_AT_ONCE, (group) =>
+    tickGroup(ports, declarations, group, context),
+  );
+  const seen = looks.flat();
+  const cutovers = seen.map(({ line }) => line);
+  const judged = seen.flatMap((one) => one.alerts);
+  const members = new Map(seen.flatMap(({ line, member }) => (member ? [[line.id, member] as const] : [])));
   await orchestrate(ports, declarations, members, nowMs).catch((error) =>
     ports.log.failure('orchestrate_failed', error),
   );
@@ -90,6 +58,61 @@ export async function tick(given: TickNeeds, declarations: readonly CutoverDecla
   await watchRollbacks(ports, fallen);
   await watchAlerts(ports, declarations, alerts, judged, nowMs);
   return { cutovers, flags };
+}
+
+/** What a tick has to say of one cutover. `member` null: it could not be looked at. */
+type Seen = { line: TickResult['cutovers'][number]; member: Member | null; alerts: readonly Alert[] };
+
+/** A cutover alone, or the members of a cohort: all are looked at before the first one moves. */
+async function tickGroup(
+  ports: Needs,
+  declarations: readonly CutoverDeclaration[],
+  group: readonly CutoverDeclaration[],
+  context: TickContext,
+): Promise<Seen[]> {
+  const failed = ({ id }: CutoverDeclaration, error: unknown): Seen => {
+    ports.log.failure('advance_failed', error, { cutover: id });
+    const problem = error instanceof Error ? error.message : String(error);
+    return { line: { id, stage: 'unknown', verdict: 'hold', moved: null, problem }, member: null, alerts: [] };
+  };
+  const seen: Seen[] = [];
+  const looked: Mate[] = [];
+  for (const declaration of group) {
+    try {
+      looked.push(await look(ports, declaration, context));
+    } catch (error) {
+      looked.push({ id: declaration.id, state: null, verdict: null });
+      seen.push(failed(declaration, error));
+    }
+  }
+  for (const [i, declaration] of group.entries()) {
+    const own = looked[i]!;
+    if (!own.state) continue;
+    const mates = looked.filter((_, other) => other !== i);
+    try {
+      seen.push(await actOn(ports, declaration, own, mates, context));
+      const { state } = seen.at(-1)!.member!;
+      if (group.length > 1) await rollBackMates(ports, declarations, state, { nowMs: context.nowMs, actor: TICK });
+    } catch (error) {
+      seen.push(failed(declaration, error));
+    }
+  }
+  return seen;
+}
+
+async function actOn(
+  ports: Needs,
+  declaration: CutoverDeclaration,
+  looked: Looked,
+  mates: readonly Mate[],
+  context: TickContext,
+): Promise<Seen> {
+  const { id } = declaration;
+  const { state, verdict, table, copies, moved, alerts } = await act(ports, declaration, looked, mates, context);
+  measure(ports, state, verdict, table, copies);
+  if (moved) ports.log.event('stage_moved', { cutover: id, moved, version: state.version });
+  const line = { id, stage: state.stage, verdict: verdict.verdict, moved };
+  return { line, member: { state, verdict, table }, alerts };
 }
 
 /** Reads every state and makes flags and Postgres agree with it. Nothing is published on an unreadable state. */
@@ -103,8 +126,9 @@ export async function reconcileNow(ports: Needs, declarations: readonly CutoverD
   for (const item of invalid) ports.log.event('state_invalid', { cutover: item.id, why: item.invalid });
   ports.metrics.record('StateInvalid', invalid.length);
   const declared: Declared[] = [];
+  const stored = new Map(all.map((item) => [item.id, item]));
   for (const declaration of declarations) {
-    const item = all.find((candidate) => candidate.id === declaration.id) ?? initialState(declaration);
+    const item = stored.get(declaration.id) ?? initialState(declaration);
     if ('invalid' in item) continue;
     declared.push({ declaration, state: item });
   }

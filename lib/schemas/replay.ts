@@ -6,7 +6,8 @@
 import * as z from 'zod';
 import { CrossfadeError } from '../core/errors.ts';
 import { emptyWindow } from '../core/evidence.ts';
-import { histogramOf, type ReplayRow, type ReplayTrace } from '../core/replay.ts';
+import { histogramOf, type ReplayRow, type ReplayRows, type ReplayTrace } from '../core/replay.ts';
+import { type JsonRows, readJsonRows } from './json-rows.ts';
 import { describe } from './problems.ts';
 
 const MOST_MINUTES = 1_000_000;
@@ -62,25 +63,26 @@ const file = z.looseObject({
     share: z.number().min(0).max(1),
     startsAtMinute: z.int().min(-MOST_MINUTES).max(MOST_MINUTES).default(1),
   }),
-  rows: z.array(row).max(MOST_ROWS),
+  rows: z.array(z.unknown()),
 });
 
 /**
- * The trace in the text of a file.
+ * The trace in a file. Every row is checked now and parsed again when it is delivered, so only the bytes are kept.
  * @throws CrossfadeError `invalid_json`, `invalid_input` with the path of each problem
  */
-export function readTrace(text: string, name: string): ReplayTrace {
-  const parsed = file.safeParse(parseJson(text, name));
-  if (!parsed.success) {
-    const { issues } = parsed.error;
-    const problems = issues.slice(0, MOST_PROBLEMS).flatMap((issue) => describe(issue, []));
-    const more = issues.length > MOST_PROBLEMS ? `; and ${issues.length - MOST_PROBLEMS} more` : '';
-    throw new CrossfadeError('invalid_input', `${name} cannot be replayed: ${problems.join('; ')}${more}.`, {
-      details: { file: name, problems },
-    });
-  }
-  const { id, config, stage, rows } = parsed.data;
+export function readTrace(text: string | Buffer, name: string): ReplayTrace {
+  const json = parsed(name, () => readJsonRows(typeof text === 'string' ? Buffer.from(text) : text));
+  const head = file.safeParse(json.rest);
+  const { minutes, issues } = checkedRows(json, name);
+  const all = [...(head.error?.issues ?? []), ...issues];
+  if (!head.success || all.length > 0) throw unreadable(name, all);
+  const { id, config, stage } = head.data;
   const { minDwellMinutes = 0, stageMaxMinutes = null, ...thresholds } = config;
+  const rows: ReplayRows = {
+    length: json.length,
+    minute: (index) => minutes[index]!,
+    row: (index) => rowOf(json.row(index) as z.output<typeof row>),
+  };
   return {
     id,
     policy: policyIn(thresholds),
@@ -88,8 +90,45 @@ export function readTrace(text: string, name: string): ReplayTrace {
     startsAtMinute: stage.startsAtMinute,
     minDwellMinutes,
     stageMaxMinutes,
-    rows: rows.map(rowOf),
+    rows,
   };
+}
+
+type Issue = z.core.$ZodIssue;
+
+function checkedRows(json: JsonRows, name: string): { minutes: Int32Array; issues: Issue[] } {
+  if (json.length > MOST_ROWS)
+    throw new CrossfadeError(
+      'invalid_input',
+      `${name} cannot be replayed: rows: ${json.length} of them, at most ${MOST_ROWS} are possible.`,
+      { details: { file: name } },
+    );
+  const minutes = new Int32Array(json.length);
+  const issues: Issue[] = [];
+  for (let index = 0; index < json.length; index += 1) {
+    const found = row.safeParse(parsed(`${name}, rows.${index},`, () => json.row(index)));
+    if (found.success) minutes[index] = found.data.minute;
+    else issues.push(...found.error.issues.map((issue) => ({ ...issue, path: ['rows', index, ...issue.path] })));
+  }
+  return { minutes, issues };
+}
+
+function unreadable(name: string, issues: readonly Issue[]): CrossfadeError {
+  const problems = issues.slice(0, MOST_PROBLEMS).flatMap((issue) => describe(issue, []));
+  const more = issues.length > MOST_PROBLEMS ? `; and ${issues.length - MOST_PROBLEMS} more` : '';
+  return new CrossfadeError('invalid_input', `${name} cannot be replayed: ${problems.join('; ')}${more}.`, {
+    details: { file: name, problems },
+  });
+}
+
+function parsed<T>(name: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw new CrossfadeError('invalid_json', `${name} is not JSON: ${(error as Error).message}.`, {
+      details: { file: name },
+    });
+  }
 }
 
 function policyIn(thresholds: Record<string, unknown>): ReplayTrace['policy'] {
@@ -105,16 +144,6 @@ function policyIn(thresholds: Record<string, unknown>): ReplayTrace['policy'] {
   return Object.fromEntries(
     names.filter((name) => thresholds[name] !== undefined).map((name) => [name, thresholds[name]]),
   );
-}
-
-function parseJson(text: string, name: string): unknown {
-  try {
-    return JSON.parse(text.startsWith('\ufeff') ? text.slice(1) : text);
-  } catch (error) {
-    throw new CrossfadeError('invalid_json', `${name} is not JSON: ${(error as Error).message}.`, {
-      details: { file: name },
-    });
-  }
 }
 
 function rowOf({

@@ -54,3 +54,12 @@ export function parseExport(query: Query): ExportQuery {
     known: Object.keys(exportQuery.shape),
   });
 }
+
+const checkpointsQuery = z.strictObject({ format: z.enum(['json', 'text']).default('json') });
+
+/** @throws CrossfadeError `invalid_input`, `unknown_property` */
+export function parseCheckpoints(query: Query): { format: 'json' | 'text' } {
+  return parse(checkpointsQuery as unknown as z.ZodType<{ format: 'json' | 'text' }>, query, 'The query', {
+    known: ['format'],
+  });
+}

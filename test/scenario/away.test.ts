@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { CutoverDeclaration } from '../../lib/core/cutover.ts';
+import { CrossfadeError } from '../../lib/core/errors.ts';
 import { tick } from '../../lib/flows/tick.ts';
 import { before } from '../helpers/world.ts';
 import { declarationOf } from '../property/samples.ts';
@@ -35,6 +36,53 @@ describe('I40 a tick while Postgres is away', () => {
     expect((await callsOfTick(scene)).filter((call) => call.startsWith('tables.'))).toHaveLength(1);
     scene.w.faults.databaseDown = false;
     expect((await callsOfTick(scene)).filter((call) => call === 'tables.status').length).toBeGreaterThan(2);
+  });
+});
+
+describe('a tick while the windows of one cutover cannot be read yet', () => {
+  const waitsFor = async (answers: () => Promise<void>) => {
+    const scene = run({ cutovers: twoTables() });
+    await scene.reach('r10');
+    expect(await scene.w.operate(OTHER, { type: 'start' })).toMatchObject({ ok: true });
+    await scene.minutes(1);
+    let judged: (() => void) | undefined;
+    const otherIsJudged = new Promise<void>((resolve) => {
+      judged = resolve;
+    });
+    const { ports } = scene.w;
+    const result = await tick(
+      {
+        ...ports,
+        windows: {
+          ...ports.windows,
+          async read(id, from, to) {
+            if (id === ID) await otherIsJudged.then(answers);
+            return ports.windows.read(id, from, to);
+          },
+        },
+        state: {
+          ...ports.state,
+          async writeVerdict(id, verdict) {
+            await ports.state.writeVerdict(id, verdict);
+            if (id === OTHER) judged?.();
+          },
+        },
+      },
+      scene.w.cutovers,
+    );
+    return result.cutovers;
+  };
+
+  it('judges the others meanwhile, and answers in the order of their declaration', { timeout: 5_000 }, async () => {
+    expect(await waitsFor(async () => undefined)).toMatchObject([{ id: ID, stage: 'r10' }, { id: OTHER }]);
+  });
+
+  it('judges the others also when it fails in the end', { timeout: 5_000 }, async () => {
+    const cutovers = await waitsFor(() => Promise.reject(new CrossfadeError('store_unavailable', 'too late')));
+    expect(cutovers).toMatchObject([
+      { id: ID, stage: 'unknown', verdict: 'hold', problem: 'too late' },
+      { id: OTHER, stage: 'dual_write' },
+    ]);
   });
 });
 

@@ -1,7 +1,9 @@
 /** What is stored of a life replays to what the ticks said in it, minute by minute. */
 
 import { describe, expect, it } from 'vitest';
+import { checkpointText } from '../../lib/core/checkpoint-text.ts';
 import type { Verdict } from '../../lib/core/gates/verdict.ts';
+import { checkpoints } from '../../lib/flows/checkpoints.ts';
 import { replayStored } from '../../lib/flows/replay-stored.ts';
 import { declarationOf } from '../property/samples.ts';
 import { ID, run, SHORT } from './run.ts';
@@ -47,6 +49,43 @@ describe('a stored life', () => {
     expect(last.verdict).toBe('rollback');
     expect(last.reasons.map(({ code }) => code)).toContain('errors');
     expect(stages.slice(0, -1).flatMap(({ minutes }) => minutes.filter((m) => m.verdict === 'rollback'))).toEqual([]);
+  });
+
+  it('is told in checkpoints: what was compared, who decided what, and what came next', async () => {
+    const { scene } = await lived(2);
+    const found = await checkpoints(scene.w.ports, scene.w.cutovers[0]!);
+    expect(found.stages.map(({ stage, next, decision }) => [stage, decision?.kind, decision?.to, next])).toEqual([
+      ['dual_write', 'advance', 'r10', 'Stage r10.'],
+      ['r10', 'advance', 'r50', 'Stage r50.'],
+      ['r50', 'rollback', 'rolled_back', `Mend the cause, then 'crossfade reset ${ID}'.`],
+    ]);
+    const [before, , last] = found.stages;
+    expect(before).toMatchObject({
+      tests: [],
+      compared: { shadow: { count: 0 } },
+      decision: { actor: 'tick', forced: false },
+    });
+    const errors = last!.tests.find(({ code }) => code === 'errors')!;
+    expect(errors.evidence).toBeGreaterThan(errors.needed);
+    const { primary, shadow } = last!.compared!;
+    expect(shadow.errorRate).toBeGreaterThan(primary.errorRate! + 0.01);
+    expect(last!.decision!.reason).toContain('The shadow fails');
+    for (const [i, { toMs }] of found.stages.slice(0, -1).entries()) expect(found.stages[i + 1]!.fromMs).toBe(toMs);
+    const text = checkpointText(found).join('\n');
+    expect(text).toMatch(
+      /r10 \(10 % of the reads\).*decision {3}advance to r50 by tick.*decision {3}rollback to rolled_back by tick/s,
+    );
+  });
+
+  it('that still lasts says what holds it, and what a person forced', async () => {
+    const scene = run({ cutovers: [declarationOf('component', { plan: SHORT })], load: { weight: 20 } });
+    await scene.accepted({ type: 'start' });
+    await scene.accepted({ type: 'advance', force: true, reason: 'a trial' });
+    await scene.minutes(2);
+    const [forced, open] = (await checkpoints(scene.w.ports, scene.w.cutovers[0]!)).stages;
+    expect(forced).toMatchObject({ decision: { actor: 'ada', forced: true, reason: 'a trial' } });
+    expect(open).toMatchObject({ stage: 'r10', toMs: null, decision: null });
+    expect(open!.heldBy.map(({ code }) => code)).toContain('dwell');
   });
 
   it('shows only stages that reach into the hours that were asked for', async () => {

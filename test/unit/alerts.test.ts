@@ -9,6 +9,7 @@ import {
   type AlertRule,
   BUILT_IN_RULE_IDS,
   builtInRules,
+  lookMinutes,
   METRICS,
   ruleProblems,
   rulesOf,
@@ -60,6 +61,15 @@ const ruleOf = (fields: Partial<AlertRule> = {}): AlertRule => ({
   ...fields,
 });
 
+describe('how far a tick looks back', () => {
+  it('is as far as its farthest rule pools windows', () => {
+    expect(lookMinutes(builtInRules(DEFAULT_POLICY))).toBe(10);
+    const declared = [{ id: 'busy', metric: 'operations', operator: '<', value: 5, windowMinutes: 300 }] as const;
+    expect(lookMinutes(rulesOf(DEFAULT_POLICY, declared))).toBe(300);
+    expect(lookMinutes([])).toBe(0);
+  });
+});
+
 describe('measuring', () => {
   const bad = [minute(1, 'shadow', { errors: 20 }), minute(1, 'primary', { errors: 10, keyless: 4 })];
   it.each<[AlertMetric, Partial<AlertSample>, number | null]>([
@@ -85,6 +95,7 @@ describe('measuring', () => {
     ['flag_drift_minutes', { flagsDeployed: false }, 60],
     ['flag_drift_minutes', {}, 0],
     ['data_age_minutes', { windows: [minute(7, 'primary'), minute(1, 'shadow')] }, 7],
+    ['data_age_minutes', { windows: [minute(1, 'shadow')], active: { primary: MINUTE - 40, shadow: null } }, 40],
     ['early_warning_minutes', {}, 1_440],
     ['rolled_back', {}, 0],
     ['rolled_back', { rolledBack: 'errors' }, 1],

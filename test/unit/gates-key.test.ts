@@ -32,7 +32,8 @@ const OTHERS: { readonly [Field in keyof Policy]: Policy[Field] } = {
 };
 
 const file = join(import.meta.dirname, '../fixtures/replay/latency-plus-30.json');
-const { rows } = readTrace(readFileSync(file, 'utf8'), file);
+const trace = readTrace(readFileSync(file), file);
+const rows = Array.from({ length: trace.rows.length }, (_, index) => trace.rows.row(index));
 const stage = { name: 'step', kind: 'ramp', sharePpm: 500_000, dwellMinutes: 0 } as const;
 const state: CutoverState = {
   ...initialState({ id: 'item', kind: 'component', plan: { name: 'one', stages: [stage] } }),

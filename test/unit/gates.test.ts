@@ -331,6 +331,14 @@ describe('verification', () => {
     }
   });
 
+  it('that finds one row of a thousand different holds every stage and rolls none back', () => {
+    const one = { ...VERIFIED, divergences: 1, score: 0.999 };
+    for (const stage of ['dual_write', 'r1', 'r2', 'full_100'] as const) {
+      const verdict = evaluate(healthy({ stage, table: { verification: one } }));
+      expect([verdict.verdict, codes(verdict)]).toEqual(['hold', ['verification']]);
+    }
+  });
+
   it('during the backfill rolls nothing back: rows that are not copied yet are missing by nature', () => {
     const backfill = { ...TABLE.backfill, state: 'running' as const };
     const wrong = { ...VERIFIED, divergences: 500, score: 0.5 };

@@ -3,8 +3,10 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { replay } from '../../lib/core/replay.ts';
+import { readJsonRows } from '../../lib/schemas/json-rows.ts';
 import { readTrace } from '../../lib/schemas/replay.ts';
 import { cli } from '../helpers/fake-api.ts';
 
@@ -81,6 +83,55 @@ describe('I22 a shadow that reports, but nothing that can be used', () => {
   });
 });
 
+describe('the rows of a file', () => {
+  const rowsOf = (text: string) => {
+    const json = readJsonRows(Buffer.from(text));
+    return Array.from({ length: json.length }, (_, index) => json.row(index));
+  };
+  const value = fc.jsonValue({ maxDepth: 3 });
+  const object = fc.record({ id: value, rows: fc.array(value), 'a "rows"': value, z: fc.constant({ rows: [1, [2]] }) });
+  const written = fc.tuple(object, fc.constantFrom(0, 2));
+
+  it('are those that JSON.parse finds, and the rest is the rest', () => {
+    fc.assert(
+      fc.property(written, ([given, spaces]) => {
+        const text = JSON.stringify(given, null, spaces);
+        expect(rowsOf(text)).toEqual(JSON.parse(text).rows);
+        expect(readJsonRows(Buffer.from(text)).rest).toEqual({ ...JSON.parse(text), rows: [] });
+      }),
+    );
+  });
+
+  it('are refused exactly where JSON.parse refuses the file', () => {
+    const throws = (run: () => unknown) => {
+      try {
+        run();
+        return false;
+      } catch {
+        return true;
+      }
+    };
+    const character = fc.constantFrom('"', '[', ']', '{', '}', ',', ':', '\\', '1', ' ', 'x', '');
+    fc.assert(
+      fc.property(written, fc.nat(), character, ([given, spaces], at, instead) => {
+        const text = JSON.stringify(given, null, spaces);
+        const place = at % text.length;
+        const spoilt = text.slice(0, place) + instead + text.slice(place + 1);
+        const parsed = throws(() => JSON.parse(spoilt));
+        expect(throws(() => rowsOf(spoilt))).toBe(parsed);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('of a name that comes twice, spelt otherwise, or behind a byte order mark are found', () => {
+    expect(rowsOf('{"rows":[1],"x":"rows","rows":[2,3]}')).toEqual([2, 3]);
+    expect(rowsOf('\ufeff{"r\\u006fws" : [ {"a":"]"} , null ] }')).toEqual([{ a: ']' }, null]);
+    expect(rowsOf('{"rows":[ \n ]}')).toEqual([]);
+    expect(rowsOf('[{"rows":[1]}]')).toEqual([]);
+  });
+});
+
 describe('crossfade replay', () => {
   it('answers with one JSON object by id, and ends a trace at its first rollback', async () => {
     const { exit, out } = await cli(['replay', join(FOLDER, 'errors-plus-10pp.json'), '--json']);
@@ -95,6 +146,17 @@ describe('crossfade replay', () => {
     ['{"id":"x","stage":{"share":2},"rows":[]}', /stage\.share/],
     ['{"id":"x","stage":{"share":0.1},"rows":[{"minute":1.5,"path":"primary"}]}', /rows\.0\.minute/],
     ['{"id":"x","stage":{"share":0.1},"config":{"errorRateRollback":7},"rows":[]}', /config\.errorRateRollback/],
+    ['{"id":"x","stage":{"share":0.1},"rows":[{"minute":1,"path":"primary"},{"minute":2,}]}', /rows\.1, is not JSON/],
+    ['{"id":"x","stage":{"share":0.1},"rows":[{"minute":1e9,"path":"primary"}]}', /rows\.0\.minute/],
+    ['{"id":"x","stage":{"share":0.1},"rows":[7]}', /rows\.0/],
+    ['{"id":"x","stage":{"share":0.1},"rows":7}', /rows/],
+    ['{"id":"x","stage":{"share":0.1}}', /rows/],
+    [
+      '{"id":"x","stage":{"share":0.1},"config":{"validationScoreAdvance":0.9,"validationScoreRollback":0.99},"rows":[]}',
+      /config\.validationScoreAdvance.*below/,
+    ],
+    ['{"id":"x","stage":{"share":0.1},"config":{"consecutiveFailures":0},"rows":[]}', /config\.consecutiveFailures/],
+    ['{"id":"x","stage":{"share":0.1},"config":{"errorRateAdvance":-0.1},"rows":[]}', /config\.errorRateAdvance/],
   ])('refuses %s with the file, the path and the reason', async (text, why) => {
     const directory = mkdtempSync(join(tmpdir(), 'crossfade-replay-'));
     try {

@@ -140,6 +140,17 @@ describe('exports', () => {
     expect(new Set(seen).size).toBe(300);
   });
 
+  it('of checkpoints come as JSON, as text, and refuse another format', async () => {
+    const { get } = await served();
+    const path = '/v1/cutovers/customer/checkpoints';
+    expect(await get(path, {})).toMatchObject({ status: 200, body: { cutover: 'customer', stages: [], phase: [] } });
+    const text = await get(path, { format: 'text' });
+    expect(text.headers['content-type']).toBe('text/plain; charset=utf-8');
+    expect(text.text).toContain('Checkpoints of customer');
+    expect(await get(path, { format: 'pdf' })).toMatchObject({ status: 400, body: { code: 'invalid_input' } });
+    expect((await get('/v1/cutovers/nobody/checkpoints', {})).status).toBe(404);
+  });
+
   it('come as CSV with its content type, columns once, and a cursor that goes on', async () => {
     const { get, windows } = await served();
     await windows.add(
@@ -256,6 +267,20 @@ describe('crossfade report, export and history --verify', () => {
     expect((await crossfade('report', 'custmer')).exit).toBe(2);
     expect((await crossfade('report', '--hours', '0')).exit).toBe(2);
     expect((await crossfade('report', '--hours', 'NaN')).exit).toBe(2);
+  });
+
+  it('checkpoints says a stage a block, and nothing that moves the cursor', async () => {
+    const decision = { atMs: NOW, actor: HOSTILE, kind: 'advance', to: 'r2', forced: true, reason: HOSTILE };
+    const stage = { stage: 'r1', sharePpm: 10_000, fromMs: NOW, toMs: NOW, compared: null, tests: [], heldBy: [] };
+    const found = { cutover: 'customer', stages: [{ ...stage, decision, next: 'Stage r2.' }], phase: [] };
+    api.routes['GET /v1/cutovers/customer/checkpoints'] = { body: found };
+    const { exit, out } = await crossfade('checkpoints', 'customer');
+    expect(exit).toBe(0);
+    expect(out).toMatch(/r1 \(1 % of the reads\).*without proof.*Stage r2\./s);
+    expect(out).not.toMatch(/\u001b/);
+    expect(JSON.parse((await crossfade('checkpoints', 'customer', '--json')).out)).toMatchObject({
+      cutover: 'customer',
+    });
   });
 
   it('export joins the pages, as CSV and as JSON', async () => {

@@ -23,7 +23,7 @@ export async function replayFiles(context: Context): Promise<Outcome | number> {
   if (files.length === 0) throw usage('Name at least one FILE, or --cutover ID.');
   // All are read before anything is written: a bad one changes nothing.
   const traces: ReplayTrace[] = [];
-  for (const file of files) traces.push(readTrace(await textOf(file), file));
+  for (const file of files) traces.push(readTrace(await bytesOf(file), file));
   const twice = traces.find((trace, i) => traces.findIndex(({ id }) => id === trace.id) !== i);
   if (twice) throw usage(`Two files have the id '${printable(twice.id)}'; replay them one by one.`);
   if (options.json) writeDocument(io.stdout, traces);
@@ -46,9 +46,9 @@ async function replayCutover(context: Context): Promise<Outcome> {
   };
 }
 
-async function textOf(file: string): Promise<string> {
+async function bytesOf(file: string): Promise<Buffer> {
   try {
-    return await readFile(file, 'utf8');
+    return await readFile(file);
   } catch (error) {
     throw usage(`${file} cannot be read: ${(error as Error).message}`);
   }

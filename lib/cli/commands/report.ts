@@ -1,8 +1,10 @@
 /** Reports over hours, exports as one document or file, and the check of every audit log. */
 
+import { checkpointText } from '../../core/checkpoint-text.ts';
 import { type Cell, csvLine } from '../../core/csv.ts';
 import { CrossfadeError } from '../../core/errors.ts';
 import { didYouMean } from '../../core/nearest.ts';
+import type { Checkpoints } from '../../flows/checkpoints.ts';
 import type { AuditVerification } from '../../flows/history.ts';
 import type { FullReport } from '../../flows/performance.ts';
 import { LONG_DEADLINE_MS } from '../api.ts';
@@ -27,6 +29,14 @@ export async function report(context: Context): Promise<Outcome> {
           performance: { [only]: full.performance[only] },
         };
   return { document, text: renderReport(full, only, io.width, io.paint) };
+}
+
+/** What was compared in each stage, and what was decided on it. */
+export async function checkpoints(context: Context): Promise<Outcome> {
+  const id = cutoverId(context);
+  const { api } = openApi(context);
+  const found = await api.get<Checkpoints>(`/v1/cutovers/${id}/checkpoints`, { deadlineMs: LONG_DEADLINE_MS });
+  return { document: found, text: checkpointText(found).map(printable).join('\n') };
 }
 
 type Page = { columns: string[]; rows: Cell[][]; next: string | null };

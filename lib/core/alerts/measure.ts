@@ -1,6 +1,6 @@
 /** The figures that alert rules watch, taken from what one tick has seen of one cutover. `null`: there is no figure. */
 
-import type { CutoverState, Policy } from '../cutover.ts';
+import type { CutoverState, Policy, Side } from '../cutover.ts';
 import { type MinuteWindow, poolWindows, type TableStatus } from '../evidence.ts';
 import { currentVerification } from '../gates/table-conditions.ts';
 import type { Verdict } from '../gates/verdict.ts';
@@ -11,8 +11,10 @@ import type { AlertMetric } from './rule.ts';
 export type AlertSample = {
   state: CutoverState;
   policy: Policy;
-  /** Minutes of both sides, oldest first. Those still open, and those before the stage, are left out. */
+  /** Minutes of both sides, oldest first, at least `lookMinutes` of them. Those still open, and those before the stage, are left out. */
   windows: readonly MinuteWindow[];
+  /** Newest minute in which each side had operations, when that was longer ago than the windows reach. */
+  active?: Readonly<Record<Side, number | null>> | undefined;
   table: TableStatus | null;
   flagsDeployed: boolean;
   nowMs: number;
@@ -140,12 +142,12 @@ function operations(sample: AlertSample, shadow: MinuteWindow): number | null {
 }
 
 function dataAge(sample: AlertSample): number | null {
-  const sides = sample.state.stageKind === 'full' ? ['shadow'] : ['primary'];
+  const sides: Side[] = sample.state.stageKind === 'full' ? ['shadow'] : ['primary'];
   if (sample.state.stageKind === 'ramp') sides.push('shadow');
   const ages = sides.map((side) => {
     const newest = sample.windows.filter((window) => window.side === side && window.count > 0).at(-1)?.minute;
     // Before the first operation of a stage its age is that of the stage.
-    return openMinute(sample) - Math.max(newest ?? 0, firstMinute(sample) - 1);
+    return openMinute(sample) - Math.max(newest ?? 0, sample.active?.[side] ?? 0, firstMinute(sample) - 1);
   });
   return Math.max(0, ...ages);
 }

@@ -198,6 +198,10 @@ function added(rule: Partial<AlertRule>): AlertRule {
 const defined = <T extends object>(fields: T): Partial<T> =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>;
 
+/** How many minutes back the rules pool windows; the other figures need none. */
+export const lookMinutes = (rules: readonly AlertRule[]): number =>
+  Math.max(0, ...rules.filter(({ metric }) => metricOf(metric).kind === 'pooled').map((rule) => rule.windowMinutes));
+
 /** What is wrong with the declared rules, each with its path; nothing when all can be used. */
 export function ruleProblems(policy: RuleLimits, declared: readonly DeclaredRule[]): string[] {
   const seen = new Set<string>();

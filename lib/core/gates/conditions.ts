@@ -4,6 +4,7 @@ import { dataConditions } from './data-conditions.ts';
 import { earlyWarnings } from './early-warning.ts';
 import type { Judged } from './guards.ts';
 import { readConditions } from './read-conditions.ts';
+import { keeps } from './rules.ts';
 import { isJudged, minutesInStage, type Seen } from './seen.ts';
 import { tableConditions } from './table-conditions.ts';
 import { type Condition, condition, round } from './verdict.ts';
@@ -32,9 +33,11 @@ function dwell(seen: Seen): Condition {
   return condition('dwell', minutes >= needed, round(minutes), needed, text);
 }
 
-function paused({ input: { state } }: Seen): Condition {
+function paused({ input }: Seen): Condition {
+  const { state } = input;
   const text = state.paused ? `Paused; 'crossfade resume ${state.id}' lets it go on.` : 'Not paused.';
-  return condition('paused', !state.paused, state.paused ? 'paused' : 'running', 'running', text);
+  const goesOn = !state.paused || !keeps(input, 'pause_advances_nothing');
+  return condition('paused', goesOn, state.paused ? 'paused' : 'running', 'running', text);
 }
 
 /** Judged before flags are published, so flags that a tick finds deployed have been so since the tick before. */

@@ -1,6 +1,7 @@
 /** No data is never good news: windows that are missing, old, empty or impossible hold. */
 
 import { GRACE_MINUTES } from './fold.ts';
+import { keeps } from './rules.ts';
 import type { Seen } from './seen.ts';
 import { type Condition, condition } from './verdict.ts';
 
@@ -25,7 +26,7 @@ function fresh({ evidence, input, openMinute }: Seen, side: 'primary' | 'shadow'
   const gap = input.everyMinute === true && (reported === null || reported < openMinute - 1);
   return condition(
     'data_missing',
-    age !== null && age <= FRESH_MINUTES && !gap,
+    (age !== null && age <= FRESH_MINUTES && !gap) || !keeps(input, 'freshness'),
     age,
     FRESH_MINUTES,
     age === null

@@ -6,6 +6,7 @@
 import { binomialTail } from '../statistics.ts';
 import { usualErrorRate } from './baseline.ts';
 import type { RecentMinute } from './fold.ts';
+import { keeps } from './rules.ts';
 import type { Seen } from './seen.ts';
 import { type Condition, percent } from './verdict.ts';
 
@@ -23,7 +24,7 @@ type Failing = { minutes: number; rate: number; limit: number; n1: number; e1: n
 
 /** The shadow fails, and so much more than the primary that going back helps. */
 export function unavailable(seen: Seen): Condition | null {
-  const worst = failing(seen).find(explainedByPrimary(false));
+  const worst = failing(seen).find(keeps(seen.input, 'failing_alike') ? explainedByPrimary(false) : () => true);
   if (!worst) return null;
   const { minutes, rate, limit, n1, e1, primaryRate } = worst;
   return {

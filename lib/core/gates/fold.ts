@@ -16,6 +16,7 @@ import { added, ranked, settledQuantileMs } from '../ranked.ts';
 import { type Baseline, EMPTY_BASELINE, withMinute } from './baseline.ts';
 import { cap, HORIZON_MINUTES, type Martingale, newMartingale, step, withoutEvidence } from './martingale.ts';
 import { COUNTS, type JudgedMinute, METRIC_ROWS, METRICS, type Metric, type ProvenGood } from './metrics.ts';
+import { keeps, type WithoutRules } from './rules.ts';
 
 /** Grows when the folded state changes its meaning; an older one is rebuilt. */
 export const EVIDENCE_SCHEMA = 1;
@@ -71,7 +72,7 @@ export type Evidence = {
   absent: number;
 };
 
-export type FoldContext = {
+export type FoldContext = WithoutRules & {
   key: string;
   policy: Policy;
   stageKind: StageKind;
@@ -151,7 +152,7 @@ export function fold(
   let newest = before.closedThrough;
   for (const [minute, sides] of byMinute(windows, before, context, draft)) {
     newest = Math.max(newest, minute);
-    if (before.folded.includes(minute)) continue;
+    if (keeps(context, 'folded_once') && before.folded.includes(minute)) continue;
     if (!complete(sides, minute, context) && minute >= context.openMinute - GRACE_MINUTES) {
       waiting.push(minute);
       continue;
@@ -174,10 +175,11 @@ function byMinute(
   const minutes = new Map<number, Minute>();
   for (const window of windows) {
     const { minute, side } = window;
-    if (minute <= closedThrough || minute >= context.openMinute) continue;
+    if (minute <= closedThrough && keeps(context, 'folded_once')) continue;
+    if (minute >= context.openMinute && keeps(context, 'closed_minutes')) continue;
     const sides = minutes.get(minute) ?? { primary: null, shadow: null, spoiled: false };
     minutes.set(minute, sides);
-    const why = impossible(window);
+    const why = keeps(context, 'possible_windows') ? impossible(window) : null;
     if (why !== null) {
       sides.spoiled ||= side === 'shadow';
       if (minute >= context.firstMinute && minute >= (draft.impossible?.minute ?? minute))
@@ -206,11 +208,13 @@ const reports = (window: MinuteWindow | null, { everyMinute }: FoldContext) =>
   window !== null && (everyMinute || window.count > 0);
 
 function foldMinute(draft: Draft, minute: number, sides: Minute, context: FoldContext): void {
+  const known = () => (sides.primary ? withMinute(draft.baseline, sides.primary) : draft.baseline);
+  if (!keeps(context, 'earlier_baseline')) draft.baseline = known();
   if (minute >= context.firstMinute) {
     pool(draft, minute, sides);
     if (context.stageKind === 'ramp' || context.stageKind === 'full') judge(draft, minute, sides, context);
   }
-  if (sides.primary) draft.baseline = withMinute(draft.baseline, sides.primary);
+  if (keeps(context, 'earlier_baseline')) draft.baseline = known();
 }
 
 function pool(draft: Draft, minute: number, { primary, shadow }: Minute): void {
@@ -257,7 +261,7 @@ function judge(draft: Draft, minute: number, sides: Minute, context: FoldContext
     const { alternatives, measure } = METRIC_ROWS[name];
     const measured =
       name === 'share' && (sides.spoiled || !shareSpeaks(draft, minute, context)) ? null : measure(judged);
-    const limit = cap(logNeeded(name, draft.horizon), alternatives);
+    const limit = keeps(context, 'cap') ? cap(logNeeded(name, draft.horizon), alternatives) : Infinity;
     metrics[name] = step(
       draft.metrics[name],
       draft.minutes,

@@ -6,6 +6,7 @@ import { unavailable } from './floors.ts';
 import { logNeeded } from './fold.ts';
 import { logEvidence, loudest } from './martingale.ts';
 import { edgeBeyond, METRICS, type Metric } from './metrics.ts';
+import { keeps } from './rules.ts';
 import type { Seen } from './seen.ts';
 import { corruption } from './table-conditions.ts';
 import { type Condition, ms, number, percent, type TestEvidence } from './verdict.ts';
@@ -32,7 +33,9 @@ export function judgedMetrics({ evidence, input }: Seen): Judged[] {
       evidence: Math.exp(Math.min(logE, 30)),
       needed: Math.exp(needed),
       badMinutes: bad,
-      proven: logE >= needed && bad >= input.policy.consecutiveFailures,
+      proven:
+        (logE >= needed || !keeps(input, 'proof')) &&
+        (bad >= input.policy.consecutiveFailures || !keeps(input, 'bad_minutes')),
       counts: { n0, e0, n1, e1, over },
     };
   });
@@ -43,8 +46,10 @@ export function firedGuards(seen: Seen, judged: readonly Judged[]): Condition[] 
   const corrupted = corruption(seen);
   if (corrupted) return [corrupted];
   if (!seen.servesReads) return [];
-  const floor = unavailable(seen);
-  const proven = judged.filter((one) => one.proven && beyondThreshold(seen, one));
+  const floor = keeps(seen.input, 'floors') ? unavailable(seen) : null;
+  const proven = judged.filter(
+    (one) => one.proven && beyondThreshold(seen, one) && (one.metric !== 'share' || keeps(seen.input, 'black_hole')),
+  );
   return [...(floor ? [floor] : []), ...proven.map((one) => firedCondition(seen, one))];
 }
 

@@ -5,6 +5,7 @@ import type { MinuteWindow, TableStatus } from '../evidence.ts';
 import { sharePpmOf } from '../flags.ts';
 import type { Stage } from '../plan.ts';
 import { EVIDENCE_SCHEMA, type Evidence, fold, newEvidence, RECENT_MINUTES } from './fold.ts';
+import type { WithoutRules } from './rules.ts';
 import type { Condition } from './verdict.ts';
 
 export const MINUTE_MS = 60_000;
@@ -13,7 +14,7 @@ const HISTORY_MINUTES = 60;
 /** A fold is rebuilt from at most so much of a stage. */
 const REBUILT_MINUTES = 24 * 60;
 
-export type GateInput = {
+export type GateInput = WithoutRules & {
   state: CutoverState;
   policy: Policy;
   /** At most one per minute and side: all since `resume(…).fromMinute`. Those that are folded or still open are ignored. */
@@ -116,6 +117,7 @@ export function collect(input: GateInput): Seen {
     openMinute,
     everyMinute: input.everyMinute ?? false,
     flagsDeployed: input.flagsDeployed,
+    omit: input.omit,
   };
   const folded = fold(before, windows, context, input.late);
   const evidence = input.table ? withLag(folded, openMinute, input.table.lagMs) : folded;

@@ -47,7 +47,11 @@ export function tableConditions(seen: Seen): Condition[] {
   ];
 }
 
-/** A complete pass that found the shadow wrong. Lag is not counted: a diverged key has no un-applied hint. */
+/**
+ * A complete pass that found the shadow wrong. Lag is not counted: a diverged key has no un-applied hint. A single
+ * divergence holds, for it can be repaired; the score says how many are too many. (A confirmed corruption is another thing:
+ * the application's word that the new side served something wrong, of which one is enough.)
+ */
 export function corruption(seen: Seen): Condition | null {
   const { table, policy, state } = seen.input;
   const verification = currentVerification(table, state);
