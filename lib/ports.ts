@@ -221,6 +221,21 @@ export type PlanItem = {
   text: string;
 };
 
+/** What became of the rows when each was taken to the new shape and back, without writing one. */
+export type WayBack = {
+  rows: number;
+  /** False when the time was over before every row had been looked at. */
+  complete: boolean;
+  limitMs: number;
+  /** Rows that cannot be transformed at all: they would go into quarantine. */
+  cannotCross: number;
+  /** Rows that the old table would not take again: after promotion they keep it from being rolled back. */
+  cannotReturn: number;
+  /** Rows that would come back with other values. */
+  changed: number;
+  samples: readonly { kind: 'cross' | 'return' | 'changed'; key: string; why: string }[];
+};
+
 export type TablePlan = {
   primary: string;
   shadow: string;
@@ -231,6 +246,8 @@ export type TablePlan = {
   estimatedRows: number;
   /** True when nothing is refused. */
   ok: boolean;
+  /** Only when it was asked for. */
+  wayBack?: WayBack;
 };
 
 export type ConvergeResult =
@@ -305,8 +322,11 @@ export type SwapResult =
   | { kind: 'refused'; why: string; items: readonly PlanItem[] };
 
 export type DataPlane = {
-  /** Reads the catalog, changes nothing. @throws CrossfadeError `refused_table` when a table, column or key is missing. */
-  plan(cutover: TableCutover): Promise<TablePlan>;
+  /**
+   * Reads the catalog, and with `scanMs` for that long the rows; changes nothing.
+   * @throws CrossfadeError `refused_table` when a table, column or key is missing
+   */
+  plan(cutover: TableCutover, look?: { scanMs: number }): Promise<TablePlan>;
   /**
    * Creates outbox, functions and the capture trigger. Idempotent. A caller that acts on an older state than one that has
    * armed, disarmed or written the mirror is refused, here and below. @throws `refused_table`, `database_unavailable`.

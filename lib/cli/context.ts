@@ -41,6 +41,7 @@ export type Options = {
   all?: boolean;
   minutes?: number;
   withdraw?: boolean;
+  scan?: number;
   cutover?: string;
 };
 

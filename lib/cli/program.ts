@@ -90,7 +90,11 @@ function addLocal(program: Command, add: Add): void {
 
 function addLooking(program: Command, add: Add): void {
   program.commandsGroup('Look:');
-  add('plan <cutover>', 'what would become of the columns and dependents of its table', plan);
+  add('plan <cutover>', 'what would become of the columns, dependents and rows of its table', plan).option(
+    '--scan <seconds>',
+    'how long to look for rows that could not go back, 3 unless told; 0 for not at all',
+    scanSeconds,
+  );
   add('status [cutover]', 'stage, share, health, figures of both sides, what holds it, what comes next', status)
     .option('--watch', 'look again until it is completed or rolled back')
     .option('--timeout <seconds>', 'with --watch: give up after', positive)
@@ -270,6 +274,7 @@ function number(text: string, fits: (value: number) => boolean, wanted: string):
 
 const port = (text: string) => number(text, (n) => Number.isInteger(n) && n > 0 && n < 65_536, 'a port, 1–65535');
 const positive = (text: string) => number(text, (n) => n > 0 && n <= 31_536_000, 'a number above 0');
+const scanSeconds = (text: string) => number(text, (n) => n <= 15, 'seconds, 0–15');
 const whole = (text: string) => number(text, Number.isSafeInteger, 'a whole number, 0 or more');
 const hourCount = (text: string) =>
   number(text, (n) => Number.isInteger(n) && n > 0 && n <= 9_600, 'a whole number of hours, 1–9600');

@@ -27,6 +27,21 @@ const pageQuery = z.strictObject({
   after: z.string().max(8_192).optional(),
 });
 
+/** Longest look at the rows: with the rest of the plan below the 29 s that an HTTP API waits. */
+const planQuery = z.strictObject({
+  scanMs: z
+    .string()
+    .regex(/^\d{1,5}$/, 'it is a whole number of milliseconds')
+    .transform(Number)
+    .pipe(z.number().max(15_000))
+    .default(3_000),
+});
+
+/** @throws CrossfadeError `invalid_input`, `unknown_property` */
+export function parsePlan(query: Readonly<Record<string, string>>): { scanMs: number } {
+  return parse(planQuery as unknown as z.ZodType<{ scanMs: number }>, query, 'The query', { known: ['scanMs'] });
+}
+
 export function parseVerify(body: unknown): { tier?: 'fast' | 'proof' } {
   return parse(verifyBody, body ?? {}, "The body of 'verify'", { known: ['tier'] });
 }

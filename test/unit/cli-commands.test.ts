@@ -280,6 +280,9 @@ describe('reading commands', () => {
     expect((await crossfade('plan', 'customer')).exit).toBe(0);
     api.routes['GET /v1/cutovers/customer/plan'] = { body: { ...table, ok: false } };
     expect((await crossfade('plan', 'customer')).exit).toBe(ERROR_CODES.refused_table.exit);
+    api.routes['GET /v1/cutovers/customer/plan?scanMs=1500'] = { body: { ...table, ok: true } };
+    expect((await crossfade('plan', 'customer', '--scan', '1.5')).exit).toBe(0);
+    expect((await crossfade('plan', 'customer', '--scan', '16')).exit).toBe(2);
   });
 
   it('history passes on the page and ends with 1 when the chain is broken', async () => {

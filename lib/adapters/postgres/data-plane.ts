@@ -19,7 +19,7 @@ const UNDEFINED_FUNCTION = '42883';
 
 export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPlane {
   return {
-    plan: (cutover) => planTable(owner, cutover),
+    plan: (cutover, look) => planTable(owner, cutover, look?.scanMs),
     arm: (cutover, fence) => arm(owner, cutover, fence),
     disarm: (id, fence) => disarm(owner, id, fence),
     forget: (id, fence) => forget(owner, id, fence),

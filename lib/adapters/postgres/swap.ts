@@ -14,6 +14,7 @@ import { type PgGateway, sqlstateOf } from './gateway.ts';
 import { giveKeysBack } from './keys-aside.ts';
 import { type MirroredCutover, readMirror, readSituation, type Situation } from './situation.ts';
 import { validateForeignKeys } from './validate.ts';
+import { scanWayBack } from './way-back.ts';
 
 export type SwapStep = { fromEpoch: number; toEpoch: number; stage: string; version: number };
 
@@ -42,10 +43,11 @@ const BUSY = new Set([LOCK_NOT_GRANTED, DEADLOCK, '40001', '57014']);
 // ----------------------------------------------------------------------------------------------------------- plan
 
 /** Changes nothing. @throws CrossfadeError `refused_table` when a table, column or key is missing */
-export async function planTable(owner: PgGateway, cutover: TableCutover): Promise<TablePlan> {
+export async function planTable(owner: PgGateway, cutover: TableCutover, scanMs = 0): Promise<TablePlan> {
   const mirror = await readMirror(owner, cutover.id);
   const situation = await readSituation(owner, cutover, mirror);
-  const plan = isPromoted(mirror)
+  const promoted = isPromoted(mirror);
+  const plan = promoted
     ? planRevert(situation.request, mirror.record as PromotionRecord)
     : planPromotion(situation.request);
   return {
@@ -56,6 +58,7 @@ export async function planTable(owner: PgGateway, cutover: TableCutover): Promis
     items: plan.items,
     estimatedRows: situation.primary.estimatedRows,
     ok: plan.ok,
+    ...(scanMs > 0 ? { wayBack: await scanWayBack(owner, situation, { promoted, limitMs: scanMs }) } : {}),
   };
 }
 

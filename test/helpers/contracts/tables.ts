@@ -108,7 +108,21 @@ export function tablesContract(name: string, open: () => Promise<TablesHarness>)
           primary: it_.cutover.table.primary,
           key: [{ column: 'id', type: 'integer' }],
         });
+        expect(plan.wayBack).toBeUndefined();
         expect(await plane.status(id)).toBeNull();
+      });
+
+      it('looks at the rows when it is asked to', async () => {
+        for (const key of [1, 2, 3]) await it_.write(key, 'a');
+        expect((await plane.plan(it_.cutover, { scanMs: 1_000 })).wayBack).toEqual({
+          rows: 3,
+          complete: true,
+          limitMs: 1_000,
+          cannotCross: 0,
+          cannotReturn: 0,
+          changed: 0,
+          samples: [],
+        });
       });
     });
 

@@ -15,6 +15,7 @@ import type {
   SwapResult,
   TableCutover,
   TablePlan,
+  WayBack,
 } from '../../../lib/ports.ts';
 import { consistencyOf, findingsOf, outlookOf, recordOf } from './table-health.ts';
 
@@ -74,7 +75,10 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
   const hint = (of: Table, key: number) => of.hints.push({ key, atMs: clock.now(), attempts: 0 });
 
   const plane: DataPlane = {
-    plan: async (cutover) => planOf(cutover, refusals.get(cutover.id)),
+    plan: async (cutover, look) => ({
+      ...planOf(cutover, refusals.get(cutover.id)),
+      ...(look ? { wayBack: wayBackOf(tables.get(cutover.id) ?? emptyTable(), look.scanMs) } : {}),
+    }),
     async arm({ id }, fence) {
       const it = table(id);
       const why = refusals.get(id);
@@ -431,6 +435,19 @@ function planOf(cutover: TableCutover, why: string | undefined): TablePlan {
   const { primary, shadow } = cutover.table;
   const items = why ? [{ action: 'refuse' as const, kind: 'table', object: primary, text: why }] : [];
   return { primary, shadow, key: [{ column: 'id', type: 'integer' }], columns: [], items, estimatedRows: 0, ok: !why };
+}
+
+/** Texts come back as they went. What is blocked is judged by the other table itself, when it is written. */
+function wayBackOf({ authoritative }: Table, limitMs: number): WayBack {
+  return {
+    rows: authoritative.size,
+    complete: true,
+    limitMs,
+    cannotCross: 0,
+    cannotReturn: 0,
+    changed: 0,
+    samples: [],
+  };
 }
 
 function withFailures(plane: DataPlane, failures: Map<string, boolean>): DataPlane {
