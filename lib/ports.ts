@@ -273,6 +273,14 @@ export type BackfillStep =
   | { kind: 'busy' }
   | { kind: 'stale'; have: number; got: number };
 
+/** A few rows, copied into a table like the shadow that is dropped again. */
+export type CopyRehearsal = {
+  sourceRows: number;
+  shadowRows: number;
+  /** `tookMs` null when the sample could not be copied, with `why`. */
+  sample: { rows: number; tookMs: number | null; why?: string | null };
+};
+
 /** What the copy of a table has to mind. */
 export type Pressure = {
   /** Of the replica that is furthest behind; null when none is seen. */
@@ -347,6 +355,8 @@ export type DataPlane = {
   /** Cutovers whose outbox has hints that can be claimed now, with lag. */
   waiting(): Promise<readonly { id: CutoverId; hints: number; lagMs: number }[]>;
   backfill(id: CutoverId, epoch: number, rows: number): Promise<BackfillStep>;
+  /** Changes nothing that anybody sees. @throws CrossfadeError `refused_table` */
+  rehearse(cutover: TableCutover): Promise<CopyRehearsal>;
   pressure(cutover: TableCutover): Promise<Pressure>;
   /** `unchanged` when the copy is in no state for it. After the answer of `pause` and `cancel` nothing is copied. */
   controlBackfill(

@@ -155,7 +155,11 @@ function addLooking(program: Command, add: Add): void {
     .addOption(reason())
     .option('--limit <number>', 'keys to list, 1–200', limit);
   writing(
-    add('backfill <cutover> [action]', 'how far the copy is, what it waits for; pause, resume, cancel', backfill),
+    add(
+      'backfill <cutover> [action]',
+      'how far the copy is, what it waits for; dry-run, pause, resume, cancel',
+      backfill,
+    ),
   ).addOption(reason());
 }
 

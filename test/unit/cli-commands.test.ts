@@ -334,6 +334,13 @@ describe('reading commands', () => {
     expect((await crossfade('backfill', 'customer')).out).toMatch(
       /5 of about 10 rows, 1 rows\/s, done in about 5 s.*artist/s,
     );
+    const rehearsal = { state: 'none', rows: 9_000, shadowRows: 2, chunks: 4, estimatedMs: 90, rowsPerSecond: 1e5 };
+    api.routes['GET /v1/cutovers/customer/backfill/dry-run'] = {
+      body: { ...rehearsal, sampleRows: 2_000, waits: null },
+    };
+    expect((await crossfade('backfill', 'customer', 'dry-run')).out).toMatch(
+      /about 9,000 rows would be copied; nothing was\.\nIn some 4 chunks, about 90 ms: 2,000 rows .*\nThe shadow has about 2 rows already/,
+    );
     api.routes['POST /v1/cutovers/customer/backfill/pause'] = { body: { state: 'paused' } };
     expect((await crossfade('backfill', 'customer', 'pause')).out).toContain('paused');
     expect((await crossfade('backfill', 'customer', 'halt')).exit).toBe(2);

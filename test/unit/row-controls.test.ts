@@ -2,10 +2,12 @@
 
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { chunksOf, FIRST_ROWS, nextChunk } from '../../lib/core/chunks.ts';
 import { initialState } from '../../lib/core/cutover.ts';
 import { record } from '../../lib/core/stage.ts';
 import { defineCutovers } from '../../lib/define-cutovers.ts';
 import { backfillAll, tooMuch } from '../../lib/flows/backfill.ts';
+import { rehearseBackfill } from '../../lib/flows/rehearse-backfill.ts';
 import {
   controlBackfill,
   discardQuarantine,
@@ -200,6 +202,51 @@ describe('I16 the copy', () => {
       ['invoice', 'done'],
       ['customer', 'done'],
     ]);
+  });
+
+  it('can be rehearsed: what is left, in how many chunks, how long, and what it would wait for', async () => {
+    expect(await rehearseBackfill(ports, CUSTOMER)).toEqual({
+      cutover: 'customer',
+      state: 'running',
+      rows: 3,
+      shadowRows: 0,
+      chunks: 1,
+      estimatedMs: 0,
+      rowsPerSecond: 10_000,
+      sampleRows: 3,
+      waits: null,
+    });
+    tables.pressure = async () => ({ ...CALM, replicaLagMs: 900 });
+    tables.rehearse = async () => ({ sourceRows: 9, shadowRows: 2, sample: { rows: 0, tookMs: null, why: '22P02' } });
+    expect(await rehearseBackfill(ports, CUSTOMER)).toMatchObject({
+      rows: 9,
+      chunks: null,
+      estimatedMs: null,
+      why: '22P02',
+      waits: expect.stringMatching(/replica/),
+    });
+    await backfillAll(ports, [INVOICE], 100);
+    expect(await rehearseBackfill(ports, INVOICE)).toMatchObject({ state: 'done', rows: 0, chunks: 0, estimatedMs: 0 });
+    await expect(rehearseBackfill(ports, PLANNER)).rejects.toMatchObject({ code: 'illegal_transition' });
+  });
+
+  it('takes as many chunks as there would be, one after the other', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 3_000_000 }),
+        fc.double({ min: 5, max: 500, noNaN: true }),
+        (rows, pace) => {
+          let [left, size, chunks] = [rows, FIRST_ROWS, 0];
+          for (; left > 0; chunks += 1) {
+            left -= size;
+            size = nextChunk(size, size / pace);
+          }
+          const seen = chunksOf(rows, pace);
+          expect(seen.chunks).toBe(chunks);
+          expect(seen.tookMs).toBeCloseTo(rows / pace);
+        },
+      ),
+    );
   });
 
   it('has an ETA only while rows move', () => {

@@ -7,6 +7,7 @@ import { arm, disarm, forget, functionName, whole } from './arming.ts';
 import { cleanup } from './cleanup.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
 import { compareRecord, consistency, healthFindings, outlook } from './inspection.ts';
+import { rehearseCopy } from './rehearsal.ts';
 import { rowControls } from './row-controls.ts';
 import { planTable, promote, revert } from './swap.ts';
 
@@ -71,6 +72,7 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
       const { kind, ...result } = answer;
       return { kind, result };
     },
+    rehearse: (cutover) => rehearseCopy(owner, cutover),
     ...rowControls(runtime),
     repair: (id) => longJson(runtime, `SELECT crossfade.${functionName('repair', id)}() AS result`),
     health: (cutover) => healthFindings(runtime, cutover),

@@ -126,6 +126,20 @@ export function tablesContract(name: string, open: () => Promise<TablesHarness>)
       });
     });
 
+    describe('a rehearsal of the copy', () => {
+      it('counts the rows and times a few of them, before the start too, and copies nothing', async () => {
+        for (const key of [1, 2, 3]) await it_.write(key, 'a');
+        for (const began of [false, true]) {
+          if (began) await plane.arm(it_.cutover, NEWEST);
+          const seen = await plane.rehearse(it_.cutover);
+          expect(seen).toMatchObject({ sourceRows: 3, shadowRows: 0, sample: { rows: 3 } });
+          expect(seen.sample.tookMs).toBeGreaterThanOrEqual(0);
+          expect(await it_.follower()).toEqual({});
+        }
+        expect((await plane.status(id))!.backfill).toMatchObject({ state: 'running', rowsDone: 0 });
+      });
+    });
+
     describe('arming and the fence', () => {
       it('arms once, without a mirror until there is one', async () => {
         await plane.arm(it_.cutover, NEWEST);

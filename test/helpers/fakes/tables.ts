@@ -96,6 +96,11 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
       it.backfill = { state: 'running', copied: -Infinity, upTo: NaN, rowsDone: 0, rowsTotal: it.authoritative.size };
       return { kind: 'armed' };
     },
+    async rehearse({ id }) {
+      const { authoritative, follower } = tables.get(id) ?? emptyTable();
+      const [sourceRows, shadowRows] = [authoritative.size, follower.size];
+      return { sourceRows, shadowRows, sample: { rows: sourceRows, tookMs: sourceRows / 10 } };
+    },
     async disarm(id, fence) {
       const it = tables.get(id);
       const newer = it && outrun(it, fence);

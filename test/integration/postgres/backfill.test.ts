@@ -48,6 +48,30 @@ describe('I16 copying', () => {
     await same('plain');
   });
 
+  it('is rehearsed with the columns, constraints and indexes of the shadow, and leaves no trace', async () => {
+    const dry = await tables('dry', 3_000);
+    await db.sql.unsafe(`CREATE SEQUENCE dry_count; ALTER TABLE dry_v2 ADD born bigint NOT NULL DEFAULT nextval('dry_count'),
+      ADD seen bigint GENERATED ALWAYS AS IDENTITY, ADD size integer GENERATED ALWAYS AS (length(label)) STORED; CREATE INDEX ON dry_v2 (label)`);
+    const traces = async () =>
+      (
+        await db.sql.unsafe(`SELECT (SELECT count(*)::int FROM dry_v2) AS rows, (SELECT is_called FROM dry_count) AS counted,
+          (SELECT count(*)::int FROM pg_class WHERE relnamespace = 'crossfade'::regnamespace OR relname ~ 'rehearsal') AS relations`)
+      )[0]!;
+    const before = await traces();
+    expect(before).toMatchObject({ rows: 0, counted: false });
+    const { sourceRows, sample } = await plane.rehearse(dry);
+    expect([sourceRows, sample.rows]).toEqual([3_000, 2_000]);
+    expect(sample.tookMs).toBeGreaterThan(0);
+    await db.sql.unsafe("ALTER TABLE dry_v2 ADD CONSTRAINT short CHECK (label <> 'n1')");
+    const unfit = await plane.rehearse(dry);
+    expect(unfit.sample).toMatchObject({
+      rows: 0,
+      tookMs: null,
+      why: expect.stringMatching(/^a row.* SQLSTATE 23514/),
+    });
+    expect(await traces()).toEqual(before);
+  });
+
   it('an empty table is done at once', async () => {
     await plane.start(await tables('empty', 0));
     expect(await plane.backfill('empty', 1, 10)).toEqual({ kind: 'done', rowsDone: 0 });
