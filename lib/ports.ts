@@ -348,6 +348,8 @@ export type DataPlane = {
   mirror(row: MirrorRow): Promise<{ kind: 'written' } | Outrun>;
   /** The declared lists, for routing in SQL. Changes nothing for a cutover the database does not know. */
   setLists(id: CutoverId, lists: { allow: readonly string[]; deny: readonly string[] }): Promise<void>;
+  /** The master switch of writes to shadows, for triggers that write inline; an older version of it changes nothing. */
+  switchInline(id: CutoverId, system: { version: number; enabled: boolean }): Promise<void>;
   /** `null` when the database knows nothing of this cutover. */
   status(id: CutoverId): Promise<TableStatus | null>;
   /** Claims and applies at most `limit` hints in one call. */

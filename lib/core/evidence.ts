@@ -87,4 +87,6 @@ export type TableStatus = {
   verification: VerificationResult | null;
   /** Writes to the side that only Crossfade should write. */
   foreignWrites?: number;
+  /** Writes that the shadow did not take in the application's transaction, and that went on without it. */
+  inlineFailures?: number;
 };

@@ -47,6 +47,7 @@ export async function reconcile(
   const desired = flagDocument(cutovers, system);
   const lowered = await lowerReads(ports, desired, deployed);
   await eachTable(ports, started, switchesOn, armed);
+  await eachTable(ports, started, switchesOn, (_, declaration) => switchInline(ports, declaration, system));
   const published = await publish(ports, desired, lowered);
   measureDrift(ports, cutovers, published);
   // Below the reads nothing is taken away while the flags may still send readers there.
@@ -87,6 +88,15 @@ async function armed(
     await mirror(ports, declaration, state);
   }
   await ports.tables.setLists(declaration.id, declaration);
+}
+
+/** Converge asks the switch itself; triggers cannot. */
+async function switchInline(
+  ports: Needs,
+  { id, table }: CutoverDeclaration & { kind: 'table' },
+  { version, shadowWritesEnabled }: SystemState,
+): Promise<void> {
+  if (table.mode === 'inline') await ports.tables.switchInline(id, { version, enabled: shadowWritesEnabled });
 }
 
 async function disarmed(

@@ -4,6 +4,7 @@ import { expect } from 'vitest';
 import { readTableByOid } from '../../lib/adapters/postgres/catalog.ts';
 import { postgresDataPlane } from '../../lib/adapters/postgres/data-plane.ts';
 import { type PgGateway, postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
+import { inlineMode } from '../../lib/adapters/postgres/inline.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
 import type { Sabotage } from '../../lib/core/sql/sabotage.ts';
 import { tableObjects } from '../../lib/core/table-sql.ts';
@@ -133,7 +134,15 @@ export async function tamper(
   const { create } =
     row!.direction === 'reverse'
       ? tableObjects(cutover.id, shadow!, primary!, compiled.reverse, cutover.validation, sabotage)
-      : tableObjects(cutover.id, primary!, shadow!, compiled.forward, cutover.validation, sabotage);
+      : tableObjects(
+          cutover.id,
+          primary!,
+          shadow!,
+          compiled.forward,
+          cutover.validation,
+          sabotage,
+          inlineMode(cutover.table),
+        );
   for (const name of which) {
     const statement = create.find((text) => text.startsWith(`CREATE FUNCTION crossfade."${name}_${cutover.id}"`));
     if (!statement) throw new Error(`No function ${name} is generated for ${cutover.id}`);

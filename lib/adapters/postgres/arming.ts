@@ -12,11 +12,19 @@ import type { Outrun, StateFence, TableCutover } from '../../ports.ts';
 import { readTable } from './catalog.ts';
 import { transformProblems } from './check-transform.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
+import { inlineMode, inlineObstacles } from './inline.ts';
 import { giveKeysBack, keysToSetAside } from './keys-aside.ts';
 
 const LONG_MS = 120_000;
 /** Tables of every cutover, with rows of this one. */
-export const PROGRESS = ['quarantine', 'verification', 'verification_pass', 'foreign_write', 'backfill'];
+export const PROGRESS = [
+  'quarantine',
+  'verification',
+  'verification_pass',
+  'foreign_write',
+  'backfill',
+  'inline_failure',
+];
 /** Raised by crossfade.refuse_older. */
 const OUTRUN = 'CF005';
 
@@ -116,7 +124,22 @@ export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
       details: { problems },
     });
   }
-  const objects: TableObjects = tableObjects(cutover.id, primary, shadow, compiled.forward, cutover.validation);
+  const obstacles = await inlineObstacles(owner, cutover, shadow);
+  if (obstacles.length > 0) {
+    throw new CrossfadeError('refused_table', `Cutover '${cutover.id}' cannot be armed: ${obstacles.join(' ')}`, {
+      details: { problems: obstacles },
+    });
+  }
+  const { validation } = cutover;
+  const objects: TableObjects = tableObjects(
+    cutover.id,
+    primary,
+    shadow,
+    forward,
+    validation,
+    {},
+    inlineMode(cutover.table),
+  );
   return { objects, primary, shadow };
 }
 

@@ -38,6 +38,10 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
       // A database that was not migrated yet knows no lists; everything else goes on.
       await unlessUnknown(() => runtime.call(call, [id, JSON.stringify(allow), JSON.stringify(deny)]), []);
     },
+    async switchInline(id, { version, enabled }) {
+      const call = 'SELECT crossfade.switch_inline($1::text, $2::text::bigint, $3::text::boolean)';
+      await runtime.call(call, [id, version, enabled]);
+    },
     status: (id) => callJson<TableStatus | null>(runtime, 'SELECT crossfade.table_status($1::text) AS result', [id]),
     async converge(id, epoch, limit) {
       const call = `SELECT crossfade.${functionName('converge', id)}($1::text::bigint, $2::text::integer) AS result`;

@@ -11,6 +11,7 @@ import { quoteName, quoteTable } from '../../core/table-shape.ts';
 import { tableObjects } from '../../core/table-sql.ts';
 import type { SwapResult, TableCutover, TablePlan } from '../../ports.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
+import { inlineItems } from './inline.ts';
 import { giveKeysBack } from './keys-aside.ts';
 import { type MirroredCutover, readMirror, readSituation, type Situation } from './situation.ts';
 import { validateForeignKeys } from './validate.ts';
@@ -50,14 +51,15 @@ export async function planTable(owner: PgGateway, cutover: TableCutover, scanMs 
   const plan = promoted
     ? planRevert(situation.request, mirror.record as PromotionRecord)
     : planPromotion(situation.request);
+  const inline = promoted ? [] : await inlineItems(owner, cutover, situation.shadow);
   return {
     primary: cutover.table.primary,
     shadow: cutover.table.shadow,
     key: situation.forward.key.map(({ source }) => ({ column: source.name, type: source.type })),
     columns: situation.columns,
-    items: plan.items,
+    items: [...plan.items, ...inline],
     estimatedRows: situation.primary.estimatedRows,
-    ok: plan.ok,
+    ok: plan.ok && inline.every(({ action }) => action !== 'refuse'),
     ...(scanMs > 0 ? { wayBack: await scanWayBack(owner, situation, { promoted, limitMs: scanMs }) } : {}),
   };
 }

@@ -128,6 +128,7 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
       return { kind: 'written' };
     },
     async setLists() {},
+    async switchInline() {},
     status: async (id) => (tables.get(id)?.known ? statusOf(table(id), clock.now()) : null),
     async converge(id, epoch, limit) {
       if (!Number.isInteger(limit) || limit < 1 || limit > 10_000)
