@@ -106,6 +106,7 @@ const inputSchema = z.discriminatedUnion('kind', [
     columns: z.record(columnName, columnSource).optional(),
     reverse: z.record(columnName, reverseSource).optional(),
     mode: z.enum(['streamed', 'inline']).optional(),
+    indexesAfterCopy: z.boolean().optional(),
     rollbackOnShadowFailure: z.boolean().optional(),
     backfill: z
       .strictObject({
@@ -153,6 +154,7 @@ const KNOWN_KEYS = [
   'reverse',
   'key',
   'mode',
+  'indexesAfterCopy',
   'rollbackOnShadowFailure',
   'upstreams',
   'writes',
@@ -273,9 +275,13 @@ function complete(
   };
   if (input.kind === 'table') {
     const { kind, primary, shadow, key, columns, reverse, backfill } = input;
-    const { mode, rollbackOnShadowFailure } = input;
-    const writing = { ...(mode ? { mode } : {}), ...(rollbackOnShadowFailure ? { rollbackOnShadowFailure } : {}) };
-    return { ...shared, kind, table: { primary, shadow, key, columns, reverse, backfill, ...writing } };
+    const { mode, rollbackOnShadowFailure, indexesAfterCopy } = input;
+    const options = {
+      ...(mode ? { mode } : {}),
+      ...(rollbackOnShadowFailure ? { rollbackOnShadowFailure } : {}),
+      ...(indexesAfterCopy ? { indexesAfterCopy } : {}),
+    };
+    return { ...shared, kind, table: { primary, shadow, key, columns, reverse, backfill, ...options } };
   }
   if (input.kind === 'component') {
     const { writes } = input;

@@ -281,6 +281,9 @@ export type CopyRehearsal = {
   sample: { rows: number; tookMs: number | null; why?: string | null };
 };
 
+/** `built`: so many are left. `building`: the server is at work on it, whoever asked. */
+export type IndexStep = { kind: 'built'; left: number } | { kind: 'building'; name: string; left: number };
+
 /** What the copy of a table has to mind. */
 export type Pressure = {
   /** Of the replica that is furthest behind; null when none is seen. */
@@ -357,6 +360,8 @@ export type DataPlane = {
   /** Cutovers whose outbox has hints that can be claimed now, with lag. */
   waiting(): Promise<readonly { id: CutoverId; hints: number; lagMs: number }[]>;
   backfill(id: CutoverId, epoch: number, rows: number): Promise<BackfillStep>;
+  /** After the copy: the next index that was taken off for it. Waits no longer than this for one; idempotent. */
+  buildIndex(id: CutoverId, withinMs: number): Promise<IndexStep>;
   /** Changes nothing that anybody sees. @throws CrossfadeError `refused_table` */
   rehearse(cutover: TableCutover): Promise<CopyRehearsal>;
   pressure(cutover: TableCutover): Promise<Pressure>;

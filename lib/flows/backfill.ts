@@ -84,6 +84,7 @@ async function backfill(
     }
     const step = await ports.tables.backfill(cutover, state.epoch, chunk);
     if (step.kind === 'busy') break;
+    if (step.kind === 'done') return { cutover, rows, state: await buildIndexes(ports, cutover, deadlineMs) };
     if (step.kind !== 'copied') return { cutover, rows, state: step.kind };
     rows += step.rows;
     chunk = nextChunk(chunk, step.tookMs);
@@ -91,6 +92,16 @@ async function backfill(
   if (why === null) return { cutover, rows, state: 'running' };
   ports.log.event('backfill_throttled', { cutover, why });
   return { cutover, rows, state: 'throttled', why };
+}
+
+/** The copy ends with the indexes that were taken off for it; one that takes longer than this call is found by the next. */
+async function buildIndexes(ports: Needs, id: string, deadlineMs: number): Promise<'done' | 'running'> {
+  for (;;) {
+    const step = await ports.tables.buildIndex(id, deadlineMs - ports.clock.monotonicMs());
+    if (step.kind === 'building') return 'running';
+    if (step.left === 0) return 'done';
+    if (ports.clock.monotonicMs() >= deadlineMs) return 'running';
+  }
 }
 
 /** Why the copy has to wait now, or null; looks at most once a second. */

@@ -71,6 +71,7 @@ describe('a declaration', () => {
       mode: 'inline',
       rollbackOnShadowFailure: true,
     });
+    expect(declared({ indexesAfterCopy: true }).table).toMatchObject({ indexesAfterCopy: true });
     expect(declared({}).table).not.toHaveProperty('mode');
     expect(refusal(table({ rollbackOnShadowFailure: true }))).toMatchObject({
       problems: [expect.stringMatching(/rollbackOnShadowFailure needs mode 'inline'/)],

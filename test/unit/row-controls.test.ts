@@ -204,6 +204,15 @@ describe('I16 the copy', () => {
     ]);
   });
 
+  it('ends with its indexes: as many as there is time for, the rest in the next run', async () => {
+    const left = [1, 0];
+    tables.buildIndex = async () => ({ kind: 'built', left: left.shift()! });
+    expect(await backfillAll(ports, [CUSTOMER], 10_000)).toMatchObject([{ rows: 3, state: 'done' }]);
+    expect(left).toEqual([]);
+    tables.buildIndex = async () => ({ kind: 'building', name: 'i', left: 1 });
+    expect(await backfillAll(ports, [INVOICE], 10_000)).toMatchObject([{ rows: 3, state: 'running' }]);
+  });
+
   it('can be rehearsed: what is left, in how many chunks, how long, and what it would wait for', async () => {
     expect(await rehearseBackfill(ports, CUSTOMER)).toEqual({
       cutover: 'customer',

@@ -12,10 +12,12 @@ import type { Outrun, StateFence, TableCutover } from '../../ports.ts';
 import { readTable } from './catalog.ts';
 import { transformProblems } from './check-transform.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
+import { giveIndexesBack, setIndexesAside } from './indexes-aside.ts';
 import { inlineMode, inlineObstacles } from './inline.ts';
 import { giveKeysBack, keysToSetAside } from './keys-aside.ts';
 
 const LONG_MS = 120_000;
+const INDEX_MS = 10_000;
 /** Tables of every cutover, with rows of this one. */
 export const PROGRESS = [
   'quarantine',
@@ -57,6 +59,7 @@ export async function arm(
        ON CONFLICT (id) DO UPDATE SET primary_oid = EXCLUDED.primary_oid, shadow_oid = EXCLUDED.shadow_oid,
          primary_name = EXCLUDED.primary_name, shadow_name = EXCLUDED.shadow_name, direction = 'forward'`,
     ...PROGRESS.map((table) => `DELETE FROM crossfade.${table} WHERE cutover = ${id}`),
+    ...setIndexesAside(cutover, shadow.oid),
     `INSERT INTO crossfade.backfill (cutover, rows_total, shadow_had_rows)
        VALUES (${id}, ${Math.round(primary.estimatedRows)}, EXISTS (SELECT FROM ${quoteTable(shadow)}))`,
     ...objects.create,
@@ -160,6 +163,7 @@ export async function forget(owner: PgGateway, id: string, fence: StateFence): P
   const outrun = await fenced(owner, id, fence, statements);
   if (outrun) return outrun;
   await giveKeysBack(owner, id);
+  await giveIndexesBack(owner, id, INDEX_MS);
   return { kind: 'forgotten' };
 }
 

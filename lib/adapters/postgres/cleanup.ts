@@ -75,7 +75,7 @@ function cleanupScript(cutover: TableCutover, epoch: number, { promoted, old, vi
     ...(view ? [`DROP VIEW ${quoteTable(view)} RESTRICT`] : []),
     ...ourObjects(cutover, promoted, old),
     ...(old ? [`DROP TABLE ${quoteTable(old)} RESTRICT`] : []),
-    ...[...PROGRESS, 'key_aside'].map((table) => `DELETE FROM crossfade.${table} WHERE cutover = ${id}`),
+    ...[...PROGRESS, 'key_aside', 'index_aside'].map((table) => `DELETE FROM crossfade.${table} WHERE cutover = ${id}`),
     `UPDATE crossfade.cutover SET direction = 'none', epoch = ${epoch + 1}, version = version + 1, stage = 'cleaned',
        shadow_writes = false, read_ppm = 0, plan = '{}' WHERE id = ${id}`,
   ].join(';\n');

@@ -6,6 +6,7 @@ import type { BackfillStep, ConvergeResult, DataPlane, VerifyStep } from '../../
 import { arm, disarm, forget, functionName, whole } from './arming.ts';
 import { cleanup } from './cleanup.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
+import { buildNextIndex } from './indexes-aside.ts';
 import { compareRecord, consistency, healthFindings, outlook } from './inspection.ts';
 import { rehearseCopy } from './rehearsal.ts';
 import { rowControls } from './row-controls.ts';
@@ -76,6 +77,7 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
       const { kind, ...result } = answer;
       return { kind, result };
     },
+    buildIndex: (id, withinMs) => buildNextIndex(owner, id, withinMs),
     rehearse: (cutover) => rehearseCopy(owner, cutover),
     ...rowControls(runtime),
     repair: (id) => longJson(runtime, `SELECT crossfade.${functionName('repair', id)}() AS result`),

@@ -11,6 +11,7 @@ import { quoteName, quoteTable } from '../../core/table-shape.ts';
 import { tableObjects } from '../../core/table-sql.ts';
 import type { SwapResult, TableCutover, TablePlan } from '../../ports.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
+import { indexesAside, indexItems } from './indexes-aside.ts';
 import { inlineItems } from './inline.ts';
 import { giveKeysBack } from './keys-aside.ts';
 import { type MirroredCutover, readMirror, readSituation, type Situation } from './situation.ts';
@@ -51,15 +52,17 @@ export async function planTable(owner: PgGateway, cutover: TableCutover, scanMs 
   const plan = promoted
     ? planRevert(situation.request, mirror.record as PromotionRecord)
     : planPromotion(situation.request);
-  const inline = promoted ? [] : await inlineItems(owner, cutover, situation.shadow);
+  const ours = promoted
+    ? []
+    : [...(await inlineItems(owner, cutover, situation.shadow)), ...(await indexItems(owner, cutover))];
   return {
     primary: cutover.table.primary,
     shadow: cutover.table.shadow,
     key: situation.forward.key.map(({ source }) => ({ column: source.name, type: source.type })),
     columns: situation.columns,
-    items: [...plan.items, ...inline],
+    items: [...plan.items, ...ours],
     estimatedRows: situation.primary.estimatedRows,
-    ok: plan.ok && inline.every(({ action }) => action !== 'refuse'),
+    ok: plan.ok && ours.every(({ action }) => action !== 'refuse'),
     ...(scanMs > 0 ? { wayBack: await scanWayBack(owner, situation, { promoted, limitMs: scanMs }) } : {}),
   };
 }
@@ -154,6 +157,8 @@ async function trySwap(work: SwapWork, mirror: MirroredCutover, attempts: number
     const situation = await readSituation(owner, cutover, mirror);
     const { plan, statements, record, unproven = [] } = work.prepare(cutover, situation, mirror);
     if (!plan.ok) return refused(cutover, plan);
+    const aside = to === 'reverse' ? await indexesAside(owner, cutover.id) : [];
+    if (aside[0]) return { kind: 'postponed', why: `Not swapped yet: index ${aside[0]} is still to be built.` };
     if (to === 'reverse') await analyseOnce(owner, situation);
     await drain(work);
     const orphans = await firstOrphans(owner, unproven);

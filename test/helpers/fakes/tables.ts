@@ -129,6 +129,9 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
     },
     async setLists() {},
     async switchInline() {},
+    async buildIndex() {
+      return { kind: 'built', left: 0 };
+    },
     status: async (id) => (tables.get(id)?.known ? statusOf(table(id), clock.now()) : null),
     async converge(id, epoch, limit) {
       if (!Number.isInteger(limit) || limit < 1 || limit > 10_000)
