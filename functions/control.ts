@@ -8,6 +8,7 @@ import { experimentRoutes } from './control-routes/experiments.ts';
 import { inspectRoutes } from './control-routes/inspect.ts';
 import { lookRoutes } from './control-routes/look.ts';
 import { phaseRoutes } from './control-routes/phases.ts';
+import { readOnlyRoutes } from './control-routes/read-only.ts';
 import { reportRoutes } from './control-routes/reports.ts';
 import { rollbackRoutes } from './control-routes/rollbacks.ts';
 import { rowRoutes } from './control-routes/rows.ts';
@@ -21,6 +22,7 @@ export const handler = httpHandler(compose, [
   ...commandRoutes,
   ...tableRoutes,
   ...rowRoutes,
+  ...readOnlyRoutes,
   ...copyRoutes,
   ...systemRoutes,
   ...alertRoutes,

@@ -351,6 +351,16 @@ export type DataPlane = {
   mirror(row: MirrorRow): Promise<{ kind: 'written' } | Outrun>;
   /** The declared lists, for routing in SQL. Changes nothing for a cutover the database does not know. */
   setLists(id: CutoverId, lists: { allow: readonly string[]; deny: readonly string[] }): Promise<void>;
+  /**
+   * From its answer on the application's writes to the primary are refused for so long, and all earlier ones are committed and
+   * have hints. Only while rows flow forward. `endReadOnly` is true when there was something to end; it waits for nobody.
+   */
+  makeReadOnly(
+    id: CutoverId,
+    epoch: number,
+    seconds: number,
+  ): Promise<{ kind: 'read_only'; untilMs: number } | { kind: 'stale'; have: number; got: number }>;
+  endReadOnly(id: CutoverId): Promise<boolean>;
   /** The master switch of writes to shadows, for triggers that write inline; an older version of it changes nothing. */
   switchInline(id: CutoverId, system: { version: number; enabled: boolean }): Promise<void>;
   /** `null` when the database knows nothing of this cutover. */

@@ -42,6 +42,7 @@ export type Options = {
   minutes?: number;
   withdraw?: boolean;
   scan?: number;
+  seconds?: number;
   cutover?: string;
 };
 

@@ -16,6 +16,7 @@ import { open } from './commands/open.ts';
 import { operateAction } from './commands/operate.ts';
 import { phase, phases } from './commands/phases.ts';
 import { policy } from './commands/policy.ts';
+import { readOnly } from './commands/read-only.ts';
 import { replayFiles } from './commands/replay.ts';
 import { exportRows, report } from './commands/report.ts';
 import { rollbacks } from './commands/rollbacks.ts';
@@ -186,6 +187,15 @@ function addMoving(program: Command, add: Add): void {
   operation(
     add('rollback <cutover>', 'go back to the primary, from any stage before cleanup', operateAction('rollback')),
   ).addOption(reason().makeOptionMandatory());
+  writing(
+    add(
+      'read-only <cutover> [way]',
+      'on: the primary refuses writes for a while, for the final catch-up; off: it takes them again',
+      readOnly,
+    ),
+  )
+    .option('--seconds <number>', 'for how long, 1–300, 30 unless told', readOnlySeconds)
+    .addOption(reason());
   confirmed(
     forced(operation(add('complete <cutover>', 'the shadow takes over; still reversible', operateAction('complete')))),
   );
@@ -278,6 +288,8 @@ function number(text: string, fits: (value: number) => boolean, wanted: string):
 
 const port = (text: string) => number(text, (n) => Number.isInteger(n) && n > 0 && n < 65_536, 'a port, 1–65535');
 const positive = (text: string) => number(text, (n) => n > 0 && n <= 31_536_000, 'a number above 0');
+const readOnlySeconds = (text: string) =>
+  number(text, (n) => Number.isInteger(n) && n >= 1 && n <= 300, 'a whole number of seconds, 1–300');
 const scanSeconds = (text: string) => number(text, (n) => n <= 15, 'seconds, 0–15');
 const whole = (text: string) => number(text, Number.isSafeInteger, 'a whole number, 0 or more');
 const hourCount = (text: string) =>

@@ -151,6 +151,8 @@ function tableLines(report: CutoverReport, width: number): string[] {
       ),
     );
   }
+  if (table.readOnlyUntilMs)
+    lines.push(...field('read-only', `the primary refuses writes until ${moment(table.readOnlyUntilMs)} UTC`, width));
   if (table.inlineFailures) {
     const failed = `${counted(table.inlineFailures, 'write')} did not fit the shadow at once; SELECT * FROM crossfade.inline_failure names the keys`;
     lines.push(...field('inline', failed, width));

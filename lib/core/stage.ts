@@ -77,7 +77,9 @@ export type RowsAction =
   | 'quarantine_discard'
   | 'backfill_pause'
   | 'backfill_resume'
-  | 'backfill_cancel';
+  | 'backfill_cancel'
+  | 'read_only_on'
+  | 'read_only_off';
 
 export type SystemChange = { emergencyStop?: boolean; readonly?: boolean; shadowWritesEnabled?: boolean };
 

@@ -17,6 +17,8 @@ const verifyBody = z.strictObject({ tier: z.enum(['fast', 'proof']).optional() }
 const retryBody = z.strictObject({ key: key.optional() });
 const discardBody = z.strictObject({ key, confirm: z.string().max(100), reason });
 const controlBody = z.strictObject({ reason: reason.optional() });
+const readOnlyBody = z.strictObject({ seconds: z.number().int().min(1).max(300), reason });
+const endReadOnlyBody = z.strictObject({ reason: reason.optional() });
 const pageQuery = z.strictObject({
   limit: z
     .string()
@@ -62,6 +64,15 @@ export function parseDiscard(body: unknown): { key: string; confirm: string; rea
 
 export function parseBackfillControl(body: unknown): { reason?: string } {
   return parse(controlBody, body, 'The body of a command about the backfill', { known: ['reason'] });
+}
+
+/** @throws CrossfadeError `invalid_input`, `unknown_property` */
+export function parseReadOnly(body: unknown): { seconds: number; reason: string } {
+  return parse(readOnlyBody, body, "The body of 'read-only'", { known: ['seconds', 'reason'] });
+}
+
+export function parseEndReadOnly(body: unknown): { reason?: string } {
+  return parse(endReadOnlyBody, body, "The body of 'read-only/end'", { known: ['reason'] });
 }
 
 export function parseQuarantinePage(query: Readonly<Record<string, string>>): { limit: number; after?: string } {

@@ -334,6 +334,14 @@ describe('reading commands', () => {
     expect((await crossfade('backfill', 'customer')).out).toMatch(
       /5 of about 10 rows, 1 rows\/s, done in about 5 s.*artist/s,
     );
+    api.routes['POST /v1/cutovers/customer/read-only'] = { body: { untilMs: 0 } };
+    expect((await crossfade('read-only', 'customer', '--seconds', '5', '--reason', 'r')).out).toMatch(
+      /25006.*until 1970/,
+    );
+    expect(api.asked.at(-1)!.body).toEqual({ seconds: 5, reason: 'r' });
+    expect((await crossfade('read-only', 'customer')).exit).toBe(2);
+    api.routes['POST /v1/cutovers/customer/read-only/end'] = { body: { ended: true } };
+    expect((await crossfade('read-only', 'customer', 'off')).out).toContain('takes writes again');
     const rehearsal = { state: 'none', rows: 9_000, shadowRows: 2, chunks: 4, estimatedMs: 90, rowsPerSecond: 1e5 };
     api.routes['GET /v1/cutovers/customer/backfill/dry-run'] = {
       body: { ...rehearsal, sampleRows: 2_000, waits: null },

@@ -7,6 +7,7 @@ import { initialState } from '../../lib/core/cutover.ts';
 import { record } from '../../lib/core/stage.ts';
 import { defineCutovers } from '../../lib/define-cutovers.ts';
 import { backfillAll, tooMuch } from '../../lib/flows/backfill.ts';
+import { endReadOnly, makeReadOnly } from '../../lib/flows/read-only.ts';
 import { rehearseBackfill } from '../../lib/flows/rehearse-backfill.ts';
 import {
   controlBackfill,
@@ -264,5 +265,43 @@ describe('I16 the copy', () => {
     expect(etaMs({ ...progress, rowsPerSecond: 0 })).toBeNull();
     expect(etaMs({ ...progress, state: 'paused' })).toBeNull();
     expect(etaMs({ ...progress, rowsDone: 1_200 })).toBe(0);
+  });
+});
+
+describe('a primary that is read-only', () => {
+  const wanted = { seconds: 30, reason: 'catch up', actor: 'ada' };
+
+  it('is so for the time that was asked, audited with its reason, and ended once', async () => {
+    expect(await makeReadOnly(ports, CUSTOMER, wanted)).toEqual({ untilMs: 31_000 });
+    expect(await endReadOnly(ports, CUSTOMER, { actor: 'bo' })).toEqual({ ended: true });
+    expect(await endReadOnly(ports, CUSTOMER, { actor: 'bo' })).toEqual({ ended: false });
+    expect(await audit()).toMatchObject([
+      { actor: 'bo', action: 'read_only_off' },
+      { actor: 'ada', action: 'read_only_on', reason: '30 s: catch up' },
+      { type: 'started' },
+    ]);
+  });
+
+  it('is refused where nothing is to catch up, and while everything is stopped', async () => {
+    await expect(makeReadOnly(ports, PLANNER, wanted)).rejects.toMatchObject({ code: 'illegal_transition' });
+    const before = (await state.readCutover('customer'))!;
+    const back = { type: 'rolled_back' as const, from: before.stage, reason: 'x', cause: 'operator' as const };
+    const { state: after, entries } = record(before, [back], { nowMs: 2, actor: 'ada' });
+    await state.writeCutover({ before, after, entries });
+    await expect(makeReadOnly(ports, CUSTOMER, wanted)).rejects.toMatchObject({ code: 'illegal_transition' });
+    expect(await tables.endReadOnly('customer')).toBe(false);
+  });
+
+  it('is writable again when a rollback came in between', async () => {
+    const make = tables.makeReadOnly;
+    tables.makeReadOnly = async (id, epoch, seconds) => {
+      const before = (await state.readCutover(id))!;
+      const back = { type: 'rolled_back' as const, from: before.stage, reason: 'x', cause: 'guard' as const };
+      const { state: after, entries } = record(before, [back], { nowMs: 2, actor: 'tick' });
+      await state.writeCutover({ before, after, entries });
+      return make(id, epoch, seconds);
+    };
+    await expect(makeReadOnly(ports, CUSTOMER, wanted)).rejects.toMatchObject({ code: 'conflict' });
+    expect(await tables.endReadOnly('customer')).toBe(false);
   });
 });

@@ -5,7 +5,7 @@ import { quoteText } from '../../core/table-shape.ts';
 import type { BackfillStep, ConvergeResult, DataPlane, VerifyStep } from '../../ports.ts';
 import { arm, disarm, forget, functionName, whole } from './arming.ts';
 import { cleanup } from './cleanup.ts';
-import { type PgGateway, sqlstateOf } from './gateway.ts';
+import { type CallOptions, type PgGateway, sqlstateOf } from './gateway.ts';
 import { buildNextIndex } from './indexes-aside.ts';
 import { compareRecord, consistency, healthFindings, outlook } from './inspection.ts';
 import { rehearseCopy } from './rehearsal.ts';
@@ -17,6 +17,8 @@ export type DataPlaneOptions = { runtime: PgGateway; owner: PgGateway };
 
 /** Below the functions' time-out of 55 s. */
 const LONG_MS = 50_000;
+/** Each waits half a second for the application's transactions. */
+const LOCK_TRIES = 10;
 const UNDEFINED_FUNCTION = '42883';
 
 export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPlane {
@@ -38,6 +40,18 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
       const call = `SELECT crossfade.set_lists($1::text, ${list(2)}, ${list(3)})`;
       // A database that was not migrated yet knows no lists; everything else goes on.
       await unlessUnknown(() => runtime.call(call, [id, JSON.stringify(allow), JSON.stringify(deny)]), []);
+    },
+    makeReadOnly: (id, epoch, seconds) =>
+      callJson(
+        owner,
+        'SELECT crossfade.set_read_only($1::text, $2::text::bigint, $3::text::integer) AS result',
+        [id, epoch, seconds],
+        { attempts: LOCK_TRIES },
+      ),
+    async endReadOnly(id) {
+      const ended = await callJson<boolean>(runtime, 'SELECT crossfade.end_read_only($1::text) AS result', [id]);
+      if (ended) await owner.call('SELECT crossfade.drop_read_only($1::text)', [id]);
+      return ended;
     },
     async switchInline(id, { version, enabled }) {
       const call = 'SELECT crossfade.switch_inline($1::text, $2::text::bigint, $3::text::boolean)';
@@ -113,8 +127,9 @@ async function callJson<T>(
   gateway: PgGateway,
   statement: string,
   args: readonly (string | number | boolean)[],
+  options: CallOptions = {},
 ): Promise<T> {
-  const [row] = await gateway.call<{ result: T }>(statement, args);
+  const [row] = await gateway.call<{ result: T }>(statement, args, options);
   return row!.result;
 }
 

@@ -45,7 +45,7 @@ export function objectKinds(id: string): { tables: readonly string[]; functions:
 }
 
 /** Our triggers on the source, and those on the target. */
-export const SOURCE_TRIGGERS = ['crossfade_capture', 'crossfade_truncated'];
+export const SOURCE_TRIGGERS = ['crossfade_capture', 'crossfade_truncated', 'crossfade_read_only'];
 export const TARGET_TRIGGERS = ['crossfade_guard', 'crossfade_guard_truncate'];
 
 export const keyCount = (flow: Flow) => flow.mapping.key.length;

@@ -37,6 +37,7 @@ type Table = {
   quarantine: Map<number, Poisoned>;
   backfill: { state: BackfillProgress['state']; copied: number; upTo: number; rowsDone: number; rowsTotal: number };
   verification: VerificationResult | null;
+  readOnlyUntilMs: number | null;
   /** No swap with this version or a lower one. */
   abandoned: number;
   /** Keys whose row does not fit the follower. */
@@ -128,6 +129,19 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
       return { kind: 'written' };
     },
     async setLists() {},
+    async makeReadOnly(id, epoch, seconds) {
+      const it = tables.get(id);
+      if (it?.mirror?.epoch !== epoch || it.direction !== 'forward')
+        return { kind: 'stale', have: it?.mirror?.epoch ?? -1, got: epoch };
+      it.readOnlyUntilMs = clock.now() + seconds * 1_000;
+      return { kind: 'read_only', untilMs: it.readOnlyUntilMs };
+    },
+    async endReadOnly(id) {
+      const it = tables.get(id);
+      const was = it?.readOnlyUntilMs != null;
+      if (it) it.readOnlyUntilMs = null;
+      return was;
+    },
     async switchInline() {},
     async buildIndex() {
       return { kind: 'built', left: 0 };
@@ -272,6 +286,7 @@ function emptyTable(): Table {
     quarantine: new Map(),
     backfill: { state: 'none', copied: -Infinity, upTo: NaN, rowsDone: 0, rowsTotal: 0 },
     verification: null,
+    readOnlyUntilMs: null,
     abandoned: 0,
     blocked: new Set(),
   };
@@ -307,6 +322,7 @@ function statusOf(it: Table, nowMs: number): TableStatus {
     armed: it.direction,
     mirror: it.mirror ? { epoch: it.mirror.epoch, version: it.mirror.version, stage: it.mirror.stage } : null,
     lagMs: lagOf(it, nowMs),
+    readOnlyUntilMs: it.readOnlyUntilMs,
     outboxRows: it.hints.length,
     quarantined: it.quarantine.size,
     quarantine: [...it.quarantine]
