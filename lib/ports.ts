@@ -424,10 +424,11 @@ export type DataPlane = {
   ): Promise<{ kind: 'abandoned' } | { kind: 'swapped' }>;
   /** After promotion: may a rollback keep everything? With the reason and key when not. */
   rollbackReady(id: CutoverId): Promise<{ ready: true } | { ready: false; why: string; key: string | null }>;
-  /** After `completed`: drops the old table and everything of ours. No way back. */
+  /** After `completed`: drops the old table and everything of ours; on demand the tracking columns, too. No way back. */
   cleanup(
     cutover: TableCutover,
     epoch: number,
+    options?: { dropTracking: boolean },
   ): Promise<{ kind: 'cleaned' } | { kind: 'already' } | { kind: 'refused'; why: string }>;
 };
 

@@ -41,6 +41,7 @@ export type Options = {
   all?: boolean;
   minutes?: number;
   withdraw?: boolean;
+  dropTracking?: boolean;
   scan?: number;
   seconds?: number;
   cutover?: string;

@@ -199,7 +199,10 @@ function addMoving(program: Command, add: Add): void {
   confirmed(
     forced(operation(add('complete <cutover>', 'the shadow takes over; still reversible', operateAction('complete')))),
   );
-  confirmed(operation(add('cleanup <cutover>', 'drop the old side: no way back', operateAction('cleanup'))));
+  confirmed(operation(add('cleanup <cutover>', 'drop the old side: no way back', operateAction('cleanup')))).option(
+    '--drop-tracking',
+    'the columns _shadow_… of the new table, too',
+  );
   const reset: Action = (context) =>
     context.args[0] === 'system' ? resetSystem(context) : operateAction('reset')(context);
   confirmed(operation(add('reset <cutover>', "ready to start again; 'reset system' lifts the emergency stop", reset)));

@@ -183,6 +183,8 @@ export type PendingAction = {
   reason: string;
   /** Of a revert that no person asked for. */
   cause?: RollbackCause;
+  /** Of a cleanup that takes the tracking columns away, too. */
+  dropTracking?: boolean;
 };
 
 export type RollbackCause = 'operator' | 'guard' | 'emergency';

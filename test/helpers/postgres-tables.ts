@@ -129,7 +129,7 @@ export async function tamper(
     `SELECT primary_oid::int AS primary, shadow_oid::int AS shadow, direction FROM crossfade.cutover WHERE id = '${cutover.id}'`,
   );
   const [primary, shadow] = [await readTableByOid(owner, row!.primary), await readTableByOid(owner, row!.shadow)];
-  const compiled = compileTransform(primary!, shadow!, cutover.table);
+  const compiled = compileTransform(primary!, shadow!, cutover.table, cutover.id);
   if (!compiled.ok) throw new Error(compiled.problems.join('; '));
   const { create } =
     row!.direction === 'reverse'

@@ -61,6 +61,11 @@ describe('a command on one cutover', () => {
     [['rollback', 'customer', '--reason', 'slow'], 'rollback', { reason: 'slow' }],
     [['complete', 'customer', '--confirm', 'customer'], 'complete', { confirm: 'customer' }],
     [['cleanup', 'customer', '--confirm', 'customer'], 'cleanup', { confirm: 'customer' }],
+    [
+      ['cleanup', 'customer', '--confirm', 'customer', '--drop-tracking'],
+      'cleanup',
+      { confirm: 'customer', dropTracking: true },
+    ],
     [['reset', 'customer', '--confirm', 'customer'], 'reset', { confirm: 'customer' }],
   ])('%j sends the version it saw, a key of its own and the token', async (words, name, body) => {
     api.routes[`POST /v1/cutovers/customer/${name}`] = { body: summary };

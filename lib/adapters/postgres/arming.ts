@@ -107,7 +107,7 @@ export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
       `Table ${name} of cutover '${cutover.id}' does not exist. Create it first; Crossfade fills it and never creates it.`,
     );
   }
-  const compiled = compileTransform(primary, shadow, cutover.table);
+  const compiled = compileTransform(primary, shadow, cutover.table, cutover.id);
   if (!compiled.ok) {
     throw new CrossfadeError(
       'refused_table',

@@ -119,7 +119,7 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
       const why = `${status.quarantined} keys cannot go back to the old table; first ${first.key}: SQLSTATE ${first.sqlstate}, ${first.reason}`;
       return { ready: false, why, key: first.key };
     },
-    cleanup: (cutover, epoch) => cleanup(owner, cutover, epoch),
+    cleanup: (cutover, epoch, options) => cleanup(owner, cutover, epoch, options),
   };
 }
 
