@@ -12,6 +12,7 @@ import { readOnlyRoutes } from './control-routes/read-only.ts';
 import { reportRoutes } from './control-routes/reports.ts';
 import { rollbackRoutes } from './control-routes/rollbacks.ts';
 import { rowRoutes } from './control-routes/rows.ts';
+import { shadowRoutes } from './control-routes/shadow.ts';
 import { systemRoutes } from './control-routes/system.ts';
 import { tableRoutes } from './control-routes/tables.ts';
 import { httpHandler } from './middleware.ts';
@@ -23,6 +24,7 @@ export const handler = httpHandler(compose, [
   ...tableRoutes,
   ...rowRoutes,
   ...readOnlyRoutes,
+  ...shadowRoutes,
   ...copyRoutes,
   ...systemRoutes,
   ...alertRoutes,

@@ -332,6 +332,8 @@ export type SwapResult =
   | { kind: 'postponed'; why: string }
   | { kind: 'refused'; why: string; items: readonly PlanItem[] };
 
+export type ShadowRemoval = { kind: 'removed' } | { kind: 'already' } | { kind: 'refused'; why: string };
+
 export type DataPlane = {
   /**
    * Reads the catalog, and with `scanMs` for that long the rows; changes nothing.
@@ -347,6 +349,8 @@ export type DataPlane = {
   disarm(id: CutoverId, fence: StateFence): Promise<{ kind: 'disarmed' } | Outrun>;
   /** Drops everything of this cutover but the two tables. Idempotent. */
   forget(id: CutoverId, fence: StateFence): Promise<{ kind: 'forgotten' } | Outrun>;
+  /** Drops the shadow and everything of this cutover while nothing is kept equal. No way back but a backup. */
+  removeShadow(cutover: TableCutover, fence: StateFence): Promise<ShadowRemoval | Outrun>;
   /** Writes the fence unless a newer (epoch, version) is there. */
   mirror(row: MirrorRow): Promise<{ kind: 'written' } | Outrun>;
   /** The declared lists, for routing in SQL. Changes nothing for a cutover the database does not know. */

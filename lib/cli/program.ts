@@ -17,6 +17,7 @@ import { operateAction } from './commands/operate.ts';
 import { phase, phases } from './commands/phases.ts';
 import { policy } from './commands/policy.ts';
 import { readOnly } from './commands/read-only.ts';
+import { removeShadow } from './commands/remove-shadow.ts';
 import { replayFiles } from './commands/replay.ts';
 import { exportRows, report } from './commands/report.ts';
 import { rollbacks } from './commands/rollbacks.ts';
@@ -203,6 +204,15 @@ function addMoving(program: Command, add: Add): void {
     '--drop-tracking',
     'the columns _shadow_… of the new table, too',
   );
+  confirmed(
+    writing(
+      add(
+        'remove-shadow <cutover>',
+        'drop the shadow table of a cutover that is not under way; only a backup brings it back',
+        removeShadow,
+      ),
+    ),
+  ).addOption(reason());
   const reset: Action = (context) =>
     context.args[0] === 'system' ? resetSystem(context) : operateAction('reset')(context);
   confirmed(operation(add('reset <cutover>', "ready to start again; 'reset system' lifts the emergency stop", reset)));

@@ -86,7 +86,8 @@ export type RowsAction =
   | 'backfill_resume'
   | 'backfill_cancel'
   | 'read_only_on'
-  | 'read_only_off';
+  | 'read_only_off'
+  | 'shadow_removed';
 
 export type SystemChange = { emergencyStop?: boolean; readonly?: boolean; shadowWritesEnabled?: boolean };
 

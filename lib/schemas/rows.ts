@@ -18,6 +18,7 @@ const retryBody = z.strictObject({ key: key.optional() });
 const discardBody = z.strictObject({ key, confirm: z.string().max(100), reason });
 const controlBody = z.strictObject({ reason: reason.optional() });
 const readOnlyBody = z.strictObject({ seconds: z.number().int().min(1).max(300), reason });
+const removeBody = z.strictObject({ confirm: z.string().max(100), reason });
 const endReadOnlyBody = z.strictObject({ reason: reason.optional() });
 const pageQuery = z.strictObject({
   limit: z
@@ -73,6 +74,13 @@ export function parseReadOnly(body: unknown): { seconds: number; reason: string 
 
 export function parseEndReadOnly(body: unknown): { reason?: string } {
   return parse(endReadOnlyBody, body, "The body of 'read-only/end'", { known: ['reason'] });
+}
+
+/** @throws CrossfadeError `confirm_required`, `invalid_input`, `unknown_property` */
+export function parseRemoveShadow(body: unknown): { confirm: string; reason: string } {
+  if (typeof body === 'object' && body !== null && !('confirm' in body))
+    throw new CrossfadeError('confirm_required', `'remove-shadow' needs "confirm" with the cutover's id, typed again.`);
+  return parse(removeBody, body, "The body of 'remove-shadow'", { known: ['confirm', 'reason'] });
 }
 
 export function parseQuarantinePage(query: Readonly<Record<string, string>>): { limit: number; after?: string } {

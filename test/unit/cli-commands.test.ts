@@ -347,6 +347,11 @@ describe('reading commands', () => {
     expect((await crossfade('read-only', 'customer')).exit).toBe(2);
     api.routes['POST /v1/cutovers/customer/read-only/end'] = { body: { ended: true } };
     expect((await crossfade('read-only', 'customer', 'off')).out).toContain('takes writes again');
+    api.routes['POST /v1/cutovers/customer/remove-shadow'] = { body: { removed: true, note: 'gone; a backup' } };
+    const remove = ['remove-shadow', 'customer', '--confirm', 'customer'];
+    expect((await crossfade(...remove, '--reason', 'r')).out).toContain('gone; a backup');
+    expect(api.asked.at(-1)!.body).toEqual({ confirm: 'customer', reason: 'r' });
+    expect((await crossfade(...remove)).exit).toBe(2);
     const rehearsal = { state: 'none', rows: 9_000, shadowRows: 2, chunks: 4, estimatedMs: 90, rowsPerSecond: 1e5 };
     api.routes['GET /v1/cutovers/customer/backfill/dry-run'] = {
       body: { ...rehearsal, sampleRows: 2_000, waits: null },

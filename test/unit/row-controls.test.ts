@@ -9,6 +9,7 @@ import { defineCutovers } from '../../lib/define-cutovers.ts';
 import { backfillAll, tooMuch } from '../../lib/flows/backfill.ts';
 import { endReadOnly, makeReadOnly } from '../../lib/flows/read-only.ts';
 import { rehearseBackfill } from '../../lib/flows/rehearse-backfill.ts';
+import { removeShadow } from '../../lib/flows/remove-shadow.ts';
 import {
   controlBackfill,
   discardQuarantine,
@@ -303,5 +304,35 @@ describe('a primary that is read-only', () => {
     };
     await expect(makeReadOnly(ports, CUSTOMER, wanted)).rejects.toMatchObject({ code: 'conflict' });
     expect(await tables.endReadOnly('customer')).toBe(false);
+  });
+});
+
+describe('the shadow of a cutover that is not under way', () => {
+  const wanted = { confirm: 'customer', reason: 'made anew', actor: 'ada' };
+  const rolledBack = async () => {
+    const before = (await state.readCutover('customer'))!;
+    const back = { type: 'rolled_back' as const, from: before.stage, reason: 'x', cause: 'operator' as const };
+    const { state: after, entries } = record(before, [back], { nowMs: 2, actor: 'ada' });
+    await state.writeCutover({ before, after, entries });
+    return after;
+  };
+
+  it('is dropped after a rollback only, by name and with a reason, and audited', async () => {
+    await expect(removeShadow(ports, CUSTOMER, wanted)).rejects.toMatchObject({ code: 'illegal_transition' });
+    await expect(removeShadow(ports, PLANNER, wanted)).rejects.toMatchObject({ code: 'illegal_transition' });
+    const after = await rolledBack();
+    await expect(removeShadow(ports, CUSTOMER, { ...wanted, confirm: 'x' })).rejects.toMatchObject({
+      code: 'confirm_required',
+    });
+    await expect(removeShadow(ports, CUSTOMER, wanted)).rejects.toMatchObject({ code: 'refused_table' });
+    await tables.disarm('customer', after);
+    expect(await removeShadow(ports, CUSTOMER, wanted)).toMatchObject({ removed: true });
+    expect((await audit())[0]).toMatchObject({ actor: 'ada', action: 'shadow_removed', reason: 'made anew' });
+  });
+
+  it('is not when somebody started the cutover meanwhile', async () => {
+    const after = await rolledBack();
+    await tables.disarm('customer', { epoch: after.epoch + 1, version: after.version + 9 });
+    await expect(removeShadow(ports, CUSTOMER, wanted)).rejects.toMatchObject({ code: 'conflict' });
   });
 });

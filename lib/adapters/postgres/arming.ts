@@ -68,7 +68,7 @@ export async function arm(
 }
 
 /** One transaction, unless a newer state has been here: then nothing is done, and it is returned. */
-async function fenced(
+export async function fenced(
   owner: PgGateway,
   id: string,
   { epoch, version }: StateFence,
@@ -152,19 +152,23 @@ export async function disarm(owner: PgGateway, id: string, fence: StateFence): P
 }
 
 export async function forget(owner: PgGateway, id: string, fence: StateFence): Promise<{ kind: 'forgotten' } | Outrun> {
+  const outrun = await fenced(owner, id, fence, forgetStatements(id));
+  if (outrun) return outrun;
+  await giveKeysBack(owner, id);
+  await giveIndexesBack(owner, id, INDEX_MS);
+  return { kind: 'forgotten' };
+}
+
+/** Everything of a cutover but its tables and what was taken off them. */
+export function forgetStatements(id: string): string[] {
   functionName('converge', id);
   const { tables, functions } = objectKinds(id);
-  const statements = [
+  return [
     ...dropCapture(id),
     ...functions.map((name) => `DROP FUNCTION IF EXISTS ${name}`),
     ...tables.map((name) => `DROP TABLE IF EXISTS ${name}`),
     ...PROGRESS.map((table) => `DELETE FROM crossfade.${table} WHERE cutover = ${quoteText(id)}`),
   ];
-  const outrun = await fenced(owner, id, fence, statements);
-  if (outrun) return outrun;
-  await giveKeysBack(owner, id);
-  await giveIndexesBack(owner, id, INDEX_MS);
-  return { kind: 'forgotten' };
 }
 
 /** Capture on the source and the guard on the target, by the functions they call: the tables may have other names by now. */

@@ -9,6 +9,7 @@ import { type CallOptions, type PgGateway, sqlstateOf } from './gateway.ts';
 import { buildNextIndex } from './indexes-aside.ts';
 import { compareRecord, consistency, healthFindings, outlook } from './inspection.ts';
 import { rehearseCopy } from './rehearsal.ts';
+import { removeShadow } from './remove-shadow.ts';
 import { rowControls } from './row-controls.ts';
 import { planTable, promote, revert } from './swap.ts';
 
@@ -27,6 +28,7 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
     arm: (cutover, fence) => arm(owner, cutover, fence),
     disarm: (id, fence) => disarm(owner, id, fence),
     forget: (id, fence) => forget(owner, id, fence),
+    removeShadow: (cutover, fence) => removeShadow(owner, cutover, fence),
     async mirror(row) {
       const args = [row.id, row.epoch, row.version, row.stage, row.shadowWrites, row.readPpm, row.salt];
       return callJson(

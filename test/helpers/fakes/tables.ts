@@ -129,6 +129,15 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
       return { kind: 'written' };
     },
     async setLists() {},
+    async removeShadow({ id }, fence) {
+      const it = table(id);
+      if (it.direction !== 'none') return { kind: 'refused', why: `Cutover '${id}' still keeps its shadow equal.` };
+      const newer = outrun(it, fence);
+      if (newer) return newer;
+      const { authoritative, blocked, abandoned } = it;
+      tables.set(id, { ...emptyTable(), authoritative, blocked, abandoned });
+      return { kind: 'removed' };
+    },
     async makeReadOnly(id, epoch, seconds) {
       const it = tables.get(id);
       if (it?.mirror?.epoch !== epoch || it.direction !== 'forward')

@@ -147,6 +147,28 @@ describe('I16 copying', () => {
     });
   });
 
+  it('is undone on demand: the shadow goes with everything of ours, once nothing follows and nothing needs it', async () => {
+    const gone = await tables('gone', 3);
+    const asked = () => plane.removeShadow(gone, { epoch: 9, version: 9 });
+    const left = async () =>
+      (
+        await db.sql.unsafe("SELECT relname FROM pg_class WHERE relname ~ 'gone' AND relkind IN ('r', 'v') ORDER BY 1")
+      ).map(({ relname }) => relname);
+    await plane.arm(gone, { epoch: 1, version: 1 });
+    await plane.fence('gone', 1);
+    await plane.copy('gone', 1);
+    expect(await asked()).toMatchObject({ kind: 'refused', why: expect.stringMatching(/still keeps/) });
+    await plane.disarm('gone', { epoch: 2, version: 2 });
+    await db.sql.unsafe('CREATE VIEW gone_seen AS SELECT * FROM gone_v2');
+    expect(await asked()).toMatchObject({ kind: 'refused', why: expect.stringMatching(/view gone_seen/) });
+    await db.sql.unsafe('DROP VIEW gone_seen');
+    expect(await plane.removeShadow(gone, { epoch: 1, version: 1 })).toMatchObject({ kind: 'stale' });
+    expect(await left()).toContain('gone_v2');
+    expect([await asked(), await asked()]).toEqual([{ kind: 'removed' }, { kind: 'already' }]);
+    expect(await left()).toEqual(['gone']);
+    expect(await db.sql.unsafe('SELECT FROM gone')).toHaveLength(3);
+  });
+
   it('an empty table is done at once', async () => {
     await plane.start(await tables('empty', 0));
     expect(await plane.backfill('empty', 1, 10)).toEqual({ kind: 'done', rowsDone: 0 });
