@@ -8,9 +8,11 @@ import { experimentRoutes } from './control-routes/experiments.ts';
 import { inspectRoutes } from './control-routes/inspect.ts';
 import { lookRoutes } from './control-routes/look.ts';
 import { phaseRoutes } from './control-routes/phases.ts';
+import { readOnlyRoutes } from './control-routes/read-only.ts';
 import { reportRoutes } from './control-routes/reports.ts';
 import { rollbackRoutes } from './control-routes/rollbacks.ts';
 import { rowRoutes } from './control-routes/rows.ts';
+import { shadowRoutes } from './control-routes/shadow.ts';
 import { systemRoutes } from './control-routes/system.ts';
 import { tableRoutes } from './control-routes/tables.ts';
 import { httpHandler } from './middleware.ts';
@@ -21,6 +23,8 @@ export const handler = httpHandler(compose, [
   ...commandRoutes,
   ...tableRoutes,
   ...rowRoutes,
+  ...readOnlyRoutes,
+  ...shadowRoutes,
   ...copyRoutes,
   ...systemRoutes,
   ...alertRoutes,

@@ -105,6 +105,9 @@ const inputSchema = z.discriminatedUnion('kind', [
     key: z.array(columnName).min(1).max(32).optional(),
     columns: z.record(columnName, columnSource).optional(),
     reverse: z.record(columnName, reverseSource).optional(),
+    mode: z.enum(['streamed', 'inline']).optional(),
+    indexesAfterCopy: z.boolean().optional(),
+    rollbackOnShadowFailure: z.boolean().optional(),
     backfill: z
       .strictObject({
         outboxAgeMs: limit.max(3_600_000),
@@ -150,6 +153,9 @@ const KNOWN_KEYS = [
   'columns',
   'reverse',
   'key',
+  'mode',
+  'indexesAfterCopy',
+  'rollbackOnShadowFailure',
   'upstreams',
   'writes',
   'gateway',
@@ -268,8 +274,14 @@ function complete(
     ...(input.experiments ? { experiments: input.experiments } : {}),
   };
   if (input.kind === 'table') {
-    const { primary, shadow, key, columns, reverse, backfill } = input;
-    return { ...shared, kind: 'table', table: { primary, shadow, key, columns, reverse, backfill } };
+    const { kind, primary, shadow, key, columns, reverse, backfill } = input;
+    const { mode, rollbackOnShadowFailure, indexesAfterCopy } = input;
+    const options = {
+      ...(mode ? { mode } : {}),
+      ...(rollbackOnShadowFailure ? { rollbackOnShadowFailure } : {}),
+      ...(indexesAfterCopy ? { indexesAfterCopy } : {}),
+    };
+    return { ...shared, kind, table: { primary, shadow, key, columns, reverse, backfill, ...options } };
   }
   if (input.kind === 'component') {
     const { writes } = input;
@@ -369,6 +381,10 @@ function contradictions(declaration: CutoverDeclaration): string[] {
   const problems: string[] = [];
   if (declaration.kind === 'table' && declaration.table.primary === declaration.table.shadow)
     problems.push(`${id}: primary and shadow are both ${declaration.table.primary}`);
+  if (declaration.kind === 'table' && declaration.table.rollbackOnShadowFailure && declaration.table.mode !== 'inline')
+    problems.push(
+      `${id}.rollbackOnShadowFailure needs mode 'inline': a streamed write has ended before the shadow is written`,
+    );
   problems.push(...policyProblems(policy).map((text) => `${id}.policy: ${text}`));
   for (const { name: stage, dwellMinutes } of declaration.plan.stages) {
     const deadline = policyOf(declaration, { stage, overrides: NO_OVERRIDES });

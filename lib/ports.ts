@@ -221,6 +221,21 @@ export type PlanItem = {
   text: string;
 };
 
+/** What became of the rows when each was taken to the new shape and back, without writing one. */
+export type WayBack = {
+  rows: number;
+  /** False when the time was over before every row had been looked at. */
+  complete: boolean;
+  limitMs: number;
+  /** Rows that cannot be transformed at all: they would go into quarantine. */
+  cannotCross: number;
+  /** Rows that the old table would not take again: after promotion they keep it from being rolled back. */
+  cannotReturn: number;
+  /** Rows that would come back with other values. */
+  changed: number;
+  samples: readonly { kind: 'cross' | 'return' | 'changed'; key: string; why: string }[];
+};
+
 export type TablePlan = {
   primary: string;
   shadow: string;
@@ -231,6 +246,8 @@ export type TablePlan = {
   estimatedRows: number;
   /** True when nothing is refused. */
   ok: boolean;
+  /** Only when it was asked for. */
+  wayBack?: WayBack;
 };
 
 export type ConvergeResult =
@@ -255,6 +272,17 @@ export type BackfillStep =
   | { kind: 'paused' | 'cancelled' }
   | { kind: 'busy' }
   | { kind: 'stale'; have: number; got: number };
+
+/** A few rows, copied into a table like the shadow that is dropped again. */
+export type CopyRehearsal = {
+  sourceRows: number;
+  shadowRows: number;
+  /** `tookMs` null when the sample could not be copied, with `why`. */
+  sample: { rows: number; tookMs: number | null; why?: string | null };
+};
+
+/** `built`: so many are left. `building`: the server is at work on it, whoever asked. */
+export type IndexStep = { kind: 'built'; left: number } | { kind: 'building'; name: string; left: number };
 
 /** What the copy of a table has to mind. */
 export type Pressure = {
@@ -304,9 +332,14 @@ export type SwapResult =
   | { kind: 'postponed'; why: string }
   | { kind: 'refused'; why: string; items: readonly PlanItem[] };
 
+export type ShadowRemoval = { kind: 'removed' } | { kind: 'already' } | { kind: 'refused'; why: string };
+
 export type DataPlane = {
-  /** Reads the catalog, changes nothing. @throws CrossfadeError `refused_table` when a table, column or key is missing. */
-  plan(cutover: TableCutover): Promise<TablePlan>;
+  /**
+   * Reads the catalog, and with `scanMs` for that long the rows; changes nothing.
+   * @throws CrossfadeError `refused_table` when a table, column or key is missing
+   */
+  plan(cutover: TableCutover, look?: { scanMs: number }): Promise<TablePlan>;
   /**
    * Creates outbox, functions and the capture trigger. Idempotent. A caller that acts on an older state than one that has
    * armed, disarmed or written the mirror is refused, here and below. @throws `refused_table`, `database_unavailable`.
@@ -316,10 +349,24 @@ export type DataPlane = {
   disarm(id: CutoverId, fence: StateFence): Promise<{ kind: 'disarmed' } | Outrun>;
   /** Drops everything of this cutover but the two tables. Idempotent. */
   forget(id: CutoverId, fence: StateFence): Promise<{ kind: 'forgotten' } | Outrun>;
+  /** Drops the shadow and everything of this cutover while nothing is kept equal. No way back but a backup. */
+  removeShadow(cutover: TableCutover, fence: StateFence): Promise<ShadowRemoval | Outrun>;
   /** Writes the fence unless a newer (epoch, version) is there. */
   mirror(row: MirrorRow): Promise<{ kind: 'written' } | Outrun>;
   /** The declared lists, for routing in SQL. Changes nothing for a cutover the database does not know. */
   setLists(id: CutoverId, lists: { allow: readonly string[]; deny: readonly string[] }): Promise<void>;
+  /**
+   * From its answer on the application's writes to the primary are refused for so long, and all earlier ones are committed and
+   * have hints. Only while rows flow forward. `endReadOnly` is true when there was something to end; it waits for nobody.
+   */
+  makeReadOnly(
+    id: CutoverId,
+    epoch: number,
+    seconds: number,
+  ): Promise<{ kind: 'read_only'; untilMs: number } | { kind: 'stale'; have: number; got: number }>;
+  endReadOnly(id: CutoverId): Promise<boolean>;
+  /** The master switch of writes to shadows, for triggers that write inline; an older version of it changes nothing. */
+  switchInline(id: CutoverId, system: { version: number; enabled: boolean }): Promise<void>;
   /** `null` when the database knows nothing of this cutover. */
   status(id: CutoverId): Promise<TableStatus | null>;
   /** Claims and applies at most `limit` hints in one call. */
@@ -327,6 +374,10 @@ export type DataPlane = {
   /** Cutovers whose outbox has hints that can be claimed now, with lag. */
   waiting(): Promise<readonly { id: CutoverId; hints: number; lagMs: number }[]>;
   backfill(id: CutoverId, epoch: number, rows: number): Promise<BackfillStep>;
+  /** After the copy: the next index that was taken off for it. Waits no longer than this for one; idempotent. */
+  buildIndex(id: CutoverId, withinMs: number): Promise<IndexStep>;
+  /** Changes nothing that anybody sees. @throws CrossfadeError `refused_table` */
+  rehearse(cutover: TableCutover): Promise<CopyRehearsal>;
   pressure(cutover: TableCutover): Promise<Pressure>;
   /** `unchanged` when the copy is in no state for it. After the answer of `pause` and `cancel` nothing is copied. */
   controlBackfill(
@@ -377,10 +428,11 @@ export type DataPlane = {
   ): Promise<{ kind: 'abandoned' } | { kind: 'swapped' }>;
   /** After promotion: may a rollback keep everything? With the reason and key when not. */
   rollbackReady(id: CutoverId): Promise<{ ready: true } | { ready: false; why: string; key: string | null }>;
-  /** After `completed`: drops the old table and everything of ours. No way back. */
+  /** After `completed`: drops the old table and everything of ours; on demand the tracking columns, too. No way back. */
   cleanup(
     cutover: TableCutover,
     epoch: number,
+    options?: { dropTracking: boolean },
   ): Promise<{ kind: 'cleaned' } | { kind: 'already' } | { kind: 'refused'; why: string }>;
 };
 

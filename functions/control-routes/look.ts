@@ -6,6 +6,7 @@ import { report } from '../../lib/flows/report.ts';
 import { planTable } from '../../lib/flows/verify.ts';
 import { parsePage } from '../../lib/schemas/http.ts';
 import { parseHours } from '../../lib/schemas/reports.ts';
+import { parsePlan } from '../../lib/schemas/rows.ts';
 import type { Route } from '../middleware.ts';
 import { namedCutover } from './request.ts';
 
@@ -52,7 +53,7 @@ export const lookRoutes: Route[] = [
     scope: 'control:read',
     handle: async (composition, request) => ({
       status: 200,
-      body: await planTable(composition.ports, await namedCutover(composition, request)),
+      body: await planTable(composition.ports, await namedCutover(composition, request), parsePlan(request.query)),
     }),
   },
   {

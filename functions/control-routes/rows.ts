@@ -1,5 +1,6 @@
 /** Rows of a table: keys in quarantine, and the copy of existing rows. */
 
+import { rehearseBackfill } from '../../lib/flows/rehearse-backfill.ts';
 import {
   controlBackfill,
   discardQuarantine,
@@ -56,6 +57,15 @@ export const rowRoutes: Route[] = [
     handle: async (composition, request) => ({
       status: 200,
       body: await reportBackfill(composition.ports, await namedCutover(composition, request)),
+    }),
+  },
+  {
+    method: 'GET',
+    path: '/v1/cutovers/{cutover}/backfill/dry-run',
+    scope: 'control:read',
+    handle: async (composition, request) => ({
+      status: 200,
+      body: await rehearseBackfill(composition.ports, await namedCutover(composition, request)),
     }),
   },
   ...BACKFILL_ACTIONS.map(

@@ -41,6 +41,9 @@ export type Options = {
   all?: boolean;
   minutes?: number;
   withdraw?: boolean;
+  dropTracking?: boolean;
+  scan?: number;
+  seconds?: number;
   cutover?: string;
 };
 

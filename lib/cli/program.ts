@@ -16,6 +16,8 @@ import { open } from './commands/open.ts';
 import { operateAction } from './commands/operate.ts';
 import { phase, phases } from './commands/phases.ts';
 import { policy } from './commands/policy.ts';
+import { readOnly } from './commands/read-only.ts';
+import { removeShadow } from './commands/remove-shadow.ts';
 import { replayFiles } from './commands/replay.ts';
 import { checkpoints, exportRows, report } from './commands/report.ts';
 import { rollbacks } from './commands/rollbacks.ts';
@@ -90,7 +92,11 @@ function addLocal(program: Command, add: Add): void {
 
 function addLooking(program: Command, add: Add): void {
   program.commandsGroup('Look:');
-  add('plan <cutover>', 'what would become of the columns and dependents of its table', plan);
+  add('plan <cutover>', 'what would become of the columns, dependents and rows of its table', plan).option(
+    '--scan <seconds>',
+    'how long to look for rows that could not go back, 3 unless told; 0 for not at all',
+    scanSeconds,
+  );
   add('status [cutover]', 'stage, share, health, figures of both sides, what holds it, what comes next', status)
     .option('--watch', 'look again until it is completed or rolled back')
     .option('--timeout <seconds>', 'with --watch: give up after', positive)
@@ -156,7 +162,11 @@ function addLooking(program: Command, add: Add): void {
     .addOption(reason())
     .option('--limit <number>', 'keys to list, 1–200', limit);
   writing(
-    add('backfill <cutover> [action]', 'how far the copy is, what it waits for; pause, resume, cancel', backfill),
+    add(
+      'backfill <cutover> [action]',
+      'how far the copy is, what it waits for; dry-run, pause, resume, cancel',
+      backfill,
+    ),
   ).addOption(reason());
 }
 
@@ -183,10 +193,31 @@ function addMoving(program: Command, add: Add): void {
   operation(
     add('rollback <cutover>', 'go back to the primary, from any stage before cleanup', operateAction('rollback')),
   ).addOption(reason().makeOptionMandatory());
+  writing(
+    add(
+      'read-only <cutover> [way]',
+      'on: the primary refuses writes for a while, for the final catch-up; off: it takes them again',
+      readOnly,
+    ),
+  )
+    .option('--seconds <number>', 'for how long, 1–300, 30 unless told', readOnlySeconds)
+    .addOption(reason());
   confirmed(
     forced(operation(add('complete <cutover>', 'the shadow takes over; still reversible', operateAction('complete')))),
   );
-  confirmed(operation(add('cleanup <cutover>', 'drop the old side: no way back', operateAction('cleanup'))));
+  confirmed(operation(add('cleanup <cutover>', 'drop the old side: no way back', operateAction('cleanup')))).option(
+    '--drop-tracking',
+    'the columns _shadow_… of the new table, too',
+  );
+  confirmed(
+    writing(
+      add(
+        'remove-shadow <cutover>',
+        'drop the shadow table of a cutover that is not under way; only a backup brings it back',
+        removeShadow,
+      ),
+    ),
+  ).addOption(reason());
   const reset: Action = (context) =>
     context.args[0] === 'system' ? resetSystem(context) : operateAction('reset')(context);
   confirmed(operation(add('reset <cutover>', "ready to start again; 'reset system' lifts the emergency stop", reset)));
@@ -275,6 +306,9 @@ function number(text: string, fits: (value: number) => boolean, wanted: string):
 
 const port = (text: string) => number(text, (n) => Number.isInteger(n) && n > 0 && n < 65_536, 'a port, 1–65535');
 const positive = (text: string) => number(text, (n) => n > 0 && n <= 31_536_000, 'a number above 0');
+const readOnlySeconds = (text: string) =>
+  number(text, (n) => Number.isInteger(n) && n >= 1 && n <= 300, 'a whole number of seconds, 1–300');
+const scanSeconds = (text: string) => number(text, (n) => n <= 15, 'seconds, 0–15');
 const whole = (text: string) => number(text, Number.isSafeInteger, 'a whole number, 0 or more');
 const hourCount = (text: string) =>
   number(text, (n) => Number.isInteger(n) && n > 0 && n <= 9_600, 'a whole number of hours, 1–9600');

@@ -1,6 +1,6 @@
 /** What a cutover would do to its table, as text: columns, dependents, what is in the way. Pure. */
 
-import type { PlanItem, TablePlan } from '../ports.ts';
+import type { PlanItem, TablePlan, WayBack } from '../ports.ts';
 import { count, field, MAX_WIDTH, type Paint, plain, printable } from './text.ts';
 
 const ACTIONS = ['refuse', 'notice', 'rebuild', 'carry'] as const satisfies readonly PlanItem['action'][];
@@ -23,6 +23,7 @@ export function renderPlan(id: string, plan: TablePlan, width = MAX_WIDTH, paint
     ...columnLines(plan, width),
   ];
   for (const action of ACTIONS) lines.push(...itemLines(plan, action, width, paint));
+  if (plan.wayBack) lines.push('', ...wayBackLines(plan.wayBack, width, paint));
   const refused = plan.items.filter((item) => item.action === 'refuse').length;
   lines.push(
     '',
@@ -46,6 +47,31 @@ function columnLines(plan: TablePlan, width: number): string[] {
       widest,
     ),
   );
+}
+
+const KINDS = { cross: 'cannot cross', return: 'cannot return', changed: 'would change' } as const;
+
+function wayBackLines(way: WayBack, width: number, paint: Paint): string[] {
+  const { rows, complete, limitMs, cannotCross, cannotReturn, changed, samples } = way;
+  const seen = complete
+    ? `all ${count(rows)} rows`
+    : `${count(rows)} rows, then the ${limitMs / 1_000} s were over (--scan)`;
+  const found = [
+    ...(cannotCross > 0 ? [`${count(cannotCross)} cannot be transformed and would go into quarantine`] : []),
+    ...(cannotReturn > 0
+      ? [`${count(cannotReturn)} could not go back, and would forbid a rollback after promotion`]
+      : []),
+    ...(changed > 0 ? [`${count(changed)} would come back with other values`] : []),
+  ];
+  const text = found.length === 0 ? 'each could go back as it was' : found.join('; ');
+  const named = cannotCross + cannotReturn + changed;
+  return [
+    paint(found.length === 0 ? 'dim' : 'warn', 'The way back of the rows that are there'),
+    ...field('looked at', seen, width, 20),
+    ...field('found', text, width, 20),
+    ...samples.flatMap(({ kind, key, why }) => field(KINDS[kind], `${printable(key)}: ${printable(why)}`, width, 20)),
+    ...(named > samples.length && samples.length > 0 ? [`  … and ${count(named - samples.length)} more`] : []),
+  ];
 }
 
 function itemLines(plan: TablePlan, action: PlanItem['action'], width: number, paint: Paint): string[] {

@@ -151,6 +151,12 @@ function tableLines(report: CutoverReport, width: number): string[] {
       ),
     );
   }
+  if (table.readOnlyUntilMs)
+    lines.push(...field('read-only', `the primary refuses writes until ${moment(table.readOnlyUntilMs)} UTC`, width));
+  if (table.inlineFailures) {
+    const failed = `${counted(table.inlineFailures, 'write')} did not fit the shadow at once; SELECT * FROM crossfade.inline_failure names the keys`;
+    lines.push(...field('inline', failed, width));
+  }
   if (table.quarantined > 0) {
     const first = table.quarantine[0];
     const example = first ? `, first ${first.key}: SQLSTATE ${first.sqlstate}, ${first.reason}` : '';

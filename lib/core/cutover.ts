@@ -122,6 +122,15 @@ export type TableDeclaration = {
   reverse?: Readonly<Record<string, { sql: string } | { insertOnly: string }>>;
   /** Above any of these the copy of existing rows waits. */
   backfill?: BackfillLimits;
+  /** Indexes of the shadow that are not unique are taken off for the copy and built after it. */
+  indexesAfterCopy?: boolean;
+  /**
+   * `streamed` (default): a write leaves a hint that is applied a moment later. `inline`: the writer's own transaction
+   * writes the shadow, too. After promotion the way back is always streamed: the table in use must not depend on the old one.
+   */
+  mode?: 'streamed' | 'inline';
+  /** Inline only: a row that the shadow does not take fails the application's write. Otherwise it leaves a hint, counted. */
+  rollbackOnShadowFailure?: boolean;
 };
 
 export type BackfillLimits = {
@@ -174,6 +183,8 @@ export type PendingAction = {
   reason: string;
   /** Of a revert that no person asked for. */
   cause?: RollbackCause;
+  /** Of a cleanup that takes the tracking columns away, too. */
+  dropTracking?: boolean;
 };
 
 export type RollbackCause = 'operator' | 'guard' | 'emergency';

@@ -87,4 +87,10 @@ export type TableStatus = {
   verification: VerificationResult | null;
   /** Writes to the side that only Crossfade should write. */
   foreignWrites?: number;
+  /** The application's writes to the primary are refused until then; null when they are not. */
+  readOnlyUntilMs?: number | null;
+  /** Indexes that are still to be built after the copy, which runs as long. */
+  indexesAside?: number;
+  /** Writes that the shadow did not take in the application's transaction, and that went on without it. */
+  inlineFailures?: number;
 };

@@ -49,7 +49,13 @@ export const SCENARIOS = [
     name: 'forget the copy',
     command: 'crossfade reset ID --confirm ID',
     destructive: true,
-    note: 'our progress and outbox go; the rows in the shadow are yours to drop, after a backup',
+    note: 'our progress and outbox go; the rows in the shadow stay',
+  },
+  {
+    name: 'remove the shadow',
+    command: "crossfade remove-shadow ID --confirm ID --reason '…'",
+    destructive: true,
+    note: 'after a rollback; take a backup first, nothing else brings the table back',
   },
   {
     name: 'drop the old table',

@@ -35,7 +35,7 @@ export type Command =
   | { type: 'policy'; stage: string | null; set: StagePolicy; unset: readonly PolicyKey[]; reason?: string }
   | { type: 'rollback'; reason: string; cause: RollbackCause }
   | { type: 'complete'; confirm: string; force: boolean; reason?: string; verdict: Verdict | null }
-  | { type: 'cleanup'; confirm: string }
+  | { type: 'cleanup'; confirm: string; dropTracking?: boolean }
   | { type: 'reset'; confirm: string };
 
 export type CommandType = Command['type'];
@@ -57,7 +57,14 @@ export type Event =
   | { type: 'resumed' }
   | { type: 'policy_changed'; stage: string | null; set: StagePolicy; unset: readonly PolicyKey[]; reason?: string }
   | { type: 'rolled_back'; from: string; reason: string; cause: RollbackCause }
-  | { type: 'intent_recorded'; action: PendingAction['action']; epoch: number; reason: string; cause?: RollbackCause }
+  | {
+      type: 'intent_recorded';
+      action: PendingAction['action'];
+      epoch: number;
+      reason: string;
+      cause?: RollbackCause;
+      dropTracking?: true;
+    }
   | { type: 'intent_abandoned'; action: PendingAction['action']; why: string }
   | { type: 'completed'; from: string; lockHeldMs?: number }
   | { type: 'reverted'; from: string; reason: string; cause?: RollbackCause; lockHeldMs?: number }
@@ -77,7 +84,10 @@ export type RowsAction =
   | 'quarantine_discard'
   | 'backfill_pause'
   | 'backfill_resume'
-  | 'backfill_cancel';
+  | 'backfill_cancel'
+  | 'read_only_on'
+  | 'read_only_off'
+  | 'shadow_removed';
 
 export type SystemChange = { emergencyStop?: boolean; readonly?: boolean; shadowWritesEnabled?: boolean };
 
@@ -188,7 +198,7 @@ function decideCommand(state: CutoverState, command: Command, context: Context):
     case 'rollback':
       return rollBack(state, command.reason, command.cause);
     case 'cleanup':
-      return withIntent(state, 'cleanup', '', { type: 'cleaned' });
+      return cleanUp(state, command.dropTracking === true);
     case 'reset':
       return accept({ type: 'reset' });
   }
@@ -254,6 +264,14 @@ function advanced(state: CutoverState, forced: boolean, reason?: string): Event 
 function withIntent(state: CutoverState, action: PendingAction['action'], reason: string, done: Event): Decision {
   if (state.kind !== 'table') return accept(done);
   return accept({ type: 'intent_recorded', action, epoch: state.epoch + 1, reason });
+}
+
+function cleanUp(state: CutoverState, dropTracking: boolean): Decision {
+  const intent = withIntent(state, 'cleanup', '', { type: 'cleaned' });
+  if (!dropTracking) return intent;
+  if (state.kind !== 'table' || intent.kind !== 'accepted')
+    return refuse('invalid_input', `Cutover '${state.id}' moves a ${state.kind}: it has no tracking columns to drop.`);
+  return { ...intent, events: intent.events.map((event) => ({ ...event, dropTracking })) };
 }
 
 function rollBack(state: CutoverState, reason: string, cause: RollbackCause): Decision {
@@ -357,6 +375,7 @@ export function evolve(state: CutoverState, at: { event: Event; atMs: number; ac
           actor: at.actor,
           reason: event.reason,
           ...(event.cause ? { cause: event.cause } : {}),
+          ...(event.dropTracking ? { dropTracking: true } : {}),
         },
       };
     case 'intent_abandoned':

@@ -9,8 +9,9 @@ import { createBackfill } from './sql/backfill.ts';
 import { createCapture, createOutbox, createTriggers, createTruncated, dropTriggers } from './sql/capture.ts';
 import { createConverge } from './sql/converge.ts';
 import { createFits } from './sql/fits.ts';
+import { createInline, type InlineMode } from './sql/inline.ts';
 import { createConsistency, createRecord } from './sql/inspect.ts';
-import { type Flow, objectKinds } from './sql/names.ts';
+import { type Flow, objectKinds, objectNames } from './sql/names.ts';
 import { createRetry } from './sql/quarantine.ts';
 import type { Sabotage } from './sql/sabotage.ts';
 import { createGuard, createSegments, dropGuard } from './sql/segments.ts';
@@ -30,6 +31,7 @@ export type TableObjects = {
  * @param source rows are read here, and changes captured
  * @param target rows are written here
  * @param sabotage breaks a rule, for negative controls
+ * @param inline the source's writers write the target themselves, and what happens when it refuses
  */
 export function tableObjects(
   id: string,
@@ -38,13 +40,16 @@ export function tableObjects(
   mapping: Mapping,
   validation: ValidationMode,
   sabotage: Sabotage = {},
+  inline: InlineMode | null = null,
 ): TableObjects {
-  const flow: Flow = { id, source, target, mapping };
+  const flow: Flow = { id, source, target, mapping, inline: inline !== null };
   const { tables, functions } = objectKinds(id);
+  const made = functions.filter((name) => inline !== null || name !== objectNames(id).inline);
   return {
     create: [
       createOutbox(flow),
       ...createSegments(flow),
+      ...(inline === null ? [] : [createInline(flow, inline, sabotage)]),
       createCapture(flow, sabotage),
       createTruncated(flow, sabotage),
       createApply(flow, sabotage),
@@ -58,7 +63,7 @@ export function tableObjects(
       createRecord(flow),
       createRetry(flow),
       ...createGuard(flow),
-      ...functions.map((name) => `REVOKE ALL ON FUNCTION ${name} FROM PUBLIC`),
+      ...made.map((name) => `REVOKE ALL ON FUNCTION ${name} FROM PUBLIC`),
       `SELECT crossfade.grant_runtime('${id}')`,
       ...createTriggers(flow),
     ],

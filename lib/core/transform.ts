@@ -7,13 +7,17 @@
 import type { ColumnSource, TableDeclaration } from './cutover.ts';
 import { didYouMean } from './nearest.ts';
 import { type ColumnShape, quoteName, type TableShape } from './table-shape.ts';
+import { type Follows, isTracking, trackingWrite } from './tracking.ts';
 
 /** SQL expressions over one source row; the source is in scope as `p`, its columns also unqualified. */
 export type Mapping = {
   /** Key columns in order, source and target, with the source's value as the target's type. */
   key: readonly { source: ColumnShape; target: ColumnShape; sql: string }[];
-  /** Every column that is written, key included. `insertOnly`: only for rows that are new in the target. */
-  written: readonly { target: string; sql: string; insertOnly: boolean }[];
+  /**
+   * Every column that is written, key included. `insertOnly`: only for rows that are new in the target. `follows`: is no
+   * reason to write a row; when one is written it stays, counts one up, or is written anew.
+   */
+  written: readonly { target: string; sql: string; insertOnly: boolean; follows?: Follows }[];
   /** Columns in which both sides must agree byte by byte, key excluded; generated ones included. */
   compared: readonly { target: string; sql: string }[];
 };
@@ -26,15 +30,20 @@ export type Compiled =
 
 type Problems = string[];
 
-/** Both directions of a column map, or every problem with it. */
-export function compileTransform(table: TableShape, shadow: TableShape, declaration: TableDeclaration): Compiled {
+/** Both directions of a column map, or every problem with it. @param id of the cutover, which tracking columns name */
+export function compileTransform(
+  table: TableShape,
+  shadow: TableShape,
+  declaration: TableDeclaration,
+  id = '',
+): Compiled {
   const problems: Problems = [];
   const primary = withKey(table, declaration, problems);
   checkNames(primary, shadow, declaration, problems);
   checkKey(primary, problems);
   if (problems.length > 0) return { ok: false, problems };
 
-  const forward = compileForward(primary, shadow, declaration, problems);
+  const forward = compileForward(id, primary, shadow, declaration, problems);
   const reverse = compileReverse(primary, shadow, declaration, problems);
   const dropped = primary.columns
     .filter((column) => !reverse?.compared.some(({ target }) => target === column.name))
@@ -109,6 +118,7 @@ function sourceOf(primary: TableShape, declaration: TableDeclaration, name: stri
 }
 
 function compileForward(
+  id: string,
   primary: TableShape,
   shadow: TableShape,
   declaration: TableDeclaration,
@@ -117,7 +127,10 @@ function compileForward(
   const written: Mapping['written'][number][] = [];
   const compared: Mapping['compared'][number][] = [];
   const key = (primary.key ?? []).map((name) => keyPair(primary, shadow, declaration, name));
-  for (const target of shadow.columns) {
+  const tracking = shadow.columns.filter(
+    (column) => sourceOf(primary, declaration, column.name) === null && isTracking(column),
+  );
+  for (const target of shadow.columns.filter((column) => !tracking.includes(column))) {
     const source = sourceOf(primary, declaration, target.name);
     if (source === null || 'added' in source) {
       checkAdded(shadow, target, source !== null, problems);
@@ -142,7 +155,8 @@ function compileForward(
     pairs.map((pair) => pair.target.name),
     problems,
   );
-  return { key: pairs, written, compared };
+  const tracked = tracking.map((column) => trackingWrite(column, { id, primary, compared }));
+  return { key: pairs, written: [...written, ...tracked], compared };
 }
 
 function keyPair(primary: TableShape, shadow: TableShape, declaration: TableDeclaration, name: string) {
@@ -247,6 +261,8 @@ function columnPlans(primary: TableShape, shadow: TableShape, declaration: Table
   return shadow.columns.map((target) => {
     const source = sourceOf(primary, declaration, target.name);
     const name = target.name;
+    if (source === null && isTracking(target))
+      return { shadow: name, source: '', text: 'tracking, written by Crossfade' };
     if (source === null || 'added' in source)
       return { shadow: name, source: '', text: `new, ${target.type}, filled by its default` };
     if ('sql' in source) {

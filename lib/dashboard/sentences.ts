@@ -31,6 +31,9 @@ const ROWS_ACTIONS = {
   backfill_pause: 'Backfill paused',
   backfill_resume: 'Backfill resumed',
   backfill_cancel: 'Backfill cancelled',
+  read_only_on: 'Primary read-only',
+  read_only_off: 'Primary writable again',
+  shadow_removed: 'Shadow dropped',
 } as const;
 
 /** What happened, why if it was said, and how it is to be taken. */

@@ -1,5 +1,6 @@
 /** Copies existing rows in bounded chunks, for as long as the caller has time. The cursor lives in Postgres. */
 
+import { FIRST_ROWS, nextChunk } from '../core/chunks.ts';
 import type { BackfillLimits, CutoverDeclaration } from '../core/cutover.ts';
 import type { Ports, Pressure } from '../ports.ts';
 import { tableCutover } from './carry-out.ts';
@@ -12,12 +13,6 @@ export type BackfillRun = {
   why?: string;
 };
 
-/** A chunk should take 20–50 ms: long enough to be worth a round trip, short enough to be invisible. */
-const FAST_MS = 20;
-const SLOW_MS = 50;
-const FIRST_ROWS = 1_000;
-const MIN_ROWS = 500;
-const MAX_ROWS = 50_000;
 /** The copy waits while the changes it causes are not applied. */
 const OUTBOX_AGE_MS = 10_000;
 /** Between two looks at the pressure, and as long is a pause under it. */
@@ -89,14 +84,24 @@ async function backfill(
     }
     const step = await ports.tables.backfill(cutover, state.epoch, chunk);
     if (step.kind === 'busy') break;
+    if (step.kind === 'done') return { cutover, rows, state: await buildIndexes(ports, cutover, deadlineMs) };
     if (step.kind !== 'copied') return { cutover, rows, state: step.kind };
     rows += step.rows;
-    if (step.tookMs < FAST_MS) chunk = Math.min(MAX_ROWS, chunk * 2);
-    if (step.tookMs > SLOW_MS) chunk = Math.max(MIN_ROWS, Math.floor(chunk / 2));
+    chunk = nextChunk(chunk, step.tookMs);
   }
   if (why === null) return { cutover, rows, state: 'running' };
   ports.log.event('backfill_throttled', { cutover, why });
   return { cutover, rows, state: 'throttled', why };
+}
+
+/** The copy ends with the indexes that were taken off for it; one that takes longer than this call is found by the next. */
+async function buildIndexes(ports: Needs, id: string, deadlineMs: number): Promise<'done' | 'running'> {
+  for (;;) {
+    const step = await ports.tables.buildIndex(id, deadlineMs - ports.clock.monotonicMs());
+    if (step.kind === 'building') return 'running';
+    if (step.left === 0) return 'done';
+    if (ports.clock.monotonicMs() >= deadlineMs) return 'running';
+  }
 }
 
 /** Why the copy has to wait now, or null; looks at most once a second. */

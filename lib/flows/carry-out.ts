@@ -56,7 +56,7 @@ async function act(
   const late = nowMs - pending.sinceMs > GIVE_UP_AFTER_MS;
   try {
     if (pending.action === 'cleanup') {
-      const result = await ports.tables.cleanup(cutover, state.epoch);
+      const result = await ports.tables.cleanup(cutover, state.epoch, { dropTracking: pending.dropTracking === true });
       return result.kind === 'refused' ? { type: 'given_up', epoch: pending.epoch, why: result.why } : done();
     }
     if (stopped && pending.action === 'promote') {

@@ -30,7 +30,8 @@ export type AskedCommand =
   | { type: 'policy'; stage?: string; set: StagePolicy; unset?: readonly PolicyKey[]; reason?: string }
   | { type: 'rollback'; reason: string }
   | { type: 'complete'; confirm: string; force?: boolean; reason?: string }
-  | { type: 'cleanup' | 'reset'; confirm: string };
+  | { type: 'cleanup'; confirm: string; dropTracking?: boolean }
+  | { type: 'reset'; confirm: string };
 
 type Needs = Pick<Ports, 'state' | 'windows' | 'tables' | 'copies' | 'flags' | 'log' | 'alerts'>;
 

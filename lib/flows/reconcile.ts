@@ -45,8 +45,12 @@ export async function reconcile(
 ): Promise<Reconciled> {
   const started = cutovers.filter(({ state }) => state.version > 0);
   const desired = flagDocument(cutovers, system);
+  // Beside the flags, since neither may wait for the other.
+  const writable = eachTable(ports, started, leavesNow(ports), (_, { id }) => writesAgain(ports, id));
   const lowered = await lowerReads(ports, desired, deployed);
+  await writable;
   await eachTable(ports, started, switchesOn, armed);
+  await eachTable(ports, started, switchesOn, (_, declaration) => switchInline(ports, declaration, system));
   const published = await publish(ports, desired, lowered);
   measureDrift(ports, cutovers, published);
   // Below the reads nothing is taken away while the flags may still send readers there.
@@ -55,6 +59,19 @@ export async function reconcile(
 }
 
 const switchesOn = (state: CutoverState) => syncsShadow(state);
+
+/** A primary is read-only for five minutes at most, so later there is nothing to end. */
+const READ_ONLY_AT_MOST_MS = 10 * 60_000;
+const leavesNow =
+  (ports: Pick<Needs, 'clock'>) =>
+  ({ stageKind, pending, changedAtMs }: CutoverState) =>
+    (stageKind === 'rolled_back' || pending?.action === 'revert') &&
+    ports.clock.now() - changedAtMs < READ_ONLY_AT_MOST_MS;
+
+/** Whoever goes back to the primary must be able to write there. */
+async function writesAgain(ports: Needs, id: string): Promise<void> {
+  if (await ports.tables.endReadOnly(id)) ports.log.event('read_only_ended', { cutover: id });
+}
 
 async function eachTable(
   ports: Needs,
@@ -87,6 +104,15 @@ async function armed(
     await mirror(ports, declaration, state);
   }
   await ports.tables.setLists(declaration.id, declaration);
+}
+
+/** Converge asks the switch itself; triggers cannot. */
+async function switchInline(
+  ports: Needs,
+  { id, table }: CutoverDeclaration & { kind: 'table' },
+  { version, shadowWritesEnabled }: SystemState,
+): Promise<void> {
+  if (table.mode === 'inline') await ports.tables.switchInline(id, { version, enabled: shadowWritesEnabled });
 }
 
 async function disarmed(

@@ -146,8 +146,8 @@ function ofTable(declaration: CutoverDeclaration): TableCutoverDeclaration {
 }
 
 /** One entry, whoever else writes the state at the same time. */
-async function audited(
-  ports: Needs,
+export async function audited(
+  ports: Pick<Ports, 'clock' | 'state'>,
   declaration: TableCutoverDeclaration,
   what: { action: RowsAction; key?: string; reason?: string },
   actor: string,

@@ -104,10 +104,14 @@ function notVerified(step: Exclude<VerifyStep, { kind: 'verified' }>): string {
   return `cannot be verified now: ${why}. Try again after the next tick.`;
 }
 
-/** What a cutover would do to its table. Reads only. */
-export async function planTable(ports: Pick<Ports, 'tables'>, declaration: CutoverDeclaration): Promise<TablePlan> {
+/** What a cutover would do to its table, and for so many milliseconds to its rows. Reads only. */
+export async function planTable(
+  ports: Pick<Ports, 'tables'>,
+  declaration: CutoverDeclaration,
+  look: { scanMs: number },
+): Promise<TablePlan> {
   if (declaration.kind !== 'table') throw noTable(declaration);
-  return ports.tables.plan(tableCutover(declaration));
+  return ports.tables.plan(tableCutover(declaration), look);
 }
 
 /** Hints for the keys that the last pass found diverged: the shadow-writer reads and writes them anew. */

@@ -31,7 +31,7 @@ const commandBodies = {
   policy: policyChange.extend({ reason: reason.optional() }),
   rollback: z.strictObject({ reason }),
   complete: z.strictObject({ confirm, force: z.boolean().optional(), reason: reason.optional() }),
-  cleanup: z.strictObject({ confirm }),
+  cleanup: z.strictObject({ confirm, dropTracking: z.boolean().optional() }),
   reset: z.strictObject({ confirm }),
 } as const;
 

@@ -17,6 +17,9 @@ const verifyBody = z.strictObject({ tier: z.enum(['fast', 'proof']).optional() }
 const retryBody = z.strictObject({ key: key.optional() });
 const discardBody = z.strictObject({ key, confirm: z.string().max(100), reason });
 const controlBody = z.strictObject({ reason: reason.optional() });
+const readOnlyBody = z.strictObject({ seconds: z.number().int().min(1).max(300), reason });
+const removeBody = z.strictObject({ confirm: z.string().max(100), reason });
+const endReadOnlyBody = z.strictObject({ reason: reason.optional() });
 const pageQuery = z.strictObject({
   limit: z
     .string()
@@ -26,6 +29,21 @@ const pageQuery = z.strictObject({
     .default(100),
   after: z.string().max(8_192).optional(),
 });
+
+/** Longest look at the rows: with the rest of the plan below the 29 s that an HTTP API waits. */
+const planQuery = z.strictObject({
+  scanMs: z
+    .string()
+    .regex(/^\d{1,5}$/, 'it is a whole number of milliseconds')
+    .transform(Number)
+    .pipe(z.number().max(15_000))
+    .default(3_000),
+});
+
+/** @throws CrossfadeError `invalid_input`, `unknown_property` */
+export function parsePlan(query: Readonly<Record<string, string>>): { scanMs: number } {
+  return parse(planQuery as unknown as z.ZodType<{ scanMs: number }>, query, 'The query', { known: ['scanMs'] });
+}
 
 export function parseVerify(body: unknown): { tier?: 'fast' | 'proof' } {
   return parse(verifyBody, body ?? {}, "The body of 'verify'", { known: ['tier'] });
@@ -47,6 +65,22 @@ export function parseDiscard(body: unknown): { key: string; confirm: string; rea
 
 export function parseBackfillControl(body: unknown): { reason?: string } {
   return parse(controlBody, body, 'The body of a command about the backfill', { known: ['reason'] });
+}
+
+/** @throws CrossfadeError `invalid_input`, `unknown_property` */
+export function parseReadOnly(body: unknown): { seconds: number; reason: string } {
+  return parse(readOnlyBody, body, "The body of 'read-only'", { known: ['seconds', 'reason'] });
+}
+
+export function parseEndReadOnly(body: unknown): { reason?: string } {
+  return parse(endReadOnlyBody, body, "The body of 'read-only/end'", { known: ['reason'] });
+}
+
+/** @throws CrossfadeError `confirm_required`, `invalid_input`, `unknown_property` */
+export function parseRemoveShadow(body: unknown): { confirm: string; reason: string } {
+  if (typeof body === 'object' && body !== null && !('confirm' in body))
+    throw new CrossfadeError('confirm_required', `'remove-shadow' needs "confirm" with the cutover's id, typed again.`);
+  return parse(removeBody, body, "The body of 'remove-shadow'", { known: ['confirm', 'reason'] });
 }
 
 export function parseQuarantinePage(query: Readonly<Record<string, string>>): { limit: number; after?: string } {

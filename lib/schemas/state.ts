@@ -50,6 +50,7 @@ const pending = z.object({
   actor: z.string(),
   reason: z.string(),
   cause: rollbackCause.optional(),
+  dropTracking: z.boolean().optional(),
 }) satisfies z.ZodType<PendingAction>;
 
 /** Changes at run time were checked when they came in; here only their form is. */

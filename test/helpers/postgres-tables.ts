@@ -4,6 +4,7 @@ import { expect } from 'vitest';
 import { readTableByOid } from '../../lib/adapters/postgres/catalog.ts';
 import { postgresDataPlane } from '../../lib/adapters/postgres/data-plane.ts';
 import { type GatewayOptions, type PgGateway, postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
+import { inlineMode } from '../../lib/adapters/postgres/inline.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
 import type { Sabotage } from '../../lib/core/sql/sabotage.ts';
 import { tableObjects } from '../../lib/core/table-sql.ts';
@@ -131,12 +132,20 @@ export async function tamper(
     `SELECT primary_oid::int AS primary, shadow_oid::int AS shadow, direction FROM crossfade.cutover WHERE id = '${cutover.id}'`,
   );
   const [primary, shadow] = [await readTableByOid(owner, row!.primary), await readTableByOid(owner, row!.shadow)];
-  const compiled = compileTransform(primary!, shadow!, cutover.table);
+  const compiled = compileTransform(primary!, shadow!, cutover.table, cutover.id);
   if (!compiled.ok) throw new Error(compiled.problems.join('; '));
   const { create } =
     row!.direction === 'reverse'
       ? tableObjects(cutover.id, shadow!, primary!, compiled.reverse, cutover.validation, sabotage)
-      : tableObjects(cutover.id, primary!, shadow!, compiled.forward, cutover.validation, sabotage);
+      : tableObjects(
+          cutover.id,
+          primary!,
+          shadow!,
+          compiled.forward,
+          cutover.validation,
+          sabotage,
+          inlineMode(cutover.table),
+        );
   for (const name of which) {
     const generated = create.find((text) => text.startsWith(`CREATE FUNCTION crossfade."${name}_${cutover.id}"`));
     const statement = generated && plant(generated, name);

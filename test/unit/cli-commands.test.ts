@@ -61,6 +61,11 @@ describe('a command on one cutover', () => {
     [['rollback', 'customer', '--reason', 'slow'], 'rollback', { reason: 'slow' }],
     [['complete', 'customer', '--confirm', 'customer'], 'complete', { confirm: 'customer' }],
     [['cleanup', 'customer', '--confirm', 'customer'], 'cleanup', { confirm: 'customer' }],
+    [
+      ['cleanup', 'customer', '--confirm', 'customer', '--drop-tracking'],
+      'cleanup',
+      { confirm: 'customer', dropTracking: true },
+    ],
     [['reset', 'customer', '--confirm', 'customer'], 'reset', { confirm: 'customer' }],
   ])('%j sends the version it saw, a key of its own and the token', async (words, name, body) => {
     api.routes[`POST /v1/cutovers/customer/${name}`] = { body: summary };
@@ -280,6 +285,9 @@ describe('reading commands', () => {
     expect((await crossfade('plan', 'customer')).exit).toBe(0);
     api.routes['GET /v1/cutovers/customer/plan'] = { body: { ...table, ok: false } };
     expect((await crossfade('plan', 'customer')).exit).toBe(ERROR_CODES.refused_table.exit);
+    api.routes['GET /v1/cutovers/customer/plan?scanMs=1500'] = { body: { ...table, ok: true } };
+    expect((await crossfade('plan', 'customer', '--scan', '1.5')).exit).toBe(0);
+    expect((await crossfade('plan', 'customer', '--scan', '16')).exit).toBe(2);
   });
 
   it('history passes on the page and ends with 1 when the chain is broken', async () => {
@@ -330,6 +338,26 @@ describe('reading commands', () => {
     api.routes['GET /v1/cutovers/customer/backfill'] = { body: progress };
     expect((await crossfade('backfill', 'customer')).out).toMatch(
       /5 of about 10 rows, 1 rows\/s, done in about 5 s.*artist/s,
+    );
+    api.routes['POST /v1/cutovers/customer/read-only'] = { body: { untilMs: 0 } };
+    expect((await crossfade('read-only', 'customer', '--seconds', '5', '--reason', 'r')).out).toMatch(
+      /25006.*until 1970/,
+    );
+    expect(api.asked.at(-1)!.body).toEqual({ seconds: 5, reason: 'r' });
+    expect((await crossfade('read-only', 'customer')).exit).toBe(2);
+    api.routes['POST /v1/cutovers/customer/read-only/end'] = { body: { ended: true } };
+    expect((await crossfade('read-only', 'customer', 'off')).out).toContain('takes writes again');
+    api.routes['POST /v1/cutovers/customer/remove-shadow'] = { body: { removed: true, note: 'gone; a backup' } };
+    const remove = ['remove-shadow', 'customer', '--confirm', 'customer'];
+    expect((await crossfade(...remove, '--reason', 'r')).out).toContain('gone; a backup');
+    expect(api.asked.at(-1)!.body).toEqual({ confirm: 'customer', reason: 'r' });
+    expect((await crossfade(...remove)).exit).toBe(2);
+    const rehearsal = { state: 'none', rows: 9_000, shadowRows: 2, chunks: 4, estimatedMs: 90, rowsPerSecond: 1e5 };
+    api.routes['GET /v1/cutovers/customer/backfill/dry-run'] = {
+      body: { ...rehearsal, sampleRows: 2_000, waits: null },
+    };
+    expect((await crossfade('backfill', 'customer', 'dry-run')).out).toMatch(
+      /about 9,000 rows would be copied; nothing was\.\nIn some 4 chunks, about 90 ms: 2,000 rows .*\nThe shadow has about 2 rows already/,
     );
     api.routes['POST /v1/cutovers/customer/backfill/pause'] = { body: { state: 'paused' } };
     expect((await crossfade('backfill', 'customer', 'pause')).out).toContain('paused');

@@ -136,6 +136,14 @@ describe('plan, stop and verification', () => {
     expect(text).toContain('public.\\e[2Jv: reads the table');
     expect(text).toContain('1 object stands in the way');
     expect(renderPlan('customer', { ...plan, items: [], ok: true })).toContain('crossfade start customer');
+    const samples = [{ kind: 'return' as const, key: '{"customer_id": 7}', why: 'email would be NULL\u001b[2J' }];
+    const found = { rows: 59, complete: false, limitMs: 3_000, cannotCross: 0, cannotReturn: 2, changed: 0, samples };
+    const cutShort = renderPlan('customer', { ...plan, wayBack: found });
+    expect(cutShort).toMatch(/looked at\s+59 rows, then the 3 s were over \(--scan\)/);
+    expect(cutShort).toMatch(/cannot return\s+\{"customer_id": 7\}: email would be NULL\\e\[2J\n {2}… and 1 more/);
+    expect(
+      renderPlan('customer', { ...plan, wayBack: { ...found, complete: true, cannotReturn: 0, samples: [] } }),
+    ).toMatch(/looked at\s+all 59 rows\n\s+found\s+each could go back as it was/);
   });
 
   it('names every cutover that a stop moved, and the one that it could not move', () => {

@@ -65,6 +65,20 @@ describe('a declaration', () => {
     expect(defined[0]!.policy).toEqual({ ...DEFAULT_POLICY, minSamples: 7 });
   });
 
+  it('says how rows are written, and what it does not say stays out of the declaration', () => {
+    const declared = (changes: object) => defineCutovers([table(changes)] as never)[0] as { table: object };
+    expect(declared({ mode: 'inline', rollbackOnShadowFailure: true }).table).toMatchObject({
+      mode: 'inline',
+      rollbackOnShadowFailure: true,
+    });
+    expect(declared({ indexesAfterCopy: true }).table).toMatchObject({ indexesAfterCopy: true });
+    expect(declared({}).table).not.toHaveProperty('mode');
+    expect(refusal(table({ rollbackOnShadowFailure: true }))).toMatchObject({
+      problems: [expect.stringMatching(/rollbackOnShadowFailure needs mode 'inline'/)],
+    });
+    expect(refusal(table({ mode: 'in-line' }))).not.toBeNull();
+  });
+
   it('that is deployed with this repository is taken', () => {
     expect(cutovers.length).toBeGreaterThan(0);
   });

@@ -2,10 +2,14 @@
 
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { chunksOf, FIRST_ROWS, nextChunk } from '../../lib/core/chunks.ts';
 import { initialState } from '../../lib/core/cutover.ts';
 import { record } from '../../lib/core/stage.ts';
 import { defineCutovers } from '../../lib/define-cutovers.ts';
 import { backfillAll, tooMuch } from '../../lib/flows/backfill.ts';
+import { endReadOnly, makeReadOnly } from '../../lib/flows/read-only.ts';
+import { rehearseBackfill } from '../../lib/flows/rehearse-backfill.ts';
+import { removeShadow } from '../../lib/flows/remove-shadow.ts';
 import {
   controlBackfill,
   discardQuarantine,
@@ -202,11 +206,133 @@ describe('I16 the copy', () => {
     ]);
   });
 
+  it('ends with its indexes: as many as there is time for, the rest in the next run', async () => {
+    const left = [1, 0];
+    tables.buildIndex = async () => ({ kind: 'built', left: left.shift()! });
+    expect(await backfillAll(ports, [CUSTOMER], 10_000)).toMatchObject([{ rows: 3, state: 'done' }]);
+    expect(left).toEqual([]);
+    tables.buildIndex = async () => ({ kind: 'building', name: 'i', left: 1 });
+    expect(await backfillAll(ports, [INVOICE], 10_000)).toMatchObject([{ rows: 3, state: 'running' }]);
+  });
+
+  it('can be rehearsed: what is left, in how many chunks, how long, and what it would wait for', async () => {
+    expect(await rehearseBackfill(ports, CUSTOMER)).toEqual({
+      cutover: 'customer',
+      state: 'running',
+      rows: 3,
+      shadowRows: 0,
+      chunks: 1,
+      estimatedMs: 0,
+      rowsPerSecond: 10_000,
+      sampleRows: 3,
+      waits: null,
+    });
+    tables.pressure = async () => ({ ...CALM, replicaLagMs: 900 });
+    tables.rehearse = async () => ({ sourceRows: 9, shadowRows: 2, sample: { rows: 0, tookMs: null, why: '22P02' } });
+    expect(await rehearseBackfill(ports, CUSTOMER)).toMatchObject({
+      rows: 9,
+      chunks: null,
+      estimatedMs: null,
+      why: '22P02',
+      waits: expect.stringMatching(/replica/),
+    });
+    await backfillAll(ports, [INVOICE], 100);
+    expect(await rehearseBackfill(ports, INVOICE)).toMatchObject({ state: 'done', rows: 0, chunks: 0, estimatedMs: 0 });
+    await expect(rehearseBackfill(ports, PLANNER)).rejects.toMatchObject({ code: 'illegal_transition' });
+  });
+
+  it('takes as many chunks as there would be, one after the other', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 3_000_000 }),
+        fc.double({ min: 5, max: 500, noNaN: true }),
+        (rows, pace) => {
+          let [left, size, chunks] = [rows, FIRST_ROWS, 0];
+          for (; left > 0; chunks += 1) {
+            left -= size;
+            size = nextChunk(size, size / pace);
+          }
+          const seen = chunksOf(rows, pace);
+          expect(seen.chunks).toBe(chunks);
+          expect(seen.tookMs).toBeCloseTo(rows / pace);
+        },
+      ),
+    );
+  });
+
   it('has an ETA only while rows move', () => {
     const progress = { state: 'running' as const, rowsDone: 250, rowsTotal: 1_000, rowsPerSecond: 50 };
     expect(etaMs(progress)).toBe(15_000);
     expect(etaMs({ ...progress, rowsPerSecond: 0 })).toBeNull();
     expect(etaMs({ ...progress, state: 'paused' })).toBeNull();
     expect(etaMs({ ...progress, rowsDone: 1_200 })).toBe(0);
+  });
+});
+
+describe('a primary that is read-only', () => {
+  const wanted = { seconds: 30, reason: 'catch up', actor: 'ada' };
+
+  it('is so for the time that was asked, audited with its reason, and ended once', async () => {
+    expect(await makeReadOnly(ports, CUSTOMER, wanted)).toEqual({ untilMs: 31_000 });
+    expect(await endReadOnly(ports, CUSTOMER, { actor: 'bo' })).toEqual({ ended: true });
+    expect(await endReadOnly(ports, CUSTOMER, { actor: 'bo' })).toEqual({ ended: false });
+    expect(await audit()).toMatchObject([
+      { actor: 'bo', action: 'read_only_off' },
+      { actor: 'ada', action: 'read_only_on', reason: '30 s: catch up' },
+      { type: 'started' },
+    ]);
+  });
+
+  it('is refused where nothing is to catch up, and while everything is stopped', async () => {
+    await expect(makeReadOnly(ports, PLANNER, wanted)).rejects.toMatchObject({ code: 'illegal_transition' });
+    const before = (await state.readCutover('customer'))!;
+    const back = { type: 'rolled_back' as const, from: before.stage, reason: 'x', cause: 'operator' as const };
+    const { state: after, entries } = record(before, [back], { nowMs: 2, actor: 'ada' });
+    await state.writeCutover({ before, after, entries });
+    await expect(makeReadOnly(ports, CUSTOMER, wanted)).rejects.toMatchObject({ code: 'illegal_transition' });
+    expect(await tables.endReadOnly('customer')).toBe(false);
+  });
+
+  it('is writable again when a rollback came in between', async () => {
+    const make = tables.makeReadOnly;
+    tables.makeReadOnly = async (id, epoch, seconds) => {
+      const before = (await state.readCutover(id))!;
+      const back = { type: 'rolled_back' as const, from: before.stage, reason: 'x', cause: 'guard' as const };
+      const { state: after, entries } = record(before, [back], { nowMs: 2, actor: 'tick' });
+      await state.writeCutover({ before, after, entries });
+      return make(id, epoch, seconds);
+    };
+    await expect(makeReadOnly(ports, CUSTOMER, wanted)).rejects.toMatchObject({ code: 'conflict' });
+    expect(await tables.endReadOnly('customer')).toBe(false);
+  });
+});
+
+describe('the shadow of a cutover that is not under way', () => {
+  const wanted = { confirm: 'customer', reason: 'made anew', actor: 'ada' };
+  const rolledBack = async () => {
+    const before = (await state.readCutover('customer'))!;
+    const back = { type: 'rolled_back' as const, from: before.stage, reason: 'x', cause: 'operator' as const };
+    const { state: after, entries } = record(before, [back], { nowMs: 2, actor: 'ada' });
+    await state.writeCutover({ before, after, entries });
+    return after;
+  };
+
+  it('is dropped after a rollback only, by name and with a reason, and audited', async () => {
+    await expect(removeShadow(ports, CUSTOMER, wanted)).rejects.toMatchObject({ code: 'illegal_transition' });
+    await expect(removeShadow(ports, PLANNER, wanted)).rejects.toMatchObject({ code: 'illegal_transition' });
+    const after = await rolledBack();
+    await expect(removeShadow(ports, CUSTOMER, { ...wanted, confirm: 'x' })).rejects.toMatchObject({
+      code: 'confirm_required',
+    });
+    await expect(removeShadow(ports, CUSTOMER, wanted)).rejects.toMatchObject({ code: 'refused_table' });
+    await tables.disarm('customer', after);
+    expect(await removeShadow(ports, CUSTOMER, wanted)).toMatchObject({ removed: true });
+    expect((await audit())[0]).toMatchObject({ actor: 'ada', action: 'shadow_removed', reason: 'made anew' });
+  });
+
+  it('is not when somebody started the cutover meanwhile', async () => {
+    const after = await rolledBack();
+    await tables.disarm('customer', { epoch: after.epoch + 1, version: after.version + 9 });
+    await expect(removeShadow(ports, CUSTOMER, wanted)).rejects.toMatchObject({ code: 'conflict' });
   });
 });

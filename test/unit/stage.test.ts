@@ -230,6 +230,15 @@ describe('I23 rollback', () => {
     },
   );
 
+  it('a cleanup remembers what it has to drop, and only tables have it', () => {
+    const state = stateIn('completed');
+    const command = { type: 'cleanup', confirm: state.id, dropTracking: true } as const;
+    const decision = decide(state, command, CONTEXT);
+    expect(decision).toMatchObject({ kind: 'accepted', events: [{ type: 'intent_recorded', dropTracking: true }] });
+    const component = decide({ ...state, kind: 'component' }, command, CONTEXT);
+    expect(component).toMatchObject({ kind: 'refused', code: 'invalid_input' });
+  });
+
   it('after cleanup is refused and says that the old side is gone', () => {
     const refused = decide(stateIn('cleaned'), COMMANDS.rollback, CONTEXT);
     expect(refused).toMatchObject({

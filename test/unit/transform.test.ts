@@ -64,6 +64,37 @@ function problems(
 const written = (mapping: Mapping) => Object.fromEntries(mapping.written.map(({ target, sql }) => [target, sql]));
 const compared = (mapping: Mapping) => mapping.compared.map(({ target }) => target);
 
+describe('tracking columns', () => {
+  const tracked = (more: Partial<TableDeclaration> = {}, type = 'integer') =>
+    compiled(
+      PRIMARY,
+      table('person_v2', [
+        ...SHADOW.columns,
+        column('_shadow_version', type),
+        column('_shadow_source_table', 'text', { notNull: true }),
+        column('_shadow_sync_status', 'text'),
+      ]),
+      more,
+    );
+
+  it('are written and not compared, whatever they are there for', () => {
+    const { forward, columns } = tracked();
+    expect(forward.written.slice(-3)).toEqual([
+      { target: '_shadow_version', sql: '(1)::integer', insertOnly: false, follows: 'counts' },
+      { target: '_shadow_source_table', sql: "('public.person')::text", insertOnly: true, follows: 'stays' },
+      { target: '_shadow_sync_status', sql: "('synced')::text", insertOnly: false, follows: 'anew' },
+    ]);
+    expect(compared(forward).filter((name) => name.startsWith('_'))).toEqual([]);
+    expect(columns.at(-1)!.text).toBe('tracking, written by Crossfade');
+  });
+
+  it('are ordinary ones when they are declared, or of another type', () => {
+    const own = { columns: { ...DECLARATION.columns, _shadow_version: { added: true as const } } };
+    expect(written(tracked(own).forward)).not.toHaveProperty('_shadow_version');
+    expect(written(tracked({}, 'date').forward)).not.toHaveProperty('_shadow_version');
+  });
+});
+
 describe('forward', () => {
   const { forward, columns, dropped } = compiled();
 

@@ -12,11 +12,21 @@ import type { Outrun, StateFence, TableCutover } from '../../ports.ts';
 import { readTable } from './catalog.ts';
 import { transformProblems } from './check-transform.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
+import { giveIndexesBack, setIndexesAside } from './indexes-aside.ts';
+import { inlineMode, inlineObstacles } from './inline.ts';
 import { giveKeysBack, keysToSetAside } from './keys-aside.ts';
 
 const LONG_MS = 120_000;
+const INDEX_MS = 10_000;
 /** Tables of every cutover, with rows of this one. */
-export const PROGRESS = ['quarantine', 'verification', 'verification_pass', 'foreign_write', 'backfill'];
+export const PROGRESS = [
+  'quarantine',
+  'verification',
+  'verification_pass',
+  'foreign_write',
+  'backfill',
+  'inline_failure',
+];
 /** Raised by crossfade.refuse_older. */
 const OUTRUN = 'CF005';
 
@@ -49,6 +59,7 @@ export async function arm(
        ON CONFLICT (id) DO UPDATE SET primary_oid = EXCLUDED.primary_oid, shadow_oid = EXCLUDED.shadow_oid,
          primary_name = EXCLUDED.primary_name, shadow_name = EXCLUDED.shadow_name, direction = 'forward'`,
     ...PROGRESS.map((table) => `DELETE FROM crossfade.${table} WHERE cutover = ${id}`),
+    ...setIndexesAside(cutover, shadow.oid),
     `INSERT INTO crossfade.backfill (cutover, rows_total, shadow_had_rows)
        VALUES (${id}, ${Math.round(primary.estimatedRows)}, EXISTS (SELECT FROM ${quoteTable(shadow)}))`,
     ...objects.create,
@@ -57,7 +68,7 @@ export async function arm(
 }
 
 /** One transaction, unless a newer state has been here: then nothing is done, and it is returned. */
-async function fenced(
+export async function fenced(
   owner: PgGateway,
   id: string,
   { epoch, version }: StateFence,
@@ -96,7 +107,7 @@ export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
       `Table ${name} of cutover '${cutover.id}' does not exist. Create it first; Crossfade fills it and never creates it.`,
     );
   }
-  const compiled = compileTransform(primary, shadow, cutover.table);
+  const compiled = compileTransform(primary, shadow, cutover.table, cutover.id);
   if (!compiled.ok) {
     throw new CrossfadeError(
       'refused_table',
@@ -116,7 +127,22 @@ export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
       details: { problems },
     });
   }
-  const objects: TableObjects = tableObjects(cutover.id, primary, shadow, compiled.forward, cutover.validation);
+  const obstacles = await inlineObstacles(owner, cutover, shadow);
+  if (obstacles.length > 0) {
+    throw new CrossfadeError('refused_table', `Cutover '${cutover.id}' cannot be armed: ${obstacles.join(' ')}`, {
+      details: { problems: obstacles },
+    });
+  }
+  const { validation } = cutover;
+  const objects: TableObjects = tableObjects(
+    cutover.id,
+    primary,
+    shadow,
+    forward,
+    validation,
+    {},
+    inlineMode(cutover.table),
+  );
   return { objects, primary, shadow };
 }
 
@@ -126,18 +152,23 @@ export async function disarm(owner: PgGateway, id: string, fence: StateFence): P
 }
 
 export async function forget(owner: PgGateway, id: string, fence: StateFence): Promise<{ kind: 'forgotten' } | Outrun> {
+  const outrun = await fenced(owner, id, fence, forgetStatements(id));
+  if (outrun) return outrun;
+  await giveKeysBack(owner, id);
+  await giveIndexesBack(owner, id, INDEX_MS);
+  return { kind: 'forgotten' };
+}
+
+/** Everything of a cutover but its tables and what was taken off them. */
+export function forgetStatements(id: string): string[] {
   functionName('converge', id);
   const { tables, functions } = objectKinds(id);
-  const statements = [
+  return [
     ...dropCapture(id),
     ...functions.map((name) => `DROP FUNCTION IF EXISTS ${name}`),
     ...tables.map((name) => `DROP TABLE IF EXISTS ${name}`),
     ...PROGRESS.map((table) => `DELETE FROM crossfade.${table} WHERE cutover = ${quoteText(id)}`),
   ];
-  const outrun = await fenced(owner, id, fence, statements);
-  if (outrun) return outrun;
-  await giveKeysBack(owner, id);
-  return { kind: 'forgotten' };
 }
 
 /** Capture on the source and the guard on the target, by the functions they call: the tables may have other names by now. */
@@ -149,7 +180,8 @@ function dropCapture(id: string): string[] {
      BEGIN
        FOR v_drop IN SELECT format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass) FROM pg_trigger t
          JOIN pg_proc f ON f.oid = t.tgfoid JOIN pg_namespace n ON n.oid = f.pronamespace
-         WHERE n.nspname = 'crossfade' AND f.proname IN ('capture_' || ${quoted}, 'truncated_' || ${quoted}, 'guard_' || ${quoted})
+         WHERE n.nspname = 'crossfade' AND (f.proname IN ('capture_' || ${quoted}, 'truncated_' || ${quoted}, 'guard_' || ${quoted})
+           OR (t.tgname = 'crossfade_read_only' AND t.tgrelid IN (SELECT unnest(ARRAY[c.primary_oid, c.shadow_oid]) FROM crossfade.cutover c WHERE c.id = ${quoted})))
        LOOP
          EXECUTE v_drop;
        END LOOP;

@@ -6,7 +6,8 @@
 import { CrossfadeError } from '../../core/errors.ts';
 import type { PromotionRecord } from '../../core/promotion/swap-plan.ts';
 import { objectKinds, SOURCE_TRIGGERS, TARGET_TRIGGERS } from '../../core/sql/names.ts';
-import { quoteTable, quoteText, type TableShape } from '../../core/table-shape.ts';
+import { quoteName, quoteTable, quoteText, type TableShape } from '../../core/table-shape.ts';
+import { isTracking } from '../../core/tracking.ts';
 import type { TableCutover } from '../../ports.ts';
 import { PROGRESS } from './arming.ts';
 import { readTable, readTableByOid } from './catalog.ts';
@@ -21,7 +22,12 @@ const LONG_MS = 120_000;
 const STILL_NEEDED = '2BP01';
 
 /** @param epoch the one that stands; the next is written with it */
-export async function cleanup(owner: PgGateway, cutover: TableCutover, epoch: number): Promise<Cleaned> {
+export async function cleanup(
+  owner: PgGateway,
+  cutover: TableCutover,
+  epoch: number,
+  { dropTracking } = { dropTracking: false },
+): Promise<Cleaned> {
   const mirror = await readMirror(owner, cutover.id);
   if (!mirror || (mirror.epoch === epoch + 1 && mirror.direction === 'none')) return { kind: 'already' };
   const { renames, alias, validate } = mirror.record;
@@ -33,13 +39,19 @@ export async function cleanup(owner: PgGateway, cutover: TableCutover, epoch: nu
   await validateForeignKeys(owner, validate);
   const promoted = await readTableByOid(owner, mirror.shadowOid);
   const old = await readTableByOid(owner, mirror.primaryOid);
+  const tracking = dropTracking ? trackingOf(promoted, old) : [];
   const view = await ourView(owner, { renames }, alias);
   const blockers = await readBlockers(
     owner,
     [old, view].flatMap((relation) => relation?.oid ?? []),
   );
   if (blockers.length > 0) return stillNeeded(cutover, blockers);
-  const dropped = { promoted, old, view };
+  const readers = promoted && tracking.length > 0 ? await readersOf(owner, promoted, view, tracking) : [];
+  if (readers.length > 0) {
+    const why = `Cleanup of cutover '${cutover.id}' was to drop the tracking columns, and ${readers.join(', ')} still reads them. Nothing was dropped. Let it go without them, or clean up without --drop-tracking.`;
+    return { kind: 'refused', why };
+  }
+  const dropped = { promoted, old, view, tracking };
   try {
     await owner.script(cleanupScript(cutover, epoch, dropped), { deadlineMs: LONG_MS, attempts: 10 });
     return { kind: 'cleaned' };
@@ -59,9 +71,45 @@ function stillNeeded(cutover: TableCutover, blockers: readonly string[]): Cleane
   return { kind: 'refused', why };
 }
 
-type Dropped = { promoted: TableShape | null; old: TableShape | null; view: TableShape | null };
+type Dropped = {
+  promoted: TableShape | null;
+  old: TableShape | null;
+  view: TableShape | null;
+  tracking: readonly string[];
+};
 
-function cleanupScript(cutover: TableCutover, epoch: number, { promoted, old, view }: Dropped): string {
+/** Constraints of the table go with their column, and the view goes before it. */
+async function readersOf(
+  owner: PgGateway,
+  promoted: TableShape,
+  view: TableShape | null,
+  columns: readonly string[],
+): Promise<string[]> {
+  const rows = await owner.call<{ object: string }>(
+    `SELECT DISTINCT CASE WHEN r.oid IS NULL THEN pg_catalog.pg_describe_object(d.classid, d.objid, 0)
+       ELSE pg_catalog.pg_describe_object('pg_catalog.pg_class'::regclass, r.ev_class, 0) END AS object
+     FROM pg_catalog.pg_depend d
+     JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+     LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid
+     WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = $1::text::oid AND d.deptype = 'n'
+       AND a.attname IN (SELECT pg_catalog.jsonb_array_elements_text($2::text::jsonb))
+       AND COALESCE(r.ev_class, 0::oid) <> $3::text::oid
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint c
+         WHERE d.classid = 'pg_catalog.pg_constraint'::regclass AND c.oid = d.objid AND c.conrelid = d.refobjid) ORDER BY 1`,
+    [promoted.oid, JSON.stringify(columns), view?.oid ?? 0],
+  );
+  return rows.map(({ object }) => object);
+}
+
+/** Columns that were ours alone: one that the old table had, too, belongs to the application. */
+function trackingOf(promoted: TableShape | null, old: TableShape | null): string[] {
+  const kept = new Set(old?.columns.map(({ name }) => name));
+  return (promoted?.columns ?? [])
+    .filter((column) => isTracking(column) && !kept.has(column.name))
+    .map(({ name }) => name);
+}
+
+function cleanupScript(cutover: TableCutover, epoch: number, { promoted, old, view, tracking }: Dropped): string {
   const id = quoteText(cutover.id);
   return [
     "SELECT set_config('lock_timeout', '500ms', true)",
@@ -74,8 +122,11 @@ function cleanupScript(cutover: TableCutover, epoch: number, { promoted, old, vi
     // Before its table is touched, in the order in which whoever uses it takes both.
     ...(view ? [`DROP VIEW ${quoteTable(view)} RESTRICT`] : []),
     ...ourObjects(cutover, promoted, old),
+    ...(promoted && tracking.length > 0
+      ? [`ALTER TABLE ${quoteTable(promoted)} ${tracking.map((name) => `DROP COLUMN ${quoteName(name)}`).join(', ')}`]
+      : []),
     ...(old ? [`DROP TABLE ${quoteTable(old)} RESTRICT`] : []),
-    ...[...PROGRESS, 'key_aside'].map((table) => `DELETE FROM crossfade.${table} WHERE cutover = ${id}`),
+    ...[...PROGRESS, 'key_aside', 'index_aside'].map((table) => `DELETE FROM crossfade.${table} WHERE cutover = ${id}`),
     `UPDATE crossfade.cutover SET direction = 'none', epoch = ${epoch + 1}, version = version + 1, stage = 'cleaned',
        shadow_writes = false, read_ppm = 0, plan = '{}' WHERE id = ${id}`,
   ].join(';\n');

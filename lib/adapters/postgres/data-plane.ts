@@ -5,8 +5,11 @@ import { quoteText } from '../../core/table-shape.ts';
 import type { BackfillStep, ConvergeResult, DataPlane, VerifyStep } from '../../ports.ts';
 import { arm, disarm, forget, functionName, whole } from './arming.ts';
 import { cleanup } from './cleanup.ts';
-import { type PgGateway, sqlstateOf } from './gateway.ts';
+import { type CallOptions, type PgGateway, sqlstateOf } from './gateway.ts';
+import { buildNextIndex } from './indexes-aside.ts';
 import { compareRecord, consistency, healthFindings, outlook } from './inspection.ts';
+import { rehearseCopy } from './rehearsal.ts';
+import { removeShadow } from './remove-shadow.ts';
 import { rowControls } from './row-controls.ts';
 import { planTable, promote, revert } from './swap.ts';
 
@@ -15,14 +18,17 @@ export type DataPlaneOptions = { runtime: PgGateway; owner: PgGateway };
 
 /** Below the functions' time-out of 55 s. */
 const LONG_MS = 50_000;
+/** Each waits half a second for the application's transactions. */
+const LOCK_TRIES = 10;
 const UNDEFINED_FUNCTION = '42883';
 
 export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPlane {
   return {
-    plan: (cutover) => planTable(owner, cutover),
+    plan: (cutover, look) => planTable(owner, cutover, look?.scanMs),
     arm: (cutover, fence) => arm(owner, cutover, fence),
     disarm: (id, fence) => disarm(owner, id, fence),
     forget: (id, fence) => forget(owner, id, fence),
+    removeShadow: (cutover, fence) => removeShadow(owner, cutover, fence),
     async mirror(row) {
       const args = [row.id, row.epoch, row.version, row.stage, row.shadowWrites, row.readPpm, row.salt];
       return callJson(
@@ -36,6 +42,22 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
       const call = `SELECT crossfade.set_lists($1::text, ${list(2)}, ${list(3)})`;
       // A database that was not migrated yet knows no lists; everything else goes on.
       await unlessUnknown(() => runtime.call(call, [id, JSON.stringify(allow), JSON.stringify(deny)]), []);
+    },
+    makeReadOnly: (id, epoch, seconds) =>
+      callJson(
+        owner,
+        'SELECT crossfade.set_read_only($1::text, $2::text::bigint, $3::text::integer) AS result',
+        [id, epoch, seconds],
+        { attempts: LOCK_TRIES },
+      ),
+    async endReadOnly(id) {
+      const ended = await callJson<boolean>(runtime, 'SELECT crossfade.end_read_only($1::text) AS result', [id]);
+      if (ended) await owner.call('SELECT crossfade.drop_read_only($1::text)', [id]);
+      return ended;
+    },
+    async switchInline(id, { version, enabled }) {
+      const call = 'SELECT crossfade.switch_inline($1::text, $2::text::bigint, $3::text::boolean)';
+      await runtime.call(call, [id, version, enabled]);
     },
     status: (id) => callJson<TableStatus | null>(runtime, 'SELECT crossfade.table_status($1::text) AS result', [id]),
     async converge(id, epoch, limit) {
@@ -71,6 +93,8 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
       const { kind, ...result } = answer;
       return { kind, result };
     },
+    buildIndex: (id, withinMs) => buildNextIndex(owner, id, withinMs),
+    rehearse: (cutover) => rehearseCopy(owner, cutover),
     ...rowControls(runtime),
     repair: (id) => longJson(runtime, `SELECT crossfade.${functionName('repair', id)}() AS result`),
     health: (cutover) => healthFindings(runtime, cutover),
@@ -97,7 +121,7 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
       const why = `${status.quarantined} keys cannot go back to the old table; first ${first.key}: SQLSTATE ${first.sqlstate}, ${first.reason}`;
       return { ready: false, why, key: first.key };
     },
-    cleanup: (cutover, epoch) => cleanup(owner, cutover, epoch),
+    cleanup: (cutover, epoch, options) => cleanup(owner, cutover, epoch, options),
   };
 }
 
@@ -105,8 +129,9 @@ async function callJson<T>(
   gateway: PgGateway,
   statement: string,
   args: readonly (string | number | boolean)[],
+  options: CallOptions = {},
 ): Promise<T> {
-  const [row] = await gateway.call<{ result: T }>(statement, args);
+  const [row] = await gateway.call<{ result: T }>(statement, args, options);
   return row!.result;
 }
 

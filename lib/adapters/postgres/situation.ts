@@ -58,7 +58,7 @@ export async function readSituation(
   const primary = armed ? await readTableByOid(owner, armed.primaryOid) : await readTable(owner, cutover.table.primary);
   const shadow = armed ? await readTableByOid(owner, armed.shadowOid) : await readTable(owner, cutover.table.shadow);
   if (!primary || !shadow) throw missing(cutover, primary ? cutover.table.shadow : cutover.table.primary);
-  const compiled = compileTransform(primary, shadow, cutover.table);
+  const compiled = compileTransform(primary, shadow, cutover.table, cutover.id);
   if (!compiled.ok) {
     throw new CrossfadeError(
       'refused_table',

@@ -11,9 +11,12 @@ import { quoteName, quoteTable } from '../../core/table-shape.ts';
 import { tableObjects } from '../../core/table-sql.ts';
 import type { SwapResult, TableCutover, TablePlan } from '../../ports.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
+import { indexesAside, indexItems } from './indexes-aside.ts';
+import { inlineItems } from './inline.ts';
 import { giveKeysBack } from './keys-aside.ts';
 import { type MirroredCutover, readMirror, readSituation, type Situation } from './situation.ts';
 import { validateForeignKeys } from './validate.ts';
+import { scanWayBack } from './way-back.ts';
 
 export type SwapStep = { fromEpoch: number; toEpoch: number; stage: string; version: number };
 
@@ -42,20 +45,25 @@ const BUSY = new Set([LOCK_NOT_GRANTED, DEADLOCK, '40001', '57014']);
 // ----------------------------------------------------------------------------------------------------------- plan
 
 /** Changes nothing. @throws CrossfadeError `refused_table` when a table, column or key is missing */
-export async function planTable(owner: PgGateway, cutover: TableCutover): Promise<TablePlan> {
+export async function planTable(owner: PgGateway, cutover: TableCutover, scanMs = 0): Promise<TablePlan> {
   const mirror = await readMirror(owner, cutover.id);
   const situation = await readSituation(owner, cutover, mirror);
-  const plan = isPromoted(mirror)
+  const promoted = isPromoted(mirror);
+  const plan = promoted
     ? planRevert(situation.request, mirror.record as PromotionRecord)
     : planPromotion(situation.request);
+  const ours = promoted
+    ? []
+    : [...(await inlineItems(owner, cutover, situation.shadow)), ...(await indexItems(owner, cutover))];
   return {
     primary: cutover.table.primary,
     shadow: cutover.table.shadow,
     key: situation.forward.key.map(({ source }) => ({ column: source.name, type: source.type })),
     columns: situation.columns,
-    items: plan.items,
+    items: [...plan.items, ...ours],
     estimatedRows: situation.primary.estimatedRows,
-    ok: plan.ok,
+    ok: plan.ok && ours.every(({ action }) => action !== 'refuse'),
+    ...(scanMs > 0 ? { wayBack: await scanWayBack(owner, situation, { promoted, limitMs: scanMs }) } : {}),
   };
 }
 
@@ -149,6 +157,8 @@ async function trySwap(work: SwapWork, mirror: MirroredCutover, attempts: number
     const situation = await readSituation(owner, cutover, mirror);
     const { plan, statements, record, unproven = [] } = work.prepare(cutover, situation, mirror);
     if (!plan.ok) return refused(cutover, plan);
+    const aside = to === 'reverse' ? await indexesAside(owner, cutover.id) : [];
+    if (aside[0]) return { kind: 'postponed', why: `Not swapped yet: index ${aside[0]} is still to be built.` };
     if (to === 'reverse') await analyseOnce(owner, situation);
     await drain(work);
     const orphans = await firstOrphans(owner, unproven);

@@ -21,7 +21,9 @@ export async function plan(context: Context): Promise<Outcome> {
   const { io } = context;
   const id = cutoverId(context);
   const { api } = openApi(context);
-  const table = await api.get<TablePlan>(`/v1/cutovers/${id}/plan`, { deadlineMs: LONG_DEADLINE_MS });
+  const { scan } = context.options;
+  const query = scan === undefined ? '' : `?scanMs=${Math.round(scan * 1_000)}`;
+  const table = await api.get<TablePlan>(`/v1/cutovers/${id}/plan${query}`, { deadlineMs: LONG_DEADLINE_MS });
   const text = renderPlan(id, table, io.width, io.paint);
   return { document: table, text, ...(table.ok ? {} : { exit: ERROR_CODES.refused_table.exit }) };
 }

@@ -21,7 +21,7 @@ const BODIES: Record<CommandName, (options: Options, id: string) => object> = {
   policy: (options) => policyBody(options),
   rollback: ({ reason }) => ({ reason }),
   complete: ({ force, reason }, id) => ({ confirm: id, force, reason }),
-  cleanup: (_options, id) => ({ confirm: id }),
+  cleanup: ({ dropTracking }, id) => ({ confirm: id, ...(dropTracking ? { dropTracking } : {}) }),
   reset: (_options, id) => ({ confirm: id }),
 };
 const NEEDS_CONFIRM: readonly CommandName[] = ['complete', 'cleanup', 'reset'];

@@ -1,11 +1,13 @@
 /** `crossfade quarantine` and `crossfade backfill`: look at rows that wait, and say what becomes of them. */
 
 import { CrossfadeError } from '../../core/errors.ts';
+import type { BackfillRehearsal } from '../../flows/rehearse-backfill.ts';
 import type { BackfillReport } from '../../flows/row-controls.ts';
 import type { QuarantinedKey } from '../../ports.ts';
+import { LONG_DEADLINE_MS } from '../api.ts';
 import { confirm } from '../confirm.ts';
 import { type Context, cutoverId, EXIT, idempotencyKey, type Outcome, openApi } from '../context.ts';
-import { counted, field, printable } from '../text.ts';
+import { count, counted, duration, field, printable } from '../text.ts';
 
 const BACKFILL_ACTIONS = ['pause', 'resume', 'cancel'];
 
@@ -71,10 +73,11 @@ export async function backfill(context: Context): Promise<Outcome> {
   const { options } = context;
   const action = context.args[1];
   const id = cutoverId(context);
+  if (action === 'dry-run') return rehearsed(context, id);
   if (action !== undefined && !BACKFILL_ACTIONS.includes(action)) {
     throw new CrossfadeError(
       'invalid_input',
-      `'${printable(action.slice(0, 40))}' is no action here: ${BACKFILL_ACTIONS.join(', ')}.`,
+      `'${printable(action.slice(0, 40))}' is no action here: dry-run, ${BACKFILL_ACTIONS.join(', ')}.`,
     );
   }
   const { api } = openApi(context);
@@ -86,6 +89,33 @@ export async function backfill(context: Context): Promise<Outcome> {
   }
   const report = await api.get<BackfillReport>(`/v1/cutovers/${id}/backfill`);
   return { document: report, text: backfillText(id, report) };
+}
+
+/** What would be copied, and how long it would take. */
+async function rehearsed(context: Context, id: string): Promise<Outcome> {
+  const { api } = openApi(context);
+  const path = `/v1/cutovers/${id}/backfill/dry-run`;
+  const seen = await api.get<BackfillRehearsal>(path, { deadlineMs: LONG_DEADLINE_MS });
+  return { document: seen, text: rehearsalText(id, seen) };
+}
+
+function rehearsalText(id: string, seen: BackfillRehearsal): string {
+  const { state, rows, shadowRows, chunks, estimatedMs, rowsPerSecond, sampleRows, why, waits } = seen;
+  const head =
+    state === 'done'
+      ? `${id}: everything is copied.`
+      : `${id}: about ${count(rows)} rows would be copied; nothing was.`;
+  const time =
+    estimatedMs === null || rowsPerSecond === null
+      ? `How long it takes is not known: ${printable(why ?? 'there is no row to try')}.`
+      : `In some ${counted(chunks ?? 0, 'chunk')}, about ${duration(estimatedMs)}: ${counted(sampleRows, 'row')} went into an empty table like the shadow at ${count(rowsPerSecond)} rows/s.`;
+  const had = shadowRows > 0 && state === 'none';
+  return [
+    head,
+    ...(rows > 0 ? [time] : []),
+    ...(had ? [`The shadow has about ${count(shadowRows)} rows already: they are compared, not overwritten.`] : []),
+    ...(waits === null ? [] : [`It would wait now: ${printable(waits)}.`]),
+  ].join('\n');
 }
 
 function backfillText(

@@ -23,7 +23,7 @@ export function tableConditions(seen: Seen): Condition[] {
       table.backfill.state === 'done',
       table.backfill.rowsDone,
       table.backfill.rowsTotal,
-      backfillText(table.backfill),
+      backfillText(table.backfill, table.indexesAside ?? 0),
     ),
     condition(
       'lag',
@@ -75,7 +75,10 @@ export function currentVerification(table: TableStatus | null, state: CutoverSta
   return state.stageKind === 'dual_write' && verification.atMs < state.enteredAtMs ? null : verification;
 }
 
-function backfillText(backfill: BackfillProgress): string {
+function backfillText(backfill: BackfillProgress, indexes: number): string {
+  const copied = backfill.state === 'running' && backfill.rowsTotal > 0 && backfill.rowsDone >= backfill.rowsTotal;
+  if (copied && indexes > 0)
+    return `${backfill.rowsDone} rows copied; ${indexes} indexes of the shadow are to be built.`;
   if (backfill.state === 'done') return `${backfill.rowsDone} rows copied.`;
   const left = Math.max(0, backfill.rowsTotal - backfill.rowsDone);
   const eta = backfill.rowsPerSecond > 0 ? `, about ${Math.ceil(left / backfill.rowsPerSecond)} s left` : '';

@@ -39,12 +39,16 @@ export function createApply(flow: Flow, sabotage: Sabotage = {}): string {
   const keyColumns = mapping.key.map(({ target }) => quoteName(target.name));
   const updated = mapping.written
     .filter(({ target, insertOnly }) => !insertOnly && !isKey(flow, target))
-    .map(({ target }) => quoteName(target));
+    .map(({ target, follows }) => ({ name: quoteName(target), follows }));
+  const reasons = updated.filter(({ follows }) => follows === undefined).map(({ name }) => name);
+  const changes = updated.map(({ name, follows }) =>
+    follows === 'counts' ? `${name} = t.${name} + 1` : `${name} = EXCLUDED.${name}`,
+  );
   const onConflict =
-    updated.length === 0
+    reasons.length === 0
       ? 'DO NOTHING'
-      : `DO UPDATE SET ${updated.map((name) => `${name} = EXCLUDED.${name}`).join(', ')}
-      WHERE ${record(updated.map((name) => `t.${name}`))} *<> ${record(updated.map((name) => `EXCLUDED.${name}`))}`;
+      : `DO UPDATE SET ${changes.join(', ')}
+      WHERE ${record(reasons.map((name) => `t.${name}`))} *<> ${record(reasons.map((name) => `EXCLUDED.${name}`))}`;
   const pause = pauseAfterRead(sabotage);
   const nap = pause ? `nap AS MATERIALIZED (SELECT ${pause} FROM (SELECT count(*) FROM src) s),` : '';
   const afterNap = pause ? ', nap' : '';

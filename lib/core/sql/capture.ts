@@ -1,6 +1,6 @@
 /**
  * Capture: an AFTER ROW trigger that writes the key, and only the key, into the outbox, in the application's own
- * transaction. A changed key leaves two hints. TRUNCATE leaves a control row. That a key lost its row is said by the hint:
+ * transaction. A changed key leaves two hints. TRUNCATE leaves a control row. In inline mode it hands the key on at once. That a key lost its row is said by the hint:
  * the row that is read under it later may be another one.
  */
 
@@ -23,23 +23,26 @@ export function createOutbox(flow: Flow): string {
 }
 
 export function createCapture(flow: Flow, sabotage: Sabotage = {}): string {
-  const { outbox, capture } = objectNames(flow.id);
+  const { outbox, capture, inline } = objectNames(flow.id);
   const columns = keys(flow, (k) => k);
   const values = (row: 'OLD' | 'NEW') => keys(flow, (_, i) => `${row}.${quoteName(flow.mapping.key[i]!.source.name)}`);
-  const hint = (row: 'OLD' | 'NEW', op: 'K' | 'D') =>
-    `INSERT INTO ${outbox} (op, ${columns}) VALUES ('${op}', ${values(row)});`;
+  const changed = (...rows: readonly ['OLD' | 'NEW', 'K' | 'D'][]) =>
+    flow.inline
+      ? `PERFORM ${inline}(${keys(flow, (_, i) => `ARRAY[${rows.map(([row]) => `${row}.${quoteName(flow.mapping.key[i]!.source.name)}`).join(', ')}]`)}, ARRAY[${rows.map(([, op]) => op === 'D').join(', ')}]);`
+      : rows
+          .map(([row, op]) => `INSERT INTO ${outbox} (op, ${columns}) VALUES ('${op}', ${values(row)});`)
+          .join('\n    ');
   return `CREATE FUNCTION ${capture}() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $crossfade$
 BEGIN
   IF TG_OP = 'INSERT' THEN
-    ${hint('NEW', 'K')}
+    ${changed(['NEW', 'K'])}
   ELSIF TG_OP = 'DELETE' THEN
-    ${hint('OLD', 'D')}
+    ${changed(['OLD', 'D'])}
   ELSIF ROW(${values('NEW')})::record *<> ROW(${values('OLD')})::record THEN
-    ${sabotage.omit === 'old-key' ? '' : hint('OLD', 'D')}
-    ${hint('NEW', 'K')}
+    ${sabotage.omit === 'old-key' ? changed(['NEW', 'K']) : changed(['OLD', 'D'], ['NEW', 'K'])}
   ELSE
-    ${hint('NEW', 'K')}
+    ${changed(['NEW', 'K'])}
   END IF;
   RETURN NULL;
 END $crossfade$`;

@@ -16,6 +16,7 @@ import {
   type Flow,
   fence,
   KEY_ERRORS,
+  keyBucket,
   keys,
   keyText,
   keyType,
@@ -33,7 +34,6 @@ import { markTouched, WRITING } from './segments.ts';
 /** Tries before a key goes to quarantine, and the pause after the first one; it doubles each time. */
 const ATTEMPTS = 5;
 const FIRST_PAUSE_MS = 250;
-const BUCKETS = 4_096;
 /** Keys that are taken out of a circle of unique values before the rest of it waits for another try. */
 const CIRCLE_TRIES = 32;
 /** `relaxed` validation looks at one key in this many. */
@@ -89,7 +89,7 @@ BEGIN
   -- Claim. Whoever dies now gives them back.
   WITH claimed AS MATERIALIZED (
     SELECT seq, op, ${keys(flow, (k) => k)} FROM ${outbox}
-    WHERE not_before IS NULL OR not_before <= clock_timestamp()
+    WHERE (not_before IS NULL OR not_before <= clock_timestamp())${flow.inline && sabotage.omit !== 'key-lock' ? unlessLocked(flow) : ''}
     ORDER BY seq LIMIT p_limit FOR UPDATE SKIP LOCKED
   ), wanted AS (
     SELECT ${keys(flow, (k) => k)}, bool_or(op = 'D') AS reset FROM claimed WHERE op <> 'T' GROUP BY ${keys(flow, (k) => k)}
@@ -242,11 +242,17 @@ function putAside(flow: Flow, sabotage: Sabotage): string {
       END IF;`;
 }
 
-/** In sorted order, so that two appliers never wait for each other in a circle. Equal keys hash alike, whatever their text. */
+/** In sorted order, so that two appliers never wait for each other in a circle. */
 function lockKeys(id: string, key: string, unnested: string): string {
   return `PERFORM pg_advisory_xact_lock(hashtext(${quoteText(`crossfade:${id}`)}), b.bucket) FROM (
-      SELECT DISTINCT (hash_record_extended(ROW(${key}), 0) & ${BUCKETS - 1})::integer AS bucket FROM ${unnested} ORDER BY 1 OFFSET 0
+      SELECT DISTINCT ${keyBucket(key)} AS bucket FROM ${unnested} ORDER BY 1 OFFSET 0
     ) b;`;
+}
+
+/** A transaction of the application that writes inline may hold a key for long: its hint waits, the others do not. */
+function unlessLocked(flow: Flow): string {
+  const bucket = keyBucket(keys(flow, (k) => k));
+  return ` AND (op = 'T' OR pg_try_advisory_xact_lock(hashtext(${quoteText(`crossfade:${flow.id}`)}), ${bucket}))`;
 }
 
 /**

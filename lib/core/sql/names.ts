@@ -5,7 +5,14 @@ import { quoteName, quoteTable, quoteText, type TableShape } from '../table-shap
 import type { Mapping } from '../transform.ts';
 
 /** One direction of one cutover: rows flow from source to target. */
-export type Flow = { id: string; source: TableShape; target: TableShape; mapping: Mapping };
+export type Flow = {
+  id: string;
+  source: TableShape;
+  target: TableShape;
+  mapping: Mapping;
+  /** The application's transactions write the target, too, and hold locks of keys until they end. */
+  inline?: boolean;
+};
 
 /** Everything of a cutover in the schema `crossfade`; ids are lower_snake_case, so the names need no care. */
 export function objectNames(id: string) {
@@ -13,6 +20,7 @@ export function objectNames(id: string) {
   return {
     outbox: named('outbox'),
     capture: named('capture'),
+    inline: named('inline'),
     truncated: named('truncated'),
     apply: named('apply'),
     exchange: named('exchange'),
@@ -37,7 +45,7 @@ export function objectKinds(id: string): { tables: readonly string[]; functions:
 }
 
 /** Our triggers on the source, and those on the target. */
-export const SOURCE_TRIGGERS = ['crossfade_capture', 'crossfade_truncated'];
+export const SOURCE_TRIGGERS = ['crossfade_capture', 'crossfade_truncated', 'crossfade_read_only'];
 export const TARGET_TRIGGERS = ['crossfade_guard', 'crossfade_guard_truncate'];
 
 export const keyCount = (flow: Flow) => flow.mapping.key.length;
@@ -71,6 +79,13 @@ export function targetIs(flow: Flow, key: string): string {
     (k, i) => `t.${quoteName(flow.mapping.key[i]!.target.name)} = ${asTarget(flow, i, `${key}.${k}`)}`,
     ' AND ',
   );
+}
+
+const KEY_BUCKETS = 4_096;
+
+/** The number under which a key is locked, as SQL. Equal keys hash alike, whatever their text. */
+export function keyBucket(columns: string): string {
+  return `(hash_record_extended(ROW(${columns}), 0) & ${KEY_BUCKETS - 1})::integer`;
 }
 
 /** `{"customer_id": 5}` of a key whose parts are given: how people read keys in status and quarantine. */

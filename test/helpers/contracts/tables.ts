@@ -108,7 +108,51 @@ export function tablesContract(name: string, open: () => Promise<TablesHarness>)
           primary: it_.cutover.table.primary,
           key: [{ column: 'id', type: 'integer' }],
         });
+        expect(plan.wayBack).toBeUndefined();
         expect(await plane.status(id)).toBeNull();
+      });
+
+      it('looks at the rows when it is asked to', async () => {
+        for (const key of [1, 2, 3]) await it_.write(key, 'a');
+        expect((await plane.plan(it_.cutover, { scanMs: 1_000 })).wayBack).toEqual({
+          rows: 3,
+          complete: true,
+          limitMs: 1_000,
+          cannotCross: 0,
+          cannotReturn: 0,
+          changed: 0,
+          samples: [],
+        });
+      });
+    });
+
+    describe('the primary read-only', () => {
+      it('is refused by an older epoch and after promotion, and ended once', async () => {
+        await started({ 1: 'a' });
+        expect(await plane.makeReadOnly(id, 7, 60)).toEqual({ kind: 'stale', have: 1, got: 7 });
+        expect(await plane.endReadOnly(id)).toBe(false);
+        expect(await plane.makeReadOnly(id, 1, 60)).toMatchObject({ kind: 'read_only' });
+        expect(await promote(1)).toMatchObject({ kind: 'swapped' });
+        await it_.write(1, 'b');
+        expect(await it_.authoritative()).toEqual({ 1: 'b' });
+        expect(await plane.makeReadOnly(id, 2, 60)).toMatchObject({ kind: 'stale' });
+        await settle(2);
+        await same();
+        expect([await plane.endReadOnly(id), await plane.endReadOnly(id)]).toEqual([true, false]);
+      });
+    });
+
+    describe('a rehearsal of the copy', () => {
+      it('counts the rows and times a few of them, before the start too, and copies nothing', async () => {
+        for (const key of [1, 2, 3]) await it_.write(key, 'a');
+        for (const began of [false, true]) {
+          if (began) await plane.arm(it_.cutover, NEWEST);
+          const seen = await plane.rehearse(it_.cutover);
+          expect(seen).toMatchObject({ sourceRows: 3, shadowRows: 0, sample: { rows: 3 } });
+          expect(seen.sample.tookMs).toBeGreaterThanOrEqual(0);
+          expect(await it_.follower()).toEqual({});
+        }
+        expect((await plane.status(id))!.backfill).toMatchObject({ state: 'running', rowsDone: 0 });
       });
     });
 

@@ -15,6 +15,7 @@ import type {
   SwapResult,
   TableCutover,
   TablePlan,
+  WayBack,
 } from '../../../lib/ports.ts';
 import { consistencyOf, findingsOf, outlookOf, recordOf } from './table-health.ts';
 
@@ -36,6 +37,7 @@ type Table = {
   quarantine: Map<number, Poisoned>;
   backfill: { state: BackfillProgress['state']; copied: number; upTo: number; rowsDone: number; rowsTotal: number };
   verification: VerificationResult | null;
+  readOnlyUntilMs: number | null;
   /** No swap with this version or a lower one. */
   abandoned: number;
   /** Keys whose row does not fit the follower. */
@@ -74,7 +76,10 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
   const hint = (of: Table, key: number) => of.hints.push({ key, atMs: clock.now(), attempts: 0 });
 
   const plane: DataPlane = {
-    plan: async (cutover) => planOf(cutover, refusals.get(cutover.id)),
+    plan: async (cutover, look) => ({
+      ...planOf(cutover, refusals.get(cutover.id)),
+      ...(look ? { wayBack: wayBackOf(tables.get(cutover.id) ?? emptyTable(), look.scanMs) } : {}),
+    }),
     async arm({ id }, fence) {
       const it = table(id);
       const why = refusals.get(id);
@@ -91,6 +96,11 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
       it.hints = [];
       it.backfill = { state: 'running', copied: -Infinity, upTo: NaN, rowsDone: 0, rowsTotal: it.authoritative.size };
       return { kind: 'armed' };
+    },
+    async rehearse({ id }) {
+      const { authoritative, follower } = tables.get(id) ?? emptyTable();
+      const [sourceRows, shadowRows] = [authoritative.size, follower.size];
+      return { sourceRows, shadowRows, sample: { rows: sourceRows, tookMs: sourceRows / 10 } };
     },
     async disarm(id, fence) {
       const it = tables.get(id);
@@ -119,6 +129,32 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
       return { kind: 'written' };
     },
     async setLists() {},
+    async removeShadow({ id }, fence) {
+      const it = table(id);
+      if (it.direction !== 'none') return { kind: 'refused', why: `Cutover '${id}' still keeps its shadow equal.` };
+      const newer = outrun(it, fence);
+      if (newer) return newer;
+      const { authoritative, blocked, abandoned } = it;
+      tables.set(id, { ...emptyTable(), authoritative, blocked, abandoned });
+      return { kind: 'removed' };
+    },
+    async makeReadOnly(id, epoch, seconds) {
+      const it = tables.get(id);
+      if (it?.mirror?.epoch !== epoch || it.direction !== 'forward')
+        return { kind: 'stale', have: it?.mirror?.epoch ?? -1, got: epoch };
+      it.readOnlyUntilMs = clock.now() + seconds * 1_000;
+      return { kind: 'read_only', untilMs: it.readOnlyUntilMs };
+    },
+    async endReadOnly(id) {
+      const it = tables.get(id);
+      const was = it?.readOnlyUntilMs != null;
+      if (it) it.readOnlyUntilMs = null;
+      return was;
+    },
+    async switchInline() {},
+    async buildIndex() {
+      return { kind: 'built', left: 0 };
+    },
     status: async (id) => (tables.get(id)?.known ? statusOf(table(id), clock.now()) : null),
     async converge(id, epoch, limit) {
       if (!Number.isInteger(limit) || limit < 1 || limit > 10_000)
@@ -259,6 +295,7 @@ function emptyTable(): Table {
     quarantine: new Map(),
     backfill: { state: 'none', copied: -Infinity, upTo: NaN, rowsDone: 0, rowsTotal: 0 },
     verification: null,
+    readOnlyUntilMs: null,
     abandoned: 0,
     blocked: new Set(),
   };
@@ -294,6 +331,7 @@ function statusOf(it: Table, nowMs: number): TableStatus {
     armed: it.direction,
     mirror: it.mirror ? { epoch: it.mirror.epoch, version: it.mirror.version, stage: it.mirror.stage } : null,
     lagMs: lagOf(it, nowMs),
+    readOnlyUntilMs: it.readOnlyUntilMs,
     outboxRows: it.hints.length,
     quarantined: it.quarantine.size,
     quarantine: [...it.quarantine]
@@ -431,6 +469,19 @@ function planOf(cutover: TableCutover, why: string | undefined): TablePlan {
   const { primary, shadow } = cutover.table;
   const items = why ? [{ action: 'refuse' as const, kind: 'table', object: primary, text: why }] : [];
   return { primary, shadow, key: [{ column: 'id', type: 'integer' }], columns: [], items, estimatedRows: 0, ok: !why };
+}
+
+/** Texts come back as they went. What is blocked is judged by the other table itself, when it is written. */
+function wayBackOf({ authoritative }: Table, limitMs: number): WayBack {
+  return {
+    rows: authoritative.size,
+    complete: true,
+    limitMs,
+    cannotCross: 0,
+    cannotReturn: 0,
+    changed: 0,
+    samples: [],
+  };
 }
 
 function withFailures(plane: DataPlane, failures: Map<string, boolean>): DataPlane {

@@ -48,6 +48,127 @@ describe('I16 copying', () => {
     await same('plain');
   });
 
+  it('is rehearsed with the columns, constraints and indexes of the shadow, and leaves no trace', async () => {
+    const dry = await tables('dry', 3_000);
+    await db.sql.unsafe(`CREATE SEQUENCE dry_count; ALTER TABLE dry_v2 ADD born bigint NOT NULL DEFAULT nextval('dry_count'),
+      ADD seen bigint GENERATED ALWAYS AS IDENTITY, ADD size integer GENERATED ALWAYS AS (length(label)) STORED; CREATE INDEX ON dry_v2 (label)`);
+    const traces = async () =>
+      (
+        await db.sql.unsafe(`SELECT (SELECT count(*)::int FROM dry_v2) AS rows, (SELECT is_called FROM dry_count) AS counted,
+          (SELECT count(*)::int FROM pg_class WHERE relnamespace = 'crossfade'::regnamespace OR relname ~ 'rehearsal') AS relations`)
+      )[0]!;
+    const before = await traces();
+    expect(before).toMatchObject({ rows: 0, counted: false });
+    const { sourceRows, sample } = await plane.rehearse(dry);
+    expect([sourceRows, sample.rows]).toEqual([3_000, 2_000]);
+    expect(sample.tookMs).toBeGreaterThan(0);
+    await db.sql.unsafe("ALTER TABLE dry_v2 ADD CONSTRAINT short CHECK (label <> 'n1')");
+    const unfit = await plane.rehearse(dry);
+    expect(unfit.sample).toMatchObject({
+      rows: 0,
+      tookMs: null,
+      why: expect.stringMatching(/^a row.* SQLSTATE 23514/),
+    });
+    expect(await traces()).toEqual(before);
+  });
+
+  describe('with indexes that are built after it', () => {
+    const indexes = async () =>
+      (
+        await db.sql.unsafe(`SELECT indexdef, obj_description(format('%I.%I', schemaname, indexname)::regclass) AS said
+          FROM pg_indexes WHERE tablename = 'late_v2' ORDER BY 1`)
+      ).map((row) => ({ ...row }));
+    const aside = async () => (await plane.status('late'))!.indexesAside;
+    const build = async () => {
+      for (;;) {
+        const step = await plane.buildIndex('late', 5_000);
+        expect(step.kind).toBe('built');
+        if (step.left === 0) return;
+      }
+    };
+    const late = (): TableCutover => ({
+      ...cutoverOf('late'),
+      table: { ...cutoverOf('late').table, indexesAfterCopy: true },
+    });
+    let before: object[];
+
+    it('takes off what is not unique, counts as running until all are back as they were, and is not promoted before', async () => {
+      await tables('late', 300);
+      await db.sql.unsafe(`CREATE INDEX late_label ON late_v2 (label) WHERE label <> 'n1'; CREATE UNIQUE INDEX late_once ON late_v2 (label, id);
+        CREATE INDEX late_length ON late_v2 USING hash (length(label)); COMMENT ON INDEX late_length IS 'for the report'`);
+      before = await indexes();
+      await plane.start(late());
+      expect(await aside()).toBe(2);
+      expect(await indexes()).toHaveLength(before.length - 2);
+      expect(await plane.copy('late', 1)).toBe(300);
+      expect((await plane.status('late'))!.backfill).toMatchObject({ state: 'running', rowsDone: 300 });
+      const step = { fromEpoch: 1, toEpoch: 2, stage: 'completed', version: 2 };
+      expect(await plane.promote(late(), step)).toMatchObject({
+        kind: 'postponed',
+        why: expect.stringMatching(/late_label/),
+      });
+      const items = (await plane.plan(late())).items.filter(
+        ({ kind, action }) => kind === 'index' && action === 'rebuild',
+      );
+      expect(items.map(({ object }) => object)).toEqual(['public.late_label', 'public.late_length']);
+      await build();
+      expect(await indexes()).toEqual(before);
+      expect((await plane.status('late'))!.backfill.state).toBe('done');
+    });
+
+    it('finishes what was broken off half way, and what was built but not noted', async () => {
+      await plane.start(late(), 2);
+      await db.sql.unsafe(`CREATE INDEX late_label ON late_v2 (label) WHERE label <> 'n1'; CREATE INDEX late_length ON late_v2 USING hash (length(label));
+        UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'late_label'::regclass`);
+      await plane.copy('late', 2);
+      await build();
+      expect(await indexes()).toEqual(before);
+    });
+
+    it('leaves the server at work when its time is over; the next call finds it so', async () => {
+      await plane.start(late(), 3);
+      await plane.copy('late', 3);
+      const other = db.connect();
+      await other.unsafe('BEGIN; INSERT INTO late_v2 VALUES (1, NULL)');
+      expect(await plane.buildIndex('late', 1)).toMatchObject({ kind: 'building', name: 'late_label', left: 2 });
+      expect(await plane.buildIndex('late', 1)).toMatchObject({ kind: 'building', left: 2 });
+      await other.unsafe('ROLLBACK');
+      await eventually(async () => (await plane.buildIndex('late', 5_000)).kind === 'built', 'the index is there');
+      await build();
+      expect(await indexes()).toEqual(before);
+    });
+
+    it('gives them back when the cutover is forgotten', async () => {
+      await plane.start(late(), 4);
+      await plane.disarm('late');
+      await plane.forget('late');
+      expect(await indexes()).toEqual(before);
+      expect(await db.sql.unsafe('SELECT FROM crossfade.index_aside')).toHaveLength(0);
+    });
+  });
+
+  it('is undone on demand: the shadow goes with everything of ours, once nothing follows and nothing needs it', async () => {
+    const gone = await tables('gone', 3);
+    const asked = () => plane.removeShadow(gone, { epoch: 9, version: 9 });
+    const left = async () =>
+      (
+        await db.sql.unsafe("SELECT relname FROM pg_class WHERE relname ~ 'gone' AND relkind IN ('r', 'v') ORDER BY 1")
+      ).map(({ relname }) => relname);
+    await plane.arm(gone, { epoch: 1, version: 1 });
+    await plane.fence('gone', 1);
+    await plane.copy('gone', 1);
+    expect(await asked()).toMatchObject({ kind: 'refused', why: expect.stringMatching(/still keeps/) });
+    await plane.disarm('gone', { epoch: 2, version: 2 });
+    await db.sql.unsafe('CREATE VIEW gone_seen AS SELECT * FROM gone_v2');
+    expect(await asked()).toMatchObject({ kind: 'refused', why: expect.stringMatching(/view gone_seen/) });
+    await db.sql.unsafe('DROP VIEW gone_seen');
+    expect(await plane.removeShadow(gone, { epoch: 1, version: 1 })).toMatchObject({ kind: 'stale' });
+    expect(await left()).toContain('gone_v2');
+    expect([await asked(), await asked()]).toEqual([{ kind: 'removed' }, { kind: 'already' }]);
+    expect(await left()).toEqual(['gone']);
+    expect(await db.sql.unsafe('SELECT FROM gone')).toHaveLength(3);
+  });
+
   it('an empty table is done at once', async () => {
     await plane.start(await tables('empty', 0));
     expect(await plane.backfill('empty', 1, 10)).toEqual({ kind: 'done', rowsDone: 0 });

@@ -88,17 +88,19 @@ async function burst(
   id: string,
   keys: number,
   sabotage: Sabotage,
+  mode: 'streamed' | 'inline' = 'streamed',
 ): Promise<{ wrong: number; hints: number; tookMs: number }> {
   const cutover: TableCutover = {
     id,
     validation: 'strict',
-    table: { primary: `public.${id}`, shadow: `public.${id}_v2`, columns: { text: { from: 'value' } } },
+    table: { primary: `public.${id}`, shadow: `public.${id}_v2`, columns: { text: { from: 'value' } }, mode },
   };
   await db.sql.unsafe(`CREATE TABLE ${id} (id integer PRIMARY KEY, value text, amount integer NOT NULL);
     CREATE TABLE ${id}_v2 (id bigint PRIMARY KEY, text text, amount numeric(9, 0) NOT NULL)`);
   await plane.start(cutover);
   await plane.copy(id, 1);
-  await tamper(db, plane.gateway(), cutover, ['apply', 'converge'], sabotage);
+  const tampered = ['apply', 'converge', ...(mode === 'inline' ? ['inline'] : [])];
+  await tamper(db, plane.gateway(), cutover, tampered, sabotage);
   const started = Date.now();
   let written = false;
   const appliers = Array.from({ length: APPLIERS }, () => apply(id, plane.gateway(), () => written));
@@ -123,6 +125,11 @@ describe(`bursts with seed ${SEED}`, () => {
   it('3,000 keys, 9,000 transactions, 6 appliers: no key is wrong', async () => {
     const { wrong, hints, tookMs } = await burst('burst', 3_000, { dawdle: 0.01 });
     console.log(`burst: seed ${SEED}, ${hints} hints applied in ${tookMs} ms, ${wrong} keys wrong`);
+    expect(wrong).toBe(0);
+  }, 120_000);
+
+  it('in inline mode with appliers beside it: no key is wrong', async () => {
+    const { wrong } = await burst('inlined', 150, { dawdle: 0.01 }, 'inline');
     expect(wrong).toBe(0);
   }, 120_000);
 

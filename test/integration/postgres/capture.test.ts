@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { TableCutover } from '../../../lib/ports.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
-import { differences, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
+import { differences, eventually, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
 
 let db: OwnDatabase;
 let plane: TestPlane;
@@ -173,5 +173,79 @@ describe('I10 capture is armed once and in one direction', () => {
     await plane.copy('item', 3);
     await plane.settle('item', 3);
     await same();
+  });
+});
+
+describe('a primary that is read-only', () => {
+  const write = (text = "INSERT INTO item VALUES (1, 'a')") => db.sql.unsafe(text);
+  const REFUSED = {
+    code: '25006',
+    message: expect.stringMatching(
+      /^table public\.item takes no writes until \d\d:\d\d:\d\d UTC: cutover item catches up$/,
+    ),
+  };
+  const triggers = async () =>
+    (await db.sql.unsafe("SELECT FROM pg_trigger WHERE tgname = 'crossfade_read_only'")).length;
+
+  it('refuses every write, says until when, and takes them at once when it is ended', async () => {
+    await write();
+    expect(await plane.makeReadOnly('item', epoch, 60)).toMatchObject({ kind: 'read_only' });
+    const refused = [
+      "INSERT INTO item VALUES (2, 'b')",
+      'UPDATE item SET name = NULL',
+      'DELETE FROM item',
+      'TRUNCATE item',
+    ];
+    for (const text of refused) await expect(write(text)).rejects.toMatchObject(REFUSED);
+    expect((await plane.status('item'))!.readOnlyUntilMs).toBeGreaterThan(Date.now());
+    await plane.settle('item', epoch);
+    await same();
+    expect(await plane.endReadOnly('item')).toBe(true);
+    await write('DELETE FROM item');
+    expect(await triggers()).toBe(0);
+    expect((await plane.status('item'))!.readOnlyUntilMs).toBeNull();
+  });
+
+  it('begins when every earlier write is committed and has its hint, and holds for old snapshots, too', async () => {
+    const [writer, reader] = [db.connect(), db.connect()];
+    await reader.unsafe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM item');
+    await writer.unsafe("BEGIN; INSERT INTO item VALUES (7, 'early')");
+    const asked = plane.makeReadOnly('item', epoch, 60);
+    const waits = "SELECT FROM pg_locks WHERE NOT granted AND mode = 'ShareRowExclusiveLock'";
+    await eventually(async () => (await db.sql.unsafe(waits)).length === 1, 'it waits for the writer');
+    await writer.unsafe('COMMIT');
+    expect(await asked).toMatchObject({ kind: 'read_only' });
+    expect(await hints()).toEqual([['K', 7]]);
+    await expect(reader.unsafe("INSERT INTO item VALUES (8, 'late')")).rejects.toMatchObject(REFUSED);
+    await reader.unsafe('ROLLBACK');
+    await plane.endReadOnly('item');
+  });
+
+  it('ends by itself', async () => {
+    await plane.makeReadOnly('item', epoch, 1);
+    await expect(write()).rejects.toMatchObject(REFUSED);
+    await eventually(
+      () =>
+        write().then(
+          () => true,
+          () => false,
+        ),
+      'the second is over',
+    );
+    await plane.endReadOnly('item');
+  });
+
+  it('never is while it is rolled back, and leaves nothing behind when capture is taken away', async () => {
+    await plane.makeReadOnly('item', epoch, 60);
+    epoch += 1;
+    await plane.fence('item', epoch, { stage: 'rolled_back', shadowWrites: false });
+    await write();
+    expect(await plane.makeReadOnly('item', epoch, 60)).toMatchObject({ kind: 'stale' });
+    await plane.disarm('item');
+    expect(await triggers()).toBe(0);
+    await db.sql.unsafe('DELETE FROM item');
+    epoch += 1;
+    await plane.start(ITEM, epoch);
+    await plane.copy('item', epoch);
   });
 });

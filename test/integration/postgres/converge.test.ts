@@ -319,3 +319,61 @@ describe('arming', () => {
     await same();
   });
 });
+
+describe('tracking columns of a shadow', () => {
+  const TRACKED: TableCutover = {
+    id: 'tracked',
+    validation: 'strict',
+    table: { primary: 'public.tracked', shadow: 'public.tracked_v2' },
+  };
+  const seen = async (key: number) => {
+    const [row] =
+      await db.sql.unsafe(`SELECT v, _shadow_version, _shadow_source_table, _shadow_migration_id, _shadow_sync_status,
+      _shadow_last_sync > _shadow_created_at AS again, _shadow_validation_hash = h.primary_hash AS hashed, h.equal
+      FROM tracked_v2, crossfade.validate_record_hash('tracked', id::text) h WHERE id = ${key}`);
+    return row && { ...row };
+  };
+  const state = (v: string, version: number, again: boolean) => ({
+    v,
+    _shadow_version: version,
+    _shadow_source_table: 'public.tracked',
+    _shadow_migration_id: 'tracked',
+    _shadow_sync_status: 'synced',
+    again,
+    hashed: true,
+    equal: true,
+  });
+
+  it('are written by the copy and by converge, count changes of the row, and are no change themselves', async () => {
+    await db.sql.unsafe(`CREATE TABLE tracked (id integer PRIMARY KEY, v text); INSERT INTO tracked VALUES (1, 'a'), (2, 'b');
+      CREATE TABLE tracked_v2 (id integer PRIMARY KEY, v text, _shadow_version integer NOT NULL DEFAULT 1,
+        _shadow_created_at timestamptz NOT NULL DEFAULT now(), _shadow_source_table text NOT NULL, _shadow_migration_id text,
+        _shadow_sync_status text NOT NULL DEFAULT 'pending' CHECK (_shadow_sync_status IN ('pending', 'synced', 'diverged')),
+        _shadow_last_sync timestamptz, _shadow_validation_hash text, _shadow_own integer DEFAULT 7)`);
+    await plane.start(TRACKED);
+    await plane.copy('tracked', 1);
+    expect({ ...(await seen(1)), again: false }).toEqual(state('a', 1, false));
+    await db.sql.unsafe("UPDATE tracked SET v = 'c' WHERE id = 1; INSERT INTO tracked VALUES (3, 'n')");
+    await plane.settle('tracked', 1);
+    expect(await seen(1)).toEqual(state('c', 2, true));
+    expect({ ...(await seen(3)), again: false }).toEqual(state('n', 1, false));
+    await db.sql.unsafe('UPDATE tracked SET v = v');
+    expect(await plane.settle('tracked', 1)).toMatchObject({ written: 0, mismatched: 0 });
+    expect(await seen(1)).toEqual(state('c', 2, true));
+    expect(await plane.verify('tracked', 1, 1)).toMatchObject({ result: { divergences: 0 } });
+  });
+
+  it('go with cleanup when that is asked for; columns of the same kind that are not ours stay', async () => {
+    const swap = { fromEpoch: 1, toEpoch: 2, stage: 'completed', version: 2 };
+    expect(await plane.promote(TRACKED, swap)).toMatchObject({ kind: 'swapped' });
+    await db.sql.unsafe('CREATE VIEW watcher AS SELECT _shadow_version FROM tracked');
+    const asked = () => plane.cleanup(TRACKED, 2, { dropTracking: true });
+    expect(await asked()).toMatchObject({ kind: 'refused', why: expect.stringMatching(/watcher/) });
+    await db.sql.unsafe('DROP VIEW watcher');
+    expect(await asked()).toEqual({ kind: 'cleaned' });
+    const columns = await db.sql.unsafe(
+      "SELECT attname FROM pg_attribute WHERE attrelid = 'tracked'::regclass AND attnum > 0 AND NOT attisdropped",
+    );
+    expect(columns.map(({ attname }) => attname)).toEqual(['id', 'v', '_shadow_own']);
+  });
+});

@@ -131,6 +131,8 @@ describe('I12 crosses over and comes back', () => {
       const z = scene(lane, animal, `z${index}`);
       await z.create();
       const before = { seen: await z.fingerprint(), catalog: await z.catalog() };
+      const { wayBack } = await lane.plane.plan(z.cutover, { scanMs: 5_000 });
+      expect(wayBack).toMatchObject({ complete: true, cannotCross: 0, cannotReturn: 0 });
       await z.fill(1);
       await z.there(1);
       await z.perform(animal.between);

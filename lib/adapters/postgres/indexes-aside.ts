@@ -1,0 +1,73 @@
+/**
+ * Builds the indexes again that were taken off a shadow for the copy. CONCURRENTLY, so that rows go on being mirrored: it can
+ * be no part of a transaction, and takes as long as it takes. A call that has no time left for it leaves the server at work; the
+ * next one finds it building, there, or broken off.
+ */
+
+import { isCrossfadeError } from '../../core/errors.ts';
+import { quoteText } from '../../core/table-shape.ts';
+import type { IndexStep, PlanItem, TableCutover } from '../../ports.ts';
+import { type PgGateway, sqlstateOf } from './gateway.ts';
+
+type Next = {
+  name: string;
+  left: number;
+  create: string;
+  drop: string;
+  state: 'absent' | 'building' | 'broken' | 'there';
+};
+
+/** Somebody else was quicker. */
+const DUPLICATE_TABLE = '42P07';
+
+/** What arming does about indexes, as one statement; nothing when they stay. */
+export function setIndexesAside({ id, table }: TableCutover, shadowOid: number): string[] {
+  return table.indexesAfterCopy ? [`SELECT crossfade.set_indexes_aside(${quoteText(id)}, ${shadowOid})`] : [];
+}
+
+/** One index, or the look that tells that none is left. */
+export async function buildNextIndex(owner: PgGateway, id: string, withinMs: number): Promise<IndexStep> {
+  const [row] = await owner.call<{ next: Next }>('SELECT crossfade.next_index($1::text) AS next', [id]);
+  const next = row?.next;
+  if (!next) return { kind: 'built', left: 0 };
+  if (next.state === 'building') return { kind: 'building', name: next.name, left: next.left };
+  const limits = { deadlineMs: Math.max(1_000, withinMs), attempts: 1 };
+  try {
+    if (next.state === 'broken') await owner.script(next.drop, limits);
+    if (next.state !== 'there') await owner.script(next.create, limits);
+  } catch (error) {
+    const goesOn = sqlstateOf(error) === DUPLICATE_TABLE || (isCrossfadeError(error) && error.retryable);
+    if (!goesOn) throw error;
+    return { kind: 'building', name: next.name, left: next.left };
+  }
+  await owner.call('SELECT crossfade.index_given_back($1::text, $2::text)', [id, next.name]);
+  return { kind: 'built', left: next.left - 1 };
+}
+
+/** All of them, as far as the time goes; what is left stays remembered. */
+export async function giveIndexesBack(owner: PgGateway, id: string, eachMs: number): Promise<void> {
+  for (let left = 1; left > 0; ) {
+    const step = await buildNextIndex(owner, id, eachMs).catch(() => null);
+    if (step?.kind !== 'built') return;
+    left = step.left;
+  }
+}
+
+export async function indexesAside(owner: PgGateway, id: string): Promise<string[]> {
+  const rows = await owner.call<{ object: string }>(
+    "SELECT a.schema || '.' || a.name AS object FROM crossfade.index_aside a WHERE a.cutover = $1::text ORDER BY a.name",
+    [id],
+  );
+  return rows.map(({ object }) => object);
+}
+
+export async function indexItems(owner: PgGateway, { id, table }: TableCutover): Promise<PlanItem[]> {
+  const aside = await indexesAside(owner, id);
+  if (table.indexesAfterCopy && aside.length === 0) {
+    const text =
+      'those that are not unique are taken off when the copy begins and built again after it, without holding up writes';
+    return [{ action: 'notice', kind: 'indexes', object: table.shadow, text }];
+  }
+  const text = 'was taken off while rows are copied; it is built again before the shadow counts as copied';
+  return aside.map((object): PlanItem => ({ action: 'rebuild', kind: 'index', object, text }));
+}

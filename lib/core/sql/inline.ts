@@ -1,0 +1,75 @@
+/**
+ * Inline mode: the capture trigger writes the target itself, in the application's transaction.
+ *
+ * The rules of converge hold: exclusion first (the same lock on the key), then the source is read by key in a later
+ * statement, whose snapshot is new. Only the waiting is another: the application never waits for a key's lock, and for a row
+ * of the target only so short that it can neither be chosen as the victim of a deadlock nor stand still. Whatever cannot be
+ * done at once is left as a hint, which converge applies:
+ *
+ *   lock of the key taken by an applier · a row of the target locked for longer · a snapshot that is not renewed
+ *   (REPEATABLE READ, SERIALIZABLE) · writes to shadows switched off · a row that does not fit, unless that has to abort
+ */
+
+import { quoteText } from '../table-shape.ts';
+import { type Flow, keyBucket, keys, keyText, keyType, objectNames, securely } from './names.ts';
+import type { Sabotage } from './sabotage.ts';
+import { markTouched } from './segments.ts';
+
+/** What becomes of the application's write when the target does not take the row. */
+export type InlineMode = 'catch' | 'abort';
+
+/** Far below deadlock_timeout (1 s): whoever waits for us is the one who finds a deadlock. */
+const PATIENCE = '100ms';
+
+/** `inline_<id>(keys…, reset)`: one key, or the old and the new one of a row whose key was changed, in this order. */
+export function createInline(flow: Flow, mode: InlineMode, sabotage: Sabotage = {}): string {
+  const { inline, apply, outbox } = objectNames(flow.id);
+  const id = quoteText(flow.id);
+  const one = keys(flow, (k) => `p_${k}[i:i]`);
+  const unnested = `unnest(${keys(flow, (k) => `p_${k}`)}, p_reset) AS k(${keys(flow, (k) => k)}, reset)`;
+  const lock = `pg_try_advisory_xact_lock(hashtext(${quoteText(`crossfade:${flow.id}`)}), ${keyBucket(keys(flow, (k) => `k.${k}`))})`;
+  const locked = sabotage.omit === 'key-lock' ? 'true' : `(SELECT bool_and(${lock}) FROM ${unnested})`;
+  return `CREATE FUNCTION ${inline}(${keys(flow, (k, i) => `p_${k} ${keyType(flow.mapping.key[i]!.source)}[]`)}, p_reset boolean[]) RETURNS void
+${securely(flow)} SET lock_timeout = '${PATIENCE}' SET crossfade.writing = 'on' AS $crossfade$
+#variable_conflict use_column
+DECLARE
+  v_state text;
+  v_message text;
+BEGIN
+  IF current_setting('transaction_isolation') = 'read committed'
+    AND EXISTS (SELECT FROM crossfade.cutover c WHERE c.id = ${id} AND c.shadow_writes AND c.inline_writes)
+    AND ${locked} THEN
+    BEGIN
+      FOR i IN 1 .. cardinality(p_reset) LOOP
+        PERFORM ${apply}(${one}, p_reset[i:i]);
+      END LOOP;
+      ${markTouched(flow, unnested)}
+      RETURN;
+    EXCEPTION
+      WHEN lock_not_available OR deadlock_detected OR serialization_failure THEN
+        NULL;
+      WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT;
+        ${mode === 'abort' ? abort(flow) : recorded(flow)}
+    END;
+  END IF;
+  INSERT INTO ${outbox} (op, ${keys(flow, (k) => k)}) SELECT CASE WHEN k.reset THEN 'D' ELSE 'K' END, ${keys(flow, (k) => `k.${k}`)} FROM ${unnested};
+END $crossfade$`;
+}
+
+const keyName = (flow: Flow) => keyText(flow, (i) => `p_k${i + 1}[cardinality(p_reset)]`);
+
+/** A value that another key seems to hold may be free as soon as that key's hint, or the rest of the copy, is applied. */
+function abort(flow: Flow): string {
+  const { outbox } = objectNames(flow.id);
+  const id = quoteText(flow.id);
+  return `IF NOT (v_state IN ('23505', '23P01') AND (EXISTS (SELECT FROM ${outbox})
+          OR NOT EXISTS (SELECT FROM crossfade.backfill b WHERE b.cutover = ${id} AND b.state = 'done'))) THEN
+          RAISE EXCEPTION 'the shadow of cutover % does not take the row %: %', ${id}, ${keyName(flow)}, v_message USING ERRCODE = v_state,
+            HINT = 'Nothing was written. The cutover is declared with rollbackOnShadowFailure, so a row must fit both tables.';
+        END IF;`;
+}
+
+function recorded(flow: Flow): string {
+  return `PERFORM crossfade.record_inline_failure(${quoteText(flow.id)}, ${keyName(flow)}, v_state, v_message);`;
+}

@@ -1,0 +1,74 @@
+/**
+ * The primary read-only, for the final catch-up: the application's writes to the table are refused for a bounded time, which
+ * ends by itself, at promotion, and first of all at a rollback.
+ */
+
+import type { CutoverDeclaration, CutoverState } from '../core/cutover.ts';
+import { CrossfadeError } from '../core/errors.ts';
+import type { Ports } from '../ports.ts';
+import { audited } from './row-controls.ts';
+
+type Needs = Pick<Ports, 'clock' | 'state' | 'tables'>;
+
+const FORWARD = ['dual_write', 'ramp', 'full'];
+
+/** @throws CrossfadeError `illegal_transition`, `conflict` */
+export async function makeReadOnly(
+  ports: Needs,
+  declaration: CutoverDeclaration,
+  request: { seconds: number; reason: string; actor: string },
+): Promise<{ untilMs: number }> {
+  const { table, state } = await catchingUp(ports, declaration);
+  const { seconds, reason, actor } = request;
+  await audited(ports, table, { action: 'read_only_on', reason: `${seconds} s: ${reason}`.slice(0, 1_000) }, actor);
+  const done = await ports.tables.makeReadOnly(table.id, state.epoch, seconds);
+  if (done.kind === 'stale') {
+    throw new CrossfadeError(
+      'conflict',
+      `The fence in Postgres is at epoch ${done.have} of cutover '${table.id}', the state at ${done.got}. Writes go on. Try again after the next tick.`,
+      { retryable: true },
+    );
+  }
+  const now = await ports.state.readCutover(table.id);
+  if (now && leaves(now)) {
+    await ports.tables.endReadOnly(table.id);
+    throw new CrossfadeError('conflict', `Cutover '${table.id}' is being rolled back meanwhile: writes go on.`);
+  }
+  return { untilMs: done.untilMs };
+}
+
+/** Also when nothing is refused, and in every stage: it only ever lets writes go on. */
+export async function endReadOnly(
+  ports: Needs,
+  declaration: CutoverDeclaration,
+  request: { reason?: string; actor: string },
+): Promise<{ ended: boolean }> {
+  const table = ofTable(declaration);
+  const ended = await ports.tables.endReadOnly(table.id);
+  const { reason, actor } = request;
+  if (ended) await audited(ports, table, { action: 'read_only_off', ...(reason ? { reason } : {}) }, actor);
+  return { ended };
+}
+
+const leaves = ({ stageKind, pending }: CutoverState) => !FORWARD.includes(stageKind) || pending?.action === 'revert';
+
+async function catchingUp(ports: Needs, declaration: CutoverDeclaration) {
+  const table = ofTable(declaration);
+  const [state, system] = await Promise.all([ports.state.readCutover(table.id), ports.state.readSystem()]);
+  if (!state || leaves(state) || system.emergencyStop) {
+    const seen = system.emergencyStop ? 'everything is stopped' : `it is in stage '${state?.stage ?? 'disabled'}'`;
+    throw new CrossfadeError(
+      'illegal_transition',
+      `The primary of cutover '${table.id}' can be made read-only while it serves and its shadow follows, from dual_write to 100 %; ${seen}. Writes go on.`,
+    );
+  }
+  return { table, state };
+}
+
+function ofTable(declaration: CutoverDeclaration): CutoverDeclaration & { kind: 'table' } {
+  if (declaration.kind === 'table') return declaration;
+  throw new CrossfadeError(
+    'illegal_transition',
+    `Cutover '${declaration.id}' moves a ${declaration.kind}, not a table.`,
+  );
+}
