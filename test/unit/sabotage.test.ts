@@ -43,6 +43,7 @@ const OMITTED = {
   'ghost-sweep': true,
   reset: true,
   exchange: true,
+  image: true,
   remix: true,
   fits: true,
   'old-key': true,
