@@ -138,12 +138,13 @@ export function createClient(options: ClientOptions): Client {
   }
 
   function decide(run: RouteRequest & { cutover: string }): RunDecision {
-    const { side } = route(run.cutover, run);
+    const { side, reason } = route(run.cutover, run);
     const prepared = table.prepared(run.cutover);
     const isPromoted = prepared?.isPromoted ?? false;
     const isStopped = prepared?.fixed?.reason === 'emergency_stop';
     return {
       side,
+      left: reason === 'circuit_open',
       promoted: isPromoted,
       comparable: prepared?.flag?.shadow_writes === true && !isPromoted && !isStopped,
     };

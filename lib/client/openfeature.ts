@@ -162,6 +162,7 @@ function track(client: Client, cutover: string, context: EvaluationContext, deta
     latencyMs: latencyMs as number,
     success: success !== false,
     keyless: !request.key,
+    left: reason === 'circuit_open' && side === 'primary',
     ...(typeof operation === 'string' ? { operation } : {}),
   });
 }

@@ -16,6 +16,8 @@ export type Outcome = {
   operation?: string;
   /** True when the request had no routing key. */
   keyless?: boolean;
+  /** True when it was meant for the shadow: `route` said `circuit_open`. */
+  left?: boolean;
 };
 
 export type OutcomeBatch = {
@@ -91,6 +93,7 @@ export class Recorder {
     cell.count += 1;
     if (!outcome.success) cell.errors += 1;
     if (outcome.keyless) cell.keyless += 1;
+    if (outcome.left) cell.left = (cell.left ?? 0) + 1;
     cell.latency[bucketIndex(outcome.latencyMs) - MIN_BUCKET]! += 1;
     this.#waiting += 1;
     if (this.#timer === null || this.#waiting === OUTCOMES_TO_SEND) this.#schedule();

@@ -20,6 +20,8 @@ export type RunDecision = {
   promoted: boolean;
   /** Both sides are kept equal, so comparing them means something. */
   comparable: boolean;
+  /** Meant for the new side, which this process has left. */
+  left: boolean;
 };
 
 export type RunParts = CallParts & {
@@ -56,7 +58,7 @@ async function serve<T>(
   parts: RunParts,
   run: CutoverRun<T>,
   call: RunCall,
-  { side, promoted }: RunDecision,
+  { side, promoted, left }: RunDecision,
 ): Promise<Served<T>> {
   const startedMs = parts.now();
   const settling = settle(side === 'primary' ? run.primary : run.shadow, call);
@@ -65,7 +67,7 @@ async function serve<T>(
   const latencyMs = parts.now() - startedMs;
   const success = settled.ok && !isFailure(run, settled.answer);
   const operation = operationOf(run);
-  parts.record({ cutover: run.cutover, side, latencyMs, success, operation, keyless: isKeyless(run) });
+  parts.record({ cutover: run.cutover, side, latencyMs, success, operation, keyless: isKeyless(run), left });
   return { side, settled, latencyMs, call };
 }
 

@@ -11,6 +11,8 @@ export type MinuteWindow = {
   errors: number;
   /** Operations that came without a routing key. */
   keyless: number;
+  /** Of the primary: operations that were meant for the shadow, and that a process which saw it fail took away from it. */
+  left?: number | undefined;
   latency: Histogram;
   /** Comparisons of both sides and how many of them differed. */
   checks: number;
@@ -28,6 +30,7 @@ export function mergeWindows(a: MinuteWindow, b: MinuteWindow): MinuteWindow {
     count: a.count + b.count,
     errors: a.errors + b.errors,
     keyless: a.keyless + b.keyless,
+    ...(a.left || b.left ? { left: (a.left ?? 0) + (b.left ?? 0) } : {}),
     latency: addHistograms(a.latency, b.latency),
     checks: a.checks + b.checks,
     mismatches: a.mismatches + b.mismatches,

@@ -199,6 +199,11 @@ const CONDITIONS: Readonly<Record<string, { label: string; unit: Unit; release: 
   no_traffic: { label: 'Traffic', unit: 'count', release: 'Traffic releases it.' },
   unavailable: { label: 'Availability', unit: 'percent', release: '' },
   black_hole: { label: 'Share of the reads', unit: 'percent', release: '' },
+  left_reads: {
+    label: 'Open circuit breakers',
+    unit: 'percent',
+    release: 'It is released when processes stay with the shadow.',
+  },
   keyless: {
     label: 'Reads with a key',
     unit: 'percent',

@@ -67,6 +67,7 @@ export function impossible(window: MinuteWindow, nowMs: number): string | null {
   }
   if (window.errors > window.count) return `${window.errors} errors of ${window.count} operations`;
   if (window.keyless > window.count) return `${window.keyless} keyless of ${window.count} operations`;
+  if ((window.left ?? 0) > window.count) return `${window.left} of ${window.count} operations left the shadow`;
   if (window.mismatches > window.checks) return `${window.mismatches} mismatches of ${window.checks} checks`;
   const latencies = histogramCount(window.latency);
   if (latencies !== window.count) return `the histogram counts ${latencies} operations, the window ${window.count}`;

@@ -60,6 +60,7 @@ export const foldedEvidence: z.ZodType<Evidence> = z.object({
       p95Shadow: figure.nullable(),
       checks: figure,
       mismatches: figure,
+      left: figure.optional(),
     }),
   ),
   lags: z.array(z.tuple([minute, figure])),

@@ -134,6 +134,7 @@ const window = z.strictObject({
   count,
   errors: count,
   keyless: count,
+  left: count.optional(),
   latency: z.record(bucket, count),
   checks: count,
   mismatches: count,

@@ -205,6 +205,7 @@ export const windowCounters = z.object({
   count,
   errors: count,
   keyless: count,
+  left: count.optional(),
   checks: count,
   mismatches: count,
 }) satisfies z.ZodType<Omit<MinuteWindow, 'latency'>>;

@@ -174,3 +174,29 @@ describe.each(GATE_RULES)('the rule %s', (rule) => {
   it(`keeps its promise: ${promise}`, () => expect(kept([])).toBe(true));
   it('is what keeps it: without the rule it is broken', () => expect(kept([rule])).toBe(false));
 });
+
+describe('reads that processes took away from a shadow they saw fail', () => {
+  const left = (count: number) => (n: number) => ({ ...at(n, 'primary', 1_000, { errors: 1 }), left: count });
+  const quiet = (n: number) => at(n, 'shadow', 1);
+
+  it('are no black hole, and hold with their own name', () => {
+    const { verdicts } = live({ minutes: 20, shadow: quiet, primary: left(9) }, []);
+    expect(verdicts.map(({ verdict }) => verdict)).not.toContain('rollback');
+    expect(verdicts.at(-1)!.reasons).toContainEqual(
+      expect.objectContaining({ code: 'left_reads', value: 0.9, limit: 0.01 }),
+    );
+  });
+
+  it('that nobody reports look like one (control)', () => {
+    expect(rolledBackAt(live({ minutes: 20, shadow: quiet }, []))).not.toBeNull();
+  });
+
+  it('of a shadow that fails are rolled back for its failures', () => {
+    const { verdicts } = live({ minutes: 3, shadow: failing(10, 10), primary: left(10) }, []);
+    expect(verdicts[0]).toMatchObject({ verdict: 'rollback', reasons: [{ code: 'unavailable' }] });
+  });
+
+  it('cannot be more than there were', () => {
+    expect(live({ minutes: 2, primary: left(1_001) }, []).evidence.primary.count).toBe(0);
+  });
+});

@@ -45,6 +45,22 @@ async function turnsUntilAnswered(
   return answered ? turns : 'never';
 }
 
+describe('runs that leave a shadow which fails', () => {
+  it('are reported as such, and those before are not', async () => {
+    const { client, window } = await bench(SHADOW);
+    const run = { ...READ, compare: false, primary: async () => 'old', shadow: failing() };
+    for (let i = 0; i < 13; i += 1) expect(await client.runCutover(run)).toBe('old');
+    expect(await window('primary')).toMatchObject({ count: 3, left: 3 });
+    expect(await window('shadow')).not.toHaveProperty('left');
+  });
+
+  it('are none while the share sends them to the primary', async () => {
+    const { client, window } = await bench(PRIMARY);
+    await client.runCutover({ ...READ, compare: false, primary: async () => 'old', shadow: failing() });
+    expect(await window('primary')).not.toHaveProperty('left');
+  });
+});
+
 const BAD_SHADOWS: [string, () => unknown][] = [
   ['hangs for ever', never],
   ['throws at once', throwing()],

@@ -52,10 +52,13 @@ export function splitWindow(window: MinuteWindow, maxBuckets = MAX_BUCKETS_PER_U
     const count = last ? left.count : Math.min(left.count, histogramCount(latency));
     const errors = last ? left.errors : Math.min(left.errors, count);
     const keyless = last ? left.keyless : Math.min(left.keyless, count);
-    parts.push({ ...emptyWindow(window.minute, window.side), count, errors, keyless, latency });
+    const gone = last ? left.left : Math.min(left.left ?? 0, count);
+    const counted = { count, errors, keyless, ...(gone ? { left: gone } : {}), latency };
+    parts.push({ ...emptyWindow(window.minute, window.side), ...counted });
     left.count -= count;
     left.errors -= errors;
     left.keyless -= keyless;
+    if (left.left) left.left -= gone ?? 0;
   }
   parts[0] = { ...parts[0]!, checks: window.checks, mismatches: window.mismatches };
   return parts;
@@ -89,6 +92,7 @@ export function additionExpressions(part: MinuteWindow, operation: string, mark:
     adds.push(`#${place} :${place}`);
   };
   for (const counter of COUNTERS) add(counter, part[counter]);
+  if (part.left) add('left', part.left);
   for (const [index, count] of Object.entries(part.latency)) add(`b${index}`, count);
   return {
     UpdateExpression:

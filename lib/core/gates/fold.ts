@@ -39,6 +39,8 @@ export type RecentMinute = {
   p95Shadow: number | null;
   checks: number;
   mismatches: number;
+  /** Operations that processes took away from the shadow. */
+  left?: number | undefined;
 };
 
 export type Evidence = {
@@ -232,6 +234,7 @@ function pool(draft: Draft, minute: number, { primary, shadow }: Minute): void {
     p95Shadow: p95(shadow),
     checks: shadow?.checks ?? 0,
     mismatches: shadow?.mismatches ?? 0,
+    ...(primary?.left ? { left: primary.left } : {}),
   };
   draft.recent = [...draft.recent, recent].sort((a, b) => a.minute - b.minute).slice(-RECENT_MINUTES);
 }
@@ -314,6 +317,8 @@ export function impossible(window: MinuteWindow): string | null {
     const value = window[name];
     if (!Number.isFinite(value) || value < 0) return `${name} is ${value}`;
   }
+  const { left = 0 } = window;
+  if (!(left >= 0 && left <= count)) return `${left} of ${count} operations left the shadow`;
   if (errors > count) return `${errors} errors of ${count} operations`;
   if (keyless > count) return `${keyless} keyless of ${count} operations`;
   if (mismatches > checks) return `${mismatches} mismatches of ${checks} checks`;

@@ -174,10 +174,13 @@ function oneSample(n: number, e: number, allowed: number, multiples: readonly nu
   return { logRatios, counts: [0, 0, n, e, e], good: 0 };
 }
 
-/** Of the reads that could have gone either way, at least half the planned share should have come to the shadow. */
+/**
+ * Of the reads that could have gone either way, at least half the planned share should have come to the shadow. Those that
+ * were taken away from it count as if they had come: why they were taken away is told by its errors.
+ */
 function shareOfReads({ primary, shadow, share }: JudgedMinute): Measured | null {
-  const n1 = shadow?.count ?? 0;
-  const n = (primary ? primary.count - primary.keyless : 0) + n1;
+  const n = (primary ? primary.count - primary.keyless : 0) + (shadow?.count ?? 0);
+  const n1 = Math.min(n, (shadow?.count ?? 0) + (primary?.left ?? 0));
   if (n === 0 || share === 0) return null;
   const least = share / 2;
   return {

@@ -19,6 +19,7 @@ const PROOF = 20;
 const LARGE_SHARE = 0.1;
 /** Checks older than this say nothing of now. */
 const CHECKS_MAX_AGE_MINUTES = 15;
+const LEFT_MINUTES = 10;
 
 export function readConditions(seen: Seen, judged: readonly Judged[]): Condition[] {
   const { policy } = seen.input;
@@ -42,6 +43,7 @@ export function readConditions(seen: Seen, judged: readonly Judged[]): Condition
     ]),
     ...validation(seen),
     keyless(primary, shadow, policy),
+    ...leftReads(seen),
     ...(proven.length > 0 ? proven.map(staysBelowThreshold) : [regression(judged)]),
     ...alike(seen),
   ];
@@ -144,6 +146,23 @@ function keyless(primary: MinuteWindow, shadow: MinuteWindow, policy: Policy): C
     policy.keylessAdvance,
     `${percent(share)} of the reads came without a key; at most ${percent(policy.keylessAdvance)} may.`,
   );
+}
+
+/** A process that sees the shadow fail leaves it before its errors prove anything: nothing advances meanwhile. */
+function leftReads({ evidence, openMinute, input: { policy } }: Seen): Condition[] {
+  const last = evidence.recent.filter(({ minute }) => minute >= openMinute - LEFT_MINUTES);
+  const left = last.reduce((sum, minute) => sum + (minute.left ?? 0), 0);
+  if (left === 0) return [];
+  const meant = left + last.reduce((sum, minute) => sum + minute.n1, 0);
+  return [
+    condition(
+      'left_reads',
+      left / meant < policy.errorRateRollback,
+      left / meant,
+      policy.errorRateRollback,
+      `${left} of ${meant} operations that were meant for the shadow in ${LEFT_MINUTES} minutes went to the primary: processes saw it fail and left it (open circuit breakers). Less than ${percent(policy.errorRateRollback)} may.`,
+    ),
+  ];
 }
 
 function regression(judged: readonly Judged[]): Condition {

@@ -27,7 +27,8 @@ export type StateHarness = {
   edit(id: string, fields: Readonly<Record<string, unknown>> | null): Promise<void>;
 };
 
-export const START_MS = Date.UTC(2026, 0, 15, 12);
+/** Beyond the clock of every machine: the local engine removes what has expired by that one, in the middle of a test. */
+export const START_MS = Date.UTC(2100, 0, 15, 12);
 
 export type TestClock = Clock & { nowMs: number };
 

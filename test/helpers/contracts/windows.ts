@@ -88,6 +88,13 @@ function adding(prepared: Prepared): void {
       expect(await read()).toEqual([window]);
     });
 
+    it('reads that left the shadow add up, and are not there where none did', async () => {
+      const { add, read, minute } = await prepared();
+      await add(additionOf({ ...latencies(minute, 1, 1), left: 2 }));
+      await add(additionOf({ ...latencies(minute, 1), left: 1 }), additionOf(latencies(minute - 1, 1)));
+      expect((await read()).map(({ left }) => left)).toEqual([undefined, 3]);
+    });
+
     it('an empty flush and an empty window are fine', async () => {
       const { add, read, minute } = await prepared();
       await add();
