@@ -89,6 +89,16 @@ describe('I1 a transaction and its shadow', () => {
     ]);
   });
 
+  it('needs no right of the writer on anything but the primary', async () => {
+    const writer = `inline_writer_${db.name}`;
+    await db.sql.unsafe(`CREATE ROLE ${writer}; GRANT SELECT, UPDATE ON soft TO ${writer}`);
+    await db.sql.unsafe(`SET ROLE ${writer}`);
+    await db.sql.unsafe("UPDATE soft SET name = 'w' WHERE id = 1");
+    await db.sql.unsafe(`RESET ROLE; DROP OWNED BY ${writer}; DROP ROLE ${writer}`);
+    expect(await hints('soft')).toEqual([]);
+    await same('soft');
+  });
+
   it("somebody else's write of the shadow is still seen, in the same transaction as well", async () => {
     await db.sql.unsafe("BEGIN; UPDATE hard SET name = 'x' WHERE id = 1; UPDATE hard_v2 SET added = 'y'; COMMIT");
     expect(Number((await plane.status('hard'))!.foreignWrites)).toBe(3);
