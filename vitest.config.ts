@@ -5,7 +5,8 @@ import { LongestFirst } from './test/helpers/longest-first.ts';
 export default defineConfig({
   test: {
     testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Packaging the template takes most of a minute on a busy machine.
+    hookTimeout: 180_000,
     // The servers that the tests talk to share the cores with them.
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
@@ -45,8 +46,6 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: ['test/helpers/postgres-server.ts', 'test/helpers/dynamodb-server.ts'],
           testTimeout: 360_000,
-          // Packaging the template takes most of a minute on a busy machine.
-          hookTimeout: 180_000,
         },
       },
       {

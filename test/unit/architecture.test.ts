@@ -205,7 +205,7 @@ const IMPURE =
 
 /** The adapter of the machine; the client's defaults, which an application may replace; and what runs outside of `lib`. */
 const MAY_BE_IMPURE =
-  /^(lib\/adapters\/system\.ts|lib\/client\/(client|data-source|work-queue)\.ts|infra\/local\/|infra\/examples\/|test\/)/;
+  /^(lib\/adapters\/system\.ts|lib\/client\/(agent-source|client|data-source|work-queue)\.ts|infra\/local\/|infra\/examples\/|test\/)/;
 
 const impurities = (source: Source): string[] =>
   MAY_BE_IMPURE.test(source.file)

@@ -24,8 +24,13 @@ const table = (name: string, columns: readonly ColumnShape[]): TableShape => ({
   key: ['id'],
   estimatedRows: 0,
 });
-const PRIMARY = table('seat', [column('id', 'integer'), column('place', 'text')]);
-const SHADOW = table('seat_v2', [column('id', 'bigint'), column('place', 'text'), column('tier', 'text')]);
+const PRIMARY = table('seat', [column('id', 'integer'), column('place', 'text'), column('price', 'numeric')]);
+const SHADOW = table('seat_v2', [
+  column('id', 'bigint'),
+  column('place', 'text'),
+  column('price', 'numeric'),
+  column('tier', 'text'),
+]);
 
 function generated(sabotage?: Sabotage): string {
   const declaration = { primary: 'public.seat', shadow: 'public.seat_v2', columns: { tier: { added: true as const } } };
