@@ -120,7 +120,10 @@ export function swapping(gateway: PgGateway, change: (statements: readonly strin
   };
 }
 
-/** Starts a call and is back when it is over or waits for somebody's lock, whichever it is in this variant. */
+/**
+ * Starts a call and is back when it is over or waits for somebody's lock, whichever it is in this variant.
+ * @returns the call in a list, since a bare promise would be awaited here
+ */
 export async function overOrWaiting<T>(db: OwnDatabase, query: string, call: () => Promise<T>): Promise<Promise<T>[]> {
   let over = false;
   const running = call().finally(() => {

@@ -242,6 +242,9 @@ const SEAMS = {
   ],
 } as const satisfies Record<string, readonly Seam[]>;
 
+/** When a swap is over, and its foreign keys hold for new rows only. */
+const AFTER_SWAP: Seam = ['after the swap: foreign keys to be validated', 'ALTER TABLE "public"."parcel" VALIDATE'];
+
 /** Points of an act, those in crossfade.swap included. */
 const pointsOf = (act: keyof typeof SEAMS) => [
   ...SEAMS[act].map(([point]) => point),
@@ -253,7 +256,7 @@ const seamedPlanes = new Map<string, DataPlane>();
 function seamedPlane(act: keyof typeof SEAMS): DataPlane {
   const made =
     seamedPlanes.get(act) ??
-    postgresDataPlane({ runtime: plane.gateway(), owner: seamed(plane.gateway(), SEAMS[act]) });
+    postgresDataPlane({ runtime: plane.gateway(), owner: seamed(plane.gateway(), [...SEAMS[act], AFTER_SWAP]) });
   seamedPlanes.set(act, made);
   return made;
 }
@@ -286,11 +289,14 @@ describe('I6 I11 promotion that is killed', () => {
     expect(await ours()).toEqual(before);
   });
 
-  it('goes when it is asked again, and what was written meanwhile came along', async () => {
+  it('goes when it is asked again, with what was written meanwhile, and its foreign keys are validated after a kill, too', async () => {
     await armed();
     await db.sql.unsafe(MEANWHILE);
-    expect(await plane.promote(STOCK, step('completed'))).toMatchObject({ kind: 'swapped' });
+    const halted = await points.halt(AFTER_SWAP[0], () => seamedPlane('promote').promote(STOCK, step('completed')));
     epoch += 1;
+    expect(await validated()).toBe(false);
+    expect(await halted.kill()).toMatchObject({ status: 'fulfilled', value: { kind: 'swapped' } });
+    expect(await validated()).toBe(true);
     await db.sql.unsafe("UPDATE stock SET label = 'new shape' WHERE id < 5; DELETE FROM stock WHERE id = 6");
     await plane.settle('stock', epoch);
     expect(await backwards()).toEqual([]);
@@ -357,6 +363,13 @@ describe('I6 I14 killed at each point in turn', () => {
     expect([...(await db.sql.unsafe('SELECT * FROM stock ORDER BY id'))]).toEqual([...rows]);
   });
 });
+
+async function validated(): Promise<boolean> {
+  const [key] = await db.sql.unsafe(
+    "SELECT convalidated FROM pg_constraint WHERE conrelid = 'parcel'::regclass AND contype = 'f'",
+  );
+  return key!.convalidated;
+}
 
 const backwards = () =>
   differences(db, 'SELECT id, label, amount FROM stock', 'SELECT id::bigint, name, amount FROM stock_old');
