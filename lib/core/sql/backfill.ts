@@ -10,6 +10,7 @@
  */
 
 import { quoteName, quoteText } from '../table-shape.ts';
+import { chooseScan, SCAN_SETTING } from './choose-scan.ts';
 import {
   asSource,
   asTarget,
@@ -41,7 +42,7 @@ export function createBackfill(flow: Flow, sabotage: Sabotage = {}): string {
   const from = (variable: string) => after(flow, 'source', variable);
   const upTo = (variable: string) => until(flow, 'source', variable);
   return `CREATE FUNCTION ${backfill}(p_epoch bigint, p_rows integer) RETURNS jsonb
-${securely(flow)} SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET plan_cache_mode = force_custom_plan SET enable_seqscan = off AS $crossfade$
+${securely(flow)} SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET plan_cache_mode = force_custom_plan SET enable_seqscan = off ${SCAN_SETTING} AS $crossfade$
 #variable_conflict use_column
 DECLARE
   v_have bigint;
@@ -64,6 +65,7 @@ BEGIN
     SELECT ${sourceKeyTexts} INTO v_row.upper_key FROM ${sourceTable(flow)} AS p ORDER BY ${descending} LIMIT 1;
   END IF;
 
+  ${chooseScan(flow, { source: from('v_row.swept_key') })}
   ${sabotage.omit === 'ghost-sweep' ? '' : sweepChunk(flow)}
   v_row.swept_key := v_row.copied_key;${breakpoint(sabotage, 'backfill: swept')}
 

@@ -7,6 +7,7 @@
  */
 
 import { type ColumnShape, quoteName } from '../table-shape.ts';
+import { chooseScan } from './choose-scan.ts';
 import { type Flow, keys, record, sourceTable, targetTable } from './names.ts';
 import type { Sabotage } from './sabotage.ts';
 import { sortsAlike, within } from './segments.ts';
@@ -16,9 +17,6 @@ const EXACT =
   /^(smallint|integer|bigint|oid|boolean|date|uuid|bytea|"char"|timestamp(\(\d\))? with(out)? time zone|time(\(\d\))? without time zone|numeric\(\d+,\d+\)|macaddr|macaddr8|pg_lsn)(\[\])?$/;
 /** These too, once they are compared byte by byte. */
 const TEXT = /^(name|text|character varying(\(\d+\))?)(\[\])?$/;
-
-/** Rows of a segment that tell how it lies. */
-const PROBED = 100;
 
 /**
  * Condition: the compared columns of a row are not the same in every byte. Scale, −0, the bounds of an array: what a type's own
@@ -59,24 +57,6 @@ export function compareSegment(flow: Flow, sabotage: Sabotage): string {
     END IF;`;
 }
 
-/**
- * Rows that lie in the order of their keys are read fastest by the index, and come sorted; the planner, which knows one
- * figure for the whole table, often takes the pages first and sorts after that, which takes twice as long. Where neighbouring
- * keys lie on distant pages it is right to. So some rows of the segment are looked at.
- */
-function chooseScan(flow: Flow): string {
-  const near = (
-    side: 'source' | 'target',
-    alias: string,
-    table: string,
-  ) => `(SELECT count(*) FILTER (WHERE abs(n.page - n.before) > 1) < ${PROBED / 4}
-        FROM (SELECT f.page, lag(f.page) OVER () AS before FROM (SELECT (${alias}.ctid::text::point)[0] AS page
-          FROM ${table} AS ${alias} WHERE ${within(flow, side)}
-          ORDER BY ${keys(flow, (_, i) => `${alias}.${quoteName(flow.mapping.key[i]![side].name)}`)} LIMIT ${PROBED}) f) n)`;
-  return `PERFORM set_config('enable_bitmapscan', CASE WHEN ${near('source', 'p', sourceTable(flow))}
-        AND ${near('target', 't', targetTable(flow))} THEN 'off' ELSE 'on' END, true);`;
-}
-
 /** A pair that lacks one side makes the counts differ, so only the columns need to be looked at. */
 function comparePairs(flow: Flow, sabotage: Sabotage): string {
   const { mapping } = flow;
@@ -86,7 +66,7 @@ function comparePairs(flow: Flow, sabotage: Sabotage): string {
   const targetKey = (i: number) => `t.${quoteName(mapping.key[i]!.target.name)}`;
   // Without casts: integers of two sizes have an order in common, and what is cast has to be sorted.
   const joined = keys(flow, (k, i) => `s.${k} = ${targetKey(i)}`, ' AND ');
-  return `${chooseScan(flow)}
+  return `${chooseScan(flow, { source: within(flow, 'source'), target: within(flow, 'target') })}
       SELECT count(s.k1), count(${targetKey(0)}), count(*) = count(s.k1) AND count(*) = count(${targetKey(0)})
         AND count(*) FILTER (WHERE ${unequal(flow, source, target, sabotage)}) = 0
       INTO v_rows, v_target_rows, v_equal
