@@ -40,9 +40,21 @@ export function unequal(
   const image =
     imaged.length === 0
       ? []
-      : [`${row(source)} ${sabotage.omit === 'image' ? 'IS DISTINCT FROM' : '*<>'} ${row(target)}`];
+      : [
+          sabotage.omit === 'image'
+            ? imaged
+                .map(
+                  (i) =>
+                    `${withEquality(columns[i]!, source[i]!)} IS DISTINCT FROM ${withEquality(columns[i]!, target[i]!)}`,
+                )
+                .join(' OR ')
+            : `${row(source)} *<> ${row(target)}`,
+        ];
   return [...own, ...image].join(' OR ') || 'false';
 }
+
+/** For the broken rules only: json has neither equality nor hash, and its image is its text. */
+const withEquality = ({ type }: ColumnShape, sql: string): string => (type === 'json' ? `(${sql})::text` : sql);
 
 /** Statements that set `v_rows`, `v_target_rows` and `v_equal`. Where ranges of both sides do not match, only the first. */
 export function compareSegment(flow: Flow, sabotage: Sabotage): string {
@@ -84,7 +96,12 @@ function compareDigests(flow: Flow): string {
 
 /** The rule broken: a record's hash is linear, modulo 2⁶⁴, in the hashes of its columns, so two rows that swap values go unseen. */
 function sumBare(flow: Flow): string {
-  const hash = (values: readonly string[]) => `hash_record_extended(${record(values)}, 0)`;
+  const columns = [
+    ...flow.mapping.key.map(({ target }) => target),
+    ...flow.mapping.compared.map(({ target: name }) => flow.target.columns.find((c) => c.name === name)!),
+  ];
+  const hash = (values: readonly string[]) =>
+    `hash_record_extended(${record(values.map((sql, i) => withEquality(columns[i]!, sql)))}, 0)`;
   return compareTotals(
     flow,
     (values) => `coalesce(mod(mod(sum(${hash(values)}), 2::numeric ^ 64) + 2::numeric ^ 64, 2::numeric ^ 64), 0)`,

@@ -100,7 +100,7 @@ const PLANTS: readonly Plant[] = [
     rewrite: [
       [
         'converge',
-        /WHERE not_before IS NULL OR not_before <= clock_timestamp\(\)\s+ORDER BY seq LIMIT p_limit FOR UPDATE SKIP LOCKED/,
+        /WHERE \(not_before IS NULL OR not_before <= clock_timestamp\(\)\)\s+ORDER BY seq LIMIT p_limit FOR UPDATE SKIP LOCKED/,
         'WHERE seq > (SELECT c.last FROM test.cursor c) ORDER BY seq LIMIT p_limit',
       ],
       [
@@ -194,7 +194,13 @@ const PLANTS: readonly Plant[] = [
   },
   {
     rule: 'backfill overwrites nothing: what it read may be older than what is there',
-    rewrite: [['backfill', 'ON CONFLICT ("id") DO NOTHING', 'ON CONFLICT ("id") DO UPDATE SET label = EXCLUDED.label']],
+    rewrite: [
+      [
+        'backfill',
+        / AND NOT EXISTS \(SELECT FROM "public"\."coin_v2" AS t\s+WHERE [^;]*;/,
+        ' ON CONFLICT ("id") DO UPDATE SET label = EXCLUDED.label;',
+      ],
+    ],
     async race() {
       await copyAnew();
       await write("UPDATE coin SET name = 'x' WHERE id = 10");
@@ -214,8 +220,9 @@ const PLANTS: readonly Plant[] = [
     rewrite: [
       [
         'backfill',
-        /INSERT INTO crossfade\."outbox_coin" \(k1\)\s+SELECT \(t\."id"\)::integer FROM "public"\."coin_v2" AS t\s+WHERE \(v_row/,
-        'DELETE FROM "public"."coin_v2" AS t WHERE (v_row',
+        /INSERT INTO crossfade\."outbox_coin" \(k1\)\s+SELECT \(t\."id"\)::integer FROM "public"\."coin_v2" AS t\s+WHERE [^;]*\s+EXCEPT [^;]*;/,
+        `DELETE FROM "public"."coin_v2" AS t WHERE (v_row.swept_key IS NULL OR t.id > v_row.swept_key[1]::bigint)
+          AND t.id <= v_row.copied_key[1]::bigint AND NOT EXISTS (SELECT FROM "public"."coin" AS p WHERE p.id = t.id);`,
       ],
     ],
     async race() {
