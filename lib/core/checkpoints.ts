@@ -11,7 +11,8 @@ import { sharePpmOf } from './flags.ts';
 import { isJudged, MINUTE_MS } from './gates/seen.ts';
 import { type Condition, figures, type SideFigures, type TestEvidence, type Verdict } from './gates/verdict.ts';
 import { phaseChangeText } from './phase.ts';
-import { type Event, evolve, nextStage } from './stage.ts';
+import { type Event, nextStage } from './stage.ts';
+import { staysIn } from './stays.ts';
 
 export type CheckpointDecision = {
   atMs: number;
@@ -54,20 +55,12 @@ export type PhaseCheckpoint = { phase: string; atMs: number; actor: string; deci
 
 /** The stays in stages, oldest first. @param entries the whole log, oldest first */
 export function staysOf(initial: CutoverState, entries: readonly AuditEntry<Event>[]): Stay[] {
-  const stays: Stay[] = [];
-  let state = initial;
-  let open: Stay | null = null;
-  for (const entry of entries) {
-    const after: CutoverState = evolve(state, entry);
-    if (after.enteredAtMs !== state.enteredAtMs || after.stage !== state.stage) {
-      if (open) Object.assign(open, { toMs: entry.atMs, decision: decisionOf(entry, after) });
-      open = isCompared(after) ? { state: after, fromMs: after.enteredAtMs, toMs: null, decision: null } : null;
-      if (open) stays.push(open);
-    }
-    state = after;
-    if (open) open.state = after.stage === open.state.stage ? after : open.state;
-  }
-  return stays;
+  return staysIn(initial, entries, isCompared).map(({ last, fromMs, toMs, end }) => ({
+    state: last,
+    fromMs,
+    toMs,
+    decision: end && decisionOf(end.entry, end.after),
+  }));
 }
 
 const isCompared = (state: CutoverState) => isJudged(state) || state.stageKind === 'completed';

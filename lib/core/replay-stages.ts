@@ -11,26 +11,15 @@ import type { Evidence } from './gates/fold.ts';
 import { isJudged, MINUTE_MS } from './gates/seen.ts';
 import { judge } from './gates.ts';
 import { type ReplayedMinute, shownMinute } from './replay.ts';
-import { type Event, evolve } from './stage.ts';
+import type { Event } from './stage.ts';
+import { staysIn } from './stays.ts';
 
 /** One stay in a stage that the gates judge. `toMs` is null while it lasts. */
 export type StageRun = { state: CutoverState; fromMs: number; toMs: number | null };
 
-/** The stays in stages, oldest first. @param entries the whole log, oldest first */
+/** The stays in stages that the gates judge, oldest first. @param entries the whole log, oldest first */
 export function stageRuns(initial: CutoverState, entries: readonly AuditEntry<Event>[]): StageRun[] {
-  const runs: StageRun[] = [];
-  let state = initial;
-  let open: StageRun | null = null;
-  for (const entry of entries) {
-    const after: CutoverState = evolve(state, entry);
-    if (after.enteredAtMs !== state.enteredAtMs || after.stage !== state.stage) {
-      if (open) open.toMs = entry.atMs;
-      open = isJudged(after) ? { state: after, fromMs: after.enteredAtMs, toMs: null } : null;
-      if (open) runs.push(open);
-    }
-    state = after;
-  }
-  return runs;
+  return staysIn(initial, entries, isJudged).map(({ entered, fromMs, toMs }) => ({ state: entered, fromMs, toMs }));
 }
 
 /**

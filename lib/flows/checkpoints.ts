@@ -11,7 +11,7 @@ import {
 } from '../core/checkpoints.ts';
 import { type CutoverDeclaration, initialState } from '../core/cutover.ts';
 import type { MinuteWindow } from '../core/evidence.ts';
-import { isJudged, MINUTE_MS } from '../core/gates/seen.ts';
+import { HISTORY_MINUTES, isJudged, MINUTE_MS } from '../core/gates/seen.ts';
 import { policyOf } from '../core/policy.ts';
 import { replayRun } from '../core/replay-stages.ts';
 import type { Ports } from '../ports.ts';
@@ -26,7 +26,6 @@ export type Checkpoints = {
 };
 
 const DAY_MINUTES = 1_440;
-const HISTORY_MINUTES = 60;
 /** Stays that are reported: each asks for a day of windows. */
 const MOST_STAYS = 20;
 

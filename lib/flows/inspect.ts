@@ -5,6 +5,7 @@ import { CrossfadeError } from '../core/errors.ts';
 import type { Consistency, HealthFinding, RecordComparison, TableOutlook } from '../core/table-health.ts';
 import type { Ports } from '../ports.ts';
 import { tableCutover } from './carry-out.ts';
+import { tableOf } from './table-of.ts';
 
 type Needs = Pick<Ports, 'tables'>;
 
@@ -43,14 +44,6 @@ export async function compareKey(
   key: string,
 ): Promise<RecordComparison> {
   return (await tables.compareRecord(tableOf(declaration).id, key)) ?? neverStarted(declaration);
-}
-
-function tableOf(declaration: CutoverDeclaration): CutoverDeclaration & { kind: 'table' } {
-  if (declaration.kind === 'table') return declaration;
-  throw new CrossfadeError(
-    'illegal_transition',
-    `Cutover '${declaration.id}' moves a ${declaration.kind}, not a table.`,
-  );
 }
 
 function neverStarted({ id }: CutoverDeclaration): never {

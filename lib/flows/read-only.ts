@@ -7,6 +7,7 @@ import type { CutoverDeclaration, CutoverState } from '../core/cutover.ts';
 import { CrossfadeError } from '../core/errors.ts';
 import type { Ports } from '../ports.ts';
 import { audited } from './row-controls.ts';
+import { tableOf } from './table-of.ts';
 
 type Needs = Pick<Ports, 'clock' | 'state' | 'tables'>;
 
@@ -43,7 +44,7 @@ export async function endReadOnly(
   declaration: CutoverDeclaration,
   request: { reason?: string; actor: string },
 ): Promise<{ ended: boolean }> {
-  const table = ofTable(declaration);
+  const table = tableOf(declaration);
   const ended = await ports.tables.endReadOnly(table.id);
   const { reason, actor } = request;
   if (ended) await audited(ports, table, { action: 'read_only_off', ...(reason ? { reason } : {}) }, actor);
@@ -53,7 +54,7 @@ export async function endReadOnly(
 const leaves = ({ stageKind, pending }: CutoverState) => !FORWARD.includes(stageKind) || pending?.action === 'revert';
 
 async function catchingUp(ports: Needs, declaration: CutoverDeclaration) {
-  const table = ofTable(declaration);
+  const table = tableOf(declaration);
   const [state, system] = await Promise.all([ports.state.readCutover(table.id), ports.state.readSystem()]);
   if (!state || leaves(state) || system.emergencyStop) {
     const seen = system.emergencyStop ? 'everything is stopped' : `it is in stage '${state?.stage ?? 'disabled'}'`;
@@ -63,12 +64,4 @@ async function catchingUp(ports: Needs, declaration: CutoverDeclaration) {
     );
   }
   return { table, state };
-}
-
-function ofTable(declaration: CutoverDeclaration): CutoverDeclaration & { kind: 'table' } {
-  if (declaration.kind === 'table') return declaration;
-  throw new CrossfadeError(
-    'illegal_transition',
-    `Cutover '${declaration.id}' moves a ${declaration.kind}, not a table.`,
-  );
 }

@@ -2,11 +2,11 @@
 
 import { chunksOf } from '../core/chunks.ts';
 import type { CutoverDeclaration } from '../core/cutover.ts';
-import { CrossfadeError } from '../core/errors.ts';
 import type { BackfillProgress } from '../core/evidence.ts';
 import type { Ports } from '../ports.ts';
 import { tooMuch } from './backfill.ts';
 import { tableCutover } from './carry-out.ts';
+import { tableOf } from './table-of.ts';
 
 export type BackfillRehearsal = {
   cutover: string;
@@ -31,13 +31,7 @@ export async function rehearseBackfill(
   { tables }: Pick<Ports, 'tables'>,
   declaration: CutoverDeclaration,
 ): Promise<BackfillRehearsal> {
-  if (declaration.kind !== 'table') {
-    throw new CrossfadeError(
-      'illegal_transition',
-      `Cutover '${declaration.id}' moves a ${declaration.kind}, not a table.`,
-    );
-  }
-  const cutover = tableCutover(declaration);
+  const cutover = tableCutover(tableOf(declaration));
   const status = await tables.status(cutover.id);
   const seen = await tables.rehearse(cutover);
   const pressure = await tables.pressure(cutover);

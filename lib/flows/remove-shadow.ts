@@ -5,6 +5,7 @@ import { CrossfadeError } from '../core/errors.ts';
 import type { Ports } from '../ports.ts';
 import { tableCutover } from './carry-out.ts';
 import { audited } from './row-controls.ts';
+import { tableOf } from './table-of.ts';
 
 const IDLE = ['disabled', 'rolled_back'];
 
@@ -14,9 +15,8 @@ export async function removeShadow(
   declaration: CutoverDeclaration,
   request: { confirm: string; reason: string; actor: string },
 ): Promise<{ removed: boolean; note: string }> {
-  const { id } = declaration;
-  if (declaration.kind !== 'table')
-    throw new CrossfadeError('illegal_transition', `Cutover '${id}' moves a ${declaration.kind}, not a table.`);
+  const table = tableOf(declaration);
+  const { id } = table;
   if (request.confirm !== id) {
     throw new CrossfadeError(
       'confirm_required',
@@ -30,15 +30,15 @@ export async function removeShadow(
       `Cutover '${id}' is in stage '${state.stage}', where its shadow is in use. 'crossfade rollback ${id}' comes first. Nothing was dropped.`,
     );
   }
-  await audited(ports, declaration, { action: 'shadow_removed', reason: request.reason }, request.actor);
-  const done = await ports.tables.removeShadow(tableCutover(declaration), state);
+  await audited(ports, table, { action: 'shadow_removed', reason: request.reason }, request.actor);
+  const done = await ports.tables.removeShadow(tableCutover(table), state);
   if (done.kind === 'refused') throw new CrossfadeError('refused_table', done.why);
   if (done.kind === 'stale') {
     throw new CrossfadeError('conflict', `Cutover '${id}' was started meanwhile. Nothing was dropped.`, {
       retryable: true,
     });
   }
-  const { shadow, primary } = declaration.table;
+  const { shadow, primary } = table.table;
   const note =
     done.kind === 'already'
       ? `${shadow} was not there.`

@@ -1,7 +1,7 @@
 /** Replays what is stored of a cutover through the gates of this version. Reads only. */
 
 import { type CutoverDeclaration, initialState } from '../core/cutover.ts';
-import { MINUTE_MS } from '../core/gates/seen.ts';
+import { HISTORY_MINUTES, MINUTE_MS } from '../core/gates/seen.ts';
 import { policyOf } from '../core/policy.ts';
 import type { ReplayedMinute } from '../core/replay.ts';
 import { replayRun, stageRuns } from '../core/replay-stages.ts';
@@ -15,8 +15,6 @@ export type StoredReplay = {
   toMs: number | null;
   minutes: readonly ReplayedMinute[];
 };
-
-const HISTORY_MINUTES = 60;
 
 /** The stays in stages that reach into the last hours, oldest first. Their windows are kept for 30 days. */
 export async function replayStored(

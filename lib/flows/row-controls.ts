@@ -9,9 +9,9 @@ import type { BackfillProgress } from '../core/evidence.ts';
 import { type Event, type RowsAction, record } from '../core/stage.ts';
 import type { BackfillAction, Ports, Pressure, QuarantinedKey } from '../ports.ts';
 import { tableCutover } from './carry-out.ts';
+import { type TableCutoverDeclaration, tableOf } from './table-of.ts';
 
 type Needs = Pick<Ports, 'clock' | 'state' | 'tables'>;
-type TableCutoverDeclaration = CutoverDeclaration & { kind: 'table' };
 
 const AUDIT_TRIES = 5;
 
@@ -22,7 +22,7 @@ export async function listQuarantine(
   declaration: CutoverDeclaration,
   page: { after?: string; limit: number },
 ): Promise<{ total: number; keys: readonly QuarantinedKey[] }> {
-  return ports.tables.quarantined(ofTable(declaration).id, page);
+  return ports.tables.quarantined(tableOf(declaration).id, page);
 }
 
 /** @param key JSON text as the list has it; null for all */
@@ -33,7 +33,7 @@ export async function retryQuarantine(
   actor: string,
 ): Promise<{ enqueued: number }> {
   const { id } = await settled(ports, declaration, key);
-  await audited(ports, ofTable(declaration), { action: 'quarantine_retry', key: key ?? undefined }, actor);
+  await audited(ports, tableOf(declaration), { action: 'quarantine_retry', key: key ?? undefined }, actor);
   return ports.tables.retryQuarantined(id, key);
 }
 
@@ -44,7 +44,7 @@ export async function discardQuarantine(
   request: { key: string; confirm: string; reason: string },
   actor: string,
 ): Promise<{ discarded: number }> {
-  const { id } = ofTable(declaration);
+  const { id } = tableOf(declaration);
   if (request.confirm !== id) {
     throw new CrossfadeError(
       'confirm_required',
@@ -53,13 +53,13 @@ export async function discardQuarantine(
   }
   await settled(ports, declaration, request.key);
   const { key, reason } = request;
-  await audited(ports, ofTable(declaration), { action: 'quarantine_discard', key, reason }, actor);
+  await audited(ports, tableOf(declaration), { action: 'quarantine_discard', key, reason }, actor);
   return ports.tables.discardQuarantined(id, key);
 }
 
 /** The key is one of the list, whatever blanks its JSON has. @throws CrossfadeError `not_found` */
 async function settled(ports: Needs, declaration: CutoverDeclaration, key: string | null) {
-  const table = ofTable(declaration);
+  const table = tableOf(declaration);
   if (key === null) return table;
   const { keys } = await ports.tables.quarantined(table.id, { after: '', limit: 100_000 });
   const wanted = canonical(key);
@@ -89,7 +89,7 @@ export type BackfillReport = BackfillProgress & {
 };
 
 export async function reportBackfill(ports: Needs, declaration: CutoverDeclaration): Promise<BackfillReport> {
-  const table = ofTable(declaration);
+  const table = tableOf(declaration);
   const [status, pressure] = [await ports.tables.status(table.id), await ports.tables.pressure(tableCutover(table))];
   const backfill = status?.backfill ?? { state: 'none', rowsDone: 0, rowsTotal: 0, rowsPerSecond: 0 };
   return { ...backfill, etaMs: etaMs(backfill), pressure };
@@ -107,7 +107,7 @@ export async function controlBackfill(
   action: BackfillAction,
   request: { actor: string; reason?: string },
 ): Promise<{ state: string }> {
-  const table = ofTable(declaration);
+  const table = tableOf(declaration);
   const state = await ports.state.readCutover(table.id);
   if (!state) throw impossible(table.id, action, 'none');
   const done = await ports.tables.controlBackfill(table.id, state.epoch, action);
@@ -136,14 +136,6 @@ function impossible(id: string, action: BackfillAction, state: string): Crossfad
 }
 
 // ---------------------------------------------------------------------------------------------------------- pieces
-
-function ofTable(declaration: CutoverDeclaration): TableCutoverDeclaration {
-  if (declaration.kind === 'table') return declaration;
-  throw new CrossfadeError(
-    'illegal_transition',
-    `Cutover '${declaration.id}' moves a ${declaration.kind}, not a table.`,
-  );
-}
 
 /** One entry, whoever else writes the state at the same time. */
 export async function audited(

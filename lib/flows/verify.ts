@@ -8,6 +8,7 @@ import { CrossfadeError } from '../core/errors.ts';
 import type { VerificationResult } from '../core/evidence.ts';
 import type { Ports, TablePlan, VerificationPass, VerifyStep } from '../ports.ts';
 import { tableCutover } from './carry-out.ts';
+import { tableOf } from './table-of.ts';
 
 export type VerifyRun = {
   cutover: string;
@@ -110,8 +111,7 @@ export async function planTable(
   declaration: CutoverDeclaration,
   look: { scanMs: number },
 ): Promise<TablePlan> {
-  if (declaration.kind !== 'table') throw noTable(declaration);
-  return ports.tables.plan(tableCutover(declaration), look);
+  return ports.tables.plan(tableCutover(tableOf(declaration)), look);
 }
 
 /** Hints for the keys that the last pass found diverged: the shadow-writer reads and writes them anew. */
@@ -119,13 +119,5 @@ export async function repairTable(
   ports: Pick<Ports, 'tables'>,
   declaration: CutoverDeclaration,
 ): Promise<{ enqueued: number }> {
-  if (declaration.kind !== 'table') throw noTable(declaration);
-  return ports.tables.repair(declaration.id);
-}
-
-function noTable(declaration: CutoverDeclaration): CrossfadeError {
-  return new CrossfadeError(
-    'illegal_transition',
-    `Cutover '${declaration.id}' moves a ${declaration.kind}, not a table.`,
-  );
+  return ports.tables.repair(tableOf(declaration).id);
 }

@@ -10,7 +10,7 @@ import type { Condition } from './verdict.ts';
 
 export const MINUTE_MS = 60_000;
 /** What tells how the primary usually is. */
-const HISTORY_MINUTES = 60;
+export const HISTORY_MINUTES = 60;
 /** A fold is rebuilt from at most so much of a stage. */
 const REBUILT_MINUTES = 24 * 60;
 
