@@ -17,6 +17,9 @@ export default defineConfig({
           name: 'unit',
           // They touch nothing but themselves: loading every module once halves their time.
           isolate: false,
+          // They need the processor only, which the demonstration leaves idle half of the time.
+          sequence: { groupOrder: 2 },
+          setupFiles: ['test/helpers/low-priority.ts'],
           include: ['test/unit/**/*.test.ts', 'test/property/**/*.test.ts', 'test/scenario/**/*.test.ts'],
         },
       },
@@ -51,13 +54,23 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'stack',
-          // Whole stacks under load, one after the other and alone on the machine.
+          name: 'start',
+          // The demonstration, with no other servers beside its own.
           sequence: { groupOrder: 2 },
-          include: ['test/stack/**/*.test.ts'],
-          globalSetup: ['test/helpers/dynamodb-server.ts'],
-          fileParallelism: false,
+          include: ['test/stack/start.test.ts'],
           maxConcurrency: 2,
+          testTimeout: 360_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'stack',
+          // A whole stack under load, alone on the machine.
+          sequence: { groupOrder: 3 },
+          include: ['test/stack/**/*.test.ts'],
+          exclude: ['test/stack/start.test.ts'],
+          globalSetup: ['test/helpers/dynamodb-server.ts'],
           testTimeout: 360_000,
         },
       },

@@ -171,11 +171,9 @@ function search(rules: Rules, limit = 1_000_000): { worlds: number; stages: Set<
 
 describe('I17, I18, I19, I29 in every interleaving of two ticks, an operator, a publisher and a reader', () => {
   it('hold in all reachable worlds, which contain every stage', () => {
-    const started = performance.now();
     const { worlds, stages } = search(RULES);
     expect([...stages].sort()).toEqual([...ORDER, 'rolled_back'].sort());
     expect(worlds).toBeGreaterThan(5_000);
-    expect(performance.now() - started).toBeLessThan(10_000);
   });
 
   it('negative control: without the condition on the version two writers both succeed', () => {

@@ -103,10 +103,11 @@ describe('I33 whatever the flags do', () => {
   ];
 
   it.each(failing)('when they %s, the answer is the primary', async (_name, source) => {
+    vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] });
     const { client } = bench(source);
-    const started = performance.now();
-    await client.refresh();
-    expect(performance.now() - started).toBeLessThan(1_000);
+    const refreshed = client.refresh();
+    await vi.advanceTimersByTimeAsync(1_000);
+    await refreshed;
     expect(client.route('customer', { key: 'k' })).toMatchObject({ side: 'primary', reason: 'no_flags' });
     await client.close();
   });

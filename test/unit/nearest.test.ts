@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { didYouMean, nearest } from '../../lib/core/nearest.ts';
+import { cpuMs } from '../helpers/cpu-time.ts';
 
 describe('nearest', () => {
   it.each([
@@ -26,9 +27,8 @@ describe('nearest', () => {
   });
 
   it('of 50 KB of text takes no time and suggests nothing', () => {
-    const started = performance.now();
-    expect(nearest('a'.repeat(50_000), ['customer', 'invoice'])).toBeNull();
-    expect(performance.now() - started).toBeLessThan(10);
+    const took = cpuMs(() => expect(nearest('a'.repeat(50_000), ['customer', 'invoice'])).toBeNull());
+    expect(took).toBeLessThan(10);
   });
 
   it('is asked for as a sentence, or not at all', () => {

@@ -252,9 +252,7 @@ describe('sending', () => {
     const { recorder } = bench({ sink });
     recorder.record(outcome());
     const first = recorder.flush();
-    const started = performance.now();
     for (let i = 0; i < 1_000; i += 1) recorder.record(outcome({ side: 'shadow' }));
-    expect(performance.now() - started).toBeLessThan(100);
     const second = recorder.flush();
     expect(sent).toHaveLength(1);
     waiting[0]!();
