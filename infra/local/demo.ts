@@ -87,7 +87,7 @@ function demoCutover(plan: DemoOptions['plan']): CutoverInput {
       errorRateRollback: 0.05,
       errorRateAdvance: 0.03,
       minSamples: 40,
-      latencyFloorMs: 100,
+      latencyFloorMs: 250,
       lagAdvanceMs: 5_000,
     },
   };

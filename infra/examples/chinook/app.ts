@@ -81,7 +81,7 @@ async function readNew(id: number): Promise<void> {
   if (settings.fault && Math.random() < FAULT_SHARE) {
     stats.firstFaultMs ??= Date.now();
     if (settings.fault === 'errors') throw new Error('a bug in the new code path');
-    if (settings.fault === 'latency') await newSql`SELECT pg_sleep(0.25)`;
+    if (settings.fault === 'latency') await newSql`SELECT pg_sleep(0.5)`;
     if (settings.fault === 'crash') await newSql`SELECT pg_terminate_backend(pg_backend_pid())`;
   }
   await newSql.unsafe(READ_NEW, [id]);
