@@ -76,7 +76,7 @@ describe('the dashboard shows', () => {
     expect(await customer.innerText()).toMatch(
       /Validation\s+100 %\s+59\u202f811 rows compared, none differs, 4 min ago/,
     );
-    const latency = { name: /^Latency over the last hour. Now: Primary \(old\) p95 [\d.]+ ms/ };
+    const latency = { name: /^Latency over the last (hour|\d+ minutes). Now: Primary \(old\) p95 [\d.]+ ms/ };
     expect(await customer.getByRole('img', latency).count()).toBe(1);
     expect(await page.evaluate(HAS_INK)).toBe(true);
     expect([...origins]).toEqual([new URL(server.url).origin]);

@@ -1,4 +1,4 @@
-/** Draws one plot of old versus new over the last hour, with a legend that follows the pointer. Needs uPlot. */
+/** Draws one plot of old versus new over the last hour, or as much of it as there is, with a legend that follows the pointer. Needs uPlot. */
 
 import { el, patchChildren } from './dom.js';
 import { clockMinute, ms, percent } from './format.js';
@@ -24,6 +24,8 @@ function linesOf(figures) {
 }
 
 const drawn = new WeakMap();
+/** Of the hour, what is shown at least. */
+const FEWEST_MINUTES = 15;
 
 /** Fills a `[data-plot]` element of a cutover, or refreshes what it shows. */
 export function draw(node, cutover) {
@@ -36,9 +38,17 @@ export function draw(node, cutover) {
   const plot = drawn.get(node) ?? create(node, kind);
   plot.marks = marks;
   plot.chart.setData([x, ...columns], false);
-  plot.chart.setScale('x', { min: x[0], max: x.at(-1) });
+  const first = Math.max(0, Math.min(firstRecorded(columns), x.length - FEWEST_MINUTES));
+  plot.span = first === 0 ? 'last hour' : `last ${x.length - first} minutes`;
+  plot.chart.setScale('x', { min: x[first], max: x.at(-1) });
   legend(plot, kind, null);
   node.setAttribute('aria-label', empty ? `${kind.title}: nothing recorded in the last hour` : spoken(plot, kind));
+}
+
+/** Index of the first minute with a value; the number of minutes where there is none. */
+function firstRecorded(columns) {
+  const firsts = columns.map((column) => column.findIndex((value) => value !== null)).filter((index) => index >= 0);
+  return Math.min(columns[0].length, ...firsts);
 }
 
 function create(node, kind) {
@@ -52,7 +62,7 @@ function create(node, kind) {
     canvas,
     el('p', { class: 'nothing' }, 'Nothing recorded in the last hour'),
   );
-  const plot = { key, when, marks: [], chart: null };
+  const plot = { key, when, marks: [], span: 'last hour', chart: null };
   plot.chart = new uPlot(options(kind, plot, canvas.clientWidth || 300), null, canvas);
   new ResizeObserver(() => {
     if (canvas.clientWidth > 0) plot.chart.setSize({ width: canvas.clientWidth, height: HEIGHT });
@@ -70,7 +80,7 @@ function options(kind, plot, width) {
   return {
     width,
     height: HEIGHT,
-    padding: [16, 8, 0, 0],
+    padding: [16, 18, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
     scales: {
@@ -144,7 +154,7 @@ function legend(plot, kind, index) {
   );
   patchChildren(plot.key, el('ul', {}, items));
   const at = index === null ? null : plot.chart.data[0][index];
-  plot.when.textContent = at ? `at ${clockMinute(at * 1000)}` : 'last hour';
+  plot.when.textContent = at ? `at ${clockMinute(at * 1000)}` : plot.span;
 }
 
 function valuesOf(plot, kind, side, index) {
@@ -162,5 +172,5 @@ function valueAt(plot, line, index) {
 
 function spoken(plot, kind) {
   const parts = kind.lines.map((line, at) => `${line.name} ${line.label} ${kind.format(valueAt(plot, at, null))}`);
-  return `${kind.title} over the last hour. Now: ${parts.join(', ')}.`;
+  return `${kind.title} over the ${plot.span}. Now: ${parts.join(', ')}.`;
 }
