@@ -1,0 +1,141 @@
+/** The form of what people declare: every field with its limits, and the names that a misspelt one may have meant. */
+
+import * as z from 'zod';
+import { ACTIONS, type AlertMetric, METRICS, OPERATORS, type Operator, SEVERITIES } from '../core/alerts/rule.ts';
+import { CUTOVER_ID } from '../core/cutover.ts';
+import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName } from '../core/plan.ts';
+import { experimentDeclaration } from './experiments.ts';
+import { FREEZE_KEYS, freezeWindow } from './freeze.ts';
+import { declaredGateway, GATEWAY_KEYS } from './gateway.ts';
+import { declaredPolicy, POLICY_KEYS, stagePolicy } from './policy.ts';
+
+const NAME = /^[a-z_][a-z0-9_]{0,62}$/;
+const TABLE = /^[a-z_][a-z0-9_]{0,62}\.[a-z_][a-z0-9_]{0,62}$/;
+
+const columnName = z
+  .string()
+  .regex(NAME, 'a column is lower_snake_case of at most 63 characters, without quotes and dots');
+const tableName = z
+  .string()
+  .regex(TABLE, "a table is written 'schema.name' in lower_snake_case, without quotes")
+  .refine((name) => !/^(pg_|information_schema\.|crossfade\.)/.test(name), {
+    error: 'tables of the system and of Crossfade itself cannot be cut over',
+    params: { code: 'invalid_identifier' },
+  });
+const address = z.string().max(2_000);
+const limit = z.number().gt(0);
+const sql = z.string().trim().min(1).max(2_000);
+
+const columnSource = z.union([
+  z.strictObject({ from: columnName }),
+  z.strictObject({ sql }),
+  z.strictObject({ added: z.literal(true) }),
+]);
+const reverseSource = z.union([z.strictObject({ sql }), z.strictObject({ insertOnly: sql })]);
+
+const declaredPlan = z.strictObject({
+  name: z.string().regex(NAME),
+  ramp: z
+    .array(z.tuple([z.string(), z.number()]))
+    .min(1)
+    .max(50),
+});
+
+const alertRule = z.strictObject({
+  id: z.string().regex(CUTOVER_ID, 'a rule is called in lower_snake_case of at most 40 characters'),
+  off: z.boolean().optional(),
+  metric: z.enum(Object.keys(METRICS) as [AlertMetric, ...AlertMetric[]]).optional(),
+  operator: z.enum(Object.keys(OPERATORS) as [Operator, ...Operator[]]).optional(),
+  value: z.number().min(-1_000_000_000).max(1_000_000_000).optional(),
+  windowMinutes: z.number().int().min(1).max(1_440).optional(),
+  severity: z.enum(SEVERITIES).optional(),
+  action: z.enum(ACTIONS).optional(),
+  minSamples: z.number().int().min(1).max(1_000_000).optional(),
+  escalateAfterMinutes: z.number().int().min(1).max(10_080).nullable().optional(),
+});
+
+const common = {
+  id: z.string().regex(CUTOVER_ID, 'an id is lower_snake_case of at most 40 characters, beginning with a letter'),
+  plan: z.union([z.enum(BUILT_IN_PLAN_NAMES as [BuiltInPlanName, ...BuiltInPlanName[]]), declaredPlan]).optional(),
+  /** One dwell for all stages, or one per stage name; minutes. */
+  dwellMinutes: z
+    .union([z.number().min(0).max(525_600), z.record(z.string(), z.number().min(0).max(525_600))])
+    .optional(),
+  policy: declaredPolicy.optional(),
+  /** What differs in a stage, by its name. */
+  stages: z.record(z.string(), stagePolicy).optional(),
+  freeze: z.array(freezeWindow).max(50).optional(),
+  /** Cutovers of one cohort share its name as salt and move as one. */
+  cohort: z.string().regex(CUTOVER_ID, 'a cohort is lower_snake_case of at most 40 characters').optional(),
+  salt: z.string().min(1).max(64).optional(),
+  validation: z.enum(['strict', 'relaxed', 'disabled']).optional(),
+  allow: z.array(z.string().max(1_024)).max(25).optional(),
+  deny: z.array(z.string().max(1_024)).max(25).optional(),
+  alerts: z.array(alertRule).max(50).optional(),
+  experiments: z.array(experimentDeclaration).max(20).optional(),
+};
+
+const backfillLimits = z
+  .strictObject({
+    outboxAgeMs: limit.max(3_600_000),
+    replicaLagMs: limit.max(3_600_000),
+    walBytesPerSecond: limit.max(1e12),
+    activeConnections: limit.int().max(100_000),
+    whileSql: sql,
+  })
+  .partial();
+
+const table = z.strictObject({
+  ...common,
+  kind: z.literal('table'),
+  primary: tableName,
+  shadow: tableName,
+  key: z.array(columnName).min(1).max(32).optional(),
+  columns: z.record(columnName, columnSource).optional(),
+  reverse: z.record(columnName, reverseSource).optional(),
+  mode: z.enum(['streamed', 'inline']).optional(),
+  indexesAfterCopy: z.boolean().optional(),
+  rollbackOnShadowFailure: z.boolean().optional(),
+  backfill: backfillLimits.optional(),
+});
+
+const component = z.strictObject({
+  ...common,
+  kind: z.literal('component'),
+  writes: z
+    .strictObject({
+      primary: address,
+      shadow: address,
+      privateHosts: z.array(z.string().max(255)).max(20).optional(),
+    })
+    .optional(),
+});
+
+const service = z.strictObject({
+  ...common,
+  kind: z.literal('service'),
+  upstreams: z.strictObject({ primary: address, shadow: address }),
+  gateway: declaredGateway.optional(),
+});
+
+export const cutoverInput = z.discriminatedUnion('kind', [table, component, service]);
+/** A declaration that has its form; defaults are still to be filled in. */
+export type CutoverForm = z.output<typeof cutoverInput>;
+
+/** What all cutovers have in common. */
+export const sharedInput = z.strictObject({ freeze: z.array(freezeWindow).max(50).optional() });
+export type SharedForm = z.output<typeof sharedInput>;
+
+/** Every name that can stand in a declaration, for "did you mean". */
+export const DECLARED_KEYS: readonly string[] = [
+  ...[table, component, service, backfillLimits, alertRule, experimentDeclaration, declaredPlan].flatMap(({ shape }) =>
+    Object.keys(shape),
+  ),
+  ...GATEWAY_KEYS,
+  ...POLICY_KEYS,
+  ...FREEZE_KEYS,
+  'from',
+  'sql',
+  'added',
+  'insertOnly',
+];
