@@ -6,7 +6,8 @@
 
 import type { ColumnSource, TableDeclaration } from './cutover.ts';
 import { didYouMean } from './nearest.ts';
-import { type ColumnShape, quoteName, type TableShape } from './table-shape.ts';
+import { rounds } from './rounding.ts';
+import { type ColumnShape, quoteName, quoteText, type TableShape } from './table-shape.ts';
 import { type Follows, isTracking, trackingWrite } from './tracking.ts';
 
 /** SQL expressions over one source row; the source is in scope as `p`, its columns also unqualified. */
@@ -142,6 +143,14 @@ function compileForward(
     if (!target.generated) written.push({ target: target.name, sql: sql(unbounded(target)), insertOnly: false });
     if (!isKey) compared.push({ target: target.name, sql: sql(target) });
   }
+  for (const pair of key.filter((pair) => pair !== null)) {
+    const { source, target } = pair;
+    const [from, to] = rounds(source.type, target.type) ? [source.type, target.type] : [target.type, source.type];
+    if (rounds(from, to))
+      problems.push(
+        `key column '${source.name}' is ${source.type} in the one table and ${target.type} in the other: a cast from ${from} to ${to} rounds, so two rows could become one`,
+      );
+  }
   const missing = (primary.key ?? []).filter((_, index) => key[index] === null);
   for (const name of missing) {
     problems.push(
@@ -220,8 +229,8 @@ function compileReverse(
       written.push({ target: target.name, sql: sql(unbounded(target)), insertOnly: false });
       if (!isKey) compared.push({ target: target.name, sql: sql(target) });
     } else if (back) {
-      written.push({ target: target.name, sql: castOf(back, unbounded(target)), insertOnly: false });
-      if (!isKey) compared.push({ target: target.name, sql: castOf(back, target) });
+      written.push({ target: target.name, sql: backOf(back, unbounded(target)), insertOnly: false });
+      if (!isKey) compared.push({ target: target.name, sql: backOf(back, target) });
     } else if (declared) {
       const { type } = unbounded(target);
       written.push({ target: target.name, sql: `(${declared.insertOnly})::${type}`, insertOnly: true });
@@ -255,6 +264,18 @@ function unbounded(column: ColumnShape): ColumnShape {
 function castOf(source: ColumnShape, target: ColumnShape): string {
   const column = `p.${quoteName(source.name)}`;
   return source.type === target.type ? column : `(${column})::${target.type}`;
+}
+
+/**
+ * A column of the new shape as the old one, or an error for a value that the old type would round. Whoever wants it rounded
+ * declares the way back.
+ */
+function backOf(source: ColumnShape, target: ColumnShape): string {
+  const cast = castOf(source, target);
+  if (!rounds(source.type, target.type)) return cast;
+  const column = `p.${quoteName(source.name)}`;
+  const refused = `crossfade.refuse_rounding(${quoteText(target.name)}, ${column}::text)`;
+  return `CASE WHEN (${cast})::${source.type} IS DISTINCT FROM ${column} THEN (${refused})::${target.type} ELSE ${cast} END`;
 }
 
 function columnPlans(primary: TableShape, shadow: TableShape, declaration: TableDeclaration): ColumnPlan[] {

@@ -11,10 +11,9 @@ import {
   objectNames,
   record,
   securely,
-  sourceIs,
-  sourceTable,
   targetIs,
   targetTable,
+  transformed,
 } from './names.ts';
 import type { Breakpoint, Sabotage } from './sabotage.ts';
 
@@ -35,7 +34,6 @@ export function createApply(flow: Flow, sabotage: Sabotage = {}): string {
   const { mapping } = flow;
   const columns = mapping.written.map(({ target }) => quoteName(target));
   const values = mapping.written.map((_, index) => `src.c${index + 1}`);
-  const expressions = mapping.written.map(({ sql }, index) => `${sql} AS c${index + 1}`);
   const keyColumns = mapping.key.map(({ target }) => quoteName(target.name));
   const updated = mapping.written
     .filter(({ target, insertOnly }) => !insertOnly && !isKey(flow, target))
@@ -62,10 +60,11 @@ BEGIN
   WITH k AS (SELECT * FROM unnest(${keys(flow, (k) => `p_${k}`)}) AS k(${keys(flow, (k) => k)})),
   src AS MATERIALIZED (
     SELECT ${keys(flow, (k) => `k.${k}`)}, s.*
-    FROM k LEFT JOIN LATERAL (
-      SELECT true AS present, ${expressions.join(',\n        ')}
-      FROM ${sourceTable(flow)} AS p WHERE ${sourceIs(flow, 'k')}
-    ) s ON true
+    FROM k LEFT JOIN ${transformed(
+      flow,
+      'k',
+      mapping.written.map(({ sql }) => sql),
+    )} s ON true
   ),
   ${nap}
   up AS (
@@ -106,8 +105,11 @@ function resetRows(flow: Flow): string {
   return `IF true = ANY (p_reset) THEN
     UPDATE ${targetTable(flow)} AS t SET ${changes.join(', ')}
     FROM unnest(${keys(flow, (k) => `p_${k}`)}, p_reset) AS k(${keys(flow, (k) => k)}, reset),
-      LATERAL (SELECT ${['true AS present', ...written.map(({ sql }, index) => `${sql} AS c${index + 1}`)].join(', ')}
-        FROM ${sourceTable(flow)} AS p WHERE ${sourceIs(flow, 'k')}) s
+      ${transformed(
+        flow,
+        'k',
+        written.map(({ sql }) => sql),
+      )} s
     WHERE k.reset AND ${targetIs(flow, 'k')};
     GET DIAGNOSTICS v_reset = ROW_COUNT;
   END IF;`;
@@ -128,8 +130,11 @@ export function createExchange(flow: Flow): string {
   const insert = (written: Flow['mapping']['written'], others: readonly string[]) =>
     `INSERT INTO ${targetTable(flow)} (${[...written.map(({ target }) => target), ...others].map(quoteName).join(', ')}) OVERRIDING SYSTEM VALUE
       SELECT ${[...written.map((_, i) => `s.c${i + 1}`), ...others.map((name) => `v_row.${quoteName(name)}`)].join(', ')}
-      FROM (SELECT ${one}) k, LATERAL (SELECT ${written.map(({ sql }, i) => `${sql} AS c${i + 1}`).join(', ')}
-        FROM ${sourceTable(flow)} AS p WHERE ${sourceIs(flow, 'k')}) s;`;
+      FROM (SELECT ${one}) k, ${transformed(
+        flow,
+        'k',
+        written.map(({ sql }) => sql),
+      )} s;`;
   return `CREATE FUNCTION ${exchange}(${arrayArguments(flow)}, p_reset boolean[]) RETURNS integer
 ${securely(flow)} AS $crossfade$
 #variable_conflict use_column

@@ -42,7 +42,7 @@ export function createBackfill(flow: Flow, sabotage: Sabotage = {}): string {
   const from = (variable: string) => after(flow, 'source', variable);
   const upTo = (variable: string) => until(flow, 'source', variable);
   return `CREATE FUNCTION ${backfill}(p_epoch bigint, p_rows integer) RETURNS jsonb
-${securely(flow)} SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET plan_cache_mode = force_custom_plan SET enable_seqscan = off ${SCAN_SETTING} AS $crossfade$
+${securely(flow)} SET plan_cache_mode = force_custom_plan SET enable_seqscan = off ${SCAN_SETTING} AS $crossfade$
 #variable_conflict use_column
 DECLARE
   v_have bigint;

@@ -23,10 +23,10 @@ import {
   objectNames,
   record,
   securely,
-  sourceIs,
   sourceTable,
   targetIs,
   targetTable,
+  transformed,
 } from './names.ts';
 import { breakpoint, type Sabotage } from './sabotage.ts';
 import { markTouched, WRITING } from './segments.ts';
@@ -263,7 +263,7 @@ function compareWritten(flow: Flow, validation: ValidationMode, unnested: string
   if (validation === 'disabled') return '';
   const { outbox } = objectNames(flow.id);
   const { mapping } = flow;
-  const compared = mapping.compared.map(({ sql }, index) => `${sql} AS c${index + 1}`);
+  const compared = mapping.compared.map(({ sql }) => sql);
   const source = mapping.compared.map((_, index) => `s.c${index + 1}`);
   const target = mapping.compared.map(({ target: name }) => `t.${quoteName(name)}`);
   const targetKey = `t.${quoteName(mapping.key[0]!.target.name)}`;
@@ -273,8 +273,7 @@ function compareWritten(flow: Flow, validation: ValidationMode, unnested: string
   SELECT count(*), count(*) FILTER (WHERE d.differs) INTO v_checked, v_mismatched FROM (
     SELECT ${keys(flow, (k) => `k.${k}`)}, coalesce(${differs}, false) AS differs
     FROM ${unnested}
-    LEFT JOIN LATERAL (SELECT true AS present${compared.map((column) => `, ${column}`).join('')}
-      FROM ${sourceTable(flow)} AS p WHERE ${sourceIs(flow, 'k')}) s ON true
+    LEFT JOIN ${transformed(flow, 'k', compared)} s ON true
     LEFT JOIN ${targetTable(flow)} AS t ON ${targetIs(flow, 'k')}
     WHERE (cardinality(v_failed) = 0 OR NOT ${keyText(flow, (i) => `k.k${i + 1}`)} = ANY (v_failed)) ${sampled}
     OFFSET 0) d

@@ -16,10 +16,10 @@ import {
   objectNames,
   record,
   securely,
-  sourceIs,
   sourceTable,
   targetIs,
   targetTable,
+  transformed,
 } from './names.ts';
 
 const pieces = (flow: Flow) => {
@@ -80,7 +80,7 @@ END $crossfade$`;
 export function createRecord(flow: Flow): string {
   const { record: name } = objectNames(flow.id);
   const { key, compared } = flow.mapping;
-  const { expressions, source, target, targetKey } = pieces(flow);
+  const { source, target, targetKey } = pieces(flow);
   const names = key.map((pair) => quoteText(pair.source.name));
   const bare = key.length === 1 ? `jsonb_build_object(${names[0]}, p_key)` : 'NULL';
   const differing = compared.map(
@@ -104,7 +104,11 @@ BEGIN
       'columns', CASE WHEN s.present AND ${targetKey(0)} IS NOT NULL THEN to_jsonb(array_remove(ARRAY[${differing.join(', ')}]::text[], NULL)) ELSE '[]' END,
       'late', ${isLate(flow, 'k', 's.present')}, 'quarantined', ${isQuarantined(flow, 'k')})
     FROM (SELECT ${keys(flow, (k, i) => `(v_key ->> ${names[i]})::${keyType(key[i]!.source)} AS ${k}`)}) k
-    LEFT JOIN LATERAL (SELECT true AS present${expressions} FROM ${sourceTable(flow)} AS p WHERE ${sourceIs(flow, 'k')}) s ON true
+    LEFT JOIN ${transformed(
+      flow,
+      'k',
+      flow.mapping.compared.map(({ sql }) => sql),
+    )} s ON true
     LEFT JOIN ${targetTable(flow)} AS t ON ${targetIs(flow, 'k')}
   );
 END $crossfade$`;

@@ -72,6 +72,17 @@ export function sourceIs(flow: Flow, key: string): string {
   return keys(flow, (k, i) => `p.${quoteName(flow.mapping.key[i]!.source.name)} = ${key}.${k}`, ' AND ');
 }
 
+/**
+ * The source row of one key of the outbox, transformed, as c1 …; `present` tells it from none. With an OFFSET: without it the
+ * planner may read the whole table and transform rows that nobody asked for, and one that no cast takes fails them all.
+ */
+export function transformed(flow: Flow, key: string, expressions: readonly string[]): string {
+  const values = expressions.map((sql, index) => `${sql} AS c${index + 1}`);
+  return `LATERAL (
+      SELECT ${['true AS present', ...values].join(',\n        ')}
+      FROM ${sourceTable(flow)} AS p WHERE ${sourceIs(flow, key)} OFFSET 0)`;
+}
+
 /** `t."id" = (k.k1)::bigint AND …`: a target row by a key of the outbox. */
 export function targetIs(flow: Flow, key: string): string {
   return keys(
@@ -117,10 +128,27 @@ export function fence(id: string): string {
   END IF;`;
 }
 
-/** Head of a function that runs with the owner's rights, since neither the application nor the runtime role has them. */
+/** Settings that decide what a cast or a declared expression makes of a value. */
+const VALUE_SETTINGS = [
+  'timezone',
+  'datestyle',
+  'intervalstyle',
+  'bytea_output',
+  'xmloption',
+  'lc_monetary',
+  'lc_numeric',
+  'lc_time',
+  'default_text_search_config',
+];
+
+/**
+ * Head of a function that runs with the owner's rights, since neither the application nor the runtime role has them, and with
+ * the settings that the owner has when it is made: whoever calls it, a value of the one table gives the same value of the other.
+ */
 export function securely(flow: Flow): string {
   const schemas = [...new Set([flow.source.schema, flow.target.schema])].map(quoteName).join(', ');
-  return `LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, ${schemas}, pg_temp`;
+  const settings = VALUE_SETTINGS.map((name) => `SET ${name} FROM CURRENT`).join(' ');
+  return `LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, ${schemas}, pg_temp SET extra_float_digits = 1 ${settings}`;
 }
 
 /** Errors that belong to one key: data, constraints, limits, and what triggers on the target raise. */

@@ -48,7 +48,7 @@ export function createVerify(flow: Flow, sabotage: Sabotage = {}): string {
   const named = (side: 'l' | 'h', alias = '') => keys(flow, (_, i) => `${alias}${side}${i + 1}`);
   return `CREATE FUNCTION ${verify}(p_epoch bigint, p_at_ms bigint, p_tier text DEFAULT 'fast', p_scope text DEFAULT 'full', p_budget_ms integer DEFAULT 500)
 RETURNS jsonb
-${securely(flow)} SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET bytea_output = 'hex' SET timezone = 'UTC' SET plan_cache_mode = force_custom_plan SET enable_seqscan = off ${SCAN_SETTING} AS $crossfade$
+${securely(flow)} SET plan_cache_mode = force_custom_plan SET enable_seqscan = off ${SCAN_SETTING} AS $crossfade$
 #variable_conflict use_column
 DECLARE
   v_have bigint;

@@ -60,11 +60,11 @@ function judged(before: string, { primary, reverse }: WayBackRequest, changes: r
     FROM back`;
 }
 
-/** What an assignment to the column would refuse. Casts refuse the rest by themselves, and fail the statement. */
+/** What an assignment to the column would refuse. Casts refuse the rest by themselves, and fail the statement; so each is made. */
 function refusals(column: ColumnShape, sql: string): string[] {
-  const reasons: string[] = [];
   const say = (condition: string, text: string) => `CASE WHEN ${condition} THEN ${quoteText(text)} END`;
-  if (column.notNull) reasons.push(say(`(${sql}) IS NULL`, `${column.name} would be NULL`));
+  const isNull = `(${sql}) IS NULL`;
+  const reasons = [column.notNull ? say(isNull, `${column.name} would be NULL`) : `CASE WHEN ${isNull} THEN NULL END`];
   const bound = /^(character varying|character|bit varying|bit)\((\d+)\)/.exec(column.type);
   if (!bound) return reasons;
   const [, kind, size] = bound;

@@ -123,7 +123,7 @@ const PLANTS: readonly Plant[] = [
     rewrite: [
       [
         'apply',
-        /FROM "public"\."coin" AS p WHERE p\."id" = k\.k1\s+\) s ON true/,
+        /FROM "public"\."coin" AS p WHERE p\."id" = k\.k1 OFFSET 0\) s ON true/,
         'FROM (SELECT DISTINCT ON (i.id) i.* FROM test.image i ORDER BY i.id, i.xid DESC, i.seq DESC) AS p WHERE p.id = k.k1) s ON true',
       ],
     ],

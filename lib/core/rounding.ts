@@ -1,0 +1,59 @@
+/** Between which types a cast changes a value without a word. Casts of other types keep it or refuse it. */
+
+/** What a number type holds: digits in all and after the point, and binary digits where the point floats. */
+type NumberForm = { digits: number; scale: number; binary: number | null };
+
+const INTEGERS: Readonly<Record<string, number>> = { smallint: 15, integer: 31, bigint: 63 };
+const FLOATS: Readonly<Record<string, number>> = { real: 24, 'double precision': 53 };
+/** Decimal digits that come back from a floating point type as they went in: FLT_DIG and DBL_DIG of C. */
+const FLOAT_DIGITS: Readonly<Record<number, number>> = { 24: 6, 53: 15 };
+/** Digits of a second where the type does not say. */
+const USUAL_FRACTION = 6;
+
+/**
+ * True when a value of one type may come out of a cast to the other rounded or cut, where Postgres raises no error: digits after
+ * the point, digits of large numbers in floating point, fractions of a second, the time of a day. Both as `format_type` spells
+ * them; of arrays, their elements.
+ */
+export function rounds(from: string, to: string): boolean {
+  if (from === to) return false;
+  const [one, other] = [numberForm(from), numberForm(to)];
+  if (one && other) return roundsNumbers(one, other, integerBits(from));
+  const [moment, stored] = [timeForm(from), timeForm(to)];
+  if (moment && stored) return !stored.holds.includes(moment.kind) || moment.fraction > stored.fraction;
+  return false;
+}
+
+function roundsNumbers(from: NumberForm, to: NumberForm, integerBits: number | null): boolean {
+  if (to.binary === null) return from.binary !== null || from.scale > to.scale;
+  if (from.binary !== null) return from.binary > to.binary;
+  return integerBits === null ? from.digits > FLOAT_DIGITS[to.binary]! : integerBits > to.binary;
+}
+
+const element = (type: string) => type.replace(/\[\]$/, '');
+const integerBits = (type: string) => INTEGERS[element(type)] ?? null;
+
+function numberForm(type: string): NumberForm | null {
+  const name = element(type);
+  const endless = { digits: Number.POSITIVE_INFINITY, scale: Number.POSITIVE_INFINITY };
+  if (name in INTEGERS) return { ...endless, scale: 0, binary: null };
+  if (name in FLOATS) return { ...endless, binary: FLOATS[name]! };
+  if (name === 'numeric') return { ...endless, binary: null };
+  const bounded = /^numeric\((\d+),(-?\d+)\)$/.exec(name);
+  return bounded ? { digits: Number(bounded[1]), scale: Number(bounded[2]), binary: null } : null;
+}
+
+/** Which kinds of time a type keeps whole. Zones are a matter of the session, which is the same both ways. */
+const KEEPS: Readonly<Record<string, readonly string[]>> = {
+  date: ['date'],
+  time: ['time'],
+  timestamp: ['date', 'timestamp'],
+  interval: ['time', 'interval'],
+};
+
+function timeForm(type: string): { kind: string; holds: readonly string[]; fraction: number } | null {
+  const found = /^(date|timestamp|time|interval)(?:\((\d)\))?(?: with(?:out)? time zone)?$/.exec(element(type));
+  if (!found) return null;
+  const [, kind = '', fraction] = found;
+  return { kind, holds: KEEPS[kind]!, fraction: kind === 'date' ? 0 : Number(fraction ?? USUAL_FRACTION) };
+}
