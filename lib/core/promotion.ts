@@ -108,7 +108,7 @@ export function planPromotion({
     ...grantItems(primary, shadow, missing),
     ...columnGrantItems(primary, shadow, columns),
     ...names.renames.map(renameItem),
-    ...noticeDifferences(primary, shadow, columns),
+    ...noticeDifferences(primary, shadow, columns, Object.keys(declaration.reverse ?? {})),
   ];
   const statements = [
     ...keys.drop,

@@ -504,6 +504,25 @@ describe('defaults and columns', () => {
       }),
     );
   });
+
+  it.each([
+    ['integer', 'numeric(14,2)', [], /cannot hold every numeric/],
+    ['integer', 'numeric(14,2)', ['name'], null],
+    ['numeric(14,2)', 'numeric(14,4)', [], /cannot hold every numeric/],
+    ['bigint', 'integer', [], null],
+    ['timestamp without time zone', 'timestamp with time zone', [], /AT TIME ZONE/],
+    ['timestamp with time zone', 'timestamp with time zone', [], null],
+  ] as const)(
+    '%s → %s, way back declared for %j: what a value becomes is noticed (%s)',
+    (old, fresh, declared, expected) => {
+      const columns = (type: string) => ({ columns: [column('id', 'integer'), column('name', type)] });
+      const reverse = Object.fromEntries(declared.map((name) => [name, { sql: 'name::integer' }]));
+      const { items } = plan(both(columns(old), columns(fresh)), { ...DECLARATION, reverse });
+      const texts = items.filter(({ object }) => object === 'public.customer.name').map(({ text }) => text);
+      const found = texts.filter((text) => /cannot hold every|AT TIME ZONE/.test(text));
+      expect(found).toEqual(expected ? [expect.stringMatching(expected)] : []);
+    },
+  );
 });
 
 describe('privileges', () => {

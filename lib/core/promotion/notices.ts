@@ -1,15 +1,22 @@
 /** What the new shape drops or changes on purpose or by oversight. Nothing of it stops a swap; people should have read it. */
 
+import { rounds } from '../rounding.ts';
 import type { TableDependents } from './dependents.ts';
 import { type PromotionItem, qualified } from './refusals.ts';
 
 type Columns = ReadonlyMap<string, string>;
 
-export function noticeDifferences(from: TableDependents, to: TableDependents, columns: Columns): PromotionItem[] {
+/** @param reversed columns of the old table whose way back is declared */
+export function noticeDifferences(
+  from: TableDependents,
+  to: TableDependents,
+  columns: Columns,
+  reversed: readonly string[],
+): PromotionItem[] {
   return [
     ...checksMissing(from, to, columns),
     ...indexesMissing(from, to, columns),
-    ...columnDifferences(from, to, columns),
+    ...columnDifferences(from, to, columns, reversed),
     ...others(from, to),
   ];
 }
@@ -47,7 +54,15 @@ function indexesMissing(from: TableDependents, to: TableDependents, columns: Col
     );
 }
 
-function columnDifferences(from: TableDependents, to: TableDependents, columns: Columns): PromotionItem[] {
+/** Types whose values are moments, which a cast from or to another type of time reads on the clock of the session. */
+const dependsOnZone = (type: string) => / with time zone(\[\])?$/.test(type);
+
+function columnDifferences(
+  from: TableDependents,
+  to: TableDependents,
+  columns: Columns,
+  reversed: readonly string[],
+): PromotionItem[] {
   return from.columns.flatMap((column) => {
     const target = to.columns.find(({ name }) => name === columns.get(column.name));
     const object = `${qualified(from)}.${column.name}`;
@@ -65,6 +80,24 @@ function columnDifferences(from: TableDependents, to: TableDependents, columns: 
           'column',
           object,
           `${column.type} becomes ${target.type}: a prepared statement that returns the column fails (“cached plan must not change result type”) until it is prepared again`,
+        ),
+      );
+    }
+    if (rounds(target.type, column.type) && !reversed.includes(column.name)) {
+      items.push(
+        notice(
+          'column',
+          object,
+          `${column.type} cannot hold every ${target.type}: a row written after promotion with such a value does not go back by itself, it waits in quarantine. Declare reverse for the column to have it rounded`,
+        ),
+      );
+    }
+    if (dependsOnZone(column.type) !== dependsOnZone(target.type)) {
+      items.push(
+        notice(
+          'column',
+          object,
+          `${column.type} and ${target.type}: the one becomes the other in the time zone of the owner role (SHOW timezone). Declare { sql: "${column.name} AT TIME ZONE '…'" } for another one`,
         ),
       );
     }
