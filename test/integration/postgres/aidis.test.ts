@@ -100,6 +100,16 @@ describe('the example aidis', () => {
     before = await catalog();
   });
 
+  it('has, without pgvector, embeddings of a domain over real[] of that length', async () => {
+    const [column] =
+      await db.sql.unsafe(`SELECT format_type(a.atttypid, a.atttypmod) AS type, format_type(t.typbasetype, -1) AS of, t.typtype
+      FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid WHERE a.attrelid = 'contexts_shadow'::regclass AND a.attname = 'embedding'`);
+    expect(column).toEqual({ type: 'embedding_1536', of: 'real[]', typtype: 'd' });
+    await expect(db.sql.unsafe(`SELECT array_fill(0, ARRAY[1535])::embedding_1536`)).rejects.toMatchObject({
+      code: '23514',
+    });
+  });
+
   it('is named in the recommended order, with a plan for each table that refuses nothing', async () => {
     expect(AIDIS_TABLES).toEqual(['projects', 'sessions', 'tasks', 'analytics_events', 'contexts']);
     await db.sql.unsafe(aidisScript('violations'));
