@@ -1,12 +1,16 @@
 /**
  * Tracking columns: what a shadow may have beside its rows, and converge and the copy write when it does. A column counts as
- * one by its name and type, unless the declaration says what it is. They follow: a row is written because of its other columns.
+ * one by its name and type, unless the declaration says what it is. They follow: a row is written because of its other columns,
+ * or because its status is not the one of a row that is right.
  */
 
 import { type ColumnShape, quoteText, type TableShape } from './table-shape.ts';
 
-/** `stays` as it was made, `counts` one up, or is written `anew`: when the row is written for another reason. */
-export type Follows = 'stays' | 'counts' | 'anew';
+/**
+ * When the row is written for another reason: `stays` as it was made, `counts` one up, or is written `anew`. What `tells` how it
+ * stands with the row is a reason itself.
+ */
+export type Follows = 'stays' | 'counts' | 'anew' | 'tells';
 
 const WHOLE = /^(smallint|integer|bigint)$/;
 const MOMENT = /^timestamp/;
@@ -35,7 +39,7 @@ const TRACKED: Record<Name, { type: RegExp; sql: (source: Source) => string; fol
     follows: 'stays',
   },
   _shadow_migration_id: { type: TEXT, sql: ({ id }) => quoteText(id), follows: 'stays' },
-  _shadow_sync_status: { type: TEXT, sql: () => quoteText('synced'), follows: 'anew' },
+  _shadow_sync_status: { type: TEXT, sql: () => quoteText('synced'), follows: 'tells' },
   _shadow_last_sync: { type: MOMENT, sql: () => 'clock_timestamp()', follows: 'anew' },
   _shadow_validation_hash: {
     type: TEXT,

@@ -15,8 +15,8 @@ export type Mapping = {
   /** Key columns in order, source and target, with the source's value as the target's type. */
   key: readonly { source: ColumnShape; target: ColumnShape; sql: string }[];
   /**
-   * Every column that is written, key included. `insertOnly`: only for rows that are new in the target. `follows`: is no
-   * reason to write a row; when one is written it stays, counts one up, or is written anew.
+   * Every column that is written, key included. `insertOnly`: only for rows that are new in the target. `follows`: a
+   * tracking column, and what becomes of it when a row is written.
    */
   written: readonly { target: string; sql: string; insertOnly: boolean; follows?: Follows }[];
   /** Columns in which both sides must agree byte by byte, key excluded; generated ones included. */

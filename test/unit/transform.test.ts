@@ -82,7 +82,7 @@ describe('tracking columns', () => {
     expect(forward.written.slice(-3)).toEqual([
       { target: '_shadow_version', sql: '(1)::integer', insertOnly: false, follows: 'counts' },
       { target: '_shadow_source_table', sql: "('public.person')::text", insertOnly: true, follows: 'stays' },
-      { target: '_shadow_sync_status', sql: "('synced')::text", insertOnly: false, follows: 'anew' },
+      { target: '_shadow_sync_status', sql: "('synced')::text", insertOnly: false, follows: 'tells' },
     ]);
     expect(compared(forward).filter((name) => name.startsWith('_'))).toEqual([]);
     expect(columns.at(-1)!.text).toBe('tracking, written by Crossfade');

@@ -38,7 +38,7 @@ export function createApply(flow: Flow, sabotage: Sabotage = {}): string {
   const updated = mapping.written
     .filter(({ target, insertOnly }) => !insertOnly && !isKey(flow, target))
     .map(({ target, follows }) => ({ name: quoteName(target), follows }));
-  const reasons = updated.filter(({ follows }) => follows === undefined).map(({ name }) => name);
+  const reasons = updated.filter(({ follows }) => follows === undefined || follows === 'tells').map(({ name }) => name);
   const changes = updated.map(({ name, follows }) =>
     follows === 'counts' ? `${name} = t.${name} + 1` : `${name} = EXCLUDED.${name}`,
   );

@@ -30,6 +30,7 @@ import {
 } from './names.ts';
 import { breakpoint, type Sabotage } from './sabotage.ts';
 import { markTouched, WRITING } from './segments.ts';
+import { markQuarantined } from './sync-status.ts';
 
 /** Tries before a key goes to quarantine, and the pause after the first one; it doubles each time. */
 const ATTEMPTS = 5;
@@ -236,7 +237,8 @@ function putAside(flow: Flow, sabotage: Sabotage): string {
         ${
           sabotage.omit === 'quarantine'
             ? ''
-            : `PERFORM crossfade.quarantine_key(${quoteText(flow.id)}, v_key, v_states[v_place], v_messages[v_place], v_attempts, v_reset[i]);`
+            : `PERFORM crossfade.quarantine_key(${quoteText(flow.id)}, v_key, v_states[v_place], v_messages[v_place], v_attempts, v_reset[i]);
+        ${markQuarantined(flow)}`
         }
         v_quarantined := v_quarantined + 1;
       END IF;`;

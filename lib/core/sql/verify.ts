@@ -25,7 +25,8 @@ import {
   targetTable,
 } from './names.ts';
 import { breakpoint, type Sabotage } from './sabotage.ts';
-import { sortsAlike, within } from './segments.ts';
+import { sortsAlike, WRITING, within } from './segments.ts';
+import { hasStatus, markDiverged, recheckDiverged } from './sync-status.ts';
 
 const SAMPLES = 20;
 /** A segment is cut when either side has more rows in it. */
@@ -77,6 +78,7 @@ BEGIN${sabotage.omit === 'fence' ? '' : fence(flow.id)}
   IF NOT EXISTS (SELECT FROM ${segment}) THEN
     INSERT INTO ${segment} DEFAULT VALUES;
   END IF;
+  ${WRITING}
   -- A pass that asks for more than the one that is under way begins anew; one that asks for no more goes on with it.
   IF v_pass.state = 'done' OR v_pass.epoch <> p_epoch OR (p_tier = 'proof' AND v_pass.tier = 'fast')
     OR (p_scope = 'full' AND v_pass.scope = 'due') THEN
@@ -109,15 +111,16 @@ BEGIN${sabotage.omit === 'fence' ? '' : fence(flow.id)}
     BEGIN
       ${compareSegment(flow, sabotage)}
       IF NOT v_equal THEN
-        ${countDiffering(differing(flow, sabotage))}
+        ${countDiffering(flow, differing(flow, sabotage))}
       END IF;
     EXCEPTION WHEN ${KEY_ERRORS} THEN
       -- A row that cannot be transformed fails every statement that reads it: it is judged by its key, the others by value.
       SELECT count(*) INTO v_rows FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')};
       ${sabotage.omit === 'fits' ? 'RAISE;' : ''}
       v_target_rows := v_rows;
-      ${countDiffering(differing(flow, sabotage, true))}
-    END;${breakpoint(sabotage, 'verify: compared')}
+      ${countAndMark(flow, differing(flow, sabotage, true))}
+    END;
+    ${sortsAlike(flow) ? recheckDiverged(flow, within(flow, 'target')) : ''}${breakpoint(sabotage, 'verify: compared')}
     UPDATE ${segment} g SET rows = v_rows, size = greatest(v_rows, v_target_rows), divergences = v_divergences, samples = v_samples,
       verified_at = clock_timestamp(), pass = v_pass.number WHERE g.place = v_place;${breakpoint(sabotage, 'verify: segment saved')}
     IF clock_timestamp() > v_started + make_interval(secs => p_budget_ms / 1000.0) THEN
@@ -171,9 +174,11 @@ function cut(flow: Flow): string {
 /** Rows of the target without a source, where a range of the one side is no range of the other: looked for at once. */
 function strayRows(flow: Flow, sabotage: Sabotage): string {
   const { segment } = objectNames(flow.id);
-  return `${countDiffering(stray(flow, sabotage))}
+  return `${countAndMark(flow, stray(flow, sabotage))}
   UPDATE ${segment} g SET divergences = g.divergences + v_divergences, samples = g.samples || v_samples
-  WHERE v_divergences > 0 AND g.place = (SELECT max(r.place) FROM ${segment} r);`;
+  WHERE v_divergences > 0 AND g.place = (SELECT max(r.place) FROM ${segment} r);
+  SELECT sum(g.divergences) INTO v_divergences FROM ${segment} g;
+  ${recheckDiverged(flow, 'true')}`;
 }
 
 /** `repair_<id>()`: a hint for every key of a diverged segment that still differs. Converge reads and writes them anew. */
@@ -212,12 +217,22 @@ BEGIN
 END $crossfade$`;
 }
 
-/** How many keys a common table expression `diff` has, and some of them. */
-const countDiffering = (diff: string) => `WITH ${diff}
+/** How many keys a common table expression `diff` has, and some of them; the rows of all of them say so. */
+const countDiffering = (flow: Flow, diff: string, mark = markDiverged(flow)) => `WITH ${diff}${mark}
     SELECT (SELECT count(*) FROM diff),
       (SELECT coalesce(jsonb_agg(jsonb_build_object('key', d.key, 'columns', d.columns)), '[]')
        FROM (SELECT key, columns FROM diff ORDER BY key LIMIT ${SAMPLES}) d)
     INTO v_divergences, v_samples;`;
+
+/** The same where a column that refuses the word must not be in the way of the count. */
+const countAndMark = (flow: Flow, diff: string) =>
+  hasStatus(flow)
+    ? `BEGIN
+        ${countDiffering(flow, diff)}
+      EXCEPTION WHEN ${KEY_ERRORS} THEN
+        ${countDiffering(flow, diff, '')}
+      END;`
+    : countDiffering(flow, diff);
 
 /**
  * Common table expression `diff` of the segment: the diverged keys as the source's types, their text, the columns that differ.
@@ -234,16 +249,17 @@ function differing(flow: Flow, sabotage: Sabotage, byFit = false): string {
       `CASE WHEN s.present${byFit ? ' AND s.fits' : ''} AND t.${first} IS NOT NULL AND ${record([`s.c${index + 1}`])} *<> ${record([`t.${quoteName(name)}`])} THEN ${quoteText(name)} END`,
   );
   const targetKey = (i: number) => `t.${quoteName(mapping.key[i]!.target.name)}`;
+  const versioned = `(SELECT t.*, t.xmin AS crossfade_version FROM ${targetTable(flow)} AS t`;
   const both = sortsAlike(flow)
-    ? `FULL JOIN (SELECT t.* FROM ${targetTable(flow)} AS t WHERE ${within(flow, 'target')}) AS t`
-    : `LEFT JOIN ${targetTable(flow)} AS t`;
+    ? `FULL JOIN ${versioned} WHERE ${within(flow, 'target')}) AS t`
+    : `LEFT JOIN ${versioned}) AS t`;
   const sourced = byFit
     ? 'sourced'
     : `(SELECT true AS present, ${keys(flow, (k, i) => `p.${quoteName(mapping.key[i]!.source.name)} AS ${k}`)}${expressions}
       FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')})`;
   return `${byFit ? `${sourcedByFit(flow, within(flow, 'source'))}, ` : ''}unequal AS (
     SELECT ${keys(flow, (k, i) => `coalesce(s.${k}, ${asSource(flow, i, targetKey(i))}) AS ${k}`)}, s.present,
-      array_remove(ARRAY[${named.join(', ')}]::text[], NULL) AS columns
+      array_remove(ARRAY[${named.join(', ')}]::text[], NULL) AS columns, t.crossfade_version AS version
     FROM ${sourced} AS s
     ${both} ON ${keys(flow, (k, i) => `${asTarget(flow, i, `s.${k}`)} = ${targetKey(i)}`, ' AND ')}
     WHERE s.present IS NULL OR ${targetKey(0)} IS NULL${byFit ? ' OR NOT s.fits' : ''} OR ${unequal(flow, source, target)}
@@ -255,7 +271,7 @@ function stray(flow: Flow, sabotage: Sabotage): string {
   const { mapping } = flow;
   const targetKey = (i: number) => `t.${quoteName(mapping.key[i]!.target.name)}`;
   return `unequal AS (
-    SELECT ${keys(flow, (k, i) => `${asSource(flow, i, targetKey(i))} AS ${k}`)}, NULL::boolean AS present, '{}'::text[] AS columns
+    SELECT ${keys(flow, (k, i) => `${asSource(flow, i, targetKey(i))} AS ${k}`)}, NULL::boolean AS present, '{}'::text[] AS columns, t.xmin AS version
     FROM ${targetTable(flow)} AS t WHERE NOT EXISTS (SELECT FROM ${sourceTable(flow)} AS p
       WHERE ${keys(flow, (_, i) => `${asTarget(flow, i, `p.${quoteName(mapping.key[i]!.source.name)}`)} = ${targetKey(i)}`, ' AND ')})
   ), ${diverged(flow, sabotage)}`;
@@ -272,7 +288,7 @@ function diverged(flow: Flow, sabotage: Sabotage): string {
       -- Truncated and not swept yet: rows without a source are late, not wrong.
       AND NOT (d.present IS NULL AND EXISTS (SELECT FROM ${outbox} o WHERE o.op = 'T'))`;
   return `diff AS MATERIALIZED (
-    SELECT ${keys(flow, (k) => `d.${k}`)}, ${keyText(flow, (i) => `d.k${i + 1}`)} AS key, d.columns
+    SELECT ${keys(flow, (k) => `d.${k}`)}, ${keyText(flow, (i) => `d.k${i + 1}`)} AS key, d.columns, d.version
     FROM unequal d
     WHERE NOT EXISTS (SELECT FROM crossfade.quarantine q WHERE q.cutover = ${id} AND q.key = ${keyText(flow, (i) => `d.k${i + 1}`)})
       ${pending}
