@@ -1,0 +1,136 @@
+/**
+ * Schema `crossfade` is what `test/fixtures/schema.txt` says, however a database came to it. A released migration that is changed
+ * shows there as a change of the schema or of its checksum. After a new migration: `npx vitest run --project postgres schema.test -u`.
+ */
+
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type postgres from 'postgres';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/gateway.ts';
+import { migrate } from '../../../lib/adapters/postgres/migrate.ts';
+import { readMigrations } from '../../../lib/adapters/postgres/migration-files.ts';
+import { random, systemClock } from '../../../lib/adapters/system.ts';
+import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
+import { dumpSchema } from '../../helpers/schema-dump.ts';
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const FIXTURE = join(ROOT, 'test/fixtures/schema.txt');
+const FILES = readMigrations(join(ROOT, 'migrations'));
+
+const open: (() => Promise<unknown>)[] = [];
+/** By the runner, as `crossfade migrate` does it. */
+let fresh: OwnDatabase;
+/** With the role of the functions, which nobody else ever sees. */
+let granted: string;
+
+beforeAll(async () => {
+  fresh = (await empty()).db;
+  await migrate(gatewayTo(fresh), FILES);
+  granted = await withRuntimeRole(dumpSchema);
+});
+afterAll(async () => {
+  for (const close of open.reverse()) await close();
+});
+
+function gatewayTo(db: OwnDatabase): PgGateway {
+  const gateway = postgresGateway({ url: db.url, clock: systemClock(), random });
+  open.push(() => gateway.close());
+  return gateway;
+}
+
+async function empty() {
+  const db = await ownDatabase({ empty: true });
+  open.push(() => db.drop());
+  return { db, gateway: gatewayTo(db) };
+}
+
+/** Roles belong to the whole server, which other tests share: so all of it happens in one transaction that never ends well. */
+async function withRuntimeRole<T>(look: (tx: postgres.TransactionSql) => Promise<T>): Promise<T> {
+  const { db, gateway } = await empty();
+  await migrate(gateway, []);
+  let seen: T | undefined;
+  const done = new Error('seen');
+  const rolledBack = db.sql.begin(async (tx) => {
+    await tx.unsafe('CREATE ROLE crossfade_runtime');
+    for (const { text } of FILES) await tx.unsafe(text).simple();
+    seen = await look(tx);
+    throw done;
+  });
+  await expect(rolledBack).rejects.toBe(done);
+  return seen as T;
+}
+
+const withoutRole = (text: string) =>
+  text
+    .split('\n')
+    .filter((line) => !line.endsWith('to crossfade_runtime'))
+    .join('\n');
+
+const checksums = async () =>
+  (await fresh.sql.unsafe('SELECT name, checksum FROM crossfade.migration ORDER BY number'))
+    .map(({ name, checksum }) => `migration ${name} ${checksum}\n`)
+    .join('');
+
+describe('schema crossfade', () => {
+  it('is what the checked-in dump says', async () => {
+    await expect(`${await checksums()}\n${granted}`).toMatchFileSnapshot(FIXTURE);
+  });
+
+  it('is the same without the role of the functions, but for its grants', async () => {
+    expect(await dumpSchema(fresh.sql)).toBe(withoutRole(granted));
+  });
+
+  it('is the same where it was migrated step by step while tables were crossing over', async () => {
+    const { db, gateway } = await empty();
+    const before: Record<string, unknown[]> = {};
+    for (let n = 1; n <= FILES.length; n += 1) {
+      expect((await migrate(gateway, FILES.slice(0, n))).applied).toEqual([FILES[n - 1]!.name]);
+      if (n === 1) await db.sql.unsafe(ROWS).simple();
+      if (n === 1) for (const table of USED) before[table] = await rows(db, table);
+    }
+    expect(await dumpSchema(db.sql)).toBe(await dumpSchema(fresh.sql));
+    for (const table of USED) {
+      expect(before[table]).toHaveLength(1);
+      expect(await rows(db, table)).toMatchObject(before[table] as object[]);
+    }
+  });
+
+  it.each([
+    [
+      'a function with another body',
+      "CREATE OR REPLACE FUNCTION crossfade.lock_key(id text) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT 1::bigint'",
+    ],
+    ['a wider search_path', 'ALTER FUNCTION crossfade.mirror SET search_path = public'],
+    ['rights of the caller', 'ALTER FUNCTION crossfade.mirror SECURITY INVOKER'],
+    [
+      'another argument',
+      'CREATE FUNCTION crossfade.lock_key(id text, salt text) RETURNS bigint LANGUAGE sql AS $$ SELECT 1::bigint $$',
+    ],
+    ['a default', 'ALTER TABLE crossfade.backfill ALTER COLUMN rows_done SET DEFAULT 1'],
+    ['a constraint', 'ALTER TABLE crossfade.verification DROP CONSTRAINT verification_tier_check'],
+    ['an index', 'CREATE INDEX late ON crossfade.quarantine (last_seen)'],
+    ['a comment', "COMMENT ON COLUMN crossfade.cutover.armed_version IS 'other'"],
+    ['a grant', 'GRANT EXECUTE ON FUNCTION crossfade.mirror TO PUBLIC'],
+    ['a view', 'CREATE VIEW crossfade.further AS SELECT 1 AS one'],
+  ])('would show %s', async (_, statement) => {
+    const changed = await fresh.sql
+      .begin(async (tx) => {
+        await tx.unsafe(statement);
+        throw await dumpSchema(tx);
+      })
+      .catch((dump) => dump);
+    expect(changed).toContain('table crossfade.cutover');
+    expect(changed).not.toBe(await dumpSchema(fresh.sql));
+  });
+});
+
+const USED = ['cutover', 'quarantine', 'backfill', 'verification', 'verification_pass', 'foreign_write'];
+const ROWS = `
+  INSERT INTO crossfade.cutover (id, primary_oid, shadow_oid, primary_name, shadow_name) VALUES ('used', 1, 2, 'used', 'used_v2');
+  INSERT INTO crossfade.quarantine (cutover, key, sqlstate, reason, attempts) VALUES ('used', '{"id": 1}', '23514', 'why', 5);
+  INSERT INTO crossfade.backfill (cutover, copied_key) VALUES ('used', '{1}');
+  INSERT INTO crossfade.verification (cutover, epoch, rows_compared, divergences, score, at_ms, samples) VALUES ('used', 1, 1, 0, 1, 1, '[]');
+  INSERT INTO crossfade.verification_pass (cutover) VALUES ('used');
+  INSERT INTO crossfade.foreign_write (cutover, key, operation, role, application) VALUES ('used', '*', 'TRUNCATE', 'me', '')`;
+const rows = async (db: OwnDatabase, table: string) => [...(await db.sql.unsafe(`SELECT * FROM crossfade.${table}`))];
