@@ -30,7 +30,9 @@ export type Halted<T> = {
   release(): Promise<T>;
   /** Ends the backend, as a failover would. What the call then makes of it is its own affair. */
   kill(): Promise<PromiseSettledResult<T>>;
-  /** The same, for a call that comes again by itself: back when it has halted at the next point. */
+  /** Lets a whole server end and come back meanwhile, which nobody here waits through: what the call makes of it is its own affair. */
+  during(outage: () => Promise<void>): Promise<PromiseSettledResult<T>>;
+  /** As `kill`, for a call that comes again by itself: back when it has halted at the next point. */
   killUntil(next: string): Promise<Halted<T>>;
 };
 
@@ -69,6 +71,12 @@ export async function breakpoints(db: OwnDatabase): Promise<Breakpoints> {
       async kill() {
         await db.sql.unsafe(`DELETE FROM test.point; ${terminate}`).simple();
         await open();
+        return settled;
+      },
+      async during(outage) {
+        // The locks go with the server; the names would stay.
+        await db.sql.unsafe('DELETE FROM test.point');
+        await outage();
         return settled;
       },
       async killUntil(next) {

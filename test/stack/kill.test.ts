@@ -20,6 +20,7 @@ import { systemClock } from '../../lib/adapters/system.ts';
 import { isCrossfadeError } from '../../lib/core/errors.ts';
 import { defineCutovers } from '../../lib/define-cutovers.ts';
 import type { OperatorCommand } from '../../lib/flows/operate.ts';
+import type { CrashableServer } from '../helpers/crashable-postgres.ts';
 import type { FunctionHost } from '../helpers/handler-process.ts';
 import { type Fleet, startFleet } from '../helpers/handler-process-fleet.ts';
 import {
@@ -34,7 +35,7 @@ import {
   seeded,
   until,
 } from '../helpers/stack-parts.ts';
-import { type CrashablePostgres, crashablePostgres } from '../helpers/stack-parts-postgres.ts';
+import { crashablePostgres } from '../helpers/stack-parts-postgres.ts';
 import { INSERT_SEED, startWriters, type Writers } from '../helpers/stack-parts-writers.ts';
 
 const SEED = Number(process.env.CROSSFADE_SEED ?? Math.floor(Math.random() * 2 ** 31));
@@ -49,7 +50,7 @@ const declarations = defineCutovers([{ ...customerCutover, dwellMinutes: 0, poli
 const [declaration] = declarations as [(typeof declarations)[number]];
 
 let on: Backing;
-let database: CrashablePostgres;
+let database: CrashableServer;
 let ports: OwnPorts;
 let fleet: Fleet;
 let writers: Writers;

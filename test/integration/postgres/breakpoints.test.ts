@@ -10,9 +10,10 @@ import { postgresDataPlane } from '../../../lib/adapters/postgres/data-plane.ts'
 import { systemClock } from '../../../lib/adapters/system.ts';
 import { BREAKPOINTS } from '../../../lib/core/sql/sabotage.ts';
 import type { DataPlane, TableCutover } from '../../../lib/ports.ts';
-import { type Breakpoints, breakpoints, type Seam, seamed } from '../../helpers/breakpoints.ts';
+import { type Breakpoints, breakpoints } from '../../helpers/breakpoints.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, eventually, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
+import { type Act, AFTER_SWAP, haltableSwap, haltingAt, pointsOf } from '../../helpers/seams.ts';
 
 const STOCK: TableCutover = {
   id: 'stock',
@@ -34,7 +35,7 @@ beforeAll(async () => {
     CREATE TABLE stock_v2 (id bigint PRIMARY KEY, label text, amount numeric(9, 0) NOT NULL CHECK (amount >= 0));
     CREATE TABLE parcel (id integer PRIMARY KEY, stock_id integer REFERENCES stock);
     INSERT INTO stock SELECT i, 'n' || i, i FROM generate_series(1, ${ROWS}) i`);
-  await haltableSwap();
+  await haltableSwap(db);
 });
 afterAll(async () => {
   await plane.close();
@@ -194,69 +195,11 @@ describe('I6 I7 verification that is killed', () => {
   });
 });
 
-/** Two points inside of crossfade.swap itself, which a migration made: before its locks, and after its last write. */
-async function haltableSwap(): Promise<void> {
-  const [swap] = await db.sql.unsafe("SELECT pg_get_functiondef('crossfade.swap'::regproc) AS text");
-  const points = [
-    ['swap: to be locked', 'FOR v_round IN'],
-    ['swap: mirror written', "RETURN jsonb_build_object('kind', 'swapped'"],
-  ] as const;
-  await db.sql.unsafe(
-    points.reduce((text, [point, before]) => {
-      expect(text.split(before)).toHaveLength(2);
-      return text.replace(before, `PERFORM test.breakpoint('${point}'); ${before}`);
-    }, swap!.text),
-  );
-}
-
-/** Points between the statements of one transaction of the owner's: [point, what begins with it]. */
-const SEAMS = {
-  arm: [
-    ['arm: fenced', 'DO $crossfade$'],
-    ['arm: mirror row made', 'INSERT INTO crossfade.backfill'],
-    ['arm: outbox made', 'CREATE FUNCTION crossfade."capture_'],
-    ['arm: half of the triggers made', 'CREATE TRIGGER crossfade_truncated'],
-    ['arm: all made', null],
-  ],
-  promote: [
-    ['promote: locked', 'DROP TRIGGER'],
-    ['promote: forward capture dropped', 'DROP TABLE IF EXISTS crossfade."outbox_'],
-    ['promote: renamed', 'CREATE TABLE crossfade."outbox_'],
-    ['promote: half of the triggers made', 'CREATE TRIGGER crossfade_truncated'],
-    ['promote: reverse capture armed', null],
-  ],
-  revert: [
-    ['revert: locked', 'DROP TRIGGER'],
-    ['revert: reverse capture dropped', 'DROP TABLE IF EXISTS crossfade."touched_'],
-    ['revert: renamed', null],
-  ],
-  forget: [
-    ['forget: triggers dropped', 'DROP FUNCTION IF EXISTS'],
-    ['forget: all dropped', null],
-  ],
-  cleanup: [
-    ['cleanup: view dropped', 'DROP TRIGGER IF EXISTS'],
-    ['cleanup: capture dropped', 'DROP FUNCTION IF EXISTS'],
-    ['cleanup: old table dropped', 'DELETE FROM crossfade.quarantine'],
-    ['cleanup: mirror row written', null],
-  ],
-} as const satisfies Record<string, readonly Seam[]>;
-
-/** When a swap is over, and its foreign keys hold for new rows only. */
-const AFTER_SWAP: Seam = ['after the swap: foreign keys to be validated', 'ALTER TABLE "public"."parcel" VALIDATE'];
-
-/** Points of an act, those in crossfade.swap included. */
-const pointsOf = (act: keyof typeof SEAMS) => [
-  ...SEAMS[act].map(([point]) => point),
-  ...(act === 'promote' ? ['swap: to be locked', 'swap: mirror written'] : []),
-];
-
 /** Data planes whose owner halts at the seams of an act. */
 const seamedPlanes = new Map<string, DataPlane>();
-function seamedPlane(act: keyof typeof SEAMS): DataPlane {
+function seamedPlane(act: Act): DataPlane {
   const made =
-    seamedPlanes.get(act) ??
-    postgresDataPlane({ runtime: plane.gateway(), owner: seamed(plane.gateway(), [...SEAMS[act], AFTER_SWAP]) });
+    seamedPlanes.get(act) ?? postgresDataPlane({ runtime: plane.gateway(), owner: haltingAt(plane.gateway(), act) });
   seamedPlanes.set(act, made);
   return made;
 }

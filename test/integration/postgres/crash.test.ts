@@ -1,0 +1,229 @@
+/**
+ * I1 I6 the whole server by SIGKILL, with crash recovery on what its disk holds, at the moments at which most is half done. Whatever
+ * the application was told is committed is there, an act that was not is as if it had never begun, and asked again it goes.
+ */
+
+import postgres from 'postgres';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { installSchema } from '../../../infra/local/install-schema.ts';
+import { postgresDataPlane } from '../../../lib/adapters/postgres/data-plane.ts';
+import { systemClock } from '../../../lib/adapters/system.ts';
+import type { DataPlane, TableCutover } from '../../../lib/ports.ts';
+import { type Breakpoints, breakpoints } from '../../helpers/breakpoints.ts';
+import { type CrashableServer, crashableServer } from '../../helpers/crashable-postgres.ts';
+import type { OwnDatabase } from '../../helpers/postgres.ts';
+import { differences, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
+import { type Act, AFTER_SWAP, haltableSwap, haltingAt } from '../../helpers/seams.ts';
+
+const STOCK: TableCutover = {
+  id: 'stock',
+  validation: 'strict',
+  table: { primary: 'public.stock', shadow: 'public.stock_v2', columns: { label: { from: 'name' } } },
+};
+const ROWS = 60;
+
+let server: CrashableServer;
+let db: OwnDatabase;
+let plane: TestPlane;
+let points: Breakpoints;
+let epoch = 1;
+let writes = 0;
+
+beforeAll(async () => {
+  server = await crashableServer({ durable: false });
+  await installSchema(new URL('../../..', import.meta.url).pathname, server.url);
+  db = crashableDatabase();
+  plane = testPlane(db, { ...systemClock(), sleep: async () => {} });
+  points = await breakpoints(db);
+  await db.sql.unsafe(`CREATE TABLE stock (id integer PRIMARY KEY, name text, amount integer NOT NULL);
+    CREATE TABLE stock_v2 (id bigint PRIMARY KEY, label text, amount numeric(9, 0) NOT NULL);
+    CREATE TABLE parcel (id integer PRIMARY KEY, stock_id integer REFERENCES stock);
+    CREATE TABLE twin AS SELECT id, name AS label, amount FROM stock;
+    INSERT INTO stock SELECT i, 'n' || i, i FROM generate_series(1, ${ROWS}) i;
+    INSERT INTO twin TABLE stock`);
+  await haltableSwap(db);
+  await plane.start(STOCK, epoch);
+  await tamper(db, plane.gateway(), STOCK, ['apply', 'converge', 'backfill'], { breakpoints: true });
+});
+afterAll(async () => {
+  await plane.close();
+  await db.drop();
+  await server.stop();
+});
+
+/** One connection, and another one after a crash: a driver that has lost its server is not trusted. */
+function crashableDatabase(): OwnDatabase {
+  const connect = () => postgres(server.url, { max: 1, fetch_types: false, onnotice: () => {} });
+  let [sql, since] = [connect(), server.crashes()];
+  const current = () => {
+    if (since !== server.crashes()) {
+      sql.end({ timeout: 0 }).catch(() => {});
+      [sql, since] = [connect(), server.crashes()];
+    }
+    return sql;
+  };
+  return {
+    name: 'postgres',
+    url: server.url,
+    get sql() {
+      return current();
+    },
+    connect,
+    drop: async () => void (await sql.end({ timeout: 0 })),
+  };
+}
+
+const outage = async () => {
+  await server.crash();
+  await server.restart();
+};
+
+/** Not asked of the data plane: a call that is halted has its connection. */
+async function now(): Promise<{ direction: string; column: string }> {
+  const [row] = await db.sql.unsafe(`SELECT direction, (SELECT attname FROM pg_attribute
+    WHERE attrelid = 'stock'::regclass AND attname IN ('name', 'label')) AS column FROM crossfade.cutover`);
+  return row as never;
+}
+
+/** Back when its commit is acknowledged. The twin gets the same in the same transaction. */
+async function write(): Promise<void> {
+  writes += 1;
+  const { column } = await now();
+  const changes = (table: string, text: string) => `
+    UPDATE ${table} SET ${text} = 'w${writes}' WHERE id % 5 = ${writes % 5};
+    DELETE FROM ${table} WHERE id = ${writes};
+    INSERT INTO ${table} VALUES (${1_000 + writes}, 'new', ${writes})`;
+  await db.sql.unsafe(`BEGIN; ${changes('stock', column)}; ${changes('twin', 'label')}; COMMIT`).simple();
+}
+
+/** Rows that are not what was acknowledged, on the side that is read and, when all is applied, on the other one. */
+async function wrong(): Promise<unknown[]> {
+  const twin = 'SELECT id::bigint, label, amount::numeric FROM twin';
+  const { direction, column } = await now();
+  const rows = (name: string, table: string) => `SELECT id::bigint, ${name}, amount::numeric FROM ${table}`;
+  const seen = await differences(db, twin, rows(column, 'stock'));
+  if (direction === 'none') return seen;
+  await plane.settle('stock', epoch);
+  const other = direction === 'forward' ? rows('label', 'stock_v2') : rows('name', 'stock_old');
+  return [...seen, ...(await differences(db, twin, other))];
+}
+
+const halting = new Map<Act, DataPlane>();
+function haltingPlane(act: Act): DataPlane {
+  const made =
+    halting.get(act) ?? postgresDataPlane({ runtime: plane.gateway(), owner: haltingAt(plane.gateway(), act) });
+  halting.set(act, made);
+  return made;
+}
+
+/** Everything of ours, and the names in the schema of the application. */
+async function ours(): Promise<unknown> {
+  const [row] = await db.sql.unsafe(`SELECT
+    (SELECT jsonb_agg(c.oid::regclass::text ORDER BY c.relname) FROM pg_class c WHERE c.relname LIKE '%\\_stock' AND c.relkind = 'r') AS tables,
+    (SELECT jsonb_agg(p.proname || p.prosrc ORDER BY p.proname) FROM pg_proc p WHERE p.proname LIKE '%\\_stock') AS functions,
+    (SELECT jsonb_agg(t.tgname || ' on ' || t.tgrelid::regclass ORDER BY t.tgname) FROM pg_trigger t WHERE t.tgname LIKE 'crossfade%') AS triggers,
+    (SELECT to_jsonb(c) FROM crossfade.cutover c) AS mirror,
+    (SELECT jsonb_agg(c.oid::regclass::text ORDER BY c.relname) FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v')) AS names`);
+  return { ...row! };
+}
+
+const step = (stage: string) => ({ fromEpoch: epoch, toEpoch: epoch + 1, stage, version: epoch + 1 });
+
+describe('a server that crashes', () => {
+  it('while a chunk is copied goes on with that chunk, and counts no row twice', async () => {
+    await plane.backfill('stock', epoch, 25);
+    const halted = await points.halt('backfill: copied', () => plane.backfill('stock', epoch, 25));
+    await write();
+    await halted.during(outage);
+    expect((await plane.status('stock'))!.backfill).toMatchObject({ state: 'running', rowsDone: 25 });
+    expect(await plane.copy('stock', epoch, 25)).toBeLessThanOrEqual(ROWS);
+    expect(await wrong()).toEqual([]);
+  });
+
+  it.each(['converge: written', 'converge: hints deleted'])(
+    'at %s has every hint again, and applies it',
+    async (point) => {
+      await write();
+      const before = (await plane.status('stock'))!.outboxRows;
+      const halted = await points.halt(point, () => plane.converge('stock', epoch, 100));
+      await write();
+      await halted.during(outage);
+      expect((await plane.status('stock'))!.outboxRows).toBeGreaterThan(before);
+      expect(await wrong()).toEqual([]);
+    },
+  );
+
+  it('would lose hints if the outbox were unlogged (negative control)', async () => {
+    await db.sql.unsafe('ALTER TABLE crossfade.outbox_stock SET UNLOGGED');
+    await write();
+    await outage();
+    expect((await plane.status('stock'))!.outboxRows).toBe(0);
+    expect(await wrong()).not.toEqual([]);
+    await db.sql.unsafe('ALTER TABLE crossfade.outbox_stock SET LOGGED');
+    await plane.verify('stock', epoch, 1);
+    await plane.repair('stock');
+    expect(await wrong()).toEqual([]);
+  });
+
+  it.each(['promote: renamed', 'swap: mirror written'])('in a promotion at %s has changed nothing', async (point) => {
+    await write();
+    const before = await ours();
+    const halted = await points.halt(point, () => haltingPlane('promote').promote(STOCK, step('completed')));
+    expect(await halted.during(outage)).toMatchObject({ status: expect.stringMatching(/fulfilled|rejected/) });
+    expect(await ours()).toEqual(before);
+    expect(await wrong()).toEqual([]);
+  });
+
+  it('between promotion and the validation of foreign keys is promoted, and the call that comes again validates them', async () => {
+    await write();
+    const promote = () => haltingPlane('promote').promote(STOCK, step('completed'));
+    const halted = await points.halt(AFTER_SWAP[0], promote);
+    await halted.during(outage);
+    expect(await promote()).toEqual({ kind: 'already' });
+    const [key] = await db.sql.unsafe(
+      "SELECT convalidated FROM pg_constraint WHERE conrelid = 'parcel'::regclass AND contype = 'f'",
+    );
+    expect(key!.convalidated).toBe(true);
+    epoch += 1;
+    await write();
+    expect(await wrong()).toEqual([]);
+  });
+
+  it('on the way back has changed nothing, and goes back when it is asked again', async () => {
+    await write();
+    const before = await ours();
+    const halted = await points.halt('revert: renamed', () =>
+      haltingPlane('revert').revert(STOCK, step('rolled_back')),
+    );
+    await halted.during(outage);
+    expect(await ours()).toEqual(before);
+    await write();
+    expect(await plane.revert(STOCK, step('rolled_back'))).toMatchObject({ kind: 'swapped' });
+    epoch += 1;
+    await write();
+    expect(await wrong()).toEqual([]);
+  });
+
+  it('in cleanup has the old table still, and drops it when it is asked again', async () => {
+    await plane.forget('stock');
+    epoch += 1;
+    await plane.start(STOCK, epoch);
+    await plane.copy('stock', epoch);
+    expect(await plane.promote(STOCK, step('completed'))).toMatchObject({ kind: 'swapped' });
+    epoch += 1;
+    await write();
+    const before = await ours();
+    const halted = await points.halt('cleanup: old table dropped', () => haltingPlane('cleanup').cleanup(STOCK, epoch));
+    await halted.during(outage);
+    expect(await ours()).toEqual(before);
+    expect(await wrong()).toEqual([]);
+    expect(await plane.cleanup(STOCK, epoch)).toEqual({ kind: 'cleaned' });
+    expect(await ours()).toMatchObject({
+      tables: null,
+      functions: null,
+      triggers: null,
+      names: ['parcel', 'stock', 'twin'],
+    });
+    expect(await wrong()).toEqual([]);
+  });
+});
