@@ -20,6 +20,8 @@ const ACCOUNT: TableCutover = {
   },
 };
 const KEYS = 300;
+/** Transactions of each client, and rows that were applied, in each part of the test. */
+const PART = { transactions: 25, applied: 50 };
 
 let db: OwnDatabase;
 let plane: TestPlane;
@@ -41,11 +43,23 @@ afterAll(async () => {
   await db.drop();
 });
 
-type Writer = { done: number; failures: string[]; stop(): Promise<void> };
+type Writer = {
+  done: number;
+  failures: string[];
+  /** Resolves when it has made so many more transactions, failed ones included, or was stopped. */
+  after(more: number): Promise<void>;
+  stop(): Promise<void>;
+};
 
 /** One client that writes at full speed until it is stopped. */
 function writer(index: number, transact: (i: number, key: number) => Promise<unknown>): Writer {
   const state = { done: 0, failures: [] as string[], stopping: false };
+  let waiting: { made: number; go: () => void }[] = [];
+  let made = 0;
+  const tell = () => {
+    for (const one of waiting) if (one.made <= made || state.stopping) one.go();
+    waiting = waiting.filter((one) => one.made > made && !state.stopping);
+  };
   const running = (async () => {
     for (let i = 0; !state.stopping; i += 1) {
       try {
@@ -54,12 +68,20 @@ function writer(index: number, transact: (i: number, key: number) => Promise<unk
       } catch (error) {
         state.failures.push(error instanceof Error ? error.message : String(error));
       }
+      made += 1;
+      tell();
     }
   })();
   return Object.assign(state, {
+    after: (more: number) =>
+      new Promise<void>((go) => {
+        waiting.push({ made: made + more, go });
+        tell();
+      }),
     stop: async () => {
       state.stopping = true;
       await running;
+      tell();
     },
   });
 }
@@ -123,15 +145,23 @@ describe('I1 promote → roll back → promote under six clients', () => {
     ];
     let epoch = 1;
     let stopped = false;
+    let applied = 0;
     const applying = (async () => {
       while (!stopped) {
         const result = await plane.converge('account', epoch, 200);
         if (result.kind === 'converged') expect(result.mismatched).toBe(0);
-        if (result.kind === 'stale' || result.claimed === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+        if (result.kind === 'converged') applied += result.written + result.deleted;
+        if (result.kind === 'stale' || result.claimed === 0) await Promise.race(writers.map((one) => one.after(1)));
       }
     })();
     const swaps: string[] = [];
-    const work = () => new Promise((resolve) => setTimeout(resolve, 700));
+    const work = async ({ follows = true } = {}) => {
+      const wanted = follows ? applied + PART.applied : 0;
+      for (let rounds = 0; rounds === 0 || applied < wanted; rounds += 1) {
+        if (rounds === 100) throw new Error(`Only ${applied} of ${wanted} rows were applied in ${rounds} rounds`);
+        await Promise.race([Promise.all(writers.map((one) => one.after(PART.transactions))), applying]);
+      }
+    };
     const swap = async (name: 'promote' | 'revert') => {
       const stage = name === 'promote' ? 'completed' : 'rolled_back';
       const request = { fromEpoch: epoch, toEpoch: epoch + 1, stage, version: 10 * (epoch + 1) };
@@ -139,28 +169,31 @@ describe('I1 promote → roll back → promote under six clients', () => {
       epoch += 1;
       swaps.push(`${name} held ${lockHeldMs} ms, ${calls} calls`);
     };
-    await work();
-    await swap('promote');
-    await work();
-    expect(await plane.verify('account', epoch, 1)).toMatchObject({ kind: 'verified', result: { divergences: 0 } });
-    await swap('revert');
-    await work();
-    await plane.forget('account');
-    epoch += 1;
-    await plane.start(ACCOUNT, epoch);
-    await plane.copy('account', epoch);
-    await work();
-    await swap('promote');
-    await work();
-
-    for (const one of writers) await one.stop();
-    stopped = true;
+    const crossing = async () => {
+      await work();
+      await swap('promote');
+      await work();
+      expect(await plane.verify('account', epoch, 1)).toMatchObject({ kind: 'verified', result: { divergences: 0 } });
+      await swap('revert');
+      await work({ follows: false });
+      await plane.forget('account');
+      epoch += 1;
+      await plane.start(ACCOUNT, epoch);
+      await plane.copy('account', epoch);
+      await work();
+      await swap('promote');
+      await work();
+    };
+    await crossing().finally(async () => {
+      stopped = true;
+      for (const one of writers) await one.stop();
+    });
     await applying;
     await plane.settle('account', epoch);
     const done = writers.map(({ done }) => done);
     console.log(`twin: ${swaps.join('; ')}; transactions per client ${done.join(', ')}`);
     expect(writers.flatMap(({ failures }) => failures)).toEqual([]);
-    for (const count of done) expect(count).toBeGreaterThan(20);
+    for (const count of done) expect(count).toBeGreaterThan(5 * PART.transactions);
     expect(
       await differences(
         db,
