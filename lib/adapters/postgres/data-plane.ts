@@ -5,13 +5,14 @@ import { quoteText } from '../../core/table-shape.ts';
 import type { BackfillStep, ConvergeResult, DataPlane, VerifyStep } from '../../ports.ts';
 import { arm, disarm, forget, functionName, whole } from './arming.ts';
 import { cleanup } from './cleanup.ts';
-import { type CallOptions, type PgGateway, sqlstateOf } from './gateway.ts';
+import type { CallOptions, PgGateway } from './gateway.ts';
 import { buildNextIndex } from './indexes-aside.ts';
 import { compareRecord, consistency, healthFindings, outlook } from './inspection.ts';
 import { rehearseCopy } from './rehearsal.ts';
 import { removeShadow } from './remove-shadow.ts';
 import { rowControls } from './row-controls.ts';
 import { planTable, promote, revert } from './swap.ts';
+import { unlessUnknown } from './unless-unknown.ts';
 
 /** `runtime` moves rows and has no DDL; `owner` owns the tables and changes their names. */
 export type DataPlaneOptions = { runtime: PgGateway; owner: PgGateway };
@@ -20,7 +21,6 @@ export type DataPlaneOptions = { runtime: PgGateway; owner: PgGateway };
 const LONG_MS = 50_000;
 /** Each waits half a second for the application's transactions. */
 const LOCK_TRIES = 10;
-const UNDEFINED_FUNCTION = '42883';
 
 export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPlane {
   return {
@@ -41,7 +41,8 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
       const list = (place: number) => `ARRAY(SELECT pg_catalog.jsonb_array_elements_text($${place}::text::jsonb))`;
       const call = `SELECT crossfade.set_lists($1::text, ${list(2)}, ${list(3)})`;
       // A database that was not migrated yet knows no lists; everything else goes on.
-      await unlessUnknown(() => runtime.call(call, [id, JSON.stringify(allow), JSON.stringify(deny)]), []);
+      const lists = [id, JSON.stringify(allow), JSON.stringify(deny)];
+      await unlessUnknown(runtime, 'set_lists', () => runtime.call(call, lists), []);
     },
     makeReadOnly: (id, epoch, seconds) =>
       callJson(
@@ -62,11 +63,8 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
     status: (id) => callJson<TableStatus | null>(runtime, 'SELECT crossfade.table_status($1::text) AS result', [id]),
     async converge(id, epoch, limit) {
       const call = `SELECT crossfade.${functionName('converge', id)}($1::text::bigint, $2::text::integer) AS result`;
-      return unlessUnknown(() => callJson<ConvergeResult>(runtime, call, [epoch, limit]), {
-        kind: 'stale',
-        have: -1,
-        got: epoch,
-      });
+      const applied = () => callJson<ConvergeResult>(runtime, call, [epoch, limit]);
+      return unlessUnknown(runtime, `converge_${id}`, applied, { kind: 'stale', have: -1, got: epoch });
     },
     async waiting() {
       const rows = await runtime.call<{ id: string; hints: string; lag_ms: string }>(
@@ -76,19 +74,15 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
     },
     async backfill(id, epoch, rows) {
       const call = `SELECT crossfade.${functionName('backfill', id)}(${whole(epoch)}, ${whole(rows)}) AS result`;
-      return unlessUnknown(() => longJson<BackfillStep>(runtime, call), {
-        kind: 'stale',
-        have: -1,
-        got: epoch,
-      });
+      const copied = () => longJson<BackfillStep>(runtime, call);
+      return unlessUnknown(runtime, `backfill_${id}`, copied, { kind: 'stale', have: -1, got: epoch });
     },
     async verify(id, epoch, nowMs, { tier = 'fast', scope = 'full' } = {}) {
       type Answer = ({ kind: 'verified' } & VerificationResult) | Exclude<VerifyStep, { kind: 'verified' }>;
       const call = `SELECT crossfade.${functionName('verify', id)}(${whole(epoch)}, ${whole(nowMs)}, ${quoteText(tier)}, ${quoteText(scope)}) AS result`;
-      const answer = await unlessUnknown<Answer>(() => longJson<Answer>(runtime, call), {
-        kind: 'unready',
-        why: 'capture is not armed',
-      });
+      const compared = () => longJson<Answer>(runtime, call);
+      const unarmed: Answer = { kind: 'unready', why: 'capture is not armed' };
+      const answer = await unlessUnknown(runtime, `verify_${id}`, compared, unarmed);
       if (answer.kind !== 'verified') return answer;
       const { kind, ...result } = answer;
       return { kind, result };
@@ -139,14 +133,4 @@ async function callJson<T>(
 async function longJson<T>(gateway: PgGateway, statement: string): Promise<T> {
   const [row] = await gateway.longCall<{ result: T }>(statement, LONG_MS);
   return row!.result;
-}
-
-/** Before `arm`, and after `forget`, the functions of a cutover do not exist: nothing to do, and no error. */
-async function unlessUnknown<T>(call: () => Promise<T>, otherwise: T): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    if (sqlstateOf(error) === UNDEFINED_FUNCTION) return otherwise;
-    throw error;
-  }
 }

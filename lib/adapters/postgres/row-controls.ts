@@ -2,14 +2,13 @@
 
 import type { DataPlane, Pressure } from '../../ports.ts';
 import { functionName } from './arming.ts';
-import { type PgGateway, sqlstateOf } from './gateway.ts';
+import type { PgGateway } from './gateway.ts';
+import { unlessUnknown } from './unless-unknown.ts';
 
 type RowControls = Pick<
   DataPlane,
   'pressure' | 'controlBackfill' | 'quarantined' | 'retryQuarantined' | 'discardQuarantined'
 >;
-
-const UNDEFINED_FUNCTION = '42883';
 
 export function rowControls(runtime: PgGateway): RowControls {
   async function one<T>(statement: string, parameters: readonly (string | number | null)[]): Promise<T> {
@@ -28,12 +27,8 @@ export function rowControls(runtime: PgGateway): RowControls {
     quarantined: (id, { after = '', limit }) =>
       one('crossfade.quarantined($1::text, $2::text, $3::text::integer)', [id, after, limit]),
     async retryQuarantined(id, key) {
-      try {
-        return { enqueued: Number(await one(`crossfade.${functionName('retry', id)}($1::text)`, [key])) };
-      } catch (error) {
-        if (sqlstateOf(error) === UNDEFINED_FUNCTION) return { enqueued: 0 };
-        throw error;
-      }
+      const retried = () => one(`crossfade.${functionName('retry', id)}($1::text)`, [key]);
+      return { enqueued: Number(await unlessUnknown(runtime, `retry_${id}`, retried, 0)) };
     },
     async discardQuarantined(id, key) {
       return { discarded: await one<number>('crossfade.discard_quarantined($1::text, $2::text)', [id, key]) };
