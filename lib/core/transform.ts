@@ -6,6 +6,7 @@
 
 import type { ColumnSource, TableDeclaration } from './cutover.ts';
 import { didYouMean } from './nearest.ts';
+import { relationProblems } from './relation-kind.ts';
 import { rounds } from './rounding.ts';
 import { type ColumnShape, quoteName, quoteText, type TableShape } from './table-shape.ts';
 import { type Follows, isTracking, trackingWrite } from './tracking.ts';
@@ -38,7 +39,8 @@ export function compileTransform(
   declaration: TableDeclaration,
   id = '',
 ): Compiled {
-  const problems: Problems = [];
+  const problems: Problems = relationProblems([table, shadow]);
+  if (problems.length > 0) return { ok: false, problems };
   const primary = withKey(table, declaration, problems);
   checkNames(primary, shadow, declaration, problems);
   checkKey(primary, problems);

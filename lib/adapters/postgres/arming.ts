@@ -4,6 +4,8 @@
  */
 
 import { CrossfadeError } from '../../core/errors.ts';
+import { refuseRelation, refuseRelatives } from '../../core/promotion/refusals.ts';
+import { refuseForced } from '../../core/promotion/row-security.ts';
 import { objectKinds } from '../../core/sql/names.ts';
 import { quoteTable, quoteText } from '../../core/table-shape.ts';
 import { type TableObjects, tableObjects } from '../../core/table-sql.ts';
@@ -11,6 +13,7 @@ import { compileTransform } from '../../core/transform.ts';
 import type { Outrun, StateFence, TableCutover } from '../../ports.ts';
 import { readTable } from './catalog.ts';
 import { transformProblems } from './check-transform.ts';
+import { readDependents } from './dependents.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
 import { giveIndexesBack, setIndexesAside } from './indexes-aside.ts';
 import { inlineMode, inlineObstacles } from './inline.ts';
@@ -127,6 +130,12 @@ export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
       details: { problems },
     });
   }
+  const unfit = await unfitRelations(owner, primary.oid, shadow.oid);
+  if (unfit.length > 0) {
+    throw new CrossfadeError('refused_table', `Cutover '${cutover.id}' cannot be armed: ${unfit.join(' ')}`, {
+      details: { problems: unfit },
+    });
+  }
   const obstacles = await inlineObstacles(owner, cutover, shadow);
   if (obstacles.length > 0) {
     throw new CrossfadeError('refused_table', `Cutover '${cutover.id}' cannot be armed: ${obstacles.join(' ')}`, {
@@ -144,6 +153,14 @@ export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
     inlineMode(cutover.table),
   );
   return { objects, primary, shadow };
+}
+
+/** The plan has said so before the start, of tables that may have been others then. */
+async function unfitRelations(owner: PgGateway, primaryOid: number, shadowOid: number): Promise<string[]> {
+  const { dependents } = await readDependents(owner, primaryOid, shadowOid);
+  return [dependents.primary, dependents.shadow]
+    .flatMap((table) => [...refuseRelation(table), ...refuseRelatives(table), ...refuseForced(table)])
+    .map(({ object, text }) => `${object}: ${text}`);
 }
 
 /** Drops the triggers of whichever direction is armed. What is in the outbox stays, and nothing applies it. */

@@ -1,5 +1,6 @@
 /** What a swap of names cannot carry yet: each object with its kind, why it would break, and what to do about it. */
 
+import { otherThanTable } from '../relation-kind.ts';
 import type { TableDependents } from './dependents.ts';
 
 export type PromotionItem = {
@@ -12,17 +13,19 @@ export type PromotionItem = {
 export const qualified = (table: { schema: string; name: string }): string => `${table.schema}.${table.name}`;
 
 /** Why an object that hangs on the table whose name is taken away stands in the way. */
-const STANDS_IN_THE_WAY: Readonly<Record<string, string>> = {
-  partition:
-    'is bound to this very table. Partitioned tables and partitions cannot cross over yet; detach it, or move each table on its own.',
-  inheritance:
-    'inherits from this very table or passes its columns on to it. End it with ALTER TABLE … NO INHERIT before the swap.',
-  function: 'is written for the row type of this very table. Drop it before the swap and create it again after it.',
-  extension:
+const STANDS_IN_THE_WAY: Readonly<Record<string, (table: string) => string>> = {
+  partition: (table) =>
+    `and ${table} are a partitioned table and its partition. Partitioned tables and partitions cannot cross over yet: end it with ALTER TABLE … DETACH PARTITION …, and move each table on its own.`,
+  inheritance: (table) =>
+    `and ${table} are parent and child: the parent shows the rows of the child, and its triggers do not see them change. End it with ALTER TABLE child NO INHERIT parent.`,
+  function: () =>
+    'is written for the row type of this very table. Drop it before the swap and create it again after it.',
+  extension: () =>
     'counts the table as its own and would break with another one. Take it out with ALTER EXTENSION … DROP TABLE first.',
-  'security label': 'labels this very table and is not carried. Remove it before the swap and set it again after it.',
+  'security label': () =>
+    'labels this very table and is not carried. Remove it before the swap and set it again after it.',
 };
-const UNKNOWN =
+const UNKNOWN = () =>
   'depends on this very table in a way that is not known here. Drop it before the swap and create it again after it.';
 
 const FOLLOWS_THE_NEW_TABLE = 'It stays with the table that it was made for, under the name that table gets.';
@@ -34,16 +37,18 @@ export function refuseOthers(
   table: TableDependents,
   known: (other: { kind: string; object: string }) => boolean,
 ): PromotionItem[] {
-  return table.others
-    .filter((other) => !known(other))
-    .map(({ kind, object }) => ({ action: 'refuse', kind, object, text: `It ${STANDS_IN_THE_WAY[kind] ?? UNKNOWN}` }));
+  return table.others.filter((other) => !known(other)).map((other) => refuseOther(table, other));
+}
+
+function refuseOther(table: TableDependents, { kind, object }: { kind: string; object: string }): PromotionItem {
+  const why = STANDS_IN_THE_WAY[kind] ?? UNKNOWN;
+  return { action: 'refuse', kind, object, text: `It ${why(qualified(table))}` };
 }
 
 /** Of the table that gets the name. */
 export function judgeOthers(table: TableDependents): PromotionItem[] {
   const others = table.others.map(({ kind, object }): PromotionItem => {
-    if (NOT_ON_THE_NEW_TABLE.has(kind))
-      return { action: 'refuse', kind, object, text: `It ${STANDS_IN_THE_WAY[kind] ?? UNKNOWN}` };
+    if (NOT_ON_THE_NEW_TABLE.has(kind)) return refuseOther(table, { kind, object });
     return { action: 'notice', kind, object, text: FOLLOWS_THE_NEW_TABLE };
   });
   return [...others, ...runsForMirrored(table), ...followers(table)];
@@ -95,36 +100,27 @@ function followers(table: TableDependents): PromotionItem[] {
   ];
 }
 
-const RELATION_KINDS: Readonly<Record<string, string>> = {
-  v: 'view',
-  m: 'materialized view',
-  f: 'foreign table',
-  p: 'partitioned table',
-  S: 'sequence',
-};
+/** What rows cannot be captured from, or mirrored to, without losing some: of either table, already when it is armed. */
+export function refuseRelation(table: TableDependents): PromotionItem[] {
+  const object = qualified(table);
+  const other = otherThanTable(table);
+  const lost = `Its rows would be lost in a crash. Make it permanent: ALTER TABLE ${object} SET LOGGED, or create it anew.`;
+  const kind = table.persistence === 'u' ? 'unlogged table' : 'temporary table';
+  return [
+    ...(other ? [{ action: 'refuse', kind: other.kind, object, text: `It ${other.text}.` } as const] : []),
+    ...(table.persistence === 'p' ? [] : [{ action: 'refuse', kind, object, text: lost } as const]),
+  ];
+}
+
+/** Its partitions, parents and children, whose rows are also its own, or the other way round. */
+export const refuseRelatives = (table: TableDependents): PromotionItem[] =>
+  refuseOthers(table, ({ kind }) => kind !== 'partition' && kind !== 'inheritance');
 
 /** What either table must be. */
 export function refuseTable(table: TableDependents): PromotionItem[] {
   const object = qualified(table);
   const refuse = (kind: string, text: string): PromotionItem => ({ action: 'refuse', kind, object, text });
-  const items: PromotionItem[] = [];
-  if (table.relkind !== 'r') {
-    items.push(
-      refuse(
-        RELATION_KINDS[table.relkind] ?? 'relation',
-        'Only ordinary tables can cross over. Name a table in the declaration.',
-      ),
-    );
-  }
-  if (table.persistence !== 'p') {
-    const kind = table.persistence === 'u' ? 'unlogged table' : 'temporary table';
-    items.push(
-      refuse(
-        kind,
-        `Its rows would be lost in a crash. Make it permanent: ALTER TABLE ${object} SET LOGGED, or create it anew.`,
-      ),
-    );
-  }
+  const items = refuseRelation(table);
   if (!table.ours) {
     items.push(
       refuse(
