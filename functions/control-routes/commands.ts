@@ -2,7 +2,8 @@
 
 import type { Scope } from '../../lib/adapters/http/token.ts';
 import type { Composition } from '../../lib/compose.ts';
-import { type OperatorCommand, operate } from '../../lib/flows/operate.ts';
+import { type Operation, type OperatorCommand, operate } from '../../lib/flows/operate.ts';
+import { switchWritesOff } from '../../lib/flows/writes-off.ts';
 import {
   COMMAND_NAMES,
   type CommandName,
@@ -22,12 +23,17 @@ async function runCommand(name: CommandName, composition: Composition, request: 
   const command = parseCommand(name, request.body) as OperatorCommand;
   const key = readIdempotencyKey(request.header('idempotency-key'));
   const basedOn = readIfMatch(request.header('if-match'));
-  const { answer, published } = await operate(composition.ports, declarations, declaration, {
+  const { ports } = composition;
+  const operation: Operation = {
     command,
     actor: request.actor,
     basedOn,
     idempotency: { key, fingerprint: fingerprint(name, declaration.id, basedOn, request.body) },
-  });
+  };
+  const { answer, published } =
+    command.type === 'shadow-writes' && !command.enabled
+      ? await switchWritesOff(ports, declarations, declaration, { ...operation, command })
+      : await operate(ports, declarations, declaration, operation);
   return {
     status: published ? 200 : 202,
     body: { ...answer, published },

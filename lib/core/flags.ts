@@ -6,7 +6,9 @@
 import type { CutoverDeclaration, CutoverState, SystemState, ValidationMode } from './cutover.ts';
 import { CrossfadeError } from './errors.ts';
 import { murmur3 } from './murmur3.ts';
-import { FULL_SHARE_PPM } from './plan.ts';
+import { stageSharePpm } from './plan.ts';
+import { isPromoted, isReadingStage, syncsShadow } from './stage-kinds.ts';
+import { readsShadow, writesShadow } from './switches.ts';
 
 export const SYSTEM_FLAG = 'system';
 export const FLAG_SCHEMA = 1;
@@ -45,16 +47,10 @@ export type FlagDocument = { system: SystemFlag; cutovers: Readonly<Record<strin
 const LIST_LIMIT = 25;
 const ENTRY_LIMIT = 1024;
 
-/** Share of reads that go to the shadow in a state: the plan's, or what the two stages outside of any plan say. */
+/** Share of reads that go to the shadow in a state: its stage's, unless they were switched to the primary. */
 export function sharePpmOf(state: CutoverState): number {
-  if (state.stageKind === 'cleaned') return FULL_SHARE_PPM;
-  if (state.stageKind === 'rolled_back') return 0;
-  return state.plan.stages.find((stage) => stage.name === state.stage)?.sharePpm ?? 0;
-}
-
-/** True while the side named `shadow` is kept equal, in whichever direction. */
-export function syncsShadow(state: CutoverState): boolean {
-  return ['dual_write', 'ramp', 'full', 'completed'].includes(state.stageKind);
+  if (isReadingStage(state) && !readsShadow(state)) return 0;
+  return stageSharePpm(state);
 }
 
 /**
@@ -75,7 +71,7 @@ export function cutoverFlag(declaration: CutoverDeclaration, state: CutoverState
       );
     }
   }
-  const promoted = state.stageKind === 'completed' || state.stageKind === 'cleaned';
+  const promoted = isPromoted(state);
   return {
     enabled: true,
     stage: state.stage,
@@ -84,7 +80,7 @@ export function cutoverFlag(declaration: CutoverDeclaration, state: CutoverState
     read_ppm: system.emergencyStop && !promoted ? 0 : sharePpmOf(state),
     salt: declaration.salt,
     hash: 'murmur3_x86_32',
-    shadow_writes: system.shadowWritesEnabled && syncsShadow(state),
+    shadow_writes: syncsShadow(state) && writesShadow(state, system),
     validation: declaration.validation,
     primary_read_only: false,
     shadow_is_primary: promoted,

@@ -55,6 +55,16 @@ export function eventWords(event: Event): { what: string; why: string; tone: Ton
         'wait',
         event.reason,
       );
+    case 'reads_switched':
+      return event.to === 'primary'
+        ? words('Reads sent to the primary', 'wait', event.reason)
+        : words('Reads sent back to the shadow', 'good', event.reason);
+    case 'shadow_writes_switched':
+      return words(
+        `Writes to the shadow switched ${event.enabled ? 'on' : 'off'}`,
+        event.enabled ? 'good' : 'wait',
+        event.reason,
+      );
     case 'rolled_back':
       return words(`Rolled back from ${event.from}${CAUSES[event.cause]}`, 'bad', event.reason);
     case 'intent_recorded':
@@ -136,6 +146,8 @@ const CONDITIONS: Readonly<Record<string, { label: string; unit: Unit; release: 
   approval: { label: 'Approval', unit: 'word', release: 'An approval releases it.' },
   frozen: { label: 'No freeze', unit: 'word', release: 'The end of the freeze window releases it.' },
   phase: { label: 'Phase', unit: 'word', release: 'The phase it belongs to releases it.' },
+  shadow_reads: { label: 'Reads switched', unit: 'word', release: 'Sending reads back to the shadow releases it.' },
+  shadow_writes: { label: 'Shadow writes', unit: 'word', release: 'Switching writes on releases it.' },
   cohort: { label: 'Cohort', unit: 'count', release: 'Its mates release it.' },
   deadline: { label: 'Deadline', unit: 'minutes', release: 'Only a person goes on from here.' },
   p95_limit: { label: 'p95 limit', unit: 'ms', release: '' },
@@ -228,6 +240,8 @@ const AT_LEAST: ReadonlySet<string> = new Set([
   'approval',
   'frozen',
   'phase',
+  'shadow_reads',
+  'shadow_writes',
   'database',
   'backfill',
   'verification',

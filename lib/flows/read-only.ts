@@ -5,13 +5,12 @@
 
 import type { CutoverDeclaration, CutoverState } from '../core/cutover.ts';
 import { CrossfadeError } from '../core/errors.ts';
+import { isUnderWay } from '../core/stage-kinds.ts';
 import type { Ports } from '../ports.ts';
 import { audited } from './row-controls.ts';
 import { tableOf } from './table-of.ts';
 
 type Needs = Pick<Ports, 'clock' | 'state' | 'tables'>;
-
-const FORWARD = ['dual_write', 'ramp', 'full'];
 
 /** @throws CrossfadeError `illegal_transition`, `conflict` */
 export async function makeReadOnly(
@@ -51,7 +50,7 @@ export async function endReadOnly(
   return { ended };
 }
 
-const leaves = ({ stageKind, pending }: CutoverState) => !FORWARD.includes(stageKind) || pending?.action === 'revert';
+const leaves = (state: CutoverState) => !isUnderWay(state) || state.pending?.action === 'revert';
 
 async function catchingUp(ports: Needs, declaration: CutoverDeclaration) {
   const table = tableOf(declaration);

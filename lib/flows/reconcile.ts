@@ -9,14 +9,8 @@
 
 import type { CutoverDeclaration, CutoverState, SystemState } from '../core/cutover.ts';
 import type { TableStatus } from '../core/evidence.ts';
-import {
-  compareFlagAge,
-  type FlagDocument,
-  flagDocument,
-  sameDocument,
-  sharePpmOf,
-  syncsShadow,
-} from '../core/flags.ts';
+import { compareFlagAge, type FlagDocument, flagDocument, sameDocument, sharePpmOf } from '../core/flags.ts';
+import { syncsShadow } from '../core/stage-kinds.ts';
 import type { Outrun, Ports } from '../ports.ts';
 import { tableCutover } from './carry-out.ts';
 
@@ -58,7 +52,7 @@ export async function reconcile(
   return published;
 }
 
-const switchesOn = (state: CutoverState) => syncsShadow(state);
+const switchesOn = syncsShadow;
 
 /** A primary is read-only for five minutes at most, so later there is nothing to end. */
 const READ_ONLY_AT_MOST_MS = 10 * 60_000;
@@ -154,7 +148,7 @@ async function mirror(ports: Needs, declaration: CutoverDeclaration, state: Cuto
     epoch: state.epoch,
     version: state.version,
     stage: state.stage,
-    shadowWrites: syncsShadow(state),
+    shadowWrites: syncsShadow(state) && state.switches.shadowWrites,
     readPpm: sharePpmOf(state),
     salt: declaration.salt,
   });
