@@ -7,7 +7,7 @@ import type { CutoverDeclaration, CutoverState, SystemState, ValidationMode } fr
 import { CrossfadeError } from './errors.ts';
 import { murmur3 } from './murmur3.ts';
 import { stageSharePpm } from './plan.ts';
-import { isPromoted, isReadingStage, syncsShadow } from './stage-kinds.ts';
+import { isPromoted, isReadingStage, isUnderWay, syncsShadow } from './stage-kinds.ts';
 import { readsShadow, writesShadow } from './switches.ts';
 
 export const SYSTEM_FLAG = 'system';
@@ -55,9 +55,15 @@ export function sharePpmOf(state: CutoverState): number {
 
 /**
  * The flag of one cutover.
+ * @param primaryReadOnly the application's writes to the primary are refused now, for the final catch-up
  * @throws CrossfadeError `flags_too_large` when a list is longer than AppConfig takes.
  */
-export function cutoverFlag(declaration: CutoverDeclaration, state: CutoverState, system: SystemState): CutoverFlag {
+export function cutoverFlag(
+  declaration: CutoverDeclaration,
+  state: CutoverState,
+  system: SystemState,
+  primaryReadOnly = false,
+): CutoverFlag {
   for (const [name, list] of [
     ['allow', declaration.allow],
     ['deny', declaration.deny],
@@ -82,7 +88,7 @@ export function cutoverFlag(declaration: CutoverDeclaration, state: CutoverState
     hash: 'murmur3_x86_32',
     shadow_writes: syncsShadow(state) && writesShadow(state, system),
     validation: declaration.validation,
-    primary_read_only: false,
+    primary_read_only: primaryReadOnly && isUnderWay(state),
     shadow_is_primary: promoted,
     allow: declaration.allow,
     deny: declaration.deny,
@@ -106,11 +112,15 @@ export function systemFlag(system: SystemState): SystemFlag {
 export function flagDocument(
   cutovers: readonly { declaration: CutoverDeclaration; state: CutoverState }[],
   system: SystemState,
+  isReadOnly: (id: string) => boolean = () => false,
 ): FlagDocument {
   return {
     system: systemFlag(system),
     cutovers: Object.fromEntries(
-      cutovers.map(({ declaration, state }) => [declaration.id, cutoverFlag(declaration, state, system)]),
+      cutovers.map(({ declaration, state }) => {
+        const { id } = declaration;
+        return [id, cutoverFlag(declaration, state, system, isReadOnly(id))];
+      }),
     ),
   };
 }

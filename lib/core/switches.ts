@@ -19,9 +19,9 @@ type Switched = Pick<CutoverState, 'switches'>;
 
 export const isNormal = ({ switches: { shadowReads, shadowWrites } }: Switched): boolean => shadowReads && shadowWrites;
 
-/** Readers of this cutover may be on its shadow, and are not there for good. */
+/** Readers of this cutover may be on its shadow, and are not there for good. Never while it is not written. */
 export const readsShadow = (state: Pick<CutoverState, 'stageKind' | 'switches'>): boolean =>
-  isReadingStage(state) && state.switches.shadowReads;
+  isReadingStage(state) && isNormal(state);
 
 /** The shadow of this cutover may be written. */
 export const writesShadow = ({ switches }: Switched, { shadowWritesEnabled }: Master): boolean =>

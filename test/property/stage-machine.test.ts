@@ -154,7 +154,9 @@ function step(real: Real, input: Input, emergencyStop: boolean, machine = { deci
 
 /** Nobody reads what is not written; a stage begins with normal switches, and is left forward with normal ones only. */
 function checkSwitches(before: CutoverState, after: CutoverState, input: Input): void {
-  if (sharePpmOf(after) > 0 && !isPromoted(after)) expect(after.switches.shadowWrites).toBe(true);
+  // Neither in the state, nor by readers who still follow the one before.
+  for (const seen of [before, after])
+    if (sharePpmOf(seen) > 0 && !isPromoted(seen)) expect(after.switches.shadowWrites).toBe(true);
   if (after.stage === before.stage) {
     // A share only comes back by a person's word, and to a shadow that lacks nothing.
     if (sharePpmOf(after) > sharePpmOf(before))
