@@ -7,6 +7,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ERROR_CODES, type ErrorCode } from '../../lib/core/errors.ts';
+import type { FlagDocument } from '../../lib/core/flags.ts';
 import { type ApiCall, eventOf, type GatewayRoute, invoke, packagedRoutes } from '../helpers/api-gateway.ts';
 import {
   type ApiStack,
@@ -512,7 +513,7 @@ describe('rules that no evidence lifts', () => {
   it('switches: reads leave before writes go off, once for one key, and everything forward is held until they are back', async () => {
     const flag = async () => {
       const { body } = await stack.call(api, { path: '/v1/flags' });
-      return (body as { cutovers: Record<string, unknown> }).cutovers.planner;
+      return (body as { document: FlagDocument }).document.cutovers.planner;
     };
     const headers = await fresh('planner');
     const path = '/v1/cutovers/planner/shadow-writes';
