@@ -7,7 +7,7 @@ import { currentVerification } from '../gates/table-conditions.ts';
 import type { Verdict } from '../gates/verdict.ts';
 import { quantileMs } from '../histogram.ts';
 import { deadlineCondition } from '../policy.ts';
-import { judgedKind } from '../switches.ts';
+import { isNormal, judgedKind } from '../switches.ts';
 import type { AlertMetric } from './rule.ts';
 
 export type AlertSample = {
@@ -76,6 +76,8 @@ function figureOf(metric: AlertMetric, sample: AlertSample, pools: () => Pools, 
     case 'flag_drift_minutes':
       return sample.flagsDeployed ? 0 : Math.max(0, sample.nowMs - sample.state.changedAtMs) / MINUTE_MS;
     case 'deadline_passed': {
+      // A person who has switched reads or writes has stopped the clock.
+      if (!isNormal(sample.state)) return 0;
       const deadline = deadlineCondition(sample.policy, sample.state, sample.nowMs);
       return deadline && !deadline.ok ? 1 : 0;
     }
