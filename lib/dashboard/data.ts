@@ -10,8 +10,9 @@ import { isNormal, switchesText } from '../core/switches.ts';
 import type { AlertList } from '../flows/alerts.ts';
 import type { CutoverReport, Health, SystemReport } from '../flows/report.ts';
 import { type AlertLine, alertLines } from './alerts.ts';
+import { type ConditionLine, conditionLine } from './condition-lines.ts';
 import { type PhaseLine, phaseLine } from './phases.ts';
-import { type AuditLine, auditLine, type ConditionLine, conditionLine, HEALTH_WORDS, type Tone } from './sentences.ts';
+import { type AuditLine, auditLine, HEALTH_WORDS, type Tone } from './sentences.ts';
 import { type Series, seriesOf } from './series.ts';
 import { commandsOf, type Step, stepsOf } from './steps.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { bucketIndex } from '../../lib/core/histogram.ts';
 import type { Event } from '../../lib/core/stage.ts';
+import { conditionLine } from '../../lib/dashboard/condition-lines.ts';
 import { type CutoverView, type DashboardData, dashboardData } from '../../lib/dashboard/data.ts';
-import { conditionLine } from '../../lib/dashboard/sentences.ts';
 import { seriesOf } from '../../lib/dashboard/series.ts';
 import { stepsOf } from '../../lib/dashboard/steps.ts';
 import * as scenes from '../helpers/dashboard-reports.ts';
