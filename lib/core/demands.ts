@@ -10,7 +10,8 @@ import { phaseHold } from './phases/order.ts';
 import { deadlineCondition, policyOf } from './policy.ts';
 import type { Context } from './stage.ts';
 import { isUnderWay } from './stage-kinds.ts';
-import { isNormal, switchHolds, writesGuard, writesHold } from './switches.ts';
+import { switchHolds, writesGuard, writesHold } from './switch-holds.ts';
+import { isNormal } from './switches.ts';
 
 type Situation = {
   declaration: CutoverDeclaration;

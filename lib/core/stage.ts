@@ -27,7 +27,8 @@ import type { PhaseChange } from './phase.ts';
 import type { Plan, Stage, StageKind } from './plan.ts';
 import { changedOverrides, type PolicyKey, withDwells } from './policy.ts';
 import { isPromoted, isUnderWay } from './stage-kinds.ts';
-import { readsShadow, switchHolds } from './switches.ts';
+import { switchHolds } from './switch-holds.ts';
+import { readsShadow } from './switches.ts';
 
 export type Command =
   | { type: 'start'; plan: Plan }
