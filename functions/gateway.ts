@@ -20,7 +20,6 @@ const METHODS: readonly Method[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELE
 /** Always sent and returned, whatever other header brought it. */
 const CORRELATION_HEADER = 'x-correlation-id';
 
-const UNCOMPARED = new Set(['disabled', 'rolled_back', 'cleaned']);
 const COMPARISON_LIFE_MS = 3_600_000;
 
 type Instance = { outcomes: OutcomeBuffer; limit: ReturnType<typeof rateLimit> };
@@ -67,10 +66,10 @@ function conditionsOf({ gateway }: ServiceDeclaration, headers: ProxiedRequest['
 async function noteForComparison(
   { ports }: Composition,
   { id, gateway }: ServiceDeclaration,
-  { stage, shadowIsPrimary }: { stage: string | null; shadowIsPrimary: boolean },
+  { shadowIsPrimary, shadowIsWritten }: { shadowIsPrimary: boolean; shadowIsWritten: boolean },
   { method, path, query, headers }: ProxiedRequest,
 ): Promise<void> {
-  if (method !== 'GET' || shadowIsPrimary || stage === null || UNCOMPARED.has(stage)) return;
+  if (method !== 'GET' || shadowIsPrimary || !shadowIsWritten) return;
   const unique = ports.ids.next();
   if (murmur3(unique) / 2 ** 32 >= gateway.compare.sampleRate) return;
   try {

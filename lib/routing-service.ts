@@ -9,6 +9,8 @@ export type Routed = ClientRoute & {
   sharePpm: number;
   /** True once the shadow has taken over. */
   shadowIsPrimary: boolean;
+  /** What is written to one side comes to the other, so that both can be compared. */
+  shadowIsWritten: boolean;
 };
 
 export type Router = {
@@ -32,7 +34,12 @@ export function routingService(options: {
     route(cutover, request) {
       const decision = table.route(cutover, request, options.monotonicMs(), flags.confirmedAtMs());
       const flag = table.prepared(cutover)?.flag;
-      return { ...decision, sharePpm: flag?.read_ppm ?? 0, shadowIsPrimary: flag?.shadow_is_primary ?? false };
+      return {
+        ...decision,
+        sharePpm: flag?.read_ppm ?? 0,
+        shadowIsPrimary: flag?.shadow_is_primary ?? false,
+        shadowIsWritten: flag?.shadow_writes ?? false,
+      };
     },
     flags: () => flags.current(),
   };

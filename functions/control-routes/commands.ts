@@ -2,7 +2,8 @@
 
 import type { Scope } from '../../lib/adapters/http/token.ts';
 import type { Composition } from '../../lib/compose.ts';
-import { type OperatorCommand, operate } from '../../lib/flows/operate.ts';
+import type { OperatorCommand } from '../../lib/flows/operate.ts';
+import { runCommand } from '../../lib/flows/run-command.ts';
 import {
   COMMAND_NAMES,
   type CommandName,
@@ -16,14 +17,14 @@ import { fingerprint } from './request.ts';
 
 const SCOPES: Partial<Record<CommandName, Scope>> = { complete: 'control:complete', cleanup: 'control:cleanup' };
 
-async function runCommand(name: CommandName, composition: Composition, request: Request): Promise<Reply> {
+async function command(name: CommandName, composition: Composition, request: Request): Promise<Reply> {
   const declarations = await composition.cutovers();
   const declaration = findCutover(declarations, request.params.cutover);
-  const command = parseCommand(name, request.body) as OperatorCommand;
+  const asked = parseCommand(name, request.body) as OperatorCommand;
   const key = readIdempotencyKey(request.header('idempotency-key'));
   const basedOn = readIfMatch(request.header('if-match'));
-  const { answer, published } = await operate(composition.ports, declarations, declaration, {
-    command,
+  const { answer, published } = await runCommand(composition.ports, declarations, declaration, {
+    command: asked,
     actor: request.actor,
     basedOn,
     idempotency: { key, fingerprint: fingerprint(name, declaration.id, basedOn, request.body) },
@@ -40,6 +41,6 @@ export const commandRoutes: Route[] = COMMAND_NAMES.map(
     method: 'POST',
     path: `/v1/cutovers/{cutover}/${name}`,
     scope: SCOPES[name] ?? 'control:write',
-    handle: (composition, request) => runCommand(name, composition, request),
+    handle: (composition, request) => command(name, composition, request),
   }),
 );

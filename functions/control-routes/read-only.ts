@@ -16,7 +16,10 @@ export const readOnlyRoutes: Route[] = [
       const wanted = parseReadOnly(request.body);
       readIdempotencyKey(request.header('idempotency-key'));
       const by = { ...wanted, actor: request.actor };
-      return { status: 200, body: await makeReadOnly(composition.ports, declaration, by) };
+      return {
+        status: 200,
+        body: await makeReadOnly(composition.ports, await composition.cutovers(), declaration, by),
+      };
     },
   },
   {
@@ -28,7 +31,7 @@ export const readOnlyRoutes: Route[] = [
       const wanted = parseEndReadOnly(request.body);
       readIdempotencyKey(request.header('idempotency-key'));
       const by = { ...wanted, actor: request.actor };
-      return { status: 200, body: await endReadOnly(composition.ports, declaration, by) };
+      return { status: 200, body: await endReadOnly(composition.ports, await composition.cutovers(), declaration, by) };
     },
   },
 ];

@@ -23,8 +23,8 @@ import { checkpoints, exportRows, report } from './commands/report.ts';
 import { rollbacks } from './commands/rollbacks.ts';
 import { backfill, quarantine } from './commands/rows.ts';
 import { status } from './commands/status.ts';
+import { reads, writes } from './commands/switches.ts';
 import { resetSystem, rollbackSystem, stop } from './commands/system.ts';
-import { writes } from './commands/writes.ts';
 import type { Action } from './context.ts';
 import { MAX_WIDTH } from './text.ts';
 
@@ -191,6 +191,20 @@ function addMoving(program: Command, add: Add): void {
     .option('--stage <name>', 'in this stage only')
     .addOption(reason());
   operation(
+    add(
+      'reads <side> <cutover>',
+      'primary: its reads leave the shadow at once, and the stage stays; shadow: they come back to it',
+      reads,
+    ),
+  ).addOption(reason().makeOptionMandatory());
+  operation(
+    add(
+      'writes <way> [cutover]',
+      'off: nothing is written to its shadow, and changes wait; on: they are applied. Without a cutover: of all',
+      writes,
+    ),
+  ).addOption(reason().makeOptionMandatory());
+  operation(
     add('rollback <cutover>', 'go back to the primary, from any stage before cleanup', operateAction('rollback')),
   ).addOption(reason().makeOptionMandatory());
   writing(
@@ -239,9 +253,6 @@ function addPhases(program: Command, add: Add): void {
 function addSystem(program: Command, add: Add): void {
   program.commandsGroup('Move everything:');
   writing(add('stop', 'emergency stop: every cutover back to the primary, nothing starts', stop)).addOption(
-    reason().makeOptionMandatory(),
-  );
-  writing(add('writes <on|off>', 'switch all writes to shadows off and on; changes wait meanwhile', writes)).addOption(
     reason().makeOptionMandatory(),
   );
   confirmed(

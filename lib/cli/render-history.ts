@@ -42,6 +42,10 @@ export function eventText(event: Event): string {
       return `advanced ${event.from} → ${event.to}${event.forced ? ', forced' : ''}${because(event.reason)}`;
     case 'policy_changed':
       return `policy ${event.stage ?? 'of all stages'}: ${changeText(event)}${because(event.reason)}`;
+    case 'reads_switched':
+      return `reads sent to the ${event.to}${because(event.reason)}`;
+    case 'shadow_writes_switched':
+      return `writes to the shadow ${event.enabled ? 'on' : 'off'}${because(event.reason)}`;
     case 'rolled_back':
       return `rolled back from ${event.from} by ${event.cause}${because(event.reason)}`;
     case 'intent_recorded':

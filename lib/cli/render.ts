@@ -1,5 +1,7 @@
 /** Status of a cutover as text: pure functions from a report to lines. `npm start` shows its progress with them too. */
 
+import { isUnderWay } from '../core/stage-kinds.ts';
+import { switchesText } from '../core/switches.ts';
 import type { CutoverReport, Health, SystemReport } from '../flows/report.ts';
 import {
   bar,
@@ -82,6 +84,7 @@ export function progressBlock(report: CutoverReport, width = MAX_WIDTH, paint: P
 function headline(report: CutoverReport): string {
   const words = [report.health.replace('_', ' ')];
   if (report.paused) words.push('paused');
+  words.push(...switchesText(report).map((text) => text.toLowerCase()));
   if (report.pending) words.push(`${report.pending} is being carried out`);
   return words.join(' · ');
 }
@@ -184,7 +187,7 @@ function reasonLines(report: CutoverReport, width: number): string[] {
     const { fromStage, reason, actor, atMs } = report.rollback;
     return field('rolled back', printable(`from ${fromStage} at ${moment(atMs)} UTC by ${actor}: ${reason}`), width);
   }
-  if (!['dual_write', 'ramp', 'full'].includes(report.stageKind)) return [];
+  if (!isUnderWay(report)) return [];
   // What is only a matter of time is no reason to worry.
   const waiting = report.health === 'healthy' ? 'waits for' : 'held by';
   const label = report.verdict.verdict === 'rollback' ? 'rolls back' : waiting;
@@ -228,7 +231,8 @@ export function progressLine(report: CutoverReport, width = MAX_WIDTH): string {
   return cut(parts.join(' · '), width);
 }
 
-function reasonCodes({ stageKind, verdict }: CutoverReport): string[] {
-  if (!['dual_write', 'ramp', 'full'].includes(stageKind) || verdict.reasons.length === 0) return [];
+function reasonCodes(report: CutoverReport): string[] {
+  const { verdict } = report;
+  if (!isUnderWay(report) || verdict.reasons.length === 0) return [];
   return [[...new Set(verdict.reasons.map((reason) => reason.code))].join(', ')];
 }

@@ -5,9 +5,11 @@
 
 import type { CutoverState, Policy } from './cutover.ts';
 import { type MinuteWindow, poolWindows } from './evidence.ts';
+import { firstMinuteOf } from './gates/seen.ts';
 import type { Condition } from './gates/verdict.ts';
 import { bucketUpperMs, quantileMs } from './histogram.ts';
 import { binomialTail } from './statistics.ts';
+import { readsShadow } from './switches.ts';
 
 const MINUTE_MS = 60_000;
 const SPAN_MINUTES = 10;
@@ -24,9 +26,8 @@ export const guardMinutes = ({ p95LimitMs, availabilityMin, consecutiveFailures 
 
 /** The guards that have fired in each of the last `consecutiveFailures` minutes. */
 export function absoluteGuards({ policy, state, windows, nowMs }: Judged): Condition[] {
-  const serves = state.stageKind === 'ramp' || state.stageKind === 'full';
-  if (!serves || (policy.p95LimitMs === null && policy.availabilityMin === null)) return [];
-  const first = Math.floor(state.enteredAtMs / MINUTE_MS) + 1;
+  if (!readsShadow(state) || (policy.p95LimitMs === null && policy.availabilityMin === null)) return [];
+  const first = firstMinuteOf(state);
   const last = Math.floor(nowMs / MINUTE_MS);
   const tests = [availability, p95] as const;
   return tests.flatMap((test) => {

@@ -3,7 +3,9 @@
 import { type Alert, alertId, demandOf, step } from './alerts/alert.ts';
 import { type AlertSample, measure } from './alerts/measure.ts';
 import { type AlertRule, metricOf } from './alerts/rule.ts';
+import { MINUTE_MS } from './gates/seen.ts';
 import type { Condition } from './gates/verdict.ts';
+import { isNormal, judgedKind } from './switches.ts';
 
 /** One alert per rule, changed or the very same object as stored. */
 export function judgeAlerts(rules: readonly AlertRule[], stored: readonly Alert[], sample: AlertSample): Alert[] {
@@ -13,18 +15,27 @@ export function judgeAlerts(rules: readonly AlertRule[], stored: readonly Alert[
     const known = stored.find(({ id }) => id === alertId(state.id, rule.id)) ?? null;
     const value = measure(rule.metric, sample, rule.windowMinutes, rule.minSamples);
     const why = rule.metric === 'rolled_back' ? (sample.rolledBack ?? state.rollback?.reason) : undefined;
-    return step(known, { rule, state, applies: stages.includes(state.stageKind), value, why }, nowMs);
+    return step(known, { rule, state, applies: stages.includes(judgedKind(state)), value, why }, nowMs);
   });
 }
 
-/** What firing rules with an action demand. Rules that need a verdict have none, so this can feed the gates. */
+/**
+ * What firing rules with an action demand. Rules that need a verdict have none, so this can feed the gates. What a person's
+ * switch brought about, while it is turned or until it is over, holds and does not roll back.
+ */
 export function demands(
   rules: readonly AlertRule[],
   stored: readonly Alert[],
   sample: AlertSample,
 ): { holds: Condition[]; guards: Condition[] } {
-  const acting = rules.filter(({ action }) => action !== 'alert');
-  const firing = judgeAlerts(acting, stored, sample).filter(({ status }) => status === 'firing');
-  const of = (action: AlertRule['action']) => firing.filter((alert) => alert.action === action).map(demandOf);
-  return { holds: of('hold'), guards: of('rollback') };
+  const { state } = sample;
+  const demanded: { holds: Condition[]; guards: Condition[] } = { holds: [], guards: [] };
+  for (const rule of rules.filter(({ action }) => action !== 'alert')) {
+    const [alert] = judgeAlerts([rule], stored, sample);
+    if (alert?.status !== 'firing') continue;
+    const beganMs = alert.firedAtMs! - rule.windowMinutes * MINUTE_MS;
+    const rollsBack = alert.action === 'rollback' && isNormal(state) && beganMs >= state.switches.sinceMs;
+    (rollsBack ? demanded.guards : demanded.holds).push(demandOf(alert));
+  }
+  return demanded;
 }

@@ -8,10 +8,11 @@ import type { AuditEntry } from './audit.ts';
 import type { CutoverState } from './cutover.ts';
 import { type MinuteWindow, poolWindows } from './evidence.ts';
 import { sharePpmOf } from './flags.ts';
-import { isJudged, MINUTE_MS } from './gates/seen.ts';
+import { MINUTE_MS } from './gates/seen.ts';
 import { type Condition, figures, type SideFigures, type TestEvidence, type Verdict } from './gates/verdict.ts';
 import { phaseChangeText } from './phase.ts';
 import { type Event, nextStage } from './stage.ts';
+import { syncsShadow } from './stage-kinds.ts';
 import { staysIn } from './stays.ts';
 
 export type CheckpointDecision = {
@@ -55,15 +56,13 @@ export type PhaseCheckpoint = { phase: string; atMs: number; actor: string; deci
 
 /** The stays in stages, oldest first. @param entries the whole log, oldest first */
 export function staysOf(initial: CutoverState, entries: readonly AuditEntry<Event>[]): Stay[] {
-  return staysIn(initial, entries, isCompared).map(({ last, fromMs, toMs, end }) => ({
+  return staysIn(initial, entries, syncsShadow).map(({ last, fromMs, toMs, end }) => ({
     state: last,
     fromMs,
     toMs,
     decision: end && decisionOf(end.entry, end.after),
   }));
 }
-
-const isCompared = (state: CutoverState) => isJudged(state) || state.stageKind === 'completed';
 
 function decisionOf({ event, atMs, actor }: AuditEntry<Event>, after: CutoverState): CheckpointDecision {
   const by = { atMs, actor, to: after.stage, forced: false, reason: null };

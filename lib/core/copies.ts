@@ -9,8 +9,8 @@
  */
 
 import type { CutoverState, Side } from './cutover.ts';
-import { syncsShadow } from './flags.ts';
 import { murmur3 } from './murmur3.ts';
+import { isPromoted, syncsShadow } from './stage-kinds.ts';
 
 export type CopyStatus = 'intended' | 'unsettled' | 'ready' | 'quarantined';
 
@@ -108,7 +108,7 @@ export const otherSide = (side: Side): Side => (side === 'primary' ? 'shadow' : 
 
 /** The side that writes go to. */
 export function authoritativeSide(state: Pick<CutoverState, 'stageKind'>): Side {
-  return state.stageKind === 'completed' || state.stageKind === 'cleaned' ? 'shadow' : 'primary';
+  return isPromoted(state) ? 'shadow' : 'primary';
 }
 
 /** After the authority has changed hands, a side may still have to get writes from before. */
@@ -118,13 +118,14 @@ export const hasChangedHands = ({ stageKind }: Pick<CutoverState, 'stageKind'>):
 /** What to do with a copy now. `settle`: ask the authoritative side again; `drop`: its side was given up. */
 export type CopyStep = 'wait' | 'settle' | 'send' | 'drop';
 
-export function nextStep(copy: CopyHead, state: CutoverState, shadowWritesEnabled: boolean, nowMs: number): CopyStep {
+/** @param writesOn copies to the shadow may be carried out */
+export function nextStep(copy: CopyHead, state: CutoverState, writesOn: boolean, nowMs: number): CopyStep {
   const givenUp = copy.side !== authoritativeSide(state) && !syncsShadow(state);
   if (copy.claimedUntilMs > nowMs) return 'wait';
   if (copy.status === 'intended' && nowMs - copy.createdAtMs < INTENT_LIFE_MS) return 'wait';
   if (givenUp) return 'drop';
   if (copy.status === 'quarantined' || copy.nextAttemptAtMs > nowMs) return 'wait';
-  if (copy.side === 'shadow' && !shadowWritesEnabled) return 'wait';
+  if (copy.side === 'shadow' && !writesOn) return 'wait';
   return copy.status === 'ready' ? 'send' : 'settle';
 }
 

@@ -204,6 +204,18 @@ export type Rollback = {
   steps: readonly RollbackStep[];
 };
 
+/** What a person switched in the stage the cutover is in; see switches.ts. Both are on as a stage begins. */
+export type Switches = {
+  /** False: reads stay on the primary, whatever the share of the stage. */
+  shadowReads: boolean;
+  /** False: nothing is written to the shadow, and changes wait. */
+  shadowWrites: boolean;
+  /** When one of them was last turned in this stage; 0 when none was. */
+  sinceMs: number;
+};
+
+export const NORMAL_SWITCHES: Switches = { shadowReads: true, shadowWrites: true, sinceMs: 0 };
+
 export type CutoverState = {
   id: CutoverId;
   kind: CutoverKind;
@@ -220,6 +232,7 @@ export type CutoverState = {
   changedAtMs: number;
   paused: boolean;
   approved: boolean;
+  switches: Switches;
   /** Who started this run and when; null before. */
   started: { actor: string; atMs: number } | null;
   /** Who last started it, advanced it by hand or changed its policy: whom the two-person rule keeps from approving. */
@@ -263,6 +276,7 @@ export function initialState(declaration: Pick<CutoverDeclaration, 'id' | 'kind'
     changedAtMs: 0,
     paused: false,
     approved: false,
+    switches: NORMAL_SWITCHES,
     started: null,
     askedBy: null,
     overrides: NO_OVERRIDES,

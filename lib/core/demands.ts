@@ -4,12 +4,14 @@ import { absoluteGuards } from './absolute-guards.ts';
 import type { CutoverDeclaration, CutoverState, Policy, SystemState } from './cutover.ts';
 import type { MinuteWindow } from './evidence.ts';
 import { freezeCondition, frozenAt } from './freeze.ts';
-import { type GateInput, isJudged } from './gates/seen.ts';
+import type { GateInput } from './gates/seen.ts';
 import type { Condition } from './gates/verdict.ts';
 import { phaseHold } from './phases/order.ts';
 import { deadlineCondition, policyOf } from './policy.ts';
-import { writesGuard, writesHold } from './shadow-writes.ts';
 import type { Context } from './stage.ts';
+import { isUnderWay } from './stage-kinds.ts';
+import { switchHolds, writesGuard, writesHold } from './switch-holds.ts';
+import { isNormal } from './switches.ts';
 
 type Situation = {
   declaration: CutoverDeclaration;
@@ -23,14 +25,17 @@ type Situation = {
 /** Freeze windows, the order of phases, deadline and absolute limits, as the gates take them. */
 export function demandsOf(situation: Situation): Required<Pick<GateInput, 'holds' | 'guards'>> {
   const { declaration, policy, state, system, nowMs } = situation;
-  if (!isJudged(state)) return { holds: [], guards: [] };
+  if (!isUnderWay(state)) return { holds: [], guards: [] };
   // At 100 % a cutover waits for a person, or soaks with its phase: no proof is missing there, however long it takes.
-  const deadline = state.stageKind === 'full' ? null : deadlineCondition(policy, state, nowMs);
+  // Nor while a person has switched reads or writes.
+  const timed = state.stageKind !== 'full' && isNormal(state);
+  const deadline = timed ? deadlineCondition(policy, state, nowMs) : null;
   const goesBack = deadline !== null && !deadline.ok && policy.onDeadline === 'rollback';
   const holds = [
     freezeCondition(declaration.freeze ?? [], nowMs),
     phaseHold(declaration, system),
     writesHold(state, system),
+    ...switchHolds(state),
     goesBack ? null : deadline,
   ];
   return {

@@ -6,7 +6,9 @@
 import type { CutoverDeclaration, CutoverState, SystemState, ValidationMode } from './cutover.ts';
 import { CrossfadeError } from './errors.ts';
 import { murmur3 } from './murmur3.ts';
-import { FULL_SHARE_PPM } from './plan.ts';
+import { stageSharePpm } from './plan.ts';
+import { isPromoted, isReadingStage, isUnderWay, syncsShadow } from './stage-kinds.ts';
+import { readsShadow, writesShadow } from './switches.ts';
 
 export const SYSTEM_FLAG = 'system';
 export const FLAG_SCHEMA = 1;
@@ -45,23 +47,23 @@ export type FlagDocument = { system: SystemFlag; cutovers: Readonly<Record<strin
 const LIST_LIMIT = 25;
 const ENTRY_LIMIT = 1024;
 
-/** Share of reads that go to the shadow in a state: the plan's, or what the two stages outside of any plan say. */
+/** Share of reads that go to the shadow in a state: its stage's, unless they were switched to the primary. */
 export function sharePpmOf(state: CutoverState): number {
-  if (state.stageKind === 'cleaned') return FULL_SHARE_PPM;
-  if (state.stageKind === 'rolled_back') return 0;
-  return state.plan.stages.find((stage) => stage.name === state.stage)?.sharePpm ?? 0;
-}
-
-/** True while the side named `shadow` is kept equal, in whichever direction. */
-export function syncsShadow(state: CutoverState): boolean {
-  return ['dual_write', 'ramp', 'full', 'completed'].includes(state.stageKind);
+  if (isReadingStage(state) && !readsShadow(state)) return 0;
+  return stageSharePpm(state);
 }
 
 /**
  * The flag of one cutover.
+ * @param primaryReadOnly the application's writes to the primary are refused now, for the final catch-up
  * @throws CrossfadeError `flags_too_large` when a list is longer than AppConfig takes.
  */
-export function cutoverFlag(declaration: CutoverDeclaration, state: CutoverState, system: SystemState): CutoverFlag {
+export function cutoverFlag(
+  declaration: CutoverDeclaration,
+  state: CutoverState,
+  system: SystemState,
+  primaryReadOnly = false,
+): CutoverFlag {
   for (const [name, list] of [
     ['allow', declaration.allow],
     ['deny', declaration.deny],
@@ -75,7 +77,7 @@ export function cutoverFlag(declaration: CutoverDeclaration, state: CutoverState
       );
     }
   }
-  const promoted = state.stageKind === 'completed' || state.stageKind === 'cleaned';
+  const promoted = isPromoted(state);
   return {
     enabled: true,
     stage: state.stage,
@@ -84,9 +86,9 @@ export function cutoverFlag(declaration: CutoverDeclaration, state: CutoverState
     read_ppm: system.emergencyStop && !promoted ? 0 : sharePpmOf(state),
     salt: declaration.salt,
     hash: 'murmur3_x86_32',
-    shadow_writes: system.shadowWritesEnabled && syncsShadow(state),
+    shadow_writes: syncsShadow(state) && writesShadow(state, system),
     validation: declaration.validation,
-    primary_read_only: false,
+    primary_read_only: primaryReadOnly && isUnderWay(state),
     shadow_is_primary: promoted,
     allow: declaration.allow,
     deny: declaration.deny,
@@ -110,11 +112,15 @@ export function systemFlag(system: SystemState): SystemFlag {
 export function flagDocument(
   cutovers: readonly { declaration: CutoverDeclaration; state: CutoverState }[],
   system: SystemState,
+  isReadOnly: (id: string) => boolean = () => false,
 ): FlagDocument {
   return {
     system: systemFlag(system),
     cutovers: Object.fromEntries(
-      cutovers.map(({ declaration, state }) => [declaration.id, cutoverFlag(declaration, state, system)]),
+      cutovers.map(({ declaration, state }) => {
+        const { id } = declaration;
+        return [id, cutoverFlag(declaration, state, system, isReadOnly(id))];
+      }),
     ),
   };
 }

@@ -24,6 +24,12 @@ const PPM_PER_PERCENT = 10_000;
 export const FULL_SHARE_PPM = 1_000_000;
 export const MAX_STAGES = 50;
 
+/** The share that a plan gives a stage, or what the two stages outside of any plan say. */
+export function stageSharePpm({ stage, stageKind, plan }: { stage: string; stageKind: StageKind; plan: Plan }): number {
+  if (stageKind === 'cleaned') return FULL_SHARE_PPM;
+  return plan.stages.find(({ name }) => name === stage)?.sharePpm ?? 0;
+}
+
 type RampStep = readonly [name: string, percent: number];
 
 /** The built-in plans: the percentages that lie between `dual_write` and `completed`; the last one is the full stage. */

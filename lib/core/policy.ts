@@ -6,6 +6,8 @@
 import type { CutoverDeclaration, CutoverState, Policy, PolicyOverrides, StagePolicy } from './cutover.ts';
 import type { Condition } from './gates/verdict.ts';
 import type { Plan } from './plan.ts';
+import { isUnderWay } from './stage-kinds.ts';
+import { judgedSinceMs } from './switches.ts';
 
 export type PolicyKey = keyof StagePolicy;
 
@@ -44,7 +46,7 @@ export function withDwells(plan: Plan, { everywhere, stages }: PolicyOverrides):
   return {
     ...plan,
     stages: plan.stages.map((stage) => {
-      const decides = ['dual_write', 'ramp', 'full'].includes(stage.kind);
+      const decides = isUnderWay({ stageKind: stage.kind });
       const dwellMinutes = stages[stage.name]?.dwellMinutes ?? (decides ? everywhere.dwellMinutes : undefined);
       return dwellMinutes === undefined ? stage : { ...stage, dwellMinutes };
     }),
@@ -77,11 +79,11 @@ export function policyProblems(policy: Policy, dwellMinutes = 0): string[] {
  */
 export function deadlineCondition(
   { deadlineMinutes, onDeadline }: Pick<Policy, 'deadlineMinutes' | 'onDeadline'>,
-  state: Pick<CutoverState, 'id' | 'stage' | 'enteredAtMs'>,
+  state: Pick<CutoverState, 'id' | 'stage' | 'enteredAtMs' | 'switches'>,
   nowMs: number,
 ): Condition | null {
   if (deadlineMinutes === null) return null;
-  const minutes = Math.max(0, Math.floor((nowMs - state.enteredAtMs) / 60_000));
+  const minutes = Math.max(0, Math.floor((nowMs - judgedSinceMs(state)) / 60_000));
   const { id, stage } = state;
   const passed = minutes >= deadlineMinutes;
   const extend = `'crossfade policy ${id} --stage ${stage} --set deadlineMinutes=${2 * deadlineMinutes}'`;

@@ -8,18 +8,23 @@ import type { AuditEntry } from './audit.ts';
 import type { CutoverState, Policy } from './cutover.ts';
 import type { MinuteWindow } from './evidence.ts';
 import type { Evidence } from './gates/fold.ts';
-import { isJudged, MINUTE_MS } from './gates/seen.ts';
+import { MINUTE_MS } from './gates/seen.ts';
 import { judge } from './gates.ts';
 import { type ReplayedMinute, shownMinute } from './replay.ts';
 import type { Event } from './stage.ts';
+import { isUnderWay } from './stage-kinds.ts';
 import { staysIn } from './stays.ts';
 
 /** One stay in a stage that the gates judge. `toMs` is null while it lasts. */
 export type StageRun = { state: CutoverState; fromMs: number; toMs: number | null };
 
-/** The stays in stages that the gates judge, oldest first. @param entries the whole log, oldest first */
+/** The stays in stages that the gates judge, oldest first, each up to the moment a switch was turned in it. @param entries the whole log, oldest first */
 export function stageRuns(initial: CutoverState, entries: readonly AuditEntry<Event>[]): StageRun[] {
-  return staysIn(initial, entries, isJudged).map(({ entered, fromMs, toMs }) => ({ state: entered, fromMs, toMs }));
+  return staysIn(initial, entries, isUnderWay).map(({ entered, fromMs, toMs, switchedAtMs }) => ({
+    state: entered,
+    fromMs,
+    toMs: switchedAtMs ?? toMs,
+  }));
 }
 
 /**

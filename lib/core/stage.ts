@@ -13,9 +13,11 @@ import { type AuditEntry, nextEntry } from './audit.ts';
 import {
   type CutoverState,
   NO_OVERRIDES,
+  NORMAL_SWITCHES,
   type PendingAction,
   type RollbackCause,
   type RollbackStep,
+  type Side,
   type StagePolicy,
 } from './cutover.ts';
 import type { ErrorCode } from './errors.ts';
@@ -24,6 +26,9 @@ import type { Condition, Verdict } from './gates/verdict.ts';
 import type { PhaseChange } from './phase.ts';
 import type { Plan, Stage, StageKind } from './plan.ts';
 import { changedOverrides, type PolicyKey, withDwells } from './policy.ts';
+import { isPromoted, isUnderWay } from './stage-kinds.ts';
+import { switchHolds } from './switch-holds.ts';
+import { readsShadow } from './switches.ts';
 
 export type Command =
   | { type: 'start'; plan: Plan }
@@ -33,6 +38,9 @@ export type Command =
   | { type: 'resume' }
   /** `stage` null: for all stages. The values were checked when they came in. */
   | { type: 'policy'; stage: string | null; set: StagePolicy; unset: readonly PolicyKey[]; reason?: string }
+  /** `unready`: what the shadow still lacks for readers to come back. */
+  | { type: 'reads'; to: Side; reason: string; unready: readonly Condition[] }
+  | { type: 'shadow-writes'; enabled: boolean; reason: string }
   | { type: 'rollback'; reason: string; cause: RollbackCause }
   | { type: 'complete'; confirm: string; force: boolean; reason?: string; verdict: Verdict | null }
   | { type: 'cleanup'; confirm: string; dropTracking?: boolean }
@@ -56,6 +64,8 @@ export type Event =
   | { type: 'paused' }
   | { type: 'resumed' }
   | { type: 'policy_changed'; stage: string | null; set: StagePolicy; unset: readonly PolicyKey[]; reason?: string }
+  | { type: 'reads_switched'; to: Side; reason: string }
+  | { type: 'shadow_writes_switched'; enabled: boolean; reason: string }
   | { type: 'rolled_back'; from: string; reason: string; cause: RollbackCause }
   | {
       type: 'intent_recorded';
@@ -114,13 +124,21 @@ const FORWARD: readonly CommandType[] = ['start', 'advance', 'complete'];
 /** Which commands each kind of stage answers with something else than `illegal_transition`. */
 export const LEGAL_COMMANDS = {
   disabled: ['start', 'policy'],
-  dual_write: ['advance', 'approve', 'pause', 'resume', 'policy', 'rollback'],
-  ramp: ['advance', 'approve', 'pause', 'resume', 'policy', 'rollback'],
-  full: ['complete', 'approve', 'pause', 'resume', 'policy', 'rollback'],
+  dual_write: ['advance', 'approve', 'pause', 'resume', 'policy', 'shadow-writes', 'rollback'],
+  ramp: ['advance', 'approve', 'pause', 'resume', 'policy', 'reads', 'shadow-writes', 'rollback'],
+  full: ['complete', 'approve', 'pause', 'resume', 'policy', 'reads', 'shadow-writes', 'rollback'],
   completed: ['cleanup', 'rollback'],
   cleaned: [],
   rolled_back: ['reset'],
 } as const satisfies Record<StageKind, readonly CommandType[]>;
+
+/** Why a promoted cutover has no switches. */
+const NO_SWITCH = {
+  reads: (id: string) =>
+    `Cutover '${id}' was promoted: the shadow is what serves, and the old side is no other choice for reads alone. 'crossfade rollback ${id} --reason …' goes back with reads and writes.`,
+  'shadow-writes': (id: string) =>
+    `Cutover '${id}' was promoted: what is written to the old side now is the way back, and without it a rollback would lose writes. 'crossfade cleanup ${id}' ends it for good.`,
+} as const;
 
 const NO_WAY_BACK =
   'The old side was dropped by cleanup, so there is nothing left to roll back to. Restore from a backup, or declare a new cutover in the other direction.';
@@ -141,15 +159,14 @@ export function decide(state: CutoverState, input: Command | Observation, contex
 }
 
 function decideTick(state: CutoverState, tick: Extract<Observation, { type: 'tick' }>, context: Context): Decision {
-  const serving = state.stageKind === 'dual_write' || state.stageKind === 'ramp' || state.stageKind === 'full';
-  if (!serving) return { kind: 'unchanged', why: `nothing moves by itself in stage ${state.stage}` };
+  if (!isUnderWay(state)) return { kind: 'unchanged', why: `nothing moves by itself in stage ${state.stage}` };
   if (context.emergencyStop) return rollBack(state, 'emergency stop', 'emergency');
   if (tick.verdict.verdict === 'rollback' && tick.autoRollback) {
     return rollBack(state, tick.verdict.reasons.map((reason) => reason.text).join(' '), 'guard');
   }
   if (tick.verdict.verdict !== 'advance') return { kind: 'unchanged', why: 'held by the gates' };
   if (context.frozen) return { kind: 'unchanged', why: 'frozen' };
-  if (context.barred?.some((condition) => !condition.ok)) return { kind: 'unchanged', why: 'barred' };
+  if (barsOf(state, context).length > 0) return { kind: 'unchanged', why: 'barred' };
   if (state.paused) return { kind: 'unchanged', why: 'paused' };
   if (!tick.autoAdvance) return { kind: 'unchanged', why: 'ready; advancing is manual' };
   const next = nextStage(state);
@@ -159,6 +176,8 @@ function decideTick(state: CutoverState, tick: Extract<Observation, { type: 'tic
 
 function decideCommand(state: CutoverState, command: Command, context: Context): Decision {
   if (command.type === 'rollback' && state.stageKind === 'cleaned') return refuse('illegal_transition', NO_WAY_BACK);
+  if ((command.type === 'reads' || command.type === 'shadow-writes') && state.stageKind === 'completed')
+    return refuse('illegal_transition', NO_SWITCH[command.type](state.id));
   const legal: readonly CommandType[] = LEGAL_COMMANDS[state.stageKind];
   if (!legal.includes(command.type)) {
     const possible = legal.length > 0 ? `Possible from here: ${legal.join(', ')}.` : 'Nothing is possible from here.';
@@ -173,7 +192,7 @@ function decideCommand(state: CutoverState, command: Command, context: Context):
       `'${command.type}' needs confirm to be the cutover's id '${state.id}', got ${JSON.stringify(command.confirm)}.`,
     );
   }
-  const obstacle = obstacleTo(command, context);
+  const obstacle = obstacleTo(state, command, context);
   if (obstacle) return obstacle;
   switch (command.type) {
     case 'start':
@@ -195,6 +214,10 @@ function decideCommand(state: CutoverState, command: Command, context: Context):
       const { stage, set, unset, reason } = command;
       return accept({ type: 'policy_changed', stage, set, unset, ...(reason ? { reason } : {}) });
     }
+    case 'reads':
+      return switchReads(state, command);
+    case 'shadow-writes':
+      return switchWrites(state, command);
     case 'rollback':
       return rollBack(state, command.reason, command.cause);
     case 'cleanup':
@@ -204,9 +227,17 @@ function decideCommand(state: CutoverState, command: Command, context: Context):
   }
 }
 
+/** What forbids a stage to be left forward and is no matter of evidence: others' rules, and the cutover's own switches. */
+const barsOf = (state: CutoverState, { barred = [] }: Context): Condition[] => [
+  ...barred.filter((condition) => !condition.ok),
+  ...switchHolds(state),
+];
+
 /** What stands in the way of a command that is legal in this stage. Rolling back is always possible. */
-function obstacleTo(command: Command, { emergencyStop, frozen, barred = [] }: Context): Decision | null {
-  const forward = FORWARD.includes(command.type);
+function obstacleTo(state: CutoverState, command: Command, context: Context): Decision | null {
+  const { emergencyStop, frozen, barred = [] } = context;
+  const returns = command.type === 'reads' && command.to === 'shadow';
+  const forward = FORWARD.includes(command.type) || returns;
   if (emergencyStop && forward) {
     return refuse(
       'stopped',
@@ -219,9 +250,31 @@ function obstacleTo(command: Command, { emergencyStop, frozen, barred = [] }: Co
       untilMs: frozen.untilMs,
     });
   }
-  const reasons = barred.filter((condition) => !condition.ok);
+  // Where readers are is what this command changes, so it is no bar to it.
+  const reasons = returns ? barred.filter((condition) => !condition.ok) : barsOf(state, context);
   if (!forward || reasons.length === 0) return null;
   return refuse('held', `'${command.type}' must wait. ${reasons.map(({ text }) => text).join(' ')}`, { reasons });
+}
+
+/** Readers leave at once. They come back to a shadow that is written, and that has everything which waited. */
+function switchReads(state: CutoverState, { to, reason, unready }: Extract<Command, { type: 'reads' }>): Decision {
+  if (state.switches.shadowReads === (to === 'shadow'))
+    return { kind: 'unchanged', why: `reads are switched to the ${to} already` };
+  if (to === 'primary') return accept({ type: 'reads_switched', to, reason });
+  const reasons = [...switchHolds(state).filter(({ code }) => code === 'shadow_writes'), ...unready];
+  if (reasons.length === 0) return accept({ type: 'reads_switched', to, reason });
+  return refuse('held', `Reads must wait on the primary. ${reasons.map(({ text }) => text).join(' ')}`, { reasons });
+}
+
+/** Nobody reads a shadow that is not written. */
+function switchWrites(state: CutoverState, { enabled, reason }: Extract<Command, { type: 'shadow-writes' }>): Decision {
+  if (state.switches.shadowWrites === enabled)
+    return { kind: 'unchanged', why: `writes to the shadow are ${enabled ? 'on' : 'off'} already` };
+  if (enabled || !readsShadow(state)) return accept({ type: 'shadow_writes_switched', enabled, reason });
+  return refuse(
+    'held',
+    `Writes cannot be switched off while reads of cutover '${state.id}' go to the shadow, which would fall behind. First 'crossfade reads primary ${state.id} --reason …'.`,
+  );
 }
 
 function approval(state: CutoverState, { actor, twoPerson }: Context): Decision {
@@ -275,7 +328,7 @@ function cleanUp(state: CutoverState, dropTracking: boolean): Decision {
 }
 
 function rollBack(state: CutoverState, reason: string, cause: RollbackCause): Decision {
-  if (state.stageKind === 'completed') {
+  if (isPromoted(state)) {
     // Who asked for it is said where it is no person, so that logs of before read the same.
     const by = cause === 'operator' ? {} : { cause };
     const intent = withIntent(state, 'revert', reason, { type: 'reverted', from: state.stage, reason, ...by });
@@ -329,6 +382,7 @@ export function evolve(state: CutoverState, at: { event: Event; atMs: number; ac
     enteredAtMs: atMs,
     approved: false,
     paused: false,
+    switches: NORMAL_SWITCHES,
     pending: null,
   });
   const enterPlanned = (name: string): CutoverState => enter(name, next.plan.stages.find((s) => s.name === name)!.kind);
@@ -350,6 +404,15 @@ export function evolve(state: CutoverState, at: { event: Event; atMs: number; ac
       const overrides = changedOverrides(state.overrides, event);
       // What was approved is not what would happen now.
       return { ...next, overrides, plan: withDwells(next.plan, overrides), approved: false, askedBy: at.actor };
+    }
+    // What was approved is not what would happen now, and evidence of before says nothing of now.
+    case 'reads_switched': {
+      const switches = { ...state.switches, shadowReads: event.to === 'shadow', sinceMs: atMs };
+      return { ...next, switches, approved: false, askedBy: at.actor };
+    }
+    case 'shadow_writes_switched': {
+      const switches = { ...state.switches, shadowWrites: event.enabled, sinceMs: atMs };
+      return { ...next, switches, approved: false, askedBy: at.actor };
     }
     case 'rolled_back':
     case 'reverted':

@@ -10,6 +10,8 @@ export type StageStay = {
   last: CutoverState;
   fromMs: number;
   toMs: number | null;
+  /** When a person first turned a switch in it; null when nobody did. */
+  switchedAtMs: number | null;
   /** The entry that ended it, and the state after that. */
   end: { entry: AuditEntry<Event>; after: CutoverState } | null;
 };
@@ -27,11 +29,15 @@ export function staysIn(
     const after: CutoverState = evolve(state, entry);
     if (after.enteredAtMs !== state.enteredAtMs || after.stage !== state.stage) {
       if (open) Object.assign(open, { toMs: entry.atMs, end: { entry, after } });
-      open = counts(after) ? { entered: after, last: after, fromMs: after.enteredAtMs, toMs: null, end: null } : null;
+      open = counts(after)
+        ? { entered: after, last: after, fromMs: after.enteredAtMs, toMs: null, switchedAtMs: null, end: null }
+        : null;
       if (open) stays.push(open);
     }
     state = after;
-    if (open) open.last = after;
+    if (!open) continue;
+    open.last = after;
+    open.switchedAtMs ??= after.switches.sinceMs || null;
   }
   return stays;
 }

@@ -5,11 +5,14 @@ import type { TableStatus } from '../core/evidence.ts';
 import type { SideFigures } from '../core/gates/verdict.ts';
 import type { StageKind } from '../core/plan.ts';
 import type { Event } from '../core/stage.ts';
+import { isUnderWay } from '../core/stage-kinds.ts';
+import { isNormal, switchesText } from '../core/switches.ts';
 import type { AlertList } from '../flows/alerts.ts';
 import type { CutoverReport, Health, SystemReport } from '../flows/report.ts';
 import { type AlertLine, alertLines } from './alerts.ts';
+import { type ConditionLine, conditionLine } from './condition-lines.ts';
 import { type PhaseLine, phaseLine } from './phases.ts';
-import { type AuditLine, auditLine, type ConditionLine, conditionLine, HEALTH_WORDS, type Tone } from './sentences.ts';
+import { type AuditLine, auditLine, HEALTH_WORDS, type Tone } from './sentences.ts';
 import { type Series, seriesOf } from './series.ts';
 import { commandsOf, type Step, stepsOf } from './steps.ts';
 
@@ -144,7 +147,7 @@ function flagsView(report: SystemReport): { text: string; ok: boolean } {
 function cutoverView(report: CutoverReport, atMs: number, audit: readonly AuditEntry<Event>[]): CutoverView {
   const { id, kind, health, stage, stageKind, sharePpm, version, epoch, minutesInStage, flagsDeployed, verdict } =
     report;
-  const serving = SERVING.has(stageKind);
+  const serving = isUnderWay(report);
   const fired = verdict.verdict === 'rollback';
   const guards = new Set(fired ? verdict.reasons : []);
   const lines = verdict.conditions.map((condition) => conditionLine(condition, guards.has(condition)));
@@ -177,8 +180,6 @@ function cutoverView(report: CutoverReport, atMs: number, audit: readonly AuditE
   };
 }
 
-const SERVING: ReadonlySet<StageKind> = new Set(['dual_write', 'ramp', 'full']);
-
 const pickFigures = ({ primary, shadow, checks, mismatches }: CutoverReport['verdict']['evidence']) => ({
   primary,
   shadow,
@@ -188,6 +189,7 @@ const pickFigures = ({ primary, shadow, checks, mismatches }: CutoverReport['ver
 
 function badgeOf(report: CutoverReport): Badge {
   if (report.pending) return { text: `${PENDING[report.pending] ?? report.pending} under way`, tone: 'wait' };
+  if (report.health === 'held' && !isNormal(report)) return { text: switchesText(report).join(', '), tone: 'wait' };
   if (report.health === 'held' && report.paused) return { text: 'Paused', tone: 'wait' };
   if (report.stageKind === 'cleaned') return { text: 'Finished', tone: 'done' };
   return HEALTH_WORDS[report.health];

@@ -6,7 +6,7 @@ import type { CutoverReport } from '../flows/report.ts';
 export type Step = { text: string; command: string | null };
 
 /** A command at the start of a step: verb, id, options with their values; what follows is explanation. */
-const LEADING = /^(crossfade [a-z-]+ \S+(?: --[a-z-]+ (?:'[^']*'|[^\s';]+))*)(?: +(.+))?$/s;
+const LEADING = /^(crossfade (?:(?:writes|reads) )?[a-z-]+ \S+(?: --[a-z-]+ (?:'[^']*'|[^\s';]+))*)(?: +(.+))?$/s;
 const QUOTED = /'(crossfade [^']+)'/g;
 
 /**
@@ -33,9 +33,11 @@ const goBack = (id: string): Step[] => [
 ];
 
 /** Every command that is legal now, spelled out. */
-export function commandsOf(report: Pick<CutoverReport, 'id' | 'stageKind' | 'pending' | 'paused'>): string[] {
+export function commandsOf(
+  report: Pick<CutoverReport, 'id' | 'stageKind' | 'pending' | 'paused' | 'switches'>,
+): string[] {
   if (report.pending) return [];
-  const { id } = report;
+  const { id, switches } = report;
   const spelled = {
     start: `crossfade start ${id}`,
     advance: `crossfade advance ${id}`,
@@ -43,6 +45,8 @@ export function commandsOf(report: Pick<CutoverReport, 'id' | 'stageKind' | 'pen
     pause: `crossfade pause ${id}`,
     resume: `crossfade resume ${id}`,
     policy: `crossfade policy ${id}`,
+    reads: `crossfade reads ${switches.shadowReads ? 'primary' : 'shadow'} ${id} --reason '…'`,
+    'shadow-writes': `crossfade writes ${switches.shadowWrites ? 'off' : 'on'} ${id} --reason '…'`,
     rollback: `crossfade rollback ${id} --reason '…'`,
     complete: `crossfade complete ${id} --confirm ${id}`,
     cleanup: `crossfade cleanup ${id} --confirm ${id}`,

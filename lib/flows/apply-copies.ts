@@ -21,6 +21,7 @@ import {
 } from '../core/copies.ts';
 import type { CutoverDeclaration, CutoverState, Side } from '../core/cutover.ts';
 import { emptyWindow } from '../core/evidence.ts';
+import { writesShadow } from '../core/switches.ts';
 import type { Ports } from '../ports.ts';
 
 export type AppliedCopies = { applied: number; dropped: number; postponed: number; quarantined: number };
@@ -37,7 +38,7 @@ type Work = {
   ports: CopyPorts;
   declaration: CutoverDeclaration;
   state: CutoverState;
-  shadowWritesEnabled: boolean;
+  writesOn: boolean;
   deadlineMs: number;
   done: AppliedCopies;
 };
@@ -64,7 +65,7 @@ export async function applyCopies(
     ports.copies.open(declaration.id, only),
   ]);
   if (!state || heads.length === 0) return done;
-  const work = { ports, declaration, state, shadowWritesEnabled: system.shadowWritesEnabled, deadlineMs, done };
+  const work = { ports, declaration, state, writesOn: writesShadow(state, system), deadlineMs, done };
   const shards = new Map<number, CopyHead[]>();
   for (const head of heads) {
     const { shard } = placeOfCopy(head.id)!;
@@ -83,7 +84,7 @@ export async function copiesAreDue(
   if (heads.length === 0) return false;
   const [state, system] = await Promise.all([ports.state.readCutover(id), ports.state.readSystem()]);
   const nowMs = await ports.copies.now();
-  return state !== null && heads.some((head) => nextStep(head, state, system.shadowWritesEnabled, nowMs) !== 'wait');
+  return state !== null && heads.some((head) => nextStep(head, state, writesShadow(state, system), nowMs) !== 'wait');
 }
 
 async function applyInOrder(work: Work, heads: readonly CopyHead[]): Promise<void> {
@@ -102,7 +103,7 @@ async function applyInOrder(work: Work, heads: readonly CopyHead[]): Promise<voi
 async function carryOut(work: Work, head: CopyHead, followers: readonly CopyHead[]): Promise<Progress> {
   const { ports, state, done } = work;
   const nowMs = await ports.copies.now();
-  const step = nextStep(head, state, work.shadowWritesEnabled, nowMs);
+  const step = nextStep(head, state, work.writesOn, nowMs);
   if (step === 'wait') return 'blocked';
   const by = ports.ids.next();
   const claimed = await ports.copies.claim(head.cutover, head.id, { by, nowMs, untilMs: nowMs + CLAIM_MS });

@@ -2,6 +2,8 @@
 
 import { FIRST_ROWS, nextChunk } from '../core/chunks.ts';
 import type { BackfillLimits, CutoverDeclaration } from '../core/cutover.ts';
+import { isUnderWay } from '../core/stage-kinds.ts';
+import { writesShadow } from '../core/switches.ts';
 import type { Ports, Pressure } from '../ports.ts';
 import { tableCutover } from './carry-out.ts';
 
@@ -64,8 +66,8 @@ async function backfill(
   deadlineMs: number,
 ): Promise<BackfillRun> {
   const cutover = declaration.id;
-  const [state, system] = await Promise.all([ports.state.readCutover(cutover), ports.state.readSystem()]);
-  const wanted = state && system.shadowWritesEnabled && ['dual_write', 'ramp', 'full'].includes(state.stageKind);
+  const state = await ports.state.readCutover(cutover);
+  const wanted = state && isUnderWay(state) && (await mayWrite(ports, cutover));
   const status = wanted ? await ports.tables.status(cutover) : null;
   if (!state || status?.armed !== 'forward' || status.backfill.state === 'done')
     return { cutover, rows: 0, state: 'idle' };
@@ -104,6 +106,12 @@ async function buildIndexes(ports: Needs, id: string, deadlineMs: number): Promi
   }
 }
 
+/** False while writes to the shadow are switched off, of this cutover or of all. */
+async function mayWrite({ state }: Needs, cutover: string): Promise<boolean> {
+  const [own, system] = await Promise.all([state.readCutover(cutover), state.readSystem()]);
+  return own !== null && writesShadow(own, system);
+}
+
 /** Why the copy has to wait now, or null; looks at most once a second. */
 function watchPressure(ports: Needs, declaration: CutoverDeclaration & { kind: 'table' }) {
   let lookedAtMs = Number.NEGATIVE_INFINITY;
@@ -116,7 +124,8 @@ function watchPressure(ports: Needs, declaration: CutoverDeclaration & { kind: '
     const lagMs = (await ports.tables.status(id))?.lagMs ?? 0;
     const seen = await ports.tables.pressure(tableCutover(declaration));
     const walRate = last ? ((seen.walBytes - last.walBytes) / (nowMs - lookedAtMs)) * 1_000 : 0;
-    why = tooMuch(table.backfill ?? {}, seen, lagMs, walRate);
+    const off = (await mayWrite(ports, id)) ? null : 'writes to the shadow are switched off';
+    why = off ?? tooMuch(table.backfill ?? {}, seen, lagMs, walRate);
     last = seen;
     lookedAtMs = nowMs;
     return why;

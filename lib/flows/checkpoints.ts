@@ -11,9 +11,10 @@ import {
 } from '../core/checkpoints.ts';
 import { type CutoverDeclaration, initialState } from '../core/cutover.ts';
 import type { MinuteWindow } from '../core/evidence.ts';
-import { HISTORY_MINUTES, isJudged, MINUTE_MS } from '../core/gates/seen.ts';
+import { HISTORY_MINUTES, MINUTE_MS } from '../core/gates/seen.ts';
 import { policyOf } from '../core/policy.ts';
 import { replayRun } from '../core/replay-stages.ts';
+import { isUnderWay } from '../core/stage-kinds.ts';
 import type { Ports } from '../ports.ts';
 import { wholeLog } from './history.ts';
 
@@ -60,7 +61,7 @@ function testsOf(
   windows: readonly MinuteWindow[],
   nowMs: number,
 ): Tested[] {
-  if (!isJudged(state) || windows.length === 0) return [];
+  if (!isUnderWay(state) || windows.length === 0) return [];
   const minutes = [...replayRun({ state, fromMs, toMs }, policyOf(declaration, state), windows, nowMs)];
   const tests = Object.entries(minutes.at(-1)?.evidence.tests ?? {});
   return tests.map(([code, [evidence, needed]]) => ({ code, evidence, needed }));

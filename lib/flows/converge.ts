@@ -5,6 +5,8 @@
 
 import type { CutoverId } from '../core/cutover.ts';
 import { emptyWindow } from '../core/evidence.ts';
+import { syncsShadow } from '../core/stage-kinds.ts';
+import { writesShadow } from '../core/switches.ts';
 import type { Ports } from '../ports.ts';
 
 export type Served = { calls: number; written: number; deleted: number; quarantined: number; outOfTime: boolean };
@@ -13,16 +15,18 @@ type Needs = Pick<Ports, 'clock' | 'ids' | 'state' | 'tables' | 'windows' | 'log
 
 const BATCH = 500;
 const MARGIN_MS = 1_000;
+/** A long run hears within this time that writes were switched off. */
+const LOOK_EVERY_MS = 1_000;
 
 /** Empties the outbox of one cutover until nothing can be claimed or the time is nearly up. */
 export async function converge(ports: Needs, id: CutoverId, deadlineMs: number): Promise<Served> {
   const served: Served = { calls: 0, written: 0, deleted: 0, quarantined: 0, outOfTime: false };
-  const epoch = await epochInForce(ports, id);
-  if (epoch === null) return served;
+  let epoch = await epochInForce(ports, id);
+  let lookedAtMs = ports.clock.monotonicMs();
   let checked = 0;
   let mismatched = 0;
   let slowestMs = 0;
-  for (;;) {
+  while (epoch !== null) {
     const startedMs = ports.clock.monotonicMs();
     if (deadlineMs - startedMs < 2 * slowestMs + MARGIN_MS) {
       served.outOfTime = true;
@@ -42,6 +46,9 @@ export async function converge(ports: Needs, id: CutoverId, deadlineMs: number):
     checked += result.checked;
     mismatched += result.mismatched;
     if (result.claimed === 0 || result.remaining === 0) break;
+    if (startedMs - lookedAtMs < LOOK_EVERY_MS) continue;
+    lookedAtMs = startedMs;
+    epoch = await epochInForce(ports, id);
   }
   if (checked > 0) await recordChecks(ports, id, checked, mismatched);
   return served;
@@ -54,8 +61,8 @@ export async function converge(ports: Needs, id: CutoverId, deadlineMs: number):
 async function epochInForce(ports: Needs, id: CutoverId): Promise<number | null> {
   const [state, system] = await Promise.all([ports.state.readCutover(id), ports.state.readSystem()]);
   // Switched off, hints stay where they are until somebody switches it on again.
-  if (!state || !system.shadowWritesEnabled) return null;
-  if (['dual_write', 'ramp', 'full', 'completed'].includes(state.stageKind)) return state.epoch;
+  if (!state || !writesShadow(state, system)) return null;
+  if (syncsShadow(state)) return state.epoch;
   if (state.stageKind !== 'rolled_back') return null;
   const status = await ports.tables.status(id);
   return status?.armed === 'forward' && status.mirror ? status.mirror.epoch : null;

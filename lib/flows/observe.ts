@@ -8,13 +8,14 @@ import type { CopiesSummary } from '../core/copies.ts';
 import type { CutoverDeclaration, CutoverState, SystemState } from '../core/cutover.ts';
 import { demandsOf } from '../core/demands.ts';
 import type { MinuteWindow, TableStatus } from '../core/evidence.ts';
-import { type FlagDocument, syncsShadow } from '../core/flags.ts';
+import type { FlagDocument } from '../core/flags.ts';
 import { copiesCondition } from '../core/gates/copies.ts';
 import type { Evidence } from '../core/gates/fold.ts';
 import { resume } from '../core/gates/seen.ts';
 import type { Verdict } from '../core/gates/verdict.ts';
 import { judge } from '../core/gates.ts';
 import { policyOf } from '../core/policy.ts';
+import { syncsShadow } from '../core/stage-kinds.ts';
 import type { Ports } from '../ports.ts';
 
 export type Observed = {

@@ -6,6 +6,7 @@ import { phaseEvents } from '../core/phases/events.ts';
 import { phasesOf, stateOfPhase } from '../core/phases/order.ts';
 import { type Members, stepPhases } from '../core/phases/step.ts';
 import { TICK } from '../core/stage.ts';
+import { syncsShadow } from '../core/stage-kinds.ts';
 import type { Ports } from '../ports.ts';
 import { changeSystem } from './change-system.ts';
 import { wayBack } from './cohorts.ts';
@@ -82,4 +83,4 @@ async function goBack(
 }
 
 /** Nothing is left to undo; after cleanup nothing can be. */
-const isBack = ({ stageKind }: CutoverState) => ['disabled', 'rolled_back', 'cleaned'].includes(stageKind);
+const isBack = (state: CutoverState) => !syncsShadow(state);

@@ -5,15 +5,16 @@ import {
   type CutoverDeclaration,
   type CutoverState,
   initialState,
+  type Side,
   type StagePolicy,
   type SystemState,
 } from '../core/cutover.ts';
 import { CrossfadeError } from '../core/errors.ts';
-import { syncsShadow } from '../core/flags.ts';
 import type { Condition } from '../core/gates/verdict.ts';
 import { type BuiltInPlanName, builtInPlan } from '../core/plan.ts';
 import type { PolicyKey } from '../core/policy.ts';
 import { type Command, LEGAL_COMMANDS } from '../core/stage.ts';
+import { isReadingStage, syncsShadow } from '../core/stage-kinds.ts';
 import type { Ports } from '../ports.ts';
 import { tableCutover } from './carry-out.ts';
 import { checkedChange } from './change-policy.ts';
@@ -28,6 +29,8 @@ export type AskedCommand =
   | { type: 'advance'; force?: boolean; reason?: string }
   | { type: 'approve' | 'pause' | 'resume' }
   | { type: 'policy'; stage?: string; set: StagePolicy; unset?: readonly PolicyKey[]; reason?: string }
+  | { type: 'reads'; to: Side; reason: string }
+  | { type: 'shadow-writes'; enabled: boolean; reason: string }
   | { type: 'rollback'; reason: string }
   | { type: 'complete'; confirm: string; force?: boolean; reason?: string }
   | { type: 'cleanup'; confirm: string; dropTracking?: boolean }
@@ -88,6 +91,16 @@ export async function prepare(
       };
     case 'policy':
       return checkedChange(declaration, state, { unset: [], ...command, stage: command.stage ?? null });
+    case 'reads':
+      return {
+        ...command,
+        unready: legal && command.to === 'shadow' ? await unready(ports, declaration, state, around) : [],
+      };
+    case 'shadow-writes':
+      // Who follows older flags would read what is not written any more. Where writes are off already nobody does.
+      if (legal && !command.enabled && isReadingStage(state) && state.switches.shadowWrites)
+        await checkDeployed(ports, state, 'stop writing its shadow');
+      return command;
     case 'rollback':
       if (legal && state.stageKind === 'completed') await checkWayBack(ports, declaration, state);
       return { ...command, cause: 'operator' };
@@ -97,6 +110,19 @@ export async function prepare(
     default:
       return command;
   }
+}
+
+/** What a shadow must have that readers come back to: everything that waited, and no row that is known to differ. */
+const READABLE: ReadonlySet<string> = new Set(['database', 'backfill', 'lag', 'quarantine', 'verification', 'copies']);
+
+async function unready(
+  ports: Needs,
+  declaration: CutoverDeclaration,
+  state: CutoverState,
+  { nowMs, system }: Around,
+): Promise<Condition[]> {
+  const { verdict } = await observe(ports, declaration, state, null, system, nowMs);
+  return verdict.conditions.filter(({ code, ok }) => READABLE.has(code) && !ok);
 }
 
 async function judge(

@@ -1,21 +1,22 @@
 /**
  * The primary read-only, for the final catch-up: the application's writes to the table are refused for a bounded time, which
- * ends by itself, at promotion, and first of all at a rollback.
+ * ends by itself, at promotion, and first of all at a rollback. Flags tell applications of it; those of one that ended by
+ * itself are corrected by the next tick.
  */
 
 import type { CutoverDeclaration, CutoverState } from '../core/cutover.ts';
 import { CrossfadeError } from '../core/errors.ts';
-import type { Ports } from '../ports.ts';
+import { isUnderWay } from '../core/stage-kinds.ts';
 import { audited } from './row-controls.ts';
 import { tableOf } from './table-of.ts';
+import { reconcileNow } from './tick.ts';
 
-type Needs = Pick<Ports, 'clock' | 'state' | 'tables'>;
-
-const FORWARD = ['dual_write', 'ramp', 'full'];
+type Needs = Parameters<typeof reconcileNow>[0];
 
 /** @throws CrossfadeError `illegal_transition`, `conflict` */
 export async function makeReadOnly(
   ports: Needs,
+  declarations: readonly CutoverDeclaration[],
   declaration: CutoverDeclaration,
   request: { seconds: number; reason: string; actor: string },
 ): Promise<{ untilMs: number }> {
@@ -35,12 +36,14 @@ export async function makeReadOnly(
     await ports.tables.endReadOnly(table.id);
     throw new CrossfadeError('conflict', `Cutover '${table.id}' is being rolled back meanwhile: writes go on.`);
   }
+  await tell(ports, declarations, declaration);
   return { untilMs: done.untilMs };
 }
 
 /** Also when nothing is refused, and in every stage: it only ever lets writes go on. */
 export async function endReadOnly(
   ports: Needs,
+  declarations: readonly CutoverDeclaration[],
   declaration: CutoverDeclaration,
   request: { reason?: string; actor: string },
 ): Promise<{ ended: boolean }> {
@@ -48,12 +51,24 @@ export async function endReadOnly(
   const ended = await ports.tables.endReadOnly(table.id);
   const { reason, actor } = request;
   if (ended) await audited(ports, table, { action: 'read_only_off', ...(reason ? { reason } : {}) }, actor);
+  await tell(ports, declarations, declaration);
   return { ended };
 }
 
-const leaves = ({ stageKind, pending }: CutoverState) => !FORWARD.includes(stageKind) || pending?.action === 'revert';
+/** Best effort: the refusal is in the database, and every tick publishes what is. */
+async function tell(
+  ports: Needs,
+  declarations: readonly CutoverDeclaration[],
+  { id }: CutoverDeclaration,
+): Promise<void> {
+  await reconcileNow(ports, declarations).catch((error) =>
+    ports.log.failure('reconcile_failed', error, { cutover: id }),
+  );
+}
 
-async function catchingUp(ports: Needs, declaration: CutoverDeclaration) {
+const leaves = (state: CutoverState) => !isUnderWay(state) || state.pending?.action === 'revert';
+
+async function catchingUp(ports: Pick<Needs, 'state'>, declaration: CutoverDeclaration) {
   const table = tableOf(declaration);
   const [state, system] = await Promise.all([ports.state.readCutover(table.id), ports.state.readSystem()]);
   if (!state || leaves(state) || system.emergencyStop) {

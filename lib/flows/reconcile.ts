@@ -9,14 +9,8 @@
 
 import type { CutoverDeclaration, CutoverState, SystemState } from '../core/cutover.ts';
 import type { TableStatus } from '../core/evidence.ts';
-import {
-  compareFlagAge,
-  type FlagDocument,
-  flagDocument,
-  sameDocument,
-  sharePpmOf,
-  syncsShadow,
-} from '../core/flags.ts';
+import { compareFlagAge, type FlagDocument, flagDocument, sameDocument, sharePpmOf } from '../core/flags.ts';
+import { syncsShadow } from '../core/stage-kinds.ts';
 import type { Outrun, Ports } from '../ports.ts';
 import { tableCutover } from './carry-out.ts';
 
@@ -44,21 +38,27 @@ export async function reconcile(
   deployed: Deployed | null,
 ): Promise<Reconciled> {
   const started = cutovers.filter(({ state }) => state.version > 0);
-  const desired = flagDocument(cutovers, system);
+  // As the database said last, until it says what is now.
+  const readOnly = new Map(
+    Object.entries(deployed?.document?.cutovers ?? {}).map(([id, f]) => [id, f.primary_read_only]),
+  );
+  const desired = () => flagDocument(cutovers, system, (id) => readOnly.get(id) ?? false);
   // Beside the flags, since neither may wait for the other.
   const writable = eachTable(ports, started, leavesNow(ports), (_, { id }) => writesAgain(ports, id));
-  const lowered = await lowerReads(ports, desired, deployed);
+  const lowered = await lowerReads(ports, desired(), deployed);
   await writable;
-  await eachTable(ports, started, switchesOn, armed);
+  await eachTable(ports, started, switchesOn, async (_, declaration, state) => {
+    readOnly.set(declaration.id, await armed(ports, declaration, state));
+  });
   await eachTable(ports, started, switchesOn, (_, declaration) => switchInline(ports, declaration, system));
-  const published = await publish(ports, desired, lowered);
+  const published = await publish(ports, desired(), lowered);
   measureDrift(ports, cutovers, published);
   // Below the reads nothing is taken away while the flags may still send readers there.
   if (published.published) await eachTable(ports, started, (state) => !switchesOn(state), disarmed);
   return published;
 }
 
-const switchesOn = (state: CutoverState) => syncsShadow(state);
+const switchesOn = syncsShadow;
 
 /** A primary is read-only for five minutes at most, so later there is nothing to end. */
 const READ_ONLY_AT_MOST_MS = 10 * 60_000;
@@ -90,20 +90,23 @@ async function eachTable(
   }
 }
 
+/** True when the application's writes to the primary are refused now. */
 async function armed(
   ports: Needs,
   declaration: CutoverDeclaration & { kind: 'table' },
   state: CutoverState,
-): Promise<void> {
+): Promise<boolean> {
   const status = await ports.tables.status(declaration.id);
-  if (outrun(ports, status, state)) return;
+  const isReadOnly = status?.readOnlyUntilMs != null;
+  if (outrun(ports, status, state)) return isReadOnly;
   if (state.stageKind !== 'completed' && status?.armed !== 'forward') {
-    if (refused(ports, await ports.tables.arm(tableCutover(declaration), state), state)) return;
+    if (refused(ports, await ports.tables.arm(tableCutover(declaration), state), state)) return isReadOnly;
   }
   if (status?.mirror?.version !== state.version || status.mirror.epoch !== state.epoch) {
     await mirror(ports, declaration, state);
   }
   await ports.tables.setLists(declaration.id, declaration);
+  return isReadOnly;
 }
 
 /** Converge asks the switch itself; triggers cannot. */
@@ -154,7 +157,7 @@ async function mirror(ports: Needs, declaration: CutoverDeclaration, state: Cuto
     epoch: state.epoch,
     version: state.version,
     stage: state.stage,
-    shadowWrites: syncsShadow(state),
+    shadowWrites: syncsShadow(state) && state.switches.shadowWrites,
     readPpm: sharePpmOf(state),
     salt: declaration.salt,
   });

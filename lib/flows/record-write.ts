@@ -10,7 +10,7 @@
 import { authoritativeSide, copyOfWrite, hasChangedHands, orderKeyOf, otherSide } from '../core/copies.ts';
 import { type CutoverDeclaration, initialState, type Side } from '../core/cutover.ts';
 import { CrossfadeError } from '../core/errors.ts';
-import { syncsShadow } from '../core/flags.ts';
+import { syncsShadow } from '../core/stage-kinds.ts';
 import { isPathBelow, writeTarget } from '../core/write-target.ts';
 import type { NewCopy, Ports } from '../ports.ts';
 import { clearTheWay } from './clear-the-way.ts';

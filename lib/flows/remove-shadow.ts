@@ -2,12 +2,11 @@
 
 import { type CutoverDeclaration, initialState } from '../core/cutover.ts';
 import { CrossfadeError } from '../core/errors.ts';
+import { isIdle } from '../core/stage-kinds.ts';
 import type { Ports } from '../ports.ts';
 import { tableCutover } from './carry-out.ts';
 import { audited } from './row-controls.ts';
 import { tableOf } from './table-of.ts';
-
-const IDLE = ['disabled', 'rolled_back'];
 
 /** @throws CrossfadeError `confirm_required`, `illegal_transition`, `refused_table`, `conflict` */
 export async function removeShadow(
@@ -24,7 +23,7 @@ export async function removeShadow(
     );
   }
   const state = (await ports.state.readCutover(id)) ?? initialState(declaration);
-  if (!IDLE.includes(state.stageKind)) {
+  if (!isIdle(state)) {
     throw new CrossfadeError(
       'illegal_transition',
       `Cutover '${id}' is in stage '${state.stage}', where its shadow is in use. 'crossfade rollback ${id}' comes first. Nothing was dropped.`,

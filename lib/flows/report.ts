@@ -7,6 +7,7 @@ import {
   initialState,
   type Policy,
   type PolicyOverrides,
+  type Switches,
 } from '../core/cutover.ts';
 import type { MinuteWindow, TableStatus } from '../core/evidence.ts';
 import { sharePpmOf } from '../core/flags.ts';
@@ -39,6 +40,7 @@ export type CutoverReport = {
   overrides: PolicyOverrides;
   health: Health;
   paused: boolean;
+  switches: Switches;
   pending: string | null;
   rollback: CutoverState['rollback'];
   minutesInStage: number;
@@ -125,6 +127,7 @@ function cutoverReport(
     overrides: state.overrides,
     health,
     paused: state.paused,
+    switches: state.switches,
     pending: state.pending?.action ?? null,
     rollback: state.rollback,
     minutesInStage: state.enteredAtMs === 0 ? 0 : Math.max(0, (nowMs - state.enteredAtMs) / 60_000),

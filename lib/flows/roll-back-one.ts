@@ -2,6 +2,7 @@
 
 import { type CutoverDeclaration, type CutoverState, initialState, type RollbackCause } from '../core/cutover.ts';
 import { decide } from '../core/stage.ts';
+import { syncsShadow } from '../core/stage-kinds.ts';
 import type { Ports } from '../ports.ts';
 import { carryOut } from './carry-out.ts';
 import { type By, commit } from './commit.ts';
@@ -39,5 +40,4 @@ export async function rollBackOne(
 }
 
 /** Stages from which there is something to undo. */
-export const undoable = ({ stageKind, pending }: CutoverState): boolean =>
-  !pending && ['dual_write', 'ramp', 'full', 'completed'].includes(stageKind);
+export const undoable = (state: CutoverState): boolean => !state.pending && syncsShadow(state);

@@ -7,6 +7,8 @@
 import type { CutoverDeclaration, CutoverState } from '../core/cutover.ts';
 import { CrossfadeError } from '../core/errors.ts';
 import type { Event, SystemChange } from '../core/stage.ts';
+import { isUnderWay, syncsShadow } from '../core/stage-kinds.ts';
+import { readsShadow } from '../core/switches.ts';
 import type { Ports } from '../ports.ts';
 import { changeSystem } from './change-system.ts';
 import type { By } from './commit.ts';
@@ -39,8 +41,7 @@ export async function emergencyStop(
   );
   // It was lifted since: what has been started meanwhile is none of this stop's.
   if (!system.emergencyStop) return { cutovers: [], published: true };
-  const serving = (state: CutoverState) => ['dual_write', 'ramp', 'full'].includes(state.stageKind);
-  return rollBackAll(ports, declarations, serving, { ...by, reason: request.reason, cause: 'emergency' });
+  return rollBackAll(ports, declarations, isUnderWay, { ...by, reason: request.reason, cause: 'emergency' });
 }
 
 /** Rolls back every cutover that has something to undo, promoted tables included. `confirm` must be `system`. */
@@ -54,8 +55,7 @@ export async function rollBackSystem(
   const event: Event = { type: 'system_rolled_back', reason: request.reason };
   const { askedAtMs } = await changeSystem(ports, () => [event], by, request.idempotency);
   // A request that comes again finishes what it began, and leaves alone what has moved on since it was first made.
-  const undoable = (state: CutoverState) =>
-    ['dual_write', 'ramp', 'full', 'completed'].includes(state.stageKind) && state.enteredAtMs <= askedAtMs;
+  const undoable = (state: CutoverState) => syncsShadow(state) && state.enteredAtMs <= askedAtMs;
   return rollBackAll(ports, declarations, undoable, { ...by, reason: request.reason, cause: 'operator' });
 }
 
@@ -91,13 +91,11 @@ export async function switchShadowWrites(
 
 async function checkNoReaders(ports: Needs): Promise<void> {
   const all = await ports.state.readAll();
-  const ids = all
-    .filter((one) => 'stageKind' in one && one.kind === 'table' && ['ramp', 'full'].includes(one.stageKind))
-    .map(({ id }) => id);
+  const ids = all.filter((one) => 'stageKind' in one && one.kind === 'table' && readsShadow(one)).map(({ id }) => id);
   if (ids.length === 0) return;
   throw new CrossfadeError(
     'conflict',
-    `Writes to shadows cannot be switched off while ${ids.join(', ')} ${ids.length === 1 ? 'has' : 'have'} readers there, who would see rows that fall behind. First 'crossfade rollback ${ids[0]} --reason …'; 'crossfade stop' does it for all at once.`,
+    `Writes to shadows cannot be switched off while ${ids.join(', ')} ${ids.length === 1 ? 'has' : 'have'} readers there, who would see rows that fall behind. First 'crossfade reads primary ${ids[0]} --reason …'; 'crossfade stop' takes all back at once.`,
     { details: { cutovers: ids } },
   );
 }

@@ -11,6 +11,7 @@ import type { TableStatus } from '../core/evidence.ts';
 import type { Verdict } from '../core/gates/verdict.ts';
 import type { Member } from '../core/phases/checks.ts';
 import { TICK } from '../core/stage.ts';
+import { isUnderWay } from '../core/stage-kinds.ts';
 import type { Ports } from '../ports.ts';
 import { act, type Looked, look, type Mate, type TickContext } from './advance.ts';
 import { askUntilAway } from './ask-until-away.ts';
@@ -152,7 +153,7 @@ function measure(
     ports.metrics.record('CopiesQuarantined', copies.quarantined);
   }
   const dwellMinutes = state.plan.stages.find((stage) => stage.name === state.stage)?.dwellMinutes ?? 0;
-  const held = verdict.verdict === 'hold' && ['dual_write', 'ramp', 'full'].includes(state.stageKind);
+  const held = verdict.verdict === 'hold' && isUnderWay(state);
   const beyondMinutes = verdict.evidence.minutesInStage - dwellMinutes;
   ports.metrics.record('HeldMs', held ? Math.max(0, beyondMinutes * 60_000) : 0);
 }

@@ -6,6 +6,7 @@
 import type { CutoverDeclaration } from '../core/cutover.ts';
 import { CrossfadeError } from '../core/errors.ts';
 import type { VerificationResult } from '../core/evidence.ts';
+import { syncsShadow } from '../core/stage-kinds.ts';
 import type { Ports, TablePlan, VerificationPass, VerifyStep } from '../ports.ts';
 import { tableCutover } from './carry-out.ts';
 import { tableOf } from './table-of.ts';
@@ -19,7 +20,6 @@ export type VerifyRun = {
 type Needs = Pick<Ports, 'clock' | 'state' | 'tables' | 'log'>;
 
 const FULL_EVERY_MS = 5 * 60_000;
-const SYNCED = ['dual_write', 'ramp', 'full', 'completed'];
 /** What is left of a function's time when the last call of a run may begin. */
 const MARGIN_MS = 2_000;
 /** For a person who waits, below the time-out of an HTTP API. */
@@ -49,7 +49,7 @@ export async function verifyAll(
 
 async function verifyWhenDue(ports: Needs, cutover: string, deadlineMs: number): Promise<VerifyRun> {
   const state = await ports.state.readCutover(cutover);
-  if (!state || !SYNCED.includes(state.stageKind)) return { cutover, state: 'idle' };
+  if (!state || !syncsShadow(state)) return { cutover, state: 'idle' };
   const last = (await ports.tables.status(cutover))?.verification;
   const fresh = last && ports.clock.now() - last.atMs < FULL_EVERY_MS && last.atMs >= state.enteredAtMs;
   const step = await untilDone(ports, cutover, state.epoch, { scope: fresh ? 'due' : 'full' }, deadlineMs - MARGIN_MS);
@@ -81,7 +81,7 @@ export async function verifyNow(
   tier: 'fast' | 'proof' = 'fast',
 ): Promise<VerificationResult> {
   const state = await ports.state.readCutover(declaration.id);
-  if (declaration.kind !== 'table' || !state || !SYNCED.includes(state.stageKind)) {
+  if (declaration.kind !== 'table' || !state || !syncsShadow(state)) {
     throw new CrossfadeError(
       'illegal_transition',
       `Cutover '${declaration.id}' has nothing to compare in stage '${state?.stage ?? 'disabled'}': only tables between dual_write and completed are kept equal.`,

@@ -11,8 +11,8 @@
 import { authoritativeSide, copyOfWrite, hasChangedHands, orderKeyOf } from '../core/copies.ts';
 import { type CutoverState, initialState, type ServiceDeclaration, type Side } from '../core/cutover.ts';
 import { isCrossfadeError } from '../core/errors.ts';
-import { syncsShadow } from '../core/flags.ts';
 import { keptHeaders } from '../core/proxied-request.ts';
+import { syncsShadow } from '../core/stage-kinds.ts';
 import type { NewCopy, Ports, UpstreamResponse } from '../ports.ts';
 import { applyCopies, type CopyPorts } from './apply-copies.ts';
 import { clearTheWay } from './clear-the-way.ts';

@@ -29,6 +29,8 @@ const commandBodies = {
   pause: z.strictObject({}),
   resume: z.strictObject({}),
   policy: policyChange.extend({ reason: reason.optional() }),
+  reads: z.strictObject({ to: z.enum(['primary', 'shadow']), reason }),
+  'shadow-writes': z.strictObject({ enabled: z.boolean(), reason }),
   rollback: z.strictObject({ reason }),
   complete: z.strictObject({ confirm, force: z.boolean().optional(), reason: reason.optional() }),
   cleanup: z.strictObject({ confirm, dropTracking: z.boolean().optional() }),

@@ -9,9 +9,11 @@ import {
   CUTOVER_ID,
   type CutoverState,
   NO_OVERRIDES,
+  NORMAL_SWITCHES,
   type PendingAction,
   type PolicyOverrides,
   type StagePolicy,
+  type Switches,
   type SystemState,
 } from '../core/cutover.ts';
 import type { MinuteWindow } from '../core/evidence.ts';
@@ -63,6 +65,12 @@ const overrides = z.object({
   stages: z.record(z.string(), overridden),
 }) satisfies z.ZodType<PolicyOverrides>;
 
+const switches = z.object({
+  shadowReads: z.boolean(),
+  shadowWrites: z.boolean(),
+  sinceMs: count,
+}) satisfies z.ZodType<Switches>;
+
 export const cutoverState = z
   .object({
     id: z.string().regex(CUTOVER_ID),
@@ -77,6 +85,7 @@ export const cutoverState = z
     paused: z.boolean(),
     approved: z.boolean(),
     // Fields that an earlier version of the program did not know are as if they had never been used.
+    switches: switches.default(NORMAL_SWITCHES),
     started: z.object({ actor: z.string(), atMs: count }).nullable().default(null),
     askedBy: z.string().nullable().default(null),
     overrides: overrides.default(NO_OVERRIDES),

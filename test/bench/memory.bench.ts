@@ -18,6 +18,7 @@ import { postgresDataPlane } from '../../lib/adapters/postgres/data-plane.ts';
 import { postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
 import type { CutoverDeclaration } from '../../lib/core/cutover.ts';
+import { NORMAL_SWITCHES } from '../../lib/core/cutover.ts';
 import { backfillAll } from '../../lib/flows/backfill.ts';
 import { converge } from '../../lib/flows/converge.ts';
 import { verifyAll } from '../../lib/flows/verify.ts';
@@ -82,7 +83,7 @@ try {
       return step;
     },
   };
-  const state = { id: 'memory', stageKind: 'dual_write', epoch: 1, enteredAtMs: 0 };
+  const state = { id: 'memory', stageKind: 'dual_write', epoch: 1, enteredAtMs: 0, switches: NORMAL_SWITCHES };
   // The flows read no more of the state than this.
   const ports = {
     clock,

@@ -162,6 +162,13 @@ describe('I32 one answer for 500 keys', () => {
     });
   });
 
+  it('and none of them goes to the shadow while reads are on the primary', async () => {
+    const moved = await stack.command(api, 'customer', 'reads', { to: 'primary', reason: 'slow pages' });
+    expect(moved).toMatchObject({ status: 200, body: { stage: 'full_100', sharePpm: 0, published: true } });
+    expect(await agreed('read')).toEqual([]);
+    expect(await agreed('write')).toEqual([]);
+  });
+
   it('and none of them goes to the shadow after a stop', async () => {
     await stack.call(api, {
       path: '/v1/system/emergency-stop',

@@ -7,6 +7,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ERROR_CODES, type ErrorCode } from '../../lib/core/errors.ts';
+import type { FlagDocument } from '../../lib/core/flags.ts';
 import { type ApiCall, eventOf, type GatewayRoute, invoke, packagedRoutes } from '../helpers/api-gateway.ts';
 import {
   type ApiStack,
@@ -202,6 +203,10 @@ describe('a body', () => {
     ['row 18: confirm missing', 'spare/reset', {}, 'confirm_required'],
     ['row 18: confirm of another type', 'spare/reset', { confirm: 5 }, 'invalid_input'],
     ['row 18: reason missing', 'planner/rollback', {}, 'invalid_input'],
+    ['row 18: reads without a reason', 'planner/reads', { to: 'primary' }, 'invalid_input'],
+    ['row 19: reads to nowhere', 'planner/reads', { to: 'both', reason: 'x' }, 'invalid_input'],
+    ['row 18: writes without a reason', 'planner/shadow-writes', { enabled: false }, 'invalid_input'],
+    ['row 19: writes half off', 'planner/shadow-writes', { enabled: 'half', reason: 'x' }, 'invalid_input'],
     ['row 18: reason empty', 'planner/rollback', { reason: '' }, 'invalid_input'],
     ['row 18: reason of 1,001 characters', 'planner/rollback', { reason: 'x'.repeat(1_001) }, 'invalid_input'],
     ['row 25: reason with NUL', 'planner/rollback', { reason: 'a\0b' }, 'invalid_input'],
@@ -503,6 +508,37 @@ describe('rules that no evidence lifts', () => {
       policy: { minSamples: 9 },
       overrides: { stages: { canary_10: { dwellMinutes: 7 } } },
     });
+  });
+
+  it('switches: reads leave before writes go off, once for one key, and everything forward is held until they are back', async () => {
+    const flag = async () => {
+      const { body } = await stack.call(api, { path: '/v1/flags' });
+      return (body as { document: FlagDocument }).document.cutovers.planner;
+    };
+    const headers = await fresh('planner');
+    const path = '/v1/cutovers/planner/shadow-writes';
+    const off = () => stack.call(api, { path, body: { enabled: false, reason: 'load' }, headers });
+    const first = await off();
+    expect(first).toMatchObject({ status: 200, body: { stage: 'canary_10', sharePpm: 0, published: true } });
+    const before = await stack.everything();
+    expect(await off()).toMatchObject({ status: 200, body: first.body as object });
+    expect(await stack.everything()).toEqual(before);
+    expect(await flag()).toMatchObject({ stage: 'canary_10', read_ppm: 0, shadow_writes: false });
+    const { body } = await stack.call(api, { path: '/v1/cutovers/planner/history' });
+    expect((body as { entries: { actor: string; event: object }[] }).entries.slice(0, 2)).toMatchObject([
+      { event: { type: 'shadow_writes_switched', enabled: false, reason: 'load' } },
+      { event: { type: 'reads_switched', to: 'primary', reason: 'load' } },
+    ]);
+    const held = await denied('planner', 'advance', { force: true, reason: 'now' }, 'held');
+    expect(JSON.stringify(held.body)).toContain('crossfade writes on planner');
+    await denied('planner', 'reads', { to: 'shadow', reason: 'too early' }, 'held');
+    for (const [command, asked] of [
+      ['shadow-writes', { enabled: true, reason: 'calm' }],
+      ['reads', { to: 'shadow', reason: 'calm' }],
+    ] as const)
+      expect(await stack.command(api, 'planner', command, asked)).toMatchObject({ status: 200 });
+    expect(await flag()).toMatchObject({ read_ppm: 100_000, shadow_writes: true });
+    await denied('frozen', 'reads', { to: 'primary', reason: 'x' }, 'illegal_transition');
   });
 
   it('phases: held in their order, opened by a check and a person, rolled back with what depends on them', async () => {

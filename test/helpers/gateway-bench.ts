@@ -3,7 +3,7 @@
 import { gatewayRoutes } from '../../functions/gateway.ts';
 import { httpHandler } from '../../functions/middleware.ts';
 import { httpUpstream } from '../../lib/adapters/http/upstream.ts';
-import type { CutoverDeclaration, ServiceDeclaration } from '../../lib/core/cutover.ts';
+import type { CutoverDeclaration, CutoverState, ServiceDeclaration } from '../../lib/core/cutover.ts';
 import { cutoverFlag, systemFlag } from '../../lib/core/flags.ts';
 import { DEFAULT_GATEWAY, type GatewayRules } from '../../lib/core/upstream.ts';
 import { declarationOf, type StageName, stateIn, systemOf } from '../property/samples.ts';
@@ -19,6 +19,7 @@ export async function gatewayBench(options: {
   shadow?: Answering;
   stage?: StageName;
   gateway?: Partial<GatewayRules>;
+  state?: Partial<CutoverState>;
   lists?: Partial<Pick<ServiceDeclaration, 'allow' | 'deny'>>;
 }) {
   const echo =
@@ -41,7 +42,7 @@ export async function gatewayBench(options: {
   served.composition.ports.state.readCutover = async () => state;
   const enter = async (stage: StageName) => {
     const { latestVersion } = await served.flags.deployed();
-    state = stateIn(stage, { id: 'chat', kind: 'service', version: latestVersion + 1 });
+    state = stateIn(stage, { id: 'chat', kind: 'service', version: latestVersion + 1, ...options.state });
     const document = {
       system: systemFlag(systemOf()),
       cutovers: {

@@ -43,6 +43,8 @@ export const ROUTE_SCOPES: Readonly<Record<string, string | null>> = {
   'POST /v1/cutovers/{cutover}/pause': 'control:write',
   'POST /v1/cutovers/{cutover}/resume': 'control:write',
   'POST /v1/cutovers/{cutover}/policy': 'control:write',
+  'POST /v1/cutovers/{cutover}/reads': 'control:write',
+  'POST /v1/cutovers/{cutover}/shadow-writes': 'control:write',
   'POST /v1/cutovers/{cutover}/rollback': 'control:write',
   'POST /v1/cutovers/{cutover}/reset': 'control:write',
   'POST /v1/cutovers/{cutover}/verify': 'control:write',

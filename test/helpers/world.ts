@@ -13,10 +13,11 @@ import type { FlagDocument } from '../../lib/core/flags.ts';
 import type { PhaseCommand } from '../../lib/core/phases/command.ts';
 import { phasesOf } from '../../lib/core/phases/order.ts';
 import { backfillAll } from '../../lib/flows/backfill.ts';
-import { type OperatorCommand, operate } from '../../lib/flows/operate.ts';
+import type { OperatorCommand, operate } from '../../lib/flows/operate.ts';
 import { operatePhase } from '../../lib/flows/phases.ts';
 import { type OutcomeReport, recordOutcomes } from '../../lib/flows/record-outcomes.ts';
 import { relay } from '../../lib/flows/relay.ts';
+import { runCommand } from '../../lib/flows/run-command.ts';
 import { serveWakeUps } from '../../lib/flows/serve-wake-ups.ts';
 import { type TickResult, tick } from '../../lib/flows/tick.ts';
 import { verifyAll } from '../../lib/flows/verify.ts';
@@ -247,7 +248,7 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
           fingerprint: options.body ?? JSON.stringify(command),
         };
         const operation = { command, actor: options.actor ?? 'ada', basedOn, idempotency };
-        return { ok: true, ...(await operate(options.ports ?? ports, cutovers, declaration, operation)) };
+        return { ok: true, ...(await runCommand(options.ports ?? ports, cutovers, declaration, operation)) };
       } catch (error) {
         if (!expected(error)) throw error;
         return { ok: false, code: error instanceof CrossfadeError ? error.code : 'died', message: String(error) };

@@ -6,9 +6,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type AuditEntry, verifyChain } from '../../lib/core/audit.ts';
-import { type CutoverKind, type CutoverState, initialState } from '../../lib/core/cutover.ts';
+import { type CutoverKind, type CutoverState, initialState, NORMAL_SWITCHES } from '../../lib/core/cutover.ts';
+import { sharePpmOf } from '../../lib/core/flags.ts';
 import type { PolicyKey } from '../../lib/core/policy.ts';
 import { type Command, decide, type Event, evolve, type Observation, record, replay } from '../../lib/core/stage.ts';
+import { isPromoted } from '../../lib/core/stage-kinds.ts';
+import { isNormal } from '../../lib/core/switches.ts';
 import { declarationOf, NOW, PLAN, verdictOf } from './samples.ts';
 
 /** The drawing: from each stage, where one accepted event may lead. */
@@ -43,6 +46,7 @@ const verdicts = fc.constantFrom(null, verdictOf('advance'), verdictOf('hold'), 
 const confirm = fc.constantFrom('customer', 'customer', 'custmer');
 const maybeReason = fc.option(fc.constantFrom('why not', ''), { nil: undefined });
 
+const LAGGING = { code: 'lag', ok: false, value: 90_000, limit: 30_000, text: 'The oldest change is 90 s old.' };
 const weighted = <T>(weight: number, arbitrary: fc.Arbitrary<T>) => ({ weight, arbitrary });
 const always = (...values: Input[]) => fc.constantFrom(...values);
 /** Weighted towards going on, so that the far stages are reached often. */
@@ -67,6 +71,19 @@ const inputs: fc.Arbitrary<Input> = fc.oneof(
         unset: fc.subarray<PolicyKey>(['minSamples', 'autoAdvance']),
       })
       .map((fields): Input => ({ type: 'policy', ...fields })),
+  ),
+  weighted(
+    2,
+    fc
+      .record({
+        to: fc.constantFrom('primary' as const, 'shadow' as const),
+        unready: fc.constantFrom([], [], [LAGGING]),
+      })
+      .map((fields): Input => ({ type: 'reads', reason: 'r', ...fields })),
+  ),
+  weighted(
+    2,
+    fc.boolean().map((enabled): Input => ({ type: 'shadow-writes', enabled, reason: 'r' })),
   ),
   weighted(
     1,
@@ -128,10 +145,26 @@ function step(real: Real, input: Input, emergencyStop: boolean, machine = { deci
   // A rolled-back cutover and a disabled one are the same to the writers: nothing is synced.
   expect(after.epoch).toBe(before.epoch + (turned ? 1 : 0));
   if (after.pending) expect(after.pending.epoch).toBe(after.epoch + 1);
+  checkSwitches(before, after, asked);
   if (before.pending && after.stage !== before.stage) expect(after.epoch).toBe(before.pending.epoch);
 
   real.state = { ...after, auditSeq: entries.at(-1)!.seq, auditHash: entries.at(-1)!.hash };
   real.entries.push(...entries);
+}
+
+/** Nobody reads what is not written; a stage begins with normal switches, and is left forward with normal ones only. */
+function checkSwitches(before: CutoverState, after: CutoverState, input: Input): void {
+  // Neither in the state, nor by readers who still follow the one before.
+  for (const seen of [before, after])
+    if (sharePpmOf(seen) > 0 && !isPromoted(seen)) expect(after.switches.shadowWrites).toBe(true);
+  if (after.stage === before.stage) {
+    // A share only comes back by a person's word, and to a shadow that lacks nothing.
+    if (sharePpmOf(after) > sharePpmOf(before))
+      expect(input).toMatchObject({ type: 'reads', to: 'shadow', unready: [] });
+    return;
+  }
+  expect(after.switches).toEqual(NORMAL_SWITCHES);
+  if (after.stageKind !== 'rolled_back') expect(isNormal(before)).toBe(true);
 }
 
 const fresh = (kind: CutoverKind): Real => {
@@ -196,6 +229,17 @@ describe('I17, I19 the stage machine under random commands', () => {
   });
 });
 
+/** What a broken machine takes the state or the command for. */
+const unread = (state: CutoverState, { type }: Input): CutoverState =>
+  type === 'shadow-writes' ? { ...state, switches: { ...state.switches, shadowReads: false } } : state;
+const normal = (state: CutoverState, { type }: Input): CutoverState =>
+  type === 'advance' ? { ...state, switches: NORMAL_SWITCHES } : state;
+const outliving: typeof evolve = (state, at) => {
+  const after = evolve(state, at);
+  return after.stage === state.stage ? after : { ...after, switches: state.switches };
+};
+const ready = <T extends Input>(input: T): T => (input.type === 'reads' ? { ...input, unready: [] } : input);
+
 describe('negative controls of the machine', () => {
   /** Drives a broken machine towards completion by force until a check fails. */
   const drive = (machine: { decide: typeof decide; evolve: typeof evolve }) => {
@@ -230,6 +274,42 @@ describe('negative controls of the machine', () => {
       return at.event.type === type ? { ...after, epoch: state.epoch + change } : after;
     };
     expect(() => drive({ decide, evolve: broken })).toThrow();
+  });
+
+  it.each<[string, Partial<{ decide: typeof decide; evolve: typeof evolve }>]>([
+    [
+      'writes that go off under readers',
+      { decide: (state, input, context) => decide(unread(state, input), input, context) },
+    ],
+    [
+      'readers that come back to a shadow that lags',
+      { decide: (state, input, context) => decide(state, ready(input), context) },
+    ],
+    [
+      'a stage that is left with writes off',
+      { decide: (state, input, context) => decide(normal(state, input), input, context) },
+    ],
+    ['a switch that outlives its stage', { evolve: outliving }],
+  ])('%s: caught', (_name, broken) => {
+    const machine = { decide, evolve, ...broken };
+    const run = () => {
+      const real = fresh('table');
+      const force = { force: true, reason: 'now', verdict: null } as const;
+      const steps: Input[] = [
+        { type: 'start', plan: PLAN },
+        { type: 'shadow-writes', enabled: false, reason: 'load' },
+        { type: 'advance', ...force },
+        { type: 'shadow-writes', enabled: true, reason: 'calm' },
+        { type: 'advance', ...force },
+        { type: 'shadow-writes', enabled: false, reason: 'load' },
+        { type: 'reads', to: 'primary', reason: 'load', unready: [] },
+        { type: 'reads', to: 'shadow', reason: 'calm', unready: [LAGGING] },
+        { type: 'rollback', reason: 'back', cause: 'operator' },
+      ];
+      for (const input of steps) step(real, input, false, machine);
+      return real.state;
+    };
+    expect(run).toThrow();
   });
 
   it('a version that is not counted is caught', () => {

@@ -12,6 +12,7 @@ import { describe, expect, it } from 'vitest';
 import { type CutoverState, initialState } from '../../lib/core/cutover.ts';
 import { cutoverFlag } from '../../lib/core/flags.ts';
 import { type Command, decide, evolve, type Observation } from '../../lib/core/stage.ts';
+import { isPromoted, syncsShadow } from '../../lib/core/stage-kinds.ts';
 import { declarationOf, NOW, PLAN, systemOf, verdictOf } from './samples.ts';
 
 type Flags = { stage: string; epoch: number; version: number; readPpm: number };
@@ -60,6 +61,11 @@ function* inputs(actor: Actor, world: World, seen: CutoverState, rules: Rules): 
   yield { type: 'start', plan: PLAN };
   yield { type: 'advance', force: false, verdict };
   yield { type: 'rollback', reason: 'r', cause: 'operator' };
+  yield { type: 'reads', to: 'primary', reason: 'r', unready: [] };
+  yield { type: 'reads', to: 'shadow', reason: 'r', unready: [] };
+  // The flow lets writes go off once the flags of the version are deployed; a reader may be behind for a moment, as in any lag.
+  if (used || !rules.flagsCondition) yield { type: 'shadow-writes', enabled: false, reason: 'r' };
+  yield { type: 'shadow-writes', enabled: true, reason: 'r' };
   yield { type: 'complete', confirm: 'customer', force: false, verdict };
   // The machine itself lets `cleanup` follow `complete` at once; the person who types it is assumed to look first.
   if (used) yield { type: 'cleanup', confirm: 'customer' };
@@ -108,7 +114,7 @@ function checkWrite(before: CutoverState, after: CutoverState): void {
 }
 
 /** I29: what the fleet acts on is one stage, two neighbours, or one and what a rollback or stop led to. */
-function checkInUse({ reader, deployed }: World): void {
+function checkInUse({ state, reader, deployed }: World): void {
   if (deployed.version < reader.version) throw new Violation('I28: older flags were deployed');
   const neighbours = Math.abs(ORDER.indexOf(reader.stage) - ORDER.indexOf(deployed.stage)) <= 1;
   const known = ORDER.includes(reader.stage) && ORDER.includes(deployed.stage);
@@ -116,11 +122,15 @@ function checkInUse({ reader, deployed }: World): void {
   const nobodyReads = reader.readPpm === 0 && deployed.readPpm === 0;
   if (!(known && neighbours) && !rolledBack && !nobodyReads)
     throw new Violation(`I29: ${reader.stage} and ${deployed.stage} in use`);
+  const written = state.switches.shadowWrites || isPromoted(state) || !syncsShadow(state);
+  if (!written && Math.max(reader.readPpm, deployed.readPpm) > 0)
+    throw new Violation(`a shadow is read that is not written, in ${state.stage}`);
 }
 
 /** Two worlds with the same key have the same future. */
 function keyOf({ state, stopped, snapshots, deployed, reader }: World, rules: Rules): string {
-  const content = (of: CutoverState) => `${of.stage}/${of.pending?.action ?? ''}`;
+  const content = ({ stage, pending, switches }: CutoverState) =>
+    `${stage}/${pending?.action ?? ''}/${switches.shadowReads}${switches.shadowWrites}`;
   const held = snapshots.map((seen) => {
     if (!seen) return '-';
     const fresh = seen.version === state.version;
@@ -191,6 +201,15 @@ describe('I17, I18, I19, I29 in every interleaving of two ticks, an operator, a 
       return { ...decision, events: [{ ...decision.events[0], to: 'full_100' }] };
     };
     expect(() => search({ ...RULES, decide: skipping })).toThrow(/I17/);
+  });
+
+  it('negative control: writes that go off under readers are caught', () => {
+    const careless: typeof decide = (state, input, context) => {
+      const blind =
+        input.type === 'shadow-writes' ? { ...state, switches: { ...state.switches, shadowReads: false } } : state;
+      return decide(blind, input, context);
+    };
+    expect(() => search({ ...RULES, decide: careless })).toThrow(/not written/);
   });
 
   it('negative control: a machine that moves on while an intent is pending is caught', () => {

@@ -161,6 +161,13 @@ export async function attempt(flow: Promise<unknown>): Promise<void> {
   });
 }
 
+const SWITCHES: readonly OperatorCommand[] = [
+  { type: 'reads', to: 'primary', reason: 'random' },
+  { type: 'reads', to: 'shadow', reason: 'random' },
+  { type: 'shadow-writes', enabled: false, reason: 'random' },
+  { type: 'shadow-writes', enabled: true, reason: 'random' },
+];
+
 /** A command that is mostly possible in the stage, and sometimes any. */
 function likely(stageKind: string, id: string, random: () => number): OperatorCommand {
   const force = { force: random() < 0.6, reason: 'random' };
@@ -180,6 +187,7 @@ function likely(stageKind: string, id: string, random: () => number): OperatorCo
     return onward.find(({ type }) => type === wanted)!;
   };
   if (random() < 0.15) return pick(random, onward.slice(0, 8));
+  if (random() < 0.1) return pick(random, SWITCHES);
   if (stageKind === 'disabled') return of('start');
   if (stageKind === 'rolled_back') return of('reset');
   if (stageKind === 'full') return of('complete', 'complete', 'complete', 'resume', 'rollback');

@@ -1,12 +1,12 @@
 /** The second phase of a life: nothing fails any more. First ticks alone repair, then an operator goes on. */
 
+import { isUnderWay } from '../../lib/core/stage-kinds.ts';
 import { resetSystem } from '../../lib/flows/stop.ts';
 import { repairTable, verifyNow } from '../../lib/flows/verify.ts';
 import { attempt, calmDown, type Life, TABLE } from './chaos.ts';
 import { inside } from './oracle.ts';
 
 const HEAL_MINUTES = 24;
-const STOPPABLE = ['dual_write', 'ramp', 'full'];
 
 /** Faults end. Five minutes later all agrees; half an hour later a healthy cutover is completed, or says what holds it. */
 export async function heal(life: Life): Promise<void> {
@@ -31,8 +31,8 @@ async function settle(life: Life, minute: number, startOver: boolean): Promise<v
     await attempt(resetSystem(w.ports, w.cutovers, { confirm: 'system', actor: 'ada' }));
   for (const declaration of w.cutovers) {
     const { id } = declaration;
-    const { stageKind, paused, approved, pending } = o.state(id);
-    const serving = STOPPABLE.includes(stageKind);
+    const { stageKind, paused, approved, pending, switches } = o.state(id);
+    const serving = isUnderWay({ stageKind });
     if (pending) continue;
     if (minute === 6 && !serving) life.startedOver.add(id);
     if (startOver && serving && !life.startedOver.has(id)) {
@@ -41,6 +41,9 @@ async function settle(life: Life, minute: number, startOver: boolean): Promise<v
       if (ok) life.startedOver.add(id);
     } else if (stageKind === 'rolled_back') await w.operate(id, { type: 'reset', confirm: id });
     else if (stageKind === 'disabled') await w.operate(id, { type: 'start' });
+    else if (serving && !switches.shadowWrites)
+      await w.operate(id, { type: 'shadow-writes', enabled: true, reason: 'healed' });
+    else if (serving && !switches.shadowReads) await w.operate(id, { type: 'reads', to: 'shadow', reason: 'healed' });
     else if (serving && paused) await w.operate(id, { type: 'resume' });
     else if (serving && !approved && declaration.policy.approvalRequired) await w.operate(id, { type: 'approve' });
     else if (serving && stageKind !== 'full' && !declaration.policy.autoAdvance)

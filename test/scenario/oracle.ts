@@ -6,8 +6,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type AuditEntry, verifyChain } from '../../lib/core/audit.ts';
 import { type CutoverDeclaration, type CutoverState, initialState } from '../../lib/core/cutover.ts';
-import { compareFlagAge, syncsShadow } from '../../lib/core/flags.ts';
+import { compareFlagAge } from '../../lib/core/flags.ts';
 import { type Event, evolve } from '../../lib/core/stage.ts';
+import { syncsShadow } from '../../lib/core/stage-kinds.ts';
 import type { StateChange } from '../../lib/ports.ts';
 import { MINUTE_MS, type World } from '../helpers/world.ts';
 
@@ -40,6 +41,8 @@ const BACK: ReadonlySet<string> = new Set(['disabled', 'rolled_back', 'cleaned']
 /** Where a rollback leads; or, when it was not deployed before the next start, where that leads: nobody is sent there either. */
 const goesBack = ({ stage, epoch }: { stage: string; epoch: number }, oldest: number) =>
   BACK.has(stage) || (stage === 'dual_write' && epoch - oldest >= 2);
+/** Readers refresh one after the other, within a quarter of a minute. */
+const REFRESHED_MS = 15_000;
 /** Clocks of ticks may differ from the world's by this much and still be on time. */
 const SKEW_MS = 10_000;
 
@@ -96,7 +99,10 @@ export function oracle(world: World) {
           violated('I27', `flags of ${id} at ${flag.epoch}.${flag.version} were ahead of ${brief(state)}`);
       }
     }
-    for (const { declaration, state } of known.values()) checkReaders(declaration.id, state);
+    for (const { declaration, state } of known.values()) {
+      checkReaders(declaration.id, state);
+      checkWritten(declaration.id, state);
+    }
   });
 
   /**
@@ -116,6 +122,14 @@ export function oracle(world: World) {
     const [first, second] = [...stages].map((stage) => order.indexOf(stage));
     if (stages.size > 2 || Math.abs(first! - second!) !== 1)
       violated('I29', `readers act on ${[...stages].join(', ')}`);
+  }
+
+  /** I41: nobody reads a shadow whose writes are off, but for the moment until the last reader has refreshed. */
+  function checkWritten(id: string, { stageKind, switches }: CutoverState): void {
+    if (switches.shadowWrites || world.clock.now() - switches.sinceMs <= REFRESHED_MS) return;
+    const shares = world.app.readers.map(({ document }) => document?.cutovers[id]?.read_ppm ?? 0);
+    if (shares.some((ppm) => ppm > 0))
+      violated('I41', `readers are sent to the shadow in ${stageKind}, and nothing is written to it`);
   }
 
   function checkFollowers(it: Known): void {

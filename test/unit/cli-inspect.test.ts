@@ -156,6 +156,36 @@ describe('crossfade writes', () => {
     expect((await crossfade('writes', 'on', '--reason', 'over')).out).toContain('are on');
     expect(await crossfade('writes', 'half', '--reason', 'x')).toMatchObject({ exit: 2, out: '' });
     expect((await crossfade('writes', 'off')).exit).toBe(2);
+    expect((await crossfade('writes', 'off', '--reason', 'x', '--if-version', '3')).exit).toBe(2);
     expect(api.asked).toHaveLength(2);
+  });
+
+  it('of one cutover says what follows and what takes it back; a side or a cutover that is none is not asked for', async () => {
+    const answer = {
+      cutover: 'customer',
+      stage: 'r50',
+      sharePpm: 0,
+      version: 9,
+      epoch: 1,
+      pending: null,
+      published: true,
+    };
+    api.routes['GET /v1/cutovers/customer'] = { body: { version: 8 } };
+    api.routes['POST /v1/cutovers/customer/shadow-writes'] = { body: answer };
+    api.routes['POST /v1/cutovers/customer/reads'] = { body: answer };
+    const said = async (...words: string[]) => (await crossfade(...words, 'customer', '--reason', 'load')).out;
+    expect(await said('writes', 'off')).toContain("until 'crossfade writes on customer'");
+    expect(await said('writes', 'on')).toContain("'crossfade reads shadow customer'");
+    expect(await said('reads', 'primary')).toContain("until 'crossfade reads shadow customer'");
+    expect(await said('reads', 'shadow')).toContain('begins anew');
+    const asked = api.asked.length;
+    for (const words of [
+      ['reads', 'both', 'customer', '--reason', 'x'],
+      ['reads', 'primary', 'Customer', '--reason', 'x'],
+      ['reads', 'primary', '--reason', 'x'],
+      ['reads', 'primary', 'customer'],
+    ])
+      expect((await crossfade(...words)).exit).toBe(2);
+    expect(api.asked).toHaveLength(asked);
   });
 });

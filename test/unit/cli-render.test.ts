@@ -36,6 +36,16 @@ describe('status of a cutover', () => {
     expect(lines.filter((line) => widthOf(line) > width && !line.startsWith('<'))).toEqual([]);
   });
 
+  it('says beside its health what is switched, and what turns it back', async () => {
+    const events = [...serving.events, [3, { type: 'reads_switched', to: 'primary', reason: 'slow pages' }]] as const;
+    const { report, audit } = await scene([{ ...serving, events } as typeof serving]);
+    const text = progressBlock(report.cutovers[0] as CutoverReport);
+    expect(text).toContain('held · reads on the primary');
+    expect(text).toContain('0 % from the shadow');
+    expect(text).toContain('crossfade reads shadow customer --reason …');
+    expect(renderHistory(audit, null)).toContain('reads sent to the primary: slow pages');
+  });
+
   it('marks the current stage, and shows where a rolled back one had come to', async () => {
     const plan = builtInPlan('gradual');
     expect(stageLine({ plan, stage: 'test_1', rollback: null })).toBe(

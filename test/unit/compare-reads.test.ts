@@ -163,4 +163,15 @@ describe('the gateway', () => {
     expect(made.wakeUps.reads()).toHaveLength(before);
     await made.close();
   });
+
+  it('leaves none while writes to the shadow are off, where both would differ for that alone', async () => {
+    const made = await gatewayBench({
+      stage: 'r1',
+      gateway: { compare: { sampleRate: 1, ignore: [], timeoutMs: 1_000 } },
+      state: { switches: { shadowReads: false, shadowWrites: false, sinceMs: 1 } },
+    });
+    for (let i = 0; i < 20; i += 1) await made.call({});
+    expect(made.wakeUps.reads()).toEqual([]);
+    await made.close();
+  });
 });

@@ -122,8 +122,8 @@ function bench(options: { stage?: StageName; idempotencyKeys?: boolean } = {}) {
     windows,
     ports,
     events,
-    enter: (stage: StageName) => {
-      state = stateIn(stage, { id: 'chat', kind: 'service', epoch: state.epoch + 1 });
+    enter: (stage: StageName, overrides: Partial<CutoverState> = {}) => {
+      state = stateIn(stage, { id: 'chat', kind: 'service', epoch: state.epoch + 1, ...overrides });
     },
     system: (over: Parameters<typeof systemOf>[0]) => {
       system = systemOf(over);
@@ -350,6 +350,18 @@ describe('a copy', () => {
     it_.enter('rolled_back');
     expect(await it_.apply()).toMatchObject({ dropped: 1 });
     expect([it_.servers.shadow.applied, it_.copies.all()]).toEqual([[], []]);
+  });
+
+  it('waits while the writes of its cutover are off, and everything comes in its order when they are on again', async () => {
+    const it_ = bench();
+    it_.enter('r1', { switches: { shadowReads: false, shadowWrites: false, sinceMs: 1 } });
+    for (const n of [1, 2, 3]) await it_.write(n);
+    expect(await it_.apply()).toMatchObject({ applied: 0, dropped: 0 });
+    expect([it_.servers.shadow.applied, it_.copies.all().length]).toEqual([[], 3]);
+    it_.enter('r1');
+    await it_.settle();
+    expect(it_.servers.shadow.applied).toEqual(it_.servers.primary.applied);
+    expect(it_.copies.all()).toEqual([]);
   });
 
   it('holds the stage while it waits for too long, and in quarantine', async () => {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { bucketIndex } from '../../lib/core/histogram.ts';
+import type { Event } from '../../lib/core/stage.ts';
+import { conditionLine } from '../../lib/dashboard/condition-lines.ts';
 import { type CutoverView, type DashboardData, dashboardData } from '../../lib/dashboard/data.ts';
-import { conditionLine } from '../../lib/dashboard/sentences.ts';
 import { seriesOf } from '../../lib/dashboard/series.ts';
 import { stepsOf } from '../../lib/dashboard/steps.ts';
 import * as scenes from '../helpers/dashboard-reports.ts';
@@ -121,6 +122,24 @@ describe('what comes next', () => {
     expect(paused.steps).toEqual([{ text: '', command: 'crossfade resume customer' }]);
     expect(paused.commands).toContain('crossfade resume customer');
     expect(paused.commands).not.toContain('crossfade pause customer');
+  });
+
+  it('shows a switch that is turned, with the command that turns it back', async () => {
+    const away: [number, Event] = [3, { type: 'reads_switched', to: 'primary', reason: 'slow pages' }];
+    const reads = await card({ ...scenes.serving, events: [...scenes.serving.events, away] });
+    expect(reads.badge).toEqual({ text: 'Reads on the primary', tone: 'wait' });
+    expect(reads.sharePpm).toBe(0);
+    expect(reads.reasons.find(({ code }) => code === 'shadow_reads')).toMatchObject({
+      label: 'Reads switched',
+      seen: 'primary',
+      limit: 'shadow',
+    });
+    expect(reads.steps).toContainEqual({ text: '', command: 'crossfade reads shadow customer --reason …' });
+    expect(reads.commands).toContain("crossfade reads shadow customer --reason '…'");
+    const off: [number, Event] = [2, { type: 'shadow_writes_switched', enabled: false, reason: 'load' }];
+    const writes = await card({ ...scenes.serving, events: [...scenes.serving.events, away, off] });
+    expect(writes.badge.text).toBe('Writes off, Reads on the primary');
+    expect(writes.commands).toContain("crossfade writes on customer --reason '…'");
   });
 
   it('parts a command from its explanation', () => {

@@ -11,7 +11,7 @@ import {
   sameDocument,
   systemFlag,
 } from '../../lib/core/flags.ts';
-import { codeOf, declarationOf, type StageName, stateIn, systemOf } from '../property/samples.ts';
+import { codeOf, declarationOf, STAGES, type StageName, stateIn, systemOf } from '../property/samples.ts';
 
 const flagIn = (stage: StageName, system = systemOf()) => cutoverFlag(declarationOf(), stateIn(stage), system);
 
@@ -57,6 +57,28 @@ describe('the flag of a cutover', () => {
 
   it('has no shadow writes when they are switched off for all', () => {
     expect(flagIn('r1', systemOf({ shadowWritesEnabled: false })).shadow_writes).toBe(false);
+  });
+
+  it('never sends a read to a shadow that is not written, and switches change nothing but share and writes', () => {
+    const stages = fc.constantFrom(...(Object.keys(STAGES) as StageName[]));
+    fc.assert(
+      fc.property(stages, fc.boolean(), fc.boolean(), (stage, shadowReads, shadowWrites) => {
+        const switches = { shadowReads, shadowWrites, sinceMs: 1 };
+        const flag = cutoverFlag(declarationOf(), stateIn(stage, { switches }), systemOf());
+        if (flag.read_ppm > 0 && !flag.shadow_is_primary) expect(flag.shadow_writes).toBe(true);
+        if (!shadowReads && !flag.shadow_is_primary) expect(flag.read_ppm).toBe(0);
+        const { read_ppm, shadow_writes, ...rest } = flag;
+        expect(flagIn(stage)).toMatchObject(rest);
+        if (shadowReads && shadowWrites) expect(flag).toEqual(flagIn(stage));
+      }),
+    );
+  });
+
+  it('says that the primary is read-only while a stage follows it, and never after promotion', () => {
+    for (const stage of Object.keys(STAGES) as StageName[]) {
+      const flag = cutoverFlag(declarationOf(), stateIn(stage), systemOf(), true);
+      expect(flag.primary_read_only).toBe(['dual_write', 'r1', 'r2', 'full_100'].includes(stage));
+    }
   });
 
   it('takes lists of 25 entries of 1,024 characters, and no more', () => {

@@ -9,6 +9,7 @@ import { httpHandler } from '../../functions/middleware.ts';
 import { routingRoutes } from '../../functions/route.ts';
 import { createClient } from '../../lib/client/client.ts';
 import { crossfadeProvider } from '../../lib/client/openfeature.ts';
+import type { CutoverState } from '../../lib/core/cutover.ts';
 import { inShare, type RouteReason, type RouteRequest } from '../../lib/core/routing.ts';
 import { type GatewayBench, gatewayBench } from '../helpers/gateway-bench.ts';
 import type { StageName } from '../property/samples.ts';
@@ -26,10 +27,16 @@ afterAll(() => OpenFeature.close());
 let domains = 0;
 
 /** Everybody, on the same flags. The gateway is told its environment when it is declared, the others with each request. */
-async function everybody(stage: StageName, lists: Lists, environment: string | undefined) {
+async function everybody(
+  stage: StageName,
+  lists: Lists,
+  environment: string | undefined,
+  state: Partial<CutoverState> = {},
+) {
   const bench = await gatewayBench({
     stage,
     lists,
+    state,
     gateway: { groupsHeader: 'x-edge-groups', environment: environment ?? null },
   });
   open.push(bench);
@@ -133,6 +140,21 @@ describe('I32 the SDK, HTTP, the gateway and OpenFeature give one answer', () =>
     for (const environment of ['staging', 'prod'])
       expect((await strangers(stage, lists, environment)).strange).toEqual([]);
   });
+
+  it.each(['r1', 'r2', 'full_100'] as const)(
+    'in %s with its reads on the primary: the primary, listed or not',
+    async (stage) => {
+      const lists = { allow: ['ada', 'group:beta'], deny: ['bob'] };
+      for (const shadowWrites of [true, false]) {
+        const asked = await everybody(stage, lists, undefined, {
+          switches: { shadowReads: false, shadowWrites, sinceMs: 1 },
+        });
+        for (const key of KEYS)
+          for (const [surface, { side, reason }] of Object.entries(await asked(key, ['beta'])))
+            expect([surface, key, side, reason]).toEqual([surface, key, 'primary', key === 'bob' ? 'denied' : 'share']);
+      }
+    },
+  );
 
   it('and the table has a row for each reason of the lists', () => {
     expect([...reasons].sort()).toEqual(['allowed', 'denied', 'share']);

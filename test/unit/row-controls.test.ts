@@ -18,9 +18,13 @@ import {
   reportBackfill,
   retryQuarantine,
 } from '../../lib/flows/row-controls.ts';
+import { reconcileNow } from '../../lib/flows/tick.ts';
 import type { Pressure } from '../../lib/ports.ts';
+import { inMemoryCopies } from '../helpers/fakes/copies.ts';
+import { type InMemoryFlags, inMemoryFlags } from '../helpers/fakes/flags.ts';
 import { inMemoryState } from '../helpers/fakes/state.ts';
 import { inMemoryTables, type TablesInMemory } from '../helpers/fakes/tables.ts';
+import { inMemoryWindows } from '../helpers/fakes/windows.ts';
 
 const [CUSTOMER, INVOICE, PLANNER] = defineCutovers([
   {
@@ -37,6 +41,7 @@ const [CUSTOMER, INVOICE, PLANNER] = defineCutovers([
   ReturnType<typeof defineCutovers>[number],
   ReturnType<typeof defineCutovers>[number],
 ];
+const ALL = [CUSTOMER, INVOICE, PLANNER];
 
 const clock = {
   now: () => 1_000,
@@ -48,13 +53,24 @@ const clock = {
 let monotonicMs = 0;
 let tables: TablesInMemory;
 let state: ReturnType<typeof inMemoryState>;
-let ports: Parameters<typeof retryQuarantine>[0] & Parameters<typeof backfillAll>[0];
+let ports: Parameters<typeof makeReadOnly>[0] & Parameters<typeof backfillAll>[0];
+let flags: InMemoryFlags;
 
 beforeEach(async () => {
   monotonicMs = 0;
   tables = inMemoryTables({ clock });
   state = inMemoryState({ clock });
-  ports = { clock, state, tables, log: { event: () => {}, failure: () => {} } };
+  flags = inMemoryFlags();
+  ports = {
+    clock,
+    state,
+    tables,
+    flags,
+    windows: inMemoryWindows({ clock }),
+    copies: inMemoryCopies({ realNow: clock.now }),
+    metrics: { record: () => {}, flush: () => {} },
+    log: { event: () => {}, failure: () => {} },
+  };
   for (const declaration of [CUSTOMER, INVOICE]) await start(declaration);
 });
 
@@ -273,9 +289,9 @@ describe('a primary that is read-only', () => {
   const wanted = { seconds: 30, reason: 'catch up', actor: 'ada' };
 
   it('is so for the time that was asked, audited with its reason, and ended once', async () => {
-    expect(await makeReadOnly(ports, CUSTOMER, wanted)).toEqual({ untilMs: 31_000 });
-    expect(await endReadOnly(ports, CUSTOMER, { actor: 'bo' })).toEqual({ ended: true });
-    expect(await endReadOnly(ports, CUSTOMER, { actor: 'bo' })).toEqual({ ended: false });
+    expect(await makeReadOnly(ports, ALL, CUSTOMER, wanted)).toEqual({ untilMs: 31_000 });
+    expect(await endReadOnly(ports, ALL, CUSTOMER, { actor: 'bo' })).toEqual({ ended: true });
+    expect(await endReadOnly(ports, ALL, CUSTOMER, { actor: 'bo' })).toEqual({ ended: false });
     expect(await audit()).toMatchObject([
       { actor: 'bo', action: 'read_only_off' },
       { actor: 'ada', action: 'read_only_on', reason: '30 s: catch up' },
@@ -283,13 +299,28 @@ describe('a primary that is read-only', () => {
     ]);
   });
 
+  it('is told to applications by the flag of its cutover, until it ends, also while the database is away', async () => {
+    const told = () => Object.values(flags.served()!.cutovers).map(({ primary_read_only }) => primary_read_only);
+    await makeReadOnly(ports, ALL, CUSTOMER, wanted);
+    expect(told()).toEqual([true, false, false]);
+    tables.failNext('status');
+    await reconcileNow(ports, ALL);
+    expect(told()).toEqual([true, false, false]);
+    await endReadOnly(ports, ALL, CUSTOMER, { actor: 'bo' });
+    expect(told()).toEqual([false, false, false]);
+    await makeReadOnly(ports, ALL, CUSTOMER, wanted);
+    await tables.endReadOnly('customer');
+    await reconcileNow(ports, ALL);
+    expect(told()).toEqual([false, false, false]);
+  });
+
   it('is refused where nothing is to catch up, and while everything is stopped', async () => {
-    await expect(makeReadOnly(ports, PLANNER, wanted)).rejects.toMatchObject({ code: 'illegal_transition' });
+    await expect(makeReadOnly(ports, ALL, PLANNER, wanted)).rejects.toMatchObject({ code: 'illegal_transition' });
     const before = (await state.readCutover('customer'))!;
     const back = { type: 'rolled_back' as const, from: before.stage, reason: 'x', cause: 'operator' as const };
     const { state: after, entries } = record(before, [back], { nowMs: 2, actor: 'ada' });
     await state.writeCutover({ before, after, entries });
-    await expect(makeReadOnly(ports, CUSTOMER, wanted)).rejects.toMatchObject({ code: 'illegal_transition' });
+    await expect(makeReadOnly(ports, ALL, CUSTOMER, wanted)).rejects.toMatchObject({ code: 'illegal_transition' });
     expect(await tables.endReadOnly('customer')).toBe(false);
   });
 
@@ -302,7 +333,7 @@ describe('a primary that is read-only', () => {
       await state.writeCutover({ before, after, entries });
       return make(id, epoch, seconds);
     };
-    await expect(makeReadOnly(ports, CUSTOMER, wanted)).rejects.toMatchObject({ code: 'conflict' });
+    await expect(makeReadOnly(ports, ALL, CUSTOMER, wanted)).rejects.toMatchObject({ code: 'conflict' });
     expect(await tables.endReadOnly('customer')).toBe(false);
   });
 });

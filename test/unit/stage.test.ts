@@ -28,6 +28,8 @@ const COMMANDS: Record<CommandType, Command> = {
   pause: { type: 'pause' },
   resume: { type: 'resume' },
   policy: { type: 'policy', stage: null, set: { minSamples: 7 }, unset: [] },
+  reads: { type: 'reads', to: 'primary', reason: 'slow', unready: [] },
+  'shadow-writes': { type: 'shadow-writes', enabled: false, reason: 'load' },
   rollback: { type: 'rollback', reason: 'slow', cause: 'operator' },
   complete: { type: 'complete', confirm: 'customer', force: false, verdict: ADVANCE },
   cleanup: { type: 'cleanup', confirm: 'customer' },
@@ -60,6 +62,8 @@ const RAMP = {
   pause: 'paused',
   resume: 'unchanged',
   policy: 'policy_changed',
+  reads: 'reads_switched',
+  'shadow-writes': 'held',
   rollback: 'rolled_back',
 };
 /** What each stage answers; a command that is not named is an illegal transition. */
@@ -71,6 +75,7 @@ const ANSWERS: Record<StageName, Partial<Record<CommandType, string>>> = {
     pause: 'paused',
     resume: 'unchanged',
     policy: 'policy_changed',
+    'shadow-writes': 'shadow_writes_switched',
     rollback: 'rolled_back',
   },
   r1: RAMP,
@@ -81,6 +86,8 @@ const ANSWERS: Record<StageName, Partial<Record<CommandType, string>>> = {
     pause: 'paused',
     resume: 'unchanged',
     policy: 'policy_changed',
+    reads: 'reads_switched',
+    'shadow-writes': 'held',
     rollback: 'rolled_back',
   },
   completed: { cleanup: 'intent_recorded', rollback: 'intent_recorded' },
@@ -357,5 +364,66 @@ describe('what an event leaves', () => {
     expect(nextStage(stateIn('completed'))).toBeUndefined();
     expect(nextStage(stateIn('rolled_back'))).toBeUndefined();
     expect(nextStage(stateIn('full_100'))?.kind).toBe('completed');
+  });
+});
+
+describe('switches of reads and writes', () => {
+  const away = { shadowReads: false, shadowWrites: true, sinceMs: NOW - 1 };
+  const dry = { ...away, shadowWrites: false };
+  const back: Command = { type: 'reads', to: 'shadow', reason: 'mended', unready: [] };
+  const on: Command = { type: 'shadow-writes', enabled: true, reason: 'calm' };
+  const lag = { code: 'lag', ok: false, value: 90_000, limit: 30_000, text: 'The oldest change is 90 s old.' };
+
+  it('readers come back only to what is written and lacks nothing, never while stopped, frozen or barred', () => {
+    const answer = (state: Partial<CutoverState>, context: Context = CONTEXT, command: Command = back) =>
+      outcome(decide(stateIn('r2', state), command, context));
+    expect(answer({ switches: away })).toBe('reads_switched');
+    expect(answer({ switches: away }, CONTEXT, { ...back, unready: [lag] } as Command)).toBe('held');
+    expect(answer({ switches: dry })).toBe('held');
+    expect(answer({ switches: away }, STOPPED)).toBe('stopped');
+    expect(answer({ switches: away }, { ...CONTEXT, frozen: { name: 'night', untilMs: NOW + 1 } })).toBe('frozen');
+    expect(answer({ switches: away }, { ...CONTEXT, barred: [lag] })).toBe('held');
+    expect(answer({})).toBe('unchanged');
+  });
+
+  it('leaving the shadow is possible whatever else forbids to go on', () => {
+    const bad: Context = { ...STOPPED, frozen: { name: 'night', untilMs: NOW + 1 }, barred: [lag] };
+    for (const stage of ['r1', 'r2', 'full_100'] as const) {
+      expect(outcome(decide(stateIn(stage), COMMANDS.reads, bad))).toBe('reads_switched');
+      expect(outcome(decide(stateIn(stage, { switches: away }), COMMANDS['shadow-writes'], bad))).toBe(
+        'shadow_writes_switched',
+      );
+      expect(outcome(decide(stateIn(stage, { switches: dry }), on, bad))).toBe('shadow_writes_switched');
+    }
+  });
+
+  it('bar every step forward, by force and by a tick, and name the command that turns them back', () => {
+    for (const switches of [away, dry]) {
+      const forced = { ...COMMANDS.advance, force: true, reason: 'now' } as Command;
+      const refused = decide(stateIn('r1', { switches }), forced, CONTEXT);
+      expect(refused).toMatchObject({ kind: 'refused', code: 'held' });
+      expect((refused as { message: string }).message).toContain('crossfade reads shadow customer');
+      const tick = { type: 'tick', verdict: ADVANCE, autoAdvance: true, autoRollback: true } as const;
+      expect(outcome(decide(stateIn('r1', { switches }), tick, CONTEXT))).toBe('unchanged');
+      expect(outcome(decide(stateIn('full_100', { switches }), COMMANDS.complete, CONTEXT))).toBe('held');
+      expect(outcome(decide(stateIn('full_100', { switches }), COMMANDS.rollback, CONTEXT))).toBe('rolled_back');
+    }
+  });
+
+  it('are refused after promotion with their reason, and need a new approval', () => {
+    for (const command of [COMMANDS.reads, COMMANDS['shadow-writes']]) {
+      const refused = decide(stateIn('completed'), command, CONTEXT);
+      expect(refused).toMatchObject({ code: 'illegal_transition', message: expect.stringContaining('was promoted') });
+    }
+    const state = stateIn('r1', { approved: true });
+    const at = { event: accepted(decide(state, COMMANDS.reads, CONTEXT))[0]!, atMs: NOW, actor: 'bo' };
+    expect(evolve(state, at)).toMatchObject({
+      stage: 'r1',
+      epoch: state.epoch,
+      approved: false,
+      askedBy: 'bo',
+      enteredAtMs: state.enteredAtMs,
+      switches: { ...away, sinceMs: NOW },
+    });
   });
 });

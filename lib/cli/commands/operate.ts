@@ -11,14 +11,16 @@ import { renderCommandAnswer } from '../render-verdict.ts';
 
 type Answer = CutoverSummary & { published: boolean };
 
-/** What each command sends. `confirm` is the id: the person typed it, or the command was not sent. */
-const BODIES: Record<CommandName, (options: Options, id: string) => object> = {
+/** What each command sends. `confirm` is the id: the person typed it, or the command was not sent. `way`: of a switch. */
+const BODIES: Record<CommandName, (options: Options, id: string, way: string | undefined) => object> = {
   start: ({ plan, dwell }) => ({ plan, dwellMinutes: dwell }),
   advance: ({ force, reason }) => ({ force, reason }),
   approve: () => ({}),
   pause: () => ({}),
   resume: () => ({}),
   policy: (options) => policyBody(options),
+  reads: ({ reason }, _id, to) => ({ to, reason }),
+  'shadow-writes': ({ reason }, _id, way) => ({ enabled: way === 'on', reason }),
   rollback: ({ reason }) => ({ reason }),
   complete: ({ force, reason }, id) => ({ confirm: id, force, reason }),
   cleanup: ({ dropTracking }, id) => ({ confirm: id, ...(dropTracking ? { dropTracking } : {}) }),
@@ -41,7 +43,7 @@ export function operateAction(name: CommandName): Action {
       await confirm(io, { command, name: id, given: options.confirm, yes: options.yes === true, loopback, url });
     }
     const ifVersion = options.ifVersion ?? (await currentVersion(api, id));
-    const answer = await api.post<Answer>(`/v1/cutovers/${id}/${name}`, BODIES[name](options, id), {
+    const answer = await api.post<Answer>(`/v1/cutovers/${id}/${name}`, BODIES[name](options, id, context.args[1]), {
       idempotencyKey: key,
       ifVersion,
       deadlineMs: LONG.includes(name) ? LONG_DEADLINE_MS : DEADLINE_MS,

@@ -2,10 +2,12 @@
 
 import type { CutoverState, Policy, Side } from '../cutover.ts';
 import { type MinuteWindow, poolWindows, type TableStatus } from '../evidence.ts';
+import { firstMinuteOf } from '../gates/seen.ts';
 import { currentVerification } from '../gates/table-conditions.ts';
 import type { Verdict } from '../gates/verdict.ts';
 import { quantileMs } from '../histogram.ts';
 import { deadlineCondition } from '../policy.ts';
+import { isNormal, judgedKind } from '../switches.ts';
 import type { AlertMetric } from './rule.ts';
 
 export type AlertSample = {
@@ -74,6 +76,8 @@ function figureOf(metric: AlertMetric, sample: AlertSample, pools: () => Pools, 
     case 'flag_drift_minutes':
       return sample.flagsDeployed ? 0 : Math.max(0, sample.nowMs - sample.state.changedAtMs) / MINUTE_MS;
     case 'deadline_passed': {
+      // A person who has switched reads or writes has stopped the clock.
+      if (!isNormal(sample.state)) return 0;
       const deadline = deadlineCondition(sample.policy, sample.state, sample.nowMs);
       return deadline && !deadline.ok ? 1 : 0;
     }
@@ -120,8 +124,7 @@ function tableValue(metric: TableMetric, table: TableStatus, state: CutoverState
   }
 }
 
-/** The minute in which the stage was entered belongs to both stages, so it is history for this one. */
-const firstMinute = ({ state }: AlertSample) => Math.floor(state.enteredAtMs / MINUTE_MS) + 1;
+const firstMinute = ({ state }: AlertSample) => firstMinuteOf(state);
 const openMinute = ({ nowMs }: AlertSample) => Math.floor(nowMs / MINUTE_MS);
 
 function poolsOf(sample: AlertSample, windowMinutes: number): Pools {
@@ -142,8 +145,9 @@ function operations(sample: AlertSample, shadow: MinuteWindow): number | null {
 }
 
 function dataAge(sample: AlertSample): number | null {
-  const sides: Side[] = sample.state.stageKind === 'full' ? ['shadow'] : ['primary'];
-  if (sample.state.stageKind === 'ramp') sides.push('shadow');
+  const kind = judgedKind(sample.state);
+  const sides: Side[] = kind === 'full' ? ['shadow'] : ['primary'];
+  if (kind === 'ramp') sides.push('shadow');
   const ages = sides.map((side) => {
     const newest = sample.windows.filter((window) => window.side === side && window.count > 0).at(-1)?.minute;
     // Before the first operation of a stage its age is that of the stage.

@@ -4,6 +4,7 @@
  */
 
 import type { StageKind } from '../plan.ts';
+import { isReadingStage, isUnderWay, kindsThat, syncsShadow } from '../stage-kinds.ts';
 
 export const SEVERITIES = ['critical', 'warning', 'info'] as const;
 export type Severity = (typeof SEVERITIES)[number];
@@ -20,11 +21,11 @@ export const OPERATORS = {
 } as const;
 export type Operator = keyof typeof OPERATORS;
 
-const SERVING: readonly StageKind[] = ['dual_write', 'ramp', 'full'];
-const READING: readonly StageKind[] = ['ramp', 'full'];
+const SERVING = kindsThat(isUnderWay);
+const READING = kindsThat(isReadingStage);
 /** Stages that go on by themselves, and so have a deadline. */
 const MOVING: readonly StageKind[] = ['dual_write', 'ramp'];
-const SYNCED: readonly StageKind[] = ['dual_write', 'ramp', 'full', 'completed'];
+const SYNCED = kindsThat(syncsShadow);
 const STARTED: readonly StageKind[] = [...SYNCED, 'rolled_back'];
 
 /** The limits of a policy that built-in rules follow. */

@@ -1,17 +1,18 @@
 /** Everything that must hold to advance, each with value, limit, and what would release it. */
 
+import { isUnderWay } from '../stage-kinds.ts';
 import { dataConditions } from './data-conditions.ts';
 import { earlyWarnings } from './early-warning.ts';
 import type { Judged } from './guards.ts';
 import { readConditions } from './read-conditions.ts';
 import { keeps } from './rules.ts';
-import { isJudged, minutesInStage, type Seen } from './seen.ts';
+import { minutesInStage, type Seen } from './seen.ts';
 import { tableConditions } from './table-conditions.ts';
 import { type Condition, condition, round } from './verdict.ts';
 
 export function advanceConditions(seen: Seen, judged: readonly Judged[]): Condition[] {
   const { state } = seen.input;
-  if (!isJudged(state)) {
+  if (!isUnderWay(state)) {
     return [condition('stage', false, state.stage, null, `Nothing advances by itself from stage ${state.stage}.`)];
   }
   return [

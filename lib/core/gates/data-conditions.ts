@@ -13,8 +13,8 @@ export function dataConditions(seen: Seen): Condition[] {
 }
 
 /** At 100 % the primary serves nothing, before reads the shadow does not; in between both must report. */
-function expectedSides({ input, servesReads }: Seen): readonly ('primary' | 'shadow')[] {
-  if (input.state.stageKind === 'full') return ['shadow'];
+function expectedSides({ stageKind, servesReads }: Seen): readonly ('primary' | 'shadow')[] {
+  if (stageKind === 'full') return ['shadow'];
   return servesReads ? ['primary', 'shadow'] : ['primary'];
 }
 

@@ -3,7 +3,9 @@
 import type { CutoverState, Policy } from '../cutover.ts';
 import type { MinuteWindow, TableStatus } from '../evidence.ts';
 import { sharePpmOf } from '../flags.ts';
-import type { Stage } from '../plan.ts';
+import type { Stage, StageKind } from '../plan.ts';
+import { isUnderWay } from '../stage-kinds.ts';
+import { judgedKind, judgedSinceMs, readsShadow } from '../switches.ts';
 import { EVIDENCE_SCHEMA, type Evidence, fold, newEvidence, RECENT_MINUTES } from './fold.ts';
 import type { WithoutRules } from './rules.ts';
 import type { Condition } from './verdict.ts';
@@ -46,21 +48,17 @@ export type Seen = {
   openMinute: number;
   firstMinute: number;
   servesReads: boolean;
+  /** What the stage is while its switches are as they are. */
+  stageKind: StageKind;
   /** Share of the reads planned for the shadow, 0–1. */
   share: number;
   primary: MinuteWindow;
   shadow: MinuteWindow;
 };
 
-const servesReads = ({ stageKind }: Pick<CutoverState, 'stageKind'>) => stageKind === 'ramp' || stageKind === 'full';
-
-/** Stages that the gates may let a cutover leave. */
-export const isJudged = (state: Pick<CutoverState, 'stageKind'>) =>
-  state.stageKind === 'dual_write' || servesReads(state);
-
-/** The minute in which the stage was entered belongs to both stages; it is history for this one. */
-export const firstMinuteOf = (state: Pick<CutoverState, 'enteredAtMs'>) =>
-  Math.floor(state.enteredAtMs / MINUTE_MS) + 1;
+/** The minute in which the stage was entered, or a switch was turned in it, belongs to what was before: it is history. */
+export const firstMinuteOf = (state: Pick<CutoverState, 'enteredAtMs' | 'switches'>) =>
+  Math.floor(judgedSinceMs(state) / MINUTE_MS) + 1;
 
 /** The parts of a policy that the fold compares with. What only decides at the end must not cost the evidence found so far. */
 const FOLDED_LIMITS = [
@@ -72,10 +70,10 @@ const FOLDED_LIMITS = [
   'validationScoreRollback',
 ] as const satisfies (keyof Policy)[];
 
-/** Another stage, another entry or other limits need another fold. */
+/** Another stage, another entry, a switch or other limits need another fold. */
 export function evidenceKey(state: CutoverState, policy: Policy): string {
   const limits = FOLDED_LIMITS.map((name) => policy[name]);
-  return JSON.stringify([state.stage, state.enteredAtMs, state.epoch, sharePpmOf(state), limits]);
+  return JSON.stringify([state.stage, judgedSinceMs(state), state.epoch, sharePpmOf(state), limits]);
 }
 
 /**
@@ -98,7 +96,7 @@ export function resume(
   if (usable && closedThrough < firstMinute && closedThrough >= openMinute - HISTORY_MINUTES) {
     return { evidence: newEvidence(key, usable.baseline, closedThrough), fromMinute: closedThrough + 1 };
   }
-  const fromMinute = Math.max(firstMinute, openMinute - (isJudged(state) ? REBUILT_MINUTES : 0)) - HISTORY_MINUTES;
+  const fromMinute = Math.max(firstMinute, openMinute - (isUnderWay(state) ? REBUILT_MINUTES : 0)) - HISTORY_MINUTES;
   return { evidence: newEvidence(key), fromMinute };
 }
 
@@ -107,11 +105,12 @@ export function collect(input: GateInput): Seen {
   const openMinute = Math.floor(nowMs / MINUTE_MS);
   const firstMinute = firstMinuteOf(state);
   const share = sharePpmOf(state) / 1_000_000;
+  const stageKind = judgedKind(state);
   const { evidence: before } = resume(input.evidence, state, policy, nowMs);
   const context = {
     key: before.key,
     policy,
-    stageKind: state.stageKind,
+    stageKind,
     share,
     firstMinute,
     openMinute,
@@ -127,7 +126,8 @@ export function collect(input: GateInput): Seen {
     stage: state.plan.stages.find((stage) => stage.name === state.stage),
     openMinute,
     firstMinute,
-    servesReads: servesReads(state),
+    servesReads: readsShadow(state),
+    stageKind,
     share,
     primary: evidence.primary,
     shadow: evidence.shadow,
@@ -142,7 +142,7 @@ function withLag(evidence: Evidence, minute: number, lagMs: number): Evidence {
 }
 
 export const minutesInStage = (seen: Seen) =>
-  Math.max(0, (seen.input.nowMs - seen.input.state.enteredAtMs) / MINUTE_MS);
+  Math.max(0, (seen.input.nowMs - judgedSinceMs(seen.input.state)) / MINUTE_MS);
 
 /** The latency from which an increase matters: the limit in per cent, and never less than the floor. */
 export function slowest(referenceMs: number, increase: number, policy: Policy): number {

@@ -6,6 +6,7 @@ import { sharePpmOf } from '../flags.ts';
 import type { Condition, Verdict } from '../gates/verdict.ts';
 import type { Check, Goal, PhaseState } from '../phase.ts';
 import type { StageKind } from '../plan.ts';
+import { judgedKind, stageText } from '../switches.ts';
 
 /** What a tick or a report knows of one cutover. */
 export type Member = { state: CutoverState; verdict: Verdict | null; table: TableStatus | null };
@@ -20,8 +21,9 @@ const RANKS: Record<StageKind, number> = {
   cleaned: 5,
 };
 
-export const hasReached = ({ stageKind }: Pick<CutoverState, 'stageKind'>, goal: Goal): boolean =>
-  RANKS[stageKind] >= RANKS[goal];
+/** A stage whose reads were switched to the primary is not lived through. */
+export const hasReached = (state: Pick<CutoverState, 'stageKind' | 'switches'>, goal: Goal): boolean =>
+  RANKS[judgedKind(state)] >= RANKS[goal];
 
 /** Was it rolled back since then? */
 export const rolledBackSince = ({ rollback }: CutoverState, sinceMs: number | null): boolean =>
@@ -43,7 +45,7 @@ export function evaluateCheck(check: Check, phase: PhaseState, members: readonly
       text:
         late.length === 0
           ? `All cutovers have reached ${check.reached}.`
-          : `Not yet ${check.reached}: ${late.map(({ state }) => `${state.id} (${state.stage})`).join(', ')}.`,
+          : `Not yet ${check.reached}: ${late.map(({ state }) => `${state.id} (${stageText(state)})`).join(', ')}.`,
     };
   }
   if ('noRollback' in check) {

@@ -9,6 +9,7 @@
 import type { SystemState } from '../cutover.ts';
 import type { Condition } from '../gates/verdict.ts';
 import type { Phase, PhaseChange, PhaseState } from '../phase.ts';
+import { stageText } from '../switches.ts';
 import { evaluateCheck, hasReached, type Member, rolledBackSince } from './checks.ts';
 import { rollbackOrder, stateOfPhase } from './order.ts';
 
@@ -131,7 +132,7 @@ function stepOf(
     return late.length === 0 ? { change: { kind: 'soaking', untilMs }, reason: '' } : null;
   }
   if (late.length > 0) {
-    const where = late.map(({ id, stage }) => `${id} is in ${stage}`).join(', ');
+    const where = late.map((state) => `${state.id} is in ${stageText(state)}`).join(', ');
     return { change: { kind: 'soak_broken' }, reason: where };
   }
   if (state.status === 'done' || phase.decision !== 'automatic') return null;

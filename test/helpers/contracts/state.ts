@@ -8,6 +8,7 @@ import {
   INITIAL_SYSTEM,
   initialState,
   NO_OVERRIDES,
+  NORMAL_SWITCHES,
   type SystemState,
 } from '../../../lib/core/cutover.ts';
 import { type Evidence, fold, newEvidence } from '../../../lib/core/gates/fold.ts';
@@ -314,8 +315,8 @@ function writing(make: Make): void {
   it('an item that an earlier version of the program wrote is read as if what is new had never been used', async () => {
     const { store, edit } = await make();
     const state = await written(store);
-    await edit('customer', { started: undefined, askedBy: undefined, overrides: undefined });
-    const expected = { ...state, started: null, askedBy: null, overrides: NO_OVERRIDES };
+    await edit('customer', { started: undefined, askedBy: undefined, overrides: undefined, switches: undefined });
+    const expected = { ...state, started: null, askedBy: null, overrides: NO_OVERRIDES, switches: NORMAL_SWITCHES };
     expect(await store.readCutover('customer')).toEqual(expected);
     expect(await store.writeCutover(changeOf(expected))).toEqual({ kind: 'applied' });
   });

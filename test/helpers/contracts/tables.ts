@@ -217,6 +217,27 @@ export function tablesContract(name: string, open: () => Promise<TablesHarness>)
       });
     });
 
+    describe('writes that are switched off', () => {
+      it('leave every change as a hint that wakes nobody, and the shadow as it was; on again, everything arrives', async () => {
+        await started();
+        await fence(1, { version: 2, shadowWrites: false });
+        for (const [key, value] of [
+          [4, 'd'],
+          [2, 'changed'],
+          [1, null],
+        ] as const)
+          await it_.write(key, value);
+        expect((await plane.status(id))!.outboxRows).toBeGreaterThanOrEqual(3);
+        expect(await plane.waiting()).toEqual([]);
+        expect(await it_.follower()).toEqual({ 1: 'a', 2: 'b', 3: 'c' });
+        expect((await verified(1)).divergences).toBe(0);
+        await fence(1, { version: 3 });
+        expect(await plane.waiting()).toMatchObject([{ id }]);
+        await settle(1);
+        await same();
+      });
+    });
+
     describe('converge', () => {
       it('I2 I3 inserts, updates and deletes reach the shadow', async () => {
         await started();

@@ -331,7 +331,7 @@ function statusOf(it: Table, nowMs: number): TableStatus {
     armed: it.direction,
     mirror: it.mirror ? { epoch: it.mirror.epoch, version: it.mirror.version, stage: it.mirror.stage } : null,
     lagMs: lagOf(it, nowMs),
-    readOnlyUntilMs: it.readOnlyUntilMs,
+    readOnlyUntilMs: (it.readOnlyUntilMs ?? 0) > nowMs ? it.readOnlyUntilMs : null,
     outboxRows: it.hints.length,
     quarantined: it.quarantine.size,
     quarantine: [...it.quarantine]
