@@ -234,7 +234,9 @@ export const ACCESS_RULES: readonly Rule[] = [
     wrong: (it) => {
       const changes = JSON.stringify({ 'Fn::GetAtt': ['ChangesTable', 'Arn'] });
       return statements(it)
-        .filter(({ Action }) => Action.some((action) => /dynamodb:(\*|Delete|BatchWrite|PartiQL)/.test(action)))
+        .filter(({ Action }) =>
+          Action.some((action) => /dynamodb:(\*|Delete|BatchWrite|PartiQL(?!Select))/.test(action)),
+        )
         .filter(({ Resource }) => Resource.some((resource) => JSON.stringify(resource) !== changes))
         .map(({ role, Sid }) => `${role}.${Sid}`);
     },
@@ -245,8 +247,8 @@ export const ACCESS_RULES: readonly Rule[] = [
     says: 'only control, tick and break-glass may write stages and audit entries; the others reach named items only',
     wrong: (it) => {
       const state = JSON.stringify({ 'Fn::GetAtt': ['StateTable', 'Arn'] });
-      const onState = statements(it).filter(({ Resource }) =>
-        Resource.some((resource) => JSON.stringify(resource) === state),
+      const onState = statements(it).filter(
+        ({ Effect, Resource }) => Effect === 'Allow' && Resource.some((resource) => JSON.stringify(resource) === state),
       );
       const keysOf = (statement: Statement) =>
         (at(statement.Condition, 'ForAllValues:StringLike') as Json | undefined)?.['dynamodb:LeadingKeys'] as
@@ -263,6 +265,25 @@ export const ACCESS_RULES: readonly Rule[] = [
         .map(({ role, Sid }) => `${role}.${Sid}`);
     },
     break: (it) => put(statementIn(it, 'OutcomesRole', 'AddToWindows'), 'Condition', undefined),
+  },
+  {
+    area: 'roles',
+    says: 'control, dashboard and tick may select windows, and nobody who selects may scan',
+    wrong: (it) => {
+      const selects = (effect: string) =>
+        statements(it).filter(({ Effect, Action }) => Effect === effect && Action.includes('dynamodb:PartiQLSelect'));
+      const may = selects('Allow').map(({ role }) => role);
+      const denied = selects('Deny')
+        .filter(({ Condition }) => (at(Condition, 'Bool') as Json | undefined)?.['dynamodb:FullTableScan'] === 'true')
+        .map(({ role }) => role);
+      return [
+        ...['ControlRole', 'DashboardRole', 'TickRole']
+          .filter((role) => !may.includes(role))
+          .map((role) => `${role} cannot select`),
+        ...may.filter((role) => !denied.includes(role)).map((role) => `${role} can scan`),
+      ];
+    },
+    break: (it) => put(statementIn(it, 'TickRole', 'NoScan'), 'Effect', 'Allow'),
   },
   {
     area: 'roles',

@@ -1,0 +1,57 @@
+/**
+ * Requests of one moment go out as one. Whoever asks in the same turn of the event loop shares a request with the others;
+ * each gets an answer, or an error, of its own.
+ *
+ *   a(1) a(2) a(3) ─ end of the turn ─ send([1, 2, 3]) ─ 1, 2, 3 hear
+ */
+
+type Waiting<Ask, Answer> = { ask: Ask; resolve(answer: Answer): void; reject(error: unknown): void };
+
+/**
+ * @param most asks in one request
+ * @param send answers them all: what it gives back finds the answer of each, and throws for one that has none
+ * @param kind only asks of one kind share a request
+ */
+export function together<Ask, Answer>(
+  most: number,
+  send: (asks: readonly Ask[]) => Promise<(ask: Ask) => Answer>,
+  kind: (ask: Ask) => string = () => '',
+): (ask: Ask) => Promise<Answer> {
+  let waiting: Waiting<Ask, Answer>[] = [];
+
+  const sendAll = () => {
+    const kinds = new Map<string, Waiting<Ask, Answer>[]>();
+    for (const one of waiting) {
+      const alike = kinds.get(kind(one.ask));
+      if (alike) alike.push(one);
+      else kinds.set(kind(one.ask), [one]);
+    }
+    waiting = [];
+    for (const alike of kinds.values())
+      for (let start = 0; start < alike.length; start += most) void answer(alike.slice(start, start + most), send);
+  };
+
+  return (ask) =>
+    new Promise((resolve, reject) => {
+      if (waiting.length === 0) setImmediate(sendAll);
+      waiting.push({ ask, resolve, reject });
+    });
+}
+
+async function answer<Ask, Answer>(
+  some: readonly Waiting<Ask, Answer>[],
+  send: (asks: readonly Ask[]) => Promise<(ask: Ask) => Answer>,
+): Promise<void> {
+  try {
+    const answerOf = await send(some.map(({ ask }) => ask));
+    for (const { ask, resolve, reject } of some) {
+      try {
+        resolve(answerOf(ask));
+      } catch (error) {
+        reject(error);
+      }
+    }
+  } catch (error) {
+    for (const { reject } of some) reject(error);
+  }
+}
