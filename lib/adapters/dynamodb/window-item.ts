@@ -19,7 +19,7 @@ import type { Item } from './state-items.ts';
 export const MAX_BUCKETS_PER_UPDATE = 200;
 
 const COUNTERS = ['count', 'errors', 'keyless', 'checks', 'mismatches'] as const;
-const BUCKET = /^b(-?\d+)$/;
+const BUCKET = /^b-?\d+$/;
 
 /** Additions to the same window in one flush become one, since the flush counts once per window. */
 export function mergeAdditions(additions: readonly WindowAddition[]): WindowAddition[] {
@@ -109,11 +109,11 @@ export function windowOf(item: Item): { ok: true; window: MinuteWindow } | { ok:
   const counters = windowCounters.safeParse(item);
   if (!counters.success) return { ok: false, problems: problemsOf(counters.error) };
   const latency: Record<number, number> = {};
-  for (const [attribute, value] of Object.entries(item)) {
-    const index = BUCKET.exec(attribute)?.[1];
-    if (index === undefined) continue;
+  for (const attribute in item) {
+    if (!BUCKET.test(attribute)) continue;
+    const value = item[attribute];
     if (!isCount(value)) return { ok: false, problems: `${attribute}: is ${String(value)}, which counts nothing` };
-    latency[Number(index)] = value;
+    latency[Number(attribute.slice(1))] = value;
   }
   return { ok: true, window: { ...counters.data, latency } };
 }
