@@ -1,10 +1,12 @@
 /** What a tick does, and in which order, while one of its servers is away. */
 
 import { describe, expect, it } from 'vitest';
+import { lookMinutes, rulesOf } from '../../lib/core/alerts/rule.ts';
 import type { CutoverDeclaration } from '../../lib/core/cutover.ts';
+import { DEFAULT_POLICY } from '../../lib/core/cutover.ts';
 import { CrossfadeError } from '../../lib/core/errors.ts';
 import { tick } from '../../lib/flows/tick.ts';
-import { before } from '../helpers/world.ts';
+import { before, type Plant } from '../helpers/world.ts';
 import { declarationOf } from '../property/samples.ts';
 import { differences, inside } from './oracle.ts';
 import { ID, run, SHORT, shortTable } from './run.ts';
@@ -14,6 +16,7 @@ const other = {
   ...declarationOf('table', { id: OTHER, plan: SHORT }),
   table: { primary: 'public.invoice', shadow: 'public.invoice_v2' },
 };
+const RULES_LOOK_BACK = lookMinutes(rulesOf(DEFAULT_POLICY));
 const twoTables = () => [shortTable(), other as CutoverDeclaration];
 
 /** Names of the calls that a tick makes, in order. */
@@ -36,6 +39,36 @@ describe('I40 a tick while Postgres is away', () => {
     expect((await callsOfTick(scene)).filter((call) => call.startsWith('tables.'))).toHaveLength(1);
     scene.w.faults.databaseDown = false;
     expect((await callsOfTick(scene)).filter((call) => call === 'tables.status').length).toBeGreaterThan(2);
+  });
+});
+
+describe('a tick while everything is there', () => {
+  it('reads the minutes its rules look back on, before the start as well, and the hour before a start once', async () => {
+    let spans: number[] = [];
+    const plant: Plant = {
+      ports: (ports) => ({
+        ...ports,
+        windows: {
+          ...ports.windows,
+          read(id, from, to) {
+            spans.push(to - from + 1);
+            return ports.windows.read(id, from, to);
+          },
+        },
+      }),
+    };
+    const scene = run({ plant });
+    await scene.minutes(70);
+    await scene.accepted({ type: 'start' });
+    expect(Math.max(...spans)).toBe(RULES_LOOK_BACK + 1);
+    spans = [];
+    await scene.minutes(5);
+    expect(spans.filter((minutes) => minutes > RULES_LOOK_BACK + 1)).toEqual([spans[0]]);
+    expect(spans[0]).toBe(60);
+    await scene.until('r10');
+    spans = [];
+    await scene.minutes(5);
+    expect(Math.max(...spans)).toBe(RULES_LOOK_BACK + 1);
   });
 });
 
