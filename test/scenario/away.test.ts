@@ -158,3 +158,35 @@ describe('a rollback while AppConfig is away', () => {
     expect(inside(scene.w, ID).direction).toBe('none');
   });
 });
+
+describe('flags of more cutovers than one document takes', () => {
+  const fits = (most: () => number): Plant => ({
+    ports: (ports) => ({
+      ...ports,
+      flags: {
+        ...ports.flags,
+        async publish(request) {
+          const count = Object.keys(request.document.cutovers).length;
+          if (count > most()) throw new CrossfadeError('flags_too_large', `${count} cutovers are too many.`);
+          return ports.flags.publish(request);
+        },
+      },
+    }),
+  });
+
+  it('are not published, which is said, and readers can still be taken away from a shadow that fails', async () => {
+    let most = 2;
+    const cutovers = [shortTable()];
+    const scene = run({ cutovers, plant: fits(() => most) });
+    await scene.reach('r10');
+    most = 1;
+    cutovers.push(other as CutoverDeclaration);
+    expect(await scene.w.tick()).toMatchObject({ flags: { published: false, why: '2 cutovers are too many.' } });
+    await scene.accepted({ type: 'rollback', reason: 'slow' });
+    expect(await scene.w.tick()).toMatchObject({ cutovers: [{ stage: 'rolled_back' }, { stage: 'disabled' }] });
+    expect(scene.w.served()?.cutovers).toEqual({ [ID]: expect.objectContaining({ read_ppm: 0 }) });
+    most = 2;
+    expect(await scene.w.tick()).toMatchObject({ flags: { published: true } });
+    expect(Object.keys(scene.w.served()!.cutovers)).toEqual([ID, OTHER]);
+  });
+});
