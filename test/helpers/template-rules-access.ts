@@ -268,19 +268,23 @@ export const ACCESS_RULES: readonly Rule[] = [
   },
   {
     area: 'roles',
-    says: 'control, dashboard and tick may select windows, and nobody who selects may scan',
+    says: 'control, dashboard and tick may select windows and copies, and nobody who selects may scan',
     wrong: (it) => {
-      const selects = (effect: string) =>
-        statements(it).filter(({ Effect, Action }) => Effect === effect && Action.includes('dynamodb:PartiQLSelect'));
-      const may = selects('Allow').map(({ role }) => role);
-      const denied = selects('Deny')
-        .filter(({ Condition }) => (at(Condition, 'Bool') as Json | undefined)?.['dynamodb:FullTableScan'] === 'true')
-        .map(({ role }) => role);
+      const selecting = statements(it).filter(({ Action }) => Action.includes('dynamodb:PartiQLSelect'));
+      const tables = ({ role, Resource }: Statement) => Resource.map((table) => `${role} ${JSON.stringify(table)}`);
+      const may = selecting.filter(({ Effect }) => Effect === 'Allow').flatMap(tables);
+      const mayNotScan = selecting
+        .filter(({ Effect, Condition }) => {
+          const scan = (at(Condition, 'Bool') as Json | undefined)?.['dynamodb:FullTableScan'];
+          return Effect === 'Deny' && scan === 'true';
+        })
+        .flatMap(tables);
+      const wanted = ['ControlRole', 'DashboardRole', 'TickRole'].flatMap((role) =>
+        ['StateTable', 'ChangesTable'].map((table) => `${role} ${JSON.stringify({ 'Fn::GetAtt': [table, 'Arn'] })}`),
+      );
       return [
-        ...['ControlRole', 'DashboardRole', 'TickRole']
-          .filter((role) => !may.includes(role))
-          .map((role) => `${role} cannot select`),
-        ...may.filter((role) => !denied.includes(role)).map((role) => `${role} can scan`),
+        ...wanted.filter((one) => !may.includes(one)).map((one) => `${one}: cannot select`),
+        ...may.filter((one) => !mayNotScan.includes(one)).map((one) => `${one}: can scan`),
       ];
     },
     break: (it) => put(statementIn(it, 'TickRole', 'NoScan'), 'Effect', 'Allow'),

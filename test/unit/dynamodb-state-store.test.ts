@@ -313,6 +313,17 @@ describe('reading many verdicts', () => {
     ]);
   });
 
+  it('gives up on what is left out again and again, after pauses that grow', async () => {
+    const Keys = [verdictKey('customer')];
+    dynamo.on(BatchGetCommand).resolves({ UnprocessedKeys: { state: { Keys } } });
+    await expect(storeUnderTest().readVerdict('customer')).rejects.toMatchObject({
+      code: 'store_unavailable',
+      retryable: true,
+      message: expect.stringContaining('1 items are throttled'),
+    });
+    expect(sleep.mock.calls.map(([ms]) => ms)).toEqual([50, 100, 200, 400]);
+  });
+
   it('a failure is that of each', async () => {
     dynamo.on(BatchGetCommand).rejects(Object.assign(new Error('seen'), { name: 'ThrottlingException' }));
     const store = storeUnderTest();

@@ -35,7 +35,7 @@ import {
 import { packed, unpacked } from './packed-json.ts';
 import { believe, mustBelieve, queryItems, readItem, readItems, stateInvalid } from './state-items.ts';
 import { stateTransaction } from './state-transaction.ts';
-import { together } from './together.ts';
+import { named, together } from './together.ts';
 
 export type DynamoStateStoreOptions = Pick<Target, 'client' | 'tableName'> & {
   clock: Pick<Clock, 'now' | 'sleep'>;
@@ -64,6 +64,7 @@ type Subject<State> = { name: string; key: ItemKey; current(): Promise<State | n
 export function stateStoreWith(transaction: typeof stateTransaction, options: DynamoStateStoreOptions): StateStore {
   const target: Target = { requestTimeoutMs: DEFAULT_CALL_DEADLINE_MS, ...options };
   const { client, tableName } = target;
+  const pause = (tries: number) => options.clock.sleep(FIRST_PAUSE_MS * 2 ** (tries - 1) * (0.5 + options.random()));
 
   const cutover = (id: CutoverId): Subject<CutoverState> => ({
     name: `cutover '${id}'`,
@@ -99,7 +100,7 @@ export function stateStoreWith(transaction: typeof stateTransaction, options: Dy
       const settled = await settle(subject, change, writeId);
       if (settled) return settled;
       if (tries === TRIES) throw await storeError(target, what, problem.error);
-      await options.clock.sleep(FIRST_PAUSE_MS * 2 ** (tries - 1) * (0.5 + options.random()));
+      await pause(tries);
     }
   }
 
@@ -197,8 +198,8 @@ export function stateStoreWith(transaction: typeof stateTransaction, options: Dy
     },
 
     readVerdict: together(VERDICTS_AT_ONCE, async (ids: readonly CutoverId[]) => {
-      const whose = `${ids.length > 1 ? 'cutovers' : 'cutover'} ${ids.map((id) => `'${id}'`).join(', ')}`;
-      const items = await readItems(target, `read the verdict on ${whose}`, [...new Set(ids)].map(verdictKey));
+      const keys = [...new Set(ids)].map(verdictKey);
+      const items = await readItems(target, `read the verdict on ${named(ids)}`, keys, pause);
       const found = new Map(items.map((item) => [item.sk, item]));
       return (id): StoredVerdict | null => {
         const item = found.get(id);

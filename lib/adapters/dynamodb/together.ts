@@ -55,3 +55,27 @@ async function answer<Ask, Answer>(
     for (const { reject } of some) reject(error);
   }
 }
+
+/** The same work for whoever asks, some at a time and in turn. */
+export function atMost<Args extends unknown[], Result>(
+  lanes: number,
+  work: (...args: Args) => Promise<Result>,
+): (...args: Args) => Promise<Result> {
+  const waiting: (() => void)[] = [];
+  let free = lanes;
+  return async (...args) => {
+    if (free > 0) free -= 1;
+    else await new Promise<void>((turn) => waiting.push(turn));
+    try {
+      return await work(...args);
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else free += 1;
+    }
+  };
+}
+
+/** For errors, which are about all that were asked for. */
+export const named = (ids: readonly string[]): string =>
+  `${ids.length > 1 ? 'cutovers' : 'cutover'} ${ids.map((id) => `'${id}'`).join(', ')}`;

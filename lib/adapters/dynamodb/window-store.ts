@@ -12,7 +12,7 @@ import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';
 import { attempt, isConditionFailure, type Target } from './failures.ts';
 import { shardOf, WINDOW_SHARDS, windowKey, windowPartition, windowPlace } from './keys.ts';
 import { type Item, selectItems, stateInvalid } from './state-items.ts';
-import { together } from './together.ts';
+import { atMost, named, together } from './together.ts';
 import {
   additionExpressions,
   flushMark,
@@ -38,6 +38,10 @@ const AT_ONCE = 8;
 
 /** A selection takes 50 partition keys. */
 const CUTOVERS_AT_ONCE = 50 / WINDOW_SHARDS;
+
+/** The pages of a selection come one after the other: a long range is read in pieces beside each other. */
+const PIECE_MINUTES = 720;
+const SELECTIONS_AT_ONCE = 8;
 
 type Range = { id: CutoverId; from: number; to: number };
 type Update = { cutover: CutoverId; operation: string; part: MinuteWindow; mark: string };
@@ -65,18 +69,18 @@ export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStor
 
   const select = together<Range, OperationWindow[]>(
     CUTOVERS_AT_ONCE,
-    async (ranges) => {
+    atMost(SELECTIONS_AT_ONCE, async (ranges: readonly Range[]) => {
       const { from, to } = ranges[0]!;
       const ids = [...new Set(ranges.map(({ id }) => id))];
-      const items = await selectItems(target, `read the windows of ${named(ids)}`, {
+      const { items } = await selectItems(target, `read the windows of ${named(ids)}`, {
+        key: 'pk',
         partitions: ids.flatMap(partitionsOf),
-        from: windowPlace(from),
-        to: windowPlace(to + 1),
+        between: [windowPlace(from), windowPlace(to + 1)],
       });
       const found = new Map<unknown, Item[]>(ids.flatMap(partitionsOf).map((pk) => [pk, []]));
       for (const item of items) found.get(item.pk)?.push(item);
       return ({ id }) => partitionsOf(id).flatMap((pk) => found.get(pk)!.map((item) => believed(id, item)));
-    },
+    }),
     ({ from, to }) => `${from}-${to}`,
   );
 
@@ -90,7 +94,10 @@ export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStor
   async function readAll(id: CutoverId, fromMinute: number, to: number): Promise<OperationWindow[]> {
     // TTL removes late, by days at worst: expired windows are left out here.
     const from = Math.max(fromMinute, oldestMinute(options.clock.now()) + 1, 0);
-    return to < from ? [] : select({ id, from, to });
+    const pieces: Promise<OperationWindow[]>[] = [];
+    for (let start = from; start <= to; start += PIECE_MINUTES)
+      pieces.push(select({ id, from: start, to: Math.min(to, start + PIECE_MINUTES - 1) }));
+    return (await Promise.all(pieces)).flat();
   }
 
   return {
@@ -123,5 +130,3 @@ export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStor
 
 const partitionsOf = (id: CutoverId): string[] =>
   Array.from({ length: WINDOW_SHARDS }, (_, shard) => windowPartition(id, shard));
-const named = (ids: readonly CutoverId[]) =>
-  `${ids.length > 1 ? 'cutovers' : 'cutover'} ${ids.map((id) => `'${id}'`).join(', ')}`;
