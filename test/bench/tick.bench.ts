@@ -4,6 +4,7 @@
  *
  *   npm run bench tick              1,000 cutovers, 60 minutes of windows
  *   npm run bench tick 100 30       100 cutovers, 30 minutes
+ *   npm run bench tick 100 30 component
  *
  * The first tick finds nothing folded and folds the whole hour; the next two are what every minute costs. State, verdicts,
  * windows and alerts are those of the engine; flags and the tables' status are in memory. A component or service asks for
@@ -33,7 +34,8 @@ import { drawnMinute, latenciesOf, randomFrom } from '../helpers/gate-traffic.ts
 import { declarationOf } from '../property/samples.ts';
 import { type Line, printTable } from './table.ts';
 
-const [CUTOVERS = 1_000, MINUTES = 60] = process.argv.slice(2).map(Number);
+const [CUTOVERS = 1_000, MINUTES = 60] = process.argv.slice(2, 4).map(Number);
+const KIND = process.argv[4] === 'component' ? 'component' : 'table';
 const MINUTE_MS = 60_000;
 const WANTED_MS = 10_000;
 const OPERATIONS_PER_MINUTE = 100;
@@ -73,7 +75,7 @@ async function main(): Promise<void> {
 async function run(client: DynamoDBDocumentClient): Promise<void> {
   let nowMs = startMinute * MINUTE_MS + 5_000;
   const declarations = Array.from({ length: CUTOVERS }, (_, n) =>
-    declarationOf('table', { id: `table_${n}`, salt: `table_${n}`, plan: PLAN, policy: DEFAULT_POLICY }),
+    declarationOf(KIND, { id: `table_${n}`, salt: `table_${n}`, plan: PLAN, policy: DEFAULT_POLICY }),
   );
   await store(
     client,
@@ -83,7 +85,7 @@ async function run(client: DynamoDBDocumentClient): Promise<void> {
   for (let minute = firstMinute; minute < startMinute; minute += 1)
     await store(client, windowsOf(declarations, minute));
   console.log(
-    `${CUTOVERS} cutovers, ${MINUTES} minutes of both sides, ${OPERATIONS_PER_MINUTE} operations a minute each`,
+    `${CUTOVERS} ${KIND} cutovers, ${MINUTES} minutes of both sides, ${OPERATIONS_PER_MINUTE} operations a minute each`,
   );
   const ports = portsOf(client, () => nowMs);
   await reconcileNow(ports, declarations);
@@ -182,8 +184,12 @@ function meter(client: DynamoDBDocumentClient): () => Asked {
 }
 
 /** Every partition key on the first page, those with items on the next ones. */
-function unitsOfSelection({ Parameters = [], NextToken }: Input, items: readonly Record<string, unknown>[]): number {
-  const bytes = new Map<unknown, number>(NextToken ? [] : Parameters.slice(0, -2).map((pk) => [pk, 0]));
+function unitsOfSelection(
+  { Statement = '', Parameters = [], NextToken }: Input,
+  items: readonly Record<string, unknown>[],
+): number {
+  const partitions = Statement.includes('BETWEEN') ? Parameters.slice(0, -2) : Parameters;
+  const bytes = new Map<unknown, number>(NextToken ? [] : partitions.map((pk) => [pk, 0]));
   for (const item of items) bytes.set(item.pk, (bytes.get(item.pk) ?? 0) + bytesOf(item));
   return [...bytes.values()].reduce((sum, each) => sum + Math.max(1, Math.ceil(each / 4_096)), 0);
 }
