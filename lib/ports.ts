@@ -82,7 +82,8 @@ export type StateStore = {
   ): Promise<readonly AuditEntry<Event>[]>;
   /**
    * The last verdict of the gates and the evidence that the next one goes on from, in one write: overwritten by every
-   * tick, not part of the versioned state. Evidence of another version of the program reads as null.
+   * tick, not part of the versioned state. An older one is dropped, unless the stored one is from the future: then the clock
+   * of whoever wrote it was wrong. Evidence of another version of the program reads as null.
    */
   writeVerdict(id: CutoverId, verdict: StoredVerdict): Promise<void>;
   readVerdict(id: CutoverId): Promise<StoredVerdict | null>;

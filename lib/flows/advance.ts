@@ -30,8 +30,9 @@ export type TickContext = {
   nowMs: number;
   system: SystemState;
   deployed: FlagDocument | null;
-  /** As stored when the tick began. */
-  alerts?: readonly Alert[];
+  /** As stored when the tick began, by cutover; none for those that were never started. */
+  states: ReadonlyMap<string, CutoverState | { invalid: string }>;
+  alerts: ReadonlyMap<string, readonly Alert[]>;
 };
 
 /** A cutover as it was seen. */
@@ -52,12 +53,16 @@ export type Advanced = {
 export async function look(
   ports: Pick<Ports, 'state' | 'windows' | 'tables' | 'copies' | 'log'>,
   declaration: CutoverDeclaration,
-  { nowMs, system, deployed, alerts = [] }: TickContext,
+  { nowMs, system, deployed, states, alerts }: TickContext,
 ): Promise<Looked> {
-  const found = (await ports.state.readCutover(declaration.id)) ?? initialState(declaration);
+  const { id } = declaration;
+  const stored = states.get(id) ?? initialState(declaration);
+  // What waits to be carried out is looked at once more, and what is no state says why.
+  const again = 'invalid' in stored || stored.pending !== null;
+  const found = again ? ((await ports.state.readCutover(id)) ?? initialState(declaration)) : stored;
   const state = await carryOut(ports, declaration, found, nowMs, system.emergencyStop);
-  const observed = await observe(ports, declaration, state, deployed, system, nowMs, alerts);
-  return { ...observed, id: declaration.id, from: found.stage, state };
+  const observed = await observe(ports, declaration, state, deployed, system, nowMs, alerts.get(id));
+  return { ...observed, id, from: found.stage, state };
 }
 
 export async function act(
@@ -65,14 +70,14 @@ export async function act(
   declaration: CutoverDeclaration,
   looked: Looked,
   mates: readonly Mate[],
-  { nowMs, system, alerts: stored = [] }: TickContext,
+  { nowMs, system, alerts: known }: TickContext,
 ): Promise<Advanced> {
   const { from, state, evidence, table, copies } = looked;
   const policy = policyOf(declaration, state);
   const verdict = withHold(looked.verdict, cohortHold(declaration.cohort ?? '', looked, mates));
   const sample = { ...looked, verdict, policy, nowMs, active: evidence.active };
   const alerts = (rolledBack: string | null) =>
-    judgeAlerts(rulesOf(policy, declaration.alerts), stored, { ...sample, rolledBack });
+    judgeAlerts(rulesOf(policy, declaration.alerts), known.get(declaration.id) ?? [], { ...sample, rolledBack });
   const decision = decide(
     state,
     {

@@ -50,7 +50,9 @@ export async function observe(
   const backMinutes = Math.max(atLeastMinutes, lookMinutes(rules), guardMinutes(policy));
   const stored = await storedEvidence(ports, declaration.id);
   const nowMinute = Math.floor(nowMs / MINUTE_MS);
-  const fromMinute = Math.min(resume(stored, state, policy, nowMs).fromMinute, nowMinute - backMinutes);
+  // Of a cutover that was never started no evidence is kept, so none is folded anew every minute.
+  const unfoldedMinute = state.version === 0 ? nowMinute : resume(stored, state, policy, nowMs).fromMinute;
+  const fromMinute = Math.min(unfoldedMinute, nowMinute - backMinutes);
   const [windows, table, copies] = await Promise.all([
     ports.windows.read(declaration.id, Math.max(0, fromMinute), nowMinute),
     state.kind === 'table' ? tableStatus(ports, declaration.id) : null,

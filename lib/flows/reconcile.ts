@@ -8,6 +8,7 @@
  */
 
 import type { CutoverDeclaration, CutoverState, SystemState } from '../core/cutover.ts';
+import { CrossfadeError } from '../core/errors.ts';
 import type { TableStatus } from '../core/evidence.ts';
 import { compareFlagAge, type FlagDocument, flagDocument, sameDocument, sharePpmOf } from '../core/flags.ts';
 import { syncsShadow } from '../core/stage-kinds.ts';
@@ -205,10 +206,16 @@ async function deploy(
   { latestVersion }: Pick<Deployed, 'latestVersion'>,
   how: { urgent: boolean; deadlineMs: number },
 ): Promise<Reconciled & ({ published: true; version: number } | { published: false })> {
-  const result = await ports.flags.publish({ document, latestVersion, ...how });
+  const result = await ports.flags.publish({ document, latestVersion, ...how }).catch(tooLarge);
   if (result.kind === 'published') return { published: true, version: result.version };
   ports.log.event('publish_postponed', { reason: result.kind, why: result.why });
   return { published: false, why: result.why, conflict: result.kind === 'conflict' };
+}
+
+/** More cutovers than a document takes must not keep the rest of a tick from being done. */
+function tooLarge(error: unknown): { kind: 'too_large'; why: string } {
+  if (!(error instanceof CrossfadeError && error.code === 'flags_too_large')) throw error;
+  return { kind: 'too_large', why: error.message };
 }
 
 /** For how long the oldest state that is not deployed has been waiting. */

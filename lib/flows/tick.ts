@@ -16,7 +16,7 @@ import type { Ports } from '../ports.ts';
 import { act, type Looked, look, type Mate, type TickContext } from './advance.ts';
 import { askUntilAway } from './ask-until-away.ts';
 import { rollBackMates } from './cohorts.ts';
-import { inLanes } from './in-lanes.ts';
+import { inBatches, inLanes } from './in-lanes.ts';
 import { orchestrate } from './orchestrate.ts';
 import { type Declared, type Reconciled, readDeployed, reconcile } from './reconcile.ts';
 import { needsWatching, watchRollbacks } from './rollbacks.ts';
@@ -27,8 +27,9 @@ export type TickResult = {
   flags: Reconciled;
 };
 
-/** Each reads ten shards of windows at once: more would wait for one of the client's fifty connections, and time out there. */
-const GROUPS_AT_ONCE = 4;
+/** Looked at together, so that they share requests. With more at once an engine that is busy answers too late. */
+const GROUPS_IN_BATCH = 10;
+const BATCHES_AT_ONCE = 2;
 
 type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'copies' | 'flags' | 'log' | 'metrics'>;
 type TickNeeds = Needs & Pick<Ports, 'alerts' | 'channels' | 'ids'>;
@@ -36,16 +37,24 @@ type TickNeeds = Needs & Pick<Ports, 'alerts' | 'channels' | 'ids'>;
 export async function tick(given: TickNeeds, declarations: readonly CutoverDeclaration[]): Promise<TickResult> {
   const ports = { ...given, tables: askUntilAway(given.tables) };
   const nowMs = ports.clock.now();
-  const [system, deployed, alerts] = await Promise.all([
+  const [system, states, deployed, alerts] = await Promise.all([
     ports.state.readSystem(),
+    ports.state.readAll(),
     readDeployed(ports),
     readAlerts(ports),
   ]);
-  const context = { nowMs, system, deployed: deployed?.document ?? null, alerts };
-  const looks = await inLanes(groupsOf(declarations), GROUPS_AT_ONCE, (group) =>
-    tickGroup(ports, declarations, group, context),
+  const context = {
+    nowMs,
+    system,
+    states: new Map(states.map((state) => [state.id, state])),
+    deployed: deployed?.document ?? null,
+    alerts: byCutover(alerts),
+  };
+  const batches = inBatches(groupsOf(declarations), GROUPS_IN_BATCH);
+  const looks = await inLanes(batches, BATCHES_AT_ONCE, (groups) =>
+    Promise.all(groups.map((group) => tickGroup(ports, declarations, group, context))),
   );
-  const seen = looks.flat();
+  const seen = looks.flat(2);
   const cutovers = seen.map(({ line }) => line);
   const judged = seen.flatMap((one) => one.alerts);
   const members = new Map(seen.flatMap(({ line, member }) => (member ? [[line.id, member] as const] : [])));
@@ -59,6 +68,16 @@ export async function tick(given: TickNeeds, declarations: readonly CutoverDecla
   await watchRollbacks(ports, fallen);
   await watchAlerts(ports, declarations, alerts, judged, nowMs);
   return { cutovers, flags };
+}
+
+function byCutover(alerts: readonly Alert[]): TickContext['alerts'] {
+  const found = new Map<string, Alert[]>();
+  for (const alert of alerts) {
+    const others = found.get(alert.cutover);
+    if (others) others.push(alert);
+    else found.set(alert.cutover, [alert]);
+  }
+  return found;
 }
 
 /** What a tick has to say of one cutover. `member` null: it could not be looked at. */

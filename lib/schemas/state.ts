@@ -219,8 +219,6 @@ export const windowCounters = z.object({
   mismatches: count,
 }) satisfies z.ZodType<Omit<MinuteWindow, 'latency'>>;
 
-export const bucketCount = count;
-
 // ---------------------------------------------------------------------------------------------------------- shared
 
 /** JSON kept as text, then checked like anything else. */

@@ -4,10 +4,14 @@
  *
  *   npm run bench tick              1,000 cutovers, 60 minutes of windows
  *   npm run bench tick 100 30       100 cutovers, 30 minutes
+ *   npm run bench tick 100 30 component
  *
  * The first tick finds nothing folded and folds the whole hour; the next two are what every minute costs. State, verdicts,
  * windows and alerts are those of the engine; flags and the tables' status are in memory. A component or service asks for
- * its copies besides, which is ten more requests.
+ * its copies besides, which is one more request for five of them.
+ *
+ * The engine does not count what a selection costs. It is taken as one query for each of its partition keys, of a unit at
+ * least, although the engine takes none for a query that finds nothing: AWS never asks for more than that.
  */
 
 import { BatchWriteCommand, type DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
@@ -30,7 +34,8 @@ import { drawnMinute, latenciesOf, randomFrom } from '../helpers/gate-traffic.ts
 import { declarationOf } from '../property/samples.ts';
 import { type Line, printTable } from './table.ts';
 
-const [CUTOVERS = 1_000, MINUTES = 60] = process.argv.slice(2).map(Number);
+const [CUTOVERS = 1_000, MINUTES = 60] = process.argv.slice(2, 4).map(Number);
+const KIND = process.argv[4] === 'component' ? 'component' : 'table';
 const MINUTE_MS = 60_000;
 const WANTED_MS = 10_000;
 const OPERATIONS_PER_MINUTE = 100;
@@ -70,7 +75,7 @@ async function main(): Promise<void> {
 async function run(client: DynamoDBDocumentClient): Promise<void> {
   let nowMs = startMinute * MINUTE_MS + 5_000;
   const declarations = Array.from({ length: CUTOVERS }, (_, n) =>
-    declarationOf('table', { id: `table_${n}`, salt: `table_${n}`, plan: PLAN, policy: DEFAULT_POLICY }),
+    declarationOf(KIND, { id: `table_${n}`, salt: `table_${n}`, plan: PLAN, policy: DEFAULT_POLICY }),
   );
   await store(
     client,
@@ -80,7 +85,7 @@ async function run(client: DynamoDBDocumentClient): Promise<void> {
   for (let minute = firstMinute; minute < startMinute; minute += 1)
     await store(client, windowsOf(declarations, minute));
   console.log(
-    `${CUTOVERS} cutovers, ${MINUTES} minutes of both sides, ${OPERATIONS_PER_MINUTE} operations a minute each`,
+    `${CUTOVERS} ${KIND} cutovers, ${MINUTES} minutes of both sides, ${OPERATIONS_PER_MINUTE} operations a minute each`,
   );
   const ports = portsOf(client, () => nowMs);
   await reconcileNow(ports, declarations);
@@ -151,29 +156,53 @@ function flagsOfAnySize(): Ports['flags'] {
 
 /** Counts what is sent from now on; what the client asks for itself it also pays for. */
 function meter(client: DynamoDBDocumentClient): () => Asked {
-  let asked: Asked = { requests: 0, readUnits: 0, writeUnits: 0, windows: new Map() };
+  const none = (): Asked => ({ requests: 0, readUnits: 0, writeUnits: 0, windows: new Map() });
+  let asked = none();
   client.middlewareStack.add(
     (next, { commandName = '' }) =>
       async (args) => {
-        const input = args.input as Record<string, unknown>;
+        const input = args.input as Input;
         const result = await next({ ...args, input: { ...input, ReturnConsumedCapacity: 'TOTAL' } });
-        const output = result.output as { ConsumedCapacity?: Units | Units[]; Items?: { pk: string; sk: string }[] };
+        const output = result.output as { ConsumedCapacity?: Units | Units[]; Items?: Record<string, unknown>[] };
+        const items = output.Items ?? [];
         const units = [output.ConsumedCapacity ?? []].flat().reduce((sum, one) => sum + (one.CapacityUnits ?? 0), 0);
         asked.requests += 1;
         if (/Put|Update|Write|Delete/.test(commandName)) asked.writeUnits += units;
-        else asked.readUnits += units;
-        for (const { pk, sk } of output.Items ?? [])
-          if (pk?.startsWith('window#')) asked.windows.set(`${pk} ${sk}`, (asked.windows.get(`${pk} ${sk}`) ?? 0) + 1);
+        else asked.readUnits += input.Statement ? unitsOfSelection(input, items) : units;
+        for (const { pk, sk } of items)
+          if (String(pk).startsWith('window#'))
+            asked.windows.set(`${pk} ${sk}`, (asked.windows.get(`${pk} ${sk}`) ?? 0) + 1);
         return result;
       },
     { step: 'initialize', name: 'meter' },
   );
   return () => {
     const seen = asked;
-    asked = { requests: 0, readUnits: 0, writeUnits: 0, windows: new Map() };
+    asked = none();
     return seen;
   };
 }
+
+/** Every partition key on the first page, those with items on the next ones. */
+function unitsOfSelection(
+  { Statement = '', Parameters = [], NextToken }: Input,
+  items: readonly Record<string, unknown>[],
+): number {
+  const partitions = Statement.includes('BETWEEN') ? Parameters.slice(0, -2) : Parameters;
+  const bytes = new Map<unknown, number>(NextToken ? [] : partitions.map((pk) => [pk, 0]));
+  for (const item of items) bytes.set(item.pk, (bytes.get(item.pk) ?? 0) + bytesOf(item));
+  return [...bytes.values()].reduce((sum, each) => sum + Math.max(1, Math.ceil(each / 4_096)), 0);
+}
+
+/** As DynamoDB counts them: names and texts by their bytes, a number by half its digits. */
+function bytesOf(value: unknown): number {
+  if (typeof value === 'number') return 1 + Math.ceil(String(value).length / 2);
+  if (typeof value === 'string') return Buffer.byteLength(value);
+  if (value instanceof Set) return [...value].reduce((sum: number, one) => sum + bytesOf(one), 3);
+  return Object.entries(value as object).reduce((sum, [name, one]) => sum + name.length + bytesOf(one), 0);
+}
+
+type Input = Record<string, unknown> & { Statement?: string; Parameters?: unknown[]; NextToken?: string };
 type Units = { CapacityUnits?: number };
 
 const stateItem = (declaration: CutoverDeclaration) => ({

@@ -236,7 +236,9 @@ export const ACCESS_RULES: readonly Rule[] = [
     wrong: (it) => {
       const changes = JSON.stringify({ 'Fn::GetAtt': ['ChangesTable', 'Arn'] });
       return statements(it)
-        .filter(({ Action }) => Action.some((action) => /dynamodb:(\*|Delete|BatchWrite|PartiQL)/.test(action)))
+        .filter(({ Action }) =>
+          Action.some((action) => /dynamodb:(\*|Delete|BatchWrite|PartiQL(?!Select))/.test(action)),
+        )
         .filter(({ Resource }) => Resource.some((resource) => JSON.stringify(resource) !== changes))
         .map(({ role, Sid }) => `${role}.${Sid}`);
     },
@@ -247,8 +249,8 @@ export const ACCESS_RULES: readonly Rule[] = [
     says: 'only control, tick and break-glass may write stages and audit entries; the others reach named items only',
     wrong: (it) => {
       const state = JSON.stringify({ 'Fn::GetAtt': ['StateTable', 'Arn'] });
-      const onState = statements(it).filter(({ Resource }) =>
-        Resource.some((resource) => JSON.stringify(resource) === state),
+      const onState = statements(it).filter(
+        ({ Effect, Resource }) => Effect === 'Allow' && Resource.some((resource) => JSON.stringify(resource) === state),
       );
       const keysOf = (statement: Statement) =>
         (at(statement.Condition, 'ForAllValues:StringLike') as Json | undefined)?.['dynamodb:LeadingKeys'] as
@@ -265,6 +267,29 @@ export const ACCESS_RULES: readonly Rule[] = [
         .map(({ role, Sid }) => `${role}.${Sid}`);
     },
     break: (it) => put(statementIn(it, 'OutcomesRole', 'AddToWindows'), 'Condition', undefined),
+  },
+  {
+    area: 'roles',
+    says: 'control, dashboard and tick may select windows and copies, and nobody who selects may scan',
+    wrong: (it) => {
+      const selecting = statements(it).filter(({ Action }) => Action.includes('dynamodb:PartiQLSelect'));
+      const tables = ({ role, Resource }: Statement) => Resource.map((table) => `${role} ${JSON.stringify(table)}`);
+      const may = selecting.filter(({ Effect }) => Effect === 'Allow').flatMap(tables);
+      const mayNotScan = selecting
+        .filter(({ Effect, Condition }) => {
+          const scan = (at(Condition, 'Bool') as Json | undefined)?.['dynamodb:FullTableScan'];
+          return Effect === 'Deny' && scan === 'true';
+        })
+        .flatMap(tables);
+      const wanted = ['ControlRole', 'DashboardRole', 'TickRole'].flatMap((role) =>
+        ['StateTable', 'ChangesTable'].map((table) => `${role} ${JSON.stringify({ 'Fn::GetAtt': [table, 'Arn'] })}`),
+      );
+      return [
+        ...wanted.filter((one) => !may.includes(one)).map((one) => `${one}: cannot select`),
+        ...may.filter((one) => !mayNotScan.includes(one)).map((one) => `${one}: can scan`),
+      ];
+    },
+    break: (it) => put(statementIn(it, 'TickRole', 'NoScan'), 'Effect', 'Allow'),
   },
   {
     area: 'roles',

@@ -1,10 +1,12 @@
 /** What a tick does, and in which order, while one of its servers is away. */
 
 import { describe, expect, it } from 'vitest';
+import { lookMinutes, rulesOf } from '../../lib/core/alerts/rule.ts';
 import type { CutoverDeclaration } from '../../lib/core/cutover.ts';
+import { DEFAULT_POLICY } from '../../lib/core/cutover.ts';
 import { CrossfadeError } from '../../lib/core/errors.ts';
 import { tick } from '../../lib/flows/tick.ts';
-import { before } from '../helpers/world.ts';
+import { before, type Plant } from '../helpers/world.ts';
 import { declarationOf } from '../property/samples.ts';
 import { differences, inside } from './oracle.ts';
 import { ID, run, SHORT, shortTable } from './run.ts';
@@ -14,6 +16,7 @@ const other = {
   ...declarationOf('table', { id: OTHER, plan: SHORT }),
   table: { primary: 'public.invoice', shadow: 'public.invoice_v2' },
 };
+const RULES_LOOK_BACK = lookMinutes(rulesOf(DEFAULT_POLICY));
 const twoTables = () => [shortTable(), other as CutoverDeclaration];
 
 /** Names of the calls that a tick makes, in order. */
@@ -36,6 +39,36 @@ describe('I40 a tick while Postgres is away', () => {
     expect((await callsOfTick(scene)).filter((call) => call.startsWith('tables.'))).toHaveLength(1);
     scene.w.faults.databaseDown = false;
     expect((await callsOfTick(scene)).filter((call) => call === 'tables.status').length).toBeGreaterThan(2);
+  });
+});
+
+describe('a tick while everything is there', () => {
+  it('reads the minutes its rules look back on, before the start as well, and the hour before a start once', async () => {
+    let spans: number[] = [];
+    const plant: Plant = {
+      ports: (ports) => ({
+        ...ports,
+        windows: {
+          ...ports.windows,
+          read(id, from, to) {
+            spans.push(to - from + 1);
+            return ports.windows.read(id, from, to);
+          },
+        },
+      }),
+    };
+    const scene = run({ plant });
+    await scene.minutes(70);
+    await scene.accepted({ type: 'start' });
+    expect(Math.max(...spans)).toBe(RULES_LOOK_BACK + 1);
+    spans = [];
+    await scene.minutes(5);
+    expect(spans.filter((minutes) => minutes > RULES_LOOK_BACK + 1)).toEqual([spans[0]]);
+    expect(spans[0]).toBe(60);
+    await scene.until('r10');
+    spans = [];
+    await scene.minutes(5);
+    expect(Math.max(...spans)).toBe(RULES_LOOK_BACK + 1);
   });
 });
 
@@ -123,5 +156,37 @@ describe('a rollback while AppConfig is away', () => {
     scene.w.flags.unavailable(false);
     await scene.minutes(2);
     expect(inside(scene.w, ID).direction).toBe('none');
+  });
+});
+
+describe('flags of more cutovers than one document takes', () => {
+  const fits = (most: () => number): Plant => ({
+    ports: (ports) => ({
+      ...ports,
+      flags: {
+        ...ports.flags,
+        async publish(request) {
+          const count = Object.keys(request.document.cutovers).length;
+          if (count > most()) throw new CrossfadeError('flags_too_large', `${count} cutovers are too many.`);
+          return ports.flags.publish(request);
+        },
+      },
+    }),
+  });
+
+  it('are not published, which is said, and readers can still be taken away from a shadow that fails', async () => {
+    let most = 2;
+    const cutovers = [shortTable()];
+    const scene = run({ cutovers, plant: fits(() => most) });
+    await scene.reach('r10');
+    most = 1;
+    cutovers.push(other as CutoverDeclaration);
+    expect(await scene.w.tick()).toMatchObject({ flags: { published: false, why: '2 cutovers are too many.' } });
+    await scene.accepted({ type: 'rollback', reason: 'slow' });
+    expect(await scene.w.tick()).toMatchObject({ cutovers: [{ stage: 'rolled_back' }, { stage: 'disabled' }] });
+    expect(scene.w.served()?.cutovers).toEqual({ [ID]: expect.objectContaining({ read_ppm: 0 }) });
+    most = 2;
+    expect(await scene.w.tick()).toMatchObject({ flags: { published: true } });
+    expect(Object.keys(scene.w.served()!.cutovers)).toEqual([ID, OTHER]);
   });
 });

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Side } from '../../lib/core/cutover.ts';
-import { MINUTE_MS } from '../helpers/world.ts';
+import { MINUTE_MS, type Plant } from '../helpers/world.ts';
 import { inside } from './oracle.ts';
 import { DWELL_MINUTES, ID, READING, type Run, run, shortTable } from './run.ts';
 
@@ -92,6 +92,46 @@ describe('I22 clocks that are wrong', () => {
     expect(scene.stage()).toBe('r10');
     expect((await scene.held()).length).toBeGreaterThan(0);
     expect(await scene.until('r50', 60 + 2 * DWELL_MINUTES)).toBeGreaterThan(0);
+  });
+
+  /** Ten minutes of a ramp, the fifth tick by a clock an hour ahead if `skewed`; what was stored after the fifth and the last. */
+  async function tenMinutes(skewed: boolean, plant: Plant = {}) {
+    const scene = run({ plant });
+    scene.o.calm(false);
+    await scene.reach('r10');
+    await scene.minutes(4);
+    scene.w.faults.tickSkewMs = skewed ? 60 * MINUTE_MS : 0;
+    await scene.minutes(1);
+    const ahead = (await scene.w.state.readVerdict(ID))!.atMs > scene.w.clock.now();
+    scene.w.faults.tickSkewMs = 0;
+    await scene.minutes(5);
+    const { atMs, evidence } = (await scene.w.state.readVerdict(ID))!;
+    return { ahead, ageMs: scene.w.clock.now() - atMs, evidence: evidence! };
+  }
+
+  it('the verdict of one tick an hour ahead is covered by the next, which goes on to the same minute', async () => {
+    const [wrong, right] = [await tenMinutes(true), await tenMinutes(false)];
+    expect([wrong.ahead, right.ahead]).toEqual([true, false]);
+    expect(wrong.ageMs).toBe(right.ageMs);
+    // The minute that was open is spoiled: it was folded before it was over.
+    for (const part of ['key', 'closedThrough', 'minutes', 'active', 'lags'] as const)
+      expect({ [part]: wrong.evidence[part] }).toEqual({ [part]: right.evidence[part] });
+  });
+
+  it('that verdict would keep all others out for an hour: negative control', async () => {
+    const newest: Plant = {
+      ports: (ports) => ({
+        ...ports,
+        state: {
+          ...ports.state,
+          async writeVerdict(id, verdict) {
+            const stored = await ports.state.readVerdict(id);
+            if (!stored || stored.atMs <= verdict.atMs) await ports.state.writeVerdict(id, verdict);
+          },
+        },
+      }),
+    };
+    expect((await tenMinutes(true, newest)).ageMs).toBeLessThan(-50 * MINUTE_MS);
   });
 
   it('outcomes of an SDK whose clock is an hour ahead are refused and hold', async () => {

@@ -48,7 +48,9 @@ export const PLANTS: Readonly<Record<Planted, Plant>> = {
   publish_on_events: {
     async tick(ports, declarations) {
       const deployed = (await readDeployed(ports))?.document ?? null;
-      const context = { nowMs: ports.clock.now(), system: await ports.state.readSystem(), deployed };
+      const [system, states] = await Promise.all([ports.state.readSystem(), ports.state.readAll()]);
+      const stored = { states: new Map(states.map((state) => [state.id, state])), alerts: new Map() };
+      const context = { nowMs: ports.clock.now(), system, deployed, ...stored };
       const cutovers: TickResult['cutovers'][number][] = [];
       for (const declaration of declarations) {
         const { state, verdict, moved } = await look(ports, declaration, context)
@@ -66,15 +68,20 @@ export const PLANTS: Readonly<Record<Planted, Plant>> = {
     const ticks = new Map<string, number>();
     return {
       tick: (ports, declarations) => {
-        const readCutover: Ports['state']['readCutover'] = async (id) => {
-          const state = await ports.state.readCutover(id);
-          if (!state) return state;
-          const key = `${id} ${state.stage} ${state.enteredAtMs}`;
-          const count = (ticks.get(key) ?? 0) + 1;
-          ticks.set(key, count);
-          return { ...state, enteredAtMs: Math.min(state.enteredAtMs, ports.clock.now() - count * MINUTE_MS) };
+        let looked = false;
+        const readAll: Ports['state']['readAll'] = async () => {
+          const states = await ports.state.readAll();
+          if (looked) return states;
+          looked = true;
+          return states.map((state) => {
+            if ('invalid' in state) return state;
+            const key = `${state.id} ${state.stage} ${state.enteredAtMs}`;
+            const count = (ticks.get(key) ?? 0) + 1;
+            ticks.set(key, count);
+            return { ...state, enteredAtMs: Math.min(state.enteredAtMs, ports.clock.now() - count * MINUTE_MS) };
+          });
         };
-        return tick({ ...ports, state: { ...ports.state, readCutover } }, declarations);
+        return tick({ ...ports, state: { ...ports.state, readAll } }, declarations);
       },
     };
   },

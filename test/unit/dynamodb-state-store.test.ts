@@ -6,6 +6,7 @@ import {
   TransactionCanceledException,
 } from '@aws-sdk/client-dynamodb';
 import {
+  BatchGetCommand,
   DynamoDBDocumentClient,
   GetCommand,
   PutCommand,
@@ -15,7 +16,7 @@ import {
 import { mockClient } from 'aws-sdk-client-mock';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { dynamoClient } from '../../lib/adapters/dynamodb/client.ts';
-import { auditKey, cutoverKey, idempotencyKey } from '../../lib/adapters/dynamodb/keys.ts';
+import { auditKey, cutoverKey, idempotencyKey, verdictKey } from '../../lib/adapters/dynamodb/keys.ts';
 import { dynamoStateStore } from '../../lib/adapters/dynamodb/state-store.ts';
 import type { CutoverState } from '../../lib/core/cutover.ts';
 import type { StateChange } from '../../lib/ports.ts';
@@ -284,9 +285,50 @@ describe('errors of DynamoDB', () => {
       evidence: { ...evidence, minutesInStage: 1, minutesToEligibility: 2 },
     };
     for (const other of ['{"schema":0}', 'no JSON', undefined]) {
-      dynamo.on(GetCommand).resolves({ Item: { atMs: 1, verdict: JSON.stringify(verdict), evidence: other } });
+      const Item = { ...verdictKey('customer'), atMs: 1, verdict: JSON.stringify(verdict), evidence: other };
+      dynamo.on(BatchGetCommand).resolves({ Responses: { state: [Item] } });
       expect(await storeUnderTest().readVerdict('customer')).toEqual({ atMs: 1, verdict, evidence: null });
     }
+  });
+});
+
+describe('reading many verdicts', () => {
+  it('asks again for what was left out of an answer', async () => {
+    const item = (sk: string) => ({ pk: 'verdict', sk, atMs: 'broken' });
+    const Keys = [verdictKey('invoice')];
+    dynamo
+      .on(BatchGetCommand)
+      .resolvesOnce({ Responses: { state: [item('customer')] }, UnprocessedKeys: { state: { Keys } } })
+      .resolvesOnce({ Responses: { state: [item('invoice')] } });
+    const store = storeUnderTest();
+    const found = await Promise.allSettled(['customer', 'invoice', 'order'].map((id) => store.readVerdict(id)));
+    expect(found.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled']);
+    expect(found[1]).toMatchObject({
+      reason: { code: 'state_invalid', message: expect.stringContaining("'invoice'") },
+    });
+    const asked = dynamo.commandCalls(BatchGetCommand).map(({ args }) => args[0].input.RequestItems!.state);
+    expect(asked).toMatchObject([
+      { ConsistentRead: true, Keys: ['customer', 'invoice', 'order'].map(verdictKey) },
+      { ConsistentRead: true, Keys },
+    ]);
+  });
+
+  it('gives up on what is left out again and again, after pauses that grow', async () => {
+    const Keys = [verdictKey('customer')];
+    dynamo.on(BatchGetCommand).resolves({ UnprocessedKeys: { state: { Keys } } });
+    await expect(storeUnderTest().readVerdict('customer')).rejects.toMatchObject({
+      code: 'store_unavailable',
+      retryable: true,
+      message: expect.stringContaining('1 items are throttled'),
+    });
+    expect(sleep.mock.calls.map(([ms]) => ms)).toEqual([50, 100, 200, 400]);
+  });
+
+  it('a failure is that of each', async () => {
+    dynamo.on(BatchGetCommand).rejects(Object.assign(new Error('seen'), { name: 'ThrottlingException' }));
+    const store = storeUnderTest();
+    const found = await Promise.allSettled(['customer', 'invoice'].map((id) => store.readVerdict(id)));
+    expect(found).toMatchObject([0, 1].map(() => ({ reason: { code: 'store_unavailable', retryable: true } })));
   });
 });
 

@@ -161,11 +161,10 @@ describe('stored flags', () => {
     }
     expect(stored.flags.customer.attributes.read_ppm.constraints).toEqual({
       type: 'number',
-      required: true,
       minimum: 0,
       maximum: 1_000_000,
     });
-    expect(stored.flags.system.attributes.migration_phase.constraints).toEqual({ type: 'string', required: true });
+    expect(stored.flags.system.attributes.migration_phase.constraints).toEqual({ type: 'string' });
   });
 
   it.each([
@@ -177,12 +176,26 @@ describe('stored flags', () => {
     expect(() => storedFlags(document)).toThrow(message);
   });
 
-  it('more than 1 MB is flags_too_large', () => {
-    const many = Array.from({ length: 600 }, (_, n) => [
-      `c${n}`,
-      { ...flags.cutovers.customer!, salt: 's'.repeat(1_000) },
-    ]);
-    expect(() => storedFlags({ ...flags, cutovers: Object.fromEntries(many) })).toThrow(/bytes, at most 1048576/);
+  it('1,200 cutovers fit, and more than 1 MB is flags_too_large, with what would make it fit', () => {
+    const many = (count: number) => ({
+      ...flags,
+      cutovers: Object.fromEntries(
+        Array.from({ length: count }, (_, n) => [
+          `table_${n}`,
+          { ...flags.cutovers.customer!, salt: `table_${n}`, allow: [], deny: [] },
+        ]),
+      ),
+    });
+    expect(storedFlags(many(1_200)).length).toBeLessThan(1_048_576);
+    const refused = /document of 1500 cutovers has \d+ bytes, some \d+ each.*Declare (\d+) cutovers less/;
+    expect(() => storedFlags(many(1_500))).toThrow(expect.objectContaining({ code: 'flags_too_large' }));
+    try {
+      storedFlags(many(1_500));
+    } catch (error) {
+      const less = Number(refused.exec(String(error))?.[1]);
+      expect(storedFlags(many(1_500 - less - 10)).length).toBeLessThan(1_048_576);
+    }
+    expect.assertions(3);
   });
 
   it('25 entries of 1024 characters are fine', () => {

@@ -8,26 +8,28 @@ import { type CutoverFlag, canonicalJson, type FlagDocument, SYSTEM_FLAG, type S
 import { FULL_SHARE_PPM } from '../../core/plan.ts';
 import { parseFlags } from '../../schemas/flags.ts';
 
+/** A hosted configuration may have 1 MB (documented with CreateHostedConfigurationVersion). */
 const LIMITS = { bytes: 1_048_576, entries: 25, characters: 1024 };
 const NAME = /^[a-z][a-zA-Z0-9_-]{0,63}$/;
 
 type Constraints = Readonly<Record<string, unknown>> & { type: 'string' | 'number' | 'boolean' | 'array' };
 type Attributes<Flag> = { readonly [Name in keyof Omit<Flag, 'enabled'>]-?: Constraints };
 
-const text: Constraints = { type: 'string', required: true };
-const switched: Constraints = { type: 'boolean', required: true };
-const counted: Constraints = { type: 'number', required: true, minimum: 0 };
-const listed: Constraints = { type: 'array', required: true, elements: { type: 'string' } };
+// Repeated for every cutover, they are most of the document: whatever readers check themselves is left out.
+const text: Constraints = { type: 'string' };
+const switched: Constraints = { type: 'boolean' };
+const counted: Constraints = { type: 'number' };
+const listed: Constraints = { type: 'array' };
 
 const CUTOVER_ATTRIBUTES: Attributes<CutoverFlag> = {
   stage: text,
   epoch: counted,
   version: counted,
-  read_ppm: { ...counted, maximum: FULL_SHARE_PPM },
+  read_ppm: { ...counted, minimum: 0, maximum: FULL_SHARE_PPM },
   salt: text,
-  hash: { ...text, enum: ['murmur3_x86_32'] },
+  hash: text,
   shadow_writes: switched,
-  validation: { ...text, enum: ['strict', 'relaxed', 'disabled'] },
+  validation: text,
   primary_read_only: switched,
   shadow_is_primary: switched,
   allow: listed,
@@ -55,11 +57,21 @@ export function storedFlags(document: FlagDocument): string {
   const flags = Object.fromEntries(Object.keys(values).map((name) => [name, definitionOf(name)]));
   const stored = canonicalJson({ version: '1', flags, values });
   const bytes = Buffer.byteLength(stored);
-  if (bytes > LIMITS.bytes) problems.push(`the document has ${bytes} bytes, at most ${LIMITS.bytes} are possible`);
-  if (problems.length === 0) return stored;
+  if (bytes <= LIMITS.bytes && problems.length === 0) return stored;
+  const advice = problems.length > 0 ? ['Shorten the lists, or use a cohort.'] : [];
+  if (bytes > LIMITS.bytes) {
+    const cutovers = Object.keys(document.cutovers).length;
+    const each = Math.ceil(bytes / (cutovers + 1));
+    problems.push(
+      `the document of ${cutovers} cutovers has ${bytes} bytes, some ${each} each, and at most ${LIMITS.bytes} are possible`,
+    );
+    advice.push(
+      `Declare ${Math.ceil((bytes - LIMITS.bytes) / each)} cutovers less, cleaned ones first, or some of them in a second deployment. Until then flags stay as they are deployed, and reads can only be taken away.`,
+    );
+  }
   throw new CrossfadeError(
     'flags_too_large',
-    `The flags cannot be published: ${problems.join('; ')}. Shorten the lists, or use a cohort.`,
+    `The flags cannot be published: ${problems.join('; ')}. ${advice.join(' ')}`,
     { details: { problems } },
   );
 }

@@ -20,6 +20,7 @@ import { COPY_SHARDS, type CopyHead } from '../../core/copies.ts';
 import { murmur3 } from '../../core/murmur3.ts';
 import type { CopyStore, NewCopy } from '../../ports.ts';
 import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';
+import { copiesSummary, LISTED, type Listed } from './copies-summary.ts';
 import { copyOf, itemsOf, withBody } from './copy-item.ts';
 import { attempt, isConditionFailure, type Target } from './failures.ts';
 import { bodyKey, bodyPartition, copyKey, copyPartition, receiptKey } from './keys.ts';
@@ -31,8 +32,6 @@ export type DynamoCopyStoreOptions = Pick<Target, 'client' | 'tableName'> & {
 };
 
 const RECEIPT_SECONDS = 86_400;
-/** Listed per shard; what lies beyond is looked at when these are done. */
-const LISTED = 500;
 /** Everything but the body. Each under an alias: some are words that DynamoDB keeps for itself. */
 const HEAD_FIELDS = [
   'place',
@@ -114,7 +113,7 @@ export function dynamoCopyStore(options: DynamoCopyStoreOptions): CopyStore {
     });
   }
 
-  async function listShard(cutover: string, shard: number): Promise<{ heads: CopyHead[]; more: boolean }> {
+  async function listShard(cutover: string, shard: number): Promise<Listed> {
     const heads: CopyHead[] = [];
     let next: Item | undefined;
     do {
@@ -300,16 +299,7 @@ export function dynamoCopyStore(options: DynamoCopyStoreOptions): CopyStore {
         ExpressionAttributeValues: { ':quarantined': 'quarantined' },
       }),
 
-    async summary(cutover) {
-      const shards = await listAll(cutover);
-      const heads = shards.flatMap((shard) => shard.heads);
-      return {
-        open: heads.length,
-        quarantined: heads.filter(({ status }) => status === 'quarantined').length,
-        lagMs: lagOf(heads, options.realNow()),
-        more: shards.some(({ more }) => more),
-      };
-    },
+    summary: copiesSummary(target, HEAD_FIELDS, listAll, options.realNow),
   };
 }
 
@@ -319,9 +309,6 @@ const receiptOf = ({ id, side, cutover, createdAtMs }: NewCopy, receipt: string)
   side,
   expires_at: Math.floor(createdAtMs / 1_000) + RECEIPT_SECONDS,
 });
-
-const lagOf = (heads: readonly CopyHead[], nowMs: number) =>
-  Math.max(0, ...heads.map(({ createdAtMs }) => nowMs - createdAtMs));
 
 /** A name that is not used is refused. */
 const namesIn = (expression: string | undefined) =>

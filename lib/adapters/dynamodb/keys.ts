@@ -12,7 +12,8 @@
  *   idempotency record  idempotency#<key>          record                               its own time, 24 h
  *
  * All states lie under one partition key, so one consistent query reads them together. A window's shard comes from its
- * sender: ten partition keys a cutover take about 10,000 writes a second, and a range of minutes is ten queries.
+ * sender: ten partition keys a cutover take about 10,000 writes a second, and one selection reads a range of
+ * minutes of five cutovers.
  *
  * The changes table, whose stream wakes the shadow writer:
  *

@@ -14,8 +14,9 @@ import { PutCommand, TransactWriteCommand } from '@aws-sdk/lib-dynamodb';
 import type { AuditEntry } from '../../core/audit.ts';
 import { type CutoverId, type CutoverState, INITIAL_SYSTEM, type SystemState } from '../../core/cutover.ts';
 import { CrossfadeError } from '../../core/errors.ts';
+import { CLOCKS_APART_MS } from '../../core/gates/verdict.ts';
 import type { Event } from '../../core/stage.ts';
-import type { Clock, Ids, StateChange, StateStore, WriteResult } from '../../ports.ts';
+import type { Clock, Ids, StateChange, StateStore, StoredVerdict, WriteResult } from '../../ports.ts';
 import { auditEntry, cutoverState, idempotencyRecord, storedVerdict, systemState } from '../../schemas/state.ts';
 import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';
 import { attempt, deadlineOf, isConditionFailure, nothingWasWritten, storeError, type Target } from './failures.ts';
@@ -31,8 +32,10 @@ import {
   systemKey,
   verdictKey,
 } from './keys.ts';
-import { believe, mustBelieve, queryItems, readItem, stateInvalid } from './state-items.ts';
+import { packed, unpacked } from './packed-json.ts';
+import { believe, mustBelieve, queryItems, readItem, readItems, stateInvalid } from './state-items.ts';
 import { stateTransaction } from './state-transaction.ts';
+import { named, together } from './together.ts';
 
 export type DynamoStateStoreOptions = Pick<Target, 'client' | 'tableName'> & {
   clock: Pick<Clock, 'now' | 'sleep'>;
@@ -43,6 +46,9 @@ export type DynamoStateStoreOptions = Pick<Target, 'client' | 'tableName'> & {
   /** Deadline of one call with all attempts of the SDK. */
   requestTimeoutMs?: number;
 };
+
+/** At some 5 KB each far from the 16 MB of an answer. */
+const VERDICTS_AT_ONCE = 25;
 
 const TRIES = 4;
 const FIRST_PAUSE_MS = 50;
@@ -58,6 +64,7 @@ type Subject<State> = { name: string; key: ItemKey; current(): Promise<State | n
 export function stateStoreWith(transaction: typeof stateTransaction, options: DynamoStateStoreOptions): StateStore {
   const target: Target = { requestTimeoutMs: DEFAULT_CALL_DEADLINE_MS, ...options };
   const { client, tableName } = target;
+  const pause = (tries: number) => options.clock.sleep(FIRST_PAUSE_MS * 2 ** (tries - 1) * (0.5 + options.random()));
 
   const cutover = (id: CutoverId): Subject<CutoverState> => ({
     name: `cutover '${id}'`,
@@ -93,7 +100,7 @@ export function stateStoreWith(transaction: typeof stateTransaction, options: Dy
       const settled = await settle(subject, change, writeId);
       if (settled) return settled;
       if (tries === TRIES) throw await storeError(target, what, problem.error);
-      await options.clock.sleep(FIRST_PAUSE_MS * 2 ** (tries - 1) * (0.5 + options.random()));
+      await pause(tries);
     }
   }
 
@@ -177,10 +184,11 @@ export function stateStoreWith(transaction: typeof stateTransaction, options: Dy
     async writeVerdict(id, { atMs, verdict, evidence }) {
       const command = new PutCommand({
         TableName: tableName,
-        Item: { ...verdictKey(id), atMs, verdict: JSON.stringify(verdict), evidence: JSON.stringify(evidence) },
-        // A tick that was frozen must not cover the verdict of a later one.
-        ConditionExpression: 'attribute_not_exists(pk) OR atMs <= :at',
-        ExpressionAttributeValues: { ':at': atMs },
+        Item: { ...verdictKey(id), atMs, verdict: packed(verdict), evidence: packed(evidence) },
+        // A tick that was frozen must not cover the verdict of a later one. One from the future is no later one: the clock
+        // of whoever wrote it was wrong, and would keep everybody's verdicts out until it comes true.
+        ConditionExpression: 'attribute_not_exists(pk) OR atMs <= :at OR atMs > :future',
+        ExpressionAttributeValues: { ':at': atMs, ':future': options.clock.now() + CLOCKS_APART_MS },
       });
       await attempt(target, `write the verdict on cutover '${id}'`, (call) =>
         client.send(command, call).catch((error: unknown) => {
@@ -189,10 +197,17 @@ export function stateStoreWith(transaction: typeof stateTransaction, options: Dy
       );
     },
 
-    async readVerdict(id) {
-      const item = await readItem(target, `read the verdict on cutover '${id}'`, verdictKey(id));
-      return item ? mustBelieve(storedVerdict, item, target, `verdict on cutover '${id}'`) : null;
-    },
+    readVerdict: together(VERDICTS_AT_ONCE, async (ids: readonly CutoverId[]) => {
+      const keys = [...new Set(ids)].map(verdictKey);
+      const items = await readItems(target, `read the verdict on ${named(ids)}`, keys, pause);
+      const found = new Map(items.map((item) => [item.sk, item]));
+      return (id): StoredVerdict | null => {
+        const item = found.get(id);
+        if (!item) return null;
+        const whole = { ...item, verdict: unpacked(item.verdict), evidence: unpacked(item.evidence) };
+        return mustBelieve(storedVerdict, whole, target, `verdict on cutover '${id}'`);
+      };
+    }),
   };
   return store;
 }

@@ -11,7 +11,8 @@ import type { Clock, WindowStore } from '../../ports.ts';
 import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';
 import { attempt, isConditionFailure, type Target } from './failures.ts';
 import { shardOf, WINDOW_SHARDS, windowKey, windowPartition, windowPlace } from './keys.ts';
-import { queryItems, stateInvalid } from './state-items.ts';
+import { type Item, selectItems, stateInvalid } from './state-items.ts';
+import { atMost, named, together } from './together.ts';
 import {
   additionExpressions,
   flushMark,
@@ -35,6 +36,14 @@ const MINUTES_PER_DAY = 1_440;
 /** Updates in flight from one flush. */
 const AT_ONCE = 8;
 
+/** A selection takes 50 partition keys. */
+const CUTOVERS_AT_ONCE = 50 / WINDOW_SHARDS;
+
+/** The pages of a selection come one after the other: a long range is read in pieces beside each other. */
+const PIECE_MINUTES = 720;
+const SELECTIONS_AT_ONCE = 8;
+
+type Range = { id: CutoverId; from: number; to: number };
 type Update = { cutover: CutoverId; operation: string; part: MinuteWindow; mark: string };
 
 export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStore {
@@ -58,29 +67,37 @@ export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStor
     );
   }
 
-  async function readShard(id: CutoverId, shard: number, from: number, to: number): Promise<OperationWindow[]> {
-    const items = await queryItems(target, `read the windows of cutover '${id}'`, {
-      KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :to',
-      ExpressionAttributeValues: {
-        ':pk': windowPartition(id, shard),
-        ':from': windowPlace(from),
-        ':to': windowPlace(to + 1),
-      },
-    });
-    return items.map((item) => {
-      const read = windowOf(item);
-      if (read.ok) return { operation: String(item.operation), window: read.window };
-      const key = { pk: String(item.pk), sk: String(item.sk) };
-      throw stateInvalid(target, `window of cutover '${id}'`, key, read.problems);
-    });
+  const select = together<Range, OperationWindow[]>(
+    CUTOVERS_AT_ONCE,
+    atMost(SELECTIONS_AT_ONCE, async (ranges: readonly Range[]) => {
+      const { from, to } = ranges[0]!;
+      const ids = [...new Set(ranges.map(({ id }) => id))];
+      const { items } = await selectItems(target, `read the windows of ${named(ids)}`, {
+        key: 'pk',
+        partitions: ids.flatMap(partitionsOf),
+        between: [windowPlace(from), windowPlace(to + 1)],
+      });
+      const found = new Map<unknown, Item[]>(ids.flatMap(partitionsOf).map((pk) => [pk, []]));
+      for (const item of items) found.get(item.pk)?.push(item);
+      return ({ id }) => partitionsOf(id).flatMap((pk) => found.get(pk)!.map((item) => believed(id, item)));
+    }),
+    ({ from, to }) => `${from}-${to}`,
+  );
+
+  function believed(id: CutoverId, item: Item): OperationWindow {
+    const read = windowOf(item);
+    if (read.ok) return { operation: String(item.operation), window: read.window };
+    const key = { pk: String(item.pk), sk: String(item.sk) };
+    throw stateInvalid(target, `window of cutover '${id}'`, key, read.problems);
   }
 
-  async function readAll(id: CutoverId, fromMinute: number, toMinute: number): Promise<OperationWindow[]> {
+  async function readAll(id: CutoverId, fromMinute: number, to: number): Promise<OperationWindow[]> {
     // TTL removes late, by days at worst: expired windows are left out here.
     const from = Math.max(fromMinute, oldestMinute(options.clock.now()) + 1, 0);
-    if (toMinute < from) return [];
-    const shards = Array.from({ length: WINDOW_SHARDS }, (_, shard) => readShard(id, shard, from, toMinute));
-    return (await Promise.all(shards)).flat();
+    const pieces: Promise<OperationWindow[]>[] = [];
+    for (let start = from; start <= to; start += PIECE_MINUTES)
+      pieces.push(select({ id, from: start, to: Math.min(to, start + PIECE_MINUTES - 1) }));
+    return (await Promise.all(pieces)).flat();
   }
 
   return {
@@ -110,3 +127,6 @@ export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStor
     },
   };
 }
+
+const partitionsOf = (id: CutoverId): string[] =>
+  Array.from({ length: WINDOW_SHARDS }, (_, shard) => windowPartition(id, shard));

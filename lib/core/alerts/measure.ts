@@ -47,8 +47,10 @@ function figureOf(metric: AlertMetric, sample: AlertSample, pools: () => Pools, 
   switch (metric) {
     case 'error_rate':
       return errorRate(pools().shadow, minSamples);
-    case 'error_increase':
-      return difference(errorRate(pools().shadow, minSamples), errorRate(pools().primary, minSamples));
+    case 'error_increase': {
+      const { primary, shadow } = pools();
+      return difference(errorRate(shadow, minSamples), errorRate(primary, minSamples));
+    }
     case 'primary_error_rate':
       return errorRate(pools().primary, minSamples);
     case 'availability':

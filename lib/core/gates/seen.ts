@@ -134,10 +134,10 @@ export function collect(input: GateInput): Seen {
   };
 }
 
-/** The first look of a minute counts. */
+/** The first look of a minute counts. Looks from the future were those of a clock that was wrong. */
 function withLag(evidence: Evidence, minute: number, lagMs: number): Evidence {
-  const { lags } = evidence;
-  if ((lags.at(-1)?.[0] ?? Number.NEGATIVE_INFINITY) >= minute) return evidence;
+  const lags = evidence.lags.filter(([at]) => at <= minute);
+  if (lags.at(-1)?.[0] === minute) return evidence;
   return { ...evidence, lags: [...lags, [minute, lagMs] as const].slice(-RECENT_MINUTES) };
 }
 

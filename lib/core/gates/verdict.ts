@@ -3,6 +3,9 @@
 import type { MinuteWindow } from '../evidence.ts';
 import { settledQuantileMs } from '../ranked.ts';
 
+/** Two clocks are never so far apart, unless one of them is wrong: a verdict further ahead than this is from no later tick. */
+export const CLOCKS_APART_MS = 5 * 60_000;
+
 /** One thing that must hold to advance, or a guard that fired. */
 export type Condition = {
   code: string;

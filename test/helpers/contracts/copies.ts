@@ -104,6 +104,16 @@ export function copyContract(name: string, make: () => Promise<CopyStore>): void
       expect(await store.summary('chat')).toEqual({ open: 5, quarantined: 0, lagMs: 99_999, more: false });
     });
 
+    it('are counted for many cutovers at once, each its own', async () => {
+      const store = await make();
+      const cutovers = Array.from({ length: 7 }, (_, n) => `chat_${n}`);
+      for (const [n, cutover] of cutovers.entries())
+        for (let i = 0; i < n; i += 1) await store.intend({ ...newCopy({ n: 10 * n + i }), cutover });
+      const counted = await Promise.all([...cutovers, 'chat', 'chat_3'].map((cutover) => store.summary(cutover)));
+      expect(counted.map(({ open }) => open)).toEqual([0, 1, 2, 3, 4, 5, 6, 0, 3]);
+      expect(counted[6]!.lagMs).toBe(100_000 - 60);
+    });
+
     it('an intent can be settled or withdrawn, once; nothing else can', async () => {
       const store = await make();
       const [a, b, c] = [1, 2, 3].map((n) => newCopy({ n }));

@@ -99,7 +99,7 @@ export async function twentyWritersAtOnce(store: StateStore): Promise<{ applied:
   return { applied: results.filter(({ kind }) => kind === 'applied').length, entries: entries.length - 1 };
 }
 
-const VERDICT: Verdict = {
+export const VERDICT: Verdict = {
   verdict: 'hold',
   reasons: [{ code: 'samples', ok: false, value: 12, limit: 100, text: '12 of 100 samples.' }],
   conditions: [{ code: 'lag', ok: true, value: null, limit: '30 s', text: 'No lag.' }],
@@ -115,7 +115,7 @@ const VERDICT: Verdict = {
 };
 
 /** A minute of each side, folded. */
-const EVIDENCE: Evidence = fold(
+export const EVIDENCE: Evidence = fold(
   newEvidence('stage'),
   [
     exactMinute(7, 'primary', 900, { errors: 2 }),
@@ -602,6 +602,25 @@ function verdicts(make: Make): void {
         evidence: null,
       });
       expect(await store.readVerdict('customer')).toEqual({ atMs: 2_000, verdict: VERDICT, evidence: null });
+    });
+
+    it('of a clock that is far ahead is covered by the next, which an older one cannot cover', async () => {
+      const { store, clock } = await make();
+      const at = (minutes: number) => ({ atMs: clock.nowMs + minutes * 60_000, verdict: VERDICT, evidence: null });
+      const [late, now, soon, ahead] = [at(-1), at(0), at(4), at(60)];
+      for (const verdict of [ahead, now, late]) await store.writeVerdict('customer', verdict);
+      expect(await store.readVerdict('customer')).toEqual(now);
+      for (const verdict of [soon, now]) await store.writeVerdict('customer', verdict);
+      expect(await store.readVerdict('customer')).toEqual(soon);
+    });
+
+    it('on many is read at once, each its own', async () => {
+      const { store, clock } = await make();
+      const ids = Array.from({ length: 60 }, (_, n) => `table_${n}`);
+      const of = (n: number) => ({ atMs: clock.nowMs + n, verdict: VERDICT, evidence: n % 2 ? EVIDENCE : null });
+      await Promise.all(ids.map((id, n) => store.writeVerdict(id, of(n))));
+      const found = await Promise.all([...ids, 'nobody', ids[7]!].map((id) => store.readVerdict(id)));
+      expect(found).toEqual([...ids.map((_, n) => of(n)), null, of(7)]);
     });
   });
 }

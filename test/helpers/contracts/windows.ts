@@ -55,6 +55,7 @@ export function windowContract(name: string, make: () => Promise<WindowHarness>)
   describe(`window store contract: ${name}`, () => {
     adding(prepared);
     flushing(prepared);
+    readingAtOnce(prepared);
     expiring(prepared);
   });
 }
@@ -207,6 +208,51 @@ function flushing(prepared: Prepared): void {
       await add(additionOf(latencies(minute, 1)));
       await add(additionOf(latencies(minute, 1)));
       expect(await read()).toEqual([latencies(minute, 1, 1)]);
+    });
+  });
+}
+
+function readingAtOnce(prepared: Prepared): void {
+  describe('reading at once', () => {
+    it('each gets its own windows, in its own range', async () => {
+      const { store, clock, minute } = await prepared();
+      const ids = Array.from({ length: 12 }, (_, n) => `table_${n}`);
+      const of = (n: number, at: number) => windowOf(at, { count: n + 1, latency: { [n]: n + 1 } });
+      for (const [n, id] of ids.entries())
+        await store.add(
+          'flush',
+          `sender-${n}`,
+          [0, 1, 2].map((back) => additionOf(of(n, minute - back), 'read', id)),
+          clock.nowMs,
+        );
+      const back = (n: number) => (n % 4 === 3 ? 0 : n % 3);
+      const asked = [...ids.keys(), 5, 5];
+      const found = await Promise.all(asked.map((n) => store.read(ids[n]!, minute - back(n), minute)));
+      const wanted = asked.map((n) => Array.from({ length: back(n) + 1 }, (_, i) => of(n, minute - back(n) + i)));
+      expect(found).toEqual(wanted);
+    });
+
+    it('long ranges come whole', async () => {
+      const { store, clock, minute } = await prepared();
+      const long = Array.from({ length: 140 }, (_, n) => n * 12)
+        .flatMap((back) =>
+          (['shadow', 'primary'] as const).map((side) => windowOf(minute - back, { side, count: back + 1 })),
+        )
+        .reverse();
+      const send = (id: string, part: number) =>
+        store.add(
+          'flush',
+          `sender-${part}`,
+          long.filter((_, n) => n % 3 === part).map((window) => additionOf(window, 'read', id)),
+          clock.nowMs,
+        );
+      await Promise.all([send('long', 0), send('long', 1), send('long', 2), send('part', 1)]);
+      const [all, part, none] = await Promise.all(
+        ['long', 'part', 'none'].map((id) => store.read(id, minute - 1_700, minute)),
+      );
+      expect(all).toEqual(long);
+      expect(part).toEqual(long.filter((_, n) => n % 3 === 1));
+      expect(none).toEqual([]);
     });
   });
 }

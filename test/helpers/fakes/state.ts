@@ -6,6 +6,7 @@
 import type { AuditEntry } from '../../../lib/core/audit.ts';
 import { type CutoverState, INITIAL_SYSTEM, type SystemState } from '../../../lib/core/cutover.ts';
 import { CrossfadeError } from '../../../lib/core/errors.ts';
+import { CLOCKS_APART_MS } from '../../../lib/core/gates/verdict.ts';
 import type { Event } from '../../../lib/core/stage.ts';
 import type { Clock, IdempotencyRecord, StateChange, StateStore, WriteResult } from '../../../lib/ports.ts';
 import { cutoverState, problemsOf, systemState } from '../../../lib/schemas/state.ts';
@@ -128,7 +129,9 @@ export function inMemoryState(options: { clock: Pick<Clock, 'now'> }): InMemoryS
     async writeVerdict(id, verdict) {
       reachable();
       const before = verdicts.has(id) ? (JSON.parse(verdicts.get(id)!) as { atMs: number }) : null;
-      if (before === null || before.atMs <= verdict.atMs) verdicts.set(id, JSON.stringify(verdict));
+      const future = options.clock.now() + CLOCKS_APART_MS;
+      if (before === null || before.atMs <= verdict.atMs || before.atMs > future)
+        verdicts.set(id, JSON.stringify(verdict));
     },
     async readVerdict(id) {
       reachable();

@@ -1,6 +1,6 @@
 /** Copies of writes on DynamoDB Local. */
 
-import { QueryCommand, ScanCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { BatchWriteCommand, QueryCommand, ScanCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, describe, expect, it } from 'vitest';
 import { dynamoCopyStore } from '../../../lib/adapters/dynamodb/copy-store.ts';
 import { copyDelivery } from '../../../lib/adapters/http/deliver-copy.ts';
@@ -58,6 +58,25 @@ describe('items of copies', () => {
       }),
     );
     expect(Items!.map(({ idempotencyKey }) => idempotencyKey)).toEqual(['key-2', 'key-4', 'key-9']);
+  });
+
+  it('that are many are counted shard by shard, and those beside them as exactly', async () => {
+    const { store, tableName } = await make();
+    const { id } = newCopy({ n: 0, orderKey: 'users/1' });
+    await store.intend(newCopy({ n: 0, orderKey: 'users/1' }));
+    await store.intend({ ...newCopy({ n: 7 }), cutover: 'plan' });
+    const { Items } = await client.send(new ScanCommand({ TableName: tableName }));
+    const first = Items!.find((item) => item.place === id)!;
+    for (let start = 0; start < 700; start += 25) {
+      const puts = Array.from({ length: 25 }, (_, n) => {
+        const place = `${id.slice(0, 13)}.${(start + n) % 10}.more-${start + n}`;
+        return { PutRequest: { Item: { ...first, id: `chat#${(start + n) % 10}`, place } } };
+      });
+      await client.send(new BatchWriteCommand({ RequestItems: { [tableName]: puts } }));
+    }
+    const [chat, plan] = await Promise.all(['chat', 'plan'].map((cutover) => store.summary(cutover)));
+    expect(chat).toMatchObject({ open: 701, more: false });
+    expect(plan).toMatchObject({ open: 1, more: false });
   });
 
   it('edited by hand are refused by name and never guessed', async () => {

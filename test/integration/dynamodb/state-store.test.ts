@@ -3,18 +3,20 @@
 import { randomUUID } from 'node:crypto';
 import { DeleteCommand, type DynamoDBDocumentClient, GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, describe, expect, it } from 'vitest';
-import { cutoverKey, idempotencyKey } from '../../../lib/adapters/dynamodb/keys.ts';
+import { cutoverKey, idempotencyKey, verdictKey } from '../../../lib/adapters/dynamodb/keys.ts';
 import { dynamoStateStore, stateStoreWith } from '../../../lib/adapters/dynamodb/state-store.ts';
 import { type StateWrite, stateTransaction } from '../../../lib/adapters/dynamodb/state-transaction.ts';
 import { MAX_STAGES, type Plan } from '../../../lib/core/plan.ts';
 import {
   changeOf,
+  EVIDENCE,
   freshCutover,
   idempotencyOf,
   START_MS,
   stateContract,
   testClock,
   twentyWritersAtOnce,
+  VERDICT,
 } from '../../helpers/contracts/state.ts';
 import { localClient, ownTables } from '../../helpers/dynamodb.ts';
 import { faultyProxy } from '../../helpers/dynamodb-proxy.ts';
@@ -41,6 +43,33 @@ stateContract('DynamoDB', async () => {
       await client.send(new PutCommand({ TableName: tableName, Item: { ...Item, ...fields } }));
     },
   };
+});
+
+describe('verdicts as items', () => {
+  const stored = { atMs: START_MS, verdict: VERDICT, evidence: EVIDENCE };
+
+  it('take less than half of their text', async () => {
+    const options = await fresh();
+    await dynamoStateStore(options).writeVerdict('customer', stored);
+    const { Item } = await client.send(new GetCommand({ TableName: options.tableName, Key: verdictKey('customer') }));
+    const bytes = Item!.verdict.length + Item!.evidence.length;
+    expect(bytes).toBeLessThan((JSON.stringify(VERDICT).length + JSON.stringify(EVIDENCE).length) / 2);
+  });
+
+  it('are read as text, too, as an earlier version of the program left them', async () => {
+    const options = await fresh();
+    const [verdict, evidence] = [JSON.stringify(VERDICT), JSON.stringify(EVIDENCE)];
+    const Item = { ...verdictKey('customer'), atMs: START_MS, verdict, evidence };
+    await client.send(new PutCommand({ TableName: options.tableName, Item }));
+    expect(await dynamoStateStore(options).readVerdict('customer')).toEqual(stored);
+  });
+
+  it('are refused when the bytes are not ours', async () => {
+    const options = await fresh();
+    const Item = { ...verdictKey('customer'), atMs: START_MS, verdict: new Uint8Array([7, 7, 7]) };
+    await client.send(new PutCommand({ TableName: options.tableName, Item }));
+    await expect(dynamoStateStore(options).readVerdict('customer')).rejects.toMatchObject({ code: 'state_invalid' });
+  });
 });
 
 describe('I18 without its conditions', () => {

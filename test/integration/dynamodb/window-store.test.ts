@@ -97,6 +97,20 @@ describe('items of windows', () => {
     });
   });
 
+  it('edited by hand keep nobody from those of another cutover', async () => {
+    const { store, tableName } = await fresh();
+    const window = latencies(MINUTE, 5);
+    for (const cutover of ['customer', 'invoice'])
+      await store.add('flush', 'sender', [{ cutover, operation: 'read', window }], START_MS);
+    const Key = windowKey('customer', shardOf('sender'), { minute: MINUTE, side: 'primary', operation: 'read' });
+    await client.send(new PutCommand({ TableName: tableName, Item: { ...Key, minute: 'noon' } }));
+    const [spoiled, whole] = await Promise.allSettled(
+      ['customer', 'invoice'].map((id) => store.read(id, MINUTE, MINUTE)),
+    );
+    expect(spoiled).toMatchObject({ status: 'rejected', reason: { code: 'state_invalid' } });
+    expect(whole).toEqual({ status: 'fulfilled', value: [window] });
+  });
+
   it('take a thousand flushes each', async () => {
     const { store } = await fresh();
     for (let start = 0; start < 1_000; start += 50)
