@@ -29,7 +29,7 @@ const martingale = (alternatives: number) =>
   });
 
 const metrics = z.object(
-  Object.fromEntries(METRICS.map((name) => [name, martingale(METRIC_ROWS[name].alternatives)])),
+  Object.fromEntries(METRICS.map((name) => [name, martingale(METRIC_ROWS[name].prior.length)])),
 ) as unknown as z.ZodType<Evidence['metrics']>;
 const good = z.object(Object.fromEntries(PROVEN_GOOD.map((name) => [name, figure]))) as unknown as z.ZodType<
   Evidence['good']

@@ -19,7 +19,7 @@ import { COUNTS, type JudgedMinute, METRIC_ROWS, METRICS, type Metric, type Prov
 import { keeps, type WithoutRules } from './rules.ts';
 
 /** Grows when the folded state changes its meaning; an older one is rebuilt. */
-export const EVIDENCE_SCHEMA = 1;
+export const EVIDENCE_SCHEMA = 2;
 
 /** How long a minute waits for a side that has not reported. */
 export const GRACE_MINUTES = 3;
@@ -90,7 +90,7 @@ export type FoldContext = WithoutRules & {
 
 export function newEvidence(key: string, baseline: Baseline = EMPTY_BASELINE, closedThrough = -1e9): Evidence {
   const metrics = Object.fromEntries(
-    METRICS.map((name) => [name, newMartingale(METRIC_ROWS[name].alternatives, COUNTS)]),
+    METRICS.map((name) => [name, newMartingale(METRIC_ROWS[name].prior.length, COUNTS)]),
   ) as Record<Metric, Martingale>;
   return {
     schema: EVIDENCE_SCHEMA,
@@ -261,16 +261,16 @@ function judge(draft: Draft, minute: number, sides: Minute, context: FoldContext
   const metrics = { ...draft.metrics };
   const good = { ...draft.good };
   for (const name of METRICS) {
-    const { alternatives, measure } = METRIC_ROWS[name];
+    const { prior, measure } = METRIC_ROWS[name];
     const measured =
       name === 'share' && (sides.spoiled || !shareSpeaks(draft, minute, context)) ? null : measure(judged);
-    const limit = keeps(context, 'cap') ? cap(logNeeded(name, draft.horizon), alternatives) : Infinity;
+    const limits = keeps(context, 'cap') ? cap(logNeeded(name, draft.horizon), prior) : prior.map(() => Infinity);
     metrics[name] = step(
       draft.metrics[name],
       draft.minutes,
-      measured?.logRatios ?? silent(alternatives),
+      measured?.logRatios ?? silent(prior.length),
       measured?.counts ?? NO_COUNTS,
-      limit,
+      limits,
     );
     if (measured && name !== 'share') good[name] = within(good[name] + measured.good);
   }
