@@ -49,7 +49,7 @@ type Row = {
  */
 const ERROR_EXCESS = [0.004, 0.015, 0.045, 0.3] as const;
 const ABOVE_P50 = [0.53, 0.6, 0.8, 0.95] as const;
-const ABOVE_P95 = [0.057, 0.07, 0.1, 0.18, 0.4, 0.9] as const;
+const ABOVE_P95 = [0.058, 0.075, 0.12, 0.3] as const;
 /** Multiples of the highest mismatch rate that is allowed: of 1 %, 1.5, 2.2, 5, 20 and 80 %. */
 const MISMATCHES = [1.5, 2.2, 5, 20, 80] as const;
 /** Multiples of the planned share: next to nothing arrives. */
@@ -60,7 +60,7 @@ const alike = (of: readonly number[]) => of.map(() => 1 / of.length);
 export const METRIC_ROWS: Readonly<Record<Metric, Row>> = {
   errors: { budget: 0.38, prior: [0.12, 0.45, 0.4, 0.03], measure: errors },
   latency_p50: { budget: 0.19, prior: [0.3, 0.4, 0.2, 0.1], measure: (minute) => latency(minute, 0.5, ABOVE_P50) },
-  latency_p95: { budget: 0.13, prior: alike(ABOVE_P95), measure: (minute) => latency(minute, 0.95, ABOVE_P95) },
+  latency_p95: { budget: 0.13, prior: [0.25, 0.3, 0.3, 0.15], measure: (minute) => latency(minute, 0.95, ABOVE_P95) },
   validation: { budget: 0.17, prior: [0.3, 0.3, 0.2, 0.1, 0.1], measure: validation },
   share: { budget: 0.03, prior: alike(SHARES), measure: shareOfReads },
 };
