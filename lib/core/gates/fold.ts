@@ -10,7 +10,7 @@
  */
 
 import type { Policy } from '../cutover.ts';
-import { emptyWindow, type MinuteWindow } from '../evidence.ts';
+import { emptyWindow, highestShare, type MinuteWindow } from '../evidence.ts';
 import type { StageKind } from '../plan.ts';
 import { added, ranked, settledQuantileMs } from '../ranked.ts';
 import { type Baseline, EMPTY_BASELINE, withMinute } from './baseline.ts';
@@ -41,6 +41,10 @@ export type RecentMinute = {
   mismatches: number;
   /** Operations that processes took away from the shadow. */
   left?: number | undefined;
+  /** Of the shadow: operations that lost their connection, of those whose sender tells; highest share of memory. */
+  drops?: number | undefined;
+  told?: number | undefined;
+  memory?: number | undefined;
 };
 
 export type Evidence = {
@@ -235,6 +239,8 @@ function pool(draft: Draft, minute: number, { primary, shadow }: Minute): void {
     checks: shadow?.checks ?? 0,
     mismatches: shadow?.mismatches ?? 0,
     ...(primary?.left ? { left: primary.left } : {}),
+    ...(shadow?.told ? { told: shadow.told, drops: shadow.drops ?? 0 } : {}),
+    ...(shadow?.memory ? { memory: highestShare(shadow.memory) } : {}),
   };
   draft.recent = [...draft.recent, recent].sort((a, b) => a.minute - b.minute).slice(-RECENT_MINUTES);
 }
@@ -317,8 +323,10 @@ export function impossible(window: MinuteWindow): string | null {
     const value = window[name];
     if (!Number.isFinite(value) || value < 0) return `${name} is ${value}`;
   }
-  const { left = 0 } = window;
+  const { left = 0, drops = 0, told = 0 } = window;
   if (!(left >= 0 && left <= count)) return `${left} of ${count} operations left the shadow`;
+  if (!(drops >= 0 && drops <= errors)) return `${drops} lost connections of ${errors} errors`;
+  if (!(told >= 0 && told <= count)) return `lost connections told of ${told} of ${count} operations`;
   if (errors > count) return `${errors} errors of ${count} operations`;
   if (keyless > count) return `${keyless} keyless of ${count} operations`;
   if (mismatches > checks) return `${mismatches} mismatches of ${checks} checks`;
