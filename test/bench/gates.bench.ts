@@ -122,7 +122,7 @@ function line({ name, stage, wanted, weak }: Row, rps: number, outcomes: readonl
   const share = (n: number) => `${((n / outcomes.length) * 100).toFixed(1)} %`;
   const more = isHealthy
     ? `rolled back ${gone}, at most ${(bound * 100).toFixed(2)} %; naive: ${NAIVE.map((rule) => `${rule} ${share(outcomes.filter(({ naive }) => naive[rule] !== null).length)}`).join(', ')}`
-    : `${weak ? `rolled back ${share(gone)}, ` : ''}advanced before ${share(outcomes.filter(({ advance, rollback }) => advance !== null && advance >= from && advance < (rollback ?? Infinity)).length)}${from > 1 ? `, rolled back too soon ${gone}` : ''}`;
+    : `${weak ? `noticed ${share(minutes.filter(Number.isFinite).length)}, rolled back ${share(gone)}, ` : ''}advanced before ${share(outcomes.filter(({ advance, rollback }) => advance !== null && advance >= from && advance < (rollback ?? Infinity)).length)}${from > 1 ? `, rolled back too soon ${gone}` : ''}`;
   return `${name.padEnd(26)}${String(rps).padStart(5)}  ${`${p50} / ${p95}`.padEnd(16)}${limits.join(' / ').padEnd(12)}${verdict.padEnd(7)} ${more}`;
 }
 
