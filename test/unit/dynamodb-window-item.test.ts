@@ -94,11 +94,12 @@ describe('merging windows', () => {
 describe('the update of a part', () => {
   it('stays below the 4 KB of an expression with as many buckets as are allowed', () => {
     const latency = Object.fromEntries(Array.from({ length: MAX_BUCKETS_PER_UPDATE }, (_, n) => [n - 340, 1]));
-    const part = { ...emptyWindow(29_000_000, 'primary'), latency };
+    const told = { left: 1, drops: 1, told: 1, memory: { 41: 1 } };
+    const part = { ...emptyWindow(29_000_000, 'primary'), ...told, latency };
     const { UpdateExpression, ...rest } = additionExpressions(part, 'read', 'mark', 1);
     expect(Buffer.byteLength(UpdateExpression)).toBeLessThan(4_096);
-    expect(Object.keys(rest.ExpressionAttributeNames)).toHaveLength(MAX_BUCKETS_PER_UPDATE + 5 + 3);
-    expect(Object.keys(rest.ExpressionAttributeValues)).toHaveLength(MAX_BUCKETS_PER_UPDATE + 5 + 6);
+    expect(Object.keys(rest.ExpressionAttributeNames)).toHaveLength(MAX_BUCKETS_PER_UPDATE + 5 + 4 + 3);
+    expect(Object.keys(rest.ExpressionAttributeValues)).toHaveLength(MAX_BUCKETS_PER_UPDATE + 5 + 4 + 6);
   });
 });
 
