@@ -12,6 +12,7 @@ import { createComparer } from './comparer.ts';
 import type { ComparisonReport } from './comparison-report.ts';
 import type { CutoverRun } from './cutover-run.ts';
 import { type FlagProblem, type FlagSource, flagCache } from './flag-cache.ts';
+import { memoryShare } from './memory.ts';
 import type { MismatchGroup } from './mismatch-groups.ts';
 import { type Outcome, type OutcomeSink, Recorder } from './recorder.ts';
 import { type ClientRoute, type Environment, routeTable } from './route-table.ts';
@@ -121,7 +122,7 @@ export function createClient(options: ClientOptions): Client {
   flags.onChange(table.use);
   const switches = readSwitches(environment);
   const flagAgeMs = () => flags.current()?.ageMs ?? null;
-  const recorder = recorderOf(options, flagAgeMs);
+  const recorder = recorderOf(options, environment, flagAgeMs);
   const comparer = comparerOf(options, recorder);
   let fallbacks = 0;
   let unaskedWrites = 0;
@@ -220,7 +221,7 @@ export function createClient(options: ClientOptions): Client {
 
 const COMPARISON_DEADLINE_MS = 1_000;
 
-function recorderOf(options: ClientOptions, flagAgeMs: () => number | null): Recorder {
+function recorderOf(options: ClientOptions, environment: Environment, flagAgeMs: () => number | null): Recorder {
   const recorder: Recorder = new Recorder({
     sink: options.outcomes,
     source: options.source ?? crypto.randomUUID(),
@@ -230,7 +231,11 @@ function recorderOf(options: ClientOptions, flagAgeMs: () => number | null): Rec
     deadlineMs: options.flushDeadlineMs,
     state: () => {
       const ageMs = flagAgeMs();
-      return { ...(ageMs === null ? {} : { flagAgeMs: Math.round(ageMs) }), dropped: recorder.dropped };
+      return {
+        ...(ageMs === null ? {} : { flagAgeMs: Math.round(ageMs) }),
+        dropped: recorder.dropped,
+        memory: memoryShare(environment),
+      };
     },
   });
   return recorder;

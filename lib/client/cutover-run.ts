@@ -53,7 +53,7 @@ export type UnfinishedWork = {
 };
 
 /** How one side of a run ended. */
-export type Settled<T> = { ok: true; answer: T } | { ok: false; error: unknown };
+export type Settled<T> = { ok: true; answer: T; error?: undefined } | { ok: false; error: unknown };
 
 export type Served<T> = { side: Side; settled: Settled<T>; latencyMs: number; call: RunCall };
 

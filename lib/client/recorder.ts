@@ -3,6 +3,7 @@
  * memory; sending never blocks the caller, and what cannot be sent is kept for one more try, then dropped and counted.
  */
 
+import { isConnectionDrop } from '../core/connection-drops.ts';
 import { CUTOVER_ID, type Side } from '../core/cutover.ts';
 import type { MinuteWindow } from '../core/evidence.ts';
 import { bucketIndex, MAX_BUCKET, MIN_BUCKET } from '../core/histogram.ts';
@@ -18,6 +19,8 @@ export type Outcome = {
   keyless?: boolean;
   /** True when it was meant for the shadow: `route` said `circuit_open`. */
   left?: boolean;
+  /** What it failed with: only asked whether it says that a connection was lost. */
+  error?: unknown;
 };
 
 export type OutcomeBatch = {
@@ -32,6 +35,8 @@ export type SenderState = {
   flagAgeMs?: number;
   /** Outcomes it has lost so far. */
   dropped?: number;
+  /** Share of its memory that it uses. */
+  memory?: number | undefined;
 };
 
 /** Delivers one batch, or throws. */
@@ -91,7 +96,10 @@ export class Recorder {
     }
     const cell = this.#cell(outcome.cutover, outcome.operation ?? 'read', outcome.side);
     cell.count += 1;
-    if (!outcome.success) cell.errors += 1;
+    if (!outcome.success) {
+      cell.errors += 1;
+      if (isConnectionDrop(outcome.error)) cell.drops! += 1;
+    }
     if (outcome.keyless) cell.keyless += 1;
     if (outcome.left) cell.left = (cell.left ?? 0) + 1;
     cell.latency[bucketIndex(outcome.latencyMs) - MIN_BUCKET]! += 1;
@@ -223,7 +231,7 @@ export class Recorder {
 }
 
 function emptyCell(cutover: string, operation: string, minute: number, side: Side): Cell {
-  const counts = { count: 0, errors: 0, keyless: 0, checks: 0, mismatches: 0 };
+  const counts = { count: 0, errors: 0, keyless: 0, drops: 0, checks: 0, mismatches: 0 };
   return { cutover, operation, minute, side, ...counts, latency: new Uint32Array(BUCKETS) };
 }
 

@@ -67,7 +67,8 @@ async function serve<T>(
   const latencyMs = parts.now() - startedMs;
   const success = settled.ok && !isFailure(run, settled.answer);
   const operation = operationOf(run);
-  parts.record({ cutover: run.cutover, side, latencyMs, success, operation, keyless: isKeyless(run), left });
+  const { error } = settled;
+  parts.record({ cutover: run.cutover, side, latencyMs, success, operation, keyless: isKeyless(run), left, error });
   return { side, settled, latencyMs, call };
 }
 

@@ -79,7 +79,8 @@ export async function writeCutover<T>(parts: WriteParts, write: CutoverWrite<T>)
     : await intend(parts, write, id);
   const startedMs = parts.now();
   const settled = await settle(write[side], new RunCall(parts, cutover, side, false, id));
-  parts.record({ cutover, side, latencyMs: parts.now() - startedMs, success: settled.ok, operation });
+  const { ok: success, error } = settled;
+  parts.record({ cutover, side, latencyMs: parts.now() - startedMs, success, operation, error });
   if (copy !== null) {
     const outcome = settled.ok ? 'applied' : isRefused(write, settled.error) ? 'refused' : 'unknown';
     // That it cannot be noted is nothing to the caller: the intent is there, and is found out.

@@ -52,10 +52,11 @@ function contradictions(declaration: CutoverDeclaration): string[] {
     problems.push(
       `${id}.rollbackOnShadowFailure needs mode 'inline': a streamed write has ended before the shadow is written`,
     );
-  problems.push(...policyProblems(policy).map((text) => `${id}.policy: ${text}`));
+  const everywhere = policyProblems(policy, declaration.kind);
+  problems.push(...everywhere.map((text) => `${id}.policy: ${text}`));
   for (const { name: stage, dwellMinutes } of declaration.plan.stages) {
     const deadline = policyOf(declaration, { stage, overrides: NO_OVERRIDES });
-    const own = policyProblems(deadline, dwellMinutes).filter((text) => !policyProblems(policy).includes(text));
+    const own = policyProblems(deadline, declaration.kind, dwellMinutes).filter((text) => !everywhere.includes(text));
     problems.push(...own.map((text) => `${id}.stages.${stage}: ${text}`));
   }
   problems.push(...experimentProblems(declaration));

@@ -47,6 +47,9 @@ export type Policy = {
   /** Optional guards, in absolute figures of the shadow: highest p95, lowest share of operations that succeed. */
   p95LimitMs: number | null;
   availabilityMin: number | null;
+  /** Highest share of operations that lose their connection, and of its memory that a process which serves it may use. */
+  connectionDropsMax: number | null;
+  memoryMax: number | null;
 };
 
 /** What one stage, or a change at run time, says differently. A stage's shortest stay is part of its plan. */
@@ -78,6 +81,8 @@ export const DEFAULT_POLICY: Policy = {
   onDeadline: 'hold',
   p95LimitMs: null,
   availabilityMin: null,
+  connectionDropsMax: null,
+  memoryMax: null,
 };
 
 export const NO_OVERRIDES: PolicyOverrides = { everywhere: {}, stages: {} };

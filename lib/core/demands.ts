@@ -1,6 +1,6 @@
 /** What others than the windows demand of a cutover at one moment, and the rules that no evidence lifts. */
 
-import { absoluteGuards } from './absolute-guards.ts';
+import { absoluteGuards, guardHolds } from './absolute-guards.ts';
 import type { CutoverDeclaration, CutoverState, Policy, SystemState } from './cutover.ts';
 import type { MinuteWindow } from './evidence.ts';
 import { freezeCondition, frozenAt } from './freeze.ts';
@@ -37,6 +37,7 @@ export function demandsOf(situation: Situation): Required<Pick<GateInput, 'holds
     writesHold(state, system),
     ...switchHolds(state),
     goesBack ? null : deadline,
+    ...guardHolds(situation),
   ];
   return {
     holds: holds.filter((hold): hold is Condition => hold !== null),

@@ -1,7 +1,7 @@
 /** What the gates look at: minute windows of both sides and the state of the data plane. Types and their merging. */
 
 import type { Side } from './cutover.ts';
-import { addHistograms, type Histogram } from './histogram.ts';
+import { addHistograms, bucketIndexes, type Histogram } from './histogram.ts';
 
 /** One minute of one side. `minute` is epoch milliseconds / 60 000, rounded down. */
 export type MinuteWindow = {
@@ -13,6 +13,11 @@ export type MinuteWindow = {
   keyless: number;
   /** Of the primary: operations that were meant for the shadow, and that a process which saw it fail took away from it. */
   left?: number | undefined;
+  /** Operations that failed because a connection was refused or lost, and those whose sender tells such failures apart. */
+  drops?: number | undefined;
+  told?: number | undefined;
+  /** Operations of processes that used so many per cent of their memory, by per cent. */
+  memory?: Histogram | undefined;
   latency: Histogram;
   /** Comparisons of both sides and how many of them differed. */
   checks: number;
@@ -30,12 +35,30 @@ export function mergeWindows(a: MinuteWindow, b: MinuteWindow): MinuteWindow {
     count: a.count + b.count,
     errors: a.errors + b.errors,
     keyless: a.keyless + b.keyless,
-    ...(a.left || b.left ? { left: (a.left ?? 0) + (b.left ?? 0) } : {}),
+    ...mergedOptional(a, b),
     latency: addHistograms(a.latency, b.latency),
     checks: a.checks + b.checks,
     mismatches: a.mismatches + b.mismatches,
   };
 }
+
+/** What senders may leave out stays out where nobody told. */
+export const OPTIONAL_COUNTERS = ['left', 'drops', 'told'] as const;
+
+type Optional = Pick<MinuteWindow, (typeof OPTIONAL_COUNTERS)[number] | 'memory'>;
+
+function mergedOptional(a: MinuteWindow, b: MinuteWindow): Optional {
+  const merged: { -readonly [Name in keyof Optional]: Optional[Name] } = {};
+  for (const name of OPTIONAL_COUNTERS) {
+    const sum = (a[name] ?? 0) + (b[name] ?? 0);
+    if (sum > 0) merged[name] = sum;
+  }
+  if (a.memory || b.memory) merged.memory = addHistograms(a.memory ?? {}, b.memory ?? {});
+  return merged;
+}
+
+/** The most of its memory that a process used, 0–1. */
+export const highestShare = (memory: Histogram): number => (bucketIndexes(memory).at(-1) ?? 0) / 100;
 
 /** All windows of one side as one, from `fromMinute` on. The same as merging them one by one, without the copies. */
 export function poolWindows(fromMinute: number, side: Side, windows: readonly MinuteWindow[]): MinuteWindow {
@@ -49,6 +72,7 @@ export function poolWindows(fromMinute: number, side: Side, windows: readonly Mi
     pool.checks += window.checks;
     pool.mismatches += window.mismatches;
     for (const index in window.latency) latency[index] = (latency[index] ?? 0) + window.latency[index]!;
+    Object.assign(pool, mergedOptional(pool, window));
   }
   return pool;
 }

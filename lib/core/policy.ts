@@ -3,7 +3,7 @@
  * over the earlier. Changes at run time are part of the state, so a replay of the audit log gives the policy, too.
  */
 
-import type { CutoverDeclaration, CutoverState, Policy, PolicyOverrides, StagePolicy } from './cutover.ts';
+import type { CutoverDeclaration, CutoverKind, CutoverState, Policy, PolicyOverrides, StagePolicy } from './cutover.ts';
 import type { Condition } from './gates/verdict.ts';
 import type { Plan } from './plan.ts';
 import { isUnderWay } from './stage-kinds.ts';
@@ -54,8 +54,10 @@ export function withDwells(plan: Plan, { everywhere, stages }: PolicyOverrides):
 }
 
 /** What contradicts itself in a policy, in words. `dwellMinutes`: the shortest stay of the stage it is for. */
-export function policyProblems(policy: Policy, dwellMinutes = 0): string[] {
+export function policyProblems(policy: Policy, kind: CutoverKind, dwellMinutes = 0): string[] {
   const problems: string[] = [];
+  if (kind === 'service' && policy.memoryMax !== null)
+    problems.push('memoryMax is set, and upstreams of a service do not tell their memory: nothing could ever advance');
   const above = (lower: 'errorRate' | 'latencyIncrease') => {
     const [advance, rollback] = [policy[`${lower}Advance`], policy[`${lower}Rollback`]];
     if (advance > rollback) problems.push(`${lower}Advance ${advance} is above ${lower}Rollback ${rollback}`);

@@ -61,24 +61,22 @@ export type PreparedRoute = {
 };
 
 /** Nothing is made for an answer: each is one of these. */
-const ANSWERS = {
-  unknown_cutover: { side: 'primary', reason: 'unknown_cutover' },
-  emergency_stop: { side: 'primary', reason: 'emergency_stop' },
-  override_primary: { side: 'primary', reason: 'override' },
-  override_shadow: { side: 'shadow', reason: 'override' },
-  invalid_primary: { side: 'primary', reason: 'override_invalid' },
-  invalid_shadow: { side: 'shadow', reason: 'override_invalid' },
-  write_primary: { side: 'primary', reason: 'write' },
-  write_shadow: { side: 'shadow', reason: 'write' },
-  denied: { side: 'primary', reason: 'denied' },
-  allowed: { side: 'shadow', reason: 'allowed' },
-  no_key: { side: 'primary', reason: 'no_key' },
-  share_primary: { side: 'primary', reason: 'share' },
-  share_shadow: { side: 'shadow', reason: 'share' },
-  circuit_open: { side: 'primary', reason: 'circuit_open' },
-} as const satisfies Record<string, Route>;
-
-export const CIRCUIT_OPEN: Route = ANSWERS.circuit_open;
+const primary = (reason: RouteReason): Route => ({ side: 'primary', reason });
+const shadow = (reason: RouteReason): Route => ({ side: 'shadow', reason });
+const UNKNOWN_CUTOVER = primary('unknown_cutover');
+const EMERGENCY_STOP = primary('emergency_stop');
+const OVERRIDE_PRIMARY = primary('override');
+const OVERRIDE_SHADOW = shadow('override');
+const INVALID_PRIMARY = primary('override_invalid');
+const INVALID_SHADOW = shadow('override_invalid');
+const WRITE_PRIMARY = primary('write');
+const WRITE_SHADOW = shadow('write');
+const DENIED = primary('denied');
+const ALLOWED = shadow('allowed');
+const NO_KEY = primary('no_key');
+const SHARE_PRIMARY = primary('share');
+const SHARE_SHADOW = shadow('share');
+export const CIRCUIT_OPEN = primary('circuit_open');
 
 /** @param override value of `CROSSFADE_<CUTOVER>`; anything but `primary` and `shadow` is ignored and reported */
 export function prepareRoute(
@@ -102,11 +100,11 @@ function fixedRoute(
   override: string | undefined,
 ): Route | null {
   // Also what a plain object holds under the name 'constructor', which is a well-formed cutover id.
-  if (!flag?.enabled) return ANSWERS.unknown_cutover;
+  if (!flag?.enabled) return UNKNOWN_CUTOVER;
   // After promotion the shadow is the table: stopping must not send readers to the old one.
-  if (system?.emergency_stop && !flag.shadow_is_primary) return ANSWERS.emergency_stop;
-  if (override === 'primary') return ANSWERS.override_primary;
-  return override === 'shadow' ? ANSWERS.override_shadow : null;
+  if (system?.emergency_stop && !flag.shadow_is_primary) return EMERGENCY_STOP;
+  if (override === 'primary') return OVERRIDE_PRIMARY;
+  return override === 'shadow' ? OVERRIDE_SHADOW : null;
 }
 
 /** The side of one request, but for the local circuit breaker, which a side may be left by (`mayBeLeft`). Never throws. */
@@ -114,23 +112,23 @@ export function decideRoute(prepared: PreparedRoute, request: RouteRequest): Rou
   if (prepared.fixed !== null) return prepared.fixed;
   const decided = decideByRequest(prepared, prepared.flag!, request);
   if (!prepared.isOverrideInvalid) return decided;
-  return decided.side === 'primary' ? ANSWERS.invalid_primary : ANSWERS.invalid_shadow;
+  return decided.side === 'primary' ? INVALID_PRIMARY : INVALID_SHADOW;
 }
 
 function decideByRequest(prepared: PreparedRoute, flag: CutoverFlag, request: RouteRequest): Route {
   const { operation, key } = request;
   if (operation !== undefined && WRITES.has(operation)) {
-    return prepared.isPromoted ? ANSWERS.write_shadow : ANSWERS.write_primary;
+    return prepared.isPromoted ? WRITE_SHADOW : WRITE_PRIMARY;
   }
-  if (prepared.isPromoted) return ANSWERS.share_shadow;
-  if (flag.deny.length > 0 && listed(flag.deny, request)) return ANSWERS.denied;
+  if (prepared.isPromoted) return SHARE_SHADOW;
+  if (flag.deny.length > 0 && listed(flag.deny, request)) return DENIED;
   // An allow list opens the shadow early, but only while its rows are kept equal and reads may reach it at all.
-  if (flag.allow.length > 0 && flag.read_ppm > 0 && listed(flag.allow, request)) return ANSWERS.allowed;
-  if (flag.read_ppm >= 1_000_000) return ANSWERS.share_shadow;
-  if (key === undefined || key === null || key === '') return ANSWERS.no_key;
+  if (flag.allow.length > 0 && flag.read_ppm > 0 && listed(flag.allow, request)) return ALLOWED;
+  if (flag.read_ppm >= 1_000_000) return SHARE_SHADOW;
+  if (key === undefined || key === null || key === '') return NO_KEY;
   const { prefix } = prepared;
   const bucket = prefix === null || typeof key !== 'string' ? bucketOf(flag.salt, key) : murmur3After(prefix, key);
-  return bucket < prepared.threshold ? ANSWERS.share_shadow : ANSWERS.share_primary;
+  return bucket < prepared.threshold ? SHARE_SHADOW : SHARE_PRIMARY;
 }
 
 /** True when a process that sees the shadow fail may leave it: not after promotion, and not against an override. */

@@ -4,6 +4,8 @@ import { type Condition, number } from '../core/gates/verdict.ts';
 
 type Unit = 'percent' | 'ms' | 'minutes' | 'count' | 'evidence' | 'word';
 
+const TOLD = 'Ten minutes inside the limit, told by every sender, release it.';
+
 /** By code of `Condition`: its name on the page, the unit of its figures, what would release it. */
 const CONDITIONS: Readonly<Record<string, { label: string; unit: Unit; release: string }>> = {
   stage: { label: 'Stage', unit: 'word', release: 'A command moves it on.' },
@@ -19,6 +21,8 @@ const CONDITIONS: Readonly<Record<string, { label: string; unit: Unit; release: 
   deadline: { label: 'Deadline', unit: 'minutes', release: 'Only a person goes on from here.' },
   p95_limit: { label: 'p95 limit', unit: 'ms', release: '' },
   availability: { label: 'Availability', unit: 'percent', release: '' },
+  connection_drops: { label: 'Lost connections', unit: 'percent', release: TOLD },
+  memory: { label: 'Memory', unit: 'percent', release: TOLD },
   database: { label: 'Database', unit: 'word', release: 'The first tick that reaches Postgres releases it.' },
   backfill: { label: 'Backfill', unit: 'count', release: 'The end of the copy releases it.' },
   lag: { label: 'Lag', unit: 'ms', release: 'It is released when the writer has caught up to within the limit.' },
@@ -73,6 +77,8 @@ const CONDITIONS: Readonly<Record<string, { label: string; unit: Unit; release: 
   early_warning_errors: warning('errors'),
   early_warning_latency_p95: warning('latency p95'),
   early_warning_validation: warning('consistency'),
+  early_warning_connection_drops: warning('lost connections'),
+  early_warning_memory: warning('memory'),
   primary_failing: { label: 'Both sides fail', unit: 'percent', release: 'A primary that works again releases it.' },
   not_validated: { label: 'Fresh comparisons', unit: 'minutes', release: 'Comparisons of both sides release it.' },
   no_traffic: { label: 'Traffic', unit: 'count', release: 'Traffic releases it.' },
@@ -124,6 +130,8 @@ const AT_LEAST: ReadonlySet<string> = new Set([
   'early_warning_errors',
   'early_warning_latency_p95',
   'early_warning_validation',
+  'early_warning_connection_drops',
+  'early_warning_memory',
 ]);
 
 export type ConditionLine = {

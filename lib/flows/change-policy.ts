@@ -26,7 +26,9 @@ export function checkedChange(declaration: CutoverDeclaration, state: CutoverSta
   }
   const overrides = changedOverrides(state.overrides, change);
   const problems = withDwells(state.plan, overrides).stages.flatMap(({ name, dwellMinutes }) =>
-    policyProblems(policyOf(declaration, { stage: name, overrides }), dwellMinutes).map((text) => `${name}: ${text}`),
+    policyProblems(policyOf(declaration, { stage: name, overrides }), declaration.kind, dwellMinutes).map(
+      (text) => `${name}: ${text}`,
+    ),
   );
   if (problems.length > 0) throw refused(declaration, problems.join('; '));
   return change;

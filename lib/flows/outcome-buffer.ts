@@ -9,12 +9,14 @@ import type { Ports, Side, WindowAddition } from '../ports.ts';
 
 export type OutcomeBuffer = {
   /** One operation of one side. */
-  add(cutover: string, operation: string, side: Side, outcome: { success: boolean; latencyMs: number }): void;
+  add(cutover: string, operation: string, side: Side, outcome: SideOutcome): void;
   /** One comparison of both sides; counts for the shadow. */
   addCheck(cutover: string, operation: string, matched: boolean): void;
   /** Writes what there is when the last write is a second old. Never throws. */
   flushIfDue(): Promise<void>;
 };
+
+export type SideOutcome = { success: boolean; latencyMs: number; connectionLost: boolean };
 
 type Needs = Pick<Ports, 'clock' | 'ids' | 'windows' | 'log'>;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -55,10 +57,12 @@ export function outcomeBuffer(ports: Needs): OutcomeBuffer {
   }
 
   return {
-    add(cutover, operation, side, { success, latencyMs }) {
+    add(cutover, operation, side, { success, latencyMs, connectionLost }) {
       const { window } = entryOf(cutover, operation, side);
       window.count += 1;
       if (!success) window.errors += 1;
+      window.told = (window.told ?? 0) + 1;
+      if (connectionLost) window.drops = (window.drops ?? 0) + 1;
       const bucket = bucketIndex(latencyMs);
       window.latency[bucket] = (window.latency[bucket] ?? 0) + 1;
     },

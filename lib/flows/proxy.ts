@@ -3,6 +3,7 @@
  * primary, while the primary still serves others. Nothing that may have been applied is ever sent a second time here.
  */
 
+import { isConnectionDrop } from '../core/connection-drops.ts';
 import type { ServiceDeclaration } from '../core/cutover.ts';
 import { CrossfadeError, isCrossfadeError } from '../core/errors.ts';
 import type { Ports, Side, Upstream, UpstreamRequest, UpstreamResponse } from '../ports.ts';
@@ -59,7 +60,7 @@ export async function callSide(
   const startedMs = ports.clock.monotonicMs();
   const deadlineMs = Math.min(startedMs + gateway.timeoutMs, request.deadlineMs - MARGIN_MS);
   const target = { url: upstreams[side], privateHosts: gateway.privateHosts };
-  let success = false;
+  let [success, connectionLost] = [false, false];
   try {
     const answer = await ports.upstream(target, { ...request, deadlineMs });
     success = answer.status < 500;
@@ -67,10 +68,12 @@ export async function callSide(
   } catch (error) {
     // What the caller sent is no outcome of the side.
     if (isCrossfadeError(error) && error.code === 'invalid_input') success = true;
+    connectionLost = !success && isConnectionDrop(error);
     throw error;
   } finally {
     const operation = isRead(request.method) ? 'read' : 'write';
-    ports.outcomes.add(id, operation, side, { success, latencyMs: ports.clock.monotonicMs() - startedMs });
+    const latencyMs = ports.clock.monotonicMs() - startedMs;
+    ports.outcomes.add(id, operation, side, { success, latencyMs, connectionLost });
   }
 }
 

@@ -13,6 +13,8 @@ export type OutcomeReport = {
   windows: readonly ({ cutover: string; operation: string } & MinuteWindow)[];
   /** Age of the flags the sender acts on: an alarm watches the oldest. */
   flagAgeMs?: number;
+  /** Share of its memory that the sender uses. */
+  memory?: number;
 };
 
 export type RecordedOutcomes = {
@@ -41,10 +43,27 @@ export async function recordOutcomes(
   for (const [index, { cutover, operation, ...window }] of report.windows.entries()) {
     const why = known.has(cutover) ? impossible(window, nowMs) : `no cutover '${cutover}' is declared`;
     if (why) refused.push({ index, code: known.has(cutover) ? 'invalid_input' : 'not_found', why });
-    else accepted.push({ cutover, operation: nameOf(cutover, operation), window });
+    else accepted.push({ cutover, operation: nameOf(cutover, operation), window: withTold(window, report.memory) });
   }
   if (accepted.length > 0) await ports.windows.add(report.flushId, report.source, accepted, nowMs);
   return { accepted: accepted.length, refused };
+}
+
+/**
+ * Says for how many operations the optional figures were told, so that their sums show when a sender has left them out.
+ * Both sides may live in one process: its memory counts for the shadow, whose being there is what is new.
+ */
+function withTold(window: MinuteWindow, memory: number | undefined): MinuteWindow {
+  const { drops, ...rest } = window;
+  const { side, count } = window;
+  if (count === 0) return rest;
+  const usesMemory = memory !== undefined && side === 'shadow';
+  return {
+    ...rest,
+    ...(drops === undefined ? {} : { told: count }),
+    ...(drops ? { drops } : {}),
+    ...(usesMemory ? { memory: { [Math.min(100, Math.ceil(memory * 100))]: count } } : {}),
+  };
 }
 
 /** After 64 names of a cutover in one report the rest is counted as `other`. */
@@ -67,6 +86,7 @@ export function impossible(window: MinuteWindow, nowMs: number): string | null {
   }
   if (window.errors > window.count) return `${window.errors} errors of ${window.count} operations`;
   if (window.keyless > window.count) return `${window.keyless} keyless of ${window.count} operations`;
+  if ((window.drops ?? 0) > window.errors) return `${window.drops} lost connections of ${window.errors} errors`;
   if ((window.left ?? 0) > window.count) return `${window.left} of ${window.count} operations left the shadow`;
   if (window.mismatches > window.checks) return `${window.mismatches} mismatches of ${window.checks} checks`;
   const latencies = histogramCount(window.latency);

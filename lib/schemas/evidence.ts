@@ -29,7 +29,7 @@ const martingale = (alternatives: number) =>
   });
 
 const metrics = z.object(
-  Object.fromEntries(METRICS.map((name) => [name, martingale(METRIC_ROWS[name].alternatives)])),
+  Object.fromEntries(METRICS.map((name) => [name, martingale(METRIC_ROWS[name].prior.length)])),
 ) as unknown as z.ZodType<Evidence['metrics']>;
 const good = z.object(Object.fromEntries(PROVEN_GOOD.map((name) => [name, figure]))) as unknown as z.ZodType<
   Evidence['good']
@@ -61,6 +61,9 @@ export const foldedEvidence: z.ZodType<Evidence> = z.object({
       checks: figure,
       mismatches: figure,
       left: figure.optional(),
+      drops: figure.optional(),
+      told: figure.optional(),
+      memory: figure.optional(),
     }),
   ),
   lags: z.array(z.tuple([minute, figure])),

@@ -137,6 +137,7 @@ const window = z.strictObject({
   errors: count,
   keyless: count,
   left: count.optional(),
+  drops: count.optional(),
   latency: z.record(bucket, count),
   checks: count,
   mismatches: count,
@@ -149,6 +150,8 @@ const outcomeReport = z.strictObject({
   /** Age of the flags the sender acts on, and the outcomes it has lost so far. */
   flagAgeMs: z.number().min(0).max(1e12).optional(),
   dropped: count.optional(),
+  /** Share of its memory that the sender uses; a little more than all of it before it is ended. */
+  memory: z.number().min(0).max(10).optional(),
 });
 
 export function parseOutcomes(body: unknown): z.infer<typeof outcomeReport> {

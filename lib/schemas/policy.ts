@@ -27,6 +27,8 @@ const fields = {
   onDeadline: z.enum(['hold', 'rollback']),
   p95LimitMs: z.number().gt(0).max(3_600_000).nullable(),
   availabilityMin: rate.nullable(),
+  connectionDropsMax: rate.nullable(),
+  memoryMax: rate.nullable(),
 } satisfies Record<keyof Policy, z.ZodType>;
 
 export const declaredPolicy = z.strictObject(fields).partial();

@@ -215,9 +215,11 @@ export const windowCounters = z.object({
   errors: count,
   keyless: count,
   left: count.optional(),
+  drops: count.optional(),
+  told: count.optional(),
   checks: count,
   mismatches: count,
-}) satisfies z.ZodType<Omit<MinuteWindow, 'latency'>>;
+}) satisfies z.ZodType<Omit<MinuteWindow, 'latency' | 'memory'>>;
 
 // ---------------------------------------------------------------------------------------------------------- shared
 

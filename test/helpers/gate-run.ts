@@ -5,7 +5,7 @@ import { normalUpper } from '../../lib/core/distributions.ts';
 import type { MinuteWindow } from '../../lib/core/evidence.ts';
 import type { Evidence } from '../../lib/core/gates/fold.ts';
 import { judge } from '../../lib/core/gates.ts';
-import { quantileMs } from '../../lib/core/histogram.ts';
+import { bucketIndex, quantileMs } from '../../lib/core/histogram.ts';
 import { binomial, drawnMinute, latenciesOf, randomFrom } from './gate-traffic.ts';
 
 export const MINUTE_MS = 60_000;
@@ -23,11 +23,17 @@ export type Stage = {
   /** Every read goes to both sides. */
   mirrored: boolean;
   minutes: number;
+  /** Of the checked rows so many differ. */
+  mismatchRate?: number;
+  /** How often an operation that failed is tried in all; the others fail, too. */
+  tries?: number;
 };
 
 export type Outcome = {
   rollback: number | null;
   codes: readonly string[];
+  /** First minute in which it was rolled back or held as proven worse. */
+  noticed: number | null;
   advance: number | null;
   steps: number;
   /** First minute in which each naive rule would have rolled back. */
@@ -65,18 +71,21 @@ export function runStage(seed: number, stage: Stage): Outcome {
     windows.push(drawnMinute(random, minute, 'primary', { ...primary, perMinute: all }));
   let evidence: Evidence | null = null;
   const naive = naiveRules();
-  const outcome: Outcome = { rollback: null, codes: [], advance: null, steps: 0, naive: naive.fired };
+  const outcome: Outcome = { rollback: null, codes: [], noticed: null, advance: null, steps: 0, naive: naive.fired };
   for (let minute = 1; minute <= stage.minutes; minute += 1) {
     const wrong = minute >= stage.fromMinute;
-    const before = drawnMinute(random, minute, 'primary', primary);
+    const before = triedAgain(drawnMinute(random, minute, 'primary', primary), stage);
     const after = {
-      ...drawnMinute(random, minute, 'shadow', {
-        perMinute: perMinute(stage.share),
-        errorRate: stage.errorRate + (wrong ? stage.moreErrors : 0),
-        latencies: latencies(wrong ? 1 + stage.slower : 1),
-      }),
+      ...triedAgain(
+        drawnMinute(random, minute, 'shadow', {
+          perMinute: perMinute(stage.share),
+          errorRate: stage.errorRate + (wrong ? stage.moreErrors : 0),
+          latencies: latencies(wrong ? 1 + stage.slower : 1),
+        }),
+        stage,
+      ),
       checks: CHECKS_PER_MINUTE,
-      mismatches: binomial(random, CHECKS_PER_MINUTE, 0.0005),
+      mismatches: binomial(random, CHECKS_PER_MINUTE, stage.mismatchRate ?? 0.0005),
     };
     naive.look(minute, before, after);
     windows.push(before, after);
@@ -96,11 +105,26 @@ export function runStage(seed: number, stage: Stage): Outcome {
     windows = [];
     outcome.steps += 1;
     if (judged.verdict.verdict === 'advance') outcome.advance ??= minute;
+    if (judged.verdict.reasons.some(({ code }) => code === 'proven_regression')) outcome.noticed ??= minute;
     if (judged.verdict.verdict === 'rollback') {
+      outcome.noticed ??= minute;
       return { ...outcome, rollback: minute, codes: judged.verdict.reasons.map(({ code }) => code) };
     }
   }
   return outcome;
+}
+
+/** As long as the others: 100 ms. */
+function triedAgain(window: MinuteWindow, { tries = 1 }: Stage): MinuteWindow {
+  const more = window.errors * (tries - 1);
+  if (more === 0) return window;
+  const bucket = bucketIndex(HUMP.medianMs);
+  return {
+    ...window,
+    count: window.count + more,
+    errors: window.errors + more,
+    latency: { ...window.latency, [bucket]: (window.latency[bucket] ?? 0) + more },
+  };
 }
 
 const planOf = ({ share }: Stage) => ({

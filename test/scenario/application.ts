@@ -39,6 +39,8 @@ export type Application = {
   own: Map<string, Partial<Behaviour>>;
   /** Sides whose operations nobody reports. */
   silent: Set<Side>;
+  /** What a newer SDK tells besides: the memory of its process, and whether failures lost their connection. */
+  tells: { memory: number; failuresAreLostConnections: boolean } | null;
   readers: readonly { document: FlagDocument | null }[];
   /** One sixteenth of a minute: one reader refreshes, then reads and writes happen. */
   moment(index: number, served: FlagDocument | null): void;
@@ -116,10 +118,11 @@ export function application(
     tallies.set(id, { primary: emptyTally(), shadow: emptyTally() });
     if (kind === 'table') for (let key = 1; key <= load.rows; key += 1) write(id, key, `row ${key}`);
   }
-  return {
+  const made: Application = {
     behaviour,
     own,
     silent,
+    tells: null,
     readers,
     moment(index, served) {
       const reader = readers[index % READERS]!;
@@ -132,17 +135,26 @@ export function application(
     },
     report(minute) {
       flushes += 1;
+      const { tells } = made;
+      const told = ({ errors }: Tally) => (tells ? { drops: tells.failuresAreLostConnections ? errors : 0 } : {});
       const windows = [...tallies].flatMap(([cutover, sides]) =>
         (['primary', 'shadow'] as const)
           .filter((side) => sides[side].count > 0 && !silent.has(side))
-          .map((side) => ({ cutover, operation: 'read', ...emptyWindow(minute, side), ...sides[side] })),
+          .map((side) => ({
+            cutover,
+            operation: 'read',
+            ...emptyWindow(minute, side),
+            ...sides[side],
+            ...told(sides[side]),
+          })),
       );
       for (const id of tallies.keys()) tallies.set(id, { primary: emptyTally(), shadow: emptyTally() });
-      return { flushId: `flush-${flushes}`, source: 'app', windows };
+      return { flushId: `flush-${flushes}`, source: 'app', windows, ...(tells ? { memory: tells.memory } : {}) };
     },
     twin: (id) => twins.get(id)!,
     write,
   };
+  return made;
 }
 
 /** What falls into the index-th of the moments when `perMinute` is spread evenly. */

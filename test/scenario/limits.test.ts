@@ -65,6 +65,45 @@ describe('a deadline', () => {
   });
 });
 
+describe('limits on memory and lost connections', () => {
+  const limited = () =>
+    run({ cutovers: [shortTable({ stages: { r10: { memoryMax: 0.9, connectionDropsMax: 0.05 } } })] });
+  const tell = ({ w }: ReturnType<typeof run>, memory: number) => {
+    w.app.tells = { memory, failuresAreLostConnections: true };
+  };
+
+  it('hold while nobody tells what they limit, and let go on when it is told and inside', async () => {
+    const scene = limited();
+    await scene.reach('r10');
+    await scene.minutes(15);
+    expect(await scene.held()).toEqual(['connection_drops', 'memory']);
+    tell(scene, 0.5);
+    await scene.until('r50', 12);
+  });
+
+  it('roll back a shadow whose processes run out of memory', async () => {
+    const scene = limited();
+    tell(scene, 0.5);
+    await scene.reach('r10');
+    tell(scene, 0.95);
+    expect(await scene.until('rolled_back', 10)).toBeLessThanOrEqual(5);
+    expect(scene.o.state(ID).rollback).toMatchObject({ reason: expect.stringMatching(/uses 95 % of its memory/) });
+  });
+
+  it('roll back a shadow that loses its connections, before its errors alone would', async () => {
+    const scene = run({
+      cutovers: [
+        shortTable({ stages: { r10: { connectionDropsMax: 0.02, errorRateRollback: 0.9, errorRateAdvance: 0.5 } } }),
+      ],
+    });
+    tell(scene, 0.5);
+    await scene.reach('r10');
+    scene.w.app.behaviour.shadow.errorRate = 0.12;
+    await scene.until('rolled_back', 20);
+    expect(scene.o.state(ID).rollback).toMatchObject({ reason: expect.stringMatching(/lost their connection/) });
+  });
+});
+
 describe('the two-person rule', () => {
   it('lets nobody go on alone, and denies whoever tries', async () => {
     const scene = run({ cutovers: [shortTable({ policy: { twoPersonApproval: true } })] });

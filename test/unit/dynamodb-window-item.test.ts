@@ -10,7 +10,7 @@ import {
   mergeAdditions,
   splitWindow,
 } from '../../lib/adapters/dynamodb/window-item.ts';
-import { emptyWindow, type MinuteWindow, mergeWindows } from '../../lib/core/evidence.ts';
+import { emptyWindow, type MinuteWindow, mergeWindows, poolWindows } from '../../lib/core/evidence.ts';
 import { histogramCount, MAX_BUCKET, MIN_BUCKET } from '../../lib/core/histogram.ts';
 
 const plausibleWindow: fc.Arbitrary<MinuteWindow> = fc
@@ -23,13 +23,21 @@ const plausibleWindow: fc.Arbitrary<MinuteWindow> = fc
     errorShare: fc.double({ min: 0, max: 1, noNaN: true }),
     keylessShare: fc.double({ min: 0, max: 1, noNaN: true }),
     checks: fc.nat(1_000),
+    told: fc.boolean(),
+    memory: fc.option(
+      fc.dictionary(fc.nat(100).map(String), fc.integer({ min: 1, max: 9 }), { minKeys: 1, maxKeys: 5 }),
+    ),
   })
-  .map(({ latency, errorShare, keylessShare, checks }) => {
+  .map(({ latency, errorShare, keylessShare, checks, told, memory }) => {
     const count = histogramCount(latency);
+    const errors = Math.floor(count * errorShare);
     return {
       ...emptyWindow(29_000_000, 'shadow'),
+      ...(told && count > 0 ? { told: count } : {}),
+      ...(told && errors > 1 ? { drops: errors >> 1 } : {}),
+      ...(memory ? { memory } : {}),
       count,
-      errors: Math.floor(count * errorShare),
+      errors,
       keyless: Math.floor(count * keylessShare),
       latency,
       checks,
@@ -48,6 +56,8 @@ describe('splitting a window', () => {
           expect(histogramCount(part.latency)).toBe(part.count);
           expect(part.errors).toBeLessThanOrEqual(part.count);
           expect(part.keyless).toBeLessThanOrEqual(part.count);
+          expect(part.drops ?? 0).toBeLessThanOrEqual(part.errors);
+          expect(part.told ?? 0).toBeLessThanOrEqual(part.count);
         }
       }),
     );
@@ -67,14 +77,29 @@ describe('splitting a window', () => {
   });
 });
 
+describe('merging windows', () => {
+  it('does not mind their order or grouping, nor the empty window, and is what pooling them gives', () => {
+    const empty = emptyWindow(0, 'shadow');
+    fc.assert(
+      fc.property(plausibleWindow, plausibleWindow, plausibleWindow, (a, b, c) => {
+        expect(mergeWindows(a, b)).toEqual(mergeWindows(b, a));
+        expect(mergeWindows(mergeWindows(a, b), c)).toEqual(mergeWindows(a, mergeWindows(b, c)));
+        expect(mergeWindows(a, empty)).toEqual(a);
+        expect(poolWindows(0, 'shadow', [a, b, c])).toEqual(mergeWindows(mergeWindows(a, b), c));
+      }),
+    );
+  });
+});
+
 describe('the update of a part', () => {
   it('stays below the 4 KB of an expression with as many buckets as are allowed', () => {
     const latency = Object.fromEntries(Array.from({ length: MAX_BUCKETS_PER_UPDATE }, (_, n) => [n - 340, 1]));
-    const part = { ...emptyWindow(29_000_000, 'primary'), latency };
+    const told = { left: 1, drops: 1, told: 1, memory: { 41: 1 } };
+    const part = { ...emptyWindow(29_000_000, 'primary'), ...told, latency };
     const { UpdateExpression, ...rest } = additionExpressions(part, 'read', 'mark', 1);
     expect(Buffer.byteLength(UpdateExpression)).toBeLessThan(4_096);
-    expect(Object.keys(rest.ExpressionAttributeNames)).toHaveLength(MAX_BUCKETS_PER_UPDATE + 5 + 3);
-    expect(Object.keys(rest.ExpressionAttributeValues)).toHaveLength(MAX_BUCKETS_PER_UPDATE + 5 + 6);
+    expect(Object.keys(rest.ExpressionAttributeNames)).toHaveLength(MAX_BUCKETS_PER_UPDATE + 5 + 4 + 3);
+    expect(Object.keys(rest.ExpressionAttributeValues)).toHaveLength(MAX_BUCKETS_PER_UPDATE + 5 + 4 + 6);
   });
 });
 

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_POLICY } from '../../lib/core/cutover.ts';
+import { DEFAULT_POLICY, type Policy } from '../../lib/core/cutover.ts';
 import type { MinuteWindow, TableStatus } from '../../lib/core/evidence.ts';
 import type { Evidence } from '../../lib/core/gates/fold.ts';
 import { judge } from '../../lib/core/gates.ts';
@@ -74,18 +74,22 @@ function orders(values: readonly number[]): number[][] {
 
 // ----------------------------------------------------------------------------------------------------------- warnings
 
-type Side = Partial<{ errors: number; latencyMs: number; checks: number; mismatches: number }>;
+type Side = Partial<{ errors: number; latencyMs: number; checks: number; mismatches: number }> &
+  Pick<Partial<MinuteWindow>, 'drops' | 'told' | 'memory'>;
 
 /** Half an hour at half of the reads; the shadow's figures by minute. */
-function afterHalfAnHour(shadow: (i: number) => Side, minutes = 30) {
+function afterHalfAnHour(shadow: (i: number) => Side, minutes = 30, policy: Partial<Policy> = {}) {
   const windows: MinuteWindow[] = [];
   for (let i = -30; i <= minutes; i += 1) {
     windows.push(exactMinute(ENTERED + i, 'primary', 1_000, { latencyMs: 100 }));
-    if (i > 0) windows.push(exactMinute(ENTERED + i, 'shadow', 1_000, { latencyMs: 100, ...shadow(i) }));
+    if (i <= 0) continue;
+    const { drops, told, memory, ...fields } = shadow(i);
+    const window = exactMinute(ENTERED + i, 'shadow', 1_000, { latencyMs: 100, ...fields });
+    windows.push({ ...window, drops, told, memory });
   }
   return judge({
     state: stateIn('r2', { enteredAtMs: ENTERED * MINUTE }, 'component'),
-    policy: { ...DEFAULT_POLICY, errorRateRollback: 0.05, errorRateAdvance: 0.04, latencyFloorMs: 0 },
+    policy: { ...DEFAULT_POLICY, errorRateRollback: 0.05, errorRateAdvance: 0.04, latencyFloorMs: 0, ...policy },
     windows,
     table: null,
     flagsDeployed: true,
@@ -114,6 +118,15 @@ describe('an early warning', () => {
     expect(warningsOf(afterHalfAnHour((i) => ({ errors: Math.floor(i / 2) })))).toEqual([]);
     expect(warningsOf(afterHalfAnHour((i) => ({ errors: i > 28 ? 0 : i })))).toEqual([]);
     expect(warningsOf(afterHalfAnHour((i) => ({ errors: 30 - i })))).toEqual([]);
+  });
+
+  it.each<[string, Partial<Policy>, (i: number) => Side]>([
+    ['connection_drops', { connectionDropsMax: 0.02 }, (i) => ({ errors: 20, told: 1_000, drops: Math.floor(i / 2) })],
+    ['memory', { memoryMax: 0.9 }, (i) => ({ memory: { [50 + i]: 10, 20: 990 } })],
+  ])('is given for a rise of %s where it is limited, and only there', (code, policy, shadow) => {
+    expect(warningsOf(afterHalfAnHour(shadow, 30, policy))).toEqual([`early_warning_${code}`]);
+    expect(warningsOf(afterHalfAnHour(shadow, 30))).toEqual([]);
+    expect(warningsOf(afterHalfAnHour((i) => shadow(30 - i), 30, policy))).toEqual([]);
   });
 
   it('is not given before ten minutes are known', () => {

@@ -29,6 +29,8 @@ const OTHERS: { readonly [Field in keyof Policy]: Policy[Field] } = {
   onDeadline: 'rollback',
   p95LimitMs: 1_000,
   availabilityMin: 0.5,
+  connectionDropsMax: 0.2,
+  memoryMax: 0.7,
 };
 
 const file = join(import.meta.dirname, '../fixtures/replay/latency-plus-30.json');

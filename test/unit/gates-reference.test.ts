@@ -5,9 +5,9 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_POLICY } from '../../lib/core/cutover.ts';
-import { emptyWindow } from '../../lib/core/evidence.ts';
-import { EMPTY_BASELINE } from '../../lib/core/gates/baseline.ts';
+import { DEFAULT_POLICY, type Policy, type Side } from '../../lib/core/cutover.ts';
+import { emptyWindow, type MinuteWindow } from '../../lib/core/evidence.ts';
+import { type Baseline, EMPTY_BASELINE } from '../../lib/core/gates/baseline.ts';
 import { logNeeded } from '../../lib/core/gates/fold.ts';
 import {
   binomialLogRatio,
@@ -17,7 +17,7 @@ import {
   twoSampleLogRatio,
 } from '../../lib/core/gates/likelihood.ts';
 import { cap, HORIZON_MINUTES, logEvidence, logWeight, newMartingale, step } from '../../lib/core/gates/martingale.ts';
-import { METRIC_ROWS, METRICS } from '../../lib/core/gates/metrics.ts';
+import { METRIC_ROWS, METRICS, type Metric } from '../../lib/core/gates/metrics.ts';
 
 const close = (seen: number, wanted: number, relative = 1e-9) =>
   expect(Math.abs(seen - wanted), `${seen}, not ${wanted}`).toBeLessThanOrEqual(
@@ -107,7 +107,8 @@ function mean(n0: number, p0: number, n1: number, p1: number, logRatio: (e0: num
   );
 }
 
-const GRID = [0.0005, 0.005, 0.02, 0.1, 0.3, 0.6, 0.9];
+const NO_COUNTS = [0, 0, 0, 0, 0] as const;
+const GRID = [0.0005, 0.005, 0.02, 0.045, 0.1, 0.3, 0.6, 0.9];
 /** The highest mean over points of the null p1 ≤ p0 + margin, most of them on its border. */
 function highestMean(margin: number, logRatio: (e0: number, e1: number) => number): number {
   const nulls = GRID.flatMap((p0) => [p0 + margin, p0 + margin / 2, p0 / 3].map((p1) => [p0, p1] as const));
@@ -118,7 +119,7 @@ describe('I22 evidence of nothing has a mean of at most 1', () => {
   const [q0, q1, margin] = [0.005, 0.085, 0.001];
 
   it('for two samples, wherever in the null the truth lies', () => {
-    for (const worse of [0.009, 0.026, 0.085, 0.6])
+    for (const worse of [0.01, 0.021, 0.051, 0.306, 0.6])
       expect(
         highestMean(margin, (e0, e1) => twoSampleLogRatio({ n0: 30, e0, n1: 9, e1 }, q0, worse, margin)),
       ).toBeLessThanOrEqual(1 + 1e-9);
@@ -148,18 +149,159 @@ describe('I22 evidence of nothing has a mean of at most 1', () => {
   });
 });
 
+/** Minutes of few operations, made so that a metric finds e0 and e1 in them; and the truth on the border of its null. */
+type Small = {
+  minute(e0: number, e1: number): Parameters<(typeof METRIC_ROWS)[Metric]['measure']>[0];
+  n0: number;
+  n1: number;
+  border: readonly (readonly [p0: number, p1: number])[];
+};
+const [N0, N1] = [24, 9];
+const [FAST, SLOW] = [100, 200];
+const POLICY: Policy = { ...DEFAULT_POLICY, latencyFloorMs: 0 };
+const windowOf = (side: Side, count: number, bad: Partial<MinuteWindow>): MinuteWindow => ({
+  ...emptyWindow(1, side),
+  count,
+  ...bad,
+});
+const smallOf = (
+  given: Partial<Baseline>,
+  of: (e: number, n: number) => Partial<MinuteWindow>,
+  margin: number,
+): Small => ({
+  n0: N0,
+  n1: N1,
+  border: GRID.map((p0) => [p0, p0 + margin]),
+  minute: (e0, e1) => ({
+    primary: windowOf('primary', N0, of(e0, N0)),
+    shadow: windowOf('shadow', N1, of(e1, N1)),
+    baseline: { ...EMPTY_BASELINE, minute: 0, count: 10_000, ...given },
+    policy: POLICY,
+    share: 0.3,
+  }),
+});
+const failures = (e: number) => ({ errors: e });
+const latencies = (e: number, n: number) => ({ latency: { [FAST]: n - e, [SLOW]: e } });
+const SMALL: Record<Metric, readonly Small[]> = {
+  errors: [5, 100, 3_000].map((errors) => smallOf({ errors }, failures, POLICY.errorRateAdvance)),
+  latency_p50: [45, 20].map((above) => smallOf({ latency: { [FAST]: 100 - above, [SLOW]: above } }, latencies, 0)),
+  latency_p95: [4.5, 1].map((above) => smallOf({ latency: { [FAST]: 100 - above, [SLOW]: above } }, latencies, 0)),
+  validation: [
+    {
+      ...smallOf({}, () => ({}), 0),
+      n0: 0,
+      n1: 60,
+      border: [[0, 1 - POLICY.validationScoreRollback]],
+      minute: (_, e1) => ({
+        ...smallOf({}, () => ({}), 0).minute(0, 0),
+        shadow: windowOf('shadow', 1, { checks: 60, mismatches: e1 }),
+      }),
+    },
+  ],
+  share: [
+    {
+      ...smallOf({}, () => ({}), 0),
+      n0: 0,
+      n1: 30,
+      border: [[0, 0.15]],
+      minute: (_, e1) => ({
+        ...smallOf({}, () => ({}), 0).minute(0, 0),
+        primary: windowOf('primary', 30 - e1, {}),
+        shadow: windowOf('shadow', e1, {}),
+      }),
+    },
+  ],
+};
+
+/** The mean over every outcome of what `of` makes of the metric's log ratios, at the point of the border where it is highest. */
+function highestOnBorder(metric: Metric, of: (logRatios: readonly number[]) => number): number {
+  return Math.max(
+    ...SMALL[metric].flatMap(({ minute, n0, n1, border }) => {
+      const said = Array.from({ length: n0 + 1 }, (_, e0) =>
+        Array.from({ length: n1 + 1 }, (_, e1) => of(METRIC_ROWS[metric].measure(minute(e0, e1))!.logRatios)),
+      );
+      return border.map(([p0, p1]) => mean(n0, p0, n1, p1, (e0, e1) => Math.log(said[e0]![e1]!)));
+    }),
+  );
+}
+
+describe.each(METRICS)('I22 the alternatives of %s', (metric) => {
+  const { prior } = METRIC_ROWS[metric];
+
+  it('have a mean of at most 1 on the border of the null, each by itself, and are not silent', () => {
+    for (const k of prior.keys()) {
+      expect(highestOnBorder(metric, (ratios) => Math.exp(ratios[k]!))).toBeLessThanOrEqual(1 + 1e-9);
+      expect(highestOnBorder(metric, (ratios) => Math.abs(ratios[k]!) + 1)).toBeGreaterThan(1.001);
+    }
+  });
+
+  it('and weighed by their priors, which are together 1', () => {
+    close(
+      prior.reduce((sum, weight) => sum + weight, 0),
+      1,
+    );
+    const weighed = (times: number) =>
+      highestOnBorder(metric, (ratios) => ratios.reduce((sum, l, k) => sum + times * prior[k]! * Math.exp(l), 0));
+    expect(weighed(1)).toBeLessThanOrEqual(1 + 1e-9);
+    // Negative control: on the border little is given away, so priors of more than 1 are seen.
+    expect(weighed(1.3)).toBeGreaterThan(1.01);
+  });
+});
+
 // ---------------------------------------------------------------------------------------------------------- mixture
 
+/** Every course of three minutes with ten checks each at a rate, its chance, and E after each minute. */
+function* courses(rate: number, prior: readonly number[]): Generator<{ chance: number; evidence: number[] }> {
+  const [chances, allowed, checks] = [pmf(10, rate), 0.1, 10];
+  const alternatives = prior.map((_, k) => allowed * (1.5 + 2 * k));
+  const ratios = chances.map((_, e) => alternatives.map((q) => binomialLogRatio(checks, e, q, allowed)));
+  const none = prior.map(() => Number.POSITIVE_INFINITY);
+  for (const first of chances.keys())
+    for (const second of chances.keys())
+      for (const third of chances.keys()) {
+        let martingale = newMartingale(prior.length, 5);
+        const evidence = [first, second, third].map((e, i) => {
+          martingale = step(martingale, i + 1, ratios[e]!, NO_COUNTS, none);
+          return Math.exp(logEvidence(martingale, i + 1, prior));
+        });
+        yield { chance: chances[first]! * chances[second]! * chances[third]!, evidence };
+      }
+}
+
+describe('I22 the mixture while nothing is wrong', () => {
+  const prior = [0.5, 0.3, 0.15, 0.05];
+  const mean = (rate: number, given: readonly number[]) =>
+    [...courses(rate, given)].reduce((sum, { chance, evidence }) => sum + chance * evidence.at(-1)!, 0);
+
+  it('has a mean of 1 on the border after every course there is, and of less inside the null', () => {
+    close(mean(0.1, prior), 1);
+    expect(mean(0.05, prior)).toBeLessThan(1);
+  });
+
+  it('has a mean of more with priors of more than 1, and where the null is broken: negative controls', () => {
+    expect(mean(0.1, [0.6, 0.3, 0.2, 0.1])).toBeGreaterThan(1.05);
+    expect(mean(0.15, prior)).toBeGreaterThan(1.05);
+  });
+
+  it('reaches c at any of the looks with a chance of at most 1/c', () => {
+    const all = [...courses(0.1, prior)];
+    for (const c of [1.5, 2, 5, 20, 100, 333]) {
+      const reached = all.reduce((sum, { chance, evidence }) => sum + (Math.max(...evidence) >= c ? chance : 0), 0);
+      expect(reached).toBeLessThanOrEqual(1 / c);
+      expect(reached).toBeGreaterThan(0);
+    }
+  });
+});
+
 /** E(t) as it is defined: each minute of the change by itself, weighed by its prior, in plain numbers. */
-function mixture(logRatios: readonly (readonly number[])[], limit: number): number {
-  const alternatives = logRatios[0]!.length;
-  const prior = (t: number) => (t === 1 ? 0.5 : 1 / (2 * (HORIZON_MINUTES - 1)));
+function mixture(logRatios: readonly (readonly number[])[], limit: number, weights: readonly number[]): number {
+  const prior = (t: number) => (t === 1 ? 0.45 : 0.55 / (HORIZON_MINUTES - 1));
   let [sum, used] = [0, 0];
   for (let from = 0; from < logRatios.length; from += 1) {
     used += prior(from + 1);
-    for (let k = 0; k < alternatives; k += 1) {
+    for (const [k, weight] of weights.entries()) {
       const product = logRatios.slice(from).reduce((all, minute) => all * Math.exp(Math.min(minute[k]!, limit)), 1);
-      sum += (prior(from + 1) * product) / alternatives;
+      sum += prior(from + 1) * weight * product;
     }
   }
   return sum + 1 - used;
@@ -174,11 +316,11 @@ describe('the mixture over the minute of the change', () => {
           maxLength: 40,
         }),
         (minutes) => {
-          const limit = 5;
+          const [limit, prior] = [5, [0.5, 0.3, 0.2]];
           let martingale = newMartingale(3, 5);
           for (const [i, ratios] of minutes.entries())
-            martingale = step(martingale, i + 1, ratios, [0, 0, 0, 0, 0], limit);
-          close(logEvidence(martingale, minutes.length), Math.log(mixture(minutes, limit)));
+            martingale = step(martingale, i + 1, ratios, NO_COUNTS, [limit, limit, limit]);
+          close(logEvidence(martingale, minutes.length, prior), Math.log(mixture(minutes, limit, prior)));
         },
       ),
     );
@@ -192,19 +334,25 @@ describe('the mixture over the minute of the change', () => {
 
   it('no single minute proves anything, whatever it says; without the cap one does: negative control', () => {
     for (const metric of METRICS) {
-      const { alternatives } = METRIC_ROWS[metric];
+      const { prior } = METRIC_ROWS[metric];
       const needed = logNeeded(metric, 1);
-      const told = (minutes: number, limit: number) => {
-        let martingale = newMartingale(alternatives, 5);
-        const loud = Array.from({ length: alternatives }, () => 1e6);
-        for (let t = 1; t <= minutes; t += 1) martingale = step(martingale, t, loud, [0, 0, 0, 0, 0], limit);
-        return logEvidence(martingale, minutes);
+      const told = (minutes: number, limits: readonly number[]) => {
+        let martingale = newMartingale(prior.length, 5);
+        const loud = prior.map(() => 1e6);
+        for (let t = 1; t <= minutes; t += 1) martingale = step(martingale, t, loud, NO_COUNTS, limits);
+        return logEvidence(martingale, minutes, prior);
       };
-      // A single alternative that speaks in a minute late in the day, from the smallest prior there is.
-      const limit = cap(needed, alternatives);
-      expect(3 * limit - Math.log(2 * HORIZON_MINUTES) - Math.log(alternatives)).toBeCloseTo(needed, 9);
-      expect(told(1, limit)).toBeLessThan(needed);
-      expect(told(1, Number.POSITIVE_INFINITY)).toBeGreaterThan(needed);
+      const limits = cap(needed, prior);
+      // Three minutes of a single alternative, late in the day, are just enough from the smallest prior there is.
+      for (const [k, limit] of limits.entries())
+        expect(3 * limit + logWeight(HORIZON_MINUTES) + Math.log(prior[k]!)).toBeCloseTo(needed, 9);
+      expect(told(1, limits)).toBeLessThan(needed);
+      expect(
+        told(
+          1,
+          prior.map(() => Number.POSITIVE_INFINITY),
+        ),
+      ).toBeGreaterThan(needed);
     }
   });
 });

@@ -1,6 +1,7 @@
 /** Negative controls of the gates: each rule left out, and the harm that it is there to prevent seen. */
 
 import { describe, expect, it } from 'vitest';
+import { absoluteGuards, guardHolds } from '../../lib/core/absolute-guards.ts';
 import { DEFAULT_POLICY, type Policy } from '../../lib/core/cutover.ts';
 import type { MinuteWindow } from '../../lib/core/evidence.ts';
 import type { Evidence } from '../../lib/core/gates/fold.ts';
@@ -40,19 +41,28 @@ function live(life: Life, omit: readonly GateRule[]): { verdicts: Verdict[]; evi
   if (life.history ?? true)
     for (let n = -HISTORY_MINUTES; n <= 0; n += 1) windows.push(at(n, 'primary', 1_000, { errors: 1 }));
   const verdicts: Verdict[] = [];
+  const all: MinuteWindow[] = [];
   let evidence: Evidence | null = null;
   for (let n = 1; n <= life.minutes; n += 1) {
     if (!life.again && n > 1) windows.length = 0;
-    windows.push(...[primary(n), shadow(n)].filter((window) => window !== null));
+    const came = [primary(n), shadow(n)].filter((window) => window !== null);
+    windows.push(...came);
+    all.push(...came);
+    const state = stateIn('r1', { enteredAtMs: ENTERED * MINUTE_MS, paused: life.paused ?? false }, 'component');
+    const policy = { ...DEFAULT_POLICY, ...life.policy };
+    const nowMs = (ENTERED + n + 1) * MINUTE_MS;
+    const situation = { state, policy, windows: all, nowMs, omit };
     const judged: ReturnType<typeof judge> = judge({
-      state: stateIn('r1', { enteredAtMs: ENTERED * MINUTE_MS, paused: life.paused ?? false }, 'component'),
-      policy: { ...DEFAULT_POLICY, ...life.policy },
+      state,
+      policy,
+      guards: absoluteGuards(situation),
+      holds: guardHolds(situation),
       windows: [...windows],
       table: null,
       evidence,
       everyMinute: true,
       flagsDeployed: true,
-      nowMs: (ENTERED + n + 1) * MINUTE_MS,
+      nowMs,
       omit,
       ...life.over,
     });
@@ -166,6 +176,41 @@ const CONTROLS: Record<GateRule, { promise: string; kept: (omit: readonly GateRu
   folded_once: {
     promise: 'windows that are handed in again are not counted again',
     kept: (omit) => live({ minutes: 5, again: true }, omit).evidence.shadow.count === 100,
+  },
+  limit_minutes: {
+    promise: 'a process that needs all of its memory for one minute rolls nothing back',
+    kept: (omit) => {
+      const memory = (n: number) => ({ memory: { [n === 5 ? 99 : 40]: 20 } });
+      const shadow = (n: number) => ({ ...at(n, 'shadow', 20), ...memory(n) });
+      return rolledBackAt(live({ minutes: 8, shadow, policy: { memoryMax: 0.9 } }, omit)) === null;
+    },
+  },
+  limit_compared: {
+    promise: 'nobody goes back to a primary that loses as many connections',
+    kept: (omit) => {
+      const side = (name: 'primary' | 'shadow', count: number) => (n: number) => ({
+        ...at(n, name, count, { errors: count / 10 }),
+        drops: count / 10,
+        told: count,
+      });
+      const life = { primary: side('primary', 1_000), shadow: side('shadow', 100) };
+      return rolledBackAt(live({ minutes: 12, ...life, policy: { connectionDropsMax: 0.01 } }, omit)) === null;
+    },
+  },
+  limit_figures: {
+    promise: 'a proven shadow does not advance where nobody tells what is limited',
+    kept: (omit) =>
+      !everAdvances(
+        live(
+          {
+            minutes: PROVEN,
+            shadow: (n) => at(n, 'shadow', 500),
+            primary: (n) => at(n, 'primary', 50_000),
+            policy: { memoryMax: 0.9, connectionDropsMax: 0.01 },
+          },
+          omit,
+        ),
+      ),
   },
 };
 

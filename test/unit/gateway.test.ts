@@ -135,19 +135,20 @@ describe('a request', () => {
 
 describe('a read that the shadow fails', () => {
   it.each([
-    ['answers 500', answering(500)],
-    ['breaks off', (_: unknown, response: { destroy(): void }) => void response.destroy()],
-    ['never answers', () => {}],
-  ])('because it %s is answered by the primary, and counts against the shadow', async (_, shadow) => {
+    ['answers 500', answering(500), 0],
+    ['breaks off', (_: unknown, response: { destroy(): void }) => void response.destroy(), 1],
+    ['never answers', () => {}, 0],
+  ])('because it %s is answered by the primary, and counts against the shadow', async (_, shadow, lost) => {
     const made = await bench({ stage: 'full_100', shadow: shadow as never, gateway: { timeoutMs: 60 } });
     const answer = await made.call({});
     expect(answer.status).toBe(200);
     expect(answer.headers).toMatchObject({ 'x-crossfade-route': 'primary', 'x-crossfade-reason': 'fallback' });
     const minute = Math.floor(made.clock.now() / 60_000);
     expect(await made.windows.read('chat', minute, minute)).toMatchObject([
-      { side: 'primary', count: 1, errors: 0 },
-      { side: 'shadow', count: 1, errors: 1 },
+      { side: 'primary', count: 1, errors: 0, told: 1 },
+      { side: 'shadow', count: 1, errors: 1, told: 1, ...(lost ? { drops: lost } : {}) },
     ]);
+    expect((await made.windows.read('chat', minute, minute))[1]!.drops ?? 0).toBe(lost);
   });
 
   it('is the shadow’s answer once it has taken over, or where falling back is switched off', async () => {

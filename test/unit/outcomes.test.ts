@@ -55,6 +55,25 @@ describe('POST /v1/outcomes', () => {
     expect(await stored()).toEqual([{ ...window, latency: { 148: 2, [-5]: 1 } }]);
   });
 
+  it('counts what newer senders tell, and for how many operations it was told', async () => {
+    await send(
+      [
+        { ...WINDOW, drops: 1 },
+        { ...WINDOW, side: 'primary', drops: 0 },
+      ],
+      { memory: 0.834 },
+    );
+    expect(await stored()).toMatchObject([
+      { side: 'primary', told: 3 },
+      { side: 'shadow', drops: 1, told: 3, memory: { 84: 3 } },
+    ]);
+    // Both sides may share a process: its memory is told of the shadow alone.
+    expect((await stored())[0]).not.toHaveProperty('memory');
+    await send([WINDOW], { flushId: 'flush-2' });
+    await send([{ ...WINDOW, drops: 0 }], { flushId: 'flush-3', memory: 1.2 });
+    expect((await stored())[1]).toMatchObject({ count: 9, drops: 1, told: 6, memory: { 84: 3, 100: 3 } });
+  });
+
   it('row 63: counts the same flush once', async () => {
     await send([WINDOW]);
     expect(await send([WINDOW])).toMatchObject({ status: 200 });
@@ -68,6 +87,8 @@ describe('POST /v1/outcomes', () => {
     ['row 60: more mismatches than comparisons', { mismatches: 5 }],
     ['row 60: a histogram of another sum', { latency: { '148': 4 } }],
     ['row 60: more keyless than operations', { keyless: 4 }],
+    ['row 60: more lost connections than errors', { drops: 2 }],
+    ['row 59: a negative count of lost connections', { drops: -1 }],
     ['row 59: a minute 11 minutes ago', { minute: MINUTE - 11 }],
     ['row 59: a minute two minutes ahead', { minute: MINUTE + 2 }],
     ['row 62: an unknown cutover', { cutover: 'stranger' }],

@@ -1,12 +1,12 @@
 /** Limits in force: declared, of a stage, changed at run time; and what must not be changed. */
 
 import { describe, expect, it } from 'vitest';
-import { absoluteGuards } from '../../lib/core/absolute-guards.ts';
+import { absoluteGuards, guardHolds } from '../../lib/core/absolute-guards.ts';
 import { DEFAULT_POLICY, INITIAL_SYSTEM, initialState, type Policy } from '../../lib/core/cutover.ts';
 import { demandsOf } from '../../lib/core/demands.ts';
 import { emptyWindow, type MinuteWindow } from '../../lib/core/evidence.ts';
 import { bucketIndex } from '../../lib/core/histogram.ts';
-import { deadlineCondition, policyOf } from '../../lib/core/policy.ts';
+import { deadlineCondition, policyOf, policyProblems } from '../../lib/core/policy.ts';
 import { type Command, type Context, type Decision, decide, evolve } from '../../lib/core/stage.ts';
 import { defineCutovers } from '../../lib/define-cutovers.ts';
 import { checkedChange } from '../../lib/flows/change-policy.ts';
@@ -231,6 +231,21 @@ it('at 100 % no deadline counts: a cutover waits for a person there, or soaks', 
   expect([demanded('r1'), demanded('full_100')]).toEqual([['deadline'], []]);
 });
 
+it('a limit on what senders may leave out is demanded with the others, and holds until they tell it', () => {
+  const situation = {
+    declaration: declarationOf('component'),
+    policy: { ...DEFAULT_POLICY, memoryMax: 0.9 },
+    state: stateIn('r1', { enteredAtMs: NOW - 30 * 60_000 }, 'component'),
+    system: INITIAL_SYSTEM,
+    windows: [],
+    nowMs: NOW,
+  };
+  const memoryOf = (over: object) => demandsOf({ ...situation, ...over }).holds.find(({ code }) => code === 'memory');
+  expect(memoryOf({})).toMatchObject({ ok: false, value: null, limit: 0.9 });
+  expect(memoryOf({ policy: DEFAULT_POLICY })).toBeUndefined();
+  expect(memoryOf({ state: stateIn('dual_write', {}, 'component') })).toBeUndefined();
+});
+
 describe('absolute guards', () => {
   const entered = NOW - 30 * 60_000;
   const state = stateIn('r1', { enteredAtMs: entered }, 'component');
@@ -259,6 +274,52 @@ describe('absolute guards', () => {
     expect(fired({ p95LimitMs: 100 }, minutes(side(100, 0), side(100, 0, 130)))).toEqual(['p95_limit']);
     expect(fired({ p95LimitMs: 100 }, minutes(side(100, 0), side(100, 0, 90)))).toEqual([]);
     expect(fired({ p95LimitMs: 100 }, minutes(side(100, 0, 130), side(100, 0, 130)))).toEqual([]);
+  });
+
+  const told = (of: ReturnType<typeof side>, drops: number) => ({ ...of, told: of.count, drops });
+  it('fire on more lost connections than the limit, unless the primary loses as many, and never on other errors', () => {
+    const limit = { connectionDropsMax: 0.01 };
+    expect(fired(limit, minutes(told(side(100, 0), 0), told(side(100, 4), 4)))).toEqual(['connection_drops']);
+    expect(fired({}, minutes(told(side(100, 0), 0), told(side(100, 4), 4)))).toEqual([]);
+    expect(fired(limit, minutes(told(side(100, 4), 4), told(side(100, 4), 4)))).toEqual([]);
+    expect(fired(limit, minutes(told(side(100, 0), 0), told(side(100, 4), 0)))).toEqual([]);
+    expect(fired(limit, minutes(told(side(100, 0), 0), told(side(100, 4), 1)))).toEqual([]);
+  });
+
+  it('fire on memory beyond the limit in every one of the last minutes, whatever the primary has', () => {
+    const limit = { memoryMax: 0.9 };
+    const uses = (percent: number) => ({ ...side(100, 0), memory: { 40: 99, [percent]: 1 } });
+    expect(fired(limit, minutes(uses(99), uses(91)))).toEqual(['memory']);
+    expect(fired(limit, minutes(side(100, 0), uses(90)))).toEqual([]);
+    const last = minutes(side(100, 0), uses(95)).map((window, i, all) =>
+      i === all.length - 1 ? { ...window, memory: { 40: 100 } } : window,
+    );
+    expect(fired(limit, last)).toEqual([]);
+  });
+
+  it('hold where a sender leaves out what they limit, and where it is beyond the limit', () => {
+    const held = (policy: Partial<Policy>, windows: MinuteWindow[]) =>
+      guardHolds({ policy: { ...DEFAULT_POLICY, ...policy }, state, windows, nowMs: NOW });
+    const both = { memoryMax: 0.9, connectionDropsMax: 0.02 };
+    const full = { ...told(side(100, 1), 1), memory: { 60: 100 } };
+    expect(held(both, minutes(side(100, 0), full)).map(({ code, ok, value }) => [code, ok, value])).toEqual([
+      ['connection_drops', true, 0.01],
+      ['memory', true, 0.6],
+    ]);
+    for (const part of [side(100, 1), { ...full, told: 99, memory: { 60: 99 } }, side(0, 0)]) {
+      const holds = held(both, minutes(side(100, 0), part));
+      expect(holds.map(({ ok }) => ok)).toEqual([false, false]);
+      expect(holds[1]!.text).toMatch(/every sender must tell/);
+    }
+    const beyond = { ...told(side(100, 3), 3), memory: { 91: 100 } };
+    expect(held(both, minutes(side(100, 0), beyond)).map(({ ok }) => ok)).toEqual([false, false]);
+    expect(held({ availabilityMin: 0.99, p95LimitMs: 5 }, minutes(side(100, 0), side(100, 0)))).toEqual([]);
+  });
+
+  it('on memory are refused for a service, whose upstreams tell nothing of it', () => {
+    const policy = { ...DEFAULT_POLICY, memoryMax: 0.9 };
+    expect(policyProblems(policy, 'service')).toEqual([expect.stringMatching(/memoryMax is set/)]);
+    expect(policyProblems(policy, 'component')).toEqual([]);
   });
 
   it('do not fire without operations', () => {

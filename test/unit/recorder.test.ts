@@ -70,6 +70,7 @@ describe('recording', () => {
             count: 2,
             errors: 1,
             keyless: 1,
+            drops: 0,
             latency: { [bucketIndex(12)]: 1, [bucketIndex(40)]: 1 },
             checks: 0,
             mismatches: 0,
@@ -77,6 +78,19 @@ describe('recording', () => {
         ],
       },
     ]);
+  });
+
+  it('counts failures that lost their connection among the errors, and no success', async () => {
+    const { recorder, sent } = bench();
+    const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
+    recorder.record(outcome({ success: false, error: reset }));
+    recorder.record(outcome({ success: false, error: new TypeError('fetch failed', { cause: reset }) }));
+    recorder.record(outcome({ success: false, error: new Error('no such customer') }));
+    recorder.record(outcome({ success: false }));
+    recorder.record(outcome({ success: true, error: reset }));
+    await recorder.flush();
+    expect(sent[0]!.windows).toEqual([expect.objectContaining({ count: 5, errors: 4, drops: 2 })]);
+    expect(() => parseOutcomes(JSON.parse(JSON.stringify(sent[0])))).not.toThrow();
   });
 
   it('gives what plain counting gives, for any outcomes', async () => {

@@ -136,6 +136,14 @@ describe('a new path that serves', () => {
     expect(client.health().fallbacks).toBe(1);
   });
 
+  it('and loses its connection is told apart from one that fails otherwise', async () => {
+    const { client, window } = await bench(SHADOW);
+    const lost = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+    for (const error of [lost, new Error('no')])
+      await client.runCutover({ ...READ, primary: () => 'old', shadow: () => Promise.reject(error) });
+    expect(await window('shadow')).toMatchObject({ count: 2, errors: 2, drops: 1 });
+  });
+
   it('and hangs is given up at its deadline; what comes later is ignored', async () => {
     const { client, window } = await bench(SHADOW);
     const signals: AbortSignal[] = [];

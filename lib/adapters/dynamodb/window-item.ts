@@ -1,11 +1,11 @@
 /**
- * A minute window as an item: five counters, and one attribute `b<index>` per bucket of the latency histogram, so that
- * writers add to it without reading it. ADD is atomic but not idempotent, so the item also keeps a short mark of every
+ * A minute window as an item: its counters, one attribute `b<index>` per bucket of the latency histogram and `m<percent>`
+ * per share of memory, so that writers add to it without reading it. ADD is atomic but not idempotent, so the item also keeps a short mark of every
  * flush it has taken, and an update is conditional on its mark being absent.
  */
 
 import { createHash } from 'node:crypto';
-import { emptyWindow, type MinuteWindow, mergeWindows } from '../../core/evidence.ts';
+import { emptyWindow, type MinuteWindow, mergeWindows, OPTIONAL_COUNTERS } from '../../core/evidence.ts';
 import { type Histogram, histogramCount } from '../../core/histogram.ts';
 import type { OperationWindow } from '../../core/performance.ts';
 import type { WindowAddition } from '../../ports.ts';
@@ -19,7 +19,7 @@ import type { Item } from './state-items.ts';
 export const MAX_BUCKETS_PER_UPDATE = 200;
 
 const COUNTERS = ['count', 'errors', 'keyless', 'checks', 'mismatches'] as const;
-const BUCKET = /^b-?\d+$/;
+const BUCKET = /^[bm]-?\d+$/;
 
 /** Additions to the same window in one flush become one, since the flush counts once per window. */
 export function mergeAdditions(additions: readonly WindowAddition[]): WindowAddition[] {
@@ -52,15 +52,19 @@ export function splitWindow(window: MinuteWindow, maxBuckets = MAX_BUCKETS_PER_U
     const count = last ? left.count : Math.min(left.count, histogramCount(latency));
     const errors = last ? left.errors : Math.min(left.errors, count);
     const keyless = last ? left.keyless : Math.min(left.keyless, count);
-    const gone = last ? left.left : Math.min(left.left ?? 0, count);
-    const counted = { count, errors, keyless, ...(gone ? { left: gone } : {}), latency };
-    parts.push({ ...emptyWindow(window.minute, window.side), ...counted });
+    const optional: Partial<Record<(typeof OPTIONAL_COUNTERS)[number], number>> = {};
+    for (const name of OPTIONAL_COUNTERS) {
+      const gone = last ? (left[name] ?? 0) : Math.min(left[name] ?? 0, name === 'drops' ? errors : count);
+      if (gone > 0) optional[name] = gone;
+      left[name] = (left[name] ?? 0) - gone;
+    }
+    parts.push({ ...emptyWindow(window.minute, window.side), count, errors, keyless, ...optional, latency });
     left.count -= count;
     left.errors -= errors;
     left.keyless -= keyless;
-    if (left.left) left.left -= gone ?? 0;
   }
-  parts[0] = { ...parts[0]!, checks: window.checks, mismatches: window.mismatches };
+  const { checks, mismatches, memory } = window;
+  parts[0] = { ...parts[0]!, checks, mismatches, ...(memory ? { memory } : {}) };
   return parts;
 }
 
@@ -92,8 +96,9 @@ export function additionExpressions(part: MinuteWindow, operation: string, mark:
     adds.push(`#${place} :${place}`);
   };
   for (const counter of COUNTERS) add(counter, part[counter]);
-  if (part.left) add('left', part.left);
+  for (const name of OPTIONAL_COUNTERS) if (part[name]) add(name, part[name]);
   for (const [index, count] of Object.entries(part.latency)) add(`b${index}`, count);
+  for (const [percent, count] of Object.entries(part.memory ?? {})) add(`m${percent}`, count);
   return {
     UpdateExpression:
       'SET #minute = :minute, #side = :side, #operation = :operation, expires_at = :expires ' +
@@ -109,13 +114,16 @@ export function windowOf(item: Item): { ok: true; window: MinuteWindow } | { ok:
   const counters = windowCounters.safeParse(item);
   if (!counters.success) return { ok: false, problems: problemsOf(counters.error) };
   const latency: Record<number, number> = {};
+  const memory: Record<number, number> = {};
   for (const attribute in item) {
     if (!BUCKET.test(attribute)) continue;
     const value = item[attribute];
     if (!isCount(value)) return { ok: false, problems: `${attribute}: is ${String(value)}, which counts nothing` };
-    latency[Number(attribute.slice(1))] = value;
+    const histogram = attribute.startsWith('b') ? latency : memory;
+    histogram[Number(attribute.slice(1))] = value;
   }
-  return { ok: true, window: { ...counters.data, latency } };
+  const told = Object.keys(memory).length > 0 ? { memory } : {};
+  return { ok: true, window: { ...counters.data, ...told, latency } };
 }
 
 /** Asked of some fifty buckets a window, so by hand. */

@@ -55,7 +55,9 @@ function seriesOf(seen: Seen): Series[] {
     limit: policy.lagAdvanceMs,
     shown: ms,
   };
-  return seen.servesReads ? [lag, errors(seen), latency(seen), mismatches(seen)] : [lag];
+  return seen.servesReads
+    ? [lag, errors(seen), latency(seen), mismatches(seen), ...connectionDrops(seen), ...memory(seen)]
+    : [lag];
 }
 
 function errors({ evidence, share, input: { policy } }: Seen): Series {
@@ -93,4 +95,21 @@ function mismatches({ evidence, input: { policy } }: Seen): Series {
     limit: 1 - policy.validationScoreRollback,
     shown: percent,
   };
+}
+
+/** Only where a guard says how many are too many. */
+function connectionDrops({ evidence, input: { policy } }: Seen): Series[] {
+  if (policy.connectionDropsMax === null) return [];
+  const points = evidence.recent.flatMap(({ minute, told, drops = 0 }): Point[] =>
+    told ? [[minute, drops / told]] : [],
+  );
+  const what = "The share of the shadow's operations that lose their connection";
+  return [{ code: 'connection_drops', what, points, limit: policy.connectionDropsMax, shown: percent }];
+}
+
+function memory({ evidence, input: { policy } }: Seen): Series[] {
+  if (policy.memoryMax === null) return [];
+  const points = evidence.recent.flatMap((of): Point[] => (of.memory === undefined ? [] : [[of.minute, of.memory]]));
+  const what = 'The memory of a process that serves the shadow';
+  return [{ code: 'memory', what, points, limit: policy.memoryMax, shown: percent }];
 }

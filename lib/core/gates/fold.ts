@@ -10,7 +10,7 @@
  */
 
 import type { Policy } from '../cutover.ts';
-import { emptyWindow, type MinuteWindow } from '../evidence.ts';
+import { emptyWindow, highestShare, type MinuteWindow } from '../evidence.ts';
 import type { StageKind } from '../plan.ts';
 import { added, ranked, settledQuantileMs } from '../ranked.ts';
 import { type Baseline, EMPTY_BASELINE, withMinute } from './baseline.ts';
@@ -19,7 +19,7 @@ import { COUNTS, type JudgedMinute, METRIC_ROWS, METRICS, type Metric, type Prov
 import { keeps, type WithoutRules } from './rules.ts';
 
 /** Grows when the folded state changes its meaning; an older one is rebuilt. */
-export const EVIDENCE_SCHEMA = 1;
+export const EVIDENCE_SCHEMA = 2;
 
 /** How long a minute waits for a side that has not reported. */
 export const GRACE_MINUTES = 3;
@@ -41,6 +41,10 @@ export type RecentMinute = {
   mismatches: number;
   /** Operations that processes took away from the shadow. */
   left?: number | undefined;
+  /** Of the shadow: operations that lost their connection, of those whose sender tells; highest share of memory. */
+  drops?: number | undefined;
+  told?: number | undefined;
+  memory?: number | undefined;
 };
 
 export type Evidence = {
@@ -90,7 +94,7 @@ export type FoldContext = WithoutRules & {
 
 export function newEvidence(key: string, baseline: Baseline = EMPTY_BASELINE, closedThrough = -1e9): Evidence {
   const metrics = Object.fromEntries(
-    METRICS.map((name) => [name, newMartingale(METRIC_ROWS[name].alternatives, COUNTS)]),
+    METRICS.map((name) => [name, newMartingale(METRIC_ROWS[name].prior.length, COUNTS)]),
   ) as Record<Metric, Martingale>;
   return {
     schema: EVIDENCE_SCHEMA,
@@ -235,6 +239,8 @@ function pool(draft: Draft, minute: number, { primary, shadow }: Minute): void {
     checks: shadow?.checks ?? 0,
     mismatches: shadow?.mismatches ?? 0,
     ...(primary?.left ? { left: primary.left } : {}),
+    ...(shadow?.told ? { told: shadow.told, drops: shadow.drops ?? 0 } : {}),
+    ...(shadow?.memory ? { memory: highestShare(shadow.memory) } : {}),
   };
   draft.recent = [...draft.recent, recent].sort((a, b) => a.minute - b.minute).slice(-RECENT_MINUTES);
 }
@@ -261,16 +267,16 @@ function judge(draft: Draft, minute: number, sides: Minute, context: FoldContext
   const metrics = { ...draft.metrics };
   const good = { ...draft.good };
   for (const name of METRICS) {
-    const { alternatives, measure } = METRIC_ROWS[name];
+    const { prior, measure } = METRIC_ROWS[name];
     const measured =
       name === 'share' && (sides.spoiled || !shareSpeaks(draft, minute, context)) ? null : measure(judged);
-    const limit = keeps(context, 'cap') ? cap(logNeeded(name, draft.horizon), alternatives) : Infinity;
+    const limits = keeps(context, 'cap') ? cap(logNeeded(name, draft.horizon), prior) : prior.map(() => Infinity);
     metrics[name] = step(
       draft.metrics[name],
       draft.minutes,
-      measured?.logRatios ?? silent(alternatives),
+      measured?.logRatios ?? silent(prior.length),
       measured?.counts ?? NO_COUNTS,
-      limit,
+      limits,
     );
     if (measured && name !== 'share') good[name] = within(good[name] + measured.good);
   }
@@ -317,8 +323,10 @@ export function impossible(window: MinuteWindow): string | null {
     const value = window[name];
     if (!Number.isFinite(value) || value < 0) return `${name} is ${value}`;
   }
-  const { left = 0 } = window;
+  const { left = 0, drops = 0, told = 0 } = window;
   if (!(left >= 0 && left <= count)) return `${left} of ${count} operations left the shadow`;
+  if (!(drops >= 0 && drops <= errors)) return `${drops} lost connections of ${errors} errors`;
+  if (!(told >= 0 && told <= count)) return `lost connections told of ${told} of ${count} operations`;
   if (errors > count) return `${errors} errors of ${count} operations`;
   if (keyless > count) return `${keyless} keyless of ${count} operations`;
   if (mismatches > checks) return `${mismatches} mismatches of ${checks} checks`;

@@ -5,7 +5,7 @@ import { quantileEdges } from './baseline.ts';
 import { unavailable } from './floors.ts';
 import { logNeeded } from './fold.ts';
 import { logEvidence, loudest } from './martingale.ts';
-import { edgeBeyond, METRICS, type Metric } from './metrics.ts';
+import { edgeBeyond, METRIC_ROWS, METRICS, type Metric } from './metrics.ts';
 import { keeps } from './rules.ts';
 import type { Seen } from './seen.ts';
 import { corruption } from './table-conditions.ts';
@@ -22,7 +22,7 @@ export type Judged = TestEvidence & {
 export function judgedMetrics({ evidence, input }: Seen): Judged[] {
   return METRICS.map((metric) => {
     const martingale = evidence.metrics[metric];
-    const logE = logEvidence(martingale, evidence.minutes);
+    const logE = logEvidence(martingale, evidence.minutes, METRIC_ROWS[metric].prior);
     const needed = logNeeded(metric, evidence.horizon);
     const { bad, sums } = loudest(martingale);
     const [n0, e0, n1, e1, over] = sums as [number, number, number, number, number];

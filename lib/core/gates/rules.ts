@@ -26,6 +26,12 @@ export const GATE_RULES = [
   'closed_minutes',
   /** A minute is folded once, however often its windows are handed in. */
   'folded_once',
+  /** A limit in absolute figures must be broken in as many minutes as the policy says. */
+  'limit_minutes',
+  /** Nobody goes back to a primary that breaks the limit alike. */
+  'limit_compared',
+  /** A limit whose figures nobody tells is not kept. */
+  'limit_figures',
 ] as const;
 export type GateRule = (typeof GATE_RULES)[number];
 

@@ -96,6 +96,17 @@ function adding(prepared: Prepared): void {
       expect((await read()).map(({ left }) => left)).toEqual([undefined, 3]);
     });
 
+    it('what newer senders tell is read back, adds up, and is not there where nobody told it', async () => {
+      const { add, read, minute } = await prepared();
+      const told = { ...latencies(minute, 1, 1), errors: 1, drops: 1, told: 2, memory: { 0: 1, 41: 1 } };
+      await add(additionOf(told));
+      expect(await read()).toEqual([told]);
+      await add(additionOf(latencies(minute, 1)), additionOf(latencies(minute - 1, 1)));
+      await add(additionOf({ ...latencies(minute, 1), told: 1, memory: { 41: 1, 100: 1 } }));
+      const sum = { errors: 1, drops: 1, told: 3, memory: { 0: 1, 41: 2, 100: 1 } };
+      expect(await read()).toEqual([latencies(minute - 1, 1), { ...latencies(minute, 1, 1, 1, 1), ...sum }]);
+    });
+
     it('an empty flush and an empty window are fine', async () => {
       const { add, read, minute } = await prepared();
       await add();
