@@ -209,17 +209,37 @@ describe('negative controls', () => {
   /** A tick that takes the switches for something else than they are. */
   const blind = (seen: (switches: Switches) => Switches): Plant => ({
     tick: (ports, declarations) => {
+      const turned = <T extends object>(state: T) =>
+        'switches' in state ? { ...state, switches: seen(state.switches as Switches) } : state;
       const readCutover: typeof ports.state.readCutover = async (id) => {
         const state = await ports.state.readCutover(id);
-        return state && { ...state, switches: seen(state.switches) };
+        return state && turned(state);
       };
-      return tick({ ...ports, state: { ...ports.state, readCutover } }, declarations);
+      const readAll: typeof ports.state.readAll = async () => (await ports.state.readAll()).map(turned);
+      return tick({ ...ports, state: { ...ports.state, readCutover, readAll } }, declarations);
     },
   });
 
   it('a tick that judges reads which were sent away as if they were missing: it rolls back', async () => {
-    const scene = run({ plant: blind(() => NORMAL_SWITCHES), load: { weight: 20 } });
+    let sentAway = false;
+    const plant: Plant = {
+      ...blind(() => NORMAL_SWITCHES),
+      // Readers go where the switch says, whatever the tick thinks of it.
+      ports: (ports) => ({
+        ...ports,
+        flags: {
+          ...ports.flags,
+          publish: (request) => {
+            const flag = request.document.cutovers[ID]!;
+            const cutovers = { [ID]: { ...flag, read_ppm: sentAway ? 0 : flag.read_ppm } };
+            return ports.flags.publish({ ...request, document: { ...request.document, cutovers } });
+          },
+        },
+      }),
+    };
+    const scene = run({ plant, load: { weight: 20 } });
     await scene.reach('r50');
+    sentAway = true;
     await scene.accepted(toPrimary);
     for (let i = 0; i < 40; i += 1) await scene.w.minute();
     expect(scene.o.state(ID).rollback?.reason).toContain('of the reads came to the shadow');
