@@ -271,7 +271,8 @@ describe('I6 a swap that is cut off', () => {
     const watcher = db.connect();
     await watcher.unsafe(`DO $$ DECLARE v_pid integer; BEGIN
       FOR i IN 1 .. 2000 LOOP
-        SELECT pid INTO v_pid FROM pg_stat_get_activity(NULL) WHERE query LIKE '%crossfade.swap(%' AND state = 'active' AND pid <> pg_backend_pid();
+        SELECT pid INTO v_pid FROM pg_stat_get_activity(NULL) JOIN pg_database d ON d.oid = datid AND d.datname = current_database()
+        WHERE query LIKE '%crossfade.swap(%' AND state = 'active' AND pid <> pg_backend_pid();
         EXIT WHEN v_pid IS NOT NULL;
         PERFORM pg_sleep(0.0005);
         PERFORM pg_stat_clear_snapshot();
@@ -285,7 +286,8 @@ describe('I6 a swap that is cut off', () => {
 
 async function waitingSwap(): Promise<number | null> {
   const [row] = await db.sql.unsafe(
-    "SELECT pid FROM pg_stat_activity WHERE query LIKE '%crossfade.swap(%' AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()",
+    `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%crossfade.swap(%'
+       AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()`,
   );
   return row?.pid ?? null;
 }
