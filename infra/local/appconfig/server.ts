@@ -70,6 +70,8 @@ export async function startAppConfig(options: AppConfigOptions = {}): Promise<Lo
   const server = createServer((incoming, response) => {
     serve(emulator, incoming, response).catch(() => response.destroy());
   });
+  // Longer than clients leave a connection idle: the five seconds of Node end it just when the next request is on its way.
+  server.keepAliveTimeout = 75_000;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port ?? 0, '127.0.0.1', resolve);
