@@ -12,13 +12,13 @@ import type {
   TableDeclaration,
   ValidationMode,
 } from './core/cutover.ts';
+import type { Event } from './core/events.ts';
 import type { MinuteWindow, TableStatus, VerificationResult } from './core/evidence.ts';
 import type { ExperimentTotals } from './core/experiment.ts';
 import type { FlagDocument } from './core/flags.ts';
 import type { Evidence } from './core/gates/fold.ts';
 import type { Verdict } from './core/gates/verdict.ts';
 import type { OperationWindow } from './core/performance.ts';
-import type { Event } from './core/stage.ts';
 import type { Consistency, HealthFinding, RecordComparison, TableOutlook } from './core/table-health.ts';
 
 export type Clock = {

@@ -6,12 +6,13 @@
 
 import type { AuditEntry } from './audit.ts';
 import type { CutoverState } from './cutover.ts';
+import type { Event } from './events.ts';
 import { type MinuteWindow, poolWindows } from './evidence.ts';
 import { sharePpmOf } from './flags.ts';
 import { MINUTE_MS } from './gates/seen.ts';
 import { type Condition, figures, type SideFigures, type TestEvidence, type Verdict } from './gates/verdict.ts';
 import { phaseChangeText } from './phase.ts';
-import { type Event, nextStage } from './stage.ts';
+import { nextStage } from './plan.ts';
 import { syncsShadow } from './stage-kinds.ts';
 import { staysIn } from './stays.ts';
 

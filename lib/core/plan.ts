@@ -146,3 +146,9 @@ export function planProblems(plan: Plan): string[] {
   }
   return problems;
 }
+
+/** The stage after the current one in the plan, if any. */
+export function nextStage({ plan, stage: current }: { plan: Plan; stage: string }): Stage | undefined {
+  const index = plan.stages.findIndex((stage) => stage.name === current);
+  return index < 0 ? undefined : plan.stages[index + 1];
+}

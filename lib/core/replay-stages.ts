@@ -6,12 +6,12 @@
 
 import type { AuditEntry } from './audit.ts';
 import type { CutoverState, Policy } from './cutover.ts';
+import type { Event } from './events.ts';
 import type { MinuteWindow } from './evidence.ts';
 import type { Evidence } from './gates/fold.ts';
 import { MINUTE_MS } from './gates/seen.ts';
 import { judge } from './gates.ts';
 import { type ReplayedMinute, shownMinute } from './replay.ts';
-import type { Event } from './stage.ts';
 import { isUnderWay } from './stage-kinds.ts';
 import { staysIn } from './stays.ts';
 

@@ -1,6 +1,5 @@
 /**
- * The stage machine. `decide` says what a command or a tick leads to, `evolve` says what an event makes of the state;
- * both are pure, and replaying the audit log through `evolve` gives the state.
+ * The stage machine. `decide` says which events a command or a tick leads to; pure. What they make of the state is in `evolve`.
  *
  *   disabled ─start→ dual_write ─→ ramp 1 … ramp n ─→ full ─complete→ completed ─cleanup→ cleaned
  *                        └──────────────── rollback (from any of these) ────────┘→ rolled_back ─reset→ disabled
@@ -9,97 +8,15 @@
  * carries the epoch of the work; the intent is confirmed or abandoned by whoever sees what the database really did.
  */
 
-import { type AuditEntry, nextEntry } from './audit.ts';
-import {
-  type CutoverState,
-  NO_OVERRIDES,
-  NORMAL_SWITCHES,
-  type PendingAction,
-  type RollbackCause,
-  type RollbackStep,
-  type Side,
-  type StagePolicy,
-} from './cutover.ts';
+import type { CutoverState, PendingAction, RollbackCause } from './cutover.ts';
 import type { ErrorCode } from './errors.ts';
+import type { Command, CommandType, Event, Observation } from './events.ts';
 import { type Frozen, frozenText } from './freeze.ts';
 import type { Condition, Verdict } from './gates/verdict.ts';
-import type { PhaseChange } from './phase.ts';
-import type { Plan, Stage, StageKind } from './plan.ts';
-import { changedOverrides, type PolicyKey, withDwells } from './policy.ts';
+import { nextStage, type StageKind } from './plan.ts';
 import { isPromoted, isUnderWay } from './stage-kinds.ts';
 import { switchHolds } from './switch-holds.ts';
 import { readsShadow } from './switches.ts';
-
-export type Command =
-  | { type: 'start'; plan: Plan }
-  | { type: 'advance'; force: boolean; reason?: string; verdict: Verdict | null }
-  | { type: 'approve' }
-  | { type: 'pause' }
-  | { type: 'resume' }
-  /** `stage` null: for all stages. The values were checked when they came in. */
-  | { type: 'policy'; stage: string | null; set: StagePolicy; unset: readonly PolicyKey[]; reason?: string }
-  /** `unready`: what the shadow still lacks for readers to come back. */
-  | { type: 'reads'; to: Side; reason: string; unready: readonly Condition[] }
-  | { type: 'shadow-writes'; enabled: boolean; reason: string }
-  | { type: 'rollback'; reason: string; cause: RollbackCause }
-  | { type: 'complete'; confirm: string; force: boolean; reason?: string; verdict: Verdict | null }
-  | { type: 'cleanup'; confirm: string; dropTracking?: boolean }
-  | { type: 'reset'; confirm: string };
-
-export type CommandType = Command['type'];
-
-/** The actor of everything that happens by itself. */
-export const TICK = 'tick';
-
-/** What a tick knows, and what became of the pending intent. */
-export type Observation =
-  | { type: 'tick'; verdict: Verdict; autoAdvance: boolean; autoRollback: boolean }
-  | { type: 'carried_out'; epoch: number; lockHeldMs?: number }
-  | { type: 'given_up'; epoch: number; why: string };
-
-export type Event =
-  | { type: 'started'; plan: Plan }
-  | { type: 'advanced'; from: string; to: string; forced: boolean; reason?: string }
-  | { type: 'approved' }
-  | { type: 'paused' }
-  | { type: 'resumed' }
-  | { type: 'policy_changed'; stage: string | null; set: StagePolicy; unset: readonly PolicyKey[]; reason?: string }
-  | { type: 'reads_switched'; to: Side; reason: string }
-  | { type: 'shadow_writes_switched'; enabled: boolean; reason: string }
-  | { type: 'rolled_back'; from: string; reason: string; cause: RollbackCause }
-  | {
-      type: 'intent_recorded';
-      action: PendingAction['action'];
-      epoch: number;
-      reason: string;
-      cause?: RollbackCause;
-      dropTracking?: true;
-    }
-  | { type: 'intent_abandoned'; action: PendingAction['action']; why: string }
-  | { type: 'completed'; from: string; lockHeldMs?: number }
-  | { type: 'reverted'; from: string; reason: string; cause?: RollbackCause; lockHeldMs?: number }
-  /** Steps of the last rollback that were seen done: something found out, not a change. */
-  | { type: 'rollback_seen'; steps: readonly RollbackStep[] }
-  | { type: 'cleaned' }
-  | { type: 'reset' }
-  /** Something about rows that moves no stage: keys in quarantine, the copy of existing rows. */
-  | { type: 'rows_handled'; action: RowsAction; key?: string; reason?: string }
-  | { type: 'denied'; command: string; code: string; why: string }
-  | { type: 'system_changed'; change: SystemChange; reason: string }
-  | { type: 'system_rolled_back'; reason: string }
-  | { type: 'phase_changed'; phase: string; change: PhaseChange; migrationPhase: string; reason?: string };
-
-export type RowsAction =
-  | 'quarantine_retry'
-  | 'quarantine_discard'
-  | 'backfill_pause'
-  | 'backfill_resume'
-  | 'backfill_cancel'
-  | 'read_only_on'
-  | 'read_only_off'
-  | 'shadow_removed';
-
-export type SystemChange = { emergencyStop?: boolean; readonly?: boolean; shadowWritesEnabled?: boolean };
 
 export type Decision =
   | { kind: 'accepted'; events: readonly Event[] }
@@ -364,148 +281,3 @@ const refuse = (code: ErrorCode, message: string, details?: Readonly<Record<stri
   message,
   ...(details ? { details } : {}),
 });
-
-/** The stage after the current one in the plan, if any. */
-export function nextStage(state: Pick<CutoverState, 'plan' | 'stage'>): Stage | undefined {
-  const index = state.plan.stages.findIndex((stage) => stage.name === state.stage);
-  return index < 0 ? undefined : state.plan.stages[index + 1];
-}
-
-/** What an event makes of a state. `denied` leaves everything but the audit head as it was, `rollback_seen` the version. */
-export function evolve(state: CutoverState, at: { event: Event; atMs: number; actor: string }): CutoverState {
-  const { event, atMs } = at;
-  const next: CutoverState = { ...state, version: state.version + 1, changedAtMs: atMs };
-  const enter = (stage: string, stageKind: StageKind): CutoverState => ({
-    ...next,
-    stage,
-    stageKind,
-    enteredAtMs: atMs,
-    approved: false,
-    paused: false,
-    switches: NORMAL_SWITCHES,
-    pending: null,
-  });
-  const enterPlanned = (name: string): CutoverState => enter(name, next.plan.stages.find((s) => s.name === name)!.kind);
-  switch (event.type) {
-    case 'started':
-      next.plan = withDwells(event.plan, state.overrides);
-      next.started = { actor: at.actor, atMs };
-      next.askedBy = at.actor;
-      return { ...enterPlanned(event.plan.stages[1]!.name), epoch: state.epoch + 1, rollback: null };
-    case 'advanced':
-      return { ...enterPlanned(event.to), ...(at.actor === TICK ? {} : { askedBy: at.actor }) };
-    case 'approved':
-      return { ...next, approved: true };
-    case 'paused':
-      return { ...next, paused: true };
-    case 'resumed':
-      return { ...next, paused: false };
-    case 'policy_changed': {
-      const overrides = changedOverrides(state.overrides, event);
-      // What was approved is not what would happen now.
-      return { ...next, overrides, plan: withDwells(next.plan, overrides), approved: false, askedBy: at.actor };
-    }
-    // What was approved is not what would happen now, and evidence of before says nothing of now.
-    case 'reads_switched': {
-      const switches = { ...state.switches, shadowReads: event.to === 'shadow', sinceMs: atMs };
-      return { ...next, switches, approved: false, askedBy: at.actor };
-    }
-    case 'shadow_writes_switched': {
-      const switches = { ...state.switches, shadowWrites: event.enabled, sinceMs: atMs };
-      return { ...next, switches, approved: false, askedBy: at.actor };
-    }
-    case 'rolled_back':
-    case 'reverted':
-      return {
-        ...enter('rolled_back', 'rolled_back'),
-        epoch: state.epoch + 1,
-        rollback: {
-          fromStage: event.from,
-          reason: event.reason,
-          cause: event.cause ?? 'operator',
-          actor: at.actor,
-          atMs,
-          steps: [],
-        },
-      };
-    case 'intent_recorded':
-      return {
-        ...next,
-        pending: {
-          action: event.action,
-          epoch: event.epoch,
-          sinceMs: atMs,
-          actor: at.actor,
-          reason: event.reason,
-          ...(event.cause ? { cause: event.cause } : {}),
-          ...(event.dropTracking ? { dropTracking: true } : {}),
-        },
-      };
-    case 'intent_abandoned':
-      return { ...next, pending: null };
-    case 'completed':
-      return { ...enterPlanned(state.plan.stages.at(-1)!.name), epoch: state.epoch + 1 };
-    case 'cleaned':
-      return { ...enter('cleaned', 'cleaned'), epoch: state.epoch + 1 };
-    case 'reset':
-      return {
-        ...enter('disabled', 'disabled'),
-        rollback: null,
-        started: null,
-        askedBy: null,
-        overrides: NO_OVERRIDES,
-      };
-    case 'rollback_seen': {
-      const { rollback } = state;
-      return rollback ? { ...state, rollback: { ...rollback, steps: [...rollback.steps, ...event.steps] } } : state;
-    }
-    case 'denied':
-    case 'rows_handled':
-    case 'system_changed':
-    case 'system_rolled_back':
-    case 'phase_changed':
-      return state;
-  }
-}
-
-/** What a change of policy says: `dwellMinutes=30 errorRateAdvance=0.002, p95LimitMs as declared`. */
-export function changeText({ set, unset }: { set: StagePolicy; unset: readonly PolicyKey[] }): string {
-  const values = Object.entries(set).map(([key, value]) => `${key}=${value}`);
-  return [...values, ...unset.map((key) => `${key} as declared`)].join(' ');
-}
-
-/** `flags safe after 2 s, reads left after 41 s`. */
-export const stepsText = (steps: readonly RollbackStep[]): string =>
-  steps.map(({ name, tookMs }) => `${name.replace('_', ' ')} after ${Math.round(tookMs / 100) / 10} s`).join(', ');
-
-/** The state after the events, and the audit entries that say so, chained to the state's head. */
-export function record(
-  state: CutoverState,
-  events: readonly Event[],
-  by: { nowMs: number; actor: string },
-): { state: CutoverState; entries: AuditEntry<Event>[] } {
-  const entries: AuditEntry<Event>[] = [];
-  let after = state;
-  for (const event of events) {
-    after = evolve(after, { event, atMs: by.nowMs, actor: by.actor });
-    const entry = nextEntry<Event>(after, {
-      subject: state.id,
-      atMs: by.nowMs,
-      actor: by.actor,
-      event,
-      version: after.version,
-      epoch: after.epoch,
-    });
-    after = { ...after, auditSeq: entry.seq, auditHash: entry.hash };
-    entries.push(entry);
-  }
-  return { state: after, entries };
-}
-
-/** The state that an audit log leads to, oldest entry first. */
-export function replay(initial: CutoverState, entries: readonly AuditEntry<Event>[]): CutoverState {
-  return entries.reduce<CutoverState>(
-    (state, entry) => ({ ...evolve(state, entry), auditSeq: entry.seq, auditHash: entry.hash }),
-    initial,
-  );
-}

@@ -2,7 +2,8 @@
 
 import type { AuditEntry } from './audit.ts';
 import type { CutoverState } from './cutover.ts';
-import { type Event, evolve } from './stage.ts';
+import type { Event } from './events.ts';
+import { evolve } from './evolve.ts';
 
 /** `entered` and `last`: the state as the stay began and as it stood last. `end` is null while it lasts. */
 export type StageStay = {

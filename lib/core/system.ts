@@ -5,8 +5,8 @@
 
 import { type AuditEntry, nextEntry } from './audit.ts';
 import type { SystemState } from './cutover.ts';
+import type { Event } from './events.ts';
 import { type PhaseChange, type PhaseState, UNTOUCHED_PHASE } from './phase.ts';
-import type { Event } from './stage.ts';
 
 type At = { event: Event; atMs: number; actor: string };
 

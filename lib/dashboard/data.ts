@@ -1,10 +1,10 @@
 /** The system report and the newest audit entries as the page shows them. Pure; every figure is computed here. */
 
 import type { AuditEntry } from '../core/audit.ts';
+import type { Event } from '../core/events.ts';
 import type { TableStatus } from '../core/evidence.ts';
 import type { SideFigures } from '../core/gates/verdict.ts';
 import type { StageKind } from '../core/plan.ts';
-import type { Event } from '../core/stage.ts';
 import { isUnderWay } from '../core/stage-kinds.ts';
 import { isNormal, switchesText } from '../core/switches.ts';
 import type { AlertList } from '../flows/alerts.ts';

@@ -1,8 +1,8 @@
 /** Words for what the page shows: audit events and health. Pure text; escaping is the page's business. */
 
 import type { AuditEntry } from '../core/audit.ts';
+import { changeText, type Event, stepsText } from '../core/events.ts';
 import { phaseChangeText } from '../core/phase.ts';
-import { changeText, type Event, stepsText } from '../core/stage.ts';
 import type { Health } from '../flows/report.ts';
 
 /** How something is to be taken; the page adds a sign to each, so that colour is never alone. */

@@ -8,7 +8,8 @@
  */
 
 import type { CutoverDeclaration, CutoverState } from '../core/cutover.ts';
-import { decide, type Observation } from '../core/stage.ts';
+import type { Observation } from '../core/events.ts';
+import { decide } from '../core/stage.ts';
 import type { Ports, TableCutover } from '../ports.ts';
 import { commit } from './commit.ts';
 

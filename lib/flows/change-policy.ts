@@ -2,9 +2,9 @@
 
 import type { CutoverDeclaration, CutoverState } from '../core/cutover.ts';
 import { CrossfadeError } from '../core/errors.ts';
+import type { Command } from '../core/events.ts';
 import { didYouMean } from '../core/nearest.ts';
 import { changedOverrides, policyOf, policyProblems, withDwells } from '../core/policy.ts';
-import type { Command } from '../core/stage.ts';
 
 type Change = Extract<Command, { type: 'policy' }>;
 

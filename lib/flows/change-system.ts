@@ -2,7 +2,7 @@
 
 import type { SystemState } from '../core/cutover.ts';
 import { CrossfadeError } from '../core/errors.ts';
-import type { Event } from '../core/stage.ts';
+import type { Event } from '../core/events.ts';
 import { recordSystem } from '../core/system.ts';
 import type { Ports } from '../ports.ts';
 import type { By } from './commit.ts';

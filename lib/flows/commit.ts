@@ -1,7 +1,8 @@
 /** Turns a decision into one conditional write. The only place where states change. */
 
 import type { CutoverState } from '../core/cutover.ts';
-import { type Decision, record } from '../core/stage.ts';
+import { record } from '../core/evolve.ts';
+import type { Decision } from '../core/stage.ts';
 import type { IdempotencyRecord, Ports, WriteResult } from '../ports.ts';
 
 export type By = { nowMs: number; actor: string };

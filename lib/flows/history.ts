@@ -2,7 +2,7 @@
 
 import { type AuditEntry, type AuditHead, type ChainVerdict, verifyChain } from '../core/audit.ts';
 import { GENESIS_HASH } from '../core/cutover.ts';
-import type { Event } from '../core/stage.ts';
+import type { Event } from '../core/events.ts';
 import type { Ports } from '../ports.ts';
 
 export type History = { entries: readonly AuditEntry<Event>[]; chain: ChainVerdict };

@@ -6,8 +6,10 @@
 import { type CutoverDeclaration, type CutoverState, initialState, type SystemState } from '../core/cutover.ts';
 import { rulesFor } from '../core/demands.ts';
 import { CrossfadeError, type ErrorCode } from '../core/errors.ts';
+import type { Command } from '../core/events.ts';
+import { record } from '../core/evolve.ts';
 import { compareFlagAge, sharePpmOf } from '../core/flags.ts';
-import { type Command, type Decision, decide, record } from '../core/stage.ts';
+import { type Decision, decide } from '../core/stage.ts';
 import type { IdempotencyRecord, Ports } from '../ports.ts';
 import { carryOut } from './carry-out.ts';
 import { advanceMates, rollBackMates } from './cohorts.ts';

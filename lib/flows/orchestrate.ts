@@ -1,11 +1,11 @@
 /** The phases on a tick: what follows from the state of their cutovers, and rollbacks that are still to be carried out. */
 
 import type { CutoverDeclaration, CutoverState, SystemState } from '../core/cutover.ts';
+import { TICK } from '../core/events.ts';
 import type { Phase } from '../core/phase.ts';
 import { phaseEvents } from '../core/phases/events.ts';
 import { phasesOf, stateOfPhase } from '../core/phases/order.ts';
 import { type Members, stepPhases } from '../core/phases/step.ts';
-import { TICK } from '../core/stage.ts';
 import { syncsShadow } from '../core/stage-kinds.ts';
 import type { Ports } from '../ports.ts';
 import { changeSystem } from './change-system.ts';

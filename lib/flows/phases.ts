@@ -2,13 +2,13 @@
 
 import { type CutoverDeclaration, initialState, type SystemState } from '../core/cutover.ts';
 import { CrossfadeError } from '../core/errors.ts';
+import type { Event } from '../core/events.ts';
 import type { Phase } from '../core/phase.ts';
 import type { Member } from '../core/phases/checks.ts';
 import { decidePhase, type PhaseCommand } from '../core/phases/command.ts';
 import { phaseEvents } from '../core/phases/events.ts';
 import { phasesOf } from '../core/phases/order.ts';
 import { type PhaseView, viewPhases } from '../core/phases/view.ts';
-import type { Event } from '../core/stage.ts';
 import { recordSystem } from '../core/system.ts';
 import type { Ports } from '../ports.ts';
 import { changeSystem } from './change-system.ts';

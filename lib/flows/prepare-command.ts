@@ -10,10 +10,11 @@ import {
   type SystemState,
 } from '../core/cutover.ts';
 import { CrossfadeError } from '../core/errors.ts';
+import type { Command } from '../core/events.ts';
 import type { Condition } from '../core/gates/verdict.ts';
 import { type BuiltInPlanName, builtInPlan } from '../core/plan.ts';
 import type { PolicyKey } from '../core/policy.ts';
-import { type Command, LEGAL_COMMANDS } from '../core/stage.ts';
+import { LEGAL_COMMANDS } from '../core/stage.ts';
 import { isReadingStage, syncsShadow } from '../core/stage-kinds.ts';
 import type { Ports } from '../ports.ts';
 import { tableCutover } from './carry-out.ts';

@@ -2,8 +2,9 @@
 
 import type { AuditEntry } from '../core/audit.ts';
 import type { CutoverDeclaration, CutoverState, Rollback } from '../core/cutover.ts';
+import { type Event, TICK } from '../core/events.ts';
+import { record } from '../core/evolve.ts';
 import { isVerified, type Procedure, procedureOf, SCENARIOS, stepsSeen } from '../core/rollback-procedure.ts';
-import { type Event, record, TICK } from '../core/stage.ts';
 import type { Ports } from '../ports.ts';
 import { readDeployed } from './reconcile.ts';
 

@@ -5,8 +5,9 @@
 
 import { type CutoverDeclaration, type CutoverState, initialState } from '../core/cutover.ts';
 import { CrossfadeError } from '../core/errors.ts';
+import type { Event, RowsAction } from '../core/events.ts';
 import type { BackfillProgress } from '../core/evidence.ts';
-import { type Event, type RowsAction, record } from '../core/stage.ts';
+import { record } from '../core/evolve.ts';
 import type { BackfillAction, Ports, Pressure, QuarantinedKey } from '../ports.ts';
 import { tableCutover } from './carry-out.ts';
 import { type TableCutoverDeclaration, tableOf } from './table-of.ts';

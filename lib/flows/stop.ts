@@ -6,7 +6,7 @@
 
 import type { CutoverDeclaration, CutoverState } from '../core/cutover.ts';
 import { CrossfadeError } from '../core/errors.ts';
-import type { Event, SystemChange } from '../core/stage.ts';
+import type { Event, SystemChange } from '../core/events.ts';
 import { isUnderWay, syncsShadow } from '../core/stage-kinds.ts';
 import { readsShadow } from '../core/switches.ts';
 import type { Ports } from '../ports.ts';

@@ -9,12 +9,13 @@ import {
   initialState,
   type SystemState,
 } from '../../lib/core/cutover.ts';
+import type { Event } from '../../lib/core/events.ts';
 import type { MinuteWindow, TableStatus } from '../../lib/core/evidence.ts';
+import { record } from '../../lib/core/evolve.ts';
 import { type FlagDocument, flagDocument } from '../../lib/core/flags.ts';
 import { bucketIndex } from '../../lib/core/histogram.ts';
 import { type Phase, UNTOUCHED_PHASE } from '../../lib/core/phase.ts';
 import { builtInPlan } from '../../lib/core/plan.ts';
-import { type Event, record } from '../../lib/core/stage.ts';
 import { DEFAULT_GATEWAY } from '../../lib/core/upstream.ts';
 import type { AlertList } from '../../lib/flows/alerts.ts';
 import { report, type SystemReport } from '../../lib/flows/report.ts';

@@ -25,10 +25,12 @@ import { type PgGateway, postgresGateway } from '../../lib/adapters/postgres/gat
 import { random, systemClock, systemIds } from '../../lib/adapters/system.ts';
 import { type AuditEntry, verifyChain } from '../../lib/core/audit.ts';
 import { type CutoverDeclaration, type CutoverState, initialState } from '../../lib/core/cutover.ts';
+import type { Event } from '../../lib/core/events.ts';
 import { emptyWindow } from '../../lib/core/evidence.ts';
+import { replay } from '../../lib/core/evolve.ts';
 import { flagDocument, sameDocument } from '../../lib/core/flags.ts';
 import { bucketIndex } from '../../lib/core/histogram.ts';
-import { type Event, nextStage, replay } from '../../lib/core/stage.ts';
+import { nextStage } from '../../lib/core/plan.ts';
 import { type OperatorCommand, operate } from '../../lib/flows/operate.ts';
 import type { Clock, DataPlane, Ports } from '../../lib/ports.ts';
 import { LOCAL_CREDENTIALS, localClient, ownTables } from './dynamodb.ts';

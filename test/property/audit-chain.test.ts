@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type AuditEntry, nextEntry, verifyChain } from '../../lib/core/audit.ts';
 import { type CutoverState, initialState } from '../../lib/core/cutover.ts';
-import { type Event, record } from '../../lib/core/stage.ts';
+import type { Event } from '../../lib/core/events.ts';
+import { record } from '../../lib/core/evolve.ts';
 import { declarationOf, NOW, PLAN } from './samples.ts';
 
 const text = fc.string({ unit: 'binary', maxLength: 20 });

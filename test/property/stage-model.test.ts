@@ -10,8 +10,10 @@
 
 import { describe, expect, it } from 'vitest';
 import { type CutoverState, initialState } from '../../lib/core/cutover.ts';
+import type { Command, Observation } from '../../lib/core/events.ts';
+import { evolve } from '../../lib/core/evolve.ts';
 import { cutoverFlag } from '../../lib/core/flags.ts';
-import { type Command, decide, evolve, type Observation } from '../../lib/core/stage.ts';
+import { decide } from '../../lib/core/stage.ts';
 import { isPromoted, syncsShadow } from '../../lib/core/stage-kinds.ts';
 import { declarationOf, NOW, PLAN, systemOf, verdictOf } from './samples.ts';
 

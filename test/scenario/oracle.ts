@@ -6,8 +6,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type AuditEntry, verifyChain } from '../../lib/core/audit.ts';
 import { type CutoverDeclaration, type CutoverState, initialState } from '../../lib/core/cutover.ts';
+import type { Event } from '../../lib/core/events.ts';
+import { evolve } from '../../lib/core/evolve.ts';
 import { compareFlagAge } from '../../lib/core/flags.ts';
-import { type Event, evolve } from '../../lib/core/stage.ts';
 import { syncsShadow } from '../../lib/core/stage-kinds.ts';
 import type { StateChange } from '../../lib/ports.ts';
 import { MINUTE_MS, type World } from '../helpers/world.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { Event } from '../../lib/core/events.ts';
 import { bucketIndex } from '../../lib/core/histogram.ts';
-import type { Event } from '../../lib/core/stage.ts';
 import { conditionLine } from '../../lib/dashboard/condition-lines.ts';
 import { type CutoverView, type DashboardData, dashboardData } from '../../lib/dashboard/data.ts';
 import { seriesOf } from '../../lib/dashboard/series.ts';

@@ -3,8 +3,8 @@
 import type { DynamoDBStreamEvent } from 'aws-lambda';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { initialState } from '../../lib/core/cutover.ts';
+import { record } from '../../lib/core/evolve.ts';
 import { cutoverFlag, systemFlag } from '../../lib/core/flags.ts';
-import { record } from '../../lib/core/stage.ts';
 import { declarationOf, NOW, PLAN, stateIn, systemOf } from '../property/samples.ts';
 import { ask, type Call, inMemoryComposition, lambdaContext, type Served } from '../property/served.ts';
 

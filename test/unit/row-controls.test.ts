@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { chunksOf, FIRST_ROWS, nextChunk } from '../../lib/core/chunks.ts';
 import { initialState } from '../../lib/core/cutover.ts';
-import { record } from '../../lib/core/stage.ts';
+import { record } from '../../lib/core/evolve.ts';
 import { defineCutovers } from '../../lib/define-cutovers.ts';
 import { backfillAll, tooMuch } from '../../lib/flows/backfill.ts';
 import { endReadOnly, makeReadOnly } from '../../lib/flows/read-only.ts';

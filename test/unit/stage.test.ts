@@ -2,18 +2,10 @@
 
 import { describe, expect, it } from 'vitest';
 import type { CutoverKind, CutoverState, PendingAction } from '../../lib/core/cutover.ts';
-import {
-  type Command,
-  type CommandType,
-  type Context,
-  type Decision,
-  decide,
-  type Event,
-  evolve,
-  LEGAL_COMMANDS,
-  nextStage,
-  record,
-} from '../../lib/core/stage.ts';
+import type { Command, CommandType, Event } from '../../lib/core/events.ts';
+import { evolve, record } from '../../lib/core/evolve.ts';
+import { nextStage } from '../../lib/core/plan.ts';
+import { type Context, type Decision, decide, LEGAL_COMMANDS } from '../../lib/core/stage.ts';
 import { NOW, PLAN, STAGES, type StageName, stateIn, verdictOf } from '../property/samples.ts';
 
 const CONTEXT: Context = { nowMs: NOW, actor: 'ada', emergencyStop: false };

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { initialState } from '../../lib/core/cutover.ts';
-import { record as recordEvents } from '../../lib/core/stage.ts';
+import { record as recordEvents } from '../../lib/core/evolve.ts';
 import { serveWakeUps } from '../../lib/flows/serve-wake-ups.ts';
 import type { ConvergeResult, WakeUp } from '../../lib/ports.ts';
 import { parseWakeUps } from '../../lib/schemas/stream.ts';

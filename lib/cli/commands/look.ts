@@ -2,8 +2,8 @@
 
 import type { AuditEntry } from '../../core/audit.ts';
 import { ERROR_CODES } from '../../core/errors.ts';
+import type { Event } from '../../core/events.ts';
 import type { VerificationResult } from '../../core/evidence.ts';
-import type { Event } from '../../core/stage.ts';
 import type { History } from '../../flows/history.ts';
 import type { CutoverReport } from '../../flows/report.ts';
 import type { TablePlan } from '../../ports.ts';

@@ -1,8 +1,8 @@
 /** Steps of phases as events of the system's audit log, each with what the flag says after it. */
 
 import type { SystemState } from '../cutover.ts';
+import type { Event } from '../events.ts';
 import type { Phase } from '../phase.ts';
-import type { Event } from '../stage.ts';
 import { evolveSystem } from '../system.ts';
 import { migrationPhaseOf } from './order.ts';
 import type { PhaseStep } from './step.ts';

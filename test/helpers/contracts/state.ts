@@ -11,11 +11,12 @@ import {
   NORMAL_SWITCHES,
   type SystemState,
 } from '../../../lib/core/cutover.ts';
+import type { Event, SystemChange } from '../../../lib/core/events.ts';
+import { record, replay } from '../../../lib/core/evolve.ts';
 import { type Evidence, fold, newEvidence } from '../../../lib/core/gates/fold.ts';
 import type { Verdict } from '../../../lib/core/gates/verdict.ts';
 import type { PhaseChange } from '../../../lib/core/phase.ts';
 import { BUILT_IN_PLAN_NAMES, builtInPlan } from '../../../lib/core/plan.ts';
-import { type Event, record, replay, type SystemChange } from '../../../lib/core/stage.ts';
 import { recordSystem, replaySystem } from '../../../lib/core/system.ts';
 import type { Clock, IdempotencyRecord, StateChange, StateStore } from '../../../lib/ports.ts';
 import { exactMinute } from '../../property/traffic.ts';

@@ -6,8 +6,8 @@
 import type { AuditEntry } from '../../../lib/core/audit.ts';
 import { type CutoverState, INITIAL_SYSTEM, type SystemState } from '../../../lib/core/cutover.ts';
 import { CrossfadeError } from '../../../lib/core/errors.ts';
+import type { Event } from '../../../lib/core/events.ts';
 import { CLOCKS_APART_MS } from '../../../lib/core/gates/verdict.ts';
-import type { Event } from '../../../lib/core/stage.ts';
 import type { Clock, IdempotencyRecord, StateChange, StateStore, WriteResult } from '../../../lib/ports.ts';
 import { cutoverState, problemsOf, systemState } from '../../../lib/schemas/state.ts';
 
