@@ -16,6 +16,7 @@ const LONGEST = [
   'e2e/gateway-example',
   'e2e/api-programs',
   'postgres/contract',
+  'postgres/crash',
   'postgres/gateway-killer',
   'postgres/chinook-full',
   'scenario/simulation',
