@@ -4,6 +4,7 @@ import { compose } from '../lib/compose.ts';
 import { alertRoutes } from './control-routes/alerts.ts';
 import { commandRoutes } from './control-routes/commands.ts';
 import { copyRoutes } from './control-routes/copies.ts';
+import { described } from './control-routes/description.ts';
 import { experimentRoutes } from './control-routes/experiments.ts';
 import { inspectRoutes } from './control-routes/inspect.ts';
 import { lookRoutes } from './control-routes/look.ts';
@@ -17,7 +18,7 @@ import { systemRoutes } from './control-routes/system.ts';
 import { tableRoutes } from './control-routes/tables.ts';
 import { httpHandler } from './middleware.ts';
 
-export const handler = httpHandler(compose, [
+export const controlRoutes = described([
   ...lookRoutes,
   ...inspectRoutes,
   ...commandRoutes,
@@ -33,3 +34,5 @@ export const handler = httpHandler(compose, [
   ...experimentRoutes,
   ...reportRoutes,
 ]);
+
+export const handler = httpHandler(compose, controlRoutes);

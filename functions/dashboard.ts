@@ -35,6 +35,8 @@ export const handler = httpHandler(compose, [
     method: 'GET',
     path: '/',
     scope: 'control:read',
+    summary: 'The page.',
+    answers: { 200: ['text/html'] },
     handle: async () => {
       const { html, headers } = renderPage();
       return { status: 200, text: html, headers };
@@ -44,12 +46,15 @@ export const handler = httpHandler(compose, [
     method: 'GET',
     path: '/dashboard/data',
     scope: 'control:read',
+    summary: 'The figures of the page.',
     handle: async (composition) => ({ status: 200, body: await data(composition) }),
   },
   {
     method: 'GET',
     path: '/dashboard/assets/{asset}',
     scope: 'control:read',
+    summary: 'A part of the page.',
+    answers: { 200: ['*/*'] },
     handle: async (_composition, request) => {
       const found = asset(request.params.asset ?? '');
       if (!found) throw new CrossfadeError('not_found', 'The page has no such part.');

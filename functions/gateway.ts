@@ -164,6 +164,8 @@ export const gatewayRoutes = METHODS.map(
     method,
     path: '/gateway/{cutover}/{proxy+}',
     scope: 'gateway:call',
+    summary: 'Passes a request on to one upstream of a service, and its answer back.',
+    answers: { 200: ['*/*'] },
     json: false,
     handle: pass,
   }),

@@ -11,6 +11,7 @@ import type { Scope } from '../lib/adapters/http/token.ts';
 import type { Composition } from '../lib/compose.ts';
 import { CrossfadeError, ERROR_CODES, isCrossfadeError } from '../lib/core/errors.ts';
 import { readJsonBody } from '../lib/schemas/json-body.ts';
+import type { Description, Schema } from '../lib/schemas/openapi.ts';
 
 export type Request = {
   event: APIGatewayProxyEventV2;
@@ -41,15 +42,17 @@ export type Served = Pick<Composition, 'authenticate'> & {
   ports: Pick<Composition['ports'], 'clock' | 'log' | 'metrics'>;
 };
 
-export type Route<C extends Served = Composition> = {
-  method: Method;
-  path: string;
+/** Each route describes itself: see lib/schemas/openapi.ts. What it says it parses is what its handler parses with. */
+export type Route<C extends Served = Composition> = Description & {
   /** The scope that the token must carry; null only for health. */
   scope: Scope | null;
-  /** False when the body is not ours to read: the gateway passes it on. */
-  json?: boolean;
   handle(composition: C, request: Request): Promise<Reply>;
-};
+} & (
+    | { method: 'GET'; json?: true }
+    | { method: 'POST'; json?: true; body: Schema }
+    /** The body is not ours to read: the gateway passes it on. */
+    | { method: Method; json: false }
+  );
 
 const SECURITY_HEADERS = {
   'cache-control': 'no-store',
@@ -104,7 +107,10 @@ function noRoute(routes: readonly Pick<Route, 'method' | 'path'>[], method: stri
         'method_not_allowed',
         `This route answers ${[...new Set(served)].join(', ')}, not ${method.slice(0, 20)}.`,
       )
-    : new CrossfadeError('not_found', 'There is no such route. The routes are listed in the README under "HTTP API".');
+    : new CrossfadeError(
+        'not_found',
+        'There is no such route. The routes are listed at GET /v1/openapi.json and in the README under "HTTP API".',
+      );
 }
 
 const patternOf = (path: string) =>

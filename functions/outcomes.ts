@@ -3,18 +3,20 @@
 import { compose } from '../lib/compose.ts';
 import { CrossfadeError } from '../lib/core/errors.ts';
 import { recordOutcomes } from '../lib/flows/record-outcomes.ts';
-import { parseOutcomes } from '../lib/schemas/http.ts';
-import { httpHandler } from './middleware.ts';
+import { outcomeReport, parseOutcomes } from '../lib/schemas/http.ts';
+import { httpHandler, type Route } from './middleware.ts';
 import { copyRoutes } from './outcomes-routes/copies.ts';
 import { eventRoutes } from './outcomes-routes/experiments.ts';
 
-export const handler = httpHandler(compose, [
+export const outcomeRoutes: readonly Route[] = [
   ...eventRoutes,
   ...copyRoutes,
   {
     method: 'POST',
     path: '/v1/outcomes',
     scope: 'outcomes:write',
+    summary: 'Adds operations to the minute windows.',
+    body: outcomeReport,
     handle: async ({ ports, cutovers }, request) => {
       const outcomes = parseOutcomes(request.body);
       const recorded = await recordOutcomes(ports, await cutovers(), {
@@ -35,7 +37,9 @@ export const handler = httpHandler(compose, [
       return { status: 200, body: recorded };
     },
   },
-]);
+];
+
+export const handler = httpHandler(compose, outcomeRoutes);
 
 function numericKeys(latency: Readonly<Record<string, number>>): Record<number, number> {
   return Object.fromEntries(Object.entries(latency).map(([bucket, count]) => [Number(bucket), count]));

@@ -3,7 +3,13 @@
 import { composeRouting, type RoutingComposition } from '../lib/compose-routing.ts';
 import { CrossfadeError } from '../lib/core/errors.ts';
 import { type FlagDocument, flagTag, servedForm } from '../lib/core/flags.ts';
-import { parseRouteBatch, parseRouteRequest, type RouteRequestBody } from '../lib/schemas/route-request.ts';
+import {
+  parseRouteBatch,
+  parseRouteRequest,
+  type RouteRequestBody,
+  routeBatch,
+  routeQuery,
+} from '../lib/schemas/route-request.ts';
 import { httpHandler, type Route } from './middleware.ts';
 
 async function decideAll({ router }: RoutingComposition, requests: readonly RouteRequestBody[]) {
@@ -28,6 +34,8 @@ export const routingRoutes: readonly Route<RoutingComposition>[] = [
     method: 'GET',
     path: '/v1/route/{cutover}',
     scope: 'route:read',
+    summary: 'Which side a key goes to; groups are separated by commas.',
+    query: routeQuery,
     handle: async (composition, request) => {
       const { groups, ...query } = request.query;
       const wanted = { cutover: request.params.cutover, ...query, ...(groups ? { groups: groups.split(',') } : {}) };
@@ -39,6 +47,8 @@ export const routingRoutes: readonly Route<RoutingComposition>[] = [
     method: 'POST',
     path: '/v1/route',
     scope: 'route:read',
+    summary: 'Which side each of up to a thousand keys goes to.',
+    body: routeBatch,
     handle: async (composition, request) => ({
       status: 200,
       body: { routes: await decideAll(composition, parseRouteBatch(request.body)) },
@@ -48,6 +58,9 @@ export const routingRoutes: readonly Route<RoutingComposition>[] = [
     method: 'GET',
     path: '/v1/flags/served',
     scope: 'route:read',
+    summary: 'The flags as readers get them.',
+    headers: ['if-none-match'],
+    answers: { 200: ['application/json'], 304: [] },
     handle: async (composition, request) => {
       const { document, ageMs } = await flagsOf(composition);
       const headers = { etag: flagTag(document), age: String(Math.floor(ageMs / 1_000)), 'cache-control': 'no-cache' };

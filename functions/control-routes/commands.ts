@@ -7,15 +7,32 @@ import { runCommand } from '../../lib/flows/run-command.ts';
 import {
   COMMAND_NAMES,
   type CommandName,
+  commandBodies,
   findCutover,
   parseCommand,
   readIdempotencyKey,
   readIfMatch,
 } from '../../lib/schemas/http.ts';
 import type { Reply, Request, Route } from '../middleware.ts';
-import { fingerprint } from './request.ts';
+import { fingerprint, PUBLISHED } from './request.ts';
 
-const SCOPES: Partial<Record<CommandName, Scope>> = { complete: 'control:complete', cleanup: 'control:cleanup' };
+const COMMANDS: Readonly<Record<CommandName, { summary: string; scope?: Scope }>> = {
+  start: { summary: 'Begins the cutover.' },
+  advance: { summary: 'Goes to the next stage now; force skips evidence, never legality.' },
+  approve: { summary: 'Approves the stage that waits for a person.' },
+  pause: { summary: 'Holds automatic advancing.' },
+  resume: { summary: 'Lets it advance automatically again.' },
+  policy: { summary: 'Changes limits of the policy, for all stages or for one, until the next reset.' },
+  reads: { summary: 'Takes its reads off the shadow, or gives them back; the stage stays.' },
+  'shadow-writes': { summary: 'Turns writes to its shadow off, or on again.' },
+  rollback: { summary: 'Goes back to the old side.' },
+  complete: { summary: 'Promotes the shadow: it takes the place of the primary.', scope: 'control:complete' },
+  cleanup: {
+    summary: 'Drops the old side of what is completed; there is no way back.',
+    scope: 'control:cleanup',
+  },
+  reset: { summary: 'Makes ready for another start after a rollback.' },
+};
 
 async function command(name: CommandName, composition: Composition, request: Request): Promise<Reply> {
   const declarations = await composition.cutovers();
@@ -40,7 +57,11 @@ export const commandRoutes: Route[] = COMMAND_NAMES.map(
   (name): Route => ({
     method: 'POST',
     path: `/v1/cutovers/{cutover}/${name}`,
-    scope: SCOPES[name] ?? 'control:write',
+    scope: COMMANDS[name].scope ?? 'control:write',
+    summary: COMMANDS[name].summary,
+    body: commandBodies[name],
+    headers: ['idempotency-key', 'if-match'],
+    answers: PUBLISHED,
     handle: (composition, request) => command(name, composition, request),
   }),
 );

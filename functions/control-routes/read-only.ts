@@ -2,7 +2,7 @@
 
 import { endReadOnly, makeReadOnly } from '../../lib/flows/read-only.ts';
 import { readIdempotencyKey } from '../../lib/schemas/http.ts';
-import { parseEndReadOnly, parseReadOnly } from '../../lib/schemas/rows.ts';
+import { endReadOnlyBody, parseEndReadOnly, parseReadOnly, readOnlyBody } from '../../lib/schemas/rows.ts';
 import type { Route } from '../middleware.ts';
 import { namedCutover } from './request.ts';
 
@@ -11,6 +11,9 @@ export const readOnlyRoutes: Route[] = [
     method: 'POST',
     path: '/v1/cutovers/{cutover}/read-only',
     scope: 'control:write',
+    summary: 'Makes the primary table read-only for at most some seconds.',
+    body: readOnlyBody,
+    headers: ['idempotency-key'],
     handle: async (composition, request) => {
       const declaration = await namedCutover(composition, request);
       const wanted = parseReadOnly(request.body);
@@ -26,6 +29,9 @@ export const readOnlyRoutes: Route[] = [
     method: 'POST',
     path: '/v1/cutovers/{cutover}/read-only/end',
     scope: 'control:write',
+    summary: 'Lets the primary table be written again.',
+    body: endReadOnlyBody,
+    headers: ['idempotency-key'],
     handle: async (composition, request) => {
       const declaration = await namedCutover(composition, request);
       const wanted = parseEndReadOnly(request.body);

@@ -7,7 +7,14 @@ import { exportAudit, exportMetrics } from '../../lib/flows/export.ts';
 import { verifyAudit } from '../../lib/flows/history.ts';
 import { replayStored } from '../../lib/flows/replay-stored.ts';
 import { readCursor, writeCursor } from '../../lib/schemas/cursor.ts';
-import { parseCheckpoints, parseExport, parseReplayHours } from '../../lib/schemas/reports.ts';
+import {
+  checkpointsQuery,
+  exportQuery,
+  parseCheckpoints,
+  parseExport,
+  parseReplayHours,
+  replayQuery,
+} from '../../lib/schemas/reports.ts';
 import type { Route } from '../middleware.ts';
 import { namedCutover } from './request.ts';
 
@@ -16,6 +23,9 @@ export const reportRoutes: Route[] = [
     method: 'GET',
     path: '/v1/cutovers/{cutover}/export',
     scope: 'control:read',
+    summary: 'A page of the audit log or of the minute windows, as rows.',
+    query: exportQuery,
+    answers: { 200: ['application/json', 'text/csv'] },
     handle: async (composition, request) => {
       const { ports } = composition;
       const declaration = await namedCutover(composition, request);
@@ -45,6 +55,8 @@ export const reportRoutes: Route[] = [
     method: 'GET',
     path: '/v1/cutovers/{cutover}/replay',
     scope: 'control:read',
+    summary: 'What the gates say of each stored minute today.',
+    query: replayQuery,
     handle: async (composition, request) => {
       const declaration = await namedCutover(composition, request);
       const stages = await replayStored(composition.ports, declaration, parseReplayHours(request.query));
@@ -55,6 +67,9 @@ export const reportRoutes: Route[] = [
     method: 'GET',
     path: '/v1/cutovers/{cutover}/checkpoints',
     scope: 'control:read',
+    summary: 'What was compared in each stage, and what was decided on it.',
+    query: checkpointsQuery,
+    answers: { 200: ['application/json', 'text/plain'] },
     handle: async (composition, request) => {
       const declaration = await namedCutover(composition, request);
       const { format } = parseCheckpoints(request.query);
@@ -71,6 +86,7 @@ export const reportRoutes: Route[] = [
     method: 'GET',
     path: '/v1/audit/verification',
     scope: 'control:read',
+    summary: 'Whether the chain of every audit log is whole.',
     handle: async ({ ports, cutovers }) => {
       const ids = (await cutovers()).map(({ id }) => id);
       return { status: 200, body: await verifyAudit(ports, ['system', ...ids]) };

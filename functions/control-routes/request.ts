@@ -7,6 +7,9 @@ import { canonicalJson } from '../../lib/core/flags.ts';
 import { findCutover } from '../../lib/schemas/http.ts';
 import type { Request } from '../middleware.ts';
 
+/** How a command is answered: 202 while its flags wait for a tick. */
+export const PUBLISHED = { 200: ['application/json'], 202: ['application/json'] };
+
 /** What makes two requests the same one: command, cutover, version and body. */
 export function fingerprint(...parts: readonly unknown[]): string {
   return createHash('sha256').update(canonicalJson(parts)).digest('hex');

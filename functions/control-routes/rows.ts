@@ -9,17 +9,32 @@ import {
   retryQuarantine,
 } from '../../lib/flows/row-controls.ts';
 import { readIdempotencyKey } from '../../lib/schemas/http.ts';
-import { parseBackfillControl, parseDiscard, parseQuarantinePage, parseRetry } from '../../lib/schemas/rows.ts';
+import {
+  controlBody,
+  discardBody,
+  parseBackfillControl,
+  parseDiscard,
+  parseQuarantinePage,
+  parseRetry,
+  quarantineQuery,
+  retryBody,
+} from '../../lib/schemas/rows.ts';
 import type { Route } from '../middleware.ts';
 import { namedCutover } from './request.ts';
 
-const BACKFILL_ACTIONS = ['pause', 'resume', 'cancel'] as const;
+const BACKFILL_ACTIONS = {
+  pause: 'Holds the copy of existing rows.',
+  resume: 'Lets the copy of existing rows go on.',
+  cancel: 'Cancels the copy of existing rows; a cancelled one begins anew.',
+} as const;
 
 export const rowRoutes: Route[] = [
   {
     method: 'GET',
     path: '/v1/cutovers/{cutover}/quarantine',
     scope: 'control:read',
+    summary: 'Keys whose rows do not fit the shadow, and why.',
+    query: quarantineQuery,
     handle: async (composition, request) => {
       const declaration = await namedCutover(composition, request);
       return {
@@ -32,6 +47,9 @@ export const rowRoutes: Route[] = [
     method: 'POST',
     path: '/v1/cutovers/{cutover}/quarantine/retry',
     scope: 'control:write',
+    summary: 'Tries one key in quarantine again, or all.',
+    body: retryBody,
+    headers: ['idempotency-key'],
     handle: async (composition, request) => {
       const declaration = await namedCutover(composition, request);
       const { key = null } = parseRetry(request.body);
@@ -43,6 +61,9 @@ export const rowRoutes: Route[] = [
     method: 'POST',
     path: '/v1/cutovers/{cutover}/quarantine/discard',
     scope: 'control:write',
+    summary: 'Gives one key in quarantine up.',
+    body: discardBody,
+    headers: ['idempotency-key'],
     handle: async (composition, request) => {
       const declaration = await namedCutover(composition, request);
       const wanted = parseDiscard(request.body);
@@ -54,6 +75,7 @@ export const rowRoutes: Route[] = [
     method: 'GET',
     path: '/v1/cutovers/{cutover}/backfill',
     scope: 'control:read',
+    summary: 'How far the copy of existing rows is.',
     handle: async (composition, request) => ({
       status: 200,
       body: await reportBackfill(composition.ports, await namedCutover(composition, request)),
@@ -63,16 +85,20 @@ export const rowRoutes: Route[] = [
     method: 'GET',
     path: '/v1/cutovers/{cutover}/backfill/dry-run',
     scope: 'control:read',
+    summary: 'Rows, chunks and time of the copy, without copying.',
     handle: async (composition, request) => ({
       status: 200,
       body: await rehearseBackfill(composition.ports, await namedCutover(composition, request)),
     }),
   },
-  ...BACKFILL_ACTIONS.map(
+  ...(Object.keys(BACKFILL_ACTIONS) as (keyof typeof BACKFILL_ACTIONS)[]).map(
     (action): Route => ({
       method: 'POST',
       path: `/v1/cutovers/{cutover}/backfill/${action}`,
       scope: 'control:write',
+      summary: BACKFILL_ACTIONS[action],
+      body: controlBody,
+      headers: ['idempotency-key'],
       handle: async (composition, request) => {
         const declaration = await namedCutover(composition, request);
         const { reason } = parseBackfillControl(request.body);

@@ -2,7 +2,7 @@
 
 import { removeShadow } from '../../lib/flows/remove-shadow.ts';
 import { readIdempotencyKey } from '../../lib/schemas/http.ts';
-import { parseRemoveShadow } from '../../lib/schemas/rows.ts';
+import { parseRemoveShadow, removeBody } from '../../lib/schemas/rows.ts';
 import type { Route } from '../middleware.ts';
 import { namedCutover } from './request.ts';
 
@@ -11,6 +11,9 @@ export const shadowRoutes: Route[] = [
     method: 'POST',
     path: '/v1/cutovers/{cutover}/remove-shadow',
     scope: 'control:cleanup',
+    summary: 'Drops the shadow table of a cutover that is not under way, and everything of ours.',
+    body: removeBody,
+    headers: ['idempotency-key'],
     handle: async (composition, request) => {
       const declaration = await namedCutover(composition, request);
       const wanted = parseRemoveShadow(request.body);

@@ -2,7 +2,7 @@
 
 import { repairTable, verifyNow } from '../../lib/flows/verify.ts';
 import { readIdempotencyKey } from '../../lib/schemas/http.ts';
-import { parseVerify } from '../../lib/schemas/rows.ts';
+import { parseVerify, repairBody, verifyBody } from '../../lib/schemas/rows.ts';
 import type { Route } from '../middleware.ts';
 import { namedCutover } from './request.ts';
 
@@ -11,6 +11,9 @@ export const tableRoutes: Route[] = [
     method: 'POST',
     path: '/v1/cutovers/{cutover}/verify',
     scope: 'control:write',
+    summary: 'Compares both tables now, and stores what it finds.',
+    body: verifyBody,
+    headers: ['idempotency-key'],
     handle: async (composition, request) => {
       const declaration = await namedCutover(composition, request);
       readIdempotencyKey(request.header('idempotency-key'));
@@ -22,6 +25,9 @@ export const tableRoutes: Route[] = [
     method: 'POST',
     path: '/v1/cutovers/{cutover}/repair',
     scope: 'control:write',
+    summary: 'Writes the rows anew that the last comparison found diverged.',
+    body: repairBody,
+    headers: ['idempotency-key'],
     handle: async (composition, request) => {
       const declaration = await namedCutover(composition, request);
       readIdempotencyKey(request.header('idempotency-key'));

@@ -2,7 +2,7 @@
 
 import { intendWrite, settleWrite } from '../../lib/flows/record-write.ts';
 import { findCutover } from '../../lib/schemas/http.ts';
-import { parseIntendedWrite, parseSettledWrite } from '../../lib/schemas/writes.ts';
+import { intendedWrite, parseIntendedWrite, parseSettledWrite, settledWrite } from '../../lib/schemas/writes.ts';
 import type { Route } from '../middleware.ts';
 
 export const copyRoutes: Route[] = [
@@ -10,6 +10,8 @@ export const copyRoutes: Route[] = [
     method: 'POST',
     path: '/v1/copies',
     scope: 'copies:write',
+    summary: 'Records the intent of a write before it is made.',
+    body: intendedWrite,
     handle: async ({ ports, cutovers }, request) => {
       const { cutover, ...write } = parseIntendedWrite(request.body);
       const declaration = findCutover(await cutovers(), cutover);
@@ -20,6 +22,8 @@ export const copyRoutes: Route[] = [
     method: 'POST',
     path: '/v1/copies/settle',
     scope: 'copies:write',
+    summary: 'Says what became of a write.',
+    body: settledWrite,
     handle: async ({ ports, cutovers }, request) => {
       const { cutover, copy, outcome } = parseSettledWrite(request.body);
       const { id } = findCutover(await cutovers(), cutover);

@@ -1,7 +1,7 @@
 /** Events of experiments: one for each unit, from whoever sees it convert. */
 
 import { findExperiment, recordEvents } from '../../lib/flows/experiments.ts';
-import { parseEvents, readExperimentId } from '../../lib/schemas/experiments.ts';
+import { eventBatch, parseEvents, readExperimentId } from '../../lib/schemas/experiments.ts';
 import type { Route } from '../middleware.ts';
 
 export const eventRoutes: Route[] = [
@@ -9,6 +9,8 @@ export const eventRoutes: Route[] = [
     method: 'POST',
     path: '/v1/experiments/{experiment}/events',
     scope: 'outcomes:write',
+    summary: 'Adds events of units to an experiment.',
+    body: eventBatch,
     handle: async ({ ports, cutovers }, request) => {
       const id = readExperimentId(request.params.experiment);
       const batch = parseEvents(request.body);

@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { didYouMean } from '../core/nearest.ts';
 import { BUILT_IN_PLAN_NAMES } from '../core/plan.ts';
 import { ack, alerts } from './commands/alerts.ts';
+import { describeApi } from './commands/api.ts';
 import { bucket } from './commands/bucket.ts';
 import { copies } from './commands/copies.ts';
 import { dev } from './commands/dev.ts';
@@ -269,6 +270,7 @@ function addTools(program: Command, add: Add): void {
   add('bucket', 'the bucket of a key; with --json and without a key: JSON lines {salt,key} from standard input', bucket)
     .option('--salt <text>', "the cutover's salt")
     .option('--key <text>', 'the routing key');
+  add('openapi', 'print the OpenAPI description of the HTTP API', describeApi);
   add('open', 'serve the page of any Crossfade on this machine and print its address', open).option(
     '--listen <number>',
     'port to serve it on, a free one by default',

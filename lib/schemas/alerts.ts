@@ -45,7 +45,7 @@ export const alertSchema = z.object({
   claim: z.object({ by: z.string(), untilMs: count }).nullable(),
 }) satisfies z.ZodType<Alert>;
 
-const acknowledgement = z.strictObject({
+export const acknowledgement = z.strictObject({
   reason: z
     .string()
     .trim()
@@ -59,7 +59,7 @@ export function parseAcknowledgement(body: unknown): { reason: string } {
   return parse(acknowledgement, body, "The body of 'acknowledge'", { known: ['reason'] });
 }
 
-const ALERT_ID = /^[a-z][a-z0-9_]{0,39}\.[a-z][a-z0-9_]{0,39}$/;
+export const ALERT_ID = /^[a-z][a-z0-9_]{0,39}\.[a-z][a-z0-9_]{0,39}$/;
 
 /** @throws CrossfadeError `invalid_identifier` */
 export function readAlertId(id: string | undefined): string {

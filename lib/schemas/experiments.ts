@@ -28,7 +28,7 @@ const event = z.strictObject({
   value: z.number().min(-MAX_VALUE).max(MAX_VALUE).optional(),
 }) satisfies z.ZodType<ExperimentEvent>;
 const name = z.string().regex(/^[\x21-\x7e]{1,100}$/, 'it has 1–100 printable ASCII characters');
-const batch = z.strictObject({ batchId: name, source: name, events: z.array(event).max(MAX_EVENTS) });
+export const eventBatch = z.strictObject({ batchId: name, source: name, events: z.array(event).max(MAX_EVENTS) });
 
 export type EventBatch = { batchId: string; source: string; events: ExperimentEvent[] };
 
@@ -37,14 +37,16 @@ export function parseEvents(body: unknown): EventBatch {
   const { events } = body as { events?: unknown };
   if (Array.isArray(events) && events.length > MAX_EVENTS)
     throw new CrossfadeError('too_large', `The batch has ${events.length} events; ${MAX_EVENTS} are allowed in one.`);
-  return parse(batch as z.ZodType<EventBatch>, body, 'The batch of events', {
-    known: [...Object.keys(batch.shape), ...Object.keys(event.shape)],
+  return parse(eventBatch as z.ZodType<EventBatch>, body, 'The batch of events', {
+    known: [...Object.keys(eventBatch.shape), ...Object.keys(event.shape)],
   });
 }
 
+export const EXPERIMENT_ID = /^[a-z][a-z0-9_]{0,39}\.[a-z][a-z0-9_]{0,39}$/;
+
 /** @throws CrossfadeError `invalid_identifier` */
 export function readExperimentId(id: string | undefined): string {
-  if (id !== undefined && /^[a-z][a-z0-9_]{0,39}\.[a-z][a-z0-9_]{0,39}$/.test(id)) return id;
+  if (id !== undefined && EXPERIMENT_ID.test(id)) return id;
   throw new CrossfadeError('invalid_identifier', "An experiment's id is CUTOVER.EXPERIMENT, both in lower_snake_case.");
 }
 

@@ -19,7 +19,7 @@ const text = (max: number) =>
 const reason = text(1_000);
 const confirm = z.string({ error: "confirm is missing: type the cutover's id" }).max(100);
 
-const commandBodies = {
+export const commandBodies = {
   start: z.strictObject({
     plan: z.enum(BUILT_IN_PLAN_NAMES as [BuiltInPlanName, ...BuiltInPlanName[]]).optional(),
     dwellMinutes: z.number().min(1).max(525_600).optional(),
@@ -53,7 +53,7 @@ export function parseCommand(name: CommandName, body: unknown) {
   return { type: name, ...fields };
 }
 
-const systemBodies = {
+export const systemBodies = {
   'emergency-stop': z.strictObject({ reason }),
   'shadow-writes': z.strictObject({ enabled: z.boolean(), reason }),
   rollback: z.strictObject({ confirm, reason }),
@@ -87,7 +87,7 @@ export function findCutover(declarations: readonly CutoverDeclaration[], id: str
   );
 }
 
-const copyAction = z.union(
+export const copyAction = z.union(
   [z.strictObject({ id: z.string().min(1).max(120) }), z.strictObject({ all: z.literal(true) })],
   {
     error: 'it names one copy, { "id": … }, or all in quarantine, { "all": true }',
@@ -99,14 +99,18 @@ export function parseCopyAction(body: unknown): { id: string } | { all: true } {
   return parse(copyAction, body, 'The body of an action on copies', { known: ['id', 'all'] });
 }
 
+export const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,200}$/;
+
 /** @throws CrossfadeError `invalid_input` when missing, too long or not printable ASCII */
 export function readIdempotencyKey(value: string | undefined): string {
-  if (value !== undefined && /^[\x21-\x7e]{1,200}$/.test(value)) return value;
+  if (value !== undefined && IDEMPOTENCY_KEY.test(value)) return value;
   throw new CrossfadeError(
     'invalid_input',
     'Commands need an Idempotency-Key header of 1–200 printable ASCII characters; a UUID is a good one.',
   );
 }
+
+export const IF_MATCH = /^"(\d{1,15})"$/;
 
 /** The version of an `If-Match: "12"`. @throws CrossfadeError `precondition_required`, `invalid_input` */
 export function readIfMatch(value: string | undefined): number {
@@ -116,7 +120,7 @@ export function readIfMatch(value: string | undefined): number {
       'Commands need an If-Match header with the version they are based on, as the ETag of GET /v1/cutovers/{cutover} gives it: If-Match: "12".',
     );
   }
-  const match = /^"(\d{1,15})"$/.exec(value);
+  const match = IF_MATCH.exec(value);
   if (!match)
     throw new CrossfadeError('invalid_input', 'If-Match must be one strong tag such as "12": no *, no W/, no list.');
   return Number(match[1]);
@@ -143,7 +147,7 @@ const window = z.strictObject({
   mismatches: count,
 });
 const MAX_WINDOWS = 1_000;
-const outcomeReport = z.strictObject({
+export const outcomeReport = z.strictObject({
   flushId: z.string().regex(/^[\x21-\x7e]{1,100}$/),
   source: z.string().regex(/^[\x21-\x7e]{1,100}$/),
   windows: z.array(window).max(MAX_WINDOWS),
@@ -167,29 +171,31 @@ export function parseOutcomes(body: unknown): z.infer<typeof outcomeReport> {
   });
 }
 
+export const pageQuery = z.strictObject({
+  limit: z
+    .string()
+    .regex(/^\d{1,3}$/)
+    .transform(Number)
+    .pipe(z.number().min(1).max(200))
+    .default(50),
+  after: z
+    .string()
+    .regex(/^\d{1,12}$/)
+    .transform(Number)
+    .optional(),
+});
+
 /** A page of a list: `limit` 1–200, `after` a sequence number. */
 export function parsePage(query: Readonly<Record<string, string>>): { limit: number; afterSeq?: number } {
-  const page = z.strictObject({
-    limit: z
-      .string()
-      .regex(/^\d{1,3}$/)
-      .transform(Number)
-      .pipe(z.number().min(1).max(200))
-      .default(50),
-    after: z
-      .string()
-      .regex(/^\d{1,12}$/)
-      .transform(Number)
-      .optional(),
-  });
-  const { limit, after } = parse(page as z.ZodType<{ limit: number; after?: number }>, query, 'The query', {
+  const { limit, after } = parse(pageQuery as z.ZodType<{ limit: number; after?: number }>, query, 'The query', {
     known: ['limit', 'after'],
   });
   return { limit, ...(after === undefined ? {} : { afterSeq: after }) };
 }
 
+export const recordQuery = z.strictObject({ key: text(2_000) });
+
 /** `?key=…`: a key as JSON text, or the bare value. @throws CrossfadeError `invalid_input` */
 export function parseRecordQuery(query: Readonly<Record<string, string>>): string {
-  const one = z.strictObject({ key: text(2_000) });
-  return parse(one as z.ZodType<{ key: string }>, query, 'The query', { known: ['key'] }).key;
+  return parse(recordQuery as z.ZodType<{ key: string }>, query, 'The query', { known: ['key'] }).key;
 }

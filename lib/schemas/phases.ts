@@ -50,7 +50,7 @@ const reason = z
   .refine((value) => value.isWellFormed() && !value.includes('\0'), 'it holds NUL or half a surrogate pair');
 const confirm = z.string().max(100);
 
-const bodies = {
+export const phaseBodies = {
   check: z.strictObject({ check: z.string().min(1).max(40), ok: z.boolean().optional() }),
   go: z.strictObject({ force: z.boolean().optional(), reason: reason.optional() }),
   extend: z.strictObject({ minutes: z.number().int().min(1).max(525_600), reason }),
@@ -58,11 +58,11 @@ const bodies = {
   reset: z.strictObject({ confirm }),
 } as const satisfies Record<PhaseCommand['type'], z.ZodObject>;
 
-export const PHASE_COMMANDS = Object.keys(bodies) as PhaseCommand['type'][];
+export const PHASE_COMMANDS = Object.keys(phaseBodies) as PhaseCommand['type'][];
 
 /** @throws CrossfadeError `confirm_required`, `invalid_input`, `unknown_property` */
 export function parsePhaseCommand(type: PhaseCommand['type'], body: unknown): PhaseCommand {
-  const schema = bodies[type];
+  const schema = phaseBodies[type];
   if ('confirm' in schema.shape && (body as Record<string, unknown>).confirm === undefined)
     throw new CrossfadeError('confirm_required', `'${type}' of a phase needs "confirm" with its name, typed again.`);
   const fields = parse<object>(schema, body, `The body of '${type}'`, { known: Object.keys(schema.shape) });

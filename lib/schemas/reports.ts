@@ -12,19 +12,20 @@ const hours = z
 
 export type Query = Readonly<Record<string, string>>;
 
+export const hoursQuery = z.strictObject({ hours: hours.optional() });
+
 /** `undefined` without `hours`. @throws CrossfadeError `invalid_input`, `unknown_property` */
 export function parseHours(query: Query): number | undefined {
-  const schema = z.strictObject({ hours: hours.optional() });
-  return parse(schema as unknown as z.ZodType<{ hours?: number }>, query, 'The query', { known: ['hours'] }).hours;
+  return parse(hoursQuery as unknown as z.ZodType<{ hours?: number }>, query, 'The query', { known: ['hours'] }).hours;
 }
 
 /** A minute of a replay is half a kilobyte, and an answer at most 6 MB. */
 const MAX_REPLAY_HOURS = 72;
+export const replayQuery = z.strictObject({ hours: hours.pipe(z.number().max(MAX_REPLAY_HOURS)).default(24) });
 
 /** 24 without `hours`. @throws CrossfadeError `invalid_input`, `unknown_property` */
 export function parseReplayHours(query: Query): number {
-  const schema = z.strictObject({ hours: hours.pipe(z.number().max(MAX_REPLAY_HOURS)).default(24) });
-  return parse(schema as unknown as z.ZodType<{ hours: number }>, query, 'The query', { known: ['hours'] }).hours;
+  return parse(replayQuery as unknown as z.ZodType<{ hours: number }>, query, 'The query', { known: ['hours'] }).hours;
 }
 
 export type ExportQuery = {
@@ -35,7 +36,7 @@ export type ExportQuery = {
   cursor?: string;
 };
 
-const exportQuery = z.strictObject({
+export const exportQuery = z.strictObject({
   what: z.enum(['audit', 'metrics']),
   format: z.enum(['json', 'csv']).default('json'),
   hours: hours.default(24),
@@ -55,7 +56,7 @@ export function parseExport(query: Query): ExportQuery {
   });
 }
 
-const checkpointsQuery = z.strictObject({ format: z.enum(['json', 'text']).default('json') });
+export const checkpointsQuery = z.strictObject({ format: z.enum(['json', 'text']).default('json') });
 
 /** @throws CrossfadeError `invalid_input`, `unknown_property` */
 export function parseCheckpoints(query: Query): { format: 'json' | 'text' } {

@@ -19,6 +19,32 @@ const OPERATION = /^[a-z][a-z0-9_.-]{0,39}$/;
 const MAX_GROUPS = 50;
 const MAX_BATCH = 1_000;
 
+const text = (maxLength: number) => ({ type: 'string', minLength: 1, maxLength });
+
+/** What RULES hold, for the description of the API. */
+const PROPERTIES = {
+  cutover: { type: 'string', pattern: CUTOVER_ID.source },
+  key: text(1_024),
+  operation: { type: 'string', pattern: OPERATION.source },
+  groups: { type: 'array', maxItems: MAX_GROUPS, items: text(100) },
+  environment: text(100),
+} satisfies Record<keyof RouteRequestBody, object>;
+const { cutover: _inPath, groups: _list, ...inQuery } = PROPERTIES;
+export const routeQuery = { type: 'object', properties: { ...inQuery, groups: { type: 'string' } } };
+export const routeBatch = {
+  type: 'object',
+  required: ['requests'],
+  properties: {
+    requests: {
+      type: 'array',
+      minItems: 1,
+      maxItems: MAX_BATCH,
+      items: { type: 'object', required: ['cutover'], properties: PROPERTIES, additionalProperties: false },
+    },
+  },
+  additionalProperties: false,
+};
+
 const isText = (value: unknown, max: number): value is string =>
   typeof value === 'string' && value.length > 0 && value.length <= max && value.isWellFormed() && !value.includes('\0');
 

@@ -13,14 +13,16 @@ const text = (max: number) =>
 const key = text(8_192);
 const reason = text(1_000);
 
-const verifyBody = z.strictObject({ tier: z.enum(['fast', 'proof']).optional() });
-const retryBody = z.strictObject({ key: key.optional() });
-const discardBody = z.strictObject({ key, confirm: z.string().max(100), reason });
-const controlBody = z.strictObject({ reason: reason.optional() });
-const readOnlyBody = z.strictObject({ seconds: z.number().int().min(1).max(300), reason });
-const removeBody = z.strictObject({ confirm: z.string().max(100), reason });
-const endReadOnlyBody = z.strictObject({ reason: reason.optional() });
-const pageQuery = z.strictObject({
+export const verifyBody = z.strictObject({ tier: z.enum(['fast', 'proof']).optional() });
+/** Nothing is asked for a repair, and nothing refused. */
+export const repairBody = z.looseObject({});
+export const retryBody = z.strictObject({ key: key.optional() });
+export const discardBody = z.strictObject({ key, confirm: z.string().max(100), reason });
+export const controlBody = z.strictObject({ reason: reason.optional() });
+export const readOnlyBody = z.strictObject({ seconds: z.number().int().min(1).max(300), reason });
+export const removeBody = z.strictObject({ confirm: z.string().max(100), reason });
+export const endReadOnlyBody = z.strictObject({ reason: reason.optional() });
+export const quarantineQuery = z.strictObject({
   limit: z
     .string()
     .regex(/^\d{1,4}$/)
@@ -31,7 +33,7 @@ const pageQuery = z.strictObject({
 });
 
 /** Longest look at the rows: with the rest of the plan below the 29 s that an HTTP API waits. */
-const planQuery = z.strictObject({
+export const planQuery = z.strictObject({
   scanMs: z
     .string()
     .regex(/^\d{1,5}$/, 'it is a whole number of milliseconds')
@@ -84,7 +86,7 @@ export function parseRemoveShadow(body: unknown): { confirm: string; reason: str
 }
 
 export function parseQuarantinePage(query: Readonly<Record<string, string>>): { limit: number; after?: string } {
-  return parse(pageQuery as unknown as z.ZodType<{ limit: number; after?: string }>, query, 'The query', {
+  return parse(quarantineQuery as unknown as z.ZodType<{ limit: number; after?: string }>, query, 'The query', {
     known: ['limit', 'after'],
   });
 }

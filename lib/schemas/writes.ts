@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { parse } from './problems.ts';
 
 const printable = z.string().regex(/^[\x21-\x7e]{1,200}$/, 'it has 1–200 printable ASCII characters');
-const intended = z.strictObject({
+export const intendedWrite = z.strictObject({
   cutover: z.string().max(64),
   key: z
     .string()
@@ -18,22 +18,22 @@ const intended = z.strictObject({
     .strictObject({ method: z.enum(['POST', 'PUT', 'PATCH', 'DELETE']), path: z.string().max(2_000) })
     .optional(),
 });
-const settled = z.strictObject({
+export const settledWrite = z.strictObject({
   cutover: z.string().max(64),
   copy: z.string().min(1).max(120),
   outcome: z.enum(['applied', 'refused', 'unknown']),
 });
 
 /** @throws CrossfadeError `invalid_input`, `unknown_property` */
-export function parseIntendedWrite(body: unknown): z.infer<typeof intended> {
-  return parse(intended as z.ZodType<z.infer<typeof intended>>, body, 'The intent of a write', {
-    known: [...Object.keys(intended.shape), 'method', 'path'],
+export function parseIntendedWrite(body: unknown): z.infer<typeof intendedWrite> {
+  return parse(intendedWrite as z.ZodType<z.infer<typeof intendedWrite>>, body, 'The intent of a write', {
+    known: [...Object.keys(intendedWrite.shape), 'method', 'path'],
   });
 }
 
 /** @throws CrossfadeError `invalid_input`, `unknown_property` */
-export function parseSettledWrite(body: unknown): z.infer<typeof settled> {
-  return parse(settled as z.ZodType<z.infer<typeof settled>>, body, 'The outcome of a write', {
-    known: Object.keys(settled.shape),
+export function parseSettledWrite(body: unknown): z.infer<typeof settledWrite> {
+  return parse(settledWrite as z.ZodType<z.infer<typeof settledWrite>>, body, 'The outcome of a write', {
+    known: Object.keys(settledWrite.shape),
   });
 }

@@ -26,6 +26,7 @@ export const ROUTE_SCOPES: Readonly<Record<string, string | null>> = {
   'POST /v1/route': 'route:read',
   'GET /v1/flags/served': 'route:read',
   'POST /v1/outcomes': 'outcomes:write',
+  'GET /v1/openapi.json': 'control:read',
   'GET /v1/cutovers': 'control:read',
   'GET /v1/cutovers/{cutover}': 'control:read',
   'GET /v1/cutovers/{cutover}/plan': 'control:read',

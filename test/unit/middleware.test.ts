@@ -16,23 +16,33 @@ import {
 } from '../property/served.ts';
 
 const ROUTES: Route[] = [
-  { method: 'GET', path: '/v1/health', scope: null, handle: async () => ({ status: 200, body: { status: 'ok' } }) },
+  {
+    method: 'GET',
+    path: '/v1/health',
+    scope: null,
+    summary: 'A route.',
+    handle: async () => ({ status: 200, body: { status: 'ok' } }),
+  },
   {
     method: 'GET',
     path: '/v1/page',
     scope: 'control:read',
+    summary: 'A route.',
     handle: async () => ({ status: 200, text: '<p>', headers: { 'content-type': 'text/html' } }),
   },
   {
     method: 'GET',
     path: '/v1/bytes',
     scope: 'control:read',
+    summary: 'A route.',
     handle: async () => ({ status: 200, bytes: Buffer.from([0, 255]) }),
   },
   {
     method: 'POST',
     path: '/v1/things/{thing}/poke',
     scope: 'control:write',
+    summary: 'A route.',
+    body: {},
     handle: async (_composition, { actor, body, params, header, deadlineMs }) => ({
       status: 200,
       body: { actor, body, params, key: header('Idempotency-Key'), deadlineMs },
@@ -42,6 +52,8 @@ const ROUTES: Route[] = [
     method: 'POST',
     path: '/v1/fail',
     scope: 'control:write',
+    summary: 'A route.',
+    body: {},
     handle: async () => {
       throw new Error('password=hunter2 at 10.0.0.7');
     },
@@ -50,6 +62,8 @@ const ROUTES: Route[] = [
     method: 'POST',
     path: '/v1/throw',
     scope: 'control:write',
+    summary: 'A route.',
+    body: {},
     handle: async () => {
       throw 'hunter2';
     },
@@ -58,6 +72,8 @@ const ROUTES: Route[] = [
     method: 'POST',
     path: '/v1/refuse',
     scope: 'control:write',
+    summary: 'A route.',
+    body: {},
     handle: async (_c, { body }) => {
       throw new CrossfadeError((body as { code: ErrorCode }).code, 'Refused.', { details: { value: 5 } });
     },
@@ -66,6 +82,7 @@ const ROUTES: Route[] = [
     method: 'POST',
     path: '/v1/any/{proxy+}',
     scope: 'gateway:call',
+    summary: 'A route.',
     json: false,
     handle: async (_c, { body, event }) => ({ status: 200, body: { read: body ?? null, raw: event.body } }),
   },
