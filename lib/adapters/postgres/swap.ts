@@ -133,7 +133,7 @@ async function swap(work: SwapWork): Promise<SwapResult> {
     }
     const stale = reasonAgainst(mirror, work);
     if (stale) return { kind: 'postponed', why: stale };
-    const tried = await trySwap(work, mirror!, attempt);
+    const tried = await judged(work, mirror!, await settled(trySwap(work, mirror!, attempt)));
     if (tried.kind !== 'postponed') return tried;
     why = tried.why;
     // Jitter by the database's own dice: this file needs no clock and no chance of its own.
@@ -149,6 +149,27 @@ function reasonAgainst(mirror: MirroredCutover | null, { cutover, step, from }: 
   }
   if (mirror.direction === from) return null;
   return `Capture of cutover '${cutover.id}' runs ${mirror.direction === 'none' ? 'in no direction' : mirror.direction}, not ${from}: the next tick arms it.`;
+}
+
+type Tried = { result: SwapResult } | { error: unknown };
+
+const settled = (trying: Promise<SwapResult>): Promise<Tried> =>
+  trying.then(
+    (result) => ({ result }),
+    (error: unknown) => ({ error }),
+  );
+
+/**
+ * The tables are read in several statements. Whoever was overtaken by another swap in between has seen half of each and judges
+ * nothing: he looks again.
+ */
+async function judged({ owner, cutover }: SwapWork, seen: MirroredCutover, tried: Tried): Promise<SwapResult> {
+  if ('result' in tried && tried.result.kind !== 'refused') return tried.result;
+  const now = await readMirror(owner, cutover.id).catch(() => seen);
+  if (now?.epoch !== seen.epoch || now.direction !== seen.direction)
+    return { kind: 'postponed', why: `Somebody else swapped the tables of cutover '${cutover.id}' meanwhile.` };
+  if ('error' in tried) throw tried.error;
+  return tried.result;
 }
 
 async function trySwap(work: SwapWork, mirror: MirroredCutover, attempts: number): Promise<SwapResult> {

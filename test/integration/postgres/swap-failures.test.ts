@@ -2,7 +2,8 @@
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { postgresDataPlane } from '../../../lib/adapters/postgres/data-plane.ts';
-import type { TableCutover } from '../../../lib/ports.ts';
+import type { PgGateway } from '../../../lib/adapters/postgres/gateway.ts';
+import type { DataPlane, TableCutover } from '../../../lib/ports.ts';
 import { swapping } from '../../helpers/breakpoints.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, eventually, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
@@ -137,6 +138,28 @@ describe('I9 the epoch', () => {
     expect(await plane.promote(NOTE, PROMOTE)).toEqual({ kind: 'already' });
     expect(await plane.revert(NOTE, REVERT)).toMatchObject({ kind: 'swapped' });
     expect(await plane.revert(NOTE, REVERT)).toEqual({ kind: 'already' });
+  });
+
+  it('is told that it was done, whoever looked at the tables while somebody else swapped them', async () => {
+    /** A caller that has read where the cutover stands, and comes to its tables when another one has swapped them. */
+    const overtakenBy = (swap: () => Promise<unknown>): DataPlane => {
+      const owner = plane.gateway();
+      let overtaken = false;
+      const call: PgGateway['call'] = async (statement, ...rest) => {
+        const rows = await owner.call(statement, ...rest);
+        if (statement.includes("'primaryOid'") && !overtaken) {
+          overtaken = true;
+          await swap();
+        }
+        return rows as never;
+      };
+      return postgresDataPlane({ runtime: plane.gateway(), owner: { ...owner, call } });
+    };
+    const late = overtakenBy(() => plane.promote(NOTE, PROMOTE));
+    expect(await late.promote(NOTE, PROMOTE)).toEqual({ kind: 'already' });
+    const lateBack = overtakenBy(() => plane.revert(NOTE, REVERT));
+    expect(await lateBack.revert(NOTE, REVERT)).toEqual({ kind: 'already' });
+    expect(await isPromoted()).toEqual({ ...BEFORE, direction: 'none', epoch: REVERT.toEpoch });
   });
 });
 
