@@ -41,6 +41,9 @@ const TAKEN = 'Address already in use';
 /** Children of a killed server that have not noticed yet. */
 const ORPHANS = 'pre-existing shared memory block';
 
+/** Many test files and their bursts of clients share one server. */
+const FOR_TESTS = { max_connections: '300', fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off' };
+
 /** @throws Error when the binaries, the directory or the port cannot be used; the message says what to do */
 export async function startPostgres(options: PostgresOptions): Promise<LocalPostgres> {
   const { directory } = options;
@@ -91,7 +94,7 @@ function serverArguments(data: string, port: number, durable: boolean): string[]
     unix_socket_directories: '',
     max_connections: '100',
     shared_buffers: '64MB',
-    ...(durable ? {} : { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off' }),
+    ...(durable ? {} : FOR_TESTS),
   };
   return ['-D', data, '-p', String(port), ...Object.entries(settings).flatMap(([name, v]) => ['-c', `${name}=${v}`])];
 }

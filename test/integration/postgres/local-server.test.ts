@@ -69,7 +69,7 @@ describe('a local Postgres', () => {
       sockets: '',
       encoding: 'UTF8',
       fsync: 'off',
-      connections: '100',
+      connections: '300',
       buffers: '64MB',
       collation: 'C.UTF-8',
     });
