@@ -343,9 +343,9 @@ describe('the mixture over the minute of the change', () => {
         return logEvidence(martingale, minutes, prior);
       };
       const limits = cap(needed, prior);
-      // Two and a half minutes of a single alternative, late in the day, are enough from the smallest prior there is.
+      // 2.8 minutes of a single alternative, late in the day, are enough from the smallest prior there is.
       for (const [k, limit] of limits.entries())
-        expect(2.5 * limit + logWeight(HORIZON_MINUTES) + Math.log(prior[k]!)).toBeCloseTo(needed, 9);
+        expect(2.8 * limit + logWeight(HORIZON_MINUTES) + Math.log(prior[k]!)).toBeCloseTo(needed, 9);
       expect(told(1, limits)).toBeLessThan(needed);
       expect(
         told(

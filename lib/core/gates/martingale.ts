@@ -52,11 +52,13 @@ export const logWeight = (t: number) => (t === 1 ? Math.log(AT_ONCE) : Math.log(
 export const remainingWeight = (t: number) => (t === 0 ? 1 : (1 - AT_ONCE) * (1 - (t - 1) / (HORIZON_MINUTES - 1)));
 
 /**
- * No single minute can prove anything: of an alternative it counts for at most two fifths of a proof. Three minutes are
- * asked for anyway; with a third each, one that is a little quieter would make them four.
+ * No single minute can prove anything: of an alternative it counts for at most 1/2.8 of a proof. Three minutes are asked for
+ * anyway; with a third each, one that is a little quieter would make them four. With more, failures that come in clusters
+ * are taken for proof more often: of healthy stages whose every failure is tried four times, 17 % are rolled back within a
+ * day at 1/3, 26 % at 1/2.8 and 41 % at 1/2.5 (100 requests a second, 200 runs).
  */
 export function cap(logNeeded: number, prior: readonly number[]): number[] {
-  return prior.map((weight) => (logNeeded - logWeight(HORIZON_MINUTES) - Math.log(weight)) / 2.5);
+  return prior.map((weight) => (logNeeded - logWeight(HORIZON_MINUTES) - Math.log(weight)) / 2.8);
 }
 
 /** One more minute: the t-th, with the log ratio of every alternative and the counts they come from. */

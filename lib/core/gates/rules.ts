@@ -7,7 +7,7 @@ export const GATE_RULES = [
   'bad_minutes',
   /** Bad minutes alone are no proof. */
   'proof',
-  /** One minute counts for at most two fifths of a proof. */
+  /** One minute counts for at most 1/2.8 of a proof. */
   'cap',
   /** What fails half of its operations is not waited for. */
   'floors',
