@@ -8,13 +8,12 @@
 import type { CutoverState, Policy } from './cutover.ts';
 import { highestShare, type MinuteWindow, poolWindows } from './evidence.ts';
 import { keeps, type WithoutRules } from './gates/rules.ts';
-import { firstMinuteOf } from './gates/seen.ts';
+import { firstMinuteOf, MINUTE_MS } from './gates/seen.ts';
 import type { Condition } from './gates/verdict.ts';
 import { bucketUpperMs, histogramCount, quantileMs } from './histogram.ts';
 import { binomialTail } from './statistics.ts';
 import { readsShadow } from './switches.ts';
 
-const MINUTE_MS = 60_000;
 const SPAN_MINUTES = 10;
 /** Chance of a false alarm of one test of one minute. */
 const ALPHA = 1e-4;

@@ -60,6 +60,10 @@ export const AFTER_SWAP: Seam = [
   'ALTER TABLE "public"."parcel" VALIDATE',
 ];
 
+/** As if nothing of `stock` had been copied yet. */
+export const NOTHING_COPIED = `DELETE FROM stock_v2; DELETE FROM crossfade.foreign_write;
+  UPDATE crossfade.backfill SET state = 'running', copied_key = NULL, swept_key = NULL, upper_key = NULL, rows_done = 0`;
+
 /** Points of an act, those in crossfade.swap included. */
 export const pointsOf = (act: Act) => [
   ...SEAMS[act].map(([point]) => point),

@@ -13,7 +13,7 @@ import type { DataPlane, TableCutover } from '../../../lib/ports.ts';
 import { type Breakpoints, breakpoints } from '../../helpers/breakpoints.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, eventually, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
-import { type Act, AFTER_SWAP, haltableSwap, haltingAt, pointsOf } from '../../helpers/seams.ts';
+import { type Act, AFTER_SWAP, haltableSwap, haltingAt, NOTHING_COPIED, pointsOf } from '../../helpers/seams.ts';
 
 const STOCK: TableCutover = {
   id: 'stock',
@@ -93,14 +93,10 @@ describe('I6 converge that is killed', () => {
   });
 });
 
-/** As if nothing had been copied yet. */
-const EMPTY = `DELETE FROM stock_v2; DELETE FROM crossfade.foreign_write;
-  UPDATE crossfade.backfill SET state = 'running', copied_key = NULL, swept_key = NULL, upper_key = NULL, rows_done = 0`;
-
 describe('I6 I16 backfill that is killed', () => {
   it.each(named(/^backfill/))('at %s', async (point) => {
     await armed();
-    await db.sql.unsafe(EMPTY);
+    await db.sql.unsafe(NOTHING_COPIED);
     await plane.backfill('stock', epoch, 15);
     const halted = await points.halt(point, () => plane.copy('stock', epoch, 15));
     await db.sql.unsafe(MEANWHILE);
@@ -131,7 +127,7 @@ describe('I6 a client that is killed', () => {
     'by SIGKILL at %s leaves a call that nobody waits for, and the next one is exact',
     async (point, name, most) => {
       await armed();
-      if (name.includes('backfill')) await db.sql.unsafe(EMPTY);
+      if (name.includes('backfill')) await db.sql.unsafe(NOTHING_COPIED);
       await db.sql.unsafe("UPDATE stock SET name = 'changed' WHERE id <= 6");
       const process = child(`${name}(${epoch}, ${most})`);
       const ended = once(process, 'exit');
@@ -150,7 +146,7 @@ describe('I6 a client that is killed', () => {
 
   it('would lose a chunk if its cursor were saved in a transaction of its own (negative control)', async () => {
     await armed();
-    await db.sql.unsafe(EMPTY);
+    await db.sql.unsafe(NOTHING_COPIED);
     await plane.backfill('stock', epoch, 15);
     await db.sql.unsafe("UPDATE crossfade.backfill SET copied_key = '{30}', rows_done = 30");
     const chunk = `BEGIN; INSERT INTO stock_v2 SELECT id, name, amount FROM stock WHERE id BETWEEN 16 AND 30;
@@ -160,7 +156,7 @@ describe('I6 a client that is killed', () => {
     expect(await plane.copy('stock', epoch, 15)).toBe(ROWS);
     await plane.settle('stock', epoch);
     expect(await left()).not.toEqual([]);
-    await db.sql.unsafe(EMPTY);
+    await db.sql.unsafe(NOTHING_COPIED);
     await plane.copy('stock', epoch);
   });
 });

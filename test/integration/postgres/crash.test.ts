@@ -14,7 +14,7 @@ import { type Breakpoints, breakpoints } from '../../helpers/breakpoints.ts';
 import { type CrashableServer, crashableServer } from '../../helpers/crashable-postgres.ts';
 import type { OwnDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
-import { type Act, AFTER_SWAP, haltableSwap, haltingAt, pointsOf } from '../../helpers/seams.ts';
+import { type Act, AFTER_SWAP, haltableSwap, haltingAt, NOTHING_COPIED, pointsOf } from '../../helpers/seams.ts';
 
 const STOCK: TableCutover = {
   id: 'stock',
@@ -130,9 +130,6 @@ async function ours(): Promise<unknown> {
 
 /** One of them is reached only when a key does not fit. */
 const named = (prefix: RegExp) => BREAKPOINTS.filter((point) => prefix.test(point) && point !== 'converge: put aside');
-
-const NOTHING_COPIED = `DELETE FROM stock_v2; DELETE FROM crossfade.foreign_write;
-  UPDATE crossfade.backfill SET state = 'running', copied_key = NULL, swept_key = NULL, upper_key = NULL, rows_done = 0`;
 
 const step = (stage: string) => ({ fromEpoch: epoch, toEpoch: epoch + 1, stage, version: epoch + 1 });
 
