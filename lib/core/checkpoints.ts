@@ -11,6 +11,7 @@ import { type MinuteWindow, poolWindows } from './evidence.ts';
 import { sharePpmOf } from './flags.ts';
 import { MINUTE_MS } from './gates/seen.ts';
 import { type Condition, figures, type SideFigures, type TestEvidence, type Verdict } from './gates/verdict.ts';
+import { judgedWindow } from './gates/window.ts';
 import { phaseChangeText } from './phase.ts';
 import { nextStage } from './plan.ts';
 import { syncsShadow } from './stage-kinds.ts';
@@ -113,8 +114,8 @@ export function checkpointOf(
       within.length === 0
         ? null
         : {
-            primary: figures(primary),
-            shadow: figures(shadow),
+            primary: figures(judgedWindow(primary)),
+            shadow: figures(judgedWindow(shadow)),
             checks: shadow.checks,
             mismatches: shadow.mismatches,
             minutes: new Set(within.map(({ minute }) => minute)).size,

@@ -12,9 +12,10 @@
 
 import { type CutoverState, DEFAULT_POLICY, initialState, type Policy, type Side } from './cutover.ts';
 import type { MinuteWindow } from './evidence.ts';
-import { type Evidence, impossible } from './gates/fold.ts';
+import type { Evidence } from './gates/fold.ts';
 import { MINUTE_MS } from './gates/seen.ts';
 import type { Condition, Verdict } from './gates/verdict.ts';
+import { impossible, judgedWindow } from './gates/window.ts';
 import { judge } from './gates.ts';
 import { bucketIndex, type Histogram } from './histogram.ts';
 import { deadlineCondition } from './policy.ts';
@@ -215,7 +216,7 @@ function buffer() {
       for (const { confirmedCorruption: _, ...window } of rows) {
         const key = 2 * window.minute + (window.side === 'primary' ? 0 : 1);
         if (seen.has(key)) continue;
-        if (impossible(window) === null) seen.add(key);
+        if (impossible(judgedWindow(window)) === null) seen.add(key);
         if (window.minute <= closedThrough) {
           late.push(window);
           continue;

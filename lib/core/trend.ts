@@ -1,7 +1,7 @@
 /** Whether a series rises, and how fast, without assuming how it is distributed and without being led by single values. */
 
-/** One value a minute at most. */
-export type Point = readonly [minute: number, value: number];
+/** One value a minute at most, oldest first: `values[i]` is that of `minutes[i]`. */
+export type Series = { minutes: readonly number[]; values: readonly number[] };
 
 /**
  * Z of the Mann–Kendall test with the correction for ties (Kendall 1975): positive when the series rises. 0 for a series
@@ -9,28 +9,31 @@ export type Point = readonly [minute: number, value: number];
  *
  *   S = Σ_{i<j} sign(x_j − x_i)      Var S = (n(n−1)(2n+5) − Σ_ties t(t−1)(2t+5)) / 18      Z = (S ∓ 1) / √Var S
  */
-export function mannKendallZ(points: readonly Point[]): number {
-  const n = points.length;
+export function mannKendallZ(values: readonly number[]): number {
   const ties = new Map<number, number>();
   let s = 0;
-  for (let j = 0; j < n; j += 1) {
-    const x = points[j]![1];
+  for (let j = 0; j < values.length; j += 1) {
+    const x = values[j]!;
     ties.set(x, (ties.get(x) ?? 0) + 1);
-    for (let i = 0; i < j; i += 1) s += Math.sign(x - points[i]![1]);
+    for (let i = 0; i < j; i += 1) {
+      const before = values[i]!;
+      if (x > before) s += 1;
+      else if (x < before) s -= 1;
+    }
   }
   const spread = (t: number) => t * (t - 1) * (2 * t + 5);
-  let variance = spread(n);
+  let variance = spread(values.length);
   for (const t of ties.values()) variance -= spread(t);
   return variance > 0 && s !== 0 ? (s - Math.sign(s)) / Math.sqrt(variance / 18) : 0;
 }
 
 /** The Theil–Sen slope: the median of the slopes of all pairs, in units of the value a minute. `null` without a pair. */
-export function theilSenSlope(points: readonly Point[]): number | null {
+export function theilSenSlope({ minutes, values }: Series): number | null {
   const slopes: number[] = [];
-  for (let j = 1; j < points.length; j += 1) {
+  for (let j = 1; j < values.length; j += 1) {
     for (let i = 0; i < j; i += 1) {
-      const minutes = points[j]![0] - points[i]![0];
-      if (minutes > 0) slopes.push((points[j]![1] - points[i]![1]) / minutes);
+      const between = minutes[j]! - minutes[i]!;
+      if (between > 0) slopes.push((values[j]! - values[i]!) / between);
     }
   }
   return slopes.length > 0 ? median(slopes) : null;
@@ -38,7 +41,7 @@ export function theilSenSlope(points: readonly Point[]): number | null {
 
 /** @param values at least one */
 export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
+  const sorted = Float64Array.from(values).sort();
   const middle = Math.floor(sorted.length / 2);
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }

@@ -80,6 +80,11 @@ const CONDITIONS: Readonly<Record<string, { label: string; unit: Unit; release: 
   early_warning_connection_drops: warning('lost connections'),
   early_warning_memory: warning('memory'),
   primary_failing: { label: 'Both sides fail', unit: 'percent', release: 'A primary that works again releases it.' },
+  shadow_failing: {
+    label: 'Failures',
+    unit: 'percent',
+    release: 'More operations that succeed release it.',
+  },
   not_validated: { label: 'Fresh comparisons', unit: 'minutes', release: 'Comparisons of both sides release it.' },
   no_traffic: { label: 'Traffic', unit: 'count', release: 'Traffic releases it.' },
   unavailable: { label: 'Availability', unit: 'percent', release: '' },

@@ -6,9 +6,10 @@ import { METRIC_ROWS, METRICS, PROVEN_GOOD } from '../core/gates/metrics.ts';
 
 const figure = z.number();
 const minute = z.int();
-const histogram = z.record(z.string().regex(/^-?\d+$/), figure.nonnegative()) as unknown as z.ZodType<
-  Readonly<Record<number, number>>
->;
+const buckets = z.object({ first: z.int(), counts: z.array(figure.nonnegative()), total: figure });
+
+const scatter = z.object({ pairs: figure, squares: figure });
+const newest = z.object({ count: figure, errors: figure });
 
 const window = (side: 'primary' | 'shadow') =>
   z.object({
@@ -19,7 +20,7 @@ const window = (side: 'primary' | 'shadow') =>
     keyless: figure,
     checks: figure,
     mismatches: figure,
-    latency: histogram,
+    latency: buckets,
   });
 
 const martingale = (alternatives: number) =>
@@ -46,7 +47,7 @@ export const foldedEvidence: z.ZodType<Evidence> = z.object({
   horizon: z.int().positive(),
   metrics,
   good,
-  baseline: z.object({ minute: minute.nullable(), count: figure, errors: figure, latency: histogram }),
+  baseline: z.object({ minute: minute.nullable(), count: figure, errors: figure, latency: buckets, newest, scatter }),
   primary: window('primary'),
   shadow: window('shadow'),
   recent: z.array(

@@ -36,6 +36,8 @@ export type Outcome = {
   noticed: number | null;
   advance: number | null;
   steps: number;
+  /** Time inside the engine alone, without traffic and naive rules, in milliseconds. */
+  judgedMs: number;
   /** First minute in which each naive rule would have rolled back. */
   naive: Record<Naive, number | null>;
 };
@@ -71,7 +73,15 @@ export function runStage(seed: number, stage: Stage): Outcome {
     windows.push(drawnMinute(random, minute, 'primary', { ...primary, perMinute: all }));
   let evidence: Evidence | null = null;
   const naive = naiveRules();
-  const outcome: Outcome = { rollback: null, codes: [], noticed: null, advance: null, steps: 0, naive: naive.fired };
+  const outcome: Outcome = {
+    rollback: null,
+    codes: [],
+    noticed: null,
+    advance: null,
+    steps: 0,
+    judgedMs: 0,
+    naive: naive.fired,
+  };
   for (let minute = 1; minute <= stage.minutes; minute += 1) {
     const wrong = minute >= stage.fromMinute;
     const before = triedAgain(drawnMinute(random, minute, 'primary', primary), stage);
@@ -90,6 +100,7 @@ export function runStage(seed: number, stage: Stage): Outcome {
     naive.look(minute, before, after);
     windows.push(before, after);
     const nowMs = (minute + 1) * MINUTE_MS;
+    const asked = performance.now();
     const judged = judge({
       state,
       policy: POLICY,
@@ -101,6 +112,7 @@ export function runStage(seed: number, stage: Stage): Outcome {
       flagsDeployed: true,
       nowMs,
     });
+    outcome.judgedMs += performance.now() - asked;
     evidence = judged.evidence;
     windows = [];
     outcome.steps += 1;

@@ -5,6 +5,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { bucketsOf } from '../../lib/core/buckets.ts';
 import { DEFAULT_POLICY, type Policy, type Side } from '../../lib/core/cutover.ts';
 import { emptyWindow, type MinuteWindow } from '../../lib/core/evidence.ts';
 import { type Baseline, EMPTY_BASELINE } from '../../lib/core/gates/baseline.ts';
@@ -18,6 +19,7 @@ import {
 } from '../../lib/core/gates/likelihood.ts';
 import { cap, HORIZON_MINUTES, logEvidence, logWeight, newMartingale, step } from '../../lib/core/gates/martingale.ts';
 import { METRIC_ROWS, METRICS, type Metric } from '../../lib/core/gates/metrics.ts';
+import { judgedWindow } from '../../lib/core/gates/window.ts';
 
 const close = (seen: number, wanted: number, relative = 1e-9) =>
   expect(Math.abs(seen - wanted), `${seen}, not ${wanted}`).toBeLessThanOrEqual(
@@ -173,9 +175,10 @@ const smallOf = (
   n1: N1,
   border: GRID.map((p0) => [p0, p0 + margin]),
   minute: (e0, e1) => ({
-    primary: windowOf('primary', N0, of(e0, N0)),
-    shadow: windowOf('shadow', N1, of(e1, N1)),
+    primary: judgedWindow(windowOf('primary', N0, of(e0, N0))),
+    shadow: judgedWindow(windowOf('shadow', N1, of(e1, N1))),
     baseline: { ...EMPTY_BASELINE, minute: 0, count: 10_000, ...given },
+    clusters: 1,
     policy: POLICY,
     share: 0.3,
   }),
@@ -184,8 +187,12 @@ const failures = (e: number) => ({ errors: e });
 const latencies = (e: number, n: number) => ({ latency: { [FAST]: n - e, [SLOW]: e } });
 const SMALL: Record<Metric, readonly Small[]> = {
   errors: [5, 100, 3_000].map((errors) => smallOf({ errors }, failures, POLICY.errorRateAdvance)),
-  latency_p50: [45, 20].map((above) => smallOf({ latency: { [FAST]: 100 - above, [SLOW]: above } }, latencies, 0)),
-  latency_p95: [4.5, 1].map((above) => smallOf({ latency: { [FAST]: 100 - above, [SLOW]: above } }, latencies, 0)),
+  latency_p50: [45, 20].map((above) =>
+    smallOf({ latency: bucketsOf({ [FAST]: 100 - above, [SLOW]: above }) }, latencies, 0),
+  ),
+  latency_p95: [4.5, 1].map((above) =>
+    smallOf({ latency: bucketsOf({ [FAST]: 100 - above, [SLOW]: above }) }, latencies, 0),
+  ),
   validation: [
     {
       ...smallOf({}, () => ({}), 0),
@@ -194,7 +201,7 @@ const SMALL: Record<Metric, readonly Small[]> = {
       border: [[0, 1 - POLICY.validationScoreRollback]],
       minute: (_, e1) => ({
         ...smallOf({}, () => ({}), 0).minute(0, 0),
-        shadow: windowOf('shadow', 1, { checks: 60, mismatches: e1 }),
+        shadow: judgedWindow(windowOf('shadow', 1, { checks: 60, mismatches: e1 })),
       }),
     },
   ],
@@ -206,8 +213,8 @@ const SMALL: Record<Metric, readonly Small[]> = {
       border: [[0, 0.15]],
       minute: (_, e1) => ({
         ...smallOf({}, () => ({}), 0).minute(0, 0),
-        primary: windowOf('primary', 30 - e1, {}),
-        shadow: windowOf('shadow', e1, {}),
+        primary: judgedWindow(windowOf('primary', 30 - e1, {})),
+        shadow: judgedWindow(windowOf('shadow', e1, {})),
       }),
     },
   ],
@@ -371,8 +378,9 @@ describe('enough clean checks', () => {
     Math.exp(
       METRIC_ROWS.validation.measure({
         primary: null,
-        shadow: { ...emptyWindow(1, 'shadow'), checks },
+        shadow: judgedWindow({ ...emptyWindow(1, 'shadow'), checks }),
         baseline: EMPTY_BASELINE,
+        clusters: 1,
         policy: { ...DEFAULT_POLICY, validationScoreRollback: score },
         share: 0.01,
       })!.good,

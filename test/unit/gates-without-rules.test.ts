@@ -25,7 +25,8 @@ type Life = {
   primary?: (n: number) => MinuteWindow | null;
   policy?: Partial<Policy>;
   paused?: boolean;
-  history?: boolean;
+  /** What the primary did before the stage. */
+  history?: (n: number) => MinuteWindow | null;
   /** Everything is handed in again with every look. */
   again?: boolean;
   over?: Partial<GateInput>;
@@ -38,8 +39,8 @@ const at = (n: number, side: 'primary' | 'shadow', count: number, fields: Fields
 function live(life: Life, omit: readonly GateRule[]): { verdicts: Verdict[]; evidence: Evidence } {
   const { shadow = (n) => at(n, 'shadow', 20), primary = (n) => at(n, 'primary', 1_000, { errors: 1 }) } = life;
   const windows: MinuteWindow[] = [];
-  if (life.history ?? true)
-    for (let n = -HISTORY_MINUTES; n <= 0; n += 1) windows.push(at(n, 'primary', 1_000, { errors: 1 }));
+  const { history = (n) => at(n, 'primary', 1_000, { errors: 1 }) } = life;
+  for (let n = -HISTORY_MINUTES; n <= 0; n += 1) windows.push(...[history(n)].filter((window) => window !== null));
   const verdicts: Verdict[] = [];
   const all: MinuteWindow[] = [];
   let evidence: Evidence | null = null;
@@ -86,7 +87,7 @@ const CONTROLS: Record<GateRule, { promise: string; kept: (omit: readonly GateRu
     promise: 'a first minute with nothing before it says nothing of latency',
     kept: (omit) => {
       const slow = (n: number) => at(n, 'shadow', 1_000, { latencyMs: 500 });
-      const { evidence } = live({ minutes: 1, history: false, shadow: slow }, omit);
+      const { evidence } = live({ minutes: 1, history: () => null, shadow: slow }, omit);
       return evidence.metrics.latency_p95.excursions.every(({ bad }) => bad === 0);
     },
   },
@@ -109,6 +110,14 @@ const CONTROLS: Record<GateRule, { promise: string; kept: (omit: readonly GateRu
   floors: {
     promise: 'a shadow that fails everything goes in the minute in which that is seen',
     kept: (omit) => rolledBackAt(live({ minutes: 1, shadow: failing(20, 20) }, omit)) === 1,
+  },
+  clusters: {
+    promise: 'two clients that try again and again prove nothing where the failures of the primary come like that, too',
+    kept: (omit) => {
+      const primary = (n: number) => at(n, 'primary', 1_000, { errors: n % 4 === 0 ? 8 : 0 });
+      const shadow = (n: number) => (n === 5 ? at(n, 'shadow', 12, { errors: 8 }) : at(n, 'shadow', 4));
+      return rolledBackAt(live({ minutes: 8, shadow, primary, history: primary }, omit)) === null;
+    },
   },
   failing_alike: {
     promise: 'nobody goes back to a primary that fails as much',

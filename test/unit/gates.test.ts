@@ -366,6 +366,17 @@ describe('the guards', () => {
     expect(verdict.reasons).toEqual([expect.objectContaining({ code: 'unavailable', value: 0.5, limit: 0.5 })]);
   });
 
+  it('tell failures that may be chance from a primary that fails, too', () => {
+    const few = evaluate(
+      change(servedFor(1), 'shadow', ({ minute }) => exactMinute(minute, 'shadow', 6, { errors: 3 })),
+    );
+    const both = evaluate(change(failing(healthy(), 10), 'primary', () => ({ errors: 500 })));
+    const reason = (code: string) => expect.objectContaining({ code });
+    expect(few.reasons).toContainEqual(reason('shadow_failing'));
+    expect(both.reasons).toContainEqual(reason('primary_failing'));
+    expect(both.reasons).not.toContainEqual(reason('shadow_failing'));
+  });
+
   it('wait for as many bad minutes as the policy says', () => {
     const at = (consecutiveFailures: number) =>
       evaluate(

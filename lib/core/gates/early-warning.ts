@@ -3,10 +3,10 @@
  * never rolls back by itself.
  */
 
-import { settledQuantileMs } from '../ranked.ts';
-import { mannKendallZ, median, type Point, theilSenSlope } from '../trend.ts';
+import { bucketsQuantileMs } from '../buckets.ts';
+import { mannKendallZ, median, type Series, theilSenSlope } from '../trend.ts';
 import { usualErrorRate } from './baseline.ts';
-import type { RecentMinute } from './fold.ts';
+import type { Evidence, RecentMinute } from './fold.ts';
 import { type Seen, slowest } from './seen.ts';
 import { type Condition, condition, ms, percent, round } from './verdict.ts';
 
@@ -18,98 +18,123 @@ const NOW_POINTS = 5;
 /** Twice the two minutes that a rollback may take would be four; below a quarter of an hour nobody wants to advance. */
 const SOONEST_MINUTES = 15;
 
-type Series = {
+type Watched = {
   code: string;
   what: string;
-  /** Oldest first. */
-  points: readonly Point[];
+  series: Series;
   limit: number;
   shown: (value: number) => string;
 };
 
 export function earlyWarnings(seen: Seen): Condition[] {
-  const warnings = seriesOf(seen).flatMap(warning);
+  const warnings = watched(seen).flatMap(warning);
   if (warnings.length > 0) return warnings;
   return [condition('early_warning', true, null, SOONEST_MINUTES, 'No figure is on its way to its limit.')];
 }
 
-function warning({ code, what, points, limit, shown }: Series): Condition[] {
-  if (points.length < FEWEST_POINTS || mannKendallZ(points) <= RISING_Z) return [];
-  const values = points.map(([, value]) => value);
-  // A rise that is over, such as that of a queue which has been emptied.
-  if (values.at(-1)! <= median(values)) return [];
-  const slope = theilSenSlope(points) ?? 0;
+function warning({ code, what, series, limit, shown }: Watched): Condition[] {
+  const { values } = series;
+  if (values.length < FEWEST_POINTS || isOver(values) || mannKendallZ(values) <= RISING_Z) return [];
+  const slope = theilSenSlope(series) ?? 0;
   const now = median(values.slice(-NOW_POINTS));
-  const minutes = now >= limit ? 0 : slope > 0 ? (limit - now) / slope : Number.POSITIVE_INFINITY;
-  if (minutes >= SOONEST_MINUTES) return [];
-  const text = `${what} rises: ${shown(now)} now, and in about ${Math.ceil(minutes)} minutes beyond ${shown(limit)}. It is released when the rise ends.`;
-  return [condition(`early_warning_${code}`, false, round(minutes), SOONEST_MINUTES, text)];
+  const left = now >= limit ? 0 : slope > 0 ? (limit - now) / slope : Number.POSITIVE_INFINITY;
+  if (left >= SOONEST_MINUTES) return [];
+  const text = `${what} rises: ${shown(now)} now, and in about ${Math.ceil(left)} minutes beyond ${shown(limit)}. It is released when the rise ends.`;
+  return [condition(`early_warning_${code}`, false, round(left), SOONEST_MINUTES, text)];
 }
 
-function seriesOf(seen: Seen): Series[] {
-  const { policy, table } = seen.input;
-  const lag: Series = {
+/** A rise that is over, such as that of a queue which has been emptied: the newest value is none of the upper half. */
+function isOver(values: readonly number[]): boolean {
+  const newest = values.at(-1)!;
+  let lower = 0;
+  for (const value of values) if (value < newest) lower += 1;
+  return lower < values.length / 2;
+}
+
+function watched(seen: Seen): Watched[] {
+  const { evidence, input, servesReads } = seen;
+  const lag: Watched = {
     code: 'lag',
     what: 'The age of the oldest un-applied change',
-    points: table ? seen.evidence.lags : [],
-    limit: policy.lagAdvanceMs,
+    series: input.table ? lags(evidence) : NOTHING,
+    limit: input.policy.lagAdvanceMs,
     shown: ms,
   };
-  return seen.servesReads
+  return servesReads
     ? [lag, errors(seen), latency(seen), mismatches(seen), ...connectionDrops(seen), ...memory(seen)]
     : [lag];
 }
 
-function errors({ evidence, share, input: { policy } }: Seen): Series {
-  const usual = usualErrorRate(evidence.baseline);
-  const primary = ({ n0, e0 }: RecentMinute) => (share >= 1 || n0 === 0 ? usual : e0 / n0);
+const NOTHING: Series = { minutes: [], values: [] };
+
+const lags = ({ lags }: Evidence): Series => ({
+  minutes: lags.map(([minute]) => minute),
+  values: lags.map(([, lagMs]) => lagMs),
+});
+
+/** What `value` finds in the last minutes; a minute of which it knows nothing is left out. */
+function found({ evidence: { recent } }: Seen, value: (of: RecentMinute) => number | undefined): Series {
+  const minutes: number[] = [];
+  const values: number[] = [];
+  for (const of of recent) {
+    const seen = value(of);
+    if (seen === undefined) continue;
+    minutes.push(of.minute);
+    values.push(seen);
+  }
+  return { minutes, values };
+}
+
+function errors(seen: Seen): Watched {
+  const usual = usualErrorRate(seen.evidence.baseline);
+  const primary = (of: RecentMinute) => (seen.share >= 1 || of.n0 === 0 ? usual : of.e0 / of.n0);
   return {
     code: 'errors',
     what: "The excess of the shadow's errors",
-    points: evidence.recent.flatMap((of): Point[] => (of.n1 > 0 ? [[of.minute, of.e1 / of.n1 - primary(of)]] : [])),
-    limit: policy.errorRateRollback,
+    series: found(seen, (of) => (of.n1 > 0 ? of.e1 / of.n1 - primary(of) : undefined)),
+    limit: seen.input.policy.errorRateRollback,
     shown: percent,
   };
 }
 
 /** As the ratio of both sides, in logarithms; where the primary serves nothing, against what was usual. */
-function latency({ evidence, input: { policy } }: Seen): Series {
-  const usual = settledQuantileMs(evidence.baseline.latency, 0.95);
+function latency(seen: Seen): Watched {
+  const { policy } = seen.input;
+  const usual = bucketsQuantileMs(seen.evidence.baseline.latency, 0.95);
   return {
     code: 'latency_p95',
     what: "The shadow's p95 over the primary's",
-    points: evidence.recent.flatMap(({ minute, p95Primary, p95Shadow }): Point[] => {
+    series: found(seen, ({ p95Primary, p95Shadow }) => {
       const before = p95Primary ?? usual;
-      return before && p95Shadow ? [[minute, Math.log(p95Shadow / before)]] : [];
+      return before && p95Shadow ? Math.log(p95Shadow / before) : undefined;
     }),
     limit: usual ? Math.log(slowest(usual, policy.latencyIncreaseRollback, policy) / usual) : Number.POSITIVE_INFINITY,
     shown: (value) => `${percent(Math.exp(value) - 1)} more`,
   };
 }
 
-function mismatches({ evidence, input: { policy } }: Seen): Series {
+function mismatches(seen: Seen): Watched {
   return {
     code: 'validation',
     what: 'The share of the checked rows that differ',
-    points: evidence.recent.flatMap((of): Point[] => (of.checks > 0 ? [[of.minute, of.mismatches / of.checks]] : [])),
-    limit: 1 - policy.validationScoreRollback,
+    series: found(seen, (of) => (of.checks > 0 ? of.mismatches / of.checks : undefined)),
+    limit: 1 - seen.input.policy.validationScoreRollback,
     shown: percent,
   };
 }
 
 /** Only where a guard says how many are too many. */
-function connectionDrops({ evidence, input: { policy } }: Seen): Series[] {
-  if (policy.connectionDropsMax === null) return [];
-  const points = evidence.recent.flatMap(({ minute, told, drops = 0 }): Point[] =>
-    told ? [[minute, drops / told]] : [],
-  );
+function connectionDrops(seen: Seen): Watched[] {
+  const limit = seen.input.policy.connectionDropsMax;
+  if (limit === null) return [];
+  const series = found(seen, ({ told, drops = 0 }) => (told ? drops / told : undefined));
   const what = "The share of the shadow's operations that lose their connection";
-  return [{ code: 'connection_drops', what, points, limit: policy.connectionDropsMax, shown: percent }];
+  return [{ code: 'connection_drops', what, series, limit, shown: percent }];
 }
 
-function memory({ evidence, input: { policy } }: Seen): Series[] {
-  if (policy.memoryMax === null) return [];
-  const points = evidence.recent.flatMap((of): Point[] => (of.memory === undefined ? [] : [[of.minute, of.memory]]));
+function memory(seen: Seen): Watched[] {
+  const limit = seen.input.policy.memoryMax;
+  if (limit === null) return [];
   const what = 'The memory of a process that serves the shadow';
-  return [{ code: 'memory', what, points, limit: policy.memoryMax, shown: percent }];
+  return [{ code: 'memory', what, series: found(seen, (of) => of.memory), limit, shown: percent }];
 }

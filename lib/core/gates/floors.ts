@@ -4,7 +4,7 @@
  */
 
 import { binomialTail } from '../statistics.ts';
-import { usualErrorRate } from './baseline.ts';
+import { overdispersion, usualErrorRate } from './baseline.ts';
 import type { RecentMinute } from './fold.ts';
 import { keeps } from './rules.ts';
 import type { Seen } from './seen.ts';
@@ -17,10 +17,19 @@ const SPANS = [
   { minutes: 5, rate: 0.25 },
   { minutes: 10, rate: 0.25 },
 ] as const;
+const LONGEST_MINUTES = 10;
 const FEWEST = 5;
 const CHANCE = 1e-7;
 
-type Failing = { minutes: number; rate: number; limit: number; n1: number; e1: number; primaryRate: number };
+type Failing = {
+  minutes: number;
+  rate: number;
+  limit: number;
+  n1: number;
+  e1: number;
+  primaryRate: number;
+  chance: number;
+};
 
 /** The shadow fails, and so much more than the primary that going back helps. */
 export function unavailable(seen: Seen): Condition | null {
@@ -36,26 +45,34 @@ export function unavailable(seen: Seen): Condition | null {
   };
 }
 
-/** Both sides fail alike: rolling back to a side that is no better helps nobody, and nothing advances meanwhile. */
-export function failingAlike(seen: Seen): Failing | null {
+/** So much fails that nothing advances, but the primary or chance explains it: going back may help nobody. */
+export function explainedFailures(seen: Seen): Failing | null {
   return failing(seen).find(explainedByPrimary(true)) ?? null;
 }
 
 const explainedByPrimary =
   (explained: boolean) =>
-  ({ n1, e1, primaryRate }: Failing) =>
-    binomialTail(n1, e1, Math.min(1, Math.max(0.01, 1.5 * primaryRate + 0.01))) > CHANCE === explained;
+  ({ chance }: Failing) =>
+    chance > CHANCE === explained;
 
-function failing({ evidence }: Seen): Failing[] {
+function failing({ evidence, input }: Seen): Failing[] {
   const newest = evidence.recent.at(-1)?.minute;
   if (newest === undefined) return [];
+  const clusters = keeps(input, 'clusters') ? overdispersion(evidence.baseline) : 1;
+  const longest = evidence.recent.filter(({ minute }) => minute > newest - LONGEST_MINUTES);
   return SPANS.flatMap(({ minutes, rate: limit }) => {
-    const span = evidence.recent.filter(({ minute }) => minute > newest - minutes);
+    const span = longest.filter(({ minute }) => minute > newest - minutes);
     const sum = (of: keyof Pick<RecentMinute, 'n0' | 'e0' | 'n1' | 'e1'>) =>
       span.reduce((total, recent) => total + recent[of], 0);
     const [n0, e0, n1, e1] = [sum('n0'), sum('e0'), sum('n1'), sum('e1')];
     if (n1 < FEWEST || e1 / n1 < limit) return [];
     const primaryRate = Math.max(n0 > 0 ? e0 / n0 : 0, usualErrorRate(evidence.baseline));
-    return [{ minutes, rate: e1 / n1, limit, n1, e1, primaryRate }];
+    return [{ minutes, rate: e1 / n1, limit, n1, e1, primaryRate, chance: chanceOf(n1, e1, primaryRate, clusters) }];
   });
+}
+
+/** That so many fail at a rate well above the primary's. Failures that come in clusters are counted by the cluster. */
+function chanceOf(n1: number, e1: number, primaryRate: number, clusters: number): number {
+  const rate = Math.min(1, Math.max(0.01, 1.5 * primaryRate + 0.01));
+  return binomialTail(Math.ceil(n1 / clusters), Math.floor(e1 / clusters), rate);
 }

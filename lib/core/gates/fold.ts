@@ -9,17 +9,18 @@
  * `closedThrough` is 8 then: later minutes must be handed in again, and 10 is remembered as folded.
  */
 
+import { added, bucketsQuantileMs } from '../buckets.ts';
 import type { Policy } from '../cutover.ts';
-import { emptyWindow, highestShare, type MinuteWindow } from '../evidence.ts';
+import { highestShare, type MinuteWindow } from '../evidence.ts';
 import type { StageKind } from '../plan.ts';
-import { added, ranked, settledQuantileMs } from '../ranked.ts';
-import { type Baseline, EMPTY_BASELINE, withMinute } from './baseline.ts';
+import { type Baseline, EMPTY_BASELINE, overdispersion, withMinute } from './baseline.ts';
 import { cap, HORIZON_MINUTES, type Martingale, newMartingale, step, withoutEvidence } from './martingale.ts';
 import { COUNTS, type JudgedMinute, METRIC_ROWS, METRICS, type Metric, type ProvenGood } from './metrics.ts';
 import { keeps, type WithoutRules } from './rules.ts';
+import { impossible, type JudgedWindow, judgedWindow, noWindow } from './window.ts';
 
 /** Grows when the folded state changes its meaning; an older one is rebuilt. */
-export const EVIDENCE_SCHEMA = 2;
+export const EVIDENCE_SCHEMA = 3;
 
 /** How long a minute waits for a side that has not reported. */
 export const GRACE_MINUTES = 3;
@@ -62,8 +63,8 @@ export type Evidence = {
   good: Readonly<Record<ProvenGood, number>>;
   baseline: Baseline;
   /** Both sides pooled since the stage began. */
-  primary: MinuteWindow;
-  shadow: MinuteWindow;
+  primary: JudgedWindow;
+  shadow: JudgedWindow;
   recent: readonly RecentMinute[];
   /** Age of the oldest un-applied change when it was looked at, in milliseconds, one a minute of the last thirty. */
   lags: readonly (readonly [minute: number, lagMs: number])[];
@@ -106,8 +107,8 @@ export function newEvidence(key: string, baseline: Baseline = EMPTY_BASELINE, cl
     metrics,
     good: { errors: 0, latency_p50: 0, latency_p95: 0, validation: 0 },
     baseline,
-    primary: emptyWindow(0, 'primary'),
-    shadow: emptyWindow(0, 'shadow'),
+    primary: noWindow('primary'),
+    shadow: noWindow('shadow'),
     recent: [],
     lags: [],
     active: { primary: null, shadow: null },
@@ -131,8 +132,8 @@ export function logNeeded(metric: Metric, horizon: number): number {
 }
 
 type Minute = {
-  primary: MinuteWindow | null;
-  shadow: MinuteWindow | null;
+  primary: JudgedWindow | null;
+  shadow: JudgedWindow | null;
   /** The shadow reported what cannot be true: somebody is there, and nothing is known of how many. */
   spoiled: boolean;
 };
@@ -149,7 +150,7 @@ export function fold(
   late: readonly MinuteWindow[] = [],
 ): Evidence {
   const draft: Draft = { ...before };
-  for (const window of late) {
+  for (const window of late.map(judgedWindow)) {
     if (window.side === 'primary' && impossible(window) === null) draft.baseline = withMinute(draft.baseline, window);
     // Reports of the shadow are late, not missing.
     if (window.side === 'shadow') draft.absent = 0;
@@ -179,12 +180,13 @@ function byMinute(
   draft: Draft,
 ): [number, Minute][] {
   const minutes = new Map<number, Minute>();
-  for (const window of windows) {
-    const { minute, side } = window;
+  for (const handedIn of windows) {
+    const { minute, side } = handedIn;
     if (minute <= closedThrough && keeps(context, 'folded_once')) continue;
     if (minute >= context.openMinute && keeps(context, 'closed_minutes')) continue;
     const sides = minutes.get(minute) ?? { primary: null, shadow: null, spoiled: false };
     minutes.set(minute, sides);
+    const window = judgedWindow(handedIn);
     const why = keeps(context, 'possible_windows') ? impossible(window) : null;
     if (why !== null) {
       sides.spoiled ||= side === 'shadow';
@@ -203,14 +205,14 @@ const later = (seen: Evidence['active'], side: 'primary' | 'shadow', minute: num
   (seen[side] ?? Number.NEGATIVE_INFINITY) >= minute ? seen : { ...seen, [side]: minute };
 
 function complete({ primary, shadow }: Minute, minute: number, context: FoldContext): boolean {
-  const there = (window: MinuteWindow | null) => reports(window, context);
+  const there = (window: JudgedWindow | null) => reports(window, context);
   if (minute < context.firstMinute || context.stageKind === 'dual_write') return there(primary);
   if (context.stageKind === 'full') return there(shadow);
   return there(primary) && there(shadow);
 }
 
 /** A window without operations, only with checks, is no report where nobody reports of nothing. */
-const reports = (window: MinuteWindow | null, { everyMinute }: FoldContext) =>
+const reports = (window: JudgedWindow | null, { everyMinute }: FoldContext) =>
   window !== null && (everyMinute || window.count > 0);
 
 function foldMinute(draft: Draft, minute: number, sides: Minute, context: FoldContext): void {
@@ -227,7 +229,7 @@ function pool(draft: Draft, minute: number, { primary, shadow }: Minute): void {
   if (primary) draft.primary = pooled(minute, draft.primary, primary);
   if (shadow) draft.shadow = pooled(minute, draft.shadow, shadow);
   if (shadow && shadow.checks > 0) draft.checkedMinute = Math.max(minute, draft.checkedMinute ?? minute);
-  const p95 = (window: MinuteWindow | null) => (window ? settledQuantileMs(window.latency, 0.95) : null);
+  const p95 = (window: JudgedWindow | null) => (window ? bucketsQuantileMs(window.latency, 0.95) : null);
   const recent: RecentMinute = {
     minute,
     n0: primary?.count ?? 0,
@@ -242,10 +244,11 @@ function pool(draft: Draft, minute: number, { primary, shadow }: Minute): void {
     ...(shadow?.told ? { told: shadow.told, drops: shadow.drops ?? 0 } : {}),
     ...(shadow?.memory ? { memory: highestShare(shadow.memory) } : {}),
   };
-  draft.recent = [...draft.recent, recent].sort((a, b) => a.minute - b.minute).slice(-RECENT_MINUTES);
+  const place = draft.recent.findLastIndex((other) => other.minute <= minute) + 1;
+  draft.recent = draft.recent.toSpliced(place, 0, recent).slice(-RECENT_MINUTES);
 }
 
-function pooled(minute: number, pool: MinuteWindow, window: MinuteWindow): MinuteWindow {
+function pooled(minute: number, pool: JudgedWindow, window: JudgedWindow): JudgedWindow {
   return {
     side: pool.side,
     minute: Math.max(minute, pool.minute, window.minute),
@@ -263,7 +266,9 @@ function judge(draft: Draft, minute: number, sides: Minute, context: FoldContext
   draft.minutes += 1;
   if (draft.minutes > HORIZON_MINUTES) startHorizon(draft);
   const { policy, share } = context;
-  const judged: JudgedMinute = { ...sides, baseline: draft.baseline, policy, share };
+  const { baseline } = draft;
+  const clusters = keeps(context, 'clusters') ? overdispersion(baseline) : 1;
+  const judged: JudgedMinute = { ...sides, baseline, clusters, policy, share };
   const metrics = { ...draft.metrics };
   const good = { ...draft.good };
   for (const name of METRICS) {
@@ -313,25 +318,3 @@ const silent = (alternatives: number) => SILENCE.slice(0, alternatives);
 const MOST_GOOD = 6;
 const LEAST_GOOD = -12;
 const within = (evidence: number) => Math.min(MOST_GOOD, Math.max(LEAST_GOOD, evidence));
-
-const FIGURES = ['count', 'errors', 'keyless', 'checks', 'mismatches'] as const;
-
-/** Why the figures of a window cannot be true, or null. */
-export function impossible(window: MinuteWindow): string | null {
-  const { count, errors, keyless, checks, mismatches } = window;
-  for (const name of FIGURES) {
-    const value = window[name];
-    if (!Number.isFinite(value) || value < 0) return `${name} is ${value}`;
-  }
-  const { left = 0, drops = 0, told = 0 } = window;
-  if (!(left >= 0 && left <= count)) return `${left} of ${count} operations left the shadow`;
-  if (!(drops >= 0 && drops <= errors)) return `${drops} lost connections of ${errors} errors`;
-  if (!(told >= 0 && told <= count)) return `lost connections told of ${told} of ${count} operations`;
-  if (errors > count) return `${errors} errors of ${count} operations`;
-  if (keyless > count) return `${keyless} keyless of ${count} operations`;
-  if (mismatches > checks) return `${mismatches} mismatches of ${checks} checks`;
-  const { total, indexes } = ranked(window.latency);
-  if (!(total === count) || indexes.some((index) => window.latency[index]! < 0))
-    return `the histogram counts ${total} operations, the window ${count}`;
-  return null;
-}

@@ -18,14 +18,22 @@ const PRECISION = 2 * Number.EPSILON;
  * Two samples against the null's border p1 = p0 + margin. With the alternative (q0, q1) above the border this is
  * evidence that the shadow is worse than p0 + margin, below it that it is better.
  *   n0 (a − q0)/(a(1−a)) + n1 (b − q1)/(b(1−b)) = 0,  b = a + margin
+ * Without a margin that is where both sides together would be.
  * Without operations on one side nothing can be compared: 0.
  */
 export function twoSampleLogRatio({ n0, e0, n1, e1 }: TwoSample, q0: number, q1: number, margin: number): number {
   if (n0 === 0 || n1 === 0) return 0;
+  const a = nearest(n0, n1, q0, q1, margin);
+  return a === null ? 0 : binomialLogRatio(n0, e0, q0, a) + binomialLogRatio(n1, e1, q1, a + margin);
+}
+
+/** The point of the border from which the alternative is hardest to tell, or null where the border leaves no room. */
+function nearest(n0: number, n1: number, q0: number, q1: number, margin: number): number | null {
+  if (margin === 0) return (n0 * q0 + n1 * q1) / (n0 + n1);
   const worse = q1 > q0 + margin;
   let low = Math.max(EDGE, worse ? q0 : q1 - margin);
   let high = Math.min(1 - margin - EDGE, worse ? q1 - margin : q0);
-  if (high <= low) return 0;
+  if (high <= low) return null;
   while (high - low > PRECISION * high) {
     const a = (low + high) / 2;
     const b = a + margin;
@@ -33,8 +41,7 @@ export function twoSampleLogRatio({ n0, e0, n1, e1 }: TwoSample, q0: number, q1:
     if (slope < 0) low = a;
     else high = a;
   }
-  const a = (low + high) / 2;
-  return binomialLogRatio(n0, e0, q0, a) + binomialLogRatio(n1, e1, q1, a + margin);
+  return (low + high) / 2;
 }
 
 /** One sample: e bad of n under the rate q against the rate p. */

@@ -4,12 +4,12 @@
  * than the rollback threshold), and the counts behind them.
  */
 
+import { countAbove } from '../buckets.ts';
 import type { Policy } from '../cutover.ts';
-import type { MinuteWindow } from '../evidence.ts';
 import { bucketUpperMs } from '../histogram.ts';
-import { countAbove } from '../ranked.ts';
 import { type Baseline, edgeAt, highestRate, quantileEdges, usualErrorRate, usualShareAbove } from './baseline.ts';
 import { binomialLogRatio, type TwoSample, twoSampleLogRatio } from './likelihood.ts';
+import type { JudgedWindow } from './window.ts';
 
 export const METRICS = ['errors', 'latency_p50', 'latency_p95', 'validation', 'share'] as const;
 export type Metric = (typeof METRICS)[number];
@@ -19,10 +19,12 @@ export const PROVEN_GOOD = ['errors', 'latency_p50', 'latency_p95', 'validation'
 export type ProvenGood = (typeof PROVEN_GOOD)[number];
 
 export type JudgedMinute = {
-  primary: MinuteWindow | null;
-  shadow: MinuteWindow | null;
+  primary: JudgedWindow | null;
+  shadow: JudgedWindow | null;
   baseline: Baseline;
   policy: Policy;
+  /** By how much failures scatter more than independent ones: `overdispersion` of the baseline. */
+  clusters: number;
   /** Share of the reads that the shadow should get, 0–1. At 1 the primary is what it was before the stage. */
   share: number;
 };
@@ -72,7 +74,7 @@ function errors(minute: JudgedMinute): Measured | null {
   const usual = usualErrorRate(baseline);
   const margin = policy.errorRateAdvance;
   const e1 = shadow?.errors ?? 0;
-  return compared(minute, {
+  const measured = compared(minute, {
     e0: minute.primary?.errors ?? 0,
     e1,
     over: e1,
@@ -81,6 +83,15 @@ function errors(minute: JudgedMinute): Measured | null {
     worse: ERROR_EXCESS.map((excess) => Math.min(CERTAIN, usual + margin + excess)),
     good: { e0: minute.primary?.errors ?? 0, e1, usual, better: usual, margin: policy.errorRateRollback },
   });
+  return measured && spread(measured, minute.clusters);
+}
+
+/**
+ * Failures that come in clusters of c say as much as one failure in c operations. The root of an e-variable is one, too
+ * (Jensen), so nothing is lost of the bound where the primary's failures only seem to come in clusters.
+ */
+function spread({ logRatios, counts, good }: Measured, factor: number): Measured {
+  return { logRatios: logRatios.map((l) => l / factor), counts, good: good / factor };
 }
 
 /**

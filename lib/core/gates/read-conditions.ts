@@ -3,15 +3,15 @@
  * the rollback threshold" rejected at 5 % for each metric, and no evidence worth speaking of that anything is wrong.
  */
 
+import { bucketsQuantileMs } from '../buckets.ts';
 import type { Policy } from '../cutover.ts';
-import type { MinuteWindow } from '../evidence.ts';
-import { settledQuantileMs } from '../ranked.ts';
-import { failingAlike } from './floors.ts';
+import { explainedFailures } from './floors.ts';
 import { type Judged, provenRegressions } from './guards.ts';
 import type { ProvenGood } from './metrics.ts';
 import type { Seen } from './seen.ts';
 import { slowest } from './seen.ts';
 import { type Condition, condition, ms, number, percent, round } from './verdict.ts';
+import type { JudgedWindow } from './window.ts';
 
 /** Rejected at 5 %, and the evidence of the contrary above which nothing advances. */
 const PROOF = 20;
@@ -45,19 +45,19 @@ export function readConditions(seen: Seen, judged: readonly Judged[]): Condition
     keyless(primary, shadow, policy),
     ...leftReads(seen),
     ...(proven.length > 0 ? proven.map(staysBelowThreshold) : [regression(judged)]),
-    ...alike(seen),
+    ...failures(seen),
   ];
 }
 
 const name = (metric: 'latency_p50' | 'latency_p95') => (metric === 'latency_p50' ? 'p50' : 'p95');
 
 /** What the shadow is compared with: the primary beside it, or what the primary did before when it serves nothing. */
-function pastOf({ evidence, primary, share }: Seen): Pick<MinuteWindow, 'count' | 'errors' | 'latency'> {
+function pastOf({ evidence, primary, share }: Seen): Pick<JudgedWindow, 'count' | 'errors' | 'latency'> {
   return share >= 1 || primary.count === 0 ? evidence.baseline : primary;
 }
 
-function excessErrors(shadow: MinuteWindow, past: Pick<MinuteWindow, 'count' | 'errors'>) {
-  const rate = ({ count, errors }: Pick<MinuteWindow, 'count' | 'errors'>) => (count > 0 ? errors / count : 0);
+function excessErrors(shadow: JudgedWindow, past: Pick<JudgedWindow, 'count' | 'errors'>) {
+  const rate = ({ count, errors }: Pick<JudgedWindow, 'count' | 'errors'>) => (count > 0 ? errors / count : 0);
   return { shadow: rate(shadow), primary: rate(past), excess: rate(shadow) - rate(past) };
 }
 
@@ -86,13 +86,13 @@ function proof({ evidence }: Seen, metric: ProvenGood, claim: string): Condition
 
 function latencyCondition(
   metric: 'latency_p50' | 'latency_p95',
-  shadow: MinuteWindow,
-  past: Pick<MinuteWindow, 'latency'>,
+  shadow: JudgedWindow,
+  past: Pick<JudgedWindow, 'latency'>,
   policy: Policy,
 ): Condition {
   const q = metric === 'latency_p50' ? 0.5 : 0.95;
-  const before = settledQuantileMs(past.latency, q);
-  const now = settledQuantileMs(shadow.latency, q);
+  const before = bucketsQuantileMs(past.latency, q);
+  const now = bucketsQuantileMs(shadow.latency, q);
   if (before === null || now === null) {
     return condition(metric, false, now, before, `No latency of both sides to compare at ${name(metric)}.`);
   }
@@ -136,7 +136,7 @@ function validation(seen: Seen): Condition[] {
   ];
 }
 
-function keyless(primary: MinuteWindow, shadow: MinuteWindow, policy: Policy): Condition {
+function keyless(primary: JudgedWindow, shadow: JudgedWindow, policy: Policy): Condition {
   const reads = primary.count + shadow.count;
   const share = reads > 0 ? (primary.keyless + shadow.keyless) / reads : 0;
   return condition(
@@ -186,17 +186,17 @@ function staysBelowThreshold({ code, evidence, needed }: Judged): Condition {
   );
 }
 
-function alike(seen: Seen): Condition[] {
-  const failing = failingAlike(seen);
+function failures(seen: Seen): Condition[] {
+  const failing = explainedFailures(seen);
   if (!failing) return [];
   const { rate, limit, n1, e1, minutes, primaryRate } = failing;
-  return [
-    condition(
-      'primary_failing',
-      false,
-      rate,
-      limit,
-      `Both sides fail: the shadow ${percent(rate)} (${e1} of ${n1} in ${minutes} minutes), the primary ${percent(primaryRate)}. Going back would help nobody.`,
-    ),
-  ];
+  const figures = `the shadow ${percent(rate)} (${e1} of ${n1} in ${minutes} minutes), the primary ${percent(primaryRate)}`;
+  const [code, text] =
+    primaryRate >= limit / 2
+      ? ['primary_failing', `Both sides fail: ${figures}. Going back would help nobody.`]
+      : [
+          'shadow_failing',
+          `Many operations fail: ${figures}. So few may be chance: more failures roll back, more that succeed release it.`,
+        ];
+  return [condition(code, false, rate, limit, text)];
 }

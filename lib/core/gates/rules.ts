@@ -13,6 +13,8 @@ export const GATE_RULES = [
   'floors',
   /** Nobody goes back to a side that fails alike. */
   'failing_alike',
+  /** Failures that come in clusters on the primary are no proof against the shadow one by one. */
+  'clusters',
   /** A shadow that gets far fewer reads than are sent to it swallows them. */
   'black_hole',
   /** Old windows are no news. */

@@ -9,6 +9,7 @@ import { judgedKind, judgedSinceMs, readsShadow } from '../switches.ts';
 import { EVIDENCE_SCHEMA, type Evidence, fold, newEvidence, RECENT_MINUTES } from './fold.ts';
 import type { WithoutRules } from './rules.ts';
 import type { Condition } from './verdict.ts';
+import type { JudgedWindow } from './window.ts';
 
 export const MINUTE_MS = 60_000;
 /** What tells how the primary usually is. */
@@ -52,8 +53,8 @@ export type Seen = {
   stageKind: StageKind;
   /** Share of the reads planned for the shadow, 0–1. */
   share: number;
-  primary: MinuteWindow;
-  shadow: MinuteWindow;
+  primary: JudgedWindow;
+  shadow: JudgedWindow;
 };
 
 /** The minute in which the stage was entered, or a switch was turned in it, belongs to what was before: it is history. */

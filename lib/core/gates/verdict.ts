@@ -1,7 +1,7 @@
 /** What the gates say: conditions, verdicts, and the words and units in which they are written. */
 
-import type { MinuteWindow } from '../evidence.ts';
-import { settledQuantileMs } from '../ranked.ts';
+import { bucketsQuantileMs } from '../buckets.ts';
+import type { JudgedWindow } from './window.ts';
 
 /** Two clocks are never so far apart, unless one of them is wrong: a verdict further ahead than this is from no later tick. */
 export const CLOCKS_APART_MS = 5 * 60_000;
@@ -58,13 +58,13 @@ export function condition(
   return { code, ok, value, limit, text };
 }
 
-export function figures(window: MinuteWindow): SideFigures {
+export function figures(window: JudgedWindow): SideFigures {
   return {
     count: window.count,
     errors: window.errors,
     errorRate: window.count > 0 ? window.errors / window.count : null,
-    p50Ms: settledQuantileMs(window.latency, 0.5),
-    p95Ms: settledQuantileMs(window.latency, 0.95),
+    p50Ms: bucketsQuantileMs(window.latency, 0.5),
+    p95Ms: bucketsQuantileMs(window.latency, 0.95),
   };
 }
 

@@ -1,0 +1,45 @@
+/** A minute of one side as the gates reckon with it, and what cannot be true of one. */
+
+import { type Buckets, bucketsOf, NO_BUCKETS } from '../buckets.ts';
+import type { Side } from '../cutover.ts';
+import type { MinuteWindow } from '../evidence.ts';
+
+export type JudgedWindow = Omit<MinuteWindow, 'latency'> & { latency: Buckets };
+
+export const judgedWindow = (window: MinuteWindow): JudgedWindow => ({
+  ...window,
+  latency: bucketsOf(window.latency),
+});
+
+export const noWindow = (side: Side): JudgedWindow => ({
+  minute: 0,
+  side,
+  count: 0,
+  errors: 0,
+  keyless: 0,
+  latency: NO_BUCKETS,
+  checks: 0,
+  mismatches: 0,
+});
+
+const FIGURES = ['count', 'errors', 'keyless', 'checks', 'mismatches'] as const;
+
+/** Why the figures of a window cannot be true, or null. */
+export function impossible(window: JudgedWindow): string | null {
+  const { count, errors, keyless, checks, mismatches } = window;
+  for (const name of FIGURES) {
+    const value = window[name];
+    if (!Number.isFinite(value) || value < 0) return `${name} is ${value}`;
+  }
+  const { left = 0, drops = 0, told = 0 } = window;
+  if (!(left >= 0 && left <= count)) return `${left} of ${count} operations left the shadow`;
+  if (!(drops >= 0 && drops <= errors)) return `${drops} lost connections of ${errors} errors`;
+  if (!(told >= 0 && told <= count)) return `lost connections told of ${told} of ${count} operations`;
+  if (errors > count) return `${errors} errors of ${count} operations`;
+  if (keyless > count) return `${keyless} keyless of ${count} operations`;
+  if (mismatches > checks) return `${mismatches} mismatches of ${checks} checks`;
+  const { total, counts } = window.latency;
+  if (total !== count || counts.some((inBucket) => inBucket < 0))
+    return `the histogram counts ${total} operations, the window ${count}`;
+  return null;
+}
