@@ -154,32 +154,32 @@ function flagsOfAnySize(): Ports['flags'] {
   };
 }
 
-/** Counts what is sent from now on; what the client asks for itself it also pays for. */
+/** Keeps what is sent from now on and what comes back; it is counted when it is asked for, which no tick pays for. */
 function meter(client: DynamoDBDocumentClient): () => Asked {
-  const none = (): Asked => ({ requests: 0, readUnits: 0, writeUnits: 0, windows: new Map() });
-  let asked = none();
+  let answers: { commandName: string; input: Input; output: Output }[] = [];
   client.middlewareStack.add(
     (next, { commandName = '' }) =>
       async (args) => {
         const input = args.input as Input;
         const result = await next({ ...args, input: { ...input, ReturnConsumedCapacity: 'TOTAL' } });
-        const output = result.output as { ConsumedCapacity?: Units | Units[]; Items?: Record<string, unknown>[] };
-        const items = output.Items ?? [];
-        const units = [output.ConsumedCapacity ?? []].flat().reduce((sum, one) => sum + (one.CapacityUnits ?? 0), 0);
-        asked.requests += 1;
-        if (/Put|Update|Write|Delete/.test(commandName)) asked.writeUnits += units;
-        else asked.readUnits += input.Statement ? unitsOfSelection(input, items) : units;
-        for (const { pk, sk } of items)
-          if (String(pk).startsWith('window#'))
-            asked.windows.set(`${pk} ${sk}`, (asked.windows.get(`${pk} ${sk}`) ?? 0) + 1);
+        answers.push({ commandName, input, output: result.output as Output });
         return result;
       },
-    { step: 'initialize', name: 'meter' },
+    { step: 'initialize', name: 'meter', priority: 'high' },
   );
   return () => {
-    const seen = asked;
-    asked = none();
-    return seen;
+    const asked: Asked = { requests: answers.length, readUnits: 0, writeUnits: 0, windows: new Map() };
+    for (const { commandName, input, output } of answers) {
+      const items = output.Items ?? [];
+      const units = [output.ConsumedCapacity ?? []].flat().reduce((sum, one) => sum + (one.CapacityUnits ?? 0), 0);
+      if (/Put|Update|Write|Delete/.test(commandName)) asked.writeUnits += units;
+      else asked.readUnits += input.Statement ? unitsOfSelection(input, items) : units;
+      for (const { pk, sk } of items)
+        if (String(pk).startsWith('window#'))
+          asked.windows.set(`${pk} ${sk}`, (asked.windows.get(`${pk} ${sk}`) ?? 0) + 1);
+    }
+    answers = [];
+    return asked;
   };
 }
 
@@ -203,6 +203,7 @@ function bytesOf(value: unknown): number {
 }
 
 type Input = Record<string, unknown> & { Statement?: string; Parameters?: unknown[]; NextToken?: string };
+type Output = { ConsumedCapacity?: Units | Units[]; Items?: Record<string, unknown>[] };
 type Units = { CapacityUnits?: number };
 
 const stateItem = (declaration: CutoverDeclaration) => ({

@@ -57,7 +57,7 @@ describe('how much failures scatter', () => {
           squares += weight * Math.min(square, 16);
         }
         const wanted = pairs === 0 ? 1 : squares / pairs / (1 + 2 * Math.sqrt(3 / pairs));
-        expect(overdispersion(baselineOf(minutes))).toBeCloseTo(Math.max(1, wanted), 9);
+        expect(overdispersion(baselineOf(minutes))).toBeCloseTo(Math.min(5, Math.max(1, wanted)), 9);
       }),
     );
   });
@@ -79,6 +79,11 @@ describe('how much failures scatter', () => {
     const incident = Array.from({ length: 5 }, () => [6_000, 6_000] as const);
     expect(overdispersion(baselineOf([...calm, ...incident]))).toBe(1);
     expect(overdispersion(baselineOf([...calm, ...incident, ...calm]))).toBe(1);
+  });
+
+  it('asks for at most five times the evidence, whatever the primary does', () => {
+    const wild = Array.from({ length: 60 }, (_, i) => [6_000, i % 2 === 0 ? 0 : 6_000] as const);
+    expect(overdispersion(baselineOf(wild))).toBe(5);
   });
 
   it('is none before two minutes were seen', () => {

@@ -64,14 +64,18 @@ function scattered({ newest, scatter }: Baseline, { count, errors }: JudgedWindo
   return { pairs: pairs + 1, squares: squares + Math.min(square, MOST_STANDARD_ERRORS ** 2) };
 }
 
+/** No client tries more often; and nothing may need more than so many times the evidence. */
+const LARGEST_CLUSTER = 5;
+
 /**
- * By how much the variance of the failures exceeds that of failures which are independent of each other, at least 1: c
+ * By how much the variance of the failures exceeds that of failures which are independent of each other, from 1 to 5: c
  * where each comes with c − 1 others, as those of clients that try again. It is the mean χ² of neighbouring minutes, whose
  * expectation is 1 for independent failures however few they are, over what two of its standard errors √(3 / pairs) make
  * of it by chance (3 and not 2, since every minute is in two pairs; von Neumann 1941).
  */
 export function overdispersion({ scatter: { pairs, squares } }: Baseline): number {
-  return pairs === 0 ? 1 : Math.max(1, squares / pairs / (1 + 2 * Math.sqrt(3 / pairs)));
+  const found = pairs === 0 ? 1 : squares / pairs / (1 + 2 * Math.sqrt(3 / pairs));
+  return Math.min(LARGEST_CLUSTER, Math.max(1, found));
 }
 
 /** The usual error rate, smoothed. */
