@@ -37,8 +37,8 @@ type Family = {
 };
 type Wanted =
   | { kind: 'stays'; advancesBy?: number }
-  /** Rolled back in these minutes, and without `mayAdvance` never free to advance from the first of them on. */
-  | { kind: 'goes'; from: number; by: number; mayAdvance?: boolean }
+  /** Rolled back in these minutes; what is bad from its first minute on is never free to advance. */
+  | { kind: 'goes'; from: number; by: number }
   | { kind: 'never advances'; mayGo?: boolean };
 
 const HUMP: Hump = { medianMs: 100, spread: 0.6, weight: 1 };
@@ -305,7 +305,7 @@ const FAMILIES: readonly Family[] = [
   {
     name: 'errors that grow, by 0.1 pp a minute',
     shadow: (now) => ({ errorRate: Math.min(1, 0.0005 + 0.001 * Math.max(0, now - 30)) }),
-    wanted: { kind: 'goes', from: 31, by: 60, mayAdvance: true },
+    wanted: { kind: 'goes', from: 31, by: 60 },
   },
   {
     name: '+10 pp errors, every row twice',
@@ -425,7 +425,7 @@ function isWanted({ advances, rollback }: Seen, wanted: Wanted): boolean {
         rollback !== null &&
         rollback.minute >= wanted.from &&
         rollback.minute <= wanted.by &&
-        (wanted.mayAdvance || advances.every((minute) => minute < wanted.from))
+        (wanted.from > 1 || advances.length === 0)
       );
     case 'never advances':
       return advances.length === 0 && (!rollback || wanted.mayGo === true);
