@@ -76,7 +76,12 @@ async function test(args) {
   }
 }
 
-/** Runs Node with these words; signals go on to it, and its end is this process's end. */
+const ORPHAN_CHECK_MS = 1_000;
+
+/**
+ * Runs Node with these words; signals go on to it, and its end is this process's end. npm passes a signal to its shell
+ * only, which passes it to nobody: that the shell is gone is seen by the parent, which is another one then.
+ */
 function run(words, options) {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, words, { cwd: ROOT, ...options });
@@ -84,6 +89,8 @@ function run(words, options) {
       // Ctrl-C in a terminal reaches the child by itself; twice would mean "at once".
       process.on(signal, () => (signal === 'SIGINT' && process.stdin.isTTY ? undefined : child.kill(signal)));
     }
+    const parent = process.ppid;
+    setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), ORPHAN_CHECK_MS).unref();
     child.on('error', reject);
     child.on('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal]));
   });

@@ -77,3 +77,23 @@ describe('npm start -- --exit', () => {
     expect(code).toBe(2);
   });
 });
+
+describe('npm start whose npm is ended', () => {
+  it('stops with everything it started, although npm tells it nothing', async () => {
+    // As npm does it: a shell between, which does not pass signals on.
+    const command = `${process.execPath} infra/bootstrap.mjs start --port ${await freeBase()}; true`;
+    const shell = spawn('/bin/sh', ['-c', command], { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
+    let output = '';
+    const ready = new Promise<void>((answer) =>
+      shell.stdout.on('data', (chunk: Buffer) => {
+        output += chunk;
+        if (output.includes('Dashboard')) answer();
+      }),
+    );
+    await ready;
+    const ended = new Promise((answer) => shell.stdout.once('close', answer));
+    shell.kill('SIGTERM');
+    // Closed by the last process that holds it.
+    await ended;
+  });
+});
