@@ -59,8 +59,9 @@ export function added(a: Buckets, b: Buckets, weight = 1, least = 0): Buckets {
   while (low < high && a.counts[low]! * weight <= least) low += 1;
   while (low < high && a.counts[high - 1]! * weight <= least) high -= 1;
   if (low === high) return b;
-  const first = b.counts.length === 0 ? a.first + low : Math.min(a.first + low, b.first);
-  const end = Math.max(a.first + high, b.first + b.counts.length);
+  const second = b.counts.length === 0 ? a.first + low : b.first;
+  const first = Math.min(a.first + low, second);
+  const end = Math.max(a.first + high, second + b.counts.length);
   const counts = new Array<number>(end - first).fill(0);
   let total = b.total;
   for (let i = low; i < high; i += 1) {
@@ -69,6 +70,6 @@ export function added(a: Buckets, b: Buckets, weight = 1, least = 0): Buckets {
     counts[a.first - first + i] = count;
     total += count;
   }
-  for (let i = 0; i < b.counts.length; i += 1) counts[b.first - first + i]! += b.counts[i]!;
+  for (let i = 0; i < b.counts.length; i += 1) counts[second - first + i]! += b.counts[i]!;
   return { first, counts, total };
 }

@@ -145,6 +145,10 @@ export function codeOf(run: () => unknown): string {
 }
 
 /** Seeded uniform numbers in [0, 1): mulberry32. */
+/** How the text of a condition ends that does not hold: it says what would release it. */
+export const SAYS_WHAT_RELEASES =
+  /(release(s|d)? (it|when)|moves it on|goes on|go on|sends them back|tries again|decides|Waits for|makes a new one|runs by itself|carried out|retry).*\.$/;
+
 export function seeded(seed: number): () => number {
   let a = seed | 0;
   return () => {

@@ -13,7 +13,15 @@ import { type Condition, condition, round } from './verdict.ts';
 export function advanceConditions(seen: Seen, judged: readonly Judged[]): Condition[] {
   const { state } = seen.input;
   if (!isUnderWay(state)) {
-    return [condition('stage', false, state.stage, null, `Nothing advances by itself from stage ${state.stage}.`)];
+    return [
+      condition(
+        'stage',
+        false,
+        state.stage,
+        null,
+        `Nothing advances by itself from stage ${state.stage}; a command moves it on.`,
+      ),
+    ];
   }
   return [
     dwell(seen),
@@ -31,7 +39,7 @@ function dwell(seen: Seen): Condition {
   const minutes = minutesInStage(seen);
   const needed = seen.stage?.dwellMinutes ?? 0;
   const text = `${round(minutes)} of ${needed} minutes in stage ${seen.input.state.stage}.`;
-  return condition('dwell', minutes >= needed, round(minutes), needed, text);
+  return condition('dwell', minutes >= needed, round(minutes), needed, text, 'Time releases it.');
 }
 
 function paused({ input }: Seen): Condition {

@@ -26,5 +26,6 @@ export function copiesCondition(
     lagMs,
     policy.lagAdvanceMs,
     `${counted} writes wait to be copied, the oldest for ${ms(lagMs)}; the limit is ${ms(policy.lagAdvanceMs)}.`,
+    'They are carried out by themselves.',
   );
 }

@@ -34,6 +34,7 @@ function fresh({ evidence, input, openMinute }: Seen, side: 'primary' | 'shadow'
       : gap
         ? `The ${side} did not report its last minute.`
         : `The last operation of the ${side} was recorded ${age} minutes ago; at most ${FRESH_MINUTES} are allowed.`,
+    'Operations recorded in the last minutes release it.',
   );
 }
 
@@ -46,7 +47,7 @@ function possible({ evidence, openMinute }: Seen): Condition[] {
       false,
       openMinute - impossible.minute,
       GRACE_MINUTES,
-      `A window that cannot be true was not counted (${impossible.why}); ${GRACE_MINUTES} minutes of true ones release this.`,
+      `A window that cannot be true was not counted (${impossible.why}); ${GRACE_MINUTES} minutes of true ones release it.`,
     ),
   ];
 }
@@ -62,7 +63,7 @@ function traffic({ evidence, input, openMinute }: Seen): Condition[] {
       false,
       0,
       1,
-      `Neither side served an operation in ${FRESH_MINUTES} minutes; traffic releases this.`,
+      `Neither side served an operation in ${FRESH_MINUTES} minutes; traffic releases it.`,
     ),
   ];
 }

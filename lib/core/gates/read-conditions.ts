@@ -35,6 +35,7 @@ export function readConditions(seen: Seen, judged: readonly Judged[]): Condition
       errors.excess,
       policy.errorRateAdvance,
       `The shadow fails ${percent(errors.shadow)} of its operations, the primary ${percent(errors.primary)}; less than ${percent(policy.errorRateAdvance)} more is needed.`,
+      'It is released when the shadow fails no more often than that.',
     ),
     proof(seen, 'errors', `that fewer than ${percent(policy.errorRateRollback)} more of its operations fail`),
     ...(['latency_p50', 'latency_p95'] as const).flatMap((metric) => [
@@ -70,6 +71,7 @@ function samples({ shadow, share, input: { policy } }: Seen): Condition {
     shadow.count,
     needed,
     `${shadow.count} operations of the shadow seen in this stage, ${needed} are needed.`,
+    'More operations of the shadow release it.',
   );
 }
 
@@ -80,7 +82,8 @@ function proof({ evidence }: Seen, metric: ProvenGood, claim: string): Condition
     value >= PROOF,
     Number(value.toPrecision(3)),
     PROOF,
-    `Evidence ${number(value)} of ${PROOF} ${claim}; more healthy operations raise it.`,
+    `Evidence ${number(value)} of ${PROOF} ${claim}.`,
+    metric === 'validation' ? 'More comparisons that agree release it.' : 'More healthy operations release it.',
   );
 }
 
@@ -94,7 +97,13 @@ function latencyCondition(
   const before = bucketsQuantileMs(past.latency, q);
   const now = bucketsQuantileMs(shadow.latency, q);
   if (before === null || now === null) {
-    return condition(metric, false, now, before, `No latency of both sides to compare at ${name(metric)}.`);
+    return condition(
+      metric,
+      false,
+      now,
+      before,
+      `No latency of both sides to compare at ${name(metric)}; operations of both release it.`,
+    );
   }
   const limit = slowest(before, policy.latencyIncreaseAdvance, policy);
   return condition(
@@ -103,6 +112,7 @@ function latencyCondition(
     round(now),
     round(limit),
     `${name(metric)} is ${ms(now)} on the shadow and ${ms(before)} on the primary; less than ${ms(limit)} is needed.`,
+    'It is released when the shadow is that fast.',
   );
 }
 
@@ -119,6 +129,7 @@ function validation(seen: Seen): Condition[] {
     differing,
     mayDiffer,
     `${shadow.mismatches} of ${shadow.checks} checked rows differ; less than ${percent(mayDiffer)} may.`,
+    'Checks count per stage: mend the cause, then more of them release it, or start again.',
   );
   if (!required) return [score];
   return [
@@ -129,8 +140,9 @@ function validation(seen: Seen): Condition[] {
       age,
       CHECKS_MAX_AGE_MINUTES,
       age === null
-        ? 'Nothing was compared in this stage; comparisons of both sides release this.'
+        ? 'Nothing was compared in this stage.'
         : `The last comparison is ${age} minutes old; at most ${CHECKS_MAX_AGE_MINUTES} are allowed.`,
+      'Comparisons of both sides release it.',
     ),
     proof(seen, 'validation', `that more than ${percent(policy.validationScoreRollback)} of the checked rows agree`),
   ];
@@ -145,6 +157,7 @@ function keyless(primary: JudgedWindow, shadow: JudgedWindow, policy: Policy): C
     share,
     policy.keylessAdvance,
     `${percent(share)} of the reads came without a key; at most ${percent(policy.keylessAdvance)} may.`,
+    'It is released when enough reads carry a routing key.',
   );
 }
 
@@ -161,6 +174,7 @@ function leftReads({ evidence, openMinute, input: { policy } }: Seen): Condition
       left / meant,
       policy.errorRateRollback,
       `${left} of ${meant} operations that were meant for the shadow in ${LEFT_MINUTES} minutes went to the primary: processes saw it fail and left it (open circuit breakers). Less than ${percent(policy.errorRateRollback)} may.`,
+      'It is released when processes stay with the shadow.',
     ),
   ];
 }
@@ -173,6 +187,7 @@ function regression(judged: readonly Judged[]): Condition {
     Number(highest.evidence.toPrecision(3)),
     PROOF,
     `The strongest evidence that the shadow is worse is ${number(highest.evidence)} of ${number(highest.needed)} (${highest.code}); above ${PROOF} nothing advances.`,
+    'It is released when healthy operations have lowered the evidence.',
   );
 }
 
@@ -182,7 +197,8 @@ function staysBelowThreshold({ code, evidence, needed }: Judged): Condition {
     false,
     Number(evidence.toPrecision(3)),
     Number(needed.toPrecision(3)),
-    `The shadow is proven to be worse (${code}, evidence ${number(evidence)} of ${number(needed)}), but by less than what rolls back; a person decides.`,
+    `The shadow is proven to be worse (${code}, evidence ${number(evidence)} of ${number(needed)}), but by less than what rolls back.`,
+    'A person decides: mend the cause and start again, or loosen the limit.',
   );
 }
 
@@ -193,7 +209,10 @@ function failures(seen: Seen): Condition[] {
   const figures = `the shadow ${percent(rate)} (${e1} of ${n1} in ${minutes} minutes), the primary ${percent(primaryRate)}`;
   const [code, text] =
     primaryRate >= limit / 2
-      ? ['primary_failing', `Both sides fail: ${figures}. Going back would help nobody.`]
+      ? [
+          'primary_failing',
+          `Both sides fail: ${figures}. Going back would help nobody. A primary that works again releases it.`,
+        ]
       : [
           'shadow_failing',
           `Many operations fail: ${figures}. So few may be chance: more failures roll back, more that succeed release it.`,

@@ -24,6 +24,9 @@ export function tableConditions(seen: Seen): Condition[] {
       table.backfill.rowsDone,
       table.backfill.rowsTotal,
       backfillText(table.backfill, table.indexesAside ?? 0),
+      ['paused', 'cancelled'].includes(table.backfill.state)
+        ? `It is ${table.backfill.state}; 'crossfade backfill ${state.id} resume' goes on.`
+        : 'The end of the copy releases it.',
     ),
     condition(
       'lag',
@@ -31,8 +34,9 @@ export function tableConditions(seen: Seen): Condition[] {
       table.lagMs,
       policy.lagAdvanceMs,
       `The oldest un-applied change is ${ms(table.lagMs)} old, ${table.outboxRows} wait; the limit is ${ms(policy.lagAdvanceMs)}.`,
+      'It is released when the writer has caught up to within the limit.',
     ),
-    condition('quarantine', table.quarantined === 0, table.quarantined, 0, quarantineText(table)),
+    condition('quarantine', table.quarantined === 0, table.quarantined, 0, quarantineText(state.id, table)),
     condition(
       'verification',
       fresh && verification!.divergences === 0 && verification!.score >= policy.validationScoreAdvance,
@@ -42,7 +46,7 @@ export function tableConditions(seen: Seen): Condition[] {
         ? 'No complete verification since this cutover was started; the verifier runs by itself after the backfill.'
         : !fresh
           ? `The last verification is ${round(ageMs! / MINUTE_MS)} minutes old; 'crossfade verify ${state.id}' makes a new one.`
-          : `${verification.divergences} of ${verification.rowsCompared} rows differ; none may.`,
+          : `${verification.divergences} of ${verification.rowsCompared} rows differ; none may. A new, complete pass without a difference releases it.`,
     ),
   ];
 }
@@ -85,9 +89,9 @@ function backfillText(backfill: BackfillProgress, indexes: number): string {
   return `${backfill.rowsDone} of about ${backfill.rowsTotal} rows copied${eta}.`;
 }
 
-function quarantineText(table: TableStatus): string {
+function quarantineText(id: string, table: TableStatus): string {
   if (table.quarantined === 0) return 'No key is in quarantine.';
   const first = table.quarantine[0];
   const example = first ? ` First: ${first.key}, SQLSTATE ${first.sqlstate}, ${first.reason}` : '';
-  return `${table.quarantined} keys cannot be written to the shadow.${example} Mend the row or the transform; the next write of the key tries again.`;
+  return `${table.quarantined} keys cannot be written to the shadow.${example} Mend the row or the transform; the next write of the key tries again, or 'crossfade quarantine ${id} retry'.`;
 }

@@ -13,7 +13,7 @@ export type Condition = {
   /** What was seen and where the limit lies, in the unit the text names. */
   value: number | string | null;
   limit: number | string | null;
-  /** One sentence: what is seen and, when it does not hold, what would release it. */
+  /** What is seen and, when it does not hold, what would release it. */
   text: string;
 };
 
@@ -48,14 +48,16 @@ export type Verdict = {
   };
 };
 
+/** @param release what would release it, where `text` does not say so itself */
 export function condition(
   code: string,
   ok: boolean,
   value: Condition['value'],
   limit: Condition['limit'],
   text: string,
+  release = '',
 ): Condition {
-  return { code, ok, value, limit, text };
+  return { code, ok, value, limit, text: ok || release === '' ? text : `${text} ${release}` };
 }
 
 export function figures(window: JudgedWindow): SideFigures {

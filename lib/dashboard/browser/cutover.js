@@ -108,7 +108,7 @@ function reasonsPanel({ health, reasons: all, badge: { text } }) {
     el(
       'li',
       {},
-      el('p', {}, reason.text, ' ', reason.release),
+      el('p', {}, reason.text),
       el(
         'p',
         { class: 'figures' },
