@@ -111,6 +111,8 @@ export type TableStatus = {
   quarantined: number;
   quarantine: readonly { key: string; sqlstate: string; reason: string; attempts: number }[];
   backfill: BackfillProgress;
+  /** Connections to the whole server, and how many it takes of those who are no superusers. Unknown before migration 0015. */
+  connections?: { used: number; most: number };
   verification: VerificationResult | null;
   /** Writes to the side that only Crossfade should write. */
   foreignWrites?: number;

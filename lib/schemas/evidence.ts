@@ -67,7 +67,7 @@ export const foldedEvidence: z.ZodType<Evidence> = z.object({
       memory: figure.optional(),
     }),
   ),
-  lags: z.array(z.tuple([minute, figure])),
+  looks: z.array(z.object({ minute, lagMs: figure, connections: figure.optional() })),
   active: sides,
   reported: sides,
   impossible: z.object({ minute, why: z.string() }).nullable(),

@@ -114,7 +114,7 @@ describe('I22 clocks that are wrong', () => {
     expect([wrong.ahead, right.ahead]).toEqual([true, false]);
     expect(wrong.ageMs).toBe(right.ageMs);
     // The minute that was open is spoiled: it was folded before it was over.
-    for (const part of ['key', 'closedThrough', 'minutes', 'active', 'lags'] as const)
+    for (const part of ['key', 'closedThrough', 'minutes', 'active', 'looks'] as const)
       expect({ [part]: wrong.evidence[part] }).toEqual({ [part]: right.evidence[part] });
   });
 

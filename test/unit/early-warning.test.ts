@@ -135,7 +135,10 @@ describe('an early warning', () => {
     expect(warningsOf(afterHalfAnHour((i) => ({ errors: 3 * i }), 10))).toEqual(['early_warning_errors']);
   });
 
-  it('is given for a queue that grows, look by look', () => {
+  it.each<[what: string, code: string, minutes: number, look: (i: number) => Partial<TableStatus>]>([
+    ['a queue that grows', 'lag', 12, (i) => ({ lagMs: 1_000 * i })],
+    ['connections that run out', 'connections', 9, (i) => ({ connections: { used: 500 + 15 * i, most: 997 } })],
+  ])('is given for %s, look by look', (_what, code, minutes, look) => {
     const state = stateIn('r1', { enteredAtMs: ENTERED * MINUTE });
     const table = { lagMs: 0, outboxRows: 1, quarantined: 0, quarantine: [], backfill: {}, verification: null };
     let evidence: Evidence | null = null;
@@ -146,14 +149,16 @@ describe('an early warning', () => {
         policy: DEFAULT_POLICY,
         windows: [],
         evidence,
-        table: { ...table, lagMs: 1_000 * i } as unknown as TableStatus,
+        table: { ...table, ...look(i) } as unknown as TableStatus,
         flagsDeployed: true,
         nowMs: (ENTERED + i) * MINUTE,
       });
       ({ evidence, verdict } = judged);
     }
-    expect(warningsOf(verdict!)).toEqual(['early_warning_lag']);
-    expect(verdict!.reasons.find(({ code }) => code === 'early_warning_lag')!.text).toContain('about 12 minutes');
+    expect(warningsOf(verdict!)).toEqual([`early_warning_${code}`]);
+    expect(verdict!.reasons.find((one) => one.code === `early_warning_${code}`)!.text).toContain(
+      `about ${minutes} minutes`,
+    );
   });
 
   it('is rare on healthy traffic: in at most one look in fifty', () => {

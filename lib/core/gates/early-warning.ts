@@ -6,7 +6,7 @@
 import { bucketsQuantileMs } from '../buckets.ts';
 import { mannKendallZ, median, type Series, theilSenSlope } from '../trend.ts';
 import { usualErrorRate } from './baseline.ts';
-import type { Evidence, RecentMinute } from './fold.ts';
+import type { RecentMinute } from './fold.ts';
 import { type Seen, slowest } from './seen.ts';
 import { type Condition, condition, ms, percent, round } from './verdict.ts';
 
@@ -17,6 +17,8 @@ const FEWEST_POINTS = 10;
 const NOW_POINTS = 5;
 /** Twice the two minutes that a rollback may take would be four; below a quarter of an hour nobody wants to advance. */
 const SOONEST_MINUTES = 15;
+/** Beyond this share of a server's connections the next burst finds none. */
+const MOST_CONNECTIONS = 0.9;
 
 type Watched = {
   code: string;
@@ -52,31 +54,17 @@ function isOver(values: readonly number[]): boolean {
 }
 
 function watched(seen: Seen): Watched[] {
-  const { evidence, input, servesReads } = seen;
-  const lag: Watched = {
-    code: 'lag',
-    what: 'The age of the oldest un-applied change',
-    series: input.table ? lags(evidence) : NOTHING,
-    limit: input.policy.lagAdvanceMs,
-    shown: ms,
-  };
-  return servesReads
-    ? [lag, errors(seen), latency(seen), mismatches(seen), ...connectionDrops(seen), ...memory(seen)]
-    : [lag];
+  const ofDatabase = seen.input.table ? [lag(seen), connections(seen)] : [];
+  return seen.servesReads
+    ? [...ofDatabase, errors(seen), latency(seen), mismatches(seen), ...connectionDrops(seen), ...memory(seen)]
+    : ofDatabase;
 }
 
-const NOTHING: Series = { minutes: [], values: [] };
-
-const lags = ({ lags }: Evidence): Series => ({
-  minutes: lags.map(([minute]) => minute),
-  values: lags.map(([, lagMs]) => lagMs),
-});
-
-/** What `value` finds in the last minutes; a minute of which it knows nothing is left out. */
-function found({ evidence: { recent } }: Seen, value: (of: RecentMinute) => number | undefined): Series {
+/** What `value` finds in the minutes; one of which it knows nothing is left out. */
+function found<Of extends { minute: number }>(all: readonly Of[], value: (of: Of) => number | undefined): Series {
   const minutes: number[] = [];
   const values: number[] = [];
-  for (const of of recent) {
+  for (const of of all) {
     const seen = value(of);
     if (seen === undefined) continue;
     minutes.push(of.minute);
@@ -85,13 +73,33 @@ function found({ evidence: { recent } }: Seen, value: (of: RecentMinute) => numb
   return { minutes, values };
 }
 
+function lag({ evidence: { looks }, input: { policy } }: Seen): Watched {
+  return {
+    code: 'lag',
+    what: 'The age of the oldest un-applied change',
+    series: found(looks, ({ lagMs }) => lagMs),
+    limit: policy.lagAdvanceMs,
+    shown: ms,
+  };
+}
+
+function connections({ evidence: { looks } }: Seen): Watched {
+  return {
+    code: 'connections',
+    what: "The share of the database server's connections in use",
+    series: found(looks, (look) => look.connections),
+    limit: MOST_CONNECTIONS,
+    shown: percent,
+  };
+}
+
 function errors(seen: Seen): Watched {
   const usual = usualErrorRate(seen.evidence.baseline);
   const primary = (of: RecentMinute) => (seen.share >= 1 || of.n0 === 0 ? usual : of.e0 / of.n0);
   return {
     code: 'errors',
     what: "The excess of the shadow's errors",
-    series: found(seen, (of) => (of.n1 > 0 ? of.e1 / of.n1 - primary(of) : undefined)),
+    series: found(seen.evidence.recent, (of) => (of.n1 > 0 ? of.e1 / of.n1 - primary(of) : undefined)),
     limit: seen.input.policy.errorRateRollback,
     shown: percent,
   };
@@ -104,7 +112,7 @@ function latency(seen: Seen): Watched {
   return {
     code: 'latency_p95',
     what: "The shadow's p95 over the primary's",
-    series: found(seen, ({ p95Primary, p95Shadow }) => {
+    series: found(seen.evidence.recent, ({ p95Primary, p95Shadow }) => {
       const before = p95Primary ?? usual;
       return before && p95Shadow ? Math.log(p95Shadow / before) : undefined;
     }),
@@ -117,7 +125,7 @@ function mismatches(seen: Seen): Watched {
   return {
     code: 'validation',
     what: 'The share of the checked rows that differ',
-    series: found(seen, (of) => (of.checks > 0 ? of.mismatches / of.checks : undefined)),
+    series: found(seen.evidence.recent, (of) => (of.checks > 0 ? of.mismatches / of.checks : undefined)),
     limit: 1 - seen.input.policy.validationScoreRollback,
     shown: percent,
   };
@@ -127,7 +135,7 @@ function mismatches(seen: Seen): Watched {
 function connectionDrops(seen: Seen): Watched[] {
   const limit = seen.input.policy.connectionDropsMax;
   if (limit === null) return [];
-  const series = found(seen, ({ told, drops = 0 }) => (told ? drops / told : undefined));
+  const series = found(seen.evidence.recent, ({ told, drops = 0 }) => (told ? drops / told : undefined));
   const what = "The share of the shadow's operations that lose their connection";
   return [{ code: 'connection_drops', what, series, limit, shown: percent }];
 }
@@ -136,5 +144,5 @@ function memory(seen: Seen): Watched[] {
   const limit = seen.input.policy.memoryMax;
   if (limit === null) return [];
   const what = 'The memory of a process that serves the shadow';
-  return [{ code: 'memory', what, series: found(seen, (of) => of.memory), limit, shown: percent }];
+  return [{ code: 'memory', what, series: found(seen.evidence.recent, (of) => of.memory), limit, shown: percent }];
 }

@@ -48,6 +48,9 @@ export type RecentMinute = {
   memory?: number | undefined;
 };
 
+/** The age of the oldest un-applied change in milliseconds, and the share of the server's connections in use. */
+export type Look = { minute: number; lagMs: number; connections?: number | undefined };
+
 export type Evidence = {
   schema: typeof EVIDENCE_SCHEMA;
   /** Stage, its entry, and what its policy asks: another value means another fold. */
@@ -66,8 +69,8 @@ export type Evidence = {
   primary: JudgedWindow;
   shadow: JudgedWindow;
   recent: readonly RecentMinute[];
-  /** Age of the oldest un-applied change when it was looked at, in milliseconds, one a minute of the last thirty. */
-  lags: readonly (readonly [minute: number, lagMs: number])[];
+  /** What the database said, once a minute of the last thirty. */
+  looks: readonly Look[];
   /** Newest minute in which each side had operations, and in which it reported anything. */
   active: { primary: number | null; shadow: number | null };
   reported: { primary: number | null; shadow: number | null };
@@ -110,7 +113,7 @@ export function newEvidence(key: string, baseline: Baseline = EMPTY_BASELINE, cl
     primary: noWindow('primary'),
     shadow: noWindow('shadow'),
     recent: [],
-    lags: [],
+    looks: [],
     active: { primary: null, shadow: null },
     reported: { primary: null, shadow: null },
     impossible: null,

@@ -120,7 +120,7 @@ export function collect(input: GateInput): Seen {
     omit: input.omit,
   };
   const folded = fold(before, windows, context, input.late);
-  const evidence = input.table ? withLag(folded, openMinute, input.table.lagMs) : folded;
+  const evidence = input.table ? withLook(folded, openMinute, input.table) : folded;
   return {
     input,
     evidence,
@@ -136,10 +136,11 @@ export function collect(input: GateInput): Seen {
 }
 
 /** The first look of a minute counts. Looks from the future were those of a clock that was wrong. */
-function withLag(evidence: Evidence, minute: number, lagMs: number): Evidence {
-  const lags = evidence.lags.filter(([at]) => at <= minute);
-  if (lags.at(-1)?.[0] === minute) return evidence;
-  return { ...evidence, lags: [...lags, [minute, lagMs] as const].slice(-RECENT_MINUTES) };
+function withLook(evidence: Evidence, minute: number, { lagMs, connections }: TableStatus): Evidence {
+  const looks = evidence.looks.filter((look) => look.minute <= minute);
+  if (looks.at(-1)?.minute === minute) return evidence;
+  const share = connections && { connections: connections.used / connections.most };
+  return { ...evidence, looks: [...looks, { minute, lagMs, ...share }].slice(-RECENT_MINUTES) };
 }
 
 export const minutesInStage = (seen: Seen) =>

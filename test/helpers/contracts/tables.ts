@@ -246,6 +246,8 @@ export function tablesContract(name: string, open: () => Promise<TablesHarness>)
         await it_.write(1, null);
         const status = (await plane.status(id))!;
         expect(status.outboxRows).toBe(3);
+        expect(status.connections!.used).toBeGreaterThan(0);
+        expect(status.connections!.most).toBeGreaterThan(status.connections!.used);
         expect(await plane.waiting()).toMatchObject([{ id, hints: 3 }]);
         expect(await plane.converge(id, 1, 10)).toMatchObject({
           claimed: 3,

@@ -333,6 +333,7 @@ function statusOf(it: Table, nowMs: number): TableStatus {
     lagMs: lagOf(it, nowMs),
     readOnlyUntilMs: (it.readOnlyUntilMs ?? 0) > nowMs ? it.readOnlyUntilMs : null,
     outboxRows: it.hints.length,
+    connections: { used: 5, most: 97 },
     quarantined: it.quarantine.size,
     quarantine: [...it.quarantine]
       .slice(0, SAMPLES)
