@@ -247,7 +247,7 @@ function comparerOf({ comparisons = {}, now = Date.now }: ClientOptions, recorde
     wallNow: now,
     random: Math.random,
     later: (work) => void setImmediate(work),
-    compared: (cutover, operation, mismatch) => recorder.compared(cutover, operation, mismatch),
+    compared: (...comparison) => recorder.compared(...comparison),
     deadlineMs: comparisons.deadlineMs ?? COMPARISON_DEADLINE_MS,
     limits: {
       perSecond: comparisons.perSecond ?? 20,

@@ -15,10 +15,12 @@ import {
   type Served,
   type Settled,
   settle,
+  succeeds,
   within,
 } from './cutover-run.ts';
 import { type MismatchGroup, type MismatchKind, mismatchGroups } from './mismatch-groups.ts';
 import { type NoiseFloor, noiseFloor } from './noise-floor.ts';
+import type { FailedAlone } from './recorder.ts';
 
 export type ComparerParts = {
   /** Monotonic milliseconds. */
@@ -28,8 +30,8 @@ export type ComparerParts = {
   random(): number;
   /** Calls when everybody who waits has been served. */
   later(work: () => void): void;
-  /** A comparison that was made. */
-  compared(cutover: string, operation: string, mismatch: boolean): void;
+  /** A comparison that was made; `mismatch` is null where only the failures could be compared. */
+  compared(cutover: string, operation: string, mismatch: boolean | null, alone: FailedAlone): void;
   deadlineMs: number;
   limits: BudgetLimits;
   /** Keep values and keys in samples. */
@@ -76,9 +78,9 @@ export function createComparer(parts: ComparerParts): Comparer {
     const startedMs = parts.now();
     const judgement = judge(bench.noise, run, how, served, other);
     bench.budget.spend(parts.now() - startedMs);
-    if (judgement === 'incomparable') return bench.counts.incomparable();
-    bench.counts.compared(judgement !== null);
-    parts.compared(run.cutover, operation, judgement !== null);
+    const mismatch = judgement === undefined ? null : judgement !== null;
+    parts.compared(run.cutover, operation, mismatch, failedAlone(run, served, other));
+    bench.counts.compared(mismatch);
     if (judgement) groups.add({ ...judgement, cutover: run.cutover, operation, atMs: parts.wallNow(), key: run.key });
   }
 
@@ -92,11 +94,11 @@ export function createComparer(parts: ComparerParts): Comparer {
       const kept = how.snapshot ? snapshotOf(served) : served;
       if (!kept) {
         bench.budget.end();
-        return bench.counts.incomparable();
+        return bench.counts.compared(null);
       }
       const comparing = new Promise<void>((resolve) => {
         // A failure here is a fault of the comparison, of a host's `equals` or of a getter, never the caller's.
-        const compare = () => compareNow(run, kept, how, bench).catch(() => bench.counts.incomparable());
+        const compare = () => compareNow(run, kept, how, bench).catch(() => bench.counts.compared(null));
         parts.later(() => void compare().then(resolve));
       });
       running.add(comparing);
@@ -138,15 +140,16 @@ function learn<T>(bench: Bench, run: CutoverRun<T>, served: Served<T>, other: Ra
   bench.noise.learn(diffJson(served.settled.answer, other.settled.answer, compileRules(run.ignore ?? [])).differences);
 }
 
+/** What differs; null for nothing, undefined where both cannot be compared. */
 function judge<T>(
   noise: NoiseFloor,
   run: CutoverRun<T>,
   how: Comparison<T>,
   served: Served<T>,
   other: Ran<T>,
-): Judgement | null | 'incomparable' {
+): Judgement | null | undefined {
   // An old path that is slow says nothing against the new one.
-  if (other.settled === 'late') return other.side === 'shadow' ? { kind: 'timeout', differences: [] } : 'incomparable';
+  if (other.settled === 'late') return other.side === 'shadow' ? { kind: 'timeout', differences: [] } : undefined;
   const [primary, shadow] =
     served.side === 'primary' ? [served.settled, other.settled] : [other.settled, served.settled];
   if (!primary.ok || !shadow.ok) {
@@ -156,7 +159,18 @@ function judge<T>(
   const diff = diffJson(primary.answer, shadow.answer, compileRules(run.ignore ?? []));
   const differences = noise.withoutNoise(diff.differences);
   if (differences.length > 0) return { kind: 'difference', differences };
-  return diff.complete ? null : 'incomparable';
+  return diff.complete ? null : undefined;
+}
+
+/**
+ * Which side alone failed a request that both were asked. Only where the old path served: what the new one serves and
+ * fails is answered by the old one and never compared, so that the rest would flatter it.
+ */
+function failedAlone<T>(run: CutoverRun<T>, served: Served<T>, { settled }: Ran<T>): FailedAlone {
+  if (served.side === 'shadow') return undefined;
+  const primary = succeeds(run, served.settled);
+  const shadow = settled !== 'late' && succeeds(run, settled);
+  return primary === shadow ? null : primary ? 'onlyShadow' : 'onlyPrimary';
 }
 
 /** Both may refuse the same request: then they must refuse it in the same way. */

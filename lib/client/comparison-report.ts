@@ -36,12 +36,11 @@ export function comparisonCounts() {
       time(served);
       if (other) time(other);
     },
-    compared(mismatch: boolean): void {
-      compared += 1;
+    /** @param mismatch null where both could not be compared */
+    compared(mismatch: boolean | null): void {
+      if (mismatch === null) incomparable += 1;
+      else compared += 1;
       if (mismatch) mismatched += 1;
-    },
-    incomparable(): void {
-      incomparable += 1;
     },
     shed(reason: keyof typeof shed): void {
       shed[reason] += 1;

@@ -89,6 +89,19 @@ function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
 
+/** An answer may be a failure, too. */
+export const succeeds = <T>(run: CutoverRun<T>, settled: Settled<T>): boolean =>
+  settled.ok && !says(() => run.isFailure?.(settled.answer));
+
+/** What the host's own code thinks of something, which must not break the run. */
+export function says(ask: () => unknown): boolean {
+  try {
+    return ask() === true;
+  } catch {
+    return false;
+  }
+}
+
 /** What the work gives, or `late` after `ms`. The timer keeps no process alive. */
 export async function within<T, L>(ms: number, work: Promise<T>, late: L): Promise<T | L> {
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -23,6 +23,9 @@ export type Outcome = {
   error?: unknown;
 };
 
+/** Which side failed a request that both were asked; null for neither or both, undefined where it is no pair. */
+export type FailedAlone = 'onlyShadow' | 'onlyPrimary' | null | undefined;
+
 export type OutcomeBatch = {
   flushId: string;
   source: string;
@@ -66,7 +69,7 @@ const MAX_CELLS = 1_000;
 const CELLS_TO_SEND = 500;
 const OUTCOMES_TO_SEND = 50_000;
 /** JSON of a window without its histogram, of one bucket in it, and of a whole batch: upper bounds. */
-const WINDOW_CHARACTERS = 350;
+const WINDOW_CHARACTERS = 420;
 const BUCKET_CHARACTERS = 18;
 const MAX_BATCH_CHARACTERS = 60_000;
 const NAME = /^[a-z][a-z0-9_.-]{0,39}$/;
@@ -108,11 +111,15 @@ export class Recorder {
   }
 
   /** A comparison of both sides that was made; counted with the shadow, which it is about. */
-  compared(cutover: string, operation: string, mismatch: boolean): void {
+  compared(cutover: string, operation: string, mismatch: boolean | null, alone: FailedAlone): void {
     if (typeof cutover !== 'string' || !CUTOVER_ID.test(cutover)) return;
     const cell = this.#cell(cutover, operation, 'shadow');
-    cell.checks += 1;
+    if (mismatch !== null) cell.checks += 1;
     if (mismatch) cell.mismatches += 1;
+    if (alone !== undefined) {
+      cell.pairs! += 1;
+      if (alone) cell[alone] = (cell[alone] ?? 0) + 1;
+    }
     this.#schedule();
   }
 
@@ -231,7 +238,7 @@ export class Recorder {
 }
 
 function emptyCell(cutover: string, operation: string, minute: number, side: Side): Cell {
-  const counts = { count: 0, errors: 0, keyless: 0, drops: 0, checks: 0, mismatches: 0 };
+  const counts = { count: 0, errors: 0, keyless: 0, drops: 0, checks: 0, mismatches: 0, pairs: 0 };
   return { cutover, operation, minute, side, ...counts, latency: new Uint32Array(BUCKETS) };
 }
 

@@ -9,7 +9,17 @@
 
 import type { Side } from '../core/cutover.ts';
 import type { Comparer } from './comparer.ts';
-import { type CutoverRun, isKeyless, operationOf, type Served, type Settled, settle, within } from './cutover-run.ts';
+import {
+  type CutoverRun,
+  isKeyless,
+  operationOf,
+  type Served,
+  type Settled,
+  says,
+  settle,
+  succeeds,
+  within,
+} from './cutover-run.ts';
 import type { Outcome } from './recorder.ts';
 import { type CallParts, RunCall } from './run-call.ts';
 
@@ -65,7 +75,7 @@ async function serve<T>(
   const deadlineMs = side === 'shadow' && !promoted ? deadlineOf(parts, run) : null;
   const settled = deadlineMs === null ? await settling : await inTime(settling, deadlineMs, call);
   const latencyMs = parts.now() - startedMs;
-  const success = settled.ok && !isFailure(run, settled.answer);
+  const success = succeeds(run, settled);
   const operation = operationOf(run);
   const { error } = settled;
   parts.record({ cutover: run.cutover, side, latencyMs, success, operation, keyless: isKeyless(run), left, error });
@@ -86,24 +96,10 @@ async function inTime<T>(settling: Promise<Settled<T>>, deadlineMs: number, call
   return { ok: false, error: new DOMException(message, 'TimeoutError') };
 }
 
-/** The host's own judgement must not break the run. */
-function isFailure<T>(run: CutoverRun<T>, answer: T): boolean {
-  if (!run.isFailure) return false;
-  try {
-    return run.isFailure(answer) === true;
-  } catch {
-    return false;
-  }
-}
-
 function mayFallBack<T>(run: CutoverRun<T>, { side, promoted }: RunDecision, error: unknown): boolean {
   if (side === 'primary' || promoted) return false;
-  if (typeof run.fallback !== 'function') return run.fallback ?? true;
-  try {
-    return run.fallback(error) === true;
-  } catch {
-    return false;
-  }
+  const { fallback = true } = run;
+  return typeof fallback === 'function' ? says(() => fallback.call(run, error)) : fallback;
 }
 
 /** No side could finish. The work is kept where the application said so; else the caller learns why. */

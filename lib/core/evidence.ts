@@ -22,6 +22,10 @@ export type MinuteWindow = {
   /** Comparisons of both sides and how many of them differed. */
   checks: number;
   mismatches: number;
+  /** Of the shadow: requests that both sides were asked, and those that one of them alone failed. */
+  pairs?: number | undefined;
+  onlyShadow?: number | undefined;
+  onlyPrimary?: number | undefined;
 };
 
 export function emptyWindow(minute: number, side: Side): MinuteWindow {
@@ -44,12 +48,13 @@ export function mergeWindows(a: MinuteWindow, b: MinuteWindow): MinuteWindow {
 
 /** What senders may leave out stays out where nobody told. */
 export const OPTIONAL_COUNTERS = ['left', 'drops', 'told'] as const;
+export const PAIR_COUNTERS = ['pairs', 'onlyShadow', 'onlyPrimary'] as const;
 
-type Optional = Pick<MinuteWindow, (typeof OPTIONAL_COUNTERS)[number] | 'memory'>;
+type Optional = Pick<MinuteWindow, (typeof OPTIONAL_COUNTERS | typeof PAIR_COUNTERS)[number] | 'memory'>;
 
 function mergedOptional(a: MinuteWindow, b: MinuteWindow): Optional {
   const merged: { -readonly [Name in keyof Optional]: Optional[Name] } = {};
-  for (const name of OPTIONAL_COUNTERS) {
+  for (const name of [...OPTIONAL_COUNTERS, ...PAIR_COUNTERS]) {
     const sum = (a[name] ?? 0) + (b[name] ?? 0);
     if (sum > 0) merged[name] = sum;
   }
@@ -123,3 +128,13 @@ export type TableStatus = {
   /** Writes that the shadow did not take in the application's transaction, and that went on without it. */
   inlineFailures?: number;
 };
+
+/** Why the figures of the pairs cannot be true, or null. */
+export function impossiblePairs({
+  pairs = 0,
+  onlyShadow = 0,
+  onlyPrimary = 0,
+}: Pick<MinuteWindow, (typeof PAIR_COUNTERS)[number]>): string | null {
+  const possible = onlyShadow >= 0 && onlyPrimary >= 0 && onlyShadow + onlyPrimary <= pairs;
+  return possible ? null : `${onlyShadow} and ${onlyPrimary} of ${pairs} pairs failed on one side`;
+}

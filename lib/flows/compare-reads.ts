@@ -6,7 +6,7 @@
 
 import { orderKeyOf } from '../core/copies.ts';
 import type { ServiceDeclaration } from '../core/cutover.ts';
-import { emptyWindow } from '../core/evidence.ts';
+import { emptyWindow, type MinuteWindow } from '../core/evidence.ts';
 import { compileRules, type Difference, diffJson } from '../core/json-diff.ts';
 import type { Ports, ReadToCompare, Side, Upstream, UpstreamResponse } from '../ports.ts';
 
@@ -27,6 +27,7 @@ export async function compareRead(
   const rules = declaration.gateway.compare;
   const orderKey = orderKeyOf(read.path, declaration.gateway.orderSegments);
   let found: readonly Difference[] = [];
+  let pair: Counted = {};
   for (let look = 1; look <= 2; look += 1) {
     const leftMs = deadlineMs - ports.clock.monotonicMs();
     if (leftMs < rules.timeoutMs + SECOND_LOOK_MS) return 'skipped';
@@ -35,13 +36,17 @@ export async function compareRead(
       ask(ports, declaration, 'primary', read),
       ask(ports, declaration, 'shadow', read),
     ]);
-    // Errors of a side are outcomes and have their own gate; here only answers are compared.
-    if (!primary || !shadow || primary.status >= 500) return 'skipped';
+    if (look === 1) pair = pairOf(primary, shadow);
+    // Where no answer came there is none to compare; the pair counts all the same.
+    if (!primary || !shadow || primary.status >= 500) {
+      await record(ports, declaration.id, pair);
+      return 'skipped';
+    }
     found = differences(primary, shadow, compileRules(rules.ignore));
     if (found.length === 0) break;
     if (look === 1) await ports.clock.sleep(SECOND_LOOK_MS);
   }
-  await record(ports, declaration.id, found.length === 0);
+  await record(ports, declaration.id, { ...pair, checks: 1, mismatches: found.length === 0 ? 0 : 1 });
   if (found.length > 0) report(ports, declaration.id, orderKey, read.method, found);
   return found.length === 0 ? 'equal' : 'different';
 }
@@ -87,9 +92,17 @@ function json(answer: UpstreamResponse): unknown {
   }
 }
 
-async function record(ports: Needs, cutover: string, matched: boolean): Promise<void> {
+type Counted = Partial<Pick<MinuteWindow, 'checks' | 'mismatches' | 'pairs' | 'onlyShadow' | 'onlyPrimary'>>;
+
+/** Both were asked the same: which of them alone failed. */
+function pairOf(primary: UpstreamResponse | null, shadow: UpstreamResponse | null): Counted {
+  const fails = (answer: UpstreamResponse | null) => !answer || answer.status >= 500;
+  if (fails(primary) === fails(shadow)) return { pairs: 1 };
+  return { pairs: 1, [fails(shadow) ? 'onlyShadow' : 'onlyPrimary']: 1 };
+}
+
+async function record(ports: Needs, cutover: string, counted: Counted): Promise<void> {
   const nowMs = ports.clock.now();
-  const counted = { checks: 1, mismatches: matched ? 0 : 1 };
   const window = { ...emptyWindow(Math.floor(nowMs / 60_000), 'shadow' as const), ...counted };
   try {
     await ports.windows.add(ports.ids.next(), cutover, [{ cutover, operation: 'compare', window }], nowMs);

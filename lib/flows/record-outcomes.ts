@@ -1,7 +1,7 @@
 /** Takes aggregated outcomes from the SDK into the minute windows. Impossible figures are refused before anything is counted. */
 
 import type { CutoverDeclaration } from '../core/cutover.ts';
-import type { MinuteWindow } from '../core/evidence.ts';
+import { impossiblePairs, type MinuteWindow } from '../core/evidence.ts';
 import { histogramCount } from '../core/histogram.ts';
 import type { Ports, WindowAddition } from '../ports.ts';
 
@@ -91,5 +91,5 @@ export function impossible(window: MinuteWindow, nowMs: number): string | null {
   if (window.mismatches > window.checks) return `${window.mismatches} mismatches of ${window.checks} checks`;
   const latencies = histogramCount(window.latency);
   if (latencies !== window.count) return `the histogram counts ${latencies} operations, the window ${window.count}`;
-  return null;
+  return impossiblePairs(window);
 }

@@ -145,6 +145,9 @@ const window = z.strictObject({
   latency: z.record(bucket, count),
   checks: count,
   mismatches: count,
+  pairs: count.optional(),
+  onlyShadow: count.optional(),
+  onlyPrimary: count.optional(),
 });
 const MAX_WINDOWS = 1_000;
 export const outcomeReport = z.strictObject({

@@ -219,6 +219,9 @@ export const windowCounters = z.object({
   told: count.optional(),
   checks: count,
   mismatches: count,
+  pairs: count.optional(),
+  onlyShadow: count.optional(),
+  onlyPrimary: count.optional(),
 }) satisfies z.ZodType<Omit<MinuteWindow, 'latency' | 'memory'>>;
 
 // ---------------------------------------------------------------------------------------------------------- shared

@@ -39,6 +39,8 @@ const ROWS: readonly Row[] = [
   },
   { name: 'mirrored, +2 pp errors', stage: { mirrored: true, moreErrors: 0.02 }, wanted: { 5: [3, 5] } },
   { name: 'mirrored, +30 % latency', stage: { mirrored: true, slower: 0.3 }, wanted: { 5: [3, 6] } },
+  { name: 'compared, +2 pp errors', stage: { compared: true, moreErrors: 0.02 }, wanted: { 5: [3, 5] } },
+  { name: 'compared, healthy', stage: { compared: true }, wanted: { 5: [], 100: [] }, weak: true },
   { name: '2 % mismatches', stage: { mismatchRate: 0.02 }, wanted: { 5: [43, 80] }, weak: true },
   { name: '+15 % latency', stage: { slower: 0.15 }, wanted: { 5: [], 100: [] }, weak: true },
   { name: '+0.5 pp errors', stage: { moreErrors: 0.005 }, wanted: { 5: [], 100: [] }, weak: true },

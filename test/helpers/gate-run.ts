@@ -6,7 +6,7 @@ import type { MinuteWindow } from '../../lib/core/evidence.ts';
 import type { Evidence } from '../../lib/core/gates/fold.ts';
 import { judge } from '../../lib/core/gates.ts';
 import { bucketIndex, quantileMs } from '../../lib/core/histogram.ts';
-import { binomial, drawnMinute, latenciesOf, randomFrom } from './gate-traffic.ts';
+import { binomial, drawnMinute, latenciesOf, type Random, randomFrom } from './gate-traffic.ts';
 
 export const MINUTE_MS = 60_000;
 const HISTORY_MINUTES = 60;
@@ -25,6 +25,8 @@ export type Stage = {
   minutes: number;
   /** Of the checked rows so many differ. */
   mismatchRate?: number;
+  /** What the primary serves is asked of the shadow, too, and both are compared. */
+  compared?: boolean;
   /** How often an operation that failed is tried in all; the others fail, too. */
   tries?: number;
 };
@@ -94,6 +96,7 @@ export function runStage(seed: number, stage: Stage): Outcome {
         }),
         stage,
       ),
+      ...(stage.compared ? pairsOf(random, before, stage.errorRate + (wrong ? stage.moreErrors : 0)) : {}),
       checks: CHECKS_PER_MINUTE,
       mismatches: binomial(random, CHECKS_PER_MINUTE, stage.mismatchRate ?? 0.0005),
     };
@@ -124,6 +127,12 @@ export function runStage(seed: number, stage: Stage): Outcome {
     }
   }
   return outcome;
+}
+
+/** Both sides fail independently of each other. */
+function pairsOf(random: Random, { count, errors }: MinuteWindow, shadowRate: number) {
+  const onlyShadow = binomial(random, count - errors, shadowRate);
+  return { pairs: count, onlyShadow, onlyPrimary: errors - binomial(random, errors, shadowRate) };
 }
 
 /** As long as the others: 100 ms. */

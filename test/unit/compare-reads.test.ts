@@ -57,7 +57,19 @@ function bench(primary: Said | Said[], shadow: Said | Said[], compare: Partial<G
     const [window] = await windows.read('chat', NOW / 60_000 - 1, NOW / 60_000 + 1);
     return [window?.checks ?? 0, window?.mismatches ?? 0];
   };
-  return { ports, declaration, logged, counted, copies, run: () => compareRead(ports, declaration, READ, 10_000) };
+  const pair = async () => {
+    const [window] = await windows.read('chat', NOW / 60_000 - 1, NOW / 60_000 + 1);
+    return [window?.pairs, window?.onlyShadow, window?.onlyPrimary];
+  };
+  return {
+    ports,
+    declaration,
+    logged,
+    counted,
+    pair,
+    copies,
+    run: () => compareRead(ports, declaration, READ, 10_000),
+  };
 }
 
 describe('two answers', () => {
@@ -98,6 +110,18 @@ describe('two answers', () => {
     const it_ = bench({ json: { a: 2 } }, [{ json: { a: 1 } }, { json: { a: 2 } }]);
     expect(await it_.run()).toBe('equal');
     expect(await it_.counted()).toEqual([1, 0]);
+  });
+
+  it.each<[string, Said, Said, (number | undefined)[]]>([
+    ['neither fails', { json: {} }, { json: {} }, [1, undefined, undefined]],
+    ['the shadow is away', { json: {} }, 'away', [1, 1, undefined]],
+    ['the shadow fails', { json: {} }, { status: 500 }, [1, 1, undefined]],
+    ['the primary fails', { status: 500 }, { json: {} }, [1, undefined, 1]],
+    ['both fail', { status: 503 }, { status: 500 }, [1, undefined, undefined]],
+  ])('are a pair when %s', async (_, primary, shadow, counted) => {
+    const it_ = bench(primary, shadow);
+    await it_.run();
+    expect(await it_.pair()).toEqual(counted);
   });
 
   it.each<[string, Said, Said]>([

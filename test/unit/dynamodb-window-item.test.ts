@@ -42,6 +42,7 @@ const plausibleWindow: fc.Arbitrary<MinuteWindow> = fc
       latency,
       checks,
       mismatches: Math.floor(checks / 2),
+      ...(checks > 3 ? { pairs: checks, onlyShadow: checks >> 2, onlyPrimary: 1 } : {}),
     };
   });
 

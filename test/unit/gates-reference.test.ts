@@ -166,6 +166,54 @@ const windowOf = (side: Side, count: number, bad: Partial<MinuteWindow>): Minute
   count,
   ...bad,
 });
+describe('errors of pairs and of what was served', () => {
+  const served = { primary: windowOf('primary', 40, { errors: 1 }), shadow: windowOf('shadow', 12, { errors: 2 }) };
+  const paired = { pairs: 36, onlyShadow: 3, onlyPrimary: 1 };
+  const measured = (primary: MinuteWindow, shadow: MinuteWindow) =>
+    METRIC_ROWS.errors.measure({
+      primary: judgedWindow(primary),
+      shadow: judgedWindow(shadow),
+      baseline: { ...EMPTY_BASELINE, minute: 0, count: 10_000, errors: 100 },
+      clusters: 1,
+      policy: POLICY,
+      share: 0.3,
+    })!;
+  const nothing = windowOf('shadow', 0, { latency: {} });
+
+  it('are one mean of two e-variables, weighed by the operations of the shadow in each: 12 and 36', () => {
+    const alone = measured(served.primary, served.shadow);
+    const pairs = measured(served.primary, { ...nothing, ...paired });
+    const both = measured(served.primary, { ...served.shadow, ...paired });
+    for (const [k, l] of both.logRatios.entries())
+      close(Math.exp(l), 0.25 * Math.exp(alone.logRatios[k]!) + 0.75 * Math.exp(pairs.logRatios[k]!));
+    close(Math.exp(both.good), 0.25 * Math.exp(alone.good) + 0.75 * Math.exp(pairs.good));
+    expect(both.counts).toEqual(alone.counts.map((count, i) => count + pairs.counts[i]!));
+  });
+
+  it('prove nothing in the mean: of all pairs on the border no alternative gains, and the proof of good neither', () => {
+    const [n, c] = [12, 0.2];
+    const meanOf = (b: number, value: (of: ReturnType<typeof measured>) => number) => {
+      const shadowOnly = pmf(n, b);
+      // P(x alone the shadow, y alone the primary) of n, as a binomial of what the first one left.
+      let sum = 0;
+      for (let x = 0; x <= n; x += 1) {
+        const rest = pmf(n - x, c / (1 - b));
+        for (let y = 0; y <= n - x; y += 1)
+          sum +=
+            shadowOnly[x]! *
+            rest[y]! *
+            Math.exp(value(measured(served.primary, { ...nothing, pairs: n, onlyShadow: x, onlyPrimary: y })));
+      }
+      return sum;
+    };
+    for (let k = 0; k < PAIR_LAMBDAS.length; k += 1)
+      expect(meanOf(c + POLICY.errorRateAdvance, ({ logRatios }) => logRatios[k]!)).toBeLessThanOrEqual(1 + 1e-9);
+    expect(meanOf(c + POLICY.errorRateRollback, ({ good }) => good)).toBeLessThanOrEqual(1 + 1e-9);
+    // Negative control: beyond the border the alternatives gain.
+    expect(meanOf(c + 0.2, ({ logRatios }) => logRatios[2]!)).toBeGreaterThan(1.1);
+  });
+});
+
 const smallOf = (
   given: Partial<Baseline>,
   of: (e: number, n: number) => Partial<MinuteWindow>,

@@ -74,6 +74,11 @@ describe('POST /v1/outcomes', () => {
     expect((await stored())[1]).toMatchObject({ count: 9, drops: 1, told: 6, memory: { 84: 3, 100: 3 } });
   });
 
+  it('counts the requests that both sides were asked', async () => {
+    await send([{ ...WINDOW, pairs: 3, onlyShadow: 1, onlyPrimary: 0 }]);
+    expect(await stored()).toMatchObject([{ pairs: 3, onlyShadow: 1 }]);
+  });
+
   it('row 63: counts the same flush once', async () => {
     await send([WINDOW]);
     expect(await send([WINDOW])).toMatchObject({ status: 200 });
@@ -89,6 +94,8 @@ describe('POST /v1/outcomes', () => {
     ['row 60: more keyless than operations', { keyless: 4 }],
     ['row 60: more lost connections than errors', { drops: 2 }],
     ['row 59: a negative count of lost connections', { drops: -1 }],
+    ['row 60: more failures of one side than pairs', { pairs: 3, onlyShadow: 2, onlyPrimary: 2 }],
+    ['row 60: failures of pairs without a pair', { onlyPrimary: 1 }],
     ['row 59: a minute 11 minutes ago', { minute: MINUTE - 11 }],
     ['row 59: a minute two minutes ahead', { minute: MINUTE + 2 }],
     ['row 62: an unknown cutover', { cutover: 'stranger' }],

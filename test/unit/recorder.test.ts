@@ -74,6 +74,7 @@ describe('recording', () => {
             latency: { [bucketIndex(12)]: 1, [bucketIndex(40)]: 1 },
             checks: 0,
             mismatches: 0,
+            pairs: 0,
           },
         ],
       },

@@ -119,9 +119,35 @@ describe('I33 a caller that the old path serves, while the new one', () => {
     const { client, window } = await bench(PRIMARY);
     await client.runCutover({ ...READ, primary: () => 'old', shadow });
     await vi.advanceTimersByTimeAsync(1_001);
-    expect(await window('shadow')).toMatchObject({ count: 0, checks: 1, mismatches: 1 });
+    const alone = name === 'lies' ? {} : { onlyShadow: 1 };
+    expect(await window('shadow')).toMatchObject({ count: 0, checks: 1, mismatches: 1, pairs: 1, ...alone });
     const kind = name === 'lies' ? 'difference' : /hangs|after/.test(name) ? 'timeout' : 'failure';
     expect(client.mismatches('planner')).toMatchObject([{ kind, count: 1 }]);
+  });
+});
+
+describe('a request that both paths were asked', () => {
+  it.each<[what: string, primary: () => unknown, shadow: () => unknown, counted: object]>([
+    ['and neither fails', () => 'old', () => 'old', { pairs: 1 }],
+    ['and the new one fails', () => 'old', failing(), { pairs: 1, onlyShadow: 1 }],
+    ['and the old one fails', failing(), () => 'old', { pairs: 1, onlyPrimary: 1 }],
+    ['and both fail', failing(), failing(), { pairs: 1 }],
+    ['and the new one answers what counts as a failure', () => 'old', () => 'bad', { pairs: 1, onlyShadow: 1 }],
+  ])('%s is a pair', async (_what, primary, shadow, counted) => {
+    const { client, window } = await bench(PRIMARY);
+    const run = { ...READ, primary, shadow, isFailure: (answer: unknown) => answer === 'bad' };
+    await client.runCutover(run).catch(() => {});
+    await settled(client);
+    const { pairs, onlyShadow, onlyPrimary } = (await window('shadow'))!;
+    expect({ pairs, onlyShadow, onlyPrimary }).toEqual({ onlyShadow: undefined, onlyPrimary: undefined, ...counted });
+  });
+
+  it('is none where the new one served: what it fails is never compared, and the rest would flatter it', async () => {
+    const { client, window } = await bench(SHADOW);
+    await client.runCutover({ ...READ, primary: () => 'old', shadow: () => 'old' });
+    await settled(client);
+    expect(await window('shadow')).toMatchObject({ count: 1, checks: 1 });
+    expect((await window('shadow'))!.pairs ?? 0).toBe(0);
   });
 });
 

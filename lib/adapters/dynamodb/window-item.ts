@@ -5,7 +5,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { emptyWindow, type MinuteWindow, mergeWindows, OPTIONAL_COUNTERS } from '../../core/evidence.ts';
+import { emptyWindow, type MinuteWindow, mergeWindows, OPTIONAL_COUNTERS, PAIR_COUNTERS } from '../../core/evidence.ts';
 import { type Histogram, histogramCount } from '../../core/histogram.ts';
 import type { OperationWindow } from '../../core/performance.ts';
 import type { WindowAddition } from '../../ports.ts';
@@ -64,7 +64,8 @@ export function splitWindow(window: MinuteWindow, maxBuckets = MAX_BUCKETS_PER_U
     left.keyless -= keyless;
   }
   const { checks, mismatches, memory } = window;
-  parts[0] = { ...parts[0]!, checks, mismatches, ...(memory ? { memory } : {}) };
+  const paired = Object.fromEntries(PAIR_COUNTERS.flatMap((name) => (window[name] ? [[name, window[name]]] : [])));
+  parts[0] = { ...parts[0]!, checks, mismatches, ...paired, ...(memory ? { memory } : {}) };
   return parts;
 }
 
@@ -96,7 +97,7 @@ export function additionExpressions(part: MinuteWindow, operation: string, mark:
     adds.push(`#${place} :${place}`);
   };
   for (const counter of COUNTERS) add(counter, part[counter]);
-  for (const name of OPTIONAL_COUNTERS) if (part[name]) add(name, part[name]);
+  for (const name of [...OPTIONAL_COUNTERS, ...PAIR_COUNTERS]) if (part[name]) add(name, part[name]);
   for (const [index, count] of Object.entries(part.latency)) add(`b${index}`, count);
   for (const [percent, count] of Object.entries(part.memory ?? {})) add(`m${percent}`, count);
   return {

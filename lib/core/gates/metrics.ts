@@ -8,7 +8,8 @@ import { countAbove } from '../buckets.ts';
 import type { Policy } from '../cutover.ts';
 import { bucketUpperMs } from '../histogram.ts';
 import { type Baseline, edgeAt, highestRate, quantileEdges, usualErrorRate, usualShareAbove } from './baseline.ts';
-import { binomialLogRatio, type TwoSample, twoSampleLogRatio } from './likelihood.ts';
+import { binomialLogRatio, PAIR_LAMBDAS, pairLogRatio, type TwoSample, twoSampleLogRatio } from './likelihood.ts';
+import { logAdd } from './martingale.ts';
 import type { JudgedWindow } from './window.ts';
 
 export const METRICS = ['errors', 'latency_p50', 'latency_p95', 'validation', 'share'] as const;
@@ -74,7 +75,7 @@ function errors(minute: JudgedMinute): Measured | null {
   const usual = usualErrorRate(baseline);
   const margin = policy.errorRateAdvance;
   const e1 = shadow?.errors ?? 0;
-  const measured = compared(minute, {
+  const served = compared(minute, {
     e0: minute.primary?.errors ?? 0,
     e1,
     over: e1,
@@ -83,7 +84,37 @@ function errors(minute: JudgedMinute): Measured | null {
     worse: ERROR_EXCESS.map((excess) => Math.min(CERTAIN, usual + margin + excess)),
     good: { e0: minute.primary?.errors ?? 0, e1, usual, better: usual, margin: policy.errorRateRollback },
   });
+  const measured = blended(served, pairs(minute));
   return measured && spread(measured, minute.clusters);
+}
+
+/** Requests that both sides were asked: what both fail says nothing, so few of them say much. */
+function pairs({ shadow, policy }: JudgedMinute): Measured | null {
+  const { pairs: n = 0, onlyShadow = 0, onlyPrimary = 0 } = shadow ?? {};
+  if (n === 0) return null;
+  const seen = { n, shadowOnly: onlyShadow, primaryOnly: onlyPrimary };
+  const turned = { n, shadowOnly: onlyPrimary, primaryOnly: onlyShadow };
+  return {
+    logRatios: PAIR_LAMBDAS.map((lambda) => pairLogRatio(seen, lambda, policy.errorRateAdvance)),
+    counts: [n, onlyPrimary, n, onlyShadow, onlyShadow],
+    good: pairLogRatio(turned, PAIR_LAMBDAS.at(-1)!, -policy.errorRateRollback),
+  };
+}
+
+/**
+ * The mean of two e-variables, weighed by how many operations of the shadow speak in each. It is one itself however they
+ * depend on each other, and they do: a pair's request was served, too.
+ */
+function blended(a: Measured | null, b: Measured | null): Measured | null {
+  if (!a || !b) return a ?? b;
+  const share = b.counts[2] / (a.counts[2] + b.counts[2]);
+  const mean = (x: number, y: number) => logAdd(x + Math.log1p(-share), y + Math.log(share));
+  const [n0, e0, n1, e1, over] = a.counts.map((count, i) => count + b.counts[i]!) as [...Counts];
+  return {
+    logRatios: a.logRatios.map((l, k) => mean(l, b.logRatios[k]!)),
+    counts: [n0, e0, n1, e1, over],
+    good: mean(a.good, b.good),
+  };
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { type Buckets, bucketsOf, NO_BUCKETS } from '../buckets.ts';
 import type { Side } from '../cutover.ts';
-import type { MinuteWindow } from '../evidence.ts';
+import { impossiblePairs, type MinuteWindow } from '../evidence.ts';
 
 export type JudgedWindow = Omit<MinuteWindow, 'latency'> & { latency: Buckets };
 
@@ -41,5 +41,5 @@ export function impossible(window: JudgedWindow): string | null {
   const { total, counts } = window.latency;
   if (total !== count || counts.some((inBucket) => inBucket < 0))
     return `the histogram counts ${total} operations, the window ${count}`;
-  return null;
+  return impossiblePairs(window);
 }
