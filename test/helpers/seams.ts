@@ -72,3 +72,14 @@ export const pointsOf = (act: Act) => [
 
 /** The same connection, halting at the points of an act and when its swap is over. */
 export const haltingAt = (gateway: PgGateway, act: Act): PgGateway => seamed(gateway, [...SEAMS[act], AFTER_SWAP]);
+
+/** Everything of ours, and the names in the schema of the application. */
+export async function ours(sql: OwnDatabase['sql']): Promise<object> {
+  const [row] = await sql.unsafe(`SELECT
+    (SELECT jsonb_agg(c.oid::regclass::text ORDER BY c.relname) FROM pg_class c WHERE c.relname LIKE '%\\_stock' AND c.relkind = 'r') AS tables,
+    (SELECT jsonb_agg(p.proname || p.prosrc ORDER BY p.proname) FROM pg_proc p WHERE p.proname LIKE '%\\_stock') AS functions,
+    (SELECT jsonb_agg(t.tgname || ' on ' || t.tgrelid::regclass ORDER BY t.tgname) FROM pg_trigger t WHERE t.tgname LIKE 'crossfade%') AS triggers,
+    (SELECT to_jsonb(c) FROM crossfade.cutover c) AS mirror,
+    (SELECT jsonb_agg(c.oid::regclass::text ORDER BY c.relname) FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v')) AS names`);
+  return { ...row! };
+}

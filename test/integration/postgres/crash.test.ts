@@ -14,7 +14,7 @@ import { type Breakpoints, breakpoints } from '../../helpers/breakpoints.ts';
 import { type CrashableServer, crashableServer } from '../../helpers/crashable-postgres.ts';
 import type { OwnDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
-import { type Act, AFTER_SWAP, haltableSwap, haltingAt, NOTHING_COPIED, pointsOf } from '../../helpers/seams.ts';
+import { type Act, AFTER_SWAP, haltableSwap, haltingAt, NOTHING_COPIED, ours, pointsOf } from '../../helpers/seams.ts';
 
 const STOCK: TableCutover = {
   id: 'stock',
@@ -117,17 +117,6 @@ function haltingPlane(act: Act): DataPlane {
   return made;
 }
 
-/** Everything of ours, and the names in the schema of the application. */
-async function ours(): Promise<unknown> {
-  const [row] = await db.sql.unsafe(`SELECT
-    (SELECT jsonb_agg(c.oid::regclass::text ORDER BY c.relname) FROM pg_class c WHERE c.relname LIKE '%\\_stock' AND c.relkind = 'r') AS tables,
-    (SELECT jsonb_agg(p.proname || p.prosrc ORDER BY p.proname) FROM pg_proc p WHERE p.proname LIKE '%\\_stock') AS functions,
-    (SELECT jsonb_agg(t.tgname || ' on ' || t.tgrelid::regclass ORDER BY t.tgname) FROM pg_trigger t WHERE t.tgname LIKE 'crossfade%') AS triggers,
-    (SELECT to_jsonb(c) FROM crossfade.cutover c) AS mirror,
-    (SELECT jsonb_agg(c.oid::regclass::text ORDER BY c.relname) FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v')) AS names`);
-  return { ...row! };
-}
-
 /** One of them is reached only when a key does not fit. */
 const named = (prefix: RegExp) => BREAKPOINTS.filter((point) => prefix.test(point) && point !== 'converge: put aside');
 
@@ -195,10 +184,10 @@ describe('a server that crashes', () => {
 
   it.each(pointsOf('promote'))('in a promotion at %s has changed nothing', async (point) => {
     await write();
-    const before = await ours();
+    const before = await ours(db.sql);
     const halted = await points.halt(point, () => haltingPlane('promote').promote(STOCK, step('completed')));
     expect(await halted.during(outage)).toMatchObject({ status: expect.stringMatching(/fulfilled|rejected/) });
-    expect(await ours()).toEqual(before);
+    expect(await ours(db.sql)).toEqual(before);
     expect(await wrong()).toEqual([]);
   });
 
@@ -219,10 +208,10 @@ describe('a server that crashes', () => {
 
   it.each(pointsOf('revert'))('on the way back at %s has changed nothing', async (point) => {
     await write();
-    const before = await ours();
+    const before = await ours(db.sql);
     const halted = await points.halt(point, () => haltingPlane('revert').revert(STOCK, step('rolled_back')));
     await halted.during(outage);
-    expect(await ours()).toEqual(before);
+    expect(await ours(db.sql)).toEqual(before);
     expect(await wrong()).toEqual([]);
   });
 
@@ -235,18 +224,18 @@ describe('a server that crashes', () => {
   });
 
   it.each(pointsOf('forget'))('that forgets, at %s has forgotten nothing', async (point) => {
-    const before = await ours();
+    const before = await ours(db.sql);
     const forget = () => haltingPlane('forget').forget('stock', { epoch: 1_000_000, version: 1_000_000 });
     await (await points.halt(point, forget)).during(outage);
-    expect(await ours()).toEqual(before);
+    expect(await ours(db.sql)).toEqual(before);
   });
 
   it.each(pointsOf('arm'))('that arms, at %s has armed nothing', async (point) => {
     await plane.forget('stock');
-    const before = await ours();
+    const before = await ours(db.sql);
     const arm = () => haltingPlane('arm').arm(STOCK, { epoch: 1_000_000, version: 1_000_000 });
     await (await points.halt(point, arm)).during(outage);
-    expect(await ours()).toEqual(before);
+    expect(await ours(db.sql)).toEqual(before);
   });
 
   it('in cleanup has the old table still, whatever was dropped, and drops it when it is asked again', {
@@ -259,15 +248,15 @@ describe('a server that crashes', () => {
     expect(await plane.promote(STOCK, step('completed'))).toMatchObject({ kind: 'swapped' });
     epoch += 1;
     await write();
-    const before = await ours();
+    const before = await ours(db.sql);
     for (const point of pointsOf('cleanup')) {
       const halted = await points.halt(point, () => haltingPlane('cleanup').cleanup(STOCK, epoch));
       await halted.during(outage);
-      expect(await ours(), point).toEqual(before);
+      expect(await ours(db.sql), point).toEqual(before);
       expect(await wrong(), point).toEqual([]);
     }
     expect(await plane.cleanup(STOCK, epoch)).toEqual({ kind: 'cleaned' });
-    expect(await ours()).toMatchObject({
+    expect(await ours(db.sql)).toMatchObject({
       tables: null,
       functions: null,
       triggers: null,
