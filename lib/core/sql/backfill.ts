@@ -37,7 +37,7 @@ export function createBackfill(flow: Flow, sabotage: Sabotage = {}): string {
   const { backfill, outbox } = objectNames(flow.id);
   const { id, mapping } = flow;
   const sourceKey = keys(flow, (_, i) => `p.${quoteName(mapping.key[i]!.source.name)}`);
-  const sourceKeyTexts = `ARRAY[${keys(flow, (_, i) => `(p.${quoteName(mapping.key[i]!.source.name)})::text`)}]`;
+  const sourceKeyTexts = `ARRAY[${keys(flow, (_, i) => `crossfade.key_text(p.${quoteName(mapping.key[i]!.source.name)})`)}]`;
   const descending = keys(flow, (_, i) => `p.${quoteName(mapping.key[i]!.source.name)} DESC`);
   const from = (variable: string) => after(flow, 'source', variable);
   const upTo = (variable: string) => until(flow, 'source', variable);

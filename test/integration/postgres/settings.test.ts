@@ -103,6 +103,32 @@ describe('in a database that tells time in Berlin, the German way', () => {
     },
   );
 
+  it('the copy of a table whose key is a moment remembers it in letters that every version and zone reads alike', async () => {
+    const moments = { timezone: 'Asia/Shanghai', datestyle: 'SQL, DMY' };
+    const own = await ownDatabase();
+    for (const setting of settingsOf(moments)) await own.sql.unsafe(`ALTER DATABASE ${own.name} SET ${setting}`);
+    const there = testPlane(own);
+    try {
+      await own.sql.unsafe(`CREATE TABLE seen (at timestamptz PRIMARY KEY, v integer); CREATE TABLE seen_v2 (LIKE seen INCLUDING ALL);
+        INSERT INTO seen SELECT '2024-06-01 12:00+00'::timestamptz + i * interval '1 hour', i FROM generate_series(1, 200) i`);
+      await there.start({
+        id: 'seen',
+        validation: 'strict',
+        table: { primary: 'public.seen', shadow: 'public.seen_v2' },
+      });
+      for (let chunk = 0; chunk < 5; chunk += 1) await there.backfill('seen', 1, 10);
+      const [{ keys }] = await own.sql.unsafe<[{ keys: string }]>(
+        'SELECT array_to_string(copied_key || upper_key, chr(32)) AS keys FROM crossfade.backfill',
+      );
+      expect(keys).toMatch(/^2024-06-03 [0-9:]+\+\d\d 2024-06-\d\d [0-9:]+\+\d\d$/);
+      await there.copy('seen', 1);
+      expect(await differences(own, 'SELECT * FROM seen', 'SELECT * FROM seen_v2')).toEqual([]);
+    } finally {
+      await there.close();
+      await own.drop();
+    }
+  });
+
   it('negative control: an apply that takes the settings of its caller writes other values, and verification finds them', async () => {
     const [{ oid }] = await db.sql.unsafe<[{ oid: string }]>(
       "SELECT oid::regprocedure::text AS oid FROM pg_proc WHERE proname = 'converge_streamed'",
