@@ -44,9 +44,29 @@ const BUSY = new Set([LOCK_NOT_GRANTED, DEADLOCK, '40001', '57014']);
 
 // ----------------------------------------------------------------------------------------------------------- plan
 
-/** Changes nothing. @throws CrossfadeError `refused_table` when a table, column or key is missing */
+/**
+ * Changes nothing. Looks again when somebody swapped the tables meanwhile, since the catalog is read in several statements.
+ * @throws CrossfadeError `refused_table` when a table, column or key is missing
+ */
 export async function planTable(owner: PgGateway, cutover: TableCutover, scanMs = 0): Promise<TablePlan> {
-  const mirror = await readMirror(owner, cutover.id);
+  for (let look = 1; ; look += 1) {
+    const mirror = await readMirror(owner, cutover.id);
+    const [made] = await Promise.allSettled([planOf(owner, cutover, mirror, scanMs)]);
+    if (look < TRIES && wasOvertaken(mirror, await readMirror(owner, cutover.id))) continue;
+    if (made.status === 'rejected') throw made.reason;
+    return made.value;
+  }
+}
+
+const wasOvertaken = (seen: MirroredCutover | null, now: MirroredCutover | null) =>
+  seen?.epoch !== now?.epoch || seen?.direction !== now?.direction;
+
+async function planOf(
+  owner: PgGateway,
+  cutover: TableCutover,
+  mirror: MirroredCutover | null,
+  scanMs: number,
+): Promise<TablePlan> {
   const situation = await readSituation(owner, cutover, mirror);
   const promoted = isPromoted(mirror);
   const plan = promoted
@@ -166,7 +186,7 @@ const settled = (trying: Promise<SwapResult>): Promise<Tried> =>
 async function judged({ owner, cutover }: SwapWork, seen: MirroredCutover, tried: Tried): Promise<SwapResult> {
   if ('result' in tried && tried.result.kind !== 'refused') return tried.result;
   const now = await readMirror(owner, cutover.id).catch(() => seen);
-  if (now?.epoch !== seen.epoch || now.direction !== seen.direction)
+  if (wasOvertaken(seen, now))
     return { kind: 'postponed', why: `Somebody else swapped the tables of cutover '${cutover.id}' meanwhile.` };
   if ('error' in tried) throw tried.error;
   return tried.result;

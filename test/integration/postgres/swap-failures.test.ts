@@ -107,6 +107,21 @@ describe('I11 a lock that somebody holds', () => {
   });
 });
 
+/** A caller that has read where the cutover stands, and comes to its tables when another one has swapped them. */
+function overtakenBy(swap: () => Promise<unknown>): DataPlane {
+  const owner = plane.gateway();
+  let overtaken = false;
+  const call: PgGateway['call'] = async (statement, ...rest) => {
+    const rows = await owner.call(statement, ...rest);
+    if (statement.includes("'primaryOid'") && !overtaken) {
+      overtaken = true;
+      await swap();
+    }
+    return rows as never;
+  };
+  return postgresDataPlane({ runtime: plane.gateway(), owner: { ...owner, call } });
+}
+
 describe('I9 the epoch', () => {
   it('of another time changes nothing', async () => {
     const before = await seen();
@@ -141,25 +156,17 @@ describe('I9 the epoch', () => {
   });
 
   it('is told that it was done, whoever looked at the tables while somebody else swapped them', async () => {
-    /** A caller that has read where the cutover stands, and comes to its tables when another one has swapped them. */
-    const overtakenBy = (swap: () => Promise<unknown>): DataPlane => {
-      const owner = plane.gateway();
-      let overtaken = false;
-      const call: PgGateway['call'] = async (statement, ...rest) => {
-        const rows = await owner.call(statement, ...rest);
-        if (statement.includes("'primaryOid'") && !overtaken) {
-          overtaken = true;
-          await swap();
-        }
-        return rows as never;
-      };
-      return postgresDataPlane({ runtime: plane.gateway(), owner: { ...owner, call } });
-    };
     const late = overtakenBy(() => plane.promote(NOTE, PROMOTE));
     expect(await late.promote(NOTE, PROMOTE)).toEqual({ kind: 'already' });
     const lateBack = overtakenBy(() => plane.revert(NOTE, REVERT));
     expect(await lateBack.revert(NOTE, REVERT)).toEqual({ kind: 'already' });
     expect(await isPromoted()).toEqual({ ...BEFORE, direction: 'none', epoch: REVERT.toEpoch });
+  });
+
+  it('plans what is there now, whoever looked at the tables while somebody else swapped them', async () => {
+    const late = overtakenBy(() => plane.promote(NOTE, PROMOTE));
+    expect(await late.plan(NOTE)).toEqual(await plane.plan(NOTE));
+    expect(await isPromoted()).toMatchObject({ direction: 'reverse' });
   });
 });
 
