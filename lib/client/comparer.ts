@@ -74,11 +74,14 @@ export function createComparer(parts: ComparerParts): Comparer {
     const other = await runOther(parts, run, served, side, bench.budget);
     if (again) return learn(bench, run, served, other);
     const operation = operationOf(run);
-    bench.counts.ran(served, other.settled === 'late' ? null : other);
+    const late = other.settled === 'late';
+    bench.counts.ran(served, late ? null : other);
+    // What one path takes too long for says nothing where the old one was as slow.
+    if (late && (side === 'primary' || served.latencyMs > parts.deadlineMs)) return bench.counts.compared(null);
     const startedMs = parts.now();
     const judgement = judge(bench.noise, run, how, served, other);
     bench.budget.spend(parts.now() - startedMs);
-    const mismatch = judgement === undefined ? null : judgement !== null;
+    const mismatch = judgement === undefined ? null : !!judgement;
     parts.compared(run.cutover, operation, mismatch, failedAlone(run, served, other));
     bench.counts.compared(mismatch);
     if (judgement) groups.add({ ...judgement, cutover: run.cutover, operation, atMs: parts.wallNow(), key: run.key });
@@ -148,8 +151,7 @@ function judge<T>(
   served: Served<T>,
   other: Ran<T>,
 ): Judgement | null | undefined {
-  // An old path that is slow says nothing against the new one.
-  if (other.settled === 'late') return other.side === 'shadow' ? { kind: 'timeout', differences: [] } : undefined;
+  if (other.settled === 'late') return { kind: 'timeout', differences: [] };
   const [primary, shadow] =
     served.side === 'primary' ? [served.settled, other.settled] : [other.settled, served.settled];
   if (!primary.ok || !shadow.ok) {

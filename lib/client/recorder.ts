@@ -112,7 +112,7 @@ export class Recorder {
 
   /** A comparison of both sides that was made; counted with the shadow, which it is about. */
   compared(cutover: string, operation: string, mismatch: boolean | null, alone: FailedAlone): void {
-    if (typeof cutover !== 'string' || !CUTOVER_ID.test(cutover)) return;
+    if (!isCutoverId(cutover)) return;
     const cell = this.#cell(cutover, operation, 'shadow');
     if (mismatch !== null) cell.checks += 1;
     if (mismatch) cell.mismatches += 1;

@@ -92,7 +92,7 @@ async function inTime<T>(settling: Promise<Settled<T>>, deadlineMs: number, call
   const settled = await within(deadlineMs, settling, 'late' as const);
   if (settled !== 'late') return settled;
   call.end();
-  const message = `The new path of '${call.cutover}' did not answer within ${deadlineMs} ms.`;
+  const message = `The new path of '${call.cutover}' took over ${deadlineMs} ms.`;
   return { ok: false, error: new DOMException(message, 'TimeoutError') };
 }
 

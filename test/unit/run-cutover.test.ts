@@ -142,6 +142,17 @@ describe('a request that both paths were asked', () => {
     expect({ pairs, onlyShadow, onlyPrimary }).toEqual({ onlyShadow: undefined, onlyPrimary: undefined, ...counted });
   });
 
+  it('says nothing where both took longer than a comparison may: the new one may be as fast as the old', async () => {
+    const { client, window } = await bench(PRIMARY);
+    const slow = () => new Promise((resolve) => setTimeout(resolve, 5_000, 'slow'));
+    const answer = client.runCutover({ ...READ, primary: slow, shadow: slow });
+    await vi.advanceTimersByTimeAsync(12_000);
+    expect(await answer).toBe('slow');
+    await settled(client);
+    expect(client.comparisons('planner')).toMatchObject({ compared: 0, incomparable: 1 });
+    expect(await window('shadow')).toBeUndefined();
+  });
+
   it('is none where the new one served: what it fails is never compared, and the rest would flatter it', async () => {
     const { client, window } = await bench(SHADOW);
     await client.runCutover({ ...READ, primary: () => 'old', shadow: () => 'old' });
