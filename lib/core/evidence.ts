@@ -49,12 +49,13 @@ export function mergeWindows(a: MinuteWindow, b: MinuteWindow): MinuteWindow {
 /** What senders may leave out stays out where nobody told. */
 export const OPTIONAL_COUNTERS = ['left', 'drops', 'told'] as const;
 export const PAIR_COUNTERS = ['pairs', 'onlyShadow', 'onlyPrimary'] as const;
+export const TOLD_COUNTERS = [...OPTIONAL_COUNTERS, ...PAIR_COUNTERS] as const;
 
-type Optional = Pick<MinuteWindow, (typeof OPTIONAL_COUNTERS | typeof PAIR_COUNTERS)[number] | 'memory'>;
+type Optional = Pick<MinuteWindow, (typeof TOLD_COUNTERS)[number] | 'memory'>;
 
 function mergedOptional(a: MinuteWindow, b: MinuteWindow): Optional {
   const merged: { -readonly [Name in keyof Optional]: Optional[Name] } = {};
-  for (const name of [...OPTIONAL_COUNTERS, ...PAIR_COUNTERS]) {
+  for (const name of TOLD_COUNTERS) {
     const sum = (a[name] ?? 0) + (b[name] ?? 0);
     if (sum > 0) merged[name] = sum;
   }
@@ -116,7 +117,7 @@ export type TableStatus = {
   quarantined: number;
   quarantine: readonly { key: string; sqlstate: string; reason: string; attempts: number }[];
   backfill: BackfillProgress;
-  /** Connections to the whole server, and how many it takes of those who are no superusers. Unknown before migration 0015. */
+  /** Connections to the whole server, and how many it takes of those who are no superusers. */
   connections?: { used: number; most: number };
   verification: VerificationResult | null;
   /** Writes to the side that only Crossfade should write. */

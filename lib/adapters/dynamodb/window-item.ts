@@ -5,7 +5,14 @@
  */
 
 import { createHash } from 'node:crypto';
-import { emptyWindow, type MinuteWindow, mergeWindows, OPTIONAL_COUNTERS, PAIR_COUNTERS } from '../../core/evidence.ts';
+import {
+  emptyWindow,
+  type MinuteWindow,
+  mergeWindows,
+  OPTIONAL_COUNTERS,
+  PAIR_COUNTERS,
+  TOLD_COUNTERS,
+} from '../../core/evidence.ts';
 import { type Histogram, histogramCount } from '../../core/histogram.ts';
 import type { OperationWindow } from '../../core/performance.ts';
 import type { WindowAddition } from '../../ports.ts';
@@ -97,7 +104,7 @@ export function additionExpressions(part: MinuteWindow, operation: string, mark:
     adds.push(`#${place} :${place}`);
   };
   for (const counter of COUNTERS) add(counter, part[counter]);
-  for (const name of [...OPTIONAL_COUNTERS, ...PAIR_COUNTERS]) if (part[name]) add(name, part[name]);
+  for (const name of TOLD_COUNTERS) if (part[name]) add(name, part[name]);
   for (const [index, count] of Object.entries(part.latency)) add(`b${index}`, count);
   for (const [percent, count] of Object.entries(part.memory ?? {})) add(`m${percent}`, count);
   return {

@@ -8,11 +8,17 @@ import { cleanup } from './cleanup.ts';
 import type { CallOptions, PgGateway } from './gateway.ts';
 import { buildNextIndex } from './indexes-aside.ts';
 import { compareRecord, consistency, healthFindings, outlook } from './inspection.ts';
+import { planTable } from './plan-table.ts';
 import { rehearseCopy } from './rehearsal.ts';
 import { removeShadow } from './remove-shadow.ts';
 import { rowControls } from './row-controls.ts';
-import { planTable, promote, revert } from './swap.ts';
+import { promote, revert } from './swap.ts';
 import { unlessUnknown } from './unless-unknown.ts';
+
+/** Of the whole server, and without those that are kept for superusers: what runs out runs out for everybody. */
+const CONNECTIONS = `pg_catalog.jsonb_build_object('connections', pg_catalog.jsonb_build_object(
+  'used', (SELECT pg_catalog.sum(d.numbackends) FROM pg_catalog.pg_stat_database d),
+  'most', pg_catalog.current_setting('max_connections')::int - pg_catalog.current_setting('superuser_reserved_connections')::int))`;
 
 /** `runtime` moves rows and has no DDL; `owner` owns the tables and changes their names. */
 export type DataPlaneOptions = { runtime: PgGateway; owner: PgGateway };
@@ -60,7 +66,10 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
       const call = 'SELECT crossfade.switch_inline($1::text, $2::text::bigint, $3::text::boolean)';
       await runtime.call(call, [id, version, enabled]);
     },
-    status: (id) => callJson<TableStatus | null>(runtime, 'SELECT crossfade.table_status($1::text) AS result', [id]),
+    status: (id) =>
+      callJson<TableStatus | null>(runtime, `SELECT crossfade.table_status($1::text) || ${CONNECTIONS} AS result`, [
+        id,
+      ]),
     async converge(id, epoch, limit) {
       const call = `SELECT crossfade.${functionName('converge', id)}($1::text::bigint, $2::text::integer) AS result`;
       const applied = () => callJson<ConvergeResult>(runtime, call, [epoch, limit]);

@@ -32,6 +32,13 @@ export type Situation = {
   fingerprint: string;
 };
 
+/** Somebody swapped the tables, or moved the epoch, between two looks. */
+export const wasOvertaken = (seen: MirroredCutover | null, now: MirroredCutover | null) =>
+  seen?.epoch !== now?.epoch || seen?.direction !== now?.direction;
+
+export const isPromoted = (mirror: MirroredCutover | null): mirror is MirroredCutover =>
+  mirror?.direction === 'reverse';
+
 export async function readMirror(owner: PgGateway, id: string): Promise<MirroredCutover | null> {
   const [row] = await owner.call<{ mirror: MirroredCutover }>(
     `SELECT pg_catalog.jsonb_build_object('primaryOid', c.primary_oid::bigint, 'shadowOid', c.shadow_oid::bigint,

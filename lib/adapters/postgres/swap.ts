@@ -9,14 +9,12 @@ import type { PromotionRecord, SwapPlan } from '../../core/promotion/swap-plan.t
 import { planPromotion, planRevert } from '../../core/promotion.ts';
 import { quoteName, quoteTable } from '../../core/table-shape.ts';
 import { tableObjects } from '../../core/table-sql.ts';
-import type { SwapResult, TableCutover, TablePlan } from '../../ports.ts';
+import type { SwapResult, TableCutover } from '../../ports.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
-import { indexesAside, indexItems } from './indexes-aside.ts';
-import { inlineItems } from './inline.ts';
+import { indexesAside } from './indexes-aside.ts';
 import { giveKeysBack } from './keys-aside.ts';
-import { type MirroredCutover, readMirror, readSituation, type Situation } from './situation.ts';
+import { type MirroredCutover, readMirror, readSituation, type Situation, wasOvertaken } from './situation.ts';
 import { validateForeignKeys } from './validate.ts';
-import { scanWayBack } from './way-back.ts';
 
 export type SwapStep = { fromEpoch: number; toEpoch: number; stage: string; version: number };
 
@@ -41,53 +39,6 @@ const SWAP_MS = 15_000;
 const LOCK_NOT_GRANTED = '55P03';
 const DEADLOCK = '40P01';
 const BUSY = new Set([LOCK_NOT_GRANTED, DEADLOCK, '40001', '57014']);
-
-// ----------------------------------------------------------------------------------------------------------- plan
-
-/**
- * Changes nothing. Looks again when somebody swapped the tables meanwhile, since the catalog is read in several statements.
- * @throws CrossfadeError `refused_table` when a table, column or key is missing
- */
-export async function planTable(owner: PgGateway, cutover: TableCutover, scanMs = 0): Promise<TablePlan> {
-  for (let look = 1; ; look += 1) {
-    const mirror = await readMirror(owner, cutover.id);
-    const [made] = await Promise.allSettled([planOf(owner, cutover, mirror, scanMs)]);
-    if (look < TRIES && wasOvertaken(mirror, await readMirror(owner, cutover.id))) continue;
-    if (made.status === 'rejected') throw made.reason;
-    return made.value;
-  }
-}
-
-const wasOvertaken = (seen: MirroredCutover | null, now: MirroredCutover | null) =>
-  seen?.epoch !== now?.epoch || seen?.direction !== now?.direction;
-
-async function planOf(
-  owner: PgGateway,
-  cutover: TableCutover,
-  mirror: MirroredCutover | null,
-  scanMs: number,
-): Promise<TablePlan> {
-  const situation = await readSituation(owner, cutover, mirror);
-  const promoted = isPromoted(mirror);
-  const plan = promoted
-    ? planRevert(situation.request, mirror.record as PromotionRecord)
-    : planPromotion(situation.request);
-  const ours = promoted
-    ? []
-    : [...(await inlineItems(owner, cutover, situation.shadow)), ...(await indexItems(owner, cutover))];
-  return {
-    primary: cutover.table.primary,
-    shadow: cutover.table.shadow,
-    key: situation.forward.key.map(({ source }) => ({ column: source.name, type: source.type })),
-    columns: situation.columns,
-    items: [...plan.items, ...ours],
-    estimatedRows: situation.primary.estimatedRows,
-    ok: plan.ok && ours.every(({ action }) => action !== 'refuse'),
-    ...(scanMs > 0 ? { wayBack: await scanWayBack(owner, situation, { promoted, limitMs: scanMs }) } : {}),
-  };
-}
-
-const isPromoted = (mirror: MirroredCutover | null): mirror is MirroredCutover => mirror?.direction === 'reverse';
 
 // ----------------------------------------------------------------------------------------------------------- swap
 

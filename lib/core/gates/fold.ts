@@ -11,13 +11,13 @@
 
 import { added, bucketsQuantileMs } from '../buckets.ts';
 import type { Policy } from '../cutover.ts';
-import { highestShare, type MinuteWindow } from '../evidence.ts';
+import { emptyWindow, highestShare, type MinuteWindow } from '../evidence.ts';
 import type { StageKind } from '../plan.ts';
 import { type Baseline, EMPTY_BASELINE, overdispersion, withMinute } from './baseline.ts';
 import { cap, HORIZON_MINUTES, type Martingale, newMartingale, step, withoutEvidence } from './martingale.ts';
 import { COUNTS, type JudgedMinute, METRIC_ROWS, METRICS, type Metric, type ProvenGood } from './metrics.ts';
 import { keeps, type WithoutRules } from './rules.ts';
-import { impossible, type JudgedWindow, judgedWindow, noWindow } from './window.ts';
+import { impossible, type JudgedWindow, judgedWindow } from './window.ts';
 
 /** Grows when the folded state changes its meaning; an older one is rebuilt. */
 export const EVIDENCE_SCHEMA = 3;
@@ -110,8 +110,8 @@ export function newEvidence(key: string, baseline: Baseline = EMPTY_BASELINE, cl
     metrics,
     good: { errors: 0, latency_p50: 0, latency_p95: 0, validation: 0 },
     baseline,
-    primary: noWindow('primary'),
-    shadow: noWindow('shadow'),
+    primary: judgedWindow(emptyWindow(0, 'primary')),
+    shadow: judgedWindow(emptyWindow(0, 'shadow')),
     recent: [],
     looks: [],
     active: { primary: null, shadow: null },

@@ -1,7 +1,6 @@
 /** A minute of one side as the gates reckon with it, and what cannot be true of one. */
 
-import { type Buckets, bucketsOf, NO_BUCKETS } from '../buckets.ts';
-import type { Side } from '../cutover.ts';
+import { type Buckets, bucketsOf } from '../buckets.ts';
 import { impossiblePairs, type MinuteWindow } from '../evidence.ts';
 
 export type JudgedWindow = Omit<MinuteWindow, 'latency'> & { latency: Buckets };
@@ -9,17 +8,6 @@ export type JudgedWindow = Omit<MinuteWindow, 'latency'> & { latency: Buckets };
 export const judgedWindow = (window: MinuteWindow): JudgedWindow => ({
   ...window,
   latency: bucketsOf(window.latency),
-});
-
-export const noWindow = (side: Side): JudgedWindow => ({
-  minute: 0,
-  side,
-  count: 0,
-  errors: 0,
-  keyless: 0,
-  latency: NO_BUCKETS,
-  checks: 0,
-  mismatches: 0,
 });
 
 const FIGURES = ['count', 'errors', 'keyless', 'checks', 'mismatches'] as const;

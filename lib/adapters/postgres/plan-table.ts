@@ -1,0 +1,52 @@
+/** What promotion, or the way back, would do: a plan from one look at the catalog. Changes nothing. */
+
+import type { PromotionRecord } from '../../core/promotion/swap-plan.ts';
+import { planPromotion, planRevert } from '../../core/promotion.ts';
+import type { TableCutover, TablePlan } from '../../ports.ts';
+import type { PgGateway } from './gateway.ts';
+import { indexItems } from './indexes-aside.ts';
+import { inlineItems } from './inline.ts';
+import { isPromoted, type MirroredCutover, readMirror, readSituation, wasOvertaken } from './situation.ts';
+import { scanWayBack } from './way-back.ts';
+
+const LOOKS = 3;
+
+/**
+ * Changes nothing. Looks again when somebody swapped the tables meanwhile, since the catalog is read in several statements.
+ * @throws CrossfadeError `refused_table` when a table, column or key is missing
+ */
+export async function planTable(owner: PgGateway, cutover: TableCutover, scanMs = 0): Promise<TablePlan> {
+  for (let look = 1; ; look += 1) {
+    const mirror = await readMirror(owner, cutover.id);
+    const [made] = await Promise.allSettled([planOf(owner, cutover, mirror, scanMs)]);
+    if (look < LOOKS && wasOvertaken(mirror, await readMirror(owner, cutover.id))) continue;
+    if (made.status === 'rejected') throw made.reason;
+    return made.value;
+  }
+}
+
+async function planOf(
+  owner: PgGateway,
+  cutover: TableCutover,
+  mirror: MirroredCutover | null,
+  scanMs: number,
+): Promise<TablePlan> {
+  const situation = await readSituation(owner, cutover, mirror);
+  const promoted = isPromoted(mirror);
+  const plan = promoted
+    ? planRevert(situation.request, mirror.record as PromotionRecord)
+    : planPromotion(situation.request);
+  const ours = promoted
+    ? []
+    : [...(await inlineItems(owner, cutover, situation.shadow)), ...(await indexItems(owner, cutover))];
+  return {
+    primary: cutover.table.primary,
+    shadow: cutover.table.shadow,
+    key: situation.forward.key.map(({ source }) => ({ column: source.name, type: source.type })),
+    columns: situation.columns,
+    items: [...plan.items, ...ours],
+    estimatedRows: situation.primary.estimatedRows,
+    ok: plan.ok && ours.every(({ action }) => action !== 'refuse'),
+    ...(scanMs > 0 ? { wayBack: await scanWayBack(owner, situation, { promoted, limitMs: scanMs }) } : {}),
+  };
+}
