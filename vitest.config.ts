@@ -1,5 +1,12 @@
 import { defineConfig } from 'vitest/config';
+import { debianBinaries } from './test/helpers/debian-postgres.ts';
 import { LongestFirst } from './test/helpers/longest-first.ts';
+
+/** Also run on the distribution's Postgres, by its owner role and through PgBouncer; where there is none, not at all. */
+const ON_THE_DISTRIBUTIONS =
+  debianBinaries() === null
+    ? []
+    : ['twin', 'promotion', 'verify', 'rounding'].map((topic) => `test/integration/postgres/${topic}.test.ts`);
 
 /** One project per set of servers, so that unit tests need neither Java nor Postgres. */
 export default defineConfig({
@@ -29,6 +36,15 @@ export default defineConfig({
           name: 'postgres',
           include: ['test/integration/postgres/**/*.test.ts'],
           globalSetup: ['test/helpers/postgres-server.ts'],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          // The embedded Postgres and the distribution's, with PgBouncer, and an owner that is no superuser.
+          name: 'servers',
+          include: ['test/integration/servers/**/*.test.ts', ...ON_THE_DISTRIBUTIONS],
+          globalSetup: ['test/helpers/two-servers.ts'],
         },
       },
       {

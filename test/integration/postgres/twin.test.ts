@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SwapResult, TableCutover } from '../../../lib/ports.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
+import { type Writer, writer } from '../../helpers/writer.ts';
 
 const ACCOUNT: TableCutover = {
   id: 'account',
@@ -43,48 +44,7 @@ afterAll(async () => {
   await db.drop();
 });
 
-type Writer = {
-  done: number;
-  failures: string[];
-  /** Resolves when it has made so many more transactions, failed ones included, or was stopped. */
-  after(more: number): Promise<void>;
-  stop(): Promise<void>;
-};
-
-/** One client that writes at full speed until it is stopped. */
-function writer(index: number, transact: (i: number, key: number) => Promise<unknown>): Writer {
-  const state = { done: 0, failures: [] as string[], stopping: false };
-  let waiting: { made: number; go: () => void }[] = [];
-  let made = 0;
-  const tell = () => {
-    for (const one of waiting) if (one.made <= made || state.stopping) one.go();
-    waiting = waiting.filter((one) => one.made > made && !state.stopping);
-  };
-  const running = (async () => {
-    for (let i = 0; !state.stopping; i += 1) {
-      try {
-        await transact(i, 1 + ((i * 7919 + index * 104_729) % KEYS));
-        state.done += 1;
-      } catch (error) {
-        state.failures.push(error instanceof Error ? error.message : String(error));
-      }
-      made += 1;
-      tell();
-    }
-  })();
-  return Object.assign(state, {
-    after: (more: number) =>
-      new Promise<void>((go) => {
-        waiting.push({ made: made + more, go });
-        tell();
-      }),
-    stop: async () => {
-      state.stopping = true;
-      await running;
-      tell();
-    },
-  });
-}
+const keyOf = (i: number, index: number) => 1 + ((i * 7919 + index * 104_729) % KEYS);
 
 function change(i: number, key: number, index: number, table: string): string {
   if (i % 7 === 6) return `DELETE FROM ${table} WHERE id = ${key}`;
@@ -97,7 +57,8 @@ const turn = (key: number) => `SELECT pg_advisory_xact_lock(4711, ${key})`;
 
 /** Simple protocol: the whole transaction in one message. */
 function simple(sql: postgres.Sql, index: number): Writer {
-  return writer(index, (i, key) => {
+  return writer((i) => {
+    const key = keyOf(i, index);
     const both = ['account', 'account_twin'].map((table) => change(i, key, index, table));
     return sql.unsafe(['BEGIN', turn(key), ...both, i % 11 === 5 ? 'ROLLBACK' : 'COMMIT'].join('; ')).simple();
   });
@@ -105,8 +66,9 @@ function simple(sql: postgres.Sql, index: number): Writer {
 
 /** Extended protocol, with and without statements that the server keeps. */
 function extended(sql: postgres.Sql, index: number, prepare: boolean): Writer {
-  return writer(index, (i, key) =>
+  return writer((i) =>
     sql.begin(async (tx) => {
+      const key = keyOf(i, index);
       await tx.unsafe(turn(key));
       for (const table of ['account', 'account_twin']) {
         if (i % 7 === 6) await tx.unsafe(`DELETE FROM ${table} WHERE id = $1`, [key], { prepare });

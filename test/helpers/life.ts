@@ -1,0 +1,123 @@
+/**
+ * The whole life of table cutovers while an application writes: start, copy, verify, promote, verify, roll back, start over,
+ * copy, promote, clean up. Each step begins with the application's transactions open, and at its end, with nobody writing and
+ * every hint applied, the test looks at both tables.
+ */
+
+import { expect } from 'vitest';
+import type { SwapResult, TableCutover } from '../../lib/ports.ts';
+import type { TestPlane } from './postgres-tables.ts';
+import type { Writer } from './writer.ts';
+
+export type LifeStep =
+  | 'start'
+  | 'copy'
+  | 'verify'
+  | 'promote'
+  | 'verify the way back'
+  | 'roll back'
+  | 'start over'
+  | 'promote again'
+  | 'clean up';
+
+export type World = {
+  plane: TestPlane;
+  /** Another instance, which applies hints all the time. */
+  follower: TestPlane;
+  cutovers: readonly TableCutover[];
+  writers: readonly Writer[];
+  /** Carries out a step while transactions of the application are open that began before it. */
+  across<T>(cutover: TableCutover, act: () => Promise<T>): Promise<T>;
+  /** Nobody writes, and no hint is left. `pair`: whether the other table is filled and follows. */
+  atRest(step: LifeStep, pair: boolean): Promise<void>;
+};
+
+/** Transactions of each writer between two steps. */
+const PART = 8;
+const SWAP_CALLS = 10;
+
+export async function live(world: World): Promise<{ heldMs: number[] }> {
+  const { plane, cutovers, writers } = world;
+  const epochs = new Map(cutovers.map(({ id }) => [id, 1]));
+  const epochOf = (id: string) => epochs.get(id)!;
+  const heldMs: number[] = [];
+  const running = { yes: true };
+  const following = follow(world, epochOf, running);
+
+  const step = async (name: LifeStep, pair: boolean, act: (cutover: TableCutover) => Promise<unknown>) => {
+    for (const cutover of cutovers) {
+      await Promise.all(writers.map((one) => one.after(PART)));
+      await world
+        .across(cutover, () => act(cutover))
+        .catch((error: unknown) => {
+          throw new Error(`Step '${name}' of ${cutover.id}: ${error instanceof Error ? error.message : error}`, {
+            cause: error,
+          });
+        });
+    }
+    await Promise.all(writers.map((one) => one.after(PART)));
+    await Promise.all(writers.map((one) => one.pause()));
+    for (const { id } of pair ? cutovers : []) await plane.settle(id, epochOf(id));
+    await world.atRest(name, pair);
+    for (const one of writers) one.resume();
+  };
+  const swap = (act: 'promote' | 'revert') => async (cutover: TableCutover) => {
+    const epoch = epochOf(cutover.id);
+    const stage = act === 'promote' ? 'completed' : 'rolled_back';
+    const request = { fromEpoch: epoch, toEpoch: epoch + 1, stage, version: epoch + 1 };
+    heldMs.push(await untilSwapped(() => plane[act](cutover, request)));
+    epochs.set(cutover.id, epoch + 1);
+  };
+  const verify = async ({ id }: TableCutover) => {
+    const answer = await plane.verify(id, epochOf(id), 1);
+    expect(answer).toMatchObject({ kind: 'verified', result: { divergences: 0 } });
+  };
+  const copy = ({ id }: TableCutover) => plane.copy(id, epochOf(id), 100);
+
+  try {
+    await step('start', false, (cutover) => plane.start(cutover, epochOf(cutover.id)));
+    await step('copy', true, copy);
+    await step('verify', true, verify);
+    await step('promote', true, swap('promote'));
+    await step('verify the way back', true, verify);
+    await step('roll back', false, swap('revert'));
+    await step('start over', true, async (cutover) => {
+      await plane.forget(cutover.id);
+      epochs.set(cutover.id, epochOf(cutover.id) + 1);
+      await plane.start(cutover, epochOf(cutover.id));
+      await copy(cutover);
+    });
+    await step('promote again', true, swap('promote'));
+    await step('clean up', false, async (cutover) =>
+      expect(await plane.cleanup(cutover, epochOf(cutover.id))).toEqual({ kind: 'cleaned' }),
+    );
+  } finally {
+    running.yes = false;
+    await Promise.all(writers.map((one) => one.stop()));
+    await following;
+  }
+  return { heldMs };
+}
+
+async function follow(
+  { follower, cutovers, writers }: World,
+  epochOf: (id: string) => number,
+  running: { yes: boolean },
+) {
+  while (running.yes) {
+    let claimed = 0;
+    for (const { id } of cutovers) {
+      const result = await follower.converge(id, epochOf(id), 200);
+      if (result.kind === 'converged') claimed += result.claimed;
+    }
+    if (claimed === 0) await Promise.race(writers.map((one) => one.after(1)));
+  }
+}
+
+async function untilSwapped(act: () => Promise<SwapResult>): Promise<number> {
+  for (let calls = 1; ; calls += 1) {
+    const result = await act();
+    if (result.kind === 'swapped') return result.lockHeldMs;
+    if (result.kind !== 'postponed' || calls === SWAP_CALLS) throw new Error(JSON.stringify(result));
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * I1 I11 the whole life of a cutover on the embedded Postgres and on that of the distribution, directly and through PgBouncer
+ * in transaction mode, streamed and inline. The owner is no superuser, the runtime role has the documented limits, and the
+ * application has a role of its own. Every transaction makes the same change to a twin that nobody migrates.
+ */
+
+import type postgres from 'postgres';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import type { TableCutover } from '../../../lib/ports.ts';
+import { live } from '../../helpers/life.ts';
+import { type ServedDatabase, servedDatabase } from '../../helpers/postgres.ts';
+import { differences, eventually, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
+import type { ServerName } from '../../helpers/server-accounts.ts';
+import { type Writer, writer } from '../../helpers/writer.ts';
+
+type Place = { server: ServerName; door: 'direct' | 'pooled'; mode: 'streamed' | 'inline' };
+
+const PLACES: readonly Place[] = (['embedded', 'debian'] as const).flatMap((server) =>
+  (['direct', 'pooled'] as const).flatMap((door) =>
+    (['streamed', 'inline'] as const).map((mode) => ({ server, door, mode })),
+  ),
+);
+const KEYS = 200;
+const SCHEMA = `
+  CREATE TABLE account (id integer PRIMARY KEY, name varchar(40) NOT NULL, company text, fax text DEFAULT 'none', balance numeric(12, 2) NOT NULL DEFAULT 0);
+  CREATE TABLE account_v2 (id bigint PRIMARY KEY, name varchar(40) NOT NULL, shout text GENERATED ALWAYS AS (upper(name)) STORED,
+    organisation text, balance numeric(12, 2) NOT NULL DEFAULT 0, tier text NOT NULL DEFAULT 'standard');
+  CREATE INDEX ON account (balance);
+  CREATE TABLE account_twin (id integer PRIMARY KEY, name text NOT NULL, balance numeric(12, 2) NOT NULL DEFAULT 0);
+  CREATE TABLE payment (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, account_id integer REFERENCES account ON DELETE CASCADE);
+  INSERT INTO account (id, name) SELECT i, 'seed' FROM generate_series(1, ${KEYS}) i;
+  INSERT INTO account_twin SELECT id, name, balance FROM account;
+  INSERT INTO payment (account_id) SELECT id FROM account WHERE id % 10 = 0;
+  GRANT SELECT, INSERT, UPDATE, DELETE ON account, account_twin, payment TO application`;
+
+const accountOf = (mode: Place['mode']): TableCutover => ({
+  id: 'account',
+  validation: 'strict',
+  table: {
+    primary: 'public.account',
+    shadow: 'public.account_v2',
+    columns: { organisation: { from: 'company' }, shout: { sql: 'upper(name)' }, tier: { added: true } },
+    mode,
+  },
+});
+
+/** Writers of one key take turns: deleting an absent row locks nothing, so two tables could see two orders. */
+const turn = (key: number) => `SELECT pg_advisory_xact_lock(4711, ${key})`;
+const keyOf = (i: number, index: number) => 1 + ((i * 7919 + index * 104_729) % KEYS);
+
+function change(i: number, key: number, index: number, table: string): string {
+  if (i % 7 === 6) return `DELETE FROM ${table} WHERE id = ${key}`;
+  return `INSERT INTO ${table} (id, name, balance) VALUES (${key}, 'w${index}.${i}', ${i % 100})
+    ON CONFLICT (id) DO UPDATE SET name = excluded.name, balance = ${table}.balance + 1`;
+}
+
+/** Simple protocol: the whole transaction in one message. */
+const simple = (sql: postgres.Sql, index: number): Writer =>
+  writer((i) => {
+    const key = keyOf(i, index);
+    const both = ['account', 'account_twin'].map((table) => change(i, key, index, table));
+    return sql.unsafe(['BEGIN', turn(key), ...both, i % 11 === 5 ? 'ROLLBACK' : 'COMMIT'].join('; ')).simple();
+  });
+
+const extended = (sql: postgres.Sql, index: number, prepare: boolean): Writer =>
+  writer((i) =>
+    sql.begin(async (tx) => {
+      const key = keyOf(i, index);
+      await tx.unsafe(turn(key));
+      for (const table of ['account', 'account_twin'])
+        await tx.unsafe(
+          `INSERT INTO ${table} (id, name, balance) VALUES ($1, $2, $3) ON CONFLICT (id) DO UPDATE SET name = excluded.name, balance = ${table}.balance + 1`,
+          [key, `w${index}.${i}`, i % 100],
+          { prepare },
+        );
+      await tx.unsafe('SELECT name, balance FROM account WHERE id = $1', [key], { prepare });
+    }),
+  );
+
+/** A transaction that holds the table, and one that comes to it while the step waits; both began before it. */
+async function across<T>(db: ServedDatabase, clients: readonly postgres.Sql[], act: () => Promise<T>): Promise<T> {
+  let over = false;
+  const waits = `SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+    WHERE d.datname = current_database() AND l.locktype = 'relation' AND NOT l.granted`;
+  const both = (key: number) => ['account', 'account_twin'].map((table) => change(key, key, 9, table));
+  const write = (tx: postgres.TransactionSql, statements: readonly string[]) =>
+    tx.unsafe(statements.join('; ')).simple();
+  let begun = 0;
+  const waited = () =>
+    eventually(async () => over || (await db.sql.unsafe(waits)).length > 0, 'the step waits, or is over', 60_000);
+  const holder = clients[0]!.begin(async (tx) => {
+    await write(tx, [turn(KEYS + 1), ...both(KEYS + 1)]);
+    begun += 1;
+    await waited();
+    await write(tx, [turn(KEYS + 2), ...both(KEYS + 2)]);
+  });
+  const late = clients[1]!.begin(async (tx) => {
+    await write(tx, [turn(KEYS + 3), change(1, KEYS + 3, 9, 'account_twin')]);
+    begun += 1;
+    await waited();
+    await write(tx, [change(1, KEYS + 3, 9, 'account')]);
+  });
+  await eventually(async () => begun === 2, 'both transactions have begun');
+  const acting = act().finally(() => {
+    over = true;
+  });
+  const [result] = await Promise.all([acting, holder, late]);
+  return result;
+}
+
+describe.skipIf(inject('servers') === null).each(PLACES)('I1 $mode on $server, $door', ({ server, door, mode }) => {
+  const cutover = accountOf(mode);
+  const planes: TestPlane[] = [];
+  let db: ServedDatabase;
+  beforeAll(async () => {
+    db = await servedDatabase(server, door);
+    await db.owner.unsafe(SCHEMA);
+    planes.push(testPlane(db), testPlane(db));
+  });
+  afterAll(async () => {
+    for (const plane of planes) await plane.close();
+    await db.drop();
+  });
+
+  it('loses nothing from start to cleanup, and no statement of the application fails', async () => {
+    const client = () => db.connect(1, db.application);
+    const writers = [simple(client(), 1), extended(client(), 2, false), extended(client(), 3, door === 'direct')];
+    const straddling = [client(), client()];
+    const rows = (table: string) => `SELECT id::bigint, name::text, balance FROM ${table}`;
+    const looked: string[] = [];
+    const { heldMs } = await live({
+      plane: planes[0]!,
+      follower: planes[1]!,
+      cutovers: [cutover],
+      writers,
+      across: (_, act) => across(db, straddling, act),
+      async atRest(step, pair) {
+        looked.push(step);
+        expect(await differences(db, rows('account'), rows('account_twin')), step).toEqual([]);
+        const old = (await db.sql.unsafe("SELECT to_regclass('account_old') AS name"))[0]!.name;
+        const other = old ?? 'account_v2';
+        if (pair) expect(await differences(db, rows(other), rows('account_twin')), `${step}, ${other}`).toEqual([]);
+      },
+    });
+    expect(writers.flatMap(({ failures }) => failures)).toEqual([]);
+    expect(looked).toHaveLength(9);
+    expect(heldMs).toHaveLength(3);
+    const [left] = await db.sql.unsafe(`SELECT string_agg(relname, ' ' ORDER BY relname) AS tables FROM pg_class
+      WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')`);
+    expect(left!.tables).toBe('account account_twin payment');
+  });
+});
