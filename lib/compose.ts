@@ -80,7 +80,7 @@ export function compose(variables = environment()): Composition {
       return dynamoExperimentStore({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE });
     }),
     flags: lazily(() => flagPublisher(env, clock)),
-    tables: lazily(() => dataPlane(env, clock)),
+    tables: lazily(() => dataPlane(env, clock, log)),
   };
   const cutovers = once(() => declaredCutovers(env));
   const keys = once(() => signingKeys(env));
@@ -132,11 +132,15 @@ async function flagSource(env: Environment) {
   });
 }
 
-async function dataPlane(env: Environment, clock: Ports['clock']): Promise<Ports['tables']> {
+async function dataPlane(env: Environment, clock: Ports['clock'], log: Ports['log']): Promise<Ports['tables']> {
   if (!env.CROSSFADE_DATABASE_URL) throw missing('CROSSFADE_DATABASE_URL', 'table cutovers are run');
   const { postgresDataPlane } = await import('./adapters/postgres/data-plane.ts');
   const { postgresGateway } = await import('./adapters/postgres/gateway.ts');
-  const gateway = async (url: string) => postgresGateway({ url, clock, random, ...(await proofs(env, url, clock)) });
+  const { parseAddress } = await import('./adapters/postgres/address.ts');
+  const gateway = async (url: string) => {
+    for (const note of parseAddress(url).notes) log.event('database_address', { note });
+    return postgresGateway({ url, clock, random, ...(await proofs(env, url, clock)) });
+  };
   const runtime = await gateway(env.CROSSFADE_DATABASE_URL);
   const owner = env.CROSSFADE_OWNER_DATABASE_URL ? await gateway(env.CROSSFADE_OWNER_DATABASE_URL) : runtime;
   return postgresDataPlane({ runtime, owner });
@@ -145,9 +149,10 @@ async function dataPlane(env: Environment, clock: Ports['clock']): Promise<Ports
 /** How server and function prove who they are. On AWS both must, and no password is in the environment. */
 async function proofs(env: Environment, url: string, clock: Ports['clock']) {
   if (env.CROSSFADE_PROFILE !== 'aws') return {};
+  const { parseAddress } = await import('./adapters/postgres/address.ts');
   const { serverTrust } = await import('./adapters/postgres/server-trust.ts');
   const trust = await serverTrust(url, env.CROSSFADE_DATABASE_CA);
-  if (URL.canParse(url) && new URL(url).password !== '') return { trust };
+  if (parseAddress(url).password !== undefined) return { trust };
   const { iamToken } = await import('./adapters/postgres/iam-token.ts');
   return { trust, password: iamToken({ url, region: env.AWS_REGION, clock }) };
 }

@@ -13,10 +13,11 @@ import { startStack } from './stack.ts';
 export type DevOptions = { root: string; databaseUrl: string; config?: string; speed: number; port: number };
 
 export async function runDev(options: DevOptions, untilStopped: Promise<void>): Promise<number> {
-  addressOf(options.databaseUrl);
+  const { notes } = addressOf(options.databaseUrl);
   const say = (line: string) => void process.stdout.write(`${line}\n`);
   const cutovers = await loadCutovers(options.root, options.config ?? join(options.root, 'infra', 'cutovers.ts'));
   say('\nStarting Crossfade for your database');
+  for (const note of notes) say(`Not used of the address: ${note}`);
   const stack = await startStack({
     root: options.root,
     port: options.port,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { classify, DEADLINE, targetOf } from '../../lib/adapters/postgres/failures.ts';
+import { classify, DEADLINE } from '../../lib/adapters/postgres/failures.ts';
 import { classOfCode } from '../../lib/adapters/postgres/sqlstate.ts';
 
 describe('the class of a failure', () => {
@@ -25,16 +25,5 @@ describe('the class of a failure', () => {
     expect(classify(DEADLINE)).toBe('connection');
     expect(classify(new TypeError("Cannot read properties of null (reading 'write')"))).toBe('connection');
     expect(classify(new Error('anything else'))).toBe('other');
-  });
-});
-
-describe('the place that a message names', () => {
-  it.each([
-    ['postgres://me:se%40cret@db.example:6543/app?sslmode=require', 'db.example:6543/app'],
-    ['postgresql://me@db.example/app', 'db.example:5432/app'],
-    ['postgres://me:p@ss@one:1,two:2/app', 'one:1,two:2/app'],
-    ['postgres:///app', 'localhost:5432/app'],
-  ])('of %s is %s', (url, place) => {
-    expect(targetOf(url)).toBe(place);
   });
 });

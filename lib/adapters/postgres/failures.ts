@@ -5,7 +5,7 @@
  */
 
 import { CrossfadeError } from '../../core/errors.ts';
-import { classOfCode, codeOf, FAILURES, type FailureClass, isSqlstate } from './sqlstate.ts';
+import { adviceOf, classOfCode, codeOf, FAILURES, type FailureClass, isSqlstate } from './sqlstate.ts';
 
 /** Thrown by the race against the clock. */
 export const DEADLINE = Symbol('deadline');
@@ -25,7 +25,8 @@ export function isFatal(error: unknown): boolean {
 
 export function translated(error: unknown, attempted: Attempted): CrossfadeError {
   const failure = classify(error);
-  const { code, retryable, advice } = FAILURES[failure];
+  const { code, retryable } = FAILURES[failure];
+  const advice = adviceOf(codeOf(error), failure, isFatal(error));
   const sqlstate = isSqlstate(codeOf(error)) ? codeOf(error) : undefined;
   const details = {
     sqlstate,
@@ -71,13 +72,4 @@ function gist(statement: string): string {
 function field(error: unknown, name: string): string | undefined {
   const value = error !== null && typeof error === 'object' ? (error as Record<string, unknown>)[name] : undefined;
   return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
-/** `host:port/database` of an address, without user and password. */
-export function targetOf(url: string): string {
-  const [place = ''] = url.replace(/^[a-z]+:\/\//i, '').split('?');
-  const bare = place.slice(place.lastIndexOf('@') + 1);
-  const [hosts = '', database = ''] = bare.split('/');
-  const withPort = hosts.split(',').map((host) => (/:\d+$/.test(host) ? host : `${host || 'localhost'}:5432`));
-  return `${withPort.join(',')}/${database}`;
 }

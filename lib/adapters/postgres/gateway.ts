@@ -11,7 +11,9 @@
 import postgres from 'postgres';
 import { CrossfadeError, isCrossfadeError } from '../../core/errors.ts';
 import type { Clock } from '../../ports.ts';
-import { classify, DEADLINE, isFatal, targetOf, translated } from './failures.ts';
+import { parseAddress, placeOf } from './address.ts';
+import { tlsOptions } from './address-tls.ts';
+import { classify, DEADLINE, isFatal, translated } from './failures.ts';
 import type { ServerTrust } from './server-trust.ts';
 
 export type Parameter = string | number | boolean | null;
@@ -61,6 +63,7 @@ export type GatewayOptions = {
 
 const DEADLINE_MS = 6_000;
 const ATTEMPTS = 3;
+const CONNECT_SECONDS = 5;
 const IDLE_LIMIT_MS = 60_000;
 const JITTER_FROM_MS = 50;
 const JITTER_SPAN_MS = 150;
@@ -72,7 +75,7 @@ type Send<T> = (sql: postgres.Sql) => Promise<T>;
 
 /** @param broken for the negative control of the tests: goes on with a client that has failed */
 export function postgresGateway(options: GatewayOptions, broken: { keepsFailedClient?: boolean } = {}): PgGateway {
-  const target = targetOf(options.url);
+  const target = placeOf(options.url);
   const clients = clientHolder(options);
   let closed = false;
   let tail: Promise<unknown> = Promise.resolve();
@@ -181,28 +184,35 @@ function clientHolder(options: GatewayOptions) {
   };
 }
 
+/** The driver gets what the address means, and not its text: it would send what it does not know to the server. */
 function connect({ url, trust, password: changing }: GatewayOptions, password: () => string): postgres.Sql {
-  try {
-    return postgres(url, {
-      ...(changing ? { password } : {}),
-      ...(trust ? { ssl: trust } : {}),
-      max: 1,
-      prepare: false,
-      fetch_types: false,
-      connect_timeout: 5,
-      idle_timeout: 20,
-      onnotice: () => {},
-      // Sent by the driver in any case; poolers accept this one.
-      connection: { application_name: 'crossfade' },
-    });
-  } catch {
-    // What was caught repeats the address, password included.
-    throw new CrossfadeError(
-      'invalid_config',
-      'The address of the database cannot be read. It looks like postgres://user:password@host:5432/database, with special characters of the password percent-encoded.',
-    );
-  }
+  const address = parseAddress(url);
+  const [{ host, port }] = address.hosts as [{ host: string; port: number }];
+  const several = address.hosts.length > 1;
+  return postgres({
+    host: address.hosts.map((one) => one.host),
+    port: address.hosts.map((one) => one.port),
+    ...(host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : {}),
+    ...(address.user ? { user: address.user } : {}),
+    ...(address.database ? { database: address.database } : {}),
+    ...(changing ? { password } : address.password ? { password: address.password } : {}),
+    ssl: trust ?? tlsOptions(address),
+    ...(address.directTls ? { sslnegotiation: 'direct' } : {}),
+    ...(several ? { target_session_attrs: 'primary' } : {}),
+    max: 1,
+    prepare: false,
+    fetch_types: false,
+    connect_timeout: Math.min(address.connectTimeoutSeconds ?? CONNECT_SECONDS, CONNECT_SECONDS),
+    idle_timeout: 20,
+    onnotice: () => {},
+    // Sent by the driver in any case; poolers accept this one, and no other.
+    connection: { application_name: applicationName(address.applicationName) },
+    // Its types know no lists of hosts.
+  } as object);
 }
+
+/** Our sessions are known by how their name begins. */
+const applicationName = (own: string | undefined) => (own ? `crossfade: ${own}` : 'crossfade').slice(0, 63);
 
 /** A promise that loses the race is observed, so that its late rejection ends nobody. */
 async function within<T>(call: Promise<T>, deadlineMs: number): Promise<T> {

@@ -9,6 +9,7 @@
 import { Signer, type SignerConfig } from '@aws-sdk/rds-signer';
 import { CrossfadeError } from '../../core/errors.ts';
 import type { Clock } from '../../ports.ts';
+import { parseAddress } from './address.ts';
 
 export type TokenOptions = {
   /** Without a password. */
@@ -46,8 +47,10 @@ export function iamToken(options: TokenOptions): () => Promise<string> {
 }
 
 function addressOf(url: string): { hostname: string; port: number; username: string } {
-  const { hostname, port, username } = URL.canParse(url) ? new URL(url) : { hostname: '', port: '', username: '' };
-  if (hostname && username) return { hostname, port: Number(port || 5432), username: decodeURIComponent(username) };
+  const { hosts, user } = parseAddress(url);
+  const [only] = hosts;
+  if (only && hosts.length === 1 && !only.host.startsWith('/') && user)
+    return { hostname: only.host, port: only.port, username: user };
   throw new CrossfadeError(
     'invalid_config',
     'A login token is signed for one role on one host, and the address of the database does not name both. It looks like postgres://crossfade_runtime@HOST:5432/database, without a password.',

@@ -4,8 +4,10 @@
  */
 
 import { readFile } from 'node:fs/promises';
-import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import type { PeerCertificate } from 'node:tls';
 import { CrossfadeError } from '../../core/errors.ts';
+import { parseAddress } from './address.ts';
+import { fitsOneOf } from './address-tls.ts';
 
 export type ServerTrust = {
   ca: string;
@@ -15,17 +17,14 @@ export type ServerTrust = {
 
 /**
  * @param file of PEM certificates; undefined is refused, so that no connection is made that anybody could answer
- * @throws CrossfadeError `invalid_config` when there is no file, it cannot be read, or it holds no certificate
+ * @throws CrossfadeError `invalid_config` when there is no file, it cannot be read, or it holds no certificate, and for an address
+ *   that cannot be read
  */
 export async function serverTrust(url: string, file: string | undefined): Promise<ServerTrust> {
   const ca = await certificates(file);
-  const host = (URL.canParse(url) ? new URL(url).hostname : '').replace(/^\[(.*)\]$/, '$1');
-  return {
-    ca,
-    rejectUnauthorized: true,
-    // The driver gives no name for an address in digits, and Node would then accept a certificate for `localhost`.
-    checkServerIdentity: (_host, certificate) => checkServerIdentity(host, certificate),
-  };
+  const hosts = parseAddress(url).hosts.map(({ host }) => host);
+  // The driver gives no name for an address in digits, and Node would then accept a certificate for `localhost`.
+  return { ca, rejectUnauthorized: true, checkServerIdentity: fitsOneOf(hosts) };
 }
 
 async function certificates(file: string | undefined): Promise<string> {

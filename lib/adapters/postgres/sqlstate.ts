@@ -68,6 +68,35 @@ export const FAILURES = {
   other: { code: 'internal', retryable: false, advice: "This is not expected; the server's log has more." },
 } as const satisfies Record<FailureClass, FailureRule>;
 
+/** Where the class is right and its advice is not: what to do about this one answer. */
+const ADVICE: Readonly<Record<string, string>> = {
+  '25006':
+    'This server is a replica, or is read-only: name the primary server in the address (psql says which one is: SELECT pg_is_in_recovery()).',
+  '53200':
+    "Raise max_locks_per_transaction if the server's log says 'out of shared memory'; otherwise free memory of the server.",
+  '53300': 'The server has no connection left: close some, or raise max_connections. The call may be repeated.',
+  '55P03':
+    'Another session holds a lock on it (SELECT * FROM pg_locks WHERE NOT granted, and pg_blocking_pids). The call may be repeated.',
+  '57014':
+    'It took longer than its limit (statement_timeout of the role, unless the call states its own), or somebody cancelled it. The call may be repeated.',
+  '57P03': 'The server starts, stops or recovers. The call may be repeated in a moment.',
+};
+
+/** The login itself was refused, and not for the password: by a server, or by a pooler in front of it. */
+const LOGIN_ADVICE = {
+  parameter:
+    'The server, or a pooler in front of it, refuses a parameter of the login: leave it out of the address, and look at ALTER ROLE … SET and ALTER DATABASE … SET; for PgBouncer, ignore_startup_parameters lets it pass.',
+  other:
+    'The server, or a pooler in front of it, ended the login: check host, port, database and role in the address, and the log of the server.',
+} as const;
+
+/** @param fatal the server ended the session with this answer */
+export function adviceOf(code: string, failure: FailureClass, fatal: boolean): string {
+  if (fatal && /^(42704|22023|42602|08P01)$/.test(code)) return LOGIN_ADVICE.parameter;
+  if (fatal && failure === 'other') return LOGIN_ADVICE.other;
+  return ADVICE[code] ?? FAILURES[failure].advice;
+}
+
 /** The longest prefix wins. Words are the driver's and the operating system's codes. */
 const CLASSES: Readonly<Record<string, FailureClass>> = {
   CONNECT: 'connection',

@@ -7,7 +7,7 @@ import { type Connection, connect } from '../connection.ts';
 import { type Context, cutoverId, EXIT, type Outcome } from '../context.ts';
 import { addressOf, openDatabase } from '../database.ts';
 import { checkApi } from '../doctor/api.ts';
-import { type Check, fail, renderChecks, warn } from '../doctor/check.ts';
+import { type Check, fail, ok, renderChecks, warn } from '../doctor/check.ts';
 import { judgeFacts, readFacts } from '../doctor/database.ts';
 import { checkMachine } from '../doctor/machine.ts';
 import { checksOf } from '../render-health.ts';
@@ -55,13 +55,15 @@ async function checkDatabase(url: string | undefined): Promise<Check[]> {
       warn('database', 'not checked: no URL is known', 'Give --database-url or CROSSFADE_DATABASE_URL to check it.'),
     ];
   }
-  const address = addressOf(url);
+  const { notes, ...address } = addressOf(url);
+  const unused = notes.map((note) => ok('address', `not used: ${note}`));
   const database = await openDatabase(url);
   try {
-    return judgeFacts(await readFacts((sql) => database.call(sql, [], { attempts: 1 }), address));
+    return [...unused, ...judgeFacts(await readFacts((sql) => database.call(sql, [], { attempts: 1 }), address))];
   } catch (error) {
     const seen = error instanceof Error ? error.message || error.name : String(error);
     return [
+      ...unused,
       fail(
         'database',
         `${address.host}:${address.port}: ${seen}`,

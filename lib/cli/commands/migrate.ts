@@ -13,7 +13,7 @@ const RUNTIME_ROLE = 'crossfade_runtime';
 
 export async function migrate(context: Context): Promise<Outcome> {
   const url = ownerUrl(context);
-  const { host, port, role } = addressOf(url);
+  const { host, port, role, notes } = addressOf(url);
   const { migrate: install } = await import('../../adapters/postgres/migrate.ts');
   const { readMigrations } = await import('../../adapters/postgres/migration-files.ts');
   const files = readMigrations(join(packageRoot(), 'migrations'));
@@ -25,6 +25,7 @@ export async function migrate(context: Context): Promise<Outcome> {
       document: { host, port, role, applied, present, runtimeRole: hasRuntimeRole ? RUNTIME_ROLE : null },
       text: [
         `${host}:${port} as ${role}: ${applied.length > 0 ? `applied ${applied.join(', ')}` : `up to date, ${present.at(-1)}`}.`,
+        ...notes.map((note) => `Not used of the address: ${note}.`),
         ...(hasRuntimeRole ? [] : [MISSING_ROLE]),
       ].join('\n'),
     };
