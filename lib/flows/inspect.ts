@@ -2,6 +2,7 @@
 
 import type { CutoverDeclaration } from '../core/cutover.ts';
 import { CrossfadeError } from '../core/errors.ts';
+import { stateFinding } from '../core/health.ts';
 import type { Consistency, HealthFinding, RecordComparison, TableOutlook } from '../core/table-health.ts';
 import type { Ports } from '../ports.ts';
 import { tableCutover } from './carry-out.ts';
@@ -12,8 +13,16 @@ type Needs = Pick<Ports, 'tables'>;
 export type HealthReport = { cutover: string; ok: boolean; findings: readonly HealthFinding[] };
 
 /** Everything that could spoil the migration; `ok` when nothing failed. Works before the first start. */
-export async function checkHealth({ tables }: Needs, declaration: CutoverDeclaration): Promise<HealthReport> {
-  const findings = await tables.health(tableCutover(tableOf(declaration)));
+export async function checkHealth(
+  { tables, state }: Needs & Pick<Ports, 'state'>,
+  declaration: CutoverDeclaration,
+): Promise<HealthReport> {
+  const { id } = tableOf(declaration);
+  // The state comes second: it is written before the database is told, so that of one Crossfade it is never behind.
+  const status = await tables.status(id);
+  const stored = await state.readCutover(id);
+  const mirror = status?.mirror ? { ...status.mirror, promoted: status.armed === 'reverse' } : null;
+  const findings = [...(await tables.health(tableCutover(tableOf(declaration)))), stateFinding(id, stored, mirror)];
   return { cutover: declaration.id, ok: findings.every(({ status }) => status !== 'fail'), findings };
 }
 

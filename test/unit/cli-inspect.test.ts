@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { initialState } from '../../lib/core/cutover.ts';
 import { checkHealth, compareKey, compareTables, outlookOf, outlooks } from '../../lib/flows/inspect.ts';
-import type { TableCutover } from '../../lib/ports.ts';
+import type { StateStore, TableCutover } from '../../lib/ports.ts';
 import { cli, type FakeApi, fakeApi, problem } from '../helpers/fake-api.ts';
+import { inMemoryState } from '../helpers/fakes/state.ts';
 import { inMemoryTables } from '../helpers/fakes/tables.ts';
 import { declarationOf } from '../property/samples.ts';
 
@@ -33,6 +35,10 @@ async function tables() {
 
 let api: FakeApi;
 let plane: Awaited<ReturnType<typeof tables>>;
+const empty = inMemoryState({ clock: { now: () => 1_000 } });
+const at = (epoch: number, version: number, pending: { epoch: number } | null = null) =>
+  ({ readCutover: async () => ({ ...initialState(declaration), epoch, version, pending }) }) as unknown as StateStore;
+const state = at(1, 1);
 const crossfade = (...words: string[]) => cli(words, { env: { CROSSFADE_URL: api.url, CROSSFADE_TOKEN: 't' } });
 
 beforeEach(async () => {
@@ -44,18 +50,18 @@ afterEach(() => api.close());
 describe('crossfade health', () => {
   it('shows what failed with its remedy, what passed on demand, and ends with 1', async () => {
     plane.refuse('customer', 'a view');
-    api.routes['GET /v1/cutovers/customer/health'] = { body: await checkHealth({ tables: plane }, declaration) };
+    api.routes['GET /v1/cutovers/customer/health'] = { body: await checkHealth({ tables: plane, state }, declaration) };
     const short = await crossfade('health', 'customer');
     expect(short).toMatchObject({ exit: 1, err: '' });
     expect(short.out).toContain('ordinary tables');
     expect(short.out).toContain('→ Change the table.');
     expect(short.out).not.toContain('primary exists');
-    expect(short.out).toContain('2 checks passed');
+    expect(short.out).toContain('3 checks passed');
     expect((await crossfade('health', 'customer', '--all')).out).toContain('primary exists');
   });
 
   it('ends with 0 when nothing failed, and is part of doctor when a cutover is named', async () => {
-    const body = await checkHealth({ tables: plane }, declaration);
+    const body = await checkHealth({ tables: plane, state }, declaration);
     const findings = [
       ...body.findings,
       { check: 'indexes', status: 'warn', value: 'one is missing', limit: 'all', remedy: 'Create it.' },
@@ -126,7 +132,7 @@ describe('the flows behind them', () => {
     const component = declarationOf('component');
     const nothing = inMemoryTables({ clock: { now: () => 1_000 } });
     for (const ask of [checkHealth, outlookOf, compareTables]) {
-      await expect(ask({ tables: plane }, component)).rejects.toMatchObject({
+      await expect(ask({ tables: plane, state }, component)).rejects.toMatchObject({
         code: 'illegal_transition',
         message: expect.stringContaining('not a table'),
       });
@@ -142,7 +148,33 @@ describe('the flows behind them', () => {
     });
     await expect(compareKey({ tables: plane }, declaration, 'x')).rejects.toMatchObject({ code: 'invalid_input' });
     expect(await outlooks({ tables: nothing }, [declaration, component])).toEqual([]);
-    expect(await checkHealth({ tables: nothing }, declaration)).toMatchObject({ ok: true });
+    expect(await checkHealth({ tables: nothing, state: empty }, declaration)).toMatchObject({ ok: true });
+  });
+});
+
+describe('a database that is further than the state', () => {
+  const findings = async (state: StateStore) =>
+    (await checkHealth({ tables: plane, state }, declaration)).findings.at(-1);
+
+  it('belongs to another Crossfade, and health says which of the two is where', async () => {
+    for (const [state, here] of [
+      [at(0, 7), 'epoch 0, version 7'],
+      [at(1, 0), 'epoch 1, version 0'],
+      [empty, 'the state here at none'],
+    ] as const) {
+      const found = (await findings(state))!;
+      expect(found).toMatchObject({ check: 'state of the database', status: 'fail' });
+      expect(found.value).toContain('epoch 1, version 1, stage dual_write');
+      expect(found.value).toContain(here);
+      expect(found.remedy).toMatch(/the Crossfade that began it.*DROP SCHEMA crossfade/);
+    }
+  });
+
+  it('is none while this one swaps, is ahead, or has not begun', async () => {
+    for (const state of [at(1, 1), at(1, 2), at(2, 0), at(0, 0, { epoch: 1 })])
+      expect(await findings(state)).toMatchObject({ status: 'pass' });
+    const nothing = inMemoryTables({ clock: { now: () => 1_000 } });
+    expect(await checkHealth({ tables: nothing, state: empty }, declaration)).toMatchObject({ ok: true });
   });
 });
 

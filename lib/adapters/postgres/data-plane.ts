@@ -6,8 +6,9 @@ import type { BackfillStep, ConvergeResult, DataPlane, VerifyStep } from '../../
 import { arm, disarm, forget, functionName, whole } from './arming.ts';
 import { cleanup } from './cleanup.ts';
 import type { CallOptions, PgGateway } from './gateway.ts';
+import { tableHealth } from './health.ts';
 import { buildNextIndex } from './indexes-aside.ts';
-import { compareRecord, consistency, healthFindings, outlook } from './inspection.ts';
+import { compareRecord, consistency, outlook } from './inspection.ts';
 import { planTable } from './plan-table.ts';
 import { rehearseCopy } from './rehearsal.ts';
 import { removeShadow } from './remove-shadow.ts';
@@ -100,7 +101,7 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
     rehearse: (cutover) => rehearseCopy(owner, cutover),
     ...rowControls(runtime),
     repair: (id) => longJson(runtime, `SELECT crossfade.${functionName('repair', id)}() AS result`),
-    health: (cutover) => healthFindings(runtime, cutover),
+    health: (cutover) => tableHealth(runtime, owner, cutover),
     outlook: (id) => outlook(runtime, id),
     consistency: (id) => consistency(runtime, id),
     compareRecord: (id, key) => compareRecord(runtime, id, key),
