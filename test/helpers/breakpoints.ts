@@ -102,6 +102,7 @@ export function seamed(gateway: PgGateway, seams: readonly Seam[]): PgGateway {
   const inScript = (text: string) =>
     seams.reduce((script, [point, before]) => {
       if (before === null) return `${script};\n${stop(point)}`;
+      if (script.startsWith(before)) return `${stop(point)};\n${script}`;
       return script.replace(`;\n${before}`, () => `;\n${stop(point)};\n${before}`);
     }, text);
   const inList = (statements: readonly string[]) =>

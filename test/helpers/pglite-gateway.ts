@@ -28,6 +28,7 @@ export async function pgliteGateway(): Promise<PgGateway> {
         const texts = parameters.map((value) => (value === null ? null : String(value)));
         return (await db.query<never>(statement, texts, { paramTypes: texts.map(() => TEXT) })).rows;
       }),
+    alone: (text) => attempt(text, async () => void (await db.exec(text))),
     script: (text) => attempt(text, async () => void (await db.exec(text))),
     longCall: (statement) => attempt(statement, async () => (await db.exec(statement)).at(-1)!.rows as never[]),
     close: () => db.close(),

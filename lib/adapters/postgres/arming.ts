@@ -7,6 +7,7 @@ import { CrossfadeError } from '../../core/errors.ts';
 import { refuseRelation, refuseRelatives } from '../../core/promotion/refusals.ts';
 import { refuseForced } from '../../core/promotion/row-security.ts';
 import { objectKinds } from '../../core/sql/names.ts';
+import { OWN_PATH } from '../../core/sql/session.ts';
 import { quoteTable, quoteText } from '../../core/table-shape.ts';
 import { type TableObjects, tableObjects } from '../../core/table-sql.ts';
 import { compileTransform } from '../../core/transform.ts';
@@ -77,13 +78,13 @@ export async function fenced(
   { epoch, version }: StateFence,
   statements: readonly string[],
 ): Promise<Outrun | null> {
-  const script = [
-    "SELECT set_config('lock_timeout', '500ms', true)",
-    `SELECT crossfade.refuse_older(${quoteText(id)}, ${whole(epoch)}, ${whole(version)})`,
-    ...statements,
-  ];
+  const script = [`SELECT crossfade.refuse_older(${quoteText(id)}, ${whole(epoch)}, ${whole(version)})`, ...statements];
   try {
-    await owner.script(script.join(';\n'), { deadlineMs: LONG_MS, attempts: 10 });
+    await owner.script(script.join(';\n'), {
+      deadlineMs: LONG_MS,
+      attempts: 10,
+      settings: { lock_timeout: '500ms', search_path: OWN_PATH },
+    });
     return null;
   } catch (error) {
     if (sqlstateOf(error) !== OUTRUN) throw error;

@@ -6,6 +6,7 @@
 import { CrossfadeError } from '../../core/errors.ts';
 import type { PromotionRecord } from '../../core/promotion/swap-plan.ts';
 import { objectKinds, SOURCE_TRIGGERS, TARGET_TRIGGERS } from '../../core/sql/names.ts';
+import { OWN_PATH } from '../../core/sql/session.ts';
 import { quoteName, quoteTable, quoteText, type TableShape } from '../../core/table-shape.ts';
 import { isTracking } from '../../core/tracking.ts';
 import type { TableCutover } from '../../ports.ts';
@@ -53,7 +54,8 @@ export async function cleanup(
   }
   const dropped = { promoted, old, view, tracking };
   try {
-    await owner.script(cleanupScript(cutover, epoch, dropped), { deadlineMs: LONG_MS, attempts: 10 });
+    const limits = { deadlineMs: LONG_MS, attempts: 10, settings: { lock_timeout: '500ms', search_path: OWN_PATH } };
+    await owner.script(cleanupScript(cutover, epoch, dropped), limits);
     return { kind: 'cleaned' };
   } catch (error) {
     if (sqlstateOf(error) !== STILL_NEEDED) throw error;
@@ -112,7 +114,6 @@ function trackingOf(promoted: TableShape | null, old: TableShape | null): string
 function cleanupScript(cutover: TableCutover, epoch: number, { promoted, old, view, tracking }: Dropped): string {
   const id = quoteText(cutover.id);
   return [
-    "SELECT set_config('lock_timeout', '500ms', true)",
     `SELECT pg_advisory_xact_lock(crossfade.lock_key(${id}))`,
     `DO $crossfade$ BEGIN
        IF NOT EXISTS (SELECT FROM crossfade.cutover c WHERE c.id = ${id} AND c.epoch = ${epoch}) THEN

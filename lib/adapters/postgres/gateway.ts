@@ -4,12 +4,15 @@
  * The driver keeps a broken connection's state: the next query of the same client may get the old error, or hang for
  * ever. So after a connection-class error, a TypeError out of the driver or a passed deadline the client is dropped
  * without awaiting its end, and the call is repeated on a new one. Its answer may have been lost after the commit,
- * therefore every statement that comes here is idempotent. The driver never opens a transaction: a call is one statement,
- * a script is one message of statements, and each is a transaction by itself. Nothing connects before the first call.
+ * therefore every statement that comes here is idempotent. The driver never opens a transaction: a call and a script are one
+ * message each, and each message is a transaction by itself. It begins with the session contract (lib/core/sql/session.ts), so
+ * that neither the server's settings nor what a pooled session was left with matter. Nothing connects before the first call.
  */
 
 import postgres from 'postgres';
 import { CrossfadeError, isCrossfadeError } from '../../core/errors.ts';
+import { HEAD_RESULTS, type Stated, transactionHead } from '../../core/sql/session.ts';
+import { quoteText } from '../../core/table-shape.ts';
 import type { Clock } from '../../ports.ts';
 import { parseAddress, placeOf } from './address.ts';
 import { tlsOptions } from './address-tls.ts';
@@ -22,13 +25,15 @@ export type CallOptions = {
   /** Of one attempt, connecting included. */
   deadlineMs?: number;
   attempts?: number;
+  /** For this call in place of what the session contract states. */
+  settings?: Stated;
 };
 
 /** Calls on one gateway run one after the other. What they throw is a `CrossfadeError`; see `sqlstateOf`. */
 export type PgGateway = {
   /**
-   * One statement. `$1` … are text, whatever they are compared with: the statement casts them. Rows as objects; bigint and
-   * numeric come as strings, json and jsonb parsed.
+   * One statement. `$1` … stand for text literals, whatever they are compared with: the statement casts them. Rows as objects;
+   * bigint and numeric come as strings, json and jsonb parsed.
    * @example gateway.call('SELECT crossfade.converge_customer($1::bigint, $2::int) AS answer', [epoch, 100])
    */
   call<Row extends object = Record<string, unknown>>(
@@ -38,10 +43,9 @@ export type PgGateway = {
   ): Promise<Row[]>;
   /** Generated DDL: several statements in one implicit transaction. Owner role only. */
   script(text: string, options?: CallOptions): Promise<void>;
-  /**
-   * One statement without parameters that may take longer than the role's statement_timeout. The limit holds for this
-   * transaction only, so that nothing of it is left in a pooled session.
-   */
+  /** One statement that can be no part of a transaction, such as CREATE INDEX CONCURRENTLY. The role's settings hold for it. */
+  alone(statement: string, options?: CallOptions): Promise<void>;
+  /** One statement without parameters that may take this long. */
   longCall<Row extends object = Record<string, unknown>>(statement: string, limitMs: number): Promise<Row[]>;
   /** Waits for what is running, then refuses further calls. */
   close(): Promise<void>;
@@ -57,7 +61,7 @@ export type GatewayOptions = {
   clock: Pick<Clock, 'monotonicMs' | 'sleep'> & Partial<Pick<Clock, 'now'>>;
   /** 0 ≤ x < 1, for jitter. */
   random: () => number;
-  /** Of one attempt: longer than the role's statement_timeout (5 s), shorter than the function's time-out. */
+  /** Of one attempt: shorter than the function's time-out. */
   deadlineMs?: number;
 };
 
@@ -67,9 +71,8 @@ const CONNECT_SECONDS = 5;
 const IDLE_LIMIT_MS = 60_000;
 const JITTER_FROM_MS = 50;
 const JITTER_SPAN_MS = 150;
-const TEXT = 25;
-/** The server's own limit comes first, so that its answer says what was too slow. */
-const LONG_CALL_MARGIN_MS = 1_000;
+/** The server's own limit comes first, so that its answer says what was too slow, and nothing is left at work. */
+const LIMIT_MARGIN_MS = 1_000;
 
 type Send<T> = (sql: postgres.Sql) => Promise<T>;
 
@@ -118,25 +121,29 @@ export function postgresGateway(options: GatewayOptions, broken: { keepsFailedCl
     return result;
   }
 
+  /** One message: the head, then the statements. What fails undoes all of it. A statement without rows has no result. */
+  async function transaction(text: string, call: CallOptions, shown = text): Promise<readonly unknown[][]> {
+    const deadlineMs = call.deadlineMs ?? options.deadlineMs ?? DEADLINE_MS;
+    const message = title(shown) + transactionHead({ statement_timeout: limitOf(deadlineMs), ...call.settings }) + text;
+    const send = async (sql: postgres.Sql) => (await sql.unsafe(message).simple()) as unknown as readonly unknown[][];
+    return (await inTurn(() => insist(shown, send, call))).slice(HEAD_RESULTS);
+  }
+
   return {
-    call<Row extends object>(statement: string, parameters: readonly Parameter[] = [], call: CallOptions = {}) {
-      const send: Send<Row[]> = async (sql) => {
-        const texts = parameters.map((value) => sql.typed(value === null ? null : String(value), TEXT));
-        // Without parameters the driver would fall back to the simple protocol, which allows several statements.
-        return [...(await sql.unsafe<Row[]>(statement, texts as never[], { simple: false } as object))];
-      };
-      return inTurn(() => insist(statement, send, call));
+    async call<Row extends object>(statement: string, parameters: readonly Parameter[] = [], call: CallOptions = {}) {
+      demandOne(statement, target);
+      const results = await transaction(withValues(statement, parameters), call, statement);
+      return [...((results[0] ?? []) as Row[])];
     },
-    script(text, call = {}) {
-      return inTurn(() => insist(text, async (sql) => void (await sql.unsafe(text).simple()), call));
+    async script(text, call = {}) {
+      await transaction(text, call);
     },
-    longCall<Row extends object>(statement: string, limitMs: number) {
-      const text = `SELECT set_config('statement_timeout', '${Math.ceil(limitMs)}', true);\n${statement}`;
-      const send: Send<Row[]> = async (sql) => {
-        const results = (await sql.unsafe(text).simple()) as unknown as readonly Row[][];
-        return [...results.at(-1)!];
-      };
-      return inTurn(() => insist(text, send, { deadlineMs: limitMs + LONG_CALL_MARGIN_MS }));
+    alone(statement, call = {}) {
+      return inTurn(() => insist(statement, async (sql) => void (await sql.unsafe(statement).simple()), call));
+    },
+    async longCall<Row extends object>(statement: string, limitMs: number) {
+      const results = await transaction(statement, { deadlineMs: Math.ceil(limitMs) + LIMIT_MARGIN_MS });
+      return [...((results[0] ?? []) as Row[])];
     },
     async close() {
       await inTurn(async () => {
@@ -145,6 +152,47 @@ export function postgresGateway(options: GatewayOptions, broken: { keepsFailedCl
       await clients.close();
     },
   };
+}
+
+/** What pg_stat_activity and the server's log show first: they keep the beginning of a message. Without its values. */
+const title = (statement: string) =>
+  `/* ${statement
+    .replace(/\s+/g, ' ')
+    .trim()
+    .slice(0, 200)
+    .replaceAll(/\*\/|\/\*/g, '')} */\n`;
+
+/** Of a deadline that is shorter than the margin the server's limit comes behind it. */
+function limitOf(deadlineMs: number): string {
+  const margin = deadlineMs > LIMIT_MARGIN_MS ? -LIMIT_MARGIN_MS : LIMIT_MARGIN_MS;
+  return String(Math.max(1, Math.ceil(deadlineMs) + margin));
+}
+
+const LITERAL_OR_END = /'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$[\s\S]*?\$\1\$|--[^\n]*|\/\*[\s\S]*?\*\/|;(?=\s*\S)/g;
+
+/** One message may hold many statements; a call is one, so that no name that is put into it can add another. */
+function demandOne(statement: string, target: string): void {
+  if (!statement.match(LITERAL_OR_END)?.includes(';')) return;
+  const message = `Postgres at ${target} was not asked: a call is one statement, and this text has a second one behind it.`;
+  throw new CrossfadeError('internal', message, { details: { sqlstate: '42601' } });
+}
+
+/** The statement with its values as text literals, each typed, so that no other meaning can be found for one. */
+function withValues(statement: string, parameters: readonly Parameter[]): string {
+  if (parameters.length === 0) return statement;
+  return statement.replace(/\$(\d+)/g, (place, number: string) => {
+    const value = parameters[Number(number) - 1];
+    if (value === undefined)
+      throw new CrossfadeError('internal', `The statement has ${place} and ${parameters.length} values.`);
+    if (value === null) return 'NULL::text';
+    const text = String(value);
+    if (text.includes('\0'))
+      throw new CrossfadeError(
+        'invalid_input',
+        'A text for Postgres cannot hold the character NUL (U+0000). Take it out.',
+      );
+    return `${quoteText(text)}::text`;
+  });
 }
 
 /** The one client, made when it is needed and replaced when it cannot be trusted. */

@@ -33,8 +33,8 @@ export async function buildNextIndex(owner: PgGateway, id: string, withinMs: num
   if (next.state === 'building') return { kind: 'building', name: next.name, left: next.left };
   const limits = { deadlineMs: Math.max(1_000, withinMs), attempts: 1 };
   try {
-    if (next.state === 'broken') await owner.script(next.drop, limits);
-    if (next.state !== 'there') await owner.script(next.create, limits);
+    if (next.state === 'broken') await owner.alone(next.drop, limits);
+    if (next.state !== 'there') await owner.alone(next.create, limits);
   } catch (error) {
     const goesOn = sqlstateOf(error) === DUPLICATE_TABLE || (isCrossfadeError(error) && error.retryable);
     if (!goesOn) throw error;

@@ -7,7 +7,7 @@ import { quoteText } from '../../core/table-shape.ts';
 import type { PgGateway } from './gateway.ts';
 import { validateForeignKeys } from './validate.ts';
 
-const LIMITS = "SELECT set_config('lock_timeout', '200ms', true)";
+const SHORT = { lock_timeout: '200ms' };
 const TRIES = 20;
 
 /** @returns statements, one per foreign key; each sets it aside and does nothing when it is gone */
@@ -37,8 +37,9 @@ export async function giveKeysBack(owner: PgGateway, id: string): Promise<void> 
        WHERE a.cutover = $1::text AND a.name = $2::text AND (a.key ->> 'validated')::boolean`,
       [id, name],
     );
-    const given = owner.script(`${LIMITS};\nSELECT crossfade.give_key_back(${quoteText(id)}, ${quoteText(name)})`, {
+    const given = owner.script(`SELECT crossfade.give_key_back(${quoteText(id)}, ${quoteText(name)})`, {
       attempts: TRIES,
+      settings: SHORT,
     });
     const done = await given.then(
       () => true,

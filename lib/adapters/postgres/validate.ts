@@ -5,14 +5,13 @@
 
 import type { PgGateway } from './gateway.ts';
 
-const LIMITS = "SELECT set_config('lock_timeout', '1s', true); SELECT set_config('statement_timeout', '0', true)";
 const LONG_MS = 120_000;
 
 /** May be repeated: a foreign key that is valid stays so. @returns the statements that failed */
 export async function validateForeignKeys(owner: PgGateway, statements: readonly string[] = []): Promise<string[]> {
   const failed: string[] = [];
   for (const statement of statements) {
-    const done = owner.script(`${LIMITS};\n${statement}`, { deadlineMs: LONG_MS, attempts: 5 });
+    const done = owner.script(statement, { deadlineMs: LONG_MS, attempts: 5, settings: { lock_timeout: '1s' } });
     await done.catch(() => failed.push(statement));
   }
   return failed;

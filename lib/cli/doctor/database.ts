@@ -42,7 +42,7 @@ export async function readFacts(query: Query, address: { host: string; port: num
   for (let i = 0; i < 5; i += 1) backends.add((await query('SELECT pg_backend_pid() AS pid'))[0]!.pid);
   const [row] = await query(FACTS);
   const settings = await query(
-    "SELECT name, setting::bigint AS ms FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout')",
+    "SELECT name, reset_val::bigint AS ms FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout')",
   );
   const [functions] = await query(FUNCTIONS);
   return {

@@ -3,6 +3,7 @@
 import type { ColumnShape } from '../table-shape.ts';
 import { quoteName, quoteTable, quoteText, type TableShape } from '../table-shape.ts';
 import type { Mapping } from '../transform.ts';
+import { DEMAND_READ_COMMITTED, functionSettings } from './session.ts';
 
 /** One direction of one cutover: rows flow from source to target. */
 export type Flow = {
@@ -120,6 +121,7 @@ export const keyType = (column: ColumnShape) => column.type;
 /** The fence: whoever comes with an old epoch is told so, and changes nothing. */
 export function fence(id: string): string {
   return `
+  ${DEMAND_READ_COMMITTED}
   -- Shared: appliers do not exclude each other, but whoever moves the epoch waits for all of them, and they for him.
   PERFORM pg_advisory_xact_lock_shared(crossfade.lock_key(${quoteText(id)}));
   SELECT c.epoch INTO v_have FROM crossfade.cutover c WHERE c.id = ${quoteText(id)};
@@ -128,27 +130,13 @@ export function fence(id: string): string {
   END IF;`;
 }
 
-/** Settings that decide what a cast or a declared expression makes of a value. */
-const VALUE_SETTINGS = [
-  'timezone',
-  'datestyle',
-  'intervalstyle',
-  'bytea_output',
-  'xmloption',
-  'lc_monetary',
-  'lc_numeric',
-  'lc_time',
-  'default_text_search_config',
-];
-
 /**
  * Head of a function that runs with the owner's rights, since neither the application nor the runtime role has them, and with
  * the settings that the owner has when it is made: whoever calls it, a value of the one table gives the same value of the other.
  */
 export function securely(flow: Flow): string {
   const schemas = [...new Set([flow.source.schema, flow.target.schema])].map(quoteName).join(', ');
-  const settings = VALUE_SETTINGS.map((name) => `SET ${name} FROM CURRENT`).join(' ');
-  return `LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, ${schemas}, pg_temp SET extra_float_digits = 1 ${settings}`;
+  return `LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, ${schemas}, pg_temp ${functionSettings()}`;
 }
 
 /** Errors that belong to one key: data, constraints, limits, and what triggers on the target raise. */

@@ -63,6 +63,39 @@ describe('a call', () => {
     expect(sqlstateOf(error)).toBe('42601');
   });
 
+  it.each(['on', 'off'])(
+    'takes every text for a value and nothing else, standard_conforming_strings %s',
+    async (strings) => {
+      await database.sql.unsafe(`ALTER DATABASE ${database.name} SET standard_conforming_strings = ${strings}`);
+      const gateway = gatewayTo();
+      const nasty = [
+        "'; DROP SCHEMA public; --",
+        "\\'; SELECT 1; --",
+        '$1 $2 $$',
+        '\\\\',
+        "E'\\''",
+        'é€😀',
+        '',
+        "''",
+        '\\x00',
+        '$crossfade$',
+      ];
+      try {
+        for (const text of nasty)
+          expect(await gateway.call('SELECT $1 AS one, $2::text AS two, $1 = $2 AS same', [text, text])).toEqual([
+            { one: text, two: text, same: true },
+          ]);
+      } finally {
+        await database.sql.unsafe(`ALTER DATABASE ${database.name} RESET standard_conforming_strings`);
+      }
+    },
+  );
+
+  it('refuses a text that Postgres cannot hold before anything is sent', async () => {
+    const error = await failure(gatewayTo().call('SELECT $1', ['a\0b']));
+    expect(error).toMatchObject({ code: 'invalid_input', message: expect.stringContaining('NUL') });
+  });
+
   it('runs after those before it, on one connection', async () => {
     const gateway = gatewayTo();
     await gateway.script('CREATE TABLE line (place int GENERATED ALWAYS AS IDENTITY, value int, pid int)');
