@@ -2,6 +2,8 @@
 
 export type ColumnShape = {
   name: string;
+  /** `attnum`: what a column is still found by after it was renamed. */
+  number?: number;
   /** `format_type` text: `integer`, `character varying(40)`, `numeric(10,2)`. */
   type: string;
   notNull: boolean;

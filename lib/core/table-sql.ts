@@ -47,10 +47,10 @@ export function tableObjects(
   const made = functions.filter((name) => inline !== null || name !== objectNames(id).inline);
   return {
     create: [
-      createOutbox(flow),
+      ...createOutbox(flow),
       ...createSegments(flow),
-      ...(inline === null ? [] : [createInline(flow, inline, sabotage)]),
-      createCapture(flow, sabotage),
+      ...(inline === null ? [] : [createInline(flow, sabotage)]),
+      createCapture(flow, inline, sabotage),
       createTruncated(flow, sabotage),
       createApply(flow, sabotage),
       createExchange(flow),

@@ -30,6 +30,7 @@ export const PROGRESS = [
   'foreign_write',
   'backfill',
   'inline_failure',
+  'missed',
 ];
 /** Raised by crossfade.refuse_older. */
 const OUTRUN = 'CF005';

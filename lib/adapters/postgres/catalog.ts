@@ -23,6 +23,7 @@ SELECT pg_catalog.jsonb_build_object(
   'columns', COALESCE((
     SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
       'name', a.attname,
+      'number', a.attnum,
       'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
       'notNull', a.attnotnull,
       'defaultSql', CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,

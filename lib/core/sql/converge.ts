@@ -54,6 +54,7 @@ DECLARE
   v_have bigint;
   v_seqs bigint[];
   v_truncated boolean;
+  v_unnamed boolean;
   ${variables};
   -- Keys that lost their row since they were applied last.
   v_reset boolean[];
@@ -87,21 +88,30 @@ BEGIN
   END IF;${sabotage.omit === 'fence' ? '' : fence(id)}
 
   ${WRITING}
+  IF EXISTS (SELECT FROM crossfade.missed m WHERE m.cutover = ${quoteText(id)}) THEN
+    DELETE FROM crossfade.missed m WHERE m.cutover = ${quoteText(id)};
+    PERFORM crossfade.begin_sweep(${quoteText(id)}, 'changes left no hint, since the outbox could not be written');
+  END IF;
   -- Claim. Whoever dies now gives them back.
   WITH claimed AS MATERIALIZED (
     SELECT seq, op, ${keys(flow, (k) => k)} FROM ${outbox}
     WHERE (not_before IS NULL OR not_before <= clock_timestamp())${flow.inline && sabotage.omit !== 'key-lock' ? unlessLocked(flow) : ''}
     ORDER BY seq LIMIT p_limit FOR UPDATE SKIP LOCKED
   ), wanted AS (
-    SELECT ${keys(flow, (k) => k)}, bool_or(op = 'D') AS reset FROM claimed WHERE op <> 'T' GROUP BY ${keys(flow, (k) => k)}
+    SELECT ${keys(flow, (k) => k)}, bool_or(op = 'D') AS reset FROM claimed WHERE op NOT IN ('T', 'S') GROUP BY ${keys(flow, (k) => k)}
   )
   SELECT (SELECT array_agg(seq) FROM claimed), (SELECT coalesce(bool_or(op = 'T'), false) FROM claimed),
+    (SELECT coalesce(bool_or(op = 'S'), false) FROM claimed),
     array_agg(reset ORDER BY ${keys(flow, (k) => k)}), ${keys(flow, (k) => `array_agg(${k} ORDER BY ${keys(flow, (name) => name)})`)}
-  INTO v_seqs, v_truncated, v_reset, ${arrays} FROM wanted;
+  INTO v_seqs, v_truncated, v_unnamed, v_reset, ${arrays} FROM wanted;
   IF v_seqs IS NULL THEN
     RETURN jsonb_build_object('kind', 'converged', 'claimed', 0, 'written', 0, 'deleted', 0, 'checked', 0, 'mismatched', 0,
       'postponed', 0, 'quarantined', 0, 'remaining', 0);
   END IF;${breakpoint(sabotage, 'converge: claimed')}
+  IF v_unnamed THEN
+    -- Before anything else is locked: this waits for a chunk of the copy that is under way.
+    PERFORM crossfade.begin_sweep(${quoteText(id)}, 'a change was captured whose key could not be read');
+  END IF;
   ${spreadTruncate(flow)}
   IF v_k1 IS NOT NULL THEN
     ${
@@ -254,7 +264,7 @@ function lockKeys(id: string, key: string, unnested: string): string {
 /** A transaction of the application that writes inline may hold a key for long: its hint waits, the others do not. */
 function unlessLocked(flow: Flow): string {
   const bucket = keyBucket(keys(flow, (k) => k));
-  return ` AND (op = 'T' OR pg_try_advisory_xact_lock(hashtext(${quoteText(`crossfade:${flow.id}`)}), ${bucket}))`;
+  return ` AND (op IN ('T', 'S') OR pg_try_advisory_xact_lock(hashtext(${quoteText(`crossfade:${flow.id}`)}), ${bucket}))`;
 }
 
 /**
@@ -279,5 +289,5 @@ function compareWritten(flow: Flow, validation: ValidationMode, unnested: string
     LEFT JOIN ${targetTable(flow)} AS t ON ${targetIs(flow, 'k')}
     WHERE (cardinality(v_failed) = 0 OR NOT ${keyText(flow, (i) => `k.k${i + 1}`)} = ANY (v_failed)) ${sampled}
     OFFSET 0) d
-  WHERE NOT d.differs OR NOT EXISTS (SELECT FROM ${outbox} o WHERE ${keys(flow, (k) => `o.${k} = d.${k}`, ' AND ')});`;
+  WHERE NOT d.differs OR NOT EXISTS (SELECT FROM ${outbox} o WHERE o.op <> 'T' AND ${keys(flow, (k) => `o.${k} = d.${k}`, ' AND ')});`;
 }

@@ -20,6 +20,11 @@ export function objectNames(id: string) {
   const named = (what: string) => `crossfade.${quoteName(`${what}_${id}`)}`;
   return {
     outbox: named('outbox'),
+    evenHints: named('outbox0'),
+    oddHints: named('outbox1'),
+    /** Sequences, which go with the outbox. */
+    number: named('number'),
+    since: named('since'),
     capture: named('capture'),
     inline: named('inline'),
     truncated: named('truncated'),
@@ -41,8 +46,8 @@ export function objectNames(id: string) {
 
 /** What of it is a table; everything else is a function. */
 export function objectKinds(id: string): { tables: readonly string[]; functions: readonly string[] } {
-  const { outbox, segment, touched, ...functions } = objectNames(id);
-  return { tables: [outbox, segment, touched], functions: Object.values(functions) };
+  const { outbox, evenHints, oddHints, number: _, since: __, segment, touched, ...functions } = objectNames(id);
+  return { tables: [evenHints, oddHints, outbox, segment, touched], functions: Object.values(functions) };
 }
 
 /** Our triggers on the source, and those on the target. */

@@ -39,6 +39,8 @@ export function createSegments(flow: Flow): string[] {
 )`,
     `CREATE INDEX ON ${segment} (${keys(flow, (_, i) => `h${i + 1}`)})`,
     `CREATE TABLE ${touched} (place bigint, at timestamptz NOT NULL DEFAULT clock_timestamp())`,
+    // Without one, a publication FOR ALL TABLES would make every delete in it fail.
+    `ALTER TABLE ${touched} REPLICA IDENTITY FULL`,
   ];
 }
 
