@@ -20,11 +20,10 @@ export function objectNames(id: string) {
   const named = (what: string) => `crossfade.${quoteName(`${what}_${id}`)}`;
   return {
     outbox: named('outbox'),
-    evenHints: named('outbox0'),
-    oddHints: named('outbox1'),
-    /** Sequences, which go with the outbox. */
+    /** Inherits the outbox, and takes turns with it. */
+    outbox1: named('outbox1'),
+    /** Sequence, which goes with the outbox. */
     number: named('number'),
-    since: named('since'),
     capture: named('capture'),
     inline: named('inline'),
     truncated: named('truncated'),
@@ -46,8 +45,8 @@ export function objectNames(id: string) {
 
 /** What of it is a table; everything else is a function. */
 export function objectKinds(id: string): { tables: readonly string[]; functions: readonly string[] } {
-  const { outbox, evenHints, oddHints, number: _, since: __, segment, touched, ...functions } = objectNames(id);
-  return { tables: [evenHints, oddHints, outbox, segment, touched], functions: Object.values(functions) };
+  const { outbox, outbox1, number: _, segment, touched, ...functions } = objectNames(id);
+  return { tables: [outbox1, outbox, segment, touched], functions: Object.values(functions) };
 }
 
 /** Our triggers on the source, and those on the target. */

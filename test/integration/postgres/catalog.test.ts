@@ -38,6 +38,7 @@ describe('a table', () => {
       identity: null,
       deterministic: true,
       collation: null,
+      number: expect.any(Number),
     };
     expect(shape).toMatchObject({ schema: 'public', name: 'shaped', relkind: 'r', key: ['id'] });
     expect(shape!.columns).toEqual([
@@ -48,6 +49,7 @@ describe('a table', () => {
       { ...plain, name: 't', type: 'character varying(40)', deterministic: false, collation: 'kinds.blind' },
       { ...plain, name: 'd', type: 'bigint', notNull: true, identity: 'default' },
     ]);
+    expect(new Set(shape!.columns.map(({ number }) => number)).size).toBe(6);
     expect(await readTableByOid(gateway, shape!.oid)).toEqual(shape);
   });
 

@@ -171,12 +171,13 @@ describe('a server that crashes', () => {
   });
 
   it('would lose hints if the outbox were unlogged (negative control)', async () => {
-    await db.sql.unsafe('ALTER TABLE crossfade.outbox_stock SET UNLOGGED');
+    const outbox = ['outbox_stock', 'outbox1_stock'];
+    for (const table of outbox) await db.sql.unsafe(`ALTER TABLE crossfade.${table} SET UNLOGGED`);
     await write();
     await outage();
     expect((await plane.status('stock'))!.outboxRows).toBe(0);
     expect(await wrong()).not.toEqual([]);
-    await db.sql.unsafe('ALTER TABLE crossfade.outbox_stock SET LOGGED');
+    for (const table of outbox) await db.sql.unsafe(`ALTER TABLE crossfade.${table} SET LOGGED`);
     await plane.verify('stock', epoch, 1);
     await plane.repair('stock');
     expect(await wrong()).toEqual([]);

@@ -34,7 +34,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await plane.close();
   await db.sql.unsafe(`DROP SCHEMA public CASCADE; CREATE SCHEMA public; DELETE FROM crossfade.cutover; DELETE FROM crossfade.backfill;
-    DELETE FROM crossfade.quarantine; DROP TABLE IF EXISTS crossfade.outbox_note`);
+    DELETE FROM crossfade.quarantine; DROP TABLE IF EXISTS crossfade.outbox_note CASCADE`);
   const functions = await db.sql.unsafe(
     "SELECT oid::regprocedure::text AS name FROM pg_proc WHERE pronamespace = 'crossfade'::regnamespace AND proname LIKE '%\\_note'",
   );
