@@ -4,9 +4,11 @@
  * every hint applied, the test looks at both tables.
  */
 
+import type postgres from 'postgres';
 import { expect } from 'vitest';
 import type { SwapResult, TableCutover } from '../../lib/ports.ts';
-import type { TestPlane } from './postgres-tables.ts';
+import type { OwnDatabase } from './postgres.ts';
+import { eventually, type TestPlane } from './postgres-tables.ts';
 import type { Writer } from './writer.ts';
 
 export type LifeStep =
@@ -120,4 +122,41 @@ async function untilSwapped(act: () => Promise<SwapResult>): Promise<number> {
     if (result.kind === 'swapped') return result.lockHeldMs;
     if (result.kind !== 'postponed' || calls === SWAP_CALLS) throw new Error(JSON.stringify(result));
   }
+}
+
+/** Two transactions, with what each does at its beginning and after the step has begun to wait, or is over. */
+export type Straddling = {
+  /** Has used the table before the step. */
+  holder: readonly [string, string];
+  /** Has begun, and comes to the table afterwards. */
+  late: readonly [string, string];
+};
+
+/** A step, with two transactions that began before it and end after it has begun. Their statements must not fail. */
+export async function astride<T>(
+  db: OwnDatabase,
+  clients: readonly [postgres.Sql, postgres.Sql],
+  { holder, late }: Straddling,
+  act: () => Promise<T>,
+): Promise<T> {
+  let over = false;
+  let begun = 0;
+  const waits = `SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+    WHERE d.datname = current_database() AND l.locktype = 'relation' AND NOT l.granted`;
+  const waited = () =>
+    eventually(async () => over || (await db.sql.unsafe(waits)).length > 0, 'the step waits, or is over', 60_000);
+  const transaction = (client: postgres.Sql, [first, second]: readonly [string, string]) =>
+    client.begin(async (tx) => {
+      await tx.unsafe(first).simple();
+      begun += 1;
+      await waited();
+      await tx.unsafe(second).simple();
+    });
+  const open = [transaction(clients[0], holder), transaction(clients[1], late)];
+  await Promise.race([eventually(async () => begun === 2, 'both transactions have begun'), Promise.all(open)]);
+  const acting = act().finally(() => {
+    over = true;
+  });
+  const [result] = await Promise.all([acting, ...open]);
+  return result;
 }

@@ -7,9 +7,9 @@
 import type postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { TableCutover } from '../../../lib/ports.ts';
-import { live } from '../../helpers/life.ts';
+import { astride, live, type Straddling } from '../../helpers/life.ts';
 import { type ServedDatabase, servedDatabase } from '../../helpers/postgres.ts';
-import { differences, eventually, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
+import { differences, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
 import type { ServerName } from '../../helpers/server-accounts.ts';
 import { type Writer, writer } from '../../helpers/writer.ts';
 
@@ -77,36 +77,11 @@ const extended = (sql: postgres.Sql, index: number, prepare: boolean): Writer =>
     }),
   );
 
-/** A transaction that holds the table, and one that comes to it while the step waits; both began before it. */
-async function across<T>(db: ServedDatabase, clients: readonly postgres.Sql[], act: () => Promise<T>): Promise<T> {
-  let over = false;
-  const waits = `SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
-    WHERE d.datname = current_database() AND l.locktype = 'relation' AND NOT l.granted`;
-  const both = (key: number) => ['account', 'account_twin'].map((table) => change(key, key, 9, table));
-  const write = (tx: postgres.TransactionSql, statements: readonly string[]) =>
-    tx.unsafe(statements.join('; ')).simple();
-  let begun = 0;
-  const waited = () =>
-    eventually(async () => over || (await db.sql.unsafe(waits)).length > 0, 'the step waits, or is over', 60_000);
-  const holder = clients[0]!.begin(async (tx) => {
-    await write(tx, [turn(KEYS + 1), ...both(KEYS + 1)]);
-    begun += 1;
-    await waited();
-    await write(tx, [turn(KEYS + 2), ...both(KEYS + 2)]);
-  });
-  const late = clients[1]!.begin(async (tx) => {
-    await write(tx, [turn(KEYS + 3), change(1, KEYS + 3, 9, 'account_twin')]);
-    begun += 1;
-    await waited();
-    await write(tx, [change(1, KEYS + 3, 9, 'account')]);
-  });
-  await eventually(async () => begun === 2, 'both transactions have begun');
-  const acting = act().finally(() => {
-    over = true;
-  });
-  const [result] = await Promise.all([acting, holder, late]);
-  return result;
-}
+const both = (key: number) => ['account', 'account_twin'].map((table) => change(key, key, 9, table));
+const OPEN: Straddling = {
+  holder: [[turn(KEYS + 1), ...both(KEYS + 1)].join('; '), [turn(KEYS + 2), ...both(KEYS + 2)].join('; ')],
+  late: [`${turn(KEYS + 3)}; ${change(1, KEYS + 3, 9, 'account_twin')}`, change(1, KEYS + 3, 9, 'account')],
+};
 
 describe.skipIf(inject('servers') === null).each(PLACES)('I1 $mode on $server, $door', ({ server, door, mode }) => {
   const cutover = accountOf(mode);
@@ -125,7 +100,7 @@ describe.skipIf(inject('servers') === null).each(PLACES)('I1 $mode on $server, $
   it('loses nothing from start to cleanup, and no statement of the application fails', async () => {
     const client = () => db.connect(1, db.application);
     const writers = [simple(client(), 1), extended(client(), 2, false), extended(client(), 3, door === 'direct')];
-    const straddling = [client(), client()];
+    const straddling = [client(), client()] as const;
     const rows = (table: string) => `SELECT id::bigint, name::text, balance FROM ${table}`;
     const looked: string[] = [];
     const { heldMs } = await live({
@@ -133,7 +108,7 @@ describe.skipIf(inject('servers') === null).each(PLACES)('I1 $mode on $server, $
       follower: planes[1]!,
       cutovers: [cutover],
       writers,
-      across: (_, act) => across(db, straddling, act),
+      across: (_, act) => astride(db, straddling, OPEN, act),
       async atRest(step, pair) {
         looked.push(step);
         expect(await differences(db, rows('account'), rows('account_twin')), step).toEqual([]);
