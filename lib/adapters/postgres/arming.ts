@@ -57,6 +57,7 @@ export async function arm(
            RAISE EXCEPTION 'the reverse direction of cutover % is armed', ${id} USING ERRCODE = 'CF001';
          END IF;
        END $crossfade$`,
+    `SELECT crossfade.hold_shape(ARRAY[${primary.oid}, ${shadow.oid}]::oid[])`,
     ...objects.drop,
     `INSERT INTO crossfade.cutover (id, primary_oid, shadow_oid, primary_name, shadow_name, direction, armed_epoch, armed_version)
        VALUES (${id}, ${primary.oid}, ${shadow.oid}, ${quoteText(primary.name)}, ${quoteText(shadow.name)}, 'forward',

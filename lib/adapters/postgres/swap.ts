@@ -27,8 +27,9 @@ type Prepared = {
   unproven?: readonly UnprovenKey[];
 };
 
-/** Each of some rounds of locks within crossfade.swap. */
+/** Each of some rounds of locks within crossfade.swap. Seconds between two tries: the longer, the more have failed. */
 const TRIES = 3;
+const FIRST_PAUSE_S = 0.2;
 /** Hints that may be left for the time under the lock, and calls before it. */
 const HINTS_UNDER_LOCK = 300;
 const CALLS_BEFORE = 200;
@@ -108,7 +109,8 @@ async function swap(work: SwapWork): Promise<SwapResult> {
     if (tried.kind !== 'postponed') return tried;
     why = tried.why;
     // Jitter by the database's own dice: this file needs no clock and no chance of its own.
-    if (attempt < TRIES) await owner.call('SELECT pg_catalog.pg_sleep(0.05 + 0.2 * pg_catalog.random())');
+    const pause = FIRST_PAUSE_S * 3 ** (attempt - 1);
+    if (attempt < TRIES) await owner.call(`SELECT pg_catalog.pg_sleep(${pause} * (0.5 + pg_catalog.random()))`);
   }
   return { kind: 'postponed', why };
 }
@@ -196,7 +198,7 @@ const stepArguments = ({ cutover, step, to }: SwapWork) => [
   step.version,
 ];
 
-type Holder = { pid: number; application: string; state: string | null; seconds: number | null };
+type Holder = { pid: number; application: string; state: string | null; seconds: number | null; doing: string | null };
 type Answer =
   | { kind: 'already' }
   | { kind: 'swapped'; lockHeldMs: number; waitedMs: number }
@@ -254,9 +256,10 @@ function explained({ sqlstate, why, holders }: Answer & { kind: 'postponed' }): 
   if (sqlstate !== LOCK_NOT_GRANTED && sqlstate !== DEADLOCK) return `Not swapped yet: ${why}. Nothing was changed.`;
   const waited = 'Not swapped yet: the locks on the tables were not granted in time. Nothing was changed.';
   if (holders.length === 0) return `${waited} Whoever held one is gone by now.`;
-  const named = holders.slice(0, 3).map(({ pid, application, state, seconds }) => {
+  const named = holders.slice(0, 3).map(({ pid, application, state, seconds, doing }) => {
     const since = seconds === null ? '' : `, its transaction is ${seconds} s old`;
-    return `'${application || 'a client without a name'}' (process ${pid}${state ? `, ${state}` : ''}${since})`;
+    const last = doing ? `, last: ${doing}` : '';
+    return `'${application || 'a client without a name'}' (process ${pid}${state ? `, ${state}` : ''}${since}${last})`;
   });
   return `${waited} Held by ${named.join(', ')}. Let that transaction end, or end it.`;
 }
