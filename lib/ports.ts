@@ -420,8 +420,8 @@ export type DataPlane = {
     swap: { fromEpoch: number; toEpoch: number; stage: string; version: number },
   ): Promise<SwapResult>;
   /**
-   * Before a swap that was asked for is given up: from then on no call for it changes anything, however late it comes. Or it
-   * has swapped, and is kept. `version` is the highest that any call for it had.
+   * Before a swap or a cleanup that was asked for is given up: from then on no call for it changes anything, however late it
+   * comes. Or it was done (`swapped`), and is kept. `version` is the highest that any call for it had.
    */
   abandon(
     id: CutoverId,
@@ -429,11 +429,14 @@ export type DataPlane = {
   ): Promise<{ kind: 'abandoned' } | { kind: 'swapped' }>;
   /** After promotion: may a rollback keep everything? With the reason and key when not. */
   rollbackReady(id: CutoverId): Promise<{ ready: true } | { ready: false; why: string; key: string | null }>;
-  /** After `completed`: drops the old table and everything of ours; on demand the tracking columns, too. No way back. */
+  /**
+   * After `completed`: drops the old table and everything of ours; on demand the tracking columns, too. No way back. With a
+   * version, one that was abandoned changes nothing.
+   */
   cleanup(
     cutover: TableCutover,
     epoch: number,
-    options?: { dropTracking: boolean },
+    options?: { dropTracking?: boolean; version?: number },
   ): Promise<{ kind: 'cleaned' } | { kind: 'already' } | { kind: 'refused'; why: string }>;
 };
 

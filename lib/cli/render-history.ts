@@ -52,6 +52,8 @@ export function eventText(event: Event): string {
       return `${event.action} asked for, epoch ${event.epoch}${because(event.reason)}`;
     case 'intent_abandoned':
       return `${event.action} given up${because(event.why)}`;
+    case 'intent_withdrawn':
+      return `${event.action} withdrawn by ${event.cause}, rollback follows${because(event.reason)}`;
     case 'completed':
       return `completed from ${event.from}${lock(event.lockHeldMs)}`;
     case 'reverted':

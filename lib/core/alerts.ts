@@ -2,10 +2,17 @@
 
 import { type Alert, alertId, demandOf, step } from './alerts/alert.ts';
 import { type AlertSample, measure } from './alerts/measure.ts';
-import { type AlertRule, metricOf } from './alerts/rule.ts';
+import { type AlertMetric, type AlertRule, metricOf } from './alerts/rule.ts';
 import { MINUTE_MS } from './gates/seen.ts';
 import type { Condition } from './gates/verdict.ts';
+import { droppedText } from './stage.ts';
 import { isNormal, judgedKind } from './switches.ts';
+
+/** What an event says besides its figure. */
+const WHY: Readonly<Partial<Record<AlertMetric, (sample: AlertSample) => string | undefined>>> = {
+  rolled_back: ({ rolledBack, state }) => rolledBack ?? state.rollback?.reason,
+  intent_dropped: ({ state }) => droppedText(state) ?? undefined,
+};
 
 /** One alert per rule, changed or the very same object as stored. */
 export function judgeAlerts(rules: readonly AlertRule[], stored: readonly Alert[], sample: AlertSample): Alert[] {
@@ -14,7 +21,7 @@ export function judgeAlerts(rules: readonly AlertRule[], stored: readonly Alert[
     const { stages } = metricOf(rule.metric);
     const known = stored.find(({ id }) => id === alertId(state.id, rule.id)) ?? null;
     const value = measure(rule.metric, sample, rule.windowMinutes, rule.minSamples);
-    const why = rule.metric === 'rolled_back' ? (sample.rolledBack ?? state.rollback?.reason) : undefined;
+    const why = WHY[rule.metric]?.(sample);
     return step(known, { rule, state, applies: stages.includes(judgedKind(state)), value, why }, nowMs);
   });
 }

@@ -190,6 +190,20 @@ export type PendingAction = {
   cause?: RollbackCause;
   /** Of a cleanup that takes the tracking columns away, too. */
   dropTracking?: boolean;
+  /** A rollback has come since: the work is fenced off in the database, and what it has done meanwhile is undone. */
+  withdrawn?: Withdrawal;
+};
+
+export type Withdrawal = { actor: string; reason: string; cause: RollbackCause; atMs: number };
+
+/** An intent that was not carried out, and why; kept until the next command. */
+export type DroppedIntent = {
+  action: PendingAction['action'];
+  epoch: number;
+  actor: string;
+  reason: string;
+  why: string;
+  atMs: number;
 };
 
 export type RollbackCause = 'operator' | 'guard' | 'emergency';
@@ -244,6 +258,7 @@ export type CutoverState = {
   askedBy: string | null;
   overrides: PolicyOverrides;
   pending: PendingAction | null;
+  dropped: DroppedIntent | null;
   /** The last rollback, kept until `reset`. */
   rollback: Rollback | null;
   /** Number and hash of the last audit entry: the head of the chain. */
@@ -286,6 +301,7 @@ export function initialState(declaration: Pick<CutoverDeclaration, 'id' | 'kind'
     askedBy: null,
     overrides: NO_OVERRIDES,
     pending: null,
+    dropped: null,
     rollback: null,
     auditSeq: 0,
     auditHash: GENESIS_HASH,

@@ -52,6 +52,8 @@ export type Event =
       dropTracking?: true;
     }
   | { type: 'intent_abandoned'; action: PendingAction['action']; why: string }
+  /** A rollback came while it was pending: it must not happen any more, and the rollback follows once that is sure. */
+  | { type: 'intent_withdrawn'; action: PendingAction['action']; reason: string; cause: RollbackCause }
   | { type: 'completed'; from: string; lockHeldMs?: number }
   | { type: 'reverted'; from: string; reason: string; cause?: RollbackCause; lockHeldMs?: number }
   /** Steps of the last rollback that were seen done: something found out, not a change. */

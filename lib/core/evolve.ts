@@ -11,7 +11,7 @@ import { changedOverrides, withDwells } from './policy.ts';
 /** What an event makes of a state. `denied` leaves everything but the audit head as it was, `rollback_seen` the version. */
 export function evolve(state: CutoverState, at: { event: Event; atMs: number; actor: string }): CutoverState {
   const { event, atMs } = at;
-  const next: CutoverState = { ...state, version: state.version + 1, changedAtMs: atMs };
+  const next: CutoverState = { ...state, version: state.version + 1, changedAtMs: atMs, dropped: null };
   const enter = (stage: string, stageKind: StageKind): CutoverState => ({
     ...next,
     stage,
@@ -78,10 +78,29 @@ export function evolve(state: CutoverState, at: { event: Event; atMs: number; ac
           ...(event.dropTracking ? { dropTracking: true } : {}),
         },
       };
-    case 'intent_abandoned':
-      return { ...next, pending: null };
-    case 'completed':
-      return { ...enterPlanned(state.plan.stages.at(-1)!.name), epoch: state.epoch + 1 };
+    case 'intent_abandoned': {
+      const { epoch = state.epoch, actor = at.actor, reason = '' } = state.pending ?? {};
+      return { ...next, pending: null, dropped: { action: event.action, epoch, actor, reason, why: event.why, atMs } };
+    }
+    case 'intent_withdrawn': {
+      const withdrawn = { actor: at.actor, reason: event.reason, cause: event.cause, atMs };
+      const pending = state.pending && { ...state.pending, withdrawn };
+      // Readers leave at once: whether the database has promoted it is found out while nobody depends on the answer.
+      const switches = { ...state.switches, shadowReads: false, sinceMs: atMs };
+      return { ...next, pending, ...(event.action === 'promote' ? { switches } : {}) };
+    }
+    case 'completed': {
+      const completed = { ...enterPlanned(state.plan.stages.at(-1)!.name), epoch: state.epoch + 1 };
+      const wish = state.pending?.withdrawn;
+      // It was promoted before it could be withdrawn. An emergency never swaps tables; every other rollback goes on from here.
+      if (!wish || wish.cause === 'emergency') return completed;
+      const { actor, reason, cause } = wish;
+      const by = cause === 'operator' ? {} : { cause };
+      return {
+        ...completed,
+        pending: { action: 'revert', epoch: completed.epoch + 1, sinceMs: atMs, actor, reason, ...by },
+      };
+    }
     case 'cleaned':
       return { ...enter('cleaned', 'cleaned'), epoch: state.epoch + 1 };
     case 'reset':

@@ -4,6 +4,7 @@ import type { CutoverState } from './cutover.ts';
 import type { TableStatus } from './evidence.ts';
 import { currentVerification } from './gates/table-conditions.ts';
 import { percent, round, type Verdict } from './gates/verdict.ts';
+import { droppedText, pendingWord } from './stage.ts';
 
 /** Of the last complete pass for tables, of compared operations otherwise; null when nothing was compared. */
 export function validationScoreOf(state: CutoverState, table: TableStatus | null, verdict: Verdict): number | null {
@@ -16,7 +17,10 @@ export function recommendationOf(state: CutoverState, verdict: Verdict): string 
   const { minutesToEligibility, shadow } = verdict.evidence;
   const seen =
     shadow.errorRate === null ? '' : ` The shadow fails ${percent(shadow.errorRate)} of ${shadow.count} operations.`;
-  if (state.pending) return `Wait: ${state.pending.action} is under way.`;
+  const pending = pendingWord(state);
+  if (pending) return `Wait: ${pending} is under way.`;
+  const dropped = droppedText(state);
+  if (dropped) return dropped;
   switch (state.stageKind) {
     case 'disabled':
       return 'Start when the plan shows nothing that stands in the way.';

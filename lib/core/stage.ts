@@ -6,6 +6,7 @@
  *
  * For tables, `complete`, rollback after it and `cleanup` need work in Postgres first. They become a pending intent that
  * carries the epoch of the work; the intent is confirmed or abandoned by whoever sees what the database really did.
+ * A rollback waits for no intent: it withdraws the one that is pending, and its readers leave the shadow with that.
  */
 
 import type { CutoverState, PendingAction, RollbackCause } from './cutover.ts';
@@ -67,19 +68,44 @@ const NO_WAY_BACK =
 export function decide(state: CutoverState, input: Command | Observation, context: Context): Decision {
   if (input.type === 'carried_out') return carriedOut(state, input);
   if (input.type === 'given_up') return givenUp(state, input.epoch, input.why);
-  if (state.pending) {
-    const waiting = `The ${state.pending.action} that ${state.pending.actor} asked for is still being carried out; the next tick settles it. Try again in a minute.`;
-    return input.type === 'tick' ? { kind: 'unchanged', why: waiting } : refuse('conflict', waiting);
-  }
+  if (state.pending) return decidePending(state, state.pending, input, context);
   if (input.type === 'tick') return decideTick(state, input, context);
   return decideCommand(state, input, context);
 }
+
+/** While an intent is pending only a rollback is heard: by command, by the stop, by a guard. */
+function decidePending(
+  state: CutoverState,
+  pending: PendingAction,
+  input: Command | Extract<Observation, { type: 'tick' }>,
+  { emergencyStop }: Context,
+): Decision {
+  if (input.type === 'rollback') return withdraw(pending, input.reason, input.cause);
+  const { actor, action, withdrawn } = pending;
+  const waiting = withdrawn
+    ? `The rollback that ${withdrawn.actor} asked for is still being carried out; the next tick settles it. Try again in a minute.`
+    : `The ${action} that ${actor} asked for is still being carried out; the next tick settles it. Try again in a minute. 'crossfade rollback ${state.id} --reason …' withdraws it.`;
+  if (input.type !== 'tick') return refuse('conflict', waiting);
+  if (!isUnderWay(state)) return { kind: 'unchanged', why: waiting };
+  if (emergencyStop) return withdraw(pending, 'emergency stop', 'emergency');
+  if (input.verdict.verdict === 'rollback' && input.autoRollback)
+    return withdraw(pending, firedText(input.verdict), 'guard');
+  return { kind: 'unchanged', why: waiting };
+}
+
+/** The database may be away, or at work on it: what is withdrawn becomes a rollback once it can never happen any more. */
+function withdraw({ action, withdrawn }: PendingAction, reason: string, cause: RollbackCause): Decision {
+  if (action === 'revert' || withdrawn) return { kind: 'unchanged', why: 'it is on its way back already' };
+  return accept({ type: 'intent_withdrawn', action, reason, cause });
+}
+
+const firedText = ({ reasons }: Verdict): string => reasons.map(({ text }) => text).join(' ');
 
 function decideTick(state: CutoverState, tick: Extract<Observation, { type: 'tick' }>, context: Context): Decision {
   if (!isUnderWay(state)) return { kind: 'unchanged', why: `nothing moves by itself in stage ${state.stage}` };
   if (context.emergencyStop) return rollBack(state, 'emergency stop', 'emergency');
   if (tick.verdict.verdict === 'rollback' && tick.autoRollback) {
-    return rollBack(state, tick.verdict.reasons.map((reason) => reason.text).join(' '), 'guard');
+    return rollBack(state, firedText(tick.verdict), 'guard');
   }
   if (tick.verdict.verdict !== 'advance') return { kind: 'unchanged', why: 'held by the gates' };
   if (context.frozen) return { kind: 'unchanged', why: 'frozen' };
@@ -271,7 +297,22 @@ function carriedOut(state: CutoverState, seen: Extract<Observation, { type: 'car
 function givenUp(state: CutoverState, epoch: number, why: string): Decision {
   const pending = state.pending;
   if (!pending || pending.epoch !== epoch) return { kind: 'unchanged', why: 'no such intent' };
+  if (pending.withdrawn) return rollBack(state, pending.withdrawn.reason, pending.withdrawn.cause);
   return accept({ type: 'intent_abandoned', action: pending.action, why });
+}
+
+/** What a pending intent is called: one that was withdrawn is a rollback by now. */
+export const pendingWord = ({ pending }: Pick<CutoverState, 'pending'>): string | null =>
+  pending && (pending.withdrawn ? 'rollback' : pending.action);
+
+const INTENTS = { promote: 'promotion', revert: 'rollback', cleanup: 'cleanup' } as const;
+
+/** What was asked for, why it did not happen, and what to do: for people, until the next command. */
+export function droppedText({ id, dropped }: Pick<CutoverState, 'id' | 'dropped'>): string | null {
+  if (!dropped) return null;
+  const { action, actor, why } = dropped;
+  const again = { promote: 'complete', revert: 'rollback', cleanup: 'cleanup' }[action];
+  return `The ${INTENTS[action]} of cutover '${id}' that ${actor} asked for was given up, and nothing was changed by it. ${why} Remove the cause, then repeat 'crossfade ${again} ${id}'.`;
 }
 
 const accept = (...events: Event[]): Decision => ({ kind: 'accepted', events });

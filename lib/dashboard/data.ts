@@ -195,7 +195,12 @@ function badgeOf(report: CutoverReport): Badge {
   return HEALTH_WORDS[report.health];
 }
 
-const PENDING: Readonly<Record<string, string>> = { promote: 'Promotion', revert: 'Rollback', cleanup: 'Cleanup' };
+const PENDING: Readonly<Record<string, string>> = {
+  promote: 'Promotion',
+  revert: 'Rollback',
+  rollback: 'Rollback',
+  cleanup: 'Cleanup',
+};
 
 function summaryOf(report: CutoverReport): string {
   const { stage, verdict, plan } = report;

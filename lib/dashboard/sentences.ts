@@ -70,6 +70,8 @@ export function eventWords(event: Event): { what: string; why: string; tone: Ton
       return words(`${ACTIONS[event.action]} begun`, 'wait', event.reason);
     case 'intent_abandoned':
       return words(`${ACTIONS[event.action]} given up`, 'wait', event.why);
+    case 'intent_withdrawn':
+      return words(`${ACTIONS[event.action]} withdrawn, rollback follows${CAUSES[event.cause]}`, 'bad', event.reason);
     case 'completed':
       return words(`Completed from ${event.from}${locks(event.lockHeldMs)}`, 'done');
     case 'reverted':

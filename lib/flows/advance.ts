@@ -3,7 +3,8 @@
  *   1. an intent that is still pending is carried out or given up;
  *   2. the evidence is collected and judged;
  *   3. the stage machine decides: next stage, rollback, or stay;
- *   4. the decision is one conditional write. If somebody else moved first, nothing happens until the next tick.
+ *   4. the decision is one conditional write. If somebody else moved first, nothing happens until the next tick. An intent that
+ *      it withdrew is seen to at once.
  * The first two are `look`, the others `act`: between them the members of a cohort hear of each other.
  * Flags and Postgres follow afterwards, for all cutovers at once: see reconcile.
  */
@@ -67,7 +68,7 @@ export async function look(
 }
 
 export async function act(
-  ports: Pick<Ports, 'state'>,
+  ports: Pick<Ports, 'state' | 'tables' | 'log'>,
   declaration: CutoverDeclaration,
   looked: Looked,
   mates: readonly Mate[],
@@ -92,7 +93,9 @@ export async function act(
   if (decision.kind === 'refused') return { state, verdict, table, copies, moved: null, alerts: alerts(null) };
 
   const result = await commit(ports, state, decision, { nowMs, actor: TICK });
-  const after = result.kind === 'stale' ? result.current : result.kind === 'repeated' ? state : result.state;
+  const decided = result.kind === 'stale' ? result.current : result.kind === 'repeated' ? state : result.state;
+  const withdraws = result.kind === 'applied' && decided.pending?.withdrawn;
+  const after = withdraws ? await carryOut(ports, declaration, decided, nowMs) : decided;
   if (after.version > 0) await ports.state.writeVerdict(declaration.id, { atMs: nowMs, verdict, evidence });
   return {
     state: after,

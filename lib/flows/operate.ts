@@ -9,8 +9,9 @@ import { CrossfadeError, type ErrorCode } from '../core/errors.ts';
 import type { Command } from '../core/events.ts';
 import { record } from '../core/evolve.ts';
 import { compareFlagAge, sharePpmOf } from '../core/flags.ts';
-import { type Decision, decide } from '../core/stage.ts';
+import { type Decision, decide, droppedText, pendingWord } from '../core/stage.ts';
 import type { IdempotencyRecord, Ports } from '../ports.ts';
+import { askUntilAway } from './ask-until-away.ts';
 import { carryOut } from './carry-out.ts';
 import { advanceMates, rollBackMates } from './cohorts.ts';
 import { commit } from './commit.ts';
@@ -66,6 +67,7 @@ export async function operate(
 
   const [found, system] = await Promise.all([ports.state.readCutover(declaration.id), ports.state.readSystem()]);
   const state = found ?? initialState(declaration);
+  let after: CutoverState;
   try {
     checkVersion(state, operation.basedOn);
     const around = { nowMs, system, declarations };
@@ -81,8 +83,8 @@ export async function operate(
     );
     if (result.kind === 'stale') throw outrun(result.current);
     if (result.kind === 'repeated') return await repeat(ports, result.record, operation);
-    await takeAlong(ports, declarations, prepared, result.state, { nowMs, actor, system });
-    return await follow(ports, declarations, declaration, result.state, nowMs);
+    after = result.state;
+    await takeAlong(ports, declarations, prepared, after, { nowMs, actor, system });
   } catch (error) {
     if (error instanceof CrossfadeError && !error.retryable && DENIED.has(error.code)) {
       // The same request, sent twice at once: the other one was carried out between our two looks.
@@ -92,6 +94,7 @@ export async function operate(
     }
     throw error;
   }
+  return follow(ports, declarations, declaration, after, nowMs);
 }
 
 /** The mates of a cohort go where this one went. What fails here is done by the next tick. */
@@ -133,21 +136,39 @@ function checkVersion(state: CutoverState, basedOn: number): void {
   );
 }
 
-/** The database first when the command left an intent, then flags and mirror. None of it can undo the command. */
+/**
+ * The database first when the command left an intent, then flags and mirror. None of it can undo the command. Of an intent
+ * that was withdrawn the readers leave first: the database may be what does not answer, and is asked no longer than once.
+ * @throws CrossfadeError when the database cannot do it: the intent was dropped, and the cutover is where it was
+ */
 async function follow(
-  ports: Needs,
+  given: Needs,
   declarations: readonly CutoverDeclaration[],
   declaration: CutoverDeclaration,
   state: CutoverState,
   nowMs: number,
 ): Promise<OperationResult> {
+  const ports = { ...given, tables: askUntilAway(given.tables) };
+  const deploy = () =>
+    reconcileNow(ports, declarations).catch((error) => {
+      ports.log.failure('reconcile_failed', error, { cutover: declaration.id });
+      return { published: false };
+    });
+  if (state.pending?.withdrawn) await deploy();
   const after = state.pending ? await carryOut(ports, declaration, state, nowMs) : state;
-  const flags = await reconcileNow(ports, declarations).catch((error) => {
-    ports.log.failure('reconcile_failed', error, { cutover: declaration.id });
-    return { published: false };
-  });
+  const flags = await deploy();
   if (needsWatching(after)) await watchRollbacks(ports, [declaration]);
+  if (state.pending) checkCarriedOut(after);
   return { answer: summary(after), published: flags.published };
+}
+
+/** An intent that was given up is no success of the command that left it. */
+function checkCarriedOut(after: CutoverState): void {
+  const { dropped } = after;
+  if (!dropped) return;
+  throw new CrossfadeError(dropped.action === 'revert' ? 'rollback_not_ready' : 'refused_table', droppedText(after)!, {
+    details: { why: dropped.why },
+  });
 }
 
 export function summary(state: CutoverState): CutoverSummary {
@@ -158,7 +179,7 @@ export function summary(state: CutoverState): CutoverSummary {
     sharePpm: sharePpmOf(state),
     version: state.version,
     epoch: state.epoch,
-    pending: state.pending?.action ?? null,
+    pending: pendingWord(state),
   };
 }
 
@@ -183,6 +204,7 @@ async function repeat(ports: Needs, stored: IdempotencyRecord, operation: Operat
     readDeployed(ports),
   ]);
   const settled = current && !current.pending && current.version === recorded.version + 1;
+  if (settled) checkCarriedOut(current);
   const answer = settled ? summary(current) : recorded;
   const flag = deployed?.document?.cutovers[answer.cutover];
   return { answer, published: flag !== undefined && compareFlagAge(flag, answer) >= 0 };

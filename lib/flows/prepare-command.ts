@@ -9,7 +9,7 @@ import {
   type StagePolicy,
   type SystemState,
 } from '../core/cutover.ts';
-import { CrossfadeError } from '../core/errors.ts';
+import { CrossfadeError, isCrossfadeError } from '../core/errors.ts';
 import type { Command } from '../core/events.ts';
 import type { Condition } from '../core/gates/verdict.ts';
 import { type BuiltInPlanName, builtInPlan } from '../core/plan.ts';
@@ -185,7 +185,12 @@ async function checkTable(ports: Needs, declaration: CutoverDeclaration & { kind
 
 async function checkWayBack(ports: Needs, declaration: CutoverDeclaration, state: CutoverState): Promise<void> {
   if (declaration.kind !== 'table') return;
-  const ready = await ports.tables.rollbackReady(declaration.id);
+  const ready = await ports.tables.rollbackReady(declaration.id).catch((error) => {
+    // A database that does not answer now refuses no rollback: the intent is kept, and every tick tries.
+    if (!(isCrossfadeError(error) && error.retryable)) throw error;
+    ports.log.failure('way_back_unknown', error, { cutover: declaration.id });
+    return { ready: true as const };
+  });
   if (ready.ready) return;
   // The swap back landed after its intent was given up: the way has been taken, and only the state does not say so yet.
   const status = await ports.tables.status(declaration.id);

@@ -66,7 +66,8 @@ async function tell(
   );
 }
 
-const leaves = (state: CutoverState) => !isUnderWay(state) || state.pending?.action === 'revert';
+const leaves = ({ stageKind, pending }: CutoverState) =>
+  !isUnderWay({ stageKind }) || pending?.action === 'revert' || pending?.withdrawn !== undefined;
 
 async function catchingUp(ports: Pick<Needs, 'state'>, declaration: CutoverDeclaration) {
   const table = tableOf(declaration);

@@ -66,7 +66,7 @@ const READ_ONLY_AT_MOST_MS = 10 * 60_000;
 const leavesNow =
   (ports: Pick<Needs, 'clock'>) =>
   ({ stageKind, pending, changedAtMs }: CutoverState) =>
-    (stageKind === 'rolled_back' || pending?.action === 'revert') &&
+    (stageKind === 'rolled_back' || pending?.action === 'revert' || pending?.withdrawn !== undefined) &&
     ports.clock.now() - changedAtMs < READ_ONLY_AT_MOST_MS;
 
 /** Whoever goes back to the primary must be able to write there. */

@@ -19,7 +19,7 @@ import type { Plan } from '../core/plan.ts';
 import { nextStage } from '../core/plan.ts';
 import { policyOf } from '../core/policy.ts';
 import { recommendationOf, validationScoreOf } from '../core/recommendation.ts';
-import { LEGAL_COMMANDS } from '../core/stage.ts';
+import { droppedText, LEGAL_COMMANDS, pendingWord } from '../core/stage.ts';
 import type { Ports } from '../ports.ts';
 import { type Observed, observe, PAGE_MINUTES } from './observe.ts';
 import { readDeployed } from './reconcile.ts';
@@ -43,6 +43,8 @@ export type CutoverReport = {
   paused: boolean;
   switches: Switches;
   pending: string | null;
+  /** What was asked for and given up, why, and what to do; null after the next command. */
+  dropped: string | null;
   rollback: CutoverState['rollback'];
   minutesInStage: number;
   verdict: Verdict;
@@ -129,7 +131,8 @@ function cutoverReport(
     health,
     paused: state.paused,
     switches: state.switches,
-    pending: state.pending?.action ?? null,
+    pending: pendingWord(state),
+    dropped: droppedText(state),
     rollback: state.rollback,
     minutesInStage: state.enteredAtMs === 0 ? 0 : Math.max(0, (nowMs - state.enteredAtMs) / 60_000),
     verdict: observed.verdict,
@@ -183,8 +186,14 @@ function needsOnlyTime(reason: Condition, verdict: Verdict): boolean {
 }
 
 function nextSteps(state: CutoverState, health: Health, verdict: Verdict): string[] {
+  const dropped = droppedText(state);
+  return [...(dropped ? [dropped] : []), ...stepsOf(state, health, verdict)];
+}
+
+function stepsOf(state: CutoverState, health: Health, verdict: Verdict): string[] {
   const id = state.id;
-  if (state.pending) return [`${state.pending.action} is being carried out; nothing to do`];
+  const pending = pendingWord(state);
+  if (pending) return [`${pending} is being carried out; nothing to do`];
   switch (state.stageKind) {
     case 'disabled':
       return [`crossfade plan ${id}`, `crossfade start ${id}`];

@@ -1,7 +1,7 @@
 /** Rolls back one cutover for a reason that lies outside of it: a stop, its cohort, its phase. */
 
 import { type CutoverDeclaration, type CutoverState, initialState, type RollbackCause } from '../core/cutover.ts';
-import { decide } from '../core/stage.ts';
+import { decide, droppedText, pendingWord } from '../core/stage.ts';
 import { syncsShadow } from '../core/stage-kinds.ts';
 import type { Ports } from '../ports.ts';
 import { carryOut } from './carry-out.ts';
@@ -18,6 +18,20 @@ export async function rollBackOne(
   which: (state: CutoverState) => boolean,
   by: By & { reason: string; cause: RollbackCause },
 ): Promise<MovedBack | null> {
+  const decided = await decideRollback(ports, declaration, which, by);
+  if (!decided) return null;
+  const { from, state, problem } = decided;
+  if (problem !== undefined) return { from, to: state.stage, problem };
+  return movedBack(from, state.pending ? await carryOut(ports, declaration, state, by.nowMs) : state);
+}
+
+/** What is written without asking Postgres: rolled back, or an intent to be. `null` when there was nothing to undo. */
+export async function decideRollback(
+  ports: Pick<Ports, 'state'>,
+  declaration: CutoverDeclaration,
+  which: (state: CutoverState) => boolean,
+  by: By & { reason: string; cause: RollbackCause },
+): Promise<{ from: string; state: CutoverState; problem?: string } | null> {
   let state = (await ports.state.readCutover(declaration.id)) ?? initialState(declaration);
   const from = state.stage;
   for (let attempt = 0; attempt < TRIES && which(state); attempt += 1) {
@@ -26,18 +40,21 @@ export async function rollBackOne(
       { type: 'rollback', reason: by.reason, cause: by.cause },
       { ...by, emergencyStop: by.cause === 'emergency' },
     );
-    if (decision.kind === 'refused') return { from, to: state.stage, problem: decision.message };
+    if (decision.kind === 'refused') return { from, state, problem: decision.message };
     const result = await commit(ports, state, decision, by);
-    if (result.kind === 'stale') {
-      state = result.current;
-      continue;
-    }
-    state = result.kind === 'repeated' ? state : result.state;
-    if (state.pending) state = await carryOut(ports, declaration, state, by.nowMs);
-    return { from, to: state.pending ? `${state.stage} (${state.pending.action} pending)` : state.stage };
+    if (result.kind !== 'stale') return { from, state: result.kind === 'repeated' ? state : result.state };
+    state = result.current;
   }
-  return state.stage === from ? null : { from, to: state.stage };
+  return state.stage === from ? null : { from, state };
 }
 
-/** Stages from which there is something to undo. */
-export const undoable = (state: CutoverState): boolean => !state.pending && syncsShadow(state);
+export function movedBack(from: string, state: CutoverState): MovedBack {
+  const pending = pendingWord(state);
+  const problem = droppedText(state);
+  const to = pending ? `${state.stage} (${pending} pending)` : state.stage;
+  return { from, to, ...(problem ? { problem } : {}) };
+}
+
+/** Stages from which there is something to undo, and nobody is at it yet. */
+export const undoable = (state: CutoverState): boolean =>
+  syncsShadow(state) && state.pending?.action !== 'revert' && !state.pending?.withdrawn;

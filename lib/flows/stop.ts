@@ -10,9 +10,12 @@ import type { Event, SystemChange } from '../core/events.ts';
 import { isUnderWay, syncsShadow } from '../core/stage-kinds.ts';
 import { readsShadow } from '../core/switches.ts';
 import type { Ports } from '../ports.ts';
+import { askUntilAway } from './ask-until-away.ts';
+import { carryOut } from './carry-out.ts';
 import { changeSystem } from './change-system.ts';
 import type { By } from './commit.ts';
-import { rollBackOne } from './roll-back-one.ts';
+import { inLanes } from './in-lanes.ts';
+import { decideRollback, movedBack } from './roll-back-one.ts';
 import { reconcileNow } from './tick.ts';
 
 /** The caller's key: with one, a request that comes again changes nothing a second time. */
@@ -24,6 +27,11 @@ export type StopResult = {
   cutovers: readonly { id: string; from: string; to: string; problem?: string }[];
   published: boolean;
 };
+
+/** Cutovers whose state is read and written at a time. */
+const AT_ONCE = 10;
+/** For what Postgres has to do, below the time-out of an HTTP API together with the rest. */
+const CARRY_OUT_MS = 3_000;
 
 const switched = (change: SystemChange, reason: string) => (): Event[] => [{ type: 'system_changed', change, reason }];
 
@@ -108,23 +116,48 @@ function checkConfirm(command: string, confirm: string): void {
   );
 }
 
+type Decided = { from: string; state: CutoverState | null; problem?: string };
+
+/**
+ * Decided for every cutover first, then the flags, which need no database; only then Postgres, for what needs it, and no
+ * longer once it does not answer.
+ */
 async function rollBackAll(
-  ports: Needs,
+  given: Needs,
   declarations: readonly CutoverDeclaration[],
   which: (state: CutoverState) => boolean,
   by: By & { reason: string; cause: 'operator' | 'emergency' },
 ): Promise<StopResult> {
+  const ports = { ...given, tables: askUntilAway(given.tables) };
+  const decided = await inLanes(
+    declarations,
+    AT_ONCE,
+    (declaration): Promise<Decided | null> =>
+      decideRollback(ports, declaration, which, by).catch((error): Decided => failed(ports, declaration, error)),
+  );
+  const deploy = () => reconcileNow(ports, declarations).catch(() => ({ published: false }));
+  const flags = await deploy();
+  const endMs = ports.clock.monotonicMs() + CARRY_OUT_MS;
   const cutovers: StopResult['cutovers'][number][] = [];
-  for (const declaration of declarations) {
-    try {
-      const moved = await rollBackOne(ports, declaration, which, by);
-      if (moved) cutovers.push({ id: declaration.id, ...moved });
-    } catch (error) {
-      ports.log.failure('stop_failed', error, { cutover: declaration.id });
-      const problem = error instanceof Error ? error.message : String(error);
-      cutovers.push({ id: declaration.id, from: 'unknown', to: 'unknown', problem });
+  let carried = 0;
+  for (const [i, declaration] of declarations.entries()) {
+    const one = decided[i];
+    if (!one) continue;
+    const { from, state, problem } = one;
+    if (!state || problem !== undefined) {
+      cutovers.push({ id: declaration.id, from, to: state?.stage ?? 'unknown', problem: problem ?? 'unknown' });
+      continue;
     }
+    // What there is no time for is pending, and the next tick's.
+    const due = state.pending !== null && ports.clock.monotonicMs() < endMs;
+    const after = due ? await carryOut(ports, declaration, state, by.nowMs) : state;
+    if (after !== state) carried += 1;
+    cutovers.push({ id: declaration.id, ...movedBack(from, after) });
   }
-  const flags = await reconcileNow(ports, declarations).catch(() => ({ published: false }));
-  return { cutovers, published: flags.published };
+  return { cutovers, published: carried > 0 ? (await deploy()).published : flags.published };
+}
+
+function failed(ports: Pick<Ports, 'log'>, { id }: CutoverDeclaration, error: unknown): Decided {
+  ports.log.failure('stop_failed', error, { cutover: id });
+  return { from: 'unknown', state: null, problem: error instanceof Error ? error.message : String(error) };
 }

@@ -8,6 +8,7 @@ import type { AuditEntry } from '../core/audit.ts';
 import {
   CUTOVER_ID,
   type CutoverState,
+  type DroppedIntent,
   NO_OVERRIDES,
   NORMAL_SWITCHES,
   type PendingAction,
@@ -53,7 +54,17 @@ const pending = z.object({
   reason: z.string(),
   cause: rollbackCause.optional(),
   dropTracking: z.boolean().optional(),
+  withdrawn: z.object({ actor: z.string(), reason: z.string(), cause: rollbackCause, atMs: count }).optional(),
 }) satisfies z.ZodType<PendingAction>;
+
+const dropped = z.object({
+  action: z.enum(['promote', 'revert', 'cleanup']),
+  epoch: count,
+  actor: z.string(),
+  reason: z.string(),
+  why: z.string(),
+  atMs: count,
+}) satisfies z.ZodType<DroppedIntent>;
 
 /** Changes at run time were checked when they came in; here only their form is. */
 const overridden = z.record(
@@ -90,6 +101,7 @@ export const cutoverState = z
     askedBy: z.string().nullable().default(null),
     overrides: overrides.default(NO_OVERRIDES),
     pending: pending.nullable(),
+    dropped: dropped.nullable().default(null),
     rollback: z
       .object({
         fromStage: z.string(),

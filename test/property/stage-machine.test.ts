@@ -12,7 +12,7 @@ import { evolve, record, replay } from '../../lib/core/evolve.ts';
 import { sharePpmOf } from '../../lib/core/flags.ts';
 import type { PolicyKey } from '../../lib/core/policy.ts';
 import { decide } from '../../lib/core/stage.ts';
-import { isPromoted } from '../../lib/core/stage-kinds.ts';
+import { isPromoted, syncsShadow } from '../../lib/core/stage-kinds.ts';
 import { isNormal } from '../../lib/core/switches.ts';
 import { declarationOf, NOW, PLAN, verdictOf } from './samples.ts';
 
@@ -41,7 +41,7 @@ const DIRECTION: Readonly<Record<string, string>> = {
 
 type Real = { initial: CutoverState; state: CutoverState; entries: AuditEntry<Event>[]; atMs: number };
 type Input = Command | Observation;
-/** In a `carried_out`: the epoch of the intent that is pending at that moment, so that intents are settled often. */
+/** In a `carried_out` or `given_up`: the epoch of the intent that is pending at that moment, so that intents are settled often. */
 const PENDING = -1;
 
 const verdicts = fc.constantFrom(null, verdictOf('advance'), verdictOf('hold'), verdictOf('rollback'));
@@ -122,6 +122,7 @@ const inputs: fc.Arbitrary<Input> = fc.oneof(
     fc.integer({ min: 0, max: 6 }).map((epoch): Input => ({ type: 'carried_out', epoch })),
   ),
   weighted(3, always({ type: 'carried_out', epoch: PENDING, lockHeldMs: 3 })),
+  weighted(2, always({ type: 'given_up', epoch: PENDING, why: 'locked' })),
   weighted(
     1,
     fc.integer({ min: 0, max: 6 }).map((epoch): Input => ({ type: 'given_up', epoch, why: 'locked' })),
@@ -132,10 +133,11 @@ const inputs: fc.Arbitrary<Input> = fc.oneof(
 function step(real: Real, input: Input, emergencyStop: boolean, machine = { decide, evolve }): void {
   const before = real.state;
   real.atMs += 1_000;
-  const settles = input.type === 'carried_out' && input.epoch === PENDING;
+  const settles = (input.type === 'carried_out' || input.type === 'given_up') && input.epoch === PENDING;
   const asked = settles ? { ...input, epoch: before.pending?.epoch ?? PENDING } : input;
   const decision = machine.decide(before, asked, { nowMs: real.atMs, actor: 'ada', emergencyStop });
   if (decision.kind === 'refused') expect(decision.message.length).toBeGreaterThan(20);
+  if (input.type === 'rollback' && syncsShadow(before)) expect(decision.kind).not.toBe('refused');
   if (decision.kind !== 'accepted') return;
 
   expect(decision.events).toHaveLength(1);
@@ -148,10 +150,22 @@ function step(real: Real, input: Input, emergencyStop: boolean, machine = { deci
   expect(after.epoch).toBe(before.epoch + (turned ? 1 : 0));
   if (after.pending) expect(after.pending.epoch).toBe(after.epoch + 1);
   checkSwitches(before, after, asked);
+  checkRollback(before, after, asked);
   if (before.pending && after.stage !== before.stage) expect(after.epoch).toBe(before.pending.epoch);
 
   real.state = { ...after, auditSeq: entries.at(-1)!.seq, auditHash: entries.at(-1)!.hash };
   real.entries.push(...entries);
+}
+
+/** A rollback is never refused where there is something to undo, and takes the readers of a promotion with it at once. */
+function checkRollback(before: CutoverState, after: CutoverState, input: Input): void {
+  if (after.pending?.withdrawn) {
+    expect(['promote', 'cleanup']).toContain(after.pending.action);
+    if (after.pending.action === 'promote') expect(sharePpmOf(after)).toBe(0);
+  }
+  if (before.pending?.withdrawn && after.stage === before.stage && after.pending !== null)
+    expect(after.pending.action).toBe('revert');
+  if (input.type === 'rollback') expect(after.stage === 'rolled_back' || after.pending !== null).toBe(true);
 }
 
 /** Nobody reads what is not written; a stage begins with normal switches, and is left forward with normal ones only. */
@@ -166,7 +180,9 @@ function checkSwitches(before: CutoverState, after: CutoverState, input: Input):
     return;
   }
   expect(after.switches).toEqual(NORMAL_SWITCHES);
-  if (after.stageKind !== 'rolled_back') expect(isNormal(before)).toBe(true);
+  // The database had gone forward before it could be withdrawn: the state only follows it.
+  const tooLate = before.pending?.withdrawn && after.stageKind === 'completed';
+  if (after.stageKind !== 'rolled_back' && !tooLate) expect(isNormal(before)).toBe(true);
 }
 
 const fresh = (kind: CutoverKind): Real => {

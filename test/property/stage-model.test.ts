@@ -132,7 +132,7 @@ function checkInUse({ state, reader, deployed }: World): void {
 /** Two worlds with the same key have the same future. */
 function keyOf({ state, stopped, snapshots, deployed, reader }: World, rules: Rules): string {
   const content = ({ stage, pending, switches }: CutoverState) =>
-    `${stage}/${pending?.action ?? ''}/${switches.shadowReads}${switches.shadowWrites}`;
+    `${stage}/${pending?.action ?? ''}${pending?.withdrawn ? ' withdrawn' : ''}/${switches.shadowReads}${switches.shadowWrites}`;
   const held = snapshots.map((seen) => {
     if (!seen) return '-';
     const fresh = seen.version === state.version;

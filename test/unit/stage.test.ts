@@ -5,7 +5,7 @@ import type { CutoverKind, CutoverState, PendingAction } from '../../lib/core/cu
 import type { Command, CommandType, Event } from '../../lib/core/events.ts';
 import { evolve, record } from '../../lib/core/evolve.ts';
 import { nextStage } from '../../lib/core/plan.ts';
-import { type Context, type Decision, decide, LEGAL_COMMANDS } from '../../lib/core/stage.ts';
+import { type Context, type Decision, decide, droppedText, LEGAL_COMMANDS } from '../../lib/core/stage.ts';
 import { NOW, PLAN, STAGES, type StageName, stateIn, verdictOf } from '../property/samples.ts';
 
 const CONTEXT: Context = { nowMs: NOW, actor: 'ada', emergencyStop: false };
@@ -177,17 +177,61 @@ describe('a pending intent', () => {
   ] as const;
 
   it.each(cases)(
-    'in %s with %s pending answers every command with conflict and every tick with patience',
+    'in %s with %s pending answers every command but a rollback with conflict, and ticks with patience',
     (stage, action) => {
       const state = stateIn(stage, { pending: intent(action) });
-      for (const command of COMMAND_TYPES) expect(outcome(decide(state, COMMANDS[command], CONTEXT))).toBe('conflict');
+      for (const command of COMMAND_TYPES.filter((type) => type !== 'rollback'))
+        expect(outcome(decide(state, COMMANDS[command], CONTEXT))).toBe('conflict');
       for (const verdict of ['advance', 'hold', 'rollback'] as const) {
         const tick = { type: 'tick', verdict: verdictOf(verdict), autoAdvance: true, autoRollback: true } as const;
-        expect(outcome(decide(state, tick, CONTEXT))).toBe('unchanged');
-        expect(outcome(decide(state, tick, STOPPED))).toBe('unchanged');
+        const promotes = action === 'promote';
+        expect(outcome(decide(state, tick, CONTEXT))).toBe(
+          promotes && verdict === 'rollback' ? 'intent_withdrawn' : 'unchanged',
+        );
+        expect(outcome(decide(state, { ...tick, autoRollback: false }, CONTEXT))).toBe('unchanged');
+        expect(outcome(decide(state, tick, STOPPED))).toBe(promotes ? 'intent_withdrawn' : 'unchanged');
       }
     },
   );
+
+  it.each(cases)('in %s with %s pending refuses no rollback, and nobody withdraws it twice', (stage, action) => {
+    const state = stateIn(stage, { pending: intent(action) });
+    for (const context of [CONTEXT, STOPPED]) {
+      const decision = decide(state, COMMANDS.rollback, context);
+      if (action === 'revert') {
+        expect(outcome(decision)).toBe('unchanged');
+        continue;
+      }
+      const [event] = accepted(decision);
+      expect(event).toEqual({ type: 'intent_withdrawn', action, reason: 'slow', cause: 'operator' });
+      const after = evolve(state, { event: event!, atMs: NOW + 5, actor: 'eve' });
+      const withdrawn = { actor: 'eve', reason: 'slow', cause: 'operator', atMs: NOW + 5 };
+      expect(after.pending).toEqual({ ...intent(action), withdrawn });
+      expect(after.switches.shadowReads).toBe(action !== 'promote');
+      expect(outcome(decide(after, COMMANDS.rollback, context))).toBe('unchanged');
+      expect(outcome(decide(after, COMMANDS.pause, context))).toBe('conflict');
+    }
+  });
+
+  it.each([
+    ['full_100', 'promote', 'given_up', 'rolled_back'],
+    ['full_100', 'promote', 'carried_out', 'completed'],
+    ['completed', 'cleanup', 'given_up', 'intent_recorded'],
+    ['completed', 'cleanup', 'carried_out', 'cleaned'],
+  ] as const)('in %s with %s withdrawn is settled by %s: %s', (stage, action, type, expected) => {
+    for (const cause of ['operator', 'guard', 'emergency'] as const) {
+      const withdrawn = { actor: 'eve', reason: 'slow', cause, atMs: NOW };
+      const state = stateIn(stage, { pending: { ...intent(action), withdrawn } });
+      const seen = type === 'given_up' ? { type, epoch: 4, why: 'slow' } : { type, epoch: 4 };
+      const [event] = accepted(decide(state, seen, CONTEXT));
+      expect(event!.type).toBe(expected);
+      const after = evolve(state, { event: event!, atMs: NOW, actor: 'eve' });
+      // What was promoted already goes back from there; an emergency swaps no tables.
+      if (expected === 'completed') expect(after.pending?.action).toBe(cause === 'emergency' ? undefined : 'revert');
+      if (expected === 'intent_recorded') expect(after.pending).toMatchObject({ action: 'revert', epoch: 4 });
+      if (expected === 'rolled_back') expect(after.rollback).toMatchObject({ reason: 'slow', cause, actor: 'eve' });
+    }
+  });
 
   it('is settled by what the database really did, and only for its own epoch', () => {
     const done = { promote: 'completed', revert: 'reverted', cleanup: 'cleaned' } as const;
@@ -213,7 +257,12 @@ describe('a pending intent', () => {
     const state = stateIn('full_100', { pending: intent('promote') });
     const event: Event = { type: 'intent_abandoned', action: 'promote', why: 'locked' };
     const after = evolve(state, { event, atMs: NOW, actor: 'tick' });
-    expect(after).toEqual({ ...state, version: 8, changedAtMs: NOW, pending: null });
+    const dropped = { action: 'promote', epoch: 4, actor: 'ada', reason: 'because', why: 'locked', atMs: NOW };
+    expect(after).toEqual({ ...state, version: 8, changedAtMs: NOW, pending: null, dropped });
+    expect(droppedText(after)).toMatch(
+      /promotion of cutover 'customer' that ada asked for was given up.*locked.*complete/s,
+    );
+    expect(droppedText(evolve(after, { event: { type: 'paused' }, atMs: NOW, actor: 'ada' }))).toBeNull();
     expect(outcome(decide(after, COMMANDS.rollback, CONTEXT))).toBe('rolled_back');
   });
 });

@@ -10,7 +10,7 @@ import { OWN_PATH } from '../../core/sql/session.ts';
 import { quoteName, quoteTable, quoteText, type TableShape } from '../../core/table-shape.ts';
 import { isTracking } from '../../core/tracking.ts';
 import type { TableCutover } from '../../ports.ts';
-import { PROGRESS } from './arming.ts';
+import { PROGRESS, whole } from './arming.ts';
 import { readTable, readTableByOid } from './catalog.ts';
 import { readBlockers } from './dependents.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
@@ -27,7 +27,7 @@ export async function cleanup(
   owner: PgGateway,
   cutover: TableCutover,
   epoch: number,
-  { dropTracking } = { dropTracking: false },
+  { dropTracking = false, version }: { dropTracking?: boolean; version?: number } = {},
 ): Promise<Cleaned> {
   const mirror = await readMirror(owner, cutover.id);
   if (!mirror || (mirror.epoch === epoch + 1 && mirror.direction === 'none')) return { kind: 'already' };
@@ -55,7 +55,7 @@ export async function cleanup(
   const dropped = { promoted, old, view, tracking };
   try {
     const limits = { deadlineMs: LONG_MS, attempts: 10, settings: { lock_timeout: '500ms', search_path: OWN_PATH } };
-    await owner.script(cleanupScript(cutover, epoch, dropped), limits);
+    await owner.script(cleanupScript(cutover, { epoch, version }, dropped), limits);
     return { kind: 'cleaned' };
   } catch (error) {
     if (sqlstateOf(error) !== STILL_NEEDED) throw error;
@@ -111,13 +111,19 @@ function trackingOf(promoted: TableShape | null, old: TableShape | null): string
     .map(({ name }) => name);
 }
 
-function cleanupScript(cutover: TableCutover, epoch: number, { promoted, old, view, tracking }: Dropped): string {
+function cleanupScript(
+  cutover: TableCutover,
+  { epoch, version }: { epoch: number; version?: number | undefined },
+  { promoted, old, view, tracking }: Dropped,
+): string {
   const id = quoteText(cutover.id);
+  // A rollback that came meanwhile has given it up: then this call is too late, however long it was under way.
+  const stands = version === undefined ? '' : ` AND c.abandoned < ${whole(version)}`;
   return [
     `SELECT pg_advisory_xact_lock(crossfade.lock_key(${id}))`,
     `DO $crossfade$ BEGIN
-       IF NOT EXISTS (SELECT FROM crossfade.cutover c WHERE c.id = ${id} AND c.epoch = ${epoch}) THEN
-         RAISE EXCEPTION 'cutover % has left epoch ${epoch}', ${id} USING ERRCODE = 'CF001';
+       IF NOT EXISTS (SELECT FROM crossfade.cutover c WHERE c.id = ${id} AND c.epoch = ${epoch}${stands}) THEN
+         RAISE EXCEPTION 'cutover % has left epoch ${epoch}, or its cleanup was given up', ${id} USING ERRCODE = 'CF001';
        END IF;
      END $crossfade$`,
     // Before its table is touched, in the order in which whoever uses it takes both.

@@ -83,6 +83,8 @@ function figureOf(metric: AlertMetric, sample: AlertSample, pools: () => Pools, 
       const deadline = deadlineCondition(sample.policy, sample.state, sample.nowMs);
       return deadline && !deadline.ok ? 1 : 0;
     }
+    case 'intent_dropped':
+      return sample.state.dropped ? 1 : 0;
     case 'hold_minutes':
       return holdMinutes(sample);
     case 'early_warning_minutes':
@@ -174,7 +176,7 @@ function earlyWarning(verdict: Verdict | null): number | null {
   return minutes.length > 0 ? Math.min(...minutes) : DAY_MINUTES;
 }
 
-const revertUnderWay = (state: CutoverState) => state.pending?.action === 'revert';
+const revertUnderWay = ({ pending }: CutoverState) => pending?.action === 'revert' || pending?.withdrawn !== undefined;
 
 const ratio = (part: number, whole: number, least: number) => (whole >= least && whole > 0 ? part / whole : null);
 const errorRate = (window: MinuteWindow, least: number) => ratio(window.errors, window.count, least);

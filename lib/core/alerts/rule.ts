@@ -82,6 +82,7 @@ export const METRICS = {
     judged: true,
     says: 'minutes until a limit is reached, by trend',
   },
+  intent_dropped: { kind: 'event', unit: 'count', stages: SYNCED, says: 'asked for and given up' },
   rolled_back: { kind: 'event', unit: 'count', stages: STARTED, judged: true, says: 'rolled back' },
 } as const satisfies Record<string, MetricKind>;
 export type AlertMetric = keyof typeof METRICS;
@@ -131,6 +132,7 @@ export function builtInRules(policy: RuleLimits): AlertRule[] {
     deadline: ['deadline_passed', '>', 0, 1, 'warning'],
     long_hold: ['hold_minutes', '>', 60, 1, 'warning'],
     early_warning: ['early_warning_minutes', '<', 15, 1, 'warning'],
+    intent_dropped: ['intent_dropped', '>', 0, 1, 'critical'],
     rolled_back: ['rolled_back', '>', 0, 1, 'critical'],
   };
   return Object.entries(rows).map(([id, [metric, operator, value, windowMinutes, severity]]) => ({
@@ -160,6 +162,7 @@ export const BUILT_IN_RULE_IDS: readonly string[] = [
   'deadline',
   'long_hold',
   'early_warning',
+  'intent_dropped',
   'rolled_back',
 ];
 

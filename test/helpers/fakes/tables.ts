@@ -244,9 +244,10 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
       const [first] = it.quarantine;
       return first ? { ready: false, why: first[1].reason, key: keyText(first[0]) } : { ready: true };
     },
-    async cleanup({ id }, epoch) {
+    async cleanup({ id }, epoch, { version = Infinity } = {}) {
       const it = table(id);
       if (it.cleaned) return { kind: 'already' };
+      if (version <= it.abandoned) throw new CrossfadeError('stale_epoch', 'this cleanup was given up before it began');
       if (it.direction !== 'reverse') return { kind: 'refused', why: 'the table is not promoted' };
       if (it.mirror?.epoch !== epoch) return { kind: 'refused', why: `the fence is at epoch ${it.mirror?.epoch}` };
       Object.assign(it, {

@@ -1,0 +1,206 @@
+/** A rollback waits for nothing: not for a promotion that is pending, not for a database that does not answer. */
+
+import { describe, expect, it } from 'vitest';
+import { CrossfadeError } from '../../lib/core/errors.ts';
+import { emergencyStop, rollBackSystem } from '../../lib/flows/stop.ts';
+import type { DataPlane } from '../../lib/ports.ts';
+import { declarationOf } from '../property/samples.ts';
+import { inside } from './oracle.ts';
+import { DWELL_MINUTES, ID, type Run, run, SHORT, shortTable } from './run.ts';
+
+const ROLLBACK = { type: 'rollback', reason: 'wrong totals' } as const;
+
+/** At 100 %, with a promotion that waits behind somebody's open transaction. */
+async function waiting(scene: Run = run()): Promise<Run> {
+  await scene.reach('full_100');
+  await scene.minutes(DWELL_MINUTES + 3);
+  scene.w.tables.postpone(ID, 'one reader is open');
+  expect(await scene.accepted({ type: 'complete', confirm: ID })).toMatchObject({ answer: { pending: 'promote' } });
+  return scene;
+}
+
+/** From now on this call of the data plane throws, every time, until the function that is returned is called. */
+function breaks(scene: Run, call: keyof DataPlane, error: Error): () => void {
+  const tables = scene.w.ports.tables as unknown as Record<string, unknown>;
+  const whole = tables[call];
+  tables[call] = async () => {
+    throw error;
+  };
+  return () => {
+    tables[call] = whole;
+  };
+}
+const away = () => new CrossfadeError('database_unavailable', 'Postgres did not answer.', { retryable: true });
+const missing = () => new CrossfadeError('refused_table', 'Table public.customer_old does not exist.');
+
+describe('I23 a rollback while a promotion is pending', () => {
+  it('withdraws it and rolls back in the same command, and no late swap happens', async () => {
+    const scene = await waiting();
+    const intent = scene.o.state(ID);
+    expect(await scene.accepted(ROLLBACK)).toMatchObject({
+      published: true,
+      answer: { stage: 'rolled_back', pending: null, epoch: intent.epoch + 1 },
+    });
+    expect(scene.o.state(ID).rollback).toMatchObject({ fromStage: 'full_100', reason: 'wrong totals', actor: 'ada' });
+    scene.w.tables.postpone(ID, null);
+    const late = {
+      fromEpoch: intent.epoch,
+      toEpoch: intent.epoch + 1,
+      stage: 'completed',
+      version: intent.version + 1,
+    };
+    const cutover = {
+      id: ID,
+      table: { primary: 'public.customer', shadow: 'public.customer_v2' },
+      validation: 'strict' as const,
+    };
+    expect((await scene.w.tables.promote(cutover, late)).kind).not.toBe('swapped');
+    await scene.minutes(2);
+    expect(scene.nobodyReadsTheShadow()).toBe(true);
+    expect(inside(scene.w, ID).direction).toBe('none');
+  });
+
+  it('goes on from the completed stage when the swap has happened and nobody was told', async () => {
+    const scene = run();
+    await scene.reach('full_100');
+    await scene.minutes(DWELL_MINUTES + 3);
+    scene.w.tables.failNext('promote', true);
+    const { epoch } = scene.o.state(ID);
+    expect(await scene.accepted({ type: 'complete', confirm: ID })).toMatchObject({ answer: { pending: 'promote' } });
+    expect(await scene.accepted(ROLLBACK)).toMatchObject({ answer: { stage: 'rolled_back', epoch: epoch + 2 } });
+    expect(scene.o.state(ID).rollback).toMatchObject({ fromStage: 'completed', reason: 'wrong totals' });
+    await scene.minutes(2);
+    expect(inside(scene.w, ID).direction).toBe('none');
+  });
+
+  it.each([
+    ['does not answer', away],
+    ['throws for ever', missing],
+    ['fails in the driver', () => new TypeError('torn')],
+  ])('while the database %s takes the readers away at once, and the rest follows by itself', async (_, error) => {
+    const scene = await waiting();
+    const mend = (['promote', 'abandon', 'status'] as const).map((call) => breaks(scene, call, error()));
+    expect(await scene.accepted(ROLLBACK)).toMatchObject({
+      answer: { stage: 'full_100', pending: 'rollback', sharePpm: 0 },
+    });
+    // Whoever asks again is told the same, and refused nothing.
+    expect(await scene.accepted(ROLLBACK)).toMatchObject({ answer: { pending: 'rollback' } });
+    expect(scene.w.served()!.cutovers[ID]).toMatchObject({ read_ppm: 0 });
+    scene.o.calm(false);
+    scene.w.failures.length = 0;
+    for (const heal of mend) heal();
+    await scene.minutes(2);
+    expect(scene.o.state(ID)).toMatchObject({ stage: 'rolled_back', pending: null, rollback: { actor: 'ada' } });
+    expect(inside(scene.w, ID).direction).toBe('none');
+  });
+
+  it.each(['stop', 'rollback-system'] as const)('is what %s does, too', async (how) => {
+    const scene = await waiting();
+    const { ports, cutovers } = scene.w;
+    const asked = { reason: 'fire', actor: 'ada', confirm: 'system' };
+    const result = await (how === 'stop' ? emergencyStop : rollBackSystem)(ports, cutovers, asked);
+    expect(result).toEqual({ published: true, cutovers: [{ id: ID, from: 'full_100', to: 'rolled_back' }] });
+    scene.w.tables.postpone(ID, null);
+    await scene.minutes(2);
+    expect(scene.stage()).toBe('rolled_back');
+  });
+
+  it('is what a guard does on a tick, with the reason of the guard', async () => {
+    const scene = await waiting();
+    await scene.minutes(1);
+    expect(scene.o.state(ID).pending?.action).toBe('promote');
+    const value = '999';
+    for (let key = 1; key <= 40; key += 1) scene.w.tables.tamper(ID, key, value);
+    await scene.until('rolled_back', 12);
+    expect(scene.o.state(ID).rollback).toMatchObject({ cause: 'guard', reason: expect.stringContaining('differ') });
+  });
+
+  it('takes the mates of a cohort with it, and one whose promotion is pending', async () => {
+    const cohort = { cohort: 'orders', salt: 'orders' };
+    const mate = declarationOf('component', { id: 'planner', plan: SHORT, ...cohort });
+    const scene = run({ cutovers: [shortTable(cohort), mate] });
+    await scene.minutes(2);
+    for (const id of [ID, 'planner']) expect(await scene.w.operate(id, { type: 'start' })).toMatchObject({ ok: true });
+    const force = { force: true, reason: 'rehearsal' };
+    for (let step = 0; step < 3; step += 1) {
+      await scene.minutes(2);
+      await scene.accepted({ type: 'advance', ...force });
+    }
+    await scene.minutes(2);
+    scene.w.tables.postpone(ID, 'one reader is open');
+    expect(await scene.w.operate(ID, { type: 'complete', confirm: ID, ...force })).toMatchObject({
+      answer: { pending: 'promote' },
+    });
+    expect(await scene.w.operate('planner', ROLLBACK)).toMatchObject({ ok: true });
+    expect(scene.stage()).toBe('rolled_back');
+  });
+});
+
+describe('I23 a rollback while a cleanup is pending', () => {
+  it('withdraws it, and a cleanup that is still under way drops nothing', async () => {
+    const scene = run();
+    await scene.reach('completed');
+    scene.w.tables.failNext('cleanup');
+    expect(await scene.accepted({ type: 'cleanup', confirm: ID })).toMatchObject({ answer: { pending: 'cleanup' } });
+    const intent = scene.o.state(ID);
+    scene.w.tables.postpone(ID, 'one reader is open');
+    expect(await scene.accepted(ROLLBACK)).toMatchObject({ answer: { stage: 'completed', pending: 'revert' } });
+    const cutover = {
+      id: ID,
+      table: { primary: 'public.customer', shadow: 'public.customer_v2' },
+      validation: 'strict' as const,
+    };
+    const late = scene.w.tables.cleanup(cutover, intent.epoch, { version: intent.version + 1 });
+    await expect(late).rejects.toMatchObject({ code: 'stale_epoch' });
+    scene.w.tables.postpone(ID, null);
+    await scene.minutes(2);
+    expect(scene.stage()).toBe('rolled_back');
+  });
+});
+
+describe('a rollback of a promoted table', () => {
+  it('is recorded while Postgres is away, and carried out when it is back', async () => {
+    const scene = run();
+    await scene.reach('completed');
+    const mend = (['rollbackReady', 'revert', 'status'] as const).map((call) => breaks(scene, call, away()));
+    expect(await scene.accepted(ROLLBACK)).toMatchObject({ answer: { stage: 'completed', pending: 'revert' } });
+    for (const heal of mend) heal();
+    await scene.minutes(2);
+    expect(scene.stage()).toBe('rolled_back');
+  });
+
+  it('whose old table is gone is refused at once with what is missing, and told until the next command', async () => {
+    const scene = run();
+    await scene.reach('completed');
+    const mend = breaks(scene, 'revert', missing());
+    const answered = await scene.w.operate(ID, ROLLBACK, { key: 'once' });
+    expect(answered).toMatchObject({ ok: false, code: 'rollback_not_ready' });
+    expect(answered).toMatchObject({
+      message: expect.stringMatching(/customer_old does not exist.*repeat 'crossfade rollback/s),
+    });
+    expect(await scene.w.operate(ID, ROLLBACK, { key: 'once', basedOn: 0 })).toEqual(answered);
+    expect(scene.o.state(ID)).toMatchObject({ stage: 'completed', pending: null, dropped: { action: 'revert' } });
+
+    // A tick whose intent is dropped says so, too.
+    await scene.minutes(1);
+    const alert = (await scene.w.alerts.readAll()).find(({ rule }) => rule === 'intent_dropped');
+    expect(alert).toMatchObject({ status: 'firing', severity: 'critical' });
+    expect(alert!.text).toContain('customer_old does not exist');
+    mend();
+    await scene.accepted(ROLLBACK);
+    await scene.minutes(5);
+    expect(scene.o.state(ID)).toMatchObject({ stage: 'rolled_back', dropped: null });
+    expect((await scene.w.alerts.read(`${ID}.intent_dropped`))!.status).toBe('quiet');
+  });
+
+  it('that keys in quarantine keep from happening is dropped by a tick with their number', async () => {
+    const scene = run();
+    await scene.reach('completed');
+    scene.w.tables.postpone(ID, '1 keys are in quarantine, first {"id": 7}');
+    await scene.accepted(ROLLBACK);
+    await scene.minutes(12);
+    expect(scene.o.state(ID)).toMatchObject({ stage: 'completed', pending: null });
+    expect(scene.o.state(ID).dropped!.why).toContain('1 keys are in quarantine');
+    expect((await scene.w.alerts.read(`${ID}.intent_dropped`))!.text).toContain('quarantine');
+  });
+});
