@@ -6,6 +6,14 @@ export type ColumnShape = {
   number?: number;
   /** `format_type` text: `integer`, `character varying(40)`, `numeric(10,2)`. */
   type: string;
+  /** The type under a domain, or of an array whose elements are of one; null or absent for every other type. */
+  base?: string | null;
+  /** pg_type.typtype of the type under domains: `e` is an enum, `c` a composite type. */
+  kind?: string;
+  /** Schemas of the type and its elements, but for pg_catalog: where its operators are. */
+  schemas?: readonly string[] | null;
+  /** False when the type has no hash of its own. */
+  hashes?: boolean;
   notNull: boolean;
   /** SQL text of the default, if any. */
   defaultSql: string | null;
@@ -29,8 +37,23 @@ export type TableShape = {
   key: readonly string[] | null;
   /** All of these, `key` first. */
   keys?: readonly (readonly string[])[];
+  /** Unique indexes that are no keys for us, with the reason. */
+  unusableKeys?: readonly { names: readonly string[]; why: string }[];
   estimatedRows: number;
 };
+
+/** What a value of the column is, whatever the domain is called. A domain brings a default and NOT NULL, also to variables. */
+export const baseType = (column: ColumnShape): string => column.base ?? column.type;
+
+/**
+ * The search_path of everything that is generated for two tables, and under which declared expressions are judged. Operators
+ * of a type are in the schema of the type: without it `=` of citext would be the one of text.
+ */
+export function searchPath(tables: readonly TableShape[]): string {
+  const types = tables.flatMap(({ columns }) => columns.flatMap(({ schemas }) => schemas ?? []));
+  const names = [...new Set([...types.sort(), ...tables.map(({ schema }) => schema)])];
+  return ['pg_catalog', ...names.map(quoteName), 'pg_temp'].join(', ');
+}
 
 /** A name as SQL has it: always quoted. */
 export function quoteName(name: string): string {

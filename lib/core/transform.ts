@@ -5,24 +5,31 @@
  */
 
 import type { ColumnSource, TableDeclaration } from './cutover.ts';
+import { castsExactly, namesExactly } from './equality.ts';
 import { didYouMean } from './nearest.ts';
 import { relationProblems } from './relation-kind.ts';
 import { rounds } from './rounding.ts';
-import { type ColumnShape, quoteName, quoteText, type TableShape } from './table-shape.ts';
+import { baseType, type ColumnShape, quoteName, quoteText, type TableShape } from './table-shape.ts';
 import { type Follows, isTracking, trackingWrite } from './tracking.ts';
 
 /** SQL expressions over one source row; the source is in scope as `p`, its columns also unqualified. */
 export type Mapping = {
-  /** Key columns in order, source and target, with the source's value as the target's type. */
-  key: readonly { source: ColumnShape; target: ColumnShape; sql: string }[];
+  /** Key columns in order, source and target, without domains and lengths, with the source's value as the target's type. */
+  key: readonly KeyColumns[];
   /**
    * Every column that is written, key included. `insertOnly`: only for rows that are new in the target. `follows`: a
    * tracking column, and what becomes of it when a row is written.
    */
   written: readonly { target: string; sql: string; insertOnly: boolean; follows?: Follows }[];
-  /** Columns in which both sides must agree byte by byte, key excluded; generated ones included. */
+  /**
+   * Columns in which both sides must agree byte by byte, generated ones included. Key columns only where equal is not the same:
+   * the rows are found by `=`, and may differ even so.
+   */
   compared: readonly { target: string; sql: string }[];
 };
+
+/** `returns`: the source's type with its length, where a cast may change a key: then only one that comes back the same is looked up. */
+export type KeyColumns = { source: ColumnShape; target: ColumnShape; sql: string; returns?: string };
 
 export type ColumnPlan = { shadow: string; source: string; text: string };
 
@@ -95,20 +102,32 @@ const sameColumns = (one: readonly string[], other: readonly string[]) =>
 
 function checkKey(primary: TableShape, problems: Problems): void {
   if (!primary.key) {
+    const unusable = (primary.unusableKeys ?? []).map(
+      ({ names, why }) => `(${names.join(', ')}) is none, since ${why}`,
+    );
     problems.push(
-      `${primary.schema}.${primary.name} has no key: it needs a primary key, or a unique index over NOT NULL columns without a condition`,
+      [
+        `${primary.schema}.${primary.name} has no key: it needs a primary key, or a unique index over NOT NULL columns without a condition`,
+        ...unusable,
+      ].join('; '),
     );
     return;
   }
   for (const name of primary.key) {
     const column = columnOf(primary, name);
-    if (column && /\[\]$|^(record|json|xml)$/.test(column.type)) {
+    if (column && !canNameRows(column)) {
       problems.push(`key column '${name}' is of type ${column.type}, which cannot name a row`);
     }
     if (column && !column.deterministic) {
       problems.push(`key column '${name}' has a nondeterministic collation, under which different texts are one key`);
     }
   }
+}
+
+/** Lists and records are no key here, and a range of a type without a hash cannot even be joined by Postgres. */
+function canNameRows(column: ColumnShape): boolean {
+  if (/\[\]$|^(record|json|xml|oidvector|int2vector)$/.test(baseType(column)) || column.kind === 'c') return false;
+  return column.hashes !== false || (column.kind !== 'r' && column.kind !== 'm');
 }
 
 // -------------------------------------------------------------------------------------------------------- forward
@@ -139,14 +158,19 @@ function compileForward(
       checkAdded(shadow, target, source !== null, problems);
       continue;
     }
-    const sql = (wanted: ColumnShape) =>
-      'from' in source ? castOf(columnOf(primary, source.from)!, wanted) : `(${source.sql})::${wanted.type}`;
-    const isKey = key.some((pair) => pair?.target.name === target.name);
-    if (!target.generated) written.push({ target: target.name, sql: sql(unbounded(target)), insertOnly: false });
-    if (!isKey) compared.push({ target: target.name, sql: sql(target) });
+    const sql = (wanted: ColumnShape, how = castOf) =>
+      'from' in source ? how(columnOf(primary, source.from)!, wanted) : `(${source.sql})::${baseType(wanted)}`;
+    const pair = key.find((one) => one?.target.name === target.name);
+    if (!target.generated)
+      written.push({ target: target.name, sql: pair?.written ?? sql(unbounded(target)), insertOnly: false });
+    if (!pair || !sameKeys(pair)) compared.push({ target: target.name, sql: sql(target, comparedAs) });
   }
   for (const pair of key.filter((pair) => pair !== null)) {
     const { source, target } = pair;
+    if (source.type !== target.type && !sameKeys(pair))
+      problems.push(
+        `key column '${source.name}' is ${source.type} in the one table and ${target.type} in the other: keys that are equal in the one are different in the other. Give both the same type`,
+      );
     const [from, to] = rounds(source.type, target.type) ? [source.type, target.type] : [target.type, source.type];
     if (rounds(from, to))
       problems.push(
@@ -170,7 +194,7 @@ function compileForward(
   return { key: pairs, written: [...written, ...tracked], compared };
 }
 
-function keyPair(primary: TableShape, shadow: TableShape, declaration: TableDeclaration, name: string) {
+function keyPair(primary: TableShape, shadow: TableShape, declaration: TableDeclaration, name: string): KeyPair | null {
   const source = columnOf(primary, name)!;
   const target = shadow.columns.find((column) => {
     const from = sourceOf(primary, declaration, column.name);
@@ -179,18 +203,34 @@ function keyPair(primary: TableShape, shadow: TableShape, declaration: TableDecl
   return target ? boundlessPair(source, target) : null;
 }
 
+/** A key column on both sides, and the expression that is written, where it is not the plain one. */
+type KeyPair = KeyColumns & { written?: string; declared: readonly ColumnShape[] };
+
 /** Keys are looked up by a cast, too: cut to the column's length, one key would find the row of another. */
-function boundlessPair(from: ColumnShape, to: ColumnShape): Mapping['key'][number] {
-  const [source, target] = [unbounded(from), unbounded(to)];
-  return { source, target, sql: castOf(source, target) };
+function boundlessPair(from: ColumnShape, to: ColumnShape): KeyPair {
+  const [source, target] = [bare(from), bare(to)];
+  const sql = from.base ? `(p.${quoteName(from.name)})::${target.type}` : castOf(source, target);
+  const pair = { source, target, sql, declared: [from, to] };
+  if (castsExactly(source.type, target.type)) return pair;
+  const column = `p.${quoteName(from.name)}`;
+  const refused = `crossfade.refuse_change(${quoteText(from.name)}, ${column}::text)`;
+  const returns = baseType(from);
+  const kept = `ROW((${sql})::${returns})::record *= ROW((${column})::${returns})::record`;
+  return { ...pair, returns, written: `CASE WHEN ${kept} THEN ${sql} ELSE (${refused})::${target.type} END` };
 }
+
+const bare = (column: ColumnShape): ColumnShape => ({ ...column, type: baseType(unbounded(column)), base: null });
+
+const sameKeys = ({ declared }: KeyPair) => declared.every(namesExactly);
 
 /** Rows are found and made unique by the key on both sides, so the shadow needs the same key. */
 function checkTargetKey(shadow: TableShape, wanted: readonly string[], problems: Problems): void {
   const have = shadow.key ?? [];
   if (keysOf(shadow).some((key) => sameColumns(key, wanted))) return;
+  const unusable = shadow.unusableKeys?.find(({ names }) => sameColumns(names, wanted));
+  const none = have.length > 0 ? `it has (${have.join(', ')})` : 'it has none';
   problems.push(
-    `${shadow.schema}.${shadow.name} must have the key (${wanted.join(', ')}) that the primary's key becomes; it has ${have.length > 0 ? `(${have.join(', ')})` : 'none'}`,
+    `${shadow.schema}.${shadow.name} must have the key (${wanted.join(', ')}) that the primary's key becomes; ${unusable ? unusable.why : none}`,
   );
 }
 
@@ -216,10 +256,11 @@ function compileReverse(
   const compared: Mapping['compared'][number][] = [];
   const key = (primary.key ?? []).flatMap((name) => {
     const pair = keyPair(primary, shadow, declaration, name);
-    return pair ? [boundlessPair(pair.target, pair.source)] : [];
+    return pair ? [boundlessPair(pair.declared[1]!, pair.declared[0]!)] : [];
   });
   for (const target of primary.columns) {
-    const isKey = key.some((pair) => pair.target.name === target.name);
+    const pair = key.find((one) => one.target.name === target.name);
+    const isCompared = !pair || !sameKeys(pair);
     const declared = declaration.reverse?.[target.name];
     const back = shadow.columns.find((column) => {
       const source = sourceOf(primary, declaration, column.name);
@@ -227,14 +268,14 @@ function compileReverse(
     });
     if (target.generated) continue;
     if (declared && 'sql' in declared) {
-      const sql = (wanted: ColumnShape) => `(${declared.sql})::${wanted.type}`;
+      const sql = (wanted: ColumnShape) => `(${declared.sql})::${baseType(wanted)}`;
       written.push({ target: target.name, sql: sql(unbounded(target)), insertOnly: false });
-      if (!isKey) compared.push({ target: target.name, sql: sql(target) });
+      if (isCompared) compared.push({ target: target.name, sql: sql(target) });
     } else if (back) {
-      written.push({ target: target.name, sql: backOf(back, unbounded(target)), insertOnly: false });
-      if (!isKey) compared.push({ target: target.name, sql: backOf(back, target) });
+      written.push({ target: target.name, sql: pair?.written ?? backOf(back, unbounded(target)), insertOnly: false });
+      if (isCompared) compared.push({ target: target.name, sql: backOf(back, target, comparedAs) });
     } else if (declared) {
-      const { type } = unbounded(target);
+      const type = baseType(unbounded(target));
       written.push({ target: target.name, sql: `(${declared.insertOnly})::${type}`, insertOnly: true });
     } else if (target.notNull && target.defaultSql === null && target.identity === null) {
       problems.push(
@@ -252,28 +293,36 @@ function columnOf(table: TableShape, name: string): ColumnShape | undefined {
 }
 
 const BOUNDED = /^(character varying|character|bit varying|bit)\(\d+\)/;
-const BOUNDLESS: Readonly<Record<string, string>> = { character: 'bpchar', bit: 'bit varying' };
+const BOUNDLESS: Readonly<Record<string, string>> = { character: 'bpchar', bit: '"bit"' };
 
 /**
  * The column as a type without length. A cast to `varchar(5)` cuts a longer value without a word, while an assignment
  * refuses it; so what is written is cast to `varchar`, and the table itself judges the length.
  */
 function unbounded(column: ColumnShape): ColumnShape {
-  return { ...column, type: column.type.replace(BOUNDED, (_, name: string) => BOUNDLESS[name] ?? name) };
+  const type = baseType(column).replace(BOUNDED, (_, name: string) => BOUNDLESS[name] ?? name);
+  return { ...column, type: column.base ? column.type : type, base: column.base ? type : column.base };
 }
 
-/** A plain column, cast only when the types differ. */
+/**
+ * A plain column, cast only when the types differ. Never to a domain: such a cast cuts a value to the length of the domain's
+ * type, and judges it by the domain's CHECK, both of which is for the table to do.
+ */
 function castOf(source: ColumnShape, target: ColumnShape): string {
   const column = `p.${quoteName(source.name)}`;
-  return source.type === target.type ? column : `(${column})::${target.type}`;
+  return source.type === target.type ? column : `(${column})::${baseType(target)}`;
 }
+
+/** A record of both sides is compared by the types of its columns, and a domain is another type than the one under it. */
+const comparedAs: typeof castOf = (source, target) =>
+  target.base ? `(p.${quoteName(source.name)})::${target.base}` : castOf(source, target);
 
 /**
  * A column of the new shape as the old one, or an error for a value that the old type would round. Whoever wants it rounded
  * declares the way back.
  */
-function backOf(source: ColumnShape, target: ColumnShape): string {
-  const cast = castOf(source, target);
+function backOf(source: ColumnShape, target: ColumnShape, how = castOf): string {
+  const cast = how(source, target);
   if (!rounds(source.type, target.type)) return cast;
   const column = `p.${quoteName(source.name)}`;
   const refused = `crossfade.refuse_rounding(${quoteText(target.name)}, ${column}::text)`;

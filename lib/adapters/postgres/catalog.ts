@@ -10,6 +10,48 @@ import type { PgGateway } from './gateway.ts';
 /** Tables that were never analysed are counted, up to this many rows. */
 const COUNTED_AT_MOST = 1_000_000;
 
+/** The type under a domain, or under domains of domains, with its length: what `getBaseTypeAndTypmod` of Postgres returns. */
+const underDomains = (oid: string, typmod: string) => `LATERAL (
+      WITH RECURSIVE under AS (
+        SELECT ${oid} AS oid, ${typmod} AS typmod, 0 AS depth
+        UNION ALL
+        SELECT d.typbasetype, d.typtypmod, u.depth + 1 FROM under u JOIN pg_catalog.pg_type d ON d.oid = u.oid WHERE d.typtype = 'd'
+      ) SELECT u.oid, u.typmod FROM under u ORDER BY u.depth DESC LIMIT 1)`;
+
+/** Operator classes that a type takes by default: its own, or one of a type that has the same bytes. */
+const ofType = (o: string, type: string) => `(${o}.opcintype = ${type}.oid
+        OR ${o}.opcintype = CASE ${type}.typtype WHEN 'e' THEN 'pg_catalog.anyenum'::pg_catalog.regtype::oid WHEN 'r' THEN 'pg_catalog.anyrange'::pg_catalog.regtype::oid WHEN 'm' THEN 'pg_catalog.anymultirange'::pg_catalog.regtype::oid END
+        OR EXISTS (SELECT FROM pg_catalog.pg_cast k WHERE k.castsource = ${type}.oid AND k.casttarget = ${o}.opcintype AND k.castmethod = 'b' AND k.castcontext = 'i'))`;
+
+/** Has the type a hash of 64 bits? */
+const hashes = (type: string) => `EXISTS (
+        SELECT FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod
+        JOIN pg_catalog.pg_amproc f ON f.amprocfamily = o.opcfamily AND f.amproclefttype = o.opcintype AND f.amprocrighttype = o.opcintype AND f.amprocnum = 2
+        WHERE m.amname = 'hash' AND o.opcdefault AND ${ofType('o', type)})`;
+
+/** Why an index cannot tell rows apart the way statements do; NULL when it can. */
+const UNUSABLE = `CASE
+        WHEN m.amname <> 'btree' THEN 'its index ' || c.relname || ' is of the kind ' || m.amname
+        ELSE (
+          SELECT 'its index ' || c.relname || CASE WHEN NOT l.collisdeterministic THEN ' has a nondeterministic collation'
+            WHEN e.oprname <> '=' OR NOT less.named THEN ' is of operator class ' || o.opcname || ', whose order is not the one of <, = and >'
+            WHEN NOT e.oprcanmerge THEN ' is of operator class ' || o.opcname || ', whose equality no merge join can use'
+            ELSE ' is of operator class ' || o.opcname || ', whose equality is not the one of the type' END
+          FROM ROWS FROM (pg_catalog.unnest(i.indclass::oid[]), pg_catalog.unnest(i.indcollation::oid[])) WITH ORDINALITY k(class, collated, place)
+          JOIN pg_catalog.pg_opclass o ON o.oid = k.class
+          JOIN pg_catalog.pg_amop a ON a.amopfamily = o.opcfamily AND a.amoplefttype = o.opcintype AND a.amoprighttype = o.opcintype AND a.amopstrategy = 3
+          JOIN pg_catalog.pg_operator e ON e.oid = a.amopopr
+          LEFT JOIN pg_catalog.pg_collation l ON l.oid = k.collated
+          CROSS JOIN LATERAL (
+            SELECT count(*) = 2 AS named FROM pg_catalog.pg_amop x JOIN pg_catalog.pg_operator n ON n.oid = x.amopopr
+            WHERE x.amopfamily = o.opcfamily AND x.amoplefttype = o.opcintype AND x.amoprighttype = o.opcintype
+              AND (x.amopstrategy, n.oprname) IN ((1, '<'), (5, '>'))) less
+          WHERE k.place <= i.indnkeyatts AND (NOT l.collisdeterministic OR e.oprname <> '=' OR NOT less.named OR NOT e.oprcanmerge OR NOT EXISTS (
+            SELECT FROM pg_catalog.pg_opclass d JOIN pg_catalog.pg_amop b ON b.amopfamily = d.opcfamily AND b.amoplefttype = d.opcintype AND b.amoprighttype = d.opcintype
+            WHERE d.opcmethod = o.opcmethod AND d.opcdefault AND d.opcintype = o.opcintype AND b.amopstrategy = 3 AND b.amopopr = a.amopopr))
+          ORDER BY k.place LIMIT 1)
+        END`;
+
 /** Everything below depends on `target`, which depends on `bare`: search_path is empty before any name is written. */
 const describe = (condition: string) => `
 WITH bare AS MATERIALIZED (SELECT pg_catalog.set_config('search_path', 'pg_catalog', true)),
@@ -25,6 +67,11 @@ SELECT pg_catalog.jsonb_build_object(
       'name', a.attname,
       'number', a.attnum,
       'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
+      'base', CASE WHEN under.oid <> a.atttypid OR item.oid <> e.oid THEN pg_catalog.format_type(COALESCE(item.array, under.oid), COALESCE(item.typmod, under.typmod)) END,
+      'kind', b.typtype,
+      'schemas', (SELECT pg_catalog.jsonb_agg(DISTINCT s.nspname) FROM pg_catalog.pg_type x JOIN pg_catalog.pg_namespace s ON s.oid = x.typnamespace
+        WHERE x.oid IN (b.oid, item.oid, r.rngsubtype) AND s.nspname <> 'pg_catalog'),
+      'hashes', ${hashes('b')} AND (r.rngsubtype IS NULL OR EXISTS (SELECT FROM pg_catalog.pg_type g WHERE g.oid = r.rngsubtype AND ${hashes('g')})),
       'notNull', a.attnotnull,
       'defaultSql', CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
       'generated', a.attgenerated <> '',
@@ -34,27 +81,41 @@ SELECT pg_catalog.jsonb_build_object(
     ) ORDER BY a.attnum)
     FROM pg_catalog.pg_attribute a
     JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
+    CROSS JOIN ${underDomains('a.atttypid', 'a.atttypmod')} under
+    JOIN pg_catalog.pg_type b ON b.oid = under.oid
+    LEFT JOIN pg_catalog.pg_range r ON b.oid IN (r.rngtypid, r.rngmultitypid)
+    LEFT JOIN pg_catalog.pg_type e ON e.oid = b.typelem AND e.typarray = b.oid
+    LEFT JOIN LATERAL (
+      SELECT u.oid, u.typmod, w.typarray AS array FROM ${underDomains('e.oid', 'under.typmod')} u
+      JOIN pg_catalog.pg_type w ON w.oid = u.oid) item ON true
     LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
     WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
   ), '[]'),
-  'keys', (
-    SELECT COALESCE(pg_catalog.jsonb_agg(keys.names ORDER BY keys.indisprimary DESC, pg_catalog.jsonb_array_length(keys.names), keys.indexrelid), '[]') FROM (
-      SELECT i.indexrelid, i.indisprimary,
+  'uniques', (
+    SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('names', u.names, 'unusable', u.unusable)
+      ORDER BY u.indisprimary DESC, pg_catalog.jsonb_array_length(u.names), u.indexrelid), '[]') FROM (
+      SELECT i.indexrelid, i.indisprimary, ${UNUSABLE} AS unusable,
         (SELECT pg_catalog.jsonb_agg(a.attname ORDER BY k.place)
          FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, place)
          JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
          WHERE k.place <= i.indnkeyatts) AS names
       FROM pg_catalog.pg_index i
+      JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+      JOIN pg_catalog.pg_am m ON m.oid = c.relam
       WHERE i.indrelid = t.oid AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
         AND NOT EXISTS (
           SELECT FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, place)
           JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
           WHERE k.place <= i.indnkeyatts AND NOT a.attnotnull)
-    ) keys
+    ) u
   )
 ) AS shape, pg_catalog.has_table_privilege(t.oid, 'SELECT') AS readable
 FROM target t`;
+
+type Described = Omit<TableShape, 'key' | 'keys' | 'unusableKeys'> & {
+  uniques: readonly { names: string[]; unusable: string | null }[];
+};
 
 /** @param name `schema.table`, as the catalog spells it; the schema ends at the first dot */
 export async function readTable(gateway: PgGateway, name: string): Promise<TableShape | null> {
@@ -73,10 +134,13 @@ async function read(
   condition: string,
   parameters: (string | number)[],
 ): Promise<TableShape | null> {
-  const [row] = await gateway.call<{ shape: TableShape; readable: boolean }>(describe(condition), parameters);
+  const [row] = await gateway.call<{ shape: Described; readable: boolean }>(describe(condition), parameters);
   if (!row) return null;
   const { readable } = row;
-  const shape = { ...row.shape, key: row.shape.keys?.[0] ?? null };
+  const { uniques, ...described } = row.shape;
+  const keys = uniques.flatMap(({ names, unusable }) => (unusable === null ? [names] : []));
+  const unusableKeys = uniques.flatMap(({ names, unusable }) => (unusable === null ? [] : [{ names, why: unusable }]));
+  const shape: TableShape = { ...described, key: keys[0] ?? null, keys, unusableKeys };
   if (shape.estimatedRows >= 0) return shape;
   return { ...shape, estimatedRows: readable ? await countRows(gateway, shape) : 0 };
 }

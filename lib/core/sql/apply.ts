@@ -26,6 +26,9 @@ export function unwritten(flow: Flow): string[] {
 }
 
 const arrayArguments = (flow: Flow) => keys(flow, (k, i) => `p_${k} ${keyType(flow.mapping.key[i]!.source)}[]`);
+/** A key column whose value is the same in every byte when the row was found by it. */
+const isSameKey = (flow: Flow, name: string) =>
+  isKey(flow, name) && !flow.mapping.compared.some(({ target }) => target === name);
 const isKey = (flow: Flow, name: string) => flow.mapping.key.some((pair) => pair.target.name === name);
 
 /** `apply_<id>(keys…, reset)`: reads the source and writes the target, in one statement with one snapshot. */
@@ -36,7 +39,7 @@ export function createApply(flow: Flow, sabotage: Sabotage = {}): string {
   const values = mapping.written.map((_, index) => `src.c${index + 1}`);
   const keyColumns = mapping.key.map(({ target }) => quoteName(target.name));
   const updated = mapping.written
-    .filter(({ target, insertOnly }) => !insertOnly && !isKey(flow, target))
+    .filter(({ target, insertOnly }) => !insertOnly && !isSameKey(flow, target))
     .map(({ target, follows }) => ({ name: quoteName(target), follows }));
   const reasons = updated.filter(({ follows }) => follows === undefined || follows === 'tells').map(({ name }) => name);
   const changes = updated.map(({ name, follows }) =>

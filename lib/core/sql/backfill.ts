@@ -14,6 +14,7 @@ import { chooseScan, SCAN_SETTING } from './choose-scan.ts';
 import {
   asSource,
   asTarget,
+  comparedTargets,
   type Flow,
   fence,
   KEY_ERRORS,
@@ -159,7 +160,7 @@ function sweepChunk(flow: Flow): string {
     SELECT ${keys(flow, (_, i) => asSource(flow, i, targetKey(i)))} FROM ${targetTable(flow)} AS t WHERE ${inTarget}
     EXCEPT SELECT ${sourceKey} FROM ${sourceTable(flow)} AS p WHERE ${inSource};`;
   const source = mapping.compared.map(({ sql }) => sql);
-  const target = mapping.compared.map(({ target: name }) => `t.${quoteName(name)}`);
+  const target = comparedTargets(flow);
   return `IF v_row.copied_key IS NOT NULL THEN
     ${sortsAlike(flow) ? ghosts : '-- The keys of both sides sort differently: ghosts are looked for once, at the end.'}
     IF v_row.shadow_had_rows THEN

@@ -6,17 +6,12 @@
  * overlooks must then be hashed as text. And nothing is left to chance.
  */
 
-import { type ColumnShape, quoteName } from '../table-shape.ts';
+import { isExact, isText } from '../equality.ts';
+import { baseType, type ColumnShape, quoteName } from '../table-shape.ts';
 import { chooseScan } from './choose-scan.ts';
-import { type Flow, keys, record, sourceTable, targetTable } from './names.ts';
+import { comparedTargets, type Flow, keys, record, sourceTable, targetTable } from './names.ts';
 import type { Sabotage } from './sabotage.ts';
 import { sortsAlike, within } from './segments.ts';
-
-/** Equal values of these types are equal in every byte, so their own equality misses nothing. */
-const EXACT =
-  /^(smallint|integer|bigint|oid|boolean|date|uuid|bytea|"char"|timestamp(\(\d\))? with(out)? time zone|time(\(\d\))? without time zone|numeric\(\d+,\d+\)|macaddr|macaddr8|pg_lsn)(\[\])?$/;
-/** These too, once they are compared byte by byte. */
-const TEXT = /^(name|text|character varying(\(\d+\))?)(\[\])?$/;
 
 /**
  * Condition: the compared columns of a row are not the same in every byte. Scale, −0, the bounds of an array: what a type's own
@@ -30,10 +25,10 @@ export function unequal(
   sabotage: Sabotage = {},
 ): string {
   const columns = flow.mapping.compared.map(({ target: name }) => flow.target.columns.find((c) => c.name === name)!);
-  const byImage = (column: ColumnShape) => !EXACT.test(column.type) && !TEXT.test(column.type);
+  const byImage = (column: ColumnShape) => !isExact(column) && !isText(column);
   const own = columns.flatMap((column, i) => {
     if (byImage(column)) return [];
-    return [`${source[i]}${TEXT.test(column.type) ? ' COLLATE "C"' : ''} IS DISTINCT FROM ${target[i]}`];
+    return [`${source[i]}${isText(column) ? ' COLLATE "C"' : ''} IS DISTINCT FROM ${target[i]}`];
   });
   const imaged = columns.flatMap((column, i) => (byImage(column) ? [i] : []));
   const row = (values: readonly string[]) => record(imaged.map((i) => values[i]!));
@@ -54,7 +49,8 @@ export function unequal(
 }
 
 /** For the broken rules only: json has neither equality nor hash, and its image is its text. */
-const withEquality = ({ type }: ColumnShape, sql: string): string => (type === 'json' ? `(${sql})::text` : sql);
+const withEquality = (column: ColumnShape, sql: string): string =>
+  baseType(column) === 'json' ? `(${sql})::text` : sql;
 
 /** Statements that set `v_rows`, `v_target_rows` and `v_equal`. Where ranges of both sides do not match, only the first. */
 export function compareSegment(flow: Flow, sabotage: Sabotage): string {
@@ -73,7 +69,7 @@ export function compareSegment(flow: Flow, sabotage: Sabotage): string {
 function comparePairs(flow: Flow, sabotage: Sabotage): string {
   const { mapping } = flow;
   const source = mapping.compared.map((_, index) => `s.c${index + 1}`);
-  const target = mapping.compared.map(({ target: name }) => `t.${quoteName(name)}`);
+  const target = comparedTargets(flow);
   const expressions = mapping.compared.map(({ sql }, index) => `, ${sql} AS c${index + 1}`).join('');
   const targetKey = (i: number) => `t.${quoteName(mapping.key[i]!.target.name)}`;
   // Without casts: integers of two sizes have an order in common, and what is cast has to be sorted.
@@ -114,7 +110,7 @@ function compareTotals(flow: Flow, aggregate: (values: readonly string[], order:
   const sourceKey = mapping.key.map(({ source }) => `p.${quoteName(source.name)}`).join(', ');
   const targetKeys = mapping.key.map(({ target }) => `t.${quoteName(target.name)}`);
   const source = [...mapping.key, ...mapping.compared].map(({ sql }) => sql);
-  const target = [...targetKeys, ...mapping.compared.map(({ target: name }) => `t.${quoteName(name)}`)];
+  const target = [...targetKeys, ...comparedTargets(flow)];
   return `SELECT s.n, t.n, s.n = t.n AND s.total = t.total INTO v_rows, v_target_rows, v_equal
       FROM (SELECT count(*) AS n, ${aggregate(source, sourceKey)} AS total
           FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')}) s,

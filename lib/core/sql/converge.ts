@@ -8,19 +8,23 @@
  */
 
 import type { ValidationMode } from '../cutover.ts';
+import { namesExactly } from '../equality.ts';
 import { quoteName, quoteText } from '../table-shape.ts';
 import { unwritten } from './apply.ts';
 import {
   asSource,
   asTarget,
+  comparedTargets,
   type Flow,
   fence,
+  isQuarantined,
   KEY_ERRORS,
   keyBucket,
   keys,
   keyText,
   keyType,
   objectNames,
+  quarantinedPart,
   record,
   securely,
   sourceTable,
@@ -114,15 +118,7 @@ BEGIN
   END IF;
   ${spreadTruncate(flow)}
   IF v_k1 IS NOT NULL THEN
-    ${
-      sabotage.omit === 'key-lock'
-        ? ''
-        : lockKeys(
-            id,
-            keys(flow, (k) => `k.${k}`),
-            unnested,
-          )
-    }${breakpoint(sabotage, 'converge: locked')}
+    ${sabotage.omit === 'key-lock' ? '' : lockKeys(flow, unnested)}${breakpoint(sabotage, 'converge: locked')}
     ${rememberedResets(flow)}
     -- New statements, so new snapshots: what they read was read after the lock was ours. What does not fit is found by halving.
     v_low := ARRAY[1];
@@ -142,9 +138,8 @@ BEGIN
   END IF;${breakpoint(sabotage, 'converge: written')}
 
   DELETE FROM ${outbox} o WHERE o.seq = ANY (v_seqs) AND NOT o.seq = ANY (v_kept);${breakpoint(sabotage, 'converge: hints deleted')}
-  IF EXISTS (SELECT FROM crossfade.quarantine q WHERE q.cutover = ${quoteText(id)}) THEN
-    DELETE FROM crossfade.quarantine q WHERE q.cutover = ${quoteText(id)} AND NOT q.key = ANY (v_failed)
-      AND q.key IN (SELECT ${keyText(flow, (n) => `k.k${n + 1}`)} FROM ${unnested});
+  IF v_k1 IS NOT NULL AND EXISTS (SELECT FROM crossfade.quarantine q WHERE q.cutover = ${quoteText(id)}) THEN
+    ${releaseQuarantined(flow, unnested)}
   END IF;
   IF v_k1 IS NOT NULL THEN
   ${markTouched(flow, unnested)}
@@ -176,13 +171,22 @@ function spreadTruncate(flow: Flow): string {
 
 /** A key went to quarantine after it had lost its row: what it had there before must not come back later either. */
 function rememberedResets(flow: Flow): string {
-  const id = quoteText(flow.id);
   const arrays = keys(flow, (k) => `v_${k}`);
-  return `IF EXISTS (SELECT FROM crossfade.quarantine q WHERE q.cutover = ${id} AND q.deleted) THEN
-      SELECT array_agg(k.reset OR EXISTS (SELECT FROM crossfade.quarantine q
-        WHERE q.cutover = ${id} AND q.deleted AND q.key = ${keyText(flow, (i) => `k.k${i + 1}`)}) ORDER BY k.place)
+  return `IF EXISTS (SELECT FROM crossfade.quarantine q WHERE q.cutover = ${quoteText(flow.id)}) THEN
+      SELECT array_agg(k.reset OR ${isQuarantined(flow, (i) => `k.k${i + 1}`, ' AND q.deleted')} ORDER BY k.place)
       INTO v_reset FROM unnest(${arrays}, v_reset) WITH ORDINALITY AS k(${keys(flow, (k) => k)}, reset, place);
     END IF;`;
+}
+
+/** What was applied is in quarantine no more; what failed just now stays. By the hash: each call would read all that is there. */
+function releaseQuarantined(flow: Flow, unnested: string): string {
+  const id = quoteText(flow.id);
+  const stays = 'NOT q.key = ANY (v_failed)';
+  if (!flow.mapping.key.every(({ source }) => namesExactly(source)))
+    return `DELETE FROM crossfade.quarantine q USING ${unnested}
+    WHERE q.cutover = ${id} AND ${stays} AND ${keys(flow, (k, i) => `${quarantinedPart(flow, i)} = k.${k}`, ' AND ')};`;
+  return `DELETE FROM crossfade.quarantine q WHERE q.cutover = ${id} AND ${stays}
+      AND q.key_hash = ANY (ARRAY(SELECT crossfade.key_hash(${keyText(flow, (n) => `k.k${n + 1}`)}) FROM ${unnested}));`;
 }
 
 function writePart(flow: Flow): string {
@@ -255,15 +259,15 @@ function putAside(flow: Flow, sabotage: Sabotage): string {
 }
 
 /** In sorted order, so that two appliers never wait for each other in a circle. */
-function lockKeys(id: string, key: string, unnested: string): string {
-  return `PERFORM pg_advisory_xact_lock(hashtext(${quoteText(`crossfade:${id}`)}), b.bucket) FROM (
-      SELECT DISTINCT ${keyBucket(key)} AS bucket FROM ${unnested} ORDER BY 1 OFFSET 0
+function lockKeys(flow: Flow, unnested: string): string {
+  return `PERFORM pg_advisory_xact_lock(hashtext(${quoteText(`crossfade:${flow.id}`)}), b.bucket) FROM (
+      SELECT DISTINCT ${keyBucket(flow, (k) => `k.${k}`)} AS bucket FROM ${unnested} ORDER BY 1 OFFSET 0
     ) b;`;
 }
 
 /** A transaction of the application that writes inline may hold a key for long: its hint waits, the others do not. */
 function unlessLocked(flow: Flow): string {
-  const bucket = keyBucket(keys(flow, (k) => k));
+  const bucket = keyBucket(flow, (k) => k);
   return ` AND (op IN ('T', 'S') OR pg_try_advisory_xact_lock(hashtext(${quoteText(`crossfade:${flow.id}`)}), ${bucket}))`;
 }
 
@@ -277,7 +281,7 @@ function compareWritten(flow: Flow, validation: ValidationMode, unnested: string
   const { mapping } = flow;
   const compared = mapping.compared.map(({ sql }) => sql);
   const source = mapping.compared.map((_, index) => `s.c${index + 1}`);
-  const target = mapping.compared.map(({ target: name }) => `t.${quoteName(name)}`);
+  const target = comparedTargets(flow);
   const targetKey = `t.${quoteName(mapping.key[0]!.target.name)}`;
   const sampled = validation === 'relaxed' ? `AND random() < ${1 / RELAXED_EVERY}` : '';
   const differs = `(s.present IS NULL) <> (${targetKey} IS NULL) OR (s.present AND ${record(source)} *<> ${record(target)})`;

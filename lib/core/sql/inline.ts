@@ -30,7 +30,7 @@ export function createInline(flow: Flow, sabotage: Sabotage = {}): string {
   const id = quoteText(flow.id);
   const one = keys(flow, (k) => `p_${k}[i:i]`);
   const unnested = `unnest(${keys(flow, (k) => `p_${k}`)}, p_reset) AS k(${keys(flow, (k) => k)}, reset)`;
-  const lock = `pg_try_advisory_xact_lock(hashtext(${quoteText(`crossfade:${flow.id}`)}), ${keyBucket(keys(flow, (k) => `k.${k}`))})`;
+  const lock = `pg_try_advisory_xact_lock(hashtext(${quoteText(`crossfade:${flow.id}`)}), ${keyBucket(flow, (k) => `k.${k}`)})`;
   const locked = sabotage.omit === 'key-lock' ? 'true' : `(SELECT bool_and(${lock}) FROM ${unnested})`;
   return `CREATE FUNCTION ${inline}(${keys(flow, (k, i) => `p_${k} ${keyType(flow.mapping.key[i]!.source)}[]`)}, p_reset boolean[]) RETURNS boolean
 ${securely(flow)} SET lock_timeout = '${PATIENCE}' AS $crossfade$

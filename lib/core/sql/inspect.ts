@@ -8,7 +8,9 @@ import { sourcedByFit } from './fits.ts';
 import {
   asSource,
   asTarget,
+  comparedTargets,
   type Flow,
+  isQuarantined,
   KEY_ERRORS,
   keys,
   keyText,
@@ -27,7 +29,7 @@ const pieces = (flow: Flow) => {
   return {
     expressions: compared.map(({ sql }, index) => `, ${sql} AS c${index + 1}`).join(''),
     source: record(compared.map((_, index) => `s.c${index + 1}`)),
-    target: record(compared.map(({ target }) => `t.${quoteName(target)}`)),
+    target: record(comparedTargets(flow)),
     targetKey: (index: number) => `t.${quoteName(key[index]!.target.name)}`,
   };
 };
@@ -38,9 +40,6 @@ const isLate = (flow: Flow, row: string, inSource: string) => {
   return `(EXISTS (SELECT FROM ${outbox} o WHERE o.op <> 'T' AND ${keys(flow, (k) => `o.${k} = ${row}.${k}`, ' AND ')})
       OR (${inSource} IS NULL AND EXISTS (SELECT FROM ${outbox} o WHERE o.op = 'T')))`;
 };
-
-const isQuarantined = (flow: Flow, row: string) =>
-  `EXISTS (SELECT FROM crossfade.quarantine q WHERE q.cutover = ${quoteText(flow.id)} AND q.key = ${keyText(flow, (i) => `${row}.k${i + 1}`)})`;
 
 /** `consistency_<id>()`: `{source, target, consistent, diverged, late, quarantined}`, numbers of rows and keys. */
 export function createConsistency(flow: Flow): string {
@@ -58,7 +57,7 @@ export function createConsistency(flow: Flow): string {
     FULL JOIN ${targetTable(flow)} AS t ON ${keys(flow, (k, i) => `${asTarget(flow, i, `s.${k}`)} = ${targetKey(i)}`, ' AND ')}
   ), verdict AS (
     SELECT in_source, in_target, same, NOT same AND ${isLate(flow, 'd', 'd.in_source')} AS late,
-      NOT same AND ${isQuarantined(flow, 'd')} AS quarantined
+      NOT same AND ${isQuarantined(flow, (i) => `d.k${i + 1}`)} AS quarantined
     FROM pair d
   )
   SELECT jsonb_build_object('source', count(*) FILTER (WHERE in_source), 'target', count(*) FILTER (WHERE in_target),
@@ -85,7 +84,7 @@ export function createRecord(flow: Flow): string {
   const bare = key.length === 1 ? `jsonb_build_object(${names[0]}, p_key)` : 'NULL';
   const differing = compared.map(
     ({ target: column }, index) =>
-      `CASE WHEN ${record([`s.c${index + 1}`])} *<> ${record([`t.${quoteName(column)}`])} THEN ${quoteText(column)} END`,
+      `CASE WHEN ${record([`s.c${index + 1}`])} *<> ${record([comparedTargets(flow)[index]!])} THEN ${quoteText(column)} END`,
   );
   return `CREATE FUNCTION ${name}(p_key text) RETURNS jsonb STABLE
 ${securely(flow)} AS $crossfade$
@@ -102,7 +101,7 @@ BEGIN
       'target', CASE WHEN ${targetKey(0)} IS NOT NULL THEN crossfade.record_hash(${target}) END,
       'equal', CASE WHEN s.present AND ${targetKey(0)} IS NOT NULL THEN ${source} *= ${target} ELSE s.present IS NULL AND ${targetKey(0)} IS NULL END,
       'columns', CASE WHEN s.present AND ${targetKey(0)} IS NOT NULL THEN to_jsonb(array_remove(ARRAY[${differing.join(', ')}]::text[], NULL)) ELSE '[]' END,
-      'late', ${isLate(flow, 'k', 's.present')}, 'quarantined', ${isQuarantined(flow, 'k')})
+      'late', ${isLate(flow, 'k', 's.present')}, 'quarantined', ${isQuarantined(flow, (i) => `k.k${i + 1}`)})
     FROM (SELECT ${keys(flow, (k, i) => `(v_key ->> ${names[i]})::${keyType(key[i]!.source)} AS ${k}`)}) k
     LEFT JOIN ${transformed(
       flow,

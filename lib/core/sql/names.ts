@@ -1,7 +1,7 @@
 /** Names and small pieces that the generated SQL of one cutover is made of. */
 
-import type { ColumnShape } from '../table-shape.ts';
-import { quoteName, quoteTable, quoteText, type TableShape } from '../table-shape.ts';
+import { namesExactly } from '../equality.ts';
+import { type ColumnShape, quoteName, quoteTable, quoteText, searchPath, type TableShape } from '../table-shape.ts';
 import type { Mapping } from '../transform.ts';
 import { DEMAND_READ_COMMITTED, functionSettings } from './session.ts';
 
@@ -60,10 +60,13 @@ export function keys(flow: Flow, make: (name: string, index: number) => string, 
   return flow.mapping.key.map((_, index) => make(`k${index + 1}`, index)).join(separator);
 }
 
-/** A key value of the source as the target's type. */
+/** A key value of the source as the target's type. NULL, so that no row is found, where a cast would make another key of it. */
 export function asTarget(flow: Flow, index: number, value: string): string {
-  const { source, target } = flow.mapping.key[index]!;
-  return source.type === target.type ? value : `(${value})::${target.type}`;
+  const { source, target, returns } = flow.mapping.key[index]!;
+  if (source.type === target.type) return value;
+  const cast = `(${value})::${target.type}`;
+  if (returns === undefined) return cast;
+  return `CASE WHEN ${record([`(${cast})::${returns}`])} *= ${record([`(${value})::${returns}`])} THEN ${cast} END`;
 }
 
 /** A key value of the target as the source's type. */
@@ -99,15 +102,47 @@ export function targetIs(flow: Flow, key: string): string {
 
 const KEY_BUCKETS = 4_096;
 
-/** The number under which a key is locked, as SQL. Equal keys hash alike, whatever their text. */
-export function keyBucket(columns: string): string {
-  return `(hash_record_extended(ROW(${columns}), 0) & ${KEY_BUCKETS - 1})::integer`;
+/**
+ * The number under which a key is locked, as SQL. Equal keys hash alike, whatever their text. Columns of a type without a hash
+ * are left out; a key of such columns alone has one number for the whole table, so that appliers take turns.
+ */
+export function keyBucket(flow: Flow, column: (name: string) => string): string {
+  const columns = flow.mapping.key.flatMap(({ source }, i) => (source.hashes === false ? [] : [column(`k${i + 1}`)]));
+  if (columns.length === 0) return '0';
+  return `(hash_record_extended(ROW(${columns.join(', ')}), 0) & ${KEY_BUCKETS - 1})::integer`;
 }
 
 /** `{"customer_id": 5}` of a key whose parts are given: how people read keys in status and quarantine. */
 export function keyText(flow: Flow, part: (index: number) => string): string {
-  const fields = flow.mapping.key.map(({ source }, index) => `${quoteText(source.name)}, ${part(index)}`);
+  const fields = flow.mapping.key.map(({ source }, i) => `${quoteText(source.name)}, ${inJson(source, part(i))}`);
   return `jsonb_build_object(${fields.join(', ')})::text`;
+}
+
+/** A key as a JSON number or text, from which it can be read again: types of others, and JSON, would become an object. */
+const inJson = ({ type, kind }: ColumnShape, value: string) =>
+  /^jsonb?$|\./.test(type) || kind === 'c' ? `(${value})::text` : value;
+
+/** Condition: the key whose parts are given is in quarantine. Where equal keys have several texts, each text there is read as a key. */
+export function isQuarantined(flow: Flow, part: (index: number) => string, more = ''): string {
+  const { key } = flow.mapping;
+  const same = key.every(({ source }) => namesExactly(source))
+    ? `q.key_hash = crossfade.key_hash(${keyText(flow, part)})`
+    : keys(flow, (_, i) => `${quarantinedPart(flow, i)} = ${part(i)}`, ' AND ');
+  return `EXISTS (SELECT FROM crossfade.quarantine q WHERE q.cutover = ${quoteText(flow.id)}${more} AND ${same})`;
+}
+
+/** A part of the key of `crossfade.quarantine q`, as it was. */
+export function quarantinedPart(flow: Flow, index: number): string {
+  const { source } = flow.mapping.key[index]!;
+  return `(q.key::jsonb ->> ${quoteText(source.name)})::${keyType(source)}`;
+}
+
+/** `t.name` of each column that is compared, as the type under its domain. */
+export function comparedTargets(flow: Flow): string[] {
+  return flow.mapping.compared.map(({ target }) => {
+    const { base } = flow.target.columns.find(({ name }) => name === target)!;
+    return base ? `(t.${quoteName(target)})::${base}` : `t.${quoteName(target)}`;
+  });
 }
 
 /**
@@ -139,8 +174,8 @@ export function fence(id: string): string {
  * the settings that the owner has when it is made: whoever calls it, a value of the one table gives the same value of the other.
  */
 export function securely(flow: Flow): string {
-  const schemas = [...new Set([flow.source.schema, flow.target.schema])].map(quoteName).join(', ');
-  return `LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, ${schemas}, pg_temp ${functionSettings()}`;
+  const path = searchPath([flow.source, flow.target]);
+  return `LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${path} ${functionSettings()}`;
 }
 
 /** Errors that belong to one key: data, constraints, limits, and what triggers on the target raise. */

@@ -1,16 +1,12 @@
 /** A further try for keys in quarantine: their hints, made from the text under which they are kept there. */
 
 import { quoteText } from '../table-shape.ts';
-import { type Flow, keys, keyType, objectNames, securely } from './names.ts';
+import { type Flow, keys, objectNames, quarantinedPart, securely } from './names.ts';
 
 /** `retry_<id>(key)`: enqueues this key, or all of them for NULL, and returns how many. They stay listed until they fit. */
 export function createRetry(flow: Flow): string {
   const { retry, outbox } = objectNames(flow.id);
-  const parts = keys(
-    flow,
-    (_, i) =>
-      `(q.key::jsonb ->> ${quoteText(flow.mapping.key[i]!.source.name)})::${keyType(flow.mapping.key[i]!.source)}`,
-  );
+  const parts = keys(flow, (_, i) => quarantinedPart(flow, i));
   return `CREATE FUNCTION ${retry}(p_key text) RETURNS bigint
 ${securely(flow)} AS $crossfade$
 #variable_conflict use_column

@@ -5,7 +5,7 @@
  */
 
 import { quoteName, quoteText } from '../table-shape.ts';
-import { asTarget, type Flow, keys, keyType, objectNames, TARGET_TRIGGERS, targetTable } from './names.ts';
+import { asTarget, type Flow, keys, keyText, keyType, objectNames, TARGET_TRIGGERS, targetTable } from './names.ts';
 
 const INTEGERS = new Set(['smallint', 'integer', 'bigint']);
 
@@ -67,8 +67,7 @@ export function markTouched(flow: Flow, unnested: string): string {
 export function createGuard(flow: Flow): string[] {
   const { guard, touched } = objectNames(flow.id);
   const table = targetTable(flow);
-  const row = (name: 'OLD' | 'NEW') =>
-    `jsonb_build_object(${flow.mapping.key.map(({ source, target }) => `${quoteText(source.name)}, ${name}.${quoteName(target.name)}`).join(', ')})::text`;
+  const row = (name: 'OLD' | 'NEW') => keyText(flow, (i) => `${name}.${quoteName(flow.mapping.key[i]!.target.name)}`);
   const foreign = "current_setting('crossfade.writing', true) IS DISTINCT FROM 'on'";
   return [
     `CREATE FUNCTION ${guard}() RETURNS trigger

@@ -5,8 +5,8 @@
  * verification leaves a hint.
  */
 
-import { quoteName, quoteText } from '../table-shape.ts';
-import { asSource, type Flow, KEY_ERRORS, keys, keyText, objectNames, targetIs, targetTable } from './names.ts';
+import { quoteName } from '../table-shape.ts';
+import { asSource, type Flow, isQuarantined, KEY_ERRORS, keys, objectNames, targetIs, targetTable } from './names.ts';
 
 const DIVERGED = "'diverged'";
 
@@ -52,7 +52,7 @@ export function recheckDiverged(flow: Flow, range: string): string {
   return `IF v_divergences = 0 THEN
       INSERT INTO ${outbox} (${keys(flow, (k) => k)})
       SELECT ${keys(flow, (_, i) => key(i))} FROM ${targetTable(flow)} AS t WHERE t.${status} = ${DIVERGED} AND ${range}
-        AND NOT EXISTS (SELECT FROM crossfade.quarantine q WHERE q.cutover = ${quoteText(flow.id)} AND q.key = ${keyText(flow, key)});
+        AND NOT ${isQuarantined(flow, key)};
     END IF;`;
 }
 

@@ -12,8 +12,10 @@ import { sourcedByFit } from './fits.ts';
 import {
   asSource,
   asTarget,
+  comparedTargets,
   type Flow,
   fence,
+  isQuarantined,
   KEY_ERRORS,
   keys,
   keyText,
@@ -31,6 +33,8 @@ import { hasStatus, markDiverged, recheckDiverged } from './sync-status.ts';
 const SAMPLES = 20;
 /** A segment is cut when either side has more rows in it. */
 const SEGMENT_ROWS = 10_000;
+/** Pages whose rows are counted in one statement. */
+const COUNTED_PAGES = 8_192;
 /** Segments that every pass over what is due looks at besides, those first that have not been looked at for longest. */
 const ROTATION = 4;
 
@@ -84,9 +88,8 @@ BEGIN${sabotage.omit === 'fence' ? '' : fence(flow.id)}
     OR (p_scope = 'full' AND v_pass.scope = 'due') THEN
     v_pass.number := v_pass.number + 1;
     UPDATE crossfade.verification_pass v SET number = v_pass.number, state = 'running', epoch = p_epoch, tier = p_tier,
-      scope = p_scope, started_at = clock_timestamp() WHERE v.cutover = ${id};
-    v_pass.tier := p_tier;
-    v_pass.scope := p_scope;
+      scope = p_scope, started_at = clock_timestamp(), horizon = pg_snapshot_xmin(pg_current_snapshot()), counted_pages = 0,
+      counted_rows = 0 WHERE v.cutover = ${id} RETURNING * INTO v_pass;
     IF p_scope = 'due' AND NOT EXISTS (SELECT FROM ${touched} m WHERE m.place IS NULL) THEN
       UPDATE ${segment} g SET pass = v_pass.number WHERE g.verified_at IS NOT NULL AND g.divergences = 0
         AND NOT EXISTS (SELECT FROM ${touched} m WHERE m.place = g.place)
@@ -123,12 +126,10 @@ BEGIN${sabotage.omit === 'fence' ? '' : fence(flow.id)}
     ${sortsAlike(flow) ? recheckDiverged(flow, within(flow, 'target')) : ''}${breakpoint(sabotage, 'verify: compared')}
     UPDATE ${segment} g SET rows = v_rows, size = greatest(v_rows, v_target_rows), divergences = v_divergences, samples = v_samples,
       verified_at = clock_timestamp(), pass = v_pass.number WHERE g.place = v_place;${breakpoint(sabotage, 'verify: segment saved')}
-    IF clock_timestamp() > v_started + make_interval(secs => p_budget_ms / 1000.0) THEN
-      RETURN (SELECT jsonb_build_object('kind', 'running', 'rowsDone', coalesce(sum(g.rows) FILTER (WHERE g.pass = v_pass.number), 0),
-        'rowsTotal', greatest(coalesce(sum(g.rows), 0), (SELECT b.rows_total FROM crossfade.backfill b WHERE b.cutover = ${id}))) FROM ${segment} g);
-    END IF;
+    ${goOnLater(flow)}
   END LOOP;
   ${sortsAlike(flow) ? '' : strayRows(flow, sabotage)}
+  ${seenWhole(flow)}
 
   UPDATE crossfade.verification_pass v SET state = 'done' WHERE v.cutover = ${id};${breakpoint(sabotage, 'verify: pass done')}
   SELECT coalesce(sum(g.rows), 0), coalesce(sum(g.divergences), 0) INTO v_rows, v_divergences FROM ${segment} g;
@@ -146,6 +147,48 @@ BEGIN${sabotage.omit === 'fence' ? '' : fence(flow.id)}
   RETURN (SELECT jsonb_build_object('kind', 'verified', 'rowsCompared', v.rows_compared, 'divergences', v.divergences,
     'score', v.score, 'atMs', v.at_ms, 'samples', v.samples) FROM crossfade.verification v WHERE v.cutover = ${id});
 END $crossfade$`;
+}
+
+/** Statement: returns when the call has worked for as long as it may. */
+function goOnLater(flow: Flow): string {
+  const { segment } = objectNames(flow.id);
+  return `IF clock_timestamp() > v_started + make_interval(secs => p_budget_ms / 1000.0) THEN
+      RETURN (SELECT jsonb_build_object('kind', 'running', 'rowsDone', coalesce(sum(g.rows) FILTER (WHERE g.pass = v_pass.number), 0),
+        'rowsTotal', greatest(coalesce(sum(g.rows), 0), (SELECT b.rows_total FROM crossfade.backfill b WHERE b.cutover = ${quoteText(flow.id)}))) FROM ${segment} g);
+    END IF;`;
+}
+
+/**
+ * Statements: nothing is proven by a pass that did not look. The ranges must follow each other from the first key to the last,
+ * and every row that was there when a full pass began, and still is as it was, must be among the compared ones. These
+ * are counted page by page, by nothing that has to do with keys: a row of a transaction that was over by then. In a pass that
+ * looked at every row the compared ones can only be more, whatever is written meanwhile, so there are no false alarms.
+ */
+function seenWhole(flow: Flow): string {
+  const { segment } = objectNames(flow.id);
+  const id = quoteText(flow.id);
+  const high = keys(flow, (_, i) => `r.h${i + 1}`);
+  const gap = keys(flow, (_, i) => `r.l${i + 1} IS DISTINCT FROM lag(r.h${i + 1}) OVER (ORDER BY ${high})`, ' OR ');
+  const unproven = (why: string) => `DELETE FROM ${segment};
+    UPDATE crossfade.verification_pass v SET state = 'done' WHERE v.cutover = ${id};
+    RETURN jsonb_build_object('kind', 'unready', 'why', ${why});`;
+  return `IF (SELECT bool_or(r.gap) OR count(*) FILTER (WHERE r.h1 IS NULL) <> 1 FROM (SELECT r.h1, ${gap} AS gap FROM ${segment} r) r) THEN
+    ${unproven(`'the ranges that were compared do not cover every key; the comparison begins again'`)}
+  END IF;
+  WHILE v_pass.scope = 'full' AND v_pass.horizon IS NOT NULL
+    AND v_pass.counted_pages < pg_relation_size(${flow.source.oid}) / current_setting('block_size')::bigint LOOP
+    SELECT v_pass.counted_rows + count(*) INTO v_pass.counted_rows FROM ${sourceTable(flow)} AS p
+    WHERE p.ctid >= format('(%s,0)', v_pass.counted_pages)::tid AND p.ctid < format('(%s,0)', v_pass.counted_pages + ${COUNTED_PAGES})::tid
+      -- Newer ones than this transaction are negative; far below are those that were frozen longer ago than numbers last.
+      AND (age(p.xmin) > age(v_pass.horizon::xid) OR age(p.xmin) < -1000000000);
+    v_pass.counted_pages := v_pass.counted_pages + ${COUNTED_PAGES};
+    UPDATE crossfade.verification_pass v SET counted_pages = v_pass.counted_pages, counted_rows = v_pass.counted_rows WHERE v.cutover = ${id};
+    ${goOnLater(flow)}
+  END LOOP;
+  SELECT coalesce(sum(g.rows), 0) INTO v_rows FROM ${segment} g;
+  IF v_pass.scope = 'full' AND v_rows < v_pass.counted_rows THEN
+    ${unproven(`format('%s rows were compared, and at least %s were there all the time; the comparison begins again', v_rows, v_pass.counted_rows)`)}
+  END IF;`;
 }
 
 /** Cuts the segment where either side has too many rows in it; what is cut off comes next. */
@@ -243,10 +286,10 @@ function differing(flow: Flow, sabotage: Sabotage, byFit = false): string {
   const first = quoteName(mapping.key[0]!.target.name);
   const expressions = mapping.compared.map(({ sql }, index) => `, ${sql} AS c${index + 1}`).join('');
   const source = mapping.compared.map((_, index) => `s.c${index + 1}`);
-  const target = mapping.compared.map(({ target: name }) => `t.${quoteName(name)}`);
+  const target = comparedTargets(flow);
   const named = mapping.compared.map(
     ({ target: name }, index) =>
-      `CASE WHEN s.present${byFit ? ' AND s.fits' : ''} AND t.${first} IS NOT NULL AND ${record([`s.c${index + 1}`])} *<> ${record([`t.${quoteName(name)}`])} THEN ${quoteText(name)} END`,
+      `CASE WHEN s.present${byFit ? ' AND s.fits' : ''} AND t.${first} IS NOT NULL AND ${record([`s.c${index + 1}`])} *<> ${record([target[index]!])} THEN ${quoteText(name)} END`,
   );
   const targetKey = (i: number) => `t.${quoteName(mapping.key[i]!.target.name)}`;
   const versioned = `(SELECT t.*, t.xmin AS crossfade_version FROM ${targetTable(flow)} AS t`;
@@ -280,7 +323,6 @@ function stray(flow: Flow, sabotage: Sabotage): string {
 /** Of what is unequal: what is neither late nor known to be impossible. */
 function diverged(flow: Flow, sabotage: Sabotage): string {
   const { outbox } = objectNames(flow.id);
-  const id = quoteText(flow.id);
   const pending =
     sabotage.omit === 'pending-hints'
       ? ''
@@ -290,7 +332,7 @@ function diverged(flow: Flow, sabotage: Sabotage): string {
   return `diff AS MATERIALIZED (
     SELECT ${keys(flow, (k) => `d.${k}`)}, ${keyText(flow, (i) => `d.k${i + 1}`)} AS key, d.columns, d.version
     FROM unequal d
-    WHERE NOT EXISTS (SELECT FROM crossfade.quarantine q WHERE q.cutover = ${id} AND q.key = ${keyText(flow, (i) => `d.k${i + 1}`)})
+    WHERE NOT ${isQuarantined(flow, (i) => `d.k${i + 1}`)}
       ${pending}
   )`;
 }

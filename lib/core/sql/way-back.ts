@@ -3,7 +3,15 @@
  * what comes out is held against what the old table takes, and against what was there. Nothing is written.
  */
 
-import { type ColumnShape, quoteName, quoteTable, quoteText, type TableShape } from '../table-shape.ts';
+import {
+  baseType,
+  type ColumnShape,
+  quoteName,
+  quoteTable,
+  quoteText,
+  searchPath,
+  type TableShape,
+} from '../table-shape.ts';
 import type { Mapping } from '../transform.ts';
 import { keyText, record } from './names.ts';
 
@@ -32,7 +40,7 @@ export function wayThereAndBack(request: WayBackRequest): WayBackSql {
     judged: judged(`crossed AS MATERIALIZED (${crossed}), shaped AS (${withGenerated(request)})`, request, changes),
     crossed: `WITH crossed AS MATERIALIZED (${crossed}) SELECT count(*) FROM crossed`,
     key: keyOf(primary, shadow, forward),
-    path: pathOf(primary, shadow),
+    path: searchPath([primary, shadow]),
   };
 }
 
@@ -41,7 +49,12 @@ export function wayBackOnly(request: WayBackRequest): WayBackSql {
   const { primary, shadow, reverse } = request;
   const key = keyOf(shadow, primary, reverse);
   const shaped = `SELECT ${key} AS crossfade_key, p.* FROM ${quoteTable(shadow)} AS p WHERE ${RANGE}`;
-  return { judged: judged(`shaped AS (${shaped})`, request, []), crossed: null, key, path: pathOf(primary, shadow) };
+  return {
+    judged: judged(`shaped AS (${shaped})`, request, []),
+    crossed: null,
+    key,
+    path: searchPath([primary, shadow]),
+  };
 }
 
 function judged(before: string, { primary, reverse }: WayBackRequest, changes: readonly string[]): string {
@@ -65,7 +78,7 @@ function refusals(column: ColumnShape, sql: string): string[] {
   const say = (condition: string, text: string) => `CASE WHEN ${condition} THEN ${quoteText(text)} END`;
   const isNull = `(${sql}) IS NULL`;
   const reasons = [column.notNull ? say(isNull, `${column.name} would be NULL`) : `CASE WHEN ${isNull} THEN NULL END`];
-  const bound = /^(character varying|character|bit varying|bit)\((\d+)\)/.exec(column.type);
+  const bound = /^(character varying|character|bit varying|bit)\((\d+)\)/.exec(baseType(column));
   if (!bound) return reasons;
   const [, kind, size] = bound;
   // Spaces beyond the length are cut without a word by an assignment, too.
@@ -116,7 +129,3 @@ function withGenerated({ shadow, generated }: WayBackRequest): string {
 
 const keyOf = (source: TableShape, target: TableShape, mapping: Mapping) =>
   keyText({ id: '', source, target, mapping }, (index) => `p.${quoteName(mapping.key[index]!.source.name)}`);
-
-/** As the functions of the cutover have it. */
-const pathOf = (primary: TableShape, shadow: TableShape) =>
-  ['pg_catalog', ...[...new Set([primary.schema, shadow.schema])].map(quoteName), 'pg_temp'].join(', ');

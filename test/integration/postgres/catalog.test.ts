@@ -39,11 +39,15 @@ describe('a table', () => {
       deterministic: true,
       collation: null,
       number: expect.any(Number),
+      base: null,
+      kind: 'b',
+      schemas: null,
+      hashes: true,
     };
     expect(shape).toMatchObject({ schema: 'public', name: 'shaped', relkind: 'r', key: ['id'] });
     expect(shape!.columns).toEqual([
       { ...plain, name: 'id', type: 'integer', notNull: true, identity: 'always' },
-      { ...plain, name: 'm', type: 'kinds.mood', defaultSql: "'sad'::kinds.mood" },
+      { ...plain, name: 'm', type: 'kinds.mood', kind: 'e', schemas: ['kinds'], defaultSql: "'sad'::kinds.mood" },
       { ...plain, name: 'n', type: 'numeric(10,2)', notNull: true },
       { ...plain, name: 'double', type: 'numeric', generated: true },
       { ...plain, name: 't', type: 'character varying(40)', deterministic: false, collation: 'kinds.blind' },
