@@ -76,7 +76,8 @@ function judged(before: string, { primary, reverse }: WayBackRequest, changes: r
 /** What an assignment to the column would refuse. Casts refuse the rest by themselves, and fail the statement; so each is made. */
 function refusals(column: ColumnShape, sql: string): string[] {
   const say = (condition: string, text: string) => `CASE WHEN ${condition} THEN ${quoteText(text)} END`;
-  const isNull = `(${sql}) IS NULL`;
+  // A value is compared as the type under a domain, and only a cast to the domain asks its CHECK.
+  const isNull = `(${column.base ? `(${sql})::${column.type}` : sql}) IS NULL`;
   const reasons = [column.notNull ? say(isNull, `${column.name} would be NULL`) : `CASE WHEN ${isNull} THEN NULL END`];
   const bound = /^(character varying|character|bit varying|bit)\((\d+)\)/.exec(baseType(column));
   if (!bound) return reasons;

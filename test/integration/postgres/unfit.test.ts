@@ -79,12 +79,16 @@ describe('with two rows in quarantine that cannot be transformed', () => {
     },
   );
 
-  it('one that is neither in quarantine nor late is a divergence in no column that could be named', async () => {
-    await db.sql.unsafe("UPDATE orders SET grade = 'Q' WHERE id = 40");
+  it('one that is neither in quarantine nor late is a divergence, in a column where it can be named', async () => {
+    await db.sql.unsafe("UPDATE orders SET grade = 'Q' WHERE id = 40; UPDATE orders SET note = 'few' WHERE id = 41");
     expect(await verify()).toEqual({ rows: 300, found: [] });
     await db.sql.unsafe('DELETE FROM crossfade.outbox_orders');
-    expect(await verify()).toEqual({ rows: 300, found: [{ key: '{"id": 40}', columns: [] }] });
-    await db.sql.unsafe("UPDATE orders SET grade = 'A' WHERE id = 40");
+    const found = [
+      { key: '{"id": 40}', columns: ['grade'] },
+      { key: '{"id": 41}', columns: [] },
+    ];
+    expect(await verify()).toEqual({ rows: 300, found });
+    await db.sql.unsafe("UPDATE orders SET grade = 'A' WHERE id = 40; UPDATE orders SET note = '41' WHERE id = 41");
     await plane.settle('orders', 1);
     expect(await verify()).toEqual({ rows: 300, found: [] });
   });
