@@ -13,6 +13,8 @@ import { healthFindings } from './inspection.ts';
 import { planTable } from './plan-table.ts';
 import { readMirror } from './situation.ts';
 
+const POOLER_LOOKS = 3;
+
 /** Also before the first start, since the tables are named. */
 export async function tableHealth(
   runtime: PgGateway,
@@ -20,7 +22,7 @@ export async function tableHealth(
   cutover: TableCutover,
 ): Promise<HealthFinding[]> {
   const { id } = cutover;
-  const seen = await healthFindings(runtime, cutover);
+  const seen = [...(await healthFindings(runtime, cutover)), await poolerFinding(owner)];
   const plan = await judged(() => planTable(owner, cutover));
   const planned = 'made' in plan ? planFindings(id, plan.made.items) : problemFindings(id, plan.problems, seen);
   const findings = [...seen, ...planned];
@@ -29,6 +31,23 @@ export async function tableHealth(
   if (mirror && mirror.direction !== 'none') return findings;
   const start = await judged(() => forwardObjects(owner, cutover));
   return 'made' in start ? findings : [...findings, ...problemFindings(id, start.problems, findings)];
+}
+
+/** A pooler hands each transaction to another server process; one that happens to keep to one cannot be told from none. */
+async function poolerFinding(owner: PgGateway): Promise<HealthFinding> {
+  const seen = new Set<unknown>();
+  for (let look = 0; look < POOLER_LOOKS; look += 1) {
+    const [row] = await owner.call<{ pid: number }>('SELECT pg_catalog.pg_backend_pid() AS pid');
+    seen.add(row?.pid);
+  }
+  const pooled = seen.size > 1;
+  return {
+    check: 'pooler in front',
+    status: pooled ? 'warn' : 'pass',
+    value: pooled ? `${seen.size} server processes answered one connection` : 'unknown: none was seen',
+    limit: 'none before the owner',
+    remedy: pooled ? 'Give the owner the direct address of the server: CROSSFADE_OWNER_DATABASE_URL.' : '',
+  };
 }
 
 /** @returns what was made, or why it was refused; an unreachable database stays an error */
