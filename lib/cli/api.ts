@@ -72,8 +72,16 @@ async function send<T>(connection: Connection, call: Call, signal?: AbortSignal)
 
 function accept<T>(url: string, status: number, text: string): T {
   const body = parsed(text);
-  if (status >= 200 && status < 300 && body !== undefined) return body as T;
-  const problem = (body ?? {}) as { code?: unknown; detail?: unknown; details?: unknown; message?: unknown };
+  const problem = (body ?? {}) as Record<string, unknown>;
+  // Of a function that ran out of time or memory the gateway tells nothing else, with whatever status.
+  const died = typeof problem.errorMessage === 'string' ? problem.errorMessage.slice(0, 200) : null;
+  if (died !== null)
+    throw new CrossfadeError(
+      /time/i.test(died) ? 'upstream_timeout' : 'upstream_unavailable',
+      `The function behind ${url} ended without an answer: '${died}'. What it had begun may have been done or not: look with 'crossfade status', and repeat it.`,
+      { retryable: true, details: { status } },
+    );
+  if (status >= 200 && status < 300 && body !== null && typeof body === 'object') return body as T;
   if (typeof problem.code === 'string' && Object.hasOwn(ERROR_CODES, problem.code)) {
     throw new CrossfadeError(problem.code as ErrorCode, String(problem.detail ?? problem.code), {
       details: (problem.details ?? {}) as ErrorDetails,

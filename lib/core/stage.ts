@@ -13,6 +13,7 @@ import type { CutoverState, PendingAction, RollbackCause } from './cutover.ts';
 import type { ErrorCode } from './errors.ts';
 import type { Command, CommandType, Event, Observation } from './events.ts';
 import { type Frozen, frozenText } from './freeze.ts';
+import { missingOf, missingText } from './gates/existence.ts';
 import type { Condition, Verdict } from './gates/verdict.ts';
 import { nextStage, type StageKind } from './plan.ts';
 import { isPromoted, isUnderWay } from './stage-kinds.ts';
@@ -229,7 +230,7 @@ function approval(state: CutoverState, { actor, twoPerson }: Context): Decision 
   );
 }
 
-/** A refusal unless there is proof or force. Force skips evidence, never legality, and not the second person. */
+/** A refusal unless there is proof or force. Force skips evidence: never legality, the second person, or a shadow that is there. */
 function proven(
   state: CutoverState,
   command: Extract<Command, { verdict: Verdict | null }>,
@@ -241,10 +242,13 @@ function proven(
       `Cutover '${state.id}' needs the approval of a second person, by force too: 'crossfade approve ${state.id}' by somebody else.`,
     );
   }
+  if (command.force && !command.reason)
+    return refuse('invalid_input', `'${command.type}' with force needs a reason: it is audited with your name.`);
   if (command.force) {
-    return command.reason
-      ? null
-      : refuse('invalid_input', `'${command.type}' with force needs a reason: it is audited with your name.`);
+    const missing = missingOf(command.verdict);
+    if (missing.length === 0) return null;
+    const text = `Cutover '${state.id}' is held in stage '${state.stage}'. ${missingText(missing)}`;
+    return refuse('held', text, { reasons: missing });
   }
   if (command.verdict?.verdict === 'advance') return null;
   const reasons = command.verdict?.reasons ?? [];

@@ -91,7 +91,11 @@ export async function advanceMates(
     const flag = deployed?.cutovers[mate.id];
     if (!state || flag?.version !== state.version || nextStage(state)?.name !== leader.stage) continue;
     const rules = rulesFor(mate, state, by.system, by.nowMs);
-    const decision = decide(state, command, { ...by, emergencyStop: by.system.emergencyStop, ...rules });
+    // By force the leader went without proof of anybody: whether the mate's own shadow is there has to be looked at.
+    const own = command.force
+      ? { ...command, verdict: (await observe(ports, mate, state, deployed ?? null, by.system, by.nowMs)).verdict }
+      : command;
+    const decision = decide(state, own, { ...by, emergencyStop: by.system.emergencyStop, ...rules });
     if (decision.kind === 'refused') ports.log.event('mate_not_advanced', { cutover: mate.id, why: decision.message });
     else await commit(ports, state, decision, by);
   }

@@ -10,6 +10,7 @@ import { demandsOf } from '../core/demands.ts';
 import type { MinuteWindow, TableStatus } from '../core/evidence.ts';
 import type { FlagDocument } from '../core/flags.ts';
 import { copiesCondition } from '../core/gates/copies.ts';
+import { armedHold } from '../core/gates/existence.ts';
 import type { Evidence } from '../core/gates/fold.ts';
 import { resume } from '../core/gates/seen.ts';
 import type { Verdict } from '../core/gates/verdict.ts';
@@ -53,25 +54,29 @@ export async function observe(
   // Of a cutover that was never started no evidence is kept, so none is folded anew every minute.
   const unfoldedMinute = state.version === 0 ? nowMinute : resume(stored, state, policy, nowMs).fromMinute;
   const fromMinute = Math.min(unfoldedMinute, nowMinute - backMinutes);
-  const [windows, table, copies] = await Promise.all([
+  const [windows, asked, copies] = await Promise.all([
     ports.windows.read(declaration.id, Math.max(0, fromMinute), nowMinute),
-    state.kind === 'table' ? tableStatus(ports, declaration.id) : null,
+    state.kind === 'table' ? tableStatus(ports, declaration.id) : { table: null },
     state.kind === 'table' || state.version === 0 ? null : copiesSummary(ports, declaration.id),
   ]);
+  const { table } = asked;
   const flag = deployed?.cutovers[declaration.id];
   const flagsDeployed = flag?.version === state.version && flag.epoch === state.epoch;
   const seen = { state, policy, windows, table, flagsDeployed, nowMs, active: stored?.active };
-  const asked = demandsOf({ declaration, policy, state, system, windows, nowMs });
+  const demanded = demandsOf({ declaration, policy, state, system, windows, nowMs });
   const alerted = demands(rules, alerts, { ...seen, verdict: null, rolledBack: null });
+  const armed = armedHold(state, table);
   const { verdict, evidence } = judge({
     ...seen,
+    ...asked,
     evidence: stored,
     holds: [
-      ...asked.holds,
+      ...demanded.holds,
       ...alerted.holds,
+      ...(armed ? [armed] : []),
       ...(state.kind === 'table' || !syncsShadow(state) ? [] : [copiesCondition(declaration.id, copies, policy)]),
     ],
-    guards: [...asked.guards, ...alerted.guards],
+    guards: [...demanded.guards, ...alerted.guards],
   });
   return { verdict, evidence, windows, table, flagsDeployed, copies };
 }
@@ -97,11 +102,14 @@ async function copiesSummary(ports: Pick<Ports, 'copies' | 'log'>, id: string): 
 }
 
 /** An unreachable database is a reason to hold, not to fail the tick of every cutover. */
-async function tableStatus(ports: Pick<Ports, 'tables' | 'log'>, id: string): Promise<TableStatus | null> {
+async function tableStatus(
+  ports: Pick<Ports, 'tables' | 'log'>,
+  id: string,
+): Promise<{ table: TableStatus | null; tableProblem: string | null }> {
   try {
-    return await ports.tables.status(id);
+    return { table: await ports.tables.status(id), tableProblem: null };
   } catch (error) {
     ports.log.failure('table_status_failed', error, { cutover: id });
-    return null;
+    return { table: null, tableProblem: error instanceof Error ? error.message : String(error) };
   }
 }

@@ -11,6 +11,7 @@ import { record } from '../core/evolve.ts';
 import { compareFlagAge, sharePpmOf } from '../core/flags.ts';
 import { type Decision, decide, droppedText, pendingWord } from '../core/stage.ts';
 import type { IdempotencyRecord, Ports } from '../ports.ts';
+import { armFirst, checkArmed, isTakenBack } from './arm-first.ts';
 import { askUntilAway } from './ask-until-away.ts';
 import { carryOut } from './carry-out.ts';
 import { advanceMates, rollBackMates } from './cohorts.ts';
@@ -83,9 +84,14 @@ export async function operate(
     );
     if (result.kind === 'stale') throw outrun(result.current);
     if (result.kind === 'repeated') return await repeat(ports, result.record, operation);
-    after = result.state;
+    after = await armFirst(ports, declaration, result.state, prepared, { nowMs, actor });
     await takeAlong(ports, declarations, prepared, after, { nowMs, actor, system });
   } catch (error) {
+    // Flags and database follow the start that was taken back.
+    if (isTakenBack(error)) {
+      await reconcileNow(ports, declarations).catch(() => undefined);
+      throw error;
+    }
     if (error instanceof CrossfadeError && !error.retryable && DENIED.has(error.code)) {
       // The same request, sent twice at once: the other one was carried out between our two looks.
       const twin = await ports.state.readIdempotency(operation.idempotency.key);
@@ -203,6 +209,7 @@ async function repeat(ports: Needs, stored: IdempotencyRecord, operation: Operat
     recorded.pending ? ports.state.readCutover(recorded.cutover) : null,
     readDeployed(ports),
   ]);
+  if (operation.command.type === 'start') checkArmed(recorded, await ports.state.readCutover(recorded.cutover));
   const settled = current && !current.pending && current.version === recorded.version + 1;
   if (settled) checkCarriedOut(current);
   const answer = settled ? summary(current) : recorded;

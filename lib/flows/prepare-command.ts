@@ -11,12 +11,14 @@ import {
 } from '../core/cutover.ts';
 import { CrossfadeError, isCrossfadeError } from '../core/errors.ts';
 import type { Command } from '../core/events.ts';
+import { compareFlagAge } from '../core/flags.ts';
 import type { Condition } from '../core/gates/verdict.ts';
 import { type BuiltInPlanName, builtInPlan } from '../core/plan.ts';
 import type { PolicyKey } from '../core/policy.ts';
 import { LEGAL_COMMANDS } from '../core/stage.ts';
 import { isReadingStage, syncsShadow } from '../core/stage-kinds.ts';
 import type { Ports } from '../ports.ts';
+import { newerText } from './arm-first.ts';
 import { tableCutover } from './carry-out.ts';
 import { checkedChange } from './change-policy.ts';
 import { withMates } from './cohorts.ts';
@@ -71,6 +73,7 @@ export async function prepare(
   switch (command.type) {
     case 'start':
       if (legal && declaration.kind === 'table') await checkAlone(ports, declaration, around.declarations);
+      if (legal && declaration.kind === 'table') await checkFence(ports, declaration, state);
       if (legal && declaration.kind === 'table') await checkTable(ports, declaration);
       return {
         type: 'start',
@@ -114,7 +117,17 @@ export async function prepare(
 }
 
 /** What a shadow must have that readers come back to: everything that waited, and no row that is known to differ. */
-const READABLE: ReadonlySet<string> = new Set(['database', 'backfill', 'lag', 'quarantine', 'verification', 'copies']);
+const READABLE: ReadonlySet<string> = new Set([
+  'database',
+  'armed',
+  'backfill',
+  'lag',
+  'quarantine',
+  'verification',
+  'copies',
+  'schema_changed',
+  'sweep',
+]);
 
 async function unready(
   ports: Needs,
@@ -170,6 +183,15 @@ async function checkAlone(
       `Cutover '${declaration.id}' cannot be started: '${other.id}' is moving table ${shared}, in stage '${state.stage}'. One cutover at a time moves a table.`,
     );
   }
+}
+
+/** What the database has seen of this cutover must not be newer than the state here: no start could ever arm it. */
+async function checkFence(ports: Needs, { id }: CutoverDeclaration, state: CutoverState): Promise<void> {
+  const status = await ports.tables.status(id);
+  if (!status?.mirror || compareFlagAge(status.mirror, state) <= 0) return;
+  throw new CrossfadeError('conflict', `Cutover '${id}' cannot be started: ${newerText(id, status.mirror, state)}`, {
+    details: { mirror: status.mirror, armed: status.armed, epoch: state.epoch, version: state.version },
+  });
 }
 
 async function checkTable(ports: Needs, declaration: CutoverDeclaration & { kind: 'table' }): Promise<void> {

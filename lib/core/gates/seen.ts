@@ -24,6 +24,8 @@ export type GateInput = WithoutRules & {
   windows: readonly MinuteWindow[];
   /** Only for table cutovers; null when the database could not be asked. */
   table: TableStatus | null;
+  /** Why there is no status: what asking for it ended with; null when the database knows nothing of this cutover. */
+  tableProblem?: string | null;
   /** What was folded so far, from `resume`. Without it everything is folded anew from the windows. */
   evidence?: Evidence | null;
   /** Windows of minutes that are closed already: they tell what is usual and nothing else. */

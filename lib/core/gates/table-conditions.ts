@@ -11,9 +11,7 @@ const VERIFICATION_MAX_AGE_MS = 24 * 60 * MINUTE_MS;
 export function tableConditions(seen: Seen): Condition[] {
   const { table, policy, state, nowMs } = seen.input;
   if (state.kind !== 'table') return [];
-  if (!table) {
-    return [condition('database', false, null, 'reachable', 'Postgres could not be asked; the next tick tries again.')];
-  }
+  if (!table) return [noStatus(seen)];
   const verification = currentVerification(table, state);
   const ageMs = verification ? nowMs - verification.atMs : null;
   const fresh = ageMs !== null && ageMs <= VERIFICATION_MAX_AGE_MS;
@@ -49,6 +47,21 @@ export function tableConditions(seen: Seen): Condition[] {
           : `${verification.divergences} of ${verification.rowsCompared} rows differ; none may. A new, complete pass without a difference releases it.`,
     ),
   ];
+}
+
+function noStatus({ input: { state, tableProblem } }: Seen): Condition {
+  if (tableProblem === null) {
+    const text = `Postgres knows nothing of cutover '${state.id}': nothing is armed. Every tick arms it; its log has the cause when it cannot.`;
+    return condition('armed', false, 'none', 'forward', text);
+  }
+  const said = tableProblem === undefined ? '' : ` ${tableProblem}`;
+  return condition(
+    'database',
+    false,
+    null,
+    'reachable',
+    `Postgres could not be asked; the next tick tries again.${said}`,
+  );
 }
 
 /**
