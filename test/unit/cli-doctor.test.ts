@@ -37,6 +37,7 @@ describe('doctor on the database', () => {
     [{ replica: true }, 'fail', /is a replica/],
     [{ superuser: true }, 'warn', /superuser/],
     [{ host: 'db.example', encrypted: false }, 'fail', /not encrypted/],
+    [{ oldestTransactionSeconds: null }, 'warn', /hidden from this role/],
     [{ schema: { exists: false, usage: false, create: false } }, 'fail', /does not exist/],
     [{ schema: { exists: true, usage: false, create: false } }, 'fail', /may not use schema/],
     [{ schema: { exists: true, usage: true, create: true } }, 'warn', /may create objects/],
@@ -138,6 +139,16 @@ describe('doctor on the API', () => {
     expect(wrong.exit).toBe(2);
     expect(wrong.err).not.toContain('top-secret');
     expect((await cli(['migrate'], { env: {} })).err).toContain('CROSSFADE_OWNER_DATABASE_URL');
+  });
+
+  it('lists what it does not use of the address, and names a parameter that it does not know', async () => {
+    const url = 'postgres://ada:top-secret@127.0.0.1:1/none?channel_binding=require&schema=public';
+    const { out } = await cli(['doctor', '--database-url', url], { env: {} });
+    expect(out).toMatch(/^ok {4}address +not used: channel_binding/m);
+    expect(out).toMatch(/not used: schema/);
+    const unknown = await cli(['doctor', '--database-url', 'postgres://ada@db/none?frobnicate=1'], { env: {} });
+    expect(unknown.exit).toBe(2);
+    expect(unknown.err).toContain("'frobnicate'");
   });
 
   it('fits 100 columns', () => {

@@ -42,7 +42,7 @@ const FORM = 'postgres://ROLE:PASSWORD@HOST:5432/DATABASE';
 /** Names in lower case. What a person would have to do instead is in the reason, where there is something to do. */
 const DROPPED: Readonly<Record<string, string>> = {
   ...reason(
-    'a setting of another driver or its pool',
+    'another driver, or its pool, reads it',
     `pgbouncer connection_limit pool_timeout pool pool_size pool_mode max_overflow max max_lifetime idle_timeout socket_timeout
      sockettimeout statement_cache_size statement_cache_mode statement_cache_capacity prepared_statements preparethreshold
      prepare_threshold prepare preparedstatementcachequeries preparedstatementcachesizemib default_query_exec_mode
@@ -51,24 +51,24 @@ const DROPPED: Readonly<Record<string, string>> = {
      reaping_frequency conn_max_age conn_health_checks disable_server_side_cursors adapter encoding charset serverversion
      template async_fallback uselibpqcompat query_timeout rewritebatchedinserts binarytransfer defaultrowfetchsize autosave
      assumeminserverversion stringtype logunclosedconnections loggerlevel sslfactory hostrecheckseconds supa workaround
-     wrapperplugins simple_protocol prefer_simple_protocol multistatements`,
+     wrapperplugins fallback_application_name simple_protocol prefer_simple_protocol multistatements`,
   ),
   ...reason(
-    'a setting of the network that the driver has no switch for',
+    'the driver has no switch for it',
     `keepalives keepalives_idle keepalives_interval keepalives_count tcp_user_timeout tcpkeepalive tcpnodelay sendbuffersize
      receivebuffersize load_balance_hosts loadbalancehosts keep_alive`,
   ),
   ...reason(
-    'of a kind of login or TLS that the driver chooses by itself',
+    'the driver chooses kinds of login and TLS by itself',
     `channel_binding gssencmode krbsrvname gsslib gssdelegation require_auth sslcompression sslsni
-     ssl_min_protocol_version ssl_max_protocol_version requirepeer fallback_application_name client_encoding`,
+     ssl_min_protocol_version ssl_max_protocol_version requirepeer`,
   ),
-  ...reason('not needed: each statement names its schema', 'schema currentschema search_path'),
+  ...reason('each statement names its schema', 'schema currentschema search_path'),
   ...reason(
-    'not needed: each session of Crossfade states its own',
+    'each session of Crossfade states its own',
     `statement_timeout lock_timeout idle_in_transaction_session_timeout transaction_timeout idle_session_timeout timezone datestyle
      intervalstyle jit default_transaction_isolation default_transaction_read_only readonly client_min_messages bytea_output
-     extra_float_digits synchronous_commit work_mem`,
+     extra_float_digits synchronous_commit work_mem client_encoding`,
   ),
 };
 
@@ -336,7 +336,7 @@ function notesOf({ parameters, namesAreSafe }: Draft): string[] {
       'Leave out what belongs to another program; a setting of the server belongs to the role: ALTER ROLE … SET name = value',
     );
   return [
-    ...[...dropped].map(([why, names]) => `${names.join(', ')}: ${why}`),
+    ...[...dropped].map(([why, names]) => `${names.join(', ')} (${why})`),
     ...serverNotes(parameters.get('target_session_attrs')),
     ...optionNotes(parameters.get('options')),
   ];
@@ -344,7 +344,7 @@ function notesOf({ parameters, namesAreSafe }: Draft): string[] {
 
 function serverNotes(wanted: string | undefined): string[] {
   if (!wanted || /^(primary|read-write|master)$/i.test(wanted)) return [];
-  if (ANY_PRIMARY.test(wanted)) return ['target_session_attrs: of several servers the primary is taken, always'];
+  if (ANY_PRIMARY.test(wanted)) return ['target_session_attrs (of several servers the primary is taken, always)'];
   throw refused(
     'target_session_attrs asks for a replica, and Crossfade writes',
     'Name the primary server, or leave it out',
@@ -356,7 +356,7 @@ function optionNotes(options: string | undefined): string[] {
   if (!options) return [];
   if (/(^|\s)(-c\s*|--)(role|session_authorization)\s*=/i.test(options))
     throw refused(`'options' changes the role`, REFUSED.role!);
-  return ['options: each session of Crossfade states its own settings, and TLS names the server'];
+  return ['options (each session of Crossfade states its own settings, and TLS names the server)'];
 }
 
 // ----------------------------------------------------------------------------------------------------------- errors

@@ -25,7 +25,8 @@ export type DatabaseFacts = {
   functions: { all: number; callable: number };
   /** Server processes that answered statements of one connection. */
   backends: number;
-  oldestTransactionSeconds: number;
+  /** Null when transactions of others are hidden from the role. */
+  oldestTransactionSeconds: number | null;
 };
 
 const NAME = 'database';
@@ -62,7 +63,7 @@ export async function readFacts(query: Query, address: { host: string; port: num
     },
     functions: { all: Number(functions!.total), callable: Number(functions!.callable) },
     backends: backends.size,
-    oldestTransactionSeconds: Number(row!.oldest_transaction),
+    oldestTransactionSeconds: row!.oldest_transaction === null ? null : Number(row!.oldest_transaction),
   };
 }
 
@@ -74,12 +75,13 @@ const FACTS = `
          coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS encrypted,
          current_setting('max_locks_per_transaction')::int AS max_locks,
          current_setting('max_connections')::int AS max_connections,
-         (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')::int AS connections,
+         (SELECT sum(numbackends) FROM pg_stat_database)::int AS connections,
          schema.oid IS NOT NULL AS schema_exists,
          coalesce(has_schema_privilege(schema.oid, 'USAGE'), false) AS schema_usage,
          coalesce(has_schema_privilege(schema.oid, 'CREATE'), false) AS schema_create,
          coalesce((SELECT extract(epoch FROM now() - min(xact_start)) FROM pg_stat_activity
-                   WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'), 0)::float8 AS oldest_transaction
+                   WHERE pid <> pg_backend_pid() AND backend_type = 'client backend' AND application_name NOT LIKE 'crossfade%'),
+                  CASE WHEN pg_has_role('pg_read_all_stats', 'USAGE') THEN 0 END)::float8 AS oldest_transaction
     FROM (SELECT to_regnamespace('crossfade')::oid AS oid) AS schema`;
 
 const FUNCTIONS = `
@@ -119,7 +121,13 @@ function judgeRole({ role, superuser, encrypted, host }: DatabaseFacts): Check[]
         )
       : ok('role', role),
     ...(away && !encrypted
-      ? [fail('encryption', `the connection to ${host} is not encrypted`, 'Add sslmode=verify-full to the URL.')]
+      ? [
+          fail(
+            'encryption',
+            `the connection to ${host} is not encrypted`,
+            'Add sslmode=verify-full to the URL, and sslrootcert=FILE where the provider has an authority of its own.',
+          ),
+        ]
       : []),
   ];
 }
@@ -185,8 +193,16 @@ function judgePooler({ backends, host, port }: DatabaseFacts): Check {
   );
 }
 
-function judgeTransactions({ oldestTransactionSeconds: seconds }: DatabaseFacts): Check[] {
+function judgeTransactions({ oldestTransactionSeconds: seconds, role }: DatabaseFacts): Check[] {
+  if (seconds === null)
+    return [warn('transactions', 'hidden from this role', `GRANT pg_read_all_stats TO "${role}"; and look again.`)];
   if (seconds < 300) return [];
   const seen = `one has been open for ${Math.round(seconds / 60)} minutes`;
-  return [warn('transactions', seen, 'Start and the swap wait for old transactions; find it in pg_stat_activity.')];
+  return [
+    warn(
+      'transactions',
+      seen,
+      'Start and the swap wait for old transactions: SELECT pid, xact_start, query FROM pg_stat_activity ORDER BY xact_start.',
+    ),
+  ];
 }
