@@ -141,8 +141,9 @@ UNION ALL SELECT crossfade.finding('foreign keys that go out', count(*) > 0, 'wa
   FROM fk o WHERE o.conrelid = p_primary AND NOT EXISTS (SELECT FROM fk n WHERE n.conrelid = p_shadow AND n.confrelid = o.confrelid)
     -- Nor those that Crossfade took off the shadow while it follows.
     AND NOT EXISTS (SELECT FROM crossfade.key_aside a WHERE a.shadow = p_shadow AND (a.key -> 'references' ->> 'oid')::oid = o.confrelid)
-UNION ALL SELECT crossfade.finding('deletes that the shadow would forbid', count(*) > 0, 'fail', coalesce(string_agg(n.conname, ', '), 'none'), 'none',
-  'The primary lets referenced rows go, the shadow does not: the application''s DELETE would fail. Give the shadow''s foreign key the same ON DELETE.')
+UNION ALL SELECT crossfade.finding('deletes that the shadow would forbid', count(*) > 0, CASE WHEN count(*) FILTER (WHERE n.conname::text NOT IN (SELECT crossfade.keys_to_set_aside(p_primary, p_shadow))) > 0 THEN 'fail' ELSE 'warn' END,
+  coalesce(string_agg(n.conname, ', '), 'none'), 'none',
+  'The primary lets referenced rows go, the shadow does not. Crossfade takes such a foreign key off while the shadow follows, where it owns the referenced table; from promotion on it forbids the application''s DELETE. Give it the same ON DELETE if that is not meant.')
   FROM fk n WHERE n.conrelid = p_shadow AND n.confdeltype IN ('a', 'r') AND NOT EXISTS (SELECT FROM fk o
     WHERE o.conrelid = p_primary AND o.confrelid = n.confrelid AND o.confdeltype IN ('a', 'r'))
 UNION ALL SELECT crossfade.finding('foreign keys without an index', count(*) > 0, 'warn', coalesce(string_agg(n.conname, ', '), 'none'), 'none', 'A delete of a referenced row reads the whole shadow: create an index on the columns.')

@@ -149,6 +149,12 @@ describe('health fails for nothing where neither refuses', () => {
       `${PAIR} CREATE VIEW seen AS SELECT id FROM t; CREATE TABLE child (of integer REFERENCES t); GRANT SELECT ON t TO PUBLIC`,
       {},
     ],
+    [
+      'a shadow with a foreign key that the start takes off',
+      `CREATE TABLE owner (id integer PRIMARY KEY); CREATE TABLE t (id integer PRIMARY KEY, of integer REFERENCES owner ON DELETE CASCADE);
+       CREATE TABLE t_v2 (id bigint PRIMARY KEY, of integer REFERENCES owner); CREATE INDEX ON t_v2 (of)`,
+      {},
+    ],
   ])('%s', async (what, ddl, table) => {
     const cutover = await pair(`s${what.length}`, ddl, table);
     const { findings, plan, start, tookMs } = await asked(cutover);
