@@ -346,6 +346,11 @@ export type DataPlane = {
    * armed, disarmed or written the mirror is refused, here and below. @throws `refused_table`, `database_unavailable`.
    */
   arm(cutover: TableCutover, fence: StateFence): Promise<{ kind: 'armed' } | Outrun>;
+  /**
+   * When `status` says that something is due: writes down what differs from what was armed, makes capture again where it was
+   * interrupted, and has every row copied and compared again then. Idempotent.
+   */
+  watch(id: CutoverId, fence: StateFence): Promise<{ kind: 'watched' } | Outrun>;
   /** Drops capture; outbox and progress stay until `forget`. Idempotent. */
   disarm(id: CutoverId, fence: StateFence): Promise<{ kind: 'disarmed' } | Outrun>;
   /** Drops everything of this cutover but the two tables. Idempotent. */

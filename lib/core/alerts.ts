@@ -4,6 +4,7 @@ import { type Alert, alertId, demandOf, step } from './alerts/alert.ts';
 import { type AlertSample, measure } from './alerts/measure.ts';
 import { type AlertMetric, type AlertRule, metricOf } from './alerts/rule.ts';
 import { MINUTE_MS } from './gates/seen.ts';
+import { shapeConditions } from './gates/shape-conditions.ts';
 import type { Condition } from './gates/verdict.ts';
 import { droppedText } from './stage.ts';
 import { isNormal, judgedKind } from './switches.ts';
@@ -12,6 +13,10 @@ import { isNormal, judgedKind } from './switches.ts';
 const WHY: Readonly<Partial<Record<AlertMetric, (sample: AlertSample) => string | undefined>>> = {
   rolled_back: ({ rolledBack, state }) => rolledBack ?? state.rollback?.reason,
   intent_dropped: ({ state }) => droppedText(state) ?? undefined,
+  shape_changes: ({ table }) =>
+    shapeConditions(table)
+      .map(({ text }) => text)
+      .join(' '),
 };
 
 /** One alert per rule, changed or the very same object as stored. */

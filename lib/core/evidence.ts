@@ -128,6 +128,25 @@ export type TableStatus = {
   indexesAside?: number;
   /** Writes that the shadow did not take in the application's transaction, and that went on without it. */
   inlineFailures?: number;
+  /** What is not as it was armed; absent while nothing is armed. */
+  shape?: ShapeStatus;
+};
+
+export type ShapeDifference = {
+  object: string;
+  /** Null: it was not there, or is not there any more. */
+  was: string | null;
+  is: string | null;
+};
+
+export type ShapeStatus = {
+  differences: readonly ShapeDifference[];
+  /** When a tick first saw one; null when none was seen. */
+  sinceMs: number | null;
+  /** Why changes may have been missed; null when none can be, or every row was copied and compared since. */
+  gap: string | null;
+  /** A tick has something of it to write down, or to make again. */
+  due: boolean;
 };
 
 /** Why the figures of the pairs cannot be true, or null. */

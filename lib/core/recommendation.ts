@@ -2,6 +2,7 @@
 
 import type { CutoverState } from './cutover.ts';
 import type { TableStatus } from './evidence.ts';
+import { SHAPE_CODES } from './gates/shape-conditions.ts';
 import { currentVerification } from './gates/table-conditions.ts';
 import { percent, round, type Verdict } from './gates/verdict.ts';
 import { droppedText, pendingWord } from './stage.ts';
@@ -24,8 +25,12 @@ export function recommendationOf(state: CutoverState, verdict: Verdict): string 
   switch (state.stageKind) {
     case 'disabled':
       return 'Start when the plan shows nothing that stands in the way.';
-    case 'completed':
-      return 'Watch the promoted side; clean up when nobody could want the way back any more.';
+    case 'completed': {
+      const changed = verdict.conditions.find(({ code }) => SHAPE_CODES.has(code));
+      return changed
+        ? `Look: ${changed.text}`
+        : 'Watch the promoted side; clean up when nobody could want the way back any more.';
+    }
     case 'cleaned':
       return 'Nothing: it is finished.';
     case 'rolled_back':

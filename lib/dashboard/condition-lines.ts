@@ -26,6 +26,8 @@ const CONDITIONS: Readonly<Record<string, { label: string; unit: Unit }>> = {
   lag: { label: 'Lag', unit: 'ms' },
   quarantine: { label: 'Quarantine', unit: 'count' },
   verification: { label: 'Verification', unit: 'percent' },
+  schema_changed: { label: 'Schema', unit: 'count' },
+  sweep: { label: 'Every change captured', unit: 'word' },
   data_missing: { label: 'Fresh figures', unit: 'minutes' },
   samples: { label: 'Samples', unit: 'count' },
   errors: { label: 'Errors', unit: 'percent' },

@@ -2,7 +2,7 @@
 
 import { FIRST_ROWS, nextChunk } from '../core/chunks.ts';
 import type { BackfillLimits, CutoverDeclaration } from '../core/cutover.ts';
-import { isUnderWay } from '../core/stage-kinds.ts';
+import { isUnderWay, syncsShadow } from '../core/stage-kinds.ts';
 import { writesShadow } from '../core/switches.ts';
 import type { Ports, Pressure } from '../ports.ts';
 import { tableCutover } from './carry-out.ts';
@@ -67,9 +67,11 @@ async function backfill(
 ): Promise<BackfillRun> {
   const cutover = declaration.id;
   const state = await ports.state.readCutover(cutover);
-  const wanted = state && isUnderWay(state) && (await mayWrite(ports, cutover));
+  // After promotion the old side is filled again when changes may have been missed.
+  const wanted = state && syncsShadow(state) && (await mayWrite(ports, cutover));
   const status = wanted ? await ports.tables.status(cutover) : null;
-  if (!state || status?.armed !== 'forward' || status.backfill.state === 'done')
+  const direction = state && isUnderWay(state) ? 'forward' : 'reverse';
+  if (!state || status?.armed !== direction || status.backfill.state === 'done')
     return { cutover, rows: 0, state: 'idle' };
 
   const throttle = watchPressure(ports, declaration);

@@ -13,6 +13,7 @@ import { copiesCondition } from '../core/gates/copies.ts';
 import { armedHold } from '../core/gates/existence.ts';
 import type { Evidence } from '../core/gates/fold.ts';
 import { resume } from '../core/gates/seen.ts';
+import { shapeConditions } from '../core/gates/shape-conditions.ts';
 import type { Verdict } from '../core/gates/verdict.ts';
 import { judge } from '../core/gates.ts';
 import { policyOf } from '../core/policy.ts';
@@ -74,6 +75,7 @@ export async function observe(
       ...demanded.holds,
       ...alerted.holds,
       ...(armed ? [armed] : []),
+      ...(syncsShadow(state) ? shapeConditions(table) : []),
       ...(state.kind === 'table' || !syncsShadow(state) ? [] : [copiesCondition(declaration.id, copies, policy)]),
     ],
     guards: [...demanded.guards, ...alerted.guards],

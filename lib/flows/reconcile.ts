@@ -106,6 +106,10 @@ async function armed(
   if (status?.mirror?.version !== state.version || status.mirror.epoch !== state.epoch) {
     await mirror(ports, declaration, state);
   }
+  if (status?.shape?.due && !refused(ports, await ports.tables.watch(declaration.id, state), state)) {
+    const [first] = status.shape.differences;
+    ports.log.event('shape_changed', { cutover: declaration.id, what: first?.object ?? status.shape.gap });
+  }
   await ports.tables.setLists(declaration.id, declaration);
   return isReadOnly;
 }

@@ -11,6 +11,7 @@ import {
 } from '../core/cutover.ts';
 import type { MinuteWindow, TableStatus } from '../core/evidence.ts';
 import { sharePpmOf } from '../core/flags.ts';
+import { SHAPE_CODES } from '../core/gates/shape-conditions.ts';
 import type { Condition, Verdict } from '../core/gates/verdict.ts';
 import type { Member } from '../core/phases/checks.ts';
 import { phasesOf } from '../core/phases/order.ts';
@@ -153,6 +154,7 @@ function healthOf(state: CutoverState, verdict: Verdict): Health {
     case 'rolled_back':
       return 'rolled_back';
     case 'completed':
+      return shapeReasons(verdict).length > 0 ? 'held' : 'done';
     case 'cleaned':
       return 'done';
     default:
@@ -161,6 +163,9 @@ function healthOf(state: CutoverState, verdict: Verdict): Health {
       return verdict.reasons.every((reason) => needsOnlyTime(reason, verdict)) ? 'healthy' : 'held';
   }
 }
+
+/** What closes the way back of a promoted table, too. */
+const shapeReasons = ({ conditions }: Verdict) => conditions.filter(({ code }) => SHAPE_CODES.has(code));
 
 const PATIENCE = new Set([
   'dwell',
@@ -201,11 +206,13 @@ function stepsOf(state: CutoverState, health: Health, verdict: Verdict): string[
       return health === 'ready'
         ? [`crossfade complete ${id} --confirm ${id}`]
         : verdict.reasons.map((reason) => reason.text);
-    case 'completed':
+    case 'completed': {
+      const changed = shapeReasons(verdict).map(({ text }) => `the way back is closed: ${text}`);
       return [
-        `crossfade rollback ${id} --reason '…' goes back without losing a row`,
+        ...(changed.length > 0 ? changed : [`crossfade rollback ${id} --reason '…' goes back without losing a row`]),
         `crossfade cleanup ${id} --confirm ${id} drops the old table; after it there is no way back`,
       ];
+    }
     case 'rolled_back':
       return [`mend the cause: ${state.rollback?.reason ?? 'unknown'}`, `crossfade reset ${id} --confirm ${id}`];
     case 'cleaned':

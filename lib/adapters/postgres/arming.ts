@@ -19,6 +19,7 @@ import { type PgGateway, sqlstateOf } from './gateway.ts';
 import { giveIndexesBack, setIndexesAside } from './indexes-aside.ts';
 import { inlineMode, inlineObstacles } from './inline.ts';
 import { giveKeysBack, keysToSetAside } from './keys-aside.ts';
+import { recordShape } from './shape.ts';
 
 const LONG_MS = 120_000;
 const INDEX_MS = 10_000;
@@ -31,6 +32,7 @@ export const PROGRESS = [
   'backfill',
   'inline_failure',
   'missed',
+  'shape',
 ];
 /** Raised by crossfade.refuse_older. */
 const OUTRUN = 'CF005';
@@ -69,6 +71,7 @@ export async function arm(
     `INSERT INTO crossfade.backfill (cutover, rows_total, shadow_had_rows)
        VALUES (${id}, ${Math.round(primary.estimatedRows)}, EXISTS (SELECT FROM ${quoteTable(shadow)}))`,
     ...objects.create,
+    recordShape(cutover.id),
   ];
   return (await fenced(owner, cutover.id, fence, statements)) ?? { kind: 'armed' };
 }

@@ -1,9 +1,10 @@
 /** The data plane over Postgres: each step is one call of a function in the database. Nothing is decided here. */
 
 import type { TableStatus, VerificationResult } from '../../core/evidence.ts';
+import { shapeConditions } from '../../core/gates/shape-conditions.ts';
 import { quoteText } from '../../core/table-shape.ts';
 import type { BackfillStep, ConvergeResult, DataPlane, VerifyStep } from '../../ports.ts';
-import { arm, disarm, forget, functionName, whole } from './arming.ts';
+import { arm, disarm, fenced, forget, functionName, whole } from './arming.ts';
 import { cleanup } from './cleanup.ts';
 import type { CallOptions, PgGateway } from './gateway.ts';
 import { tableHealth } from './health.ts';
@@ -13,6 +14,7 @@ import { planTable } from './plan-table.ts';
 import { rehearseCopy } from './rehearsal.ts';
 import { removeShadow } from './remove-shadow.ts';
 import { rowControls } from './row-controls.ts';
+import { SHAPE_STATUS, watchShape } from './shape.ts';
 import { promote, revert } from './swap.ts';
 import { unlessUnknown } from './unless-unknown.ts';
 
@@ -33,6 +35,7 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
   return {
     plan: (cutover, look) => planTable(owner, cutover, look?.scanMs),
     arm: (cutover, fence) => arm(owner, cutover, fence),
+    watch: async (id, fence) => (await fenced(owner, id, fence, [watchShape(id)])) ?? { kind: 'watched' },
     disarm: (id, fence) => disarm(owner, id, fence),
     forget: (id, fence) => forget(owner, id, fence),
     removeShadow: (cutover, fence) => removeShadow(owner, cutover, fence),
@@ -68,9 +71,11 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
       await runtime.call(call, [id, version, enabled]);
     },
     status: (id) =>
-      callJson<TableStatus | null>(runtime, `SELECT crossfade.table_status($1::text) || ${CONNECTIONS} AS result`, [
-        id,
-      ]),
+      callJson<TableStatus | null>(
+        runtime,
+        `SELECT crossfade.table_status($1::text) || ${SHAPE_STATUS} || ${CONNECTIONS} AS result`,
+        [id],
+      ),
     async converge(id, epoch, limit) {
       const call = `SELECT crossfade.${functionName('converge', id)}($1::text::bigint, $2::text::integer) AS result`;
       const applied = () => callJson<ConvergeResult>(runtime, call, [epoch, limit]);
@@ -114,14 +119,14 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
         version,
       ]),
     async rollbackReady(id) {
-      const status = await callJson<TableStatus | null>(runtime, 'SELECT crossfade.table_status($1::text) AS result', [
-        id,
-      ]);
+      const asked = `SELECT crossfade.table_status($1::text) || ${SHAPE_STATUS} AS result`;
+      const status = await callJson<TableStatus | null>(runtime, asked, [id]);
       if (status?.armed !== 'reverse') {
         return { ready: false, why: 'the old table is not kept equal any more', key: null };
       }
       const first = status.quarantine[0];
-      if (!first) return { ready: true };
+      const [changed] = shapeConditions(status);
+      if (!first) return changed ? { ready: false, why: changed.text, key: null } : { ready: true };
       const why = `${status.quarantined} keys cannot go back to the old table; first ${first.key}: SQLSTATE ${first.sqlstate}, ${first.reason}`;
       return { ready: false, why, key: first.key };
     },

@@ -13,6 +13,7 @@ import type { SwapResult, TableCutover } from '../../ports.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
 import { indexesAside } from './indexes-aside.ts';
 import { giveKeysBack } from './keys-aside.ts';
+import { recordShape, refuseChangedShape, shapeObstacle } from './shape.ts';
 import { type MirroredCutover, readMirror, readSituation, type Situation, wasOvertaken } from './situation.ts';
 import { validateForeignKeys } from './validate.ts';
 
@@ -69,7 +70,8 @@ function preparePromotion(cutover: TableCutover, situation: Situation): Prepared
   const source = { ...shadow, name: plan.names.shadow };
   const target = { ...primary, name: plan.names.primary };
   const after = tableObjects(cutover.id, source, target, reverse, cutover.validation);
-  return { plan, statements: [...before.drop, ...plan.statements, ...after.create], record, unproven };
+  const statements = [refuseChangedShape(cutover.id), ...before.drop, ...plan.statements, ...after.create];
+  return { plan, statements: [...statements, recordShape(cutover.id)], record, unproven };
 }
 
 function prepareRevert(cutover: TableCutover, situation: Situation, mirror: MirroredCutover): Prepared {
@@ -79,7 +81,7 @@ function prepareRevert(cutover: TableCutover, situation: Situation, mirror: Mirr
   const before = tableObjects(cutover.id, shadow, primary, reverse, cutover.validation);
   return {
     plan,
-    statements: [...before.drop, ...plan.statements],
+    statements: [refuseChangedShape(cutover.id), ...before.drop, ...plan.statements],
     record: { validate: plan.validateLater },
   };
 }
@@ -148,6 +150,9 @@ async function judged({ owner, cutover }: SwapWork, seen: MirroredCutover, tried
 async function trySwap(work: SwapWork, mirror: MirroredCutover, attempts: number): Promise<SwapResult> {
   const { owner, cutover, to } = work;
   try {
+    // Also before the lock: to say it early, and so that the same question is quick under it.
+    const changed = await shapeObstacle(owner, cutover.id);
+    if (changed) return { kind: 'postponed', why: `Not swapped yet: ${changed}. Nothing was changed.` };
     const situation = await readSituation(owner, cutover, mirror);
     const { plan, statements, record, unproven = [] } = work.prepare(cutover, situation, mirror);
     if (!plan.ok) return refused(cutover, plan);

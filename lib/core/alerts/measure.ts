@@ -102,7 +102,14 @@ function figureOf(metric: AlertMetric, sample: AlertSample, pools: () => Pools, 
 
 type TableMetric = Extract<
   AlertMetric,
-  'lag_ms' | 'outbox_rows' | 'quarantined' | 'divergences' | 'divergence_rate' | 'validation_score' | 'sync_rate'
+  | 'lag_ms'
+  | 'outbox_rows'
+  | 'quarantined'
+  | 'divergences'
+  | 'divergence_rate'
+  | 'validation_score'
+  | 'sync_rate'
+  | 'shape_changes'
 >;
 
 function tableValue(metric: TableMetric, table: TableStatus, state: CutoverState): number | null {
@@ -114,6 +121,8 @@ function tableValue(metric: TableMetric, table: TableStatus, state: CutoverState
       return table.outboxRows;
     case 'quarantined':
       return table.quarantined;
+    case 'shape_changes':
+      return table.shape ? table.shape.differences.length + (table.shape.gap === null ? 0 : 1) : 0;
     case 'divergences':
       return verification?.divergences ?? null;
     case 'divergence_rate':

@@ -163,7 +163,9 @@ export function fence(id: string): string {
   ${DEMAND_READ_COMMITTED}
   -- Shared: appliers do not exclude each other, but whoever moves the epoch waits for all of them, and they for him.
   PERFORM pg_advisory_xact_lock_shared(crossfade.lock_key(${quoteText(id)}));
-  SELECT c.epoch INTO v_have FROM crossfade.cutover c WHERE c.id = ${quoteText(id)};
+  -- Tables that are other ones now, or another database, have no epoch.
+  SELECT c.epoch INTO v_have FROM crossfade.cutover c WHERE c.id = ${quoteText(id)}
+    AND NOT EXISTS (SELECT FROM crossfade.shape s WHERE s.cutover = c.id AND (s.stopped OR s.database <> crossfade.database_oid()));
   IF v_have IS DISTINCT FROM p_epoch THEN
     RETURN jsonb_build_object('kind', 'stale', 'have', coalesce(v_have, -1), 'got', p_epoch);
   END IF;`;

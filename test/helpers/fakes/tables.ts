@@ -5,7 +5,14 @@
  */
 
 import { CrossfadeError } from '../../../lib/core/errors.ts';
-import type { BackfillProgress, TableStatus, VerificationResult } from '../../../lib/core/evidence.ts';
+import type {
+  BackfillProgress,
+  ShapeDifference,
+  ShapeStatus,
+  TableStatus,
+  VerificationResult,
+} from '../../../lib/core/evidence.ts';
+import { shapeConditions } from '../../../lib/core/gates/shape-conditions.ts';
 import type {
   Clock,
   DataPlane,
@@ -42,6 +49,13 @@ type Table = {
   abandoned: number;
   /** Keys whose row does not fit the follower. */
   blocked: Set<number>;
+  /** What differs from what was armed, and as the last tick saw it. */
+  differences: readonly ShapeDifference[];
+  recorded: readonly ShapeDifference[];
+  sinceMs: number | null;
+  /** Why capture is interrupted now, and why it was when somebody last looked. */
+  interrupted: string | null;
+  gap: string | null;
 };
 
 export type TablesInMemory = DataPlane & {
@@ -51,6 +65,10 @@ export type TablesInMemory = DataPlane & {
   tamper(id: string, key: number, value: string | null): void;
   /** From now on this key's row does not fit the other side, or does again. */
   block(id: string, key: number, blocked: boolean): void;
+  /** Others alter the tables: what differs from then on. */
+  alter(id: string, differences: readonly ShapeDifference[]): void;
+  /** The application writes while its triggers are off. */
+  miss(id: string, key: number, value: string | null): void;
   rows(id: string): { authoritative: ReadonlyMap<number, string>; follower: ReadonlyMap<number, string> };
   /** The next call of this function fails as if Postgres were away; with `effect`, after it did its work. */
   failNext(call: keyof DataPlane, effect?: boolean): void;
@@ -94,6 +112,7 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
       it.quarantine.clear();
       it.verification = null;
       it.hints = [];
+      Object.assign(it, AS_ARMED);
       it.backfill = { state: 'running', copied: -Infinity, upTo: NaN, rowsDone: 0, rowsTotal: it.authoritative.size };
       return { kind: 'armed' };
     },
@@ -101,6 +120,13 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
       const { authoritative, follower } = tables.get(id) ?? emptyTable();
       const [sourceRows, shadowRows] = [authoritative.size, follower.size];
       return { sourceRows, shadowRows, sample: { rows: sourceRows, tookMs: sourceRows / 10 } };
+    },
+    async watch(id, fence) {
+      const it = table(id);
+      const newer = outrun(it, fence);
+      if (newer) return newer;
+      if (it.direction !== 'none') look(it, clock.now());
+      return { kind: 'watched' };
     },
     async disarm(id, fence) {
       const it = tables.get(id);
@@ -242,7 +268,9 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
       if (it.direction !== 'reverse')
         return { ready: false, why: 'the old table is not kept equal any more', key: null };
       const [first] = it.quarantine;
-      return first ? { ready: false, why: first[1].reason, key: keyText(first[0]) } : { ready: true };
+      if (first) return { ready: false, why: first[1].reason, key: keyText(first[0]) };
+      const [changed] = shapeConditions(statusOf(it, clock.now()));
+      return changed ? { ready: false, why: changed.text, key: null } : { ready: true };
     },
     async cleanup({ id }, epoch, { version = Infinity } = {}) {
       const it = table(id);
@@ -273,6 +301,13 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
       if (value === null) follower.delete(key);
       else follower.set(key, value);
     },
+    alter: (id, differences) => void Object.assign(table(id), { differences }),
+    miss(id, key, value) {
+      const it = table(id);
+      if (value === null) it.authoritative.delete(key);
+      else it.authoritative.set(key, value);
+      it.interrupted = 'trigger crossfade_capture was switched off';
+    },
     block: (id, key, blocked) => void (blocked ? table(id).blocked.add(key) : table(id).blocked.delete(key)),
     rows: (id) => table(id),
     failNext: (call, effect = false) => void failures.set(call, effect),
@@ -299,7 +334,37 @@ function emptyTable(): Table {
     readOnlyUntilMs: null,
     abandoned: 0,
     blocked: new Set(),
+    ...AS_ARMED,
   };
+}
+
+const AS_ARMED = { differences: [], recorded: [], sinceMs: null, interrupted: null, gap: null } as const;
+
+const comparedAgain = ({ backfill, verification }: Table) =>
+  backfill.state === 'done' && verification !== null && verification.divergences === 0;
+
+function shapeOf(it: Table): ShapeStatus {
+  const { differences, recorded, interrupted } = it;
+  const compared = comparedAgain(it);
+  return {
+    differences,
+    sinceMs: differences.length > 0 ? it.sinceMs : null,
+    gap: interrupted ?? (compared ? null : it.gap),
+    due: interrupted !== null || differences !== recorded || (it.gap !== null && compared),
+  };
+}
+
+function look(it: Table, nowMs: number): void {
+  const undone = it.recorded.length > 0 && it.differences.length === 0;
+  const gap = it.interrupted ?? (undone ? `${it.recorded[0]!.object} was another one for a while` : null);
+  it.recorded = it.differences;
+  it.sinceMs = it.differences.length > 0 ? (it.sinceMs ?? nowMs) : null;
+  it.interrupted = null;
+  if (comparedAgain(it)) it.gap = null;
+  if (gap === null) return;
+  it.gap = gap;
+  it.verification = null;
+  it.backfill = { ...it.backfill, state: 'running', copied: -Infinity, upTo: NaN, rowsDone: 0 };
 }
 
 /** As Postgres writes a jsonb object. */
@@ -341,6 +406,7 @@ function statusOf(it: Table, nowMs: number): TableStatus {
       .map(([key, { reason, attempts }]) => ({ key: keyText(key), sqlstate: '23514', reason, attempts })),
     backfill: { ...progress, rowsPerSecond: 0 },
     verification: it.verification,
+    ...(it.direction === 'none' ? {} : { shape: shapeOf(it) }),
   };
 }
 
@@ -450,12 +516,21 @@ function swapped(
     };
   if (swap.version <= it.abandoned) return { kind: 'postponed', why: 'this swap was given up before it began' };
   if (postponement) return { kind: 'postponed', why: postponement };
+  const shape = shapeOf(it);
+  if (shape.differences.length > 0) return { kind: 'postponed', why: 'the tables are not as they were armed' };
+  if (shape.gap) return { kind: 'postponed', why: `changes may have been missed (${shape.gap})` };
   if (it.backfill.state !== 'done') return { kind: 'postponed', why: 'the backfill is not done' };
   while (it.hints.length > 0) apply(it, it.hints.length);
   const [poisoned] = it.quarantine.keys();
   if (poisoned !== undefined) return { kind: 'postponed', why: `1 keys are in quarantine, first ${keyText(poisoned)}` };
   const { authoritative, follower } = it;
-  Object.assign(it, { authoritative: follower, follower: authoritative, direction: to, verification: null });
+  Object.assign(it, {
+    authoritative: follower,
+    follower: authoritative,
+    direction: to,
+    verification: null,
+    ...AS_ARMED,
+  });
   it.mirror = {
     ...it.mirror,
     epoch: swap.toEpoch,

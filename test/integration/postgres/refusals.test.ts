@@ -261,6 +261,7 @@ describe('I12 a swap', () => {
     await plane.start(cutover);
     await plane.copy('late', 1);
     await db.sql.unsafe('ALTER TABLE late ADD fax text; CREATE VIEW late_view AS SELECT * FROM late');
+    await db.sql.unsafe("SELECT crossfade.record_shape('late')");
     const print = async () =>
       (await db.sql.unsafe("SELECT crossfade.catalog_fingerprint('late'::regclass, 'late_v2'::regclass) AS print"))[0];
     const before = await print();
@@ -275,6 +276,7 @@ describe('I12 a swap', () => {
     await db.sql.unsafe('DROP VIEW late_view');
     expect(await plane.promote(cutover, step)).toMatchObject({ kind: 'swapped' });
     await db.sql.unsafe('ALTER TABLE late ADD tier text; CREATE VIEW late_view AS SELECT id, tier FROM late');
+    await db.sql.unsafe("SELECT crossfade.record_shape('late')");
     const back = { fromEpoch: 2, toEpoch: 3, stage: 'rolled_back', version: 3 };
     expect(await plane.revert(cutover, back)).toMatchObject({
       kind: 'refused',

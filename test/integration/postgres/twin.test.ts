@@ -192,7 +192,11 @@ describe('I1 promote → roll back → promote under six clients', () => {
     await db.sql.unsafe(`ALTER TABLE account DISABLE TRIGGER crossfade_capture;
       UPDATE account SET balance = balance + 1000 WHERE id = (SELECT min(id) FROM account);
       UPDATE account_twin SET balance = balance + 1000 WHERE id = (SELECT min(id) FROM account_twin)`);
-    await plane.revert(ACCOUNT, { fromEpoch: epoch, toEpoch: epoch + 1, stage: 'rolled_back', version: 1_000 });
+    const step = { fromEpoch: epoch, toEpoch: epoch + 1, stage: 'rolled_back', version: 1_000 };
+    // The watch over the shape sees it, unless it is told that all is well.
+    expect(await plane.revert(ACCOUNT, step)).toMatchObject({ kind: 'postponed' });
+    await db.sql.unsafe("SELECT crossfade.record_shape('account')");
+    await plane.revert(ACCOUNT, step);
     const lost = await differences(
       db,
       'SELECT id::bigint, name::text, balance FROM account',

@@ -1,0 +1,21 @@
+/** What a cutover was armed on: written down when it is armed, compared on every tick and inside the swap. The work is done in SQL. */
+
+import { quoteText } from '../../core/table-shape.ts';
+import type { PgGateway } from './gateway.ts';
+
+/** Added to the status of a table, as one expression over its id in `$1`. */
+export const SHAPE_STATUS = 'crossfade.shape_status($1::text)';
+
+/** The last statement of the transaction that arms. */
+export const recordShape = (id: string) => `SELECT crossfade.record_shape(${quoteText(id)})`;
+
+/** The first statement of a swap under its lock. */
+export const refuseChangedShape = (id: string) => `SELECT crossfade.refuse_changed_shape(${quoteText(id)})`;
+
+export async function shapeObstacle(owner: PgGateway, id: string): Promise<string | null> {
+  const [row] = await owner.call<{ why: string | null }>('SELECT crossfade.shape_obstacle($1::text) AS why', [id]);
+  return row?.why ?? null;
+}
+
+/** Writes down what is seen, makes capture again where it was interrupted, and has every row copied and compared again then. */
+export const watchShape = (id: string) => `SELECT crossfade.watch_shape(${quoteText(id)})`;
