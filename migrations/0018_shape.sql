@@ -246,7 +246,10 @@ BEGIN
     v_open := coalesce((SELECT s.gap FROM crossfade.shape s WHERE s.cutover = p_id), crossfade.sweep_reason(p_id));
   END IF;
   IF coalesce(v_gap, v_open) IS NULL THEN RETURN NULL; END IF;
-  RETURN format('changes may have been missed (%s), and not every row was copied and compared since', coalesce(v_gap, v_open));
+  IF v_gap IS NULL AND EXISTS (SELECT FROM crossfade.backfill b WHERE b.cutover = p_id AND b.state <> 'done') THEN
+    RETURN format('a sweep of both tables is not done: %s', v_open);
+  END IF;
+  RETURN format('changes may have been missed (%s), and not every row was compared since', coalesce(v_gap, v_open));
 END $$;
 
 CREATE FUNCTION crossfade.refuse_changed_shape(p_id text) RETURNS void

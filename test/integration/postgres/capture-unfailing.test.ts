@@ -254,6 +254,8 @@ describe('a sweep', () => {
     await begin('marked');
     await run(`ALTER TABLE marked DISABLE TRIGGER ALL; UPDATE marked SET v = 'unseen' WHERE id = 1; DELETE FROM marked WHERE id = 2;
       INSERT INTO marked VALUES (50, 'unseen'); ALTER TABLE marked ENABLE ALWAYS TRIGGER crossfade_capture`);
+    // Only the mark is to be seen here, not the triggers.
+    await run("SELECT crossfade.record_shape('marked')");
     await run("INSERT INTO crossfade.outbox_marked (op) VALUES ('S')");
     expect(await plane.promote(cutoverOf('marked'), step(1))).toMatchObject({ kind: 'postponed' });
     await plane.settle('marked', 1);
@@ -272,6 +274,7 @@ describe('a sweep', () => {
   it('works after promotion as well, and holds the way back', async () => {
     await run(`ALTER TABLE marked DISABLE TRIGGER ALL; UPDATE marked SET v = 'later' WHERE id = 3; DELETE FROM marked WHERE id = 4;
       INSERT INTO marked VALUES (60, 'later'); ALTER TABLE marked ENABLE ALWAYS TRIGGER crossfade_capture`);
+    await run("SELECT crossfade.record_shape('marked')");
     await run("SELECT crossfade.begin_sweep('marked', 'a test')");
     expect(await plane.revert(cutoverOf('marked'), step(2, 'rolled_back'))).toMatchObject({
       kind: 'postponed',
@@ -279,6 +282,7 @@ describe('a sweep', () => {
     });
     await plane.copy('marked', 2);
     await plane.settle('marked', 2);
+    expect(await plane.verify('marked', 2, 1)).toMatchObject({ kind: 'verified', result: { divergences: 0 } });
     expect(await plane.revert(cutoverOf('marked'), step(2, 'rolled_back'))).toMatchObject({ kind: 'swapped' });
     expect(
       [...(await db.sql.unsafe("SELECT id FROM marked WHERE v IN ('later', 'unseen') ORDER BY 1"))].map(({ id }) => id),
