@@ -24,6 +24,27 @@ export function rounds(from: string, to: string): boolean {
   return false;
 }
 
+const WORDS = /^(text|character varying(\(\d+\))?)(\[\])?$/;
+
+/**
+ * True unless it is known that a cast from one type to the other keeps each value or refuses it: then it is asked of each value, by a
+ * cast there and back. Text is cast without its length, which the table judges. Into jsonb everything may go: it keeps what JSON
+ * says and not how it was written, and whoever has a jsonb column wants it so.
+ */
+export function mayChange(from: string, to: string): boolean {
+  if (from === to || to === 'jsonb' || (WORDS.test(from) && WORDS.test(to))) return false;
+  if (numberForm(from) && numberForm(to)) return rounds(from, to);
+  const [moment, stored] = [timeForm(from), timeForm(to)];
+  // An hour of the local clock that comes twice a year is two moments.
+  if (moment && stored) return rounds(from, to) || zone(from) !== zone(to);
+  return true;
+}
+
+const zone = (type: string) => / with time zone/.test(type);
+
+/** Numbers that are equal are the same number, whatever their scale; of all other types the bytes are compared. */
+export const isNumber = (type: string): boolean => numberForm(type) !== null || type === 'money';
+
 function roundsNumbers(from: NumberForm, to: NumberForm, integerBits: number | null): boolean {
   if (to.binary === null) return from.binary !== null || from.scale > to.scale;
   if (from.binary !== null) return from.binary > to.binary;

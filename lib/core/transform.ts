@@ -8,7 +8,7 @@ import type { ColumnSource, TableDeclaration } from './cutover.ts';
 import { castsExactly, namesExactly } from './equality.ts';
 import { didYouMean } from './nearest.ts';
 import { relationProblems } from './relation-kind.ts';
-import { rounds } from './rounding.ts';
+import { isNumber, mayChange, rounds } from './rounding.ts';
 import { baseType, type ColumnShape, quoteName, quoteText, type TableShape } from './table-shape.ts';
 import { type Follows, isTracking, trackingWrite } from './tracking.ts';
 
@@ -219,7 +219,12 @@ function boundlessPair(from: ColumnShape, to: ColumnShape): KeyPair {
   return { ...pair, returns, written: `CASE WHEN ${kept} THEN ${sql} ELSE (${refused})::${target.type} END` };
 }
 
-const bare = (column: ColumnShape): ColumnShape => ({ ...column, type: baseType(unbounded(column)), base: null });
+/** As `"bit"`, which is bit of any length: an index on bits is of no use to a comparison with bit varying. */
+const bare = (column: ColumnShape): ColumnShape => ({
+  ...column,
+  type: baseType(column).startsWith('bit(') ? '"bit"' : baseType(unbounded(column)),
+  base: null,
+});
 
 const sameKeys = ({ declared }: KeyPair) => declared.every(namesExactly);
 
@@ -293,7 +298,7 @@ function columnOf(table: TableShape, name: string): ColumnShape | undefined {
 }
 
 const BOUNDED = /^(character varying|character|bit varying|bit)\(\d+\)/;
-const BOUNDLESS: Readonly<Record<string, string>> = { character: 'bpchar', bit: '"bit"' };
+const BOUNDLESS: Readonly<Record<string, string>> = { character: 'bpchar', bit: 'bit varying' };
 
 /**
  * The column as a type without length. A cast to `varchar(5)` cuts a longer value without a word, while an assignment
@@ -318,15 +323,21 @@ const comparedAs: typeof castOf = (source, target) =>
   target.base ? `(p.${quoteName(source.name)})::${target.base}` : castOf(source, target);
 
 /**
- * A column of the new shape as the old one, or an error for a value that the old type would round. Whoever wants it rounded
- * declares the way back.
+ * A column of the new shape as the old one, or an error for a value that would come back as another one. Whoever wants it
+ * rounded declares the way back.
  */
 function backOf(source: ColumnShape, target: ColumnShape, how = castOf): string {
   const cast = how(source, target);
-  if (!rounds(source.type, target.type)) return cast;
+  const [from, to] = [baseType(source), baseType(target)];
+  if (!mayChange(from, to)) return cast;
   const column = `p.${quoteName(source.name)}`;
-  const refused = `crossfade.refuse_rounding(${quoteText(target.name)}, ${column}::text)`;
-  return `CASE WHEN (${cast})::${source.type} IS DISTINCT FROM ${column} THEN (${refused})::${target.type} ELSE ${cast} END`;
+  const returned = `(${cast})::${from}`;
+  const changed = isNumber(from)
+    ? `${returned} IS DISTINCT FROM ${column}`
+    : `ROW(${returned})::record *<> ROW((${column})::${from})::record`;
+  const refuse = rounds(from, to) || isNumber(from) ? 'refuse_rounding' : 'refuse_change';
+  const refused = `crossfade.${refuse}(${quoteText(target.name)}, ${column}::text)`;
+  return `CASE WHEN ${changed} THEN (${refused})::${to} ELSE ${cast} END`;
 }
 
 function columnPlans(primary: TableShape, shadow: TableShape, declaration: TableDeclaration): ColumnPlan[] {

@@ -5,7 +5,9 @@
 
 import { quoteName } from '../table-shape.ts';
 import {
+  asSource,
   type Flow,
+  KEY_ERRORS,
   keys,
   keyType,
   objectNames,
@@ -121,50 +123,77 @@ function resetRows(flow: Flow): string {
 /**
  * `exchange_<id>(keys…, reset)`: for keys whose unique values circle among themselves, which no order of single writes
  * settles. Takes their rows out of the target and puts them back anew, with what is not written kept from before.
- * Returns 0, or the place of the first key that does not fit even so; then nothing was changed. A target that others
- * refer to is left alone (-1), since taking a row out would reach theirs.
+ * Returns the places of the keys that do not fit even so, found by halving; when there are any, nothing was changed. A target that
+ * others refer to is left alone (NULL), since taking a row out would reach theirs.
  */
 export function createExchange(flow: Flow): string {
   const { exchange } = objectNames(flow.id);
   const { mapping } = flow;
   const kept = unwritten(flow);
   const always = mapping.written.filter(({ insertOnly }) => !insertOnly);
-  const one = keys(flow, (k) => `p_${k}[v_i] AS ${k}`);
-  const insert = (written: Flow['mapping']['written'], others: readonly string[]) =>
+  const given = `unnest(${keys(flow, (k) => `p_${k}`)}, p_reset) WITH ORDINALITY AS k(${keys(flow, (k) => k)}, reset, place)`;
+  const insert = (written: Flow['mapping']['written'], others: readonly string[], from: string) =>
     `INSERT INTO ${targetTable(flow)} (${[...written.map(({ target }) => target), ...others].map(quoteName).join(', ')}) OVERRIDING SYSTEM VALUE
-      SELECT ${[...written.map((_, i) => `s.c${i + 1}`), ...others.map((name) => `v_row.${quoteName(name)}`)].join(', ')}
-      FROM (SELECT ${one}) k, ${transformed(
-        flow,
-        'k',
-        written.map(({ sql }) => sql),
-      )} s;`;
-  return `CREATE FUNCTION ${exchange}(${arrayArguments(flow)}, p_reset boolean[]) RETURNS integer
+          SELECT ${[...written.map((_, i) => `s.c${i + 1}`), ...others.map((_, i) => `k.o${i + 1}`)].join(', ')}
+          FROM ${from} k, ${transformed(
+            flow,
+            'k',
+            written.map(({ sql }) => sql),
+          )} s`;
+  const old = keys(flow, (k, i) => `${asSource(flow, i, `o.${quoteName(mapping.key[i]!.target.name)}`)} AS ${k}`);
+  const others = kept.map((name, i) => `, o.${quoteName(name)} AS o${i + 1}`).join('');
+  const fresh = keys(flow, (k) => `p_${k}[n.place] AS ${k}`);
+  return `CREATE FUNCTION ${exchange}(${arrayArguments(flow)}, p_reset boolean[]) RETURNS integer[]
 ${securely(flow)} AS $crossfade$
 #variable_conflict use_column
 DECLARE
-  v_i integer := 0;
-  v_row ${targetTable(flow)}%ROWTYPE;
+  -- Rows that were there and are kept in part, with their places, and then the places of all others.
   v_rows ${targetTable(flow)}[] := '{}';
-  v_had boolean[] := '{}';
+  v_places integer[] := '{}';
+  v_new integer[] := '{}';
+  v_low integer[];
+  v_high integer[];
+  v_bad integer[] := '{}';
+  i integer;
+  j integer;
+  h integer;
 BEGIN
-  IF EXISTS (SELECT FROM pg_constraint c WHERE c.contype = 'f' AND c.confrelid = ${flow.target.oid}) THEN RETURN -1; END IF;
-  FOR v_i IN 1 .. cardinality(p_k1) LOOP
-    DELETE FROM ${targetTable(flow)} AS t USING (SELECT ${one}) k WHERE ${targetIs(flow, 'k')} RETURNING t.* INTO v_row;
-    v_had := v_had || (FOUND AND NOT p_reset[v_i]);
-    v_rows := v_rows || v_row;
+  IF EXISTS (SELECT FROM pg_constraint c WHERE c.contype = 'f' AND c.confrelid = ${flow.target.oid}) THEN RETURN NULL; END IF;
+  WITH gone AS (
+    DELETE FROM ${targetTable(flow)} AS t USING ${given} WHERE ${targetIs(flow, 'k')}
+    RETURNING k.place::integer AS place, k.reset, ROW(t.*)::${targetTable(flow)} AS old
+  )
+  SELECT coalesce(array_agg(g.old ORDER BY g.place) FILTER (WHERE NOT g.reset), '{}'), coalesce(array_agg(g.place ORDER BY g.place) FILTER (WHERE NOT g.reset), '{}')
+  INTO v_rows, v_places FROM gone g;
+  SELECT coalesce(array_agg(k.place::integer ORDER BY k.place), '{}') INTO v_new FROM ${given} WHERE k.place NOT IN (SELECT unnest(v_places));
+  h := cardinality(v_places);
+  -- One part of the kept ones, one of the others: 1 to h, and h + 1 to the number of both.
+  v_low := ARRAY[1, h + 1];
+  v_high := ARRAY[h, h + cardinality(v_new)];
+  WHILE cardinality(v_low) > 0 LOOP
+    i := v_low[cardinality(v_low)];
+    j := v_high[cardinality(v_high)];
+    v_low := trim_array(v_low, 1);
+    v_high := trim_array(v_high, 1);
+    CONTINUE WHEN i > j;
+    BEGIN
+      IF j <= h THEN
+        ${insert(always, kept, `(SELECT ${old}${others} FROM unnest(v_rows[i:j]) AS o)`)};
+      ELSE
+        ${insert(mapping.written, [], `(SELECT ${fresh} FROM unnest(v_new[i - h:j - h]) AS n(place))`)};
+      END IF;
+    EXCEPTION WHEN ${KEY_ERRORS} THEN
+      IF i < j THEN
+        v_low := v_low || ((i + j) / 2 + 1) || i;
+        v_high := v_high || j || ((i + j) / 2);
+      ELSE
+        v_bad := v_bad || CASE WHEN i <= h THEN v_places[i] ELSE v_new[i - h] END;
+      END IF;
+    END;
   END LOOP;
-  v_i := 1;
-  WHILE v_i <= cardinality(p_k1) LOOP
-    IF v_had[v_i] THEN
-      v_row := v_rows[v_i];
-      ${insert(always, kept)}
-    ELSE
-      ${insert(mapping.written, [])}
-    END IF;
-    v_i := v_i + 1;
-  END LOOP;
-  RETURN 0;
-EXCEPTION WHEN integrity_constraint_violation OR data_exception OR program_limit_exceeded OR raise_exception THEN
-  RETURN greatest(v_i, 1);
+  IF cardinality(v_bad) > 0 THEN RAISE EXCEPTION 'taken back' USING ERRCODE = 'CF011'; END IF;
+  RETURN v_bad;
+EXCEPTION WHEN SQLSTATE 'CF011' THEN
+  RETURN v_bad;
 END $crossfade$`;
 }

@@ -21,6 +21,7 @@ import {
   keys,
   keyType,
   objectNames,
+  readingKeys,
   record,
   securely,
   sourceTable,
@@ -185,11 +186,11 @@ function sweepAll(flow: Flow): string {
   const { mapping } = flow;
   const targetKey = (i: number) => `t.${quoteName(mapping.key[i]!.target.name)}`;
   const needed = sortsAlike(flow) ? 'v_row.shadow_had_rows' : 'true';
+  const ghosts = (key: (index: number) => string) => `INSERT INTO ${outbox} (${keys(flow, (k) => k)})
+      SELECT ${keys(flow, (_, i) => asSource(flow, i, targetKey(i)))} FROM ${targetTable(flow)} AS t
+      WHERE NOT EXISTS (SELECT FROM ${sourceTable(flow)} AS p WHERE ${keys(flow, (_, i) => `${key(i)} = ${targetKey(i)}`, ' AND ')});`;
   return `IF ${needed} THEN
       PERFORM set_config('enable_seqscan', 'on', true);
-      INSERT INTO ${outbox} (${keys(flow, (k) => k)})
-      SELECT ${keys(flow, (_, i) => asSource(flow, i, targetKey(i)))} FROM ${targetTable(flow)} AS t
-      WHERE NOT EXISTS (SELECT FROM ${sourceTable(flow)} AS p
-        WHERE ${keys(flow, (_, i) => `${asTarget(flow, i, `p.${quoteName(mapping.key[i]!.source.name)}`)} = ${targetKey(i)}`, ' AND ')});
+      ${readingKeys(flow, ghosts)}
     END IF;`;
 }

@@ -25,8 +25,10 @@ import {
   keyType,
   objectNames,
   quarantinedPart,
+  readingKeys,
   record,
   securely,
+  sourceIs,
   sourceTable,
   targetIs,
   targetTable,
@@ -39,8 +41,10 @@ import { markQuarantined } from './sync-status.ts';
 /** Tries before a key goes to quarantine, and the pause after the first one; it doubles each time. */
 const ATTEMPTS = 5;
 const FIRST_PAUSE_MS = 250;
-/** Keys that are taken out of a circle of unique values before the rest of it waits for another try. */
-const CIRCLE_TRIES = 32;
+/** How often keys that do not fit are taken out of a circle of unique values, before the rest of it waits for another try. */
+const CIRCLE_TRIES = 4;
+/** Hints that are taken along into a circle: as many as can be written in one call. */
+const MOST_TAKEN = 20_000;
 /** `relaxed` validation looks at one key in this many. */
 const RELAXED_EVERY = 10;
 
@@ -69,19 +73,23 @@ DECLARE
   v_states text[] := '{}';
   v_messages text[] := '{}';
   v_circle integer[];
+  v_exchanged integer[] := '{}';
+  v_places integer[];
   v_place integer;
   v_kept bigint[] := '{}';
   v_failed text[] := '{}';
+  -- Keys that the target cannot have and the source has no more.
+  v_settled text[] := '{}';
+  v_wide integer := 0;
   v_written integer := 0;
   v_deleted integer := 0;
   v_checked integer := 0;
   v_mismatched integer := 0;
   v_postponed integer := 0;
   v_quarantined integer := 0;
-  v_attempts integer;
+  v_tries integer[];
   v_state text;
   v_message text;
-  v_key text;
   i integer;
   j integer;
   w integer;
@@ -130,11 +138,8 @@ BEGIN
       v_high := trim_array(v_high, 1);
       ${writePart(flow)}
     END LOOP;
-    ${sabotage.omit === 'exchange' ? '' : exchangeCircle(flow)}
-    FOR v_place IN 1 .. cardinality(v_bad) LOOP
-      i := v_bad[v_place];
-      ${putAside(flow, sabotage)}${breakpoint(sabotage, 'converge: put aside')}
-    END LOOP;
+    ${sabotage.omit === 'exchange' ? '' : exchangeCircle(flow, sabotage)}
+    ${putAside(flow, sabotage)}${breakpoint(sabotage, 'converge: put aside')}
   END IF;${breakpoint(sabotage, 'converge: written')}
 
   DELETE FROM ${outbox} o WHERE o.seq = ANY (v_seqs) AND NOT o.seq = ANY (v_kept);${breakpoint(sabotage, 'converge: hints deleted')}
@@ -159,12 +164,15 @@ function spreadTruncate(flow: Flow): string {
   const targetKey = (i: number) => `t.${quoteName(mapping.key[i]!.target.name)}`;
   // With nothing to reset, a row that is back under its key is right already.
   const ghostsOnly = unwritten(flow).length === 0;
-  const absent = `
-    WHERE NOT EXISTS (SELECT FROM ${sourceTable(flow)} AS p
-      WHERE ${keys(flow, (_, i) => `${asTarget(flow, i, `p.${quoteName(mapping.key[i]!.source.name)}`)} = ${targetKey(i)}`, ' AND ')})`;
+  const spread = (key: (index: number) => string) => `INSERT INTO ${outbox} (op, ${keys(flow, (k) => k)})
+    SELECT 'D', ${keys(flow, (_, i) => asSource(flow, i, targetKey(i)))} FROM ${targetTable(flow)} AS t${
+      ghostsOnly
+        ? `
+    WHERE NOT EXISTS (SELECT FROM ${sourceTable(flow)} AS p WHERE ${keys(flow, (_, i) => `${key(i)} = ${targetKey(i)}`, ' AND ')})`
+        : ''
+    };`;
   return `IF v_truncated THEN
-    INSERT INTO ${outbox} (op, ${keys(flow, (k) => k)})
-    SELECT 'D', ${keys(flow, (_, i) => asSource(flow, i, targetKey(i)))} FROM ${targetTable(flow)} AS t${ghostsOnly ? absent : ''};
+    ${readingKeys(flow, spread)}
   END IF;
 `;
 }
@@ -200,7 +208,7 @@ function writePart(flow: Flow): string {
           v_low := v_low || ((i + j) / 2 + 1) || i;
           v_high := v_high || j || ((i + j) / 2);
         ELSE
-          GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT;
+          GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT;${settleWhereNowhere(flow)}
           v_bad := v_bad || i;
           v_states := v_states || v_state;
           v_messages := v_messages || v_message;
@@ -208,54 +216,119 @@ function writePart(flow: Flow): string {
       END;`;
 }
 
-/** Keys that want unique values of each other are written together; whichever does not fit even so leaves the circle. */
-function exchangeCircle(flow: Flow): string {
-  const { exchange } = objectNames(flow.id);
+/**
+ * Statements: a key that no cast makes one of the target, and that the source has no more, is on neither side and will be on
+ * neither: there is nothing to write, and nothing to hold. A row that comes under it later leaves a hint.
+ */
+function settleWhereNowhere(flow: Flow): string {
+  if (flow.mapping.key.every(({ source, target }) => source.type === target.type)) return '';
+  const one = `(SELECT ${keys(flow, (k) => `v_${k}[i] AS ${k}`)}) k`;
+  return `
+          IF NOT EXISTS (SELECT FROM ${sourceTable(flow)} AS p, ${one} WHERE ${sourceIs(flow, 'k')}) THEN
+            BEGIN
+              PERFORM ${keys(flow, (k, n) => asTarget(flow, n, `k.${k}`))} FROM ${one};
+            EXCEPTION WHEN data_exception THEN
+              v_settled := v_settled || ${keyText(flow, (n) => `v_k${n + 1}[i]`)};
+              CONTINUE;
+            END;
+          END IF;`;
+}
+
+/**
+ * Keys that want unique values of each other are written together; whichever does not fit even so leaves the circle. A circle
+ * may be larger than a batch: when keys fail again, all that wait are taken along, those first that were put off. Their hints and the
+ * locks of their keys are taken only where nobody has them, since locks that are waited for here would be out of order.
+ */
+function exchangeCircle(flow: Flow, sabotage: Sabotage): string {
+  const { exchange, outbox } = objectNames(flow.id);
+  const arrays = keys(flow, (k) => `v_${k}`);
   const chosen = (array: string) =>
-    `ARRAY(SELECT ${array}[c] FROM unnest(v_circle) WITH ORDINALITY x(c, place) ORDER BY place)`;
-  return `SELECT array_agg(b.key ORDER BY b.key) INTO v_circle FROM unnest(v_bad, v_states) AS b(key, state)
-    WHERE b.state IN ('23505', '23P01');
-    FOR d IN 1 .. ${CIRCLE_TRIES} LOOP
-      EXIT WHEN v_circle IS NULL OR cardinality(v_circle) = 0;
-      SELECT ${exchange}(${keys(flow, (k) => chosen(`v_${k}`))}, ${chosen('v_reset')}) INTO v_place;
-      EXIT WHEN v_place < 0;
-      IF v_place > 0 THEN
-        v_circle := v_circle[: v_place - 1] || v_circle[v_place + 1 :];
+    `ARRAY(SELECT a.value FROM unnest(v_circle) WITH ORDINALITY x(c, place) JOIN unnest(${array}) WITH ORDINALITY a(value, c) ON a.c = x.c ORDER BY x.place)`;
+  const exchanged = `FOR d IN 1 .. ${CIRCLE_TRIES} LOOP
+      EXIT WHEN cardinality(v_circle) = 0;
+      SELECT ${exchange}(${keys(flow, (k) => chosen(`v_${k}`))}, ${chosen('v_reset')}) INTO v_places;
+      EXIT WHEN v_places IS NULL;
+      IF cardinality(v_places) > 0 THEN
+        SELECT coalesce(array_agg(x.c ORDER BY x.place), '{}') INTO v_circle
+        FROM unnest(v_circle) WITH ORDINALITY x(c, place) WHERE x.place NOT IN (SELECT unnest(v_places));
         CONTINUE;
       END IF;
       v_written := v_written + cardinality(v_circle);
-      SELECT coalesce(array_agg(b.key), '{}'), coalesce(array_agg(b.state), '{}'), coalesce(array_agg(b.message), '{}')
+      SELECT coalesce(array_agg(b.key ORDER BY b.place), '{}'), coalesce(array_agg(b.state ORDER BY b.place), '{}'), coalesce(array_agg(b.message ORDER BY b.place), '{}')
       INTO v_bad, v_states, v_messages
-      FROM unnest(v_bad, v_states, v_messages) AS b(key, state, message) WHERE NOT b.key = ANY (v_circle);
+      FROM unnest(v_bad, v_states, v_messages) WITH ORDINALITY AS b(key, state, message, place) WHERE b.key NOT IN (SELECT unnest(v_circle));
+      v_exchanged := v_circle;
       EXIT;
     END LOOP;`;
+  const failing = `SELECT coalesce(array_agg(b.key ORDER BY b.key), '{}') INTO v_circle FROM unnest(v_bad, v_states) AS b(key, state)
+    WHERE b.state IN ('23505', '23P01');`;
+  const locked =
+    sabotage.omit === 'key-lock'
+      ? 'true'
+      : `pg_try_advisory_xact_lock(hashtext(${quoteText(`crossfade:${flow.id}`)}), ${keyBucket(flow, (k) => `o.${k}`)})`;
+  return `${failing}
+    IF cardinality(v_circle) > 0 AND EXISTS (SELECT FROM ${outbox} o WHERE o.seq = ANY (v_seqs) AND o.attempts > 0) THEN
+      v_wide := cardinality(v_k1);
+      WITH waiting AS MATERIALIZED (
+        SELECT o.seq, o.op, ${keys(flow, (k) => `o.${k}`)} FROM ${outbox} o
+        WHERE o.op IN ('K', 'D') AND NOT o.seq = ANY (v_seqs) ORDER BY o.attempts DESC, o.seq LIMIT ${MOST_TAKEN} FOR UPDATE SKIP LOCKED
+      ), taken AS MATERIALIZED (
+        SELECT * FROM waiting o WHERE ${locked}
+      ), more AS (
+        SELECT ${keys(flow, (k) => `o.${k}`)}, bool_or(o.op = 'D') AS reset, min(o.seq) AS seq FROM taken o
+        WHERE NOT EXISTS (SELECT FROM unnest(${arrays}) AS h(${keys(flow, (k) => k)}) WHERE ${keys(flow, (k) => `h.${k} = o.${k}`, ' AND ')})
+        GROUP BY ${keys(flow, (k) => `o.${k}`)}
+      )
+      SELECT v_seqs || ARRAY(SELECT seq FROM taken), v_reset || array_agg(reset ORDER BY seq), ${keys(flow, (k) => `v_${k} || array_agg(${k} ORDER BY seq)`)}
+      INTO v_seqs, v_reset, ${arrays} FROM more;
+      v_circle := v_circle || ARRAY(SELECT generate_series(v_wide + 1, cardinality(v_k1)));
+    END IF;
+    ${exchanged}
+    IF v_wide > 0 THEN
+      -- What was taken along in vain waits as it did, without a try more.
+      WITH back AS MATERIALIZED (
+        SELECT ${keys(flow, (k) => `k.${k}`)} FROM unnest(${arrays}) WITH ORDINALITY AS k(${keys(flow, (k) => k)}, place)
+        WHERE k.place > v_wide AND k.place NOT IN (SELECT unnest(v_exchanged))
+      )
+      SELECT v_failed || ARRAY(SELECT ${keyText(flow, (n) => `b.k${n + 1}`)} FROM back b), v_kept || ARRAY(SELECT o.seq FROM ${outbox} o, back b
+        WHERE o.seq = ANY (v_seqs) AND ${keys(flow, (k) => `o.${k} = b.${k}`, ' AND ')})
+      INTO v_failed, v_kept;
+    END IF;`;
 }
 
-/** Puts key `i` off, or into quarantine when it had its tries. All that is put off for as long is due at one moment. */
+/**
+ * Puts what failed off, or into quarantine when it had its tries. All that is put off for as long is due at one moment: a unique
+ * value that another key still holds is free when that key's hint has been applied.
+ */
 function putAside(flow: Flow, sabotage: Sabotage): string {
   const { outbox } = objectNames(flow.id);
-  const mine = `o.seq = ANY (v_seqs) AND o.op <> 'T' AND ${keys(flow, (k) => `o.${k} = v_${k}[i]`, ' AND ')}`;
-  return `v_key := ${keyText(flow, (n) => `v_k${n + 1}[i]`)};
-      v_failed := v_failed || v_key;
-      SELECT max(o.attempts) + 1 INTO v_attempts FROM ${outbox} o WHERE ${mine};
-      IF v_attempts < ${ATTEMPTS} THEN
-        -- A unique value that another key still holds is free when that key's hint has been applied.
-        WITH pause AS (SELECT ${FIRST_PAUSE_MS / 1000} * 2 ^ (v_attempts - 1) AS seconds),
-        put_off AS (
-          UPDATE ${outbox} o SET attempts = v_attempts,
-            not_before = to_timestamp(ceil(extract(epoch FROM clock_timestamp())::float8 / seconds + 0.5) * seconds)
-          FROM pause WHERE ${mine} RETURNING o.seq)
-        SELECT v_kept || array_agg(seq) INTO v_kept FROM put_off;
-        v_postponed := v_postponed + 1;
-      ELSE
-        ${
-          sabotage.omit === 'quarantine'
-            ? ''
-            : `PERFORM crossfade.quarantine_key(${quoteText(flow.id)}, v_key, v_states[v_place], v_messages[v_place], v_attempts, v_reset[i]);
-        ${markQuarantined(flow)}`
-        }
-        v_quarantined := v_quarantined + 1;
-      END IF;`;
+  const failed = `unnest(v_bad, v_tries) WITH ORDINALITY AS b(i, attempts, place), LATERAL (SELECT ${keys(flow, (k) => `v_${k}[b.i] AS ${k}`)} OFFSET 0) k`;
+  const mine = `o.seq = ANY (v_seqs) AND o.op NOT IN ('T', 'S') AND ${keys(flow, (k) => `o.${k} = k.${k}`, ' AND ')}`;
+  return `IF cardinality(v_bad) > 0 THEN
+      SELECT array_agg(t.attempts ORDER BY t.place) INTO v_tries FROM (
+        SELECT b.place, max(o.attempts) + 1 AS attempts FROM ${failed}, ${outbox} o WHERE ${mine} GROUP BY b.place) t;
+      SELECT v_failed || array_agg(${keyText(flow, (n) => `k.k${n + 1}`)}) INTO v_failed FROM ${failed};
+      WITH put_off AS (
+        UPDATE ${outbox} o SET attempts = b.attempts,
+          not_before = to_timestamp(ceil(extract(epoch FROM clock_timestamp())::float8 / s.seconds + 0.5) * s.seconds)
+        FROM ${failed}, LATERAL (SELECT ${FIRST_PAUSE_MS / 1000} * 2 ^ (b.attempts - 1) AS seconds) s
+        WHERE b.attempts < ${ATTEMPTS} AND ${mine} RETURNING o.seq)
+      SELECT v_kept || coalesce(array_agg(seq), '{}') INTO v_kept FROM put_off;
+      FOR v_place IN 1 .. cardinality(v_bad) LOOP
+        i := v_bad[v_place];
+        IF v_tries[v_place] < ${ATTEMPTS} THEN
+          v_postponed := v_postponed + 1;
+        ELSE
+          ${
+            sabotage.omit === 'quarantine'
+              ? ''
+              : `PERFORM crossfade.quarantine_key(${quoteText(flow.id)}, ${keyText(flow, (n) => `v_k${n + 1}[i]`)}, v_states[v_place], v_messages[v_place], v_tries[v_place], v_reset[i]);
+          ${markQuarantined(flow)}`
+          }
+          v_quarantined := v_quarantined + 1;
+        END IF;
+      END LOOP;
+    END IF;`;
 }
 
 /** In sorted order, so that two appliers never wait for each other in a circle. */
@@ -291,7 +364,8 @@ function compareWritten(flow: Flow, validation: ValidationMode, unnested: string
     FROM ${unnested}
     LEFT JOIN ${transformed(flow, 'k', compared)} s ON true
     LEFT JOIN ${targetTable(flow)} AS t ON ${targetIs(flow, 'k')}
-    WHERE (cardinality(v_failed) = 0 OR NOT ${keyText(flow, (i) => `k.k${i + 1}`)} = ANY (v_failed)) ${sampled}
+    WHERE (cardinality(v_failed) + cardinality(v_settled) = 0
+      OR NOT ${keyText(flow, (i) => `k.k${i + 1}`)} = ANY (v_failed || v_settled)) ${sampled}
     OFFSET 0) d
   WHERE NOT d.differs OR NOT EXISTS (SELECT FROM ${outbox} o WHERE o.op <> 'T' AND ${keys(flow, (k) => `o.${k} = d.${k}`, ' AND ')});`;
 }

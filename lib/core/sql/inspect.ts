@@ -8,6 +8,7 @@ import { sourcedByFit } from './fits.ts';
 import {
   asSource,
   asTarget,
+  asTargetIfFit,
   comparedTargets,
   type Flow,
   isQuarantined,
@@ -48,13 +49,13 @@ export function createConsistency(flow: Flow): string {
   const { expressions, source, target, targetKey } = pieces(flow);
   const sourced = `(SELECT true AS present, true AS fits, ${keys(flow, (k, i) => `p.${quoteName(key[i]!.source.name)} AS ${k}`)}${expressions}
       FROM ${sourceTable(flow)} AS p)`;
-  const counted = (before: string, rows: string) => `RETURN (
+  const counted = (before: string, rows: string, joined: (k: string, i: number) => string) => `RETURN (
   WITH ${before}pair AS (
     SELECT ${keys(flow, (k, i) => `coalesce(s.${k}, ${asSource(flow, i, targetKey(i))}) AS ${k}`)}, s.present AS in_source,
       ${targetKey(0)} IS NOT NULL AS in_target,
       s.present IS NOT NULL AND ${targetKey(0)} IS NOT NULL AND s.fits AND ${source} *= ${target} AS same
     FROM ${rows} AS s
-    FULL JOIN ${targetTable(flow)} AS t ON ${keys(flow, (k, i) => `${asTarget(flow, i, `s.${k}`)} = ${targetKey(i)}`, ' AND ')}
+    FULL JOIN ${targetTable(flow)} AS t ON ${keys(flow, (k, i) => `${joined(k, i)} = ${targetKey(i)}`, ' AND ')}
   ), verdict AS (
     SELECT in_source, in_target, same, NOT same AND ${isLate(flow, 'd', 'd.in_source')} AS late,
       NOT same AND ${isQuarantined(flow, (i) => `d.k${i + 1}`)} AS quarantined
@@ -69,9 +70,9 @@ export function createConsistency(flow: Flow): string {
 ${securely(flow)} AS $crossfade$
 #variable_conflict use_column
 BEGIN
-  ${counted('', sourced)}
+  ${counted('', sourced, (k, i) => asTarget(flow, i, `s.${k}`))}
 EXCEPTION WHEN ${KEY_ERRORS} THEN
-  ${counted(`${sourcedByFit(flow, 'true')}, `, 'sourced')}
+  ${counted(`${sourcedByFit(flow, 'true')}, `, 'sourced', (k, i) => asTargetIfFit(flow, i, `s.${k}`, 's.fits'))}
 END $crossfade$`;
 }
 

@@ -2,7 +2,7 @@
 
 import { namesExactly } from '../equality.ts';
 import { type ColumnShape, quoteName, quoteTable, quoteText, searchPath, type TableShape } from '../table-shape.ts';
-import type { Mapping } from '../transform.ts';
+import type { KeyColumns, Mapping } from '../transform.ts';
 import { DEMAND_READ_COMMITTED, functionSettings } from './session.ts';
 
 /** One direction of one cutover: rows flow from source to target. */
@@ -60,13 +60,41 @@ export function keys(flow: Flow, make: (name: string, index: number) => string, 
   return flow.mapping.key.map((_, index) => make(`k${index + 1}`, index)).join(separator);
 }
 
+export const INTEGER_BITS: Readonly<Record<string, number>> = { smallint: 15, integer: 31, bigint: 63 };
+
 /** A key value of the source as the target's type. NULL, so that no row is found, where a cast would make another key of it. */
 export function asTarget(flow: Flow, index: number, value: string): string {
   const { source, target, returns } = flow.mapping.key[index]!;
   if (source.type === target.type) return value;
   const cast = `(${value})::${target.type}`;
+  const bits = INTEGER_BITS[target.type];
+  if (bits !== undefined && (INTEGER_BITS[source.type] ?? 0) > bits)
+    return `CASE WHEN (${value}) BETWEEN ${-(2 ** bits)} AND ${2 ** bits - 1} THEN ${cast} END`;
   if (returns === undefined) return cast;
   return `CASE WHEN ${record([`(${cast})::${returns}`])} *= ${record([`(${value})::${returns}`])} THEN ${cast} END`;
+}
+
+/** `asTarget` of the row of the source that is in scope, or NULL when it cannot be transformed at all. */
+export function asTargetIfFit(flow: Flow, index: number, row: string, fits: string): string {
+  return `CASE WHEN ${fits} THEN ${asTarget(flow, index, row)} END`;
+}
+
+/**
+ * A statement that reads keys of many rows as the target's type, and again, row by row, when one of them cannot be read so.
+ * @param make the statement, from the key of a row `p` of the source as the target's type
+ */
+export function readingKeys(flow: Flow, make: (key: (index: number) => string) => string): string {
+  const column = (i: number) => `p.${quoteName(flow.mapping.key[i]!.source.name)}`;
+  const plain = make((i) => asTarget(flow, i, column(i)));
+  const total = ({ source, target }: KeyColumns) =>
+    source.type === target.type || (source.type in INTEGER_BITS && target.type in INTEGER_BITS);
+  if (flow.mapping.key.every(total)) return plain;
+  const fits = `${objectNames(flow.id).fits}(${keys(flow, (_, i) => column(i))})`;
+  return `BEGIN
+      ${plain}
+    EXCEPTION WHEN ${KEY_ERRORS} THEN
+      ${make((i) => asTargetIfFit(flow, i, column(i), fits))}
+    END;`;
 }
 
 /** A key value of the target as the source's type. */

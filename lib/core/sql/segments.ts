@@ -5,16 +5,14 @@
  */
 
 import { quoteName, quoteText } from '../table-shape.ts';
-import { asTarget, type Flow, keys, keyText, keyType, objectNames, TARGET_TRIGGERS, targetTable } from './names.ts';
-
-const INTEGERS = new Set(['smallint', 'integer', 'bigint']);
+import { type Flow, INTEGER_BITS, keys, keyText, keyType, objectNames, TARGET_TRIGGERS, targetTable } from './names.ts';
 
 /** Do the keys of both sides sort alike? Otherwise a range of the source is no range of the target. */
 export function sortsAlike(flow: Flow): boolean {
   return flow.mapping.key.every(
     ({ source, target }) =>
       (source.type === target.type && (source.collation ?? null) === (target.collation ?? null)) ||
-      (INTEGERS.has(source.type) && INTEGERS.has(target.type)),
+      (source.type in INTEGER_BITS && target.type in INTEGER_BITS),
   );
 }
 
@@ -95,11 +93,13 @@ export function dropGuard(flow: Flow): string[] {
 /** Until the end of this transaction whoever writes the target is us. */
 export const WRITING = "PERFORM set_config('crossfade.writing', 'on', true);";
 
-/** `(p."id") > (v_l1) AND (p."id") <= (v_h1)`, where a bound that is NULL does not count. */
+/**
+ * `(p."id") > (v_l1) AND (p."id") <= (v_h1)`, where a bound that is NULL does not count. Without casts on either side: keys of both
+ * sort alike, and a bound need not be a value that the other type holds.
+ */
 export function within(flow: Flow, side: 'source' | 'target'): string {
   const alias = side === 'source' ? 'p' : 't';
   const columns = flow.mapping.key.map((pair) => `${alias}.${quoteName(pair[side].name)}`).join(', ');
-  const bound = (name: string) =>
-    keys(flow, (_, i) => (side === 'source' ? `v_${name}${i + 1}` : asTarget(flow, i, `v_${name}${i + 1}`)));
+  const bound = (name: string) => keys(flow, (_, i) => `v_${name}${i + 1}`);
   return `(v_l1 IS NULL OR (${columns}) > (${bound('l')})) AND (v_h1 IS NULL OR (${columns}) <= (${bound('h')}))`;
 }

@@ -12,6 +12,7 @@ import { sourcedByFit } from './fits.ts';
 import {
   asSource,
   asTarget,
+  asTargetIfFit,
   comparedTargets,
   type Flow,
   fence,
@@ -21,6 +22,7 @@ import {
   keyText,
   keyType,
   objectNames,
+  readingKeys,
   record,
   securely,
   sourceTable,
@@ -217,7 +219,7 @@ function cut(flow: Flow): string {
 /** Rows of the target without a source, where a range of the one side is no range of the other: looked for at once. */
 function strayRows(flow: Flow, sabotage: Sabotage): string {
   const { segment } = objectNames(flow.id);
-  return `${countAndMark(flow, stray(flow, sabotage))}
+  return `${readingKeys(flow, (key) => countAndMark(flow, stray(flow, sabotage, key)))}
   UPDATE ${segment} g SET divergences = g.divergences + v_divergences, samples = g.samples || v_samples
   WHERE v_divergences > 0 AND g.place = (SELECT max(r.place) FROM ${segment} r);
   SELECT sum(g.divergences) INTO v_divergences FROM ${segment} g;
@@ -235,8 +237,11 @@ export function createRepair(flow: Flow): string {
     v_enqueued := v_enqueued + v_some;`;
   const strays = sortsAlike(flow)
     ? ''
-    : `WITH ${stray(flow, {})}
-    ${enqueue}`;
+    : readingKeys(
+        flow,
+        (key) => `WITH ${stray(flow, {}, key)}
+    ${enqueue}`,
+      );
   return `CREATE FUNCTION ${repair}() RETURNS jsonb
 ${securely(flow)} SET plan_cache_mode = force_custom_plan SET enable_seqscan = off AS $crossfade$
 #variable_conflict use_column
@@ -304,19 +309,19 @@ function differing(flow: Flow, sabotage: Sabotage, byFit = false): string {
     SELECT ${keys(flow, (k, i) => `coalesce(s.${k}, ${asSource(flow, i, targetKey(i))}) AS ${k}`)}, s.present,
       array_remove(ARRAY[${named.join(', ')}]::text[], NULL) AS columns, t.crossfade_version AS version
     FROM ${sourced} AS s
-    ${both} ON ${keys(flow, (k, i) => `${asTarget(flow, i, `s.${k}`)} = ${targetKey(i)}`, ' AND ')}
+    ${both} ON ${keys(flow, (k, i) => `${byFit ? asTargetIfFit(flow, i, `s.${k}`, 's.fits') : asTarget(flow, i, `s.${k}`)} = ${targetKey(i)}`, ' AND ')}
     WHERE s.present IS NULL OR ${targetKey(0)} IS NULL${byFit ? ' OR NOT s.fits' : ''} OR ${unequal(flow, source, target)}
   ), ${diverged(flow, sabotage)}`;
 }
 
 /** Common table expression `diff` of rows of the whole target that have no source. */
-function stray(flow: Flow, sabotage: Sabotage): string {
+function stray(flow: Flow, sabotage: Sabotage, key: (index: number) => string): string {
   const { mapping } = flow;
   const targetKey = (i: number) => `t.${quoteName(mapping.key[i]!.target.name)}`;
   return `unequal AS (
     SELECT ${keys(flow, (k, i) => `${asSource(flow, i, targetKey(i))} AS ${k}`)}, NULL::boolean AS present, '{}'::text[] AS columns, t.xmin AS version
     FROM ${targetTable(flow)} AS t WHERE NOT EXISTS (SELECT FROM ${sourceTable(flow)} AS p
-      WHERE ${keys(flow, (_, i) => `${asTarget(flow, i, `p.${quoteName(mapping.key[i]!.source.name)}`)} = ${targetKey(i)}`, ' AND ')})
+      WHERE ${keys(flow, (_, i) => `${key(i)} = ${targetKey(i)}`, ' AND ')})
   ), ${diverged(flow, sabotage)}`;
 }
 
