@@ -76,8 +76,13 @@ export function asTarget(flow: Flow, index: number, value: string): string {
 
 /** `asTarget` of the row of the source that is in scope, or NULL when it cannot be transformed at all. */
 export function asTargetIfFit(flow: Flow, index: number, row: string, fits: string): string {
-  return `CASE WHEN ${fits} THEN ${asTarget(flow, index, row)} END`;
+  const cast = asTarget(flow, index, row);
+  return alwaysCasts(flow.mapping.key[index]!) ? cast : `CASE WHEN ${fits} THEN ${cast} END`;
 }
+
+/** True when no value of the key fails the cast. */
+const alwaysCasts = ({ source, target }: KeyColumns) =>
+  source.type === target.type || (source.type in INTEGER_BITS && target.type in INTEGER_BITS);
 
 /**
  * A statement that reads keys of many rows as the target's type, and again, row by row, when one of them cannot be read so.
@@ -86,9 +91,7 @@ export function asTargetIfFit(flow: Flow, index: number, row: string, fits: stri
 export function readingKeys(flow: Flow, make: (key: (index: number) => string) => string): string {
   const column = (i: number) => `p.${quoteName(flow.mapping.key[i]!.source.name)}`;
   const plain = make((i) => asTarget(flow, i, column(i)));
-  const total = ({ source, target }: KeyColumns) =>
-    source.type === target.type || (source.type in INTEGER_BITS && target.type in INTEGER_BITS);
-  if (flow.mapping.key.every(total)) return plain;
+  if (flow.mapping.key.every(alwaysCasts)) return plain;
   const fits = `${objectNames(flow.id).fits}(${keys(flow, (_, i) => column(i))})`;
   return `BEGIN
       ${plain}
