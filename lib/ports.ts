@@ -317,9 +317,12 @@ export type VerificationPass = {
   scope?: 'full' | 'due';
 };
 
+/** By the database's clock; absent from functions of cutovers that were armed by an older version. */
+export type PassTimes = { startedMs: number; calledMs: number };
+
 export type VerifyStep =
-  | { kind: 'verified'; result: VerificationResult }
-  | { kind: 'running'; rowsDone: number; rowsTotal: number }
+  | { kind: 'verified'; result: VerificationResult; pass?: PassTimes }
+  | { kind: 'running'; rowsDone: number; rowsTotal: number; pass?: PassTimes }
   /** Another call is at work on it. */
   | { kind: 'busy' }
   | { kind: 'stale'; have: number; got: number }

@@ -17,8 +17,7 @@ export const tableRoutes: Route[] = [
     handle: async (composition, request) => {
       const declaration = await namedCutover(composition, request);
       readIdempotencyKey(request.header('idempotency-key'));
-      const { tier } = parseVerify(request.body);
-      return { status: 200, body: await verifyNow(composition.ports, declaration, tier) };
+      return { status: 200, body: await verifyNow(composition.ports, declaration, parseVerify(request.body)) };
     },
   },
   {

@@ -77,7 +77,7 @@ function accept<T>(url: string, status: number, text: string): T {
   const died = typeof problem.errorMessage === 'string' ? problem.errorMessage.slice(0, 200) : null;
   if (died !== null)
     throw new CrossfadeError(
-      /time/i.test(died) ? 'upstream_timeout' : 'upstream_unavailable',
+      /time-?out|timed out/i.test(died) ? 'upstream_timeout' : 'upstream_unavailable',
       `The function behind ${url} ended without an answer: '${died}'. What it had begun may have been done or not: look with 'crossfade status', and repeat it.`,
       { retryable: true, details: { status } },
     );

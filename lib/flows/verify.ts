@@ -72,13 +72,15 @@ async function untilDone(
 }
 
 /**
- * One full pass now. @throws CrossfadeError `illegal_transition` when there is nothing to compare yet, `conflict` when it
+ * One full pass that began after it was asked for. One that is under way is brought to its end first and not begun again, so
+ * that those who ask cannot keep each other from an answer.
+ * @param since when it was first asked for, by the database's clock, as the error of an earlier call said. @throws CrossfadeError `illegal_transition` when there is nothing to compare yet, `conflict` when it
  * takes longer than a caller waits: then it goes on by itself, and the next call with it.
  */
 export async function verifyNow(
   ports: Needs,
   declaration: CutoverDeclaration,
-  tier: 'fast' | 'proof' = 'fast',
+  { tier = 'fast', since }: { tier?: 'fast' | 'proof'; since?: number } = {},
 ): Promise<VerificationResult> {
   const state = await ports.state.readCutover(declaration.id);
   if (declaration.kind !== 'table' || !state || !syncsShadow(state)) {
@@ -88,12 +90,25 @@ export async function verifyNow(
     );
   }
   const deadlineMs = ports.clock.monotonicMs() + PATIENCE_MS;
-  const step = await untilDone(ports, declaration.id, state.epoch, { tier }, deadlineMs);
-  if (step.kind === 'verified') return step.result;
-  throw new CrossfadeError('conflict', `Cutover '${declaration.id}' ${notVerified(step)}`, { retryable: true });
+  let askedMs = since;
+  for (;;) {
+    const step = await ports.tables.verify(declaration.id, state.epoch, ports.clock.now(), { tier });
+    const pass = step.kind === 'verified' || step.kind === 'running' ? step.pass : undefined;
+    askedMs ??= pass?.calledMs;
+    const before = pass !== undefined && askedMs !== undefined && pass.startedMs < askedMs;
+    if (step.kind === 'verified' && !before) return step.result;
+    const goesOn = step.kind === 'running' || step.kind === 'verified';
+    if (goesOn && ports.clock.monotonicMs() < deadlineMs) continue;
+    throw new CrossfadeError('conflict', `Cutover '${declaration.id}' ${notVerified(step)}`, {
+      retryable: true,
+      details: goesOn && askedMs !== undefined ? { since: askedMs } : {},
+    });
+  }
 }
 
-function notVerified(step: Exclude<VerifyStep, { kind: 'verified' }>): string {
+function notVerified(step: VerifyStep): string {
+  if (step.kind === 'verified')
+    return 'is still being verified: a pass from before you asked is over, and yours begins. Ask again; it goes on from there.';
   if (step.kind === 'running')
     return `is still being verified: ${step.rowsDone} of about ${step.rowsTotal} rows. Ask again; it goes on from there.`;
   const why =

@@ -13,7 +13,11 @@ const text = (max: number) =>
 const key = text(8_192);
 const reason = text(1_000);
 
-export const verifyBody = z.strictObject({ tier: z.enum(['fast', 'proof']).optional() });
+export const verifyBody = z.strictObject({
+  tier: z.enum(['fast', 'proof']).optional(),
+  /** As the `details` of a 409 had it: the pass that was asked for then is waited for, and no newer one. */
+  since: z.int().nonnegative().optional(),
+});
 /** Nothing is asked for a repair, and nothing refused. */
 export const repairBody = z.looseObject({});
 export const retryBody = z.strictObject({ key: key.optional() });
@@ -47,8 +51,8 @@ export function parsePlan(query: Readonly<Record<string, string>>): { scanMs: nu
   return parse(planQuery as unknown as z.ZodType<{ scanMs: number }>, query, 'The query', { known: ['scanMs'] });
 }
 
-export function parseVerify(body: unknown): { tier?: 'fast' | 'proof' } {
-  return parse(verifyBody, body ?? {}, "The body of 'verify'", { known: ['tier'] });
+export function parseVerify(body: unknown): { tier?: 'fast' | 'proof'; since?: number } {
+  return parse(verifyBody, body ?? {}, "The body of 'verify'", { known: ['tier', 'since'] });
 }
 
 export function parseRetry(body: unknown): { key?: string } {

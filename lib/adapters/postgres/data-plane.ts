@@ -3,7 +3,7 @@
 import type { TableStatus, VerificationResult } from '../../core/evidence.ts';
 import { shapeConditions } from '../../core/gates/shape-conditions.ts';
 import { quoteText } from '../../core/table-shape.ts';
-import type { BackfillStep, ConvergeResult, DataPlane, VerifyStep } from '../../ports.ts';
+import type { BackfillStep, ConvergeResult, DataPlane, PassTimes, VerifyStep } from '../../ports.ts';
 import { arm, disarm, fenced, forget, functionName, whole } from './arming.ts';
 import { cleanup } from './cleanup.ts';
 import type { CallOptions, PgGateway } from './gateway.ts';
@@ -93,14 +93,16 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
       return unlessUnknown(runtime, `backfill_${id}`, copied, { kind: 'stale', have: -1, got: epoch });
     },
     async verify(id, epoch, nowMs, { tier = 'fast', scope = 'full' } = {}) {
-      type Answer = ({ kind: 'verified' } & VerificationResult) | Exclude<VerifyStep, { kind: 'verified' }>;
+      type Answer =
+        | ({ kind: 'verified'; pass?: PassTimes } & VerificationResult)
+        | Exclude<VerifyStep, { kind: 'verified' }>;
       const call = `SELECT crossfade.${functionName('verify', id)}(${whole(epoch)}, ${whole(nowMs)}, ${quoteText(tier)}, ${quoteText(scope)}) AS result`;
       const compared = () => longJson<Answer>(runtime, call);
       const unarmed: Answer = { kind: 'unready', why: 'capture is not armed' };
       const answer = await unlessUnknown(runtime, `verify_${id}`, compared, unarmed);
       if (answer.kind !== 'verified') return answer;
-      const { kind, ...result } = answer;
-      return { kind, result };
+      const { kind, pass, ...result } = answer;
+      return { kind, result, ...(pass ? { pass } : {}) };
     },
     buildIndex: (id, withinMs) => buildNextIndex(owner, id, withinMs),
     rehearse: (cutover) => rehearseCopy(owner, cutover),

@@ -1,13 +1,13 @@
 /** Commands that read, and the two that only check and mend rows: plan, explain, history, verify, repair. */
 
 import type { AuditEntry } from '../../core/audit.ts';
-import { ERROR_CODES } from '../../core/errors.ts';
+import { CrossfadeError, ERROR_CODES } from '../../core/errors.ts';
 import type { Event } from '../../core/events.ts';
 import type { VerificationResult } from '../../core/evidence.ts';
 import type { History } from '../../flows/history.ts';
 import type { CutoverReport } from '../../flows/report.ts';
 import type { TablePlan } from '../../ports.ts';
-import { LONG_DEADLINE_MS } from '../api.ts';
+import { type Api, LONG_DEADLINE_MS, type PostCall } from '../api.ts';
 import { type Context, cutoverId, EXIT, idempotencyKey, type Outcome, openApi } from '../context.ts';
 import { renderInvalid } from '../render.ts';
 import { renderHistory } from '../render-history.ts';
@@ -15,6 +15,9 @@ import { renderPlan } from '../render-plan.ts';
 import { renderExplanation, renderVerification } from '../render-verdict.ts';
 import { counted, printable } from '../text.ts';
 import { verifyChains } from './report.ts';
+
+/** Each waits for some 20 seconds: half an hour in all, and it goes on by itself for whoever asks again. */
+const MOST_CALLS = 90;
 
 /** Ends as `start` would: with the code of a refused table when something stands in the way. */
 export async function plan(context: Context): Promise<Outcome> {
@@ -65,10 +68,23 @@ export async function verify(context: Context): Promise<Outcome> {
   const id = cutoverId(context);
   const { api } = openApi(context);
   const call = { idempotencyKey: idempotencyKey(context), deadlineMs: LONG_DEADLINE_MS };
-  const body = context.options.proof ? { tier: 'proof' } : {};
-  const result = await api.post<VerificationResult>(`/v1/cutovers/${id}/verify`, body, call);
+  const result = await verified(api, id, context.options.proof ? { tier: 'proof' } : {}, call);
   const text = renderVerification(id, result, io.width, io.paint);
   return { document: result, text, ...(result.divergences === 0 ? {} : { exit: EXIT.held }) };
+}
+
+/** A pass that takes longer than one call is waited for: the next call names the first one's moment, and goes on with its pass. */
+async function verified(api: Api, id: string, body: object, call: PostCall): Promise<VerificationResult> {
+  for (let since: unknown, calls = 1; ; calls += 1) {
+    try {
+      const asked = since === undefined ? body : { ...body, since };
+      return await api.post<VerificationResult>(`/v1/cutovers/${id}/verify`, asked, call);
+    } catch (error) {
+      if (!(error instanceof CrossfadeError) || typeof error.details.since !== 'number' || calls === MOST_CALLS)
+        throw error;
+      since = error.details.since;
+    }
+  }
 }
 
 export async function repair(context: Context): Promise<Outcome> {

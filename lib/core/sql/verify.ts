@@ -32,6 +32,9 @@ import { breakpoint, type Sabotage } from './sabotage.ts';
 import { sortsAlike, WRITING, within } from './segments.ts';
 import { hasStatus, markDiverged, recheckDiverged } from './sync-status.ts';
 
+/** When the pass began, and when this call did, by one clock: whoever asked can tell whether the pass began after the asking. */
+const PASS = `'pass', jsonb_build_object('startedMs', floor(1000 * extract(epoch FROM v_pass.started_at))::bigint,
+          'calledMs', floor(1000 * extract(epoch FROM v_started))::bigint)`;
 const SAMPLES = 20;
 /** A segment is cut when either side has more rows in it. */
 const SEGMENT_ROWS = 10_000;
@@ -89,8 +92,9 @@ BEGIN${sabotage.omit === 'fence' ? '' : fence(flow.id)}
   IF v_pass.state = 'done' OR v_pass.epoch <> p_epoch OR (p_tier = 'proof' AND v_pass.tier = 'fast')
     OR (p_scope = 'full' AND v_pass.scope = 'due') THEN
     v_pass.number := v_pass.number + 1;
+    v_pass.started_at := clock_timestamp();
     UPDATE crossfade.verification_pass v SET number = v_pass.number, state = 'running', epoch = p_epoch, tier = p_tier,
-      scope = p_scope, started_at = clock_timestamp(), horizon = pg_snapshot_xmin(pg_current_snapshot()), counted_pages = 0,
+      scope = p_scope, started_at = v_pass.started_at, horizon = pg_snapshot_xmin(pg_current_snapshot()), counted_pages = 0,
       counted_rows = 0 WHERE v.cutover = ${id} RETURNING * INTO v_pass;
     IF p_scope = 'due' AND NOT EXISTS (SELECT FROM ${touched} m WHERE m.place IS NULL) THEN
       UPDATE ${segment} g SET pass = v_pass.number WHERE g.verified_at IS NOT NULL AND g.divergences = 0
@@ -147,7 +151,7 @@ BEGIN${sabotage.omit === 'fence' ? '' : fence(flow.id)}
     at_ms = CASE v_pass.scope WHEN 'full' THEN EXCLUDED.at_ms ELSE v.at_ms END,
     tier = CASE v_pass.scope WHEN 'full' THEN EXCLUDED.tier ELSE v.tier END;${breakpoint(sabotage, 'verify: verdict saved')}
   RETURN (SELECT jsonb_build_object('kind', 'verified', 'rowsCompared', v.rows_compared, 'divergences', v.divergences,
-    'score', v.score, 'atMs', v.at_ms, 'samples', v.samples) FROM crossfade.verification v WHERE v.cutover = ${id});
+    'score', v.score, 'atMs', v.at_ms, 'samples', v.samples, ${PASS}) FROM crossfade.verification v WHERE v.cutover = ${id});
 END $crossfade$`;
 }
 
@@ -156,7 +160,8 @@ function goOnLater(flow: Flow): string {
   const { segment } = objectNames(flow.id);
   return `IF clock_timestamp() > v_started + make_interval(secs => p_budget_ms / 1000.0) THEN
       RETURN (SELECT jsonb_build_object('kind', 'running', 'rowsDone', coalesce(sum(g.rows) FILTER (WHERE g.pass = v_pass.number), 0),
-        'rowsTotal', greatest(coalesce(sum(g.rows), 0), (SELECT b.rows_total FROM crossfade.backfill b WHERE b.cutover = ${quoteText(flow.id)}))) FROM ${segment} g);
+        'rowsTotal', greatest(coalesce(sum(g.rows), 0), (SELECT b.rows_total FROM crossfade.backfill b WHERE b.cutover = ${quoteText(flow.id)})),
+        ${PASS}) FROM ${segment} g);
     END IF;`;
 }
 
