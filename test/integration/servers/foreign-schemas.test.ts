@@ -165,13 +165,12 @@ const TRADE: Schema = {
         await both(`UPDATE "order@" SET state = 'void' WHERE order_id = ${id + 1_000}`);
       };
     },
-    // A customer whom everybody knows: rows that are never deleted, in one order.
+    // Customers whom everybody changes: whoever takes two of them in another order than the next one has to take turns.
     (pick) => {
-      const n = pick(60);
+      const n = pick(3);
       return ({ both }) =>
-        both(
-          `UPDATE customer@ SET credit = credit + 1, phones = phones || '1'::text WHERE customer_id = ${CUSTOMER(n % 3)}`,
-        );
+        both(`SELECT pg_advisory_xact_lock(4711);
+          UPDATE customer@ SET credit = credit + 1, phones = phones || '1'::text WHERE customer_id = ${CUSTOMER(n)}`);
     },
     (pick, key) => {
       const [id, n] = [key() + 5_000, pick(1_000)];

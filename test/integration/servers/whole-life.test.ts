@@ -13,13 +13,36 @@ import { differences, type TestPlane, testPlane } from '../../helpers/postgres-t
 import type { ServerName } from '../../helpers/server-accounts.ts';
 import { type Writer, writer } from '../../helpers/writer.ts';
 
-type Place = { server: ServerName; door: 'direct' | 'pooled'; mode: 'streamed' | 'inline' };
+type Hostile = 'no' | 'limits' | 'compiled';
+type Place = { server: ServerName; door: 'direct' | 'pooled'; mode: 'streamed' | 'inline'; hostile: Hostile };
 
-const PLACES: readonly Place[] = (['embedded', 'debian'] as const).flatMap((server) =>
+const QUIET: readonly Place[] = (['embedded', 'debian'] as const).flatMap((server) =>
   (['direct', 'pooled'] as const).flatMap((door) =>
-    (['streamed', 'inline'] as const).map((mode) => ({ server, door, mode })),
+    (['streamed', 'inline'] as const).map((mode) => ({ server, door, mode, hostile: 'no' as const })),
   ),
 );
+const PLACES: readonly Place[] = [
+  ...QUIET,
+  { server: 'embedded', door: 'direct', mode: 'streamed', hostile: 'limits' },
+  { server: 'debian', door: 'pooled', mode: 'inline', hostile: 'limits' },
+  { server: 'debian', door: 'direct', mode: 'streamed', hostile: 'compiled' },
+];
+/** What somebody has set for our two roles in this database. */
+const SETTINGS: Readonly<Record<Hostile, Readonly<Record<string, string>>>> = {
+  no: {},
+  // A session of ours ends whenever nothing was asked of it for so long, as behind some firewalls.
+  limits: {
+    statement_timeout: '50ms',
+    lock_timeout: '1ms',
+    idle_in_transaction_session_timeout: '1ms',
+    idle_session_timeout: '40ms',
+    transaction_timeout: '50ms',
+  },
+  // Whatever is planned is compiled.
+  compiled: { jit: 'on', jit_above_cost: '0', jit_inline_above_cost: '0', jit_optimize_above_cost: '0' },
+};
+/** Under the locks of a swap that compiles nothing, on a machine that has other things to do; one that compiles takes seconds. */
+const HELD_MS = 1_000;
 const KEYS = 200;
 const SCHEMA = `
   CREATE TABLE account (id integer PRIMARY KEY, name varchar(40) NOT NULL, company text, fax text DEFAULT 'none', balance numeric(12, 2) NOT NULL DEFAULT 0);
@@ -83,45 +106,73 @@ const OPEN: Straddling = {
   late: [`${turn(KEYS + 3)}; ${change(1, KEYS + 3, 9, 'account_twin')}`, change(1, KEYS + 3, 9, 'account')],
 };
 
-describe.skipIf(inject('servers') === null).each(PLACES)('I1 $mode on $server, $door', ({ server, door, mode }) => {
-  const cutover = accountOf(mode);
-  const planes: TestPlane[] = [];
-  let db: ServedDatabase;
-  beforeAll(async () => {
-    db = await servedDatabase(server, door);
-    await db.owner.unsafe(SCHEMA);
-    planes.push(testPlane(db), testPlane(db));
-  });
-  afterAll(async () => {
-    for (const plane of planes) await plane.close();
-    await db.drop();
-  });
+/** A server that is older knows some of them not. */
+async function set(db: ServedDatabase, settings: Readonly<Record<string, string>>): Promise<void> {
+  const known = await db.sql.unsafe('SELECT name FROM pg_settings');
+  for (const [name, value] of Object.entries(settings)) {
+    if (!known.some((row) => row.name === name)) continue;
+    for (const role of ['app_owner', 'crossfade_runtime'])
+      await db.sql.unsafe(`ALTER ROLE ${role} IN DATABASE ${db.name} SET ${name} = '${value}'`);
+  }
+}
 
-  it('loses nothing from start to cleanup, and no statement of the application fails', async () => {
-    const client = () => db.connect(1, db.application);
-    const writers = [simple(client(), 1), extended(client(), 2, false), extended(client(), 3, door === 'direct')];
-    const straddling = [client(), client()] as const;
-    const rows = (table: string) => `SELECT id::bigint, name::text, balance FROM ${table}`;
-    const looked: string[] = [];
-    const { heldMs } = await live({
-      plane: planes[0]!,
-      follower: planes[1]!,
-      cutovers: [cutover],
-      writers,
-      across: (_, act) => astride(db, straddling, OPEN, act),
-      async atRest(step, pair) {
-        looked.push(step);
-        expect(await differences(db, rows('account'), rows('account_twin')), step).toEqual([]);
-        const old = (await db.sql.unsafe("SELECT to_regclass('account_old') AS name"))[0]!.name;
-        const other = old ?? 'account_v2';
-        if (pair) expect(await differences(db, rows(other), rows('account_twin')), `${step}, ${other}`).toEqual([]);
-      },
+describe.skipIf(inject('servers') === null).each(PLACES)(
+  'I1 $mode on $server, $door, hostile settings: $hostile',
+  ({ server, door, mode, hostile }) => {
+    const cutover = accountOf(mode);
+    const planes: TestPlane[] = [];
+    let db: ServedDatabase;
+    beforeAll(async () => {
+      db = await servedDatabase(server, door);
+      await db.owner.unsafe(SCHEMA);
+      await set(db, SETTINGS[hostile]);
+      planes.push(testPlane(db), testPlane(db));
     });
-    expect(writers.flatMap(({ failures }) => failures)).toEqual([]);
-    expect(looked).toHaveLength(9);
-    expect(heldMs).toHaveLength(3);
-    const [left] = await db.sql.unsafe(`SELECT string_agg(relname, ' ' ORDER BY relname) AS tables FROM pg_class
+    afterAll(async () => {
+      for (const plane of planes) await plane.close();
+      await db.drop();
+    });
+
+    it('loses nothing from start to cleanup, and no statement of the application fails', async () => {
+      const client = () => db.connect(1, db.application);
+      const writers = [simple(client(), 1), extended(client(), 2, false), extended(client(), 3, door === 'direct')];
+      const straddling = [client(), client()] as const;
+      const rows = (table: string) => `SELECT id::bigint, name::text, balance FROM ${table}`;
+      const looked: string[] = [];
+      const { heldMs } = await live({
+        plane: planes[0]!,
+        follower: planes[1]!,
+        cutovers: [cutover],
+        writers,
+        across: (_, act) => astride(db, straddling, OPEN, act),
+        async atRest(step, pair) {
+          looked.push(step);
+          expect(await differences(db, rows('account'), rows('account_twin')), step).toEqual([]);
+          const old = (await db.sql.unsafe("SELECT to_regclass('account_old') AS name"))[0]!.name;
+          const other = old ?? 'account_v2';
+          if (pair) expect(await differences(db, rows(other), rows('account_twin')), `${step}, ${other}`).toEqual([]);
+        },
+      });
+      expect(writers.flatMap(({ failures }) => failures)).toEqual([]);
+      expect(looked).toHaveLength(9);
+      expect(heldMs).toHaveLength(3);
+      expect(Math.max(...heldMs)).toBeLessThan(HELD_MS);
+      const [left] = await db.sql.unsafe(`SELECT string_agg(relname, ' ' ORDER BY relname) AS tables FROM pg_class
       WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')`);
-    expect(left!.tables).toBe('account account_twin payment');
+      expect(left!.tables).toBe('account account_twin payment');
+    });
+  },
+);
+
+describe.skipIf(inject('servers') === null)('a server of the distribution', () => {
+  it('compiles, so that these tests would notice', async () => {
+    const db = await servedDatabase('debian', 'direct');
+    try {
+      await set(db, SETTINGS.compiled);
+      const rows = await db.connect(1, db.roles.owner).unsafe('EXPLAIN (ANALYZE) SELECT count(*) FROM pg_class');
+      expect(JSON.stringify(rows)).toMatch(/JIT:.*Functions: \d/);
+    } finally {
+      await db.drop();
+    }
   });
 });
