@@ -35,7 +35,8 @@ const GUARD = `
   if (!process.connected) end();
 `;
 
-const READY = 'database system is ready to accept connections';
+/** A standby accepts read-only ones. */
+const READY = /database system is ready to accept (read.only )?connections/;
 const KEPT_LINES = 40;
 
 export function startServer(command: string, args: readonly string[], cwd: string, account: Account): GuardedServer {
@@ -51,7 +52,7 @@ export function startServer(command: string, args: readonly string[], cwd: strin
     for (const stream of [guard.stdout, guard.stderr]) {
       stream?.on('data', (chunk: Buffer) => {
         lines.push(...chunk.toString().split('\n').filter(Boolean));
-        if (lines.some((line) => line.includes(READY))) resolve();
+        if (lines.some((line) => READY.test(line))) resolve();
         lines.splice(0, Math.max(0, lines.length - KEPT_LINES));
       });
     }
