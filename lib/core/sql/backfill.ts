@@ -11,6 +11,7 @@
 
 import { quoteName, quoteText } from '../table-shape.ts';
 import { chooseScan, SCAN_SETTING } from './choose-scan.ts';
+import { INLINE_PATIENCE } from './inline.ts';
 import {
   asSource,
   asTarget,
@@ -52,6 +53,7 @@ DECLARE
   v_row crossfade.backfill%ROWTYPE;
   v_to text[];
   v_rows bigint := 0;
+  v_patience text := current_setting('lock_timeout');
 BEGIN
   IF p_rows IS NULL OR p_rows NOT BETWEEN 1 AND 1000000 THEN
     RAISE EXCEPTION 'backfill copies 1 to 1000000 rows a call, not %', p_rows USING ERRCODE = 'CF004';
@@ -89,9 +91,9 @@ BEGIN
   END IF;
 
   BEGIN
-    ${copyChunk(flow)}
-  EXCEPTION WHEN ${KEY_ERRORS} THEN
-    -- Some row does not fit. Converge takes the keys one by one and puts that one into quarantine.
+    ${flow.inline ? withPatience(copyChunk(flow)) : copyChunk(flow)}
+  EXCEPTION WHEN ${KEY_ERRORS}${flow.inline ? ' OR lock_not_available' : ''} THEN
+    -- Some row does not fit${flow.inline ? ', or an open transaction of the application has written it inline' : ''}. Converge takes the keys one by one.
     INSERT INTO ${outbox} (${keys(flow, (k) => k)})
     SELECT ${sourceKey} FROM ${sourceTable(flow)} AS p WHERE ${from('v_row.copied_key')} AND ${upTo('v_to')};
   END;${breakpoint(sabotage, 'backfill: copied')}
@@ -146,6 +148,16 @@ function copyChunk(flow: Flow): string {
     EXCEPTION WHEN unique_violation THEN
     ${careful}
     END;`;
+}
+
+/**
+ * A transaction of the application that has written the target inline may stay open for long. The copy would wait for it, and
+ * everybody who writes a row that this chunk has inserted would wait for the copy.
+ */
+function withPatience(copy: string): string {
+  return `PERFORM set_config('lock_timeout', '${INLINE_PATIENCE}', true);
+    ${copy}
+    PERFORM set_config('lock_timeout', v_patience, true);`;
 }
 
 /** Hints for ghosts of the last chunk and, when the shadow was not empty at the start, for rows that differ. */

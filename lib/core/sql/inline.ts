@@ -19,7 +19,7 @@ import { markTouched } from './segments.ts';
 export type InlineMode = 'catch' | 'abort';
 
 /** Far below deadlock_timeout (1 s): whoever waits for us is the one who finds a deadlock. */
-const PATIENCE = '100ms';
+export const INLINE_PATIENCE = '100ms';
 
 /**
  * `inline_<id>(keys…, reset)`: one key, or the old and the new one of a row whose key was changed, in this order. True when
@@ -33,7 +33,7 @@ export function createInline(flow: Flow, sabotage: Sabotage = {}): string {
   const lock = `pg_try_advisory_xact_lock(hashtext(${quoteText(`crossfade:${flow.id}`)}), ${keyBucket(flow, (k) => `k.${k}`)})`;
   const locked = sabotage.omit === 'key-lock' ? 'true' : `(SELECT bool_and(${lock}) FROM ${unnested})`;
   return `CREATE FUNCTION ${inline}(${keys(flow, (k, i) => `p_${k} ${keyType(flow.mapping.key[i]!.source)}[]`)}, p_reset boolean[]) RETURNS boolean
-${securely(flow)} SET lock_timeout = '${PATIENCE}' AS $crossfade$
+${securely(flow)} SET lock_timeout = '${INLINE_PATIENCE}' AS $crossfade$
 #variable_conflict use_column
 DECLARE
   -- In the body, since only a superuser may name a setting of ours in the head. What fails takes it back with the rest.

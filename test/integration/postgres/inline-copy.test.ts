@@ -1,0 +1,69 @@
+/** The copy of a table that is written inline: it does not wait for a transaction of the application that stays open. */
+
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { TableCutover } from '../../../lib/ports.ts';
+import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
+import { differences, eventually, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
+
+const ITEM: TableCutover = {
+  id: 'item',
+  validation: 'strict',
+  table: { primary: 'public.item', shadow: 'public.item_v2', mode: 'inline' },
+};
+/** Of one call of the copy, which waits for no row longer than 100 ms. */
+const LONG = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%backfill_item%'
+  AND state = 'active' AND wait_event_type = 'Lock' AND clock_timestamp() - xact_start > interval '1 s'`;
+
+let db: OwnDatabase;
+let plane: TestPlane;
+
+beforeAll(async () => {
+  db = await ownDatabase();
+  plane = testPlane(db);
+  await db.sql.unsafe(`CREATE TABLE item (id integer PRIMARY KEY, v text); CREATE TABLE item_v2 (id bigint PRIMARY KEY, v text);
+    INSERT INTO item SELECT i, 'seed' FROM generate_series(1, 200) i`);
+});
+afterAll(async () => {
+  await plane.close();
+  await db.drop();
+});
+
+/** Four chunks, the second of which holds a row that an open transaction has written on both sides. */
+async function copyBesideOpen(): Promise<'over' | 'waits'> {
+  let over = false;
+  const copying = async () => {
+    for (let chunk = 0; chunk < 4; chunk += 1)
+      expect(await plane.backfill('item', 1, 50)).toMatchObject({ kind: 'copied' });
+    over = true;
+  };
+  return db
+    .connect()
+    .begin(async (tx) => {
+      await tx.unsafe("UPDATE item SET v = 'open' WHERE id = 75");
+      const running = copying();
+      await eventually(async () => over || (await db.sql.unsafe(LONG)).length > 0, 'the copy is over, or waits');
+      const seen = over ? 'over' : 'waits';
+      return [seen, running] as const;
+    })
+    .then(async ([seen, running]) => {
+      await running;
+      return seen;
+    });
+}
+
+it('goes on beside a transaction that has written a row of its chunk, and what it could not copy arrives', async () => {
+  await plane.start(ITEM);
+  expect(await copyBesideOpen()).toBe('over');
+  await plane.copy('item', 1);
+  await plane.settle('item', 1);
+  expect(await differences(db, 'SELECT id::bigint, v FROM item', 'SELECT id, v FROM item_v2')).toEqual([]);
+});
+
+it('negative control: a copy without its limit waits for that transaction', async () => {
+  await plane.forget('item');
+  await db.sql.unsafe('TRUNCATE item_v2');
+  await plane.start(ITEM);
+  const patient = (text: string) => text.replace(/PERFORM set_config\('lock_timeout', '100ms', true\);/, '');
+  await tamper(db, plane.gateway(), ITEM, ['backfill'], {}, patient);
+  expect(await copyBesideOpen()).toBe('waits');
+});
