@@ -151,9 +151,14 @@ export function classOfCode(code: string): FailureClass {
   return 'other';
 }
 
+/** A standby to which a transaction states that it will write: the only statement of ours that this part of Postgres refuses so. */
+const READ_WRITE_REFUSED = { code: '0A000', routine: 'call_bool_check_hook' };
+const READ_ONLY = '25006';
+
 /** The driver's code of an error: a SQLSTATE, or a word such as CONNECTION_CLOSED; '' when it has none. */
 export function codeOf(error: unknown): string {
-  const code = error !== null && typeof error === 'object' && 'code' in error ? error.code : undefined;
+  const { code, routine } = (error ?? {}) as Record<string, unknown>;
+  if (code === READ_WRITE_REFUSED.code && routine === READ_WRITE_REFUSED.routine) return READ_ONLY;
   return typeof code === 'string' ? code : '';
 }
 

@@ -203,7 +203,8 @@ const stepArguments = ({ cutover, step, to }: SwapWork) => [
   step.version,
 ];
 
-type Holder = { pid: number; application: string; state: string | null; seconds: number | null; doing: string | null };
+/** `pid` is null of a transaction that was prepared and outlives its session. */
+type Holder = { pid: number | null; application: string; state: string | null; seconds: number | null; doing: string | null };
 type Answer =
   | { kind: 'already' }
   | { kind: 'swapped'; lockHeldMs: number; waitedMs: number }
@@ -264,6 +265,7 @@ function explained({ sqlstate, why, holders }: Answer & { kind: 'postponed' }): 
   const named = holders.slice(0, 3).map(({ pid, application, state, seconds, doing }) => {
     const since = seconds === null ? '' : `, its transaction is ${seconds} s old`;
     const last = doing ? `, last: ${doing}` : '';
+    if (pid === null) return `${application} (COMMIT PREPARED or ROLLBACK PREPARED ends it${since})`;
     return `'${application || 'a client without a name'}' (process ${pid}${state ? `, ${state}` : ''}${since}${last})`;
   });
   return `${waited} Held by ${named.join(', ')}. Let that transaction end, or end it.`;

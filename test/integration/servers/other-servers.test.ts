@@ -116,12 +116,15 @@ describe.skipIf(inject('servers') === null)('a streaming standby', () => {
     const there = planeAt(reader);
     const seen = "SELECT FROM stock WHERE label = 'late'";
     await eventually(async () => (await reader.sql.unsafe(seen)).length > 0, 'the standby has the rows');
-    expect((await there.status('stock'))!.mirror!.epoch).toBe(1);
-    const refused = /Postgres at .* did not carry out .*(recovery|read-only)/;
-    await expect(there.converge('stock', 1, 100)).rejects.toThrow(refused);
-    await expect(there.arm(STOCK)).rejects.toThrow(refused);
-    await expect(there.promote(STOCK, step(1, 'completed')).then(outcome)).rejects.toThrow(refused);
-    expect(await there.plan(STOCK)).toMatchObject({ ok: true });
+    const replica = /This server is a replica.* name the primary server in the address/;
+    const calls = [
+      () => there.status('stock'),
+      () => there.plan(STOCK),
+      () => there.arm(STOCK),
+      () => there.converge('stock', 1, 100),
+      () => there.promote(STOCK, step(1, 'completed')),
+    ];
+    for (const call of calls) await expect(call()).rejects.toThrow(replica);
 
     const points = await breakpoints(db);
     await haltableSwap(db);
@@ -151,11 +154,6 @@ describe.skipIf(inject('servers') === null)('a streaming standby', () => {
     await reader.drop();
   });
 });
-
-/** What a swap that is not thrown says. */
-const outcome = (result: { kind: string; why?: string }) => {
-  throw new Error(`${result.kind}: ${result.why}`);
-};
 
 describe.skipIf(inject('servers') === null)("on the distribution's server", () => {
   let db: ServedDatabase;
