@@ -29,10 +29,11 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         ELSE nullif(left(regexp_replace(regexp_replace(a.query, '^\s*/\*.*?\*/\s*', ''), '[''0-9].*$', '…'), 60), '') END AS doing
     FROM pg_stat_activity a WHERE a.pid <> pg_backend_pid() AND a.pid IN (SELECT h.pid FROM held h)
     UNION ALL
-    -- It has no process; its locks carry its own number.
+    -- It has no process; its locks, that on its own number included, keep the virtual id that its session had.
     SELECT NULL, format('prepared transaction %s of %s', x.gid, x.owner), 'prepared', x.prepared, NULL FROM pg_prepared_xacts x
     WHERE x.database = current_database()
-      AND EXISTS (SELECT FROM held h WHERE h.pid IS NULL AND split_part(h.virtualtransaction, '/', 2) = x.transaction::text)
+      AND EXISTS (SELECT FROM held h JOIN pg_locks own ON own.virtualtransaction = h.virtualtransaction
+        WHERE h.pid IS NULL AND own.pid IS NULL AND own.locktype = 'transactionid' AND own.transactionid = x.transaction)
   )
   SELECT h.pid, h.application, h.state, round(extract(epoch FROM clock_timestamp() - h.since))::integer, h.doing
   FROM holders h ORDER BY h.since NULLS LAST

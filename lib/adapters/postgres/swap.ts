@@ -204,7 +204,13 @@ const stepArguments = ({ cutover, step, to }: SwapWork) => [
 ];
 
 /** `pid` is null of a transaction that was prepared and outlives its session. */
-type Holder = { pid: number | null; application: string; state: string | null; seconds: number | null; doing: string | null };
+type Holder = {
+  pid: number | null;
+  application: string;
+  state: string | null;
+  seconds: number | null;
+  doing: string | null;
+};
 type Answer =
   | { kind: 'already' }
   | { kind: 'swapped'; lockHeldMs: number; waitedMs: number }
