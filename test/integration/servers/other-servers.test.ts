@@ -173,16 +173,18 @@ describe.skipIf(inject('servers') === null)("on the distribution's server", () =
     await db.drop();
   });
 
-  it('a prepared transaction holds the start and the promotion, is named, and nothing of it is lost', async () => {
+  it('the start waits for a prepared transaction, which holds the promotion and is named, and nothing of it is lost', async () => {
     const application = db.connect(1, db.application);
     const prepare = async (name: string, text: string) =>
       application.unsafe(both(text).replace(/COMMIT$/, `PREPARE TRANSACTION '${name}_${db.name}'`)).simple();
     const commit = (name: string) => application.unsafe(`COMMIT PREPARED '${name}_${db.name}'`).simple();
 
     await prepare('before', "UPDATE stock@ SET label = 'prepared' WHERE id = 1");
-    await expect(plane.arm(STOCK)).rejects.toThrow(/lock timeout|lock/);
+    const starting = plane.start(STOCK, 1);
+    const waits = "SELECT FROM pg_locks WHERE NOT granted AND relation = 'stock'::regclass";
+    await eventually(async () => (await db.sql.unsafe(waits)).length > 0, 'the start waits');
     await commit('before');
-    await plane.start(STOCK, 1);
+    await starting;
     await prepare('copied', "INSERT INTO stock@ VALUES (200, 'prepared', 1); DELETE FROM stock@ WHERE id = 2");
     await plane.copy('stock', 1);
     const held = await plane.promote(STOCK, step(1, 'completed'));
