@@ -21,13 +21,66 @@ export async function transformProblems(owner: PgGateway, directions: readonly D
     const expressions = expressionsOf(mapping);
     const all = expressions.map(({ sql }) => sql).join(', ');
     const path = searchPath([source, target]);
-    if ((await refusal(owner, source, all, path)) === null) continue;
+    if ((await refusal(owner, source, all, path)) === null) {
+      problems.push(...(await unsteady(owner, { mapping, source, target }, path)));
+      continue;
+    }
     for (const { name, sql } of expressions) {
       const why = await refusal(owner, source, sql, path);
       if (why !== null) problems.push(`column '${name}' of ${target.schema}.${target.name}: ${why}`);
     }
   }
   return problems;
+}
+
+/** Anything that is more than a column and a cast. */
+const isComputed = (sql: string) =>
+  /\bselect\b|[\w"]\s*\(|\b(current_\w+|localtime\w*|session_user|user)\b/i.test(
+    sql.replaceAll(/crossfade\.refuse_\w+\(|\bROW\(|::[\w ]+\([\d,]+\)/g, ''),
+  );
+
+/** What gives another value each time, though Postgres calls it stable: it is, within one statement. */
+const MOMENTARY =
+  'now|transaction_timestamp|statement_timestamp|txid_current|pg_current_xact_id|pg_backend_pid|current_setting|inet_client_addr';
+
+/**
+ * Columns that are compared and whose expression does not depend on the row alone: no two looks at them agree. Postgres is asked
+ * which functions it made of the expression, by a view that is rolled back in the block that made it.
+ */
+async function unsteady(owner: PgGateway, { mapping, source, target }: Direction, path: string): Promise<string[]> {
+  const problems: string[] = [];
+  for (const { target: name, sql } of mapping.compared.filter((one) => isComputed(one.sql))) {
+    const found = await changing(owner, source, sql, path);
+    if (found !== '')
+      problems.push(
+        `column '${name}' of ${target.schema}.${target.name}: its expression has ${found}, whose value is not decided by the row. Compute it from columns, or let a default fill the column`,
+      );
+  }
+  return problems;
+}
+
+async function changing(owner: PgGateway, source: TableShape, sql: string, path: string): Promise<string> {
+  const view = `SELECT ROW(${sql}) IS NULL AS c FROM ${quoteTable(source)} AS p`;
+  const body = `DECLARE v_view text := 'crossfade.look_' || pg_catalog.pg_backend_pid(); v_tree text; v_found text; BEGIN
+    PERFORM pg_catalog.set_config('search_path', ${quoteText(path)}, true);
+    EXECUTE 'CREATE VIEW ' || v_view || ' AS ' || ${quoteText(view)};
+    SELECT r.ev_action::pg_catalog.text INTO v_tree FROM pg_catalog.pg_rewrite r WHERE r.ev_class = v_view::pg_catalog.regclass;
+    SELECT pg_catalog.string_agg(DISTINCT f.proname || '()', ', ') INTO v_found
+    FROM pg_catalog.regexp_matches(v_tree, ':(funcid|opno) (\\d+)', 'g') m
+    LEFT JOIN pg_catalog.pg_operator o ON m[1] = 'opno' AND o.oid = m[2]::pg_catalog.oid
+    JOIN pg_catalog.pg_proc f ON f.oid = CASE m[1] WHEN 'funcid' THEN m[2]::pg_catalog.oid ELSE o.oprcode END
+    WHERE f.provolatile = 'v' OR (f.pronamespace = 'pg_catalog'::pg_catalog.regnamespace AND f.proname ~ '^(${MOMENTARY})$');
+    RAISE EXCEPTION 'found %', pg_catalog.concat_ws(', ', v_found, CASE WHEN v_tree ~ '\\{SUBLINK' THEN 'a sub-select' END,
+      CASE WHEN v_tree ~ '\\{SQLVALUEFUNCTION' THEN 'the time or the user of the moment' END) USING ERRCODE = 'CF012';
+  END`;
+  try {
+    await owner.call(`DO LANGUAGE plpgsql ${quoteText(body)}`);
+    return '';
+  } catch (error) {
+    if (!isCrossfadeError(error) || error.retryable) throw error;
+    // Where no view may be made nothing can be said.
+    return /found (.*) \[CF012\]/.exec(error.message)?.[1] ?? '';
+  }
 }
 
 function expressionsOf({ key, written, compared }: Mapping): { name: string; sql: string }[] {
