@@ -34,7 +34,7 @@ const UNUSABLE = `CASE
         WHEN m.amname <> 'btree' THEN 'its index ' || c.relname || ' is of the kind ' || m.amname
         ELSE (
           SELECT 'its index ' || c.relname || CASE WHEN NOT l.collisdeterministic THEN ' has a nondeterministic collation'
-            WHEN e.oprname <> '=' OR NOT less.named THEN ' is of operator class ' || o.opcname || ', whose order is not the one of <, = and >'
+            WHEN e.oprname <> '=' OR NOT less.named THEN ' is of a type whose order is not the one of <, = and >'
             WHEN NOT e.oprcanmerge THEN ' is of operator class ' || o.opcname || ', whose equality no merge join can use'
             ELSE ' is of operator class ' || o.opcname || ', whose equality is not the one of the type' END
           FROM ROWS FROM (pg_catalog.unnest(i.indclass::oid[]), pg_catalog.unnest(i.indcollation::oid[])) WITH ORDINALITY k(class, collated, place)
@@ -43,8 +43,10 @@ const UNUSABLE = `CASE
           JOIN pg_catalog.pg_operator e ON e.oid = a.amopopr
           LEFT JOIN pg_catalog.pg_collation l ON l.oid = k.collated
           CROSS JOIN LATERAL (
-            SELECT count(*) = 2 AS named FROM pg_catalog.pg_amop x JOIN pg_catalog.pg_operator n ON n.oid = x.amopopr
-            WHERE x.amopfamily = o.opcfamily AND x.amoplefttype = o.opcintype AND x.amoprighttype = o.opcintype
+            SELECT count(*) = 2 AS named FROM pg_catalog.pg_opclass d
+            JOIN pg_catalog.pg_amop x ON x.amopfamily = d.opcfamily AND x.amoplefttype = d.opcintype AND x.amoprighttype = d.opcintype
+            JOIN pg_catalog.pg_operator n ON n.oid = x.amopopr
+            WHERE d.opcmethod = o.opcmethod AND d.opcdefault AND d.opcintype = o.opcintype
               AND (x.amopstrategy, n.oprname) IN ((1, '<'), (5, '>'))) less
           WHERE k.place <= i.indnkeyatts AND (NOT l.collisdeterministic OR e.oprname <> '=' OR NOT less.named OR NOT e.oprcanmerge OR NOT EXISTS (
             SELECT FROM pg_catalog.pg_opclass d JOIN pg_catalog.pg_amop b ON b.amopfamily = d.opcfamily AND b.amoplefttype = d.opcintype AND b.amoprighttype = d.opcintype
