@@ -16,6 +16,7 @@ const LONGEST = [
   'e2e/gateway-example',
   'e2e/api-programs',
   'servers/whole-life',
+  'servers/foreign-schemas',
   'postgres/contract',
   'postgres/crash',
   'postgres/gateway-killer',
