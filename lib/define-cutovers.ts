@@ -108,11 +108,12 @@ function complete(input: CutoverForm, everywhere: SharedForm, problems: Problem[
   };
   if (input.kind === 'table') {
     const { kind, primary, shadow, key, columns, reverse, backfill } = input;
-    const { mode, rollbackOnShadowFailure, indexesAfterCopy } = input;
+    const { mode, rollbackOnShadowFailure, indexesAfterCopy, columnOrder } = input;
     const options = {
       ...(mode ? { mode } : {}),
       ...(rollbackOnShadowFailure ? { rollbackOnShadowFailure } : {}),
       ...(indexesAfterCopy ? { indexesAfterCopy } : {}),
+      ...(columnOrder ? { columnOrder } : {}),
     };
     return { ...shared, kind, table: { primary, shadow, key, columns, reverse, backfill, ...options } };
   }

@@ -125,6 +125,12 @@ export type TableDeclaration = {
    * `{ insertOnly }`: value for rows that were born in the new table; existing rows keep what they had.
    */
   reverse?: Readonly<Record<string, { sql: string } | { insertOnly: string }>>;
+  /**
+   * Where the columns of the shadow are in another order, INSERT INTO t VALUES (…), COPY and SELECT * mean something else after
+   * promotion. `refuse`: any other order is refused. `notice`: the application names its columns, so the plan only says it.
+   * Without a word, an order is refused in which a whole row would be stored in the wrong columns without an error.
+   */
+  columnOrder?: 'refuse' | 'notice';
   /** Above any of these the copy of existing rows waits. */
   backfill?: BackfillLimits;
   /** Indexes of the shadow that are not unique are taken off for the copy and built after it. */

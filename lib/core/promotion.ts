@@ -3,6 +3,7 @@
  * of one transaction, or to the list of what stands in the way. Pure; names are taken from the catalog and always quoted.
  */
 
+import { judgeBeforeStart } from './promotion/before-start.ts';
 import type { Dependents, TableDependents } from './promotion/dependents.ts';
 import { moveOutgoing, repoint, returnOutgoing } from './promotion/foreign-keys.ts';
 import type { UnprovenKey } from './promotion/keys-aside.ts';
@@ -26,7 +27,7 @@ import {
 import { judgeOthers, type PromotionItem, qualified, refuseOthers, refuseTable } from './promotion/refusals.ts';
 import { carryIdentity } from './promotion/replication.ts';
 import { lowerFlags, raiseFlags, refuseForced, rowSecurityBefore } from './promotion/row-security.ts';
-import { carrySequences } from './promotion/sequences.ts';
+import { carrySequences, unfitSequences } from './promotion/sequences.ts';
 import {
   columnsOf,
   constraintTable,
@@ -95,6 +96,7 @@ export function planPromotion({
   const identity = carryIdentity(move, columns, renamed);
   const items = [
     ...[primary, shadow].flatMap((table) => [...refuseTable(table), ...refuseForced(table)]),
+    ...judgeBeforeStart(dependents, declaration),
     ...refuseOthers(primary, () => false),
     ...primaryReferences(primary, shadow),
     ...names.problems,
@@ -160,6 +162,7 @@ export function planPromotion({
       ],
       comments,
       moved: sequences.moved,
+      fitted: sequences.fitted,
       owner: shadow.owner === primary.owner ? null : { name: shadow.owner, grants: shadow.grants },
       followers: { foreignKeys: shadow.inbound.map(keyOf), others: followersOf(shadow, primary) },
       keys: outgoing.record,
@@ -192,6 +195,7 @@ export function planRevert({ dependents, declaration, mapping }: SwapRequest, re
     name,
     moved: record.moved,
   });
+  const unfit = unfitSequences(record.fitted ?? [], primary, name);
   const granted = takenBack(record.granted, shadow);
   const attached = moveAttached({ from: shadow, to: primary, keep }, record.rowSecurity.policiesMoved);
   const items = [
@@ -203,6 +207,7 @@ export function planRevert({ dependents, declaration, mapping }: SwapRequest, re
     ...own.items,
     ...attached.items,
     ...sequences.items,
+    ...unfit.items,
     ...back.map(renameItem),
   ];
   const statements = [
@@ -216,6 +221,7 @@ export function planRevert({ dependents, declaration, mapping }: SwapRequest, re
     ...(record.identified ? [`ALTER TABLE ${quoteTable(shadow)} REPLICA IDENTITY DEFAULT`] : []),
     ...back.map((rename) => renameStatement(rename, constraintTable(rename, dependents))),
     ...sequences.statements,
+    ...unfit.statements,
     ...ownerBack(record.owner, shadow, tableName(back, shadow)),
     ...attached.after,
     ...keys.add,

@@ -94,6 +94,7 @@ const table = z.strictObject({
   columns: z.record(columnName, columnSource).optional(),
   reverse: z.record(columnName, reverseSource).optional(),
   mode: z.enum(['streamed', 'inline']).optional(),
+  columnOrder: z.enum(['refuse', 'notice']).optional(),
   indexesAfterCopy: z.boolean().optional(),
   rollbackOnShadowFailure: z.boolean().optional(),
   backfill: backfillLimits.optional(),

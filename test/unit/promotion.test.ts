@@ -66,6 +66,7 @@ const table = (oid: number, name: string, more: Partial<TableDependents> = {}): 
   triggers: [],
   policies: [],
   publications: [],
+  subscriptions: [],
   statistics: [],
   functions: [],
   others: [],
@@ -99,6 +100,12 @@ const sequence = (name: string, more: Partial<DependentSequence> = {}): Dependen
   column: 'id',
   increment: 1,
   source: 'identity',
+  type: 'bigint',
+  min: '1',
+  max: '9223372036854775807',
+  cycle: false,
+  columnType: 'bigint',
+  ours: true,
   ownedBy: { table: 100, column: 'id' },
   owner: 'app',
   grants: [],
@@ -388,6 +395,15 @@ describe('sequences', () => {
     expect(set).toMatch(/setval\('"public"."customer_id_seq"'::regclass/);
     expect(set).toMatch(
       /FROM "public"."customer_old_id_seq" UNION ALL .* FROM "public"."customer_id_seq"\) s ORDER BY last_value DESC/,
+    );
+  });
+
+  it('that another role owns and that are too narrow are refused with what to run', () => {
+    const narrow = { type: 'integer', max: '2147483647', ours: false, owner: 'other' };
+    const shared = sequence('ids', { source: 'default', ownedBy: null, ...narrow });
+    const { items } = plan(both({ sequences: [shared] }, { sequences: [shared] }));
+    expect(items.find(({ action }) => action === 'refuse')?.text).toMatch(
+      /Have other run ALTER SEQUENCE "public"."ids" AS bigint MINVALUE 1 MAXVALUE 9223372036854775807/,
     );
   });
 

@@ -4,6 +4,7 @@
  */
 
 import { CrossfadeError } from '../../core/errors.ts';
+import { judgeBeforeStart } from '../../core/promotion/before-start.ts';
 import { refuseRelation, refuseRelatives } from '../../core/promotion/refusals.ts';
 import { refuseForced } from '../../core/promotion/row-security.ts';
 import { objectKinds } from '../../core/sql/names.ts';
@@ -136,7 +137,7 @@ export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
       details: { problems },
     });
   }
-  const unfit = await unfitRelations(owner, primary.oid, shadow.oid);
+  const unfit = await unfitRelations(owner, cutover, primary.oid, shadow.oid);
   if (unfit.length > 0) {
     throw new CrossfadeError('refused_table', `Cutover '${cutover.id}' cannot be armed: ${unfit.join(' ')}`, {
       details: { problems: unfit },
@@ -162,11 +163,21 @@ export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
 }
 
 /** The plan has said so before the start, of tables that may have been others then. */
-async function unfitRelations(owner: PgGateway, primaryOid: number, shadowOid: number): Promise<string[]> {
+async function unfitRelations(
+  owner: PgGateway,
+  { table: declaration }: TableCutover,
+  primaryOid: number,
+  shadowOid: number,
+): Promise<string[]> {
   const { dependents } = await readDependents(owner, primaryOid, shadowOid);
-  return [dependents.primary, dependents.shadow]
-    .flatMap((table) => [...refuseRelation(table), ...refuseRelatives(table), ...refuseForced(table)])
-    .map(({ object, text }) => `${object}: ${text}`);
+  return [
+    ...[dependents.primary, dependents.shadow].flatMap((table) => [
+      ...refuseRelation(table),
+      ...refuseRelatives(table),
+      ...refuseForced(table),
+    ]),
+    ...judgeBeforeStart(dependents, declaration).filter(({ action }) => action === 'refuse'),
+  ].map(({ object, text }) => `${object}: ${text}`);
 }
 
 /** Drops the triggers of whichever direction is armed. What is in the outbox stays, and nothing applies it. */

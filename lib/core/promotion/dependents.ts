@@ -66,6 +66,16 @@ export type DependentSequence = {
   column: string;
   increment: number;
   source: 'identity' | 'default';
+  /** `smallint`, `integer` or `bigint`. */
+  type: string;
+  /** Its limits, as text: a number of JavaScript does not hold them. */
+  min: string;
+  max: string;
+  cycle: boolean;
+  /** Type of its column, without domains and length. */
+  columnType: string;
+  /** The role that asked may act as the owner. */
+  ours: boolean;
   ownedBy: { table: number; column: string } | null;
   owner: string;
   grants: readonly Grant[];
@@ -126,6 +136,8 @@ export type Publication = {
   name: string;
   /** False when it publishes every table, or all of a schema. */
   direct: boolean;
+  /** FOR ALL TABLES. */
+  everything: boolean;
   ours: boolean;
   /** It publishes UPDATE or DELETE. */
   changes: boolean;
@@ -175,6 +187,8 @@ export type TableDependents = TableRef & {
   triggers: readonly Trigger[];
   policies: readonly Policy[];
   publications: readonly Publication[];
+  /** Names of the subscriptions that fill the table. */
+  subscriptions: readonly string[];
   statistics: readonly Statistics[];
   functions: readonly ParsedFunction[];
   /** Partitions, inheritance, extensions, and whatever else pg_depend knows. */

@@ -3,6 +3,7 @@
 import { rounds } from '../rounding.ts';
 import type { TableDependents } from './dependents.ts';
 import { type PromotionItem, qualified } from './refusals.ts';
+import { seenDifferently } from './seen-differently.ts';
 
 type Columns = ReadonlyMap<string, string>;
 
@@ -83,6 +84,8 @@ function columnDifferences(
         ),
       );
     }
+    const seen = seenDifferently(column.type, target.type);
+    if (seen) items.push(notice('value', object, `${column.type} becomes ${target.type}: ${seen}`));
     if (rounds(target.type, column.type) && !reversed.includes(column.name)) {
       items.push(
         notice(

@@ -15,7 +15,7 @@ export function movePublications(move: Move): Moved {
         action: 'notice',
         kind: 'publication',
         object,
-        text: `publishes the table by its name: subscribers need the columns of the new shape by the swap`,
+        text: reach(publication, move),
       });
       continue;
     }
@@ -33,6 +33,15 @@ export function movePublications(move: Move): Moved {
   return moved;
 }
 
+/** It cannot leave out a table that it publishes with all others. */
+function reach({ name, everything }: Publication, { from, to }: Move): string {
+  const also = everything
+    ? `${qualified(to)} and the tables of schema crossfade, since it publishes every table`
+    : `${qualified(to)}, since it publishes every table of the schema`;
+  const remedy = `There is no way to leave tables out of it but to name the others: DROP PUBLICATION ${quoteName(name)}, then CREATE PUBLICATION ${quoteName(name)} FOR TABLE …`;
+  return `publishes the table by its name: subscribers need the columns of the new shape by the swap. It also publishes ${also}: a subscription that is refreshed needs these tables, too, or fails. ${remedy}`;
+}
+
 function restrictions({ columns, filter }: Publication): string {
   const list = columns === null ? '' : ` (${columns.map(quoteName).join(', ')})`;
   return `${list}${filter === null ? '' : ` WHERE (${filter})`}`;
@@ -44,16 +53,22 @@ function reasonAgainst(publication: Publication, move: Move): string | null {
     return sentence(why, 'Change its columns and filter to the new shape, or take the table out of the publication.');
   if (!publication.ours)
     return 'The role that swaps must own it to change its tables. Grant it, or take the table out of the publication.';
-  if (publication.changes && identifies(move.from) && !identifies({ ...move.to, replicaIdentity: wanted(move) })) {
+  if (publication.changes && identifies(move.from) && !identifiesThen(move)) {
     return `It publishes updates and deletes, and ${qualified(move.to)} has nothing to tell rows apart by: the application’s writes would fail. Give it a primary key, or a replica identity.`;
   }
   return null;
 }
 
-const identifies = ({ replicaIdentity, constraints }: TableDependents): boolean =>
-  replicaIdentity === 'd' ? constraints.some(({ type }) => type === 'p') : replicaIdentity !== 'n';
+/** Can Postgres tell subscribers which row was updated or deleted? */
+export function identifies({ replicaIdentity, constraints, indexes }: TableDependents): boolean {
+  if (replicaIdentity === 'd') return constraints.some(({ type }) => type === 'p');
+  if (replicaIdentity === 'i') return indexes.some((index) => index.identifies);
+  return replicaIdentity !== 'n';
+}
 
-const wanted = ({ from, to }: Move) => (to.replicaIdentity === 'd' ? from.replicaIdentity : to.replicaIdentity);
+/** With the identity that it gets by the swap; an index that it has not is refused where the identity is carried. */
+const identifiesThen = ({ from, to }: Move): boolean =>
+  to.replicaIdentity === 'd' && from.replicaIdentity !== 'd' ? from.replicaIdentity !== 'n' : identifies(to);
 
 /**
  * @param columns by column of `from`, that of `to`

@@ -13,7 +13,7 @@ import type { CarriedComment, Granted, OwnerBefore } from './privileges.ts';
 import { type PromotionItem, qualified } from './refusals.ts';
 import { movePublications } from './replication.ts';
 import { movePolicies, type RowSecurityBefore } from './row-security.ts';
-import type { MovedSequence } from './sequences.ts';
+import type { FittedSequence, MovedSequence } from './sequences.ts';
 import { moveRules, moveTriggers } from './triggers.ts';
 import { moveViews } from './views.ts';
 
@@ -24,6 +24,8 @@ export type PromotionRecord = {
   granted: readonly Granted[];
   comments: readonly CarriedComment[];
   moved: readonly MovedSequence[];
+  /** Absent in what was promoted before sequences were fitted. */
+  fitted?: readonly FittedSequence[];
   owner: OwnerBefore | null;
   /** What hung on the shadow before, and goes back with it. */
   followers: { foreignKeys: readonly string[]; others: readonly string[] };

@@ -286,6 +286,7 @@ describe('I12 there and back', () => {
       table: {
         primary: `public.${name}`,
         shadow: `public.${name}_v2`,
+        columnOrder: 'notice',
         ...(animal.columns ? { columns: animal.columns } : {}),
         ...(animal.reverse ? { reverse: animal.reverse } : {}),
       },
