@@ -10,14 +10,40 @@ import { declaredGateway, GATEWAY_KEYS } from './gateway.ts';
 import { declaredPolicy, POLICY_KEYS, stagePolicy } from './policy.ts';
 
 const NAME = /^[a-z_][a-z0-9_]{0,62}$/;
-const TABLE = /^[a-z_][a-z0-9_]{0,62}\.[a-z_][a-z0-9_]{0,62}$/;
+/** Capitals, spaces and letters of every script, but not what SQL itself is written with. */
+const NAME_OF_POSTGRES = /^[\p{L}\p{M}\p{N}_$ .%#@&+:/!?=~^|-]+$/u;
+const SQL = /--|\/\*/;
+/** A Cyrillic е among Latin letters names another table than the one that people read. */
+const isOneScript = (name: string) =>
+  !(/\p{Script=Latin}/u.test(name) && /[\p{Script=Cyrillic}\p{Script=Greek}]/u.test(name));
+/** As the catalog spells it. SQL quotes it everywhere; a name with quotes or semicolons is refused, since it is an attack more likely. */
+function isName(name: string): boolean {
+  const bytes = new TextEncoder().encode(name).length;
+  return bytes <= 63 && name === name.trim() && NAME_OF_POSTGRES.test(name) && !SQL.test(name) && isOneScript(name);
+}
+/** The schema ends at the first dot. */
+const isTable = (name: string) => {
+  const dot = name.indexOf('.');
+  return dot > 0 && isName(name.slice(0, dot)) && isName(name.slice(dot + 1));
+};
+const misnamed = (text: string) => ({ error: text, params: { code: 'invalid_identifier' } });
 
 const columnName = z
   .string()
-  .regex(NAME, 'a column is lower_snake_case of at most 63 characters, without quotes and dots');
+  .refine(
+    isName,
+    misnamed(
+      'a column is written as the catalog spells it, capitals and spaces included: at most 63 bytes, of one script, without quotes, brackets, commas and semicolons',
+    ),
+  );
 const tableName = z
   .string()
-  .regex(TABLE, "a table is written 'schema.name' in lower_snake_case, without quotes")
+  .refine(
+    isTable,
+    misnamed(
+      "a table is written 'schema.name' as the catalog spells both, capitals and spaces included: at most 63 bytes each, of one script, without quotes, brackets, commas and semicolons. The schema ends at the first dot: rename one that has a dot in its name",
+    ),
+  )
   .refine((name) => !/^(pg_|information_schema\.|crossfade\.)/.test(name), {
     error: 'tables of the system and of Crossfade itself cannot be cut over',
     params: { code: 'invalid_identifier' },
