@@ -3,25 +3,36 @@
 -- tables made version 18 refuse each change of them once such a publication was there (42P10), and with it each start.
 -- Lock: ACCESS EXCLUSIVE on crossfade.quarantine, foreign_write and inline_failure. Duration: milliseconds.
 -- Undo: crossfade.dependents as in 0002; DROP FUNCTION crossfade.table_facts, crossfade.pass_number, crossfade.fit_sequence;
--- DROP FUNCTION crossfade.set_key_hash CASCADE, and key_hash as in 0017.
+-- key_hash and the three functions that fill it as in 0017.
 
-CREATE FUNCTION crossfade.set_key_hash() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-  NEW.key_hash := crossfade.key_hash(NEW.key);
-  RETURN NEW;
-END $$;
-COMMENT ON FUNCTION crossfade.set_key_hash() IS 'Fills key_hash, by which the row is found. No generated column: a publication of every table would refuse changes.';
 ALTER TABLE crossfade.quarantine ALTER COLUMN key_hash DROP EXPRESSION;
 ALTER TABLE crossfade.foreign_write ALTER COLUMN key_hash DROP EXPRESSION;
 ALTER TABLE crossfade.inline_failure ALTER COLUMN key_hash DROP EXPRESSION;
-CREATE TRIGGER set_key_hash BEFORE INSERT OR UPDATE OF key ON crossfade.quarantine FOR EACH ROW EXECUTE FUNCTION crossfade.set_key_hash();
-CREATE TRIGGER set_key_hash BEFORE INSERT OR UPDATE OF key ON crossfade.foreign_write FOR EACH ROW EXECUTE FUNCTION crossfade.set_key_hash();
-CREATE TRIGGER set_key_hash BEFORE INSERT OR UPDATE OF key ON crossfade.inline_failure FOR EACH ROW EXECUTE FUNCTION crossfade.set_key_hash();
--- Also in a session that replays what another server did.
-ALTER TABLE crossfade.quarantine ENABLE ALWAYS TRIGGER set_key_hash;
-ALTER TABLE crossfade.foreign_write ENABLE ALWAYS TRIGGER set_key_hash;
-ALTER TABLE crossfade.inline_failure ENABLE ALWAYS TRIGGER set_key_hash;
+
+CREATE OR REPLACE FUNCTION crossfade.quarantine_key(
+  p_cutover text, p_key text, p_sqlstate text, p_message text, p_attempts integer, p_deleted boolean DEFAULT false
+) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  -- Messages of class 22 quote the value; a reason must not show what is in a row.
+  INSERT INTO crossfade.quarantine AS q (cutover, key, key_hash, sqlstate, reason, attempts, deleted)
+  VALUES (p_cutover, p_key, crossfade.key_hash(p_key), p_sqlstate, regexp_replace(p_message, ': ".*"', ''), p_attempts, p_deleted)
+  ON CONFLICT (cutover, key_hash) DO UPDATE SET sqlstate = EXCLUDED.sqlstate, reason = EXCLUDED.reason,
+    attempts = q.attempts + 1, deleted = q.deleted OR EXCLUDED.deleted, last_seen = clock_timestamp();
+$$;
+
+CREATE OR REPLACE FUNCTION crossfade.record_foreign_write(p_cutover text, p_key text, p_operation text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  INSERT INTO crossfade.foreign_write AS f (cutover, key, key_hash, operation, role, application)
+  VALUES (p_cutover, p_key, crossfade.key_hash(p_key), p_operation, session_user, coalesce(current_setting('application_name', true), ''))
+  ON CONFLICT (cutover, key_hash) DO UPDATE SET operation = EXCLUDED.operation, role = EXCLUDED.role,
+    application = EXCLUDED.application, writes = f.writes + 1, last_seen = clock_timestamp();
+$$;
+
+CREATE OR REPLACE FUNCTION crossfade.record_inline_failure(p_cutover text, p_key text, p_sqlstate text, p_message text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  INSERT INTO crossfade.inline_failure AS f (cutover, key, key_hash, sqlstate, reason)
+  VALUES (p_cutover, p_key, crossfade.key_hash(p_key), p_sqlstate, regexp_replace(p_message, ': ".*"', ''))
+  ON CONFLICT (cutover, key_hash) DO UPDATE SET sqlstate = EXCLUDED.sqlstate, reason = EXCLUDED.reason, times = f.times + 1, last_seen = clock_timestamp()
+$$;
 
 CREATE FUNCTION crossfade.table_facts(p_table oid) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
@@ -109,4 +120,4 @@ END $$;
 COMMENT ON FUNCTION crossfade.fit_sequence IS
   'Gives a sequence another type and limits. Where its number is beyond them, it goes on after the furthest one of the rows within them; without a table the sequence is left as it is.';
 
-REVOKE ALL ON FUNCTION crossfade.set_key_hash, crossfade.table_facts, crossfade.pass_number, crossfade.fit_sequence FROM PUBLIC;
+REVOKE ALL ON FUNCTION crossfade.table_facts, crossfade.pass_number, crossfade.fit_sequence FROM PUBLIC;

@@ -107,10 +107,11 @@ export type FreezeWindow = { name: string } & (
  * Where one column of the new shape comes from. A column of the same name in both tables needs no entry.
  * - `{ from }`: rename, with a cast when the types differ;
  * - `{ sql }`: computed from the columns of the old row (unqualified names); when the new column is GENERATED it is
- *   compared, not written;
+ *   compared, not written. Any other is computed until promotion only; `after: 'application'` says that the application
+ *   writes it from then on;
  * - `{ added: true }`: new, filled by its own default and left alone by Crossfade.
  */
-export type ColumnSource = { from: string } | { sql: string } | { added: true };
+export type ColumnSource = { from: string } | { sql: string; after?: 'application' } | { added: true };
 
 export type TableDeclaration = {
   /** `schema.table`, as the catalog spells it. */

@@ -4,6 +4,7 @@
  * by a refusal. Pure.
  */
 
+import { SAID_OF_ALL } from './promotion/habits.ts';
 import type { PromotionItem } from './promotion/refusals.ts';
 import type { HealthFinding } from './table-health.ts';
 
@@ -15,7 +16,7 @@ const OBJECTS_SHOWN = 5;
 /** Each refused object is a failed check of its own; what is only worth knowing is one. */
 export function planFindings(id: string, items: readonly PromotionItem[]): HealthFinding[] {
   const refused = items.filter(({ action }) => action === 'refuse');
-  const noticed = items.filter(({ action }) => action === 'notice');
+  const noticed = items.filter(({ action, kind }) => action === 'notice' && !SAID_OF_ALL.has(kind));
   const objects = [...new Set(refused.map(named))];
   return [
     ...objects.map((object) => {

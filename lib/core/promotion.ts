@@ -6,6 +6,7 @@
 import { judgeBeforeStart } from './promotion/before-start.ts';
 import type { Dependents, TableDependents } from './promotion/dependents.ts';
 import { moveOutgoing, repoint, returnOutgoing } from './promotion/foreign-keys.ts';
+import { computedColumns, habits } from './promotion/habits.ts';
 import type { UnprovenKey } from './promotion/keys-aside.ts';
 import { planNames, planNamesBack, renameStatement } from './promotion/names.ts';
 import { noticeDifferences } from './promotion/notices.ts';
@@ -111,6 +112,8 @@ export function planPromotion({
     ...columnGrantItems(primary, shadow, columns),
     ...names.renames.map(renameItem),
     ...noticeDifferences(primary, shadow, columns, Object.keys(declaration.reverse ?? {})),
+    ...computedColumns(shadow, declaration),
+    ...habits(primary, shadow, tableName(names.renames, primary)),
   ];
   const statements = [
     ...keys.drop,

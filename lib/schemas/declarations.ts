@@ -54,7 +54,7 @@ const sql = z.string().trim().min(1).max(2_000);
 
 const columnSource = z.union([
   z.strictObject({ from: columnName }),
-  z.strictObject({ sql }),
+  z.strictObject({ sql, after: z.literal('application').optional() }),
   z.strictObject({ added: z.literal(true) }),
 ]);
 const reverseSource = z.union([z.strictObject({ sql }), z.strictObject({ insertOnly: sql })]);
@@ -163,6 +163,7 @@ export const DECLARED_KEYS: readonly string[] = [
   ...FREEZE_KEYS,
   'from',
   'sql',
+  'after',
   'added',
   'insertOnly',
 ];

@@ -17,10 +17,11 @@ const table = (id: string, columns: NonNullable<Columns>): CutoverInput => ({
 export const chinookCutovers: CutoverInput[] = [
   customerCutover,
   table('employee', { active: { added: true } }),
-  table('artist', { sort_name: { sql: 'lower(name)' } }),
+  table('artist', { sort_name: { sql: 'lower(name)', after: 'application' } }),
   table('album', { released: { added: true } }),
-  table('track', { seconds: { sql: 'milliseconds / 1000.0' } }),
+  table('track', { seconds: { sql: 'milliseconds / 1000.0', after: 'application' } }),
   table('invoice', { currency: { added: true } }),
-  table('invoice_line', { amount: { sql: 'unit_price * quantity' } }),
-  table('playlist_track', { added_at: { added: true } }),
+  table('invoice_line', { amount: { sql: 'unit_price * quantity', after: 'application' } }),
+  // Its shadow begins with the other key column: the application names its columns.
+  { ...table('playlist_track', { added_at: { added: true } }), columnOrder: 'notice' } as CutoverInput,
 ];

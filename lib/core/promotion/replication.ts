@@ -34,7 +34,7 @@ export function movePublications(move: Move): Moved {
 }
 
 /** It cannot leave out a table that it publishes with all others. */
-function reach({ name, everything }: Publication, { from, to }: Move): string {
+function reach({ name, everything }: Publication, { to }: Move): string {
   const also = everything
     ? `${qualified(to)} and the tables of schema crossfade, since it publishes every table`
     : `${qualified(to)}, since it publishes every table of the schema`;

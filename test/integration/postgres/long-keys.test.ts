@@ -97,8 +97,8 @@ describe('many keys in quarantine', () => {
     );
     await plane.start(cutoverOf('many'));
     await plane.copy('many', 1);
-    await db.sql.unsafe(`INSERT INTO crossfade.quarantine (cutover, key, sqlstate, reason, attempts)
-        SELECT 'many', jsonb_build_object('id', i)::text, '22P02', 'x', 5 FROM generate_series(1, 50000) i; ANALYZE crossfade.quarantine`);
+    await db.sql.unsafe(`INSERT INTO crossfade.quarantine (cutover, key, key_hash, sqlstate, reason, attempts)
+        SELECT 'many', k, crossfade.key_hash(k), '22P02', 'x', 5 FROM generate_series(1, 50000) i, LATERAL (SELECT jsonb_build_object('id', i)::text) x(k); ANALYZE crossfade.quarantine`);
     const read = async () => {
       await db.sql.unsafe('SELECT pg_stat_force_next_flush()').catch(() => {});
       const [row] = await db.sql.unsafe(

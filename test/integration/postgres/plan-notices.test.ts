@@ -19,7 +19,6 @@ afterAll(async () => {
 
 const cutoverOf = (id: string, table: Partial<TableCutover['table']> = {}): TableCutover => ({
   id,
-  kind: 'table',
   validation: 'strict',
   table: { primary: `public.${id}`, shadow: `public.${id}_v2`, ...table },
 });
@@ -220,5 +219,27 @@ describe('a publication of every table', () => {
     } finally {
       await run('DROP PUBLICATION w_all');
     }
+  });
+});
+
+describe('what nobody computes after promotion, and what other tools do', () => {
+  it('a computed column is named until the declaration says who writes it', async () => {
+    await run(
+      `CREATE TABLE c (id integer PRIMARY KEY, a text, b text); CREATE TABLE c_v2 (id bigint PRIMARY KEY, a text, b text, ab text, ba text GENERATED ALWAYS AS (b || a) STORED)`,
+    );
+    const ba = { sql: 'b || a' };
+    const told = await itemsOf(cutoverOf('c', { columns: { ab: { sql: 'a || b' }, ba } }), 'computed column');
+    expect(told).toMatchObject([
+      { action: 'notice', object: 'public.c_v2.ab', text: expect.stringMatching(/after: 'application'/) },
+    ]);
+    const chosen = cutoverOf('c', { columns: { ab: { sql: 'a || b', after: 'application' }, ba } });
+    expect(await itemsOf(chosen, 'computed column')).toEqual([]);
+    await starts(chosen);
+  });
+
+  it('the plan says what schema tools see, and that old snapshots delay promotion', async () => {
+    await run('CREATE TABLE h (id integer PRIMARY KEY, v text); CREATE TABLE h_v2 (id bigint PRIMARY KEY, v text)');
+    expect((await itemsOf(cutoverOf('h'), 'schema tools'))[0]?.text).toMatch(/h_old.*drizzle.*ignore_tables/);
+    expect((await itemsOf(cutoverOf('h'), 'old snapshots'))[0]?.text).toMatch(/REPEATABLE READ/);
   });
 });

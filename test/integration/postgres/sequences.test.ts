@@ -19,7 +19,6 @@ afterAll(async () => {
 
 const cutoverOf = (id: string): TableCutover => ({
   id,
-  kind: 'table',
   validation: 'strict',
   table: { primary: `public.${id}`, shadow: `public.${id}_v2` },
 });
