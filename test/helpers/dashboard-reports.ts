@@ -185,8 +185,10 @@ function stubPorts(cast: readonly Cast[], system: typeof INITIAL_SYSTEM, documen
     windows: { read: async (id: string) => windowsOf(of(id).actor) },
     tables: {
       status: async (id: string) => {
-        const { actor } = of(id);
-        return actor.table === null || actor.events.length === 0 ? null : table(actor.table);
+        const { actor, state } = of(id);
+        if (actor.table === null || actor.events.length === 0) return null;
+        const { epoch, version, stage } = state;
+        return table({ mirror: { epoch, version, stage }, ...actor.table });
       },
     },
     flags: {

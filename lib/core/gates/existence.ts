@@ -19,12 +19,14 @@ export function armedHold(state: CutoverState, table: TableStatus | null): Condi
   if (state.kind !== 'table' || !isUnderWay(state) || !table) return null;
   const { armed, mirror } = table;
   if (armed === 'forward' && mirror?.epoch === state.epoch) return null;
-  const seen =
-    armed === 'forward'
-      ? `the fence in Postgres is at epoch ${mirror?.epoch ?? 'none'}, the state at ${state.epoch}`
-      : `capture is armed ${armed === 'none' ? 'in no direction' : armed}, not forward`;
+  const behind = armed === 'forward';
+  const seen = behind
+    ? `the fence in Postgres is at epoch ${mirror?.epoch ?? 'none'}, the state at ${state.epoch}`
+    : `capture is armed ${armed === 'none' ? 'in no direction' : armed}, not forward`;
   const text = `The shadow does not follow yet: ${seen}. Every tick arms it; its log has the cause when it cannot.`;
-  return condition('armed', false, armed, 'forward', text);
+  return behind
+    ? condition('armed', false, mirror?.epoch ?? null, state.epoch, text)
+    : condition('armed', false, armed, 'forward', text);
 }
 
 /** What is missing by a verdict, so that force does not help. */
