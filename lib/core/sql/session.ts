@@ -103,10 +103,14 @@ export function transactionHead(stated: Stated = {}): string {
   });
   const limits = (['statement_timeout', 'lock_timeout'] as const).map((name) => setTo(name, always[name]!));
   return `SET TRANSACTION ${TRANSACTION};
+${NOTHING_COMPILED};
 SELECT ${stated.search_path === undefined ? CATALOG_FIRST : setTo('search_path', stated.search_path)};
 SELECT ${[...calls, ...limits].join(', ')};
 ${REPLICATION_ROLE}`;
 }
+
+/** Before the first SELECT: where whatever is planned is compiled, compiling these calls takes a second. A SET is not planned. */
+const NOTHING_COMPILED = 'SET LOCAL jit = off';
 
 /** For statements that name nothing without its schema. */
 export const OWN_PATH = 'pg_catalog, pg_temp';
