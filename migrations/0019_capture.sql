@@ -2,7 +2,7 @@
 -- sweep: both tables are compared from the first key to the last, and every row that differs gets a hint.
 -- Lock: a short ACCESS EXCLUSIVE on crossfade.backfill for a column without a default; none on tables of the application.
 -- Duration: milliseconds.
--- Undo: table_status as in 0012, waiting as in 0001, drain as in 0002; DROP FUNCTION crossfade.begin_sweep, crossfade.takes_hints,
+-- Undo: table_status as in 0012, waiting and grant_runtime as in 0001, drain as in 0002; DROP FUNCTION crossfade.begin_sweep, crossfade.takes_hints,
 -- crossfade.column_by_number; DROP TABLE crossfade.missed; ALTER TABLE crossfade.backfill DROP COLUMN sweep_why. First end every cutover.
 
 ALTER TABLE crossfade.backfill ADD COLUMN sweep_why text;
@@ -154,6 +154,14 @@ BEGIN
     RAISE EXCEPTION 'a sweep of both tables is not done: %', v_why USING ERRCODE = 'CF003';
   END IF;
   RETURN v_done;
+END $$;
+
+CREATE OR REPLACE FUNCTION crossfade.grant_runtime(p_id text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'crossfade_runtime') THEN RETURN; END IF;
+  EXECUTE format('GRANT EXECUTE ON FUNCTION crossfade.%I, crossfade.%I, crossfade.%I, crossfade.%I, crossfade.%I, crossfade.%I TO crossfade_runtime',
+    'converge_' || p_id, 'turn_' || p_id, 'backfill_' || p_id, 'verify_' || p_id, 'repair_' || p_id, 'retry_' || p_id);
 END $$;
 
 REVOKE ALL ON FUNCTION crossfade.takes_hints, crossfade.column_by_number, crossfade.begin_sweep FROM PUBLIC;

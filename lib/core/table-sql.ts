@@ -12,6 +12,7 @@ import { createFits } from './sql/fits.ts';
 import { createInline, type InlineMode } from './sql/inline.ts';
 import { createConsistency, createRecord } from './sql/inspect.ts';
 import { type Flow, objectKinds, objectNames } from './sql/names.ts';
+import { createTurn } from './sql/outbox.ts';
 import { createRetry } from './sql/quarantine.ts';
 import type { Sabotage } from './sql/sabotage.ts';
 import { createGuard, createSegments, dropGuard } from './sql/segments.ts';
@@ -56,6 +57,7 @@ export function tableObjects(
       createExchange(flow),
       createFits(flow),
       createConverge(flow, validation, sabotage),
+      createTurn(flow),
       createBackfill(flow, sabotage),
       createVerify(flow, sabotage),
       createRepair(flow),

@@ -78,7 +78,14 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
       ),
     async converge(id, epoch, limit) {
       const call = `SELECT crossfade.${functionName('converge', id)}($1::text::bigint, $2::text::integer) AS result`;
-      const applied = () => callJson<ConvergeResult>(runtime, call, [epoch, limit]);
+      const applied = async (): Promise<ConvergeResult> => {
+        const { spent, ...result } = await callJson<ConvergeResult & { spent?: boolean }>(runtime, call, [
+          epoch,
+          limit,
+        ]);
+        if (spent) await runtime.call(`SELECT crossfade.${functionName('turn', id)}()`);
+        return result as ConvergeResult;
+      };
       return unlessUnknown(runtime, `converge_${id}`, applied, { kind: 'stale', have: -1, got: epoch });
     },
     async waiting() {

@@ -18,10 +18,8 @@
 import { type ColumnShape, quoteName, quoteText } from '../table-shape.ts';
 import { type InlineMode, tryInline } from './inline.ts';
 import { type Flow, keys, keyType, objectNames, SOURCE_TRIGGERS, sourceTable } from './names.ts';
+import { goesToSecond } from './outbox.ts';
 import type { Sabotage } from './sabotage.ts';
-
-/** Numbers in a row that go to one table of the outbox, as a power of two. */
-const TURN_BITS = 13;
 
 /**
  * The outbox is two tables, of which one inherits the other, so that its name stands for both. Capture writes into the one
@@ -49,9 +47,6 @@ export function createOutbox(flow: Flow): string[] {
     ]),
   ];
 }
-
-/** SQL: does a hint with this number go to the second table? */
-const goesOdd = (seq: string) => `(${seq} >> ${TURN_BITS}) & 1 = 1`;
 
 export function createCapture(flow: Flow, inline: InlineMode | null, sabotage: Sabotage = {}): string {
   const { capture, outbox } = objectNames(flow.id);
@@ -174,7 +169,7 @@ function numbered(flow: Flow): string {
 function insert(flow: Flow, rows: string): string {
   const { outbox, outbox1 } = objectNames(flow.id);
   const into = (table: string) => `INSERT INTO ${table} (seq, op, ${keys(flow, (k) => k)}) ${rows};`;
-  return `IF ${goesOdd('v_seq')} THEN
+  return `IF ${goesToSecond('v_seq')} THEN
       ${into(outbox1)}
     ELSE
       ${into(outbox)}

@@ -34,6 +34,16 @@ import {
   targetTable,
   transformed,
 } from './names.ts';
+import {
+  FLOOR,
+  moveFloor,
+  NEXT,
+  readByIndex,
+  rememberedMark,
+  rememberMark,
+  spent,
+  WHOLE_LOOK_EVERY,
+} from './outbox.ts';
 import { breakpoint, type Sabotage } from './sabotage.ts';
 import { markTouched, WRITING } from './segments.ts';
 import { markQuarantined } from './sync-status.ts';
@@ -60,6 +70,8 @@ ${securely(flow)} AS $crossfade$
 #variable_conflict use_column
 DECLARE
   v_have bigint;
+  v_mark bigint[] := ${rememberedMark(flow)};
+  v_from bigint;
   v_seqs bigint[];
   v_truncated boolean;
   v_unnamed boolean;
@@ -88,6 +100,7 @@ DECLARE
   v_postponed integer := 0;
   v_quarantined integer := 0;
   v_tries integer[];
+  v_left bigint;
   v_state text;
   v_message text;
   i integer;
@@ -104,10 +117,14 @@ BEGIN
     DELETE FROM crossfade.missed m WHERE m.cutover = ${quoteText(id)};
     PERFORM crossfade.begin_sweep(${quoteText(id)}, 'changes left no hint, since the outbox could not be written');
   END IF;
-  -- Claim. Whoever dies now gives them back.
+  ${moveFloor(flow)}
+  ${readByIndex('off')}
+  -- Claim. Whoever dies now gives them back. Once in a while, and whenever little is found, from the floor on.
+  v_from := CASE WHEN random() < ${1 / WHOLE_LOOK_EVERY} THEN v_mark[${FLOOR}] ELSE greatest(v_mark[${FLOOR}], v_mark[${NEXT}]) END;
+  LOOP
   WITH claimed AS MATERIALIZED (
     SELECT seq, op, ${keys(flow, (k) => k)} FROM ${outbox}
-    WHERE (not_before IS NULL OR not_before <= clock_timestamp())${flow.inline && sabotage.omit !== 'key-lock' ? unlessLocked(flow) : ''}
+    WHERE (not_before IS NULL OR not_before <= clock_timestamp()) AND seq >= v_from${flow.inline && sabotage.omit !== 'key-lock' ? unlessLocked(flow) : ''}
     ORDER BY seq LIMIT p_limit FOR UPDATE SKIP LOCKED
   ), wanted AS (
     SELECT ${keys(flow, (k) => k)}, bool_or(op = 'D') AS reset FROM claimed WHERE op NOT IN ('T', 'S') GROUP BY ${keys(flow, (k) => k)}
@@ -116,9 +133,14 @@ BEGIN
     (SELECT coalesce(bool_or(op = 'S'), false) FROM claimed),
     array_agg(reset ORDER BY ${keys(flow, (k) => k)}), ${keys(flow, (k) => `array_agg(${k} ORDER BY ${keys(flow, (name) => name)})`)}
   INTO v_seqs, v_truncated, v_unnamed, v_reset, ${arrays} FROM wanted;
+  EXIT WHEN v_from <= v_mark[${FLOOR}] OR cardinality(v_seqs) = p_limit;
+  v_from := v_mark[${FLOOR}];
+  END LOOP;
+  ${readByIndex('on')}
+  ${rememberMark(flow)}
   IF v_seqs IS NULL THEN
     RETURN jsonb_build_object('kind', 'converged', 'claimed', 0, 'written', 0, 'deleted', 0, 'checked', 0, 'mismatched', 0,
-      'postponed', 0, 'quarantined', 0, 'remaining', 0);
+      'postponed', 0, 'quarantined', 0, 'remaining', 0, 'spent', ${spent(flow)});
   END IF;${breakpoint(sabotage, 'converge: claimed')}
   IF v_unnamed THEN
     -- Before anything else is locked: this waits for a chunk of the copy that is under way.
@@ -150,10 +172,12 @@ BEGIN
   ${markTouched(flow, unnested)}
   END IF;
   ${compareWritten(flow, validation, unnested)}${breakpoint(sabotage, 'converge: compared')}
+  ${readByIndex('off')}
+  SELECT count(*) INTO v_left FROM (SELECT FROM ${outbox} WHERE seq >= v_from AND (not_before IS NULL OR not_before <= clock_timestamp()) ORDER BY seq LIMIT 10000) r;
+  ${readByIndex('on')}
   RETURN jsonb_build_object('kind', 'converged', 'claimed', cardinality(v_seqs), 'written', v_written, 'deleted', v_deleted,
     'checked', v_checked, 'mismatched', v_mismatched, 'postponed', v_postponed, 'quarantined', v_quarantined,
-    'remaining', (SELECT count(*) FROM (SELECT FROM ${outbox}
-      WHERE not_before IS NULL OR not_before <= clock_timestamp() LIMIT 10000) r));
+    'remaining', v_left, 'spent', v_left = 0 AND ${spent(flow)});
 END $crossfade$`;
 }
 

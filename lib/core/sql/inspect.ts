@@ -1,6 +1,7 @@
 /**
  * What people ask of both tables at this moment: figures of a complete comparison, and the two rows of one key with their
- * hashes. STABLE, so that everything is seen in the one snapshot of the statement that asks; nothing is stored.
+ * hashes. Nothing is stored. Each reads both tables and the outbox in one statement, so in one snapshot; VOLATILE, so that
+ * the snapshot is taken after the locks and no truncated outbox is read with an older one.
  */
 
 import { quoteName, quoteText } from '../table-shape.ts';
@@ -66,7 +67,7 @@ export function createConsistency(flow: Flow): string {
     'quarantined', count(*) FILTER (WHERE quarantined), 'diverged', count(*) FILTER (WHERE NOT same AND NOT late AND NOT quarantined))
   FROM verdict
 );`;
-  return `CREATE FUNCTION ${consistency}() RETURNS jsonb STABLE
+  return `CREATE FUNCTION ${consistency}() RETURNS jsonb
 ${securely(flow)} AS $crossfade$
 #variable_conflict use_column
 BEGIN
@@ -87,7 +88,7 @@ export function createRecord(flow: Flow): string {
     ({ target: column }, index) =>
       `CASE WHEN ${record([`s.c${index + 1}`])} *<> ${record([comparedTargets(flow)[index]!])} THEN ${quoteText(column)} END`,
   );
-  return `CREATE FUNCTION ${name}(p_key text) RETURNS jsonb STABLE
+  return `CREATE FUNCTION ${name}(p_key text) RETURNS jsonb
 ${securely(flow)} AS $crossfade$
 #variable_conflict use_column
 DECLARE

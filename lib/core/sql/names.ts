@@ -24,6 +24,7 @@ export function objectNames(id: string) {
     outbox1: named('outbox1'),
     /** Sequence, which goes with the outbox. */
     number: named('number'),
+    turn: named('turn'),
     capture: named('capture'),
     inline: named('inline'),
     truncated: named('truncated'),

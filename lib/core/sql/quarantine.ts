@@ -13,6 +13,8 @@ ${securely(flow)} AS $crossfade$
 DECLARE
   v_enqueued bigint;
 BEGIN
+  -- Before a number of the outbox is taken.
+  PERFORM pg_current_xact_id();
   INSERT INTO ${outbox} (op, ${keys(flow, (k) => k)})
   SELECT CASE WHEN q.deleted THEN 'D' ELSE 'K' END, ${parts} FROM crossfade.quarantine q
   WHERE q.cutover = ${quoteText(flow.id)} AND (p_key IS NULL OR q.key::jsonb = p_key::jsonb);

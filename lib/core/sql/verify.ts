@@ -256,6 +256,8 @@ DECLARE
   v_some bigint;
   v_enqueued bigint := 0;
 BEGIN
+  -- Before a number of the outbox is taken.
+  PERFORM pg_current_xact_id();
   FOR ${list('v_l')}, ${list('v_h')} IN SELECT ${list('g.l')}, ${list('g.h')} FROM ${segment} g WHERE g.divergences > 0 LOOP
     BEGIN
       WITH ${differing(flow, {})}

@@ -100,7 +100,7 @@ const PLANTS: readonly Plant[] = [
     rewrite: [
       [
         'converge',
-        /WHERE \(not_before IS NULL OR not_before <= clock_timestamp\(\)\)\s+ORDER BY seq LIMIT p_limit FOR UPDATE SKIP LOCKED/,
+        /WHERE \(not_before IS NULL OR not_before <= clock_timestamp\(\)\) AND seq >= v_from\s+ORDER BY seq LIMIT p_limit FOR UPDATE SKIP LOCKED/,
         'WHERE seq > (SELECT c.last FROM test.cursor c) ORDER BY seq LIMIT p_limit',
       ],
       [
