@@ -336,6 +336,9 @@ export type SwapResult =
   | { kind: 'postponed'; why: string }
   | { kind: 'refused'; why: string; items: readonly PlanItem[] };
 
+/** `refused`: what the compiler or the plan says against the tables as they are. */
+export type Adopted = { kind: 'adopted' } | { kind: 'refused'; why: string };
+
 export type ShadowRemoval = { kind: 'removed' } | { kind: 'already' } | { kind: 'refused'; why: string };
 
 export type DataPlane = {
@@ -354,6 +357,11 @@ export type DataPlane = {
    * interrupted, and has every row copied and compared again then. Idempotent.
    */
   watch(id: CutoverId, fence: StateFence): Promise<{ kind: 'watched' } | Outrun>;
+  /**
+   * Takes the tables over as they are now, in whichever direction is armed: what is generated is made again without a gap, hints stay, and
+   * every row is copied and compared again.
+   */
+  adopt(cutover: TableCutover, fence: StateFence): Promise<Adopted | Outrun>;
   /** Drops capture; outbox and progress stay until `forget`. Idempotent. */
   disarm(id: CutoverId, fence: StateFence): Promise<{ kind: 'disarmed' } | Outrun>;
   /** Drops everything of this cutover but the two tables. Idempotent. */

@@ -9,7 +9,7 @@
 -- Lock: none on existing objects. watch_shape takes SHARE ROW EXCLUSIVE on a table whose triggers it makes again. Duration: milliseconds.
 -- Undo: DROP TABLE crossfade.shape; DROP FUNCTION crossfade.shape_now, crossfade.table_shape, crossfade.capture_now, crossfade.columns_stamp,
 -- crossfade.database_oid, crossfade.record_shape, crossfade.compared_again, crossfade.sweep_reason, crossfade.shape_differences, crossfade.capture_gap, crossfade.shape_status,
--- crossfade.shape_obstacle, crossfade.refuse_changed_shape, crossfade.make_capture_again, crossfade.watch_shape.
+-- crossfade.shape_obstacle, crossfade.refuse_changed_shape, crossfade.make_capture_again, crossfade.watch_shape, crossfade.shape_adopted.
 
 CREATE TABLE crossfade.shape (
   cutover text PRIMARY KEY,
@@ -308,12 +308,22 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION crossfade.watch_shape IS 'Writes down what a tick sees of the shape, makes capture again where it was interrupted, and has every row copied and compared again then.';
 
+-- In the transaction that has replaced what is generated. What was applied meanwhile followed the old shape, so nothing counts as equal.
+CREATE FUNCTION crossfade.shape_adopted(p_id text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM crossfade.record_shape(p_id);
+  UPDATE crossfade.shape s SET gap = 'the tables were taken over as they are', gap_at = clock_timestamp() WHERE s.cutover = p_id;
+  PERFORM crossfade.begin_sweep(p_id, 'the tables were taken over as they are');
+END $$;
+COMMENT ON FUNCTION crossfade.shape_adopted IS 'Writes down the shape as it is now, and has every row copied and compared again.';
+
 -- Cutovers that are armed already are as they should be, as far as anybody knows.
 SELECT crossfade.record_shape(c.id) FROM crossfade.cutover c WHERE c.direction <> 'none';
 
 REVOKE ALL ON FUNCTION crossfade.database_oid, crossfade.table_shape, crossfade.shape_now, crossfade.capture_now, crossfade.columns_stamp, crossfade.record_shape,
   crossfade.shape_differences, crossfade.capture_gap, crossfade.shape_status, crossfade.compared_again, crossfade.sweep_reason, crossfade.shape_obstacle,
-  crossfade.refuse_changed_shape, crossfade.make_capture_again, crossfade.watch_shape FROM PUBLIC;
+  crossfade.refuse_changed_shape, crossfade.make_capture_again, crossfade.watch_shape, crossfade.shape_adopted FROM PUBLIC;
 DO $$
 BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'crossfade_runtime') THEN

@@ -1,12 +1,28 @@
-/** The shadow of a cutover that is not under way: dropped on demand. */
+/** The tables of a cutover: taken over after somebody has altered them; the shadow of one that is not under way dropped on demand. */
 
+import { adopt } from '../../lib/flows/adopt.ts';
 import { removeShadow } from '../../lib/flows/remove-shadow.ts';
 import { readIdempotencyKey } from '../../lib/schemas/http.ts';
-import { parseRemoveShadow, removeBody } from '../../lib/schemas/rows.ts';
+import { controlBody, parseAdopt, parseRemoveShadow, removeBody } from '../../lib/schemas/rows.ts';
 import type { Route } from '../middleware.ts';
 import { namedCutover } from './request.ts';
 
 export const shadowRoutes: Route[] = [
+  {
+    method: 'POST',
+    path: '/v1/cutovers/{cutover}/adopt',
+    scope: 'control:write',
+    summary:
+      'Takes altered tables over: capture follows them without a gap, and every row is copied and compared again.',
+    body: controlBody,
+    headers: ['idempotency-key'],
+    handle: async (composition, request) => {
+      const declaration = await namedCutover(composition, request);
+      const wanted = parseAdopt(request.body);
+      readIdempotencyKey(request.header('idempotency-key'));
+      return { status: 200, body: await adopt(composition.ports, declaration, { ...wanted, actor: request.actor }) };
+    },
+  },
   {
     method: 'POST',
     path: '/v1/cutovers/{cutover}/remove-shadow',

@@ -3,6 +3,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { didYouMean } from '../core/nearest.ts';
 import { BUILT_IN_PLAN_NAMES } from '../core/plan.ts';
+import { adopt } from './commands/adopt.ts';
 import { ack, alerts } from './commands/alerts.ts';
 import { describeApi } from './commands/api.ts';
 import { bucket } from './commands/bucket.ts';
@@ -224,6 +225,9 @@ function addMoving(program: Command, add: Add): void {
     '--drop-tracking',
     'the columns _shadow_… of the new table, too',
   );
+  writing(
+    add('adopt <cutover>', 'take the tables over after somebody has altered them; every row is compared again', adopt),
+  ).addOption(reason());
   confirmed(
     writing(
       add(

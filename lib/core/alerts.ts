@@ -13,8 +13,8 @@ import { isNormal, judgedKind } from './switches.ts';
 const WHY: Readonly<Partial<Record<AlertMetric, (sample: AlertSample) => string | undefined>>> = {
   rolled_back: ({ rolledBack, state }) => rolledBack ?? state.rollback?.reason,
   intent_dropped: ({ state }) => droppedText(state) ?? undefined,
-  shape_changes: ({ table }) =>
-    shapeConditions(table)
+  shape_changes: ({ state, table }) =>
+    shapeConditions(state.id, table)
       .map(({ text }) => text)
       .join(' '),
 };

@@ -75,7 +75,8 @@ export type RowsAction =
   | 'backfill_cancel'
   | 'read_only_on'
   | 'read_only_off'
-  | 'shadow_removed';
+  | 'shadow_removed'
+  | 'shape_adopted';
 
 export type SystemChange = { emergencyStop?: boolean; readonly?: boolean; shadowWritesEnabled?: boolean };
 

@@ -24,6 +24,8 @@ export type TableObjects = {
   /** Outbox and functions, then the triggers: a trigger must never fire without them. */
   create: readonly string[];
   drop: readonly string[];
+  /** Functions and triggers anew; hints, segments and their marks stay. */
+  replace: readonly string[];
   /** The triggers on the source alone: what ends capture while the outbox stays. */
   dropTriggers: readonly string[];
 };
@@ -46,35 +48,35 @@ export function tableObjects(
   const flow: Flow = { id, source, target, mapping, inline: inline !== null };
   const { tables, functions } = objectKinds(id);
   const made = functions.filter((name) => inline !== null || name !== objectNames(id).inline);
+  const behaviour = [
+    ...(inline === null ? [] : [createInline(flow, sabotage)]),
+    createCapture(flow, inline, sabotage),
+    createTruncated(flow, sabotage),
+    createApply(flow, sabotage),
+    createExchange(flow),
+    createFits(flow),
+    createConverge(flow, validation, sabotage),
+    createTurn(flow),
+    createBackfill(flow, sabotage),
+    createVerify(flow, sabotage),
+    createRepair(flow),
+    createConsistency(flow),
+    createRecord(flow),
+    createRetry(flow),
+    ...createGuard(flow),
+    ...made.map((name) => `REVOKE ALL ON FUNCTION ${name} FROM PUBLIC`),
+    `SELECT crossfade.grant_runtime('${id}')`,
+    ...createTriggers(flow),
+  ];
+  const dropBehaviour = [
+    ...dropTriggers(flow),
+    ...dropGuard(flow),
+    ...functions.map((name) => `DROP FUNCTION IF EXISTS ${name}`),
+  ];
   return {
-    create: [
-      ...createOutbox(flow),
-      ...createSegments(flow),
-      ...(inline === null ? [] : [createInline(flow, sabotage)]),
-      createCapture(flow, inline, sabotage),
-      createTruncated(flow, sabotage),
-      createApply(flow, sabotage),
-      createExchange(flow),
-      createFits(flow),
-      createConverge(flow, validation, sabotage),
-      createTurn(flow),
-      createBackfill(flow, sabotage),
-      createVerify(flow, sabotage),
-      createRepair(flow),
-      createConsistency(flow),
-      createRecord(flow),
-      createRetry(flow),
-      ...createGuard(flow),
-      ...made.map((name) => `REVOKE ALL ON FUNCTION ${name} FROM PUBLIC`),
-      `SELECT crossfade.grant_runtime('${id}')`,
-      ...createTriggers(flow),
-    ],
-    drop: [
-      ...dropTriggers(flow),
-      ...dropGuard(flow),
-      ...functions.map((name) => `DROP FUNCTION IF EXISTS ${name}`),
-      ...tables.map((name) => `DROP TABLE IF EXISTS ${name}`),
-    ],
+    create: [...createOutbox(flow), ...createSegments(flow), ...behaviour],
+    replace: [...dropBehaviour, ...behaviour],
+    drop: [...dropBehaviour, ...tables.map((name) => `DROP TABLE IF EXISTS ${name}`)],
     dropTriggers: dropTriggers(flow),
   };
 }

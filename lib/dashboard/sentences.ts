@@ -33,6 +33,7 @@ const ROWS_ACTIONS = {
   read_only_on: 'Primary read-only',
   read_only_off: 'Primary writable again',
   shadow_removed: 'Shadow dropped',
+  shape_adopted: 'Tables taken over as they are',
 } as const;
 
 /** What happened, why if it was said, and how it is to be taken. */

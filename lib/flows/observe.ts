@@ -75,7 +75,7 @@ export async function observe(
       ...demanded.holds,
       ...alerted.holds,
       ...(armed ? [armed] : []),
-      ...(syncsShadow(state) ? shapeConditions(table) : []),
+      ...(syncsShadow(state) ? shapeConditions(declaration.id, table) : []),
       ...(state.kind === 'table' || !syncsShadow(state) ? [] : [copiesCondition(declaration.id, copies, policy)]),
     ],
     guards: [...demanded.guards, ...alerted.guards],

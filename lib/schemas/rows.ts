@@ -82,6 +82,10 @@ export function parseEndReadOnly(body: unknown): { reason?: string } {
   return parse(endReadOnlyBody, body, "The body of 'read-only/end'", { known: ['reason'] });
 }
 
+export function parseAdopt(body: unknown): { reason?: string } {
+  return parse(controlBody, body, "The body of 'adopt'", { known: ['reason'] });
+}
+
 /** @throws CrossfadeError `confirm_required`, `invalid_input`, `unknown_property` */
 export function parseRemoveShadow(body: unknown): { confirm: string; reason: string } {
   if (typeof body === 'object' && body !== null && !('confirm' in body))

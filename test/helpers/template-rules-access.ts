@@ -54,6 +54,7 @@ export const ROUTE_SCOPES: Readonly<Record<string, string | null>> = {
   'POST /v1/cutovers/{cutover}/quarantine/retry': 'control:write',
   'POST /v1/cutovers/{cutover}/quarantine/discard': 'control:write',
   'GET /v1/cutovers/{cutover}/backfill': 'control:read',
+  'POST /v1/cutovers/{cutover}/adopt': 'control:write',
   'POST /v1/cutovers/{cutover}/remove-shadow': 'control:cleanup',
   'POST /v1/cutovers/{cutover}/read-only': 'control:write',
   'POST /v1/cutovers/{cutover}/read-only/end': 'control:write',

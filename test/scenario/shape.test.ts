@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { ShapeDifference } from '../../lib/core/evidence.ts';
+import { adopt } from '../../lib/flows/adopt.ts';
 import { report } from '../../lib/flows/report.ts';
 import { DWELL_MINUTES, ID, run, SERVING, shortTable } from './run.ts';
 
@@ -47,6 +48,28 @@ describe('a column that is added while it runs', () => {
     await scene.minutes(3 * DWELL_MINUTES);
     expect(await scene.held()).toContain('sweep');
     scene.w.faults.verify = true;
+    await scene.until('r50', 10);
+  });
+
+  it('is taken over by a command that is audited, and goes on after every row was compared', async () => {
+    const scene = run();
+    await scene.reach('r10');
+    const before = shortTable();
+    await expect(adopt(scene.w.ports, { ...before, id: 'other' }, { actor: 'ada' })).rejects.toMatchObject({
+      code: 'illegal_transition',
+    });
+    scene.w.tables.alter(ID, ADDED);
+    await scene.minutes(3 * DWELL_MINUTES);
+    scene.w.tables.refuse(ID, 'column paid_at would be lost');
+    await expect(adopt(scene.w.ports, before, { actor: 'ada' })).rejects.toMatchObject({ code: 'refused_table' });
+    scene.w.tables.refuse(ID, null);
+    await adopt(scene.w.ports, before, { actor: 'ada', reason: 'both have it' });
+    const [entry] = await scene.w.state.readAudit(ID, { limit: 1 });
+    expect(entry).toMatchObject({
+      actor: 'ada',
+      event: { type: 'rows_handled', action: 'shape_adopted', reason: 'both have it' },
+    });
+    expect((await scene.w.tables.status(ID))!.shape).toMatchObject({ differences: [], gap: expect.any(String) });
     await scene.until('r50', 10);
   });
 

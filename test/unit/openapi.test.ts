@@ -79,6 +79,7 @@ const BODIES: Readonly<Record<string, object>> = {
   'POST /v1/cutovers/{cutover}/quarantine/discard': { key: '5', confirm: 'customer', reason: 'r' },
   'POST /v1/cutovers/{cutover}/read-only': { seconds: 5, reason: 'r' },
   'POST /v1/cutovers/{cutover}/read-only/end': { reason: 'r' },
+  'POST /v1/cutovers/{cutover}/adopt': { reason: 'r' },
   'POST /v1/cutovers/{cutover}/remove-shadow': { confirm: 'customer', reason: 'r' },
   'POST /v1/cutovers/{cutover}/copies/retry': { id: 'c' },
   'POST /v1/cutovers/{cutover}/copies/discard': { all: true },

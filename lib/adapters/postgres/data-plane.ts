@@ -3,7 +3,8 @@
 import type { TableStatus, VerificationResult } from '../../core/evidence.ts';
 import { shapeConditions } from '../../core/gates/shape-conditions.ts';
 import { quoteText } from '../../core/table-shape.ts';
-import type { BackfillStep, ConvergeResult, DataPlane, PassTimes, VerifyStep } from '../../ports.ts';
+import type { BackfillStep, ConvergeResult, DataPlane, VerifyStep } from '../../ports.ts';
+import { adopt } from './adopt.ts';
 import { arm, disarm, fenced, forget, functionName, whole } from './arming.ts';
 import { cleanup } from './cleanup.ts';
 import type { CallOptions, PgGateway } from './gateway.ts';
@@ -36,6 +37,7 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
     plan: (cutover, look) => planTable(owner, cutover, look?.scanMs),
     arm: (cutover, fence) => arm(owner, cutover, fence),
     watch: async (id, fence) => (await fenced(owner, id, fence, [watchShape(id)])) ?? { kind: 'watched' },
+    adopt: (cutover, fence) => adopt(owner, cutover, fence),
     disarm: (id, fence) => disarm(owner, id, fence),
     forget: (id, fence) => forget(owner, id, fence),
     removeShadow: (cutover, fence) => removeShadow(owner, cutover, fence),
@@ -134,7 +136,7 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
         return { ready: false, why: 'the old table is not kept equal any more', key: null };
       }
       const first = status.quarantine[0];
-      const [changed] = shapeConditions(status);
+      const [changed] = shapeConditions(id, status);
       if (!first) return changed ? { ready: false, why: changed.text, key: null } : { ready: true };
       const why = `${status.quarantined} keys cannot go back to the old table; first ${first.key}: SQLSTATE ${first.sqlstate}, ${first.reason}`;
       return { ready: false, why, key: first.key };

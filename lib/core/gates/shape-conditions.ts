@@ -12,13 +12,13 @@ export const SHAPE_CODES: ReadonlySet<string> = new Set(['schema_changed', 'swee
 const NAMED = 3;
 
 /** Those that hold; none while everything is as it was armed. */
-export function shapeConditions(table: Pick<TableStatus, 'shape'> | null): Condition[] {
+export function shapeConditions(id: string, table: Pick<TableStatus, 'shape'> | null): Condition[] {
   const shape = table?.shape;
   if (!shape) return [];
   const { differences, gap } = shape;
   const holds: Condition[] = [];
   if (differences.length > 0) {
-    const text = changedText(differences, shape.sinceMs);
+    const text = changedText(id, differences, shape.sinceMs);
     holds.push(condition('schema_changed', false, differences.length, 0, text));
   }
   if (gap !== null) {
@@ -28,12 +28,12 @@ export function shapeConditions(table: Pick<TableStatus, 'shape'> | null): Condi
   return holds;
 }
 
-function changedText(differences: readonly ShapeDifference[], sinceMs: number | null): string {
+function changedText(id: string, differences: readonly ShapeDifference[], sinceMs: number | null): string {
   const named = differences.slice(0, NAMED).map(differenceText);
   const more = differences.length > NAMED ? `; and ${differences.length - NAMED} more` : '';
   const since =
     sinceMs === null ? '' : `, first seen ${new Date(sinceMs).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
-  return `The tables are not as they were armed${since}: ${named.join('; ')}${more}. Undoing it releases the hold, after every row was copied and compared again.`;
+  return `The tables are not as they were armed${since}: ${named.join('; ')}${more}. 'crossfade adopt ${id}' takes the tables over as they are; undoing the change releases the hold, too.`;
 }
 
 export function differenceText({ object, was, is }: ShapeDifference): string {

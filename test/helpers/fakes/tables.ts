@@ -128,6 +128,16 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
       if (it.direction !== 'none') look(it, clock.now());
       return { kind: 'watched' };
     },
+    async adopt({ id }, fence) {
+      const it = table(id);
+      const newer = outrun(it, fence);
+      if (newer) return newer;
+      const why = refusals.get(id);
+      if (why || it.direction === 'none') return { kind: 'refused', why: why ?? 'nothing is armed' };
+      Object.assign(it, { differences: [], recorded: [], interrupted: 'the tables were taken over as they are' });
+      look(it, clock.now());
+      return { kind: 'adopted' };
+    },
     async disarm(id, fence) {
       const it = tables.get(id);
       const newer = it && outrun(it, fence);
@@ -269,7 +279,7 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
         return { ready: false, why: 'the old table is not kept equal any more', key: null };
       const [first] = it.quarantine;
       if (first) return { ready: false, why: first[1].reason, key: keyText(first[0]) };
-      const [changed] = shapeConditions(statusOf(it, clock.now()));
+      const [changed] = shapeConditions(id, statusOf(it, clock.now()));
       return changed ? { ready: false, why: changed.text, key: null } : { ready: true };
     },
     async cleanup({ id }, epoch, { version = Infinity } = {}) {

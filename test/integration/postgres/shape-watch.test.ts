@@ -365,6 +365,76 @@ describe('capture that was interrupted is made again, and nothing of it is lost'
   });
 });
 
+describe('altered tables are taken over without a gap', () => {
+  const taken = () => plane.adopt(ORDER, NEWEST);
+  const paid = 'SELECT id::bigint, note, paid_at FROM';
+  const addPaid = (table: string) => `ALTER TABLE ${table} ADD COLUMN paid_at timestamptz`;
+
+  it('a column that both tables get while it is written: held, taken over, promoted with its values, and back with them', async () => {
+    await sql(
+      `${addPaid('orders')}; ${addPaid('orders_v2')}; UPDATE orders SET paid_at = '2021-01-01 00:00:00+00' WHERE id <= 30`,
+    );
+    await watch();
+    expect(await why('promote')).toContain('column 5 of public.orders');
+    await sql("UPDATE orders SET note = 'waits' WHERE id = 31");
+    const before = (await plane.status('orders'))!.outboxRows;
+    expect(before).toBeGreaterThan(0);
+    expect(await taken()).toEqual({ kind: 'adopted' });
+    expect(await plane.status('orders')).toMatchObject({
+      outboxRows: before,
+      shape: { differences: [], gap: expect.any(String) },
+    });
+    expect(await why('promote')).toContain('is not done');
+    await sql("UPDATE orders SET paid_at = '2022-02-02 00:00:00+00' WHERE id = 40");
+    await healed(1);
+    expect(await differences(db, `${paid} orders`, `${paid} orders_v2`)).toEqual([]);
+    await promoted();
+    expect((await sql('SELECT count(paid_at)::int AS paid FROM orders'))[0]).toEqual({ paid: 31 });
+
+    // And once more after the promotion, in the other direction.
+    await sql(
+      "ALTER TABLE orders ADD COLUMN extra text; ALTER TABLE orders_old ADD COLUMN extra text; UPDATE orders SET extra = 'x' || id",
+    );
+    expect(await plane.rollbackReady('orders')).toMatchObject({ ready: false });
+    expect(await taken()).toEqual({ kind: 'adopted' });
+    expect(await plane.rollbackReady('orders')).toMatchObject({ ready: false });
+    await healed(2);
+    expect(await plane.revert(ORDER, REVERT)).toMatchObject({ kind: 'swapped' });
+    expect((await sql('SELECT count(paid_at)::int AS paid, count(extra)::int AS extra FROM orders'))[0]).toEqual({
+      paid: 31,
+      extra: 50,
+    });
+  });
+
+  it('a constraint, an index, a wider type', async () => {
+    await sql(
+      'ALTER TABLE orders_v2 ADD CONSTRAINT positive CHECK (total > -100), ALTER total TYPE bigint; CREATE UNIQUE INDEX v2_note ON orders_v2 (note)',
+    );
+    expect(await taken()).toEqual({ kind: 'adopted' });
+    await healed(1);
+    await promoted();
+  });
+
+  it.each([
+    ['a column that would be lost', addPaid('orders'), /column 'paid_at' is only in the table in use/],
+    [
+      'a column that is renamed on one side',
+      'ALTER TABLE orders_v2 RENAME COLUMN total TO amount; ALTER TABLE orders_v2 ALTER amount DROP DEFAULT',
+      /amount/,
+    ],
+    ['a key of another type', 'ALTER TABLE orders ALTER id TYPE bigint', /the key is of type bigint now/],
+    ['a table of another name', 'ALTER TABLE orders RENAME TO orders_gone', /is called public.orders_gone now/],
+    ['a dropped table', 'DROP TABLE orders_v2', /does not exist/],
+  ])('refuses %s, and changes nothing', async (_, text, reason) => {
+    await sql(text);
+    const armed = async () =>
+      (await sql("SELECT crossfade.capture_now('orders') AS c, s.armed FROM crossfade.shape s"))[0];
+    const before = await armed();
+    expect(await taken()).toEqual({ kind: 'refused', why: expect.stringMatching(reason) });
+    expect(await armed()).toEqual(before);
+  });
+});
+
 describe('other tables, or another database, under the same names', () => {
   it('a table that another tool renamed away is held, and nothing is applied any more', async () => {
     await sql(`CREATE TABLE orders_new (LIKE orders INCLUDING ALL); INSERT INTO orders_new SELECT * FROM orders WHERE id < 5;
