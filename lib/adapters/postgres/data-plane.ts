@@ -3,7 +3,7 @@
 import type { TableStatus, VerificationResult } from '../../core/evidence.ts';
 import { shapeConditions } from '../../core/gates/shape-conditions.ts';
 import { quoteText } from '../../core/table-shape.ts';
-import type { BackfillStep, ConvergeResult, DataPlane, VerifyStep } from '../../ports.ts';
+import type { BackfillStep, ConvergeResult, DataPlane, PassTimes, VerifyStep } from '../../ports.ts';
 import { adopt } from './adopt.ts';
 import { arm, disarm, fenced, forget, functionName, whole } from './arming.ts';
 import { cleanup } from './cleanup.ts';
