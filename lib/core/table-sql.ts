@@ -7,7 +7,7 @@ import type { ValidationMode } from './cutover.ts';
 import { createApply, createExchange } from './sql/apply.ts';
 import { createBackfill } from './sql/backfill.ts';
 import { createCapture, createOutbox, createTriggers, createTruncated, dropTriggers } from './sql/capture.ts';
-import { createConverge } from './sql/converge.ts';
+import { createConverge, createSpread } from './sql/converge.ts';
 import { createFits } from './sql/fits.ts';
 import { createInline, type InlineMode } from './sql/inline.ts';
 import { createConsistency, createRecord } from './sql/inspect.ts';
@@ -57,6 +57,7 @@ export function tableObjects(
     createFits(flow),
     createConverge(flow, validation, sabotage),
     createTurn(flow),
+    createSpread(flow),
     createBackfill(flow, sabotage),
     createVerify(flow, sabotage),
     createRepair(flow),

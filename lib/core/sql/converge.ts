@@ -45,7 +45,7 @@ import {
   WHOLE_LOOK_EVERY,
 } from './outbox.ts';
 import { breakpoint, type Sabotage } from './sabotage.ts';
-import { markTouched, WRITING } from './segments.ts';
+import { markTouched, WRITING, within } from './segments.ts';
 import { markQuarantined } from './sync-status.ts';
 
 /** Tries before a key goes to quarantine, and the pause after the first one; it doubles each time. */
@@ -181,22 +181,50 @@ BEGIN
 END $crossfade$`;
 }
 
-/** Keys that are in the target get a hint of their own; its applier looks again before it deletes or resets anything. */
-function spreadTruncate(flow: Flow): string {
-  const { outbox } = objectNames(flow.id);
+/**
+ * `spread_<id>(seq, rows)`: the next so many keys of the target, in their order, get a hint of their own for the truncation with this
+ * number; its applier looks again before it deletes or resets anything. How far it came is kept in the control row, as its key.
+ * Returns whether there are more. Planned for each call, as the copy is: a generic plan reads the target from its first key.
+ */
+export function createSpread(flow: Flow): string {
+  const { outbox, spread } = objectNames(flow.id);
   const { mapping } = flow;
   const targetKey = (i: number) => `t.${quoteName(mapping.key[i]!.target.name)}`;
+  const typed = (side: 'l' | 'h') =>
+    mapping.key.map(({ source }, i) => `v_${side}${i + 1} ${keyType(source)};`).join(' ');
+  const variables = (side: 'l' | 'h') => keys(flow, (_, i) => `v_${side}${i + 1}`);
   // With nothing to reset, a row that is back under its key is right already.
   const ghostsOnly = unwritten(flow).length === 0;
-  const spread = (key: (index: number) => string) => `INSERT INTO ${outbox} (op, ${keys(flow, (k) => k)})
-    SELECT 'D', ${keys(flow, (_, i) => asSource(flow, i, targetKey(i)))} FROM ${targetTable(flow)} AS t${
+  const hints = (key: (index: number) => string) => `INSERT INTO ${outbox} (op, ${keys(flow, (k) => k)})
+    SELECT 'D', ${keys(flow, (_, i) => asSource(flow, i, targetKey(i)))} FROM ${targetTable(flow)} AS t WHERE ${within(flow, 'target')}${
       ghostsOnly
         ? `
-    WHERE NOT EXISTS (SELECT FROM ${sourceTable(flow)} AS p WHERE ${keys(flow, (_, i) => `${key(i)} = ${targetKey(i)}`, ' AND ')})`
+      AND NOT EXISTS (SELECT FROM ${sourceTable(flow)} AS p WHERE ${keys(flow, (_, i) => `${key(i)} = ${targetKey(i)}`, ' AND ')})`
         : ''
     };`;
+  return `CREATE FUNCTION ${spread}(p_seq bigint, p_rows integer) RETURNS boolean
+${securely(flow)} SET plan_cache_mode = force_custom_plan SET enable_seqscan = off AS $crossfade$
+#variable_conflict use_column
+DECLARE
+  ${typed('l')}
+  ${typed('h')}
+BEGIN
+  SELECT ${keys(flow, (k) => `o.${k}`)} INTO ${variables('l')} FROM ${outbox} o WHERE o.seq = p_seq AND o.op = 'T';
+  SELECT ${keys(flow, (_, i) => asSource(flow, i, targetKey(i)))} INTO ${variables('h')} FROM ${targetTable(flow)} AS t
+  WHERE ${within(flow, 'target')} ORDER BY ${keys(flow, (_, i) => targetKey(i))} OFFSET p_rows - 1 LIMIT 1;
+  ${readingKeys(flow, hints)}
+  IF v_h1 IS NULL THEN RETURN false; END IF;
+  UPDATE ${outbox} o SET ${keys(flow, (k, i) => `${k} = v_h${i + 1}`)} WHERE o.seq = p_seq AND o.op = 'T';
+  RETURN true;
+END $crossfade$`;
+}
+
+/** A truncation is spread over as many calls as it takes. The newest stands for all: it begins after them, and tables are truncated one after the other. */
+function spreadTruncate(flow: Flow): string {
+  const { outbox, spread } = objectNames(flow.id);
   return `IF v_truncated THEN
-    ${readingKeys(flow, spread)}
+    SELECT max(o.seq) INTO v_left FROM ${outbox} o WHERE o.seq = ANY (v_seqs) AND o.op = 'T';
+    IF ${spread}(v_left, p_limit) THEN v_kept := v_kept || v_left; END IF;
   END IF;
 `;
 }

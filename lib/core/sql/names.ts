@@ -25,6 +25,7 @@ export function objectNames(id: string) {
     /** Sequence, which goes with the outbox. */
     number: named('number'),
     turn: named('turn'),
+    spread: named('spread'),
     capture: named('capture'),
     inline: named('inline'),
     truncated: named('truncated'),

@@ -121,6 +121,22 @@ describe('TRUNCATE', () => {
     await same();
   });
 
+  it('is spread over calls that each look at so many keys, truncated once more on the way', async () => {
+    await db.sql.unsafe("INSERT INTO item SELECT i, 'n' || i FROM generate_series(1, 100) i");
+    await plane.settle('item', epoch);
+    await db.sql.unsafe('TRUNCATE item');
+    await plane.converge('item', epoch, 30);
+    expect((await hints())[0]).toEqual(['T', 30]);
+    expect((await plane.status('item'))!.outboxRows).toBe(31);
+    await db.sql.unsafe("INSERT INTO item SELECT i, 'again' FROM generate_series(5, 50, 5) i");
+    for (let call = 0; call < 2; call += 1) await plane.converge('item', epoch, 40);
+    expect(await plane.verify('item', epoch, 7)).toMatchObject({ kind: 'verified', result: { divergences: 0 } });
+    await db.sql.unsafe("TRUNCATE item; INSERT INTO item VALUES (7, 'last')");
+    await plane.settle('item', epoch);
+    await same();
+    expect((await db.sql.unsafe('SELECT FROM item_v2')).length).toBe(1);
+  });
+
   it('that is rolled back changes nothing', async () => {
     await db.sql.unsafe("INSERT INTO item VALUES (1, 'a')");
     await plane.settle('item', 1);
