@@ -11,8 +11,8 @@ export type Rows = readonly (readonly (string | number | null)[])[];
 /** In a text, `@` stands for the end of each table's name: nothing, and `_twin`. */
 export type Hands = {
   both(text: string): Promise<void>;
-  /** COPY … FROM STDIN. */
-  copy(into: string, rows: Rows): Promise<void>;
+  /** Many rows in one statement. */
+  load(into: string, rows: Rows): Promise<void>;
   /** The same within a savepoint, which is rolled back whatever happens. */
   undone(text: string): Promise<void>;
   /** The same within a savepoint that is released. */
@@ -71,8 +71,9 @@ async function transact(
         both: each,
         nested: (text) => each(`SAVEPOINT inner_one; ${text}; RELEASE inner_one`),
         undone: (text) => each(`SAVEPOINT inner_one; ${text}; ROLLBACK TO inner_one`),
-        async copy(into, rows) {
-          for (const end of order) await copyIn(tx, into.replaceAll('@', end), rows);
+        load(into, rows) {
+          const values = rows.map((row) => `(${row.map((v) => (v === null ? 'NULL' : `'${v}'`)).join(', ')})`);
+          return each(`INSERT INTO ${into} VALUES ${values.join(', ')}`);
         },
       };
       for (const deed of deeds) await deed(hands);
@@ -81,16 +82,4 @@ async function transact(
     .catch((error: unknown) => {
       if (error !== undo) throw error;
     });
-}
-
-/** The driver tells an error that comes after the last row to the query alone, which is settled by then. */
-async function copyIn(tx: postgres.TransactionSql, into: string, rows: Rows): Promise<void> {
-  const query = tx.unsafe(`COPY ${into} FROM STDIN`);
-  const stream = await query.writable();
-  const text = rows.map((row) => `${row.map((value) => value ?? '\\N').join('\t')}\n`).join('');
-  await new Promise<void>((resolve, reject) => {
-    Object.assign(query, { reject });
-    stream.once('error', reject).once('finish', resolve);
-    stream.end(text);
-  });
 }

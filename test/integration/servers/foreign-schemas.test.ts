@@ -1,6 +1,6 @@
 /**
  * I1 I11 schemas as people have them, through the whole life: enum, domain, arrays, bytea, full text, composite keys that
- * cascade, generated columns, triggers, views and rules, under COPY, MERGE, ON CONFLICT, savepoints, changes of keys, and all
+ * cascade, generated columns, triggers, views and rules, under MERGE, ON CONFLICT, savepoints, changes of keys, and all
  * levels of isolation. Every transaction makes the same changes to twins that nobody migrates.
  * Replay one run with: CROSSFADE_SEED=<seed> npx vitest run --project servers test/integration/servers/foreign-schemas.test.ts
  */
@@ -93,12 +93,12 @@ const RENTAL: Schema = {
     },
     (pick, key) => {
       const [id, n] = [key() + 5_000, pick(1_000)];
-      return async ({ both, copy }) => {
+      return async ({ both, load }) => {
         await both(`DELETE FROM film@ WHERE film_id BETWEEN ${id} AND ${id}`);
-        await copy('film@ (film_id, title, synopsis, extras, poster)', [
-          [id, `copied ${n}`, null, '{a,"b c",NULL}', '\\\\x00ff'],
+        await load('film@ (film_id, title, synopsis, extras, poster)', [
+          [id, `copied ${n}`, null, '{a,"b c",NULL}', '\\x00ff'],
         ]);
-        await copy(
+        await load(
           'casting@ (film_id, part, actor)',
           [1, 2, 3].map((part) => [id, part, `copied ${n}`]),
         );
@@ -174,10 +174,10 @@ const TRADE: Schema = {
     },
     (pick, key) => {
       const [id, n] = [key() + 5_000, pick(1_000)];
-      return async ({ both, copy }) => {
+      return async ({ both, load }) => {
         await both(`DELETE FROM "order@" WHERE order_id = ${id}`);
-        await copy('"order@" (order_id, customer_id, freight)', [[id, 'C0007', n]]);
-        await copy(
+        await load('"order@" (order_id, customer_id, freight)', [[id, 'C0007', n]]);
+        await load(
           'order_line@ (order_id, product_id, price)',
           [1, 2, 3].map((product) => [id, product, n / 4]),
         );
