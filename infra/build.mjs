@@ -31,7 +31,7 @@ const SOURCES = ['functions', 'lib', 'infra', 'package-lock.json', 'package.json
 const KB = 1024;
 
 /** Kilobytes in a whole package, with what is imported only when it is needed: in `tick` the clients that alerts go through. */
-const PACKAGE_BUDGET = 1_070;
+const PACKAGE_BUDGET = 1_150;
 
 /**
  * Kilobytes that are loaded when a function starts. What it imports later is listed and not counted here.
