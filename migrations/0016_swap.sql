@@ -2,7 +2,7 @@
 -- stood in its way, gave up on a table that autovacuum was at work on, and let a snapshot from before the copy read an empty
 -- table. Where a lock is not to be had, who holds it is said with what it does.
 -- Lock: none on existing objects. Duration: milliseconds.
--- Undo: crossfade.swap as in 0005, crossfade.lock_holders as in 0002; DROP FUNCTION crossfade.hold_shape, crossfade.catalog_stamp,
+-- Undo: crossfade.swap as in 0005 (its signature is another one), DROP FUNCTION crossfade.take_staged, crossfade.lock_holders as in 0002; DROP FUNCTION crossfade.hold_shape, crossfade.catalog_stamp,
 -- crossfade.holding_transactions, crossfade.open_transactions; ALTER TABLE crossfade.backfill DROP COLUMN elders.
 
 ALTER TABLE crossfade.backfill ADD COLUMN elders text[] NOT NULL DEFAULT '{}';
@@ -65,6 +65,22 @@ $$;
 COMMENT ON FUNCTION crossfade.catalog_stamp IS
   'Changes whenever a row of the catalog that describes the relations, or that depends on them, is written. Through indexes only: a millisecond.';
 
+CREATE FUNCTION crossfade.take_staged(p_staged text, p_name text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v_rename text;
+BEGIN
+  FOR v_rename IN
+    SELECT format('ALTER %s crossfade.%I RENAME TO %I', CASE c.relkind WHEN 'i' THEN 'INDEX' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
+      c.relname, replace(c.relname, p_staged, p_name))
+    FROM pg_class c WHERE c.relnamespace = 'crossfade'::regnamespace AND strpos(c.relname, p_staged) > 0 AND c.relkind IN ('r', 'i', 'S')
+  LOOP
+    EXECUTE v_rename;
+  END LOOP;
+END $$;
+COMMENT ON FUNCTION crossfade.take_staged IS
+  'Gives tables, indexes and sequences of schema crossfade that were made ahead of a swap their names: the one part of the name in place of the other.';
+
 DROP FUNCTION crossfade.lock_holders;
 CREATE FUNCTION crossfade.lock_holders(p_id text, p_tables oid[])
 RETURNS TABLE (pid integer, application text, state text, seconds integer, doing text)
@@ -94,13 +110,17 @@ COMMENT ON FUNCTION crossfade.lock_holders IS
 -- Three rounds ask for the locks at once. After them nothing is asked while a transaction that stood in the way goes on, so that the
 -- application does not queue behind a swap that cannot happen: in all at most 190 ms in each call that fails.
 --
+-- p_before is what needs no lock: tables of the other direction are made under names of their own there, since a file that is made and
+-- synchronised takes longer than everything else; under the lock crossfade.take_staged gives them their names.
 -- p_views (names) are locked first and in their order: a view before what it reads, since its users take it first. Then
 -- p_tables; what was not to be had in one round comes first in the next.
 -- CF001 another epoch, CF002 the catalog is not what the plan was made from, CF003 not now, 55P03 no lock in time, 40P01: these
 -- are answers, {kind: postponed, sqlstate, why, holders}, and whatever had been done by then is undone.
-CREATE OR REPLACE FUNCTION crossfade.swap(
+DROP FUNCTION crossfade.swap;
+CREATE FUNCTION crossfade.swap(
   p_id text, p_from bigint, p_to bigint, p_direction text, p_stage text, p_version bigint,
-  p_views text[], p_tables oid[], p_statements text[], p_fingerprint text, p_plan jsonb, p_most integer
+  p_views text[], p_tables oid[], p_statements text[], p_fingerprint text, p_plan jsonb, p_most integer,
+  p_before text[] DEFAULT '{}'
 ) RETURNS jsonb
 -- The functions of the other direction are made under the lock; each is compiled when it is first called, not here.
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' SET check_function_bodies = off AS $$
@@ -152,6 +172,9 @@ BEGIN
     IF crossfade.catalog_fingerprint(v.primary_oid, v.shadow_oid) IS DISTINCT FROM p_fingerprint THEN
       RAISE EXCEPTION 'the tables were changed after the plan was made' USING ERRCODE = 'CF002';
     END IF;
+    FOREACH v_statement IN ARRAY p_before LOOP
+      EXECUTE v_statement;
+    END LOOP;
     PERFORM crossfade.drain(p_id, p_from, 20 * p_most);
 
     FOR v_round IN 1 .. cardinality(v_patience) LOOP
@@ -231,5 +254,5 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION crossfade.swap IS 'Carries out a plan of promotion or its way back. Returns {kind: swapped, lockHeldMs, waitedMs, drained}, {kind: already} or {kind: postponed, why}.';
 
-REVOKE ALL ON FUNCTION crossfade.open_transactions, crossfade.holding_transactions, crossfade.hold_shape, crossfade.catalog_stamp,
+REVOKE ALL ON FUNCTION crossfade.swap, crossfade.take_staged, crossfade.open_transactions, crossfade.holding_transactions, crossfade.hold_shape, crossfade.catalog_stamp,
   crossfade.lock_holders FROM PUBLIC;
