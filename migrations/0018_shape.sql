@@ -4,7 +4,7 @@
 --   arm, swap   record_shape: what is there now ─────────────────────────────┐
 --   each tick   shape_status: differences, interruptions of capture  ←───────┤
 --               watch_shape:  writes down what was seen, makes triggers again, has every row copied and compared again
---   swap        refuse_changed_shape, as its first statement under the lock ←┘
+--   swap        refuse_changed_shape, with the shape held, before the lock  ←┘
 --
 -- Lock: none on existing objects. watch_shape takes SHARE ROW EXCLUSIVE on a table whose triggers it makes again. Duration: milliseconds.
 -- Undo: DROP TABLE crossfade.shape; DROP FUNCTION crossfade.shape_now, crossfade.table_shape, crossfade.capture_now, crossfade.columns_stamp,
@@ -259,7 +259,7 @@ DECLARE
 BEGIN
   IF v_why IS NOT NULL THEN RAISE EXCEPTION '%', v_why USING ERRCODE = 'CF003'; END IF;
 END $$;
-COMMENT ON FUNCTION crossfade.refuse_changed_shape IS 'First statement of a swap under its lock: raises CF003 unless the tables are as they were armed and no change can be missing.';
+COMMENT ON FUNCTION crossfade.refuse_changed_shape IS 'Before a swap asks for its lock, with the shape held: raises CF003 unless the tables are as they were armed and no change can be missing.';
 
 CREATE FUNCTION crossfade.make_capture_again(p_id text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET check_function_bodies = off AS $$

@@ -20,9 +20,16 @@ import { createRepair, createVerify } from './sql/verify.ts';
 import type { TableShape } from './table-shape.ts';
 import type { Mapping } from './transform.ts';
 
+/** No id of a cutover begins like this. */
+const STAGED = 'next~';
+
 export type TableObjects = {
   /** Outbox and functions, then the triggers: a trigger must never fire without them. */
   create: readonly string[];
+  /** The tables of `create`, under names that nothing has, so that they can be made ahead of a swap. */
+  staged: readonly string[];
+  /** Gives those tables their names and makes the rest of `create`. */
+  takeStaged: readonly string[];
   drop: readonly string[];
   /** Functions and triggers anew; hints, segments and their marks stay. */
   replace: readonly string[];
@@ -74,8 +81,11 @@ export function tableObjects(
     ...dropGuard(flow),
     ...functions.map((name) => `DROP FUNCTION IF EXISTS ${name}`),
   ];
+  const tablesOf = (name: string) => [...createOutbox({ ...flow, id: name }), ...createSegments({ ...flow, id: name })];
   return {
-    create: [...createOutbox(flow), ...createSegments(flow), ...behaviour],
+    create: [...tablesOf(id), ...behaviour],
+    staged: tablesOf(`${STAGED}${id}`),
+    takeStaged: [`SELECT crossfade.take_staged('_${STAGED}${id}', '_${id}')`, ...behaviour],
     replace: [...dropBehaviour, ...behaviour],
     drop: [...dropBehaviour, ...tables.map((name) => `DROP TABLE IF EXISTS ${name}`)],
     dropTriggers: dropTriggers(flow),

@@ -31,7 +31,7 @@ export const SEAMS = {
   promote: [
     ['promote: locked', 'DROP TRIGGER'],
     ['promote: forward capture dropped', 'DROP TABLE IF EXISTS crossfade."outbox_'],
-    ['promote: renamed', 'CREATE TABLE crossfade."outbox_'],
+    ['promote: renamed', 'SELECT crossfade.take_staged'],
     ['promote: half of the triggers made', 'CREATE TRIGGER crossfade_truncated'],
     ['promote: reverse capture armed', null],
   ],

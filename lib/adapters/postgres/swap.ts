@@ -23,6 +23,8 @@ type Direction = 'reverse' | 'none';
 /** A plan with everything of the data plane around it. */
 type Prepared = {
   plan: SwapPlan;
+  /** What needs no lock on the tables: done before it is asked for. */
+  before: readonly string[];
   statements: readonly string[];
   record: unknown;
   unproven?: readonly UnprovenKey[];
@@ -70,8 +72,13 @@ function preparePromotion(cutover: TableCutover, situation: Situation): Prepared
   const source = { ...shadow, name: plan.names.shadow };
   const target = { ...primary, name: plan.names.primary };
   const after = tableObjects(cutover.id, source, target, reverse, cutover.validation);
-  const statements = [refuseChangedShape(cutover.id), ...before.drop, ...plan.statements, ...after.create];
-  return { plan, statements: [...statements, recordShape(cutover.id)], record, unproven };
+  return {
+    plan,
+    before: [refuseChangedShape(cutover.id), ...after.staged],
+    statements: [...before.drop, ...plan.statements, ...after.takeStaged, recordShape(cutover.id)],
+    record,
+    unproven,
+  };
 }
 
 function prepareRevert(cutover: TableCutover, situation: Situation, mirror: MirroredCutover): Prepared {
@@ -81,7 +88,8 @@ function prepareRevert(cutover: TableCutover, situation: Situation, mirror: Mirr
   const before = tableObjects(cutover.id, shadow, primary, reverse, cutover.validation);
   return {
     plan,
-    statements: [refuseChangedShape(cutover.id), ...before.drop, ...plan.statements],
+    before: [refuseChangedShape(cutover.id)],
+    statements: [...before.drop, ...plan.statements],
     record: { validate: plan.validateLater },
   };
 }
@@ -154,7 +162,7 @@ async function trySwap(work: SwapWork, mirror: MirroredCutover, attempts: number
     const changed = await shapeObstacle(owner, cutover.id);
     if (changed) return { kind: 'postponed', why: `Not swapped yet: ${changed}. Nothing was changed.` };
     const situation = await readSituation(owner, cutover, mirror);
-    const { plan, statements, record, unproven = [] } = work.prepare(cutover, situation, mirror);
+    const { plan, before, statements, record, unproven = [] } = work.prepare(cutover, situation, mirror);
     if (!plan.ok) return refused(cutover, plan);
     const aside = to === 'reverse' ? await indexesAside(owner, cutover.id) : [];
     if (aside[0]) return { kind: 'postponed', why: `Not swapped yet: index ${aside[0]} is still to be built.` };
@@ -163,7 +171,7 @@ async function trySwap(work: SwapWork, mirror: MirroredCutover, attempts: number
     const orphans = await firstOrphans(owner, unproven);
     if (orphans) return { kind: 'postponed', why: orphans };
     const args = [...stepArguments(work), situation.fingerprint, JSON.stringify(record)];
-    const done = await callSwap(owner, args, plan, statements);
+    const done = await callSwap(owner, args, plan, { before, statements });
     if (done.kind === 'postponed') return { kind: 'postponed', why: explained(done) };
     await after(work, plan.validateLater);
     return done.kind === 'already' ? done : { ...done, attempts };
@@ -220,15 +228,22 @@ async function callSwap(
   owner: PgGateway,
   args: readonly (string | number)[],
   { lockViews, lockTables }: SwapPlan,
-  statements: readonly string[],
+  { before, statements }: Pick<Prepared, 'before' | 'statements'>,
 ): Promise<Answer> {
   const [row] = await owner.call<{ done: Answer & { drained?: number } }>(
     `SELECT crossfade.swap($1::text, $2::text::bigint, $3::text::bigint, $4::text, $5::text, $6::text::bigint,
        (SELECT COALESCE(pg_catalog.array_agg(v ORDER BY place), '{}') FROM pg_catalog.jsonb_array_elements_text($11::text::jsonb) WITH ORDINALITY x(v, place)),
        (SELECT pg_catalog.array_agg(t::oid ORDER BY place) FROM pg_catalog.jsonb_array_elements_text($9::text::jsonb) WITH ORDINALITY x(t, place)),
        (SELECT pg_catalog.array_agg(s ORDER BY place) FROM pg_catalog.jsonb_array_elements_text($10::text::jsonb) WITH ORDINALITY x(s, place)),
-       $7::text, $8::text::jsonb, ${HINTS_UNDER_LOCK}) AS done`,
-    [...args, JSON.stringify(lockTables), JSON.stringify(statements), JSON.stringify(lockViews)],
+       $7::text, $8::text::jsonb, ${HINTS_UNDER_LOCK},
+       (SELECT pg_catalog.array_agg(s ORDER BY place) FROM pg_catalog.jsonb_array_elements_text($12::text::jsonb) WITH ORDINALITY x(s, place))) AS done`,
+    [
+      ...args,
+      JSON.stringify(lockTables),
+      JSON.stringify(statements),
+      JSON.stringify(lockViews),
+      JSON.stringify(before),
+    ],
     { attempts: 1, deadlineMs: SWAP_MS },
   );
   const { drained: _, ...done } = row!.done;
