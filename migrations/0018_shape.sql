@@ -155,14 +155,16 @@ BEGIN
   SELECT * INTO v FROM crossfade.shape s WHERE s.cutover = p_id;
   IF NOT FOUND THEN RETURN '[{"object": "the record of what was armed", "was": null, "is": null}]'; END IF;
   IF v.armed = v_now THEN RETURN '[]'; END IF;
-  RETURN (SELECT jsonb_agg(jsonb_build_object('object', CASE
+  RETURN (SELECT coalesce(jsonb_agg(jsonb_build_object('object', CASE
       WHEN o.side = '' THEN 'database'
       WHEN o.object = 'name' THEN 'table ' || (v.armed ->> (o.side || '/name'))
-      ELSE format('%s of %s', o.object, v.armed ->> (o.side || '/name')) END, 'was', o.was, 'is', o.is) ORDER BY o.side, o.object <> 'name', o.object)
+      ELSE format('%s of %s', o.object, v.armed ->> (o.side || '/name')) END, 'was', o.was, 'is', o.is) ORDER BY o.side, o.object <> 'name', o.object), '[]')
     FROM (
       SELECT CASE WHEN key LIKE '%/%' THEN split_part(key, '/', 1) ELSE '' END AS side, substr(key, strpos(key, '/') + 1) AS object, a.value AS was, n.value AS is
       FROM jsonb_each_text(v.armed) a FULL JOIN jsonb_each_text(v_now) n USING (key) WHERE a.value IS DISTINCT FROM n.value) o
-    WHERE o.side = '' OR o.object = 'name' OR v_now ? (o.side || '/name'));
+    WHERE (o.side = '' OR o.object = 'name' OR v_now ? (o.side || '/name'))
+      -- After promotion a constraint of the old table hides nothing: a row that it refuses waits in quarantine, by name.
+      AND NOT (o.side = 'primary' AND o.object LIKE 'constraint %' AND EXISTS (SELECT FROM crossfade.cutover c WHERE c.id = p_id AND c.direction = 'reverse')));
 END $$;
 COMMENT ON FUNCTION crossfade.shape_differences IS 'What is not as it was armed: [{object, was, is}], null for what was or is not there. Empty while nothing is armed.';
 
