@@ -59,6 +59,7 @@ async function unsteady(owner: PgGateway, { mapping, source, target }: Direction
   return problems;
 }
 
+/** A function of the user's own is volatile unless it says otherwise, which few do: only those of Postgres and of extensions tell. */
 async function changing(owner: PgGateway, source: TableShape, sql: string, path: string): Promise<string> {
   const view = `SELECT ROW(${sql}) IS NULL AS c FROM ${quoteTable(source)} AS p`;
   const body = `DECLARE v_view text := 'crossfade.look_' || pg_catalog.pg_backend_pid(); v_tree text; v_found text; BEGIN
@@ -69,7 +70,7 @@ async function changing(owner: PgGateway, source: TableShape, sql: string, path:
     FROM pg_catalog.regexp_matches(v_tree, ':(funcid|opno) (\\d+)', 'g') m
     LEFT JOIN pg_catalog.pg_operator o ON m[1] = 'opno' AND o.oid = m[2]::pg_catalog.oid
     JOIN pg_catalog.pg_proc f ON f.oid = CASE m[1] WHEN 'funcid' THEN m[2]::pg_catalog.oid ELSE o.oprcode END
-    WHERE f.provolatile = 'v' OR (f.pronamespace = 'pg_catalog'::pg_catalog.regnamespace AND f.proname ~ '^(${MOMENTARY})$');
+    WHERE (f.provolatile = 'v' AND f.prolang IN (SELECT l.oid FROM pg_catalog.pg_language l WHERE l.lanname IN ('internal', 'c'))) OR (f.pronamespace = 'pg_catalog'::pg_catalog.regnamespace AND f.proname ~ '^(${MOMENTARY})$');
     RAISE EXCEPTION 'found %', pg_catalog.concat_ws(', ', v_found, CASE WHEN v_tree ~ '\\{SUBLINK' THEN 'a sub-select' END,
       CASE WHEN v_tree ~ '\\{SQLVALUEFUNCTION' THEN 'the time or the user of the moment' END) USING ERRCODE = 'CF012';
   END`;
