@@ -42,6 +42,15 @@ export type TableShape = {
   estimatedRows: number;
 };
 
+const named = new WeakMap<readonly ColumnShape[], ReadonlyMap<string, ColumnShape>>();
+
+/** Found once for all: a table has up to 1,600 columns, and each of them asks for others by name. */
+export function columnOf({ columns }: Pick<TableShape, 'columns'>, name: string): ColumnShape | undefined {
+  const known = named.get(columns) ?? new Map(columns.map((column) => [column.name, column]));
+  named.set(columns, known);
+  return known.get(name);
+}
+
 /** What a value of the column is, whatever the domain is called. A domain brings a default and NOT NULL, also to variables. */
 export const baseType = (column: ColumnShape): string => column.base ?? column.type;
 

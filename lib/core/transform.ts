@@ -9,7 +9,7 @@ import { castsExactly, namesExactly } from './equality.ts';
 import { didYouMean } from './nearest.ts';
 import { relationProblems } from './relation-kind.ts';
 import { isNumber, mayChange, rounds } from './rounding.ts';
-import { baseType, type ColumnShape, quoteName, quoteText, type TableShape } from './table-shape.ts';
+import { baseType, type ColumnShape, columnOf, quoteName, quoteText, type TableShape } from './table-shape.ts';
 import { type Follows, isTracking, trackingWrite } from './tracking.ts';
 
 /** SQL expressions over one source row; the source is in scope as `p`, its columns also unqualified. */
@@ -55,9 +55,8 @@ export function compileTransform(
 
   const forward = compileForward(id, primary, shadow, declaration, problems);
   const reverse = compileReverse(primary, shadow, declaration, problems);
-  const dropped = primary.columns
-    .filter((column) => !reverse?.compared.some(({ target }) => target === column.name))
-    .map(({ name }) => name);
+  const returning = new Set(reverse?.compared.map(({ target }) => target));
+  const dropped = primary.columns.map(({ name }) => name).filter((name) => !returning.has(name));
   if (problems.length > 0 || !forward || !reverse) return { ok: false, problems };
   const keyNames = new Set(primary.key);
   return {
@@ -73,7 +72,7 @@ export function compileTransform(
 
 function checkNames(primary: TableShape, shadow: TableShape, declaration: TableDeclaration, problems: Problems): void {
   const names = (table: TableShape) => table.columns.map((column) => column.name);
-  const known = (table: TableShape, name: string) => names(table).includes(name);
+  const known = (table: TableShape, name: string) => columnOf(table, name) !== undefined;
   const unknown = (table: TableShape, name: string) =>
     `${table.schema}.${table.name} has no column '${name}'.${didYouMean(name, names(table))}`;
   for (const [name, source] of Object.entries(declaration.columns ?? {})) {
@@ -263,14 +262,12 @@ function compileReverse(
     const pair = keyPair(primary, shadow, declaration, name);
     return pair ? [boundlessPair(pair.declared[1]!, pair.declared[0]!)] : [];
   });
+  const backs = returns(primary, shadow, declaration);
   for (const target of primary.columns) {
     const pair = key.find((one) => one.target.name === target.name);
     const isCompared = !pair || !sameKeys(pair);
     const declared = declaration.reverse?.[target.name];
-    const back = shadow.columns.find((column) => {
-      const source = sourceOf(primary, declaration, column.name);
-      return source !== null && 'from' in source && source.from === target.name && !column.generated;
-    });
+    const back = backs.get(target.name);
     if (target.generated) continue;
     if (declared && 'sql' in declared) {
       const sql = (wanted: ColumnShape) => `(${declared.sql})::${baseType(wanted)}`;
@@ -291,11 +288,21 @@ function compileReverse(
   return key.length === (primary.key ?? []).length ? { key, written, compared } : null;
 }
 
-// --------------------------------------------------------------------------------------------------------- pieces
-
-function columnOf(table: TableShape, name: string): ColumnShape | undefined {
-  return table.columns.find((column) => column.name === name);
+/** By column of the primary, the first column of the shadow that is a copy of it and can be written. */
+function returns(
+  primary: TableShape,
+  shadow: TableShape,
+  declaration: TableDeclaration,
+): ReadonlyMap<string, ColumnShape> {
+  const backs = new Map<string, ColumnShape>();
+  for (const column of shadow.columns.filter(({ generated }) => !generated)) {
+    const source = sourceOf(primary, declaration, column.name);
+    if (source !== null && 'from' in source && !backs.has(source.from)) backs.set(source.from, column);
+  }
+  return backs;
 }
+
+// --------------------------------------------------------------------------------------------------------- pieces
 
 const BOUNDED = /^(character varying|character|bit varying|bit)\(\d+\)/;
 const BOUNDLESS: Readonly<Record<string, string>> = { character: 'bpchar', bit: 'bit varying' };

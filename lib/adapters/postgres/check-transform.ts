@@ -18,19 +18,36 @@ type Direction = { mapping: Mapping; source: TableShape; target: TableShape };
 export async function transformProblems(owner: PgGateway, directions: readonly Direction[]): Promise<string[]> {
   const problems: string[] = [];
   for (const { mapping, source, target } of directions) {
-    const expressions = expressionsOf(mapping);
-    const all = expressions.map(({ sql }) => sql).join(', ');
     const path = searchPath([source, target]);
-    if ((await refusal(owner, source, all, path)) === null) {
-      problems.push(...(await unsteady(owner, { mapping, source, target }, path)));
-      continue;
-    }
-    for (const { name, sql } of expressions) {
-      const why = await refusal(owner, source, sql, path);
-      if (why !== null) problems.push(`column '${name}' of ${target.schema}.${target.name}: ${why}`);
-    }
+    const refused = await answers(expressionsOf(mapping), (sql) => refusal(owner, source, sql, path));
+    problems.push(
+      ...refused.map(({ name, answer }) => `column '${name}' of ${target.schema}.${target.name}: ${answer}`),
+    );
+    if (refused.length === 0) problems.push(...(await unsteady(owner, { mapping, source, target }, path)));
   }
   return problems;
+}
+
+/** A ROW has at most 1,664 entries; one column may have an expression that is written and another that is compared. */
+const ASKED_TOGETHER = 800;
+
+type Expression = { name: string; sql: string };
+
+/** The expressions that have an answer, found by halving: of many hundred, few or none have one. */
+async function answers(
+  expressions: readonly Expression[],
+  ask: (sql: string) => Promise<string | null>,
+): Promise<{ name: string; answer: string }[]> {
+  const [first] = expressions;
+  if (!first) return [];
+  if (expressions.length <= ASKED_TOGETHER) {
+    const answer = await ask(expressions.map(({ sql }) => sql).join(', '));
+    if (answer === null) return [];
+    if (expressions.length === 1) return [{ name: first.name, answer }];
+  }
+  const middle = Math.ceil(expressions.length / 2);
+  const halves = [expressions.slice(0, middle), expressions.slice(middle)];
+  return [...(await answers(halves[0]!, ask)), ...(await answers(halves[1]!, ask))];
 }
 
 /** Anything that is more than a column and a cast. */
@@ -48,19 +65,16 @@ const MOMENTARY =
  * which functions it made of the expression, by a view that is rolled back in the block that made it.
  */
 async function unsteady(owner: PgGateway, { mapping, source, target }: Direction, path: string): Promise<string[]> {
-  const problems: string[] = [];
-  for (const { target: name, sql } of mapping.compared.filter((one) => isComputed(one.sql))) {
-    const found = await changing(owner, source, sql, path);
-    if (found !== '')
-      problems.push(
-        `column '${name}' of ${target.schema}.${target.name}: its expression has ${found}, whose value is not decided by the row. Compute it from columns, or let a default fill the column`,
-      );
-  }
-  return problems;
+  const computed = mapping.compared.filter(({ sql }) => isComputed(sql)).map((one) => ({ ...one, name: one.target }));
+  const found = await answers(computed, (sql) => changing(owner, source, sql, path));
+  return found.map(
+    ({ name, answer }) =>
+      `column '${name}' of ${target.schema}.${target.name}: its expression has ${answer}, whose value is not decided by the row. Compute it from columns, or let a default fill the column`,
+  );
 }
 
 /** A function of the user's own is volatile unless it says otherwise, which few do: only those of Postgres and of extensions tell. */
-async function changing(owner: PgGateway, source: TableShape, sql: string, path: string): Promise<string> {
+async function changing(owner: PgGateway, source: TableShape, sql: string, path: string): Promise<string | null> {
   const view = `SELECT ROW(${sql}) IS NULL AS c FROM ${quoteTable(source)} AS p`;
   const body = `DECLARE v_view text := 'crossfade.look_' || pg_catalog.pg_backend_pid(); v_tree text; v_found text; BEGIN
     PERFORM pg_catalog.set_config('search_path', ${quoteText(path)}, true);
@@ -76,21 +90,21 @@ async function changing(owner: PgGateway, source: TableShape, sql: string, path:
   END`;
   try {
     await owner.call(`DO LANGUAGE plpgsql ${quoteText(body)}`);
-    return '';
+    return null;
   } catch (error) {
     if (!isCrossfadeError(error) || error.retryable) throw error;
     // Where no view may be made nothing can be said.
-    return /found (.*) \[CF012\]/.exec(error.message)?.[1] ?? '';
+    return /found (.+) \[CF012\]/.exec(error.message)?.[1] ?? null;
   }
 }
 
-function expressionsOf({ key, written, compared }: Mapping): { name: string; sql: string }[] {
+function expressionsOf({ key, written, compared }: Mapping): Expression[] {
   const all = [
     ...key.map(({ target, sql }) => ({ name: target.name, sql })),
     ...written.map(({ target, sql }) => ({ name: target, sql })),
     ...compared.map(({ target, sql }) => ({ name: target, sql })),
   ];
-  return all.filter(({ name, sql }, index) => all.findIndex((one) => one.name === name && one.sql === sql) === index);
+  return [...new Map(all.map((one) => [JSON.stringify([one.name, one.sql]), one])).values()];
 }
 
 /**

@@ -64,8 +64,9 @@ function columnDifferences(
   columns: Columns,
   reversed: readonly string[],
 ): PromotionItem[] {
+  const targets = new Map(to.columns.map((target) => [target.name, target]));
   return from.columns.flatMap((column) => {
-    const target = to.columns.find(({ name }) => name === columns.get(column.name));
+    const target = targets.get(columns.get(column.name) ?? '');
     const object = `${qualified(from)}.${column.name}`;
     if (!target)
       return [notice('column', object, 'The new shape drops it: statements that name it fail after promotion.')];

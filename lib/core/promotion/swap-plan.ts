@@ -129,11 +129,11 @@ export function followersOf(shadow: TableDependents, primary: TableDependents): 
 /** By column of the primary, the first column of the shadow that is a copy of it. */
 export function columnsOf({ primary, shadow }: Dependents, declaration: TableDeclaration): Map<string, string> {
   const columns = new Map<string, string>();
+  const known = new Set(primary.columns.map(({ name }) => name));
   for (const { name } of shadow.columns) {
     const declared = declaration.columns?.[name];
     const source = declared === undefined ? name : 'from' in declared ? declared.from : null;
-    if (source !== null && primary.columns.some((column) => column.name === source) && !columns.has(source))
-      columns.set(source, name);
+    if (source !== null && known.has(source) && !columns.has(source)) columns.set(source, name);
   }
   return columns;
 }

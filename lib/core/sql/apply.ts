@@ -21,10 +21,8 @@ import type { Breakpoint, Sabotage } from './sabotage.ts';
 
 /** Columns of the target that converge leaves as they are: dropped, added, or filled only when the row is new. */
 export function unwritten(flow: Flow): string[] {
-  const always = flow.mapping.written.filter(({ insertOnly }) => !insertOnly).map(({ target }) => target);
-  return flow.target.columns
-    .filter(({ name, generated }) => !generated && !always.includes(name))
-    .map(({ name }) => name);
+  const always = new Set(flow.mapping.written.filter(({ insertOnly }) => !insertOnly).map(({ target }) => target));
+  return flow.target.columns.filter(({ name, generated }) => !generated && !always.has(name)).map(({ name }) => name);
 }
 
 const arrayArguments = (flow: Flow) => keys(flow, (k, i) => `p_${k} ${keyType(flow.mapping.key[i]!.source)}[]`);
@@ -102,7 +100,8 @@ function resetRows(flow: Flow): string {
   const kept = unwritten(flow);
   if (kept.length === 0) return '';
   const written = mapping.written.filter(({ target }) => !isKey(flow, target));
-  const defaults = kept.filter((name) => !written.some(({ target }) => target === name));
+  const names = new Set(written.map(({ target }) => target));
+  const defaults = kept.filter((name) => !names.has(name));
   const changes = [
     ...written.map(({ target }, index) => `${quoteName(target)} = s.c${index + 1}`),
     ...defaults.map((name) => `${quoteName(name)} = DEFAULT`),

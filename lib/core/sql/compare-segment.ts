@@ -7,9 +7,9 @@
  */
 
 import { isExact, isText } from '../equality.ts';
-import { baseType, type ColumnShape, quoteName } from '../table-shape.ts';
+import { baseType, type ColumnShape, columnOf, quoteName } from '../table-shape.ts';
 import { chooseScan } from './choose-scan.ts';
-import { comparedTargets, type Flow, keys, record, sourceTable, targetTable } from './names.ts';
+import { comparedTargets, FENCED, type Flow, keys, record, sourceTable, targetTable } from './names.ts';
 import type { Sabotage } from './sabotage.ts';
 import { sortsAlike, within } from './segments.ts';
 
@@ -24,7 +24,7 @@ export function unequal(
   target: readonly string[],
   sabotage: Sabotage = {},
 ): string {
-  const columns = flow.mapping.compared.map(({ target: name }) => flow.target.columns.find((c) => c.name === name)!);
+  const columns = flow.mapping.compared.map(({ target: name }) => columnOf(flow.target, name)!);
   const byImage = (column: ColumnShape) => !isExact(column) && !isText(column);
   const own = columns.flatMap((column, i) => {
     if (byImage(column)) return [];
@@ -75,12 +75,13 @@ function comparePairs(flow: Flow, sabotage: Sabotage): string {
   // Without casts: integers of two sizes have an order in common, and what is cast has to be sorted.
   const joined = keys(flow, (k, i) => `s.${k} = ${targetKey(i)}`, ' AND ');
   return `${chooseScan(flow, { source: within(flow, 'source'), target: within(flow, 'target') })}
-      SELECT count(s.k1), count(${targetKey(0)}), count(*) = count(s.k1) AND count(*) = count(${targetKey(0)})
-        AND count(*) FILTER (WHERE ${unequal(flow, source, target, sabotage)}) = 0
+      SELECT count(c.k1), count(c.t1), count(*) = count(c.k1) AND count(*) = count(c.t1) AND count(*) FILTER (WHERE c.differs) = 0
       INTO v_rows, v_target_rows, v_equal
-      FROM (SELECT ${keys(flow, (k, i) => `p.${quoteName(mapping.key[i]!.source.name)} AS ${k}`)}${expressions}
-        FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')}) AS s
-      FULL JOIN (SELECT t.* FROM ${targetTable(flow)} AS t WHERE ${within(flow, 'target')}) AS t ON ${joined};`;
+      FROM (SELECT s.k1, ${targetKey(0)} AS t1, ${unequal(flow, source, target, sabotage)} AS differs
+        FROM (SELECT ${keys(flow, (k, i) => `p.${quoteName(mapping.key[i]!.source.name)} AS ${k}`)}${expressions}
+          FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')}) AS s
+        FULL JOIN (SELECT t.* FROM ${targetTable(flow)} AS t WHERE ${within(flow, 'target')}) AS t ON ${joined}
+        ${FENCED}) AS c;`;
 }
 
 /** SHA-256 over the text of every row, in the order of the keys. */
@@ -94,7 +95,7 @@ function compareDigests(flow: Flow): string {
 function sumBare(flow: Flow): string {
   const columns = [
     ...flow.mapping.key.map(({ target }) => target),
-    ...flow.mapping.compared.map(({ target: name }) => flow.target.columns.find((c) => c.name === name)!),
+    ...flow.mapping.compared.map(({ target: name }) => columnOf(flow.target, name)!),
   ];
   const hash = (values: readonly string[]) =>
     `hash_record_extended(${record(values.map((sql, i) => withEquality(columns[i]!, sql)))}, 0)`;

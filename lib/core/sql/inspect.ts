@@ -11,6 +11,7 @@ import {
   asTarget,
   asTargetIfFit,
   comparedTargets,
+  FENCED,
   type Flow,
   isQuarantined,
   KEY_ERRORS,
@@ -57,6 +58,7 @@ export function createConsistency(flow: Flow): string {
       s.present IS NOT NULL AND ${targetKey(0)} IS NOT NULL AND s.fits AND ${source} *= ${target} AS same
     FROM ${rows} AS s
     FULL JOIN ${targetTable(flow)} AS t ON ${keys(flow, (k, i) => `${joined(k, i)} = ${targetKey(i)}`, ' AND ')}
+    ${FENCED}
   ), verdict AS (
     SELECT in_source, in_target, same, NOT same AND ${isLate(flow, 'd', 'd.in_source')} AS late,
       NOT same AND ${isQuarantined(flow, (i) => `d.k${i + 1}`)} AS quarantined
@@ -84,9 +86,10 @@ export function createRecord(flow: Flow): string {
   const { source, target, targetKey } = pieces(flow);
   const names = key.map((pair) => quoteText(pair.source.name));
   const bare = key.length === 1 ? `jsonb_build_object(${names[0]}, p_key)` : 'NULL';
+  const targets = comparedTargets(flow);
   const differing = compared.map(
     ({ target: column }, index) =>
-      `CASE WHEN ${record([`s.c${index + 1}`])} *<> ${record([comparedTargets(flow)[index]!])} THEN ${quoteText(column)} END`,
+      `CASE WHEN ${record([`s.c${index + 1}`])} *<> ${record([targets[index]!])} THEN ${quoteText(column)} END`,
   );
   return `CREATE FUNCTION ${name}(p_key text) RETURNS jsonb
 ${securely(flow)} AS $crossfade$

@@ -1,7 +1,15 @@
 /** Names and small pieces that the generated SQL of one cutover is made of. */
 
 import { namesExactly } from '../equality.ts';
-import { type ColumnShape, quoteName, quoteTable, quoteText, searchPath, type TableShape } from '../table-shape.ts';
+import {
+  type ColumnShape,
+  columnOf,
+  quoteName,
+  quoteTable,
+  quoteText,
+  searchPath,
+  type TableShape,
+} from '../table-shape.ts';
 import type { KeyColumns, Mapping } from '../transform.ts';
 import { DEMAND_READ_COMMITTED, functionSettings } from './session.ts';
 
@@ -173,7 +181,7 @@ export function quarantinedPart(flow: Flow, index: number): string {
 /** `t.name` of each column that is compared, as the type under its domain. */
 export function comparedTargets(flow: Flow): string[] {
   return flow.mapping.compared.map(({ target }) => {
-    const { base } = flow.target.columns.find(({ name }) => name === target)!;
+    const { base } = columnOf(flow.target, target)!;
     return base ? `(t.${quoteName(target)})::${base}` : `t.${quoteName(target)}`;
   });
 }
@@ -185,6 +193,12 @@ export function comparedTargets(flow: Flow): string[] {
 export function record(columns: readonly string[]): string {
   return `ROW(${columns.join(', ')})::record`;
 }
+
+/**
+ * Ends a comparison whose verdict goes on. No step of a plan holds more than 1,664 columns, and two tables have up to 3,200: where
+ * the planner may move the comparison behind a further join, that join would keep the rows of both sides.
+ */
+export const FENCED = 'OFFSET 0';
 
 export const sourceTable = (flow: Flow) => quoteTable(flow.source);
 export const targetTable = (flow: Flow) => quoteTable(flow.target);

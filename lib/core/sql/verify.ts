@@ -14,6 +14,7 @@ import {
   asTarget,
   asTargetIfFit,
   comparedTargets,
+  FENCED,
   type Flow,
   fence,
   isQuarantined,
@@ -318,6 +319,7 @@ function differing(flow: Flow, sabotage: Sabotage, byFit = false): string {
     FROM ${sourced} AS s
     ${both} ON ${keys(flow, (k, i) => `${byFit ? asTargetIfFit(flow, i, `s.${k}`, 's.fits') : asTarget(flow, i, `s.${k}`)} = ${targetKey(i)}`, ' AND ')}
     WHERE s.present IS NULL OR ${targetKey(0)} IS NULL${byFit ? ' OR NOT s.fits' : ''} OR ${unequal(flow, source, target)}
+    ${FENCED}
   ), ${diverged(flow, sabotage)}`;
 }
 

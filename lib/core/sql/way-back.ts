@@ -6,6 +6,7 @@
 import {
   baseType,
   type ColumnShape,
+  columnOf,
   quoteName,
   quoteTable,
   quoteText,
@@ -33,7 +34,7 @@ const RANGE = 'p.ctid >= $1 AND p.ctid < $2';
 /** Before promotion: rows of the primary, there and back. */
 export function wayThereAndBack(request: WayBackRequest): WayBackSql {
   const { primary, shadow, forward } = request;
-  const crossed = `SELECT ${keyOf(primary, shadow, forward)} AS crossfade_key, ${[...was(primary), newShape(shadow, forward)].join(', ')}
+  const crossed = `SELECT ${keyOf(primary, shadow, forward)} AS crossfade_key, ${was(primary)}, ${newShape(shadow, forward)}
     FROM ${quoteTable(primary)} AS p WHERE ${RANGE}`;
   const changes = changed(request);
   return {
@@ -60,7 +61,7 @@ export function wayBackOnly(request: WayBackRequest): WayBackSql {
 function judged(before: string, { primary, reverse }: WayBackRequest, changes: readonly string[]): string {
   const reasons = reverse.written
     .filter(({ insertOnly }) => !insertOnly)
-    .flatMap(({ target, sql }) => refusals(primary.columns.find(({ name }) => name === target)!, sql));
+    .flatMap(({ target, sql }) => refusals(columnOf(primary, target)!, sql));
   const texts = (parts: readonly string[]) => `array_remove(ARRAY[${parts.join(', ')}]::text[], NULL)`;
   return `WITH ${before}, back AS MATERIALIZED (
       SELECT p.crossfade_key AS key, ${texts(reasons)} AS unfit, ${texts(changes)} AS changed FROM shaped AS p
@@ -89,28 +90,27 @@ function refusals(column: ColumnShape, sql: string): string[] {
   return [...reasons, say(long, `${column.name} does not fit ${column.type}`)];
 }
 
-/** Beside the new shape, by position: a whole row could not be named where a column is called like it. */
-const was = ({ columns }: TableShape) =>
-  columns.map(({ name }, index) => `p.${quoteName(name)} AS crossfade_was_${index}`);
+/** Beside the new shape, as one value, since a list has at most 1,664 entries. Not as `p`: a column may be called so. */
+const was = (primary: TableShape) => `ROW(p.*)::${quoteTable(primary)} AS crossfade_was`;
 
 /** A column that comes back, but not as it was: a row that is written again after promotion would have it so. */
 function changed({ primary, reverse }: WayBackRequest): string[] {
   const keys = reverse.key.map(({ target, sql }) => ({ target: target.name, sql }));
   const others = reverse.compared.filter(({ target }) => !keys.some((key) => key.target === target));
   return [...keys, ...others].map(({ target, sql }) => {
-    const place = primary.columns.findIndex(({ name }) => name === target);
-    const before = record([`p.crossfade_was_${place}`]);
-    const after = record([`(${sql})::${primary.columns[place]!.type}`]);
+    const before = record([`(p.crossfade_was).${quoteName(target)}`]);
+    const after = record([`(${sql})::${columnOf(primary, target)!.type}`]);
     return `CASE WHEN ${before} *<> ${after} THEN ${quoteText(target)} END`;
   });
 }
 
 /** Every column of the new shape but generated ones; one that is filled by its default has that. A counter is not moved for it. */
 function newShape(shadow: TableShape, { written }: Mapping): string {
+  const expressions = new Map(written.map(({ target, sql }) => [target, sql]));
   return shadow.columns
     .filter(({ generated }) => !generated)
     .map((column) => {
-      const sql = written.find(({ target }) => target === column.name)?.sql ?? filled(column);
+      const sql = expressions.get(column.name) ?? filled(column);
       return `${sql} AS ${quoteName(column.name)}`;
     })
     .join(', ');
