@@ -1,4 +1,4 @@
-/** I10 a table may have as many columns as Postgres takes, on both sides: each verdict is made, and names the column and the key. */
+/** I7 a table may have as many columns as Postgres takes, on both sides: each verdict is made, and names the column and the key. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TableCutover } from '../../../lib/ports.ts';
