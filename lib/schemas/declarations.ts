@@ -21,10 +21,10 @@ function isName(name: string): boolean {
   const bytes = new TextEncoder().encode(name).length;
   return bytes <= 63 && name === name.trim() && NAME_OF_POSTGRES.test(name) && !SQL.test(name) && isOneScript(name);
 }
-/** The schema ends at the first dot. */
+/** The schema ends at the first dot. A second one is a database's name in front, more likely than a part of the table's. */
 const isTable = (name: string) => {
   const dot = name.indexOf('.');
-  return dot > 0 && isName(name.slice(0, dot)) && isName(name.slice(dot + 1));
+  return dot > 0 && isName(name.slice(0, dot)) && isName(name.slice(dot + 1)) && !name.slice(dot + 1).includes('.');
 };
 const misnamed = (text: string) => ({ error: text, params: { code: 'invalid_identifier' } });
 
@@ -41,7 +41,7 @@ const tableName = z
   .refine(
     isTable,
     misnamed(
-      "a table is written 'schema.name' as the catalog spells both, capitals and spaces included: at most 63 bytes each, of one script, without quotes, brackets, commas and semicolons. The schema ends at the first dot: rename one that has a dot in its name",
+      "a table is written 'schema.name' as the catalog spells both, capitals and spaces included: at most 63 bytes each, of one script, without quotes, brackets, commas and semicolons. Neither has a dot in it, and the database is not named",
     ),
   )
   .refine((name) => !/^(pg_|information_schema\.|crossfade\.)/.test(name), {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { agentSource, createClient, httpSource } from '../../lib/client/index.ts';
 import { packagedRoutes } from '../helpers/api-gateway.ts';
 import { type ApiStack, apiStack, type Instance } from '../helpers/api-stack.ts';
+import { testPlane } from '../helpers/postgres-tables.ts';
 
 const LETTERS = [
   'a',
@@ -30,7 +31,12 @@ let api: Instance;
 beforeAll(async () => {
   stack = await apiStack(await packagedRoutes());
   api = await stack.instances();
-  expect(await stack.command(api, 'customer', 'start')).toMatchObject({ status: 200 });
+  const started = await stack.command(api, 'customer', 'start');
+  expect(started).toMatchObject({ status: 200 });
+  // No force sends readers to a shadow that is not copied.
+  const plane = testPlane(stack.db);
+  await plane.copy('customer', (started.body as { epoch: number }).epoch);
+  await plane.close();
 });
 afterAll(() => stack?.stop());
 

@@ -6,6 +6,7 @@
 
 import type postgres from 'postgres';
 import { expect } from 'vitest';
+import { isCrossfadeError } from '../../lib/core/errors.ts';
 import type { SwapResult, TableCutover } from '../../lib/ports.ts';
 import type { OwnDatabase } from './postgres.ts';
 import { eventually, type TestPlane } from './postgres-tables.ts';
@@ -118,7 +119,11 @@ async function follow(
 
 async function untilSwapped(act: () => Promise<SwapResult>): Promise<number> {
   for (let calls = 1; ; calls += 1) {
-    const result = await act();
+    // As a tick would, which calls again: a server may have ended an idle session in between.
+    const result = await act().catch((error: unknown): SwapResult => {
+      if (isCrossfadeError(error) && error.retryable) return { kind: 'postponed', why: error.message };
+      throw error;
+    });
     if (result.kind === 'swapped') return result.lockHeldMs;
     if (result.kind !== 'postponed' || calls === SWAP_CALLS) throw new Error(JSON.stringify(result));
   }
