@@ -27,6 +27,8 @@ const CONNECTIONS = `pg_catalog.jsonb_build_object('connections', pg_catalog.jso
 /** `runtime` moves rows and has no DDL; `owner` owns the tables and changes their names. */
 export type DataPlaneOptions = { runtime: PgGateway; owner: PgGateway };
 
+/** A full batch in which rows do not fit, on a busy server: repeated from its beginning it would not be done sooner. */
+const CONVERGE_MS = 15_000;
 /** Below the functions' time-out of 55 s. */
 const LONG_MS = 50_000;
 /** Each waits half a second for the application's transactions. */
@@ -81,10 +83,9 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
     async converge(id, epoch, limit) {
       const call = `SELECT crossfade.${functionName('converge', id)}($1::text::bigint, $2::text::integer) AS result`;
       const applied = async (): Promise<ConvergeResult> => {
-        const { spent, ...result } = await callJson<ConvergeResult & { spent?: boolean }>(runtime, call, [
-          epoch,
-          limit,
-        ]);
+        const args = [epoch, limit];
+        const options = { deadlineMs: CONVERGE_MS };
+        const { spent, ...result } = await callJson<ConvergeResult & { spent?: boolean }>(runtime, call, args, options);
         if (spent) await runtime.call(`SELECT crossfade.${functionName('turn', id)}()`);
         return result as ConvergeResult;
       };
