@@ -156,11 +156,7 @@ export function postgresGateway(options: GatewayOptions, broken: { keepsFailedCl
 
 /** What pg_stat_activity and the server's log show first: they keep the beginning of a message. Without its values. */
 const title = (statement: string) =>
-  `/* ${statement
-    .replace(/\s+/g, ' ')
-    .trim()
-    .slice(0, 200)
-    .replaceAll(/\*\/|\/\*/g, '')} */\n`;
+  `/* ${statement.replace(/\s+/g, ' ').trim().slice(0, 200).replaceAll('*', '')} */\n`;
 
 /** Of a deadline that is shorter than the margin the server's limit comes behind it. */
 function limitOf(deadlineMs: number): string {

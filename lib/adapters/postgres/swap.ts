@@ -158,7 +158,7 @@ async function judged({ owner, cutover }: SwapWork, seen: MirroredCutover, tried
 async function trySwap(work: SwapWork, mirror: MirroredCutover, attempts: number): Promise<SwapResult> {
   const { owner, cutover, to } = work;
   try {
-    // Also before the lock: to say it early, and so that the same question is quick under it.
+    // Also here: tables that were altered need not compile any more, and the cause is what people must read.
     const changed = await shapeObstacle(owner, cutover.id);
     if (changed) return { kind: 'postponed', why: `Not swapped yet: ${changed}. Nothing was changed.` };
     const situation = await readSituation(owner, cutover, mirror);

@@ -22,7 +22,6 @@ type Setting = {
   inFunctions?: true;
   /** Servers that know it, as server_version_num. */
   since?: number;
-  before?: number;
 };
 
 /** Settings that decide what a cast or a declared expression makes of a value. */
@@ -98,8 +97,7 @@ export function transactionHead(stated: Stated = {}): string {
   const always: Stated = { statement_timeout: '0', lock_timeout: '0', ...stated };
   const calls = ENTRIES.map(([name, setting]) => {
     const call = setTo(name, always[name as StatedSetting] ?? setting.value);
-    if (setting.since === undefined && setting.before === undefined) return call;
-    return `CASE WHEN ${knownWhen(setting)} THEN ${call} END`;
+    return setting.since === undefined ? call : `CASE WHEN ${SERVER} >= ${setting.since} THEN ${call} END`;
   });
   const limits = (['statement_timeout', 'lock_timeout'] as const).map((name) => setTo(name, always[name]!));
   return `SET TRANSACTION ${TRANSACTION};
@@ -121,11 +119,7 @@ const CATALOG_FIRST = `pg_catalog.set_config('search_path', pg_catalog.btrim(pg_
 
 const setTo = (name: string, value: string) => `pg_catalog.set_config('${name}', ${quoteText(value)}, true)`;
 
-function knownWhen({ since, before }: Setting): string {
-  const version = "pg_catalog.current_setting('server_version_num')::pg_catalog.int4";
-  const bounds = [...(since ? [`${version} >= ${since}`] : []), ...(before ? [`${version} < ${before}`] : [])];
-  return bounds.join(' AND ');
-}
+const SERVER = "pg_catalog.current_setting('server_version_num')::pg_catalog.int4";
 
 const REPLICATION_ROLE = `SELECT CASE WHEN pg_catalog.current_setting('session_replication_role') <> 'origin'
   THEN pg_catalog.set_config('session_replication_role', 'origin', true) END;
