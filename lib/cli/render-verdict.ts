@@ -55,7 +55,10 @@ export function renderCommandAnswer(answer: CutoverSummary & { published: boolea
   const lines = [
     `${printable(answer.cutover)}: ${answer.stage}, ${share(answer.sharePpm)} of reads from the shadow, version ${answer.version}, epoch ${answer.epoch}.`,
   ];
-  if (answer.pending) lines.push(`The ${answer.pending} is still being carried out; the next tick settles it.`);
+  if (answer.pending) {
+    lines.push(`The ${answer.pending} is still being carried out; the next tick settles it.`);
+    if (answer.waits) lines.push(printable(answer.waits));
+  }
   if (!answer.published) lines.push('The flags are not deployed yet; every tick tries again.');
   lines.push(`Watch it: crossfade status ${printable(answer.cutover)} --watch`);
   return lines.join('\n');

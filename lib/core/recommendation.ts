@@ -2,6 +2,7 @@
 
 import type { CutoverState } from './cutover.ts';
 import type { TableStatus } from './evidence.ts';
+import { waitingText } from './gates/pending.ts';
 import { SHAPE_CODES } from './gates/shape-conditions.ts';
 import { currentVerification } from './gates/table-conditions.ts';
 import { percent, round, type Verdict } from './gates/verdict.ts';
@@ -19,7 +20,7 @@ export function recommendationOf(state: CutoverState, verdict: Verdict): string 
   const seen =
     shadow.errorRate === null ? '' : ` The shadow fails ${percent(shadow.errorRate)} of ${shadow.count} operations.`;
   const pending = pendingWord(state);
-  if (pending) return `Wait: ${pending} is under way.`;
+  if (pending) return `Wait: ${waitingText(verdict) ?? `${pending} is under way.`}`;
   const dropped = droppedText(state);
   if (dropped) return dropped;
   switch (state.stageKind) {

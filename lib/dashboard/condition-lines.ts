@@ -7,6 +7,7 @@ type Unit = 'percent' | 'ms' | 'minutes' | 'count' | 'evidence' | 'word';
 /** By code of `Condition`: its name on the page, and the unit of its figures. */
 const CONDITIONS: Readonly<Record<string, { label: string; unit: Unit }>> = {
   stage: { label: 'Stage', unit: 'word' },
+  pending: { label: 'Under way', unit: 'minutes' },
   dwell: { label: 'Time in stage', unit: 'minutes' },
   paused: { label: 'Not paused', unit: 'word' },
   flags: { label: 'Flags deployed', unit: 'word' },

@@ -3,6 +3,7 @@
 import type { AuditEntry } from '../core/audit.ts';
 import type { Event } from '../core/events.ts';
 import type { TableStatus } from '../core/evidence.ts';
+import { waitingText } from '../core/gates/pending.ts';
 import type { SideFigures } from '../core/gates/verdict.ts';
 import type { StageKind } from '../core/plan.ts';
 import { isUnderWay } from '../core/stage-kinds.ts';
@@ -206,6 +207,8 @@ function summaryOf(report: CutoverReport): string {
   const { stage, verdict, plan } = report;
   const next = plan.stages[plan.stages.findIndex(({ name }) => name === stage) + 1]?.name;
   const failing = verdict.reasons.length;
+  if (report.pending)
+    return waitingText(verdict) ?? `${PENDING[report.pending] ?? report.pending} is being carried out.`;
   switch (report.health) {
     case 'idle':
       return 'Not started: the primary serves everything.';

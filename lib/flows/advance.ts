@@ -62,8 +62,9 @@ export async function look(
   // What waits to be carried out is looked at once more, and what is no state says why.
   const again = 'invalid' in stored || stored.pending !== null;
   const found = again ? ((await ports.state.readCutover(id)) ?? initialState(declaration)) : stored;
-  const state = await carryOut(ports, declaration, found, nowMs, system.emergencyStop);
-  const observed = await observe(ports, declaration, state, deployed, system, nowMs, alerts.get(id));
+  const { state, waits } = await carryOut(ports, declaration, found, nowMs, system.emergencyStop);
+  const more = { alerts: alerts.get(id), waits };
+  const observed = await observe(ports, declaration, state, deployed, system, nowMs, more);
   return { ...observed, id, from: found.stage, state };
 }
 
@@ -95,7 +96,7 @@ export async function act(
   const result = await commit(ports, state, decision, { nowMs, actor: TICK });
   const decided = result.kind === 'stale' ? result.current : result.kind === 'repeated' ? state : result.state;
   const withdraws = result.kind === 'applied' && decided.pending?.withdrawn;
-  const after = withdraws ? await carryOut(ports, declaration, decided, nowMs) : decided;
+  const after = withdraws ? (await carryOut(ports, declaration, decided, nowMs)).state : decided;
   if (after.version > 0) await ports.state.writeVerdict(declaration.id, { atMs: nowMs, verdict, evidence });
   return {
     state: after,

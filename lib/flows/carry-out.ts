@@ -14,15 +14,16 @@
 import type { CutoverDeclaration, CutoverState, PendingAction } from '../core/cutover.ts';
 import { isCrossfadeError } from '../core/errors.ts';
 import type { Observation } from '../core/events.ts';
+import { GIVE_UP_AFTER_MS } from '../core/gates/pending.ts';
 import { decide } from '../core/stage.ts';
 import type { Ports, TableCutover } from '../ports.ts';
 import { commit } from './commit.ts';
 
-/** An intent that could not be carried out for this long is taken back, so that other commands are possible again. */
-const GIVE_UP_AFTER_MS = 10 * 60_000;
-
 type Needs = Pick<Ports, 'state' | 'tables' | 'log'>;
 type TableDeclared = CutoverDeclaration & { kind: 'table' };
+
+/** `waits`: why the intent is still pending; null when it is not, or somebody else moved first. */
+export type Carried = { state: CutoverState; waits: string | null };
 
 /**
  * The state after the intent was carried out, given up, or left for the next tick. Of one that was withdrawn too late the
@@ -35,12 +36,13 @@ export async function carryOut(
   state: CutoverState,
   nowMs: number,
   stopped = false,
-): Promise<CutoverState> {
+): Promise<Carried> {
   const { pending } = state;
-  if (!pending || declaration.kind !== 'table') return state;
-  const after = await settle(ports, declaration, state, pending, nowMs, stopped);
+  if (!pending || declaration.kind !== 'table') return { state, waits: null };
+  const first = await settle(ports, declaration, state, pending, nowMs, stopped);
+  const after = first.state;
   const goesOn = pending.withdrawn && after !== state && after.pending?.action === 'revert';
-  return goesOn ? settle(ports, declaration, after, after.pending!, nowMs, stopped) : after;
+  return goesOn ? settle(ports, declaration, after, after.pending!, nowMs, stopped) : first;
 }
 
 async function settle(
@@ -50,18 +52,22 @@ async function settle(
   pending: PendingAction,
   nowMs: number,
   stopped: boolean,
-): Promise<CutoverState> {
+): Promise<Carried> {
   const seen = await act(ports, declaration, state, pending, nowMs, stopped);
-  if (!seen) return state;
+  if (seen.type === 'waits') return { state, waits: seen.why };
   const by = { nowMs, actor: pending.withdrawn?.actor ?? pending.actor };
   const decision = decide(state, seen, { ...by, emergencyStop: false });
-  if (decision.kind === 'refused') return state;
+  if (decision.kind === 'refused') return { state, waits: decision.message };
   const result = await commit(ports, state, decision, by);
-  if (result.kind === 'stale') return result.current;
-  return result.kind === 'repeated' ? state : result.state;
+  if (result.kind === 'stale') return { state: result.current, waits: null };
+  return { state: result.kind === 'repeated' ? state : result.state, waits: null };
 }
 
-/** What became of it; null when nothing is known for good. */
+type Waits = { type: 'waits'; why: string };
+const waits = (why: string): Waits => ({ type: 'waits', why });
+const STOPPED = "everything is stopped, and meanwhile no promotion is begun. 'crossfade reset system' lifts the stop";
+
+/** What became of it; why it waits when nothing is known for good. */
 async function act(
   ports: Needs,
   declaration: TableDeclared,
@@ -69,9 +75,9 @@ async function act(
   pending: PendingAction,
   nowMs: number,
   stopped: boolean,
-): Promise<Observation | null> {
+): Promise<Observation | Waits> {
   const { epoch, action, withdrawn } = pending;
-  if (stopped && action === 'promote' && !withdrawn) return null;
+  if (stopped && action === 'promote' && !withdrawn) return waits(STOPPED);
   const version = state.version + 1;
   const giveUp = async (why: string): Promise<Observation> => {
     const { kind } = await ports.tables.abandon(declaration.id, { toEpoch: epoch, version });
@@ -82,15 +88,16 @@ async function act(
     if (withdrawn) return await giveUp(withdrawn.reason);
     const tried = await tryOnce(ports, declaration, state, pending);
     if (tried.kind === 'done') return { type: 'carried_out', epoch, lockHeldMs: tried.lockHeldMs };
-    return tried.kind === 'refused' || late ? await giveUp(tried.why) : null;
+    return tried.kind === 'refused' || late ? await giveUp(tried.why) : waits(tried.why);
   } catch (error) {
     ports.log.failure('carry_out_failed', error, { cutover: declaration.id, action });
     // Whether it was done is unknown. Nothing is given up on a guess: giving up asks the database, under the lock of the work.
     const final = isCrossfadeError(error) && !error.retryable;
-    if (withdrawn || !(final || late)) return null;
-    return giveUp(error instanceof Error ? error.message : String(error)).catch((failure) => {
+    const why = error instanceof Error ? error.message : String(error);
+    if (withdrawn || !(final || late)) return waits(why);
+    return giveUp(why).catch((failure) => {
       ports.log.failure('not_given_up', failure, { cutover: declaration.id, action });
-      return null;
+      return waits(why);
     });
   }
 }

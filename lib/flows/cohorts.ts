@@ -65,7 +65,7 @@ export async function withMates(
   const mates = await Promise.all(
     matesOf(declaration, declarations).map(async (mate): Promise<CohortMember> => {
       const state = (await ports.state.readCutover(mate.id)) ?? initialState(mate);
-      const { verdict } = await observe(ports, mate, state, deployed, system, nowMs, alerts);
+      const { verdict } = await observe(ports, mate, state, deployed, system, nowMs, { alerts });
       return { id: mate.id, state, verdict };
     }),
   );

@@ -12,13 +12,14 @@ import type { FlagDocument } from '../core/flags.ts';
 import { copiesCondition } from '../core/gates/copies.ts';
 import { armedHold } from '../core/gates/existence.ts';
 import type { Evidence } from '../core/gates/fold.ts';
+import { pendingCondition, storedPending } from '../core/gates/pending.ts';
 import { resume } from '../core/gates/seen.ts';
 import { shapeConditions } from '../core/gates/shape-conditions.ts';
 import type { Verdict } from '../core/gates/verdict.ts';
 import { judge } from '../core/gates.ts';
 import { policyOf } from '../core/policy.ts';
 import { syncsShadow } from '../core/stage-kinds.ts';
-import type { Ports } from '../ports.ts';
+import type { Ports, StoredVerdict } from '../ports.ts';
 
 export type Observed = {
   verdict: Verdict;
@@ -32,6 +33,14 @@ export type Observed = {
   copies: CopiesSummary | null;
 };
 
+type More = {
+  /** As stored: a rule that holds or rolls back may have to be broken for some minutes before it does. */
+  alerts?: readonly Alert[] | undefined;
+  atLeastMinutes?: number;
+  /** Why the pending intent could not be carried out just now; as the last tick stored it when not given. */
+  waits?: string | null;
+};
+
 const MINUTE_MS = 60_000;
 /** What pages and reports show. A tick needs less: the evidence only asks for what came since it was stored. */
 export const PAGE_MINUTES = 60;
@@ -43,14 +52,13 @@ export async function observe(
   deployed: FlagDocument | null,
   system: Pick<SystemState, 'phases' | 'shadowWritesEnabled'>,
   nowMs: number,
-  /** As stored: a rule that holds or rolls back may have to be broken for some minutes before it does. */
-  alerts: readonly Alert[] = [],
-  atLeastMinutes = 0,
+  { alerts = [], atLeastMinutes = 0, waits = null }: More = {},
 ): Promise<Observed> {
   const policy = policyOf(declaration, state);
   const rules = rulesOf(policy, declaration.alerts);
   const backMinutes = Math.max(atLeastMinutes, lookMinutes(rules), guardMinutes(policy));
-  const stored = await storedEvidence(ports, declaration.id);
+  const last = await storedVerdict(ports, declaration.id);
+  const stored = last?.evidence ?? null;
   const nowMinute = Math.floor(nowMs / MINUTE_MS);
   // Of a cutover that was never started no evidence is kept, so none is folded anew every minute.
   const unfoldedMinute = state.version === 0 ? nowMinute : resume(stored, state, policy, nowMs).fromMinute;
@@ -67,6 +75,7 @@ export async function observe(
   const demanded = demandsOf({ declaration, policy, state, system, windows, nowMs });
   const alerted = demands(rules, alerts, { ...seen, verdict: null, rolledBack: null });
   const armed = armedHold(state, table);
+  const pending = waits === null ? storedPending(state, last) : pendingCondition(state, waits, nowMs);
   const { verdict, evidence } = judge({
     ...seen,
     ...asked,
@@ -74,6 +83,7 @@ export async function observe(
     holds: [
       ...demanded.holds,
       ...alerted.holds,
+      ...pending,
       ...(armed ? [armed] : []),
       ...(syncsShadow(state) ? shapeConditions(declaration.id, table) : []),
       ...(state.kind === 'table' || !syncsShadow(state) ? [] : [copiesCondition(declaration.id, copies, policy)]),
@@ -84,9 +94,9 @@ export async function observe(
 }
 
 /** Evidence that cannot be read is folded anew from the windows. */
-async function storedEvidence(ports: Pick<Ports, 'state' | 'log'>, id: string): Promise<Evidence | null> {
+async function storedVerdict(ports: Pick<Ports, 'state' | 'log'>, id: string): Promise<StoredVerdict | null> {
   try {
-    return (await ports.state.readVerdict(id))?.evidence ?? null;
+    return await ports.state.readVerdict(id);
   } catch (error) {
     ports.log.failure('evidence_not_read', error, { cutover: id });
     return null;

@@ -42,6 +42,8 @@ export type CutoverSummary = {
   epoch: number;
   /** The intent that is still being carried out, if any. */
   pending: string | null;
+  /** Why it was not carried out at once; absent when it was, and of repeated calls. */
+  waits?: string;
 };
 
 export type OperationResult = {
@@ -161,11 +163,11 @@ async function follow(
       return { published: false };
     });
   if (state.pending?.withdrawn) await deploy();
-  const after = state.pending ? await carryOut(ports, declaration, state, nowMs) : state;
+  const { state: after, waits } = await carryOut(ports, declaration, state, nowMs);
   const flags = await deploy();
   if (needsWatching(after)) await watchRollbacks(ports, [declaration]);
   if (state.pending) checkCarriedOut(after);
-  return { answer: summary(after), published: flags.published };
+  return { answer: { ...summary(after), ...(waits === null ? {} : { waits }) }, published: flags.published };
 }
 
 /** An intent that was given up is no success of the command that left it. */

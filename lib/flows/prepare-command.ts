@@ -147,7 +147,7 @@ async function judge(
 ) {
   const [flags, alerts] = await Promise.all([readDeployed(ports), readAlerts(ports)]);
   const deployed = flags?.document ?? null;
-  const { verdict } = await observe(ports, declaration, state, deployed, system, nowMs, alerts);
+  const { verdict } = await observe(ports, declaration, state, deployed, system, nowMs, { alerts });
   return withMates(ports, declarations, declaration, { state, verdict }, { nowMs, system, deployed, alerts });
 }
 

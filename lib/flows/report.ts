@@ -11,6 +11,7 @@ import {
 } from '../core/cutover.ts';
 import type { MinuteWindow, TableStatus } from '../core/evidence.ts';
 import { sharePpmOf } from '../core/flags.ts';
+import { waitingText } from '../core/gates/pending.ts';
 import { SHAPE_CODES } from '../core/gates/shape-conditions.ts';
 import type { Condition, Verdict } from '../core/gates/verdict.ts';
 import type { Member } from '../core/phases/checks.ts';
@@ -95,7 +96,10 @@ export async function report(
       continue;
     }
     const flags = deployed?.document ?? null;
-    const observed = await observe(ports, declaration, stored, flags, system, nowMs, alerts, PAGE_MINUTES);
+    const observed = await observe(ports, declaration, stored, flags, system, nowMs, {
+      alerts,
+      atLeastMinutes: PAGE_MINUTES,
+    });
     members.set(declaration.id, { state: stored, verdict: observed.verdict, table: observed.table });
     const flag = deployed?.document?.cutovers[declaration.id];
     cutovers.push(cutoverReport(declaration, stored, observed, flag?.version === stored.version, nowMs));
@@ -148,6 +152,7 @@ function cutoverReport(
 }
 
 function healthOf(state: CutoverState, verdict: Verdict): Health {
+  if (state.pending?.action === 'revert' || state.pending?.withdrawn) return 'rolling_back';
   switch (state.stageKind) {
     case 'disabled':
       return 'idle';
@@ -198,7 +203,7 @@ function nextSteps(state: CutoverState, health: Health, verdict: Verdict): strin
 function stepsOf(state: CutoverState, health: Health, verdict: Verdict): string[] {
   const id = state.id;
   const pending = pendingWord(state);
-  if (pending) return [`${pending} is being carried out; nothing to do`];
+  if (pending) return [waitingText(verdict) ?? `${pending} is being carried out; nothing to do`];
   switch (state.stageKind) {
     case 'disabled':
       return [`crossfade plan ${id}`, `crossfade start ${id}`];

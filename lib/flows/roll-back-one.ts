@@ -4,7 +4,7 @@ import { type CutoverDeclaration, type CutoverState, initialState, type Rollback
 import { decide, droppedText, pendingWord } from '../core/stage.ts';
 import { syncsShadow } from '../core/stage-kinds.ts';
 import type { Ports } from '../ports.ts';
-import { carryOut } from './carry-out.ts';
+import { type Carried, carryOut } from './carry-out.ts';
 import { type By, commit } from './commit.ts';
 
 const TRIES = 5;
@@ -22,7 +22,7 @@ export async function rollBackOne(
   if (!decided) return null;
   const { from, state, problem } = decided;
   if (problem !== undefined) return { from, to: state.stage, problem };
-  return movedBack(from, state.pending ? await carryOut(ports, declaration, state, by.nowMs) : state);
+  return movedBack(from, await carryOut(ports, declaration, state, by.nowMs));
 }
 
 /** What is written without asking Postgres: rolled back, or an intent to be. `null` when there was nothing to undo. */
@@ -48,10 +48,10 @@ export async function decideRollback(
   return state.stage === from ? null : { from, state };
 }
 
-export function movedBack(from: string, state: CutoverState): MovedBack {
+export function movedBack(from: string, { state, waits }: Carried): MovedBack {
   const pending = pendingWord(state);
   const problem = droppedText(state);
-  const to = pending ? `${state.stage} (${pending} pending)` : state.stage;
+  const to = pending ? `${state.stage} (${pending} pending${waits ? `: ${waits}` : ''})` : state.stage;
   return { from, to, ...(problem ? { problem } : {}) };
 }
 

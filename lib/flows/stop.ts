@@ -150,8 +150,8 @@ async function rollBackAll(
     }
     // What there is no time for is pending, and the next tick's.
     const due = state.pending !== null && ports.clock.monotonicMs() < endMs;
-    const after = due ? await carryOut(ports, declaration, state, by.nowMs) : state;
-    if (after !== state) carried += 1;
+    const after = due ? await carryOut(ports, declaration, state, by.nowMs) : { state, waits: null };
+    if (after.state !== state) carried += 1;
     cutovers.push({ id: declaration.id, ...movedBack(from, after) });
   }
   return { cutovers, published: carried > 0 ? (await deploy()).published : flags.published };

@@ -15,6 +15,8 @@ export type VerifyRun = {
   cutover: string;
   state: 'verified' | 'running' | 'fresh' | 'unready' | 'idle';
   result?: VerificationResult;
+  /** Why nothing was compared, where it was to be. */
+  why?: string;
 };
 
 type Needs = Pick<Ports, 'clock' | 'state' | 'tables' | 'log'>;
@@ -54,7 +56,10 @@ async function verifyWhenDue(ports: Needs, cutover: string, deadlineMs: number):
   const fresh = last && ports.clock.now() - last.atMs < FULL_EVERY_MS && last.atMs >= state.enteredAtMs;
   const step = await untilDone(ports, cutover, state.epoch, { scope: fresh ? 'due' : 'full' }, deadlineMs - MARGIN_MS);
   if (step.kind === 'verified') return { cutover, state: fresh ? 'fresh' : 'verified', result: step.result };
-  return { cutover, state: step.kind === 'running' || step.kind === 'busy' ? 'running' : 'unready' };
+  if (step.kind === 'running' || step.kind === 'busy') return { cutover, state: 'running' };
+  const why = whyNot(step);
+  ports.log.event('not_verified', { cutover, why });
+  return { cutover, state: 'unready', why };
 }
 
 /** Calls until the pass is complete or the time is up; at least one call is made. */
@@ -111,14 +116,12 @@ function notVerified(step: VerifyStep): string {
     return 'is still being verified: a pass from before you asked is over, and yours begins. Ask again; it goes on from there.';
   if (step.kind === 'running')
     return `is still being verified: ${step.rowsDone} of about ${step.rowsTotal} rows. Ask again; it goes on from there.`;
-  const why =
-    step.kind === 'stale'
-      ? `the fence in Postgres is at epoch ${step.have}, the state at ${step.got}`
-      : step.kind === 'busy'
-        ? 'another call is verifying it'
-        : step.why;
+  const why = step.kind === 'busy' ? 'another call is verifying it' : whyNot(step);
   return `cannot be verified now: ${why}. Try again after the next tick.`;
 }
+
+const whyNot = (step: Extract<VerifyStep, { kind: 'stale' | 'unready' }>): string =>
+  step.kind === 'stale' ? `the fence in Postgres is at epoch ${step.have}, the state at ${step.got}` : step.why;
 
 /** What a cutover would do to its table, and for so many milliseconds to its rows. Reads only. */
 export async function planTable(

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { CrossfadeError } from '../../lib/core/errors.ts';
+import { type CutoverReport, report } from '../../lib/flows/report.ts';
 import { emergencyStop, rollBackSystem } from '../../lib/flows/stop.ts';
 import type { DataPlane } from '../../lib/ports.ts';
 import { declarationOf } from '../property/samples.ts';
@@ -132,6 +133,87 @@ describe('I23 a rollback while a promotion is pending', () => {
       answer: { pending: 'promote' },
     });
     expect(await scene.w.operate('planner', ROLLBACK)).toMatchObject({ ok: true });
+    expect(scene.stage()).toBe('rolled_back');
+  });
+});
+
+describe('what is pending and waits', () => {
+  const seen = async ({ w }: Run) => (await report(w.ports, [shortTable()], ID)).cutovers[0] as CutoverReport;
+  const HELD = "the locks were not granted. Held by 'psql' (process 7). Let that transaction end, or end it.";
+
+  it('says for what, since when, until when, and what ends it: in the answer, in status, and as a condition', async () => {
+    const scene = run();
+    await scene.reach('completed');
+    scene.w.tables.postpone(ID, HELD);
+    expect(await scene.accepted(ROLLBACK)).toMatchObject({ answer: { pending: 'revert', waits: HELD } });
+    await scene.minutes(2);
+    const shown = await seen(scene);
+    const clock = (ms: number) => `${new Date(ms).toISOString().slice(11, 16)} UTC`;
+    const { sinceMs } = scene.o.state(ID).pending!;
+    const text = `The rollback that ada asked for at ${clock(sinceMs)} waits: ${HELD} Every tick tries again; after ${clock(sinceMs + 10 * 60_000)} it is given up, and that is said.`;
+    expect(shown.nextSteps).toEqual([text]);
+    expect(shown).toMatchObject({ health: 'rolling_back', recommendation: `Wait: ${text}` });
+    const [waits] = shown.verdict.reasons.filter(({ code }) => code === 'pending');
+    expect(waits).toMatchObject({ text, limit: 10 });
+    expect(waits!.value).toBeGreaterThanOrEqual(1);
+
+    scene.w.tables.postpone(ID, null);
+    await scene.minutes(1);
+    const after = await seen(scene);
+    expect(after).toMatchObject({ stage: 'rolled_back', pending: null });
+    expect(after.verdict.conditions.map(({ code }) => code)).not.toContain('pending');
+  });
+
+  it('is not told with the reason of an earlier one', async () => {
+    const scene = run();
+    await scene.reach('completed');
+    scene.w.tables.postpone(ID, 'somebody reads');
+    await scene.accepted(ROLLBACK);
+    await scene.minutes(12);
+    expect(scene.o.state(ID).pending).toBeNull();
+    await scene.accepted(ROLLBACK);
+    expect((await seen(scene)).nextSteps).toEqual(['revert is being carried out; nothing to do']);
+    await scene.minutes(1);
+    expect((await seen(scene)).nextSteps[0]).toContain('somebody reads');
+  });
+
+  it('says how a promotion is withdrawn; of a withdrawn one, that the database is asked', async () => {
+    const scene = await waiting();
+    await scene.minutes(1);
+    const shown = await seen(scene);
+    expect(shown.health).toBe('held');
+    expect(shown.nextSteps).toEqual([
+      expect.stringMatching(/^The promotion that ada .* waits: one reader is open\. .*'crossfade rollback customer/),
+    ]);
+    const mend = breaks(scene, 'abandon', away());
+    expect(await scene.accepted(ROLLBACK)).toMatchObject({
+      answer: { pending: 'rollback', waits: expect.any(String) },
+    });
+    await scene.minutes(1);
+    const asking = await seen(scene);
+    expect(asking.health).toBe('rolling_back');
+    expect(asking.nextSteps[0]).toMatch(
+      /^The rollback that ada .* waits until the database says whether the promotion has happened: Postgres did not answer\./,
+    );
+    scene.o.calm(false);
+    scene.w.failures.length = 0;
+    mend();
+    await scene.minutes(2);
+    expect(scene.stage()).toBe('rolled_back');
+  });
+
+  it('says under a stop that no promotion begins', async () => {
+    const scene = await waiting();
+    const mend = breaks(scene, 'abandon', away());
+    const asked = { reason: 'fire', actor: 'ada', confirm: 'system' };
+    const { cutovers } = await emergencyStop(scene.w.ports, scene.w.cutovers, asked);
+    expect(cutovers).toEqual([
+      { id: ID, from: 'full_100', to: expect.stringContaining('rollback pending: Postgres did not answer.') },
+    ]);
+    mend();
+    scene.o.calm(false);
+    scene.w.failures.length = 0;
+    await scene.minutes(2);
     expect(scene.stage()).toBe('rolled_back');
   });
 });

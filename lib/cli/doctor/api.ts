@@ -51,6 +51,7 @@ export function judgeReport(report: SystemReport): Check[] {
 function judgeCutover(cutover: SystemReport['cutovers'][number]): Check {
   const name = `cutover ${cutover.id}`;
   if ('why' in cutover) return fail(name, cutover.why, 'Restore its state item; the audit log says what it was.');
+  if (cutover.pending) return warn(name, `${cutover.pending} is being carried out`, cutover.recommendation);
   if (cutover.health === 'rolling_back') return warn(name, 'its guards have fired', `crossfade explain ${cutover.id}`);
   if (cutover.kind === 'table' && cutover.table === null && cutover.stageKind !== 'disabled') {
     return fail(name, `in ${cutover.stage}, but Postgres could not be asked`, 'Check the database checks below.');
