@@ -157,8 +157,12 @@ function tableLines(report: CutoverReport, width: number): string[] {
   if (table.readOnlyUntilMs)
     lines.push(...field('read-only', `the primary refuses writes until ${moment(table.readOnlyUntilMs)} UTC`, width));
   if (table.inlineFailures) {
-    const failed = `${counted(table.inlineFailures, 'write')} did not fit the shadow at once; SELECT * FROM crossfade.inline_failure names the keys`;
-    lines.push(...field('inline', failed, width));
+    const [name, failed] =
+      report.stageKind === 'completed'
+        ? ['computed', 'left a computed column as it was written']
+        : ['inline', 'did not fit the shadow at once'];
+    const text = `${counted(table.inlineFailures, 'write')} ${failed}; SELECT * FROM crossfade.inline_failure names the keys`;
+    lines.push(...field(name, text, width));
   }
   if (table.quarantined > 0) {
     const first = table.quarantine[0];

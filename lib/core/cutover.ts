@@ -107,8 +107,8 @@ export type FreezeWindow = { name: string } & (
  * Where one column of the new shape comes from. A column of the same name in both tables needs no entry.
  * - `{ from }`: rename, with a cast when the types differ;
  * - `{ sql }`: computed from the columns of the old row (unqualified names); when the new column is GENERATED it is
- *   compared, not written. Any other is computed until promotion only; `after: 'application'` says that the application
- *   writes it from then on;
+ *   compared, not written. Any other is computed by a trigger from promotion until cleanup, where the new shape has what the
+ *   expression reads; `after: 'application'` says that the application writes it from promotion on;
  * - `{ added: true }`: new, filled by its own default and left alone by Crossfade.
  */
 export type ColumnSource = { from: string } | { sql: string; after?: 'application' } | { added: true };

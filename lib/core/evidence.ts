@@ -126,7 +126,10 @@ export type TableStatus = {
   readOnlyUntilMs?: number | null;
   /** Indexes that are still to be built after the copy, which runs as long. */
   indexesAside?: number;
-  /** Writes that the shadow did not take in the application's transaction, and that went on without it. */
+  /**
+   * Writes that the shadow did not take in the application's transaction, and that went on without it; after promotion, those
+   * that went on with a column that could not be computed.
+   */
   inlineFailures?: number;
   /** What is not as it was armed; absent while nothing is armed. */
   shape?: ShapeStatus;

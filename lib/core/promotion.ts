@@ -4,9 +4,10 @@
  */
 
 import { judgeBeforeStart } from './promotion/before-start.ts';
+import { computedUntilCleanup, judgeComputed } from './promotion/computed-columns.ts';
 import type { Dependents, TableDependents } from './promotion/dependents.ts';
 import { moveOutgoing, repoint, returnOutgoing } from './promotion/foreign-keys.ts';
-import { computedColumns, habits } from './promotion/habits.ts';
+import { habits } from './promotion/habits.ts';
 import type { UnprovenKey } from './promotion/keys-aside.ts';
 import { planNames, planNamesBack, renameStatement } from './promotion/names.ts';
 import { noticeDifferences } from './promotion/notices.ts';
@@ -56,6 +57,7 @@ export function planPromotion({
   declaration,
   mapping,
   aside = [],
+  computed = [],
 }: SwapRequest): SwapPlan & { record: PromotionRecord; unproven: readonly UnprovenKey[] } {
   const { primary, shadow, taken } = dependents;
   const columns = columnsOf(dependents, declaration);
@@ -112,7 +114,7 @@ export function planPromotion({
     ...columnGrantItems(primary, shadow, columns),
     ...names.renames.map(renameItem),
     ...noticeDifferences(primary, shadow, columns, Object.keys(declaration.reverse ?? {})),
-    ...computedColumns(shadow, declaration),
+    ...judgeComputed(shadow, computed),
     ...habits(primary, shadow, tableName(names.renames, primary)),
   ];
   const statements = [
@@ -177,7 +179,10 @@ export function planPromotion({
 }
 
 /** The same swap with the roles exchanged. The tables may have changed since: what is new on them is planned for, too. */
-export function planRevert({ dependents, declaration, mapping }: SwapRequest, record: PromotionRecord): SwapPlan {
+export function planRevert(
+  { dependents, declaration, mapping, computed = [] }: SwapRequest,
+  record: PromotionRecord,
+): SwapPlan {
   const { primary, shadow, taken } = dependents;
   const columns = invert(columnsOf(dependents, declaration));
   const alias = { schema: shadow.schema, name: record.alias };
@@ -211,6 +216,7 @@ export function planRevert({ dependents, declaration, mapping }: SwapRequest, re
     ...attached.items,
     ...sequences.items,
     ...unfit.items,
+    ...computedUntilCleanup(shadow, computed),
     ...back.map(renameItem),
   ];
   const statements = [

@@ -7,6 +7,7 @@ import type { ValidationMode } from './cutover.ts';
 import { createApply, createExchange } from './sql/apply.ts';
 import { createBackfill } from './sql/backfill.ts';
 import { createCapture, createOutbox, createTriggers, createTruncated, dropTriggers } from './sql/capture.ts';
+import { createComputed, createComputedTrigger } from './sql/computed.ts';
 import { createConverge, createSpread } from './sql/converge.ts';
 import { createFits } from './sql/fits.ts';
 import { createInline, type InlineMode } from './sql/inline.ts';
@@ -54,10 +55,13 @@ export function tableObjects(
 ): TableObjects {
   const flow: Flow = { id, source, target, mapping, inline: inline !== null };
   const { tables, functions } = objectKinds(id);
-  const made = functions.filter((name) => inline !== null || name !== objectNames(id).inline);
+  const keeps = (mapping.kept ?? []).length > 0;
+  const { inline: inlineName, computed } = objectNames(id);
+  const made = functions.filter((name) => (inline !== null || name !== inlineName) && (keeps || name !== computed));
   const behaviour = [
     ...(inline === null ? [] : [createInline(flow, sabotage)]),
     createCapture(flow, inline, sabotage),
+    ...(keeps ? [createComputed(flow)] : []),
     createTruncated(flow, sabotage),
     createApply(flow, sabotage),
     createExchange(flow),
@@ -75,6 +79,7 @@ export function tableObjects(
     ...made.map((name) => `REVOKE ALL ON FUNCTION ${name} FROM PUBLIC`),
     `SELECT crossfade.grant_runtime('${id}')`,
     ...createTriggers(flow),
+    ...(keeps ? createComputedTrigger(flow) : []),
   ];
   const dropBehaviour = [
     ...dropTriggers(flow),

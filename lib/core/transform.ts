@@ -26,7 +26,15 @@ export type Mapping = {
    * the rows are found by `=`, and may differ even so.
    */
   compared: readonly { target: string; sql: string }[];
+  /** Of the way back: columns of its source, the new shape, that a trigger computes for the application. */
+  kept?: readonly KeptColumn[];
 };
+
+/** A column of the new shape, and how it is computed from a row of it, as the old row that it stands for, in scope as `p`. */
+export type KeptColumn = { column: ColumnShape; sql: string; inputs: readonly KeptInput[] };
+
+/** A column of the old shape, from a column of the new one: checked by a cast there and back, which may raise an error. */
+export type KeptInput = { name: string; from: string; sql: string; isCast: boolean };
 
 /** `returns`: the source's type with its length, where a cast may change a key: then only one that comes back the same is looked up. */
 export type KeyColumns = { source: ColumnShape; target: ColumnShape; sql: string; returns?: string };
@@ -300,6 +308,39 @@ function returns(
     if (source !== null && 'from' in source && !backs.has(source.from)) backs.set(source.from, column);
   }
   return backs;
+}
+
+// ------------------------------------------------------------------------------------------------------- computed
+
+/** Columns of the shadow that are computed until promotion, and that nobody is said to compute after it. */
+export function computedUntilPromotion(shadow: TableShape, declaration: TableDeclaration): KeptColumn[] {
+  return Object.entries(declaration.columns ?? {}).flatMap(([name, source]) => {
+    const column = columnOf(shadow, name);
+    if (!column || column.generated || !('sql' in source) || source.after === 'application') return [];
+    return [{ column, sql: `(${source.sql})::${baseType(unbounded(column))}`, inputs: [] }];
+  });
+}
+
+/** Columns of the old shape whose value is in the new one. One whose way back is declared is another value. */
+export function inputsOf(primary: TableShape, shadow: TableShape, declaration: TableDeclaration): KeptInput[] {
+  return [...returns(primary, shadow, declaration)].flatMap(([name, back]) => {
+    const declared = declaration.reverse?.[name];
+    const target = columnOf(primary, name);
+    if (!target || (declared && 'sql' in declared)) return [];
+    return [{ name, from: back.name, sql: backOf(back, unbounded(target)), isCast: back.type !== target.type }];
+  });
+}
+
+/** Of the inputs those that the expression can name. */
+export const inputsNamed = (sql: string, inputs: readonly KeptInput[]): KeptInput[] => {
+  const text = sql.toLowerCase();
+  return inputs.filter(({ name }) => text.includes(name.replaceAll('"', '""').toLowerCase()));
+};
+
+/** True when an expression may read the row as a whole, which is not there after promotion. */
+export function readsWholeRow(sql: string, primary: TableShape): boolean {
+  const code = sql.replaceAll(/'(?:[^']|'')*'/g, "''");
+  return columnOf(primary, 'p') === undefined && /(?<![\w."$])"?\bp\b"?(?!\s*\.\s*[\w"])/i.test(code);
 }
 
 // --------------------------------------------------------------------------------------------------------- pieces

@@ -145,7 +145,7 @@ function cutoverReport(
     copies: observed.copies,
     windows: observed.windows.filter((window) => window.minute >= hourAgo),
     flagsDeployed,
-    nextSteps: nextSteps(state, health, observed.verdict),
+    nextSteps: nextSteps(declaration, state, health, observed.verdict),
     recommendation: recommendationOf(state, observed.verdict),
     validationScore: validationScoreOf(state, observed.table, observed.verdict),
   };
@@ -195,12 +195,20 @@ function needsOnlyTime(reason: Condition, verdict: Verdict): boolean {
   return verdict.evidence.minutesInStage < FIRST_MINUTES || (copying && reason.code === 'verification');
 }
 
-function nextSteps(state: CutoverState, health: Health, verdict: Verdict): string[] {
+function nextSteps(declaration: CutoverDeclaration, state: CutoverState, health: Health, verdict: Verdict): string[] {
   const dropped = droppedText(state);
-  return [...(dropped ? [dropped] : []), ...stepsOf(state, health, verdict)];
+  return [...(dropped ? [dropped] : []), ...stepsOf(declaration, state, health, verdict)];
 }
 
-function stepsOf(state: CutoverState, health: Health, verdict: Verdict): string[] {
+/** Which of them a trigger computes until then the plan says: it asks the database. */
+function computedUntilCleanup(declaration: CutoverDeclaration): string[] {
+  if (declaration.kind !== 'table') return [];
+  return Object.entries(declaration.table.columns ?? {})
+    .filter(([, source]) => 'sql' in source && source.after === undefined)
+    .map(([name]) => name);
+}
+
+function stepsOf(declaration: CutoverDeclaration, state: CutoverState, health: Health, verdict: Verdict): string[] {
   const id = state.id;
   const pending = pendingWord(state);
   if (pending) return [waitingText(verdict) ?? `${pending} is being carried out; nothing to do`];
@@ -213,9 +221,15 @@ function stepsOf(state: CutoverState, health: Health, verdict: Verdict): string[
         : verdict.reasons.map((reason) => reason.text);
     case 'completed': {
       const changed = shapeReasons(verdict).map(({ text }) => `the way back is closed: ${text}`);
+      const computed = computedUntilCleanup(declaration);
       return [
         ...(changed.length > 0 ? changed : [`crossfade rollback ${id} --reason '…' goes back without losing a row`]),
         `crossfade cleanup ${id} --confirm ${id} drops the old table; after it there is no way back`,
+        ...(computed.length > 0
+          ? [
+              `before cleanup, let the application write ${computed.join(', ')}: 'crossfade plan ${id}' says which a trigger computes until then`,
+            ]
+          : []),
       ];
     }
     case 'rolled_back':

@@ -5,16 +5,18 @@
 
 import { CrossfadeError } from '../../core/errors.ts';
 import { judgeBeforeStart } from '../../core/promotion/before-start.ts';
+import { judgeComputed } from '../../core/promotion/computed-columns.ts';
 import { refuseRelation, refuseRelatives } from '../../core/promotion/refusals.ts';
 import { refuseForced } from '../../core/promotion/row-security.ts';
 import { objectKinds } from '../../core/sql/names.ts';
 import { OWN_PATH } from '../../core/sql/session.ts';
-import { quoteTable, quoteText } from '../../core/table-shape.ts';
+import { quoteTable, quoteText, type TableShape } from '../../core/table-shape.ts';
 import { type TableObjects, tableObjects } from '../../core/table-sql.ts';
 import { compileTransform } from '../../core/transform.ts';
 import type { Outrun, StateFence, TableCutover } from '../../ports.ts';
 import { readTable } from './catalog.ts';
 import { transformProblems } from './check-transform.ts';
+import { computedColumns } from './computed.ts';
 import { readDependents } from './dependents.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
 import { giveIndexesBack, setIndexesAside } from './indexes-aside.ts';
@@ -137,7 +139,7 @@ export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
       details: { problems },
     });
   }
-  const unfit = await unfitRelations(owner, cutover, primary.oid, shadow.oid);
+  const unfit = await unfitRelations(owner, cutover, primary, shadow);
   if (unfit.length > 0) {
     throw new CrossfadeError('refused_table', `Cutover '${cutover.id}' cannot be armed: ${unfit.join(' ')}`, {
       details: { problems: unfit },
@@ -165,18 +167,21 @@ export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
 /** The plan has said so before the start, of tables that may have been others then. */
 async function unfitRelations(
   owner: PgGateway,
-  { table: declaration }: TableCutover,
-  primaryOid: number,
-  shadowOid: number,
+  cutover: TableCutover,
+  primary: TableShape,
+  shadow: TableShape,
 ): Promise<string[]> {
-  const { dependents } = await readDependents(owner, primaryOid, shadowOid);
+  const { dependents } = await readDependents(owner, primary.oid, shadow.oid);
+  const computed = await computedColumns(owner, cutover, primary, shadow);
   return [
     ...[dependents.primary, dependents.shadow].flatMap((table) => [
       ...refuseRelation(table),
       ...refuseRelatives(table),
       ...refuseForced(table),
     ]),
-    ...judgeBeforeStart(dependents, declaration).filter(({ action }) => action === 'refuse'),
+    ...[...judgeBeforeStart(dependents, cutover.table), ...judgeComputed(dependents.shadow, computed)].filter(
+      ({ action }) => action === 'refuse',
+    ),
   ].map(({ object, text }) => `${object}: ${text}`);
 }
 
@@ -214,7 +219,7 @@ function dropCapture(id: string): string[] {
      BEGIN
        FOR v_drop IN SELECT format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass) FROM pg_trigger t
          JOIN pg_proc f ON f.oid = t.tgfoid JOIN pg_namespace n ON n.oid = f.pronamespace
-         WHERE n.nspname = 'crossfade' AND (f.proname IN ('capture_' || ${quoted}, 'truncated_' || ${quoted}, 'guard_' || ${quoted})
+         WHERE n.nspname = 'crossfade' AND (f.proname IN ('capture_' || ${quoted}, 'truncated_' || ${quoted}, 'guard_' || ${quoted}, 'computed_' || ${quoted})
            OR (t.tgname = 'crossfade_read_only' AND t.tgrelid IN (SELECT unnest(ARRAY[c.primary_oid, c.shadow_oid]) FROM crossfade.cutover c WHERE c.id = ${quoted})))
        LOOP
          EXECUTE v_drop;

@@ -19,7 +19,8 @@ export async function transformProblems(owner: PgGateway, directions: readonly D
   const problems: string[] = [];
   for (const { mapping, source, target } of directions) {
     const path = searchPath([source, target]);
-    const refused = await answers(expressionsOf(mapping), (sql) => refusal(owner, source, sql, path));
+    const rows = `${quoteTable(source)} AS p`;
+    const refused = await answers(expressionsOf(mapping), (sql) => refusal(owner, rows, sql, path));
     problems.push(
       ...refused.map(({ name, answer }) => `column '${name}' of ${target.schema}.${target.name}: ${answer}`),
     );
@@ -31,10 +32,10 @@ export async function transformProblems(owner: PgGateway, directions: readonly D
 /** A ROW has at most 1,664 entries; one column may have an expression that is written and another that is compared. */
 const ASKED_TOGETHER = 800;
 
-type Expression = { name: string; sql: string };
+export type Expression = { name: string; sql: string };
 
 /** The expressions that have an answer, found by halving: of many hundred, few or none have one. */
-async function answers(
+export async function answers(
   expressions: readonly Expression[],
   ask: (sql: string) => Promise<string | null>,
 ): Promise<{ name: string; answer: string }[]> {
@@ -74,7 +75,12 @@ async function unsteady(owner: PgGateway, { mapping, source, target }: Direction
 }
 
 /** A function of the user's own is volatile unless it says otherwise, which few do: only those of Postgres and of extensions tell. */
-async function changing(owner: PgGateway, source: TableShape, sql: string, path: string): Promise<string | null> {
+export async function changing(
+  owner: PgGateway,
+  source: TableShape,
+  sql: string,
+  path: string,
+): Promise<string | null> {
   const view = `SELECT ROW(${sql}) IS NULL AS c FROM ${quoteTable(source)} AS p`;
   const body = `DECLARE v_view text := 'crossfade.look_' || pg_catalog.pg_backend_pid(); v_tree text; v_found text; BEGIN
     PERFORM pg_catalog.set_config('search_path', ${quoteText(path)}, true);
@@ -110,14 +116,16 @@ function expressionsOf({ key, written, compared }: Mapping): Expression[] {
 /**
  * In a WHERE, where an aggregate is an error as it should be: each expression is one value of one row. Nothing is read. Under
  * the search_path of the functions that will have the expression in them, whatever the one of the session is.
+ *
+ * @param rows what is in scope as `p`, as a FROM clause has it
  */
-async function refusal(
+export async function refusal(
   owner: PgGateway,
-  source: TableShape,
+  rows: string,
   expressions: string,
   path: string,
 ): Promise<string | null> {
-  const look = `SELECT FROM ${quoteTable(source)} AS p WHERE ROW(${expressions}) IS NULL LIMIT 0`;
+  const look = `SELECT FROM ${rows} WHERE ROW(${expressions}) IS NULL LIMIT 0`;
   const body = `BEGIN PERFORM pg_catalog.set_config('search_path', ${quoteText(path)}, true); EXECUTE ${quoteText(look)}; END`;
   try {
     await owner.call(`DO LANGUAGE plpgsql ${quoteText(body)}`);

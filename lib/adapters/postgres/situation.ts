@@ -8,6 +8,7 @@ import { compileTransform, type Mapping } from '../../core/transform.ts';
 import type { TableCutover } from '../../ports.ts';
 import { readTable, readTableByOid } from './catalog.ts';
 import { transformProblems } from './check-transform.ts';
+import { computedColumns, keeping } from './computed.ts';
 import { readDependents } from './dependents.ts';
 import type { PgGateway } from './gateway.ts';
 
@@ -85,9 +86,10 @@ export async function readSituation(
     );
   }
   const { dependents, fingerprint } = await readDependents(owner, primary.oid, shadow.oid);
-  const { forward, reverse, columns } = compiled;
-  const request = { dependents, declaration: cutover.table, mapping: forward, aside: mirror?.aside ?? [] };
-  return { primary, shadow, forward, reverse, columns, request, fingerprint };
+  const computed = await computedColumns(owner, cutover, primary, shadow);
+  const { forward, columns } = compiled;
+  const request = { dependents, declaration: cutover.table, mapping: forward, aside: mirror?.aside ?? [], computed };
+  return { primary, shadow, forward, reverse: keeping(compiled.reverse, computed), columns, request, fingerprint };
 }
 
 function missing(cutover: TableCutover, name: string): CrossfadeError {

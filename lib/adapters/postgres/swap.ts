@@ -7,7 +7,7 @@ import { isCrossfadeError } from '../../core/errors.ts';
 import type { UnprovenKey } from '../../core/promotion/keys-aside.ts';
 import type { PromotionRecord, SwapPlan } from '../../core/promotion/swap-plan.ts';
 import { planPromotion, planRevert } from '../../core/promotion.ts';
-import { quoteName, quoteTable } from '../../core/table-shape.ts';
+import { quoteName, quoteTable, quoteText } from '../../core/table-shape.ts';
 import { tableObjects } from '../../core/table-sql.ts';
 import type { SwapResult, TableCutover } from '../../ports.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
@@ -75,7 +75,14 @@ function preparePromotion(cutover: TableCutover, situation: Situation): Prepared
   return {
     plan,
     before: [refuseChangedShape(cutover.id), ...after.staged],
-    statements: [...before.drop, ...plan.statements, ...after.takeStaged, recordShape(cutover.id)],
+    statements: [
+      ...before.drop,
+      // From here on it has what could not be computed.
+      `DELETE FROM crossfade.inline_failure WHERE cutover = ${quoteText(cutover.id)}`,
+      ...plan.statements,
+      ...after.takeStaged,
+      recordShape(cutover.id),
+    ],
     record,
     unproven,
   };

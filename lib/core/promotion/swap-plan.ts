@@ -3,6 +3,7 @@
 import type { TableDeclaration } from '../cutover.ts';
 import type { Mapping } from '../transform.ts';
 import { moveFunctions, moveStatistics } from './bodies.ts';
+import type { ComputedColumn } from './computed-columns.ts';
 import type { DependentSequence, Dependents, ForeignKey, TableDependents } from './dependents.ts';
 import type { KeyColumns } from './foreign-key-statement.ts';
 import type { OwnKeys } from './foreign-keys.ts';
@@ -58,6 +59,7 @@ export type SwapRequest = {
   mapping: Mapping;
   /** Foreign keys that were taken off the shadow when it began to follow. */
   aside?: readonly KeyAside[];
+  computed?: readonly ComputedColumn[];
 };
 
 export function swapPlan(

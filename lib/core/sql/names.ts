@@ -35,6 +35,7 @@ export function objectNames(id: string) {
     turn: named('turn'),
     spread: named('spread'),
     capture: named('capture'),
+    computed: named('computed'),
     inline: named('inline'),
     truncated: named('truncated'),
     apply: named('apply'),
@@ -59,8 +60,11 @@ export function objectKinds(id: string): { tables: readonly string[]; functions:
   return { tables: [outbox1, outbox, segment, touched], functions: Object.values(functions) };
 }
 
-/** Our triggers on the source, and those on the target. */
-export const SOURCE_TRIGGERS = ['crossfade_capture', 'crossfade_truncated', 'crossfade_read_only'];
+/** Triggers fire in the order of their names, and it comes after those of the application, which may change what it reads. */
+export const COMPUTED_TRIGGER = '"~crossfade_computed"';
+
+/** Our triggers on the source, and those on the target: as SQL has them. */
+export const SOURCE_TRIGGERS = ['crossfade_capture', 'crossfade_truncated', 'crossfade_read_only', COMPUTED_TRIGGER];
 export const TARGET_TRIGGERS = ['crossfade_guard', 'crossfade_guard_truncate'];
 
 export const keyCount = (flow: Flow) => flow.mapping.key.length;

@@ -222,7 +222,7 @@ describe('a publication of every table', () => {
   });
 });
 
-describe('what nobody computes after promotion, and what other tools do', () => {
+describe('who computes what after promotion, and what other tools do', () => {
   it('a computed column is named until the declaration says who writes it', async () => {
     await run(
       `CREATE TABLE c (id integer PRIMARY KEY, a text, b text); CREATE TABLE c_v2 (id bigint PRIMARY KEY, a text, b text, ab text, ba text GENERATED ALWAYS AS (b || a) STORED)`,

@@ -8,7 +8,11 @@ import { differences, type TestPlane, tamper, testPlane } from '../../helpers/po
 const ORDERS: TableCutover = {
   id: 'orders',
   validation: 'strict',
-  table: { primary: 'public.orders', shadow: 'public.orders_v2', columns: { amount: { sql: 'note::integer' } } },
+  table: {
+    primary: 'public.orders',
+    shadow: 'public.orders_v2',
+    columns: { amount: { sql: 'note::integer', after: 'application' } },
+  },
 };
 const LAST_TRY = 'UPDATE crossfade.outbox_orders SET attempts = 4, not_before = NULL';
 
@@ -109,7 +113,7 @@ describe('where the planner reads all of a table for a few keys', () => {
       primary: `public.${id}`,
       shadow: `public.${id}_v2`,
       // Not strict, so the planner computes it where it reads the row, before it knows whether anybody asked for it.
-      columns: { amount: { sql: "coalesce(note, '0')::integer" } },
+      columns: { amount: { sql: "coalesce(note, '0')::integer", after: 'application' } },
       ...(inline ? { mode: 'inline', rollbackOnShadowFailure: true } : {}),
     },
   });
