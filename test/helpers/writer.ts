@@ -34,6 +34,8 @@ export function writer(transact: (i: number) => Promise<unknown>): Writer {
         state.done += 1;
       } catch (error) {
         state.failures.push(error instanceof Error ? error.message : String(error));
+        // A client whose connection is gone fails at once, for ever: nothing else would have a turn, not even the end of the test.
+        await new Promise((resolve) => setImmediate(resolve));
       }
       made += 1;
       tell();

@@ -1,14 +1,17 @@
 /**
  * I1 I11 schemas as people have them, through the whole life: enum, domain, arrays, bytea, full text, composite keys that
- * cascade, generated columns, triggers, views and rules, under MERGE, ON CONFLICT, savepoints, changes of keys, and all
+ * cascade, generated columns, triggers, views and rules, under COPY, MERGE, ON CONFLICT, savepoints, changes of keys, and all
  * levels of isolation. Every transaction makes the same changes to twins that nobody migrates.
  * Replay one run with: CROSSFADE_SEED=<seed> npx vitest run --project servers test/integration/servers/foreign-schemas.test.ts
  */
 
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { TableCutover } from '../../../lib/ports.ts';
-import { type Draw, doer } from '../../helpers/deeds.ts';
+import { debianBinaries } from '../../helpers/debian-postgres.ts';
+import { byDriver, byPsql, type Draw, doer, type PsqlClient } from '../../helpers/deeds.ts';
 import { astride, live, type Straddling } from '../../helpers/life.ts';
 import { type ServedDatabase, servedDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
@@ -17,6 +20,7 @@ import { seeded } from '../../property/samples.ts';
 
 const SEED = Number(process.env.CROSSFADE_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const REPLAY = `Replay it with: CROSSFADE_SEED=${SEED} npx vitest run --project servers test/integration/servers/foreign-schemas.test.ts`;
+/** The last one is psql, which loads rows with COPY. */
 const WRITERS = 3;
 const KEYS = 240;
 /** Columns of each table with its twin, cast to what both shapes can be compared as. */
@@ -221,13 +225,18 @@ describe.skipIf(inject('servers') === null).each(PLACES)(
   (place) => {
     const { schema, server, door, mode } = place;
     const planes: TestPlane[] = [];
+    const directory = mkdtempSync(join(tmpdir(), 'crossfade-copy-'));
+    let psql: PsqlClient;
     let db: ServedDatabase;
     beforeAll(async () => {
       db = await servedDatabase(server, door);
       await db.owner.unsafe(readFileSync(new URL(`../../fixtures/foreign/${schema.file}`, import.meta.url), 'utf8'));
       planes.push(testPlane(db), testPlane(db));
+      psql = byPsql(join(debianBinaries()!, 'psql'), db.application, directory);
     });
     afterAll(async () => {
+      await psql.end();
+      rmSync(directory, { recursive: true, force: true });
       for (const plane of planes) await plane.close();
       await db.drop();
     });
@@ -245,7 +254,8 @@ describe.skipIf(inject('servers') === null).each(PLACES)(
       const client = () => db.connect(1, db.application);
       const writers = Array.from({ length: WRITERS }, (_, index) => {
         const keys = Array.from({ length: KEYS / WRITERS }, (__, i) => 1 + index + i * WRITERS);
-        return doer(client(), schema.draws, seeded(SEED + index), keys);
+        const transact = index === WRITERS - 1 ? psql.transact : byDriver(client());
+        return doer(transact, schema.draws, seeded(SEED + index), keys);
       });
       const clients = [client(), client()] as const;
       const same = async (step: string, name: string, table: string) => {
