@@ -14,6 +14,7 @@ import type { Adopted, Outrun, StateFence, TableCutover } from '../../ports.ts';
 import { fenced } from './arming.ts';
 import type { PgGateway } from './gateway.ts';
 import { inlineMode } from './inline.ts';
+import { recordUsed } from './shape.ts';
 import { type MirroredCutover, readMirror, readSituation, type Situation } from './situation.ts';
 
 type Seen = {
@@ -51,6 +52,10 @@ export async function adopt(owner: PgGateway, cutover: TableCutover, fence: Stat
   const statements = [
     `SELECT crossfade.hold_shape(ARRAY[${primary.oid}, ${shadow.oid}]::oid[])`,
     ...replace,
+    recordUsed(id, [
+      { mapping: forward, source: primary, target: shadow },
+      { mapping: reverse, source: shadow, target: primary },
+    ]),
     `SELECT crossfade.shape_adopted(${quoteText(id)})`,
   ];
   return (await fenced(owner, id, fence, statements)) ?? { kind: 'adopted' };

@@ -18,11 +18,12 @@ import { readTable } from './catalog.ts';
 import { transformProblems } from './check-transform.ts';
 import { computedColumns } from './computed.ts';
 import { readDependents } from './dependents.ts';
+import { eventTriggerItems } from './event-triggers.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
 import { giveIndexesBack, setIndexesAside } from './indexes-aside.ts';
 import { inlineMode, inlineObstacles } from './inline.ts';
 import { giveKeysBack, keysToSetAside } from './keys-aside.ts';
-import { recordShape } from './shape.ts';
+import { recordShape, recordUsed } from './shape.ts';
 
 const LONG_MS = 120_000;
 const INDEX_MS = 10_000;
@@ -36,6 +37,7 @@ export const PROGRESS = [
   'inline_failure',
   'missed',
   'shape',
+  'used',
 ];
 /** Raised by crossfade.refuse_older. */
 const OUTRUN = 'CF005';
@@ -50,7 +52,7 @@ export async function arm(
   cutover: TableCutover,
   fence: StateFence,
 ): Promise<{ kind: 'armed' } | Outrun> {
-  const { objects, primary, shadow } = await forwardObjects(owner, cutover);
+  const { objects, primary, shadow, directions } = await forwardObjects(owner, cutover);
   const id = quoteText(cutover.id);
   for (const statement of await keysToSetAside(owner, cutover.id, primary.oid, shadow.oid)) {
     const outrun = await fenced(owner, cutover.id, fence, [statement]);
@@ -74,6 +76,7 @@ export async function arm(
     `INSERT INTO crossfade.backfill (cutover, rows_total, shadow_had_rows)
        VALUES (${id}, ${Math.round(primary.estimatedRows)}, EXISTS (SELECT FROM ${quoteTable(shadow)}))`,
     ...objects.create,
+    recordUsed(cutover.id, directions),
     recordShape(cutover.id),
   ];
   return (await fenced(owner, cutover.id, fence, statements)) ?? { kind: 'armed' };
@@ -130,10 +133,11 @@ export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
     );
   }
   const { forward, reverse } = compiled;
-  const problems = await transformProblems(owner, [
+  const directions = [
     { mapping: forward, source: primary, target: shadow },
     { mapping: reverse, source: shadow, target: primary },
-  ]);
+  ];
+  const problems = await transformProblems(owner, directions);
   if (problems.length > 0) {
     throw new CrossfadeError('refused_table', `Cutover '${cutover.id}' cannot be armed: ${problems.join('; ')}.`, {
       details: { problems },
@@ -145,7 +149,11 @@ export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
       details: { problems: unfit },
     });
   }
-  const obstacles = await inlineObstacles(owner, cutover, shadow);
+  const slow = (await eventTriggerItems(owner)).filter(({ action }) => action === 'refuse');
+  const obstacles = [
+    ...(await inlineObstacles(owner, cutover, shadow)),
+    ...slow.map(({ object, text }) => `${object}: ${text}`),
+  ];
   if (obstacles.length > 0) {
     throw new CrossfadeError('refused_table', `Cutover '${cutover.id}' cannot be armed: ${obstacles.join(' ')}`, {
       details: { problems: obstacles },
@@ -161,7 +169,7 @@ export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
     {},
     inlineMode(cutover.table),
   );
-  return { objects, primary, shadow };
+  return { objects, primary, shadow, directions };
 }
 
 /** The plan has said so before the start, of tables that may have been others then. */

@@ -12,7 +12,7 @@ const DENIED = '42501';
 /** No such function, or no such operator, under this search_path. */
 const UNDEFINED = '42883';
 
-type Direction = { mapping: Mapping; source: TableShape; target: TableShape };
+export type Direction = { mapping: Mapping; source: TableShape; target: TableShape };
 
 /** Every column whose expression cannot work, with Postgres' own reason. Reads no row. */
 export async function transformProblems(owner: PgGateway, directions: readonly Direction[]): Promise<string[]> {
@@ -56,6 +56,15 @@ const isComputed = (sql: string) =>
   /\bselect\b|[\w"]\s*\(|\b(current_\w+|localtime\w*|session_user|user)\b/i.test(
     sql.replaceAll(/crossfade\.refuse_\w+\(|\bROW\(|::[\w ]+\([\d,]+\)/g, ''),
   );
+
+/** Every expression once, in lists that a ROW can hold. Casts and operators may call functions, too. */
+export function expressionLists(mapping: Mapping): string[] {
+  const found = [...new Set(expressionsOf(mapping).map(({ sql }) => sql))];
+  const lists: string[] = [];
+  for (let from = 0; from < found.length; from += ASKED_TOGETHER)
+    lists.push(found.slice(from, from + ASKED_TOGETHER).join(', '));
+  return lists;
+}
 
 /** What gives another value each time, though Postgres calls it stable: it is, within one statement. */
 const MOMENTARY =

@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS crossfade.migration (
 /**
  * Applies what is not there yet, in the order of the numbers.
  * @param gateway of the owner role
- * @throws CrossfadeError `invalid_config` for names, gaps, doubles and BEGIN or COMMIT; `schema_changed` when the database has other files
+ * @throws CrossfadeError `refused_table` for a database that is not in UTF8; `invalid_config` for names, gaps, doubles and BEGIN or COMMIT; `schema_changed` when the database has other files
  *   than these; what the gateway throws when a file fails, with the file's name
  */
 export async function migrate(
@@ -36,6 +36,7 @@ export async function migrate(
   files: readonly MigrationFile[],
 ): Promise<{ applied: string[]; present: string[] }> {
   const numbered = inOrder(files);
+  await demandUnicode(gateway);
   if (!(await isPrepared(gateway))) await gateway.script(PREPARE);
   const present = await readRecorded(gateway);
   compare(numbered, present);
@@ -44,6 +45,18 @@ export async function migrate(
     if (await apply(gateway, file)) applied.push(file.name);
   }
   return { applied, present: numbered.map(({ name }) => name).filter((name) => !applied.includes(name)) };
+}
+
+/** Keys and names travel as JSON, which is Unicode; another encoding has no place for some of it, SQL_ASCII for none with certainty. */
+async function demandUnicode(gateway: PgGateway): Promise<void> {
+  const [row] = await gateway.call<{ encoding: string }>(
+    `SELECT pg_catalog.current_setting('server_encoding') AS encoding`,
+  );
+  if (row!.encoding === 'UTF8') return;
+  throw new CrossfadeError(
+    'refused_table',
+    `Crossfade works in databases of encoding UTF8, this one has ${row!.encoding}. Nothing was changed. A database is given another encoding by a dump that is restored into a new one: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0.`,
+  );
 }
 
 async function isPrepared(gateway: PgGateway): Promise<boolean> {

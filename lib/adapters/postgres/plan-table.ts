@@ -3,9 +3,11 @@
 import type { PromotionRecord } from '../../core/promotion/swap-plan.ts';
 import { planPromotion, planRevert } from '../../core/promotion.ts';
 import type { TableCutover, TablePlan } from '../../ports.ts';
+import { eventTriggerItems } from './event-triggers.ts';
 import type { PgGateway } from './gateway.ts';
 import { indexItems } from './indexes-aside.ts';
 import { inlineItems } from './inline.ts';
+import { shortLimitItems } from './short-limits.ts';
 import { isPromoted, type MirroredCutover, readMirror, readSituation, wasOvertaken } from './situation.ts';
 import { scanWayBack } from './way-back.ts';
 
@@ -36,9 +38,12 @@ async function planOf(
   const plan = promoted
     ? planRevert(situation.request, mirror.record as PromotionRecord)
     : planPromotion(situation.request);
-  const ours = promoted
-    ? []
-    : [...(await inlineItems(owner, cutover, situation.shadow)), ...(await indexItems(owner, cutover))];
+  const ours = [
+    ...(promoted ? [] : await inlineItems(owner, cutover, situation.shadow)),
+    ...(promoted ? [] : await indexItems(owner, cutover)),
+    ...(await eventTriggerItems(owner)),
+    ...(await shortLimitItems(owner)),
+  ];
   return {
     primary: cutover.table.primary,
     shadow: cutover.table.shadow,

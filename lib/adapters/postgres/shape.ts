@@ -1,6 +1,7 @@
 /** What a cutover was armed on: written down when it is armed, compared on every tick and inside the swap. The work is done in SQL. */
 
-import { quoteText } from '../../core/table-shape.ts';
+import { quoteText, searchPath } from '../../core/table-shape.ts';
+import { type Direction, expressionLists } from './check-transform.ts';
 import type { PgGateway } from './gateway.ts';
 
 /** Added to the status of a table, as one expression over its id in `$1`. */
@@ -8,6 +9,15 @@ export const SHAPE_STATUS = 'crossfade.shape_status($1::text)';
 
 /** The last statement of the transaction that arms. */
 export const recordShape = (id: string) => `SELECT crossfade.record_shape(${quoteText(id)})`;
+
+/** Before `recordShape`: what the declared expressions of both directions call. */
+export function recordUsed(id: string, directions: readonly Direction[]): string {
+  const functions = directions.map(({ mapping, source, target }) => {
+    const rows = expressionLists(mapping).map((sql) => `${quoteText(sql)}::pg_catalog.text`);
+    return `crossfade.functions_of(${source.oid}::pg_catalog.oid, ARRAY[${rows.join(', ')}]::pg_catalog.text[], ${quoteText(searchPath([source, target]))})`;
+  });
+  return `SELECT crossfade.record_used(${quoteText(id)}, ${functions.join(' || ')})`;
+}
 
 /** The first statement of a swap under its lock. */
 export const refuseChangedShape = (id: string) => `SELECT crossfade.refuse_changed_shape(${quoteText(id)})`;

@@ -10,6 +10,7 @@ import { planPromotion, planRevert } from '../../core/promotion.ts';
 import { quoteName, quoteTable, quoteText } from '../../core/table-shape.ts';
 import { tableObjects } from '../../core/table-sql.ts';
 import type { SwapResult, TableCutover } from '../../ports.ts';
+import { eventTriggerItems } from './event-triggers.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
 import { indexesAside } from './indexes-aside.ts';
 import { giveKeysBack } from './keys-aside.ts';
@@ -171,6 +172,8 @@ async function trySwap(work: SwapWork, mirror: MirroredCutover, attempts: number
     const situation = await readSituation(owner, cutover, mirror);
     const { plan, before, statements, record, unproven = [] } = work.prepare(cutover, situation, mirror);
     if (!plan.ok) return refused(cutover, plan);
+    const [slow] = (await eventTriggerItems(owner)).filter(({ action }) => action === 'refuse');
+    if (slow) return { kind: 'postponed', why: `Not swapped yet: event trigger ${slow.object}: ${slow.text}` };
     const aside = to === 'reverse' ? await indexesAside(owner, cutover.id) : [];
     if (aside[0]) return { kind: 'postponed', why: `Not swapped yet: index ${aside[0]} is still to be built.` };
     if (to === 'reverse') await analyseOnce(owner, situation);

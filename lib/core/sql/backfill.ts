@@ -29,7 +29,7 @@ import {
   targetTable,
 } from './names.ts';
 import { breakpoint, type Sabotage } from './sabotage.ts';
-import { sortsAlike, WRITING } from './segments.ts';
+import { CHECKED_AT_ONCE, sortsAlike, WRITING } from './segments.ts';
 
 /**
  * `backfill_<id>(epoch, rows)`: one chunk. Returns what was done as jsonb. Planned anew for each call: a generic plan cannot
@@ -59,6 +59,7 @@ BEGIN
     RAISE EXCEPTION 'backfill copies 1 to 1000000 rows a call, not %', p_rows USING ERRCODE = 'CF004';
   END IF;${sabotage.omit === 'fence' ? '' : fence(id)}
   ${WRITING}
+  ${CHECKED_AT_ONCE}
   SELECT * INTO v_row FROM crossfade.backfill b WHERE b.cutover = ${quoteText(id)} FOR UPDATE SKIP LOCKED;
   IF NOT FOUND THEN RETURN jsonb_build_object('kind', 'busy'); END IF;
   IF v_row.state IN ('paused', 'cancelled') THEN RETURN jsonb_build_object('kind', v_row.state); END IF;

@@ -45,7 +45,7 @@ import {
   WHOLE_LOOK_EVERY,
 } from './outbox.ts';
 import { breakpoint, type Sabotage } from './sabotage.ts';
-import { markTouched, WRITING, within } from './segments.ts';
+import { CHECKED_AT_ONCE, markTouched, WRITING, within } from './segments.ts';
 import { markQuarantined } from './sync-status.ts';
 
 /** Tries before a key goes to quarantine, and the pause after the first one; it doubles each time. */
@@ -113,6 +113,7 @@ BEGIN
   END IF;${sabotage.omit === 'fence' ? '' : fence(id)}
 
   ${WRITING}
+  ${CHECKED_AT_ONCE}
   IF EXISTS (SELECT FROM crossfade.missed m WHERE m.cutover = ${quoteText(id)}) THEN
     DELETE FROM crossfade.missed m WHERE m.cutover = ${quoteText(id)};
     PERFORM crossfade.begin_sweep(${quoteText(id)}, 'changes left no hint, since the outbox could not be written');

@@ -103,3 +103,9 @@ export function within(flow: Flow, side: 'source' | 'target'): string {
   const bound = (name: string) => keys(flow, (_, i) => `v_${name}${i + 1}`);
   return `(v_l1 IS NULL OR (${columns}) > (${bound('l')})) AND (v_h1 IS NULL OR (${columns}) <= (${bound('h')}))`;
 }
+
+/**
+ * A constraint that is checked when the transaction ends fails the whole of it, where no row can be told apart any more. Checked with
+ * the statement, it fails the row that breaks it.
+ */
+export const CHECKED_AT_ONCE = 'SET CONSTRAINTS ALL IMMEDIATE;';

@@ -45,6 +45,27 @@ describe('migrating', () => {
     await database.sql`INSERT INTO people (id, name) VALUES (1, 'Ada')`;
   });
 
+  it.each(['LATIN1', 'SQL_ASCII', 'EUC_JP'])(
+    'refuses a database in %s by name, and changes nothing',
+    async (encoding) => {
+      const name = `${database.name}_e`;
+      await database.sql.unsafe(`CREATE DATABASE ${name} ENCODING '${encoding}' LOCALE 'C' TEMPLATE template0`);
+      const url = new URL(database.url);
+      url.pathname = `/${name}`;
+      const gateway = postgresGateway({ url: url.href, clock, random: () => 0.5 });
+      try {
+        await expect(migrate(gateway, [FIRST])).rejects.toMatchObject({
+          code: 'refused_table',
+          message: expect.stringContaining(`encoding UTF8, this one has ${encoding}`),
+        });
+        expect(await gateway.call("SELECT FROM pg_namespace WHERE nspname = 'crossfade'")).toEqual([]);
+      } finally {
+        await gateway.close();
+        await database.sql.unsafe(`DROP DATABASE ${name} WITH (FORCE)`);
+      }
+    },
+  );
+
   it('installs the product’s own schema twice without a change', async () => {
     await installSchema(ROOT, database.url);
     const once = await database.sql`SELECT * FROM crossfade.migration ORDER BY number`;
