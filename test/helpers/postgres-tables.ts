@@ -1,7 +1,7 @@
 /** A table cutover on a real Postgres: the data plane with its own connections, and the loops that the flows run. */
 
 import { expect } from 'vitest';
-import { readTableByOid } from '../../lib/adapters/postgres/catalog.ts';
+import { readTablesByOid } from '../../lib/adapters/postgres/catalog.ts';
 import { postgresDataPlane } from '../../lib/adapters/postgres/data-plane.ts';
 import { type GatewayOptions, type PgGateway, postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
 import { inlineMode } from '../../lib/adapters/postgres/inline.ts';
@@ -131,7 +131,7 @@ export async function tamper(
   const [row] = await db.sql.unsafe(
     `SELECT primary_oid::int AS primary, shadow_oid::int AS shadow, direction FROM crossfade.cutover WHERE id = '${cutover.id}'`,
   );
-  const [primary, shadow] = [await readTableByOid(owner, row!.primary), await readTableByOid(owner, row!.shadow)];
+  const [primary, shadow] = await readTablesByOid(owner, [row!.primary, row!.shadow]);
   const compiled = compileTransform(primary!, shadow!, cutover.table, cutover.id);
   if (!compiled.ok) throw new Error(compiled.problems.join('; '));
   const { create } =

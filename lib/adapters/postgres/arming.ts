@@ -14,7 +14,7 @@ import { quoteTable, quoteText, type TableShape } from '../../core/table-shape.t
 import { type TableObjects, tableObjects } from '../../core/table-sql.ts';
 import { compileTransform } from '../../core/transform.ts';
 import type { Outrun, StateFence, TableCutover } from '../../ports.ts';
-import { readTable } from './catalog.ts';
+import { readTables } from './catalog.ts';
 import { transformProblems } from './check-transform.ts';
 import { computedColumns } from './computed.ts';
 import { readDependents } from './dependents.ts';
@@ -111,10 +111,7 @@ export async function fenced(
 
 /** @throws CrossfadeError `refused_table` with everything that stands against it */
 export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
-  const [primary, shadow] = [
-    await readTable(owner, cutover.table.primary),
-    await readTable(owner, cutover.table.shadow),
-  ];
+  const [primary, shadow] = await readTables(owner, [cutover.table.primary, cutover.table.shadow]);
   if (!primary || !shadow) {
     const name = primary ? cutover.table.shadow : cutover.table.primary;
     throw new CrossfadeError(

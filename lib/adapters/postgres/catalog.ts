@@ -10,12 +10,17 @@ import type { PgGateway } from './gateway.ts';
 /** Tables that were never analysed are counted, up to this many rows. */
 const COUNTED_AT_MOST = 1_000_000;
 
-/** The type under a domain, or under domains of domains, with its length: what `getBaseTypeAndTypmod` of Postgres returns. */
+/**
+ * The type under a domain, or under domains of domains, with its length: what `getBaseTypeAndTypmod` of Postgres returns.
+ * `OFFSET 0` has a type looked up by its oid. Without it the whole of pg_type is read for each column of a table.
+ */
 const underDomains = (oid: string, typmod: string) => `LATERAL (
       WITH RECURSIVE under AS (
         SELECT ${oid} AS oid, ${typmod} AS typmod, 0 AS depth
         UNION ALL
-        SELECT d.typbasetype, d.typtypmod, u.depth + 1 FROM under u JOIN pg_catalog.pg_type d ON d.oid = u.oid WHERE d.typtype = 'd'
+        SELECT d.typbasetype, d.typtypmod, u.depth + 1 FROM under u
+        CROSS JOIN LATERAL (SELECT y.typtype, y.typbasetype, y.typtypmod FROM pg_catalog.pg_type y WHERE y.oid = u.oid OFFSET 0) d
+        WHERE d.typtype = 'd'
       ) SELECT u.oid, u.typmod FROM under u ORDER BY u.depth DESC LIMIT 1)`;
 
 /** Operator classes that a type takes by default: its own, or one of a type that has the same bytes. */
@@ -54,12 +59,15 @@ const UNUSABLE = `CASE
           ORDER BY k.place LIMIT 1)
         END`;
 
-/** Everything below depends on `target`, which depends on `bare`: search_path is empty before any name is written. */
-const describe = (condition: string) => `
+/**
+ * Everything below depends on `target`, which depends on `bare`: search_path is empty before any name is written. To plan it
+ * takes longer than to run it, so that several tables are read at once.
+ */
+const describe = (asked: string, condition: string) => `
 WITH bare AS MATERIALIZED (SELECT pg_catalog.set_config('search_path', 'pg_catalog', true)),
 target AS MATERIALIZED (
-  SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltuples
-  FROM bare, pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  SELECT asked.column1 AS place, c.oid, n.nspname, c.relname, c.relkind, c.reltuples
+  FROM bare, (VALUES ${asked}) asked, pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE ${condition} AND c.relkind IN ('r', 'v', 'm', 'f', 'p', 'S')
 )
 SELECT pg_catalog.jsonb_build_object(
@@ -112,34 +120,58 @@ SELECT pg_catalog.jsonb_build_object(
           WHERE k.place <= i.indnkeyatts AND NOT a.attnotnull)
     ) u
   )
-) AS shape, pg_catalog.has_table_privilege(t.oid, 'SELECT') AS readable
+) AS shape, t.place, pg_catalog.has_table_privilege(t.oid, 'SELECT') AS readable
 FROM target t`;
 
 type Described = Omit<TableShape, 'key' | 'keys' | 'unusableKeys'> & {
   uniques: readonly { names: string[]; unusable: string | null }[];
 };
+/** One for each that was asked for; null where there is no such table. */
+type Shapes<Asked extends readonly unknown[]> = { [Place in keyof Asked]: TableShape | null };
+type Found = { shape: Described; place: number; readable: boolean };
 
 /** @param name `schema.table`, as the catalog spells it; the schema ends at the first dot */
 export async function readTable(gateway: PgGateway, name: string): Promise<TableShape | null> {
-  const dot = name.indexOf('.');
-  if (dot < 1) return null;
-  const condition = 'n.nspname = $1::text AND c.relname = $2::text';
-  return read(gateway, condition, [name.slice(0, dot), name.slice(dot + 1)]);
+  return (await readTables(gateway, [name]))[0];
 }
 
-export async function readTableByOid(gateway: PgGateway, oid: number): Promise<TableShape | null> {
-  return read(gateway, 'c.oid = $1::text::oid', [oid]);
-}
-
-async function read(
+/** In one look, each in the place of its name. */
+export function readTables<const Names extends readonly string[]>(
   gateway: PgGateway,
+  names: Names,
+): Promise<Shapes<Names>> {
+  const asked = names.map((name) => {
+    const dot = Math.max(0, name.indexOf('.'));
+    return [name.slice(0, dot), name.slice(dot + 1)];
+  });
+  return read(gateway, asked, 'n.nspname = asked.column2 AND c.relname = asked.column3');
+}
+
+/** In one look, each in the place of its oid. */
+export function readTablesByOid<const Oids extends readonly number[]>(
+  gateway: PgGateway,
+  oids: Oids,
+): Promise<Shapes<Oids>> {
+  const asked = oids.map((oid) => [oid]);
+  return read(gateway, asked, 'c.oid = asked.column2::oid');
+}
+
+async function read<Asked extends readonly unknown[]>(
+  gateway: PgGateway,
+  asked: readonly (readonly (string | number)[])[],
   condition: string,
-  parameters: (string | number)[],
-): Promise<TableShape | null> {
-  const [row] = await gateway.call<{ shape: Described; readable: boolean }>(describe(condition), parameters);
-  if (!row) return null;
-  const { readable } = row;
-  const { uniques, ...described } = row.shape;
+): Promise<Shapes<Asked>> {
+  const values = asked.flat();
+  let place = 0;
+  const rows = asked.map((one, index) => `(${[index, ...one.map(() => `$${++place}`)].join(', ')})`);
+  const found = await gateway.call<Found>(describe(rows.join(', '), condition), values);
+  const shapes: (TableShape | null)[] = asked.map(() => null);
+  for (const row of found) shapes[row.place] = await shapeOf(gateway, row);
+  return shapes as Shapes<Asked>;
+}
+
+async function shapeOf(gateway: PgGateway, { shape: found, readable }: Found): Promise<TableShape> {
+  const { uniques, ...described } = found;
   const keys = uniques.flatMap(({ names, unusable }) => (unusable === null ? [names] : []));
   const unusableKeys = uniques.flatMap(({ names, unusable }) => (unusable === null ? [] : [{ names, why: unusable }]));
   const shape: TableShape = { ...described, key: keys[0] ?? null, keys, unusableKeys };

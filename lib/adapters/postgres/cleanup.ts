@@ -11,7 +11,7 @@ import { quoteName, quoteTable, quoteText, type TableShape } from '../../core/ta
 import { isTracking } from '../../core/tracking.ts';
 import type { TableCutover } from '../../ports.ts';
 import { PROGRESS, whole } from './arming.ts';
-import { readTable, readTableByOid } from './catalog.ts';
+import { readTable, readTablesByOid } from './catalog.ts';
 import { readBlockers } from './dependents.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
 import { readMirror } from './situation.ts';
@@ -38,8 +38,7 @@ export async function cleanup(
     return { kind: 'refused', why };
   }
   await validateForeignKeys(owner, validate);
-  const promoted = await readTableByOid(owner, mirror.shadowOid);
-  const old = await readTableByOid(owner, mirror.primaryOid);
+  const [promoted, old] = await readTablesByOid(owner, [mirror.shadowOid, mirror.primaryOid]);
   const tracking = dropTracking ? trackingOf(promoted, old) : [];
   const view = await ourView(owner, { renames }, alias);
   const blockers = await readBlockers(

@@ -6,7 +6,7 @@ import type { PromotionRecord, SwapRequest } from '../../core/promotion/swap-pla
 import type { TableShape } from '../../core/table-shape.ts';
 import { compileTransform, type Mapping } from '../../core/transform.ts';
 import type { TableCutover } from '../../ports.ts';
-import { readTable, readTableByOid } from './catalog.ts';
+import { readTables, readTablesByOid } from './catalog.ts';
 import { transformProblems } from './check-transform.ts';
 import { computedColumns, keeping } from './computed.ts';
 import { readDependents } from './dependents.ts';
@@ -63,8 +63,9 @@ export async function readSituation(
   mirror: MirroredCutover | null,
 ): Promise<Situation> {
   const armed = mirror && mirror.direction !== 'none' ? mirror : null;
-  const primary = armed ? await readTableByOid(owner, armed.primaryOid) : await readTable(owner, cutover.table.primary);
-  const shadow = armed ? await readTableByOid(owner, armed.shadowOid) : await readTable(owner, cutover.table.shadow);
+  const [primary, shadow] = armed
+    ? await readTablesByOid(owner, [armed.primaryOid, armed.shadowOid])
+    : await readTables(owner, [cutover.table.primary, cutover.table.shadow]);
   if (!primary || !shadow) throw missing(cutover, primary ? cutover.table.shadow : cutover.table.primary);
   const compiled = compileTransform(primary, shadow, cutover.table, cutover.id);
   if (!compiled.ok) {
