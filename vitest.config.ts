@@ -8,13 +8,19 @@ const ON_THE_DISTRIBUTIONS =
     ? []
     : ['twin', 'verify', 'rounding'].map((topic) => `test/integration/postgres/${topic}.test.ts`);
 
+/**
+ * In a group whose tests wait for a good part of their time: for locks, for retries, for a server that starts. Two workers
+ * leave a fifth of two cores idle there.
+ */
+const WAITING = 3;
+
 /** One project per set of servers, so that unit tests need neither Java nor Postgres. */
 export default defineConfig({
   test: {
     testTimeout: 60_000,
     // Packaging the template takes most of a minute on a busy machine.
     hookTimeout: 180_000,
-    // The servers that the tests talk to share the cores with them.
+    // Of a group. The servers that the tests talk to share two cores with them.
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
     projects: [
@@ -26,6 +32,7 @@ export default defineConfig({
           isolate: false,
           // They need the processor only, which the demonstration leaves idle half of the time.
           sequence: { groupOrder: 2 },
+          maxWorkers: WAITING,
           setupFiles: ['test/helpers/low-priority.ts'],
           include: ['test/unit/**/*.test.ts', 'test/property/**/*.test.ts', 'test/scenario/**/*.test.ts'],
         },
@@ -34,6 +41,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'postgres',
+          maxWorkers: WAITING,
           include: ['test/integration/postgres/**/*.test.ts'],
           globalSetup: ['test/helpers/postgres-server.ts'],
         },
@@ -43,6 +51,7 @@ export default defineConfig({
         test: {
           // The embedded Postgres and the distribution's, with PgBouncer, and an owner that is no superuser.
           name: 'servers',
+          maxWorkers: WAITING,
           include: ['test/integration/servers/**/*.test.ts', ...ON_THE_DISTRIBUTIONS],
           globalSetup: ['test/helpers/two-servers.ts'],
         },
@@ -51,11 +60,19 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'dynamodb',
+          maxWorkers: WAITING,
           include: ['test/integration/dynamodb/**/*.test.ts'],
           globalSetup: ['test/helpers/dynamodb-server.ts'],
         },
       },
-      { extends: true, test: { name: 'appconfig', include: ['test/integration/appconfig/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'appconfig',
+          maxWorkers: WAITING,
+          include: ['test/integration/appconfig/**/*.test.ts'],
+        },
+      },
       {
         extends: true,
         test: {
@@ -73,6 +90,7 @@ export default defineConfig({
           name: 'start',
           // The demonstration, with no other servers beside its own.
           sequence: { groupOrder: 2 },
+          maxWorkers: WAITING,
           include: ['test/stack/start.test.ts'],
           maxConcurrency: 2,
           testTimeout: 360_000,

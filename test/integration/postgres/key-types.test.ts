@@ -3,7 +3,7 @@
  * anything is armed. The list is what this server's catalog has, with the extensions that come with Postgres.
  */
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { TableCutover } from '../../../lib/ports.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
@@ -89,7 +89,6 @@ const KINDS = ['anyarray', 'anyenum', 'anyrange', 'anymultirange', 'record'];
 
 beforeAll(async () => {
   db = await ownDatabase();
-  plane = testPlane(db);
   await db.sql.unsafe(`CREATE SCHEMA extensions; ${EXTENSIONS.map((name) => `CREATE EXTENSION ${name} SCHEMA extensions`).join(';')};
     ALTER DATABASE ${db.name} SET search_path = public, extensions; SET search_path = public, extensions;
     CREATE TYPE mood AS ENUM ('sad', 'ok', 'glad'); CREATE TYPE pair AS (x integer, y text); CREATE TYPE span AS RANGE (subtype = float8);
@@ -97,10 +96,12 @@ beforeAll(async () => {
     CREATE DOMAIN small AS positive DEFAULT 1; CREATE DOMAIN mail AS citext DEFAULT 'x@y' CHECK (VALUE LIKE '%@%');
     CREATE DOMAIN short AS varchar(5) NOT NULL; CREATE DOMAIN list AS integer[]`);
 });
-afterAll(async () => {
-  await plane.close();
-  await db.drop();
+afterAll(() => db.drop());
+// A session keeps the plans of functions that are dropped, and looks through all of them at each change of the catalog.
+beforeEach(() => {
+  plane = testPlane(db);
 });
+afterEach(() => plane.close());
 
 const cutoverOf = (mode: 'streamed' | 'inline'): TableCutover => ({
   id: 'a',
