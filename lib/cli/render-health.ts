@@ -34,12 +34,7 @@ export function renderHealth(report: HealthReport, all: boolean, width = MAX_WID
   const shown = all ? checks : checks.filter(({ level }) => level !== 'ok');
   const passed = checks.length - shown.length;
   const rest = passed > 0 ? [`${counted(passed, 'check')} passed; --all shows them.`] : [];
-  const next = report.ok
-    ? paint(
-        'good',
-        `Nothing stands in the way: crossfade plan ${printable(report.cutover)}, then crossfade start ${printable(report.cutover)}`,
-      )
-    : paint('bad', 'Mend what failed before you start.');
+  const next = paint(report.ok ? 'good' : 'bad', printable(report.next));
   return [renderChecks(shown, width, paint), ...rest, next].join('\n');
 }
 

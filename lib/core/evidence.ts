@@ -90,6 +90,8 @@ export type BackfillProgress = {
   /** Estimated rows of the primary. */
   rowsTotal: number;
   rowsPerSecond: number;
+  /** Why rows that were copied before are gone through again, or were; absent when they never were. */
+  sweep?: string;
 };
 
 export type VerificationResult = {
@@ -120,6 +122,8 @@ export type TableStatus = {
   /** Connections to the whole server, and how many it takes of those who are no superusers. */
   connections?: { used: number; most: number };
   verification: VerificationResult | null;
+  /** Why the last pass of verification proves nothing; absent when it does. */
+  unproven?: string;
   /** Writes to the side that only Crossfade should write. */
   foreignWrites?: number;
   /** The application's writes to the primary are refused until then; null when they are not. */

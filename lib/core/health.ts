@@ -4,6 +4,7 @@
  * by a refusal. Pure.
  */
 
+import type { CutoverState } from './cutover.ts';
 import { SAID_OF_ALL } from './promotion/habits.ts';
 import type { PromotionItem } from './promotion/refusals.ts';
 import type { HealthFinding } from './table-health.ts';
@@ -81,6 +82,33 @@ export function stateFinding(
     limit,
     remedy: `Go on with the Crossfade that began it, or end it there (crossfade stop ${id}). ${gone}`,
   };
+}
+
+/** What to do after the checks, by how far the cutover is. */
+export function nextAfterHealth(
+  { id, stage, stageKind }: Pick<CutoverState, 'id' | 'stage' | 'stageKind'>,
+  ok: boolean,
+): string {
+  switch (stageKind) {
+    case 'disabled':
+      return ok
+        ? `Nothing stands in the way: crossfade plan ${id}, then crossfade start ${id}`
+        : 'Mend what failed before you start.';
+    case 'rolled_back':
+      return ok
+        ? `Nothing stands in the way of another run: crossfade reset ${id} --confirm ${id}, then crossfade start ${id}`
+        : 'Mend what failed before you reset and start again.';
+    case 'cleaned':
+      return 'Nothing to do: the cutover is finished.';
+    case 'completed':
+      return ok
+        ? `Nothing is wrong. The tables are swapped: crossfade status ${id}`
+        : `Mend what failed: it may close the way back. crossfade status ${id}`;
+    default:
+      return ok
+        ? `Nothing is wrong. The cutover runs, in stage ${stage}: crossfade status ${id}`
+        : `Mend what failed before the tables are swapped. The cutover runs, in stage ${stage}: crossfade status ${id}`;
+  }
 }
 
 function isAhead(mirror: Position, state: Position & { pending: { epoch: number } | null }): boolean {

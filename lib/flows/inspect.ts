@@ -1,8 +1,8 @@
 /** What people want to know of a table cutover before, during and after it. Reads only; nothing is stored or decided. */
 
-import type { CutoverDeclaration } from '../core/cutover.ts';
+import { type CutoverDeclaration, initialState } from '../core/cutover.ts';
 import { CrossfadeError } from '../core/errors.ts';
-import { stateFinding } from '../core/health.ts';
+import { nextAfterHealth, stateFinding } from '../core/health.ts';
 import type { Consistency, HealthFinding, RecordComparison, TableOutlook } from '../core/table-health.ts';
 import type { Ports } from '../ports.ts';
 import { tableCutover } from './carry-out.ts';
@@ -10,7 +10,13 @@ import { tableOf } from './table-of.ts';
 
 type Needs = Pick<Ports, 'tables'>;
 
-export type HealthReport = { cutover: string; ok: boolean; findings: readonly HealthFinding[] };
+export type HealthReport = {
+  cutover: string;
+  ok: boolean;
+  findings: readonly HealthFinding[];
+  /** What to do now, by how far the cutover is. */
+  next: string;
+};
 
 /** Everything that could spoil the migration; `ok` when nothing failed. Works before the first start. */
 export async function checkHealth(
@@ -23,7 +29,8 @@ export async function checkHealth(
   const stored = await state.readCutover(id);
   const mirror = status?.mirror ? { ...status.mirror, promoted: status.armed === 'reverse' } : null;
   const findings = [...(await tables.health(tableCutover(tableOf(declaration)))), stateFinding(id, stored, mirror)];
-  return { cutover: declaration.id, ok: findings.every(({ status }) => status !== 'fail'), findings };
+  const ok = findings.every(({ status }) => status !== 'fail');
+  return { cutover: id, ok, findings, next: nextAfterHealth(stored ?? initialState(declaration), ok) };
 }
 
 /** Progress, alerts and verdict of every table cutover that the database knows, in the order of the declarations. */

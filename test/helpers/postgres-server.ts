@@ -24,11 +24,19 @@ export const TEMPLATE = 'crossfade_template';
 /** Folder of `initdb` and `postgres` of another version to run all of it on, such as 14; the package's when not given. */
 const BINARIES = process.env.CROSSFADE_TEST_POSTGRES_BINARIES;
 
+/** What is off as installed, and what people switch on. */
+const SETTINGS = { max_prepared_transactions: '16' };
+
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const directory = mkdtempSync(join(tmpdir(), 'crossfade-postgres-'));
-  const server = await startPostgres({ directory, durable: false, ...(BINARIES ? { binaries: BINARIES } : {}) });
+  const server = await startPostgres({
+    directory,
+    durable: false,
+    settings: SETTINGS,
+    ...(BINARIES ? { binaries: BINARIES } : {}),
+  });
   const stop = async () => {
     await server.stop();
     rmSync(directory, { recursive: true, force: true });

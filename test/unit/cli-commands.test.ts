@@ -106,6 +106,41 @@ describe('a command on one cutover', () => {
     expect(out).toContain('The promote is still being carried out');
     expect(out).toContain('flags are not deployed yet');
   });
+
+  it('says for what a swap waits', async () => {
+    const waits = "Held by 'psql' (process 7). Let that transaction end, or end it.";
+    const body = { ...summary, pending: 'revert', waits };
+    api.routes['POST /v1/cutovers/customer/rollback'] = { status: 202, body };
+    const { out } = await crossfade('rollback', 'customer', '--reason', 'slow');
+    expect(out).toContain(`The revert is still being carried out; the next tick settles it.\n${waits}\n`);
+  });
+});
+
+describe('crossfade adopt', () => {
+  it('asks with a key of its own and the reason, and says what follows', async () => {
+    api.routes['POST /v1/cutovers/customer/adopt'] = { body: { note: 'the tables are taken over as they are.' } };
+    const ran = await crossfade('adopt', 'customer', '--reason', 'both have it');
+    expect(ran).toEqual({ exit: 0, err: '', out: 'customer: the tables are taken over as they are.\n' });
+    const [sent] = api.asked;
+    expect(sent).toMatchObject({
+      method: 'POST',
+      path: '/v1/cutovers/customer/adopt',
+      body: { reason: 'both have it' },
+    });
+    expect(sent!.headers['idempotency-key']).toMatch(/^[0-9a-f-]{36}$/);
+    await crossfade('adopt', 'customer');
+    expect(api.asked[1]!.body).toEqual({});
+  });
+
+  it('ends with the code and the words of what stands against it', async () => {
+    const why =
+      "The tables of cutover 'customer' cannot be taken over as they are: column 'extra' is only in the table in use.";
+    api.routes['POST /v1/cutovers/customer/adopt'] = problem('refused_table', why);
+    const ran = await crossfade('adopt', 'customer');
+    expect(ran).toMatchObject({ exit: ERROR_CODES.refused_table.exit, out: '' });
+    expect(ran.err.replace(/\s+/g, ' ')).toContain(why);
+    expect((await crossfade('adopt')).exit).toBe(2);
+  });
 });
 
 describe('exit codes', () => {

@@ -77,6 +77,29 @@ describe('crossfade health', () => {
   });
 });
 
+describe('the step after crossfade health', () => {
+  it.each([
+    ['disabled', 'disabled', 'crossfade plan customer, then crossfade start customer'],
+    ['dual_write', 'dual_write', 'in stage dual_write: crossfade status customer'],
+    ['test_10', 'ramp', 'in stage test_10: crossfade status customer'],
+    ['completed', 'completed', 'The tables are swapped: crossfade status customer'],
+    ['rolled_back', 'rolled_back', 'crossfade reset customer --confirm customer, then crossfade start customer'],
+    ['cleaned', 'cleaned', 'the cutover is finished'],
+  ] as const)('in %s is right for it, and starts nothing that runs', async (stage, stageKind, next) => {
+    const position = { ...initialState(declaration), epoch: 1, version: 1, stage, stageKind };
+    const there = { readCutover: async () => position } as unknown as StateStore;
+    const body = await checkHealth({ tables: plane, state: there }, declaration);
+    api.routes['GET /v1/cutovers/customer/health'] = { body };
+    const { out } = await crossfade('health', 'customer');
+    expect(out).toContain(next);
+    expect(out.includes('crossfade start')).toBe(stage === 'disabled' || stage === 'rolled_back');
+    plane.refuse('customer', 'a view');
+    const failed = await checkHealth({ tables: plane, state: there }, declaration);
+    expect(failed.next).not.toContain('crossfade start');
+    if (stage !== 'cleaned') expect(failed.next).toMatch(/^Mend what failed/);
+  });
+});
+
 describe('crossfade progress', () => {
   it('shows all or one; the exit code follows the verdict when it is asked for', async () => {
     api.routes['GET /v1/progress'] = { body: { cutovers: await outlooks({ tables: plane }, [declaration]) } };

@@ -46,6 +46,19 @@ describe('status of a cutover', () => {
     expect(renderHistory(audit, null)).toContain('reads sent to the primary: slow pages');
   });
 
+  it('says in every stage why rows are gone through again, and why a verification proved nothing', async () => {
+    const report = await reportOf(completed);
+    const backfill = { ...report.table!.backfill, state: 'running' as const, sweep: 'a change left no key' };
+    const unproven = '5 rows were compared, and at least 9 were there all the time';
+    const text = progressBlock({ ...report, table: { ...report.table!, backfill, unproven } });
+    expect(text).toMatch(/sweep +every row is copied and compared again: a change left no key/);
+    expect(text).toMatch(/no proof +5 rows were compared, and at least 9/);
+    const done = { ...report.table!, backfill: { ...backfill, state: 'done' as const } };
+    expect(progressBlock({ ...report, table: done })).not.toContain('sweep');
+    const shape = { differences: [], sinceMs: null, gap: 'capture was switched off', due: true };
+    expect(progressBlock({ ...report, table: { ...done, shape } })).toMatch(/sweep +every row .* switched off/);
+  });
+
   it('marks the current stage, and shows where a rolled back one had come to', async () => {
     const plan = builtInPlan('gradual');
     expect(stageLine({ plan, stage: 'test_1', rollback: null })).toBe(

@@ -20,6 +20,10 @@ async function open(): Promise<TablesHarness> {
     write: async (key, value) => plane.write('subject', key, value),
     tamper: async (key, value) => plane.tamper('subject', key, value),
     block: async (key, blocked) => plane.block('subject', key, blocked),
+    alter: async (which) => {
+      plane.alter('subject', [{ object: 'column 3 of public.subject', was: null, is: 'more text' }]);
+      if (which === 'in use') plane.refuse('subject', "column 'more' is only in the table in use");
+    },
     authoritative: async () => Object.fromEntries(plane.rows('subject').authoritative),
     follower: async () => Object.fromEntries(plane.rows('subject').follower),
     close: async () => {},

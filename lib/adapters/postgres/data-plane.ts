@@ -77,7 +77,7 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
     status: (id) =>
       callJson<TableStatus | null>(
         runtime,
-        `SELECT crossfade.table_status($1::text) || ${SHAPE_STATUS} || ${CONNECTIONS} AS result`,
+        `SELECT crossfade.table_status($1::text) || ${SHAPE_STATUS} || crossfade.not_verified($1::text) || ${CONNECTIONS} AS result`,
         [id],
       ),
     async converge(id, epoch, limit) {

@@ -166,7 +166,8 @@ async function judged({ owner, cutover }: SwapWork, seen: MirroredCutover, tried
 async function trySwap(work: SwapWork, mirror: MirroredCutover, attempts: number): Promise<SwapResult> {
   const { owner, cutover, to } = work;
   try {
-    // Also here: tables that were altered need not compile any more, and the cause is what people must read.
+    // Asked for the second time by crossfade.swap, with the shape held, which is what counts. Here too, since tables that were
+    // altered need not compile any more, and the cause is what people must read.
     const changed = await shapeObstacle(owner, cutover.id);
     if (changed) return { kind: 'postponed', why: `Not swapped yet: ${changed}. Nothing was changed.` };
     const situation = await readSituation(owner, cutover, mirror);
@@ -182,7 +183,7 @@ async function trySwap(work: SwapWork, mirror: MirroredCutover, attempts: number
     if (orphans) return { kind: 'postponed', why: orphans };
     const args = [...stepArguments(work), situation.fingerprint, JSON.stringify(record)];
     const done = await callSwap(owner, args, plan, { before, statements });
-    if (done.kind === 'postponed') return { kind: 'postponed', why: explained(done) };
+    if (done.kind === 'postponed') return { kind: 'postponed', why: explained(cutover, done) };
     await after(work, plan.validateLater);
     return done.kind === 'already' ? done : { ...done, attempts };
   } catch (error) {
@@ -221,7 +222,7 @@ const stepArguments = ({ cutover, step, to }: SwapWork) => [
   step.version,
 ];
 
-/** `pid` is null of a transaction that was prepared and outlives its session. */
+/** `pid` is null of a transaction that was prepared and outlives its session; `doing` is what ends it then. */
 type Holder = {
   pid: number | null;
   application: string;
@@ -289,14 +290,23 @@ function outcomeOf(error: unknown): SwapResult {
   return { kind: 'refused', why: error.message, items: [] };
 }
 
-function explained({ sqlstate, why, holders }: Answer & { kind: 'postponed' }): string {
-  if (sqlstate !== LOCK_NOT_GRANTED && sqlstate !== DEADLOCK) return `Not swapped yet: ${why}. Nothing was changed.`;
+/** What ends what crossfade.swap waits for, by how it says it; what it says itself is not said again. */
+function releaseOf(id: string, why: string): string {
+  if (why.includes('in quarantine'))
+    return ` 'crossfade quarantine ${id}' names them: mend the rows and 'retry', or 'discard' them.`;
+  if (why.includes('backfill is not done')) return ' The end of the copy releases it.';
+  return why.includes('old snapshot') ? ' The end of that transaction releases it.' : '';
+}
+
+function explained({ id }: TableCutover, { sqlstate, why, holders }: Answer & { kind: 'postponed' }): string {
+  if (sqlstate !== LOCK_NOT_GRANTED && sqlstate !== DEADLOCK)
+    return `Not swapped yet: ${why}. Nothing was changed.${releaseOf(id, why)}`;
   const waited = 'Not swapped yet: the locks on the tables were not granted in time. Nothing was changed.';
   if (holders.length === 0) return `${waited} Whoever held one is gone by now.`;
   const named = holders.slice(0, 3).map(({ pid, application, state, seconds, doing }) => {
     const since = seconds === null ? '' : `, its transaction is ${seconds} s old`;
+    if (pid === null) return `${application} (${doing}${since})`;
     const last = doing ? `, last: ${doing}` : '';
-    if (pid === null) return `${application} (COMMIT PREPARED or ROLLBACK PREPARED ends it${since})`;
     return `'${application || 'a client without a name'}' (process ${pid}${state ? `, ${state}` : ''}${since}${last})`;
   });
   return `${waited} Held by ${named.join(', ')}. Let that transaction end, or end it.`;

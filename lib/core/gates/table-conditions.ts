@@ -41,7 +41,7 @@ export function tableConditions(seen: Seen): Condition[] {
       verification?.score ?? null,
       policy.validationScoreAdvance,
       !verification
-        ? 'No complete verification since this cutover was started; the verifier runs by itself after the backfill.'
+        ? `No complete verification since this cutover was started${unproven(table)}; the verifier runs by itself after the backfill.`
         : !fresh
           ? `The last verification is ${round(ageMs! / MINUTE_MS)} minutes old; 'crossfade verify ${state.id}' makes a new one.`
           : `${verification.divergences} of ${verification.rowsCompared} rows differ; none may. A new, complete pass without a difference releases it.`,
@@ -91,6 +91,8 @@ export function currentVerification(table: TableStatus | null, state: CutoverSta
   if (!verification || table?.backfill.state !== 'done') return null;
   return state.stageKind === 'dual_write' && verification.atMs < state.enteredAtMs ? null : verification;
 }
+
+const unproven = ({ unproven: why }: TableStatus) => (why ? `. The last pass proves nothing: ${why}` : '');
 
 function backfillText(backfill: BackfillProgress, indexes: number): string {
   const copied = backfill.state === 'running' && backfill.rowsTotal > 0 && backfill.rowsDone >= backfill.rowsTotal;

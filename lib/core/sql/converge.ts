@@ -18,7 +18,6 @@ import {
   type Flow,
   fence,
   isQuarantined,
-  KEY_ERRORS,
   keyBucket,
   keys,
   keyText,
@@ -33,6 +32,7 @@ import {
   targetIs,
   targetTable,
   transformed,
+  WHEN_A_KEY_FAILS,
 } from './names.ts';
 import {
   FLOOR,
@@ -55,6 +55,8 @@ const FIRST_PAUSE_MS = 250;
 const CIRCLE_TRIES = 4;
 /** Hints that are taken along into a circle: as many as can be written in one call. */
 const MOST_TAKEN = 20_000;
+/** Why a value is still another key's after all tries, where more of them wait than that. */
+const CIRCLE_FULL = ` (${MOST_TAKEN} or more changes waited, and unique values change hands among at most ${MOST_TAKEN} in one call; retry it when fewer wait)`;
 /** `relaxed` validation looks at one key in this many. */
 const RELAXED_EVERY = 10;
 
@@ -88,6 +90,8 @@ DECLARE
   v_exchanged integer[] := '{}';
   v_places integer[];
   v_place integer;
+  -- Of waiting changes no more are taken along into a circle than in this call.
+  v_full boolean := false;
   v_kept bigint[] := '{}';
   v_failed text[] := '{}';
   -- Keys that the target cannot have and the source has no more.
@@ -256,7 +260,7 @@ function writePart(flow: Flow): string {
         SELECT a.crossfade_written, a.crossfade_deleted INTO w, d FROM ${apply}(${keys(flow, (k) => `v_${k}[i:j]`)}, v_reset[i:j]) a;
         v_written := v_written + w;
         v_deleted := v_deleted + d;
-      EXCEPTION WHEN ${KEY_ERRORS} THEN
+      EXCEPTION ${WHEN_A_KEY_FAILS} THEN
         IF i < j THEN
           v_low := v_low || ((i + j) / 2 + 1) || i;
           v_high := v_high || j || ((i + j) / 2);
@@ -332,8 +336,8 @@ function exchangeCircle(flow: Flow, sabotage: Sabotage): string {
         WHERE NOT EXISTS (SELECT FROM unnest(${arrays}) AS h(${keys(flow, (k) => k)}) WHERE ${keys(flow, (k) => `h.${k} = o.${k}`, ' AND ')})
         GROUP BY ${keys(flow, (k) => `o.${k}`)}
       )
-      SELECT v_seqs || ARRAY(SELECT seq FROM taken), v_reset || array_agg(reset ORDER BY seq), ${keys(flow, (k) => `v_${k} || array_agg(${k} ORDER BY seq)`)}
-      INTO v_seqs, v_reset, ${arrays} FROM more;
+      SELECT (SELECT count(*) FROM waiting) >= ${MOST_TAKEN}, v_seqs || ARRAY(SELECT seq FROM taken), v_reset || array_agg(reset ORDER BY seq), ${keys(flow, (k) => `v_${k} || array_agg(${k} ORDER BY seq)`)}
+      INTO v_full, v_seqs, v_reset, ${arrays} FROM more;
       v_circle := v_circle || ARRAY(SELECT generate_series(v_wide + 1, cardinality(v_k1)));
     END IF;
     ${exchanged}
@@ -375,7 +379,7 @@ function putAside(flow: Flow, sabotage: Sabotage): string {
           ${
             sabotage.omit === 'quarantine'
               ? ''
-              : `PERFORM crossfade.quarantine_key(${quoteText(flow.id)}, ${keyText(flow, (n) => `v_k${n + 1}[i]`)}, v_states[v_place], v_messages[v_place], v_tries[v_place], v_reset[i]);
+              : `PERFORM crossfade.quarantine_key(${quoteText(flow.id)}, ${keyText(flow, (n) => `v_k${n + 1}[i]`)}, v_states[v_place], v_messages[v_place] || CASE WHEN v_full AND v_states[v_place] IN ('23505', '23P01') THEN ${quoteText(CIRCLE_FULL)} ELSE '' END, v_tries[v_place], v_reset[i]);
           ${markQuarantined(flow)}`
           }
           v_quarantined := v_quarantined + 1;

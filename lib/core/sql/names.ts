@@ -109,7 +109,7 @@ export function readingKeys(flow: Flow, make: (key: (index: number) => string) =
   const fits = `${objectNames(flow.id).fits}(${keys(flow, (_, i) => column(i))})`;
   return `BEGIN
       ${plain}
-    EXCEPTION WHEN ${KEY_ERRORS} THEN
+    EXCEPTION ${WHEN_A_KEY_FAILS} THEN
       ${make((i) => asTargetIfFit(flow, i, column(i), fits))}
     END;`;
 }
@@ -231,6 +231,11 @@ export function securely(flow: Flow): string {
   return `LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${path} ${functionSettings()}`;
 }
 
-/** Errors that belong to one key: data, constraints, limits, and what triggers on the target raise. */
-export const KEY_ERRORS =
-  'data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception';
+/**
+ * Head of an exception handler for errors that belong to one key: data, constraints, what triggers on the target raise, and limits
+ * that its own value exceeds: an index row or a row that is too large, a document that is nested too deep. Limits of the
+ * statement (54011, 54023) are met by every row alike and go on to the caller: they would put every key into quarantine.
+ */
+export const WHEN_A_KEY_FAILS = `WHEN too_many_columns OR too_many_arguments THEN
+        RAISE;
+      WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception`;

@@ -6,7 +6,16 @@
  */
 
 import { quoteName } from '../table-shape.ts';
-import { asSource, type Flow, isQuarantined, KEY_ERRORS, keys, objectNames, targetIs, targetTable } from './names.ts';
+import {
+  asSource,
+  type Flow,
+  isQuarantined,
+  keys,
+  objectNames,
+  targetIs,
+  targetTable,
+  WHEN_A_KEY_FAILS,
+} from './names.ts';
 
 const DIVERGED = "'diverged'";
 
@@ -38,7 +47,7 @@ export function markQuarantined(flow: Flow): string {
   return `BEGIN
           UPDATE ${targetTable(flow)} AS t SET ${status} = ${DIVERGED} FROM (SELECT ${keys(flow, (k) => `v_${k}[i] AS ${k}`)}) k
           WHERE ${targetIs(flow, 'k')} AND t.${status} IS DISTINCT FROM ${DIVERGED};
-        EXCEPTION WHEN ${KEY_ERRORS} THEN
+        EXCEPTION ${WHEN_A_KEY_FAILS} THEN
           NULL;
         END;`;
 }

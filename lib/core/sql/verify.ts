@@ -18,7 +18,6 @@ import {
   type Flow,
   fence,
   isQuarantined,
-  KEY_ERRORS,
   keys,
   keyText,
   keyType,
@@ -28,6 +27,7 @@ import {
   securely,
   sourceTable,
   targetTable,
+  WHEN_A_KEY_FAILS,
 } from './names.ts';
 import { breakpoint, type Sabotage } from './sabotage.ts';
 import { sortsAlike, WRITING, within } from './segments.ts';
@@ -74,6 +74,7 @@ DECLARE
   v_equal boolean;
   v_divergences bigint;
   v_samples jsonb;
+  v_why text;
   v_started timestamptz := clock_timestamp();
 BEGIN${sabotage.omit === 'fence' ? '' : fence(flow.id)}
   IF EXISTS (SELECT FROM crossfade.backfill b WHERE b.cutover = ${id} AND b.state <> 'done') THEN
@@ -123,7 +124,7 @@ BEGIN${sabotage.omit === 'fence' ? '' : fence(flow.id)}
       IF NOT v_equal THEN
         ${countDiffering(flow, differing(flow, sabotage))}
       END IF;
-    EXCEPTION WHEN ${KEY_ERRORS} THEN
+    EXCEPTION ${WHEN_A_KEY_FAILS} THEN
       -- A row that cannot be transformed fails every statement that reads it: it is judged by its key, the others by value.
       SELECT count(*) INTO v_rows FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')};
       ${sabotage.omit === 'fits' ? 'RAISE;' : ''}
@@ -138,7 +139,7 @@ BEGIN${sabotage.omit === 'fence' ? '' : fence(flow.id)}
   ${sortsAlike(flow) ? '' : strayRows(flow, sabotage)}
   ${seenWhole(flow)}
 
-  UPDATE crossfade.verification_pass v SET state = 'done' WHERE v.cutover = ${id};${breakpoint(sabotage, 'verify: pass done')}
+  UPDATE crossfade.verification_pass v SET state = 'done', unproven = NULL WHERE v.cutover = ${id};${breakpoint(sabotage, 'verify: pass done')}
   SELECT coalesce(sum(g.rows), 0), coalesce(sum(g.divergences), 0) INTO v_rows, v_divergences FROM ${segment} g;
   SELECT coalesce(jsonb_agg(d.sample), '[]') INTO v_samples FROM (
     SELECT s.sample FROM ${segment} g, jsonb_array_elements(g.samples) AS s(sample) WHERE g.divergences > 0
@@ -178,8 +179,8 @@ function seenWhole(flow: Flow): string {
   const high = keys(flow, (_, i) => `r.h${i + 1}`);
   const gap = keys(flow, (_, i) => `r.l${i + 1} IS DISTINCT FROM lag(r.h${i + 1}) OVER (ORDER BY ${high})`, ' OR ');
   const unproven = (why: string) => `DELETE FROM ${segment};
-    UPDATE crossfade.verification_pass v SET state = 'done' WHERE v.cutover = ${id};
-    RETURN jsonb_build_object('kind', 'unready', 'why', ${why});`;
+    UPDATE crossfade.verification_pass v SET state = 'done', unproven = ${why} WHERE v.cutover = ${id} RETURNING v.unproven INTO v_why;
+    RETURN jsonb_build_object('kind', 'unready', 'why', v_why);`;
   return `IF (SELECT bool_or(r.gap) OR count(*) FILTER (WHERE r.h1 IS NULL) <> 1 FROM (SELECT r.h1, ${gap} AS gap FROM ${segment} r) r) THEN
     ${unproven(`'the ranges that were compared do not cover every key; the comparison begins again'`)}
   END IF;
@@ -263,7 +264,7 @@ BEGIN
     BEGIN
       WITH ${differing(flow, {})}
       ${enqueue}
-    EXCEPTION WHEN ${KEY_ERRORS} THEN
+    EXCEPTION ${WHEN_A_KEY_FAILS} THEN
       WITH ${differing(flow, {}, true)}
       ${enqueue}
     END;
@@ -285,7 +286,7 @@ const countAndMark = (flow: Flow, diff: string) =>
   hasStatus(flow)
     ? `BEGIN
         ${countDiffering(flow, diff)}
-      EXCEPTION WHEN ${KEY_ERRORS} THEN
+      EXCEPTION ${WHEN_A_KEY_FAILS} THEN
         ${countDiffering(flow, diff, '')}
       END;`
     : countDiffering(flow, diff);

@@ -12,6 +12,8 @@ export type TablesHarness = {
   write(key: number, value: string | null): Promise<void>;
   /** Somebody writes the other table behind our back. */
   tamper(key: number, value: string | null): Promise<void>;
+  /** Others add a column: to both tables, or to the one in use only. */
+  alter(which: 'both' | 'in use'): Promise<void>;
   /** From now on this key's row does not fit the other side, or does again. */
   block(key: number, blocked: boolean): Promise<void>;
   authoritative(): Promise<Record<number, string>>;
@@ -531,6 +533,47 @@ export function tablesContract(name: string, open: () => Promise<TablesHarness>)
         await promote(1);
         await expect(plane.arm(it_.cutover, NEWEST)).rejects.toThrow();
         expect((await plane.status(id))!.armed).toBe('reverse');
+      });
+    });
+
+    describe('tables that others alter', () => {
+      const shape = async () => (await plane.status(id))!.shape!;
+
+      it('are taken over in both directions, and nothing is swapped until every row was copied and compared again', async () => {
+        await started();
+        await verified(1);
+        for (const [epoch, swapped] of [
+          [1, promote],
+          [2, revert],
+        ] as const) {
+          await it_.alter('both');
+          expect((await shape()).differences.length).toBeGreaterThan(0);
+          expect((await swapped(epoch)).kind).toBe('postponed');
+          expect(await plane.adopt(it_.cutover, NEWEST)).toEqual({ kind: 'adopted' });
+          expect(await shape()).toMatchObject({ differences: [], gap: expect.any(String) });
+          expect((await swapped(epoch)).kind).toBe('postponed');
+          await it_.write(10 + epoch, 'written meanwhile');
+          await copy(epoch);
+          await settle(epoch);
+          await verified(epoch);
+          await same();
+          expect((await swapped(epoch)).kind).toBe('swapped');
+        }
+      });
+
+      it('are refused with a reason where nothing is armed, and where the next swap would lose something', async () => {
+        expect(await plane.adopt(it_.cutover, NEWEST)).toMatchObject({ kind: 'refused', why: expect.any(String) });
+        await started();
+        await it_.alter('in use');
+        expect(await plane.adopt(it_.cutover, NEWEST)).toMatchObject({ kind: 'refused', why: expect.any(String) });
+        expect((await shape()).differences.length).toBeGreaterThan(0);
+      });
+
+      it('I9 are not taken over for an older state', async () => {
+        await started();
+        await it_.alter('both');
+        expect(await plane.adopt(it_.cutover, { epoch: 0, version: 0 })).toMatchObject({ kind: 'stale' });
+        expect((await shape()).differences.length).toBeGreaterThan(0);
       });
     });
 

@@ -28,6 +28,7 @@ async function open(): Promise<TablesHarness> {
         `INSERT INTO ${name} VALUES (${key}, '${value}') ON CONFLICT (id) DO UPDATE SET v = excluded.v`,
       );
   };
+  let altered = 0;
   const rows = async (name: string) => {
     const found = await db.sql.unsafe(`SELECT id::int AS id, v FROM ${name} ORDER BY id`);
     return Object.fromEntries(found.map((row) => [row.id, row.v as string]));
@@ -45,6 +46,12 @@ async function open(): Promise<TablesHarness> {
           ? `ALTER TABLE ${name} ADD CONSTRAINT blocked_${key} CHECK (id <> ${key}) NOT VALID`
           : `ALTER TABLE ${name} DROP CONSTRAINT blocked_${key}`,
       );
+    },
+    alter: async (which) => {
+      altered += 1;
+      const name = `more_${altered}`;
+      for (const side of ['authoritative', ...(which === 'both' ? (['follower'] as const) : [])] as const)
+        await db.sql.unsafe(`ALTER TABLE ${await table(side)} ADD COLUMN ${name} text DEFAULT 'more'`);
     },
     authoritative: async () => rows(await table('authoritative')),
     follower: async () => rows(await table('follower')),
