@@ -5,7 +5,8 @@
 -- that raises undoes the swap. ddl_rehearsal finds both before anything is armed or locked.
 --
 -- Lock: none on existing objects. Duration: milliseconds.
--- Undo: DROP TABLE crossfade.used; DROP FUNCTION crossfade.functions_of, crossfade.record_used, crossfade.ddl_rehearsal; then shape_now and
+-- Undo: DROP TABLE crossfade.used; DROP FUNCTION crossfade.functions_of, crossfade.record_used, crossfade.ddl_rehearsal,
+-- crossfade.other_cutovers, crossfade.refuse_shared; then shape_now and
 -- shape_differences as 0018 has them, swap as 0016 has it.
 
 CREATE TABLE crossfade.used (
@@ -143,6 +144,24 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION crossfade.ddl_rehearsal IS
   'Runs DDL like that of a swap on a table of its own and undoes it: {triggers, ms of one statement, raised: SQLSTATE, by: function}; NULL where no event trigger is on.';
+
+-- A second cutover of a table would take the triggers of the first: each would make them again on every tick, and miss what the other saw.
+CREATE FUNCTION crossfade.other_cutovers(p_id text, p_tables oid[]) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+  SELECT string_agg(format('%s (%s of cutover %s, which is armed %s)', t.oid::regclass, t.side, c.id, c.direction), ', ' ORDER BY c.id, t.side)
+  FROM crossfade.cutover c CROSS JOIN LATERAL (VALUES ('primary', c.primary_oid), ('shadow', c.shadow_oid)) t(side, oid)
+  WHERE c.id <> p_id AND c.direction <> 'none' AND t.oid = ANY (p_tables)
+$$;
+COMMENT ON FUNCTION crossfade.other_cutovers IS 'Which of these tables another cutover that is armed has; NULL when none.';
+
+CREATE FUNCTION crossfade.refuse_shared(p_id text, p_tables oid[]) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+BEGIN
+  IF crossfade.other_cutovers(p_id, p_tables) IS NOT NULL THEN
+    RAISE EXCEPTION 'another cutover has %', crossfade.other_cutovers(p_id, p_tables) USING ERRCODE = 'CF014';
+  END IF;
+END $$;
+COMMENT ON FUNCTION crossfade.refuse_shared IS 'In the transaction that arms, with the shape held: raises CF014 when another cutover that is armed has one of these tables.';
 
 -- As 0016 has it, with a bound on the time under the lock.
 CREATE OR REPLACE FUNCTION crossfade.swap(
@@ -287,4 +306,4 @@ BEGIN
   END;
 END $$;
 
-REVOKE ALL ON FUNCTION crossfade.functions_of, crossfade.record_used, crossfade.ddl_rehearsal FROM PUBLIC;
+REVOKE ALL ON FUNCTION crossfade.functions_of, crossfade.record_used, crossfade.ddl_rehearsal, crossfade.other_cutovers, crossfade.refuse_shared FROM PUBLIC;

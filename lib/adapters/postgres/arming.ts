@@ -65,6 +65,7 @@ export async function arm(
          END IF;
        END $crossfade$`,
     `SELECT crossfade.hold_shape(ARRAY[${primary.oid}, ${shadow.oid}]::oid[])`,
+    `SELECT crossfade.refuse_shared(${id}, ARRAY[${primary.oid}, ${shadow.oid}]::oid[])`,
     ...objects.drop,
     `INSERT INTO crossfade.cutover (id, primary_oid, shadow_oid, primary_name, shadow_name, direction, armed_epoch, armed_version)
        VALUES (${id}, ${primary.oid}, ${shadow.oid}, ${quoteText(primary.name)}, ${quoteText(shadow.name)}, 'forward',
@@ -148,6 +149,7 @@ export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
   }
   const slow = (await eventTriggerItems(owner)).filter(({ action }) => action === 'refuse');
   const obstacles = [
+    ...(await sharedTables(owner, cutover.id, [primary.oid, shadow.oid])),
     ...(await inlineObstacles(owner, cutover, shadow)),
     ...slow.map(({ object, text }) => `${object}: ${text}`),
   ];
@@ -167,6 +169,18 @@ export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
     inlineMode(cutover.table),
   );
   return { objects, primary, shadow, directions };
+}
+
+/** One table is kept equal with one other at a time. */
+export async function sharedTables(owner: PgGateway, id: string, tables: readonly number[]): Promise<string[]> {
+  const [row] = await owner.call<{ shared: string | null }>(
+    `SELECT crossfade.other_cutovers($1::text, (SELECT pg_catalog.array_agg(t::oid) FROM pg_catalog.jsonb_array_elements_text($2::text::jsonb) t)) AS shared`,
+    [id, JSON.stringify(tables)],
+  );
+  if (!row?.shared) return [];
+  return [
+    `another cutover has ${row.shared}. One table is kept equal with one other at a time: roll that cutover back, or clean it up, first.`,
+  ];
 }
 
 /** The plan has said so before the start, of tables that may have been others then. */

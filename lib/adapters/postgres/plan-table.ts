@@ -2,13 +2,21 @@
 
 import type { PromotionRecord } from '../../core/promotion/swap-plan.ts';
 import { planPromotion, planRevert } from '../../core/promotion.ts';
-import type { TableCutover, TablePlan } from '../../ports.ts';
+import type { PlanItem, TableCutover, TablePlan } from '../../ports.ts';
+import { sharedTables } from './arming.ts';
 import { eventTriggerItems } from './event-triggers.ts';
 import type { PgGateway } from './gateway.ts';
 import { indexItems } from './indexes-aside.ts';
 import { inlineItems } from './inline.ts';
 import { shortLimitItems } from './short-limits.ts';
-import { isPromoted, type MirroredCutover, readMirror, readSituation, wasOvertaken } from './situation.ts';
+import {
+  isPromoted,
+  type MirroredCutover,
+  readMirror,
+  readSituation,
+  type Situation,
+  wasOvertaken,
+} from './situation.ts';
 import { scanWayBack } from './way-back.ts';
 
 const LOOKS = 3;
@@ -41,6 +49,7 @@ async function planOf(
   const ours = [
     ...(promoted ? [] : await inlineItems(owner, cutover, situation.shadow)),
     ...(promoted ? [] : await indexItems(owner, cutover)),
+    ...(promoted ? [] : await sharedItems(owner, cutover, situation)),
     ...(await eventTriggerItems(owner)),
     ...(await shortLimitItems(owner)),
   ];
@@ -54,4 +63,13 @@ async function planOf(
     ok: plan.ok && ours.every(({ action }) => action !== 'refuse'),
     ...(scanMs > 0 ? { wayBack: await scanWayBack(owner, situation, { promoted, limitMs: scanMs }) } : {}),
   };
+}
+
+async function sharedItems(
+  owner: PgGateway,
+  { id, table }: TableCutover,
+  { primary, shadow }: Situation,
+): Promise<PlanItem[]> {
+  const shared = await sharedTables(owner, id, [primary.oid, shadow.oid]);
+  return shared.map((text) => ({ action: 'refuse', kind: 'cutover', object: table.primary, text }));
 }
