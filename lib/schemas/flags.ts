@@ -45,6 +45,8 @@ const foreignFlag = z
 
 const servedFlags = z.record(z.string(), z.unknown());
 const cutoverFlags = z.record(z.string(), z.union([foreignFlag, cutoverFlagSchema]));
+/** Made once: a schema is compiled when it is first used. */
+const ourFlags = z.object({ system: systemFlagSchema, cutovers: cutoverFlags });
 
 /** @throws CrossfadeError `flags_invalid` with every problem. */
 export function parseFlagText(text: string): FlagDocument {
@@ -63,7 +65,7 @@ export function parseFlags(served: unknown): FlagDocument {
   if (!whole.success) throw invalid(problemsIn(whole.error));
   const { [SYSTEM_FLAG]: system, ...others } = whole.data;
   const named = Object.fromEntries(Object.entries(others).filter(([name]) => CUTOVER_ID.test(name)));
-  const parsed = z.object({ system: systemFlagSchema, cutovers: cutoverFlags }).safeParse({ system, cutovers: named });
+  const parsed = ourFlags.safeParse({ system, cutovers: named });
   if (!parsed.success) throw invalid(problemsIn(parsed.error));
   const ours = Object.entries<CutoverFlag | null>(parsed.data.cutovers).flatMap(([name, flag]) =>
     flag ? [[name, flag] as const] : [],

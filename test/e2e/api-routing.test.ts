@@ -106,15 +106,14 @@ async function inSql(operation: string): Promise<Map<string, boolean>> {
 /** All of them agree on every key. Returns the keys that the shadow serves. */
 async function agreed(operation: string): Promise<string[]> {
   // An instance keeps flags for 15 s; a new one has those of now.
-  const [http, sdk, distant, sql] = await Promise.all([
-    onceFlagged(
-      async () => overHttp(await stack.instances(), operation),
-      ([first]) => first?.reason,
-    ),
-    bySdk(),
-    stack.instances().then(bySdkOverHttp),
-    inSql(operation),
-  ]);
+  // One after the other: loading instances takes the time that readers have for their flags.
+  const http = await onceFlagged(
+    async () => overHttp(await stack.instances(), operation),
+    ([first]) => first?.reason,
+  );
+  const sdk = await bySdk();
+  const distant = await bySdkOverHttp(await stack.instances());
+  const sql = await inSql(operation);
   const seen = KEYS.map((key, index) => ({ key, ...sdk.route('customer', { key, operation }), http: http[index]! }));
   for (const { key, side, reason, stage, version, http } of seen) {
     expect({ key, ...http }).toMatchObject({ key, side, reason, stage, version });

@@ -18,6 +18,7 @@ import {
   withoutDenial,
 } from '../helpers/api-stack.ts';
 import { BAD_TOKENS, tokenOf } from '../helpers/api-tokens.ts';
+import { ownCpuMs } from '../helpers/cpu-time.ts';
 import type { Answer } from '../property/served.ts';
 
 let routes: readonly GatewayRoute[];
@@ -186,9 +187,9 @@ describe('a body', () => {
     ['row 19: with a dwell of 0', { body: { plan: 'fine', dwellMinutes: 0 } }, 'invalid_input'],
     ['row 19: with thresholds', { body: { policy: { errorRateRollback: 1 } } }, 'unknown_property'],
   ])('%s is refused', async (_name, call, code) => {
-    const startedMs = performance.now();
+    const since = ownCpuMs();
     await stack.call(api, { path: START, headers: KEY, ...call });
-    const tookMs = performance.now() - startedMs;
+    const tookMs = since();
     await refused({ path: START, headers: KEY, ...call }, code);
     expect(tookMs).toBeLessThan(1_000);
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();

@@ -8,6 +8,7 @@ import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/
 import { random, systemClock } from '../../../lib/adapters/system.ts';
 import type { HealthFinding } from '../../../lib/core/table-health.ts';
 import type { TableCutover } from '../../../lib/ports.ts';
+import { databaseCpuMs } from '../../helpers/cpu-time.ts';
 import { type ServedDatabase, servedDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
 
@@ -44,11 +45,11 @@ describe.skipIf(inject('servers') === null).each(PLACES)('health on $server, $do
   const failed = (findings: readonly HealthFinding[]) =>
     findings.filter(({ status, check }) => status === 'fail' && !OF_OTHERS.test(check));
 
-  it('answers within a second, and fails for nothing, before and during', async () => {
+  it('takes less than a second of the server, and fails for nothing, before and during', async () => {
     await plane.health(STOCK);
-    const from = performance.now();
+    const since = await databaseCpuMs(db.sql);
     const findings = await plane.health(STOCK);
-    expect(performance.now() - from).toBeLessThan(1_000);
+    expect(await since()).toBeLessThan(1_000);
     expect(failed(findings)).toEqual([]);
     expect(findings.find(({ check }) => check.startsWith('checks of '))).toBeUndefined();
     expect(findings.find(({ check }) => check === 'old transactions')!.value).toBe('hidden from this role');
