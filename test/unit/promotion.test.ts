@@ -210,10 +210,16 @@ describe('names', () => {
   it.each([
     ['a table of that name', both({}, {}, ['customer_old']), 'table public.customer'],
     ['an index of that name', both({}, {}, ['customer_old_pkey']), 'constraint public.customer_pkey'],
-    ['63 bytes', both({ name: 'é'.repeat(30) }), `table public.${'é'.repeat(30)}`],
     ['another schema', both({}, { schema: 'other' }), 'schema other.customer_v2'],
   ])('are refused for %s', (_, dependents, what) => {
     expect(refused(dependents)).toContain(what);
+  });
+
+  it('are cut where they would have more than 63 bytes, never in the middle of a character', () => {
+    const name = 'é'.repeat(30);
+    const { names, statements } = plan(both({ name }));
+    expect(names.primary).toMatch(/^é{25}_[0-9a-f]{8}_old$/);
+    expect(statements).toContain(`ALTER TABLE "public"."${name}" RENAME TO "${names.primary}"`);
   });
 });
 

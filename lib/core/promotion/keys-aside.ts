@@ -5,6 +5,7 @@
 
 import { quoteName, quoteTable } from '../table-shape.ts';
 import type { ForeignKey, TableDependents } from './dependents.ts';
+import { fitName } from './fit-name.ts';
 import { type PromotionItem, qualified } from './refusals.ts';
 
 /** What a remembered foreign key references now; no columns when nobody knows which took their place. */
@@ -19,7 +20,7 @@ export function giveKey(
   shadow: TableDependents,
   taken: ReadonlySet<string>,
 ): GivenKey {
-  const name = nameAfter(aside, primary, shadow);
+  const name = nameAfter(aside, primary, shadow, taken);
   const object = `${qualified(shadow)}.${aside.name}`;
   const why = reasonAgainst(aside, shadow, name, taken);
   if (why !== null || aside.referencedColumns === null) {
@@ -33,9 +34,15 @@ export function giveKey(
 }
 
 /** As the renames of promotion have it: what is named after its table moves along. */
-export function nameAfter({ name }: { name: string }, primary: TableDependents, shadow: TableDependents): string {
+export function nameAfter(
+  { name }: { name: string },
+  primary: TableDependents,
+  shadow: TableDependents,
+  taken: ReadonlySet<string> = new Set(),
+): string {
   const prefix = `${shadow.name}_`;
-  return name.startsWith(prefix) ? `${primary.name}_${name.slice(prefix.length)}` : name;
+  if (!name.startsWith(prefix)) return name;
+  return fitName(`${primary.name}_${name.slice(prefix.length)}`, '', (one) => taken.has(one));
 }
 
 function reasonAgainst(

@@ -1,10 +1,12 @@
 /**
  * Who gets which name. `customer` becomes `customer_old`, `customer_v2` becomes `customer`; what is named after its table
- * (`customer_pkey`, `customer_v2_pkey`) moves along. The way back gives every name back exactly, from the list itself.
+ * (`customer_pkey`, `customer_v2_pkey`) moves along. A name that would be too long is cut, with a mark. The way back gives every
+ * name back exactly, from the list itself.
  */
 
 import { quoteName, quoteTable } from '../table-shape.ts';
 import type { TableDependents, TableRef } from './dependents.ts';
+import { fitName } from './fit-name.ts';
 import { type PromotionItem, qualified } from './refusals.ts';
 
 export type RenameKind = 'table' | 'constraint' | 'index' | 'sequence';
@@ -19,7 +21,6 @@ export type Names = {
   problems: readonly PromotionItem[];
 };
 
-const MAX_BYTES = 63;
 const RENAMED_CONSTRAINTS = new Set(['p', 'u', 'x', 'c', 'f']);
 /** Constraints whose index shares the name, and so the name space of tables. */
 const INDEXED_CONSTRAINTS = new Set(['p', 'u', 'x']);
@@ -32,13 +33,30 @@ export function planNames(
   dropped: ReadonlySet<string>,
 ): Names {
   const kept = { ...primary, constraints: primary.constraints.filter(({ name }) => !dropped.has(name)) };
-  const renames = [...renamesOf(kept, `${primary.name}_old`, shadow), ...renamesOf(shadow, primary.name, primary)];
-  const problems = [...tooLong(renames), ...collisions(renames, [kept, shadow], taken)];
+  const used = new Set([...taken, ...namesOn(primary), ...namesOn(shadow)]);
+  const shorten = (name: string, ending = '') => {
+    const fitted = fitName(name, ending, (one) => used.has(one));
+    if (fitted !== name + ending) used.add(fitted);
+    return fitted;
+  };
+  const renames = [
+    ...renamesOf(kept, shorten(primary.name, '_old'), shadow, shorten),
+    ...renamesOf(shadow, primary.name, primary, shorten),
+  ];
+  const problems = collisions(renames, [kept, shadow], taken);
   if (primary.schema !== shadow.schema) problems.push(differentSchemas(primary, shadow));
   return { renames, alias: shadow.name, problems };
 }
 
-function renamesOf(table: TableDependents, to: string, other: TableDependents): Rename[] {
+const namesOn = ({ constraints, indexes, sequences }: TableDependents) =>
+  [constraints, indexes, sequences].flatMap((list) => list.map(({ name }) => name));
+
+function renamesOf(
+  table: TableDependents,
+  to: string,
+  other: TableDependents,
+  shorten: (name: string) => string,
+): Rename[] {
   const prefix = `${table.name}_`;
   const rename =
     (kind: RenameKind) =>
@@ -47,7 +65,7 @@ function renamesOf(table: TableDependents, to: string, other: TableDependents): 
       table: table.oid,
       schema: table.schema,
       from,
-      to: to + from.slice(table.name.length),
+      to: kind === 'table' ? to : shorten(to + from.slice(table.name.length)),
     });
   const named = (name: string) => name.startsWith(prefix);
   const constraints = table.constraints.filter(({ name, type }) => RENAMED_CONSTRAINTS.has(type) && named(name));
@@ -63,17 +81,6 @@ function renamesOf(table: TableDependents, to: string, other: TableDependents): 
     ...indexes.map(({ name }) => name).map(rename('index')),
     ...[...new Set(sequences.map(({ name }) => name))].map(rename('sequence')),
   ];
-}
-
-function tooLong(renames: readonly Rename[]): PromotionItem[] {
-  return renames
-    .filter(({ to }) => new TextEncoder().encode(to).length > MAX_BYTES)
-    .map(({ kind, schema, from, to }) => ({
-      action: 'refuse',
-      kind,
-      object: `${schema}.${from}`,
-      text: `It would be renamed to '${to}', which is longer than the ${MAX_BYTES} bytes of a name. Give it a shorter name first.`,
-    }));
 }
 
 /** Tables, indexes, sequences and types share one name space per schema; other constraints have one per table. */
