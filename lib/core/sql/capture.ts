@@ -11,8 +11,9 @@
  *                     └→ by the column's number ─┬──→ hint, in a block     somebody changed the outbox
  *                                                └──→ S, in a block        the key cannot be read, or does not fit
  *                                                     └→ crossfade.missed  the outbox takes nothing
+ *                                                          └→ a number     nothing takes anything
  *
- * S and crossfade.missed say that something changed and nobody knows what. Converge answers with a sweep of both tables.
+ * Each of the last three says that something changed and nobody knows what. Converge answers with a sweep of both tables.
  */
 
 import { type ColumnShape, quoteName, quoteText } from '../table-shape.ts';
@@ -185,12 +186,19 @@ function mark(flow: Flow, insert: string): string {
         END IF;`;
 }
 
-/** Statements of a handler: not even the outbox could be written. */
+/** Statements of a handler: not even the outbox could be written. Where nothing can, a sequence is counted up. */
 function lastResort(flow: Flow): string {
   return `BEGIN
         ${mark(flow, `INSERT INTO crossfade.missed (cutover, why) VALUES (${quoteText(flow.id)}, SQLERRM)`)}
       EXCEPTION WHEN OTHERS THEN
-        RAISE LOG 'crossfade: a change of cutover ${flow.id} could not be recorded at all: %', SQLERRM;
+        RAISE LOG 'crossfade: a change of cutover ${flow.id} could not be recorded: %', SQLERRM;
+        BEGIN
+          -- Found in the catalog, since a name would ask for a right on the schema.
+          PERFORM nextval(c.oid::regclass) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE n.nspname = 'crossfade' AND c.relname = 'unrecorded';
+        EXCEPTION WHEN OTHERS THEN
+          RAISE LOG 'crossfade: nor that it could not be: %', SQLERRM;
+        END;
       END;`;
 }
 
