@@ -8,20 +8,14 @@ const ON_THE_DISTRIBUTIONS =
     ? []
     : ['twin', 'verify', 'rounding'].map((topic) => `test/integration/postgres/${topic}.test.ts`);
 
-/**
- * In a group whose tests wait for a good part of their time: for locks, for retries, for a server that starts. Two workers
- * leave a fifth of two cores idle there.
- */
-const WAITING = 3;
-
 /** One project per set of servers, so that unit tests need neither Java nor Postgres. */
 export default defineConfig({
   test: {
     testTimeout: 60_000,
     // Packaging the template takes most of a minute on a busy machine.
     hookTimeout: 180_000,
-    // Of a group. The servers that the tests talk to share two cores with them.
-    maxWorkers: 2,
+    // On two cores, which the tests share with their servers: a fifth of their time they wait, for locks, retries and starts.
+    maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     projects: [
       {
@@ -34,7 +28,6 @@ export default defineConfig({
           testTimeout: 600_000,
           // They need the processor only, which the demonstration leaves idle half of the time.
           sequence: { groupOrder: 2 },
-          maxWorkers: WAITING,
           setupFiles: ['test/helpers/low-priority.ts'],
           include: ['test/unit/**/*.test.ts', 'test/property/**/*.test.ts', 'test/scenario/**/*.test.ts'],
         },
@@ -43,7 +36,6 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'postgres',
-          maxWorkers: WAITING,
           include: ['test/integration/postgres/**/*.test.ts'],
           globalSetup: ['test/helpers/postgres-server.ts'],
         },
@@ -53,7 +45,6 @@ export default defineConfig({
         test: {
           // The embedded Postgres and the distribution's, with PgBouncer, and an owner that is no superuser.
           name: 'servers',
-          maxWorkers: WAITING,
           include: ['test/integration/servers/**/*.test.ts', ...ON_THE_DISTRIBUTIONS],
           globalSetup: ['test/helpers/two-servers.ts'],
         },
@@ -62,19 +53,11 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'dynamodb',
-          maxWorkers: WAITING,
           include: ['test/integration/dynamodb/**/*.test.ts'],
           globalSetup: ['test/helpers/dynamodb-server.ts'],
         },
       },
-      {
-        extends: true,
-        test: {
-          name: 'appconfig',
-          maxWorkers: WAITING,
-          include: ['test/integration/appconfig/**/*.test.ts'],
-        },
-      },
+      { extends: true, test: { name: 'appconfig', include: ['test/integration/appconfig/**/*.test.ts'] } },
       {
         extends: true,
         test: {
@@ -92,7 +75,6 @@ export default defineConfig({
           name: 'start',
           // The demonstration, with no other servers beside its own.
           sequence: { groupOrder: 2 },
-          maxWorkers: WAITING,
           include: ['test/stack/start.test.ts'],
           maxConcurrency: 2,
           testTimeout: 360_000,

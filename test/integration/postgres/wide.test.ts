@@ -80,7 +80,7 @@ describe.each([
     await plane.settle(id, 1);
     expect(await verify(id, 1, 'proof')).toMatchObject({ divergences: 0 });
 
-    const { ok, wayBack } = await plane.plan(cutover, { scanMs: 10_000 });
+    const { ok, wayBack } = await plane.plan(cutover, { scanMs: 50_000 });
     expect({ ok, wayBack }).toMatchObject({
       ok: true,
       wayBack: { rows: 19, cannotCross: 0, cannotReturn: 0, changed: 0 },
@@ -217,7 +217,7 @@ describe('wide tables of other kinds', () => {
     await plane.converge('unfit', 1, 500);
     await db.sql.unsafe('UPDATE crossfade.outbox_unfit SET attempts = 4, not_before = NULL');
     expect(await plane.settle('unfit', 1)).toMatchObject({ quarantined: 1 });
-    const { wayBack } = await plane.plan(cutoverOf('unfit'), { scanMs: 10_000 });
+    const { wayBack } = await plane.plan(cutoverOf('unfit'), { scanMs: 50_000 });
     expect(wayBack).toMatchObject({ rows: 20, cannotCross: 1, cannotReturn: 0, changed: 0 });
     await spoil('UPDATE unfit_v2 SET c849 = true WHERE id = 6');
     const { samples } = await verify('unfit');
