@@ -15,7 +15,7 @@ import {
   targetIs,
   targetTable,
   transformed,
-  WHEN_A_KEY_FAILS,
+  whenAKeyFails,
 } from './names.ts';
 import type { Breakpoint, Sabotage } from './sabotage.ts';
 
@@ -181,7 +181,7 @@ BEGIN
       ELSE
         ${insert(mapping.written, [], `(SELECT ${fresh} FROM unnest(v_new[i - h:j - h]) AS n(place))`)};
       END IF;
-    EXCEPTION ${WHEN_A_KEY_FAILS} THEN
+    EXCEPTION ${whenAKeyFails()} THEN
       IF i < j THEN
         v_low := v_low || ((i + j) / 2 + 1) || i;
         v_high := v_high || j || ((i + j) / 2);

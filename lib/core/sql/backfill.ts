@@ -26,7 +26,7 @@ import {
   securely,
   sourceTable,
   targetTable,
-  WHEN_A_KEY_FAILS,
+  whenAKeyFails,
 } from './names.ts';
 import { breakpoint, type Sabotage } from './sabotage.ts';
 import { CHECKED_AT_ONCE, sortsAlike, WRITING } from './segments.ts';
@@ -93,7 +93,7 @@ BEGIN
 
   BEGIN
     ${flow.inline ? withPatience(copyChunk(flow)) : copyChunk(flow)}
-  EXCEPTION ${WHEN_A_KEY_FAILS}${flow.inline ? ' OR lock_not_available' : ''} THEN
+  EXCEPTION ${flow.inline ? whenAKeyFails('object_not_in_prerequisite_state') : whenAKeyFails()} THEN
     -- Some row does not fit${flow.inline ? ', or an open transaction of the application has written it inline' : ''}. Converge takes the keys one by one.
     INSERT INTO ${outbox} (${keys(flow, (k) => k)})
     SELECT ${sourceKey} FROM ${sourceTable(flow)} AS p WHERE ${from('v_row.copied_key')} AND ${upTo('v_to')};
@@ -185,7 +185,7 @@ function sweepChunk(flow: Flow): string {
         FROM ${sourceTable(flow)} AS p WHERE ${inSource}
       ) d JOIN ${targetTable(flow)} AS t ON ${keys(flow, (k, i) => `${targetKey(i)} = ${asTarget(flow, i, `d.${k}`)}`, ' AND ')}
       WHERE d.wanted *<> ${record(target)}${sortsAlike(flow) ? ` AND ${inTarget}` : ''};
-      EXCEPTION ${WHEN_A_KEY_FAILS} THEN
+      EXCEPTION ${whenAKeyFails()} THEN
         -- A row that cannot be transformed cannot be compared either: converge looks at every key of the range.
         INSERT INTO ${outbox} (${keys(flow, (k) => k)}) SELECT ${sourceKey} FROM ${sourceTable(flow)} AS p WHERE ${inSource};
       END;

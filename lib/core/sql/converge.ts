@@ -32,7 +32,7 @@ import {
   targetIs,
   targetTable,
   transformed,
-  WHEN_A_KEY_FAILS,
+  whenAKeyFails,
 } from './names.ts';
 import {
   FLOOR,
@@ -260,7 +260,7 @@ function writePart(flow: Flow): string {
         SELECT a.crossfade_written, a.crossfade_deleted INTO w, d FROM ${apply}(${keys(flow, (k) => `v_${k}[i:j]`)}, v_reset[i:j]) a;
         v_written := v_written + w;
         v_deleted := v_deleted + d;
-      EXCEPTION ${WHEN_A_KEY_FAILS} THEN
+      EXCEPTION ${whenAKeyFails()} THEN
         IF i < j THEN
           v_low := v_low || ((i + j) / 2 + 1) || i;
           v_high := v_high || j || ((i + j) / 2);

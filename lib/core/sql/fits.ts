@@ -4,7 +4,7 @@
  */
 
 import { quoteName } from '../table-shape.ts';
-import { type Flow, keys, keyType, objectNames, record, securely, sourceTable, WHEN_A_KEY_FAILS } from './names.ts';
+import { type Flow, keys, keyType, objectNames, record, securely, sourceTable, whenAKeyFails } from './names.ts';
 
 /** STABLE, so that it sees the snapshot of the statement that asks. */
 export function createFits(flow: Flow): string {
@@ -20,7 +20,7 @@ DECLARE
 BEGIN
   SELECT ${record(values)} AS row INTO v_row FROM ${sourceTable(flow)} AS p WHERE ${isRow};
   RETURN true;
-EXCEPTION ${WHEN_A_KEY_FAILS} THEN
+EXCEPTION ${whenAKeyFails()} THEN
   RETURN false;
 END $crossfade$`;
 }

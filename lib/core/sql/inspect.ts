@@ -24,7 +24,7 @@ import {
   targetIs,
   targetTable,
   transformed,
-  WHEN_A_KEY_FAILS,
+  whenAKeyFails,
 } from './names.ts';
 
 const pieces = (flow: Flow) => {
@@ -74,7 +74,7 @@ ${securely(flow)} AS $crossfade$
 #variable_conflict use_column
 BEGIN
   ${counted('', sourced, (k, i) => asTarget(flow, i, `s.${k}`))}
-EXCEPTION ${WHEN_A_KEY_FAILS} THEN
+EXCEPTION ${whenAKeyFails()} THEN
   ${counted(`${sourcedByFit(flow, 'true')}, `, 'sourced', (k, i) => asTargetIfFit(flow, i, `s.${k}`, 's.fits'))}
 END $crossfade$`;
 }

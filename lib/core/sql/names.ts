@@ -109,7 +109,7 @@ export function readingKeys(flow: Flow, make: (key: (index: number) => string) =
   const fits = `${objectNames(flow.id).fits}(${keys(flow, (_, i) => column(i))})`;
   return `BEGIN
       ${plain}
-    EXCEPTION ${WHEN_A_KEY_FAILS} THEN
+    EXCEPTION ${whenAKeyFails()} THEN
       ${make((i) => asTargetIfFit(flow, i, column(i), fits))}
     END;`;
 }
@@ -231,11 +231,36 @@ export function securely(flow: Flow): string {
   return `LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${path} ${functionSettings()}`;
 }
 
+/** Trouble of the server or of a statement, which every row meets alike: it would put every key into quarantine. */
+const EVERY_KEYS = [
+  'connection_exception',
+  'feature_not_supported',
+  'invalid_transaction_state',
+  'invalid_authorization_specification',
+  'invalid_catalog_name',
+  'invalid_schema_name',
+  'transaction_rollback',
+  'syntax_error_or_access_rule_violation',
+  'insufficient_resources',
+  'too_many_columns',
+  'too_many_arguments',
+  'object_not_in_prerequisite_state',
+  'operator_intervention',
+  'system_error',
+  'config_file_error',
+  'fdw_error',
+  'data_corrupted',
+  'index_corrupted',
+  "SQLSTATE 'CF000'",
+] as const;
+
 /**
- * Head of an exception handler for errors that belong to one key: data, constraints, what triggers on the target raise, and limits
- * that its own value exceeds: an index row or a row that is too large, a document that is nested too deep. Limits of the
- * statement (54011, 54023) are met by every row alike and go on to the caller: they would put every key into quarantine.
+ * Head of an exception handler for errors that belong to one key. Which these are cannot be listed: triggers, checks and functions of
+ * others raise whatever class they like, and extensions call bad input an internal error. Those of every key go on to the caller.
+ * @param also of `EVERY_KEYS`: handled as a key's
  */
-export const WHEN_A_KEY_FAILS = `WHEN too_many_columns OR too_many_arguments THEN
+export const whenAKeyFails = (
+  also?: (typeof EVERY_KEYS)[number],
+) => `WHEN ${EVERY_KEYS.filter((name) => name !== also).join(' OR ')} THEN
         RAISE;
-      WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception`;
+      WHEN OTHERS OR assert_failure`;

@@ -14,7 +14,7 @@ import {
   objectNames,
   targetIs,
   targetTable,
-  WHEN_A_KEY_FAILS,
+  whenAKeyFails,
 } from './names.ts';
 
 const DIVERGED = "'diverged'";
@@ -47,7 +47,7 @@ export function markQuarantined(flow: Flow): string {
   return `BEGIN
           UPDATE ${targetTable(flow)} AS t SET ${status} = ${DIVERGED} FROM (SELECT ${keys(flow, (k) => `v_${k}[i] AS ${k}`)}) k
           WHERE ${targetIs(flow, 'k')} AND t.${status} IS DISTINCT FROM ${DIVERGED};
-        EXCEPTION ${WHEN_A_KEY_FAILS} THEN
+        EXCEPTION ${whenAKeyFails()} THEN
           NULL;
         END;`;
 }

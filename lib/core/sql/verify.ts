@@ -27,7 +27,7 @@ import {
   securely,
   sourceTable,
   targetTable,
-  WHEN_A_KEY_FAILS,
+  whenAKeyFails,
 } from './names.ts';
 import { breakpoint, type Sabotage } from './sabotage.ts';
 import { sortsAlike, WRITING, within } from './segments.ts';
@@ -124,7 +124,7 @@ BEGIN${sabotage.omit === 'fence' ? '' : fence(flow.id)}
       IF NOT v_equal THEN
         ${countDiffering(flow, differing(flow, sabotage))}
       END IF;
-    EXCEPTION ${WHEN_A_KEY_FAILS} THEN
+    EXCEPTION ${whenAKeyFails()} THEN
       -- A row that cannot be transformed fails every statement that reads it: it is judged by its key, the others by value.
       SELECT count(*) INTO v_rows FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')};
       ${sabotage.omit === 'fits' ? 'RAISE;' : ''}
@@ -264,7 +264,7 @@ BEGIN
     BEGIN
       WITH ${differing(flow, {})}
       ${enqueue}
-    EXCEPTION ${WHEN_A_KEY_FAILS} THEN
+    EXCEPTION ${whenAKeyFails()} THEN
       WITH ${differing(flow, {}, true)}
       ${enqueue}
     END;
@@ -286,7 +286,7 @@ const countAndMark = (flow: Flow, diff: string) =>
   hasStatus(flow)
     ? `BEGIN
         ${countDiffering(flow, diff)}
-      EXCEPTION ${WHEN_A_KEY_FAILS} THEN
+      EXCEPTION ${whenAKeyFails()} THEN
         ${countDiffering(flow, diff, '')}
       END;`
     : countDiffering(flow, diff);
