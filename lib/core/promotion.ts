@@ -58,10 +58,12 @@ export function planPromotion({
   mapping,
   aside = [],
   computed = [],
+  reverse,
 }: SwapRequest): SwapPlan & { record: PromotionRecord; unproven: readonly UnprovenKey[] } {
   const { primary, shadow, taken } = dependents;
   const columns = columnsOf(dependents, declaration);
   const key = keyColumns(mapping);
+  const asked = new Map(reverse?.written.flatMap((one) => (one.asked ? [[one.target, one.asked]] : [])));
   const dropped = new Set(
     primary.outgoing
       .filter(
@@ -113,7 +115,7 @@ export function planPromotion({
     ...grantItems(primary, shadow, missing),
     ...columnGrantItems(primary, shadow, columns),
     ...names.renames.map(renameItem),
-    ...noticeDifferences(primary, shadow, columns, Object.keys(declaration.reverse ?? {})),
+    ...noticeDifferences(primary, shadow, columns, asked),
     ...judgeComputed(shadow, computed),
     ...habits(primary, shadow, tableName(names.renames, primary)),
   ];

@@ -20,7 +20,7 @@ export type Mapping = {
    * Every column that is written, key included. `insertOnly`: only for rows that are new in the target. `follows`: a
    * tracking column, and what becomes of it when a row is written.
    */
-  written: readonly { target: string; sql: string; insertOnly: boolean; follows?: Follows }[];
+  written: readonly { target: string; sql: string; insertOnly: boolean; follows?: Follows; asked?: Asked }[];
   /**
    * Columns in which both sides must agree byte by byte, generated ones included. Key columns only where equal is not the same:
    * the rows are found by `=`, and may differ even so.
@@ -35,6 +35,9 @@ export type KeptColumn = { column: ColumnShape; sql: string; inputs: readonly Ke
 
 /** A column of the old shape, from a column of the new one: checked by a cast there and back, which may raise an error. */
 export type KeptInput = { name: string; from: string; sql: string; isCast: boolean };
+
+/** What a cast may do to a value, so that each value is asked, by a cast there and back, and refused where it does. */
+export type Asked = 'rounds' | 'changes';
 
 /** `returns`: the source's type with its length, where a cast may change a key: then only one that comes back the same is looked up. */
 export type KeyColumns = { source: ColumnShape; target: ColumnShape; sql: string; returns?: string };
@@ -282,7 +285,9 @@ function compileReverse(
       written.push({ target: target.name, sql: sql(unbounded(target)), insertOnly: false });
       if (isCompared) compared.push({ target: target.name, sql: sql(target) });
     } else if (back) {
-      written.push({ target: target.name, sql: pair?.written ?? backOf(back, unbounded(target)), insertOnly: false });
+      const sql = pair?.written ?? backOf(back, unbounded(target));
+      const asked = pair ? askedOfKey(pair) : askedOf(back, unbounded(target));
+      written.push({ target: target.name, sql, insertOnly: false, ...(asked ? { asked } : {}) });
       if (isCompared) compared.push({ target: target.name, sql: backOf(back, target, comparedAs) });
     } else if (declared) {
       const type = baseType(unbounded(target));
@@ -387,6 +392,15 @@ function backOf(source: ColumnShape, target: ColumnShape, how = castOf): string 
   const refused = `crossfade.${refuse}(${quoteText(target.name)}, ${column}::text)`;
   return `CASE WHEN ${changed} THEN (${refused})::${to} ELSE ${cast} END`;
 }
+
+function askedOf(source: ColumnShape, target: ColumnShape): Asked | null {
+  const [from, to] = [baseType(source), baseType(target)];
+  if (!mayChange(from, to)) return null;
+  return rounds(from, to) || (isNumber(from) && isNumber(to)) ? 'rounds' : 'changes';
+}
+
+/** A key that a cast would round is refused before anything is armed. */
+const askedOfKey = ({ written }: KeyPair): Asked | null => (written === undefined ? null : 'changes');
 
 function columnPlans(primary: TableShape, shadow: TableShape, declaration: TableDeclaration): ColumnPlan[] {
   return shadow.columns.map((target) => {

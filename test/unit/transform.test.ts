@@ -125,6 +125,29 @@ describe('forward', () => {
   });
 });
 
+describe('what the way back asks of each value', () => {
+  const domain = (base: string) => ({ base });
+  it.each([
+    ['money', {}, 'numeric(19,4)', 'rounds'],
+    ['qty', domain('integer'), 'numeric(10,2)', 'rounds'],
+    ['qty', domain('integer'), 'bigint', undefined],
+    ['uuid', {}, 'text', 'changes'],
+    ['integer', {}, 'text', 'changes'],
+    ['timestamp without time zone', {}, 'timestamp with time zone', 'changes'],
+    ['tag', domain('character varying(4)'), 'text', undefined],
+    ['jsonb', {}, 'json', undefined],
+    ['integer', {}, 'bigint', undefined],
+  ] as const)('%s %j from %s: it %s, and the SQL says the same', (old, more, fresh, asked) => {
+    const of = (type: string, shape: Partial<ColumnShape> = {}) => table('t', [ID, column('v', type, shape)]);
+    const { reverse } = compiled(of(old, more), of(fresh), { columns: {} });
+    const back = reverse.written.find(({ target }) => target === 'v')!;
+    expect(back.asked).toBe(asked);
+    expect(/crossfade\.refuse_/.test(back.sql)).toBe(asked !== undefined);
+    const declared = compiled(of(old, more), of(fresh), { columns: {}, reverse: { v: { sql: 'v' } } }).reverse;
+    expect(declared.written.every((one) => one.asked === undefined)).toBe(true);
+  });
+});
+
 describe('reverse', () => {
   it('is derived from renames and casts, and leaves dropped columns alone', () => {
     const { reverse } = compiled();

@@ -89,8 +89,10 @@ export async function readSituation(
   const { dependents, fingerprint } = await readDependents(owner, primary.oid, shadow.oid);
   const computed = await computedColumns(owner, cutover, primary, shadow);
   const { forward, columns } = compiled;
-  const request = { dependents, declaration: cutover.table, mapping: forward, aside: mirror?.aside ?? [], computed };
-  return { primary, shadow, forward, reverse: keeping(compiled.reverse, computed), columns, request, fingerprint };
+  const reverse = keeping(compiled.reverse, computed);
+  const aside = mirror?.aside ?? [];
+  const request = { dependents, declaration: cutover.table, mapping: forward, reverse, aside, computed };
+  return { primary, shadow, forward, reverse, columns, request, fingerprint };
 }
 
 function missing(cutover: TableCutover, name: string): CrossfadeError {

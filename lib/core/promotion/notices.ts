@@ -1,23 +1,23 @@
 /** What the new shape drops or changes on purpose or by oversight. Nothing of it stops a swap; people should have read it. */
 
-import { rounds } from '../rounding.ts';
+import type { Asked } from '../transform.ts';
 import type { TableDependents } from './dependents.ts';
 import { type PromotionItem, qualified } from './refusals.ts';
 import { seenDifferently } from './seen-differently.ts';
 
 type Columns = ReadonlyMap<string, string>;
 
-/** @param reversed columns of the old table whose way back is declared */
+/** @param asked columns of the old table whose way back is a cast that does not keep every value */
 export function noticeDifferences(
   from: TableDependents,
   to: TableDependents,
   columns: Columns,
-  reversed: readonly string[],
+  asked: ReadonlyMap<string, Asked>,
 ): PromotionItem[] {
   return [
     ...checksMissing(from, to, columns),
     ...indexesMissing(from, to, columns),
-    ...columnDifferences(from, to, columns, reversed),
+    ...columnDifferences(from, to, columns, asked),
     ...others(from, to),
   ];
 }
@@ -62,7 +62,7 @@ function columnDifferences(
   from: TableDependents,
   to: TableDependents,
   columns: Columns,
-  reversed: readonly string[],
+  asked: ReadonlyMap<string, Asked>,
 ): PromotionItem[] {
   const targets = new Map(to.columns.map((target) => [target.name, target]));
   return from.columns.flatMap((column) => {
@@ -87,15 +87,8 @@ function columnDifferences(
     }
     const seen = seenDifferently(column.type, target.type);
     if (seen) items.push(notice('value', object, `${column.type} becomes ${target.type}: ${seen}`));
-    if (rounds(target.type, column.type) && !reversed.includes(column.name)) {
-      items.push(
-        notice(
-          'column',
-          object,
-          `${column.type} cannot hold every ${target.type}: a row written after promotion with such a value does not go back by itself, it waits in quarantine. Declare reverse for the column to have it rounded`,
-        ),
-      );
-    }
+    const back = asked.get(column.name);
+    if (back) items.push(notice('column', object, wayBack(column.type, target.type, back)));
     if (dependsOnZone(column.type) !== dependsOnZone(target.type)) {
       items.push(
         notice(
@@ -126,6 +119,13 @@ function columnDifferences(
     }
     return items;
   });
+}
+
+function wayBack(old: string, fresh: string, asked: Asked): string {
+  const waits = 'does not go back by itself, it waits in quarantine. Declare reverse for the column to have it';
+  return asked === 'rounds'
+    ? `${old} cannot hold every ${fresh}: a row written after promotion with such a value ${waits} rounded`
+    : `${fresh} goes back to ${old} by a cast, and not every value comes out of a cast there and back as it was ('007' as an integer, a uuid in capitals): a row written after promotion with one that does not ${waits} changed`;
 }
 
 /** A default from a sequence is judged where the sequences are. */

@@ -60,6 +60,8 @@ export type SwapRequest = {
   /** Foreign keys that were taken off the shadow when it began to follow. */
   aside?: readonly KeyAside[];
   computed?: readonly ComputedColumn[];
+  /** From the shadow to the primary. */
+  reverse?: Mapping;
 };
 
 export function swapPlan(
