@@ -38,6 +38,26 @@ describe('advance and complete by force', () => {
     expect(await scene.w.operate(ID, { type: 'advance', ...FORCE })).toMatchObject({ ok: true });
   });
 
+  it('would send readers to a shadow without rows, were the copy taken at its word: negative control', async () => {
+    const scene = run();
+    scene.w.faults.backfill = false;
+    await scene.minutes(2);
+    await scene.accepted({ type: 'start' });
+    await scene.minutes(1);
+    const { tables } = scene.w.ports;
+    const status = tables.status;
+    (tables as { status: DataPlane['status'] }).status = async (id) => {
+      const seen = await status(id);
+      return seen && { ...seen, backfill: { ...seen.backfill, state: 'done' } };
+    };
+    expect(await scene.w.operate(ID, { type: 'advance', ...FORCE })).toMatchObject({ ok: true });
+    const { authoritative, follower } = scene.w.tables.rows(ID);
+    expect(authoritative.size).toBeGreaterThan(0);
+    expect(follower.size).toBeLessThan(authoritative.size);
+    await scene.w.minute();
+    expect(scene.nobodyReadsTheShadow()).toBe(false);
+  });
+
   it('are refused before the copy is done', async () => {
     const scene = run();
     scene.w.faults.backfill = false;

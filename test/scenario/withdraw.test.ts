@@ -61,6 +61,31 @@ describe('I23 a rollback while a promotion is pending', () => {
     expect(inside(scene.w, ID).direction).toBe('none');
   });
 
+  it('is fenced off in the database first: where it is not, a late swap comes through, and is seen (negative control)', async () => {
+    const scene = await waiting();
+    const intent = scene.o.state(ID);
+    const tables = scene.w.ports.tables as unknown as Record<string, unknown>;
+    tables.abandon = async () => ({ kind: 'abandoned' });
+    // The second fence, which is the epoch of the mirror: it comes later, with the flags.
+    tables.mirror = async () => ({ kind: 'written' });
+    tables.disarm = async () => ({ kind: 'disarmed' });
+    expect(await scene.accepted(ROLLBACK)).toMatchObject({ answer: { stage: 'rolled_back' } });
+    scene.w.tables.postpone(ID, null);
+    const late = {
+      fromEpoch: intent.epoch,
+      toEpoch: intent.epoch + 1,
+      stage: 'completed',
+      version: intent.version + 1,
+    };
+    const cutover = {
+      id: ID,
+      table: { primary: 'public.customer', shadow: 'public.customer_v2' },
+      validation: 'strict' as const,
+    };
+    expect((await scene.w.tables.promote(cutover, late)).kind).toBe('swapped');
+    expect(inside(scene.w, ID).direction).toBe('reverse');
+  });
+
   it('goes on from the completed stage when the swap has happened and nobody was told', async () => {
     const scene = run();
     await scene.reach('full_100');

@@ -2,9 +2,12 @@
  * Builds the indexes again that were taken off a shadow for the copy. CONCURRENTLY, so that rows go on being mirrored: it can
  * be no part of a transaction, and takes as long as it takes. A call that has no time left for it leaves the server at work; the
  * next one finds it building, there, or broken off.
+ *
+ * What can be no part of a transaction runs under the limits of the role: a SET of ours would stay in the session, which behind a
+ * pooler is another's. A limit that is too short is named before the start, and by the failure.
  */
 
-import { isCrossfadeError } from '../../core/errors.ts';
+import { CrossfadeError, isCrossfadeError } from '../../core/errors.ts';
 import { quoteText } from '../../core/table-shape.ts';
 import type { IndexStep, PlanItem, TableCutover } from '../../ports.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
@@ -19,6 +22,10 @@ type Next = {
 
 /** Somebody else was quicker. */
 const DUPLICATE_TABLE = '42P07';
+/** Ended by a limit of the server, or by a person; our own deadline leaves the server at work. */
+const CANCELLED = '57014';
+/** Limits that are longer let every index but a huge one be built. */
+const SHORT_LIMIT_MS = 10 * 60_000;
 
 /** What arming does about indexes, as one statement; nothing when they stay. */
 export function setIndexesAside({ id, table }: TableCutover, shadowOid: number): string[] {
@@ -36,12 +43,35 @@ export async function buildNextIndex(owner: PgGateway, id: string, withinMs: num
     if (next.state === 'broken') await owner.alone(next.drop, limits);
     if (next.state !== 'there') await owner.alone(next.create, limits);
   } catch (error) {
+    if (sqlstateOf(error) === CANCELLED) await demandTime(owner, next, error);
     const goesOn = sqlstateOf(error) === DUPLICATE_TABLE || (isCrossfadeError(error) && error.retryable);
     if (!goesOn) throw error;
     return { kind: 'building', name: next.name, left: next.left };
   }
   await owner.call('SELECT crossfade.index_given_back($1::text, $2::text)', [id, next.name]);
   return { kind: 'built', left: next.left - 1 };
+}
+
+type Limit = { role: string; shown: string; ms: number };
+
+/** The limit under which such a statement of the owner runs; 0 ms is none. */
+async function roleLimit(owner: PgGateway): Promise<Limit> {
+  const [row] = await owner.call<Limit>(
+    `SELECT CURRENT_USER::text AS role, s.reset_val || s.unit AS shown, s.reset_val::pg_catalog.float8 AS ms
+     FROM pg_catalog.pg_settings s WHERE s.name = 'statement_timeout'`,
+  );
+  return row!;
+}
+
+/** @throws CrossfadeError when the role's limit ended it: that is what the next try would meet, too */
+async function demandTime(owner: PgGateway, { name, create }: Next, cause: unknown): Promise<void> {
+  const { role, shown, ms } = await roleLimit(owner);
+  if (ms === 0) return;
+  throw new CrossfadeError(
+    'refused_table',
+    `Index ${name} of the shadow could not be built within ${shown}, the statement_timeout of role ${role}, under which CREATE INDEX CONCURRENTLY runs. What is left of it is dropped by the next try. Lift the limit (ALTER ROLE ${role} SET statement_timeout = 0) until it is built, or build it yourself: ${create}`,
+    { details: { sqlstate: CANCELLED }, cause },
+  );
 }
 
 /** All of them, as far as the time goes; what is left stays remembered. */
@@ -61,12 +91,19 @@ export async function indexesAside(owner: PgGateway, id: string): Promise<string
   return rows.map(({ object }) => object);
 }
 
+async function limitItems(owner: PgGateway): Promise<PlanItem[]> {
+  const { role, shown, ms } = await roleLimit(owner);
+  if (ms === 0 || ms > SHORT_LIMIT_MS) return [];
+  const text = `It has statement_timeout = ${shown}, and indexes are built after the copy under that limit: one that takes longer never gets done. ALTER ROLE ${role} SET statement_timeout = 0 until they are built`;
+  return [{ action: 'notice', kind: 'time limit', object: `role ${role}`, text }];
+}
+
 export async function indexItems(owner: PgGateway, { id, table }: TableCutover): Promise<PlanItem[]> {
   const aside = await indexesAside(owner, id);
   if (table.indexesAfterCopy && aside.length === 0) {
     const text =
       'those that are not unique are taken off when the copy begins and built again after it, without holding up writes';
-    return [{ action: 'notice', kind: 'indexes', object: table.shadow, text }];
+    return [{ action: 'notice', kind: 'indexes', object: table.shadow, text }, ...(await limitItems(owner))];
   }
   const text = 'was taken off while rows are copied; it is built again before the shadow counts as copied';
   return aside.map((object): PlanItem => ({ action: 'rebuild', kind: 'index', object, text }));

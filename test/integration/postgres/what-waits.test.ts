@@ -173,6 +173,59 @@ describe('an error of the server', () => {
   );
 });
 
+describe('a limit of the role under which indexes are built after the copy', () => {
+  const LATE: TableCutover = { ...SEAT, table: { ...SEAT.table, indexesAfterCopy: true } };
+  const limited = async (limit: string) => {
+    await db.sql.unsafe(`ALTER DATABASE ${db.name} SET statement_timeout = '${limit}'`);
+    await plane.close();
+    plane = testPlane(db, { ...systemClock(), sleep: async () => {} });
+  };
+  const build = async () => {
+    for (;;) {
+      const step = await plane.buildIndex(ID, 20_000);
+      if (step.kind === 'built' && step.left === 0) return;
+    }
+  };
+
+  it('is named by the plan, by the failure with what lifts it, and nothing broken is left when it is lifted', async () => {
+    await db.sql
+      .unsafe(`CREATE FUNCTION slow(v text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.02); RETURN v; END';
+      CREATE INDEX seat_slow ON seat_v2 (slow(v))`)
+      .simple();
+    const limits = async () => (await plane.plan(LATE)).items.filter(({ object }) => object === 'role postgres');
+    expect(await limits()).toEqual([]);
+    await plane.start(LATE);
+    await plane.copy(ID, 1);
+    await plane.settle(ID, 1);
+    await limited('500ms');
+    for (let call = 0; call < 2; call += 1)
+      await expect(build()).rejects.toMatchObject({
+        code: 'refused_table',
+        message: expect.stringMatching(
+          /^Index seat_slow of the shadow could not be built within 500ms, the statement_timeout of role postgres, .*ALTER ROLE postgres SET statement_timeout = 0.*CREATE INDEX CONCURRENTLY/,
+        ),
+      });
+    await limited('0');
+    await build();
+    const left = await db.sql.unsafe(
+      "SELECT i.indisvalid AS valid FROM pg_index i WHERE i.indrelid = 'seat_v2'::regclass ORDER BY i.indexrelid",
+    );
+    expect(left.map(({ valid }) => valid)).toEqual([true, true, true]);
+  });
+
+  it('is no matter where it is long, or nothing is built', async () => {
+    const limits = async (cutover: TableCutover) =>
+      (await plane.plan(cutover)).items.filter(({ text }) => text.includes('built after the copy under that limit'));
+    await limited('5s');
+    expect(await limits(LATE)).toMatchObject([
+      { action: 'notice', object: 'role postgres', text: expect.stringContaining('5000ms') },
+    ]);
+    expect(await limits(SEAT)).toEqual([]);
+    await limited('1h');
+    expect(await limits(LATE)).toEqual([]);
+  });
+});
+
 describe('a verification that proves nothing', () => {
   it('says why in the status, until one proves something', async () => {
     await ready();
