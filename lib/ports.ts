@@ -214,6 +214,8 @@ export type MirrorRow = {
   salt: string;
 };
 
+export type DeclaredLists = { id: CutoverId; allow: readonly string[]; deny: readonly string[] };
+
 /** One dependent object or property of the tables and what promotion does with it. */
 export type PlanItem = {
   action: 'carry' | 'rebuild' | 'notice' | 'refuse';
@@ -370,8 +372,8 @@ export type DataPlane = {
   removeShadow(cutover: TableCutover, fence: StateFence): Promise<ShadowRemoval | Outrun>;
   /** Writes the fence unless a newer (epoch, version) is there. */
   mirror(row: MirrorRow): Promise<{ kind: 'written' } | Outrun>;
-  /** The declared lists, for routing in SQL. Changes nothing for a cutover the database does not know. */
-  setLists(id: CutoverId, lists: { allow: readonly string[]; deny: readonly string[] }): Promise<void>;
+  /** The declared lists of cutovers, for routing in SQL. Changes nothing for one that the database does not know. */
+  setLists(lists: readonly DeclaredLists[]): Promise<void>;
   /**
    * From its answer on the application's writes to the primary are refused for so long, and all earlier ones are committed and
    * have hints. Only while rows flow forward. `endReadOnly` is true when there was something to end; it waits for nobody.
@@ -386,6 +388,8 @@ export type DataPlane = {
   switchInline(id: CutoverId, system: { version: number; enabled: boolean }): Promise<void>;
   /** `null` when the database knows nothing of this cutover. */
   status(id: CutoverId): Promise<TableStatus | null>;
+  /** The same of many, in a question or a few; of one that the database does not know there is none. */
+  statuses(ids: readonly CutoverId[]): Promise<ReadonlyMap<CutoverId, TableStatus>>;
   /** Claims and applies at most `limit` hints in one call. */
   converge(id: CutoverId, epoch: number, limit: number): Promise<ConvergeResult>;
   /** Cutovers whose outbox has hints that can be claimed now, with lag. */

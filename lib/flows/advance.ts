@@ -24,6 +24,7 @@ import type { Verdict } from '../core/gates/verdict.ts';
 import { policyOf } from '../core/policy.ts';
 import { decide } from '../core/stage.ts';
 import type { Ports } from '../ports.ts';
+import type { TablesAsked } from './ask-tables.ts';
 import { carryOut } from './carry-out.ts';
 import { commit } from './commit.ts';
 import { type Observed, observe } from './observe.ts';
@@ -35,6 +36,8 @@ export type TickContext = {
   /** As stored when the tick began, by cutover; none for those that were never started. */
   states: ReadonlyMap<string, CutoverState | { invalid: string }>;
   alerts: ReadonlyMap<string, readonly Alert[]>;
+  /** As the database said after the states were read. */
+  tables: TablesAsked;
 };
 
 /** A cutover as it was seen. */
@@ -55,7 +58,7 @@ export type Advanced = {
 export async function look(
   ports: Pick<Ports, 'state' | 'windows' | 'tables' | 'copies' | 'log'>,
   declaration: CutoverDeclaration,
-  { nowMs, system, deployed, states, alerts }: TickContext,
+  { nowMs, system, deployed, states, alerts, tables }: TickContext,
 ): Promise<Looked> {
   const { id } = declaration;
   const stored = states.get(id) ?? initialState(declaration);
@@ -63,7 +66,8 @@ export async function look(
   const again = 'invalid' in stored || stored.pending !== null;
   const found = again ? ((await ports.state.readCutover(id)) ?? initialState(declaration)) : stored;
   const { state, waits } = await carryOut(ports, declaration, found, nowMs, system.emergencyStop);
-  const more = { alerts: alerts.get(id), waits };
+  // What was carried out since has changed what the database says.
+  const more = { alerts: alerts.get(id), waits, ...(again ? {} : { tables }) };
   const observed = await observe(ports, declaration, state, deployed, system, nowMs, more);
   return { ...observed, id, from: found.stage, state };
 }

@@ -1,10 +1,12 @@
 /** Copies existing rows in bounded chunks, for as long as the caller has time. The cursor lives in Postgres. */
 
 import { FIRST_ROWS, nextChunk } from '../core/chunks.ts';
-import type { BackfillLimits, CutoverDeclaration } from '../core/cutover.ts';
+import type { BackfillLimits, CutoverDeclaration, CutoverState } from '../core/cutover.ts';
+import type { TableStatus } from '../core/evidence.ts';
 import { isUnderWay, syncsShadow } from '../core/stage-kinds.ts';
 import { writesShadow } from '../core/switches.ts';
 import type { Ports, Pressure } from '../ports.ts';
+import { askTables } from './ask-tables.ts';
 import { tableCutover } from './carry-out.ts';
 
 export type BackfillRun = {
@@ -29,7 +31,13 @@ export async function backfillAll(
   deadlineMs: number,
 ): Promise<BackfillRun[]> {
   const runs: BackfillRun[] = [];
-  const waiting = declarations.filter((declaration) => declaration.kind === 'table');
+  const waiting: TableDeclared[] = [];
+  const isWanted = await whichAreWanted(ports, declarations);
+  for (const declaration of declarations) {
+    if (declaration.kind !== 'table') continue;
+    if (isWanted(declaration)) waiting.push(declaration);
+    else runs.push({ cutover: declaration.id, rows: 0, state: 'idle' });
+  }
   for (let progress = true; progress && waiting.length > 0; ) {
     progress = false;
     for (const declaration of [...waiting]) {
@@ -45,11 +53,37 @@ export async function backfillAll(
   return runs;
 }
 
+type TableDeclared = CutoverDeclaration & { kind: 'table' };
+
 const WAITS_FOR = 'waits for';
+
+/** Most tables have nothing to copy, and one look at all of them says which. One that cannot be told is looked at by itself. */
+async function whichAreWanted(
+  ports: Needs,
+  declarations: readonly CutoverDeclaration[],
+): Promise<(declaration: TableDeclared) => boolean> {
+  try {
+    const [all, tables] = await Promise.all([ports.state.readAll(), askTables(ports, declarations)]);
+    const states = new Map(all.map((state) => [state.id, state]));
+    return ({ id }) => {
+      const state = states.get(id);
+      return state !== undefined && ('invalid' in state || isToCopy(state, tables(id)));
+    };
+  } catch (error) {
+    ports.log.failure('backfill_not_looked_for', error);
+    return () => true;
+  }
+}
+
+/** After promotion the old side is filled again when changes may have been missed. */
+function isToCopy(state: CutoverState, status: TableStatus | null): boolean {
+  const direction = isUnderWay(state) ? 'forward' : 'reverse';
+  return syncsShadow(state) && status?.armed === direction && status.backfill.state !== 'done';
+}
 
 async function backfillSafely(
   ports: Needs,
-  declaration: CutoverDeclaration & { kind: 'table' },
+  declaration: TableDeclared,
   deadlineMs: number,
 ): Promise<BackfillRun | null> {
   try {
@@ -60,19 +94,12 @@ async function backfillSafely(
   }
 }
 
-async function backfill(
-  ports: Needs,
-  declaration: CutoverDeclaration & { kind: 'table' },
-  deadlineMs: number,
-): Promise<BackfillRun> {
+async function backfill(ports: Needs, declaration: TableDeclared, deadlineMs: number): Promise<BackfillRun> {
   const cutover = declaration.id;
   const state = await ports.state.readCutover(cutover);
-  // After promotion the old side is filled again when changes may have been missed.
   const wanted = state && syncsShadow(state) && (await mayWrite(ports, cutover));
   const status = wanted ? await ports.tables.status(cutover) : null;
-  const direction = state && isUnderWay(state) ? 'forward' : 'reverse';
-  if (!state || status?.armed !== direction || status.backfill.state === 'done')
-    return { cutover, rows: 0, state: 'idle' };
+  if (!state || !isToCopy(state, status)) return { cutover, rows: 0, state: 'idle' };
 
   const throttle = watchPressure(ports, declaration);
   let rows = 0;
@@ -115,7 +142,7 @@ async function mayWrite({ state }: Needs, cutover: string): Promise<boolean> {
 }
 
 /** Why the copy has to wait now, or null; looks at most once a second. */
-function watchPressure(ports: Needs, declaration: CutoverDeclaration & { kind: 'table' }) {
+function watchPressure(ports: Needs, declaration: TableDeclared) {
   let lookedAtMs = Number.NEGATIVE_INFINITY;
   let last: Pressure | null = null;
   let why: string | null = null;

@@ -4,11 +4,13 @@ import { type AuditEntry, type AuditHead, type ChainVerdict, verifyChain } from 
 import { GENESIS_HASH } from '../core/cutover.ts';
 import type { Event } from '../core/events.ts';
 import type { Ports } from '../ports.ts';
+import { inLanes } from './in-lanes.ts';
 
 export type History = { entries: readonly AuditEntry<Event>[]; chain: ChainVerdict };
 
 const PAGE = 200;
 const MAX_ENTRIES = 100_000;
+const LOGS_AT_ONCE = 10;
 
 export async function history(
   ports: Pick<Ports, 'state'>,
@@ -36,8 +38,13 @@ export async function verifyAudit(
   ports: Pick<Ports, 'state'>,
   subjects: readonly string[],
 ): Promise<AuditVerification> {
-  const found: { subject: string; chain: ChainVerdict }[] = [];
-  for (const subject of subjects) found.push({ subject, chain: (await history(ports, subject, { limit: 1 })).chain });
+  const logs = await inLanes(subjects, LOGS_AT_ONCE, (subject) =>
+    Promise.allSettled([history(ports, subject, { limit: 1 })]),
+  );
+  const found = logs.map(([log], i) => {
+    if (log.status === 'rejected') throw log.reason;
+    return { subject: subjects[i]!, chain: log.value.chain };
+  });
   return { subjects: found };
 }
 

@@ -20,6 +20,7 @@ import { judge } from '../core/gates.ts';
 import { policyOf } from '../core/policy.ts';
 import { syncsShadow } from '../core/stage-kinds.ts';
 import type { Ports, StoredVerdict } from '../ports.ts';
+import type { TablesAsked } from './ask-tables.ts';
 
 export type Observed = {
   verdict: Verdict;
@@ -39,6 +40,8 @@ type More = {
   atLeastMinutes?: number;
   /** Why the pending intent could not be carried out just now; as the last tick stored it when not given. */
   waits?: string | null;
+  /** Of many tables that were asked for at once; without it the database is asked for this one. */
+  tables?: TablesAsked;
 };
 
 const MINUTE_MS = 60_000;
@@ -52,7 +55,7 @@ export async function observe(
   deployed: FlagDocument | null,
   system: Pick<SystemState, 'phases' | 'shadowWritesEnabled'>,
   nowMs: number,
-  { alerts = [], atLeastMinutes = 0, waits = null }: More = {},
+  { alerts = [], atLeastMinutes = 0, waits = null, tables }: More = {},
 ): Promise<Observed> {
   const policy = policyOf(declaration, state);
   const rules = rulesOf(policy, declaration.alerts);
@@ -65,7 +68,7 @@ export async function observe(
   const fromMinute = Math.min(unfoldedMinute, nowMinute - backMinutes);
   const [windows, asked, copies] = await Promise.all([
     ports.windows.read(declaration.id, Math.max(0, fromMinute), nowMinute),
-    state.kind === 'table' ? tableStatus(ports, declaration.id) : { table: null },
+    state.kind === 'table' ? tableStatus(ports, declaration.id, tables) : { table: null },
     state.kind === 'table' || state.version === 0 ? null : copiesSummary(ports, declaration.id),
   ]);
   const { table } = asked;
@@ -117,9 +120,10 @@ async function copiesSummary(ports: Pick<Ports, 'copies' | 'log'>, id: string): 
 async function tableStatus(
   ports: Pick<Ports, 'tables' | 'log'>,
   id: string,
+  asked: TablesAsked | undefined,
 ): Promise<{ table: TableStatus | null; tableProblem: string | null }> {
   try {
-    return { table: await ports.tables.status(id), tableProblem: null };
+    return { table: asked ? asked(id) : await ports.tables.status(id), tableProblem: null };
   } catch (error) {
     ports.log.failure('table_status_failed', error, { cutover: id });
     return { table: null, tableProblem: error instanceof Error ? error.message : String(error) };

@@ -13,6 +13,7 @@ import type { TableStatus } from '../core/evidence.ts';
 import { compareFlagAge, type FlagDocument, flagDocument, sameDocument, sharePpmOf } from '../core/flags.ts';
 import { syncsShadow } from '../core/stage-kinds.ts';
 import type { Outrun, Ports } from '../ports.ts';
+import { askTables } from './ask-tables.ts';
 import { tableCutover } from './carry-out.ts';
 
 export type Declared = { declaration: CutoverDeclaration; state: CutoverState };
@@ -31,13 +32,19 @@ type Needs = Pick<Ports, 'flags' | 'tables' | 'log' | 'clock' | 'metrics'>;
 const PUBLISH_DEADLINE_MS = 20_000;
 /** Taking reads away comes first and must leave time for the rest of a tick. */
 const LOWER_DEADLINE_MS = 10_000;
+/** For what the tables need, below the time-out of an HTTP API together with the rest. A tick has more. */
+const TABLES_MS = 3_000;
+/** A prime, so that no schedule comes back to the same one. */
+const ANOTHER_FIRST_MS = 7_919;
 
 export async function reconcile(
   ports: Needs,
   cutovers: readonly Declared[],
   system: SystemState,
   deployed: Deployed | null,
+  tablesMs = TABLES_MS,
 ): Promise<Reconciled> {
+  const endMs = ports.clock.monotonicMs() + tablesMs;
   const started = cutovers.filter(({ state }) => state.version > 0);
   // As the database said last, until it says what is now.
   const readOnly = new Map(
@@ -45,21 +52,38 @@ export async function reconcile(
   );
   const desired = () => flagDocument(cutovers, system, (id) => readOnly.get(id) ?? false);
   // Beside the flags, since neither may wait for the other.
-  const writable = eachTable(ports, started, leavesNow(ports), (_, { id }) => writesAgain(ports, id));
+  const writable = eachTable(ports, started, leavesNow(ports), (_, { id }) => writesAgain(ports, id), endMs);
   const lowered = await lowerReads(ports, desired(), deployed);
   await writable;
-  await eachTable(ports, started, switchesOn, async (_, declaration, state) => {
-    readOnly.set(declaration.id, await armed(ports, declaration, state));
-  });
-  await eachTable(ports, started, switchesOn, (_, declaration) => switchInline(ports, declaration, system));
+  const on = await askWhich(ports, started, switchesOn);
+  const arm: TableWork = async (_, declaration, state) => {
+    readOnly.set(declaration.id, await armed(ports, declaration, state, on(declaration.id)));
+  };
+  await eachTable(ports, started, switchesOn, arm, endMs);
+  await setLists(
+    ports,
+    started.filter(({ state }) => switchesOn(state)),
+  );
+  await eachTable(ports, started, switchesOn, (_, declaration) => switchInline(ports, declaration, system), endMs);
   const published = await publish(ports, desired(), lowered);
   measureDrift(ports, cutovers, published);
   // Below the reads nothing is taken away while the flags may still send readers there.
-  if (published.published) await eachTable(ports, started, (state) => !switchesOn(state), disarmed);
+  if (published.published) {
+    const off = await askWhich(ports, started, switchesOff);
+    const disarm: TableWork = (_, declaration, state) => disarmed(ports, declaration, state, off(declaration.id));
+    await eachTable(ports, started, switchesOff, disarm, endMs);
+  }
   return published;
 }
 
 const switchesOn = syncsShadow;
+const switchesOff = (state: CutoverState) => !switchesOn(state);
+
+const askWhich = (ports: Needs, cutovers: readonly Declared[], which: (state: CutoverState) => boolean) =>
+  askTables(
+    ports,
+    cutovers.filter(({ state }) => which(state)).map(({ declaration }) => declaration),
+  );
 
 /** A primary is read-only for five minutes at most, so later there is nothing to end. */
 const READ_ONLY_AT_MOST_MS = 10 * 60_000;
@@ -74,14 +98,31 @@ async function writesAgain(ports: Needs, id: string): Promise<void> {
   if (await ports.tables.endReadOnly(id)) ports.log.event('read_only_ended', { cutover: id });
 }
 
+type TableWork = (
+  ports: Needs,
+  declaration: CutoverDeclaration & { kind: 'table' },
+  state: CutoverState,
+) => Promise<void>;
+
+/**
+ * One after the other, until the time is up: what is left is the next tick's, which finds these done. It begins with another one
+ * each time, so that tables which take long and come to nothing cannot keep the same others waiting for ever.
+ */
 async function eachTable(
   ports: Needs,
   cutovers: readonly Declared[],
   which: (state: CutoverState) => boolean,
-  action: (ports: Needs, declaration: CutoverDeclaration & { kind: 'table' }, state: CutoverState) => Promise<void>,
+  action: TableWork,
+  endMs: number,
 ): Promise<void> {
-  for (const { declaration, state } of cutovers) {
-    if (declaration.kind !== 'table' || !which(state)) continue;
+  const due = cutovers.filter(({ declaration, state }) => declaration.kind === 'table' && which(state));
+  const first = Math.floor(ports.clock.now() / ANOTHER_FIRST_MS) % Math.max(1, due.length);
+  for (const [done, { declaration, state }] of [...due.slice(first), ...due.slice(0, first)].entries()) {
+    if (declaration.kind !== 'table') continue;
+    if (done > 0 && ports.clock.monotonicMs() > endMs) {
+      ports.log.event('tables_postponed', { tables: due.length - done });
+      return;
+    }
     try {
       await action(ports, declaration, state);
     } catch (error) {
@@ -96,8 +137,8 @@ async function armed(
   ports: Needs,
   declaration: CutoverDeclaration & { kind: 'table' },
   state: CutoverState,
+  status: TableStatus | null,
 ): Promise<boolean> {
-  const status = await ports.tables.status(declaration.id);
   const isReadOnly = status?.readOnlyUntilMs != null;
   if (outrun(ports, status, state)) return isReadOnly;
   if (state.stageKind !== 'completed' && status?.armed !== 'forward') {
@@ -110,8 +151,13 @@ async function armed(
     const [first] = status.shape.differences;
     ports.log.event('shape_changed', { cutover: declaration.id, what: first?.object ?? status.shape.gap });
   }
-  await ports.tables.setLists(declaration.id, declaration);
   return isReadOnly;
+}
+
+async function setLists(ports: Needs, cutovers: readonly Declared[]): Promise<void> {
+  const lists = cutovers.map(({ declaration }) => declaration).filter(({ kind }) => kind === 'table');
+  if (lists.length === 0) return;
+  await ports.tables.setLists(lists).catch((error) => ports.log.failure('lists_not_set', error));
 }
 
 /** Converge asks the switch itself; triggers cannot. */
@@ -127,8 +173,8 @@ async function disarmed(
   ports: Needs,
   declaration: CutoverDeclaration & { kind: 'table' },
   state: CutoverState,
+  status: TableStatus | null,
 ): Promise<void> {
-  const status = await ports.tables.status(declaration.id);
   if (status === null || outrun(ports, status, state)) return;
   if (status.mirror && (status.mirror.version !== state.version || status.mirror.epoch !== state.epoch)) {
     await mirror(ports, declaration, state);

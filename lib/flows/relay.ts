@@ -1,11 +1,13 @@
 /**
  * Turns hints that wait in an outbox, and copies that are due again, into wake-ups, over and over until the time is up.
- * Losing one costs only time.
+ * Losing one costs only time. A table whose oldest hint was there when it was woken is not woken again at once: with many tables
+ * the stream would fill with records of changes that were applied long ago, and each change would wait behind them.
  */
 
 import type { CutoverDeclaration } from '../core/cutover.ts';
 import type { Ports } from '../ports.ts';
 import { copiesAreDue } from './apply-copies.ts';
+import { inLanes } from './in-lanes.ts';
 
 export type Relayed = { rounds: number; wakeUps: number };
 
@@ -15,6 +17,10 @@ const IDLE_PAUSE_MS = 500;
 
 /** A copy wakes the writer itself when it is made; only what has to be tried again is looked for, less often. */
 const COPIES_EVERY_ROUNDS = 4;
+
+/** For how long a wake-up is taken to be under way while its table still waits; later it counts as lost. */
+const UNDER_WAY_MS = 3_000;
+const WAKE_UPS_AT_ONCE = 10;
 
 /**
  * A database that is away is not asked again in this call and keeps no copy from being woken; its error is thrown at the end.
@@ -30,9 +36,10 @@ export async function relay(
   const relayed: Relayed = { rounds: 0, wakeUps: 0 };
   let hintsIn: Ports['tables'] | null = copied.length < declarations.length ? ports.tables : null;
   let away: { error: unknown } | null = null;
+  const wokenAtMs = new Map<string, number>();
   for (;;) {
     if (relayed.rounds % COPIES_EVERY_ROUNDS === 0) relayed.wakeUps += await wakeForCopies(ports, copied);
-    let waiting: Awaited<ReturnType<Ports['tables']['waiting']>> = [];
+    let waiting: Waiting = [];
     try {
       waiting = (await hintsIn?.waiting()) ?? [];
     } catch (error) {
@@ -40,10 +47,7 @@ export async function relay(
       hintsIn = null;
       away = { error };
     }
-    for (const { id } of waiting) {
-      await ports.wakeUps.wake(id);
-      relayed.wakeUps += 1;
-    }
+    relayed.wakeUps += await wakeForHints(ports, waiting, wokenAtMs);
     relayed.rounds += 1;
     const pauseMs = waiting.length > 0 ? BUSY_PAUSE_MS : IDLE_PAUSE_MS;
     if (ports.clock.monotonicMs() + pauseMs >= deadlineMs) break;
@@ -51,6 +55,33 @@ export async function relay(
   }
   if (away) throw away.error;
   return relayed;
+}
+
+type Waiting = Awaited<ReturnType<Ports['tables']['waiting']>>;
+
+/** The one that waits longest comes first. @throws what the first wake-up that failed has thrown, after all were tried */
+async function wakeForHints(
+  ports: Pick<Ports, 'clock' | 'wakeUps'>,
+  waiting: Waiting,
+  wokenAtMs: Map<string, number>,
+): Promise<number> {
+  const nowMs = ports.clock.monotonicMs();
+  const isDue = ({ id, lagMs }: Waiting[number]) => {
+    const sinceMs = nowMs - (wokenAtMs.get(id) ?? Number.NEGATIVE_INFINITY);
+    return lagMs < sinceMs || sinceMs >= UNDER_WAY_MS;
+  };
+  const due = waiting.filter(isDue).sort((a, b) => b.lagMs - a.lagMs);
+  const failures: unknown[] = [];
+  await inLanes(due, WAKE_UPS_AT_ONCE, async ({ id }) => {
+    try {
+      await ports.wakeUps.wake(id);
+      wokenAtMs.set(id, nowMs);
+    } catch (error) {
+      failures.push(error);
+    }
+  });
+  if (failures.length > 0) throw failures[0];
+  return due.length;
 }
 
 async function wakeForCopies(

@@ -3,14 +3,19 @@
 import type { AuditEntry } from '../core/audit.ts';
 import type { CutoverDeclaration, CutoverState, Rollback } from '../core/cutover.ts';
 import { type Event, TICK } from '../core/events.ts';
+import type { TableStatus } from '../core/evidence.ts';
 import { record } from '../core/evolve.ts';
 import { isVerified, type Procedure, procedureOf, SCENARIOS, stepsSeen } from '../core/rollback-procedure.ts';
 import type { Ports } from '../ports.ts';
+import { askTables } from './ask-tables.ts';
+import { inLanes } from './in-lanes.ts';
 import { readDeployed } from './reconcile.ts';
 
 type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log'>;
 
 const MINUTE_MS = 60_000;
+/** Watched at a time. */
+const AT_ONCE = 10;
 const PAGE = 200;
 const MAX_ENTRIES = 10_000;
 /** By design everything is back within two minutes; who still reads then must be found. */
@@ -23,23 +28,27 @@ export const needsWatching = (state: CutoverState): boolean =>
 export async function watchRollbacks(ports: Needs, declarations: readonly CutoverDeclaration[]): Promise<void> {
   if (declarations.length === 0) return;
   const deployed = (await readDeployed(ports))?.document ?? null;
-  for (const declaration of declarations) {
+  const tables = await askTables(ports, declarations);
+  await inLanes(declarations, AT_ONCE, async ({ id }) => {
     try {
-      const state = await ports.state.readCutover(declaration.id);
-      if (state && needsWatching(state)) await watchOne(ports, state, deployed);
+      const state = await ports.state.readCutover(id);
+      if (state && needsWatching(state))
+        await watchOne(ports, state, deployed, state.kind === 'table' ? tables(id) : null);
     } catch (error) {
-      ports.log.failure('rollback_not_watched', error, { cutover: declaration.id });
+      ports.log.failure('rollback_not_watched', error, { cutover: id });
     }
-  }
+  });
 }
 
-async function watchOne(ports: Needs, state: CutoverState, deployed: Parameters<typeof stepsSeen>[1]['deployed']) {
+async function watchOne(
+  ports: Needs,
+  state: CutoverState,
+  deployed: Parameters<typeof stepsSeen>[1]['deployed'],
+  table: TableStatus | null,
+) {
   const nowMs = ports.clock.now();
   const { atMs } = state.rollback!;
-  const [windows, table] = await Promise.all([
-    ports.windows.read(state.id, Math.floor(atMs / MINUTE_MS), Math.floor(nowMs / MINUTE_MS)),
-    state.kind === 'table' ? ports.tables.status(state.id) : null,
-  ]);
+  const windows = await ports.windows.read(state.id, Math.floor(atMs / MINUTE_MS), Math.floor(nowMs / MINUTE_MS));
   const steps = stepsSeen(state, { deployed, table, windows, nowMs });
   if (nowMs - atMs > OVERDUE_MS && !isVerified(state) && steps.length === 0)
     ports.log.event('rollback_overdue', { cutover: state.id, minutes: Math.floor((nowMs - atMs) / MINUTE_MS) });

@@ -1,19 +1,25 @@
 /**
- * One batch of stream records, in order. Stops at the first record that could not be served and reports exactly that
- * one, so that Lambda starts again there. Malformed records are counted and done with: they name nothing to serve.
+ * One batch of stream records. Tables come first, each for a turn: whoever has more than that waits until all others that have
+ * changes waiting, in the batch or not, had theirs. One that fails keeps nobody else from being served. Reported is the first
+ * record that could not be served, so that Lambda starts again there; what was served after it is served again, which changes
+ * nothing. Malformed records are counted and done with: they name nothing to serve.
  */
 
-import type { CutoverDeclaration } from '../core/cutover.ts';
+import type { CutoverDeclaration, CutoverId } from '../core/cutover.ts';
 import { CrossfadeError } from '../core/errors.ts';
 import type { Ports, ReadToCompare, Upstream, WakeUp } from '../ports.ts';
 import { applyCopies, type CopyPorts } from './apply-copies.ts';
+import { askUntilAway } from './ask-until-away.ts';
 import { compareRead } from './compare-reads.ts';
-import { converge } from './converge.ts';
+import { convergeTurn, LOOK_EVERY_MS, recordChecks, type StateNow, stateNow } from './converge.ts';
 
 export type ServedBatch = { served: number; malformed: number; firstFailure: string | null };
 
-type Needs = Parameters<typeof converge>[0] & CopyPorts;
+type Needs = Parameters<typeof recordChecks>[0] & Parameters<typeof convergeTurn>[0] & CopyPorts & Pick<Ports, 'state'>;
+type Named = { sequenceNumber: string; declaration: CutoverDeclaration; read: ReadToCompare | undefined };
 
+/** Of a table, while others wait. */
+const TURN_MS = 1_000;
 /** Copies call servers of other people: no batch waits longer for them. What is left is woken again by the relay. */
 const COPIES_MS = 20_000;
 const COMPARED_PER_BATCH = 10;
@@ -21,50 +27,109 @@ const COMPARED_PER_BATCH = 10;
 const COMPARE_MS = 5_000;
 
 export async function serveWakeUps(
-  ports: Needs & Pick<Ports, 'log'>,
+  ports: Needs,
   declarations: readonly CutoverDeclaration[],
   wakeUps: readonly WakeUp[],
   deadlineMs: number,
   upstream: () => Promise<Upstream> = async () => unreachable,
 ): Promise<ServedBatch> {
   const declared = new Map(declarations.map((declaration) => [declaration.id, declaration]));
-  const emptied = new Set<string>();
-  let served = 0;
-  let malformed = 0;
-  let compared = 0;
-  for (const { sequenceNumber, cutover, read } of wakeUps) {
+  const named = wakeUps.flatMap(({ sequenceNumber, cutover, read }): Named[] => {
     const declaration = cutover === null ? undefined : declared.get(cutover);
-    if (!declaration) {
-      malformed += 1;
-      ports.log.event('wakeup_malformed', { sequenceNumber });
-      continue;
-    }
-    if (read) {
-      served += 1;
-      compared += 1;
-      // A sample may be smaller, never late: what waits behind it are writes.
-      if (compared <= COMPARED_PER_BATCH) await compareOne(ports, declaration, read, deadlineMs, upstream);
-      continue;
-    }
-    try {
-      // Later wake-ups of the batch for the same cutover were written before this call: it has seen what they mean.
-      const outOfTime = emptied.has(declaration.id) ? false : await serve(ports, declaration, deadlineMs);
-      if (outOfTime) return { served, malformed, firstFailure: sequenceNumber };
-      emptied.add(declaration.id);
-      served += 1;
-    } catch (error) {
-      ports.log.failure('converge_failed', error, { cutover: declaration.id });
-      return { served, malformed, firstFailure: sequenceNumber };
-    }
-  }
-  return { served, malformed, firstFailure: null };
+    if (declaration) return [{ sequenceNumber, declaration, read }];
+    ports.log.event('wakeup_malformed', { sequenceNumber });
+    return [];
+  });
+  // Later wake-ups of the batch for the same cutover were written before it is served: what they mean is seen.
+  const woken = [...new Set(named.filter(({ read }) => !read).map(({ declaration }) => declaration))];
+  const isTable = (id: CutoverId) => declared.get(id)?.kind === 'table';
+  const ids = woken.map(({ id }) => id);
+  const unserved = await serveTables(ports, ids.filter(isTable), isTable, deadlineMs);
+  for (const declaration of woken)
+    if (!isTable(declaration.id) && !(await copied(ports, declaration, deadlineMs))) unserved.add(declaration.id);
+  const reads = named.filter(({ read }) => read);
+  // A sample may be smaller, never late: what waits behind it are writes.
+  for (const { declaration, read } of reads.slice(0, COMPARED_PER_BATCH))
+    await compareOne(ports, declaration, read!, deadlineMs, upstream);
+  const left = named.filter(({ declaration, read }) => !read && unserved.has(declaration.id));
+  return {
+    served: named.length - left.length,
+    malformed: wakeUps.length - named.length,
+    firstFailure: left[0]?.sequenceNumber ?? null,
+  };
 }
 
-/** True when the time was up before everything was done. */
-async function serve(ports: Needs, declaration: CutoverDeclaration, deadlineMs: number): Promise<boolean> {
-  if (declaration.kind === 'table') return (await converge(ports, declaration.id, deadlineMs)).outOfTime;
-  await applyCopies(ports, declaration, Math.min(deadlineMs, ports.clock.monotonicMs() + COPIES_MS));
-  return false;
+/**
+ * In turns, until those that were named are done. @returns those of them that are not: they failed, or the time was up
+ */
+async function serveTables(
+  given: Needs,
+  named: readonly CutoverId[],
+  isTable: (id: CutoverId) => boolean,
+  deadlineMs: number,
+): Promise<Set<CutoverId>> {
+  if (named.length === 0) return new Set();
+  const ports = { ...given, tables: askUntilAway(given.tables) };
+  const left = new Set(named);
+  const failed = new Set<CutoverId>();
+  const compared: { id: CutoverId; checked: number; mismatched: number }[] = [];
+  const how = { deadlineMs, turnMs: TURN_MS, now: named.length > 1 ? statesNow(ports) : stateNow(ports) };
+  let outOfTime = false;
+  for (let round = named; left.size > 0 && !outOfTime; round = await whoWaits(ports, left, isTable, failed)) {
+    for (const id of round) {
+      try {
+        const turn = await convergeTurn(ports, id, how);
+        compared.push({ id, ...turn });
+        if (!turn.more) left.delete(id);
+        outOfTime = turn.outOfTime;
+      } catch (error) {
+        ports.log.failure('converge_failed', error, { cutover: id });
+        failed.add(id);
+        left.delete(id);
+      }
+      if (outOfTime) break;
+    }
+  }
+  await recordChecks(ports, compared);
+  return new Set(named.filter((id) => left.has(id) || failed.has(id)));
+}
+
+/** Those that are not done, after all others with changes that wait. */
+async function whoWaits(
+  { tables }: Pick<Ports, 'tables'>,
+  left: ReadonlySet<CutoverId>,
+  isTable: (id: CutoverId) => boolean,
+  failed: ReadonlySet<CutoverId>,
+): Promise<readonly CutoverId[]> {
+  if (left.size === 0) return [];
+  const waiting = await tables.waiting().catch(() => []);
+  const others = waiting.map(({ id }) => id).filter((id) => isTable(id) && !failed.has(id) && !left.has(id));
+  return [...others, ...left];
+}
+
+/** All states in one question, repeated when the answer is too old; one that is no state is asked for alone, and says why. */
+function statesNow(ports: Pick<Ports, 'state' | 'clock'>): StateNow {
+  const alone = stateNow(ports);
+  const readAll = () => Promise.all([ports.state.readAll(), ports.state.readSystem()]);
+  let last: { atMs: number; answer: ReturnType<typeof readAll> } | null = null;
+  return async (id) => {
+    const nowMs = ports.clock.monotonicMs();
+    if (!last || nowMs - last.atMs > LOOK_EVERY_MS) last = { atMs: nowMs, answer: readAll() };
+    const [states, system] = await last.answer;
+    const state = states.find((one) => one.id === id) ?? null;
+    return state && 'invalid' in state ? alone(id) : { state, system };
+  };
+}
+
+/** False when they could not be looked at. */
+async function copied(ports: Needs, declaration: CutoverDeclaration, deadlineMs: number): Promise<boolean> {
+  try {
+    await applyCopies(ports, declaration, Math.min(deadlineMs, ports.clock.monotonicMs() + COPIES_MS));
+    return true;
+  } catch (error) {
+    ports.log.failure('converge_failed', error, { cutover: declaration.id });
+    return false;
+  }
 }
 
 /** A comparison that does not come about is one less; it keeps nothing else from being served. */

@@ -14,6 +14,7 @@ import type { Member } from '../core/phases/checks.ts';
 import { isUnderWay } from '../core/stage-kinds.ts';
 import type { Ports } from '../ports.ts';
 import { act, type Looked, look, type Mate, type TickContext } from './advance.ts';
+import { askTables } from './ask-tables.ts';
 import { askUntilAway } from './ask-until-away.ts';
 import { rollBackMates } from './cohorts.ts';
 import { inBatches, inLanes } from './in-lanes.ts';
@@ -30,6 +31,8 @@ export type TickResult = {
 /** Looked at together, so that they share requests. With more at once an engine that is busy answers too late. */
 const GROUPS_IN_BATCH = 10;
 const BATCHES_AT_ONCE = 2;
+/** For arming and disarming: hundreds of tables that are started at once take some ticks, and each tick ends in time. */
+const TABLES_MS = 15_000;
 
 type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'copies' | 'flags' | 'log' | 'metrics'>;
 type TickNeeds = Needs & Pick<Ports, 'alerts' | 'channels' | 'ids'>;
@@ -49,6 +52,7 @@ export async function tick(given: TickNeeds, declarations: readonly CutoverDecla
     states: new Map(states.map((state) => [state.id, state])),
     deployed: deployed?.document ?? null,
     alerts: byCutover(alerts),
+    tables: await askTables(ports, declarations),
   };
   const batches = inBatches(groupsOf(declarations), GROUPS_IN_BATCH);
   const looks = await inLanes(batches, BATCHES_AT_ONCE, (groups) =>
@@ -63,7 +67,7 @@ export async function tick(given: TickNeeds, declarations: readonly CutoverDecla
   );
   ports.metrics.record('Tick', 1);
   // Read once more: a command may have come in since, and flags must never be older than the state.
-  const flags = await reconcileNow(ports, declarations);
+  const flags = await reconcileNow(ports, declarations, TABLES_MS);
   const fallen = declarations.filter(({ id }) => members.has(id) && needsWatching(members.get(id)!.state));
   await watchRollbacks(ports, fallen);
   await watchAlerts(ports, declarations, alerts, judged, nowMs);
@@ -136,7 +140,11 @@ async function actOn(
 }
 
 /** Reads every state and makes flags and Postgres agree with it. Nothing is published on an unreadable state. */
-export async function reconcileNow(ports: Needs, declarations: readonly CutoverDeclaration[]): Promise<Reconciled> {
+export async function reconcileNow(
+  ports: Needs,
+  declarations: readonly CutoverDeclaration[],
+  tablesMs?: number,
+): Promise<Reconciled> {
   const [system, all, deployed] = await Promise.all([
     ports.state.readSystem(),
     ports.state.readAll(),
@@ -153,7 +161,7 @@ export async function reconcileNow(ports: Needs, declarations: readonly CutoverD
     declared.push({ declaration, state: item });
   }
   if (declared.length < declarations.length) return { published: false, why: 'a stored state is invalid' };
-  return reconcile(ports, declared, system, deployed);
+  return reconcile(ports, declared, system, deployed, tablesMs);
 }
 
 function measure(

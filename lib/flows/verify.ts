@@ -8,6 +8,7 @@ import { CrossfadeError } from '../core/errors.ts';
 import type { VerificationResult } from '../core/evidence.ts';
 import { syncsShadow } from '../core/stage-kinds.ts';
 import type { Ports, TablePlan, VerificationPass, VerifyStep } from '../ports.ts';
+import { askTables, type TablesAsked } from './ask-tables.ts';
 import { tableCutover } from './carry-out.ts';
 import { tableOf } from './table-of.ts';
 
@@ -38,10 +39,11 @@ export async function verifyAll(
   deadlineMs = Number.POSITIVE_INFINITY,
 ): Promise<VerifyRun[]> {
   const runs: VerifyRun[] = [];
-  for (const declaration of declarations) {
-    if (declaration.kind !== 'table') continue;
+  const tables = await askTables(ports, declarations);
+  for (const declaration of oldestFirst(declarations, tables)) {
+    if (runs.length > 0 && ports.clock.monotonicMs() >= deadlineMs) break;
     try {
-      runs.push(await verifyWhenDue(ports, declaration.id, deadlineMs));
+      runs.push(await verifyWhenDue(ports, declaration.id, tables, deadlineMs));
     } catch (error) {
       ports.log.failure('verify_failed', error, { cutover: declaration.id });
     }
@@ -49,10 +51,28 @@ export async function verifyAll(
   return runs;
 }
 
-async function verifyWhenDue(ports: Needs, cutover: string, deadlineMs: number): Promise<VerifyRun> {
+/** What there was no time for is first in the next run. */
+function oldestFirst(declarations: readonly CutoverDeclaration[], tables: TablesAsked): CutoverDeclaration[] {
+  const verifiedMs = ({ id }: CutoverDeclaration) => {
+    try {
+      return tables(id)?.verification?.atMs ?? 0;
+    } catch {
+      // The question failed for all of them, and each says so when its turn comes.
+      return 0;
+    }
+  };
+  return declarations.filter(({ kind }) => kind === 'table').sort((a, b) => verifiedMs(a) - verifiedMs(b));
+}
+
+async function verifyWhenDue(
+  ports: Needs,
+  cutover: string,
+  tables: TablesAsked,
+  deadlineMs: number,
+): Promise<VerifyRun> {
   const state = await ports.state.readCutover(cutover);
   if (!state || !syncsShadow(state)) return { cutover, state: 'idle' };
-  const last = (await ports.tables.status(cutover))?.verification;
+  const last = tables(cutover)?.verification;
   const fresh = last && ports.clock.now() - last.atMs < FULL_EVERY_MS && last.atMs >= state.enteredAtMs;
   const step = await untilDone(ports, cutover, state.epoch, { scope: fresh ? 'due' : 'full' }, deadlineMs - MARGIN_MS);
   if (step.kind === 'verified') return { cutover, state: fresh ? 'fresh' : 'verified', result: step.result };

@@ -13,6 +13,7 @@ import { rulesOf } from '../core/alerts/rule.ts';
 import type { CutoverDeclaration } from '../core/cutover.ts';
 import type { Ports } from '../ports.ts';
 import { deliver } from './deliver-alerts.ts';
+import { inLanes } from './in-lanes.ts';
 
 type Needs = Pick<Ports, 'alerts' | 'channels' | 'clock' | 'ids' | 'log'>;
 
@@ -20,6 +21,7 @@ type Needs = Pick<Ports, 'alerts' | 'channels' | 'clock' | 'ids' | 'log'>;
 const CLAIM_MS = 45_000;
 /** How much of the tick alerts may take, in real milliseconds. */
 export const SLICE_MS = 6_000;
+const WRITTEN_AT_ONCE = 10;
 
 /** What is stored, for the gates and for the end of the tick. Alerts that cannot be read hold nothing up. */
 export async function readAlerts(ports: Pick<Ports, 'alerts' | 'log'>): Promise<readonly Alert[]> {
@@ -46,11 +48,11 @@ export async function watchAlerts(
     const seen = new Set(judged.map(({ id }) => id));
     const unseen = stored.filter(({ id }) => !seen.has(id) && !orphans.some((orphan) => orphan.id === id));
     const mine: Alert[] = [];
-    for (const alert of [...judged, ...orphans, ...unseen]) {
+    await inLanes([...judged, ...orphans, ...unseen], WRITTEN_AT_ONCE, async (alert) => {
       const wanted = withClaim(ports, alert, before.get(alert.id) ?? null, nowMs);
-      if (!wanted || !(await written(ports, wanted.alert))) continue;
+      if (!wanted || !(await written(ports, wanted.alert))) return;
       if (wanted.mine) mine.push({ ...wanted.alert, version: wanted.alert.version + 1 });
-    }
+    });
     await deliver(ports, mine, { nowMs, endMs });
   } catch (error) {
     ports.log.failure('alerts_failed', error);

@@ -154,12 +154,12 @@ describe('I9 a tick that slept since it read the state', () => {
   /** Just before its second look at the table, when flags are done and the database is next, somebody else acts. */
   async function sleepingTick(meanwhile: () => Promise<unknown>): Promise<void> {
     let looks = 0;
-    const status = async (id: string) => {
+    const statuses = async (ids: readonly string[]) => {
       looks += 1;
       if (looks === 2) await meanwhile();
-      return world.ports.tables.status(id);
+      return world.ports.tables.statuses(ids);
     };
-    await tick({ ...world.ports, tables: { ...world.ports.tables, status } }, world.declarations);
+    await tick({ ...world.ports, tables: { ...world.ports.tables, statuses } }, world.declarations);
     expect(looks).toBeGreaterThan(1);
   }
 

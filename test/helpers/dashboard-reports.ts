@@ -184,12 +184,13 @@ function stubPorts(cast: readonly Cast[], system: typeof INITIAL_SYSTEM, documen
     },
     windows: { read: async (id: string) => [...windowsOf(of(id).actor)] },
     tables: {
-      status: async (id: string) => {
-        const { actor, state } = of(id);
-        if (actor.table === null || actor.events.length === 0) return null;
-        const { epoch, version, stage } = state;
-        return table({ mirror: { epoch, version, stage }, ...actor.table });
-      },
+      statuses: async (ids: readonly string[]) =>
+        new Map(
+          ids.map(of).flatMap(({ actor, state: { epoch, version, stage } }) => {
+            const known = actor.table !== null && actor.events.length > 0;
+            return known ? [[actor.id, table({ mirror: { epoch, version, stage }, ...actor.table })] as const] : [];
+          }),
+        ),
     },
     flags: {
       deployed: async () => {

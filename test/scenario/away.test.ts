@@ -38,7 +38,7 @@ describe('I40 a tick while Postgres is away', () => {
     scene.w.faults.databaseDown = true;
     expect((await callsOfTick(scene)).filter((call) => call.startsWith('tables.'))).toHaveLength(1);
     scene.w.faults.databaseDown = false;
-    expect((await callsOfTick(scene)).filter((call) => call === 'tables.status').length).toBeGreaterThan(2);
+    expect((await callsOfTick(scene)).filter((call) => call === 'tables.statuses')).toHaveLength(2);
   });
 });
 
@@ -130,8 +130,8 @@ describe('a rollback beside a table that is switched on', () => {
     scene.w.flags.unavailable(false);
     const calls = await callsOfTick(scene);
     const reconciled = calls.slice(calls.lastIndexOf('state.readAll'));
-    expect(reconciled).toContain('tables.status');
-    expect(reconciled.indexOf('flags.publish')).toBeLessThan(reconciled.indexOf('tables.status'));
+    expect(reconciled).toContain('tables.statuses');
+    expect(reconciled.indexOf('flags.publish')).toBeLessThan(reconciled.indexOf('tables.statuses'));
     expect(scene.w.flags.published().at(-2)?.document.cutovers).toMatchObject({
       [ID]: { read_ppm: 0, stage: 'rolled_back' },
       [OTHER]: { stage: 'disabled' },

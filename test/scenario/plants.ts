@@ -1,9 +1,10 @@
 /** Bugs to plant into a world: each breaks one safety rule around the ports or in the tick, and nothing else. */
 
 import { nextEntry } from '../../lib/core/audit.ts';
-import { emptyWindow, type MinuteWindow } from '../../lib/core/evidence.ts';
+import { emptyWindow, type MinuteWindow, type TableStatus } from '../../lib/core/evidence.ts';
 import { bucketIndex } from '../../lib/core/histogram.ts';
 import { act, look } from '../../lib/flows/advance.ts';
+import { askTables } from '../../lib/flows/ask-tables.ts';
 import { readDeployed } from '../../lib/flows/reconcile.ts';
 import { reconcileNow, type TickResult, tick } from '../../lib/flows/tick.ts';
 import type { Ports } from '../../lib/ports.ts';
@@ -50,7 +51,8 @@ export const PLANTS: Readonly<Record<Planted, Plant>> = {
       const deployed = (await readDeployed(ports))?.document ?? null;
       const [system, states] = await Promise.all([ports.state.readSystem(), ports.state.readAll()]);
       const stored = { states: new Map(states.map((state) => [state.id, state])), alerts: new Map() };
-      const context = { nowMs: ports.clock.now(), system, deployed, ...stored };
+      const tables = await askTables(ports, declarations);
+      const context = { nowMs: ports.clock.now(), system, deployed, tables, ...stored };
       const cutovers: TickResult['cutovers'][number][] = [];
       for (const declaration of declarations) {
         const { state, verdict, moved } = await look(ports, declaration, context)
@@ -115,7 +117,10 @@ export const PLANTS: Readonly<Record<Planted, Plant>> = {
         ...ports.tables,
         async status(id) {
           const status = await ports.tables.status(id);
-          return status && { ...status, quarantined: 0, quarantine: [] };
+          return status && hidden(status);
+        },
+        async statuses(ids) {
+          return new Map([...(await ports.tables.statuses(ids))].map(([id, status]) => [id, hidden(status)]));
         },
       },
     }),
@@ -135,6 +140,7 @@ export const PLANTS: Readonly<Record<Planted, Plant>> = {
   },
 };
 
+const hidden = (status: TableStatus): TableStatus => ({ ...status, quarantined: 0, quarantine: [] });
 const FINE = { [bucketIndex(20)]: 100 };
 const NOTHING = { state: { stage: 'unknown' }, verdict: { verdict: 'hold' }, moved: null } as const;
 const refused = () => ({ kind: 'refused' as const, why: 'it did not answer', items: [] });

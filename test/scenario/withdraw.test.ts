@@ -105,7 +105,7 @@ describe('I23 a rollback while a promotion is pending', () => {
     ['fails in the driver', () => new TypeError('torn')],
   ])('while the database %s takes the readers away at once, and the rest follows by itself', async (_, error) => {
     const scene = await waiting();
-    const mend = (['promote', 'abandon', 'status'] as const).map((call) => breaks(scene, call, error()));
+    const mend = (['promote', 'abandon', 'status', 'statuses'] as const).map((call) => breaks(scene, call, error()));
     expect(await scene.accepted(ROLLBACK)).toMatchObject({
       answer: { stage: 'full_100', pending: 'rollback', sharePpm: 0 },
     });

@@ -303,7 +303,7 @@ describe('a primary that is read-only', () => {
     const told = () => Object.values(flags.served()!.cutovers).map(({ primary_read_only }) => primary_read_only);
     await makeReadOnly(ports, ALL, CUSTOMER, wanted);
     expect(told()).toEqual([true, false, false]);
-    tables.failNext('status');
+    tables.failNext('statuses');
     await reconcileNow(ports, ALL);
     expect(told()).toEqual([true, false, false]);
     await endReadOnly(ports, ALL, CUSTOMER, { actor: 'bo' });

@@ -1,6 +1,6 @@
 /** The data plane over Postgres: each step is one call of a function in the database. Nothing is decided here. */
 
-import type { TableStatus, VerificationResult } from '../../core/evidence.ts';
+import type { VerificationResult } from '../../core/evidence.ts';
 import { shapeConditions } from '../../core/gates/shape-conditions.ts';
 import { quoteText } from '../../core/table-shape.ts';
 import type { BackfillStep, ConvergeResult, DataPlane, PassTimes, VerifyStep } from '../../ports.ts';
@@ -15,14 +15,10 @@ import { planTable } from './plan-table.ts';
 import { rehearseCopy } from './rehearsal.ts';
 import { removeShadow } from './remove-shadow.ts';
 import { rowControls } from './row-controls.ts';
-import { SHAPE_STATUS, watchShape } from './shape.ts';
+import { watchShape } from './shape.ts';
+import { tableStatuses } from './statuses.ts';
 import { promote, revert } from './swap.ts';
 import { unlessUnknown } from './unless-unknown.ts';
-
-/** Of the whole server, and without those that are kept for superusers: what runs out runs out for everybody. */
-const CONNECTIONS = `pg_catalog.jsonb_build_object('connections', pg_catalog.jsonb_build_object(
-  'used', (SELECT pg_catalog.sum(d.numbackends) FROM pg_catalog.pg_stat_database d),
-  'most', pg_catalog.current_setting('max_connections')::int - pg_catalog.current_setting('superuser_reserved_connections')::int))`;
 
 /** `runtime` moves rows and has no DDL; `owner` owns the tables and changes their names. */
 export type DataPlaneOptions = { runtime: PgGateway; owner: PgGateway };
@@ -51,12 +47,12 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
         args,
       );
     },
-    async setLists(id, { allow, deny }) {
-      const list = (place: number) => `ARRAY(SELECT pg_catalog.jsonb_array_elements_text($${place}::text::jsonb))`;
-      const call = `SELECT crossfade.set_lists($1::text, ${list(2)}, ${list(3)})`;
+    async setLists(lists) {
+      const list = (name: string) => `ARRAY(SELECT pg_catalog.jsonb_array_elements_text(l -> '${name}'))`;
+      const call = `SELECT crossfade.set_lists(l ->> 'id', ${list('allow')}, ${list('deny')}) FROM pg_catalog.jsonb_array_elements($1::text::jsonb) l`;
+      const declared = JSON.stringify(lists.map(({ id, allow, deny }) => ({ id, allow, deny })));
       // A database that was not migrated yet knows no lists; everything else goes on.
-      const lists = [id, JSON.stringify(allow), JSON.stringify(deny)];
-      await unlessUnknown(runtime, 'set_lists', () => runtime.call(call, lists), []);
+      await unlessUnknown(runtime, 'set_lists', () => runtime.call(call, [declared]), []);
     },
     makeReadOnly: (id, epoch, seconds) =>
       callJson(
@@ -74,12 +70,8 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
       const call = 'SELECT crossfade.switch_inline($1::text, $2::text::bigint, $3::text::boolean)';
       await runtime.call(call, [id, version, enabled]);
     },
-    status: (id) =>
-      callJson<TableStatus | null>(
-        runtime,
-        `SELECT crossfade.table_status($1::text) || ${SHAPE_STATUS} || crossfade.not_verified($1::text) || ${CONNECTIONS} AS result`,
-        [id],
-      ),
+    status: async (id) => (await tableStatuses(runtime, [id])).get(id) ?? null,
+    statuses: (ids) => tableStatuses(runtime, ids),
     async converge(id, epoch, limit) {
       const call = `SELECT crossfade.${functionName('converge', id)}($1::text::bigint, $2::text::integer) AS result`;
       const applied = async (): Promise<ConvergeResult> => {
@@ -131,8 +123,7 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
         version,
       ]),
     async rollbackReady(id) {
-      const asked = `SELECT crossfade.table_status($1::text) || ${SHAPE_STATUS} AS result`;
-      const status = await callJson<TableStatus | null>(runtime, asked, [id]);
+      const status = (await tableStatuses(runtime, [id])).get(id);
       if (status?.armed !== 'reverse') {
         return { ready: false, why: 'the old table is not kept equal any more', key: null };
       }

@@ -4,9 +4,6 @@ import { quoteText, searchPath } from '../../core/table-shape.ts';
 import { type Direction, expressionLists } from './check-transform.ts';
 import type { PgGateway } from './gateway.ts';
 
-/** Added to the status of a table, as one expression over its id in `$1`. */
-export const SHAPE_STATUS = 'crossfade.shape_status($1::text)';
-
 /** The last statement of the transaction that arms. */
 export const recordShape = (id: string) => `SELECT crossfade.record_shape(${quoteText(id)})`;
 

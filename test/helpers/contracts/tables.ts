@@ -90,6 +90,17 @@ export function tablesContract(name: string, open: () => Promise<TablesHarness>)
     const promote = (from: number) => plane.promote(it_.cutover, swap(from, 'completed'));
     const revert = (from: number) => plane.revert(it_.cutover, swap(from, 'rolled_back'));
 
+    describe('many at once', () => {
+      it('are what each is alone, and those that nobody knows are not among them', async () => {
+        expect(await plane.statuses([])).toEqual(new Map());
+        expect(await plane.statuses([id, 'nobody'])).toEqual(new Map());
+        await started();
+        const status = (await plane.status(id))!;
+        const some = { lagMs: expect.any(Number), connections: status.connections && expect.any(Object) };
+        expect(await plane.statuses(['nobody', id, id])).toEqual(new Map([[id, { ...status, ...some }]]));
+      });
+    });
+
     describe('before it is armed', () => {
       it('knows nothing, and says so without an error', async () => {
         expect(await plane.status(id)).toBeNull();
@@ -199,7 +210,9 @@ export function tablesContract(name: string, open: () => Promise<TablesHarness>)
             expect(await plane.arm(it_.cutover, older)).toEqual(newest);
             expect(await plane.disarm(id, older)).toEqual(newest);
             expect(await plane.forget(id, older)).toEqual(newest);
-            expect(await plane.status(id)).toEqual({ ...before, lagMs: expect.any(Number) });
+            // Others come and go on the same server.
+            const passing = { lagMs: expect.any(Number), connections: before!.connections && expect.any(Object) };
+            expect(await plane.status(id)).toEqual({ ...before, ...passing });
           }
         }
         expect(await plane.disarm(id, at(3, 9))).toEqual({ kind: 'disarmed' });

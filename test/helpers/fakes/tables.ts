@@ -192,6 +192,8 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
       return { kind: 'built', left: 0 };
     },
     status: async (id) => (tables.get(id)?.known ? statusOf(table(id), clock.now()) : null),
+    statuses: async (ids) =>
+      new Map(ids.filter((id) => tables.get(id)?.known).map((id) => [id, statusOf(table(id), clock.now())])),
     async converge(id, epoch, limit) {
       if (!Number.isInteger(limit) || limit < 1 || limit > 10_000)
         throw new CrossfadeError('invalid_input', `converge takes 1 to 10000 hints, not ${limit}`);

@@ -119,7 +119,7 @@ describe('I32 one hash', () => {
         async ({ stage, allow, deny, ppm }, requests) => {
           version += 1;
           await plane.fence('thing', 1, { version, readPpm: ppm, salt: 'pepper', stage });
-          await plane.setLists('thing', { allow, deny });
+          await plane.setLists([{ id: 'thing', allow, deny }]);
           const rows = await db.sql.unsafe(
             `SELECT crossfade.should_route_to_shadow('thing', r ->> 'operation', r ->> 'key',
                ARRAY(SELECT jsonb_array_elements_text(coalesce(r -> 'groups', '[]'))), r ->> 'environment') AS shadow
@@ -144,12 +144,12 @@ describe('I32 one hash', () => {
   it('negative control: a function without the lists is caught at once', async () => {
     version += 1;
     await plane.fence('thing', 1, { version, readPpm: 1, salt: 'pepper', stage: 'ramp' });
-    await plane.setLists('thing', { allow: ['vip'], deny: [] });
+    await plane.setLists([{ id: 'thing', allow: ['vip'], deny: [] }]);
     const ask = async () =>
       (await db.sql.unsafe(`SELECT crossfade.should_route_to_shadow('thing', 'read', 'vip') AS shadow`))[0]!.shadow;
     expect(route({ ...FLAG, read_ppm: 1, allow: ['vip'] }, undefined, { key: 'vip' }).side).toBe('shadow');
     expect(await ask()).toBe(true);
-    await plane.setLists('thing', { allow: [], deny: [] });
+    await plane.setLists([{ id: 'thing', allow: [], deny: [] }]);
     expect(await ask()).toBe(false);
   });
 
