@@ -6,7 +6,6 @@ import type { TableStatus } from '../core/evidence.ts';
 import { isUnderWay, syncsShadow } from '../core/stage-kinds.ts';
 import { writesShadow } from '../core/switches.ts';
 import type { Ports, Pressure } from '../ports.ts';
-import { askTables } from './ask-tables.ts';
 import { tableCutover } from './carry-out.ts';
 
 export type BackfillRun = {
@@ -63,11 +62,12 @@ async function whichAreWanted(
   declarations: readonly CutoverDeclaration[],
 ): Promise<(declaration: TableDeclared) => boolean> {
   try {
-    const [all, tables] = await Promise.all([ports.state.readAll(), askTables(ports, declarations)]);
+    const ids = declarations.filter(({ kind }) => kind === 'table').map(({ id }) => id);
+    const [all, tables] = await Promise.all([ports.state.readAll(), ports.tables.statuses(ids)]);
     const states = new Map(all.map((state) => [state.id, state]));
     return ({ id }) => {
       const state = states.get(id);
-      return state !== undefined && ('invalid' in state || isToCopy(state, tables(id)));
+      return state !== undefined && ('invalid' in state || isToCopy(state, tables.get(id) ?? null));
     };
   } catch (error) {
     ports.log.failure('backfill_not_looked_for', error);
