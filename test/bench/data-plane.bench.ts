@@ -1,6 +1,6 @@
 /**
  * The data plane on a table of 12 mixed columns: backfill against one INSERT … SELECT, converge, verification against a
- * hash over text, and what the capture trigger costs. Every ratio comes from this one run. Beside the time on the clock stands
+ * hash over text, and what the capture trigger costs: a single row, and statements of many. Every ratio comes from this one run. Beside the time on the clock stands
  * the processor time of the server's process, which neighbours on the machine change less.
  *
  *   npm run bench data-plane [rows]     default 1,000,000
@@ -26,13 +26,19 @@ type Rate = { clock: number; cpu: number };
 const ROWS = Number(process.argv[2] ?? 1_000_000);
 const HINTS = Math.min(ROWS, 50_000);
 const WRITES = 3_000;
+/** Changed by one statement. */
+const BULK = Math.min(ROWS, 200_000);
+const BULK_ROUNDS = 3;
 const PROCESSOR = ', processor time';
 const HASH_OF_TEXT =
   'SELECT sum(hashtextextended(o::text, 0)) FROM old o UNION ALL SELECT sum(hashtextextended(n::text, 0)) FROM new n';
 const COLUMNS = `id bigint PRIMARY KEY, name text NOT NULL, email varchar(80), age int, balance numeric(12,2), active boolean,
   born date, seen timestamptz, tags text[], doc jsonb, code uuid, note text`;
-const FILL = `SELECT i, 'name ' || i, 'u' || i || '@example.com', i % 90, i * 1.25, i % 2 = 0, date '1970-01-01' + i % 9000,
-  now(), ARRAY['a', 'b' || i % 7], jsonb_build_object('n', i, 'k', 'v' || i % 13), gen_random_uuid(), repeat('x', 40) FROM generate_series(1, ${ROWS}) i`;
+const fill = (
+  from: number,
+  to: number,
+) => `SELECT i, 'name ' || i, 'u' || i || '@example.com', i % 90, i * 1.25, i % 2 = 0, date '1970-01-01' + i % 9000,
+  now(), ARRAY['a', 'b' || i % 7], jsonb_build_object('n', i, 'k', 'v' || i % 13), gen_random_uuid(), repeat('x', 40) FROM generate_series(${from}, ${to}) i`;
 
 const directory = mkdtempSync(join(tmpdir(), 'crossfade-bench-'));
 const { chmodSync } = await import('node:fs');
@@ -49,7 +55,7 @@ try {
     validation: 'disabled',
   };
   await sql.unsafe(
-    `CREATE TABLE old (${COLUMNS}); INSERT INTO old ${FILL}; CREATE TABLE new (LIKE old INCLUDING ALL); CREATE TABLE copy (LIKE old INCLUDING ALL)`,
+    `CREATE TABLE old (${COLUMNS}); INSERT INTO old ${fill(1, ROWS)}; CREATE TABLE new (LIKE old INCLUDING ALL); CREATE TABLE copy (LIKE old INCLUDING ALL)`,
   );
   // As any table that has lived for a while.
   await sql.unsafe('VACUUM ANALYZE old');
@@ -103,6 +109,7 @@ try {
   }
   const proof = await measured(runtime!.pid, ROWS, () => verifyAll('proof'));
   const { untriggered, captured } = await writesPerSecond(sql);
+  const bulk = await bulkStatements();
   await disarm(gateway, 'bench', { epoch: 1, version: 1 });
   printTable(`${ROWS.toLocaleString('en-US')} rows of 12 columns, PostgreSQL 18, fsync off`, [
     ...lines('one INSERT … SELECT', middle(single), 'rows'),
@@ -113,9 +120,41 @@ try {
     ...lines('verification, proof tier', proof, 'rows', 'hash over text, one process'),
     { what: 'single-row writes without capture', value: untriggered, unit: 'writes/s' },
     { what: 'with capture', value: captured, unit: 'writes/s', ratioTo: 'single-row writes without capture' },
+    ...bulk,
   ]);
   await sql.end();
   await gateway.close();
+
+  /** In turns without capture and with it, so that both see the same machine. Nobody applies the hints meanwhile. */
+  async function bulkStatements(): Promise<Line[]> {
+    const [place] = await sql.unsafe("SELECT current_setting('data_directory') || '/bench.copy' AS file");
+    await sql.unsafe(`COPY (${fill(ROWS + BULK + 1, ROWS + 2 * BULK)}) TO '${place!.file}'`);
+    const statements: Readonly<Record<string, string>> = {
+      UPDATE: `UPDATE old SET age = age + 1 WHERE id <= ${BULK}`,
+      'INSERT … SELECT': `INSERT INTO old ${fill(ROWS + 1, ROWS + BULK)}`,
+      COPY: `COPY old FROM '${place!.file}'`,
+      DELETE: `DELETE FROM old WHERE id > ${ROWS + BULK}`,
+    };
+    const rates = new Map<string, Rate[]>();
+    const name = (verb: string) => `one ${verb} of ${BULK.toLocaleString('en-US')} rows without capture`;
+    for (let round = 0; round < BULK_ROUNDS; round += 1) {
+      for (const state of ['DISABLE', 'ENABLE ALWAYS']) {
+        await sql.unsafe(`ALTER TABLE old ${state} TRIGGER crossfade_capture`);
+        await sql.unsafe('TRUNCATE crossfade.outbox_bench, crossfade.outbox1_bench');
+        await sql.unsafe('VACUUM old');
+        for (const [verb, text] of Object.entries(statements)) {
+          const what = state === 'DISABLE' ? name(verb) : `${verb} with capture`;
+          const rate = await measured(own!.pid, BULK, () => sql.unsafe(text));
+          rates.set(what, [...(rates.get(what) ?? []), rate]);
+        }
+        await sql.unsafe(`DELETE FROM old WHERE id > ${ROWS}`);
+      }
+    }
+    return Object.keys(statements).flatMap((verb) => [
+      ...lines(name(verb), middle(rates.get(name(verb))!), 'rows'),
+      ...lines(`${verb} with capture`, middle(rates.get(`${verb} with capture`)!), 'rows', name(verb)),
+    ]);
+  }
 
   async function verifyAll(tier: 'fast' | 'proof'): Promise<void> {
     for (;;) {

@@ -15,7 +15,8 @@ import { startPostgres } from '../../infra/local/postgres.ts';
 import { postgresDataPlane } from '../../lib/adapters/postgres/data-plane.ts';
 import { type PgGateway, postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
-import type { DataPlane, SwapResult, TableCutover } from '../../lib/ports.ts';
+import type { DataPlane } from '../../lib/ports.ts';
+import { followClient, makeClientTable, pause, startClient, swapClient } from './client-table.ts';
 import { median } from './table.ts';
 
 const ROWS = Number(process.argv[2] ?? 100_000);
@@ -24,13 +25,6 @@ const CLIENTS = 6;
 const ROUNDS = 4;
 const BETWEEN_MS = 300;
 const LIMIT_MS = 50;
-const COLUMNS = `name text NOT NULL, email varchar(80), age int, balance numeric(12,2), active boolean,
-  born date, seen timestamptz, tags text[], doc jsonb, code uuid, note text, depot int REFERENCES depot`;
-const CUTOVER: TableCutover = {
-  id: 'client',
-  table: { primary: 'public.client', shadow: 'public.client_v2' },
-  validation: 'strict',
-};
 
 type Send = (sql: postgres.Sql, text: string, key: number, value: number) => Promise<unknown>;
 const PROTOCOLS: Readonly<Record<string, Send>> = {
@@ -64,14 +58,7 @@ try {
   };
   const plane = postgresDataPlane({ runtime: open(), owner: open() });
   const follower = postgresDataPlane({ runtime: open(), owner: open() });
-  const sql = postgres(server.url, { max: 1, fetch_types: false, onnotice: () => {} });
-  await sql.unsafe(`CREATE TABLE depot (id int PRIMARY KEY); INSERT INTO depot VALUES (1);
-    CREATE TABLE client (id int PRIMARY KEY, ${COLUMNS}); CREATE INDEX ON client (email); CREATE VIEW active_client AS SELECT id, name FROM client WHERE active;
-    INSERT INTO client SELECT i, 'name ' || i, 'u' || i || '@example.com', i % 90, i * 1.25, i % 2 = 0, date '1970-01-01' + i % 9000,
-      now(), ARRAY['a', 'b' || i % 7], jsonb_build_object('n', i), gen_random_uuid(), repeat('x', 40), 1 FROM generate_series(1, ${ROWS}) i;
-    CREATE TABLE bill (client int REFERENCES client); CREATE INDEX ON bill (client);
-    CREATE TABLE client_v2 (id bigint PRIMARY KEY, ${COLUMNS}); CREATE INDEX ON client_v2 (email); ANALYZE`);
-  await sql.end();
+  await makeClientTable(server.url, ROWS);
   const lines: Line[] = [];
   const epoch = { now: 0 };
   for (const protocol of Object.keys(PROTOCOLS)) lines.push(await measure(plane, follower, epoch, protocol));
@@ -90,49 +77,18 @@ async function measure(plane: DataPlane, follower: DataPlane, epoch: { now: numb
   const seen: Seen = { statements: 0, failures: [], longestMs: 0 };
   const running = { yes: true };
   const clients = Array.from({ length: CLIENTS }, (_, i) => client(i, PROTOCOLS[protocol]!, seen, running));
-  const following = follow(follower, epoch, running);
+  const following = followClient(follower, epoch, running);
   const held: number[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
-    await start(plane, epoch);
+    await startClient(plane, epoch);
     for (const act of ['promote', 'revert'] as const) {
       await pause(BETWEEN_MS);
-      const done = await untilSwapped(() => plane[act](CUTOVER, step(epoch, act)));
-      epoch.now += 1;
-      held.push(done.lockHeldMs);
+      held.push(await swapClient(plane, epoch, act));
     }
   }
   running.yes = false;
   await Promise.all([...clients, following]);
   return { protocol, held, seen };
-}
-
-function step({ now }: { now: number }, act: 'promote' | 'revert') {
-  const stage = act === 'promote' ? 'completed' : 'rolled_back';
-  return { fromEpoch: now, toEpoch: now + 1, stage, version: now + 1 };
-}
-
-async function start(plane: DataPlane, epoch: { now: number }): Promise<void> {
-  const next = epoch.now + 1;
-  await plane.arm(CUTOVER, { epoch: next, version: next });
-  await plane.mirror({
-    id: 'client',
-    epoch: next,
-    version: next,
-    stage: 'dual_write',
-    shadowWrites: true,
-    readPpm: 0,
-    salt: 's',
-  });
-  epoch.now = next;
-  while ((await plane.backfill('client', next, 20_000)).kind !== 'done');
-}
-
-/** What the shadow-writer does. */
-async function follow(plane: DataPlane, epoch: { now: number }, running: { yes: boolean }): Promise<void> {
-  while (running.yes) {
-    const result = await plane.converge('client', epoch.now, 1_000).catch(() => null);
-    if (result?.kind !== 'converged' || result.claimed === 0) await pause(5);
-  }
 }
 
 /** Each has rows of its own, so that a statement only ever waits for Crossfade. */
@@ -150,14 +106,6 @@ async function client(index: number, send: Send, seen: Seen, running: { yes: boo
   await sql.end();
 }
 
-async function untilSwapped(act: () => Promise<SwapResult>): Promise<SwapResult & { kind: 'swapped' }> {
-  for (let calls = 1; ; calls += 1) {
-    const result = await act();
-    if (result.kind === 'swapped') return result;
-    if (result.kind !== 'postponed' || calls === 10) throw new Error(`not swapped: ${JSON.stringify(result)}`);
-  }
-}
-
 function print(lines: readonly Line[]): void {
   console.log(
     `\n${ROWS.toLocaleString('en-US')} rows of 13 columns, ${CLIENTS} writing clients, ${ROUNDS} × there and back each, PostgreSQL 18, fsync on`,
@@ -172,8 +120,4 @@ function print(lines: readonly Line[]): void {
     const figures = [median(held), Math.max(...held), seen.longestMs].map((value) => `${value.toFixed(1)} ms`);
     console.log(cells([protocol, ...figures, seen.statements.toLocaleString('en-US'), String(seen.failures.length)]));
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

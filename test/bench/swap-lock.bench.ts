@@ -2,6 +2,8 @@
  * How long a promotion and its way back hold their locks on the distribution's Postgres as it is installed, which compiles
  * what it takes for expensive (jit), under pgbench in the simple, the extended and the prepared protocol: median and worst,
  * the worst statement of the application, and how many failed. Each transaction of pgbench is one statement.
+ * Then what a promotion costs the application that cannot happen, since a reader stays open: statements a second while it is asked
+ * for again and again, each call a second after the last one, against those before. A tick asks once a minute.
  *
  *   npm run bench swap-lock [swaps] [rows]     default 30 of each protocol, 20,000
  */
@@ -16,8 +18,9 @@ import { startPostgres } from '../../infra/local/postgres.ts';
 import { postgresDataPlane } from '../../lib/adapters/postgres/data-plane.ts';
 import { type PgGateway, postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
-import type { DataPlane, TableCutover } from '../../lib/ports.ts';
+import type { DataPlane } from '../../lib/ports.ts';
 import { debianBinaries } from '../helpers/debian-postgres.ts';
+import { CLIENT, followClient, makeClientTable, pause, startClient, swapClient, swapStep } from './client-table.ts';
 import { median } from './table.ts';
 
 const SWAPS = Number(process.argv[2] ?? 30);
@@ -27,14 +30,11 @@ const PROTOCOLS = ['simple', 'extended', 'prepared'] as const;
 /** Of pgbench, once there and back. */
 const SECONDS = 4;
 const BETWEEN_MS = 700;
+const READER_SECONDS = 30;
+const BEFORE_SECONDS = 10;
+/** Of the statements a second before, at least. */
+const WANTED_RATE = 0.75;
 const WANTED = { medianMs: 50, worstMs: 150, statementMs: 250 };
-const CUTOVER: TableCutover = {
-  id: 'client',
-  table: { primary: 'public.client', shadow: 'public.client_v2' },
-  validation: 'strict',
-};
-const COLUMNS = `name text NOT NULL, email varchar(80), age int, balance numeric(12,2), active boolean,
-  born date, seen timestamptz, tags text[], doc jsonb, code uuid, note text, depot int REFERENCES depot`;
 const STATEMENTS = [
   'UPDATE client SET age = :value WHERE id = :id;',
   "INSERT INTO client (id, name, age, depot) VALUES (:id + 10000000, 'n', :value, 1) ON CONFLICT (id) DO UPDATE SET age = excluded.age;",
@@ -63,7 +63,7 @@ try {
   };
   const plane = postgresDataPlane({ runtime: open(), owner: open() });
   const follower = postgresDataPlane({ runtime: open(), owner: open() });
-  const version = await prepare();
+  const version = await makeClientTable(server.url, ROWS);
   const files = STATEMENTS.map((statement, i) => {
     const file = join(directory, `statement-${i}.sql`);
     writeFileSync(file, `\\set id random(1, ${ROWS})\n\\set value random(1, 1000)\n${statement}\n`);
@@ -73,25 +73,11 @@ try {
   const lines: Line[] = [];
   for (const protocol of PROTOCOLS) lines.push(await measure({ plane, follower, epoch, files, binaries }, protocol));
   print(lines, version);
+  printPending(await measurePending({ plane, follower, epoch, files, binaries }));
 } finally {
   await Promise.all(gateways.map((made) => made.close()));
   await server.stop();
   rmSync(directory, { recursive: true, force: true });
-}
-
-async function prepare(): Promise<string> {
-  const sql = postgres(server.url, { max: 1, fetch_types: false, onnotice: () => {} });
-  await sql.unsafe(`CREATE TABLE depot (id int PRIMARY KEY); INSERT INTO depot VALUES (1);
-    CREATE TABLE client (id int PRIMARY KEY, ${COLUMNS}); CREATE INDEX ON client (email); CREATE VIEW active_client AS SELECT id, name FROM client WHERE active;
-    INSERT INTO client SELECT i, 'name ' || i, 'u' || i || '@example.com', i % 90, i * 1.25, i % 2 = 0, date '1970-01-01' + i % 9000,
-      now(), ARRAY['a', 'b' || i % 7], jsonb_build_object('n', i), gen_random_uuid(), repeat('x', 40), 1 FROM generate_series(1, ${ROWS}) i;
-    CREATE TABLE bill (client int REFERENCES client); CREATE INDEX ON bill (client);
-    CREATE TABLE client_v2 (id bigint PRIMARY KEY, ${COLUMNS}); CREATE INDEX ON client_v2 (email); ANALYZE`);
-  const [row] = await sql.unsafe(
-    "SELECT current_setting('server_version') || ', jit ' || current_setting('jit') || CASE WHEN pg_jit_available() THEN ' with' ELSE ' without' END || ' LLVM' AS version",
-  );
-  await sql.end();
-  return row!.version;
 }
 
 type Bench = {
@@ -106,14 +92,14 @@ async function measure(bench: Bench, protocol: string): Promise<Line> {
   const { plane, epoch } = bench;
   const line: Line = { protocol, held: [], statements: 0, worstMs: 0, failed: [] };
   const running = { yes: true };
-  const following = follow(bench.follower, epoch, running);
+  const following = followClient(bench.follower, epoch, running);
   while (line.held.length < SWAPS) {
-    await start(plane, epoch);
+    await startClient(plane, epoch);
     const application = pgbench(bench, protocol);
     for (const act of ['promote', 'revert'] as const) {
       await pause(BETWEEN_MS);
       if (application.over()) throw new Error('pgbench had ended before the swap: the figures say nothing');
-      line.held.push(await swapped(plane, epoch, act));
+      line.held.push(await swapClient(plane, epoch, act));
     }
     const seen = await application.seen();
     line.statements += seen.latenciesMs.length;
@@ -125,51 +111,18 @@ async function measure(bench: Bench, protocol: string): Promise<Line> {
   return line;
 }
 
-async function swapped(plane: DataPlane, epoch: { now: number }, act: 'promote' | 'revert'): Promise<number> {
-  const stage = act === 'promote' ? 'completed' : 'rolled_back';
-  const step = { fromEpoch: epoch.now, toEpoch: epoch.now + 1, stage, version: epoch.now + 1 };
-  for (let calls = 1; ; calls += 1) {
-    const result = await plane[act](CUTOVER, step);
-    if (result.kind === 'swapped') {
-      epoch.now += 1;
-      return result.lockHeldMs;
-    }
-    if (result.kind !== 'postponed' || calls === 10) throw new Error(`not swapped: ${JSON.stringify(result)}`);
-  }
-}
-
-async function start(plane: DataPlane, epoch: { now: number }): Promise<void> {
-  const next = epoch.now + 1;
-  await plane.arm(CUTOVER, { epoch: next, version: next });
-  await plane.mirror({
-    id: 'client',
-    epoch: next,
-    version: next,
-    stage: 'dual_write',
-    shadowWrites: true,
-    readPpm: 0,
-    salt: 's',
-  });
-  epoch.now = next;
-  while ((await plane.backfill('client', next, 20_000)).kind !== 'done');
-}
-
-/** What the shadow-writer does. */
-async function follow(plane: DataPlane, epoch: { now: number }, running: { yes: boolean }): Promise<void> {
-  while (running.yes) {
-    const result = await plane.converge('client', epoch.now, 1_000).catch(() => null);
-    if (result?.kind !== 'converged' || result.claimed === 0) await pause(5);
-  }
-}
-
-type Application = { over(): boolean; seen(): Promise<{ latenciesMs: number[]; failed: string[] }> };
+type Application = {
+  over(): boolean;
+  /** `atMs`: when each statement ended, as Date.now() has it. */
+  seen(): Promise<{ latenciesMs: number[]; atMs: number[]; failed: string[] }>;
+};
 
 /** A client of pgbench ends at its first error, and says so. */
-function pgbench({ files, binaries: folder }: Bench, protocol: string): Application {
+function pgbench({ files, binaries: folder }: Bench, protocol: string, seconds = SECONDS): Application {
   const home = mkdtempSync(join(directory, 'pgbench-'));
   const { hostname, port, username, password, pathname } = new URL(server.url);
   const where = ['-h', hostname, '-p', port, '-U', username];
-  const how = ['-n', '-M', protocol, '-c', String(CLIENTS), '-T', String(SECONDS), '-l', '--log-prefix=log'];
+  const how = ['-n', '-M', protocol, '-c', String(CLIENTS), '-T', String(seconds), '-l', '--log-prefix=log'];
   const scripts = files.flatMap((file) => ['-f', file]);
   const child: ChildProcess = spawn(join(folder, 'pgbench'), [...where, ...how, ...scripts, pathname.slice(1)], {
     cwd: home,
@@ -185,10 +138,69 @@ function pgbench({ files, binaries: folder }: Bench, protocol: string): Applicat
       await ended;
       const logs = readdirSync(home).map((name) => readFileSync(join(home, name), 'utf8'));
       const records = logs.flatMap((text) => text.split('\n').filter(Boolean));
-      const latenciesMs = records.map((record) => Number(record.split(' ')[2]) / 1_000);
-      return { latenciesMs, failed: lines.filter((text) => /error|aborted/i.test(text)) };
+      const words = records.map((record) => record.split(' ').map(Number));
+      const latenciesMs = words.map((one) => one[2]! / 1_000);
+      const atMs = words.map((one) => one[4]! * 1_000 + one[5]! / 1_000);
+      return { latenciesMs, atMs, failed: lines.filter((text) => /error|aborted/i.test(text)) };
     },
   };
+}
+
+type Pending = {
+  before: number;
+  during: number;
+  worstBeforeMs: number;
+  worstMs: number;
+  calls: number;
+  failed: string[];
+};
+
+async function measurePending(bench: Bench): Promise<Pending> {
+  const { plane, epoch } = bench;
+  const running = { yes: true };
+  const following = followClient(bench.follower, epoch, running);
+  await startClient(plane, epoch);
+  const reader = postgres(server.url, { max: 1, fetch_types: false, onnotice: () => {} });
+  const application = pgbench(bench, 'prepared', BEFORE_SECONDS + READER_SECONDS + 3);
+  await pause(1_000);
+  const began = Date.now();
+  await reader.unsafe('BEGIN; SELECT FROM client LIMIT 1').simple();
+  await pause((BEFORE_SECONDS - 1) * 1_000);
+  const asked = Date.now();
+  let calls = 0;
+  while (Date.now() - asked < READER_SECONDS * 1_000) {
+    calls += 1;
+    const result = await plane.promote(CLIENT, swapStep(epoch, 'promote'));
+    if (result.kind !== 'postponed') throw new Error(`not held up by a reader: ${JSON.stringify(result)}`);
+    await pause(1_000);
+  }
+  const ended = Date.now();
+  await reader.unsafe('COMMIT');
+  await reader.end();
+  const { latenciesMs, atMs, failed } = await application.seen();
+  running.yes = false;
+  await following;
+  const within = (from: number, to: number) => {
+    const taken = latenciesMs.filter((_, i) => atMs[i]! >= from && atMs[i]! < to);
+    return { rate: taken.length / ((to - from) / 1_000), worstMs: Math.max(...taken) };
+  };
+  const [before, during] = [within(began, asked), within(asked, ended)];
+  return {
+    before: before.rate,
+    during: during.rate,
+    worstBeforeMs: before.worstMs,
+    worstMs: during.worstMs,
+    calls,
+    failed,
+  };
+}
+
+function printPending({ before, during, worstBeforeMs, worstMs, calls, failed }: Pending): void {
+  const whole = (value: number) => Math.round(value).toLocaleString('en-US');
+  console.log(`\nA reader stays open for ${READER_SECONDS} s while promotion is asked for ${calls} times, prepared protocol
+  statements/s before ${whole(before)}, meanwhile ${whole(during)}: ${(during / before).toFixed(2)} ×
+  worst statement before ${whole(worstBeforeMs)} ms, meanwhile ${whole(worstMs)} ms; failed ${failed.length}`);
+  if (during < WANTED_RATE * before || worstMs > WANTED.statementMs || failed.length > 0) process.exitCode = 1;
 }
 
 function print(lines: readonly Line[], version: string): void {
@@ -208,8 +220,4 @@ function print(lines: readonly Line[], version: string): void {
     const slow = median(held) > WANTED.medianMs || Math.max(...held) > WANTED.worstMs || worstMs > WANTED.statementMs;
     if (slow || failed.length > 0) process.exitCode = 1;
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
