@@ -7,6 +7,11 @@ import type postgres from 'postgres';
 const RELATION = `c.relnamespace = s.oid`;
 
 export async function catalogOf(sql: postgres.Sql, schema: string): Promise<string[]> {
+  const [{ version }] = (await sql.unsafe(
+    "SELECT current_setting('server_version_num')::int AS version",
+  )) as unknown as [{ version: number }];
+  // Columns and rows of a publication: from 15 on.
+  const published = version >= 150_000 ? 'r.prattrs, pg_get_expr(r.prqual, r.prrelid)' : 'NULL, NULL';
   const rows = await sql.unsafe(
     `WITH s AS (SELECT oid FROM pg_namespace WHERE nspname = $1), c AS (SELECT c.* FROM pg_class c, s WHERE ${RELATION})
     SELECT line FROM (
@@ -20,7 +25,7 @@ export async function catalogOf(sql: postgres.Sql, schema: string): Promise<stri
       UNION ALL SELECT format('trigger %s %s', pg_get_triggerdef(g.oid), g.tgenabled) FROM c JOIN pg_trigger g ON g.tgrelid = c.oid WHERE NOT g.tgisinternal
       UNION ALL SELECT format('rule %s %s', pg_get_ruledef(r.oid), r.ev_enabled) FROM c JOIN pg_rewrite r ON r.ev_class = c.oid
       UNION ALL SELECT format('policy %s.%s %s %s %s %s %s', c.relname, p.polname, p.polpermissive, p.polcmd, p.polroles::regrole[], pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)) FROM c JOIN pg_policy p ON p.polrelid = c.oid
-      UNION ALL SELECT format('published %s in %s %s %s', c.relname, p.pubname, r.prattrs, pg_get_expr(r.prqual, r.prrelid)) FROM c JOIN pg_publication_rel r ON r.prrelid = c.oid JOIN pg_publication p ON p.oid = r.prpubid
+      UNION ALL SELECT format('published %s in %s %s %s', c.relname, p.pubname, ${published}) FROM c JOIN pg_publication_rel r ON r.prrelid = c.oid JOIN pg_publication p ON p.oid = r.prpubid
       UNION ALL SELECT format('statistics %s target %s owner %s', pg_get_statisticsobjdef(x.oid), x.stxstattarget, x.stxowner::regrole) FROM pg_statistic_ext x, s WHERE x.stxnamespace = s.oid
       UNION ALL SELECT format('function %s acl %s', pg_get_functiondef(f.oid), f.proacl) FROM pg_proc f, s WHERE f.pronamespace = s.oid AND f.prokind IN ('f', 'p')
       UNION ALL SELECT format('sequence %s of %s.%s', c.relname, d.refobjid::regclass, d.refobjsubid) FROM c JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND c.relkind = 'S' AND d.refobjsubid > 0

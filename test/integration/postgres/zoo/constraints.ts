@@ -90,6 +90,21 @@ export const CONSTRAINTS: readonly Animal[] = [
     between: ['INSERT INTO t VALUES (2, 5, 6)'],
   },
   {
+    what: 'a key of a domain over a domain, which makes its own values',
+    ddl: `CREATE DOMAIN raw AS uuid DEFAULT gen_random_uuid(); CREATE DOMAIN code AS raw; CREATE TABLE t (id code PRIMARY KEY, v text);
+      CREATE TABLE t_v2 (id code PRIMARY KEY, v text); INSERT INTO t (v) VALUES ('a'), ('b')`,
+    between: ["INSERT INTO t (v) VALUES ('c')", "UPDATE t SET id = gen_random_uuid() WHERE v = 'a'"],
+    after: [['SELECT count(DISTINCT id)::int AS n FROM t', [{ n: 3 }]]],
+  },
+  {
+    what: 'a unique index with a condition, over an expression',
+    ddl: `CREATE TABLE t (id integer PRIMARY KEY, mail text, gone boolean DEFAULT false); CREATE UNIQUE INDEX t_mail ON t (lower(mail)) WHERE NOT gone;
+      CREATE TABLE t_v2 (id bigint PRIMARY KEY, mail text, gone boolean DEFAULT false); CREATE UNIQUE INDEX t_v2_mail ON t_v2 (lower(mail)) WHERE NOT gone;
+      INSERT INTO t VALUES (1, 'A@x', false), (2, 'b@x', false), (3, 'a@X', true)`,
+    between: ['UPDATE t SET gone = NOT gone WHERE id = 1', 'UPDATE t SET gone = false WHERE id = 3'],
+    after: [['SELECT id FROM t WHERE NOT gone ORDER BY id', [{ id: 2 }, { id: 3 }]]],
+  },
+  {
     what: 'an exclusion constraint with a condition',
     ddl: `CREATE TABLE t (id integer PRIMARY KEY, r tstzrange, live boolean, CONSTRAINT t_r_excl EXCLUDE USING gist (r WITH &&) WHERE (live)); CREATE TABLE t_v2 (id bigint PRIMARY KEY, r tstzrange, live boolean, CONSTRAINT t_v2_r_excl EXCLUDE USING gist (r WITH &&) WHERE (live));
       INSERT INTO t VALUES (1, '[2026-01-01,2026-01-02)', true), (2, '[2026-01-01,2026-01-02)', false)`,
