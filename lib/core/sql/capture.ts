@@ -15,6 +15,10 @@
  *
  * Each of the last three says that something changed and nobody knows what. Converge answers with a sweep of both tables.
  *
+ * One window is left. DDL of others on the outbox that commits after the outbox was asked and before the first hint has locked it, or,
+ * in REPEATABLE READ and above, after the transaction's snapshot, may still fail a hint that is written plainly, and with it the statement.
+ * To write the first hint of each transaction in a block would close it, for a second transaction id in each of them.
+ *
  * One trigger for each row, although one for each statement, with transition tables, takes half of the time or less of a bulk
  * statement: it makes each single row, upsert and statement that finds nothing slower, which is most of what an application sends, and
  * a subscription applies rows without firing it. `npm run bench data-plane` measures what each costs with the trigger that is.
