@@ -95,8 +95,8 @@ describe.each(CASES)('%s (%s)', (_, mode, named) => {
     const { schema, primary, shadow, column, id } = named;
     const [p, s] = [primary, shadow].map((table) => `${quoted(schema)}.${quoted(table)}`);
     const c = quoted(column);
-    await run(`CREATE SCHEMA IF NOT EXISTS ${quoted(schema)};
-      CREATE TABLE ${p} (id serial PRIMARY KEY, ${c} text); CREATE TABLE ${s} (id bigserial PRIMARY KEY, ${c} text);
+    if (schema !== 'public') await run(`CREATE SCHEMA ${quoted(schema)}`);
+    await run(`      CREATE TABLE ${p} (id serial PRIMARY KEY, ${c} text); CREATE TABLE ${s} (id bigserial PRIMARY KEY, ${c} text);
       ${objects(primary, named)}; ${objects(shadow, named)};
       INSERT INTO ${p} (${c}) SELECT 'v' || i FROM generate_series(1, 20) i`);
     const table = {
