@@ -104,7 +104,7 @@ async function startAll({ settings, functions }: Stack): Promise<void> {
     await functions.invoke('tick', { source: 'crossfade.local' }).catch((error) => console.log(String(error)));
     const [row] =
       await sql.unsafe(`SELECT count(*)::int AS ready FROM crossfade.cutover c JOIN crossfade.backfill b ON b.cutover = c.id
-      WHERE c.direction = 'forward' AND b.state = 'done' AND EXISTS (SELECT FROM crossfade.verification v WHERE v.cutover = c.id)`);
+      WHERE c.direction = 'forward' AND b.state = 'done'`);
     ready = row!.ready;
     console.log(`  ${ready} ready`);
   }
