@@ -23,6 +23,7 @@ import { type PgGateway, sqlstateOf } from './gateway.ts';
 import { giveIndexesBack, setIndexesAside } from './indexes-aside.ts';
 import { inlineMode, inlineObstacles } from './inline.ts';
 import { giveKeysBack, keysToSetAside } from './keys-aside.ts';
+import { olderServerItems } from './older-servers.ts';
 import { recordShape, recordUsed } from './shape.ts';
 
 const LONG_MS = 120_000;
@@ -201,6 +202,7 @@ async function unfitRelations(
     ...[...judgeBeforeStart(dependents, cutover.table), ...judgeComputed(dependents.shadow, computed)].filter(
       ({ action }) => action === 'refuse',
     ),
+    ...(await olderServerItems(owner, [primary.oid, shadow.oid])),
   ].map(({ object, text }) => `${object}: ${text}`);
 }
 

@@ -8,6 +8,7 @@ import { eventTriggerItems } from './event-triggers.ts';
 import type { PgGateway } from './gateway.ts';
 import { indexItems } from './indexes-aside.ts';
 import { inlineItems } from './inline.ts';
+import { olderServerItems } from './older-servers.ts';
 import { shortLimitItems } from './short-limits.ts';
 import {
   isPromoted,
@@ -50,6 +51,7 @@ async function planOf(
     ...(promoted ? [] : await inlineItems(owner, cutover, situation.shadow)),
     ...(promoted ? [] : await indexItems(owner, cutover)),
     ...(promoted ? [] : await sharedItems(owner, cutover, situation)),
+    ...(promoted ? [] : await olderServerItems(owner, [situation.primary.oid, situation.shadow.oid])),
     ...(await eventTriggerItems(owner)),
     ...(await shortLimitItems(owner)),
   ];

@@ -226,6 +226,20 @@ describe('a limit of the role under which indexes are built after the copy', () 
   });
 });
 
+describe('row security', () => {
+  it('is refused by plan and start where the server knows no security_invoker (before 15), and nowhere else', async () => {
+    await db.sql.unsafe('ALTER TABLE seat ENABLE ROW LEVEL SECURITY');
+    const [{ old }] = (await db.sql.unsafe(
+      "SELECT current_setting('server_version_num')::int < 150000 AS old",
+    )) as unknown as [{ old: boolean }];
+    const { items } = await plane.plan(SEAT);
+    expect(items.some(({ action, text }) => action === 'refuse' && text.includes('security_invoker'))).toBe(old);
+    const arming = plane.arm(SEAT);
+    if (old) await expect(arming).rejects.toMatchObject({ code: 'refused_table' });
+    else expect(await arming).toEqual({ kind: 'armed' });
+  });
+});
+
 describe('a verification that proves nothing', () => {
   it('says why in the status, until one proves something', async () => {
     await ready();
