@@ -5,7 +5,7 @@
 -- that raises undoes the swap. ddl_rehearsal finds both before anything is armed or locked.
 --
 -- Lock: none on existing objects. Duration: milliseconds.
--- Undo: DROP TABLE crossfade.used; DROP FUNCTION crossfade.functions_of, crossfade.record_used, crossfade.ddl_rehearsal,
+-- Undo: DROP TABLE crossfade.used; DROP FUNCTION crossfade.functions_of, crossfade.note_used, crossfade.ddl_rehearsal,
 -- crossfade.other_cutovers, crossfade.refuse_shared; then shape_now and
 -- shape_differences as 0018 has them, swap as 0016 has it.
 
@@ -41,7 +41,7 @@ COMMENT ON FUNCTION crossfade.functions_of IS 'Functions that Postgres calls for
 
 -- What a body in SQL or PL/pgSQL calls is not known to Postgres before it runs, so it is found by name. A function too many is watched
 -- rather than one too few.
-CREATE FUNCTION crossfade.record_used(p_id text, p_functions oid[]) RETURNS void
+CREATE FUNCTION crossfade.note_used(p_id text, p_functions oid[]) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
   DELETE FROM crossfade.used u WHERE u.cutover = p_id;
   WITH RECURSIVE mine AS (
@@ -64,7 +64,7 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     WHERE c.id = p_id) e
   GROUP BY e.oid HAVING count(DISTINCT e.attrelid) = 1
 $$;
-COMMENT ON FUNCTION crossfade.record_used IS 'Writes down what the expressions of a cutover use: these functions, those that their bodies name, and enums that one of the tables has alone.';
+COMMENT ON FUNCTION crossfade.note_used IS 'Writes down what the expressions of a cutover use: these functions, those that their bodies name, and enums that one of the tables has alone.';
 
 CREATE OR REPLACE FUNCTION crossfade.shape_now(p_id text) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET jit = off AS $$
@@ -306,4 +306,4 @@ BEGIN
   END;
 END $$;
 
-REVOKE ALL ON FUNCTION crossfade.functions_of, crossfade.record_used, crossfade.ddl_rehearsal, crossfade.other_cutovers, crossfade.refuse_shared FROM PUBLIC;
+REVOKE ALL ON FUNCTION crossfade.functions_of, crossfade.note_used, crossfade.ddl_rehearsal, crossfade.other_cutovers, crossfade.refuse_shared FROM PUBLIC;

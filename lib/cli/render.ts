@@ -144,7 +144,7 @@ function tableLines(report: CutoverReport, width: number): string[] {
   const lines = field('lag', `${duration(table.lagMs)}, ${counted(table.outboxRows, 'change')} waiting`, width);
   const copied = backfillText(report);
   if (copied) lines.push(...field('backfill', copied, width));
-  const swept = table.shape?.gap ?? (table.backfill.state === 'done' ? undefined : table.backfill.sweep);
+  const swept = table.shape?.gap ?? table.backfill.sweep;
   if (swept) lines.push(...field('sweep', printable(`every row is copied and compared again: ${swept}`), width));
   if (table.unproven) lines.push(...field('no proof', printable(table.unproven), width));
   if (table.verification) {

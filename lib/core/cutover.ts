@@ -12,6 +12,15 @@ import type { GatewayRules, WriteTargets } from './upstream.ts';
 /** `^[a-z][a-z0-9_]{0,39}$`: also a flag name, an environment variable and part of SQL names. */
 export type CutoverId = string;
 export const CUTOVER_ID = /^[a-z][a-z0-9_]{0,39}$/;
+/** Objects of a cutover are called `capture_ID`, `record_ID` and so on; with these ids they would have names of schema crossfade's own. */
+export const RESERVED_IDS: ReadonlySet<string> = new Set([
+  'foreign_write',
+  'gap',
+  'hash',
+  'inline_failure',
+  'now',
+  'shape',
+]);
 
 export type CutoverKind = 'table' | 'component' | 'service';
 export type Side = 'primary' | 'shadow';

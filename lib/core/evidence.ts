@@ -90,7 +90,7 @@ export type BackfillProgress = {
   /** Estimated rows of the primary. */
   rowsTotal: number;
   rowsPerSecond: number;
-  /** Why rows that were copied before are gone through again, or were; absent when they never were. */
+  /** Why rows that were copied before are copied and compared again; absent once every row was. */
   sweep?: string;
 };
 

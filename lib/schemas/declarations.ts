@@ -2,7 +2,7 @@
 
 import * as z from 'zod';
 import { ACTIONS, type AlertMetric, METRICS, OPERATORS, type Operator, SEVERITIES } from '../core/alerts/rule.ts';
-import { CUTOVER_ID } from '../core/cutover.ts';
+import { CUTOVER_ID, RESERVED_IDS } from '../core/cutover.ts';
 import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName } from '../core/plan.ts';
 import { experimentDeclaration } from './experiments.ts';
 import { FREEZE_KEYS, freezeWindow } from './freeze.ts';
@@ -81,7 +81,13 @@ const alertRule = z.strictObject({
 });
 
 const common = {
-  id: z.string().regex(CUTOVER_ID, 'an id is lower_snake_case of at most 40 characters, beginning with a letter'),
+  id: z
+    .string()
+    .regex(CUTOVER_ID, 'an id is lower_snake_case of at most 40 characters, beginning with a letter')
+    .refine((id) => !RESERVED_IDS.has(id), {
+      error: ({ input }) =>
+        `'${input}' is reserved: functions of schema crossfade would have the names of its objects. Call it '${input}_table', say`,
+    }),
   plan: z.union([z.enum(BUILT_IN_PLAN_NAMES as [BuiltInPlanName, ...BuiltInPlanName[]]), declaredPlan]).optional(),
   /** One dwell for all stages, or one per stage name; minutes. */
   dwellMinutes: z

@@ -54,7 +54,8 @@ describe('status of a cutover', () => {
     expect(text).toMatch(/sweep +every row is copied and compared again: a change left no key/);
     expect(text).toMatch(/no proof +5 rows were compared, and at least 9/);
     const done = { ...report.table!, backfill: { ...backfill, state: 'done' as const } };
-    expect(progressBlock({ ...report, table: done })).not.toContain('sweep');
+    expect(progressBlock({ ...report, table: done })).toMatch(/sweep +every row is copied and compared again/);
+    expect(progressBlock({ ...report, table: report.table! })).not.toContain('sweep');
     const shape = { differences: [], sinceMs: null, gap: 'capture was switched off', due: true };
     expect(progressBlock({ ...report, table: { ...done, shape } })).toMatch(/sweep +every row .* switched off/);
   });

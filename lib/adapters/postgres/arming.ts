@@ -3,6 +3,7 @@
  * fenced by the caller's (epoch, version), compared under the cutover's lock in the transaction that acts.
  */
 
+import { CUTOVER_ID, RESERVED_IDS } from '../../core/cutover.ts';
 import { CrossfadeError } from '../../core/errors.ts';
 import { judgeBeforeStart } from '../../core/promotion/before-start.ts';
 import { judgeComputed } from '../../core/promotion/computed-columns.ts';
@@ -113,6 +114,7 @@ export async function fenced(
 
 /** @throws CrossfadeError `refused_table` with everything that stands against it */
 export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
+  functionName('converge', cutover.id);
   const [primary, shadow] = await readTables(owner, [cutover.table.primary, cutover.table.shadow]);
   if (!primary || !shadow) {
     const name = primary ? cutover.table.shadow : cutover.table.primary;
@@ -252,8 +254,9 @@ function dropCapture(id: string): string[] {
 
 /** Ids are lower_snake_case, so a quoted name needs no escaping; anything else never gets here. */
 export function functionName(what: string, id: string): string {
-  if (!/^[a-z][a-z0-9_]{0,39}$/.test(id))
-    throw new CrossfadeError('invalid_identifier', `'${id}' is not the id of a cutover.`);
+  if (!CUTOVER_ID.test(id)) throw new CrossfadeError('invalid_identifier', `'${id}' is not the id of a cutover.`);
+  if (RESERVED_IDS.has(id))
+    throw new CrossfadeError('invalid_identifier', `'${id}' is reserved: no cutover can be called so.`);
   return `"${what}_${id}"`;
 }
 

@@ -13,7 +13,7 @@ export function recordUsed(id: string, directions: readonly Direction[]): string
     const rows = expressionLists(mapping).map((sql) => `${quoteText(sql)}::pg_catalog.text`);
     return `crossfade.functions_of(${source.oid}::pg_catalog.oid, ARRAY[${rows.join(', ')}]::pg_catalog.text[], ${quoteText(searchPath([source, target]))})`;
   });
-  return `SELECT crossfade.record_used(${quoteText(id)}, ${functions.join(' || ')})`;
+  return `SELECT crossfade.note_used(${quoteText(id)}, ${functions.join(' || ')})`;
 }
 
 /** The first statement of a swap under its lock. */

@@ -76,7 +76,7 @@ BEGIN
 
   IF v_row.upper_key IS NULL OR v_row.copied_key = v_row.upper_key THEN
     ${sabotage.omit === 'ghost-sweep' ? '' : sweepAll(flow)}${breakpoint(sabotage, 'backfill: swept whole')}
-    UPDATE crossfade.backfill b SET state = 'done', sweep_why = NULL, swept_key = v_row.swept_key, updated_at = clock_timestamp(),
+    UPDATE crossfade.backfill b SET state = 'done', swept_key = v_row.swept_key, updated_at = clock_timestamp(),
       elders = crossfade.open_transactions()
     WHERE b.cutover = ${quoteText(id)};${breakpoint(sabotage, 'backfill: done')}
     RETURN jsonb_build_object('kind', 'done', 'rowsDone', v_row.rows_done);

@@ -152,6 +152,8 @@ BEGIN${sabotage.omit === 'fence' ? '' : fence(flow.id)}
     -- What was not looked at is as old as it was.
     at_ms = CASE v_pass.scope WHEN 'full' THEN EXCLUDED.at_ms ELSE v.at_ms END,
     tier = CASE v_pass.scope WHEN 'full' THEN EXCLUDED.tier ELSE v.tier END;${breakpoint(sabotage, 'verify: verdict saved')}
+  -- A sweep is over when every row was compared after it, not when every row was copied.
+  UPDATE crossfade.backfill b SET sweep_why = NULL WHERE b.cutover = ${id} AND b.sweep_why IS NOT NULL AND v_divergences = 0;
   RETURN (SELECT jsonb_build_object('kind', 'verified', 'rowsCompared', v.rows_compared, 'divergences', v.divergences,
     'score', v.score, 'atMs', v.at_ms, 'samples', v.samples, ${PASS}) FROM crossfade.verification v WHERE v.cutover = ${id});
 END $crossfade$`;

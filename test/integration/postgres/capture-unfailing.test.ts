@@ -268,6 +268,7 @@ describe('a sweep', () => {
     expect(await plane.promote(cutoverOf('marked'), step(1))).toMatchObject({ kind: 'postponed' });
     await catchUp('marked');
     await same('marked');
+    expect(await plane.verify('marked', 1, 2)).toMatchObject({ kind: 'verified', result: { divergences: 0 } });
     expect(await plane.promote(cutoverOf('marked'), step(1))).toMatchObject({ kind: 'swapped' });
   });
 

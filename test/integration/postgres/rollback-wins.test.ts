@@ -133,7 +133,7 @@ describe('a start', () => {
       CREATE EVENT TRIGGER forbid ON ddl_command_start WHEN TAG IN ('CREATE TRIGGER') EXECUTE FUNCTION forbid()`);
     expect(await ask({ type: 'start' })).toMatchObject({
       ok: false,
-      code: 'access_denied',
+      code: 'refused_table',
       message: expect.stringContaining('42501'),
     });
     expect((await w.state.readCutover(ID))!.stage).toBe('disabled');

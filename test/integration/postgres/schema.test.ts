@@ -11,6 +11,8 @@ import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/
 import { migrate } from '../../../lib/adapters/postgres/migrate.ts';
 import { readMigrations } from '../../../lib/adapters/postgres/migration-files.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
+import { RESERVED_IDS } from '../../../lib/core/cutover.ts';
+import { objectKinds } from '../../../lib/core/sql/names.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { dumpSchema } from '../../helpers/schema-dump.ts';
 
@@ -122,6 +124,22 @@ describe('schema crossfade', () => {
       .catch((dump) => dump);
     expect(changed).toContain('table crossfade.cutover');
     expect(changed).not.toBe(await dumpSchema(fresh.sql));
+  });
+});
+
+describe('names', () => {
+  it('of the schema are none that objects of a cutover could have, but for the ids that are reserved', async () => {
+    const { tables, functions } = objectKinds('x');
+    const own = await fresh.sql<{ kind: string; name: string }[]>`
+      SELECT 'function' AS kind, proname AS name FROM pg_proc WHERE pronamespace = 'crossfade'::regnamespace
+      UNION SELECT 'table', relname FROM pg_class WHERE relnamespace = 'crossfade'::regnamespace`;
+    const taken = own.flatMap(({ kind, name }) =>
+      (kind === 'table' ? tables : functions)
+        .map((made) => /"(\w+_)x"$/.exec(made)![1]!)
+        .filter((begin) => name.startsWith(begin))
+        .map((begin) => name.slice(begin.length)),
+    );
+    expect(taken.sort()).toEqual([...RESERVED_IDS].sort());
   });
 });
 

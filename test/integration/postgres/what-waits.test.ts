@@ -256,7 +256,7 @@ describe('a verification that proves nothing', () => {
 });
 
 describe('a sweep', () => {
-  it('shows with its reason in the status, and holds the swap, until every row was copied again', async () => {
+  it('shows with its reason in the status, and holds the swap, until every row was copied and compared again', async () => {
     await ready();
     await plane.verify(ID, 1, 1);
     await db.sql.unsafe("SELECT crossfade.begin_sweep('seat', 'a person asked')");
@@ -264,6 +264,9 @@ describe('a sweep', () => {
     expect(await whyNot()).toContain('a sweep of both tables is not done: a person asked');
     await plane.copy(ID, 1);
     await plane.settle(ID, 1);
+    expect((await plane.status(ID))!.backfill).toMatchObject({ state: 'done', sweep: 'a person asked' });
+    expect(await whyNot()).toContain('not every row was compared since');
+    expect(await plane.verify(ID, 1, 2)).toMatchObject({ kind: 'verified', result: { divergences: 0 } });
     expect((await plane.status(ID))!.backfill.sweep).toBeUndefined();
     expect(await whyNot()).toBe('swapped');
   });
