@@ -198,7 +198,10 @@ function mark(flow: Flow, insert: string): string {
 function lastResort(flow: Flow): string {
   return `BEGIN
         ${mark(flow, `INSERT INTO crossfade.missed (cutover, why) VALUES (${quoteText(flow.id)}, SQLERRM)`)}
-      EXCEPTION WHEN OTHERS THEN
+      EXCEPTION WHEN serialization_failure THEN
+        -- Every statement of such a transaction ends like this, its COMMIT, too: nothing of it can be missed.
+        RAISE;
+      WHEN OTHERS THEN
         RAISE LOG 'crossfade: a change of cutover ${flow.id} could not be recorded: %', SQLERRM;
         BEGIN
           -- Found in the catalog, since a name would ask for a right on the schema.
