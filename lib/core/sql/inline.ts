@@ -7,7 +7,8 @@
  * done at once is left as a hint, which converge applies:
  *
  *   lock of the key taken by an applier · a row of the target locked for longer · a snapshot that is not renewed
- *   (REPEATABLE READ, SERIALIZABLE) · writes to shadows switched off · a row that does not fit, unless that has to abort
+ *   (REPEATABLE READ, SERIALIZABLE) · writes to shadows switched off · a row that does not fit, unless that has to abort ·
+ *   a row that goes before the copy is done
  */
 
 import { quoteText } from '../table-shape.ts';
@@ -41,6 +42,8 @@ DECLARE
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed'
     OR NOT EXISTS (SELECT FROM crossfade.cutover c WHERE c.id = ${id} AND c.shadow_writes AND c.inline_writes)
+    -- The copy may have read the row before it went, and write it after this has found nothing to delete.
+    OR (true = ANY (p_reset) AND NOT EXISTS (SELECT FROM crossfade.backfill b WHERE b.cutover = ${id} AND b.state = 'done'))
     OR NOT ${locked} THEN
     RETURN false;
   END IF;

@@ -67,3 +67,32 @@ it('negative control: a copy without its limit waits for that transaction', asyn
   await tamper(db, plane.gateway(), ITEM, ['backfill'], {}, patient);
   expect(await copyBesideOpen()).toBe('waits');
 });
+
+/** What an open transaction does to row 75 while the copy reads it, and finds nothing to take away on the other side. */
+const GONE: readonly [string, string][] = [
+  ['deleted', 'DELETE FROM item WHERE id = 75'],
+  ['given another key', 'UPDATE item SET id = 1075 WHERE id = 75'],
+  ['deleted within a savepoint', 'SAVEPOINT one; DELETE FROM item WHERE id = 75; RELEASE one'],
+  ['deleted by MERGE', 'MERGE INTO item i USING (VALUES (75)) v (id) ON i.id = v.id WHEN MATCHED THEN DELETE'],
+];
+async function copiedBeside(act: string, plant?: (text: string) => string): Promise<unknown[]> {
+  await plane.forget('item');
+  await db.sql.unsafe("TRUNCATE item, item_v2; INSERT INTO item SELECT i, 'seed' FROM generate_series(1, 200) i");
+  await plane.start(ITEM);
+  if (plant) await tamper(db, plane.gateway(), ITEM, ['inline'], {}, plant);
+  await db.connect().begin(async (tx) => {
+    await tx.unsafe(act).simple();
+    await plane.copy('item', 1, 50);
+  });
+  await plane.settle('item', 1);
+  return differences(db, 'SELECT id::bigint, v FROM item', 'SELECT id, v FROM item_v2');
+}
+
+it.each(GONE)('leaves no row that was %s by a transaction which is open all the time', async (_, act) => {
+  expect(await copiedBeside(act)).toEqual([]);
+});
+
+it('negative control: a row that goes inline before the copy is done comes back with the copy', async () => {
+  const inline = (text: string) => text.replace(/OR \(true = ANY \(p_reset\) AND NOT EXISTS .*\n/, '\n');
+  expect(await copiedBeside(GONE[0]![1], inline)).toMatchObject([{ side: 'right', row: '(75,seed)' }]);
+});
