@@ -243,7 +243,7 @@ function dropCapture(id: string): string[] {
        FOR v_drop IN SELECT format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass) FROM pg_trigger t
          JOIN pg_proc f ON f.oid = t.tgfoid JOIN pg_namespace n ON n.oid = f.pronamespace
          WHERE n.nspname = 'crossfade' AND (f.proname IN ('capture_' || ${quoted}, 'truncated_' || ${quoted}, 'guard_' || ${quoted}, 'computed_' || ${quoted})
-           OR (t.tgname = 'crossfade_read_only' AND t.tgrelid IN (SELECT unnest(ARRAY[c.primary_oid, c.shadow_oid]) FROM crossfade.cutover c WHERE c.id = ${quoted})))
+           OR (t.tgname IN ('crossfade_read_only', 'crossfade_snapshot') AND t.tgrelid IN (SELECT unnest(ARRAY[c.primary_oid, c.shadow_oid]) FROM crossfade.cutover c WHERE c.id = ${quoted})))
        LOOP
          EXECUTE v_drop;
        END LOOP;

@@ -82,6 +82,7 @@ function preparePromotion(cutover: TableCutover, situation: Situation): Prepared
       `DELETE FROM crossfade.inline_failure WHERE cutover = ${quoteText(cutover.id)}`,
       ...plan.statements,
       ...after.takeStaged,
+      demandNewerSnapshots(shadow.oid),
       recordShape(cutover.id),
     ],
     record,
@@ -97,10 +98,13 @@ function prepareRevert(cutover: TableCutover, situation: Situation, mirror: Mirr
   return {
     plan,
     before: [refuseChangedShape(cutover.id)],
-    statements: [...before.drop, ...plan.statements],
+    statements: [...before.drop, ...plan.statements, demandNewerSnapshots(primary.oid)],
     record: { validate: plan.validateLater },
   };
 }
+
+/** The table that the application uses from now on. */
+const demandNewerSnapshots = (table: number) => `SELECT crossfade.demand_newer_snapshots(${table}::pg_catalog.oid)`;
 
 type SwapWork = {
   owner: PgGateway;

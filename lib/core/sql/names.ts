@@ -64,7 +64,13 @@ export function objectKinds(id: string): { tables: readonly string[]; functions:
 export const COMPUTED_TRIGGER = '"~crossfade_computed"';
 
 /** Our triggers on the source, and those on the target: as SQL has them. */
-export const SOURCE_TRIGGERS = ['crossfade_capture', 'crossfade_truncated', 'crossfade_read_only', COMPUTED_TRIGGER];
+export const SOURCE_TRIGGERS = [
+  'crossfade_capture',
+  'crossfade_truncated',
+  'crossfade_read_only',
+  'crossfade_snapshot',
+  COMPUTED_TRIGGER,
+];
 export const TARGET_TRIGGERS = ['crossfade_guard', 'crossfade_guard_truncate'];
 
 export const keyCount = (flow: Flow) => flow.mapping.key.length;
