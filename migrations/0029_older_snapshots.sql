@@ -5,7 +5,8 @@
 -- A trigger for statements sees those, too, that find no row. Under READ COMMITTED its condition is all that is evaluated.
 --
 -- Lock: none on existing objects. Duration: milliseconds.
--- Undo: DROP TRIGGER crossfade_snapshot ON each table that has it; DROP FUNCTION crossfade.demand_newer_snapshots, crossfade.refuse_older_snapshot;
+-- Undo: DROP TRIGGER crossfade_snapshot ON each table that has it; DROP FUNCTION crossfade.demand_newer_snapshots, crossfade.end_newer_snapshots,
+-- crossfade.refuse_older_snapshot;
 -- check_foreign as in 0021.
 
 CREATE FUNCTION crossfade.refuse_older_snapshot() RETURNS trigger
@@ -29,7 +30,19 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION crossfade.demand_newer_snapshots IS 'In the transaction that exchanges the tables, for the one that is used from then on: older snapshots write it no more.';
 
--- As in 0021, but for the trigger that a way back leaves until the cutover is reset.
+-- After a way back nothing of ours is to stay. Whoever drops the trigger queues for a moment, as whoever makes one does.
+CREATE FUNCTION crossfade.end_newer_snapshots(p_table oid, p_elders text[]) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS $$
+BEGIN
+  IF EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'virtualxid' AND l.virtualtransaction = ANY (p_elders)) THEN RETURN false; END IF;
+  EXECUTE format('DROP TRIGGER IF EXISTS crossfade_snapshot ON %s', p_table::regclass);
+  RETURN true;
+EXCEPTION WHEN lock_not_available THEN
+  RETURN false;
+END $$;
+COMMENT ON FUNCTION crossfade.end_newer_snapshots IS 'Takes the trigger of demand_newer_snapshots off again when none of these transactions is open any more; false when it could not.';
+
+-- As in 0021, but for the trigger that a way back leaves while older transactions go on, and then until the cutover is reset.
 CREATE OR REPLACE FUNCTION crossfade.check_foreign(p_cutover text, p_primary oid, p_shadow oid) RETURNS SETOF crossfade.finding
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -68,4 +81,4 @@ BEGIN
     'Only the original goes on. To make this copy free of it: DROP SCHEMA crossfade CASCADE, which drops the triggers, too; then crossfade migrate.')).*;
 END $$;
 
-REVOKE ALL ON FUNCTION crossfade.refuse_older_snapshot, crossfade.demand_newer_snapshots FROM PUBLIC;
+REVOKE ALL ON FUNCTION crossfade.refuse_older_snapshot, crossfade.demand_newer_snapshots, crossfade.end_newer_snapshots FROM PUBLIC;

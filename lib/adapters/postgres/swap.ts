@@ -38,6 +38,8 @@ const FIRST_PAUSE_S = 0.2;
 const HINTS_UNDER_LOCK = 300;
 const CALLS_BEFORE = 200;
 const HINTS_PER_CALL = 1_000;
+/** Some 50 ms apart. */
+const LOOKS_FOR_ELDERS = 10;
 const LONG_MS = 120_000;
 /** It tries for its locks again and again by itself, for some seconds where many others want them. */
 const SWAP_MS = 15_000;
@@ -122,7 +124,7 @@ async function swap(work: SwapWork): Promise<SwapResult> {
   for (let attempt = 1; attempt <= TRIES; attempt += 1) {
     const mirror = await readMirror(owner, cutover.id);
     if (mirror?.epoch === step.toEpoch && mirror.direction === to) {
-      await after(work, mirror.record.validate);
+      await after(work, mirror, mirror.record.validate);
       return { kind: 'already' };
     }
     const stale = reasonAgainst(mirror, work);
@@ -188,7 +190,7 @@ async function trySwap(work: SwapWork, mirror: MirroredCutover, attempts: number
     const args = [...stepArguments(work), situation.fingerprint, JSON.stringify(record)];
     const done = await callSwap(owner, args, plan, { before, statements });
     if (done.kind === 'postponed') return { kind: 'postponed', why: explained(cutover, done) };
-    await after(work, plan.validateLater);
+    await after(work, mirror, plan.validateLater);
     return done.kind === 'already' ? done : { ...done, attempts };
   } catch (error) {
     return outcomeOf(error);
@@ -196,9 +198,30 @@ async function trySwap(work: SwapWork, mirror: MirroredCutover, attempts: number
 }
 
 /** What needs no lock on the application's tables for long, and is tried again by the next call and by cleanup. */
-async function after({ owner, cutover, to }: SwapWork, validate: readonly string[] = []): Promise<void> {
+async function after(
+  { owner, cutover, to }: SwapWork,
+  { primaryOid }: MirroredCutover,
+  validate: readonly string[] = [],
+): Promise<void> {
   await validateForeignKeys(owner, validate);
-  if (to === 'none') await giveKeysBack(owner, cutover.id);
+  if (to !== 'none') return;
+  await giveKeysBack(owner, cutover.id);
+  await endNewerSnapshots(owner, primaryOid);
+}
+
+/** Transactions that are open now mostly end within moments. What stays goes when the cutover is reset. */
+async function endNewerSnapshots(owner: PgGateway, table: number): Promise<void> {
+  const [seen] = await owner.call<{ open: string }>(
+    'SELECT pg_catalog.to_jsonb(crossfade.open_transactions())::text AS open',
+  );
+  for (let look = 1; look <= LOOKS_FOR_ELDERS; look += 1) {
+    const [row] = await owner.call<{ ended: boolean }>(
+      `SELECT crossfade.end_newer_snapshots($1::text::oid, ARRAY(SELECT pg_catalog.jsonb_array_elements_text($2::text::jsonb))) AS ended`,
+      [table, seen!.open],
+    );
+    if (row!.ended) return;
+    await owner.call('SELECT pg_catalog.pg_sleep(0.05)');
+  }
 }
 
 /** Rows that a foreign key of the new shape would not allow: under it, the application could not even correct them. */

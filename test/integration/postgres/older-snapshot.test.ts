@@ -85,6 +85,13 @@ describe('a transaction that began before the tables were exchanged', () => {
     expect(await db.sql.unsafe("SELECT tgname FROM pg_trigger WHERE tgname ~ 'crossfade'")).toHaveLength(0);
   });
 
+  it('that is over leaves nothing of ours on the table after a way back', async () => {
+    await promoted();
+    await plane.settle('seat', 2);
+    expect(await plane.revert(SEAT, REVERT)).toMatchObject({ kind: 'swapped' });
+    expect(await db.sql.unsafe("SELECT tgname FROM pg_trigger WHERE tgname ~ 'crossfade'")).toHaveLength(0);
+  });
+
   it('that begins after it writes as it likes, and cleanup leaves nothing', async () => {
     await promoted();
     await db.sql.begin('ISOLATION LEVEL SERIALIZABLE', async (tx) => {
