@@ -7,6 +7,7 @@ import { isUnderWay, syncsShadow } from '../core/stage-kinds.ts';
 import { writesShadow } from '../core/switches.ts';
 import type { Ports, Pressure } from '../ports.ts';
 import { tableCutover } from './carry-out.ts';
+import type { TableCutoverDeclaration } from './table-of.ts';
 
 export type BackfillRun = {
   cutover: string;
@@ -30,7 +31,7 @@ export async function backfillAll(
   deadlineMs: number,
 ): Promise<BackfillRun[]> {
   const runs: BackfillRun[] = [];
-  const waiting: TableDeclared[] = [];
+  const waiting: TableCutoverDeclaration[] = [];
   const isWanted = await whichAreWanted(ports, declarations);
   for (const declaration of declarations) {
     if (declaration.kind !== 'table') continue;
@@ -52,15 +53,13 @@ export async function backfillAll(
   return runs;
 }
 
-type TableDeclared = CutoverDeclaration & { kind: 'table' };
-
 const WAITS_FOR = 'waits for';
 
 /** Most tables have nothing to copy, and one look at all of them says which. One that cannot be told is looked at by itself. */
 async function whichAreWanted(
   ports: Needs,
   declarations: readonly CutoverDeclaration[],
-): Promise<(declaration: TableDeclared) => boolean> {
+): Promise<(declaration: TableCutoverDeclaration) => boolean> {
   try {
     const ids = declarations.filter(({ kind }) => kind === 'table').map(({ id }) => id);
     const [all, tables] = await Promise.all([ports.state.readAll(), ports.tables.statuses(ids)]);
@@ -83,7 +82,7 @@ function isToCopy(state: CutoverState, status: TableStatus | null): boolean {
 
 async function backfillSafely(
   ports: Needs,
-  declaration: TableDeclared,
+  declaration: TableCutoverDeclaration,
   deadlineMs: number,
 ): Promise<BackfillRun | null> {
   try {
@@ -94,7 +93,7 @@ async function backfillSafely(
   }
 }
 
-async function backfill(ports: Needs, declaration: TableDeclared, deadlineMs: number): Promise<BackfillRun> {
+async function backfill(ports: Needs, declaration: TableCutoverDeclaration, deadlineMs: number): Promise<BackfillRun> {
   const cutover = declaration.id;
   const state = await ports.state.readCutover(cutover);
   const wanted = state && syncsShadow(state) && (await mayWrite(ports, cutover));
@@ -142,7 +141,7 @@ async function mayWrite({ state }: Needs, cutover: string): Promise<boolean> {
 }
 
 /** Why the copy has to wait now, or null; looks at most once a second. */
-function watchPressure(ports: Needs, declaration: TableDeclared) {
+function watchPressure(ports: Needs, declaration: TableCutoverDeclaration) {
   let lookedAtMs = Number.NEGATIVE_INFINITY;
   let last: Pressure | null = null;
   let why: string | null = null;

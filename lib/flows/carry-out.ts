@@ -18,9 +18,9 @@ import { GIVE_UP_AFTER_MS } from '../core/gates/pending.ts';
 import { decide } from '../core/stage.ts';
 import type { Ports, TableCutover } from '../ports.ts';
 import { commit } from './commit.ts';
+import type { TableCutoverDeclaration } from './table-of.ts';
 
 type Needs = Pick<Ports, 'state' | 'tables' | 'log'>;
-type TableDeclared = CutoverDeclaration & { kind: 'table' };
 
 /** `waits`: why the intent is still pending; null when it is not, or somebody else moved first. */
 export type Carried = { state: CutoverState; waits: string | null };
@@ -47,7 +47,7 @@ export async function carryOut(
 
 async function settle(
   ports: Needs,
-  declaration: TableDeclared,
+  declaration: TableCutoverDeclaration,
   state: CutoverState,
   pending: PendingAction,
   nowMs: number,
@@ -70,7 +70,7 @@ const STOPPED = "everything is stopped, and meanwhile no promotion is begun. 'cr
 /** What became of it; why it waits when nothing is known for good. */
 async function act(
   ports: Needs,
-  declaration: TableDeclared,
+  declaration: TableCutoverDeclaration,
   state: CutoverState,
   pending: PendingAction,
   nowMs: number,
@@ -106,7 +106,7 @@ type Tried = { kind: 'done'; lockHeldMs?: number | undefined } | { kind: 'refuse
 
 async function tryOnce(
   ports: Needs,
-  declaration: TableDeclared,
+  declaration: TableCutoverDeclaration,
   state: CutoverState,
   { action, epoch: toEpoch, dropTracking }: PendingAction,
 ): Promise<Tried> {
@@ -125,6 +125,6 @@ async function tryOnce(
   return { kind: result.kind === 'refused' ? 'refused' : 'later', why: result.why };
 }
 
-export function tableCutover(declaration: TableDeclared): TableCutover {
+export function tableCutover(declaration: TableCutoverDeclaration): TableCutover {
   return { id: declaration.id, table: declaration.table, validation: declaration.validation };
 }

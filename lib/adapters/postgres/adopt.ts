@@ -12,6 +12,7 @@ import { tableObjects } from '../../core/table-sql.ts';
 import type { Mapping } from '../../core/transform.ts';
 import type { Adopted, Outrun, StateFence, TableCutover } from '../../ports.ts';
 import { fenced } from './arming.ts';
+import { bothDirections } from './check-transform.ts';
 import type { PgGateway } from './gateway.ts';
 import { inlineMode } from './inline.ts';
 import { recordUsed } from './shape.ts';
@@ -52,10 +53,7 @@ export async function adopt(owner: PgGateway, cutover: TableCutover, fence: Stat
   const statements = [
     `SELECT crossfade.hold_shape(ARRAY[${primary.oid}, ${shadow.oid}]::oid[])`,
     ...replace,
-    recordUsed(id, [
-      { mapping: forward, source: primary, target: shadow },
-      { mapping: reverse, source: shadow, target: primary },
-    ]),
+    recordUsed(id, bothDirections(primary, shadow, situation)),
     `SELECT crossfade.shape_adopted(${quoteText(id)})`,
   ];
   return (await fenced(owner, id, fence, statements)) ?? { kind: 'adopted' };

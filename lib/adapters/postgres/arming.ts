@@ -16,7 +16,7 @@ import { type TableObjects, tableObjects } from '../../core/table-sql.ts';
 import { compileTransform } from '../../core/transform.ts';
 import type { Outrun, StateFence, TableCutover } from '../../ports.ts';
 import { readTables } from './catalog.ts';
-import { transformProblems } from './check-transform.ts';
+import { bothDirections, transformProblems } from './check-transform.ts';
 import { computedColumns } from './computed.ts';
 import { readDependents } from './dependents.ts';
 import { eventTriggerItems } from './event-triggers.ts';
@@ -114,7 +114,7 @@ export async function fenced(
 
 /** @throws CrossfadeError `refused_table` with everything that stands against it */
 export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
-  functionName('converge', cutover.id);
+  demandId(cutover.id);
   const [primary, shadow] = await readTables(owner, [cutover.table.primary, cutover.table.shadow]);
   if (!primary || !shadow) {
     const name = primary ? cutover.table.shadow : cutover.table.primary;
@@ -133,11 +133,7 @@ export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
       },
     );
   }
-  const { forward, reverse } = compiled;
-  const directions = [
-    { mapping: forward, source: primary, target: shadow },
-    { mapping: reverse, source: shadow, target: primary },
-  ];
+  const directions = bothDirections(primary, shadow, compiled);
   const problems = await transformProblems(owner, directions);
   if (problems.length > 0) {
     throw new CrossfadeError('refused_table', `Cutover '${cutover.id}' cannot be armed: ${problems.join('; ')}.`, {
@@ -166,7 +162,7 @@ export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
     cutover.id,
     primary,
     shadow,
-    forward,
+    compiled.forward,
     validation,
     {},
     inlineMode(cutover.table),
@@ -223,7 +219,7 @@ export async function forget(owner: PgGateway, id: string, fence: StateFence): P
 
 /** Everything of a cutover but its tables and what was taken off them. */
 export function forgetStatements(id: string): string[] {
-  functionName('converge', id);
+  demandId(id);
   const { tables, functions } = objectKinds(id);
   return [
     ...dropCapture(id),
@@ -254,10 +250,15 @@ function dropCapture(id: string): string[] {
 
 /** Ids are lower_snake_case, so a quoted name needs no escaping; anything else never gets here. */
 export function functionName(what: string, id: string): string {
+  demandId(id);
+  return `"${what}_${id}"`;
+}
+
+/** @throws CrossfadeError `invalid_identifier` */
+function demandId(id: string): void {
   if (!CUTOVER_ID.test(id)) throw new CrossfadeError('invalid_identifier', `'${id}' is not the id of a cutover.`);
   if (RESERVED_IDS.has(id))
     throw new CrossfadeError('invalid_identifier', `'${id}' is reserved: no cutover can be called so.`);
-  return `"${what}_${id}"`;
 }
 
 /** A number that becomes part of a statement. */

@@ -14,6 +14,16 @@ const UNDEFINED = '42883';
 
 export type Direction = { mapping: Mapping; source: TableShape; target: TableShape };
 
+/** There, and back with the roles exchanged. */
+export const bothDirections = (
+  primary: TableShape,
+  shadow: TableShape,
+  { forward, reverse }: { forward: Mapping; reverse: Mapping },
+): readonly Direction[] => [
+  { mapping: forward, source: primary, target: shadow },
+  { mapping: reverse, source: shadow, target: primary },
+];
+
 /** Every column whose expression cannot work, with Postgres' own reason. Reads no row. */
 export async function transformProblems(owner: PgGateway, directions: readonly Direction[]): Promise<string[]> {
   const problems: string[] = [];

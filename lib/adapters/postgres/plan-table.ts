@@ -48,10 +48,7 @@ async function planOf(
     ? planRevert(situation.request, mirror.record as PromotionRecord)
     : planPromotion(situation.request);
   const ours = [
-    ...(promoted ? [] : await inlineItems(owner, cutover, situation.shadow)),
-    ...(promoted ? [] : await indexItems(owner, cutover)),
-    ...(promoted ? [] : await sharedItems(owner, cutover, situation)),
-    ...(promoted ? [] : await olderServerItems(owner, [situation.primary.oid, situation.shadow.oid])),
+    ...(promoted ? [] : await itemsBefore(owner, cutover, situation)),
     ...(await eventTriggerItems(owner)),
     ...(await shortLimitItems(owner)),
   ];
@@ -67,11 +64,18 @@ async function planOf(
   };
 }
 
-async function sharedItems(
+/** What only a start or a promotion has to mind. */
+async function itemsBefore(
   owner: PgGateway,
-  { id, table }: TableCutover,
+  cutover: TableCutover,
   { primary, shadow }: Situation,
 ): Promise<PlanItem[]> {
-  const shared = await sharedTables(owner, id, [primary.oid, shadow.oid]);
-  return shared.map((text) => ({ action: 'refuse', kind: 'cutover', object: table.primary, text }));
+  const tables = [primary.oid, shadow.oid];
+  const shared = await sharedTables(owner, cutover.id, tables);
+  return [
+    ...(await inlineItems(owner, cutover, shadow)),
+    ...(await indexItems(owner, cutover)),
+    ...shared.map((text): PlanItem => ({ action: 'refuse', kind: 'cutover', object: cutover.table.primary, text })),
+    ...(await olderServerItems(owner, tables)),
+  ];
 }

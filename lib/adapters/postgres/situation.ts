@@ -7,7 +7,7 @@ import type { TableShape } from '../../core/table-shape.ts';
 import { compileTransform, type Mapping } from '../../core/transform.ts';
 import type { TableCutover } from '../../ports.ts';
 import { readTables, readTablesByOid } from './catalog.ts';
-import { transformProblems } from './check-transform.ts';
+import { bothDirections, transformProblems } from './check-transform.ts';
 import { computedColumns, keeping } from './computed.ts';
 import { readDependents } from './dependents.ts';
 import type { PgGateway } from './gateway.ts';
@@ -75,10 +75,7 @@ export async function readSituation(
       { details: { problems: compiled.problems } },
     );
   }
-  const problems = await transformProblems(owner, [
-    { mapping: compiled.forward, source: primary, target: shadow },
-    { mapping: compiled.reverse, source: shadow, target: primary },
-  ]);
+  const problems = await transformProblems(owner, bothDirections(primary, shadow, compiled));
   if (problems.length > 0) {
     throw new CrossfadeError(
       'refused_table',

@@ -14,6 +14,7 @@ import { eventTriggerItems } from './event-triggers.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
 import { indexesAside } from './indexes-aside.ts';
 import { giveKeysBack } from './keys-aside.ts';
+import { demandNewerSnapshots, endNewerSnapshots } from './newer-snapshots.ts';
 import { recordShape, refuseChangedShape, shapeObstacle } from './shape.ts';
 import { type MirroredCutover, readMirror, readSituation, type Situation, wasOvertaken } from './situation.ts';
 import { validateForeignKeys } from './validate.ts';
@@ -38,8 +39,6 @@ const FIRST_PAUSE_S = 0.2;
 const HINTS_UNDER_LOCK = 300;
 const CALLS_BEFORE = 200;
 const HINTS_PER_CALL = 1_000;
-/** Some 50 ms apart. */
-const LOOKS_FOR_ELDERS = 10;
 const LONG_MS = 120_000;
 /** It tries for its locks again and again by itself, for some seconds where many others want them. */
 const SWAP_MS = 15_000;
@@ -104,9 +103,6 @@ function prepareRevert(cutover: TableCutover, situation: Situation, mirror: Mirr
     record: { validate: plan.validateLater },
   };
 }
-
-/** The table that the application uses from now on. */
-const demandNewerSnapshots = (table: number) => `SELECT crossfade.demand_newer_snapshots(${table}::pg_catalog.oid)`;
 
 type SwapWork = {
   owner: PgGateway;
@@ -207,21 +203,6 @@ async function after(
   if (to !== 'none') return;
   await giveKeysBack(owner, cutover.id);
   await endNewerSnapshots(owner, primaryOid);
-}
-
-/** Transactions that are open now mostly end within moments. What stays goes when the cutover is reset. */
-async function endNewerSnapshots(owner: PgGateway, table: number): Promise<void> {
-  const [seen] = await owner.call<{ open: string }>(
-    'SELECT pg_catalog.to_jsonb(crossfade.open_transactions())::text AS open',
-  );
-  for (let look = 1; look <= LOOKS_FOR_ELDERS; look += 1) {
-    const [row] = await owner.call<{ ended: boolean }>(
-      `SELECT crossfade.end_newer_snapshots($1::text::oid, ARRAY(SELECT pg_catalog.jsonb_array_elements_text($2::text::jsonb))) AS ended`,
-      [table, seen!.open],
-    );
-    if (row!.ended) return;
-    await owner.call('SELECT pg_catalog.pg_sleep(0.05)');
-  }
 }
 
 /** Rows that a foreign key of the new shape would not allow: under it, the application could not even correct them. */
