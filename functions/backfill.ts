@@ -1,7 +1,7 @@
 /** Copies existing rows chunk by chunk, for as long as this call may run. */
 
-import { compose } from '../lib/compose.ts';
-import { backfillAll } from '../lib/flows/backfill.ts';
+import { compose } from '../lib/compose/ports.ts';
+import { backfillAll } from '../lib/flows/rows/backfill.ts';
 import { scheduledHandler } from './middleware.ts';
 
 export const handler = scheduledHandler(compose, async ({ ports, cutovers }, deadlineMs) =>

@@ -1,6 +1,6 @@
 /** The control API. Its routes are tables in control-routes/, one a subject. */
 
-import { compose } from '../lib/compose.ts';
+import { compose } from '../lib/compose/ports.ts';
 import { alertRoutes } from './control-routes/alerts.ts';
 import { commandRoutes } from './control-routes/commands.ts';
 import { copyRoutes } from './control-routes/copies.ts';

@@ -1,13 +1,13 @@
 /** The page and its data. */
 
-import { type Composition, compose } from '../lib/compose.ts';
-import { CrossfadeError } from '../lib/core/errors.ts';
+import { type Composition, compose } from '../lib/compose/ports.ts';
+import { CrossfadeError } from '../lib/core/base/errors.ts';
 import { dashboardData } from '../lib/dashboard/data.ts';
 import { asset, renderPage } from '../lib/dashboard/page.ts';
-import { listAlerts } from '../lib/flows/alerts.ts';
-import { viewExperiments } from '../lib/flows/experiments.ts';
-import { recentHistory } from '../lib/flows/history.ts';
-import { report } from '../lib/flows/report.ts';
+import { listAlerts } from '../lib/flows/alerts/alerts.ts';
+import { viewExperiments } from '../lib/flows/report/experiments.ts';
+import { recentHistory } from '../lib/flows/report/history.ts';
+import { report } from '../lib/flows/report/report.ts';
 import { httpHandler } from './middleware.ts';
 
 const AUDIT_ENTRIES = 30;

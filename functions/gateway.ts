@@ -4,15 +4,15 @@
  */
 
 import type { Method } from '@middy/http-router';
-import { type Composition, compose } from '../lib/compose.ts';
-import type { ServiceDeclaration } from '../lib/core/cutover.ts';
-import { CrossfadeError } from '../lib/core/errors.ts';
-import { murmur3 } from '../lib/core/murmur3.ts';
-import { correlationIdOf, keptHeaders, refuseRequest, withProxyHeaders } from '../lib/core/proxied-request.ts';
-import { rateLimit } from '../lib/core/rate-limit.ts';
-import { type OutcomeBuffer, outcomeBuffer } from '../lib/flows/outcome-buffer.ts';
-import { asService, isRead, type Proxied, type ProxiedRequest, proxyRead } from '../lib/flows/proxy.ts';
-import { type CopyMark, proxyWrite } from '../lib/flows/write-both.ts';
+import { type Composition, compose } from '../lib/compose/ports.ts';
+import { CrossfadeError } from '../lib/core/base/errors.ts';
+import type { ServiceDeclaration } from '../lib/core/cutover/cutover.ts';
+import { correlationIdOf, keptHeaders, refuseRequest, withProxyHeaders } from '../lib/core/net/proxied-request.ts';
+import { murmur3 } from '../lib/core/routing/murmur3.ts';
+import { rateLimit } from '../lib/core/routing/rate-limit.ts';
+import { type OutcomeBuffer, outcomeBuffer } from '../lib/flows/forwards/outcome-buffer.ts';
+import { asService, isRead, type Proxied, type ProxiedRequest, proxyRead } from '../lib/flows/forwards/proxy.ts';
+import { type CopyMark, proxyWrite } from '../lib/flows/forwards/write-both.ts';
 import { findCutover } from '../lib/schemas/http.ts';
 import { httpHandler, type Reply, type Request, type Route } from './middleware.ts';
 

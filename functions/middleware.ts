@@ -8,8 +8,8 @@ import middy from '@middy/core';
 import httpRouter, { type Method } from '@middy/http-router';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import type { Scope } from '../lib/adapters/http/token.ts';
-import type { Composition } from '../lib/compose.ts';
-import { CrossfadeError, ERROR_CODES, isCrossfadeError } from '../lib/core/errors.ts';
+import type { Composition } from '../lib/compose/ports.ts';
+import { CrossfadeError, ERROR_CODES, isCrossfadeError } from '../lib/core/base/errors.ts';
 import { readJsonBody } from '../lib/schemas/json-body.ts';
 import type { Description, Schema } from '../lib/schemas/openapi.ts';
 

@@ -1,8 +1,8 @@
 /** Takes what the SDK recorded, and what it is about to write. */
 
-import { compose } from '../lib/compose.ts';
-import { CrossfadeError } from '../lib/core/errors.ts';
-import { recordOutcomes } from '../lib/flows/record-outcomes.ts';
+import { compose } from '../lib/compose/ports.ts';
+import { CrossfadeError } from '../lib/core/base/errors.ts';
+import { recordOutcomes } from '../lib/flows/forwards/record-outcomes.ts';
 import { outcomeReport, parseOutcomes } from '../lib/schemas/http.ts';
 import { httpHandler, type Route } from './middleware.ts';
 import { copyRoutes } from './outcomes-routes/copies.ts';

@@ -1,8 +1,8 @@
 /** Routing decisions for callers without the SDK, by the same rules and from the same flags. */
 
-import { composeRouting, type RoutingComposition } from '../lib/compose-routing.ts';
-import { CrossfadeError } from '../lib/core/errors.ts';
-import { type FlagDocument, flagTag, servedForm } from '../lib/core/flags.ts';
+import { composeRouting, type RoutingComposition } from '../lib/compose/routing.ts';
+import { CrossfadeError } from '../lib/core/base/errors.ts';
+import { type FlagDocument, flagTag, servedForm } from '../lib/core/routing/flags.ts';
 import {
   parseRouteBatch,
   parseRouteRequest,

@@ -4,8 +4,8 @@
  */
 
 import type { Context, DynamoDBBatchResponse, DynamoDBStreamEvent } from 'aws-lambda';
-import { type Composition, compose } from '../lib/compose.ts';
-import { serveWakeUps } from '../lib/flows/serve-wake-ups.ts';
+import { type Composition, compose } from '../lib/compose/ports.ts';
+import { serveWakeUps } from '../lib/flows/rows/serve-wake-ups.ts';
 import { parseWakeUps } from '../lib/schemas/stream.ts';
 
 let composition: Composition | undefined;

@@ -3,7 +3,7 @@
  * Ships with the quickstart's cutover; replace it with your own.
  */
 
-import { defineCutovers } from '../lib/define-cutovers.ts';
+import { defineCutovers } from '../lib/define/cutovers.ts';
 import { customerCutover } from './examples/chinook/cutover.ts';
 
 export default defineCutovers([customerCutover]);

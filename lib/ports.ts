@@ -1,8 +1,7 @@
 /** What the flows need from the outside world. Types only; adapters implement them, tests have in-memory ones. */
 
 import type { Alert, AlertMessage } from './core/alerts/alert.ts';
-import type { AuditEntry } from './core/audit.ts';
-import type { CopiesSummary, Copy, CopyHead, CopyProblem } from './core/copies.ts';
+import type { Verdict } from './core/conditions/verdict.ts';
 import type {
   CutoverDeclaration,
   CutoverId,
@@ -11,15 +10,16 @@ import type {
   SystemState,
   TableDeclaration,
   ValidationMode,
-} from './core/cutover.ts';
-import type { Event } from './core/events.ts';
-import type { MinuteWindow, TableStatus, VerificationResult } from './core/evidence.ts';
-import type { ExperimentTotals } from './core/experiment.ts';
-import type { FlagDocument } from './core/flags.ts';
+} from './core/cutover/cutover.ts';
+import type { CopiesSummary, Copy, CopyHead, CopyProblem } from './core/forwards/forward.ts';
+import type { MinuteWindow, TableStatus, VerificationResult } from './core/gates/evidence.ts';
 import type { Evidence } from './core/gates/fold.ts';
-import type { Verdict } from './core/gates/verdict.ts';
-import type { OperationWindow } from './core/performance.ts';
-import type { Consistency, HealthFinding, RecordComparison, TableOutlook } from './core/table-health.ts';
+import type { ExperimentTotals } from './core/report/experiment.ts';
+import type { OperationWindow } from './core/report/performance.ts';
+import type { FlagDocument } from './core/routing/flags.ts';
+import type { AuditEntry } from './core/stage/audit.ts';
+import type { Event } from './core/stage/events.ts';
+import type { Consistency, HealthFinding, RecordComparison, TableOutlook } from './core/table/reading.ts';
 
 export type Clock = {
   /** Epoch milliseconds, accelerated in a local demonstration. One flow takes one "now" from here and passes it on. */

@@ -1,6 +1,6 @@
 /** Alerts: what fires, and who has taken it on. */
 
-import { acknowledgeAlert, listAlerts } from '../../lib/flows/alerts.ts';
+import { acknowledgeAlert, listAlerts } from '../../lib/flows/alerts/alerts.ts';
 import { acknowledgement, parseAcknowledgement, readAlertId } from '../../lib/schemas/alerts.ts';
 import { readIdempotencyKey } from '../../lib/schemas/http.ts';
 import type { Route } from '../middleware.ts';

@@ -1,9 +1,9 @@
 /** `POST /v1/cutovers/{cutover}/COMMAND`: one route for each command of the stage machine. */
 
 import type { Scope } from '../../lib/adapters/http/token.ts';
-import type { Composition } from '../../lib/compose.ts';
-import type { OperatorCommand } from '../../lib/flows/operate.ts';
-import { runCommand } from '../../lib/flows/run-command.ts';
+import type { Composition } from '../../lib/compose/ports.ts';
+import type { OperatorCommand } from '../../lib/flows/control/operate.ts';
+import { runCommand } from '../../lib/flows/control/run-command.ts';
 import {
   COMMAND_NAMES,
   type CommandName,

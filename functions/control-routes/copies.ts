@@ -1,6 +1,6 @@
 /** Copies of writes: what waits, and what a person decides about those in quarantine. */
 
-import { actOnCopies, type CopyAction, listCopies } from '../../lib/flows/copies.ts';
+import { actOnCopies, type CopyAction, listCopies } from '../../lib/flows/forwards/copies.ts';
 import { copyAction, parseCopyAction, readIdempotencyKey } from '../../lib/schemas/http.ts';
 import type { Route } from '../middleware.ts';
 import { namedCutover } from './request.ts';

@@ -1,6 +1,6 @@
 /** Experiments: how many units of how many, and what they say once there are enough. Their events go to `outcomes`. */
 
-import { findExperiment, viewExperiment, viewExperiments } from '../../lib/flows/experiments.ts';
+import { findExperiment, viewExperiment, viewExperiments } from '../../lib/flows/report/experiments.ts';
 import { readExperimentId } from '../../lib/schemas/experiments.ts';
 import type { Route } from '../middleware.ts';
 

@@ -1,6 +1,6 @@
 /** Checks before a migration, progress, and comparisons of both tables. Changes nothing. */
 
-import { checkHealth, compareKey, compareTables, outlookOf, outlooks } from '../../lib/flows/inspect.ts';
+import { checkHealth, compareKey, compareTables, outlookOf, outlooks } from '../../lib/flows/rows/inspect.ts';
 import { parseRecordQuery, recordQuery } from '../../lib/schemas/http.ts';
 import type { Route } from '../middleware.ts';
 import { namedCutover } from './request.ts';

@@ -1,9 +1,9 @@
 /** What can be looked at: health, status, plan, history, verification, flags. Changes nothing. */
 
-import { history } from '../../lib/flows/history.ts';
-import { fullReport } from '../../lib/flows/performance.ts';
-import { report } from '../../lib/flows/report.ts';
-import { planTable } from '../../lib/flows/verify.ts';
+import { history } from '../../lib/flows/report/history.ts';
+import { fullReport } from '../../lib/flows/report/performance.ts';
+import { report } from '../../lib/flows/report/report.ts';
+import { planTable } from '../../lib/flows/rows/verify.ts';
 import { pageQuery, parsePage } from '../../lib/schemas/http.ts';
 import { hoursQuery, parseHours } from '../../lib/schemas/reports.ts';
 import { parsePlan, planQuery } from '../../lib/schemas/rows.ts';

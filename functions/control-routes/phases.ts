@@ -1,8 +1,8 @@
 /** Phases: how they stand, and commands on one of them. */
 
+import { phasesOf } from '../../lib/core/holds/phase-order.ts';
 import type { PhaseCommand } from '../../lib/core/phases/command.ts';
-import { phasesOf } from '../../lib/core/phases/order.ts';
-import { operatePhase, viewOfPhases } from '../../lib/flows/phases.ts';
+import { operatePhase, viewOfPhases } from '../../lib/flows/control/phases.ts';
 import { readIdempotencyKey, readIfMatch } from '../../lib/schemas/http.ts';
 import { findPhase, PHASE_COMMANDS, parsePhaseCommand, phaseBodies } from '../../lib/schemas/phases.ts';
 import type { Route } from '../middleware.ts';

@@ -1,6 +1,6 @@
 /** The primary of a table read-only for a while, and writable again. */
 
-import { endReadOnly, makeReadOnly } from '../../lib/flows/read-only.ts';
+import { endReadOnly, makeReadOnly } from '../../lib/flows/control/read-only.ts';
 import { readIdempotencyKey } from '../../lib/schemas/http.ts';
 import { endReadOnlyBody, parseEndReadOnly, parseReadOnly, readOnlyBody } from '../../lib/schemas/rows.ts';
 import type { Route } from '../middleware.ts';

@@ -1,11 +1,11 @@
 /** Exports, and whether the audit log is whole. Changes nothing. */
 
-import { checkpointText } from '../../lib/core/checkpoint-text.ts';
-import { csvLine } from '../../lib/core/csv.ts';
-import { checkpoints } from '../../lib/flows/checkpoints.ts';
-import { exportAudit, exportMetrics } from '../../lib/flows/export.ts';
-import { verifyAudit } from '../../lib/flows/history.ts';
-import { replayStored } from '../../lib/flows/replay-stored.ts';
+import { checkpointText } from '../../lib/core/report/checkpoint-text.ts';
+import { csvLine } from '../../lib/core/report/csv.ts';
+import { checkpoints } from '../../lib/flows/report/checkpoints.ts';
+import { exportAudit, exportMetrics } from '../../lib/flows/report/export.ts';
+import { verifyAudit } from '../../lib/flows/report/history.ts';
+import { replayStored } from '../../lib/flows/report/replay-stored.ts';
 import { readCursor, writeCursor } from '../../lib/schemas/cursor.ts';
 import {
   checkpointsQuery,

@@ -1,9 +1,9 @@
 /** What the routes of the control API read from a request in the same way. */
 
 import { createHash } from 'node:crypto';
-import type { Composition } from '../../lib/compose.ts';
-import type { CutoverDeclaration } from '../../lib/core/cutover.ts';
-import { canonicalJson } from '../../lib/core/flags.ts';
+import type { Composition } from '../../lib/compose/ports.ts';
+import { canonicalJson } from '../../lib/core/base/canonical-json.ts';
+import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
 import { findCutover } from '../../lib/schemas/http.ts';
 import type { Request } from '../middleware.ts';
 

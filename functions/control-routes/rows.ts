@@ -1,13 +1,13 @@
 /** Rows of a table: keys in quarantine, and the copy of existing rows. */
 
-import { rehearseBackfill } from '../../lib/flows/rehearse-backfill.ts';
+import { rehearseBackfill } from '../../lib/flows/rows/rehearse-backfill.ts';
 import {
   controlBackfill,
   discardQuarantine,
   listQuarantine,
   reportBackfill,
   retryQuarantine,
-} from '../../lib/flows/row-controls.ts';
+} from '../../lib/flows/rows/row-controls.ts';
 import { readIdempotencyKey } from '../../lib/schemas/http.ts';
 import {
   controlBody,

@@ -1,7 +1,7 @@
 /** The tables of a cutover: taken over after somebody has altered them; the shadow of one that is not under way dropped on demand. */
 
-import { adopt } from '../../lib/flows/adopt.ts';
-import { removeShadow } from '../../lib/flows/remove-shadow.ts';
+import { adopt } from '../../lib/flows/rows/adopt.ts';
+import { removeShadow } from '../../lib/flows/rows/remove-shadow.ts';
 import { readIdempotencyKey } from '../../lib/schemas/http.ts';
 import { controlBody, parseAdopt, parseRemoveShadow, removeBody } from '../../lib/schemas/rows.ts';
 import type { Route } from '../middleware.ts';

@@ -1,6 +1,6 @@
 /** Commands for everything at once. */
 
-import { emergencyStop, resetSystem, rollBackSystem, switchShadowWrites } from '../../lib/flows/stop.ts';
+import { emergencyStop, resetSystem, rollBackSystem, switchShadowWrites } from '../../lib/flows/control/stop.ts';
 import { parseSystemCommand, readIdempotencyKey, systemBodies } from '../../lib/schemas/http.ts';
 import type { Request, Route } from '../middleware.ts';
 import { fingerprint, PUBLISHED } from './request.ts';

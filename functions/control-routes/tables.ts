@@ -1,6 +1,6 @@
 /** Verification and repair of a table, on demand. */
 
-import { repairTable, verifyNow } from '../../lib/flows/verify.ts';
+import { repairTable, verifyNow } from '../../lib/flows/rows/verify.ts';
 import { readIdempotencyKey } from '../../lib/schemas/http.ts';
 import { parseVerify, repairBody, verifyBody } from '../../lib/schemas/rows.ts';
 import type { Route } from '../middleware.ts';

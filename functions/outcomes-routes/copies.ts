@@ -1,6 +1,6 @@
 /** Writes that applications make themselves: the intent before, what became of it after. */
 
-import { intendWrite, settleWrite } from '../../lib/flows/record-write.ts';
+import { intendWrite, settleWrite } from '../../lib/flows/forwards/record-write.ts';
 import { findCutover } from '../../lib/schemas/http.ts';
 import { intendedWrite, parseIntendedWrite, parseSettledWrite, settledWrite } from '../../lib/schemas/writes.ts';
 import type { Route } from '../middleware.ts';

@@ -1,6 +1,6 @@
 /** Events of experiments: one for each unit, from whoever sees it convert. */
 
-import { findExperiment, recordEvents } from '../../lib/flows/experiments.ts';
+import { findExperiment, recordEvents } from '../../lib/flows/report/experiments.ts';
 import { eventBatch, parseEvents, readExperimentId } from '../../lib/schemas/experiments.ts';
 import type { Route } from '../middleware.ts';
 

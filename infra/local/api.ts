@@ -1,8 +1,8 @@
 /** The control API as the local programs call it: over HTTP, with a token, as anybody else. */
 
 import { randomUUID } from 'node:crypto';
-import type { CutoverSummary } from '../../lib/flows/operate.ts';
-import type { CutoverReport } from '../../lib/flows/report.ts';
+import type { CutoverSummary } from '../../lib/flows/control/operate.ts';
+import type { CutoverReport } from '../../lib/flows/report/report.ts';
 
 export type LocalApi = {
   report(cutover: string): Promise<CutoverReport>;

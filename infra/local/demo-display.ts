@@ -5,7 +5,7 @@
 
 import { progressBlock, progressLine } from '../../lib/cli/render.ts';
 import { colours, plain } from '../../lib/cli/text.ts';
-import type { CutoverReport } from '../../lib/flows/report.ts';
+import type { CutoverReport } from '../../lib/flows/report/report.ts';
 
 export type Display = {
   show(report: CutoverReport, extra: readonly string[]): void;

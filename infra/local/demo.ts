@@ -4,8 +4,8 @@
  */
 
 import postgres from 'postgres';
-import { type CutoverInput, defineCutovers } from '../../lib/define-cutovers.ts';
-import type { CutoverReport } from '../../lib/flows/report.ts';
+import { type CutoverInput, defineCutovers } from '../../lib/define/cutovers.ts';
+import type { CutoverReport } from '../../lib/flows/report/report.ts';
 import type { Fault } from '../examples/chinook/app-protocol.ts';
 import { customerCutover } from '../examples/chinook/cutover.ts';
 import {

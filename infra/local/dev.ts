@@ -4,9 +4,9 @@ import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { addressOf } from '../../lib/cli/database.ts';
-import type { CutoverDeclaration } from '../../lib/core/cutover.ts';
-import { CrossfadeError } from '../../lib/core/errors.ts';
-import { type CutoverInput, defineCutovers } from '../../lib/define-cutovers.ts';
+import { CrossfadeError } from '../../lib/core/base/errors.ts';
+import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
+import { type CutoverInput, defineCutovers } from '../../lib/define/cutovers.ts';
 import { installSchema } from './install-schema.ts';
 import { startStack } from './stack.ts';
 
@@ -59,8 +59,8 @@ async function loadCutovers(root: string, file: string): Promise<readonly Cutove
       packages: 'external',
       logLevel: 'silent',
       alias: {
-        'crossfade/define-cutovers': join(root, 'lib', 'define-cutovers.ts'),
-        'crossfade/define-phases': join(root, 'lib', 'define-phases.ts'),
+        'crossfade/define-cutovers': join(root, 'lib', 'define/cutovers.ts'),
+        'crossfade/define-phases': join(root, 'lib', 'define/phases.ts'),
       },
     });
     const { default: cutovers } = (await import(pathToFileURL(output).href)) as { default: unknown };

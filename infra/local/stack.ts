@@ -10,7 +10,7 @@ import { appConfigClient } from '../../lib/adapters/appconfig/client.ts';
 import { dynamoClient } from '../../lib/adapters/dynamodb/client.ts';
 import { OPERATOR_SCOPES, signToken } from '../../lib/adapters/http/token.ts';
 import { startFront } from '../../lib/cli/front.ts';
-import type { CutoverDeclaration } from '../../lib/core/cutover.ts';
+import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
 import { type LocalSettings, localDirectory, localSettingsPath } from '../../lib/schemas/local-settings.ts';
 import { provisionAppConfig } from './appconfig/provision.ts';
 import { startAppConfig } from './appconfig/server.ts';

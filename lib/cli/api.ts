@@ -1,6 +1,6 @@
 /** Calls of the HTTP API. Every failure becomes a CrossfadeError with the API's own code where it gave one. */
 
-import { CrossfadeError, ERROR_CODES, type ErrorCode, type ErrorDetails } from '../core/errors.ts';
+import { CrossfadeError, ERROR_CODES, type ErrorCode, type ErrorDetails } from '../core/base/errors.ts';
 import type { Connection } from './connection.ts';
 
 export type Api = {

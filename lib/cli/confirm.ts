@@ -3,7 +3,7 @@
  * Everything is settled before anything is sent.
  */
 
-import { CrossfadeError } from '../core/errors.ts';
+import { CrossfadeError } from '../core/base/errors.ts';
 import type { Io } from './io.ts';
 import { printable } from './text.ts';
 

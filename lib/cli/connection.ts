@@ -4,7 +4,7 @@
  */
 
 import { type Jwk, OPERATOR_SCOPES, signToken } from '../adapters/http/token.ts';
-import { CrossfadeError } from '../core/errors.ts';
+import { CrossfadeError } from '../core/base/errors.ts';
 import { DEFAULT_PORT, type LocalSettings, localSettingsPath } from '../schemas/local-settings.ts';
 import type { Io } from './io.ts';
 

@@ -1,7 +1,7 @@
 /** What every command gets and gives: options, streams, the API it talks to, and its answer as document and text. */
 
-import { CUTOVER_ID } from '../core/cutover.ts';
-import { CrossfadeError } from '../core/errors.ts';
+import { CrossfadeError } from '../core/base/errors.ts';
+import { CUTOVER_ID } from '../core/cutover/cutover.ts';
 import { type Api, apiClient } from './api.ts';
 import { type Connection, connect } from './connection.ts';
 import type { Io } from './io.ts';

@@ -1,7 +1,13 @@
 /** A failure as the person and as a program sees it: what was attempted, what was seen, what to do, which exit code. */
 
 import { CommanderError } from 'commander';
-import { CrossfadeError, ERROR_CODES, type ErrorCode, type ErrorDetails, isCrossfadeError } from '../core/errors.ts';
+import {
+  CrossfadeError,
+  ERROR_CODES,
+  type ErrorCode,
+  type ErrorDetails,
+  isCrossfadeError,
+} from '../core/base/errors.ts';
 import { EXIT } from './context.ts';
 import { valueAndLimit } from './render.ts';
 import { MAX_WIDTH, printable, wrap } from './text.ts';

@@ -14,7 +14,7 @@ import {
 import { request as httpsRequest } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { HOP_BY_HOP } from '../adapters/http/hop-by-hop.ts';
-import { CrossfadeError, type ErrorCode } from '../core/errors.ts';
+import { CrossfadeError, type ErrorCode } from '../core/base/errors.ts';
 import { judgeRequest } from './front-rules.ts';
 
 export type FrontOptions = {

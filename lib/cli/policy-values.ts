@@ -1,7 +1,7 @@
 /** `--set key=value` of `crossfade policy`, as the API takes it. */
 
-import { CrossfadeError } from '../core/errors.ts';
-import { didYouMean } from '../core/nearest.ts';
+import { CrossfadeError } from '../core/base/errors.ts';
+import { didYouMean } from '../core/base/nearest.ts';
 import { POLICY_KEYS } from '../schemas/policy.ts';
 import type { Options } from './context.ts';
 import { printable } from './text.ts';

@@ -1,8 +1,8 @@
 /** Every command of `crossfade` with its arguments, options and help. What a command does is in `commands/`. */
 
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { didYouMean } from '../core/nearest.ts';
-import { BUILT_IN_PLAN_NAMES } from '../core/plan.ts';
+import { didYouMean } from '../core/base/nearest.ts';
+import { BUILT_IN_PLAN_NAMES } from '../core/cutover/plan.ts';
 import { adopt } from './commands/adopt.ts';
 import { ack, alerts } from './commands/alerts.ts';
 import { describeApi } from './commands/api.ts';

@@ -1,6 +1,6 @@
 /** Alerts as text: what fires, since when, who has taken it on. Pure. */
 
-import type { AlertList, AlertView } from '../flows/alerts.ts';
+import type { AlertList, AlertView } from '../flows/alerts/alerts.ts';
 import { duration, MAX_WIDTH, moment, type Paint, plain, printable, wrap } from './text.ts';
 
 export function renderAlerts({ alerts, atMs }: AlertList, width = MAX_WIDTH, paint: Paint = plain): string {

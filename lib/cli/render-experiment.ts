@@ -1,8 +1,8 @@
 /** An experiment as text: how many of how many, or its figures with their intervals. Pure. */
 
-import type { CohortReport } from '../core/experiment.ts';
-import type { Interval } from '../core/inference.ts';
-import type { ExperimentView } from '../flows/experiments.ts';
+import type { CohortReport } from '../core/report/experiment.ts';
+import type { Interval } from '../core/report/inference.ts';
+import type { ExperimentView } from '../flows/report/experiments.ts';
 import { count, field, MAX_WIDTH, type Paint, percent, plain, printable, wrap } from './text.ts';
 
 export function renderExperiment(view: ExperimentView, width = MAX_WIDTH, paint: Paint = plain): string {

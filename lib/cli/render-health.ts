@@ -1,7 +1,7 @@
 /** Checks, progress, alerts, verdict and comparisons of a table cutover as text. Pure. */
 
-import type { Consistency, HealthAlert, RecordComparison, TableOutlook, TableVerdict } from '../core/table-health.ts';
-import type { HealthReport } from '../flows/inspect.ts';
+import type { Consistency, HealthAlert, RecordComparison, TableOutlook, TableVerdict } from '../core/table/reading.ts';
+import type { HealthReport } from '../flows/rows/inspect.ts';
 import { type Check, renderChecks } from './doctor/check.ts';
 import {
   bar,

@@ -1,8 +1,8 @@
 /** Phases as text. Pure. */
 
-import type { PhaseStatus } from '../core/phase.ts';
+import type { PhaseStatus } from '../core/cutover/phase.ts';
 import type { PhaseView } from '../core/phases/view.ts';
-import type { PhaseResult, PhasesAnswer } from '../flows/phases.ts';
+import type { PhaseResult, PhasesAnswer } from '../flows/control/phases.ts';
 import { field, MAX_WIDTH, moment, type Paint, plain, printable } from './text.ts';
 
 const PAINT: Record<PhaseStatus, Parameters<Paint>[0]> = {

@@ -1,7 +1,7 @@
 /** The report over some hours as text: status in a line, then a table per cutover, operation and side. Pure. */
 
-import type { Performance, SidePerformance } from '../core/performance.ts';
-import type { FullReport } from '../flows/performance.ts';
+import type { Performance, SidePerformance } from '../core/report/performance.ts';
+import type { FullReport } from '../flows/report/performance.ts';
 import {
   count,
   cut,

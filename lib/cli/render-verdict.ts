@@ -1,9 +1,9 @@
 /** Answers of the gates, of a verification and of a command, as text. Pure. */
 
-import type { VerificationResult } from '../core/evidence.ts';
-import type { CutoverSummary } from '../flows/operate.ts';
-import type { CutoverReport } from '../flows/report.ts';
-import type { StopResult } from '../flows/stop.ts';
+import type { VerificationResult } from '../core/gates/evidence.ts';
+import type { CutoverSummary } from '../flows/control/operate.ts';
+import type { StopResult } from '../flows/control/stop.ts';
+import type { CutoverReport } from '../flows/report/report.ts';
 import { nextLines, valueAndLimit } from './render.ts';
 import {
   count,

@@ -1,8 +1,8 @@
 /** Status of a cutover as text: pure functions from a report to lines. `npm start` shows its progress with them too. */
 
-import { isUnderWay } from '../core/stage-kinds.ts';
-import { switchesText } from '../core/switches.ts';
-import type { CutoverReport, Health, SystemReport } from '../flows/report.ts';
+import { isUnderWay } from '../core/cutover/stage-kinds.ts';
+import { switchesText } from '../core/cutover/switches.ts';
+import type { CutoverReport, Health, SystemReport } from '../flows/report/report.ts';
 import {
   bar,
   count,

@@ -6,10 +6,10 @@
  * what one of them calls unchanged is never measured by what the other has said.
  */
 
-import { isCrossfadeError } from '../core/errors.ts';
-import { agentSource } from './agent-source.ts';
-import { type DataSourceOptions, dataSource } from './data-source.ts';
-import type { FlagAnswer, FlagSource } from './flag-cache.ts';
+import { isCrossfadeError } from '../core/base/errors.ts';
+import { agentSource } from '../routing/agent-source.ts';
+import { type DataSourceOptions, dataSource } from '../routing/data-source.ts';
+import type { FlagAnswer, FlagSource } from '../routing/flag-cache.ts';
 
 export type AppConfigOptions = DataSourceOptions & {
   /** Base of the agent. Default `http://127.0.0.1:2772`, where its Lambda extension listens. */

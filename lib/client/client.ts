@@ -4,18 +4,18 @@
  * for it.
  */
 
-import type { Side } from '../core/cutover.ts';
-import type { FlagDocument } from '../core/flags.ts';
-import type { RouteRequest } from '../core/routing.ts';
-import { circuitBreaker } from './breaker.ts';
+import type { Side } from '../core/cutover/cutover.ts';
+import type { FlagDocument } from '../core/routing/flags.ts';
+import type { RouteRequest } from '../core/routing/routing.ts';
+import { circuitBreaker } from '../routing/breaker.ts';
+import { type FlagProblem, type FlagSource, flagCache } from '../routing/flag-cache.ts';
+import { type ClientRoute, type Environment, routeTable } from '../routing/route-table.ts';
 import { createComparer } from './comparer.ts';
 import type { ComparisonReport } from './comparison-report.ts';
 import type { CutoverRun } from './cutover-run.ts';
-import { type FlagProblem, type FlagSource, flagCache } from './flag-cache.ts';
 import { memoryShare } from './memory.ts';
 import type { MismatchGroup } from './mismatch-groups.ts';
 import { type Outcome, type OutcomeSink, Recorder } from './recorder.ts';
-import { type ClientRoute, type Environment, routeTable } from './route-table.ts';
 import { RunCall, type SimulatedWrite } from './run-call.ts';
 import { type RunDecision, type RunParts, runCutover } from './run-cutover.ts';
 import { readSwitches } from './switches.ts';

@@ -3,8 +3,8 @@
  * budget of its cutover, and its answer is compared with the one that was served. Nothing of it reaches the caller.
  */
 
-import type { Side } from '../core/cutover.ts';
-import { compileRules, type Difference, diffJson } from '../core/json-diff.ts';
+import type { Side } from '../core/cutover/cutover.ts';
+import { compileRules, type Difference, diffJson } from '../core/forwards/json-diff.ts';
 import { type BudgetLimits, type ComparisonBudget, comparisonBudget } from './comparison-budget.ts';
 import { type ComparisonCounts, type ComparisonReport, comparisonCounts } from './comparison-report.ts';
 import {

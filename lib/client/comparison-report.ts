@@ -1,7 +1,7 @@
 /** What the comparisons of one cutover came to in this process. */
 
-import type { Side } from '../core/cutover.ts';
-import { bucketIndex, quantileMs } from '../core/histogram.ts';
+import type { Side } from '../core/cutover/cutover.ts';
+import { bucketIndex, quantileMs } from '../core/gates/histogram.ts';
 import type { NoiseReport } from './noise-floor.ts';
 
 export type ComparisonReport = {

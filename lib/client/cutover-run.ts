@@ -1,8 +1,8 @@
 /** What an application hands to `runCutover`, and what becomes of one side of it. Types, and their reading. */
 
-import type { Side } from '../core/cutover.ts';
-import type { IgnoreRule } from '../core/json-diff.ts';
-import type { RouteRequest } from '../core/routing.ts';
+import type { Side } from '../core/cutover/cutover.ts';
+import type { IgnoreRule } from '../core/forwards/json-diff.ts';
+import type { RouteRequest } from '../core/routing/routing.ts';
 import type { RunCall } from './run-call.ts';
 
 export type Path<T> = (call: RunCall) => T | PromiseLike<T>;

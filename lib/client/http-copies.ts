@@ -1,6 +1,6 @@
 /** Records writes through Crossfade's own API: `POST /v1/copies` before, `POST /v1/copies/settle` after. */
 
-import { CrossfadeError, type ErrorCode } from '../core/errors.ts';
+import { CrossfadeError, type ErrorCode } from '../core/base/errors.ts';
 import { type ApiAccess, postJson } from './post-json.ts';
 import type { CopyRecorder, WritePlace } from './write-cutover.ts';
 

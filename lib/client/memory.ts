@@ -1,6 +1,6 @@
 /** How much of the memory it may have this process uses: what Lambda gives the function, or the container's limit. */
 
-import type { Environment } from './route-table.ts';
+import type { Environment } from '../routing/route-table.ts';
 
 /** Of a limit nobody set, a process uses next to nothing. */
 const LEAST = 0.001;

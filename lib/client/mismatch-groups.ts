@@ -4,7 +4,7 @@
  * like somebody's data.
  */
 
-import type { Difference } from '../core/json-diff.ts';
+import type { Difference } from '../core/forwards/json-diff.ts';
 
 export type MismatchSample = {
   atMs: number;

@@ -4,7 +4,7 @@
  * visible, so that nobody has to take it on trust.
  */
 
-import type { Difference } from '../core/json-diff.ts';
+import type { Difference } from '../core/forwards/json-diff.ts';
 
 export type NoiseReport = {
   /** Runs of one side against itself, and how many of them differed. */

@@ -15,11 +15,12 @@ import {
   StandardResolutionReasons,
   type TrackingEventDetails,
 } from '@openfeature/server-sdk';
-import { CrossfadeError } from '../core/errors.ts';
-import { canonicalJson, type FlagDocument } from '../core/flags.ts';
-import type { RouteReason, RouteRequest } from '../core/routing.ts';
+import { canonicalJson } from '../core/base/canonical-json.ts';
+import { CrossfadeError } from '../core/base/errors.ts';
+import type { FlagDocument } from '../core/routing/flags.ts';
+import type { RouteReason, RouteRequest } from '../core/routing/routing.ts';
+import type { ClientRoute } from '../routing/route-table.ts';
 import type { Client } from './client.ts';
-import type { ClientRoute } from './route-table.ts';
 
 export type ProviderOptions = {
   /** Flags older than this make the provider stale. */

@@ -3,10 +3,10 @@
  * memory; sending never blocks the caller, and what cannot be sent is kept for one more try, then dropped and counted.
  */
 
-import { isConnectionDrop } from '../core/connection-drops.ts';
-import { CUTOVER_ID, type Side } from '../core/cutover.ts';
-import type { MinuteWindow } from '../core/evidence.ts';
-import { bucketIndex, MAX_BUCKET, MIN_BUCKET } from '../core/histogram.ts';
+import { CUTOVER_ID, type Side } from '../core/cutover/cutover.ts';
+import { isConnectionDrop } from '../core/gates/connection-drops.ts';
+import type { MinuteWindow } from '../core/gates/evidence.ts';
+import { bucketIndex, MAX_BUCKET, MIN_BUCKET } from '../core/gates/histogram.ts';
 import { within } from './cutover-run.ts';
 
 export type Outcome = {

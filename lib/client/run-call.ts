@@ -3,7 +3,7 @@
  * only says what it would have written, when the run is a comparison or the process is read-only.
  */
 
-import type { Side } from '../core/cutover.ts';
+import type { Side } from '../core/cutover/cutover.ts';
 
 export type SimulatedWrite = {
   cutover: string;

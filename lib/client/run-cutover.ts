@@ -7,7 +7,7 @@
  *                └─▶ old path ──▶ answer ──▶ caller   └─▶ other path ──▶ diff ──▶ mismatches
  */
 
-import type { Side } from '../core/cutover.ts';
+import type { Side } from '../core/cutover/cutover.ts';
 import type { Comparer } from './comparer.ts';
 import {
   type CutoverRun,

@@ -4,8 +4,8 @@
  * is neither a switch nor a secret.
  */
 
-import type { SystemFlag } from '../core/flags.ts';
-import type { Environment } from './route-table.ts';
+import type { SystemFlag } from '../core/routing/flags.ts';
+import type { Environment } from '../routing/route-table.ts';
 
 export type Switches = {
   /** Either the environment or the system's flag can switch it on, and neither can switch the other off. */

@@ -8,8 +8,8 @@
  * flags say that nothing is being copied.
  */
 
-import type { Side } from '../core/cutover.ts';
-import { CrossfadeError, isCrossfadeError } from '../core/errors.ts';
+import { CrossfadeError, isCrossfadeError } from '../core/base/errors.ts';
+import type { Side } from '../core/cutover/cutover.ts';
 import { type Path, settle } from './cutover-run.ts';
 import type { Outcome } from './recorder.ts';
 import { type CallParts, RunCall } from './run-call.ts';

@@ -1,6 +1,6 @@
 /** Alerts as the page shows them. */
 
-import type { AlertList, AlertView } from '../flows/alerts.ts';
+import type { AlertList, AlertView } from '../flows/alerts/alerts.ts';
 import type { Tone } from './sentences.ts';
 
 export type AlertLine = {

@@ -1,6 +1,6 @@
 /** Conditions of the gates as lines of the page: their name, and figures with units. Pure text. */
 
-import { type Condition, number } from '../core/gates/verdict.ts';
+import { type Condition, number } from '../core/conditions/verdict.ts';
 
 type Unit = 'percent' | 'ms' | 'minutes' | 'count' | 'evidence' | 'word';
 

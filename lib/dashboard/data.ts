@@ -1,15 +1,15 @@
 /** The system report and the newest audit entries as the page shows them. Pure; every figure is computed here. */
 
-import type { AuditEntry } from '../core/audit.ts';
-import type { Event } from '../core/events.ts';
-import type { TableStatus } from '../core/evidence.ts';
+import type { SideFigures } from '../core/conditions/verdict.ts';
+import type { StageKind } from '../core/cutover/plan.ts';
+import { isUnderWay } from '../core/cutover/stage-kinds.ts';
+import { isNormal, switchesText } from '../core/cutover/switches.ts';
+import type { TableStatus } from '../core/gates/evidence.ts';
 import { waitingText } from '../core/gates/pending.ts';
-import type { SideFigures } from '../core/gates/verdict.ts';
-import type { StageKind } from '../core/plan.ts';
-import { isUnderWay } from '../core/stage-kinds.ts';
-import { isNormal, switchesText } from '../core/switches.ts';
-import type { AlertList } from '../flows/alerts.ts';
-import type { CutoverReport, Health, SystemReport } from '../flows/report.ts';
+import type { AuditEntry } from '../core/stage/audit.ts';
+import type { Event } from '../core/stage/events.ts';
+import type { AlertList } from '../flows/alerts/alerts.ts';
+import type { CutoverReport, Health, SystemReport } from '../flows/report/report.ts';
 import { type AlertLine, alertLines } from './alerts.ts';
 import { type ConditionLine, conditionLine } from './condition-lines.ts';
 import { type PhaseLine, phaseLine } from './phases.ts';

@@ -1,6 +1,6 @@
 /** Phases as the page shows them: one line each, what it waits for, and the command that a person may give now. Pure. */
 
-import type { PhaseStatus } from '../core/phase.ts';
+import type { PhaseStatus } from '../core/cutover/phase.ts';
 import type { PhaseView } from '../core/phases/view.ts';
 import type { Tone } from './sentences.ts';
 

@@ -1,9 +1,9 @@
 /** Words for what the page shows: audit events and health. Pure text; escaping is the page's business. */
 
-import type { AuditEntry } from '../core/audit.ts';
-import { changeText, type Event, stepsText } from '../core/events.ts';
-import { phaseChangeText } from '../core/phase.ts';
-import type { Health } from '../flows/report.ts';
+import { phaseChangeText } from '../core/cutover/phase.ts';
+import type { AuditEntry } from '../core/stage/audit.ts';
+import { changeText, type Event, stepsText } from '../core/stage/events.ts';
+import type { Health } from '../flows/report/report.ts';
 
 /** How something is to be taken; the page adds a sign to each, so that colour is never alone. */
 export type Tone = 'idle' | 'good' | 'wait' | 'bad' | 'done';

@@ -1,8 +1,8 @@
 /** Minute windows as series for plots: one value per minute and side, `null` where nothing was recorded. */
 
-import type { Side } from '../core/cutover.ts';
-import { emptyWindow, type MinuteWindow, mergeWindows } from '../core/evidence.ts';
-import { quantileMs } from '../core/histogram.ts';
+import type { Side } from '../core/cutover/cutover.ts';
+import { emptyWindow, type MinuteWindow, mergeWindows } from '../core/gates/evidence.ts';
+import { quantileMs } from '../core/gates/histogram.ts';
 
 export type SideSeries = {
   p50Ms: readonly (number | null)[];

@@ -1,7 +1,7 @@
 /** What a person can do next, as sentences and exact commands of the CLI. */
 
-import { LEGAL_COMMANDS } from '../core/stage.ts';
-import type { CutoverReport } from '../flows/report.ts';
+import { LEGAL_COMMANDS } from '../core/stage/decide.ts';
+import type { CutoverReport } from '../flows/report/report.ts';
 
 export type Step = { text: string; command: string | null };
 

@@ -2,8 +2,8 @@
 
 import * as z from 'zod';
 import type { Alert, AlertMessage } from '../core/alerts/alert.ts';
-import { ACTIONS, SEVERITIES } from '../core/alerts/rule.ts';
-import { CrossfadeError } from '../core/errors.ts';
+import { CrossfadeError } from '../core/base/errors.ts';
+import { ACTIONS, SEVERITIES } from '../core/cutover/alert-rule.ts';
 import { parse } from './problems.ts';
 
 const count = z.int().nonnegative();

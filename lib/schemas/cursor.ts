@@ -3,8 +3,8 @@
  * position in a list that the caller may read anyway. The check digits tell a damaged or foreign one from ours.
  */
 
-import { CrossfadeError } from '../core/errors.ts';
-import { murmur3 } from '../core/murmur3.ts';
+import { CrossfadeError } from '../core/base/errors.ts';
+import { murmur3 } from '../core/routing/murmur3.ts';
 
 const DAY_MS = 24 * 60 * 60_000;
 const MAX_CURSOR = 400;

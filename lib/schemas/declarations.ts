@@ -1,9 +1,16 @@
 /** The form of what people declare: every field with its limits, and the names that a misspelt one may have meant. */
 
 import * as z from 'zod';
-import { ACTIONS, type AlertMetric, METRICS, OPERATORS, type Operator, SEVERITIES } from '../core/alerts/rule.ts';
-import { CUTOVER_ID, RESERVED_IDS } from '../core/cutover.ts';
-import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName } from '../core/plan.ts';
+import {
+  ACTIONS,
+  type AlertMetric,
+  METRICS,
+  OPERATORS,
+  type Operator,
+  SEVERITIES,
+} from '../core/cutover/alert-rule.ts';
+import { CUTOVER_ID, RESERVED_IDS } from '../core/cutover/cutover.ts';
+import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName } from '../core/cutover/plan.ts';
 import { experimentDeclaration } from './experiments.ts';
 import { FREEZE_KEYS, freezeWindow } from './freeze.ts';
 import { declaredGateway, GATEWAY_KEYS } from './gateway.ts';

@@ -1,7 +1,7 @@
 /** The environment of the functions. Everything that is missing or wrong is named at once. */
 
 import * as z from 'zod';
-import { CrossfadeError } from '../core/errors.ts';
+import { CrossfadeError } from '../core/base/errors.ts';
 
 const optional = z
   .string()

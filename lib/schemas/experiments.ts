@@ -1,9 +1,9 @@
 /** Declarations, events and stored totals of experiments. */
 
 import * as z from 'zod';
-import { CrossfadeError } from '../core/errors.ts';
-import { type CohortTotals, type ExperimentEvent, MAX_VALUE } from '../core/experiment.ts';
-import type { ExperimentDeclaration } from '../core/experiment-declaration.ts';
+import { CrossfadeError } from '../core/base/errors.ts';
+import type { ExperimentDeclaration } from '../core/cutover/experiment-declaration.ts';
+import { type CohortTotals, type ExperimentEvent, MAX_VALUE } from '../core/report/experiment.ts';
 import { parse } from './problems.ts';
 
 const NAME = /^[a-z][a-z0-9_]{0,39}$/;

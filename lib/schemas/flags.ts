@@ -4,10 +4,10 @@
  */
 
 import * as z from 'zod';
-import { CUTOVER_ID } from '../core/cutover.ts';
-import { CrossfadeError } from '../core/errors.ts';
-import { type CutoverFlag, type FlagDocument, SYSTEM_FLAG, type SystemFlag } from '../core/flags.ts';
-import { FULL_SHARE_PPM } from '../core/plan.ts';
+import { CrossfadeError } from '../core/base/errors.ts';
+import { CUTOVER_ID } from '../core/cutover/cutover.ts';
+import { FULL_SHARE_PPM } from '../core/cutover/plan.ts';
+import { type CutoverFlag, type FlagDocument, SYSTEM_FLAG, type SystemFlag } from '../core/routing/flags.ts';
 
 const count = z.int().nonnegative();
 

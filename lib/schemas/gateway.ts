@@ -1,4 +1,4 @@
-/** What a `service` cutover may say about its gateway. Nothing has to be said: core/upstream.ts has the defaults. */
+/** What a `service` cutover may say about its gateway. Nothing has to be said: core/net/upstream.ts has the defaults. */
 
 import * as z from 'zod';
 

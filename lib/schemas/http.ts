@@ -1,11 +1,11 @@
 /** What HTTP callers send: bodies, headers, path and query, checked before anything is looked up or changed. The JSON itself is read in json-body.ts. */
 
 import * as z from 'zod';
-import { CUTOVER_ID, type CutoverDeclaration } from '../core/cutover.ts';
-import { CrossfadeError } from '../core/errors.ts';
-import { MAX_BUCKET, MIN_BUCKET } from '../core/histogram.ts';
-import { didYouMean } from '../core/nearest.ts';
-import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName } from '../core/plan.ts';
+import { CrossfadeError } from '../core/base/errors.ts';
+import { didYouMean } from '../core/base/nearest.ts';
+import { CUTOVER_ID, type CutoverDeclaration } from '../core/cutover/cutover.ts';
+import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName } from '../core/cutover/plan.ts';
+import { MAX_BUCKET, MIN_BUCKET } from '../core/gates/histogram.ts';
 import { POLICY_KEYS, policyChange } from './policy.ts';
 import { parse } from './problems.ts';
 

@@ -1,6 +1,6 @@
 /** The JSON body of a request: bounded in size and depth, and an object. Without a validation library, since every function loads it. */
 
-import { CrossfadeError } from '../core/errors.ts';
+import { CrossfadeError } from '../core/base/errors.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
 const MAX_DEPTH = 16;

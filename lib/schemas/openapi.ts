@@ -4,8 +4,8 @@
  */
 
 import * as z from 'zod';
-import { CUTOVER_ID } from '../core/cutover.ts';
-import { ERROR_CODES } from '../core/errors.ts';
+import { ERROR_CODES } from '../core/base/errors.ts';
+import { CUTOVER_ID } from '../core/cutover/cutover.ts';
 import { ALERT_ID } from './alerts.ts';
 import { EXPERIMENT_ID } from './experiments.ts';
 import { IDEMPOTENCY_KEY, IF_MATCH } from './http.ts';

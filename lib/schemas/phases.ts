@@ -1,10 +1,10 @@
 /** Phases as they are written in the configuration, and bodies of commands on them. */
 
 import * as z from 'zod';
-import { CUTOVER_ID } from '../core/cutover.ts';
-import { CrossfadeError } from '../core/errors.ts';
-import { didYouMean } from '../core/nearest.ts';
-import { type Check, GOALS, type Phase } from '../core/phase.ts';
+import { CrossfadeError } from '../core/base/errors.ts';
+import { didYouMean } from '../core/base/nearest.ts';
+import { CUTOVER_ID } from '../core/cutover/cutover.ts';
+import { type Check, GOALS, type Phase } from '../core/cutover/phase.ts';
 import type { PhaseCommand } from '../core/phases/command.ts';
 import { parse } from './problems.ts';
 

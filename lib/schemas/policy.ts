@@ -1,8 +1,8 @@
 /** Values of a policy: as declared, for one stage, and as changed at run time. */
 
 import * as z from 'zod';
-import type { Policy, StagePolicy } from '../core/cutover.ts';
-import { DECLARED_ONLY, type PolicyKey } from '../core/policy.ts';
+import type { Policy, StagePolicy } from '../core/cutover/cutover.ts';
+import { DECLARED_ONLY, type PolicyKey } from '../core/cutover/policy.ts';
 
 const rate = z.number().gt(0).lt(1);
 const minutes = z.number().min(1).max(525_600);

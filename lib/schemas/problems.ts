@@ -1,8 +1,8 @@
 /** Turns zod's issues into one CrossfadeError that names every problem with its path. */
 
 import type * as z from 'zod';
-import { CrossfadeError, type ErrorCode } from '../core/errors.ts';
-import { didYouMean } from '../core/nearest.ts';
+import { CrossfadeError, type ErrorCode } from '../core/base/errors.ts';
+import { didYouMean } from '../core/base/nearest.ts';
 
 type Issue = z.core.$ZodIssue;
 

@@ -3,9 +3,9 @@
  * and a validation library is four times the size of the rest of it.
  */
 
-import { CUTOVER_ID } from '../core/cutover.ts';
-import { CrossfadeError } from '../core/errors.ts';
-import { didYouMean } from '../core/nearest.ts';
+import { CrossfadeError } from '../core/base/errors.ts';
+import { didYouMean } from '../core/base/nearest.ts';
+import { CUTOVER_ID } from '../core/cutover/cutover.ts';
 
 export type RouteRequestBody = {
   cutover: string;

@@ -1,7 +1,7 @@
 /** Bodies and queries of the routes about rows: keys in quarantine, and the copy of existing rows. */
 
 import * as z from 'zod';
-import { CrossfadeError } from '../core/errors.ts';
+import { CrossfadeError } from '../core/base/errors.ts';
 import { parse } from './problems.ts';
 
 const text = (max: number) =>

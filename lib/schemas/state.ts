@@ -4,7 +4,7 @@
  */
 
 import * as z from 'zod';
-import type { AuditEntry } from '../core/audit.ts';
+import type { Condition, SideFigures, Verdict } from '../core/conditions/verdict.ts';
 import {
   CUTOVER_ID,
   type CutoverState,
@@ -16,11 +16,11 @@ import {
   type StagePolicy,
   type Switches,
   type SystemState,
-} from '../core/cutover.ts';
-import type { MinuteWindow } from '../core/evidence.ts';
-import type { Condition, SideFigures, Verdict } from '../core/gates/verdict.ts';
-import type { PhaseState } from '../core/phase.ts';
-import { MAX_STAGES, type Plan, STAGE_KINDS, type Stage } from '../core/plan.ts';
+} from '../core/cutover/cutover.ts';
+import type { PhaseState } from '../core/cutover/phase.ts';
+import { MAX_STAGES, type Plan, STAGE_KINDS, type Stage } from '../core/cutover/plan.ts';
+import type { MinuteWindow } from '../core/gates/evidence.ts';
+import type { AuditEntry } from '../core/stage/audit.ts';
 import type { IdempotencyRecord, StoredVerdict } from '../ports.ts';
 import { foldedEvidence } from './evidence.ts';
 

@@ -4,8 +4,8 @@
  * failed, so the whole batch must come again.
  */
 
-import { CUTOVER_ID } from '../core/cutover.ts';
-import { CrossfadeError } from '../core/errors.ts';
+import { CrossfadeError } from '../core/base/errors.ts';
+import { CUTOVER_ID } from '../core/cutover/cutover.ts';
 import type { ReadToCompare, WakeUp } from '../ports.ts';
 
 const COPY_PARTITION = /^[a-z][a-z0-9_]{0,39}#\d$/;

@@ -9,7 +9,7 @@
  */
 
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
-import { clopperPearson } from '../../lib/core/inference.ts';
+import { clopperPearson } from '../../lib/core/report/inference.ts';
 import { NAIVE, type Outcome, runStage, type Stage } from '../helpers/gate-run.ts';
 
 const HEALTHY: Omit<Stage, 'rps'> = {

@@ -16,12 +16,12 @@ import postgres from 'postgres';
 import { installSchema } from '../../infra/local/install-schema.ts';
 import { startPostgres } from '../../infra/local/postgres.ts';
 import { type Stack, startStack } from '../../infra/local/stack.ts';
-import { compose } from '../../lib/compose.ts';
-import { type CutoverDeclaration, initialState } from '../../lib/core/cutover.ts';
-import { decide } from '../../lib/core/stage.ts';
-import { defineCutovers } from '../../lib/define-cutovers.ts';
-import { commit } from '../../lib/flows/commit.ts';
-import { inLanes } from '../../lib/flows/in-lanes.ts';
+import { compose } from '../../lib/compose/ports.ts';
+import { type CutoverDeclaration, initialState } from '../../lib/core/cutover/cutover.ts';
+import { decide } from '../../lib/core/stage/decide.ts';
+import { defineCutovers } from '../../lib/define/cutovers.ts';
+import { inLanes } from '../../lib/flows/calls/in-lanes.ts';
+import { commit } from '../../lib/flows/control/commit.ts';
 import { type Line, median, printTable } from './table.ts';
 
 const [TABLES = 200, SECONDS = 60, RATE = 400] = process.argv.slice(2, 5).map(Number);

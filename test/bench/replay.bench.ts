@@ -9,7 +9,7 @@
 import { mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { replay } from '../../lib/core/replay.ts';
+import { replay } from '../../lib/core/replay/replay.ts';
 import { readTrace } from '../../lib/schemas/replay.ts';
 import { printTable } from './table.ts';
 

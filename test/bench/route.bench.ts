@@ -6,9 +6,9 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { createClient } from '../../lib/client/index.ts';
-import type { CutoverFlag, FlagDocument } from '../../lib/core/flags.ts';
-import { murmur3 } from '../../lib/core/murmur3.ts';
-import { shareThreshold } from '../../lib/core/routing.ts';
+import type { CutoverFlag, FlagDocument } from '../../lib/core/routing/flags.ts';
+import { murmur3 } from '../../lib/core/routing/murmur3.ts';
+import { shareThreshold } from '../../lib/core/routing/routing.ts';
 import { installPeers, type Peer } from './peers.ts';
 import { median, printTable } from './table.ts';
 

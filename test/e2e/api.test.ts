@@ -6,8 +6,8 @@
 
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ERROR_CODES, type ErrorCode } from '../../lib/core/errors.ts';
-import type { FlagDocument } from '../../lib/core/flags.ts';
+import { ERROR_CODES, type ErrorCode } from '../../lib/core/base/errors.ts';
+import type { FlagDocument } from '../../lib/core/routing/flags.ts';
 import { type ApiCall, eventOf, type GatewayRoute, invoke, packagedRoutes } from '../helpers/api-gateway.ts';
 import {
   type ApiStack,

@@ -8,7 +8,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareStores, contentOf, loadReplacement } from '../../infra/examples/gateway/stores.ts';
-import { inShare } from '../../lib/core/routing.ts';
+import { inShare } from '../../lib/core/routing/routing.ts';
 import { type Example, gatewayExample } from '../helpers/gateway-example.ts';
 import { type SeenRead, type Users, usersOf } from '../helpers/gateway-example-users.ts';
 import { seeded } from '../helpers/stack-parts.ts';

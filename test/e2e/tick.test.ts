@@ -6,8 +6,8 @@
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RequestFault } from '../../infra/local/appconfig/faults.ts';
-import { report } from '../../lib/flows/report.ts';
-import { tick } from '../../lib/flows/tick.ts';
+import { tick } from '../../lib/flows/control/tick.ts';
+import { report } from '../../lib/flows/report/report.ts';
 import type { Ports } from '../../lib/ports.ts';
 import { localClient } from '../helpers/dynamodb.ts';
 import { auditProblems, command, driftOf, type OwnPorts } from '../helpers/stack-parts.ts';

@@ -6,8 +6,8 @@
  */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { relay } from '../../lib/flows/relay.ts';
-import { serveWakeUps } from '../../lib/flows/serve-wake-ups.ts';
+import { relay } from '../../lib/flows/rows/relay.ts';
+import { serveWakeUps } from '../../lib/flows/rows/serve-wake-ups.ts';
 import type { Ports } from '../../lib/ports.ts';
 import { parseWakeUps } from '../../lib/schemas/stream.ts';
 import { seeded } from '../helpers/stack-parts.ts';

@@ -1,6 +1,6 @@
 /**
  * Halts a call at a named point: whoever reaches the chosen point first waits there until it is released or killed, and
- * everybody else passes. The points of generated functions are in lib/core/sql/sabotage.ts; those between the statements
+ * everybody else passes. The points of generated functions are in lib/core/table/sql/sabotage.ts; those between the statements
  * of arming, swap and cleanup are put in here, on their way to the server.
  */
 

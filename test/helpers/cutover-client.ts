@@ -3,7 +3,7 @@
 import { vi } from 'vitest';
 import { type ClientOptions, createClient } from '../../lib/client/client.ts';
 import type { OutcomeBatch } from '../../lib/client/recorder.ts';
-import type { CutoverFlag } from '../../lib/core/flags.ts';
+import type { CutoverFlag } from '../../lib/core/routing/flags.ts';
 import { flagOf, systemFlagOf } from '../property/samples.ts';
 
 export const PRIMARY = { read_ppm: 0 };

@@ -1,6 +1,5 @@
 /** Reports and audit logs in the states that the dashboard must show, made by the real gates, stage machine and report. */
 
-import { type AuditEntry, nextEntry } from '../../lib/core/audit.ts';
 import {
   type CutoverDeclaration,
   type CutoverState,
@@ -8,17 +7,18 @@ import {
   INITIAL_SYSTEM,
   initialState,
   type SystemState,
-} from '../../lib/core/cutover.ts';
-import type { Event } from '../../lib/core/events.ts';
-import type { MinuteWindow, TableStatus } from '../../lib/core/evidence.ts';
-import { record } from '../../lib/core/evolve.ts';
-import { type FlagDocument, flagDocument } from '../../lib/core/flags.ts';
-import { bucketIndex } from '../../lib/core/histogram.ts';
-import { type Phase, UNTOUCHED_PHASE } from '../../lib/core/phase.ts';
-import { builtInPlan } from '../../lib/core/plan.ts';
-import { DEFAULT_GATEWAY } from '../../lib/core/upstream.ts';
-import type { AlertList } from '../../lib/flows/alerts.ts';
-import { report, type SystemReport } from '../../lib/flows/report.ts';
+} from '../../lib/core/cutover/cutover.ts';
+import { type Phase, UNTOUCHED_PHASE } from '../../lib/core/cutover/phase.ts';
+import { builtInPlan } from '../../lib/core/cutover/plan.ts';
+import type { MinuteWindow, TableStatus } from '../../lib/core/gates/evidence.ts';
+import { bucketIndex } from '../../lib/core/gates/histogram.ts';
+import { DEFAULT_GATEWAY } from '../../lib/core/net/upstream.ts';
+import { type FlagDocument, flagDocument } from '../../lib/core/routing/flags.ts';
+import { type AuditEntry, nextEntry } from '../../lib/core/stage/audit.ts';
+import type { Event } from '../../lib/core/stage/events.ts';
+import { record } from '../../lib/core/stage/evolve.ts';
+import type { AlertList } from '../../lib/flows/alerts/alerts.ts';
+import { report, type SystemReport } from '../../lib/flows/report/report.ts';
 import type { Ports } from '../../lib/ports.ts';
 import { inMemoryCopies } from './fakes/copies.ts';
 

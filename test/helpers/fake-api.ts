@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import type { Io } from '../../lib/cli/io.ts';
 import { run } from '../../lib/cli/run.ts';
 import { plain } from '../../lib/cli/text.ts';
-import { ERROR_CODES, type ErrorCode } from '../../lib/core/errors.ts';
+import { ERROR_CODES, type ErrorCode } from '../../lib/core/base/errors.ts';
 
 export type Asked = { method: string; path: string; headers: IncomingHttpHeaders; body: unknown };
 export type Answer = {

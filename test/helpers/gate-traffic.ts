@@ -3,10 +3,10 @@
  * log-normal latencies drawn by bucket. A run is the minutes of both sides, with an hour of the primary before.
  */
 
-import type { Side } from '../../lib/core/cutover.ts';
-import { normalTail } from '../../lib/core/distributions.ts';
-import { emptyWindow, type MinuteWindow } from '../../lib/core/evidence.ts';
-import { bucketIndex, bucketUpperMs } from '../../lib/core/histogram.ts';
+import type { Side } from '../../lib/core/cutover/cutover.ts';
+import { emptyWindow, type MinuteWindow } from '../../lib/core/gates/evidence.ts';
+import { bucketIndex, bucketUpperMs } from '../../lib/core/gates/histogram.ts';
+import { normalTail } from '../../lib/core/report/distributions.ts';
 
 export type Random = () => number;
 

@@ -3,9 +3,9 @@
 import { gatewayRoutes } from '../../functions/gateway.ts';
 import { httpHandler } from '../../functions/middleware.ts';
 import { httpUpstream } from '../../lib/adapters/http/upstream.ts';
-import type { CutoverDeclaration, CutoverState, ServiceDeclaration } from '../../lib/core/cutover.ts';
-import { cutoverFlag, systemFlag } from '../../lib/core/flags.ts';
-import { DEFAULT_GATEWAY, type GatewayRules } from '../../lib/core/upstream.ts';
+import type { CutoverDeclaration, CutoverState, ServiceDeclaration } from '../../lib/core/cutover/cutover.ts';
+import { DEFAULT_GATEWAY, type GatewayRules } from '../../lib/core/net/upstream.ts';
+import { cutoverFlag, systemFlag } from '../../lib/core/routing/flags.ts';
 import { declarationOf, type StageName, stateIn, systemOf } from '../property/samples.ts';
 import { type Answer, answerOf, type Call, eventOf, inMemoryComposition, lambdaContext } from '../property/served.ts';
 import { type Answering, type UpstreamServer, upstreamServer } from './upstream-server.ts';

@@ -15,7 +15,7 @@ import { chatCutover } from '../../infra/examples/gateway/cutovers.ts';
 import type { JsonServer } from '../../infra/examples/gateway/json-server.ts';
 import { startLegacy } from '../../infra/examples/gateway/legacy.ts';
 import { type Replacement, startReplacement } from '../../infra/examples/gateway/replacement.ts';
-import { defineCutovers } from '../../lib/define-cutovers.ts';
+import { defineCutovers } from '../../lib/define/cutovers.ts';
 import { type GatewayRoute, httpShim } from './api-gateway.ts';
 import { JWKS, tokenOf } from './api-tokens.ts';
 import { type Backing, backing, environmentOf, until } from './stack-parts.ts';

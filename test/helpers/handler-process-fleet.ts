@@ -6,7 +6,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CutoverDeclaration } from '../../lib/core/cutover.ts';
+import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
 import { deployedFunctions, type FunctionHost, functionHost, type Schedule, schedule } from './handler-process.ts';
 import { type Backing, environmentOf, type OwnPorts, recordTraffic } from './stack-parts.ts';
 import { type StreamMapping, streamMapping, streamReader } from './stack-parts-stream.ts';

@@ -6,7 +6,7 @@
 
 import type postgres from 'postgres';
 import { expect } from 'vitest';
-import { isCrossfadeError } from '../../lib/core/errors.ts';
+import { isCrossfadeError } from '../../lib/core/base/errors.ts';
 import type { SwapResult, TableCutover } from '../../lib/ports.ts';
 import type { OwnDatabase } from './postgres.ts';
 import { eventually, type TestPlane } from './postgres-tables.ts';

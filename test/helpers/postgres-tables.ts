@@ -6,9 +6,9 @@ import { postgresDataPlane } from '../../lib/adapters/postgres/data-plane.ts';
 import { type GatewayOptions, type PgGateway, postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
 import { inlineMode } from '../../lib/adapters/postgres/inline.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
-import type { Sabotage } from '../../lib/core/sql/sabotage.ts';
-import { tableObjects } from '../../lib/core/table-sql.ts';
-import { compileTransform } from '../../lib/core/transform.ts';
+import type { Sabotage } from '../../lib/core/table/sql/sabotage.ts';
+import { tableObjects } from '../../lib/core/table/sql/table.ts';
+import { compileTransform } from '../../lib/core/table/transform.ts';
 import type { DataPlane, MirrorRow, StateFence, TableCutover } from '../../lib/ports.ts';
 import type { OwnDatabase } from './postgres.ts';
 

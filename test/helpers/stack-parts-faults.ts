@@ -3,7 +3,7 @@
  * happens, no error is handled, and whoever waits for it is told.
  */
 
-import { CrossfadeError } from '../../lib/core/errors.ts';
+import { CrossfadeError } from '../../lib/core/base/errors.ts';
 import type { Ports } from '../../lib/ports.ts';
 
 /**

@@ -1,7 +1,7 @@
 /** Two small tables that cross over and a code path, on servers of their own, for tests that run the flows in this process. */
 
-import type { CutoverDeclaration } from '../../lib/core/cutover.ts';
-import { defineCutovers } from '../../lib/define-cutovers.ts';
+import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
+import { defineCutovers } from '../../lib/define/cutovers.ts';
 import type { Ports } from '../../lib/ports.ts';
 import { type OwnDatabase, ownDatabase } from './postgres.ts';
 import {

@@ -7,20 +7,20 @@
  * Ports misbehave by `faults`, by the knobs of the fakes, and by `plant`, which builds a bug into the ports or the tick.
  */
 
-import type { CutoverDeclaration, CutoverState, SystemState } from '../../lib/core/cutover.ts';
-import { CrossfadeError } from '../../lib/core/errors.ts';
-import type { FlagDocument } from '../../lib/core/flags.ts';
+import { CrossfadeError } from '../../lib/core/base/errors.ts';
+import type { CutoverDeclaration, CutoverState, SystemState } from '../../lib/core/cutover/cutover.ts';
+import { phasesOf } from '../../lib/core/holds/phase-order.ts';
 import type { PhaseCommand } from '../../lib/core/phases/command.ts';
-import { phasesOf } from '../../lib/core/phases/order.ts';
-import { backfillAll } from '../../lib/flows/backfill.ts';
-import type { OperatorCommand, operate } from '../../lib/flows/operate.ts';
-import { operatePhase } from '../../lib/flows/phases.ts';
-import { type OutcomeReport, recordOutcomes } from '../../lib/flows/record-outcomes.ts';
-import { relay } from '../../lib/flows/relay.ts';
-import { runCommand } from '../../lib/flows/run-command.ts';
-import { serveWakeUps } from '../../lib/flows/serve-wake-ups.ts';
-import { type TickResult, tick } from '../../lib/flows/tick.ts';
-import { verifyAll } from '../../lib/flows/verify.ts';
+import type { FlagDocument } from '../../lib/core/routing/flags.ts';
+import type { OperatorCommand, operate } from '../../lib/flows/control/operate.ts';
+import { operatePhase } from '../../lib/flows/control/phases.ts';
+import { runCommand } from '../../lib/flows/control/run-command.ts';
+import { type TickResult, tick } from '../../lib/flows/control/tick.ts';
+import { type OutcomeReport, recordOutcomes } from '../../lib/flows/forwards/record-outcomes.ts';
+import { backfillAll } from '../../lib/flows/rows/backfill.ts';
+import { relay } from '../../lib/flows/rows/relay.ts';
+import { serveWakeUps } from '../../lib/flows/rows/serve-wake-ups.ts';
+import { verifyAll } from '../../lib/flows/rows/verify.ts';
 import type { Ports, StateChange } from '../../lib/ports.ts';
 import { NOW, seeded } from '../property/samples.ts';
 import { application, type Load, MOMENTS } from '../scenario/application.ts';

@@ -5,11 +5,11 @@
 
 import type { CopyRecorder, CutoverWrite, WriteIntent, WriteOutcome } from '../../lib/client/write-cutover.ts';
 import { writeCutover } from '../../lib/client/write-cutover.ts';
-import { otherSide } from '../../lib/core/copies.ts';
-import type { CutoverDeclaration, CutoverState, Side } from '../../lib/core/cutover.ts';
-import { applyCopies, copiesAreDue } from '../../lib/flows/apply-copies.ts';
-import { actOnCopies, listCopies } from '../../lib/flows/copies.ts';
-import { intendWrite, settleWrite } from '../../lib/flows/record-write.ts';
+import type { CutoverDeclaration, CutoverState, Side } from '../../lib/core/cutover/cutover.ts';
+import { otherSide } from '../../lib/core/forwards/forward.ts';
+import { applyCopies, copiesAreDue } from '../../lib/flows/forwards/apply-copies.ts';
+import { actOnCopies, listCopies } from '../../lib/flows/forwards/copies.ts';
+import { intendWrite, settleWrite } from '../../lib/flows/forwards/record-write.ts';
 import { declarationOf, type StageName, stateIn, systemOf } from '../property/samples.ts';
 import { inMemoryCopies } from './fakes/copies.ts';
 import { inMemoryWakeUps } from './fakes/wake-ups.ts';

@@ -2,10 +2,10 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type AuditEntry, nextEntry, verifyChain } from '../../lib/core/audit.ts';
-import { type CutoverState, initialState } from '../../lib/core/cutover.ts';
-import type { Event } from '../../lib/core/events.ts';
-import { record } from '../../lib/core/evolve.ts';
+import { type CutoverState, initialState } from '../../lib/core/cutover/cutover.ts';
+import { type AuditEntry, nextEntry, verifyChain } from '../../lib/core/stage/audit.ts';
+import type { Event } from '../../lib/core/stage/events.ts';
+import { record } from '../../lib/core/stage/evolve.ts';
 import { declarationOf, NOW, PLAN } from './samples.ts';
 
 const text = fc.string({ unit: 'binary', maxLength: 20 });

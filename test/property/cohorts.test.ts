@@ -6,11 +6,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createClient } from '../../lib/client/client.ts';
-import { initialState } from '../../lib/core/cutover.ts';
-import { cutoverFlag } from '../../lib/core/flags.ts';
-import { murmur3 } from '../../lib/core/murmur3.ts';
-import { bucketOf, inShare, shareThreshold } from '../../lib/core/routing.ts';
-import { defineCutovers } from '../../lib/define-cutovers.ts';
+import { initialState } from '../../lib/core/cutover/cutover.ts';
+import { cutoverFlag } from '../../lib/core/routing/flags.ts';
+import { murmur3 } from '../../lib/core/routing/murmur3.ts';
+import { bucketOf, inShare, shareThreshold } from '../../lib/core/routing/routing.ts';
+import { defineCutovers } from '../../lib/define/cutovers.ts';
 import { systemFlagOf, systemOf } from './samples.ts';
 
 const MILLION = 1_000_000;

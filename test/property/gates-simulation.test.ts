@@ -4,11 +4,11 @@
  */
 
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_POLICY, type Policy } from '../../lib/core/cutover.ts';
-import type { MinuteWindow } from '../../lib/core/evidence.ts';
+import { DEFAULT_POLICY, type Policy } from '../../lib/core/cutover/cutover.ts';
+import type { MinuteWindow } from '../../lib/core/gates/evidence.ts';
 import type { Evidence } from '../../lib/core/gates/fold.ts';
+import { judge } from '../../lib/core/gates/judge.ts';
 import { resume } from '../../lib/core/gates/seen.ts';
-import { judge } from '../../lib/core/gates.ts';
 import { seeded, stateIn } from './samples.ts';
 import { minuteOf, type Traffic } from './traffic.ts';
 

@@ -2,9 +2,9 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { TableDependents } from '../../lib/core/promotion/dependents.ts';
-import { fitName } from '../../lib/core/promotion/fit-name.ts';
-import { planNames, planNamesBack } from '../../lib/core/promotion/names.ts';
+import type { TableDependents } from '../../lib/core/table/promotion/dependents.ts';
+import { fitName } from '../../lib/core/table/promotion/fit-name.ts';
+import { planNames, planNamesBack } from '../../lib/core/table/promotion/names.ts';
 
 const bytesOf = (text: string) => new TextEncoder().encode(text).length;
 /** What Postgres stores of a name: it cuts, and never in the middle of a character. */

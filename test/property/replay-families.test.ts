@@ -4,8 +4,8 @@
  */
 
 import { describe, expect, it } from 'vitest';
-import { bucketUpperMs } from '../../lib/core/histogram.ts';
-import { replay } from '../../lib/core/replay.ts';
+import { bucketUpperMs } from '../../lib/core/gates/histogram.ts';
+import { replay } from '../../lib/core/replay/replay.ts';
 import { readTrace } from '../../lib/schemas/replay.ts';
 import { binomial, drawnMinute, type Hump, latenciesOf, type Random, randomFrom } from '../helpers/gate-traffic.ts';
 

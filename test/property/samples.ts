@@ -1,11 +1,17 @@
 /** Declarations, states, verdicts and seeded randomness for tests of the core. */
 
-import type { CutoverDeclaration, CutoverKind, CutoverState, Policy, SystemState } from '../../lib/core/cutover.ts';
-import { DEFAULT_POLICY, INITIAL_SYSTEM, initialState } from '../../lib/core/cutover.ts';
-import type { CutoverFlag, SystemFlag } from '../../lib/core/flags.ts';
-import type { Condition, Verdict } from '../../lib/core/gates/verdict.ts';
-import { makePlan, type Plan, type StageKind } from '../../lib/core/plan.ts';
-import { DEFAULT_GATEWAY } from '../../lib/core/upstream.ts';
+import type { Condition, Verdict } from '../../lib/core/conditions/verdict.ts';
+import type {
+  CutoverDeclaration,
+  CutoverKind,
+  CutoverState,
+  Policy,
+  SystemState,
+} from '../../lib/core/cutover/cutover.ts';
+import { DEFAULT_POLICY, INITIAL_SYSTEM, initialState } from '../../lib/core/cutover/cutover.ts';
+import { makePlan, type Plan, type StageKind } from '../../lib/core/cutover/plan.ts';
+import { DEFAULT_GATEWAY } from '../../lib/core/net/upstream.ts';
+import type { CutoverFlag, SystemFlag } from '../../lib/core/routing/flags.ts';
 
 export const NOW = Date.UTC(2026, 0, 15, 12);
 

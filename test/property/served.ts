@@ -5,9 +5,9 @@ import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context
 import { authenticate } from '../../lib/adapters/http/authenticate.ts';
 import { copyDelivery } from '../../lib/adapters/http/deliver-copy.ts';
 import { type Jwk, OPERATOR_SCOPES, signToken } from '../../lib/adapters/http/token.ts';
-import type { Composition } from '../../lib/compose.ts';
-import type { CutoverDeclaration } from '../../lib/core/cutover.ts';
-import { routingService } from '../../lib/routing-service.ts';
+import type { Composition } from '../../lib/compose/ports.ts';
+import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
+import { routingService } from '../../lib/routing/service.ts';
 import { inMemoryAlerts, inMemoryChannel } from '../helpers/fakes/alerts.ts';
 import { inMemoryCopies } from '../helpers/fakes/copies.ts';
 import { inMemoryExperiments } from '../helpers/fakes/experiments.ts';

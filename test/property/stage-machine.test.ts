@@ -5,15 +5,15 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type AuditEntry, verifyChain } from '../../lib/core/audit.ts';
-import { type CutoverKind, type CutoverState, initialState, NORMAL_SWITCHES } from '../../lib/core/cutover.ts';
-import type { Command, Event, Observation } from '../../lib/core/events.ts';
-import { evolve, record, replay } from '../../lib/core/evolve.ts';
-import { sharePpmOf } from '../../lib/core/flags.ts';
-import type { PolicyKey } from '../../lib/core/policy.ts';
-import { decide } from '../../lib/core/stage.ts';
-import { isPromoted, syncsShadow } from '../../lib/core/stage-kinds.ts';
-import { isNormal } from '../../lib/core/switches.ts';
+import { type CutoverKind, type CutoverState, initialState, NORMAL_SWITCHES } from '../../lib/core/cutover/cutover.ts';
+import type { PolicyKey } from '../../lib/core/cutover/policy.ts';
+import { isPromoted, syncsShadow } from '../../lib/core/cutover/stage-kinds.ts';
+import { isNormal } from '../../lib/core/cutover/switches.ts';
+import { sharePpmOf } from '../../lib/core/routing/flags.ts';
+import { type AuditEntry, verifyChain } from '../../lib/core/stage/audit.ts';
+import { decide } from '../../lib/core/stage/decide.ts';
+import type { Command, Event, Observation } from '../../lib/core/stage/events.ts';
+import { evolve, record, replay } from '../../lib/core/stage/evolve.ts';
 import { declarationOf, NOW, PLAN, verdictOf } from './samples.ts';
 
 /** The drawing: from each stage, where one accepted event may lead. */

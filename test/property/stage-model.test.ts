@@ -9,12 +9,12 @@
  */
 
 import { describe, expect, it } from 'vitest';
-import { type CutoverState, initialState } from '../../lib/core/cutover.ts';
-import type { Command, Observation } from '../../lib/core/events.ts';
-import { evolve } from '../../lib/core/evolve.ts';
-import { cutoverFlag } from '../../lib/core/flags.ts';
-import { decide } from '../../lib/core/stage.ts';
-import { isPromoted, syncsShadow } from '../../lib/core/stage-kinds.ts';
+import { type CutoverState, initialState } from '../../lib/core/cutover/cutover.ts';
+import { isPromoted, syncsShadow } from '../../lib/core/cutover/stage-kinds.ts';
+import { cutoverFlag } from '../../lib/core/routing/flags.ts';
+import { decide } from '../../lib/core/stage/decide.ts';
+import type { Command, Observation } from '../../lib/core/stage/events.ts';
+import { evolve } from '../../lib/core/stage/evolve.ts';
 import { declarationOf, NOW, PLAN, systemOf, verdictOf } from './samples.ts';
 
 type Flags = { stage: string; epoch: number; version: number; readPpm: number };

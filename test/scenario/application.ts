@@ -4,13 +4,13 @@
  * promised is kept beside it: `twin` is what its tables must hold, whatever Crossfade does.
  */
 
-import { mergeFlags } from '../../lib/client/flag-merge.ts';
-import type { CutoverDeclaration, Side } from '../../lib/core/cutover.ts';
-import { emptyWindow } from '../../lib/core/evidence.ts';
-import type { FlagDocument } from '../../lib/core/flags.ts';
-import { bucketIndex } from '../../lib/core/histogram.ts';
-import { route } from '../../lib/core/routing.ts';
-import type { OutcomeReport } from '../../lib/flows/record-outcomes.ts';
+import type { CutoverDeclaration, Side } from '../../lib/core/cutover/cutover.ts';
+import { emptyWindow } from '../../lib/core/gates/evidence.ts';
+import { bucketIndex } from '../../lib/core/gates/histogram.ts';
+import type { FlagDocument } from '../../lib/core/routing/flags.ts';
+import { route } from '../../lib/core/routing/routing.ts';
+import type { OutcomeReport } from '../../lib/flows/forwards/record-outcomes.ts';
+import { mergeFlags } from '../../lib/routing/flag-merge.ts';
 import type { TablesInMemory } from '../helpers/fakes/tables.ts';
 
 /** How one side answers. */

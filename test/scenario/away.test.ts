@@ -2,10 +2,10 @@
 
 import { describe, expect, it } from 'vitest';
 import { lookMinutes, rulesOf } from '../../lib/core/alerts/rule.ts';
-import type { CutoverDeclaration } from '../../lib/core/cutover.ts';
-import { DEFAULT_POLICY } from '../../lib/core/cutover.ts';
-import { CrossfadeError } from '../../lib/core/errors.ts';
-import { tick } from '../../lib/flows/tick.ts';
+import { CrossfadeError } from '../../lib/core/base/errors.ts';
+import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
+import { DEFAULT_POLICY } from '../../lib/core/cutover/cutover.ts';
+import { tick } from '../../lib/flows/control/tick.ts';
 import { before, type Plant } from '../helpers/world.ts';
 import { declarationOf } from '../property/samples.ts';
 import { differences, inside } from './oracle.ts';

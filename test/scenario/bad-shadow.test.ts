@@ -4,7 +4,7 @@
  */
 
 import { describe, expect, it } from 'vitest';
-import type { Stage } from '../../lib/core/plan.ts';
+import type { Stage } from '../../lib/core/cutover/plan.ts';
 import { ID, READING, type Run, run, SHORT, shortTable } from './run.ts';
 
 const lasting = (dwellMinutes: number) => (stage: Stage) => ({ ...stage, dwellMinutes });

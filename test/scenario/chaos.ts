@@ -1,7 +1,7 @@
 /** The first phase of a life: commands come at random, and everything fails now and then. */
 
-import type { OperatorCommand } from '../../lib/flows/operate.ts';
-import { emergencyStop, resetSystem, rollBackSystem } from '../../lib/flows/stop.ts';
+import type { OperatorCommand } from '../../lib/flows/control/operate.ts';
+import { emergencyStop, resetSystem, rollBackSystem } from '../../lib/flows/control/stop.ts';
 import type { DataPlane, Ports } from '../../lib/ports.ts';
 import { before, MINUTE_MS, type World } from '../helpers/world.ts';
 import { HEALTHY } from './application.ts';

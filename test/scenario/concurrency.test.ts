@@ -7,10 +7,10 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { makePlan } from '../../lib/core/plan.ts';
-import type { OperatorCommand } from '../../lib/flows/operate.ts';
-import { emergencyStop } from '../../lib/flows/stop.ts';
-import { tick } from '../../lib/flows/tick.ts';
+import { makePlan } from '../../lib/core/cutover/plan.ts';
+import type { OperatorCommand } from '../../lib/flows/control/operate.ts';
+import { emergencyStop } from '../../lib/flows/control/stop.ts';
+import { tick } from '../../lib/flows/control/tick.ts';
 import type { Ports } from '../../lib/ports.ts';
 import { before, Died, dyingAfter } from '../helpers/world.ts';
 import { interleaved, type Schedule, schedules } from './interleave.ts';

@@ -3,8 +3,8 @@
 import { describe, expect, it } from 'vitest';
 import clambake from '../../infra/examples/clambake/cutovers.ts';
 import library from '../../infra/examples/library-migration/cutovers.ts';
-import type { CutoverDeclaration } from '../../lib/core/cutover.ts';
-import { phasesOf } from '../../lib/core/phases/order.ts';
+import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
+import { phasesOf } from '../../lib/core/holds/phase-order.ts';
 import { MINUTE_MS, world } from '../helpers/world.ts';
 import { oracle } from './oracle.ts';
 

@@ -1,7 +1,7 @@
 /** Force skips evidence, never existence; and a start that arms nothing is no start. */
 
 import { describe, expect, it } from 'vitest';
-import { CrossfadeError } from '../../lib/core/errors.ts';
+import { CrossfadeError } from '../../lib/core/base/errors.ts';
 import type { DataPlane } from '../../lib/ports.ts';
 import { inside } from './oracle.ts';
 import { ID, type Run, run } from './run.ts';

@@ -1,8 +1,8 @@
 /** The second phase of a life: nothing fails any more. First ticks alone repair, then an operator goes on. */
 
-import { isUnderWay } from '../../lib/core/stage-kinds.ts';
-import { resetSystem } from '../../lib/flows/stop.ts';
-import { repairTable, verifyNow } from '../../lib/flows/verify.ts';
+import { isUnderWay } from '../../lib/core/cutover/stage-kinds.ts';
+import { resetSystem } from '../../lib/flows/control/stop.ts';
+import { repairTable, verifyNow } from '../../lib/flows/rows/verify.ts';
 import { attempt, calmDown, type Life, TABLE } from './chaos.ts';
 import { inside } from './oracle.ts';
 

@@ -1,7 +1,7 @@
 /** Data that is missing, late or impossible, and servers that are away: the cutover waits, says why, and goes on afterwards. */
 
 import { describe, expect, it } from 'vitest';
-import type { Side } from '../../lib/core/cutover.ts';
+import type { Side } from '../../lib/core/cutover/cutover.ts';
 import { MINUTE_MS, type Plant } from '../helpers/world.ts';
 import { inside } from './oracle.ts';
 import { DWELL_MINUTES, ID, READING, type Run, run, shortTable } from './run.ts';

@@ -1,7 +1,7 @@
 /** What people do: commands in every stage, refused ones and repeated ones. */
 
 import { describe, expect, it } from 'vitest';
-import type { OperatorCommand } from '../../lib/flows/operate.ts';
+import type { OperatorCommand } from '../../lib/flows/control/operate.ts';
 import { inside } from './oracle.ts';
 import { DWELL_MINUTES, ID, type Run, run, SERVING, shortTable } from './run.ts';
 

@@ -4,12 +4,12 @@
  */
 
 import { isDeepStrictEqual } from 'node:util';
-import { type AuditEntry, verifyChain } from '../../lib/core/audit.ts';
-import { type CutoverDeclaration, type CutoverState, initialState } from '../../lib/core/cutover.ts';
-import type { Event } from '../../lib/core/events.ts';
-import { evolve } from '../../lib/core/evolve.ts';
-import { compareFlagAge } from '../../lib/core/flags.ts';
-import { syncsShadow } from '../../lib/core/stage-kinds.ts';
+import { type CutoverDeclaration, type CutoverState, initialState } from '../../lib/core/cutover/cutover.ts';
+import { syncsShadow } from '../../lib/core/cutover/stage-kinds.ts';
+import { compareFlagAge } from '../../lib/core/routing/flags.ts';
+import { type AuditEntry, verifyChain } from '../../lib/core/stage/audit.ts';
+import type { Event } from '../../lib/core/stage/events.ts';
+import { evolve } from '../../lib/core/stage/evolve.ts';
 import type { StateChange } from '../../lib/ports.ts';
 import { MINUTE_MS, type World } from '../helpers/world.ts';
 

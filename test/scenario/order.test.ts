@@ -1,11 +1,11 @@
 /** I17, I40: random lives of phases and cohorts keep their order, and a tick that forgets a rule is caught. */
 
 import { describe, expect, it } from 'vitest';
-import type { CutoverDeclaration, FreezeWindow } from '../../lib/core/cutover.ts';
-import { defineCutovers } from '../../lib/define-cutovers.ts';
-import { definePhases } from '../../lib/define-phases.ts';
-import { emergencyStop, resetSystem } from '../../lib/flows/stop.ts';
-import { tick } from '../../lib/flows/tick.ts';
+import type { CutoverDeclaration, FreezeWindow } from '../../lib/core/cutover/cutover.ts';
+import { defineCutovers } from '../../lib/define/cutovers.ts';
+import { definePhases } from '../../lib/define/phases.ts';
+import { emergencyStop, resetSystem } from '../../lib/flows/control/stop.ts';
+import { tick } from '../../lib/flows/control/tick.ts';
 import { MINUTE_MS, type Plant, world } from '../helpers/world.ts';
 import { NOW, seeded } from '../property/samples.ts';
 import { oracle } from './oracle.ts';

@@ -3,7 +3,7 @@
  * phases, freeze windows and cohorts, and that a rollback of a phase takes its dependents before itself.
  */
 
-import { type CutoverState, INITIAL_SYSTEM, type SystemState } from '../../lib/core/cutover.ts';
+import { type CutoverState, INITIAL_SYSTEM, type SystemState } from '../../lib/core/cutover/cutover.ts';
 import type { World } from '../helpers/world.ts';
 
 const OPEN: ReadonlySet<string> = new Set(['running', 'soaking', 'done']);

@@ -1,10 +1,10 @@
 /** Phases and cohorts in a living world. */
 
 import { describe, expect, it } from 'vitest';
-import type { CutoverInput } from '../../lib/define-cutovers.ts';
-import { defineCutovers } from '../../lib/define-cutovers.ts';
-import { definePhases } from '../../lib/define-phases.ts';
-import { emergencyStop, resetSystem } from '../../lib/flows/stop.ts';
+import type { CutoverInput } from '../../lib/define/cutovers.ts';
+import { defineCutovers } from '../../lib/define/cutovers.ts';
+import { definePhases } from '../../lib/define/phases.ts';
+import { emergencyStop, resetSystem } from '../../lib/flows/control/stop.ts';
 import { type WorldOptions, world } from '../helpers/world.ts';
 import { oracle } from './oracle.ts';
 

@@ -1,7 +1,7 @@
 /** Every built-in plan on healthy traffic: from `disabled` to promotion, back, again, and to the end. */
 
 import { describe, expect, it } from 'vitest';
-import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName, builtInPlan } from '../../lib/core/plan.ts';
+import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName, builtInPlan } from '../../lib/core/cutover/plan.ts';
 import { declarationOf } from '../property/samples.ts';
 import { inside } from './oracle.ts';
 import { ID, type Run, run } from './run.ts';

@@ -1,12 +1,12 @@
 /** Bugs to plant into a world: each breaks one safety rule around the ports or in the tick, and nothing else. */
 
-import { nextEntry } from '../../lib/core/audit.ts';
-import { emptyWindow, type MinuteWindow, type TableStatus } from '../../lib/core/evidence.ts';
-import { bucketIndex } from '../../lib/core/histogram.ts';
-import { act, look } from '../../lib/flows/advance.ts';
-import { askTables } from '../../lib/flows/ask-tables.ts';
-import { readDeployed } from '../../lib/flows/reconcile.ts';
-import { reconcileNow, type TickResult, tick } from '../../lib/flows/tick.ts';
+import { emptyWindow, type MinuteWindow, type TableStatus } from '../../lib/core/gates/evidence.ts';
+import { bucketIndex } from '../../lib/core/gates/histogram.ts';
+import { nextEntry } from '../../lib/core/stage/audit.ts';
+import { act, look } from '../../lib/flows/control/advance.ts';
+import { readDeployed } from '../../lib/flows/control/reconcile.ts';
+import { reconcileNow, type TickResult, tick } from '../../lib/flows/control/tick.ts';
+import { askTables } from '../../lib/flows/rows/ask-tables.ts';
 import type { Ports } from '../../lib/ports.ts';
 import { MINUTE_MS, type Plant } from '../helpers/world.ts';
 

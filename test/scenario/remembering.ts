@@ -1,7 +1,7 @@
 /** Fakes that remember what they worked out, since a world asks them thousands of times an hour. Answers stay the same. */
 
-import { type MinuteWindow, mergeWindows } from '../../lib/core/evidence.ts';
-import type { FlagDocument } from '../../lib/core/flags.ts';
+import { type MinuteWindow, mergeWindows } from '../../lib/core/gates/evidence.ts';
+import type { FlagDocument } from '../../lib/core/routing/flags.ts';
 import type { Ports } from '../../lib/ports.ts';
 import type { InMemoryFlags } from '../helpers/fakes/flags.ts';
 import type { InMemoryWindows } from '../helpers/fakes/windows.ts';

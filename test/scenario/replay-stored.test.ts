@@ -1,10 +1,10 @@
 /** What is stored of a life replays to what the ticks said in it, minute by minute. */
 
 import { describe, expect, it } from 'vitest';
-import { checkpointText } from '../../lib/core/checkpoint-text.ts';
-import type { Verdict } from '../../lib/core/gates/verdict.ts';
-import { checkpoints } from '../../lib/flows/checkpoints.ts';
-import { replayStored } from '../../lib/flows/replay-stored.ts';
+import type { Verdict } from '../../lib/core/conditions/verdict.ts';
+import { checkpointText } from '../../lib/core/report/checkpoint-text.ts';
+import { checkpoints } from '../../lib/flows/report/checkpoints.ts';
+import { replayStored } from '../../lib/flows/report/replay-stored.ts';
 import { declarationOf } from '../property/samples.ts';
 import { ID, run, SHORT } from './run.ts';
 

@@ -1,8 +1,8 @@
 /** I23, I24: a rollback is seen through, step by step, and its history says how long it took. */
 
 import { describe, expect, it } from 'vitest';
-import { isVerified, PROCEDURES, procedureOf, stepsSeen } from '../../lib/core/rollback-procedure.ts';
-import { rollbacksOf } from '../../lib/flows/rollbacks.ts';
+import { isVerified, PROCEDURES, procedureOf, stepsSeen } from '../../lib/core/stage/rollback-procedure.ts';
+import { rollbacksOf } from '../../lib/flows/control/rollbacks.ts';
 import { NOW, stateIn } from '../property/samples.ts';
 import { ID, READING, run } from './run.ts';
 

@@ -1,9 +1,9 @@
 /** What scenarios share: a world with one table, watched every minute, and ways to bring it somewhere. */
 
 import { expect } from 'vitest';
-import type { CutoverDeclaration } from '../../lib/core/cutover.ts';
-import type { Verdict } from '../../lib/core/gates/verdict.ts';
-import { makePlan } from '../../lib/core/plan.ts';
+import type { Verdict } from '../../lib/core/conditions/verdict.ts';
+import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
+import { makePlan } from '../../lib/core/cutover/plan.ts';
 import { type WorldOptions, world } from '../helpers/world.ts';
 import { declarationOf } from '../property/samples.ts';
 import { oracle } from './oracle.ts';

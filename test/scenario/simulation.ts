@@ -6,7 +6,7 @@
  * The seed decides everything, so a failure is repeated by its seed alone.
  */
 
-import { makePlan } from '../../lib/core/plan.ts';
+import { makePlan } from '../../lib/core/cutover/plan.ts';
 import { type Plant, world } from '../helpers/world.ts';
 import { declarationOf, seeded } from '../property/samples.ts';
 import { chaosMinute, type Life, outOfStep, TABLE } from './chaos.ts';

@@ -1,8 +1,8 @@
 /** The commands for everything at once: the emergency stop, its end, and the rollback of the system. */
 
 import { describe, expect, it } from 'vitest';
-import type { OperatorCommand } from '../../lib/flows/operate.ts';
-import { emergencyStop, resetSystem, rollBackSystem } from '../../lib/flows/stop.ts';
+import type { OperatorCommand } from '../../lib/flows/control/operate.ts';
+import { emergencyStop, resetSystem, rollBackSystem } from '../../lib/flows/control/stop.ts';
 import { declarationOf } from '../property/samples.ts';
 import { inside } from './oracle.ts';
 import { DWELL_MINUTES, ID, type Run, run, SERVING, SHORT, shortTable } from './run.ts';

@@ -4,8 +4,8 @@
  */
 
 import { describe, expect, it } from 'vitest';
-import { NORMAL_SWITCHES, type Switches } from '../../lib/core/cutover.ts';
-import { tick } from '../../lib/flows/tick.ts';
+import { NORMAL_SWITCHES, type Switches } from '../../lib/core/cutover/cutover.ts';
+import { tick } from '../../lib/flows/control/tick.ts';
 import type { MirrorRow } from '../../lib/ports.ts';
 import type { TablesInMemory } from '../helpers/fakes/tables.ts';
 import type { Plant } from '../helpers/world.ts';

@@ -1,9 +1,9 @@
 /** A rollback waits for nothing: not for a promotion that is pending, not for a database that does not answer. */
 
 import { describe, expect, it } from 'vitest';
-import { CrossfadeError } from '../../lib/core/errors.ts';
-import { type CutoverReport, report } from '../../lib/flows/report.ts';
-import { emergencyStop, rollBackSystem } from '../../lib/flows/stop.ts';
+import { CrossfadeError } from '../../lib/core/base/errors.ts';
+import { emergencyStop, rollBackSystem } from '../../lib/flows/control/stop.ts';
+import { type CutoverReport, report } from '../../lib/flows/report/report.ts';
 import type { DataPlane } from '../../lib/ports.ts';
 import { declarationOf } from '../property/samples.ts';
 import { inside } from './oracle.ts';

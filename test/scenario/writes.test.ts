@@ -1,8 +1,8 @@
 /** The master switch of writes to shadows: off, changes wait and nothing goes forward; on again, nothing was lost. */
 
 import { describe, expect, it } from 'vitest';
-import { writesGuard, writesHold } from '../../lib/core/switch-holds.ts';
-import { switchShadowWrites } from '../../lib/flows/stop.ts';
+import { writesGuard, writesHold } from '../../lib/core/holds/switches.ts';
+import { switchShadowWrites } from '../../lib/flows/control/stop.ts';
 import { stateIn } from '../property/samples.ts';
 import { ID, type Run, run } from './run.ts';
 

@@ -17,9 +17,9 @@ import {
   PROVE_ROLLED_BACK,
 } from '../../infra/examples/chinook/statements.ts';
 import { systemClock } from '../../lib/adapters/system.ts';
-import { isCrossfadeError } from '../../lib/core/errors.ts';
-import { defineCutovers } from '../../lib/define-cutovers.ts';
-import type { OperatorCommand } from '../../lib/flows/operate.ts';
+import { isCrossfadeError } from '../../lib/core/base/errors.ts';
+import { defineCutovers } from '../../lib/define/cutovers.ts';
+import type { OperatorCommand } from '../../lib/flows/control/operate.ts';
 import type { CrashableServer } from '../helpers/crashable-postgres.ts';
 import type { FunctionHost } from '../helpers/handler-process.ts';
 import { type Fleet, startFleet } from '../helpers/handler-process-fleet.ts';

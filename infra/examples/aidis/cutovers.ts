@@ -4,7 +4,7 @@
  * Stages are as long as the table's own rhythm asks for: a project is written a few times a day, an event every second.
  */
 
-import { type CutoverInput, defineCutovers } from '../../../lib/define-cutovers.ts';
+import { type CutoverInput, defineCutovers } from '../../../lib/define/cutovers.ts';
 
 const HOUR = 60;
 const DAY = 24 * HOUR;

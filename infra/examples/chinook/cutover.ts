@@ -1,6 +1,6 @@
 /** Chinook's `customer` moves to a new shape: a rename, two type changes, a computed, an added and a dropped column. */
 
-import type { CutoverInput } from '../../../lib/define-cutovers.ts';
+import type { CutoverInput } from '../../../lib/define/cutovers.ts';
 
 export const customerCutover = {
   id: 'customer',

@@ -1,6 +1,6 @@
 /** Eight tables of Chinook that refer to each other, one of them to itself. shadow.sql and shadow-full.sql make their new shapes. */
 
-import type { CutoverInput } from '../../../lib/define-cutovers.ts';
+import type { CutoverInput } from '../../../lib/define/cutovers.ts';
 import { customerCutover } from './cutover.ts';
 
 type Columns = Extract<CutoverInput, { kind: 'table' }>['columns'];

@@ -6,8 +6,8 @@
  *   week 1  planner   0 → 10 → 75 → 100 %      week 2  bundler   0 → 10 → 75 → 100 %      week 3  executor  0 → 25 → 100 %
  */
 
-import { type CutoverInput, defineCutovers, type SharedInput } from '../../../lib/define-cutovers.ts';
-import { definePhases, type PhaseInput } from '../../../lib/define-phases.ts';
+import { type CutoverInput, defineCutovers, type SharedInput } from '../../../lib/define/cutovers.ts';
+import { definePhases, type PhaseInput } from '../../../lib/define/phases.ts';
 
 const HOUR = 60;
 const DAY = 24 * HOUR;

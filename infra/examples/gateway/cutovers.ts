@@ -12,7 +12,7 @@
  * missed what came after: empty it before the next start.
  */
 
-import { type CutoverInput, defineCutovers } from '../../../lib/define-cutovers.ts';
+import { type CutoverInput, defineCutovers } from '../../../lib/define/cutovers.ts';
 
 const DAY = 24 * 60;
 

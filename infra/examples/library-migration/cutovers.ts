@@ -4,8 +4,8 @@
  * availability. The two halves of the API layer share every request, so they are one cohort.
  */
 
-import { type CutoverInput, defineCutovers } from '../../../lib/define-cutovers.ts';
-import { definePhases, type PhaseInput } from '../../../lib/define-phases.ts';
+import { type CutoverInput, defineCutovers } from '../../../lib/define/cutovers.ts';
+import { definePhases, type PhaseInput } from '../../../lib/define/phases.ts';
 
 const HOUR = 60;
 const DAY = 24 * HOUR;

@@ -3,9 +3,10 @@
  * constraints and `values` is what readers are served. Equal flags give equal text.
  */
 
-import { CrossfadeError } from '../../core/errors.ts';
-import { type CutoverFlag, canonicalJson, type FlagDocument, SYSTEM_FLAG, type SystemFlag } from '../../core/flags.ts';
-import { FULL_SHARE_PPM } from '../../core/plan.ts';
+import { canonicalJson } from '../../core/base/canonical-json.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
+import { FULL_SHARE_PPM } from '../../core/cutover/plan.ts';
+import { type CutoverFlag, type FlagDocument, SYSTEM_FLAG, type SystemFlag } from '../../core/routing/flags.ts';
 import { parseFlags } from '../../schemas/flags.ts';
 
 /** A hosted configuration may have 1 MB (documented with CreateHostedConfigurationVersion). */

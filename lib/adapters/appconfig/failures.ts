@@ -3,7 +3,7 @@
  * says otherwise: time-outs, resets, 5xx and throttling, since the SDK makes up to three attempts and reports the last.
  */
 
-import { CrossfadeError } from '../../core/errors.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
 
 export type Failure = {
   kind: 'conflict' | 'missing' | 'refused' | 'no_access' | 'unknown';

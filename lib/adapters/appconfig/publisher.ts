@@ -4,7 +4,7 @@
  */
 
 import type { AppConfigClient } from '@aws-sdk/client-appconfig';
-import type { FlagDocument } from '../../core/flags.ts';
+import type { FlagDocument } from '../../core/routing/flags.ts';
 import type { Clock, FlagPublisher } from '../../ports.ts';
 import { appConfigCalls, type Calls, isRunning } from './calls.ts';
 import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';

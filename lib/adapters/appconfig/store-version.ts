@@ -3,7 +3,7 @@
  * version the caller has seen: whoever stored one since then is somebody else, and wins.
  */
 
-import { compareFlagAge, type FlagDocument } from '../../core/flags.ts';
+import { compareFlagAge, type FlagDocument } from '../../core/routing/flags.ts';
 import type { Calls } from './calls.ts';
 import { readStoredFlags } from './document.ts';
 import { type Failure, sentenceOf } from './failures.ts';

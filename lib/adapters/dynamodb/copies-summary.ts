@@ -3,7 +3,7 @@
  * are asked for together are first looked at with one selection; only where that has no end each shard is listed.
  */
 
-import { COPY_SHARDS, type CopiesSummary, type CopyHead } from '../../core/copies.ts';
+import { COPY_SHARDS, type CopiesSummary, type CopyHead } from '../../core/forwards/forward.ts';
 import { copyOf } from './copy-item.ts';
 import type { Target } from './failures.ts';
 import { copyPartition } from './keys.ts';

@@ -1,9 +1,9 @@
 /** A copy as an item of the changes table, and back: small bodies lie in the item, large ones in parts beside it. */
 
 import * as z from 'zod';
-import { type Copy, type CopyHead, placeOfCopy } from '../../core/copies.ts';
-import { CUTOVER_ID } from '../../core/cutover.ts';
-import { CrossfadeError } from '../../core/errors.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
+import { CUTOVER_ID } from '../../core/cutover/cutover.ts';
+import { type Copy, type CopyHead, placeOfCopy } from '../../core/forwards/forward.ts';
 import type { NewCopy } from '../../ports.ts';
 import { problemsOf } from '../../schemas/state.ts';
 import { bodyKey, copyKey } from './keys.ts';

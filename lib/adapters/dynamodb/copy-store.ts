@@ -16,8 +16,8 @@ import {
   UpdateCommand,
   type UpdateCommandInput,
 } from '@aws-sdk/lib-dynamodb';
-import { COPY_SHARDS, type CopyHead } from '../../core/copies.ts';
-import { murmur3 } from '../../core/murmur3.ts';
+import { COPY_SHARDS, type CopyHead } from '../../core/forwards/forward.ts';
+import { murmur3 } from '../../core/routing/murmur3.ts';
 import type { CopyStore, NewCopy } from '../../ports.ts';
 import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';
 import { copiesSummary, LISTED, type Listed } from './copies-summary.ts';

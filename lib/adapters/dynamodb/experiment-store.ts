@@ -4,7 +4,7 @@
  */
 
 import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import { type CohortTotals, NO_TOTALS } from '../../core/experiment.ts';
+import { type CohortTotals, NO_TOTALS } from '../../core/report/experiment.ts';
 import type { ExperimentStore } from '../../ports.ts';
 import { cohortTotals } from '../../schemas/experiments.ts';
 import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';

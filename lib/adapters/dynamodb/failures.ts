@@ -5,7 +5,7 @@
  */
 
 import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
-import { CrossfadeError } from '../../core/errors.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
 
 /** What a store calls, and how long one call may take with all attempts. */
 export type Target = { client: DynamoDBDocumentClient; tableName: string; requestTimeoutMs: number };

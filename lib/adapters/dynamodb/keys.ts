@@ -28,8 +28,8 @@
  */
 
 import { createHash } from 'node:crypto';
-import { placeOfCopy } from '../../core/copies.ts';
-import type { CutoverId, Side } from '../../core/cutover.ts';
+import type { CutoverId, Side } from '../../core/cutover/cutover.ts';
+import { placeOfCopy } from '../../core/forwards/forward.ts';
 
 export type ItemKey = { pk: string; sk: string };
 

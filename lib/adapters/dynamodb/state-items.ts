@@ -8,7 +8,7 @@ import {
   type QueryCommandInput,
 } from '@aws-sdk/lib-dynamodb';
 import type * as z from 'zod';
-import { CrossfadeError } from '../../core/errors.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
 import { problemsOf } from '../../schemas/state.ts';
 import { attempt, storeError, type Target } from './failures.ts';
 import type { ItemKey } from './keys.ts';

@@ -11,11 +11,11 @@
  */
 
 import { PutCommand, TransactWriteCommand } from '@aws-sdk/lib-dynamodb';
-import type { AuditEntry } from '../../core/audit.ts';
-import { type CutoverId, type CutoverState, INITIAL_SYSTEM, type SystemState } from '../../core/cutover.ts';
-import { CrossfadeError } from '../../core/errors.ts';
-import type { Event } from '../../core/events.ts';
-import { CLOCKS_APART_MS } from '../../core/gates/verdict.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
+import { CLOCKS_APART_MS } from '../../core/conditions/verdict.ts';
+import { type CutoverId, type CutoverState, INITIAL_SYSTEM, type SystemState } from '../../core/cutover/cutover.ts';
+import type { AuditEntry } from '../../core/stage/audit.ts';
+import type { Event } from '../../core/stage/events.ts';
 import type { Clock, Ids, StateChange, StateStore, StoredVerdict, WriteResult } from '../../ports.ts';
 import { auditEntry, cutoverState, idempotencyRecord, storedVerdict, systemState } from '../../schemas/state.ts';
 import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';

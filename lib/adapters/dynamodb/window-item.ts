@@ -12,9 +12,9 @@ import {
   OPTIONAL_COUNTERS,
   PAIR_COUNTERS,
   TOLD_COUNTERS,
-} from '../../core/evidence.ts';
-import { type Histogram, histogramCount } from '../../core/histogram.ts';
-import type { OperationWindow } from '../../core/performance.ts';
+} from '../../core/gates/evidence.ts';
+import { type Histogram, histogramCount } from '../../core/gates/histogram.ts';
+import type { OperationWindow } from '../../core/report/performance.ts';
 import type { WindowAddition } from '../../ports.ts';
 import { problemsOf, windowCounters } from '../../schemas/state.ts';
 import type { Item } from './state-items.ts';

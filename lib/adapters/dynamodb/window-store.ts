@@ -4,9 +4,9 @@
  */
 
 import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import type { CutoverId } from '../../core/cutover.ts';
-import type { MinuteWindow } from '../../core/evidence.ts';
-import type { OperationWindow } from '../../core/performance.ts';
+import type { CutoverId } from '../../core/cutover/cutover.ts';
+import type { MinuteWindow } from '../../core/gates/evidence.ts';
+import type { OperationWindow } from '../../core/report/performance.ts';
 import type { Clock, WindowStore } from '../../ports.ts';
 import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';
 import { attempt, isConditionFailure, type Target } from './failures.ts';

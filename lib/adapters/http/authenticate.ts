@@ -1,6 +1,6 @@
 /** From an Authorization header to a subject that may do what the route needs. */
 
-import { CrossfadeError } from '../../core/errors.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
 import { type Jwks, type Scope, type TokenRules, verifyToken } from './token.ts';
 
 const FETCH_DEADLINE_MS = 2_000;

@@ -1,9 +1,9 @@
 /** Sends a copy of a write to the side that still has to get it, and says what is known afterwards. */
 
-import type { Copy } from '../../core/copies.ts';
-import type { CutoverDeclaration, Side } from '../../core/cutover.ts';
-import { isCrossfadeError } from '../../core/errors.ts';
-import { splitAddress, writeTarget } from '../../core/write-target.ts';
+import { isCrossfadeError } from '../../core/base/errors.ts';
+import type { CutoverDeclaration, Side } from '../../core/cutover/cutover.ts';
+import { splitAddress, writeTarget } from '../../core/cutover/write-target.ts';
+import type { Copy } from '../../core/forwards/forward.ts';
 import type { CopyDelivery, Upstream, UpstreamTarget } from '../../ports.ts';
 
 /** The key makes a repetition recognisable: it is the one the authoritative side got. */

@@ -3,7 +3,7 @@
 import { type IncomingMessage, Agent as PlainAgent, request as plainRequest, type RequestOptions } from 'node:http';
 import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
 import type { LookupFunction } from 'node:net';
-import { CrossfadeError, isCrossfadeError } from '../../core/errors.ts';
+import { CrossfadeError, isCrossfadeError } from '../../core/base/errors.ts';
 import type { Clock } from '../../ports.ts';
 
 export type RawAnswer = {

@@ -5,9 +5,9 @@
 
 import { type LookupAddress, type LookupOptions, lookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
-import { addressKind } from '../../core/address.ts';
-import { CrossfadeError } from '../../core/errors.ts';
-import { mayReach, type NetworkProfile } from '../../core/upstream.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
+import { addressKind } from '../../core/net/address.ts';
+import { mayReach, type NetworkProfile } from '../../core/net/upstream.ts';
 
 export type Resolve = (
   host: string,

@@ -4,7 +4,7 @@
  */
 
 import { createPrivateKey, createPublicKey, type JsonWebKey, sign, verify } from 'node:crypto';
-import { CrossfadeError } from '../../core/errors.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
 
 export type Jwk = JsonWebKey & { kid?: string; alg?: string; use?: string };
 export type Jwks = { keys: readonly Jwk[] };

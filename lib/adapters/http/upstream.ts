@@ -7,10 +7,10 @@
 
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
-import { addressKind, isAddress } from '../../core/address.ts';
-import { CrossfadeError } from '../../core/errors.ts';
-import { MAX_BODY_BYTES } from '../../core/proxied-request.ts';
-import { mayReach, type NetworkProfile } from '../../core/upstream.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
+import { addressKind, isAddress } from '../../core/net/address.ts';
+import { MAX_BODY_BYTES } from '../../core/net/proxied-request.ts';
+import { mayReach, type NetworkProfile } from '../../core/net/upstream.ts';
 import type { Clock, Upstream, UpstreamRequest, UpstreamResponse, UpstreamTarget } from '../../ports.ts';
 import { exchange, type RawAnswer, upstreamConnections } from './exchange.ts';
 import { addressRefused, guardedLookup, type Resolve, systemResolve } from './guarded-lookup.ts';

@@ -1,7 +1,7 @@
 /** Alerts as events on a bus of EventBridge: source `crossfade`, detail type `Crossfade alert`. Rules route them further. */
 
 import { type EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
-import { CrossfadeError } from '../../core/errors.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
 import type { AlertChannel } from '../../ports.ts';
 import { documentOf } from './message.ts';
 

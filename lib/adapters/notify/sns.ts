@@ -1,7 +1,7 @@
 /** Alerts to a topic of SNS. The topic may fan out to mail, phones and queues; `severity` and `change` can be filtered on. */
 
 import { PublishCommand, type SNSClient } from '@aws-sdk/client-sns';
-import { CrossfadeError } from '../../core/errors.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
 import type { AlertChannel } from '../../ports.ts';
 import { documentOf, subjectOf } from './message.ts';
 

@@ -13,7 +13,7 @@ import { request as plainRequest, type RequestOptions } from 'node:http';
 import { request as tlsRequest } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import type { AlertMessage } from '../../core/alerts/alert.ts';
-import { CrossfadeError } from '../../core/errors.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
 import type { AlertChannel, Clock } from '../../ports.ts';
 import { isPublicAddress } from './addresses.ts';
 import { documentOf } from './message.ts';

@@ -5,7 +5,7 @@
 
 import { readFileSync } from 'node:fs';
 import { type ConnectionOptions, checkServerIdentity, type PeerCertificate } from 'node:tls';
-import { CrossfadeError } from '../../core/errors.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
 import type { DatabaseAddress } from './address.ts';
 
 /** @throws CrossfadeError `invalid_config` when a file cannot be read */

@@ -6,7 +6,7 @@
  * A password with characters that a URL does not allow is taken as it stands where only one reading is possible.
  */
 
-import { CrossfadeError } from '../../core/errors.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
 
 export type TlsMode = 'disable' | 'prefer' | 'require' | 'verify-ca' | 'verify-full';
 

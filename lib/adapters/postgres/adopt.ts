@@ -3,13 +3,13 @@
  * transaction. Hints, quarantine and the fence stay; every row is copied and compared again. What the plan would refuse is refused.
  */
 
-import { isCrossfadeError } from '../../core/errors.ts';
-import type { PromotionRecord } from '../../core/promotion/swap-plan.ts';
-import { planPromotion, planRevert } from '../../core/promotion.ts';
-import { objectNames } from '../../core/sql/names.ts';
-import { quoteText } from '../../core/table-shape.ts';
-import { tableObjects } from '../../core/table-sql.ts';
-import type { Mapping } from '../../core/transform.ts';
+import { isCrossfadeError } from '../../core/base/errors.ts';
+import { planPromotion, planRevert } from '../../core/table/promotion/plan.ts';
+import type { PromotionRecord } from '../../core/table/promotion/swap-plan.ts';
+import { quoteText } from '../../core/table/shape.ts';
+import { objectNames } from '../../core/table/sql/names.ts';
+import { tableObjects } from '../../core/table/sql/table.ts';
+import type { Mapping } from '../../core/table/transform.ts';
 import type { Adopted, Outrun, StateFence, TableCutover } from '../../ports.ts';
 import { fenced } from './arming.ts';
 import { bothDirections } from './check-transform.ts';

@@ -3,17 +3,17 @@
  * fenced by the caller's (epoch, version), compared under the cutover's lock in the transaction that acts.
  */
 
-import { CUTOVER_ID, RESERVED_IDS } from '../../core/cutover.ts';
-import { CrossfadeError } from '../../core/errors.ts';
-import { judgeBeforeStart } from '../../core/promotion/before-start.ts';
-import { judgeComputed } from '../../core/promotion/computed-columns.ts';
-import { refuseRelation, refuseRelatives } from '../../core/promotion/refusals.ts';
-import { refuseForced } from '../../core/promotion/row-security.ts';
-import { objectKinds } from '../../core/sql/names.ts';
-import { OWN_PATH } from '../../core/sql/session.ts';
-import { quoteTable, quoteText, type TableShape } from '../../core/table-shape.ts';
-import { type TableObjects, tableObjects } from '../../core/table-sql.ts';
-import { compileTransform } from '../../core/transform.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
+import { CUTOVER_ID, RESERVED_IDS } from '../../core/cutover/cutover.ts';
+import { judgeBeforeStart } from '../../core/table/promotion/before-start.ts';
+import { judgeComputed } from '../../core/table/promotion/computed-columns.ts';
+import { refuseRelation, refuseRelatives } from '../../core/table/promotion/refusals.ts';
+import { refuseForced } from '../../core/table/promotion/row-security.ts';
+import { quoteTable, quoteText, type TableShape } from '../../core/table/shape.ts';
+import { objectKinds } from '../../core/table/sql/names.ts';
+import { OWN_PATH } from '../../core/table/sql/session.ts';
+import { type TableObjects, tableObjects } from '../../core/table/sql/table.ts';
+import { compileTransform } from '../../core/table/transform.ts';
 import type { Outrun, StateFence, TableCutover } from '../../ports.ts';
 import { readTables } from './catalog.ts';
 import { bothDirections, transformProblems } from './check-transform.ts';

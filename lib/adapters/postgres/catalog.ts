@@ -3,7 +3,7 @@
  * defaults come back fully qualified, because search_path is empty while they are written out.
  */
 
-import { quoteTable, type TableShape } from '../../core/table-shape.ts';
+import { quoteTable, type TableShape } from '../../core/table/shape.ts';
 
 import type { PgGateway } from './gateway.ts';
 

@@ -3,9 +3,9 @@
  * Functions in plpgsql are not looked at before they run, so a mistake would otherwise come up with the first row.
  */
 
-import { isCrossfadeError } from '../../core/errors.ts';
-import { quoteTable, quoteText, searchPath, type TableShape } from '../../core/table-shape.ts';
-import type { Mapping } from '../../core/transform.ts';
+import { isCrossfadeError } from '../../core/base/errors.ts';
+import { quoteTable, quoteText, searchPath, type TableShape } from '../../core/table/shape.ts';
+import type { Mapping } from '../../core/table/transform.ts';
 import type { PgGateway } from './gateway.ts';
 
 const DENIED = '42501';

@@ -3,12 +3,12 @@
  * everything of the cutover. One transaction, without CASCADE: whatever still needs one of them is named and nothing dropped.
  */
 
-import { CrossfadeError } from '../../core/errors.ts';
-import type { PromotionRecord } from '../../core/promotion/swap-plan.ts';
-import { objectKinds, SOURCE_TRIGGERS, TARGET_TRIGGERS } from '../../core/sql/names.ts';
-import { OWN_PATH } from '../../core/sql/session.ts';
-import { quoteName, quoteTable, quoteText, type TableShape } from '../../core/table-shape.ts';
-import { isTracking } from '../../core/tracking.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
+import type { PromotionRecord } from '../../core/table/promotion/swap-plan.ts';
+import { quoteName, quoteTable, quoteText, type TableShape } from '../../core/table/shape.ts';
+import { objectKinds, SOURCE_TRIGGERS, TARGET_TRIGGERS } from '../../core/table/sql/names.ts';
+import { OWN_PATH } from '../../core/table/sql/session.ts';
+import { isTracking } from '../../core/table/tracking.ts';
 import type { TableCutover } from '../../ports.ts';
 import { PROGRESS, whole } from './arming.ts';
 import { readTable, readTablesByOid } from './catalog.ts';

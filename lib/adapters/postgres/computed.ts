@@ -3,8 +3,8 @@
  * evaluated over the new row, and whether the way back is made from the column. Reads no row.
  */
 
-import type { ComputedColumn } from '../../core/promotion/computed-columns.ts';
-import { columnOf, quoteName, quoteTable, searchPath, type TableShape } from '../../core/table-shape.ts';
+import type { ComputedColumn } from '../../core/table/promotion/computed-columns.ts';
+import { columnOf, quoteName, quoteTable, searchPath, type TableShape } from '../../core/table/shape.ts';
 import {
   computedUntilPromotion,
   inputsNamed,
@@ -12,7 +12,7 @@ import {
   type KeptColumn,
   type Mapping,
   readsWholeRow,
-} from '../../core/transform.ts';
+} from '../../core/table/transform.ts';
 import type { TableCutover } from '../../ports.ts';
 import { answers, changing, refusal } from './check-transform.ts';
 import type { PgGateway } from './gateway.ts';

@@ -1,8 +1,8 @@
 /** The data plane over Postgres: each step is one call of a function in the database. Nothing is decided here. */
 
-import type { VerificationResult } from '../../core/evidence.ts';
-import { shapeConditions } from '../../core/gates/shape-conditions.ts';
-import { quoteText } from '../../core/table-shape.ts';
+import type { VerificationResult } from '../../core/gates/evidence.ts';
+import { shapeConditions } from '../../core/holds/shape.ts';
+import { quoteText } from '../../core/table/shape.ts';
 import type { BackfillStep, ConvergeResult, DataPlane, PassTimes, VerifyStep } from '../../ports.ts';
 import { adopt } from './adopt.ts';
 import { arm, disarm, fenced, forget, functionName, whole } from './arming.ts';

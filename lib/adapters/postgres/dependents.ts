@@ -1,6 +1,6 @@
 /** Reads everything that hangs on the two tables of a cutover, and the fingerprint that a swap compares under its lock. */
 
-import type { Dependents } from '../../core/promotion/dependents.ts';
+import type { Dependents } from '../../core/table/promotion/dependents.ts';
 import type { PgGateway } from './gateway.ts';
 
 export type ReadDependents = { dependents: Dependents; fingerprint: string };

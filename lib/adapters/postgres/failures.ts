@@ -4,7 +4,7 @@
  * function raised is not repeated. The driver's error is not kept as cause, since it carries the parameters.
  */
 
-import { CrossfadeError } from '../../core/errors.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
 import { adviceOf, classOfCode, codeOf, FAILURES, type FailureClass, isSqlstate } from './sqlstate.ts';
 
 /** Thrown by the race against the clock. */

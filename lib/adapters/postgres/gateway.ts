@@ -5,14 +5,14 @@
  * ever. So after a connection-class error, a TypeError out of the driver or a passed deadline the client is dropped
  * without awaiting its end, and the call is repeated on a new one. Its answer may have been lost after the commit,
  * therefore every statement that comes here is idempotent. The driver never opens a transaction: a call and a script are one
- * message each, and each message is a transaction by itself. It begins with the session contract (lib/core/sql/session.ts), so
+ * message each, and each message is a transaction by itself. It begins with the session contract (lib/core/table/sql/session.ts), so
  * that neither the server's settings nor what a pooled session was left with matter. Nothing connects before the first call.
  */
 
 import postgres from 'postgres';
-import { CrossfadeError, isCrossfadeError } from '../../core/errors.ts';
-import { HEAD_RESULTS, type Stated, transactionHead } from '../../core/sql/session.ts';
-import { quoteText } from '../../core/table-shape.ts';
+import { CrossfadeError, isCrossfadeError } from '../../core/base/errors.ts';
+import { quoteText } from '../../core/table/shape.ts';
+import { HEAD_RESULTS, type Stated, transactionHead } from '../../core/table/sql/session.ts';
 import type { Clock } from '../../ports.ts';
 import { parseAddress, placeOf } from './address.ts';
 import { tlsOptions } from './address-tls.ts';

@@ -3,9 +3,9 @@
  * this very declaration. Reads only, and changes nothing. A right that is missing is a finding, never an error.
  */
 
-import { isCrossfadeError } from '../../core/errors.ts';
-import { planFindings, problemFindings } from '../../core/health.ts';
-import type { HealthFinding } from '../../core/table-health.ts';
+import { isCrossfadeError } from '../../core/base/errors.ts';
+import { planFindings, problemFindings } from '../../core/table/health.ts';
+import type { HealthFinding } from '../../core/table/reading.ts';
 import type { TableCutover } from '../../ports.ts';
 import { forwardObjects } from './arming.ts';
 import type { PgGateway } from './gateway.ts';

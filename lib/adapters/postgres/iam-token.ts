@@ -7,7 +7,7 @@
  */
 
 import { Signer, type SignerConfig } from '@aws-sdk/rds-signer';
-import { CrossfadeError } from '../../core/errors.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
 import type { Clock } from '../../ports.ts';
 import { parseAddress } from './address.ts';
 

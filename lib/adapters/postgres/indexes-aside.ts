@@ -7,8 +7,8 @@
  * pooler is another's. A limit that is too short is named before the start, and by the failure.
  */
 
-import { CrossfadeError, isCrossfadeError } from '../../core/errors.ts';
-import { quoteText } from '../../core/table-shape.ts';
+import { CrossfadeError, isCrossfadeError } from '../../core/base/errors.ts';
+import { quoteText } from '../../core/table/shape.ts';
 import type { IndexStep, PlanItem, TableCutover } from '../../ports.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
 

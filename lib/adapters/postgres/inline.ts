@@ -1,8 +1,8 @@
 /** Inline mode: what stands against it, what is said of it beforehand, and the master switch that its triggers look at. */
 
-import type { TableDeclaration } from '../../core/cutover.ts';
-import type { InlineMode } from '../../core/sql/inline.ts';
-import type { TableShape } from '../../core/table-shape.ts';
+import type { TableDeclaration } from '../../core/cutover/cutover.ts';
+import type { TableShape } from '../../core/table/shape.ts';
+import type { InlineMode } from '../../core/table/sql/inline.ts';
 import type { PlanItem, TableCutover } from '../../ports.ts';
 import type { PgGateway } from './gateway.ts';
 

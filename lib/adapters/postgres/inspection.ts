@@ -1,8 +1,8 @@
 /** What the functions and views for people say of a table cutover. Reads only; what is unknown to the database is null. */
 
-import { CrossfadeError } from '../../core/errors.ts';
-import type { Consistency, HealthFinding, RecordComparison, TableOutlook } from '../../core/table-health.ts';
-import { quoteText } from '../../core/table-shape.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
+import type { Consistency, HealthFinding, RecordComparison, TableOutlook } from '../../core/table/reading.ts';
+import { quoteText } from '../../core/table/shape.ts';
 import type { TableCutover } from '../../ports.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
 

@@ -3,7 +3,7 @@
  * Each in a transaction of its own, since both tables are locked for it: the application waits for one at a time.
  */
 
-import { quoteText } from '../../core/table-shape.ts';
+import { quoteText } from '../../core/table/shape.ts';
 import type { PgGateway } from './gateway.ts';
 import { validateForeignKeys } from './validate.ts';
 

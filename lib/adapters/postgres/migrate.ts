@@ -5,8 +5,8 @@
  */
 
 import { createHash } from 'node:crypto';
-import { CrossfadeError } from '../../core/errors.ts';
-import { quoteText } from '../../core/table-shape.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
+import { quoteText } from '../../core/table/shape.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
 
 /** Text comes as a value, so that a bundled function can carry it. */

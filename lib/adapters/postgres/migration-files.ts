@@ -2,7 +2,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CrossfadeError } from '../../core/errors.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
 import type { MigrationFile } from './migrate.ts';
 
 /** @throws CrossfadeError `invalid_config` when the directory cannot be read or holds no migration */

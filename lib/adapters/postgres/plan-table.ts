@@ -1,7 +1,7 @@
 /** What promotion, or the way back, would do: a plan from one look at the catalog. Changes nothing. */
 
-import type { PromotionRecord } from '../../core/promotion/swap-plan.ts';
-import { planPromotion, planRevert } from '../../core/promotion.ts';
+import { planPromotion, planRevert } from '../../core/table/promotion/plan.ts';
+import type { PromotionRecord } from '../../core/table/promotion/swap-plan.ts';
 import type { PlanItem, TableCutover, TablePlan } from '../../ports.ts';
 import { sharedTables } from './arming.ts';
 import { eventTriggerItems } from './event-triggers.ts';

@@ -1,6 +1,6 @@
 /** The dry run of the copy: how many rows there are, and how fast a few of them go into a table like the shadow. */
 
-import { quoteName, quoteTable, quoteText } from '../../core/table-shape.ts';
+import { quoteName, quoteTable, quoteText } from '../../core/table/shape.ts';
 import type { CopyRehearsal, TableCutover } from '../../ports.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
 import { readMirror, readSituation } from './situation.ts';

@@ -3,7 +3,7 @@
  * table is named and nothing dropped.
  */
 
-import { quoteTable } from '../../core/table-shape.ts';
+import { quoteTable } from '../../core/table/shape.ts';
 import type { Outrun, ShadowRemoval, StateFence, TableCutover } from '../../ports.ts';
 import { fenced, forgetStatements } from './arming.ts';
 import { readTable } from './catalog.ts';

@@ -5,7 +5,7 @@
 
 import { readFile } from 'node:fs/promises';
 import type { PeerCertificate } from 'node:tls';
-import { CrossfadeError } from '../../core/errors.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
 import { parseAddress } from './address.ts';
 import { fitsOneOf } from './address-tls.ts';
 

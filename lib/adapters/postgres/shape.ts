@@ -1,6 +1,6 @@
 /** What a cutover was armed on: written down when it is armed, compared on every tick and inside the swap. The work is done in SQL. */
 
-import { quoteText, searchPath } from '../../core/table-shape.ts';
+import { quoteText, searchPath } from '../../core/table/shape.ts';
 import { type Direction, expressionLists } from './check-transform.ts';
 import type { PgGateway } from './gateway.ts';
 

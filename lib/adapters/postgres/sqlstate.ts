@@ -1,6 +1,6 @@
 /** What each SQLSTATE and each error of the driver means for the call that got it: the one table behind every retry. */
 
-import type { ErrorCode } from '../../core/errors.ts';
+import type { ErrorCode } from '../../core/base/errors.ts';
 
 export type FailureClass =
   /** The connection is gone or cannot be trusted: discard the client, call again. */

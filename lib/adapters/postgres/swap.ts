@@ -1,14 +1,14 @@
 /**
- * Promotion and its way back. Plans are made in lib/core/promotion.ts from one look at the catalog; the swap is
+ * Promotion and its way back. Plans are made in lib/core/table/promotion/plan.ts from one look at the catalog; the swap is
  * one call of crossfade.swap, which changes everything or nothing. Who waits is told for whom.
  */
 
-import { isCrossfadeError } from '../../core/errors.ts';
-import type { UnprovenKey } from '../../core/promotion/keys-aside.ts';
-import type { PromotionRecord, SwapPlan } from '../../core/promotion/swap-plan.ts';
-import { planPromotion, planRevert } from '../../core/promotion.ts';
-import { quoteName, quoteTable, quoteText } from '../../core/table-shape.ts';
-import { tableObjects } from '../../core/table-sql.ts';
+import { isCrossfadeError } from '../../core/base/errors.ts';
+import type { UnprovenKey } from '../../core/table/promotion/keys-aside.ts';
+import { planPromotion, planRevert } from '../../core/table/promotion/plan.ts';
+import type { PromotionRecord, SwapPlan } from '../../core/table/promotion/swap-plan.ts';
+import { quoteName, quoteTable, quoteText } from '../../core/table/shape.ts';
+import { tableObjects } from '../../core/table/sql/table.ts';
 import type { SwapResult, TableCutover } from '../../ports.ts';
 import { eventTriggerItems } from './event-triggers.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';

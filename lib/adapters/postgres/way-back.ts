@@ -1,7 +1,7 @@
 /** Asks the rows of a table whether they could go back to the old shape. Reads for a declared time and changes nothing. */
 
-import { MOST_SAMPLES, wayBackOnly, wayThereAndBack } from '../../core/sql/way-back.ts';
-import { quoteText } from '../../core/table-shape.ts';
+import { quoteText } from '../../core/table/shape.ts';
+import { MOST_SAMPLES, wayBackOnly, wayThereAndBack } from '../../core/table/sql/way-back.ts';
 import type { WayBack } from '../../ports.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
 import type { Situation } from './situation.ts';

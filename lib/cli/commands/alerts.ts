@@ -1,8 +1,8 @@
 /** What fires, once or until somebody stops watching; and taking an alert on. */
 
 import { setTimeout as pause } from 'node:timers/promises';
-import { CrossfadeError, isCrossfadeError } from '../../core/errors.ts';
-import type { AlertList, AlertView } from '../../flows/alerts.ts';
+import { CrossfadeError, isCrossfadeError } from '../../core/base/errors.ts';
+import type { AlertList, AlertView } from '../../flows/alerts/alerts.ts';
 import { type Context, EXIT, idempotencyKey, type Outcome, openApi } from '../context.ts';
 import { renderAlerts } from '../render-alerts.ts';
 import { printable } from '../text.ts';

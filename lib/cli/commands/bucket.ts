@@ -3,8 +3,8 @@
  * `hash` is the 32-bit murmur3 of the UTF-8 bytes of `salt:key`; the bucket is the hash.
  */
 
-import { CrossfadeError } from '../../core/errors.ts';
-import { bucketOf } from '../../core/routing.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
+import { bucketOf } from '../../core/routing/routing.ts';
 import { type Context, EXIT, type Outcome } from '../context.ts';
 import { printable, printableJson } from '../text.ts';
 

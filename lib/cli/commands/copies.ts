@@ -1,7 +1,7 @@
 /** Writes that one side has and the other one must get: what waits, and what a person decides about those in quarantine. */
 
-import { CrossfadeError } from '../../core/errors.ts';
-import type { CopyAction, CopyList, ListedCopy } from '../../flows/copies.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
+import type { CopyAction, CopyList, ListedCopy } from '../../flows/forwards/copies.ts';
 import { type Context, cutoverId, EXIT, idempotencyKey, type Outcome, openApi } from '../context.ts';
 import { printable } from '../text.ts';
 

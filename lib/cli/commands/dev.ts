@@ -1,6 +1,6 @@
 /** `dev` is a program of its own, started by the `crossfade` command; listed here for the help only. */
 
-import { CrossfadeError } from '../../core/errors.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
 
 export async function dev(): Promise<never> {
   throw new CrossfadeError(

@@ -1,7 +1,7 @@
 /** Checks everything a person would otherwise find out one failure at a time. Each finding carries its remedy. */
 
-import { isCrossfadeError } from '../../core/errors.ts';
-import type { HealthReport } from '../../flows/inspect.ts';
+import { isCrossfadeError } from '../../core/base/errors.ts';
+import type { HealthReport } from '../../flows/rows/inspect.ts';
 import { apiClient, LONG_DEADLINE_MS } from '../api.ts';
 import { type Connection, connect } from '../connection.ts';
 import { type Context, cutoverId, EXIT, type Outcome } from '../context.ts';

@@ -1,7 +1,7 @@
 /** What an experiment says, or how far it is. */
 
-import { CrossfadeError } from '../../core/errors.ts';
-import type { ExperimentView } from '../../flows/experiments.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
+import type { ExperimentView } from '../../flows/report/experiments.ts';
 import { type Context, type Outcome, openApi } from '../context.ts';
 import { renderExperiment } from '../render-experiment.ts';
 import { printable } from '../text.ts';

@@ -1,7 +1,7 @@
 /** What the rows and tables of a cutover are like: health before it, progress during it, comparisons at any time. */
 
-import type { Consistency, RecordComparison, TableOutlook } from '../../core/table-health.ts';
-import type { HealthReport } from '../../flows/inspect.ts';
+import type { Consistency, RecordComparison, TableOutlook } from '../../core/table/reading.ts';
+import type { HealthReport } from '../../flows/rows/inspect.ts';
 import { LONG_DEADLINE_MS } from '../api.ts';
 import { type Context, cutoverId, EXIT, type Outcome, openApi } from '../context.ts';
 import { renderConsistency, renderHealth, renderOutlook, renderRecord } from '../render-health.ts';

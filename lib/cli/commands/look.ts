@@ -1,11 +1,11 @@
 /** Commands that read, and the two that only check and mend rows: plan, explain, history, verify, repair. */
 
-import type { AuditEntry } from '../../core/audit.ts';
-import { CrossfadeError, ERROR_CODES } from '../../core/errors.ts';
-import type { Event } from '../../core/events.ts';
-import type { VerificationResult } from '../../core/evidence.ts';
-import type { History } from '../../flows/history.ts';
-import type { CutoverReport } from '../../flows/report.ts';
+import { CrossfadeError, ERROR_CODES } from '../../core/base/errors.ts';
+import type { VerificationResult } from '../../core/gates/evidence.ts';
+import type { AuditEntry } from '../../core/stage/audit.ts';
+import type { Event } from '../../core/stage/events.ts';
+import type { History } from '../../flows/report/history.ts';
+import type { CutoverReport } from '../../flows/report/report.ts';
 import type { TablePlan } from '../../ports.ts';
 import { type Api, LONG_DEADLINE_MS, type PostCall } from '../api.ts';
 import { type Context, cutoverId, EXIT, idempotencyKey, type Outcome, openApi } from '../context.ts';

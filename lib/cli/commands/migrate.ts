@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import type { PgGateway } from '../../adapters/postgres/gateway.ts';
-import { CrossfadeError } from '../../core/errors.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
 import { portFrom } from '../connection.ts';
 import type { Context, Outcome } from '../context.ts';
 import { addressOf, openDatabase } from '../database.ts';

@@ -1,7 +1,7 @@
 /** Commands on one cutover: settle the confirmation, read the version they are based on, send. */
 
-import { CrossfadeError } from '../../core/errors.ts';
-import type { CutoverSummary } from '../../flows/operate.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
+import type { CutoverSummary } from '../../flows/control/operate.ts';
 import type { CommandName } from '../../schemas/http.ts';
 import { type Api, DEADLINE_MS, LONG_DEADLINE_MS } from '../api.ts';
 import { confirm } from '../confirm.ts';

@@ -1,10 +1,10 @@
 /** `crossfade phases` and `crossfade phase NAME …`: how phases stand, and what a person decides about them. */
 
-import { CUTOVER_ID } from '../../core/cutover.ts';
-import { CrossfadeError } from '../../core/errors.ts';
-import { didYouMean } from '../../core/nearest.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
+import { didYouMean } from '../../core/base/nearest.ts';
+import { CUTOVER_ID } from '../../core/cutover/cutover.ts';
 import type { PhaseCommand } from '../../core/phases/command.ts';
-import type { PhaseResult, PhasesAnswer } from '../../flows/phases.ts';
+import type { PhaseResult, PhasesAnswer } from '../../flows/control/phases.ts';
 import { PHASE_COMMANDS } from '../../schemas/phases.ts';
 import { DEADLINE_MS, LONG_DEADLINE_MS } from '../api.ts';
 import { confirm } from '../confirm.ts';

@@ -1,6 +1,6 @@
 /** `crossfade policy`: the limits in force in the current stage, or a change of them. */
 
-import type { CutoverReport } from '../../flows/report.ts';
+import type { CutoverReport } from '../../flows/report/report.ts';
 import { type Context, cutoverId, EXIT, type Outcome, openApi } from '../context.ts';
 import { renderInvalid } from '../render.ts';
 import { field, printable } from '../text.ts';

@@ -1,6 +1,6 @@
 /** `crossfade read-only CUTOVER [on|off]`: the primary takes no writes for a while, for the final catch-up. */
 
-import { CrossfadeError } from '../../core/errors.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
 import { LONG_DEADLINE_MS } from '../api.ts';
 import { type Context, cutoverId, idempotencyKey, type Outcome, openApi } from '../context.ts';
 import { moment, printable } from '../text.ts';

@@ -1,6 +1,6 @@
 /** `crossfade remove-shadow CUTOVER`: drops the shadow table of a cutover that is not under way. */
 
-import { CrossfadeError } from '../../core/errors.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
 import { LONG_DEADLINE_MS } from '../api.ts';
 import { confirm } from '../confirm.ts';
 import { type Context, cutoverId, idempotencyKey, type Outcome, openApi } from '../context.ts';

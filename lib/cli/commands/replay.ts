@@ -1,9 +1,9 @@
 /** Replays recorded minutes through the gates: from files, one entry each, or what is stored of a cutover, stage by stage. */
 
 import { readFile } from 'node:fs/promises';
-import { CrossfadeError } from '../../core/errors.ts';
-import { type ReplayedMinute, type ReplayTrace, replay } from '../../core/replay.ts';
-import type { StoredReplay } from '../../flows/replay-stored.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
+import { type ReplayedMinute, type ReplayTrace, replay } from '../../core/replay/replay.ts';
+import type { StoredReplay } from '../../flows/report/replay-stored.ts';
 import { readTrace } from '../../schemas/replay.ts';
 import { LONG_DEADLINE_MS } from '../api.ts';
 import { type Context, cutoverId, EXIT, type Outcome, openApi } from '../context.ts';

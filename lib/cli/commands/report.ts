@@ -1,12 +1,12 @@
 /** Reports over hours, exports as one document or file, and the check of every audit log. */
 
-import { checkpointText } from '../../core/checkpoint-text.ts';
-import { type Cell, csvLine } from '../../core/csv.ts';
-import { CrossfadeError } from '../../core/errors.ts';
-import { didYouMean } from '../../core/nearest.ts';
-import type { Checkpoints } from '../../flows/checkpoints.ts';
-import type { AuditVerification } from '../../flows/history.ts';
-import type { FullReport } from '../../flows/performance.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
+import { didYouMean } from '../../core/base/nearest.ts';
+import { checkpointText } from '../../core/report/checkpoint-text.ts';
+import { type Cell, csvLine } from '../../core/report/csv.ts';
+import type { Checkpoints } from '../../flows/report/checkpoints.ts';
+import type { AuditVerification } from '../../flows/report/history.ts';
+import type { FullReport } from '../../flows/report/performance.ts';
 import { LONG_DEADLINE_MS } from '../api.ts';
 import { type Context, cutoverId, EXIT, type Outcome, openApi } from '../context.ts';
 import { renderReport } from '../render-report.ts';

@@ -1,6 +1,6 @@
 /** `crossfade rollbacks`: every rollback of a cutover with the outcome of its steps, and what one would consist of now. */
 
-import type { RollbackRecord, Rollbacks } from '../../flows/rollbacks.ts';
+import type { RollbackRecord, Rollbacks } from '../../flows/control/rollbacks.ts';
 import { type Context, cutoverId, type Outcome, openApi } from '../context.ts';
 import { duration, field, MAX_WIDTH, moment, type Paint, plain, printable } from '../text.ts';
 

@@ -1,8 +1,8 @@
 /** `crossfade quarantine` and `crossfade backfill`: look at rows that wait, and say what becomes of them. */
 
-import { CrossfadeError } from '../../core/errors.ts';
-import type { BackfillRehearsal } from '../../flows/rehearse-backfill.ts';
-import type { BackfillReport } from '../../flows/row-controls.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
+import type { BackfillRehearsal } from '../../flows/rows/rehearse-backfill.ts';
+import type { BackfillReport } from '../../flows/rows/row-controls.ts';
 import type { QuarantinedKey } from '../../ports.ts';
 import { LONG_DEADLINE_MS } from '../api.ts';
 import { confirm } from '../confirm.ts';

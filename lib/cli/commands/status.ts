@@ -1,9 +1,9 @@
 /** What is, once or until everything that is watched has come to an end. */
 
 import { setTimeout as pause } from 'node:timers/promises';
-import { isCrossfadeError } from '../../core/errors.ts';
-import type { TableOutlook } from '../../core/table-health.ts';
-import type { CutoverReport, SystemReport } from '../../flows/report.ts';
+import { isCrossfadeError } from '../../core/base/errors.ts';
+import type { TableOutlook } from '../../core/table/reading.ts';
+import type { CutoverReport, SystemReport } from '../../flows/report/report.ts';
 import type { Api } from '../api.ts';
 import { type Context, cutoverId, EXIT, type Outcome, openApi } from '../context.ts';
 import { progressBlock, progressLine, renderInvalid, renderSystem } from '../render.ts';

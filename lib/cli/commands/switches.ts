@@ -1,6 +1,6 @@
 /** `crossfade writes off|on [CUTOVER]` and `crossfade reads primary|shadow CUTOVER`: switches that stay in the stage. */
 
-import { CrossfadeError } from '../../core/errors.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
 import type { Context, Outcome } from '../context.ts';
 import { printable } from '../text.ts';
 import { operateAction } from './operate.ts';

@@ -1,7 +1,7 @@
 /** Commands that concern every cutover: emergency stop, rollback of all, lifting the stop. */
 
-import { CrossfadeError } from '../../core/errors.ts';
-import type { StopResult } from '../../flows/stop.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
+import type { StopResult } from '../../flows/control/stop.ts';
 import { LONG_DEADLINE_MS } from '../api.ts';
 import { confirm } from '../confirm.ts';
 import { type Context, EXIT, idempotencyKey, type Outcome, openApi } from '../context.ts';

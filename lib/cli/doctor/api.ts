@@ -1,7 +1,7 @@
 /** Checks of the API: is it there, does it take the token, and what does it say of flags and cutovers. */
 
-import { isCrossfadeError } from '../../core/errors.ts';
-import type { SystemReport } from '../../flows/report.ts';
+import { isCrossfadeError } from '../../core/base/errors.ts';
+import type { SystemReport } from '../../flows/report/report.ts';
 import type { Api } from '../api.ts';
 import { type Check, fail, ok, warn } from './check.ts';
 

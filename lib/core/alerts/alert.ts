@@ -9,9 +9,9 @@
  * A missing value changes nothing: no data neither raises an alert nor ends one.
  */
 
-import type { CutoverState } from '../cutover.ts';
-import type { Condition } from '../gates/verdict.ts';
-import { type AlertRule, metricOf, OPERATORS, type Severity } from './rule.ts';
+import type { Condition } from '../conditions/verdict.ts';
+import { type AlertRule, metricOf, OPERATORS, type Severity } from '../cutover/alert-rule.ts';
+import type { CutoverState } from '../cutover/cutover.ts';
 import { limitText, valueText } from './text.ts';
 
 export type AlertChange = 'fired' | 'escalated' | 'acknowledged' | 'resolved';

@@ -1,14 +1,14 @@
 /** The figures that alert rules watch, taken from what one tick has seen of one cutover. `null`: there is no figure. */
 
-import type { CutoverState, Policy, Side } from '../cutover.ts';
-import { type MinuteWindow, poolWindows, type TableStatus } from '../evidence.ts';
+import type { Verdict } from '../conditions/verdict.ts';
+import type { AlertMetric } from '../cutover/alert-rule.ts';
+import type { CutoverState, Policy, Side } from '../cutover/cutover.ts';
+import { isNormal, judgedKind } from '../cutover/switches.ts';
+import { type MinuteWindow, poolWindows, type TableStatus } from '../gates/evidence.ts';
+import { quantileMs } from '../gates/histogram.ts';
 import { firstMinuteOf } from '../gates/seen.ts';
 import { currentVerification } from '../gates/table-conditions.ts';
-import type { Verdict } from '../gates/verdict.ts';
-import { quantileMs } from '../histogram.ts';
-import { deadlineCondition } from '../policy.ts';
-import { isNormal, judgedKind } from '../switches.ts';
-import type { AlertMetric } from './rule.ts';
+import { deadlineCondition } from '../holds/deadline.ts';
 
 export type AlertSample = {
   state: CutoverState;

@@ -1,7 +1,7 @@
 /** Figures of alerts in words and units. */
 
-import { ms, percent, round } from '../gates/verdict.ts';
-import { type AlertRule, metricOf, OPERATORS } from './rule.ts';
+import { ms, percent, round } from '../conditions/verdict.ts';
+import { type AlertRule, metricOf, OPERATORS } from '../cutover/alert-rule.ts';
 
 /** @example valueText(rule, 0.032) // 'errors of the shadow 3.2 % over 5 min' */
 export function valueText(rule: AlertRule, value: number): string {

@@ -3,8 +3,8 @@
  * judged is never part of it, so everything that is chosen from it was chosen before.
  */
 
-import { added, type Buckets, bucketOf, countAbove, NO_BUCKETS } from '../buckets.ts';
-import { bucketIndex } from '../histogram.ts';
+import { added, type Buckets, bucketOf, countAbove, NO_BUCKETS } from './buckets.ts';
+import { bucketIndex } from './histogram.ts';
 import type { JudgedWindow } from './window.ts';
 
 export type Baseline = {

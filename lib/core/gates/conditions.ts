@@ -1,6 +1,7 @@
 /** Everything that must hold to advance, each with value, limit, and what would release it. */
 
-import { isUnderWay } from '../stage-kinds.ts';
+import { type Condition, condition, round } from '../conditions/verdict.ts';
+import { isUnderWay } from '../cutover/stage-kinds.ts';
 import { dataConditions } from './data-conditions.ts';
 import { earlyWarnings } from './early-warning.ts';
 import type { Judged } from './guards.ts';
@@ -8,7 +9,6 @@ import { readConditions } from './read-conditions.ts';
 import { keeps } from './rules.ts';
 import { minutesInStage, type Seen } from './seen.ts';
 import { tableConditions } from './table-conditions.ts';
-import { type Condition, condition, round } from './verdict.ts';
 
 export function advanceConditions(seen: Seen, judged: readonly Judged[]): Condition[] {
   const { state } = seen.input;

@@ -1,9 +1,9 @@
 /** No data is never good news: windows that are missing, old, empty or impossible hold. */
 
+import { type Condition, condition } from '../conditions/verdict.ts';
 import { GRACE_MINUTES } from './fold.ts';
 import { keeps } from './rules.ts';
 import type { Seen } from './seen.ts';
-import { type Condition, condition } from './verdict.ts';
 
 /** A window older than this is missing. */
 const FRESH_MINUTES = 3;

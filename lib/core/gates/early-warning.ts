@@ -3,12 +3,12 @@
  * never rolls back by itself.
  */
 
-import { bucketsQuantileMs } from '../buckets.ts';
-import { mannKendallZ, median, type Series, theilSenSlope } from '../trend.ts';
+import { type Condition, condition, ms, percent, round } from '../conditions/verdict.ts';
 import { usualErrorRate } from './baseline.ts';
+import { bucketsQuantileMs } from './buckets.ts';
 import type { RecentMinute } from './fold.ts';
 import { type Seen, slowest } from './seen.ts';
-import { type Condition, condition, ms, percent, round } from './verdict.ts';
+import { mannKendallZ, median, type Series, theilSenSlope } from './trend.ts';
 
 /** A rise that chance explains less often than once in a hundred looks. */
 const RISING_Z = 2.33;

@@ -3,12 +3,12 @@
  * two minutes, or a quarter over three, five or ten, when chance and the primary's own errors cannot explain it.
  */
 
-import { binomialTail } from '../statistics.ts';
+import { type Condition, percent } from '../conditions/verdict.ts';
 import { overdispersion, usualErrorRate } from './baseline.ts';
 import type { RecentMinute } from './fold.ts';
 import { keeps } from './rules.ts';
 import type { Seen } from './seen.ts';
-import { type Condition, percent } from './verdict.ts';
+import { binomialTail } from './statistics.ts';
 
 const SPANS = [
   { minutes: 1, rate: 0.5 },

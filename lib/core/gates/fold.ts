@@ -9,11 +9,11 @@
  * `closedThrough` is 8 then: later minutes must be handed in again, and 10 is remembered as folded.
  */
 
-import { added, bucketsQuantileMs } from '../buckets.ts';
-import type { Policy } from '../cutover.ts';
-import { emptyWindow, highestShare, type MinuteWindow } from '../evidence.ts';
-import type { StageKind } from '../plan.ts';
+import type { Policy } from '../cutover/cutover.ts';
+import type { StageKind } from '../cutover/plan.ts';
 import { type Baseline, EMPTY_BASELINE, overdispersion, withMinute } from './baseline.ts';
+import { added, bucketsQuantileMs } from './buckets.ts';
+import { emptyWindow, highestShare, type MinuteWindow } from './evidence.ts';
 import { cap, HORIZON_MINUTES, type Martingale, newMartingale, step, withoutEvidence } from './martingale.ts';
 import { COUNTS, type JudgedMinute, METRIC_ROWS, METRICS, type Metric, type ProvenGood } from './metrics.ts';
 import { keeps, type WithoutRules } from './rules.ts';

@@ -1,15 +1,15 @@
 /** Guards: what forces a rollback. Floors act in the same minute, everything else on proof over several. */
 
-import { bucketUpperMs } from '../histogram.ts';
+import { type Condition, ms, number, percent, type TestEvidence } from '../conditions/verdict.ts';
 import { quantileEdges } from './baseline.ts';
 import { unavailable } from './floors.ts';
 import { logNeeded } from './fold.ts';
+import { bucketUpperMs } from './histogram.ts';
 import { logEvidence, loudest } from './martingale.ts';
 import { edgeBeyond, METRIC_ROWS, METRICS, type Metric } from './metrics.ts';
 import { keeps } from './rules.ts';
 import type { Seen } from './seen.ts';
 import { corruption } from './table-conditions.ts';
-import { type Condition, ms, number, percent, type TestEvidence } from './verdict.ts';
 
 export type Judged = TestEvidence & {
   metric: Metric;

@@ -4,10 +4,10 @@
  * than the rollback threshold), and the counts behind them.
  */
 
-import { countAbove } from '../buckets.ts';
-import type { Policy } from '../cutover.ts';
-import { bucketUpperMs } from '../histogram.ts';
+import type { Policy } from '../cutover/cutover.ts';
 import { type Baseline, edgeAt, highestRate, quantileEdges, usualErrorRate, usualShareAbove } from './baseline.ts';
+import { countAbove } from './buckets.ts';
+import { bucketUpperMs } from './histogram.ts';
 import { binomialLogRatio, PAIR_LAMBDAS, pairLogRatio, type TwoSample, twoSampleLogRatio } from './likelihood.ts';
 import { logAdd } from './martingale.ts';
 import type { JudgedWindow } from './window.ts';

@@ -3,8 +3,8 @@
  * holds, so that status, page and explain show it like any other. Pure.
  */
 
-import type { CutoverState, PendingAction } from '../cutover.ts';
-import { type Condition, condition, round } from './verdict.ts';
+import { type Condition, condition, round } from '../conditions/verdict.ts';
+import type { CutoverState, PendingAction } from '../cutover/cutover.ts';
 
 /** An intent that could not be carried out for this long is taken back, so that other commands are possible again. */
 export const GIVE_UP_AFTER_MS = 10 * 60_000;

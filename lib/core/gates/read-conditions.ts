@@ -3,14 +3,14 @@
  * the rollback threshold" rejected at 5 % for each metric, and no evidence worth speaking of that anything is wrong.
  */
 
-import { bucketsQuantileMs } from '../buckets.ts';
-import type { Policy } from '../cutover.ts';
+import { type Condition, condition, ms, number, percent, round } from '../conditions/verdict.ts';
+import type { Policy } from '../cutover/cutover.ts';
+import { bucketsQuantileMs } from './buckets.ts';
 import { explainedFailures } from './floors.ts';
 import { type Judged, provenRegressions } from './guards.ts';
 import type { ProvenGood } from './metrics.ts';
 import type { Seen } from './seen.ts';
 import { slowest } from './seen.ts';
-import { type Condition, condition, ms, number, percent, round } from './verdict.ts';
 import type { JudgedWindow } from './window.ts';
 
 /** Rejected at 5 %, and the evidence of the contrary above which nothing advances. */

@@ -1,14 +1,14 @@
 /** What a verdict is found from: the input, and the folded evidence of the stage. */
 
-import type { CutoverState, Policy } from '../cutover.ts';
-import type { MinuteWindow, TableStatus } from '../evidence.ts';
-import { sharePpmOf } from '../flags.ts';
-import type { Stage, StageKind } from '../plan.ts';
-import { isUnderWay } from '../stage-kinds.ts';
-import { judgedKind, judgedSinceMs, readsShadow } from '../switches.ts';
+import type { Condition } from '../conditions/verdict.ts';
+import type { CutoverState, Policy } from '../cutover/cutover.ts';
+import type { Stage, StageKind } from '../cutover/plan.ts';
+import { isUnderWay } from '../cutover/stage-kinds.ts';
+import { judgedKind, judgedSinceMs, readsShadow } from '../cutover/switches.ts';
+import { sharePpmOf } from '../routing/flags.ts';
+import type { MinuteWindow, TableStatus } from './evidence.ts';
 import { EVIDENCE_SCHEMA, type Evidence, fold, newEvidence, RECENT_MINUTES } from './fold.ts';
 import type { WithoutRules } from './rules.ts';
-import type { Condition } from './verdict.ts';
 import type { JudgedWindow } from './window.ts';
 
 export const MINUTE_MS = 60_000;

@@ -1,9 +1,9 @@
 /** What the data plane of a table must show to advance: copied, current, nothing in quarantine, verified. */
 
-import type { CutoverState } from '../cutover.ts';
-import type { BackfillProgress, TableStatus } from '../evidence.ts';
+import { type Condition, condition, ms, percent, round } from '../conditions/verdict.ts';
+import type { CutoverState } from '../cutover/cutover.ts';
+import type { BackfillProgress, TableStatus } from './evidence.ts';
 import { MINUTE_MS, type Seen } from './seen.ts';
-import { type Condition, condition, ms, percent, round } from './verdict.ts';
 
 /** A verification older than this says nothing. */
 const VERIFICATION_MAX_AGE_MS = 24 * 60 * MINUTE_MS;

@@ -1,12 +1,12 @@
 /** Evaluates the checks of a phase over what is known of its cutovers. Nothing known is never good news. */
 
-import type { CutoverState } from '../cutover.ts';
-import type { TableStatus } from '../evidence.ts';
-import { sharePpmOf } from '../flags.ts';
-import type { Condition, Verdict } from '../gates/verdict.ts';
-import type { Check, Goal, PhaseState } from '../phase.ts';
-import type { StageKind } from '../plan.ts';
-import { judgedKind, stageText } from '../switches.ts';
+import type { Condition, Verdict } from '../conditions/verdict.ts';
+import type { CutoverState } from '../cutover/cutover.ts';
+import type { Check, Goal, PhaseState } from '../cutover/phase.ts';
+import type { StageKind } from '../cutover/plan.ts';
+import { judgedKind, stageText } from '../cutover/switches.ts';
+import type { TableStatus } from '../gates/evidence.ts';
+import { sharePpmOf } from '../routing/flags.ts';
 
 /** What a tick or a report knows of one cutover. */
 export type Member = { state: CutoverState; verdict: Verdict | null; table: TableStatus | null };

@@ -1,10 +1,10 @@
 /** What a person's command on a phase leads to. Force skips evidence, never the order of phases. */
 
-import type { SystemState } from '../cutover.ts';
-import type { ErrorCode } from '../errors.ts';
-import { didYouMean } from '../nearest.ts';
-import type { Phase } from '../phase.ts';
-import { stateOfPhase } from './order.ts';
+import type { ErrorCode } from '../base/errors.ts';
+import { didYouMean } from '../base/nearest.ts';
+import type { SystemState } from '../cutover/cutover.ts';
+import type { Phase } from '../cutover/phase.ts';
+import { stateOfPhase } from '../holds/phase-order.ts';
 import { type Members, type PhaseStep, recommend, rollbackSteps, startConditions } from './step.ts';
 
 export type PhaseCommand =

@@ -1,10 +1,10 @@
 /** Steps of phases as events of the system's audit log, each with what the flag says after it. */
 
-import type { SystemState } from '../cutover.ts';
-import type { Event } from '../events.ts';
-import type { Phase } from '../phase.ts';
-import { evolveSystem } from '../system.ts';
-import { migrationPhaseOf } from './order.ts';
+import type { SystemState } from '../cutover/cutover.ts';
+import type { Phase } from '../cutover/phase.ts';
+import { migrationPhaseOf } from '../holds/phase-order.ts';
+import type { Event } from '../stage/events.ts';
+import { evolveSystem } from '../stage/system.ts';
 import type { PhaseStep } from './step.ts';
 
 export function phaseEvents(phases: readonly Phase[], system: SystemState, steps: readonly PhaseStep[]): Event[] {

@@ -6,12 +6,12 @@
  *   running, soaking, done ─ ROLLBACK → rolled_back, together with all that depend on it ─ reset → waiting
  */
 
-import type { SystemState } from '../cutover.ts';
-import type { Condition } from '../gates/verdict.ts';
-import type { Phase, PhaseChange, PhaseState } from '../phase.ts';
-import { stageText } from '../switches.ts';
+import type { Condition } from '../conditions/verdict.ts';
+import type { SystemState } from '../cutover/cutover.ts';
+import type { Phase, PhaseChange, PhaseState } from '../cutover/phase.ts';
+import { stageText } from '../cutover/switches.ts';
+import { rollbackOrder, stateOfPhase } from '../holds/phase-order.ts';
 import { evaluateCheck, hasReached, type Member, rolledBackSince } from './checks.ts';
-import { rollbackOrder, stateOfPhase } from './order.ts';
 
 export type Members = ReadonlyMap<string, Member>;
 export type PhaseStep = { phase: string; change: PhaseChange; reason: string };

@@ -1,10 +1,10 @@
 /** A phase as people and programs see it: where it is, what it waits for, what its end would be decided as. */
 
-import type { SystemState } from '../cutover.ts';
-import type { Condition } from '../gates/verdict.ts';
-import type { Goal, Phase, PhaseState } from '../phase.ts';
+import type { Condition } from '../conditions/verdict.ts';
+import type { SystemState } from '../cutover/cutover.ts';
+import type { Goal, Phase, PhaseState } from '../cutover/phase.ts';
+import { stateOfPhase } from '../holds/phase-order.ts';
 import { evaluateCheck, hasReached } from './checks.ts';
-import { stateOfPhase } from './order.ts';
 import { type Members, type Recommendation, recommend, startConditions } from './step.ts';
 
 export type PhaseView = Omit<PhaseState, 'confirmed'> & {

@@ -1,7 +1,7 @@
 /** What every store of copies must do. Run against the one in memory and DynamoDB. */
 
 import { describe, expect, it } from 'vitest';
-import { copyId } from '../../../lib/core/copies.ts';
+import { copyId } from '../../../lib/core/forwards/forward.ts';
 import type { CopyStore, NewCopy } from '../../../lib/ports.ts';
 
 const NOW = 1_800_000_000_000;

@@ -1,7 +1,7 @@
 /** What every store of experiments must do. Run against the one in memory and the one on DynamoDB. */
 
 import { describe, expect, it } from 'vitest';
-import { type CohortTotals, NO_TOTALS } from '../../../lib/core/experiment.ts';
+import { type CohortTotals, NO_TOTALS } from '../../../lib/core/report/experiment.ts';
 import type { ExperimentStore } from '../../../lib/ports.ts';
 import { NOW } from '../../property/samples.ts';
 

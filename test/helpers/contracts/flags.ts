@@ -1,7 +1,7 @@
 /** What every publisher of flags must do. Run against the one in memory, and AppConfig's with the emulator. */
 
 import { describe, expect, it } from 'vitest';
-import type { FlagDocument } from '../../../lib/core/flags.ts';
+import type { FlagDocument } from '../../../lib/core/routing/flags.ts';
 import type { FlagPublisher } from '../../../lib/ports.ts';
 
 export type FlagHarness = {

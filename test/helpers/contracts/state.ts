@@ -1,7 +1,7 @@
 /** What every state store must do. Run against the one in memory and the one on DynamoDB. */
 
 import { describe, expect, it } from 'vitest';
-import { nextEntry, verifyChain } from '../../../lib/core/audit.ts';
+import type { Verdict } from '../../../lib/core/conditions/verdict.ts';
 import {
   type CutoverState,
   DEFAULT_POLICY,
@@ -10,14 +10,14 @@ import {
   NO_OVERRIDES,
   NORMAL_SWITCHES,
   type SystemState,
-} from '../../../lib/core/cutover.ts';
-import type { Event, SystemChange } from '../../../lib/core/events.ts';
-import { record, replay } from '../../../lib/core/evolve.ts';
+} from '../../../lib/core/cutover/cutover.ts';
+import type { PhaseChange } from '../../../lib/core/cutover/phase.ts';
+import { BUILT_IN_PLAN_NAMES, builtInPlan } from '../../../lib/core/cutover/plan.ts';
 import { type Evidence, fold, newEvidence } from '../../../lib/core/gates/fold.ts';
-import type { Verdict } from '../../../lib/core/gates/verdict.ts';
-import type { PhaseChange } from '../../../lib/core/phase.ts';
-import { BUILT_IN_PLAN_NAMES, builtInPlan } from '../../../lib/core/plan.ts';
-import { recordSystem, replaySystem } from '../../../lib/core/system.ts';
+import { nextEntry, verifyChain } from '../../../lib/core/stage/audit.ts';
+import type { Event, SystemChange } from '../../../lib/core/stage/events.ts';
+import { record, replay } from '../../../lib/core/stage/evolve.ts';
+import { recordSystem, replaySystem } from '../../../lib/core/stage/system.ts';
 import type { Clock, IdempotencyRecord, StateChange, StateStore } from '../../../lib/ports.ts';
 import { exactMinute } from '../../property/traffic.ts';
 

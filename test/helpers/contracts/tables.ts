@@ -1,7 +1,7 @@
 /** What every data plane must do. Run against the one in memory and the one on Postgres. */
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { VerificationResult } from '../../../lib/core/evidence.ts';
+import type { VerificationResult } from '../../../lib/core/gates/evidence.ts';
 import type { DataPlane, MirrorRow, TableCutover } from '../../../lib/ports.ts';
 
 export type TablesHarness = {

@@ -1,7 +1,7 @@
 /** Alerts in memory, and a channel that takes messages, refuses them or never answers. */
 
 import type { Alert, AlertMessage } from '../../../lib/core/alerts/alert.ts';
-import { CrossfadeError } from '../../../lib/core/errors.ts';
+import { CrossfadeError } from '../../../lib/core/base/errors.ts';
 import type { AlertChannel, AlertStore } from '../../../lib/ports.ts';
 
 export type InMemoryAlerts = AlertStore & {

@@ -1,7 +1,7 @@
 /** Copies in memory, with the conditions of the real store. */
 
-import { type Copy, type CopyHead, placeOfCopy } from '../../../lib/core/copies.ts';
-import { CrossfadeError } from '../../../lib/core/errors.ts';
+import { CrossfadeError } from '../../../lib/core/base/errors.ts';
+import { type Copy, type CopyHead, placeOfCopy } from '../../../lib/core/forwards/forward.ts';
 import type { CopyDelivery, CopyStore } from '../../../lib/ports.ts';
 
 type Stored = Copy & { claimedBy: string };

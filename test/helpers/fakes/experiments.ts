@@ -1,6 +1,6 @@
 /** Totals of experiments in memory. */
 
-import { type CohortTotals, type ExperimentTotals, NO_TOTALS } from '../../../lib/core/experiment.ts';
+import { type CohortTotals, type ExperimentTotals, NO_TOTALS } from '../../../lib/core/report/experiment.ts';
 import type { ExperimentStore } from '../../../lib/ports.ts';
 
 export type InMemoryExperiments = ExperimentStore & { applied(): number };

@@ -4,8 +4,8 @@
  */
 
 import { readStoredFlags, storedFlags } from '../../../lib/adapters/appconfig/document.ts';
-import { CrossfadeError } from '../../../lib/core/errors.ts';
-import { compareFlagAge, type FlagDocument } from '../../../lib/core/flags.ts';
+import { CrossfadeError } from '../../../lib/core/base/errors.ts';
+import { compareFlagAge, type FlagDocument } from '../../../lib/core/routing/flags.ts';
 import type { FlagPublisher } from '../../../lib/ports.ts';
 
 export type InMemoryFlags = FlagPublisher & {

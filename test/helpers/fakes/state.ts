@@ -3,11 +3,11 @@
  * Items are kept as JSON and checked on reading, so nothing is shared with the caller and hand-edited items are refused.
  */
 
-import type { AuditEntry } from '../../../lib/core/audit.ts';
-import { type CutoverState, INITIAL_SYSTEM, type SystemState } from '../../../lib/core/cutover.ts';
-import { CrossfadeError } from '../../../lib/core/errors.ts';
-import type { Event } from '../../../lib/core/events.ts';
-import { CLOCKS_APART_MS } from '../../../lib/core/gates/verdict.ts';
+import { CrossfadeError } from '../../../lib/core/base/errors.ts';
+import { CLOCKS_APART_MS } from '../../../lib/core/conditions/verdict.ts';
+import { type CutoverState, INITIAL_SYSTEM, type SystemState } from '../../../lib/core/cutover/cutover.ts';
+import type { AuditEntry } from '../../../lib/core/stage/audit.ts';
+import type { Event } from '../../../lib/core/stage/events.ts';
 import type { Clock, IdempotencyRecord, StateChange, StateStore, WriteResult } from '../../../lib/ports.ts';
 import { cutoverState, problemsOf, systemState } from '../../../lib/schemas/state.ts';
 

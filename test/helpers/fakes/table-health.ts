@@ -1,8 +1,8 @@
 /** What the data plane in memory says for people: the same sentences and limits as the views and functions in SQL. */
 
 import { createHash } from 'node:crypto';
-import { CrossfadeError } from '../../../lib/core/errors.ts';
-import type { TableStatus } from '../../../lib/core/evidence.ts';
+import { CrossfadeError } from '../../../lib/core/base/errors.ts';
+import type { TableStatus } from '../../../lib/core/gates/evidence.ts';
 import type {
   Consistency,
   HealthAlert,
@@ -11,7 +11,7 @@ import type {
   TableOutlook,
   TableProgress,
   TableVerdict,
-} from '../../../lib/core/table-health.ts';
+} from '../../../lib/core/table/reading.ts';
 import type { TableCutover } from '../../../lib/ports.ts';
 
 const DAY_MS = 24 * 60 * 60_000;

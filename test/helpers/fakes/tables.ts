@@ -4,15 +4,15 @@
  * Rows are texts by integer key; a row that must not fit the other side is named by `block`.
  */
 
-import { CrossfadeError } from '../../../lib/core/errors.ts';
+import { CrossfadeError } from '../../../lib/core/base/errors.ts';
 import type {
   BackfillProgress,
   ShapeDifference,
   ShapeStatus,
   TableStatus,
   VerificationResult,
-} from '../../../lib/core/evidence.ts';
-import { shapeConditions } from '../../../lib/core/gates/shape-conditions.ts';
+} from '../../../lib/core/gates/evidence.ts';
+import { shapeConditions } from '../../../lib/core/holds/shape.ts';
 import type {
   Clock,
   DataPlane,

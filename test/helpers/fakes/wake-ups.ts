@@ -1,6 +1,6 @@
 /** Wake-ups in memory: each one is a record that a test hands to the shadow writer whenever, or never. */
 
-import { CrossfadeError } from '../../../lib/core/errors.ts';
+import { CrossfadeError } from '../../../lib/core/base/errors.ts';
 import type { ReadToCompare, WakeUps } from '../../../lib/ports.ts';
 
 export type InMemoryWakeUps = WakeUps & {

@@ -1,8 +1,8 @@
 /** Minute windows in memory: additions are kept as they came and merged when read. */
 
 import { mergeByOperation } from '../../../lib/adapters/dynamodb/window-item.ts';
-import { CrossfadeError } from '../../../lib/core/errors.ts';
-import { type MinuteWindow, mergeWindows } from '../../../lib/core/evidence.ts';
+import { CrossfadeError } from '../../../lib/core/base/errors.ts';
+import { type MinuteWindow, mergeWindows } from '../../../lib/core/gates/evidence.ts';
 import type { Clock, WindowAddition, WindowStore } from '../../../lib/ports.ts';
 
 const RETENTION_MINUTES = 30 * 1_440;

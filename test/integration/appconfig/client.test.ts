@@ -5,12 +5,12 @@
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Faults } from '../../../infra/local/appconfig/faults.ts';
-import { agentSource } from '../../../lib/client/agent-source.ts';
 import { appConfigSource } from '../../../lib/client/appconfig-source.ts';
 import { createClient } from '../../../lib/client/client.ts';
-import { dataSource } from '../../../lib/client/data-source.ts';
-import type { FlagSource } from '../../../lib/client/flag-cache.ts';
-import type { FlagDocument } from '../../../lib/core/flags.ts';
+import type { FlagDocument } from '../../../lib/core/routing/flags.ts';
+import { agentSource } from '../../../lib/routing/agent-source.ts';
+import { dataSource } from '../../../lib/routing/data-source.ts';
+import type { FlagSource } from '../../../lib/routing/flag-cache.ts';
 import { flagOf, systemFlagOf } from '../../property/samples.ts';
 import { deploy, MINUTE_MS, type Stage, type Subject, stage, stopDeployment, store, subject } from './harness.ts';
 

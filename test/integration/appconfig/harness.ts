@@ -13,7 +13,7 @@ import { type AppConfigIds, provisionAppConfig } from '../../../infra/local/appc
 import { type AppConfigOptions, type LocalAppConfig, startAppConfig } from '../../../infra/local/appconfig/server.ts';
 import { storedFlags } from '../../../lib/adapters/appconfig/document.ts';
 import { appConfigPublisher } from '../../../lib/adapters/appconfig/publisher.ts';
-import type { FlagDocument } from '../../../lib/core/flags.ts';
+import type { FlagDocument } from '../../../lib/core/routing/flags.ts';
 import type { FlagPublisher } from '../../../lib/ports.ts';
 import { parseFlagText } from '../../../lib/schemas/flags.ts';
 

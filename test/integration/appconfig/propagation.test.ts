@@ -4,10 +4,10 @@
  */
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { agentSource } from '../../../lib/client/agent-source.ts';
 import { createClient } from '../../../lib/client/client.ts';
-import { dataSource } from '../../../lib/client/data-source.ts';
-import type { FlagSource } from '../../../lib/client/flag-cache.ts';
+import { agentSource } from '../../../lib/routing/agent-source.ts';
+import { dataSource } from '../../../lib/routing/data-source.ts';
+import type { FlagSource } from '../../../lib/routing/flag-cache.ts';
 import { flagOf, systemFlagOf } from '../../property/samples.ts';
 import { deploy, type Stage, type Subject, stage, store, subject } from './harness.ts';
 

@@ -16,7 +16,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { appConfigClient } from '../../../lib/adapters/appconfig/client.ts';
 import { storedFlags } from '../../../lib/adapters/appconfig/document.ts';
 import { appConfigPublisher } from '../../../lib/adapters/appconfig/publisher.ts';
-import { sessionClient } from '../../../lib/client/data-source.ts';
+import { sessionClient } from '../../../lib/routing/data-source.ts';
 import { someFlags } from '../../helpers/contracts/flags.ts';
 import { testClock } from './harness.ts';
 

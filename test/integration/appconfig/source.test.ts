@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { agentSource } from '../../../lib/client/agent-source.ts';
-import { dataSource } from '../../../lib/client/data-source.ts';
-import { type FlagSource, flagCache } from '../../../lib/client/flag-cache.ts';
+import { agentSource } from '../../../lib/routing/agent-source.ts';
+import { dataSource } from '../../../lib/routing/data-source.ts';
+import { type FlagSource, flagCache } from '../../../lib/routing/flag-cache.ts';
 import { parseFlagText } from '../../../lib/schemas/flags.ts';
 import { someFlags } from '../../helpers/contracts/flags.ts';
 import { deploy, MINUTE_MS, type Stage, type Subject, stage, stopDeployment, store, subject } from './harness.ts';

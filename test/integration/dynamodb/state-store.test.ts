@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { cutoverKey, idempotencyKey, verdictKey } from '../../../lib/adapters/dynamodb/keys.ts';
 import { dynamoStateStore, stateStoreWith } from '../../../lib/adapters/dynamodb/state-store.ts';
 import { type StateWrite, stateTransaction } from '../../../lib/adapters/dynamodb/state-transaction.ts';
-import { MAX_STAGES, type Plan } from '../../../lib/core/plan.ts';
+import { MAX_STAGES, type Plan } from '../../../lib/core/cutover/plan.ts';
 import {
   changeOf,
   EVIDENCE,

@@ -9,7 +9,7 @@ import { postgresDataPlane } from '../../../lib/adapters/postgres/data-plane.ts'
 import type { PgGateway } from '../../../lib/adapters/postgres/gateway.ts';
 import { migrate } from '../../../lib/adapters/postgres/migrate.ts';
 import { readMigrations } from '../../../lib/adapters/postgres/migration-files.ts';
-import { defineCutovers } from '../../../lib/define-cutovers.ts';
+import { defineCutovers } from '../../../lib/define/cutovers.ts';
 import type { DataPlane, TableCutover } from '../../../lib/ports.ts';
 import { aidisScript } from '../../helpers/aidis.ts';
 import { pgliteGateway } from '../../helpers/pglite-gateway.ts';

@@ -8,7 +8,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PgGateway } from '../../../lib/adapters/postgres/gateway.ts';
-import type { Sabotage } from '../../../lib/core/sql/sabotage.ts';
+import type { Sabotage } from '../../../lib/core/table/sql/sabotage.ts';
 import type { ConvergeResult, TableCutover } from '../../../lib/ports.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installSchema } from '../../../infra/local/install-schema.ts';
 import { postgresDataPlane } from '../../../lib/adapters/postgres/data-plane.ts';
 import { systemClock } from '../../../lib/adapters/system.ts';
-import { BREAKPOINTS } from '../../../lib/core/sql/sabotage.ts';
+import { BREAKPOINTS } from '../../../lib/core/table/sql/sabotage.ts';
 import type { DataPlane, TableCutover } from '../../../lib/ports.ts';
 import { type Breakpoints, breakpoints } from '../../helpers/breakpoints.ts';
 import { type CrashableServer, crashableServer } from '../../helpers/crashable-postgres.ts';

@@ -10,7 +10,7 @@ import {
   postgresGateway,
   sqlstateOf,
 } from '../../../lib/adapters/postgres/gateway.ts';
-import type { CrossfadeError } from '../../../lib/core/errors.ts';
+import type { CrossfadeError } from '../../../lib/core/base/errors.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 
 const clock = { monotonicMs: () => performance.now(), sleep: (ms: number) => pause(ms / 10) };

@@ -4,7 +4,7 @@
  */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { HealthFinding } from '../../../lib/core/table-health.ts';
+import type { HealthFinding } from '../../../lib/core/table/reading.ts';
 import type { TableCutover } from '../../../lib/ports.ts';
 import { databaseCpuMs } from '../../helpers/cpu-time.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';

@@ -11,7 +11,7 @@ import { installSchema } from '../../../infra/local/install-schema.ts';
 import { postgresDataPlane } from '../../../lib/adapters/postgres/data-plane.ts';
 import { postgresGateway } from '../../../lib/adapters/postgres/gateway.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
-import type { HealthFinding } from '../../../lib/core/table-health.ts';
+import type { HealthFinding } from '../../../lib/core/table/reading.ts';
 import type { TableCutover } from '../../../lib/ports.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { eventually, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';

@@ -7,9 +7,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { postgresDataPlane } from '../../../lib/adapters/postgres/data-plane.ts';
 import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/gateway.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
-import { initialState, type SystemState } from '../../../lib/core/cutover.ts';
-import { defineCutovers } from '../../../lib/define-cutovers.ts';
-import { prepare } from '../../../lib/flows/prepare-command.ts';
+import { initialState, type SystemState } from '../../../lib/core/cutover/cutover.ts';
+import { defineCutovers } from '../../../lib/define/cutovers.ts';
+import { prepare } from '../../../lib/flows/control/prepare-command.ts';
 import type { DataPlane, Ports, TableCutover } from '../../../lib/ports.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 

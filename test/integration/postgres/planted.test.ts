@@ -6,7 +6,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PgGateway } from '../../../lib/adapters/postgres/gateway.ts';
 import { systemClock } from '../../../lib/adapters/system.ts';
-import type { Sabotage } from '../../../lib/core/sql/sabotage.ts';
+import type { Sabotage } from '../../../lib/core/table/sql/sabotage.ts';
 import type { TableCutover } from '../../../lib/ports.ts';
 import { type Breakpoints, breakpoints, overOrWaiting } from '../../helpers/breakpoints.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';

@@ -1,8 +1,8 @@
 /** I23 on a real server: a rollback waits neither for a reader nor for what is gone; a start and force need what is really there. */
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { makePlan } from '../../../lib/core/plan.ts';
-import type { OperatorCommand } from '../../../lib/flows/operate.ts';
+import { makePlan } from '../../../lib/core/cutover/plan.ts';
+import type { OperatorCommand } from '../../../lib/flows/control/operate.ts';
 import type { Ports } from '../../../lib/ports.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';

@@ -1,7 +1,7 @@
 /** I13 what the old table would round does not go back: it waits in quarantine, named, until it fits or rounding is asked for. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { rounds } from '../../../lib/core/rounding.ts';
+import { rounds } from '../../../lib/core/table/rounding.ts';
 import type { TableCutover } from '../../../lib/ports.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';

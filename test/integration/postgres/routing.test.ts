@@ -2,8 +2,8 @@
 
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { murmur3 } from '../../../lib/core/murmur3.ts';
-import { inShare, route } from '../../../lib/core/routing.ts';
+import { murmur3 } from '../../../lib/core/routing/murmur3.ts';
+import { inShare, route } from '../../../lib/core/routing/routing.ts';
 import { EDGE_KEYS } from '../../helpers/edge-keys.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';

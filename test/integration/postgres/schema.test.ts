@@ -11,8 +11,8 @@ import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/
 import { migrate } from '../../../lib/adapters/postgres/migrate.ts';
 import { readMigrations } from '../../../lib/adapters/postgres/migration-files.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
-import { RESERVED_IDS } from '../../../lib/core/cutover.ts';
-import { objectKinds } from '../../../lib/core/sql/names.ts';
+import { RESERVED_IDS } from '../../../lib/core/cutover/cutover.ts';
+import { objectKinds } from '../../../lib/core/table/sql/names.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { dumpSchema } from '../../helpers/schema-dump.ts';
 

@@ -4,7 +4,7 @@
  */
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { VerificationResult } from '../../../lib/core/evidence.ts';
+import type { VerificationResult } from '../../../lib/core/gates/evidence.ts';
 import type { TableCutover, VerificationPass } from '../../../lib/ports.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';

@@ -1,8 +1,8 @@
 /** A verification that a person asks for begins after the asking, also beside a pass that is under way. */
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { initialState } from '../../../lib/core/cutover.ts';
-import { verifyNow } from '../../../lib/flows/verify.ts';
+import { initialState } from '../../../lib/core/cutover/cutover.ts';
+import { verifyNow } from '../../../lib/flows/rows/verify.ts';
 import type { Ports } from '../../../lib/ports.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';

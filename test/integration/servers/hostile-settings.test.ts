@@ -1,5 +1,5 @@
 /**
- * The session contract (lib/core/sql/session.ts): every setting that a statement of ours depends on has the worst value that a
+ * The session contract (lib/core/table/sql/session.ts): every setting that a statement of ours depends on has the worst value that a
  * database or a role may give it, and the whole life of a cutover goes on as if it had not. All of them at once at either
  * place, and some by themselves, chosen by a seed. `CROSSFADE_EACH=all` takes each by itself at both places.
  * Replay: CROSSFADE_SEED=<seed> npx vitest run --project servers hostile-settings
@@ -7,7 +7,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, inject, it } from 'vitest';
-import { type MEANING, MECHANICS, type StatedSetting } from '../../../lib/core/sql/session.ts';
+import { type MEANING, MECHANICS, type StatedSetting } from '../../../lib/core/table/sql/session.ts';
 import type { TableCutover } from '../../../lib/ports.ts';
 import { astride, live, type Straddling } from '../../helpers/life.ts';
 import { type ServedDatabase, servedDatabase } from '../../helpers/postgres.ts';

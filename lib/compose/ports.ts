@@ -1,0 +1,221 @@
+/**
+ * Configuration → real ports. The only file that imports every adapter, and each only when it is first used: a stop
+ * needs neither Postgres nor AppConfig to be loaded, and a routing decision needs no AWS client at all.
+ */
+
+import type { Jwks, Scope } from '../adapters/http/token.ts';
+import { powertoolsLog } from '../adapters/powertools/log.ts';
+import { cloudWatchMetrics, noMetrics } from '../adapters/powertools/metrics.ts';
+import { environment, random, realNow, systemClock, systemIds } from '../adapters/system.ts';
+import { CrossfadeError } from '../core/base/errors.ts';
+import type { CutoverDeclaration } from '../core/cutover/cutover.ts';
+import { declaredAddresses } from '../core/cutover/write-target.ts';
+import { type NetworkProfile, refusedUpstream } from '../core/net/upstream.ts';
+import type { Ports, Upstream } from '../ports.ts';
+import type { Router } from '../routing/service.ts';
+import { type Environment, readEnvironment } from '../schemas/environment.ts';
+
+export type Composition = {
+  ports: Ports;
+  cutovers(): Promise<readonly CutoverDeclaration[]>;
+  /** Subject of the bearer token. @throws CrossfadeError `unauthenticated`, `forbidden` */
+  authenticate(header: string | undefined, scope: Scope): Promise<string>;
+  router(): Promise<Router>;
+  upstream(): Promise<Upstream>;
+  realNow(): number;
+};
+
+const LOCAL_CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local' };
+
+/** @throws CrossfadeError `invalid_config` naming every missing or wrong variable */
+export function compose(variables = environment()): Composition {
+  const env = readEnvironment(variables);
+  const clock = systemClock({ speed: env.CROSSFADE_CLOCK_SPEED, originMs: env.CROSSFADE_CLOCK_ORIGIN_MS });
+  const ids = systemIds();
+  const log = powertoolsLog(env.CROSSFADE_LOG_LEVEL);
+  const metrics = env.CROSSFADE_PROFILE === 'aws' ? cloudWatchMetrics() : noMetrics();
+  const dynamo = once(async () => {
+    const { dynamoClient } = await import('../adapters/dynamodb/client.ts');
+    const endpoint = env.CROSSFADE_DYNAMODB_ENDPOINT;
+    return dynamoClient({ region: env.AWS_REGION, ...(endpoint ? { endpoint, credentials: LOCAL_CREDENTIALS } : {}) });
+  });
+  const upstream = once(async () => {
+    const { httpUpstream } = await import('../adapters/http/upstream.ts');
+    return httpUpstream({ clock, profile: env.CROSSFADE_PROFILE });
+  });
+  const delivering = once(async () => {
+    const { copyDelivery } = await import('../adapters/http/deliver-copy.ts');
+    return copyDelivery(await upstream());
+  });
+  const ports: Ports = {
+    clock,
+    ids,
+    log,
+    metrics,
+    state: lazily(async () => {
+      const { dynamoStateStore } = await import('../adapters/dynamodb/state-store.ts');
+      return dynamoStateStore({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE, clock, ids, random });
+    }),
+    windows: lazily(async () => {
+      const { dynamoWindowStore } = await import('../adapters/dynamodb/window-store.ts');
+      const retentionDays = env.CROSSFADE_METRICS_RETENTION_DAYS;
+      return dynamoWindowStore({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE, clock, retentionDays });
+    }),
+    wakeUps: lazily(async () => {
+      const { dynamoWakeUps } = await import('../adapters/dynamodb/wake-ups.ts');
+      return dynamoWakeUps({ client: await dynamo(), tableName: env.CROSSFADE_CHANGES_TABLE });
+    }),
+    copies: lazily(async () => {
+      const { dynamoCopyStore } = await import('../adapters/dynamodb/copy-store.ts');
+      return dynamoCopyStore({ client: await dynamo(), tableName: env.CROSSFADE_CHANGES_TABLE, realNow });
+    }),
+    deliver: async (...delivery) => (await delivering())(...delivery),
+    alerts: lazily(async () => {
+      const { dynamoAlertStore } = await import('../adapters/dynamodb/alert-store.ts');
+      return dynamoAlertStore({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE, ids });
+    }),
+    channels: [],
+    experiments: lazily(async () => {
+      const { dynamoExperimentStore } = await import('../adapters/dynamodb/experiment-store.ts');
+      return dynamoExperimentStore({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE });
+    }),
+    flags: lazily(() => flagPublisher(env, clock)),
+    tables: lazily(() => dataPlane(env, clock, log)),
+  };
+  const cutovers = once(() => declaredCutovers(env));
+  const keys = once(() => signingKeys(env));
+  return {
+    ports,
+    cutovers,
+    realNow,
+    router: once(async () => {
+      const { routingService } = await import('../routing/service.ts');
+      return routingService({ source: await flagSource(env), environment: variables, monotonicMs: clock.monotonicMs });
+    }),
+    upstream,
+    async authenticate(header, scope) {
+      const { authenticate } = await import('../adapters/http/authenticate.ts');
+      const rules = { issuer: env.CROSSFADE_JWT_ISSUER, audience: env.CROSSFADE_JWT_AUDIENCE };
+      return authenticate(header, scope, await keys(), rules, realNow());
+    },
+  };
+}
+
+async function flagPublisher(env: Environment, clock: Ports['clock']): Promise<Ports['flags']> {
+  const { appConfigClient } = await import('../adapters/appconfig/client.ts');
+  const { appConfigPublisher } = await import('../adapters/appconfig/publisher.ts');
+  const endpoint = env.CROSSFADE_APPCONFIG_ENDPOINT;
+  if (!env.CROSSFADE_APPCONFIG_STRATEGY) throw missing('CROSSFADE_APPCONFIG_STRATEGY', 'flags are published');
+  return appConfigPublisher({
+    client: appConfigClient({
+      region: env.AWS_REGION,
+      ...(endpoint ? { endpoint, credentials: LOCAL_CREDENTIALS } : {}),
+    }),
+    application: env.CROSSFADE_APPCONFIG_APPLICATION,
+    environment: env.CROSSFADE_APPCONFIG_ENVIRONMENT,
+    profile: env.CROSSFADE_APPCONFIG_PROFILE,
+    strategy: env.CROSSFADE_APPCONFIG_STRATEGY,
+    clock,
+  });
+}
+
+/** The agent's local port when there is one; on AWS its extension listens on 2772 beside the function. */
+async function flagSource(env: Environment) {
+  const { agentSource } = await import('../routing/agent-source.ts');
+  return agentSource({
+    url: env.CROSSFADE_APPCONFIG_ENDPOINT ?? 'http://127.0.0.1:2772',
+    // The emulator answers with what is deployed.
+    ...(env.CROSSFADE_APPCONFIG_ENDPOINT ? { pollMs: 0 } : {}),
+    application: env.CROSSFADE_APPCONFIG_APPLICATION,
+    environment: env.CROSSFADE_APPCONFIG_ENVIRONMENT,
+    profile: env.CROSSFADE_APPCONFIG_PROFILE,
+  });
+}
+
+async function dataPlane(env: Environment, clock: Ports['clock'], log: Ports['log']): Promise<Ports['tables']> {
+  if (!env.CROSSFADE_DATABASE_URL) throw missing('CROSSFADE_DATABASE_URL', 'table cutovers are run');
+  const { postgresDataPlane } = await import('../adapters/postgres/data-plane.ts');
+  const { postgresGateway } = await import('../adapters/postgres/gateway.ts');
+  const { parseAddress } = await import('../adapters/postgres/address.ts');
+  const gateway = async (url: string) => {
+    for (const note of parseAddress(url).notes) log.event('database_address', { note });
+    return postgresGateway({ url, clock, random, ...(await proofs(env, url, clock)) });
+  };
+  const runtime = await gateway(env.CROSSFADE_DATABASE_URL);
+  const owner = env.CROSSFADE_OWNER_DATABASE_URL ? await gateway(env.CROSSFADE_OWNER_DATABASE_URL) : runtime;
+  return postgresDataPlane({ runtime, owner });
+}
+
+/** How server and function prove who they are. On AWS both must, and no password is in the environment. */
+async function proofs(env: Environment, url: string, clock: Ports['clock']) {
+  if (env.CROSSFADE_PROFILE !== 'aws') return {};
+  const { parseAddress } = await import('../adapters/postgres/address.ts');
+  const { serverTrust } = await import('../adapters/postgres/server-trust.ts');
+  const trust = await serverTrust(url, env.CROSSFADE_DATABASE_CA);
+  if (parseAddress(url).password !== undefined) return { trust };
+  const { iamToken } = await import('../adapters/postgres/iam-token.ts');
+  return { trust, password: iamToken({ url, region: env.AWS_REGION, clock }) };
+}
+
+/** Bundled with the code when deployed; a file for the local stack, whose configuration may be the user's own. */
+async function declaredCutovers(env: Environment): Promise<readonly CutoverDeclaration[]> {
+  const declared = env.CROSSFADE_CUTOVERS === undefined ? (await import('../../infra/cutovers.ts')).default : null;
+  const { readFile } = await import('node:fs/promises');
+  const declarations =
+    declared ?? (JSON.parse(await readFile(env.CROSSFADE_CUTOVERS!, 'utf8')) as readonly CutoverDeclaration[]);
+  refuseUpstreams(declarations, env.CROSSFADE_PROFILE);
+  return declarations;
+}
+
+/** Loopback is for the local profile only; the rest was checked when the cutovers were defined. */
+function refuseUpstreams(declarations: readonly CutoverDeclaration[], profile: NetworkProfile): void {
+  const problems = declarations.flatMap((declaration) =>
+    declaredAddresses(declaration).flatMap(({ field, url, privateHosts }) => {
+      const why = refusedUpstream(url, privateHosts, profile);
+      return why ? [`${declaration.id}.${field} '${url}': ${why}`] : [];
+    }),
+  );
+  if (problems.length > 0)
+    throw new CrossfadeError('upstream_refused', `Upstreams cannot be used: ${problems.join('; ')}.`, {
+      details: { problems },
+    });
+}
+
+async function signingKeys(env: Environment): Promise<Jwks> {
+  if (env.CROSSFADE_JWKS) return JSON.parse(env.CROSSFADE_JWKS) as Jwks;
+  const { fetchSigningKeys } = await import('../adapters/http/authenticate.ts');
+  return fetchSigningKeys(env.CROSSFADE_JWT_ISSUER);
+}
+
+function missing(variable: string, when: string): CrossfadeError {
+  return new CrossfadeError(
+    'invalid_config',
+    `${variable} is needed when ${when}, and it is not set. It belongs into the environment in serverless.yml.`,
+  );
+}
+
+/** The value of the first successful call; a failed one is forgotten, so that the next call tries again. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make().catch((error) => {
+      made = undefined;
+      throw error;
+    });
+    return made;
+  };
+}
+
+/** A port that is made when one of its functions is first called. All functions of such a port are asynchronous. */
+function lazily<Port extends object>(make: () => Promise<Port>): Port {
+  const port = once(make);
+  return new Proxy({} as Port, {
+    get: (_, name) =>
+      name === 'then'
+        ? undefined
+        : async (...args: unknown[]) => {
+            const made = (await port()) as Record<PropertyKey, (...args: unknown[]) => unknown>;
+            return made[name]!(...args);
+          },
+  });
+}

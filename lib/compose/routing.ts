@@ -1,0 +1,67 @@
+/**
+ * The composition of the routing function alone. It answers other programs while they serve requests, so it must start
+ * fast: no AWS client, no validation library, and the logger only when there is something to log.
+ */
+
+import { authenticate } from '../adapters/http/authenticate.ts';
+import type { Jwks, Scope } from '../adapters/http/token.ts';
+import { environment, realNow, systemClock } from '../adapters/system.ts';
+import { CrossfadeError } from '../core/base/errors.ts';
+import type { Log, Ports } from '../ports.ts';
+import { agentSource } from '../routing/agent-source.ts';
+import { type Router, routingService } from '../routing/service.ts';
+
+export type RoutingComposition = {
+  ports: Pick<Ports, 'clock' | 'log' | 'metrics'>;
+  authenticate(header: string | undefined, scope: Scope): Promise<string>;
+  router: Router;
+};
+
+const NEEDED = [
+  'CROSSFADE_APPCONFIG_APPLICATION',
+  'CROSSFADE_APPCONFIG_ENVIRONMENT',
+  'CROSSFADE_APPCONFIG_PROFILE',
+  'CROSSFADE_JWT_ISSUER',
+  'CROSSFADE_JWT_AUDIENCE',
+  'CROSSFADE_JWKS',
+] as const;
+
+/** @throws CrossfadeError `invalid_config` naming every missing variable */
+export function composeRouting(variables = environment()): RoutingComposition {
+  const missing = NEEDED.filter((name) => !variables[name]);
+  if (missing.length > 0) {
+    throw new CrossfadeError(
+      'invalid_config',
+      `The environment of the routing function lacks ${missing.join(', ')}. serverless.yml sets them.`,
+    );
+  }
+  const value = (name: (typeof NEEDED)[number]) => variables[name]!;
+  const clock = systemClock();
+  const jwks = JSON.parse(value('CROSSFADE_JWKS')) as Jwks;
+  const rules = { issuer: value('CROSSFADE_JWT_ISSUER'), audience: value('CROSSFADE_JWT_AUDIENCE') };
+  const source = agentSource({
+    // The agent's own port beside a deployed function; the emulator serves the same path.
+    url: variables.CROSSFADE_APPCONFIG_ENDPOINT || 'http://127.0.0.1:2772',
+    // The emulator answers with what is deployed.
+    ...(variables.CROSSFADE_APPCONFIG_ENDPOINT ? { pollMs: 0 } : {}),
+    application: value('CROSSFADE_APPCONFIG_APPLICATION'),
+    environment: value('CROSSFADE_APPCONFIG_ENVIRONMENT'),
+    profile: value('CROSSFADE_APPCONFIG_PROFILE'),
+  });
+  return {
+    ports: { clock, log: lateLog(), metrics: { record: () => {}, flush: () => {} } },
+    authenticate: async (header, scope) => authenticate(header, scope, jwks, rules, realNow()),
+    router: routingService({ source, environment: variables, monotonicMs: clock.monotonicMs }),
+  };
+}
+
+function lateLog(): Log {
+  const late = async (write: (log: Log) => void) => {
+    const { powertoolsLog } = await import('../adapters/powertools/log.ts');
+    write(powertoolsLog('info'));
+  };
+  return {
+    event: (name, fields) => void late((log) => log.event(name, fields)),
+    failure: (name, error, fields) => void late((log) => log.failure(name, error, fields)),
+  };
+}

@@ -1,0 +1,53 @@
+/** Alert rules over what one tick has seen of one cutover: which alerts change, and what the gates must respect. Pure. */
+
+import type { Condition } from '../conditions/verdict.ts';
+import { type AlertMetric, type AlertRule, metricOf } from '../cutover/alert-rule.ts';
+import { isNormal, judgedKind } from '../cutover/switches.ts';
+import { MINUTE_MS } from '../gates/seen.ts';
+import { shapeConditions } from '../holds/shape.ts';
+import { droppedText } from '../stage/decide.ts';
+import { type Alert, alertId, demandOf, step } from './alert.ts';
+import { type AlertSample, measure } from './measure.ts';
+
+/** What an event says besides its figure. */
+const WHY: Readonly<Partial<Record<AlertMetric, (sample: AlertSample) => string | undefined>>> = {
+  rolled_back: ({ rolledBack, state }) => rolledBack ?? state.rollback?.reason,
+  intent_dropped: ({ state }) => droppedText(state) ?? undefined,
+  shape_changes: ({ state, table }) =>
+    shapeConditions(state.id, table)
+      .map(({ text }) => text)
+      .join(' '),
+};
+
+/** One alert per rule, changed or the very same object as stored. */
+export function judgeAlerts(rules: readonly AlertRule[], stored: readonly Alert[], sample: AlertSample): Alert[] {
+  const { state, nowMs } = sample;
+  return rules.map((rule) => {
+    const { stages } = metricOf(rule.metric);
+    const known = stored.find(({ id }) => id === alertId(state.id, rule.id)) ?? null;
+    const value = measure(rule.metric, sample, rule.windowMinutes, rule.minSamples);
+    const why = WHY[rule.metric]?.(sample);
+    return step(known, { rule, state, applies: stages.includes(judgedKind(state)), value, why }, nowMs);
+  });
+}
+
+/**
+ * What firing rules with an action demand. Rules that need a verdict have none, so this can feed the gates. What a person's
+ * switch brought about, while it is turned or until it is over, holds and does not roll back.
+ */
+export function demands(
+  rules: readonly AlertRule[],
+  stored: readonly Alert[],
+  sample: AlertSample,
+): { holds: Condition[]; guards: Condition[] } {
+  const { state } = sample;
+  const demanded: { holds: Condition[]; guards: Condition[] } = { holds: [], guards: [] };
+  for (const rule of rules.filter(({ action }) => action !== 'alert')) {
+    const [alert] = judgeAlerts([rule], stored, sample);
+    if (alert?.status !== 'firing') continue;
+    const beganMs = alert.firedAtMs! - rule.windowMinutes * MINUTE_MS;
+    const rollsBack = alert.action === 'rollback' && isNormal(state) && beganMs >= state.switches.sinceMs;
+    (rollsBack ? demanded.guards : demanded.holds).push(demandOf(alert));
+  }
+  return demanded;
+}

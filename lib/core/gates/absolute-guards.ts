@@ -1,0 +1,186 @@
+/**
+ * Optional guards in absolute figures: a p95 that must not be exceeded, shares of the operations that must succeed or may
+ * lose their connection, the memory of the processes. They compare with a number instead of with the primary, so they
+ * fire only when the primary is not as bad itself. Memory alone is not compared: both sides may live in one process, and
+ * what the shadow takes there is missing to the primary as well.
+ */
+
+import type { Condition } from '../conditions/verdict.ts';
+import type { CutoverState, Policy } from '../cutover/cutover.ts';
+import { readsShadow } from '../cutover/switches.ts';
+import { highestShare, type MinuteWindow, poolWindows } from './evidence.ts';
+import { bucketUpperMs, histogramCount, quantileMs } from './histogram.ts';
+import { keeps, type WithoutRules } from './rules.ts';
+import { firstMinuteOf, MINUTE_MS } from './seen.ts';
+import { binomialTail } from './statistics.ts';
+
+const SPAN_MINUTES = 10;
+/** Chance of a false alarm of one test of one minute. */
+const ALPHA = 1e-4;
+/** Fewest operations of the primary before it can be said to be as bad. */
+const COMPARABLE = 50;
+
+type Judged = WithoutRules & {
+  policy: Policy;
+  state: CutoverState;
+  windows: readonly MinuteWindow[];
+  nowMs: number;
+};
+
+/** Both sides over the minutes a guard looks at. */
+type Pools = WithoutRules & { shadow: MinuteWindow; primary: MinuteWindow };
+
+type Guard = {
+  limit: 'availabilityMin' | 'p95LimitMs' | 'connectionDropsMax' | 'memoryMax';
+  minutes: number;
+  /** What is seen where that is proven to be beyond the limit. */
+  broken(pools: Pools, limit: number): Condition | null;
+  /** Whether the figures are there at all, for those that a sender may leave out. */
+  told?(shadow: MinuteWindow, limit: number): Condition;
+};
+
+const GUARDS: readonly Guard[] = [
+  { limit: 'availabilityMin', minutes: SPAN_MINUTES, broken: availability },
+  { limit: 'p95LimitMs', minutes: SPAN_MINUTES, broken: p95 },
+  { limit: 'connectionDropsMax', minutes: SPAN_MINUTES, broken: connectionDrops, told: dropsTold },
+  // The most that any process used lingers in a longer span after one bad minute.
+  { limit: 'memoryMax', minutes: 1, broken: memory, told: memoryTold },
+];
+
+const guardsOf = (policy: Policy) => GUARDS.filter(({ limit }) => policy[limit] !== null);
+
+/** How many minutes back the guards look. */
+export const guardMinutes = (policy: Policy): number =>
+  guardsOf(policy).length === 0 ? 0 : SPAN_MINUTES + policy.consecutiveFailures;
+
+/** The guards that have fired in each of the last `consecutiveFailures` minutes. */
+export function absoluteGuards({ policy, state, windows, nowMs, omit }: Judged): Condition[] {
+  if (!readsShadow(state)) return [];
+  const first = firstMinuteOf(state);
+  const last = Math.floor(nowMs / MINUTE_MS);
+  const looks = keeps({ omit }, 'limit_minutes') ? policy.consecutiveFailures : 1;
+  return guardsOf(policy).flatMap(({ limit, minutes, broken }) => {
+    const verdicts = Array.from({ length: looks }, (_, back) => {
+      const to = last - back;
+      const pool = (side: 'primary' | 'shadow') => pooled(windows, side, Math.max(first, to - minutes), to);
+      if (to <= first) return null;
+      return broken({ shadow: pool('shadow'), primary: pool('primary'), omit }, policy[limit]!);
+    });
+    return verdicts.every((verdict) => verdict !== null) ? verdicts.slice(0, 1) : [];
+  });
+}
+
+/** Guards whose figures senders may leave out: without them, and beyond the limit, nothing advances. */
+export function guardHolds({ policy, state, windows, nowMs, omit }: Judged): Condition[] {
+  if (!readsShadow(state) || !keeps({ omit }, 'limit_figures')) return [];
+  const first = firstMinuteOf(state);
+  const last = Math.floor(nowMs / MINUTE_MS);
+  const shadow = pooled(windows, 'shadow', Math.max(first, last - SPAN_MINUTES), last);
+  return guardsOf(policy).flatMap(({ limit, told }) => told?.(shadow, policy[limit]!) ?? []);
+}
+
+function pooled(windows: readonly MinuteWindow[], side: 'primary' | 'shadow', from: number, to: number): MinuteWindow {
+  const within = windows.filter((window) => window.side === side && window.minute >= from && window.minute < to);
+  return poolWindows(from, side, within);
+}
+
+function availability(pools: Pools, limit: number): Condition | null {
+  const { shadow } = pools;
+  if (!proven(shadow.errors, shadow.count, 1 - limit)) return null;
+  if (asBad(pools, ({ errors }) => errors)) return null;
+  const seen = 1 - shadow.errors / shadow.count;
+  return fired(
+    'availability',
+    seen,
+    limit,
+    `${percent(seen)} of the shadow's operations succeed (${shadow.errors} of ${shadow.count} failed in ${SPAN_MINUTES} minutes); ${percent(limit)} must.`,
+  );
+}
+
+function p95(pools: Pools, limit: number): Condition | null {
+  const { shadow } = pools;
+  const above = (window: MinuteWindow) =>
+    Object.entries(window.latency).reduce(
+      (sum, [bucket, count]) => sum + (bucketUpperMs(Number(bucket) - 1) >= limit ? count : 0),
+      0,
+    );
+  if (!proven(above(shadow), shadow.count, 0.05) || asBad(pools, above)) return null;
+  const seen = quantileMs(shadow.latency, 0.95)!;
+  return fired(
+    'p95_limit',
+    Math.round(seen),
+    limit,
+    `The shadow's p95 over ${SPAN_MINUTES} minutes is ${Math.round(seen)} ms; at most ${limit} ms are allowed.`,
+  );
+}
+
+function connectionDrops(pools: Pools, limit: number): Condition | null {
+  const { drops = 0, told = 0 } = pools.shadow;
+  if (!proven(drops, told, limit)) return null;
+  if (asBad(pools, (window) => (window.drops ?? 0) * (window.count / (window.told || window.count)))) return null;
+  return fired(
+    'connection_drops',
+    drops / told,
+    limit,
+    `${percent(drops / told)} of the shadow's operations lost their connection (${drops} of ${told} in ${SPAN_MINUTES} minutes); at most ${percent(limit)} may.`,
+  );
+}
+
+function memory({ shadow }: Pools, limit: number): Condition | null {
+  const seen = highestShare(shadow.memory ?? {});
+  if (seen <= limit) return null;
+  return fired(
+    'memory',
+    seen,
+    limit,
+    `A process that serves the shadow uses ${percent(seen)} of its memory, minute after minute; at most ${percent(limit)} may be used.`,
+  );
+}
+
+function dropsTold({ count, told = 0, drops = 0 }: MinuteWindow, limit: number): Condition {
+  const seen = told > 0 ? drops / told : null;
+  const text = `${percent(seen ?? 0)} of the shadow's operations lost their connection in ${SPAN_MINUTES} minutes; at most ${percent(limit)} may.`;
+  return toldCondition('connection_drops', { count, told, seen, limit }, text, 'whether their connection was lost');
+}
+
+function memoryTold({ count, memory = {} }: MinuteWindow, limit: number): Condition {
+  const told = histogramCount(memory);
+  const seen = told > 0 ? highestShare(memory) : null;
+  const text = `Processes that serve the shadow used up to ${percent(seen ?? 0)} of their memory in ${SPAN_MINUTES} minutes; at most ${percent(limit)} may be used.`;
+  return toldCondition('memory', { count, told, seen, limit }, text, 'how much of its memory their process uses');
+}
+
+type Told = { count: number; told: number; seen: number | null; limit: number };
+
+/** What nobody tells is no sign of health. */
+function toldCondition(code: string, { count, told, seen, limit }: Told, text: string, what: string): Condition {
+  if (seen === null || told < count) {
+    const missing = `Only ${told} of ${count} operations of the shadow in ${SPAN_MINUTES} minutes came with ${what}; every sender must tell. An SDK of this version does, for memory where the process has a limit.`;
+    return { code, ok: false, value: seen, limit, text: missing };
+  }
+  const ok = seen <= limit;
+  return {
+    code,
+    ok,
+    value: seen,
+    limit,
+    text: ok ? text : `${text} ${SPAN_MINUTES} minutes inside the limit release it.`,
+  };
+}
+
+const proven = (bad: number, n: number, limit: number) =>
+  n > 0 && bad / n > limit && binomialTail(n, bad, limit) <= ALPHA;
+/** The primary is as bad, by as many operations as can be compared with. */
+function asBad({ shadow, primary, omit }: Pools, bad: (window: MinuteWindow) => number): boolean {
+  if (primary.count < COMPARABLE || !keeps({ omit }, 'limit_compared')) return false;
+  return bad(primary) / primary.count >= bad(shadow) / shadow.count;
+}
+
+const fired = (code: string, value: number, limit: number, text: string): Condition => ({
+  code,
+  ok: false,
+  value,
+  limit,
+  text,
+});
+const percent = (rate: number) => `${Number((rate * 100).toPrecision(4))} %`;

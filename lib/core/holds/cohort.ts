@@ -1,0 +1,85 @@
+/**
+ * Cutovers of one cohort share a salt and move as one: the front waits until every member is there and may advance, and
+ * whoever fell behind catches up first. Pure.
+ */
+
+import type { Condition, Verdict } from '../conditions/verdict.ts';
+import type { CutoverDeclaration, CutoverState } from '../cutover/cutover.ts';
+
+export type CohortMember = { id: string; state: CutoverState | null; verdict: Verdict | null };
+
+/** The declarations in groups that are decided together: a cohort, or one cutover alone. */
+export function groupsOf<D extends Pick<CutoverDeclaration, 'id' | 'cohort'>>(declarations: readonly D[]): D[][] {
+  const groups = new Map<string, D[]>();
+  for (const declaration of declarations) {
+    const key = declaration.cohort === undefined ? `alone ${declaration.id}` : `cohort ${declaration.cohort}`;
+    groups.set(key, [...(groups.get(key) ?? []), declaration]);
+  }
+  return [...groups.values()];
+}
+
+export const matesOf = <D extends Pick<CutoverDeclaration, 'id' | 'cohort'>>(
+  declaration: Pick<CutoverDeclaration, 'id' | 'cohort'>,
+  declarations: readonly D[],
+): D[] =>
+  declaration.cohort === undefined
+    ? []
+    : declarations.filter(({ id, cohort }) => cohort === declaration.cohort && id !== declaration.id);
+
+/** Whether its mates let a member go on; null without mates. Their plans have the same stages: that is checked at load. */
+export function cohortHold(cohort: string, member: CohortMember, mates: readonly CohortMember[]): Condition | null {
+  if (mates.length === 0 || !member.state) return null;
+  const place = placeOf(member.state);
+  const reasons = mates.flatMap((mate) => {
+    if (!mate.state || !mate.verdict) return [`${mate.id} could not be looked at`];
+    if (placeOf(mate.state) < place) return [`${mate.id} is still in ${mate.state.stage}`];
+    if (placeOf(mate.state) > place || mate.verdict.verdict === 'advance') return [];
+    return [`${mate.id} is held by ${mate.verdict.reasons.map(({ code }) => code).join(', ') || mate.verdict.verdict}`];
+  });
+  return {
+    code: 'cohort',
+    ok: reasons.length === 0,
+    value: reasons.length,
+    limit: 0,
+    text:
+      reasons.length === 0
+        ? `Every member of cohort '${cohort}' may go on.`
+        : `Cohort '${cohort}' moves as one: ${reasons.join('; ')}.`,
+  };
+}
+
+/** The same without evidence, for an advance by force: a member that is ahead waits for its mates all the same. */
+export function cohortBar(cohort: string, state: CutoverState, mates: readonly CutoverState[]): Condition[] {
+  const behind = mates.filter((mate) => placeOf(mate) < placeOf(state));
+  return behind.map((mate) => ({
+    code: 'cohort',
+    ok: false,
+    value: mate.stage,
+    limit: state.stage,
+    text: `Cohort '${cohort}' moves as one, by force too, and ${mate.id} is still in ${mate.stage}.`,
+  }));
+}
+
+/** True when a mate is further: this member goes on as soon as its own proof is there, whoever decides otherwise. */
+export const fellBehind = (state: CutoverState, mates: readonly CohortMember[]): boolean =>
+  mates.some((mate) => mate.state !== null && placeOf(mate.state) > placeOf(state));
+
+/** Whether a mate's rollback takes this member with it: it happened while the member was under way. */
+export const takesBack = ({ rollback }: CutoverState, member: CutoverState): boolean =>
+  rollback !== null &&
+  rollback.cause !== 'emergency' &&
+  member.started !== null &&
+  rollback.atMs >= member.started.atMs;
+
+function placeOf({ plan, stage, stageKind }: CutoverState): number {
+  if (stageKind === 'rolled_back') return -1;
+  return stageKind === 'cleaned' ? plan.stages.length : plan.stages.findIndex(({ name }) => name === stage);
+}
+
+/** A verdict with one more condition. */
+export function withHold(verdict: Verdict, hold: Condition | null): Verdict {
+  if (!hold) return verdict;
+  const conditions = [...verdict.conditions, hold];
+  if (hold.ok || verdict.verdict === 'rollback') return { ...verdict, conditions };
+  return { ...verdict, verdict: 'hold', conditions, reasons: [...verdict.reasons, hold] };
+}

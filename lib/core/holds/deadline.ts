@@ -1,0 +1,27 @@
+/** The longest stay in a stage without proof, and what follows when it is over. */
+
+import type { Condition } from '../conditions/verdict.ts';
+import type { CutoverState, Policy } from '../cutover/cutover.ts';
+import { judgedSinceMs } from '../cutover/switches.ts';
+
+/**
+ * The deadline of the stage as a condition; null without one. Once it is past, only a person moves the cutover forward:
+ * whatever held it for so long was not expected by whoever set the deadline.
+ */
+export function deadlineCondition(
+  { deadlineMinutes, onDeadline }: Pick<Policy, 'deadlineMinutes' | 'onDeadline'>,
+  state: Pick<CutoverState, 'id' | 'stage' | 'enteredAtMs' | 'switches'>,
+  nowMs: number,
+): Condition | null {
+  if (deadlineMinutes === null) return null;
+  const minutes = Math.max(0, Math.floor((nowMs - judgedSinceMs(state)) / 60_000));
+  const { id, stage } = state;
+  const passed = minutes >= deadlineMinutes;
+  const extend = `'crossfade policy ${id} --stage ${stage} --set deadlineMinutes=${2 * deadlineMinutes}'`;
+  const text = !passed
+    ? `${minutes} of at most ${deadlineMinutes} minutes in stage ${stage}.`
+    : onDeadline === 'rollback'
+      ? `Stage ${stage} has not been proven within its ${deadlineMinutes} minutes, so it goes back.`
+      : `Stage ${stage} has not been proven within its ${deadlineMinutes} minutes. ${extend} extends it, 'crossfade advance ${id} --force' goes on, 'crossfade rollback ${id}' goes back.`;
+  return { code: 'deadline', ok: !passed, value: minutes, limit: deadlineMinutes, text };
+}

@@ -1,0 +1,234 @@
+/**
+ * Replays recorded minutes through the gates: one call a minute, with the rows that have been delivered by then, until
+ * the first rollback. The stage is not changed by an advance. Pure.
+ *
+ * Rows come in delivery order, so a row is there when its minute has come and every row before it is there:
+ *
+ *   file       (7 primary) (7 shadow) (8 primary) (5 shadow) (8 shadow)
+ *   delivered       7          7           8          8 late      8
+ *
+ * A row more than an hour out of order is taken as sorted otherwise, and delivered in its own minute.
+ */
+
+import type { Condition, Verdict } from '../conditions/verdict.ts';
+import { type CutoverState, DEFAULT_POLICY, initialState, type Policy, type Side } from '../cutover/cutover.ts';
+import type { MinuteWindow } from '../gates/evidence.ts';
+import type { Evidence } from '../gates/fold.ts';
+import { bucketIndex, type Histogram } from '../gates/histogram.ts';
+import { judge } from '../gates/judge.ts';
+import { MINUTE_MS } from '../gates/seen.ts';
+import { impossible, judgedWindow } from '../gates/window.ts';
+import { deadlineCondition } from '../holds/deadline.ts';
+
+export type ReplayRow = MinuteWindow & {
+  /** One row of the shadow is known to be wrong. */
+  confirmedCorruption: boolean;
+};
+
+/** Rows by their place in the file. A row is made when it is asked for: a million of them do not fit into memory at once. */
+export type ReplayRows = { length: number; minute(index: number): number; row(index: number): ReplayRow };
+
+export type ReplayTrace = {
+  id: string;
+  policy: Partial<Policy>;
+  /** Share of the reads that the shadow should get, 0–1. */
+  share: number;
+  /** First minute of the stage. */
+  startsAtMinute: number;
+  minDwellMinutes: number;
+  stageMaxMinutes: number | null;
+  /** In delivery order. Minutes before the stage are history of the primary. */
+  rows: ReplayRows;
+};
+
+export type ReplayedMinute = {
+  minute: number;
+  verdict: Verdict['verdict'];
+  reasons: readonly Pick<Condition, 'code' | 'value' | 'limit'>[];
+  evidence: ReplayedEvidence;
+};
+
+/** What was seen of the stage so far, and how far each test has come: evidence, and what would prove it. */
+export type ReplayedEvidence = {
+  primary: { count: number; errors: number };
+  shadow: { count: number; errors: number };
+  checks: number;
+  mismatches: number;
+  tests: Readonly<Record<string, readonly [evidence: number, needed: number]>>;
+};
+
+/** Minutes are looked at even when the rows end before. */
+const FEWEST_MINUTES = 120;
+const MOST_LATE_MINUTES = 60;
+
+/** Bucket i of the file covers (γ^(i−1), γ^i] ms with this γ; it is replayed at γ^(i − ½). */
+const FILE_LOG_GAMMA = Math.log(1.2) / 4;
+
+/** `[i0, c0, c1, …]` as a histogram of ours. */
+export function histogramOf(latency: readonly number[]): Histogram {
+  const histogram: Record<number, number> = {};
+  for (let i = 1; i < latency.length; i += 1) {
+    const count = latency[i]!;
+    if (count === 0) continue;
+    const index = bucketIndex(Math.exp((latency[0]! + i - 1 - 0.5) * FILE_LOG_GAMMA));
+    histogram[index] = (histogram[index] ?? 0) + count;
+  }
+  return histogram;
+}
+
+/** The verdict of every minute, one after another, the last one the first rollback. */
+export function* replay(trace: ReplayTrace): Generator<ReplayedMinute> {
+  const state = stateOf(trace);
+  const policy = policyOf(trace);
+  const deliveries = deliveriesOf(trace.rows);
+  const last = Math.max(deliveries.newest, FEWEST_MINUTES);
+  const rest = buffer();
+  let evidence: Evidence | null = null;
+  let corrupted = false;
+  for (let minute = 1; minute <= last; minute += 1) {
+    const arrived = deliveries.of(minute === 1 ? Number.NEGATIVE_INFINITY : minute, minute);
+    const late = rest.add(arrived, evidence?.closedThrough ?? Number.NEGATIVE_INFINITY);
+    corrupted ||= arrived.some((row) => row.confirmedCorruption && row.minute >= trace.startsAtMinute);
+    const nowMs = (minute + 1) * MINUTE_MS;
+    const deadline = deadlineCondition(policy, state, nowMs);
+    const judged = judge({
+      state,
+      policy,
+      windows: rest.windows(),
+      table: null,
+      evidence,
+      late,
+      everyMinute: true,
+      checksRequired: true,
+      flagsDeployed: true,
+      nowMs,
+      holds: deadline ? [deadline] : [],
+      guards: corrupted ? [CORRUPTION] : [],
+    });
+    evidence = judged.evidence;
+    rest.forget(evidence.closedThrough);
+    yield shownMinute(minute, judged.verdict);
+    if (judged.verdict.verdict === 'rollback') return;
+  }
+}
+
+const CORRUPTION: Condition = {
+  code: 'corruption',
+  ok: false,
+  value: 1,
+  limit: 0,
+  text: 'A row of the shadow is confirmed to be corrupt; one is enough.',
+};
+
+export function shownMinute(minute: number, { verdict, reasons, evidence }: Verdict): ReplayedMinute {
+  const { primary, shadow, checks, mismatches, tests = [] } = evidence;
+  return {
+    minute,
+    verdict,
+    reasons: reasons.map(({ code, value, limit }) => ({ code, value, limit })),
+    evidence: {
+      primary: { count: primary.count, errors: primary.errors },
+      shadow: { count: shadow.count, errors: shadow.errors },
+      checks,
+      mismatches,
+      tests: Object.fromEntries(
+        tests.map((test) => [test.code, [Number(test.evidence.toPrecision(4)), Math.round(test.needed)]]),
+      ),
+    },
+  };
+}
+
+function policyOf({ policy, stageMaxMinutes }: ReplayTrace): Policy {
+  // The format knows no floor of milliseconds and no fewest samples: proof decides. Every stage needs validation.
+  return {
+    ...DEFAULT_POLICY,
+    latencyFloorMs: 0,
+    minSamples: 1,
+    ...policy,
+    deadlineMinutes: stageMaxMinutes,
+  };
+}
+
+function stateOf({ id, share, startsAtMinute, minDwellMinutes }: ReplayTrace): CutoverState {
+  const kind = share >= 1 ? 'full' : 'ramp';
+  const stage = {
+    name: 'replayed',
+    kind,
+    sharePpm: Math.round(share * 1_000_000),
+    dwellMinutes: minDwellMinutes,
+  } as const;
+  return {
+    ...initialState({ id, kind: 'component', plan: { name: 'replay', stages: [stage] } }),
+    version: 1,
+    stage: stage.name,
+    stageKind: kind,
+    // Just before its first minute, which then belongs to it.
+    enteredAtMs: startsAtMinute * MINUTE_MS - 1,
+  };
+}
+
+// ----------------------------------------------------------------------------------------------------------- delivery
+
+/** Rows by the minute of the call that gets them, in the order of the file. */
+function deliveriesOf(rows: ReplayRows) {
+  const { minutes, newest } = deliveryMinutes(rows);
+  const first = minutes.reduce((least, minute) => Math.min(least, minute), newest);
+  const latest = minutes.reduce((most, minute) => Math.max(most, minute), first);
+  // Where the rows of each minute begin in `order`: a counting sort, which keeps the order of the file.
+  const begins = new Uint32Array(latest - first + 2);
+  for (const minute of minutes) begins[minute - first + 1]! += 1;
+  for (let i = 1; i < begins.length; i += 1) begins[i]! += begins[i - 1]!;
+  const free = begins.slice();
+  const order = new Uint32Array(rows.length);
+  for (let index = 0; index < rows.length; index += 1) {
+    const place = minutes[index]! - first;
+    order[free[place]!] = index;
+    free[place]! += 1;
+  }
+  const begin = (minute: number) => begins[Math.min(begins.length - 1, Math.max(0, minute - first))]!;
+  return {
+    newest,
+    /** What is delivered from one minute to another, both included. */
+    of: (from: number, to: number): ReplayRow[] =>
+      Array.from(order.subarray(begin(from), begin(to + 1)), (index) => rows.row(index)),
+  };
+}
+
+function deliveryMinutes(rows: ReplayRows): { minutes: Int32Array; newest: number } {
+  const minutes = new Int32Array(rows.length);
+  let clock = Number.NEGATIVE_INFINITY;
+  for (let index = 0; index < rows.length; index += 1) {
+    const minute = rows.minute(index);
+    clock = Math.max(clock, minute);
+    minutes[index] = clock - minute > MOST_LATE_MINUTES ? minute : clock;
+  }
+  return { minutes, newest: rows.length === 0 ? 0 : clock };
+}
+
+/** Windows of minutes that are not closed yet. The first delivery of a window that can be true counts, others are ignored. */
+function buffer() {
+  const open = new Map<number, Partial<Record<Side, MinuteWindow>>>();
+  const seen = new Set<number>();
+  return {
+    /** @returns the windows that come after their minute closed */
+    add(rows: readonly ReplayRow[], closedThrough: number): MinuteWindow[] {
+      const late: MinuteWindow[] = [];
+      for (const { confirmedCorruption: _, ...window } of rows) {
+        const key = 2 * window.minute + (window.side === 'primary' ? 0 : 1);
+        if (seen.has(key)) continue;
+        if (impossible(judgedWindow(window)) === null) seen.add(key);
+        if (window.minute <= closedThrough) {
+          late.push(window);
+          continue;
+        }
+        const sides = open.get(window.minute) ?? {};
+        open.set(window.minute, { ...sides, [window.side]: window });
+      }
+      return late;
+    },
+    windows: (): MinuteWindow[] => [...open.values()].flatMap((sides) => Object.values(sides)),
+    forget(closedThrough: number): void {
+      for (const minute of open.keys()) if (minute <= closedThrough) open.delete(minute);
+    },
+  };
+}

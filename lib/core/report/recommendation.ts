@@ -1,0 +1,48 @@
+/** What to do with a cutover now, in one sentence, and the validation score that was really measured. */
+
+import { percent, round, type Verdict } from '../conditions/verdict.ts';
+import type { CutoverState } from '../cutover/cutover.ts';
+import type { TableStatus } from '../gates/evidence.ts';
+import { waitingText } from '../gates/pending.ts';
+import { currentVerification } from '../gates/table-conditions.ts';
+import { SHAPE_CODES } from '../holds/shape.ts';
+import { droppedText, pendingWord } from '../stage/decide.ts';
+
+/** Of the last complete pass for tables, of compared operations otherwise; null when nothing was compared. */
+export function validationScoreOf(state: CutoverState, table: TableStatus | null, verdict: Verdict): number | null {
+  if (state.kind === 'table') return currentVerification(table, state)?.score ?? null;
+  const { checks, mismatches } = verdict.evidence;
+  return checks > 0 ? 1 - mismatches / checks : null;
+}
+
+export function recommendationOf(state: CutoverState, verdict: Verdict): string {
+  const { minutesToEligibility, shadow } = verdict.evidence;
+  const seen =
+    shadow.errorRate === null ? '' : ` The shadow fails ${percent(shadow.errorRate)} of ${shadow.count} operations.`;
+  const pending = pendingWord(state);
+  if (pending) return `Wait: ${waitingText(verdict) ?? `${pending} is under way.`}`;
+  const dropped = droppedText(state);
+  if (dropped) return dropped;
+  switch (state.stageKind) {
+    case 'disabled':
+      return 'Start when the plan shows nothing that stands in the way.';
+    case 'completed': {
+      const changed = verdict.conditions.find(({ code }) => SHAPE_CODES.has(code));
+      return changed
+        ? `Look: ${changed.text}`
+        : 'Watch the promoted side; clean up when nobody could want the way back any more.';
+    }
+    case 'cleaned':
+      return 'Nothing: it is finished.';
+    case 'rolled_back':
+      return `Mend the cause, then reset: ${state.rollback?.reason ?? 'unknown'}`;
+    default:
+      break;
+  }
+  if (verdict.verdict === 'rollback') return `Roll back: ${verdict.reasons[0]?.text ?? 'a guard fired.'}`;
+  if (verdict.verdict === 'advance')
+    return state.stageKind === 'full' ? `Complete: everything holds.${seen}` : `Advance: everything holds.${seen}`;
+  const waits = verdict.reasons.filter(({ code }) => code !== 'dwell');
+  if (waits.length === 0) return `Wait ${round(minutesToEligibility)} minutes more.${seen}`;
+  return `Hold: ${waits[0]!.text}${waits.length > 1 ? ` And ${waits.length - 1} more.` : ''}`;
+}

@@ -1,0 +1,151 @@
+/**
+ * Flags as a projection of state: one flag per cutover and one named `system`. Nothing is stored in flags that is not
+ * derived here, so publishing them again is always safe.
+ */
+
+import { canonicalJson } from '../base/canonical-json.ts';
+import { CrossfadeError } from '../base/errors.ts';
+import type { CutoverDeclaration, CutoverState, SystemState, ValidationMode } from '../cutover/cutover.ts';
+import { stageSharePpm } from '../cutover/plan.ts';
+import { isPromoted, isReadingStage, isUnderWay, syncsShadow } from '../cutover/stage-kinds.ts';
+import { readsShadow, writesShadow } from '../cutover/switches.ts';
+import { murmur3 } from './murmur3.ts';
+
+export const SYSTEM_FLAG = 'system';
+export const FLAG_SCHEMA = 1;
+
+/** What a reader gets for one cutover. Every flag is `enabled`: AppConfig serves disabled flags without attributes. */
+export type CutoverFlag = {
+  enabled: true;
+  stage: string;
+  epoch: number;
+  version: number;
+  read_ppm: number;
+  salt: string;
+  hash: 'murmur3_x86_32';
+  shadow_writes: boolean;
+  validation: ValidationMode;
+  primary_read_only: boolean;
+  shadow_is_primary: boolean;
+  allow: readonly string[];
+  deny: readonly string[];
+};
+
+export type SystemFlag = {
+  enabled: true;
+  version: number;
+  emergency_stop: boolean;
+  shadow_writes_enabled: boolean;
+  sync_monitoring: boolean;
+  divergence_alerts: boolean;
+  readonly: boolean;
+  migration_phase: string;
+};
+
+/** The flattened form that AppConfig serves: flag name → attributes. */
+export type FlagDocument = { system: SystemFlag; cutovers: Readonly<Record<string, CutoverFlag>> };
+
+const LIST_LIMIT = 25;
+const ENTRY_LIMIT = 1024;
+
+/** Share of reads that go to the shadow in a state: its stage's, unless they were switched to the primary. */
+export function sharePpmOf(state: CutoverState): number {
+  if (isReadingStage(state) && !readsShadow(state)) return 0;
+  return stageSharePpm(state);
+}
+
+/**
+ * The flag of one cutover.
+ * @param primaryReadOnly the application's writes to the primary are refused now, for the final catch-up
+ * @throws CrossfadeError `flags_too_large` when a list is longer than AppConfig takes.
+ */
+export function cutoverFlag(
+  declaration: CutoverDeclaration,
+  state: CutoverState,
+  system: SystemState,
+  primaryReadOnly = false,
+): CutoverFlag {
+  for (const [name, list] of [
+    ['allow', declaration.allow],
+    ['deny', declaration.deny],
+  ] as const) {
+    const longest = Math.max(0, ...list.map((entry) => entry.length));
+    if (list.length > LIST_LIMIT || longest > ENTRY_LIMIT) {
+      throw new CrossfadeError(
+        'flags_too_large',
+        `The ${name} list of cutover '${declaration.id}' has ${list.length} entries of up to ${longest} characters. ` +
+          `AppConfig takes ${LIST_LIMIT} entries of ${ENTRY_LIMIT}: shorten the list, or use a cohort.`,
+      );
+    }
+  }
+  const promoted = isPromoted(state);
+  return {
+    enabled: true,
+    stage: state.stage,
+    epoch: state.epoch,
+    version: state.version,
+    read_ppm: system.emergencyStop && !promoted ? 0 : sharePpmOf(state),
+    salt: declaration.salt,
+    hash: 'murmur3_x86_32',
+    shadow_writes: syncsShadow(state) && writesShadow(state, system),
+    validation: declaration.validation,
+    primary_read_only: primaryReadOnly && isUnderWay(state),
+    shadow_is_primary: promoted,
+    allow: declaration.allow,
+    deny: declaration.deny,
+  };
+}
+
+export function systemFlag(system: SystemState): SystemFlag {
+  return {
+    enabled: true,
+    version: system.version,
+    emergency_stop: system.emergencyStop,
+    shadow_writes_enabled: system.shadowWritesEnabled,
+    sync_monitoring: true,
+    divergence_alerts: true,
+    readonly: system.readonly,
+    migration_phase: system.migrationPhase,
+  };
+}
+
+/** The whole document for the given cutovers. */
+export function flagDocument(
+  cutovers: readonly { declaration: CutoverDeclaration; state: CutoverState }[],
+  system: SystemState,
+  isReadOnly: (id: string) => boolean = () => false,
+): FlagDocument {
+  return {
+    system: systemFlag(system),
+    cutovers: Object.fromEntries(
+      cutovers.map(({ declaration, state }) => {
+        const { id } = declaration;
+        return [id, cutoverFlag(declaration, state, system, isReadOnly(id))];
+      }),
+    ),
+  };
+}
+
+/** The flattened form, flag name → attributes, as AppConfig serves it. */
+export function servedForm(document: FlagDocument): Readonly<Record<string, CutoverFlag | SystemFlag>> {
+  return { ...document.cutovers, [SYSTEM_FLAG]: document.system };
+}
+
+/** An HTTP entity tag: the same for the same flags, 64 bits of hash for any others. */
+export function flagTag(document: FlagDocument): string {
+  const text = canonicalJson(document);
+  return `"${[murmur3(text, 0), murmur3(text, 1)].map((hash) => hash.toString(16).padStart(8, '0')).join('')}"`;
+}
+
+/** Negative when a is older than b: epoch first, then version. */
+export function compareFlagAge(
+  a: Pick<CutoverFlag, 'epoch' | 'version'>,
+  b: Pick<CutoverFlag, 'epoch' | 'version'>,
+): number {
+  return a.epoch - b.epoch || a.version - b.version;
+}
+
+/** True when both documents say the same, whatever the order of their keys. */
+export function sameDocument(a: FlagDocument, b: FlagDocument): boolean {
+  return canonicalJson(a) === canonicalJson(b);
+}

@@ -1,0 +1,164 @@
+/**
+ * Which side serves a request: a pure function of flags and request. Rules in order, the first that applies decides:
+ * kill switch → environment override → write operations → deny / allow lists → read share → local circuit breaker.
+ */
+
+import type { Side } from '../cutover/cutover.ts';
+import type { CutoverFlag, SystemFlag } from './flags.ts';
+import { type HashedPrefix, murmur3, murmur3After, murmur3Prefix } from './murmur3.ts';
+
+export type RouteReason =
+  | 'unknown_cutover'
+  | 'no_flags'
+  | 'emergency_stop'
+  | 'override'
+  | 'override_invalid'
+  | 'write'
+  | 'denied'
+  | 'allowed'
+  | 'no_key'
+  | 'share'
+  | 'circuit_open';
+
+export type RouteRequest = {
+  /** What the buckets are made of: user id, correlation id, row key. Without one, reads stay on the primary. */
+  key?: string | null;
+  operation?: string;
+  groups?: readonly string[];
+  environment?: string;
+};
+
+export type Route = { side: Side; reason: RouteReason };
+
+const WRITES = new Set(['write', 'insert', 'update', 'delete', 'upsert']);
+const BUCKETS = 4_294_967_296;
+
+/** Bucket of a key under a salt: murmur3_x86_32 of utf8(salt + ":" + key), 0 … 2³²−1. */
+export function bucketOf(salt: string, key: string): number {
+  return murmur3(`${salt}:${key}`);
+}
+
+/** Buckets below this go to the shadow: floor(ppm · 2³² / 1 000 000). Exact, since ppm · 2³² < 2⁵³. */
+export function shareThreshold(ppm: number): number {
+  return Math.floor((ppm * BUCKETS) / 1_000_000);
+}
+
+/** True when this key's reads go to the shadow at the given share. More ppm never moves a key back. */
+export function inShare(salt: string, key: string, ppm: number): boolean {
+  return bucketOf(salt, key) < shareThreshold(ppm);
+}
+
+/** What can be known of a cutover's routes before any request, so that a decision is a hash and a comparison. */
+export type PreparedRoute = {
+  readonly flag: CutoverFlag | undefined;
+  /** The same for every request: unknown, stopped, overridden. */
+  readonly fixed: Route | null;
+  /** An override that is none of the two words is ignored, and said with every answer. */
+  readonly isOverrideInvalid: boolean;
+  readonly isPromoted: boolean;
+  readonly threshold: number;
+  readonly prefix: HashedPrefix | null;
+};
+
+/** Nothing is made for an answer: each is one of these. */
+const primary = (reason: RouteReason): Route => ({ side: 'primary', reason });
+const shadow = (reason: RouteReason): Route => ({ side: 'shadow', reason });
+const UNKNOWN_CUTOVER = primary('unknown_cutover');
+const EMERGENCY_STOP = primary('emergency_stop');
+const OVERRIDE_PRIMARY = primary('override');
+const OVERRIDE_SHADOW = shadow('override');
+const INVALID_PRIMARY = primary('override_invalid');
+const INVALID_SHADOW = shadow('override_invalid');
+const WRITE_PRIMARY = primary('write');
+const WRITE_SHADOW = shadow('write');
+const DENIED = primary('denied');
+const ALLOWED = shadow('allowed');
+const NO_KEY = primary('no_key');
+const SHARE_PRIMARY = primary('share');
+const SHARE_SHADOW = shadow('share');
+export const CIRCUIT_OPEN = primary('circuit_open');
+
+/** @param override value of `CROSSFADE_<CUTOVER>`; anything but `primary` and `shadow` is ignored and reported */
+export function prepareRoute(
+  flag: CutoverFlag | undefined,
+  system: SystemFlag | undefined,
+  override?: string,
+): PreparedRoute {
+  return {
+    flag,
+    fixed: fixedRoute(flag, system, override),
+    isOverrideInvalid: Boolean(override) && override !== 'primary' && override !== 'shadow',
+    isPromoted: flag?.shadow_is_primary === true,
+    threshold: shareThreshold(flag?.read_ppm ?? 0),
+    prefix: flag?.enabled ? murmur3Prefix(`${flag.salt}:`) : null,
+  };
+}
+
+function fixedRoute(
+  flag: CutoverFlag | undefined,
+  system: SystemFlag | undefined,
+  override: string | undefined,
+): Route | null {
+  // Also what a plain object holds under the name 'constructor', which is a well-formed cutover id.
+  if (!flag?.enabled) return UNKNOWN_CUTOVER;
+  // After promotion the shadow is the table: stopping must not send readers to the old one.
+  if (system?.emergency_stop && !flag.shadow_is_primary) return EMERGENCY_STOP;
+  if (override === 'primary') return OVERRIDE_PRIMARY;
+  return override === 'shadow' ? OVERRIDE_SHADOW : null;
+}
+
+/** The side of one request, but for the local circuit breaker, which a side may be left by (`mayBeLeft`). Never throws. */
+export function decideRoute(prepared: PreparedRoute, request: RouteRequest): Route {
+  if (prepared.fixed !== null) return prepared.fixed;
+  const decided = decideByRequest(prepared, prepared.flag!, request);
+  if (!prepared.isOverrideInvalid) return decided;
+  return decided.side === 'primary' ? INVALID_PRIMARY : INVALID_SHADOW;
+}
+
+function decideByRequest(prepared: PreparedRoute, flag: CutoverFlag, request: RouteRequest): Route {
+  const { operation, key } = request;
+  if (operation !== undefined && WRITES.has(operation)) {
+    return prepared.isPromoted ? WRITE_SHADOW : WRITE_PRIMARY;
+  }
+  if (prepared.isPromoted) return SHARE_SHADOW;
+  if (flag.deny.length > 0 && listed(flag.deny, request)) return DENIED;
+  // An allow list opens the shadow early, but only while its rows are kept equal and reads may reach it at all.
+  if (flag.allow.length > 0 && flag.read_ppm > 0 && listed(flag.allow, request)) return ALLOWED;
+  if (flag.read_ppm >= 1_000_000) return SHARE_SHADOW;
+  if (key === undefined || key === null || key === '') return NO_KEY;
+  const { prefix } = prepared;
+  const bucket = prefix === null || typeof key !== 'string' ? bucketOf(flag.salt, key) : murmur3After(prefix, key);
+  return bucket < prepared.threshold ? SHARE_SHADOW : SHARE_PRIMARY;
+}
+
+/** True when a process that sees the shadow fail may leave it: not after promotion, and not against an override. */
+export function mayBeLeft(prepared: PreparedRoute, decided: Route): boolean {
+  return decided.side === 'shadow' && !prepared.isPromoted && prepared.fixed === null;
+}
+
+/**
+ * The side of one request. Never throws.
+ * @param override value of `CROSSFADE_<CUTOVER>`; anything but `primary` and `shadow` is ignored and reported
+ * @param circuitOpen true when this process saw the shadow fail and leaves it for a while
+ */
+export function route(
+  flag: CutoverFlag | undefined,
+  system: SystemFlag | undefined,
+  request: RouteRequest,
+  override?: string,
+  circuitOpen = false,
+): Route {
+  const prepared = prepareRoute(flag, system, override);
+  const decided = decideRoute(prepared, request);
+  return circuitOpen && mayBeLeft(prepared, decided) ? CIRCUIT_OPEN : decided;
+}
+
+/** List entries are keys, `group:NAME` or `environment:NAME`. */
+function listed(list: readonly string[], request: RouteRequest): boolean {
+  return list.some(
+    (entry) =>
+      entry === request.key ||
+      (entry.startsWith('group:') && (request.groups?.includes(entry.slice(6)) ?? false)) ||
+      (entry.startsWith('environment:') && request.environment === entry.slice(12)),
+  );
+}

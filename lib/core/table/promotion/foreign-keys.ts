@@ -1,0 +1,276 @@
+/**
+ * Foreign keys. One that references the table whose name is taken away knows the table, not its name, so it is dropped and
+ * made again against the other one. One that the table itself has moves, too: on a table that is only kept equal it would
+ * make the application's deletes wait for the mirror. NOT VALID under the lock, which is instant, and validated after it.
+ */
+
+import { quoteName, quoteTable } from '../shape.ts';
+import type { ForeignKey, TableDependents } from './dependents.ts';
+import { addStatements, type KeyColumns, referencedBy } from './foreign-key-statement.ts';
+import { giveKey, type KeyAside, nameAfter, type UnprovenKey, unproven } from './keys-aside.ts';
+import { comparable } from './moved.ts';
+import { type PromotionItem, qualified } from './refusals.ts';
+
+export type Repointed = { drop: string[]; add: string[]; validate: string[]; lock: number[]; items: PromotionItem[] };
+
+/**
+ * @param from referenced now
+ * @param to referenced afterwards, under `name`
+ */
+export function repoint(
+  keys: readonly ForeignKey[],
+  from: TableDependents,
+  to: TableDependents,
+  name: string,
+  key: KeyColumns,
+): Repointed {
+  const plan: Repointed = { drop: [], add: [], validate: [], lock: [], items: [] };
+  for (const foreignKey of keys) {
+    const object = `${qualified(foreignKey.table)}.${foreignKey.name}`;
+    const refusal = reasonAgainst(foreignKey, from, to, key);
+    if (refusal) {
+      plan.items.push({ action: 'refuse', kind: 'foreign key', object, text: refusal });
+      continue;
+    }
+    const table = quoteTable(foreignKey.table);
+    plan.lock.push(foreignKey.table.oid);
+    plan.drop.push(`ALTER TABLE ${table} DROP CONSTRAINT ${quoteName(foreignKey.name)}`);
+    plan.add.push(...addStatements(foreignKey, quoteTable({ schema: to.schema, name }), key));
+    if (foreignKey.validated)
+      plan.validate.push(`ALTER TABLE ${table} VALIDATE CONSTRAINT ${quoteName(foreignKey.name)}`);
+    const text = `is dropped and made again against the new ${name} (${referencedBy(foreignKey, key).join(', ')}), and validated after the swap`;
+    plan.items.push({ action: 'rebuild', kind: 'foreign key', object, text });
+  }
+  return plan;
+}
+
+function reasonAgainst(
+  foreignKey: ForeignKey,
+  from: TableDependents,
+  to: TableDependents,
+  key: KeyColumns,
+): string | null {
+  const referencing = qualified(foreignKey.table);
+  if (foreignKey.table.oid === to.oid) {
+    return 'The new table references the old one, which is dropped in the end. Let it reference itself, or drop the foreign key.';
+  }
+  if (foreignKey.table.relkind === 'p' || foreignKey.inherited) {
+    return `${referencing} is partitioned, and a foreign key of a partitioned table cannot be made without checking every row under the lock. Drop it before the swap and add it after it.`;
+  }
+  if (!foreignKey.enforced || foreignKey.period) {
+    return 'Foreign keys with PERIOD or NOT ENFORCED cannot be made again yet. Drop it before the swap and add it after it.';
+  }
+  if (!foreignKey.table.ours) {
+    return `The role that swaps must own ${referencing} to make it again. Grant it the role that owns ${referencing}.`;
+  }
+  return reasonAgainstColumns(foreignKey, from, to, key);
+}
+
+function reasonAgainstColumns(
+  foreignKey: ForeignKey,
+  from: TableDependents,
+  to: TableDependents,
+  key: KeyColumns,
+): string | null {
+  const wanted = foreignKey.referencedColumns;
+  if (wanted.length !== key.size || !wanted.every((column) => key.has(column))) {
+    return `It references (${wanted.join(', ')}) of ${qualified(from)}; only foreign keys to the key (${[...key.keys()].join(', ')}) can be made again. Drop it before the swap and add it after it.`;
+  }
+  const odd = wanted.findIndex((column, index) => !comparable(foreignKey.types[index]!, key.get(column)!.type));
+  if (odd < 0) return null;
+  const column = key.get(wanted[odd]!)!;
+  return `${referencing(foreignKey, odd)} is ${foreignKey.types[odd]}, and ${qualified(to)}.${column.name} is ${column.type}: no foreign key can compare them. Give both the same type first.`;
+}
+
+const referencing = (foreignKey: ForeignKey, index: number) =>
+  `${qualified(foreignKey.table)}.${foreignKey.columns[index]}`;
+
+/** What the swap made and dropped of the tables' own foreign keys, for the way back. */
+export type OwnKeys = { dropped: readonly KeyAside[]; made: readonly string[] };
+
+export type MovedKeys = Repointed & { record: OwnKeys; unproven: UnprovenKey[] };
+
+type OutgoingRequest = {
+  primary: TableDependents;
+  shadow: TableDependents;
+  /** By column of the primary, that of the shadow. */
+  columns: ReadonlyMap<string, string>;
+  key: KeyColumns;
+  /** Names of the shadow's constraints after the renames. */
+  taken: ReadonlySet<string>;
+  aside: readonly KeyAside[];
+};
+
+/** Foreign keys of the primary: off the table that is mirrored from now on, onto the one that gets its name. */
+export function moveOutgoing(request: OutgoingRequest): MovedKeys {
+  const { primary, shadow } = request;
+  const plan: Repointed = { drop: [], add: [], validate: [], lock: [], items: [] };
+  const dropped: ForeignKey[] = [];
+  const made: string[] = [];
+  for (const foreignKey of primary.outgoing.filter(({ references }) => references.oid !== shadow.oid)) {
+    const object = `${qualified(primary)}.${foreignKey.name}`;
+    const { enforced, period, references, name } = foreignKey;
+    if (enforced && !period && references.ours) {
+      plan.drop.push(`ALTER TABLE ${quoteTable(primary)} DROP CONSTRAINT ${quoteName(name)}`);
+      plan.lock.push(references.oid);
+      dropped.push(foreignKey);
+    }
+    if ([...shadow.outgoing, ...request.aside].some((other) => replaces(other, foreignKey, request))) continue;
+    const judged = judgeOutgoing(foreignKey, request, dropped.includes(foreignKey));
+    plan.items.push({ ...judged.item, kind: 'foreign key', object });
+    if (!judged.moved) continue;
+    const table = { schema: primary.schema, name: primary.name };
+    plan.add.push(...addStatements(judged.moved, quoteTable(referencedAfter(foreignKey, primary)), new Map(), table));
+    if (foreignKey.validated)
+      plan.validate.push(`ALTER TABLE ${quoteTable(table)} VALIDATE CONSTRAINT ${quoteName(name)}`);
+    made.push(name);
+  }
+  plan.items.push(...ownOfShadow(shadow, primary));
+  return giveAside({ ...plan, record: { dropped, made }, unproven: [] }, request);
+}
+
+/** What the shadow had of its own goes onto the promoted table, too. */
+function giveAside(plan: MovedKeys, request: OutgoingRequest): MovedKeys {
+  const { primary, shadow, aside } = request;
+  const table = { schema: primary.schema, name: primary.name };
+  const taken = new Set([...request.taken, ...plan.record.made]);
+  const made = [...plan.record.made];
+  for (const one of aside) {
+    const { item, key } = giveKey(one, primary, shadow, taken);
+    plan.items.push(item);
+    if (!key) continue;
+    const proven = primary.outgoing.some((own) => own.validated && isAlike(one, own, request));
+    const target = key.references.oid === shadow.oid ? table : referencedAfter(key, primary);
+    if (key.references.oid !== shadow.oid) plan.lock.push(key.references.oid);
+    plan.add.push(...addStatements(key, quoteTable(target), new Map(), table));
+    if (key.validated || proven)
+      plan.validate.push(`ALTER TABLE ${quoteTable(table)} VALIDATE CONSTRAINT ${quoteName(key.name)}`);
+    if (key.validated && !proven) plan.unproven.push(unproven(key, shadow));
+    made.push(key.name);
+    taken.add(key.name);
+  }
+  return { ...plan, record: { ...plan.record, made } };
+}
+
+/** Its own name again: by then the other table has it. */
+const referencedAfter = ({ references }: ForeignKey, { oid, schema, name }: TableDependents) =>
+  references.oid === oid ? { schema, name } : references;
+
+function isAlike(
+  other: Pick<ForeignKey, 'references' | 'columns'>,
+  foreignKey: ForeignKey,
+  { primary, shadow, columns }: OutgoingRequest,
+): boolean {
+  const isSelf = foreignKey.references.oid === primary.oid;
+  return (
+    other.references.oid === (isSelf ? shadow.oid : foreignKey.references.oid) &&
+    other.columns.join() === foreignKey.columns.map((column) => columns.get(column)).join()
+  );
+}
+
+/** The new shape has it under the same name, whichever table it references. */
+function replaces(
+  other: Pick<ForeignKey, 'name' | 'references' | 'columns'>,
+  foreignKey: ForeignKey,
+  request: OutgoingRequest,
+) {
+  const { primary, shadow, columns } = request;
+  const alike = isAlike(other, foreignKey, request);
+  return (
+    alike ||
+    (nameAfter(other, primary, shadow) === foreignKey.name &&
+      other.columns.join() === foreignKey.columns.map((column) => columns.get(column)).join())
+  );
+}
+
+type Judged = { item: Pick<PromotionItem, 'action' | 'text'>; moved: ForeignKey | null };
+
+function judgeOutgoing(foreignKey: ForeignKey, request: OutgoingRequest, mayMove: boolean): Judged {
+  const { primary, shadow, columns, key, taken } = request;
+  const notice = (text: string): Judged => ({ item: { action: 'notice', text }, moved: null });
+  const refuse = (text: string): Judged => ({ item: { action: 'refuse', text }, moved: null });
+  const isSelf = foreignKey.references.oid === primary.oid;
+  const to = isSelf ? primary.name : qualified(foreignKey.references);
+  const mapped = foreignKey.columns.map((column) => columns.get(column));
+  const referenced = foreignKey.referencedColumns.map((column) => (isSelf ? key.get(column)?.name : column));
+  if (!mayMove || mapped.includes(undefined))
+    return notice(`${qualified(shadow)} has no foreign key on the same columns to ${to}: the new shape drops it.`);
+  if (referenced.includes(undefined))
+    return refuse(
+      `It references (${foreignKey.referencedColumns.join(', ')}) of its own table, which is not the key. Drop it before the swap and add it after it.`,
+    );
+  const odd = mapped.findIndex((name, index) => {
+    const { type } = shadow.columns.find((column) => column.name === name)!;
+    const wanted = isSelf ? key.get(foreignKey.referencedColumns[index]!)!.type : foreignKey.types[index]!;
+    return !comparable(type, wanted);
+  });
+  if (odd >= 0)
+    return refuse(
+      `${qualified(shadow)}.${mapped[odd]} has another type than the column of ${to} that it would reference. Give both the same type, or drop the foreign key.`,
+    );
+  if (taken.has(foreignKey.name))
+    return refuse(
+      `The new table would get it, and a constraint of ${qualified(shadow)} has its name by then. Rename one of them.`,
+    );
+  const setColumns = foreignKey.setColumns?.map((column) => columns.get(column)!) ?? null;
+  const moved = { ...foreignKey, columns: mapped as string[], referencedColumns: referenced as string[], setColumns };
+  return {
+    item: { action: 'rebuild', text: `moves to the new ${primary.name}, and is validated after the swap` },
+    moved,
+  };
+}
+
+function ownOfShadow(shadow: TableDependents, primary: TableDependents): PromotionItem[] {
+  return shadow.outgoing
+    .filter(({ references }) => references.oid !== primary.oid)
+    .map(({ name, references, inherited, enforced, period }): PromotionItem => {
+      const aside = references.ours && enforced && !inherited && !period;
+      const text = aside
+        ? 'is set aside while rows are mirrored, so that it cannot make a delete fail, and made again by the promotion'
+        : `while rows are mirrored, deleting a row of ${qualified(references)} fails until the row that referenced it has been mirrored, too. Leave it out: promotion makes it from the primary’s.`;
+      return {
+        action: aside ? 'rebuild' : 'notice',
+        kind: 'foreign key',
+        object: `${qualified(shadow)}.${name}`,
+        text,
+      };
+    });
+}
+
+/** The way back: the shadow loses what it got, the primary gets what it had. */
+export function returnOutgoing(
+  { dropped, made }: OwnKeys,
+  primary: TableDependents,
+  shadow: TableDependents,
+  name: string,
+): Repointed {
+  const table = { schema: primary.schema, name };
+  const stillThere = made.filter((one) => shadow.constraints.some((constraint) => constraint.name === one));
+  const missing = dropped.filter((one) => !primary.constraints.some((constraint) => constraint.name === one.name));
+  const unmade = shadow.outgoing.filter((one) => stillThere.includes(one.name));
+  const again = missing.filter(isWhole);
+  return {
+    drop: stillThere.map((one) => `ALTER TABLE ${quoteTable(shadow)} DROP CONSTRAINT ${quoteName(one)}`),
+    add: again.flatMap((one) =>
+      addStatements(one, quoteTable(one.references.oid === primary.oid ? table : one.references), new Map(), table),
+    ),
+    validate: again
+      .filter(({ validated }) => validated)
+      .map((one) => `ALTER TABLE ${quoteTable(table)} VALIDATE CONSTRAINT ${quoteName(one.name)}`),
+    // Dropping and making one locks both of its tables. Asked for in the middle of the swap, those locks come too late.
+    lock: [...unmade, ...missing].map(({ references }) => references.oid),
+    items: missing.map((one) => ({
+      kind: 'foreign key',
+      object: `${qualified(table)}.${one.name}`,
+      ...madeAgain(one),
+    })),
+  };
+}
+
+const isWhole = (key: KeyAside): key is ForeignKey => key.referencedColumns !== null;
+
+function madeAgain(key: KeyAside): Pick<PromotionItem, 'action' | 'text'> {
+  if (isWhole(key)) return { action: 'rebuild', text: 'is made again, and validated after the swap' };
+  const text = `It referenced columns of ${qualified(key.references)} that are gone with its own promotion. Roll that one back first.`;
+  return { action: 'refuse', text };
+}

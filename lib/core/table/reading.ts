@@ -1,0 +1,70 @@
+/** What the database says of a table cutover for people: checks before it, progress, alerts, verdict, comparisons. Types. */
+
+import type { BackfillProgress } from '../gates/evidence.ts';
+
+/** One check before a migration. Values and limits carry their units. `remedy` is empty when it passed. */
+export type HealthFinding = {
+  check: string;
+  status: 'pass' | 'warn' | 'fail';
+  value: string;
+  limit: string;
+  remedy: string;
+};
+
+/** One row of the view `crossfade.progress`. */
+export type TableProgress = {
+  cutover: string;
+  stage: string;
+  direction: 'none' | 'forward' | 'reverse';
+  backfill: BackfillProgress['state'];
+  rowsDone: number;
+  rowsTotal: number;
+  /** 0–100. */
+  backfillPercent: number;
+  rowsPerSecond: number;
+  /** Null unless the copy runs at a known rate. */
+  etaSeconds: number | null;
+  lagSeconds: number;
+  hints: number;
+  quarantined: number;
+  /** Of the last complete verification; null before it. */
+  rowsCompared: number | null;
+  divergences: number | null;
+  score: number | null;
+  verifiedAtMs: number | null;
+  /** Rows of the primary known to be equal, 0–100. */
+  syncPercent: number;
+};
+
+export type HealthAlert = { alert: string; value: string; threshold: string; remedy: string };
+
+export const TABLE_VERDICTS = ['READY_FOR_CUTOVER', 'MONITORING_REQUIRED', 'ROLLBACK_RECOMMENDED'] as const;
+
+export type TableVerdict = { verdict: (typeof TABLE_VERDICTS)[number]; reasons: readonly string[] };
+
+export type TableOutlook = { progress: TableProgress; alerts: readonly HealthAlert[]; verdict: TableVerdict };
+
+/** Both tables at one moment. Null figures come with an error that says why. */
+export type Consistency = {
+  primaryRows: number | null;
+  shadowRows: number | null;
+  consistent: number | null;
+  diverged: number | null;
+  /** Keys that differ and have an un-applied hint. */
+  late: number | null;
+  quarantined: number | null;
+  errors: readonly string[];
+  /** 1 − diverged / authoritative rows, 0–1. */
+  score: number | null;
+};
+
+/** One key on both sides. A hash is the SHA-256 of the row as text, null where there is no row. */
+export type RecordComparison = {
+  key: string;
+  primaryHash: string | null;
+  shadowHash: string | null;
+  equal: boolean;
+  differingColumns: readonly string[];
+  late: boolean;
+  quarantined: boolean;
+};

@@ -1,0 +1,98 @@
+/**
+ * Everything in the database that belongs to one direction of one table cutover: outbox, capture, converge, backfill,
+ * verification. One statement per element, in the order in which they must run; `drop` undoes `create`.
+ */
+
+import type { ValidationMode } from '../../cutover/cutover.ts';
+import type { TableShape } from '../shape.ts';
+import type { Mapping } from '../transform.ts';
+import { createApply, createExchange } from './apply.ts';
+import { createBackfill } from './backfill.ts';
+import { createCapture, createOutbox, createTriggers, createTruncated, dropTriggers } from './capture.ts';
+import { createComputed, createComputedTrigger } from './computed.ts';
+import { createConverge, createSpread } from './converge.ts';
+import { createFits } from './fits.ts';
+import { createInline, type InlineMode } from './inline.ts';
+import { createConsistency, createRecord } from './inspect.ts';
+import { type Flow, objectKinds, objectNames } from './names.ts';
+import { createTurn } from './outbox.ts';
+import { createRetry } from './quarantine.ts';
+import type { Sabotage } from './sabotage.ts';
+import { createGuard, createSegments, dropGuard } from './segments.ts';
+import { createRepair, createVerify } from './verify.ts';
+
+/** No id of a cutover begins like this. */
+const STAGED = 'next~';
+
+export type TableObjects = {
+  /** Outbox and functions, then the triggers: a trigger must never fire without them. */
+  create: readonly string[];
+  /** The tables of `create`, under names that nothing has, so that they can be made ahead of a swap. */
+  staged: readonly string[];
+  /** Gives those tables their names and makes the rest of `create`. */
+  takeStaged: readonly string[];
+  drop: readonly string[];
+  /** Functions and triggers anew; hints, segments and their marks stay. */
+  replace: readonly string[];
+  /** The triggers on the source alone: what ends capture while the outbox stays. */
+  dropTriggers: readonly string[];
+};
+
+/**
+ * @param source rows are read here, and changes captured
+ * @param target rows are written here
+ * @param sabotage breaks a rule, for negative controls
+ * @param inline the source's writers write the target themselves, and what happens when it refuses
+ */
+export function tableObjects(
+  id: string,
+  source: TableShape,
+  target: TableShape,
+  mapping: Mapping,
+  validation: ValidationMode,
+  sabotage: Sabotage = {},
+  inline: InlineMode | null = null,
+): TableObjects {
+  const flow: Flow = { id, source, target, mapping, inline: inline !== null };
+  const { tables, functions } = objectKinds(id);
+  const keeps = (mapping.kept ?? []).length > 0;
+  const { inline: inlineName, computed } = objectNames(id);
+  const made = functions.filter((name) => (inline !== null || name !== inlineName) && (keeps || name !== computed));
+  const behaviour = [
+    ...(inline === null ? [] : [createInline(flow, sabotage)]),
+    createCapture(flow, inline, sabotage),
+    ...(keeps ? [createComputed(flow)] : []),
+    createTruncated(flow, sabotage),
+    createApply(flow, sabotage),
+    createExchange(flow),
+    createFits(flow),
+    createConverge(flow, validation, sabotage),
+    createTurn(flow),
+    createSpread(flow),
+    createBackfill(flow, sabotage),
+    createVerify(flow, sabotage),
+    createRepair(flow),
+    createConsistency(flow),
+    createRecord(flow),
+    createRetry(flow),
+    ...createGuard(flow),
+    ...made.map((name) => `REVOKE ALL ON FUNCTION ${name} FROM PUBLIC`),
+    `SELECT crossfade.grant_runtime('${id}')`,
+    ...createTriggers(flow),
+    ...(keeps ? createComputedTrigger(flow) : []),
+  ];
+  const dropBehaviour = [
+    ...dropTriggers(flow),
+    ...dropGuard(flow),
+    ...functions.map((name) => `DROP FUNCTION IF EXISTS ${name}`),
+  ];
+  const tablesOf = (name: string) => [...createOutbox({ ...flow, id: name }), ...createSegments({ ...flow, id: name })];
+  return {
+    create: [...tablesOf(id), ...behaviour],
+    staged: tablesOf(`${STAGED}${id}`),
+    takeStaged: [`SELECT crossfade.take_staged('_${STAGED}${id}', '_${id}')`, ...behaviour],
+    replace: [...dropBehaviour, ...behaviour],
+    drop: [...dropBehaviour, ...tables.map((name) => `DROP TABLE IF EXISTS ${name}`)],
+    dropTriggers: dropTriggers(flow),
+  };
+}

@@ -1,0 +1,80 @@
+/** What declarations, each well formed, say against each other or against themselves. One sentence a contradiction. */
+
+import { ruleProblems } from '../core/alerts/rule.ts';
+import { type CutoverDeclaration, NO_OVERRIDES } from '../core/cutover/cutover.ts';
+import { policyOf, policyProblems } from '../core/cutover/policy.ts';
+import { groupsOf } from '../core/holds/cohort.ts';
+
+export function contradictionsOf(declarations: readonly CutoverDeclaration[]): string[] {
+  return [...duplicates(declarations), ...cohortProblems(declarations), ...declarations.flatMap(contradictions)];
+}
+
+function duplicates(declarations: readonly CutoverDeclaration[]): string[] {
+  const problems: string[] = [];
+  const ids = new Set<string>();
+  const tables = new Map<string, string>();
+  for (const declaration of declarations) {
+    const { id } = declaration;
+    if (id === 'system') problems.push("no cutover may be called 'system': that is the flag of the switches for all");
+    if (ids.has(id)) problems.push(`cutover '${id}' is declared twice`);
+    ids.add(id);
+    if (declaration.kind !== 'table') continue;
+    for (const table of [declaration.table.primary, declaration.table.shadow]) {
+      const other = tables.get(table);
+      if (other !== undefined && other !== id) problems.push(`table ${table} belongs to '${other}' and to '${id}'`);
+      tables.set(table, id);
+    }
+  }
+  return problems;
+}
+
+/** Members of a cohort move the same keys through the same stages. */
+function cohortProblems(declarations: readonly CutoverDeclaration[]): string[] {
+  const stagesOf = ({ plan }: CutoverDeclaration) =>
+    plan.stages.map(({ name, sharePpm }) => `${name} ${sharePpm}`).join();
+  return groupsOf(declarations).flatMap(([first, ...others]) =>
+    others.flatMap((other) => {
+      const pair = `cohort '${other.cohort}': '${first!.id}' and '${other.id}'`;
+      const problems: string[] = [];
+      if (other.salt !== first!.salt) problems.push(`${pair} have the salts '${first!.salt}' and '${other.salt}'`);
+      if (stagesOf(other) !== stagesOf(first!)) problems.push(`${pair} have plans with different stages`);
+      return problems;
+    }),
+  );
+}
+
+function contradictions(declaration: CutoverDeclaration): string[] {
+  const { id, policy } = declaration;
+  const problems: string[] = [];
+  if (declaration.kind === 'table' && declaration.table.primary === declaration.table.shadow)
+    problems.push(`${id}: primary and shadow are both ${declaration.table.primary}`);
+  if (declaration.kind === 'table' && declaration.table.rollbackOnShadowFailure && declaration.table.mode !== 'inline')
+    problems.push(
+      `${id}.rollbackOnShadowFailure needs mode 'inline': a streamed write has ended before the shadow is written`,
+    );
+  const everywhere = policyProblems(policy, declaration.kind);
+  problems.push(...everywhere.map((text) => `${id}.policy: ${text}`));
+  for (const { name: stage, dwellMinutes } of declaration.plan.stages) {
+    const deadline = policyOf(declaration, { stage, overrides: NO_OVERRIDES });
+    const own = policyProblems(deadline, declaration.kind, dwellMinutes).filter((text) => !everywhere.includes(text));
+    problems.push(...own.map((text) => `${id}.stages.${stage}: ${text}`));
+  }
+  problems.push(...experimentProblems(declaration));
+  problems.push(...ruleProblems(policy, declaration.alerts ?? []).map((problem) => `${id}.${problem}`));
+  return problems;
+}
+
+/** An experiment needs a stage that serves its share, or it could never collect. */
+function experimentProblems({ id, experiments = [], plan }: CutoverDeclaration): string[] {
+  const shares = plan.stages.filter(({ kind }) => kind === 'ramp').map(({ sharePpm }) => sharePpm / 10_000);
+  return experiments.flatMap((experiment, index) => [
+    ...(experiments.findIndex((other) => other.id === experiment.id) < index
+      ? [`${id}.experiments.${index}: experiment '${experiment.id}' is declared twice`]
+      : []),
+    ...(shares.includes(experiment.share)
+      ? []
+      : [
+          `${id}.experiments.${index}.share: no stage of plan '${plan.name}' serves ${experiment.share} %; its stages serve ${shares.join(', ')} %`,
+        ]),
+  ]);
+}

@@ -1,0 +1,126 @@
+/**
+ * Carries out a pending intent in Postgres and settles it in the state. Safe to repeat: the work is fenced by the
+ * intent's epoch, and work whose answer was lost is found done. What is given up or withdrawn is fenced off in Postgres
+ * first, so that a call which is still under way can never act behind the state's back.
+ *
+ *   state   intent e+1 ───────────────────────────────→ completed e+1     (a crash anywhere here: the next tick repeats)
+ *   table            swap in one transaction, mirror e+1
+ *
+ *   state   intent e+1 ── withdrawn ─────────────┬────→ rolled back e+1
+ *   table                    no swap to e+1 any more
+ *                                                └────→ completed e+1, intent to go back e+2     (it had swapped)
+ */
+
+import { isCrossfadeError } from '../../core/base/errors.ts';
+import type { CutoverDeclaration, CutoverState, PendingAction } from '../../core/cutover/cutover.ts';
+import { GIVE_UP_AFTER_MS } from '../../core/gates/pending.ts';
+import { decide } from '../../core/stage/decide.ts';
+import type { Observation } from '../../core/stage/events.ts';
+import type { Ports } from '../../ports.ts';
+import { type TableCutoverDeclaration, tableCutover } from '../rows/table-of.ts';
+import { commit } from './commit.ts';
+
+type Needs = Pick<Ports, 'state' | 'tables' | 'log'>;
+
+/** `waits`: why the intent is still pending; null when it is not, or somebody else moved first. */
+export type Carried = { state: CutoverState; waits: string | null };
+
+/**
+ * The state after the intent was carried out, given up, or left for the next tick. Of one that was withdrawn too late the
+ * way back follows at once.
+ * @param stopped while everything is stopped no promotion is begun; the stop itself withdraws it
+ */
+export async function carryOut(
+  ports: Needs,
+  declaration: CutoverDeclaration,
+  state: CutoverState,
+  nowMs: number,
+  stopped = false,
+): Promise<Carried> {
+  const { pending } = state;
+  if (!pending || declaration.kind !== 'table') return { state, waits: null };
+  const first = await settle(ports, declaration, state, pending, nowMs, stopped);
+  const after = first.state;
+  const goesOn = pending.withdrawn && after !== state && after.pending?.action === 'revert';
+  return goesOn ? settle(ports, declaration, after, after.pending!, nowMs, stopped) : first;
+}
+
+async function settle(
+  ports: Needs,
+  declaration: TableCutoverDeclaration,
+  state: CutoverState,
+  pending: PendingAction,
+  nowMs: number,
+  stopped: boolean,
+): Promise<Carried> {
+  const seen = await act(ports, declaration, state, pending, nowMs, stopped);
+  if (seen.type === 'waits') return { state, waits: seen.why };
+  const by = { nowMs, actor: pending.withdrawn?.actor ?? pending.actor };
+  const decision = decide(state, seen, { ...by, emergencyStop: false });
+  if (decision.kind === 'refused') return { state, waits: decision.message };
+  const result = await commit(ports, state, decision, by);
+  if (result.kind === 'stale') return { state: result.current, waits: null };
+  return { state: result.kind === 'repeated' ? state : result.state, waits: null };
+}
+
+type Waits = { type: 'waits'; why: string };
+const waits = (why: string): Waits => ({ type: 'waits', why });
+const STOPPED = "everything is stopped, and meanwhile no promotion is begun. 'crossfade reset system' lifts the stop";
+
+/** What became of it; why it waits when nothing is known for good. */
+async function act(
+  ports: Needs,
+  declaration: TableCutoverDeclaration,
+  state: CutoverState,
+  pending: PendingAction,
+  nowMs: number,
+  stopped: boolean,
+): Promise<Observation | Waits> {
+  const { epoch, action, withdrawn } = pending;
+  if (stopped && action === 'promote' && !withdrawn) return waits(STOPPED);
+  const version = state.version + 1;
+  const giveUp = async (why: string): Promise<Observation> => {
+    const { kind } = await ports.tables.abandon(declaration.id, { toEpoch: epoch, version });
+    return kind === 'swapped' ? { type: 'carried_out', epoch } : { type: 'given_up', epoch, why };
+  };
+  const late = nowMs - pending.sinceMs > GIVE_UP_AFTER_MS;
+  try {
+    if (withdrawn) return await giveUp(withdrawn.reason);
+    const tried = await tryOnce(ports, declaration, state, pending);
+    if (tried.kind === 'done') return { type: 'carried_out', epoch, lockHeldMs: tried.lockHeldMs };
+    return tried.kind === 'refused' || late ? await giveUp(tried.why) : waits(tried.why);
+  } catch (error) {
+    ports.log.failure('carry_out_failed', error, { cutover: declaration.id, action });
+    // Whether it was done is unknown. Nothing is given up on a guess: giving up asks the database, under the lock of the work.
+    const final = isCrossfadeError(error) && !error.retryable;
+    const why = error instanceof Error ? error.message : String(error);
+    if (withdrawn || !(final || late)) return waits(why);
+    return giveUp(why).catch((failure) => {
+      ports.log.failure('not_given_up', failure, { cutover: declaration.id, action });
+      return waits(why);
+    });
+  }
+}
+
+type Tried = { kind: 'done'; lockHeldMs?: number | undefined } | { kind: 'refused' | 'later'; why: string };
+
+async function tryOnce(
+  ports: Needs,
+  declaration: TableCutoverDeclaration,
+  state: CutoverState,
+  { action, epoch: toEpoch, dropTracking }: PendingAction,
+): Promise<Tried> {
+  const cutover = tableCutover(declaration);
+  const { epoch: fromEpoch } = state;
+  const version = state.version + 1;
+  if (action === 'cleanup') {
+    const result = await ports.tables.cleanup(cutover, fromEpoch, { dropTracking: dropTracking === true, version });
+    return result.kind === 'refused' ? result : { kind: 'done' };
+  }
+  const stage = action === 'promote' ? state.plan.stages.at(-1)!.name : 'rolled_back';
+  const result = await ports.tables[action](cutover, { fromEpoch, toEpoch, stage, version });
+  ports.log.event('swap', { cutover: declaration.id, action, result: result.kind });
+  if (result.kind === 'swapped') return { kind: 'done', lockHeldMs: result.lockHeldMs };
+  if (result.kind === 'already') return { kind: 'done' };
+  return { kind: result.kind === 'refused' ? 'refused' : 'later', why: result.why };
+}

@@ -1,0 +1,32 @@
+/** Turns a decision into one conditional write. The only place where states change. */
+
+import type { CutoverState } from '../../core/cutover/cutover.ts';
+import type { Decision } from '../../core/stage/decide.ts';
+import { record } from '../../core/stage/evolve.ts';
+import type { IdempotencyRecord, Ports, WriteResult } from '../../ports.ts';
+
+export type By = { nowMs: number; actor: string };
+
+export type Committed =
+  | { kind: 'applied'; state: CutoverState }
+  | { kind: 'unchanged'; state: CutoverState; why: string }
+  | Exclude<WriteResult<CutoverState>, { kind: 'applied' }>;
+
+/** `stale` means that somebody else moved first: nothing was changed, and whoever asked should look again. */
+export async function commit(
+  ports: Pick<Ports, 'state'>,
+  before: CutoverState,
+  decision: Exclude<Decision, { kind: 'refused' }>,
+  by: By,
+  idempotency?: (after: CutoverState) => IdempotencyRecord,
+): Promise<Committed> {
+  if (decision.kind === 'unchanged') return { kind: 'unchanged', state: before, why: decision.why };
+  const { state: after, entries } = record(before, decision.events, by);
+  const result = await ports.state.writeCutover({
+    before,
+    after,
+    entries,
+    ...(idempotency ? { idempotency: idempotency(after) } : {}),
+  });
+  return result.kind === 'applied' ? { kind: 'applied', state: after } : result;
+}

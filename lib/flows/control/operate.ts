@@ -1,0 +1,261 @@
+/**
+ * One operator command on one cutover: collect what it needs, decide, write once, then let flags and Postgres follow.
+ * A refused command changes nothing but one `denied` audit entry. The same idempotency key gives the same answer.
+ */
+
+import { CrossfadeError, type ErrorCode } from '../../core/base/errors.ts';
+import {
+  type CutoverDeclaration,
+  type CutoverState,
+  initialState,
+  type SystemState,
+} from '../../core/cutover/cutover.ts';
+import { compareFlagAge, sharePpmOf } from '../../core/routing/flags.ts';
+import { type Decision, decide, droppedText, pendingWord } from '../../core/stage/decide.ts';
+import type { Command } from '../../core/stage/events.ts';
+import { record } from '../../core/stage/evolve.ts';
+import { rulesFor } from '../../core/stage/rules.ts';
+import type { IdempotencyRecord, Ports } from '../../ports.ts';
+import { askUntilAway } from '../calls/ask-until-away.ts';
+import { armFirst, checkArmed, isTakenBack } from './arm-first.ts';
+import { carryOut } from './carry-out.ts';
+import { advanceMates, rollBackMates } from './cohorts.ts';
+import { commit } from './commit.ts';
+import { type AskedCommand, matesBehind, prepare } from './prepare-command.ts';
+import { readDeployed } from './reconcile.ts';
+import { needsWatching, watchRollbacks } from './rollbacks.ts';
+import { checkSameRequest } from './same-request.ts';
+import { reconcileNow } from './tick.ts';
+
+/** What a person asks for. */
+export type OperatorCommand = AskedCommand;
+
+export type Operation = {
+  command: OperatorCommand;
+  actor: string;
+  /** The version the command is based on. */
+  basedOn: number;
+  idempotency: { key: string; fingerprint: string };
+};
+
+export type CutoverSummary = {
+  cutover: string;
+  stage: string;
+  stageKind: string;
+  sharePpm: number;
+  version: number;
+  epoch: number;
+  /** The intent that is still being carried out, if any. */
+  pending: string | null;
+  /** Why it was not carried out at once; absent when it was, and of repeated calls. */
+  waits?: string;
+};
+
+export type OperationResult = {
+  answer: CutoverSummary;
+  /** False when the state has moved but the flags have not yet; every tick tries again. */
+  published: boolean;
+};
+
+type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'copies' | 'flags' | 'log' | 'metrics' | 'alerts'>;
+
+const DAY_MS = 24 * 60 * 60_000;
+
+export async function operate(
+  ports: Needs,
+  declarations: readonly CutoverDeclaration[],
+  declaration: CutoverDeclaration,
+  operation: Operation,
+): Promise<OperationResult> {
+  const { actor, command } = operation;
+  const nowMs = ports.clock.now();
+
+  const earlier = await ports.state.readIdempotency(operation.idempotency.key);
+  if (earlier) return repeat(ports, earlier, operation);
+
+  const [found, system] = await Promise.all([ports.state.readCutover(declaration.id), ports.state.readSystem()]);
+  const state = found ?? initialState(declaration);
+  let after: CutoverState;
+  try {
+    checkVersion(state, operation.basedOn);
+    const around = { nowMs, system, declarations };
+    const prepared = await prepare(ports, declaration, state, command, around);
+    const rules = rulesFor(declaration, state, system, nowMs);
+    const behind = await matesBehind(ports, declarations, declaration, state, command);
+    const barred = [...(rules.barred ?? []), ...behind];
+    const context = { nowMs, actor, emergencyStop: system.emergencyStop, ...rules, barred };
+    const decision = decide(state, prepared, context);
+    if (decision.kind === 'refused') throw refusal(decision);
+    const result = await commit(ports, state, decision, { nowMs, actor }, (after) =>
+      answerRecord(operation, after, nowMs),
+    );
+    if (result.kind === 'stale') throw outrun(result.current);
+    if (result.kind === 'repeated') return await repeat(ports, result.record, operation);
+    after = await armFirst(ports, declaration, result.state, prepared, { nowMs, actor });
+    await takeAlong(ports, declarations, prepared, after, { nowMs, actor, system });
+  } catch (error) {
+    // Flags and database follow the start that was taken back.
+    if (isTakenBack(error)) {
+      await reconcileNow(ports, declarations).catch(() => undefined);
+      throw error;
+    }
+    if (error instanceof CrossfadeError && !error.retryable && DENIED.has(error.code)) {
+      // The same request, sent twice at once: the other one was carried out between our two looks.
+      const twin = await ports.state.readIdempotency(operation.idempotency.key);
+      if (twin) return repeat(ports, twin, operation);
+      await recordDenial(ports, declaration, command.type, error, { nowMs, actor });
+    }
+    throw error;
+  }
+  return follow(ports, declarations, declaration, after, nowMs);
+}
+
+/** The mates of a cohort go where this one went. What fails here is done by the next tick. */
+async function takeAlong(
+  ports: Needs,
+  declarations: readonly CutoverDeclaration[],
+  command: Command,
+  after: CutoverState,
+  by: { nowMs: number; actor: string; system: SystemState },
+): Promise<void> {
+  try {
+    if (command.type === 'rollback') await rollBackMates(ports, declarations, after, by);
+    if (command.type === 'advance') await advanceMates(ports, declarations, after, command, by);
+  } catch (error) {
+    ports.log.failure('mates_not_taken_along', error, { cutover: after.id });
+  }
+}
+
+/** Refusals that are worth an entry: an authenticated caller gave a known command and was told no. */
+const DENIED: ReadonlySet<ErrorCode> = new Set([
+  'illegal_transition',
+  'confirm_required',
+  'held',
+  'stopped',
+  'frozen',
+  'self_approval',
+  'conflict',
+  'stale_version',
+  'refused_table',
+  'rollback_not_ready',
+]);
+
+function checkVersion(state: CutoverState, basedOn: number): void {
+  if (state.version === basedOn) return;
+  throw new CrossfadeError(
+    'stale_version',
+    `The command was based on version ${basedOn} of cutover '${state.id}', which is at version ${state.version}, stage '${state.stage}'. Look at it again ('crossfade status ${state.id}') and repeat the command if it still applies.`,
+    { details: { version: state.version, stage: state.stage } },
+  );
+}
+
+/**
+ * The database first when the command left an intent, then flags and mirror. None of it can undo the command. Of an intent
+ * that was withdrawn the readers leave first: the database may be what does not answer, and is asked no longer than once.
+ * @throws CrossfadeError when the database cannot do it: the intent was dropped, and the cutover is where it was
+ */
+async function follow(
+  given: Needs,
+  declarations: readonly CutoverDeclaration[],
+  declaration: CutoverDeclaration,
+  state: CutoverState,
+  nowMs: number,
+): Promise<OperationResult> {
+  const ports = { ...given, tables: askUntilAway(given.tables) };
+  const deploy = () =>
+    reconcileNow(ports, declarations).catch((error) => {
+      ports.log.failure('reconcile_failed', error, { cutover: declaration.id });
+      return { published: false };
+    });
+  if (state.pending?.withdrawn) await deploy();
+  const { state: after, waits } = await carryOut(ports, declaration, state, nowMs);
+  const flags = await deploy();
+  if (needsWatching(after)) await watchRollbacks(ports, [declaration]);
+  if (state.pending) checkCarriedOut(after);
+  return { answer: { ...summary(after), ...(waits === null ? {} : { waits }) }, published: flags.published };
+}
+
+/** An intent that was given up is no success of the command that left it. */
+function checkCarriedOut(after: CutoverState): void {
+  const { dropped } = after;
+  if (!dropped) return;
+  throw new CrossfadeError(dropped.action === 'revert' ? 'rollback_not_ready' : 'refused_table', droppedText(after)!, {
+    details: { why: dropped.why },
+  });
+}
+
+export function summary(state: CutoverState): CutoverSummary {
+  return {
+    cutover: state.id,
+    stage: state.stage,
+    stageKind: state.stageKind,
+    sharePpm: sharePpmOf(state),
+    version: state.version,
+    epoch: state.epoch,
+    pending: pendingWord(state),
+  };
+}
+
+// --------------------------------------------------------------------------------------------------- repeated calls
+
+function answerRecord(operation: Operation, after: CutoverState, nowMs: number): IdempotencyRecord {
+  return {
+    key: operation.idempotency.key,
+    caller: operation.actor,
+    fingerprint: operation.idempotency.fingerprint,
+    answer: { status: 200, body: summary(after) },
+    expiresAtMs: nowMs + DAY_MS,
+  };
+}
+
+/** The answer of the first call. Its record was written with the intent, and it told what became of the intent. */
+async function repeat(ports: Needs, stored: IdempotencyRecord, operation: Operation): Promise<OperationResult> {
+  checkSameRequest(stored, operation.actor, operation.idempotency.fingerprint);
+  const recorded = stored.answer.body as CutoverSummary;
+  const [current, deployed] = await Promise.all([
+    recorded.pending ? ports.state.readCutover(recorded.cutover) : null,
+    readDeployed(ports),
+  ]);
+  if (operation.command.type === 'start') checkArmed(recorded, await ports.state.readCutover(recorded.cutover));
+  const settled = current && !current.pending && current.version === recorded.version + 1;
+  if (settled) checkCarriedOut(current);
+  const answer = settled ? summary(current) : recorded;
+  const flag = deployed?.document?.cutovers[answer.cutover];
+  return { answer, published: flag !== undefined && compareFlagAge(flag, answer) >= 0 };
+}
+
+// ---------------------------------------------------------------------------------------------------------- refusals
+
+function refusal(decision: Extract<Decision, { kind: 'refused' }>): CrossfadeError {
+  return new CrossfadeError(decision.code, decision.message, decision.details ? { details: decision.details } : {});
+}
+
+function outrun(current: CutoverState): CrossfadeError {
+  return new CrossfadeError(
+    'conflict',
+    `Cutover '${current.id}' moved to version ${current.version}, stage '${current.stage}', while the command was being carried out. Nothing was changed; look at it again and repeat the command if it still applies.`,
+    { details: { version: current.version, stage: current.stage } },
+  );
+}
+
+/** Best effort: losing the race for the audit head means that the cutover moved, which has its own entry. */
+async function recordDenial(
+  ports: Needs,
+  declaration: CutoverDeclaration,
+  command: string,
+  error: CrossfadeError,
+  by: { nowMs: number; actor: string },
+): Promise<void> {
+  ports.metrics.record('DeniedCommands', 1);
+  try {
+    const before = (await ports.state.readCutover(declaration.id)) ?? initialState(declaration);
+    const { state: after, entries } = record(
+      before,
+      [{ type: 'denied', command, code: error.code, why: error.message }],
+      by,
+    );
+    await ports.state.writeCutover({ before, after, entries });
+  } catch (failure) {
+    ports.log.failure('denial_not_recorded', failure, { cutover: declaration.id, command });
+  }
+}

@@ -1,0 +1,174 @@
+/** Phases for people: how they stand, and a command on one of them. */
+
+import { CrossfadeError } from '../../core/base/errors.ts';
+import { type CutoverDeclaration, initialState, type SystemState } from '../../core/cutover/cutover.ts';
+import type { Phase } from '../../core/cutover/phase.ts';
+import { phasesOf } from '../../core/holds/phase-order.ts';
+import type { Member } from '../../core/phases/checks.ts';
+import { decidePhase, type PhaseCommand } from '../../core/phases/command.ts';
+import { phaseEvents } from '../../core/phases/events.ts';
+import { type PhaseView, viewPhases } from '../../core/phases/view.ts';
+import type { Event } from '../../core/stage/events.ts';
+import { recordSystem } from '../../core/stage/system.ts';
+import type { Ports } from '../../ports.ts';
+import { changeSystem } from './change-system.ts';
+import { observe } from './observe.ts';
+import { carryOutRollbacks } from './orchestrate.ts';
+import { readDeployed } from './reconcile.ts';
+import type { MovedBack } from './roll-back-one.ts';
+import { checkSameRequest } from './same-request.ts';
+import { reconcileNow } from './tick.ts';
+
+type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'copies' | 'flags' | 'log' | 'metrics'>;
+
+export type PhasesAnswer = {
+  atMs: number;
+  /** Version of the system, which commands on phases are based on. */
+  version: number;
+  migrationPhase: string;
+  emergencyStop: boolean;
+  phases: readonly PhaseView[];
+};
+
+export type PhaseOperation = {
+  command: PhaseCommand;
+  actor: string;
+  basedOn: number;
+  idempotency: { key: string; fingerprint: string };
+};
+
+export type PhaseResult = {
+  phase: string;
+  status: string;
+  version: number;
+  migrationPhase: string;
+  /** Cutovers that this call has rolled back. */
+  moved: readonly (MovedBack & { id: string })[];
+  /** True when the flags that say so are deployed. */
+  published: boolean;
+};
+
+export async function viewOfPhases(ports: Needs, declarations: readonly CutoverDeclaration[]): Promise<PhasesAnswer> {
+  const nowMs = ports.clock.now();
+  const system = await ports.state.readSystem();
+  const members = await lookAtMembers(ports, declarations, system, nowMs);
+  const { version, migrationPhase, emergencyStop } = system;
+  const phases = viewPhases(phasesOf(declarations), system, members, nowMs);
+  return { atMs: nowMs, version, migrationPhase, emergencyStop, phases };
+}
+
+/** @throws CrossfadeError `stale_version`, and what the phase answers to the command */
+export async function operatePhase(
+  ports: Needs,
+  declarations: readonly CutoverDeclaration[],
+  phase: Phase,
+  { command, actor, basedOn, idempotency }: PhaseOperation,
+): Promise<PhaseResult> {
+  const by = { nowMs: ports.clock.now(), actor };
+  const phases = phasesOf(declarations);
+  const earlier = await ports.state.readIdempotency(idempotency.key);
+  if (earlier) checkSameRequest(earlier, actor, idempotency.fingerprint);
+  const answer = earlier
+    ? (earlier.answer.body as Answer)
+    : await decideOnce(ports, declarations, phases, phase, { command, basedOn, idempotency }, by);
+  const system = await ports.state.readSystem();
+  const moved = command.type === 'rollback' ? await carryOutRollbacks(ports, declarations, phases, system, by) : [];
+  const { published } = await reconcileNow(ports, declarations).catch((error) => {
+    ports.log.failure('reconcile_failed', error, { phase: phase.name });
+    return { published: false };
+  });
+  return { ...answer, moved, published };
+}
+
+type Answer = Pick<PhaseResult, 'phase' | 'status' | 'version' | 'migrationPhase'>;
+
+const answerOf = (phase: Phase, { version, migrationPhase, phases }: SystemState): Answer => ({
+  phase: phase.name,
+  status: phases[phase.name]?.status ?? 'waiting',
+  version,
+  migrationPhase,
+});
+
+async function decideOnce(
+  ports: Needs,
+  declarations: readonly CutoverDeclaration[],
+  phases: readonly Phase[],
+  phase: Phase,
+  { command, basedOn, idempotency }: Omit<PhaseOperation, 'actor'>,
+  by: { nowMs: number; actor: string },
+): Promise<Answer> {
+  const seen = await ports.state.readSystem();
+  const members = await lookAtMembers(ports, declarations, seen, by.nowMs);
+  try {
+    const { system } = await changeSystem(
+      ports,
+      (system) => {
+        if (system.version !== basedOn) throw stale(basedOn, system);
+        const decision = decidePhase(phase, command, { phases, system, members, nowMs: by.nowMs });
+        if (decision.kind === 'accepted') return phaseEvents(phases, system, decision.steps);
+        throw new CrossfadeError(decision.code, decision.message, { details: decision.details ?? {} });
+      },
+      by,
+      idempotency,
+      (after) => answerOf(phase, after),
+    );
+    return answerOf(phase, system);
+  } catch (error) {
+    if (error instanceof CrossfadeError && !error.retryable && DENIED.has(error.code))
+      await recordDenial(ports, `${command.type} of phase ${phase.name}`, error, by);
+    throw error;
+  }
+}
+
+const DENIED: ReadonlySet<string> = new Set([
+  'illegal_transition',
+  'confirm_required',
+  'held',
+  'stopped',
+  'conflict',
+  'stale_version',
+]);
+
+function stale(basedOn: number, { version }: SystemState): CrossfadeError {
+  return new CrossfadeError(
+    'stale_version',
+    `The command was based on version ${basedOn} of the phases, which are at version ${version}. Look at them again ('crossfade phases') and repeat the command if it still applies.`,
+    { details: { version } },
+  );
+}
+
+/** Best effort, as with cutovers: losing the race means that something else happened, which has its own entry. */
+async function recordDenial(
+  ports: Needs,
+  command: string,
+  error: CrossfadeError,
+  by: { nowMs: number; actor: string },
+): Promise<void> {
+  ports.metrics.record('DeniedCommands', 1);
+  try {
+    const before = await ports.state.readSystem();
+    const denied: Event = { type: 'denied', command, code: error.code, why: error.message };
+    const { state: after, entries } = recordSystem(before, [denied], by);
+    await ports.state.writeSystem({ before, after, entries });
+  } catch (failure) {
+    ports.log.failure('denial_not_recorded', failure, { command });
+  }
+}
+
+/** Every cutover of a phase as the gates see it; one that cannot be looked at is left out. */
+async function lookAtMembers(
+  ports: Needs,
+  declarations: readonly CutoverDeclaration[],
+  system: SystemState,
+  nowMs: number,
+): Promise<Map<string, Member>> {
+  const members = new Map<string, Member>();
+  const [all, deployed] = await Promise.all([ports.state.readAll(), readDeployed(ports)]);
+  for (const declaration of declarations.filter(({ phase }) => phase)) {
+    const state = all.find(({ id }) => id === declaration.id) ?? initialState(declaration);
+    if ('invalid' in state) continue;
+    const seen = await observe(ports, declaration, state, deployed?.document ?? null, system, nowMs);
+    members.set(declaration.id, { state, verdict: seen.verdict, table: seen.table });
+  }
+  return members;
+}

@@ -1,0 +1,225 @@
+/** What a command must know before it can be decided: proof, the table's plan, the way back, where its mates stand. */
+
+import { CrossfadeError, isCrossfadeError } from '../../core/base/errors.ts';
+import type { Condition } from '../../core/conditions/verdict.ts';
+import {
+  type CutoverDeclaration,
+  type CutoverState,
+  initialState,
+  type Side,
+  type StagePolicy,
+  type SystemState,
+} from '../../core/cutover/cutover.ts';
+import { type BuiltInPlanName, builtInPlan } from '../../core/cutover/plan.ts';
+import type { PolicyKey } from '../../core/cutover/policy.ts';
+import { isReadingStage, syncsShadow } from '../../core/cutover/stage-kinds.ts';
+import { cohortBar, matesOf } from '../../core/holds/cohort.ts';
+import { compareFlagAge } from '../../core/routing/flags.ts';
+import { LEGAL_COMMANDS } from '../../core/stage/decide.ts';
+import type { Command } from '../../core/stage/events.ts';
+import type { Ports } from '../../ports.ts';
+import { readAlerts } from '../alerts/watch-alerts.ts';
+import { tableCutover } from '../rows/table-of.ts';
+import { newerText } from './arm-first.ts';
+import { checkedChange } from './change-policy.ts';
+import { withMates } from './cohorts.ts';
+import { observe } from './observe.ts';
+import { readDeployed } from './reconcile.ts';
+
+/** What a person asks for. `confirm` is the cutover's id, typed again. */
+export type AskedCommand =
+  | { type: 'start'; plan?: BuiltInPlanName; dwellMinutes?: number }
+  | { type: 'advance'; force?: boolean; reason?: string }
+  | { type: 'approve' | 'pause' | 'resume' }
+  | { type: 'policy'; stage?: string; set: StagePolicy; unset?: readonly PolicyKey[]; reason?: string }
+  | { type: 'reads'; to: Side; reason: string }
+  | { type: 'shadow-writes'; enabled: boolean; reason: string }
+  | { type: 'rollback'; reason: string }
+  | { type: 'complete'; confirm: string; force?: boolean; reason?: string }
+  | { type: 'cleanup'; confirm: string; dropTracking?: boolean }
+  | { type: 'reset'; confirm: string };
+
+type Needs = Pick<Ports, 'state' | 'windows' | 'tables' | 'copies' | 'flags' | 'log' | 'alerts'>;
+
+export type Around = { nowMs: number; system: SystemState; declarations: readonly CutoverDeclaration[] };
+
+/** Members of its cohort that have not come as far: whoever is ahead waits for them, by force too. */
+export async function matesBehind(
+  ports: Needs,
+  declarations: readonly CutoverDeclaration[],
+  declaration: CutoverDeclaration,
+  state: CutoverState,
+  command: AskedCommand,
+): Promise<Condition[]> {
+  if (command.type !== 'advance' && command.type !== 'complete') return [];
+  const mates = await Promise.all(
+    matesOf(declaration, declarations).map(
+      async (mate) => (await ports.state.readCutover(mate.id)) ?? initialState(mate),
+    ),
+  );
+  return cohortBar(declaration.cohort ?? '', state, mates);
+}
+
+/** What a command needs to know before it can be decided: proof, the table's plan, the way back. */
+export async function prepare(
+  ports: Needs,
+  declaration: CutoverDeclaration,
+  state: CutoverState,
+  command: AskedCommand,
+  around: Around,
+): Promise<Command> {
+  const stopped = around.system.emergencyStop;
+  const legal = (LEGAL_COMMANDS[state.stageKind] as readonly string[]).includes(command.type) && !state.pending;
+  switch (command.type) {
+    case 'start':
+      if (legal && declaration.kind === 'table') await checkAlone(ports, declaration, around.declarations);
+      if (legal && declaration.kind === 'table') await checkFence(ports, declaration, state);
+      if (legal && declaration.kind === 'table') await checkTable(ports, declaration);
+      return {
+        type: 'start',
+        plan: command.plan ? builtInPlan(command.plan, command.dwellMinutes) : declaration.plan,
+      };
+    case 'advance':
+      if (legal && command.force && !stopped) await checkDeployed(ports, state, 'advance');
+      return {
+        ...command,
+        force: command.force ?? false,
+        verdict: legal ? await judge(ports, declaration, state, around) : null,
+      };
+    case 'complete':
+      if (legal && command.force && !stopped) await checkDeployed(ports, state, 'complete');
+      return {
+        ...command,
+        force: command.force ?? false,
+        verdict: legal ? await judge(ports, declaration, state, around) : null,
+      };
+    case 'policy':
+      return checkedChange(declaration, state, { unset: [], ...command, stage: command.stage ?? null });
+    case 'reads':
+      return {
+        ...command,
+        unready: legal && command.to === 'shadow' ? await unready(ports, declaration, state, around) : [],
+      };
+    case 'shadow-writes':
+      // Who follows older flags would read what is not written any more. Where writes are off already nobody does.
+      if (legal && !command.enabled && isReadingStage(state) && state.switches.shadowWrites)
+        await checkDeployed(ports, state, 'stop writing its shadow');
+      return command;
+    case 'rollback':
+      if (legal && state.stageKind === 'completed') await checkWayBack(ports, declaration, state);
+      return { ...command, cause: 'operator' };
+    case 'cleanup':
+      if (legal) await checkDeployed(ports, state, 'clean up');
+      return command;
+    default:
+      return command;
+  }
+}
+
+/** What a shadow must have that readers come back to: everything that waited, and no row that is known to differ. */
+const READABLE: ReadonlySet<string> = new Set([
+  'database',
+  'armed',
+  'backfill',
+  'lag',
+  'quarantine',
+  'verification',
+  'copies',
+  'schema_changed',
+  'sweep',
+]);
+
+async function unready(
+  ports: Needs,
+  declaration: CutoverDeclaration,
+  state: CutoverState,
+  { nowMs, system }: Around,
+): Promise<Condition[]> {
+  const { verdict } = await observe(ports, declaration, state, null, system, nowMs);
+  return verdict.conditions.filter(({ code, ok }) => READABLE.has(code) && !ok);
+}
+
+async function judge(
+  ports: Needs,
+  declaration: CutoverDeclaration,
+  state: CutoverState,
+  { nowMs, system, declarations }: Around,
+) {
+  const [flags, alerts] = await Promise.all([readDeployed(ports), readAlerts(ports)]);
+  const deployed = flags?.document ?? null;
+  const { verdict } = await observe(ports, declaration, state, deployed, system, nowMs, { alerts });
+  return withMates(ports, declarations, declaration, { state, verdict }, { nowMs, system, deployed, alerts });
+}
+
+/**
+ * I29: readers are never further apart than two neighbouring stages, by force neither. After cleanup, whoever still
+ * follows older flags would ask for the side that it drops.
+ */
+async function checkDeployed(ports: Needs, state: CutoverState, what: string): Promise<void> {
+  const deployed = await readDeployed(ports);
+  const flag = deployed?.document?.cutovers[state.id];
+  if (flag?.version === state.version && flag.epoch === state.epoch) return;
+  throw new CrossfadeError(
+    'held',
+    `Cutover '${state.id}' cannot ${what} yet: the flags of stage '${state.stage}' are not deployed, so readers may still act on an older stage. Every tick tries to deploy them; repeat the command after the next one.`,
+    { retryable: true },
+  );
+}
+
+/** Two cutovers on one table are refused when they are loaded; here, for one that was loaded otherwise. */
+async function checkAlone(
+  ports: Needs,
+  declaration: CutoverDeclaration & { kind: 'table' },
+  declarations: readonly CutoverDeclaration[],
+): Promise<void> {
+  const own = [declaration.table.primary, declaration.table.shadow];
+  for (const other of declarations) {
+    if (other.id === declaration.id || other.kind !== 'table') continue;
+    const shared = own.find((table) => table === other.table.primary || table === other.table.shadow);
+    const state = shared === undefined ? null : await ports.state.readCutover(other.id);
+    if (!state || !syncsShadow(state)) continue;
+    throw new CrossfadeError(
+      'conflict',
+      `Cutover '${declaration.id}' cannot be started: '${other.id}' is moving table ${shared}, in stage '${state.stage}'. One cutover at a time moves a table.`,
+    );
+  }
+}
+
+/** What the database has seen of this cutover must not be newer than the state here: no start could ever arm it. */
+async function checkFence(ports: Needs, { id }: CutoverDeclaration, state: CutoverState): Promise<void> {
+  const status = await ports.tables.status(id);
+  if (!status?.mirror || compareFlagAge(status.mirror, state) <= 0) return;
+  throw new CrossfadeError('conflict', `Cutover '${id}' cannot be started: ${newerText(id, status.mirror, state)}`, {
+    details: { mirror: status.mirror, armed: status.armed, epoch: state.epoch, version: state.version },
+  });
+}
+
+async function checkTable(ports: Needs, declaration: CutoverDeclaration & { kind: 'table' }): Promise<void> {
+  const plan = await ports.tables.plan(tableCutover(declaration));
+  if (plan.ok) return;
+  const refused = plan.items.filter((item) => item.action === 'refuse');
+  throw new CrossfadeError(
+    'refused_table',
+    `Cutover '${declaration.id}' cannot be started: ${refused.map((item) => `${item.object}: ${item.text}`).join(' ')} 'crossfade plan ${declaration.id}' shows everything.`,
+    { details: { refused } },
+  );
+}
+
+async function checkWayBack(ports: Needs, declaration: CutoverDeclaration, state: CutoverState): Promise<void> {
+  if (declaration.kind !== 'table') return;
+  const ready = await ports.tables.rollbackReady(declaration.id).catch((error) => {
+    // A database that does not answer now refuses no rollback: the intent is kept, and every tick tries.
+    if (!(isCrossfadeError(error) && error.retryable)) throw error;
+    ports.log.failure('way_back_unknown', error, { cutover: declaration.id });
+    return { ready: true as const };
+  });
+  if (ready.ready) return;
+  // The swap back landed after its intent was given up: the way has been taken, and only the state does not say so yet.
+  const status = await ports.tables.status(declaration.id);
+  if (status?.armed === 'none' && status.mirror?.epoch === state.epoch + 1) return;
+  throw new CrossfadeError(
+    'rollback_not_ready',
+    `Cutover '${state.id}' cannot be rolled back without loss: ${ready.why}. Mend the row, wait for the next write of its key, and repeat.`,
+    { details: { why: ready.why, key: ready.key } },
+  );
+}

@@ -1,0 +1,38 @@
+/**
+ * After the sides have changed their roles, a side may still have to get writes from before. Those of a key come first,
+ * or they would undo what is written now. What is in quarantine is a person's business and stops nobody.
+ */
+
+import { CrossfadeError } from '../../core/base/errors.ts';
+import type { Side } from '../../core/cutover/cutover.ts';
+import type { Ports } from '../../ports.ts';
+
+/** How long a write waits for them. */
+const WAY_CLEAR_MS = 3_000;
+const PAUSE_MS = 50;
+
+/**
+ * @param side that has just become the authority
+ * @param bring what makes them arrive there; called before every look but the first
+ * @throws CrossfadeError `copy_pending`
+ */
+export async function clearTheWay(
+  ports: Pick<Ports, 'copies' | 'clock'>,
+  { cutover, side, orderKey }: { cutover: string; side: Side; orderKey: string },
+  deadlineMs: number,
+  bring: () => Promise<unknown>,
+): Promise<void> {
+  const untilMs = Math.min(deadlineMs, ports.clock.monotonicMs() + WAY_CLEAR_MS);
+  for (;;) {
+    const before = await ports.copies.open(cutover, orderKey);
+    if (!before.some((copy) => copy.side === side && copy.status !== 'quarantined')) return;
+    await bring();
+    if (ports.clock.monotonicMs() + PAUSE_MS > untilMs) break;
+    await ports.clock.sleep(PAUSE_MS);
+  }
+  throw new CrossfadeError(
+    'copy_pending',
+    `An earlier write of '${orderKey}' is still on its way to the ${side}, which has just become the authority. Nothing was written; try again.`,
+    { retryable: true, details: { retryAfterMs: 1_000 } },
+  );
+}

@@ -1,0 +1,119 @@
+/**
+ * Reads that are sent to both sides, away from the caller: the gateway leaves a note of one in a hundred beside the call,
+ * and the writer, woken by it, asks both sides the same question. What differs twice counts as a mismatch, what is
+ * unfair does not count at all: a resource with copies on their way, a side that is away, more than time allows.
+ */
+
+import type { ServiceDeclaration } from '../../core/cutover/cutover.ts';
+import { orderKeyOf } from '../../core/forwards/forward.ts';
+import { compileRules, type Difference, diffJson } from '../../core/forwards/json-diff.ts';
+import { emptyWindow, type MinuteWindow } from '../../core/gates/evidence.ts';
+import type { Ports, ReadToCompare, Side, Upstream, UpstreamResponse } from '../../ports.ts';
+
+export type Compared = 'equal' | 'different' | 'skipped';
+
+type Needs = Pick<Ports, 'clock' | 'ids' | 'copies' | 'windows' | 'log'> & { upstream: Upstream };
+
+/** Time for what is under way to arrive, before a difference is believed. */
+const SECOND_LOOK_MS = 300;
+const MAX_PATHS = 10;
+
+export async function compareRead(
+  ports: Needs,
+  declaration: ServiceDeclaration,
+  read: ReadToCompare,
+  deadlineMs: number,
+): Promise<Compared> {
+  const rules = declaration.gateway.compare;
+  const orderKey = orderKeyOf(read.path, declaration.gateway.orderSegments);
+  let found: readonly Difference[] = [];
+  let pair: Counted = {};
+  for (let look = 1; look <= 2; look += 1) {
+    const leftMs = deadlineMs - ports.clock.monotonicMs();
+    if (leftMs < rules.timeoutMs + SECOND_LOOK_MS) return 'skipped';
+    if ((await ports.copies.open(declaration.id, orderKey)).length > 0) return 'skipped';
+    const [primary, shadow] = await Promise.all([
+      ask(ports, declaration, 'primary', read),
+      ask(ports, declaration, 'shadow', read),
+    ]);
+    if (look === 1) pair = pairOf(primary, shadow);
+    // Where no answer came there is none to compare; the pair counts all the same.
+    if (!primary || !shadow || primary.status >= 500) {
+      await record(ports, declaration.id, pair);
+      return 'skipped';
+    }
+    found = differences(primary, shadow, compileRules(rules.ignore));
+    if (found.length === 0) break;
+    if (look === 1) await ports.clock.sleep(SECOND_LOOK_MS);
+  }
+  await record(ports, declaration.id, { ...pair, checks: 1, mismatches: found.length === 0 ? 0 : 1 });
+  if (found.length > 0) report(ports, declaration.id, orderKey, read.method, found);
+  return found.length === 0 ? 'equal' : 'different';
+}
+
+async function ask(
+  ports: Needs,
+  { upstreams, gateway }: ServiceDeclaration,
+  side: Side,
+  read: ReadToCompare,
+): Promise<UpstreamResponse | null> {
+  const deadlineMs = ports.clock.monotonicMs() + gateway.compare.timeoutMs;
+  const target = { url: upstreams[side], privateHosts: gateway.privateHosts };
+  // Compressed answers of two servers differ although they say the same.
+  const headers = { ...read.headers, 'accept-encoding': 'identity' };
+  try {
+    return await ports.upstream(target, { ...read, headers, body: null, mount: '/', deadlineMs });
+  } catch {
+    return null;
+  }
+}
+
+function differences(
+  primary: UpstreamResponse,
+  shadow: UpstreamResponse,
+  rules: ReturnType<typeof compileRules>,
+): readonly Difference[] {
+  if (primary.status !== shadow.status)
+    return [{ path: 'status', kind: 'value', primary: primary.status, shadow: shadow.status }];
+  const [a, b] = [json(primary), json(shadow)];
+  if (a !== undefined && b !== undefined) return diffJson(a, b, rules).differences;
+  const same = Buffer.compare(primary.body, shadow.body) === 0;
+  return same
+    ? []
+    : [{ path: '$', kind: a === undefined && b === undefined ? 'value' : 'type', primary: null, shadow: null }];
+}
+
+function json(answer: UpstreamResponse): unknown {
+  if (!/[/+]json\b/.test(answer.headers['content-type'] ?? '')) return undefined;
+  try {
+    return JSON.parse(Buffer.from(answer.body).toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+type Counted = Partial<Pick<MinuteWindow, 'checks' | 'mismatches' | 'pairs' | 'onlyShadow' | 'onlyPrimary'>>;
+
+/** Both were asked the same: which of them alone failed. */
+function pairOf(primary: UpstreamResponse | null, shadow: UpstreamResponse | null): Counted {
+  const fails = (answer: UpstreamResponse | null) => !answer || answer.status >= 500;
+  if (fails(primary) === fails(shadow)) return { pairs: 1 };
+  return { pairs: 1, [fails(shadow) ? 'onlyShadow' : 'onlyPrimary']: 1 };
+}
+
+async function record(ports: Needs, cutover: string, counted: Counted): Promise<void> {
+  const nowMs = ports.clock.now();
+  const window = { ...emptyWindow(Math.floor(nowMs / 60_000), 'shadow' as const), ...counted };
+  try {
+    await ports.windows.add(ports.ids.next(), cutover, [{ cutover, operation: 'compare', window }], nowMs);
+  } catch (error) {
+    ports.log.failure('checks_not_recorded', error, { cutover });
+  }
+}
+
+/** Which fields differ and how; never what is in them. The same difference has the same text, which groups it. */
+function report(ports: Needs, cutover: string, orderKey: string, method: string, found: readonly Difference[]): void {
+  const paths = [...new Set(found.map(({ path, kind }) => `${path} (${kind})`))].sort().slice(0, MAX_PATHS).join(', ');
+  const resource = orderKey.split('/')[0] ?? '';
+  ports.log.event('answers_differ', { cutover, method, resource, paths });
+}

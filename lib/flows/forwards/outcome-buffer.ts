@@ -1,0 +1,87 @@
+/**
+ * Outcomes of the gateway, summed up in memory and written about once a second: an answer must not wait for a write of
+ * its own. What an instance has not written when it dies is missing, and missing figures hold.
+ */
+
+import { emptyWindow, type MinuteWindow } from '../../core/gates/evidence.ts';
+import { bucketIndex } from '../../core/gates/histogram.ts';
+import type { Ports, Side, WindowAddition } from '../../ports.ts';
+
+export type OutcomeBuffer = {
+  /** One operation of one side. */
+  add(cutover: string, operation: string, side: Side, outcome: SideOutcome): void;
+  /** One comparison of both sides; counts for the shadow. */
+  addCheck(cutover: string, operation: string, matched: boolean): void;
+  /** Writes what there is when the last write is a second old. Never throws. */
+  flushIfDue(): Promise<void>;
+};
+
+export type SideOutcome = { success: boolean; latencyMs: number; connectionLost: boolean };
+
+type Needs = Pick<Ports, 'clock' | 'ids' | 'windows' | 'log'>;
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+type Entry = {
+  cutover: string;
+  operation: string;
+  window: Mutable<MinuteWindow> & { latency: Record<number, number> };
+};
+
+const FLUSH_EVERY_MS = 1_000;
+
+export function outcomeBuffer(ports: Needs): OutcomeBuffer {
+  const source = ports.ids.next();
+  let entries = new Map<string, Entry>();
+  /** What could not be written, with the id under which it may have been: sent again as it was. */
+  let unsent: { id: string; additions: readonly WindowAddition[] } | null = null;
+  let flushedMs = Number.NEGATIVE_INFINITY;
+
+  function entryOf(cutover: string, operation: string, side: Side): Entry {
+    const minute = Math.floor(ports.clock.now() / 60_000);
+    const key = `${cutover} ${operation} ${side} ${minute}`;
+    let entry = entries.get(key);
+    if (!entry) {
+      entry = { cutover, operation, window: { ...emptyWindow(minute, side), latency: {} } };
+      entries.set(key, entry);
+    }
+    return entry;
+  }
+
+  async function write(id: string, additions: readonly WindowAddition[]): Promise<void> {
+    try {
+      await ports.windows.add(id, source, additions, ports.clock.now());
+      unsent = null;
+    } catch (error) {
+      unsent = { id, additions };
+      ports.log.failure('outcomes_not_recorded', error, { windows: additions.length });
+    }
+  }
+
+  return {
+    add(cutover, operation, side, { success, latencyMs, connectionLost }) {
+      const { window } = entryOf(cutover, operation, side);
+      window.count += 1;
+      if (!success) window.errors += 1;
+      window.told = (window.told ?? 0) + 1;
+      if (connectionLost) window.drops = (window.drops ?? 0) + 1;
+      const bucket = bucketIndex(latencyMs);
+      window.latency[bucket] = (window.latency[bucket] ?? 0) + 1;
+    },
+    addCheck(cutover, operation, matched) {
+      const { window } = entryOf(cutover, operation, 'shadow');
+      window.checks += 1;
+      if (!matched) window.mismatches += 1;
+    },
+    async flushIfDue() {
+      const nowMs = ports.clock.monotonicMs();
+      if (nowMs - flushedMs < FLUSH_EVERY_MS || (entries.size === 0 && !unsent)) return;
+      flushedMs = nowMs;
+      const again = unsent;
+      if (again) await write(again.id, again.additions);
+      // Still unsent: the newer figures wait, so that only one write at a time is in doubt.
+      if (unsent) return;
+      const additions = [...entries.values()];
+      entries = new Map();
+      if (additions.length > 0) await write(ports.ids.next(), additions);
+    },
+  };
+}

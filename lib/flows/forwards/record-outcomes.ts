@@ -1,0 +1,95 @@
+/** Takes aggregated outcomes from the SDK into the minute windows. Impossible figures are refused before anything is counted. */
+
+import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
+import { impossiblePairs, type MinuteWindow } from '../../core/gates/evidence.ts';
+import { histogramCount } from '../../core/gates/histogram.ts';
+import type { Ports, WindowAddition } from '../../ports.ts';
+
+export type OutcomeReport = {
+  /** The same flush sent twice is counted once. */
+  flushId: string;
+  /** Who aggregated: an instance id. Spreads the writers over the shards of a minute. */
+  source: string;
+  windows: readonly ({ cutover: string; operation: string } & MinuteWindow)[];
+  /** Age of the flags the sender acts on: an alarm watches the oldest. */
+  flagAgeMs?: number;
+  /** Share of its memory that the sender uses. */
+  memory?: number;
+};
+
+export type RecordedOutcomes = {
+  accepted: number;
+  refused: readonly { index: number; code: 'not_found' | 'invalid_input'; why: string }[];
+};
+
+const MINUTE_MS = 60_000;
+/** How far a sender's minute may lie from ours. */
+const PAST_MINUTES = 10;
+const FUTURE_MINUTES = 1;
+/** Every name is an item of its own in each minute: names made of ids would fill the windows. */
+const MAX_OPERATIONS = 64;
+
+export async function recordOutcomes(
+  ports: Pick<Ports, 'clock' | 'windows' | 'metrics'>,
+  declarations: readonly CutoverDeclaration[],
+  report: OutcomeReport,
+): Promise<RecordedOutcomes> {
+  const nowMs = ports.clock.now();
+  if (report.flagAgeMs !== undefined) ports.metrics.record('FlagAgeMs', report.flagAgeMs);
+  const known = new Set(declarations.map((declaration) => declaration.id));
+  const nameOf = boundedNames();
+  const accepted: WindowAddition[] = [];
+  const refused: RecordedOutcomes['refused'][number][] = [];
+  for (const [index, { cutover, operation, ...window }] of report.windows.entries()) {
+    const why = known.has(cutover) ? impossible(window, nowMs) : `no cutover '${cutover}' is declared`;
+    if (why) refused.push({ index, code: known.has(cutover) ? 'invalid_input' : 'not_found', why });
+    else accepted.push({ cutover, operation: nameOf(cutover, operation), window: withTold(window, report.memory) });
+  }
+  if (accepted.length > 0) await ports.windows.add(report.flushId, report.source, accepted, nowMs);
+  return { accepted: accepted.length, refused };
+}
+
+/**
+ * Says for how many operations the optional figures were told, so that their sums show when a sender has left them out.
+ * Both sides may live in one process: its memory counts for the shadow, whose being there is what is new.
+ */
+function withTold(window: MinuteWindow, memory: number | undefined): MinuteWindow {
+  const { drops, ...rest } = window;
+  const { side, count } = window;
+  if (count === 0) return rest;
+  const usesMemory = memory !== undefined && side === 'shadow';
+  return {
+    ...rest,
+    ...(drops === undefined ? {} : { told: count }),
+    ...(drops ? { drops } : {}),
+    ...(usesMemory ? { memory: { [Math.min(100, Math.ceil(memory * 100))]: count } } : {}),
+  };
+}
+
+/** After 64 names of a cutover in one report the rest is counted as `other`. */
+function boundedNames(): (cutover: string, operation: string) => string {
+  const seen = new Map<string, Set<string>>();
+  return (cutover, operation) => {
+    const names = seen.get(cutover) ?? new Set();
+    seen.set(cutover, names);
+    if (!names.has(operation) && names.size >= MAX_OPERATIONS) return 'other';
+    names.add(operation);
+    return operation;
+  };
+}
+
+/** Why a window cannot be true, or null. */
+export function impossible(window: MinuteWindow, nowMs: number): string | null {
+  const nowMinute = Math.floor(nowMs / MINUTE_MS);
+  if (window.minute < nowMinute - PAST_MINUTES || window.minute > nowMinute + FUTURE_MINUTES) {
+    return `minute ${window.minute} is not within −${PAST_MINUTES} … +${FUTURE_MINUTES} minutes of ${nowMinute}`;
+  }
+  if (window.errors > window.count) return `${window.errors} errors of ${window.count} operations`;
+  if (window.keyless > window.count) return `${window.keyless} keyless of ${window.count} operations`;
+  if ((window.drops ?? 0) > window.errors) return `${window.drops} lost connections of ${window.errors} errors`;
+  if ((window.left ?? 0) > window.count) return `${window.left} of ${window.count} operations left the shadow`;
+  if (window.mismatches > window.checks) return `${window.mismatches} mismatches of ${window.checks} checks`;
+  const latencies = histogramCount(window.latency);
+  if (latencies !== window.count) return `the histogram counts ${latencies} operations, the window ${window.count}`;
+  return impossiblePairs(window);
+}

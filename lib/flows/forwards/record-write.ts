@@ -1,0 +1,127 @@
+/**
+ * A write that an application makes itself, through the SDK:
+ *
+ *   SDK ─ intendWrite ─→ copy recorded, side named ─→ SDK writes to that side ─ settleWrite ─→ copy ready, or gone
+ *
+ * As in write-both.ts, the intent is durable before anything is written, the state names the authoritative side, and
+ * what becomes of a write that nobody settled is asked of that side: apply-copies.ts carries out what both have made.
+ */
+
+import { CrossfadeError } from '../../core/base/errors.ts';
+import { type CutoverDeclaration, initialState, type Side } from '../../core/cutover/cutover.ts';
+import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
+import { isPathBelow, writeTarget } from '../../core/cutover/write-target.ts';
+import { authoritativeSide, copyOfWrite, hasChangedHands, orderKeyOf, otherSide } from '../../core/forwards/forward.ts';
+import type { NewCopy, Ports } from '../../ports.ts';
+import { clearTheWay } from './clear-the-way.ts';
+
+export type IntendedWrite = {
+  key: string;
+  /** Names this attempt to record: the same again is one intent. */
+  intent: string;
+  /** By which both sides know the write. */
+  idempotencyKey: string;
+  /** JSON text. */
+  payload: string;
+  /** Of a service: what is asked of its upstreams. */
+  request?: { method: string; path: string };
+};
+
+/** Where to write now; `copy` is null when the other side must not, or need not, get it. */
+export type WritePlace = { side: Side; copy: string | null };
+
+export type WriteOutcome = 'applied' | 'refused' | 'unknown';
+
+type Needs = Pick<Ports, 'state' | 'copies' | 'clock' | 'ids' | 'wakeUps'>;
+
+/**
+ * @param deadlineMs on the monotonic clock
+ * @throws CrossfadeError `invalid_config` for a cutover that takes no writes, `invalid_input`, `copy_pending`, `store_unavailable`
+ */
+export async function intendWrite(
+  ports: Needs,
+  declaration: CutoverDeclaration,
+  write: IntendedWrite,
+  deadlineMs: number,
+): Promise<WritePlace> {
+  const { id: cutover } = declaration;
+  refuseUndeliverable(declaration, write);
+  const state = (await ports.state.readCutover(cutover)) ?? initialState(declaration);
+  const side = authoritativeSide(state);
+  const written = { cutover, side, orderKey: orderKeyFor(declaration, write) };
+  if (hasChangedHands(state))
+    await clearTheWay(
+      ports,
+      written,
+      deadlineMs,
+      onlyOnce(() => ports.wakeUps.wake(cutover)),
+    );
+  if (!syncsShadow(state)) return { side, copy: null };
+  const copy = newCopy(written, write, ports.ids.next(), await ports.copies.now());
+  const recorded = await ports.copies.intend(copy, { receipt: write.intent });
+  // The first answer may have been lost and the sides may have changed since: the copy that is there decides.
+  return { side: otherSide(recorded.side), copy: recorded.id };
+}
+
+/** What became of the write on its side. False when it was settled before, or is being found out by asking. */
+export async function settleWrite(
+  ports: Pick<Ports, 'copies'>,
+  cutover: string,
+  copy: string,
+  outcome: WriteOutcome,
+): Promise<{ settled: boolean }> {
+  if (outcome === 'refused') return { settled: await ports.copies.withdraw(cutover, copy) };
+  return { settled: await ports.copies.settle(cutover, copy, outcome === 'applied' ? 'ready' : 'unsettled') };
+}
+
+/** What could never arrive is refused before anything is written. */
+function refuseUndeliverable(declaration: CutoverDeclaration, { request }: IntendedWrite): void {
+  const { id, kind } = declaration;
+  if (!writeTarget(declaration, 'primary')) {
+    const why =
+      kind === 'table'
+        ? 'write its primary table, and the trigger does the rest'
+        : "declare where its sides take writes: writes: { primary: 'https://…', shadow: 'https://…' }";
+    throw new CrossfadeError('invalid_config', `Cutover '${id}' takes no writes from the SDK: ${why}.`);
+  }
+  if (kind === 'component' && request)
+    throw new CrossfadeError('invalid_input', `Cutover '${id}' is a component: its addresses are declared, not asked.`);
+  if (request && !isPathBelow(request.path))
+    throw new CrossfadeError(
+      'invalid_input',
+      `'${request.path.slice(0, 80)}' is no path below the upstreams of cutover '${id}'. Write it encoded, without a leading slash and without dots as segments.`,
+    );
+}
+
+/** Of a service: the resource, as for the gateway, so that writes of both ways keep their order. */
+function orderKeyFor(declaration: CutoverDeclaration, { key, request }: IntendedWrite): string {
+  return declaration.kind === 'service' ? orderKeyOf(request?.path ?? '', declaration.gateway.orderSegments) : key;
+}
+
+function newCopy(
+  written: { cutover: string; side: Side; orderKey: string },
+  { idempotencyKey, payload, request }: IntendedWrite,
+  unique: string,
+  createdAtMs: number,
+): NewCopy {
+  return {
+    ...copyOfWrite(written, unique, createdAtMs),
+    idempotencyKey,
+    request: {
+      method: request?.method ?? 'POST',
+      path: request?.path ?? '',
+      query: '',
+      headers: { 'content-type': 'application/json' },
+    },
+    body: Buffer.from(payload),
+  };
+}
+
+/** The shadow writer, once woken, carries out all that is due. */
+function onlyOnce(wake: () => Promise<void>): () => Promise<void> {
+  let woken: Promise<void> | null = null;
+  return () => {
+    woken ??= wake();
+    return woken;
+  };
+}

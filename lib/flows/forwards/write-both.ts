@@ -1,0 +1,124 @@
+/**
+ * One write to a `service` cutover whose other side has to get it, too:
+ *
+ *   read the stage ─→ record the intent ─→ authoritative side ─→ record what became of it ─→ answer
+ *
+ * The intent is durable before anything is sent. Whoever dies between two steps leaves it behind, and after a while it is
+ * asked of the authoritative side again, or shown to a person; a copy is made of what that side has, and of nothing else.
+ * The stage is read from the state itself, not from flags: flags may be old, and there is one authoritative side.
+ */
+
+import { isCrossfadeError } from '../../core/base/errors.ts';
+import { type CutoverState, initialState, type ServiceDeclaration, type Side } from '../../core/cutover/cutover.ts';
+import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
+import { authoritativeSide, copyOfWrite, hasChangedHands, orderKeyOf } from '../../core/forwards/forward.ts';
+import { keptHeaders } from '../../core/net/proxied-request.ts';
+import type { NewCopy, Ports, UpstreamResponse } from '../../ports.ts';
+import { applyCopies, type CopyPorts } from './apply-copies.ts';
+import { clearTheWay } from './clear-the-way.ts';
+import { callSide, type Decision, type Proxied, type ProxiedRequest, type ProxyPorts } from './proxy.ts';
+
+/** `recorded`: the other side will get it. `none`: it must not, or need not. `unsettled`: it will be found out. */
+export type CopyMark = 'recorded' | 'unsettled' | 'none';
+
+export type Written = Proxied & { copy: CopyMark };
+
+export type WritePorts = ProxyPorts & CopyPorts & Pick<Ports, 'state'>;
+
+/** @param decision by flags; used only while nothing is synchronised, when the state cannot be read */
+export async function proxyWrite(
+  ports: WritePorts,
+  declaration: ServiceDeclaration,
+  decision: Decision & { stage: string | null },
+  request: ProxiedRequest,
+): Promise<Written> {
+  const state = await truth(ports, declaration, decision.stage);
+  if (!state) return { ...(await callSide(ports, declaration, decision.side, request)), ...decision, copy: 'none' };
+  const side = authoritativeSide(state);
+  const orderKey = orderKeyOf(request.path, declaration.gateway.orderSegments);
+  const written = { cutover: declaration.id, side, orderKey };
+  if (hasChangedHands(state))
+    await clearTheWay(ports, written, request.deadlineMs, () =>
+      applyCopies(ports, declaration, request.deadlineMs, orderKey),
+    );
+  const chosen = { side, reason: 'write' };
+  if (!syncsShadow(state)) return { ...(await callSide(ports, declaration, side, request)), ...chosen, copy: 'none' };
+  const copy = newCopy(ports.ids.next(), await ports.copies.now(), written, request);
+  await ports.copies.intend(copy);
+  const { answer, mark } = await writeOnce(ports, declaration, side, copy, request);
+  return { ...answer, ...chosen, copy: mark };
+}
+
+/** The state, or null when it cannot be read and the flags say that nothing is being copied anyway. */
+async function truth(
+  ports: WritePorts,
+  declaration: ServiceDeclaration,
+  stage: string | null,
+): Promise<CutoverState | null> {
+  try {
+    return (await ports.state.readCutover(declaration.id)) ?? initialState(declaration);
+  } catch (error) {
+    if (stage !== 'disabled' && stage !== 'cleaned') throw error;
+    ports.log.failure('state_not_read', error, { cutover: declaration.id });
+    return null;
+  }
+}
+
+function newCopy(
+  unique: string,
+  createdAtMs: number,
+  written: { cutover: string; side: Side; orderKey: string },
+  { method, path, query, headers, body }: ProxiedRequest,
+): NewCopy {
+  return {
+    ...copyOfWrite(written, unique, createdAtMs),
+    // A correlation id may stand for a whole visit; a key stands for one write.
+    idempotencyKey: headers['idempotency-key'] ?? unique,
+    request: {
+      method,
+      path,
+      query,
+      headers: keptHeaders(headers),
+    },
+    body,
+  };
+}
+
+async function writeOnce(
+  ports: WritePorts,
+  declaration: ServiceDeclaration,
+  side: Side,
+  copy: NewCopy,
+  request: ProxiedRequest,
+): Promise<{ answer: UpstreamResponse; mark: CopyMark }> {
+  const keyed = { ...request, headers: { ...request.headers, 'idempotency-key': copy.idempotencyKey } };
+  let answer: UpstreamResponse;
+  try {
+    answer = await callSide(ports, declaration, side, keyed);
+  } catch (error) {
+    const never = isCrossfadeError(error) && (error.details.sent === false || error.code === 'invalid_input');
+    await conclude(ports, copy, never ? 'refused' : 'unknown');
+    throw error;
+  }
+  const outcome = answer.status >= 500 ? 'unknown' : answer.status >= 400 ? 'refused' : 'applied';
+  return { answer, mark: await conclude(ports, copy, outcome) };
+}
+
+/** Never throws: the authoritative side has answered, and the intent is there whatever happens to this note. */
+async function conclude(
+  ports: WritePorts,
+  { cutover, id }: NewCopy,
+  outcome: 'applied' | 'refused' | 'unknown',
+): Promise<CopyMark> {
+  try {
+    if (outcome === 'refused') {
+      await ports.copies.withdraw(cutover, id);
+      return 'none';
+    }
+    await ports.copies.settle(cutover, id, outcome === 'applied' ? 'ready' : 'unsettled');
+    return outcome === 'applied' ? 'recorded' : 'unsettled';
+  } catch (error) {
+    ports.log.failure('copy_not_settled', error, { cutover });
+    return 'unsettled';
+  }
+}

@@ -1,0 +1,74 @@
+/** The audit log of one subject, newest first, and whether its chain of hashes is whole. */
+
+import { GENESIS_HASH } from '../../core/cutover/cutover.ts';
+import { type AuditEntry, type AuditHead, type ChainVerdict, verifyChain } from '../../core/stage/audit.ts';
+import type { Event } from '../../core/stage/events.ts';
+import type { Ports } from '../../ports.ts';
+import { inLanes } from '../calls/in-lanes.ts';
+
+export type History = { entries: readonly AuditEntry<Event>[]; chain: ChainVerdict };
+
+const PAGE = 200;
+const MAX_ENTRIES = 100_000;
+const LOGS_AT_ONCE = 10;
+
+export async function history(
+  ports: Pick<Ports, 'state'>,
+  subject: string,
+  page: { limit: number; afterSeq?: number },
+): Promise<History> {
+  // The head first: entries that are added meanwhile only make the log longer than it says.
+  const head = subject === 'system' ? await ports.state.readSystem() : await ports.state.readCutover(subject);
+  const [entries, all] = await Promise.all([ports.state.readAudit(subject, page), wholeLog(ports, subject)]);
+  return { entries, chain: headMatches(all, head) };
+}
+
+/** A whole chain that ends before the state says, or somewhere else, has lost its end. */
+function headMatches(all: readonly AuditEntry<Event>[], head: AuditHead | null): ChainVerdict {
+  const verdict = verifyChain(all);
+  const { auditSeq, auditHash } = head ?? { auditSeq: 0, auditHash: GENESIS_HASH };
+  if (!verdict.intact || auditSeq === 0 || all[auditSeq - 1]?.hash === auditHash) return verdict;
+  return { intact: false, seq: auditSeq, why: `the state ends at entry ${auditSeq}, the log at ${all.length}` };
+}
+
+export type AuditVerification = { subjects: readonly { subject: string; chain: ChainVerdict }[] };
+
+/** Every log, whole. */
+export async function verifyAudit(
+  ports: Pick<Ports, 'state'>,
+  subjects: readonly string[],
+): Promise<AuditVerification> {
+  const logs = await inLanes(subjects, LOGS_AT_ONCE, (subject) =>
+    Promise.allSettled([history(ports, subject, { limit: 1 })]),
+  );
+  const found = logs.map(([log], i) => {
+    if (log.status === 'rejected') throw log.reason;
+    return { subject: subjects[i]!, chain: log.value.chain };
+  });
+  return { subjects: found };
+}
+
+/** The newest entries over several subjects. */
+export async function recentHistory(
+  ports: Pick<Ports, 'state'>,
+  subjects: readonly string[],
+  limit: number,
+): Promise<readonly AuditEntry<Event>[]> {
+  const pages = await Promise.all(subjects.map((subject) => ports.state.readAudit(subject, { limit })));
+  return pages
+    .flat()
+    .sort((a, b) => b.atMs - a.atMs || b.seq - a.seq)
+    .slice(0, limit);
+}
+
+/** Every entry, oldest first. */
+export async function wholeLog(ports: Pick<Ports, 'state'>, subject: string): Promise<AuditEntry<Event>[]> {
+  const entries: AuditEntry<Event>[] = [];
+  while (entries.length < MAX_ENTRIES) {
+    const afterSeq = entries.at(-1)?.seq ?? 0;
+    const page = await ports.state.readAudit(subject, { limit: PAGE, afterSeq, oldestFirst: true });
+    entries.push(...page);
+    if (page.length < PAGE) break;
+  }
+  return entries;
+}

@@ -1,0 +1,47 @@
+/** What each cutover did in the last hours, per operation type and side, beside its status. Reads only. */
+
+import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
+import { type Performance, performanceOf } from '../../core/report/performance.ts';
+import type { Ports } from '../../ports.ts';
+import { type AlertList, listAlerts } from '../alerts/alerts.ts';
+import { report, type SystemReport } from './report.ts';
+
+export type FullReport = SystemReport & {
+  hours: number;
+  fromMs: number;
+  performance: Readonly<Record<string, Performance>>;
+  alerts: AlertList;
+};
+
+const MINUTE_MS = 60_000;
+/** Windows are read in parts of this many minutes, so that no query answers without end. */
+const PART_MINUTES = 360;
+
+type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'copies' | 'flags' | 'log' | 'alerts'>;
+
+export async function fullReport(
+  ports: Needs,
+  declarations: readonly CutoverDeclaration[],
+  hours: number,
+): Promise<FullReport> {
+  const [status, alerts] = await Promise.all([report(ports, declarations), listAlerts(ports)]);
+  const fromMs = status.atMs - hours * 60 * MINUTE_MS;
+  const performance: Record<string, Performance> = {};
+  // Together, since cutovers share requests.
+  const seen = await Promise.all(declarations.map(({ id }) => performanceBetween(ports, id, fromMs, status.atMs)));
+  for (const [i, { id }] of declarations.entries()) performance[id] = seen[i]!;
+  return { ...status, hours, fromMs, performance, alerts };
+}
+
+export async function performanceBetween(
+  ports: Pick<Ports, 'windows'>,
+  id: string,
+  fromMs: number,
+  toMs: number,
+): Promise<Performance> {
+  const last = Math.floor(toMs / MINUTE_MS);
+  const windows = [];
+  for (let from = Math.floor(fromMs / MINUTE_MS); from <= last; from += PART_MINUTES)
+    windows.push(...(await ports.windows.readByOperation(id, from, Math.min(last, from + PART_MINUTES - 1))));
+  return performanceOf(windows);
+}

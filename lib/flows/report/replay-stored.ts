@@ -1,0 +1,39 @@
+/** Replays what is stored of a cutover through the gates of this version. Reads only. */
+
+import { type CutoverDeclaration, initialState } from '../../core/cutover/cutover.ts';
+import { policyOf } from '../../core/cutover/policy.ts';
+import { HISTORY_MINUTES, MINUTE_MS } from '../../core/gates/seen.ts';
+import type { ReplayedMinute } from '../../core/replay/replay.ts';
+import { replayRun, stageRuns } from '../../core/replay/stages.ts';
+import type { Ports } from '../../ports.ts';
+import { wholeLog } from './history.ts';
+
+export type StoredReplay = {
+  stage: string;
+  fromMs: number;
+  /** Null while the cutover is in it. */
+  toMs: number | null;
+  minutes: readonly ReplayedMinute[];
+};
+
+/** The stays in stages that reach into the last hours, oldest first. Their windows are kept for 30 days. */
+export async function replayStored(
+  ports: Pick<Ports, 'state' | 'windows' | 'clock'>,
+  declaration: CutoverDeclaration,
+  hours: number,
+): Promise<readonly StoredReplay[]> {
+  const nowMs = ports.clock.now();
+  const sinceMs = nowMs - hours * 60 * MINUTE_MS;
+  const runs = stageRuns(initialState(declaration), await wholeLog(ports, declaration.id)).filter(
+    ({ toMs }) => (toMs ?? nowMs) > sinceMs,
+  );
+  const replays: StoredReplay[] = [];
+  for (const run of runs) {
+    const from = Math.floor(Math.max(run.fromMs, sinceMs) / MINUTE_MS) - HISTORY_MINUTES;
+    const to = Math.floor((run.toMs ?? nowMs) / MINUTE_MS);
+    const windows = await ports.windows.read(declaration.id, from, to);
+    const minutes = [...replayRun(run, policyOf(declaration, run.state), windows, nowMs)];
+    replays.push({ stage: run.state.stage, fromMs: run.fromMs, toMs: run.toMs, minutes });
+  }
+  return replays;
+}

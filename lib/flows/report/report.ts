@@ -1,0 +1,260 @@
+/** Status of cutovers for people and programs: what is, why it is held, what comes next. Reads only. */
+
+import type { Condition, Verdict } from '../../core/conditions/verdict.ts';
+import {
+  type CutoverDeclaration,
+  type CutoverState,
+  initialState,
+  type Policy,
+  type PolicyOverrides,
+  type Switches,
+} from '../../core/cutover/cutover.ts';
+import type { Plan } from '../../core/cutover/plan.ts';
+import { nextStage } from '../../core/cutover/plan.ts';
+import { policyOf } from '../../core/cutover/policy.ts';
+import type { CopiesSummary } from '../../core/forwards/forward.ts';
+import type { MinuteWindow, TableStatus } from '../../core/gates/evidence.ts';
+import { waitingText } from '../../core/gates/pending.ts';
+import { phasesOf } from '../../core/holds/phase-order.ts';
+import { SHAPE_CODES } from '../../core/holds/shape.ts';
+import type { Member } from '../../core/phases/checks.ts';
+import { type PhaseView, viewPhases } from '../../core/phases/view.ts';
+import { recommendationOf, validationScoreOf } from '../../core/report/recommendation.ts';
+import { sharePpmOf } from '../../core/routing/flags.ts';
+import { droppedText, LEGAL_COMMANDS, pendingWord } from '../../core/stage/decide.ts';
+import type { Ports } from '../../ports.ts';
+import { readAlerts } from '../alerts/watch-alerts.ts';
+import { inBatches, inLanes } from '../calls/in-lanes.ts';
+import { type Observed, observe, PAGE_MINUTES } from '../control/observe.ts';
+import { readDeployed } from '../control/reconcile.ts';
+import { askTables } from '../rows/ask-tables.ts';
+
+export type Health = 'idle' | 'healthy' | 'held' | 'rolling_back' | 'rolled_back' | 'ready' | 'done' | 'invalid';
+
+export type CutoverReport = {
+  id: string;
+  kind: CutoverDeclaration['kind'];
+  stage: string;
+  stageKind: CutoverState['stageKind'];
+  sharePpm: number;
+  version: number;
+  epoch: number;
+  plan: Plan;
+  /** The policy in force in this stage, and what of it was changed at run time. */
+  policy: Policy;
+  overrides: PolicyOverrides;
+  health: Health;
+  paused: boolean;
+  switches: Switches;
+  pending: string | null;
+  /** What was asked for and given up, why, and what to do; null after the next command. */
+  dropped: string | null;
+  rollback: CutoverState['rollback'];
+  minutesInStage: number;
+  verdict: Verdict;
+  table: TableStatus | null;
+  /** Writes that the other side has still to get; null for tables, before the start, and when they cannot be counted. */
+  copies: CopiesSummary | null;
+  /** Closed and open minutes of the last hour, oldest first. */
+  windows: readonly MinuteWindow[];
+  flagsDeployed: boolean;
+  nextSteps: readonly string[];
+  /** What to do now, in one sentence. */
+  recommendation: string;
+  /** Rows that agreed when they were last compared, 0–1; null when nothing was compared. */
+  validationScore: number | null;
+};
+
+export type SystemReport = {
+  atMs: number;
+  emergencyStop: boolean;
+  flags: { reachable: boolean; version: number | null };
+  cutovers: readonly (CutoverReport | { id: string; health: 'invalid'; why: string })[];
+  /** In their order; none when one cutover was asked for. */
+  phases: readonly PhaseView[];
+};
+
+type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'copies' | 'flags' | 'log' | 'alerts'>;
+
+const IN_BATCH = 25;
+const BATCHES_AT_ONCE = 2;
+
+export async function report(
+  ports: Needs,
+  declarations: readonly CutoverDeclaration[],
+  only?: string,
+): Promise<SystemReport> {
+  const nowMs = ports.clock.now();
+  const [system, all, deployed, alerts] = await Promise.all([
+    ports.state.readSystem(),
+    ports.state.readAll(),
+    readDeployed(ports),
+    readAlerts(ports),
+  ]);
+  const wanted = declarations.filter(({ id }) => only === undefined || id === only);
+  const states = new Map(all.map((item) => [item.id, item]));
+  const flags = deployed?.document ?? null;
+  const tables = await askTables(ports, wanted);
+  const members = new Map<string, Member>();
+  const reportOn = async (declaration: CutoverDeclaration): Promise<SystemReport['cutovers'][number]> => {
+    const stored = states.get(declaration.id) ?? initialState(declaration);
+    if ('invalid' in stored) return { id: declaration.id, health: 'invalid', why: stored.invalid };
+    const observed = await observe(ports, declaration, stored, flags, system, nowMs, {
+      alerts,
+      atLeastMinutes: PAGE_MINUTES,
+      tables,
+    });
+    members.set(declaration.id, { state: stored, verdict: observed.verdict, table: observed.table });
+    const flag = flags?.cutovers[declaration.id];
+    return cutoverReport(declaration, stored, observed, flag?.version === stored.version, nowMs);
+  };
+  // Looked at together, they share requests. One whose figures cannot be read fails the report, as it did alone.
+  const batches = inBatches(wanted, IN_BATCH);
+  const looks = await inLanes(batches, BATCHES_AT_ONCE, (batch) => Promise.allSettled(batch.map(reportOn)));
+  const cutovers = looks.flat().map((look) => {
+    if (look.status === 'rejected') throw look.reason;
+    return look.value;
+  });
+  return {
+    atMs: nowMs,
+    emergencyStop: system.emergencyStop,
+    flags: { reachable: deployed !== null, version: deployed?.latestVersion ?? null },
+    cutovers,
+    phases: only === undefined ? viewPhases(phasesOf(declarations), system, members, nowMs) : [],
+  };
+}
+
+function cutoverReport(
+  declaration: CutoverDeclaration,
+  state: CutoverState,
+  observed: Omit<Observed, 'flagsDeployed'>,
+  flagsDeployed: boolean,
+  nowMs: number,
+): CutoverReport {
+  const health = healthOf(state, observed.verdict);
+  const hourAgo = Math.floor(nowMs / 60_000) - PAGE_MINUTES;
+  return {
+    id: declaration.id,
+    kind: declaration.kind,
+    stage: state.stage,
+    stageKind: state.stageKind,
+    sharePpm: sharePpmOf(state),
+    version: state.version,
+    epoch: state.epoch,
+    plan: state.plan,
+    policy: policyOf(declaration, state),
+    overrides: state.overrides,
+    health,
+    paused: state.paused,
+    switches: state.switches,
+    pending: pendingWord(state),
+    dropped: droppedText(state),
+    rollback: state.rollback,
+    minutesInStage: state.enteredAtMs === 0 ? 0 : Math.max(0, (nowMs - state.enteredAtMs) / 60_000),
+    verdict: observed.verdict,
+    table: observed.table,
+    copies: observed.copies,
+    windows: observed.windows.filter((window) => window.minute >= hourAgo),
+    flagsDeployed,
+    nextSteps: nextSteps(declaration, state, health, observed.verdict),
+    recommendation: recommendationOf(state, observed.verdict),
+    validationScore: validationScoreOf(state, observed.table, observed.verdict),
+  };
+}
+
+function healthOf(state: CutoverState, verdict: Verdict): Health {
+  if (state.pending?.action === 'revert' || state.pending?.withdrawn) return 'rolling_back';
+  switch (state.stageKind) {
+    case 'disabled':
+      return 'idle';
+    case 'rolled_back':
+      return 'rolled_back';
+    case 'completed':
+      return shapeReasons(verdict).length > 0 ? 'held' : 'done';
+    case 'cleaned':
+      return 'done';
+    default:
+      if (verdict.verdict === 'rollback') return 'rolling_back';
+      if (verdict.verdict === 'advance') return nextStage(state)?.kind === 'completed' ? 'ready' : 'healthy';
+      return verdict.reasons.every((reason) => needsOnlyTime(reason, verdict)) ? 'healthy' : 'held';
+  }
+}
+
+/** What closes the way back of a promoted table, too. */
+const shapeReasons = ({ conditions }: Verdict) => conditions.filter(({ code }) => SHAPE_CODES.has(code));
+
+const PATIENCE = new Set([
+  'dwell',
+  'samples',
+  'backfill',
+  'flags',
+  'proof_errors',
+  'proof_latency_p50',
+  'proof_latency_p95',
+  'proof_validation',
+]);
+const FIRST_MINUTES = 5;
+
+/**
+ * Waiting for time, samples or the copy is the normal course, and so is a figure that does not exist yet in the first
+ * minutes of a stage, or before the copy is done. Everything else is a hold worth a look.
+ */
+function needsOnlyTime(reason: Condition, verdict: Verdict): boolean {
+  if (PATIENCE.has(reason.code)) return true;
+  if (reason.value !== null || reason.code === 'database') return false;
+  const copying = verdict.reasons.some((other) => other.code === 'backfill');
+  return verdict.evidence.minutesInStage < FIRST_MINUTES || (copying && reason.code === 'verification');
+}
+
+function nextSteps(declaration: CutoverDeclaration, state: CutoverState, health: Health, verdict: Verdict): string[] {
+  const dropped = droppedText(state);
+  return [...(dropped ? [dropped] : []), ...stepsOf(declaration, state, health, verdict)];
+}
+
+/** Which of them a trigger computes until then the plan says: it asks the database. */
+function computedUntilCleanup(declaration: CutoverDeclaration): string[] {
+  if (declaration.kind !== 'table') return [];
+  return Object.entries(declaration.table.columns ?? {})
+    .filter(([, source]) => 'sql' in source && source.after === undefined)
+    .map(([name]) => name);
+}
+
+function stepsOf(declaration: CutoverDeclaration, state: CutoverState, health: Health, verdict: Verdict): string[] {
+  const id = state.id;
+  const pending = pendingWord(state);
+  if (pending) return [waitingText(verdict) ?? `${pending} is being carried out; nothing to do`];
+  switch (state.stageKind) {
+    case 'disabled':
+      return [`crossfade plan ${id}`, `crossfade start ${id}`];
+    case 'full':
+      return health === 'ready'
+        ? [`crossfade complete ${id} --confirm ${id}`]
+        : verdict.reasons.map((reason) => reason.text);
+    case 'completed': {
+      const changed = shapeReasons(verdict).map(({ text }) => `the way back is closed: ${text}`);
+      const computed = computedUntilCleanup(declaration);
+      return [
+        ...(changed.length > 0 ? changed : [`crossfade rollback ${id} --reason '…' goes back without losing a row`]),
+        `crossfade cleanup ${id} --confirm ${id} drops the old table; after it there is no way back`,
+        ...(computed.length > 0
+          ? [
+              `before cleanup, let the application write ${computed.join(', ')}: 'crossfade plan ${id}' says which a trigger computes until then`,
+            ]
+          : []),
+      ];
+    }
+    case 'rolled_back':
+      return [`mend the cause: ${state.rollback?.reason ?? 'unknown'}`, `crossfade reset ${id} --confirm ${id}`];
+    case 'cleaned':
+      return ['nothing: the cutover is finished'];
+    default:
+      return verdict.reasons.length > 0
+        ? verdict.reasons.map((reason) => reason.text)
+        : [`the next tick advances to ${nextStage(state)?.name ?? 'the next stage'}`];
+  }
+}
+
+/** Commands that make sense now, for pages and help. */
+export function possibleCommands(state: Pick<CutoverState, 'stageKind' | 'pending'>): readonly string[] {
+  return state.pending ? [] : LEGAL_COMMANDS[state.stageKind];
+}

@@ -1,0 +1,175 @@
+/** Copies existing rows in bounded chunks, for as long as the caller has time. The cursor lives in Postgres. */
+
+import type { BackfillLimits, CutoverDeclaration, CutoverState } from '../../core/cutover/cutover.ts';
+import { isUnderWay, syncsShadow } from '../../core/cutover/stage-kinds.ts';
+import { writesShadow } from '../../core/cutover/switches.ts';
+import type { TableStatus } from '../../core/gates/evidence.ts';
+import { FIRST_ROWS, nextChunk } from '../../core/table/chunks.ts';
+import type { Ports, Pressure } from '../../ports.ts';
+import type { TableCutoverDeclaration } from './table-of.ts';
+import { tableCutover } from './table-of.ts';
+
+export type BackfillRun = {
+  cutover: string;
+  rows: number;
+  state: 'done' | 'running' | 'throttled' | 'paused' | 'cancelled' | 'stale' | 'idle';
+  /** What it waited for at the end. */
+  why?: string;
+};
+
+/** The copy waits while the changes it causes are not applied. */
+const OUTBOX_AGE_MS = 10_000;
+/** Between two looks at the pressure, and as long is a pause under it. */
+const LOOK_EVERY_MS = 1_000;
+
+type Needs = Pick<Ports, 'clock' | 'state' | 'tables' | 'log'>;
+
+/** Tables that others refer to come first; one that has to wait for them is tried again in the next run. */
+export async function backfillAll(
+  ports: Needs,
+  declarations: readonly CutoverDeclaration[],
+  deadlineMs: number,
+): Promise<BackfillRun[]> {
+  const runs: BackfillRun[] = [];
+  const waiting: TableCutoverDeclaration[] = [];
+  const isWanted = await whichAreWanted(ports, declarations);
+  for (const declaration of declarations) {
+    if (declaration.kind !== 'table') continue;
+    if (isWanted(declaration)) waiting.push(declaration);
+    else runs.push({ cutover: declaration.id, rows: 0, state: 'idle' });
+  }
+  for (let progress = true; progress && waiting.length > 0; ) {
+    progress = false;
+    for (const declaration of [...waiting]) {
+      const run = await backfillSafely(ports, declaration, deadlineMs);
+      if (run?.why?.startsWith(WAITS_FOR)) continue;
+      waiting.splice(waiting.indexOf(declaration), 1);
+      progress ||= run?.state === 'done';
+      if (run) runs.push(run);
+    }
+  }
+  for (const { id } of waiting)
+    runs.push({ cutover: id, rows: 0, state: 'throttled', why: `${WAITS_FOR} what it refers to` });
+  return runs;
+}
+
+const WAITS_FOR = 'waits for';
+
+/** Most tables have nothing to copy, and one look at all of them says which. One that cannot be told is looked at by itself. */
+async function whichAreWanted(
+  ports: Needs,
+  declarations: readonly CutoverDeclaration[],
+): Promise<(declaration: TableCutoverDeclaration) => boolean> {
+  try {
+    const ids = declarations.filter(({ kind }) => kind === 'table').map(({ id }) => id);
+    const [all, tables] = await Promise.all([ports.state.readAll(), ports.tables.statuses(ids)]);
+    const states = new Map(all.map((state) => [state.id, state]));
+    return ({ id }) => {
+      const state = states.get(id);
+      return state !== undefined && ('invalid' in state || isToCopy(state, tables.get(id) ?? null));
+    };
+  } catch (error) {
+    ports.log.failure('backfill_not_looked_for', error);
+    return () => true;
+  }
+}
+
+/** After promotion the old side is filled again when changes may have been missed. */
+function isToCopy(state: CutoverState, status: TableStatus | null): boolean {
+  const direction = isUnderWay(state) ? 'forward' : 'reverse';
+  return syncsShadow(state) && status?.armed === direction && status.backfill.state !== 'done';
+}
+
+async function backfillSafely(
+  ports: Needs,
+  declaration: TableCutoverDeclaration,
+  deadlineMs: number,
+): Promise<BackfillRun | null> {
+  try {
+    return await backfill(ports, declaration, deadlineMs);
+  } catch (error) {
+    ports.log.failure('backfill_failed', error, { cutover: declaration.id });
+    return null;
+  }
+}
+
+async function backfill(ports: Needs, declaration: TableCutoverDeclaration, deadlineMs: number): Promise<BackfillRun> {
+  const cutover = declaration.id;
+  const state = await ports.state.readCutover(cutover);
+  const wanted = state && syncsShadow(state) && (await mayWrite(ports, cutover));
+  const status = wanted ? await ports.tables.status(cutover) : null;
+  if (!state || !isToCopy(state, status)) return { cutover, rows: 0, state: 'idle' };
+
+  const throttle = watchPressure(ports, declaration);
+  let rows = 0;
+  let chunk = FIRST_ROWS;
+  let why: string | null = null;
+  for (let first = true; first || ports.clock.monotonicMs() < deadlineMs; first = false) {
+    why = await throttle();
+    if (why?.startsWith(WAITS_FOR)) break;
+    if (why !== null) {
+      if (ports.clock.monotonicMs() + LOOK_EVERY_MS >= deadlineMs) break;
+      await ports.clock.sleep(LOOK_EVERY_MS);
+      continue;
+    }
+    const step = await ports.tables.backfill(cutover, state.epoch, chunk);
+    if (step.kind === 'busy') break;
+    if (step.kind === 'done') return { cutover, rows, state: await buildIndexes(ports, cutover, deadlineMs) };
+    if (step.kind !== 'copied') return { cutover, rows, state: step.kind };
+    rows += step.rows;
+    chunk = nextChunk(chunk, step.tookMs);
+  }
+  if (why === null) return { cutover, rows, state: 'running' };
+  ports.log.event('backfill_throttled', { cutover, why });
+  return { cutover, rows, state: 'throttled', why };
+}
+
+/** The copy ends with the indexes that were taken off for it; one that takes longer than this call is found by the next. */
+async function buildIndexes(ports: Needs, id: string, deadlineMs: number): Promise<'done' | 'running'> {
+  for (;;) {
+    const step = await ports.tables.buildIndex(id, deadlineMs - ports.clock.monotonicMs());
+    if (step.kind === 'building') return 'running';
+    if (step.left === 0) return 'done';
+    if (ports.clock.monotonicMs() >= deadlineMs) return 'running';
+  }
+}
+
+/** False while writes to the shadow are switched off, of this cutover or of all. */
+async function mayWrite({ state }: Needs, cutover: string): Promise<boolean> {
+  const [own, system] = await Promise.all([state.readCutover(cutover), state.readSystem()]);
+  return own !== null && writesShadow(own, system);
+}
+
+/** Why the copy has to wait now, or null; looks at most once a second. */
+function watchPressure(ports: Needs, declaration: TableCutoverDeclaration) {
+  let lookedAtMs = Number.NEGATIVE_INFINITY;
+  let last: Pressure | null = null;
+  let why: string | null = null;
+  return async (): Promise<string | null> => {
+    const nowMs = ports.clock.monotonicMs();
+    if (nowMs - lookedAtMs < LOOK_EVERY_MS) return why;
+    const { id, table } = declaration;
+    const lagMs = (await ports.tables.status(id))?.lagMs ?? 0;
+    const seen = await ports.tables.pressure(tableCutover(declaration));
+    const walRate = last ? ((seen.walBytes - last.walBytes) / (nowMs - lookedAtMs)) * 1_000 : 0;
+    const off = (await mayWrite(ports, id)) ? null : 'writes to the shadow are switched off';
+    why = off ?? tooMuch(table.backfill ?? {}, seen, lagMs, walRate);
+    last = seen;
+    lookedAtMs = nowMs;
+    return why;
+  };
+}
+
+/** The first limit that is passed, in words. */
+export function tooMuch(limits: BackfillLimits, seen: Pressure, lagMs: number, walRate: number): string | null {
+  const { outboxAgeMs = OUTBOX_AGE_MS, replicaLagMs, walBytesPerSecond, activeConnections } = limits;
+  if (seen.waitsFor.length > 0) return `${WAITS_FOR} ${seen.waitsFor.join(', ')}, to which its rows refer`;
+  if (lagMs > outboxAgeMs) return `the oldest change waits for ${Math.round(lagMs)} ms, more than ${outboxAgeMs}`;
+  if (replicaLagMs !== undefined && (seen.replicaLagMs ?? 0) > replicaLagMs)
+    return `a replica is ${seen.replicaLagMs} ms behind, more than ${replicaLagMs}`;
+  if (walBytesPerSecond !== undefined && walRate > walBytesPerSecond)
+    return `the server writes ${Math.round(walRate)} bytes of WAL a second, more than ${walBytesPerSecond}`;
+  if (activeConnections !== undefined && seen.activeConnections > activeConnections)
+    return `${seen.activeConnections} sessions are active, more than ${activeConnections}`;
+  return seen.goOn ? null : 'the declared condition is not true';
+}

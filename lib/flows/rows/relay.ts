@@ -1,0 +1,103 @@
+/**
+ * Turns hints that wait in an outbox, and copies that are due again, into wake-ups, over and over until the time is up.
+ * Losing one costs only time. A table whose oldest hint was there when it was woken is not woken again at once: with many tables
+ * the stream would fill with records of changes that were applied long ago, and each change would wait behind them.
+ */
+
+import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
+import type { Ports } from '../../ports.ts';
+import { inLanes } from '../calls/in-lanes.ts';
+import { copiesAreDue } from '../forwards/apply-copies.ts';
+
+export type Relayed = { rounds: number; wakeUps: number };
+
+/** Pauses between rounds: short while there is work, longer while there is none. */
+const BUSY_PAUSE_MS = 200;
+const IDLE_PAUSE_MS = 500;
+
+/** A copy wakes the writer itself when it is made; only what has to be tried again is looked for, less often. */
+const COPIES_EVERY_ROUNDS = 4;
+
+/** For how long a wake-up is taken to be under way while its table still waits; later it counts as lost. */
+const UNDER_WAY_MS = 3_000;
+const WAKE_UPS_AT_ONCE = 10;
+
+/**
+ * A database that is away is not asked again in this call and keeps no copy from being woken; its error is thrown at the end.
+ * Without table cutovers there may be no database at all.
+ * @param deadlineMs on the monotonic clock; at least one round is made
+ */
+export async function relay(
+  ports: Pick<Ports, 'clock' | 'tables' | 'wakeUps' | 'log' | 'copies' | 'state'>,
+  deadlineMs: number,
+  declarations: readonly CutoverDeclaration[],
+): Promise<Relayed> {
+  const copied = declarations.filter(({ kind }) => kind !== 'table');
+  const relayed: Relayed = { rounds: 0, wakeUps: 0 };
+  let hintsIn: Ports['tables'] | null = copied.length < declarations.length ? ports.tables : null;
+  let away: { error: unknown } | null = null;
+  const wokenAtMs = new Map<string, number>();
+  for (;;) {
+    if (relayed.rounds % COPIES_EVERY_ROUNDS === 0) relayed.wakeUps += await wakeForCopies(ports, copied);
+    let waiting: Waiting = [];
+    try {
+      waiting = (await hintsIn?.waiting()) ?? [];
+    } catch (error) {
+      if (copied.length === 0) throw error;
+      hintsIn = null;
+      away = { error };
+    }
+    relayed.wakeUps += await wakeForHints(ports, waiting, wokenAtMs);
+    relayed.rounds += 1;
+    const pauseMs = waiting.length > 0 ? BUSY_PAUSE_MS : IDLE_PAUSE_MS;
+    if (ports.clock.monotonicMs() + pauseMs >= deadlineMs) break;
+    await ports.clock.sleep(pauseMs);
+  }
+  if (away) throw away.error;
+  return relayed;
+}
+
+type Waiting = Awaited<ReturnType<Ports['tables']['waiting']>>;
+
+/** The one that waits longest comes first. @throws what the first wake-up that failed has thrown, after all were tried */
+async function wakeForHints(
+  ports: Pick<Ports, 'clock' | 'wakeUps'>,
+  waiting: Waiting,
+  wokenAtMs: Map<string, number>,
+): Promise<number> {
+  const nowMs = ports.clock.monotonicMs();
+  const isDue = ({ id, lagMs }: Waiting[number]) => {
+    const sinceMs = nowMs - (wokenAtMs.get(id) ?? Number.NEGATIVE_INFINITY);
+    return lagMs < sinceMs || sinceMs >= UNDER_WAY_MS;
+  };
+  const due = waiting.filter(isDue).sort((a, b) => b.lagMs - a.lagMs);
+  const failures: unknown[] = [];
+  await inLanes(due, WAKE_UPS_AT_ONCE, async ({ id }) => {
+    try {
+      await ports.wakeUps.wake(id);
+      wokenAtMs.set(id, nowMs);
+    } catch (error) {
+      failures.push(error);
+    }
+  });
+  if (failures.length > 0) throw failures[0];
+  return due.length;
+}
+
+async function wakeForCopies(
+  ports: Pick<Ports, 'wakeUps' | 'log' | 'copies' | 'state'>,
+  declarations: readonly CutoverDeclaration[],
+): Promise<number> {
+  let woken = 0;
+  for (const declaration of declarations) {
+    try {
+      if (!(await copiesAreDue(ports, declaration))) continue;
+      await ports.wakeUps.wake(declaration.id);
+      woken += 1;
+    } catch (error) {
+      // One cutover whose copies cannot be read keeps no other from being woken.
+      ports.log.failure('copies_not_woken', error, { cutover: declaration.id });
+    }
+  }
+  return woken;
+}

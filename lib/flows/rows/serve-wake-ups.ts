@@ -1,0 +1,156 @@
+/**
+ * One batch of stream records. Tables come first, each for a turn: whoever has more than that waits until all others that have
+ * changes waiting, in the batch or not, had theirs. One that fails keeps nobody else from being served. Reported is the first
+ * record that could not be served, so that Lambda starts again there; what was served after it is served again, which changes
+ * nothing. Malformed records are counted and done with: they name nothing to serve.
+ */
+
+import { CrossfadeError } from '../../core/base/errors.ts';
+import type { CutoverDeclaration, CutoverId } from '../../core/cutover/cutover.ts';
+import type { Ports, ReadToCompare, Upstream, WakeUp } from '../../ports.ts';
+import { askUntilAway } from '../calls/ask-until-away.ts';
+import { applyCopies, type CopyPorts } from '../forwards/apply-copies.ts';
+import { compareRead } from '../forwards/compare-reads.ts';
+import { convergeTurn, LOOK_EVERY_MS, recordChecks, type StateNow, stateNow } from './converge.ts';
+
+export type ServedBatch = { served: number; malformed: number; firstFailure: string | null };
+
+type Needs = Parameters<typeof recordChecks>[0] & Parameters<typeof convergeTurn>[0] & CopyPorts & Pick<Ports, 'state'>;
+type Named = { sequenceNumber: string; declaration: CutoverDeclaration; read: ReadToCompare | undefined };
+
+/** Of a table, while others wait. */
+const TURN_MS = 1_000;
+/** Copies call servers of other people: no batch waits longer for them. What is left is woken again by the relay. */
+const COPIES_MS = 20_000;
+const COMPARED_PER_BATCH = 10;
+/** Two looks of both sides. */
+const COMPARE_MS = 5_000;
+
+export async function serveWakeUps(
+  ports: Needs,
+  declarations: readonly CutoverDeclaration[],
+  wakeUps: readonly WakeUp[],
+  deadlineMs: number,
+  upstream: () => Promise<Upstream> = async () => unreachable,
+): Promise<ServedBatch> {
+  const declared = new Map(declarations.map((declaration) => [declaration.id, declaration]));
+  const named = wakeUps.flatMap(({ sequenceNumber, cutover, read }): Named[] => {
+    const declaration = cutover === null ? undefined : declared.get(cutover);
+    if (declaration) return [{ sequenceNumber, declaration, read }];
+    ports.log.event('wakeup_malformed', { sequenceNumber });
+    return [];
+  });
+  // Later wake-ups of the batch for the same cutover were written before it is served: what they mean is seen.
+  const woken = [...new Set(named.filter(({ read }) => !read).map(({ declaration }) => declaration))];
+  const isTable = (id: CutoverId) => declared.get(id)?.kind === 'table';
+  const ids = woken.map(({ id }) => id);
+  const unserved = await serveTables(ports, ids.filter(isTable), isTable, deadlineMs);
+  for (const declaration of woken)
+    if (!isTable(declaration.id) && !(await copied(ports, declaration, deadlineMs))) unserved.add(declaration.id);
+  const reads = named.filter(({ read }) => read);
+  // A sample may be smaller, never late: what waits behind it are writes.
+  for (const { declaration, read } of reads.slice(0, COMPARED_PER_BATCH))
+    await compareOne(ports, declaration, read!, deadlineMs, upstream);
+  const left = named.filter(({ declaration, read }) => !read && unserved.has(declaration.id));
+  return {
+    served: named.length - left.length,
+    malformed: wakeUps.length - named.length,
+    firstFailure: left[0]?.sequenceNumber ?? null,
+  };
+}
+
+/**
+ * In turns, until those that were named are done. @returns those of them that are not: they failed, or the time was up
+ */
+async function serveTables(
+  given: Needs,
+  named: readonly CutoverId[],
+  isTable: (id: CutoverId) => boolean,
+  deadlineMs: number,
+): Promise<Set<CutoverId>> {
+  if (named.length === 0) return new Set();
+  const ports = { ...given, tables: askUntilAway(given.tables) };
+  const left = new Set(named);
+  const failed = new Set<CutoverId>();
+  const compared: { id: CutoverId; checked: number; mismatched: number }[] = [];
+  const how = { deadlineMs, turnMs: TURN_MS, now: named.length > 1 ? statesNow(ports) : stateNow(ports) };
+  let outOfTime = false;
+  for (let round = named; left.size > 0 && !outOfTime; round = await whoWaits(ports, left, isTable, failed)) {
+    for (const id of round) {
+      try {
+        const turn = await convergeTurn(ports, id, how);
+        compared.push({ id, ...turn });
+        if (!turn.more) left.delete(id);
+        outOfTime = turn.outOfTime;
+      } catch (error) {
+        ports.log.failure('converge_failed', error, { cutover: id });
+        failed.add(id);
+        left.delete(id);
+      }
+      if (outOfTime) break;
+    }
+  }
+  await recordChecks(ports, compared);
+  return new Set(named.filter((id) => left.has(id) || failed.has(id)));
+}
+
+/** Those that are not done, after all others with changes that wait. */
+async function whoWaits(
+  { tables }: Pick<Ports, 'tables'>,
+  left: ReadonlySet<CutoverId>,
+  isTable: (id: CutoverId) => boolean,
+  failed: ReadonlySet<CutoverId>,
+): Promise<readonly CutoverId[]> {
+  if (left.size === 0) return [];
+  const waiting = await tables.waiting().catch(() => []);
+  const others = waiting.map(({ id }) => id).filter((id) => isTable(id) && !failed.has(id) && !left.has(id));
+  return [...others, ...left];
+}
+
+/** All states in one question, repeated when the answer is too old; one that is no state is asked for alone, and says why. */
+function statesNow(ports: Pick<Ports, 'state' | 'clock'>): StateNow {
+  const alone = stateNow(ports);
+  const readAll = () => Promise.all([ports.state.readAll(), ports.state.readSystem()]);
+  let last: { atMs: number; answer: ReturnType<typeof readAll> } | null = null;
+  return async (id) => {
+    const nowMs = ports.clock.monotonicMs();
+    if (!last || nowMs - last.atMs > LOOK_EVERY_MS) last = { atMs: nowMs, answer: readAll() };
+    const [states, system] = await last.answer;
+    const state = states.find((one) => one.id === id) ?? null;
+    return state && 'invalid' in state ? alone(id) : { state, system };
+  };
+}
+
+/** False when they could not be looked at. */
+async function copied(ports: Needs, declaration: CutoverDeclaration, deadlineMs: number): Promise<boolean> {
+  try {
+    await applyCopies(ports, declaration, Math.min(deadlineMs, ports.clock.monotonicMs() + COPIES_MS));
+    return true;
+  } catch (error) {
+    ports.log.failure('converge_failed', error, { cutover: declaration.id });
+    return false;
+  }
+}
+
+/** A comparison that does not come about is one less; it keeps nothing else from being served. */
+async function compareOne(
+  ports: Needs,
+  declaration: CutoverDeclaration,
+  read: ReadToCompare,
+  deadlineMs: number,
+  upstream: () => Promise<Upstream>,
+): Promise<void> {
+  if (declaration.kind !== 'service') return;
+  try {
+    const untilMs = Math.min(deadlineMs, ports.clock.monotonicMs() + COMPARE_MS);
+    await compareRead({ ...ports, upstream: await upstream() }, declaration, read, untilMs);
+  } catch (error) {
+    ports.log.failure('not_compared', error, { cutover: declaration.id });
+  }
+}
+
+const unreachable: Upstream = async () => {
+  throw new CrossfadeError('upstream_unavailable', 'No upstream can be called from here.', {
+    details: { sent: false },
+  });
+};

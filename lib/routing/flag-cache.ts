@@ -1,0 +1,180 @@
+/**
+ * The flags a process acts on: the last good ones, how old they are, and one refresh at a time.
+ *
+ * Refreshed on use, never by a background timer, which a frozen Lambda would miss. Whoever asks waits for 200 ms at
+ * most; an answer that comes later is still taken, since merging can only make the flags newer. Whatever goes wrong, the
+ * flags stay as they are and their age tells.
+ */
+
+import { CrossfadeError } from '../core/base/errors.ts';
+import { type FlagDocument, sameDocument } from '../core/routing/flags.ts';
+import { mergeFlags } from './flag-merge.ts';
+
+/** `ageMs`: how old the answer was when it was given, where the source is not the deployed content itself. */
+export type FlagAnswer = ({ document: FlagDocument } | { unchanged: true }) & { ageMs?: number };
+
+export type FlagSource = {
+  /** @throws CrossfadeError `flags_unavailable`, `flags_invalid` */
+  fetch(signal: AbortSignal): Promise<FlagAnswer>;
+};
+
+export type FlagProblem = { code: string; message: string };
+
+export type CurrentFlags = {
+  document: FlagDocument;
+  /** Since the moment at which these flags were last known to be the deployed ones. */
+  ageMs: number;
+  /** Why the last refresh did not confirm them. */
+  problem?: FlagProblem;
+};
+
+export type FlagCache = {
+  /** Synchronous, without the network. Null until flags were read for the first time. */
+  current(): CurrentFlags | null;
+  /** When the flags were last known to be the deployed ones; −∞ before the first. */
+  confirmedAtMs(): number;
+  /** True when `refreshIfStale` would do something about them. */
+  isStale(nowMs: number): boolean;
+  /** Fetches when the flags are older than `maxAgeMs`; waits for `deadlineMs` at most. Never throws. */
+  refreshIfStale(): Promise<void>;
+  /** Called with the new flags whenever they say something else. Returns what ends it. */
+  onChange(listener: (document: FlagDocument) => void): () => void;
+  /** Why the last refresh failed, also while there are no flags at all. */
+  problem(): FlagProblem | null;
+};
+
+export type FlagCacheOptions = {
+  source: FlagSource;
+  maxAgeMs?: number;
+  /** How long a caller waits for a refresh. */
+  deadlineMs?: number;
+  /** When a fetch that did not answer is given up. */
+  abandonMs?: number;
+  /** Pause after a refresh that failed, so that not every request waits for it. */
+  retryMs?: number;
+  /** Monotonic milliseconds. */
+  now: () => number;
+};
+
+type Flight = { startedAt: number; controller: AbortController; waited: Promise<void> };
+
+const AGED_RETRY_MS = 100;
+const DONE = Promise.resolve();
+
+export function flagCache(options: FlagCacheOptions): FlagCache {
+  const { source, now, maxAgeMs = 15_000, deadlineMs = 200, abandonMs = 2_000, retryMs = 1_000 } = options;
+  const listeners = new Set<(document: FlagDocument) => void>();
+  let document: FlagDocument | null = null;
+  let problem: FlagProblem | null = null;
+  let servedOlder = false;
+  let confirmedAt = Number.NEGATIVE_INFINITY;
+  let retryAt = Number.NEGATIVE_INFINITY;
+  let flight: Flight | null = null;
+
+  function start(startedAt: number): Promise<void> {
+    const controller = new AbortController();
+    const landed = fetchOnce(startedAt, controller.signal).finally(() => {
+      if (flight?.controller === controller) flight = null;
+    });
+    const waited = Promise.race([landed, pause(deadlineMs)]);
+    flight = { startedAt, controller, waited };
+    return waited;
+  }
+
+  async function fetchOnce(startedAt: number, signal: AbortSignal): Promise<void> {
+    try {
+      const answer = await within(abandonMs, signal, (both) => source.fetch(both));
+      if ('document' in answer) accept(answer.document);
+      confirm(startedAt, answer.ageMs ?? 0);
+    } catch (error) {
+      if (signal.aborted) return;
+      problem = problemOf(error);
+      retryAt = now() + retryMs;
+    }
+  }
+
+  function accept(served: FlagDocument): void {
+    const merged = mergeFlags(document, served);
+    servedOlder = merged.older.length > 0;
+    if (servedOlder) {
+      const message = `Older flags than the known ones were served and ignored: ${merged.older.join(', ')}.`;
+      problem = { code: 'flags_older', message };
+    }
+    const changed = document === null || !sameDocument(document, merged.document);
+    document = merged.document;
+    if (changed) for (const listener of listeners) tell(listener, document);
+  }
+
+  /** Flags that were served older are not confirmed: their age must show, however often they are served. */
+  function confirm(startedAt: number, ageMs: number): void {
+    if (document && !servedOlder) {
+      confirmedAt = Math.max(confirmedAt, startedAt - ageMs);
+      problem = null;
+      // An answer that was old already: asked again soon, but not by every request.
+      if (ageMs > 0) retryAt = now() + AGED_RETRY_MS;
+      return;
+    }
+    retryAt = now() + retryMs;
+  }
+
+  return {
+    current() {
+      if (!document) return null;
+      const ageMs = now() - confirmedAt;
+      return problem ? { document, ageMs, problem } : { document, ageMs };
+    },
+    confirmedAtMs: () => confirmedAt,
+    isStale: (nowMs) => nowMs - confirmedAt >= maxAgeMs,
+    refreshIfStale() {
+      const at = now();
+      if (at - confirmedAt < maxAgeMs) return DONE;
+      if (flight && at - flight.startedAt < abandonMs) return flight.waited;
+      // A flight that slept through a freeze of the process is of no use any more.
+      flight?.controller.abort();
+      return at < retryAt ? DONE : start(at);
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    problem: () => problem,
+  };
+}
+
+/** The host's listener must not break the refresh. */
+function tell(listener: (document: FlagDocument) => void, document: FlagDocument): void {
+  try {
+    listener(document);
+  } catch {
+    // Its own affair.
+  }
+}
+
+/** Ends when the work does, when it takes longer than `ms`, or when `signal` fires, even if the work ignores both. */
+async function within<T>(ms: number, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  let giveUp: () => void = () => {};
+  const abandoned = new Promise<never>((_resolve, reject) => {
+    giveUp = () => {
+      controller.abort();
+      const message = `The flags were not answered within ${ms} ms. The last good ones stay in use.`;
+      reject(new CrossfadeError('flags_unavailable', message, { retryable: true }));
+    };
+  });
+  const timer = setTimeout(giveUp, ms);
+  signal.addEventListener('abort', giveUp, { once: true });
+  try {
+    return await Promise.race([work(controller.signal), abandoned]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', giveUp);
+  }
+}
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+function problemOf(error: unknown): FlagProblem {
+  if (!(error instanceof Error)) return { code: 'flags_unavailable', message: String(error) };
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : 'flags_unavailable';
+  return { code, message: error.message };
+}

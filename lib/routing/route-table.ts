@@ -1,0 +1,68 @@
+/**
+ * Every cutover's routes, prepared when flags arrive, so that a decision reads one map and makes one object. The SDK and
+ * the routing function decide through this table. Overrides are read from the environment when flags arrive.
+ */
+
+import type { Side } from '../core/cutover/cutover.ts';
+import type { FlagDocument } from '../core/routing/flags.ts';
+import {
+  CIRCUIT_OPEN,
+  decideRoute,
+  mayBeLeft,
+  type PreparedRoute,
+  prepareRoute,
+  type RouteReason,
+  type RouteRequest,
+} from '../core/routing/routing.ts';
+import type { Breaker } from './breaker.ts';
+
+export type ClientRoute = {
+  side: Side;
+  reason: RouteReason;
+  stage: string | null;
+  version: number;
+  /** Age of the flags in milliseconds; null when none were ever read. */
+  ageMs: number | null;
+};
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export type RouteTable = {
+  use(document: FlagDocument): void;
+  /**
+   * @param confirmedAtMs when the flags were last known to be the deployed ones
+   * @throws whatever a request of another type makes JavaScript throw
+   */
+  route(cutover: string, request: RouteRequest, nowMs: number, confirmedAtMs: number): ClientRoute;
+  prepared(cutover: string): PreparedRoute | undefined;
+};
+
+/** @param breaker of this process; the routing function has none, since it sees no outcomes */
+export function routeTable(environment: Environment, breaker: Breaker | null = null): RouteTable {
+  let table: Map<string, PreparedRoute> | null = null;
+  return {
+    use(document) {
+      table = new Map(
+        Object.entries(document.cutovers).map(([cutover, flag]) => [
+          cutover,
+          prepareRoute(flag, document.system, environment[`CROSSFADE_${cutover.toUpperCase()}`]),
+        ]),
+      );
+    },
+    route(cutover, request, nowMs, confirmedAtMs) {
+      if (table === null) return { side: 'primary', reason: 'no_flags', stage: null, version: 0, ageMs: null };
+      const ageMs = nowMs - confirmedAtMs;
+      const prepared = table.get(cutover);
+      if (prepared === undefined) {
+        return { side: 'primary', reason: 'unknown_cutover', stage: null, version: 0, ageMs };
+      }
+      let decided = decideRoute(prepared, request);
+      if (breaker !== null && breaker.open > 0 && mayBeLeft(prepared, decided) && !breaker.admits(cutover, nowMs)) {
+        decided = CIRCUIT_OPEN;
+      }
+      const flag = prepared.flag!;
+      return { side: decided.side, reason: decided.reason, stage: flag.stage, version: flag.version, ageMs };
+    },
+    prepared: (cutover) => table?.get(cutover),
+  };
+}

@@ -1,0 +1,46 @@
+/** Routing inside a function: the SDK's flag cache and the same decision, without recording. */
+
+import type { FlagDocument } from '../core/routing/flags.ts';
+import type { RouteRequest } from '../core/routing/routing.ts';
+import { type FlagSource, flagCache } from './flag-cache.ts';
+import { type ClientRoute, routeTable } from './route-table.ts';
+
+export type Routed = ClientRoute & {
+  sharePpm: number;
+  /** True once the shadow has taken over. */
+  shadowIsPrimary: boolean;
+  /** What is written to one side comes to the other, so that both can be compared. */
+  shadowIsWritten: boolean;
+};
+
+export type Router = {
+  /** Fetches the flags when they are older than 15 s, for at most 200 ms. Never throws. */
+  refresh(): Promise<void>;
+  route(cutover: string, request: RouteRequest): Routed;
+  /** The flags of now, for SDKs that reach no AppConfig; null before the first. */
+  flags(): { document: FlagDocument; ageMs: number } | null;
+};
+
+export function routingService(options: {
+  source: FlagSource;
+  environment: Readonly<Record<string, string | undefined>>;
+  monotonicMs: () => number;
+}): Router {
+  const flags = flagCache({ source: options.source, now: options.monotonicMs });
+  const table = routeTable(options.environment);
+  flags.onChange(table.use);
+  return {
+    refresh: () => flags.refreshIfStale(),
+    route(cutover, request) {
+      const decision = table.route(cutover, request, options.monotonicMs(), flags.confirmedAtMs());
+      const flag = table.prepared(cutover)?.flag;
+      return {
+        ...decision,
+        sharePpm: flag?.read_ppm ?? 0,
+        shadowIsPrimary: flag?.shadow_is_primary ?? false,
+        shadowIsWritten: flag?.shadow_writes ?? false,
+      };
+    },
+    flags: () => flags.current(),
+  };
+}

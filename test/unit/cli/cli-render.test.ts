@@ -1,0 +1,196 @@
+import { describe, expect, it } from 'vitest';
+import { progressBlock, progressLine, renderSystem, stageLine } from '../../../lib/cli/render.ts';
+import { renderHistory } from '../../../lib/cli/render-history.ts';
+import { renderPlan } from '../../../lib/cli/render-plan.ts';
+import { renderExplanation, renderStop, renderVerification } from '../../../lib/cli/render-verdict.ts';
+import { widthOf } from '../../../lib/cli/text.ts';
+import { builtInPlan, makePlan } from '../../../lib/core/cutover/plan.ts';
+import type { CutoverReport } from '../../../lib/flows/report/report.ts';
+import type { TablePlan } from '../../../lib/ports.ts';
+import * as actors from '../../helpers/dashboard-reports.ts';
+
+const { copying, serving, held, rolledBack, completed, notStarted, ready, failing, unreadable, hostile, scene } =
+  actors;
+const everybody = [copying, serving, held, rolledBack, completed, notStarted, ready, failing, unreadable, hostile];
+
+async function reportOf(actor: Parameters<typeof scene>[0][number]): Promise<CutoverReport> {
+  const { report } = await scene([actor]);
+  return report.cutovers[0] as CutoverReport;
+}
+
+const linesOf = (text: string) => text.split('\n');
+const unsafe = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/;
+
+describe('status of a cutover', () => {
+  it.each([100, 60])('fits %i columns and holds no control character, whatever the state', async (width) => {
+    const { report, audit } = await scene(everybody, { emergencyStop: true, flagsDown: true });
+    const texts = [
+      renderSystem(report, Math.max(width, 100)),
+      renderHistory(audit, { intact: true, entries: audit.length }, Math.max(width, 100)),
+      ...report.cutovers.filter((one) => !('why' in one)).map((one) => progressBlock(one as CutoverReport, width)),
+      ...report.cutovers.filter((one) => !('why' in one)).map((one) => progressLine(one as CutoverReport, width)),
+      ...report.cutovers.filter((one) => !('why' in one)).map((one) => renderExplanation(one as CutoverReport, width)),
+    ];
+    for (const text of texts) expect(text).not.toMatch(unsafe);
+    const lines = texts.slice(2).flatMap(linesOf);
+    expect(lines.filter((line) => widthOf(line) > width && !line.startsWith('<'))).toEqual([]);
+  });
+
+  it('says beside its health what is switched, and what turns it back', async () => {
+    const events = [...serving.events, [3, { type: 'reads_switched', to: 'primary', reason: 'slow pages' }]] as const;
+    const { report, audit } = await scene([{ ...serving, events } as typeof serving]);
+    const text = progressBlock(report.cutovers[0] as CutoverReport);
+    expect(text).toContain('held · reads on the primary');
+    expect(text).toContain('0 % from the shadow');
+    expect(text).toContain('crossfade reads shadow customer --reason …');
+    expect(renderHistory(audit, null)).toContain('reads sent to the primary: slow pages');
+  });
+
+  it('says in every stage why rows are gone through again, and why a verification proved nothing', async () => {
+    const report = await reportOf(completed);
+    const backfill = { ...report.table!.backfill, state: 'running' as const, sweep: 'a change left no key' };
+    const unproven = '5 rows were compared, and at least 9 were there all the time';
+    const text = progressBlock({ ...report, table: { ...report.table!, backfill, unproven } });
+    expect(text).toMatch(/sweep +every row is copied and compared again: a change left no key/);
+    expect(text).toMatch(/no proof +5 rows were compared, and at least 9/);
+    const done = { ...report.table!, backfill: { ...backfill, state: 'done' as const } };
+    expect(progressBlock({ ...report, table: done })).toMatch(/sweep +every row is copied and compared again/);
+    expect(progressBlock({ ...report, table: report.table! })).not.toContain('sweep');
+    const shape = { differences: [], sinceMs: null, gap: 'capture was switched off', due: true };
+    expect(progressBlock({ ...report, table: { ...done, shape } })).toMatch(/sweep +every row .* switched off/);
+  });
+
+  it('marks the current stage, and shows where a rolled back one had come to', async () => {
+    const plan = builtInPlan('gradual');
+    expect(stageLine({ plan, stage: 'test_1', rollback: null })).toBe(
+      'disabled ─ dual_write ─ [test_1] ─ test_10 ─ half_50 ─ full_100 ─ completed',
+    );
+    const rollback = { cause: 'guard' as const, steps: [], fromStage: 'test_10', reason: '', actor: '', atMs: 0 };
+    expect(stageLine({ plan, stage: 'rolled_back', rollback })).toBe(
+      'disabled ─ dual_write ─ test_1 ─ (test_10) ─ half_50 ─ full_100 ─ completed → [rolled_back]',
+    );
+  });
+
+  it('keeps the current stage in sight when the plan is longer than the line', () => {
+    const ramp = Array.from({ length: 40 }, (_, i) => [`step_${i + 1}`, (i + 1) * 2.5] as const);
+    const line = stageLine({ plan: makePlan('long', ramp), stage: 'step_20', rollback: null }, 60);
+    expect(widthOf(line)).toBeLessThanOrEqual(60);
+    expect(line).toMatch(/^… ─ .*\[step_20\].* ─ …$/);
+  });
+
+  it('shows figures of both sides, lag, verification and quarantine', async () => {
+    const text = progressBlock(await reportOf(held));
+    expect(text).toMatch(/primary\s+[\d,]+ operations · errors 0\.121 % · p50 8\.3 ms · p95 25 ms/);
+    expect(text).toMatch(/shadow\s+[\d,]+ operations · errors 0 %/);
+    expect(text).toMatch(/lag\s+2\.9 s, 214 changes waiting/);
+    expect(text).toMatch(/quarantine\s+2 keys, first \{"track_id": 2461\}: SQLSTATE 23514/);
+    expect(text).toMatch(/held by\s+quarantine \(2, limit 0\): 2 keys cannot be written/);
+  });
+
+  it('shows the backfill as a bar with its rate and the time left', async () => {
+    const text = progressBlock(await reportOf(copying));
+    expect(text).toMatch(/█{8}░{12} 40 %, 896,000 of about 2,240,000 rows, 3,120\/s, 7 min left/);
+    expect(progressLine(await reportOf(copying))).toMatch(/████░░░░░░ 40 %, 3,120\/s, 7 min left/);
+  });
+
+  it('calls what is only a matter of time waiting, not held', async () => {
+    expect(progressBlock(await reportOf(serving))).toMatch(/waits for\s+dwell/);
+  });
+
+  it('says a step once: what releases a hold is not repeated as a next step', async () => {
+    const report = await reportOf(serving);
+    expect(report.nextSteps).toEqual([report.verdict.reasons[0]!.text]);
+    expect(progressBlock(report)).not.toMatch(/^ {2}next/m);
+    expect(progressBlock(await reportOf(ready))).toMatch(/next\s+crossfade complete playlist --confirm playlist/);
+  });
+
+  it('names who rolled back, from where and why', async () => {
+    expect(progressBlock(await reportOf(rolledBack))).toMatch(
+      /rolled back\s+from test_10 at \S+ \S+ UTC by tick: The shadow fails/,
+    );
+  });
+
+  it('shows a state that cannot be read beside the others', async () => {
+    const { report } = await scene([unreadable, serving]);
+    expect(renderSystem(report)).toMatch(/^album {2}invalid\n {2}seen/m);
+  });
+});
+
+describe('explanation', () => {
+  it('has one sentence per condition, failing ones first with value and limit', async () => {
+    const report = await reportOf(held);
+    const text = renderExplanation(report);
+    const marks = linesOf(text).flatMap((line) => line.match(/^ {2}([✓✗])/)?.[1] ?? []);
+    expect(marks).toHaveLength(report.verdict.conditions.length);
+    expect(marks.join('')).toMatch(/^✗+✓+$/);
+    expect(text).toContain('(2, limit 0)');
+    expect(renderExplanation(await reportOf(failing))).toContain('guards have fired, so it goes back');
+  });
+});
+
+describe('history', () => {
+  it('has a line per event and the verdict on the chain', async () => {
+    const { audit } = await scene([completed]);
+    const text = renderHistory(audit, { intact: false, seq: 3, why: 'entry 3 was changed' });
+    expect(text).toMatch(/^ {4}1 {2}2025-11-20 23:30:20 {2}ada@example\.com {3}started with plan gradual$/m);
+    expect(text).toMatch(/completed from full_100, lock held 9 ms/);
+    expect(text).toMatch(/The chain is broken at entry 3: entry 3 was changed\./);
+  });
+});
+
+describe('plan, stop and verification', () => {
+  const plan: TablePlan = {
+    primary: 'public.customer',
+    shadow: 'public.customer_v2',
+    key: [{ column: 'customer_id', type: 'integer' }],
+    columns: [{ shadow: 'full_name', source: 'computed', text: "first_name || ' ' || last_name" }],
+    items: [
+      { action: 'carry', kind: 'index', object: 'customer_email_idx', text: 'is created anew' },
+      { action: 'refuse', kind: 'view', object: 'public.\u001b[2Jv', text: 'reads the table' },
+    ],
+    estimatedRows: 59,
+    ok: false,
+  };
+
+  it('lists columns, dependents by what becomes of them, and what is in the way first', () => {
+    const text = renderPlan('customer', plan);
+    expect(text).toMatch(/key\s+customer_id integer/);
+    expect(text).toMatch(/full_name\s+← computed {2}first_name/);
+    expect(text.indexOf('Refused')).toBeLessThan(text.indexOf('Carried'));
+    expect(text).toContain('public.\\e[2Jv: reads the table');
+    expect(text).toContain('1 object stands in the way');
+    expect(renderPlan('customer', { ...plan, items: [], ok: true })).toContain('crossfade start customer');
+    const samples = [{ kind: 'return' as const, key: '{"customer_id": 7}', why: 'email would be NULL\u001b[2J' }];
+    const found = { rows: 59, complete: false, limitMs: 3_000, cannotCross: 0, cannotReturn: 2, changed: 0, samples };
+    const cutShort = renderPlan('customer', { ...plan, wayBack: found });
+    expect(cutShort).toMatch(/looked at\s+59 rows, then the 3 s were over \(--scan\)/);
+    expect(cutShort).toMatch(/cannot return\s+\{"customer_id": 7\}: email would be NULL\\e\[2J\n {2}… and 1 more/);
+    expect(
+      renderPlan('customer', { ...plan, wayBack: { ...found, complete: true, cannotReturn: 0, samples: [] } }),
+    ).toMatch(/looked at\s+all 59 rows\n\s+found\s+each could go back as it was/);
+  });
+
+  it('names every cutover that a stop moved, and the one that it could not move', () => {
+    const text = renderStop({
+      published: false,
+      cutovers: [
+        { id: 'a', from: 'test_1', to: 'rolled_back' },
+        { id: 'b', from: 'unknown', to: 'unknown', problem: 'throttled' },
+      ],
+    });
+    expect(text).toMatch(/a\s+test_1 → rolled_back/);
+    expect(text).toMatch(/b\s+unknown: throttled/);
+    expect(text).toContain('not deployed yet');
+  });
+
+  it('names the keys that differ with their columns, and how to mend them', () => {
+    const samples = [
+      { key: '{"id":1}', columns: ['email'] },
+      { key: '{"id":2}', columns: [] },
+    ];
+    const text = renderVerification('customer', { rowsCompared: 59, divergences: 2, score: 0.96, atMs: 0, samples });
+    expect(text).toMatch(/59 rows compared, 2 differ, score 96 %/);
+    expect(text).toMatch(/\{"id":1\}\s+email/);
+    expect(text).toContain('crossfade repair customer');
+  });
+});

@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import {
+  bar,
+  colours,
+  cut,
+  duration,
+  field,
+  printable,
+  printableJson,
+  scoreText,
+  share,
+  widthOf,
+  wrap,
+} from '../../../lib/cli/text.ts';
+
+describe('text for a terminal', () => {
+  it('shows control characters, direction marks and half surrogates escaped', () => {
+    expect(printable('a\u001b[31mred\r\n\t')).toBe('a\\e[31mred\\r\\n\\t');
+    expect(printable('\u0000\u007f\u009b2J')).toBe('\\u0000\\u007f\\u009b2J');
+    expect(printable('abc\u202egnp\u2066')).toBe('abc\\u202egnp\\u2066');
+    expect(printable('\ud800x\udc00')).toBe('\\ud800x\\udc00');
+    expect(printable('Ünïcode 漢字 🙂')).toBe('Ünïcode 漢字 🙂');
+  });
+
+  it('escapes the same characters inside a JSON document, which still says the same', () => {
+    const document = { reason: 'a\u009b2J\u202e\u001b]0;x\u0007', lone: '\ud800' };
+    const text = printableJson(document);
+    expect(text).toMatch(/^[\x20-\x7e]*$/);
+    expect(JSON.parse(text)).toEqual(document);
+  });
+
+  it('counts wide letters as two columns, accents and colour codes as none', () => {
+    expect(widthOf('漢字')).toBe(4);
+    expect(widthOf('e\u0301')).toBe(1);
+    expect(widthOf(colours('bad', 'three'))).toBe(5);
+  });
+
+  it('cuts and wraps at the width, also within a word that is too long', () => {
+    expect(cut('abcdef', 4)).toBe('abc…');
+    expect(cut('漢字漢字', 5)).toBe('漢字…');
+    expect(wrap('one two three', 7)).toEqual(['one two', 'three']);
+    expect(wrap('x'.repeat(25), 10)).toEqual(['x'.repeat(10), 'x'.repeat(10), 'x'.repeat(5)]);
+    for (const line of field('label', 'word '.repeat(60), 100)) expect(widthOf(line)).toBeLessThanOrEqual(100);
+  });
+
+  it('never rounds an imperfect score up to 100 %', () => {
+    expect(scoreText(1)).toBe('100 %');
+    expect(scoreText(0.999_999_9)).toBe('99.9999 %');
+  });
+
+  it('says durations, shares and bars in a form people read', () => {
+    expect([0.4, 340, 1_240, 431_000, 9_000_000].map(duration)).toEqual([
+      '0.4 ms',
+      '340 ms',
+      '1.2 s',
+      '7 min',
+      '2.5 h',
+    ]);
+    expect([1, 10_000, 333_333].map(share)).toEqual(['0.0001 %', '1 %', '33.3333 %']);
+    expect([0, 0.5, 2, Number.NaN].map((fraction) => bar(fraction, 4))).toEqual(['░░░░', '██░░', '████', '░░░░']);
+  });
+});

@@ -1,0 +1,206 @@
+import { describe, expect, it } from 'vitest';
+import { bucketIndex } from '../../../lib/core/gates/histogram.ts';
+import type { Event } from '../../../lib/core/stage/events.ts';
+import { conditionLine } from '../../../lib/dashboard/condition-lines.ts';
+import { type CutoverView, type DashboardData, dashboardData } from '../../../lib/dashboard/data.ts';
+import { seriesOf } from '../../../lib/dashboard/series.ts';
+import { stepsOf } from '../../../lib/dashboard/steps.ts';
+import * as scenes from '../../helpers/dashboard-reports.ts';
+import { SAYS_WHAT_RELEASES } from '../../property/samples.ts';
+
+async function shown(...cast: Parameters<typeof scenes.scene>): Promise<DashboardData> {
+  const { report, audit } = await scenes.scene(...cast);
+  return dashboardData(report, audit);
+}
+
+async function card(actor: Parameters<typeof scenes.scene>[0][number]): Promise<CutoverView> {
+  const [view] = (await shown([actor])).cutovers;
+  return view as CutoverView;
+}
+
+describe('the headline', () => {
+  it.each([
+    ['All healthy', 'good', [scenes.serving, scenes.completed, scenes.notStarted], {}],
+    ['1 cutover held', 'wait', [scenes.serving, scenes.held], {}],
+    [
+      '1 cutover about to be rolled back, 1 rolled back, 1 held',
+      'bad',
+      [scenes.held, scenes.rolledBack, scenes.failing],
+      {},
+    ],
+    ['1 cutover held', 'wait', [scenes.copying, scenes.held], {}],
+    ['1 cutover unreadable', 'bad', [scenes.unreadable, scenes.serving], {}],
+    ['Nothing has been started', 'idle', [scenes.notStarted], {}],
+    ['No cutover is declared', 'idle', [], {}],
+    ['Everything is stopped', 'bad', [scenes.serving], { emergencyStop: true }],
+  ] as const)('says "%s", to be taken as %s', async (text, tone, cast, system) => {
+    expect((await shown(cast, system)).system.headline).toEqual({ text, tone });
+  });
+
+  it('says when flags cannot be read, and for which cutovers they are not deployed yet', async () => {
+    expect((await shown([scenes.serving])).system.flags).toEqual({ text: 'Flags v12 deployed', ok: true });
+    expect((await shown([scenes.serving], { flagsDown: true })).system.flags.ok).toBe(false);
+    const late = await shown([{ ...scenes.serving, flagsBehind: true }, scenes.completed]);
+    expect(late.system.flags).toEqual({ text: 'Flags are being deployed for customer', ok: false });
+  });
+});
+
+describe('the stage line', () => {
+  const progress = (view: CutoverView) => view.stages.map((stage) => stage.progress);
+
+  it('shows what lies behind, where it is, and what lies ahead', async () => {
+    expect(progress(await card(scenes.serving))).toEqual([
+      'passed',
+      'passed',
+      'passed',
+      'current',
+      'ahead',
+      'ahead',
+      'ahead',
+    ]);
+  });
+
+  it('shows where a rollback left from', async () => {
+    expect(progress(await card(scenes.rolledBack))[3]).toBe('undone');
+    expect(progress(await card(scenes.rolledBack))).not.toContain('current');
+  });
+
+  it('has everything behind it after cleanup', async () => {
+    const cleaned = { ...scenes.completed, events: [...scenes.completed.events, [1, { type: 'cleaned' }] as const] };
+    expect(new Set(progress(await card(cleaned as typeof scenes.completed)))).toEqual(new Set(['passed']));
+  });
+});
+
+describe('why a cutover is held', () => {
+  it('is said in full sentences with figure, limit and what releases it', async () => {
+    const { reasons, badge, summary } = await card(scenes.held);
+    expect(badge).toEqual({ text: 'Held', tone: 'wait' });
+    expect(summary).toBe('Held in test_10 by 5 conditions.');
+    expect(reasons.map((reason) => reason.code)).toEqual([
+      'quarantine',
+      'proof_latency_p50',
+      'latency_p95',
+      'proof_latency_p95',
+      'proven_regression',
+    ]);
+    for (const reason of reasons) expect(reason.text).toMatch(SAYS_WHAT_RELEASES);
+    expect(reasons[2]).toMatchObject({ limitIs: 'limit', seen: expect.stringMatching(/^28\.\d ms$/) });
+  });
+
+  it('gives the figures of guards as rates, since they are', async () => {
+    const { reasons, steps } = await card(scenes.failing);
+    expect(reasons[0]).toMatchObject({ code: 'errors', seen: expect.stringMatching(/%$/) });
+    expect(steps.at(-1)?.command).toBe("crossfade rollback checkout --reason '…'");
+  });
+
+  it('says what is needed where at least so much is asked for', () => {
+    const line = conditionLine({ code: 'samples', ok: false, value: 12_345, limit: 100_000, text: '' }, false);
+    expect(line).toMatchObject({ seen: '12\u202f345', limit: '100\u202f000', limitIs: 'needed' });
+  });
+
+  it('shows a condition it does not know with what it says of itself', () => {
+    const line = conditionLine({ code: 'own_rule', ok: false, value: null, limit: null, text: 'Silence.' }, false);
+    expect(line).toMatchObject({ label: 'own_rule', seen: '–', text: 'Silence.' });
+  });
+});
+
+describe('what comes next', () => {
+  it.each([
+    [scenes.notStarted, ['crossfade plan chat_api', 'crossfade start chat_api']],
+    [scenes.ready, ['crossfade complete playlist --confirm playlist']],
+    [scenes.rolledBack, [null, 'crossfade reset search_index --confirm search_index']],
+    [scenes.completed, ["crossfade rollback artist --reason '…'", 'crossfade cleanup artist --confirm artist']],
+  ])('$id: is given as exact commands', async (actor, commands) => {
+    expect((await card(actor)).steps.map((step) => step.command)).toEqual(commands);
+  });
+
+  it('keeps the command that a reason names, without repeating the reason', async () => {
+    const paused = await card({ ...scenes.serving, events: [...scenes.serving.events, [1, { type: 'paused' }]] });
+    expect(paused.badge.text).toBe('Paused');
+    expect(paused.steps).toEqual([{ text: '', command: 'crossfade resume customer' }]);
+    expect(paused.commands).toContain('crossfade resume customer');
+    expect(paused.commands).not.toContain('crossfade pause customer');
+  });
+
+  it('shows a switch that is turned, with the command that turns it back', async () => {
+    const away: [number, Event] = [3, { type: 'reads_switched', to: 'primary', reason: 'slow pages' }];
+    const reads = await card({ ...scenes.serving, events: [...scenes.serving.events, away] });
+    expect(reads.badge).toEqual({ text: 'Reads on the primary', tone: 'wait' });
+    expect(reads.sharePpm).toBe(0);
+    expect(reads.reasons.find(({ code }) => code === 'shadow_reads')).toMatchObject({
+      label: 'Reads switched',
+      seen: 'primary',
+      limit: 'shadow',
+    });
+    expect(reads.steps).toContainEqual({ text: '', command: 'crossfade reads shadow customer --reason …' });
+    expect(reads.commands).toContain("crossfade reads shadow customer --reason '…'");
+    const off: [number, Event] = [2, { type: 'shadow_writes_switched', enabled: false, reason: 'load' }];
+    const writes = await card({ ...scenes.serving, events: [...scenes.serving.events, away, off] });
+    expect(writes.badge.text).toBe('Writes off, Reads on the primary');
+    expect(writes.commands).toContain("crossfade writes on customer --reason '…'");
+  });
+
+  it('parts a command from its explanation', () => {
+    const verdict = { reasons: [] } as never;
+    const step = "crossfade rollback a --reason 'it is slow' goes back without losing a row";
+    expect(stepsOf({ id: 'a', nextSteps: [step], verdict, rollback: null, pending: null, health: 'done' })).toEqual([
+      { command: "crossfade rollback a --reason 'it is slow'", text: 'goes back without losing a row' },
+    ]);
+  });
+});
+
+describe('the series', () => {
+  const window = { side: 'shadow', errors: 1, keyless: 0, checks: 0, mismatches: 0 } as const;
+  const minute = Math.floor(scenes.NOW / 60_000) - 1;
+
+  it('has one value per closed minute, merged over windows, and none where nothing was recorded', () => {
+    const { shadow, primary, startMinute } = seriesOf(
+      [
+        { ...window, minute, count: 3, latency: { [bucketIndex(10)]: 3 } },
+        { ...window, minute, count: 1, latency: { [bucketIndex(80)]: 1 } },
+        { ...window, minute: minute + 1, count: 9, latency: {} },
+      ],
+      scenes.NOW,
+    );
+    expect([startMinute, shadow.count.length]).toEqual([minute - 59, 60]);
+    expect(shadow.count.at(-1)).toBe(4);
+    expect(shadow.errorRate.at(-1)).toBe(0.5);
+    expect(Math.abs(shadow.p50Ms.at(-1)! / 10 - 1)).toBeLessThan(0.011);
+    expect(Math.abs(shadow.p95Ms.at(-1)! / 80 - 1)).toBeLessThan(0.011);
+    expect(shadow.p50Ms[0]).toBeNull();
+    expect(primary.errorRate.every((rate) => rate === null)).toBe(true);
+  });
+});
+
+describe('the data of a table', () => {
+  it('has progress with the time that is left', async () => {
+    const { table } = await card(scenes.copying);
+    expect(table?.backfill).toMatchObject({ rowsDone: 896_000, etaSeconds: 431 });
+    expect(table?.verification).toBeNull();
+  });
+
+  it('claims no time while nothing moves', async () => {
+    const backfill = { state: 'running', rowsDone: 1, rowsTotal: 10, rowsPerSecond: 0 } as const;
+    expect((await card({ ...scenes.copying, table: { backfill } })).table?.backfill.etaSeconds).toBeNull();
+  });
+
+  it('has the score of the last pass with its age', async () => {
+    expect((await card(scenes.serving)).table?.verification).toMatchObject({ score: 1, ageMs: 240_000 });
+  });
+});
+
+describe('the audit', () => {
+  it('has the newest thirty entries, newest first, with who, what, why and the start of the hash', async () => {
+    const cast = ['a', 'b', 'c', 'd', 'e'].map((id) => ({ ...scenes.completed, id }));
+    const { audit } = await shown(cast, { emergencyStop: true });
+    expect(audit).toHaveLength(30);
+    expect(audit[0]).toMatchObject({ subject: 'system', what: 'Emergency stop', why: 'Checkout fails for everyone' });
+    expect(audit.map((line) => line.atMs)).toEqual(audit.map((line) => line.atMs).toSorted((x, y) => y - x));
+    expect(audit.every((line) => /^[0-9a-f]{12}$/.test(line.hash))).toBe(true);
+    expect(audit.map((line) => line.what)).toContain('Completed from full_100, locks held for 9 ms');
+  });
+
+  it('marks changes of stage within the last hour for the plots', async () => {
+    expect((await card(scenes.rolledBack)).marks.map((mark) => mark.label)).toEqual(['rolled back', 'test_10']);
+  });
+});

@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { Script } from 'node:vm';
+import { build } from 'esbuild';
+import { describe, expect, it } from 'vitest';
+import { asset, renderPage } from '../../../lib/dashboard/page.ts';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const { html, headers } = renderPage();
+const policy = headers['content-security-policy']!;
+const inline = (tag: string) =>
+  [...html.matchAll(new RegExp(`<${tag}[^>]*>([\\s\\S]*?)</${tag}>`, 'g'))].map((m) => m[1]!);
+const sha256 = (text: string | Buffer, encoding: 'hex' | 'base64') =>
+  createHash('sha256').update(text).digest(encoding);
+
+describe('the policy of the page', () => {
+  it('allows nothing but the two scripts and the sheet that are in it, by their hashes', () => {
+    const allowed = [...policy.matchAll(/'sha256-([^']+)'/g)].map((match) => match[1]);
+    expect(allowed).toEqual([...inline('script'), ...inline('style')].map((text) => sha256(text, 'base64')));
+    expect(policy).toContain("default-src 'none'");
+    for (const refused of ['unsafe-', 'http:', 'https:', 'data:', 'blob:', '*']) expect(policy).not.toContain(refused);
+  });
+
+  it('forbids frames, forms, base addresses and markup made by scripts', () => {
+    for (const rule of ["frame-ancestors 'none'", "form-action 'none'", "base-uri 'none'", "trusted-types 'none'"])
+      expect(policy.split('; ')).toContain(rule);
+    expect(headers).toMatchObject({
+      'x-content-type-options': 'nosniff',
+      'x-frame-options': 'DENY',
+      'referrer-policy': 'no-referrer',
+      'cache-control': 'no-store',
+    });
+  });
+
+  it('is not undermined by inline styles or handlers, which it would refuse', () => {
+    expect(html.replace(/<(script|style)[\s\S]*?<\/\1>/g, '')).not.toMatch(/\s(style|on[a-z]+)=/);
+  });
+});
+
+describe('the page', () => {
+  it('names no other origin', () => {
+    const links = [...html.replace(/<script>[\s\S]*?<\/script>/, '').matchAll(/https?:\/\/[^\s"'`)]+/g)].map(
+      ([url]) => url,
+    );
+    expect(links).toEqual(['http://www.w3.org/2000/svg']);
+  });
+
+  it('has a script that stays one script: it parses, and no text in it ends it early', () => {
+    const [library, own] = inline('script');
+    expect(inline('script')).toHaveLength(2);
+    expect(own).not.toMatch(/^\s*(import|export)\b/m);
+    expect(() => new Script(library!)).not.toThrow();
+    expect(() => new Script(`(async () => {${own}\n})`)).not.toThrow();
+  });
+
+  it('writes text only as text, and keeps nothing in the browser', () => {
+    expect(inline('script')[1]).not.toMatch(
+      /innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|Storage|cookie/,
+    );
+  });
+
+  it('is the same when bundled as the functions are, without a plug-in or a setting for it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'crossfade-page-'));
+    try {
+      const outfile = join(folder, 'page.mjs');
+      await build({
+        entryPoints: [join(root, 'lib/dashboard/page.ts')],
+        bundle: true,
+        minify: true,
+        format: 'esm',
+        platform: 'node',
+        target: 'node20',
+        outfile,
+        logLevel: 'silent',
+      });
+      const bundled = await import(/* @vite-ignore */ pathToFileURL(outfile).href);
+      expect(bundled.renderPage()).toEqual({ html, headers });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});
+
+describe('files beside the page', () => {
+  it('are an icon and the licence of the plot library, and nothing else by any name', () => {
+    expect(asset('icon.svg')).toMatchObject({ contentType: 'image/svg+xml' });
+    expect(asset('uplot.LICENSE.txt')?.body).toContain('MIT License');
+    for (const name of ['', 'page.ts', '../page.ts', '__proto__', 'constructor', 'toString', 'icon.svg/']) {
+      expect(asset(name)).toBeNull();
+    }
+  });
+
+  it('include uPlot 1.6.32 as it was published', async () => {
+    const vendored = await readFile(join(root, 'lib/dashboard/vendor/uplot.js'));
+    expect(sha256(vendored, 'hex')).toBe('19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f');
+    expect(vendored.equals(await readFile(join(root, 'node_modules/uplot/dist/uPlot.iife.min.js')))).toBe(true);
+    expect(await readFile(join(root, 'lib/dashboard/vendor/README.md'), 'utf8')).toContain(sha256(vendored, 'hex'));
+  });
+});
+
+describe('the colours', () => {
+  const [light, dark] = [...inline('style')[0]!.matchAll(/:root \{([\s\S]*?)\}/g)].map(([, body]) =>
+    Object.fromEntries([...body!.matchAll(/--([\w-]+): (#[0-9a-f]{6})/g)].map(([, name, value]) => [name!, value!])),
+  );
+  const text = [
+    ...['ink', 'quiet', 'good', 'wait', 'bad', 'done', 'idle'].map((ink) => [ink, 'surface']),
+    ...['ink', 'quiet'].flatMap((ink) => ['ground', 'sunken'].map((ground) => [ink, ground])),
+    ...['good', 'wait', 'bad', 'done', 'idle'].flatMap((tone) =>
+      ['ink', 'quiet', tone].map((ink) => [ink, `${tone}-ground`]),
+    ),
+  ];
+
+  it.each([
+    ['light', light!],
+    ['dark', dark!],
+  ])('are readable (4.5 to 1) in the %s scheme, and lines visible (3 to 1)', (_, scheme) => {
+    const poor = text.filter(([ink, ground]) => contrast(scheme[ink!]!, scheme[ground!]!) < 4.5);
+    expect(poor).toEqual([]);
+    for (const line of ['old', 'new', 'focus']) expect(contrast(scheme[line]!, scheme.surface!)).toBeGreaterThan(3);
+  });
+
+  it('would be found unreadable if they were', () => {
+    expect(contrast('#777777', '#888888')).toBeLessThan(1.5);
+    expect(contrast('#000000', '#ffffff')).toBeCloseTo(21);
+  });
+});
+
+/** Contrast of WCAG 2.2 between two colours written #rrggbb. */
+function contrast(a: string, b: string): number {
+  const [darker, lighter] = [luminance(a), luminance(b)].sort((x, y) => x - y) as [number, number];
+  return (lighter + 0.05) / (darker + 0.05);
+}
+
+function luminance(hex: string): number {
+  const [r, g, b] = [1, 3, 5].map((at) => {
+    const channel = Number.parseInt(hex.slice(at, at + 2), 16) / 255;
+    return channel <= 0.04045 ? channel / 12.92 : ((channel + 0.055) / 1.055) ** 2.4;
+  }) as [number, number, number];
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}

@@ -1,0 +1,256 @@
+/** Negative controls of the gates: each rule left out, and the harm that it is there to prevent seen. */
+
+import { describe, expect, it } from 'vitest';
+import type { Verdict } from '../../../lib/core/conditions/verdict.ts';
+import { DEFAULT_POLICY, type Policy } from '../../../lib/core/cutover/cutover.ts';
+import { absoluteGuards, guardHolds } from '../../../lib/core/gates/absolute-guards.ts';
+import type { MinuteWindow } from '../../../lib/core/gates/evidence.ts';
+import type { Evidence } from '../../../lib/core/gates/fold.ts';
+import { judge } from '../../../lib/core/gates/judge.ts';
+import { GATE_RULES, type GateRule } from '../../../lib/core/gates/rules.ts';
+import type { GateInput } from '../../../lib/core/gates/seen.ts';
+import { stateIn } from '../../property/samples.ts';
+import { exactMinute } from '../../property/traffic.ts';
+
+const MINUTE_MS = 60_000;
+/** The stage was entered in this minute; its own first minute is the next one. */
+const ENTERED = 29_473_920;
+const HISTORY_MINUTES = 30;
+
+type Fields = Parameters<typeof exactMinute>[3];
+type Life = {
+  /** Looks, one a minute. */
+  minutes: number;
+  shadow?: (n: number) => MinuteWindow | null;
+  primary?: (n: number) => MinuteWindow | null;
+  policy?: Partial<Policy>;
+  paused?: boolean;
+  /** What the primary did before the stage. */
+  history?: (n: number) => MinuteWindow | null;
+  /** Everything is handed in again with every look. */
+  again?: boolean;
+  over?: Partial<GateInput>;
+};
+
+const at = (n: number, side: 'primary' | 'shadow', count: number, fields: Fields = {}) =>
+  exactMinute(ENTERED + n, side, count, fields);
+
+/** The verdict of every look at a 1 % stage of a component, and the evidence after the last. */
+function live(life: Life, omit: readonly GateRule[]): { verdicts: Verdict[]; evidence: Evidence } {
+  const { shadow = (n) => at(n, 'shadow', 20), primary = (n) => at(n, 'primary', 1_000, { errors: 1 }) } = life;
+  const windows: MinuteWindow[] = [];
+  const { history = (n) => at(n, 'primary', 1_000, { errors: 1 }) } = life;
+  for (let n = -HISTORY_MINUTES; n <= 0; n += 1) windows.push(...[history(n)].filter((window) => window !== null));
+  const verdicts: Verdict[] = [];
+  const all: MinuteWindow[] = [];
+  let evidence: Evidence | null = null;
+  for (let n = 1; n <= life.minutes; n += 1) {
+    if (!life.again && n > 1) windows.length = 0;
+    const came = [primary(n), shadow(n)].filter((window) => window !== null);
+    windows.push(...came);
+    all.push(...came);
+    const state = stateIn('r1', { enteredAtMs: ENTERED * MINUTE_MS, paused: life.paused ?? false }, 'component');
+    const policy = { ...DEFAULT_POLICY, ...life.policy };
+    const nowMs = (ENTERED + n + 1) * MINUTE_MS;
+    const situation = { state, policy, windows: all, nowMs, omit };
+    const judged: ReturnType<typeof judge> = judge({
+      state,
+      policy,
+      guards: absoluteGuards(situation),
+      holds: guardHolds(situation),
+      windows: [...windows],
+      table: null,
+      evidence,
+      everyMinute: true,
+      flagsDeployed: true,
+      nowMs,
+      omit,
+      ...life.over,
+    });
+    evidence = judged.evidence;
+    verdicts.push(judged.verdict);
+  }
+  return { verdicts, evidence: evidence! };
+}
+
+const rolledBackAt = ({ verdicts }: ReturnType<typeof live>): number | null => {
+  const index = verdicts.findIndex(({ verdict }) => verdict === 'rollback');
+  return index < 0 ? null : index + 1;
+};
+const everAdvances = ({ verdicts }: ReturnType<typeof live>) => verdicts.some(({ verdict }) => verdict === 'advance');
+const failing = (count: number, errors: number) => (n: number) => at(n, 'shadow', count, { errors });
+/** From this minute on a healthy shadow has proven itself at this traffic. */
+const PROVEN = 20;
+
+const CONTROLS: Record<GateRule, { promise: string; kept: (omit: readonly GateRule[]) => boolean }> = {
+  earlier_baseline: {
+    promise: 'a first minute with nothing before it says nothing of latency',
+    kept: (omit) => {
+      const slow = (n: number) => at(n, 'shadow', 1_000, { latencyMs: 500 });
+      const { evidence } = live({ minutes: 1, history: () => null, shadow: slow }, omit);
+      return evidence.metrics.latency_p95.excursions.every(({ bad }) => bad === 0);
+    },
+  },
+  bad_minutes: {
+    promise: 'a shadow is not rolled back for errors before its tenth bad minute where ten are asked for',
+    kept: (omit) =>
+      rolledBackAt(live({ minutes: 12, shadow: failing(1_000, 200), policy: { consecutiveFailures: 10 } }, omit)) ===
+      10,
+  },
+  proof: {
+    promise: 'three unlucky minutes of a few operations roll nothing back',
+    kept: (omit) => rolledBackAt(live({ minutes: 3, shadow: failing(20, 1) }, omit)) === null,
+  },
+  cap: {
+    promise: 'one minute proves nothing, even where one bad minute is enough',
+    kept: (omit) =>
+      rolledBackAt(live({ minutes: 1, shadow: failing(10_000, 2_000), policy: { consecutiveFailures: 1 } }, omit)) ===
+      null,
+  },
+  floors: {
+    promise: 'a shadow that fails everything goes in the minute in which that is seen',
+    kept: (omit) => rolledBackAt(live({ minutes: 1, shadow: failing(20, 20) }, omit)) === 1,
+  },
+  clusters: {
+    promise: 'two clients that try again and again prove nothing where the failures of the primary come like that, too',
+    kept: (omit) => {
+      const primary = (n: number) => at(n, 'primary', 1_000, { errors: n % 4 === 0 ? 8 : 0 });
+      const shadow = (n: number) => (n === 5 ? at(n, 'shadow', 12, { errors: 8 }) : at(n, 'shadow', 4));
+      return rolledBackAt(live({ minutes: 8, shadow, primary, history: primary }, omit)) === null;
+    },
+  },
+  failing_alike: {
+    promise: 'nobody goes back to a primary that fails as much',
+    kept: (omit) =>
+      rolledBackAt(
+        live({ minutes: 5, shadow: failing(20, 20), primary: (n) => at(n, 'primary', 1_000, { errors: 990 }) }, omit),
+      ) === null,
+  },
+  black_hole: {
+    promise: 'a shadow that reports, and whose reads do not come, is rolled back',
+    kept: (omit) => rolledBackAt(live({ minutes: 20, shadow: (n) => at(n, 'shadow', 1) }, omit)) !== null,
+  },
+  freshness: {
+    promise: 'a proven shadow does not advance on windows that ended four minutes ago',
+    kept: (omit) => {
+      const life = { shadow: (n: number) => at(n, 'shadow', 500), primary: (n: number) => at(n, 'primary', 50_000) };
+      const until = (limit: number, of: (n: number) => MinuteWindow) => (n: number) => (n <= limit ? of(n) : null);
+      const { verdicts } = live(
+        { minutes: PROVEN + 5, shadow: until(PROVEN, life.shadow), primary: until(PROVEN, life.primary) },
+        omit,
+      );
+      return verdicts[PROVEN - 1]!.verdict === 'advance' && verdicts.at(-1)!.verdict !== 'advance';
+    },
+  },
+  possible_windows: {
+    promise: 'more errors than operations are not counted',
+    kept: (omit) => live({ minutes: 3, shadow: failing(20, 25) }, omit).evidence.shadow.errors === 0,
+  },
+  pause_advances_nothing: {
+    promise: 'a paused cutover stays where it is, however healthy',
+    kept: (omit) =>
+      !everAdvances(
+        live(
+          {
+            minutes: PROVEN,
+            shadow: (n) => at(n, 'shadow', 500),
+            primary: (n) => at(n, 'primary', 50_000),
+            paused: true,
+          },
+          omit,
+        ),
+      ),
+  },
+  pause_rolls_back: {
+    promise: 'a paused cutover goes back all the same',
+    kept: (omit) => rolledBackAt(live({ minutes: 5, shadow: failing(1_000, 300), paused: true }, omit)) !== null,
+  },
+  closed_minutes: {
+    promise: 'the first seconds of a minute say nothing of it',
+    kept: (omit) => {
+      const open = at(2, 'shadow', 20, { errors: 20 });
+      return (
+        rolledBackAt(
+          live(
+            {
+              minutes: 1,
+              over: { windows: [at(1, 'primary', 1_000), at(1, 'shadow', 20), at(2, 'primary', 1_000), open] },
+            },
+            omit,
+          ),
+        ) === null
+      );
+    },
+  },
+  folded_once: {
+    promise: 'windows that are handed in again are not counted again',
+    kept: (omit) => live({ minutes: 5, again: true }, omit).evidence.shadow.count === 100,
+  },
+  limit_minutes: {
+    promise: 'a process that needs all of its memory for one minute rolls nothing back',
+    kept: (omit) => {
+      const memory = (n: number) => ({ memory: { [n === 5 ? 99 : 40]: 20 } });
+      const shadow = (n: number) => ({ ...at(n, 'shadow', 20), ...memory(n) });
+      return rolledBackAt(live({ minutes: 8, shadow, policy: { memoryMax: 0.9 } }, omit)) === null;
+    },
+  },
+  limit_compared: {
+    promise: 'nobody goes back to a primary that loses as many connections',
+    kept: (omit) => {
+      const side = (name: 'primary' | 'shadow', count: number) => (n: number) => ({
+        ...at(n, name, count, { errors: count / 10 }),
+        drops: count / 10,
+        told: count,
+      });
+      const life = { primary: side('primary', 1_000), shadow: side('shadow', 100) };
+      return rolledBackAt(live({ minutes: 12, ...life, policy: { connectionDropsMax: 0.01 } }, omit)) === null;
+    },
+  },
+  limit_figures: {
+    promise: 'a proven shadow does not advance where nobody tells what is limited',
+    kept: (omit) =>
+      !everAdvances(
+        live(
+          {
+            minutes: PROVEN,
+            shadow: (n) => at(n, 'shadow', 500),
+            primary: (n) => at(n, 'primary', 50_000),
+            policy: { memoryMax: 0.9, connectionDropsMax: 0.01 },
+          },
+          omit,
+        ),
+      ),
+  },
+};
+
+describe.each(GATE_RULES)('the rule %s', (rule) => {
+  const { promise, kept } = CONTROLS[rule];
+  it(`keeps its promise: ${promise}`, () => expect(kept([])).toBe(true));
+  it('is what keeps it: without the rule it is broken', () => expect(kept([rule])).toBe(false));
+});
+
+describe('reads that processes took away from a shadow they saw fail', () => {
+  const left = (count: number) => (n: number) => ({ ...at(n, 'primary', 1_000, { errors: 1 }), left: count });
+  const quiet = (n: number) => at(n, 'shadow', 1);
+
+  it('are no black hole, and hold with their own name', () => {
+    const { verdicts } = live({ minutes: 20, shadow: quiet, primary: left(9) }, []);
+    expect(verdicts.map(({ verdict }) => verdict)).not.toContain('rollback');
+    expect(verdicts.at(-1)!.reasons).toContainEqual(
+      expect.objectContaining({ code: 'left_reads', value: 0.9, limit: 0.01 }),
+    );
+  });
+
+  it('that nobody reports look like one (control)', () => {
+    expect(rolledBackAt(live({ minutes: 20, shadow: quiet }, []))).not.toBeNull();
+  });
+
+  it('of a shadow that fails are rolled back for its failures', () => {
+    const { verdicts } = live({ minutes: 3, shadow: failing(10, 10), primary: left(10) }, []);
+    expect(verdicts[0]).toMatchObject({ verdict: 'rollback', reasons: [{ code: 'unavailable' }] });
+  });
+
+  it('cannot be more than there were', () => {
+    expect(live({ minutes: 2, primary: left(1_001) }, []).evidence.primary.count).toBe(0);
+  });
+});

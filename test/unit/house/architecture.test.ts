@@ -1,0 +1,378 @@
+/**
+ * The house rules that a reader relies on: which layer may import which, where a vendor's package may appear, and where
+ * the clock, chance, the environment and the console may be touched. Each rule is also shown to notice a violation.
+ */
+
+import { describe, expect, it } from 'vitest';
+import {
+  codeOf,
+  findCycle,
+  importsOf,
+  packageOf,
+  readSources,
+  type Source,
+  withoutComments,
+} from '../../helpers/imports.ts';
+
+const SOURCES = readSources(['lib', 'functions', 'infra', 'test']);
+const SHIPPED = SOURCES.filter(({ file }) => !file.startsWith('test/') && !file.startsWith('infra/local/'));
+
+// ---------------------------------------------------------------------------------------------------------- layers
+
+type Layer = { name: string; files: RegExp; may: readonly string[]; types?: readonly string[] };
+
+/** First match wins. A layer may always import itself; `types` are layers of which it may see types only. */
+const LAYERS: readonly Layer[] = [
+  { name: 'core', files: /^lib\/core\//, may: [] },
+  { name: 'ports', files: /^lib\/ports\.ts$/, may: [], types: ['core'] },
+  { name: 'schemas', files: /^lib\/schemas\//, may: ['core'], types: ['ports'] },
+  { name: 'declaration', files: /^lib\/define\//, may: ['core', 'schemas'] },
+  { name: 'flows', files: /^lib\/flows\//, may: ['core'], types: ['ports'] },
+  // What the SDK and the route function both use: where flags come from, and what they say of a key.
+  { name: 'routing', files: /^lib\/routing\//, may: ['core'] },
+  { name: 'client', files: /^lib\/client\//, may: ['core', 'routing'] },
+  { name: 'system', files: /^lib\/adapters\/system\.ts$/, may: ['core'], types: ['ports'] },
+  { name: 'dynamodb', files: /^lib\/adapters\/dynamodb\//, may: ['core', 'schemas'], types: ['ports'] },
+  // Reads flags as well as publishing them.
+  { name: 'appconfig', files: /^lib\/adapters\/appconfig\//, may: ['core', 'schemas', 'routing'], types: ['ports'] },
+  { name: 'postgres', files: /^lib\/adapters\/postgres\//, may: ['core', 'schemas'], types: ['ports'] },
+  { name: 'http', files: /^lib\/adapters\/http\//, may: ['core', 'schemas'], types: ['ports'] },
+  { name: 'notify', files: /^lib\/adapters\/notify\//, may: ['core', 'schemas'], types: ['ports'] },
+  { name: 'powertools', files: /^lib\/adapters\/powertools\//, may: ['core'], types: ['ports'] },
+  { name: 'dashboard', files: /^lib\/dashboard\//, may: ['core'], types: ['ports', 'flows'] },
+  {
+    name: 'compose',
+    files: /^lib\/compose\//,
+    may: [
+      'core',
+      'schemas',
+      'client',
+      'routing',
+      'system',
+      'dynamodb',
+      'appconfig',
+      'postgres',
+      'http',
+      'notify',
+      'powertools',
+      'configuration',
+    ],
+    types: ['ports'],
+  },
+  {
+    name: 'cli',
+    files: /^lib\/cli\//,
+    may: ['core', 'schemas', 'flows', 'client', 'declaration', 'system', 'http', 'postgres', 'compose'],
+    types: ['ports'],
+  },
+  {
+    name: 'functions',
+    files: /^functions\//,
+    may: ['core', 'flows', 'schemas', 'compose', 'dashboard'],
+    types: ['ports', 'http'],
+  },
+  { name: 'examples', files: /^infra\/examples\//, may: ['core', 'client', 'declaration'] },
+  { name: 'configuration', files: /^infra\/cutovers\.ts$/, may: ['core', 'declaration', 'examples'] },
+];
+
+const layerOf = (file: string): Layer | undefined => LAYERS.find(({ files }) => files.test(file));
+
+function wrongImports(source: Source): string[] {
+  const layer = layerOf(source.file);
+  if (!layer) return [`${source.file} belongs to no layer`];
+  return importsOf(source)
+    .filter(({ target, typeOnly }) => {
+      if (target === null) return false;
+      const name = layerOf(target)?.name;
+      if (name === undefined) return true;
+      return name !== layer.name && !layer.may.includes(name) && !(typeOnly && layer.types?.includes(name));
+    })
+    .map(({ target, typeOnly }) => `${source.file} imports ${typeOnly ? 'types of ' : ''}${target}`);
+}
+
+describe('layers', () => {
+  it('import what the table allows, and nothing shipped imports infra/local or test', () => {
+    expect(SHIPPED.flatMap(wrongImports)).toEqual([]);
+  });
+
+  it.each([
+    ['a type of a flow in core', 'lib/core/x.ts', "import type { A } from '../flows/a.ts';"],
+    ['a value of ports in a flow', 'lib/flows/x.ts', "import { A } from '../ports.ts';"],
+    ['an adapter in a flow', 'lib/flows/x.ts', "import { a } from '../adapters/system.ts';"],
+    ['one adapter in another', 'lib/adapters/dynamodb/x.ts', "import { a } from '../postgres/a.ts';"],
+    ['a schema in the client', 'lib/client/x.ts', "import { a } from '../schemas/a.ts';"],
+    ['an adapter in a function', 'functions/x.ts', "import { a } from '../lib/adapters/dynamodb/a.ts';"],
+    ['the local stack, lazily', 'lib/cli/x.ts', "const a = await import('../../../infra/local/main.ts');"],
+    ['a test helper, re-exported', 'lib/cli/x.ts', "export { a } from '../../test/helpers/a.ts';"],
+    ['a file outside of every layer', 'lib/utils.ts', ''],
+  ])('notice %s', (_, file, text) => {
+    expect(wrongImports({ file, text })).toHaveLength(1);
+  });
+
+  it('have no cycle, type imports included', () => {
+    expect(findCycle(SOURCES)).toBeNull();
+  });
+
+  it('notice a cycle of type imports', () => {
+    const made = [
+      { file: 'lib/core/a.ts', text: "import type { B } from './b.ts';" },
+      { file: 'lib/core/b.ts', text: "import { c } from './c.ts';" },
+      { file: 'lib/core/c.ts', text: "export type { A } from './a.ts';" },
+    ];
+    expect(findCycle(made)).toEqual(['lib/core/a.ts', 'lib/core/b.ts', 'lib/core/c.ts', 'lib/core/a.ts']);
+  });
+});
+
+// ------------------------------------------------------------------------------------------------------------ rooms
+
+/** The rooms of a layer, and which room of it may import which. There is no loose file beside them. */
+const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  'lib/core': {
+    base: [],
+    net: ['base'],
+    cutover: ['base', 'net'],
+    routing: ['base', 'cutover'],
+    conditions: [],
+    gates: ['conditions', 'cutover', 'routing'],
+    forwards: ['base', 'cutover', 'routing'],
+    holds: ['conditions', 'cutover', 'forwards', 'gates'],
+    stage: ['base', 'conditions', 'cutover', 'gates', 'holds', 'routing'],
+    table: ['base', 'cutover', 'gates', 'routing'],
+    alerts: ['conditions', 'cutover', 'gates', 'holds', 'stage'],
+    phases: ['base', 'conditions', 'cutover', 'gates', 'holds', 'routing', 'stage'],
+    report: ['conditions', 'cutover', 'gates', 'holds', 'routing', 'stage'],
+    replay: ['conditions', 'cutover', 'gates', 'holds', 'stage'],
+  },
+  'lib/flows': {
+    calls: [],
+    forwards: [],
+    alerts: ['calls'],
+    rows: ['calls', 'forwards'],
+    control: ['alerts', 'calls', 'rows'],
+    report: ['alerts', 'calls', 'control', 'rows'],
+  },
+};
+
+function roomOf(file: string): { layer: string; room: string } | null {
+  const [, layer, room] = /^(lib\/(?:core|flows))\/(?:([^/]+)\/)?/.exec(file) ?? [];
+  return layer === undefined ? null : { layer, room: room ?? '' };
+}
+
+function wrongRooms(source: Source): string[] {
+  const here = roomOf(source.file);
+  if (!here) return [];
+  const may = ROOMS[here.layer]?.[here.room];
+  if (!may) return [`${source.file} is in no room of ${here.layer}`];
+  return importsOf(source).flatMap(({ target }) => {
+    const there = target === null ? null : roomOf(target);
+    if (there?.layer !== here.layer || there.room === here.room || may.includes(there.room)) return [];
+    return [`${source.file} imports ${target}`];
+  });
+}
+
+describe('rooms', () => {
+  it('of core and flows have no loose file beside them, and import what the table allows', () => {
+    expect(SHIPPED.flatMap(wrongRooms)).toEqual([]);
+  });
+
+  it('are no more than the table has, and each of its arrows is used', () => {
+    const used = SHIPPED.flatMap((source) =>
+      importsOf(source).map(({ target }) => [roomOf(source.file), target === null ? null : roomOf(target)] as const),
+    ).flatMap(([from, to]) => (from && to && from.layer === to.layer ? [`${from.layer} ${from.room} ${to.room}`] : []));
+    const allowed = Object.entries(ROOMS).flatMap(([layer, rooms]) =>
+      Object.entries(rooms).flatMap(([room, may]) => may.map((other) => `${layer} ${room} ${other}`)),
+    );
+    expect(allowed.filter((arrow) => !used.includes(arrow))).toEqual([]);
+  });
+
+  it('have no arrow back', () => {
+    for (const rooms of Object.values(ROOMS)) {
+      const made = Object.entries(rooms).map(([room, may]) => ({
+        file: `lib/${room}.ts`,
+        text: may.map((other) => `import type { A } from './${other}.ts';`).join('\n'),
+      }));
+      expect(findCycle(made)).toBeNull();
+    }
+  });
+
+  it.each([
+    ['a loose file in core', 'lib/core/x.ts', ''],
+    ['a loose file in flows', 'lib/flows/x.ts', ''],
+    ['a room that is not in the table', 'lib/core/things/x.ts', ''],
+    ['a gate in a declaration', 'lib/core/cutover/x.ts', "import type { A } from '../gates/a.ts';"],
+    ['a tick in the writer of rows', 'lib/flows/rows/x.ts', "import { a } from '../control/tick.ts';"],
+    ['a cutover in the base', 'lib/core/base/x.ts', "import { a } from '../cutover/a.ts';"],
+  ])('notice %s', (_, file, text) => {
+    expect(wrongRooms({ file, text })).toHaveLength(1);
+  });
+});
+
+// --------------------------------------------------------------------------------------------------------- packages
+
+/** Where a package may be imported. Built-ins of Node are `node:*`; core has one use of them, hashing. */
+const PACKAGES: readonly [package_: RegExp, files: RegExp][] = [
+  [/^zod$/, /^lib\/(schemas\/|define\/cutovers\.ts|adapters\/)/],
+  [/^@aws-sdk\/(client|lib)-dynamodb$/, /^lib\/adapters\/dynamodb\//],
+  [/^@aws-sdk\/rds-signer$/, /^lib\/adapters\/postgres\//],
+  [/^@aws-sdk\/client-appconfig$/, /^lib\/adapters\/appconfig\//],
+  // Loaded by whoever reads flags without an agent, with the first fetch.
+  [/^@aws-sdk\/client-appconfigdata$/, /^lib\/routing\/data-source\.ts$/],
+  [/^@aws-sdk\/client-(sns|eventbridge|secrets-manager)$/, /^lib\/adapters\/notify\//],
+  [/^postgres$/, /^(lib\/adapters\/postgres\/|lib\/cli\/database\.ts|infra\/examples\/)/],
+  [/^@middy\//, /^functions\//],
+  [/^@aws-lambda-powertools\//, /^lib\/adapters\/powertools\//],
+  [/^aws-lambda$/, /^functions\//],
+  [/^(commander|@clack\/prompts)$/, /^lib\/cli\//],
+  [/^@openfeature\/server-sdk$/, /^lib\/client\//],
+  [/^node:crypto$/, /^lib\/core\/stage\/audit\.ts$/],
+  [
+    /^node:/,
+    /^(lib\/(adapters|cli|dashboard|client|routing|compose)\/|lib\/schemas\/local-settings\.ts|functions\/|infra\/)/,
+  ],
+];
+
+const wrongPackages = (source: Source): string[] =>
+  importsOf(source)
+    .filter(({ target }) => target === null)
+    .filter(({ specifier }) => {
+      const name = packageOf(specifier);
+      return !PACKAGES.some(([pattern, files]) => pattern.test(name) && files.test(source.file));
+    })
+    .map(({ specifier }) => `${source.file} imports ${specifier}`);
+
+describe('packages', () => {
+  it('of a vendor appear in their own adapter only', () => {
+    expect(SHIPPED.flatMap(wrongPackages)).toEqual([]);
+  });
+
+  it.each([
+    ['a database driver in a flow', 'lib/flows/x.ts', "import postgres from 'postgres';"],
+    ['an SDK in another adapter', 'lib/adapters/postgres/x.ts', "import { A } from '@aws-sdk/client-dynamodb';"],
+    ['a type of an SDK in the client', 'lib/client/x.ts', "import type { A } from '@aws-sdk/client-appconfigdata';"],
+    ['a built-in in core', 'lib/core/x.ts', "import { readFileSync } from 'node:fs';"],
+    ['hashing elsewhere in core', 'lib/core/routing/routing.ts', "import { createHash } from 'node:crypto';"],
+    ['zod in core', 'lib/core/x.ts', "import * as z from 'zod';"],
+    ['an unknown package', 'lib/adapters/http/x.ts', "const got = await import('got');"],
+  ])('notice %s', (_, file, text) => {
+    expect(wrongPackages({ file, text })).toHaveLength(1);
+  });
+});
+
+// ------------------------------------------------------------------------------------------------------------ zod
+
+/** `import { z }` brings 443 KB into a bundle, `import * as z` about 80. */
+const wrongZod = (source: Source): string[] =>
+  importsOf(source)
+    .filter(
+      ({ specifier, names, typeOnly }) => specifier.startsWith('zod') && !typeOnly && !/^\* as \w+$/.test(names.trim()),
+    )
+    .map(({ names }) => `${source.file}: import ${names} from zod`);
+
+describe('zod', () => {
+  it("is imported as `import * as z from 'zod'`", () => {
+    expect(SHIPPED.flatMap(wrongZod)).toEqual([]);
+  });
+
+  it.each([
+    "import { z } from 'zod';",
+    "import z from 'zod';",
+    "const z = await import('zod');",
+    "import z, { a } from 'zod/v4';",
+  ])('notice %s', (text) => {
+    expect(wrongZod({ file: 'lib/schemas/x.ts', text })).toHaveLength(1);
+  });
+});
+
+// -------------------------------------------------------------------------------------------------------- impurity
+
+const IMPURE =
+  /\bDate\.now\b|\bnew Date\(\s*\)|\bMath\.random\b|\bprocess\.env\b|\bconsole\b\s*[.[]|\bperformance\.now\b/g;
+
+/** The adapter of the machine; the client's defaults, which an application may replace; and what runs outside of `lib`. */
+const MAY_BE_IMPURE =
+  /^(lib\/adapters\/system\.ts|lib\/client\/(client|work-queue)\.ts|lib\/routing\/(agent-source|data-source)\.ts|infra\/local\/|infra\/examples\/|test\/)/;
+
+const impurities = (source: Source): string[] =>
+  MAY_BE_IMPURE.test(source.file)
+    ? []
+    : [...codeOf(source.text).matchAll(IMPURE)].map(([found]) => `${source.file}: ${found}`);
+
+describe('clock, chance, environment and console', () => {
+  it('are touched where the machine is the subject, and nowhere else', () => {
+    expect(SOURCES.flatMap(impurities)).toEqual([]);
+  });
+
+  it.each([
+    'const now = Date.now();',
+    'const clock = Date.now;',
+    'const today = new Date( );',
+    'const n = Math.random();',
+    'const { HOME } = process.env;',
+    "console.log('here');",
+    'const text = `at $' + '{Date.now()}`;',
+  ])('notice %s', (text) => {
+    expect(impurities({ file: 'lib/flows/x.ts', text })).toHaveLength(1);
+  });
+
+  it.each([
+    '/* Date.now() */ const a = 1;',
+    '// process.env',
+    "const text = 'Math.random()';",
+    'const text = `console.log`;',
+    'const day = new Date(nowMs);',
+    "const url = 'http://x'; // Date.now()",
+  ])('leave %s alone', (text) => {
+    expect(impurities({ file: 'lib/flows/x.ts', text })).toEqual([]);
+  });
+});
+
+// --------------------------------------------------------------------------------------------------------- barrels
+
+const reExports = (source: Source): string[] =>
+  source.file === 'lib/client/index.ts'
+    ? []
+    : [
+        ...withoutComments(source.text).matchAll(/^\s*export\s+(?:type\s+)?(?:\*|\{[^}]*\})[^;\n]*\bfrom\b[^;\n]*/gm),
+      ].map(([found]) => `${source.file}: ${found.trim()}`);
+
+describe('barrels', () => {
+  it('do not exist but for the one entrance of the client', () => {
+    expect(SHIPPED.flatMap(reExports)).toEqual([]);
+  });
+
+  it.each(["export * from './a.ts';", "export type { A } from './a.ts';", "export { a } from './a.ts';"])(
+    'notice %s',
+    (text) => {
+      expect(reExports({ file: 'lib/core/index.ts', text })).toHaveLength(1);
+    },
+  );
+});
+
+describe('the reader of these rules', () => {
+  it('sees files of every layer that exists', () => {
+    const seen = new Set(SHIPPED.map(({ file }) => layerOf(file)?.name));
+    for (const name of [
+      'core',
+      'ports',
+      'schemas',
+      'flows',
+      'routing',
+      'client',
+      'dynamodb',
+      'compose',
+      'functions',
+      'configuration',
+    ])
+      expect(seen).toContain(name);
+  });
+
+  it('sees imports over several lines, for effect and lazy ones', () => {
+    const text =
+      "import {\n  a,\n  type B,\n} from './a.ts';\nimport './b.ts';\nconst c = await import('./c.ts');\n// import './d.ts';";
+    expect(importsOf({ file: 'lib/core/x.ts', text }).map(({ target }) => target)).toEqual([
+      'lib/core/a.ts',
+      'lib/core/b.ts',
+      'lib/core/c.ts',
+    ]);
+  });
+});

@@ -1,0 +1,128 @@
+/** What would be deployed: the packaged template, rule by rule, and each rule shown to notice its own violation. */
+
+import { createRequire } from 'node:module';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PARAMETERS, type Packaged, type Workspace, workspace } from '../../helpers/packaged-template.ts';
+import { ACCESS_RULES } from '../../helpers/template-rules-access.ts';
+import { PLATFORM_RULES } from '../../helpers/template-rules-platform.ts';
+
+let service: Workspace;
+let deployed: Packaged;
+let local: Packaged;
+
+beforeAll(async () => {
+  service = workspace();
+  // One after the other: the framework works in one folder of the service.
+  deployed = await service.package('prod', PARAMETERS);
+  local = await service.package('local', {});
+});
+afterAll(() => service?.remove());
+
+for (const { area, says, wrong, break: damage } of [...ACCESS_RULES, ...PLATFORM_RULES]) {
+  describe(area, () => {
+    it(says, () => {
+      expect(wrong(deployed)).toEqual([]);
+    });
+
+    it(`would notice if not: ${says}`, () => {
+      const damaged = structuredClone(deployed);
+      damage(damaged);
+      expect(wrong(damaged)).not.toEqual([]);
+    });
+  });
+}
+
+describe('stages', () => {
+  it('the local stage packages without parameters, and its functions use the servers of this machine', () => {
+    const variables = local.resources.TickLambdaFunction?.Properties.Environment as {
+      Variables: Record<string, string>;
+    };
+    expect(variables.Variables).toMatchObject({
+      CROSSFADE_PROFILE: 'local',
+      CROSSFADE_DYNAMODB_ENDPOINT: 'http://127.0.0.1:3003',
+      AWS_ACCESS_KEY_ID: 'local',
+    });
+    expect(local.resources.TickLambdaFunction?.Properties.VpcConfig).toBeUndefined();
+  });
+
+  it('a deployment names every missing parameter at once', async () => {
+    await expect(service.package('staging', { vpcId: 'vpc-1' })).rejects.toThrow(
+      /jwtIssuer[\s\S]*databaseUrl[\s\S]*subnetIds[\s\S]*dynamodbPrefixListId/,
+    );
+  });
+
+  it('the local stage cannot be deployed', async () => {
+    await expect(service.serverless(['deploy'])).rejects.toThrow("Stage 'local' runs on this machine only");
+  });
+});
+
+describe('settings', () => {
+  const settings = createRequire(import.meta.url)('../../../infra/settings.cjs');
+  const resolved = (given: Record<string, string>, stage = 'prod') =>
+    settings({
+      resolveVariable: async (name: string) => {
+        if (name === 'sls:stage') return stage;
+        if (name === 'self:provider.region') return given.region ?? 'eu-central-1';
+        return given[name.replace(/^param:|, null$/g, '')] ?? null;
+      },
+    });
+
+  it('reserves nothing where the parameter is 0', async () => {
+    const { concurrency } = await resolved({ ...PARAMETERS, reservedControl: '0', reservedTick: '3' });
+    expect(concurrency).toMatchObject({ control: null, tick: 3 });
+  });
+
+  it.each(['-1', '1.5', 'many'])('refuses %s as a reservation', async (reservedTick) => {
+    await expect(resolved({ ...PARAMETERS, reservedTick })).rejects.toThrow('not a whole number');
+  });
+
+  it('refuses a password in a database address', async () => {
+    const databaseUrl = 'postgres://crossfade_runtime:secret@db.example.com/app';
+    await expect(resolved({ ...PARAMETERS, databaseUrl })).rejects.toThrow(/databaseUrl holds a password/);
+  });
+
+  it.each([
+    [
+      'another user than the one with rds-db:connect',
+      'postgres://stranger@db.example.com/app',
+      /databaseUser is 'cross/,
+    ],
+    ['another port than the one that is open', 'postgres://crossfade_runtime@db.example.com:6432/app', /databasePort/],
+  ])('refuses an address with %s', async (_name, databaseUrl, says) => {
+    await expect(resolved({ ...PARAMETERS, databaseUrl })).rejects.toThrow(says);
+  });
+
+  it('names the authorities of the database, those of the runtime unless others are given', async () => {
+    const { environment } = await resolved({ ...PARAMETERS });
+    expect(environment.CROSSFADE_DATABASE_CA).toBe('/var/runtime/ca-cert.pem');
+    const other = await resolved({ ...PARAMETERS, databaseCa: '/opt/ca.pem' });
+    expect(other.environment.CROSSFADE_DATABASE_CA).toBe('/opt/ca.pem');
+  });
+
+  const WEBHOOK = {
+    alertWebhookUrl: 'https://hooks.example.com/x',
+    alertWebhookKeyArn: 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:crossfade-AbCdEf',
+  };
+
+  it('gives the tick alone a way to the webhook for alerts, when one is named', async () => {
+    const without = await resolved({ ...PARAMETERS });
+    const named = await resolved({ ...PARAMETERS, ...WEBHOOK });
+    expect(without.tickVpc).toEqual(without.vpc);
+    expect(named.tickVpc.securityGroupIds).toEqual([...named.vpc.securityGroupIds, { Ref: 'WebhookSecurityGroup' }]);
+    expect(named.alerts.CROSSFADE_ALERT_WEBHOOK_KEY_ARN).toBe(WEBHOOK.alertWebhookKeyArn);
+  });
+
+  it.each([
+    ['http', { alertWebhookUrl: 'http://hooks.example.com/x' }, /no https address/],
+    ['a user', { alertWebhookUrl: 'https://a:b@hooks.example.com/x' }, /without a user/],
+    ['no key', { alertWebhookKeyArn: '' }, /belong together/],
+    ['a key instead of its ARN', { alertWebhookKeyArn: 'hunter2' }, /no ARN of a secret/],
+    ['a pattern for a bus', { alertEventBus: '*' }, /no name of a bus/],
+  ])('refuses a webhook with %s', async (_name, wrong, says) => {
+    await expect(resolved({ ...PARAMETERS, ...WEBHOOK, ...wrong })).rejects.toThrow(says);
+  });
+
+  it('asks for the agent layer where none is pinned', async () => {
+    await expect(resolved({ ...PARAMETERS, region: 'us-gov-west-1' })).rejects.toThrow('appConfigLayer');
+  });
+});

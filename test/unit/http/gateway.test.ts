@@ -1,0 +1,281 @@
+/** The gateway: which side answers, what the caller sees of it, what is refused, and that nothing of it leaves. */
+
+import { afterEach, describe, expect, it } from 'vitest';
+import { MAX_BODY_BYTES } from '../../../lib/core/net/proxied-request.ts';
+import { rateLimit } from '../../../lib/core/routing/rate-limit.ts';
+import { bucketOf, inShare } from '../../../lib/core/routing/routing.ts';
+import { answering, type GatewayBench, gatewayBench } from '../../helpers/gateway-bench.ts';
+import { eventOf, tokenOf } from '../../property/served.ts';
+
+const open: GatewayBench[] = [];
+async function bench(options: Parameters<typeof gatewayBench>[0] = {}): Promise<GatewayBench> {
+  const made = await gatewayBench(options);
+  open.push(made);
+  return made;
+}
+afterEach(async () => {
+  for (const made of open.splice(0)) await made.close();
+});
+
+describe('a request', () => {
+  it('is answered by the side of its correlation id, the one the SDK takes', async () => {
+    const it_ = await bench({ stage: 'r2' });
+    const share = 500_000;
+    for (let i = 0; i < 30; i += 1) {
+      const id = `visitor-${i}`;
+      const answer = await it_.call({ headers: { 'x-correlation-id': id } });
+      const side = inShare(it_.declaration.salt, id, share) ? 'shadow' : 'primary';
+      expect([id, answer.status, (answer.body as { side: string }).side]).toEqual([id, 200, side]);
+      expect(answer.headers).toMatchObject({
+        'x-crossfade-route': side,
+        'x-crossfade-reason': 'share',
+        'x-feature-chat': side,
+        'x-traffic-percentage': '50',
+        'x-correlation-id': id,
+      });
+    }
+    expect(bucketOf(it_.declaration.salt, 'visitor-0')).toBeGreaterThan(0);
+  });
+
+  it('without a correlation id gets one, which the upstream gets, too', async () => {
+    const { call } = await bench();
+    const answer = await call({});
+    const id = answer.headers['x-correlation-id']!;
+    expect(id).toMatch(/^id-\d+$/);
+    expect((answer.body as { headers: Record<string, string> }).headers['x-correlation-id']).toBe(id);
+  });
+
+  it('may carry it in headers of other names, and gets it back under the first of them', async () => {
+    const { call } = await bench({ gateway: { correlationHeaders: ['x-trace', 'x-request-id'] } });
+    const answer = await call({ headers: { 'x-request-id': 'r-7' } });
+    expect(answer.headers).toMatchObject({ 'x-trace': 'r-7', 'x-correlation-id': 'r-7' });
+  });
+
+  it('is asked for its groups in the declared header, and for the declared environment, as the SDK is', async () => {
+    const { call } = await bench({
+      stage: 'r1',
+      gateway: { groupsHeader: 'x-edge-groups', environment: 'staging' },
+      lists: { allow: ['group:staff', 'environment:staging'], deny: ['group:vip'] },
+    });
+    const reasonOf = async (headers: Record<string, string>) =>
+      (await call({ headers: { 'x-correlation-id': 'v', ...headers } })).headers['x-crossfade-reason'];
+    expect(await reasonOf({})).toBe('allowed');
+    expect(await reasonOf({ 'x-edge-groups': 'guests, vip' })).toBe('denied');
+    const elsewhere = await bench({ stage: 'r1', lists: { allow: ['group:staff', 'environment:staging'] } });
+    const unasked = await elsewhere.call({ headers: { 'x-correlation-id': 'v', 'x-edge-groups': 'staff' } });
+    expect(unasked.headers['x-crossfade-reason']).toBe('share');
+    const grouped = await bench({
+      stage: 'r1',
+      gateway: { groupsHeader: 'x-edge-groups' },
+      lists: { allow: ['group:staff'] },
+    });
+    for (const [groups, reason] of [
+      ['staff', 'allowed'],
+      [' staff ,guests', 'allowed'],
+      ['Staff', 'share'],
+      [',', 'share'],
+    ] as const) {
+      const answer = await grouped.call({ headers: { 'x-correlation-id': 'v', 'x-edge-groups': groups } });
+      expect([groups, answer.headers['x-crossfade-reason']]).toEqual([groups, reason]);
+    }
+  });
+
+  it('row 43: says nothing of sides and identities: such headers are removed', async () => {
+    const { call } = await bench({ stage: 'disabled' });
+    const answer = await call({
+      headers: {
+        'x-crossfade-route': 'shadow',
+        'X-Crossfade-Reason': 'share',
+        'x-forwarded-user': 'root',
+        'x-amzn-oidc-identity': 'root',
+        'x-forwarded-for': Array.from({ length: 1_000 }, (_, i) => `10.0.0.${i % 256}`).join(', '),
+      },
+    });
+    const { side, headers } = answer.body as { side: string; headers: Record<string, string> };
+    expect(side).toBe('primary');
+    for (const gone of [
+      'x-crossfade-route',
+      'x-crossfade-reason',
+      'x-forwarded-user',
+      'x-amzn-oidc-identity',
+      'authorization',
+    ])
+      expect(headers).not.toHaveProperty(gone);
+    expect(headers['x-forwarded-for']!.split(',')).toHaveLength(10);
+    expect(headers.via).toBe('1.1 crossfade-chat');
+  });
+
+  it('brings bytes and cookies both ways', async () => {
+    const bytes = Buffer.from([0, 1, 254, 255, 13, 10]);
+    const made = await bench({ primary: answering(201, bytes, { 'set-cookie': ['a=1', 'b=2'] }) });
+    const event = eventOf({ method: 'PUT', path: '/gateway/chat/f', raw: bytes.toString('base64') });
+    const answer = await made.raw({ ...event, isBase64Encoded: true, cookies: ['s=1', 't=2'] });
+    expect(made.primary.asked[0]).toMatchObject({ body: bytes, headers: { cookie: 's=1; t=2' } });
+    expect([answer.status, answer.bytes, answer.cookies]).toEqual([201, bytes, ['a=1', 'b=2']]);
+  });
+
+  it('that writes goes to the authoritative side, whatever its bucket', async () => {
+    const made = await bench({ stage: 'full_100' });
+    const sides = async (method: string) => (await made.call({ method, body: {} })).headers['x-crossfade-route'];
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) expect(await sides(method)).toBe('primary');
+    expect(await sides('GET')).toBe('shadow');
+    await made.enter('completed');
+    expect(await sides('POST')).toBe('shadow');
+  });
+
+  it('is recorded as an outcome of its side, a second of them in one write', async () => {
+    const made = await bench();
+    for (let i = 0; i < 5; i += 1) await made.call({});
+    made.clock.ms += 1_001;
+    await made.call({});
+    const minute = Math.floor(made.clock.now() / 60_000);
+    expect(await made.windows.read('chat', minute, minute)).toMatchObject([{ side: 'primary', count: 6, errors: 0 }]);
+  });
+});
+
+describe('a read that the shadow fails', () => {
+  it.each([
+    ['answers 500', answering(500), 0],
+    ['breaks off', (_: unknown, response: { destroy(): void }) => void response.destroy(), 1],
+    ['never answers', () => {}, 0],
+  ])('because it %s is answered by the primary, and counts against the shadow', async (_, shadow, lost) => {
+    const made = await bench({ stage: 'full_100', shadow: shadow as never, gateway: { timeoutMs: 60 } });
+    const answer = await made.call({});
+    expect(answer.status).toBe(200);
+    expect(answer.headers).toMatchObject({ 'x-crossfade-route': 'primary', 'x-crossfade-reason': 'fallback' });
+    const minute = Math.floor(made.clock.now() / 60_000);
+    expect(await made.windows.read('chat', minute, minute)).toMatchObject([
+      { side: 'primary', count: 1, errors: 0, told: 1 },
+      { side: 'shadow', count: 1, errors: 1, told: 1, ...(lost ? { drops: lost } : {}) },
+    ]);
+    expect((await made.windows.read('chat', minute, minute))[1]!.drops ?? 0).toBe(lost);
+  });
+
+  it('is the shadow’s answer once it has taken over, or where falling back is switched off', async () => {
+    const made = await bench({ stage: 'completed', shadow: answering(503, 'down') });
+    expect((await made.call({})).status).toBe(503);
+    const off = await bench({ stage: 'full_100', shadow: answering(503), gateway: { fallback: false } });
+    expect((await off.call({})).status).toBe(503);
+    expect([made.primary.asked, off.primary.asked]).toEqual([[], []]);
+  });
+
+  it('is not one when the caller is at fault: 404 is an answer', async () => {
+    const made = await bench({ stage: 'full_100', shadow: answering(404) });
+    expect((await made.call({})).status).toBe(404);
+    expect(made.primary.asked).toEqual([]);
+  });
+});
+
+describe('a write is never sent a second time', () => {
+  it.each([
+    ['answers 500', answering(500), 500],
+    ['breaks off', (_: unknown, response: { destroy(): void }) => void response.destroy(), 502],
+    ['never answers', () => {}, 504],
+  ])('when its side %s', async (_, primary, status) => {
+    const made = await bench({ stage: 'r2', primary: primary as never, gateway: { timeoutMs: 60 } });
+    expect((await made.call({ method: 'POST', body: {} })).status).toBe(status);
+    expect([made.primary.asked.length, made.shadow.asked.length]).toEqual([1, 0]);
+  });
+});
+
+describe('what is refused before anything leaves', () => {
+  const refused: [name: string, call: Parameters<GatewayBench['call']>[0], status: number, code: string][] = [
+    ['a path above the base', { path: '/gateway/chat/../admin' }, 400, 'invalid_input'],
+    ['an encoded one', { path: '/gateway/chat/%2e%2e/admin' }, 400, 'invalid_input'],
+    ['an encoded slash', { path: '/gateway/chat/a%2f..%2fb' }, 400, 'invalid_input'],
+    ['row 49: two lengths', { method: 'POST', raw: 'ab', headers: { 'content-length': '2,3' } }, 400, 'invalid_input'],
+    ['a length twice', { method: 'POST', raw: 'ab', headers: { 'content-length': '2, 2' } }, 400, 'invalid_input'],
+    ['a wrong length', { method: 'POST', raw: 'ab', headers: { 'content-length': '3' } }, 400, 'invalid_input'],
+    ['a negative length', { method: 'POST', raw: 'ab', headers: { 'content-length': '-2' } }, 400, 'invalid_input'],
+    [
+      'row 49: length and coding',
+      { method: 'POST', raw: 'ab', headers: { 'content-length': '2', 'transfer-encoding': 'chunked' } },
+      400,
+      'invalid_input',
+    ],
+    [
+      'another coding',
+      { method: 'POST', raw: 'ab', headers: { 'transfer-encoding': 'gzip, chunked' } },
+      400,
+      'invalid_input',
+    ],
+    ['row 49: a line break in a header', { headers: { 'x-a': 'b\r\nx-evil: 1' } }, 400, 'invalid_input'],
+    ['a line break in a name', { headers: { 'x-a\r\nx-evil': '1' } }, 400, 'invalid_input'],
+    ['NUL in a header', { headers: { 'x-a': 'b\0' } }, 400, 'invalid_input'],
+    [
+      'row 50: another method in a header',
+      { method: 'POST', raw: '', headers: { 'x-http-method-override': 'DELETE' } },
+      405,
+      'method_not_allowed',
+    ],
+    ['row 50: TRACE', { method: 'TRACE' }, 405, 'method_not_allowed'],
+    ['row 50: OPTIONS', { method: 'OPTIONS', headers: { origin: 'https://evil.test' } }, 405, 'method_not_allowed'],
+    ['CONNECT', { method: 'CONNECT' }, 405, 'method_not_allowed'],
+    ['a body over the limit', { method: 'POST', raw: 'x'.repeat(MAX_BODY_BYTES + 1) }, 413, 'too_large'],
+    ['headers without end', { headers: { 'x-a': 'a'.repeat(40_000) } }, 413, 'too_large'],
+    ['a request that was here before', { headers: { via: '1.0 other, 1.1 crossfade-chat' } }, 508, 'loop_detected'],
+    ['a cutover that is no service', { path: '/gateway/planner/x' }, 400, 'invalid_input'],
+    ['an unknown cutover', { path: '/gateway/nobody/x' }, 404, 'not_found'],
+    ['no token', { token: null }, 401, 'unauthenticated'],
+    ['a token for other things', { token: tokenOf(['control:read']) }, 403, 'forbidden'],
+  ];
+  it.each(refused)('%s', async (_, call, status, code) => {
+    const made = await bench({ stage: 'r2' });
+    const answer = await made.call(call);
+    expect([answer.status, (answer.body as { code: string }).code]).toEqual([status, code]);
+    expect(answer.headers['content-type']).toBe('application/problem+json');
+    expect(Object.keys(answer.headers).filter((name) => name.startsWith('access-control'))).toEqual([]);
+    expect([made.primary.asked, made.shadow.asked]).toEqual([[], []]);
+  });
+
+  it('an absolute address is a path like any other: it stays below the configured base', async () => {
+    const made = await bench();
+    for (const path of ['http://evil.test/x', '//evil.test/x', '@evil.test/x'])
+      expect((await made.call({ path: `/gateway/chat/${path}` })).status).toBe(200);
+    expect(made.primary.asked.map(({ path }) => path)).toEqual([
+      '/old/http://evil.test/x',
+      '/old///evil.test/x',
+      '/old/@evil.test/x',
+    ]);
+  });
+
+  it('a loop through an upstream that leads back here', async () => {
+    const made = await bench();
+    let hops = 0;
+    made.composition.upstream = async () => async (_target, request) => {
+      hops += 1;
+      const back = await made.call({ headers: { ...request.headers } });
+      return { status: back.status, headers: {}, cookies: [], body: back.bytes };
+    };
+    expect((await made.call({})).status).toBe(508);
+    expect(hops).toBe(1);
+  });
+
+  it('more than the rate that one caller may send, with the time to wait', async () => {
+    const made = await bench({ gateway: { requestsPerSecond: 2 } });
+    const statuses: number[] = [];
+    for (let i = 0; i < 5; i += 1) statuses.push((await made.call({})).status);
+    expect(statuses).toEqual([200, 200, 200, 200, 429]);
+    const answer = await made.call({});
+    expect(answer.headers['retry-after']).toBe('1');
+    expect((await made.call({ token: tokenOf(undefined, 'eve') })).status).toBe(200);
+    made.clock.ms += 600;
+    expect((await made.call({})).status).toBe(200);
+    expect(made.primary.asked).toHaveLength(6);
+  });
+});
+
+describe('the rate limit', () => {
+  it('lets the rate through over any time, and no more than a burst of two seconds on top', () => {
+    const limit = rateLimit();
+    let taken = 0;
+    for (let ms = 0; ms <= 10_000; ms += 3) if (limit.take('a', 50, ms).ok) taken += 1;
+    expect(taken).toBeGreaterThanOrEqual(500);
+    expect(taken).toBeLessThanOrEqual(601);
+  });
+
+  it('forgets callers rather than grow', () => {
+    const limit = rateLimit();
+    for (let i = 0; i < 5_000; i += 1) expect(limit.take(`caller-${i}`, 1, 0).ok).toBe(true);
+  });
+});

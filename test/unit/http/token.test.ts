@@ -1,0 +1,194 @@
+/** Tokens and the Authorization header: rows 1 to 5 of bad input, with real keys. */
+
+import { createHmac, createSign, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { authenticate } from '../../../lib/adapters/http/authenticate.ts';
+import {
+  type Claims,
+  type Jwk,
+  type OPERATOR_SCOPES,
+  signToken,
+  verifyToken,
+} from '../../../lib/adapters/http/token.ts';
+import { codeOf, NOW } from '../../property/samples.ts';
+
+const RULES = { issuer: 'https://issuer.test', audience: 'crossfade' };
+const SECONDS = NOW / 1_000;
+
+const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const rsa = generateKeyPairSync('rsa', { modulusLength: 2_048 });
+const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const jwk = (key: KeyObject, kid: string): Jwk => ({ ...(key.export({ format: 'jwk' }) as Jwk), kid });
+const EC = jwk(ec.privateKey, 'ec-1');
+const JWKS = { keys: [jwk(ec.publicKey, 'ec-1'), jwk(rsa.publicKey, 'rsa-1')] };
+
+const CLAIMS: Claims = {
+  sub: 'ada',
+  iss: RULES.issuer,
+  aud: RULES.audience,
+  iat: SECONDS,
+  exp: SECONDS + 600,
+  scope: 'control:read control:write',
+};
+const claims = (over: Record<string, unknown>) => ({ ...CLAIMS, ...over }) as unknown as Claims;
+const part = (value: unknown) =>
+  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
+
+function rs256(body: Claims, header: Record<string, unknown> = { alg: 'RS256', kid: 'rsa-1' }): string {
+  const signed = `${part(header)}.${part(body)}`;
+  return `${signed}.${createSign('sha256').update(signed).sign(rsa.privateKey).toString('base64url')}`;
+}
+
+const good = signToken(CLAIMS, EC);
+const verdict = (token: string) => codeOf(() => verifyToken(token, JWKS, RULES, NOW));
+const why = (token: string): string => {
+  try {
+    verifyToken(token, JWKS, RULES, NOW);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return 'taken';
+};
+
+describe('a token', () => {
+  it('signed with ES256 or RS256 by a known key is taken', () => {
+    expect(verifyToken(good, JWKS, RULES, NOW)).toEqual(CLAIMS);
+    expect(verifyToken(rs256(CLAIMS), JWKS, RULES, NOW)).toEqual(CLAIMS);
+    expect(verdict(signToken(claims({ aud: ['other', 'crossfade'] }), EC))).toBe('nothing');
+  });
+
+  const publicPem = rsa.publicKey.export({ type: 'spki', format: 'pem' }) as string;
+  const hs256 = (secret: string | Buffer, kid: string) => {
+    const signed = `${part({ alg: 'HS256', kid })}.${part(CLAIMS)}`;
+    return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+  };
+  const unsigned = (alg: string) => `${part({ alg, kid: 'ec-1' })}.${part(CLAIMS)}.`;
+  const [head, body, signature] = good.split('.') as [string, string, string];
+
+  it.each([
+    ['alg none', unsigned('none')],
+    ['alg None', unsigned('None')],
+    ['an empty signature', `${head}.${body}.`],
+    ['HS256 with the public key as secret', hs256(publicPem, 'rsa-1')],
+    ['HS256 with the modulus as secret', hs256(Buffer.from(JWKS.keys[1]!.n as string, 'base64url'), 'rsa-1')],
+    ['an alg that every object has', unsigned('constructor')],
+    ['an unknown kid', signToken(CLAIMS, { ...EC, kid: 'ec-2' })],
+    ['no kid', signToken(CLAIMS, { ...EC, kid: undefined })],
+    ['a known kid and another key', signToken(CLAIMS, jwk(stranger.privateKey, 'ec-1'))],
+    ['the kid of a key of another type', rs256(CLAIMS, { alg: 'RS256', kid: 'ec-1' })],
+    [
+      'its own key in the header',
+      `${part({ alg: 'ES256', kid: 'x', jwk: jwk(stranger.publicKey, 'x') })}.${body}.${signature}`,
+    ],
+    ['other claims under the same signature', `${head}.${part(claims({ sub: 'eve' }))}.${signature}`],
+    ['another header under the same signature', `${part({ alg: 'ES256', kid: 'ec-1', x: 1 })}.${body}.${signature}`],
+    ['a truncated signature', good.slice(0, -8)],
+    ['a demand for an extension', rs256(CLAIMS, { alg: 'RS256', kid: 'rsa-1', crit: ['b64'], b64: false })],
+  ])('row 2: with %s is refused', (_name, token) => {
+    expect(verdict(token)).toBe('unauthenticated');
+  });
+
+  it.each([
+    ['that expired five minutes ago', { exp: SECONDS - 300 }, 'has expired'],
+    ['that is valid from in five minutes', { nbf: SECONDS + 300 }, 'not valid yet'],
+    ['whose beginning is no number', { nbf: 'soon' }, 'not valid yet'],
+    ['that never expires', { exp: undefined }, 'never expires'],
+    ['whose end is text', { exp: '9999999999' }, 'never expires'],
+    ['of another audience', { aud: 'other' }, 'another audience'],
+    ['of no audience', { aud: undefined }, 'another audience'],
+    ['of an audience that begins alike', { aud: 'crossfade-test' }, 'another audience'],
+    ['of another issuer', { iss: 'https://issuer.test.evil' }, 'another issuer'],
+    ['that is an id token', { token_use: 'id' }, 'id token'],
+    ['without a subject', { sub: '' }, 'no subject'],
+    ['whose subject is a number', { sub: 5 }, 'no subject'],
+    ['whose scope is a list', { scope: ['control:read'] }, 'scope is not text'],
+  ])('rows 3, 4: %s is refused and told so', (_name, over, reason) => {
+    const token = signToken(claims(over), EC);
+    expect(verdict(token)).toBe('unauthenticated');
+    expect(why(token)).toContain(reason);
+  });
+
+  it('row 3: a minute of skew between two clocks is no reason', () => {
+    expect(verdict(signToken(claims({ exp: SECONDS - 59, nbf: SECONDS + 59 }), EC))).toBe('nothing');
+    expect(verdict(signToken(claims({ exp: SECONDS - 61 }), EC))).toBe('unauthenticated');
+  });
+
+  it.each([
+    '',
+    'a',
+    'a.b',
+    'a.b.c',
+    'a.b.c.d',
+    '..',
+    `${part('null')}.${part('{}')}.x`,
+    `${part('[1]')}.${part('[]')}.x`,
+    `${part('{')}.x.y`,
+    'x'.repeat(10_000),
+  ])('that is none (%#) is refused', (token) => {
+    expect(verdict(token)).toBe('unauthenticated');
+  });
+
+  it('is never repeated in what is said about it', () => {
+    for (const token of [
+      `${part({ alg: 'none' })}.${part({ sub: 'secret-subject' })}.sig`,
+      'secret-token',
+      signToken(claims({ exp: 1, sub: 'secret-subject' }), EC),
+    ]) {
+      expect(why(token)).not.toMatch(/secret/);
+      for (const piece of token.split('.').filter((text) => text.length > 3)) expect(why(token)).not.toContain(piece);
+    }
+  });
+});
+
+describe('the Authorization header', () => {
+  const ask = (header: string | undefined, scope: (typeof OPERATOR_SCOPES)[number] = 'control:read') =>
+    authenticate(header, scope, JWKS, RULES, NOW);
+  const code = (header: string | undefined, scope?: (typeof OPERATOR_SCOPES)[number]) =>
+    codeOf(() => ask(header, scope));
+
+  it('gives the subject of a token that carries the scope', () => {
+    expect(ask(`Bearer ${good}`)).toBe('ada');
+    expect(ask(`Bearer ${good}`, 'control:write')).toBe('ada');
+  });
+
+  it.each([
+    ['none', undefined],
+    ['an empty one', ''],
+    ['two of them, joined as they arrive', `Bearer ${good}, Bearer ${good}`],
+    ['two of them, joined without a space', `Bearer ${good},Bearer ${good}`],
+    ['another scheme', `Basic ${Buffer.from('a:b').toString('base64')}`],
+    ['a scheme in lower case', `bearer ${good}`],
+    ['the token alone', good],
+    ['two spaces', `Bearer  ${good}`],
+    ['something after the token', `Bearer ${good} x`],
+    ['a line break', `Bearer ${good}\n`],
+    ['a cookie', `session=${good}`],
+  ])('row 1: %s is refused', (_name, header) => {
+    expect(code(header)).toBe('unauthenticated');
+  });
+
+  it('row 5: a scope that is missing, or only resembles the one that is needed, is forbidden', () => {
+    for (const scope of [
+      'control:complete',
+      'control:cleanup',
+      'control:stop',
+      'outcomes:write',
+      'copies:write',
+      'route:read',
+      'gateway:call',
+    ] as const) {
+      expect(code(`Bearer ${good}`, scope)).toBe('forbidden');
+    }
+    for (const scope of [
+      undefined,
+      '',
+      'control',
+      'control:*',
+      'control:reads',
+      'xcontrol:read',
+      'control:read,control:write',
+    ]) {
+      expect(code(`Bearer ${signToken(claims({ scope }), EC)}`)).toBe('forbidden');
+    }
+  });
+});

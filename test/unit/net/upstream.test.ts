@@ -1,0 +1,156 @@
+/** Addresses of upstreams: no path of a caller leads to another host or above the configured base. */
+
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { targetUrl } from '../../../lib/adapters/http/upstream.ts';
+import { isPathBelow, splitAddress } from '../../../lib/core/cutover/write-target.ts';
+import { codeOf } from '../../property/samples.ts';
+
+const BASE = 'https://old.test/api';
+const target = (path: string, query = '') => targetUrl(BASE, path, query).href;
+
+describe('an address', () => {
+  it.each([
+    ['chat', '', 'https://old.test/api/chat'],
+    ['chat/', '', 'https://old.test/api/chat/'],
+    ['', '', 'https://old.test/api/'],
+    ['chat/7', 'q=a%20b&q=c', 'https://old.test/api/chat/7?q=a%20b&q=c'],
+    ['a/../b', '', 'https://old.test/api/b'],
+    ['http://evil.test/x', '', 'https://old.test/api/http://evil.test/x'],
+    ['//evil.test/x', '', 'https://old.test/api///evil.test/x'],
+    ['@evil.test', '', 'https://old.test/api/@evil.test'],
+    ['x?y#z', '', 'https://old.test/api/x%3Fy%23z'],
+    ['x', '#frag', 'https://old.test/api/x?%23frag'],
+    ['%252e%252e/x', '', 'https://old.test/api/%252e%252e/x'],
+    ['a%20b', '', 'https://old.test/api/a%20b'],
+  ])('of %j with query %j is %j', (path, query, expected) => {
+    expect(target(path, query)).toBe(expected);
+  });
+
+  it.each([
+    '..',
+    '../admin',
+    '../../etc/passwd',
+    'a/../../admin',
+    '%2e%2e/admin',
+    '%2E%2E/admin',
+    '.%2e/admin',
+    '..%2fadmin',
+    '..%2Fadmin',
+    'a%2fb',
+    '..\\admin',
+    '..%5cadmin',
+    'a%5Cb',
+    'a%00b',
+    '.\t./admin',
+    '../api2/x',
+  ])('%j is refused', (path) => {
+    expect(codeOf(() => target(path))).toBe('invalid_input');
+  });
+
+  it('of any path at all stays on the host and below the base, or is refused', () => {
+    const piece = fc.constantFrom(
+      '..',
+      '.',
+      '/',
+      '\\',
+      '//',
+      '%2e',
+      '%2f',
+      '%5c',
+      '%00',
+      '@',
+      ':',
+      '?',
+      '#',
+      'http://evil.test',
+      'evil.test',
+      '\t',
+      '\n',
+      '\0',
+      ' ',
+      '%',
+      'é',
+      'a',
+    );
+    const path = fc.oneof(
+      fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join('')),
+      fc.string({ unit: 'binary' }),
+      fc.webUrl(),
+    );
+    const base = fc.constantFrom(
+      'https://old.test/api',
+      'https://old.test/api/',
+      'https://old.test',
+      'http://127.0.0.1:8080/deep/er/',
+    );
+    fc.assert(
+      fc.property(base, path, fc.string({ unit: 'binary' }), (baseUrl, asked, query) => {
+        const configured = new URL(baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`);
+        let url: URL;
+        try {
+          url = targetUrl(baseUrl, asked, query);
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'invalid_input' });
+          return;
+        }
+        const again = new URL(url.href);
+        expect(again.origin).toBe(configured.origin);
+        expect(again.username + again.password + again.hash).toBe('');
+        expect(again.pathname.startsWith(configured.pathname)).toBe(true);
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  it('negative control: resolving the path as a link does leave the host', () => {
+    expect(new URL('//evil.test/x', BASE).host).toBe('evil.test');
+  });
+});
+
+describe('a path of a recorded write', () => {
+  const part = fc.constantFrom(
+    '..',
+    '.',
+    '/',
+    '\\',
+    '%2e',
+    '%2f',
+    '%5c',
+    '%00',
+    '%zz',
+    '%',
+    'a',
+    'é',
+    '?',
+    '#',
+    ':',
+    '@',
+  );
+  const path = fc.array(part, { maxLength: 8 }).map((parts) => parts.join(''));
+
+  it('that is taken is one that can be delivered, below the base and as it was written', () => {
+    fc.assert(
+      fc.property(path, (text) => {
+        if (isPathBelow(text)) expect(target(text)).toBe(`${BASE}/${text}`);
+      }),
+    );
+    expect(['users/7', '', 'a.b/c%20d', '..', 'a/%2e%2e', '/a', 'a\\b', 'a?b', '%'].map(isPathBelow)).toEqual([
+      true,
+      true,
+      true,
+      ...Array.from({ length: 6 }, () => false),
+    ]);
+  });
+
+  it.each([
+    'https://app.test',
+    'https://app.test/',
+    'https://app.test/a',
+    'https://app.test/a/',
+    'https://app.test/a/b',
+  ])('the declared address %s is asked as it is', (url) => {
+    const { base, path: last } = splitAddress(url);
+    expect(targetUrl(base, last, '').href).toBe(new URL(url).href);
+  });
+});

@@ -1,0 +1,172 @@
+/** Replays of recorded minutes: the samples with what is expected of them, and files that are not what they should be. */
+
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { replay } from '../../../lib/core/replay/replay.ts';
+import { readJsonRows } from '../../../lib/schemas/json-rows.ts';
+import { readTrace } from '../../../lib/schemas/replay.ts';
+import { cli } from '../../helpers/fake-api.ts';
+
+const FOLDER = join(import.meta.dirname, '../../fixtures/replay');
+const read = (file: string) => readFileSync(join(FOLDER, file), 'utf8');
+
+describe.each(readdirSync(FOLDER))('the sample %s', (file) => {
+  it('gets the verdicts that are expected of it', () => {
+    const { expect: expected } = JSON.parse(read(file));
+    const minutes = [...replay(readTrace(read(file), file))];
+    const advance = minutes.find(({ verdict }) => verdict === 'advance')?.minute ?? Number.POSITIVE_INFINITY;
+    const rollback = minutes.find(({ verdict }) => verdict === 'rollback')?.minute ?? Number.POSITIVE_INFINITY;
+    if (expected.mustNotRollback) expect(rollback).toBe(Number.POSITIVE_INFINITY);
+    if (expected.mustNotAdvance) expect(advance).toBe(Number.POSITIVE_INFINITY);
+    if (expected.mustAdvanceByMinute) expect(advance).toBeLessThanOrEqual(expected.mustAdvanceByMinute);
+    if (expected.mustRollbackByMinute) expect(rollback).toBeLessThanOrEqual(expected.mustRollbackByMinute);
+    if (expected.mustNotRollbackBeforeMinute)
+      expect(rollback).toBeGreaterThanOrEqual(expected.mustNotRollbackBeforeMinute);
+    if (expected.mustNotAdvanceBeforeRollback) expect(advance).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
+/** Three hours of a stage of 10 % with a healthy shadow, whose rows go through `spoil`. */
+function traceOf(spoil: (row: Row) => Row | null, lateMinutes = 0): string {
+  const row = (minute: number, path: string, count: number): Row => ({
+    minute,
+    path,
+    count,
+    errors: 0,
+    latency: [10, count],
+  });
+  const rows: Row[] = [];
+  for (let minute = -60; minute <= 180; minute += 1) {
+    rows.push(row(minute, 'primary', minute < 1 ? 1_000 : 900));
+    const told = minute - lateMinutes;
+    const shadow = told < 1 ? null : spoil({ ...row(told, 'shadow', 100), checks: 100, mismatches: 0 });
+    if (shadow) rows.push(shadow);
+  }
+  return JSON.stringify({ id: 'made', stage: { share: 0.1, startsAtMinute: 1 }, config: {}, rows });
+}
+type Row = { minute: number; path: string; count: number; errors: number; latency: number[] } & Partial<
+  Record<'checks' | 'mismatches', number>
+>;
+const verdicts = (text: string) => new Set([...replay(readTrace(text, 'made'))].map(({ verdict }) => verdict));
+
+describe('I22 a shadow that reports, but nothing that can be used', () => {
+  it('advances when nothing is spoilt (control)', () => {
+    expect(verdicts(traceOf((row) => row))).toEqual(new Set(['hold', 'advance']));
+  });
+
+  it.each<[string, (row: Row) => Row, number]>([
+    ['more errors than operations', (row) => ({ ...row, errors: row.count + 1 }), 0],
+    ['more mismatches than checks', (row) => ({ ...row, mismatches: 101 }), 0],
+    ['a negative count', (row) => ({ ...row, count: -1 }), 0],
+    ['a histogram of other operations', (row) => ({ ...row, latency: [10, row.count + 5] }), 0],
+    ['an empty histogram', (row) => ({ ...row, latency: [] }), 0],
+    ['a count that is no number, which JSON writes as null', (row) => ({ ...row, count: Number.NaN }), 0],
+    ['a negative bucket', (row) => ({ ...row, latency: [10, row.count + 5, -5] }), 0],
+    ['ten minutes late', (row) => row, 10],
+  ])('%s: neither advances nor is taken for a black hole', (_, spoil, lateMinutes) => {
+    expect(verdicts(traceOf(spoil, lateMinutes))).toEqual(new Set(['hold']));
+  });
+
+  it('rolls back as a black hole when readers are sent there and nothing ever comes', () => {
+    const minutes = [
+      ...replay(
+        readTrace(
+          traceOf(() => null),
+          'made',
+        ),
+      ),
+    ];
+    expect(minutes.at(-1)).toMatchObject({ verdict: 'rollback', reasons: [{ code: 'black_hole' }] });
+  });
+});
+
+describe('the rows of a file', () => {
+  const rowsOf = (text: string) => {
+    const json = readJsonRows(Buffer.from(text));
+    return Array.from({ length: json.length }, (_, index) => json.row(index));
+  };
+  const value = fc.jsonValue({ maxDepth: 3 });
+  const object = fc.record({ id: value, rows: fc.array(value), 'a "rows"': value, z: fc.constant({ rows: [1, [2]] }) });
+  const written = fc.tuple(object, fc.constantFrom(0, 2));
+
+  it('are those that JSON.parse finds, and the rest is the rest', () => {
+    fc.assert(
+      fc.property(written, ([given, spaces]) => {
+        const text = JSON.stringify(given, null, spaces);
+        expect(rowsOf(text)).toEqual(JSON.parse(text).rows);
+        expect(readJsonRows(Buffer.from(text)).rest).toEqual({ ...JSON.parse(text), rows: [] });
+      }),
+    );
+  });
+
+  it('are refused exactly where JSON.parse refuses the file', () => {
+    const throws = (run: () => unknown) => {
+      try {
+        run();
+        return false;
+      } catch {
+        return true;
+      }
+    };
+    const character = fc.constantFrom('"', '[', ']', '{', '}', ',', ':', '\\', '1', ' ', 'x', '');
+    fc.assert(
+      fc.property(written, fc.nat(), character, ([given, spaces], at, instead) => {
+        const text = JSON.stringify(given, null, spaces);
+        const place = at % text.length;
+        const spoilt = text.slice(0, place) + instead + text.slice(place + 1);
+        const parsed = throws(() => JSON.parse(spoilt));
+        expect(throws(() => rowsOf(spoilt))).toBe(parsed);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('of a name that comes twice, spelt otherwise, or behind a byte order mark are found', () => {
+    expect(rowsOf('{"rows":[1],"x":"rows","rows":[2,3]}')).toEqual([2, 3]);
+    expect(rowsOf('\ufeff{"r\\u006fws" : [ {"a":"]"} , null ] }')).toEqual([{ a: ']' }, null]);
+    expect(rowsOf('{"rows":[ \n ]}')).toEqual([]);
+    expect(rowsOf('[{"rows":[1]}]')).toEqual([]);
+  });
+});
+
+describe('crossfade replay', () => {
+  it('answers with one JSON object by id, and ends a trace at its first rollback', async () => {
+    const { exit, out } = await cli(['replay', join(FOLDER, 'errors-plus-10pp.json'), '--json']);
+    expect(exit).toBe(0);
+    const minutes = JSON.parse(out)['20-errors-plus-10pp'];
+    expect(minutes.map(({ minute }: { minute: number }) => minute)).toEqual([1, 2, 3]);
+    expect(minutes[2]).toMatchObject({ verdict: 'rollback', reasons: [{ code: 'errors', limit: 0.01 }] });
+  });
+
+  it.each([
+    ['{', /is not JSON/],
+    ['{"id":"x","stage":{"share":2},"rows":[]}', /stage\.share/],
+    ['{"id":"x","stage":{"share":0.1},"rows":[{"minute":1.5,"path":"primary"}]}', /rows\.0\.minute/],
+    ['{"id":"x","stage":{"share":0.1},"config":{"errorRateRollback":7},"rows":[]}', /config\.errorRateRollback/],
+    ['{"id":"x","stage":{"share":0.1},"rows":[{"minute":1,"path":"primary"},{"minute":2,}]}', /rows\.1, is not JSON/],
+    ['{"id":"x","stage":{"share":0.1},"rows":[{"minute":1e9,"path":"primary"}]}', /rows\.0\.minute/],
+    ['{"id":"x","stage":{"share":0.1},"rows":[7]}', /rows\.0/],
+    ['{"id":"x","stage":{"share":0.1},"rows":7}', /rows/],
+    ['{"id":"x","stage":{"share":0.1}}', /rows/],
+    [
+      '{"id":"x","stage":{"share":0.1},"config":{"validationScoreAdvance":0.9,"validationScoreRollback":0.99},"rows":[]}',
+      /config\.validationScoreAdvance.*below/,
+    ],
+    ['{"id":"x","stage":{"share":0.1},"config":{"consecutiveFailures":0},"rows":[]}', /config\.consecutiveFailures/],
+    ['{"id":"x","stage":{"share":0.1},"config":{"errorRateAdvance":-0.1},"rows":[]}', /config\.errorRateAdvance/],
+  ])('refuses %s with the file, the path and the reason', async (text, why) => {
+    const directory = mkdtempSync(join(tmpdir(), 'crossfade-replay-'));
+    try {
+      const file = join(directory, 'bad.json');
+      writeFileSync(file, text);
+      const { exit, err } = await cli(['replay', file]);
+      expect(exit).toBe(2);
+      expect(err).toMatch(why);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+});

@@ -1,0 +1,139 @@
+/** Splitting wide histograms and merging flushes: nothing is lost, and no part is impossible. */
+
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { shardOf } from '../../../lib/adapters/dynamodb/keys.ts';
+import {
+  additionExpressions,
+  flushMark,
+  MAX_BUCKETS_PER_UPDATE,
+  mergeAdditions,
+  splitWindow,
+} from '../../../lib/adapters/dynamodb/window-item.ts';
+import { emptyWindow, type MinuteWindow, mergeWindows, poolWindows } from '../../../lib/core/gates/evidence.ts';
+import { histogramCount, MAX_BUCKET, MIN_BUCKET } from '../../../lib/core/gates/histogram.ts';
+
+const plausibleWindow: fc.Arbitrary<MinuteWindow> = fc
+  .record({
+    latency: fc.dictionary(
+      fc.integer({ min: MIN_BUCKET, max: MAX_BUCKET }).map(String),
+      fc.integer({ min: 1, max: 1_000 }),
+      { maxKeys: 60 },
+    ),
+    errorShare: fc.double({ min: 0, max: 1, noNaN: true }),
+    keylessShare: fc.double({ min: 0, max: 1, noNaN: true }),
+    checks: fc.nat(1_000),
+    told: fc.boolean(),
+    memory: fc.option(
+      fc.dictionary(fc.nat(100).map(String), fc.integer({ min: 1, max: 9 }), { minKeys: 1, maxKeys: 5 }),
+    ),
+  })
+  .map(({ latency, errorShare, keylessShare, checks, told, memory }) => {
+    const count = histogramCount(latency);
+    const errors = Math.floor(count * errorShare);
+    return {
+      ...emptyWindow(29_000_000, 'shadow'),
+      ...(told && count > 0 ? { told: count } : {}),
+      ...(told && errors > 1 ? { drops: errors >> 1 } : {}),
+      ...(memory ? { memory } : {}),
+      count,
+      errors,
+      keyless: Math.floor(count * keylessShare),
+      latency,
+      checks,
+      mismatches: Math.floor(checks / 2),
+      ...(checks > 3 ? { pairs: checks, onlyShadow: checks >> 2, onlyPrimary: 1 } : {}),
+    };
+  });
+
+describe('splitting a window', () => {
+  it('gives parts that add up to it, stay within the limit, and are each possible', () => {
+    fc.assert(
+      fc.property(plausibleWindow, fc.integer({ min: 1, max: 20 }), (window, limit) => {
+        const parts = splitWindow(window, limit);
+        expect(parts.reduce(mergeWindows)).toEqual(window);
+        for (const part of parts) {
+          expect(Object.keys(part.latency).length).toBeLessThanOrEqual(limit);
+          expect(histogramCount(part.latency)).toBe(part.count);
+          expect(part.errors).toBeLessThanOrEqual(part.count);
+          expect(part.keyless).toBeLessThanOrEqual(part.count);
+          expect(part.drops ?? 0).toBeLessThanOrEqual(part.errors);
+          expect(part.told ?? 0).toBeLessThanOrEqual(part.count);
+        }
+      }),
+    );
+  });
+
+  it('is the same every time, whatever the order of the buckets', () => {
+    const window = { ...emptyWindow(1, 'primary'), count: 6, latency: { 5: 1, [-3]: 2, 700: 3 } };
+    const turned = { ...window, latency: { 700: 3, [-3]: 2, 5: 1 } };
+    expect(splitWindow(turned, 2)).toEqual(splitWindow(window, 2));
+    expect(
+      splitWindow(window, 2).map(({ latency }) =>
+        Object.keys(latency)
+          .map(Number)
+          .sort((a, b) => a - b),
+      ),
+    ).toEqual([[-3, 5], [700]]);
+  });
+});
+
+describe('merging windows', () => {
+  it('does not mind their order or grouping, nor the empty window, and is what pooling them gives', () => {
+    const empty = emptyWindow(0, 'shadow');
+    fc.assert(
+      fc.property(plausibleWindow, plausibleWindow, plausibleWindow, (a, b, c) => {
+        expect(mergeWindows(a, b)).toEqual(mergeWindows(b, a));
+        expect(mergeWindows(mergeWindows(a, b), c)).toEqual(mergeWindows(a, mergeWindows(b, c)));
+        expect(mergeWindows(a, empty)).toEqual(a);
+        expect(poolWindows(0, 'shadow', [a, b, c])).toEqual(mergeWindows(mergeWindows(a, b), c));
+      }),
+    );
+  });
+});
+
+describe('the update of a part', () => {
+  it('stays below the 4 KB of an expression with as many buckets as are allowed', () => {
+    const latency = Object.fromEntries(Array.from({ length: MAX_BUCKETS_PER_UPDATE }, (_, n) => [n - 340, 1]));
+    const told = { left: 1, drops: 1, told: 1, memory: { 41: 1 } };
+    const part = { ...emptyWindow(29_000_000, 'primary'), ...told, latency };
+    const { UpdateExpression, ...rest } = additionExpressions(part, 'read', 'mark', 1);
+    expect(Buffer.byteLength(UpdateExpression)).toBeLessThan(4_096);
+    expect(Object.keys(rest.ExpressionAttributeNames)).toHaveLength(MAX_BUCKETS_PER_UPDATE + 5 + 4 + 3);
+    expect(Object.keys(rest.ExpressionAttributeValues)).toHaveLength(MAX_BUCKETS_PER_UPDATE + 5 + 4 + 6);
+  });
+});
+
+describe('merging a flush', () => {
+  it('keeps windows of different cutovers, sides, minutes and operations apart', () => {
+    const at = (cutover: string, operation: string, minute: number, side: 'primary' | 'shadow') => ({
+      cutover,
+      operation,
+      window: { ...emptyWindow(minute, side), count: 1 },
+    });
+    const different = [
+      at('a', 'read', 1, 'primary'),
+      at('b', 'read', 1, 'primary'),
+      at('a', 'write', 1, 'primary'),
+      at('a', 'read', 2, 'primary'),
+      at('a', 'read', 1, 'shadow'),
+    ];
+    expect(mergeAdditions(different)).toEqual(different);
+    expect(mergeAdditions([...different, ...different]).map(({ window }) => window.count)).toEqual([2, 2, 2, 2, 2]);
+  });
+});
+
+describe('marks and shards', () => {
+  it('differ by sender, flush and part', () => {
+    const marks = [flushMark('a', 'b', 0), flushMark('a', 'b', 1), flushMark('ab', '', 0), flushMark('a', 'c', 0)];
+    expect(new Set(marks).size).toBe(4);
+    expect(flushMark('a', 'b', 0)).toBe(marks[0]);
+  });
+
+  it('a sender has one shard of ten, and senders spread evenly', () => {
+    const counts = new Array<number>(10).fill(0);
+    for (let n = 0; n < 10_000; n += 1) counts[shardOf(`sender-${n}`)]! += 1;
+    expect(Math.min(...counts)).toBeGreaterThan(850);
+    expect(Math.max(...counts)).toBeLessThan(1_150);
+  });
+});

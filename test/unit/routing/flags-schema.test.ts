@@ -1,0 +1,214 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { readStoredFlags, storedFlags } from '../../../lib/adapters/appconfig/document.ts';
+import { CrossfadeError } from '../../../lib/core/base/errors.ts';
+import type { FlagDocument } from '../../../lib/core/routing/flags.ts';
+import { checkFlags, checkFlagText } from '../../../lib/routing/flag-check.ts';
+import { parseFlags, parseFlagText } from '../../../lib/schemas/flags.ts';
+import { someFlags } from '../../helpers/contracts/flags.ts';
+
+const served = ({ system, cutovers }: FlagDocument = someFlags()): Record<string, unknown> => ({ system, ...cutovers });
+const customer = (change: object) => ({ ...served(), customer: { ...someFlags().cutovers.customer, ...change } });
+
+/** The server's schema and the hand-written check of applications: one table for both. */
+const READERS = [
+  ['schema', parseFlags, parseFlagText],
+  ['check by hand', checkFlags, checkFlagText],
+] as const;
+
+describe.each(READERS)('served flags, read by the %s', (_name, read, readText) => {
+  it('are taken when they are right, whatever else is beside them', () => {
+    expect(read(served())).toEqual(someFlags());
+    expect(readText(JSON.stringify(served()))).toEqual(someFlags());
+    expect(
+      read({ ...served(), checkout: { enabled: true, limit: 5 }, 'Foreign-1': { enabled: true, epoch: 'x' } }),
+    ).toEqual(someFlags());
+    expect(read(customer({ extra: 1, _updatedAt: 'now' }))).toEqual(someFlags());
+  });
+
+  it('a flag without epoch, or switched off by hand, is passed over', () => {
+    const without = { system: someFlags().system, cutovers: {} };
+    expect(read({ ...served(), customer: { enabled: false } })).toEqual(without);
+    expect(read(customer({ epoch: undefined }))).toEqual(without);
+    expect(read(customer({ enabled: false }))).toEqual(without);
+  });
+
+  it.each([
+    ['a negative share', { read_ppm: -1 }],
+    ['a share above one million', { read_ppm: 1_000_001 }],
+    ['a share between two parts per million', { read_ppm: 0.5 }],
+    ['a share as text', { read_ppm: '5' }],
+    ['no share', { read_ppm: undefined }],
+    ['an epoch as text', { epoch: '1' }],
+    ['a null epoch', { epoch: null }],
+    ['a negative version', { version: -1 }],
+    ['a version beyond exact numbers', { version: 2 ** 53 }],
+    ['another hash', { hash: 'sha256' }],
+    ['an unknown validation', { validation: 'lenient' }],
+    ['a list with a number in it', { allow: ['a', 1] }],
+    ['a text in place of a list', { deny: 'a' }],
+    ['a switch as text', { shadow_is_primary: 'false' }],
+    ['no salt', { salt: null }],
+    ['enabled as text', { enabled: 'yes' }],
+  ])('%s refuses the document', (_what, change) => {
+    expect(() => read(customer(change))).toThrow(expect.objectContaining({ code: 'flags_invalid' }));
+    const attribute = Object.keys(change)[0]!;
+    expect(() => read(customer(change))).toThrow(new RegExp(`customer\\.${attribute}`));
+  });
+
+  it.each([
+    ['null', null],
+    ['a list', []],
+    ['a text', 'flags'],
+    ['nothing', {}],
+    ['no system flag', { customer: someFlags().cutovers.customer }],
+    ['a system flag that was switched off', { ...served(), system: { enabled: false } }],
+    ['a flag that is no object', { ...served(), customer: 5 }],
+  ])('%s is refused', (_what, value) => {
+    expect(() => read(value)).toThrow(expect.objectContaining({ code: 'flags_invalid' }));
+  });
+
+  it.each(['', '<html></html>', '{"system":{"ena', 'null', '"x"'])('the text %j is refused', (text) => {
+    expect(() => readText(text)).toThrow(expect.objectContaining({ code: 'flags_invalid' }));
+  });
+
+  it('every problem is named at once', () => {
+    const wrong = { ...customer({ read_ppm: -1, salt: 5 }), system: { ...someFlags().system, readonly: 'no' } };
+    expect(() => read(wrong)).toThrow(/system\.readonly.*customer\.read_ppm.*customer\.salt/s);
+  });
+});
+
+describe('both readers', () => {
+  it('take and refuse the same documents, and make the same of them', () => {
+    const attribute = fc.constantFrom(
+      ...Object.keys(someFlags().cutovers.customer!),
+      ...Object.keys(someFlags().system),
+      'other',
+    );
+    const name = fc.constantFrom('customer', 'system', 'invoice', 'Upper', '__proto__', 'other-flag');
+    const value = fc.oneof(
+      fc.constantFrom(
+        undefined,
+        null,
+        true,
+        false,
+        'strict',
+        'murmur3_x86_32',
+        0,
+        1,
+        -1,
+        0.5,
+        1_000_000,
+        1_000_001,
+        2 ** 53,
+      ),
+      fc.array(fc.oneof(fc.string(), fc.integer()), { maxLength: 3 }),
+    );
+    const mutation = fc.record({ name, attribute, value, whole: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(mutation, { maxLength: 3 }), (mutations) => {
+        const document = JSON.parse(JSON.stringify(served())) as Record<string, unknown>;
+        for (const { name, attribute, value, whole } of mutations) {
+          const flag = { ...(document[name] as object | undefined), [attribute]: value };
+          Object.defineProperty(document, name, {
+            value: whole ? value : flag,
+            enumerable: true,
+            configurable: true,
+            writable: true,
+          });
+        }
+        expect(outcome(checkFlags, document)).toEqual(outcome(parseFlags, document));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('the comparison can fail: a reader that lets any share through is told apart', () => {
+    const careless = (document: unknown) => {
+      const flags = document as Record<string, { read_ppm?: number }>;
+      return parseFlags({ ...flags, customer: { ...flags.customer, read_ppm: 0 } });
+    };
+    expect(outcome(careless, customer({ read_ppm: -1 }))).not.toEqual(outcome(checkFlags, customer({ read_ppm: -1 })));
+  });
+});
+
+function outcome(read: (document: unknown) => FlagDocument, document: unknown): unknown {
+  try {
+    return read(document);
+  } catch (error) {
+    return error instanceof CrossfadeError ? error.code : error;
+  }
+}
+
+describe('stored flags', () => {
+  const flags = someFlags();
+  const changed = (change: object): FlagDocument => ({
+    ...flags,
+    cutovers: { customer: { ...flags.cutovers.customer!, ...change } },
+  });
+
+  it('come back as they went, and are the same text whatever the order of their keys', () => {
+    expect(readStoredFlags(storedFlags(flags))).toEqual(flags);
+    const reversed = { ...Object.fromEntries(Object.entries(flags.system).reverse()) } as FlagDocument['system'];
+    expect(storedFlags({ cutovers: flags.cutovers, system: reversed })).toBe(storedFlags(flags));
+  });
+
+  it('define every attribute they have', () => {
+    const stored = JSON.parse(storedFlags(flags));
+    for (const name of ['system', 'customer']) {
+      const { enabled: _enabled, ...attributes } = stored.values[name];
+      expect(Object.keys(stored.flags[name].attributes)).toEqual(Object.keys(attributes));
+    }
+    expect(stored.flags.customer.attributes.read_ppm.constraints).toEqual({
+      type: 'number',
+      minimum: 0,
+      maximum: 1_000_000,
+    });
+    expect(stored.flags.system.attributes.migration_phase.constraints).toEqual({ type: 'string' });
+  });
+
+  it.each([
+    ['26 entries in a list', changed({ deny: Array.from({ length: 26 }, () => 'k') }), /customer\.deny has 26 entries/],
+    ['an entry of 1025 characters', changed({ allow: ['k'.repeat(1025)] }), /customer\.allow has 1025 characters/],
+    ['a salt of 1025 characters', changed({ salt: 's'.repeat(1025) }), /customer\.salt has 1025 characters/],
+  ])('%s is flags_too_large', (_what, document, message) => {
+    expect(() => storedFlags(document)).toThrow(expect.objectContaining({ code: 'flags_too_large' }));
+    expect(() => storedFlags(document)).toThrow(message);
+  });
+
+  it('1,200 cutovers fit, and more than 1 MB is flags_too_large, with what would make it fit', () => {
+    const many = (count: number) => ({
+      ...flags,
+      cutovers: Object.fromEntries(
+        Array.from({ length: count }, (_, n) => [
+          `table_${n}`,
+          { ...flags.cutovers.customer!, salt: `table_${n}`, allow: [], deny: [] },
+        ]),
+      ),
+    });
+    expect(storedFlags(many(1_200)).length).toBeLessThan(1_048_576);
+    const refused = /document of 1500 cutovers has \d+ bytes, some \d+ each.*Declare (\d+) cutovers less/;
+    expect(() => storedFlags(many(1_500))).toThrow(expect.objectContaining({ code: 'flags_too_large' }));
+    try {
+      storedFlags(many(1_500));
+    } catch (error) {
+      const less = Number(refused.exec(String(error))?.[1]);
+      expect(storedFlags(many(1_500 - less - 10)).length).toBeLessThan(1_048_576);
+    }
+    expect.assertions(3);
+  });
+
+  it('25 entries of 1024 characters are fine', () => {
+    const list = Array.from({ length: 25 }, () => 'k'.repeat(1024));
+    expect(readStoredFlags(storedFlags(changed({ allow: list }))).cutovers.customer?.allow).toEqual(list);
+  });
+
+  it('a name that AppConfig cannot take is refused before it is asked', () => {
+    const named = { ...flags, cutovers: { 'Customer!': flags.cutovers.customer! } };
+    expect(() => storedFlags(named)).toThrow(expect.objectContaining({ code: 'invalid_identifier' }));
+  });
+
+  it('a flag of a whole plan is far below the size that is aimed at', () => {
+    expect(storedFlags(flags).length).toBeLessThan(10_000);
+  });
+});
