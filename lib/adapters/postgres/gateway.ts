@@ -27,6 +27,8 @@ export type CallOptions = {
   attempts?: number;
   /** For this call in place of what the session contract states. */
   settings?: Stated;
+  /** It changes the catalog, as every script does. */
+  changesCatalog?: boolean;
 };
 
 /** Calls on one gateway run one after the other. What they throw is a `CrossfadeError`; see `sqlstateOf`. */
@@ -69,6 +71,11 @@ const DEADLINE_MS = 6_000;
 const ATTEMPTS = 3;
 const CONNECT_SECONDS = 5;
 const IDLE_LIMIT_MS = 60_000;
+/**
+ * Changes of the catalog in one session. A session keeps a plan of every statement it ran, also those of functions that are
+ * gone, and each change goes through all of them: a swap took 2 to 3 ms more for each swap that its session had seen.
+ */
+const CATALOG_CHANGES = 16;
 const JITTER_FROM_MS = 50;
 const JITTER_SPAN_MS = 150;
 /** The server's own limit comes first, so that its answer says what was too slow, and nothing is left at work. */
@@ -83,8 +90,8 @@ export function postgresGateway(options: GatewayOptions, broken: { keepsFailedCl
   let closed = false;
   let tail: Promise<unknown> = Promise.resolve();
 
-  async function attempt<T>(send: Send<T>, deadlineMs: number): Promise<T> {
-    const sql = clients.current();
+  async function attempt<T>(send: Send<T>, deadlineMs: number, changesCatalog = false): Promise<T> {
+    const sql = clients.current(changesCatalog);
     try {
       const result = await within(
         clients.loggingIn().then(() => send(sql)),
@@ -103,7 +110,7 @@ export function postgresGateway(options: GatewayOptions, broken: { keepsFailedCl
     for (let attempts = 1; ; attempts += 1) {
       if (closed) throw new CrossfadeError('internal', `The connection to Postgres at ${target} was closed before.`);
       try {
-        return await attempt(send, deadlineMs);
+        return await attempt(send, deadlineMs, call.changesCatalog);
       } catch (error) {
         if (isCrossfadeError(error)) throw error;
         const failure = classify(error);
@@ -136,7 +143,7 @@ export function postgresGateway(options: GatewayOptions, broken: { keepsFailedCl
       return [...((results[0] ?? []) as Row[])];
     },
     async script(text, call = {}) {
-      await transaction(text, call);
+      await transaction(text, { ...call, changesCatalog: true });
     },
     alone(statement, call = {}) {
       return inTurn(() => insist(statement, async (sql) => void (await sql.unsafe(statement).simple()), call));
@@ -196,6 +203,7 @@ function clientHolder(options: GatewayOptions) {
   const { clock } = options;
   const moment = () => ({ now: clock.now?.() ?? 0, monotonicMs: clock.monotonicMs() });
   let client: postgres.Sql | null = null;
+  let changes = 0;
   let lastUse = moment();
   let password: string | undefined;
 
@@ -205,10 +213,12 @@ function clientHolder(options: GatewayOptions) {
   };
   return {
     /** After a pause the network may have cut the connection without a word: a frozen function could not notice. */
-    current(): postgres.Sql {
+    current(changesCatalog: boolean): postgres.Sql {
       const { now, monotonicMs } = moment();
       const idleMs = Math.max(now - lastUse.now, monotonicMs - lastUse.monotonicMs);
-      if (client && idleMs > IDLE_LIMIT_MS) discard(client);
+      if (client && (idleMs > IDLE_LIMIT_MS || (changesCatalog && changes >= CATALOG_CHANGES))) discard(client);
+      if (client === null) changes = 0;
+      if (changesCatalog) changes += 1;
       client ??= connect(options, () => password ?? '');
       lastUse = moment();
       return client;

@@ -263,7 +263,7 @@ async function callSwap(
       JSON.stringify(lockViews),
       JSON.stringify(before),
     ],
-    { attempts: 1, deadlineMs: SWAP_MS },
+    { attempts: 1, deadlineMs: SWAP_MS, changesCatalog: true },
   );
   const { drained: _, ...done } = row!.done;
   return done;
