@@ -11,9 +11,10 @@ import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/
 import { migrate } from '../../../lib/adapters/postgres/migrate.ts';
 import { readMigrations } from '../../../lib/adapters/postgres/migration-files.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
-import { RESERVED_IDS } from '../../../lib/core/cutover/cutover.ts';
-import { objectKinds } from '../../../lib/core/table/sql/names.ts';
+import { CUTOVER_ID, RESERVED_IDS } from '../../../lib/core/cutover/cutover.ts';
+import { objectKinds, objectNames } from '../../../lib/core/table/sql/names.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
+import { testPlane } from '../../helpers/postgres-tables.ts';
 import { dumpSchema } from '../../helpers/schema-dump.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
@@ -140,6 +141,30 @@ describe('names', () => {
         .map((begin) => name.slice(begin.length)),
     );
     expect(taken.sort()).toEqual([...RESERVED_IDS].sort());
+  });
+});
+
+describe('names of one cutover', () => {
+  it('are none that objects of another could have', async () => {
+    const db = await ownDatabase();
+    const plane = testPlane(db);
+    await db.sql.unsafe('CREATE TABLE x (id integer PRIMARY KEY); CREATE TABLE x_v2 (id bigint PRIMARY KEY)');
+    await plane.start({ id: 'x', validation: 'strict', table: { primary: 'public.x', shadow: 'public.x_v2' } });
+    await plane.copy('x', 1);
+    const made = await db.sql<{ name: string }[]>`
+      SELECT relname AS name FROM pg_class WHERE relnamespace = 'crossfade'::regnamespace AND relname ~ '^[a-z0-9]+_x'
+      UNION SELECT proname FROM pg_proc WHERE pronamespace = 'crossfade'::regnamespace AND proname ~ '^[a-z0-9]+_x'`;
+    const names = made.map(({ name }) => name);
+    expect(names).toContain('outbox_x~seq');
+    const begins = Object.values(objectNames('x')).map((name) => /"(\w+_)x"$/.exec(name)![1]!);
+    const others = names.filter((name) =>
+      begins.some(
+        (begin) => name.startsWith(begin) && name !== `${begin}x` && CUTOVER_ID.test(name.slice(begin.length)),
+      ),
+    );
+    expect(others).toEqual([]);
+    await plane.close();
+    await db.drop();
   });
 });
 

@@ -26,7 +26,7 @@
 
 import { type ColumnShape, quoteName, quoteText } from '../shape.ts';
 import { type InlineMode, tryInline } from './inline.ts';
-import { type Flow, keys, keyType, objectNames, SOURCE_TRIGGERS, sourceTable } from './names.ts';
+import { type Flow, keys, keyType, objectNames, partName, SOURCE_TRIGGERS, sourceTable } from './names.ts';
 import { goesToSecond } from './outbox.ts';
 import type { Sabotage } from './sabotage.ts';
 
@@ -50,9 +50,9 @@ export function createOutbox(flow: Flow): string[] {
   not_before timestamptz
 )`,
     `CREATE TABLE ${outbox1} () INHERITS (${outbox})`,
-    ...[outbox, outbox1].flatMap((table) => [
-      `CREATE INDEX ON ${table} (seq)`,
-      `ALTER TABLE ${table} REPLICA IDENTITY FULL`,
+    ...(['outbox', 'outbox1'] as const).flatMap((table) => [
+      `CREATE INDEX ${partName(table, flow.id, 'seq')} ON ${objectNames(flow.id)[table]} (seq)`,
+      `ALTER TABLE ${objectNames(flow.id)[table]} REPLICA IDENTITY FULL`,
     ]),
   ];
 }

@@ -46,6 +46,9 @@ export function objectNames(id: string) {
   };
 }
 
+/** An index, a constraint or a sequence of one of the tables. Left to the server, the name could be that of another cutover's table. */
+export const partName = (table: string, id: string, part: string) => quoteName(`${table}_${id}~${part}`);
+
 /** What of it is a table; everything else is a function. */
 export function objectKinds(id: string): { tables: readonly string[]; functions: readonly string[] } {
   const { outbox, outbox1, number: _, segment, touched, ...functions } = objectNames(id);

@@ -5,7 +5,17 @@
  */
 
 import { quoteName, quoteText } from '../shape.ts';
-import { type Flow, INTEGER_BITS, keys, keyText, keyType, objectNames, TARGET_TRIGGERS, targetTable } from './names.ts';
+import {
+  type Flow,
+  INTEGER_BITS,
+  keys,
+  keyText,
+  keyType,
+  objectNames,
+  partName,
+  TARGET_TRIGGERS,
+  targetTable,
+} from './names.ts';
 
 /** Do the keys of both sides sort alike? Otherwise a range of the source is no range of the target. */
 export function sortsAlike(flow: Flow): boolean {
@@ -18,13 +28,15 @@ export function sortsAlike(flow: Flow): boolean {
 
 export function createSegments(flow: Flow): string[] {
   const { segment, touched } = objectNames(flow.id);
+  const part = (table: string, what: string) => partName(table, flow.id, what);
   const bounds = (side: 'l' | 'h') =>
     flow.mapping.key
       .map(({ source }, i) => `${side}${i + 1} ${keyType(source)}${collated(source.collation)}`)
       .join(', ');
   return [
     `CREATE TABLE ${segment} (
-  place bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  place bigint GENERATED ALWAYS AS IDENTITY (SEQUENCE NAME crossfade.${part('segment', 'place')})
+    CONSTRAINT ${part('segment', 'key')} PRIMARY KEY,
   ${bounds('l')},
   ${bounds('h')},
   rows bigint NOT NULL DEFAULT 0,
@@ -35,7 +47,7 @@ export function createSegments(flow: Flow): string[] {
   verified_at timestamptz,
   pass bigint NOT NULL DEFAULT 0
 )`,
-    `CREATE INDEX ON ${segment} (${keys(flow, (_, i) => `h${i + 1}`)})`,
+    `CREATE INDEX ${part('segment', 'end')} ON ${segment} (${keys(flow, (_, i) => `h${i + 1}`)})`,
     `CREATE TABLE ${touched} (place bigint, at timestamptz NOT NULL DEFAULT clock_timestamp())`,
     // Without one, a publication FOR ALL TABLES would make every delete in it fail.
     `ALTER TABLE ${touched} REPLICA IDENTITY FULL`,
