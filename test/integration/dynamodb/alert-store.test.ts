@@ -5,7 +5,7 @@ import { PutCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, describe, expect, it } from 'vitest';
 import { dynamoAlertStore } from '../../../lib/adapters/dynamodb/alert-store.ts';
 import { alertContract, firing } from '../../helpers/contracts/alerts.ts';
-import { localClient, ownTables } from '../../helpers/dynamodb.ts';
+import { localClient, ownTables, PATIENT_CALL_MS } from '../../helpers/dynamodb.ts';
 import { faultyProxy } from '../../helpers/dynamodb-proxy.ts';
 
 const client = localClient();
@@ -13,7 +13,8 @@ afterAll(() => client.destroy());
 
 async function fresh(using = client) {
   const { state: tableName } = await ownTables(client);
-  return { tableName, store: dynamoAlertStore({ client: using, tableName, ids: { next: randomUUID } }) };
+  const options = { client: using, tableName, ids: { next: randomUUID }, requestTimeoutMs: PATIENT_CALL_MS };
+  return { tableName, store: dynamoAlertStore(options) };
 }
 
 alertContract('DynamoDB', async () => (await fresh()).store);

@@ -11,7 +11,7 @@ import { INTENT_LIFE_MS } from '../../../lib/core/forwards/forward.ts';
 import { applyCopies } from '../../../lib/flows/forwards/apply-copies.ts';
 import { intendWrite, settleWrite } from '../../../lib/flows/forwards/record-write.ts';
 import { CONTRACT_NOW, copyContract, newCopy } from '../../helpers/contracts/copies.ts';
-import { localClient, ownTables } from '../../helpers/dynamodb.ts';
+import { localClient, ownTables, PATIENT_CALL_MS } from '../../helpers/dynamodb.ts';
 import { inMemoryWakeUps } from '../../helpers/fakes/wake-ups.ts';
 import { inMemoryWindows } from '../../helpers/fakes/windows.ts';
 import { upstreamServer } from '../../helpers/upstream-server.ts';
@@ -21,8 +21,9 @@ const client = localClient();
 afterAll(() => client.destroy());
 
 const make = async () => {
-  const { changes } = await ownTables(client);
-  return { tableName: changes, store: dynamoCopyStore({ client, tableName: changes, realNow: () => CONTRACT_NOW }) };
+  const { changes: tableName } = await ownTables(client);
+  const options = { client, tableName, realNow: () => CONTRACT_NOW, requestTimeoutMs: PATIENT_CALL_MS };
+  return { tableName, store: dynamoCopyStore(options) };
 };
 
 copyContract('DynamoDB', async () => (await make()).store);
@@ -119,7 +120,7 @@ describe('writes of the SDK to a component', () => {
       clock,
       ids: systemIds(),
       log: { event() {}, failure() {} },
-      copies: dynamoCopyStore({ client, tableName: changes, realNow }),
+      copies: dynamoCopyStore({ client, tableName: changes, realNow, requestTimeoutMs: PATIENT_CALL_MS }),
       deliver: copyDelivery(httpUpstream({ clock, profile: 'local' })),
       windows: inMemoryWindows({ clock }),
       wakeUps: inMemoryWakeUps(),

@@ -4,7 +4,7 @@ import { PutCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, describe, expect, it } from 'vitest';
 import { dynamoExperimentStore } from '../../../lib/adapters/dynamodb/experiment-store.ts';
 import { cohort, experimentContract } from '../../helpers/contracts/experiments.ts';
-import { localClient, ownTables } from '../../helpers/dynamodb.ts';
+import { localClient, ownTables, PATIENT_CALL_MS } from '../../helpers/dynamodb.ts';
 import { faultyProxy } from '../../helpers/dynamodb-proxy.ts';
 import { NOW } from '../../property/samples.ts';
 
@@ -13,7 +13,7 @@ afterAll(() => client.destroy());
 
 async function fresh(using = client) {
   const { state: tableName } = await ownTables(client);
-  return { tableName, store: dynamoExperimentStore({ client: using, tableName }) };
+  return { tableName, store: dynamoExperimentStore({ client: using, tableName, requestTimeoutMs: PATIENT_CALL_MS }) };
 }
 
 experimentContract('DynamoDB', async () => (await fresh()).store);

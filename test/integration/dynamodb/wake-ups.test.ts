@@ -12,7 +12,7 @@ import { PutCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, describe, expect, inject, it } from 'vitest';
 import { dynamoWakeUps } from '../../../lib/adapters/dynamodb/wake-ups.ts';
 import { wakeUpContract } from '../../helpers/contracts/wake-ups.ts';
-import { LOCAL_CREDENTIALS, localClient, ownTables } from '../../helpers/dynamodb.ts';
+import { LOCAL_CREDENTIALS, localClient, ownTables, PATIENT_CALL_MS } from '../../helpers/dynamodb.ts';
 
 const client = localClient();
 const streams = new DynamoDBStreamsClient({
@@ -24,6 +24,8 @@ afterAll(() => {
   client.destroy();
   streams.destroy();
 });
+
+const patient = (tableName: string) => dynamoWakeUps({ client, tableName, requestTimeoutMs: PATIENT_CALL_MS });
 
 /** All records of a table's stream since it was made; polls until `count` are there or 10 s have passed. */
 async function recordsOf(table: string, count: number): Promise<StreamRecord[]> {
@@ -46,7 +48,7 @@ async function recordsOf(table: string, count: number): Promise<StreamRecord[]> 
 wakeUpContract('DynamoDB', async () => {
   const { changes } = await ownTables(client);
   return {
-    wakeUps: dynamoWakeUps({ client, tableName: changes }),
+    wakeUps: patient(changes),
     records: async (count) =>
       (await recordsOf(changes, count)).map(({ dynamodb }) => ({
         id: dynamodb!.NewImage!.id!.S!,
@@ -58,7 +60,7 @@ wakeUpContract('DynamoDB', async () => {
 describe('records of the stream', () => {
   it('are one INSERT, then MODIFY, each with the new image and a sequence number', async () => {
     const { changes } = await ownTables(client);
-    const wakeUps = dynamoWakeUps({ client, tableName: changes });
+    const wakeUps = patient(changes);
     await wakeUps.wake('customer');
     await wakeUps.wake('customer');
     const records = await recordsOf(changes, 2);
@@ -72,7 +74,7 @@ describe('records of the stream', () => {
     const put = () => client.send(new PutCommand({ TableName: changes, Item: { id: 'customer', place: 'wake' } }));
     await put();
     await put();
-    await dynamoWakeUps({ client, tableName: changes }).wake('customer');
+    await patient(changes).wake('customer');
     expect((await recordsOf(changes, 2)).map(({ eventName }) => eventName)).toEqual(['INSERT', 'MODIFY']);
   });
 });

@@ -333,16 +333,16 @@ describe('reading many verdicts', () => {
 });
 
 describe('the client', () => {
-  it('has limits: 0.5 s to connect, 1 s per request that throws, three attempts', async () => {
-    const { config } = dynamoClient({ region: 'local' });
+  it.each([
+    ['0.5 s to connect, 1 s per request', undefined, [500, 1_000]],
+    ['those it is given', { connectMs: 7_000, requestMs: 9_000 }, [7_000, 9_000]],
+  ])('has limits: %s that throws, three attempts', async (_, limits, [connectionTimeout, requestTimeout]) => {
+    const { config } = dynamoClient({ region: 'local', ...(limits ? { limits } : {}) });
     expect(await config.maxAttempts()).toBe(3);
-    const handler = config.requestHandler as unknown as {
-      httpHandlerConfigs(): object;
-      configProvider?: Promise<object>;
-    };
+    const handler = config.requestHandler as unknown as { configProvider?: Promise<object> };
     expect(await handler.configProvider).toMatchObject({
-      connectionTimeout: 500,
-      requestTimeout: 1_000,
+      connectionTimeout,
+      requestTimeout,
       throwOnRequestTimeout: true,
     });
   });
