@@ -24,7 +24,7 @@ import { verifyAll } from '../../lib/flows/rows/verify.ts';
 import type { Ports, StateChange } from '../../lib/ports.ts';
 import { NOW, seeded } from '../property/samples.ts';
 import { application, type Load, MOMENTS } from '../scenario/application.ts';
-import { indexed, readOnce } from '../scenario/remembering.ts';
+import { indexed } from '../scenario/remembering.ts';
 import { inMemoryAlerts, inMemoryChannel } from './fakes/alerts.ts';
 import { inMemoryCopies, nobodyThere } from './fakes/copies.ts';
 import { inMemoryExperiments } from './fakes/experiments.ts';
@@ -65,7 +65,7 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
   const state = inMemoryState({ clock });
   const windows = inMemoryWindows({ clock });
   const wakeUps = inMemoryWakeUps();
-  const flags = readOnce(inMemoryFlags());
+  const flags = inMemoryFlags();
   const tables = inMemoryTables({ clock });
   const alerts = inMemoryAlerts();
   const channel = inMemoryChannel();

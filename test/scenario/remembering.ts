@@ -1,37 +1,8 @@
-/** Fakes that remember what they worked out, since a world asks them thousands of times an hour. Answers stay the same. */
+/** A fake that remembers what it worked out, since a world asks it thousands of times an hour. Answers stay the same. */
 
 import { type MinuteWindow, mergeWindows } from '../../lib/core/gates/evidence.ts';
-import type { FlagDocument } from '../../lib/core/routing/flags.ts';
 import type { Ports } from '../../lib/ports.ts';
-import type { InMemoryFlags } from '../helpers/fakes/flags.ts';
 import type { InMemoryWindows } from '../helpers/fakes/windows.ts';
-
-/** The same flags, parsed once after each change: readers and ticks ask far more often than anything is deployed. */
-export function readOnce(flags: InMemoryFlags): InMemoryFlags {
-  let known: { served: FlagDocument | null; deployed: ReturnType<InMemoryFlags['deployed']> } | null = null;
-  const now = () => {
-    if (known) return known;
-    known = { served: flags.served(), deployed: flags.deployed() };
-    known.deployed.catch(() => undefined);
-    return known;
-  };
-  const changing = <Args extends unknown[], Result>(call: (...args: Args) => Result) => {
-    return (...args: Args): Result => {
-      const result = call(...args);
-      known = null;
-      return result;
-    };
-  };
-  return {
-    ...flags,
-    served: () => now().served,
-    deployed: () => now().deployed,
-    publish: changing(flags.publish),
-    unavailable: changing(flags.unavailable),
-    store: changing(flags.store),
-    rollBack: changing(flags.rollBack),
-  };
-}
 
 /** The same windows, merged once when they are added: a tick reads two hours of them every minute. */
 export function indexed(windows: InMemoryWindows): Ports['windows'] {

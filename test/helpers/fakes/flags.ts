@@ -1,12 +1,14 @@
 /**
  * Flags in memory: the same answers as AppConfig's publisher, checked by the same contract suite, and faults on demand.
- * Documents are kept in their stored form, so nothing is shared with the caller and limits hold here, too.
+ * Documents are kept in their stored form, so limits hold here, too. What is read is parsed once for each version and
+ * frozen: readers and ticks ask far more often than anything is deployed.
  */
 
 import { readStoredFlags, storedFlags } from '../../../lib/adapters/appconfig/document.ts';
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
 import { compareFlagAge, type FlagDocument } from '../../../lib/core/routing/flags.ts';
 import type { FlagPublisher } from '../../../lib/ports.ts';
+import { frozen } from './frozen.ts';
 
 export type InMemoryFlags = FlagPublisher & {
   /** What readers get now. */
@@ -34,7 +36,12 @@ export function inMemoryFlags(): InMemoryFlags {
   let down = false;
   let loseAnswer = false;
   let blocked = false;
-  const contentOf = (version: number) => readStoredFlags(versions[version - 1]!);
+  const contents = new Map<number, FlagDocument>();
+  function contentOf(version: number): FlagDocument {
+    const known = contents.get(version) ?? frozen(readStoredFlags(versions[version - 1]!));
+    contents.set(version, known);
+    return known;
+  }
   const servedNow = () => {
     const last = deployed.at(-1);
     return last ? contentOf(last.version) : null;

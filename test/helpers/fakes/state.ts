@@ -1,6 +1,7 @@
 /**
  * The state store in memory: the same answers as the real one, checked by the same contract suite, and faults on demand.
- * Items are kept as JSON and checked on reading, so nothing is shared with the caller and hand-edited items are refused.
+ * Items are kept as JSON, so nothing is shared with the caller. Each text is checked once, when it is read first: worlds
+ * read the same item thousands of times, and hand-edited ones are refused all the same.
  */
 
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
@@ -8,8 +9,16 @@ import { CLOCKS_APART_MS } from '../../../lib/core/conditions/verdict.ts';
 import { type CutoverState, INITIAL_SYSTEM, type SystemState } from '../../../lib/core/cutover/cutover.ts';
 import type { AuditEntry } from '../../../lib/core/stage/audit.ts';
 import type { Event } from '../../../lib/core/stage/events.ts';
-import type { Clock, IdempotencyRecord, StateChange, StateStore, WriteResult } from '../../../lib/ports.ts';
+import type {
+  Clock,
+  IdempotencyRecord,
+  StateChange,
+  StateStore,
+  StoredVerdict,
+  WriteResult,
+} from '../../../lib/ports.ts';
 import { cutoverState, problemsOf, systemState } from '../../../lib/schemas/state.ts';
+import { frozen } from './frozen.ts';
 
 /** What happens to the next write instead of the usual. */
 export type WriteFault =
@@ -33,9 +42,10 @@ export type InMemoryState = StateStore & {
 
 export function inMemoryState(options: { clock: Pick<Clock, 'now'> }): InMemoryState {
   const items = new Map<string, string>();
+  const checked = new Map<string, Checked>();
   const audit = new Map<string, string[]>();
   const records = new Map<string, string>();
-  const verdicts = new Map<string, string>();
+  const verdicts = new Map<string, StoredVerdict>();
   const faults: WriteFault[] = [];
   let down = false;
   let applied = 0;
@@ -45,13 +55,26 @@ export function inMemoryState(options: { clock: Pick<Clock, 'now'> }): InMemoryS
   };
 
   function current<State extends CutoverState | SystemState>(key: string): State | null {
-    const item = items.get(key);
-    if (item === undefined) return key === 'system' ? (INITIAL_SYSTEM as State) : null;
-    const parsed = (key === 'system' ? systemState : cutoverState).safeParse(JSON.parse(item));
-    const wrongId = parsed.success && 'id' in parsed.data && parsed.data.id !== key;
-    if (parsed.success && !wrongId) return parsed.data as State;
-    const problems = parsed.success ? 'id: it is that of another cutover' : problemsOf(parsed.error);
+    if (!items.has(key)) return key === 'system' ? (INITIAL_SYSTEM as State) : null;
+    const { text, invalid } = check(key);
+    const state = text === null ? null : (JSON.parse(text) as State);
+    const wrongId = state !== null && 'id' in state && state.id !== key;
+    if (state && !wrongId) return state;
+    const problems = wrongId ? 'id: it is that of another cutover' : invalid;
     throw new CrossfadeError('state_invalid', `The state of '${key}' cannot be trusted: ${problems}.`);
+  }
+
+  /** The item as its schema reads it, worked out once for each version of it. */
+  function check(key: string): Checked {
+    const item = items.get(key)!;
+    const known = checked.get(key);
+    if (known?.item === item) return known;
+    const parsed = (key === 'system' ? systemState : cutoverState).safeParse(JSON.parse(item));
+    const found = parsed.success
+      ? { item, text: JSON.stringify(parsed.data), invalid: '' }
+      : { item, text: null, invalid: problemsOf(parsed.error) };
+    checked.set(key, found);
+    return found;
   }
 
   const liveRecord = (key: string): IdempotencyRecord | null => {
@@ -106,8 +129,8 @@ export function inMemoryState(options: { clock: Pick<Clock, 'now'> }): InMemoryS
         .filter((key) => key !== 'system')
         .sort()
         .map((id) => {
-          const parsed = cutoverState.safeParse(JSON.parse(items.get(id)!));
-          return parsed.success ? parsed.data : { id, invalid: problemsOf(parsed.error) };
+          const { text, invalid } = check(id);
+          return text === null ? { id, invalid } : (JSON.parse(text) as CutoverState);
         });
     },
     async readSystem() {
@@ -128,14 +151,14 @@ export function inMemoryState(options: { clock: Pick<Clock, 'now'> }): InMemoryS
     },
     async writeVerdict(id, verdict) {
       reachable();
-      const before = verdicts.has(id) ? (JSON.parse(verdicts.get(id)!) as { atMs: number }) : null;
+      const before = verdicts.get(id);
       const future = options.clock.now() + CLOCKS_APART_MS;
-      if (before === null || before.atMs <= verdict.atMs || before.atMs > future)
-        verdicts.set(id, JSON.stringify(verdict));
+      if (!before || before.atMs <= verdict.atMs || before.atMs > future)
+        verdicts.set(id, frozen(JSON.parse(JSON.stringify(verdict))));
     },
     async readVerdict(id) {
       reachable();
-      return verdicts.has(id) ? JSON.parse(verdicts.get(id)!) : null;
+      return verdicts.get(id) ?? null;
     },
 
     failNextWrite: (...next) => void faults.push(...next),
@@ -149,6 +172,9 @@ export function inMemoryState(options: { clock: Pick<Clock, 'now'> }): InMemoryS
     applied: () => applied,
   };
 }
+
+/** An item as stored, and what its schema makes of it; `text` null: it is invalid. */
+type Checked = { item: string; text: string | null; invalid: string };
 
 type Head = Pick<SystemState, 'version' | 'auditSeq' | 'auditHash'> & { epoch?: number };
 
