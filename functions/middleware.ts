@@ -109,7 +109,7 @@ function noRoute(routes: readonly Pick<Route, 'method' | 'path'>[], method: stri
       )
     : new CrossfadeError(
         'not_found',
-        'There is no such route. The routes are listed at GET /v1/openapi.json and in the README under "HTTP API".',
+        'There is no such route. GET /v1/openapi.json and functions/README.md list the routes.',
       );
 }
 

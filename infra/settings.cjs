@@ -8,80 +8,16 @@
  *
  *   <tmp>/crossfade-<uid>-<port>/settings.json        lib/schemas/local-settings.ts says what is in it
  *
- * Any other stage: parameters, given as `--param="vpcId=vpc-1"` or as the environment variable in the table. Nothing
+ * Any other stage: parameters (infra/parameters.cjs), given as `--param="vpcId=vpc-1"` or as an environment variable. Nothing
  * here is looked up over the network, so packaging works without credentials.
  */
 
 const { existsSync, readFileSync } = require('node:fs');
 const { tmpdir, userInfo } = require('node:os');
 const { join } = require('node:path');
+const { PARAMETERS } = require('./parameters.cjs');
 
 const DEFAULT_PORT = 3000;
-
-/** Deployment parameters: the default, or `required` with what to write there. */
-const PARAMETERS = {
-  jwtIssuer: { required: 'https URL of the issuer of access tokens', env: 'CROSSFADE_JWT_ISSUER' },
-  jwtAudience: { required: 'audience of access tokens', env: 'CROSSFADE_JWT_AUDIENCE' },
-  /** Public keys of the issuer as a JWKS document: the functions check signatures too, and have no way to the internet. */
-  jwks: { required: 'public keys of the issuer, the JSON of its jwks_uri', env: 'CROSSFADE_JWKS' },
-  databaseUrl: {
-    required: 'postgres://crossfade_runtime@HOST:5432/DATABASE of the runtime role, without a password',
-    env: 'CROSSFADE_DATABASE_URL',
-  },
-  ownerDatabaseUrl: { required: 'the same for the owner role', env: 'CROSSFADE_OWNER_DATABASE_URL' },
-  databaseResourceId: {
-    required: 'db-… of the instance, cluster-… of the cluster or prx-… of the proxy',
-    env: 'CROSSFADE_DATABASE_RESOURCE_ID',
-  },
-  vpcId: { required: 'vpc-… of the database', env: 'CROSSFADE_VPC_ID' },
-  subnetIds: { required: 'private subnets, separated by commas', env: 'CROSSFADE_SUBNET_IDS' },
-  routeTableIds: { required: 'route tables of those subnets, separated by commas', env: 'CROSSFADE_ROUTE_TABLE_IDS' },
-  databaseSecurityGroupId: { required: 'sg-… of the database', env: 'CROSSFADE_DATABASE_SECURITY_GROUP_ID' },
-  dynamodbPrefixListId: {
-    required: 'pl-… of DynamoDB in the region (aws ec2 describe-managed-prefix-lists)',
-    env: 'CROSSFADE_DYNAMODB_PREFIX_LIST_ID',
-  },
-
-  /** File with the authorities of the database's certificate; the runtime's own has those of RDS. A layer's is in /opt. */
-  databaseCa: { default: '/var/runtime/ca-cert.pem', env: 'CROSSFADE_DATABASE_CA' },
-  databasePort: { default: '5432', env: 'CROSSFADE_DATABASE_PORT' },
-  databaseUser: { default: 'crossfade_runtime', env: 'CROSSFADE_DATABASE_USER' },
-  ownerDatabaseUser: { default: 'crossfade_owner', env: 'CROSSFADE_OWNER_DATABASE_USER' },
-  /** `false` when the VPC has the endpoints already. */
-  createEndpoints: { default: 'true', env: 'CROSSFADE_CREATE_ENDPOINTS' },
-  /** Alarms on connections and pinned sessions exist when these are named. */
-  databaseInstance: { default: '', env: 'CROSSFADE_DATABASE_INSTANCE' },
-  databaseMaxConnections: { default: '100', env: 'CROSSFADE_DATABASE_MAX_CONNECTIONS' },
-  databaseProxy: { default: '', env: 'CROSSFADE_DATABASE_PROXY' },
-  /** Who gets alarms by mail; others subscribe to the topic. */
-  alarmEmail: { default: '', env: 'CROSSFADE_ALARM_EMAIL' },
-  /** Bus of EventBridge that gets alerts as events, by name. */
-  alertEventBus: { default: 'default', env: 'CROSSFADE_ALERT_EVENT_BUS' },
-  /** https address that gets alerts, and the ARN of the secret whose text signs them; empty: none. Needs a way out of the subnets. */
-  /** Where upstreams of service cutovers are, as the shadow-writer sees them from its subnets: 10.0.0.0/8, or 0.0.0.0/0 with a NAT. */
-  upstreamCidr: { default: '', env: 'CROSSFADE_UPSTREAM_CIDR' },
-  alertWebhookUrl: { default: '', env: 'CROSSFADE_ALERT_WEBHOOK_URL' },
-  alertWebhookKeyArn: { default: '', env: 'CROSSFADE_ALERT_WEBHOOK_KEY_ARN' },
-  /** Where the sections named in the alarms are. */
-  runbookUrl: { default: 'README.md', env: 'CROSSFADE_RUNBOOK_URL' },
-  monthlyBudgetUsd: { default: '100', env: 'CROSSFADE_MONTHLY_BUDGET_USD' },
-  /** ARN of the principal that may take the break-glass role; empty: the account, with MFA. */
-  breakGlassPrincipal: { default: '', env: 'CROSSFADE_BREAK_GLASS_PRINCIPAL' },
-  /** ARN of the AppConfig agent layer; empty: the pinned one of the region. */
-  appConfigLayer: { default: '', env: 'CROSSFADE_APPCONFIG_LAYER' },
-  /** Reserved concurrency. 0: not reserved. Lambda keeps 100 of an account unreserved, and new accounts have few. */
-  reservedControl: { default: '5', env: 'CROSSFADE_RESERVED_CONTROL' },
-  reservedTick: { default: '1', env: 'CROSSFADE_RESERVED_TICK' },
-  reservedRelay: { default: '1', env: 'CROSSFADE_RESERVED_RELAY' },
-  reservedShadowWriter: { default: '10', env: 'CROSSFADE_RESERVED_SHADOW_WRITER' },
-  reservedBackfill: { default: '1', env: 'CROSSFADE_RESERVED_BACKFILL' },
-  reservedVerify: { default: '1', env: 'CROSSFADE_RESERVED_VERIFY' },
-  owner: { default: 'crossfade', env: 'CROSSFADE_OWNER' },
-  dataClass: { default: 'internal', env: 'CROSSFADE_DATA_CLASS' },
-  logLevel: { default: 'info', env: 'CROSSFADE_LOG_LEVEL' },
-  /** After how many days minute windows expire, 1–400. Experiments and the audit log never do. */
-  metricsRetentionDays: { default: '30', env: 'CROSSFADE_METRICS_RETENTION_DAYS' },
-};
 
 /** AppConfig agent 2.0.17054 for arm64. The account and the layer's number differ by region. */
 const APPCONFIG_LAYERS = {
@@ -228,16 +164,17 @@ function overridden(environment) {
 async function readParameters(stage, resolveVariable) {
   const values = {};
   const missing = [];
-  for (const [name, { env, required, default: fallback }] of Object.entries(PARAMETERS)) {
+  for (const [name, { env, required, meaning, default: fallback }] of Object.entries(PARAMETERS)) {
     const given = (await resolveVariable(`param:${name}, null`)) ?? process.env[env];
     if (given !== undefined && given !== null && given !== '') values[name] = String(given);
-    else if (required) missing.push(`  --param="${name}=…"  or ${env}: ${required}`);
+    else if (required) missing.push(`  --param="${name}=…"  or ${env}: ${meaning}`);
     else values[name] = fallback;
   }
   if (missing.length > 0) throw new Error(`Stage '${stage}' needs parameters that are not set:\n${missing.join('\n')}`);
   refusePasswords(values);
   refuseStrangers(values);
   refuseWebhook(values);
+  refuseRunbooks(values);
   return values;
 }
 
@@ -281,6 +218,15 @@ function refuseWebhook({ alertWebhookUrl: url, alertWebhookKeyArn: arn, alertEve
   if (!/^arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:secret:[\w/+=.@-]+$/.test(arn)) {
     throw new Error('Parameter alertWebhookKeyArn is no ARN of a secret in Secrets Manager.');
   }
+}
+
+/** Alarms are read in a console and in mails, where only a whole address leads anywhere. */
+function refuseRunbooks({ runbookUrl: url }) {
+  if (url === PARAMETERS.runbookUrl.default) return;
+  if (URL.canParse(url) && new URL(url).protocol === 'https:' && !url.endsWith('/') && !url.includes('#')) return;
+  throw new Error(
+    `Parameter runbookUrl '${url}' is no https address of a folder, without a slash or # at its end. Give the address of ${PARAMETERS.runbookUrl.default} in your copy of the repository.`,
+  );
 }
 
 function withDefaults(values) {

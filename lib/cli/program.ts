@@ -96,7 +96,7 @@ function addLooking(program: Command, add: Add): void {
   program.commandsGroup('Look:');
   add('plan <cutover>', 'what would become of the columns, dependents and rows of its table', plan).option(
     '--scan <seconds>',
-    'how long to look for rows that could not go back, 3 unless told; 0 for not at all',
+    'how long to look for rows that could not go back: 3 by default, 0 for not at all',
     scanSeconds,
   );
   add('status [cutover]', 'stage, share, health, figures of both sides, what holds it, what comes next', status)
@@ -155,7 +155,7 @@ function addLooking(program: Command, add: Add): void {
   writing(
     add('copies <cutover> [action] [copy]', 'writes the other side must still get; retry or discard one', copies),
   ).option('--all', 'with retry or discard: every one in quarantine');
-  writing(add('repair <cutover>', 'write the rows anew that the last verification found to differ', repair));
+  writing(add('repair <cutover>', 'write again the rows that the last verification found to differ', repair));
   confirmed(
     writing(
       add('quarantine <cutover> [action] [key]', 'keys that do not fit; retry [key] or discard <key>', quarantine),
@@ -216,7 +216,7 @@ function addMoving(program: Command, add: Add): void {
       readOnly,
     ),
   )
-    .option('--seconds <number>', 'for how long, 1–300, 30 unless told', readOnlySeconds)
+    .option('--seconds <number>', 'for how long, 1–300; 30 by default', readOnlySeconds)
     .addOption(reason());
   confirmed(
     forced(operation(add('complete <cutover>', 'the shadow takes over; still reversible', operateAction('complete')))),
@@ -270,7 +270,7 @@ function addTools(program: Command, add: Add): void {
   program.commandsGroup('Tools:');
   add('replay [files...]', 'verdicts of the gates on recorded minutes, until the first rollback', replayFiles)
     .option('--cutover <id>', 'instead of files: what is stored of the stages of a cutover')
-    .option('--hours <number>', 'with --cutover: how far back, 24 unless told, at most 72', hourCount);
+    .option('--hours <number>', 'with --cutover: how far back, at most 72; 24 by default', hourCount);
   add('bucket', 'the bucket of a key; with --json and without a key: JSON lines {salt,key} from standard input', bucket)
     .option('--salt <text>', "the cutover's salt")
     .option('--key <text>', 'the routing key');

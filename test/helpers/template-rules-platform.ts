@@ -3,8 +3,10 @@
  * rule per requirement, each with a way to break it.
  */
 
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { changesTable, stateTable } from '../../infra/local/tables.ts';
-import { FUNCTIONS } from './packaged-template.ts';
+import { FUNCTIONS, ROOT } from './packaged-template.ts';
 import {
   at,
   capital,
@@ -50,6 +52,12 @@ const ALARMS: Readonly<Record<string, string>> = {
   CommandsDenied: 'DeniedCommands',
   ...Object.fromEntries(FUNCTIONS.map((name) => [`Throttles${name.split('-').map(capital).join('')}`, 'Throttles'])),
 };
+
+/** The default of `runbookUrl` is the folder of the pages, so that each address can be followed here. */
+function hasRunbook(description: unknown): boolean {
+  const [, page] = / Runbook: (\S+\.md)(?:#[a-z-]+)?$/.exec(String(description)) ?? [];
+  return page !== undefined && existsSync(join(ROOT, page));
+}
 
 export const PLATFORM_RULES: readonly Rule[] = [
   {
@@ -274,7 +282,7 @@ export const PLATFORM_RULES: readonly Rule[] = [
           .map(([id]) => `${id} is missing`),
         ...Object.entries(found).flatMap(([id, { Properties }]) => [
           ...differences(Properties, { AlarmActions: [{ Ref: 'Alerts' }] }, `${id}: `),
-          ...(/ Runbook: \S+#[a-z0-9-]+$/.test(String(Properties.AlarmDescription)) ? [] : [`${id} names no runbook`]),
+          ...(hasRunbook(Properties.AlarmDescription) ? [] : [`${id} names no runbook`]),
         ]),
       ];
     },

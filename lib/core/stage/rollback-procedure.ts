@@ -65,7 +65,7 @@ export const SCENARIOS = [
   },
   {
     name: 'point-in-time recovery',
-    command: 'README, Runbooks',
+    command: 'infra/runbooks/README.md, Point-in-time recovery',
     destructive: true,
     note: 'the only way back after cleanup',
   },

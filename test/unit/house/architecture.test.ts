@@ -73,6 +73,8 @@ const LAYERS: readonly Layer[] = [
   },
   { name: 'examples', files: /^infra\/examples\//, may: ['core', 'client', 'declaration'] },
   { name: 'configuration', files: /^infra\/cutovers\.ts$/, may: ['core', 'declaration', 'examples'] },
+  // What is generated in the pages is made of what serves.
+  { name: 'pages', files: /^infra\/docs\//, may: ['core', 'schemas', 'cli', 'functions'] },
 ];
 
 const layerOf = (file: string): Layer | undefined => LAYERS.find(({ files }) => files.test(file));
@@ -222,7 +224,8 @@ const PACKAGES: readonly [package_: RegExp, files: RegExp][] = [
   [/^@middy\//, /^functions\//],
   [/^@aws-lambda-powertools\//, /^lib\/adapters\/powertools\//],
   [/^aws-lambda$/, /^functions\//],
-  [/^(commander|@clack\/prompts)$/, /^lib\/cli\//],
+  [/^commander$/, /^(lib\/cli\/|infra\/docs\/commands\.ts$)/],
+  [/^@clack\/prompts$/, /^lib\/cli\//],
   [/^@openfeature\/server-sdk$/, /^lib\/client\//],
   [/^node:crypto$/, /^lib\/core\/stage\/audit\.ts$/],
   [
@@ -290,7 +293,7 @@ const IMPURE =
 
 /** The adapter of the machine; the client's defaults, which an application may replace; and what runs outside of `lib`. */
 const MAY_BE_IMPURE =
-  /^(lib\/adapters\/system\.ts|lib\/client\/(client|work-queue)\.ts|lib\/routing\/(agent-source|data-source)\.ts|infra\/local\/|infra\/examples\/|test\/)/;
+  /^(lib\/adapters\/system\.ts|lib\/client\/(client|work-queue)\.ts|lib\/routing\/(agent-source|data-source)\.ts|infra\/local\/|infra\/examples\/|infra\/docs\/main\.ts|test\/)/;
 
 const impurities = (source: Source): string[] =>
   MAY_BE_IMPURE.test(source.file)

@@ -1,0 +1,142 @@
+/**
+ * Parameters of a deployment: the name, the environment variable that may stand for it, the default or `required`, and what
+ * it is for. infra/settings.cjs reads them; infra/README.md has them as a table.
+ */
+
+module.exports.PARAMETERS = {
+  jwtIssuer: { required: true, env: 'CROSSFADE_JWT_ISSUER', meaning: 'https URL of the issuer of access tokens' },
+  jwtAudience: { required: true, env: 'CROSSFADE_JWT_AUDIENCE', meaning: 'audience of access tokens' },
+  jwks: {
+    required: true,
+    env: 'CROSSFADE_JWKS',
+    meaning:
+      'public keys of the issuer, the JSON of its jwks_uri: the functions check signatures too, and have no way to the internet',
+  },
+  databaseUrl: {
+    required: true,
+    env: 'CROSSFADE_DATABASE_URL',
+    meaning: 'postgres://crossfade_runtime@HOST:5432/DATABASE of the runtime role, without a password',
+  },
+  ownerDatabaseUrl: { required: true, env: 'CROSSFADE_OWNER_DATABASE_URL', meaning: 'the same for the owner role' },
+  databaseResourceId: {
+    required: true,
+    env: 'CROSSFADE_DATABASE_RESOURCE_ID',
+    meaning: 'db-… of the instance, cluster-… of the cluster or prx-… of the proxy',
+  },
+  vpcId: { required: true, env: 'CROSSFADE_VPC_ID', meaning: 'vpc-… of the database' },
+  subnetIds: { required: true, env: 'CROSSFADE_SUBNET_IDS', meaning: 'private subnets, separated by commas' },
+  routeTableIds: {
+    required: true,
+    env: 'CROSSFADE_ROUTE_TABLE_IDS',
+    meaning: 'route tables of those subnets, separated by commas',
+  },
+  databaseSecurityGroupId: {
+    required: true,
+    env: 'CROSSFADE_DATABASE_SECURITY_GROUP_ID',
+    meaning: 'sg-… of the database',
+  },
+  dynamodbPrefixListId: {
+    required: true,
+    env: 'CROSSFADE_DYNAMODB_PREFIX_LIST_ID',
+    meaning: 'pl-… of DynamoDB in the region (aws ec2 describe-managed-prefix-lists)',
+  },
+
+  databaseCa: {
+    default: '/var/runtime/ca-cert.pem',
+    env: 'CROSSFADE_DATABASE_CA',
+    meaning:
+      "file with the authorities of the database's certificate; the runtime's own has those of RDS. A layer's is in /opt",
+  },
+  databasePort: { default: '5432', env: 'CROSSFADE_DATABASE_PORT', meaning: 'port that the network opens' },
+  databaseUser: {
+    default: 'crossfade_runtime',
+    env: 'CROSSFADE_DATABASE_USER',
+    meaning: 'runtime role that IAM tokens are granted for; as in databaseUrl',
+  },
+  ownerDatabaseUser: {
+    default: 'crossfade_owner',
+    env: 'CROSSFADE_OWNER_DATABASE_USER',
+    meaning: 'the same for the owner role',
+  },
+  createEndpoints: {
+    default: 'true',
+    env: 'CROSSFADE_CREATE_ENDPOINTS',
+    meaning: '`false` when the VPC has the endpoints already',
+  },
+  databaseInstance: {
+    default: '',
+    env: 'CROSSFADE_DATABASE_INSTANCE',
+    meaning: 'name of the RDS instance; with it there is the alarm on connections',
+  },
+  databaseMaxConnections: {
+    default: '100',
+    env: 'CROSSFADE_DATABASE_MAX_CONNECTIONS',
+    meaning: 'max_connections of that instance',
+  },
+  databaseProxy: {
+    default: '',
+    env: 'CROSSFADE_DATABASE_PROXY',
+    meaning: 'name of the RDS proxy; with it there is the alarm on pinned sessions',
+  },
+  alarmEmail: {
+    default: '',
+    env: 'CROSSFADE_ALARM_EMAIL',
+    meaning: 'address that gets alarms by mail; others subscribe to the topic',
+  },
+  alertEventBus: {
+    default: 'default',
+    env: 'CROSSFADE_ALERT_EVENT_BUS',
+    meaning: 'bus of EventBridge that gets alerts as events, by name',
+  },
+  upstreamCidr: {
+    default: '',
+    env: 'CROSSFADE_UPSTREAM_CIDR',
+    meaning:
+      'network of the upstreams of service cutovers, as the shadow-writer sees it from its subnets: 10.0.0.0/8, or 0.0.0.0/0 with a NAT gateway',
+  },
+  alertWebhookUrl: {
+    default: '',
+    env: 'CROSSFADE_ALERT_WEBHOOK_URL',
+    meaning: 'https address that gets alerts; needs a way out of the subnets',
+  },
+  alertWebhookKeyArn: {
+    default: '',
+    env: 'CROSSFADE_ALERT_WEBHOOK_KEY_ARN',
+    meaning: 'ARN of the secret whose text signs them',
+  },
+  runbookUrl: {
+    default: 'infra/runbooks',
+    env: 'CROSSFADE_RUNBOOK_URL',
+    meaning:
+      'https address of the folder of runbooks in your copy of the repository; alarms add the page, such as /no-tick.md',
+  },
+  monthlyBudgetUsd: { default: '100', env: 'CROSSFADE_MONTHLY_BUDGET_USD', meaning: 'limit of the budget alarm' },
+  breakGlassPrincipal: {
+    default: '',
+    env: 'CROSSFADE_BREAK_GLASS_PRINCIPAL',
+    meaning: 'ARN of the principal that may take the break-glass role; empty: the account, with MFA',
+  },
+  appConfigLayer: {
+    default: '',
+    env: 'CROSSFADE_APPCONFIG_LAYER',
+    meaning: 'ARN of the AppConfig agent layer; empty: the pinned one of the region',
+  },
+  reservedControl: {
+    default: '5',
+    env: 'CROSSFADE_RESERVED_CONTROL',
+    meaning: 'reserved concurrency; 0: not reserved. Lambda keeps 100 of an account unreserved',
+  },
+  reservedTick: { default: '1', env: 'CROSSFADE_RESERVED_TICK', meaning: 'the same' },
+  reservedRelay: { default: '1', env: 'CROSSFADE_RESERVED_RELAY', meaning: 'the same' },
+  reservedShadowWriter: { default: '10', env: 'CROSSFADE_RESERVED_SHADOW_WRITER', meaning: 'the same' },
+  reservedBackfill: { default: '1', env: 'CROSSFADE_RESERVED_BACKFILL', meaning: 'the same' },
+  reservedVerify: { default: '1', env: 'CROSSFADE_RESERVED_VERIFY', meaning: 'the same' },
+  owner: { default: 'crossfade', env: 'CROSSFADE_OWNER', meaning: 'tag of every resource' },
+  dataClass: { default: 'internal', env: 'CROSSFADE_DATA_CLASS', meaning: 'tag of every resource' },
+  logLevel: { default: 'info', env: 'CROSSFADE_LOG_LEVEL', meaning: 'debug, info, warn, error or silent' },
+  metricsRetentionDays: {
+    default: '30',
+    env: 'CROSSFADE_METRICS_RETENTION_DAYS',
+    meaning: 'after how many days minute windows expire, 1–400. Experiments and the audit log never do',
+  },
+};
