@@ -4,11 +4,10 @@ import { MetricUnit, Metrics as Powertools } from '@aws-lambda-powertools/metric
 import type { MetricName, Metrics } from '../../ports.ts';
 
 const NAMESPACE = 'Crossfade';
-const SERVICE = 'crossfade';
 
-/** The alarms of infra/alarms.yml watch these by namespace and service. */
+/** The alarms of infra/alarms.yml watch these by namespace and service; the service is POWERTOOLS_SERVICE_NAME, as they name it. */
 export function cloudWatchMetrics(): Metrics {
-  const metrics = new Powertools({ namespace: NAMESPACE, serviceName: SERVICE });
+  const metrics = new Powertools({ namespace: NAMESPACE });
   return {
     record: (name, value) => void metrics.addMetric(name, unitOf(name), value),
     flush: () => {
