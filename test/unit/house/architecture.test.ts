@@ -213,7 +213,7 @@ describe('rooms', () => {
 
 /** Where a package may be imported. Built-ins of Node are `node:*`; core has one use of them, hashing. */
 const PACKAGES: readonly [package_: RegExp, files: RegExp][] = [
-  [/^zod$/, /^lib\/(schemas\/|define\/cutovers\.ts|adapters\/)/],
+  [/^zod$/, /^(lib\/(schemas\/|define\/cutovers\.ts|adapters\/)|infra\/docs\/configuration\.ts$)/],
   [/^@aws-sdk\/(client|lib)-dynamodb$/, /^lib\/adapters\/dynamodb\//],
   [/^@aws-sdk\/rds-signer$/, /^lib\/adapters\/postgres\//],
   [/^@aws-sdk\/client-appconfig$/, /^lib\/adapters\/appconfig\//],
