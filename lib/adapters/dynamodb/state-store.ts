@@ -53,15 +53,10 @@ const VERDICTS_AT_ONCE = 25;
 const TRIES = 4;
 const FIRST_PAUSE_MS = 50;
 
-export function dynamoStateStore(options: DynamoStateStoreOptions): StateStore {
-  return stateStoreWith(stateTransaction, options);
-}
-
 /** What is written, and how to see what became of it. */
 type Subject<State> = { name: string; key: ItemKey; current(): Promise<State | null> };
 
-/** The store over a given transaction; tests hand in one whose conditions are broken. */
-export function stateStoreWith(transaction: typeof stateTransaction, options: DynamoStateStoreOptions): StateStore {
+export function dynamoStateStore(options: DynamoStateStoreOptions): StateStore {
   const target: Target = { requestTimeoutMs: DEFAULT_CALL_DEADLINE_MS, ...options };
   const { client, tableName } = target;
   const pause = (tries: number) => options.clock.sleep(FIRST_PAUSE_MS * 2 ** (tries - 1) * (0.5 + options.random()));
@@ -84,7 +79,7 @@ export function stateStoreWith(transaction: typeof stateTransaction, options: Dy
     const writeId = options.ids.next();
     const what = `write the state of ${subject.name}`;
     for (let tries = 1; ; tries += 1) {
-      const input = transaction({
+      const input = stateTransaction({
         tableName,
         key: subject.key,
         change: change as StateChange<CutoverState> | StateChange<SystemState>,

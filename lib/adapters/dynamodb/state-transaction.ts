@@ -22,24 +22,17 @@ export type StateWrite = {
   /** Marks the audit entries of this write, so that it is recognised when its answer was lost. */
   writeId: string;
   nowMs: number;
-  /** For negative controls in tests only: leaves conditions out. */
-  omit?: readonly ('version-condition' | 'audit-condition')[];
 };
 
 const ABSENT = 'attribute_not_exists(pk)';
 
 export function stateTransaction(write: StateWrite): TransactWriteCommandInput {
   const { tableName, change, writeId } = write;
-  const omitted = (condition: 'version-condition' | 'audit-condition') => write.omit?.includes(condition) ?? false;
-  const state = {
-    TableName: tableName,
-    Item: { ...write.key, ...change.after },
-    ...(omitted('version-condition') ? {} : unchanged(change.before)),
-  };
+  const state = { TableName: tableName, Item: { ...write.key, ...change.after }, ...unchanged(change.before) };
   const entries = change.entries.map((entry) => ({
     TableName: tableName,
     Item: { ...auditKey(entry.subject, entry.seq), ...entry, event: JSON.stringify(entry.event), writeId },
-    ...(omitted('audit-condition') ? {} : { ConditionExpression: ABSENT }),
+    ConditionExpression: ABSENT,
   }));
   const record = change.idempotency ? [unusedRecord(tableName, change.idempotency, write.nowMs)] : [];
   return { TransactItems: [state, ...entries, ...record].map((Put) => ({ Put })) };

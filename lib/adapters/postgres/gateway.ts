@@ -83,8 +83,7 @@ const LIMIT_MARGIN_MS = 1_000;
 
 type Send<T> = (sql: postgres.Sql) => Promise<T>;
 
-/** @param broken for the negative control of the tests: goes on with a client that has failed */
-export function postgresGateway(options: GatewayOptions, broken: { keepsFailedClient?: boolean } = {}): PgGateway {
+export function postgresGateway(options: GatewayOptions): PgGateway {
   const target = placeOf(options.url);
   const clients = clientHolder(options);
   let closed = false;
@@ -100,7 +99,7 @@ export function postgresGateway(options: GatewayOptions, broken: { keepsFailedCl
       clients.used();
       return result;
     } catch (error) {
-      if ((classify(error) === 'connection' || isFatal(error)) && !broken.keepsFailedClient) clients.discard(sql);
+      if (classify(error) === 'connection' || isFatal(error)) clients.discard(sql);
       throw error;
     }
   }

@@ -9,6 +9,7 @@ import type postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/gateway.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
+import { sourceMutant } from '../../helpers/source-mutant.ts';
 
 const SEED = Number(process.env.CROSSFADE_SEED ?? Date.now() % 1_000_000);
 const CALLS = Number(process.env.CROSSFADE_KILLER_CALLS ?? 250);
@@ -104,21 +105,25 @@ describe('I6 I36 a gateway whose backends are ended at random moments', () => {
   );
 
   it('has a next call that is right, whether the kill came during a call or between two', async () => {
-    expect(await spoiledNextCalls({}, 40)).toEqual({ during: 0, between: 0 });
+    expect(await spoiledNextCalls(postgresGateway, 40)).toEqual({ during: 0, between: 0 });
     expect(uncaught).toEqual([]);
   });
 
   it('without the discard rule has next calls that fail or hang (negative control)', async () => {
-    const spoiled = await spoiledNextCalls({ keepsFailedClient: true }, 15);
+    const file = 'lib/adapters/postgres/gateway.ts';
+    const undiscarding = await sourceMutant<
+      Pick<typeof import('../../../lib/adapters/postgres/gateway.ts'), 'postgresGateway'>
+    >([file], [[file, 'clients.discard(sql);', '{}']]);
+    const spoiled = await spoiledNextCalls(undiscarding.postgresGateway, 15);
     expect(spoiled.during).toBeGreaterThan(0);
     expect(spoiled.between).toBeGreaterThan(0);
   });
 });
 
 /** Of `rounds` calls after a failed one, how many got somebody else's error or no answer. */
-async function spoiledNextCalls(broken: { keepsFailedClient?: boolean }, rounds: number) {
+async function spoiledNextCalls(gatewayOf: typeof postgresGateway, rounds: number) {
   const options = { deadlineMs: 500, attempts: 1 };
-  const fresh = () => postgresGateway({ url: database.url, clock, random: () => 0 }, broken);
+  const fresh = () => gatewayOf({ url: database.url, clock, random: () => 0 });
   let gateway: PgGateway = fresh();
   const spoiled = { during: 0, between: 0 };
   for (let round = 0; round < rounds * 2; round += 1) {

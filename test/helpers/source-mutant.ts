@@ -1,0 +1,50 @@
+/**
+ * Modules of the product with a fault in their source, compiled for one test. So the product needs no switch for negative
+ * controls, and a fault can be as small as one condition. The files themselves stay as they are.
+ */
+
+import { readFile } from 'node:fs/promises';
+import { relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { type Replacement, replaceOnce } from './replace-once.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** A file, as seen from the root, what there is in one place of it, and what the mutant has there instead. */
+export type Fault = readonly [file: string, ...Replacement];
+
+/**
+ * @param entries files whose exports the mutant has. It brings its own copy of everything that they import
+ * @example const { judge } = await sourceMutant<typeof import('../../lib/core/gates/judge.ts')>([JUDGE], [[JUDGE, 'a < b', 'a > b']])
+ */
+export async function sourceMutant<Exports>(entries: readonly string[], faults: readonly Fault[]): Promise<Exports> {
+  const unused = new Set(faults);
+  const { outputFiles } = await build({
+    stdin: { contents: entries.map((entry) => `export * from './${entry}';`).join('\n'), resolveDir: ROOT },
+    bundle: true,
+    write: false,
+    platform: 'node',
+    format: 'esm',
+    logLevel: 'silent',
+    plugins: [
+      {
+        name: 'faults',
+        setup({ onLoad }) {
+          onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+            const file = relative(ROOT, path);
+            const here = faults.filter(([name]) => name === file);
+            if (here.length === 0) return undefined;
+            for (const fault of here) unused.delete(fault);
+            const source = await readFile(path, 'utf8');
+            const contents = here.reduce((text, [, ...replacement]) => replaceOnce(text, replacement, file), source);
+            return { contents, loader: 'ts' };
+          });
+        },
+      },
+    ],
+  });
+  for (const [file] of unused)
+    throw new Error(`${file} is in nothing that ${entries.join(' and ')} import: its fault would do nothing.`);
+  return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0]!.contents).toString('base64')}`);
+}
