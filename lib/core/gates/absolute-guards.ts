@@ -10,7 +10,6 @@ import type { CutoverState, Policy } from '../cutover/cutover.ts';
 import { readsShadow } from '../cutover/switches.ts';
 import { highestShare, type MinuteWindow, poolWindows } from './evidence.ts';
 import { bucketUpperMs, histogramCount, quantileMs } from './histogram.ts';
-import { keeps, type WithoutRules } from './rules.ts';
 import { firstMinuteOf, MINUTE_MS } from './seen.ts';
 import { binomialTail } from './statistics.ts';
 
@@ -20,7 +19,7 @@ const ALPHA = 1e-4;
 /** Fewest operations of the primary before it can be said to be as bad. */
 const COMPARABLE = 50;
 
-type Judged = WithoutRules & {
+type Judged = {
   policy: Policy;
   state: CutoverState;
   windows: readonly MinuteWindow[];
@@ -28,7 +27,7 @@ type Judged = WithoutRules & {
 };
 
 /** Both sides over the minutes a guard looks at. */
-type Pools = WithoutRules & { shadow: MinuteWindow; primary: MinuteWindow };
+type Pools = { shadow: MinuteWindow; primary: MinuteWindow };
 
 type Guard = {
   limit: 'availabilityMin' | 'p95LimitMs' | 'connectionDropsMax' | 'memoryMax';
@@ -54,25 +53,24 @@ export const guardMinutes = (policy: Policy): number =>
   guardsOf(policy).length === 0 ? 0 : SPAN_MINUTES + policy.consecutiveFailures;
 
 /** The guards that have fired in each of the last `consecutiveFailures` minutes. */
-export function absoluteGuards({ policy, state, windows, nowMs, omit }: Judged): Condition[] {
+export function absoluteGuards({ policy, state, windows, nowMs }: Judged): Condition[] {
   if (!readsShadow(state)) return [];
   const first = firstMinuteOf(state);
   const last = Math.floor(nowMs / MINUTE_MS);
-  const looks = keeps({ omit }, 'limit_minutes') ? policy.consecutiveFailures : 1;
   return guardsOf(policy).flatMap(({ limit, minutes, broken }) => {
-    const verdicts = Array.from({ length: looks }, (_, back) => {
+    const verdicts = Array.from({ length: policy.consecutiveFailures }, (_, back) => {
       const to = last - back;
       const pool = (side: 'primary' | 'shadow') => pooled(windows, side, Math.max(first, to - minutes), to);
       if (to <= first) return null;
-      return broken({ shadow: pool('shadow'), primary: pool('primary'), omit }, policy[limit]!);
+      return broken({ shadow: pool('shadow'), primary: pool('primary') }, policy[limit]!);
     });
     return verdicts.every((verdict) => verdict !== null) ? verdicts.slice(0, 1) : [];
   });
 }
 
 /** Guards whose figures senders may leave out: without them, and beyond the limit, nothing advances. */
-export function guardHolds({ policy, state, windows, nowMs, omit }: Judged): Condition[] {
-  if (!readsShadow(state) || !keeps({ omit }, 'limit_figures')) return [];
+export function guardHolds({ policy, state, windows, nowMs }: Judged): Condition[] {
+  if (!readsShadow(state)) return [];
   const first = firstMinuteOf(state);
   const last = Math.floor(nowMs / MINUTE_MS);
   const shadow = pooled(windows, 'shadow', Math.max(first, last - SPAN_MINUTES), last);
@@ -171,8 +169,8 @@ function toldCondition(code: string, { count, told, seen, limit }: Told, text: s
 const proven = (bad: number, n: number, limit: number) =>
   n > 0 && bad / n > limit && binomialTail(n, bad, limit) <= ALPHA;
 /** The primary is as bad, by as many operations as can be compared with. */
-function asBad({ shadow, primary, omit }: Pools, bad: (window: MinuteWindow) => number): boolean {
-  if (primary.count < COMPARABLE || !keeps({ omit }, 'limit_compared')) return false;
+function asBad({ shadow, primary }: Pools, bad: (window: MinuteWindow) => number): boolean {
+  if (primary.count < COMPARABLE) return false;
   return bad(primary) / primary.count >= bad(shadow) / shadow.count;
 }
 

@@ -6,7 +6,6 @@ import { dataConditions } from './data-conditions.ts';
 import { earlyWarnings } from './early-warning.ts';
 import type { Judged } from './guards.ts';
 import { readConditions } from './read-conditions.ts';
-import { keeps } from './rules.ts';
 import { minutesInStage, type Seen } from './seen.ts';
 import { tableConditions } from './table-conditions.ts';
 
@@ -45,8 +44,7 @@ function dwell(seen: Seen): Condition {
 function paused({ input }: Seen): Condition {
   const { state } = input;
   const text = state.paused ? `Paused; 'crossfade resume ${state.id}' lets it go on.` : 'Not paused.';
-  const goesOn = !state.paused || !keeps(input, 'pause_advances_nothing');
-  return condition('paused', goesOn, state.paused ? 'paused' : 'running', 'running', text);
+  return condition('paused', !state.paused, state.paused ? 'paused' : 'running', 'running', text);
 }
 
 /** Judged before flags are published, so flags that a tick finds deployed have been so since the tick before. */

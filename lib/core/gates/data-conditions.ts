@@ -2,7 +2,6 @@
 
 import { type Condition, condition } from '../conditions/verdict.ts';
 import { GRACE_MINUTES } from './fold.ts';
-import { keeps } from './rules.ts';
 import type { Seen } from './seen.ts';
 
 /** A window older than this is missing. */
@@ -26,7 +25,7 @@ function fresh({ evidence, input, openMinute }: Seen, side: 'primary' | 'shadow'
   const gap = input.everyMinute === true && (reported === null || reported < openMinute - 1);
   return condition(
     'data_missing',
-    (age !== null && age <= FRESH_MINUTES && !gap) || !keeps(input, 'freshness'),
+    age !== null && age <= FRESH_MINUTES && !gap,
     age,
     FRESH_MINUTES,
     age === null

@@ -6,7 +6,6 @@
 import { type Condition, percent } from '../conditions/verdict.ts';
 import { overdispersion, usualErrorRate } from './baseline.ts';
 import type { RecentMinute } from './fold.ts';
-import { keeps } from './rules.ts';
 import type { Seen } from './seen.ts';
 import { binomialTail } from './statistics.ts';
 
@@ -33,7 +32,7 @@ type Failing = {
 
 /** The shadow fails, and so much more than the primary that going back helps. */
 export function unavailable(seen: Seen): Condition | null {
-  const worst = failing(seen).find(keeps(seen.input, 'failing_alike') ? explainedByPrimary(false) : () => true);
+  const worst = failing(seen).find(explainedByPrimary(false));
   if (!worst) return null;
   const { minutes, rate, limit, n1, e1, primaryRate } = worst;
   return {
@@ -55,10 +54,10 @@ const explainedByPrimary =
   ({ chance }: Failing) =>
     chance > CHANCE === explained;
 
-function failing({ evidence, input }: Seen): Failing[] {
+function failing({ evidence }: Seen): Failing[] {
   const newest = evidence.recent.at(-1)?.minute;
   if (newest === undefined) return [];
-  const clusters = keeps(input, 'clusters') ? overdispersion(evidence.baseline) : 1;
+  const clusters = overdispersion(evidence.baseline);
   const longest = evidence.recent.filter(({ minute }) => minute > newest - LONGEST_MINUTES);
   return SPANS.flatMap(({ minutes, rate: limit }) => {
     const span = longest.filter(({ minute }) => minute > newest - minutes);

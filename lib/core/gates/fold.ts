@@ -16,7 +16,6 @@ import { added, bucketsQuantileMs } from './buckets.ts';
 import { emptyWindow, highestShare, type MinuteWindow } from './evidence.ts';
 import { cap, HORIZON_MINUTES, type Martingale, newMartingale, step, withoutEvidence } from './martingale.ts';
 import { COUNTS, type JudgedMinute, METRIC_ROWS, METRICS, type Metric, type ProvenGood } from './metrics.ts';
-import { keeps, type WithoutRules } from './rules.ts';
 import { impossible, type JudgedWindow, judgedWindow } from './window.ts';
 
 /** Grows when the folded state changes its meaning; an older one is rebuilt. */
@@ -82,7 +81,7 @@ export type Evidence = {
   absent: number;
 };
 
-export type FoldContext = WithoutRules & {
+export type FoldContext = {
   key: string;
   policy: Policy;
   stageKind: StageKind;
@@ -162,7 +161,7 @@ export function fold(
   let newest = before.closedThrough;
   for (const [minute, sides] of byMinute(windows, before, context, draft)) {
     newest = Math.max(newest, minute);
-    if (keeps(context, 'folded_once') && before.folded.includes(minute)) continue;
+    if (before.folded.includes(minute)) continue;
     if (!complete(sides, minute, context) && minute >= context.openMinute - GRACE_MINUTES) {
       waiting.push(minute);
       continue;
@@ -185,12 +184,12 @@ function byMinute(
   const minutes = new Map<number, Minute>();
   for (const handedIn of windows) {
     const { minute, side } = handedIn;
-    if (minute <= closedThrough && keeps(context, 'folded_once')) continue;
-    if (minute >= context.openMinute && keeps(context, 'closed_minutes')) continue;
+    if (minute <= closedThrough) continue;
+    if (minute >= context.openMinute) continue;
     const sides = minutes.get(minute) ?? { primary: null, shadow: null, spoiled: false };
     minutes.set(minute, sides);
     const window = judgedWindow(handedIn);
-    const why = keeps(context, 'possible_windows') ? impossible(window) : null;
+    const why = impossible(window);
     if (why !== null) {
       sides.spoiled ||= side === 'shadow';
       if (minute >= context.firstMinute && minute >= (draft.impossible?.minute ?? minute))
@@ -219,13 +218,12 @@ const reports = (window: JudgedWindow | null, { everyMinute }: FoldContext) =>
   window !== null && (everyMinute || window.count > 0);
 
 function foldMinute(draft: Draft, minute: number, sides: Minute, context: FoldContext): void {
-  const known = () => (sides.primary ? withMinute(draft.baseline, sides.primary) : draft.baseline);
-  if (!keeps(context, 'earlier_baseline')) draft.baseline = known();
   if (minute >= context.firstMinute) {
     pool(draft, minute, sides);
     if (context.stageKind === 'ramp' || context.stageKind === 'full') judge(draft, minute, sides, context);
   }
-  if (keeps(context, 'earlier_baseline')) draft.baseline = known();
+  // Last: the minute that is judged is not part of what it is compared with.
+  if (sides.primary) draft.baseline = withMinute(draft.baseline, sides.primary);
 }
 
 function pool(draft: Draft, minute: number, { primary, shadow }: Minute): void {
@@ -270,7 +268,7 @@ function judge(draft: Draft, minute: number, sides: Minute, context: FoldContext
   if (draft.minutes > HORIZON_MINUTES) startHorizon(draft);
   const { policy, share } = context;
   const { baseline } = draft;
-  const clusters = keeps(context, 'clusters') ? overdispersion(baseline) : 1;
+  const clusters = overdispersion(baseline);
   const judged: JudgedMinute = { ...sides, baseline, clusters, policy, share };
   const metrics = { ...draft.metrics };
   const good = { ...draft.good };
@@ -278,7 +276,7 @@ function judge(draft: Draft, minute: number, sides: Minute, context: FoldContext
     const { prior, measure } = METRIC_ROWS[name];
     const measured =
       name === 'share' && (sides.spoiled || !shareSpeaks(draft, minute, context)) ? null : measure(judged);
-    const limits = keeps(context, 'cap') ? cap(logNeeded(name, draft.horizon), prior) : prior.map(() => Infinity);
+    const limits = cap(logNeeded(name, draft.horizon), prior);
     metrics[name] = step(
       draft.metrics[name],
       draft.minutes,

@@ -7,7 +7,6 @@ import { logNeeded } from './fold.ts';
 import { bucketUpperMs } from './histogram.ts';
 import { logEvidence, loudest } from './martingale.ts';
 import { edgeBeyond, METRIC_ROWS, METRICS, type Metric } from './metrics.ts';
-import { keeps } from './rules.ts';
 import type { Seen } from './seen.ts';
 import { corruption } from './table-conditions.ts';
 
@@ -33,9 +32,8 @@ export function judgedMetrics({ evidence, input }: Seen): Judged[] {
       evidence: Math.exp(Math.min(logE, 30)),
       needed: Math.exp(needed),
       badMinutes: bad,
-      proven:
-        (logE >= needed || !keeps(input, 'proof')) &&
-        (bad >= input.policy.consecutiveFailures || !keeps(input, 'bad_minutes')),
+      // Bad minutes alone are no proof, and nothing is proven in fewer of them than the policy says.
+      proven: logE >= needed && bad >= input.policy.consecutiveFailures,
       counts: { n0, e0, n1, e1, over },
     };
   });
@@ -46,10 +44,8 @@ export function firedGuards(seen: Seen, judged: readonly Judged[]): Condition[] 
   const corrupted = corruption(seen);
   if (corrupted) return [corrupted];
   if (!seen.servesReads) return [];
-  const floor = keeps(seen.input, 'floors') ? unavailable(seen) : null;
-  const proven = judged.filter(
-    (one) => one.proven && beyondThreshold(seen, one) && (one.metric !== 'share' || keeps(seen.input, 'black_hole')),
-  );
+  const floor = unavailable(seen);
+  const proven = judged.filter((one) => one.proven && beyondThreshold(seen, one));
   return [...(floor ? [floor] : []), ...proven.map((one) => firedCondition(seen, one))];
 }
 

@@ -9,15 +9,14 @@ import { advanceConditions } from './conditions.ts';
 import { figures } from './figures.ts';
 import type { Evidence } from './fold.ts';
 import { firedGuards, judgedMetrics } from './guards.ts';
-import { keeps } from './rules.ts';
 import { collect, type GateInput, minutesInStage } from './seen.ts';
 
 /** The verdict for one cutover at one moment, and the evidence to go on with. */
 export function judge(input: GateInput): { verdict: Verdict; evidence: Evidence } {
   const seen = collect(input);
   const judged = judgedMetrics(seen);
-  const stopped = input.state.paused && !keeps(input, 'pause_rolls_back');
-  const fired = stopped ? [] : [...firedGuards(seen, judged), ...(input.guards ?? [])];
+  // A pause stops the way forward, never the way back.
+  const fired = [...firedGuards(seen, judged), ...(input.guards ?? [])];
   const conditions = [...advanceConditions(seen, judged), ...(input.holds ?? [])];
   const failing = conditions.filter((condition) => !condition.ok);
   const minutes = minutesInStage(seen);

@@ -8,7 +8,6 @@ import { judgedKind, judgedSinceMs, readsShadow } from '../cutover/switches.ts';
 import { sharePpmOf } from '../routing/flags.ts';
 import type { MinuteWindow, TableStatus } from './evidence.ts';
 import { EVIDENCE_SCHEMA, type Evidence, fold, newEvidence, RECENT_MINUTES } from './fold.ts';
-import type { WithoutRules } from './rules.ts';
 import type { JudgedWindow } from './window.ts';
 
 export const MINUTE_MS = 60_000;
@@ -17,7 +16,7 @@ export const HISTORY_MINUTES = 60;
 /** A fold is rebuilt from at most so much of a stage. */
 const REBUILT_MINUTES = 24 * 60;
 
-export type GateInput = WithoutRules & {
+export type GateInput = {
   state: CutoverState;
   policy: Policy;
   /** At most one per minute and side: all since `resume(…).fromMinute`. Those that are folded or still open are ignored. */
@@ -119,7 +118,6 @@ export function collect(input: GateInput): Seen {
     openMinute,
     everyMinute: input.everyMinute ?? false,
     flagsDeployed: input.flagsDeployed,
-    omit: input.omit,
   };
   const folded = fold(before, windows, context, input.late);
   const evidence = input.table ? withLook(folded, openMinute, input.table) : folded;

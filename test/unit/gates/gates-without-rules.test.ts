@@ -1,4 +1,4 @@
-/** Negative controls of the gates: each rule left out, and the harm that it is there to prevent seen. */
+/** Negative controls of the gates: each rule taken out of their source, and the harm that it is there to prevent seen. */
 
 import { describe, expect, it } from 'vitest';
 import type { Verdict } from '../../../lib/core/conditions/verdict.ts';
@@ -7,8 +7,8 @@ import { absoluteGuards, guardHolds } from '../../../lib/core/gates/absolute-gua
 import type { MinuteWindow } from '../../../lib/core/gates/evidence.ts';
 import type { Evidence } from '../../../lib/core/gates/fold.ts';
 import { judge } from '../../../lib/core/gates/judge.ts';
-import { GATE_RULES, type GateRule } from '../../../lib/core/gates/rules.ts';
 import type { GateInput } from '../../../lib/core/gates/seen.ts';
+import { type Fault, sourceMutant } from '../../helpers/source-mutant.ts';
 import { stateIn } from '../../property/samples.ts';
 import { exactMinute } from '../../property/traffic.ts';
 
@@ -32,11 +32,15 @@ type Life = {
   over?: Partial<GateInput>;
 };
 
+/** The gates as they are, or with a rule taken out. */
+type Gates = { judge: typeof judge; absoluteGuards: typeof absoluteGuards; guardHolds: typeof guardHolds };
+const GATES: Gates = { judge, absoluteGuards, guardHolds };
+
 const at = (n: number, side: 'primary' | 'shadow', count: number, fields: Fields = {}) =>
   exactMinute(ENTERED + n, side, count, fields);
 
 /** The verdict of every look at a 1 % stage of a component, and the evidence after the last. */
-function live(life: Life, omit: readonly GateRule[]): { verdicts: Verdict[]; evidence: Evidence } {
+function live(life: Life, gates: Gates): { verdicts: Verdict[]; evidence: Evidence } {
   const { shadow = (n) => at(n, 'shadow', 20), primary = (n) => at(n, 'primary', 1_000, { errors: 1 }) } = life;
   const windows: MinuteWindow[] = [];
   const { history = (n) => at(n, 'primary', 1_000, { errors: 1 }) } = life;
@@ -52,19 +56,18 @@ function live(life: Life, omit: readonly GateRule[]): { verdicts: Verdict[]; evi
     const state = stateIn('r1', { enteredAtMs: ENTERED * MINUTE_MS, paused: life.paused ?? false }, 'component');
     const policy = { ...DEFAULT_POLICY, ...life.policy };
     const nowMs = (ENTERED + n + 1) * MINUTE_MS;
-    const situation = { state, policy, windows: all, nowMs, omit };
-    const judged: ReturnType<typeof judge> = judge({
+    const situation = { state, policy, windows: all, nowMs };
+    const judged: ReturnType<typeof judge> = gates.judge({
       state,
       policy,
-      guards: absoluteGuards(situation),
-      holds: guardHolds(situation),
+      guards: gates.absoluteGuards(situation),
+      holds: gates.guardHolds(situation),
       windows: [...windows],
       table: null,
       evidence,
       everyMinute: true,
       flagsDeployed: true,
       nowMs,
-      omit,
       ...life.over,
     });
     evidence = judged.evidence;
@@ -82,73 +85,119 @@ const failing = (count: number, errors: number) => (n: number) => at(n, 'shadow'
 /** From this minute on a healthy shadow has proven itself at this traffic. */
 const PROVEN = 20;
 
-const CONTROLS: Record<GateRule, { promise: string; kept: (omit: readonly GateRule[]) => boolean }> = {
+const JUDGE = 'lib/core/gates/judge.ts';
+const ABSOLUTE = 'lib/core/gates/absolute-guards.ts';
+const FOLD = 'lib/core/gates/fold.ts';
+const GUARDS = 'lib/core/gates/guards.ts';
+const FLOORS = 'lib/core/gates/floors.ts';
+const ADVANCE = 'lib/core/gates/conditions.ts';
+const DATA = 'lib/core/gates/data-conditions.ts';
+const BASELINE_GROWS = 'if (sides.primary) draft.baseline = withMinute(draft.baseline, sides.primary);';
+const STAGE_IS_JUDGED = 'if (minute >= context.firstMinute) {';
+
+type Control = { promise: string; without: readonly Fault[]; kept: (gates: Gates) => boolean };
+
+const CONTROLS: Readonly<Record<string, Control>> = {
+  /** The minute that is judged is not part of what it is compared with. */
   earlier_baseline: {
     promise: 'a first minute with nothing before it says nothing of latency',
-    kept: (omit) => {
+    without: [
+      [FOLD, BASELINE_GROWS, ''],
+      [FOLD, STAGE_IS_JUDGED, `${BASELINE_GROWS} ${STAGE_IS_JUDGED}`],
+    ],
+    kept: (gates) => {
       const slow = (n: number) => at(n, 'shadow', 1_000, { latencyMs: 500 });
-      const { evidence } = live({ minutes: 1, history: () => null, shadow: slow }, omit);
+      const { evidence } = live({ minutes: 1, history: () => null, shadow: slow }, gates);
       return evidence.metrics.latency_p95.excursions.every(({ bad }) => bad === 0);
     },
   },
+  /** Nothing is proven in fewer bad minutes than the policy says. */
   bad_minutes: {
     promise: 'a shadow is not rolled back for errors before its tenth bad minute where ten are asked for',
-    kept: (omit) =>
-      rolledBackAt(live({ minutes: 12, shadow: failing(1_000, 200), policy: { consecutiveFailures: 10 } }, omit)) ===
+    without: [[GUARDS, 'bad >= input.policy.consecutiveFailures', 'true']],
+    kept: (gates) =>
+      rolledBackAt(live({ minutes: 12, shadow: failing(1_000, 200), policy: { consecutiveFailures: 10 } }, gates)) ===
       10,
   },
+  /** Bad minutes alone are no proof. */
   proof: {
     promise: 'three unlucky minutes of a few operations roll nothing back',
-    kept: (omit) => rolledBackAt(live({ minutes: 3, shadow: failing(20, 1) }, omit)) === null,
+    without: [[GUARDS, 'logE >= needed', 'true']],
+    kept: (gates) => rolledBackAt(live({ minutes: 3, shadow: failing(20, 1) }, gates)) === null,
   },
+  /** One minute counts for at most 1/2.8 of a proof. */
   cap: {
     promise: 'one minute proves nothing, even where one bad minute is enough',
-    kept: (omit) =>
-      rolledBackAt(live({ minutes: 1, shadow: failing(10_000, 2_000), policy: { consecutiveFailures: 1 } }, omit)) ===
+    without: [[FOLD, 'cap(logNeeded(name, draft.horizon), prior)', 'prior.map(() => Infinity)']],
+    kept: (gates) =>
+      rolledBackAt(live({ minutes: 1, shadow: failing(10_000, 2_000), policy: { consecutiveFailures: 1 } }, gates)) ===
       null,
   },
+  /** What fails half of its operations is not waited for. */
   floors: {
     promise: 'a shadow that fails everything goes in the minute in which that is seen',
-    kept: (omit) => rolledBackAt(live({ minutes: 1, shadow: failing(20, 20) }, omit)) === 1,
+    without: [[GUARDS, 'unavailable(seen)', 'null']],
+    kept: (gates) => rolledBackAt(live({ minutes: 1, shadow: failing(20, 20) }, gates)) === 1,
   },
+  /** Failures that come in clusters on the primary are no proof against the shadow one by one. */
   clusters: {
     promise: 'two clients that try again and again prove nothing where the failures of the primary come like that, too',
-    kept: (omit) => {
+    without: [
+      [FOLD, 'overdispersion(baseline)', '1'],
+      [FLOORS, 'overdispersion(evidence.baseline)', '1'],
+    ],
+    kept: (gates) => {
       const primary = (n: number) => at(n, 'primary', 1_000, { errors: n % 4 === 0 ? 8 : 0 });
       const shadow = (n: number) => (n === 5 ? at(n, 'shadow', 12, { errors: 8 }) : at(n, 'shadow', 4));
-      return rolledBackAt(live({ minutes: 8, shadow, primary, history: primary }, omit)) === null;
+      return rolledBackAt(live({ minutes: 8, shadow, primary, history: primary }, gates)) === null;
     },
   },
+  /** Nobody goes back to a side that fails alike. */
   failing_alike: {
     promise: 'nobody goes back to a primary that fails as much',
-    kept: (omit) =>
+    without: [[FLOORS, 'find(explainedByPrimary(false))', 'find(() => true)']],
+    kept: (gates) =>
       rolledBackAt(
-        live({ minutes: 5, shadow: failing(20, 20), primary: (n) => at(n, 'primary', 1_000, { errors: 990 }) }, omit),
+        live({ minutes: 5, shadow: failing(20, 20), primary: (n) => at(n, 'primary', 1_000, { errors: 990 }) }, gates),
       ) === null,
   },
+  /** A shadow that gets far fewer reads than are sent to it swallows them. */
   black_hole: {
     promise: 'a shadow that reports, and whose reads do not come, is rolled back',
-    kept: (omit) => rolledBackAt(live({ minutes: 20, shadow: (n) => at(n, 'shadow', 1) }, omit)) !== null,
+    without: [
+      [
+        GUARDS,
+        'one.proven && beyondThreshold(seen, one)',
+        "one.metric !== 'share' && one.proven && beyondThreshold(seen, one)",
+      ],
+    ],
+    kept: (gates) => rolledBackAt(live({ minutes: 20, shadow: (n) => at(n, 'shadow', 1) }, gates)) !== null,
   },
+  /** Old windows are no news. */
   freshness: {
     promise: 'a proven shadow does not advance on windows that ended four minutes ago',
-    kept: (omit) => {
+    without: [[DATA, 'age !== null && age <= FRESH_MINUTES && !gap', 'true']],
+    kept: (gates) => {
       const life = { shadow: (n: number) => at(n, 'shadow', 500), primary: (n: number) => at(n, 'primary', 50_000) };
       const until = (limit: number, of: (n: number) => MinuteWindow) => (n: number) => (n <= limit ? of(n) : null);
       const { verdicts } = live(
         { minutes: PROVEN + 5, shadow: until(PROVEN, life.shadow), primary: until(PROVEN, life.primary) },
-        omit,
+        gates,
       );
       return verdicts[PROVEN - 1]!.verdict === 'advance' && verdicts.at(-1)!.verdict !== 'advance';
     },
   },
+  /** What cannot be true is not counted. */
   possible_windows: {
     promise: 'more errors than operations are not counted',
-    kept: (omit) => live({ minutes: 3, shadow: failing(20, 25) }, omit).evidence.shadow.errors === 0,
+    without: [[FOLD, 'const why = impossible(window);', 'const why = null;']],
+    kept: (gates) => live({ minutes: 3, shadow: failing(20, 25) }, gates).evidence.shadow.errors === 0,
   },
+  /** A pause stops the way forward, … */
   pause_advances_nothing: {
     promise: 'a paused cutover stays where it is, however healthy',
-    kept: (omit) =>
+    without: [[ADVANCE, '!state.paused', 'true']],
+    kept: (gates) =>
       !everAdvances(
         live(
           {
@@ -157,17 +206,21 @@ const CONTROLS: Record<GateRule, { promise: string; kept: (omit: readonly GateRu
             primary: (n) => at(n, 'primary', 50_000),
             paused: true,
           },
-          omit,
+          gates,
         ),
       ),
   },
+  /** … never the way back. */
   pause_rolls_back: {
     promise: 'a paused cutover goes back all the same',
-    kept: (omit) => rolledBackAt(live({ minutes: 5, shadow: failing(1_000, 300), paused: true }, omit)) !== null,
+    without: [[JUDGE, 'const fired = [', 'const fired = input.state.paused ? [] : [']],
+    kept: (gates) => rolledBackAt(live({ minutes: 5, shadow: failing(1_000, 300), paused: true }, gates)) !== null,
   },
+  /** A minute that is not over is not looked at. */
   closed_minutes: {
     promise: 'the first seconds of a minute say nothing of it',
-    kept: (omit) => {
+    without: [[FOLD, 'if (minute >= context.openMinute) continue;', '']],
+    kept: (gates) => {
       const open = at(2, 'shadow', 20, { errors: 20 });
       return (
         rolledBackAt(
@@ -176,39 +229,50 @@ const CONTROLS: Record<GateRule, { promise: string; kept: (omit: readonly GateRu
               minutes: 1,
               over: { windows: [at(1, 'primary', 1_000), at(1, 'shadow', 20), at(2, 'primary', 1_000), open] },
             },
-            omit,
+            gates,
           ),
         ) === null
       );
     },
   },
+  /** A minute is folded once, however often its windows are handed in. */
   folded_once: {
     promise: 'windows that are handed in again are not counted again',
-    kept: (omit) => live({ minutes: 5, again: true }, omit).evidence.shadow.count === 100,
+    without: [
+      [FOLD, 'if (before.folded.includes(minute)) continue;', ''],
+      [FOLD, 'if (minute <= closedThrough) continue;', ''],
+    ],
+    kept: (gates) => live({ minutes: 5, again: true }, gates).evidence.shadow.count === 100,
   },
+  /** A limit in absolute figures must be broken in as many minutes as the policy says. */
   limit_minutes: {
     promise: 'a process that needs all of its memory for one minute rolls nothing back',
-    kept: (omit) => {
+    without: [[ABSOLUTE, '{ length: policy.consecutiveFailures }', '{ length: 1 }']],
+    kept: (gates) => {
       const memory = (n: number) => ({ memory: { [n === 5 ? 99 : 40]: 20 } });
       const shadow = (n: number) => ({ ...at(n, 'shadow', 20), ...memory(n) });
-      return rolledBackAt(live({ minutes: 8, shadow, policy: { memoryMax: 0.9 } }, omit)) === null;
+      return rolledBackAt(live({ minutes: 8, shadow, policy: { memoryMax: 0.9 } }, gates)) === null;
     },
   },
+  /** Nobody goes back to a primary that breaks the limit alike. */
   limit_compared: {
     promise: 'nobody goes back to a primary that loses as many connections',
-    kept: (omit) => {
+    without: [[ABSOLUTE, 'if (primary.count < COMPARABLE) return false;', 'return false;']],
+    kept: (gates) => {
       const side = (name: 'primary' | 'shadow', count: number) => (n: number) => ({
         ...at(n, name, count, { errors: count / 10 }),
         drops: count / 10,
         told: count,
       });
       const life = { primary: side('primary', 1_000), shadow: side('shadow', 100) };
-      return rolledBackAt(live({ minutes: 12, ...life, policy: { connectionDropsMax: 0.01 } }, omit)) === null;
+      return rolledBackAt(live({ minutes: 12, ...life, policy: { connectionDropsMax: 0.01 } }, gates)) === null;
     },
   },
+  /** A limit whose figures nobody tells is not kept. */
   limit_figures: {
     promise: 'a proven shadow does not advance where nobody tells what is limited',
-    kept: (omit) =>
+    without: [[ABSOLUTE, 'told?.(shadow, policy[limit]!) ?? []', '[]']],
+    kept: (gates) =>
       !everAdvances(
         live(
           {
@@ -217,16 +281,16 @@ const CONTROLS: Record<GateRule, { promise: string; kept: (omit: readonly GateRu
             primary: (n) => at(n, 'primary', 50_000),
             policy: { memoryMax: 0.9, connectionDropsMax: 0.01 },
           },
-          omit,
+          gates,
         ),
       ),
   },
 };
 
-describe.each(GATE_RULES)('the rule %s', (rule) => {
-  const { promise, kept } = CONTROLS[rule];
-  it(`keeps its promise: ${promise}`, () => expect(kept([])).toBe(true));
-  it('is what keeps it: without the rule it is broken', () => expect(kept([rule])).toBe(false));
+describe.each(Object.entries(CONTROLS))('the rule %s', (_, { promise, without, kept }) => {
+  it(`keeps its promise: ${promise}`, () => expect(kept(GATES)).toBe(true));
+  it('is what keeps it: without the rule it is broken', async () =>
+    expect(kept(await sourceMutant<Gates>([JUDGE, ABSOLUTE], without))).toBe(false));
 });
 
 describe('reads that processes took away from a shadow they saw fail', () => {
@@ -234,7 +298,7 @@ describe('reads that processes took away from a shadow they saw fail', () => {
   const quiet = (n: number) => at(n, 'shadow', 1);
 
   it('are no black hole, and hold with their own name', () => {
-    const { verdicts } = live({ minutes: 20, shadow: quiet, primary: left(9) }, []);
+    const { verdicts } = live({ minutes: 20, shadow: quiet, primary: left(9) }, GATES);
     expect(verdicts.map(({ verdict }) => verdict)).not.toContain('rollback');
     expect(verdicts.at(-1)!.reasons).toContainEqual(
       expect.objectContaining({ code: 'left_reads', value: 0.9, limit: 0.01 }),
@@ -242,15 +306,15 @@ describe('reads that processes took away from a shadow they saw fail', () => {
   });
 
   it('that nobody reports look like one (control)', () => {
-    expect(rolledBackAt(live({ minutes: 20, shadow: quiet }, []))).not.toBeNull();
+    expect(rolledBackAt(live({ minutes: 20, shadow: quiet }, GATES))).not.toBeNull();
   });
 
   it('of a shadow that fails are rolled back for its failures', () => {
-    const { verdicts } = live({ minutes: 3, shadow: failing(10, 10), primary: left(10) }, []);
+    const { verdicts } = live({ minutes: 3, shadow: failing(10, 10), primary: left(10) }, GATES);
     expect(verdicts[0]).toMatchObject({ verdict: 'rollback', reasons: [{ code: 'unavailable' }] });
   });
 
   it('cannot be more than there were', () => {
-    expect(live({ minutes: 2, primary: left(1_001) }, []).evidence.primary.count).toBe(0);
+    expect(live({ minutes: 2, primary: left(1_001) }, GATES).evidence.primary.count).toBe(0);
   });
 });
