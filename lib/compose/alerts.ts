@@ -42,8 +42,7 @@ export function alertChannels(env: Environment, clock: Clock): readonly AlertCha
       ? [
           late('webhook', async () => {
             const { webhookChannel } = await import('../adapters/notify/webhook.ts');
-            const local = env.CROSSFADE_PROFILE === 'local';
-            return webhookChannel({ url, key: webhookKey(env), clock, local });
+            return webhookChannel({ url, key: webhookKey(env), clock, profile: env.CROSSFADE_PROFILE });
           }),
         ]
       : []),

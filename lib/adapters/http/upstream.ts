@@ -8,12 +8,10 @@
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import { CrossfadeError } from '../../core/base/errors.ts';
-import { addressKind, isAddress } from '../../core/net/address.ts';
 import { MAX_BODY_BYTES } from '../../core/net/proxied-request.ts';
-import { mayReach, type NetworkProfile } from '../../core/net/upstream.ts';
-import type { Clock, Upstream, UpstreamRequest, UpstreamResponse, UpstreamTarget } from '../../ports.ts';
-import { exchange, type RawAnswer, upstreamConnections } from './exchange.ts';
-import { addressRefused, guardedLookup, type Resolve, systemResolve } from './guarded-lookup.ts';
+import type { Upstream, UpstreamRequest, UpstreamResponse, UpstreamTarget } from '../../ports.ts';
+import { type NetworkOptions, network } from '../net/call.ts';
+import type { RawAnswer } from '../net/exchange.ts';
 import { HOP_BY_HOP } from './hop-by-hop.ts';
 
 /** The connection's own, and what the sender writes itself. */
@@ -29,27 +27,23 @@ const DECODERS = {
   br: promisify(brotliDecompress),
 };
 
-export type UpstreamOptions = { clock: Pick<Clock, 'monotonicMs'>; profile: NetworkProfile; resolve?: Resolve };
-
-export function httpUpstream({ clock, profile, resolve = systemResolve }: UpstreamOptions): Upstream {
-  const connections = upstreamConnections(clock);
+export function httpUpstream(options: NetworkOptions): Upstream {
+  const { clock } = options;
+  const { call, reaches } = network(options);
   return async (target, request) => {
     const url = targetUrl(target.url, request.path, request.query);
-    const reach = (host: string) =>
-      !isAddress(host) || mayReach(addressKind(host.replace(/^\[(.*)\]$/, '$1')), host, target.privateHosts, profile);
-    // A socket asks no resolver about a host that is an address.
-    if (!reach(url.hostname)) throw addressRefused(url.hostname);
-    const answer = await exchange(connections, {
+    const wanted = {
+      called: 'upstream' as const,
       url,
       method: request.method,
       headers: forwarded(request.headers),
       body: request.body,
       timeoutMs: Math.max(1, Math.floor(request.deadlineMs - clock.monotonicMs())),
       maxBytes: MAX_BODY_BYTES,
-      lookup: guardedLookup(target.privateHosts, profile, resolve),
-    });
+    };
+    const answer = await call(wanted, target.privateHosts);
     await refuseBroken(answer, request, url);
-    return { ...answer, ...returned(answer, target, request, url, reach) };
+    return { ...answer, ...returned(answer, { target, request, url, reaches }) };
   };
 }
 
@@ -76,13 +70,15 @@ function forwarded(headers: Readonly<Record<string, string>>): Record<string, st
   );
 }
 
-function returned(
-  answer: RawAnswer,
-  target: UpstreamTarget,
-  request: UpstreamRequest,
-  url: URL,
-  reach: (host: string) => boolean,
-): Pick<UpstreamResponse, 'headers'> {
+/** What an answer is an answer to. */
+type Asked = {
+  target: UpstreamTarget;
+  request: UpstreamRequest;
+  url: URL;
+  reaches: (host: string, privateHosts: readonly string[]) => boolean;
+};
+
+function returned(answer: RawAnswer, asked: Asked): Pick<UpstreamResponse, 'headers'> {
   const named = namedIn(answer.headers.connection);
   const headers = Object.fromEntries(
     Object.entries(answer.headers).filter(
@@ -90,23 +86,17 @@ function returned(
     ),
   );
   if (headers.location === undefined || answer.status < 300) return { headers };
-  return { headers: { ...headers, location: locationFor(headers.location, target, request, url, reach) } };
+  return { headers: { ...headers, location: locationFor(headers.location, asked) } };
 }
 
 /** Where a redirect leads, in the caller's terms: the upstream's own addresses are reached through the gateway. */
-function locationFor(
-  location: string,
-  target: UpstreamTarget,
-  request: UpstreamRequest,
-  url: URL,
-  reach: (host: string) => boolean,
-): string {
+function locationFor(location: string, { target, request, url, reaches }: Asked): string {
   if (!URL.canParse(location, url.href)) return location;
   const wanted = new URL(location, url);
   const base = targetUrl(target.url, '', '');
   if (wanted.origin === base.origin && wanted.pathname.startsWith(base.pathname))
     return `${request.mount}${wanted.pathname.slice(base.pathname.length)}${wanted.search}${wanted.hash}`;
-  const inside = wanted.hostname === 'localhost' || !reach(wanted.hostname);
+  const inside = wanted.hostname === 'localhost' || !reaches(wanted.hostname, target.privateHosts);
   if (inside || !/^https?:$/.test(wanted.protocol)) {
     throw new CrossfadeError(
       'upstream_refused',

@@ -7,34 +7,47 @@
  */
 
 import { createHmac } from 'node:crypto';
-import type { LookupAddress } from 'node:dns';
-import { lookup as resolve } from 'node:dns';
-import { request as plainRequest, type RequestOptions } from 'node:http';
-import { request as tlsRequest } from 'node:https';
-import { isIP, type LookupFunction } from 'node:net';
 import type { AlertMessage } from '../../core/alerts/alert.ts';
 import { CrossfadeError } from '../../core/base/errors.ts';
+import { kindOfHost } from '../../core/net/address.ts';
+import { mayReach, type NetworkProfile } from '../../core/net/upstream.ts';
 import type { AlertChannel, Clock } from '../../ports.ts';
-import { isPublicAddress } from './addresses.ts';
+import { type NetworkOptions, network } from '../net/call.ts';
 import { documentOf } from './message.ts';
 
 export type WebhookOptions = {
   url: string;
   /** The shared key, read when the first message is sent. */
   key: () => Promise<string>;
-  clock: Pick<Clock, 'now'>;
+  clock: Pick<Clock, 'now' | 'monotonicMs'>;
   /** The local profile may call http and this machine. */
-  local: boolean;
+  profile: NetworkProfile;
+  resolve?: NetworkOptions['resolve'];
 };
+
+/** A webhook is on the internet, or locally on this machine. */
+const NO_PRIVATE_HOSTS: readonly string[] = [];
 
 /** @throws CrossfadeError `upstream_refused` at once when the address can never be called */
 export function webhookChannel(options: WebhookOptions): AlertChannel {
-  const url = checkedUrl(options.url, options.local);
+  const url = checkedUrl(options.url, options.profile);
+  const { call } = network(options);
   return {
     name: 'webhook',
     async send(message, timeoutMs) {
       const { body, headers } = signed(message, await options.key(), options.clock.now());
-      const status = await post(url, headers, body, { timeoutMs, local: options.local });
+      const { status } = await call(
+        {
+          called: 'webhook',
+          url,
+          method: 'POST',
+          headers,
+          body: Buffer.from(body),
+          timeoutMs: Math.max(1, Math.floor(timeoutMs)),
+          maxBytes: null,
+        },
+        NO_PRIVATE_HOSTS,
+      );
       if (status >= 200 && status < 300) return;
       const redirected = status >= 300 && status < 400 ? ' Redirects are not followed.' : '';
       throw new CrossfadeError(
@@ -55,7 +68,6 @@ export function signed(message: AlertMessage, key: string, nowMs: number) {
     body,
     headers: {
       'content-type': 'application/json',
-      'content-length': String(Buffer.byteLength(body)),
       'user-agent': 'crossfade',
       'x-crossfade-message-id': message.id,
       'x-crossfade-timestamp': timestamp,
@@ -65,62 +77,19 @@ export function signed(message: AlertMessage, key: string, nowMs: number) {
 }
 
 /** @throws CrossfadeError `upstream_refused` */
-export function checkedUrl(text: string, local: boolean): URL {
+export function checkedUrl(text: string, profile: NetworkProfile): URL {
   const url = URL.canParse(text) ? new URL(text) : null;
-  if (!url || (url.protocol !== 'https:' && !(local && url.protocol === 'http:')))
+  if (!url || (url.protocol !== 'https:' && !(profile === 'local' && url.protocol === 'http:')))
     throw refused(`'${text.slice(0, 80)}' is no https address`);
   if (url.username || url.password) throw refused('it carries a user or a password');
-  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const host = url.hostname;
   if (host.endsWith('.')) throw refused('its host ends with a dot');
   // The URL parser has turned 0x7f000001, 2130706433 and 127.1 into dotted form already.
-  if (isIP(host) && !local && !isPublicAddress(host)) throw refused(`${host} is no public address`);
+  const kind = kindOfHost(host);
+  if (kind !== null && !mayReach(kind, host, { privateHosts: NO_PRIVATE_HOSTS, profile }))
+    throw refused(`${host} is no public address`);
   return url;
 }
-
-type Limits = { timeoutMs: number; local: boolean };
-
-function post(url: URL, headers: Record<string, string>, body: string, { timeoutMs, local }: Limits): Promise<number> {
-  const options: RequestOptions = {
-    method: 'POST',
-    headers,
-    agent: false,
-    signal: AbortSignal.timeout(Math.max(1, Math.floor(timeoutMs))),
-    ...(local ? {} : { lookup: publicOnly }),
-  };
-  return new Promise((accept, refuse) => {
-    const send = url.protocol === 'https:' ? tlsRequest : plainRequest;
-    const request = send(url, options, (response) => {
-      accept(response.statusCode ?? 0);
-      // Nothing in the answer is of interest, and it may never end.
-      response.destroy();
-    });
-    request.on('error', (cause) =>
-      refuse(
-        cause instanceof CrossfadeError
-          ? cause
-          : new CrossfadeError(
-              cause.name === 'TimeoutError' || cause.name === 'AbortError'
-                ? 'upstream_timeout'
-                : 'upstream_unavailable',
-              `The webhook at ${url.host} could not be reached, or did not answer in time.`,
-              { cause },
-            ),
-      ),
-    );
-    request.end(body);
-  });
-}
-
-/** Resolves a name and hands over its public addresses only: what is checked is what is connected to. */
-const publicOnly: LookupFunction = (hostname, options, callback) => {
-  resolve(hostname, { ...options, all: true }, (error, addresses) => {
-    if (error) return callback(error, '', 0);
-    const usable = (addresses as LookupAddress[]).filter(({ address }) => isPublicAddress(address));
-    const [first] = usable;
-    if (!first) return callback(refused(`${hostname} has no public address`) as NodeJS.ErrnoException, '', 0);
-    return options.all ? callback(null, usable) : callback(null, first.address, first.family);
-  });
-};
 
 function refused(why: string): CrossfadeError {
   return new CrossfadeError(

@@ -3,7 +3,7 @@
  * a `service` cutover unless told otherwise.
  */
 
-import { type AddressKind, addressKind, isAddress } from './address.ts';
+import { type AddressKind, kindOfHost } from './address.ts';
 
 /** How requests of one `service` cutover are treated. Every field has a default. */
 export type GatewayRules = {
@@ -76,7 +76,7 @@ export function malformedUpstream(text: string, privateHosts: readonly string[])
   if (host !== url.hostname) return `it is written '${host}' and means '${url.hostname}'`;
   if (host.endsWith('.')) return 'its host ends with a dot';
   if (host.split('.').some((label) => label.startsWith('xn--'))) return 'its host is punycode';
-  if (isAddress(host) && addressKind(bare(host)) === 'forbidden') return `${host} is no address for an upstream`;
+  if (kindOfHost(host) === 'forbidden') return `${host} is no address for an upstream`;
   const plain = url.protocol === 'http:' && !isOwnMachine(host) && !privateHosts.includes(host);
   return plain ? 'it is http: write https, or name the host in privateHosts' : null;
 }
@@ -86,22 +86,24 @@ export function refusedUpstream(text: string, privateHosts: readonly string[], p
   const host = new URL(text).hostname;
   if (isOwnMachine(host))
     return profile === 'local' ? null : `${host} is this machine, and nothing of yours runs beside a function`;
-  if (!isAddress(host) || mayReach(addressKind(bare(host)), host, privateHosts, profile)) return null;
+  const kind = kindOfHost(host);
+  if (kind === null || mayReach(kind, host, { privateHosts, profile })) return null;
   return `${host} is private: name it in privateHosts if it is meant`;
 }
 
+/** What a caller may reach beside public addresses. */
+export type Reach = {
+  /** Hosts that may resolve to private addresses. */
+  privateHosts: readonly string[];
+  profile: NetworkProfile;
+};
+
 /** May a request for this host be sent to an address of this kind? */
-export function mayReach(
-  kind: AddressKind,
-  host: string,
-  privateHosts: readonly string[],
-  profile: NetworkProfile,
-): boolean {
+export function mayReach(kind: AddressKind, host: string, { privateHosts, profile }: Reach): boolean {
   if (kind === 'public') return true;
   if (kind === 'loopback') return profile === 'local';
   return kind === 'private' && privateHosts.includes(host);
 }
 
-const bare = (host: string) => host.replace(/^\[(.*)\]$/, '$1');
 const isOwnMachine = (host: string) =>
-  host === 'localhost' || host.endsWith('.localhost') || (isAddress(host) && addressKind(bare(host)) === 'loopback');
+  host === 'localhost' || host.endsWith('.localhost') || kindOfHost(host) === 'loopback';

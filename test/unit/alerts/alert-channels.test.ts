@@ -7,11 +7,11 @@ import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge
 import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
 import { mockClient } from 'aws-sdk-client-mock';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { isPublicAddress } from '../../../lib/adapters/notify/addresses.ts';
 import { eventBridgeChannel } from '../../../lib/adapters/notify/event-bridge.ts';
 import { snsChannel } from '../../../lib/adapters/notify/sns.ts';
 import { checkedUrl, webhookChannel } from '../../../lib/adapters/notify/webhook.ts';
 import { alertChannels } from '../../../lib/compose/alerts.ts';
+import type { NetworkProfile } from '../../../lib/core/net/upstream.ts';
 import { readEnvironment } from '../../../lib/schemas/environment.ts';
 import { firing } from '../../helpers/contracts/alerts.ts';
 import { NOW } from '../../property/samples.ts';
@@ -32,7 +32,8 @@ async function listening(answer: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`;
 }
 
-const webhook = (url: string, local = true) => webhookChannel({ url, key: async () => 'k3y', clock: CLOCK, local });
+const webhook = (url: string, profile: NetworkProfile = 'local') =>
+  webhookChannel({ url, key: async () => 'k3y', clock: CLOCK, profile });
 
 describe('the webhook', () => {
   it('gets one signed document with the figures, and its signature can be checked', async () => {
@@ -107,10 +108,10 @@ describe('the webhook', () => {
       response.end();
     });
     const named = url.replace('http://127.0.0.1', 'https://localhost');
-    await expect(webhook(named, false).send(MESSAGE, 2_000)).rejects.toMatchObject({ code: 'upstream_refused' });
+    await expect(webhook(named, 'aws').send(MESSAGE, 2_000)).rejects.toMatchObject({ code: 'upstream_refused' });
     expect(calls).toBe(0);
     // Negative control: the local profile may, and then the connection is made (to a server that speaks no TLS).
-    await expect(webhook(named, true).send(MESSAGE, 2_000)).rejects.toMatchObject({ code: 'upstream_unavailable' });
+    await expect(webhook(named, 'local').send(MESSAGE, 2_000)).rejects.toMatchObject({ code: 'upstream_unavailable' });
   });
 
   it.each([
@@ -131,51 +132,15 @@ describe('the webhook', () => {
     'https://10.1.2.3/',
     'https://[fd00::1]/',
   ])('outside of the local profile %s is refused before anything is sent', (url) => {
-    expect(() => checkedUrl(url, false)).toThrow(/webhook for alerts is refused/);
+    expect(() => checkedUrl(url, 'aws')).toThrow(/webhook for alerts is refused/);
   });
 
   it.each(['https://hooks.example.com/x?y=1', 'https://93.184.216.34/', 'https://[2606:2800:220:1::1]/'])(
     '%s is not',
     (url) => {
-      expect(checkedUrl(url, false).protocol).toBe('https:');
+      expect(checkedUrl(url, 'aws').protocol).toBe('https:');
     },
   );
-});
-
-describe('public addresses', () => {
-  it.each(['8.8.8.8', '1.1.1.1', '172.15.255.255', '172.32.0.1', '2606:4700::1111', '2a00:1450::1'])(
-    '%s is one',
-    (address) => {
-      expect(isPublicAddress(address)).toBe(true);
-    },
-  );
-
-  it.each([
-    '0.0.0.0',
-    '10.0.0.1',
-    '100.64.0.1',
-    '127.0.0.1',
-    '169.254.170.2',
-    '172.16.0.1',
-    '172.31.255.255',
-    '192.168.1.1',
-    '224.0.0.1',
-    '255.255.255.255',
-    '::',
-    '::1',
-    '::ffff:8.8.8.8',
-    'fe80::1',
-    'fc00::1',
-    'ff02::1',
-    '64:ff9b::a00:1',
-    '2002:a00:1::',
-    '2001:db8::1',
-    'localhost',
-    '',
-    '8.8.8.8.8',
-  ])('%s is none', (address) => {
-    expect(isPublicAddress(address)).toBe(false);
-  });
 });
 
 describe('SNS', () => {

@@ -36,8 +36,10 @@ const LAYERS: readonly Layer[] = [
   // Reads flags as well as publishing them.
   { name: 'appconfig', files: /^lib\/adapters\/appconfig\//, may: ['core', 'schemas', 'routing'], types: ['ports'] },
   { name: 'postgres', files: /^lib\/adapters\/postgres\//, may: ['core', 'schemas'], types: ['ports'] },
-  { name: 'http', files: /^lib\/adapters\/http\//, may: ['core', 'schemas'], types: ['ports'] },
-  { name: 'notify', files: /^lib\/adapters\/notify\//, may: ['core', 'schemas'], types: ['ports'] },
+  // The one way out to an address that a configuration names.
+  { name: 'net', files: /^lib\/adapters\/net\//, may: ['core'], types: ['ports'] },
+  { name: 'http', files: /^lib\/adapters\/http\//, may: ['core', 'schemas', 'net'], types: ['ports'] },
+  { name: 'notify', files: /^lib\/adapters\/notify\//, may: ['core', 'schemas', 'net'], types: ['ports'] },
   { name: 'powertools', files: /^lib\/adapters\/powertools\//, may: ['core'], types: ['ports'] },
   { name: 'dashboard', files: /^lib\/dashboard\//, may: ['core'], types: ['ports', 'flows'] },
   {
@@ -220,6 +222,8 @@ const PACKAGES: readonly [package_: RegExp, files: RegExp][] = [
   // Loaded by whoever reads flags without an agent, with the first fetch.
   [/^@aws-sdk\/client-appconfigdata$/, /^lib\/routing\/data-source\.ts$/],
   [/^@aws-sdk\/client-(sns|eventbridge|secrets-manager)$/, /^lib\/adapters\/notify\//],
+  // Pure: from the text of an address to its range.
+  [/^ipaddr\.js$/, /^lib\/core\/net\/address\.ts$/],
   [/^postgres$/, /^(lib\/adapters\/postgres\/|lib\/cli\/database\.ts|infra\/examples\/)/],
   [/^@middy\//, /^functions\//],
   [/^@aws-lambda-powertools\//, /^lib\/adapters\/powertools\//],

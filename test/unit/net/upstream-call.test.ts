@@ -3,7 +3,8 @@
 import type { LookupAddress } from 'node:dns';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
-import { httpUpstream, type UpstreamOptions } from '../../../lib/adapters/http/upstream.ts';
+import { httpUpstream } from '../../../lib/adapters/http/upstream.ts';
+import type { NetworkOptions } from '../../../lib/adapters/net/call.ts';
 import { MAX_BODY_BYTES } from '../../../lib/core/net/proxied-request.ts';
 import type { UpstreamRequest } from '../../../lib/ports.ts';
 import { type Answering, rawServer, upstreamServer } from '../../helpers/upstream-server.ts';
@@ -25,7 +26,7 @@ async function speaking(serve: Parameters<typeof rawServer>[0]) {
   return server;
 }
 
-function caller(options: Partial<UpstreamOptions> = {}, privateHosts: readonly string[] = []) {
+function caller(options: Partial<NetworkOptions> = {}, privateHosts: readonly string[] = []) {
   const upstream = httpUpstream({ clock, profile: 'local', ...options });
   return (url: string, over: Partial<UpstreamRequest> = {}) =>
     upstream(
@@ -148,7 +149,7 @@ describe('addresses', () => {
   /** Says a name is at these addresses, first time, second time, …; and how often it was asked. */
   function resolver(...answers: string[][]) {
     const asked: string[] = [];
-    const resolve: UpstreamOptions['resolve'] = (host, _options, done) => {
+    const resolve: NetworkOptions['resolve'] = (host, _options, done) => {
       const found = answers[Math.min(asked.length, answers.length - 1)]!;
       asked.push(host);
       done(

@@ -5,9 +5,9 @@
 
 import { type LookupAddress, type LookupOptions, lookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
-import { CrossfadeError } from '../../core/base/errors.ts';
+import type { CrossfadeError } from '../../core/base/errors.ts';
 import { addressKind } from '../../core/net/address.ts';
-import { mayReach, type NetworkProfile } from '../../core/net/upstream.ts';
+import { mayReach, type Reach } from '../../core/net/upstream.ts';
 
 export type Resolve = (
   host: string,
@@ -19,26 +19,17 @@ export const systemResolve: Resolve = (host, options, done) => lookup(host, opti
 
 /** A `lookup` for a socket. One address that may not be reached refuses the host, whatever else it has. */
 export function guardedLookup(
-  privateHosts: readonly string[],
-  profile: NetworkProfile,
+  reach: Reach,
   resolve: Resolve,
+  refusal: (host: string) => CrossfadeError,
 ): LookupFunction {
   return (host, options, done) => {
     resolve(host, { ...options, all: true }, (error, addresses) => {
       if (error) return done(error, '', 4);
-      const refused = addresses.find(({ address }) => !mayReach(addressKind(address), host, privateHosts, profile));
-      if (refused || addresses.length === 0) return done(addressRefused(host), '', 4);
+      const refused = addresses.find(({ address }) => !mayReach(addressKind(address), host, reach));
+      if (refused || addresses.length === 0) return done(refusal(host), '', 4);
       if (options.all) return done(null, addresses);
       done(null, addresses[0]!.address, addresses[0]!.family);
     });
   };
-}
-
-/** Without the address: it says how a network looks from inside. */
-export function addressRefused(host: string): CrossfadeError {
-  return new CrossfadeError(
-    'upstream_refused',
-    `The upstream ${host} leads to an address that its configuration does not allow. Nothing was sent.`,
-    { details: { sent: false } },
-  );
 }

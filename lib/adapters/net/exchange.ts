@@ -15,12 +15,15 @@ export type RawAnswer = {
 };
 
 export type Exchange = {
+  /** Who is called, for messages. */
+  called: 'upstream' | 'webhook';
   url: URL;
   method: string;
   headers: Readonly<Record<string, string>>;
   body: Uint8Array | null;
   timeoutMs: number;
-  maxBytes: number;
+  /** Of the answer's body; null when only its status counts: the body is left unread, since it may never end. */
+  maxBytes: number | null;
   lookup: LookupFunction;
 };
 
@@ -30,7 +33,7 @@ const REPEATABLE = new Set(['GET', 'HEAD', 'PUT', 'DELETE']);
 
 export type Connections = { agentFor(url: URL): PlainAgent; nowMs(): number };
 
-export function upstreamConnections(clock: Pick<Clock, 'monotonicMs'>): Connections {
+export function connections(clock: Pick<Clock, 'monotonicMs'>): Connections {
   const agents = new Map<string, { agent: PlainAgent; usedMs: number }>();
   return {
     nowMs: () => clock.monotonicMs(),
@@ -54,28 +57,28 @@ export function upstreamConnections(clock: Pick<Clock, 'monotonicMs'>): Connecti
  * @throws CrossfadeError `upstream_timeout`, `upstream_unavailable`, `upstream_refused`; `details.sent` is false when
  *   nothing of the request can have been read by the upstream
  */
-export async function exchange(connections: Connections, wanted: Exchange): Promise<RawAnswer> {
-  const untilMs = connections.nowMs() + wanted.timeoutMs;
+export async function exchange(kept: Connections, wanted: Exchange): Promise<RawAnswer> {
+  const untilMs = kept.nowMs() + wanted.timeoutMs;
   try {
-    return await once(connections, wanted);
+    return await once(kept, wanted);
   } catch (error) {
-    const leftMs = Math.floor(untilMs - connections.nowMs());
+    const leftMs = Math.floor(untilMs - kept.nowMs());
     // The server closed a kept connection while we took it: nobody read this request.
     const closedBefore = isCrossfadeError(error) && error.details.reusedAndClosed === true;
     if (!closedBefore || !REPEATABLE.has(wanted.method) || leftMs < 1) throw error;
-    return once(connections, { ...wanted, timeoutMs: leftMs });
+    return once(kept, { ...wanted, timeoutMs: leftMs });
   }
 }
 
-function once(connections: Connections, wanted: Exchange): Promise<RawAnswer> {
-  const { url, method, body, timeoutMs } = wanted;
+function once(kept: Connections, wanted: Exchange): Promise<RawAnswer> {
+  const { called, url, method, body, timeoutMs } = wanted;
   return new Promise((resolve, reject) => {
     let sent = false;
     let begun = false;
     const options: RequestOptions = {
       method,
       headers: { ...wanted.headers, ...(body && body.length > 0 ? { 'content-length': body.length } : {}) },
-      agent: connections.agentFor(url),
+      agent: kept.agentFor(url),
       lookup: wanted.lookup,
     };
     const outgoing = (url.protocol === 'https:' ? tlsRequest : plainRequest)(url, options);
@@ -88,7 +91,7 @@ function once(connections: Connections, wanted: Exchange): Promise<RawAnswer> {
         const reset = ['ECONNRESET', 'EPIPE'].includes((cause as NodeJS.ErrnoException)?.code ?? '');
         const reusedAndClosed = outgoing.reusedSocket && reset && !begun;
         reject(
-          new CrossfadeError(code, `The upstream ${url.host} ${text}.`, { cause, details: { sent, reusedAndClosed } }),
+          new CrossfadeError(code, `The ${called} ${url.host} ${text}.`, { cause, details: { sent, reusedAndClosed } }),
         );
         outgoing.destroy();
       });
@@ -124,14 +127,9 @@ function once(connections: Connections, wanted: Exchange): Promise<RawAnswer> {
 
 class TooLarge extends Error {}
 
-async function collect(incoming: IncomingMessage, maxBytes: number): Promise<RawAnswer> {
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  for await (const part of incoming as AsyncIterable<Uint8Array>) {
-    size += part.length;
-    if (size > maxBytes) throw new TooLarge();
-    parts.push(part);
-  }
+async function collect(incoming: IncomingMessage, maxBytes: number | null): Promise<RawAnswer> {
+  const body = maxBytes === null ? new Uint8Array() : await bodyOf(incoming, maxBytes);
+  if (maxBytes === null) incoming.destroy();
   const headers: Record<string, string> = {};
   for (const [name, values] of Object.entries(incoming.headersDistinct))
     if (name !== 'set-cookie' && values) headers[name] = values.join(', ');
@@ -139,6 +137,17 @@ async function collect(incoming: IncomingMessage, maxBytes: number): Promise<Raw
     status: incoming.statusCode!,
     headers,
     cookies: incoming.headersDistinct['set-cookie'] ?? [],
-    body: parts.length === 1 ? parts[0]! : Buffer.concat(parts),
+    body,
   };
+}
+
+async function bodyOf(incoming: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of incoming as AsyncIterable<Uint8Array>) {
+    size += part.length;
+    if (size > maxBytes) throw new TooLarge();
+    parts.push(part);
+  }
+  return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
 }
