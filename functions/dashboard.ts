@@ -8,6 +8,8 @@ import { listAlerts } from '../lib/flows/alerts/alerts.ts';
 import { viewExperiments } from '../lib/flows/report/experiments.ts';
 import { recentHistory } from '../lib/flows/report/history.ts';
 import { report } from '../lib/flows/report/report.ts';
+import { PATH } from '../lib/schemas/path.ts';
+import { route } from './http/route.ts';
 import { httpHandler } from './middleware.ts';
 
 const AUDIT_ENTRIES = 30;
@@ -31,7 +33,7 @@ async function data({ ports, cutovers }: Composition) {
 }
 
 export const handler = httpHandler(compose, [
-  {
+  route({
     method: 'GET',
     path: '/',
     scope: 'control:read',
@@ -41,24 +43,31 @@ export const handler = httpHandler(compose, [
       const { html, headers } = renderPage();
       return { status: 200, text: html, headers };
     },
-  },
-  {
+  }),
+  route({
     method: 'GET',
     path: '/dashboard/data',
     scope: 'control:read',
     summary: 'The figures of the page.',
     handle: async (composition) => ({ status: 200, body: await data(composition) }),
-  },
-  {
+  }),
+  route({
     method: 'GET',
     path: '/dashboard/assets/{asset}',
     scope: 'control:read',
     summary: 'A part of the page.',
+    params: { asset: { ...PATH.asset, find: findAsset } },
     answers: { 200: ['*/*'] },
-    handle: async (_composition, request) => {
-      const found = asset(request.params.asset ?? '');
-      if (!found) throw new CrossfadeError('not_found', 'The page has no such part.');
-      return { status: 200, text: found.body, headers: { 'content-type': found.contentType } };
-    },
-  },
+    handle: async (_composition, { params }) => ({
+      status: 200,
+      text: params.asset.body,
+      headers: { 'content-type': params.asset.contentType },
+    }),
+  }),
 ]);
+
+function findAsset(name: string | undefined) {
+  const found = asset(name ?? '');
+  if (!found) throw new CrossfadeError('not_found', 'The page has no such part.');
+  return found;
+}

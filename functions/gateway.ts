@@ -6,15 +6,17 @@
 import type { Method } from '@middy/http-router';
 import { type Composition, compose } from '../lib/compose/ports.ts';
 import { CrossfadeError } from '../lib/core/base/errors.ts';
-import type { ServiceDeclaration } from '../lib/core/cutover/cutover.ts';
+import type { CutoverDeclaration, ServiceDeclaration } from '../lib/core/cutover/cutover.ts';
 import { correlationIdOf, keptHeaders, refuseRequest, withProxyHeaders } from '../lib/core/net/proxied-request.ts';
 import { murmur3 } from '../lib/core/routing/murmur3.ts';
 import { rateLimit } from '../lib/core/routing/rate-limit.ts';
 import { type OutcomeBuffer, outcomeBuffer } from '../lib/flows/forwards/outcome-buffer.ts';
 import { asService, isRead, type Proxied, type ProxiedRequest, proxyRead } from '../lib/flows/forwards/proxy.ts';
 import { type CopyMark, proxyWrite } from '../lib/flows/forwards/write-both.ts';
-import { findCutover } from '../lib/schemas/http.ts';
-import { httpHandler, type Reply, type Request, type Route } from './middleware.ts';
+import { PATH } from '../lib/schemas/path.ts';
+import { cutover } from './http/parameters.ts';
+import { type Reply, type Request, route } from './http/route.ts';
+import { httpHandler } from './middleware.ts';
 
 const METHODS: readonly Method[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 /** Always sent and returned, whatever other header brought it. */
@@ -25,8 +27,11 @@ const COMPARISON_LIFE_MS = 3_600_000;
 type Instance = { outcomes: OutcomeBuffer; limit: ReturnType<typeof rateLimit> };
 const instances = new WeakMap<Composition, Instance>();
 
-async function pass(composition: Composition, request: Request): Promise<Reply> {
-  const declaration = asService(findCutover(await composition.cutovers(), request.params.cutover));
+/** What it reads of the body and the headers is passed on as it came. */
+type Passed = Request<{ cutover: CutoverDeclaration }, undefined, undefined, object>;
+
+async function pass(composition: Composition, request: Passed): Promise<Reply> {
+  const declaration = asService(request.params.cutover);
   const instance = instanceOf(composition);
   const correlated = proxiedRequest(composition, declaration, request);
   within(instance, declaration, request.actor, composition);
@@ -90,7 +95,7 @@ function instanceOf(composition: Composition): Instance {
 }
 
 /** @throws CrossfadeError for anything that must not be passed on; see refuseRequest */
-function proxiedRequest(composition: Composition, declaration: ServiceDeclaration, request: Request): ProxiedRequest {
+function proxiedRequest(composition: Composition, declaration: ServiceDeclaration, request: Passed): ProxiedRequest {
   const { event } = request;
   const mount = `/gateway/${declaration.id}/`;
   const { method } = event.requestContext.http;
@@ -159,12 +164,13 @@ function replyOf(
   };
 }
 
-export const gatewayRoutes = METHODS.map(
-  (method): Route => ({
+export const gatewayRoutes = METHODS.map((method) =>
+  route({
     method,
     path: '/gateway/{cutover}/{proxy+}',
     scope: 'gateway:call',
     summary: 'Passes a request on to one upstream of a service, and its answer back.',
+    params: { cutover, proxy: { ...PATH.proxy, find: (path: string | undefined) => path ?? '' } },
     answers: { 200: ['*/*'] },
     json: false,
     handle: pass,

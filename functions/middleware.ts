@@ -5,54 +5,12 @@
  */
 
 import middy from '@middy/core';
-import httpRouter, { type Method } from '@middy/http-router';
+import httpRouter from '@middy/http-router';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
-import type { Scope } from '../lib/adapters/http/token.ts';
 import type { Composition } from '../lib/compose/ports.ts';
 import { CrossfadeError, ERROR_CODES, isCrossfadeError } from '../lib/core/base/errors.ts';
 import { readJsonBody } from '../lib/schemas/json-body.ts';
-import type { Description, Schema } from '../lib/schemas/openapi.ts';
-
-export type Request = {
-  event: APIGatewayProxyEventV2;
-  /** Subject of the verified token. */
-  actor: string;
-  /** JSON body, checked for size, depth and form; undefined for a request without one. */
-  body: unknown;
-  params: Readonly<Record<string, string>>;
-  query: Readonly<Record<string, string>>;
-  header(name: string): string | undefined;
-  /** On the monotonic clock: the handler must have answered by then. */
-  deadlineMs: number;
-};
-
-export type Reply = {
-  status: number;
-  headers?: Readonly<Record<string, string>>;
-  /** JSON, unless `text` or `bytes` is given. */
-  body?: unknown;
-  text?: string;
-  bytes?: Uint8Array;
-  /** Set-Cookie headers, each on its own. */
-  cookies?: readonly string[];
-};
-
-/** What every handler needs of its composition; each route may ask for more. */
-export type Served = Pick<Composition, 'authenticate'> & {
-  ports: Pick<Composition['ports'], 'clock' | 'log' | 'metrics'>;
-};
-
-/** Each route describes itself: see lib/schemas/openapi.ts. What it says it parses is what its handler parses with. */
-export type Route<C extends Served = Composition> = Description & {
-  /** The scope that the token must carry; null only for health. */
-  scope: Scope | null;
-  handle(composition: C, request: Request): Promise<Reply>;
-} & (
-    | { method: 'GET'; json?: true }
-    | { method: 'POST'; json?: true; body: Schema }
-    /** The body is not ours to read: the gateway passes it on. */
-    | { method: Method; json: false }
-  );
+import type { Reply, Route, Served } from './http/route.ts';
 
 const SECURITY_HEADERS = {
   'cache-control': 'no-store',
@@ -125,13 +83,11 @@ async function serve<C extends Served>(
   const header = (name: string) => event.headers[name] ?? event.headers[name.toLowerCase()];
   const actor =
     route.scope === null ? 'anonymous' : await composition.authenticate(header('authorization'), route.scope);
-  const reply = await route.handle(composition, {
+  const reply = await route.serve(composition, {
     event,
     actor,
-    body: route.json === false ? undefined : readJsonBody(event),
-    params: (event.pathParameters ?? {}) as Record<string, string>,
-    query: (event.queryStringParameters ?? {}) as Record<string, string>,
     header,
+    json: route.json === false ? undefined : readJsonBody(event),
     deadlineMs: composition.ports.clock.monotonicMs() + context.getRemainingTimeInMillis() - ANSWER_MARGIN_MS,
   });
   composition.ports.metrics.flush();

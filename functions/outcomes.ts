@@ -3,22 +3,22 @@
 import { compose } from '../lib/compose/ports.ts';
 import { CrossfadeError } from '../lib/core/base/errors.ts';
 import { recordOutcomes } from '../lib/flows/forwards/record-outcomes.ts';
-import { outcomeReport, parseOutcomes } from '../lib/schemas/http.ts';
-import { httpHandler, type Route } from './middleware.ts';
+import { outcomeReport } from '../lib/schemas/http.ts';
+import { route } from './http/route.ts';
+import { httpHandler } from './middleware.ts';
 import { copyRoutes } from './outcomes-routes/copies.ts';
 import { eventRoutes } from './outcomes-routes/experiments.ts';
 
-export const outcomeRoutes: readonly Route[] = [
+export const outcomeRoutes = [
   ...eventRoutes,
   ...copyRoutes,
-  {
+  route({
     method: 'POST',
     path: '/v1/outcomes',
     scope: 'outcomes:write',
     summary: 'Adds operations to the minute windows.',
     body: outcomeReport,
-    handle: async ({ ports, cutovers }, request) => {
-      const outcomes = parseOutcomes(request.body);
+    handle: async ({ ports, cutovers }, { body: outcomes }) => {
       const recorded = await recordOutcomes(ports, await cutovers(), {
         ...outcomes,
         windows: outcomes.windows.map((window) => ({ ...window, latency: numericKeys(window.latency) })),
@@ -36,7 +36,7 @@ export const outcomeRoutes: readonly Route[] = [
       }
       return { status: 200, body: recorded };
     },
-  },
+  }),
 ];
 
 export const handler = httpHandler(compose, outcomeRoutes);

@@ -3,14 +3,10 @@
 import { composeRouting, type RoutingComposition } from '../lib/compose/routing.ts';
 import { CrossfadeError } from '../lib/core/base/errors.ts';
 import { type FlagDocument, flagTag, servedForm } from '../lib/core/routing/flags.ts';
-import {
-  parseRouteBatch,
-  parseRouteRequest,
-  type RouteRequestBody,
-  routeBatch,
-  routeQuery,
-} from '../lib/schemas/route-request.ts';
-import { httpHandler, type Route } from './middleware.ts';
+import { PATH } from '../lib/schemas/path.ts';
+import { type RouteRequestBody, readRoutedCutover, routeBatch, routeQuery } from '../lib/schemas/route-request.ts';
+import { routesOf } from './http/route.ts';
+import { httpHandler } from './middleware.ts';
 
 async function decideAll({ router }: RoutingComposition, requests: readonly RouteRequestBody[]) {
   await router.refresh();
@@ -29,32 +25,33 @@ async function flagsOf({ router }: RoutingComposition): Promise<{ document: Flag
   );
 }
 
-export const routingRoutes: readonly Route<RoutingComposition>[] = [
-  {
+const route = routesOf<RoutingComposition>();
+
+export const routingRoutes = [
+  route({
     method: 'GET',
     path: '/v1/route/{cutover}',
     scope: 'route:read',
     summary: 'Which side a key goes to; groups are separated by commas.',
+    params: { cutover: { ...PATH.cutover, find: readRoutedCutover } },
     query: routeQuery,
-    handle: async (composition, request) => {
-      const { groups, ...query } = request.query;
-      const wanted = { cutover: request.params.cutover, ...query, ...(groups ? { groups: groups.split(',') } : {}) };
-      const [decision] = await decideAll(composition, [parseRouteRequest(wanted)]);
+    handle: async (composition, { params, query }) => {
+      const [decision] = await decideAll(composition, [{ ...query, ...params }]);
       return { status: 200, body: decision };
     },
-  },
-  {
+  }),
+  route({
     method: 'POST',
     path: '/v1/route',
     scope: 'route:read',
     summary: 'Which side each of up to a thousand keys goes to.',
     body: routeBatch,
-    handle: async (composition, request) => ({
+    handle: async (composition, { body: requests }) => ({
       status: 200,
-      body: { routes: await decideAll(composition, parseRouteBatch(request.body)) },
+      body: { routes: await decideAll(composition, requests) },
     }),
-  },
-  {
+  }),
+  route({
     method: 'GET',
     path: '/v1/flags/served',
     scope: 'route:read',
@@ -64,10 +61,10 @@ export const routingRoutes: readonly Route<RoutingComposition>[] = [
     handle: async (composition, request) => {
       const { document, ageMs } = await flagsOf(composition);
       const headers = { etag: flagTag(document), age: String(Math.floor(ageMs / 1_000)), 'cache-control': 'no-cache' };
-      if (request.header('if-none-match') === headers.etag) return { status: 304, headers, text: '' };
+      if (request.headers['if-none-match'] === headers.etag) return { status: 304, headers, text: '' };
       return { status: 200, headers, body: servedForm(document) };
     },
-  },
+  }),
 ];
 
 export const handler = httpHandler(composeRouting, routingRoutes);

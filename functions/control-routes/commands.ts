@@ -1,22 +1,15 @@
 /** `POST /v1/cutovers/{cutover}/COMMAND`: one route for each command of the stage machine. */
 
 import type { Scope } from '../../lib/adapters/http/token.ts';
-import type { Composition } from '../../lib/compose/ports.ts';
 import type { OperatorCommand } from '../../lib/flows/control/operate.ts';
 import { runCommand } from '../../lib/flows/control/run-command.ts';
-import {
-  COMMAND_NAMES,
-  type CommandName,
-  commandBodies,
-  findCutover,
-  parseCommand,
-  readIdempotencyKey,
-  readIfMatch,
-} from '../../lib/schemas/http.ts';
-import type { Reply, Request, Route } from '../middleware.ts';
+import { COMMAND_NAMES, COMMANDS, type CommandName } from '../../lib/schemas/http.ts';
+import type { Input } from '../../lib/schemas/input.ts';
+import { cutover } from '../http/parameters.ts';
+import { route } from '../http/route.ts';
 import { fingerprint, PUBLISHED } from './request.ts';
 
-const COMMANDS: Readonly<Record<CommandName, { summary: string; scope?: Scope }>> = {
+const ROUTES: Readonly<Record<CommandName, { summary: string; scope?: Scope }>> = {
   start: { summary: 'Begins the cutover.' },
   advance: { summary: 'Goes to the next stage now; force skips evidence, never legality.' },
   approve: { summary: 'Approves the stage that waits for a person.' },
@@ -34,34 +27,35 @@ const COMMANDS: Readonly<Record<CommandName, { summary: string; scope?: Scope }>
   reset: { summary: 'Makes ready for another start after a rollback.' },
 };
 
-async function command(name: CommandName, composition: Composition, request: Request): Promise<Reply> {
-  const declarations = await composition.cutovers();
-  const declaration = findCutover(declarations, request.params.cutover);
-  const asked = parseCommand(name, request.body) as OperatorCommand;
-  const key = readIdempotencyKey(request.header('idempotency-key'));
-  const basedOn = readIfMatch(request.header('if-match'));
-  const { answer, published } = await runCommand(composition.ports, declarations, declaration, {
-    command: asked,
-    actor: request.actor,
-    basedOn,
-    idempotency: { key, fingerprint: fingerprint(name, declaration.id, basedOn, request.body) },
-  });
-  return {
-    status: published ? 200 : 202,
-    body: { ...answer, published },
-    headers: { etag: `"${answer.version}"` },
-  };
-}
+type Body = ReturnType<(typeof COMMANDS)[CommandName]['read']>;
 
-export const commandRoutes: Route[] = COMMAND_NAMES.map(
-  (name): Route => ({
+export const commandRoutes = COMMAND_NAMES.map((name) => {
+  const body: Input<Body> = COMMANDS[name];
+  return route({
     method: 'POST',
     path: `/v1/cutovers/{cutover}/${name}`,
-    scope: COMMANDS[name].scope ?? 'control:write',
-    summary: COMMANDS[name].summary,
-    body: commandBodies[name],
+    scope: ROUTES[name].scope ?? 'control:write',
+    summary: ROUTES[name].summary,
+    params: { cutover },
+    body,
     headers: ['idempotency-key', 'if-match'],
     answers: PUBLISHED,
-    handle: (composition, request) => command(name, composition, request),
-  }),
-);
+    handle: async ({ ports, cutovers }, { params, body: asked, headers, actor }) => {
+      const basedOn = headers['if-match'];
+      const { answer, published } = await runCommand(ports, await cutovers(), params.cutover, {
+        command: { type: name, ...asked } as OperatorCommand,
+        actor,
+        basedOn,
+        idempotency: {
+          key: headers['idempotency-key'],
+          fingerprint: fingerprint(name, params.cutover.id, basedOn, asked),
+        },
+      });
+      return {
+        status: published ? 200 : 202,
+        body: { ...answer, published },
+        headers: { etag: `"${answer.version}"` },
+      };
+    },
+  });
+});

@@ -1,11 +1,11 @@
 /** Experiments: how many units of how many, and what they say once there are enough. Their events go to `outcomes`. */
 
 import { findExperiment, viewExperiment, viewExperiments } from '../../lib/flows/report/experiments.ts';
-import { readExperimentId } from '../../lib/schemas/experiments.ts';
-import type { Route } from '../middleware.ts';
+import { PATH, readExperimentId } from '../../lib/schemas/path.ts';
+import { route } from '../http/route.ts';
 
-export const experimentRoutes: Route[] = [
-  {
+export const experimentRoutes = [
+  route({
     method: 'GET',
     path: '/v1/experiments',
     scope: 'control:read',
@@ -14,15 +14,16 @@ export const experimentRoutes: Route[] = [
       status: 200,
       body: { experiments: await viewExperiments(ports, await cutovers()) },
     }),
-  },
-  {
+  }),
+  route({
     method: 'GET',
     path: '/v1/experiments/{experiment}',
     scope: 'control:read',
     summary: 'One experiment.',
-    handle: async ({ ports, cutovers }, request) => {
-      const id = readExperimentId(request.params.experiment);
-      return { status: 200, body: await viewExperiment(ports, findExperiment(await cutovers(), id)) };
-    },
-  },
+    params: { experiment: { ...PATH.experiment, find: readExperimentId } },
+    handle: async ({ ports, cutovers }, { params }) => ({
+      status: 200,
+      body: await viewExperiment(ports, findExperiment(await cutovers(), params.experiment)),
+    }),
+  }),
 ];

@@ -1,12 +1,12 @@
 /** Checks before a migration, progress, and comparisons of both tables. Changes nothing. */
 
 import { checkHealth, compareKey, compareTables, outlookOf, outlooks } from '../../lib/flows/rows/inspect.ts';
-import { parseRecordQuery, recordQuery } from '../../lib/schemas/http.ts';
-import type { Route } from '../middleware.ts';
-import { namedCutover } from './request.ts';
+import { recordKey } from '../../lib/schemas/http.ts';
+import { cutover } from '../http/parameters.ts';
+import { route } from '../http/route.ts';
 
-export const inspectRoutes: Route[] = [
-  {
+export const inspectRoutes = [
+  route({
     method: 'GET',
     path: '/v1/progress',
     scope: 'control:read',
@@ -15,46 +15,41 @@ export const inspectRoutes: Route[] = [
       status: 200,
       body: { cutovers: await outlooks(ports, await cutovers()) },
     }),
-  },
-  {
+  }),
+  route({
     method: 'GET',
     path: '/v1/cutovers/{cutover}/progress',
     scope: 'control:read',
     summary: 'Progress of one cutover, and what its rows recommend.',
-    handle: async (composition, request) => ({
-      status: 200,
-      body: await outlookOf(composition.ports, await namedCutover(composition, request)),
-    }),
-  },
-  {
+    params: { cutover },
+    handle: async ({ ports }, { params }) => ({ status: 200, body: await outlookOf(ports, params.cutover) }),
+  }),
+  route({
     method: 'GET',
     path: '/v1/cutovers/{cutover}/health',
     scope: 'control:read',
     summary: 'Checks of its tables and their server, before it is started.',
-    handle: async (composition, request) => ({
-      status: 200,
-      body: await checkHealth(composition.ports, await namedCutover(composition, request)),
-    }),
-  },
-  {
+    params: { cutover },
+    handle: async ({ ports }, { params }) => ({ status: 200, body: await checkHealth(ports, params.cutover) }),
+  }),
+  route({
     method: 'GET',
     path: '/v1/cutovers/{cutover}/consistency',
     scope: 'control:read',
     summary: 'Compares both tables now, whole, and stores nothing.',
-    handle: async (composition, request) => ({
-      status: 200,
-      body: await compareTables(composition.ports, await namedCutover(composition, request)),
-    }),
-  },
-  {
+    params: { cutover },
+    handle: async ({ ports }, { params }) => ({ status: 200, body: await compareTables(ports, params.cutover) }),
+  }),
+  route({
     method: 'GET',
     path: '/v1/cutovers/{cutover}/record',
     scope: 'control:read',
     summary: 'Compares one row of both sides.',
-    query: recordQuery,
-    handle: async (composition, request) => {
-      const declaration = await namedCutover(composition, request);
-      return { status: 200, body: await compareKey(composition.ports, declaration, parseRecordQuery(request.query)) };
-    },
-  },
+    params: { cutover },
+    query: recordKey,
+    handle: async ({ ports }, { params, query }) => ({
+      status: 200,
+      body: await compareKey(ports, params.cutover, query.key),
+    }),
+  }),
 ];

@@ -7,29 +7,21 @@ import { exportAudit, exportMetrics } from '../../lib/flows/report/export.ts';
 import { verifyAudit } from '../../lib/flows/report/history.ts';
 import { replayStored } from '../../lib/flows/report/replay-stored.ts';
 import { readCursor, writeCursor } from '../../lib/schemas/cursor.ts';
-import {
-  checkpointsQuery,
-  exportQuery,
-  parseCheckpoints,
-  parseExport,
-  parseReplayHours,
-  replayQuery,
-} from '../../lib/schemas/reports.ts';
-import type { Route } from '../middleware.ts';
-import { namedCutover } from './request.ts';
+import { checkpointsQuery, exportQuery, replayQuery } from '../../lib/schemas/reports.ts';
+import { cutover } from '../http/parameters.ts';
+import { route } from '../http/route.ts';
 
-export const reportRoutes: Route[] = [
-  {
+export const reportRoutes = [
+  route({
     method: 'GET',
     path: '/v1/cutovers/{cutover}/export',
     scope: 'control:read',
     summary: 'A page of the audit log or of the minute windows, as rows.',
+    params: { cutover },
     query: exportQuery,
     answers: { 200: ['application/json', 'text/csv'] },
-    handle: async (composition, request) => {
-      const { ports } = composition;
-      const declaration = await namedCutover(composition, request);
-      const { what, format, hours, limit, cursor } = parseExport(request.query);
+    handle: async ({ ports }, { params, query: { what, format, hours, limit, cursor } }) => {
+      const declaration = params.cutover;
       const list = `${what}#${declaration.id}`;
       const nowMs = ports.clock.now();
       const after = cursor === undefined ? 0 : readCursor(list, cursor, nowMs);
@@ -50,30 +42,29 @@ export const reportRoutes: Route[] = [
         },
       };
     },
-  },
-  {
+  }),
+  route({
     method: 'GET',
     path: '/v1/cutovers/{cutover}/replay',
     scope: 'control:read',
     summary: 'What the gates say of each stored minute today.',
+    params: { cutover },
     query: replayQuery,
-    handle: async (composition, request) => {
-      const declaration = await namedCutover(composition, request);
-      const stages = await replayStored(composition.ports, declaration, parseReplayHours(request.query));
-      return { status: 200, body: { stages } };
-    },
-  },
-  {
+    handle: async ({ ports }, { params, query }) => ({
+      status: 200,
+      body: { stages: await replayStored(ports, params.cutover, query.hours) },
+    }),
+  }),
+  route({
     method: 'GET',
     path: '/v1/cutovers/{cutover}/checkpoints',
     scope: 'control:read',
     summary: 'What was compared in each stage, and what was decided on it.',
+    params: { cutover },
     query: checkpointsQuery,
     answers: { 200: ['application/json', 'text/plain'] },
-    handle: async (composition, request) => {
-      const declaration = await namedCutover(composition, request);
-      const { format } = parseCheckpoints(request.query);
-      const found = await checkpoints(composition.ports, declaration);
+    handle: async ({ ports }, { params, query: { format } }) => {
+      const found = await checkpoints(ports, params.cutover);
       if (format === 'json') return { status: 200, body: found };
       return {
         status: 200,
@@ -81,8 +72,8 @@ export const reportRoutes: Route[] = [
         headers: { 'content-type': 'text/plain; charset=utf-8' },
       };
     },
-  },
-  {
+  }),
+  route({
     method: 'GET',
     path: '/v1/audit/verification',
     scope: 'control:read',
@@ -91,5 +82,5 @@ export const reportRoutes: Route[] = [
       const ids = (await cutovers()).map(({ id }) => id);
       return { status: 200, body: await verifyAudit(ports, ['system', ...ids]) };
     },
-  },
+  }),
 ];

@@ -8,19 +8,9 @@ import {
   reportBackfill,
   retryQuarantine,
 } from '../../lib/flows/rows/row-controls.ts';
-import { readIdempotencyKey } from '../../lib/schemas/http.ts';
-import {
-  controlBody,
-  discardBody,
-  parseBackfillControl,
-  parseDiscard,
-  parseQuarantinePage,
-  parseRetry,
-  quarantineQuery,
-  retryBody,
-} from '../../lib/schemas/rows.ts';
-import type { Route } from '../middleware.ts';
-import { namedCutover } from './request.ts';
+import { backfillBody, discardBody, quarantinePage, retryBody } from '../../lib/schemas/rows.ts';
+import { cutover } from '../http/parameters.ts';
+import { route } from '../http/route.ts';
 
 const BACKFILL_ACTIONS = {
   pause: 'Holds the copy of existing rows.',
@@ -28,84 +18,71 @@ const BACKFILL_ACTIONS = {
   cancel: 'Cancels the copy of existing rows; a cancelled one begins anew.',
 } as const;
 
-export const rowRoutes: Route[] = [
-  {
+export const rowRoutes = [
+  route({
     method: 'GET',
     path: '/v1/cutovers/{cutover}/quarantine',
     scope: 'control:read',
     summary: 'Keys whose rows do not fit the shadow, and why.',
-    query: quarantineQuery,
-    handle: async (composition, request) => {
-      const declaration = await namedCutover(composition, request);
-      return {
-        status: 200,
-        body: await listQuarantine(composition.ports, declaration, parseQuarantinePage(request.query)),
-      };
-    },
-  },
-  {
+    params: { cutover },
+    query: quarantinePage,
+    handle: async ({ ports }, { params, query }) => ({
+      status: 200,
+      body: await listQuarantine(ports, params.cutover, query),
+    }),
+  }),
+  route({
     method: 'POST',
     path: '/v1/cutovers/{cutover}/quarantine/retry',
     scope: 'control:write',
     summary: 'Tries one key in quarantine again, or all.',
+    params: { cutover },
     body: retryBody,
-    headers: ['idempotency-key'],
-    handle: async (composition, request) => {
-      const declaration = await namedCutover(composition, request);
-      const { key = null } = parseRetry(request.body);
-      readIdempotencyKey(request.header('idempotency-key'));
-      return { status: 200, body: await retryQuarantine(composition.ports, declaration, key, request.actor) };
-    },
-  },
-  {
+    handle: async ({ ports }, { params, body: { key = null }, actor }) => ({
+      status: 200,
+      body: await retryQuarantine(ports, params.cutover, key, actor),
+    }),
+  }),
+  route({
     method: 'POST',
     path: '/v1/cutovers/{cutover}/quarantine/discard',
     scope: 'control:write',
     summary: 'Gives one key in quarantine up.',
+    params: { cutover },
     body: discardBody,
-    headers: ['idempotency-key'],
-    handle: async (composition, request) => {
-      const declaration = await namedCutover(composition, request);
-      const wanted = parseDiscard(request.body);
-      readIdempotencyKey(request.header('idempotency-key'));
-      return { status: 200, body: await discardQuarantine(composition.ports, declaration, wanted, request.actor) };
-    },
-  },
-  {
+    handle: async ({ ports }, { params, body, actor }) => ({
+      status: 200,
+      body: await discardQuarantine(ports, params.cutover, body, actor),
+    }),
+  }),
+  route({
     method: 'GET',
     path: '/v1/cutovers/{cutover}/backfill',
     scope: 'control:read',
     summary: 'How far the copy of existing rows is.',
-    handle: async (composition, request) => ({
-      status: 200,
-      body: await reportBackfill(composition.ports, await namedCutover(composition, request)),
-    }),
-  },
-  {
+    params: { cutover },
+    handle: async ({ ports }, { params }) => ({ status: 200, body: await reportBackfill(ports, params.cutover) }),
+  }),
+  route({
     method: 'GET',
     path: '/v1/cutovers/{cutover}/backfill/dry-run',
     scope: 'control:read',
     summary: 'Rows, chunks and time of the copy, without copying.',
-    handle: async (composition, request) => ({
-      status: 200,
-      body: await rehearseBackfill(composition.ports, await namedCutover(composition, request)),
-    }),
-  },
-  ...(Object.keys(BACKFILL_ACTIONS) as (keyof typeof BACKFILL_ACTIONS)[]).map(
-    (action): Route => ({
+    params: { cutover },
+    handle: async ({ ports }, { params }) => ({ status: 200, body: await rehearseBackfill(ports, params.cutover) }),
+  }),
+  ...(Object.keys(BACKFILL_ACTIONS) as (keyof typeof BACKFILL_ACTIONS)[]).map((action) =>
+    route({
       method: 'POST',
       path: `/v1/cutovers/{cutover}/backfill/${action}`,
       scope: 'control:write',
       summary: BACKFILL_ACTIONS[action],
-      body: controlBody,
-      headers: ['idempotency-key'],
-      handle: async (composition, request) => {
-        const declaration = await namedCutover(composition, request);
-        const { reason } = parseBackfillControl(request.body);
-        readIdempotencyKey(request.header('idempotency-key'));
-        const by = { actor: request.actor, reason };
-        return { status: 200, body: await controlBackfill(composition.ports, declaration, action, by) };
-      },
+      params: { cutover },
+      body: backfillBody,
+      handle: async ({ ports }, { params, body: { reason }, actor }) => ({
+        status: 200,
+        body: await controlBackfill(ports, params.cutover, action, { actor, reason }),
+      }),
     }),
   ),
 ];

@@ -1,36 +1,30 @@
 /** Verification and repair of a table, on demand. */
 
 import { repairTable, verifyNow } from '../../lib/flows/rows/verify.ts';
-import { readIdempotencyKey } from '../../lib/schemas/http.ts';
-import { parseVerify, repairBody, verifyBody } from '../../lib/schemas/rows.ts';
-import type { Route } from '../middleware.ts';
-import { namedCutover } from './request.ts';
+import { repairBody, verifyBody } from '../../lib/schemas/rows.ts';
+import { cutover } from '../http/parameters.ts';
+import { route } from '../http/route.ts';
 
-export const tableRoutes: Route[] = [
-  {
+export const tableRoutes = [
+  route({
     method: 'POST',
     path: '/v1/cutovers/{cutover}/verify',
     scope: 'control:write',
     summary: 'Compares both tables now, and stores what it finds.',
+    params: { cutover },
     body: verifyBody,
-    headers: ['idempotency-key'],
-    handle: async (composition, request) => {
-      const declaration = await namedCutover(composition, request);
-      readIdempotencyKey(request.header('idempotency-key'));
-      return { status: 200, body: await verifyNow(composition.ports, declaration, parseVerify(request.body)) };
-    },
-  },
-  {
+    handle: async ({ ports }, { params, body }) => ({
+      status: 200,
+      body: await verifyNow(ports, params.cutover, body),
+    }),
+  }),
+  route({
     method: 'POST',
     path: '/v1/cutovers/{cutover}/repair',
     scope: 'control:write',
     summary: 'Writes the rows anew that the last comparison found diverged.',
+    params: { cutover },
     body: repairBody,
-    headers: ['idempotency-key'],
-    handle: async (composition, request) => {
-      const declaration = await namedCutover(composition, request);
-      readIdempotencyKey(request.header('idempotency-key'));
-      return { status: 200, body: await repairTable(composition.ports, declaration) };
-    },
-  },
+    handle: async ({ ports }, { params }) => ({ status: 200, body: await repairTable(ports, params.cutover) }),
+  }),
 ];

@@ -2,9 +2,9 @@
 
 import * as z from 'zod';
 import type { Alert, AlertMessage } from '../core/alerts/alert.ts';
-import { CrossfadeError } from '../core/base/errors.ts';
 import { ACTIONS, SEVERITIES } from '../core/cutover/alert-rule.ts';
-import { parse } from './problems.ts';
+import { input } from './input.ts';
+import { isStorable } from './text.ts';
 
 const count = z.int().nonnegative();
 const moment = count.nullable();
@@ -45,24 +45,14 @@ export const alertSchema = z.object({
   claim: z.object({ by: z.string(), untilMs: count }).nullable(),
 }) satisfies z.ZodType<Alert>;
 
-export const acknowledgement = z.strictObject({
-  reason: z
-    .string()
-    .trim()
-    .min(1)
-    .max(1_000)
-    .refine((value) => value.isWellFormed() && !value.includes('\0'), 'it holds NUL or half a surrogate pair'),
-});
-
-/** @throws CrossfadeError `invalid_input`, `unknown_property` */
-export function parseAcknowledgement(body: unknown): { reason: string } {
-  return parse(acknowledgement, body, "The body of 'acknowledge'", { known: ['reason'] });
-}
-
-export const ALERT_ID = /^[a-z][a-z0-9_]{0,39}\.[a-z][a-z0-9_]{0,39}$/;
-
-/** @throws CrossfadeError `invalid_identifier` */
-export function readAlertId(id: string | undefined): string {
-  if (id !== undefined && ALERT_ID.test(id)) return id;
-  throw new CrossfadeError('invalid_identifier', "An alert's id is CUTOVER.RULE, both in lower_snake_case.");
-}
+export const acknowledgement = input(
+  z.strictObject({
+    reason: z
+      .string()
+      .trim()
+      .min(1)
+      .max(1_000)
+      .refine(...isStorable),
+  }),
+  "The body of 'acknowledge'",
+);

@@ -29,12 +29,12 @@ const martingale = (alternatives: number) =>
     excursions: z.array(z.object({ g: figure, bad: z.int(), sums: z.array(figure).length(5) })).length(alternatives),
   });
 
-const metrics = z.object(
-  Object.fromEntries(METRICS.map((name) => [name, martingale(METRIC_ROWS[name].prior.length)])),
-) as unknown as z.ZodType<Evidence['metrics']>;
-const good = z.object(Object.fromEntries(PROVEN_GOOD.map((name) => [name, figure]))) as unknown as z.ZodType<
-  Evidence['good']
->;
+/** A shape that has every name. */
+const each = <Name extends string, S>(names: readonly Name[], schemaOf: (name: Name) => S) =>
+  Object.fromEntries(names.map((name) => [name, schemaOf(name)])) as Record<Name, S>;
+
+const metrics = z.object(each(METRICS, (name) => martingale(METRIC_ROWS[name].prior.length)));
+const good = z.object(each(PROVEN_GOOD, () => figure));
 
 const sides = z.object({ primary: minute.nullable(), shadow: minute.nullable() });
 

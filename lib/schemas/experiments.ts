@@ -1,10 +1,10 @@
 /** Declarations, events and stored totals of experiments. */
 
 import * as z from 'zod';
-import { CrossfadeError } from '../core/base/errors.ts';
 import type { ExperimentDeclaration } from '../core/cutover/experiment-declaration.ts';
 import { type CohortTotals, type ExperimentEvent, MAX_VALUE } from '../core/report/experiment.ts';
-import { parse } from './problems.ts';
+import { atMost, input } from './input.ts';
+import { text } from './text.ts';
 
 const NAME = /^[a-z][a-z0-9_]{0,39}$/;
 
@@ -19,36 +19,16 @@ export const experimentDeclaration = z.strictObject({
 
 const MAX_EVENTS = 1_000;
 const event = z.strictObject({
-  key: z
-    .string()
-    .min(1)
-    .max(1_024)
-    .refine((key) => key.isWellFormed() && !key.includes('\0'), 'it holds NUL or half a surrogate pair'),
+  key: text(1_024),
   converted: z.boolean().optional(),
   value: z.number().min(-MAX_VALUE).max(MAX_VALUE).optional(),
 }) satisfies z.ZodType<ExperimentEvent>;
 const name = z.string().regex(/^[\x21-\x7e]{1,100}$/, 'it has 1–100 printable ASCII characters');
-export const eventBatch = z.strictObject({ batchId: name, source: name, events: z.array(event).max(MAX_EVENTS) });
-
-export type EventBatch = { batchId: string; source: string; events: ExperimentEvent[] };
-
-/** @throws CrossfadeError `too_large`, `invalid_input`, `unknown_property` */
-export function parseEvents(body: unknown): EventBatch {
-  const { events } = body as { events?: unknown };
-  if (Array.isArray(events) && events.length > MAX_EVENTS)
-    throw new CrossfadeError('too_large', `The batch has ${events.length} events; ${MAX_EVENTS} are allowed in one.`);
-  return parse(eventBatch as z.ZodType<EventBatch>, body, 'The batch of events', {
-    known: [...Object.keys(eventBatch.shape), ...Object.keys(event.shape)],
-  });
-}
-
-export const EXPERIMENT_ID = /^[a-z][a-z0-9_]{0,39}\.[a-z][a-z0-9_]{0,39}$/;
-
-/** @throws CrossfadeError `invalid_identifier` */
-export function readExperimentId(id: string | undefined): string {
-  if (id !== undefined && EXPERIMENT_ID.test(id)) return id;
-  throw new CrossfadeError('invalid_identifier', "An experiment's id is CUTOVER.EXPERIMENT, both in lower_snake_case.");
-}
+const batch = z.strictObject({ batchId: name, source: name, events: z.array(event).max(MAX_EVENTS) });
+export const eventBatch = input(batch, 'The batch of events', {
+  known: Object.keys(event.shape),
+  first: atMost('events', MAX_EVENTS, (count) => `The batch has ${count} events; ${MAX_EVENTS} are allowed in one.`),
+});
 
 const count = z.int().nonnegative();
 export const cohortTotals = z

@@ -5,15 +5,8 @@
 
 import * as z from 'zod';
 import { ERROR_CODES } from '../core/base/errors.ts';
-import { CUTOVER_ID } from '../core/cutover/cutover.ts';
-import { ALERT_ID } from './alerts.ts';
-import { EXPERIMENT_ID } from './experiments.ts';
-import { IDEMPOTENCY_KEY, IF_MATCH } from './http.ts';
-
-type Json = Readonly<Record<string, unknown>>;
-
-/** What parses a body or a query: a schema of zod, or the JSON schema of what is checked by hand. */
-export type Schema = z.ZodType | Json;
+import { HEADERS, type HeaderName } from './headers.ts';
+import type { Input, Json, Schema } from './input.ts';
 
 /** What a route says of itself. */
 export type Description = {
@@ -23,41 +16,15 @@ export type Description = {
   scope: string | null;
   /** One sentence. */
   summary: string;
-  query?: Schema;
-  body?: Schema;
+  /** Of each `{name}` in the path. */
+  params?: Readonly<Record<string, { description: string; schema: Json }>>;
+  query?: Pick<Input<unknown>, 'schema'>;
+  body?: Pick<Input<unknown>, 'schema'>;
   /** False when the body is anything, and not ours to read. */
   json?: boolean;
-  headers?: readonly (keyof typeof HEADERS)[];
+  headers?: readonly HeaderName[];
   /** Media types of each status that is no refusal; 200 with JSON unless told. */
   answers?: Readonly<Record<number, readonly string[]>>;
-};
-
-const HEADERS = {
-  'idempotency-key': {
-    required: true,
-    description:
-      'Sent again with the same body it gives the same answer, and nothing is done twice; a UUID is a good one.',
-    schema: textOf(IDEMPOTENCY_KEY),
-  },
-  'if-match': {
-    required: true,
-    description: 'The version that the command is based on, as the ETag of a read gives it.',
-    schema: textOf(IF_MATCH),
-  },
-  'if-none-match': {
-    required: false,
-    description: 'The ETag of the answer that the caller has.',
-    schema: { type: 'string' },
-  },
-} as const;
-
-const PATH_PARAMETERS: Readonly<Record<string, Json>> = {
-  cutover: { description: 'Id of a declared cutover.', schema: textOf(CUTOVER_ID) },
-  phase: { description: 'Name of a declared phase.', schema: textOf(CUTOVER_ID) },
-  experiment: { description: 'CUTOVER.EXPERIMENT', schema: textOf(EXPERIMENT_ID) },
-  alert: { description: 'CUTOVER.RULE', schema: textOf(ALERT_ID) },
-  asset: { description: 'A part of the page.', schema: { type: 'string' } },
-  proxy: { description: 'The path at the upstream; it may have slashes.', schema: { type: 'string' } },
 };
 
 const MEANINGS: Readonly<Record<number, string>> = {
@@ -91,17 +58,18 @@ export function describeApi(routes: readonly Description[]) {
   };
 }
 
-function operation({ method, path, scope, summary, query, headers = [], answers = JSON_ALONE, ...rest }: Description) {
+function operation(route: Description) {
+  const { method, path, scope, summary, query, headers = [], answers = JSON_ALONE } = route;
   return {
     operationId: method.toLowerCase() + path.replaceAll(/[^a-z\d]+([a-z]?)/gi, (_, first) => first.toUpperCase()),
     summary,
     security: scope === null ? [] : [{ token: [scope] }],
     parameters: [
-      ...[...path.matchAll(/\{(\w+)\+?\}/g)].map(([, name]) => pathParameter(name!)),
-      ...(query ? queryParameters(query) : []),
-      ...headers.map((name) => ({ name, in: 'header', ...HEADERS[name] })),
+      ...[...path.matchAll(/\{(\w+)\+?\}/g)].map(([, name]) => pathParameter(route, name!)),
+      ...(query ? queryParameters(query.schema) : []),
+      ...headers.map(headerParameter),
     ],
-    ...requestBody(method, rest),
+    ...requestBody(route),
     responses: {
       ...Object.fromEntries(
         Object.entries(answers).map(([status, types]) => [
@@ -114,15 +82,21 @@ function operation({ method, path, scope, summary, query, headers = [], answers 
   };
 }
 
-function requestBody(method: string, { body, json }: Pick<Description, 'body' | 'json'>): Json {
-  if (body) return { requestBody: { required: true, content: { 'application/json': { schema: jsonSchema(body) } } } };
+function requestBody({ method, body, json }: Description): Json {
+  if (body)
+    return { requestBody: { required: true, content: { 'application/json': { schema: jsonSchema(body.schema) } } } };
   return json === false && !['GET', 'HEAD'].includes(method) ? { requestBody: { content: { '*/*': {} } } } : {};
 }
 
-function pathParameter(name: string): Json {
-  const known = PATH_PARAMETERS[name];
-  if (!known) throw new Error(`The path parameter {${name}} is not described; PATH_PARAMETERS has those that are.`);
-  return { name, in: 'path', required: true, ...known };
+function pathParameter({ path, params }: Description, name: string): Json {
+  const known = params?.[name];
+  if (!known) throw new Error(`The route ${path} does not declare its parameter {${name}}: add it to params.`);
+  return { name, in: 'path', required: true, description: known.description, schema: known.schema };
+}
+
+function headerParameter(name: HeaderName): Json {
+  const { required, description, schema } = HEADERS[name];
+  return { name, in: 'header', required, description, schema };
 }
 
 /** A query is text, and so is what stands for a value that is missing. */
@@ -167,8 +141,4 @@ function problem(): Json {
       },
     })),
   };
-}
-
-function textOf({ source: pattern }: RegExp): Json {
-  return { type: 'string', pattern };
 }

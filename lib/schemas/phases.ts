@@ -1,12 +1,11 @@
 /** Phases as they are written in the configuration, and bodies of commands on them. */
 
 import * as z from 'zod';
-import { CrossfadeError } from '../core/base/errors.ts';
-import { didYouMean } from '../core/base/nearest.ts';
 import { CUTOVER_ID } from '../core/cutover/cutover.ts';
 import { type Check, GOALS, type Phase } from '../core/cutover/phase.ts';
 import type { PhaseCommand } from '../core/phases/command.ts';
-import { parse } from './problems.ts';
+import { type Input, input, needsConfirm } from './input.ts';
+import { reason } from './text.ts';
 
 const name = z
   .string()
@@ -43,42 +42,20 @@ export const PHASE_KEYS = [
   ...['manual', 'reached', 'sharePercentMin', 'noRollback', 'validationScoreMin', 'errorRateMax'],
 ];
 
-const reason = z
-  .string()
-  .min(1)
-  .max(1_000)
-  .refine((value) => value.isWellFormed() && !value.includes('\0'), 'it holds NUL or half a surrogate pair');
 const confirm = z.string().max(100);
 
-export const phaseBodies = {
-  check: z.strictObject({ check: z.string().min(1).max(40), ok: z.boolean().optional() }),
-  go: z.strictObject({ force: z.boolean().optional(), reason: reason.optional() }),
-  extend: z.strictObject({ minutes: z.number().int().min(1).max(525_600), reason }),
-  rollback: z.strictObject({ reason, confirm }),
-  reset: z.strictObject({ confirm }),
-} as const satisfies Record<PhaseCommand['type'], z.ZodObject>;
-
-export const PHASE_COMMANDS = Object.keys(phaseBodies) as PhaseCommand['type'][];
-
-/** @throws CrossfadeError `confirm_required`, `invalid_input`, `unknown_property` */
-export function parsePhaseCommand(type: PhaseCommand['type'], body: unknown): PhaseCommand {
-  const schema = phaseBodies[type];
-  if ('confirm' in schema.shape && (body as Record<string, unknown>).confirm === undefined)
-    throw new CrossfadeError('confirm_required', `'${type}' of a phase needs "confirm" with its name, typed again.`);
-  const fields = parse<object>(schema, body, `The body of '${type}'`, { known: Object.keys(schema.shape) });
-  return { type, ...fields } as PhaseCommand;
+function command<S extends z.ZodObject>(type: PhaseCommand['type'], schema: S): Input<z.output<S>> {
+  const first = needsConfirm(`'${type}' of a phase needs "confirm" with its name, typed again.`);
+  return input(schema, `The body of '${type}'`, 'confirm' in schema.shape ? { first } : {});
 }
 
-/** @throws CrossfadeError `invalid_identifier`, `not_found` with the nearest name */
-export function findPhase(phases: readonly Phase[], wanted: string | undefined): Phase {
-  if (wanted === undefined || !CUTOVER_ID.test(wanted))
-    throw new CrossfadeError('invalid_identifier', 'The name of a phase is lower_snake_case of at most 40 characters.');
-  const found = phases.find((phase) => phase.name === wanted);
-  if (found) return found;
-  const names = phases.map((phase) => phase.name);
-  const hint = didYouMean(wanted, names);
-  throw new CrossfadeError(
-    'not_found',
-    `No phase '${wanted}' is declared.${hint} Declared: ${names.join(', ') || 'none'}.`,
-  );
-}
+/** The body of each command on a phase. */
+export const PHASE_COMMANDS = {
+  check: command('check', z.strictObject({ check: z.string().min(1).max(40), ok: z.boolean().optional() })),
+  go: command('go', z.strictObject({ force: z.boolean().optional(), reason: reason.optional() })),
+  extend: command('extend', z.strictObject({ minutes: z.number().int().min(1).max(525_600), reason })),
+  rollback: command('rollback', z.strictObject({ reason, confirm })),
+  reset: command('reset', z.strictObject({ confirm })),
+} as const satisfies { [Type in PhaseCommand['type']]: Input<Omit<PhaseCommand & { type: Type }, 'type'>> };
+
+export const PHASE_COMMAND_NAMES = Object.keys(PHASE_COMMANDS) as PhaseCommand['type'][];

@@ -11,12 +11,12 @@ type Issue = z.core.$ZodIssue;
  * @param known property names to suggest from when a key is unknown
  * @throws CrossfadeError with `code`, or `unknown_property` when nothing else is wrong
  */
-export function parse<T>(
-  schema: z.ZodType<T>,
+export function parse<S extends z.ZodType>(
+  schema: S,
   value: unknown,
   what: string,
   { code = 'invalid_input' as ErrorCode, known = [] as readonly string[] } = {},
-): T {
+): z.output<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const { issues } = result.error;

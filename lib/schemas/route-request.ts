@@ -6,6 +6,7 @@
 import { CrossfadeError } from '../core/base/errors.ts';
 import { didYouMean } from '../core/base/nearest.ts';
 import { CUTOVER_ID } from '../core/cutover/cutover.ts';
+import type { Input } from './input.ts';
 
 export type RouteRequestBody = {
   cutover: string;
@@ -29,22 +30,6 @@ const PROPERTIES = {
   groups: { type: 'array', maxItems: MAX_GROUPS, items: text(100) },
   environment: text(100),
 } satisfies Record<keyof RouteRequestBody, object>;
-const { cutover: _inPath, groups: _list, ...inQuery } = PROPERTIES;
-export const routeQuery = { type: 'object', properties: { ...inQuery, groups: { type: 'string' } } };
-export const routeBatch = {
-  type: 'object',
-  required: ['requests'],
-  properties: {
-    requests: {
-      type: 'array',
-      minItems: 1,
-      maxItems: MAX_BATCH,
-      items: { type: 'object', required: ['cutover'], properties: PROPERTIES, additionalProperties: false },
-    },
-  },
-  additionalProperties: false,
-};
-
 const isText = (value: unknown, max: number): value is string =>
   typeof value === 'string' && value.length > 0 && value.length <= max && value.isWellFormed() && !value.includes('\0');
 
@@ -75,50 +60,80 @@ const RULES: Readonly<Record<keyof RouteRequestBody, Rule>> = {
   },
 };
 const NAMES = Object.keys(RULES) as (keyof RouteRequestBody)[];
+const NAMES_IN_QUERY = NAMES.filter((name) => name !== 'cutover');
 
-/** @throws CrossfadeError `invalid_input` or `unknown_property`, naming every problem with its path */
-export function parseRouteRequest(value: unknown): RouteRequestBody {
-  return refuseProblems(value, problemsOf(value, ''));
+/** The cutover in the path. @throws CrossfadeError `invalid_input` */
+export function readRoutedCutover(id: string | undefined): string {
+  if (!RULES.cutover.holds(id)) throw refused('invalid_input', [`cutover: ${RULES.cutover.says}`]);
+  return id!;
 }
 
-/** `{ requests: […] }`, at most a thousand. @throws CrossfadeError `invalid_input`, `unknown_property` */
-export function parseRouteBatch(body: unknown): readonly RouteRequestBody[] {
-  const { requests, ...others } = body as { requests?: unknown };
-  const [unknown] = Object.keys(others);
-  if (unknown !== undefined) throw refused('unknown_property', [`${unknown.slice(0, 64)} is not known here.`]);
-  if (!Array.isArray(requests) || requests.length === 0 || requests.length > MAX_BATCH) {
-    throw refused('invalid_input', [`requests: must be a list of 1 to ${MAX_BATCH} routing requests`]);
-  }
-  const problems = requests.map((request, index) => problemsOf(request, `requests.${index}.`));
-  refuseProblems(requests, {
-    invalid: problems.flatMap((p) => p.invalid),
-    unknown: problems.flatMap((p) => p.unknown),
-  });
-  return requests as RouteRequestBody[];
-}
+const { cutover: _inPath, groups: _list, ...inQuery } = PROPERTIES;
+
+/** Everything else in the query, groups separated by commas. */
+export const routeQuery: Input<Omit<RouteRequestBody, 'cutover'>> = {
+  schema: { type: 'object', properties: { ...inQuery, groups: { type: 'string' } } },
+  read(value) {
+    const { groups, ...query } = value as Record<string, string>;
+    const wanted = { ...query, ...(groups ? { groups: groups.split(',') } : {}) };
+    refuseProblems(problemsOf(wanted, '', NAMES_IN_QUERY));
+    return wanted;
+  },
+};
+
+/** `{ requests: […] }`, at most a thousand. */
+export const routeBatch: Input<readonly RouteRequestBody[]> = {
+  schema: {
+    type: 'object',
+    required: ['requests'],
+    properties: {
+      requests: {
+        type: 'array',
+        minItems: 1,
+        maxItems: MAX_BATCH,
+        items: { type: 'object', required: ['cutover'], properties: PROPERTIES, additionalProperties: false },
+      },
+    },
+    additionalProperties: false,
+  },
+  read(body) {
+    const { requests, ...others } = body as { requests?: unknown };
+    const [unknown] = Object.keys(others);
+    if (unknown !== undefined) throw refused('unknown_property', [`${unknown.slice(0, 64)} is not known here.`]);
+    if (!Array.isArray(requests) || requests.length === 0 || requests.length > MAX_BATCH) {
+      throw refused('invalid_input', [`requests: must be a list of 1 to ${MAX_BATCH} routing requests`]);
+    }
+    const problems = requests.map((request, index) => problemsOf(request, `requests.${index}.`, NAMES));
+    refuseProblems({
+      invalid: problems.flatMap((p) => p.invalid),
+      unknown: problems.flatMap((p) => p.unknown),
+    });
+    return requests as RouteRequestBody[];
+  },
+};
 
 type Problems = { invalid: string[]; unknown: string[] };
 
-function problemsOf(value: unknown, path: string): Problems {
+function problemsOf(value: unknown, path: string, names: readonly (keyof RouteRequestBody)[]): Problems {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
     return { invalid: [`${path || 'the whole'}: must be an object`], unknown: [] };
   }
   const fields = value as Record<string, unknown>;
   return {
-    invalid: NAMES.filter((name) => !RULES[name].holds(fields[name])).map(
-      (name) => `${path}${name}: ${RULES[name].says}`,
-    ),
+    invalid: names
+      .filter((name) => !RULES[name].holds(fields[name]))
+      .map((name) => `${path}${name}: ${RULES[name].says}`),
     unknown: Object.keys(fields)
-      .filter((name) => !Object.hasOwn(RULES, name))
-      .map((name) => `${path}${name.slice(0, 64)} is not known here.${didYouMean(name, NAMES)}`),
+      .filter((name) => !(names as readonly string[]).includes(name))
+      .map((name) => `${path}${name.slice(0, 64)} is not known here.${didYouMean(name, names)}`),
   };
 }
 
-function refuseProblems(value: unknown, { invalid, unknown }: Problems): RouteRequestBody {
+/** @throws CrossfadeError `invalid_input` or `unknown_property`, naming every problem with its path */
+function refuseProblems({ invalid, unknown }: Problems): void {
   if (invalid.length + unknown.length > 0) {
     throw refused(invalid.length === 0 ? 'unknown_property' : 'invalid_input', [...invalid, ...unknown]);
   }
-  return value as RouteRequestBody;
 }
 
 function refused(code: 'invalid_input' | 'unknown_property', problems: readonly string[]): CrossfadeError {

@@ -1,16 +1,13 @@
 /** What the SDK sends about a write: what it intends, and what became of it. */
 
 import * as z from 'zod';
-import { parse } from './problems.ts';
+import { input } from './input.ts';
+import { text } from './text.ts';
 
 const printable = z.string().regex(/^[\x21-\x7e]{1,200}$/, 'it has 1–200 printable ASCII characters');
-export const intendedWrite = z.strictObject({
+const intended = z.strictObject({
   cutover: z.string().max(64),
-  key: z
-    .string()
-    .min(1)
-    .max(1_024)
-    .refine((key) => key.isWellFormed() && !key.includes('\0'), 'it holds NUL or half a surrogate pair'),
+  key: text(1_024),
   intent: printable,
   idempotencyKey: printable,
   payload: z.string().refine((payload) => payload.isWellFormed(), 'it holds half a surrogate pair'),
@@ -18,22 +15,11 @@ export const intendedWrite = z.strictObject({
     .strictObject({ method: z.enum(['POST', 'PUT', 'PATCH', 'DELETE']), path: z.string().max(2_000) })
     .optional(),
 });
-export const settledWrite = z.strictObject({
+const settled = z.strictObject({
   cutover: z.string().max(64),
   copy: z.string().min(1).max(120),
   outcome: z.enum(['applied', 'refused', 'unknown']),
 });
 
-/** @throws CrossfadeError `invalid_input`, `unknown_property` */
-export function parseIntendedWrite(body: unknown): z.infer<typeof intendedWrite> {
-  return parse(intendedWrite as z.ZodType<z.infer<typeof intendedWrite>>, body, 'The intent of a write', {
-    known: [...Object.keys(intendedWrite.shape), 'method', 'path'],
-  });
-}
-
-/** @throws CrossfadeError `invalid_input`, `unknown_property` */
-export function parseSettledWrite(body: unknown): z.infer<typeof settledWrite> {
-  return parse(settledWrite as z.ZodType<z.infer<typeof settledWrite>>, body, 'The outcome of a write', {
-    known: Object.keys(settledWrite.shape),
-  });
-}
+export const intendedWrite = input(intended, 'The intent of a write', { known: ['method', 'path'] });
+export const settledWrite = input(settled, 'The outcome of a write');

@@ -131,7 +131,11 @@ export function postgresGateway(options: GatewayOptions): PgGateway {
   async function transaction(text: string, call: CallOptions, shown = text): Promise<readonly unknown[][]> {
     const deadlineMs = call.deadlineMs ?? options.deadlineMs ?? DEADLINE_MS;
     const message = title(shown) + transactionHead({ statement_timeout: limitOf(deadlineMs), ...call.settings }) + text;
-    const send = async (sql: postgres.Sql) => (await sql.unsafe(message).simple()) as unknown as readonly unknown[][];
+    const send = async (sql: postgres.Sql) => {
+      // The driver declares the rows of one statement; a message of several gets one list for each.
+      const results: unknown = await sql.unsafe(message).simple();
+      return results as readonly unknown[][];
+    };
     return (await inTurn(() => insist(shown, send, call))).slice(HEAD_RESULTS);
   }
 

@@ -5,7 +5,7 @@ import { didYouMean } from '../../core/base/nearest.ts';
 import { CUTOVER_ID } from '../../core/cutover/cutover.ts';
 import type { PhaseCommand } from '../../core/phases/command.ts';
 import type { PhaseResult, PhasesAnswer } from '../../flows/control/phases.ts';
-import { PHASE_COMMANDS } from '../../schemas/phases.ts';
+import { PHASE_COMMAND_NAMES } from '../../schemas/phases.ts';
 import { DEADLINE_MS, LONG_DEADLINE_MS } from '../api.ts';
 import { confirm } from '../confirm.ts';
 import { type Context, idempotencyKey, type Options, type Outcome, openApi } from '../context.ts';
@@ -33,10 +33,10 @@ export async function phase(context: Context): Promise<Outcome> {
 
 async function operate(context: Context, name: string, action: string): Promise<Outcome> {
   const { io, options } = context;
-  const type = PHASE_COMMANDS.find((command) => command === action);
+  const type = PHASE_COMMAND_NAMES.find((command) => command === action);
   if (!type) {
-    const hint = didYouMean(action, PHASE_COMMANDS);
-    const listed = PHASE_COMMANDS.join(', ');
+    const hint = didYouMean(action, PHASE_COMMAND_NAMES);
+    const listed = PHASE_COMMAND_NAMES.join(', ');
     throw new CrossfadeError(
       'invalid_input',
       `A phase takes ${listed}, not '${printable(action.slice(0, 40))}'.${hint}`,

@@ -22,7 +22,8 @@ export function askUntilAway(tables: DataPlane): DataPlane {
         const answer = tail.then(async () => {
           if (away) throw away;
           try {
-            return await (target as unknown as Record<PropertyKey, Call>)[name]!(...args);
+            const call: Call = Reflect.get(target, name);
+            return await call.apply(target, args);
           } catch (error) {
             if (isAway(error)) away = error;
             throw error;

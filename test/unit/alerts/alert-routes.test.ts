@@ -17,13 +17,7 @@ async function served() {
   const it = inMemoryComposition();
   await it.alerts.write(firing(), 0);
   const handler = httpHandler(() => it.composition, alertRoutes);
-  const acknowledge = (call: Call = {}) =>
-    ask(handler, {
-      path: PATH,
-      body: { reason: 'on it' },
-      ...call,
-      headers: { 'idempotency-key': 'k', ...call.headers },
-    });
+  const acknowledge = (call: Call = {}) => ask(handler, { path: PATH, body: { reason: 'on it' }, ...call });
   return { ...it, handler, acknowledge };
 }
 
@@ -50,7 +44,6 @@ describe('POST /v1/alerts/{alert}/acknowledge', () => {
     ['a reason of 1,001 characters', { body: { reason: 'x'.repeat(1_001) } }, 400, 'invalid_input'],
     ['half a surrogate pair', { raw: '{"reason":"\\ud800"}', body: undefined }, 400, 'invalid_input'],
     ['another property', { body: { reason: 'a', force: true } }, 400, 'unknown_property'],
-    ['no key', { headers: { 'idempotency-key': undefined } }, 400, 'invalid_input'],
     ['no token', { token: null }, 401, 'unauthenticated'],
     ['a token that may only read', { token: tokenOf(['control:read']) }, 403, 'forbidden'],
     ['an id that is none', { path: '/v1/alerts/..%2Fx/acknowledge' }, 400, 'invalid_identifier'],

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { httpSink } from '../../../lib/client/http-sink.ts';
 import { type Outcome, type OutcomeBatch, type OutcomeSink, Recorder } from '../../../lib/client/recorder.ts';
 import { bucketIndex } from '../../../lib/core/gates/histogram.ts';
-import { parseOutcomes } from '../../../lib/schemas/http.ts';
+import { outcomeReport } from '../../../lib/schemas/http.ts';
 
 const NOW = 29_473_920 * 60_000;
 
@@ -91,7 +91,7 @@ describe('recording', () => {
     recorder.record(outcome({ success: true, error: reset }));
     await recorder.flush();
     expect(sent[0]!.windows).toEqual([expect.objectContaining({ count: 5, errors: 4, drops: 2 })]);
-    expect(() => parseOutcomes(JSON.parse(JSON.stringify(sent[0])))).not.toThrow();
+    expect(() => outcomeReport.read(JSON.parse(JSON.stringify(sent[0])))).not.toThrow();
   });
 
   it('gives what plain counting gives, for any outcomes', async () => {
@@ -134,7 +134,7 @@ describe('recording', () => {
         ]);
         expect(Object.fromEntries(seen)).toEqual(Object.fromEntries(naive));
         expect(seen).toHaveLength(naive.size);
-        if (sent.length > 0) expect(() => parseOutcomes(JSON.parse(JSON.stringify(sent[0])))).not.toThrow();
+        if (sent.length > 0) expect(() => outcomeReport.read(JSON.parse(JSON.stringify(sent[0])))).not.toThrow();
       }),
       { numRuns: 200 },
     );
@@ -155,7 +155,7 @@ describe('recording', () => {
     await recorder.flush();
     expect(recorder.dropped).toBe(1);
     expect(sent[0]!.windows).toHaveLength(1);
-    expect(() => parseOutcomes(JSON.parse(JSON.stringify(sent[0])))).not.toThrow();
+    expect(() => outcomeReport.read(JSON.parse(JSON.stringify(sent[0])))).not.toThrow();
   });
 
   it('of nothing at all does not throw', () => {

@@ -13,7 +13,7 @@ import type { Command } from '../../../lib/core/stage/events.ts';
 import { evolve } from '../../../lib/core/stage/evolve.ts';
 import { defineCutovers } from '../../../lib/define/cutovers.ts';
 import { checkedChange } from '../../../lib/flows/control/change-policy.ts';
-import { parseCommand } from '../../../lib/schemas/http.ts';
+import { COMMANDS } from '../../../lib/schemas/http.ts';
 import { codeOf, declarationOf, NOW, PLAN, stateIn, verdictOf } from '../../property/samples.ts';
 
 const CONTEXT: Context = { nowMs: NOW, actor: 'ada', emergencyStop: false };
@@ -113,11 +113,11 @@ describe('row 19: a change at run time', () => {
     ['an exit that is none', { onDeadline: 'advance' }],
     ['availability of 100 %', { availabilityMin: 1 }],
   ])('with %s is invalid_input', (_, set) => {
-    expect(codeOf(() => parseCommand('policy', { set }))).toBe('invalid_input');
+    expect(codeOf(() => COMMANDS.policy.read({ set }))).toBe('invalid_input');
   });
 
   it.each([['autoAdvanc'], ['twoPersonApproval'], ['sql'], ['__proto__x']])('of %s is unknown_property', (key) => {
-    expect(codeOf(() => parseCommand('policy', { set: { [key]: true } }))).toBe('unknown_property');
+    expect(codeOf(() => COMMANDS.policy.read({ set: { [key]: true } }))).toBe('unknown_property');
   });
 
   const declaration = declarationOf('component');

@@ -3,7 +3,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createClient } from '../../../lib/client/client.ts';
 import type { OutcomeBatch } from '../../../lib/client/recorder.ts';
-import { parseOutcomes } from '../../../lib/schemas/http.ts';
+import { outcomeReport } from '../../../lib/schemas/http.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -17,7 +17,7 @@ async function sent(usedMb: number, environment: Record<string, string>, contain
   client.record({ cutover: 'customer', side: 'shadow', latencyMs: 1, success: true });
   await client.flush();
   // As it arrives: what is undefined is not there.
-  return parseOutcomes(JSON.parse(JSON.stringify(batches[0])));
+  return outcomeReport.read(JSON.parse(JSON.stringify(batches[0])));
 }
 
 describe('a batch of outcomes', () => {

@@ -3,18 +3,18 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ERROR_CODES, type ErrorCode } from '../../../lib/core/base/errors.ts';
+import { readIdempotencyKey, readIfMatch } from '../../../lib/schemas/headers.ts';
 import {
   COMMAND_NAMES,
-  findCutover,
-  parseCommand,
-  parseOutcomes,
-  parsePage,
-  parseSystemCommand,
-  readIdempotencyKey,
-  readIfMatch,
+  COMMANDS,
+  type CommandName,
+  outcomeReport,
+  page,
+  SYSTEM_COMMANDS,
 } from '../../../lib/schemas/http.ts';
 import { readJsonBody } from '../../../lib/schemas/json-body.ts';
-import { parseRouteBatch, parseRouteRequest } from '../../../lib/schemas/route-request.ts';
+import { findCutover } from '../../../lib/schemas/path.ts';
+import { readRoutedCutover, routeBatch, routeQuery } from '../../../lib/schemas/route-request.ts';
 import { cpuMs } from '../../helpers/cpu-time.ts';
 import { codeOf, declarationOf } from '../../property/samples.ts';
 
@@ -33,6 +33,14 @@ function messageOf(run: () => unknown): string {
   }
   return '';
 }
+
+const parseCommand = (type: CommandName, body: unknown) => ({ type, ...COMMANDS[type].read(body) });
+const parseSystemCommand = (name: keyof typeof SYSTEM_COMMANDS, body: unknown) => SYSTEM_COMMANDS[name].read(body);
+/** As the path and the query of `GET /v1/route/{cutover}` bring it. */
+const parseRouteRequest = ({ cutover, ...query }: Record<string, unknown>) => ({
+  cutover: readRoutedCutover(cutover as string),
+  ...routeQuery.read(query),
+});
 
 const DECLARATIONS = [declarationOf()];
 const LONG = 'a'.repeat(50_000);
@@ -280,10 +288,10 @@ describe('outcomes', () => {
     windows: [{ ...WINDOW, ...over }],
     ...rest,
   });
-  const code = (body: unknown) => codeOf(() => parseOutcomes(body));
+  const code = (body: unknown) => codeOf(() => outcomeReport.read(body));
 
   it('are taken as the SDK sends them', () => {
-    expect(parseOutcomes(report())).toEqual(report());
+    expect(outcomeReport.read(report())).toEqual(report());
   });
 
   it.each([
@@ -325,7 +333,7 @@ describe('outcomes', () => {
 
   it('row 13: an unknown property in a window is named with its place', () => {
     expect(code(report({ mismatch: 1 }))).toBe('unknown_property');
-    expect(messageOf(() => parseOutcomes(report({ mismatch: 1 })))).toMatch(/windows\.0\.mismatch .*'mismatches'/);
+    expect(messageOf(() => outcomeReport.read(report({ mismatch: 1 })))).toMatch(/windows\.0\.mismatch .*'mismatches'/);
   });
 
   it('without flush, source or windows are refused', () => {
@@ -351,8 +359,8 @@ describe('routing requests', () => {
       groups: ['beta'],
       environment: 'ci',
     };
-    expect(parseRouteRequest(request)).toEqual(request);
-    expect(parseRouteBatch({ requests: [request] })).toEqual([request]);
+    expect(parseRouteRequest({ ...request, groups: 'beta' })).toEqual(request);
+    expect(routeBatch.read({ requests: [request] })).toEqual([request]);
   });
 
   it.each([
@@ -364,29 +372,39 @@ describe('routing requests', () => {
     { cutover: '../x' },
     { cutover: undefined },
     { operation: 'DROP' },
-    { groups: 'beta' },
     { groups: Array(51).fill('x') },
     { groups: ['\ud800'] },
     { environment: 'x'.repeat(101) },
   ])('rows 25, 26: %j is refused', (over) => {
-    expect(codeOf(() => parseRouteRequest({ cutover: 'customer', ...over }))).toBe('invalid_input');
-    expect(codeOf(() => parseRouteBatch({ requests: [{ cutover: 'customer', ...over }] }))).toBe('invalid_input');
+    const { groups, ...rest } = over as { groups?: string[] };
+    const asQuery = { ...rest, ...(groups ? { groups: groups.join(',') } : {}) };
+    expect(codeOf(() => parseRouteRequest({ cutover: 'customer', ...asQuery }))).toBe('invalid_input');
+    expect(codeOf(() => routeBatch.read({ requests: [{ cutover: 'customer', ...over }] }))).toBe('invalid_input');
+  });
+
+  it('row 26: groups of a batch are a list', () => {
+    const requests = [{ cutover: 'customer', groups: 'beta' }];
+    expect(codeOf(() => routeBatch.read({ requests }))).toBe('invalid_input');
+  });
+
+  it('a query names no other cutover than its path', () => {
+    expect(codeOf(() => routeQuery.read({ cutover: 'other' }))).toBe('unknown_property');
   });
 
   it('a batch has 1 to 1,000 requests and nothing else', () => {
     const batch = (n: number) => ({ requests: Array(n).fill({ cutover: 'customer' }) });
-    expect(codeOf(() => parseRouteBatch(batch(1_000)))).toBe('nothing');
+    expect(codeOf(() => routeBatch.read(batch(1_000)))).toBe('nothing');
     for (const body of [batch(0), batch(1_001), {}, { requests: null }, { requests: [null] }]) {
-      expect(codeOf(() => parseRouteBatch(body))).toBe('invalid_input');
+      expect(codeOf(() => routeBatch.read(body))).toBe('invalid_input');
     }
-    expect(codeOf(() => parseRouteBatch({ ...batch(1), salt: 'x' }))).toBe('unknown_property');
+    expect(codeOf(() => routeBatch.read({ ...batch(1), salt: 'x' }))).toBe('unknown_property');
   });
 });
 
 describe('row 64: a page', () => {
   it('has 50 entries unless 1 to 200 are asked for', () => {
-    expect(parsePage({})).toEqual({ limit: 50 });
-    expect(parsePage({ limit: '200', after: '17' })).toEqual({ limit: 200, afterSeq: 17 });
+    expect(page.read({})).toEqual({ limit: 50 });
+    expect(page.read({ limit: '200', after: '17' })).toEqual({ limit: 200, after: 17 });
   });
 
   it.each([
@@ -405,11 +423,11 @@ describe('row 64: a page', () => {
     { after: 'eyJmb3JnZWQiOnRydWV9' },
     { after: '1,2' },
   ])('%j is refused', (query) => {
-    expect(codeOf(() => parsePage(query as unknown as Record<string, string>))).toBe('invalid_input');
+    expect(codeOf(() => page.read(query))).toBe('invalid_input');
   });
 
   it('takes no other parameter', () => {
-    expect(codeOf(() => parsePage({ 'limit[]': '5' }))).toBe('unknown_property');
+    expect(codeOf(() => page.read({ 'limit[]': '5' }))).toBe('unknown_property');
     expect(ERROR_CODES.unknown_property.status).toBe(400);
   });
 });
@@ -426,12 +444,12 @@ describe('row 65: 50 KB of text', () => {
     'as routing key': [() => parseRouteRequest({ cutover: 'x', key: LONG }), 'invalid_input'],
     'as cutover of a routing request': [() => parseRouteRequest({ cutover: LONG }), 'invalid_input'],
     'as operation': [() => parseRouteRequest({ cutover: 'x', operation: LONG }), 'invalid_input'],
-    'as flush id': [() => parseOutcomes({ flushId: LONG, source: 's', windows: [] }), 'invalid_input'],
+    'as flush id': [() => outcomeReport.read({ flushId: LONG, source: 's', windows: [] }), 'invalid_input'],
     'as bucket': [
-      () => parseOutcomes({ flushId: 'f', source: 's', windows: [{ latency: { [LONG]: 1 } }] }),
+      () => outcomeReport.read({ flushId: 'f', source: 's', windows: [{ latency: { [LONG]: 1 } }] }),
       'invalid_input',
     ],
-    'as page': [() => parsePage({ limit: LONG }), 'invalid_input'],
+    'as page': [() => page.read({ limit: LONG }), 'invalid_input'],
     'as many unknown names': [
       () => parseCommand('pause', Object.fromEntries(Array.from({ length: 7_000 }, (_, i) => [`k${i}`, 1]))),
       'unknown_property',

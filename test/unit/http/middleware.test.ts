@@ -1,8 +1,10 @@
 /** The stack around every handler: who gets in, what comes out when something is wrong, and which events are refused. */
 
 import { describe, expect, it, vi } from 'vitest';
-import { httpHandler, type Route, scheduledHandler } from '../../../functions/middleware.ts';
+import { route } from '../../../functions/http/route.ts';
+import { httpHandler, scheduledHandler } from '../../../functions/middleware.ts';
 import { CrossfadeError, ERROR_CODES, type ErrorCode } from '../../../lib/core/base/errors.ts';
+import type { Input } from '../../../lib/schemas/input.ts';
 import { NOW } from '../../property/samples.ts';
 import {
   type Answer,
@@ -15,77 +17,82 @@ import {
   tokenOf,
 } from '../../property/served.ts';
 
-const ROUTES: Route[] = [
-  {
+/** A body of any form. */
+const anything: Input<object> = { schema: {}, read: (body) => body as object };
+
+const ROUTES = [
+  route({
     method: 'GET',
     path: '/v1/health',
     scope: null,
     summary: 'A route.',
     handle: async () => ({ status: 200, body: { status: 'ok' } }),
-  },
-  {
+  }),
+  route({
     method: 'GET',
     path: '/v1/page',
     scope: 'control:read',
     summary: 'A route.',
     handle: async () => ({ status: 200, text: '<p>', headers: { 'content-type': 'text/html' } }),
-  },
-  {
+  }),
+  route({
     method: 'GET',
     path: '/v1/bytes',
     scope: 'control:read',
     summary: 'A route.',
     handle: async () => ({ status: 200, bytes: Buffer.from([0, 255]) }),
-  },
-  {
+  }),
+  route({
     method: 'POST',
     path: '/v1/things/{thing}/poke',
     scope: 'control:write',
     summary: 'A route.',
-    body: {},
-    handle: async (_composition, { actor, body, params, header, deadlineMs }) => ({
+    body: anything,
+    params: { thing: { description: 'A thing.', schema: {}, find: async (name: string | undefined) => name } },
+    headers: ['idempotency-key'],
+    handle: async (_composition, { actor, body, params, headers, deadlineMs }) => ({
       status: 200,
-      body: { actor, body, params, key: header('Idempotency-Key'), deadlineMs },
+      body: { actor, body, params, key: headers['idempotency-key'], deadlineMs },
     }),
-  },
-  {
+  }),
+  route({
     method: 'POST',
     path: '/v1/fail',
     scope: 'control:write',
     summary: 'A route.',
-    body: {},
+    body: anything,
     handle: async () => {
       throw new Error('password=hunter2 at 10.0.0.7');
     },
-  },
-  {
+  }),
+  route({
     method: 'POST',
     path: '/v1/throw',
     scope: 'control:write',
     summary: 'A route.',
-    body: {},
+    body: anything,
     handle: async () => {
       throw 'hunter2';
     },
-  },
-  {
+  }),
+  route({
     method: 'POST',
     path: '/v1/refuse',
     scope: 'control:write',
     summary: 'A route.',
-    body: {},
+    body: anything,
     handle: async (_c, { body }) => {
       throw new CrossfadeError((body as { code: ErrorCode }).code, 'Refused.', { details: { value: 5 } });
     },
-  },
-  {
+  }),
+  route({
     method: 'POST',
     path: '/v1/any/{proxy+}',
     scope: 'gateway:call',
     summary: 'A route.',
     json: false,
     handle: async (_c, { body, event }) => ({ status: 200, body: { read: body ?? null, raw: event.body } }),
-  },
+  }),
 ];
 
 function bench() {

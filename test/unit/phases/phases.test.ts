@@ -15,7 +15,7 @@ import type { Event } from '../../../lib/core/stage/events.ts';
 import { recordSystem, replaySystem } from '../../../lib/core/stage/system.ts';
 import { type CutoverInput, defineCutovers } from '../../../lib/define/cutovers.ts';
 import { definePhases, type PhaseInput } from '../../../lib/define/phases.ts';
-import { parsePhaseCommand } from '../../../lib/schemas/phases.ts';
+import { PHASE_COMMANDS } from '../../../lib/schemas/phases.ts';
 import { systemState } from '../../../lib/schemas/state.ts';
 import { codeOf, NOW, stateIn, verdictOf } from '../../property/samples.ts';
 
@@ -329,7 +329,7 @@ describe('a command on a phase', () => {
     ['rollback', { reason: 'r' }, 'confirm_required'],
     ['check', {}, 'invalid_input'],
   ] as const)('%s with %j is %s', (type, body, code) => {
-    expect(codeOf(() => parsePhaseCommand(type, body))).toBe(code);
+    expect(codeOf(() => PHASE_COMMANDS[type].read(body))).toBe(code);
   });
 });
 

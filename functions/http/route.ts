@@ -1,0 +1,123 @@
+/**
+ * A route declares once what it reads: the parts of its path, query, body and headers. The middleware reads a request
+ * with that declaration, the handler gets the values typed, and the description of the API is made of the same schemas.
+ * What is wrong is refused in this order: path, query, body, headers.
+ */
+
+import type { Method } from '@middy/http-router';
+import type { APIGatewayProxyEventV2 } from 'aws-lambda';
+import type { Scope } from '../../lib/adapters/http/token.ts';
+import type { Composition } from '../../lib/compose/ports.ts';
+import { HEADERS, type HeaderName, type HeaderValues } from '../../lib/schemas/headers.ts';
+import type { Input, Json } from '../../lib/schemas/input.ts';
+import type { Description } from '../../lib/schemas/openapi.ts';
+
+/** What every handler needs of its composition; each route may ask for more. */
+export type Served = Pick<Composition, 'authenticate'> & {
+  ports: Pick<Composition['ports'], 'clock' | 'log' | 'metrics'>;
+};
+
+/** A part of the path, and what it names. */
+export type Parameter<C, Value> = {
+  description: string;
+  schema: Json;
+  /** @throws CrossfadeError `invalid_identifier`, `not_found` */
+  find(text: string | undefined, composition: C): Value | Promise<Value>;
+};
+
+/** A request as it came, after its token was verified. */
+export type Received = {
+  event: APIGatewayProxyEventV2;
+  /** Subject of the verified token. */
+  actor: string;
+  /** On the monotonic clock: the handler must have answered by then. */
+  deadlineMs: number;
+  header(name: string): string | undefined;
+  /** JSON body, checked for size, depth and form; undefined for a request without one. */
+  json: unknown;
+};
+
+/** A request as its handler gets it. */
+export type Request<Params, Query, Body, Headers> = Pick<Received, 'event' | 'actor' | 'deadlineMs'> & {
+  params: Params;
+  query: Query;
+  body: Body;
+  headers: Headers;
+};
+
+export type Reply = {
+  status: number;
+  headers?: Readonly<Record<string, string>>;
+  /** JSON, unless `text` or `bytes` is given. */
+  body?: unknown;
+  text?: string;
+  bytes?: Uint8Array;
+  /** Set-Cookie headers, each on its own. */
+  cookies?: readonly string[];
+};
+
+/** A route as the middleware serves it, and as the description tells of it. */
+export type Route<C extends Served = Composition> = Description & {
+  method: Method;
+  scope: Scope | null;
+  serve(composition: C, received: Received): Promise<Reply>;
+};
+
+type Parameters<C> = Readonly<Record<string, Parameter<C, unknown>>>;
+type ParameterValues<P> = { [Name in keyof P]: P[Name] extends Parameter<never, infer Value> ? Awaited<Value> : never };
+
+type Declared<C, P, Query, Body, H extends HeaderName> = {
+  path: string;
+  /** The scope that the token must carry; null only for health. */
+  scope: Scope | null;
+  summary: string;
+  params?: P;
+  query?: Input<Query>;
+  headers?: readonly H[];
+  answers?: Description['answers'];
+  handle(composition: C, request: Request<ParameterValues<P>, Query, Body, HeaderValues<H>>): Promise<Reply>;
+} & (
+  | { method: 'GET'; body?: undefined; json?: undefined }
+  | { method: 'POST'; body: Input<Body>; json?: undefined }
+  /** The body is not ours to read: the gateway passes it on. */
+  | { method: Method; body?: undefined; json: false }
+);
+
+/** Makes the routes of one composition: `routesOf<Composition>()({ method: 'GET', … })`. */
+export const routesOf =
+  <C extends Served>() =>
+  <P extends Parameters<C> = Record<never, never>, Query = undefined, Body = undefined, H extends HeaderName = never>(
+    declared: Declared<C, P, Query, Body, H>,
+  ): Route<C> => {
+    const { handle, ...description } = declared;
+    return {
+      ...description,
+      async serve(composition, { event, actor, deadlineMs, header, json }) {
+        const params = await foundIn(event, declared.params, composition);
+        const query = declared.query?.read(event.queryStringParameters ?? {});
+        const body = declared.body?.read(json);
+        const headers = Object.fromEntries(
+          (declared.headers ?? []).map((name) => [name, HEADERS[name].read(header(name))]),
+        );
+        return handle(composition, {
+          event,
+          actor,
+          deadlineMs,
+          params: params as ParameterValues<P>,
+          query: query as Query,
+          body: body as Body,
+          headers: headers as HeaderValues<H>,
+        });
+      },
+    };
+  };
+
+/** The routes of everything that needs all ports. */
+export const route = routesOf<Composition>();
+
+async function foundIn<C>(event: APIGatewayProxyEventV2, parameters: Parameters<C> = {}, composition: C) {
+  const found: Record<string, unknown> = {};
+  for (const [name, parameter] of Object.entries(parameters))
+    found[name] = await parameter.find(event.pathParameters?.[name], composition);
+  return found;
+}
