@@ -3,7 +3,8 @@
  * of this machine, whose settings file lets its owner sign operator tokens that live for five minutes.
  */
 
-import { type Jwk, OPERATOR_SCOPES, signToken } from '../adapters/http/token.ts';
+import { signToken } from '../adapters/http/sign-token.ts';
+import { type Jwk, OPERATOR_SCOPES } from '../adapters/http/token.ts';
 import { CrossfadeError } from '../core/base/errors.ts';
 import { DEFAULT_PORT, type LocalSettings, localSettingsPath } from '../schemas/local-settings.ts';
 import type { Io } from './io.ts';

@@ -3,7 +3,7 @@
  * needs neither Postgres nor AppConfig to be loaded, and a routing decision needs no AWS client at all.
  */
 
-import type { Jwks, Scope } from '../adapters/http/token.ts';
+import type { Scope } from '../adapters/http/token.ts';
 import { powertoolsLog } from '../adapters/powertools/log.ts';
 import { cloudWatchMetrics, noMetrics } from '../adapters/powertools/metrics.ts';
 import { environment, random, realNow, systemClock, systemIds } from '../adapters/system.ts';
@@ -83,7 +83,11 @@ export function compose(variables = environment()): Composition {
     tables: lazily(() => dataPlane(env, clock, log)),
   };
   const cutovers = once(() => declaredCutovers(env));
-  const keys = once(() => signingKeys(env));
+  const keys = once(async () => {
+    const { signingKeys } = await import('../adapters/http/signing-keys.ts');
+    const { CROSSFADE_JWKS: configured = null, CROSSFADE_JWT_ISSUER: issuer, CROSSFADE_PROFILE: profile } = env;
+    return signingKeys({ configured, issuer: profile === 'local' && configured ? null : issuer, nowMs: realNow });
+  });
   return {
     ports,
     cutovers,
@@ -96,7 +100,7 @@ export function compose(variables = environment()): Composition {
     async authenticate(header, scope) {
       const { authenticate } = await import('../adapters/http/authenticate.ts');
       const rules = { issuer: env.CROSSFADE_JWT_ISSUER, audience: env.CROSSFADE_JWT_AUDIENCE };
-      return authenticate(header, scope, await keys(), rules, realNow());
+      return authenticate(header, scope, { keys: await keys(), rules, realNowMs: realNow() });
     },
   };
 }
@@ -179,12 +183,6 @@ function refuseUpstreams(declarations: readonly CutoverDeclaration[], profile: N
     throw new CrossfadeError('upstream_refused', `Upstreams cannot be used: ${problems.join('; ')}.`, {
       details: { problems },
     });
-}
-
-async function signingKeys(env: Environment): Promise<Jwks> {
-  if (env.CROSSFADE_JWKS) return JSON.parse(env.CROSSFADE_JWKS) as Jwks;
-  const { fetchSigningKeys } = await import('../adapters/http/authenticate.ts');
-  return fetchSigningKeys(env.CROSSFADE_JWT_ISSUER);
 }
 
 function missing(variable: string, when: string): CrossfadeError {

@@ -4,7 +4,8 @@
  */
 
 import { authenticate } from '../adapters/http/authenticate.ts';
-import type { Jwks, Scope } from '../adapters/http/token.ts';
+import { signingKeys } from '../adapters/http/signing-keys.ts';
+import type { Scope } from '../adapters/http/token.ts';
 import { environment, realNow, systemClock } from '../adapters/system.ts';
 import { CrossfadeError } from '../core/base/errors.ts';
 import type { Log, Ports } from '../ports.ts';
@@ -37,8 +38,9 @@ export function composeRouting(variables = environment()): RoutingComposition {
   }
   const value = (name: (typeof NEEDED)[number]) => variables[name]!;
   const clock = systemClock();
-  const jwks = JSON.parse(value('CROSSFADE_JWKS')) as Jwks;
   const rules = { issuer: value('CROSSFADE_JWT_ISSUER'), audience: value('CROSSFADE_JWT_AUDIENCE') };
+  const issuer = variables.CROSSFADE_PROFILE === 'local' ? null : rules.issuer;
+  const keys = signingKeys({ configured: value('CROSSFADE_JWKS'), issuer, nowMs: realNow });
   const source = agentSource({
     // The agent's own port beside a deployed function; the emulator serves the same path.
     url: variables.CROSSFADE_APPCONFIG_ENDPOINT || 'http://127.0.0.1:2772',
@@ -50,7 +52,7 @@ export function composeRouting(variables = environment()): RoutingComposition {
   });
   return {
     ports: { clock, log: lateLog(), metrics: { record: () => {}, flush: () => {} } },
-    authenticate: async (header, scope) => authenticate(header, scope, jwks, rules, realNow()),
+    authenticate: async (header, scope) => authenticate(header, scope, { keys, rules, realNowMs: realNow() }),
     router: routingService({ source, environment: variables, monotonicMs: clock.monotonicMs }),
   };
 }

@@ -1,7 +1,8 @@
 /** Tokens of an issuer of one's own: good ones, and every kind of bad one. */
 
 import { createHmac, createPublicKey, generateKeyPairSync, type JsonWebKey } from 'node:crypto';
-import { type Claims, type Jwk, OPERATOR_SCOPES, signToken } from '../../lib/adapters/http/token.ts';
+import { signToken } from '../../lib/adapters/http/sign-token.ts';
+import { type Claims, type Jwk, OPERATOR_SCOPES } from '../../lib/adapters/http/token.ts';
 
 export const ISSUER = 'https://crossfade.localhost';
 export const AUDIENCE = 'crossfade';

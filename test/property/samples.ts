@@ -150,6 +150,13 @@ export function codeOf(run: () => unknown): string {
   return 'nothing';
 }
 
+/** The same of what is answered later. */
+export const codeFrom = (answer: Promise<unknown>): Promise<string> =>
+  answer.then(
+    () => 'nothing',
+    (error: { code?: string }) => error.code ?? `not ours: ${String(error)}`,
+  );
+
 /** Seeded uniform numbers in [0, 1): mulberry32. */
 /** How the text of a condition ends that does not hold: it says what would release it. */
 export const SAYS_WHAT_RELEASES =

@@ -2,9 +2,11 @@
 
 import { generateKeyPairSync } from 'node:crypto';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
+import { createLocalJWKSet } from 'jose';
 import { authenticate } from '../../lib/adapters/http/authenticate.ts';
 import { copyDelivery } from '../../lib/adapters/http/deliver-copy.ts';
-import { type Jwk, OPERATOR_SCOPES, signToken } from '../../lib/adapters/http/token.ts';
+import { signToken } from '../../lib/adapters/http/sign-token.ts';
+import { type Jwk, OPERATOR_SCOPES } from '../../lib/adapters/http/token.ts';
 import type { Composition } from '../../lib/compose/ports.ts';
 import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
 import { routingService } from '../../lib/routing/service.ts';
@@ -20,7 +22,7 @@ import { declarationOf, NOW } from './samples.ts';
 
 const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const KEY: Jwk = { ...(pair.privateKey.export({ format: 'jwk' }) as Jwk), kid: 'test' };
-const JWKS = { keys: [{ ...(pair.publicKey.export({ format: 'jwk' }) as Jwk), kid: 'test' }] };
+const KEYS = createLocalJWKSet({ keys: [{ ...(pair.publicKey.export({ format: 'jwk' }) as Jwk), kid: 'test' }] });
 const RULES = { issuer: 'https://issuer.test', audience: 'crossfade' };
 
 /** A valid token; of an operator unless scopes are given. */
@@ -57,7 +59,7 @@ export function inMemoryComposition(declarations: readonly CutoverDeclaration[] 
       metrics: { record: () => {}, flush: () => {} },
     },
     cutovers: async () => declarations,
-    authenticate: async (header, scope) => authenticate(header, scope, JWKS, RULES, NOW),
+    authenticate: async (header, scope) => authenticate(header, scope, { keys: KEYS, rules: RULES, realNowMs: NOW }),
     router: async () =>
       routingService({
         source: { fetch: async () => ({ document: parts.flags.served()! }) },

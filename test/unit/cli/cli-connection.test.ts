@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
+import { createLocalJWKSet } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { type Jwk, verifyToken } from '../../../lib/adapters/http/token.ts';
 import { confirm } from '../../../lib/cli/confirm.ts';
@@ -28,16 +29,15 @@ const io = (env: Record<string, string> = {}, stacks: Record<number, LocalSettin
 });
 
 describe('connection', () => {
-  it('signs a token of five minutes for every call of the local stack', () => {
+  it('signs a token of five minutes for every call of the local stack', async () => {
     const connection = connect({}, io());
     expect(connection).toMatchObject({ url: 'http://127.0.0.1:3001', loopback: true });
     const rules = { issuer: settings.issuer, audience: settings.audience };
-    const claims = verifyToken(connection.token(), { keys: [jwk(publicKey) as Jwk] }, rules, NOW);
+    const keys = createLocalJWKSet({ keys: [jwk(publicKey) as Jwk] });
+    const claims = await verifyToken(connection.token(), keys, rules, NOW);
     expect(claims).toMatchObject({ sub: 'local:ada', exp: NOW / 1_000 + 300 });
     expect(claims.scope).toContain('control:stop');
-    expect(() => verifyToken(connection.token(), { keys: [jwk(publicKey) as Jwk] }, rules, NOW + 400_000)).toThrow(
-      'expired',
-    );
+    await expect(verifyToken(connection.token(), keys, rules, NOW + 400_000)).rejects.toThrow('expired');
   });
 
   it('prefers --url, then --port, then CROSSFADE_URL, then CROSSFADE_PORT', () => {

@@ -222,6 +222,7 @@ const PACKAGES: readonly [package_: RegExp, files: RegExp][] = [
   // Loaded by whoever reads flags without an agent, with the first fetch.
   [/^@aws-sdk\/client-appconfigdata$/, /^lib\/routing\/data-source\.ts$/],
   [/^@aws-sdk\/client-(sns|eventbridge|secrets-manager)$/, /^lib\/adapters\/notify\//],
+  [/^jose$/, /^lib\/adapters\/http\//],
   // Pure: from the text of an address to its range.
   [/^ipaddr\.js$/, /^lib\/core\/net\/address\.ts$/],
   [/^postgres$/, /^(lib\/adapters\/postgres\/|lib\/cli\/database\.ts|infra\/examples\/)/],

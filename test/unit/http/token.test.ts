@@ -1,16 +1,12 @@
 /** Tokens and the Authorization header: rows 1 to 5 of bad input, with real keys. */
 
 import { createHmac, createSign, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createLocalJWKSet } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { authenticate } from '../../../lib/adapters/http/authenticate.ts';
-import {
-  type Claims,
-  type Jwk,
-  type OPERATOR_SCOPES,
-  signToken,
-  verifyToken,
-} from '../../../lib/adapters/http/token.ts';
-import { codeOf, NOW } from '../../property/samples.ts';
+import { signToken } from '../../../lib/adapters/http/sign-token.ts';
+import { type Claims, type Jwk, type OPERATOR_SCOPES, verifyToken } from '../../../lib/adapters/http/token.ts';
+import { codeFrom, NOW } from '../../property/samples.ts';
 
 const RULES = { issuer: 'https://issuer.test', audience: 'crossfade' };
 const SECONDS = NOW / 1_000;
@@ -21,6 +17,7 @@ const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const jwk = (key: KeyObject, kid: string): Jwk => ({ ...(key.export({ format: 'jwk' }) as Jwk), kid });
 const EC = jwk(ec.privateKey, 'ec-1');
 const JWKS = { keys: [jwk(ec.publicKey, 'ec-1'), jwk(rsa.publicKey, 'rsa-1')] };
+const KEYS = createLocalJWKSet(JWKS);
 
 const CLAIMS: Claims = {
   sub: 'ada',
@@ -40,21 +37,18 @@ function rs256(body: Claims, header: Record<string, unknown> = { alg: 'RS256', k
 }
 
 const good = signToken(CLAIMS, EC);
-const verdict = (token: string) => codeOf(() => verifyToken(token, JWKS, RULES, NOW));
-const why = (token: string): string => {
-  try {
-    verifyToken(token, JWKS, RULES, NOW);
-  } catch (error) {
-    return (error as Error).message;
-  }
-  return 'taken';
-};
+const verdict = (token: string) => codeFrom(verifyToken(token, KEYS, RULES, NOW));
+const why = (token: string): Promise<string> =>
+  verifyToken(token, KEYS, RULES, NOW).then(
+    () => 'taken',
+    (error: Error) => error.message,
+  );
 
 describe('a token', () => {
-  it('signed with ES256 or RS256 by a known key is taken', () => {
-    expect(verifyToken(good, JWKS, RULES, NOW)).toEqual(CLAIMS);
-    expect(verifyToken(rs256(CLAIMS), JWKS, RULES, NOW)).toEqual(CLAIMS);
-    expect(verdict(signToken(claims({ aud: ['other', 'crossfade'] }), EC))).toBe('nothing');
+  it('signed with ES256 or RS256 by a known key is taken', async () => {
+    expect(await verifyToken(good, KEYS, RULES, NOW)).toEqual(CLAIMS);
+    expect(await verifyToken(rs256(CLAIMS), KEYS, RULES, NOW)).toEqual(CLAIMS);
+    expect(await verdict(signToken(claims({ aud: ['other', 'crossfade'] }), EC))).toBe('nothing');
   });
 
   const publicPem = rsa.publicKey.export({ type: 'spki', format: 'pem' }) as string;
@@ -84,8 +78,8 @@ describe('a token', () => {
     ['another header under the same signature', `${part({ alg: 'ES256', kid: 'ec-1', x: 1 })}.${body}.${signature}`],
     ['a truncated signature', good.slice(0, -8)],
     ['a demand for an extension', rs256(CLAIMS, { alg: 'RS256', kid: 'rsa-1', crit: ['b64'], b64: false })],
-  ])('row 2: with %s is refused', (_name, token) => {
-    expect(verdict(token)).toBe('unauthenticated');
+  ])('row 2: with %s is refused', async (_name, token) => {
+    expect(await verdict(token)).toBe('unauthenticated');
   });
 
   it.each([
@@ -102,15 +96,15 @@ describe('a token', () => {
     ['without a subject', { sub: '' }, 'no subject'],
     ['whose subject is a number', { sub: 5 }, 'no subject'],
     ['whose scope is a list', { scope: ['control:read'] }, 'scope is not text'],
-  ])('rows 3, 4: %s is refused and told so', (_name, over, reason) => {
+  ])('rows 3, 4: %s is refused and told so', async (_name, over, reason) => {
     const token = signToken(claims(over), EC);
-    expect(verdict(token)).toBe('unauthenticated');
-    expect(why(token)).toContain(reason);
+    expect(await verdict(token)).toBe('unauthenticated');
+    expect(await why(token)).toContain(reason);
   });
 
-  it('row 3: a minute of skew between two clocks is no reason', () => {
-    expect(verdict(signToken(claims({ exp: SECONDS - 59, nbf: SECONDS + 59 }), EC))).toBe('nothing');
-    expect(verdict(signToken(claims({ exp: SECONDS - 61 }), EC))).toBe('unauthenticated');
+  it('row 3: a minute of skew between two clocks is no reason', async () => {
+    expect(await verdict(signToken(claims({ exp: SECONDS - 59, nbf: SECONDS + 59 }), EC))).toBe('nothing');
+    expect(await verdict(signToken(claims({ exp: SECONDS - 61 }), EC))).toBe('unauthenticated');
   });
 
   it.each([
@@ -124,31 +118,31 @@ describe('a token', () => {
     `${part('[1]')}.${part('[]')}.x`,
     `${part('{')}.x.y`,
     'x'.repeat(10_000),
-  ])('that is none (%#) is refused', (token) => {
-    expect(verdict(token)).toBe('unauthenticated');
+  ])('that is none (%#) is refused', async (token) => {
+    expect(await verdict(token)).toBe('unauthenticated');
   });
 
-  it('is never repeated in what is said about it', () => {
+  it('is never repeated in what is said about it', async () => {
     for (const token of [
       `${part({ alg: 'none' })}.${part({ sub: 'secret-subject' })}.sig`,
       'secret-token',
       signToken(claims({ exp: 1, sub: 'secret-subject' }), EC),
     ]) {
-      expect(why(token)).not.toMatch(/secret/);
-      for (const piece of token.split('.').filter((text) => text.length > 3)) expect(why(token)).not.toContain(piece);
+      expect(await why(token)).not.toMatch(/secret/);
+      for (const piece of token.split('.').filter((text) => text.length > 3))
+        expect(await why(token)).not.toContain(piece);
     }
   });
 });
 
 describe('the Authorization header', () => {
   const ask = (header: string | undefined, scope: (typeof OPERATOR_SCOPES)[number] = 'control:read') =>
-    authenticate(header, scope, JWKS, RULES, NOW);
-  const code = (header: string | undefined, scope?: (typeof OPERATOR_SCOPES)[number]) =>
-    codeOf(() => ask(header, scope));
+    authenticate(header, scope, { keys: KEYS, rules: RULES, realNowMs: NOW });
+  const code = (header: string | undefined, scope?: (typeof OPERATOR_SCOPES)[number]) => codeFrom(ask(header, scope));
 
-  it('gives the subject of a token that carries the scope', () => {
-    expect(ask(`Bearer ${good}`)).toBe('ada');
-    expect(ask(`Bearer ${good}`, 'control:write')).toBe('ada');
+  it('gives the subject of a token that carries the scope', async () => {
+    expect(await ask(`Bearer ${good}`)).toBe('ada');
+    expect(await ask(`Bearer ${good}`, 'control:write')).toBe('ada');
   });
 
   it.each([
@@ -163,11 +157,11 @@ describe('the Authorization header', () => {
     ['something after the token', `Bearer ${good} x`],
     ['a line break', `Bearer ${good}\n`],
     ['a cookie', `session=${good}`],
-  ])('row 1: %s is refused', (_name, header) => {
-    expect(code(header)).toBe('unauthenticated');
+  ])('row 1: %s is refused', async (_name, header) => {
+    expect(await code(header)).toBe('unauthenticated');
   });
 
-  it('row 5: a scope that is missing, or only resembles the one that is needed, is forbidden', () => {
+  it('row 5: a scope that is missing, or only resembles the one that is needed, is forbidden', async () => {
     for (const scope of [
       'control:complete',
       'control:cleanup',
@@ -177,7 +171,7 @@ describe('the Authorization header', () => {
       'route:read',
       'gateway:call',
     ] as const) {
-      expect(code(`Bearer ${good}`, scope)).toBe('forbidden');
+      expect(await code(`Bearer ${good}`, scope)).toBe('forbidden');
     }
     for (const scope of [
       undefined,
@@ -188,7 +182,7 @@ describe('the Authorization header', () => {
       'xcontrol:read',
       'control:read,control:write',
     ]) {
-      expect(code(`Bearer ${signToken(claims({ scope }), EC)}`)).toBe('forbidden');
+      expect(await code(`Bearer ${signToken(claims({ scope }), EC)}`)).toBe('forbidden');
     }
   });
 });

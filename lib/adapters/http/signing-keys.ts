@@ -1,0 +1,91 @@
+/**
+ * The keys that tokens are signed with: those that came with the deployment, and those that the issuer publishes.
+ *
+ * An issuer replaces its keys. A token that names a key which is not known here makes the issuer be asked again, at most
+ * every 30 s, and published keys are read again when they are ten minutes old, so that withdrawn ones go. While the issuer does not
+ * answer, the keys that it published last go on: its outage locks nobody out.
+ */
+
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  customFetch,
+  errors,
+  type JSONWebKeySet,
+  type JWTVerifyGetKey,
+} from 'jose';
+import { CrossfadeError } from '../../core/base/errors.ts';
+
+const FETCH_DEADLINE_MS = 2_000;
+const COOLDOWN_MS = 30_000;
+const MAX_AGE_MS = 600_000;
+
+export type KeySource = {
+  /** A JWKS document; null when the issuer's published keys are the only ones. */
+  configured: string | null;
+  /** Null when it cannot be asked: the local profile signs its own tokens. */
+  issuer: string | null;
+  nowMs: () => number;
+  fetch?: typeof fetch;
+};
+
+/** @throws CrossfadeError `invalid_config` when the configured keys cannot be read */
+export function signingKeys({ configured, issuer, nowMs, fetch: send = fetch }: KeySource): JWTVerifyGetKey {
+  const published = issuer === null ? null : publishedKeys(issuer, nowMs, send);
+  if (configured === null) return published ?? createLocalJWKSet({ keys: [] });
+  const deployed = configuredKeys(configured);
+  return async (header, token) => {
+    try {
+      return await deployed(header, token);
+    } catch (error) {
+      if (!published || !(error instanceof errors.JWKSNoMatchingKey)) throw error;
+      return published(header, token);
+    }
+  };
+}
+
+function configuredKeys(text: string): JWTVerifyGetKey {
+  try {
+    return createLocalJWKSet(JSON.parse(text) as JSONWebKeySet);
+  } catch (cause) {
+    throw new CrossfadeError('invalid_config', 'CROSSFADE_JWKS holds no JWKS document: { "keys": [ … ] } is one.', {
+      cause,
+    });
+  }
+}
+
+function publishedKeys(issuer: string, nowMs: () => number, send: typeof fetch): JWTVerifyGetKey {
+  const url = new URL('.well-known/jwks.json', issuer.endsWith('/') ? issuer : `${issuer}/`);
+  let failedMs = Number.NEGATIVE_INFINITY;
+  const published = createRemoteJWKSet(url, {
+    timeoutDuration: FETCH_DEADLINE_MS,
+    cooldownDuration: COOLDOWN_MS,
+    cacheMaxAge: MAX_AGE_MS,
+    // An issuer that does not answer is left alone for a while, too: each request would wait for it.
+    async [customFetch](...request: Parameters<typeof fetch>) {
+      if (nowMs() - failedMs < COOLDOWN_MS) throw new Error('the issuer did not answer a moment ago');
+      try {
+        const response = await send(...request);
+        if (response.ok) return response;
+        throw new Error(`the issuer answered ${response.status}`);
+      } catch (error) {
+        failedMs = nowMs();
+        throw error;
+      }
+    },
+  });
+  return async (header, token) => {
+    try {
+      return await published(header, token);
+    } catch (cause) {
+      if (cause instanceof errors.JWKSNoMatchingKey || cause instanceof errors.JWKSMultipleMatchingKeys) throw cause;
+      const last = published.jwks();
+      if (last) return createLocalJWKSet(last)(header, token);
+      throw new CrossfadeError(
+        'unauthenticated',
+        `The signing keys of ${issuer} cannot be fetched, so no token can be verified. Try again in a moment.`,
+        { cause, retryable: true },
+      );
+    }
+  };
+}
