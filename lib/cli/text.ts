@@ -3,6 +3,8 @@
  * move the cursor, change colours or reorder letters is shown escaped. Pure.
  */
 
+import stringWidth from 'string-width';
+
 /** Widest line that is written; narrower terminals get narrower ones. */
 export const MAX_WIDTH = 100;
 
@@ -21,32 +23,21 @@ export function printableJson(document: unknown): string {
   return JSON.stringify(document).replace(UNPRINTABLE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-const COLOUR_CODES = new RegExp(`${String.fromCharCode(27)}\\[[0-9]+m`, 'g');
-const WIDE =
-  /^[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]$/u;
-const COMBINING = /^\p{M}$/u;
-
-function columnsOf(character: string): number {
-  if (COMBINING.test(character)) return 0;
-  return WIDE.test(character) ? 2 : 1;
-}
-
 /** Columns a text takes; colour codes take none. */
-export function widthOf(text: string): number {
-  let width = 0;
-  for (const character of text.replace(COLOUR_CODES, '')) width += columnsOf(character);
-  return width;
-}
+export const widthOf = (text: string): number => stringWidth(text);
+
+/** What is one letter to a reader: an accent or the parts of an emoji are never cut off. */
+const LETTERS = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /** Cuts to `width` columns, with an ellipsis where something was left out. The text has no colour codes. */
 export function cut(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
   let kept = '';
   let used = 0;
-  for (const character of text) {
-    if (used + columnsOf(character) > width - 1) break;
-    kept += character;
-    used += columnsOf(character);
+  for (const { segment } of LETTERS.segment(text)) {
+    used += widthOf(segment);
+    if (used > width - 1) break;
+    kept += segment;
   }
   return `${kept.trimEnd()}…`;
 }
@@ -55,7 +46,7 @@ export function pad(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - widthOf(text)));
 }
 
-/** Words in lines of at most `width` columns; a word that is longer is broken. */
+/** Words in lines of at most `width` columns; a word that is longer is broken. Every letter stays as it is written. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
@@ -71,9 +62,15 @@ export function wrap(text: string, width: number): string[] {
 function pieces(word: string, width: number): string[] {
   if (widthOf(word) <= width) return [word];
   const parts: string[] = [''];
-  for (const character of word) {
-    if (widthOf(parts.at(-1)!) + columnsOf(character) > width) parts.push('');
-    parts[parts.length - 1] += character;
+  let used = 0;
+  for (const { segment } of LETTERS.segment(word)) {
+    const columns = widthOf(segment);
+    if (used + columns > width) {
+      parts.push('');
+      used = 0;
+    }
+    parts[parts.length - 1] += segment;
+    used += columns;
   }
   return parts;
 }

@@ -35,6 +35,17 @@ describe('text for a terminal', () => {
     expect(widthOf(colours('bad', 'three'))).toBe(5);
   });
 
+  it('counts an emoji of several parts as one letter, and cuts it as one', () => {
+    const family = '\u{1f469}\u200d\u{1f469}\u200d\u{1f467}';
+    expect([widthOf(family), widthOf('\u{1f1e9}\u{1f1ea}')]).toEqual([2, 2]);
+    expect(cut(`a${family}${family}`, 4)).toBe(`a${family}…`);
+    expect(wrap(family.repeat(3), 4)).toEqual([family.repeat(2), family]);
+  });
+
+  it('leaves the letters of a name as they are written', () => {
+    expect(wrap('caf\u0065\u0301 caf\u00e9', 4)).toEqual(['caf\u0065\u0301', 'caf\u00e9']);
+  });
+
   it('cuts and wraps at the width, also within a word that is too long', () => {
     expect(cut('abcdef', 4)).toBe('abc…');
     expect(cut('漢字漢字', 5)).toBe('漢字…');

@@ -230,7 +230,7 @@ const PACKAGES: readonly [package_: RegExp, files: RegExp][] = [
   [/^@aws-lambda-powertools\//, /^lib\/adapters\/powertools\//],
   [/^aws-lambda$/, /^functions\//],
   [/^commander$/, /^(lib\/cli\/|infra\/docs\/commands\.ts$)/],
-  [/^@clack\/prompts$/, /^lib\/cli\//],
+  [/^(@clack\/prompts|string-width)$/, /^lib\/cli\//],
   [/^@openfeature\/server-sdk$/, /^lib\/client\//],
   [/^node:crypto$/, /^lib\/core\/stage\/audit\.ts$/],
   [
