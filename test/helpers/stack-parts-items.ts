@@ -1,19 +1,24 @@
 /** Two small tables that cross over and a code path, on servers of their own, for tests that run the flows in this process. */
 
+import { expect } from 'vitest';
 import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
 import { defineCutovers } from '../../lib/define/cutovers.ts';
+import { tick } from '../../lib/flows/control/tick.ts';
 import type { Ports } from '../../lib/ports.ts';
 import { type OwnDatabase, ownDatabase } from './postgres.ts';
 import {
+  auditProblems,
   type Backing,
   backing,
   command,
+  driftOf,
   type MovableClock,
   movableClock,
   type OwnPorts,
   portsOn,
   recordTraffic,
 } from './stack-parts.ts';
+import { type Fault, faultyAt } from './stack-parts-faults.ts';
 
 export type Items = {
   on: Backing;
@@ -94,6 +99,23 @@ async function emptied(ports: Ports, id: string, epoch: number): Promise<void> {
 export async function readyToAdvance({ ports, clock, declarations }: Items): Promise<void> {
   clock.pass(2);
   await Promise.all(declarations.map(({ id }) => recordTraffic(ports, id, 5_000, 1)));
+}
+
+export const versionOf = async ({ ports }: Items, id: string) => (await ports.state.readCutover(id))?.version ?? 0;
+
+/** I19 and I27: the logs are whole, and two ticks without faults make everything agree. */
+export async function expectHealed({ ports, declarations }: Items): Promise<void> {
+  await tick(ports, declarations);
+  await tick(ports, declarations);
+  expect(await driftOf(ports, declarations)).toEqual([]);
+  for (const declaration of declarations) expect(await auditProblems(ports, declaration)).toEqual([]);
+}
+
+/** A tick that is hit at its nth call. Returns the call, or null when the tick made fewer. */
+export async function hitTick(world: Items, ports: Ports, nth: number, fault: Fault): Promise<string | null> {
+  const faulty = faultyAt(ports, nth, fault);
+  await Promise.race([tick(faulty.ports, world.declarations).catch(() => {}), faulty.died]);
+  return faulty.hit();
 }
 
 /** Rows that are in one of two tables only. */

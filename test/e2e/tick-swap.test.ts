@@ -1,0 +1,67 @@
+/**
+ * A tick between real servers that dies while two tables exchange their names, at the calls it makes on the way there and
+ * on the way back. The intent that it leaves is settled by the next ticks, and no row is lost.
+ */
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { command } from '../helpers/stack-parts.ts';
+import { expectHealed, hitTick, type Items, items, startAll } from '../helpers/stack-parts-items.ts';
+
+describe('I6 a tick that dies while tables exchange their names', () => {
+  let world: Items;
+  beforeAll(async () => {
+    world = await items(['item'], 'short');
+  });
+  afterAll(() => world?.stop());
+
+  /** The intent is recorded and whoever recorded it is gone. */
+  async function recordIntent(what: 'complete' | 'rollback'): Promise<void> {
+    const gone = {
+      ...world.ports.tables,
+      promote: () => Promise.reject(new Error('gone')),
+      revert: () => Promise.reject(new Error('gone')),
+    };
+    const ports = { ...world.ports, tables: gone };
+    const why = { reason: 'test' };
+    await command(
+      ports,
+      world.declarations,
+      'item',
+      what === 'complete' ? { type: 'complete', confirm: 'item', force: true, ...why } : { type: 'rollback', ...why },
+    );
+    expect((await world.ports.state.readCutover('item'))?.pending?.action).toBe(
+      what === 'complete' ? 'promote' : 'revert',
+    );
+  }
+
+  // A run takes every third call on the way there and others on the way back; which ones, the seed says.
+  const seed = Number(process.env.CROSSFADE_SEED ?? Math.floor(Math.random() * 3));
+  it(`leaves at every call an intent that the next ticks settle, there and back (seed ${seed})`, async () => {
+    let more = true;
+    const hits: string[] = [];
+    for (let nth = 1; more; nth += 3) {
+      await startAll(world);
+      await command(world.ports, world.declarations, 'item', { type: 'advance', force: true, reason: 'test' });
+      await recordIntent('complete');
+      const there = await hitTick(world, world.ports, nth + (seed % 3), 'dies');
+      await expectHealed(world);
+      expect(await world.ports.state.readCutover('item')).toMatchObject({ stage: 'completed', pending: null });
+      await world.db.sql.unsafe(`INSERT INTO item (id, label) VALUES (${1_000 + nth}, 'new')`);
+      await recordIntent('rollback');
+      const back = await hitTick(world, world.ports, nth + ((seed + 1) % 3), 'dies');
+      await expectHealed(world);
+      expect(await world.ports.state.readCutover('item')).toMatchObject({ stage: 'rolled_back', pending: null });
+      expect(await world.ports.tables.status('item')).toMatchObject({ armed: 'none' });
+      expect(await world.db.sql.unsafe(`SELECT value FROM item WHERE id = ${1_000 + nth}`)).toMatchObject([
+        { value: 'new' },
+      ]);
+      await command(world.ports, world.declarations, 'item', { type: 'reset', confirm: 'item' });
+      hits.push(...[there, back].flatMap((hit) => hit ?? []));
+      more = there !== null || back !== null;
+    }
+    expect(hits).toEqual(
+      expect.arrayContaining([expect.stringMatching(/^tables\./), expect.stringMatching(/^state\./)]),
+    );
+    expect(hits.length).toBeGreaterThan(9);
+  });
+});
