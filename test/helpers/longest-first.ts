@@ -9,8 +9,11 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const LONGEST = [
   'stack/start',
   'stack/kill',
-  'e2e/tick',
   'e2e/api.test',
+  'e2e/tick-dies',
+  'e2e/tick-swap',
+  'e2e/tick-together',
+  'e2e/tick.test',
   'e2e/dashboard-page',
   'e2e/api-down',
   'e2e/api-programs',
