@@ -31,7 +31,7 @@ export type TestPlane = Omit<DataPlane, 'arm' | 'disarm' | 'forget'> & {
   /** Arms, and writes the fence at this epoch. */
   start(cutover: TableCutover, epoch?: number): Promise<void>;
   fence(id: string, epoch: number, changes?: Partial<MirrorRow>): Promise<void>;
-  /** Applies hints until none is left, also those that were put off. */
+  /** Applies hints until none is left. Those that were put off are due as soon as no other is. */
   settle(id: string, epoch: number): Promise<Counts>;
   copy(id: string, epoch: number, rows?: number): Promise<number>;
   close(): Promise<void>;
@@ -44,11 +44,12 @@ const NEWEST: StateFence = { epoch: 1_000_000, version: 1_000_000 };
 export function testPlane(db: OwnDatabase, clock: GatewayOptions['clock'] = systemClock()): TestPlane {
   const open: PgGateway[] = [];
   const gateway = (url = db.roles?.owner ?? db.url) => {
-    const made = postgresGateway({ url, clock, random });
+    const made = db.gateway?.(url, clock) ?? postgresGateway({ url, clock, random });
     open.push(made);
     return made;
   };
-  const plane = postgresDataPlane({ runtime: gateway(db.roles?.runtime), owner: gateway() });
+  const owner = gateway();
+  const plane = postgresDataPlane({ runtime: gateway(db.roles?.runtime), owner });
   const fence: TestPlane['fence'] = async (id, epoch, changes = {}) => {
     const row = {
       id,
@@ -73,7 +74,7 @@ export function testPlane(db: OwnDatabase, clock: GatewayOptions['clock'] = syst
       expect(await plane.arm(cutover, NEWEST)).toEqual({ kind: 'armed' });
       await fence(cutover.id, epoch);
     },
-    settle: (id, epoch) => settle(plane, id, epoch),
+    settle: (id, epoch) => settle(plane, owner, id, epoch),
     async copy(id, epoch, rows = 500) {
       for (;;) {
         const step = await plane.backfill(id, epoch, rows);
@@ -85,7 +86,7 @@ export function testPlane(db: OwnDatabase, clock: GatewayOptions['clock'] = syst
   };
 }
 
-async function settle(plane: DataPlane, id: string, epoch: number): Promise<Counts> {
+async function settle(plane: DataPlane, owner: PgGateway, id: string, epoch: number): Promise<Counts> {
   const total = { claimed: 0, written: 0, deleted: 0, checked: 0, mismatched: 0, quarantined: 0 };
   const deadline = Date.now() + SETTLE_MS;
   for (;;) {
@@ -96,8 +97,17 @@ async function settle(plane: DataPlane, id: string, epoch: number): Promise<Coun
     const left = (await plane.status(id))!.outboxRows;
     if (left === 0) return total;
     if (Date.now() > deadline) throw new Error(`${left} hints of ${id} are left after ${SETTLE_MS} ms`);
-    if (result.claimed === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    if (result.claimed === 0 && (await endPauses(owner, id)) === 0)
+      await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** The pauses before further tries are over now, but for hints that somebody is at work on. How many were put off. */
+export async function endPauses(owner: PgGateway, id: string): Promise<number> {
+  const outbox = `crossfade."outbox_${id}"`;
+  const due = await owner.call(`UPDATE ${outbox} SET not_before = NULL
+    WHERE seq IN (SELECT seq FROM ${outbox} WHERE not_before > clock_timestamp() FOR UPDATE SKIP LOCKED) RETURNING seq`);
+  return due.length;
 }
 
 /** Repeats a look at the world until it shows what is expected; the deadline is a failure, not a pace. */

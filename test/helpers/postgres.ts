@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { inject } from 'vitest';
+import type { GatewayOptions, PgGateway } from '../../lib/adapters/postgres/gateway.ts';
 import { TEMPLATE } from './postgres-server.ts';
 import { ACCOUNTS, type ServerName } from './server-accounts.ts';
 
@@ -16,6 +17,8 @@ export type OwnDatabase = {
   roles?: { owner: string; runtime: string };
   /** More connections, closed by `drop`; to `url` unless another address is given. */
   connect(max?: number, url?: string): postgres.Sql;
+  /** A session of the data plane that was used before; a new one is made where this is not given. */
+  gateway?(url: string, clock: GatewayOptions['clock']): PgGateway;
   /** Cuts every connection to it and removes it. */
   drop(): Promise<void>;
 };
@@ -59,7 +62,7 @@ function roleUrl(address: string, role: Role): string {
   return url.href;
 }
 
-async function createDatabase(server: string, options: { empty?: boolean } = {}): Promise<OwnDatabase> {
+export async function createDatabase(server: string, options: { empty?: boolean } = {}): Promise<OwnDatabase> {
   const name = `test_${randomUUID().replaceAll('-', '').slice(0, 12)}`;
   await once(server, `CREATE DATABASE ${name} TEMPLATE ${options.empty ? 'template0' : TEMPLATE}`);
   const url = new URL(server);

@@ -14,6 +14,8 @@ export type TablesHarness = {
   tamper(key: number, value: string | null): Promise<void>;
   /** Others add a column: to both tables, or to the one in use only. */
   alter(which: 'both' | 'in use'): Promise<void>;
+  /** The pauses before further tries of hints that were put off are over. */
+  endPauses(): Promise<void>;
   /** From now on this key's row does not fit the other side, or does again. */
   block(key: number, blocked: boolean): Promise<void>;
   authoritative(): Promise<Record<number, string>>;
@@ -57,8 +59,7 @@ export function tablesContract(name: string, open: () => Promise<TablesHarness>)
         expect(result.kind).toBe('converged');
         if ((await plane.status(id))!.outboxRows === 0) return;
         if (Date.now() > deadline) throw new Error(`hints are left after ${SETTLE_MS} ms`);
-        if (result.kind === 'converged' && result.claimed === 0)
-          await new Promise((resolve) => setTimeout(resolve, 20));
+        if (result.kind === 'converged' && result.claimed === 0) await it_.endPauses();
       }
     }
 

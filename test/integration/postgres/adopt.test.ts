@@ -7,8 +7,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../lib/adapters/system.ts';
 import type { TableDeclaration } from '../../../lib/core/cutover/cutover.ts';
 import type { TableCutover } from '../../../lib/ports.ts';
-import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
+import type { OwnDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
+import { recycledDatabase } from '../../helpers/recycled-database.ts';
 
 const ID = 'bill';
 const NEWEST = { epoch: 1_000_000, version: 1_000_000 };
@@ -27,7 +28,7 @@ let plane: TestPlane;
 const sql = (text: string) => db.sql.unsafe(text);
 
 beforeEach(async () => {
-  db = await ownDatabase();
+  db = await recycledDatabase();
   plane = testPlane(db, { ...systemClock(), sleep: async () => {} });
   await sql(`CREATE TABLE bill (id integer PRIMARY KEY, total integer, note text);
     CREATE TABLE bill_v2 (id bigint PRIMARY KEY, total integer, note text);

@@ -2,12 +2,13 @@
 
 import { tableHealthContract } from '../../helpers/contracts/table-health.ts';
 import { type TablesHarness, tablesContract } from '../../helpers/contracts/tables.ts';
-import { ownDatabase } from '../../helpers/postgres.ts';
-import { testPlane } from '../../helpers/postgres-tables.ts';
+import { endPauses, testPlane } from '../../helpers/postgres-tables.ts';
+import { recycledDatabase } from '../../helpers/recycled-database.ts';
 
 async function open(): Promise<TablesHarness> {
-  const db = await ownDatabase();
+  const db = await recycledDatabase();
   const plane = testPlane(db);
+  const owner = plane.gateway();
   await db.sql.unsafe(
     'CREATE TABLE subject (id integer PRIMARY KEY, v text); CREATE TABLE subject_v2 (id bigint PRIMARY KEY, v text)',
   );
@@ -39,6 +40,7 @@ async function open(): Promise<TablesHarness> {
     // The application knows one name, always.
     write: (key, value) => set('subject', key, value),
     tamper: async (key, value) => set(await table('follower'), key, value),
+    endPauses: async () => void (await endPauses(owner, 'subject')),
     block: async (key, blocked) => {
       const name = await table('follower');
       await db.sql.unsafe(

@@ -2,8 +2,9 @@
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TableCutover } from '../../../lib/ports.ts';
-import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
+import type { OwnDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
+import { recycledDatabase } from '../../helpers/recycled-database.ts';
 
 const TAG: TableCutover = {
   id: 'tag',
@@ -16,7 +17,7 @@ let plane: TestPlane;
 const sql = (text: string) => db.sql.unsafe(text);
 
 beforeEach(async () => {
-  db = await ownDatabase();
+  db = await recycledDatabase();
   plane = testPlane(db);
   await sql(`CREATE TABLE tag (id integer PRIMARY KEY, label text, low integer, span int4range); CREATE TABLE tag_v2 (id bigint PRIMARY KEY, label text, low integer, span int4range);
     INSERT INTO tag SELECT i, 'l' || i, i, int4range(i, i + 1) FROM generate_series(1, 20) i`);

@@ -5,8 +5,9 @@
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TableCutover } from '../../../lib/ports.ts';
-import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
+import type { OwnDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
+import { recycledDatabase } from '../../helpers/recycled-database.ts';
 
 const ITEM: TableCutover = {
   id: 'item',
@@ -21,7 +22,7 @@ let plane: TestPlane;
 const sql = (text: string) => db.sql.unsafe(text);
 
 beforeEach(async () => {
-  db = await ownDatabase();
+  db = await recycledDatabase();
   plane = testPlane(db);
   await sql(`CREATE TABLE item (id integer PRIMARY KEY, v text); CREATE TABLE item_v2 (id bigint PRIMARY KEY, v text);
     INSERT INTO item SELECT i, 'x' FROM generate_series(1, 20) i`);

@@ -6,8 +6,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TableCutover } from '../../../lib/ports.ts';
 import { breakpoints } from '../../helpers/breakpoints.ts';
-import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
+import type { OwnDatabase } from '../../helpers/postgres.ts';
 import { eventually, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
+import { recycledDatabase } from '../../helpers/recycled-database.ts';
 import { haltableSwap } from '../../helpers/seams.ts';
 
 const CUTOVER: TableCutover = {
@@ -20,7 +21,7 @@ const PROMOTE = { fromEpoch: 1, toEpoch: 2, stage: 'completed', version: 2 };
 let db: OwnDatabase;
 let plane: TestPlane;
 beforeEach(async () => {
-  db = await ownDatabase();
+  db = await recycledDatabase();
   plane = testPlane(db);
   await db.sql.unsafe(`CREATE TABLE a (id integer PRIMARY KEY, v text); CREATE TABLE a_v2 (id bigint PRIMARY KEY, v text);
     INSERT INTO a SELECT i, 'x' FROM generate_series(1, 2000) i`);

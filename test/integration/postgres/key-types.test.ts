@@ -3,7 +3,7 @@
  * anything is armed. The list is what this server's catalog has, with the extensions that come with Postgres.
  */
 
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { TableCutover } from '../../../lib/ports.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
@@ -95,13 +95,21 @@ beforeAll(async () => {
     CREATE TYPE bits AS RANGE (subtype = varbit); CREATE DOMAIN positive AS integer DEFAULT 0 NOT NULL CHECK (VALUE > 0);
     CREATE DOMAIN small AS positive DEFAULT 1; CREATE DOMAIN mail AS citext DEFAULT 'x@y' CHECK (VALUE LIKE '%@%');
     CREATE DOMAIN short AS varchar(5) NOT NULL; CREATE DOMAIN list AS integer[]`);
-});
-afterAll(() => db.drop());
-// A session keeps the plans of functions that are dropped, and looks through all of them at each change of the catalog.
-beforeEach(() => {
   plane = testPlane(db);
 });
-afterEach(() => plane.close());
+afterAll(async () => {
+  await plane.close();
+  await db.drop();
+});
+// A session keeps the plans of functions that are dropped, and looks through all of them at each change of the catalog.
+const TESTS_PER_PLANE = 12;
+let tests = 0;
+beforeEach(async () => {
+  tests += 1;
+  if (tests % TESTS_PER_PLANE > 0) return;
+  await plane.close();
+  plane = testPlane(db);
+});
 
 const cutoverOf = (mode: 'streamed' | 'inline'): TableCutover => ({
   id: 'a',

@@ -5,8 +5,9 @@
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TableCutover } from '../../../lib/ports.ts';
-import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
+import type { OwnDatabase } from '../../helpers/postgres.ts';
 import { eventually, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
+import { recycledDatabase } from '../../helpers/recycled-database.ts';
 
 const SEAT: TableCutover = {
   id: 'seat',
@@ -21,7 +22,7 @@ let db: OwnDatabase;
 let plane: TestPlane;
 
 beforeEach(async () => {
-  db = await ownDatabase();
+  db = await recycledDatabase();
   plane = testPlane(db);
   await db.sql.unsafe(`CREATE TABLE seat (id integer PRIMARY KEY, v text); CREATE TABLE seat_v2 (id bigint PRIMARY KEY, v text);
     INSERT INTO seat SELECT i, 'x' FROM generate_series(1, 20) i`);

@@ -3,11 +3,12 @@
  * nothing writes: that is seen, holds the swap, and is taken over by `adopt` with a copy and a comparison of every row.
  */
 
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ColumnSource } from '../../../lib/core/cutover/cutover.ts';
 import type { TableCutover } from '../../../lib/ports.ts';
-import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
+import type { OwnDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
+import { recycledDatabase } from '../../helpers/recycled-database.ts';
 
 const PROMOTE = { fromEpoch: 1, toEpoch: 2, stage: 'completed', version: 20 };
 const NEWEST = { epoch: 1_000_000, version: 1_000_000 };
@@ -21,17 +22,14 @@ let db: OwnDatabase;
 let plane: TestPlane;
 const sql = (text: string) => db.sql.unsafe(text);
 
-beforeAll(async () => {
-  db = await ownDatabase();
-});
-afterAll(() => db.drop());
-beforeEach(() => {
+beforeEach(async () => {
+  db = await recycledDatabase();
   plane = testPlane(db);
 });
 afterEach(async () => {
   await plane.forget('word');
   await plane.close();
-  await sql('DROP SCHEMA public CASCADE; CREATE SCHEMA public; DELETE FROM crossfade.cutover');
+  await db.drop();
 });
 
 const TABLES = `CREATE TABLE word (id integer PRIMARY KEY, text text); CREATE TABLE word_v2 (id bigint PRIMARY KEY, text text);

@@ -6,8 +6,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TableDeclaration } from '../../../lib/core/cutover/cutover.ts';
 import type { TableCutover } from '../../../lib/ports.ts';
-import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
+import type { OwnDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
+import { recycledDatabase } from '../../helpers/recycled-database.ts';
 
 const NOTE = (columns: Partial<TableDeclaration> = {}): TableCutover => ({
   id: 'note',
@@ -20,7 +21,7 @@ let plane: TestPlane;
 const sql = (text: string) => db.sql.unsafe(text);
 
 beforeEach(async () => {
-  db = await ownDatabase();
+  db = await recycledDatabase();
   plane = testPlane(db);
   await sql(`CREATE TABLE note (id integer PRIMARY KEY, text text); CREATE TABLE note_v2 (id bigint PRIMARY KEY, text text);
     INSERT INTO note SELECT i, 'n' || i FROM generate_series(1, 20) i`);

@@ -3,10 +3,11 @@
  * a copy and a comparison of every row. Harmless acts are no difference.
  */
 
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TableCutover } from '../../../lib/ports.ts';
-import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
+import type { OwnDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
+import { recycledDatabase } from '../../helpers/recycled-database.ts';
 
 const ORDER: TableCutover = {
   id: 'orders',
@@ -22,12 +23,8 @@ let db: OwnDatabase;
 let plane: TestPlane;
 const sql = (text: string) => db.sql.unsafe(text);
 
-beforeAll(async () => {
-  db = await ownDatabase();
-});
-afterAll(() => db.drop());
-
 beforeEach(async () => {
+  db = await recycledDatabase();
   plane = testPlane(db);
   await sql(`CREATE TABLE orders (id integer PRIMARY KEY, total integer NOT NULL DEFAULT 0, note text CHECK (note <> 'never'), at timestamptz DEFAULT '2020-01-01 00:00:00+00');
     CREATE TABLE orders_v2 (id bigint PRIMARY KEY, total integer NOT NULL DEFAULT 0, note text, at timestamptz);
@@ -40,7 +37,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await plane.forget('orders');
   await plane.close();
-  await sql('DROP SCHEMA public CASCADE; CREATE SCHEMA public; DELETE FROM crossfade.cutover');
+  await db.drop();
 });
 
 const shape = async () => (await plane.status('orders'))!.shape!;

@@ -2,8 +2,9 @@
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TableCutover } from '../../../lib/ports.ts';
-import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
+import type { OwnDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
+import { recycledDatabase } from '../../helpers/recycled-database.ts';
 
 const pair = (id: string, primary: string, shadow: string): TableCutover => ({
   id,
@@ -22,7 +23,7 @@ let db: OwnDatabase;
 let plane: TestPlane;
 
 beforeEach(async () => {
-  db = await ownDatabase();
+  db = await recycledDatabase();
   plane = testPlane(db);
   await db.sql.unsafe(['a', 'b', 'c'].map((name) => `CREATE TABLE ${name} (id bigint PRIMARY KEY, v text)`).join(';'));
 });

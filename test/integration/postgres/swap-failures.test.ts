@@ -1,12 +1,13 @@
 /** I6 I9 I11 a swap that cannot be done now changes nothing and says whom it waits for; one that is cut off is before or after. */
 
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { postgresDataPlane } from '../../../lib/adapters/postgres/data-plane.ts';
 import type { PgGateway } from '../../../lib/adapters/postgres/gateway.ts';
 import type { DataPlane, TableCutover } from '../../../lib/ports.ts';
 import { swapping } from '../../helpers/breakpoints.ts';
-import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
+import type { OwnDatabase } from '../../helpers/postgres.ts';
 import { differences, eventually, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
+import { recycledDatabase } from '../../helpers/recycled-database.ts';
 
 const NOTE: TableCutover = {
   id: 'note',
@@ -19,12 +20,8 @@ const REVERT = { fromEpoch: 2, toEpoch: 3, stage: 'rolled_back', version: 3 };
 let db: OwnDatabase;
 let plane: TestPlane;
 
-beforeAll(async () => {
-  db = await ownDatabase();
-});
-afterAll(() => db.drop());
-
 beforeEach(async () => {
+  db = await recycledDatabase();
   plane = testPlane(db);
   await db.sql.unsafe(`CREATE TABLE note (id integer PRIMARY KEY, text text); CREATE TABLE note_v2 (id bigint PRIMARY KEY, words text);
     CREATE TABLE reply (note_id integer CONSTRAINT reply_note_fkey REFERENCES note); INSERT INTO note VALUES (1, 'a'), (2, 'b')`);
@@ -33,12 +30,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await plane.close();
-  await db.sql.unsafe(`DROP SCHEMA public CASCADE; CREATE SCHEMA public; DELETE FROM crossfade.cutover; DELETE FROM crossfade.backfill;
-    DELETE FROM crossfade.quarantine; DROP TABLE IF EXISTS crossfade.outbox_note CASCADE`);
-  const functions = await db.sql.unsafe(
-    "SELECT oid::regprocedure::text AS name FROM pg_proc WHERE pronamespace = 'crossfade'::regnamespace AND proname LIKE '%\\_note'",
-  );
-  for (const { name } of functions) await db.sql.unsafe(`DROP FUNCTION ${name}`);
+  await db.drop();
 });
 
 /** Everything that a swap changes. */

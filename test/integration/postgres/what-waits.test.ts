@@ -4,8 +4,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { PgGateway } from '../../../lib/adapters/postgres/gateway.ts';
 import { systemClock } from '../../../lib/adapters/system.ts';
 import type { TableCutover } from '../../../lib/ports.ts';
-import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
+import type { OwnDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
+import { recycledDatabase } from '../../helpers/recycled-database.ts';
 
 const ID = 'seat';
 const SEAT: TableCutover = {
@@ -21,7 +22,7 @@ let owner: PgGateway;
 
 /** Positions that are unique at the end of a statement in the primary, at once in the shadow. */
 beforeEach(async () => {
-  db = await ownDatabase();
+  db = await recycledDatabase();
   plane = testPlane(db, { ...systemClock(), sleep: async () => {} });
   owner = plane.gateway();
   await db.sql.unsafe(`CREATE TABLE seat (id integer PRIMARY KEY, pos integer, v text); ALTER TABLE seat ADD UNIQUE (pos) DEFERRABLE;

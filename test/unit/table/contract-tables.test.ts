@@ -26,6 +26,7 @@ async function open(): Promise<TablesHarness> {
     },
     authoritative: async () => Object.fromEntries(plane.rows('subject').authoritative),
     follower: async () => Object.fromEntries(plane.rows('subject').follower),
+    endPauses: async () => {},
     close: async () => {},
   };
 }
