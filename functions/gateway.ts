@@ -6,6 +6,7 @@
 import type { Method } from '@middy/http-router';
 import { type Composition, compose } from '../lib/compose/ports.ts';
 import { CrossfadeError } from '../lib/core/base/errors.ts';
+import { HOUR_MS } from '../lib/core/base/units.ts';
 import type { CutoverDeclaration, ServiceDeclaration } from '../lib/core/cutover/cutover.ts';
 import { correlationIdOf, keptHeaders, refuseRequest, withProxyHeaders } from '../lib/core/net/proxied-request.ts';
 import { murmur3 } from '../lib/core/routing/murmur3.ts';
@@ -22,7 +23,7 @@ const METHODS: readonly Method[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELE
 /** Always sent and returned, whatever other header brought it. */
 const CORRELATION_HEADER = 'x-correlation-id';
 
-const COMPARISON_LIFE_MS = 3_600_000;
+const COMPARISON_LIFE_MS = HOUR_MS;
 
 type Instance = { outcomes: OutcomeBuffer; limit: ReturnType<typeof rateLimit> };
 const instances = new WeakMap<Composition, Instance>();

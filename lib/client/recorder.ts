@@ -3,6 +3,7 @@
  * memory; sending never blocks the caller, and what cannot be sent is kept for one more try, then dropped and counted.
  */
 
+import { MINUTE_MS } from '../core/base/units.ts';
 import { CUTOVER_ID, type Side } from '../core/cutover/cutover.ts';
 import { isConnectionDrop } from '../core/gates/connection-drops.ts';
 import type { MinuteWindow } from '../core/gates/evidence.ts';
@@ -183,7 +184,7 @@ export class Recorder {
 
   /** The cell of this minute. Looked up by the names as they came; made when there is none. */
   #cell(cutover: string, operation: string, side: Side): Cell {
-    const minute = Math.floor(this.#options.now() / 60_000);
+    const minute = Math.floor(this.#options.now() / MINUTE_MS);
     const cell = this.#open.get(cutover)?.get(operation)?.[side];
     return cell && cell.minute === minute ? cell : this.#newCell(cutover, this.#operation(operation), minute, side);
   }

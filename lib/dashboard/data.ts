@@ -1,5 +1,6 @@
 /** The system report and the newest audit entries as the page shows them. Pure; every figure is computed here. */
 
+import { HOUR_MS } from '../core/base/units.ts';
 import type { SideFigures } from '../core/conditions/verdict.ts';
 import type { StageKind } from '../core/cutover/plan.ts';
 import { isUnderWay } from '../core/cutover/stage-kinds.ts';
@@ -77,8 +78,6 @@ export type CutoverView = {
   marks: readonly { atMs: number; label: string }[];
   table: TableView | null;
 };
-
-const HOUR_MS = 3_600_000;
 
 /** What `GET /dashboard/data` answers. `audit` in any order; the newest thirty are kept. */
 export function dashboardData(

@@ -1,5 +1,6 @@
 /** Phases as the page shows them: one line each, what it waits for, and the command that a person may give now. Pure. */
 
+import { MINUTE_MS } from '../core/base/units.ts';
 import type { PhaseStatus } from '../core/cutover/phase.ts';
 import type { PhaseView } from '../core/phases/view.ts';
 import type { Tone } from './sentences.ts';
@@ -23,7 +24,6 @@ const BADGES: Record<PhaseStatus, { text: string; tone: Tone }> = {
   done: { text: 'Done', tone: 'done' },
   rolled_back: { text: 'Rolled back', tone: 'bad' },
 };
-const MINUTE_MS = 60_000;
 
 export function phaseLine(view: PhaseView, atMs: number): PhaseLine {
   const { name, status, cutovers, recommendation } = view;

@@ -1,5 +1,6 @@
 /** Minute windows as series for plots: one value per minute and side, `null` where nothing was recorded. */
 
+import { MINUTE_MS } from '../core/base/units.ts';
 import type { Side } from '../core/cutover/cutover.ts';
 import { emptyWindow, type MinuteWindow, mergeWindows } from '../core/gates/evidence.ts';
 import { quantileMs } from '../core/gates/histogram.ts';
@@ -19,7 +20,7 @@ const MINUTES = 60;
 
 /** The last sixty closed minutes before `atMs`. The open minute is left out: half a minute looks like a drop. */
 export function seriesOf(windows: readonly MinuteWindow[], atMs: number): Series {
-  const startMinute = Math.floor(atMs / 60_000) - MINUTES;
+  const startMinute = Math.floor(atMs / MINUTE_MS) - MINUTES;
   return {
     startMinute,
     primary: sideSeries(windows, 'primary', startMinute),

@@ -4,9 +4,9 @@
  */
 
 import { CrossfadeError } from '../core/base/errors.ts';
+import { DAY_MS } from '../core/base/units.ts';
 import { murmur3 } from '../core/routing/murmur3.ts';
 
-const DAY_MS = 24 * 60 * 60_000;
 const MAX_CURSOR = 400;
 
 export function writeCursor(list: string, position: number, nowMs: number): string {

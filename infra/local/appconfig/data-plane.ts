@@ -4,6 +4,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
+import { DAY_MS } from '../../../lib/core/base/units.ts';
 import { type DeploymentRules, type Reader, servedVersion } from './deployments.ts';
 import type { Faults } from './faults.ts';
 import { FEATURE_FLAGS, flattened } from './feature-flags.ts';
@@ -25,7 +26,6 @@ export type DataContext = {
   agent: AgentMemory;
 };
 
-const DAY_MS = 86_400_000;
 const AGENT: Reader = { bucket: 0, delayMs: 0, ignoreStartedAfterMs: Number.POSITIVE_INFINITY };
 
 export const DATA_ROUTES: readonly Route<DataContext>[] = [

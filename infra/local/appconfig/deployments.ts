@@ -8,11 +8,11 @@
  * why a stop alone is never a safe answer.
  */
 
+import { MINUTE_MS } from '../../../lib/core/base/units.ts';
 import type { Faults } from './faults.ts';
 import { badRequest, conflict, notFound } from './service-error.ts';
 import type { Deployment, Environment, HostedVersion, Profile, Strategy } from './store.ts';
 
-const MINUTE_MS = 60_000;
 const REVERT_WITHIN_MS = 72 * 60 * MINUTE_MS;
 
 export type Phase = { state: 'DEPLOYING' | 'BAKING' | 'ROLLED_BACK' | 'REVERTED' | 'COMPLETE'; percentage: number };

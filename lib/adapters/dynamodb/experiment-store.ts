@@ -4,6 +4,7 @@
  */
 
 import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { HOUR_MS } from '../../core/base/units.ts';
 import { type CohortTotals, NO_TOTALS } from '../../core/report/experiment.ts';
 import type { ExperimentStore } from '../../ports.ts';
 import { cohortTotals } from '../../schemas/experiments.ts';
@@ -15,7 +16,6 @@ import { flushMark } from './window-item.ts';
 
 const SIDES = { primary: 'p', shadow: 's' } as const;
 const FIELDS = ['n', 'conversions', 'values', 'sum', 'sumSquares'] as const;
-const HOUR_MS = 3_600_000;
 
 export function dynamoExperimentStore(
   options: Pick<Target, 'client' | 'tableName'> & { requestTimeoutMs?: number },

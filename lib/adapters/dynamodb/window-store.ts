@@ -4,6 +4,7 @@
  */
 
 import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { DAY_MINUTES, MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverId } from '../../core/cutover/cutover.ts';
 import type { MinuteWindow } from '../../core/gates/evidence.ts';
 import type { OperationWindow } from '../../core/report/performance.ts';
@@ -31,8 +32,6 @@ export type DynamoWindowStoreOptions = Pick<Target, 'client' | 'tableName'> & {
 
 export const WINDOW_RETENTION_DAYS = 30;
 
-const MINUTE_MS = 60_000;
-const MINUTES_PER_DAY = 1_440;
 /** Updates in flight from one flush. */
 const AT_ONCE = 8;
 
@@ -49,7 +48,7 @@ type Update = { cutover: CutoverId; operation: string; part: MinuteWindow; mark:
 export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStore {
   const target: Target = { requestTimeoutMs: DEFAULT_CALL_DEADLINE_MS, ...options };
   const { client, tableName } = target;
-  const retentionMinutes = (options.retentionDays ?? WINDOW_RETENTION_DAYS) * MINUTES_PER_DAY;
+  const retentionMinutes = (options.retentionDays ?? WINDOW_RETENTION_DAYS) * DAY_MINUTES;
   const oldestMinute = (nowMs: number) => Math.floor(nowMs / MINUTE_MS) - retentionMinutes;
 
   async function update(shard: number, { cutover, operation, part, mark }: Update): Promise<void> {

@@ -8,6 +8,7 @@
 
 import { Signer, type SignerConfig } from '@aws-sdk/rds-signer';
 import { CrossfadeError } from '../../core/base/errors.ts';
+import { MINUTE_MS } from '../../core/base/units.ts';
 import type { Clock } from '../../ports.ts';
 import { parseAddress } from './address.ts';
 
@@ -21,7 +22,7 @@ export type TokenOptions = {
 };
 
 /** A third less than the server accepts: a login is never under way with a token that is about to end. */
-const REUSED_FOR_MS = 10 * 60_000;
+const REUSED_FOR_MS = 10 * MINUTE_MS;
 
 /**
  * The token of the moment; one is signed anew when the last one is ten minutes old.

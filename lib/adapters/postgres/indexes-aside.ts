@@ -8,6 +8,7 @@
  */
 
 import { CrossfadeError, isCrossfadeError } from '../../core/base/errors.ts';
+import { MINUTE_MS } from '../../core/base/units.ts';
 import { quoteText } from '../../core/table/shape.ts';
 import type { IndexStep, PlanItem, TableCutover } from '../../ports.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
@@ -25,7 +26,7 @@ const DUPLICATE_TABLE = '42P07';
 /** Ended by a limit of the server, or by a person; our own deadline leaves the server at work. */
 const CANCELLED = '57014';
 /** Limits that are longer let every index but a huge one be built. */
-const SHORT_LIMIT_MS = 10 * 60_000;
+const SHORT_LIMIT_MS = 10 * MINUTE_MS;
 
 /** What arming does about indexes, as one statement; nothing when they stay. */
 export function setIndexesAside({ id, table }: TableCutover, shadowOid: number): string[] {

@@ -9,6 +9,7 @@
  * A missing value changes nothing: no data neither raises an alert nor ends one.
  */
 
+import { MINUTE_MS } from '../base/units.ts';
 import type { Condition } from '../conditions/verdict.ts';
 import { type AlertRule, metricOf, OPERATORS, type Severity } from '../cutover/alert-rule.ts';
 import type { CutoverState } from '../cutover/cutover.ts';
@@ -69,7 +70,6 @@ export type Seen = {
   why?: string | undefined;
 };
 
-const MINUTE_MS = 60_000;
 /** How long a value must be back inside its limit: one good minute among bad ones ends no alert. */
 const CLEAR_MINUTES = 3;
 /** Ticks are a minute apart, more or less. */

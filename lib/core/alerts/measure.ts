@@ -1,5 +1,6 @@
 /** The figures that alert rules watch, taken from what one tick has seen of one cutover. `null`: there is no figure. */
 
+import { DAY_MINUTES, MINUTE_MS } from '../base/units.ts';
 import type { Verdict } from '../conditions/verdict.ts';
 import type { AlertMetric } from '../cutover/alert-rule.ts';
 import type { CutoverState, Policy, Side } from '../cutover/cutover.ts';
@@ -26,9 +27,7 @@ export type AlertSample = {
   rolledBack: string | null;
 };
 
-const MINUTE_MS = 60_000;
 /** Nothing in sight: further than any forecast reaches. */
-const DAY_MINUTES = 1_440;
 
 type Pools = { primary: MinuteWindow; shadow: MinuteWindow };
 

@@ -1,9 +1,9 @@
 /** Alert rules over what one tick has seen of one cutover: which alerts change, and what the gates must respect. Pure. */
 
+import { MINUTE_MS } from '../base/units.ts';
 import type { Condition } from '../conditions/verdict.ts';
 import { type AlertMetric, type AlertRule, metricOf } from '../cutover/alert-rule.ts';
 import { isNormal, judgedKind } from '../cutover/switches.ts';
-import { MINUTE_MS } from '../gates/seen.ts';
 import { shapeConditions } from '../holds/shape.ts';
 import { droppedText } from '../stage/decide.ts';
 import { type Alert, alertId, demandOf, step } from './alert.ts';

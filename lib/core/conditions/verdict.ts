@@ -1,7 +1,9 @@
 /** What the gates say: conditions, verdicts, and the words and units in which they are written. */
 
+import { MINUTE_MS } from '../base/units.ts';
+
 /** Two clocks are never so far apart, unless one of them is wrong: a verdict further ahead than this is from no later tick. */
-export const CLOCKS_APART_MS = 5 * 60_000;
+export const CLOCKS_APART_MS = 5 * MINUTE_MS;
 
 /** One thing that must hold to advance, or a guard that fired. */
 export type Condition = {

@@ -5,12 +5,13 @@
  * what the shadow takes there is missing to the primary as well.
  */
 
+import { MINUTE_MS } from '../base/units.ts';
 import type { Condition } from '../conditions/verdict.ts';
 import type { CutoverState, Policy } from '../cutover/cutover.ts';
 import { readsShadow } from '../cutover/switches.ts';
 import { highestShare, type MinuteWindow, poolWindows } from './evidence.ts';
 import { bucketUpperMs, histogramCount, quantileMs } from './histogram.ts';
-import { firstMinuteOf, MINUTE_MS } from './seen.ts';
+import { firstMinuteOf } from './seen.ts';
 import { binomialTail } from './statistics.ts';
 
 const SPAN_MINUTES = 10;

@@ -3,13 +3,15 @@
  * bucket is at most ~1 % away from any value in it. Histograms merge by adding counts, which DynamoDB can do.
  */
 
+import { HOUR_MS } from '../base/units.ts';
+
 /** Bucket index → count. Bucket i covers (γ^(i−1), γ^i] milliseconds. */
 export type Histogram = Readonly<Record<number, number>>;
 
 const LOG_GAMMA = Math.log(1.2) / 9;
 /** 1 µs … 1 h: everything outside is counted at the edge. */
 export const MIN_BUCKET = Math.ceil(Math.log(0.001) / LOG_GAMMA);
-export const MAX_BUCKET = Math.ceil(Math.log(3_600_000) / LOG_GAMMA);
+export const MAX_BUCKET = Math.ceil(Math.log(HOUR_MS) / LOG_GAMMA);
 
 /** Index of the bucket that holds a latency in milliseconds. */
 export function bucketIndex(latencyMs: number): number {

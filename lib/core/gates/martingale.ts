@@ -10,8 +10,10 @@
  * stage may last for weeks.
  */
 
+import { DAY_MINUTES } from '../base/units.ts';
+
 /** Minutes over which the prior of the change is spread. */
-export const HORIZON_MINUTES = 1_440;
+export const HORIZON_MINUTES = DAY_MINUTES;
 /**
  * How likely it is held that the shadow is bad from the first minute on; the rest is spread over the others. A half finds
  * that two minutes sooner and a change after ten hours five minutes later (95 %, 5 requests a second).

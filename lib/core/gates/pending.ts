@@ -3,11 +3,12 @@
  * holds, so that status, page and explain show it like any other. Pure.
  */
 
+import { MINUTE_MS } from '../base/units.ts';
 import { type Condition, condition, round } from '../conditions/verdict.ts';
 import type { CutoverState, PendingAction } from '../cutover/cutover.ts';
 
 /** An intent that could not be carried out for this long is taken back, so that other commands are possible again. */
-export const GIVE_UP_AFTER_MS = 10 * 60_000;
+export const GIVE_UP_AFTER_MS = 10 * MINUTE_MS;
 
 const CODE = 'pending';
 const WORDS = { promote: 'promotion', revert: 'rollback', cleanup: 'cleanup' } as const;
@@ -20,11 +21,11 @@ export function pendingCondition(
 ): Condition[] {
   if (!pending || why === null) return [];
   const { withdrawn } = pending;
-  const minutes = round(Math.max(0, nowMs - askedMs(pending)) / 60_000);
+  const minutes = round(Math.max(0, nowMs - askedMs(pending)) / MINUTE_MS);
   const text = withdrawn
     ? `The rollback that ${withdrawn.actor} asked for at ${clock(withdrawn.atMs)} waits until the database says whether the ${WORDS[pending.action]} has happened: ${sentence(why)} Nothing reads the shadow meanwhile, and every tick asks again.`
     : `The ${WORDS[pending.action]} that ${pending.actor} asked for at ${clock(pending.sinceMs)} waits: ${sentence(why)} Every tick tries again; after ${clock(pending.sinceMs + GIVE_UP_AFTER_MS)} it is given up, and that is said.${wayOut(id, pending)}`;
-  return [condition(CODE, false, minutes, withdrawn ? null : GIVE_UP_AFTER_MS / 60_000, text)];
+  return [condition(CODE, false, minutes, withdrawn ? null : GIVE_UP_AFTER_MS / MINUTE_MS, text)];
 }
 
 /** The same as a tick has stored it; none when what it stored is about an earlier intent. */

@@ -1,5 +1,6 @@
 /** What a verdict is found from: the input, and the folded evidence of the stage. */
 
+import { MINUTE_MS } from '../base/units.ts';
 import type { Condition } from '../conditions/verdict.ts';
 import type { CutoverState, Policy } from '../cutover/cutover.ts';
 import type { Stage, StageKind } from '../cutover/plan.ts';
@@ -10,7 +11,6 @@ import type { MinuteWindow, TableStatus } from './evidence.ts';
 import { EVIDENCE_SCHEMA, type Evidence, fold, newEvidence, RECENT_MINUTES } from './fold.ts';
 import type { JudgedWindow } from './window.ts';
 
-export const MINUTE_MS = 60_000;
 /** What tells how the primary usually is. */
 export const HISTORY_MINUTES = 60;
 /** A fold is rebuilt from at most so much of a stage. */

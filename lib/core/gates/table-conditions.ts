@@ -1,12 +1,13 @@
 /** What the data plane of a table must show to advance: copied, current, nothing in quarantine, verified. */
 
+import { DAY_MS, MINUTE_MS } from '../base/units.ts';
 import { type Condition, condition, ms, percent, round } from '../conditions/verdict.ts';
 import type { CutoverState } from '../cutover/cutover.ts';
 import type { BackfillProgress, TableStatus } from './evidence.ts';
-import { MINUTE_MS, type Seen } from './seen.ts';
+import type { Seen } from './seen.ts';
 
 /** A verification older than this says nothing. */
-const VERIFICATION_MAX_AGE_MS = 24 * 60 * MINUTE_MS;
+const VERIFICATION_MAX_AGE_MS = DAY_MS;
 
 export function tableConditions(seen: Seen): Condition[] {
   const { table, policy, state, nowMs } = seen.input;

@@ -1,5 +1,6 @@
 /** The longest stay in a stage without proof, and what follows when it is over. */
 
+import { MINUTE_MS } from '../base/units.ts';
 import type { Condition } from '../conditions/verdict.ts';
 import type { CutoverState, Policy } from '../cutover/cutover.ts';
 import { judgedSinceMs } from '../cutover/switches.ts';
@@ -14,7 +15,7 @@ export function deadlineCondition(
   nowMs: number,
 ): Condition | null {
   if (deadlineMinutes === null) return null;
-  const minutes = Math.max(0, Math.floor((nowMs - judgedSinceMs(state)) / 60_000));
+  const minutes = Math.max(0, Math.floor((nowMs - judgedSinceMs(state)) / MINUTE_MS));
   const { id, stage } = state;
   const passed = minutes >= deadlineMinutes;
   const extend = `'crossfade policy ${id} --stage ${stage} --set deadlineMinutes=${2 * deadlineMinutes}'`;

@@ -3,13 +3,14 @@
  * there, is copied and follows is no evidence: readers who are sent to less get wrong answers. Pure.
  */
 
+import { MINUTE_MS } from '../base/units.ts';
 import { type Condition, condition, ms, type Verdict } from '../conditions/verdict.ts';
 import type { CutoverState } from '../cutover/cutover.ts';
 import { isUnderWay } from '../cutover/stage-kinds.ts';
 import type { TableStatus } from '../gates/evidence.ts';
 
 /** A shadow that is further behind gets no readers. The policy's own limit counts where it is higher. */
-export const LAG_NEVER_FORCED_MS = 5 * 60_000;
+export const LAG_NEVER_FORCED_MS = 5 * MINUTE_MS;
 
 /** Conditions of the data plane that are about the shadow itself: asked, armed, copied, of the compiled shape, swept. */
 const NEVER_FORCED: ReadonlySet<string> = new Set(['database', 'armed', 'backfill', 'schema_changed', 'sweep']);

@@ -3,14 +3,13 @@
  * or once, between two moments. A time zone's own calendar decides, so a window keeps its hours through summer time.
  */
 
+import { DAY_MINUTES, MINUTE_MS } from '../base/units.ts';
 import { type Condition, condition } from '../conditions/verdict.ts';
 import { type FreezeWindow, WEEKDAYS, type Weekday } from '../cutover/cutover.ts';
 
 /** `untilMs`: the first moment that lies in no window any more; null when none is found within two weeks of windows. */
 export type Frozen = { name: string; untilMs: number | null };
 
-const MINUTE_MS = 60_000;
-const DAY_MINUTES = 1_440;
 /** Windows in a row that are followed to find the end; with two a day, two weeks. */
 const MOST_IN_A_ROW = 28;
 

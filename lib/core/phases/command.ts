@@ -2,6 +2,7 @@
 
 import type { ErrorCode } from '../base/errors.ts';
 import { didYouMean } from '../base/nearest.ts';
+import { MINUTE_MS } from '../base/units.ts';
 import type { SystemState } from '../cutover/cutover.ts';
 import type { Phase } from '../cutover/phase.ts';
 import { stateOfPhase } from '../holds/phase-order.ts';
@@ -38,7 +39,7 @@ export function decidePhase(phase: Phase, command: PhaseCommand, around: Surroun
       return go(phase, command, around) ?? illegal();
     case 'extend': {
       if (state.status !== 'soaking') return illegal();
-      const untilMs = Math.max(around.nowMs, state.soakUntilMs!) + command.minutes * 60_000;
+      const untilMs = Math.max(around.nowMs, state.soakUntilMs!) + command.minutes * MINUTE_MS;
       return one(name, { kind: 'extended', untilMs }, command.reason);
     }
     case 'rollback': {

@@ -6,6 +6,7 @@
  *   running, soaking, done ─ ROLLBACK → rolled_back, together with all that depend on it ─ reset → waiting
  */
 
+import { MINUTE_MS } from '../base/units.ts';
 import type { Condition } from '../conditions/verdict.ts';
 import type { SystemState } from '../cutover/cutover.ts';
 import type { Phase, PhaseChange, PhaseState } from '../cutover/phase.ts';
@@ -17,7 +18,6 @@ export type Members = ReadonlyMap<string, Member>;
 export type PhaseStep = { phase: string; change: PhaseChange; reason: string };
 export type Recommendation = { decision: 'go' | 'extend' | 'rollback' | 'wait'; reasons: readonly Condition[] };
 
-const MINUTE_MS = 60_000;
 /** A phase that declares no soak is extended by this much. */
 const SHORTEST_EXTENSION_MINUTES = 60;
 

@@ -10,13 +10,13 @@
  * A row more than an hour out of order is taken as sorted otherwise, and delivered in its own minute.
  */
 
+import { MINUTE_MS } from '../base/units.ts';
 import type { Condition, Verdict } from '../conditions/verdict.ts';
 import { type CutoverState, DEFAULT_POLICY, initialState, type Policy, type Side } from '../cutover/cutover.ts';
 import type { MinuteWindow } from '../gates/evidence.ts';
 import type { Evidence } from '../gates/fold.ts';
 import { bucketIndex, type Histogram } from '../gates/histogram.ts';
 import { judge } from '../gates/judge.ts';
-import { MINUTE_MS } from '../gates/seen.ts';
 import { impossible, judgedWindow } from '../gates/window.ts';
 import { deadlineCondition } from '../holds/deadline.ts';
 

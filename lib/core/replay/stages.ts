@@ -4,12 +4,12 @@
  * stored by the minute, so only what the windows say is judged. Pure.
  */
 
+import { MINUTE_MS } from '../base/units.ts';
 import type { CutoverState, Policy } from '../cutover/cutover.ts';
 import { isUnderWay } from '../cutover/stage-kinds.ts';
 import type { MinuteWindow } from '../gates/evidence.ts';
 import type { Evidence } from '../gates/fold.ts';
 import { judge } from '../gates/judge.ts';
-import { MINUTE_MS } from '../gates/seen.ts';
 import type { AuditEntry } from '../stage/audit.ts';
 import type { Event } from '../stage/events.ts';
 import { staysIn } from '../stage/intervals.ts';

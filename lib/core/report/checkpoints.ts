@@ -4,6 +4,7 @@
  * Everything is taken from the audit logs and the stored windows, so a report says the same whenever it is asked for. Pure.
  */
 
+import { MINUTE_MS } from '../base/units.ts';
 import type { Condition, SideFigures, TestEvidence, Verdict } from '../conditions/verdict.ts';
 import type { CutoverState } from '../cutover/cutover.ts';
 import { phaseChangeText } from '../cutover/phase.ts';
@@ -11,7 +12,6 @@ import { nextStage } from '../cutover/plan.ts';
 import { syncsShadow } from '../cutover/stage-kinds.ts';
 import { type MinuteWindow, poolWindows } from '../gates/evidence.ts';
 import { figures } from '../gates/figures.ts';
-import { MINUTE_MS } from '../gates/seen.ts';
 import { judgedWindow } from '../gates/window.ts';
 import { sharePpmOf } from '../routing/flags.ts';
 import type { AuditEntry } from '../stage/audit.ts';

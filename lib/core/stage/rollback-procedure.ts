@@ -3,6 +3,7 @@
  * decided, these say that it has arrived. Pure.
  */
 
+import { MINUTE_MS } from '../base/units.ts';
 import type { CutoverKind, CutoverState, RollbackStep, RollbackStepName } from '../cutover/cutover.ts';
 import type { MinuteWindow, TableStatus } from '../gates/evidence.ts';
 import type { FlagDocument } from '../routing/flags.ts';
@@ -71,7 +72,6 @@ export const SCENARIOS = [
   },
 ] as const;
 
-const MINUTE_MS = 60_000;
 const QUIET_MINUTES = 2;
 
 export type Seen = {

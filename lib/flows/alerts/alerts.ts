@@ -4,6 +4,7 @@ import { type Alert, acknowledge } from '../../core/alerts/alert.ts';
 import { rulesOf } from '../../core/alerts/rule.ts';
 import { CrossfadeError } from '../../core/base/errors.ts';
 import { didYouMean } from '../../core/base/nearest.ts';
+import { DAY_MS } from '../../core/base/units.ts';
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
 import type { Ports } from '../../ports.ts';
 
@@ -15,7 +16,7 @@ export type AlertView = Omit<Alert, 'messages' | 'claim' | 'version' | 'clearSin
 export type AlertList = { atMs: number; firing: number; alerts: readonly AlertView[] };
 
 /** How long a resolved alert is still shown. */
-const RECENT_MS = 24 * 60 * 60_000;
+const RECENT_MS = DAY_MS;
 const TRIES = 5;
 const RANK = { critical: 0, warning: 1, info: 2 } as const;
 

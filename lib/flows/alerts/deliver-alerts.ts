@@ -4,12 +4,13 @@
  */
 
 import type { Alert, AlertMessage } from '../../core/alerts/alert.ts';
+import { DAY_MS } from '../../core/base/units.ts';
 import type { AlertChannel, Ports } from '../../ports.ts';
 
 type Needs = Pick<Ports, 'alerts' | 'channels' | 'clock' | 'log'>;
 
 const SEND_LIMIT_MS = 2_000;
-const GIVE_UP_MS = 24 * 60 * 60_000;
+const GIVE_UP_MS = DAY_MS;
 const TRIES = 3;
 
 export async function deliver(

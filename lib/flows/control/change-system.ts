@@ -1,6 +1,7 @@
 /** One change of the state that concerns every cutover, tried again when somebody else was faster. */
 
 import { CrossfadeError } from '../../core/base/errors.ts';
+import { DAY_MS } from '../../core/base/units.ts';
 import type { SystemState } from '../../core/cutover/cutover.ts';
 import type { Event } from '../../core/stage/events.ts';
 import { recordSystem } from '../../core/stage/system.ts';
@@ -9,7 +10,6 @@ import type { By } from './commit.ts';
 import { checkSameRequest } from './same-request.ts';
 
 const TRIES = 5;
-const DAY_MS = 24 * 60 * 60_000;
 
 /**
  * The system as it is now, and when the change was asked for: by this call, or by the same request before.

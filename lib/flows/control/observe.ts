@@ -3,6 +3,7 @@
 import type { Alert } from '../../core/alerts/alert.ts';
 import { lookMinutes, rulesOf } from '../../core/alerts/rule.ts';
 import { demands } from '../../core/alerts/watch.ts';
+import { MINUTE_MS } from '../../core/base/units.ts';
 import type { Verdict } from '../../core/conditions/verdict.ts';
 import type { CutoverDeclaration, CutoverState, SystemState } from '../../core/cutover/cutover.ts';
 import { policyOf } from '../../core/cutover/policy.ts';
@@ -44,7 +45,6 @@ type More = {
   tables?: TablesAsked;
 };
 
-const MINUTE_MS = 60_000;
 /** What pages and reports show. A tick needs less: the evidence only asks for what came since it was stored. */
 export const PAGE_MINUTES = 60;
 

@@ -4,6 +4,7 @@
  */
 
 import { CrossfadeError, type ErrorCode } from '../../core/base/errors.ts';
+import { DAY_MS } from '../../core/base/units.ts';
 import {
   type CutoverDeclaration,
   type CutoverState,
@@ -58,8 +59,6 @@ export type OperationResult = {
 };
 
 type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'copies' | 'flags' | 'log' | 'metrics' | 'alerts'>;
-
-const DAY_MS = 24 * 60 * 60_000;
 
 export async function operate(
   ports: Needs,

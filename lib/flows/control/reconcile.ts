@@ -8,6 +8,7 @@
  */
 
 import { CrossfadeError } from '../../core/base/errors.ts';
+import { MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverDeclaration, CutoverState, SystemState } from '../../core/cutover/cutover.ts';
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import type { TableStatus } from '../../core/gates/evidence.ts';
@@ -86,7 +87,7 @@ const askWhich = (ports: Needs, cutovers: readonly Declared[], which: (state: Cu
   );
 
 /** A primary is read-only for five minutes at most, so later there is nothing to end. */
-const READ_ONLY_AT_MOST_MS = 10 * 60_000;
+const READ_ONLY_AT_MOST_MS = 10 * MINUTE_MS;
 const leavesNow =
   (ports: Pick<Needs, 'clock'>) =>
   ({ stageKind, pending, changedAtMs }: CutoverState) =>

@@ -1,5 +1,6 @@
 /** Sees a rollback through: each step of its procedure is recorded when it is seen done. And the history of rollbacks. */
 
+import { MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverDeclaration, CutoverState, Rollback } from '../../core/cutover/cutover.ts';
 import type { TableStatus } from '../../core/gates/evidence.ts';
 import type { AuditEntry } from '../../core/stage/audit.ts';
@@ -13,7 +14,6 @@ import { readDeployed } from './reconcile.ts';
 
 type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log'>;
 
-const MINUTE_MS = 60_000;
 /** Watched at a time. */
 const AT_ONCE = 10;
 const PAGE = 200;

@@ -4,6 +4,7 @@
  */
 
 import type { Alert } from '../../core/alerts/alert.ts';
+import { MINUTE_MS } from '../../core/base/units.ts';
 import type { Verdict } from '../../core/conditions/verdict.ts';
 import { type CutoverDeclaration, type CutoverState, initialState } from '../../core/cutover/cutover.ts';
 import { isUnderWay } from '../../core/cutover/stage-kinds.ts';
@@ -182,5 +183,5 @@ function measure(
   const dwellMinutes = state.plan.stages.find((stage) => stage.name === state.stage)?.dwellMinutes ?? 0;
   const held = verdict.verdict === 'hold' && isUnderWay(state);
   const beyondMinutes = verdict.evidence.minutesInStage - dwellMinutes;
-  ports.metrics.record('HeldMs', held ? Math.max(0, beyondMinutes * 60_000) : 0);
+  ports.metrics.record('HeldMs', held ? Math.max(0, beyondMinutes * MINUTE_MS) : 0);
 }

@@ -4,6 +4,7 @@
  * still there, and its claim ends by itself.
  */
 
+import { MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverDeclaration, CutoverState, Side } from '../../core/cutover/cutover.ts';
 import { writesShadow } from '../../core/cutover/switches.ts';
 import {
@@ -199,7 +200,7 @@ async function quarantine(work: Work, copy: Copy, by: string, code: CopyProblemC
 /** One side has what the other has not: that is a difference like any other. */
 async function recordDivergence(ports: CopyPorts, cutover: string): Promise<void> {
   const nowMs = ports.clock.now();
-  const window = { ...emptyWindow(Math.floor(nowMs / 60_000), 'shadow' as const), checks: 1, mismatches: 1 };
+  const window = { ...emptyWindow(Math.floor(nowMs / MINUTE_MS), 'shadow' as const), checks: 1, mismatches: 1 };
   try {
     await ports.windows.add(ports.ids.next(), cutover, [{ cutover, operation: 'copy', window }], nowMs);
   } catch (error) {

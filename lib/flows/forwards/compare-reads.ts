@@ -4,6 +4,7 @@
  * unfair does not count at all: a resource with copies on their way, a side that is away, more than time allows.
  */
 
+import { MINUTE_MS } from '../../core/base/units.ts';
 import type { ServiceDeclaration } from '../../core/cutover/cutover.ts';
 import { orderKeyOf } from '../../core/forwards/forward.ts';
 import { compileRules, type Difference, diffJson } from '../../core/forwards/json-diff.ts';
@@ -103,7 +104,7 @@ function pairOf(primary: UpstreamResponse | null, shadow: UpstreamResponse | nul
 
 async function record(ports: Needs, cutover: string, counted: Counted): Promise<void> {
   const nowMs = ports.clock.now();
-  const window = { ...emptyWindow(Math.floor(nowMs / 60_000), 'shadow' as const), ...counted };
+  const window = { ...emptyWindow(Math.floor(nowMs / MINUTE_MS), 'shadow' as const), ...counted };
   try {
     await ports.windows.add(ports.ids.next(), cutover, [{ cutover, operation: 'compare', window }], nowMs);
   } catch (error) {

@@ -3,6 +3,7 @@
  * its own. What an instance has not written when it dies is missing, and missing figures hold.
  */
 
+import { MINUTE_MS } from '../../core/base/units.ts';
 import { emptyWindow, type MinuteWindow } from '../../core/gates/evidence.ts';
 import { bucketIndex } from '../../core/gates/histogram.ts';
 import type { Ports, Side, WindowAddition } from '../../ports.ts';
@@ -36,7 +37,7 @@ export function outcomeBuffer(ports: Needs): OutcomeBuffer {
   let flushedMs = Number.NEGATIVE_INFINITY;
 
   function entryOf(cutover: string, operation: string, side: Side): Entry {
-    const minute = Math.floor(ports.clock.now() / 60_000);
+    const minute = Math.floor(ports.clock.now() / MINUTE_MS);
     const key = `${cutover} ${operation} ${side} ${minute}`;
     let entry = entries.get(key);
     if (!entry) {

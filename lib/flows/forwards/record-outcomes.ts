@@ -1,5 +1,6 @@
 /** Takes aggregated outcomes from the SDK into the minute windows. Impossible figures are refused before anything is counted. */
 
+import { MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
 import { impossiblePairs, type MinuteWindow } from '../../core/gates/evidence.ts';
 import { histogramCount } from '../../core/gates/histogram.ts';
@@ -22,7 +23,6 @@ export type RecordedOutcomes = {
   refused: readonly { index: number; code: 'not_found' | 'invalid_input'; why: string }[];
 };
 
-const MINUTE_MS = 60_000;
 /** How far a sender's minute may lie from ours. */
 const PAST_MINUTES = 10;
 const FUTURE_MINUTES = 1;

@@ -1,10 +1,11 @@
 /** The checkpoint reports of one cutover, from the audit logs and the stored windows. Reads only. */
 
+import { DAY_MINUTES, MINUTE_MS } from '../../core/base/units.ts';
 import { type CutoverDeclaration, initialState } from '../../core/cutover/cutover.ts';
 import { policyOf } from '../../core/cutover/policy.ts';
 import { isUnderWay } from '../../core/cutover/stage-kinds.ts';
 import type { MinuteWindow } from '../../core/gates/evidence.ts';
-import { HISTORY_MINUTES, MINUTE_MS } from '../../core/gates/seen.ts';
+import { HISTORY_MINUTES } from '../../core/gates/seen.ts';
 import { replayRun } from '../../core/replay/stages.ts';
 import {
   type Checkpoint,
@@ -26,7 +27,6 @@ export type Checkpoints = {
   phase: readonly PhaseCheckpoint[];
 };
 
-const DAY_MINUTES = 1_440;
 /** Stays that are reported: each asks for a day of windows. */
 const MOST_STAYS = 20;
 

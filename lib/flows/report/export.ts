@@ -1,5 +1,6 @@
 /** Audit entries and minute windows as rows, page by page, oldest first. Reads only. */
 
+import { MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
 import { quantileMs } from '../../core/gates/histogram.ts';
 import type { Cell } from '../../core/report/csv.ts';
@@ -7,7 +8,6 @@ import type { Ports } from '../../ports.ts';
 
 export type ExportPage = { columns: readonly string[]; rows: readonly (readonly Cell[])[]; next: number | null };
 
-const MINUTE_MS = 60_000;
 const PAGE_MINUTES = 120;
 
 export const AUDIT_COLUMNS = [

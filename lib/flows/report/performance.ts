@@ -1,5 +1,6 @@
 /** What each cutover did in the last hours, per operation type and side, beside its status. Reads only. */
 
+import { MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
 import { type Performance, performanceOf } from '../../core/report/performance.ts';
 import type { Ports } from '../../ports.ts';
@@ -13,7 +14,6 @@ export type FullReport = SystemReport & {
   alerts: AlertList;
 };
 
-const MINUTE_MS = 60_000;
 /** Windows are read in parts of this many minutes, so that no query answers without end. */
 const PART_MINUTES = 360;
 

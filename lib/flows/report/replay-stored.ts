@@ -1,8 +1,9 @@
 /** Replays what is stored of a cutover through the gates of this version. Reads only. */
 
+import { MINUTE_MS } from '../../core/base/units.ts';
 import { type CutoverDeclaration, initialState } from '../../core/cutover/cutover.ts';
 import { policyOf } from '../../core/cutover/policy.ts';
-import { HISTORY_MINUTES, MINUTE_MS } from '../../core/gates/seen.ts';
+import { HISTORY_MINUTES } from '../../core/gates/seen.ts';
 import type { ReplayedMinute } from '../../core/replay/replay.ts';
 import { replayRun, stageRuns } from '../../core/replay/stages.ts';
 import type { Ports } from '../../ports.ts';

@@ -1,5 +1,6 @@
 /** Status of cutovers for people and programs: what is, why it is held, what comes next. Reads only. */
 
+import { MINUTE_MS } from '../../core/base/units.ts';
 import type { Condition, Verdict } from '../../core/conditions/verdict.ts';
 import {
   type CutoverDeclaration,
@@ -132,7 +133,7 @@ function cutoverReport(
   nowMs: number,
 ): CutoverReport {
   const health = healthOf(state, observed.verdict);
-  const hourAgo = Math.floor(nowMs / 60_000) - PAGE_MINUTES;
+  const hourAgo = Math.floor(nowMs / MINUTE_MS) - PAGE_MINUTES;
   return {
     id: declaration.id,
     kind: declaration.kind,
@@ -150,7 +151,7 @@ function cutoverReport(
     pending: pendingWord(state),
     dropped: droppedText(state),
     rollback: state.rollback,
-    minutesInStage: state.enteredAtMs === 0 ? 0 : Math.max(0, (nowMs - state.enteredAtMs) / 60_000),
+    minutesInStage: state.enteredAtMs === 0 ? 0 : Math.max(0, (nowMs - state.enteredAtMs) / MINUTE_MS),
     verdict: observed.verdict,
     table: observed.table,
     copies: observed.copies,

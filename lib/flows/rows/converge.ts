@@ -3,6 +3,7 @@
  * Wake-ups carry no rows, so a lost, doubled or reordered one costs time, never data.
  */
 
+import { MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverId, CutoverState, SystemState } from '../../core/cutover/cutover.ts';
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import { writesShadow } from '../../core/cutover/switches.ts';
@@ -107,7 +108,7 @@ export async function recordChecks(
   compared: readonly Checks[],
 ): Promise<void> {
   const nowMs = ports.clock.now();
-  const empty = emptyWindow(Math.floor(nowMs / 60_000), 'shadow' as const);
+  const empty = emptyWindow(Math.floor(nowMs / MINUTE_MS), 'shadow' as const);
   const additions = compared
     .filter(({ checked }) => checked > 0)
     .map(

@@ -4,6 +4,7 @@
  */
 
 import { CrossfadeError } from '../../core/base/errors.ts';
+import { MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import type { VerificationResult } from '../../core/gates/evidence.ts';
@@ -21,7 +22,7 @@ export type VerifyRun = {
 
 type Needs = Pick<Ports, 'clock' | 'state' | 'tables' | 'log'>;
 
-const FULL_EVERY_MS = 5 * 60_000;
+const FULL_EVERY_MS = 5 * MINUTE_MS;
 /** What is left of a function's time when the last call of a run may begin. */
 const MARGIN_MS = 2_000;
 /** For a person who waits, below the time-out of an HTTP API. */

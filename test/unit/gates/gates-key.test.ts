@@ -4,9 +4,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { MINUTE_MS } from '../../../lib/core/base/units.ts';
 import { type CutoverState, DEFAULT_POLICY, initialState, type Policy } from '../../../lib/core/cutover/cutover.ts';
 import type { Evidence } from '../../../lib/core/gates/fold.ts';
-import { collect, evidenceKey, MINUTE_MS } from '../../../lib/core/gates/seen.ts';
+import { collect, evidenceKey } from '../../../lib/core/gates/seen.ts';
 import { readTrace } from '../../../lib/schemas/replay.ts';
 
 const OTHERS: { readonly [Field in keyof Policy]: Policy[Field] } = {
