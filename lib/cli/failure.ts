@@ -8,8 +8,9 @@ import {
   type ErrorDetails,
   isCrossfadeError,
 } from '../core/base/errors.ts';
+import type { ShownCondition } from '../core/conditions/show.ts';
 import { EXIT } from './context.ts';
-import { valueAndLimit } from './render.ts';
+import { seenAndLimit } from './render.ts';
 import { MAX_WIDTH, printable, wrap } from './text.ts';
 
 export type Failure = {
@@ -60,7 +61,7 @@ export function failureDocument({ code, detail, details, next, exit }: Failure):
 
 export function failureText(attempted: string, failure: Failure, width = MAX_WIDTH): string {
   const detail = wrap(printable(failure.detail), width - 2);
-  const reasons = reasonsOf(failure.details).map((reason) => `    ${reason.code}${valueAndLimit(reason)}`);
+  const reasons = reasonsOf(failure.details).map((reason) => `    ${reason.code}${seenAndLimit(reason)}`);
   return [
     `${printable(attempted)}: ${failure.code.replaceAll('_', ' ')}`,
     ...detail.map((line) => `  ${line}`),
@@ -69,11 +70,12 @@ export function failureText(attempted: string, failure: Failure, width = MAX_WID
   ].join('\n');
 }
 
-type Reason = { code: string; value: number | string | null; limit: number | string | null };
+type Reason = Pick<ShownCondition, 'code' | 'seen' | 'limit' | 'unit'>;
 
 function reasonsOf({ reasons }: ErrorDetails): Reason[] {
   if (!Array.isArray(reasons)) return [];
   return reasons.filter(
-    (reason): reason is Reason => typeof reason?.code === 'string' && 'value' in reason && 'limit' in reason,
+    (reason): reason is Reason =>
+      typeof reason?.code === 'string' && 'seen' in reason && 'limit' in reason && 'unit' in reason,
   );
 }

@@ -28,16 +28,16 @@ export function renderPhase(view: PhaseView, width = MAX_WIDTH, paint: Paint = p
   const lines = [`${paint('bold', printable(name))}  ${paint(PAINT[status], `${status.replace('_', ' ')}${until}`)}`];
   const where = cutovers.map(({ id, stage, reached }) => `${reached ? '✓ ' : ''}${id} ${stage}`).join(', ');
   lines.push(...field('cutovers', printable(`${where}; to reach ${view.reach}`), width, LABEL));
-  for (const { code, ok, text } of [...view.start, ...view.criteria]) {
+  for (const { code, ok, says } of [...view.start, ...view.criteria]) {
     const mark = ok ? paint('good', '✓') : paint('warn', '·');
-    lines.push(...field('check', printable(`${mark} ${code}: ${text}`), width, LABEL));
+    lines.push(...field('check', printable(`${mark} ${code}: ${says}`), width, LABEL));
   }
   if (decision) {
     const because = decision.reason ? `: ${decision.reason}` : '';
     lines.push(...field('decided', printable(`${decision.kind} by ${decision.actor}${because}`), width, LABEL));
   }
   if (recommendation && recommendation.decision !== 'wait') {
-    const why = recommendation.reasons.map(({ text }) => text).join(' ');
+    const why = recommendation.reasons.map(({ says }) => says).join(' ');
     lines.push(...field('advice', printable(`${recommendation.decision.toUpperCase()}. ${why}`.trim()), width, LABEL));
   }
   return lines.join('\n');

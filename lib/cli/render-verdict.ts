@@ -4,7 +4,7 @@ import type { VerificationResult } from '../core/gates/evidence.ts';
 import type { CutoverSummary } from '../flows/control/operate.ts';
 import type { StopResult } from '../flows/control/stop.ts';
 import type { CutoverReport } from '../flows/report/report.ts';
-import { nextLines, valueAndLimit } from './render.ts';
+import { nextLines, seenAndLimit } from './render.ts';
 import {
   count,
   counted,
@@ -33,7 +33,7 @@ export function renderExplanation(report: CutoverReport, width = MAX_WIDTH, pain
   const lines = wrap(`${printable(report.id)} in stage ${report.stage}: ${SUMMARY[verdict.verdict]}.`, width);
   for (const condition of conditions) {
     const mark = condition.ok ? paint('good', '✓') : paint('bad', '✗');
-    const figures = condition.ok ? '' : valueAndLimit(condition);
+    const figures = condition.ok ? '' : seenAndLimit(condition);
     lines.push(...field(`${mark} ${condition.code}`, printable(`${condition.text}${figures}`), width, indent));
   }
   if (report.rollback) {

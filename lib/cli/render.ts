@@ -1,5 +1,7 @@
 /** Status of a cutover as text: pure functions from a report to lines. `npm start` shows its progress with them too. */
 
+import { figureText } from '../core/conditions/figures.ts';
+import type { ShownCondition } from '../core/conditions/show.ts';
 import { isUnderWay } from '../core/cutover/stage-kinds.ts';
 import { switchesText } from '../core/cutover/switches.ts';
 import type { CutoverReport, Health, SystemReport } from '../flows/report/report.ts';
@@ -199,22 +201,23 @@ function reasonLines(report: CutoverReport, width: number): string[] {
   const waiting = report.health === 'healthy' ? 'waits for' : 'held by';
   const label = report.verdict.verdict === 'rollback' ? 'rolls back' : waiting;
   return report.verdict.reasons.flatMap((reason, index) =>
-    field(index === 0 ? label : '', printable(`${reason.code}${valueAndLimit(reason)}: ${reason.text}`), width),
+    field(index === 0 ? label : '', printable(`${reason.code}${seenAndLimit(reason)}: ${reason.text}`), width),
   );
 }
 
 /** What a person can do; what releases a hold is in its reason already. */
 export function nextLines(report: CutoverReport, width: number, labelWidth?: number): string[] {
-  const said = new Set(report.verdict.reasons.map((reason) => reason.text));
-  const steps = report.nextSteps.filter((step) => !said.has(step));
-  return steps.flatMap((step, index) => field(index === 0 ? 'next' : '', printable(step), width, labelWidth));
+  const steps = report.steps.filter(({ brief }) => brief !== '').map(({ text, commands }) => [...commands, text]);
+  return steps.flatMap((words, index) =>
+    field(index === 0 ? 'next' : '', printable(words.join(' ').trim()), width, labelWidth),
+  );
 }
 
-/** ` (40, limit 100)`, when there is a value. */
-export function valueAndLimit(reason: { value: number | string | null; limit: number | string | null }): string {
-  if (reason.value === null) return '';
-  const text = (value: number | string) => (typeof value === 'number' ? String(Number(value.toPrecision(4))) : value);
-  return ` (${text(reason.value)}${reason.limit === null ? '' : `, limit ${text(reason.limit)}`})`;
+/** ` (12 %, limit 1 %)`, when something was seen. */
+export function seenAndLimit({ seen, limit, unit }: Pick<ShownCondition, 'seen' | 'limit' | 'unit'>): string {
+  if (seen === null) return '';
+  const limited = limit === null ? '' : `, limit ${figureText(limit, unit, ',')}`;
+  return ` (${figureText(seen, unit, ',')}${limited})`;
 }
 
 /** One cutover on one line, for logs and terminals that cannot be redrawn. */

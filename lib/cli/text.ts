@@ -4,6 +4,7 @@
  */
 
 import stringWidth from 'string-width';
+import { percent as percentOf } from '../core/conditions/figures.ts';
 
 /** Widest line that is written; narrower terminals get narrower ones. */
 export const MAX_WIDTH = 100;
@@ -95,8 +96,7 @@ export const count = (value: number): string => value.toLocaleString('en-US', { 
 export const counted = (value: number, noun: string): string => `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
 
 /** A rate of 0–1 in per cent, three digits: `0.0123 %`. */
-export const percent = (rate: number | null): string =>
-  rate === null ? '–' : `${Number((rate * 100).toPrecision(3))} %`;
+export const percent = (rate: number | null): string => (rate === null ? '–' : percentOf(rate));
 
 /** A score of 0–1 in per cent, rounded down: only a perfect one reads 100 %. */
 export const scoreText = (score: number): string => `${Math.floor(score * 1e6) / 1e4} %`;

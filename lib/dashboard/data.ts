@@ -6,7 +6,6 @@ import type { StageKind } from '../core/cutover/plan.ts';
 import { isUnderWay } from '../core/cutover/stage-kinds.ts';
 import { isNormal, switchesText } from '../core/cutover/switches.ts';
 import type { TableStatus } from '../core/gates/evidence.ts';
-import { waitingText } from '../core/gates/pending.ts';
 import type { AuditEntry } from '../core/stage/audit.ts';
 import type { Event } from '../core/stage/events.ts';
 import type { AlertList } from '../flows/alerts/alerts.ts';
@@ -148,9 +147,7 @@ function cutoverView(report: CutoverReport, atMs: number, audit: readonly AuditE
   const { id, kind, health, stage, stageKind, sharePpm, version, epoch, minutesInStage, flagsDeployed, verdict } =
     report;
   const serving = isUnderWay(report);
-  const fired = verdict.verdict === 'rollback';
-  const guards = new Set(fired ? verdict.reasons : []);
-  const lines = verdict.conditions.map((condition) => conditionLine(condition, guards.has(condition)));
+  const lines = verdict.conditions.map(conditionLine);
   return {
     id,
     kind,
@@ -169,7 +166,7 @@ function cutoverView(report: CutoverReport, atMs: number, audit: readonly AuditE
     minutesToEligibility: verdict.evidence.minutesToEligibility,
     flagsDeployed,
     rollback: report.rollback && { ...report.rollback, agoMs: Math.max(0, atMs - report.rollback.atMs) },
-    reasons: serving ? verdict.reasons.map((reason) => conditionLine(reason, fired)) : [],
+    reasons: serving ? verdict.reasons.map(conditionLine) : [],
     gates: serving ? lines : [],
     steps: stepsOf(report),
     commands: commandsOf(report),
@@ -207,13 +204,16 @@ function summaryOf(report: CutoverReport): string {
   const next = plan.stages[plan.stages.findIndex(({ name }) => name === stage) + 1]?.name;
   const failing = verdict.reasons.length;
   if (report.pending)
-    return waitingText(verdict) ?? `${PENDING[report.pending] ?? report.pending} is being carried out.`;
+    return (
+      verdict.conditions.find(({ row }) => row === 'pending')?.text ??
+      `${PENDING[report.pending] ?? report.pending} is being carried out.`
+    );
   switch (report.health) {
     case 'idle':
       return 'Not started: the primary serves everything.';
     case 'healthy':
       if (failing === 0) return `Everything needed to go on to ${next} holds.`;
-      return `On course. Before ${next}: ${verdict.reasons.map((reason) => conditionLine(reason, false).label.toLowerCase()).join(', ')}.`;
+      return `On course. Before ${next}: ${verdict.reasons.map(({ label }) => label.toLowerCase()).join(', ')}.`;
     case 'held':
       return `Held in ${stage} by ${failing} ${failing === 1 ? 'condition' : 'conditions'}.`;
     case 'rolling_back':

@@ -36,8 +36,8 @@ export function phaseLine(view: PhaseView, atMs: number): PhaseLine {
     soak: soakOf(view, atMs),
     missing: (status === 'waiting' ? view.start.filter(({ ok }) => !ok) : (recommendation?.reasons ?? []))
       // The bar says how long it soaks, and the cutovers below how far they are.
-      .filter(({ code }) => code !== 'soak')
-      .map(({ text }) => text),
+      .filter(({ row }) => row !== 'soak')
+      .map(({ says }) => says),
     command:
       status === 'rolled_back'
         ? `crossfade phase ${name} reset --confirm ${name}`

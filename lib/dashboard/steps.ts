@@ -5,24 +5,15 @@ import type { CutoverReport } from '../flows/report/report.ts';
 
 export type Step = { text: string; command: string | null };
 
-/** A command at the start of a step: verb, id, options with their values; what follows is explanation. */
-const LEADING = /^(crossfade (?:(?:writes|reads) )?[a-z-]+ \S+(?: --[a-z-]+ (?:'[^']*'|[^\s';]+))*)(?: +(.+))?$/s;
-const QUOTED = /'(crossfade [^']+)'/g;
-
 /**
  * The report's next steps, without what they repeat: reasons for a hold and the cause of a rollback are shown in full
- * elsewhere, and only the commands they name are kept.
+ * elsewhere, and only their commands are kept.
  */
-export function stepsOf(
-  report: Pick<CutoverReport, 'id' | 'nextSteps' | 'verdict' | 'rollback' | 'pending' | 'health'>,
-): Step[] {
-  const reasons = new Set(report.verdict.reasons.map((reason) => reason.text));
-  const steps = report.nextSteps.flatMap((step): Step[] => {
-    const leading = LEADING.exec(step);
-    if (leading) return [{ text: leading[2] ?? '', command: leading[1]! }];
-    if (reasons.has(step)) return [...step.matchAll(QUOTED)].map((match) => ({ text: '', command: match[1]! }));
-    if (report.rollback && step.endsWith(report.rollback.reason)) return [{ text: 'mend the cause', command: null }];
-    return [{ text: step, command: null }];
+export function stepsOf(report: Pick<CutoverReport, 'id' | 'steps' | 'pending' | 'health'>): Step[] {
+  const steps = report.steps.flatMap(({ text, commands, brief }): Step[] => {
+    const shown = brief ?? text;
+    if (commands.length > 0) return commands.map((command) => ({ text: shown, command }));
+    return shown === '' ? [] : [{ text: shown, command: null }];
   });
   return report.health === 'rolling_back' && !report.pending ? [...steps, ...goBack(report.id)] : steps;
 }

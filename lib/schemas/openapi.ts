@@ -5,6 +5,7 @@
 
 import * as z from 'zod';
 import { ERROR_CODES } from '../core/base/errors.ts';
+import { shownCondition } from './condition.ts';
 import { HEADERS, type HeaderName } from './headers.ts';
 import type { Input, Json, Schema } from './input.ts';
 
@@ -46,7 +47,7 @@ export function describeApi(routes: readonly Description[]) {
     paths,
     components: {
       securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
-      schemas: { Problem: problem() },
+      schemas: { Problem: problem(), Condition: jsonSchema(shownCondition) },
       responses: {
         Refused: {
           description:
@@ -132,7 +133,10 @@ function problem(): Json {
       status: { type: 'integer' },
       code: { type: 'string', description: 'Stable: programs may decide by it.' },
       detail: { type: 'string', description: 'What was attempted, what was seen, what to do.' },
-      details: { type: 'object', description: 'Values that the text speaks of.' },
+      details: {
+        type: 'object',
+        description: 'Values that the text speaks of. Of `held`: `reasons`, each a Condition.',
+      },
     },
     oneOf: statuses.map((status) => ({
       properties: {

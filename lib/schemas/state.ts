@@ -4,7 +4,11 @@
  */
 
 import * as z from 'zod';
-import type { Condition, SideFigures, Verdict } from '../core/conditions/verdict.ts';
+import type { Condition } from '../core/conditions/condition.ts';
+import { UNITS } from '../core/conditions/figures.ts';
+import { readCondition } from '../core/conditions/stored.ts';
+import { CONDITION_CODES } from '../core/conditions/table.ts';
+import type { SideFigures, Verdict } from '../core/conditions/verdict.ts';
 import {
   CUTOVER_ID,
   type CutoverState,
@@ -22,6 +26,7 @@ import { MAX_STAGES, type Plan, STAGE_KINDS, type Stage } from '../core/cutover/
 import type { MinuteWindow } from '../core/gates/evidence.ts';
 import type { AuditEntry } from '../core/stage/audit.ts';
 import type { IdempotencyRecord, StoredVerdict } from '../ports.ts';
+import { figure, release } from './condition.ts';
 import { foldedEvidence } from './evidence.ts';
 
 const count = z.int().nonnegative();
@@ -176,13 +181,23 @@ export const idempotencyRecord = z.object({
 
 // -------------------------------------------------------------------------------------------------------- verdict
 
-const condition = z.object({
-  code: z.string(),
-  ok: z.boolean(),
-  value: z.union([z.number(), z.string()]).nullable(),
-  limit: z.union([z.number(), z.string()]).nullable(),
-  text: z.string(),
-}) satisfies z.ZodType<Condition>;
+/** What only a newer version knows is left out; the text has it. */
+const condition = z
+  .object({
+    code: z.string(),
+    ok: z.boolean(),
+    value: figure,
+    limit: figure,
+    text: z.string(),
+    row: z.enum(CONDITION_CODES).optional().catch(undefined),
+    unit: z.enum(UNITS).optional().catch(undefined),
+    says: z.string().optional(),
+    release: z
+      .array(release)
+      .optional()
+      .catch(null as never),
+  })
+  .transform(readCondition) satisfies z.ZodType<Condition>;
 
 const figures = z.object({
   count,

@@ -1,6 +1,7 @@
 /** Declarations, states, verdicts and seeded randomness for tests of the core. */
 
-import type { Condition, Verdict } from '../../lib/core/conditions/verdict.ts';
+import type { Condition } from '../../lib/core/conditions/condition.ts';
+import type { Verdict } from '../../lib/core/conditions/verdict.ts';
 import type {
   CutoverDeclaration,
   CutoverKind,

@@ -5,6 +5,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { condition } from '../../lib/core/conditions/condition.ts';
 import { type CutoverKind, type CutoverState, initialState, NORMAL_SWITCHES } from '../../lib/core/cutover/cutover.ts';
 import type { PolicyKey } from '../../lib/core/cutover/policy.ts';
 import { isPromoted, syncsShadow } from '../../lib/core/cutover/stage-kinds.ts';
@@ -48,7 +49,7 @@ const verdicts = fc.constantFrom(null, verdictOf('advance'), verdictOf('hold'), 
 const confirm = fc.constantFrom('customer', 'customer', 'custmer');
 const maybeReason = fc.option(fc.constantFrom('why not', ''), { nil: undefined });
 
-const LAGGING = { code: 'lag', ok: false, value: 90_000, limit: 30_000, text: 'The oldest change is 90 s old.' };
+const LAGGING = condition('lag', { ok: false, seen: 90_000, limit: 30_000, says: 'The oldest change is 90 s old.' });
 const weighted = <T>(weight: number, arbitrary: fc.Arbitrary<T>) => ({ weight, arbitrary });
 const always = (...values: Input[]) => fc.constantFrom(...values);
 /** Weighted towards going on, so that the far stages are reached often. */

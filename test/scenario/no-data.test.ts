@@ -1,6 +1,7 @@
 /** Data that is missing, late or impossible, and servers that are away: the cutover waits, says why, and goes on afterwards. */
 
 import { describe, expect, it } from 'vitest';
+import { conditionText } from '../../lib/core/conditions/show.ts';
 import type { Side } from '../../lib/core/cutover/cutover.ts';
 import { MINUTE_MS, type Plant } from '../helpers/world.ts';
 import { inside } from './oracle.ts';
@@ -254,7 +255,7 @@ describe('I15, I21 a data plane that is not ready', () => {
     scene.w.app.write(ID, 70, 'does not fit');
     await scene.minutes(3);
     await waits(scene, 'quarantine');
-    const text = (await scene.verdict())!.reasons.find(({ code }) => code === 'quarantine')!.text;
+    const text = conditionText((await scene.verdict())!.reasons.find(({ code }) => code === 'quarantine')!);
     expect(text).toContain('{"id": 70}');
     // I15: other keys are not delayed.
     expect(inside(scene.w, ID).hints.length).toBe(0);

@@ -18,6 +18,7 @@ import {
 } from '../../infra/examples/chinook/statements.ts';
 import { systemClock } from '../../lib/adapters/system.ts';
 import { isCrossfadeError } from '../../lib/core/base/errors.ts';
+import { textOf } from '../../lib/core/conditions/show.ts';
 import { defineCutovers } from '../../lib/define/cutovers.ts';
 import type { OperatorCommand } from '../../lib/flows/control/operate.ts';
 import type { CrashableServer } from '../helpers/crashable-postgres.ts';
@@ -210,7 +211,7 @@ function sayHowToReplay(): void {
       [
         `Replay: CROSSFADE_SEED=${SEED} npx vitest run --project stack test/stack/kill.test.ts`,
         ...[...fleet.accidents(), ...fleet.errors()].map((line) => `  ${line}`),
-        `  verdict ${verdict?.verdict.verdict}: ${verdict?.verdict.reasons.map(({ text }) => text).join(' ')}`,
+        `  verdict ${verdict?.verdict.verdict}: ${textOf(verdict?.verdict.reasons ?? [])}`,
         ...events.map(({ seq, event }) => `  ${seq} ${JSON.stringify(event).slice(0, 200)}`),
         `  the database: ${JSON.stringify(status)}`,
       ].join('\n'),

@@ -12,6 +12,7 @@
 
 import { PutCommand, TransactWriteCommand } from '@aws-sdk/lib-dynamodb';
 import { CrossfadeError } from '../../core/base/errors.ts';
+import { storedVerdict as toStored } from '../../core/conditions/stored.ts';
 import { CLOCKS_APART_MS } from '../../core/conditions/verdict.ts';
 import { type CutoverId, type CutoverState, INITIAL_SYSTEM, type SystemState } from '../../core/cutover/cutover.ts';
 import type { AuditEntry } from '../../core/stage/audit.ts';
@@ -179,7 +180,7 @@ export function dynamoStateStore(options: DynamoStateStoreOptions): StateStore {
     async writeVerdict(id, { atMs, verdict, evidence }) {
       const command = new PutCommand({
         TableName: tableName,
-        Item: { ...verdictKey(id), atMs, verdict: packed(verdict), evidence: packed(evidence) },
+        Item: { ...verdictKey(id), atMs, verdict: packed(toStored(verdict)), evidence: packed(evidence) },
         // A tick that was frozen must not cover the verdict of a later one. One from the future is no later one: the clock
         // of whoever wrote it was wrong, and would keep everybody's verdicts out until it comes true.
         ConditionExpression: 'attribute_not_exists(pk) OR atMs <= :at OR atMs > :future',

@@ -1,5 +1,6 @@
 /** The data plane over Postgres: each step is one call of a function in the database. Nothing is decided here. */
 
+import { conditionText } from '../../core/conditions/show.ts';
 import type { VerificationResult } from '../../core/gates/evidence.ts';
 import { shapeConditions } from '../../core/holds/shape.ts';
 import { quoteText } from '../../core/table/shape.ts';
@@ -129,7 +130,7 @@ export function postgresDataPlane({ runtime, owner }: DataPlaneOptions): DataPla
       }
       const first = status.quarantine[0];
       const [changed] = shapeConditions(id, status);
-      if (!first) return changed ? { ready: false, why: changed.text, key: null } : { ready: true };
+      if (!first) return changed ? { ready: false, why: conditionText(changed), key: null } : { ready: true };
       const why = `${status.quarantined} keys cannot go back to the old table; first ${first.key}: SQLSTATE ${first.sqlstate}, ${first.reason}`;
       return { ready: false, why, key: first.key };
     },

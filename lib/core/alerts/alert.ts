@@ -10,8 +10,8 @@
  */
 
 import { MINUTE_MS } from '../base/units.ts';
-import type { Condition } from '../conditions/verdict.ts';
-import { type AlertRule, metricOf, OPERATORS, type Severity } from '../cutover/alert-rule.ts';
+import { type Condition, condition } from '../conditions/condition.ts';
+import { type AlertMetric, type AlertRule, metricOf, OPERATORS, type Severity } from '../cutover/alert-rule.ts';
 import type { CutoverState } from '../cutover/cutover.ts';
 import { limitText, valueText } from './text.ts';
 
@@ -211,13 +211,15 @@ function withMessage(alert: Alert, change: AlertChange, atMs: number, text: stri
   return { ...alert, messages: messages.slice(excess), dropped: alert.dropped + excess };
 }
 
-/** A firing rule with an action, as the gates take it. */
-export function demandOf(alert: Alert): Condition {
-  return {
-    code: `alert_${alert.rule}`,
+/** A firing rule with an action, as the gates take it. @param rollsBack it is a guard, and no hold */
+export function demandOf({ rule, value, limit, text }: Alert, metric: AlertMetric, rollsBack: boolean): Condition {
+  return condition('alert', {
+    name: rule,
     ok: false,
-    value: alert.value,
-    limit: alert.limit,
-    text: `Alert: ${alert.text}`,
-  };
+    seen: value,
+    limit,
+    unit: metricOf(metric).unit,
+    says: `Alert: ${text}`,
+    release: rollsBack ? [] : { wait: 'alert_ends' },
+  });
 }

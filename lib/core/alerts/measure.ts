@@ -1,6 +1,7 @@
 /** The figures that alert rules watch, taken from what one tick has seen of one cutover. `null`: there is no figure. */
 
 import { DAY_MINUTES, MINUTE_MS } from '../base/units.ts';
+import { hasRole } from '../conditions/table.ts';
 import type { Verdict } from '../conditions/verdict.ts';
 import type { AlertMetric } from '../cutover/alert-rule.ts';
 import type { CutoverState, Policy, Side } from '../cutover/cutover.ts';
@@ -178,9 +179,9 @@ function holdMinutes({ state, verdict }: AlertSample): number | null {
 /** The gates' own forecast where they make one: a condition that counts the minutes until a limit is reached. */
 function earlyWarning(verdict: Verdict | null): number | null {
   if (!verdict) return null;
-  const minutes = verdict.conditions
-    .filter(({ code, ok, value }) => code.startsWith('early_warning') && !ok && typeof value === 'number')
-    .map(({ value }) => value as number);
+  const minutes = verdict.conditions.flatMap((condition) =>
+    hasRole(condition, 'forecast') && !condition.ok && typeof condition.seen === 'number' ? [condition.seen] : [],
+  );
   return minutes.length > 0 ? Math.min(...minutes) : DAY_MINUTES;
 }
 

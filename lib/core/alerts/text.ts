@@ -1,6 +1,6 @@
 /** Figures of alerts in words and units. */
 
-import { ms, percent, round } from '../conditions/verdict.ts';
+import { figureText } from '../conditions/figures.ts';
 import { type AlertRule, metricOf, OPERATORS } from '../cutover/alert-rule.ts';
 
 /** @example valueText(rule, 0.032) // 'errors of the shadow 3.2 % over 5 min' */
@@ -16,15 +16,4 @@ export function limitText(rule: AlertRule): string {
   return `${rule.severity} ${OPERATORS[rule.operator].says} ${figure(rule, rule.value)}`;
 }
 
-function figure(rule: AlertRule, value: number): string {
-  switch (metricOf(rule.metric).unit) {
-    case 'rate':
-      return percent(value);
-    case 'ms':
-      return ms(value);
-    case 'minutes':
-      return `${round(value)} min`;
-    case 'count':
-      return String(round(value));
-  }
-}
+const figure = (rule: AlertRule, value: number): string => figureText(value, metricOf(rule.metric).unit);

@@ -1,7 +1,8 @@
 /** Alert rules over what one tick has seen of one cutover: which alerts change, and what the gates must respect. Pure. */
 
 import { MINUTE_MS } from '../base/units.ts';
-import type { Condition } from '../conditions/verdict.ts';
+import type { Condition } from '../conditions/condition.ts';
+import { textOf } from '../conditions/show.ts';
 import { type AlertMetric, type AlertRule, metricOf } from '../cutover/alert-rule.ts';
 import { isNormal, judgedKind } from '../cutover/switches.ts';
 import { shapeConditions } from '../holds/shape.ts';
@@ -13,10 +14,7 @@ import { type AlertSample, measure } from './measure.ts';
 const WHY: Readonly<Partial<Record<AlertMetric, (sample: AlertSample) => string | undefined>>> = {
   rolled_back: ({ rolledBack, state }) => rolledBack ?? state.rollback?.reason,
   intent_dropped: ({ state }) => droppedText(state) ?? undefined,
-  shape_changes: ({ state, table }) =>
-    shapeConditions(state.id, table)
-      .map(({ text }) => text)
-      .join(' '),
+  shape_changes: ({ state, table }) => textOf(shapeConditions(state.id, table)),
 };
 
 /** One alert per rule, changed or the very same object as stored. */
@@ -47,7 +45,7 @@ export function demands(
     if (alert?.status !== 'firing') continue;
     const beganMs = alert.firedAtMs! - rule.windowMinutes * MINUTE_MS;
     const rollsBack = alert.action === 'rollback' && isNormal(state) && beganMs >= state.switches.sinceMs;
-    (rollsBack ? demanded.guards : demanded.holds).push(demandOf(alert));
+    (rollsBack ? demanded.guards : demanded.holds).push(demandOf(alert, rule.metric, rollsBack));
   }
   return demanded;
 }

@@ -3,7 +3,10 @@
  * A code is part of the public contract: HTTP status, CLI exit code and documentation hang on it.
  */
 
-/** Every code, with the HTTP status and the CLI exit code the outermost edge turns it into. */
+/**
+ * Every code, with the HTTP status and the CLI exit code the outermost edge turns it into. `denial`: a caller who is known gave
+ * a command that is known and was told no, which is worth an entry of the audit.
+ */
 export const ERROR_CODES = {
   invalid_input: { status: 400, exit: 2 },
   invalid_json: { status: 400, exit: 2 },
@@ -11,24 +14,24 @@ export const ERROR_CODES = {
   invalid_config: { status: 400, exit: 2 },
   invalid_plan: { status: 400, exit: 2 },
   unknown_property: { status: 400, exit: 2 },
-  confirm_required: { status: 400, exit: 2 },
+  confirm_required: { status: 400, exit: 2, denial: true },
   unauthenticated: { status: 401, exit: 1 },
   forbidden: { status: 403, exit: 1 },
-  self_approval: { status: 403, exit: 1 },
+  self_approval: { status: 403, exit: 1, denial: true },
   not_found: { status: 404, exit: 2 },
   method_not_allowed: { status: 405, exit: 2 },
-  conflict: { status: 409, exit: 5 },
-  illegal_transition: { status: 409, exit: 5 },
-  held: { status: 409, exit: 3 },
-  stopped: { status: 409, exit: 3 },
-  frozen: { status: 409, exit: 3 },
-  rollback_not_ready: { status: 409, exit: 3 },
-  stale_version: { status: 412, exit: 5 },
+  conflict: { status: 409, exit: 5, denial: true },
+  illegal_transition: { status: 409, exit: 5, denial: true },
+  held: { status: 409, exit: 3, denial: true },
+  stopped: { status: 409, exit: 3, denial: true },
+  frozen: { status: 409, exit: 3, denial: true },
+  rollback_not_ready: { status: 409, exit: 3, denial: true },
+  stale_version: { status: 412, exit: 5, denial: true },
   too_large: { status: 413, exit: 2 },
   unsupported_media_type: { status: 415, exit: 2 },
   idempotency_mismatch: { status: 422, exit: 5 },
   precondition_required: { status: 428, exit: 2 },
-  refused_table: { status: 409, exit: 2 },
+  refused_table: { status: 409, exit: 2, denial: true },
   stale_epoch: { status: 409, exit: 5 },
   state_invalid: { status: 500, exit: 1 },
   flags_too_large: { status: 409, exit: 2 },
@@ -47,9 +50,11 @@ export const ERROR_CODES = {
   access_denied: { status: 500, exit: 1 },
   schema_changed: { status: 409, exit: 1 },
   internal: { status: 500, exit: 1 },
-} as const satisfies Record<string, { status: number; exit: number }>;
+} as const satisfies Record<string, { status: number; exit: number; denial?: true }>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
+
+export const isDenial = (code: ErrorCode): boolean => 'denial' in ERROR_CODES[code];
 
 export type ErrorDetails = Readonly<Record<string, unknown>>;
 

@@ -6,7 +6,8 @@
  */
 
 import { MINUTE_MS } from '../base/units.ts';
-import type { Condition } from '../conditions/verdict.ts';
+import { type Condition, condition, fired } from '../conditions/condition.ts';
+import { percent as shortPercent } from '../conditions/figures.ts';
 import type { CutoverState, Policy } from '../cutover/cutover.ts';
 import { readsShadow } from '../cutover/switches.ts';
 import { highestShare, type MinuteWindow, poolWindows } from './evidence.ts';
@@ -88,12 +89,11 @@ function availability(pools: Pools, limit: number): Condition | null {
   if (!proven(shadow.errors, shadow.count, 1 - limit)) return null;
   if (asBad(pools, ({ errors }) => errors)) return null;
   const seen = 1 - shadow.errors / shadow.count;
-  return fired(
-    'availability',
+  return fired('availability', {
     seen,
     limit,
-    `${percent(seen)} of the shadow's operations succeed (${shadow.errors} of ${shadow.count} failed in ${SPAN_MINUTES} minutes); ${percent(limit)} must.`,
-  );
+    says: `${percent(seen)} of the shadow's operations succeed (${shadow.errors} of ${shadow.count} failed in ${SPAN_MINUTES} minutes); ${percent(limit)} must.`,
+  });
 }
 
 function p95(pools: Pools, limit: number): Condition | null {
@@ -104,67 +104,68 @@ function p95(pools: Pools, limit: number): Condition | null {
       0,
     );
   if (!proven(above(shadow), shadow.count, 0.05) || asBad(pools, above)) return null;
-  const seen = quantileMs(shadow.latency, 0.95)!;
-  return fired(
-    'p95_limit',
-    Math.round(seen),
+  const seen = Math.round(quantileMs(shadow.latency, 0.95)!);
+  return fired('p95_limit', {
+    seen,
     limit,
-    `The shadow's p95 over ${SPAN_MINUTES} minutes is ${Math.round(seen)} ms; at most ${limit} ms are allowed.`,
-  );
+    says: `The shadow's p95 over ${SPAN_MINUTES} minutes is ${seen} ms; at most ${limit} ms are allowed.`,
+  });
 }
 
 function connectionDrops(pools: Pools, limit: number): Condition | null {
   const { drops = 0, told = 0 } = pools.shadow;
   if (!proven(drops, told, limit)) return null;
   if (asBad(pools, (window) => (window.drops ?? 0) * (window.count / (window.told || window.count)))) return null;
-  return fired(
-    'connection_drops',
-    drops / told,
+  const seen = drops / told;
+  return fired('connection_drops', {
+    seen,
     limit,
-    `${percent(drops / told)} of the shadow's operations lost their connection (${drops} of ${told} in ${SPAN_MINUTES} minutes); at most ${percent(limit)} may.`,
-  );
+    says: `${percent(seen)} of the shadow's operations lost their connection (${drops} of ${told} in ${SPAN_MINUTES} minutes); at most ${percent(limit)} may.`,
+  });
 }
 
 function memory({ shadow }: Pools, limit: number): Condition | null {
   const seen = highestShare(shadow.memory ?? {});
   if (seen <= limit) return null;
-  return fired(
-    'memory',
+  return fired('memory', {
     seen,
     limit,
-    `A process that serves the shadow uses ${percent(seen)} of its memory, minute after minute; at most ${percent(limit)} may be used.`,
-  );
+    says: `A process that serves the shadow uses ${percent(seen)} of its memory, minute after minute; at most ${percent(limit)} may be used.`,
+  });
 }
 
 function dropsTold({ count, told = 0, drops = 0 }: MinuteWindow, limit: number): Condition {
   const seen = told > 0 ? drops / told : null;
-  const text = `${percent(seen ?? 0)} of the shadow's operations lost their connection in ${SPAN_MINUTES} minutes; at most ${percent(limit)} may.`;
-  return toldCondition('connection_drops', { count, told, seen, limit }, text, 'whether their connection was lost');
+  const says = `${percent(seen ?? 0)} of the shadow's operations lost their connection in ${SPAN_MINUTES} minutes; at most ${percent(limit)} may.`;
+  return toldCondition('connection_drops', { count, told, seen, limit }, says, 'whether their connection was lost');
 }
 
 function memoryTold({ count, memory = {} }: MinuteWindow, limit: number): Condition {
   const told = histogramCount(memory);
   const seen = told > 0 ? highestShare(memory) : null;
-  const text = `Processes that serve the shadow used up to ${percent(seen ?? 0)} of their memory in ${SPAN_MINUTES} minutes; at most ${percent(limit)} may be used.`;
-  return toldCondition('memory', { count, told, seen, limit }, text, 'how much of its memory their process uses');
+  const says = `Processes that serve the shadow used up to ${percent(seen ?? 0)} of their memory in ${SPAN_MINUTES} minutes; at most ${percent(limit)} may be used.`;
+  return toldCondition('memory', { count, told, seen, limit }, says, 'how much of its memory their process uses');
 }
 
 type Told = { count: number; told: number; seen: number | null; limit: number };
 
 /** What nobody tells is no sign of health. */
-function toldCondition(code: string, { count, told, seen, limit }: Told, text: string, what: string): Condition {
-  if (seen === null || told < count) {
-    const missing = `Only ${told} of ${count} operations of the shadow in ${SPAN_MINUTES} minutes came with ${what}; every sender must tell. An SDK of this version does, for memory where the process has a limit.`;
-    return { code, ok: false, value: seen, limit, text: missing };
-  }
-  const ok = seen <= limit;
-  return {
-    code,
-    ok,
-    value: seen,
-    limit,
-    text: ok ? text : `${text} ${SPAN_MINUTES} minutes inside the limit release it.`,
-  };
+function toldCondition(
+  code: 'connection_drops' | 'memory',
+  { count, told, seen, limit }: Told,
+  says: string,
+  what: string,
+): Condition {
+  if (seen === null || told < count)
+    return condition(code, {
+      ok: false,
+      seen,
+      limit,
+      says: `Only ${told} of ${count} operations of the shadow in ${SPAN_MINUTES} minutes came with ${what}; every sender must tell.`,
+      release: { person: 'An SDK of this version does, for memory where the process has a limit' },
+    });
+  const release = { wait: 'inside_limit', etaMs: SPAN_MINUTES * MINUTE_MS } as const;
+  return condition(code, { ok: seen <= limit, seen, limit, says, release });
 }
 
 const proven = (bad: number, n: number, limit: number) =>
@@ -175,11 +176,5 @@ function asBad({ shadow, primary }: Pools, bad: (window: MinuteWindow) => number
   return bad(primary) / primary.count >= bad(shadow) / shadow.count;
 }
 
-const fired = (code: string, value: number, limit: number, text: string): Condition => ({
-  code,
-  ok: false,
-  value,
-  limit,
-  text,
-});
-const percent = (rate: number) => `${Number((rate * 100).toPrecision(4))} %`;
+/** Limits lie close to 100 %. */
+const percent = (rate: number) => shortPercent(rate, 4);

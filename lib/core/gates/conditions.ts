@@ -1,6 +1,8 @@
 /** Everything that must hold to advance, each with value, limit, and what would release it. */
 
-import { type Condition, condition, round } from '../conditions/verdict.ts';
+import { MINUTE_MS } from '../base/units.ts';
+import { type Condition, condition } from '../conditions/condition.ts';
+import { round } from '../conditions/figures.ts';
 import { isUnderWay } from '../cutover/stage-kinds.ts';
 import { dataConditions } from './data-conditions.ts';
 import { earlyWarnings } from './early-warning.ts';
@@ -13,13 +15,13 @@ export function advanceConditions(seen: Seen, judged: readonly Judged[]): Condit
   const { state } = seen.input;
   if (!isUnderWay(state)) {
     return [
-      condition(
-        'stage',
-        false,
-        state.stage,
-        null,
-        `Nothing advances by itself from stage ${state.stage}; a command moves it on.`,
-      ),
+      condition('stage', {
+        ok: false,
+        seen: state.stage,
+        limit: null,
+        says: `Nothing advances by itself from stage ${state.stage}.`,
+        release: { person: 'A command moves it on' },
+      }),
     ];
   }
   return [
@@ -37,26 +39,46 @@ export function advanceConditions(seen: Seen, judged: readonly Judged[]): Condit
 function dwell(seen: Seen): Condition {
   const minutes = minutesInStage(seen);
   const needed = seen.stage?.dwellMinutes ?? 0;
-  const text = `${round(minutes)} of ${needed} minutes in stage ${seen.input.state.stage}.`;
-  return condition('dwell', minutes >= needed, round(minutes), needed, text, 'Time releases it.');
+  return condition('dwell', {
+    ok: minutes >= needed,
+    seen: round(minutes),
+    limit: needed,
+    says: `${round(minutes)} of ${needed} minutes in stage ${seen.input.state.stage}.`,
+    release: { wait: 'time', etaMs: Math.max(0, needed - minutes) * MINUTE_MS },
+  });
 }
 
 function paused({ input }: Seen): Condition {
   const { state } = input;
-  const text = state.paused ? `Paused; 'crossfade resume ${state.id}' lets it go on.` : 'Not paused.';
-  return condition('paused', !state.paused, state.paused ? 'paused' : 'running', 'running', text);
+  return condition('paused', {
+    ok: !state.paused,
+    seen: state.paused ? 'paused' : 'running',
+    limit: 'running',
+    says: state.paused ? 'Paused.' : 'Not paused.',
+    release: { command: ['crossfade', 'resume', state.id], does: 'lets it go on' },
+  });
 }
 
 /** Judged before flags are published, so flags that a tick finds deployed have been so since the tick before. */
 function flags({ input: { flagsDeployed } }: Seen): Condition {
-  const text = flagsDeployed
-    ? 'The flags of this stage are deployed.'
-    : 'The flags of this stage are not deployed yet; every tick tries again.';
-  return condition('flags', flagsDeployed, flagsDeployed ? 'deployed' : 'old', 'deployed', text);
+  return condition('flags', {
+    ok: flagsDeployed,
+    seen: flagsDeployed ? 'deployed' : 'old',
+    limit: 'deployed',
+    says: flagsDeployed ? 'The flags of this stage are deployed.' : 'The flags of this stage are not deployed yet.',
+    release: { wait: 'every_tick' },
+  });
 }
 
 function approval({ input: { state, policy } }: Seen): Condition[] {
   if (!policy.approvalRequired) return [];
-  const text = state.approved ? 'Approved.' : `Waits for 'crossfade approve ${state.id}'.`;
-  return [condition('approval', state.approved, state.approved ? 'given' : 'missing', 'given', text)];
+  return [
+    condition('approval', {
+      ok: state.approved,
+      seen: state.approved ? 'given' : 'missing',
+      limit: 'given',
+      says: state.approved ? 'Approved.' : 'Waits for an approval.',
+      release: { command: ['crossfade', 'approve', state.id], does: 'lets it go on' },
+    }),
+  ];
 }

@@ -1,6 +1,7 @@
 /** No data is never good news: windows that are missing, old, empty or impossible hold. */
 
-import { type Condition, condition } from '../conditions/verdict.ts';
+import { MINUTE_MS } from '../base/units.ts';
+import { type Condition, condition } from '../conditions/condition.ts';
 import { GRACE_MINUTES } from './fold.ts';
 import type { Seen } from './seen.ts';
 
@@ -23,31 +24,31 @@ function fresh({ evidence, input, openMinute }: Seen, side: 'primary' | 'shadow'
   const reported = evidence.reported[side];
   // Where every minute is reported, one that is not there is missing at once.
   const gap = input.everyMinute === true && (reported === null || reported < openMinute - 1);
-  return condition(
-    'data_missing',
-    age !== null && age <= FRESH_MINUTES && !gap,
-    age,
-    FRESH_MINUTES,
-    age === null
-      ? `No operation of the ${side} was recorded. Is the SDK wired in, and does it reach /v1/outcomes?`
-      : gap
-        ? `The ${side} did not report its last minute.`
-        : `The last operation of the ${side} was recorded ${age} minutes ago; at most ${FRESH_MINUTES} are allowed.`,
-    'Operations recorded in the last minutes release it.',
-  );
+  return condition('data_missing', {
+    ok: age !== null && age <= FRESH_MINUTES && !gap,
+    seen: age,
+    limit: FRESH_MINUTES,
+    says:
+      age === null
+        ? `No operation of the ${side} was recorded. Is the SDK wired in, and does it reach /v1/outcomes?`
+        : gap
+          ? `The ${side} did not report its last minute.`
+          : `The last operation of the ${side} was recorded ${age} minutes ago; at most ${FRESH_MINUTES} are allowed.`,
+    release: { wait: 'operations' },
+  });
 }
 
 function possible({ evidence, openMinute }: Seen): Condition[] {
   const { impossible } = evidence;
   if (!impossible || impossible.minute < openMinute - GRACE_MINUTES) return [];
   return [
-    condition(
-      'data_missing',
-      false,
-      openMinute - impossible.minute,
-      GRACE_MINUTES,
-      `A window that cannot be true was not counted (${impossible.why}); ${GRACE_MINUTES} minutes of true ones release it.`,
-    ),
+    condition('data_missing', {
+      ok: false,
+      seen: openMinute - impossible.minute,
+      limit: GRACE_MINUTES,
+      says: `A window that cannot be true was not counted (${impossible.why}).`,
+      release: { wait: 'possible_windows', etaMs: GRACE_MINUTES * MINUTE_MS },
+    }),
   ];
 }
 
@@ -57,12 +58,12 @@ function traffic({ evidence, input, openMinute }: Seen): Condition[] {
   const operations = last.reduce((sum, { n0, n1 }) => sum + n0 + n1, 0);
   if (last.length === 0 || operations > 0) return [];
   return [
-    condition(
-      'no_traffic',
-      false,
-      0,
-      1,
-      `Neither side served an operation in ${FRESH_MINUTES} minutes; traffic releases it.`,
-    ),
+    condition('no_traffic', {
+      ok: false,
+      seen: 0,
+      limit: 1,
+      says: `Neither side served an operation in ${FRESH_MINUTES} minutes.`,
+      release: { wait: 'traffic' },
+    }),
   ];
 }

@@ -3,7 +3,8 @@
  * never rolls back by itself.
  */
 
-import { type Condition, condition, ms, percent, round } from '../conditions/verdict.ts';
+import { type Condition, condition } from '../conditions/condition.ts';
+import { ms, percent, round } from '../conditions/figures.ts';
 import { usualErrorRate } from './baseline.ts';
 import { bucketsQuantileMs } from './buckets.ts';
 import type { RecentMinute } from './fold.ts';
@@ -21,7 +22,7 @@ const SOONEST_MINUTES = 15;
 const MOST_CONNECTIONS = 0.9;
 
 type Watched = {
-  code: string;
+  code: 'lag' | 'connections' | 'errors' | 'latency_p95' | 'validation' | 'connection_drops' | 'memory';
   what: string;
   series: Series;
   limit: number;
@@ -31,7 +32,8 @@ type Watched = {
 export function earlyWarnings(seen: Seen): Condition[] {
   const warnings = watched(seen).flatMap(warning);
   if (warnings.length > 0) return warnings;
-  return [condition('early_warning', true, null, SOONEST_MINUTES, 'No figure is on its way to its limit.')];
+  const says = 'No figure is on its way to its limit.';
+  return [condition('early_warning', { ok: true, seen: null, limit: SOONEST_MINUTES, says })];
 }
 
 function warning({ code, what, series, limit, shown }: Watched): Condition[] {
@@ -41,8 +43,15 @@ function warning({ code, what, series, limit, shown }: Watched): Condition[] {
   const now = median(values.slice(-NOW_POINTS));
   const left = now >= limit ? 0 : slope > 0 ? (limit - now) / slope : Number.POSITIVE_INFINITY;
   if (left >= SOONEST_MINUTES) return [];
-  const text = `${what} rises: ${shown(now)} now, and in about ${Math.ceil(left)} minutes beyond ${shown(limit)}. It is released when the rise ends.`;
-  return [condition(`early_warning_${code}`, false, round(left), SOONEST_MINUTES, text)];
+  return [
+    condition(`early_warning_${code}`, {
+      ok: false,
+      seen: round(left),
+      limit: SOONEST_MINUTES,
+      says: `${what} rises: ${shown(now)} now, and in about ${Math.ceil(left)} minutes beyond ${shown(limit)}.`,
+      release: { wait: 'rise_ends' },
+    }),
+  ];
 }
 
 /** A rise that is over, such as that of a queue which has been emptied: the newest value is none of the upper half. */

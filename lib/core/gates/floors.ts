@@ -3,7 +3,8 @@
  * two minutes, or a quarter over three, five or ten, when chance and the primary's own errors cannot explain it.
  */
 
-import { type Condition, percent } from '../conditions/verdict.ts';
+import { type Condition, fired } from '../conditions/condition.ts';
+import { percent } from '../conditions/figures.ts';
 import { overdispersion, usualErrorRate } from './baseline.ts';
 import type { RecentMinute } from './fold.ts';
 import type { Seen } from './seen.ts';
@@ -35,13 +36,11 @@ export function unavailable(seen: Seen): Condition | null {
   const worst = failing(seen).find(explainedByPrimary(false));
   if (!worst) return null;
   const { minutes, rate, limit, n1, e1, primaryRate } = worst;
-  return {
-    code: 'unavailable',
-    ok: false,
-    value: rate,
+  return fired('unavailable', {
+    seen: rate,
     limit,
-    text: `The shadow fails ${percent(rate)} of its operations (${e1} of ${n1} in ${minutes} minutes), the primary ${percent(primaryRate)}; ${percent(limit)} is the limit at which nothing is waited for.`,
-  };
+    says: `The shadow fails ${percent(rate)} of its operations (${e1} of ${n1} in ${minutes} minutes), the primary ${percent(primaryRate)}; ${percent(limit)} is the limit at which nothing is waited for.`,
+  });
 }
 
 /** So much fails that nothing advances, but the primary or chance explains it: going back may help nobody. */

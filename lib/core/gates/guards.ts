@@ -1,6 +1,8 @@
 /** Guards: what forces a rollback. Floors act in the same minute, everything else on proof over several. */
 
-import { type Condition, ms, number, percent, type TestEvidence } from '../conditions/verdict.ts';
+import { type Condition, fired } from '../conditions/condition.ts';
+import { ms, number, percent } from '../conditions/figures.ts';
+import type { TestEvidence } from '../conditions/verdict.ts';
 import { quantileEdges } from './baseline.ts';
 import { unavailable } from './floors.ts';
 import { logNeeded } from './fold.ts';
@@ -73,41 +75,35 @@ function firedCondition(seen: Seen, judged: Judged): Condition {
   const { n0, e0, n1, e1, over } = judged.counts;
   const { policy } = seen.input;
   const proof = `Proven with evidence ${number(judged.evidence)} of ${number(judged.needed)} over ${judged.badMinutes} bad minutes.`;
-  const fired = (value: number, limit: number, text: string): Condition => ({
-    code: judged.code,
-    ok: false,
-    value,
-    limit,
-    text: `${text} ${proof}`,
-  });
   switch (judged.metric) {
     case 'errors':
-      return fired(
-        e1 / n1,
-        policy.errorRateRollback,
-        `The shadow fails ${percent(e1 / n1)} of its operations (${whole(e1)} of ${whole(n1)}), the primary ${percent(e0 / n0)}; the limit is ${percent(policy.errorRateRollback)}.`,
-      );
+      return fired('errors', {
+        seen: e1 / n1,
+        limit: policy.errorRateRollback,
+        says: `The shadow fails ${percent(e1 / n1)} of its operations (${whole(e1)} of ${whole(n1)}), the primary ${percent(e0 / n0)}; the limit is ${percent(policy.errorRateRollback)}. ${proof}`,
+      });
     case 'latency_p50':
     case 'latency_p95': {
       const { name, primaryMs, limitMs } = latencyLimit(seen, judged.metric);
-      return fired(
-        over / n1,
-        e0 / n0,
-        `${percent(over / n1)} of the shadow's operations take longer than ${ms(limitMs)}, ${percent(policy.latencyIncreaseRollback)} over the primary's ${name} of ${ms(primaryMs)}; ${percent(e0 / n0)} may.`,
-      );
+      return fired(judged.metric, {
+        seen: over / n1,
+        limit: e0 / n0,
+        unit: 'rate',
+        says: `${percent(over / n1)} of the shadow's operations take longer than ${ms(limitMs)}, ${percent(policy.latencyIncreaseRollback)} over the primary's ${name} of ${ms(primaryMs)}; ${percent(e0 / n0)} may. ${proof}`,
+      });
     }
     case 'validation':
-      return fired(
-        e1 / n1,
-        1 - policy.validationScoreRollback,
-        `${whole(e1)} of ${whole(n1)} checked rows differ (${percent(e1 / n1)}); the limit is ${percent(1 - policy.validationScoreRollback)}.`,
-      );
+      return fired('validation', {
+        seen: e1 / n1,
+        limit: 1 - policy.validationScoreRollback,
+        says: `${whole(e1)} of ${whole(n1)} checked rows differ (${percent(e1 / n1)}); the limit is ${percent(1 - policy.validationScoreRollback)}. ${proof}`,
+      });
     case 'share':
-      return fired(
-        e1 / n1,
-        seen.share / 2,
-        `Only ${percent(e1 / n1)} of the reads came to the shadow where ${percent(seen.share)} are sent: it swallows them, does not report, or processes have left it after failures.`,
-      );
+      return fired('black_hole', {
+        seen: e1 / n1,
+        limit: seen.share / 2,
+        says: `Only ${percent(e1 / n1)} of the reads came to the shadow where ${percent(seen.share)} are sent: it swallows them, does not report, or processes have left it after failures. ${proof}`,
+      });
   }
 }
 

@@ -3,7 +3,9 @@
  * the rollback threshold" rejected at 5 % for each metric, and no evidence worth speaking of that anything is wrong.
  */
 
-import { type Condition, condition, ms, number, percent, round } from '../conditions/verdict.ts';
+import { type Condition, condition } from '../conditions/condition.ts';
+import { ms, number, percent, round } from '../conditions/figures.ts';
+import type { Wait } from '../conditions/release.ts';
 import type { Policy } from '../cutover/cutover.ts';
 import { bucketsQuantileMs } from './buckets.ts';
 import { explainedFailures } from './floors.ts';
@@ -29,14 +31,13 @@ export function readConditions(seen: Seen, judged: readonly Judged[]): Condition
   const proven = provenRegressions(seen, judged);
   return [
     samples(seen),
-    condition(
-      'errors',
-      errors.excess < policy.errorRateAdvance || shadow.errors === 0,
-      errors.excess,
-      policy.errorRateAdvance,
-      `The shadow fails ${percent(errors.shadow)} of its operations, the primary ${percent(errors.primary)}; less than ${percent(policy.errorRateAdvance)} more is needed.`,
-      'It is released when the shadow fails no more often than that.',
-    ),
+    condition('errors', {
+      ok: errors.excess < policy.errorRateAdvance || shadow.errors === 0,
+      seen: errors.excess,
+      limit: policy.errorRateAdvance,
+      says: `The shadow fails ${percent(errors.shadow)} of its operations, the primary ${percent(errors.primary)}; less than ${percent(policy.errorRateAdvance)} more is needed.`,
+      release: { wait: 'fewer_errors' },
+    }),
     proof(seen, 'errors', `that fewer than ${percent(policy.errorRateRollback)} more of its operations fail`),
     ...(['latency_p50', 'latency_p95'] as const).flatMap((metric) => [
       latencyCondition(metric, shadow, past, policy),
@@ -65,26 +66,25 @@ function excessErrors(shadow: JudgedWindow, past: Pick<JudgedWindow, 'count' | '
 function samples({ shadow, share, input: { policy } }: Seen): Condition {
   const large = share >= LARGE_SHARE ? Math.ceil(3 / policy.errorRateAdvance - 1e-9) : 0;
   const needed = Math.max(policy.minSamples, large);
-  return condition(
-    'samples',
-    shadow.count >= needed,
-    shadow.count,
-    needed,
-    `${shadow.count} operations of the shadow seen in this stage, ${needed} are needed.`,
-    'More operations of the shadow release it.',
-  );
+  return condition('samples', {
+    ok: shadow.count >= needed,
+    seen: shadow.count,
+    limit: needed,
+    says: `${shadow.count} operations of the shadow seen in this stage, ${needed} are needed.`,
+    release: { wait: 'samples' },
+  });
 }
 
 function proof({ evidence }: Seen, metric: ProvenGood, claim: string): Condition {
   const value = Math.exp(evidence.good[metric]);
-  return condition(
-    `proof_${metric}`,
-    value >= PROOF,
-    Number(value.toPrecision(3)),
-    PROOF,
-    `Evidence ${number(value)} of ${PROOF} ${claim}.`,
-    metric === 'validation' ? 'More comparisons that agree release it.' : 'More healthy operations release it.',
-  );
+  const wait: Wait = metric === 'validation' ? 'agreeing_comparisons' : 'healthy_operations';
+  return condition(`proof_${metric}`, {
+    ok: value >= PROOF,
+    seen: Number(value.toPrecision(3)),
+    limit: PROOF,
+    says: `Evidence ${number(value)} of ${PROOF} ${claim}.`,
+    release: { wait },
+  });
 }
 
 function latencyCondition(
@@ -97,23 +97,22 @@ function latencyCondition(
   const before = bucketsQuantileMs(past.latency, q);
   const now = bucketsQuantileMs(shadow.latency, q);
   if (before === null || now === null) {
-    return condition(
-      metric,
-      false,
-      now,
-      before,
-      `No latency of both sides to compare at ${name(metric)}; operations of both release it.`,
-    );
+    return condition(metric, {
+      ok: false,
+      seen: now,
+      limit: before,
+      says: `No latency of both sides to compare at ${name(metric)}.`,
+      release: { wait: 'operations_of_both' },
+    });
   }
   const limit = slowest(before, policy.latencyIncreaseAdvance, policy);
-  return condition(
-    metric,
-    now < limit,
-    round(now),
-    round(limit),
-    `${name(metric)} is ${ms(now)} on the shadow and ${ms(before)} on the primary; less than ${ms(limit)} is needed.`,
-    'It is released when the shadow is that fast.',
-  );
+  return condition(metric, {
+    ok: now < limit,
+    seen: round(now),
+    limit: round(limit),
+    says: `${name(metric)} is ${ms(now)} on the shadow and ${ms(before)} on the primary; less than ${ms(limit)} is needed.`,
+    release: { wait: 'faster' },
+  });
 }
 
 function validation(seen: Seen): Condition[] {
@@ -123,27 +122,26 @@ function validation(seen: Seen): Condition[] {
   const differing = shadow.checks > 0 ? shadow.mismatches / shadow.checks : 0;
   const mayDiffer = 1 - policy.validationScoreAdvance;
   const age = evidence.checkedMinute === null ? null : openMinute - evidence.checkedMinute;
-  const score = condition(
-    'mismatches',
-    shadow.mismatches === 0 || differing < mayDiffer,
-    differing,
-    mayDiffer,
-    `${shadow.mismatches} of ${shadow.checks} checked rows differ; less than ${percent(mayDiffer)} may.`,
-    'Checks count per stage: mend the cause, then more of them release it, or start again.',
-  );
+  const score = condition('mismatches', {
+    ok: shadow.mismatches === 0 || differing < mayDiffer,
+    seen: differing,
+    limit: mayDiffer,
+    says: `${shadow.mismatches} of ${shadow.checks} checked rows differ; less than ${percent(mayDiffer)} may.`,
+    release: { person: 'Checks count per stage: mend the cause, then more of them release it, or start again' },
+  });
   if (!required) return [score];
   return [
     score,
-    condition(
-      'not_validated',
-      age !== null && age <= CHECKS_MAX_AGE_MINUTES,
-      age,
-      CHECKS_MAX_AGE_MINUTES,
-      age === null
-        ? 'Nothing was compared in this stage.'
-        : `The last comparison is ${age} minutes old; at most ${CHECKS_MAX_AGE_MINUTES} are allowed.`,
-      'Comparisons of both sides release it.',
-    ),
+    condition('not_validated', {
+      ok: age !== null && age <= CHECKS_MAX_AGE_MINUTES,
+      seen: age,
+      limit: CHECKS_MAX_AGE_MINUTES,
+      says:
+        age === null
+          ? 'Nothing was compared in this stage.'
+          : `The last comparison is ${age} minutes old; at most ${CHECKS_MAX_AGE_MINUTES} are allowed.`,
+      release: { wait: 'comparisons' },
+    }),
     proof(seen, 'validation', `that more than ${percent(policy.validationScoreRollback)} of the checked rows agree`),
   ];
 }
@@ -151,14 +149,13 @@ function validation(seen: Seen): Condition[] {
 function keyless(primary: JudgedWindow, shadow: JudgedWindow, policy: Policy): Condition {
   const reads = primary.count + shadow.count;
   const share = reads > 0 ? (primary.keyless + shadow.keyless) / reads : 0;
-  return condition(
-    'keyless',
-    share <= policy.keylessAdvance,
-    share,
-    policy.keylessAdvance,
-    `${percent(share)} of the reads came without a key; at most ${percent(policy.keylessAdvance)} may.`,
-    'It is released when enough reads carry a routing key.',
-  );
+  return condition('keyless', {
+    ok: share <= policy.keylessAdvance,
+    seen: share,
+    limit: policy.keylessAdvance,
+    says: `${percent(share)} of the reads came without a key; at most ${percent(policy.keylessAdvance)} may.`,
+    release: { wait: 'keyed_reads' },
+  });
 }
 
 /** A process that sees the shadow fail leaves it before its errors prove anything: nothing advances meanwhile. */
@@ -168,38 +165,35 @@ function leftReads({ evidence, openMinute, input: { policy } }: Seen): Condition
   if (left === 0) return [];
   const meant = left + last.reduce((sum, minute) => sum + minute.n1, 0);
   return [
-    condition(
-      'left_reads',
-      left / meant < policy.errorRateRollback,
-      left / meant,
-      policy.errorRateRollback,
-      `${left} of ${meant} operations that were meant for the shadow in ${LEFT_MINUTES} minutes went to the primary: processes saw it fail and left it (open circuit breakers). Less than ${percent(policy.errorRateRollback)} may.`,
-      'It is released when processes stay with the shadow.',
-    ),
+    condition('left_reads', {
+      ok: left / meant < policy.errorRateRollback,
+      seen: left / meant,
+      limit: policy.errorRateRollback,
+      says: `${left} of ${meant} operations that were meant for the shadow in ${LEFT_MINUTES} minutes went to the primary: processes saw it fail and left it (open circuit breakers). Less than ${percent(policy.errorRateRollback)} may.`,
+      release: { wait: 'closed_breakers' },
+    }),
   ];
 }
 
 function regression(judged: readonly Judged[]): Condition {
   const highest = judged.reduce((most, one) => (one.evidence > most.evidence ? one : most));
-  return condition(
-    'regression',
-    highest.evidence <= PROOF,
-    Number(highest.evidence.toPrecision(3)),
-    PROOF,
-    `The strongest evidence that the shadow is worse is ${number(highest.evidence)} of ${number(highest.needed)} (${highest.code}); above ${PROOF} nothing advances.`,
-    'It is released when healthy operations have lowered the evidence.',
-  );
+  return condition('regression', {
+    ok: highest.evidence <= PROOF,
+    seen: Number(highest.evidence.toPrecision(3)),
+    limit: PROOF,
+    says: `The strongest evidence that the shadow is worse is ${number(highest.evidence)} of ${number(highest.needed)} (${highest.code}); above ${PROOF} nothing advances.`,
+    release: { wait: 'less_evidence' },
+  });
 }
 
 function staysBelowThreshold({ code, evidence, needed }: Judged): Condition {
-  return condition(
-    'proven_regression',
-    false,
-    Number(evidence.toPrecision(3)),
-    Number(needed.toPrecision(3)),
-    `The shadow is proven to be worse (${code}, evidence ${number(evidence)} of ${number(needed)}), but by less than what rolls back.`,
-    'A person decides: mend the cause and start again, or loosen the limit.',
-  );
+  return condition('proven_regression', {
+    ok: false,
+    seen: Number(evidence.toPrecision(3)),
+    limit: Number(needed.toPrecision(3)),
+    says: `The shadow is proven to be worse (${code}, evidence ${number(evidence)} of ${number(needed)}), but by less than what rolls back.`,
+    release: { person: 'A person decides: mend the cause and start again, or loosen the limit' },
+  });
 }
 
 function failures(seen: Seen): Condition[] {
@@ -207,15 +201,12 @@ function failures(seen: Seen): Condition[] {
   if (!failing) return [];
   const { rate, limit, n1, e1, minutes, primaryRate } = failing;
   const figures = `the shadow ${percent(rate)} (${e1} of ${n1} in ${minutes} minutes), the primary ${percent(primaryRate)}`;
-  const [code, text] =
-    primaryRate >= limit / 2
-      ? [
-          'primary_failing',
-          `Both sides fail: ${figures}. Going back would help nobody. A primary that works again releases it.`,
-        ]
-      : [
-          'shadow_failing',
-          `Many operations fail: ${figures}. So few may be chance: more failures roll back, more that succeed release it.`,
-        ];
-  return [condition(code, false, rate, limit, text)];
+  if (primaryRate >= limit / 2) {
+    const says = `Both sides fail: ${figures}. Going back would help nobody.`;
+    return [
+      condition('primary_failing', { ok: false, seen: rate, limit, says, release: { wait: 'primary_recovers' } }),
+    ];
+  }
+  const says = `Many operations fail: ${figures}. So few may be chance.`;
+  return [condition('shadow_failing', { ok: false, seen: rate, limit, says, release: { wait: 'more_evidence' } })];
 }

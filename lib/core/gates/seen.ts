@@ -1,7 +1,7 @@
 /** What a verdict is found from: the input, and the folded evidence of the stage. */
 
 import { MINUTE_MS } from '../base/units.ts';
-import type { Condition } from '../conditions/verdict.ts';
+import type { Condition } from '../conditions/condition.ts';
 import type { CutoverState, Policy } from '../cutover/cutover.ts';
 import type { Stage, StageKind } from '../cutover/plan.ts';
 import { isUnderWay } from '../cutover/stage-kinds.ts';

@@ -1,7 +1,9 @@
 /** What the data plane of a table must show to advance: copied, current, nothing in quarantine, verified. */
 
 import { DAY_MS, MINUTE_MS } from '../base/units.ts';
-import { type Condition, condition, ms, percent, round } from '../conditions/verdict.ts';
+import { type Condition, condition, fired } from '../conditions/condition.ts';
+import { ms, percent, round } from '../conditions/figures.ts';
+import type { Release } from '../conditions/release.ts';
 import type { CutoverState } from '../cutover/cutover.ts';
 import type { BackfillProgress, TableStatus } from './evidence.ts';
 import type { Seen } from './seen.ts';
@@ -10,59 +12,69 @@ import type { Seen } from './seen.ts';
 const VERIFICATION_MAX_AGE_MS = DAY_MS;
 
 export function tableConditions(seen: Seen): Condition[] {
-  const { table, policy, state, nowMs } = seen.input;
+  const { table, policy, state } = seen.input;
   if (state.kind !== 'table') return [];
   if (!table) return [noStatus(seen)];
-  const verification = currentVerification(table, state);
-  const ageMs = verification ? nowMs - verification.atMs : null;
-  const fresh = ageMs !== null && ageMs <= VERIFICATION_MAX_AGE_MS;
   return [
-    condition(
-      'backfill',
-      table.backfill.state === 'done',
-      table.backfill.rowsDone,
-      table.backfill.rowsTotal,
-      backfillText(table.backfill, table.indexesAside ?? 0),
-      ['paused', 'cancelled'].includes(table.backfill.state)
-        ? `It is ${table.backfill.state}; 'crossfade backfill ${state.id} resume' goes on.`
-        : 'The end of the copy releases it.',
-    ),
-    condition(
-      'lag',
-      table.lagMs <= policy.lagAdvanceMs,
-      table.lagMs,
-      policy.lagAdvanceMs,
-      `The oldest un-applied change is ${ms(table.lagMs)} old, ${table.outboxRows} wait; the limit is ${ms(policy.lagAdvanceMs)}.`,
-      'It is released when the writer has caught up to within the limit.',
-    ),
-    condition('quarantine', table.quarantined === 0, table.quarantined, 0, quarantineText(state.id, table)),
-    condition(
-      'verification',
-      fresh && verification!.divergences === 0 && verification!.score >= policy.validationScoreAdvance,
-      verification?.score ?? null,
-      policy.validationScoreAdvance,
-      !verification
-        ? `No complete verification since this cutover was started${unproven(table)}; the verifier runs by itself after the backfill.`
-        : !fresh
-          ? `The last verification is ${round(ageMs! / MINUTE_MS)} minutes old; 'crossfade verify ${state.id}' makes a new one.`
-          : `${verification.divergences} of ${verification.rowsCompared} rows differ; none may. A new, complete pass without a difference releases it.`,
-    ),
+    condition('backfill', {
+      ok: table.backfill.state === 'done',
+      seen: table.backfill.rowsDone,
+      limit: table.backfill.rowsTotal,
+      says: backfillText(table.backfill, table.indexesAside ?? 0),
+      release: ['paused', 'cancelled'].includes(table.backfill.state)
+        ? { command: ['crossfade', 'backfill', state.id, 'resume'], does: 'goes on' }
+        : { wait: 'copy_ends' },
+    }),
+    condition('lag', {
+      ok: table.lagMs <= policy.lagAdvanceMs,
+      seen: table.lagMs,
+      limit: policy.lagAdvanceMs,
+      says: `The oldest un-applied change is ${ms(table.lagMs)} old, ${table.outboxRows} wait; the limit is ${ms(policy.lagAdvanceMs)}.`,
+      release: { wait: 'catch_up' },
+    }),
+    quarantine(state.id, table),
+    verified(seen, table),
   ];
 }
 
+function verified({ input: { state, policy, nowMs } }: Seen, table: TableStatus): Condition {
+  const verification = currentVerification(table, state);
+  const ageMs = verification ? nowMs - verification.atMs : null;
+  const fresh = ageMs !== null && ageMs <= VERIFICATION_MAX_AGE_MS;
+  const [says, release]: [string, Release] = !verification
+    ? [`No complete verification since this cutover was started${unproven(table)}.`, { wait: 'verifier' }]
+    : !fresh
+      ? [
+          `The last verification is ${round(ageMs! / MINUTE_MS)} minutes old.`,
+          { command: ['crossfade', 'verify', state.id], does: 'makes a new one' },
+        ]
+      : [`${verification.divergences} of ${verification.rowsCompared} rows differ; none may.`, { wait: 'clean_pass' }];
+  return condition('verification', {
+    ok: fresh && verification!.divergences === 0 && verification!.score >= policy.validationScoreAdvance,
+    seen: verification?.score ?? null,
+    limit: policy.validationScoreAdvance,
+    says,
+    release,
+  });
+}
+
 function noStatus({ input: { state, tableProblem } }: Seen): Condition {
-  if (tableProblem === null) {
-    const text = `Postgres knows nothing of cutover '${state.id}': nothing is armed. Every tick arms it; its log has the cause when it cannot.`;
-    return condition('armed', false, 'none', 'forward', text);
-  }
-  const said = tableProblem === undefined ? '' : ` ${tableProblem}`;
-  return condition(
-    'database',
-    false,
-    null,
-    'reachable',
-    `Postgres could not be asked; the next tick tries again.${said}`,
-  );
+  if (tableProblem === null)
+    return condition('armed', {
+      ok: false,
+      seen: 'none',
+      limit: 'forward',
+      says: `Postgres knows nothing of cutover '${state.id}': nothing is armed.`,
+      release: { wait: 'arming' },
+    });
+  const why = tableProblem === undefined ? '' : `: ${tableProblem.replace(/\.$/, '')}`;
+  return condition('database', {
+    ok: false,
+    seen: null,
+    limit: 'reachable',
+    says: `Postgres could not be asked${why}.`,
+    release: { wait: 'next_tick' },
+  });
 }
 
 /**
@@ -75,15 +87,13 @@ export function corruption(seen: Seen): Condition | null {
   const verification = currentVerification(table, state);
   if (!verification || verification.score >= policy.validationScoreRollback) return null;
   const where = verification.samples.map((sample) => `${sample.key} (${sample.columns.join(', ') || 'row'})`);
-  return {
-    code: 'validation',
-    ok: false,
-    value: verification.score,
+  return fired('validation', {
+    seen: verification.score,
     limit: policy.validationScoreRollback,
-    text:
+    says:
       `${verification.divergences} of ${verification.rowsCompared} rows differ from the primary: score ${percent(verification.score)}, ` +
       `limit ${percent(policy.validationScoreRollback)}. First keys: ${where.slice(0, 3).join('; ')}.`,
-  };
+  });
 }
 
 /** A pass that ended before this run of the cutover began says nothing about it. */
@@ -102,12 +112,21 @@ function backfillText(backfill: BackfillProgress, indexes: number): string {
   if (backfill.state === 'done') return `${backfill.rowsDone} rows copied.`;
   const left = Math.max(0, backfill.rowsTotal - backfill.rowsDone);
   const eta = backfill.rowsPerSecond > 0 ? `, about ${Math.ceil(left / backfill.rowsPerSecond)} s left` : '';
-  return `${backfill.rowsDone} of about ${backfill.rowsTotal} rows copied${eta}.`;
+  const stopped = ['paused', 'cancelled'].includes(backfill.state) ? ` It is ${backfill.state}.` : '';
+  return `${backfill.rowsDone} of about ${backfill.rowsTotal} rows copied${eta}.${stopped}`;
 }
 
-function quarantineText(id: string, table: TableStatus): string {
-  if (table.quarantined === 0) return 'No key is in quarantine.';
-  const first = table.quarantine[0];
-  const example = first ? ` First: ${first.key}, SQLSTATE ${first.sqlstate}, ${first.reason}` : '';
-  return `${table.quarantined} keys cannot be written to the shadow.${example} Mend the row or the transform; the next write of the key tries again, or 'crossfade quarantine ${id} retry'.`;
+function quarantine(id: string, { quarantined, quarantine: [first] }: TableStatus): Condition {
+  const example = first ? ` First: ${first.key}, SQLSTATE ${first.sqlstate}, ${first.reason.replace(/\.$/, '')}.` : '';
+  return condition('quarantine', {
+    ok: quarantined === 0,
+    seen: quarantined,
+    limit: 0,
+    says:
+      quarantined === 0 ? 'No key is in quarantine.' : `${quarantined} keys cannot be written to the shadow.${example}`,
+    release: [
+      { person: 'Mend the row or the transform; the next write of the key tries again' },
+      { command: ['crossfade', 'quarantine', id, 'retry'], does: 'tries them again' },
+    ],
+  });
 }

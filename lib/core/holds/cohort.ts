@@ -3,7 +3,8 @@
  * whoever fell behind catches up first. Pure.
  */
 
-import type { Condition, Verdict } from '../conditions/verdict.ts';
+import { type Condition, condition, idOf } from '../conditions/condition.ts';
+import type { Verdict } from '../conditions/verdict.ts';
 import type { CutoverDeclaration, CutoverState } from '../cutover/cutover.ts';
 
 export type CohortMember = { id: string; state: CutoverState | null; verdict: Verdict | null };
@@ -34,30 +35,32 @@ export function cohortHold(cohort: string, member: CohortMember, mates: readonly
     if (!mate.state || !mate.verdict) return [`${mate.id} could not be looked at`];
     if (placeOf(mate.state) < place) return [`${mate.id} is still in ${mate.state.stage}`];
     if (placeOf(mate.state) > place || mate.verdict.verdict === 'advance') return [];
-    return [`${mate.id} is held by ${mate.verdict.reasons.map(({ code }) => code).join(', ') || mate.verdict.verdict}`];
+    return [`${mate.id} is held by ${mate.verdict.reasons.map(idOf).join(', ') || mate.verdict.verdict}`];
   });
-  return {
-    code: 'cohort',
+  return condition('cohort', {
     ok: reasons.length === 0,
-    value: reasons.length,
+    seen: reasons.length,
     limit: 0,
-    text:
+    says:
       reasons.length === 0
         ? `Every member of cohort '${cohort}' may go on.`
         : `Cohort '${cohort}' moves as one: ${reasons.join('; ')}.`,
-  };
+    release: { wait: 'peers' },
+  });
 }
 
 /** The same without evidence, for an advance by force: a member that is ahead waits for its mates all the same. */
 export function cohortBar(cohort: string, state: CutoverState, mates: readonly CutoverState[]): Condition[] {
   const behind = mates.filter((mate) => placeOf(mate) < placeOf(state));
-  return behind.map((mate) => ({
-    code: 'cohort',
-    ok: false,
-    value: mate.stage,
-    limit: state.stage,
-    text: `Cohort '${cohort}' moves as one, by force too, and ${mate.id} is still in ${mate.stage}.`,
-  }));
+  return behind.map((mate) =>
+    condition('cohort', {
+      ok: false,
+      seen: mate.stage,
+      limit: state.stage,
+      says: `Cohort '${cohort}' moves as one, by force too, and ${mate.id} is still in ${mate.stage}.`,
+      release: { wait: 'peers' },
+    }),
+  );
 }
 
 /** True when a mate is further: this member goes on as soon as its own proof is there, whoever decides otherwise. */

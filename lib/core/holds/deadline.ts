@@ -1,7 +1,7 @@
 /** The longest stay in a stage without proof, and what follows when it is over. */
 
 import { MINUTE_MS } from '../base/units.ts';
-import type { Condition } from '../conditions/verdict.ts';
+import { type Condition, condition } from '../conditions/condition.ts';
 import type { CutoverState, Policy } from '../cutover/cutover.ts';
 import { judgedSinceMs } from '../cutover/switches.ts';
 
@@ -18,11 +18,23 @@ export function deadlineCondition(
   const minutes = Math.max(0, Math.floor((nowMs - judgedSinceMs(state)) / MINUTE_MS));
   const { id, stage } = state;
   const passed = minutes >= deadlineMinutes;
-  const extend = `'crossfade policy ${id} --stage ${stage} --set deadlineMinutes=${2 * deadlineMinutes}'`;
-  const text = !passed
-    ? `${minutes} of at most ${deadlineMinutes} minutes in stage ${stage}.`
-    : onDeadline === 'rollback'
-      ? `Stage ${stage} has not been proven within its ${deadlineMinutes} minutes, so it goes back.`
-      : `Stage ${stage} has not been proven within its ${deadlineMinutes} minutes. ${extend} extends it, 'crossfade advance ${id} --force' goes on, 'crossfade rollback ${id}' goes back.`;
-  return { code: 'deadline', ok: !passed, value: minutes, limit: deadlineMinutes, text };
+  const goesBack = onDeadline === 'rollback';
+  return condition('deadline', {
+    ok: !passed,
+    seen: minutes,
+    limit: deadlineMinutes,
+    says: passed
+      ? `Stage ${stage} has not been proven within its ${deadlineMinutes} minutes${goesBack ? ', so it goes back' : ''}.`
+      : `${minutes} of at most ${deadlineMinutes} minutes in stage ${stage}.`,
+    release: goesBack
+      ? []
+      : [
+          {
+            command: ['crossfade', 'policy', id, '--stage', stage, '--set', `deadlineMinutes=${2 * deadlineMinutes}`],
+            does: 'extends it',
+          },
+          { command: ['crossfade', 'advance', id, '--force'], does: 'goes on' },
+          { command: ['crossfade', 'rollback', id], does: 'goes back' },
+        ],
+  });
 }

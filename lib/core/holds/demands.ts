@@ -1,6 +1,6 @@
 /** What others than the windows demand of a cutover at one moment. */
 
-import type { Condition } from '../conditions/verdict.ts';
+import type { Condition } from '../conditions/condition.ts';
 import type { CutoverDeclaration, CutoverState, Policy, SystemState } from '../cutover/cutover.ts';
 import { isUnderWay } from '../cutover/stage-kinds.ts';
 import { isNormal } from '../cutover/switches.ts';

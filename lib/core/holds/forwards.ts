@@ -1,6 +1,7 @@
 /** The gate of copies: no stage goes on while the other side lacks what this one has. */
 
-import { type Condition, condition, ms } from '../conditions/verdict.ts';
+import { type Condition, condition } from '../conditions/condition.ts';
+import { ms } from '../conditions/figures.ts';
 import type { Policy } from '../cutover/cutover.ts';
 import type { CopiesSummary } from '../forwards/forward.ts';
 
@@ -10,22 +11,31 @@ export function copiesCondition(
   summary: CopiesSummary | null,
   policy: Pick<Policy, 'lagAdvanceMs'>,
 ): Condition {
-  if (!summary) {
-    const text = 'The copies of writes could not be counted; the next tick tries again.';
-    return condition('copies', false, null, policy.lagAdvanceMs, text);
-  }
+  const limit = policy.lagAdvanceMs;
+  if (!summary)
+    return condition('copies', {
+      ok: false,
+      seen: null,
+      limit,
+      says: 'The copies of writes could not be counted.',
+      release: { wait: 'next_tick' },
+    });
   const { lagMs } = summary;
-  if (summary.quarantined > 0) {
-    const text = `${summary.quarantined} writes that one side has cannot be brought to the other; 'crossfade copies ${id}' lists them, with retry and discard.`;
-    return condition('copies', false, summary.quarantined, 0, text);
-  }
+  if (summary.quarantined > 0)
+    return condition('copies', {
+      ok: false,
+      seen: summary.quarantined,
+      limit: 0,
+      unit: 'count',
+      says: `${summary.quarantined} writes that one side has cannot be brought to the other.`,
+      release: { command: ['crossfade', 'copies', id], does: 'lists them, with retry and discard' },
+    });
   const counted = `${summary.open}${summary.more ? ' or more' : ''}`;
-  return condition(
-    'copies',
-    lagMs <= policy.lagAdvanceMs,
-    lagMs,
-    policy.lagAdvanceMs,
-    `${counted} writes wait to be copied, the oldest for ${ms(lagMs)}; the limit is ${ms(policy.lagAdvanceMs)}.`,
-    'They are carried out by themselves.',
-  );
+  return condition('copies', {
+    ok: lagMs <= limit,
+    seen: lagMs,
+    limit,
+    says: `${counted} writes wait to be copied, the oldest for ${ms(lagMs)}; the limit is ${ms(limit)}.`,
+    release: { wait: 'forwarding' },
+  });
 }

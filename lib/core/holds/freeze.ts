@@ -4,7 +4,7 @@
  */
 
 import { DAY_MINUTES, MINUTE_MS } from '../base/units.ts';
-import { type Condition, condition } from '../conditions/verdict.ts';
+import { type Condition, condition } from '../conditions/condition.ts';
 import { type FreezeWindow, WEEKDAYS, type Weekday } from '../cutover/cutover.ts';
 
 /** `untilMs`: the first moment that lies in no window any more; null when none is found within two weeks of windows. */
@@ -84,11 +84,12 @@ export function frozenText({ name, untilMs }: Frozen): string {
 export function freezeCondition(windows: readonly FreezeWindow[], nowMs: number): Condition | null {
   if (windows.length === 0) return null;
   const frozen = frozenAt(windows, nowMs);
-  return condition(
-    'frozen',
-    frozen === null,
-    frozen?.name ?? 'open',
-    'open',
-    frozen ? frozenText(frozen) : 'No freeze window is open.',
-  );
+  const etaMs = frozen?.untilMs ? { etaMs: frozen.untilMs - nowMs } : {};
+  return condition('frozen', {
+    ok: frozen === null,
+    seen: frozen?.name ?? 'open',
+    limit: 'open',
+    says: frozen ? frozenText(frozen) : 'No freeze window is open.',
+    release: { wait: 'window_ends', ...etaMs },
+  });
 }

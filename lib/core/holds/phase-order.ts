@@ -1,6 +1,7 @@
 /** The phases of a configuration and their order. Every cutover carries the phase it belongs to. */
 
-import type { Condition } from '../conditions/verdict.ts';
+import { type Condition, condition } from '../conditions/condition.ts';
+import type { Release } from '../conditions/release.ts';
 import type { CutoverDeclaration, SystemState } from '../cutover/cutover.ts';
 import { type Phase, type PhaseState, UNTOUCHED_PHASE } from '../cutover/phase.ts';
 
@@ -47,12 +48,21 @@ export function phaseHold(
   const { status } = stateOfPhase(system, phase.name);
   const open = phase.after.filter((name) => stateOfPhase(system, name).status !== 'done');
   const ok = open.length === 0 && ['running', 'soaking', 'done'].includes(status);
-  const why =
-    open.length > 0
-      ? `it comes after ${open.map((name) => `'${name}' (${stateOfPhase(system, name).status})`).join(', ')}`
-      : status === 'rolled_back'
-        ? `it was rolled back; 'crossfade phase ${phase.name} reset --confirm ${phase.name}' prepares it again`
-        : `its preparation is not complete; 'crossfade phase ${phase.name}' says what is missing`;
-  const text = ok ? `Phase '${phase.name}' is ${status}.` : `Phase '${phase.name}' is not open: ${why}.`;
-  return { code: 'phase', ok, value: status, limit: 'running', text };
+  const [why, release] = whyShut(
+    phase,
+    status,
+    open.map((name) => `'${name}' (${stateOfPhase(system, name).status})`),
+  );
+  const says = ok ? `Phase '${phase.name}' is ${status}.` : `Phase '${phase.name}' is not open: ${why}.`;
+  return condition('phase', { ok, seen: status, limit: 'running', says, release });
+}
+
+/** @param before the phases it comes after that are not done, in words */
+function whyShut({ name }: Phase, status: PhaseState['status'], before: readonly string[]): [string, Release] {
+  if (before.length > 0) return [`it comes after ${before.join(', ')}`, { wait: 'phases_before' }];
+  if (status === 'rolled_back') {
+    const command = ['crossfade', 'phase', name, 'reset', '--confirm', name];
+    return ['it was rolled back', { command, does: 'prepares it again' }];
+  }
+  return ['its preparation is not complete', { command: ['crossfade', 'phase', name], does: 'says what is missing' }];
 }

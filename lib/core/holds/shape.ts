@@ -3,11 +3,8 @@
  * been missed. No force helps, since nothing is promoted that was not compared.
  */
 
-import { type Condition, condition } from '../conditions/verdict.ts';
+import { type Condition, condition } from '../conditions/condition.ts';
 import type { ShapeDifference, TableStatus } from '../gates/evidence.ts';
-
-/** Their codes. */
-export const SHAPE_CODES: ReadonlySet<string> = new Set(['schema_changed', 'sweep']);
 
 const NAMED = 3;
 
@@ -18,22 +15,32 @@ export function shapeConditions(id: string, table: Pick<TableStatus, 'shape'> | 
   const { differences, gap } = shape;
   const holds: Condition[] = [];
   if (differences.length > 0) {
-    const text = changedText(id, differences, shape.sinceMs);
-    holds.push(condition('schema_changed', false, differences.length, 0, text));
+    holds.push(
+      condition('schema_changed', {
+        ok: false,
+        seen: differences.length,
+        limit: 0,
+        says: changedText(differences, shape.sinceMs),
+        release: [
+          { command: ['crossfade', 'adopt', id], does: 'takes the tables over as they are' },
+          { person: 'Undoing the change releases the hold, too' },
+        ],
+      }),
+    );
   }
   if (gap !== null) {
-    const text = `Changes may have been missed: ${gap}. The tick makes capture again, and every row is copied and compared again; a complete verification without a difference releases it.`;
-    holds.push(condition('sweep', false, gap, null, text));
+    const says = `Changes may have been missed: ${gap}.`;
+    holds.push(condition('sweep', { ok: false, seen: gap, limit: null, says, release: { wait: 'sweep' } }));
   }
   return holds;
 }
 
-function changedText(id: string, differences: readonly ShapeDifference[], sinceMs: number | null): string {
+function changedText(differences: readonly ShapeDifference[], sinceMs: number | null): string {
   const named = differences.slice(0, NAMED).map(differenceText);
   const more = differences.length > NAMED ? `; and ${differences.length - NAMED} more` : '';
   const since =
     sinceMs === null ? '' : `, first seen ${new Date(sinceMs).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
-  return `The tables are not as they were armed${since}: ${named.join('; ')}${more}. 'crossfade adopt ${id}' takes the tables over as they are; undoing the change releases the hold, too.`;
+  return `The tables are not as they were armed${since}: ${named.join('; ')}${more}.`;
 }
 
 export function differenceText({ object, was, is }: ShapeDifference): string {

@@ -1,6 +1,7 @@
 /** Evaluates the checks of a phase over what is known of its cutovers. Nothing known is never good news. */
 
-import type { Condition, Verdict } from '../conditions/verdict.ts';
+import { type Condition, condition } from '../conditions/condition.ts';
+import type { Verdict } from '../conditions/verdict.ts';
 import type { CutoverState } from '../cutover/cutover.ts';
 import type { Check, Goal, PhaseState } from '../cutover/phase.ts';
 import type { StageKind } from '../cutover/plan.ts';
@@ -33,41 +34,65 @@ export const rolledBackSince = ({ rollback }: CutoverState, sinceMs: number | nu
 export function evaluateCheck(check: Check, phase: PhaseState, members: readonly (Member | undefined)[]): Condition {
   if ('manual' in check) return confirmation(check, phase);
   const known = members.filter((member) => member !== undefined);
+  const { name } = check;
   if (known.length < members.length)
-    return { code: check.name, ok: false, value: null, limit: null, text: 'Not all of its cutovers can be looked at.' };
+    return condition(codeOf(check), {
+      name,
+      ok: false,
+      seen: null,
+      limit: null,
+      says: 'Not all of its cutovers can be looked at.',
+      release: { wait: 'next_tick' },
+    });
   if ('reached' in check) {
     const late = known.filter(({ state }) => !hasReached(state, check.reached));
-    return {
-      code: check.name,
+    return condition('check_reached', {
+      name,
       ok: late.length === 0,
-      value: known.length - late.length,
+      seen: known.length - late.length,
       limit: known.length,
-      text:
+      says:
         late.length === 0
           ? `All cutovers have reached ${check.reached}.`
           : `Not yet ${check.reached}: ${late.map(({ state }) => `${state.id} (${stageText(state)})`).join(', ')}.`,
-    };
+      release: { wait: 'progress' },
+    });
   }
   if ('noRollback' in check) {
     const back = known.filter(({ state }) => rolledBackSince(state, phase.startedAtMs));
-    return {
-      code: check.name,
+    return condition('check_rollbacks', {
+      name,
       ok: back.length === 0,
-      value: back.length,
+      seen: back.length,
       limit: 0,
-      text:
+      says:
         back.length === 0
           ? 'Nothing was rolled back.'
           : `Rolled back: ${back.map(({ state }) => state.id).join(', ')}.`,
-    };
+      release: { person: 'A person decides on the phase' },
+    });
   }
   return figure(check, known);
 }
 
+type Evaluated = Exclude<Check, { manual: string }>;
+
+const codeOf = (check: Evaluated) =>
+  'reached' in check ? 'check_reached' : 'noRollback' in check ? 'check_rollbacks' : figureCode(check);
+
+const figureCode = (check: Measured) =>
+  'sharePercentMin' in check ? 'check_share' : 'validationScoreMin' in check ? 'check_validation' : 'check_errors';
+
 function confirmation(check: Check & { manual: string }, { confirmed }: PhaseState): Condition {
   const by = confirmed[check.name];
-  const text = by ? `${check.manual}: confirmed by ${by.actor}.` : `${check.manual}: to be confirmed by a person.`;
-  return { code: check.name, ok: by !== undefined, value: by?.actor ?? null, limit: 'confirmed', text };
+  return condition('check_manual', {
+    name: check.name,
+    ok: by !== undefined,
+    seen: by?.actor ?? null,
+    limit: 'confirmed',
+    says: by ? `${check.manual}: confirmed by ${by.actor}.` : `${check.manual}: to be confirmed by a person.`,
+    release: { person: 'A person confirms it' },
+  });
 }
 
 type Measured = Extract<Check, { sharePercentMin: number } | { validationScoreMin: number } | { errorRateMax: number }>;
@@ -82,19 +107,23 @@ function figure(check: Measured, members: readonly Member[]): Condition {
         : ([errorRateOf, check.errorRateMax, false, 'of the operations of the shadow fail'] as const);
   const figures = members.map((member) => ({ id: member.state.id, seen: value(member) }));
   const unknown = figures.find(({ seen }) => seen === null);
+  const { name } = check;
+  const code = figureCode(check);
   if (unknown || figures.length === 0)
-    return {
-      code: check.name,
+    return condition(code, {
+      name,
       ok: false,
-      value: null,
+      seen: null,
       limit,
-      text: `No figure of ${unknown?.id ?? 'any cutover'} yet.`,
-    };
+      says: `No figure of ${unknown?.id ?? 'any cutover'} yet.`,
+      release: { wait: 'operations' },
+    });
   const sorted = [...figures].sort((a, b) => (atLeast ? a.seen! - b.seen! : b.seen! - a.seen!));
   const worst = sorted[0]!;
   const ok = atLeast ? worst.seen! >= limit : worst.seen! <= limit;
-  const text = `${worst.id}: ${Number(worst.seen!.toPrecision(4))} ${what}; ${atLeast ? 'at least' : 'at most'} ${limit}.`;
-  return { code: check.name, ok, value: worst.seen, limit, text };
+  const says = `${worst.id}: ${Number(worst.seen!.toPrecision(4))} ${what}; ${atLeast ? 'at least' : 'at most'} ${limit}.`;
+  const release = { wait: 'sharePercentMin' in check ? 'progress' : 'healthy_operations' } as const;
+  return condition(code, { name, ok, seen: worst.seen, limit, says, release });
 }
 
 const shareOf = ({ state }: Member): number | null => sharePpmOf(state) / 10_000;

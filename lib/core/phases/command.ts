@@ -3,6 +3,8 @@
 import type { ErrorCode } from '../base/errors.ts';
 import { didYouMean } from '../base/nearest.ts';
 import { MINUTE_MS } from '../base/units.ts';
+import type { Condition } from '../conditions/condition.ts';
+import { seenText, show } from '../conditions/show.ts';
 import type { SystemState } from '../cutover/cutover.ts';
 import type { Phase } from '../cutover/phase.ts';
 import { stateOfPhase } from '../holds/phase-order.ts';
@@ -80,7 +82,7 @@ function go(
   if (state.status === 'waiting') {
     const missing = startConditions(phase, phases, system, members).filter(({ ok }) => !ok);
     // The order is no matter of evidence.
-    const open = missing.filter(({ code }) => code.startsWith('after '));
+    const open = missing.filter(({ code }) => code === 'phase_before');
     const reasons = force ? open : missing;
     return reasons.length > 0 ? held(phase, reasons) : one(phase.name, { kind: 'started' }, reason);
   }
@@ -99,9 +101,9 @@ function reset(phase: Phase, { system, members }: Surroundings): PhaseDecision |
   return refuse('conflict', `Phase '${phase.name}' cannot be reset while ${busy.join(', ')} are not rolled back.`);
 }
 
-function held(phase: Phase, reasons: readonly { text: string }[]): PhaseDecision {
-  const why = reasons.map(({ text }) => text).join(' ');
-  return refuse('held', `Phase '${phase.name}' cannot go on. ${why}`, { reasons });
+function held(phase: Phase, reasons: readonly Condition[]): PhaseDecision {
+  const why = reasons.map(seenText).join(' ');
+  return refuse('held', `Phase '${phase.name}' cannot go on. ${why}`, { reasons: reasons.map((one) => show(one)) });
 }
 
 const one = (phase: string, change: PhaseStep['change'], reason: string): PhaseDecision => ({

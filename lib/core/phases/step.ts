@@ -7,7 +7,8 @@
  */
 
 import { MINUTE_MS } from '../base/units.ts';
-import type { Condition } from '../conditions/verdict.ts';
+import { type Condition, condition } from '../conditions/condition.ts';
+import { seenText } from '../conditions/show.ts';
 import type { SystemState } from '../cutover/cutover.ts';
 import type { Phase, PhaseChange, PhaseState } from '../cutover/phase.ts';
 import { stageText } from '../cutover/switches.ts';
@@ -35,14 +36,14 @@ export function startConditions(
   const dependencies = before.map(({ name }): Condition => {
     const { status, soakUntilMs } = stateOfPhase(system, name);
     const soak = soakUntilMs === null ? '' : ` until ${new Date(soakUntilMs).toISOString().slice(0, 16)}Z`;
-    return {
-      // With a blank, so that no check can be called the same.
-      code: `after ${name}`,
+    return condition('phase_before', {
+      name,
       ok: status === 'done',
-      value: status,
+      seen: status,
       limit: 'done',
-      text: `Phase '${name}' is ${status}${soak}.`,
-    };
+      says: `Phase '${name}' is ${status}${soak}.`,
+      release: { wait: 'phases_before' },
+    });
   });
   const between = membersOf(
     before.flatMap(({ cutovers }) => cutovers),
@@ -63,24 +64,24 @@ export function recommend(phase: Phase, state: PhaseState, members: Members, now
   );
   const fallen = guarded.map((member): Condition => {
     const { id, rollback } = member!.state;
-    return {
-      code: 'rolled_back',
+    return condition('rolled_back', {
       ok: false,
-      value: id,
+      seen: id,
       limit: null,
-      text: `${id} was rolled back: ${rollback!.reason}`,
-    };
+      says: `${id} was rolled back: ${rollback!.reason}`,
+      release: { person: 'A person decides on the phase' },
+    });
   });
-  const soaked: Condition = {
-    code: 'soak',
-    ok: state.status === 'soaking' && nowMs >= state.soakUntilMs!,
-    value: state.status,
+  const soaking = state.status === 'soaking';
+  const soaked = condition('soak', {
+    ok: soaking && nowMs >= state.soakUntilMs!,
+    seen: state.status,
     limit: phase.soakMinutes,
-    text:
-      state.status === 'soaking'
-        ? `Soaks until ${new Date(state.soakUntilMs!).toISOString().slice(0, 16)}Z.`
-        : `Not all of ${phase.cutovers.join(', ')} have reached ${phase.reach}.`,
-  };
+    says: soaking
+      ? `Soaks until ${new Date(state.soakUntilMs!).toISOString().slice(0, 16)}Z.`
+      : `Not all of ${phase.cutovers.join(', ')} have reached ${phase.reach}.`,
+    release: soaking ? { wait: 'time', etaMs: Math.max(0, state.soakUntilMs! - nowMs) } : { wait: 'progress' },
+  });
   const criteria = phase.criteria.map((check) => evaluateCheck(check, state, own));
   const reasons = [...fallen, soaked, ...criteria].filter(({ ok }) => !ok);
   if (fallen.length > 0) return { decision: 'rollback', reasons: fallen };
@@ -159,4 +160,5 @@ export function rollbackSteps(
     }));
 }
 
-const texts = (reasons: readonly Condition[]) => reasons.map(({ text }) => text).join(' ');
+/** Without what releases each: it is the reason of a decision that has been taken. */
+const texts = (reasons: readonly Condition[]) => reasons.map(seenText).join(' ');

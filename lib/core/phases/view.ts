@@ -1,11 +1,13 @@
 /** A phase as people and programs see it: where it is, what it waits for, what its end would be decided as. */
 
-import type { Condition } from '../conditions/verdict.ts';
+import { type ShownCondition, show } from '../conditions/show.ts';
 import type { SystemState } from '../cutover/cutover.ts';
 import type { Goal, Phase, PhaseState } from '../cutover/phase.ts';
 import { stateOfPhase } from '../holds/phase-order.ts';
 import { evaluateCheck, hasReached } from './checks.ts';
 import { type Members, type Recommendation, recommend, startConditions } from './step.ts';
+
+type ShownRecommendation = Omit<Recommendation, 'reasons'> & { reasons: readonly ShownCondition[] };
 
 export type PhaseView = Omit<PhaseState, 'confirmed'> & {
   name: string;
@@ -15,10 +17,10 @@ export type PhaseView = Omit<PhaseState, 'confirmed'> & {
   decidedBy: Phase['decision'];
   cutovers: readonly { id: string; stage: string; reached: boolean }[];
   /** What a waiting phase needs before it starts; nothing once it has. */
-  start: readonly Condition[];
-  criteria: readonly (Condition & { manual: boolean })[];
+  start: readonly ShownCondition[];
+  criteria: readonly (ShownCondition & { manual: boolean })[];
   /** What the evidence says of its end; null when it does not run. */
-  recommendation: Recommendation | null;
+  recommendation: ShownRecommendation | null;
 };
 
 export function viewPhases(
@@ -44,9 +46,17 @@ export function viewPhases(
         stage: own[i]?.state.stage ?? 'unknown',
         reached: own[i] !== undefined && hasReached(own[i].state, phase.reach),
       })),
-      start: state.status === 'waiting' ? startConditions(phase, phases, system, members) : [],
-      criteria: phase.criteria.map((check) => ({ ...evaluateCheck(check, whole, own), manual: 'manual' in check })),
-      recommendation: runs && state.status !== 'done' ? recommend(phase, whole, members, nowMs) : null,
+      start: state.status === 'waiting' ? startConditions(phase, phases, system, members).map((one) => show(one)) : [],
+      criteria: phase.criteria.map((check) => ({
+        ...show(evaluateCheck(check, whole, own)),
+        manual: 'manual' in check,
+      })),
+      recommendation: runs && state.status !== 'done' ? shown(recommend(phase, whole, members, nowMs)) : null,
     };
   });
 }
+
+const shown = ({ decision, reasons }: Recommendation): ShownRecommendation => ({
+  decision,
+  reasons: reasons.map((reason) => show(reason)),
+});

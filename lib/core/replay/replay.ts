@@ -11,7 +11,9 @@
  */
 
 import { MINUTE_MS } from '../base/units.ts';
-import type { Condition, Verdict } from '../conditions/verdict.ts';
+import { fired, idOf } from '../conditions/condition.ts';
+import type { Figure } from '../conditions/figures.ts';
+import type { Verdict } from '../conditions/verdict.ts';
 import { type CutoverState, DEFAULT_POLICY, initialState, type Policy, type Side } from '../cutover/cutover.ts';
 import type { MinuteWindow } from '../gates/evidence.ts';
 import type { Evidence } from '../gates/fold.ts';
@@ -44,7 +46,7 @@ export type ReplayTrace = {
 export type ReplayedMinute = {
   minute: number;
   verdict: Verdict['verdict'];
-  reasons: readonly Pick<Condition, 'code' | 'value' | 'limit'>[];
+  reasons: readonly { code: string; value: Figure; limit: Figure }[];
   evidence: ReplayedEvidence;
 };
 
@@ -112,20 +114,18 @@ export function* replay(trace: ReplayTrace): Generator<ReplayedMinute> {
   }
 }
 
-const CORRUPTION: Condition = {
-  code: 'corruption',
-  ok: false,
-  value: 1,
+const CORRUPTION = fired('corruption', {
+  seen: 1,
   limit: 0,
-  text: 'A row of the shadow is confirmed to be corrupt; one is enough.',
-};
+  says: 'A row of the shadow is confirmed to be corrupt; one is enough.',
+});
 
 export function shownMinute(minute: number, { verdict, reasons, evidence }: Verdict): ReplayedMinute {
   const { primary, shadow, checks, mismatches, tests = [] } = evidence;
   return {
     minute,
     verdict,
-    reasons: reasons.map(({ code, value, limit }) => ({ code, value, limit })),
+    reasons: reasons.map((reason) => ({ code: idOf(reason), value: reason.seen, limit: reason.limit })),
     evidence: {
       primary: { count: primary.count, errors: primary.errors },
       shadow: { count: shadow.count, errors: shadow.errors },

@@ -1,6 +1,7 @@
 /** Checkpoint reports as lines of text, for people. Pure. */
 
-import { ms, number, percent, type SideFigures } from '../conditions/verdict.ts';
+import { ms, number, percent } from '../conditions/figures.ts';
+import type { SideFigures } from '../conditions/verdict.ts';
 import type { Checkpoint, CheckpointDecision, PhaseCheckpoint } from './checkpoints.ts';
 
 type Reports = { cutover: string; stages: readonly Checkpoint[]; phase: readonly PhaseCheckpoint[] };

@@ -5,7 +5,8 @@
  */
 
 import { MINUTE_MS } from '../base/units.ts';
-import type { Condition, SideFigures, TestEvidence, Verdict } from '../conditions/verdict.ts';
+import { type ShownCondition, show } from '../conditions/show.ts';
+import type { SideFigures, TestEvidence, Verdict } from '../conditions/verdict.ts';
 import type { CutoverState } from '../cutover/cutover.ts';
 import { phaseChangeText } from '../cutover/phase.ts';
 import { nextStage } from '../cutover/plan.ts';
@@ -50,7 +51,7 @@ export type Checkpoint = {
   /** Of the gates, at the end of the stay or now. Empty before reads are served. */
   tests: readonly Tested[];
   /** What holds the cutover; only of the stage it is in. */
-  heldBy: readonly Pick<Condition, 'code' | 'value' | 'limit' | 'text'>[];
+  heldBy: readonly ShownCondition[];
   decision: CheckpointDecision | null;
   next: string;
 };
@@ -122,7 +123,7 @@ export function checkpointOf(
             minutes: new Set(within.map(({ minute }) => minute)).size,
           },
     tests,
-    heldBy: heldBy.map(({ code, value, limit, text }) => ({ code, value, limit, text })),
+    heldBy: heldBy.map((reason) => show(reason)),
     decision,
     next: nextOf(state, decision, verdict),
   };

@@ -1,11 +1,13 @@
 /** What to do with a cutover now, in one sentence, and the validation score that was really measured. */
 
-import { percent, round, type Verdict } from '../conditions/verdict.ts';
+import { percent, round } from '../conditions/figures.ts';
+import { conditionText } from '../conditions/show.ts';
+import { hasRole } from '../conditions/table.ts';
+import type { Verdict } from '../conditions/verdict.ts';
 import type { CutoverState } from '../cutover/cutover.ts';
 import type { TableStatus } from '../gates/evidence.ts';
 import { waitingText } from '../gates/pending.ts';
 import { currentVerification } from '../gates/table-conditions.ts';
-import { SHAPE_CODES } from '../holds/shape.ts';
 import { droppedText, pendingWord } from '../stage/decide.ts';
 
 /** Of the last complete pass for tables, of compared operations otherwise; null when nothing was compared. */
@@ -27,9 +29,9 @@ export function recommendationOf(state: CutoverState, verdict: Verdict): string 
     case 'disabled':
       return 'Start when the plan shows nothing that stands in the way.';
     case 'completed': {
-      const changed = verdict.conditions.find(({ code }) => SHAPE_CODES.has(code));
+      const changed = verdict.conditions.find((one) => hasRole(one, 'closes_way_back'));
       return changed
-        ? `Look: ${changed.text}`
+        ? `Look: ${conditionText(changed)}`
         : 'Watch the promoted side; clean up when nobody could want the way back any more.';
     }
     case 'cleaned':
@@ -39,10 +41,11 @@ export function recommendationOf(state: CutoverState, verdict: Verdict): string 
     default:
       break;
   }
-  if (verdict.verdict === 'rollback') return `Roll back: ${verdict.reasons[0]?.text ?? 'a guard fired.'}`;
+  const [first] = verdict.reasons;
+  if (verdict.verdict === 'rollback') return `Roll back: ${first ? conditionText(first) : 'a guard fired.'}`;
   if (verdict.verdict === 'advance')
     return state.stageKind === 'full' ? `Complete: everything holds.${seen}` : `Advance: everything holds.${seen}`;
   const waits = verdict.reasons.filter(({ code }) => code !== 'dwell');
   if (waits.length === 0) return `Wait ${round(minutesToEligibility)} minutes more.${seen}`;
-  return `Hold: ${waits[0]!.text}${waits.length > 1 ? ` And ${waits.length - 1} more.` : ''}`;
+  return `Hold: ${conditionText(waits[0]!)}${waits.length > 1 ? ` And ${waits.length - 1} more.` : ''}`;
 }

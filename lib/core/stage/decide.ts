@@ -10,7 +10,9 @@
  */
 
 import type { ErrorCode } from '../base/errors.ts';
-import type { Condition, Verdict } from '../conditions/verdict.ts';
+import type { Condition } from '../conditions/condition.ts';
+import { show, textOf } from '../conditions/show.ts';
+import type { Verdict } from '../conditions/verdict.ts';
 import type { CutoverState, PendingAction, RollbackCause } from '../cutover/cutover.ts';
 import { nextStage, type StageKind } from '../cutover/plan.ts';
 import { isPromoted, isUnderWay } from '../cutover/stage-kinds.ts';
@@ -90,7 +92,7 @@ function decidePending(
   if (!isUnderWay(state)) return { kind: 'unchanged', why: waiting };
   if (emergencyStop) return withdraw(pending, 'emergency stop', 'emergency');
   if (input.verdict.verdict === 'rollback' && input.autoRollback)
-    return withdraw(pending, firedText(input.verdict), 'guard');
+    return withdraw(pending, textOf(input.verdict.reasons), 'guard');
   return { kind: 'unchanged', why: waiting };
 }
 
@@ -100,13 +102,11 @@ function withdraw({ action, withdrawn }: PendingAction, reason: string, cause: R
   return accept({ type: 'intent_withdrawn', action, reason, cause });
 }
 
-const firedText = ({ reasons }: Verdict): string => reasons.map(({ text }) => text).join(' ');
-
 function decideTick(state: CutoverState, tick: Extract<Observation, { type: 'tick' }>, context: Context): Decision {
   if (!isUnderWay(state)) return { kind: 'unchanged', why: `nothing moves by itself in stage ${state.stage}` };
   if (context.emergencyStop) return rollBack(state, 'emergency stop', 'emergency');
   if (tick.verdict.verdict === 'rollback' && tick.autoRollback) {
-    return rollBack(state, firedText(tick.verdict), 'guard');
+    return rollBack(state, textOf(tick.verdict.reasons), 'guard');
   }
   if (tick.verdict.verdict !== 'advance') return { kind: 'unchanged', why: 'held by the gates' };
   if (context.frozen) return { kind: 'unchanged', why: 'frozen' };
@@ -197,7 +197,7 @@ function obstacleTo(state: CutoverState, command: Command, context: Context): De
   // Where readers are is what this command changes, so it is no bar to it.
   const reasons = returns ? barred.filter((condition) => !condition.ok) : barsOf(state, context);
   if (!forward || reasons.length === 0) return null;
-  return refuse('held', `'${command.type}' must wait. ${reasons.map(({ text }) => text).join(' ')}`, { reasons });
+  return refuseFor(`'${command.type}' must wait.`, reasons);
 }
 
 /** Readers leave at once. They come back to a shadow that is written, and that has everything which waited. */
@@ -207,7 +207,7 @@ function switchReads(state: CutoverState, { to, reason, unready }: Extract<Comma
   if (to === 'primary') return accept({ type: 'reads_switched', to, reason });
   const reasons = [...switchHolds(state).filter(({ code }) => code === 'shadow_writes'), ...unready];
   if (reasons.length === 0) return accept({ type: 'reads_switched', to, reason });
-  return refuse('held', `Reads must wait on the primary. ${reasons.map(({ text }) => text).join(' ')}`, { reasons });
+  return refuseFor('Reads must wait on the primary.', reasons);
 }
 
 /** Nobody reads a shadow that is not written. */
@@ -248,12 +248,13 @@ function proven(
     const missing = missingOf(command.verdict);
     if (missing.length === 0) return null;
     const text = `Cutover '${state.id}' is held in stage '${state.stage}'. ${missingText(missing)}`;
-    return refuse('held', text, { reasons: missing });
+    return refuse('held', text, { reasons: missing.map((one) => show(one)) });
   }
   if (command.verdict?.verdict === 'advance') return null;
-  const reasons = command.verdict?.reasons ?? [];
-  const why = reasons.length > 0 ? reasons.map((reason) => reason.text).join(' ') : 'There is no evidence yet.';
-  return refuse('held', `Cutover '${state.id}' is held in stage '${state.stage}'. ${why}`, { reasons });
+  const held = `Cutover '${state.id}' is held in stage '${state.stage}'.`;
+  const { verdict, reasons = [] } = command.verdict ?? {};
+  if (reasons.length === 0) return refuse('held', `${held} There is no evidence yet.`, { reasons });
+  return refuseFor(held, reasons, verdict === 'rollback');
 }
 
 function advanced(state: CutoverState, forced: boolean, reason?: string): Event {
@@ -318,6 +319,10 @@ export function droppedText({ id, dropped }: Pick<CutoverState, 'id' | 'dropped'
   const again = { promote: 'complete', revert: 'rollback', cleanup: 'cleanup' }[action];
   return `The ${INTENTS[action]} of cutover '${id}' that ${actor} asked for was given up, and nothing was changed by it. ${why} Remove the cause, then repeat 'crossfade ${again} ${id}'.`;
 }
+
+/** Held by conditions, which programs get as data. @param guards they are guards that fired */
+const refuseFor = (what: string, reasons: readonly Condition[], guards = false): Decision =>
+  refuse('held', `${what} ${textOf(reasons)}`, { reasons: reasons.map((reason) => show(reason, guards)) });
 
 const accept = (...events: Event[]): Decision => ({ kind: 'accepted', events });
 const refuse = (code: ErrorCode, message: string, details?: Readonly<Record<string, unknown>>): Decision => ({

@@ -1,6 +1,7 @@
 /** The words of the stage machine: what is asked of it, what is observed, what it records. */
 
-import type { Condition, Verdict } from '../conditions/verdict.ts';
+import type { Condition } from '../conditions/condition.ts';
+import type { Verdict } from '../conditions/verdict.ts';
 import type { PendingAction, RollbackCause, RollbackStep, Side, StagePolicy } from '../cutover/cutover.ts';
 import type { PhaseChange } from '../cutover/phase.ts';
 import type { Plan } from '../cutover/plan.ts';

@@ -1,6 +1,6 @@
 /** The rules that no evidence lifts: freeze windows, the order of phases, the approval of a second person. */
 
-import type { Condition } from '../conditions/verdict.ts';
+import type { Condition } from '../conditions/condition.ts';
 import type { CutoverDeclaration, CutoverState, SystemState } from '../cutover/cutover.ts';
 import { policyOf } from '../cutover/policy.ts';
 import { frozenAt } from '../holds/freeze.ts';

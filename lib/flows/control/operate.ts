@@ -3,7 +3,7 @@
  * A refused command changes nothing but one `denied` audit entry. The same idempotency key gives the same answer.
  */
 
-import { CrossfadeError, type ErrorCode } from '../../core/base/errors.ts';
+import { CrossfadeError, isDenial } from '../../core/base/errors.ts';
 import { DAY_MS } from '../../core/base/units.ts';
 import {
   type CutoverDeclaration,
@@ -98,7 +98,7 @@ export async function operate(
       await reconcileNow(ports, declarations).catch(() => undefined);
       throw error;
     }
-    if (error instanceof CrossfadeError && !error.retryable && DENIED.has(error.code)) {
+    if (error instanceof CrossfadeError && !error.retryable && isDenial(error.code)) {
       // The same request, sent twice at once: the other one was carried out between our two looks.
       const twin = await ports.state.readIdempotency(operation.idempotency.key);
       if (twin) return repeat(ports, twin, operation);
@@ -124,20 +124,6 @@ async function takeAlong(
     ports.log.failure('mates_not_taken_along', error, { cutover: after.id });
   }
 }
-
-/** Refusals that are worth an entry: an authenticated caller gave a known command and was told no. */
-const DENIED: ReadonlySet<ErrorCode> = new Set([
-  'illegal_transition',
-  'confirm_required',
-  'held',
-  'stopped',
-  'frozen',
-  'self_approval',
-  'conflict',
-  'stale_version',
-  'refused_table',
-  'rollback_not_ready',
-]);
 
 function checkVersion(state: CutoverState, basedOn: number): void {
   if (state.version === basedOn) return;

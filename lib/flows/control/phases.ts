@@ -1,6 +1,6 @@
 /** Phases for people: how they stand, and a command on one of them. */
 
-import { CrossfadeError } from '../../core/base/errors.ts';
+import { CrossfadeError, isDenial } from '../../core/base/errors.ts';
 import { type CutoverDeclaration, initialState, type SystemState } from '../../core/cutover/cutover.ts';
 import type { Phase } from '../../core/cutover/phase.ts';
 import { phasesOf } from '../../core/holds/phase-order.ts';
@@ -114,20 +114,11 @@ async function decideOnce(
     );
     return answerOf(phase, system);
   } catch (error) {
-    if (error instanceof CrossfadeError && !error.retryable && DENIED.has(error.code))
+    if (error instanceof CrossfadeError && !error.retryable && isDenial(error.code))
       await recordDenial(ports, `${command.type} of phase ${phase.name}`, error, by);
     throw error;
   }
 }
-
-const DENIED: ReadonlySet<string> = new Set([
-  'illegal_transition',
-  'confirm_required',
-  'held',
-  'stopped',
-  'conflict',
-  'stale_version',
-]);
 
 function stale(basedOn: number, { version }: SystemState): CrossfadeError {
   return new CrossfadeError(

@@ -1,7 +1,8 @@
 /** What a command must know before it can be decided: proof, the table's plan, the way back, where its mates stand. */
 
 import { CrossfadeError, isCrossfadeError } from '../../core/base/errors.ts';
-import type { Condition } from '../../core/conditions/verdict.ts';
+import type { Condition } from '../../core/conditions/condition.ts';
+import { hasRole } from '../../core/conditions/table.ts';
 import {
   type CutoverDeclaration,
   type CutoverState,
@@ -117,18 +118,6 @@ export async function prepare(
 }
 
 /** What a shadow must have that readers come back to: everything that waited, and no row that is known to differ. */
-const READABLE: ReadonlySet<string> = new Set([
-  'database',
-  'armed',
-  'backfill',
-  'lag',
-  'quarantine',
-  'verification',
-  'copies',
-  'schema_changed',
-  'sweep',
-]);
-
 async function unready(
   ports: Needs,
   declaration: CutoverDeclaration,
@@ -136,7 +125,7 @@ async function unready(
   { nowMs, system }: Around,
 ): Promise<Condition[]> {
   const { verdict } = await observe(ports, declaration, state, null, system, nowMs);
-  return verdict.conditions.filter(({ code, ok }) => READABLE.has(code) && !ok);
+  return verdict.conditions.filter((one) => !one.ok && hasRole(one, 'before_reads_return'));
 }
 
 async function judge(

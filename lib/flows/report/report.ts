@@ -1,7 +1,11 @@
 /** Status of cutovers for people and programs: what is, why it is held, what comes next. Reads only. */
 
 import { MINUTE_MS } from '../../core/base/units.ts';
-import type { Condition, Verdict } from '../../core/conditions/verdict.ts';
+import type { Condition } from '../../core/conditions/condition.ts';
+import { commandsOf, commandText } from '../../core/conditions/release.ts';
+import { conditionText, type ShownVerdict, showVerdict } from '../../core/conditions/show.ts';
+import { hasRole } from '../../core/conditions/table.ts';
+import type { Verdict } from '../../core/conditions/verdict.ts';
 import {
   type CutoverDeclaration,
   type CutoverState,
@@ -17,7 +21,6 @@ import type { CopiesSummary } from '../../core/forwards/forward.ts';
 import type { MinuteWindow, TableStatus } from '../../core/gates/evidence.ts';
 import { waitingText } from '../../core/gates/pending.ts';
 import { phasesOf } from '../../core/holds/phase-order.ts';
-import { SHAPE_CODES } from '../../core/holds/shape.ts';
 import type { Member } from '../../core/phases/checks.ts';
 import { type PhaseView, viewPhases } from '../../core/phases/view.ts';
 import { recommendationOf, validationScoreOf } from '../../core/report/recommendation.ts';
@@ -52,18 +55,30 @@ export type CutoverReport = {
   dropped: string | null;
   rollback: CutoverState['rollback'];
   minutesInStage: number;
-  verdict: Verdict;
+  verdict: ShownVerdict;
   table: TableStatus | null;
   /** Writes that the other side has still to get; null for tables, before the start, and when they cannot be counted. */
   copies: CopiesSummary | null;
   /** Closed and open minutes of the last hour, oldest first. */
   windows: readonly MinuteWindow[];
   flagsDeployed: boolean;
+  /** What a person can do. */
+  steps: readonly NextStep[];
+  /** The same as sentences. Deprecated: they go with the next release. */
   nextSteps: readonly string[];
   /** What to do now, in one sentence. */
   recommendation: string;
   /** Rows that agreed when they were last compared, 0–1; null when nothing was compared. */
   validationScore: number | null;
+};
+
+export type NextStep = {
+  /** What to do, or what the commands do. */
+  text: string;
+  /** Exact commands, as they are typed. */
+  commands: readonly string[];
+  /** What is left of the text where the reasons and the rollback are shown beside it; null where nothing is said twice. */
+  brief: string | null;
 };
 
 export type SystemReport = {
@@ -133,6 +148,7 @@ function cutoverReport(
   nowMs: number,
 ): CutoverReport {
   const health = healthOf(state, observed.verdict);
+  const steps = nextSteps(declaration, state, health, observed.verdict);
   const hourAgo = Math.floor(nowMs / MINUTE_MS) - PAGE_MINUTES;
   return {
     id: declaration.id,
@@ -152,12 +168,13 @@ function cutoverReport(
     dropped: droppedText(state),
     rollback: state.rollback,
     minutesInStage: state.enteredAtMs === 0 ? 0 : Math.max(0, (nowMs - state.enteredAtMs) / MINUTE_MS),
-    verdict: observed.verdict,
+    verdict: showVerdict(observed.verdict),
     table: observed.table,
     copies: observed.copies,
     windows: observed.windows.filter((window) => window.minute >= hourAgo),
     flagsDeployed,
-    nextSteps: nextSteps(declaration, state, health, observed.verdict),
+    steps,
+    nextSteps: steps.map(stepText),
     recommendation: recommendationOf(state, observed.verdict),
     validationScore: validationScoreOf(state, observed.table, observed.verdict),
   };
@@ -182,18 +199,8 @@ function healthOf(state: CutoverState, verdict: Verdict): Health {
 }
 
 /** What closes the way back of a promoted table, too. */
-const shapeReasons = ({ conditions }: Verdict) => conditions.filter(({ code }) => SHAPE_CODES.has(code));
+const shapeReasons = ({ conditions }: Verdict) => conditions.filter((one) => hasRole(one, 'closes_way_back'));
 
-const PATIENCE = new Set([
-  'dwell',
-  'samples',
-  'backfill',
-  'flags',
-  'proof_errors',
-  'proof_latency_p50',
-  'proof_latency_p95',
-  'proof_validation',
-]);
 const FIRST_MINUTES = 5;
 
 /**
@@ -201,16 +208,29 @@ const FIRST_MINUTES = 5;
  * minutes of a stage, or before the copy is done. Everything else is a hold worth a look.
  */
 function needsOnlyTime(reason: Condition, verdict: Verdict): boolean {
-  if (PATIENCE.has(reason.code)) return true;
-  if (reason.value !== null || reason.code === 'database') return false;
+  if (hasRole(reason, 'normal_course')) return true;
+  if (reason.seen !== null || reason.code === 'database') return false;
   const copying = verdict.reasons.some((other) => other.code === 'backfill');
   return verdict.evidence.minutesInStage < FIRST_MINUTES || (copying && reason.code === 'verification');
 }
 
-function nextSteps(declaration: CutoverDeclaration, state: CutoverState, health: Health, verdict: Verdict): string[] {
+function nextSteps(declaration: CutoverDeclaration, state: CutoverState, health: Health, verdict: Verdict): NextStep[] {
   const dropped = droppedText(state);
-  return [...(dropped ? [dropped] : []), ...stepsOf(declaration, state, health, verdict)];
+  return [...(dropped ? [say(dropped)] : []), ...stepsOf(declaration, state, health, verdict)];
 }
+
+const say = (text: string, brief: string | null = null): NextStep => ({ text, commands: [], brief });
+const run = (words: readonly string[], text = ''): NextStep => ({ text, commands: [commandText(words)], brief: null });
+/** What releases a reason. The reason is shown in full elsewhere. */
+const released = (reason: Condition): NextStep => ({
+  text: conditionText(reason),
+  commands: commandsOf(reason.release),
+  brief: '',
+});
+
+/** A command with what it does, or a sentence, in which its commands are named. */
+const stepText = ({ text, commands, brief }: NextStep): string =>
+  brief === null ? [...commands, text].filter((part) => part !== '').join(' ') : text;
 
 /** Which of them a trigger computes until then the plan says: it asks the database. */
 function computedUntilCleanup(declaration: CutoverDeclaration): string[] {
@@ -220,38 +240,43 @@ function computedUntilCleanup(declaration: CutoverDeclaration): string[] {
     .map(([name]) => name);
 }
 
-function stepsOf(declaration: CutoverDeclaration, state: CutoverState, health: Health, verdict: Verdict): string[] {
+function stepsOf(declaration: CutoverDeclaration, state: CutoverState, health: Health, verdict: Verdict): NextStep[] {
   const id = state.id;
   const pending = pendingWord(state);
-  if (pending) return [waitingText(verdict) ?? `${pending} is being carried out; nothing to do`];
+  if (pending) return [say(waitingText(verdict) ?? `${pending} is being carried out; nothing to do`)];
   switch (state.stageKind) {
     case 'disabled':
-      return [`crossfade plan ${id}`, `crossfade start ${id}`];
+      return [run(['crossfade', 'plan', id]), run(['crossfade', 'start', id])];
     case 'full':
-      return health === 'ready'
-        ? [`crossfade complete ${id} --confirm ${id}`]
-        : verdict.reasons.map((reason) => reason.text);
+      return health === 'ready' ? [run(['crossfade', 'complete', id, '--confirm', id])] : verdict.reasons.map(released);
     case 'completed': {
-      const changed = shapeReasons(verdict).map(({ text }) => `the way back is closed: ${text}`);
+      const changed = shapeReasons(verdict).map((one) => say(`the way back is closed: ${conditionText(one)}`));
       const computed = computedUntilCleanup(declaration);
       return [
-        ...(changed.length > 0 ? changed : [`crossfade rollback ${id} --reason '…' goes back without losing a row`]),
-        `crossfade cleanup ${id} --confirm ${id} drops the old table; after it there is no way back`,
+        ...(changed.length > 0
+          ? changed
+          : [run(['crossfade', 'rollback', id, '--reason', '…'], 'goes back without losing a row')]),
+        run(['crossfade', 'cleanup', id, '--confirm', id], 'drops the old table; after it there is no way back'),
         ...(computed.length > 0
           ? [
-              `before cleanup, let the application write ${computed.join(', ')}: 'crossfade plan ${id}' says which a trigger computes until then`,
+              say(
+                `before cleanup, let the application write ${computed.join(', ')}: 'crossfade plan ${id}' says which a trigger computes until then`,
+              ),
             ]
           : []),
       ];
     }
     case 'rolled_back':
-      return [`mend the cause: ${state.rollback?.reason ?? 'unknown'}`, `crossfade reset ${id} --confirm ${id}`];
+      return [
+        say(`mend the cause: ${state.rollback?.reason ?? 'unknown'}`, 'mend the cause'),
+        run(['crossfade', 'reset', id, '--confirm', id]),
+      ];
     case 'cleaned':
-      return ['nothing: the cutover is finished'];
+      return [say('nothing: the cutover is finished')];
     default:
       return verdict.reasons.length > 0
-        ? verdict.reasons.map((reason) => reason.text)
-        : [`the next tick advances to ${nextStage(state)?.name ?? 'the next stage'}`];
+        ? verdict.reasons.map(released)
+        : [say(`the next tick advances to ${nextStage(state)?.name ?? 'the next stage'}`)];
   }
 }
 

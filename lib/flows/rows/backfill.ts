@@ -15,7 +15,12 @@ export type BackfillRun = {
   state: 'done' | 'running' | 'throttled' | 'paused' | 'cancelled' | 'stale' | 'idle';
   /** What it waited for at the end. */
   why?: string;
+  /** Tables of other cutovers, to which its rows refer and which it waits for. */
+  waitsFor?: readonly string[];
 };
+
+/** Why the copy must wait now. */
+type Wait = { why: string; waitsFor: readonly string[] };
 
 /** The copy waits while the changes it causes are not applied. */
 const OUTBOX_AGE_MS = 10_000;
@@ -32,6 +37,7 @@ export async function backfillAll(
 ): Promise<BackfillRun[]> {
   const runs: BackfillRun[] = [];
   const waiting: TableCutoverDeclaration[] = [];
+  const waitsFor = new Map<string, readonly string[]>();
   const isWanted = await whichAreWanted(ports, declarations);
   for (const declaration of declarations) {
     if (declaration.kind !== 'table') continue;
@@ -42,18 +48,25 @@ export async function backfillAll(
     progress = false;
     for (const declaration of [...waiting]) {
       const run = await backfillSafely(ports, declaration, deadlineMs);
-      if (run?.why?.startsWith(WAITS_FOR)) continue;
+      if (run?.waitsFor) {
+        waitsFor.set(declaration.id, run.waitsFor);
+        continue;
+      }
       waiting.splice(waiting.indexOf(declaration), 1);
       progress ||= run?.state === 'done';
       if (run) runs.push(run);
     }
   }
   for (const { id } of waiting)
-    runs.push({ cutover: id, rows: 0, state: 'throttled', why: `${WAITS_FOR} what it refers to` });
+    runs.push({
+      cutover: id,
+      rows: 0,
+      state: 'throttled',
+      why: 'waits for what it refers to',
+      waitsFor: waitsFor.get(id) ?? [],
+    });
   return runs;
 }
-
-const WAITS_FOR = 'waits for';
 
 /** Most tables have nothing to copy, and one look at all of them says which. One that cannot be told is looked at by itself. */
 async function whichAreWanted(
@@ -103,11 +116,12 @@ async function backfill(ports: Needs, declaration: TableCutoverDeclaration, dead
   const throttle = watchPressure(ports, declaration);
   let rows = 0;
   let chunk = FIRST_ROWS;
-  let why: string | null = null;
+  let wait: Wait | null = null;
   for (let first = true; first || ports.clock.monotonicMs() < deadlineMs; first = false) {
-    why = await throttle();
-    if (why?.startsWith(WAITS_FOR)) break;
-    if (why !== null) {
+    wait = await throttle();
+    // They are not copied while this one waits.
+    if (wait && wait.waitsFor.length > 0) break;
+    if (wait) {
       if (ports.clock.monotonicMs() + LOOK_EVERY_MS >= deadlineMs) break;
       await ports.clock.sleep(LOOK_EVERY_MS);
       continue;
@@ -119,9 +133,10 @@ async function backfill(ports: Needs, declaration: TableCutoverDeclaration, dead
     rows += step.rows;
     chunk = nextChunk(chunk, step.tookMs);
   }
-  if (why === null) return { cutover, rows, state: 'running' };
+  if (!wait) return { cutover, rows, state: 'running' };
+  const { why, waitsFor } = wait;
   ports.log.event('backfill_throttled', { cutover, why });
-  return { cutover, rows, state: 'throttled', why };
+  return { cutover, rows, state: 'throttled', why, ...(waitsFor.length > 0 ? { waitsFor } : {}) };
 }
 
 /** The copy ends with the indexes that were taken off for it; one that takes longer than this call is found by the next. */
@@ -144,26 +159,27 @@ async function mayWrite({ state }: Needs, cutover: string): Promise<boolean> {
 function watchPressure(ports: Needs, declaration: TableCutoverDeclaration) {
   let lookedAtMs = Number.NEGATIVE_INFINITY;
   let last: Pressure | null = null;
-  let why: string | null = null;
-  return async (): Promise<string | null> => {
+  let wait: Wait | null = null;
+  return async (): Promise<Wait | null> => {
     const nowMs = ports.clock.monotonicMs();
-    if (nowMs - lookedAtMs < LOOK_EVERY_MS) return why;
+    if (nowMs - lookedAtMs < LOOK_EVERY_MS) return wait;
     const { id, table } = declaration;
     const lagMs = (await ports.tables.status(id))?.lagMs ?? 0;
     const seen = await ports.tables.pressure(tableCutover(declaration));
     const walRate = last ? ((seen.walBytes - last.walBytes) / (nowMs - lookedAtMs)) * 1_000 : 0;
     const off = (await mayWrite(ports, id)) ? null : 'writes to the shadow are switched off';
-    why = off ?? tooMuch(table.backfill ?? {}, seen, lagMs, walRate);
+    const why = off ?? tooMuch(table.backfill ?? {}, seen, lagMs, walRate);
+    wait = why === null ? null : { why, waitsFor: off === null ? seen.waitsFor : [] };
     last = seen;
     lookedAtMs = nowMs;
-    return why;
+    return wait;
   };
 }
 
 /** The first limit that is passed, in words. */
 export function tooMuch(limits: BackfillLimits, seen: Pressure, lagMs: number, walRate: number): string | null {
   const { outboxAgeMs = OUTBOX_AGE_MS, replicaLagMs, walBytesPerSecond, activeConnections } = limits;
-  if (seen.waitsFor.length > 0) return `${WAITS_FOR} ${seen.waitsFor.join(', ')}, to which its rows refer`;
+  if (seen.waitsFor.length > 0) return `waits for ${seen.waitsFor.join(', ')}, to which its rows refer`;
   if (lagMs > outboxAgeMs) return `the oldest change waits for ${Math.round(lagMs)} ms, more than ${outboxAgeMs}`;
   if (replicaLagMs !== undefined && (seen.replicaLagMs ?? 0) > replicaLagMs)
     return `a replica is ${seen.replicaLagMs} ms behind, more than ${replicaLagMs}`;

@@ -1,6 +1,7 @@
 /** What every state store must do. Run against the one in memory and the one on DynamoDB. */
 
 import { describe, expect, it } from 'vitest';
+import { condition } from '../../../lib/core/conditions/condition.ts';
 import type { Verdict } from '../../../lib/core/conditions/verdict.ts';
 import {
   type CutoverState,
@@ -102,8 +103,11 @@ export async function twentyWritersAtOnce(store: StateStore): Promise<{ applied:
 
 export const VERDICT: Verdict = {
   verdict: 'hold',
-  reasons: [{ code: 'samples', ok: false, value: 12, limit: 100, text: '12 of 100 samples.' }],
-  conditions: [{ code: 'lag', ok: true, value: null, limit: '30 s', text: 'No lag.' }],
+  reasons: [
+    condition('samples', { ok: false, seen: 12, limit: 100, says: '12 of 100 samples.', release: { wait: 'samples' } }),
+    condition('alert', { name: 'slow', ok: false, seen: 900, limit: 300, unit: 'ms', says: 'Alert: slow.' }),
+  ],
+  conditions: [condition('lag', { ok: true, seen: null, limit: '30 s', says: 'No lag.' })],
   evidence: {
     primary: { count: 12, errors: 0, errorRate: 0, p50Ms: 1.5, p95Ms: null },
     shadow: { count: 0, errors: 0, errorRate: null, p50Ms: null, p95Ms: null },

@@ -5,6 +5,7 @@
  */
 
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
+import { conditionText } from '../../../lib/core/conditions/show.ts';
 import type {
   BackfillProgress,
   ShapeDifference,
@@ -282,7 +283,7 @@ export function inMemoryTables({ clock }: { clock: Pick<Clock, 'now'> }): Tables
       const [first] = it.quarantine;
       if (first) return { ready: false, why: first[1].reason, key: keyText(first[0]) };
       const [changed] = shapeConditions(id, statusOf(it, clock.now()));
-      return changed ? { ready: false, why: changed.text, key: null } : { ready: true };
+      return changed ? { ready: false, why: conditionText(changed), key: null } : { ready: true };
     },
     async cleanup({ id }, epoch, { version = Infinity } = {}) {
       const it = table(id);

@@ -6,6 +6,7 @@ import { type Alert, acknowledge, MAX_MESSAGES, newAlert, step } from '../../../
 import { type AlertSample, measure } from '../../../lib/core/alerts/measure.ts';
 import { BUILT_IN_RULE_IDS, builtInRules, lookMinutes, ruleProblems, rulesOf } from '../../../lib/core/alerts/rule.ts';
 import { demands, judgeAlerts } from '../../../lib/core/alerts/watch.ts';
+import { condition, idOf } from '../../../lib/core/conditions/condition.ts';
 import { type AlertMetric, type AlertRule, METRICS } from '../../../lib/core/cutover/alert-rule.ts';
 import { DEFAULT_POLICY } from '../../../lib/core/cutover/cutover.ts';
 import { emptyWindow, type MinuteWindow, type TableStatus } from '../../../lib/core/gates/evidence.ts';
@@ -96,10 +97,12 @@ describe('measuring', () => {
   });
 
   it('early warning is the least number of minutes that the gates foresee', () => {
-    const condition = (code: string, value: number) => ({ code, ok: false, value, limit: 15, text: '' });
     const verdict = {
       ...verdictOf('hold'),
-      conditions: [condition('early_warning', 12), condition('early_warning_p95', 9)],
+      conditions: [
+        condition('early_warning', { ok: false, seen: 12, limit: 15 }),
+        condition('early_warning_latency_p95', { ok: false, seen: 9, limit: 15 }),
+      ],
     };
     expect(measure('early_warning_minutes', sampleOf({ verdict }), 1, 1)).toBe(9);
   });
@@ -243,8 +246,9 @@ describe('what the gates must respect', () => {
       { id: 'lag', action: 'hold' },
     ]);
     const { holds, guards } = demands(rules, [], sampleOf({ windows }));
-    expect(holds.map(({ code }) => code)).toEqual(['alert_errors']);
-    expect(guards).toMatchObject([{ code: 'alert_mine', ok: false, value: 0.5, limit: 0.5 }]);
+    expect(holds.map(idOf)).toEqual(['alert_errors']);
+    expect(guards).toMatchObject([{ code: 'alert', name: 'mine', ok: false, seen: 0.5, limit: 0.5, unit: 'rate' }]);
+    expect(guards.map(idOf)).toEqual(['alert_mine']);
   });
 
   it('built-in rules alone demand nothing', () => {

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { printableJson } from '../../../lib/cli/text.ts';
 import { ERROR_CODES, type ErrorCode } from '../../../lib/core/base/errors.ts';
+import { condition } from '../../../lib/core/conditions/condition.ts';
+import { show } from '../../../lib/core/conditions/show.ts';
 import { HOSTILE, held, rolledBack, scene, serving } from '../../helpers/dashboard-reports.ts';
 import { cli, type FakeApi, fakeApi, problem } from '../../helpers/fake-api.ts';
 
@@ -162,7 +164,7 @@ describe('exit codes', () => {
   );
 
   it('a held cutover ends with 3, names value and limit of every reason and what to do', async () => {
-    const reasons = [{ code: 'samples', value: 40, limit: 100, ok: false, text: '…' }];
+    const reasons = [show(condition('samples', { ok: false, seen: 40, limit: 100 }))];
     api.routes['POST /v1/cutovers/customer/advance'] = problem('held', 'It is held.', { reasons });
     const { exit, err } = await crossfade('advance', 'customer');
     expect(exit).toBe(3);

@@ -1,6 +1,7 @@
 /** Limits in force: declared, of a stage, changed at run time; and what must not be changed. */
 
 import { describe, expect, it } from 'vitest';
+import { conditionText } from '../../../lib/core/conditions/show.ts';
 import { DEFAULT_POLICY, INITIAL_SYSTEM, initialState, type Policy } from '../../../lib/core/cutover/cutover.ts';
 import { policyOf, policyProblems } from '../../../lib/core/cutover/policy.ts';
 import { absoluteGuards, guardHolds } from '../../../lib/core/gates/absolute-guards.ts';
@@ -209,11 +210,11 @@ describe('a deadline', () => {
     expect(deadlineCondition({ deadlineMinutes: null, onDeadline: 'hold' }, state, NOW)).toBeNull();
     expect(deadlineCondition({ deadlineMinutes: 31, onDeadline: 'hold' }, state, NOW)).toMatchObject({
       ok: true,
-      value: 30,
+      seen: 30,
     });
     const passed = deadlineCondition({ deadlineMinutes: 30, onDeadline: 'hold' }, state, NOW)!;
-    expect(passed).toMatchObject({ code: 'deadline', ok: false, value: 30, limit: 30 });
-    expect(passed.text).toContain("'crossfade policy customer --stage r1 --set deadlineMinutes=60'");
+    expect(passed).toMatchObject({ code: 'deadline', ok: false, seen: 30, limit: 30 });
+    expect(conditionText(passed)).toContain("'crossfade policy customer --stage r1 --set deadlineMinutes=60'");
   });
 });
 
@@ -244,7 +245,7 @@ it('a limit on what senders may leave out is demanded with the others, and holds
     nowMs: NOW,
   };
   const memoryOf = (over: object) => demandsOf({ ...situation, ...over }).holds.find(({ code }) => code === 'memory');
-  expect(memoryOf({})).toMatchObject({ ok: false, value: null, limit: 0.9 });
+  expect(memoryOf({})).toMatchObject({ ok: false, seen: null, limit: 0.9 });
   expect(memoryOf({ policy: DEFAULT_POLICY })).toBeUndefined();
   expect(memoryOf({ state: stateIn('dual_write', {}, 'component') })).toBeUndefined();
 });
@@ -305,14 +306,14 @@ describe('absolute guards', () => {
       guardHolds({ policy: { ...DEFAULT_POLICY, ...policy }, state, windows, nowMs: NOW });
     const both = { memoryMax: 0.9, connectionDropsMax: 0.02 };
     const full = { ...told(side(100, 1), 1), memory: { 60: 100 } };
-    expect(held(both, minutes(side(100, 0), full)).map(({ code, ok, value }) => [code, ok, value])).toEqual([
+    expect(held(both, minutes(side(100, 0), full)).map(({ code, ok, seen }) => [code, ok, seen])).toEqual([
       ['connection_drops', true, 0.01],
       ['memory', true, 0.6],
     ]);
     for (const part of [side(100, 1), { ...full, told: 99, memory: { 60: 99 } }, side(0, 0)]) {
       const holds = held(both, minutes(side(100, 0), part));
       expect(holds.map(({ ok }) => ok)).toEqual([false, false]);
-      expect(holds[1]!.text).toMatch(/every sender must tell/);
+      expect(holds[1]!.says).toMatch(/every sender must tell/);
     }
     const beyond = { ...told(side(100, 3), 3), memory: { 91: 100 } };
     expect(held(both, minutes(side(100, 0), beyond)).map(({ ok }) => ok)).toEqual([false, false]);

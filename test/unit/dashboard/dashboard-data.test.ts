@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { condition } from '../../../lib/core/conditions/condition.ts';
+import { show } from '../../../lib/core/conditions/show.ts';
 import { bucketIndex } from '../../../lib/core/gates/histogram.ts';
 import type { Event } from '../../../lib/core/stage/events.ts';
 import { conditionLine } from '../../../lib/dashboard/condition-lines.ts';
@@ -94,12 +96,13 @@ describe('why a cutover is held', () => {
   });
 
   it('says what is needed where at least so much is asked for', () => {
-    const line = conditionLine({ code: 'samples', ok: false, value: 12_345, limit: 100_000, text: '' }, false);
+    const line = conditionLine(show(condition('samples', { ok: false, seen: 12_345, limit: 100_000 })));
     expect(line).toMatchObject({ seen: '12\u202f345', limit: '100\u202f000', limitIs: 'needed' });
   });
 
   it('shows a condition it does not know with what it says of itself', () => {
-    const line = conditionLine({ code: 'own_rule', ok: false, value: null, limit: null, text: 'Silence.' }, false);
+    const stranger = { name: 'own_rule', ok: false, seen: null, limit: null, says: 'Silence.' };
+    const line = conditionLine(show(condition('other', stranger)));
     expect(line).toMatchObject({ label: 'own_rule', seen: '–', text: 'Silence.' });
   });
 });
@@ -132,7 +135,7 @@ describe('what comes next', () => {
       seen: 'primary',
       limit: 'shadow',
     });
-    expect(reads.steps).toContainEqual({ text: '', command: 'crossfade reads shadow customer --reason …' });
+    expect(reads.steps).toContainEqual({ text: '', command: "crossfade reads shadow customer --reason '…'" });
     expect(reads.commands).toContain("crossfade reads shadow customer --reason '…'");
     const off: [number, Event] = [2, { type: 'shadow_writes_switched', enabled: false, reason: 'load' }];
     const writes = await card({ ...scenes.serving, events: [...scenes.serving.events, away, off] });
@@ -141,10 +144,10 @@ describe('what comes next', () => {
   });
 
   it('parts a command from its explanation', () => {
-    const verdict = { reasons: [] } as never;
-    const step = "crossfade rollback a --reason 'it is slow' goes back without losing a row";
-    expect(stepsOf({ id: 'a', nextSteps: [step], verdict, rollback: null, pending: null, health: 'done' })).toEqual([
-      { command: "crossfade rollback a --reason 'it is slow'", text: 'goes back without losing a row' },
+    const command = "crossfade rollback a --reason 'it is slow'";
+    const step = { text: 'goes back without losing a row', commands: [command], brief: null };
+    expect(stepsOf({ id: 'a', steps: [step], pending: null, health: 'done' })).toEqual([
+      { command, text: 'goes back without losing a row' },
     ]);
   });
 });

@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { conditionText } from '../../../lib/core/conditions/show.ts';
 import { DEFAULT_POLICY, type Policy } from '../../../lib/core/cutover/cutover.ts';
 import type { MinuteWindow, TableStatus } from '../../../lib/core/gates/evidence.ts';
 import type { Evidence } from '../../../lib/core/gates/fold.ts';
@@ -111,8 +112,8 @@ describe('an early warning', () => {
     expect(verdict.verdict).toBe('hold');
     expect(warningsOf(verdict)).toEqual([code]);
     const warning = verdict.reasons.find((reason) => reason.code === code)!;
-    expect(warning).toMatchObject({ limit: 15, value: expect.any(Number) });
-    expect(warning.text).toMatch(/rises: .* now, and in about \d+ minutes beyond .*\. It is released when/);
+    expect(warning).toMatchObject({ limit: 15, seen: expect.any(Number) });
+    expect(conditionText(warning)).toMatch(/rises: .* now, and in about \d+ minutes beyond .*\. It is released when/);
   });
 
   it('is not given for a rise that takes longer than a quarter of an hour to the limit, nor for one that is over', () => {
@@ -156,7 +157,7 @@ describe('an early warning', () => {
       ({ evidence, verdict } = judged);
     }
     expect(warningsOf(verdict!)).toEqual([`early_warning_${code}`]);
-    expect(verdict!.reasons.find((one) => one.code === `early_warning_${code}`)!.text).toContain(
+    expect(verdict!.reasons.find((one) => one.code === `early_warning_${code}`)!.says).toContain(
       `about ${minutes} minutes`,
     );
   });

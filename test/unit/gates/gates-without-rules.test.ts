@@ -301,7 +301,7 @@ describe('reads that processes took away from a shadow they saw fail', () => {
     const { verdicts } = live({ minutes: 20, shadow: quiet, primary: left(9) }, GATES);
     expect(verdicts.map(({ verdict }) => verdict)).not.toContain('rollback');
     expect(verdicts.at(-1)!.reasons).toContainEqual(
-      expect.objectContaining({ code: 'left_reads', value: 0.9, limit: 0.01 }),
+      expect.objectContaining({ code: 'left_reads', seen: 0.9, limit: 0.01 }),
     );
   });
 

@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { conditionText } from '../../../lib/core/conditions/show.ts';
 import type { Verdict } from '../../../lib/core/conditions/verdict.ts';
 import { DEFAULT_POLICY, type Policy } from '../../../lib/core/cutover/cutover.ts';
 import type { MinuteWindow, TableStatus, VerificationResult } from '../../../lib/core/gates/evidence.ts';
@@ -176,17 +177,17 @@ describe('I21 each condition alone holds the cutover and says value and limit', 
     expect(verdict.verdict).toBe('hold');
     expect(codes(verdict)).toEqual([code]);
     const [reason] = verdict.reasons;
-    if (typeof value === 'number') expect(reason!.value).toBeCloseTo(value, 9);
-    else expect(reason!.value).toBe(value);
+    if (typeof value === 'number') expect(reason!.seen).toBeCloseTo(value, 9);
+    else expect(reason!.seen).toBe(value);
     expect(reason!.limit).toBe(limit);
-    expect(reason!.text).toMatch(SAYS_WHAT_RELEASES);
+    expect(conditionText(reason!)).toMatch(SAYS_WHAT_RELEASES);
   });
 
   it('the backfill is running, and then no verification counts either', () => {
     const backfill = { state: 'running', rowsDone: 600, rowsTotal: 1_000, rowsPerSecond: 100 } as const;
     const verdict = evaluate(healthy({ table: { backfill } }));
     expect(codes(verdict)).toEqual(['backfill', 'verification']);
-    expect(verdict.reasons[0]).toMatchObject({ value: 600, limit: 1_000, text: expect.stringContaining('4 s left') });
+    expect(verdict.reasons[0]).toMatchObject({ seen: 600, limit: 1_000, says: expect.stringContaining('4 s left') });
   });
 
   it('latency beyond the limit of advancing holds p50 and p95, and is no reason to go back below the other limit', () => {
@@ -303,7 +304,7 @@ describe('verification', () => {
     const earlier = { ...VERIFIED, atMs: ENTERED * MINUTE - 1 };
     const verdict = evaluate(healthy({ stage: 'dual_write', table: { verification: earlier } }));
     expect(codes(verdict)).toEqual(['verification']);
-    expect(verdict.reasons[0]!.value).toBeNull();
+    expect(verdict.reasons[0]!.seen).toBeNull();
   });
 
   it('of an earlier run does not roll back either', () => {
@@ -325,9 +326,9 @@ describe('verification', () => {
       const verdict = evaluate(healthy({ stage, table: { verification: wrong } }));
       expect(verdict).toMatchObject({
         verdict: 'rollback',
-        reasons: [{ code: 'validation', value: 0.98, limit: 0.99 }],
+        reasons: [{ code: 'validation', seen: 0.98, limit: 0.99 }],
       });
-      expect(verdict.reasons[0]!.text).toMatch(/20 of 1000.*\{"id":7\} \(email, name\).*\{"id":9\} \(row\)/);
+      expect(verdict.reasons[0]!.says).toMatch(/20 of 1000.*\{"id":7\} \(email, name\).*\{"id":9\} \(row\)/);
     }
   });
 
@@ -357,13 +358,13 @@ describe('the guards', () => {
     expect(verdicts.map((verdict) => verdict.verdict)).toEqual(['hold', 'hold', 'rollback']);
     expect(verdicts.map((verdict) => verdict.evidence.badMinutes)).toEqual([1, 2, 3]);
     expect(verdicts[2]!.reasons).toEqual([
-      expect.objectContaining({ code: 'errors', value: 0.2, text: expect.stringContaining('12 of 60') }),
+      expect.objectContaining({ code: 'errors', seen: 0.2, says: expect.stringContaining('12 of 60') }),
     ]);
   });
 
   it('wait for no minute when half of the operations fail', () => {
     const verdict = evaluate(failing(servedFor(1), 10));
-    expect(verdict.reasons).toEqual([expect.objectContaining({ code: 'unavailable', value: 0.5, limit: 0.5 })]);
+    expect(verdict.reasons).toEqual([expect.objectContaining({ code: 'unavailable', seen: 0.5, limit: 0.5 })]);
   });
 
   it('tell failures that may be chance from a primary that fails, too', () => {

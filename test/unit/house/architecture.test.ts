@@ -144,7 +144,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     table: ['base', 'cutover', 'gates', 'routing'],
     alerts: ['base', 'conditions', 'cutover', 'gates', 'holds', 'stage'],
     phases: ['base', 'conditions', 'cutover', 'gates', 'holds', 'routing', 'stage'],
-    report: ['base', 'conditions', 'cutover', 'gates', 'holds', 'routing', 'stage'],
+    report: ['base', 'conditions', 'cutover', 'gates', 'routing', 'stage'],
     replay: ['base', 'conditions', 'cutover', 'gates', 'holds', 'stage'],
   },
   'lib/flows': {

@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { condition } from '../../../lib/core/conditions/condition.ts';
 import { type CutoverState, INITIAL_SYSTEM, type SystemState } from '../../../lib/core/cutover/cutover.ts';
 import type { PhaseChange } from '../../../lib/core/cutover/phase.ts';
 import { cohortBar, cohortHold, groupsOf, withHold } from '../../../lib/core/holds/cohort.ts';
@@ -151,7 +152,7 @@ describe('the order of phases', () => {
     expect(phaseHold(planner!, system())).toMatchObject({ ok: false, code: 'phase' });
     const begun = moved(system(), 'first', { kind: 'started' });
     expect(phaseHold(planner!, begun)!.ok).toBe(true);
-    expect(phaseHold(bundler!, begun)!.text).toContain("it comes after 'first' (running)");
+    expect(phaseHold(bundler!, begun)!.says).toContain("it comes after 'first' (running)");
     const second = moved(moved(begun, 'first', { kind: 'done' }), 'second', { kind: 'started' });
     expect(phaseHold(bundler!, second)!.ok).toBe(true);
     // What was done and is not any more holds again those that come after.
@@ -387,7 +388,7 @@ describe('a cohort', () => {
     state: { ...stateIn(stage, {}, 'component'), id },
     verdict: verdictOf(
       verdict,
-      verdict === 'hold' ? [{ code: 'errors', ok: false, value: 1, limit: 0, text: 'bad' }] : [],
+      verdict === 'hold' ? [condition('errors', { ok: false, seen: 1, limit: 0, says: 'bad' })] : [],
     ),
   });
 
@@ -395,15 +396,15 @@ describe('a cohort', () => {
     const front = member('a', 'r1');
     expect(cohortHold('c', front, [])).toBeNull();
     expect(cohortHold('c', front, [member('b', 'r1')])!.ok).toBe(true);
-    expect(cohortHold('c', front, [member('b', 'r1', 'hold')])!.text).toContain('b is held by errors');
-    expect(cohortHold('c', front, [member('b', 'dual_write')])!.text).toContain('b is still in dual_write');
+    expect(cohortHold('c', front, [member('b', 'r1', 'hold')])!.says).toContain('b is held by errors');
+    expect(cohortHold('c', front, [member('b', 'dual_write')])!.says).toContain('b is still in dual_write');
     expect(cohortHold('c', front, [{ id: 'b', state: null, verdict: null }])!.ok).toBe(false);
   });
 
   it('by force, too, a member that is ahead waits for its mates', () => {
     expect(cohortBar('c', member('a', 'r1').state, [member('b', 'r1', 'hold').state])).toEqual([]);
     expect(cohortBar('c', member('a', 'r1').state, [member('b', 'rolled_back').state])).toMatchObject([
-      { code: 'cohort', ok: false, text: expect.stringContaining('b is still in rolled_back') },
+      { code: 'cohort', ok: false, says: expect.stringContaining('b is still in rolled_back') },
     ]);
   });
 

@@ -1,6 +1,7 @@
 /** The stage machine: every command in every stage, intents, force, the stop, ticks, and what each event leaves. */
 
 import { describe, expect, it } from 'vitest';
+import { condition } from '../../../lib/core/conditions/condition.ts';
 import type { CutoverKind, CutoverState, PendingAction } from '../../../lib/core/cutover/cutover.ts';
 import { nextStage } from '../../../lib/core/cutover/plan.ts';
 import { type Context, type Decision, decide, droppedText, LEGAL_COMMANDS } from '../../../lib/core/stage/decide.ts';
@@ -147,13 +148,18 @@ describe('confirm and evidence', () => {
 
   it.each(['advance', 'complete'] as const)('%s without proof is held, with the reasons', (command) => {
     const state = stateIn(command === 'advance' ? 'r1' : 'full_100');
-    const reason = { code: 'samples', ok: false, value: 3, limit: 100, text: 'Three of a hundred.' };
+    const says = 'Three of a hundred.';
+    const reason = condition('samples', { ok: false, seen: 3, limit: 100, says });
     for (const verdict of [null, verdictOf('hold', [reason]), verdictOf('rollback', [reason])]) {
       const decision = decide(state, { ...COMMANDS[command], verdict } as Command, CONTEXT);
       expect(outcome(decision)).toBe('held');
       if (verdict) {
         expect(decision).toMatchObject({ message: expect.stringContaining('Three of a hundred.') });
-        expect(decision).toMatchObject({ details: { reasons: [reason] } });
+        expect(decision).toMatchObject({
+          details: {
+            reasons: [{ code: 'samples', ok: false, seen: 3, value: 3, limit: 100, unit: 'count', text: says }],
+          },
+        });
       }
     }
   });
@@ -413,7 +419,7 @@ describe('switches of reads and writes', () => {
   const dry = { ...away, shadowWrites: false };
   const back: Command = { type: 'reads', to: 'shadow', reason: 'mended', unready: [] };
   const on: Command = { type: 'shadow-writes', enabled: true, reason: 'calm' };
-  const lag = { code: 'lag', ok: false, value: 90_000, limit: 30_000, text: 'The oldest change is 90 s old.' };
+  const lag = condition('lag', { ok: false, seen: 90_000, limit: 30_000, says: 'The oldest change is 90 s old.' });
 
   it('readers come back only to what is written and lacks nothing, never while stopped, frozen or barred', () => {
     const answer = (state: Partial<CutoverState>, context: Context = CONTEXT, command: Command = back) =>

@@ -1,0 +1,53 @@
+/**
+ * Figures as text, each with its unit. A figure that is short of its limit must not look as if it had reached it, so times
+ * and counts are rounded down. What is shown can be read back: it is the figure to the digits that are shown.
+ */
+
+/** `rate`: 0–1, shown in per cent. `percent`: 0–100. `times`: how many times as much. `word`: as it is, without a unit. */
+export const UNITS = ['rate', 'percent', 'ms', 'minutes', 'count', 'evidence', 'times', 'word'] as const;
+export type Unit = (typeof UNITS)[number];
+
+export type Figure = number | string | null;
+
+/** Rounded down to a tenth, so that a value that is short of a whole one does not look like it. */
+export const round = (value: number) => Math.floor(value * 10 + 1e-9) / 10;
+/** Evidence: two digits are enough. */
+export const number = (value: number) =>
+  value >= 1e6
+    ? value.toExponential(1)
+    : value >= 100
+      ? String(Math.round(value))
+      : String(Number(value.toPrecision(2)));
+export const percent = (rate: number, digits = 3) => `${Number((rate * 100).toPrecision(digits))} %`;
+export const ms = (value: number) => (value >= 1000 ? `${round(value / 1000)} s` : `${round(value)} ms`);
+
+/**
+ * @param group what stands between thousands; nothing where it is left out
+ * @example figureText(181_800, 'ms') // '181.8 s'
+ */
+export function figureText(value: Figure, unit: Unit, group = ''): string {
+  if (value === null) return '–';
+  if (typeof value === 'string') return value;
+  switch (unit) {
+    case 'rate':
+      return percent(value, 4);
+    case 'percent':
+      return percent(value / 100, 4);
+    case 'ms':
+      return ms(value);
+    case 'minutes':
+      return `${grouped(round(value), group)} min`;
+    case 'evidence':
+      return number(value);
+    case 'times':
+      return `${Number(value.toPrecision(4))} ×`;
+    case 'count':
+      return grouped(round(value), group);
+    case 'word':
+      return String(value);
+  }
+}
+
+/** Only whole parts are grouped. */
+const grouped = (value: number, group: string) =>
+  String(value).replace(/^-?\d+/, (whole) => whole.replace(/\B(?=(\d{3})+$)/g, group));

@@ -1,0 +1,86 @@
+/** What would release a condition that does not hold: a command, something to wait for, or a person who acts elsewhere. */
+
+import { MINUTE_MS } from '../base/units.ts';
+
+export type Release =
+  /** Its words, as a shell takes them apart; and what it does. */
+  | { command: readonly string[]; does: string }
+  /** It comes by itself: `etaMs` how long it takes, `untilMs` when the waiting ends, where that is known. */
+  | { wait: Wait; etaMs?: number; untilMs?: number }
+  /** A person must act, outside of any command: a sentence without its full stop. */
+  | { person: string };
+
+type Times = { eta: string; until: string };
+
+/** Everything there is to wait for, as a sentence; some say for how long, or until when. */
+const WAITS = {
+  time: 'Time releases it.',
+  window_ends: 'The end of the window releases it.',
+  next_tick: 'The next tick tries again.',
+  every_tick: 'Every tick tries again.',
+  give_up: ({ until }: Times) => `Every tick tries again; after ${until} it is given up, and that is said.`,
+  answer: 'Every tick asks again.',
+  arming: 'Every tick arms it; its log has the cause when it cannot.',
+  phases_before: 'It is released when they are done.',
+  peers: 'It is released when they can go on.',
+  alert_ends: 'It is released when the alert has ended.',
+  copy_ends: 'The end of the copy releases it.',
+  catch_up: 'It is released when the writer has caught up to within the limit.',
+  forwarding: 'They are carried out by themselves.',
+  verifier: 'The verifier runs by itself after the backfill.',
+  clean_pass: 'A new, complete pass without a difference releases it.',
+  sweep:
+    'The tick makes capture again, and every row is copied and compared again; a complete verification without a difference releases it.',
+  operations: 'Operations recorded in the last minutes release it.',
+  operations_of_both: 'Operations of both release it.',
+  traffic: 'Traffic releases it.',
+  possible_windows: ({ eta }: Times) => `${eta} of windows that can be true release it.`,
+  inside_limit: ({ eta }: Times) => `${eta} inside the limit release it.`,
+  samples: 'More operations of the shadow release it.',
+  healthy_operations: 'More healthy operations release it.',
+  agreeing_comparisons: 'More comparisons that agree release it.',
+  comparisons: 'Comparisons of both sides release it.',
+  fewer_errors: 'It is released when the shadow fails no more often than that.',
+  faster: 'It is released when the shadow is that fast.',
+  keyed_reads: 'It is released when enough reads carry a routing key.',
+  closed_breakers: 'It is released when processes stay with the shadow.',
+  less_evidence: 'It is released when healthy operations have lowered the evidence.',
+  primary_recovers: 'A primary that works again releases it.',
+  more_evidence: 'More failures roll back, more that succeed release it.',
+  rise_ends: 'It is released when the rise ends.',
+  progress: 'It is released when its cutovers have come so far.',
+} as const satisfies Record<string, string | ((times: Times) => string)>;
+
+export type Wait = keyof typeof WAITS;
+export const WAIT_KINDS = Object.keys(WAITS) as Wait[];
+
+/** In sentences. Commands that stand beside each other share one, since one of them is enough. */
+export function releaseText(release: readonly Release[]): string {
+  const sentences: string[] = [];
+  const commands = release.flatMap((one) => ('command' in one ? [`'${one.command.join(' ')}' ${one.does}`] : []));
+  let said = false;
+  for (const one of release) {
+    if ('wait' in one) sentences.push(waitText(one));
+    else if ('person' in one) sentences.push(`${one.person}.`);
+    else if (!said) {
+      sentences.push(`${commands.join(', ')}.`);
+      said = true;
+    }
+  }
+  return sentences.join(' ');
+}
+
+function waitText({ wait, etaMs = 0, untilMs = 0 }: Extract<Release, { wait: Wait }>): string {
+  const says = WAITS[wait];
+  if (typeof says === 'string') return says;
+  const until = `${new Date(untilMs).toISOString().slice(11, 16)} UTC`;
+  return says({ eta: `${Math.ceil(etaMs / MINUTE_MS)} minutes`, until });
+}
+
+/** The commands among them, as they are typed. */
+export const commandsOf = (release: readonly Release[]): string[] =>
+  release.flatMap((one) => ('command' in one ? [commandText(one.command)] : []));
+
+/** @example commandText(['crossfade', 'rollback', 'a', '--reason', '…']) // "crossfade rollback a --reason '…'" */
+export const commandText = (words: readonly string[]): string =>
+  words.map((word) => (/^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ');

@@ -1,0 +1,142 @@
+/** Every condition code reads rightly on the page, on the terminal and in JSON, whatever its figures are. */
+
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { seenAndLimit } from '../../lib/cli/render.ts';
+import { renderExplanation } from '../../lib/cli/render-verdict.ts';
+import { type Condition, idOf } from '../../lib/core/conditions/condition.ts';
+import { figureText, UNITS, type Unit } from '../../lib/core/conditions/figures.ts';
+import { type Release, releaseText, WAIT_KINDS } from '../../lib/core/conditions/release.ts';
+import { conditionText, labelOf, type ShownCondition, show, showVerdict } from '../../lib/core/conditions/show.ts';
+import { readCondition, storedVerdict } from '../../lib/core/conditions/stored.ts';
+import { CONDITION_CODES, type ConditionCode, rowOf } from '../../lib/core/conditions/table.ts';
+import { conditionLine } from '../../lib/dashboard/condition-lines.ts';
+import type { CutoverReport } from '../../lib/flows/report/report.ts';
+import { shownCondition } from '../../lib/schemas/condition.ts';
+import { readFigure, shownPrecision } from '../helpers/read-figure.ts';
+import { verdictOf } from './samples.ts';
+
+const word = fc.stringMatching(/^[a-z][a-z_0-9]{0,12}$/);
+const sentence = word.map((text) => `Seen ${text}.`);
+const epoch = fc.integer({ min: 0, max: 4e12 });
+
+const NUMBERS: Readonly<Record<Unit, fc.Arbitrary<number>>> = {
+  rate: fc.double({ min: 0, max: 1.5, noNaN: true }),
+  percent: fc.double({ min: 0, max: 100, noNaN: true }),
+  ms: fc.double({ min: 0, max: 4e9, noNaN: true }),
+  minutes: fc.double({ min: 0, max: 1e6, noNaN: true }),
+  count: fc.integer({ min: 0, max: 1e12 }),
+  evidence: fc.double({ min: 0, max: 1e13, noNaN: true }),
+  times: fc.double({ min: 0, max: 1_000, noNaN: true }),
+  word: fc.integer({ min: 0, max: 1e6 }),
+};
+
+const releases: fc.Arbitrary<Release> = fc.oneof(
+  fc.record({ command: fc.array(word, { minLength: 2, maxLength: 6 }), does: word }),
+  fc.record({ wait: fc.constantFrom(...WAIT_KINDS), etaMs: epoch, untilMs: epoch }),
+  fc.record({ person: word }),
+);
+
+function conditionsOf(code: ConditionCode): fc.Arbitrary<Condition> {
+  const { unit, named } = rowOf(code);
+  const units = typeof unit === 'string' ? [unit] : unit;
+  return fc.constantFrom(...units).chain((one) => {
+    const figure = fc.oneof(
+      { weight: 4, arbitrary: NUMBERS[one] },
+      { weight: 1, arbitrary: word },
+      { weight: 1, arbitrary: fc.constant(null) },
+    );
+    return fc.record({
+      code: fc.constant(code),
+      ...(named === undefined ? {} : { name: word }),
+      ok: fc.constant(false),
+      seen: figure,
+      limit: figure,
+      unit: fc.constant(one),
+      says: fc.oneof(sentence, fc.constant('')),
+      release: fc.array(releases, { minLength: 1, maxLength: 3 }),
+    }) as fc.Arbitrary<Condition>;
+  });
+}
+
+const reportOf = (condition: Condition) =>
+  ({
+    id: 'customer',
+    stage: 'test_1',
+    rollback: null,
+    steps: [],
+    verdict: showVerdict(verdictOf('hold', [condition])),
+  }) as unknown as CutoverReport;
+
+/** Whether a text shows a figure in its unit, to the digits that it shows. */
+function shows(text: string, value: Condition['seen'], unit: Unit): boolean {
+  if (value === null || typeof value === 'string') return text === (value ?? '–');
+  if (unit === 'word') return text === String(value);
+  const read = readFigure(text, unit);
+  return read !== null && Math.abs(read - value) <= shownPrecision(value, unit);
+}
+
+describe.each(CONDITION_CODES)('%s', (code) => {
+  it('has its label, figures, unit and release on the page, on the terminal and in JSON', () => {
+    fc.assert(
+      fc.property(conditionsOf(code), (condition) => {
+        const { seen, limit, unit } = condition;
+        const shown = show(condition);
+        const line = conditionLine(shown);
+        expect(line.label).toBe(labelOf(condition));
+        expect(line.label).not.toBe('');
+        expect([shows(line.seen, seen, unit), shows(line.limit, limit, unit)]).toEqual([true, true]);
+        expect(line.releases).toBe(releaseText(condition.release));
+        expect(line.releases).toMatch(/\S.*\.$/s);
+
+        const terminal = renderExplanation(reportOf(condition), 100_000);
+        expect(terminal).toContain(`✗ ${idOf(condition)}`);
+        expect(terminal).toContain(conditionText(condition));
+        expect(terminal).toContain(line.releases);
+        const figures = / \((.*?)(?:, limit (.*))?\)$/.exec(seenAndLimit(shown));
+        expect(figures === null).toBe(seen === null);
+        if (figures) expect(shows(figures[1]!, seen, unit)).toBe(true);
+        if (figures) expect(figures[2] === undefined ? limit === null : shows(figures[2], limit, unit)).toBe(true);
+
+        const json = JSON.parse(JSON.stringify(shown)) as ShownCondition;
+        expect(shownCondition.parse(json)).toEqual(shown);
+        expect(json).toMatchObject({ label: line.label, row: code, seen, value: seen, limit, unit });
+        expect(json.release).toEqual(condition.release);
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  it('is read back from the store as it was written', () => {
+    fc.assert(
+      fc.property(conditionsOf(code), (condition) => {
+        const stored = JSON.parse(JSON.stringify(storedVerdict(verdictOf('hold', [condition]))));
+        expect(stored.reasons.map(readCondition)).toEqual([condition]);
+      }),
+      { numRuns: 15 },
+    );
+  });
+});
+
+describe.each(UNITS.filter((unit) => unit !== 'word'))('a figure in %s', (unit) => {
+  it('can be read back to the digits that are shown, however thousands are set apart', () => {
+    fc.assert(
+      fc.property(NUMBERS[unit], fc.constantFrom('', ',', '\u202f'), (value, group) => {
+        const read = readFigure(figureText(value, unit, group), unit);
+        expect(read).not.toBeNull();
+        expect(Math.abs(read! - value)).toBeLessThanOrEqual(shownPrecision(value, unit));
+      }),
+    );
+  });
+
+  it('is not taken for one in another unit', () => {
+    const shown = figureText(181_800, unit);
+    const others = UNITS.filter((other) => other !== unit && other !== 'word');
+    const mistaken = others.filter((other) => {
+      const read = readFigure(shown, other as Exclude<Unit, 'word'>);
+      return read !== null && Math.abs(read - 181_800) <= shownPrecision(181_800, other as Exclude<Unit, 'word'>);
+    });
+    // Both are numbers without a unit.
+    expect(mistaken).toEqual({ count: ['evidence'], evidence: ['count'] }[unit as string] ?? []);
+  });
+});
