@@ -9,6 +9,7 @@ import {
   isCrossfadeError,
 } from '../core/base/errors.ts';
 import type { ShownCondition } from '../core/conditions/show.ts';
+import { shownCondition } from '../schemas/condition.ts';
 import { EXIT } from './context.ts';
 import { seenAndLimit } from './render.ts';
 import { MAX_WIDTH, printable, wrap } from './text.ts';
@@ -70,12 +71,8 @@ export function failureText(attempted: string, failure: Failure, width = MAX_WID
   ].join('\n');
 }
 
-type Reason = Pick<ShownCondition, 'code' | 'seen' | 'limit' | 'unit'>;
-
-function reasonsOf({ reasons }: ErrorDetails): Reason[] {
+/** What a server of another version says otherwise is in the detail. */
+function reasonsOf({ reasons }: ErrorDetails): ShownCondition[] {
   if (!Array.isArray(reasons)) return [];
-  return reasons.filter(
-    (reason): reason is Reason =>
-      typeof reason?.code === 'string' && 'seen' in reason && 'limit' in reason && 'unit' in reason,
-  );
+  return reasons.flatMap((reason) => shownCondition.safeParse(reason).data ?? []);
 }

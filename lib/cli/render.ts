@@ -1,7 +1,6 @@
 /** Status of a cutover as text: pure functions from a report to lines. `npm start` shows its progress with them too. */
 
-import { figureText } from '../core/conditions/figures.ts';
-import type { ShownCondition } from '../core/conditions/show.ts';
+import { figuresOf, type ShownCondition } from '../core/conditions/show.ts';
 import { isUnderWay } from '../core/cutover/stage-kinds.ts';
 import { switchesText } from '../core/cutover/switches.ts';
 import type { CutoverReport, Health, SystemReport } from '../flows/report/report.ts';
@@ -214,10 +213,10 @@ export function nextLines(report: CutoverReport, width: number, labelWidth?: num
 }
 
 /** ` (12 %, limit 1 %)`, when something was seen. */
-export function seenAndLimit({ seen, limit, unit }: Pick<ShownCondition, 'seen' | 'limit' | 'unit'>): string {
-  if (seen === null) return '';
-  const limited = limit === null ? '' : `, limit ${figureText(limit, unit, ',')}`;
-  return ` (${figureText(seen, unit, ',')}${limited})`;
+export function seenAndLimit(condition: ShownCondition): string {
+  if (condition.seen === null) return '';
+  const { seen, limit } = figuresOf(condition, ',');
+  return ` (${seen}${condition.limit === null ? '' : `, limit ${limit}`})`;
 }
 
 /** One cutover on one line, for logs and terminals that cannot be redrawn. */

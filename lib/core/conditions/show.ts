@@ -2,7 +2,7 @@
 
 import { type Condition, idOf } from './condition.ts';
 import { type Figure, figureText, type Unit } from './figures.ts';
-import { commandsOf, type Release, releaseText } from './release.ts';
+import { type Release, releaseText } from './release.ts';
 import { type ConditionCode, rowOf, type Want } from './table.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -94,23 +94,24 @@ export function showVerdict(verdict: Verdict): ShownVerdict {
   };
 }
 
-/** Seen, limit and release as text, for page and terminal. @param group what stands between thousands */
+export type ShownFigures = {
+  seen: string;
+  limit: string;
+  /** What the limit is: the most that may be, or the least that must be. */
+  limitIs: 'limit' | 'needed';
+  /** What would release it; empty while it holds. */
+  releases: string;
+};
+
+/** For page and terminal. @param group what stands between thousands */
 export function figuresOf(
-  {
-    seen,
-    limit,
-    unit,
-    want,
-    fired,
-    release,
-  }: Pick<ShownCondition, 'seen' | 'limit' | 'unit' | 'want' | 'fired' | 'release'>,
-  group = '',
-): { seen: string; limit: string; limitIs: 'limit' | 'needed'; releases: string; commands: readonly string[] } {
+  { seen, limit, unit, want, fired, release }: Omit<ShownCondition, 'text' | 'says'>,
+  group: string,
+): ShownFigures {
   return {
     seen: figureText(seen, unit, group),
     limit: figureText(limit, unit, group),
     limitIs: !fired && (want === 'at_least' || want === 'is') ? 'needed' : 'limit',
     releases: fired ? 'Nothing: the cutover goes back.' : releaseText(release),
-    commands: commandsOf(release),
   };
 }

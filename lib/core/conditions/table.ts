@@ -108,7 +108,7 @@ export const CONDITIONS = {
   // The share of the checked operations that differ, or the score of a verification.
   validation: { label: 'Validation', unit: 'rate', want: 'inside' },
   corruption: { label: 'Confirmed corruption', unit: 'count', want: 'at_most' },
-  early_warning: { label: 'No early warning', unit: 'minutes', want: 'at_least' },
+  early_warning: { label: 'No early warning', unit: 'minutes', want: 'at_least', roles: ['forecast'] },
   early_warning_lag: warning('lag'),
   early_warning_connections: warning('connections'),
   early_warning_errors: warning('errors'),
