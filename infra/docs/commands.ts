@@ -69,7 +69,7 @@ function optionTable(command: Command): string {
   return table(['option', 'meaning'], rows);
 }
 
-/** What was printed when the command ran; infra/docs/record.mjs records it as NAME.txt and NAME.VARIANT.txt. */
+/** What was printed when the command ran; test/scenario/command-examples.test.ts keeps it as NAME.txt and NAME.VARIANT.txt. */
 function examplesOf(root: string, name: string): string[] {
   const folder = join(root, 'infra/docs/examples');
   const files = existsSync(folder) ? readdirSync(folder) : [];
@@ -77,4 +77,12 @@ function examplesOf(root: string, name: string): string[] {
     .filter((file) => file.startsWith(`${name}.`))
     .sort()
     .map((file) => block('console', readFileSync(join(folder, file), 'utf8')));
+}
+
+/** The way there and back in a few commands. */
+const TRANSCRIPT = ['start', 'status.all', 'complete', 'rollback', 'status.back'];
+
+export function transcript(root: string): string {
+  const texts = TRANSCRIPT.map((name) => readFileSync(join(root, 'infra/docs/examples', `${name}.txt`), 'utf8'));
+  return block('console', texts.join('\n'));
 }
