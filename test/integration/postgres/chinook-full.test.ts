@@ -5,6 +5,7 @@
  */
 
 import { readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import type postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { chinookCutovers } from '../../../infra/examples/chinook/full.ts';
@@ -64,6 +65,8 @@ function script(name: string): string {
 // -------------------------------------------------------------------------------------------------------- writers
 
 type Writer = { done: number; failures: string[]; stop(): Promise<void> };
+/** As an application's client, which does not only write: at full speed three of them take the processor that the steps need. */
+const BETWEEN_MS = 20;
 type Send = (sql: postgres.Sql, statements: readonly string[]) => Promise<unknown>;
 
 /** A family of rows in every table, changed, and partly or wholly deleted again, children first. `n` names it. */
@@ -113,6 +116,7 @@ function writer(index: number, send: Send): Writer {
           },
           (error: unknown) => state.failures.push(error instanceof Error ? error.message : String(error)),
         );
+        await pause(BETWEEN_MS);
       }
     }
   })();
