@@ -1,7 +1,7 @@
 /**
  * Halts a call at a named point: whoever reaches the chosen point first waits there until it is released or killed, and
- * everybody else passes. The points of generated functions are in lib/core/table/sql/sabotage.ts; those between the statements
- * of arming, swap and cleanup are put in here, on their way to the server.
+ * everybody else passes. The points of generated functions are in sql-plants.ts; those between the statements of arming, swap
+ * and cleanup are put in here, on their way to the server.
  */
 
 import type { PgGateway } from '../../lib/adapters/postgres/gateway.ts';

@@ -6,11 +6,12 @@ import { postgresDataPlane } from '../../lib/adapters/postgres/data-plane.ts';
 import { type GatewayOptions, type PgGateway, postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
 import { inlineMode } from '../../lib/adapters/postgres/inline.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
-import type { Sabotage } from '../../lib/core/table/sql/sabotage.ts';
+import type { TableShape } from '../../lib/core/table/shape.ts';
 import { tableObjects } from '../../lib/core/table/sql/table.ts';
 import { compileTransform } from '../../lib/core/table/transform.ts';
 import type { DataPlane, MirrorRow, StateFence, TableCutover } from '../../lib/ports.ts';
 import type { OwnDatabase } from './postgres.ts';
+import { asGenerated, type Rewrites } from './sql-plants.ts';
 
 export type Counts = {
   claimed: number;
@@ -126,46 +127,41 @@ export async function differences(db: OwnDatabase, left: string, right: string):
 }
 
 /**
- * Replaces the armed functions of a cutover, in the direction that is armed, by ones that dawdle or break a rule: for
+ * Replaces the armed functions of a cutover, in the direction that is armed, by ones that dawdle, halt or break a rule: for
  * races and negative controls.
- * @param which names of the functions: apply, converge, backfill, verify
- * @param plant rewrites what is generated: for broken variants that are too far from the product to be a switch in it
  */
 export async function tamper(
   db: OwnDatabase,
   owner: PgGateway,
   cutover: TableCutover,
-  which: readonly string[],
-  sabotage: Sabotage,
-  plant: (text: string, name: string) => string = (text) => text,
+  rewrites: Rewrites,
 ): Promise<void> {
+  const { id, validation } = cutover;
   const [row] = await db.sql.unsafe(
-    `SELECT primary_oid::int AS primary, shadow_oid::int AS shadow, direction FROM crossfade.cutover WHERE id = '${cutover.id}'`,
+    `SELECT primary_oid::int AS primary, shadow_oid::int AS shadow, direction FROM crossfade.cutover WHERE id = '${id}'`,
   );
-  const [primary, shadow] = await readTablesByOid(owner, [row!.primary, row!.shadow]);
-  const compiled = compileTransform(primary!, shadow!, cutover.table, cutover.id);
+  const [primary, shadow] = (await readTablesByOid(owner, [row!.primary, row!.shadow])) as [TableShape, TableShape];
+  const compiled = compileTransform(primary, shadow, cutover.table, id);
   if (!compiled.ok) throw new Error(compiled.problems.join('; '));
   const { create } =
     row!.direction === 'reverse'
-      ? tableObjects(cutover.id, shadow!, primary!, compiled.reverse, cutover.validation, sabotage)
+      ? tableObjects({ id, source: shadow, target: primary, mapping: compiled.reverse }, validation)
       : tableObjects(
-          cutover.id,
-          primary!,
-          shadow!,
-          compiled.forward,
-          cutover.validation,
-          sabotage,
+          { id, source: primary, target: shadow, mapping: compiled.forward },
+          validation,
           inlineMode(cutover.table),
         );
-  for (const name of which) {
-    const generated = create.find((text) => text.startsWith(`CREATE FUNCTION crossfade."${name}_${cutover.id}"`));
-    const statement = generated && plant(generated, name);
-    if (!statement) throw new Error(`No function ${name} is generated for ${cutover.id}`);
+  for (const [name, rewrite] of Object.entries(rewrites)) {
+    const generated = create.find((text) => text.startsWith(`CREATE FUNCTION crossfade."${name}_${id}"`));
+    if (!generated) throw new Error(`No function ${name} is generated for ${id}.`);
+    const statement = rewrite(generated);
+    if (statement === generated && rewrite !== asGenerated)
+      throw new Error(`What is planted in ${name} of ${id} changes nothing. Make it fit what is generated now.`);
     const trigger = name === 'capture' || name === 'truncated';
     const replaced = trigger ? statement.replace('CREATE', 'CREATE OR REPLACE') : statement;
-    const dropped = trigger ? '' : `DROP FUNCTION crossfade."${name}_${cutover.id}"; `;
+    const dropped = trigger ? '' : `DROP FUNCTION crossfade."${name}_${id}"; `;
     await db.sql.unsafe(dropped + replaced);
   }
   // What is planted here is not for the watch over the shape to find.
-  await db.sql.unsafe(`SELECT crossfade.record_shape('${cutover.id}')`);
+  await db.sql.unsafe(`SELECT crossfade.record_shape('${id}')`);
 }

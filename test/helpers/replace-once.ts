@@ -1,6 +1,7 @@
 /** Changes a text in one place. A place that is gone, or there twice, is an error: a planted fault must not rot unseen. */
 
-export type Replacement = readonly [found: string | RegExp, put: string];
+/** What is put there: a text as it is, or made of what the groups of the pattern matched. */
+export type Replacement = readonly [found: string | RegExp, put: string | ((...groups: string[]) => string)];
 
 /** @param found with the flag `g` it means every such place, and there must be one at least */
 export function replaceOnce(text: string, [found, put]: Replacement, where: string): string {
@@ -11,5 +12,5 @@ export function replaceOnce(text: string, [found, put]: Replacement, where: stri
     throw new Error(
       `${where} has ${places} places for ${found}. Make the replacement of the test fit what is there now.`,
     );
-  return text.replaceAll(pattern, () => put);
+  return text.replaceAll(pattern, typeof put === 'string' ? () => put : put);
 }

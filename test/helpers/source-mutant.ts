@@ -4,7 +4,7 @@
  */
 
 import { readFile } from 'node:fs/promises';
-import { relative } from 'node:path';
+import { relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { type Replacement, replaceOnce } from './replace-once.ts';
@@ -21,7 +21,10 @@ export type Fault = readonly [file: string, ...Replacement];
 export async function sourceMutant<Exports>(entries: readonly string[], faults: readonly Fault[]): Promise<Exports> {
   const unused = new Set(faults);
   const { outputFiles } = await build({
-    stdin: { contents: entries.map((entry) => `export * from './${entry}';`).join('\n'), resolveDir: ROOT },
+    stdin: {
+      contents: entries.map((entry) => `export * from ${JSON.stringify(`./${entry}`)};`).join('\n'),
+      resolveDir: ROOT,
+    },
     bundle: true,
     write: false,
     platform: 'node',
@@ -32,7 +35,7 @@ export async function sourceMutant<Exports>(entries: readonly string[], faults: 
         name: 'faults',
         setup({ onLoad }) {
           onLoad({ filter: /\.ts$/ }, async ({ path }) => {
-            const file = relative(ROOT, path);
+            const file = relative(ROOT, path).split(sep).join('/');
             const here = faults.filter(([name]) => name === file);
             if (here.length === 0) return undefined;
             for (const fault of here) unused.delete(fault);

@@ -48,8 +48,8 @@ export async function adopt(owner: PgGateway, cutover: TableCutover, fence: Stat
   if (problems.length > 0) return refused(id, problems);
   const { replace } =
     mirror.direction === 'forward'
-      ? tableObjects(id, primary, shadow, forward, validation, {}, inlineMode(table))
-      : tableObjects(id, shadow, primary, reverse, validation);
+      ? tableObjects({ id, source: primary, target: shadow, mapping: forward }, validation, inlineMode(table))
+      : tableObjects({ id, source: shadow, target: primary, mapping: reverse }, validation);
   const statements = [
     `SELECT crossfade.hold_shape(ARRAY[${primary.oid}, ${shadow.oid}]::oid[])`,
     ...replace,

@@ -159,12 +159,8 @@ export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
   }
   const { validation } = cutover;
   const objects: TableObjects = tableObjects(
-    cutover.id,
-    primary,
-    shadow,
-    compiled.forward,
+    { id: cutover.id, source: primary, target: shadow, mapping: compiled.forward },
     validation,
-    {},
     inlineMode(cutover.table),
   );
   return { objects, primary, shadow, directions };

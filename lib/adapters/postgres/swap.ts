@@ -70,10 +70,13 @@ export function revert(
 function preparePromotion(cutover: TableCutover, situation: Situation): Prepared {
   const { primary, shadow, forward, reverse } = situation;
   const { record, unproven, ...plan } = planPromotion(situation.request);
-  const before = tableObjects(cutover.id, primary, shadow, forward, cutover.validation);
+  const before = tableObjects(
+    { id: cutover.id, source: primary, target: shadow, mapping: forward },
+    cutover.validation,
+  );
   const source = { ...shadow, name: plan.names.shadow };
   const target = { ...primary, name: plan.names.primary };
-  const after = tableObjects(cutover.id, source, target, reverse, cutover.validation);
+  const after = tableObjects({ id: cutover.id, source, target, mapping: reverse }, cutover.validation);
   return {
     plan,
     before: [refuseChangedShape(cutover.id), ...after.staged],
@@ -95,7 +98,10 @@ function prepareRevert(cutover: TableCutover, situation: Situation, mirror: Mirr
   const { primary, shadow, reverse } = situation;
   const promotion = mirror.record as PromotionRecord;
   const plan = planRevert(situation.request, promotion);
-  const before = tableObjects(cutover.id, shadow, primary, reverse, cutover.validation);
+  const before = tableObjects(
+    { id: cutover.id, source: shadow, target: primary, mapping: reverse },
+    cutover.validation,
+  );
   return {
     plan,
     before: [refuseChangedShape(cutover.id)],

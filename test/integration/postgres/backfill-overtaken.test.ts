@@ -12,6 +12,7 @@ import type { TableCutover } from '../../../lib/ports.ts';
 import { overOrWaiting } from '../../helpers/breakpoints.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, eventually, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
+import { asGenerated, type Rewrite } from '../../helpers/sql-plants.ts';
 
 const ROWS = 20;
 const CHUNK = 15;
@@ -37,7 +38,7 @@ afterAll(async () => {
 
 type Overtaken = { cutover: TableCutover; tries(): Promise<number>; converge(): Promise<unknown> };
 
-async function armed(plant: (text: string) => string = (text) => text): Promise<Overtaken> {
+async function armed(backfill: Rewrite = asGenerated): Promise<Overtaken> {
   count += 1;
   const id = `lot${count}`;
   await db.sql.unsafe(`CREATE TABLE ${id} (id integer PRIMARY KEY, name text); CREATE TABLE ${id}_v2 (id bigint PRIMARY KEY, name text);
@@ -52,7 +53,7 @@ async function armed(plant: (text: string) => string = (text) => text): Promise<
     table: { primary: `public.${id}`, shadow: `public.${id}_v2` },
   };
   await plane.start(cutover);
-  await tamper(db, plane.gateway(), cutover, ['backfill'], {}, (text) => plant(text));
+  await tamper(db, plane.gateway(), cutover, { backfill });
   return {
     cutover,
     tries: async () => Number((await db.sql.unsafe(`SELECT last_value FROM ${id}_tries`))[0]!.last_value),

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TableCutover } from '../../../lib/ports.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, eventually, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
+import { type Edit, edited, SQL_FAULTS } from '../../helpers/sql-plants.ts';
 
 let db: OwnDatabase;
 let plane: TestPlane;
@@ -290,10 +291,10 @@ describe('I3 ghosts', () => {
    *   copy      read 1..n ───────────────(not committed yet)──────────── commit
    *   others              delete 30, converge it: nothing to delete yet
    */
-  async function deletedWhileCopied(id: string, sabotage: { omit?: 'ghost-sweep' }): Promise<void> {
+  async function deletedWhileCopied(id: string, fault: readonly Edit[] = []): Promise<void> {
     const cutover = await tables(id, 20);
     await plane.start(cutover);
-    await tamper(db, plane.gateway(), cutover, ['backfill'], sabotage);
+    await tamper(db, plane.gateway(), cutover, edited(fault));
     const copier = db.connect();
     await copier.begin(async (sql) => {
       await sql.unsafe(`SELECT crossfade.backfill_${id}(1, 100)`);
@@ -305,12 +306,12 @@ describe('I3 ghosts', () => {
   }
 
   it('a row that is deleted while it is being copied does not come back', async () => {
-    await deletedWhileCopied('ghost', {});
+    await deletedWhileCopied('ghost');
     await same('ghost');
   });
 
   it('without the sweep it does, so this test would notice', async () => {
-    await deletedWhileCopied('haunted', { omit: 'ghost-sweep' });
+    await deletedWhileCopied('haunted', SQL_FAULTS['ghost sweep']);
     expect(await db.sql.unsafe('SELECT id::int FROM haunted_v2 WHERE id = 30')).toHaveLength(1);
     await expect(same('haunted')).rejects.toThrow();
   });

@@ -8,12 +8,12 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { postgresDataPlane } from '../../../lib/adapters/postgres/data-plane.ts';
 import { systemClock } from '../../../lib/adapters/system.ts';
-import { BREAKPOINTS } from '../../../lib/core/table/sql/sabotage.ts';
 import type { DataPlane, TableCutover } from '../../../lib/ports.ts';
 import { type Breakpoints, breakpoints } from '../../helpers/breakpoints.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, eventually, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
 import { type Act, AFTER_SWAP, haltableSwap, haltingAt, NOTHING_COPIED, ours, pointsOf } from '../../helpers/seams.ts';
+import { BREAKPOINTS, edited, HALTING } from '../../helpers/sql-plants.ts';
 
 const STOCK: TableCutover = {
   id: 'stock',
@@ -53,7 +53,7 @@ async function armed({ anew = true } = {}): Promise<void> {
     if (direction) await plane.forget('stock');
     await plane.start(STOCK, ++epoch);
     await plane.copy('stock', epoch);
-    await tamper(db, plane.gateway(), STOCK, ['apply', 'converge', 'backfill', 'verify'], { breakpoints: true });
+    await tamper(db, plane.gateway(), STOCK, edited(HALTING));
   }
   if (!anew) return;
   await db.sql.unsafe(`DELETE FROM stock; INSERT INTO stock SELECT i, 'n' || i, i FROM generate_series(1, ${ROWS}) i`);

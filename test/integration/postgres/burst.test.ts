@@ -8,10 +8,10 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PgGateway } from '../../../lib/adapters/postgres/gateway.ts';
-import type { Sabotage } from '../../../lib/core/table/sql/sabotage.ts';
 import type { ConvergeResult, TableCutover } from '../../../lib/ports.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
+import { dawdling, type Edit, edited, SQL_FAULTS } from '../../helpers/sql-plants.ts';
 
 const SEED = Number(process.env.CROSSFADE_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const APPLIERS = 6;
@@ -87,7 +87,7 @@ async function apply(id: string, gateway: PgGateway, stop: () => boolean): Promi
 async function burst(
   id: string,
   keys: number,
-  sabotage: Sabotage,
+  planted: readonly Edit[],
   mode: 'streamed' | 'inline' = 'streamed',
 ): Promise<{ wrong: number; hints: number; tookMs: number }> {
   const cutover: TableCutover = {
@@ -99,8 +99,7 @@ async function burst(
     CREATE TABLE ${id}_v2 (id bigint PRIMARY KEY, text text, amount numeric(9, 0) NOT NULL)`);
   await plane.start(cutover);
   await plane.copy(id, 1);
-  const tampered = ['apply', 'converge', ...(mode === 'inline' ? ['inline'] : [])];
-  await tamper(db, plane.gateway(), cutover, tampered, sabotage);
+  await tamper(db, plane.gateway(), cutover, edited(planted));
   const started = Date.now();
   let written = false;
   const appliers = Array.from({ length: APPLIERS }, () => apply(id, plane.gateway(), () => written));
@@ -123,18 +122,18 @@ async function burst(
 
 describe(`bursts with seed ${SEED}`, () => {
   it('3,000 keys, 9,000 transactions, 6 appliers: no key is wrong', async () => {
-    const { wrong, hints, tookMs } = await burst('burst', 3_000, { dawdle: 0.01 });
+    const { wrong, hints, tookMs } = await burst('burst', 3_000, dawdling(0.01));
     console.log(`burst: seed ${SEED}, ${hints} hints applied in ${tookMs} ms, ${wrong} keys wrong`);
     expect(wrong).toBe(0);
   }, 120_000);
 
   it('in inline mode with appliers beside it: no key is wrong', async () => {
-    const { wrong } = await burst('inlined', 150, { dawdle: 0.01 }, 'inline');
+    const { wrong } = await burst('inlined', 150, dawdling(0.01), 'inline');
     expect(wrong).toBe(0);
   }, 120_000);
 
   it('without the lock on the key the same burst leaves wrong keys, so this test would notice', async () => {
-    const { wrong } = await burst('unlocked', 500, { dawdle: 0.01, omit: 'key-lock' });
+    const { wrong } = await burst('unlocked', 500, [...dawdling(0.01), ...SQL_FAULTS['lock of the key']]);
     expect(wrong).toBeGreaterThan(0);
   }, 120_000);
 });

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TableCutover } from '../../../lib/ports.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
+import { edited } from '../../helpers/sql-plants.ts';
 
 let db: OwnDatabase;
 let plane: TestPlane;
@@ -293,9 +294,7 @@ describe('a sweep', () => {
   it('that is not begun leaves the rows different, so these tests would notice', async () => {
     await begin('ignored');
     const owner = plane.gateway();
-    await tamper(db, owner, cutoverOf('ignored'), ['converge'], {}, (text) =>
-      text.replace('IF v_unnamed THEN', 'IF false THEN'),
-    );
+    await tamper(db, owner, cutoverOf('ignored'), edited([['converge', 'IF v_unnamed THEN', 'IF false THEN']]));
     await run(
       'ALTER TABLE ignored DISABLE TRIGGER ALL; UPDATE ignored SET v = NULL; ALTER TABLE ignored ENABLE ALWAYS TRIGGER crossfade_capture',
     );
@@ -319,8 +318,11 @@ describe('transaction ids', () => {
     await begin('bulk');
     await run("INSERT INTO bulk SELECT i, 'x' FROM generate_series(1000, 6000) i");
     expect(await taken('bulk')).toBe(1);
-    await tamper(db, plane.gateway(), cutoverOf('bulk'), ['capture'], {}, (text) =>
-      text.replaceAll('IF v_seq IS NULL THEN', 'IF true THEN'),
+    await tamper(
+      db,
+      plane.gateway(),
+      cutoverOf('bulk'),
+      edited([['capture', /IF v_seq IS NULL THEN/g, 'IF true THEN']]),
     );
     expect(await taken('bulk')).toBeGreaterThan(5_000);
   });

@@ -8,13 +8,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installSchema } from '../../../infra/local/install-schema.ts';
 import { postgresDataPlane } from '../../../lib/adapters/postgres/data-plane.ts';
 import { systemClock } from '../../../lib/adapters/system.ts';
-import { BREAKPOINTS } from '../../../lib/core/table/sql/sabotage.ts';
 import type { DataPlane, TableCutover } from '../../../lib/ports.ts';
 import { type Breakpoints, breakpoints } from '../../helpers/breakpoints.ts';
 import { type CrashableServer, crashableServer } from '../../helpers/crashable-postgres.ts';
 import type { OwnDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
 import { type Act, AFTER_SWAP, haltableSwap, haltingAt, NOTHING_COPIED, ours, pointsOf } from '../../helpers/seams.ts';
+import { BREAKPOINTS, edited, HALTING } from '../../helpers/sql-plants.ts';
 
 const STOCK: TableCutover = {
   id: 'stock',
@@ -44,7 +44,7 @@ beforeAll(async () => {
     INSERT INTO twin TABLE stock`);
   await haltableSwap(db);
   await plane.start(STOCK, epoch);
-  await tamper(db, plane.gateway(), STOCK, ['apply', 'converge', 'backfill', 'verify'], { breakpoints: true });
+  await tamper(db, plane.gateway(), STOCK, edited(HALTING));
 });
 afterAll(async () => {
   await plane.close();

@@ -5,6 +5,7 @@ import type { TableCutover } from '../../../lib/ports.ts';
 import type { OwnDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
 import { recycledDatabase } from '../../helpers/recycled-database.ts';
+import { edited } from '../../helpers/sql-plants.ts';
 
 const TAG: TableCutover = {
   id: 'tag',
@@ -84,9 +85,7 @@ describe('a constraint that is checked at the end of a transaction', () => {
     await sql(DEMANDS[0]![1]);
     await plane.start(TAG);
     await plane.copy('tag', 1);
-    await tamper(db, plane.gateway(), TAG, ['converge'], {}, (text) =>
-      text.replace('SET CONSTRAINTS ALL IMMEDIATE;', ''),
-    );
+    await tamper(db, plane.gateway(), TAG, edited([['converge', 'SET CONSTRAINTS ALL IMMEDIATE;', '']]));
     await sql(`INSERT INTO tag VALUES ${DEMANDS[0]![2]}, (101, 'y', 101, '[600,601)')`);
     await expect(plane.converge('tag', 1, 100)).rejects.toThrow('23505');
     expect(await differences(db, others, 'TABLE tag_v2')).not.toEqual([]);

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TableCutover } from '../../../lib/ports.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
+import { edited } from '../../helpers/sql-plants.ts';
 
 let db: OwnDatabase;
 let plane: TestPlane;
@@ -101,9 +102,8 @@ describe('a key that changes only in its bytes', () => {
     const cutover = cutoverOf('bytes');
     await plane.start(cutover);
     await plane.copy('bytes', 1);
-    await tamper(db, plane.gateway(), cutover, ['apply'], {}, (text) =>
-      text.replace('DO UPDATE SET "id" = EXCLUDED."id", ', 'DO UPDATE SET '),
-    );
+    const keyless = edited([['apply', 'DO UPDATE SET "id" = EXCLUDED."id", ', 'DO UPDATE SET ']]);
+    await tamper(db, plane.gateway(), cutover, keyless);
     await db.sql.unsafe("UPDATE bytes SET id = 'ann'");
     expect(await plane.settle('bytes', 1)).toMatchObject({ mismatched: 1 });
     const wrong = [1, [expect.objectContaining({ columns: ['id'] })]];

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { TableCutover } from '../../../lib/ports.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, eventually, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
+import { type Edit, edited } from '../../helpers/sql-plants.ts';
 
 const ITEM: TableCutover = {
   id: 'item',
@@ -63,8 +64,8 @@ it('negative control: a copy without its limit waits for that transaction', asyn
   await plane.forget('item');
   await db.sql.unsafe('TRUNCATE item_v2');
   await plane.start(ITEM);
-  const patient = (text: string) => text.replace(/PERFORM set_config\('lock_timeout', '100ms', true\);/, '');
-  await tamper(db, plane.gateway(), ITEM, ['backfill'], {}, patient);
+  const patient = edited([['backfill', "PERFORM set_config('lock_timeout', '100ms', true);", '']]);
+  await tamper(db, plane.gateway(), ITEM, patient);
   expect(await copyBesideOpen()).toBe('waits');
 });
 
@@ -75,11 +76,11 @@ const GONE: readonly [string, string][] = [
   ['deleted within a savepoint', 'SAVEPOINT one; DELETE FROM item WHERE id = 75; RELEASE one'],
   ['deleted by MERGE', 'MERGE INTO item i USING (VALUES (75)) v (id) ON i.id = v.id WHEN MATCHED THEN DELETE'],
 ];
-async function copiedBeside(act: string, plant?: (text: string) => string): Promise<unknown[]> {
+async function copiedBeside(act: string, plant: readonly Edit[] = []): Promise<unknown[]> {
   await plane.forget('item');
   await db.sql.unsafe("TRUNCATE item, item_v2; INSERT INTO item SELECT i, 'seed' FROM generate_series(1, 200) i");
   await plane.start(ITEM);
-  if (plant) await tamper(db, plane.gateway(), ITEM, ['inline'], {}, plant);
+  await tamper(db, plane.gateway(), ITEM, edited(plant));
   await db.connect().begin(async (tx) => {
     await tx.unsafe(act).simple();
     await plane.copy('item', 1, 50);
@@ -93,6 +94,6 @@ it.each(GONE)('leaves no row that was %s by a transaction which is open all the 
 });
 
 it('negative control: a row that goes inline before the copy is done comes back with the copy', async () => {
-  const inline = (text: string) => text.replace(/OR \(true = ANY \(p_reset\) AND NOT EXISTS .*\n/, '\n');
+  const inline: Edit[] = [['inline', /OR \(true = ANY \(p_reset\) AND NOT EXISTS .*\n/, '\n']];
   expect(await copiedBeside(GONE[0]![1], inline)).toMatchObject([{ side: 'right', row: '(75,seed)' }]);
 });

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ConvergeResult, TableCutover } from '../../../lib/ports.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, eventually, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
+import { dawdling, type Edit, edited, SQL_FAULTS } from '../../helpers/sql-plants.ts';
 
 let db: OwnDatabase;
 let plane: TestPlane;
@@ -202,10 +203,10 @@ describe('I2 what cannot be done at once is left as a hint', () => {
   });
 
   /** An applier has read the row and lingers; the application changes it meanwhile. */
-  async function meeting(omit?: 'key-lock'): Promise<unknown[]> {
+  async function meeting(fault: readonly Edit[] = []): Promise<unknown[]> {
     await db.sql.unsafe("BEGIN ISOLATION LEVEL REPEATABLE READ; UPDATE soft SET name = 'first' WHERE id = 1; COMMIT");
     const owner = plane.gateway();
-    await tamper(db, owner, SOFT, ['apply', 'inline', 'converge'], { dawdle: 0.4, ...(omit ? { omit } : {}) });
+    await tamper(db, owner, SOFT, edited([...dawdling(0.4), ...fault]));
     const applier = owner.call<{ r: ConvergeResult }>('SELECT crossfade.converge_soft(1, 10) AS r');
     const naps = "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()";
     await eventually(async () => (await db.sql.unsafe(naps)).length === 1, 'the applier lingers');
@@ -214,7 +215,7 @@ describe('I2 what cannot be done at once is left as a hint', () => {
     await db.sql.unsafe(apply!.made.replace('pg_sleep(0.4)', 'pg_sleep(0)'));
     await db.sql.unsafe("UPDATE soft SET name = 'second' WHERE id = 1");
     expect((await applier)[0]!.r).toMatchObject({ claimed: 1 });
-    await tamper(db, owner, SOFT, ['apply', 'inline', 'converge'], {});
+    await tamper(db, owner, SOFT, edited([], ['apply', 'inline', 'converge']));
     await plane.settle('soft', 1);
     return differing('soft');
   }
@@ -224,7 +225,7 @@ describe('I2 what cannot be done at once is left as a hint', () => {
   });
 
   it('without the lock of the key the applier would write what it read before, so this test would notice', async () => {
-    expect(await meeting('key-lock')).not.toEqual([]);
+    expect(await meeting(SQL_FAULTS['lock of the key, inline'])).not.toEqual([]);
   });
 });
 

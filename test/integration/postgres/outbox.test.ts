@@ -5,6 +5,8 @@ import type { TableCutover } from '../../../lib/ports.ts';
 import { type Breakpoints, breakpoints } from '../../helpers/breakpoints.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, eventually, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
+import { replaceOnce } from '../../helpers/replace-once.ts';
+import { asGenerated, type Rewrite } from '../../helpers/sql-plants.ts';
 
 const ITEM: TableCutover = {
   id: 'item',
@@ -41,8 +43,8 @@ const size = async () =>
       )
     )[0]!.bytes,
   );
-const put = (which: readonly string[], plant?: (text: string) => string) =>
-  tamper(db, plane.gateway(), ITEM, which, {}, plant);
+const put = (which: readonly string[], plant: Rewrite = asGenerated) =>
+  tamper(db, plane.gateway(), ITEM, Object.fromEntries(which.map((name) => [name, plant])));
 const turn = (who = db.sql) =>
   who.unsafe('SELECT crossfade.turn_item() AS turned').then(([row]) => row!.turned as boolean);
 /** Until a call finds nothing. */
@@ -53,11 +55,10 @@ async function convergeAll(who = plane, limit = 2_000): Promise<void> {
     if (step.claimed === 0) return;
   }
 }
-/** There is exactly one such place in what is generated. */
-const instead = (from: string, to: string) => (text: string) => {
-  expect(text.split(from), from).toHaveLength(2);
-  return text.replace(from, () => to);
-};
+const instead =
+  (from: string, to: string): Rewrite =>
+  (text) =>
+    replaceOnce(text, [from, to], 'The function converge');
 
 describe('while a snapshot is held', () => {
   /** How large the outbox became in rounds of writes that are applied at once. */
@@ -167,7 +168,7 @@ describe('truncation', () => {
 
 describe('a hint that commits late, with a number that others have passed', () => {
   /** @returns rows that differ when an applier that has gone far beyond has found nothing more */
-  async function late(plant: (text: string) => string): Promise<number> {
+  async function late(plant: Rewrite): Promise<number> {
     const applier = testPlane(db);
     await put(['converge'], plant);
     const writer = db.connect();
@@ -185,7 +186,7 @@ describe('a hint that commits late, with a number that others have passed', () =
     expect(await same()).toEqual([]);
     return wrong;
   }
-  const near = (text: string) => text.replace('+ 5000', '+ 0');
+  const near = instead('+ 5000', '+ 0');
 
   it('is found, since the floor waits for every transaction that may have a lower number; a hasty one would pass it over', async () => {
     expect(await late(near)).toBe(0);
@@ -195,7 +196,7 @@ describe('a hint that commits late, with a number that others have passed', () =
   });
 
   it('is found although calls begin where the last one stopped; without a second look it would not be', async () => {
-    expect(await late((text) => text)).toBe(0);
+    expect(await late(asGenerated)).toBe(0);
     const once = (text: string) =>
       instead('EXIT WHEN v_from <= v_mark[1]', 'EXIT WHEN true')(instead('random() < 0.0625', 'false')(text));
     expect(await late(once)).toBe(2);

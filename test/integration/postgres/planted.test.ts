@@ -6,11 +6,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PgGateway } from '../../../lib/adapters/postgres/gateway.ts';
 import { systemClock } from '../../../lib/adapters/system.ts';
-import type { Sabotage } from '../../../lib/core/table/sql/sabotage.ts';
 import type { TableCutover } from '../../../lib/ports.ts';
 import { type Breakpoints, breakpoints, overOrWaiting } from '../../helpers/breakpoints.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
+import { type Edit, edited, HALTING, SQL_FAULTS } from '../../helpers/sql-plants.ts';
 
 const COIN: TableCutover = {
   id: 'coin',
@@ -68,9 +68,8 @@ async function oracle(): Promise<unknown[]> {
 type Wrong = { side: 'left' | 'right' | 'aside'; row: string };
 type Plant = {
   rule: string;
-  omit?: Sabotage['omit'];
-  /** [function, what is generated, what is broken]: there must be exactly one such place. */
-  rewrite?: readonly (readonly [string, string | RegExp, string])[];
+  /** None: what is broken is in the race. */
+  fault?: readonly Edit[];
   /** @param broken where the broken variant has its moment somewhere else */
   race(broken: boolean): Promise<void>;
   /** Without the rule, and with it: nothing, mostly. */
@@ -97,7 +96,7 @@ async function convergeAll(): Promise<void> {
 const PLANTS: readonly Plant[] = [
   {
     rule: 'hints are claimed, not counted: one that commits late is not passed over by a cursor',
-    rewrite: [
+    fault: [
       [
         'converge',
         /WHERE \(not_before IS NULL OR not_before <= clock_timestamp\(\)\) AND seq >= v_from\s+ORDER BY seq LIMIT p_limit FOR UPDATE SKIP LOCKED/,
@@ -120,7 +119,7 @@ const PLANTS: readonly Plant[] = [
   },
   {
     rule: 'the row is read again, not taken from the event in the order of transaction ids',
-    rewrite: [
+    fault: [
       [
         'apply',
         /FROM "public"\."coin" AS p WHERE p\."id" = k\.k1 OFFSET 0\) s ON true/,
@@ -137,7 +136,7 @@ const PLANTS: readonly Plant[] = [
   },
   {
     rule: 'who writes a key excludes the others from before the read until the commit',
-    omit: 'key-lock',
+    fault: SQL_FAULTS['lock of the key'],
     async race() {
       await write("UPDATE coin SET name = 'first' WHERE id = 10");
       const reader = await points.halt('apply: read', () => converge());
@@ -150,8 +149,8 @@ const PLANTS: readonly Plant[] = [
   },
   {
     rule: 'exclusion comes first, and the read in a later statement',
-    omit: 'key-lock',
-    rewrite: [
+    fault: [
+      ...SQL_FAULTS['lock of the key'],
       [
         'apply',
         'WITH k AS (SELECT * FROM unnest(p_k1) AS k(k1))',
@@ -169,7 +168,7 @@ const PLANTS: readonly Plant[] = [
   },
   {
     rule: 'a call deletes the hints that it claimed, not all hints of the keys that it applied',
-    rewrite: [['converge', 'WHERE o.seq = ANY (v_seqs) AND NOT o.seq = ANY (v_kept);', 'WHERE o.k1 = ANY (v_k1);']],
+    fault: [['converge', 'WHERE o.seq = ANY (v_seqs) AND NOT o.seq = ANY (v_kept);', 'WHERE o.k1 = ANY (v_k1);']],
     async race() {
       await write("UPDATE coin SET name = 'first' WHERE id = 10");
       const slow = await points.halt('converge: written', () => converge());
@@ -194,7 +193,7 @@ const PLANTS: readonly Plant[] = [
   },
   {
     rule: 'backfill overwrites nothing: what it read may be older than what is there',
-    rewrite: [
+    fault: [
       [
         'backfill',
         / AND NOT EXISTS \(SELECT FROM "public"\."coin_v2" AS t\s+WHERE [^;]*;/,
@@ -217,7 +216,7 @@ const PLANTS: readonly Plant[] = [
   },
   {
     rule: 'ghosts get hints: none is deleted by a statement that looks for its source itself',
-    rewrite: [
+    fault: [
       [
         'backfill',
         /INSERT INTO crossfade\."outbox_coin" \(k1\)\s+SELECT \(t\."id"\)::integer FROM "public"\."coin_v2" AS t\s+WHERE [^;]*\s+EXCEPT [^;]*;/,
@@ -243,7 +242,7 @@ const PLANTS: readonly Plant[] = [
   },
   {
     rule: 'a key that was given up is kept with its reason',
-    omit: 'quarantine',
+    fault: SQL_FAULTS.quarantine,
     async race() {
       await write("UPDATE coin SET name = 'bad' WHERE id = 10");
       await converge();
@@ -253,7 +252,7 @@ const PLANTS: readonly Plant[] = [
   },
   {
     rule: 'a changed key leaves two hints',
-    omit: 'old-key',
+    fault: SQL_FAULTS['hint of the old key'],
     race: async () => void (await write('UPDATE coin SET id = 11 WHERE id = 10')),
     wrong: [
       { side: 'left', row: '(11,n10)' },
@@ -262,14 +261,14 @@ const PLANTS: readonly Plant[] = [
   },
   {
     rule: 'TRUNCATE leaves a hint',
-    omit: 'truncate',
+    fault: SQL_FAULTS['hint of a truncation'],
     race: async () =>
       void (await write("TRUNCATE coin; INSERT INTO coin SELECT 10 * i, 'n' || 10 * i FROM generate_series(1, 9) i")),
     wrong: [{ side: 'right', row: '(100,n100)' }],
   },
   {
     rule: 'unique values that circle are exchanged',
-    omit: 'exchange',
+    fault: SQL_FAULTS.exchange,
     async race() {
       await write("UPDATE coin SET name = CASE id WHEN 10 THEN 'n20' ELSE 'n10' END WHERE id IN (10, 20)");
       await converge();
@@ -289,46 +288,32 @@ async function copyAnew(): Promise<void> {
 /** Functions that are not as they are generated. */
 let broken = new Set<string>(FUNCTIONS);
 
-/** What no rule is broken in is left alone. */
-async function install(
-  { omit, rewrite = [] }: Pick<Plant, 'omit' | 'rewrite'>,
-  which: readonly string[],
-): Promise<void> {
-  await tamper(db, owner, COIN, which, { ...(omit ? { omit } : {}), breakpoints: true }, (text, name) =>
-    rewrite.reduce((planted, [where, found, put]) => {
-      if (where !== name) return planted;
-      expect(planted.split(found), `one place in ${name} for: ${put}`).toHaveLength(2);
-      return planted.replace(found, () => put);
-    }, text),
-  );
-  broken = new Set(omit || rewrite.length > 0 ? which : []);
+/** Halting at every named moment, and with the fault. */
+async function install(fault: readonly Edit[], which: readonly string[]): Promise<void> {
+  const rewrites = edited([...HALTING, ...fault], which);
+  await tamper(db, owner, COIN, Object.fromEntries(which.map((name) => [name, rewrites[name]!])));
+  broken = new Set(fault.length > 0 ? which : []);
 }
 
 /** Ten rows, both sides equal, nothing waiting. */
 async function begin(): Promise<void> {
-  if (broken.size > 0) await install({}, [...broken]);
+  if (broken.size > 0) await install([], [...broken]);
   await write(`DELETE FROM coin; DELETE FROM test.image; DELETE FROM crossfade.quarantine; UPDATE test.cursor SET last = 0;
     DELETE FROM ${OUTBOX}; DELETE FROM coin_v2;
     INSERT INTO coin SELECT 10 * i, 'n' || 10 * i FROM generate_series(1, 10) i`);
   await plane.settle('coin', 1);
 }
 
-/** The functions that a rule is in. */
-const HOME: Partial<Record<NonNullable<Sabotage['omit']>, string>> = { 'old-key': 'capture', truncate: 'truncated' };
-const placesOf = ({ omit, rewrite = [] }: Plant) => [
-  ...new Set([...(omit ? [HOME[omit] ?? 'converge'] : []), ...rewrite.map(([name]) => name)]),
-];
-
 describe('I2 I3 I4 I7 with the rule both sides end equal, without it the oracle and verification notice', () => {
   it.each(PLANTS)('$rule', async (plant) => {
-    const { race, wrong, right = [] } = plant;
+    const { fault = [], race, wrong, right = [] } = plant;
     await begin();
     await race(false);
     await convergeAll();
     expect(await oracle()).toEqual(right);
 
     await begin();
-    await install(plant, placesOf(plant));
+    await install(fault, [...new Set(fault.map(([name]) => name))]);
     await race(true);
     await convergeAll();
     expect(await oracle()).toEqual(wrong);
@@ -341,9 +326,9 @@ describe('I2 I3 I4 I7 with the rule both sides end equal, without it the oracle 
 });
 
 describe('I9 a call that is late by an epoch', () => {
-  const late = async (plant: Pick<Plant, 'omit'>) => {
+  const late = async (fault: readonly Edit[]) => {
     await begin();
-    await install(plant, ['converge', 'backfill', 'verify']);
+    await install(fault, ['converge', 'backfill', 'verify']);
     await copyAnew();
     await write("UPDATE coin SET name = 'x' WHERE id = 10");
     await plane.fence('coin', 2);
@@ -355,7 +340,7 @@ describe('I9 a call that is late by an epoch', () => {
   };
 
   it('changes no row; one that does not compare it does', async () => {
-    expect(await late({})).toEqual({ kinds: ['stale', 'stale', 'stale'], rows: 0 });
-    expect(await late({ omit: 'fence' })).toEqual({ kinds: ['copied', 'converged', 'unready'], rows: 5 });
+    expect(await late([])).toEqual({ kinds: ['stale', 'stale', 'stale'], rows: 0 });
+    expect(await late(SQL_FAULTS.fence)).toEqual({ kinds: ['copied', 'converged', 'unready'], rows: 5 });
   });
 });

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TableCutover } from '../../../lib/ports.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
+import { edited } from '../../helpers/sql-plants.ts';
 
 let db: OwnDatabase;
 let plane: TestPlane;
@@ -108,10 +109,8 @@ describe('positions that change hands in one statement', () => {
 
   it('negative control: with the keys of one batch alone, all of them end in quarantine', async () => {
     await ready('alone', 70);
-    await tamper(db, plane.gateway(), cutoverOf('alone'), ['converge'], {}, (text) => {
-      expect(text).toContain('LIMIT 20000 FOR UPDATE');
-      return text.replace('LIMIT 20000 FOR UPDATE', 'LIMIT 0 FOR UPDATE');
-    });
+    const alone = edited([['converge', 'LIMIT 20000 FOR UPDATE', 'LIMIT 0 FOR UPDATE']]);
+    await tamper(db, plane.gateway(), cutoverOf('alone'), alone);
     await db.sql.unsafe('UPDATE alone SET pos = pos % 70 + 1');
     await settled('alone', 20, 40);
     expect((await plane.status('alone'))!.quarantined).toBe(70);

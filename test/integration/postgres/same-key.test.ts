@@ -11,6 +11,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { TableCutover } from '../../../lib/ports.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
+import { edited, SQL_FAULTS } from '../../helpers/sql-plants.ts';
 
 const SEED = Number(process.env.CROSSFADE_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
@@ -121,7 +122,7 @@ describe('I1 the way back', () => {
   });
 
   it('without the reset the twin would notice', async () => {
-    await tamper(db, plane.gateway(), PET, ['apply'], { omit: 'reset' });
+    await tamper(db, plane.gateway(), PET, edited(SQL_FAULTS.reset));
     await both(again(2, 'anew'));
     expect(await lost()).toHaveLength(2);
   });

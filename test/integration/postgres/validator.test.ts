@@ -8,6 +8,7 @@ import type { VerificationResult } from '../../../lib/core/gates/evidence.ts';
 import type { TableCutover, VerificationPass } from '../../../lib/ports.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
+import { asGenerated, edited, SQL_FAULTS } from '../../helpers/sql-plants.ts';
 
 const FACT: TableCutover = {
   id: 'fact',
@@ -189,21 +190,21 @@ describe('I7 alarms under writes are exactly the faults', () => {
     expect(kept).toEqual({ tier: 'proof' });
   });
 
-  it('without mixing the hash of each row once more, swapped values go unseen', async () => {
-    await tamper(db, plane.gateway(), FACT, ['verify'], { omit: 'remix' });
+  it('with a sum of hashes in place of pairs, swapped values go unseen', async () => {
+    await tamper(db, plane.gateway(), FACT, edited(SQL_FAULTS.pairs));
     await db.sql.unsafe(FAULTS.at(-1)!.sql);
     expect((await verify()).divergences).toBe(0);
-    await tamper(db, plane.gateway(), FACT, ['verify'], {});
+    await tamper(db, plane.gateway(), FACT, { verify: asGenerated });
     expect((await verify()).divergences).toBe(2);
   });
 
   it('without comparing images, what the equality of a type overlooks goes unseen', async () => {
-    await tamper(db, plane.gateway(), FACT, ['verify'], { omit: 'image' });
+    await tamper(db, plane.gateway(), FACT, edited(SQL_FAULTS.image));
     await db.sql.unsafe(
       `UPDATE fact_v2 SET price = 3010.500, ratio = '-0', doc = jsonb_set(doc, '{n}', '1') WHERE id = 3010`,
     );
     expect((await verify()).divergences).toBe(0);
-    await tamper(db, plane.gateway(), FACT, ['verify'], {});
+    await tamper(db, plane.gateway(), FACT, { verify: asGenerated });
     expect((await verify()).samples).toMatchObject([{ columns: ['price', 'ratio', 'doc'] }]);
   });
 });

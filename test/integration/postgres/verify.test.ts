@@ -5,6 +5,7 @@ import type { VerificationResult } from '../../../lib/core/gates/evidence.ts';
 import type { TableCutover } from '../../../lib/ports.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
+import { asGenerated, edited, SQL_FAULTS } from '../../helpers/sql-plants.ts';
 
 let db: OwnDatabase;
 let plane: TestPlane;
@@ -171,9 +172,9 @@ describe('I7 no false alarm', () => {
   });
 
   it('without subtracting hints there are alarms, so this test would notice', async () => {
-    await tamper(db, plane.gateway(), SAMPLE, ['verify'], { omit: 'pending-hints' });
+    await tamper(db, plane.gateway(), SAMPLE, edited(SQL_FAULTS['hints that wait']));
     expect(await underWrites(60)).toBeGreaterThan(0);
-    await tamper(db, plane.gateway(), SAMPLE, ['verify'], {});
+    await tamper(db, plane.gateway(), SAMPLE, { verify: asGenerated });
     await plane.settle('sample', 1);
     expect(await verify()).toMatchObject({ divergences: 0 });
   });

@@ -7,6 +7,7 @@ import type { TableCutover } from '../../../lib/ports.ts';
 import type { OwnDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
 import { recycledDatabase } from '../../helpers/recycled-database.ts';
+import { asGenerated, edited } from '../../helpers/sql-plants.ts';
 
 const ID = 'seat';
 const SEAT: TableCutover = {
@@ -111,9 +112,11 @@ describe('changes that wait', () => {
 
   it('of unique values that are more than one call exchanges are in quarantine with the limit in the reason', async () => {
     await ready();
-    await tamper(db, owner, SEAT, ['converge'], {}, (text) =>
-      text.replace('LIMIT 20000 FOR UPDATE', 'LIMIT 20 FOR UPDATE').replace('>= 20000,', '>= 20,'),
-    );
+    const few = edited([
+      ['converge', 'LIMIT 20000 FOR UPDATE', 'LIMIT 20 FOR UPDATE'],
+      ['converge', '>= 20000,', '>= 20,'],
+    ]);
+    await tamper(db, owner, SEAT, few);
     const reverse = () => db.sql.unsafe('UPDATE seat SET pos = 91 - pos');
     await reverse();
     for (let call = 0; call < 30; call += 1) {
@@ -126,7 +129,7 @@ describe('changes that wait', () => {
     );
     expect(await whyNot()).toMatch(/keys are in quarantine, first .*'crossfade quarantine seat' names them/);
     // With the rule as shipped the retry settles them.
-    await tamper(db, owner, SEAT, ['converge'], {});
+    await tamper(db, owner, SEAT, { converge: asGenerated });
     await plane.retryQuarantined(ID, null);
     await plane.settle(ID, 1);
     expect(await differences(db, 'SELECT id::bigint, pos FROM seat', 'SELECT id, pos FROM seat_v2')).toEqual([]);
@@ -135,11 +138,17 @@ describe('changes that wait', () => {
 
 describe('an error of the server', () => {
   const failing = (sqlstate: string, which: string) =>
-    tamper(db, owner, SEAT, ['apply'], {}, (text) =>
-      text.replace(
-        /\nBEGIN\n/,
-        `\nBEGIN\n  IF ${which} THEN RAISE EXCEPTION 'too much' USING ERRCODE = '${sqlstate}'; END IF;\n`,
-      ),
+    tamper(
+      db,
+      owner,
+      SEAT,
+      edited([
+        [
+          'apply',
+          '\nBEGIN\n',
+          `\nBEGIN\n  IF ${which} THEN RAISE EXCEPTION 'too much' USING ERRCODE = '${sqlstate}'; END IF;\n`,
+        ],
+      ]),
     );
   const tried = async () => {
     await db.sql.unsafe("UPDATE seat SET v = 'w' WHERE id IN (1, 2, 3)");
@@ -245,12 +254,12 @@ describe('a verification that proves nothing', () => {
   it('says why in the status, until one proves something', async () => {
     await ready();
     expect((await plane.status(ID))!.unproven).toBeUndefined();
-    await tamper(db, owner, SEAT, ['verify'], {}, (text) => text.replace('v_rows < v_pass.counted_rows', 'true'));
+    await tamper(db, owner, SEAT, edited([['verify', 'v_rows < v_pass.counted_rows', 'true']]));
     expect(await plane.verify(ID, 1, 1)).toMatchObject({ kind: 'unready' });
     expect((await plane.status(ID))!.unproven).toMatch(
       /90 rows were compared, and at least 90 were there all the time/,
     );
-    await tamper(db, owner, SEAT, ['verify'], {});
+    await tamper(db, owner, SEAT, { verify: asGenerated });
     expect(await plane.verify(ID, 1, 1)).toMatchObject({ kind: 'verified' });
     expect((await plane.status(ID))!.unproven).toBeUndefined();
   });

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { TableCutover } from '../../../lib/ports.ts';
 import { type ServedDatabase, servedDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
+import { edited } from '../../helpers/sql-plants.ts';
 
 const cutoverOf = (id: string): TableCutover => ({
   id,
@@ -150,9 +151,8 @@ describe.skipIf(inject('servers') === null)('capture', () => {
 
   it('that does not count such a change loses it, so these tests would notice', async () => {
     await begin('uncounted');
-    await tamper(db, plane.gateway(), cutoverOf('uncounted'), ['capture'], {}, (text) =>
-      text.replaceAll('PERFORM nextval(c.oid::regclass)', 'PERFORM c.oid'),
-    );
+    const uncounted = edited([['capture', /PERFORM nextval\(c\.oid::regclass\)/g, 'PERFORM c.oid']]);
+    await tamper(db, plane.gateway(), cutoverOf('uncounted'), uncounted);
     await owner('REVOKE ALL ON SCHEMA crossfade FROM app_owner');
     await write('uncounted');
     await owner('GRANT ALL ON SCHEMA crossfade TO app_owner');

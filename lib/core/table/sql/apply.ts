@@ -17,7 +17,6 @@ import {
   transformed,
   whenAKeyFails,
 } from './names.ts';
-import type { Breakpoint, Sabotage } from './sabotage.ts';
 
 /** Columns of the target that converge leaves as they are: dropped, added, or filled only when the row is new. */
 export function unwritten(flow: Flow): string[] {
@@ -32,7 +31,7 @@ const isSameKey = (flow: Flow, name: string) =>
 const isKey = (flow: Flow, name: string) => flow.mapping.key.some((pair) => pair.target.name === name);
 
 /** `apply_<id>(keys…, reset)`: reads the source and writes the target, in one statement with one snapshot. */
-export function createApply(flow: Flow, sabotage: Sabotage = {}): string {
+export function createApply(flow: Flow): string {
   const { apply } = objectNames(flow.id);
   const { mapping } = flow;
   const columns = mapping.written.map(({ target }) => quoteName(target));
@@ -50,16 +49,13 @@ export function createApply(flow: Flow, sabotage: Sabotage = {}): string {
       ? 'DO NOTHING'
       : `DO UPDATE SET ${changes.join(', ')}
       WHERE ${record(reasons.map((name) => `t.${name}`))} *<> ${record(reasons.map((name) => `EXCLUDED.${name}`))}`;
-  const pause = pauseAfterRead(sabotage);
-  const nap = pause ? `nap AS MATERIALIZED (SELECT ${pause} FROM (SELECT count(*) FROM src) s),` : '';
-  const afterNap = pause ? ', nap' : '';
   return `CREATE FUNCTION ${apply}(${arrayArguments(flow)}, p_reset boolean[], OUT crossfade_written integer, OUT crossfade_deleted integer)
 ${securely(flow)} AS $crossfade$
 #variable_conflict use_column
 DECLARE
   v_reset integer := 0;
 BEGIN
-  ${sabotage.omit === 'reset' ? '' : resetRows(flow)}
+  ${resetRows(flow)}
   WITH k AS (SELECT * FROM unnest(${keys(flow, (k) => `p_${k}`)}) AS k(${keys(flow, (k) => k)})),
   src AS MATERIALIZED (
     SELECT ${keys(flow, (k) => `k.${k}`)}, s.*
@@ -69,25 +65,20 @@ BEGIN
       mapping.written.map(({ sql }) => sql),
     )} s ON true
   ),
-  ${nap}
+  
   up AS (
     INSERT INTO ${targetTable(flow)} AS t (${columns.join(', ')}) OVERRIDING SYSTEM VALUE
-    SELECT ${values.join(', ')} FROM src${afterNap} WHERE src.present
+    SELECT ${values.join(', ')} FROM src WHERE src.present
     ON CONFLICT (${keyColumns.join(', ')}) ${onConflict}
     RETURNING 1
   ),
   -- Absent in this very read, not in a later one: the row cannot have come back in between.
   del AS (
-    DELETE FROM ${targetTable(flow)} AS t USING src${afterNap} WHERE src.present IS NULL AND ${targetIs(flow, 'src')}
+    DELETE FROM ${targetTable(flow)} AS t USING src WHERE src.present IS NULL AND ${targetIs(flow, 'src')}
     RETURNING 1
   )
   SELECT v_reset + (SELECT count(*) FROM up), (SELECT count(*) FROM del) INTO crossfade_written, crossfade_deleted;
 END $crossfade$`;
-}
-
-function pauseAfterRead(sabotage: Sabotage): string | null {
-  if (sabotage.dawdle) return `pg_sleep(${sabotage.dawdle})`;
-  return sabotage.breakpoints ? `test.breakpoint('${'apply: read' satisfies Breakpoint}')` : null;
 }
 
 /**

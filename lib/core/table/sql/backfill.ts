@@ -28,7 +28,6 @@ import {
   targetTable,
   whenAKeyFails,
 } from './names.ts';
-import { breakpoint, type Sabotage } from './sabotage.ts';
 import { CHECKED_AT_ONCE, sortsAlike, WRITING } from './segments.ts';
 
 /**
@@ -36,7 +35,7 @@ import { CHECKED_AT_ONCE, sortsAlike, WRITING } from './segments.ts';
  * know that the range is narrow, and reads the whole table for every chunk. For the same reason no sequential scans: a
  * table without statistics makes every range look like a third of it.
  */
-export function createBackfill(flow: Flow, sabotage: Sabotage = {}): string {
+export function createBackfill(flow: Flow): string {
   const { backfill, outbox } = objectNames(flow.id);
   const { id, mapping } = flow;
   const sourceKey = keys(flow, (_, i) => `p.${quoteName(mapping.key[i]!.source.name)}`);
@@ -57,13 +56,13 @@ DECLARE
 BEGIN
   IF p_rows IS NULL OR p_rows NOT BETWEEN 1 AND 1000000 THEN
     RAISE EXCEPTION 'backfill copies 1 to 1000000 rows a call, not %', p_rows USING ERRCODE = 'CF004';
-  END IF;${sabotage.omit === 'fence' ? '' : fence(id)}
+  END IF;${fence(id)}
   ${WRITING}
   ${CHECKED_AT_ONCE}
   SELECT * INTO v_row FROM crossfade.backfill b WHERE b.cutover = ${quoteText(id)} FOR UPDATE SKIP LOCKED;
   IF NOT FOUND THEN RETURN jsonb_build_object('kind', 'busy'); END IF;
   IF v_row.state IN ('paused', 'cancelled') THEN RETURN jsonb_build_object('kind', v_row.state); END IF;
-  IF v_row.state = 'done' THEN RETURN jsonb_build_object('kind', 'done', 'rowsDone', v_row.rows_done); END IF;${breakpoint(sabotage, 'backfill: cursor taken')}
+  IF v_row.state = 'done' THEN RETURN jsonb_build_object('kind', 'done', 'rowsDone', v_row.rows_done); END IF;
 
   IF v_row.upper_key IS NULL THEN
     -- Frozen: rows beyond it are inserted under the trigger and have hints.
@@ -71,14 +70,14 @@ BEGIN
   END IF;
 
   ${chooseScan(flow, { source: from('v_row.swept_key') })}
-  ${sabotage.omit === 'ghost-sweep' ? '' : sweepChunk(flow)}
-  v_row.swept_key := v_row.copied_key;${breakpoint(sabotage, 'backfill: swept')}
+  ${sweepChunk(flow)}
+  v_row.swept_key := v_row.copied_key;
 
   IF v_row.upper_key IS NULL OR v_row.copied_key = v_row.upper_key THEN
-    ${sabotage.omit === 'ghost-sweep' ? '' : sweepAll(flow)}${breakpoint(sabotage, 'backfill: swept whole')}
+    ${sweepAll(flow)}
     UPDATE crossfade.backfill b SET state = 'done', swept_key = v_row.swept_key, updated_at = clock_timestamp(),
       elders = crossfade.open_transactions()
-    WHERE b.cutover = ${quoteText(id)};${breakpoint(sabotage, 'backfill: done')}
+    WHERE b.cutover = ${quoteText(id)};
     RETURN jsonb_build_object('kind', 'done', 'rowsDone', v_row.rows_done);
   END IF;
 
@@ -97,14 +96,14 @@ BEGIN
     -- Some row does not fit${flow.inline ? ', or an open transaction of the application has written it inline' : ''}. Converge takes the keys one by one.
     INSERT INTO ${outbox} (${keys(flow, (k) => k)})
     SELECT ${sourceKey} FROM ${sourceTable(flow)} AS p WHERE ${from('v_row.copied_key')} AND ${upTo('v_to')};
-  END;${breakpoint(sabotage, 'backfill: copied')}
+  END;
 
   UPDATE crossfade.backfill b SET copied_key = v_to, swept_key = v_row.swept_key, upper_key = v_row.upper_key,
     rows_done = v_row.rows_done + v_rows, updated_at = clock_timestamp(),
     -- Of the last minute or so; a pause is not counted for more than ten seconds.
     rate = coalesce(0.9 * v_row.rate + 0.1 * r.now, r.now)
   FROM (SELECT v_rows / greatest(0.001, extract(epoch FROM clock_timestamp() - greatest(v_row.updated_at, v_started - interval '10 s'))) AS now) r
-  WHERE b.cutover = ${quoteText(id)};${breakpoint(sabotage, 'backfill: cursor saved')}
+  WHERE b.cutover = ${quoteText(id)};
   RETURN jsonb_build_object('kind', 'copied', 'rows', v_rows, 'rowsDone', v_row.rows_done + v_rows, 'rowsTotal', v_row.rows_total,
     'tookMs', round(extract(epoch FROM clock_timestamp() - v_started) * 1000));
 END $crossfade$`;

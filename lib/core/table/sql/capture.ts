@@ -28,7 +28,6 @@ import { type ColumnShape, quoteName, quoteText } from '../shape.ts';
 import { type InlineMode, tryInline } from './inline.ts';
 import { type Flow, keys, keyType, objectNames, partName, SOURCE_TRIGGERS, sourceTable } from './names.ts';
 import { goesToSecond } from './outbox.ts';
-import type { Sabotage } from './sabotage.ts';
 
 /**
  * The outbox is two tables, of which one inherits the other, so that its name stands for both. Capture writes into the one
@@ -57,7 +56,7 @@ export function createOutbox(flow: Flow): string[] {
   ];
 }
 
-export function createCapture(flow: Flow, inline: InlineMode | null, sabotage: Sabotage = {}): string {
+export function createCapture(flow: Flow, inline: InlineMode | null): string {
   const { capture, outbox } = objectNames(flow.id);
   const columns = keys(flow, (k) => k);
   const source = (index: number) => flow.mapping.key[index]!.source;
@@ -85,7 +84,6 @@ export function createCapture(flow: Flow, inline: InlineMode | null, sabotage: S
         `EXECUTE crossfade.column_by_number(TG_RELID, ${source(i).number ?? 0}, ${quoteText(outbox)}, ${quoteText(k)}) INTO ${prefix}${i + 1} USING ${row};`,
       ' ',
     );
-  const moved = sabotage.omit === 'old-key' ? 'false' : 'true';
   return `CREATE FUNCTION ${capture}() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $crossfade$
 #variable_conflict use_variable
@@ -117,7 +115,7 @@ ${
       IF ${image(named('NEW'))} *<> ${image(named('OLD'))} THEN
         ${byName('v_o', 'OLD')}
         v_next := ${numbered(flow)};
-        v_moved := ${moved};
+        v_moved := true;
       END IF;
     END IF;
   EXCEPTION WHEN OTHERS THEN
@@ -213,13 +211,13 @@ function lastResort(flow: Flow): string {
       END;`;
 }
 
-export function createTruncated(flow: Flow, sabotage: Sabotage = {}): string {
+export function createTruncated(flow: Flow): string {
   const { outbox, truncated } = objectNames(flow.id);
   return `CREATE FUNCTION ${truncated}() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $crossfade$
 BEGIN
   BEGIN
-    ${sabotage.omit === 'truncate' ? '' : `INSERT INTO ${outbox} (op) VALUES ('T');`}
+    INSERT INTO ${outbox} (op) VALUES ('T');
   EXCEPTION WHEN OTHERS THEN
     ${lastResort(flow)}
   END;

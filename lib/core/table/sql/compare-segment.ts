@@ -7,10 +7,9 @@
  */
 
 import { isExact, isText } from '../equality.ts';
-import { baseType, type ColumnShape, columnOf, quoteName } from '../shape.ts';
+import { type ColumnShape, columnOf, quoteName } from '../shape.ts';
 import { chooseScan } from './choose-scan.ts';
 import { comparedTargets, FENCED, type Flow, keys, record, sourceTable, targetTable } from './names.ts';
-import type { Sabotage } from './sabotage.ts';
 import { sortsAlike, within } from './segments.ts';
 
 /**
@@ -18,12 +17,7 @@ import { sortsAlike, within } from './segments.ts';
  * equality overlooks is seen in the image of the value, which costs the making of a record, so all such columns share one.
  * @param source, target values of `mapping.compared`, in its order
  */
-export function unequal(
-  flow: Flow,
-  source: readonly string[],
-  target: readonly string[],
-  sabotage: Sabotage = {},
-): string {
+export function unequal(flow: Flow, source: readonly string[], target: readonly string[]): string {
   const columns = flow.mapping.compared.map(({ target: name }) => columnOf(flow.target, name)!);
   const byImage = (column: ColumnShape) => !isExact(column) && !isText(column);
   const own = columns.flatMap((column, i) => {
@@ -32,41 +26,25 @@ export function unequal(
   });
   const imaged = columns.flatMap((column, i) => (byImage(column) ? [i] : []));
   const row = (values: readonly string[]) => record(imaged.map((i) => values[i]!));
-  const image =
-    imaged.length === 0
-      ? []
-      : [
-          sabotage.omit === 'image'
-            ? imaged
-                .map(
-                  (i) =>
-                    `${withEquality(columns[i]!, source[i]!)} IS DISTINCT FROM ${withEquality(columns[i]!, target[i]!)}`,
-                )
-                .join(' OR ')
-            : `${row(source)} *<> ${row(target)}`,
-        ];
+  const image = imaged.length === 0 ? [] : [`${row(source)} *<> ${row(target)}`];
   return [...own, ...image].join(' OR ') || 'false';
 }
 
-/** For the broken rules only: json has neither equality nor hash, and its image is its text. */
-const withEquality = (column: ColumnShape, sql: string): string =>
-  baseType(column) === 'json' ? `(${sql})::text` : sql;
-
 /** Statements that set `v_rows`, `v_target_rows` and `v_equal`. Where ranges of both sides do not match, only the first. */
-export function compareSegment(flow: Flow, sabotage: Sabotage): string {
+export function compareSegment(flow: Flow): string {
   if (!sortsAlike(flow)) {
     return `SELECT count(*) INTO v_rows FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')};
     v_equal := false;`;
   }
   return `IF v_pass.tier = 'fast' THEN
-      ${sabotage.omit === 'remix' ? sumBare(flow) : comparePairs(flow, sabotage)}
+      ${comparePairs(flow)}
     ELSE
       ${compareDigests(flow)}
     END IF;`;
 }
 
 /** A pair that lacks one side makes the counts differ, so only the columns need to be looked at. */
-function comparePairs(flow: Flow, sabotage: Sabotage): string {
+function comparePairs(flow: Flow): string {
   const { mapping } = flow;
   const source = mapping.compared.map((_, index) => `s.c${index + 1}`);
   const target = comparedTargets(flow);
@@ -77,44 +55,25 @@ function comparePairs(flow: Flow, sabotage: Sabotage): string {
   return `${chooseScan(flow, { source: within(flow, 'source'), target: within(flow, 'target') })}
       SELECT count(c.k1), count(c.t1), count(*) = count(c.k1) AND count(*) = count(c.t1) AND count(*) FILTER (WHERE c.differs) = 0
       INTO v_rows, v_target_rows, v_equal
-      FROM (SELECT s.k1, ${targetKey(0)} AS t1, ${unequal(flow, source, target, sabotage)} AS differs
+      FROM (SELECT s.k1, ${targetKey(0)} AS t1, ${unequal(flow, source, target)} AS differs
         FROM (SELECT ${keys(flow, (k, i) => `p.${quoteName(mapping.key[i]!.source.name)} AS ${k}`)}${expressions}
           FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')}) AS s
         FULL JOIN (SELECT t.* FROM ${targetTable(flow)} AS t WHERE ${within(flow, 'target')}) AS t ON ${joined}
         ${FENCED}) AS c;`;
 }
 
-/** SHA-256 over the text of every row, in the order of the keys. */
+/** Number of rows, and SHA-256 over the text of every row in the order of the keys, of each side. */
 function compareDigests(flow: Flow): string {
-  const digest = (values: readonly string[], order: string) =>
-    `sha256(coalesce(string_agg(sha256(convert_to(ROW(${values.map((sql) => `(${sql})::text`).join(', ')})::text, 'UTF8')), ''::bytea ORDER BY ${order}), ''))`;
-  return compareTotals(flow, digest);
-}
-
-/** The rule broken: a record's hash is linear, modulo 2⁶⁴, in the hashes of its columns, so two rows that swap values go unseen. */
-function sumBare(flow: Flow): string {
-  const columns = [
-    ...flow.mapping.key.map(({ target }) => target),
-    ...flow.mapping.compared.map(({ target: name }) => columnOf(flow.target, name)!),
-  ];
-  const hash = (values: readonly string[]) =>
-    `hash_record_extended(${record(values.map((sql, i) => withEquality(columns[i]!, sql)))}, 0)`;
-  return compareTotals(
-    flow,
-    (values) => `coalesce(mod(mod(sum(${hash(values)}), 2::numeric ^ 64) + 2::numeric ^ 64, 2::numeric ^ 64), 0)`,
-  );
-}
-
-/** Number of rows and one aggregate over the values of each side. */
-function compareTotals(flow: Flow, aggregate: (values: readonly string[], order: string) => string): string {
   const { mapping } = flow;
   const sourceKey = mapping.key.map(({ source }) => `p.${quoteName(source.name)}`).join(', ');
   const targetKeys = mapping.key.map(({ target }) => `t.${quoteName(target.name)}`);
   const source = [...mapping.key, ...mapping.compared].map(({ sql }) => sql);
   const target = [...targetKeys, ...comparedTargets(flow)];
+  const digest = (values: readonly string[], order: string) =>
+    `sha256(coalesce(string_agg(sha256(convert_to(ROW(${values.map((sql) => `(${sql})::text`).join(', ')})::text, 'UTF8')), ''::bytea ORDER BY ${order}), ''))`;
   return `SELECT s.n, t.n, s.n = t.n AND s.total = t.total INTO v_rows, v_target_rows, v_equal
-      FROM (SELECT count(*) AS n, ${aggregate(source, sourceKey)} AS total
+      FROM (SELECT count(*) AS n, ${digest(source, sourceKey)} AS total
           FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')}) s,
-        (SELECT count(*) AS n, ${aggregate(target, targetKeys.join(', '))} AS total
+        (SELECT count(*) AS n, ${digest(target, targetKeys.join(', '))} AS total
           FROM ${targetTable(flow)} AS t WHERE ${within(flow, 'target')}) t;`;
 }

@@ -44,7 +44,6 @@ import {
   spent,
   WHOLE_LOOK_EVERY,
 } from './outbox.ts';
-import { breakpoint, type Sabotage } from './sabotage.ts';
 import { CHECKED_AT_ONCE, markTouched, WRITING, within } from './segments.ts';
 import { markQuarantined } from './sync-status.ts';
 
@@ -61,7 +60,7 @@ const CIRCLE_FULL = ` (${MOST_TAKEN} or more changes waited, and unique values c
 const RELAXED_EVERY = 10;
 
 /** `converge_<id>(epoch, limit)`: claims at most `limit` hints and applies them. Returns counts as jsonb. */
-export function createConverge(flow: Flow, validation: ValidationMode, sabotage: Sabotage = {}): string {
+export function createConverge(flow: Flow, validation: ValidationMode): string {
   const { converge, outbox } = objectNames(flow.id);
   const { id, mapping } = flow;
   const variables = keys(flow, (k, i) => `v_${k} ${keyType(mapping.key[i]!.source)}[]`, ';\n  ');
@@ -114,7 +113,7 @@ DECLARE
 BEGIN
   IF p_limit IS NULL OR p_limit NOT BETWEEN 1 AND 10000 THEN
     RAISE EXCEPTION 'converge takes 1 to 10000 hints, not %', p_limit USING ERRCODE = 'CF004';
-  END IF;${sabotage.omit === 'fence' ? '' : fence(id)}
+  END IF;${fence(id)}
 
   ${WRITING}
   ${CHECKED_AT_ONCE}
@@ -129,7 +128,7 @@ BEGIN
   LOOP
   WITH claimed AS MATERIALIZED (
     SELECT seq, op, ${keys(flow, (k) => k)} FROM ${outbox}
-    WHERE (not_before IS NULL OR not_before <= clock_timestamp()) AND seq >= v_from${flow.inline && sabotage.omit !== 'key-lock' ? unlessLocked(flow) : ''}
+    WHERE (not_before IS NULL OR not_before <= clock_timestamp()) AND seq >= v_from${flow.inline ? unlessLocked(flow) : ''}
     ORDER BY seq LIMIT p_limit FOR UPDATE SKIP LOCKED
   ), wanted AS (
     SELECT ${keys(flow, (k) => k)}, bool_or(op = 'D') AS reset FROM claimed WHERE op NOT IN ('T', 'S') GROUP BY ${keys(flow, (k) => k)}
@@ -146,14 +145,14 @@ BEGIN
   IF v_seqs IS NULL THEN
     RETURN jsonb_build_object('kind', 'converged', 'claimed', 0, 'written', 0, 'deleted', 0, 'checked', 0, 'mismatched', 0,
       'postponed', 0, 'quarantined', 0, 'remaining', 0, 'spent', ${spent(flow)});
-  END IF;${breakpoint(sabotage, 'converge: claimed')}
+  END IF;
   IF v_unnamed THEN
     -- Before anything else is locked: this waits for a chunk of the copy that is under way.
     PERFORM crossfade.begin_sweep(${quoteText(id)}, 'a change was captured whose key could not be read');
   END IF;
   ${spreadTruncate(flow)}
   IF v_k1 IS NOT NULL THEN
-    ${sabotage.omit === 'key-lock' ? '' : lockKeys(flow, unnested)}${breakpoint(sabotage, 'converge: locked')}
+    ${lockKeys(flow, unnested)}
     ${rememberedResets(flow)}
     -- New statements, so new snapshots: what they read was read after the lock was ours. What does not fit is found by halving.
     v_low := ARRAY[1];
@@ -165,18 +164,18 @@ BEGIN
       v_high := trim_array(v_high, 1);
       ${writePart(flow)}
     END LOOP;
-    ${sabotage.omit === 'exchange' ? '' : exchangeCircle(flow, sabotage)}
-    ${putAside(flow, sabotage)}${breakpoint(sabotage, 'converge: put aside')}
-  END IF;${breakpoint(sabotage, 'converge: written')}
+    ${exchangeCircle(flow)}
+    ${putAside(flow)}
+  END IF;
 
-  DELETE FROM ${outbox} o WHERE o.seq = ANY (v_seqs) AND NOT o.seq = ANY (v_kept);${breakpoint(sabotage, 'converge: hints deleted')}
+  DELETE FROM ${outbox} o WHERE o.seq = ANY (v_seqs) AND NOT o.seq = ANY (v_kept);
   IF v_k1 IS NOT NULL AND EXISTS (SELECT FROM crossfade.quarantine q WHERE q.cutover = ${quoteText(id)}) THEN
     ${releaseQuarantined(flow, unnested)}
   END IF;
   IF v_k1 IS NOT NULL THEN
   ${markTouched(flow, unnested)}
   END IF;
-  ${compareWritten(flow, validation, unnested)}${breakpoint(sabotage, 'converge: compared')}
+  ${compareWritten(flow, validation, unnested)}
   ${readByIndex('off')}
   SELECT count(*) INTO v_left FROM (SELECT FROM ${outbox} WHERE seq >= v_from AND (not_before IS NULL OR not_before <= clock_timestamp()) ORDER BY seq LIMIT 10000) r;
   ${readByIndex('on')}
@@ -296,7 +295,7 @@ function settleWhereNowhere(flow: Flow): string {
  * may be larger than a batch: when keys fail again, all that wait are taken along, those first that were put off. Their hints and the
  * locks of their keys are taken only where nobody has them, since locks that are waited for here would be out of order.
  */
-function exchangeCircle(flow: Flow, sabotage: Sabotage): string {
+function exchangeCircle(flow: Flow): string {
   const { exchange, outbox } = objectNames(flow.id);
   const arrays = keys(flow, (k) => `v_${k}`);
   const chosen = (array: string) =>
@@ -319,10 +318,7 @@ function exchangeCircle(flow: Flow, sabotage: Sabotage): string {
     END LOOP;`;
   const failing = `SELECT coalesce(array_agg(b.key ORDER BY b.key), '{}') INTO v_circle FROM unnest(v_bad, v_states) AS b(key, state)
     WHERE b.state IN ('23505', '23P01');`;
-  const locked =
-    sabotage.omit === 'key-lock'
-      ? 'true'
-      : `pg_try_advisory_xact_lock(hashtext(${quoteText(`crossfade:${flow.id}`)}), ${keyBucket(flow, (k) => `o.${k}`)})`;
+  const locked = `pg_try_advisory_xact_lock(hashtext(${quoteText(`crossfade:${flow.id}`)}), ${keyBucket(flow, (k) => `o.${k}`)})`;
   return `${failing}
     IF cardinality(v_circle) > 0 AND EXISTS (SELECT FROM ${outbox} o WHERE o.seq = ANY (v_seqs) AND o.attempts > 0) THEN
       v_wide := cardinality(v_k1);
@@ -357,7 +353,7 @@ function exchangeCircle(flow: Flow, sabotage: Sabotage): string {
  * Puts what failed off, or into quarantine when it had its tries. All that is put off for as long is due at one moment: a unique
  * value that another key still holds is free when that key's hint has been applied.
  */
-function putAside(flow: Flow, sabotage: Sabotage): string {
+function putAside(flow: Flow): string {
   const { outbox } = objectNames(flow.id);
   const failed = `unnest(v_bad, v_tries) WITH ORDINALITY AS b(i, attempts, place), LATERAL (SELECT ${keys(flow, (k) => `v_${k}[b.i] AS ${k}`)} OFFSET 0) k`;
   const mine = `o.seq = ANY (v_seqs) AND o.op NOT IN ('T', 'S') AND ${keys(flow, (k) => `o.${k} = k.${k}`, ' AND ')}`;
@@ -376,12 +372,8 @@ function putAside(flow: Flow, sabotage: Sabotage): string {
         IF v_tries[v_place] < ${ATTEMPTS} THEN
           v_postponed := v_postponed + 1;
         ELSE
-          ${
-            sabotage.omit === 'quarantine'
-              ? ''
-              : `PERFORM crossfade.quarantine_key(${quoteText(flow.id)}, ${keyText(flow, (n) => `v_k${n + 1}[i]`)}, v_states[v_place], v_messages[v_place] || CASE WHEN v_full AND v_states[v_place] IN ('23505', '23P01') THEN ${quoteText(CIRCLE_FULL)} ELSE '' END, v_tries[v_place], v_reset[i]);
-          ${markQuarantined(flow)}`
-          }
+          PERFORM crossfade.quarantine_key(${quoteText(flow.id)}, ${keyText(flow, (n) => `v_k${n + 1}[i]`)}, v_states[v_place], v_messages[v_place] || CASE WHEN v_full AND v_states[v_place] IN ('23505', '23P01') THEN ${quoteText(CIRCLE_FULL)} ELSE '' END, v_tries[v_place], v_reset[i]);
+          ${markQuarantined(flow)}
           v_quarantined := v_quarantined + 1;
         END IF;
       END LOOP;

@@ -13,7 +13,6 @@
 
 import { quoteText } from '../shape.ts';
 import { type Flow, keyBucket, keys, keyText, keyType, objectNames, securely } from './names.ts';
-import type { Sabotage } from './sabotage.ts';
 import { markTouched } from './segments.ts';
 
 /** What becomes of the application's write when the target does not take the row. */
@@ -26,13 +25,12 @@ export const INLINE_PATIENCE = '100ms';
  * `inline_<id>(keys…, reset)`: one key, or the old and the new one of a row whose key was changed, in this order. True when
  * the target has what the source has; false when a hint has to be left.
  */
-export function createInline(flow: Flow, sabotage: Sabotage = {}): string {
+export function createInline(flow: Flow): string {
   const { inline, apply } = objectNames(flow.id);
   const id = quoteText(flow.id);
   const one = keys(flow, (k) => `p_${k}[i:i]`);
   const unnested = `unnest(${keys(flow, (k) => `p_${k}`)}, p_reset) AS k(${keys(flow, (k) => k)}, reset)`;
   const lock = `pg_try_advisory_xact_lock(hashtext(${quoteText(`crossfade:${flow.id}`)}), ${keyBucket(flow, (k) => `k.${k}`)})`;
-  const locked = sabotage.omit === 'key-lock' ? 'true' : `(SELECT bool_and(${lock}) FROM ${unnested})`;
   return `CREATE FUNCTION ${inline}(${keys(flow, (k, i) => `p_${k} ${keyType(flow.mapping.key[i]!.source)}[]`)}, p_reset boolean[]) RETURNS boolean
 ${securely(flow)} SET lock_timeout = '${INLINE_PATIENCE}' AS $crossfade$
 #variable_conflict use_column
@@ -44,7 +42,7 @@ BEGIN
     OR NOT EXISTS (SELECT FROM crossfade.cutover c WHERE c.id = ${id} AND c.shadow_writes AND c.inline_writes)
     -- The copy may have read the row before it went, and write it after this has found nothing to delete.
     OR (true = ANY (p_reset) AND NOT EXISTS (SELECT FROM crossfade.backfill b WHERE b.cutover = ${id} AND b.state = 'done'))
-    OR NOT ${locked} THEN
+    OR NOT (SELECT bool_and(${lock}) FROM ${unnested}) THEN
     RETURN false;
   END IF;
   PERFORM set_config('crossfade.writing', 'on', true);

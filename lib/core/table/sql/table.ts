@@ -4,8 +4,6 @@
  */
 
 import type { ValidationMode } from '../../cutover/cutover.ts';
-import type { TableShape } from '../shape.ts';
-import type { Mapping } from '../transform.ts';
 import { createApply, createExchange } from './apply.ts';
 import { createBackfill } from './backfill.ts';
 import { createCapture, createOutbox, createTriggers, createTruncated, dropTriggers } from './capture.ts';
@@ -17,7 +15,6 @@ import { createConsistency, createRecord } from './inspect.ts';
 import { type Flow, objectKinds, objectNames } from './names.ts';
 import { createTurn } from './outbox.ts';
 import { createRetry } from './quarantine.ts';
-import type { Sabotage } from './sabotage.ts';
 import { createGuard, createSegments, dropGuard } from './segments.ts';
 import { createRepair, createVerify } from './verify.ts';
 
@@ -39,38 +36,33 @@ export type TableObjects = {
 };
 
 /**
- * @param source rows are read here, and changes captured
- * @param target rows are written here
- * @param sabotage breaks a rule, for negative controls
+ * @param direction rows are read from its source, where changes are captured, and written to its target
  * @param inline the source's writers write the target themselves, and what happens when it refuses
  */
 export function tableObjects(
-  id: string,
-  source: TableShape,
-  target: TableShape,
-  mapping: Mapping,
+  direction: Omit<Flow, 'inline'>,
   validation: ValidationMode,
-  sabotage: Sabotage = {},
   inline: InlineMode | null = null,
 ): TableObjects {
-  const flow: Flow = { id, source, target, mapping, inline: inline !== null };
+  const flow: Flow = { ...direction, inline: inline !== null };
+  const { id, mapping } = flow;
   const { tables, functions } = objectKinds(id);
   const keeps = (mapping.kept ?? []).length > 0;
   const { inline: inlineName, computed } = objectNames(id);
   const made = functions.filter((name) => (inline !== null || name !== inlineName) && (keeps || name !== computed));
   const behaviour = [
-    ...(inline === null ? [] : [createInline(flow, sabotage)]),
-    createCapture(flow, inline, sabotage),
+    ...(inline === null ? [] : [createInline(flow)]),
+    createCapture(flow, inline),
     ...(keeps ? [createComputed(flow)] : []),
-    createTruncated(flow, sabotage),
-    createApply(flow, sabotage),
+    createTruncated(flow),
+    createApply(flow),
     createExchange(flow),
     createFits(flow),
-    createConverge(flow, validation, sabotage),
+    createConverge(flow, validation),
     createTurn(flow),
     createSpread(flow),
-    createBackfill(flow, sabotage),
-    createVerify(flow, sabotage),
+    createBackfill(flow),
+    createVerify(flow),
     createRepair(flow),
     createConsistency(flow),
     createRecord(flow),

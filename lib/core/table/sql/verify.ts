@@ -29,7 +29,6 @@ import {
   targetTable,
   whenAKeyFails,
 } from './names.ts';
-import { breakpoint, type Sabotage } from './sabotage.ts';
 import { sortsAlike, WRITING, within } from './segments.ts';
 import { hasStatus, markDiverged, recheckDiverged } from './sync-status.ts';
 
@@ -50,7 +49,7 @@ const ROTATION = 4;
  * Tier `fast` compares the rows pair by pair, `proof` SHA-256 over the text of every row. Scope `full` is every segment, `due`
  * those that something has written since they were compared.
  */
-export function createVerify(flow: Flow, sabotage: Sabotage = {}): string {
+export function createVerify(flow: Flow): string {
   const { verify, segment, touched } = objectNames(flow.id);
   const id = quoteText(flow.id);
   const typed = (side: 'l' | 'h' | 'c') =>
@@ -76,7 +75,7 @@ DECLARE
   v_samples jsonb;
   v_why text;
   v_started timestamptz := clock_timestamp();
-BEGIN${sabotage.omit === 'fence' ? '' : fence(flow.id)}
+BEGIN${fence(flow.id)}
   IF EXISTS (SELECT FROM crossfade.backfill b WHERE b.cutover = ${id} AND b.state <> 'done') THEN
     RETURN jsonb_build_object('kind', 'unready', 'why', 'the backfill is not done');
   END IF;
@@ -105,7 +104,7 @@ BEGIN${sabotage.omit === 'fence' ? '' : fence(flow.id)}
         AND g.place NOT IN (SELECT r.place FROM ${segment} r ORDER BY r.verified_at LIMIT ${ROTATION});
     END IF;
     -- Before any segment is read: marks that come later stay.
-    DELETE FROM ${touched} m WHERE m.place IS NULL;${breakpoint(sabotage, 'verify: pass begun')}
+    DELETE FROM ${touched} m WHERE m.place IS NULL;
   END IF;
 
   LOOP
@@ -113,33 +112,33 @@ BEGIN${sabotage.omit === 'fence' ? '' : fence(flow.id)}
     SELECT g.place, g.size, ${named('l', 'g.')}, ${named('h', 'g.')} INTO v_place, v_size, ${into('l')}, ${into('h')}
     FROM ${segment} g WHERE g.pass <> v_pass.number AND g.place > v_place ORDER BY g.place LIMIT 1;
     EXIT WHEN NOT FOUND;
-    DELETE FROM ${touched} m WHERE m.place = v_place;${breakpoint(sabotage, 'verify: mark taken')}
+    DELETE FROM ${touched} m WHERE m.place = v_place;
     IF v_size IS NULL OR v_size > ${2 * SEGMENT_ROWS} THEN
       ${cut(flow)}
     END IF;
     v_divergences := 0;
     v_samples := '[]';
     BEGIN
-      ${compareSegment(flow, sabotage)}
+      ${compareSegment(flow)}
       IF NOT v_equal THEN
-        ${countDiffering(flow, differing(flow, sabotage))}
+        ${countDiffering(flow, differing(flow))}
       END IF;
     EXCEPTION ${whenAKeyFails()} THEN
       -- A row that cannot be transformed fails every statement that reads it: it is judged by its key, the others by value.
       SELECT count(*) INTO v_rows FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')};
-      ${sabotage.omit === 'fits' ? 'RAISE;' : ''}
+      
       v_target_rows := v_rows;
-      ${countAndMark(flow, differing(flow, sabotage, true))}
+      ${countAndMark(flow, differing(flow, true))}
     END;
-    ${sortsAlike(flow) ? recheckDiverged(flow, within(flow, 'target')) : ''}${breakpoint(sabotage, 'verify: compared')}
+    ${sortsAlike(flow) ? recheckDiverged(flow, within(flow, 'target')) : ''}
     UPDATE ${segment} g SET rows = v_rows, size = greatest(v_rows, v_target_rows), divergences = v_divergences, samples = v_samples,
-      verified_at = clock_timestamp(), pass = v_pass.number WHERE g.place = v_place;${breakpoint(sabotage, 'verify: segment saved')}
+      verified_at = clock_timestamp(), pass = v_pass.number WHERE g.place = v_place;
     ${goOnLater(flow)}
   END LOOP;
-  ${sortsAlike(flow) ? '' : strayRows(flow, sabotage)}
+  ${sortsAlike(flow) ? '' : strayRows(flow)}
   ${seenWhole(flow)}
 
-  UPDATE crossfade.verification_pass v SET state = 'done', unproven = NULL WHERE v.cutover = ${id};${breakpoint(sabotage, 'verify: pass done')}
+  UPDATE crossfade.verification_pass v SET state = 'done', unproven = NULL WHERE v.cutover = ${id};
   SELECT coalesce(sum(g.rows), 0), coalesce(sum(g.divergences), 0) INTO v_rows, v_divergences FROM ${segment} g;
   SELECT coalesce(jsonb_agg(d.sample), '[]') INTO v_samples FROM (
     SELECT s.sample FROM ${segment} g, jsonb_array_elements(g.samples) AS s(sample) WHERE g.divergences > 0
@@ -151,7 +150,7 @@ BEGIN${sabotage.omit === 'fence' ? '' : fence(flow.id)}
     divergences = EXCLUDED.divergences, score = EXCLUDED.score, samples = EXCLUDED.samples,
     -- What was not looked at is as old as it was.
     at_ms = CASE v_pass.scope WHEN 'full' THEN EXCLUDED.at_ms ELSE v.at_ms END,
-    tier = CASE v_pass.scope WHEN 'full' THEN EXCLUDED.tier ELSE v.tier END;${breakpoint(sabotage, 'verify: verdict saved')}
+    tier = CASE v_pass.scope WHEN 'full' THEN EXCLUDED.tier ELSE v.tier END;
   -- A sweep is over when every row was compared after it, not when every row was copied.
   UPDATE crossfade.backfill b SET sweep_why = NULL WHERE b.cutover = ${id} AND b.sweep_why IS NOT NULL AND v_divergences = 0;
   RETURN (SELECT jsonb_build_object('kind', 'verified', 'rowsCompared', v.rows_compared, 'divergences', v.divergences,
@@ -226,9 +225,9 @@ function cut(flow: Flow): string {
 }
 
 /** Rows of the target without a source, where a range of the one side is no range of the other: looked for at once. */
-function strayRows(flow: Flow, sabotage: Sabotage): string {
+function strayRows(flow: Flow): string {
   const { segment } = objectNames(flow.id);
-  return `${readingKeys(flow, (key) => countAndMark(flow, stray(flow, sabotage, key)))}
+  return `${readingKeys(flow, (key) => countAndMark(flow, stray(flow, key)))}
   UPDATE ${segment} g SET divergences = g.divergences + v_divergences, samples = g.samples || v_samples
   WHERE v_divergences > 0 AND g.place = (SELECT max(r.place) FROM ${segment} r);
   SELECT sum(g.divergences) INTO v_divergences FROM ${segment} g;
@@ -248,7 +247,7 @@ export function createRepair(flow: Flow): string {
     ? ''
     : readingKeys(
         flow,
-        (key) => `WITH ${stray(flow, {}, key)}
+        (key) => `WITH ${stray(flow, key)}
     ${enqueue}`,
       );
   return `CREATE FUNCTION ${repair}() RETURNS jsonb
@@ -264,10 +263,10 @@ BEGIN
   PERFORM pg_current_xact_id();
   FOR ${list('v_l')}, ${list('v_h')} IN SELECT ${list('g.l')}, ${list('g.h')} FROM ${segment} g WHERE g.divergences > 0 LOOP
     BEGIN
-      WITH ${differing(flow, {})}
+      WITH ${differing(flow)}
       ${enqueue}
     EXCEPTION ${whenAKeyFails()} THEN
-      WITH ${differing(flow, {}, true)}
+      WITH ${differing(flow, true)}
       ${enqueue}
     END;
   END LOOP;
@@ -297,7 +296,7 @@ const countAndMark = (flow: Flow, diff: string) =>
  * Common table expression `diff` of the segment: the diverged keys as the source's types, their text, the columns that differ.
  * @param byFit also when rows cannot be transformed: those are unequal in no column that could be named
  */
-function differing(flow: Flow, sabotage: Sabotage, byFit = false): string {
+function differing(flow: Flow, byFit = false): string {
   const { mapping } = flow;
   const first = quoteName(mapping.key[0]!.target.name);
   const expressions = mapping.compared.map(({ sql }, index) => `, ${sql} AS c${index + 1}`).join('');
@@ -323,33 +322,29 @@ function differing(flow: Flow, sabotage: Sabotage, byFit = false): string {
     ${both} ON ${keys(flow, (k, i) => `${byFit ? asTargetIfFit(flow, i, `s.${k}`, 's.fits') : asTarget(flow, i, `s.${k}`)} = ${targetKey(i)}`, ' AND ')}
     WHERE s.present IS NULL OR ${targetKey(0)} IS NULL${byFit ? ' OR NOT s.fits' : ''} OR ${unequal(flow, source, target)}
     ${FENCED}
-  ), ${diverged(flow, sabotage)}`;
+  ), ${diverged(flow)}`;
 }
 
 /** Common table expression `diff` of rows of the whole target that have no source. */
-function stray(flow: Flow, sabotage: Sabotage, key: (index: number) => string): string {
+function stray(flow: Flow, key: (index: number) => string): string {
   const { mapping } = flow;
   const targetKey = (i: number) => `t.${quoteName(mapping.key[i]!.target.name)}`;
   return `unequal AS (
     SELECT ${keys(flow, (k, i) => `${asSource(flow, i, targetKey(i))} AS ${k}`)}, NULL::boolean AS present, '{}'::text[] AS columns, t.xmin AS version
     FROM ${targetTable(flow)} AS t WHERE NOT EXISTS (SELECT FROM ${sourceTable(flow)} AS p
       WHERE ${keys(flow, (_, i) => `${key(i)} = ${targetKey(i)}`, ' AND ')})
-  ), ${diverged(flow, sabotage)}`;
+  ), ${diverged(flow)}`;
 }
 
 /** Of what is unequal: what is neither late nor known to be impossible. */
-function diverged(flow: Flow, sabotage: Sabotage): string {
+function diverged(flow: Flow): string {
   const { outbox } = objectNames(flow.id);
-  const pending =
-    sabotage.omit === 'pending-hints'
-      ? ''
-      : `AND NOT EXISTS (SELECT FROM ${outbox} o WHERE o.op <> 'T' AND ${keys(flow, (k) => `o.${k} = d.${k}`, ' AND ')})
-      -- Truncated and not swept yet: rows without a source are late, not wrong.
-      AND NOT (d.present IS NULL AND EXISTS (SELECT FROM ${outbox} o WHERE o.op = 'T'))`;
   return `diff AS MATERIALIZED (
     SELECT ${keys(flow, (k) => `d.${k}`)}, ${keyText(flow, (i) => `d.k${i + 1}`)} AS key, d.columns, d.version
     FROM unequal d
     WHERE NOT ${isQuarantined(flow, (i) => `d.k${i + 1}`)}
-      ${pending}
+      AND NOT EXISTS (SELECT FROM ${outbox} o WHERE o.op <> 'T' AND ${keys(flow, (k) => `o.${k} = d.${k}`, ' AND ')})
+      -- Truncated and not swept yet: rows without a source are late, not wrong.
+      AND NOT (d.present IS NULL AND EXISTS (SELECT FROM ${outbox} o WHERE o.op = 'T'))
   )`;
 }
