@@ -3,7 +3,8 @@
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { resolve } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { buildOnce } from '../helpers/handler-process.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
@@ -38,6 +39,8 @@ async function start(...words: string[]): Promise<{ code: number | null; output:
   const code = await new Promise<number | null>((answer) => child.once('exit', answer));
   return { code, output };
 }
+
+beforeAll(buildOnce);
 
 describe('npm start -- --exit', () => {
   // The longest begins, and two run at once: a demonstration waits for its minutes half of the time.
