@@ -5,6 +5,7 @@ import { route } from '../../../functions/http/route.ts';
 import { httpHandler, scheduledHandler } from '../../../functions/middleware.ts';
 import { CrossfadeError, ERROR_CODES, type ErrorCode } from '../../../lib/core/base/errors.ts';
 import type { Input } from '../../../lib/schemas/input.ts';
+import { describeApi } from '../../../lib/schemas/openapi.ts';
 import { NOW } from '../../property/samples.ts';
 import {
   type Answer,
@@ -101,6 +102,61 @@ function bench() {
   const handler = httpHandler(compose, ROUTES);
   return { ...served, compose, handler, call: (call: Call) => ask(handler, call) };
 }
+
+/** Refuses whatever it reads. */
+const refuse = (part: string) => () => {
+  throw new CrossfadeError('invalid_input', part);
+};
+
+describe('what a route declares', () => {
+  const { composition } = inMemoryComposition();
+  const declared = (path: () => string, query: () => object, body: () => object) =>
+    route({
+      method: 'POST',
+      path: '/v1/things/{thing}',
+      scope: 'control:write',
+      summary: 'A route.',
+      params: { thing: { description: 'A thing.', schema: {}, find: path } },
+      query: { schema: {}, read: query },
+      body: { schema: {}, read: body },
+      headers: ['if-match'],
+      handle: async (_, { params, query: asked, body: sent, headers }) => ({
+        status: 200,
+        body: [params.thing, asked, sent, headers['if-match']],
+      }),
+    });
+  const say = async (...parts: Parameters<typeof declared>) => {
+    const headers = { 'if-match': 'W/1' };
+    const answer = await ask(
+      httpHandler(() => composition, [declared(...parts)]),
+      {
+        path: '/v1/things/lamp',
+        body: {},
+        headers,
+      },
+    );
+    return (answer.body as { detail: string }).detail;
+  };
+  const good = { path: () => 'lamp', part: () => ({ a: 1 }) };
+
+  it('is read in the order path, query, body, headers', async () => {
+    expect(await say(refuse('path'), refuse('query'), refuse('body'))).toBe('path');
+    expect(await say(good.path, refuse('query'), refuse('body'))).toBe('query');
+    expect(await say(good.path, good.part, refuse('body'))).toBe('body');
+    expect(await say(good.path, good.part, good.part)).toContain('If-Match must be one strong tag');
+  });
+
+  it('comes to the handler as it was read', async () => {
+    const handler = httpHandler(() => composition, [declared(good.path, good.part, good.part)]);
+    const answer = await ask(handler, { path: '/v1/things/x', body: {}, headers: { 'if-match': '"7"' } });
+    expect(answer.body).toEqual(['lamp', { a: 1 }, { a: 1 }, 7]);
+  });
+
+  it('has every part of its path, or the description cannot be made', () => {
+    const { params: _, ...without } = declared(good.path, good.part, good.part);
+    expect(() => describeApi([without])).toThrow('does not declare its parameter {thing}');
+  });
+});
 
 /** What every refusal looks like. */
 function expectProblem(answer: Answer, code: ErrorCode): void {

@@ -5,6 +5,7 @@
 
 import type { LookupAddress } from 'node:dns';
 import fc from 'fast-check';
+import ipaddr from 'ipaddr.js';
 import { describe, expect, it } from 'vitest';
 import { httpUpstream } from '../../../lib/adapters/http/upstream.ts';
 import { guardedLookup, type Resolve } from '../../../lib/adapters/net/guarded-lookup.ts';
@@ -169,6 +170,18 @@ describe('the address table', () => {
       '::1]/x:',
     ])
       expect(addressKind(text)).toBe('forbidden');
+  });
+
+  it('negative control: the ranges of the library alone let through what is refused here', () => {
+    const alone = (address: string) => ipaddr.parse(address).range();
+    // Not in use, and the metadata service within a private range.
+    expect([alone('4000::1'), addressKind('4000::1')]).toEqual(['unicast', 'forbidden']);
+    expect([alone('fd00:ec2::254'), addressKind('fd00:ec2::254')]).toEqual(['uniqueLocal', 'forbidden']);
+    // One address, written in two ways.
+    expect([alone('::127.0.0.1'), alone('::7f00:1')]).toEqual(['ipv4Mapped', 'unicast']);
+    expect([addressKind('::127.0.0.1'), addressKind('::7f00:1')]).toEqual(['loopback', 'loopback']);
+    // What a carrier carries.
+    expect([alone('64:ff9b::a9fe:a9fe'), alone('64:ff9b::808:808')]).toEqual(['rfc6052', 'rfc6052']);
   });
 
   it('law: a version 6 form of a version 4 address is never allowed more than that address', () => {
