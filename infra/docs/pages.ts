@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { alarmTable } from './alarms.ts';
 import { alertMetricTable, alertRuleTable } from './alerts.ts';
 import { commandPages, commandTable, transcript } from './commands.ts';
+import { conditionTable } from './conditions.ts';
 import { configurationTable } from './configuration.ts';
 import { errorTable } from './errors.ts';
 import { filled } from './markdown.ts';
@@ -23,6 +24,7 @@ const TEXTS = {
   'alert-rules': alertRuleTable,
   commands: commandTable,
   'command-pages': commandPages,
+  conditions: conditionTable,
   configuration: configurationTable,
   errors: errorTable,
   migrations: migrationTable,

@@ -20,6 +20,7 @@ import {
   verdictKey,
 } from '../../../lib/adapters/dynamodb/keys.ts';
 import { dynamoStateStore } from '../../../lib/adapters/dynamodb/state-store.ts';
+import { storedVerdict } from '../../../lib/core/conditions/stored.ts';
 import {
   changeOf,
   EVIDENCE,
@@ -72,7 +73,7 @@ describe('verdicts as items', () => {
 
   it('are read as text, too, as an earlier version of the program left them', async () => {
     const options = await fresh();
-    const [verdict, evidence] = [JSON.stringify(VERDICT), JSON.stringify(EVIDENCE)];
+    const [verdict, evidence] = [JSON.stringify(storedVerdict(VERDICT)), JSON.stringify(EVIDENCE)];
     const Item = { ...verdictKey('customer'), atMs: START_MS, verdict, evidence };
     await client.send(new PutCommand({ TableName: options.tableName, Item }));
     expect(await dynamoStateStore(options).readVerdict('customer')).toEqual(stored);

@@ -64,20 +64,47 @@ describe('the table of conditions', () => {
   });
 
   it('would notice a code without a row, and a variable that nobody has looked at', () => {
-    const made = { file: 'lib/core/gates/x.ts', text: "condition('row_size', { ok }); fired(which, { seen });" };
-    expect(emittedBy(made).filter((code) => !isConditionCode(code))).toEqual(['row_size', 'lib/core/gates/x.ts which']);
+    const made = { file: 'lib/core/gates/x.ts', text: "condition('no_such', { ok }); fired(which, { seen });" };
+    expect(emittedBy(made).filter((code) => !isConditionCode(code))).toEqual(['no_such', 'lib/core/gates/x.ts which']);
   });
 
   it('is what the compiler holds a code, its unit and its name to', () => {
     const figures = { ok: false, seen: 1, limit: 2 };
     // @ts-expect-error no such code
-    expect(() => condition('row_size', figures)).toThrow();
+    expect(() => condition('no_such_code', figures)).toThrow();
     // @ts-expect-error the row says milliseconds
     expect(condition('lag', { ...figures, unit: 'rate' }).code).toBe('lag');
     // @ts-expect-error there are many alerts
     expect(condition('alert', figures).code).toBe('alert');
     // @ts-expect-error there is one lag
     expect(condition('lag', { ...figures, name: 'mine' }).code).toBe('lag');
+  });
+});
+
+// ------------------------------------------------------------------------------------------------------------ sentences
+
+/** Where a sentence of a condition, or a step, is taken apart or compared: what it says is for people alone. */
+const READS_A_SENTENCE =
+  /\b(?:says|text|nextSteps|(?:conditionText|seenText|releaseText)\([^()]*\))!?\??\.(?:match|matchAll|search|split|startsWith|endsWith|includes|indexOf)\(|\.(?:exec|test)\(\s*\w*\.?(?:says|text|step)\s*\)|\bwhy\??\.startsWith\(/;
+/** Rooms that handle conditions; in others `text` is something else. */
+const HANDLES_CONDITIONS =
+  /^lib\/core\/(conditions|gates|holds|stage|alerts|phases|report|replay)\/|^lib\/flows\/(control|report|alerts|rows)\/|^lib\/dashboard\/|^lib\/cli\/(render|failure)|^functions\/control/;
+
+describe('sentences of conditions', () => {
+  const all = readSources(['lib', 'functions']).filter(({ file }) => HANDLES_CONDITIONS.test(file));
+
+  it('are read by nothing', () => {
+    expect(all.length).toBeGreaterThan(100);
+    expect(all.filter(({ text }) => READS_A_SENTENCE.test(withoutComments(text))).map(({ file }) => file)).toEqual([]);
+  });
+
+  it.each([
+    "if (run?.why?.startsWith('waits for')) continue;",
+    'const leading = LEADING.exec(step);',
+    'return [...reason.text.matchAll(QUOTED)];',
+    "reasons.filter(({ says }) => says.includes('crossfade'));",
+  ])('would be noticed in %s', (line) => {
+    expect(READS_A_SENTENCE.test(line)).toBe(true);
   });
 });
 
@@ -218,9 +245,9 @@ describe('a verdict that an earlier version has stored', () => {
   });
 
   it('of a later version is read as far as it is known, with the very text', () => {
-    const later = { row: 'row_size', unit: 'furlongs', says: '12 of 100 samples.', release: [{ wait: 'the_moon' }] };
-    const [reason] = read({ ...old, code: 'row_size', ...later });
-    expect(reason).toMatchObject({ code: 'other', name: 'row_size', unit: 'word', release: [] });
+    const later = { row: 'no_such_row', unit: 'furlongs', says: '12 of 100 samples.', release: [{ wait: 'the_moon' }] };
+    const [reason] = read({ ...old, code: 'no_such_row', ...later });
+    expect(reason).toMatchObject({ code: 'other', name: 'no_such_row', unit: 'word', release: [] });
     expect(conditionText(reason!)).toBe(old.text);
   });
 });
