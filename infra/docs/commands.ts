@@ -78,11 +78,3 @@ function examplesOf(root: string, name: string): string[] {
     .sort()
     .map((file) => block('console', readFileSync(join(folder, file), 'utf8')));
 }
-
-/** The way there and back in a few commands. */
-const TRANSCRIPT = ['start', 'status.all', 'complete', 'rollback', 'status.back'];
-
-export function transcript(root: string): string {
-  const texts = TRANSCRIPT.map((name) => readFileSync(join(root, 'infra/docs/examples', `${name}.txt`), 'utf8'));
-  return block('console', texts.join('\n'));
-}

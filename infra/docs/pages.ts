@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { alarmTable } from './alarms.ts';
 import { alertMetricTable, alertRuleTable } from './alerts.ts';
-import { commandPages, commandTable, transcript } from './commands.ts';
+import { commandPages, commandTable } from './commands.ts';
 import { conditionTable } from './conditions.ts';
 import { configurationTable } from './configuration.ts';
 import { errorTable } from './errors.ts';
@@ -31,7 +31,6 @@ const TEXTS = {
   parameters: parameterTable,
   routes: routeTable,
   'sql-objects': sqlObjectTable,
-  transcript,
 } satisfies Readonly<Record<string, (root: string) => string>>;
 
 export const TEXT_NAMES: readonly string[] = Object.keys(TEXTS);
