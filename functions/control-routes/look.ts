@@ -82,7 +82,7 @@ export const lookRoutes = [
     summary: 'The last comparison of both tables, and keys in quarantine.',
     params: { cutover },
     handle: async ({ ports }, { params }) => {
-      const status = await ports.tables.status(params.cutover.id);
+      const status = await ports.inspecting.status(params.cutover.id);
       return {
         status: 200,
         body: {

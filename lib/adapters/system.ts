@@ -1,7 +1,7 @@
 /** The machine itself: clock, randomness, environment. The only file of `lib` that touches them. */
 
 import { randomUUID } from 'node:crypto';
-import type { Clock, Ids } from '../ports.ts';
+import type { Clock, Ids } from '../ports/machine.ts';
 
 export type ClockScale = {
   /** Virtual minutes per real minute; 1 outside of demonstrations. */

@@ -1,6 +1,6 @@
 /** What a cutover would do to its table, as text: columns, dependents, what is in the way. Pure. */
 
-import type { PlanItem, TablePlan, WayBack } from '../ports.ts';
+import type { PlanItem, TablePlan, WayBack } from '../ports/swapping.ts';
 import { count, field, MAX_WIDTH, type Paint, plain, printable } from './text.ts';
 
 const ACTIONS = ['refuse', 'notice', 'rebuild', 'carry'] as const satisfies readonly PlanItem['action'][];

@@ -5,7 +5,8 @@
 
 import { environment } from '../adapters/system.ts';
 import { CrossfadeError } from '../core/base/errors.ts';
-import type { AlertChannel, Clock } from '../ports.ts';
+import type { AlertChannel } from '../ports/alerts.ts';
+import type { Clock } from '../ports/machine.ts';
 import { type Environment, readEnvironment } from '../schemas/environment.ts';
 import { type Composition, compose } from './ports.ts';
 

@@ -11,7 +11,9 @@ import { CrossfadeError } from '../core/base/errors.ts';
 import type { CutoverDeclaration } from '../core/cutover/cutover.ts';
 import { declaredAddresses } from '../core/cutover/write-target.ts';
 import { type NetworkProfile, refusedUpstream } from '../core/net/upstream.ts';
-import type { Ports, Upstream } from '../ports.ts';
+import type { ForwardStore } from '../ports/forwards.ts';
+import type { Ports, TablePorts } from '../ports/ports.ts';
+import type { Upstream } from '../ports/upstream.ts';
 import type { Router } from '../routing/service.ts';
 import { type Environment, readEnvironment } from '../schemas/environment.ts';
 
@@ -24,6 +26,17 @@ export type Composition = {
   upstream(): Promise<Upstream>;
   realNow(): number;
 };
+
+const TABLE_PORTS = [
+  'capture',
+  'switches',
+  'copying',
+  'converging',
+  'verifying',
+  'swapping',
+  'inspecting',
+] as const satisfies readonly (keyof TablePorts)[];
+const FORWARD_STORE = ['intents', 'forwards', 'attempts'] as const satisfies readonly (keyof ForwardStore)[];
 
 const LOCAL_CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local' };
 
@@ -56,6 +69,10 @@ export function compose(variables = environment()): Composition {
       const { dynamoStateStore } = await import('../adapters/dynamodb/state-store.ts');
       return dynamoStateStore({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE, clock, ids, random });
     }),
+    verdicts: lazily(async () => {
+      const { dynamoVerdictStore } = await import('../adapters/dynamodb/verdict-store.ts');
+      return dynamoVerdictStore({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE, clock, random });
+    }),
     windows: lazily(async () => {
       const { dynamoWindowStore } = await import('../adapters/dynamodb/window-store.ts');
       const retentionDays = env.CROSSFADE_METRICS_RETENTION_DAYS;
@@ -65,11 +82,12 @@ export function compose(variables = environment()): Composition {
       const { dynamoWakeUps } = await import('../adapters/dynamodb/wake-ups.ts');
       return dynamoWakeUps({ client: await dynamo(), tableName: env.CROSSFADE_CHANGES_TABLE });
     }),
-    copies: lazily(async () => {
-      const { dynamoCopyStore } = await import('../adapters/dynamodb/copy-store.ts');
-      return dynamoCopyStore({ client: await dynamo(), tableName: env.CROSSFADE_CHANGES_TABLE, realNow });
+    ...eachLazily(FORWARD_STORE, async () => {
+      const { dynamoForwardStore } = await import('../adapters/dynamodb/forwards/store.ts');
+      return dynamoForwardStore({ client: await dynamo(), tableName: env.CROSSFADE_CHANGES_TABLE, realNow });
     }),
     deliver: async (...delivery) => (await delivering())(...delivery),
+    realNow,
     alerts: lazily(async () => {
       const { dynamoAlertStore } = await import('../adapters/dynamodb/alert-store.ts');
       return dynamoAlertStore({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE, ids });
@@ -80,7 +98,7 @@ export function compose(variables = environment()): Composition {
       return dynamoExperimentStore({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE });
     }),
     flags: lazily(() => flagPublisher(env, clock)),
-    tables: lazily(() => dataPlane(env, clock, log)),
+    ...eachLazily(TABLE_PORTS, () => tablePorts(env, clock, log)),
   };
   const cutovers = once(() => declaredCutovers(env));
   const keys = once(async () => {
@@ -136,9 +154,9 @@ async function flagSource(env: Environment) {
   });
 }
 
-async function dataPlane(env: Environment, clock: Ports['clock'], log: Ports['log']): Promise<Ports['tables']> {
+async function tablePorts(env: Environment, clock: Ports['clock'], log: Ports['log']): Promise<TablePorts> {
   if (!env.CROSSFADE_DATABASE_URL) throw missing('CROSSFADE_DATABASE_URL', 'table cutovers are run');
-  const { postgresDataPlane } = await import('../adapters/postgres/data-plane.ts');
+  const { postgresTables } = await import('../adapters/postgres/tables.ts');
   const { postgresGateway } = await import('../adapters/postgres/gateway.ts');
   const { parseAddress } = await import('../adapters/postgres/address.ts');
   const gateway = async (url: string) => {
@@ -147,7 +165,7 @@ async function dataPlane(env: Environment, clock: Ports['clock'], log: Ports['lo
   };
   const runtime = await gateway(env.CROSSFADE_DATABASE_URL);
   const owner = env.CROSSFADE_OWNER_DATABASE_URL ? await gateway(env.CROSSFADE_OWNER_DATABASE_URL) : runtime;
-  return postgresDataPlane({ runtime, owner });
+  return postgresTables({ runtime, owner });
 }
 
 /** How server and function prove who they are. On AWS both must, and no password is in the environment. */
@@ -216,4 +234,13 @@ function lazily<Port extends object>(make: () => Promise<Port>): Port {
             return made[name]!(...args);
           },
   });
+}
+
+/** The same for ports that are made together. */
+function eachLazily<Name extends string, Made extends Record<Name, object>>(
+  names: readonly Name[],
+  make: () => Promise<Made>,
+): Pick<Made, Name> {
+  const made = once(make);
+  return Object.fromEntries(names.map((name) => [name, lazily(async () => (await made())[name])])) as Pick<Made, Name>;
 }

@@ -8,7 +8,8 @@ import { signingKeys } from '../adapters/http/signing-keys.ts';
 import type { Scope } from '../adapters/http/token.ts';
 import { environment, realNow, systemClock } from '../adapters/system.ts';
 import { CrossfadeError } from '../core/base/errors.ts';
-import type { Log, Ports } from '../ports.ts';
+import type { Log } from '../ports/machine.ts';
+import type { Ports } from '../ports/ports.ts';
 import { agentSource } from '../routing/agent-source.ts';
 import { type Router, routingService } from '../routing/service.ts';
 

@@ -25,7 +25,7 @@ import type { PhaseState } from '../core/cutover/phase.ts';
 import { MAX_STAGES, type Plan, STAGE_KINDS, type Stage } from '../core/cutover/plan.ts';
 import type { MinuteWindow } from '../core/gates/evidence.ts';
 import type { AuditEntry } from '../core/stage/audit.ts';
-import type { IdempotencyRecord, StoredVerdict } from '../ports.ts';
+import type { IdempotencyRecord, StoredVerdict } from '../ports/state.ts';
 import { figure, release } from './condition.ts';
 import { foldedEvidence } from './evidence.ts';
 

@@ -6,7 +6,7 @@
 
 import { CrossfadeError } from '../core/base/errors.ts';
 import { CUTOVER_ID } from '../core/cutover/cutover.ts';
-import type { ReadToCompare, WakeUp } from '../ports.ts';
+import type { ReadToCompare, WakeUp } from '../ports/wake-ups.ts';
 
 const COPY_PARTITION = /^[a-z][a-z0-9_]{0,39}#\d$/;
 const COMPARISON = 'compare#';

@@ -1,7 +1,8 @@
 /** The table that the benchmarks of promotion move: 13 mixed columns, a foreign key in and one out, an index and a view. */
 
 import postgres from 'postgres';
-import type { DataPlane, TableCutover } from '../../lib/ports.ts';
+import type { TableCutover } from '../../lib/ports/tables.ts';
+import type { TableCalls } from '../helpers/table-ports.ts';
 
 export const CLIENT: TableCutover = {
   id: 'client',
@@ -29,7 +30,7 @@ export async function makeClientTable(url: string, rows: number): Promise<string
   return row!.version;
 }
 
-export async function startClient(plane: DataPlane, epoch: Epoch): Promise<void> {
+export async function startClient(plane: TableCalls, epoch: Epoch): Promise<void> {
   const next = epoch.now + 1;
   await plane.arm(CLIENT, { epoch: next, version: next });
   await plane.mirror({
@@ -46,7 +47,7 @@ export async function startClient(plane: DataPlane, epoch: Epoch): Promise<void>
 }
 
 /** What the shadow-writer does. */
-export async function followClient(plane: DataPlane, epoch: Epoch, running: { yes: boolean }): Promise<void> {
+export async function followClient(plane: TableCalls, epoch: Epoch, running: { yes: boolean }): Promise<void> {
   while (running.yes) {
     const result = await plane.converge('client', epoch.now, 1_000).catch(() => null);
     if (result?.kind !== 'converged' || result.claimed === 0) await pause(5);
@@ -59,7 +60,7 @@ export function swapStep({ now }: Epoch, act: 'promote' | 'revert') {
 }
 
 /** @returns how long the locks were held, in milliseconds */
-export async function swapClient(plane: DataPlane, epoch: Epoch, act: 'promote' | 'revert'): Promise<number> {
+export async function swapClient(plane: TableCalls, epoch: Epoch, act: 'promote' | 'revert'): Promise<number> {
   for (let calls = 1; ; calls += 1) {
     const result = await plane[act](CLIENT, swapStep(epoch, act));
     if (result.kind === 'swapped') {

@@ -13,10 +13,10 @@ import postgres from 'postgres';
 import { installSchema } from '../../infra/local/install-schema.ts';
 import { startPostgres } from '../../infra/local/postgres.ts';
 import { arm, disarm } from '../../lib/adapters/postgres/arming.ts';
-import { postgresDataPlane } from '../../lib/adapters/postgres/data-plane.ts';
 import { postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
-import type { TableCutover } from '../../lib/ports.ts';
+import type { TableCutover } from '../../lib/ports/tables.ts';
+import { postgresCalls } from '../helpers/postgres-tables.ts';
 import { processorSeconds } from './server-process.ts';
 import { type Line, median, printTable } from './table.ts';
 
@@ -48,7 +48,7 @@ try {
   await installSchema(process.cwd(), server.url);
   const sql = postgres(server.url, { max: 1, fetch_types: false, onnotice: () => {} });
   const gateway = postgresGateway({ url: server.url, clock: systemClock(), random, deadlineMs: 600_000 });
-  const plane = postgresDataPlane({ runtime: gateway, owner: gateway });
+  const plane = postgresCalls({ runtime: gateway, owner: gateway });
   const cutover: TableCutover = {
     id: 'bench',
     table: { primary: 'public.old', shadow: 'public.new' },

@@ -14,15 +14,16 @@ import postgres from 'postgres';
 import { installSchema } from '../../infra/local/install-schema.ts';
 import { startPostgres } from '../../infra/local/postgres.ts';
 import { arm } from '../../lib/adapters/postgres/arming.ts';
-import { postgresDataPlane } from '../../lib/adapters/postgres/data-plane.ts';
 import { postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
+import { postgresTables } from '../../lib/adapters/postgres/tables.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
 import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
 import { NORMAL_SWITCHES } from '../../lib/core/cutover/cutover.ts';
 import { backfillAll } from '../../lib/flows/rows/backfill.ts';
 import { converge } from '../../lib/flows/rows/converge.ts';
 import { verifyAll } from '../../lib/flows/rows/verify.ts';
-import type { Ports, TableCutover } from '../../lib/ports.ts';
+import type { Ports } from '../../lib/ports/ports.ts';
+import type { TableCutover } from '../../lib/ports/tables.ts';
 import { ownMegabytes } from './server-process.ts';
 import { printTable } from './table.ts';
 
@@ -41,7 +42,7 @@ try {
   const sql = postgres(server.url, { max: 1, fetch_types: false, onnotice: () => {} });
   const clock = systemClock();
   const gateway = postgresGateway({ url: server.url, clock, random, deadlineMs: 600_000 });
-  const plane = postgresDataPlane({ runtime: gateway, owner: gateway });
+  const plane = postgresTables({ runtime: gateway, owner: gateway });
   const cutover: TableCutover & { kind: 'table' } = {
     id: 'memory',
     kind: 'table',
@@ -55,7 +56,14 @@ try {
   );
   const fence = { epoch: 1, version: 1 };
   await arm(gateway, cutover, fence);
-  await plane.mirror({ id: 'memory', ...fence, stage: 'dual_write', shadowWrites: true, readPpm: 0, salt: 'memory' });
+  await plane.switches.mirror({
+    id: 'memory',
+    ...fence,
+    stage: 'dual_write',
+    shadowWrites: true,
+    readPpm: 0,
+    salt: 'memory',
+  });
   const [session] = await gateway.call<{ pid: number }>('SELECT pg_backend_pid() AS pid');
 
   const peak = { node: 0, first: 0, session: 0 };
@@ -65,34 +73,29 @@ try {
     peak.first ||= rss;
     peak.session = Math.max(peak.session, ownMegabytes(session!.pid));
   };
-  const watched: Pick<Ports, 'tables'>['tables'] = {
-    ...plane,
-    async backfill(...args) {
-      const step = await plane.backfill(...args);
-      look();
-      return step;
-    },
-    async converge(...args) {
-      const step = await plane.converge(...args);
-      look();
-      return step;
-    },
-    async verify(...args) {
-      const step = await plane.verify(...args);
-      look();
-      return step;
-    },
-  };
+  const watched = <Port extends object>(port: Port): Port =>
+    new Proxy(port, {
+      get:
+        (target, name) =>
+        async (...args: unknown[]) => {
+          const step = await (target as Record<PropertyKey, (...args: unknown[]) => unknown>)[name]!(...args);
+          look();
+          return step;
+        },
+    });
   const state = { id: 'memory', stageKind: 'dual_write', epoch: 1, enteredAtMs: 0, switches: NORMAL_SWITCHES };
   // The flows read no more of the state than this.
   const ports = {
     clock,
     ids: { next: () => 'memory' },
     state: { readCutover: async () => state, readSystem: async () => ({ shadowWritesEnabled: true }) },
-    tables: watched,
+    copying: watched(plane.copying),
+    converging: watched(plane.converging),
+    verifying: watched(plane.verifying),
+    inspecting: plane.inspecting,
     windows: { add: async () => {} },
     log: { event: () => {}, failure: (_: string, error: unknown) => console.error(error) },
-  } as unknown as Pick<Ports, 'clock' | 'ids' | 'state' | 'tables' | 'windows' | 'log'>;
+  } as unknown as Ports;
 
   const declarations = [cutover as unknown as CutoverDeclaration];
   const deadline = () => clock.monotonicMs() + RUN_MS;
@@ -110,7 +113,7 @@ try {
   await timed(ROWS, async () =>
     (await verifyAll(ports, declarations, deadline())).every((run) => run.result !== undefined),
   );
-  const last = (await plane.status('memory'))?.verification;
+  const last = (await plane.inspecting.status('memory'))?.verification;
   if (last?.divergences !== 0) throw new Error(`the tables differ: ${JSON.stringify(last)}`);
 
   printTable(`${ROWS.toLocaleString('en-US')} rows of 5 columns, at most ${LIMIT_MB} MB`, [

@@ -14,10 +14,10 @@ import postgres from 'postgres';
 import { installSchema } from '../../infra/local/install-schema.ts';
 import { startPostgres } from '../../infra/local/postgres.ts';
 import { arm, forget } from '../../lib/adapters/postgres/arming.ts';
-import { postgresDataPlane } from '../../lib/adapters/postgres/data-plane.ts';
 import { postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
-import type { TableCutover } from '../../lib/ports.ts';
+import type { TableCutover } from '../../lib/ports/tables.ts';
+import { postgresCalls } from '../helpers/postgres-tables.ts';
 import { processorSeconds } from './server-process.ts';
 import { type Line, printTable } from './table.ts';
 
@@ -40,7 +40,7 @@ try {
   const connect = () => postgres(server.url, { max: 1, fetch_types: false, onnotice: () => {} });
   const [sql, holder] = [connect(), connect()];
   const gateway = postgresGateway({ url: server.url, clock: systemClock(), random, deadlineMs: 600_000 });
-  const plane = postgresDataPlane({ runtime: gateway, owner: gateway });
+  const plane = postgresCalls({ runtime: gateway, owner: gateway });
   for (const [title, held, atOnce] of [
     ['nothing held', '', false],
     ['a snapshot held', 'SELECT FROM old LIMIT 1', false],

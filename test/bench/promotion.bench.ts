@@ -12,10 +12,10 @@ import { join } from 'node:path';
 import postgres from 'postgres';
 import { installSchema } from '../../infra/local/install-schema.ts';
 import { startPostgres } from '../../infra/local/postgres.ts';
-import { postgresDataPlane } from '../../lib/adapters/postgres/data-plane.ts';
 import { type PgGateway, postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
-import type { DataPlane } from '../../lib/ports.ts';
+import { postgresCalls } from '../helpers/postgres-tables.ts';
+import type { TableCalls } from '../helpers/table-ports.ts';
 import { followClient, makeClientTable, pause, startClient, swapClient } from './client-table.ts';
 import { median } from './table.ts';
 
@@ -56,8 +56,8 @@ try {
     gateways.push(made);
     return made;
   };
-  const plane = postgresDataPlane({ runtime: open(), owner: open() });
-  const follower = postgresDataPlane({ runtime: open(), owner: open() });
+  const plane = postgresCalls({ runtime: open(), owner: open() });
+  const follower = postgresCalls({ runtime: open(), owner: open() });
   await makeClientTable(server.url, ROWS);
   const lines: Line[] = [];
   const epoch = { now: 0 };
@@ -73,7 +73,12 @@ try {
   rmSync(directory, { recursive: true, force: true });
 }
 
-async function measure(plane: DataPlane, follower: DataPlane, epoch: { now: number }, protocol: string): Promise<Line> {
+async function measure(
+  plane: TableCalls,
+  follower: TableCalls,
+  epoch: { now: number },
+  protocol: string,
+): Promise<Line> {
   const seen: Seen = { statements: 0, failures: [], longestMs: 0 };
   const running = { yes: true };
   const clients = Array.from({ length: CLIENTS }, (_, i) => client(i, PROTOCOLS[protocol]!, seen, running));

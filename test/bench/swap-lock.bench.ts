@@ -15,11 +15,11 @@ import { join } from 'node:path';
 import postgres from 'postgres';
 import { installSchema } from '../../infra/local/install-schema.ts';
 import { startPostgres } from '../../infra/local/postgres.ts';
-import { postgresDataPlane } from '../../lib/adapters/postgres/data-plane.ts';
 import { type PgGateway, postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
-import type { DataPlane } from '../../lib/ports.ts';
 import { debianBinaries } from '../helpers/debian-postgres.ts';
+import { postgresCalls } from '../helpers/postgres-tables.ts';
+import type { TableCalls } from '../helpers/table-ports.ts';
 import { CLIENT, followClient, makeClientTable, pause, startClient, swapClient, swapStep } from './client-table.ts';
 import { median } from './table.ts';
 
@@ -61,8 +61,8 @@ try {
     gateways.push(made);
     return made;
   };
-  const plane = postgresDataPlane({ runtime: open(), owner: open() });
-  const follower = postgresDataPlane({ runtime: open(), owner: open() });
+  const plane = postgresCalls({ runtime: open(), owner: open() });
+  const follower = postgresCalls({ runtime: open(), owner: open() });
   const version = await makeClientTable(server.url, ROWS);
   const files = STATEMENTS.map((statement, i) => {
     const file = join(directory, `statement-${i}.sql`);
@@ -81,8 +81,8 @@ try {
 }
 
 type Bench = {
-  plane: DataPlane;
-  follower: DataPlane;
+  plane: TableCalls;
+  follower: TableCalls;
   epoch: { now: number };
   files: readonly string[];
   binaries: string;

@@ -19,18 +19,20 @@ import { startDynamoDb } from '../../infra/local/dynamodb.ts';
 import { createTables } from '../../infra/local/tables.ts';
 import { dynamoAlertStore } from '../../lib/adapters/dynamodb/alert-store.ts';
 import { dynamoClient } from '../../lib/adapters/dynamodb/client.ts';
-import { dynamoCopyStore } from '../../lib/adapters/dynamodb/copy-store.ts';
+import { dynamoForwardStore } from '../../lib/adapters/dynamodb/forwards/store.ts';
 import { cutoverKey, windowKey } from '../../lib/adapters/dynamodb/keys.ts';
 import { dynamoStateStore } from '../../lib/adapters/dynamodb/state-store.ts';
+import { dynamoVerdictStore } from '../../lib/adapters/dynamodb/verdict-store.ts';
 import { dynamoWindowStore } from '../../lib/adapters/dynamodb/window-store.ts';
 import { type CutoverDeclaration, DEFAULT_POLICY, initialState } from '../../lib/core/cutover/cutover.ts';
 import { makePlan } from '../../lib/core/cutover/plan.ts';
 import { reconcileNow, tick } from '../../lib/flows/control/tick.ts';
-import type { Ports } from '../../lib/ports.ts';
+import type { Ports } from '../../lib/ports/ports.ts';
 import { inMemoryExperiments } from '../helpers/fakes/experiments.ts';
-import { inMemoryTables } from '../helpers/fakes/tables.ts';
+import { inMemoryTables } from '../helpers/fakes/tables/tables.ts';
 import { inMemoryWakeUps } from '../helpers/fakes/wake-ups.ts';
 import { drawnMinute, latenciesOf, randomFrom } from '../helpers/gate-traffic.ts';
+import { tablePorts } from '../helpers/table-ports.ts';
 import { declarationOf } from '../property/samples.ts';
 import { type Line, printTable } from './table.ts';
 
@@ -130,13 +132,15 @@ function portsOf(client: DynamoDBDocumentClient, now: () => number): Ports {
     log: { event: () => undefined, failure: (name, error) => console.error(name, String(error).slice(0, 160)) },
     metrics: { record: () => undefined, flush: () => undefined },
     state: dynamoStateStore(target),
+    verdicts: dynamoVerdictStore(target),
     windows: dynamoWindowStore(target),
     alerts: dynamoAlertStore(target),
-    copies: dynamoCopyStore({ client, tableName: NAMES.changes, realNow: now }),
+    ...dynamoForwardStore({ client, tableName: NAMES.changes, realNow: now }),
+    realNow: now,
     deliver: async () => 'away',
     channels: [],
     flags: flagsOfAnySize(),
-    tables: inMemoryTables({ clock }),
+    ...tablePorts(inMemoryTables({ clock })),
     wakeUps: inMemoryWakeUps(),
     experiments: inMemoryExperiments(),
   };

@@ -36,7 +36,7 @@ describe.each(FAULTS)('I6 I27 a tick whose call %s', (fault) => {
       await expectHealed(world);
       expect(await versionOf(world, 'item')).toBe(before + 1);
     }
-    expect(hits).toEqual(expect.arrayContaining(['state.writeCutover', 'flags.publish', 'tables.mirror']));
+    expect(hits).toEqual(expect.arrayContaining(['state.writeCutover', 'flags.publish', 'switches.mirror']));
     expect(hits.length).toBeGreaterThan(9);
   });
 });

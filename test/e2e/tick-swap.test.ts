@@ -17,11 +17,11 @@ describe('I6 a tick that dies while tables exchange their names', () => {
   /** The intent is recorded and whoever recorded it is gone. */
   async function recordIntent(what: 'complete' | 'rollback'): Promise<void> {
     const gone = {
-      ...world.ports.tables,
+      ...world.ports.swapping,
       promote: () => Promise.reject(new Error('gone')),
       revert: () => Promise.reject(new Error('gone')),
     };
-    const ports = { ...world.ports, tables: gone };
+    const ports = { ...world.ports, swapping: gone };
     const why = { reason: 'test' };
     await command(
       ports,
@@ -51,7 +51,7 @@ describe('I6 a tick that dies while tables exchange their names', () => {
       const back = await hitTick(world, world.ports, nth + ((seed + 1) % 3), 'dies');
       await expectHealed(world);
       expect(await world.ports.state.readCutover('item')).toMatchObject({ stage: 'rolled_back', pending: null });
-      expect(await world.ports.tables.status('item')).toMatchObject({ armed: 'none' });
+      expect(await world.ports.inspecting.status('item')).toMatchObject({ armed: 'none' });
       expect(await world.db.sql.unsafe(`SELECT value FROM item WHERE id = ${1_000 + nth}`)).toMatchObject([
         { value: 'new' },
       ]);
@@ -60,7 +60,7 @@ describe('I6 a tick that dies while tables exchange their names', () => {
       more = there !== null || back !== null;
     }
     expect(hits).toEqual(
-      expect.arrayContaining([expect.stringMatching(/^tables\./), expect.stringMatching(/^state\./)]),
+      expect.arrayContaining([expect.stringMatching(/^swapping\./), expect.stringMatching(/^state\./)]),
     );
     expect(hits.length).toBeGreaterThan(9);
   });

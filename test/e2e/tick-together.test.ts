@@ -48,9 +48,9 @@ describe('I9 a tick that slept since it read the state', () => {
     const statuses = async (ids: readonly string[]) => {
       looks += 1;
       if (looks === 2) await meanwhile();
-      return world.ports.tables.statuses(ids);
+      return world.ports.inspecting.statuses(ids);
     };
-    await tick({ ...world.ports, tables: { ...world.ports.tables, statuses } }, world.declarations);
+    await tick({ ...world.ports, inspecting: { ...world.ports.inspecting, statuses } }, world.declarations);
     expect(looks).toBeGreaterThan(1);
   }
 
@@ -59,13 +59,16 @@ describe('I9 a tick that slept since it read the state', () => {
     await command(world.ports, world.declarations, 'item', { type: 'rollback', reason: 'test' });
     await command(world.ports, world.declarations, 'item', { type: 'reset', confirm: 'item' });
     await sleepingTick(() => startAll(world));
-    expect(await world.ports.tables.status('item')).toMatchObject({ armed: 'forward', backfill: { state: 'done' } });
+    expect(await world.ports.inspecting.status('item')).toMatchObject({
+      armed: 'forward',
+      backfill: { state: 'done' },
+    });
     await expectHealed(world);
   });
 
   it('does not arm again what was rolled back meanwhile', async () => {
     await sleepingTick(() => command(world.ports, world.declarations, 'item', { type: 'rollback', reason: 'test' }));
-    expect(await world.ports.tables.status('item')).toMatchObject({ armed: 'none' });
+    expect(await world.ports.inspecting.status('item')).toMatchObject({ armed: 'none' });
     await expectHealed(world);
   });
 });

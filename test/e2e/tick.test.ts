@@ -159,14 +159,14 @@ describe('a tick without DynamoDB', () => {
     await readyToAdvance(world);
     const dynamodb = localClient('http://127.0.0.1:1');
     const before = await world.ports.flags.deployed();
-    const mirror = (await world.ports.tables.status('item'))?.mirror;
+    const mirror = (await world.ports.inspecting.status('item'))?.mirror;
     const blind = world.another({ dynamodb });
     await expect(tick(blind, world.declarations)).rejects.toMatchObject({ code: 'store_unavailable', retryable: true });
     await expect(command(blind, world.declarations, 'item', { type: 'pause' })).rejects.toMatchObject({
       code: 'store_unavailable',
     });
     expect(await world.ports.flags.deployed()).toEqual(before);
-    expect((await world.ports.tables.status('item'))?.mirror).toEqual(mirror);
+    expect((await world.ports.inspecting.status('item'))?.mirror).toEqual(mirror);
     dynamodb.destroy();
     await expectHealed(world);
   });

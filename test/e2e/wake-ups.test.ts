@@ -8,7 +8,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { relay } from '../../lib/flows/rows/relay.ts';
 import { serveWakeUps } from '../../lib/flows/rows/serve-wake-ups.ts';
-import type { Ports } from '../../lib/ports.ts';
+import type { Ports } from '../../lib/ports/ports.ts';
 import { parseWakeUps } from '../../lib/schemas/stream.ts';
 import { seeded } from '../helpers/stack-parts.ts';
 import { type Items, items, startAll, unequal } from '../helpers/stack-parts-items.ts';
@@ -137,7 +137,7 @@ describe(`I5 wake-ups of seed ${SEED}`, () => {
       await heal();
       expect(await differing()).toEqual([]);
       for (const id of ['item', 'part'])
-        expect(await it1.ports.tables.status(id)).toMatchObject({ outboxRows: 0, lagMs: 0 });
+        expect(await it1.ports.inspecting.status(id)).toMatchObject({ outboxRows: 0, lagMs: 0 });
       expect(sent).toBeGreaterThan(ROUNDS);
       if (fate === 'all lost') expect(arrived).toBe(0);
     },
@@ -148,7 +148,7 @@ describe(`I5 wake-ups of seed ${SEED}`, () => {
     await wake();
     await reader.next();
     expect(await differing()).not.toEqual([]);
-    expect((await it1.ports.tables.status('item'))?.lagMs).toBeGreaterThan(0);
+    expect((await it1.ports.inspecting.status('item'))?.lagMs).toBeGreaterThan(0);
     await heal();
     expect(await differing()).toEqual([]);
   });
@@ -169,12 +169,12 @@ describe('I34 the record reported to the stream', () => {
     const touched: string[] = [];
     const partly: Ports = {
       ...it1.ports,
-      tables: {
-        ...it1.ports.tables,
+      converging: {
+        ...it1.ports.converging,
         converge: async (id, epoch, limit) => {
           touched.push(id);
           if (id === 'part') throw new Error('the database is away');
-          return it1.ports.tables.converge(id, epoch, limit);
+          return it1.ports.converging.converge(id, epoch, limit);
         },
       },
     };

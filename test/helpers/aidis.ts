@@ -10,15 +10,17 @@ import { tick } from '../../lib/flows/control/tick.ts';
 import { backfillAll } from '../../lib/flows/rows/backfill.ts';
 import { converge } from '../../lib/flows/rows/converge.ts';
 import { verifyAll } from '../../lib/flows/rows/verify.ts';
-import type { DataPlane, Ports } from '../../lib/ports.ts';
+import type { Ports, TablePorts } from '../../lib/ports/ports.ts';
 import { NOW } from '../property/samples.ts';
 import { inMemoryAlerts } from './fakes/alerts.ts';
-import { inMemoryCopies, nobodyThere } from './fakes/copies.ts';
 import { inMemoryExperiments } from './fakes/experiments.ts';
 import { inMemoryFlags } from './fakes/flags.ts';
+import { forwardPorts, inMemoryForwards, nobodyThere } from './fakes/forwards.ts';
 import { inMemoryState } from './fakes/state.ts';
+import { inMemoryVerdicts } from './fakes/verdicts.ts';
 import { inMemoryWakeUps } from './fakes/wake-ups.ts';
 import { inMemoryWindows } from './fakes/windows.ts';
+import { tablePorts } from './table-ports.ts';
 
 export const AIDIS_TABLES = aidisCutovers.map(({ id }) => id);
 const MINUTE_MS = 60_000;
@@ -39,7 +41,7 @@ export function statementsFor(script: string, table: string): string {
 export type Crossing = ReturnType<typeof aidisCrossing>;
 
 /** The shipped declarations with the patience of a test: two virtual minutes a stage. */
-export function aidisCrossing(tables: DataPlane) {
+export function aidisCrossing(tables: TablePorts) {
   const declarations = defineCutovers(
     aidisCutovers.map((one) => ({ ...one, dwellMinutes: 2, policy: { minSamples: 10 } })),
   );
@@ -58,12 +60,13 @@ export function aidisCrossing(tables: DataPlane) {
     experiments: inMemoryExperiments(),
     metrics: { record: () => undefined, flush: () => undefined },
     state,
+    verdicts: inMemoryVerdicts({ clock }),
     windows: inMemoryWindows({ clock }),
     wakeUps: inMemoryWakeUps(),
-    copies: inMemoryCopies({ realNow: () => nowMs }),
+    ...forwardPorts(inMemoryForwards({ realNow: () => nowMs })),
     deliver: nobodyThere,
     flags,
-    tables,
+    ...tablePorts(tables),
   };
   const declared = (id: string) => declarations.find((one) => one.id === id)!;
   const deadline = () => clock.monotonicMs() + 30_000;
@@ -114,7 +117,7 @@ export function aidisCrossing(tables: DataPlane) {
         if ((await stageOf(id)) === stage) return;
         await minute(id);
       }
-      const seen = await state.readVerdict(id);
+      const seen = await ports.verdicts.read(id);
       throw new Error(`${id} is still in ${await stageOf(id)}: ${JSON.stringify(seen?.verdict.reasons ?? failures)}`);
     },
   };

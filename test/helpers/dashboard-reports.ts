@@ -19,8 +19,8 @@ import type { Event } from '../../lib/core/stage/events.ts';
 import { record } from '../../lib/core/stage/evolve.ts';
 import type { AlertList } from '../../lib/flows/alerts/alerts.ts';
 import { report, type SystemReport } from '../../lib/flows/report/report.ts';
-import type { Ports } from '../../lib/ports.ts';
-import { inMemoryCopies } from './fakes/copies.ts';
+import type { Ports } from '../../lib/ports/ports.ts';
+import { forwardPorts, inMemoryForwards } from './fakes/forwards.ts';
 
 export type Scene = { report: SystemReport; audit: AuditEntry<Event>[]; alerts?: AlertList };
 
@@ -176,14 +176,14 @@ function stubPorts(cast: readonly Cast[], system: typeof INITIAL_SYSTEM, documen
   const stubs = {
     clock: { now: () => NOW, monotonicMs: () => 0, sleep: async () => {} },
     log: { event: () => {}, failure: () => {} },
-    copies: inMemoryCopies({ realNow: () => NOW }),
+    ...forwardPorts(inMemoryForwards({ realNow: () => NOW })),
     state: {
       readSystem: async () => system,
       readAll: async () =>
         cast.map(({ actor, state }) => (actor.invalid ? { id: actor.id, invalid: actor.invalid } : state)),
     },
     windows: { read: async (id: string) => [...windowsOf(of(id).actor)] },
-    tables: {
+    inspecting: {
       statuses: async (ids: readonly string[]) =>
         new Map(
           ids.map(of).flatMap(({ actor, state: { epoch, version, stage } }) => {

@@ -7,7 +7,8 @@
 import type postgres from 'postgres';
 import { expect } from 'vitest';
 import { isCrossfadeError } from '../../lib/core/base/errors.ts';
-import type { SwapResult, TableCutover } from '../../lib/ports.ts';
+import type { SwapResult } from '../../lib/ports/swapping.ts';
+import type { TableCutover } from '../../lib/ports/tables.ts';
 import type { OwnDatabase } from './postgres.ts';
 import { eventually, type TestPlane } from './postgres-tables.ts';
 import type { Writer } from './writer.ts';

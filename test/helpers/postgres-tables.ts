@@ -2,16 +2,19 @@
 
 import { expect } from 'vitest';
 import { readTablesByOid } from '../../lib/adapters/postgres/catalog.ts';
-import { postgresDataPlane } from '../../lib/adapters/postgres/data-plane.ts';
 import { type GatewayOptions, type PgGateway, postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
 import { inlineMode } from '../../lib/adapters/postgres/inline.ts';
+import { postgresTables } from '../../lib/adapters/postgres/tables.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
 import type { TableShape } from '../../lib/core/table/shape.ts';
 import { tableObjects } from '../../lib/core/table/sql/table.ts';
 import { compileTransform } from '../../lib/core/table/transform.ts';
-import type { DataPlane, MirrorRow, StateFence, TableCutover } from '../../lib/ports.ts';
+import type { TablePorts } from '../../lib/ports/ports.ts';
+import type { MirrorRow } from '../../lib/ports/switches.ts';
+import type { StateFence, TableCutover } from '../../lib/ports/tables.ts';
 import type { OwnDatabase } from './postgres.ts';
 import { asGenerated, type Rewrites } from './sql-plants.ts';
+import { type TableCalls, tableCalls } from './table-ports.ts';
 
 export type Counts = {
   claimed: number;
@@ -22,11 +25,13 @@ export type Counts = {
   quarantined: number;
 };
 
-export type TestPlane = Omit<DataPlane, 'arm' | 'disarm' | 'forget'> & {
+/** All calls on one object, since a test of the database is about several subjects; `ports` has them apart. */
+export type TestPlane = Omit<TableCalls, 'arm' | 'disarm' | 'forget'> & {
+  ports: TablePorts;
   /** By the newest state there can be, unless the test is about older ones. */
-  arm(cutover: TableCutover, by?: StateFence): ReturnType<DataPlane['arm']>;
-  disarm(id: string, by?: StateFence): ReturnType<DataPlane['disarm']>;
-  forget(id: string, by?: StateFence): ReturnType<DataPlane['forget']>;
+  arm(cutover: TableCutover, by?: StateFence): ReturnType<TableCalls['arm']>;
+  disarm(id: string, by?: StateFence): ReturnType<TableCalls['disarm']>;
+  forget(id: string, by?: StateFence): ReturnType<TableCalls['forget']>;
   /** A further connection, like another instance of a function. */
   gateway(): PgGateway;
   /** Arms, and writes the fence at this epoch. */
@@ -37,6 +42,10 @@ export type TestPlane = Omit<DataPlane, 'arm' | 'disarm' | 'forget'> & {
   copy(id: string, epoch: number, rows?: number): Promise<number>;
   close(): Promise<void>;
 };
+
+/** All calls over connections of the test's own. */
+export const postgresCalls = (roles: Parameters<typeof postgresTables>[0]): TableCalls =>
+  tableCalls(postgresTables(roles));
 
 const SETTLE_MS = 20_000;
 const NEWEST: StateFence = { epoch: 1_000_000, version: 1_000_000 };
@@ -50,7 +59,8 @@ export function testPlane(db: OwnDatabase, clock: GatewayOptions['clock'] = syst
     return made;
   };
   const owner = gateway();
-  const plane = postgresDataPlane({ runtime: gateway(db.roles?.runtime), owner });
+  const ports = postgresTables({ runtime: gateway(db.roles?.runtime), owner });
+  const plane = tableCalls(ports);
   const fence: TestPlane['fence'] = async (id, epoch, changes = {}) => {
     const row = {
       id,
@@ -66,6 +76,7 @@ export function testPlane(db: OwnDatabase, clock: GatewayOptions['clock'] = syst
   };
   return {
     ...plane,
+    ports,
     arm: (cutover, by = NEWEST) => plane.arm(cutover, by),
     disarm: (id, by = NEWEST) => plane.disarm(id, by),
     forget: (id, by = NEWEST) => plane.forget(id, by),
@@ -87,7 +98,7 @@ export function testPlane(db: OwnDatabase, clock: GatewayOptions['clock'] = syst
   };
 }
 
-async function settle(plane: DataPlane, owner: PgGateway, id: string, epoch: number): Promise<Counts> {
+async function settle(plane: TableCalls, owner: PgGateway, id: string, epoch: number): Promise<Counts> {
   const total = { claimed: 0, written: 0, deleted: 0, checked: 0, mismatched: 0, quarantined: 0 };
   const deadline = Date.now() + SETTLE_MS;
   for (;;) {

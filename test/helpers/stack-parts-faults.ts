@@ -4,7 +4,8 @@
  */
 
 import { CrossfadeError } from '../../lib/core/base/errors.ts';
-import type { Ports } from '../../lib/ports.ts';
+import type { Ports } from '../../lib/ports/ports.ts';
+import { isTablePort, TABLE_PORTS } from './table-ports.ts';
 
 /**
  * `dies`: the call has its effect, and nothing comes after it. `fails`: it has none and throws, the process lives on.
@@ -23,7 +24,7 @@ export type Faulty = {
   hit(): string | null;
 };
 
-const OUTSIDE = ['state', 'windows', 'wakeUps', 'flags', 'tables'] as const;
+const OUTSIDE = ['state', 'verdicts', 'windows', 'wakeUps', 'flags', ...TABLE_PORTS] as const;
 
 /** @param nth of all calls to the outside, 1 is the first */
 export function faultyAt(ports: Ports, nth: number, fault: Fault): Faulty {
@@ -62,7 +63,7 @@ export function faultyAt(ports: Ports, nth: number, fault: Fault): Faulty {
 }
 
 function unavailable(name: string): CrossfadeError {
-  const code = name.startsWith('tables')
+  const code = isTablePort(name.split('.')[0]!)
     ? 'database_unavailable'
     : name.startsWith('flags')
       ? 'flags_unavailable'

@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
 import { defineCutovers } from '../../lib/define/cutovers.ts';
 import { tick } from '../../lib/flows/control/tick.ts';
-import type { Ports } from '../../lib/ports.ts';
+import type { Ports } from '../../lib/ports/ports.ts';
 import { type OwnDatabase, ownDatabase } from './postgres.ts';
 import {
   auditProblems,
@@ -81,15 +81,15 @@ export async function startAll({ ports, declarations, clock }: Items): Promise<v
     await command(ports, declarations, id, { type: 'start' });
     if (kind !== 'table') continue;
     const { epoch } = (await ports.state.readCutover(id))!;
-    while ((await ports.tables.backfill(id, epoch, 1_000)).kind !== 'done');
+    while ((await ports.copying.backfill(id, epoch, 1_000)).kind !== 'done');
     await emptied(ports, id, epoch);
-    await ports.tables.verify(id, epoch, clock.now());
+    await ports.verifying.verify(id, epoch, clock.now());
   }
 }
 
 async function emptied(ports: Ports, id: string, epoch: number): Promise<void> {
   for (;;) {
-    const result = await ports.tables.converge(id, epoch, 500);
+    const result = await ports.converging.converge(id, epoch, 500);
     if (result.kind === 'stale') throw new Error(`converge of ${id} is stale: ${JSON.stringify(result)}`);
     if (result.claimed === 0) return;
   }

@@ -13,15 +13,16 @@ import type { TableNames } from '../../infra/local/tables.ts';
 import { appConfigClient } from '../../lib/adapters/appconfig/client.ts';
 import { appConfigPublisher } from '../../lib/adapters/appconfig/publisher.ts';
 import { dynamoAlertStore } from '../../lib/adapters/dynamodb/alert-store.ts';
-import { dynamoCopyStore } from '../../lib/adapters/dynamodb/copy-store.ts';
 import { dynamoExperimentStore } from '../../lib/adapters/dynamodb/experiment-store.ts';
+import { dynamoForwardStore } from '../../lib/adapters/dynamodb/forwards/store.ts';
 import { dynamoStateStore } from '../../lib/adapters/dynamodb/state-store.ts';
+import { dynamoVerdictStore } from '../../lib/adapters/dynamodb/verdict-store.ts';
 import { dynamoWakeUps } from '../../lib/adapters/dynamodb/wake-ups.ts';
 import { dynamoWindowStore } from '../../lib/adapters/dynamodb/window-store.ts';
 import { copyDelivery } from '../../lib/adapters/http/deliver-copy.ts';
 import { httpUpstream } from '../../lib/adapters/http/upstream.ts';
-import { postgresDataPlane } from '../../lib/adapters/postgres/data-plane.ts';
 import { type PgGateway, postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
+import { postgresTables } from '../../lib/adapters/postgres/tables.ts';
 import { random, systemClock, systemIds } from '../../lib/adapters/system.ts';
 import { type CutoverDeclaration, type CutoverState, initialState } from '../../lib/core/cutover/cutover.ts';
 import { nextStage } from '../../lib/core/cutover/plan.ts';
@@ -32,7 +33,8 @@ import { type AuditEntry, verifyChain } from '../../lib/core/stage/audit.ts';
 import type { Event } from '../../lib/core/stage/events.ts';
 import { replay } from '../../lib/core/stage/evolve.ts';
 import { type OperatorCommand, operate } from '../../lib/flows/control/operate.ts';
-import type { Clock, DataPlane, Ports } from '../../lib/ports.ts';
+import type { Clock } from '../../lib/ports/machine.ts';
+import type { Ports } from '../../lib/ports/ports.ts';
 import { LOCAL_CREDENTIALS, localClient, ownTables } from './dynamodb.ts';
 
 const REGION = 'eu-central-1';
@@ -169,12 +171,14 @@ export function portsOn(
     channels: [],
     experiments: dynamoExperimentStore({ client, tableName: on.tables.state }),
     state: dynamoStateStore({ client, tableName: on.tables.state, clock, ids, random }),
+    verdicts: dynamoVerdictStore({ client, tableName: on.tables.state, clock, random }),
     windows: dynamoWindowStore({ client, tableName: on.tables.state, clock }),
     wakeUps: dynamoWakeUps({ client, tableName: on.tables.changes }),
-    copies: dynamoCopyStore({ client, tableName: on.tables.changes, realNow: Date.now }),
+    ...dynamoForwardStore({ client, tableName: on.tables.changes, realNow: Date.now }),
+    realNow: Date.now,
     deliver: copyDelivery(httpUpstream({ clock, profile: 'local' })),
     flags: appConfigPublisher({ client: control, ...on.flags, clock: hurriedClock(), requestTimeoutMs: 2_000 }),
-    tables: postgresDataPlane({ runtime: gateways[0], owner: gateways[1] }),
+    ...postgresTables({ runtime: gateways[0], owner: gateways[1] }),
     async close() {
       control.destroy();
       await Promise.all(gateways.map((gateway) => gateway.close()));
@@ -242,7 +246,7 @@ const sorted = (value: object) => Object.entries(value).sort(([a], [b]) => (a < 
 
 /** I27: what is deployed and what the mirrors say, compared with the states. Empty when they agree. */
 export async function driftOf(
-  ports: Pick<Ports, 'state' | 'flags' | 'tables'>,
+  ports: Pick<Ports, 'state' | 'flags' | 'inspecting'>,
   declarations: readonly CutoverDeclaration[],
 ): Promise<string[]> {
   const problems: string[] = [];
@@ -262,7 +266,7 @@ export async function driftOf(
   }
   for (const { declaration, state } of declared) {
     if (declaration.kind !== 'table' || state.version === 0) continue;
-    const mirror = (await (ports.tables as DataPlane).status(state.id))?.mirror;
+    const mirror = (await ports.inspecting.status(state.id))?.mirror;
     if (mirror?.version !== state.version || mirror.epoch !== state.epoch || mirror.stage !== state.stage) {
       problems.push(
         `the mirror of ${state.id} is ${JSON.stringify(mirror)}, the state ${state.stage} v${state.version} e${state.epoch}`,

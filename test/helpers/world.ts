@@ -21,18 +21,21 @@ import { backfillAll } from '../../lib/flows/rows/backfill.ts';
 import { relay } from '../../lib/flows/rows/relay.ts';
 import { serveWakeUps } from '../../lib/flows/rows/serve-wake-ups.ts';
 import { verifyAll } from '../../lib/flows/rows/verify.ts';
-import type { Ports, StateChange } from '../../lib/ports.ts';
+import type { Ports } from '../../lib/ports/ports.ts';
+import type { StateChange } from '../../lib/ports/state.ts';
 import { NOW, seeded } from '../property/samples.ts';
 import { application, type Load, MOMENTS } from '../scenario/application.ts';
 import { indexed } from '../scenario/remembering.ts';
 import { inMemoryAlerts, inMemoryChannel } from './fakes/alerts.ts';
-import { inMemoryCopies, nobodyThere } from './fakes/copies.ts';
 import { inMemoryExperiments } from './fakes/experiments.ts';
 import { inMemoryFlags } from './fakes/flags.ts';
+import { forwardPorts, inMemoryForwards, nobodyThere } from './fakes/forwards.ts';
 import { inMemoryState } from './fakes/state.ts';
-import { inMemoryTables } from './fakes/tables.ts';
+import { inMemoryTables } from './fakes/tables/tables.ts';
+import { inMemoryVerdicts } from './fakes/verdicts.ts';
 import { inMemoryWakeUps } from './fakes/wake-ups.ts';
 import { inMemoryWindows } from './fakes/windows.ts';
+import { isTablePort, TABLE_PORTS, type TableCall, tablePorts } from './table-ports.ts';
 
 export const MINUTE_MS = 60_000;
 const MOMENT_MS = MINUTE_MS / MOMENTS;
@@ -63,6 +66,7 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
   const random = seeded(seed);
   const clock = virtualClock();
   const state = inMemoryState({ clock });
+  const verdicts = inMemoryVerdicts({ clock });
   const windows = inMemoryWindows({ clock });
   const wakeUps = inMemoryWakeUps();
   const flags = inMemoryFlags();
@@ -124,9 +128,10 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
         return result;
       },
     },
+    verdicts,
     windows: indexed(windows),
     wakeUps,
-    copies: inMemoryCopies({ realNow: () => clock.now() }),
+    ...forwardPorts(inMemoryForwards({ realNow: () => clock.now() })),
     deliver: nobodyThere,
     flags: {
       deployed: () => flags.deployed(),
@@ -135,14 +140,14 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
         return flags.publish(request);
       },
     },
-    tables,
+    ...tablePorts(tables),
     alerts,
     channels: [channel],
     experiments: inMemoryExperiments(),
   };
   const planted = plant.ports?.(bare) ?? bare;
   const ports = before(planted, (port, call) => {
-    if (port === 'tables' && faults.databaseDown) tables.failNext(call as keyof typeof tables & keyof Ports['tables']);
+    if (isTablePort(port) && faults.databaseDown) tables.failNext(call as TableCall);
   });
 
   async function oneTick(through = ports): Promise<TickResult | null> {
@@ -180,6 +185,7 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
   return {
     clock,
     state,
+    verdicts,
     windows,
     wakeUps,
     flags,
@@ -301,7 +307,7 @@ function counter(prefix: string) {
 }
 
 type Call = (...args: never[]) => Promise<unknown>;
-const REMOTE = ['state', 'windows', 'wakeUps', 'flags', 'tables'] as const;
+const REMOTE = ['state', 'verdicts', 'windows', 'wakeUps', 'flags', ...TABLE_PORTS] as const;
 type Remote = (typeof REMOTE)[number];
 
 /** The same ports, where `hook` runs, and is waited for, before every call. */

@@ -11,7 +11,7 @@ import { applyCopies, copiesAreDue } from '../../lib/flows/forwards/apply-copies
 import { actOnCopies, listCopies } from '../../lib/flows/forwards/copies.ts';
 import { intendWrite, settleWrite } from '../../lib/flows/forwards/record-write.ts';
 import { declarationOf, type StageName, stateIn, systemOf } from '../property/samples.ts';
-import { inMemoryCopies } from './fakes/copies.ts';
+import { forwardPorts, inMemoryForwards } from './fakes/forwards.ts';
 import { inMemoryWakeUps } from './fakes/wake-ups.ts';
 import { inMemoryWindows } from './fakes/windows.ts';
 import { passingClock } from './passing-clock.ts';
@@ -31,7 +31,7 @@ export function writeWorld(options: { stage?: StageName; forgets?: boolean } = {
   const side = (): AppSide => ({ applied: [], seen: new Set(), mode: 'ok' });
   const sides: Record<Side, AppSide> = { primary: side(), shadow: side() };
   const clock = passingClock();
-  const copies = inMemoryCopies({ realNow: clock.now });
+  const copies = inMemoryForwards({ realNow: clock.now });
   let state: CutoverState = stateIn(options.stage ?? 'r1', { id: 'planner', kind: 'component' });
   let ids = 0;
 
@@ -43,7 +43,7 @@ export function writeWorld(options: { stage?: StageName; forgets?: boolean } = {
 
   const ports = {
     clock,
-    copies,
+    ...forwardPorts(copies),
     ids: { next: () => `id-${++ids}` },
     log: { event() {}, failure() {} },
     windows: inMemoryWindows({ clock }),

@@ -11,13 +11,15 @@ import type { Composition } from '../../lib/compose/ports.ts';
 import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
 import { routingService } from '../../lib/routing/service.ts';
 import { inMemoryAlerts, inMemoryChannel } from '../helpers/fakes/alerts.ts';
-import { inMemoryCopies } from '../helpers/fakes/copies.ts';
 import { inMemoryExperiments } from '../helpers/fakes/experiments.ts';
 import { inMemoryFlags } from '../helpers/fakes/flags.ts';
+import { forwardPorts, inMemoryForwards } from '../helpers/fakes/forwards.ts';
 import { inMemoryState } from '../helpers/fakes/state.ts';
-import { inMemoryTables } from '../helpers/fakes/tables.ts';
+import { inMemoryTables } from '../helpers/fakes/tables/tables.ts';
+import { inMemoryVerdicts } from '../helpers/fakes/verdicts.ts';
 import { inMemoryWakeUps } from '../helpers/fakes/wake-ups.ts';
 import { inMemoryWindows } from '../helpers/fakes/windows.ts';
+import { tablePorts } from '../helpers/table-ports.ts';
 import { declarationOf, NOW } from './samples.ts';
 
 const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -39,16 +41,20 @@ export function inMemoryComposition(declarations: readonly CutoverDeclaration[] 
     state: inMemoryState({ clock }),
     windows: inMemoryWindows({ clock }),
     wakeUps: inMemoryWakeUps(),
-    copies: inMemoryCopies({ realNow: () => clock.nowMs }),
+    verdicts: inMemoryVerdicts({ clock }),
+    copies: inMemoryForwards({ realNow: () => clock.nowMs }),
     flags: inMemoryFlags(),
     tables: inMemoryTables({ clock }),
     alerts: inMemoryAlerts(),
     channels: [inMemoryChannel()],
     experiments: inMemoryExperiments(),
   };
+  const { copies, tables, ...rest } = parts;
   const composition: Composition = {
     ports: {
-      ...parts,
+      ...rest,
+      ...forwardPorts(copies),
+      ...tablePorts(tables),
       deliver: async (...delivery) => copyDelivery(await composition.upstream())(...delivery),
       clock,
       ids: { next: () => `id-${++ids}` },

@@ -11,7 +11,7 @@ import type { FlagDocument } from '../../lib/core/routing/flags.ts';
 import { route } from '../../lib/core/routing/routing.ts';
 import type { OutcomeReport } from '../../lib/flows/forwards/record-outcomes.ts';
 import { mergeFlags } from '../../lib/routing/flag-merge.ts';
-import type { TablesInMemory } from '../helpers/fakes/tables.ts';
+import type { TablesInMemory } from '../helpers/fakes/tables/tables.ts';
 
 /** How one side answers. */
 export type Behaviour = {

@@ -6,6 +6,7 @@ import { CrossfadeError } from '../../lib/core/base/errors.ts';
 import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
 import { DEFAULT_POLICY } from '../../lib/core/cutover/cutover.ts';
 import { tick } from '../../lib/flows/control/tick.ts';
+import { isTablePort } from '../helpers/table-ports.ts';
 import { before, type Plant } from '../helpers/world.ts';
 import { declarationOf } from '../property/samples.ts';
 import { differences, inside } from './oracle.ts';
@@ -36,9 +37,9 @@ describe('I40 a tick while Postgres is away', () => {
     expect(await scene.w.operate(OTHER, { type: 'start' })).toMatchObject({ ok: true });
     await scene.minutes(1);
     scene.w.faults.databaseDown = true;
-    expect((await callsOfTick(scene)).filter((call) => call.startsWith('tables.'))).toHaveLength(1);
+    expect((await callsOfTick(scene)).filter((call) => isTablePort(call.split('.')[0]!))).toHaveLength(1);
     scene.w.faults.databaseDown = false;
-    expect((await callsOfTick(scene)).filter((call) => call === 'tables.statuses')).toHaveLength(2);
+    expect((await callsOfTick(scene)).filter((call) => call === 'inspecting.statuses')).toHaveLength(2);
   });
 });
 
@@ -93,10 +94,10 @@ describe('a tick while the windows of one cutover cannot be read yet', () => {
             return ports.windows.read(id, from, to);
           },
         },
-        state: {
-          ...ports.state,
-          async writeVerdict(id, verdict) {
-            await ports.state.writeVerdict(id, verdict);
+        verdicts: {
+          ...ports.verdicts,
+          async write(id, verdict) {
+            await ports.verdicts.write(id, verdict);
             if (id === OTHER) judged?.();
           },
         },
@@ -130,8 +131,8 @@ describe('a rollback beside a table that is switched on', () => {
     scene.w.flags.unavailable(false);
     const calls = await callsOfTick(scene);
     const reconciled = calls.slice(calls.lastIndexOf('state.readAll'));
-    expect(reconciled).toContain('tables.statuses');
-    expect(reconciled.indexOf('flags.publish')).toBeLessThan(reconciled.indexOf('tables.statuses'));
+    expect(reconciled).toContain('inspecting.statuses');
+    expect(reconciled.indexOf('flags.publish')).toBeLessThan(reconciled.indexOf('inspecting.statuses'));
     expect(scene.w.flags.published().at(-2)?.document.cutovers).toMatchObject({
       [ID]: { read_ppm: 0, stage: 'rolled_back' },
       [OTHER]: { stage: 'disabled' },

@@ -2,7 +2,8 @@
 
 import type { OperatorCommand } from '../../lib/flows/control/operate.ts';
 import { emergencyStop, resetSystem, rollBackSystem } from '../../lib/flows/control/stop.ts';
-import type { DataPlane, Ports } from '../../lib/ports.ts';
+import type { Ports } from '../../lib/ports/ports.ts';
+import type { TableCall } from '../helpers/table-ports.ts';
 import { before, MINUTE_MS, type World } from '../helpers/world.ts';
 import { HEALTHY } from './application.ts';
 import type { Oracle } from './oracle.ts';
@@ -53,7 +54,7 @@ function trouble({ w, random, blocked, ...life }: Life): void {
   life.faults += 1;
   const id = TABLE;
   const key = 1 + Math.floor(random() * 5);
-  const calls: (keyof DataPlane)[] = [
+  const calls: TableCall[] = [
     'arm',
     'mirror',
     'disarm',

@@ -11,7 +11,7 @@ import { makePlan } from '../../lib/core/cutover/plan.ts';
 import type { OperatorCommand } from '../../lib/flows/control/operate.ts';
 import { emergencyStop } from '../../lib/flows/control/stop.ts';
 import { tick } from '../../lib/flows/control/tick.ts';
-import type { Ports } from '../../lib/ports.ts';
+import type { Ports } from '../../lib/ports/ports.ts';
 import { before, Died, dyingAfter } from '../helpers/world.ts';
 import { interleaved, type Schedule, schedules } from './interleave.ts';
 import { inside } from './oracle.ts';

@@ -58,7 +58,7 @@ function live(declared: readonly CutoverDeclaration[]) {
       `never: ${JSON.stringify([cutovers.map(({ id }) => [id, stage(id)]), (await w.state.readSystem()).phases])}`,
     );
   };
-  const verdictOf = async (id: string) => (await w.state.readVerdict(id))!.verdict;
+  const verdictOf = async (id: string) => (await w.verdicts.read(id))!.verdict;
   return { w, o, back, stage, status, minutes, hours, until, verdictOf, cutovers };
 }
 

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { CrossfadeError } from '../../lib/core/base/errors.ts';
-import type { DataPlane } from '../../lib/ports.ts';
+import { replaceCall, type TableCall } from '../helpers/table-ports.ts';
 import { inside } from './oracle.ts';
 import { ID, type Run, run } from './run.ts';
 
@@ -11,16 +11,11 @@ const denied = () =>
   new CrossfadeError('access_denied', 'permission denied to set parameter "crossfade.writing" [42501].');
 const away = () => new CrossfadeError('database_unavailable', 'No answer within 10000 ms.', { retryable: true });
 
-/** This call of the data plane throws, every time, until the function that is returned is called. */
-function breaks(scene: Run, call: keyof DataPlane, error: Error): () => void {
-  const tables = scene.w.ports.tables as unknown as Record<string, unknown>;
-  const whole = tables[call];
-  tables[call] = async () => {
+/** This call of the database throws, every time, until the function that is returned is called. */
+function breaks(scene: Run, call: TableCall, error: Error): () => void {
+  return replaceCall(scene.w.ports, call, async () => {
     throw error;
-  };
-  return () => {
-    tables[call] = whole;
-  };
+  });
 }
 
 describe('advance and complete by force', () => {
@@ -44,9 +39,9 @@ describe('advance and complete by force', () => {
     await scene.minutes(2);
     await scene.accepted({ type: 'start' });
     await scene.minutes(1);
-    const { tables } = scene.w.ports;
-    const status = tables.status;
-    (tables as { status: DataPlane['status'] }).status = async (id) => {
+    const { inspecting } = scene.w.ports;
+    const status = inspecting.status;
+    inspecting.status = async (id) => {
       const seen = await status(id);
       return seen && { ...seen, backfill: { ...seen.backfill, state: 'done' } };
     };
@@ -141,22 +136,20 @@ describe('a start', () => {
     await first.reach('r10');
     const { epoch, version } = first.o.state(ID);
     const second = run();
-    const status = await first.w.tables.status(ID);
-    const tables = second.w.ports.tables as unknown as Record<string, unknown>;
-    const whole = tables.status;
-    tables.status = async () => status;
+    const status = await first.w.tables.inspecting.status(ID);
+    const mend = replaceCall(second.w.ports, 'status', async () => status);
     const answered = await second.w.operate(ID, { type: 'start' });
     expect(answered).toMatchObject({ ok: false, code: 'conflict' });
     expect((answered as { message: string }).message).toContain(`(epoch ${epoch}, version ${version}, stage 'r10')`);
     expect(second.stage()).toBe('disabled');
-    tables.status = whole;
+    mend();
     // One that the mirror does not show, since it only armed, is found by arming.
     const cutover = {
       id: ID,
       table: { primary: 'public.customer', shadow: 'public.customer_v2' },
       validation: 'strict' as const,
     };
-    await second.w.tables.arm(cutover, { epoch: 9, version: 9 });
+    await second.w.tables.capture.arm(cutover, { epoch: 9, version: 9 });
     expect(await second.w.operate(ID, { type: 'start' })).toMatchObject({ ok: false, code: 'conflict' });
     expect(second.stage()).toBe('disabled');
   });

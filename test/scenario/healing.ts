@@ -58,7 +58,7 @@ async function settle(life: Life, minute: number, startOver: boolean): Promise<v
 
 async function arrived({ w, o }: Life, id: string, startOver: boolean): Promise<void> {
   const state = o.state(id);
-  const verdict = (await w.state.readVerdict(id))?.verdict;
+  const verdict = (await w.verdicts.read(id))?.verdict;
   const fail = (what: string): never => {
     throw new Error(`I26: ${id} is in ${state.stage} ${HEAL_MINUTES} minutes after faults ended: ${what}`);
   };

@@ -3,7 +3,7 @@
  * begins, and after how many calls the turn changes. All schedules with few changes are few enough to try every one.
  */
 
-import type { Ports } from '../../lib/ports.ts';
+import type { Ports } from '../../lib/ports/ports.ts';
 import { before } from '../helpers/world.ts';
 
 /** Which flow begins, and after how many of its calls each turn ends; the last turns have no end. */

@@ -20,8 +20,8 @@ it('I13, I23 a repeated rollback finds the swap that landed late, and the state 
     stage: 'rolled_back',
     version: completed.version + 2,
   };
-  expect(await scene.w.tables.revert(cutover, late)).toMatchObject({ kind: 'swapped' });
-  expect(await scene.w.tables.rollbackReady(ID)).toMatchObject({ ready: false });
+  expect(await scene.w.tables.swapping.revert(cutover, late)).toMatchObject({ kind: 'swapped' });
+  expect(await scene.w.tables.swapping.rollbackReady(ID)).toMatchObject({ ready: false });
 
   await scene.accepted({ type: 'rollback', reason: 'once more' });
   await scene.minutes(2);
@@ -41,7 +41,7 @@ it('I13 a swap whose intent was given up changes nothing when it lands at last, 
     validation: 'strict' as const,
   };
   const call = () =>
-    scene.w.tables.promote(cutover, {
+    scene.w.tables.swapping.promote(cutover, {
       fromEpoch: intent.epoch,
       toEpoch: intent.epoch + 1,
       stage: 'completed',

@@ -103,10 +103,10 @@ describe('I22 clocks that are wrong', () => {
     await scene.minutes(4);
     scene.w.faults.tickSkewMs = skewed ? 60 * MINUTE_MS : 0;
     await scene.minutes(1);
-    const ahead = (await scene.w.state.readVerdict(ID))!.atMs > scene.w.clock.now();
+    const ahead = (await scene.w.verdicts.read(ID))!.atMs > scene.w.clock.now();
     scene.w.faults.tickSkewMs = 0;
     await scene.minutes(5);
-    const { atMs, evidence } = (await scene.w.state.readVerdict(ID))!;
+    const { atMs, evidence } = (await scene.w.verdicts.read(ID))!;
     return { ahead, ageMs: scene.w.clock.now() - atMs, evidence: evidence! };
   }
 
@@ -123,11 +123,11 @@ describe('I22 clocks that are wrong', () => {
     const newest: Plant = {
       ports: (ports) => ({
         ...ports,
-        state: {
-          ...ports.state,
-          async writeVerdict(id, verdict) {
-            const stored = await ports.state.readVerdict(id);
-            if (!stored || stored.atMs <= verdict.atMs) await ports.state.writeVerdict(id, verdict);
+        verdicts: {
+          ...ports.verdicts,
+          async write(id, verdict) {
+            const stored = await ports.verdicts.read(id);
+            if (!stored || stored.atMs <= verdict.atMs) await ports.verdicts.write(id, verdict);
           },
         },
       }),

@@ -10,7 +10,7 @@ import { compareFlagAge } from '../../lib/core/routing/flags.ts';
 import { type AuditEntry, verifyChain } from '../../lib/core/stage/audit.ts';
 import type { Event } from '../../lib/core/stage/events.ts';
 import { evolve } from '../../lib/core/stage/evolve.ts';
-import type { StateChange } from '../../lib/ports.ts';
+import type { StateChange } from '../../lib/ports/state.ts';
 import { MINUTE_MS, type World } from '../helpers/world.ts';
 
 /** The fake's table past its port, so that no fault that is meant for a flow is used up by looking. */

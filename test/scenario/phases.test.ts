@@ -174,7 +174,7 @@ describe('a cohort', () => {
     await w.operate('api', { type: 'start' });
     await minutes(8);
     expect(stage('api')).toBe('dual_write');
-    expect((await w.state.readVerdict('api'))!.verdict.reasons.map(({ code, says }) => [code, says])).toEqual([
+    expect((await w.verdicts.read('api'))!.verdict.reasons.map(({ code, says }) => [code, says])).toEqual([
       ['cohort', "Cohort 'web' moves as one: page is still in disabled."],
     ]);
     await w.operate('page', { type: 'start' });
@@ -196,7 +196,7 @@ describe('a cohort', () => {
     await until(() => stage('api') === 'r10');
     await minutes(15);
     expect(stage('api')).toBe('r10');
-    expect((await w.state.readVerdict('api'))!.verdict.reasons.at(-1)!.says).toContain('page is held by');
+    expect((await w.verdicts.read('api'))!.verdict.reasons.at(-1)!.says).toContain('page is held by');
     await w.operate('page', { type: 'rollback', reason: 'broken' });
     expect([stage('page'), stage('api')]).toEqual(['rolled_back', 'rolled_back']);
     expect(o.state('api').rollback!.reason).toContain('page was rolled back: broken');

@@ -23,7 +23,7 @@ describe.each(BUILT_IN_PLAN_NAMES)('I1, I17, I19, I23, I27, I29 plan %s on healt
 
     await scene.accepted({ type: 'reset', confirm: ID });
     await scene.minutes(1);
-    expect(await scene.w.tables.status(ID)).toBeNull();
+    expect(await scene.w.tables.inspecting.status(ID)).toBeNull();
 
     await promoted(scene, name, 10);
     expect(scene.o.state(ID).epoch).toBe(5);

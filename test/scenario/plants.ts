@@ -7,7 +7,7 @@ import { act, look } from '../../lib/flows/control/advance.ts';
 import { readDeployed } from '../../lib/flows/control/reconcile.ts';
 import { reconcileNow, type TickResult, tick } from '../../lib/flows/control/tick.ts';
 import { askTables } from '../../lib/flows/rows/ask-tables.ts';
-import type { Ports } from '../../lib/ports.ts';
+import type { Ports } from '../../lib/ports/ports.ts';
 import { MINUTE_MS, type Plant } from '../helpers/world.ts';
 
 export type Planted =
@@ -113,14 +113,14 @@ export const PLANTS: Readonly<Record<Planted, Plant>> = {
   quarantine_does_not_gate: {
     ports: (ports) => ({
       ...ports,
-      tables: {
-        ...ports.tables,
+      inspecting: {
+        ...ports.inspecting,
         async status(id) {
-          const status = await ports.tables.status(id);
+          const status = await ports.inspecting.status(id);
           return status && hidden(status);
         },
         async statuses(ids) {
-          return new Map([...(await ports.tables.statuses(ids))].map(([id, status]) => [id, hidden(status)]));
+          return new Map([...(await ports.inspecting.statuses(ids))].map(([id, status]) => [id, hidden(status)]));
         },
       },
     }),
@@ -130,10 +130,10 @@ export const PLANTS: Readonly<Record<Planted, Plant>> = {
   unknown_is_failure: {
     ports: (ports) => ({
       ...ports,
-      tables: {
-        ...ports.tables,
-        promote: (...args) => ports.tables.promote(...args).catch(refused),
-        revert: (...args) => ports.tables.revert(...args).catch(refused),
+      swapping: {
+        ...ports.swapping,
+        promote: (...args) => ports.swapping.promote(...args).catch(refused),
+        revert: (...args) => ports.swapping.revert(...args).catch(refused),
         abandon: async () => ({ kind: 'abandoned' }),
       },
     }),

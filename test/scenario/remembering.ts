@@ -1,7 +1,7 @@
 /** A fake that remembers what it worked out, since a world asks it thousands of times an hour. Answers stay the same. */
 
 import { type MinuteWindow, mergeWindows } from '../../lib/core/gates/evidence.ts';
-import type { Ports } from '../../lib/ports.ts';
+import type { Ports } from '../../lib/ports/ports.ts';
 import type { InMemoryWindows } from '../helpers/fakes/windows.ts';
 
 /** The same windows, merged once when they are added: a tick reads two hours of them every minute. */

@@ -14,7 +14,7 @@ async function lived(seed: number) {
   const scene = run({ cutovers, seed, load: { weight: 20 } });
   const said = new Map<number, Verdict>();
   const watch = async () => {
-    const stored = await scene.w.state.readVerdict(ID);
+    const stored = await scene.w.verdicts.read(ID);
     if (stored) said.set(Math.floor(stored.atMs / 60_000), stored.verdict);
   };
   await scene.minutes(2, watch);

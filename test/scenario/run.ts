@@ -55,7 +55,7 @@ export function run(options: Partial<WorldOptions> = {}) {
     expect(answered).toMatchObject({ ok: true });
     return answered;
   };
-  const verdictOf = async (): Promise<Verdict | undefined> => (await w.state.readVerdict(ID))?.verdict;
+  const verdictOf = async (): Promise<Verdict | undefined> => (await w.verdicts.read(ID))?.verdict;
   return {
     w,
     o,

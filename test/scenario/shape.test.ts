@@ -69,7 +69,10 @@ describe('a column that is added while it runs', () => {
       actor: 'ada',
       event: { type: 'rows_handled', action: 'shape_adopted', reason: 'both have it' },
     });
-    expect((await scene.w.tables.status(ID))!.shape).toMatchObject({ differences: [], gap: expect.any(String) });
+    expect((await scene.w.tables.inspecting.status(ID))!.shape).toMatchObject({
+      differences: [],
+      gap: expect.any(String),
+    });
     await scene.until('r50', 10);
   });
 
@@ -114,7 +117,7 @@ describe('writes while the triggers are off', () => {
       await scene.minutes(8);
       const { authoritative, follower } = scene.w.tables.rows(ID);
       expect([...authoritative].filter(([key, value]) => follower.get(key) !== value)).toEqual([]);
-      expect((await scene.w.tables.status(ID))!.shape).toMatchObject({ gap: null, due: false });
+      expect((await scene.w.tables.inspecting.status(ID))!.shape).toMatchObject({ gap: null, due: false });
       if (stage === 'completed') await scene.accepted({ type: 'rollback', reason: 'back' });
     },
   );
@@ -123,11 +126,8 @@ describe('writes while the triggers are off', () => {
     const plant = {
       ports: (ports: ReturnType<typeof run>['w']['ports']) => ({
         ...ports,
-        tables: {
-          ...ports.tables,
-          watch: async () => ({ kind: 'watched' as const }),
-          verify: async () => ({ kind: 'unready' as const, why: 'off' }),
-        },
+        capture: { ...ports.capture, watch: async () => ({ kind: 'watched' as const }) },
+        verifying: { ...ports.verifying, verify: async () => ({ kind: 'unready' as const, why: 'off' }) },
       }),
     };
     const scene = run({ plant });

@@ -17,10 +17,10 @@ describe('I24 the emergency stop', () => {
       const scene = run();
       await scene.reach(stage);
       await scene.minutes(1);
-      const { tables } = scene.w.ports;
-      expect(await tables.makeReadOnly(ID, scene.o.state(ID).epoch, 300)).toMatchObject({ kind: 'read_only' });
+      const { switches, inspecting } = scene.w.ports;
+      expect(await switches.makeReadOnly(ID, scene.o.state(ID).epoch, 300)).toMatchObject({ kind: 'read_only' });
       expect(await stop(scene)).toMatchObject({ published: true, cutovers: [{ from: stage, to: 'rolled_back' }] });
-      expect((await tables.status(ID))!.readOnlyUntilMs).toBeNull();
+      expect((await inspecting.status(ID))!.readOnlyUntilMs).toBeNull();
       await scene.minutes(1);
       expect(scene.nobodyReadsTheShadow()).toBe(true);
       expect(inside(scene.w, ID).direction).toBe('none');

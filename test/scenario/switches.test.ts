@@ -6,8 +6,7 @@
 import { describe, expect, it } from 'vitest';
 import { NORMAL_SWITCHES, type Switches } from '../../lib/core/cutover/cutover.ts';
 import { tick } from '../../lib/flows/control/tick.ts';
-import type { MirrorRow } from '../../lib/ports.ts';
-import type { TablesInMemory } from '../helpers/fakes/tables.ts';
+import type { MirrorRow } from '../../lib/ports/switches.ts';
 import type { Plant } from '../helpers/world.ts';
 import { differences, type Inside } from './oracle.ts';
 import { DWELL_MINUTES, ID, READING, type Run, run, SERVING, shortTable } from './run.ts';
@@ -23,8 +22,7 @@ const touchy = () =>
   run({ cutovers: [shortTable({ alerts: [{ id: 'lag', value: 60_000, action: 'rollback' }] })], load: { weight: 20 } });
 
 type Table = Inside & { mirror: MirrorRow; hints: unknown[]; backfill: { rowsDone: number } };
-const tableIn = (tables: TablesInMemory) => tables.rows(ID) as unknown as Table;
-const inside = ({ tables }: Run['w']) => tableIn(tables);
+const inside = ({ tables }: Run['w']) => tables.rows(ID) as unknown as Table;
 const unequal = (w: Run['w']) => differences(inside(w).authoritative, inside(w).follower);
 describe('reads on the primary', () => {
   it.each(READING)(
@@ -179,8 +177,9 @@ describe('writes off', () => {
 });
 
 describe('negative controls', () => {
-  const planted = async (plant: Plant) => {
+  const planted = async (plant: Plant, begins: (scene: Run) => void = () => {}) => {
     const scene = run({ plant });
+    begins(scene);
     await scene.reach('r50');
     await scene.w.operate(ID, writesOff);
     for (let i = 0; i < 3; i += 1) await scene.w.minute();
@@ -190,18 +189,22 @@ describe('negative controls', () => {
   };
 
   it('a switch that drops what waits: the tables differ', async () => {
-    const scene = await planted({
+    let its: Run;
+    const plant: Plant = {
       ports: (ports) => ({
         ...ports,
-        tables: {
-          ...ports.tables,
+        switches: {
+          ...ports.switches,
           async mirror(row) {
-            const table = tableIn(ports.tables as TablesInMemory);
+            const table = inside(its.w);
             if (table.mirror?.shadowWrites === false) table.hints.length = 0;
-            return ports.tables.mirror(row);
+            return ports.switches.mirror(row);
           },
         },
       }),
+    };
+    const scene = await planted(plant, (begun) => {
+      its = begun;
     });
     expect(unequal(scene.w)).not.toEqual([]);
   });

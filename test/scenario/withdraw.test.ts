@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { CrossfadeError } from '../../lib/core/base/errors.ts';
 import { emergencyStop, rollBackSystem } from '../../lib/flows/control/stop.ts';
 import { type CutoverReport, report } from '../../lib/flows/report/report.ts';
-import type { DataPlane } from '../../lib/ports.ts';
+import { replaceCall, type TableCall } from '../helpers/table-ports.ts';
 import { declarationOf } from '../property/samples.ts';
 import { inside } from './oracle.ts';
 import { DWELL_MINUTES, ID, type Run, run, SHORT, shortTable } from './run.ts';
@@ -20,16 +20,11 @@ async function waiting(scene: Run = run()): Promise<Run> {
   return scene;
 }
 
-/** From now on this call of the data plane throws, every time, until the function that is returned is called. */
-function breaks(scene: Run, call: keyof DataPlane, error: Error): () => void {
-  const tables = scene.w.ports.tables as unknown as Record<string, unknown>;
-  const whole = tables[call];
-  tables[call] = async () => {
+/** From now on this call of the database throws, every time, until the function that is returned is called. */
+function breaks(scene: Run, call: TableCall, error: Error): () => void {
+  return replaceCall(scene.w.ports, call, async () => {
     throw error;
-  };
-  return () => {
-    tables[call] = whole;
-  };
+  });
 }
 const away = () => new CrossfadeError('database_unavailable', 'Postgres did not answer.', { retryable: true });
 const missing = () => new CrossfadeError('refused_table', 'Table public.customer_old does not exist.');
@@ -55,7 +50,7 @@ describe('I23 a rollback while a promotion is pending', () => {
       table: { primary: 'public.customer', shadow: 'public.customer_v2' },
       validation: 'strict' as const,
     };
-    expect((await scene.w.tables.promote(cutover, late)).kind).not.toBe('swapped');
+    expect((await scene.w.tables.swapping.promote(cutover, late)).kind).not.toBe('swapped');
     await scene.minutes(2);
     expect(scene.nobodyReadsTheShadow()).toBe(true);
     expect(inside(scene.w, ID).direction).toBe('none');
@@ -64,11 +59,11 @@ describe('I23 a rollback while a promotion is pending', () => {
   it('is fenced off in the database first: where it is not, a late swap comes through, and is seen (negative control)', async () => {
     const scene = await waiting();
     const intent = scene.o.state(ID);
-    const tables = scene.w.ports.tables as unknown as Record<string, unknown>;
-    tables.abandon = async () => ({ kind: 'abandoned' });
+    const { swapping, switches, capture } = scene.w.ports;
+    swapping.abandon = async () => ({ kind: 'abandoned' });
     // The second fence, which is the epoch of the mirror: it comes later, with the flags.
-    tables.mirror = async () => ({ kind: 'written' });
-    tables.disarm = async () => ({ kind: 'disarmed' });
+    switches.mirror = async () => ({ kind: 'written' });
+    capture.disarm = async () => ({ kind: 'disarmed' });
     expect(await scene.accepted(ROLLBACK)).toMatchObject({ answer: { stage: 'rolled_back' } });
     scene.w.tables.postpone(ID, null);
     const late = {
@@ -82,7 +77,7 @@ describe('I23 a rollback while a promotion is pending', () => {
       table: { primary: 'public.customer', shadow: 'public.customer_v2' },
       validation: 'strict' as const,
     };
-    expect((await scene.w.tables.promote(cutover, late)).kind).toBe('swapped');
+    expect((await scene.w.tables.swapping.promote(cutover, late)).kind).toBe('swapped');
     expect(inside(scene.w, ID).direction).toBe('reverse');
   });
 
@@ -257,7 +252,7 @@ describe('I23 a rollback while a cleanup is pending', () => {
       table: { primary: 'public.customer', shadow: 'public.customer_v2' },
       validation: 'strict' as const,
     };
-    const late = scene.w.tables.cleanup(cutover, intent.epoch, { version: intent.version + 1 });
+    const late = scene.w.tables.swapping.cleanup(cutover, intent.epoch, { version: intent.version + 1 });
     await expect(late).rejects.toMatchObject({ code: 'stale_epoch' });
     scene.w.tables.postpone(ID, null);
     await scene.minutes(2);

@@ -23,7 +23,7 @@ describe('the master switch of writes to shadows', () => {
     expect(scene.w.served()!.cutovers[ID]!.shadow_writes).toBe(false);
     await scene.minutes(30);
     expect(scene.stage()).toBe('dual_write');
-    expect((await scene.w.tables.status(ID))!.outboxRows).toBeGreaterThan(0);
+    expect((await scene.w.tables.inspecting.status(ID))!.outboxRows).toBeGreaterThan(0);
     expect(await scene.w.operate(ID, { type: 'advance', force: true, reason: 'now' })).toMatchObject({ code: 'held' });
     await turn(scene, true);
     for (let i = 0; i < 120 && scene.stage() !== 'full_100'; i += 1) await scene.minutes(1);

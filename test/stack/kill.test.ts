@@ -148,7 +148,7 @@ async function query<Row extends object>(statement: string): Promise<Row[]> {
 async function quiet(): Promise<void> {
   await writers.pause();
   const before = fleet.ticks.map((tick) => tick.done());
-  const waiting = async () => (await ports.tables.status(ID))?.outboxRows ?? -1;
+  const waiting = async () => (await ports.inspecting.status(ID))?.outboxRows ?? -1;
   await until(
     async () => (await waiting()) === 0,
     () => 'the outbox is empty',
@@ -184,7 +184,7 @@ async function proveSound(): Promise<void> {
   expect(await auditProblems(ports, declaration)).toEqual([]);
   expect(await driftOf(ports, declarations)).toEqual([]);
   expect(fleet.accidents()).toEqual([]);
-  const status = await ports.tables.status(ID);
+  const status = await ports.inspecting.status(ID);
   expect(status?.quarantine).toEqual([]);
 }
 
@@ -203,10 +203,10 @@ function tell(what: string): void {
 
 function sayHowToReplay(): void {
   onTestFailed(async () => {
-    const verdict = await ports.state.readVerdict(ID).catch(() => null);
+    const verdict = await ports.verdicts.read(ID).catch(() => null);
     const log = await auditOf(ports, ID).catch(() => []);
     const events = log.filter(({ event }) => event.type !== 'denied').slice(-12);
-    const status = await ports.tables.status(ID).catch(() => null);
+    const status = await ports.inspecting.status(ID).catch(() => null);
     console.log(
       [
         `Replay: CROSSFADE_SEED=${SEED} npx vitest run --project stack test/stack/kill.test.ts`,
@@ -287,7 +287,7 @@ describe('I6 the same crash in the middle of an apply', () => {
 async function copied(): Promise<void> {
   await until(
     async () => {
-      const status = await ports.tables.status(ID);
+      const status = await ports.inspecting.status(ID);
       return status?.armed === 'forward' && status.backfill.state === 'done' && status.outboxRows === 0;
     },
     () => 'the second copy is done',

@@ -11,7 +11,7 @@
  * deploys this version explicitly: a stop alone would bring back whatever was deployed before.
  */
 
-import type { Clock } from '../../ports.ts';
+import type { Clock } from '../../ports/machine.ts';
 import { type Calls, type Deployment, isRunning } from './calls.ts';
 import { sentenceOf } from './failures.ts';
 

@@ -5,7 +5,8 @@
 
 import type { AppConfigClient } from '@aws-sdk/client-appconfig';
 import type { FlagDocument } from '../../core/routing/flags.ts';
-import type { Clock, FlagPublisher } from '../../ports.ts';
+import type { FlagPublisher } from '../../ports/flags.ts';
+import type { Clock } from '../../ports/machine.ts';
 import { appConfigCalls, type Calls, isRunning } from './calls.ts';
 import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';
 import { deployVersion } from './deploy-version.ts';

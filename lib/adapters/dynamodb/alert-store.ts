@@ -5,7 +5,8 @@
 
 import { PutCommand } from '@aws-sdk/lib-dynamodb';
 import type { Alert } from '../../core/alerts/alert.ts';
-import type { AlertStore, Ids } from '../../ports.ts';
+import type { AlertStore } from '../../ports/alerts.ts';
+import type { Ids } from '../../ports/machine.ts';
 import { alertSchema } from '../../schemas/alerts.ts';
 import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';
 import { attempt, isConditionFailure, type Target } from './failures.ts';

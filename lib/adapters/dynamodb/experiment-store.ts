@@ -6,7 +6,7 @@
 import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { HOUR_MS } from '../../core/base/units.ts';
 import { type CohortTotals, NO_TOTALS } from '../../core/report/experiment.ts';
-import type { ExperimentStore } from '../../ports.ts';
+import type { ExperimentStore } from '../../ports/experiments.ts';
 import { cohortTotals } from '../../schemas/experiments.ts';
 import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';
 import { attempt, isConditionFailure, type Target } from './failures.ts';

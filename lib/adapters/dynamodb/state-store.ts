@@ -10,17 +10,16 @@
  * After every write that was not plainly accepted the store reads back, consistently, and only what is there decides.
  */
 
-import { PutCommand, TransactWriteCommand } from '@aws-sdk/lib-dynamodb';
+import { TransactWriteCommand } from '@aws-sdk/lib-dynamodb';
 import { CrossfadeError } from '../../core/base/errors.ts';
-import { storedVerdict as toStored } from '../../core/conditions/stored.ts';
-import { CLOCKS_APART_MS } from '../../core/conditions/verdict.ts';
 import { type CutoverId, type CutoverState, INITIAL_SYSTEM, type SystemState } from '../../core/cutover/cutover.ts';
 import type { AuditEntry } from '../../core/stage/audit.ts';
 import type { Event } from '../../core/stage/events.ts';
-import type { Clock, Ids, StateChange, StateStore, StoredVerdict, WriteResult } from '../../ports.ts';
-import { auditEntry, cutoverState, idempotencyRecord, storedVerdict, systemState } from '../../schemas/state.ts';
+import type { Clock, Ids } from '../../ports/machine.ts';
+import type { StateChange, StateStore, WriteResult } from '../../ports/state.ts';
+import { auditEntry, cutoverState, idempotencyRecord, systemState } from '../../schemas/state.ts';
 import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';
-import { attempt, deadlineOf, isConditionFailure, nothingWasWritten, storeError, type Target } from './failures.ts';
+import { deadlineOf, nothingWasWritten, storeError, type Target } from './failures.ts';
 import {
   auditKey,
   auditPartition,
@@ -31,12 +30,10 @@ import {
   idempotencyKey,
   STATES,
   systemKey,
-  verdictKey,
 } from './keys.ts';
-import { packed, unpacked } from './packed-json.ts';
-import { believe, mustBelieve, queryItems, readItem, readItems, stateInvalid } from './state-items.ts';
+import { pausesOf } from './pauses.ts';
+import { believe, mustBelieve, queryItems, readItem, stateInvalid } from './state-items.ts';
 import { stateTransaction } from './state-transaction.ts';
-import { named, together } from './together.ts';
 
 export type DynamoStateStoreOptions = Pick<Target, 'client' | 'tableName'> & {
   clock: Pick<Clock, 'now' | 'sleep'>;
@@ -48,11 +45,7 @@ export type DynamoStateStoreOptions = Pick<Target, 'client' | 'tableName'> & {
   requestTimeoutMs?: number;
 };
 
-/** At some 5 KB each far from the 16 MB of an answer. */
-const VERDICTS_AT_ONCE = 25;
-
 const TRIES = 4;
-const FIRST_PAUSE_MS = 50;
 
 /** What is written, and how to see what became of it. */
 type Subject<State> = { name: string; key: ItemKey; current(): Promise<State | null> };
@@ -60,7 +53,7 @@ type Subject<State> = { name: string; key: ItemKey; current(): Promise<State | n
 export function dynamoStateStore(options: DynamoStateStoreOptions): StateStore {
   const target: Target = { requestTimeoutMs: DEFAULT_CALL_DEADLINE_MS, ...options };
   const { client, tableName } = target;
-  const pause = (tries: number) => options.clock.sleep(FIRST_PAUSE_MS * 2 ** (tries - 1) * (0.5 + options.random()));
+  const pause = pausesOf(options);
 
   const cutover = (id: CutoverId): Subject<CutoverState> => ({
     name: `cutover '${id}'`,
@@ -176,34 +169,6 @@ export function dynamoStateStore(options: DynamoStateStoreOptions): StateStore {
         (item) => mustBelieve(auditEntry, item, target, `audit entry of '${subject}'`) as AuditEntry<Event>,
       );
     },
-
-    async writeVerdict(id, { atMs, verdict, evidence }) {
-      const command = new PutCommand({
-        TableName: tableName,
-        Item: { ...verdictKey(id), atMs, verdict: packed(toStored(verdict)), evidence: packed(evidence) },
-        // A tick that was frozen must not cover the verdict of a later one. One from the future is no later one: the clock
-        // of whoever wrote it was wrong, and would keep everybody's verdicts out until it comes true.
-        ConditionExpression: 'attribute_not_exists(pk) OR atMs <= :at OR atMs > :future',
-        ExpressionAttributeValues: { ':at': atMs, ':future': options.clock.now() + CLOCKS_APART_MS },
-      });
-      await attempt(target, `write the verdict on cutover '${id}'`, (call) =>
-        client.send(command, call).catch((error: unknown) => {
-          if (!isConditionFailure(error)) throw error;
-        }),
-      );
-    },
-
-    readVerdict: together(VERDICTS_AT_ONCE, async (ids: readonly CutoverId[]) => {
-      const keys = [...new Set(ids)].map(verdictKey);
-      const items = await readItems(target, `read the verdict on ${named(ids)}`, keys, pause);
-      const found = new Map(items.map((item) => [item.sk, item]));
-      return (id): StoredVerdict | null => {
-        const item = found.get(id);
-        if (!item) return null;
-        const whole = { ...item, verdict: unpacked(item.verdict), evidence: unpacked(item.evidence) };
-        return mustBelieve(storedVerdict, whole, target, `verdict on cutover '${id}'`);
-      };
-    }),
   };
   return store;
 }

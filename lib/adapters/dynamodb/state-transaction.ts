@@ -12,7 +12,7 @@
 
 import type { TransactWriteCommandInput } from '@aws-sdk/lib-dynamodb';
 import type { CutoverState, SystemState } from '../../core/cutover/cutover.ts';
-import type { IdempotencyRecord, StateChange } from '../../ports.ts';
+import type { IdempotencyRecord, StateChange } from '../../ports/state.ts';
 import { auditKey, type ItemKey, idempotencyKey } from './keys.ts';
 
 export type StateWrite = {

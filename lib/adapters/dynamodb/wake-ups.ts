@@ -4,7 +4,7 @@
  */
 
 import { PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import type { WakeUps } from '../../ports.ts';
+import type { WakeUps } from '../../ports/wake-ups.ts';
 import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';
 import { attempt, type Target } from './failures.ts';
 import { comparisonKey, wakeUpKey } from './keys.ts';

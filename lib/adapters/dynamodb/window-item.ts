@@ -15,7 +15,7 @@ import {
 } from '../../core/gates/evidence.ts';
 import { type Histogram, histogramCount } from '../../core/gates/histogram.ts';
 import type { OperationWindow } from '../../core/report/performance.ts';
-import type { WindowAddition } from '../../ports.ts';
+import type { WindowAddition } from '../../ports/windows.ts';
 import { problemsOf, windowCounters } from '../../schemas/state.ts';
 import type { Item } from './state-items.ts';
 

@@ -4,7 +4,8 @@ import { isCrossfadeError } from '../../core/base/errors.ts';
 import type { CutoverDeclaration, Side } from '../../core/cutover/cutover.ts';
 import { splitAddress, writeTarget } from '../../core/cutover/write-target.ts';
 import type { Copy } from '../../core/forwards/forward.ts';
-import type { CopyDelivery, Upstream, UpstreamTarget } from '../../ports.ts';
+import type { ForwardDelivery } from '../../ports/forwards.ts';
+import type { Upstream, UpstreamTarget } from '../../ports/upstream.ts';
 
 /** The key makes a repetition recognisable: it is the one the authoritative side got. */
 export const IDEMPOTENCY_HEADER = 'idempotency-key';
@@ -13,7 +14,7 @@ export const CUTOVER_HEADER = 'crossfade-cutover';
 export const SIDE_HEADER = 'crossfade-side';
 export const KEY_HEADER = 'crossfade-key';
 
-export function copyDelivery(upstream: Upstream): CopyDelivery {
+export function copyDelivery(upstream: Upstream): ForwardDelivery {
   return async (declaration, side, copy, deadlineMs) => {
     const call = callOf(declaration, side, copy);
     // Another declaration than the one the copy was made for: nothing here can take it, nor say whether it was refused.

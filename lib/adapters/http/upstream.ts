@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import { CrossfadeError } from '../../core/base/errors.ts';
 import { MAX_BODY_BYTES } from '../../core/net/proxied-request.ts';
-import type { Upstream, UpstreamRequest, UpstreamResponse, UpstreamTarget } from '../../ports.ts';
+import type { Upstream, UpstreamRequest, UpstreamResponse, UpstreamTarget } from '../../ports/upstream.ts';
 import { type NetworkOptions, network } from '../net/call.ts';
 import type { RawAnswer } from '../net/exchange.ts';
 import { HOP_BY_HOP } from './hop-by-hop.ts';

@@ -6,7 +6,7 @@
 import { CrossfadeError } from '../../core/base/errors.ts';
 import { kindOfHost } from '../../core/net/address.ts';
 import { mayReach, type NetworkProfile, type Reach } from '../../core/net/upstream.ts';
-import type { Clock } from '../../ports.ts';
+import type { Clock } from '../../ports/machine.ts';
 import { connections, type Exchange, exchange, type RawAnswer } from './exchange.ts';
 import { guardedLookup, type Resolve, systemResolve } from './guarded-lookup.ts';
 

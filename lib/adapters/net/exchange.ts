@@ -4,7 +4,7 @@ import { type IncomingMessage, Agent as PlainAgent, request as plainRequest, typ
 import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { CrossfadeError, isCrossfadeError } from '../../core/base/errors.ts';
-import type { Clock } from '../../ports.ts';
+import type { Clock } from '../../ports/machine.ts';
 
 export type RawAnswer = {
   status: number;

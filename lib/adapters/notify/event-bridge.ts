@@ -2,7 +2,7 @@
 
 import { type EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import { CrossfadeError } from '../../core/base/errors.ts';
-import type { AlertChannel } from '../../ports.ts';
+import type { AlertChannel } from '../../ports/alerts.ts';
 import { documentOf } from './message.ts';
 
 export function eventBridgeChannel({ client, bus }: { client: EventBridgeClient; bus: string }): AlertChannel {

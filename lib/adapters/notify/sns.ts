@@ -2,7 +2,7 @@
 
 import { PublishCommand, type SNSClient } from '@aws-sdk/client-sns';
 import { CrossfadeError } from '../../core/base/errors.ts';
-import type { AlertChannel } from '../../ports.ts';
+import type { AlertChannel } from '../../ports/alerts.ts';
 import { documentOf, subjectOf } from './message.ts';
 
 export function snsChannel({ client, topicArn }: { client: SNSClient; topicArn: string }): AlertChannel {

@@ -11,7 +11,8 @@ import type { AlertMessage } from '../../core/alerts/alert.ts';
 import { CrossfadeError } from '../../core/base/errors.ts';
 import { kindOfHost } from '../../core/net/address.ts';
 import { mayReach, type NetworkProfile } from '../../core/net/upstream.ts';
-import type { AlertChannel, Clock } from '../../ports.ts';
+import type { AlertChannel } from '../../ports/alerts.ts';
+import type { Clock } from '../../ports/machine.ts';
 import { type NetworkOptions, network } from '../net/call.ts';
 import { documentOf } from './message.ts';
 

@@ -14,7 +14,7 @@ import { objectKinds } from '../../core/table/sql/names.ts';
 import { OWN_PATH } from '../../core/table/sql/session.ts';
 import { type TableObjects, tableObjects } from '../../core/table/sql/table.ts';
 import { compileTransform } from '../../core/table/transform.ts';
-import type { Outrun, StateFence, TableCutover } from '../../ports.ts';
+import type { Outrun, StateFence, TableCutover } from '../../ports/tables.ts';
 import { readTables } from './catalog.ts';
 import { bothDirections, transformProblems } from './check-transform.ts';
 import { computedColumns } from './computed.ts';

@@ -9,7 +9,7 @@ import { quoteName, quoteTable, quoteText, type TableShape } from '../../core/ta
 import { objectKinds, SOURCE_TRIGGERS, TARGET_TRIGGERS } from '../../core/table/sql/names.ts';
 import { OWN_PATH } from '../../core/table/sql/session.ts';
 import { isTracking } from '../../core/table/tracking.ts';
-import type { TableCutover } from '../../ports.ts';
+import type { TableCutover } from '../../ports/tables.ts';
 import { PROGRESS, whole } from './arming.ts';
 import { readTable, readTablesByOid } from './catalog.ts';
 import { readBlockers } from './dependents.ts';

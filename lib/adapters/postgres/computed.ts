@@ -13,7 +13,7 @@ import {
   type Mapping,
   readsWholeRow,
 } from '../../core/table/transform.ts';
-import type { TableCutover } from '../../ports.ts';
+import type { TableCutover } from '../../ports/tables.ts';
 import { answers, changing, refusal } from './check-transform.ts';
 import type { PgGateway } from './gateway.ts';
 

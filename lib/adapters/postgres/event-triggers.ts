@@ -3,7 +3,7 @@
  * found by DDL on a table of our own that is undone again: at the plan, at the start, and before each swap.
  */
 
-import type { PlanItem } from '../../ports.ts';
+import type { PlanItem } from '../../ports/swapping.ts';
 import type { PgGateway } from './gateway.ts';
 
 /** Above this for one statement, the thirty or so of a swap hold its lock too long. */

@@ -13,7 +13,7 @@ import postgres from 'postgres';
 import { CrossfadeError, isCrossfadeError } from '../../core/base/errors.ts';
 import { quoteText } from '../../core/table/shape.ts';
 import { HEAD_RESULTS, type Stated, transactionHead } from '../../core/table/sql/session.ts';
-import type { Clock } from '../../ports.ts';
+import type { Clock } from '../../ports/machine.ts';
 import { parseAddress, placeOf } from './address.ts';
 import { tlsOptions } from './address-tls.ts';
 import { classify, DEADLINE, isFatal, translated } from './failures.ts';

@@ -6,7 +6,7 @@
 import { isCrossfadeError } from '../../core/base/errors.ts';
 import { planFindings, problemFindings } from '../../core/table/health.ts';
 import type { HealthFinding } from '../../core/table/reading.ts';
-import type { TableCutover } from '../../ports.ts';
+import type { TableCutover } from '../../ports/tables.ts';
 import { forwardObjects } from './arming.ts';
 import type { PgGateway } from './gateway.ts';
 import { healthFindings } from './inspection.ts';

@@ -9,7 +9,7 @@
 import { Signer, type SignerConfig } from '@aws-sdk/rds-signer';
 import { CrossfadeError } from '../../core/base/errors.ts';
 import { MINUTE_MS } from '../../core/base/units.ts';
-import type { Clock } from '../../ports.ts';
+import type { Clock } from '../../ports/machine.ts';
 import { parseAddress } from './address.ts';
 
 export type TokenOptions = {

@@ -10,7 +10,9 @@
 import { CrossfadeError, isCrossfadeError } from '../../core/base/errors.ts';
 import { MINUTE_MS } from '../../core/base/units.ts';
 import { quoteText } from '../../core/table/shape.ts';
-import type { IndexStep, PlanItem, TableCutover } from '../../ports.ts';
+import type { IndexStep } from '../../ports/copying.ts';
+import type { PlanItem } from '../../ports/swapping.ts';
+import type { TableCutover } from '../../ports/tables.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
 
 type Next = {

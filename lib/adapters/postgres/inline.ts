@@ -3,7 +3,8 @@
 import type { TableDeclaration } from '../../core/cutover/cutover.ts';
 import type { TableShape } from '../../core/table/shape.ts';
 import type { InlineMode } from '../../core/table/sql/inline.ts';
-import type { PlanItem, TableCutover } from '../../ports.ts';
+import type { PlanItem } from '../../ports/swapping.ts';
+import type { TableCutover } from '../../ports/tables.ts';
 import type { PgGateway } from './gateway.ts';
 
 export const inlineMode = ({ mode, rollbackOnShadowFailure }: TableDeclaration): InlineMode | null =>

@@ -3,7 +3,7 @@
 import { CrossfadeError } from '../../core/base/errors.ts';
 import type { Consistency, HealthFinding, RecordComparison, TableOutlook } from '../../core/table/reading.ts';
 import { quoteText } from '../../core/table/shape.ts';
-import type { TableCutover } from '../../ports.ts';
+import type { TableCutover } from '../../ports/tables.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
 
 /** Below the functions' time-out of 55 s: both tables are read whole. */

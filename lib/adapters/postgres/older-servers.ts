@@ -4,7 +4,7 @@
  * show every row.
  */
 
-import type { PlanItem } from '../../ports.ts';
+import type { PlanItem } from '../../ports/swapping.ts';
 import type { PgGateway } from './gateway.ts';
 
 const SECURITY_INVOKER_SINCE = 150_000;

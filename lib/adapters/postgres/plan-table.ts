@@ -2,7 +2,8 @@
 
 import { planPromotion, planRevert } from '../../core/table/promotion/plan.ts';
 import type { PromotionRecord } from '../../core/table/promotion/swap-plan.ts';
-import type { PlanItem, TableCutover, TablePlan } from '../../ports.ts';
+import type { PlanItem, TablePlan } from '../../ports/swapping.ts';
+import type { TableCutover } from '../../ports/tables.ts';
 import { sharedTables } from './arming.ts';
 import { eventTriggerItems } from './event-triggers.ts';
 import type { PgGateway } from './gateway.ts';

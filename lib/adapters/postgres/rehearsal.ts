@@ -1,7 +1,8 @@
 /** The dry run of the copy: how many rows there are, and how fast a few of them go into a table like the shadow. */
 
 import { quoteName, quoteTable, quoteText } from '../../core/table/shape.ts';
-import type { CopyRehearsal, TableCutover } from '../../ports.ts';
+import type { CopyRehearsal } from '../../ports/copying.ts';
+import type { TableCutover } from '../../ports/tables.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
 import { readMirror, readSituation } from './situation.ts';
 

@@ -4,7 +4,8 @@
  */
 
 import { quoteTable } from '../../core/table/shape.ts';
-import type { Outrun, ShadowRemoval, StateFence, TableCutover } from '../../ports.ts';
+import type { ShadowRemoval } from '../../ports/capture.ts';
+import type { Outrun, StateFence, TableCutover } from '../../ports/tables.ts';
 import { fenced, forgetStatements } from './arming.ts';
 import { readTable } from './catalog.ts';
 import { readBlockers } from './dependents.ts';

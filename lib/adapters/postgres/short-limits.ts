@@ -1,6 +1,6 @@
 /** Roles and databases whose statements give up sooner than a swap may hold its lock: named before anything is armed. */
 
-import type { PlanItem } from '../../ports.ts';
+import type { PlanItem } from '../../ports/swapping.ts';
 import type { PgGateway } from './gateway.ts';
 
 /** What a swap holds its lock for at most where nothing is wrong, with the time for which it may queue before. */

@@ -5,7 +5,7 @@ import type { KeyAside } from '../../core/table/promotion/keys-aside.ts';
 import type { PromotionRecord, SwapRequest } from '../../core/table/promotion/swap-plan.ts';
 import type { TableShape } from '../../core/table/shape.ts';
 import { compileTransform, type Mapping } from '../../core/table/transform.ts';
-import type { TableCutover } from '../../ports.ts';
+import type { TableCutover } from '../../ports/tables.ts';
 import { readTables, readTablesByOid } from './catalog.ts';
 import { bothDirections, transformProblems } from './check-transform.ts';
 import { computedColumns, keeping } from './computed.ts';

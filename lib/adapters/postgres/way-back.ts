@@ -2,7 +2,7 @@
 
 import { quoteText } from '../../core/table/shape.ts';
 import { MOST_SAMPLES, wayBackOnly, wayThereAndBack } from '../../core/table/sql/way-back.ts';
-import type { WayBack } from '../../ports.ts';
+import type { WayBack } from '../../ports/swapping.ts';
 import { type PgGateway, sqlstateOf } from './gateway.ts';
 import type { Situation } from './situation.ts';
 

@@ -1,7 +1,7 @@
 /** Structured logs through Powertools: one JSON line per event, with the trace id of the invocation. */
 
 import { Logger } from '@aws-lambda-powertools/logger';
-import type { Log } from '../../ports.ts';
+import type { Log } from '../../ports/machine.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 

@@ -1,7 +1,7 @@
 /** CloudWatch metrics as log lines in the embedded metric format, through Powertools. */
 
 import { MetricUnit, Metrics as Powertools } from '@aws-lambda-powertools/metrics';
-import type { MetricName, Metrics } from '../../ports.ts';
+import type { MetricName, Metrics } from '../../ports/machine.ts';
 
 const NAMESPACE = 'Crossfade';
 

@@ -6,7 +6,7 @@ import type { AuditEntry } from '../../core/stage/audit.ts';
 import type { Event } from '../../core/stage/events.ts';
 import type { History } from '../../flows/report/history.ts';
 import type { CutoverReport } from '../../flows/report/report.ts';
-import type { TablePlan } from '../../ports.ts';
+import type { TablePlan } from '../../ports/swapping.ts';
 import { type Api, LONG_DEADLINE_MS, type PostCall } from '../api.ts';
 import { type Context, cutoverId, EXIT, idempotencyKey, type Outcome, openApi } from '../context.ts';
 import { renderInvalid } from '../render.ts';

@@ -3,7 +3,7 @@
 import { CrossfadeError } from '../../core/base/errors.ts';
 import type { BackfillRehearsal } from '../../flows/rows/rehearse-backfill.ts';
 import type { BackfillReport } from '../../flows/rows/row-controls.ts';
-import type { QuarantinedKey } from '../../ports.ts';
+import type { QuarantinedKey } from '../../ports/converging.ts';
 import { LONG_DEADLINE_MS } from '../api.ts';
 import { confirm } from '../confirm.ts';
 import { type Context, cutoverId, EXIT, idempotencyKey, type Outcome, openApi } from '../context.ts';

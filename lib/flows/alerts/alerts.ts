@@ -6,7 +6,7 @@ import { CrossfadeError } from '../../core/base/errors.ts';
 import { didYouMean } from '../../core/base/nearest.ts';
 import { DAY_MS } from '../../core/base/units.ts';
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
 
 export type AlertView = Omit<Alert, 'messages' | 'claim' | 'version' | 'clearSinceMs'> & {
   /** Messages that a channel has not taken yet. */

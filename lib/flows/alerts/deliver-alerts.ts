@@ -5,7 +5,8 @@
 
 import type { Alert, AlertMessage } from '../../core/alerts/alert.ts';
 import { DAY_MS } from '../../core/base/units.ts';
-import type { AlertChannel, Ports } from '../../ports.ts';
+import type { AlertChannel } from '../../ports/alerts.ts';
+import type { Ports } from '../../ports/ports.ts';
 
 type Needs = Pick<Ports, 'alerts' | 'channels' | 'clock' | 'log'>;
 

@@ -11,7 +11,7 @@
 import { type Alert, alertId, orphaned } from '../../core/alerts/alert.ts';
 import { rulesOf } from '../../core/alerts/rule.ts';
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
 import { inLanes } from '../calls/in-lanes.ts';
 import { deliver } from './deliver-alerts.ts';
 

@@ -23,11 +23,11 @@ import type { FlagDocument } from '../../core/routing/flags.ts';
 import { decide } from '../../core/stage/decide.ts';
 import { TICK } from '../../core/stage/events.ts';
 import { rulesFor } from '../../core/stage/rules.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
 import type { TablesAsked } from '../rows/ask-tables.ts';
-import { carryOut } from './carry-out.ts';
+import { type CarryOutPorts, carryOut } from './carry-out.ts';
 import { commit } from './commit.ts';
-import { type Observed, observe } from './observe.ts';
+import { type Observed, type ObservePorts, observe } from './observe.ts';
 
 export type TickContext = {
   nowMs: number;
@@ -56,7 +56,7 @@ export type Advanced = {
 };
 
 export async function look(
-  ports: Pick<Ports, 'state' | 'windows' | 'tables' | 'copies' | 'log'>,
+  ports: CarryOutPorts & ObservePorts,
   declaration: CutoverDeclaration,
   { nowMs, system, deployed, states, alerts, tables }: TickContext,
 ): Promise<Looked> {
@@ -73,7 +73,7 @@ export async function look(
 }
 
 export async function act(
-  ports: Pick<Ports, 'state' | 'tables' | 'log'>,
+  ports: CarryOutPorts & Pick<Ports, 'verdicts'>,
   declaration: CutoverDeclaration,
   looked: Looked,
   mates: readonly Mate[],
@@ -101,7 +101,7 @@ export async function act(
   const decided = result.kind === 'stale' ? result.current : result.kind === 'repeated' ? state : result.state;
   const withdraws = result.kind === 'applied' && decided.pending?.withdrawn;
   const after = withdraws ? (await carryOut(ports, declaration, decided, nowMs)).state : decided;
-  if (after.version > 0) await ports.state.writeVerdict(declaration.id, { atMs: nowMs, verdict, evidence });
+  if (after.version > 0) await ports.verdicts.write(declaration.id, { atMs: nowMs, verdict, evidence });
   return {
     state: after,
     verdict,

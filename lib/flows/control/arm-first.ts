@@ -8,11 +8,12 @@ import type { CutoverDeclaration, CutoverState } from '../../core/cutover/cutove
 import { isIdle } from '../../core/cutover/stage-kinds.ts';
 import { decide } from '../../core/stage/decide.ts';
 import type { Command } from '../../core/stage/events.ts';
-import type { Ports, StateFence } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
+import type { StateFence } from '../../ports/tables.ts';
 import { tableCutover } from '../rows/table-of.ts';
 import { type By, commit } from './commit.ts';
 
-type Needs = Pick<Ports, 'state' | 'tables' | 'log'>;
+type Needs = Pick<Ports, 'state' | 'capture' | 'log'>;
 
 /** @throws CrossfadeError when nothing can be armed; the start was taken back */
 export async function armFirst(
@@ -49,7 +50,7 @@ async function refusalOf(
   state: CutoverState,
 ): Promise<CrossfadeError | null> {
   try {
-    const done = await ports.tables.arm(tableCutover(declaration), state);
+    const done = await ports.capture.arm(tableCutover(declaration), state);
     return done.kind === 'stale' ? new CrossfadeError('conflict', newerText(state.id, done, state)) : null;
   } catch (error) {
     if (isCrossfadeError(error) && !error.retryable) return error;

@@ -16,11 +16,11 @@ import type { CutoverDeclaration, CutoverState, PendingAction } from '../../core
 import { GIVE_UP_AFTER_MS } from '../../core/gates/pending.ts';
 import { decide } from '../../core/stage/decide.ts';
 import type { Observation } from '../../core/stage/events.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
 import { type TableCutoverDeclaration, tableCutover } from '../rows/table-of.ts';
 import { commit } from './commit.ts';
 
-type Needs = Pick<Ports, 'state' | 'tables' | 'log'>;
+export type CarryOutPorts = Pick<Ports, 'state' | 'swapping' | 'log'>;
 
 /** `waits`: why the intent is still pending; null when it is not, or somebody else moved first. */
 export type Carried = { state: CutoverState; waits: string | null };
@@ -31,7 +31,7 @@ export type Carried = { state: CutoverState; waits: string | null };
  * @param stopped while everything is stopped no promotion is begun; the stop itself withdraws it
  */
 export async function carryOut(
-  ports: Needs,
+  ports: CarryOutPorts,
   declaration: CutoverDeclaration,
   state: CutoverState,
   nowMs: number,
@@ -46,7 +46,7 @@ export async function carryOut(
 }
 
 async function settle(
-  ports: Needs,
+  ports: CarryOutPorts,
   declaration: TableCutoverDeclaration,
   state: CutoverState,
   pending: PendingAction,
@@ -69,7 +69,7 @@ const STOPPED = "everything is stopped, and meanwhile no promotion is begun. 'cr
 
 /** What became of it; why it waits when nothing is known for good. */
 async function act(
-  ports: Needs,
+  ports: CarryOutPorts,
   declaration: TableCutoverDeclaration,
   state: CutoverState,
   pending: PendingAction,
@@ -80,7 +80,7 @@ async function act(
   if (stopped && action === 'promote' && !withdrawn) return waits(STOPPED);
   const version = state.version + 1;
   const giveUp = async (why: string): Promise<Observation> => {
-    const { kind } = await ports.tables.abandon(declaration.id, { toEpoch: epoch, version });
+    const { kind } = await ports.swapping.abandon(declaration.id, { toEpoch: epoch, version });
     return kind === 'swapped' ? { type: 'carried_out', epoch } : { type: 'given_up', epoch, why };
   };
   const late = nowMs - pending.sinceMs > GIVE_UP_AFTER_MS;
@@ -105,7 +105,7 @@ async function act(
 type Tried = { kind: 'done'; lockHeldMs?: number | undefined } | { kind: 'refused' | 'later'; why: string };
 
 async function tryOnce(
-  ports: Needs,
+  ports: CarryOutPorts,
   declaration: TableCutoverDeclaration,
   state: CutoverState,
   { action, epoch: toEpoch, dropTracking }: PendingAction,
@@ -114,11 +114,11 @@ async function tryOnce(
   const { epoch: fromEpoch } = state;
   const version = state.version + 1;
   if (action === 'cleanup') {
-    const result = await ports.tables.cleanup(cutover, fromEpoch, { dropTracking: dropTracking === true, version });
+    const result = await ports.swapping.cleanup(cutover, fromEpoch, { dropTracking: dropTracking === true, version });
     return result.kind === 'refused' ? result : { kind: 'done' };
   }
   const stage = action === 'promote' ? state.plan.stages.at(-1)!.name : 'rolled_back';
-  const result = await ports.tables[action](cutover, { fromEpoch, toEpoch, stage, version });
+  const result = await ports.swapping[action](cutover, { fromEpoch, toEpoch, stage, version });
   ports.log.event('swap', { cutover: declaration.id, action, result: result.kind });
   if (result.kind === 'swapped') return { kind: 'done', lockHeldMs: result.lockHeldMs };
   if (result.kind === 'already') return { kind: 'done' };

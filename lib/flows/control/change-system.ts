@@ -5,7 +5,7 @@ import { DAY_MS } from '../../core/base/units.ts';
 import type { SystemState } from '../../core/cutover/cutover.ts';
 import type { Event } from '../../core/stage/events.ts';
 import { recordSystem } from '../../core/stage/system.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
 import type { By } from './commit.ts';
 import { checkSameRequest } from './same-request.ts';
 

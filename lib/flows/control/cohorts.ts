@@ -14,13 +14,14 @@ import type { FlagDocument } from '../../core/routing/flags.ts';
 import { decide } from '../../core/stage/decide.ts';
 import type { Command } from '../../core/stage/events.ts';
 import { rulesFor } from '../../core/stage/rules.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
+import type { CarryOutPorts } from './carry-out.ts';
 import { type By, commit } from './commit.ts';
-import { observe } from './observe.ts';
+import { type ObservePorts, observe } from './observe.ts';
 import { readDeployed } from './reconcile.ts';
 import { rollBackOne, undoable } from './roll-back-one.ts';
 
-type Needs = Pick<Ports, 'state' | 'windows' | 'tables' | 'copies' | 'log'>;
+type Needs = CarryOutPorts & ObservePorts;
 
 /** Level-triggered: whoever was under way when a mate was rolled back goes back, too; the ids that did. */
 export async function rollBackMates(
@@ -48,12 +49,12 @@ export async function rollBackMates(
 
 /** A promoted table that would lose rows stays until its key is mended; asking again and again would only fill its log. */
 export async function wayBack(
-  ports: Pick<Ports, 'tables' | 'log'>,
+  ports: Pick<Ports, 'swapping' | 'log'>,
   declaration: CutoverDeclaration,
   state: CutoverState,
 ): Promise<boolean> {
   if (declaration.kind !== 'table' || state.stageKind !== 'completed') return true;
-  const ready = await ports.tables.rollbackReady(declaration.id);
+  const ready = await ports.swapping.rollbackReady(declaration.id);
   if (!ready.ready) ports.log.event('way_back_closed', { cutover: declaration.id, why: ready.why });
   return ready.ready;
 }

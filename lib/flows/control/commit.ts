@@ -3,7 +3,8 @@
 import type { CutoverState } from '../../core/cutover/cutover.ts';
 import type { Decision } from '../../core/stage/decide.ts';
 import { record } from '../../core/stage/evolve.ts';
-import type { IdempotencyRecord, Ports, WriteResult } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
+import type { IdempotencyRecord, WriteResult } from '../../ports/state.ts';
 
 export type By = { nowMs: number; actor: string };
 

@@ -20,7 +20,8 @@ import { armedHold } from '../../core/holds/existence.ts';
 import { copiesCondition } from '../../core/holds/forwards.ts';
 import { shapeConditions } from '../../core/holds/shape.ts';
 import type { FlagDocument } from '../../core/routing/flags.ts';
-import type { Ports, StoredVerdict } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
+import type { StoredVerdict } from '../../ports/state.ts';
 import type { TablesAsked } from '../rows/ask-tables.ts';
 
 export type Observed = {
@@ -48,8 +49,11 @@ type More = {
 /** What pages and reports show. A tick needs less: the evidence only asks for what came since it was stored. */
 export const PAGE_MINUTES = 60;
 
+/** What everybody needs who wants to know how a cutover is. */
+export type ObservePorts = Pick<Ports, 'verdicts' | 'windows' | 'inspecting' | 'forwards' | 'log'>;
+
 export async function observe(
-  ports: Pick<Ports, 'state' | 'windows' | 'tables' | 'copies' | 'log'>,
+  ports: ObservePorts,
   declaration: CutoverDeclaration,
   state: CutoverState,
   deployed: FlagDocument | null,
@@ -97,9 +101,9 @@ export async function observe(
 }
 
 /** Evidence that cannot be read is folded anew from the windows. */
-async function storedVerdict(ports: Pick<Ports, 'state' | 'log'>, id: string): Promise<StoredVerdict | null> {
+async function storedVerdict(ports: Pick<Ports, 'verdicts' | 'log'>, id: string): Promise<StoredVerdict | null> {
   try {
-    return await ports.state.readVerdict(id);
+    return await ports.verdicts.read(id);
   } catch (error) {
     ports.log.failure('evidence_not_read', error, { cutover: id });
     return null;
@@ -107,9 +111,9 @@ async function storedVerdict(ports: Pick<Ports, 'state' | 'log'>, id: string): P
 }
 
 /** The same for copies: what cannot be counted holds. */
-async function copiesSummary(ports: Pick<Ports, 'copies' | 'log'>, id: string): Promise<CopiesSummary | null> {
+async function copiesSummary(ports: Pick<Ports, 'forwards' | 'log'>, id: string): Promise<CopiesSummary | null> {
   try {
-    return await ports.copies.summary(id);
+    return await ports.forwards.summary(id);
   } catch (error) {
     ports.log.failure('copies_not_counted', error, { cutover: id });
     return null;
@@ -118,12 +122,12 @@ async function copiesSummary(ports: Pick<Ports, 'copies' | 'log'>, id: string): 
 
 /** An unreachable database is a reason to hold, not to fail the tick of every cutover. */
 async function tableStatus(
-  ports: Pick<Ports, 'tables' | 'log'>,
+  ports: Pick<Ports, 'inspecting' | 'log'>,
   id: string,
   asked: TablesAsked | undefined,
 ): Promise<{ table: TableStatus | null; tableProblem: string | null }> {
   try {
-    return { table: asked ? asked(id) : await ports.tables.status(id), tableProblem: null };
+    return { table: asked ? asked(id) : await ports.inspecting.status(id), tableProblem: null };
   } catch (error) {
     ports.log.failure('table_status_failed', error, { cutover: id });
     return { table: null, tableProblem: error instanceof Error ? error.message : String(error) };

@@ -16,14 +16,16 @@ import { type Decision, decide, droppedText, pendingWord } from '../../core/stag
 import type { Command } from '../../core/stage/events.ts';
 import { record } from '../../core/stage/evolve.ts';
 import { rulesFor } from '../../core/stage/rules.ts';
-import type { IdempotencyRecord, Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
+import type { IdempotencyRecord } from '../../ports/state.ts';
 import { askUntilAway } from '../calls/ask-until-away.ts';
 import { armFirst, checkArmed, isTakenBack } from './arm-first.ts';
-import { carryOut } from './carry-out.ts';
+import { type CarryOutPorts, carryOut } from './carry-out.ts';
 import { advanceMates, rollBackMates } from './cohorts.ts';
 import { commit } from './commit.ts';
+import type { ObservePorts } from './observe.ts';
 import { type AskedCommand, matesBehind, prepare } from './prepare-command.ts';
-import { readDeployed } from './reconcile.ts';
+import { type ReconcilePorts, readDeployed } from './reconcile.ts';
 import { needsWatching, watchRollbacks } from './rollbacks.ts';
 import { checkSameRequest } from './same-request.ts';
 import { reconcileNow } from './tick.ts';
@@ -58,7 +60,7 @@ export type OperationResult = {
   published: boolean;
 };
 
-type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'copies' | 'flags' | 'log' | 'metrics' | 'alerts'>;
+type Needs = CarryOutPorts & ObservePorts & ReconcilePorts & Pick<Ports, 'alerts'>;
 
 export async function operate(
   ports: Needs,
@@ -146,7 +148,7 @@ async function follow(
   state: CutoverState,
   nowMs: number,
 ): Promise<OperationResult> {
-  const ports = { ...given, tables: askUntilAway(given.tables) };
+  const ports = askUntilAway(given);
   const deploy = () =>
     reconcileNow(ports, declarations).catch((error) => {
       ports.log.failure('reconcile_failed', error, { cutover: declaration.id });

@@ -7,16 +7,14 @@ import { phasesOf, stateOfPhase } from '../../core/holds/phase-order.ts';
 import { phaseEvents } from '../../core/phases/events.ts';
 import { type Members, stepPhases } from '../../core/phases/step.ts';
 import { TICK } from '../../core/stage/events.ts';
-import type { Ports } from '../../ports.ts';
+import type { CarryOutPorts } from './carry-out.ts';
 import { changeSystem } from './change-system.ts';
 import { wayBack } from './cohorts.ts';
 import type { By } from './commit.ts';
 import { type MovedBack, rollBackOne, undoable } from './roll-back-one.ts';
 
-type Needs = Pick<Ports, 'state' | 'tables' | 'log'>;
-
 export async function orchestrate(
-  ports: Needs,
+  ports: CarryOutPorts,
   declarations: readonly CutoverDeclaration[],
   members: Members,
   nowMs: number,
@@ -34,7 +32,7 @@ export async function orchestrate(
  * cutover first. A phase waits until all that depend on it are back, since they may rely on its new side.
  */
 export async function carryOutRollbacks(
-  ports: Needs,
+  ports: CarryOutPorts,
   declarations: readonly CutoverDeclaration[],
   phases: readonly Phase[],
   system: SystemState,
@@ -62,7 +60,7 @@ export async function carryOutRollbacks(
 }
 
 async function goBack(
-  ports: Needs,
+  ports: CarryOutPorts,
   declarations: readonly CutoverDeclaration[],
   id: string,
   by: By & { reason: string },

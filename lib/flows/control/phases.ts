@@ -10,16 +10,16 @@ import { phaseEvents } from '../../core/phases/events.ts';
 import { type PhaseView, viewPhases } from '../../core/phases/view.ts';
 import type { Event } from '../../core/stage/events.ts';
 import { recordSystem } from '../../core/stage/system.ts';
-import type { Ports } from '../../ports.ts';
+import type { CarryOutPorts } from './carry-out.ts';
 import { changeSystem } from './change-system.ts';
-import { observe } from './observe.ts';
+import { type ObservePorts, observe } from './observe.ts';
 import { carryOutRollbacks } from './orchestrate.ts';
-import { readDeployed } from './reconcile.ts';
+import { type ReconcilePorts, readDeployed } from './reconcile.ts';
 import type { MovedBack } from './roll-back-one.ts';
 import { checkSameRequest } from './same-request.ts';
 import { reconcileNow } from './tick.ts';
 
-type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'copies' | 'flags' | 'log' | 'metrics'>;
+type Needs = CarryOutPorts & ObservePorts & ReconcilePorts;
 
 export type PhasesAnswer = {
   atMs: number;

@@ -18,13 +18,13 @@ import { cohortBar, matesOf } from '../../core/holds/cohort.ts';
 import { compareFlagAge } from '../../core/routing/flags.ts';
 import { LEGAL_COMMANDS } from '../../core/stage/decide.ts';
 import type { Command } from '../../core/stage/events.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
 import { readAlerts } from '../alerts/watch-alerts.ts';
 import { tableCutover } from '../rows/table-of.ts';
 import { newerText } from './arm-first.ts';
 import { checkedChange } from './change-policy.ts';
 import { withMates } from './cohorts.ts';
-import { observe } from './observe.ts';
+import { type ObservePorts, observe } from './observe.ts';
 import { readDeployed } from './reconcile.ts';
 
 /** What a person asks for. `confirm` is the cutover's id, typed again. */
@@ -40,7 +40,7 @@ export type AskedCommand =
   | { type: 'cleanup'; confirm: string; dropTracking?: boolean }
   | { type: 'reset'; confirm: string };
 
-type Needs = Pick<Ports, 'state' | 'windows' | 'tables' | 'copies' | 'flags' | 'log' | 'alerts'>;
+type Needs = ObservePorts & Pick<Ports, 'state' | 'swapping' | 'flags' | 'alerts'>;
 
 export type Around = { nowMs: number; system: SystemState; declarations: readonly CutoverDeclaration[] };
 
@@ -176,7 +176,7 @@ async function checkAlone(
 
 /** What the database has seen of this cutover must not be newer than the state here: no start could ever arm it. */
 async function checkFence(ports: Needs, { id }: CutoverDeclaration, state: CutoverState): Promise<void> {
-  const status = await ports.tables.status(id);
+  const status = await ports.inspecting.status(id);
   if (!status?.mirror || compareFlagAge(status.mirror, state) <= 0) return;
   throw new CrossfadeError('conflict', `Cutover '${id}' cannot be started: ${newerText(id, status.mirror, state)}`, {
     details: { mirror: status.mirror, armed: status.armed, epoch: state.epoch, version: state.version },
@@ -184,7 +184,7 @@ async function checkFence(ports: Needs, { id }: CutoverDeclaration, state: Cutov
 }
 
 async function checkTable(ports: Needs, declaration: CutoverDeclaration & { kind: 'table' }): Promise<void> {
-  const plan = await ports.tables.plan(tableCutover(declaration));
+  const plan = await ports.swapping.plan(tableCutover(declaration));
   if (plan.ok) return;
   const refused = plan.items.filter((item) => item.action === 'refuse');
   throw new CrossfadeError(
@@ -196,7 +196,7 @@ async function checkTable(ports: Needs, declaration: CutoverDeclaration & { kind
 
 async function checkWayBack(ports: Needs, declaration: CutoverDeclaration, state: CutoverState): Promise<void> {
   if (declaration.kind !== 'table') return;
-  const ready = await ports.tables.rollbackReady(declaration.id).catch((error) => {
+  const ready = await ports.swapping.rollbackReady(declaration.id).catch((error) => {
     // A database that does not answer now refuses no rollback: the intent is kept, and every tick tries.
     if (!(isCrossfadeError(error) && error.retryable)) throw error;
     ports.log.failure('way_back_unknown', error, { cutover: declaration.id });
@@ -204,7 +204,7 @@ async function checkWayBack(ports: Needs, declaration: CutoverDeclaration, state
   });
   if (ready.ready) return;
   // The swap back landed after its intent was given up: the way has been taken, and only the state does not say so yet.
-  const status = await ports.tables.status(declaration.id);
+  const status = await ports.inspecting.status(declaration.id);
   if (status?.armed === 'none' && status.mirror?.epoch === state.epoch + 1) return;
   throw new CrossfadeError(
     'rollback_not_ready',

@@ -23,7 +23,7 @@ export async function makeReadOnly(
   const { table, state } = await catchingUp(ports, declaration);
   const { seconds, reason, actor } = request;
   await audited(ports, table, { action: 'read_only_on', reason: `${seconds} s: ${reason}`.slice(0, 1_000) }, actor);
-  const done = await ports.tables.makeReadOnly(table.id, state.epoch, seconds);
+  const done = await ports.switches.makeReadOnly(table.id, state.epoch, seconds);
   if (done.kind === 'stale') {
     throw new CrossfadeError(
       'conflict',
@@ -33,7 +33,7 @@ export async function makeReadOnly(
   }
   const now = await ports.state.readCutover(table.id);
   if (now && leaves(now)) {
-    await ports.tables.endReadOnly(table.id);
+    await ports.switches.endReadOnly(table.id);
     throw new CrossfadeError('conflict', `Cutover '${table.id}' is being rolled back meanwhile: writes go on.`);
   }
   await tell(ports, declarations, declaration);
@@ -48,7 +48,7 @@ export async function endReadOnly(
   request: { reason?: string; actor: string },
 ): Promise<{ ended: boolean }> {
   const table = tableOf(declaration);
-  const ended = await ports.tables.endReadOnly(table.id);
+  const ended = await ports.switches.endReadOnly(table.id);
   const { reason, actor } = request;
   if (ended) await audited(ports, table, { action: 'read_only_off', ...(reason ? { reason } : {}) }, actor);
   await tell(ports, declarations, declaration);

@@ -13,7 +13,8 @@ import type { CutoverDeclaration, CutoverState, SystemState } from '../../core/c
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import type { TableStatus } from '../../core/gates/evidence.ts';
 import { compareFlagAge, type FlagDocument, flagDocument, sameDocument, sharePpmOf } from '../../core/routing/flags.ts';
-import type { Outrun, Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
+import type { Outrun } from '../../ports/tables.ts';
 import { askTables } from '../rows/ask-tables.ts';
 import { tableCutover } from '../rows/table-of.ts';
 
@@ -28,7 +29,7 @@ export type Reconciled = {
   conflict?: boolean;
 };
 
-type Needs = Pick<Ports, 'flags' | 'tables' | 'log' | 'clock' | 'metrics'>;
+export type ReconcilePorts = Pick<Ports, 'flags' | 'capture' | 'switches' | 'inspecting' | 'log' | 'clock' | 'metrics'>;
 
 const PUBLISH_DEADLINE_MS = 20_000;
 /** Taking reads away comes first and must leave time for the rest of a tick. */
@@ -39,7 +40,7 @@ const TABLES_MS = 3_000;
 const ANOTHER_FIRST_MS = 7_919;
 
 export async function reconcile(
-  ports: Needs,
+  ports: ReconcilePorts,
   cutovers: readonly Declared[],
   system: SystemState,
   deployed: Deployed | null,
@@ -80,7 +81,7 @@ export async function reconcile(
 const switchesOn = syncsShadow;
 const switchesOff = (state: CutoverState) => !switchesOn(state);
 
-const askWhich = (ports: Needs, cutovers: readonly Declared[], which: (state: CutoverState) => boolean) =>
+const askWhich = (ports: ReconcilePorts, cutovers: readonly Declared[], which: (state: CutoverState) => boolean) =>
   askTables(
     ports,
     cutovers.filter(({ state }) => which(state)).map(({ declaration }) => declaration),
@@ -89,18 +90,18 @@ const askWhich = (ports: Needs, cutovers: readonly Declared[], which: (state: Cu
 /** A primary is read-only for five minutes at most, so later there is nothing to end. */
 const READ_ONLY_AT_MOST_MS = 10 * MINUTE_MS;
 const leavesNow =
-  (ports: Pick<Needs, 'clock'>) =>
+  (ports: Pick<ReconcilePorts, 'clock'>) =>
   ({ stageKind, pending, changedAtMs }: CutoverState) =>
     (stageKind === 'rolled_back' || pending?.action === 'revert' || pending?.withdrawn !== undefined) &&
     ports.clock.now() - changedAtMs < READ_ONLY_AT_MOST_MS;
 
 /** Whoever goes back to the primary must be able to write there. */
-async function writesAgain(ports: Needs, id: string): Promise<void> {
-  if (await ports.tables.endReadOnly(id)) ports.log.event('read_only_ended', { cutover: id });
+async function writesAgain(ports: ReconcilePorts, id: string): Promise<void> {
+  if (await ports.switches.endReadOnly(id)) ports.log.event('read_only_ended', { cutover: id });
 }
 
 type TableWork = (
-  ports: Needs,
+  ports: ReconcilePorts,
   declaration: CutoverDeclaration & { kind: 'table' },
   state: CutoverState,
 ) => Promise<void>;
@@ -110,7 +111,7 @@ type TableWork = (
  * each time, so that tables which take long and come to nothing cannot keep the same others waiting for ever.
  */
 async function eachTable(
-  ports: Needs,
+  ports: ReconcilePorts,
   cutovers: readonly Declared[],
   which: (state: CutoverState) => boolean,
   action: TableWork,
@@ -135,7 +136,7 @@ async function eachTable(
 
 /** True when the application's writes to the primary are refused now. */
 async function armed(
-  ports: Needs,
+  ports: ReconcilePorts,
   declaration: CutoverDeclaration & { kind: 'table' },
   state: CutoverState,
   status: TableStatus | null,
@@ -143,35 +144,35 @@ async function armed(
   const isReadOnly = status?.readOnlyUntilMs != null;
   if (outrun(ports, status, state)) return isReadOnly;
   if (state.stageKind !== 'completed' && status?.armed !== 'forward') {
-    if (refused(ports, await ports.tables.arm(tableCutover(declaration), state), state)) return isReadOnly;
+    if (refused(ports, await ports.capture.arm(tableCutover(declaration), state), state)) return isReadOnly;
   }
   if (status?.mirror?.version !== state.version || status.mirror.epoch !== state.epoch) {
     await mirror(ports, declaration, state);
   }
-  if (status?.shape?.due && !refused(ports, await ports.tables.watch(declaration.id, state), state)) {
+  if (status?.shape?.due && !refused(ports, await ports.capture.watch(declaration.id, state), state)) {
     const [first] = status.shape.differences;
     ports.log.event('shape_changed', { cutover: declaration.id, what: first?.object ?? status.shape.gap });
   }
   return isReadOnly;
 }
 
-async function setLists(ports: Needs, cutovers: readonly Declared[]): Promise<void> {
+async function setLists(ports: ReconcilePorts, cutovers: readonly Declared[]): Promise<void> {
   const lists = cutovers.map(({ declaration }) => declaration).filter(({ kind }) => kind === 'table');
   if (lists.length === 0) return;
-  await ports.tables.setLists(lists).catch((error) => ports.log.failure('lists_not_set', error));
+  await ports.switches.setLists(lists).catch((error) => ports.log.failure('lists_not_set', error));
 }
 
 /** Converge asks the switch itself; triggers cannot. */
 async function switchInline(
-  ports: Needs,
+  ports: ReconcilePorts,
   { id, table }: CutoverDeclaration & { kind: 'table' },
   { version, shadowWritesEnabled }: SystemState,
 ): Promise<void> {
-  if (table.mode === 'inline') await ports.tables.switchInline(id, { version, enabled: shadowWritesEnabled });
+  if (table.mode === 'inline') await ports.switches.switchInline(id, { version, enabled: shadowWritesEnabled });
 }
 
 async function disarmed(
-  ports: Needs,
+  ports: ReconcilePorts,
   declaration: CutoverDeclaration & { kind: 'table' },
   state: CutoverState,
   status: TableStatus | null,
@@ -180,14 +181,14 @@ async function disarmed(
   if (status.mirror && (status.mirror.version !== state.version || status.mirror.epoch !== state.epoch)) {
     await mirror(ports, declaration, state);
   }
-  if (status.armed !== 'none' && refused(ports, await ports.tables.disarm(declaration.id, state), state)) return;
+  if (status.armed !== 'none' && refused(ports, await ports.capture.disarm(declaration.id, state), state)) return;
   if (state.stageKind === 'disabled' && status.backfill.state !== 'none') {
-    refused(ports, await ports.tables.forget(declaration.id, state), state);
+    refused(ports, await ports.capture.forget(declaration.id, state), state);
   }
 }
 
 /** The look above may be old by the time of the act, so the database looks once more, under the lock of the cutover. */
-function refused(ports: Needs, done: { kind: string } | Outrun, state: CutoverState): boolean {
+function refused(ports: ReconcilePorts, done: { kind: string } | Outrun, state: CutoverState): boolean {
   if (!('version' in done)) return false;
   ports.log.event('reconcile_outrun', { cutover: state.id, version: state.version, mirror: done.version });
   return true;
@@ -197,14 +198,14 @@ function refused(ports: Needs, done: { kind: string } | Outrun, state: CutoverSt
  * A tick that slept since it read the state must neither arm nor take away what those who moved on have made of it. Also
  * true between a swap and its confirmation in the state.
  */
-function outrun(ports: Needs, status: TableStatus | null, state: CutoverState): boolean {
+function outrun(ports: ReconcilePorts, status: TableStatus | null, state: CutoverState): boolean {
   if (!status?.mirror || compareFlagAge(status.mirror, state) <= 0) return false;
   ports.log.event('reconcile_outrun', { cutover: state.id, version: state.version, mirror: status.mirror.version });
   return true;
 }
 
-async function mirror(ports: Needs, declaration: CutoverDeclaration, state: CutoverState): Promise<void> {
-  await ports.tables.mirror({
+async function mirror(ports: ReconcilePorts, declaration: CutoverDeclaration, state: CutoverState): Promise<void> {
+  await ports.switches.mirror({
     id: declaration.id,
     epoch: state.epoch,
     version: state.version,
@@ -220,7 +221,11 @@ async function mirror(ports: Needs, declaration: CutoverDeclaration, state: Cuto
  * not keep readers where they were sent. Everything else stays for now as it is deployed.
  * @returns what is deployed then
  */
-async function lowerReads(ports: Needs, desired: FlagDocument, deployed: Deployed | null): Promise<Deployed | null> {
+async function lowerReads(
+  ports: ReconcilePorts,
+  desired: FlagDocument,
+  deployed: Deployed | null,
+): Promise<Deployed | null> {
   const there = deployed?.document;
   if (!there || newer(there, desired) || !takesAway(there, desired)) return deployed;
   const document = onlyLowered(there, desired);
@@ -239,7 +244,7 @@ function onlyLowered(there: FlagDocument, desired: FlagDocument): FlagDocument {
   return { system: lifted ? there.system : desired.system, cutovers: Object.fromEntries(cutovers) };
 }
 
-async function publish(ports: Needs, desired: FlagDocument, deployed: Deployed | null): Promise<Reconciled> {
+async function publish(ports: ReconcilePorts, desired: FlagDocument, deployed: Deployed | null): Promise<Reconciled> {
   if (!deployed) return { published: false, why: 'AppConfig could not be asked what is deployed' };
   const { document, latestVersion } = deployed;
   if (document && sameDocument(document, desired)) return { published: true };
@@ -252,7 +257,7 @@ async function publish(ports: Needs, desired: FlagDocument, deployed: Deployed |
 }
 
 async function deploy(
-  ports: Needs,
+  ports: ReconcilePorts,
   document: FlagDocument,
   { latestVersion }: Pick<Deployed, 'latestVersion'>,
   how: { urgent: boolean; deadlineMs: number },
@@ -270,7 +275,7 @@ function tooLarge(error: unknown): { kind: 'too_large'; why: string } {
 }
 
 /** For how long the oldest state that is not deployed has been waiting. */
-function measureDrift(ports: Needs, cutovers: readonly Declared[], { published, conflict }: Reconciled): void {
+function measureDrift(ports: ReconcilePorts, cutovers: readonly Declared[], { published, conflict }: Reconciled): void {
   const changed = cutovers.filter(({ state }) => state.version > 0).map(({ state }) => state.changedAtMs);
   const driftMs = published || changed.length === 0 ? 0 : Math.max(0, ports.clock.now() - Math.max(...changed));
   ports.metrics.record('DriftMs', driftMs);

@@ -8,8 +8,8 @@ import {
 } from '../../core/cutover/cutover.ts';
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import { decide, droppedText, pendingWord } from '../../core/stage/decide.ts';
-import type { Ports } from '../../ports.ts';
-import { type Carried, carryOut } from './carry-out.ts';
+import type { Ports } from '../../ports/ports.ts';
+import { type Carried, type CarryOutPorts, carryOut } from './carry-out.ts';
 import { type By, commit } from './commit.ts';
 
 const TRIES = 5;
@@ -18,7 +18,7 @@ export type MovedBack = { from: string; to: string; problem?: string };
 
 /** `null` when there was nothing to undo. `which` says whether there is, for each state that is seen on the way. */
 export async function rollBackOne(
-  ports: Pick<Ports, 'state' | 'tables' | 'log'>,
+  ports: CarryOutPorts,
   declaration: CutoverDeclaration,
   which: (state: CutoverState) => boolean,
   by: By & { reason: string; cause: RollbackCause },

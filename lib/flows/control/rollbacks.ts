@@ -7,12 +7,12 @@ import type { AuditEntry } from '../../core/stage/audit.ts';
 import { type Event, TICK } from '../../core/stage/events.ts';
 import { record } from '../../core/stage/evolve.ts';
 import { isVerified, type Procedure, procedureOf, SCENARIOS, stepsSeen } from '../../core/stage/rollback-procedure.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
 import { inLanes } from '../calls/in-lanes.ts';
 import { askTables } from '../rows/ask-tables.ts';
 import { readDeployed } from './reconcile.ts';
 
-type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'flags' | 'log'>;
+type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'inspecting' | 'flags' | 'log'>;
 
 /** Watched at a time. */
 const AT_ONCE = 10;

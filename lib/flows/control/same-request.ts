@@ -1,7 +1,7 @@
 /** A key that was used before repeats its answer to whoever used it, for the same request, and to nobody else. */
 
 import { CrossfadeError } from '../../core/base/errors.ts';
-import type { IdempotencyRecord } from '../../ports.ts';
+import type { IdempotencyRecord } from '../../ports/state.ts';
 
 /** @throws CrossfadeError `idempotency_mismatch` */
 export function checkSameRequest(

@@ -9,19 +9,20 @@ import type { CutoverDeclaration, CutoverState } from '../../core/cutover/cutove
 import { isUnderWay, syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import { readsShadow } from '../../core/cutover/switches.ts';
 import type { Event, SystemChange } from '../../core/stage/events.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
 import { askUntilAway } from '../calls/ask-until-away.ts';
 import { inLanes } from '../calls/in-lanes.ts';
-import { carryOut } from './carry-out.ts';
+import { type CarryOutPorts, carryOut } from './carry-out.ts';
 import { changeSystem } from './change-system.ts';
 import type { By } from './commit.ts';
+import type { ReconcilePorts } from './reconcile.ts';
 import { decideRollback, movedBack } from './roll-back-one.ts';
 import { reconcileNow } from './tick.ts';
 
 /** The caller's key: with one, a request that comes again changes nothing a second time. */
 type Repeatable = { actor: string; idempotency?: { key: string; fingerprint: string } };
 
-type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'copies' | 'flags' | 'log' | 'metrics'>;
+type Needs = CarryOutPorts & ReconcilePorts;
 
 export type StopResult = {
   cutovers: readonly { id: string; from: string; to: string; problem?: string }[];
@@ -128,7 +129,7 @@ async function rollBackAll(
   which: (state: CutoverState) => boolean,
   by: By & { reason: string; cause: 'operator' | 'emergency' },
 ): Promise<StopResult> {
-  const ports = { ...given, tables: askUntilAway(given.tables) };
+  const ports = askUntilAway(given);
   const decided = await inLanes(
     declarations,
     AT_ONCE,

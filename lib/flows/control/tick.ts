@@ -13,15 +13,17 @@ import type { TableStatus } from '../../core/gates/evidence.ts';
 import { groupsOf } from '../../core/holds/cohort.ts';
 import type { Member } from '../../core/phases/checks.ts';
 import { TICK } from '../../core/stage/events.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
 import { readAlerts, watchAlerts } from '../alerts/watch-alerts.ts';
 import { askUntilAway } from '../calls/ask-until-away.ts';
 import { inBatches, inLanes } from '../calls/in-lanes.ts';
 import { askTables } from '../rows/ask-tables.ts';
 import { act, type Looked, look, type Mate, type TickContext } from './advance.ts';
+import type { CarryOutPorts } from './carry-out.ts';
 import { rollBackMates } from './cohorts.ts';
+import type { ObservePorts } from './observe.ts';
 import { orchestrate } from './orchestrate.ts';
-import { type Declared, type Reconciled, readDeployed, reconcile } from './reconcile.ts';
+import { type Declared, type Reconciled, type ReconcilePorts, readDeployed, reconcile } from './reconcile.ts';
 import { needsWatching, watchRollbacks } from './rollbacks.ts';
 
 export type TickResult = {
@@ -35,11 +37,11 @@ const BATCHES_AT_ONCE = 2;
 /** For arming and disarming: hundreds of tables that are started at once take some ticks, and each tick ends in time. */
 const TABLES_MS = 15_000;
 
-type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'copies' | 'flags' | 'log' | 'metrics'>;
+type Needs = CarryOutPorts & ObservePorts & ReconcilePorts;
 type TickNeeds = Needs & Pick<Ports, 'alerts' | 'channels' | 'ids'>;
 
 export async function tick(given: TickNeeds, declarations: readonly CutoverDeclaration[]): Promise<TickResult> {
-  const ports = { ...given, tables: askUntilAway(given.tables) };
+  const ports = askUntilAway(given);
   const nowMs = ports.clock.now();
   const [system, states, deployed, alerts] = await Promise.all([
     ports.state.readSystem(),
@@ -142,7 +144,7 @@ async function actOn(
 
 /** Reads every state and makes flags and Postgres agree with it. Nothing is published on an unreadable state. */
 export async function reconcileNow(
-  ports: Needs,
+  ports: ReconcilePorts & Pick<Ports, 'state'>,
   declarations: readonly CutoverDeclaration[],
   tablesMs?: number,
 ): Promise<Reconciled> {

@@ -23,11 +23,14 @@ import {
   placeOfCopy,
 } from '../../core/forwards/forward.ts';
 import { emptyWindow } from '../../core/gates/evidence.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
 
 export type AppliedCopies = { applied: number; dropped: number; postponed: number; quarantined: number };
 
-export type CopyPorts = Pick<Ports, 'clock' | 'ids' | 'state' | 'copies' | 'deliver' | 'windows' | 'log'>;
+export type CopyPorts = Pick<
+  Ports,
+  'clock' | 'realNow' | 'ids' | 'state' | 'forwards' | 'attempts' | 'deliver' | 'windows' | 'log'
+>;
 
 /** Longest call of one side. Its claim lasts as long as two of them and what lies between. */
 const CALL_MS = 10_000;
@@ -63,7 +66,7 @@ export async function applyCopies(
   const [state, system, heads] = await Promise.all([
     ports.state.readCutover(declaration.id),
     ports.state.readSystem(),
-    ports.copies.open(declaration.id, only),
+    ports.forwards.open(declaration.id, only),
   ]);
   if (!state || heads.length === 0) return done;
   const work = { ports, declaration, state, writesOn: writesShadow(state, system), deadlineMs, done };
@@ -78,13 +81,13 @@ export async function applyCopies(
 
 /** True when something waits that could be carried out now. */
 export async function copiesAreDue(
-  ports: Pick<Ports, 'copies' | 'state'>,
+  ports: Pick<Ports, 'forwards' | 'realNow' | 'state'>,
   { id }: CutoverDeclaration,
 ): Promise<boolean> {
-  const heads = await ports.copies.open(id);
+  const heads = await ports.forwards.open(id);
   if (heads.length === 0) return false;
   const [state, system] = await Promise.all([ports.state.readCutover(id), ports.state.readSystem()]);
-  const nowMs = await ports.copies.now();
+  const nowMs = ports.realNow();
   return state !== null && heads.some((head) => nextStep(head, state, writesShadow(state, system), nowMs) !== 'wait');
 }
 
@@ -103,16 +106,16 @@ async function applyInOrder(work: Work, heads: readonly CopyHead[]): Promise<voi
 
 async function carryOut(work: Work, head: CopyHead, followers: readonly CopyHead[]): Promise<Progress> {
   const { ports, state, done } = work;
-  const nowMs = await ports.copies.now();
+  const nowMs = ports.realNow();
   const step = nextStep(head, state, work.writesOn, nowMs);
   if (step === 'wait') return 'blocked';
   const by = ports.ids.next();
-  const claimed = await ports.copies.claim(head.cutover, head.id, { by, nowMs, untilMs: nowMs + CLAIM_MS });
+  const claimed = await ports.attempts.claim(head.cutover, head.id, { by, nowMs, untilMs: nowMs + CLAIM_MS });
   if (!claimed) return 'blocked';
   if (step === 'drop') {
     done.dropped += 1;
     ports.log.event('copy_dropped', { cutover: head.cutover, side: head.side, stage: state.stage });
-    return (await ports.copies.finish(head.cutover, head.id, by)) ? 'done' : 'blocked';
+    return (await ports.attempts.finish(head.cutover, head.id, by)) ? 'done' : 'blocked';
   }
   if (step === 'settle') {
     const settled = await settle(work, claimed, by, followers.length > 0);
@@ -137,10 +140,10 @@ async function settle(work: Work, copy: Copy, by: string, hasFollowers: boolean)
     );
   const outcome = await deliver(work, copy, source);
   if (outcome.kind === 'applied') {
-    return (await ports.copies.known(copy.cutover, copy.id, by)) ? 'known' : 'blocked';
+    return (await ports.attempts.known(copy.cutover, copy.id, by)) ? 'known' : 'blocked';
   }
-  if (outcome.kind === 'refused') return (await ports.copies.finish(copy.cutover, copy.id, by)) ? 'done' : 'blocked';
-  const next = afterFailure(copy, outcome.kind, true, await ports.copies.now());
+  if (outcome.kind === 'refused') return (await ports.attempts.finish(copy.cutover, copy.id, by)) ? 'done' : 'blocked';
+  const next = afterFailure(copy, outcome.kind, true, ports.realNow());
   if (next.kind === 'quarantine')
     return quarantine(work, copy, by, 'outcome_unknown', `the ${source} ${outcome.text}, ${copy.attempts} times`);
   return postpone(work, copy, by, next.atMs, outcome);
@@ -151,16 +154,16 @@ async function send(work: Work, copy: Copy, by: string, followers: readonly Copy
   const outcome = await deliver(work, copy, copy.side);
   if (outcome.kind === 'applied') {
     // When this fails, or the process dies here, the copy is sent again with the same key.
-    const finished = await ports.copies.finish(copy.cutover, copy.id, by);
+    const finished = await ports.attempts.finish(copy.cutover, copy.id, by);
     if (finished) done.applied += 1;
     return finished ? 'done' : 'blocked';
   }
   if (outcome.kind === 'refused' && isSuperseded(copy, followers)) {
     done.dropped += 1;
     ports.log.event('copy_superseded', { cutover: copy.cutover, side: copy.side });
-    return (await ports.copies.finish(copy.cutover, copy.id, by)) ? 'done' : 'blocked';
+    return (await ports.attempts.finish(copy.cutover, copy.id, by)) ? 'done' : 'blocked';
   }
-  const next = afterFailure(copy, outcome.kind, repeatable(work, copy), await ports.copies.now());
+  const next = afterFailure(copy, outcome.kind, repeatable(work, copy), ports.realNow());
   if (next.kind === 'quarantine') {
     await quarantine(work, copy, by, next.code, `the ${copy.side} ${outcome.text}, attempt ${copy.attempts}`);
     return afterwards(outcome);
@@ -184,7 +187,7 @@ const afterwards = (outcome: Delivered): Progress =>
 
 async function postpone(work: Work, copy: Copy, by: string, atMs: number, outcome: Delivered): Promise<Progress> {
   work.done.postponed += 1;
-  await work.ports.copies.postpone(copy.cutover, copy.id, by, atMs);
+  await work.ports.attempts.postpone(copy.cutover, copy.id, by, atMs);
   return afterwards(outcome);
 }
 
@@ -192,7 +195,7 @@ async function quarantine(work: Work, copy: Copy, by: string, code: CopyProblemC
   const { ports } = work;
   work.done.quarantined += 1;
   ports.log.event('copy_quarantined', { cutover: copy.cutover, side: copy.side, code, why: text });
-  await ports.copies.quarantine(copy.cutover, copy.id, by, { code, text, atMs: await ports.copies.now() });
+  await ports.attempts.quarantine(copy.cutover, copy.id, by, { code, text, atMs: ports.realNow() });
   await recordDivergence(ports, copy.cutover);
   return 'blocked';
 }

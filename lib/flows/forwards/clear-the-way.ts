@@ -5,7 +5,7 @@
 
 import { CrossfadeError } from '../../core/base/errors.ts';
 import type { Side } from '../../core/cutover/cutover.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
 
 /** How long a write waits for them. */
 const WAY_CLEAR_MS = 3_000;
@@ -17,14 +17,14 @@ const PAUSE_MS = 50;
  * @throws CrossfadeError `copy_pending`
  */
 export async function clearTheWay(
-  ports: Pick<Ports, 'copies' | 'clock'>,
+  ports: Pick<Ports, 'forwards' | 'clock'>,
   { cutover, side, orderKey }: { cutover: string; side: Side; orderKey: string },
   deadlineMs: number,
   bring: () => Promise<unknown>,
 ): Promise<void> {
   const untilMs = Math.min(deadlineMs, ports.clock.monotonicMs() + WAY_CLEAR_MS);
   for (;;) {
-    const before = await ports.copies.open(cutover, orderKey);
+    const before = await ports.forwards.open(cutover, orderKey);
     if (!before.some((copy) => copy.side === side && copy.status !== 'quarantined')) return;
     await bring();
     if (ports.clock.monotonicMs() + PAUSE_MS > untilMs) break;

@@ -5,15 +5,17 @@
  */
 
 import { MINUTE_MS } from '../../core/base/units.ts';
-import type { ServiceDeclaration } from '../../core/cutover/cutover.ts';
+import type { ServiceDeclaration, Side } from '../../core/cutover/cutover.ts';
 import { orderKeyOf } from '../../core/forwards/forward.ts';
 import { compileRules, type Difference, diffJson } from '../../core/forwards/json-diff.ts';
 import { emptyWindow, type MinuteWindow } from '../../core/gates/evidence.ts';
-import type { Ports, ReadToCompare, Side, Upstream, UpstreamResponse } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
+import type { Upstream, UpstreamResponse } from '../../ports/upstream.ts';
+import type { ReadToCompare } from '../../ports/wake-ups.ts';
 
 export type Compared = 'equal' | 'different' | 'skipped';
 
-type Needs = Pick<Ports, 'clock' | 'ids' | 'copies' | 'windows' | 'log'> & { upstream: Upstream };
+type Needs = Pick<Ports, 'clock' | 'ids' | 'forwards' | 'windows' | 'log'> & { upstream: Upstream };
 
 /** Time for what is under way to arrive, before a difference is believed. */
 const SECOND_LOOK_MS = 300;
@@ -32,7 +34,7 @@ export async function compareRead(
   for (let look = 1; look <= 2; look += 1) {
     const leftMs = deadlineMs - ports.clock.monotonicMs();
     if (leftMs < rules.timeoutMs + SECOND_LOOK_MS) return 'skipped';
-    if ((await ports.copies.open(declaration.id, orderKey)).length > 0) return 'skipped';
+    if ((await ports.forwards.open(declaration.id, orderKey)).length > 0) return 'skipped';
     const [primary, shadow] = await Promise.all([
       ask(ports, declaration, 'primary', read),
       ask(ports, declaration, 'shadow', read),

@@ -2,7 +2,7 @@
 
 import { CrossfadeError } from '../../core/base/errors.ts';
 import { type CopyHead, placeOfCopy } from '../../core/forwards/forward.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
 
 export type ListedCopy = {
   id: string;
@@ -29,15 +29,15 @@ export type CopyList = {
   copies: readonly ListedCopy[];
 };
 
-type Needs = Pick<Ports, 'copies' | 'log'>;
+type Needs = Pick<Ports, 'forwards' | 'realNow' | 'log'>;
 
 const LISTED = 200;
 
 export async function listCopies(ports: Needs, cutover: string): Promise<CopyList> {
-  const [summary, heads] = await Promise.all([ports.copies.summary(cutover), ports.copies.open(cutover)]);
+  const [summary, heads] = await Promise.all([ports.forwards.summary(cutover), ports.forwards.open(cutover)]);
   const first = (head: CopyHead) => (head.status === 'quarantined' ? 0 : 1);
   const copies = [...heads].sort((a, b) => first(a) - first(b) || (a.id < b.id ? -1 : 1)).slice(0, LISTED);
-  const nowMs = await ports.copies.now();
+  const nowMs = ports.realNow();
   return {
     ...summary,
     more: summary.more || heads.length > LISTED,
@@ -71,7 +71,7 @@ export async function actOnCopies(
   which: { id: string } | { all: true },
   actor: string,
 ): Promise<{ changed: number }> {
-  const open = await ports.copies.open(cutover);
+  const open = await ports.forwards.open(cutover);
   const chosen =
     'id' in which ? open.filter(({ id }) => id === which.id) : open.filter((copy) => copy.status === 'quarantined');
   if ('id' in which && chosen.length === 0) {
@@ -84,7 +84,7 @@ export async function actOnCopies(
   }
   let changed = 0;
   for (const { id } of chosen) {
-    const done = await ports.copies[action](cutover, id);
+    const done = await ports.forwards[action](cutover, id);
     if (done) changed += 1;
     else if ('id' in which)
       throw new CrossfadeError(

@@ -4,9 +4,11 @@
  */
 
 import { MINUTE_MS } from '../../core/base/units.ts';
+import type { Side } from '../../core/cutover/cutover.ts';
 import { emptyWindow, type MinuteWindow } from '../../core/gates/evidence.ts';
 import { bucketIndex } from '../../core/gates/histogram.ts';
-import type { Ports, Side, WindowAddition } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
+import type { WindowAddition } from '../../ports/windows.ts';
 
 export type OutcomeBuffer = {
   /** One operation of one side. */

@@ -4,9 +4,10 @@
  */
 
 import { CrossfadeError, isCrossfadeError } from '../../core/base/errors.ts';
-import type { ServiceDeclaration } from '../../core/cutover/cutover.ts';
+import type { ServiceDeclaration, Side } from '../../core/cutover/cutover.ts';
 import { isConnectionDrop } from '../../core/gates/connection-drops.ts';
-import type { Ports, Side, Upstream, UpstreamRequest, UpstreamResponse } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
+import type { Upstream, UpstreamRequest, UpstreamResponse } from '../../ports/upstream.ts';
 import type { OutcomeBuffer } from './outcome-buffer.ts';
 
 export type Decision = { side: Side; reason: string };

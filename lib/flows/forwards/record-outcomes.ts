@@ -4,7 +4,8 @@ import { MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
 import { impossiblePairs, type MinuteWindow } from '../../core/gates/evidence.ts';
 import { histogramCount } from '../../core/gates/histogram.ts';
-import type { Ports, WindowAddition } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
+import type { WindowAddition } from '../../ports/windows.ts';
 
 export type OutcomeReport = {
   /** The same flush sent twice is counted once. */

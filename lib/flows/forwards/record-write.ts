@@ -12,7 +12,8 @@ import { type CutoverDeclaration, initialState, type Side } from '../../core/cut
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import { isPathBelow, writeTarget } from '../../core/cutover/write-target.ts';
 import { authoritativeSide, copyOfWrite, hasChangedHands, orderKeyOf, otherSide } from '../../core/forwards/forward.ts';
-import type { NewCopy, Ports } from '../../ports.ts';
+import type { NewCopy } from '../../ports/forwards.ts';
+import type { Ports } from '../../ports/ports.ts';
 import { clearTheWay } from './clear-the-way.ts';
 
 export type IntendedWrite = {
@@ -32,7 +33,7 @@ export type WritePlace = { side: Side; copy: string | null };
 
 export type WriteOutcome = 'applied' | 'refused' | 'unknown';
 
-type Needs = Pick<Ports, 'state' | 'copies' | 'clock' | 'ids' | 'wakeUps'>;
+type Needs = Pick<Ports, 'state' | 'intents' | 'forwards' | 'realNow' | 'clock' | 'ids' | 'wakeUps'>;
 
 /**
  * @param deadlineMs on the monotonic clock
@@ -57,21 +58,21 @@ export async function intendWrite(
       onlyOnce(() => ports.wakeUps.wake(cutover)),
     );
   if (!syncsShadow(state)) return { side, copy: null };
-  const copy = newCopy(written, write, ports.ids.next(), await ports.copies.now());
-  const recorded = await ports.copies.intend(copy, { receipt: write.intent });
+  const copy = newCopy(written, write, ports.ids.next(), ports.realNow());
+  const recorded = await ports.intents.intend(copy, { receipt: write.intent });
   // The first answer may have been lost and the sides may have changed since: the copy that is there decides.
   return { side: otherSide(recorded.side), copy: recorded.id };
 }
 
 /** What became of the write on its side. False when it was settled before, or is being found out by asking. */
 export async function settleWrite(
-  ports: Pick<Ports, 'copies'>,
+  ports: Pick<Ports, 'intents'>,
   cutover: string,
   copy: string,
   outcome: WriteOutcome,
 ): Promise<{ settled: boolean }> {
-  if (outcome === 'refused') return { settled: await ports.copies.withdraw(cutover, copy) };
-  return { settled: await ports.copies.settle(cutover, copy, outcome === 'applied' ? 'ready' : 'unsettled') };
+  if (outcome === 'refused') return { settled: await ports.intents.withdraw(cutover, copy) };
+  return { settled: await ports.intents.settle(cutover, copy, outcome === 'applied' ? 'ready' : 'unsettled') };
 }
 
 /** What could never arrive is refused before anything is written. */

@@ -13,7 +13,9 @@ import { type CutoverState, initialState, type ServiceDeclaration, type Side } f
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import { authoritativeSide, copyOfWrite, hasChangedHands, orderKeyOf } from '../../core/forwards/forward.ts';
 import { keptHeaders } from '../../core/net/proxied-request.ts';
-import type { NewCopy, Ports, UpstreamResponse } from '../../ports.ts';
+import type { NewCopy } from '../../ports/forwards.ts';
+import type { Ports } from '../../ports/ports.ts';
+import type { UpstreamResponse } from '../../ports/upstream.ts';
 import { applyCopies, type CopyPorts } from './apply-copies.ts';
 import { clearTheWay } from './clear-the-way.ts';
 import { callSide, type Decision, type Proxied, type ProxiedRequest, type ProxyPorts } from './proxy.ts';
@@ -23,7 +25,7 @@ export type CopyMark = 'recorded' | 'unsettled' | 'none';
 
 export type Written = Proxied & { copy: CopyMark };
 
-export type WritePorts = ProxyPorts & CopyPorts & Pick<Ports, 'state'>;
+export type WritePorts = ProxyPorts & CopyPorts & Pick<Ports, 'intents'>;
 
 /** @param decision by flags; used only while nothing is synchronised, when the state cannot be read */
 export async function proxyWrite(
@@ -43,8 +45,8 @@ export async function proxyWrite(
     );
   const chosen = { side, reason: 'write' };
   if (!syncsShadow(state)) return { ...(await callSide(ports, declaration, side, request)), ...chosen, copy: 'none' };
-  const copy = newCopy(ports.ids.next(), await ports.copies.now(), written, request);
-  await ports.copies.intend(copy);
+  const copy = newCopy(ports.ids.next(), ports.realNow(), written, request);
+  await ports.intents.intend(copy);
   const { answer, mark } = await writeOnce(ports, declaration, side, copy, request);
   return { ...answer, ...chosen, copy: mark };
 }
@@ -112,10 +114,10 @@ async function conclude(
 ): Promise<CopyMark> {
   try {
     if (outcome === 'refused') {
-      await ports.copies.withdraw(cutover, id);
+      await ports.intents.withdraw(cutover, id);
       return 'none';
     }
-    await ports.copies.settle(cutover, id, outcome === 'applied' ? 'ready' : 'unsettled');
+    await ports.intents.settle(cutover, id, outcome === 'applied' ? 'ready' : 'unsettled');
     return outcome === 'applied' ? 'recorded' : 'unsettled';
   } catch (error) {
     ports.log.failure('copy_not_settled', error, { cutover });

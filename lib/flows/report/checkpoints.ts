@@ -16,7 +16,7 @@ import {
   staysOf,
   type Tested,
 } from '../../core/report/checkpoints.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
 import { wholeLog } from './history.ts';
 
 export type Checkpoints = {
@@ -31,7 +31,7 @@ export type Checkpoints = {
 const MOST_STAYS = 20;
 
 export async function checkpoints(
-  ports: Pick<Ports, 'state' | 'windows' | 'clock'>,
+  ports: Pick<Ports, 'verdicts' | 'state' | 'windows' | 'clock'>,
   declaration: CutoverDeclaration,
 ): Promise<Checkpoints> {
   const { id, phase } = declaration;
@@ -39,7 +39,7 @@ export async function checkpoints(
   const [log, system, stored] = await Promise.all([
     wholeLog(ports, id),
     phase === undefined ? [] : wholeLog(ports, 'system'),
-    ports.state.readVerdict(id),
+    ports.verdicts.read(id),
   ]);
   const stages: Checkpoint[] = [];
   for (const stay of staysOf(initialState(declaration), log).slice(-MOST_STAYS)) {

@@ -13,7 +13,7 @@ import {
   unitsOf,
 } from '../../core/report/experiment.ts';
 import { sharePpmOf } from '../../core/routing/flags.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
 
 export type Experiment = { cutover: CutoverDeclaration; experiment: ExperimentDeclaration };
 export type ExperimentView = { cutover: string; experiment: string } & ExperimentReport;

@@ -4,7 +4,7 @@ import { MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
 import { quantileMs } from '../../core/gates/histogram.ts';
 import type { Cell } from '../../core/report/csv.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
 
 export type ExportPage = { columns: readonly string[]; rows: readonly (readonly Cell[])[]; next: number | null };
 

@@ -3,7 +3,7 @@
 import { GENESIS_HASH } from '../../core/cutover/cutover.ts';
 import { type AuditEntry, type AuditHead, type ChainVerdict, verifyChain } from '../../core/stage/audit.ts';
 import type { Event } from '../../core/stage/events.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
 import { inLanes } from '../calls/in-lanes.ts';
 
 export type History = { entries: readonly AuditEntry<Event>[]; chain: ChainVerdict };

@@ -3,8 +3,9 @@
 import { MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
 import { type Performance, performanceOf } from '../../core/report/performance.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
 import { type AlertList, listAlerts } from '../alerts/alerts.ts';
+import type { ObservePorts } from '../control/observe.ts';
 import { report, type SystemReport } from './report.ts';
 
 export type FullReport = SystemReport & {
@@ -17,7 +18,7 @@ export type FullReport = SystemReport & {
 /** Windows are read in parts of this many minutes, so that no query answers without end. */
 const PART_MINUTES = 360;
 
-type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'copies' | 'flags' | 'log' | 'alerts'>;
+type Needs = ObservePorts & Pick<Ports, 'clock' | 'state' | 'flags' | 'alerts'>;
 
 export async function fullReport(
   ports: Needs,

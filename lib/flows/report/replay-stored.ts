@@ -6,7 +6,7 @@ import { policyOf } from '../../core/cutover/policy.ts';
 import { HISTORY_MINUTES } from '../../core/gates/seen.ts';
 import type { ReplayedMinute } from '../../core/replay/replay.ts';
 import { replayRun, stageRuns } from '../../core/replay/stages.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
 import { wholeLog } from './history.ts';
 
 export type StoredReplay = {

@@ -26,10 +26,10 @@ import { type PhaseView, viewPhases } from '../../core/phases/view.ts';
 import { recommendationOf, validationScoreOf } from '../../core/report/recommendation.ts';
 import { sharePpmOf } from '../../core/routing/flags.ts';
 import { droppedText, LEGAL_COMMANDS, pendingWord } from '../../core/stage/decide.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
 import { readAlerts } from '../alerts/watch-alerts.ts';
 import { inBatches, inLanes } from '../calls/in-lanes.ts';
-import { type Observed, observe, PAGE_MINUTES } from '../control/observe.ts';
+import { type Observed, type ObservePorts, observe, PAGE_MINUTES } from '../control/observe.ts';
 import { readDeployed } from '../control/reconcile.ts';
 import { askTables } from '../rows/ask-tables.ts';
 
@@ -90,7 +90,7 @@ export type SystemReport = {
   phases: readonly PhaseView[];
 };
 
-type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'tables' | 'copies' | 'flags' | 'log' | 'alerts'>;
+type Needs = ObservePorts & Pick<Ports, 'clock' | 'state' | 'flags' | 'alerts'>;
 
 const IN_BATCH = 25;
 const BATCHES_AT_ONCE = 2;

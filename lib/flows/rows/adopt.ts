@@ -3,13 +3,13 @@
 import { CrossfadeError } from '../../core/base/errors.ts';
 import { type CutoverDeclaration, initialState } from '../../core/cutover/cutover.ts';
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
 import { audited } from './row-controls.ts';
 import { tableCutover, tableOf } from './table-of.ts';
 
 /** @throws CrossfadeError `illegal_transition`, `conflict`, `refused_table` with what stands against it */
 export async function adopt(
-  ports: Pick<Ports, 'clock' | 'state' | 'tables'>,
+  ports: Pick<Ports, 'clock' | 'state' | 'capture'>,
   declaration: CutoverDeclaration,
   request: { actor: string; reason?: string },
 ): Promise<{ note: string }> {
@@ -29,7 +29,7 @@ export async function adopt(
       { retryable: true },
     );
   }
-  const done = await ports.tables.adopt(tableCutover(table), state);
+  const done = await ports.capture.adopt(tableCutover(table), state);
   if (done.kind === 'refused') throw new CrossfadeError('refused_table', done.why);
   if (done.kind === 'stale') {
     throw new CrossfadeError('conflict', `Cutover '${id}' moved on meanwhile. Nothing was changed; look at it again.`, {

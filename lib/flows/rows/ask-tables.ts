@@ -5,20 +5,20 @@
 
 import type { CutoverDeclaration, CutoverId } from '../../core/cutover/cutover.ts';
 import type { TableStatus } from '../../core/gates/evidence.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
 
 /** `null` for a cutover that the database does not know. @throws for each one what the question failed with */
 export type TablesAsked = (id: CutoverId) => TableStatus | null;
 
 /** Asks for the tables among these cutovers. Does not reject. */
 export async function askTables(
-  ports: Pick<Ports, 'tables'>,
+  ports: Pick<Ports, 'inspecting'>,
   cutovers: readonly Pick<CutoverDeclaration, 'id' | 'kind'>[],
 ): Promise<TablesAsked> {
   const ids = cutovers.filter(({ kind }) => kind === 'table').map(({ id }) => id);
   if (ids.length === 0) return () => null;
   try {
-    const found = await ports.tables.statuses(ids);
+    const found = await ports.inspecting.statuses(ids);
     return (id) => found.get(id) ?? null;
   } catch (error) {
     return () => {

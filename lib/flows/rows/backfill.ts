@@ -5,7 +5,8 @@ import { isUnderWay, syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import { writesShadow } from '../../core/cutover/switches.ts';
 import type { TableStatus } from '../../core/gates/evidence.ts';
 import { FIRST_ROWS, nextChunk } from '../../core/table/chunks.ts';
-import type { Ports, Pressure } from '../../ports.ts';
+import type { Pressure } from '../../ports/copying.ts';
+import type { Ports } from '../../ports/ports.ts';
 import type { TableCutoverDeclaration } from './table-of.ts';
 import { tableCutover } from './table-of.ts';
 
@@ -27,7 +28,7 @@ const OUTBOX_AGE_MS = 10_000;
 /** Between two looks at the pressure, and as long is a pause under it. */
 const LOOK_EVERY_MS = 1_000;
 
-type Needs = Pick<Ports, 'clock' | 'state' | 'tables' | 'log'>;
+type Needs = Pick<Ports, 'clock' | 'state' | 'copying' | 'inspecting' | 'log'>;
 
 /** Tables that others refer to come first; one that has to wait for them is tried again in the next run. */
 export async function backfillAll(
@@ -75,7 +76,7 @@ async function whichAreWanted(
 ): Promise<(declaration: TableCutoverDeclaration) => boolean> {
   try {
     const ids = declarations.filter(({ kind }) => kind === 'table').map(({ id }) => id);
-    const [all, tables] = await Promise.all([ports.state.readAll(), ports.tables.statuses(ids)]);
+    const [all, tables] = await Promise.all([ports.state.readAll(), ports.inspecting.statuses(ids)]);
     const states = new Map(all.map((state) => [state.id, state]));
     return ({ id }) => {
       const state = states.get(id);
@@ -110,7 +111,7 @@ async function backfill(ports: Needs, declaration: TableCutoverDeclaration, dead
   const cutover = declaration.id;
   const state = await ports.state.readCutover(cutover);
   const wanted = state && syncsShadow(state) && (await mayWrite(ports, cutover));
-  const status = wanted ? await ports.tables.status(cutover) : null;
+  const status = wanted ? await ports.inspecting.status(cutover) : null;
   if (!state || !isToCopy(state, status)) return { cutover, rows: 0, state: 'idle' };
 
   const throttle = watchPressure(ports, declaration);
@@ -126,7 +127,7 @@ async function backfill(ports: Needs, declaration: TableCutoverDeclaration, dead
       await ports.clock.sleep(LOOK_EVERY_MS);
       continue;
     }
-    const step = await ports.tables.backfill(cutover, state.epoch, chunk);
+    const step = await ports.copying.backfill(cutover, state.epoch, chunk);
     if (step.kind === 'busy') break;
     if (step.kind === 'done') return { cutover, rows, state: await buildIndexes(ports, cutover, deadlineMs) };
     if (step.kind !== 'copied') return { cutover, rows, state: step.kind };
@@ -142,7 +143,7 @@ async function backfill(ports: Needs, declaration: TableCutoverDeclaration, dead
 /** The copy ends with the indexes that were taken off for it; one that takes longer than this call is found by the next. */
 async function buildIndexes(ports: Needs, id: string, deadlineMs: number): Promise<'done' | 'running'> {
   for (;;) {
-    const step = await ports.tables.buildIndex(id, deadlineMs - ports.clock.monotonicMs());
+    const step = await ports.copying.buildIndex(id, deadlineMs - ports.clock.monotonicMs());
     if (step.kind === 'building') return 'running';
     if (step.left === 0) return 'done';
     if (ports.clock.monotonicMs() >= deadlineMs) return 'running';
@@ -164,8 +165,8 @@ function watchPressure(ports: Needs, declaration: TableCutoverDeclaration) {
     const nowMs = ports.clock.monotonicMs();
     if (nowMs - lookedAtMs < LOOK_EVERY_MS) return wait;
     const { id, table } = declaration;
-    const lagMs = (await ports.tables.status(id))?.lagMs ?? 0;
-    const seen = await ports.tables.pressure(tableCutover(declaration));
+    const lagMs = (await ports.inspecting.status(id))?.lagMs ?? 0;
+    const seen = await ports.copying.pressure(tableCutover(declaration));
     const walRate = last ? ((seen.walBytes - last.walBytes) / (nowMs - lookedAtMs)) * 1_000 : 0;
     const off = (await mayWrite(ports, id)) ? null : 'writes to the shadow are switched off';
     const why = off ?? tooMuch(table.backfill ?? {}, seen, lagMs, walRate);

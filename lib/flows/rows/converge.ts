@@ -8,7 +8,8 @@ import type { CutoverId, CutoverState, SystemState } from '../../core/cutover/cu
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import { writesShadow } from '../../core/cutover/switches.ts';
 import { emptyWindow } from '../../core/gates/evidence.ts';
-import type { Ports, WindowAddition } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
+import type { WindowAddition } from '../../ports/windows.ts';
 
 /** `more`: hints may be left; the turn was over (`outOfTime`: all of the time) before none could be claimed. */
 export type Served = {
@@ -22,7 +23,7 @@ export type Served = {
   outOfTime: boolean;
 };
 
-type Needs = Pick<Ports, 'clock' | 'ids' | 'state' | 'tables' | 'windows' | 'log'>;
+type Needs = Pick<Ports, 'clock' | 'ids' | 'state' | 'converging' | 'inspecting' | 'windows' | 'log'>;
 
 /** What a cutover's state and the master switch are now, or were a moment ago. */
 export type StateNow = (id: CutoverId) => Promise<{ state: CutoverState | null; system: SystemState }>;
@@ -41,7 +42,7 @@ export async function converge(ports: Needs, id: CutoverId, deadlineMs: number):
 
 /** The same for no longer than a turn and a call, so that others get theirs. What was compared is left to be recorded. */
 export async function convergeTurn(
-  ports: Pick<Needs, 'clock' | 'tables' | 'log'>,
+  ports: Pick<Needs, 'clock' | 'converging' | 'inspecting' | 'log'>,
   id: CutoverId,
   { deadlineMs, turnMs, now }: { deadlineMs: number; turnMs: number; now: StateNow },
 ): Promise<Served> {
@@ -58,7 +59,7 @@ export async function convergeTurn(
       Object.assign(served, { more: true, outOfTime });
       break;
     }
-    const result = await ports.tables.converge(id, epoch, BATCH);
+    const result = await ports.converging.converge(id, epoch, BATCH);
     slowestMs = Math.max(slowestMs, ports.clock.monotonicMs() - startedMs);
     served.calls += 1;
     if (result.kind === 'stale') {
@@ -90,13 +91,13 @@ export function stateNow(ports: Pick<Needs, 'state'>): StateNow {
  * The epoch to write under, null when nothing is to be kept equal. After a rollback that is the fence's, until it follows:
  * reads are taken away first, and a reader that still follows old flags must not see rows that have stopped changing.
  */
-async function epochInForce(ports: Pick<Needs, 'tables'>, id: CutoverId, now: StateNow): Promise<number | null> {
+async function epochInForce(ports: Pick<Needs, 'inspecting'>, id: CutoverId, now: StateNow): Promise<number | null> {
   const { state, system } = await now(id);
   // Switched off, hints stay where they are until somebody switches it on again.
   if (!state || !writesShadow(state, system)) return null;
   if (syncsShadow(state)) return state.epoch;
   if (state.stageKind !== 'rolled_back') return null;
-  const status = await ports.tables.status(id);
+  const status = await ports.inspecting.status(id);
   return status?.armed === 'forward' && status.mirror ? status.mirror.epoch : null;
 }
 

@@ -4,10 +4,8 @@ import { CrossfadeError } from '../../core/base/errors.ts';
 import { type CutoverDeclaration, initialState } from '../../core/cutover/cutover.ts';
 import { nextAfterHealth, stateFinding } from '../../core/table/health.ts';
 import type { Consistency, HealthFinding, RecordComparison, TableOutlook } from '../../core/table/reading.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
 import { tableCutover, tableOf } from './table-of.ts';
-
-type Needs = Pick<Ports, 'tables'>;
 
 export type HealthReport = {
   cutover: string;
@@ -19,46 +17,52 @@ export type HealthReport = {
 
 /** Everything that could spoil the migration; `ok` when nothing failed. Works before the first start. */
 export async function checkHealth(
-  { tables, state }: Needs & Pick<Ports, 'state'>,
+  { inspecting, state }: Pick<Ports, 'inspecting' | 'state'>,
   declaration: CutoverDeclaration,
 ): Promise<HealthReport> {
   const { id } = tableOf(declaration);
   // The state comes second: it is written before the database is told, so that of one Crossfade it is never behind.
-  const status = await tables.status(id);
+  const status = await inspecting.status(id);
   const stored = await state.readCutover(id);
   const mirror = status?.mirror ? { ...status.mirror, promoted: status.armed === 'reverse' } : null;
-  const findings = [...(await tables.health(tableCutover(tableOf(declaration)))), stateFinding(id, stored, mirror)];
+  const findings = [...(await inspecting.health(tableCutover(tableOf(declaration)))), stateFinding(id, stored, mirror)];
   const ok = findings.every(({ status }) => status !== 'fail');
   return { cutover: id, ok, findings, next: nextAfterHealth(stored ?? initialState(declaration), ok) };
 }
 
 /** Progress, alerts and verdict of every table cutover that the database knows, in the order of the declarations. */
 export async function outlooks(
-  { tables }: Needs,
+  { inspecting }: Pick<Ports, 'inspecting'>,
   declarations: readonly CutoverDeclaration[],
 ): Promise<TableOutlook[]> {
   const found = await Promise.all(
-    declarations.filter(({ kind }) => kind === 'table').map(({ id }) => tables.outlook(id)),
+    declarations.filter(({ kind }) => kind === 'table').map(({ id }) => inspecting.outlook(id)),
   );
   return found.filter((one) => one !== null);
 }
 
 /** @throws CrossfadeError `illegal_transition` when it is no table, or was never started */
-export async function outlookOf({ tables }: Needs, declaration: CutoverDeclaration): Promise<TableOutlook> {
-  return (await tables.outlook(tableOf(declaration).id)) ?? neverStarted(declaration);
+export async function outlookOf(
+  { inspecting }: Pick<Ports, 'inspecting'>,
+  declaration: CutoverDeclaration,
+): Promise<TableOutlook> {
+  return (await inspecting.outlook(tableOf(declaration).id)) ?? neverStarted(declaration);
 }
 
-export async function compareTables({ tables }: Needs, declaration: CutoverDeclaration): Promise<Consistency> {
-  return (await tables.consistency(tableOf(declaration).id)) ?? neverStarted(declaration);
+export async function compareTables(
+  { verifying }: Pick<Ports, 'verifying'>,
+  declaration: CutoverDeclaration,
+): Promise<Consistency> {
+  return (await verifying.consistency(tableOf(declaration).id)) ?? neverStarted(declaration);
 }
 
 /** @throws CrossfadeError `invalid_input` for what is no key of the table */
 export async function compareKey(
-  { tables }: Needs,
+  { verifying }: Pick<Ports, 'verifying'>,
   declaration: CutoverDeclaration,
   key: string,
 ): Promise<RecordComparison> {
-  return (await tables.compareRecord(tableOf(declaration).id, key)) ?? neverStarted(declaration);
+  return (await verifying.compareRecord(tableOf(declaration).id, key)) ?? neverStarted(declaration);
 }
 
 function neverStarted({ id }: CutoverDeclaration): never {

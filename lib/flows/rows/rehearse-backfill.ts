@@ -3,7 +3,7 @@
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
 import type { BackfillProgress } from '../../core/gates/evidence.ts';
 import { chunksOf } from '../../core/table/chunks.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
 import { tooMuch } from './backfill.ts';
 import { tableCutover, tableOf } from './table-of.ts';
 
@@ -27,13 +27,13 @@ export type BackfillRehearsal = {
 
 /** Before the start and while it runs. Changes nothing. @throws CrossfadeError `illegal_transition`, `refused_table` */
 export async function rehearseBackfill(
-  { tables }: Pick<Ports, 'tables'>,
+  ports: Pick<Ports, 'inspecting' | 'copying'>,
   declaration: CutoverDeclaration,
 ): Promise<BackfillRehearsal> {
   const cutover = tableCutover(tableOf(declaration));
-  const status = await tables.status(cutover.id);
-  const seen = await tables.rehearse(cutover);
-  const pressure = await tables.pressure(cutover);
+  const status = await ports.inspecting.status(cutover.id);
+  const seen = await ports.copying.rehearse(cutover);
+  const pressure = await ports.copying.pressure(cutover);
   const state = status?.backfill.state ?? 'none';
   const rows = state === 'done' ? 0 : Math.max(0, Math.round(seen.sourceRows) - (status?.backfill.rowsDone ?? 0));
   const { tookMs, why } = seen.sample;

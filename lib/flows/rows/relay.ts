@@ -5,7 +5,7 @@
  */
 
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
 import { inLanes } from '../calls/in-lanes.ts';
 import { copiesAreDue } from '../forwards/apply-copies.ts';
 
@@ -28,13 +28,13 @@ const WAKE_UPS_AT_ONCE = 10;
  * @param deadlineMs on the monotonic clock; at least one round is made
  */
 export async function relay(
-  ports: Pick<Ports, 'clock' | 'tables' | 'wakeUps' | 'log' | 'copies' | 'state'>,
+  ports: Pick<Ports, 'clock' | 'realNow' | 'converging' | 'wakeUps' | 'log' | 'forwards' | 'state'>,
   deadlineMs: number,
   declarations: readonly CutoverDeclaration[],
 ): Promise<Relayed> {
   const copied = declarations.filter(({ kind }) => kind !== 'table');
   const relayed: Relayed = { rounds: 0, wakeUps: 0 };
-  let hintsIn: Ports['tables'] | null = copied.length < declarations.length ? ports.tables : null;
+  let hintsIn: Ports['converging'] | null = copied.length < declarations.length ? ports.converging : null;
   let away: { error: unknown } | null = null;
   const wokenAtMs = new Map<string, number>();
   for (;;) {
@@ -57,7 +57,7 @@ export async function relay(
   return relayed;
 }
 
-type Waiting = Awaited<ReturnType<Ports['tables']['waiting']>>;
+type Waiting = Awaited<ReturnType<Ports['converging']['waiting']>>;
 
 /** The one that waits longest comes first. @throws what the first wake-up that failed has thrown, after all were tried */
 async function wakeForHints(
@@ -85,7 +85,7 @@ async function wakeForHints(
 }
 
 async function wakeForCopies(
-  ports: Pick<Ports, 'wakeUps' | 'log' | 'copies' | 'state'>,
+  ports: Pick<Ports, 'realNow' | 'wakeUps' | 'log' | 'forwards' | 'state'>,
   declarations: readonly CutoverDeclaration[],
 ): Promise<number> {
   let woken = 0;

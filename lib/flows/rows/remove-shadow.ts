@@ -3,13 +3,13 @@
 import { CrossfadeError } from '../../core/base/errors.ts';
 import { type CutoverDeclaration, initialState } from '../../core/cutover/cutover.ts';
 import { isIdle } from '../../core/cutover/stage-kinds.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
 import { audited } from './row-controls.ts';
 import { tableCutover, tableOf } from './table-of.ts';
 
 /** @throws CrossfadeError `confirm_required`, `illegal_transition`, `refused_table`, `conflict` */
 export async function removeShadow(
-  ports: Pick<Ports, 'clock' | 'state' | 'tables'>,
+  ports: Pick<Ports, 'clock' | 'state' | 'capture'>,
   declaration: CutoverDeclaration,
   request: { confirm: string; reason: string; actor: string },
 ): Promise<{ removed: boolean; note: string }> {
@@ -29,7 +29,7 @@ export async function removeShadow(
     );
   }
   await audited(ports, table, { action: 'shadow_removed', reason: request.reason }, request.actor);
-  const done = await ports.tables.removeShadow(tableCutover(table), state);
+  const done = await ports.capture.removeShadow(tableCutover(table), state);
   if (done.kind === 'refused') throw new CrossfadeError('refused_table', done.why);
   if (done.kind === 'stale') {
     throw new CrossfadeError('conflict', `Cutover '${id}' was started meanwhile. Nothing was dropped.`, {

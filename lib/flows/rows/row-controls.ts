@@ -8,10 +8,12 @@ import { type CutoverDeclaration, type CutoverState, initialState } from '../../
 import type { BackfillProgress } from '../../core/gates/evidence.ts';
 import type { Event, RowsAction } from '../../core/stage/events.ts';
 import { record } from '../../core/stage/evolve.ts';
-import type { BackfillAction, Ports, Pressure, QuarantinedKey } from '../../ports.ts';
+import type { QuarantinedKey } from '../../ports/converging.ts';
+import type { BackfillAction, Pressure } from '../../ports/copying.ts';
+import type { Ports } from '../../ports/ports.ts';
 import { type TableCutoverDeclaration, tableCutover, tableOf } from './table-of.ts';
 
-type Needs = Pick<Ports, 'clock' | 'state' | 'tables'>;
+type Needs = Pick<Ports, 'clock' | 'state' | 'inspecting' | 'copying' | 'converging'>;
 
 const AUDIT_TRIES = 5;
 
@@ -22,7 +24,7 @@ export async function listQuarantine(
   declaration: CutoverDeclaration,
   page: { after?: string; limit: number },
 ): Promise<{ total: number; keys: readonly QuarantinedKey[] }> {
-  return ports.tables.quarantined(tableOf(declaration).id, page);
+  return ports.converging.quarantined(tableOf(declaration).id, page);
 }
 
 /** @param key JSON text as the list has it; null for all */
@@ -34,7 +36,7 @@ export async function retryQuarantine(
 ): Promise<{ enqueued: number }> {
   const { id } = await settled(ports, declaration, key);
   await audited(ports, tableOf(declaration), { action: 'quarantine_retry', key: key ?? undefined }, actor);
-  return ports.tables.retryQuarantined(id, key);
+  return ports.converging.retryQuarantined(id, key);
 }
 
 /** The row under this key may stay different on both sides: verification counts it from now on. */
@@ -54,14 +56,14 @@ export async function discardQuarantine(
   await settled(ports, declaration, request.key);
   const { key, reason } = request;
   await audited(ports, tableOf(declaration), { action: 'quarantine_discard', key, reason }, actor);
-  return ports.tables.discardQuarantined(id, key);
+  return ports.converging.discardQuarantined(id, key);
 }
 
 /** The key is one of the list, whatever blanks its JSON has. @throws CrossfadeError `not_found` */
 async function settled(ports: Needs, declaration: CutoverDeclaration, key: string | null) {
   const table = tableOf(declaration);
   if (key === null) return table;
-  const { keys } = await ports.tables.quarantined(table.id, { after: '', limit: 100_000 });
+  const { keys } = await ports.converging.quarantined(table.id, { after: '', limit: 100_000 });
   const wanted = canonical(key);
   if (wanted !== null && keys.some((one) => canonical(one.key) === wanted)) return table;
   throw new CrossfadeError(
@@ -90,7 +92,10 @@ export type BackfillReport = BackfillProgress & {
 
 export async function reportBackfill(ports: Needs, declaration: CutoverDeclaration): Promise<BackfillReport> {
   const table = tableOf(declaration);
-  const [status, pressure] = [await ports.tables.status(table.id), await ports.tables.pressure(tableCutover(table))];
+  const [status, pressure] = [
+    await ports.inspecting.status(table.id),
+    await ports.copying.pressure(tableCutover(table)),
+  ];
   const backfill = status?.backfill ?? { state: 'none', rowsDone: 0, rowsTotal: 0, rowsPerSecond: 0 };
   return { ...backfill, etaMs: etaMs(backfill), pressure };
 }
@@ -110,7 +115,7 @@ export async function controlBackfill(
   const table = tableOf(declaration);
   const state = await ports.state.readCutover(table.id);
   if (!state) throw impossible(table.id, action, 'none');
-  const done = await ports.tables.controlBackfill(table.id, state.epoch, action);
+  const done = await ports.copying.controlBackfill(table.id, state.epoch, action);
   if (done.kind === 'stale') {
     throw new CrossfadeError(
       'conflict',

@@ -7,7 +7,9 @@
 
 import { CrossfadeError } from '../../core/base/errors.ts';
 import type { CutoverDeclaration, CutoverId } from '../../core/cutover/cutover.ts';
-import type { Ports, ReadToCompare, Upstream, WakeUp } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
+import type { Upstream } from '../../ports/upstream.ts';
+import type { ReadToCompare, WakeUp } from '../../ports/wake-ups.ts';
 import { askUntilAway } from '../calls/ask-until-away.ts';
 import { applyCopies, type CopyPorts } from '../forwards/apply-copies.ts';
 import { compareRead } from '../forwards/compare-reads.ts';
@@ -69,7 +71,7 @@ async function serveTables(
   deadlineMs: number,
 ): Promise<Set<CutoverId>> {
   if (named.length === 0) return new Set();
-  const ports = { ...given, tables: askUntilAway(given.tables) };
+  const ports = askUntilAway(given);
   const left = new Set(named);
   const failed = new Set<CutoverId>();
   const compared: { id: CutoverId; checked: number; mismatched: number }[] = [];
@@ -96,13 +98,13 @@ async function serveTables(
 
 /** Those that are not done, after all others with changes that wait. */
 async function whoWaits(
-  { tables }: Pick<Ports, 'tables'>,
+  { converging }: Pick<Ports, 'converging'>,
   left: ReadonlySet<CutoverId>,
   isTable: (id: CutoverId) => boolean,
   failed: ReadonlySet<CutoverId>,
 ): Promise<readonly CutoverId[]> {
   if (left.size === 0) return [];
-  const waiting = await tables.waiting().catch(() => []);
+  const waiting = await converging.waiting().catch(() => []);
   const others = waiting.map(({ id }) => id).filter((id) => isTable(id) && !failed.has(id) && !left.has(id));
   return [...others, ...left];
 }

@@ -2,7 +2,7 @@
 
 import { CrossfadeError } from '../../core/base/errors.ts';
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
-import type { TableCutover } from '../../ports.ts';
+import type { TableCutover } from '../../ports/tables.ts';
 
 export type TableCutoverDeclaration = CutoverDeclaration & { kind: 'table' };
 

@@ -8,7 +8,9 @@ import { MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import type { VerificationResult } from '../../core/gates/evidence.ts';
-import type { Ports, TablePlan, VerificationPass, VerifyStep } from '../../ports.ts';
+import type { Ports } from '../../ports/ports.ts';
+import type { TablePlan } from '../../ports/swapping.ts';
+import type { VerificationPass, VerifyStep } from '../../ports/verifying.ts';
 import { askTables, type TablesAsked } from './ask-tables.ts';
 import { tableCutover, tableOf } from './table-of.ts';
 
@@ -20,7 +22,7 @@ export type VerifyRun = {
   why?: string;
 };
 
-type Needs = Pick<Ports, 'clock' | 'state' | 'tables' | 'log'>;
+type Needs = Pick<Ports, 'clock' | 'state' | 'verifying' | 'inspecting' | 'log'>;
 
 const FULL_EVERY_MS = 5 * MINUTE_MS;
 /** What is left of a function's time when the last call of a run may begin. */
@@ -91,7 +93,7 @@ async function untilDone(
   deadlineMs: number,
 ): Promise<VerifyStep> {
   for (;;) {
-    const step = await ports.tables.verify(cutover, epoch, ports.clock.now(), pass);
+    const step = await ports.verifying.verify(cutover, epoch, ports.clock.now(), pass);
     if (step.kind !== 'running' || ports.clock.monotonicMs() >= deadlineMs) return step;
   }
 }
@@ -117,7 +119,7 @@ export async function verifyNow(
   const deadlineMs = ports.clock.monotonicMs() + PATIENCE_MS;
   let askedMs = since;
   for (;;) {
-    const step = await ports.tables.verify(declaration.id, state.epoch, ports.clock.now(), { tier });
+    const step = await ports.verifying.verify(declaration.id, state.epoch, ports.clock.now(), { tier });
     const pass = step.kind === 'verified' || step.kind === 'running' ? step.pass : undefined;
     askedMs ??= pass?.calledMs;
     const before = pass !== undefined && askedMs !== undefined && pass.startedMs < askedMs;
@@ -145,17 +147,17 @@ const whyNot = (step: Extract<VerifyStep, { kind: 'stale' | 'unready' }>): strin
 
 /** What a cutover would do to its table, and for so many milliseconds to its rows. Reads only. */
 export async function planTable(
-  ports: Pick<Ports, 'tables'>,
+  ports: Pick<Ports, 'swapping'>,
   declaration: CutoverDeclaration,
   look: { scanMs: number },
 ): Promise<TablePlan> {
-  return ports.tables.plan(tableCutover(tableOf(declaration)), look);
+  return ports.swapping.plan(tableCutover(tableOf(declaration)), look);
 }
 
 /** Hints for the keys that the last pass found diverged: the shadow-writer reads and writes them anew. */
 export async function repairTable(
-  ports: Pick<Ports, 'tables'>,
+  ports: Pick<Ports, 'verifying'>,
   declaration: CutoverDeclaration,
 ): Promise<{ enqueued: number }> {
-  return ports.tables.repair(tableOf(declaration).id);
+  return ports.verifying.repair(tableOf(declaration).id);
 }

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { type Alert, newAlert, step } from '../../../lib/core/alerts/alert.ts';
 import { builtInRules } from '../../../lib/core/alerts/rule.ts';
 import { DEFAULT_POLICY } from '../../../lib/core/cutover/cutover.ts';
-import type { AlertStore } from '../../../lib/ports.ts';
+import type { AlertStore } from '../../../lib/ports/alerts.ts';
 import { NOW, stateIn } from '../../property/samples.ts';
 
 const [ERRORS, LATENCY] = builtInRules(DEFAULT_POLICY);

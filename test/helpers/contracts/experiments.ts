@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { type CohortTotals, NO_TOTALS } from '../../../lib/core/report/experiment.ts';
-import type { ExperimentStore } from '../../../lib/ports.ts';
+import type { ExperimentStore } from '../../../lib/ports/experiments.ts';
 import { NOW } from '../../property/samples.ts';
 
 export const cohort = (fields: Partial<CohortTotals>): CohortTotals => ({ ...NO_TOTALS, ...fields });

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { FlagDocument } from '../../../lib/core/routing/flags.ts';
-import type { FlagPublisher } from '../../../lib/ports.ts';
+import type { FlagPublisher } from '../../../lib/ports/flags.ts';
 
 export type FlagHarness = {
   publisher: FlagPublisher;

@@ -19,7 +19,8 @@ import { nextEntry, verifyChain } from '../../../lib/core/stage/audit.ts';
 import type { Event, SystemChange } from '../../../lib/core/stage/events.ts';
 import { record, replay } from '../../../lib/core/stage/evolve.ts';
 import { recordSystem, replaySystem } from '../../../lib/core/stage/system.ts';
-import type { Clock, IdempotencyRecord, StateChange, StateStore } from '../../../lib/ports.ts';
+import type { Clock } from '../../../lib/ports/machine.ts';
+import type { IdempotencyRecord, StateChange, StateStore } from '../../../lib/ports/state.ts';
 import { exactMinute } from '../../property/traffic.ts';
 
 export type StateHarness = {
@@ -148,7 +149,6 @@ export function stateContract(name: string, make: () => Promise<StateHarness>): 
     idempotency(make);
     editedByHand(make);
     auditLog(make);
-    verdicts(make);
   });
 }
 
@@ -163,7 +163,6 @@ function reading(make: Make): void {
       expect(await store.readSystem()).toEqual(INITIAL_SYSTEM);
       expect(await store.readAudit('customer', { limit: 10 })).toEqual([]);
       expect(await store.readIdempotency('k')).toBeNull();
-      expect(await store.readVerdict('customer')).toBeNull();
     });
   });
 
@@ -578,54 +577,6 @@ function auditLog(make: Make): void {
       const change = changeOf(freshCutover(), [{ type: 'denied', command: 'start', code: 'held', why }]);
       await store.writeCutover(change);
       expect(verifyChain(await wholeLog(store), change.after)).toEqual({ intact: true, entries: 1 });
-    });
-  });
-}
-
-function verdicts(make: Make): void {
-  describe('the last verdict', () => {
-    it('is overwritten by each tick', async () => {
-      const { store } = await make();
-      await store.writeVerdict('customer', { atMs: 1_000, verdict: VERDICT, evidence: null });
-      expect(await store.readVerdict('customer')).toEqual({ atMs: 1_000, verdict: VERDICT, evidence: null });
-      const later = {
-        atMs: 2_000,
-        verdict: { ...VERDICT, verdict: 'advance', reasons: [] } as Verdict,
-        evidence: EVIDENCE,
-      };
-      await store.writeVerdict('customer', later);
-      expect(await store.readVerdict('customer')).toEqual(later);
-      expect(await store.readVerdict('invoice')).toBeNull();
-    });
-
-    it('is not covered by that of a tick that was frozen and comes late', async () => {
-      const { store } = await make();
-      await store.writeVerdict('customer', { atMs: 2_000, verdict: VERDICT, evidence: null });
-      await store.writeVerdict('customer', {
-        atMs: 1_000,
-        verdict: { ...VERDICT, verdict: 'rollback' },
-        evidence: null,
-      });
-      expect(await store.readVerdict('customer')).toEqual({ atMs: 2_000, verdict: VERDICT, evidence: null });
-    });
-
-    it('of a clock that is far ahead is covered by the next, which an older one cannot cover', async () => {
-      const { store, clock } = await make();
-      const at = (minutes: number) => ({ atMs: clock.nowMs + minutes * 60_000, verdict: VERDICT, evidence: null });
-      const [late, now, soon, ahead] = [at(-1), at(0), at(4), at(60)];
-      for (const verdict of [ahead, now, late]) await store.writeVerdict('customer', verdict);
-      expect(await store.readVerdict('customer')).toEqual(now);
-      for (const verdict of [soon, now]) await store.writeVerdict('customer', verdict);
-      expect(await store.readVerdict('customer')).toEqual(soon);
-    });
-
-    it('on many is read at once, each its own', async () => {
-      const { store, clock } = await make();
-      const ids = Array.from({ length: 60 }, (_, n) => `table_${n}`);
-      const of = (n: number) => ({ atMs: clock.nowMs + n, verdict: VERDICT, evidence: n % 2 ? EVIDENCE : null });
-      await Promise.all(ids.map((id, n) => store.writeVerdict(id, of(n))));
-      const found = await Promise.all([...ids, 'nobody', ids[7]!].map((id) => store.readVerdict(id)));
-      expect(found).toEqual([...ids.map((_, n) => of(n)), null, of(7)]);
     });
   });
 }

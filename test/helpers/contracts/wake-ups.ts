@@ -1,7 +1,7 @@
 /** What every way of waking the shadow writer must do. Run against the one in memory and DynamoDB with its stream. */
 
 import { describe, expect, it } from 'vitest';
-import type { WakeUps } from '../../../lib/ports.ts';
+import type { WakeUps } from '../../../lib/ports/wake-ups.ts';
 
 export type WakeUpHarness = {
   wakeUps: WakeUps;

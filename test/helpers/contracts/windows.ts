@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { emptyWindow, type MinuteWindow } from '../../../lib/core/gates/evidence.ts';
 import { bucketIndex, histogramCount, MAX_BUCKET, MIN_BUCKET } from '../../../lib/core/gates/histogram.ts';
-import type { WindowAddition, WindowStore } from '../../../lib/ports.ts';
+import type { WindowAddition, WindowStore } from '../../../lib/ports/windows.ts';
 import type { TestClock } from './state.ts';
 
 export type WindowHarness = {

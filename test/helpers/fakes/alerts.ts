@@ -2,7 +2,7 @@
 
 import type { Alert, AlertMessage } from '../../../lib/core/alerts/alert.ts';
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
-import type { AlertChannel, AlertStore } from '../../../lib/ports.ts';
+import type { AlertChannel, AlertStore } from '../../../lib/ports/alerts.ts';
 
 export type InMemoryAlerts = AlertStore & {
   /** While true every call throws `store_unavailable`. */

@@ -1,7 +1,7 @@
 /** Totals of experiments in memory. */
 
 import { type CohortTotals, type ExperimentTotals, NO_TOTALS } from '../../../lib/core/report/experiment.ts';
-import type { ExperimentStore } from '../../../lib/ports.ts';
+import type { ExperimentStore } from '../../../lib/ports/experiments.ts';
 
 export type InMemoryExperiments = ExperimentStore & { applied(): number };
 

@@ -7,7 +7,7 @@
 import { readStoredFlags, storedFlags } from '../../../lib/adapters/appconfig/document.ts';
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
 import { compareFlagAge, type FlagDocument } from '../../../lib/core/routing/flags.ts';
-import type { FlagPublisher } from '../../../lib/ports.ts';
+import type { FlagPublisher } from '../../../lib/ports/flags.ts';
 import { frozen } from './frozen.ts';
 
 export type InMemoryFlags = FlagPublisher & {

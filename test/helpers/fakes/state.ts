@@ -5,20 +5,12 @@
  */
 
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
-import { CLOCKS_APART_MS } from '../../../lib/core/conditions/verdict.ts';
 import { type CutoverState, INITIAL_SYSTEM, type SystemState } from '../../../lib/core/cutover/cutover.ts';
 import type { AuditEntry } from '../../../lib/core/stage/audit.ts';
 import type { Event } from '../../../lib/core/stage/events.ts';
-import type {
-  Clock,
-  IdempotencyRecord,
-  StateChange,
-  StateStore,
-  StoredVerdict,
-  WriteResult,
-} from '../../../lib/ports.ts';
+import type { Clock } from '../../../lib/ports/machine.ts';
+import type { IdempotencyRecord, StateChange, StateStore, WriteResult } from '../../../lib/ports/state.ts';
 import { cutoverState, problemsOf, systemState } from '../../../lib/schemas/state.ts';
-import { frozen } from './frozen.ts';
 
 /** What happens to the next write instead of the usual. */
 export type WriteFault =
@@ -45,7 +37,6 @@ export function inMemoryState(options: { clock: Pick<Clock, 'now'> }): InMemoryS
   const checked = new Map<string, Checked>();
   const audit = new Map<string, string[]>();
   const records = new Map<string, string>();
-  const verdicts = new Map<string, StoredVerdict>();
   const faults: WriteFault[] = [];
   let down = false;
   let applied = 0;
@@ -148,17 +139,6 @@ export function inMemoryState(options: { clock: Pick<Clock, 'now'> }): InMemoryS
       const log = (audit.get(subject) ?? []).map((entry) => JSON.parse(entry) as AuditEntry<Event>);
       const beyond = log.filter(({ seq }) => afterSeq === undefined || (oldestFirst ? seq > afterSeq : seq < afterSeq));
       return (oldestFirst ? beyond : beyond.reverse()).slice(0, limit);
-    },
-    async writeVerdict(id, verdict) {
-      reachable();
-      const before = verdicts.get(id);
-      const future = options.clock.now() + CLOCKS_APART_MS;
-      if (!before || before.atMs <= verdict.atMs || before.atMs > future)
-        verdicts.set(id, frozen(JSON.parse(JSON.stringify(verdict))));
-    },
-    async readVerdict(id) {
-      reachable();
-      return verdicts.get(id) ?? null;
     },
 
     failNextWrite: (...next) => void faults.push(...next),

@@ -1,7 +1,7 @@
 /** Wake-ups in memory: each one is a record that a test hands to the shadow writer whenever, or never. */
 
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
-import type { ReadToCompare, WakeUps } from '../../../lib/ports.ts';
+import type { ReadToCompare, WakeUps } from '../../../lib/ports/wake-ups.ts';
 
 export type InMemoryWakeUps = WakeUps & {
   /** Every record so far, oldest first: the cutover, and how often it was woken until then. */

@@ -3,7 +3,8 @@
 import { mergeByOperation } from '../../../lib/adapters/dynamodb/window-item.ts';
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
 import { type MinuteWindow, mergeWindows } from '../../../lib/core/gates/evidence.ts';
-import type { Clock, WindowAddition, WindowStore } from '../../../lib/ports.ts';
+import type { Clock } from '../../../lib/ports/machine.ts';
+import type { WindowAddition, WindowStore } from '../../../lib/ports/windows.ts';
 
 const RETENTION_MINUTES = 30 * 1_440;
 

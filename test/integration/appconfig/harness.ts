@@ -14,7 +14,7 @@ import { type AppConfigOptions, type LocalAppConfig, startAppConfig } from '../.
 import { storedFlags } from '../../../lib/adapters/appconfig/document.ts';
 import { appConfigPublisher } from '../../../lib/adapters/appconfig/publisher.ts';
 import type { FlagDocument } from '../../../lib/core/routing/flags.ts';
-import type { FlagPublisher } from '../../../lib/ports.ts';
+import type { FlagPublisher } from '../../../lib/ports/flags.ts';
 import { parseFlagText } from '../../../lib/schemas/flags.ts';
 
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';

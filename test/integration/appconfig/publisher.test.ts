@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { appConfigClient } from '../../../lib/adapters/appconfig/client.ts';
 import { appConfigPublisher } from '../../../lib/adapters/appconfig/publisher.ts';
 import type { FlagDocument } from '../../../lib/core/routing/flags.ts';
-import type { FlagPublisher } from '../../../lib/ports.ts';
+import type { FlagPublisher } from '../../../lib/ports/flags.ts';
 import { flagContract, someFlags } from '../../helpers/contracts/flags.ts';
 import {
   blockWithOther,

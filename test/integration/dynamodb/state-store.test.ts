@@ -20,6 +20,7 @@ import {
   verdictKey,
 } from '../../../lib/adapters/dynamodb/keys.ts';
 import { dynamoStateStore } from '../../../lib/adapters/dynamodb/state-store.ts';
+import { dynamoVerdictStore } from '../../../lib/adapters/dynamodb/verdict-store.ts';
 import { storedVerdict } from '../../../lib/core/conditions/stored.ts';
 import {
   changeOf,
@@ -32,6 +33,7 @@ import {
   twentyWritersAtOnce,
   VERDICT,
 } from '../../helpers/contracts/state.ts';
+import { verdictContract } from '../../helpers/contracts/verdicts.ts';
 import { localClient, ownTables, PATIENT_CALL_MS } from '../../helpers/dynamodb.ts';
 import { faultyProxy } from '../../helpers/dynamodb-proxy.ts';
 
@@ -60,12 +62,17 @@ stateContract('DynamoDB', async () => {
   };
 });
 
+verdictContract('DynamoDB', async () => {
+  const options = await fresh();
+  return { store: dynamoVerdictStore(options), clock: options.clock };
+});
+
 describe('verdicts as items', () => {
   const stored = { atMs: START_MS, verdict: VERDICT, evidence: EVIDENCE };
 
   it('take less than half of their text', async () => {
     const options = await fresh();
-    await dynamoStateStore(options).writeVerdict('customer', stored);
+    await dynamoVerdictStore(options).write('customer', stored);
     const { Item } = await client.send(new GetCommand({ TableName: options.tableName, Key: verdictKey('customer') }));
     const bytes = Item!.verdict.length + Item!.evidence.length;
     expect(bytes).toBeLessThan((JSON.stringify(VERDICT).length + JSON.stringify(EVIDENCE).length) / 2);
@@ -76,14 +83,14 @@ describe('verdicts as items', () => {
     const [verdict, evidence] = [JSON.stringify(storedVerdict(VERDICT)), JSON.stringify(EVIDENCE)];
     const Item = { ...verdictKey('customer'), atMs: START_MS, verdict, evidence };
     await client.send(new PutCommand({ TableName: options.tableName, Item }));
-    expect(await dynamoStateStore(options).readVerdict('customer')).toEqual(stored);
+    expect(await dynamoVerdictStore(options).read('customer')).toEqual(stored);
   });
 
   it('are refused when the bytes are not ours', async () => {
     const options = await fresh();
     const Item = { ...verdictKey('customer'), atMs: START_MS, verdict: new Uint8Array([7, 7, 7]) };
     await client.send(new PutCommand({ TableName: options.tableName, Item }));
-    await expect(dynamoStateStore(options).readVerdict('customer')).rejects.toMatchObject({ code: 'state_invalid' });
+    await expect(dynamoVerdictStore(options).read('customer')).rejects.toMatchObject({ code: 'state_invalid' });
   });
 });
 

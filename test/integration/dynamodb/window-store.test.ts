@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { shardOf, windowKey, windowPartition } from '../../../lib/adapters/dynamodb/keys.ts';
 import { flushMark } from '../../../lib/adapters/dynamodb/window-item.ts';
 import { dynamoWindowStore } from '../../../lib/adapters/dynamodb/window-store.ts';
-import type { WindowAddition } from '../../../lib/ports.ts';
+import type { WindowAddition } from '../../../lib/ports/windows.ts';
 import { START_MS, testClock } from '../../helpers/contracts/state.ts';
 import { latencies, windowContract, windowOf } from '../../helpers/contracts/windows.ts';
 import { localClient, ownTables, PATIENT_CALL_MS } from '../../helpers/dynamodb.ts';

@@ -5,14 +5,15 @@
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { aidisCutovers } from '../../../infra/examples/aidis/cutovers.ts';
-import { postgresDataPlane } from '../../../lib/adapters/postgres/data-plane.ts';
 import type { PgGateway } from '../../../lib/adapters/postgres/gateway.ts';
 import { migrate } from '../../../lib/adapters/postgres/migrate.ts';
 import { readMigrations } from '../../../lib/adapters/postgres/migration-files.ts';
 import { defineCutovers } from '../../../lib/define/cutovers.ts';
-import type { DataPlane, TableCutover } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { aidisScript } from '../../helpers/aidis.ts';
 import { pgliteGateway } from '../../helpers/pglite-gateway.ts';
+import { postgresCalls } from '../../helpers/postgres-tables.ts';
+import type { TableCalls } from '../../helpers/table-ports.ts';
 
 const EPOCH = 1;
 const ROWS = 40;
@@ -20,11 +21,11 @@ const COLUMNS =
   'id, project_id, session_id, context_type::text, content, embedding::real[], relevance_score, tags, metadata, created_at';
 
 let gateway: PgGateway;
-let plane: DataPlane;
+let plane: TableCalls;
 
 beforeAll(async () => {
   gateway = await pgliteGateway();
-  plane = postgresDataPlane({ runtime: gateway, owner: gateway });
+  plane = postgresCalls({ runtime: gateway, owner: gateway });
   await migrate(gateway, readMigrations(new URL('../../../migrations', import.meta.url).pathname));
   await gateway.script(aidisScript('primary'));
   await gateway.script(`

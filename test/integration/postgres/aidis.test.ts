@@ -13,7 +13,7 @@ let crossing: Crossing;
 beforeAll(async () => {
   db = await ownDatabase();
   plane = testPlane(db);
-  crossing = aidisCrossing(plane);
+  crossing = aidisCrossing(plane.ports);
   for (const script of ['primary', 'seed', 'shadow'] as const) await db.sql.unsafe(aidisScript(script));
 });
 afterAll(async () => {

@@ -8,7 +8,7 @@
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { systemClock } from '../../../lib/adapters/system.ts';
-import type { TableCutover } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { overOrWaiting } from '../../helpers/breakpoints.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, eventually, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';

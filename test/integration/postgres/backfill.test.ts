@@ -1,7 +1,7 @@
 /** I16 backfill: never overwrites, never locks an application row, resumes after anything, leaves no ghost. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { TableCutover } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, eventually, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
 import { type Edit, edited, SQL_FAULTS } from '../../helpers/sql-plants.ts';

@@ -6,14 +6,21 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { postgresDataPlane } from '../../../lib/adapters/postgres/data-plane.ts';
 import { systemClock } from '../../../lib/adapters/system.ts';
-import type { DataPlane, TableCutover } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type Breakpoints, breakpoints } from '../../helpers/breakpoints.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
-import { differences, eventually, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
+import {
+  differences,
+  eventually,
+  postgresCalls,
+  type TestPlane,
+  tamper,
+  testPlane,
+} from '../../helpers/postgres-tables.ts';
 import { type Act, AFTER_SWAP, haltableSwap, haltingAt, NOTHING_COPIED, ours, pointsOf } from '../../helpers/seams.ts';
 import { BREAKPOINTS, edited, HALTING } from '../../helpers/sql-plants.ts';
+import type { TableCalls } from '../../helpers/table-ports.ts';
 
 const STOCK: TableCutover = {
   id: 'stock',
@@ -192,10 +199,10 @@ describe('I6 I7 verification that is killed', () => {
 });
 
 /** Data planes whose owner halts at the seams of an act. */
-const seamedPlanes = new Map<string, DataPlane>();
-function seamedPlane(act: Act): DataPlane {
+const seamedPlanes = new Map<string, TableCalls>();
+function seamedPlane(act: Act): TableCalls {
   const made =
-    seamedPlanes.get(act) ?? postgresDataPlane({ runtime: plane.gateway(), owner: haltingAt(plane.gateway(), act) });
+    seamedPlanes.get(act) ?? postgresCalls({ runtime: plane.gateway(), owner: haltingAt(plane.gateway(), act) });
   seamedPlanes.set(act, made);
   return made;
 }
@@ -258,7 +265,10 @@ describe('I6 I1 the way back that is killed', () => {
 });
 
 /** One call, killed at each of its points in turn: the gateway comes again, to the next one, and in the end gets through. */
-async function killedInTurn<T>(act: 'arm' | 'forget' | 'cleanup', call: (seamed: DataPlane) => Promise<T>): Promise<T> {
+async function killedInTurn<T>(
+  act: 'arm' | 'forget' | 'cleanup',
+  call: (seamed: TableCalls) => Promise<T>,
+): Promise<T> {
   const [first, ...others] = pointsOf(act);
   let halted = await points.halt(first!, () => call(seamedPlane(act)));
   for (const point of others) halted = await halted.killUntil(point);

@@ -8,7 +8,8 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PgGateway } from '../../../lib/adapters/postgres/gateway.ts';
-import type { ConvergeResult, TableCutover } from '../../../lib/ports.ts';
+import type { ConvergeResult } from '../../../lib/ports/converging.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
 import { dawdling, type Edit, edited, SQL_FAULTS } from '../../helpers/sql-plants.ts';

@@ -1,7 +1,7 @@
 /** Capture: every change of a row leaves a hint in its own transaction, whoever makes it and however. */
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { TableCutover } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, eventually, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
 

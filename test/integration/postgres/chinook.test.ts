@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { customerCutover } from '../../../infra/examples/chinook/cutover.ts';
 import { defineCutovers } from '../../../lib/define/cutovers.ts';
 import { tableCutover } from '../../../lib/flows/rows/table-of.ts';
-import type { TableCutover } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
 

@@ -1,7 +1,7 @@
-/** The data plane on Postgres keeps the same contract as the one in memory. */
+/** The ports of live tables on Postgres keep the same contract as those in memory. */
 
-import { tableHealthContract } from '../../helpers/contracts/table-health.ts';
-import { type TablesHarness, tablesContract } from '../../helpers/contracts/tables.ts';
+import type { TablesHarness } from '../../helpers/contracts/tables/bench.ts';
+import { tablesContract } from '../../helpers/contracts/tables/tables.ts';
 import { endPauses, testPlane } from '../../helpers/postgres-tables.ts';
 import { recycledDatabase } from '../../helpers/recycled-database.ts';
 
@@ -35,7 +35,7 @@ async function open(): Promise<TablesHarness> {
     return Object.fromEntries(found.map((row) => [row.id, row.v as string]));
   };
   return {
-    plane,
+    ports: plane.ports,
     cutover: { id: 'subject', validation: 'strict', table: { primary: 'public.subject', shadow: 'public.subject_v2' } },
     // The application knows one name, always.
     write: (key, value) => set('subject', key, value),
@@ -65,4 +65,3 @@ async function open(): Promise<TablesHarness> {
 }
 
 tablesContract('on Postgres', open);
-tableHealthContract('on Postgres', open);

@@ -1,7 +1,7 @@
 /** Converge on a real table: what is written, what waits, what is put aside, and what an old epoch may do. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { TableCutover } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, eventually, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
 

@@ -6,15 +6,15 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installSchema } from '../../../infra/local/install-schema.ts';
-import { postgresDataPlane } from '../../../lib/adapters/postgres/data-plane.ts';
 import { systemClock } from '../../../lib/adapters/system.ts';
-import type { DataPlane, TableCutover } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type Breakpoints, breakpoints } from '../../helpers/breakpoints.ts';
 import { type CrashableServer, crashableServer } from '../../helpers/crashable-postgres.ts';
 import type { OwnDatabase } from '../../helpers/postgres.ts';
-import { differences, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
+import { differences, postgresCalls, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
 import { type Act, AFTER_SWAP, haltableSwap, haltingAt, NOTHING_COPIED, ours, pointsOf } from '../../helpers/seams.ts';
 import { BREAKPOINTS, edited, HALTING } from '../../helpers/sql-plants.ts';
+import type { TableCalls } from '../../helpers/table-ports.ts';
 
 const STOCK: TableCutover = {
   id: 'stock',
@@ -109,10 +109,9 @@ async function wrong(): Promise<unknown[]> {
   return [...seen, ...(await differences(db, twin, other))];
 }
 
-const halting = new Map<Act, DataPlane>();
-function haltingPlane(act: Act): DataPlane {
-  const made =
-    halting.get(act) ?? postgresDataPlane({ runtime: plane.gateway(), owner: haltingAt(plane.gateway(), act) });
+const halting = new Map<Act, TableCalls>();
+function haltingPlane(act: Act): TableCalls {
+  const made = halting.get(act) ?? postgresCalls({ runtime: plane.gateway(), owner: haltingAt(plane.gateway(), act) });
   halting.set(act, made);
   return made;
 }

@@ -1,7 +1,7 @@
 /** Constraints of the new table that are checked when a transaction ends: a row that breaks one waits alone, the others arrive. */
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { TableCutover } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import type { OwnDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
 import { recycledDatabase } from '../../helpers/recycled-database.ts';

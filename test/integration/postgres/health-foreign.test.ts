@@ -8,13 +8,12 @@ import { fileURLToPath } from 'node:url';
 import type postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installSchema } from '../../../infra/local/install-schema.ts';
-import { postgresDataPlane } from '../../../lib/adapters/postgres/data-plane.ts';
 import { postgresGateway } from '../../../lib/adapters/postgres/gateway.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
 import type { HealthFinding } from '../../../lib/core/table/reading.ts';
-import type { TableCutover } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
-import { eventually, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
+import { eventually, postgresCalls, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 const NOTE: TableCutover = {
@@ -272,7 +271,7 @@ describe('an owner who is no superuser', () => {
       await installSchema(ROOT, url.href);
       await own.sql.unsafe(`SET ROLE ${role}; ${TABLES}; RESET ROLE`);
       const gateway = postgresGateway({ url: url.href, clock: systemClock(), random });
-      const theirs = postgresDataPlane({ runtime: gateway, owner: gateway });
+      const theirs = postgresCalls({ runtime: gateway, owner: gateway });
       try {
         // The role that does not own the tables: each group of checks answers.
         await own.sql.unsafe(

@@ -1,7 +1,7 @@
 /** The copy of a table that is written inline: it does not wait for a transaction of the application that stays open. */
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { TableCutover } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, eventually, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
 import { type Edit, edited } from '../../helpers/sql-plants.ts';

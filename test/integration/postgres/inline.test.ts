@@ -2,7 +2,8 @@
 
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { ConvergeResult, TableCutover } from '../../../lib/ports.ts';
+import type { ConvergeResult } from '../../../lib/ports/converging.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, eventually, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
 import { dawdling, type Edit, edited, SQL_FAULTS } from '../../helpers/sql-plants.ts';

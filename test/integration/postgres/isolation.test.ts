@@ -6,12 +6,12 @@
 
 import type postgres from 'postgres';
 import { afterEach, describe, expect, it } from 'vitest';
-import { postgresDataPlane } from '../../../lib/adapters/postgres/data-plane.ts';
 import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/gateway.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
-import type { DataPlane, TableCutover } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
-import { eventually, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
+import { eventually, postgresCalls, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
+import type { TableCalls } from '../../helpers/table-ports.ts';
 
 const ROUNDS = Number(process.env.CROSSFADE_ROUNDS ?? 2);
 const WRITERS = 3;
@@ -73,7 +73,7 @@ async function swapped(
   db: OwnDatabase,
   clients: readonly postgres.Sql[],
   key: number,
-  act: () => ReturnType<DataPlane['promote']>,
+  act: () => ReturnType<TableCalls['promote']>,
 ) {
   for (let tries = 0; tries < 10; tries += 1) {
     const result = await across(db, clients, key + tries * WRITERS, act);
@@ -138,7 +138,7 @@ describe('negative controls', () => {
     const plane = planeOf(db);
     await plane.start(CUTOVER, 1);
     await plane.copy('a', 1);
-    const other = postgresDataPlane({ runtime: bare(db), owner: bare(db) });
+    const other = postgresCalls({ runtime: bare(db), owner: bare(db) });
     const promote = () => other.promote(CUTOVER, { fromEpoch: 1, toEpoch: 2, stage: 'completed', version: 2 });
     return { other, promote };
   }

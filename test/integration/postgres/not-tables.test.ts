@@ -4,19 +4,21 @@
  */
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { postgresDataPlane } from '../../../lib/adapters/postgres/data-plane.ts';
 import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/gateway.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
 import { initialState, type SystemState } from '../../../lib/core/cutover/cutover.ts';
 import { defineCutovers } from '../../../lib/define/cutovers.ts';
 import { prepare } from '../../../lib/flows/control/prepare-command.ts';
-import type { DataPlane, Ports, TableCutover } from '../../../lib/ports.ts';
+import type { Ports } from '../../../lib/ports/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
+import { postgresCalls } from '../../helpers/postgres-tables.ts';
+import type { TableCalls } from '../../helpers/table-ports.ts';
 
 let db: OwnDatabase;
 let role: string;
 let owner: PgGateway;
-let plane: DataPlane;
+let plane: TableCalls;
 
 beforeAll(async () => {
   db = await ownDatabase();
@@ -30,7 +32,7 @@ beforeAll(async () => {
   url.username = role;
   url.password = 'secret';
   owner = postgresGateway({ url: url.href, clock: systemClock(), random });
-  plane = postgresDataPlane({ owner, runtime: owner });
+  plane = postgresCalls({ owner, runtime: owner });
 });
 afterAll(async () => {
   await owner.close();
@@ -167,7 +169,7 @@ it.each(CASES.map((one, index) => ({ ...one, name: `n${index}` })))(
     ]);
     const declaration = declared as typeof declared & { kind: 'table'; table: TableCutover['table'] };
     const cutover: TableCutover = { id: name, validation: 'strict', table: declaration.table };
-    const ports = { tables: plane } as unknown as Ports;
+    const ports = { swapping: plane, inspecting: plane } as unknown as Ports;
     const around = { nowMs: 0, system: {} as SystemState, declarations: [declaration] };
     const before = await catalog();
 

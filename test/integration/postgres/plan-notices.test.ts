@@ -1,7 +1,7 @@
 /** What the plan says of a swap before anything is armed, and what the start refuses in the same words. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { TableCutover } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
 

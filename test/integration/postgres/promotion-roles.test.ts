@@ -1,11 +1,12 @@
 /** Promotion by an owner role that is no superuser, while the application has a role of its own; and without enough rights. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { postgresDataPlane } from '../../../lib/adapters/postgres/data-plane.ts';
 import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/gateway.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
-import type { DataPlane, TableCutover } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
+import { postgresCalls } from '../../helpers/postgres-tables.ts';
+import type { TableCalls } from '../../helpers/table-ports.ts';
 
 const FEE: TableCutover = {
   id: 'fee',
@@ -15,7 +16,7 @@ const FEE: TableCutover = {
 
 let db: OwnDatabase;
 let owner: PgGateway;
-let plane: DataPlane;
+let plane: TableCalls;
 let roles: { owner: string; app: string };
 
 beforeAll(async () => {
@@ -31,7 +32,7 @@ beforeAll(async () => {
   url.username = roles.owner;
   url.password = 'secret';
   owner = postgresGateway({ url: url.href, clock: systemClock(), random });
-  plane = postgresDataPlane({ owner, runtime: owner });
+  plane = postgresCalls({ owner, runtime: owner });
 });
 afterAll(async () => {
   await owner.close();

@@ -8,7 +8,8 @@ import { readFileSync } from 'node:fs';
 import type postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { customerCutover } from '../../../infra/examples/chinook/cutover.ts';
-import type { SwapResult, TableCutover } from '../../../lib/ports.ts';
+import type { SwapResult } from '../../../lib/ports/swapping.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, eventually, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
 

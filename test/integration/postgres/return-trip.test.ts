@@ -1,7 +1,7 @@
 /** I13 whether a value goes back is decided by the value: cast there and back, whatever the types and their domains are called. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { TableCutover } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
 

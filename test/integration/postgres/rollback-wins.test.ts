@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makePlan } from '../../../lib/core/cutover/plan.ts';
 import type { OperatorCommand } from '../../../lib/flows/control/operate.ts';
-import type { Ports } from '../../../lib/ports.ts';
+import type { Ports } from '../../../lib/ports/ports.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
 import { type World, world } from '../../helpers/world.ts';
@@ -27,7 +27,7 @@ let ports: Ports;
 /** A store of states of its own over the one database. */
 const store = () => {
   const made = world({ cutovers: [DECLARED] });
-  return { made, ports: { ...made.ports, tables: plane } };
+  return { made, ports: { ...made.ports, ...plane.ports } };
 };
 const ask = (command: OperatorCommand) => w.operate(ID, command, { ports });
 

@@ -1,7 +1,7 @@
 /** One table is kept equal with one other at a time: a second cutover of it is refused before it touches the triggers of the first. */
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { TableCutover } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import type { OwnDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
 import { recycledDatabase } from '../../helpers/recycled-database.ts';

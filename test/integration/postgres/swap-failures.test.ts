@@ -1,13 +1,13 @@
 /** I6 I9 I11 a swap that cannot be done now changes nothing and says whom it waits for; one that is cut off is before or after. */
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { postgresDataPlane } from '../../../lib/adapters/postgres/data-plane.ts';
 import type { PgGateway } from '../../../lib/adapters/postgres/gateway.ts';
-import type { DataPlane, TableCutover } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { swapping } from '../../helpers/breakpoints.ts';
 import type { OwnDatabase } from '../../helpers/postgres.ts';
-import { differences, eventually, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
+import { differences, eventually, postgresCalls, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
 import { recycledDatabase } from '../../helpers/recycled-database.ts';
+import type { TableCalls } from '../../helpers/table-ports.ts';
 
 const NOTE: TableCutover = {
   id: 'note',
@@ -100,7 +100,7 @@ describe('I11 a lock that somebody holds', () => {
 });
 
 /** A caller that has read where the cutover stands, and comes to its tables when another one has swapped them. */
-function overtakenBy(swap: () => Promise<unknown>): DataPlane {
+function overtakenBy(swap: () => Promise<unknown>): TableCalls {
   const owner = plane.gateway();
   let overtaken = false;
   const call: PgGateway['call'] = async (statement, ...rest) => {
@@ -111,7 +111,7 @@ function overtakenBy(swap: () => Promise<unknown>): DataPlane {
     }
     return rows as never;
   };
-  return postgresDataPlane({ runtime: plane.gateway(), owner: { ...owner, call } });
+  return postgresCalls({ runtime: plane.gateway(), owner: { ...owner, call } });
 }
 
 describe('I9 the epoch', () => {
@@ -217,7 +217,7 @@ describe('I12 a table that is altered after the plan was made', () => {
 
 describe('a swap that leaves a statement out (negative control)', () => {
   const without = (left: RegExp) =>
-    postgresDataPlane({
+    postgresCalls({
       runtime: plane.gateway(),
       owner: swapping(plane.gateway(), (statements) => {
         const kept = statements.filter((statement) => !left.test(statement));

@@ -13,12 +13,13 @@ import { runCommand } from '../../../lib/flows/control/run-command.ts';
 import { backfillAll } from '../../../lib/flows/rows/backfill.ts';
 import { converge } from '../../../lib/flows/rows/converge.ts';
 import { relay } from '../../../lib/flows/rows/relay.ts';
-import type { Ports } from '../../../lib/ports.ts';
+import type { Ports } from '../../../lib/ports/ports.ts';
 import { inMemoryAlerts } from '../../helpers/fakes/alerts.ts';
-import { inMemoryCopies, nobodyThere } from '../../helpers/fakes/copies.ts';
 import { inMemoryExperiments } from '../../helpers/fakes/experiments.ts';
 import { inMemoryFlags } from '../../helpers/fakes/flags.ts';
+import { forwardPorts, inMemoryForwards, nobodyThere } from '../../helpers/fakes/forwards.ts';
 import { inMemoryState } from '../../helpers/fakes/state.ts';
+import { inMemoryVerdicts } from '../../helpers/fakes/verdicts.ts';
 import { inMemoryWakeUps } from '../../helpers/fakes/wake-ups.ts';
 import { inMemoryWindows } from '../../helpers/fakes/windows.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
@@ -57,12 +58,13 @@ beforeAll(async () => {
     log: { event: () => {}, failure: () => {} },
     metrics: { record: () => {}, flush: () => {} },
     state: inMemoryState({ clock }),
+    verdicts: inMemoryVerdicts({ clock }),
     windows: inMemoryWindows({ clock }),
     wakeUps: inMemoryWakeUps(),
-    copies: inMemoryCopies({ realNow: clock.now }),
+    ...forwardPorts(inMemoryForwards({ realNow: clock.now })),
     deliver: nobodyThere,
     flags,
-    tables: plane,
+    ...plane.ports,
     alerts: inMemoryAlerts(),
     channels: [],
     experiments: inMemoryExperiments(),

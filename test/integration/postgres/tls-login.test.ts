@@ -154,7 +154,7 @@ describe('the composition of a deployed function', () => {
     CROSSFADE_JWT_ISSUER: 'https://issuer.test',
     CROSSFADE_JWT_AUDIENCE: 'crossfade',
   };
-  const status = (over: object) => compose({ ...variables, ...over }).ports.tables.status('customer');
+  const status = (over: object) => compose({ ...variables, ...over }).ports.inspecting.status('customer');
 
   it('sends a signed token, and only to a server it believes', async () => {
     vi.stubEnv('AWS_ACCESS_KEY_ID', 'local');

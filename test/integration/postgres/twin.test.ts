@@ -6,7 +6,8 @@
 
 import type postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { SwapResult, TableCutover } from '../../../lib/ports.ts';
+import type { SwapResult } from '../../../lib/ports/swapping.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
 import { type Writer, writer } from '../../helpers/writer.ts';

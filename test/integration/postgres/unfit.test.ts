@@ -1,7 +1,8 @@
 /** I7 I15 a row that no cast takes is judged by its key: it hides nothing, and it stops no comparison of the others. */
 
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import type { TableCutover, VerificationPass } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
+import type { VerificationPass } from '../../../lib/ports/verifying.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
 import { asGenerated, edited, SQL_FAULTS } from '../../helpers/sql-plants.ts';

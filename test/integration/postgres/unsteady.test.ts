@@ -1,7 +1,7 @@
 /** A declared expression whose value the row does not decide is refused before anything is armed: no two looks at it would agree. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { TableCutover } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
 

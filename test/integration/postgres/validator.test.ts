@@ -5,7 +5,8 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { VerificationResult } from '../../../lib/core/gates/evidence.ts';
-import type { TableCutover, VerificationPass } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
+import type { VerificationPass } from '../../../lib/ports/verifying.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
 import { asGenerated, edited, SQL_FAULTS } from '../../helpers/sql-plants.ts';

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { initialState } from '../../../lib/core/cutover/cutover.ts';
 import { verifyNow } from '../../../lib/flows/rows/verify.ts';
-import type { Ports } from '../../../lib/ports.ts';
+import type { Ports } from '../../../lib/ports/ports.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
 import { edited } from '../../helpers/sql-plants.ts';
@@ -45,7 +45,7 @@ function asking(): Ports {
     stage: 'dual_write',
     stageKind: 'dual_write' as const,
   };
-  return { ...ports, tables: plane, state: { ...ports.state, readCutover: async () => state } };
+  return { ...ports, ...plane.ports, state: { ...ports.state, readCutover: async () => state } };
 }
 /** One step of a pass, as short as it can be: it leaves off after one range. */
 const step = () => db.sql.unsafe(`SELECT crossfade.verify_customer(1, 1, 'fast', 'full', 0) AS step`);

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { VerificationResult } from '../../../lib/core/gates/evidence.ts';
-import type { TableCutover } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
 import { asGenerated, edited, SQL_FAULTS } from '../../helpers/sql-plants.ts';

@@ -1,7 +1,7 @@
 /** I7 a table may have as many columns as Postgres takes, on both sides: each verdict is made, and names the column and the key. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { TableCutover } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
 import { edited } from '../../helpers/sql-plants.ts';

@@ -9,7 +9,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import type { TableCutover } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { debianBinaries } from '../../helpers/debian-postgres.ts';
 import { byDriver, byPsql, type Draw, doer, type PsqlClient } from '../../helpers/deeds.ts';
 import { astride, live, type Straddling } from '../../helpers/life.ts';

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/gateway.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
 import type { HealthFinding } from '../../../lib/core/table/reading.ts';
-import type { TableCutover } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { databaseCpuMs } from '../../helpers/cpu-time.ts';
 import { type ServedDatabase, servedDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';

@@ -8,7 +8,7 @@
 import fc from 'fast-check';
 import { describe, expect, inject, it } from 'vitest';
 import { type MEANING, MECHANICS, type StatedSetting } from '../../../lib/core/table/sql/session.ts';
-import type { TableCutover } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { astride, live, type Straddling } from '../../helpers/life.ts';
 import { type ServedDatabase, servedDatabase } from '../../helpers/postgres.ts';
 import { differences, testPlane } from '../../helpers/postgres-tables.ts';

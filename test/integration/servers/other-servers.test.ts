@@ -12,12 +12,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, i
 import { installSchema } from '../../../infra/local/install-schema.ts';
 import { type LocalPostgres, startPostgres } from '../../../infra/local/postgres.ts';
 import { prepareDirectory, unprivilegedAccount } from '../../../infra/local/postgres-directory.ts';
-import { postgresDataPlane } from '../../../lib/adapters/postgres/data-plane.ts';
-import type { TableCutover } from '../../../lib/ports.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { breakpoints } from '../../helpers/breakpoints.ts';
 import { debianBinaries } from '../../helpers/debian-postgres.ts';
 import { type OwnDatabase, type ServedDatabase, servedDatabase } from '../../helpers/postgres.ts';
-import { differences, eventually, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
+import { differences, eventually, postgresCalls, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
 import { haltableSwap, haltingAt } from '../../helpers/seams.ts';
 
 const stockOf = (mode: 'streamed' | 'inline'): TableCutover => ({
@@ -129,7 +128,7 @@ describe.skipIf(inject('servers') === null)('a streaming standby', () => {
     const points = await breakpoints(db);
     await haltableSwap(db);
     const owner = haltingAt(plane.gateway(), 'promote');
-    const promoting = postgresDataPlane({ owner, runtime: plane.gateway() });
+    const promoting = postgresCalls({ owner, runtime: plane.gateway() });
     const halted = await points.halt('swap: mirror written', () => promoting.promote(STOCK, step(1, 'completed')));
     const answer = await halted.during(async () => {
       process.kill(primary.pid, 'SIGKILL');

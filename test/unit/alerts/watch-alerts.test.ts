@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Alert, AlertMessage } from '../../../lib/core/alerts/alert.ts';
 import { acknowledgeAlert, listAlerts } from '../../../lib/flows/alerts/alerts.ts';
 import { readAlerts, SLICE_MS, watchAlerts } from '../../../lib/flows/alerts/watch-alerts.ts';
-import type { AlertChannel, AlertStore } from '../../../lib/ports.ts';
+import type { AlertChannel, AlertStore } from '../../../lib/ports/alerts.ts';
 import { alertContract, firing } from '../../helpers/contracts/alerts.ts';
 import { inMemoryAlerts, inMemoryChannel } from '../../helpers/fakes/alerts.ts';
 import { declarationOf, NOW } from '../../property/samples.ts';

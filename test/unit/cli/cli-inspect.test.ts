@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { initialState } from '../../../lib/core/cutover/cutover.ts';
 import { checkHealth, compareKey, compareTables, outlookOf, outlooks } from '../../../lib/flows/rows/inspect.ts';
-import type { StateStore, TableCutover } from '../../../lib/ports.ts';
+import type { StateStore } from '../../../lib/ports/state.ts';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { cli, type FakeApi, fakeApi, problem } from '../../helpers/fake-api.ts';
 import { inMemoryState } from '../../helpers/fakes/state.ts';
-import { inMemoryTables } from '../../helpers/fakes/tables.ts';
+import { inMemoryTables } from '../../helpers/fakes/tables/tables.ts';
 import { declarationOf } from '../../property/samples.ts';
 
 const CUSTOMER: TableCutover = {
@@ -18,8 +19,8 @@ const declaration = declarationOf('table');
 async function tables() {
   const plane = inMemoryTables({ clock: { now: () => 1_000 } });
   for (let key = 1; key <= 4; key += 1) plane.write('customer', key, `v${key}`);
-  await plane.arm(CUSTOMER, { epoch: 1, version: 1 });
-  await plane.mirror({
+  await plane.capture.arm(CUSTOMER, { epoch: 1, version: 1 });
+  await plane.switches.mirror({
     id: 'customer',
     epoch: 1,
     version: 1,
@@ -28,8 +29,8 @@ async function tables() {
     readPpm: 0,
     salt: 's',
   });
-  while ((await plane.backfill('customer', 1, 10)).kind === 'copied');
-  await plane.verify('customer', 1, 1_000);
+  while ((await plane.copying.backfill('customer', 1, 10)).kind === 'copied');
+  await plane.verifying.verify('customer', 1, 1_000);
   return plane;
 }
 
@@ -50,7 +51,7 @@ afterEach(() => api.close());
 describe('crossfade health', () => {
   it('shows what failed with its remedy, what passed on demand, and ends with 1', async () => {
     plane.refuse('customer', 'a view');
-    api.routes['GET /v1/cutovers/customer/health'] = { body: await checkHealth({ tables: plane, state }, declaration) };
+    api.routes['GET /v1/cutovers/customer/health'] = { body: await checkHealth({ ...plane, state }, declaration) };
     const short = await crossfade('health', 'customer');
     expect(short).toMatchObject({ exit: 1, err: '' });
     expect(short.out).toContain('ordinary tables');
@@ -61,7 +62,7 @@ describe('crossfade health', () => {
   });
 
   it('ends with 0 when nothing failed, and is part of doctor when a cutover is named', async () => {
-    const body = await checkHealth({ tables: plane, state }, declaration);
+    const body = await checkHealth({ ...plane, state }, declaration);
     const findings = [
       ...body.findings,
       { check: 'indexes', status: 'warn', value: 'one is missing', limit: 'all', remedy: 'Create it.' },
@@ -88,13 +89,13 @@ describe('the step after crossfade health', () => {
   ] as const)('in %s is right for it, and starts nothing that runs', async (stage, stageKind, next) => {
     const position = { ...initialState(declaration), epoch: 1, version: 1, stage, stageKind };
     const there = { readCutover: async () => position } as unknown as StateStore;
-    const body = await checkHealth({ tables: plane, state: there }, declaration);
+    const body = await checkHealth({ ...plane, state: there }, declaration);
     api.routes['GET /v1/cutovers/customer/health'] = { body };
     const { out } = await crossfade('health', 'customer');
     expect(out).toContain(next);
     expect(out.includes('crossfade start')).toBe(stage === 'disabled' || stage === 'rolled_back');
     plane.refuse('customer', 'a view');
-    const failed = await checkHealth({ tables: plane, state: there }, declaration);
+    const failed = await checkHealth({ ...plane, state: there }, declaration);
     expect(failed.next).not.toContain('crossfade start');
     if (stage !== 'cleaned') expect(failed.next).toMatch(/^Mend what failed/);
   });
@@ -102,13 +103,13 @@ describe('the step after crossfade health', () => {
 
 describe('crossfade progress', () => {
   it('shows all or one; the exit code follows the verdict when it is asked for', async () => {
-    api.routes['GET /v1/progress'] = { body: { cutovers: await outlooks({ tables: plane }, [declaration]) } };
+    api.routes['GET /v1/progress'] = { body: { cutovers: await outlooks(plane, [declaration]) } };
     const ready = await crossfade('progress', '--exit-code');
     expect(ready).toMatchObject({ exit: 0 });
     expect(ready.out).toContain('READY_FOR_CUTOVER');
     plane.tamper('customer', 1, 'wrong');
-    await plane.verify('customer', 1, 1_000);
-    api.routes['GET /v1/cutovers/customer/progress'] = { body: await outlookOf({ tables: plane }, declaration) };
+    await plane.verifying.verify('customer', 1, 1_000);
+    api.routes['GET /v1/cutovers/customer/progress'] = { body: await outlookOf(plane, declaration) };
     const bad = await crossfade('progress', 'customer', '--exit-code');
     expect(bad.exit).toBe(4);
     expect(bad.out).toMatch(/ROLLBACK_RECOMMENDED[\s\S]*|divergence/);
@@ -124,20 +125,20 @@ describe('crossfade progress', () => {
 describe('crossfade inspect', () => {
   it('counts both tables, and ends with 3 when rows differ for no reason', async () => {
     api.routes['GET /v1/cutovers/customer/consistency'] = () => ({ body: seen });
-    let seen = await compareTables({ tables: plane }, declaration);
+    let seen = await compareTables(plane, declaration);
     expect(await crossfade('inspect', 'customer')).toMatchObject({
       exit: 0,
       out: expect.stringContaining('4 equal, 0 diverged'),
     });
     plane.tamper('customer', 1, 'wrong');
-    seen = await compareTables({ tables: plane }, declaration);
+    seen = await compareTables(plane, declaration);
     expect((await crossfade('inspect', 'customer')).exit).toBe(3);
   });
 
   it('shows one key on both sides, whatever characters it has', async () => {
     plane.tamper('customer', 2, 'wrong');
     api.routes['GET /v1/cutovers/customer/record?key=%7B%22id%22%3A+2%7D'] = {
-      body: await compareKey({ tables: plane }, declaration, '{"id": 2}'),
+      body: await compareKey(plane, declaration, '{"id": 2}'),
     };
     const { exit, out } = await crossfade('inspect', 'customer', '--key', '{"id": 2}');
     expect(exit).toBe(3);
@@ -155,29 +156,28 @@ describe('the flows behind them', () => {
     const component = declarationOf('component');
     const nothing = inMemoryTables({ clock: { now: () => 1_000 } });
     for (const ask of [checkHealth, outlookOf, compareTables]) {
-      await expect(ask({ tables: plane, state }, component)).rejects.toMatchObject({
+      await expect(ask({ ...plane, state }, component)).rejects.toMatchObject({
         code: 'illegal_transition',
         message: expect.stringContaining('not a table'),
       });
     }
     for (const ask of [outlookOf, compareTables]) {
-      await expect(ask({ tables: nothing }, declaration)).rejects.toMatchObject({
+      await expect(ask(nothing, declaration)).rejects.toMatchObject({
         code: 'illegal_transition',
         message: expect.stringContaining('crossfade health customer'),
       });
     }
-    await expect(compareKey({ tables: nothing }, declaration, '1')).rejects.toMatchObject({
+    await expect(compareKey(nothing, declaration, '1')).rejects.toMatchObject({
       code: 'illegal_transition',
     });
-    await expect(compareKey({ tables: plane }, declaration, 'x')).rejects.toMatchObject({ code: 'invalid_input' });
-    expect(await outlooks({ tables: nothing }, [declaration, component])).toEqual([]);
-    expect(await checkHealth({ tables: nothing, state: empty }, declaration)).toMatchObject({ ok: true });
+    await expect(compareKey(plane, declaration, 'x')).rejects.toMatchObject({ code: 'invalid_input' });
+    expect(await outlooks(nothing, [declaration, component])).toEqual([]);
+    expect(await checkHealth({ ...nothing, state: empty }, declaration)).toMatchObject({ ok: true });
   });
 });
 
 describe('a database that is further than the state', () => {
-  const findings = async (state: StateStore) =>
-    (await checkHealth({ tables: plane, state }, declaration)).findings.at(-1);
+  const findings = async (state: StateStore) => (await checkHealth({ ...plane, state }, declaration)).findings.at(-1);
 
   it('belongs to another Crossfade, and health says which of the two is where', async () => {
     for (const [state, here] of [
@@ -197,7 +197,7 @@ describe('a database that is further than the state', () => {
     for (const state of [at(1, 1), at(1, 2), at(2, 0), at(0, 0, { epoch: 1 })])
       expect(await findings(state)).toMatchObject({ status: 'pass' });
     const nothing = inMemoryTables({ clock: { now: () => 1_000 } });
-    expect(await checkHealth({ tables: nothing, state: empty }, declaration)).toMatchObject({ ok: true });
+    expect(await checkHealth({ ...nothing, state: empty }, declaration)).toMatchObject({ ok: true });
   });
 });
 

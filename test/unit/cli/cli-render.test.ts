@@ -6,7 +6,7 @@ import { renderExplanation, renderStop, renderVerification } from '../../../lib/
 import { widthOf } from '../../../lib/cli/text.ts';
 import { builtInPlan, makePlan } from '../../../lib/core/cutover/plan.ts';
 import type { CutoverReport } from '../../../lib/flows/report/report.ts';
-import type { TablePlan } from '../../../lib/ports.ts';
+import type { TablePlan } from '../../../lib/ports/swapping.ts';
 import * as actors from '../../helpers/dashboard-reports.ts';
 
 const { copying, serving, held, rolledBack, completed, notStarted, ready, failing, unreadable, hostile, scene } =

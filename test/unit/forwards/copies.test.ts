@@ -21,8 +21,8 @@ import { actOnCopies, listCopies } from '../../../lib/flows/forwards/copies.ts';
 import { outcomeBuffer } from '../../../lib/flows/forwards/outcome-buffer.ts';
 import { proxyWrite, type WritePorts, type Written } from '../../../lib/flows/forwards/write-both.ts';
 import { relay } from '../../../lib/flows/rows/relay.ts';
-import type { UpstreamResponse } from '../../../lib/ports.ts';
-import { inMemoryCopies } from '../../helpers/fakes/copies.ts';
+import type { UpstreamResponse } from '../../../lib/ports/upstream.ts';
+import { forwardPorts, inMemoryForwards } from '../../helpers/fakes/forwards.ts';
 import { inMemoryWindows } from '../../helpers/fakes/windows.ts';
 import { passingClock } from '../../helpers/passing-clock.ts';
 import { declarationOf, type StageName, stateIn, systemOf } from '../../property/samples.ts';
@@ -57,7 +57,7 @@ function bench(options: { stage?: StageName; idempotencyKeys?: boolean } = {}) {
     shadow: server(options.idempotencyKeys ?? true),
   };
   const clock = passingClock();
-  const copies = inMemoryCopies({ realNow: clock.now });
+  const copies = inMemoryForwards({ realNow: clock.now });
   const windows = inMemoryWindows({ clock });
   let state: CutoverState = stateIn(options.stage ?? 'r1', { id: 'chat', kind: 'service' });
   let system = systemOf();
@@ -85,7 +85,7 @@ function bench(options: { stage?: StageName; idempotencyKeys?: boolean } = {}) {
     ids: { next: () => `id-${++ids}` },
     log: { event: (name) => void events.push(name), failure: (name) => void events.push(name) },
     windows,
-    copies,
+    ...forwardPorts(copies),
     outcomes: outcomeBuffer({ clock, ids: { next: () => 'source' }, windows, log: { event() {}, failure() {} } }),
     state: { readCutover: async () => state, readSystem: async () => system } as unknown as WritePorts['state'],
     upstream: async (target, { method, path, headers, body }) =>
@@ -224,7 +224,10 @@ describe('a write', () => {
 
   it('is answered although what became of it cannot be noted; the intent is found out later', async () => {
     const it_ = bench();
-    const deaf = { ...it_.ports, copies: { ...it_.copies, settle: async () => Promise.reject(new Error('away')) } };
+    const deaf = {
+      ...it_.ports,
+      intents: { ...it_.copies.intents, settle: async () => Promise.reject(new Error('away')) },
+    };
     expect(await it_.write(1, {}, deaf)).toMatchObject({ status: 201, copy: 'unsettled' });
     await it_.settle();
     expect(it_.servers.shadow.applied).toEqual(it_.servers.primary.applied);
@@ -315,7 +318,7 @@ describe('a copy', () => {
       it_.servers.shadow.mode = 'ok';
       await it_.settle(300_000);
       expect(it_.servers.shadow.applied).toHaveLength(1);
-      expect((await it_.copies.summary('chat')).quarantined).toBe(idempotencyKeys ? 0 : 1);
+      expect((await it_.copies.forwards.summary('chat')).quarantined).toBe(idempotencyKeys ? 0 : 1);
     }
   });
 
@@ -366,7 +369,8 @@ describe('a copy', () => {
 
   it('holds the stage while it waits for too long, and in quarantine', async () => {
     const it_ = bench();
-    const judged = async () => copiesCondition('chat', await it_.copies.summary('chat'), { lagAdvanceMs: 30_000 });
+    const judged = async () =>
+      copiesCondition('chat', await it_.copies.forwards.summary('chat'), { lagAdvanceMs: 30_000 });
     expect((await judged()).ok).toBe(true);
     it_.servers.shadow.mode = 'refuses';
     await it_.write(1);
@@ -450,7 +454,9 @@ function mortal(ports: WritePorts, diesAt: number, effect: 'before' | 'after'): 
     Object.fromEntries(Object.entries(port).map(([name, call]) => [name, dying(call)])) as T;
   return {
     ...ports,
-    copies: all(ports.copies),
+    intents: all(ports.intents),
+    forwards: all(ports.forwards),
+    attempts: all(ports.attempts),
     state: all(ports.state),
     upstream: dying(ports.upstream as never) as never,
     deliver: dying(ports.deliver as never) as never,
@@ -494,15 +500,15 @@ describe('I6 a process that dies at any await', () => {
   it('negative control: a copy that is made only after the answer is lost with its process', async () => {
     const it_ = bench();
     const late = {
-      ...it_.copies,
-      intend: async ({ id, side }: Parameters<typeof it_.copies.intend>[0]) =>
+      ...it_.copies.intents,
+      intend: async ({ id, side }: Parameters<typeof it_.copies.intents.intend>[0]) =>
         ({ kind: 'recorded', id, side }) as const,
-      settle: async (...[cutover, id]: Parameters<typeof it_.copies.settle>) => {
-        await it_.copies.settle(cutover, id, 'ready');
+      settle: async (...[cutover, id]: Parameters<typeof it_.copies.intents.settle>) => {
+        await it_.copies.intents.settle(cutover, id, 'ready');
         throw new Died();
       },
     };
-    expect((await it_.write(1, {}, { ...it_.ports, copies: late })).status).toBe(201);
+    expect((await it_.write(1, {}, { ...it_.ports, intents: late })).status).toBe(201);
     await it_.settle();
     expect([it_.servers.primary.applied.length, it_.servers.shadow.applied.length]).toEqual([1, 0]);
   });
@@ -617,7 +623,12 @@ describe('the relay', () => {
     const it_ = bench();
     await it_.write(1);
     const woken: string[] = [];
-    const ports = { ...it_.ports, wakeUps: { wake: async (id: string) => void woken.push(id) }, tables: away, ...over };
+    const ports = {
+      ...it_.ports,
+      wakeUps: { wake: async (id: string) => void woken.push(id) },
+      converging: away,
+      ...over,
+    };
     const done = relay(ports as never, 0, [it_.declaration, ...declared]).catch((error: Error) => error.message);
     return { woken, result: await done };
   };
@@ -631,8 +642,8 @@ describe('the relay', () => {
   });
 
   it('wakes for hints and copies when all is well', async () => {
-    const tables = { waiting: async () => [{ id: 'customer', hints: 1, lagMs: 0 }] };
-    expect(await relayed([table], { tables })).toEqual({
+    const converging = { waiting: async () => [{ id: 'customer', hints: 1, lagMs: 0 }] };
+    expect(await relayed([table], { converging })).toEqual({
       woken: ['chat', 'customer'],
       result: { rounds: 1, wakeUps: 2 },
     });

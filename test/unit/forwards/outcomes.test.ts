@@ -152,8 +152,8 @@ describe('the shadow-writer', () => {
     const { state: after, entries } = record(before, [{ type: 'started', plan: PLAN }], { nowMs: NOW, actor: 'ada' });
     await served.state.writeCutover({ before, after, entries });
     const table = { primary: 'public.customer', shadow: 'public.customer_v2' };
-    await served.tables.arm({ id: 'customer', table, validation: 'strict' }, { epoch: 1, version: 1 });
-    await served.tables.mirror({
+    await served.tables.capture.arm({ id: 'customer', table, validation: 'strict' }, { epoch: 1, version: 1 });
+    await served.tables.switches.mirror({
       id: 'customer',
       epoch: after.epoch,
       version: after.version,

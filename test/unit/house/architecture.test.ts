@@ -24,7 +24,7 @@ type Layer = { name: string; files: RegExp; may: readonly string[]; types?: read
 /** First match wins. A layer may always import itself; `types` are layers of which it may see types only. */
 const LAYERS: readonly Layer[] = [
   { name: 'core', files: /^lib\/core\//, may: [] },
-  { name: 'ports', files: /^lib\/ports\.ts$/, may: [], types: ['core'] },
+  { name: 'ports', files: /^lib\/ports\//, may: [], types: ['core'] },
   { name: 'schemas', files: /^lib\/schemas\//, may: ['core'], types: ['ports'] },
   { name: 'declaration', files: /^lib\/define\//, may: ['core', 'schemas'] },
   { name: 'flows', files: /^lib\/flows\//, may: ['core'], types: ['ports'] },
@@ -101,7 +101,7 @@ describe('layers', () => {
 
   it.each([
     ['a type of a flow in core', 'lib/core/x.ts', "import type { A } from '../flows/a.ts';"],
-    ['a value of ports in a flow', 'lib/flows/x.ts', "import { A } from '../ports.ts';"],
+    ['a value of ports in a flow', 'lib/flows/x.ts', "import { A } from '../ports/ports.ts';"],
     ['an adapter in a flow', 'lib/flows/x.ts', "import { a } from '../adapters/system.ts';"],
     ['one adapter in another', 'lib/adapters/dynamodb/x.ts', "import { a } from '../postgres/a.ts';"],
     ['a schema in the client', 'lib/client/x.ts', "import { a } from '../schemas/a.ts';"],
@@ -208,6 +208,73 @@ describe('rooms', () => {
     ['a cutover in the base', 'lib/core/base/x.ts', "import { a } from '../cutover/a.ts';"],
   ])('notice %s', (_, file, text) => {
     expect(wrongRooms({ file, text })).toHaveLength(1);
+  });
+});
+
+// ------------------------------------------------------------------------------------------------------------ ports
+
+const MOST_METHODS = 7;
+
+/** The object types that a file of ports exports, with the names of their methods. */
+function portsIn(source: Source): { name: string; methods: string[] }[] {
+  const text = withoutComments(source.text);
+  return [...text.matchAll(/^export type (\w+)[^={]*=[^{;]*\{/gm)].map(({ 0: head, 1: name, index }) => {
+    let depth = 1;
+    let member = '';
+    const methods: string[] = [];
+    for (let at = index + head.length; depth > 0; at += 1) {
+      const char = text[at]!;
+      if ('{(['.includes(char)) depth += 1;
+      if ('})]'.includes(char)) depth -= 1;
+      member += char;
+      // The last member of a type on one line ends with the type.
+      if (depth > 1 || (depth === 1 && char !== ';')) continue;
+      const method = /^\s*(?:readonly\s+)?(\w+)\??\s*(?:[(<]|:\s*(?:<[^>]*>\s*)?\([^;]*=>)/.exec(member)?.[1];
+      if (method) methods.push(method);
+      member = '';
+    }
+    return { name: name!, methods };
+  });
+}
+
+const wide = (source: Source): string[] =>
+  source.file.startsWith('lib/ports/')
+    ? portsIn(source)
+        .filter(({ methods }) => methods.length > MOST_METHODS)
+        .map(({ name, methods }) => `${source.file}: ${name} has ${methods.length} methods`)
+    : [];
+
+describe('ports', () => {
+  it('have at most seven methods', () => {
+    expect(SHIPPED.flatMap(wide)).toEqual([]);
+  });
+
+  const methods = (written: (n: number) => string) =>
+    `export type Port = {\n${Array.from({ length: 8 }, (_, n) => written(n)).join('\n')}\n};`;
+  it.each([
+    [
+      'methods',
+      methods(
+        (n) => `  /** Says; so. */\n  ask${n}(id: string, page: { limit: number; after?: string }): Promise<void>;`,
+      ),
+    ],
+    ['functions', methods((n) => `  ask${n}: (id: string) => Promise<{ kind: 'asked'; at: number }>;`)],
+    ['generic ones', methods((n) => `  ask${n}<Row extends object>(id: string): Promise<Row>;`)],
+    ['those beside another port', methods((n) => `  ask${n}(): void;`).replace('= {', '= Other & {')],
+  ])('notice eight %s', (_, text) => {
+    expect(wide({ file: 'lib/ports/x.ts', text })).toHaveLength(1);
+    expect(wide({ file: 'lib/ports/x.ts', text: text.replace(/^.*ask7.*$/m, '') })).toEqual([]);
+  });
+
+  it('are seen, those with seven methods and those of one', () => {
+    const seen = new Map(
+      SHIPPED.filter(({ file }) => file.startsWith('lib/ports/'))
+        .flatMap(portsIn)
+        .map(({ name, methods }) => [name, methods.length]),
+    );
+    expect([seen.get('StateStore'), seen.get('Swapping'), seen.get('Ids'), seen.get('MirrorRow')]).toEqual([
+      7, 6, 1, 0,
+    ]);
   });
 });
 

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { httpUpstream } from '../../../lib/adapters/http/upstream.ts';
 import type { NetworkOptions } from '../../../lib/adapters/net/call.ts';
 import { MAX_BODY_BYTES } from '../../../lib/core/net/proxied-request.ts';
-import type { UpstreamRequest } from '../../../lib/ports.ts';
+import type { UpstreamRequest } from '../../../lib/ports/upstream.ts';
 import { type Answering, rawServer, upstreamServer } from '../../helpers/upstream-server.ts';
 
 const clock = { monotonicMs: () => performance.now() };

@@ -8,7 +8,8 @@ import { record } from '../../../lib/core/stage/evolve.ts';
 import { reconcile } from '../../../lib/flows/control/reconcile.ts';
 import { relay } from '../../../lib/flows/rows/relay.ts';
 import { inMemoryFlags } from '../../helpers/fakes/flags.ts';
-import { inMemoryTables } from '../../helpers/fakes/tables.ts';
+import { inMemoryTables } from '../../helpers/fakes/tables/tables.ts';
+import { tablePorts } from '../../helpers/table-ports.ts';
 import { declarationOf, NOW, PLAN } from '../../property/samples.ts';
 
 const IDS = Array.from({ length: 30 }, (_, n) => `t_${n}`);
@@ -27,7 +28,7 @@ function relayBench(atMs: Record<string, number | null>, onRound: (ms: number) =
   const ports = {
     clock,
     log: { event: () => {}, failure: () => {} },
-    tables: {
+    converging: {
       waiting: async () =>
         Object.entries(atMs).flatMap(([id, at]) => (at === null ? [] : [{ id, hints: 1, lagMs: clock.ms - at }])),
     },
@@ -86,20 +87,20 @@ describe('what tables need', () => {
     const memory = inMemoryTables({ clock });
     const armed: string[] = [];
     const postponed: unknown[] = [];
-    const tables = {
-      ...memory,
-      async arm(...args: Parameters<typeof memory.arm>) {
+    const capture = {
+      ...memory.capture,
+      async arm(...args: Parameters<typeof memory.capture.arm>) {
         clock.ms += armMs(args[0].id);
         if (isLocked(args[0].id))
           throw new CrossfadeError('database_unavailable', 'the table is locked', { retryable: true });
-        const answer = await memory.arm(...args);
+        const answer = await memory.capture.arm(...args);
         armed.push(args[0].id);
         return answer;
       },
     };
     const log = { event: (name: string) => void postponed.push(name), failure: () => {} };
     const flags = inMemoryFlags();
-    const ports = { clock, tables, log, flags, metrics: { record: () => {}, flush: () => {} } };
+    const ports = { clock, ...tablePorts(memory), capture, log, flags, metrics: { record: () => {}, flush: () => {} } };
     const run = async () => {
       clock.at += 60_000;
       return reconcile(ports, cutovers, INITIAL_SYSTEM, await flags.deployed(), 3_000);

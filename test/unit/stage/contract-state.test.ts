@@ -2,12 +2,19 @@
 
 import { describe, expect, it } from 'vitest';
 import { changeOf, freshCutover, stateContract, testClock } from '../../helpers/contracts/state.ts';
+import { verdictContract } from '../../helpers/contracts/verdicts.ts';
 import { inMemoryState } from '../../helpers/fakes/state.ts';
+import { inMemoryVerdicts } from '../../helpers/fakes/verdicts.ts';
 
 stateContract('in memory', async () => {
   const clock = testClock();
   const store = inMemoryState({ clock });
   return { store, clock, edit: async (id, fields) => store.edit(id, fields) };
+});
+
+verdictContract('in memory', async () => {
+  const clock = testClock();
+  return { store: inMemoryVerdicts({ clock }), clock };
 });
 
 describe('faults of the state store in memory', () => {

@@ -18,8 +18,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { dynamoClient } from '../../../lib/adapters/dynamodb/client.ts';
 import { auditKey, cutoverKey, idempotencyKey, verdictKey } from '../../../lib/adapters/dynamodb/keys.ts';
 import { dynamoStateStore } from '../../../lib/adapters/dynamodb/state-store.ts';
+import { dynamoVerdictStore } from '../../../lib/adapters/dynamodb/verdict-store.ts';
 import type { CutoverState } from '../../../lib/core/cutover/cutover.ts';
-import type { StateChange } from '../../../lib/ports.ts';
+import type { StateChange } from '../../../lib/ports/state.ts';
 import { changeOf, freshCutover, idempotencyOf, START_MS, testClock } from '../../helpers/contracts/state.ts';
 
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
@@ -36,15 +37,21 @@ beforeEach(() => {
 });
 afterEach(() => vi.restoreAllMocks());
 
-function storeUnderTest() {
+function optionsUnderTest() {
   const client = dynamoClient({
     region: 'eu-central-1',
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   });
+  return { client, tableName: 'state', clock: { ...testClock(), sleep }, random: () => 0.5 };
+}
+
+function storeUnderTest() {
   let writes = 0;
   const ids = { next: () => `write-${++writes}` };
-  return dynamoStateStore({ client, tableName: 'state', clock: { ...testClock(), sleep }, ids, random: () => 0.5 });
+  return dynamoStateStore({ ...optionsUnderTest(), ids });
 }
+
+const verdictsUnderTest = () => dynamoVerdictStore(optionsUnderTest());
 
 function cancelled(...codes: string[]): TransactionCanceledException {
   return new TransactionCanceledException({
@@ -270,9 +277,7 @@ describe('errors of DynamoDB', () => {
   it('a verdict that is older than the stored one is dropped without an error', async () => {
     dynamo.on(PutCommand).rejects(new ConditionalCheckFailedException({ ...metadata, message: 'older' }));
     const verdict = { verdict: 'hold', reasons: [], conditions: [] } as never;
-    await expect(
-      storeUnderTest().writeVerdict('customer', { atMs: 1, verdict, evidence: null }),
-    ).resolves.toBeUndefined();
+    await expect(verdictsUnderTest().write('customer', { atMs: 1, verdict, evidence: null })).resolves.toBeUndefined();
   });
 
   it('evidence that another program folded is none, and the verdict beside it is read all the same', async () => {
@@ -287,7 +292,7 @@ describe('errors of DynamoDB', () => {
     for (const other of ['{"schema":0}', 'no JSON', undefined]) {
       const Item = { ...verdictKey('customer'), atMs: 1, verdict: JSON.stringify(verdict), evidence: other };
       dynamo.on(BatchGetCommand).resolves({ Responses: { state: [Item] } });
-      expect(await storeUnderTest().readVerdict('customer')).toEqual({ atMs: 1, verdict, evidence: null });
+      expect(await verdictsUnderTest().read('customer')).toEqual({ atMs: 1, verdict, evidence: null });
     }
   });
 });
@@ -300,8 +305,8 @@ describe('reading many verdicts', () => {
       .on(BatchGetCommand)
       .resolvesOnce({ Responses: { state: [item('customer')] }, UnprocessedKeys: { state: { Keys } } })
       .resolvesOnce({ Responses: { state: [item('invoice')] } });
-    const store = storeUnderTest();
-    const found = await Promise.allSettled(['customer', 'invoice', 'order'].map((id) => store.readVerdict(id)));
+    const store = verdictsUnderTest();
+    const found = await Promise.allSettled(['customer', 'invoice', 'order'].map((id) => store.read(id)));
     expect(found.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled']);
     expect(found[1]).toMatchObject({
       reason: { code: 'state_invalid', message: expect.stringContaining("'invoice'") },
@@ -316,7 +321,7 @@ describe('reading many verdicts', () => {
   it('gives up on what is left out again and again, after pauses that grow', async () => {
     const Keys = [verdictKey('customer')];
     dynamo.on(BatchGetCommand).resolves({ UnprocessedKeys: { state: { Keys } } });
-    await expect(storeUnderTest().readVerdict('customer')).rejects.toMatchObject({
+    await expect(verdictsUnderTest().read('customer')).rejects.toMatchObject({
       code: 'store_unavailable',
       retryable: true,
       message: expect.stringContaining('1 items are throttled'),
@@ -326,8 +331,8 @@ describe('reading many verdicts', () => {
 
   it('a failure is that of each', async () => {
     dynamo.on(BatchGetCommand).rejects(Object.assign(new Error('seen'), { name: 'ThrottlingException' }));
-    const store = storeUnderTest();
-    const found = await Promise.allSettled(['customer', 'invoice'].map((id) => store.readVerdict(id)));
+    const store = verdictsUnderTest();
+    const found = await Promise.allSettled(['customer', 'invoice'].map((id) => store.read(id)));
     expect(found).toMatchObject([0, 1].map(() => ({ reason: { code: 'store_unavailable', retryable: true } })));
   });
 });

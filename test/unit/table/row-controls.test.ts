@@ -19,12 +19,12 @@ import {
   reportBackfill,
   retryQuarantine,
 } from '../../../lib/flows/rows/row-controls.ts';
-import type { Pressure } from '../../../lib/ports.ts';
-import { inMemoryCopies } from '../../helpers/fakes/copies.ts';
+import type { Pressure } from '../../../lib/ports/copying.ts';
+import type { TablePorts } from '../../../lib/ports/ports.ts';
 import { type InMemoryFlags, inMemoryFlags } from '../../helpers/fakes/flags.ts';
 import { inMemoryState } from '../../helpers/fakes/state.ts';
-import { inMemoryTables, type TablesInMemory } from '../../helpers/fakes/tables.ts';
-import { inMemoryWindows } from '../../helpers/fakes/windows.ts';
+import { inMemoryTables, type TablesInMemory } from '../../helpers/fakes/tables/tables.ts';
+import { tablePorts } from '../../helpers/table-ports.ts';
 
 const [CUSTOMER, INVOICE, PLANNER] = defineCutovers([
   {
@@ -53,7 +53,7 @@ const clock = {
 let monotonicMs = 0;
 let tables: TablesInMemory;
 let state: ReturnType<typeof inMemoryState>;
-let ports: Parameters<typeof makeReadOnly>[0] & Parameters<typeof backfillAll>[0];
+let ports: Parameters<typeof makeReadOnly>[0] & Parameters<typeof backfillAll>[0] & TablePorts;
 let flags: InMemoryFlags;
 
 beforeEach(async () => {
@@ -64,10 +64,8 @@ beforeEach(async () => {
   ports = {
     clock,
     state,
-    tables,
+    ...tablePorts(tables),
     flags,
-    windows: inMemoryWindows({ clock }),
-    copies: inMemoryCopies({ realNow: clock.now }),
     metrics: { record: () => {}, flush: () => {} },
     log: { event: () => {}, failure: () => {} },
   };
@@ -82,9 +80,9 @@ async function start(declaration: typeof CUSTOMER): Promise<void> {
   if (declaration.kind !== 'table') return;
   const { id, table } = declaration;
   for (const key of [1, 2, 3]) tables.write(id, key, `v${key}`);
-  await tables.arm({ id, table, validation: 'strict' }, after);
+  await tables.capture.arm({ id, table, validation: 'strict' }, after);
   const { epoch, version, stage } = after;
-  await tables.mirror({ id, epoch, version, stage, shadowWrites: true, readPpm: 0, salt: 's' });
+  await tables.switches.mirror({ id, epoch, version, stage, shadowWrites: true, readPpm: 0, salt: 's' });
 }
 
 const audit = async () =>
@@ -95,7 +93,8 @@ async function poisoned(): Promise<void> {
     tables.block('customer', key, true);
     tables.write('customer', key, 'bad');
   }
-  while ((await tables.status('customer'))!.outboxRows > 0) await tables.converge('customer', 1, 100);
+  while ((await tables.inspecting.status('customer'))!.outboxRows > 0)
+    await tables.converging.converge('customer', 1, 100);
 }
 
 describe('I15 keys in quarantine', () => {
@@ -190,27 +189,27 @@ describe('I16 the copy', () => {
 
   it('goes on when the pressure falls, within the time it has', async () => {
     let looks = 0;
-    tables.pressure = async () => ({ ...CALM, replicaLagMs: ++looks < 3 ? 900 : 0 });
+    tables.copying.pressure = async () => ({ ...CALM, replicaLagMs: ++looks < 3 ? 900 : 0 });
     expect(await backfillAll(ports, [CUSTOMER], 10_000)).toMatchObject([{ rows: 3, state: 'done' }]);
     expect(monotonicMs).toBe(2_000);
   });
 
   it('ends with its reason when the pressure stays', async () => {
-    tables.pressure = async () => ({ ...CALM, replicaLagMs: 900 });
+    tables.copying.pressure = async () => ({ ...CALM, replicaLagMs: 900 });
     const [run] = await backfillAll(ports, [CUSTOMER], 3_000);
     expect(run).toMatchObject({ rows: 0, state: 'throttled', why: expect.stringMatching(/replica/) });
   });
 
   it('tables that others refer to come first, whatever the order of the declarations', async () => {
     const order: string[] = [];
-    const copy = tables.backfill;
-    tables.backfill = async (id, epoch, rows) => {
+    const copy = tables.copying.backfill;
+    tables.copying.backfill = async (id, epoch, rows) => {
       const step = await copy(id, epoch, rows);
       if (step.kind === 'done') order.push(id);
       return step;
     };
-    const open = async (id: string) => (await tables.status(id))!.backfill.state !== 'done';
-    tables.pressure = async ({ id }) => ({
+    const open = async (id: string) => (await tables.inspecting.status(id))!.backfill.state !== 'done';
+    tables.copying.pressure = async ({ id }) => ({
       ...CALM,
       waitsFor: id === 'customer' && (await open('invoice')) ? ['invoice'] : [],
     });
@@ -224,10 +223,10 @@ describe('I16 the copy', () => {
 
   it('ends with its indexes: as many as there is time for, the rest in the next run', async () => {
     const left = [1, 0];
-    tables.buildIndex = async () => ({ kind: 'built', left: left.shift()! });
+    tables.copying.buildIndex = async () => ({ kind: 'built', left: left.shift()! });
     expect(await backfillAll(ports, [CUSTOMER], 10_000)).toMatchObject([{ rows: 3, state: 'done' }]);
     expect(left).toEqual([]);
-    tables.buildIndex = async () => ({ kind: 'building', name: 'i', left: 1 });
+    tables.copying.buildIndex = async () => ({ kind: 'building', name: 'i', left: 1 });
     expect(await backfillAll(ports, [INVOICE], 10_000)).toMatchObject([{ rows: 3, state: 'running' }]);
   });
 
@@ -243,8 +242,12 @@ describe('I16 the copy', () => {
       sampleRows: 3,
       waits: null,
     });
-    tables.pressure = async () => ({ ...CALM, replicaLagMs: 900 });
-    tables.rehearse = async () => ({ sourceRows: 9, shadowRows: 2, sample: { rows: 0, tookMs: null, why: '22P02' } });
+    tables.copying.pressure = async () => ({ ...CALM, replicaLagMs: 900 });
+    tables.copying.rehearse = async () => ({
+      sourceRows: 9,
+      shadowRows: 2,
+      sample: { rows: 0, tookMs: null, why: '22P02' },
+    });
     expect(await rehearseBackfill(ports, CUSTOMER)).toMatchObject({
       rows: 9,
       chunks: null,
@@ -309,7 +312,7 @@ describe('a primary that is read-only', () => {
     await endReadOnly(ports, ALL, CUSTOMER, { actor: 'bo' });
     expect(told()).toEqual([false, false, false]);
     await makeReadOnly(ports, ALL, CUSTOMER, wanted);
-    await tables.endReadOnly('customer');
+    await tables.switches.endReadOnly('customer');
     await reconcileNow(ports, ALL);
     expect(told()).toEqual([false, false, false]);
   });
@@ -321,12 +324,12 @@ describe('a primary that is read-only', () => {
     const { state: after, entries } = record(before, [back], { nowMs: 2, actor: 'ada' });
     await state.writeCutover({ before, after, entries });
     await expect(makeReadOnly(ports, ALL, CUSTOMER, wanted)).rejects.toMatchObject({ code: 'illegal_transition' });
-    expect(await tables.endReadOnly('customer')).toBe(false);
+    expect(await tables.switches.endReadOnly('customer')).toBe(false);
   });
 
   it('is writable again when a rollback came in between', async () => {
-    const make = tables.makeReadOnly;
-    tables.makeReadOnly = async (id, epoch, seconds) => {
+    const make = tables.switches.makeReadOnly;
+    tables.switches.makeReadOnly = async (id, epoch, seconds) => {
       const before = (await state.readCutover(id))!;
       const back = { type: 'rolled_back' as const, from: before.stage, reason: 'x', cause: 'guard' as const };
       const { state: after, entries } = record(before, [back], { nowMs: 2, actor: 'tick' });
@@ -334,7 +337,7 @@ describe('a primary that is read-only', () => {
       return make(id, epoch, seconds);
     };
     await expect(makeReadOnly(ports, ALL, CUSTOMER, wanted)).rejects.toMatchObject({ code: 'conflict' });
-    expect(await tables.endReadOnly('customer')).toBe(false);
+    expect(await tables.switches.endReadOnly('customer')).toBe(false);
   });
 });
 
@@ -356,14 +359,14 @@ describe('the shadow of a cutover that is not under way', () => {
       code: 'confirm_required',
     });
     await expect(removeShadow(ports, CUSTOMER, wanted)).rejects.toMatchObject({ code: 'refused_table' });
-    await tables.disarm('customer', after);
+    await tables.capture.disarm('customer', after);
     expect(await removeShadow(ports, CUSTOMER, wanted)).toMatchObject({ removed: true });
     expect((await audit())[0]).toMatchObject({ actor: 'ada', action: 'shadow_removed', reason: 'made anew' });
   });
 
   it('is not when somebody started the cutover meanwhile', async () => {
     const after = await rolledBack();
-    await tables.disarm('customer', { epoch: after.epoch + 1, version: after.version + 9 });
+    await tables.capture.disarm('customer', { epoch: after.epoch + 1, version: after.version + 9 });
     await expect(removeShadow(ports, CUSTOMER, wanted)).rejects.toMatchObject({ code: 'conflict' });
   });
 });

@@ -5,9 +5,10 @@ import { CrossfadeError } from '../../../lib/core/base/errors.ts';
 import { initialState } from '../../../lib/core/cutover/cutover.ts';
 import { record as recordEvents } from '../../../lib/core/stage/evolve.ts';
 import { serveWakeUps } from '../../../lib/flows/rows/serve-wake-ups.ts';
-import type { ConvergeResult, WakeUp } from '../../../lib/ports.ts';
+import type { ConvergeResult } from '../../../lib/ports/converging.ts';
+import type { WakeUp } from '../../../lib/ports/wake-ups.ts';
 import { parseWakeUps } from '../../../lib/schemas/stream.ts';
-import { inMemoryCopies, nobodyThere } from '../../helpers/fakes/copies.ts';
+import { forwardPorts, inMemoryForwards, nobodyThere } from '../../helpers/fakes/forwards.ts';
 import { inMemoryState } from '../../helpers/fakes/state.ts';
 import { inMemoryWindows } from '../../helpers/fakes/windows.ts';
 import { codeOf, declarationOf, NOW, PLAN } from '../../property/samples.ts';
@@ -130,10 +131,10 @@ async function bench(
     state: { ...state, readAll: counted('readAll'), readCutover: counted('readCutover') },
     windows,
     ids: { next: () => `id-${logged.length}-${touched.length}` },
-    copies: inMemoryCopies({ realNow: () => NOW }),
+    ...forwardPorts(inMemoryForwards({ realNow: () => NOW })),
     deliver: nobodyThere,
     log: { event: (name: string) => void logged.push(name), failure: (name: string) => void logged.push(name) },
-    tables: {
+    converging: {
       converge: async (id: string) => {
         touched.push(id);
         return answer(id, clock);

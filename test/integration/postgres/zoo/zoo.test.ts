@@ -6,7 +6,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { TableCutover } from '../../../../lib/ports.ts';
+import type { TableCutover } from '../../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../../helpers/postgres.ts';
 import { type TestPlane, testPlane } from '../../../helpers/postgres-tables.ts';
 import type { Animal, Line, Refused } from './animal.ts';

@@ -1,0 +1,95 @@
+/** One attempt at a copy: claimed by one caller at a time, and changed by its claimer only. */
+
+import { QueryCommand } from '@aws-sdk/lib-dynamodb';
+import type { ForwardAttempts } from '../../../ports/forwards.ts';
+import { attempt, type Target } from '../failures.ts';
+import { bodyPartition } from '../keys.ts';
+import type { Item } from '../state-items.ts';
+import { copyChanges } from './changes.ts';
+import { copyOf, withBody } from './item.ts';
+
+export function dynamoForwardAttempts(target: Target): ForwardAttempts {
+  const { client, tableName: TableName } = target;
+  const { update, remove } = copyChanges(target);
+
+  async function bodyOf(cutover: string, id: string, parts: number): Promise<Uint8Array | null> {
+    if (parts === 0) return null;
+    const found: Uint8Array[] = [];
+    let next: Item | undefined;
+    do {
+      const command = new QueryCommand({
+        TableName,
+        ConsistentRead: true,
+        KeyConditionExpression: 'id = :id',
+        ExpressionAttributeValues: { ':id': bodyPartition(cutover, id) },
+        ExclusiveStartKey: next,
+      });
+      const page = await attempt(target, `read the body of a copy of cutover '${cutover}'`, (call) =>
+        client.send(command, call),
+      );
+      found.push(...(page.Items ?? []).map((item) => item.body as Uint8Array));
+      next = page.LastEvaluatedKey;
+    } while (next);
+    return Buffer.concat(found);
+  }
+
+  return {
+    async claim(cutover, id, { by, nowMs, untilMs }) {
+      const item = await update(cutover, id, 'claim', {
+        UpdateExpression: 'SET claimedBy = :by, claimedUntilMs = :until, attempts = attempts + :one',
+        // Its own claim: the call came twice.
+        ConditionExpression:
+          'attribute_exists(id) AND #status <> :quarantined AND nextAttemptAtMs <= :now AND (claimedUntilMs <= :now OR claimedBy = :by)',
+        ExpressionAttributeValues: {
+          ':by': by,
+          ':until': untilMs,
+          ':now': nowMs,
+          ':one': 1,
+          ':quarantined': 'quarantined',
+        },
+      });
+      if (!item) return null;
+      const { head, parts, inline } = copyOf(item);
+      return withBody(head, inline ?? (await bodyOf(cutover, id, parts)));
+    },
+
+    async known(cutover, id, by) {
+      const changed = await update(cutover, id, 'settle', {
+        UpdateExpression: 'SET #status = :ready, known = :true',
+        ConditionExpression: 'claimedBy = :by',
+        ExpressionAttributeValues: { ':ready': 'ready', ':true': true, ':by': by },
+      });
+      return changed !== null;
+    },
+
+    async postpone(cutover, id, by, untilMs) {
+      const changed = await update(cutover, id, 'postpone', {
+        UpdateExpression: 'SET nextAttemptAtMs = :until, claimedUntilMs = :none, claimedBy = :nobody',
+        ConditionExpression: 'claimedBy = :by',
+        ExpressionAttributeValues: { ':until': untilMs, ':none': 0, ':nobody': '', ':by': by },
+      });
+      return changed !== null;
+    },
+
+    async quarantine(cutover, id, by, problem) {
+      const changed = await update(cutover, id, 'put into quarantine', {
+        UpdateExpression: 'SET #status = :quarantined, problem = :problem, claimedUntilMs = :none, claimedBy = :nobody',
+        ConditionExpression: 'claimedBy = :by',
+        ExpressionAttributeValues: {
+          ':quarantined': 'quarantined',
+          ':problem': problem,
+          ':none': 0,
+          ':nobody': '',
+          ':by': by,
+        },
+      });
+      return changed !== null;
+    },
+
+    finish: (cutover, id, by) =>
+      remove(cutover, id, 'finish', {
+        ConditionExpression: 'claimedBy = :by',
+        ExpressionAttributeValues: { ':by': by },
+      }),
+  };
+}

@@ -1,0 +1,70 @@
+/** One conditional change of a stored copy. A condition that does not hold is an answer, not an error. */
+
+import { DeleteCommand, UpdateCommand, type UpdateCommandInput } from '@aws-sdk/lib-dynamodb';
+import { attempt, isConditionFailure, type Target } from '../failures.ts';
+import { bodyKey, copyKey } from '../keys.ts';
+import type { Item } from '../state-items.ts';
+
+type Change = Pick<UpdateCommandInput, 'UpdateExpression' | 'ConditionExpression' | 'ExpressionAttributeValues'>;
+
+export type CopyChanges = {
+  /** The item after the change, or null when the condition does not hold. `what` is a verb, for messages. */
+  update(cutover: string, id: string, what: string, change: Change): Promise<Item | null>;
+  /** Removes a copy under a condition, and the parts of its body. Gone already counts as done. */
+  remove(cutover: string, id: string, what: string, condition: Omit<Change, 'UpdateExpression'>): Promise<boolean>;
+};
+
+export function copyChanges(target: Target): CopyChanges {
+  const { client, tableName: TableName } = target;
+  return {
+    async update(cutover, id, what, change) {
+      const Key = copyKey(cutover, id);
+      if (!Key) return null;
+      const command = new UpdateCommand({
+        TableName,
+        Key,
+        ...change,
+        ...namesIn(`${change.UpdateExpression} ${change.ConditionExpression}`),
+        ReturnValues: 'ALL_NEW',
+      });
+      return attempt(target, `${what} a copy of cutover '${cutover}'`, (call) =>
+        client.send(command, call).then(
+          ({ Attributes }) => Attributes ?? null,
+          (error: unknown) => {
+            if (isConditionFailure(error)) return null;
+            throw error;
+          },
+        ),
+      );
+    },
+
+    async remove(cutover, id, what, condition) {
+      const Key = copyKey(cutover, id);
+      if (!Key) return false;
+      const command = new DeleteCommand({
+        TableName,
+        Key,
+        ConditionExpression: `attribute_not_exists(id) OR (${condition.ConditionExpression})`,
+        ...namesIn(condition.ConditionExpression),
+        ExpressionAttributeValues: condition.ExpressionAttributeValues,
+        ReturnValues: 'ALL_OLD',
+      });
+      return attempt(target, `${what} a copy of cutover '${cutover}'`, async (call) => {
+        try {
+          const { Attributes } = await client.send(command, call);
+          const parts = Number(Attributes?.parts ?? 0);
+          for (let part = 0; part < parts; part += 1)
+            await client.send(new DeleteCommand({ TableName, Key: bodyKey(cutover, id, part) }), call);
+          return true;
+        } catch (error) {
+          if (isConditionFailure(error)) return false;
+          throw error;
+        }
+      });
+    },
+  };
+}
+
+/** A name that is not used is refused. */
+const namesIn = (expression: string | undefined) =>
+  expression?.includes('#status') ? { ExpressionAttributeNames: { '#status': 'status' } } : {};

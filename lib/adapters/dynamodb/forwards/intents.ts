@@ -1,0 +1,82 @@
+/**
+ * Writes that are about to be made on the authoritative side. The place of an intent is free, and so is its receipt of a day.
+ */
+
+import { GetCommand, PutCommand, TransactWriteCommand } from '@aws-sdk/lib-dynamodb';
+import type { CopyHead } from '../../../core/forwards/forward.ts';
+import type { ForwardIntents, NewCopy } from '../../../ports/forwards.ts';
+import { attempt, isConditionFailure, type Target } from '../failures.ts';
+import { receiptKey } from '../keys.ts';
+import type { Item } from '../state-items.ts';
+import { copyChanges } from './changes.ts';
+import { itemsOf } from './item.ts';
+
+const RECEIPT_SECONDS = 86_400;
+
+export function dynamoForwardIntents(target: Target): ForwardIntents {
+  const { client, tableName: TableName } = target;
+  const { update, remove } = copyChanges(target);
+
+  /** What a receipt says of the copy that was recorded under its name. */
+  async function firstOf(cutover: string, receipt: string): Promise<Pick<CopyHead, 'id' | 'side'> | null> {
+    const command = new GetCommand({ TableName, Key: receiptKey(cutover, receipt), ConsistentRead: true });
+    const what = `read the receipt of a write of cutover '${cutover}'`;
+    const { Item } = await attempt(target, what, (call) => client.send(command, call));
+    return Item ? { id: String(Item.copy), side: Item.side === 'primary' ? 'primary' : 'shadow' } : null;
+  }
+
+  return {
+    async intend(copy, options) {
+      const { id, side, cutover } = copy;
+      const { item, parts } = itemsOf(copy);
+      const what = `record a write of cutover '${cutover}' that is to be copied`;
+      // The parts first: a copy that is there is whole.
+      for (const Item of parts)
+        await attempt(target, what, (call) => client.send(new PutCommand({ TableName, Item }), call));
+      const Put = { TableName, Item: item, ConditionExpression: 'attribute_not_exists(id)' };
+      const recorded = await attempt(target, what, async (call) => {
+        try {
+          if (options) {
+            const receipt = { ...Put, Item: receiptOf(copy, options.receipt) };
+            await client.send(new TransactWriteCommand({ TransactItems: [{ Put: receipt }, { Put }] }), call);
+          } else await client.send(new PutCommand(Put), call);
+          return true;
+        } catch (error) {
+          if (isConditionFailure(error) || cancelledByCondition(error)) return false;
+          throw error;
+        }
+      });
+      if (recorded) return { kind: 'recorded', id, side };
+      const first = options ? await firstOf(cutover, options.receipt) : null;
+      return { kind: 'repeated', ...(first ?? { id, side }) };
+    },
+
+    async settle(cutover, id, status) {
+      const settled = await update(cutover, id, 'settle', {
+        UpdateExpression: 'SET #status = :status, known = :known',
+        ConditionExpression: '#status IN (:intended, :status)',
+        ExpressionAttributeValues: { ':status': status, ':known': status === 'ready', ':intended': 'intended' },
+      });
+      return settled !== null;
+    },
+
+    withdraw: (cutover, id) =>
+      remove(cutover, id, 'withdraw', {
+        ConditionExpression: '#status = :intended',
+        ExpressionAttributeValues: { ':intended': 'intended' },
+      }),
+  };
+}
+
+const receiptOf = ({ id, side, cutover, createdAtMs }: NewCopy, receipt: string): Item => ({
+  ...receiptKey(cutover, receipt),
+  copy: id,
+  side,
+  expires_at: Math.floor(createdAtMs / 1_000) + RECEIPT_SECONDS,
+});
+
+/** A transaction whose only complaint is that something is there already. */
+function cancelledByCondition(error: unknown): boolean {
+  const reasons = (error as { CancellationReasons?: { Code?: string }[] })?.CancellationReasons ?? [];
+  return reasons.some(({ Code }) => Code === 'ConditionalCheckFailed');
+}

@@ -1,0 +1,99 @@
+/** What is open, listed and counted, and what a person says of copies in quarantine. */
+
+import { QueryCommand } from '@aws-sdk/lib-dynamodb';
+import { COPY_SHARDS, type CopyHead } from '../../../core/forwards/forward.ts';
+import { murmur3 } from '../../../core/routing/murmur3.ts';
+import type { Forwards } from '../../../ports/forwards.ts';
+import { attempt, type Target } from '../failures.ts';
+import { copyPartition } from '../keys.ts';
+import type { Item } from '../state-items.ts';
+import { copyChanges } from './changes.ts';
+import { copyOf } from './item.ts';
+import { copiesSummary, LISTED, type Listed } from './summary.ts';
+
+/** Everything but the body. Each under an alias: some are words that DynamoDB keeps for itself. */
+const HEAD_FIELDS = [
+  'place',
+  'cutover',
+  'side',
+  'orderKey',
+  'status',
+  'known',
+  'idempotencyKey',
+  'attempts',
+  'nextAttemptAtMs',
+  'claimedUntilMs',
+  'problem',
+  'request',
+  'bodyBytes',
+  'parts',
+];
+const HEAD_PROJECTION = {
+  ProjectionExpression: HEAD_FIELDS.map((name) => `#${name}`).join(', '),
+  ExpressionAttributeNames: Object.fromEntries(HEAD_FIELDS.map((name) => [`#${name}`, name])),
+};
+
+export function dynamoForwards(target: Target, realNow: () => number): Forwards {
+  const { client, tableName: TableName } = target;
+  const { update, remove } = copyChanges(target);
+
+  async function listShard(cutover: string, shard: number): Promise<Listed> {
+    const heads: CopyHead[] = [];
+    let next: Item | undefined;
+    do {
+      const command = new QueryCommand({
+        TableName,
+        ConsistentRead: true,
+        KeyConditionExpression: 'id = :id',
+        ...HEAD_PROJECTION,
+        ExpressionAttributeValues: { ':id': copyPartition(cutover, shard) },
+        Limit: LISTED,
+        ExclusiveStartKey: next,
+      });
+      const page = await attempt(target, `list the copies of cutover '${cutover}'`, (call) =>
+        client.send(command, call),
+      );
+      heads.push(...(page.Items ?? []).map((item) => copyOf(item).head));
+      next = page.LastEvaluatedKey;
+    } while (next && heads.length < LISTED);
+    return { heads, more: next !== undefined };
+  }
+
+  const listAll = async (cutover: string) =>
+    Promise.all(Array.from({ length: COPY_SHARDS }, (_, shard) => listShard(cutover, shard)));
+
+  return {
+    async open(cutover, orderKey) {
+      if (orderKey !== undefined) {
+        const { heads } = await listShard(cutover, murmur3(orderKey) % COPY_SHARDS);
+        return heads.filter((head) => head.orderKey === orderKey);
+      }
+      const shards = await listAll(cutover);
+      return shards.flatMap(({ heads }) => heads).sort((a, b) => (a.id < b.id ? -1 : 1));
+    },
+
+    async retry(cutover, id) {
+      const changed = await update(cutover, id, 'retry', {
+        UpdateExpression:
+          'SET #status = :ready, known = :true, attempts = :none, nextAttemptAtMs = :none, problem = :null',
+        ConditionExpression: '#status = :quarantined',
+        ExpressionAttributeValues: {
+          ':ready': 'ready',
+          ':true': true,
+          ':none': 0,
+          ':null': null,
+          ':quarantined': 'quarantined',
+        },
+      });
+      return changed !== null;
+    },
+
+    discard: (cutover, id) =>
+      remove(cutover, id, 'discard', {
+        ConditionExpression: '#status = :quarantined',
+        ExpressionAttributeValues: { ':quarantined': 'quarantined' },
+      }),
+
+    summary: copiesSummary(target, HEAD_FIELDS, listAll, realNow),
+  };
+}

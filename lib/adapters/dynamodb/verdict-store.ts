@@ -1,0 +1,55 @@
+/** The last verdict on each cutover, with the evidence that the next one goes on from. Read for many cutovers together. */
+
+import { PutCommand } from '@aws-sdk/lib-dynamodb';
+import { storedVerdict as toStored } from '../../core/conditions/stored.ts';
+import { CLOCKS_APART_MS } from '../../core/conditions/verdict.ts';
+import type { CutoverId } from '../../core/cutover/cutover.ts';
+import type { StoredVerdict, VerdictStore } from '../../ports/state.ts';
+import { storedVerdict } from '../../schemas/state.ts';
+import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';
+import { attempt, isConditionFailure, type Target } from './failures.ts';
+import { verdictKey } from './keys.ts';
+import { packed, unpacked } from './packed-json.ts';
+import { pausesOf } from './pauses.ts';
+import { mustBelieve, readItems } from './state-items.ts';
+import type { DynamoStateStoreOptions } from './state-store.ts';
+import { named, together } from './together.ts';
+
+/** At some 5 KB each far from the 16 MB of an answer. */
+const VERDICTS_AT_ONCE = 25;
+
+export function dynamoVerdictStore(options: Omit<DynamoStateStoreOptions, 'ids'>): VerdictStore {
+  const target: Target = { requestTimeoutMs: DEFAULT_CALL_DEADLINE_MS, ...options };
+  const { client, tableName } = target;
+  const { clock } = options;
+  const pause = pausesOf(options);
+  return {
+    async write(id, { atMs, verdict, evidence }) {
+      const command = new PutCommand({
+        TableName: tableName,
+        Item: { ...verdictKey(id), atMs, verdict: packed(toStored(verdict)), evidence: packed(evidence) },
+        // A tick that was frozen must not cover the verdict of a later one. One from the future is no later one: the clock
+        // of whoever wrote it was wrong, and would keep everybody's verdicts out until it comes true.
+        ConditionExpression: 'attribute_not_exists(pk) OR atMs <= :at OR atMs > :future',
+        ExpressionAttributeValues: { ':at': atMs, ':future': clock.now() + CLOCKS_APART_MS },
+      });
+      await attempt(target, `write the verdict on cutover '${id}'`, (call) =>
+        client.send(command, call).catch((error: unknown) => {
+          if (!isConditionFailure(error)) throw error;
+        }),
+      );
+    },
+
+    read: together(VERDICTS_AT_ONCE, async (ids: readonly CutoverId[]) => {
+      const keys = [...new Set(ids)].map(verdictKey);
+      const items = await readItems(target, `read the verdict on ${named(ids)}`, keys, pause);
+      const found = new Map(items.map((item) => [item.sk, item]));
+      return (id): StoredVerdict | null => {
+        const item = found.get(id);
+        if (!item) return null;
+        const whole = { ...item, verdict: unpacked(item.verdict), evidence: unpacked(item.evidence) };
+        return mustBelieve(storedVerdict, whole, target, `verdict on cutover '${id}'`);
+      };
+    }),
+  };
+}

@@ -1,0 +1,16 @@
+/** What the database says of table cutovers. Reads only. */
+
+import type { Inspecting } from '../../../ports/inspecting.ts';
+import type { Roles } from '../connection/roles.ts';
+import { tableHealth } from '../health.ts';
+import { outlook } from '../inspection.ts';
+import { tableStatuses } from '../statuses.ts';
+
+export function postgresInspecting({ runtime, owner }: Roles): Inspecting {
+  return {
+    status: async (id) => (await tableStatuses(runtime, [id])).get(id) ?? null,
+    statuses: (ids) => tableStatuses(runtime, ids),
+    health: (cutover) => tableHealth(runtime, owner, cutover),
+    outlook: (id) => outlook(runtime, id),
+  };
+}

@@ -1,0 +1,29 @@
+/** Comparison of both tables: a pass over all rows, the tables as they are now, one key. */
+
+import type { VerificationResult } from '../../../core/gates/evidence.ts';
+import { quoteText } from '../../../core/table/shape.ts';
+import type { PassTimes, Verifying, VerifyStep } from '../../../ports/verifying.ts';
+import { functionName, whole } from '../arming.ts';
+import { longJson } from '../connection/calls.ts';
+import type { Roles } from '../connection/roles.ts';
+import { compareRecord, consistency } from '../inspection.ts';
+import { unlessUnknown } from '../unless-unknown.ts';
+
+type Answer = ({ kind: 'verified'; pass?: PassTimes } & VerificationResult) | Exclude<VerifyStep, { kind: 'verified' }>;
+
+export function postgresVerifying({ runtime }: Pick<Roles, 'runtime'>): Verifying {
+  return {
+    async verify(id, epoch, nowMs, { tier = 'fast', scope = 'full' } = {}) {
+      const call = `SELECT crossfade.${functionName('verify', id)}(${whole(epoch)}, ${whole(nowMs)}, ${quoteText(tier)}, ${quoteText(scope)}) AS result`;
+      const compared = () => longJson<Answer>(runtime, call);
+      const unarmed: Answer = { kind: 'unready', why: 'capture is not armed' };
+      const answer = await unlessUnknown(runtime, `verify_${id}`, compared, unarmed);
+      if (answer.kind !== 'verified') return answer;
+      const { kind, pass, ...result } = answer;
+      return { kind, result, ...(pass ? { pass } : {}) };
+    },
+    repair: (id) => longJson(runtime, `SELECT crossfade.${functionName('repair', id)}() AS result`),
+    consistency: (id) => consistency(runtime, id),
+    compareRecord: (id, key) => compareRecord(runtime, id, key),
+  };
+}

@@ -1,0 +1,18 @@
+/** What the database says of table cutovers: to the gates, and to people. */
+
+import type { CutoverId } from '../core/cutover/cutover.ts';
+import type { TableStatus } from '../core/gates/evidence.ts';
+import type { HealthFinding, TableOutlook } from '../core/table/reading.ts';
+import type { TableCutover } from './tables.ts';
+
+/** Reads only. */
+export type Inspecting = {
+  /** `null` when the database knows nothing of this cutover. */
+  status(id: CutoverId): Promise<TableStatus | null>;
+  /** The same of many, in a question or a few; of one that the database does not know there is none. */
+  statuses(ids: readonly CutoverId[]): Promise<ReadonlyMap<CutoverId, TableStatus>>;
+  /** What could spoil the migration; works before the first start. Changes nothing. */
+  health(cutover: TableCutover): Promise<readonly HealthFinding[]>;
+  /** Progress, alerts and verdict in one look; `null` when the database knows nothing of this cutover. */
+  outlook(id: CutoverId): Promise<TableOutlook | null>;
+};

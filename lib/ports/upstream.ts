@@ -1,0 +1,30 @@
+/** HTTP services that the configuration names. */
+
+export type UpstreamTarget = { url: string; privateHosts: readonly string[] };
+
+export type UpstreamRequest = {
+  method: string;
+  /** Path below the upstream's base, as the caller wrote it (still encoded), without a leading slash. */
+  path: string;
+  query: string;
+  headers: Readonly<Record<string, string>>;
+  body: Uint8Array | null;
+  /** Path under which callers reach the upstream's base, with a slash at the end: where its own redirects lead. */
+  mount: string;
+  deadlineMs: number;
+};
+
+export type UpstreamResponse = {
+  status: number;
+  headers: Readonly<Record<string, string>>;
+  /** Set-Cookie headers, each on its own. */
+  cookies: readonly string[];
+  body: Uint8Array;
+};
+
+/**
+ * Calls an upstream that the configuration names.
+ * @throws CrossfadeError `invalid_input` (a path that leaves the base), `upstream_refused` (an address or redirect that is
+ *   not allowed), `upstream_unavailable`, `upstream_timeout`; `details.sent` is false when nothing can have arrived
+ */
+export type Upstream = (target: UpstreamTarget, request: UpstreamRequest) => Promise<UpstreamResponse>;

@@ -1,0 +1,163 @@
+/** What the data plane in memory says for people: the same sentences and limits as the views and functions in SQL. */
+
+import { createHash } from 'node:crypto';
+import { CrossfadeError } from '../../../../lib/core/base/errors.ts';
+import type { TableStatus } from '../../../../lib/core/gates/evidence.ts';
+import type {
+  Consistency,
+  HealthAlert,
+  HealthFinding,
+  RecordComparison,
+  TableOutlook,
+  TableProgress,
+  TableVerdict,
+} from '../../../../lib/core/table/reading.ts';
+import type { TableCutover } from '../../../../lib/ports/tables.ts';
+
+const DAY_MS = 24 * 60 * 60_000;
+
+export function findingsOf({ table }: TableCutover, refusal: string | undefined): HealthFinding[] {
+  const passed = (check: string, value: string): HealthFinding => ({
+    check,
+    status: 'pass',
+    value,
+    limit: 'there',
+    remedy: '',
+  });
+  return [
+    passed('primary exists', table.primary),
+    passed('shadow exists', table.shadow),
+    ...(refusal
+      ? [
+          {
+            check: 'ordinary tables',
+            status: 'fail' as const,
+            value: refusal,
+            limit: 'r and r',
+            remedy: 'Change the table.',
+          },
+        ]
+      : []),
+  ];
+}
+
+export function outlookOf(cutover: string, status: TableStatus, nowMs: number): TableOutlook {
+  const { backfill, verification } = status;
+  const done = backfill.state === 'done';
+  const copied = done ? 1 : backfill.rowsTotal > 0 ? Math.min(1, backfill.rowsDone / backfill.rowsTotal) : 0;
+  const waiting = Math.max(0, 1 - (status.outboxRows + status.quarantined) / Math.max(backfill.rowsTotal, 1));
+  const progress: TableProgress = {
+    cutover,
+    stage: status.mirror?.stage ?? 'disabled',
+    direction: status.armed,
+    backfill: backfill.state,
+    rowsDone: backfill.rowsDone,
+    rowsTotal: backfill.rowsTotal,
+    backfillPercent: 100 * copied,
+    rowsPerSecond: backfill.rowsPerSecond,
+    etaSeconds: null,
+    lagSeconds: status.lagMs / 1_000,
+    hints: status.outboxRows,
+    quarantined: status.quarantined,
+    rowsCompared: verification?.rowsCompared ?? null,
+    divergences: verification?.divergences ?? null,
+    score: verification?.score ?? null,
+    verifiedAtMs: verification?.atMs ?? null,
+    syncPercent: 100 * copied * waiting * (verification?.score ?? 1),
+  };
+  const alerts = status.armed === 'none' ? [] : alertsOf(progress, nowMs);
+  return { progress, alerts, verdict: verdictOf(progress, alerts) };
+}
+
+const tooManyDiffer = ({ divergences, rowsCompared }: TableProgress) =>
+  divergences !== null && 100 * divergences > 5 * Math.max(rowsCompared ?? 0, 1);
+
+function alertsOf(p: TableProgress, nowMs: number): HealthAlert[] {
+  const fires: readonly (readonly [boolean, string, string, string])[] = [
+    [tooManyDiffer(p), 'divergence', `${p.divergences}`, '5 %'],
+    [p.lagSeconds > 300, 'lag', `${p.lagSeconds} s`, '300 s'],
+    [p.quarantined > 0, 'quarantine', `${p.quarantined} keys`, '0 keys'],
+    [
+      p.backfill === 'done' && (p.verifiedAtMs === null || nowMs - p.verifiedAtMs > DAY_MS),
+      'stale verification',
+      'never',
+      '24 h',
+    ],
+    [p.backfill === 'done' && p.syncPercent < 90, 'sync', `${p.syncPercent} %`, '90 %'],
+  ];
+  return fires
+    .filter(([is]) => is)
+    .map(([, alert, value, threshold]) => ({ alert, value, threshold, remedy: 'Look at it.' }));
+}
+
+function verdictOf(p: TableProgress, alerts: readonly HealthAlert[]): TableVerdict {
+  const bad =
+    p.direction === 'none'
+      ? []
+      : reasonsOf([
+          [p.score !== null && p.score < 0.99, 'too few rows agree'],
+          [tooManyDiffer(p), 'rows differ'],
+        ]);
+  if (bad.length > 0) return { verdict: 'ROLLBACK_RECOMMENDED', reasons: bad };
+  const reasons = reasonsOf([
+    [p.direction === 'none', 'nothing keeps the tables equal now'],
+    [p.backfill !== 'done', `the copy is at ${p.backfillPercent} %`],
+    [p.verifiedAtMs === null, 'no complete verification since it was started'],
+    [(p.divergences ?? 0) > 0, 'rows differ; none may'],
+    [p.lagSeconds > 30, 'the oldest change waits too long'],
+    [p.quarantined > 0, `${p.quarantined} keys are in quarantine`],
+    [alerts.some(({ alert }) => alert === 'sync'), 'sync'],
+  ]);
+  return { verdict: reasons.length === 0 ? 'READY_FOR_CUTOVER' : 'MONITORING_REQUIRED', reasons };
+}
+
+const reasonsOf = (found: readonly (readonly [boolean, string])[]) => found.filter(([is]) => is).map(([, why]) => why);
+
+type Both = {
+  authoritative: ReadonlyMap<number, string>;
+  follower: ReadonlyMap<number, string>;
+  direction: TableStatus['armed'];
+  hints: readonly { key: number }[];
+  quarantine: ReadonlyMap<number, unknown>;
+  backfill: { state: string };
+};
+
+export function consistencyOf(it: Both): Consistency {
+  const late = new Set(it.hints.map(({ key }) => key));
+  const keys = [...new Set([...it.authoritative.keys(), ...it.follower.keys()])];
+  const differ = keys.filter((key) => it.authoritative.get(key) !== it.follower.get(key));
+  const poisoned = differ.filter((key) => it.quarantine.has(key));
+  const diverged = differ.filter((key) => !late.has(key) && !it.quarantine.has(key));
+  const [primary, shadow] =
+    it.direction === 'reverse' ? [it.follower, it.authoritative] : [it.authoritative, it.follower];
+  return {
+    primaryRows: primary.size,
+    shadowRows: shadow.size,
+    consistent: keys.length - differ.length,
+    diverged: diverged.length,
+    late: differ.length - poisoned.length - diverged.length,
+    quarantined: poisoned.length,
+    errors: it.backfill.state === 'done' ? [] : ['the copy is not done'],
+    score: diverged.length === 0 ? 1 : Math.max(0, 1 - diverged.length / Math.max(it.authoritative.size, 1)),
+  };
+}
+
+const hashOf = (value: string | undefined) =>
+  value === undefined ? null : createHash('sha256').update(`(${value})`).digest('hex');
+
+export function recordOf(it: Both, key: string): RecordComparison {
+  const number = Number(/^\{"id": ?(-?\d+)\}$/.exec(key)?.[1] ?? (/^-?\d+$/.test(key) ? key : Number.NaN));
+  if (Number.isNaN(number)) throw new CrossfadeError('invalid_input', `That is no key: ${key}`);
+  const [primary, shadow] =
+    it.direction === 'reverse' ? [it.follower, it.authoritative] : [it.authoritative, it.follower];
+  const [a, b] = [primary.get(number), shadow.get(number)];
+  return {
+    key: `{"id": ${number}}`,
+    primaryHash: hashOf(a),
+    shadowHash: hashOf(b),
+    equal: a === b,
+    differingColumns: a !== b && a !== undefined && b !== undefined ? ['v'] : [],
+    late: it.hints.some((hint) => hint.key === number),
+    quarantined: it.quarantine.has(number),
+  };
+}

@@ -1,0 +1,38 @@
+/** Verification in memory: one moment, all rows. */
+
+import type { VerificationResult } from '../../../../lib/core/gates/evidence.ts';
+import type { Verifying } from '../../../../lib/ports/verifying.ts';
+import { diverged, keyText, type Memory, SAMPLES, stale, type Table } from './memory.ts';
+import { consistencyOf, recordOf } from './readings.ts';
+
+export const verifyingIn = ({ tables, table, hint }: Memory): Verifying => ({
+  async verify(id, epoch, nowMs) {
+    const it = table(id);
+    if (!it.known) return { kind: 'unready', why: 'capture is not armed' };
+    const old = stale(it, epoch);
+    if (old) return old;
+    if (it.known && !['none', 'done'].includes(it.backfill.state))
+      return { kind: 'unready', why: 'the backfill is not done' };
+    it.verification = compare(it, nowMs);
+    return { kind: 'verified', result: it.verification };
+  },
+  async repair(id) {
+    const it = table(id);
+    const keys = diverged(it);
+    for (const key of keys) hint(it, key);
+    return { enqueued: keys.length };
+  },
+  consistency: async (id) => (tables.get(id)?.known ? consistencyOf(table(id)) : null),
+  compareRecord: async (id, key) => (tables.get(id)?.known ? recordOf(table(id), key) : null),
+});
+
+function compare(it: Table, atMs: number): VerificationResult {
+  const keys = diverged(it);
+  const rowsCompared = it.authoritative.size;
+  const score = rowsCompared === 0 ? (keys.length === 0 ? 1 : 0) : Math.max(0, 1 - keys.length / rowsCompared);
+  const samples = keys.slice(0, SAMPLES).map((key) => ({
+    key: keyText(key),
+    columns: it.authoritative.has(key) && it.follower.has(key) ? ['v'] : [],
+  }));
+  return { rowsCompared, divergences: keys.length, score, atMs, samples };
+}

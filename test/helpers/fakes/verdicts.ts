@@ -1,0 +1,19 @@
+/** Verdicts in memory: parsed once when they are written, and frozen, so that nothing is shared with the caller. */
+
+import { CLOCKS_APART_MS } from '../../../lib/core/conditions/verdict.ts';
+import type { Clock } from '../../../lib/ports/machine.ts';
+import type { StoredVerdict, VerdictStore } from '../../../lib/ports/state.ts';
+import { frozen } from './frozen.ts';
+
+export function inMemoryVerdicts({ clock }: { clock: Pick<Clock, 'now'> }): VerdictStore {
+  const verdicts = new Map<string, StoredVerdict>();
+  return {
+    async write(id, verdict) {
+      const before = verdicts.get(id);
+      const future = clock.now() + CLOCKS_APART_MS;
+      if (!before || before.atMs <= verdict.atMs || before.atMs > future)
+        verdicts.set(id, frozen(JSON.parse(JSON.stringify(verdict))));
+    },
+    read: async (id) => verdicts.get(id) ?? null,
+  };
+}

@@ -1,0 +1,151 @@
+/** Copies of writes on DynamoDB Local. */
+
+import { BatchWriteCommand, QueryCommand, ScanCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { afterAll, describe, expect, it } from 'vitest';
+import { dynamoForwardStore } from '../../../lib/adapters/dynamodb/forwards/store.ts';
+import { copyDelivery } from '../../../lib/adapters/http/deliver-copy.ts';
+import { httpUpstream } from '../../../lib/adapters/http/upstream.ts';
+import { systemClock, systemIds } from '../../../lib/adapters/system.ts';
+import type { CutoverDeclaration } from '../../../lib/core/cutover/cutover.ts';
+import { INTENT_LIFE_MS } from '../../../lib/core/forwards/forward.ts';
+import { applyCopies } from '../../../lib/flows/forwards/apply-copies.ts';
+import { intendWrite, settleWrite } from '../../../lib/flows/forwards/record-write.ts';
+import { CONTRACT_NOW, forwardContract, newCopy } from '../../helpers/contracts/forwards.ts';
+import { localClient, ownTables, PATIENT_CALL_MS } from '../../helpers/dynamodb.ts';
+import { inMemoryWakeUps } from '../../helpers/fakes/wake-ups.ts';
+import { inMemoryWindows } from '../../helpers/fakes/windows.ts';
+import { upstreamServer } from '../../helpers/upstream-server.ts';
+import { declarationOf, stateIn, systemOf } from '../../property/samples.ts';
+
+const client = localClient();
+afterAll(() => client.destroy());
+
+const make = async () => {
+  const { changes: tableName } = await ownTables(client);
+  const options = { client, tableName, realNow: () => CONTRACT_NOW, requestTimeoutMs: PATIENT_CALL_MS };
+  return { tableName, store: dynamoForwardStore(options) };
+};
+
+forwardContract('DynamoDB', async () => (await make()).store);
+
+describe('items of copies', () => {
+  it('leave nothing behind when they are carried out: neither themselves nor parts of their bodies', async () => {
+    const { store, tableName } = await make();
+    const copy = newCopy({ n: 1, body: Buffer.alloc(900_000, 7) });
+    await store.intents.intend(copy);
+    const { Items: parts } = await client.send(
+      new ScanCommand({
+        TableName: tableName,
+        FilterExpression: 'begins_with(id, :b)',
+        ExpressionAttributeValues: { ':b': 'body#' },
+      }),
+    );
+    expect(parts!.length).toBe(3);
+    await store.intents.settle('chat', copy.id, 'ready');
+    await store.attempts.claim('chat', copy.id, { by: 'a', nowMs: CONTRACT_NOW, untilMs: CONTRACT_NOW + 1 });
+    await store.attempts.finish('chat', copy.id, 'a');
+    expect((await client.send(new ScanCommand({ TableName: tableName }))).Items).toEqual([]);
+  });
+
+  it('of one key lie under one partition key, oldest first, whatever else is written', async () => {
+    const { store, tableName } = await make();
+    for (const n of [2, 9, 4]) await store.intents.intend(newCopy({ n, orderKey: 'users/1' }));
+    const [first] = await store.forwards.open('chat');
+    const { Items } = await client.send(
+      new QueryCommand({
+        TableName: tableName,
+        KeyConditionExpression: 'id = :id',
+        ExpressionAttributeValues: { ':id': `chat#${first!.id[14]}` },
+      }),
+    );
+    expect(Items!.map(({ idempotencyKey }) => idempotencyKey)).toEqual(['key-2', 'key-4', 'key-9']);
+  });
+
+  it('that are many are counted shard by shard, and those beside them as exactly', async () => {
+    const { store, tableName } = await make();
+    const { id } = newCopy({ n: 0, orderKey: 'users/1' });
+    await store.intents.intend(newCopy({ n: 0, orderKey: 'users/1' }));
+    await store.intents.intend({ ...newCopy({ n: 7 }), cutover: 'plan' });
+    const { Items } = await client.send(new ScanCommand({ TableName: tableName }));
+    const first = Items!.find((item) => item.place === id)!;
+    for (let start = 0; start < 700; start += 25) {
+      const puts = Array.from({ length: 25 }, (_, n) => {
+        const place = `${id.slice(0, 13)}.${(start + n) % 10}.more-${start + n}`;
+        return { PutRequest: { Item: { ...first, id: `chat#${(start + n) % 10}`, place } } };
+      });
+      await client.send(new BatchWriteCommand({ RequestItems: { [tableName]: puts } }));
+    }
+    const [chat, plan] = await Promise.all(['chat', 'plan'].map((cutover) => store.forwards.summary(cutover)));
+    expect(chat).toMatchObject({ open: 701, more: false });
+    expect(plan).toMatchObject({ open: 1, more: false });
+  });
+
+  it('edited by hand are refused by name and never guessed', async () => {
+    const { store, tableName } = await make();
+    const copy = newCopy({ n: 1 });
+    await store.intents.intend(copy);
+    await client.send(
+      new UpdateCommand({
+        TableName: tableName,
+        Key: { id: `chat#${copy.id[14]}`, place: copy.id },
+        UpdateExpression: 'SET side = :side',
+        ExpressionAttributeValues: { ':side': 'left' },
+      }),
+    );
+    await expect(store.forwards.open('chat')).rejects.toMatchObject({
+      code: 'state_invalid',
+      message: expect.stringContaining(copy.id),
+    });
+  });
+});
+
+describe('writes of the SDK to a component', () => {
+  it('reach the other side once: the settled one at once, the one of a dead process when its time is up', async () => {
+    const { changes } = await ownTables(client);
+    const clock = systemClock();
+    let passedMs = 0;
+    const realNow = () => CONTRACT_NOW + passedMs;
+    const known = new Set<string>();
+    const applied: string[] = [];
+    const app = await upstreamServer(({ path, headers, body }, response) => {
+      const once = `${path} ${headers['idempotency-key']}`;
+      if (!known.has(once)) applied.push(`${path} ${body}`);
+      known.add(once);
+      response.writeHead(204).end();
+    });
+    const writes = { primary: `${app.url}/old`, shadow: `${app.url}/new`, privateHosts: [] };
+    const declaration = { ...declarationOf('component', { id: 'planner' }), writes } as CutoverDeclaration;
+    const state = stateIn('r1', { id: 'planner', kind: 'component' });
+    const ports = {
+      clock,
+      ids: systemIds(),
+      log: { event() {}, failure() {} },
+      ...dynamoForwardStore({ client, tableName: changes, realNow, requestTimeoutMs: PATIENT_CALL_MS }),
+      realNow,
+      deliver: copyDelivery(httpUpstream({ clock, profile: 'local' })),
+      windows: inMemoryWindows({ clock }),
+      wakeUps: inMemoryWakeUps(),
+      state: { readCutover: async () => state, readSystem: async () => systemOf() } as never,
+    };
+    const later = () => clock.monotonicMs() + 20_000;
+    const intend = (id: string, payload: string) =>
+      intendWrite(ports, declaration, { key: `users/${id}`, intent: id, idempotencyKey: id, payload }, later());
+    try {
+      const large = JSON.stringify('x'.repeat(40_000));
+      const [settled, left] = [await intend('a', large), await intend('b', '2')];
+      // Its answer was lost.
+      expect(await intend('a', large)).toEqual(settled);
+      expect(settled.side).toBe('primary');
+      expect(await settleWrite(ports, 'planner', settled.copy!, 'applied')).toEqual({ settled: true });
+      expect(await applyCopies(ports, declaration, later())).toMatchObject({ applied: 1 });
+      expect(applied).toEqual([`/new ${large}`]);
+      passedMs = INTENT_LIFE_MS;
+      expect(await applyCopies(ports, declaration, later())).toMatchObject({ applied: 1 });
+      expect(applied.slice(1)).toEqual(['/old 2', '/new 2']);
+      expect(await settleWrite(ports, 'planner', left.copy!, 'applied')).toEqual({ settled: false });
+      expect(await ports.forwards.open('planner')).toEqual([]);
+    } finally {
+      await app.close();
+    }
+  });
+});
