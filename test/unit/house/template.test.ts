@@ -122,6 +122,21 @@ describe('settings', () => {
     await expect(resolved({ ...PARAMETERS, ...WEBHOOK, ...wrong })).rejects.toThrow(says);
   });
 
+  it('names the folder of runbooks in the repository, or an https address of it', async () => {
+    expect(await resolved(PARAMETERS)).toMatchObject({ runbookUrl: 'infra/runbooks' });
+    const runbookUrl = 'https://git.example.com/crossfade/infra/runbooks';
+    expect(await resolved({ ...PARAMETERS, runbookUrl })).toMatchObject({ runbookUrl });
+  });
+
+  it.each([
+    'http://git.example.com/runbooks',
+    'https://git.example.com/runbooks/',
+    'https://x.example/a#b',
+    'README.md',
+  ])('refuses %s as the folder of runbooks', async (runbookUrl) => {
+    await expect(resolved({ ...PARAMETERS, runbookUrl })).rejects.toThrow('Parameter runbookUrl');
+  });
+
   it('asks for the agent layer where none is pinned', async () => {
     await expect(resolved({ ...PARAMETERS, region: 'us-gov-west-1' })).rejects.toThrow('appConfigLayer');
   });
