@@ -376,11 +376,11 @@ describe('a copy', () => {
     await it_.write(1);
     expect(await judged()).toMatchObject({ ok: true });
     it_.clock.ms += 30_001;
-    expect(await judged()).toMatchObject({ code: 'copies', ok: false, value: 30_001, limit: 30_000 });
+    expect(await judged()).toMatchObject({ code: 'copies', ok: false, seen: 30_001, limit: 30_000 });
     it_.servers.shadow.mode = 422;
     await it_.settle();
-    expect(await judged()).toMatchObject({ ok: false, value: 1, limit: 0 });
-    expect(copiesCondition('chat', null, { lagAdvanceMs: 30_000 })).toMatchObject({ ok: false, value: null });
+    expect(await judged()).toMatchObject({ ok: false, seen: 1, limit: 0 });
+    expect(copiesCondition('chat', null, { lagAdvanceMs: 30_000 })).toMatchObject({ ok: false, seen: null });
   });
 
   it('can be acted on only in quarantine, and once', async () => {
