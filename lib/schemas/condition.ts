@@ -1,18 +1,10 @@
-/** Conditions in answers of the API, and what of them is stored. */
+/** Conditions in answers of the API. */
 
 import * as z from 'zod';
 import { UNITS } from '../core/conditions/figures.ts';
-import { type Release, WAIT_KINDS } from '../core/conditions/release.ts';
 import type { ShownCondition } from '../core/conditions/show.ts';
 import { CONDITION_CODES } from '../core/conditions/table.ts';
-
-export const release = z.union([
-  z.object({ command: z.array(z.string()), does: z.string() }),
-  z.object({ wait: z.enum(WAIT_KINDS), etaMs: z.number().exactOptional(), untilMs: z.number().exactOptional() }),
-  z.object({ person: z.string() }),
-]) satisfies z.ZodType<Release>;
-
-export const figure = z.union([z.number(), z.string()]).nullable();
+import { figure, release } from './release.ts';
 
 export const shownCondition = z.object({
   code: z.string().describe('What people call it: for alert rules, phases and checks with their name.'),

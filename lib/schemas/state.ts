@@ -26,8 +26,8 @@ import { MAX_STAGES, type Plan, STAGE_KINDS, type Stage } from '../core/cutover/
 import type { MinuteWindow } from '../core/gates/evidence.ts';
 import type { AuditEntry } from '../core/stage/audit.ts';
 import type { IdempotencyRecord, StoredVerdict } from '../ports/state.ts';
-import { figure, release } from './condition.ts';
 import { foldedEvidence } from './evidence.ts';
+import { figure, release } from './release.ts';
 
 const count = z.int().nonnegative();
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'not a SHA-256 in lower-case hex');

@@ -10,7 +10,12 @@ export type Release =
   /** A person must act, outside of any command: a sentence without its full stop. */
   | { person: string };
 
+/** @example clock(Date.UTC(2025, 10, 21, 8, 12)) // '08:12 UTC' */
+export const clock = (atMs: number): string => `${new Date(atMs).toISOString().slice(11, 16)} UTC`;
+
 type Times = { eta: string; until: string };
+
+const when = (what: string) => `It is released when ${what}.`;
 
 /** Everything there is to wait for, as a sentence; some say for how long, or until when. */
 const WAITS = {
@@ -21,11 +26,11 @@ const WAITS = {
   give_up: ({ until }: Times) => `Every tick tries again; after ${until} it is given up, and that is said.`,
   answer: 'Every tick asks again.',
   arming: 'Every tick arms it; its log has the cause when it cannot.',
-  phases_before: 'It is released when they are done.',
-  peers: 'It is released when they can go on.',
-  alert_ends: 'It is released when the alert has ended.',
+  phases_before: when('they are done'),
+  peers: when('they can go on'),
+  alert_ends: when('the alert has ended'),
   copy_ends: 'The end of the copy releases it.',
-  catch_up: 'It is released when the writer has caught up to within the limit.',
+  catch_up: when('the writer has caught up to within the limit'),
   forwarding: 'They are carried out by themselves.',
   verifier: 'The verifier runs by itself after the backfill.',
   clean_pass: 'A new, complete pass without a difference releases it.',
@@ -40,15 +45,15 @@ const WAITS = {
   healthy_operations: 'More healthy operations release it.',
   agreeing_comparisons: 'More comparisons that agree release it.',
   comparisons: 'Comparisons of both sides release it.',
-  fewer_errors: 'It is released when the shadow fails no more often than that.',
-  faster: 'It is released when the shadow is that fast.',
-  keyed_reads: 'It is released when enough reads carry a routing key.',
-  closed_breakers: 'It is released when processes stay with the shadow.',
-  less_evidence: 'It is released when healthy operations have lowered the evidence.',
+  fewer_errors: when('the shadow fails no more often than that'),
+  faster: when('the shadow is that fast'),
+  keyed_reads: when('enough reads carry a routing key'),
+  closed_breakers: when('processes stay with the shadow'),
+  less_evidence: when('healthy operations have lowered the evidence'),
   primary_recovers: 'A primary that works again releases it.',
   more_evidence: 'More failures roll back, more that succeed release it.',
-  rise_ends: 'It is released when the rise ends.',
-  progress: 'It is released when its cutovers have come so far.',
+  rise_ends: when('the rise ends'),
+  progress: when('its cutovers have come so far'),
 } as const satisfies Record<string, string | ((times: Times) => string)>;
 
 export type Wait = keyof typeof WAITS;
@@ -73,8 +78,7 @@ export function releaseText(release: readonly Release[]): string {
 function waitText({ wait, etaMs = 0, untilMs = 0 }: Extract<Release, { wait: Wait }>): string {
   const says = WAITS[wait];
   if (typeof says === 'string') return says;
-  const until = `${new Date(untilMs).toISOString().slice(11, 16)} UTC`;
-  return says({ eta: `${Math.ceil(etaMs / MINUTE_MS)} minutes`, until });
+  return says({ eta: `${Math.ceil(etaMs / MINUTE_MS)} minutes`, until: clock(untilMs) });
 }
 
 /** The commands among them, as they are typed. */

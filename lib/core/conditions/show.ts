@@ -66,21 +66,17 @@ export function conditionText(condition: Condition): string {
 export const textOf = (conditions: readonly Condition[]): string => conditions.map(conditionText).join(' ');
 
 export function show(condition: Condition, fired = false): ShownCondition {
-  const { code, ok, seen, limit, unit, release } = condition;
+  const { name: _, ...data } = condition;
   return {
+    ...data,
     code: idOf(condition),
-    row: code,
+    row: data.code,
     label: labelOf(condition),
-    ok,
-    seen,
-    limit,
-    unit,
-    want: rowOf(code).want,
+    want: rowOf(data.code).want,
     fired,
-    release,
     says: seenText(condition),
     text: conditionText(condition),
-    value: seen,
+    value: data.seen,
   };
 }
 

@@ -36,6 +36,12 @@ const proof = (of: string) =>
 const warning = (of: string) =>
   ({ label: `Early warning: ${of}`, unit: 'minutes', want: 'at_least', roles: ['forecast'] }) as const;
 
+/** The shadow is there, is copied and follows. */
+const SHADOW_ITSELF = ['never_forced', 'before_reads_return'] as const;
+const TABLES_AS_ARMED = [...SHADOW_ITSELF, 'closes_way_back'] as const;
+/** It has everything that waited, and no row that is known to differ. */
+const UP_TO_DATE = ['before_reads_return'] as const;
+
 export const CONDITIONS = {
   stage: { label: 'Stage', unit: 'word', want: 'is' },
   pending: { label: 'Under way', unit: 'minutes', want: 'at_most' },
@@ -58,30 +64,30 @@ export const CONDITIONS = {
   memory: { label: 'Memory', unit: 'rate', want: 'at_most' },
 
   // The data plane of a table, and the forwarded writes of the other kinds.
-  database: { label: 'Database', unit: 'word', want: 'is', roles: ['never_forced', 'before_reads_return'] },
-  armed: { label: 'Capture armed', unit: 'word', want: 'is', roles: ['never_forced', 'before_reads_return'] },
+  database: { label: 'Database', unit: 'word', want: 'is', roles: SHADOW_ITSELF },
+  armed: { label: 'Capture armed', unit: 'word', want: 'is', roles: SHADOW_ITSELF },
   backfill: {
     label: 'Backfill',
     unit: 'count',
     want: 'at_least',
-    roles: ['normal_course', 'never_forced', 'before_reads_return'],
+    roles: ['normal_course', ...SHADOW_ITSELF],
   },
-  lag: { label: 'Lag', unit: 'ms', want: 'at_most', roles: ['before_reads_return'] },
-  quarantine: { label: 'Quarantine', unit: 'count', want: 'at_most', roles: ['before_reads_return'] },
-  verification: { label: 'Verification', unit: 'rate', want: 'at_least', roles: ['before_reads_return'] },
+  lag: { label: 'Lag', unit: 'ms', want: 'at_most', roles: UP_TO_DATE },
+  quarantine: { label: 'Quarantine', unit: 'count', want: 'at_most', roles: UP_TO_DATE },
+  verification: { label: 'Verification', unit: 'rate', want: 'at_least', roles: UP_TO_DATE },
   // How long the oldest waits; how many wait for a person.
-  copies: { label: 'Forwarded writes', unit: ['ms', 'count'], want: 'at_most', roles: ['before_reads_return'] },
+  copies: { label: 'Forwarded writes', unit: ['ms', 'count'], want: 'at_most', roles: UP_TO_DATE },
   schema_changed: {
     label: 'Schema',
     unit: 'count',
     want: 'at_most',
-    roles: ['never_forced', 'before_reads_return', 'closes_way_back'],
+    roles: TABLES_AS_ARMED,
   },
   sweep: {
     label: 'Every change captured',
     unit: 'word',
     want: 'is',
-    roles: ['never_forced', 'before_reads_return', 'closes_way_back'],
+    roles: TABLES_AS_ARMED,
   },
 
   // Evidence of the reads. A guard that fired counts shares of operations, whatever the estimate is in.

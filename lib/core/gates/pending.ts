@@ -6,7 +6,7 @@
 import { MINUTE_MS } from '../base/units.ts';
 import { type Condition, condition } from '../conditions/condition.ts';
 import { round } from '../conditions/figures.ts';
-import type { Release } from '../conditions/release.ts';
+import { clock, type Release } from '../conditions/release.ts';
 import { conditionText } from '../conditions/show.ts';
 import type { CutoverState, PendingAction } from '../cutover/cutover.ts';
 
@@ -52,7 +52,5 @@ const askedMs = ({ sinceMs, withdrawn }: PendingAction): number => withdrawn?.at
 
 const wayOut = (id: string, { action }: PendingAction): Release[] =>
   action === 'revert' ? [] : [{ command: ['crossfade', 'rollback', id, '--reason', '…'], does: 'withdraws it' }];
-
-const clock = (atMs: number): string => `${new Date(atMs).toISOString().slice(11, 16)} UTC`;
 
 const sentence = (why: string): string => (/[.!?]$/.test(why) ? why : `${why}.`);
