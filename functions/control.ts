@@ -1,6 +1,6 @@
 /** The control API. Its routes are tables in control-routes/, one a subject. */
 
-import { compose } from '../lib/compose/ports.ts';
+import { composeApi } from '../lib/compose/api.ts';
 import { alertRoutes } from './control-routes/alerts.ts';
 import { commandRoutes } from './control-routes/commands.ts';
 import { copyRoutes } from './control-routes/copies.ts';
@@ -35,4 +35,4 @@ export const controlRoutes = described([
   ...reportRoutes,
 ]);
 
-export const handler = httpHandler(compose, controlRoutes);
+export const handler = httpHandler(composeApi, controlRoutes);

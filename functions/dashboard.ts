@@ -1,6 +1,7 @@
 /** The page and its data. */
 
-import { type Composition, compose } from '../lib/compose/ports.ts';
+import { composeApi } from '../lib/compose/api.ts';
+import type { Composition } from '../lib/compose/ports.ts';
 import { CrossfadeError } from '../lib/core/base/errors.ts';
 import { dashboardData } from '../lib/dashboard/data.ts';
 import { asset, renderPage } from '../lib/dashboard/page.ts';
@@ -32,7 +33,7 @@ async function data({ ports, cutovers }: Composition) {
   return { ...dashboardData(status, audit, alerts), experiments };
 }
 
-export const handler = httpHandler(compose, [
+export const handler = httpHandler(composeApi, [
   route({
     method: 'GET',
     path: '/',

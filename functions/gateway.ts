@@ -4,7 +4,8 @@
  */
 
 import type { Method } from '@middy/http-router';
-import { type Composition, compose } from '../lib/compose/ports.ts';
+import { composeApi } from '../lib/compose/api.ts';
+import type { Composition } from '../lib/compose/ports.ts';
 import { CrossfadeError } from '../lib/core/base/errors.ts';
 import { HOUR_MS } from '../lib/core/base/units.ts';
 import type { CutoverDeclaration, ServiceDeclaration } from '../lib/core/cutover/cutover.ts';
@@ -178,4 +179,4 @@ export const gatewayRoutes = METHODS.map((method) =>
   }),
 );
 
-export const handler = httpHandler(compose, gatewayRoutes);
+export const handler = httpHandler(composeApi, gatewayRoutes);

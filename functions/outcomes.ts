@@ -1,6 +1,6 @@
 /** Takes what the SDK recorded, and what it is about to write. */
 
-import { compose } from '../lib/compose/ports.ts';
+import { composeApi } from '../lib/compose/api.ts';
 import { CrossfadeError } from '../lib/core/base/errors.ts';
 import { recordOutcomes } from '../lib/flows/forwards/record-outcomes.ts';
 import { outcomeReport } from '../lib/schemas/http.ts';
@@ -39,7 +39,7 @@ export const outcomeRoutes = [
   }),
 ];
 
-export const handler = httpHandler(compose, outcomeRoutes);
+export const handler = httpHandler(composeApi, outcomeRoutes);
 
 function numericKeys(latency: Readonly<Record<string, number>>): Record<number, number> {
   return Object.fromEntries(Object.entries(latency).map(([bucket, count]) => [Number(bucket), count]));

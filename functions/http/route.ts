@@ -7,14 +7,14 @@
 import type { Method } from '@middy/http-router';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import type { Scope } from '../../lib/adapters/http/token.ts';
-import type { Composition } from '../../lib/compose/ports.ts';
+import type { ApiComposition } from '../../lib/compose/api.ts';
 import { HEADERS, type HeaderName, type HeaderValues } from '../../lib/schemas/headers.ts';
 import type { Input, Json } from '../../lib/schemas/input.ts';
 import type { Description } from '../../lib/schemas/openapi.ts';
 
 /** What every handler needs of its composition; each route may ask for more. */
-export type Served = Pick<Composition, 'authenticate'> & {
-  ports: Pick<Composition['ports'], 'clock' | 'log' | 'metrics'>;
+export type Served = Pick<ApiComposition, 'authenticate'> & {
+  ports: Pick<ApiComposition['ports'], 'clock' | 'log' | 'metrics'>;
 };
 
 /** A part of the path, and what it names. */
@@ -57,7 +57,7 @@ export type Reply = {
 };
 
 /** A route as the middleware serves it, and as the description tells of it. */
-export type Route<C extends Served = Composition> = Description & {
+export type Route<C extends Served = ApiComposition> = Description & {
   method: Method;
   scope: Scope | null;
   serve(composition: C, received: Received): Promise<Reply>;
@@ -83,7 +83,7 @@ type Declared<C, P, Query, Body, H extends HeaderName> = {
   | { method: Method; body?: undefined; json: false }
 );
 
-/** Makes the routes of one composition: `routesOf<Composition>()({ method: 'GET', … })`. */
+/** Makes the routes of one composition: `routesOf<ApiComposition>()({ method: 'GET', … })`. */
 export const routesOf =
   <C extends Served>() =>
   <P extends Parameters<C> = Record<never, never>, Query = undefined, Body = undefined, H extends HeaderName = never>(
@@ -113,7 +113,7 @@ export const routesOf =
   };
 
 /** The routes of everything that needs all ports. */
-export const route = routesOf<Composition>();
+export const route = routesOf<ApiComposition>();
 
 async function foundIn<C>(event: APIGatewayProxyEventV2, parameters: Parameters<C> = {}, composition: C) {
   const found: Record<string, unknown> = {};

@@ -3,7 +3,6 @@
  * needs neither Postgres nor AppConfig to be loaded, and a routing decision needs no AWS client at all.
  */
 
-import type { Scope } from '../adapters/http/token.ts';
 import { powertoolsLog } from '../adapters/powertools/log.ts';
 import { cloudWatchMetrics, noMetrics } from '../adapters/powertools/metrics.ts';
 import { environment, random, realNow, systemClock, systemIds } from '../adapters/system.ts';
@@ -20,8 +19,6 @@ import { type Environment, readEnvironment } from '../schemas/environment.ts';
 export type Composition = {
   ports: Ports;
   cutovers(): Promise<readonly CutoverDeclaration[]>;
-  /** Subject of the bearer token. @throws CrossfadeError `unauthenticated`, `forbidden` */
-  authenticate(header: string | undefined, scope: Scope): Promise<string>;
   router(): Promise<Router>;
   upstream(): Promise<Upstream>;
   realNow(): number;
@@ -101,11 +98,6 @@ export function compose(variables = environment()): Composition {
     ...eachLazily(TABLE_PORTS, () => tablePorts(env, clock, log)),
   };
   const cutovers = once(() => declaredCutovers(env));
-  const keys = once(async () => {
-    const { signingKeys } = await import('../adapters/http/signing-keys.ts');
-    const { CROSSFADE_JWKS: configured = null, CROSSFADE_JWT_ISSUER: issuer, CROSSFADE_PROFILE: profile } = env;
-    return signingKeys({ configured, issuer: profile === 'local' && configured ? null : issuer, nowMs: realNow });
-  });
   return {
     ports,
     cutovers,
@@ -115,11 +107,6 @@ export function compose(variables = environment()): Composition {
       return routingService({ source: await flagSource(env), environment: variables, monotonicMs: clock.monotonicMs });
     }),
     upstream,
-    async authenticate(header, scope) {
-      const { authenticate } = await import('../adapters/http/authenticate.ts');
-      const rules = { issuer: env.CROSSFADE_JWT_ISSUER, audience: env.CROSSFADE_JWT_AUDIENCE };
-      return authenticate(header, scope, { keys: await keys(), rules, realNowMs: realNow() });
-    },
   };
 }
 
@@ -211,7 +198,7 @@ function missing(variable: string, when: string): CrossfadeError {
 }
 
 /** The value of the first successful call; a failed one is forgotten, so that the next call tries again. */
-function once<T>(make: () => Promise<T>): () => Promise<T> {
+export function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
   return () => {
     made ??= make().catch((error) => {

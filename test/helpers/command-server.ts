@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { controlRoutes } from '../../functions/control.ts';
 import { httpHandler } from '../../functions/middleware.ts';
-import type { Composition } from '../../lib/compose/ports.ts';
+import type { ApiComposition } from '../../lib/compose/api.ts';
 import { answerOf, eventOf, lambdaContext } from '../property/served.ts';
 import type { World } from './world.ts';
 
@@ -13,7 +13,7 @@ export async function commandServer(world: World): Promise<{ url: string; close(
   const notHere = async () => {
     throw new Error('The control API asks neither for a side nor for an upstream.');
   };
-  const composition: Composition = {
+  const composition: ApiComposition = {
     ports: world.ports,
     cutovers: async () => world.cutovers,
     authenticate: async () => 'ada',

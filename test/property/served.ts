@@ -7,7 +7,7 @@ import { authenticate } from '../../lib/adapters/http/authenticate.ts';
 import { copyDelivery } from '../../lib/adapters/http/deliver-copy.ts';
 import { signToken } from '../../lib/adapters/http/sign-token.ts';
 import { type Jwk, OPERATOR_SCOPES } from '../../lib/adapters/http/token.ts';
-import type { Composition } from '../../lib/compose/ports.ts';
+import type { ApiComposition } from '../../lib/compose/api.ts';
 import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
 import { routingService } from '../../lib/routing/service.ts';
 import { inMemoryAlerts, inMemoryChannel } from '../helpers/fakes/alerts.ts';
@@ -50,7 +50,7 @@ export function inMemoryComposition(declarations: readonly CutoverDeclaration[] 
     experiments: inMemoryExperiments(),
   };
   const { copies, tables, ...rest } = parts;
-  const composition: Composition = {
+  const composition: ApiComposition = {
     ports: {
       ...rest,
       ...forwardPorts(copies),
