@@ -36,6 +36,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'postgres',
+          // A hundred files over the same modules; what tests share, they share by databases.
+          isolate: false,
           include: ['test/integration/postgres/**/*.test.ts'],
           globalSetup: ['test/helpers/postgres-server.ts'],
         },
