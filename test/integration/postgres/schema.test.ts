@@ -128,6 +128,16 @@ describe('schema crossfade', () => {
   });
 });
 
+describe('functions of the schema', () => {
+  it('have one current definition each, in migrations/current', async () => {
+    const definitions = await fresh.sql<{ text: string }[]>`
+      SELECT pg_get_functiondef(oid) AS text FROM pg_proc
+      WHERE pronamespace = 'crossfade'::regnamespace AND prokind = 'f' ORDER BY proname COLLATE "C", oid::regprocedure::text COLLATE "C"`;
+    const text = definitions.map((one) => `${one.text.trimEnd()};\n`).join('\n');
+    await expect(`${HEAD}${text}`).toMatchFileSnapshot('../../../migrations/current/functions.sql');
+  });
+});
+
 describe('names', () => {
   it('of the schema are none that objects of a cutover could have, but for the ids that are reserved', async () => {
     const { tables, functions } = objectKinds('x');
@@ -167,6 +177,12 @@ describe('names of one cutover', () => {
     await db.drop();
   });
 });
+
+/** Of the file that shows the functions as they are now. */
+const HEAD = `-- Every function of the schema as the migrations leave it, to be read; nothing applies this file.
+-- Made by test/integration/postgres/schema.test.ts: npx vitest run --project postgres schema.test -u
+
+`;
 
 const USED = ['cutover', 'quarantine', 'backfill', 'verification', 'verification_pass', 'foreign_write'];
 const ROWS = `

@@ -1,10 +1,9 @@
 /** What tests plant in generated SQL: not a byte of it is in what is deployed, and each of it fits what is generated. */
 
 import { describe, expect, it } from 'vitest';
-import type { ColumnShape, TableShape } from '../../../lib/core/table/shape.ts';
 import type { InlineMode } from '../../../lib/core/table/sql/inline.ts';
 import { tableObjects } from '../../../lib/core/table/sql/table.ts';
-import { compileTransform } from '../../../lib/core/table/transform.ts';
+import { seatDirections } from '../../helpers/seat-example.ts';
 import {
   asGenerated,
   BREAKPOINTS,
@@ -15,39 +14,9 @@ import {
   SQL_FAULTS,
 } from '../../helpers/sql-plants.ts';
 
-const column = (name: string, type: string): ColumnShape => ({
-  name,
-  type,
-  notNull: name === 'id',
-  defaultSql: null,
-  generated: false,
-  identity: null,
-  deterministic: true,
-});
-const table = (name: string, columns: readonly ColumnShape[]): TableShape => ({
-  oid: 1,
-  schema: 'public',
-  name,
-  relkind: 'r',
-  columns,
-  key: ['id'],
-  estimatedRows: 0,
-});
-const PRIMARY = table('seat', [column('id', 'integer'), column('place', 'text'), column('price', 'numeric')]);
-const SHADOW = table('seat_v2', [
-  column('id', 'bigint'),
-  column('place', 'text'),
-  column('price', 'numeric'),
-  column('tier', 'text'),
-]);
-
 function generated(edits: readonly Edit[] = [], inline: InlineMode | null = null): string {
-  const declaration = { primary: 'public.seat', shadow: 'public.seat_v2', columns: { tier: { added: true as const } } };
-  const compiled = compileTransform(PRIMARY, SHADOW, declaration);
-  if (!compiled.ok) throw new Error(compiled.problems.join('; '));
-  const direction = { id: 'seat', source: PRIMARY, target: SHADOW, mapping: compiled.forward };
   const rewrites = edited(edits);
-  const functions = tableObjects(direction, 'strict', inline).create.map((text) => {
+  const functions = tableObjects(seatDirections().forward, 'strict', inline).create.map((text) => {
     const name = /^CREATE FUNCTION crossfade\."(\w+)_seat"/.exec(text)?.[1] ?? '';
     return (rewrites[name] ?? asGenerated)(text);
   });

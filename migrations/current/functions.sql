@@ -1,0 +1,2680 @@
+-- Every function of the schema as the migrations leave it, to be read; nothing applies this file.
+-- Made by test/integration/postgres/schema.test.ts: npx vitest run --project postgres schema.test -u
+
+CREATE OR REPLACE FUNCTION crossfade.abandon(p_id text, p_epoch bigint, p_version bigint)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_epoch bigint;
+BEGIN
+  PERFORM pg_advisory_xact_lock(crossfade.lock_key(p_id));
+  SELECT c.epoch INTO v_epoch FROM crossfade.cutover c WHERE c.id = p_id;
+  IF v_epoch >= p_epoch THEN RETURN jsonb_build_object('kind', 'swapped'); END IF;
+  UPDATE crossfade.cutover c SET abandoned = greatest(c.abandoned, p_version) WHERE c.id = p_id;
+  RETURN jsonb_build_object('kind', 'abandoned');
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.attached(p_table oid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+BEGIN RETURN jsonb_build_object(
+  'views', crossfade.views(p_table), 'rules', crossfade.rules(p_table), 'triggers', crossfade.triggers(p_table),
+  'policies', (
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+      'name', p.polname, 'own', p.polrelid = p_table, 'permissive', p.polpermissive, 'command', p.polcmd,
+      'roles', (SELECT jsonb_agg(CASE r.oid WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(r.oid)) END) FROM unnest(p.polroles) r(oid)),
+      'using', pg_get_expr(p.polqual, p.polrelid), 'check', pg_get_expr(p.polwithcheck, p.polrelid), 'comment', obj_description(p.oid, 'pg_policy'),
+      'table', jsonb_build_object('oid', w.oid::bigint, 'schema', n.nspname, 'name', w.relname, 'relkind', w.relkind, 'ours', pg_has_role(w.relowner, 'USAGE')),
+      'uses', crossfade.columns_used('pg_policy', p.oid, p_table)) ORDER BY w.relname, p.polname), '[]')
+    FROM pg_policy p JOIN pg_class w ON w.oid = p.polrelid JOIN pg_namespace n ON n.oid = w.relnamespace
+    WHERE p.polrelid = p_table OR p.oid IN (SELECT d.objid FROM pg_depend d
+      WHERE d.classid = 'pg_policy'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table)),
+  -- Column lists, filters and schemas came with version 15.
+  'publications', (
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+      'name', p.pubname, 'direct', r.oid IS NOT NULL, 'ours', pg_has_role(p.pubowner, 'USAGE'), 'changes', p.pubupdate OR p.pubdelete,
+      'columns', (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM jsonb_array_elements_text(
+          CASE jsonb_typeof(to_jsonb(r) -> 'prattrs') WHEN 'array' THEN to_jsonb(r) -> 'prattrs' ELSE '[]' END) k(attnum)
+        JOIN pg_attribute a ON a.attrelid = p_table AND a.attnum = k.attnum::int2),
+      'filter', CASE WHEN r.oid IS NOT NULL THEN (SELECT to_jsonb(l) ->> 'rowfilter' FROM pg_publication_tables l JOIN pg_class t ON t.oid = p_table
+        JOIN pg_namespace n ON n.oid = t.relnamespace WHERE l.pubname = p.pubname AND l.schemaname = n.nspname AND l.tablename = t.relname) END,
+      'uses', crossfade.columns_used('pg_publication_rel', r.oid, p_table)) ORDER BY p.pubname), '[]')
+    FROM pg_publication p LEFT JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = p_table
+    WHERE r.oid IS NOT NULL OR p.puballtables OR p.pubname IN (SELECT l.pubname FROM pg_publication_tables l JOIN pg_class t ON t.oid = p_table
+      JOIN pg_namespace n ON n.oid = t.relnamespace WHERE l.schemaname = n.nspname AND l.tablename = t.relname)),
+  'statistics', (
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+      'schema', n.nspname, 'name', s.stxname, 'definition', pg_get_statisticsobjdef(s.oid), 'owner', quote_ident(pg_get_userbyid(s.stxowner)),
+      'ours', pg_has_role(s.stxowner, 'USAGE'), 'target', nullif((to_jsonb(s) ->> 'stxstattarget')::integer, -1), 'comment', obj_description(s.oid, 'pg_statistic_ext'),
+      'uses', crossfade.columns_used('pg_statistic_ext', s.oid, p_table)) ORDER BY n.nspname, s.stxname), '[]')
+    FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace WHERE s.stxrelid = p_table),
+  -- Functions whose body is parsed when they are made. Others name tables in a text, which is read anew in each session.
+  'functions', (
+    SELECT coalesce(jsonb_agg(jsonb_build_object('signature', f.oid::regprocedure::text, 'definition', pg_get_functiondef(f.oid),
+      'ours', pg_has_role(f.proowner, 'USAGE'), 'uses', crossfade.columns_used('pg_proc', f.oid, p_table)) ORDER BY f.oid::regprocedure::text), '[]')
+    FROM pg_proc f WHERE f.prosqlbody IS NOT NULL AND f.oid IN (SELECT d.objid FROM pg_depend d
+      WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table))
+); END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.begin_sweep(p_id text, p_why text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  -- Waits for the chunk that is being copied: what is read from now on is read after the cause.
+  UPDATE crossfade.backfill b SET state = CASE b.state WHEN 'done' THEN 'running' ELSE b.state END, copied_key = NULL, swept_key = NULL,
+    upper_key = NULL, rows_done = 0, rate = NULL, shadow_had_rows = true, sweep_why = p_why, updated_at = clock_timestamp()
+  WHERE b.cutover = p_id;
+  IF NOT FOUND THEN RETURN false; END IF;
+  -- What was found equal before says nothing any more, and neither does a pass that is under way.
+  DELETE FROM crossfade.verification r WHERE r.cutover = p_id;
+  UPDATE crossfade.verification_pass v SET state = 'done' WHERE v.cutover = p_id AND v.state <> 'done';
+  IF to_regclass(format('crossfade.%I', 'touched_' || p_id)) IS NOT NULL THEN
+    EXECUTE format('INSERT INTO crossfade.%I (place) VALUES (NULL)', 'touched_' || p_id);
+  END IF;
+  RETURN true;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.capture_gap(p_id text)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET jit TO 'off'
+AS $function$
+DECLARE
+  v crossfade.shape%ROWTYPE;
+  v_now CONSTANT jsonb := crossfade.capture_now(p_id);
+  v_stamp CONSTANT jsonb := crossfade.columns_stamp(p_id);
+  v_why text;
+BEGIN
+  SELECT * INTO v FROM crossfade.shape s WHERE s.cutover = p_id;
+  IF NOT FOUND OR NOT EXISTS (SELECT FROM crossfade.cutover c WHERE c.id = p_id AND c.direction <> 'none') THEN RETURN NULL; END IF;
+  IF v.capture <> v_now THEN
+    SELECT string_agg(CASE o.key WHEN 'unrecorded' THEN 'a change' ELSE regexp_replace(o.key, ' of table \d+$', '') END || CASE
+      WHEN o.key = 'unrecorded' THEN ' could not be recorded anywhere'
+      WHEN o.is IS NULL THEN ' was dropped'
+      WHEN o.was IS NULL THEN ' was added'
+      WHEN o.was ->> 'enabled' IS DISTINCT FROM o.is ->> 'enabled' THEN CASE o.is ->> 'enabled' WHEN 'D' THEN ' is switched off' ELSE ' was switched off, or is not always on' END
+      WHEN o.was ->> 'version' IS DISTINCT FROM o.is ->> 'version' THEN ' was altered, or made again'
+      ELSE ' was replaced' END, ', ' ORDER BY o.key) INTO v_why
+    FROM (SELECT key, a.value AS was, n.value AS is FROM jsonb_each(v.capture) a FULL JOIN jsonb_each(v_now) n USING (key) WHERE a.value IS DISTINCT FROM n.value) o;
+  END IF;
+  IF v.stamps = v_stamp THEN RETURN v_why; END IF;
+  RETURN nullif(concat_ws(', ', v_why, (SELECT string_agg(format('column %I of %s was rewritten', a.attname, a.attrelid::regclass), ', ' ORDER BY a.attrelid, a.attnum)
+    FROM jsonb_each(v.stamps) w JOIN jsonb_each(v_stamp) n ON n.key = w.key CROSS JOIN LATERAL jsonb_each_text(w.value -> 'columns') c
+    JOIN pg_attribute a ON a.attrelid = w.key::oid AND a.attnum = c.key::int2
+    WHERE w.value -> 'file' <> n.value -> 'file' AND c.value <> (n.value -> 'columns' ->> c.key))), '');
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.capture_now(p_id text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET jit TO 'off'
+AS $function$
+BEGIN
+  RETURN (SELECT k.capture FROM crossfade.captures_now(ARRAY[p_id]) k);
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.captures_now(p_ids text[])
+ RETURNS TABLE(id text, capture jsonb)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET quote_all_identifiers TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+BEGIN
+  RETURN QUERY
+  SELECT i.id, coalesce(jsonb_object_agg(o.object, o.state) FILTER (WHERE o.object IS NOT NULL), '{}') FROM unnest(p_ids) i(id) LEFT JOIN (
+    SELECT c.id, format('trigger %I of table %s', g.tgname, g.tgrelid) AS object,
+      jsonb_build_object('enabled', g.tgenabled, 'function', f.proname, 'type', g.tgtype, 'version', g.xmin::text) AS state
+    FROM crossfade.cutover c CROSS JOIN LATERAL (VALUES (c.primary_oid), (c.shadow_oid)) t(oid) JOIN pg_trigger g ON g.tgrelid = t.oid JOIN pg_proc f ON f.oid = g.tgfoid
+    WHERE c.id = ANY (p_ids) AND NOT g.tgisinternal AND f.pronamespace = 'crossfade'::regnamespace AND f.proname <> 'read_only_guard'
+    UNION ALL
+    SELECT x.id, 'unrecorded', jsonb_build_object('number', pg_sequence_last_value('crossfade.unrecorded')) FROM unnest(p_ids) x(id)
+    UNION ALL
+    SELECT x.id, format('function crossfade.%I', f.proname),
+      jsonb_build_object('body', md5(f.prosrc), 'settings', f.proconfig, 'definer', f.prosecdef, 'owner', pg_get_userbyid(f.proowner))
+    FROM unnest(p_ids) x(id) CROSS JOIN LATERAL (VALUES ('capture_'), ('truncated_'), ('guard_'), ('inline_'), ('computed_')) k(kind)
+    JOIN pg_proc f ON f.proname = (k.kind || x.id)::name AND f.pronamespace = 'crossfade'::regnamespace) o ON o.id = i.id
+  GROUP BY i.id;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.catalog_fingerprint(p_primary oid, p_shadow oid)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT md5(crossfade.dependents(p_primary, p_shadow)::text)
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.catalog_stamp(p_relations oid[])
+ RETURNS text
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT md5(string_agg(x.stamp, ',' ORDER BY x.stamp)) FROM (
+    SELECT format('c%s:%s', c.oid, c.xmin) AS stamp FROM pg_class c WHERE c.oid = ANY (p_relations)
+    UNION ALL SELECT format('a%s.%s:%s', a.attrelid, a.attnum, a.xmin) FROM pg_attribute a WHERE a.attrelid = ANY (p_relations)
+    UNION ALL SELECT format('t%s:%s', t.oid, t.xmin) FROM pg_trigger t WHERE t.tgrelid = ANY (p_relations)
+    UNION ALL SELECT format('k%s:%s', k.oid, k.xmin) FROM pg_constraint k WHERE k.conrelid = ANY (p_relations)
+    UNION ALL SELECT format('d%s.%s.%s', d.classid, d.objid, d.refobjsubid) FROM pg_depend d
+      WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY (p_relations)
+  ) x
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.check_dependents(p_primary oid, p_shadow oid)
+ RETURNS SETOF crossfade.finding
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+WITH fk AS (SELECT c.*, r.relname FROM pg_constraint c JOIN pg_class r ON r.oid = c.conrelid WHERE c.contype = 'f' AND (c.conrelid IN (p_primary, p_shadow) OR c.confrelid = p_primary))
+SELECT crossfade.finding('triggers of the primary', count(*) > 0, 'warn', coalesce(string_agg(t.tgname, ', ' ORDER BY t.tgname), 'none'), 'none', 'crossfade plan says what becomes of each at promotion.')
+  FROM pg_trigger t WHERE t.tgrelid = p_primary AND NOT t.tgisinternal AND NOT EXISTS (SELECT FROM pg_proc f WHERE f.oid = t.tgfoid AND f.pronamespace = 'crossfade'::regnamespace)
+UNION ALL SELECT crossfade.finding('triggers of the shadow', count(*) > 0, 'fail', coalesce(string_agg(t.tgname, ', ' ORDER BY t.tgname), 'none'), 'none',
+  'They would fire for every row that is mirrored and could change it: ALTER TABLE … DISABLE TRIGGER …, and enable it after promotion. Triggers of the primary move by themselves.')
+  FROM pg_trigger t WHERE t.tgrelid = p_shadow AND NOT t.tgisinternal AND t.tgenabled NOT IN ('D', 'R') AND NOT EXISTS (SELECT FROM pg_proc f WHERE f.oid = t.tgfoid AND f.pronamespace = 'crossfade'::regnamespace)
+UNION ALL SELECT crossfade.finding('rules', count(*) > 0, 'fail', coalesce(string_agg(r.rulename, ', '), 'none'), 'none', 'Rules rewrite the statements that capture and mirror rows. Drop them, or use a trigger.')
+  FROM pg_rewrite r WHERE r.ev_class IN (p_primary, p_shadow)
+UNION ALL SELECT crossfade.finding('foreign keys that come in', count(*) FILTER (WHERE r.reltuples > 10000000) > 0, 'warn', format('%s, the largest table has about %s rows', count(*), greatest(0, coalesce(max(r.reltuples), 0))::bigint), '10000000 rows each',
+  'Each is made again at promotion and validated after it, which reads the table once. Choose a quiet hour.')
+  FROM fk JOIN pg_class r ON r.oid = fk.conrelid WHERE fk.confrelid = p_primary AND fk.conrelid <> p_shadow
+UNION ALL SELECT crossfade.finding('foreign keys that go out', count(*) > 0, 'warn', coalesce(string_agg(o.conname, ', '), 'all have a counterpart'), 'all have a counterpart', 'The new shape drops them. Create them on the shadow if that is not meant.')
+  FROM fk o WHERE o.conrelid = p_primary AND NOT EXISTS (SELECT FROM fk n WHERE n.conrelid = p_shadow AND n.confrelid = o.confrelid)
+    -- Nor those that Crossfade took off the shadow while it follows.
+    AND NOT EXISTS (SELECT FROM crossfade.key_aside a WHERE a.shadow = p_shadow AND (a.key -> 'references' ->> 'oid')::oid = o.confrelid)
+UNION ALL SELECT crossfade.finding('deletes that the shadow would forbid', count(*) > 0, CASE WHEN count(*) FILTER (WHERE n.conname::text NOT IN (SELECT crossfade.keys_to_set_aside(p_primary, p_shadow))) > 0 THEN 'fail' ELSE 'warn' END,
+  coalesce(string_agg(n.conname, ', '), 'none'), 'none',
+  'The primary lets referenced rows go, the shadow does not. Crossfade takes such a foreign key off while the shadow follows, where it owns the referenced table; from promotion on it forbids the application''s DELETE. Give it the same ON DELETE if that is not meant.')
+  FROM fk n WHERE n.conrelid = p_shadow AND n.confdeltype IN ('a', 'r') AND NOT EXISTS (SELECT FROM fk o
+    WHERE o.conrelid = p_primary AND o.confrelid = n.confrelid AND o.confdeltype IN ('a', 'r'))
+UNION ALL SELECT crossfade.finding('foreign keys without an index', count(*) > 0, 'warn', coalesce(string_agg(n.conname, ', '), 'none'), 'none', 'A delete of a referenced row reads the whole shadow: create an index on the columns.')
+  FROM fk n WHERE n.conrelid = p_shadow AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = p_shadow AND i.indpred IS NULL AND i.indkey[0] = n.conkey[1])
+UNION ALL SELECT crossfade.finding('row-level security', c.relrowsecurity OR s.relrowsecurity, 'warn', format('primary %s, shadow %s', c.relrowsecurity, s.relrowsecurity), 'off on both', 'crossfade plan says whether its policies can be carried over.')
+  FROM pg_class c, pg_class s WHERE c.oid = p_primary AND s.oid = p_shadow
+UNION ALL SELECT crossfade.finding('row-level security for the owner', bool_or(c.relforcerowsecurity) AND NOT (SELECT r.rolsuper OR r.rolbypassrls FROM pg_roles r WHERE r.rolname = current_user), 'fail',
+  coalesce(string_agg(c.oid::regclass::text, ', ') FILTER (WHERE c.relforcerowsecurity), 'not forced'), 'not forced, or a role with BYPASSRLS',
+  'Rows would be hidden from Crossfade and taken for deleted: ALTER TABLE … NO FORCE ROW LEVEL SECURITY, or ALTER ROLE … BYPASSRLS.')
+  FROM pg_class c WHERE c.oid IN (p_primary, p_shadow)
+UNION ALL SELECT crossfade.finding('replica identity', c.relreplident <> 'd', 'warn', c.relreplident::text, 'd', 'Subscribers may depend on it; crossfade plan says what becomes of it.') FROM pg_class c WHERE c.oid = p_primary
+UNION ALL SELECT crossfade.finding('publications', count(*) > 0, 'warn', coalesce(string_agg(p.pubname, ', '), 'none'), 'none', 'Subscribers go on getting the old table unless the publication is changed: crossfade plan says what becomes of each.')
+  FROM pg_publication p WHERE p.puballtables OR EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid IN (p_primary, p_shadow))
+UNION ALL SELECT crossfade.finding('subscriptions', count(*) > 0, 'warn', count(*) || ' feed one of the tables', '0', 'Rows that a subscription applies are captured, too; but after promotion it does not know the new table and skips its rows: ALTER SUBSCRIPTION … REFRESH PUBLICATION then, or move the table on the publisher.')
+  FROM pg_subscription_rel r WHERE r.srrelid IN (p_primary, p_shadow)
+UNION ALL SELECT crossfade.finding('tables of extensions', count(*) > 0, 'fail', count(*)::text, '0', 'An extension counts the table as its own: ALTER EXTENSION … DROP TABLE first.')
+  FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid IN (p_primary, p_shadow) AND d.deptype = 'e'
+UNION ALL SELECT crossfade.finding('views', count(DISTINCT w.ev_class) > 0, 'warn', count(DISTINCT w.ev_class) || ' read one of the tables', '0', 'A view knows the table, not its name. crossfade plan says which can be carried over.')
+  FROM pg_depend d JOIN pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid IN (p_primary, p_shadow) AND w.ev_class NOT IN (p_primary, p_shadow)
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.check_foreign(p_cutover text, p_primary oid, p_shadow oid)
+ RETURNS SETOF crossfade.finding
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_of_schema text;
+  v_elsewhere text;
+BEGIN
+  RETURN QUERY SELECT (crossfade.finding('publications of all tables', count(*) > 0, 'warn', coalesce(string_agg(p.pubname, ', ' ORDER BY p.pubname), 'none'), 'none',
+    'They publish the tables of Crossfade, too. To leave these out: DROP PUBLICATION …, CREATE PUBLICATION … FOR TABLE … (15 and newer: FOR TABLES IN SCHEMA …), then ALTER SUBSCRIPTION … REFRESH PUBLICATION.')).*
+    FROM pg_publication p WHERE p.puballtables;
+  IF current_setting('server_version_num')::integer >= 150000 THEN
+    EXECUTE 'SELECT string_agg(p.pubname, '', '' ORDER BY p.pubname) FROM pg_publication p WHERE EXISTS (SELECT FROM pg_publication_namespace n, pg_class c
+      WHERE n.pnpubid = p.oid AND n.pnnspid = c.relnamespace AND c.oid IN ($1, $2))' INTO v_of_schema USING p_primary, p_shadow;
+  END IF;
+  RETURN QUERY SELECT (crossfade.finding('publications of the schema', v_of_schema IS NOT NULL, 'warn', coalesce(v_of_schema, 'none'), 'none',
+    'They publish primary and shadow: a subscriber gets each row twice, and needs both tables. Name the tables instead: ALTER PUBLICATION … DROP TABLES IN SCHEMA …, then ADD TABLE ….')).*;
+  -- A dump that was restored has the rows of the mirror with numbers of tables that are not there; a table may have been made again.
+  RETURN QUERY SELECT (crossfade.finding('remains on these tables', count(*) > 0, 'fail', coalesce(string_agg(format('%s on %s', t.tgname, t.tgrelid::regclass), ', '), 'none'), 'none',
+    coalesce(string_agg(format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass), '; '), '') || '. It is of a cutover that this database does not know: of another database that this one is a copy of, or of a table that was made again.')).*
+    FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid AND f.pronamespace = 'crossfade'::regnamespace AND f.proname <> 'refuse_older_snapshot'
+    WHERE NOT t.tgisinternal AND t.tgrelid IN (p_primary, p_shadow)
+      AND NOT EXISTS (SELECT FROM crossfade.cutover c WHERE c.direction <> 'none' AND t.tgrelid IN (c.primary_oid, c.shadow_oid));
+  RETURN QUERY SELECT (crossfade.finding('remains on other tables', count(*) > 0, 'warn', coalesce(string_agg(format('%s on %s', t.tgname, t.tgrelid::regclass), ', '), 'none'), 'none',
+    coalesce(string_agg(format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass), '; '), '') || '. It writes into an outbox that nobody empties.')).*
+    FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid AND f.pronamespace = 'crossfade'::regnamespace AND f.proname <> 'refuse_older_snapshot'
+    WHERE NOT t.tgisinternal AND t.tgrelid NOT IN (p_primary, p_shadow)
+      AND NOT EXISTS (SELECT FROM crossfade.cutover c WHERE c.direction <> 'none' AND t.tgrelid IN (c.primary_oid, c.shadow_oid));
+  RETURN QUERY SELECT (crossfade.finding('other cutovers of these tables', count(*) > 0, 'fail', coalesce(string_agg(format('%s (%s, %s)', c.id, c.direction, c.stage), ', ' ORDER BY c.id), 'none'), 'none',
+    coalesce('crossfade stop ' || min(c.id), '') || ': one table is kept equal with one other at a time.')).*
+    FROM crossfade.cutover c WHERE c.id <> p_cutover AND c.direction <> 'none' AND ARRAY[c.primary_oid, c.shadow_oid] && ARRAY[p_primary, p_shadow];
+  -- Recorded when it was armed, where that is recorded; a copy by CREATE DATABASE … TEMPLATE keeps the numbers of tables, not of the database.
+  IF to_regclass('crossfade.shape') IS NOT NULL THEN
+    EXECUTE 'SELECT string_agg(s.cutover, '', '' ORDER BY s.cutover) FROM crossfade.shape s JOIN crossfade.cutover c ON c.id = s.cutover AND c.direction <> ''none''
+      WHERE s.database <> (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())' INTO v_elsewhere;
+  END IF;
+  RETURN QUERY SELECT (crossfade.finding('database of the cutovers', v_elsewhere IS NOT NULL, 'fail', CASE WHEN v_elsewhere IS NULL THEN 'this one' ELSE format('%s: armed in another database, of which this one is a copy', v_elsewhere) END, 'this one',
+    'Only the original goes on. To make this copy free of it: DROP SCHEMA crossfade CASCADE, which drops the triggers, too; then crossfade migrate.')).*;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.check_roles(p_primary oid, p_shadow oid)
+ RETURNS SETOF crossfade.finding
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+WITH t AS (SELECT c.relname, c.relowner, c.relnamespace FROM pg_class c WHERE c.oid IN (p_primary, p_shadow)),
+runtime AS (SELECT r.oid, (SELECT array_agg(x) FROM pg_db_role_setting g, unnest(g.setconfig) x
+    WHERE g.setrole = r.oid AND g.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))) AS settings
+  FROM pg_roles r WHERE r.rolname = 'crossfade_runtime')
+SELECT crossfade.finding('owner of the tables', count(*) FILTER (WHERE NOT pg_has_role(t.relowner, 'USAGE')) > 0, 'fail', string_agg(DISTINCT pg_get_userbyid(t.relowner), ', '), current_user::text, 'The owner role of Crossfade must be a member of the role that owns the tables: GRANT owner TO crossfade_owner.') FROM t
+UNION ALL SELECT crossfade.finding('right to rename', count(*) FILTER (WHERE NOT (has_schema_privilege(t.relowner, t.relnamespace, 'CREATE') AND has_schema_privilege(t.relnamespace, 'CREATE'))) > 0, 'fail',
+  CASE WHEN bool_and(has_schema_privilege(t.relowner, t.relnamespace, 'CREATE') AND has_schema_privilege(t.relnamespace, 'CREATE')) THEN 'CREATE in the schema' ELSE 'no CREATE in the schema' END, 'CREATE in the schema', 'GRANT CREATE ON SCHEMA … TO the owner of the table and the owner role of Crossfade.') FROM t
+UNION ALL SELECT crossfade.finding('runtime role', NOT EXISTS (SELECT FROM runtime), 'warn', CASE WHEN EXISTS (SELECT FROM runtime) THEN 'crossfade_runtime' ELSE 'none' END, 'crossfade_runtime',
+  'CREATE ROLE crossfade_runtime LOGIN, then crossfade migrate on a new database, or grant what 0001 grants: functions should own nothing.')
+UNION ALL SELECT crossfade.finding(s.name || ' of the runtime role', NOT coalesce((SELECT r.settings::text LIKE '%' || s.name || '=%' AND r.settings::text NOT LIKE '%' || s.name || '=0%' FROM runtime r), false), 'warn',
+  coalesce((SELECT split_part(x, '=', 2) FROM runtime r, unnest(r.settings) x WHERE x LIKE s.name || '=%' LIMIT 1), 'not set'), s.wanted, format('ALTER ROLE crossfade_runtime SET %s = ''%s'';', s.name, s.wanted))
+  FROM (VALUES ('statement_timeout', '5s'), ('lock_timeout', '1s'), ('idle_in_transaction_session_timeout', '10s')) s (name, wanted)
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.check_server()
+ RETURNS SETOF crossfade.finding
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_replica boolean := pg_is_in_recovery();
+  v_wal pg_lsn := CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END;
+  -- Without it the transactions of other roles are hidden, and a check that sees nothing must not say that nothing is there.
+  v_sees boolean := pg_has_role('pg_read_all_stats', 'USAGE');
+  v_collation boolean := false;
+  v_oldest numeric;
+  v_pid integer;
+  -- Of the whole server, and visible to everybody, unlike the rows of pg_stat_activity.
+  v_connections bigint := (SELECT sum(d.numbackends) FROM pg_stat_database d);
+  v_locks bigint := current_setting('max_locks_per_transaction')::bigint * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint);
+BEGIN
+  SELECT extract(epoch FROM clock_timestamp() - a.xact_start), a.pid INTO v_oldest, v_pid FROM pg_stat_activity a
+  WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.backend_type = 'client backend' AND a.xact_start IS NOT NULL AND NOT crossfade.is_ours(a.pid)
+  ORDER BY a.xact_start LIMIT 1;
+  IF current_setting('server_version_num')::integer >= 150000 THEN
+    EXECUTE 'SELECT datcollversion IS DISTINCT FROM pg_database_collation_actual_version(oid) FROM pg_database WHERE datname = current_database()' INTO v_collation;
+  END IF;
+  RETURN QUERY
+  SELECT f.* FROM (
+    SELECT crossfade.finding('version of the server', current_setting('server_version_num')::integer < 140000, 'fail', current_setting('server_version'), '14', 'Upgrade the server first.') AS x
+    UNION ALL SELECT crossfade.finding('writable server', v_replica OR current_setting('default_transaction_read_only') = 'on', 'fail', CASE WHEN v_replica THEN 'replica' ELSE 'read only ' || current_setting('default_transaction_read_only') END, 'writable', CASE WHEN v_replica THEN 'Name the primary server: pg_is_in_recovery() is false there.' ELSE 'ALTER ROLE … RESET default_transaction_read_only, and ALTER DATABASE … RESET default_transaction_read_only.' END)
+    UNION ALL SELECT crossfade.finding('collation of the database', v_collation, 'warn', CASE WHEN v_collation THEN 'changed' ELSE 'as it was made' END, 'as it was made', 'The library that sorts text changed: REINDEX DATABASE, then ALTER DATABASE … REFRESH COLLATION VERSION.')
+    UNION ALL SELECT crossfade.finding('level of the WAL', current_setting('wal_level') = 'minimal', 'warn', current_setting('wal_level'), 'replica', 'Without replica there is no point-in-time recovery, the only way back after cleanup.')
+    UNION ALL SELECT crossfade.finding('size of the WAL', pg_size_bytes(current_setting('max_wal_size')) < 512::bigint << 20, 'warn', current_setting('max_wal_size'), '512MB', 'The copy would force checkpoints all the time: raise max_wal_size.')
+    UNION ALL SELECT crossfade.finding('replication slots', count(*) FILTER (WHERE NOT s.active OR s.wal_status IN ('unreserved', 'lost') OR s.held > 1::bigint << 30) > 0, 'warn',
+      coalesce(string_agg(format('%s holds %s', s.slot_name, pg_size_pretty(s.held)), ', ') FILTER (WHERE NOT s.active OR s.wal_status IN ('unreserved', 'lost') OR s.held > 1::bigint << 30), 'none lags'), 'active, 1 GB',
+      'Each keeps WAL until the disk is full; the copy writes much of it. Let it catch up, or drop it.')
+      FROM (SELECT r.slot_name, r.active, r.wal_status, coalesce(pg_wal_lsn_diff(v_wal, r.restart_lsn), 0)::bigint AS held FROM pg_replication_slots r) s
+    UNION ALL SELECT crossfade.finding('replicas', coalesce(max(extract(epoch FROM r.replay_lag)), 0) > 10, 'warn', format('%s, the slowest %s s behind', count(*), round(coalesce(max(extract(epoch FROM r.replay_lag)), 0), 1)), '10 s', 'They will fall further behind while rows are copied. Find out why first.')
+      FROM pg_stat_replication r
+    UNION ALL SELECT crossfade.finding('old transactions', CASE WHEN v_oldest > 60 THEN true WHEN v_sees THEN false END, CASE WHEN v_oldest > 600 THEN 'fail' ELSE 'warn' END,
+      CASE WHEN v_sees OR v_oldest IS NOT NULL THEN round(coalesce(v_oldest, 0)) || ' s' || CASE WHEN v_oldest > 60 THEN ', ' || crossfade.session_shown(v_pid) ELSE '' END ELSE 'hidden from this role' END, '60 s',
+      CASE WHEN v_sees THEN format('Start and the swap wait for it: let it end, or SELECT pg_terminate_backend(%s).', v_pid) ELSE format('GRANT pg_read_all_stats TO %I, and look again.', current_user) END)
+    UNION ALL SELECT crossfade.finding('prepared transactions', count(*) > 0, 'fail', coalesce(string_agg(format('%L', p.gid), ', '), 'none'), 'none', 'They hold locks and old snapshots: COMMIT PREPARED or ROLLBACK PREPARED with each name.')
+      FROM pg_prepared_xacts p WHERE p.database = current_database()
+    UNION ALL SELECT crossfade.finding('connections', v_connections > 0.8 * current_setting('max_connections')::integer, CASE WHEN v_connections > 0.95 * current_setting('max_connections')::integer THEN 'fail' ELSE 'warn' END,
+      format('%s of %s', v_connections, current_setting('max_connections')), '80 %', 'Leave about 20 for the functions: ALTER SYSTEM SET max_connections = … and restart, or close some.')
+    UNION ALL SELECT crossfade.finding('locks per transaction', current_setting('max_locks_per_transaction')::integer < 64, 'warn', current_setting('max_locks_per_transaction'), '64', 'Keys are locked while they are converged: ALTER SYSTEM SET max_locks_per_transaction = 64, and restart.')
+    UNION ALL SELECT crossfade.finding('free locks', v_locks - count(*) < 2000, 'warn', format('about %s of %s', v_locks - count(*), v_locks), '2000', 'Other sessions hold many locks (SELECT pid, count(*) FROM pg_locks GROUP BY pid ORDER BY 2 DESC): ALTER SYSTEM SET max_locks_per_transaction = 256, and restart.')
+      FROM pg_locks l WHERE NOT l.fastpath
+    UNION ALL SELECT crossfade.finding('snapshots of replication', count(*) > 0, 'warn', coalesce(string_agg(format('%s holds rows back by %s transactions', s.slot_name, age(s.xmin)), ', '), 'none is old'), '100000 transactions',
+      'Dead rows of the outbox stay until it moves on: let the replica catch up, or SELECT pg_drop_replication_slot(name).')
+      FROM pg_replication_slots s WHERE s.xmin IS NOT NULL AND age(s.xmin) > 100000
+    UNION ALL SELECT crossfade.finding('settings of role and database', false, 'warn', coalesce(string_agg(DISTINCT x, ', '), 'none that matters'), 'Crossfade states its own in every session', '')
+      FROM pg_db_role_setting g, unnest(g.setconfig) x WHERE g.setrole IN (0, (SELECT r.oid FROM pg_roles r WHERE r.rolname = session_user)) AND g.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
+        AND x ~ '^(default_transaction_|statement_timeout|lock_timeout|idle_in_transaction_session_timeout|transaction_timeout|jit|search_path|row_security|session_replication_role|plan_cache_mode|enable_|synchronous_commit)'
+    UNION ALL SELECT crossfade.finding('event triggers', count(*) > 0, 'warn', coalesce(string_agg(format('%s at %s', e.evtname, e.evtevent), ', ' ORDER BY e.evtname), 'none'), 'none',
+      'They run for what Crossfade creates, renames and drops, and may refuse it. If one does: ALTER EVENT TRIGGER … DISABLE while a cutover starts, completes or is cleaned up.')
+      FROM pg_event_trigger e WHERE e.evtenabled <> 'D' AND e.evtevent <> 'login' AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_event_trigger'::regclass AND d.objid = e.oid AND d.deptype = 'e')
+  ) q, LATERAL (SELECT (q.x).*) f;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.check_shape(p_primary oid, p_shadow oid)
+ RETURNS SETOF crossfade.finding
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+WITH pair AS (SELECT p.*, s.relkind AS s_kind, s.relpersistence AS s_persistence, s.relrowsecurity AS s_security
+  FROM pg_class p, pg_class s WHERE p.oid = p_primary AND s.oid = p_shadow),
+columns AS (
+  SELECT a.attrelid = p_primary AS old, a.attname AS name, a.attnotnull AS required, a.atthasdef OR a.attidentity <> '' AS filled,
+    a.attgenerated <> '' AS generated, a.atttypid AS type, a.attcollation AS collation, format_type(a.atttypid, a.atttypmod) AS shown
+  FROM pg_attribute a WHERE a.attrelid IN (p_primary, p_shadow) AND a.attnum > 0 AND NOT a.attisdropped),
+keys AS (
+  SELECT i.indrelid, bool_or(i.indisprimary) AS is_primary FROM pg_index i
+  WHERE i.indrelid IN (p_primary, p_shadow) AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+    AND NOT EXISTS (SELECT FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, place) JOIN pg_attribute a ON a.attrelid = i.indrelid
+      AND a.attnum = k.attnum WHERE k.place <= i.indnkeyatts AND NOT a.attnotnull)
+  GROUP BY i.indrelid),
+key_types AS (
+  SELECT DISTINCT a.attname AS name, a.atttypid AS type FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[])
+  WHERE i.indrelid = p_primary AND i.indisprimary),
+indexes AS (
+  SELECT i.indrelid = p_primary AS old, c.relname AS name, i.indisvalid AS valid,
+    (SELECT string_agg(a.attname, ', ' ORDER BY k.place) FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, place)
+      JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum) AS over
+  FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid IN (p_primary, p_shadow))
+SELECT crossfade.finding('ordinary tables', relkind <> 'r' OR s_kind <> 'r', 'fail', format('%s and %s', relkind, s_kind), 'r and r',
+  'Only ordinary tables cross over: views, foreign and partitioned tables do not.') FROM pair
+UNION ALL SELECT crossfade.finding('partitioning and inheritance', EXISTS (SELECT FROM pg_inherits h WHERE p_primary IN (h.inhrelid, h.inhparent) OR p_shadow IN (h.inhrelid, h.inhparent)),
+  'fail', (SELECT count(*)::text FROM pg_inherits h WHERE p_primary IN (h.inhrelid, h.inhparent) OR p_shadow IN (h.inhrelid, h.inhparent)) || ' relations', '0 relations',
+  'Detach partitions, or end inheritance with ALTER TABLE … NO INHERIT, and move each table on its own.')
+UNION ALL SELECT crossfade.finding('permanent tables', relpersistence <> 'p' OR s_persistence <> 'p', 'fail', format('%s and %s', relpersistence, s_persistence), 'p and p',
+  'Rows of an unlogged or temporary table are lost in a crash: ALTER TABLE … SET LOGGED.') FROM pair
+UNION ALL SELECT crossfade.finding('key of the primary', NOT coalesce(k.is_primary, false), CASE WHEN k.indrelid IS NULL THEN 'fail' ELSE 'warn' END,
+  CASE WHEN k.is_primary THEN 'primary key' WHEN k.indrelid IS NULL THEN 'none' ELSE 'unique index' END, 'primary key',
+  'Give it a primary key; a unique index over NOT NULL columns without a condition does, too.') FROM pair LEFT JOIN keys k ON k.indrelid = p_primary
+UNION ALL SELECT crossfade.finding('key of the shadow', k.indrelid IS NULL, 'fail', CASE WHEN k.indrelid IS NULL THEN 'none' ELSE 'there' END, 'there',
+  'The shadow needs the key that the primary''s key becomes: ALTER TABLE … ADD PRIMARY KEY (…).') FROM pair LEFT JOIN keys k ON k.indrelid = p_shadow
+UNION ALL SELECT crossfade.finding('types of the key', count(*) FILTER (WHERE NOT sortable) > 0, 'fail', coalesce(string_agg(name, ', ') FILTER (WHERE NOT sortable), 'all sortable'), 'all sortable',
+  'A key column needs a type with an order (a btree operator class). Key the table by another column.')
+  FROM (SELECT t.name, EXISTS (SELECT FROM pg_opclass o JOIN pg_am m ON m.oid = o.opcmethod AND m.amname = 'btree' WHERE o.opcdefault
+    AND (o.opcintype = t.type OR EXISTS (SELECT FROM pg_type y WHERE y.oid = t.type AND (o.opcintype = y.typbasetype OR y.typtype IN ('e', 'd', 'r', 'c') OR y.typcategory IN ('S', 'A'))))) AS sortable FROM key_types t) k
+UNION ALL SELECT crossfade.finding('types without equality', count(*) > 0, 'warn', coalesce(string_agg(format('%s %s', c.name, c.shown), ', ' ORDER BY c.name), 'none'), 'none',
+  'They are compared byte by byte, which is exact; only your own queries cannot use = or DISTINCT on them. jsonb in place of json helps.')
+  FROM columns c JOIN pg_type t ON t.oid = c.type WHERE NOT c.old AND t.typname IN ('json', 'xml', 'point', 'line', 'lseg', 'box', 'path', 'polygon', 'circle')
+UNION ALL SELECT crossfade.finding('columns', count(*) FILTER (WHERE n.required AND NOT n.filled AND NOT n.generated) > 0, 'warn',
+  format('%s new, without a source or default: %s', count(*), coalesce(string_agg(n.name, ', ' ORDER BY n.name) FILTER (WHERE n.required AND NOT n.filled AND NOT n.generated), 'none')), 'none without',
+  'Say where they come from (columns: { name: { from | sql } }), or give them a default. crossfade plan checks it.')
+  FROM columns n WHERE NOT n.old AND NOT EXISTS (SELECT FROM columns o WHERE o.old AND o.name = n.name)
+UNION ALL SELECT crossfade.finding('columns that are dropped', count(*) > 0, 'warn', coalesce(string_agg(o.name, ', ' ORDER BY o.name), 'none'), 'none or renamed',
+  'Renamed? Then declare { from }. Dropped on purpose? Rows born after promotion get its default when they go back.')
+  FROM columns o WHERE o.old AND NOT EXISTS (SELECT FROM columns n WHERE NOT n.old AND n.name = o.name)
+UNION ALL SELECT crossfade.finding('stricter columns', count(*) > 0, 'warn', coalesce(string_agg(n.name, ', ' ORDER BY n.name), 'none'), 'none',
+  'NULL is allowed today and not in the new shape: such rows go into quarantine. Count them first, or use { sql: "coalesce(…)" }.')
+  FROM columns n JOIN columns o ON o.old AND o.name = n.name WHERE NOT n.old AND n.required AND NOT o.required
+UNION ALL SELECT crossfade.finding('constraints', count(*) > 0, 'warn', coalesce(string_agg(c.conname, ', ' ORDER BY c.conname), 'none new'), 'none new',
+  'Rows that break them go into quarantine and hold the cutover. Count them first: SELECT count(*) FROM primary WHERE NOT (condition).')
+  FROM pg_constraint c WHERE c.conrelid = p_shadow AND c.contype IN ('c', 'u', 'x') AND NOT EXISTS (SELECT FROM pg_constraint o
+    WHERE o.conrelid = p_primary AND o.contype = c.contype AND pg_get_constraintdef(o.oid) = pg_get_constraintdef(c.oid))
+UNION ALL SELECT crossfade.finding('constraints that are not valid', count(*) > 0, 'warn', coalesce(string_agg(c.conname, ', ' ORDER BY c.conname), 'none'), 'none',
+  'ALTER TABLE … VALIDATE CONSTRAINT …: old rows may break it, and the planner does not trust it.')
+  FROM pg_constraint c WHERE c.conrelid IN (p_primary, p_shadow) AND NOT c.convalidated
+UNION ALL SELECT crossfade.finding('indexes', count(*) > 0, 'warn', coalesce(string_agg(format('%s (%s)', o.name, o.over), ', ' ORDER BY o.name), 'all have a counterpart'), 'all have a counterpart',
+  'Queries that use them would be slower on the new table: create an index that begins with the same columns.')
+  FROM indexes o WHERE o.old AND o.over IS NOT NULL
+  -- Indexes that Crossfade has set aside until the copy is done are missing on purpose.
+  AND NOT EXISTS (SELECT FROM crossfade.index_aside a WHERE a.shadow = p_shadow) AND NOT EXISTS (SELECT FROM indexes n WHERE NOT n.old AND n.over LIKE o.over || '%')
+UNION ALL SELECT crossfade.finding('invalid indexes', count(*) > 0, 'warn', coalesce(string_agg(name, ', ' ORDER BY name), 'none'), 'none', 'A CREATE INDEX CONCURRENTLY failed: drop it, or REINDEX INDEX CONCURRENTLY.')
+  FROM indexes WHERE NOT valid
+UNION ALL SELECT crossfade.finding('room for keys', count(*) > 0, 'warn', coalesce(string_agg(format('%s %s %%', q.name, q.used), ', '), 'enough'), '80 % of the type',
+  'The numbers end soon: let the new column be bigint, and its sequence AS bigint.')
+  FROM (SELECT s.relname AS name, round(100.0 * CASE WHEN has_sequence_privilege(s.oid, 'USAGE') OR has_sequence_privilege(s.oid, 'SELECT') THEN pg_sequence_last_value(s.oid) END / least(x.seqmax, CASE a.atttypid WHEN 'int2'::regtype THEN 32767 WHEN 'int4'::regtype THEN 2147483647 ELSE x.seqmax END), 1) AS used
+    FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S' JOIN pg_sequence x ON x.seqrelid = s.oid
+      JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+    WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p_primary AND d.deptype IN ('a', 'i') AND x.seqincrement > 0) q
+  WHERE q.used > 80
+UNION ALL SELECT crossfade.finding('sequences that end before their column', count(*) > 0, 'warn', coalesce(string_agg(format('%s ends at %s', q.name, q.seqmax), ', ' ORDER BY q.name), 'none'), 'none',
+  'nextval would fail there, although the column holds more: ALTER SEQUENCE … AS bigint MAXVALUE 9223372036854775807. crossfade plan says whether promotion does it.')
+  FROM (SELECT DISTINCT s.oid::regclass::text AS name, x.seqmax FROM pg_attrdef f JOIN pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
+      JOIN pg_depend d ON (d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_class'::regclass)
+      JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S' JOIN pg_sequence x ON x.seqrelid = s.oid
+    WHERE f.adrelid = p_shadow AND a.atttypid = 'int8'::regtype AND x.seqtypid <> 'int8'::regtype AND x.seqincrement > 0) q
+UNION ALL SELECT crossfade.finding('collation versions', count(*) > 0, 'warn', coalesce(string_agg(l.collname, ', '), 'as they were made'), 'as they were made',
+  'The library that sorts text changed after the indexes were made: REINDEX, then ALTER COLLATION … REFRESH VERSION.')
+  FROM pg_collation l WHERE l.oid IN (SELECT c.collation FROM columns c) AND l.collversion IS DISTINCT FROM pg_collation_actual_version(l.oid)
+UNION ALL SELECT crossfade.finding('types of extensions', false, 'warn', coalesce(string_agg(DISTINCT format('%s in schema %s', e.extname, e.extnamespace::regnamespace), ', '), 'none'), 'installed', 'The extension must be there wherever a backup is restored, in the same version.')
+  FROM columns c JOIN pg_depend d ON d.classid = 'pg_type'::regclass AND d.objid = c.type AND d.deptype = 'e' JOIN pg_extension e ON e.oid = d.refobjid
+UNION ALL SELECT crossfade.finding('empty shadow', NOT EXISTS (SELECT FROM crossfade.cutover c WHERE c.shadow_oid = p_shadow AND c.direction <> 'none')
+  AND ((SELECT s.reltuples FROM pg_class s WHERE s.oid = p_shadow) > 0 OR pg_relation_size(p_shadow) > 0), 'warn', pg_relation_size(p_shadow) || ' bytes', '0 bytes',
+  'Rows that are in the shadow are compared and corrected, which is slower than copying. TRUNCATE it if they are leftovers.')
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.check_size(p_primary oid, p_shadow oid)
+ RETURNS SETOF crossfade.finding
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+WITH t AS (SELECT c.reltuples, pg_total_relation_size(c.oid) AS bytes, age(c.relfrozenxid) AS frozen, s.n_live_tup, s.n_dead_tup, s.last_vacuum, s.last_autovacuum,
+    s.last_analyze, s.last_autoanalyze, coalesce(array_to_string(c.reloptions, ' ') LIKE '%autovacuum_enabled=false%', false) AS off
+  FROM pg_class c LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid WHERE c.oid = p_primary)
+SELECT crossfade.finding('size of the table', bytes > 100::bigint << 30, 'warn', pg_size_pretty(bytes), '100 GB', 'Verification reads both tables whole. Leave the stages time for it.') FROM t
+UNION ALL SELECT crossfade.finding('time of the copy', greatest(reltuples, n_live_tup) / 100000 > 6 * 3600, 'warn', format('about %s s', ceil(greatest(reltuples, n_live_tup, 0) / 100000)), '21600 s at 100000 rows/s',
+  'Create secondary indexes after the copy, or begin before a quiet night; it can be stopped and goes on.') FROM t
+UNION ALL SELECT crossfade.finding('room on disk', bytes > 10::bigint << 30, 'warn', format('about %s will be needed: the shadow and its WAL', pg_size_pretty(2 * bytes)), 'free space, which SQL cannot see', 'Compare with the free space of the volume; keep a fifth of it free.') FROM t
+UNION ALL SELECT crossfade.finding('dead rows', n_dead_tup > 10000 AND n_dead_tup > 0.2 * (n_live_tup + n_dead_tup), 'warn', format('%s of %s rows', n_dead_tup, n_live_tup + n_dead_tup), '20 %', 'VACUUM it first: the copy reads dead rows, too.') FROM t
+UNION ALL SELECT crossfade.finding('statistics', coalesce(last_analyze, last_autoanalyze) IS NULL AND reltuples < 0, 'warn', coalesce(to_char(greatest(last_analyze, last_autoanalyze), 'YYYY-MM-DD HH24:MI'), CASE WHEN reltuples < 0 THEN 'never' ELSE 'there' END), 'analysed once', 'ANALYZE it: without statistics nobody knows how many rows there are.') FROM t
+UNION ALL SELECT crossfade.finding('autovacuum', off OR current_setting('autovacuum') <> 'on' OR current_setting('track_counts') <> 'on', 'warn', CASE WHEN off THEN 'off for the table' ELSE current_setting('autovacuum') END, 'on', 'The outbox is written and deleted all the time and needs it. Switch it on.') FROM t
+UNION ALL SELECT crossfade.finding('age of transaction ids', frozen > 1500000000, 'warn', frozen::text, '1500000000', 'VACUUM (FREEZE) first: a vacuum against wraparound in the middle of the copy slows everything.') FROM t
+UNION ALL SELECT crossfade.finding('locks on the tables', count(*) > 0, 'warn', coalesce(string_agg(format('pid %s waits for %s', l.pid, l.mode), ', '), 'none waits'), 'none waits', 'Somebody waits for a lock on one of the tables; capture would queue behind: SELECT pid, pg_blocking_pids(pid) FROM pg_locks WHERE NOT granted.')
+  FROM pg_locks l WHERE l.relation IN (p_primary, p_shadow) AND NOT l.granted AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) AND NOT crossfade.is_ours(l.pid)
+UNION ALL SELECT crossfade.finding('locks held on the tables', count(*) > 0, 'warn', coalesce(string_agg(format('%s on %s by %s', l.mode, l.relation::regclass, crossfade.session_shown(l.pid)), ', '), 'none'), 'none',
+  'A VACUUM, an ANALYZE, an index that is being built or DDL is at work: the start waits for it. Let it end, or SELECT pg_cancel_backend(pid).')
+  FROM pg_locks l WHERE l.relation IN (p_primary, p_shadow) AND l.granted AND l.mode IN ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+    AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) AND l.pid IS DISTINCT FROM pg_backend_pid() AND NOT crossfade.is_ours(l.pid)
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.column_by_number(p_table oid, p_number integer, p_outbox text, p_column text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT format('SELECT (($1).%I)::%s AS f1', a.attname, format_type(o.atttypid, o.atttypmod))
+  FROM pg_attribute a, pg_attribute o
+  WHERE a.attrelid = p_table AND a.attnum = p_number AND NOT a.attisdropped
+    AND o.attrelid = p_outbox::regclass AND o.attname = p_column
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.columns_stamp(p_id text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET jit TO 'off'
+AS $function$
+BEGIN
+  RETURN (SELECT s.stamps FROM crossfade.columns_stamps(ARRAY[p_id]) s);
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.columns_stamps(p_ids text[])
+ RETURNS TABLE(id text, stamps jsonb)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+BEGIN
+  RETURN QUERY
+  SELECT i.id, coalesce(jsonb_object_agg(o.oid, o.stamp) FILTER (WHERE o.oid IS NOT NULL), '{}') FROM unnest(p_ids) i(id) LEFT JOIN (
+    SELECT c.id, t.oid, jsonb_build_object('file', t.relfilenode, 'columns',
+      (SELECT jsonb_object_agg(a.attnum, a.xmin::text) FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped)) AS stamp
+    FROM crossfade.cutover c CROSS JOIN LATERAL (SELECT c.primary_oid UNION SELECT c.shadow_oid) x(oid) JOIN pg_class t ON t.oid = x.oid
+    WHERE c.id = ANY (p_ids)) o ON o.id = i.id
+  GROUP BY i.id;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.columns_used(p_class regclass, p_object oid, p_table oid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+BEGIN RETURN (
+  SELECT coalesce(jsonb_agg(DISTINCT a.attname), '[]') FROM pg_depend d
+  JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+  WHERE d.classid = p_class AND d.objid = p_object AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table AND d.refobjsubid > 0
+); END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.compared_again(p_id text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT EXISTS (SELECT FROM crossfade.verification v JOIN crossfade.backfill b ON b.cutover = v.cutover
+    WHERE v.cutover = p_id AND b.state = 'done' AND v.divergences = 0)
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.control_backfill(p_id text, p_epoch bigint, p_action text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_have bigint;
+  v_state text;
+  v_next text;
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared(crossfade.lock_key(p_id));
+  SELECT c.epoch INTO v_have FROM crossfade.cutover c WHERE c.id = p_id;
+  IF v_have IS DISTINCT FROM p_epoch THEN
+    RETURN jsonb_build_object('kind', 'stale', 'have', coalesce(v_have, -1), 'got', p_epoch);
+  END IF;
+  -- Waits for the chunk that is being copied: after the answer nothing is copied any more.
+  SELECT b.state INTO v_state FROM crossfade.backfill b WHERE b.cutover = p_id FOR UPDATE;
+  v_next := CASE
+    WHEN p_action = 'pause' AND v_state = 'running' THEN 'paused'
+    WHEN p_action = 'cancel' AND v_state IN ('running', 'paused') THEN 'cancelled'
+    WHEN p_action = 'resume' AND v_state IN ('paused', 'cancelled') THEN 'running' END;
+  IF v_next IS NULL THEN
+    RETURN jsonb_build_object('kind', 'unchanged', 'state', coalesce(v_state, 'none'));
+  END IF;
+  UPDATE crossfade.backfill b SET state = v_next WHERE b.cutover = p_id;
+  IF v_next = 'cancelled' THEN
+    -- What was copied stays, and is compared when the copy begins anew.
+    UPDATE crossfade.backfill b SET copied_key = NULL, swept_key = NULL, upper_key = NULL, rows_done = 0, rate = NULL,
+      shadow_had_rows = true WHERE b.cutover = p_id;
+  END IF;
+  RETURN jsonb_build_object('kind', 'changed', 'state', v_next);
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.database_oid()
+ RETURNS oid
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$ SELECT d.oid FROM pg_database d WHERE d.datname = current_database() $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.ddl_rehearsal()
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET jit TO 'off'
+AS $function$
+DECLARE
+  v_triggers text;
+  v_table CONSTANT text := 'rehearsal_' || pg_backend_pid();
+  v_at timestamptz;
+  v_ms numeric;
+  v_context text;
+  v_by text;
+  v_state text;
+BEGIN
+  SELECT string_agg(format('%I (function %s)', e.evtname, e.evtfoid::regproc), ', ' ORDER BY e.evtname) INTO v_triggers
+  FROM pg_event_trigger e WHERE e.evtenabled IN ('O', 'A') AND e.evtevent IN ('ddl_command_start', 'ddl_command_end', 'sql_drop', 'table_rewrite');
+  IF v_triggers IS NULL OR current_setting('event_triggers', true) = 'off' THEN RETURN NULL; END IF;
+  BEGIN
+    EXECUTE format('CREATE TABLE crossfade.%I (a0 integer CONSTRAINT %I PRIMARY KEY)', v_table, v_table || '_key');
+    FOR i IN 1 .. 3 LOOP
+      v_at := clock_timestamp();
+      EXECUTE format('ALTER TABLE crossfade.%I RENAME COLUMN a%s TO a%s', v_table, i - 1, i);
+      v_ms := least(v_ms, 1000 * extract(epoch FROM clock_timestamp() - v_at));
+    END LOOP;
+    EXECUTE format('CREATE TRIGGER %I BEFORE UPDATE ON crossfade.%I FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()', v_table, v_table);
+    EXECUTE format('CREATE VIEW crossfade.%I AS SELECT 1 AS a', v_table || '_view');
+    EXECUTE format('DROP VIEW crossfade.%I', v_table || '_view');
+    EXECUTE format('ALTER TABLE crossfade.%I RENAME TO %I', v_table, v_table || '_old');
+    EXECUTE format('DROP TABLE crossfade.%I', v_table || '_old');
+    RAISE EXCEPTION 'all of it is undone' USING ERRCODE = 'CF013';
+  EXCEPTION
+    WHEN SQLSTATE 'CF013' THEN NULL;
+    WHEN OTHERS THEN
+      GET STACKED DIAGNOSTICS v_context = PG_EXCEPTION_CONTEXT, v_state = RETURNED_SQLSTATE;
+      v_by := nullif(substring(v_context FROM '(?n)^PL/\w+ function ([^\s(]+)'), 'crossfade.ddl_rehearsal');
+      -- A right or a lock that is missing is no word of an event trigger.
+      IF v_by IS NULL THEN RAISE; END IF;
+  END;
+  RETURN jsonb_build_object('triggers', v_triggers, 'ms', round(v_ms, 1), 'raised', v_state, 'by', v_by);
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.demand_newer_snapshots(p_table oid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  EXECUTE format('DROP TRIGGER IF EXISTS crossfade_snapshot ON %s', p_table::regclass);
+  EXECUTE format($t$CREATE TRIGGER crossfade_snapshot BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH STATEMENT
+    WHEN (pg_catalog.current_setting('transaction_isolation') <> 'read committed') EXECUTE FUNCTION crossfade.refuse_older_snapshot(%L)$t$,
+    p_table::regclass, pg_current_xact_id()::text);
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.dependents(p_primary oid, p_shadow oid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+BEGIN RETURN (
+  SELECT jsonb_build_object(
+    'primary', crossfade.table_facts(p_primary), 'shadow', crossfade.table_facts(p_shadow),
+    -- Names that are taken where new ones will be needed: relations and types share one space per schema. A cut name keeps 50 bytes or more.
+    'taken', (
+      SELECT coalesce(jsonb_agg(DISTINCT x.name), '[]') FROM pg_class t
+      JOIN LATERAL (
+        SELECT c.relname AS name FROM pg_class c WHERE c.relnamespace = t.relnamespace
+        UNION SELECT y.typname FROM pg_type y WHERE y.typnamespace = t.relnamespace
+      ) x ON starts_with(x.name::text, CASE WHEN octet_length(t.relname::text) > 50 THEN left(t.relname::text, 12) ELSE t.relname::text END)
+      WHERE t.oid IN (p_primary, p_shadow)))
+); END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.discard_quarantined(p_id text, p_key text)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_count integer;
+BEGIN
+  DELETE FROM crossfade.quarantine q WHERE q.cutover = p_id AND q.key::jsonb = p_key::jsonb;
+  GET DIAGNOSTICS v_count = ROW_COUNT;
+  RETURN v_count;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.drain(p_id text, p_epoch bigint, p_most integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_left integer;
+  v_unnamed boolean;
+  v_done integer := 0;
+  v_result jsonb;
+  v_why text;
+BEGIN
+  LOOP
+    EXECUTE format('SELECT count(*), coalesce(bool_or(o.op = ''S''), false) FROM (SELECT op FROM crossfade.%I LIMIT %s) o', 'outbox_' || p_id, p_most + 1)
+    INTO v_left, v_unnamed;
+    -- A sweep is not begun here: it takes longer than a swap may, and it would wait for a chunk of the copy.
+    IF v_unnamed OR EXISTS (SELECT FROM crossfade.missed m WHERE m.cutover = p_id) THEN
+      RAISE EXCEPTION 'changes left no key, so both tables must be swept first. The writer begins the sweep by itself' USING ERRCODE = 'CF003';
+    END IF;
+    EXIT WHEN v_left = 0;
+    IF v_done + v_left > p_most THEN
+      RAISE EXCEPTION '% or more changes came while it was tried, and a swap takes at most % with it. It is tried again; the writer applies what waits, and a pause of the application''s writes, or of a load that is under way, releases it',
+        v_done + v_left, p_most USING ERRCODE = 'CF003';
+    END IF;
+    EXECUTE format('SELECT crossfade.%I($1, $2)', 'converge_' || p_id) INTO v_result USING p_epoch, least(p_most, 500);
+    IF (v_result ->> 'claimed')::integer IS DISTINCT FROM 0
+      AND (v_result ->> 'postponed')::integer = 0 AND (v_result ->> 'quarantined')::integer = 0 THEN
+      v_done := v_done + coalesce((v_result ->> 'claimed')::integer, v_left);
+      CONTINUE;
+    END IF;
+    RAISE EXCEPTION '% changes could not be applied yet. Each is tried five times within some seconds, and then it is applied or in quarantine with its reason', v_left USING ERRCODE = 'CF003';
+  END LOOP;
+  -- In both directions: a row that changed without a hint would be missing on the other side.
+  SELECT b.sweep_why INTO v_why FROM crossfade.backfill b WHERE b.cutover = p_id AND b.state <> 'done' AND b.sweep_why IS NOT NULL;
+  IF FOUND THEN
+    RAISE EXCEPTION 'a sweep of both tables is not done: %', v_why USING ERRCODE = 'CF003';
+  END IF;
+  RETURN v_done;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.drop_read_only(p_id text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '100ms'
+AS $function$
+DECLARE
+  v_table oid;
+BEGIN
+  FOR v_table IN SELECT t.tgrelid FROM pg_trigger t JOIN crossfade.cutover c ON t.tgrelid IN (c.primary_oid, c.shadow_oid)
+    WHERE c.id = p_id AND t.tgname = 'crossfade_read_only' AND c.read_only_until IS NULL
+  LOOP
+    EXECUTE format('DROP TRIGGER IF EXISTS crossfade_read_only ON %s', v_table::regclass);
+  END LOOP;
+EXCEPTION WHEN lock_not_available THEN
+  NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.end_newer_snapshots(p_table oid, p_elders text[])
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '100ms'
+AS $function$
+BEGIN
+  IF EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'virtualxid' AND l.virtualtransaction = ANY (p_elders)) THEN RETURN false; END IF;
+  EXECUTE format('DROP TRIGGER IF EXISTS crossfade_snapshot ON %s', p_table::regclass);
+  RETURN true;
+EXCEPTION WHEN lock_not_available THEN
+  RETURN false;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.end_read_only(p_id text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  UPDATE crossfade.cutover c SET read_only_until = NULL, read_only_ended = clock_timestamp() WHERE c.id = p_id AND c.read_only_until IS NOT NULL;
+  RETURN FOUND;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.finding(p_check text, p_bad boolean, p_status text, p_value text, p_limit text, p_remedy text)
+ RETURNS crossfade.finding
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT ROW(p_check, CASE WHEN p_bad THEN p_status WHEN p_bad IS NULL THEN 'warn' ELSE 'pass' END, coalesce(p_value, 'unknown'), p_limit,
+    CASE WHEN p_bad IS NOT FALSE THEN p_remedy ELSE '' END)::crossfade.finding
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.fit_sequence(p_sequence text, p_type text, p_min bigint, p_max bigint, p_table text, p_column text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v pg_sequence%ROWTYPE;
+  v_at bigint;
+  v_furthest bigint;
+BEGIN
+  SELECT q.* INTO v FROM pg_sequence q WHERE q.seqrelid = to_regclass(p_sequence);
+  -- Somebody dropped or renamed it since: nothing of it keeps the swap.
+  IF NOT FOUND THEN RETURN; END IF;
+  EXECUTE format('SELECT last_value FROM %s', v.seqrelid::regclass) INTO v_at;
+  IF v_at NOT BETWEEN p_min AND p_max THEN
+    IF p_table IS NULL THEN RETURN; END IF;
+    EXECUTE format('SELECT %s(%I) FROM %s WHERE %2$I BETWEEN $1 AND $2', CASE WHEN v.seqincrement < 0 THEN 'min' ELSE 'max' END, p_column, p_table)
+      INTO v_furthest USING p_min, p_max;
+    PERFORM setval(v.seqrelid::regclass, coalesce(v_furthest, v.seqstart), v_furthest IS NOT NULL);
+  END IF;
+  EXECUTE format('ALTER SEQUENCE %s AS %s MINVALUE %s MAXVALUE %s', v.seqrelid::regclass, p_type::regtype, p_min, p_max);
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.foreign_key(p_constraint oid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+BEGIN RETURN (
+  SELECT jsonb_build_object(
+    'name', c.conname,
+    'table', jsonb_build_object('oid', r.oid::bigint, 'schema', rn.nspname, 'name', r.relname, 'relkind', r.relkind,
+      'ours', pg_has_role(r.relowner, 'USAGE')),
+    'columns', (SELECT jsonb_agg(a.attname ORDER BY k.place) FROM unnest(c.conkey) WITH ORDINALITY k(attnum, place)
+      JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum),
+    'types', (SELECT jsonb_agg(format_type(a.atttypid, NULL) ORDER BY k.place) FROM unnest(c.conkey) WITH ORDINALITY k(attnum, place)
+      JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum),
+    'references', jsonb_build_object('oid', f.oid::bigint, 'schema', fn.nspname, 'name', f.relname, 'ours', pg_has_role(f.relowner, 'USAGE')),
+    'referencedColumns', (SELECT jsonb_agg(a.attname ORDER BY k.place) FROM unnest(c.confkey) WITH ORDINALITY k(attnum, place)
+      JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.attnum),
+    'match', c.confmatchtype, 'onUpdate', c.confupdtype, 'onDelete', c.confdeltype,
+    -- SET NULL (columns) came with version 15, NOT ENFORCED and PERIOD with 18.
+    'setColumns', (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM jsonb_array_elements_text(
+        CASE jsonb_typeof(to_jsonb(c) -> 'confdelsetcols') WHEN 'array' THEN to_jsonb(c) -> 'confdelsetcols' ELSE '[]' END) s(attnum)
+      JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = s.attnum::int2),
+    'enforced', coalesce((to_jsonb(c) ->> 'conenforced')::boolean, true),
+    'period', coalesce((to_jsonb(c) ->> 'conperiod')::boolean, false),
+    'inherited', c.conparentid <> 0,
+    'deferrable', c.condeferrable, 'deferred', c.condeferred, 'validated', c.convalidated,
+    'comment', obj_description(c.oid, 'pg_constraint'))
+  FROM pg_constraint c
+  JOIN pg_class r ON r.oid = c.conrelid JOIN pg_namespace rn ON rn.oid = r.relnamespace
+  JOIN pg_class f ON f.oid = c.confrelid JOIN pg_namespace fn ON fn.oid = f.relnamespace
+  WHERE c.oid = p_constraint
+); END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.functions_of(p_table oid, p_expressions text[], p_path text)
+ RETURNS oid[]
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET jit TO 'off'
+AS $function$
+DECLARE
+  v_view CONSTANT text := 'crossfade.look_' || pg_backend_pid();
+  v_expression text;
+  v_found oid[] := '{}';
+BEGIN
+  PERFORM set_config('search_path', p_path, true);
+  FOREACH v_expression IN ARRAY p_expressions LOOP
+    EXECUTE format('CREATE VIEW %s AS SELECT ROW(%s) IS NULL AS c FROM %s AS p', v_view, v_expression, p_table::regclass);
+    v_found := v_found || (SELECT coalesce(array_agg(DISTINCT CASE m[1] WHEN 'funcid' THEN m[2]::oid ELSE o.oprcode::oid END), '{}')
+      FROM pg_rewrite r CROSS JOIN LATERAL regexp_matches(r.ev_action::text, ':(funcid|opno) (\d+)', 'g') m
+      LEFT JOIN pg_operator o ON m[1] = 'opno' AND o.oid = m[2]::oid
+      WHERE r.ev_class = v_view::regclass);
+    EXECUTE format('DROP VIEW %s', v_view);
+  END LOOP;
+  RETURN v_found;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.give_key_back(p_id text, p_name text)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  c_actions CONSTANT jsonb := '{"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}';
+  c_matches CONSTANT jsonb := '{"f": "FULL", "p": "PARTIAL", "s": "SIMPLE"}';
+  v crossfade.key_aside%ROWTYPE;
+  v_key jsonb;
+BEGIN
+  PERFORM pg_advisory_xact_lock(crossfade.lock_key(p_id));
+  IF EXISTS (SELECT FROM crossfade.cutover c WHERE c.id = p_id AND c.direction <> 'none') THEN
+    RAISE EXCEPTION 'cutover % is under way: its promotion or rollback gives foreign keys back', p_id USING ERRCODE = 'CF001';
+  END IF;
+  SELECT * INTO v FROM crossfade.key_aside a WHERE a.cutover = p_id AND a.name = p_name;
+  IF NOT FOUND THEN RETURN NULL; END IF;
+  v_key := crossfade.key_now(v.key, p_id, false);
+  EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I FOREIGN KEY (%s) REFERENCES %s (%s) MATCH %s ON UPDATE %s ON DELETE %s%s%s NOT VALID', v.shadow, v.name,
+    crossfade.name_list(v_key -> 'columns'), (v_key -> 'references' ->> 'oid')::oid::regclass, crossfade.name_list(v_key -> 'referencedColumns'),
+    c_matches ->> (v_key ->> 'match'), c_actions ->> (v_key ->> 'onUpdate'), c_actions ->> (v_key ->> 'onDelete'), ' (' || crossfade.name_list(v_key -> 'setColumns') || ')',
+    CASE WHEN (v_key ->> 'deferrable')::boolean THEN ' DEFERRABLE INITIALLY ' || CASE WHEN (v_key ->> 'deferred')::boolean THEN 'DEFERRED' ELSE 'IMMEDIATE' END END);
+  IF v.key ->> 'comment' IS NOT NULL THEN EXECUTE format('COMMENT ON CONSTRAINT %I ON %s IS %L', v.name, v.shadow, v.key ->> 'comment'); END IF;
+  DELETE FROM crossfade.key_aside a WHERE a.cutover = p_id AND a.name = p_name;
+  RETURN CASE WHEN (v.key ->> 'validated')::boolean THEN format('ALTER TABLE %s VALIDATE CONSTRAINT %I', v.shadow, v.name) END;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.give_privileges(p_relation regclass, p_grants jsonb, p_columns jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_grant record;
+BEGIN
+  FOR v_grant IN SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee
+    FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = p_relation AND a.grantee <> c.relowner
+  LOOP
+    EXECUTE format('REVOKE ALL ON TABLE %s FROM %s', p_relation, v_grant.grantee);
+  END LOOP;
+  FOR v_grant IN SELECT g.grantee, g.privilege, g.grantable, NULL AS name FROM jsonb_to_recordset(p_grants) g(grantee text, privilege text, grantable boolean)
+    UNION ALL SELECT g.grantee, g.privilege, g.grantable, c.name FROM jsonb_to_recordset(p_columns) c(name text, grants jsonb),
+      LATERAL jsonb_to_recordset(c.grants) g(grantee text, privilege text, grantable boolean)
+  LOOP
+    EXECUTE format('GRANT %s%s ON TABLE %s TO %s%s', v_grant.privilege, CASE WHEN v_grant.name IS NULL THEN '' ELSE format(' (%I)', v_grant.name) END, p_relation, v_grant.grantee,
+      CASE WHEN v_grant.grantable THEN ' WITH GRANT OPTION' ELSE '' END);
+  END LOOP;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.grant_runtime(p_id text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'crossfade_runtime') THEN RETURN; END IF;
+  EXECUTE format('GRANT EXECUTE ON FUNCTION crossfade.%I, crossfade.%I, crossfade.%I, crossfade.%I, crossfade.%I, crossfade.%I TO crossfade_runtime',
+    'converge_' || p_id, 'turn_' || p_id, 'backfill_' || p_id, 'verify_' || p_id, 'repair_' || p_id, 'retry_' || p_id);
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.grants(p_acl aclitem[], p_kind "char", p_owner oid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+BEGIN RETURN (
+  SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object(
+    'grantee', CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+    'privilege', a.privilege_type, 'grantable', a.is_grantable)), '[]')
+  FROM aclexplode(coalesce(p_acl, acldefault(p_kind, p_owner))) a WHERE a.grantee <> p_owner
+); END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.hold_shape(p_tables oid[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_before text := current_setting('lock_timeout');
+  v_patience integer := least(5000, 500 + round(1000 * extract(epoch FROM current_setting('deadlock_timeout')::interval)));
+  v_table oid;
+BEGIN
+  PERFORM set_config('lock_timeout', v_patience::text, true);
+  -- A table that is gone is said by those who look at its shape.
+  FOR v_table IN SELECT c.oid FROM pg_class c WHERE c.oid = ANY (p_tables) AND c.relkind IN ('r', 'p') ORDER BY c.oid LOOP
+    EXECUTE format('LOCK TABLE %s IN SHARE UPDATE EXCLUSIVE MODE', v_table::regclass);
+  END LOOP;
+  PERFORM set_config('lock_timeout', v_before, true);
+EXCEPTION WHEN lock_not_available THEN
+  RAISE EXCEPTION '% is locked: %', v_table::regclass, coalesce((
+      SELECT string_agg(crossfade.holder_shown(h.pid, h.application, h.doing), '; ')
+      FROM crossfade.lock_holders('', ARRAY[v_table]) h), 'by a transaction that is gone by now')
+    USING ERRCODE = 'lock_not_available';
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.holder_shown(p_pid integer, p_application text, p_doing text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT CASE WHEN p_pid IS NULL THEN format('%s (%s)', p_application, p_doing)
+    ELSE format('process %s (%s%s)', p_pid, coalesce(nullif(p_application, ''), 'a client'), ', ' || p_doing) END
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.holding_transactions(p_tables oid[], p_of text[])
+ RETURNS text[]
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT coalesce(array_agg(DISTINCT l.virtualtransaction), '{}') FROM pg_locks l
+  WHERE l.locktype = 'relation' AND l.granted AND l.relation = ANY (p_tables) AND l.pid IS DISTINCT FROM pg_backend_pid()
+    AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+    AND (p_of IS NULL OR l.virtualtransaction = ANY (p_of))
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.index_given_back(p_id text, p_name text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v crossfade.index_aside%ROWTYPE;
+BEGIN
+  SELECT * INTO v FROM crossfade.index_aside a WHERE a.cutover = p_id AND a.name = p_name FOR UPDATE;
+  IF NOT FOUND THEN RETURN; END IF;
+  IF v.comment IS NOT NULL THEN EXECUTE format('COMMENT ON INDEX %I.%I IS %L', v.schema, v.name, v.comment); END IF;
+  DELETE FROM crossfade.index_aside a WHERE a.cutover = p_id AND a.name = p_name;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.is_listed(p_list text[], p_key text, p_groups text[], p_environment text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT coalesce(p_key = ANY (p_list), false) OR coalesce('environment:' || p_environment = ANY (p_list), false)
+    OR EXISTS (SELECT FROM unnest(p_groups) AS g(name) WHERE 'group:' || g.name = ANY (p_list))
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.is_ours(p_pid integer)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT coalesce(p_pid IS NOT NULL AND (p_pid = pg_backend_pid()
+    OR EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = p_pid AND a.application_name LIKE 'crossfade%')), false)
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.key_hash(p_key text)
+ RETURNS bytea
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+AS $function$ SELECT pg_catalog.sha256(pg_catalog.convert_to(p_key, 'UTF8')) $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.key_now(p_key jsonb, p_id text, p_promoting boolean)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_from oid := (p_key -> 'references' ->> 'oid')::oid;
+  v_to oid;
+  v_columns jsonb := p_key -> 'referencedColumns';
+BEGIN
+  SELECT CASE WHEN c.direction = 'reverse' OR c.stage = 'cleaned' THEN c.shadow_oid WHEN p_promoting THEN c.primary_oid ELSE v_from END INTO v_to
+  FROM crossfade.cutover c WHERE c.id <> p_id AND v_from IN (c.primary_oid, c.shadow_oid) ORDER BY c.direction = 'none', c.id LIMIT 1;
+  v_to := coalesce(v_to, v_from);
+  IF EXISTS (SELECT FROM jsonb_array_elements_text(v_columns) x WHERE NOT EXISTS (
+    SELECT FROM pg_attribute a WHERE a.attrelid = v_to AND a.attname = x AND NOT a.attisdropped)) THEN
+    SELECT jsonb_build_array(a.attname) INTO v_columns FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = v_to AND a.attnum = k.conkey[1]
+    WHERE k.conrelid = v_to AND k.contype = 'p' AND cardinality(k.conkey) = 1 AND jsonb_array_length(p_key -> 'referencedColumns') = 1;
+  END IF;
+  RETURN p_key || jsonb_build_object('referencedColumns', v_columns) || coalesce((
+    SELECT jsonb_build_object('references', jsonb_build_object('oid', t.oid::bigint, 'schema', n.nspname, 'name', t.relname, 'ours', pg_has_role(t.relowner, 'USAGE')))
+    FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace WHERE t.oid = v_to), '{}');
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.key_text(p_key anyelement)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET "DateStyle" TO 'ISO'
+AS $function$
+BEGIN
+  RETURN p_key::text;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.keys_aside(p_id text, p_promoting boolean)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT coalesce(jsonb_agg(crossfade.key_now(a.key, p_id, p_promoting) ORDER BY a.name), '[]')
+  FROM crossfade.key_aside a JOIN pg_class t ON t.oid = a.shadow WHERE a.cutover = p_id
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.keys_to_give_back(p_id text)
+ RETURNS SETOF text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_shadow regclass;
+  v_empty boolean;
+BEGIN
+  SELECT a.shadow INTO v_shadow FROM crossfade.key_aside a JOIN pg_class t ON t.oid = a.shadow WHERE a.cutover = p_id LIMIT 1;
+  IF v_shadow IS NULL OR EXISTS (SELECT FROM crossfade.cutover c WHERE c.id = p_id AND c.direction <> 'none') THEN RETURN; END IF;
+  EXECUTE format('SELECT NOT EXISTS (SELECT FROM %s)', v_shadow) INTO v_empty;
+  RETURN QUERY SELECT a.name FROM crossfade.key_aside a
+    WHERE a.cutover = p_id AND (v_empty OR a.key ->> 'onDelete' IN ('c', 'n')) ORDER BY 1;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.keys_to_set_aside(p_primary oid, p_shadow oid)
+ RETURNS SETOF text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT k.conname::text FROM pg_constraint k JOIN pg_class f ON f.oid = k.confrelid
+  WHERE k.conrelid = p_shadow AND k.contype = 'f' AND k.confrelid <> p_primary AND k.conparentid = 0 AND pg_has_role(f.relowner, 'USAGE')
+    AND coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true) AND NOT coalesce((to_jsonb(k) ->> 'conperiod')::boolean, false)
+  ORDER BY 1
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.known_cutover(p_cutover text)
+ RETURNS crossfade.cutover
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v crossfade.cutover%ROWTYPE;
+BEGIN
+  SELECT * INTO v FROM crossfade.cutover c WHERE c.id = p_cutover;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'this database knows no cutover %', quote_literal(p_cutover) USING ERRCODE = 'CF010',
+      HINT = 'It is known from its first start on. Known: ' || coalesce((SELECT string_agg(c.id, ', ' ORDER BY c.id) FROM crossfade.cutover c), 'none') || '.';
+  END IF;
+  RETURN v;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.lock_holders(p_id text, p_tables oid[])
+ RETURNS TABLE(pid integer, application text, state text, seconds integer, doing text)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  WITH held AS (
+    SELECT l.pid, l.virtualtransaction FROM pg_locks l
+    WHERE l.granted AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+      AND (l.relation = ANY (p_tables) OR (l.locktype = 'advisory' AND l.objsubid = 1
+        AND (l.classid::bigint << 32 | l.objid::bigint) = crossfade.lock_key(p_id)))
+  ), holders AS (
+    SELECT a.pid, a.application_name AS application, a.state, a.xact_start AS since,
+      -- Up to the first value: what is in a row is not shown.
+      CASE WHEN a.backend_type <> 'client backend' THEN a.backend_type
+        ELSE nullif(left(regexp_replace(regexp_replace(a.query, '^\s*/\*.*?\*/\s*', ''), '[''0-9].*$', '…'), 60), '') END AS doing
+    FROM pg_stat_activity a WHERE a.pid <> pg_backend_pid() AND a.pid IN (SELECT h.pid FROM held h)
+    UNION ALL
+    -- It has no process; its locks, that on its own number included, keep the virtual id that its session had.
+    SELECT NULL, format('prepared transaction %s of %s', x.gid, x.owner), 'prepared', x.prepared,
+      format('COMMIT PREPARED %L or ROLLBACK PREPARED %L ends it', x.gid, x.gid) FROM pg_prepared_xacts x
+    WHERE x.database = current_database()
+      AND EXISTS (SELECT FROM held h JOIN pg_locks own ON own.virtualtransaction = h.virtualtransaction
+        WHERE h.pid IS NULL AND own.pid IS NULL AND own.locktype = 'transactionid' AND own.transactionid = x.transaction)
+  )
+  SELECT h.pid, h.application, h.state, round(extract(epoch FROM clock_timestamp() - h.since))::integer, h.doing
+  FROM holders h ORDER BY h.since NULLS LAST
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.lock_key(id text)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$ SELECT hashtextextended('crossfade:' || id, 0) $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.make_capture_again(p_id text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET check_function_bodies TO 'off'
+AS $function$
+DECLARE
+  v record;
+BEGIN
+  FOR v IN SELECT f AS definition FROM crossfade.shape s, jsonb_array_elements_text(s.made -> 'functions') f WHERE s.cutover = p_id LOOP
+    EXECUTE v.definition;
+  END LOOP;
+  FOR v IN SELECT g ->> 'name' AS name, c.oid::regclass AS relation, g ->> 'before' AS before, g ->> 'after' AS after, g ->> 'enabled' AS enabled
+    FROM crossfade.shape s, jsonb_array_elements(s.made -> 'triggers') g JOIN pg_class c ON c.oid = (g ->> 'table')::oid WHERE s.cutover = p_id
+  LOOP
+    EXECUTE format('DROP TRIGGER IF EXISTS %I ON %s', v.name, v.relation);
+    EXECUTE format('%s ON %s %s', v.before, v.relation, v.after);
+    IF v.enabled = 'A' THEN EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', v.relation, v.name); END IF;
+  END LOOP;
+  UPDATE crossfade.shape s SET capture = crossfade.capture_now(p_id) WHERE s.cutover = p_id;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.mirror(p_id text, p_epoch bigint, p_version bigint, p_stage text, p_shadow_writes boolean, p_read_ppm integer, p_salt text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v crossfade.cutover%ROWTYPE;
+BEGIN
+  -- Waits for the appliers that began under the old epoch; those that come later read the new one.
+  PERFORM pg_advisory_xact_lock(crossfade.lock_key(p_id));
+  SELECT * INTO v FROM crossfade.cutover c WHERE c.id = p_id;
+  IF NOT FOUND THEN RETURN jsonb_build_object('kind', 'stale', 'epoch', -1, 'version', -1); END IF;
+  IF (v.epoch, v.version) > (p_epoch, p_version) THEN
+    RETURN jsonb_build_object('kind', 'stale', 'epoch', v.epoch, 'version', v.version);
+  END IF;
+  UPDATE crossfade.cutover c SET epoch = p_epoch, version = p_version, stage = p_stage, shadow_writes = p_shadow_writes,
+    read_ppm = p_read_ppm, salt = p_salt WHERE c.id = p_id;
+  RETURN jsonb_build_object('kind', 'written');
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.misfit(p_judged text, p_crossed text, p_from tid, p_to tid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_seen jsonb;
+  v_state text;
+  v_why text;
+  v_kind text := 'return';
+BEGIN
+  EXECUTE p_judged INTO v_seen USING p_from, p_to;
+  RETURN v_seen;
+EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
+  -- Messages of class 22 quote the value; a reason must not show what is in a row.
+  GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_why = MESSAGE_TEXT;
+  v_why := format('SQLSTATE %s, %s', v_state, regexp_replace(v_why, ': ".*"', ''));
+  BEGIN
+    EXECUTE coalesce(p_crossed, 'SELECT $1, $2') USING p_from, p_to;
+  EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
+    v_kind := 'cross';
+  END;
+  RETURN jsonb_build_object('kind', v_kind, 'why', v_why);
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.multiply_32(a bigint, b bigint)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+AS $function$
+  SELECT ((a & 65535) * b + ((((a >> 16) * (b & 65535)) & 65535) << 16)) & 4294967295
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.murmur3_32(p_text text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE STRICT
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  m CONSTANT bigint := 4294967295;
+  b bytea := convert_to(p_text, 'UTF8');
+  n integer := length(b);
+  h bigint := 0;
+  k bigint;
+BEGIN
+  FOR i IN 0 .. n / 4 - 1 LOOP
+    -- Parentheses: << and | bind alike.
+    k := get_byte(b, i * 4)::bigint | (get_byte(b, i * 4 + 1)::bigint << 8) | (get_byte(b, i * 4 + 2)::bigint << 16)
+      | (get_byte(b, i * 4 + 3)::bigint << 24);
+    k := crossfade.multiply_32(k, 3432918353);
+    k := ((k << 15) | (k >> 17)) & m;
+    h := h # crossfade.multiply_32(k, 461845907);
+    h := ((h << 13) | (h >> 19)) & m;
+    h := (crossfade.multiply_32(h, 5) + 3864292196) & m;
+  END LOOP;
+  IF n % 4 > 0 THEN
+    k := 0;
+    FOR i IN 0 .. n % 4 - 1 LOOP
+      k := k | (get_byte(b, n - n % 4 + i)::bigint << (8 * i));
+    END LOOP;
+    k := crossfade.multiply_32(k, 3432918353);
+    k := ((k << 15) | (k >> 17)) & m;
+    h := h # crossfade.multiply_32(k, 461845907);
+  END IF;
+  h := h # n;
+  h := crossfade.multiply_32(h # (h >> 16), 2246822507);
+  h := crossfade.multiply_32(h # (h >> 13), 3266489909);
+  RETURN h # (h >> 16);
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.name_list(p_names jsonb)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT string_agg(quote_ident(x), ', ' ORDER BY place) FROM jsonb_array_elements_text(CASE jsonb_typeof(p_names) WHEN 'array' THEN p_names ELSE '[]' END) WITH ORDINALITY y(x, place)
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.next_index(p_id text)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT jsonb_build_object('name', a.name, 'left', (SELECT count(*) FROM crossfade.index_aside o WHERE o.cutover = p_id),
+    'create', regexp_replace(a.definition, '^CREATE INDEX', 'CREATE INDEX CONCURRENTLY'),
+    'drop', format('DROP INDEX CONCURRENTLY IF EXISTS %I.%I', a.schema, a.name),
+    'state', CASE WHEN i.indexrelid IS NOT NULL AND i.indisvalid THEN 'there'
+      WHEN EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.relid = a.shadow) THEN 'building'
+      WHEN i.indexrelid IS NOT NULL THEN 'broken' ELSE 'absent' END)
+  FROM crossfade.index_aside a JOIN pg_class t ON t.oid = a.shadow
+  LEFT JOIN pg_index i ON i.indrelid = a.shadow AND i.indexrelid = to_regclass(format('%I.%I', a.schema, a.name))
+  WHERE a.cutover = p_id ORDER BY a.name LIMIT 1
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.not_verified(p_id text)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT coalesce((SELECT jsonb_build_object('unproven', p.unproven) FROM crossfade.verification_pass p
+    WHERE p.cutover = p_id AND p.unproven IS NOT NULL), '{}')
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.note_used(p_id text, p_functions oid[])
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET jit TO 'off'
+AS $function$
+  DELETE FROM crossfade.used u WHERE u.cutover = p_id;
+  WITH RECURSIVE mine AS (
+    SELECT f.oid, f.proname, f.prosrc, l.lanname IN ('sql', 'plpgsql') AS readable FROM pg_proc f JOIN pg_language l ON l.oid = f.prolang
+    WHERE f.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace, 'crossfade'::regnamespace)
+  ), called AS (
+    SELECT m.* FROM mine m WHERE m.oid = ANY (p_functions)
+    UNION
+    SELECT m.* FROM called c JOIN mine m ON c.readable AND (c.prosrc ~* ('\m' || regexp_replace(m.proname, '(\W)', '\\\1', 'g') || '"?\s*\(')
+      OR EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_proc'::regclass AND d.refobjid = m.oid))
+  )
+  INSERT INTO crossfade.used (cutover, kind, oid)
+  SELECT p_id, 'function', c.oid FROM called c
+  UNION
+  SELECT p_id, 'type', e.oid FROM (
+    SELECT y.oid, a.attrelid FROM crossfade.cutover c JOIN pg_attribute a ON a.attrelid IN (c.primary_oid, c.shadow_oid) AND a.attnum > 0 AND NOT a.attisdropped
+      CROSS JOIN LATERAL (WITH RECURSIVE base AS (
+        SELECT a.atttypid AS oid UNION SELECT coalesce(nullif(t.typbasetype, 0), t.typelem) FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typbasetype <> 0 OR t.typelem <> 0
+      ) SELECT t.oid FROM base b JOIN pg_type t ON t.oid = b.oid AND t.typtype = 'e') y
+    WHERE c.id = p_id) e
+  GROUP BY e.oid HAVING count(DISTINCT e.attrelid) = 1
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.open_transactions()
+ RETURNS text[]
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT coalesce(array_agg(l.virtualtransaction), '{}') FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+  WHERE l.locktype = 'virtualxid' AND l.granted AND l.pid <> pg_backend_pid() AND a.datname = current_database()
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.other_cutovers(p_id text, p_tables oid[])
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET jit TO 'off'
+AS $function$
+  SELECT string_agg(format('%s (%s of cutover %s, which is armed %s)', t.oid::regclass, t.side, c.id, c.direction), ', ' ORDER BY c.id, t.side)
+  FROM crossfade.cutover c CROSS JOIN LATERAL (VALUES ('primary', c.primary_oid), ('shadow', c.shadow_oid)) t(side, oid)
+  WHERE c.id <> p_id AND c.direction <> 'none' AND t.oid = ANY (p_tables)
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.pass_number(p_sequence text, p_number bigint, p_called boolean, p_table text, p_column text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v pg_sequence%ROWTYPE;
+  v_at bigint;
+  v_called boolean;
+  v_furthest bigint;
+BEGIN
+  SELECT q.* INTO v FROM pg_sequence q WHERE q.seqrelid = p_sequence::regclass;
+  EXECUTE format('SELECT last_value, is_called FROM %s', v.seqrelid::regclass) INTO v_at, v_called;
+  IF p_number NOT BETWEEN v.seqmin AND v.seqmax THEN
+    -- Beyond the sequence: numbers go on after the furthest one of the rows, which the column holds.
+    EXECUTE format('SELECT %s(%I) FROM %s WHERE %2$I BETWEEN $1 AND $2', CASE WHEN v.seqincrement < 0 THEN 'min' ELSE 'max' END, p_column, p_table)
+      INTO v_furthest USING v.seqmin, v.seqmax;
+    IF v_furthest IS NULL THEN RETURN; END IF;
+    p_number := v_furthest;
+    p_called := true;
+  END IF;
+  IF sign(p_number - v_at) = sign(v.seqincrement) OR (p_number = v_at AND p_called AND NOT v_called) THEN
+    PERFORM setval(v.seqrelid::regclass, p_number, p_called);
+  END IF;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.pre_migration_health_check(p_cutover text, p_primary text DEFAULT NULL::text, p_shadow text DEFAULT NULL::text)
+ RETURNS SETOF crossfade.finding
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v crossfade.cutover%ROWTYPE;
+  v_primary oid;
+  v_shadow oid;
+  v_group text;
+  v_groups text[];
+BEGIN
+  SELECT * INTO v FROM crossfade.cutover c WHERE c.id = p_cutover;
+  IF p_primary IS NULL OR p_shadow IS NULL THEN v := crossfade.known_cutover(p_cutover); END IF;
+  -- While rows follow, the tables are known by number: promotion changes their names.
+  IF p_primary IS NULL OR p_shadow IS NULL OR v.direction <> 'none' THEN
+    v_primary := (SELECT c.oid FROM pg_class c WHERE c.oid = v.primary_oid);
+    v_shadow := (SELECT c.oid FROM pg_class c WHERE c.oid = v.shadow_oid);
+  ELSE
+    v_primary := crossfade.table_named(p_primary);
+    v_shadow := crossfade.table_named(p_shadow);
+  END IF;
+  RETURN QUERY SELECT (crossfade.finding('primary exists', v_primary IS NULL, 'fail', CASE WHEN v_primary IS NULL THEN format('%s is missing', coalesce(p_primary, v.primary_name)) ELSE v_primary::regclass::text END, 'there', 'Is the name in the declaration right, with its schema?')).*;
+  RETURN QUERY SELECT (crossfade.finding('shadow exists', v_shadow IS NULL, 'fail', CASE WHEN v_shadow IS NULL THEN format('%s is missing', coalesce(p_shadow, v.shadow_name)) ELSE v_shadow::regclass::text END, 'there', 'Create it in your own migrations; Crossfade fills it and never creates it.')).*;
+  -- After promotion the tables are not those of a beginning: the plan says what stands in the way back.
+  v_groups := CASE WHEN v_primary IS NULL OR v_shadow IS NULL THEN '{}' WHEN v.direction = 'reverse' THEN ARRAY['size', 'roles', 'foreign']
+    ELSE ARRAY['shape', 'dependents', 'size', 'roles', 'foreign'] END || '{server}'::text[];
+  FOREACH v_group IN ARRAY v_groups LOOP
+    BEGIN
+      CASE v_group
+        WHEN 'shape' THEN RETURN QUERY SELECT * FROM crossfade.check_shape(v_primary, v_shadow);
+        WHEN 'dependents' THEN RETURN QUERY SELECT * FROM crossfade.check_dependents(v_primary, v_shadow);
+        WHEN 'size' THEN RETURN QUERY SELECT * FROM crossfade.check_size(CASE WHEN v.direction = 'reverse' THEN v_shadow ELSE v_primary END, CASE WHEN v.direction = 'reverse' THEN v_primary ELSE v_shadow END);
+        WHEN 'roles' THEN RETURN QUERY SELECT * FROM crossfade.check_roles(v_primary, v_shadow);
+        WHEN 'foreign' THEN RETURN QUERY SELECT * FROM crossfade.check_foreign(p_cutover, v_primary, v_shadow);
+        ELSE RETURN QUERY SELECT * FROM crossfade.check_server();
+      END CASE;
+    EXCEPTION WHEN insufficient_privilege THEN
+      RETURN QUERY SELECT (crossfade.finding('checks of ' || v_group, NULL, 'warn', format('hidden from this role: %s', SQLERRM), 'visible',
+        format('GRANT pg_monitor TO %I, and look again.', current_user))).*;
+    END;
+  END LOOP;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.pressure(p_id text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  RETURN jsonb_build_object(
+    -- NULL where no replica is connected, or the role may not see them.
+    'replicaLagMs', (SELECT round(1000 * max(extract(epoch FROM r.replay_lag))) FROM pg_stat_replication r),
+    'walBytes', pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END, '0/0'),
+    'activeConnections', (SELECT count(*) FROM pg_stat_activity a WHERE a.state = 'active' AND a.pid <> pg_backend_pid()),
+    -- Other cutovers whose shadow this one refers to, and whose rows are not all there; those of a circle do not wait.
+    'waitsFor', (
+      WITH RECURSIVE edge AS (
+        SELECT c.id AS child, o.id AS parent FROM crossfade.cutover c
+        JOIN pg_constraint k ON k.contype = 'f' AND k.conrelid = c.shadow_oid
+        JOIN crossfade.cutover o ON o.shadow_oid = k.confrelid AND o.id <> c.id AND o.direction = 'forward'
+        WHERE c.direction = 'forward'
+      ), reach AS (
+        SELECT child, parent FROM edge UNION SELECT r.child, e.parent FROM reach r JOIN edge e ON e.child = r.parent
+      )
+      SELECT coalesce(jsonb_agg(DISTINCT e.parent), '[]') FROM edge e
+      JOIN crossfade.backfill b ON b.cutover = e.parent AND b.state <> 'done'
+      WHERE e.child = p_id AND NOT EXISTS (SELECT FROM reach r WHERE r.child = e.parent AND r.parent = p_id)));
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.quarantine_key(p_cutover text, p_key text, p_sqlstate text, p_message text, p_attempts integer, p_deleted boolean DEFAULT false)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  -- Messages of class 22 quote the value; a reason must not show what is in a row.
+  INSERT INTO crossfade.quarantine AS q (cutover, key, key_hash, sqlstate, reason, attempts, deleted)
+  VALUES (p_cutover, p_key, crossfade.key_hash(p_key), p_sqlstate, regexp_replace(p_message, ': ".*"', ''), p_attempts, p_deleted)
+  ON CONFLICT (cutover, key_hash) DO UPDATE SET sqlstate = EXCLUDED.sqlstate, reason = EXCLUDED.reason,
+    attempts = q.attempts + 1, deleted = q.deleted OR EXCLUDED.deleted, last_seen = clock_timestamp();
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.quarantined(p_id text, p_after text, p_limit integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT jsonb_build_object(
+    'total', (SELECT count(*) FROM crossfade.quarantine q WHERE q.cutover = p_id),
+    'keys', (SELECT coalesce(jsonb_agg(jsonb_build_object('key', f.key, 'sqlstate', f.sqlstate, 'reason', f.reason, 'attempts', f.attempts,
+        'firstSeenMs', floor(extract(epoch FROM f.first_seen) * 1000), 'lastSeenMs', floor(extract(epoch FROM f.last_seen) * 1000)) ORDER BY f.key), '[]')
+      FROM (SELECT * FROM crossfade.quarantine q WHERE q.cutover = p_id AND q.key > p_after ORDER BY q.key LIMIT p_limit) f))
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.read_only_guard()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_since CONSTANT timestamptz := TG_ARGV[1];
+  v_until CONSTANT timestamptz := TG_ARGV[2];
+BEGIN
+  IF v_until <= clock_timestamp() OR NOT EXISTS (SELECT FROM crossfade.cutover c WHERE c.id = TG_ARGV[0] AND c.direction = 'forward'
+    AND c.stage <> 'rolled_back' AND (c.read_only_ended IS NULL OR c.read_only_ended < v_since)) THEN RETURN NULL; END IF;
+  RAISE EXCEPTION 'table %.% takes no writes until % UTC: cutover % catches up', TG_TABLE_SCHEMA, TG_TABLE_NAME,
+    to_char(v_until AT TIME ZONE 'UTC', 'HH24:MI:SS'), TG_ARGV[0] USING ERRCODE = 'read_only_sql_transaction',
+    HINT = 'Nothing was written. Try again after that moment; it ends by itself.';
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.record_foreign_write(p_cutover text, p_key text, p_operation text)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  INSERT INTO crossfade.foreign_write AS f (cutover, key, key_hash, operation, role, application)
+  VALUES (p_cutover, p_key, crossfade.key_hash(p_key), p_operation, session_user, coalesce(current_setting('application_name', true), ''))
+  ON CONFLICT (cutover, key_hash) DO UPDATE SET operation = EXCLUDED.operation, role = EXCLUDED.role,
+    application = EXCLUDED.application, writes = f.writes + 1, last_seen = clock_timestamp();
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.record_hash(p_row record)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET "DateStyle" TO 'ISO'
+ SET "IntervalStyle" TO 'postgres'
+ SET extra_float_digits TO '1'
+ SET "TimeZone" TO 'UTC'
+ SET bytea_output TO 'hex'
+AS $function$
+BEGIN
+  RETURN encode(sha256(convert_to(p_row::text, 'UTF8')), 'hex');
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.record_inline_failure(p_cutover text, p_key text, p_sqlstate text, p_message text)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  INSERT INTO crossfade.inline_failure AS f (cutover, key, key_hash, sqlstate, reason)
+  VALUES (p_cutover, p_key, crossfade.key_hash(p_key), p_sqlstate, regexp_replace(p_message, ': ".*"', ''))
+  ON CONFLICT (cutover, key_hash) DO UPDATE SET sqlstate = EXCLUDED.sqlstate, reason = EXCLUDED.reason, times = f.times + 1, last_seen = clock_timestamp()
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.record_shape(p_id text)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET quote_all_identifiers TO 'off'
+AS $function$
+  INSERT INTO crossfade.shape AS s (cutover, database, armed, capture, made, stamps)
+  SELECT p_id, crossfade.database_oid(), crossfade.shape_now(p_id), crossfade.capture_now(p_id), jsonb_build_object(
+    'triggers', (SELECT coalesce(jsonb_agg(jsonb_build_object('name', g.tgname, 'table', g.tgrelid::bigint, 'enabled', g.tgenabled,
+        'before', split_part(pg_get_triggerdef(g.oid), ' ON ' || g.tgrelid::regclass::text || ' ', 1),
+        'after', split_part(pg_get_triggerdef(g.oid), ' ON ' || g.tgrelid::regclass::text || ' ', 2)) ORDER BY g.tgname), '[]')
+      FROM pg_trigger g JOIN pg_proc f ON f.oid = g.tgfoid
+      WHERE g.tgrelid IN (c.primary_oid, c.shadow_oid) AND NOT g.tgisinternal AND f.pronamespace = 'crossfade'::regnamespace AND f.proname <> 'read_only_guard'),
+    'functions', (SELECT coalesce(jsonb_agg(pg_get_functiondef(f.oid) ORDER BY f.proname DESC), '[]') FROM pg_proc f WHERE f.pronamespace = 'crossfade'::regnamespace
+      AND f.proname IN ('capture_' || p_id, 'truncated_' || p_id, 'guard_' || p_id, 'inline_' || p_id, 'computed_' || p_id))), crossfade.columns_stamp(p_id)
+  FROM crossfade.cutover c WHERE c.id = p_id
+  ON CONFLICT (cutover) DO UPDATE SET database = EXCLUDED.database, armed = EXCLUDED.armed, capture = EXCLUDED.capture, made = EXCLUDED.made,
+    stamps = EXCLUDED.stamps, armed_at = clock_timestamp(), differences = '[]', since = NULL, stopped = false, gap = NULL, gap_at = NULL
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.refuse_change(p_column text, p_value text)
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  RAISE EXCEPTION 'a value of column % would not come back from the other table as it was', p_column USING ERRCODE = 'numeric_value_out_of_range',
+    DETAIL = p_value, HINT = 'Write a value that both types hold alike, or give both columns the same type.';
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.refuse_changed_shape(p_id text)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET jit TO 'off'
+AS $function$
+DECLARE
+  v_why CONSTANT text := crossfade.shape_obstacle(p_id);
+BEGIN
+  IF v_why IS NOT NULL THEN RAISE EXCEPTION '%', v_why USING ERRCODE = 'CF003'; END IF;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.refuse_older(p_id text, p_epoch bigint, p_version bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v crossfade.cutover%ROWTYPE;
+BEGIN
+  PERFORM pg_advisory_xact_lock(crossfade.lock_key(p_id));
+  SELECT * INTO v FROM crossfade.cutover c WHERE c.id = p_id;
+  IF (v.epoch, v.version) > (p_epoch, p_version) OR (v.armed_epoch, v.armed_version) > (p_epoch, p_version) THEN
+    RAISE EXCEPTION 'cutover % is at a newer state than epoch %, version %', p_id, p_epoch, p_version USING ERRCODE = 'CF005';
+  END IF;
+  UPDATE crossfade.cutover c SET armed_epoch = p_epoch, armed_version = p_version WHERE c.id = p_id;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.refuse_older_snapshot()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  IF NOT pg_visible_in_snapshot(TG_ARGV[0]::xid8, pg_current_snapshot()) THEN
+    RAISE EXCEPTION 'could not serialize access due to a concurrent exchange of tables' USING ERRCODE = 'serialization_failure',
+      HINT = 'The transaction began before the table was exchanged. Begin it again.';
+  END IF;
+  RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.refuse_rounding(p_column text, p_value text)
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  RAISE EXCEPTION 'column % of the old table would round its value', p_column USING ERRCODE = 'numeric_value_out_of_range',
+    DETAIL = p_value, HINT = 'Write a value that both types hold, or declare reverse for the column to have it rounded.';
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.refuse_shared(p_id text, p_tables oid[])
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET jit TO 'off'
+AS $function$
+BEGIN
+  IF crossfade.other_cutovers(p_id, p_tables) IS NOT NULL THEN
+    RAISE EXCEPTION 'another cutover has %', crossfade.other_cutovers(p_id, p_tables) USING ERRCODE = 'CF014';
+  END IF;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.rehearse_copy(p_shadow oid, p_path text, p_written text[], p_rows text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_name CONSTANT text := format('crossfade.%I', 'rehearsal_' || pg_backend_pid());
+  v_column name;
+  v_rows bigint;
+  v_began timestamptz;
+  v_took double precision;
+  v_state text;
+  v_why text;
+BEGIN
+  EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING DEFAULTS)', v_name, p_shadow::regclass);
+  FOR v_column IN SELECT a.attname FROM pg_attribute a WHERE a.attrelid = v_name::regclass AND a.attnum > 0 AND a.attnotnull
+    AND a.attidentity = '' AND a.attgenerated = '' AND NOT a.attname = ANY (p_written)
+  LOOP
+    EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL', v_name, v_column);
+  END LOOP;
+  PERFORM set_config('search_path', p_path, true);
+  BEGIN
+    v_began := clock_timestamp();
+    EXECUTE format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE %s', v_name, (SELECT string_agg(quote_ident(c), ', ' ORDER BY place)
+      FROM unnest(p_written) WITH ORDINALITY x(c, place)), p_rows);
+    GET DIAGNOSTICS v_rows = ROW_COUNT;
+    v_took := 1000 * extract(epoch FROM clock_timestamp() - v_began);
+  EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
+    GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_why = MESSAGE_TEXT;
+  END;
+  EXECUTE format('DROP TABLE %s', v_name);
+  RETURN jsonb_build_object('rows', coalesce(v_rows, 0), 'tookMs', v_took,
+    'why', 'a row of the sample does not fit: SQLSTATE ' || v_state || ', ' || regexp_replace(v_why, ': ".*"', ''));
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.rules(p_table oid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+BEGIN RETURN (
+  SELECT coalesce(jsonb_agg(jsonb_build_object(
+    'name', r.rulename, 'own', r.ev_class = p_table, 'definition', pg_get_ruledef(r.oid), 'enabled', r.ev_enabled,
+    'table', jsonb_build_object('oid', CASE WHEN w.relkind IN ('v', 'm') THEN 0 ELSE w.oid::bigint END, 'schema', n.nspname, 'name', w.relname,
+      'relkind', w.relkind, 'ours', pg_has_role(w.relowner, 'USAGE')),
+    'comment', obj_description(r.oid, 'pg_rewrite'), 'uses', crossfade.columns_used('pg_rewrite', r.oid, p_table)) ORDER BY w.relname, r.rulename), '[]')
+  FROM pg_rewrite r JOIN pg_class w ON w.oid = r.ev_class JOIN pg_namespace n ON n.oid = w.relnamespace
+  WHERE r.rulename <> '_RETURN' AND (r.ev_class = p_table OR r.oid IN (
+    SELECT d.objid FROM pg_depend d
+    WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table))
+); END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.segments(p_id text)
+ RETURNS TABLE(place bigint, bounds text, rows bigint, divergences bigint, verified_at timestamp with time zone, due_since timestamp with time zone)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  IF to_regclass(format('crossfade.%I', 'segment_' || p_id)) IS NULL THEN RETURN; END IF;
+  RETURN QUERY EXECUTE format($q$
+    SELECT g.place, (to_jsonb(g) - '{place,rows,size,sum,divergences,samples,verified_at,pass}'::text[])::text, g.rows, g.divergences,
+      g.verified_at, (SELECT min(m.at) FROM crossfade.%I m WHERE m.place = g.place OR m.place IS NULL)
+    FROM crossfade.%I g ORDER BY g.place $q$, 'touched_' || p_id, 'segment_' || p_id);
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.session_shown(p_pid integer)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT coalesce((SELECT format('pid %s', a.pid)
+      || CASE WHEN a.usename IS NOT NULL THEN format(', role %s', a.usename) ELSE '' END
+      || CASE WHEN a.application_name <> '' THEN format(', application %s', a.application_name) ELSE '' END
+      || CASE WHEN a.xact_start IS NOT NULL THEN format(', for %s s', round(extract(epoch FROM clock_timestamp() - a.xact_start))) ELSE '' END
+      || CASE WHEN a.query IS NOT NULL AND a.query NOT IN ('', '<insufficient privilege>') THEN format(': %s', left(regexp_replace(regexp_replace(a.query, '''[^'']*''|[0-9]+', '…', 'g'), '[[:space:]]+', ' ', 'g'), 60)) ELSE '' END
+    FROM pg_stat_activity a WHERE a.pid = p_pid), CASE WHEN p_pid IS NULL THEN 'a prepared transaction' ELSE format('pid %s', p_pid) END)
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.set_indexes_aside(p_id text, p_shadow oid)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v record;
+  v_count integer := 0;
+BEGIN
+  DELETE FROM crossfade.index_aside a WHERE a.cutover = p_id AND a.shadow <> p_shadow;
+  FOR v IN
+    SELECT c.oid, c.relname, n.nspname, pg_get_indexdef(c.oid) AS definition, obj_description(c.oid, 'pg_class') AS comment
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE i.indrelid = p_shadow AND c.relkind = 'i' AND c.reltablespace = 0 AND i.indisvalid
+      AND NOT (i.indisunique OR i.indisexclusion OR i.indisprimary OR i.indisreplident OR i.indisclustered)
+      AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = c.oid)
+      AND NOT EXISTS (SELECT FROM pg_attribute t WHERE t.attrelid = c.oid AND (to_jsonb(t) ->> 'attstattarget')::integer >= 0)
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('e', 'x'))
+  LOOP
+    INSERT INTO crossfade.index_aside AS a (cutover, shadow, name, schema, definition, comment)
+    VALUES (p_id, p_shadow, v.relname, v.nspname, v.definition, v.comment)
+    ON CONFLICT (cutover, name) DO UPDATE SET definition = EXCLUDED.definition, comment = EXCLUDED.comment;
+    EXECUTE format('DROP INDEX %I.%I', v.nspname, v.relname);
+    v_count := v_count + 1;
+  END LOOP;
+  RETURN v_count;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.set_key_aside(p_id text, p_shadow oid, p_name text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  PERFORM pg_advisory_xact_lock(crossfade.lock_key(p_id));
+  IF EXISTS (SELECT FROM crossfade.cutover c WHERE c.id = p_id AND c.direction = 'reverse') THEN
+    RAISE EXCEPTION 'cutover % is promoted: its foreign keys are those of the table in use', p_id USING ERRCODE = 'CF001';
+  END IF;
+  DELETE FROM crossfade.key_aside a WHERE a.cutover = p_id AND a.shadow <> p_shadow;
+  INSERT INTO crossfade.key_aside AS a (cutover, shadow, name, definition, key)
+  SELECT p_id, k.conrelid, k.conname, pg_get_constraintdef(k.oid), crossfade.foreign_key(k.oid)
+  FROM pg_constraint k WHERE k.conrelid = p_shadow AND k.contype = 'f' AND k.conname = p_name
+  ON CONFLICT (cutover, name) DO UPDATE SET shadow = EXCLUDED.shadow, definition = EXCLUDED.definition, key = EXCLUDED.key, since = clock_timestamp();
+  IF FOUND THEN EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', p_shadow::regclass, p_name); END IF;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.set_lists(p_id text, p_allow text[], p_deny text[])
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  UPDATE crossfade.cutover c SET allow = p_allow, deny = p_deny
+  WHERE c.id = p_id AND (c.allow, c.deny) IS DISTINCT FROM (p_allow, p_deny)
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.set_read_only(p_id text, p_epoch bigint, p_seconds integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '500ms'
+ SET "DateStyle" TO 'ISO'
+AS $function$
+DECLARE
+  v crossfade.cutover%ROWTYPE;
+  v_until timestamptz;
+BEGIN
+  IF p_seconds IS NULL OR p_seconds NOT BETWEEN 1 AND 300 THEN
+    RAISE EXCEPTION 'a primary is read-only for 1 to 300 seconds, not %', p_seconds USING ERRCODE = 'CF004';
+  END IF;
+  PERFORM pg_advisory_xact_lock(crossfade.lock_key(p_id));
+  SELECT * INTO v FROM crossfade.cutover c WHERE c.id = p_id;
+  IF v.epoch IS DISTINCT FROM p_epoch OR v.direction <> 'forward' OR v.stage = 'rolled_back' THEN
+    RETURN jsonb_build_object('kind', 'stale', 'have', coalesce(v.epoch, -1), 'got', p_epoch);
+  END IF;
+  EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', v.primary_oid::regclass);
+  v_until := clock_timestamp() + make_interval(secs => p_seconds);
+  EXECUTE format('CREATE OR REPLACE TRIGGER crossfade_read_only BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON %s
+    FOR EACH STATEMENT EXECUTE FUNCTION crossfade.read_only_guard(%L, %L, %L)', v.primary_oid::regclass, p_id, clock_timestamp(), v_until);
+  UPDATE crossfade.cutover c SET read_only_until = v_until WHERE c.id = p_id;
+  RETURN jsonb_build_object('kind', 'read_only', 'untilMs', floor(extract(epoch FROM v_until) * 1000));
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.shape_adopted(p_id text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  PERFORM crossfade.record_shape(p_id);
+  UPDATE crossfade.shape s SET gap = 'the tables were taken over as they are', gap_at = clock_timestamp() WHERE s.cutover = p_id;
+  PERFORM crossfade.begin_sweep(p_id, 'the tables were taken over as they are');
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.shape_differences(p_id text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET jit TO 'off'
+AS $function$
+DECLARE
+  v crossfade.shape%ROWTYPE;
+  v_now CONSTANT jsonb := crossfade.shape_now(p_id);
+BEGIN
+  IF NOT EXISTS (SELECT FROM crossfade.cutover c WHERE c.id = p_id AND c.direction <> 'none') THEN RETURN '[]'; END IF;
+  SELECT * INTO v FROM crossfade.shape s WHERE s.cutover = p_id;
+  IF NOT FOUND THEN RETURN '[{"object": "the record of what was armed", "was": null, "is": null}]'; END IF;
+  IF v.armed = v_now THEN RETURN '[]'; END IF;
+  RETURN (SELECT coalesce(jsonb_agg(jsonb_build_object('object', CASE
+      WHEN o.side = '' THEN 'database'
+      WHEN o.side = 'used' THEN o.object
+      WHEN o.object = 'name' THEN 'table ' || (v.armed ->> (o.side || '/name'))
+      ELSE format('%s of %s', o.object, v.armed ->> (o.side || '/name')) END, 'was', o.was, 'is', o.is) ORDER BY o.side, o.object <> 'name', o.object), '[]')
+    FROM (
+      SELECT CASE WHEN key LIKE '%/%' THEN split_part(key, '/', 1) ELSE '' END AS side, substr(key, strpos(key, '/') + 1) AS object, a.value AS was, n.value AS is
+      FROM jsonb_each_text(v.armed) a FULL JOIN jsonb_each_text(v_now) n USING (key) WHERE a.value IS DISTINCT FROM n.value) o
+    WHERE (o.side IN ('', 'used') OR o.object = 'name' OR v_now ? (o.side || '/name'))
+      -- After promotion a constraint of the old table hides nothing: a row that it refuses waits in quarantine, by name.
+      AND NOT (o.side = 'primary' AND o.object LIKE 'constraint %' AND EXISTS (SELECT FROM crossfade.cutover c WHERE c.id = p_id AND c.direction = 'reverse')));
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.shape_now(p_id text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET jit TO 'off'
+AS $function$
+BEGIN
+  RETURN (SELECT s.shape FROM crossfade.shapes_now(ARRAY[p_id]) s);
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.shape_obstacle(p_id text)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET jit TO 'off'
+AS $function$
+DECLARE
+  v_differences CONSTANT jsonb := crossfade.shape_differences(p_id);
+  v_gap CONSTANT text := crossfade.capture_gap(p_id);
+  v_open text;
+BEGIN
+  IF v_differences <> '[]' THEN
+    RETURN 'the tables are not as they were armed: ' || (SELECT string_agg(format('%s was %s, is %s', d ->> 'object', coalesce(d ->> 'was', 'not there'), coalesce(d ->> 'is', 'not there')), '; ')
+      FROM jsonb_array_elements(v_differences) WITH ORDINALITY x(d, place) WHERE place <= 3);
+  END IF;
+  IF NOT crossfade.compared_again(p_id) THEN
+    v_open := coalesce((SELECT s.gap FROM crossfade.shape s WHERE s.cutover = p_id), crossfade.sweep_reason(p_id));
+  END IF;
+  IF coalesce(v_gap, v_open) IS NULL THEN RETURN NULL; END IF;
+  IF v_gap IS NULL AND EXISTS (SELECT FROM crossfade.backfill b WHERE b.cutover = p_id AND b.state <> 'done') THEN
+    RETURN format('a sweep of both tables is not done: %s', v_open);
+  END IF;
+  RETURN format('changes may have been missed (%s), and not every row was compared since', coalesce(v_gap, v_open));
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.shape_status(p_id text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET jit TO 'off'
+AS $function$
+DECLARE
+  v crossfade.shape%ROWTYPE;
+  v_differences jsonb;
+  v_gap text;
+  v_compared boolean;
+BEGIN
+  IF NOT EXISTS (SELECT FROM crossfade.cutover c WHERE c.id = p_id AND c.direction <> 'none') THEN RETURN '{}'; END IF;
+  SELECT * INTO v FROM crossfade.shape s WHERE s.cutover = p_id;
+  v_differences := crossfade.shape_differences(p_id);
+  v_gap := crossfade.capture_gap(p_id);
+  v_compared := crossfade.compared_again(p_id);
+  RETURN jsonb_build_object('shape', jsonb_build_object('differences', v_differences,
+    'sinceMs', CASE WHEN v_differences <> '[]' THEN floor(1000 * extract(epoch FROM v.since)) END,
+    'gap', coalesce(v_gap, CASE WHEN NOT v_compared THEN coalesce(v.gap, crossfade.sweep_reason(p_id)) END),
+    -- In another database nothing can be made again.
+    'due', v_differences IS DISTINCT FROM v.differences
+      OR (v.database = crossfade.database_oid() AND (v_gap IS NOT NULL OR (v.gap IS NOT NULL AND v_compared) OR v.stamps <> crossfade.columns_stamp(p_id)))));
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.shapes_now(p_ids text[])
+ RETURNS TABLE(id text, shape jsonb)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET quote_all_identifiers TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+DECLARE
+  v_database CONSTANT jsonb := jsonb_build_object('database', format('%s (oid %s)', current_database(), crossfade.database_oid()));
+BEGIN
+  RETURN QUERY
+  SELECT c.id, v_database || coalesce(jsonb_object_agg(t.side || '/' || s.object, s.definition) FILTER (WHERE s.object IS NOT NULL), '{}')
+    || coalesce((SELECT jsonb_object_agg('used/function ' || f.oid::regprocedure, 'body ' || left(md5(concat_ws(' ', l.lanname, f.prosrc, f.probin, pg_get_function_sqlbody(f.oid), f.proisstrict, f.proconfig)), 8))
+      FROM crossfade.used u JOIN pg_proc f ON f.oid = u.oid JOIN pg_language l ON l.oid = f.prolang WHERE u.cutover = c.id AND u.kind = 'function'), '{}')
+    || coalesce((SELECT jsonb_object_agg('used/type ' || y.oid::regtype, (SELECT string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = y.oid))
+      FROM crossfade.used u JOIN pg_type y ON y.oid = u.oid WHERE u.cutover = c.id AND u.kind = 'type'), '{}')
+  FROM crossfade.cutover c CROSS JOIN LATERAL (VALUES ('primary', c.primary_oid), ('shadow', c.shadow_oid)) t(side, oid)
+  LEFT JOIN crossfade.table_shapes((SELECT array_agg(DISTINCT x.oid) FROM crossfade.cutover k CROSS JOIN LATERAL (VALUES (k.primary_oid), (k.shadow_oid)) x(oid)
+    WHERE k.id = ANY (p_ids))) s ON s.relation = t.oid
+  WHERE c.id = ANY (p_ids) GROUP BY c.id;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.should_route_to_shadow(p_table text, p_operation text, p_key text, p_groups text[] DEFAULT '{}'::text[], p_environment text DEFAULT NULL::text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT coalesce((
+    SELECT CASE
+      WHEN c.stage IN ('completed', 'cleaned') THEN true
+      WHEN p_operation IN ('write', 'insert', 'update', 'delete', 'upsert') THEN false
+      WHEN crossfade.is_listed(c.deny, p_key, p_groups, p_environment) THEN false
+      WHEN c.read_ppm > 0 AND crossfade.is_listed(c.allow, p_key, p_groups, p_environment) THEN true
+      WHEN c.read_ppm >= 1000000 THEN true
+      WHEN p_key IS NULL OR p_key = '' THEN false
+      ELSE crossfade.murmur3_32(c.salt || ':' || p_key) < floor(c.read_ppm * 4294967296::numeric / 1000000)
+    END
+    FROM crossfade.cutover c
+    WHERE regexp_replace(p_table, '^.*\.', '') IN (c.id, c.primary_name, c.shadow_name) ORDER BY c.id LIMIT 1), false)
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.statuses(p_ids text[])
+ RETURNS TABLE(id text, status jsonb)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+DECLARE
+  v_ids CONSTANT text[] := ARRAY(SELECT c.id FROM crossfade.cutover c WHERE c.id = ANY (p_ids));
+  v_armed CONSTANT text[] := ARRAY(SELECT c.id FROM crossfade.cutover c WHERE c.id = ANY (p_ids) AND c.direction <> 'none');
+  v_same text[];
+BEGIN
+  v_same := ARRAY(SELECT s.cutover FROM crossfade.shape s
+    JOIN crossfade.shapes_now(v_armed) n ON n.id = s.cutover AND n.shape = s.armed
+    JOIN crossfade.captures_now(v_armed) k ON k.id = s.cutover AND k.capture = s.capture
+    JOIN crossfade.columns_stamps(v_armed) t ON t.id = s.cutover AND t.stamps = s.stamps
+    WHERE s.database = crossfade.database_oid() AND s.differences = '[]' AND s.gap IS NULL
+      AND NOT EXISTS (SELECT FROM crossfade.backfill b WHERE b.cutover = s.cutover AND b.sweep_why IS NOT NULL));
+  RETURN QUERY SELECT i.id, crossfade.table_status(i.id) || CASE WHEN i.id = ANY (v_same)
+      THEN '{"shape": {"differences": [], "sinceMs": null, "gap": null, "due": false}}'::jsonb ELSE crossfade.shape_status(i.id) END || crossfade.not_verified(i.id)
+  FROM unnest(v_ids) i(id);
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.success_verdict(p_cutover text)
+ RETURNS TABLE(verdict text, reasons text[])
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v crossfade.cutover%ROWTYPE := crossfade.known_cutover(p_cutover);
+  p crossfade.progress%ROWTYPE;
+BEGIN
+  SELECT * INTO p FROM crossfade.progress s WHERE s.cutover = p_cutover;
+  reasons := ARRAY(SELECT r.why FROM (VALUES
+    (p.score < 0.99, format('only %s %% of the rows agree; 99 %% are the least', round((100 * p.score)::numeric, 2))),
+    (100 * p.divergences > 5 * greatest(p.rows_compared, 1), format('%s of %s rows differ, more than 5 %%', p.divergences, p.rows_compared))
+  ) AS r (fires, why) WHERE r.fires AND v.direction <> 'none');
+  IF cardinality(reasons) > 0 THEN
+    verdict := 'ROLLBACK_RECOMMENDED';
+    RETURN NEXT;
+    RETURN;
+  END IF;
+  reasons := ARRAY(SELECT r.why FROM (VALUES
+    (v.direction = 'none', 'nothing keeps the tables equal now: start the cutover'),
+    (p.backfill <> 'done', format('the copy is at %s %%', p.backfill_percent)),
+    (p.verified_at IS NULL, 'no complete verification since it was started'),
+    (p.divergences > 0, format('%s rows differ; none may', p.divergences)),
+    (p.lag_seconds > 30, format('the oldest change waits for %s s; 30 s are the most', p.lag_seconds)),
+    (p.quarantined > 0, format('%s keys are in quarantine', p.quarantined))
+  ) AS r (fires, why) WHERE r.fires)
+    || ARRAY(SELECT format('%s: %s, limit %s', a.alert, a.value, a.threshold) FROM crossfade.health_alerts a
+      WHERE a.cutover = p_cutover AND a.alert IN ('sync', 'lag') OR a.cutover = p_cutover AND a.alert = 'stale verification' AND p.verified_at IS NOT NULL);
+  verdict := CASE WHEN cardinality(reasons) = 0 THEN 'READY_FOR_CUTOVER' ELSE 'MONITORING_REQUIRED' END;
+  RETURN NEXT;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.swap(p_id text, p_from bigint, p_to bigint, p_direction text, p_stage text, p_version bigint, p_views text[], p_tables oid[], p_statements text[], p_fingerprint text, p_plan jsonb, p_most integer, p_before text[] DEFAULT '{}'::text[])
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '200ms'
+ SET check_function_bodies TO 'off'
+AS $function$
+DECLARE
+  v crossfade.cutover%ROWTYPE;
+  v_table oid;
+  v_statement text;
+  v_key text;
+  v_count bigint;
+  v_asked timestamptz;
+  v_since timestamptz;
+  v_complete timestamptz;
+  v_stamp text;
+  v_holders text[];
+  v_drained integer;
+  v_views oid[] := coalesce((SELECT array_agg(coalesce(to_regclass(n), 0)::oid ORDER BY place) FROM unnest(p_views) WITH ORDINALITY x(n, place)), '{}');
+  v_order oid[] := p_tables;
+  v_locked oid[] := v_views || p_tables;
+  -- Milliseconds that all locks of a round may take, and so the application waits: far below deadlock_timeout (1 s), so that it is
+  -- always the swap that lets go. Short ones mostly: a round in which a transaction under way needs them in another order is lost from
+  -- its beginning, and any other one is over when the transactions that were under way are.
+  v_patience integer[] := '{30,60,100,30,60,100,100}';
+  v_queued integer := 3;
+  -- Whatever makes the statements under the lock slow, code of others among it, the application waits no longer than for the one that is at work then.
+  v_longest CONSTANT interval := '1 second';
+BEGIN
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION 'crossfade needs READ COMMITTED, this transaction is %', upper(current_setting('transaction_isolation'))
+      USING ERRCODE = 'CF011', HINT = 'Begin it with BEGIN ISOLATION LEVEL READ COMMITTED.';
+  END IF;
+  BEGIN
+    PERFORM pg_advisory_xact_lock(crossfade.lock_key(p_id));
+    SELECT * INTO v FROM crossfade.cutover c WHERE c.id = p_id;
+    IF v.epoch = p_to AND v.direction = p_direction THEN RETURN jsonb_build_object('kind', 'already'); END IF;
+    IF v.epoch IS DISTINCT FROM p_from THEN
+      RAISE EXCEPTION 'the database is at epoch %, not at %', coalesce(v.epoch::text, 'none'), p_from USING ERRCODE = 'CF001';
+    END IF;
+    IF p_version <= v.abandoned THEN
+      RAISE EXCEPTION 'this swap was given up before it began' USING ERRCODE = 'CF001';
+    END IF;
+    SELECT count(*), min(q.key) INTO v_count, v_key FROM crossfade.quarantine q WHERE q.cutover = p_id;
+    IF v_count > 0 THEN
+      RAISE EXCEPTION '% keys are in quarantine, first %', v_count, v_key USING ERRCODE = 'CF003';
+    END IF;
+    -- Nothing else says that every row is there: a hint exists only for what was written since capture was armed.
+    IF p_direction = 'reverse' AND NOT EXISTS (SELECT FROM crossfade.backfill b WHERE b.cutover = p_id AND b.state = 'done') THEN
+      RAISE EXCEPTION 'the backfill is not done' USING ERRCODE = 'CF003';
+    END IF;
+    PERFORM crossfade.hold_shape(ARRAY[v.primary_oid, v.shadow_oid]);
+    v_stamp := crossfade.catalog_stamp(v_locked || v.primary_oid || v.shadow_oid);
+    IF crossfade.catalog_fingerprint(v.primary_oid, v.shadow_oid) IS DISTINCT FROM p_fingerprint THEN
+      RAISE EXCEPTION 'the tables were changed after the plan was made' USING ERRCODE = 'CF002';
+    END IF;
+    FOREACH v_statement IN ARRAY p_before LOOP
+      EXECUTE v_statement;
+    END LOOP;
+    PERFORM crossfade.drain(p_id, p_from, 20 * p_most);
+
+    FOR v_round IN 1 .. cardinality(v_patience) LOOP
+      BEGIN
+        v_asked := clock_timestamp();
+        v_since := NULL;
+        FOREACH v_table IN ARRAY v_views || v_order LOOP
+          PERFORM set_config('lock_timeout', greatest(1, v_patience[v_round] - round(1000 * extract(epoch FROM clock_timestamp() - v_asked)))::text, true);
+          -- LOCK TABLE on a view goes on to everything that it reads; an owner who stays the same only locks the view.
+          SELECT CASE WHEN c.relkind IN ('v', 'm') THEN format('ALTER TABLE %s OWNER TO %I', c.oid::regclass, pg_get_userbyid(c.relowner))
+            ELSE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', c.oid::regclass) END
+          INTO v_statement FROM pg_class c WHERE c.oid = v_table;
+          IF v_statement IS NULL THEN
+            RAISE EXCEPTION 'a table or view was dropped after the plan was made' USING ERRCODE = 'CF002';
+          END IF;
+          EXECUTE v_statement;
+          v_since := coalesce(v_since, clock_timestamp());
+        END LOOP;
+        EXIT;
+      EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+        -- Every lock of this round is gone by here.
+        IF v_round = cardinality(v_patience) THEN RAISE; END IF;
+        v_holders := crossfade.holding_transactions(v_locked, NULL);
+        IF v_table = ANY (v_order) THEN v_order := v_table || array_remove(v_order, v_table); END IF;
+      END;
+      -- Whoever queued behind us works on, and what they write meanwhile is not left for the time under the lock.
+      PERFORM pg_sleep(0.01 + 0.04 * random());
+      IF v_round >= v_queued THEN
+        FOR v_look IN 1 .. 50 LOOP
+          EXIT WHEN crossfade.holding_transactions(v_locked, v_holders) = '{}';
+          IF v_look = 50 THEN
+            RAISE EXCEPTION 'a transaction that holds a lock on the tables goes on' USING ERRCODE = 'lock_not_available';
+          END IF;
+          PERFORM pg_sleep(0.02);
+        END LOOP;
+      END IF;
+      PERFORM crossfade.drain(p_id, p_from, 20 * p_most);
+    END LOOP;
+    v_complete := clock_timestamp();
+    PERFORM set_config('lock_timeout', '200', true);
+
+    -- A transaction that reads one snapshot throughout would see the new table as of its beginning.
+    SELECT count(*), min(format('%s (process %s)', coalesce(nullif(a.application_name, ''), 'a client'), a.pid)) INTO v_count, v_key
+    FROM pg_stat_activity a WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()
+      AND a.state LIKE 'idle in transaction%' AND a.backend_xmin IS NOT NULL;
+    IF v_count > 0 THEN
+      RAISE EXCEPTION 'an open transaction holds an old snapshot: %', v_key USING ERRCODE = 'CF003';
+    END IF;
+    -- A snapshot from before the copy ended sees none or few of its rows, whatever its transaction does now.
+    SELECT count(*), min(format('%s (process %s)', coalesce(nullif(a.application_name, ''), 'a client'), a.pid)) INTO v_count, v_key
+    FROM crossfade.backfill b JOIN pg_locks l ON l.locktype = 'virtualxid' AND l.virtualtransaction = ANY (b.elders)
+      JOIN pg_stat_activity a ON a.pid = l.pid
+    WHERE b.cutover = p_id AND p_direction = 'reverse';
+    IF v_count > 0 THEN
+      RAISE EXCEPTION 'a transaction that began before the copy ended is still open, and may read an old snapshot: %', v_key USING ERRCODE = 'CF003';
+    END IF;
+    IF crossfade.catalog_stamp(v_locked || v.primary_oid || v.shadow_oid) IS DISTINCT FROM v_stamp THEN
+      RAISE EXCEPTION 'the tables were changed after the plan was made' USING ERRCODE = 'CF002';
+    END IF;
+    v_drained := crossfade.drain(p_id, p_from, p_most);
+    -- A deferred constraint that is still to be checked keeps its table from being altered.
+    SET CONSTRAINTS ALL IMMEDIATE;
+
+    FOR v_place IN 1 .. cardinality(p_statements) LOOP
+      IF clock_timestamp() - v_since > v_longest THEN
+        RAISE EXCEPTION 'the tables were locked for % ms after % of % statements, the limit is % ms: event triggers or a slow server',
+          round(1000 * extract(epoch FROM clock_timestamp() - v_since)), v_place - 1, cardinality(p_statements), round(1000 * extract(epoch FROM v_longest)) USING ERRCODE = 'CF003';
+      END IF;
+      EXECUTE p_statements[v_place];
+    END LOOP;
+    UPDATE crossfade.cutover c SET direction = p_direction, epoch = p_to, version = greatest(c.version, p_version), stage = p_stage,
+      plan = p_plan, shadow_writes = p_direction <> 'none', read_ppm = CASE p_direction WHEN 'none' THEN 0 ELSE 1000000 END
+    WHERE c.id = p_id;
+    RETURN jsonb_build_object('kind', 'swapped', 'drained', v_drained,
+      'lockHeldMs', round((1000 * extract(epoch FROM clock_timestamp() - v_since))::numeric, 1),
+      'waitedMs', round((1000 * extract(epoch FROM v_complete - v_asked))::numeric, 1));
+  EXCEPTION WHEN SQLSTATE 'CF001' OR SQLSTATE 'CF002' OR SQLSTATE 'CF003' OR lock_not_available OR deadlock_detected THEN
+    RETURN jsonb_build_object('kind', 'postponed', 'sqlstate', SQLSTATE, 'why', SQLERRM, 'holders', (
+      SELECT coalesce(jsonb_agg(to_jsonb(h)), '[]') FROM crossfade.lock_holders(p_id, v_locked) h));
+  END;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.sweep_reason(p_id text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$ SELECT to_jsonb(b) ->> 'sweep_why' FROM crossfade.backfill b WHERE b.cutover = p_id $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.switch_inline(p_id text, p_version bigint, p_enabled boolean)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  UPDATE crossfade.cutover c SET inline_writes = p_enabled, inline_version = p_version
+  WHERE c.id = p_id AND c.inline_version <= p_version AND (c.inline_writes, c.inline_version) IS DISTINCT FROM (p_enabled, p_version)
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.sync_status(p_cutover text)
+ RETURNS TABLE(sync_status text, rows bigint)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v crossfade.cutover%ROWTYPE := crossfade.known_cutover(p_cutover);
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = v.shadow_oid AND a.attname = '_shadow_sync_status' AND NOT a.attisdropped) THEN
+    RAISE EXCEPTION 'the rows of %, the shadow of cutover %, do not say how it stands with them', v.shadow_name, p_cutover USING ERRCODE = 'CF010',
+      HINT = 'They do in a column _shadow_sync_status text. SELECT * FROM crossfade.validate_table_consistency(' || quote_literal(p_cutover) || ') compares every row now.';
+  END IF;
+  RETURN QUERY EXECUTE format('SELECT t._shadow_sync_status::text, count(*) FROM %s t GROUP BY 1 ORDER BY 1', v.shadow_oid::regclass);
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.table_dependents(p_table oid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+BEGIN RETURN (
+  SELECT crossfade.attached(t.oid) || jsonb_build_object(
+    'oid', t.oid::bigint, 'schema', n.nspname, 'name', t.relname, 'relkind', t.relkind, 'persistence', t.relpersistence,
+    'owner', quote_ident(pg_get_userbyid(t.relowner)), 'ours', pg_has_role(t.relowner, 'USAGE'),
+    -- A view and a table are only given to an owner who may create in the schema, unless a superuser does it.
+    'mayCreate', has_schema_privilege(n.oid, 'CREATE') AND (has_schema_privilege(t.relowner, n.oid, 'CREATE')
+      OR (SELECT u.rolsuper FROM pg_roles u WHERE u.rolname = current_user)),
+    'rowSecurity', t.relrowsecurity, 'forced', t.relforcerowsecurity,
+    'bypassed', (SELECT u.rolsuper OR u.rolbypassrls FROM pg_roles u WHERE u.rolname = current_user), 'replicaIdentity', t.relreplident,
+    'options', coalesce(to_jsonb(t.reloptions), '[]'), 'comment', obj_description(t.oid, 'pg_class'),
+    'grants', crossfade.grants(t.relacl, 'r', t.relowner),
+    'columns', (
+      SELECT coalesce(jsonb_agg(jsonb_build_object(
+        'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'notNull', a.attnotnull,
+        'default', pg_get_expr(d.adbin, d.adrelid), 'identity', a.attidentity, 'generated', a.attgenerated,
+        'collation', a.attcollation::regcollation::text, 'comment', col_description(t.oid, a.attnum),
+        'grants', crossfade.grants(a.attacl, 'c', t.relowner)) ORDER BY a.attnum), '[]')
+      FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+      WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped),
+    'indexes', (
+      SELECT coalesce(jsonb_agg(jsonb_build_object(
+        'name', i.relname, 'definition', pg_get_indexdef(x.indexrelid), 'unique', x.indisunique, 'valid', x.indisvalid,
+        'immediate', x.indimmediate AND x.indpred IS NULL, 'identifies', x.indisreplident, 'clustered', x.indisclustered,
+        'constraint', EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.oid AND c.contype IN ('p', 'u', 'x')),
+        'columns', (SELECT coalesce(jsonb_agg(a.attname ORDER BY k.place), '[]') FROM unnest(x.indkey::int2[]) WITH ORDINALITY k(attnum, place)
+          LEFT JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = k.attnum AND k.attnum > 0
+          WHERE k.place <= x.indnkeyatts)) ORDER BY i.relname), '[]')
+      FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid WHERE x.indrelid = t.oid),
+    'constraints', (
+      SELECT coalesce(jsonb_agg(jsonb_build_object(
+        'name', c.conname, 'type', c.contype, 'definition', pg_get_constraintdef(c.oid),
+        'columns', (SELECT coalesce(jsonb_agg(a.attname ORDER BY k.place), '[]') FROM unnest(c.conkey) WITH ORDINALITY k(attnum, place)
+          JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum)) ORDER BY c.conname), '[]')
+      FROM pg_constraint c WHERE c.conrelid = t.oid),
+    'outgoing', (
+      SELECT coalesce(jsonb_agg(crossfade.foreign_key(c.oid) ORDER BY c.conname), '[]')
+      FROM pg_constraint c WHERE c.conrelid = t.oid AND c.contype = 'f'),
+    'inbound', (
+      SELECT coalesce(jsonb_agg(crossfade.foreign_key(c.oid) ORDER BY c.conrelid, c.conname), '[]')
+      FROM pg_constraint c WHERE c.confrelid = t.oid AND c.contype = 'f'),
+    'sequences', (
+      SELECT coalesce(jsonb_agg(jsonb_build_object(
+        'schema', sn.nspname, 'name', s.relname, 'column', a.attname, 'increment', q.seqincrement,
+        'source', CASE WHEN u.identity THEN 'identity' ELSE 'default' END,
+        'ownedBy', (SELECT jsonb_build_object('table', o.refobjid::bigint, 'column', oa.attname) FROM pg_depend o
+          JOIN pg_attribute oa ON oa.attrelid = o.refobjid AND oa.attnum = o.refobjsubid
+          WHERE o.classid = 'pg_class'::regclass AND o.objid = s.oid AND o.refclassid = 'pg_class'::regclass AND o.deptype IN ('a', 'i') LIMIT 1),
+        'owner', quote_ident(pg_get_userbyid(s.relowner)),
+        'grants', crossfade.grants(s.relacl, 's', s.relowner)) ORDER BY a.attnum, s.relname), '[]')
+      FROM (
+        SELECT d.objid AS sequence, d.refobjsubid AS attnum, true AS identity FROM pg_depend d
+        WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid AND d.classid = 'pg_class'::regclass AND d.deptype = 'i' AND d.refobjsubid > 0
+        UNION
+        SELECT d.refobjid, e.adnum, false FROM pg_attrdef e JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = e.oid
+        WHERE e.adrelid = t.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> t.oid
+      ) u
+      JOIN pg_class s ON s.oid = u.sequence AND s.relkind = 'S' JOIN pg_namespace sn ON sn.oid = s.relnamespace
+      JOIN pg_sequence q ON q.seqrelid = s.oid
+      JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = u.attnum),
+    -- What can only be described: {kind, object, detail}, in a stable order.
+    'others', (
+      SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object('kind', o.kind, 'object', o.object, 'detail', o.detail)), '[]') FROM (
+        SELECT CASE WHEN c.relispartition OR x.relkind = 'p' THEN 'partition' ELSE 'inheritance' END AS kind,
+          x.oid::regclass::text AS object, '' AS detail
+        FROM pg_inherits h JOIN pg_class x ON x.oid = CASE h.inhrelid WHEN t.oid THEN h.inhparent ELSE h.inhrelid END
+        JOIN pg_class c ON c.oid = h.inhrelid WHERE t.oid IN (h.inhrelid, h.inhparent)
+        UNION ALL
+        SELECT 'extension', e.extname::text, '' FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+        WHERE d.classid = 'pg_class'::regclass AND d.objid = t.oid AND d.refclassid = 'pg_extension'::regclass
+        UNION ALL
+        SELECT 'security label', l.provider, l.label FROM pg_seclabel l WHERE l.classoid = 'pg_class'::regclass AND l.objoid = t.oid
+        UNION ALL
+        -- All that pg_depend knows beyond the above: functions, columns and domains of the row type, policies of other tables.
+        SELECT CASE d.classid WHEN 'pg_proc'::regclass THEN 'function' WHEN 'pg_class'::regclass THEN 'column' ELSE substr(d.classid::regclass::text, 4) END,
+          pg_describe_object(d.classid, d.objid, d.objsubid), ''
+        FROM pg_depend d
+        WHERE ((d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid)
+            OR (d.refclassid = 'pg_type'::regclass AND d.refobjid IN (SELECT y.oid FROM pg_type y WHERE y.oid = t.reltype OR y.typelem = t.reltype)))
+          AND CASE d.classid
+            WHEN 'pg_rewrite'::regclass THEN false
+            WHEN 'pg_publication_rel'::regclass THEN false
+            WHEN 'pg_class'::regclass THEN d.objid <> t.oid
+              AND NOT (d.refclassid = 'pg_class'::regclass AND (
+                EXISTS (SELECT FROM pg_class c WHERE c.oid = d.objid AND c.relkind IN ('i', 'I', 't', 'S'))
+                OR EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = d.objid AND h.inhparent = t.oid)))
+            WHEN 'pg_constraint'::regclass THEN NOT EXISTS (SELECT FROM pg_constraint c WHERE c.oid = d.objid AND t.oid IN (c.conrelid, c.confrelid))
+            WHEN 'pg_attrdef'::regclass THEN NOT EXISTS (SELECT FROM pg_attrdef e WHERE e.oid = d.objid AND e.adrelid = t.oid)
+            WHEN 'pg_trigger'::regclass THEN NOT EXISTS (SELECT FROM pg_trigger g WHERE g.oid = d.objid AND (g.tgrelid = t.oid OR g.tgisinternal))
+            WHEN 'pg_policy'::regclass THEN d.refclassid <> 'pg_class'::regclass
+            WHEN 'pg_proc'::regclass THEN d.refclassid <> 'pg_class'::regclass OR NOT EXISTS (SELECT FROM pg_proc f WHERE f.oid = d.objid AND f.prosqlbody IS NOT NULL)
+            WHEN 'pg_statistic_ext'::regclass THEN NOT EXISTS (SELECT FROM pg_statistic_ext s WHERE s.oid = d.objid AND s.stxrelid = t.oid)
+            WHEN 'pg_type'::regclass THEN NOT EXISTS (SELECT FROM pg_type y WHERE y.oid = d.objid AND (y.oid = t.reltype OR y.typelem = t.reltype))
+            ELSE true END
+      ) o))
+  FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace WHERE t.oid = p_table
+); END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.table_facts(p_table oid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+DECLARE
+  v jsonb := crossfade.table_dependents(p_table);
+BEGIN RETURN v || jsonb_build_object(
+  'sequences', (
+    SELECT coalesce(jsonb_agg(x.entry || jsonb_build_object('type', format_type(q.seqtypid, NULL), 'min', q.seqmin::text, 'max', q.seqmax::text,
+        'cycle', q.seqcycle, 'ours', pg_has_role(s.relowner, 'USAGE'),
+        'columnType', (WITH RECURSIVE under AS (SELECT a.atttypid AS oid FROM pg_attribute a WHERE a.attrelid = p_table AND a.attname = x.entry ->> 'column'
+            UNION ALL SELECT d.typbasetype FROM under u JOIN pg_type d ON d.oid = u.oid WHERE d.typtype = 'd')
+          SELECT format_type(u.oid, NULL) FROM under u JOIN pg_type y ON y.oid = u.oid WHERE y.typtype <> 'd')) ORDER BY x.place), '[]')
+    FROM jsonb_array_elements(v -> 'sequences') WITH ORDINALITY x(entry, place)
+    JOIN pg_namespace n ON n.nspname = x.entry ->> 'schema' JOIN pg_class s ON s.relnamespace = n.oid AND s.relname = x.entry ->> 'name'
+    JOIN pg_sequence q ON q.seqrelid = s.oid),
+  'publications', (
+    SELECT coalesce(jsonb_agg(x.entry || jsonb_build_object('everything', p.puballtables) ORDER BY x.place), '[]')
+    FROM jsonb_array_elements(v -> 'publications') WITH ORDINALITY x(entry, place) JOIN pg_publication p ON p.pubname = x.entry ->> 'name'),
+  'subscriptions', (
+    SELECT coalesce(jsonb_agg(s.subname ORDER BY s.subname), '[]')
+    FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid WHERE r.srrelid = p_table)
+); END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.table_named(p_name text)
+ RETURNS oid
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v oid := (SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = split_part(p_name, '.', 1) AND c.relname = substr(p_name, length(split_part(p_name, '.', 1)) + 2));
+BEGIN
+  RETURN coalesce(v, to_regclass(p_name)::oid);
+EXCEPTION WHEN invalid_name OR syntax_error OR invalid_parameter_value OR feature_not_supported OR insufficient_privilege THEN
+  RETURN v;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.table_shape(p_table oid)
+ RETURNS TABLE(object text, definition text)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$ SELECT s.object, s.definition FROM crossfade.table_shapes(ARRAY[p_table]) s $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.table_shapes(p_tables oid[])
+ RETURNS TABLE(relation oid, object text, definition text)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET quote_all_identifiers TO 'off'
+ SET "DateStyle" TO 'ISO, MDY'
+ SET "TimeZone" TO 'UTC'
+ SET "IntervalStyle" TO 'postgres'
+ SET bytea_output TO 'hex'
+ SET extra_float_digits TO '1'
+AS $function$
+BEGIN
+  RETURN QUERY
+  SELECT t.oid, x.object, x.definition FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace CROSS JOIN LATERAL (VALUES
+    ('name', format('%I.%I', n.nspname, t.relname)),
+    ('kind', CASE t.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' WHEN 'v' THEN 'view' ELSE t.relkind::text END
+      || CASE t.relpersistence WHEN 'u' THEN ', unlogged' WHEN 't' THEN ', temporary' ELSE '' END),
+    ('owner', pg_get_userbyid(t.relowner)::text),
+    ('row security', CASE WHEN t.relrowsecurity AND t.relforcerowsecurity THEN 'forced' WHEN t.relrowsecurity THEN 'on'
+      WHEN t.relforcerowsecurity THEN 'off, to be forced' ELSE 'off' END)) x(object, definition)
+  WHERE t.oid = ANY (p_tables)
+  UNION ALL
+  SELECT a.attrelid, format('column %s', a.attnum), concat_ws(' ', quote_ident(a.attname), format_type(a.atttypid, a.atttypmod),
+    CASE WHEN a.attcollation <> 0 AND a.attcollation <> 100 THEN 'COLLATE ' || a.attcollation::regcollation::text END,
+    CASE WHEN a.attnotnull THEN 'NOT NULL' END,
+    CASE a.attidentity WHEN 'a' THEN 'GENERATED ALWAYS AS IDENTITY' WHEN 'd' THEN 'GENERATED BY DEFAULT AS IDENTITY' END,
+    CASE WHEN d.oid IS NOT NULL THEN format(CASE a.attgenerated WHEN '' THEN 'DEFAULT %s' WHEN 's' THEN 'GENERATED ALWAYS AS (%s) STORED' ELSE 'GENERATED ALWAYS AS (%s)' END,
+      pg_get_expr(d.adbin, d.adrelid)) END)
+  FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+  WHERE a.attrelid = ANY (p_tables) AND a.attnum > 0 AND NOT a.attisdropped
+  UNION ALL
+  SELECT k.conrelid, format('constraint %I', k.conname), CASE k.contype
+    WHEN 'f' THEN format('FOREIGN KEY (%s) %s%s%s%s%s', (SELECT string_agg(a.attnum::text, ', ' ORDER BY c.place) FROM unnest(k.conkey) WITH ORDINALITY c(attnum, place)
+        JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = c.attnum), k.confmatchtype, k.confupdtype, k.confdeltype,
+      CASE WHEN k.condeferrable THEN ' DEFERRABLE' ELSE '' END, CASE WHEN k.condeferred THEN ' INITIALLY DEFERRED' ELSE '' END)
+    ELSE regexp_replace(pg_get_constraintdef(k.oid), ' NOT VALID$', '') END
+  FROM pg_constraint k WHERE k.conrelid = ANY (p_tables) AND k.contype IN ('c', 'f', 'p', 'u', 'x')
+  UNION ALL
+  SELECT x.indrelid, format('unique index %I', i.relname), regexp_replace(pg_get_indexdef(i.oid), '^.*? USING ', '')
+  FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
+  WHERE x.indrelid = ANY (p_tables) AND x.indisunique AND x.indisvalid AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.oid AND k.conrelid = x.indrelid)
+  UNION ALL
+  SELECT g.tgrelid, format('trigger %I', g.tgname), replace(pg_get_triggerdef(g.oid), ' ON ' || g.tgrelid::regclass::text || ' ', ' ')
+    || CASE g.tgenabled WHEN 'O' THEN '' WHEN 'D' THEN ', disabled' WHEN 'R' THEN ', on replicas only' ELSE ', always' END
+  FROM pg_trigger g JOIN pg_proc f ON f.oid = g.tgfoid
+  WHERE g.tgrelid = ANY (p_tables) AND NOT g.tgisinternal AND f.pronamespace <> 'crossfade'::regnamespace
+  UNION ALL
+  SELECT r.ev_class, format('rule %I', r.rulename), regexp_replace(pg_get_ruledef(r.oid), '^.*? AS ', '') || CASE r.ev_enabled WHEN 'O' THEN '' ELSE ', ' || r.ev_enabled::text END
+  FROM pg_rewrite r WHERE r.ev_class = ANY (p_tables) AND r.rulename <> '_RETURN'
+  UNION ALL
+  SELECT t.oid, format('publication %I', p.pubname), CASE WHEN p.puballtables THEN 'all tables' ELSE 'this table' END
+  FROM pg_publication p CROSS JOIN unnest(p_tables) t(oid)
+  WHERE p.puballtables OR EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = t.oid)
+  UNION ALL
+  SELECT h.inhrelid, format('inheritance with %s', h.inhparent::regclass), 'child' FROM pg_inherits h WHERE h.inhrelid = ANY (p_tables)
+  UNION ALL
+  SELECT h.inhparent, format('inheritance with %s', h.inhrelid::regclass), 'parent' FROM pg_inherits h WHERE h.inhparent = ANY (p_tables);
+  -- Publications of whole schemas came with version 15.
+  IF current_setting('server_version_num')::integer >= 150000 THEN
+    RETURN QUERY SELECT t.oid, format('publication %I', p.pubname), 'tables of the schema'::text FROM pg_publication p JOIN pg_publication_namespace s ON s.pnpubid = p.oid
+      JOIN pg_class t ON t.relnamespace = s.pnnspid WHERE t.oid = ANY (p_tables);
+  END IF;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.table_status(p_id text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v crossfade.cutover%ROWTYPE;
+  v_backfill crossfade.backfill%ROWTYPE;
+  v_rows bigint := 0;
+  v_oldest timestamptz;
+  v_aside bigint := 0;
+BEGIN
+  SELECT * INTO v FROM crossfade.cutover c WHERE c.id = p_id;
+  IF NOT FOUND THEN RETURN NULL; END IF;
+  IF to_regclass(format('crossfade.%I', 'outbox_' || p_id)) IS NOT NULL THEN
+    EXECUTE format('SELECT count(*), min(o.at) FROM (SELECT at FROM crossfade.%I UNION ALL SELECT at FROM crossfade.missed WHERE cutover = %L) o', 'outbox_' || p_id, p_id)
+    INTO v_rows, v_oldest;
+  END IF;
+  SELECT * INTO v_backfill FROM crossfade.backfill b WHERE b.cutover = p_id;
+  SELECT count(*) INTO v_aside FROM crossfade.index_aside a WHERE a.cutover = p_id;
+  RETURN jsonb_build_object(
+    'armed', v.direction,
+    'mirror', CASE WHEN v.version > 0 THEN jsonb_build_object('epoch', v.epoch, 'version', v.version, 'stage', v.stage) END,
+    'lagMs', coalesce(greatest(0, round(extract(epoch FROM clock_timestamp() - v_oldest) * 1000)), 0),
+    'outboxRows', v_rows,
+    'quarantined', (SELECT count(*) FROM crossfade.quarantine q WHERE q.cutover = p_id),
+    'quarantine', (SELECT coalesce(jsonb_agg(to_jsonb(f)), '[]') FROM (
+      SELECT key, sqlstate, reason, attempts FROM crossfade.quarantine q WHERE q.cutover = p_id ORDER BY key LIMIT 20) f),
+    'backfill', jsonb_build_object(
+      -- Whoever waits for the copy waits for its indexes, too.
+      'state', CASE WHEN v_backfill.state = 'done' AND v_aside > 0 THEN 'running' ELSE coalesce(v_backfill.state, 'none') END,
+      'rowsDone', coalesce(v_backfill.rows_done, 0),
+      'rowsTotal', coalesce(greatest(v_backfill.rows_total, v_backfill.rows_done), 0),
+      'rowsPerSecond', coalesce(round(v_backfill.rate), 0)) || CASE WHEN v_backfill.sweep_why IS NULL THEN '{}' ELSE jsonb_build_object('sweep', v_backfill.sweep_why) END,
+    'verification', (SELECT jsonb_build_object('rowsCompared', r.rows_compared, 'divergences', r.divergences, 'score', r.score,
+      'atMs', r.at_ms, 'samples', r.samples) FROM crossfade.verification r WHERE r.cutover = p_id),
+    'foreignWrites', (SELECT coalesce(sum(f.writes), 0) FROM crossfade.foreign_write f WHERE f.cutover = p_id),
+    'indexesAside', v_aside,
+    'readOnlyUntilMs', CASE WHEN v.read_only_until > clock_timestamp() THEN floor(extract(epoch FROM v.read_only_until) * 1000) END,
+    'inlineFailures', (SELECT coalesce(sum(i.times), 0) FROM crossfade.inline_failure i WHERE i.cutover = p_id));
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.take_staged(p_staged text, p_name text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_rename text;
+BEGIN
+  FOR v_rename IN
+    SELECT format('ALTER %s crossfade.%I RENAME TO %I', CASE c.relkind WHEN 'i' THEN 'INDEX' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
+      c.relname, replace(c.relname, p_staged, p_name))
+    FROM pg_class c WHERE c.relnamespace = 'crossfade'::regnamespace AND strpos(c.relname, p_staged) > 0 AND c.relkind IN ('r', 'i', 'S')
+  LOOP
+    EXECUTE v_rename;
+  END LOOP;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.takes_hints(p_table regclass)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  RETURN has_table_privilege(p_table, 'INSERT')
+    AND EXISTS (SELECT FROM pg_class c WHERE c.oid = p_table AND c.relkind = 'r' AND NOT c.relrowsecurity AND NOT c.relhasrules AND c.relchecks = 0)
+    AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = p_table AND t.tgenabled <> 'D')
+    AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = p_table AND c.contype NOT IN ('n'))
+    AND (SELECT count(*) = 1 AND bool_and(NOT i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL) FROM pg_index i WHERE i.indrelid = p_table)
+    AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = p_table AND a.attnum > 0 AND NOT a.attisdropped AND CASE
+      WHEN a.attname IN ('seq', 'op', 'at', 'attempts', 'not_before') THEN false
+      WHEN a.attname ~ '^k[0-9]+$' THEN a.attnotnull OR a.attgenerated <> ''
+      ELSE true END);
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.triggers(p_table oid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+BEGIN RETURN (
+  SELECT coalesce(jsonb_agg(jsonb_build_object(
+    'name', g.tgname, 'definition', pg_get_triggerdef(g.oid), 'enabled', g.tgenabled, 'comment', obj_description(g.oid, 'pg_trigger'),
+    'uses', crossfade.columns_used('pg_trigger', g.oid, p_table),
+    'reads', (SELECT coalesce(jsonb_agg(DISTINCT CASE WHEN m[1] LIKE '"%' THEN replace(trim(BOTH '"' FROM m[1]), '""', '"') ELSE lower(m[1]) END), '[]')
+      FROM regexp_matches(f.prosrc, '\m(?:new|old)\.("(?:[^"]|"")+"|\w+)', 'gi') m
+      WHERE f.prolang = (SELECT l.oid FROM pg_language l WHERE l.lanname = 'plpgsql'))) ORDER BY g.tgname), '[]')
+  FROM pg_trigger g JOIN pg_proc f ON f.oid = g.tgfoid
+  WHERE g.tgrelid = p_table AND NOT g.tgisinternal AND f.pronamespace <> 'crossfade'::regnamespace
+); END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.validate_record_hash(p_cutover text, p_key text)
+ RETURNS TABLE(key text, primary_hash text, shadow_hash text, equal boolean, differing_columns text[], late boolean, quarantined boolean)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v crossfade.cutover%ROWTYPE := crossfade.known_cutover(p_cutover);
+  v_name text := format('crossfade.%I', 'record_' || p_cutover);
+  v_seen jsonb;
+BEGIN
+  IF to_regprocedure(v_name || '(text)') IS NULL THEN
+    RAISE EXCEPTION 'cutover % keeps nothing equal: there is no column map to compare rows by', p_cutover USING ERRCODE = 'CF010', HINT = 'Start it first.';
+  END IF;
+  EXECUTE format('SELECT %s($1)', v_name) INTO v_seen USING p_key;
+  key := v_seen ->> 'key';
+  primary_hash := v_seen ->> CASE v.direction WHEN 'reverse' THEN 'target' ELSE 'source' END;
+  shadow_hash := v_seen ->> CASE v.direction WHEN 'reverse' THEN 'source' ELSE 'target' END;
+  equal := v_seen -> 'equal';
+  differing_columns := ARRAY(SELECT jsonb_array_elements_text(v_seen -> 'columns'));
+  late := v_seen -> 'late';
+  quarantined := v_seen -> 'quarantined';
+  RETURN NEXT;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.validate_table_consistency(p_cutover text)
+ RETURNS TABLE(cutover text, primary_rows bigint, shadow_rows bigint, consistent bigint, diverged bigint, late bigint, quarantined bigint, errors text[], score double precision)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v crossfade.cutover%ROWTYPE := crossfade.known_cutover(p_cutover);
+  v_name text := format('crossfade.%I', 'consistency_' || p_cutover);
+  v_seen jsonb;
+BEGIN
+  cutover := p_cutover;
+  errors := '{}';
+  IF to_regprocedure(v_name || '()') IS NULL THEN
+    errors := ARRAY['nothing keeps the tables equal: there is no column map to compare them by until the cutover is started'];
+    RETURN NEXT;
+    RETURN;
+  END IF;
+  BEGIN
+    EXECUTE format('SELECT %s()', v_name) INTO v_seen;
+  EXCEPTION WHEN undefined_table OR undefined_column OR data_exception THEN
+    errors := ARRAY[format('the tables cannot be compared: %s [%s]', regexp_replace(SQLERRM, ': ".*"', ''), SQLSTATE)];
+    RETURN NEXT;
+    RETURN;
+  END;
+  IF v.direction = 'none' THEN errors := ARRAY['capture is not armed: what is written now is not carried over']; END IF;
+  IF EXISTS (SELECT FROM crossfade.backfill b WHERE b.cutover = p_cutover AND b.state <> 'done') THEN
+    errors := errors || 'the copy is not done: rows that it has not reached count as diverged'::text;
+  END IF;
+  -- After promotion rows flow from the new table to the old one.
+  primary_rows := v_seen -> CASE v.direction WHEN 'reverse' THEN 'target' ELSE 'source' END;
+  shadow_rows := v_seen -> CASE v.direction WHEN 'reverse' THEN 'source' ELSE 'target' END;
+  consistent := v_seen -> 'consistent';
+  diverged := v_seen -> 'diverged';
+  late := v_seen -> 'late';
+  quarantined := v_seen -> 'quarantined';
+  score := CASE WHEN diverged = 0 THEN 1 ELSE greatest(0, 1 - diverged::double precision / nullif((v_seen ->> 'source')::bigint, 0)) END;
+  score := coalesce(score, 0);
+  RETURN NEXT;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.views(p_table oid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+BEGIN RETURN (
+  WITH RECURSIVE uses AS (
+    SELECT r.ev_class AS oid, 1 AS depth FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
+    WHERE d.classid = 'pg_rewrite'::regclass AND r.rulename = '_RETURN' AND r.ev_class <> p_table
+      AND ((d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table) OR (d.refclassid = 'pg_type'::regclass
+        AND d.refobjid IN (SELECT y.oid FROM pg_type y JOIN pg_class t ON y.oid = t.reltype OR y.typelem = t.reltype WHERE t.oid = p_table)))
+    UNION
+    SELECT r.ev_class, u.depth + 1 FROM uses u JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = u.oid
+    JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+    WHERE r.rulename = '_RETURN' AND r.ev_class <> u.oid
+  ), found AS MATERIALIZED (SELECT u.oid, max(u.depth) AS depth FROM uses u GROUP BY u.oid)
+  SELECT coalesce(jsonb_agg(jsonb_build_object(
+    'schema', n.nspname, 'name', v.relname, 'relkind', v.relkind, 'definition', pg_get_viewdef(v.oid), 'options', coalesce(to_jsonb(v.reloptions), '[]'),
+    'owner', quote_ident(pg_get_userbyid(v.relowner)), 'ours', pg_has_role(v.relowner, 'USAGE'), 'comment', obj_description(v.oid, 'pg_class'),
+    'grants', crossfade.grants(v.relacl, 'r', v.relowner), 'uses', crossfade.columns_used('pg_rewrite', r.oid, p_table),
+    'columns', (SELECT jsonb_agg(jsonb_build_object('name', a.attname, 'default', pg_get_expr(e.adbin, e.adrelid), 'comment', col_description(v.oid, a.attnum),
+        'grants', crossfade.grants(a.attacl, 'c', v.relowner)) ORDER BY a.attnum)
+      FROM pg_attribute a LEFT JOIN pg_attrdef e ON e.adrelid = a.attrelid AND e.adnum = a.attnum WHERE a.attrelid = v.oid AND a.attnum > 0 AND NOT a.attisdropped),
+    'populated', v.relispopulated, 'tablespace', (SELECT s.spcname FROM pg_tablespace s WHERE s.oid = v.reltablespace),
+    'method', (SELECT m.amname FROM pg_am m WHERE m.oid = v.relam),
+    'small', v.relkind <> 'm' OR (SELECT coalesce(sum(pg_relation_size(c.oid)), 0) <= 16777216 FROM pg_class c WHERE c.relkind IN ('r', 'm') AND (c.oid = p_table
+      OR c.oid IN (SELECT d.refobjid FROM pg_depend d WHERE d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> v.oid))),
+    'indexes', (SELECT coalesce(jsonb_agg(pg_get_indexdef(x.indexrelid) ORDER BY x.indexrelid::regclass::text), '[]') FROM pg_index x WHERE x.indrelid = v.oid),
+    'triggers', crossfade.triggers(v.oid),
+    'rules', (SELECT coalesce(jsonb_agg(o ORDER BY o ->> 'name'), '[]') FROM jsonb_array_elements(crossfade.rules(v.oid)) o WHERE (o ->> 'own')::boolean),
+    -- What would be lost with the view, or keeps it from being dropped.
+    'blockers', (SELECT coalesce(jsonb_agg(DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid)), '[]') FROM pg_depend d
+      WHERE ((d.refclassid = 'pg_class'::regclass AND d.refobjid = v.oid)
+          OR (d.refclassid = 'pg_type'::regclass AND d.refobjid IN (SELECT y.oid FROM pg_type y WHERE y.oid = v.reltype OR y.typelem = v.reltype))
+          OR (d.classid = 'pg_class'::regclass AND d.objid = v.oid AND d.refclassid = 'pg_extension'::regclass))
+        AND CASE d.classid
+          WHEN 'pg_rewrite'::regclass THEN NOT EXISTS (SELECT FROM pg_rewrite w WHERE w.oid = d.objid AND (w.ev_class = v.oid OR w.ev_class IN (SELECT f.oid FROM found f)))
+          WHEN 'pg_class'::regclass THEN d.refclassid = 'pg_extension'::regclass OR EXISTS (SELECT FROM pg_class c WHERE c.oid = d.objid AND c.relkind NOT IN ('i', 't'))
+          WHEN 'pg_type'::regclass THEN NOT EXISTS (SELECT FROM pg_type y WHERE y.oid = d.objid AND (y.oid = v.reltype OR y.typelem = v.reltype))
+          WHEN 'pg_trigger'::regclass THEN NOT EXISTS (SELECT FROM pg_trigger g WHERE g.oid = d.objid AND g.tgrelid = v.oid)
+          WHEN 'pg_attrdef'::regclass THEN NOT EXISTS (SELECT FROM pg_attrdef e WHERE e.oid = d.objid AND e.adrelid = v.oid)
+          ELSE true END)) ORDER BY f.depth, n.nspname, v.relname), '[]')
+  FROM found f JOIN pg_class v ON v.oid = f.oid JOIN pg_namespace n ON n.oid = v.relnamespace
+  JOIN pg_rewrite r ON r.ev_class = v.oid AND r.rulename = '_RETURN'
+); END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.waiting()
+ RETURNS TABLE(id text, hints bigint, lag_ms bigint)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_id text;
+BEGIN
+  FOR v_id IN SELECT c.id FROM crossfade.cutover c
+    WHERE to_regclass(format('crossfade.%I', 'outbox_' || c.id)) IS NOT NULL AND c.shadow_writes ORDER BY c.id
+  LOOP
+    RETURN QUERY EXECUTE format(
+      'SELECT %L::text, count(*), coalesce(round(extract(epoch FROM clock_timestamp() - min(o.at)) * 1000), 0)::bigint
+       FROM (SELECT at FROM crossfade.%I WHERE not_before IS NULL OR not_before <= clock_timestamp()
+         UNION ALL SELECT at FROM crossfade.missed WHERE cutover = %L) o HAVING count(*) > 0',
+      v_id, 'outbox_' || v_id, v_id);
+  END LOOP;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.watch_shape(p_id text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v crossfade.shape%ROWTYPE;
+  v_differences jsonb;
+  v_gap text;
+BEGIN
+  IF NOT EXISTS (SELECT FROM crossfade.cutover c WHERE c.id = p_id AND c.direction <> 'none') THEN RETURN; END IF;
+  SELECT * INTO v FROM crossfade.shape s WHERE s.cutover = p_id;
+  IF NOT FOUND THEN RETURN; END IF;
+  v_differences := crossfade.shape_differences(p_id);
+  -- In another database the numbers of tables and triggers mean nothing, so nothing is made there.
+  IF v.database = crossfade.database_oid() THEN
+    v_gap := coalesce(crossfade.capture_gap(p_id),
+      CASE WHEN v_differences = '[]' AND v.differences <> '[]' THEN format('%s was another one for a while', v.differences -> 0 ->> 'object') END);
+    IF v.capture <> crossfade.capture_now(p_id) THEN PERFORM crossfade.make_capture_again(p_id); END IF;
+  END IF;
+  UPDATE crossfade.shape s SET differences = v_differences, since = CASE WHEN v_differences <> '[]' THEN coalesce(v.since, clock_timestamp()) END,
+    stopped = EXISTS (SELECT FROM jsonb_array_elements(v_differences) d WHERE d ->> 'object' ~ '^(database|table |kind of )' OR d ->> 'is' = 'forced'),
+    stamps = crossfade.columns_stamp(p_id), gap = CASE WHEN NOT crossfade.compared_again(p_id) THEN v.gap END
+  WHERE s.cutover = p_id;
+  IF v_gap IS NULL THEN RETURN; END IF;
+  UPDATE crossfade.shape s SET gap = v_gap, gap_at = clock_timestamp() WHERE s.cutover = p_id;
+  PERFORM crossfade.begin_sweep(p_id, v_gap);
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.way_back(p_table oid, p_path text, p_judged text, p_crossed text, p_key text, p_limit_ms integer, p_most integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_pages CONSTANT bigint := pg_relation_size(p_table) / current_setting('block_size')::bigint;
+  v_until CONSTANT timestamptz := clock_timestamp() + make_interval(secs => p_limit_ms / 1000.0);
+  v_began timestamptz;
+  v_from bigint := 0;
+  v_size bigint := 8;
+  v_failed boolean;
+  v_row record;
+  v_seen jsonb;
+  v_rows bigint := 0;
+  v_cross bigint := 0;
+  v_return bigint := 0;
+  v_changed bigint := 0;
+  v_samples jsonb := '[]';
+  v_cut boolean := false;
+BEGIN
+  PERFORM set_config('search_path', p_path, true);
+  <<ranges>>
+  WHILE v_from < v_pages LOOP
+    v_began := clock_timestamp();
+    IF v_began > v_until THEN v_cut := true; EXIT; END IF;
+    v_failed := false;
+    BEGIN
+      EXECUTE p_judged INTO v_seen USING format('(%s,0)', v_from)::tid, format('(%s,0)', v_from + v_size)::tid;
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
+      v_failed := true;
+    END;
+    IF v_failed AND v_size > 1 THEN
+      v_size := v_size / 2;
+      CONTINUE;
+    END IF;
+    IF NOT v_failed THEN
+      v_rows := v_rows + (v_seen ->> 'rows')::bigint;
+      v_return := v_return + (v_seen ->> 'unfit')::bigint;
+      v_changed := v_changed + (v_seen ->> 'changed')::bigint;
+      v_samples := v_samples || (v_seen -> 'samples');
+      v_from := v_from + v_size;
+      v_size := CASE WHEN clock_timestamp() - v_began < interval '50 ms' THEN least(1024, v_size * 2) ELSE greatest(1, v_size / 2) END;
+      CONTINUE;
+    END IF;
+    FOR v_row IN EXECUTE format('SELECT p.ctid AS at, (p.ctid::text::point)[1] + 1 AS next, %s AS key FROM %s AS p WHERE p.ctid >= $1 AND p.ctid < $2',
+      p_key, p_table::regclass) USING format('(%s,0)', v_from)::tid, format('(%s,0)', v_from + 1)::tid
+    LOOP
+      IF clock_timestamp() > v_until THEN v_cut := true; EXIT ranges; END IF;
+      v_seen := crossfade.misfit(p_judged, p_crossed, v_row.at, format('(%s,%s)', v_from, v_row.next)::tid);
+      v_rows := v_rows + 1;
+      IF v_seen ->> 'kind' = 'cross' THEN v_cross := v_cross + 1; END IF;
+      v_return := v_return + CASE WHEN v_seen ->> 'kind' = 'return' THEN 1 ELSE coalesce((v_seen ->> 'unfit')::bigint, 0) END;
+      v_changed := v_changed + coalesce((v_seen ->> 'changed')::bigint, 0);
+      v_samples := v_samples || CASE WHEN v_seen ? 'kind' THEN v_seen || jsonb_build_object('key', v_row.key) ELSE v_seen -> 'samples' END;
+    END LOOP;
+    v_from := v_from + 1;
+  END LOOP;
+  RETURN jsonb_build_object('rows', v_rows, 'complete', NOT v_cut, 'limitMs', p_limit_ms, 'cannotCross', v_cross, 'cannotReturn', v_return,
+    'changed', v_changed, 'samples', (SELECT coalesce(jsonb_agg(s ORDER BY place), '[]') FROM jsonb_array_elements(v_samples) WITH ORDINALITY x(s, place)
+      WHERE place <= p_most));
+END $function$;
