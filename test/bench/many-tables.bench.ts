@@ -20,7 +20,7 @@ import { compose } from '../../lib/compose/ports.ts';
 import { type CutoverDeclaration, initialState } from '../../lib/core/cutover/cutover.ts';
 import { decide } from '../../lib/core/stage/decide.ts';
 import { defineCutovers } from '../../lib/define/cutovers.ts';
-import { inLanes } from '../../lib/flows/calls/in-lanes.ts';
+import { withConcurrencyLimit } from '../../lib/flows/calls/concurrency-limit.ts';
 import { commit } from '../../lib/flows/control/commit.ts';
 import { type Line, median, printTable } from './table.ts';
 
@@ -97,7 +97,7 @@ async function startAll({ settings, functions }: Stack): Promise<void> {
     if (decision.kind === 'refused') throw new Error(decision.message);
     await commit(ports, initialState(declaration), decision, by);
   };
-  await inLanes(cutovers, 4, start);
+  await withConcurrencyLimit(cutovers, 4, start);
   const endMs = Date.now() + ARMED_WITHIN_MS;
   for (let ready = 0; ready < TABLES; ) {
     if (Date.now() > endMs) throw new Error(`only ${ready} tables are armed and copied`);

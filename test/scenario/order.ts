@@ -38,8 +38,8 @@ export function orderWatch(world: World) {
     const open = phase?.after.filter((name) => statusOf(name) !== 'done') ?? [];
     if (open.length > 0) violations.push(`phase: ${id} went on before ${open.join(', ')} was done`);
     if (cohort === undefined || placeOf(id) < 2) return;
-    for (const mate of world.cutovers.filter((other) => other.cohort === cohort && other.id !== id))
-      if (placeOf(mate.id) < placeOf(id) - 1) violations.push(`cohort: ${id} is two stages ahead of ${mate.id}`);
+    for (const peer of world.cutovers.filter((other) => other.cohort === cohort && other.id !== id))
+      if (placeOf(peer.id) < placeOf(id) - 1) violations.push(`cohort: ${id} is two stages ahead of ${peer.id}`);
   }
 
   return {
@@ -49,9 +49,9 @@ export function orderWatch(world: World) {
     /** When nothing is made to fail, at the end of a minute: a cohort stands in one stage. */
     checkTogether(): void {
       for (const { id, cohort } of world.cutovers)
-        for (const mate of world.cutovers.filter((other) => cohort !== undefined && other.cohort === cohort))
-          if (placeOf(id) > 1 && placeOf(mate.id) > 1 && placeOf(id) !== placeOf(mate.id))
-            violations.push(`cohort: ${id} and ${mate.id} stand in different stages`);
+        for (const peer of world.cutovers.filter((other) => cohort !== undefined && other.cohort === cohort))
+          if (placeOf(id) > 1 && placeOf(peer.id) > 1 && placeOf(id) !== placeOf(peer.id))
+            violations.push(`cohort: ${id} and ${peer.id} stand in different stages`);
       this.check();
     },
   };

@@ -136,10 +136,10 @@ describe('I23 a rollback while a promotion is pending', () => {
     expect(scene.o.state(ID).rollback).toMatchObject({ cause: 'guard', reason: expect.stringContaining('differ') });
   });
 
-  it('takes the mates of a cohort with it, and one whose promotion is pending', async () => {
+  it('takes the peers of a cohort with it, and one whose promotion is pending', async () => {
     const cohort = { cohort: 'orders', salt: 'orders' };
-    const mate = declarationOf('component', { id: 'planner', plan: SHORT, ...cohort });
-    const scene = run({ cutovers: [shortTable(cohort), mate] });
+    const peer = declarationOf('component', { id: 'planner', plan: SHORT, ...cohort });
+    const scene = run({ cutovers: [shortTable(cohort), peer] });
     await scene.minutes(2);
     for (const id of [ID, 'planner']) expect(await scene.w.operate(id, { type: 'start' })).toMatchObject({ ok: true });
     const force = { force: true, reason: 'rehearsal' };

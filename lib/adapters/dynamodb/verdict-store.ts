@@ -6,6 +6,7 @@ import { CLOCKS_APART_MS } from '../../core/conditions/verdict.ts';
 import type { CutoverId } from '../../core/cutover/cutover.ts';
 import type { StoredVerdict, VerdictStore } from '../../ports/state.ts';
 import { storedVerdict } from '../../schemas/state.ts';
+import { batchingLoader, named } from './batching-loader.ts';
 import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';
 import { attempt, isConditionFailure, type Target } from './failures.ts';
 import { verdictKey } from './keys.ts';
@@ -13,7 +14,6 @@ import { packed, unpacked } from './packed-json.ts';
 import { pausesOf } from './pauses.ts';
 import { mustBelieve, readItems } from './state-items.ts';
 import type { DynamoStateStoreOptions } from './state-store.ts';
-import { named, together } from './together.ts';
 
 /** At some 5 KB each far from the 16 MB of an answer. */
 const VERDICTS_AT_ONCE = 25;
@@ -40,7 +40,7 @@ export function dynamoVerdictStore(options: Omit<DynamoStateStoreOptions, 'ids'>
       );
     },
 
-    read: together(VERDICTS_AT_ONCE, async (ids: readonly CutoverId[]) => {
+    read: batchingLoader(VERDICTS_AT_ONCE, async (ids: readonly CutoverId[]) => {
       const keys = [...new Set(ids)].map(verdictKey);
       const items = await readItems(target, `read the verdict on ${named(ids)}`, keys, pause);
       const found = new Map(items.map((item) => [item.sk, item]));

@@ -10,11 +10,11 @@ import type { MinuteWindow } from '../../core/gates/evidence.ts';
 import type { OperationWindow } from '../../core/report/performance.ts';
 import type { Clock } from '../../ports/machine.ts';
 import type { WindowStore } from '../../ports/windows.ts';
+import { atMost, batchingLoader, named } from './batching-loader.ts';
 import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';
 import { attempt, isConditionFailure, type Target } from './failures.ts';
 import { shardOf, WINDOW_SHARDS, windowKey, windowPartition, windowPlace } from './keys.ts';
 import { type Item, selectItems, stateInvalid } from './state-items.ts';
-import { atMost, named, together } from './together.ts';
 import {
   additionExpressions,
   flushMark,
@@ -67,7 +67,7 @@ export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStor
     );
   }
 
-  const select = together<Range, OperationWindow[]>(
+  const select = batchingLoader<Range, OperationWindow[]>(
     CUTOVERS_AT_ONCE,
     atMost(SELECTIONS_AT_ONCE, async (ranges: readonly Range[]) => {
       const { from, to } = ranges[0]!;

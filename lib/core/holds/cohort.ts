@@ -19,7 +19,7 @@ export function groupsOf<D extends Pick<CutoverDeclaration, 'id' | 'cohort'>>(de
   return [...groups.values()];
 }
 
-export const matesOf = <D extends Pick<CutoverDeclaration, 'id' | 'cohort'>>(
+export const peersOf = <D extends Pick<CutoverDeclaration, 'id' | 'cohort'>>(
   declaration: Pick<CutoverDeclaration, 'id' | 'cohort'>,
   declarations: readonly D[],
 ): D[] =>
@@ -27,15 +27,15 @@ export const matesOf = <D extends Pick<CutoverDeclaration, 'id' | 'cohort'>>(
     ? []
     : declarations.filter(({ id, cohort }) => cohort === declaration.cohort && id !== declaration.id);
 
-/** Whether its mates let a member go on; null without mates. Their plans have the same stages: that is checked at load. */
-export function cohortHold(cohort: string, member: CohortMember, mates: readonly CohortMember[]): Condition | null {
-  if (mates.length === 0 || !member.state) return null;
+/** Whether its peers let a member go on; null without peers. Their plans have the same stages: that is checked at load. */
+export function cohortHold(cohort: string, member: CohortMember, peers: readonly CohortMember[]): Condition | null {
+  if (peers.length === 0 || !member.state) return null;
   const place = placeOf(member.state);
-  const reasons = mates.flatMap((mate) => {
-    if (!mate.state || !mate.verdict) return [`${mate.id} could not be looked at`];
-    if (placeOf(mate.state) < place) return [`${mate.id} is still in ${mate.state.stage}`];
-    if (placeOf(mate.state) > place || mate.verdict.verdict === 'advance') return [];
-    return [`${mate.id} is held by ${mate.verdict.reasons.map(idOf).join(', ') || mate.verdict.verdict}`];
+  const reasons = peers.flatMap((peer) => {
+    if (!peer.state || !peer.verdict) return [`${peer.id} could not be looked at`];
+    if (placeOf(peer.state) < place) return [`${peer.id} is still in ${peer.state.stage}`];
+    if (placeOf(peer.state) > place || peer.verdict.verdict === 'advance') return [];
+    return [`${peer.id} is held by ${peer.verdict.reasons.map(idOf).join(', ') || peer.verdict.verdict}`];
   });
   return condition('cohort', {
     ok: reasons.length === 0,
@@ -49,25 +49,25 @@ export function cohortHold(cohort: string, member: CohortMember, mates: readonly
   });
 }
 
-/** The same without evidence, for an advance by force: a member that is ahead waits for its mates all the same. */
-export function cohortBar(cohort: string, state: CutoverState, mates: readonly CutoverState[]): Condition[] {
-  const behind = mates.filter((mate) => placeOf(mate) < placeOf(state));
-  return behind.map((mate) =>
+/** The same without evidence, for an advance by force: a member that is ahead waits for its peers all the same. */
+export function cohortBar(cohort: string, state: CutoverState, peers: readonly CutoverState[]): Condition[] {
+  const behind = peers.filter((peer) => placeOf(peer) < placeOf(state));
+  return behind.map((peer) =>
     condition('cohort', {
       ok: false,
-      seen: mate.stage,
+      seen: peer.stage,
       limit: state.stage,
-      says: `Cohort '${cohort}' moves as one, by force too, and ${mate.id} is still in ${mate.stage}.`,
+      says: `Cohort '${cohort}' moves as one, by force too, and ${peer.id} is still in ${peer.stage}.`,
       release: { wait: 'peers' },
     }),
   );
 }
 
-/** True when a mate is further: this member goes on as soon as its own proof is there, whoever decides otherwise. */
-export const fellBehind = (state: CutoverState, mates: readonly CohortMember[]): boolean =>
-  mates.some((mate) => mate.state !== null && placeOf(mate.state) > placeOf(state));
+/** True when a peer is further: this member goes on as soon as its own proof is there, whoever decides otherwise. */
+export const fellBehind = (state: CutoverState, peers: readonly CohortMember[]): boolean =>
+  peers.some((peer) => peer.state !== null && placeOf(peer.state) > placeOf(state));
 
-/** Whether a mate's rollback takes this member with it: it happened while the member was under way. */
+/** Whether a peer's rollback takes this member with it: it happened while the member was under way. */
 export const takesBack = ({ rollback }: CutoverState, member: CutoverState): boolean =>
   rollback !== null &&
   rollback.cause !== 'emergency' &&

@@ -12,7 +12,7 @@ import { type Alert, alertId, orphaned } from '../../core/alerts/alert.ts';
 import { rulesOf } from '../../core/alerts/rule.ts';
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
 import type { Ports } from '../../ports/ports.ts';
-import { inLanes } from '../calls/in-lanes.ts';
+import { withConcurrencyLimit } from '../calls/concurrency-limit.ts';
 import { deliver } from './deliver-alerts.ts';
 
 type Needs = Pick<Ports, 'alerts' | 'channels' | 'clock' | 'ids' | 'log'>;
@@ -48,7 +48,7 @@ export async function watchAlerts(
     const seen = new Set(judged.map(({ id }) => id));
     const unseen = stored.filter(({ id }) => !seen.has(id) && !orphans.some((orphan) => orphan.id === id));
     const mine: Alert[] = [];
-    await inLanes([...judged, ...orphans, ...unseen], WRITTEN_AT_ONCE, async (alert) => {
+    await withConcurrencyLimit([...judged, ...orphans, ...unseen], WRITTEN_AT_ONCE, async (alert) => {
       const wanted = withClaim(ports, alert, before.get(alert.id) ?? null, nowMs);
       if (!wanted || !(await written(ports, wanted.alert))) return;
       if (wanted.mine) mine.push({ ...wanted.alert, version: wanted.alert.version + 1 });

@@ -43,7 +43,7 @@ export type TickContext = {
 /** A cutover as it was seen. */
 export type Looked = Observed & { id: string; from: string; state: CutoverState };
 /** `state` null: it could not be looked at. */
-export type Mate = Looked | { id: string; state: null; verdict: null };
+export type Peer = Looked | { id: string; state: null; verdict: null };
 
 export type Advanced = {
   state: CutoverState;
@@ -76,12 +76,12 @@ export async function act(
   ports: CarryOutPorts & Pick<Ports, 'verdicts'>,
   declaration: CutoverDeclaration,
   looked: Looked,
-  mates: readonly Mate[],
+  peers: readonly Peer[],
   { nowMs, system, alerts: known }: TickContext,
 ): Promise<Advanced> {
   const { from, state, evidence, table, copies } = looked;
   const policy = policyOf(declaration, state);
-  const verdict = withHold(looked.verdict, cohortHold(declaration.cohort ?? '', looked, mates));
+  const verdict = withHold(looked.verdict, cohortHold(declaration.cohort ?? '', looked, peers));
   const sample = { ...looked, verdict, policy, nowMs, active: evidence.active };
   const alerts = (rolledBack: string | null) =>
     judgeAlerts(rulesOf(policy, declaration.alerts), known.get(declaration.id) ?? [], { ...sample, rolledBack });
@@ -90,7 +90,7 @@ export async function act(
     {
       type: 'tick',
       verdict,
-      autoAdvance: policy.autoAdvance || fellBehind(state, mates),
+      autoAdvance: policy.autoAdvance || fellBehind(state, peers),
       autoRollback: policy.autoRollback,
     },
     { nowMs, actor: TICK, emergencyStop: system.emergencyStop, ...rulesFor(declaration, state, system, nowMs) },

@@ -1,4 +1,4 @@
-/** What a member of a cohort takes with it: its rollback rolls back its mates, and its advance by hand advances them. */
+/** What a member of a cohort takes with it: its rollback rolls back its peers, and its advance by hand advances them. */
 
 import type { Alert } from '../../core/alerts/alert.ts';
 import type { Verdict } from '../../core/conditions/verdict.ts';
@@ -9,7 +9,7 @@ import {
   type SystemState,
 } from '../../core/cutover/cutover.ts';
 import { nextStage } from '../../core/cutover/plan.ts';
-import { type CohortMember, cohortHold, matesOf, takesBack, withHold } from '../../core/holds/cohort.ts';
+import { type CohortMember, cohortHold, peersOf, takesBack, withHold } from '../../core/holds/cohort.ts';
 import type { FlagDocument } from '../../core/routing/flags.ts';
 import { decide } from '../../core/stage/decide.ts';
 import type { Command } from '../../core/stage/events.ts';
@@ -23,7 +23,7 @@ import { rollBackOne, undoable } from './roll-back-one.ts';
 
 type Needs = CarryOutPorts & ObservePorts;
 
-/** Level-triggered: whoever was under way when a mate was rolled back goes back, too; the ids that did. */
+/** Level-triggered: whoever was under way when a peer was rolled back goes back, too; the ids that did. */
 export async function rollBackMates(
   ports: Needs,
   declarations: readonly CutoverDeclaration[],
@@ -34,14 +34,14 @@ export async function rollBackMates(
   const moved: string[] = [];
   if (!declaration || fallen.stageKind !== 'rolled_back' || !fallen.rollback) return moved;
   const reason = `cohort '${declaration.cohort}' moves as one, and ${fallen.id} was rolled back: ${fallen.rollback.reason}`;
-  for (const mate of matesOf(declaration, declarations)) {
+  for (const peer of peersOf(declaration, declarations)) {
     try {
-      const state = await ports.state.readCutover(mate.id);
+      const state = await ports.state.readCutover(peer.id);
       const which = (now: CutoverState) => undoable(now) && takesBack(fallen, now);
-      if (!state || !which(state) || !(await wayBack(ports, mate, state))) continue;
-      if (await rollBackOne(ports, mate, which, { ...by, reason, cause: fallen.rollback.cause })) moved.push(mate.id);
+      if (!state || !which(state) || !(await wayBack(ports, peer, state))) continue;
+      if (await rollBackOne(ports, peer, which, { ...by, reason, cause: fallen.rollback.cause })) moved.push(peer.id);
     } catch (error) {
-      ports.log.failure('mate_not_rolled_back', error, { cutover: mate.id });
+      ports.log.failure('peer_not_rolled_back', error, { cutover: peer.id });
     }
   }
   return moved;
@@ -59,7 +59,7 @@ export async function wayBack(
   return ready.ready;
 }
 
-/** A member's verdict with what its mates have to say. */
+/** A member's verdict with what its peers have to say. */
 export async function withMates(
   ports: Needs,
   declarations: readonly CutoverDeclaration[],
@@ -68,19 +68,19 @@ export async function withMates(
   around: { nowMs: number; system: SystemState; deployed: FlagDocument | null; alerts: readonly Alert[] },
 ): Promise<Verdict> {
   const { nowMs, system, deployed, alerts } = around;
-  const mates = await Promise.all(
-    matesOf(declaration, declarations).map(async (mate): Promise<CohortMember> => {
-      const state = (await ports.state.readCutover(mate.id)) ?? initialState(mate);
-      const { verdict } = await observe(ports, mate, state, deployed, system, nowMs, { alerts });
-      return { id: mate.id, state, verdict };
+  const peers = await Promise.all(
+    peersOf(declaration, declarations).map(async (peer): Promise<CohortMember> => {
+      const state = (await ports.state.readCutover(peer.id)) ?? initialState(peer);
+      const { verdict } = await observe(ports, peer, state, deployed, system, nowMs, { alerts });
+      return { id: peer.id, state, verdict };
     }),
   );
-  return withHold(own.verdict, cohortHold(declaration.cohort ?? '', { id: declaration.id, ...own }, mates));
+  return withHold(own.verdict, cohortHold(declaration.cohort ?? '', { id: declaration.id, ...own }, peers));
 }
 
 /**
  * After one member was advanced by hand the others follow by the same hand: by force if it was, else by the proof that
- * let the leader go, in which every mate had its say. Whose flags are not deployed catches up later (I29).
+ * let the leader go, in which every peer had its say. Whose flags are not deployed catches up later (I29).
  */
 export async function advanceMates(
   ports: Needs & Pick<Ports, 'flags'>,
@@ -90,19 +90,19 @@ export async function advanceMates(
   by: By & { system: SystemState },
 ): Promise<void> {
   const declaration = declarations.find(({ id }) => id === leader.id);
-  const mates = declaration ? matesOf(declaration, declarations) : [];
-  const deployed = mates.length > 0 ? (await readDeployed(ports))?.document : null;
-  for (const mate of mates) {
-    const state = await ports.state.readCutover(mate.id);
-    const flag = deployed?.cutovers[mate.id];
+  const peers = declaration ? peersOf(declaration, declarations) : [];
+  const deployed = peers.length > 0 ? (await readDeployed(ports))?.document : null;
+  for (const peer of peers) {
+    const state = await ports.state.readCutover(peer.id);
+    const flag = deployed?.cutovers[peer.id];
     if (!state || flag?.version !== state.version || nextStage(state)?.name !== leader.stage) continue;
-    const rules = rulesFor(mate, state, by.system, by.nowMs);
-    // By force the leader went without proof of anybody: whether the mate's own shadow is there has to be looked at.
+    const rules = rulesFor(peer, state, by.system, by.nowMs);
+    // By force the leader went without proof of anybody: whether the peer's own shadow is there has to be looked at.
     const own = command.force
-      ? { ...command, verdict: (await observe(ports, mate, state, deployed ?? null, by.system, by.nowMs)).verdict }
+      ? { ...command, verdict: (await observe(ports, peer, state, deployed ?? null, by.system, by.nowMs)).verdict }
       : command;
     const decision = decide(state, own, { ...by, emergencyStop: by.system.emergencyStop, ...rules });
-    if (decision.kind === 'refused') ports.log.event('mate_not_advanced', { cutover: mate.id, why: decision.message });
+    if (decision.kind === 'refused') ports.log.event('peer_not_advanced', { cutover: peer.id, why: decision.message });
     else await commit(ports, state, decision, by);
   }
 }

@@ -18,7 +18,7 @@ import { record } from '../../core/stage/evolve.ts';
 import { rulesFor } from '../../core/stage/rules.ts';
 import type { Ports } from '../../ports/ports.ts';
 import type { IdempotencyRecord } from '../../ports/state.ts';
-import { askUntilAway } from '../calls/ask-until-away.ts';
+import { shortCircuit } from '../calls/short-circuit.ts';
 import { armFirst, checkArmed, isTakenBack } from './arm-first.ts';
 import { type CarryOutPorts, carryOut } from './carry-out.ts';
 import { advanceMates, rollBackMates } from './cohorts.ts';
@@ -111,7 +111,7 @@ export async function operate(
   return follow(ports, declarations, declaration, after, nowMs);
 }
 
-/** The mates of a cohort go where this one went. What fails here is done by the next tick. */
+/** The peers of a cohort go where this one went. What fails here is done by the next tick. */
 async function takeAlong(
   ports: Needs,
   declarations: readonly CutoverDeclaration[],
@@ -148,7 +148,7 @@ async function follow(
   state: CutoverState,
   nowMs: number,
 ): Promise<OperationResult> {
-  const ports = askUntilAway(given);
+  const ports = shortCircuit(given);
   const deploy = () =>
     reconcileNow(ports, declarations).catch((error) => {
       ports.log.failure('reconcile_failed', error, { cutover: declaration.id });

@@ -1,4 +1,4 @@
-/** What a command must know before it can be decided: proof, the table's plan, the way back, where its mates stand. */
+/** What a command must know before it can be decided: proof, the table's plan, the way back, where its peers stand. */
 
 import { CrossfadeError, isCrossfadeError } from '../../core/base/errors.ts';
 import type { Condition } from '../../core/conditions/condition.ts';
@@ -14,7 +14,7 @@ import {
 import { type BuiltInPlanName, builtInPlan } from '../../core/cutover/plan.ts';
 import type { PolicyKey } from '../../core/cutover/policy.ts';
 import { isReadingStage, syncsShadow } from '../../core/cutover/stage-kinds.ts';
-import { cohortBar, matesOf } from '../../core/holds/cohort.ts';
+import { cohortBar, peersOf } from '../../core/holds/cohort.ts';
 import { compareFlagAge } from '../../core/routing/flags.ts';
 import { LEGAL_COMMANDS } from '../../core/stage/decide.ts';
 import type { Command } from '../../core/stage/events.ts';
@@ -53,12 +53,12 @@ export async function matesBehind(
   command: AskedCommand,
 ): Promise<Condition[]> {
   if (command.type !== 'advance' && command.type !== 'complete') return [];
-  const mates = await Promise.all(
-    matesOf(declaration, declarations).map(
-      async (mate) => (await ports.state.readCutover(mate.id)) ?? initialState(mate),
+  const peers = await Promise.all(
+    peersOf(declaration, declarations).map(
+      async (peer) => (await ports.state.readCutover(peer.id)) ?? initialState(peer),
     ),
   );
-  return cohortBar(declaration.cohort ?? '', state, mates);
+  return cohortBar(declaration.cohort ?? '', state, peers);
 }
 
 /** What a command needs to know before it can be decided: proof, the table's plan, the way back. */

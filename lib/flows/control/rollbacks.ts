@@ -8,7 +8,7 @@ import { type Event, TICK } from '../../core/stage/events.ts';
 import { record } from '../../core/stage/evolve.ts';
 import { isVerified, type Procedure, procedureOf, SCENARIOS, stepsSeen } from '../../core/stage/rollback-procedure.ts';
 import type { Ports } from '../../ports/ports.ts';
-import { inLanes } from '../calls/in-lanes.ts';
+import { withConcurrencyLimit } from '../calls/concurrency-limit.ts';
 import { askTables } from '../rows/ask-tables.ts';
 import { readDeployed } from './reconcile.ts';
 
@@ -29,7 +29,7 @@ export async function watchRollbacks(ports: Needs, declarations: readonly Cutove
   if (declarations.length === 0) return;
   const deployed = (await readDeployed(ports))?.document ?? null;
   const tables = await askTables(ports, declarations);
-  await inLanes(declarations, AT_ONCE, async ({ id }) => {
+  await withConcurrencyLimit(declarations, AT_ONCE, async ({ id }) => {
     try {
       const state = await ports.state.readCutover(id);
       if (state && needsWatching(state))

@@ -10,8 +10,8 @@ import { isUnderWay, syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import { readsShadow } from '../../core/cutover/switches.ts';
 import type { Event, SystemChange } from '../../core/stage/events.ts';
 import type { Ports } from '../../ports/ports.ts';
-import { askUntilAway } from '../calls/ask-until-away.ts';
-import { inLanes } from '../calls/in-lanes.ts';
+import { withConcurrencyLimit } from '../calls/concurrency-limit.ts';
+import { shortCircuit } from '../calls/short-circuit.ts';
 import { type CarryOutPorts, carryOut } from './carry-out.ts';
 import { changeSystem } from './change-system.ts';
 import type { By } from './commit.ts';
@@ -129,8 +129,8 @@ async function rollBackAll(
   which: (state: CutoverState) => boolean,
   by: By & { reason: string; cause: 'operator' | 'emergency' },
 ): Promise<StopResult> {
-  const ports = askUntilAway(given);
-  const decided = await inLanes(
+  const ports = shortCircuit(given);
+  const decided = await withConcurrencyLimit(
     declarations,
     AT_ONCE,
     (declaration): Promise<Decided | null> =>

@@ -15,10 +15,10 @@ import type { Member } from '../../core/phases/checks.ts';
 import { TICK } from '../../core/stage/events.ts';
 import type { Ports } from '../../ports/ports.ts';
 import { readAlerts, watchAlerts } from '../alerts/watch-alerts.ts';
-import { askUntilAway } from '../calls/ask-until-away.ts';
-import { inBatches, inLanes } from '../calls/in-lanes.ts';
+import { inBatches, withConcurrencyLimit } from '../calls/concurrency-limit.ts';
+import { shortCircuit } from '../calls/short-circuit.ts';
 import { askTables } from '../rows/ask-tables.ts';
-import { act, type Looked, look, type Mate, type TickContext } from './advance.ts';
+import { act, type Looked, look, type Peer, type TickContext } from './advance.ts';
 import type { CarryOutPorts } from './carry-out.ts';
 import { rollBackMates } from './cohorts.ts';
 import type { ObservePorts } from './observe.ts';
@@ -41,7 +41,7 @@ type Needs = CarryOutPorts & ObservePorts & ReconcilePorts;
 type TickNeeds = Needs & Pick<Ports, 'alerts' | 'channels' | 'ids'>;
 
 export async function tick(given: TickNeeds, declarations: readonly CutoverDeclaration[]): Promise<TickResult> {
-  const ports = askUntilAway(given);
+  const ports = shortCircuit(given);
   const nowMs = ports.clock.now();
   const [system, states, deployed, alerts] = await Promise.all([
     ports.state.readSystem(),
@@ -58,7 +58,7 @@ export async function tick(given: TickNeeds, declarations: readonly CutoverDecla
     tables: await askTables(ports, declarations),
   };
   const batches = inBatches(groupsOf(declarations), GROUPS_IN_BATCH);
-  const looks = await inLanes(batches, BATCHES_AT_ONCE, (groups) =>
+  const looks = await withConcurrencyLimit(batches, BATCHES_AT_ONCE, (groups) =>
     Promise.all(groups.map((group) => tickGroup(ports, declarations, group, context))),
   );
   const seen = looks.flat(2);
@@ -103,7 +103,7 @@ async function tickGroup(
     return { line: { id, stage: 'unknown', verdict: 'hold', moved: null, problem }, member: null, alerts: [] };
   };
   const seen: Seen[] = [];
-  const looked: Mate[] = [];
+  const looked: Peer[] = [];
   for (const declaration of group) {
     try {
       looked.push(await look(ports, declaration, context));
@@ -115,9 +115,9 @@ async function tickGroup(
   for (const [i, declaration] of group.entries()) {
     const own = looked[i]!;
     if (!own.state) continue;
-    const mates = looked.filter((_, other) => other !== i);
+    const peers = looked.filter((_, other) => other !== i);
     try {
-      seen.push(await actOn(ports, declaration, own, mates, context));
+      seen.push(await actOn(ports, declaration, own, peers, context));
       const { state } = seen.at(-1)!.member!;
       if (group.length > 1) await rollBackMates(ports, declarations, state, { nowMs: context.nowMs, actor: TICK });
     } catch (error) {
@@ -131,11 +131,11 @@ async function actOn(
   ports: Needs,
   declaration: CutoverDeclaration,
   looked: Looked,
-  mates: readonly Mate[],
+  peers: readonly Peer[],
   context: TickContext,
 ): Promise<Seen> {
   const { id } = declaration;
-  const { state, verdict, table, copies, moved, alerts } = await act(ports, declaration, looked, mates, context);
+  const { state, verdict, table, copies, moved, alerts } = await act(ports, declaration, looked, peers, context);
   measure(ports, state, verdict, table, copies);
   if (moved) ports.log.event('stage_moved', { cutover: id, moved, version: state.version });
   const line = { id, stage: state.stage, verdict: verdict.verdict, moved };

@@ -4,7 +4,7 @@ import { GENESIS_HASH } from '../../core/cutover/cutover.ts';
 import { type AuditEntry, type AuditHead, type ChainVerdict, verifyChain } from '../../core/stage/audit.ts';
 import type { Event } from '../../core/stage/events.ts';
 import type { Ports } from '../../ports/ports.ts';
-import { inLanes } from '../calls/in-lanes.ts';
+import { withConcurrencyLimit } from '../calls/concurrency-limit.ts';
 
 export type History = { entries: readonly AuditEntry<Event>[]; chain: ChainVerdict };
 
@@ -38,7 +38,7 @@ export async function verifyAudit(
   ports: Pick<Ports, 'state'>,
   subjects: readonly string[],
 ): Promise<AuditVerification> {
-  const logs = await inLanes(subjects, LOGS_AT_ONCE, (subject) =>
+  const logs = await withConcurrencyLimit(subjects, LOGS_AT_ONCE, (subject) =>
     Promise.allSettled([history(ports, subject, { limit: 1 })]),
   );
   const found = logs.map(([log], i) => {

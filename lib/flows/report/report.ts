@@ -28,7 +28,7 @@ import { sharePpmOf } from '../../core/routing/flags.ts';
 import { droppedText, LEGAL_COMMANDS, pendingWord } from '../../core/stage/decide.ts';
 import type { Ports } from '../../ports/ports.ts';
 import { readAlerts } from '../alerts/watch-alerts.ts';
-import { inBatches, inLanes } from '../calls/in-lanes.ts';
+import { inBatches, withConcurrencyLimit } from '../calls/concurrency-limit.ts';
 import { type Observed, type ObservePorts, observe, PAGE_MINUTES } from '../control/observe.ts';
 import { readDeployed } from '../control/reconcile.ts';
 import { askTables } from '../rows/ask-tables.ts';
@@ -126,7 +126,9 @@ export async function report(
   };
   // Looked at together, they share requests. One whose figures cannot be read fails the report, as it did alone.
   const batches = inBatches(wanted, IN_BATCH);
-  const looks = await inLanes(batches, BATCHES_AT_ONCE, (batch) => Promise.allSettled(batch.map(reportOn)));
+  const looks = await withConcurrencyLimit(batches, BATCHES_AT_ONCE, (batch) =>
+    Promise.allSettled(batch.map(reportOn)),
+  );
   const cutovers = looks.flat().map((look) => {
     if (look.status === 'rejected') throw look.reason;
     return look.value;

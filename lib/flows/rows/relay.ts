@@ -6,7 +6,7 @@
 
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
 import type { Ports } from '../../ports/ports.ts';
-import { inLanes } from '../calls/in-lanes.ts';
+import { withConcurrencyLimit } from '../calls/concurrency-limit.ts';
 import { copiesAreDue } from '../forwards/apply-copies.ts';
 
 export type Relayed = { rounds: number; wakeUps: number };
@@ -72,7 +72,7 @@ async function wakeForHints(
   };
   const due = waiting.filter(isDue).sort((a, b) => b.lagMs - a.lagMs);
   const failures: unknown[] = [];
-  await inLanes(due, WAKE_UPS_AT_ONCE, async ({ id }) => {
+  await withConcurrencyLimit(due, WAKE_UPS_AT_ONCE, async ({ id }) => {
     try {
       await ports.wakeUps.wake(id);
       wokenAtMs.set(id, nowMs);

@@ -10,7 +10,7 @@ import type { CutoverDeclaration, CutoverId } from '../../core/cutover/cutover.t
 import type { Ports } from '../../ports/ports.ts';
 import type { Upstream } from '../../ports/upstream.ts';
 import type { ReadToCompare, WakeUp } from '../../ports/wake-ups.ts';
-import { askUntilAway } from '../calls/ask-until-away.ts';
+import { shortCircuit } from '../calls/short-circuit.ts';
 import { applyCopies, type CopyPorts } from '../forwards/apply-copies.ts';
 import { compareRead } from '../forwards/compare-reads.ts';
 import { convergeTurn, LOOK_EVERY_MS, recordChecks, type StateNow, stateNow } from './converge.ts';
@@ -71,7 +71,7 @@ async function serveTables(
   deadlineMs: number,
 ): Promise<Set<CutoverId>> {
   if (named.length === 0) return new Set();
-  const ports = askUntilAway(given);
+  const ports = shortCircuit(given);
   const left = new Set(named);
   const failed = new Set<CutoverId>();
   const compared: { id: CutoverId; checked: number; mismatched: number }[] = [];

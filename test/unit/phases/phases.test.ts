@@ -401,7 +401,7 @@ describe('a cohort', () => {
     expect(cohortHold('c', front, [{ id: 'b', state: null, verdict: null }])!.ok).toBe(false);
   });
 
-  it('by force, too, a member that is ahead waits for its mates', () => {
+  it('by force, too, a member that is ahead waits for its peers', () => {
     expect(cohortBar('c', member('a', 'r1').state, [member('b', 'r1', 'hold').state])).toEqual([]);
     expect(cohortBar('c', member('a', 'r1').state, [member('b', 'rolled_back').state])).toMatchObject([
       { code: 'cohort', ok: false, says: expect.stringContaining('b is still in rolled_back') },

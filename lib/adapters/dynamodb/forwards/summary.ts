@@ -4,10 +4,10 @@
  */
 
 import { COPY_SHARDS, type CopiesSummary, type CopyHead } from '../../../core/forwards/forward.ts';
+import { atMost, batchingLoader, named } from '../batching-loader.ts';
 import type { Target } from '../failures.ts';
 import { copyPartition } from '../keys.ts';
 import { selectItems } from '../state-items.ts';
-import { atMost, named, together } from '../together.ts';
 import { copyOf } from './item.ts';
 
 /** Listed per shard, oldest first; what lies beyond is looked at when these are done. */
@@ -26,7 +26,7 @@ export function copiesSummary(
   realNow: () => number,
 ): (cutover: string) => Promise<CopiesSummary> {
   /** Null where only the shards can tell. */
-  const all = together(CUTOVERS_AT_ONCE, async (asked: readonly string[]) => {
+  const all = batchingLoader(CUTOVERS_AT_ONCE, async (asked: readonly string[]) => {
     const cutovers = [...new Set(asked)];
     const { items, more } = await selectItems(target, `count the copies of ${named(cutovers)}`, {
       key: 'id',

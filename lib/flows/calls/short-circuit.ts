@@ -25,7 +25,7 @@ type Call = (...args: unknown[]) => Promise<unknown>;
  * The same ports. Those that ask Postgres take one question at a time, as the one connection to the server does: questions that
  * wait learn that it is away.
  */
-export function askUntilAway<Some extends Partial<TablePorts>>(ports: Some): Some {
+export function shortCircuit<Some extends Partial<TablePorts>>(ports: Some): Some {
   let away: unknown = null;
   let tail: Promise<unknown> = Promise.resolve();
   const inTurn =

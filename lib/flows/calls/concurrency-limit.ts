@@ -1,7 +1,7 @@
 /** Work on many things with a bound on how many at once. Whoever is slow keeps one lane busy; the rest go on in the others. */
 
 /** Results in the order of the items. `work` does not reject: what fails for one must not end the others. */
-export async function inLanes<Item, Result>(
+export async function withConcurrencyLimit<Item, Result>(
   items: readonly Item[],
   lanes: number,
   work: (item: Item) => Promise<Result>,

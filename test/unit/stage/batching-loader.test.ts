@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { atMost, together } from '../../../lib/adapters/dynamodb/together.ts';
+import { atMost, batchingLoader } from '../../../lib/adapters/dynamodb/batching-loader.ts';
 
 describe('asking together', () => {
   it('what is asked in one turn goes out at once, by kind and so many at a time, and each gets its own answer or error', async () => {
@@ -11,7 +11,7 @@ describe('asking together', () => {
         async (asks, most) => {
           const sent: (readonly number[])[] = [];
           const kind = (ask: number) => String(ask % 3);
-          const ask = together<number, number>(
+          const ask = batchingLoader<number, number>(
             most,
             async (some) => {
               sent.push(some);
@@ -45,7 +45,7 @@ describe('asking together', () => {
 
   it('what is asked while an answer is on its way goes out with the next turn', async () => {
     const sent: (readonly string[])[] = [];
-    const ask = together<string, string>(9, async (some) => {
+    const ask = batchingLoader<string, string>(9, async (some) => {
       sent.push(some);
       return (one) => one;
     });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { inBatches, inLanes } from '../../../lib/flows/calls/in-lanes.ts';
+import { inBatches, withConcurrencyLimit } from '../../../lib/flows/calls/concurrency-limit.ts';
 
 describe('work on many things', () => {
   it('in lanes comes back in the order of the items', async () => {
@@ -10,7 +10,7 @@ describe('work on many things', () => {
       done.push(n);
       return n * 2;
     };
-    expect(await inLanes([0, 1, 2, 3], 2, work)).toEqual([0, 2, 4, 6]);
+    expect(await withConcurrencyLimit([0, 1, 2, 3], 2, work)).toEqual([0, 2, 4, 6]);
     expect(done.at(-1)).toBe(0);
   });
 

@@ -12,7 +12,7 @@ type Waiting<Ask, Answer> = { ask: Ask; resolve(answer: Answer): void; reject(er
  * @param send answers them all: what it gives back finds the answer of each, and throws for one that has none
  * @param kind only asks of one kind share a request
  */
-export function together<Ask, Answer>(
+export function batchingLoader<Ask, Answer>(
   most: number,
   send: (asks: readonly Ask[]) => Promise<(ask: Ask) => Answer>,
   kind: (ask: Ask) => string = () => '',
