@@ -18,6 +18,7 @@ import { giveKeysBack } from './keys-aside.ts';
 import { demandNewerSnapshots, endNewerSnapshots } from './newer-snapshots.ts';
 import { recordShape, refuseChangedShape, shapeObstacle } from './shape.ts';
 import { type MirroredCutover, readMirror, readSituation, type Situation, wasOvertaken } from './situation.ts';
+import { BUSY, explained, type SwapAnswer } from './swap-answer.ts';
 import { validateForeignKeys } from './validate.ts';
 
 export type SwapStep = { fromEpoch: number; toEpoch: number; stage: string; version: number };
@@ -43,9 +44,6 @@ const HINTS_PER_CALL = 1_000;
 const LONG_MS = 120_000;
 /** It tries for its locks again and again by itself, for some seconds where many others want them. */
 const SWAP_MS = 15_000;
-const LOCK_NOT_GRANTED = '55P03';
-const DEADLOCK = '40P01';
-const BUSY = new Set([LOCK_NOT_GRANTED, DEADLOCK, '40001', '57014']);
 
 // ----------------------------------------------------------------------------------------------------------- swap
 
@@ -237,26 +235,13 @@ const stepArguments = ({ cutover, step, to }: SwapWork) => [
   step.version,
 ];
 
-/** `pid` is null of a transaction that was prepared and outlives its session; `doing` is what ends it then. */
-type Holder = {
-  pid: number | null;
-  application: string;
-  state: string | null;
-  seconds: number | null;
-  doing: string | null;
-};
-type Answer =
-  | { kind: 'already' }
-  | { kind: 'swapped'; lockHeldMs: number; waitedMs: number }
-  | { kind: 'postponed'; sqlstate: string; why: string; holders: readonly Holder[] };
-
 async function callSwap(
   owner: PgGateway,
   args: readonly (string | number)[],
   { lockViews, lockTables }: SwapPlan,
   { before, statements }: Pick<Prepared, 'before' | 'statements'>,
-): Promise<Answer> {
-  const [row] = await owner.call<{ done: Answer & { drained?: number } }>(
+): Promise<SwapAnswer> {
+  const [row] = await owner.call<{ done: SwapAnswer & { drained?: number } }>(
     `SELECT crossfade.swap($1::text, $2::text::bigint, $3::text::bigint, $4::text, $5::text, $6::text::bigint,
        (SELECT COALESCE(pg_catalog.array_agg(v ORDER BY place), '{}') FROM pg_catalog.jsonb_array_elements_text($11::text::jsonb) WITH ORDINALITY x(v, place)),
        (SELECT pg_catalog.array_agg(t::oid ORDER BY place) FROM pg_catalog.jsonb_array_elements_text($9::text::jsonb) WITH ORDINALITY x(t, place)),
@@ -303,26 +288,4 @@ function outcomeOf(error: unknown): SwapResult {
   if (BUSY.has(sqlstate)) return { kind: 'postponed', why: error.message };
   if (error.retryable) throw error;
   return { kind: 'refused', why: error.message, items: [] };
-}
-
-/** What ends what crossfade.swap waits for, by how it says it; what it says itself is not said again. */
-function releaseOf(id: string, why: string): string {
-  if (why.includes('in quarantine'))
-    return ` 'crossfade quarantine ${id}' names them: mend the rows and 'retry', or 'discard' them.`;
-  if (why.includes('backfill is not done')) return ' The end of the copy releases it.';
-  return why.includes('old snapshot') ? ' The end of that transaction releases it.' : '';
-}
-
-function explained({ id }: TableCutover, { sqlstate, why, holders }: Answer & { kind: 'postponed' }): string {
-  if (sqlstate !== LOCK_NOT_GRANTED && sqlstate !== DEADLOCK)
-    return `Not swapped yet: ${why}. Nothing was changed.${releaseOf(id, why)}`;
-  const waited = 'Not swapped yet: the locks on the tables were not granted in time. Nothing was changed.';
-  if (holders.length === 0) return `${waited} Whoever held one is gone by now.`;
-  const named = holders.slice(0, 3).map(({ pid, application, state, seconds, doing }) => {
-    const since = seconds === null ? '' : `, its transaction is ${seconds} s old`;
-    if (pid === null) return `${application} (${doing}${since})`;
-    const last = doing ? `, last: ${doing}` : '';
-    return `'${application || 'a client without a name'}' (process ${pid}${state ? `, ${state}` : ''}${since}${last})`;
-  });
-  return `${waited} Held by ${named.join(', ')}. Let that transaction end, or end it.`;
 }
