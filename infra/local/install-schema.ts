@@ -1,9 +1,9 @@
 /** Installs schema `crossfade` into a database of the local stack or of the tests, as the owner of the address. */
 
 import { join } from 'node:path';
-import { postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
-import { migrate } from '../../lib/adapters/postgres/migrate.ts';
-import { readMigrations } from '../../lib/adapters/postgres/migration-files.ts';
+import { postgresGateway } from '../../lib/adapters/postgres/connection/gateway.ts';
+import { migrate } from '../../lib/adapters/postgres/migrations/migrate.ts';
+import { readMigrations } from '../../lib/adapters/postgres/migrations/migration-files.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
 
 /** @param root of the checkout, which holds `migrations/` */

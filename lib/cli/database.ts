@@ -1,13 +1,13 @@
 /** A connection of its own for one command of a person. The driver is loaded only when one is needed. */
 
-import { parseAddress } from '../adapters/postgres/address.ts';
-import type { PgGateway } from '../adapters/postgres/gateway.ts';
+import { parseAddress } from '../adapters/postgres/connection/address.ts';
+import type { PgGateway } from '../adapters/postgres/connection/gateway.ts';
 import { random, systemClock } from '../adapters/system.ts';
 
 /** Connects at the first call. @throws CrossfadeError `invalid_config` when the text is no address of a Postgres */
 export async function openDatabase(text: string): Promise<PgGateway> {
   addressOf(text);
-  const { postgresGateway } = await import('../adapters/postgres/gateway.ts');
+  const { postgresGateway } = await import('../adapters/postgres/connection/gateway.ts');
   return postgresGateway({ url: text, clock: systemClock(), random });
 }
 

@@ -144,8 +144,8 @@ async function flagSource(env: Environment) {
 async function tablePorts(env: Environment, clock: Ports['clock'], log: Ports['log']): Promise<TablePorts> {
   if (!env.CROSSFADE_DATABASE_URL) throw missing('CROSSFADE_DATABASE_URL', 'table cutovers are run');
   const { postgresTables } = await import('../adapters/postgres/tables.ts');
-  const { postgresGateway } = await import('../adapters/postgres/gateway.ts');
-  const { parseAddress } = await import('../adapters/postgres/address.ts');
+  const { postgresGateway } = await import('../adapters/postgres/connection/gateway.ts');
+  const { parseAddress } = await import('../adapters/postgres/connection/address.ts');
   const gateway = async (url: string) => {
     for (const note of parseAddress(url).notes) log.event('database_address', { note });
     return postgresGateway({ url, clock, random, ...(await proofs(env, url, clock)) });
@@ -158,11 +158,11 @@ async function tablePorts(env: Environment, clock: Ports['clock'], log: Ports['l
 /** How server and function prove who they are. On AWS both must, and no password is in the environment. */
 async function proofs(env: Environment, url: string, clock: Ports['clock']) {
   if (env.CROSSFADE_PROFILE !== 'aws') return {};
-  const { parseAddress } = await import('../adapters/postgres/address.ts');
-  const { serverTrust } = await import('../adapters/postgres/server-trust.ts');
+  const { parseAddress } = await import('../adapters/postgres/connection/address.ts');
+  const { serverTrust } = await import('../adapters/postgres/connection/server-trust.ts');
   const trust = await serverTrust(url, env.CROSSFADE_DATABASE_CA);
   if (parseAddress(url).password !== undefined) return { trust };
-  const { iamToken } = await import('../adapters/postgres/iam-token.ts');
+  const { iamToken } = await import('../adapters/postgres/connection/iam-token.ts');
   return { trust, password: iamToken({ url, region: env.AWS_REGION, clock }) };
 }
 

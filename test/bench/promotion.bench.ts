@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import postgres from 'postgres';
 import { installSchema } from '../../infra/local/install-schema.ts';
 import { startPostgres } from '../../infra/local/postgres.ts';
-import { type PgGateway, postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
+import { type PgGateway, postgresGateway } from '../../lib/adapters/postgres/connection/gateway.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
 import { postgresCalls } from '../helpers/postgres-tables.ts';
 import type { TableCalls } from '../helpers/table-ports.ts';

@@ -4,7 +4,7 @@
  * and cleanup are put in here, on their way to the server.
  */
 
-import type { PgGateway } from '../../lib/adapters/postgres/gateway.ts';
+import type { PgGateway } from '../../lib/adapters/postgres/connection/gateway.ts';
 import type { OwnDatabase } from './postgres.ts';
 import { eventually } from './postgres-tables.ts';
 

@@ -6,8 +6,8 @@
 
 import { PGlite } from '@electric-sql/pglite';
 import { vector } from '@electric-sql/pglite/vector';
-import { translated } from '../../lib/adapters/postgres/failures.ts';
-import type { PgGateway } from '../../lib/adapters/postgres/gateway.ts';
+import { translated } from '../../lib/adapters/postgres/connection/failures.ts';
+import type { PgGateway } from '../../lib/adapters/postgres/connection/gateway.ts';
 
 /** As `postgresGateway` hands them back: bigint and numeric as text. */
 const AS_TEXT = Object.fromEntries([20, 1700].map((oid) => [oid, (text: string) => text]));

@@ -1,9 +1,13 @@
 /** A table cutover on a real Postgres: the data plane with its own connections, and the loops that the flows run. */
 
 import { expect } from 'vitest';
-import { readTablesByOid } from '../../lib/adapters/postgres/catalog.ts';
-import { type GatewayOptions, type PgGateway, postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
-import { inlineMode } from '../../lib/adapters/postgres/inline.ts';
+import { readTablesByOid } from '../../lib/adapters/postgres/capture/catalog.ts';
+import { inlineMode } from '../../lib/adapters/postgres/capture/inline.ts';
+import {
+  type GatewayOptions,
+  type PgGateway,
+  postgresGateway,
+} from '../../lib/adapters/postgres/connection/gateway.ts';
 import { postgresTables } from '../../lib/adapters/postgres/tables.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
 import type { TableShape } from '../../lib/core/table/shape.ts';

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { inject } from 'vitest';
-import type { GatewayOptions, PgGateway } from '../../lib/adapters/postgres/gateway.ts';
+import type { GatewayOptions, PgGateway } from '../../lib/adapters/postgres/connection/gateway.ts';
 import { TEMPLATE } from './postgres-server.ts';
 import { ACCOUNTS, type ServerName } from './server-accounts.ts';
 

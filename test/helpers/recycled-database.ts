@@ -11,7 +11,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type postgres from 'postgres';
 import { afterAll, inject } from 'vitest';
-import { type GatewayOptions, type PgGateway, postgresGateway } from '../../lib/adapters/postgres/gateway.ts';
+import {
+  type GatewayOptions,
+  type PgGateway,
+  postgresGateway,
+} from '../../lib/adapters/postgres/connection/gateway.ts';
 import { random } from '../../lib/adapters/system.ts';
 import { createDatabase, type OwnDatabase, ownDatabase } from './postgres.ts';
 

@@ -1,6 +1,6 @@
 /** Named moments of the owner's transactions, and of `crossfade.swap`, at which tests halt, kill or crash. */
 
-import type { PgGateway } from '../../lib/adapters/postgres/gateway.ts';
+import type { PgGateway } from '../../lib/adapters/postgres/connection/gateway.ts';
 import { type Seam, seamed } from './breakpoints.ts';
 import type { OwnDatabase } from './postgres.ts';
 

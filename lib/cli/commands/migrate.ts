@@ -1,7 +1,7 @@
 /** Installs or updates the schema `crossfade`. Needs the owner's role; what is there already is left alone. */
 
 import { join } from 'node:path';
-import type { PgGateway } from '../../adapters/postgres/gateway.ts';
+import type { PgGateway } from '../../adapters/postgres/connection/gateway.ts';
 import { CrossfadeError } from '../../core/base/errors.ts';
 import { portFrom } from '../connection.ts';
 import type { Context, Outcome } from '../context.ts';
@@ -14,8 +14,8 @@ const RUNTIME_ROLE = 'crossfade_runtime';
 export async function migrate(context: Context): Promise<Outcome> {
   const url = ownerUrl(context);
   const { host, port, role, notes } = addressOf(url);
-  const { migrate: install } = await import('../../adapters/postgres/migrate.ts');
-  const { readMigrations } = await import('../../adapters/postgres/migration-files.ts');
+  const { migrate: install } = await import('../../adapters/postgres/migrations/migrate.ts');
+  const { readMigrations } = await import('../../adapters/postgres/migrations/migration-files.ts');
   const files = readMigrations(join(packageRoot(), 'migrations'));
   const owner = await openDatabase(url);
   try {

@@ -8,7 +8,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/gateway.ts';
+import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 

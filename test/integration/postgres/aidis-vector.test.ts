@@ -5,9 +5,9 @@
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { aidisCutovers } from '../../../infra/examples/aidis/cutovers.ts';
-import type { PgGateway } from '../../../lib/adapters/postgres/gateway.ts';
-import { migrate } from '../../../lib/adapters/postgres/migrate.ts';
-import { readMigrations } from '../../../lib/adapters/postgres/migration-files.ts';
+import type { PgGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
+import { migrate } from '../../../lib/adapters/postgres/migrations/migrate.ts';
+import { readMigrations } from '../../../lib/adapters/postgres/migrations/migration-files.ts';
 import { defineCutovers } from '../../../lib/define/cutovers.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { aidisScript } from '../../helpers/aidis.ts';

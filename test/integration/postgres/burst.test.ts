@@ -7,7 +7,7 @@
  */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { PgGateway } from '../../../lib/adapters/postgres/gateway.ts';
+import type { PgGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
 import type { ConvergeResult } from '../../../lib/ports/converging.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';

@@ -1,8 +1,8 @@
 /** A table out of the catalog: matched by its exact name, its key chosen, its types written out in full. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readTable, readTablesByOid } from '../../../lib/adapters/postgres/catalog.ts';
-import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/gateway.ts';
+import { readTable, readTablesByOid } from '../../../lib/adapters/postgres/capture/catalog.ts';
+import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 

@@ -7,7 +7,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/gateway.ts';
+import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { sourceMutant } from '../../helpers/source-mutant.ts';
 
@@ -110,9 +110,9 @@ describe('I6 I36 a gateway whose backends are ended at random moments', () => {
   });
 
   it('without the discard rule has next calls that fail or hang (negative control)', async () => {
-    const file = 'lib/adapters/postgres/gateway.ts';
+    const file = 'lib/adapters/postgres/connection/gateway.ts';
     const undiscarding = await sourceMutant<
-      Pick<typeof import('../../../lib/adapters/postgres/gateway.ts'), 'postgresGateway'>
+      Pick<typeof import('../../../lib/adapters/postgres/connection/gateway.ts'), 'postgresGateway'>
     >([file], [[file, 'clients.discard(sql);', '{}']]);
     const spoiled = await spoiledNextCalls(undiscarding.postgresGateway, 15);
     expect(spoiled.during).toBeGreaterThan(0);

@@ -9,7 +9,7 @@ import {
   type PgGateway,
   postgresGateway,
   sqlstateOf,
-} from '../../../lib/adapters/postgres/gateway.ts';
+} from '../../../lib/adapters/postgres/connection/gateway.ts';
 import type { CrossfadeError } from '../../../lib/core/base/errors.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installSchema } from '../../../infra/local/install-schema.ts';
-import { postgresGateway } from '../../../lib/adapters/postgres/gateway.ts';
+import { postgresGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
 import type { HealthFinding } from '../../../lib/core/table/reading.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';

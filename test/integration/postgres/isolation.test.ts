@@ -6,7 +6,7 @@
 
 import type postgres from 'postgres';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/gateway.ts';
+import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';

@@ -1,7 +1,7 @@
 /** Work that may take longer than the role's statement_timeout, without leaving anything behind in a pooled session. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/gateway.ts';
+import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { installSchema } from '../../../infra/local/install-schema.ts';
-import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/gateway.ts';
-import { migrate } from '../../../lib/adapters/postgres/migrate.ts';
-import { readMigrations } from '../../../lib/adapters/postgres/migration-files.ts';
+import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
+import { migrate } from '../../../lib/adapters/postgres/migrations/migrate.ts';
+import { readMigrations } from '../../../lib/adapters/postgres/migrations/migration-files.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 
 const ROOT = new URL('../../..', import.meta.url).pathname;

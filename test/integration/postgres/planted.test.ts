@@ -4,7 +4,7 @@
  */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { PgGateway } from '../../../lib/adapters/postgres/gateway.ts';
+import type { PgGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
 import { systemClock } from '../../../lib/adapters/system.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type Breakpoints, breakpoints, overOrWaiting } from '../../helpers/breakpoints.ts';

@@ -7,8 +7,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type LocalPostgres, startPostgres } from '../../../infra/local/postgres.ts';
-import { type GatewayOptions, type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/gateway.ts';
-import { type ServerTrust, serverTrust } from '../../../lib/adapters/postgres/server-trust.ts';
+import {
+  type GatewayOptions,
+  type PgGateway,
+  postgresGateway,
+} from '../../../lib/adapters/postgres/connection/gateway.ts';
+import { type ServerTrust, serverTrust } from '../../../lib/adapters/postgres/connection/server-trust.ts';
 import { compose } from '../../../lib/compose/ports.ts';
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
 import { authority, type Certificate } from '../../helpers/certificates.ts';

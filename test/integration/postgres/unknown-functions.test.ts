@@ -1,7 +1,7 @@
 /** "There is no such function" means that a cutover is not armed only when it is said of the cutover's own function. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { unlessUnknown } from '../../../lib/adapters/postgres/unless-unknown.ts';
+import { unlessUnknown } from '../../../lib/adapters/postgres/connection/unless-unknown.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';

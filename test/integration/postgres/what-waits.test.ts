@@ -1,7 +1,7 @@
 /** I16 what holds a start, a swap or a verification says what is seen, what the limit is, and what ends it. */
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { PgGateway } from '../../../lib/adapters/postgres/gateway.ts';
+import type { PgGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
 import { systemClock } from '../../../lib/adapters/system.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import type { OwnDatabase } from '../../helpers/postgres.ts';

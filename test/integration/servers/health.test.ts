@@ -4,7 +4,7 @@
  */
 
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/gateway.ts';
+import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
 import type { HealthFinding } from '../../../lib/core/table/reading.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';

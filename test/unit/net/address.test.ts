@@ -2,9 +2,9 @@
 
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { type DatabaseAddress, parseAddress, placeOf } from '../../../lib/adapters/postgres/address.ts';
-import { tlsOptions } from '../../../lib/adapters/postgres/address-tls.ts';
-import { adviceOf, classOfCode } from '../../../lib/adapters/postgres/sqlstate.ts';
+import { type DatabaseAddress, parseAddress, placeOf } from '../../../lib/adapters/postgres/connection/address.ts';
+import { tlsOptions } from '../../../lib/adapters/postgres/connection/address-tls.ts';
+import { adviceOf, classOfCode } from '../../../lib/adapters/postgres/connection/sqlstate.ts';
 
 const refusal = (text: string): Error & { code?: string } => {
   try {

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PeerCertificate } from 'node:tls';
 import { afterAll, describe, expect, it } from 'vitest';
-import { iamToken, type TokenOptions } from '../../../lib/adapters/postgres/iam-token.ts';
-import { serverTrust } from '../../../lib/adapters/postgres/server-trust.ts';
+import { iamToken, type TokenOptions } from '../../../lib/adapters/postgres/connection/iam-token.ts';
+import { serverTrust } from '../../../lib/adapters/postgres/connection/server-trust.ts';
 import { authority } from '../../helpers/certificates.ts';
 
 const URL_ = 'postgres://crossfade_runtime@db.example.com:6432/app?application_name=x';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { classify, DEADLINE } from '../../../lib/adapters/postgres/failures.ts';
-import { classOfCode } from '../../../lib/adapters/postgres/sqlstate.ts';
+import { classify, DEADLINE } from '../../../lib/adapters/postgres/connection/failures.ts';
+import { classOfCode } from '../../../lib/adapters/postgres/connection/sqlstate.ts';
 
 describe('the class of a failure', () => {
   it.each([

@@ -1,11 +1,11 @@
 /** Capture on Postgres: what is generated for a cutover, made and taken away by the owner of the tables. */
 
 import type { Capture } from '../../../ports/capture.ts';
-import { adopt } from '../adopt.ts';
-import { arm, disarm, fenced, forget } from '../arming.ts';
 import type { Roles } from '../connection/roles.ts';
-import { removeShadow } from '../remove-shadow.ts';
-import { watchShape } from '../shape.ts';
+import { adopt } from './adopt.ts';
+import { arm, disarm, fenced, forget } from './arming.ts';
+import { removeShadow } from './remove-shadow.ts';
+import { watchShape } from './shape.ts';
 
 export function postgresCapture({ owner }: Pick<Roles, 'owner'>): Capture {
   return {

@@ -1,6 +1,6 @@
 /** Calls of functions in the database whose answer is one JSON value. */
 
-import type { CallOptions, PgGateway } from '../gateway.ts';
+import type { CallOptions, PgGateway } from './gateway.ts';
 
 /** Below the functions' time-out of 55 s. */
 const LONG_MS = 50_000;

@@ -1,10 +1,10 @@
 /** Hints become rows of the shadow; what does not fit waits in quarantine for a person. */
 
 import type { ConvergeResult, Converging } from '../../../ports/converging.ts';
-import { functionName } from '../arming.ts';
+import { functionName } from '../capture/arming.ts';
 import { callJson } from '../connection/calls.ts';
 import type { Roles } from '../connection/roles.ts';
-import { unlessUnknown } from '../unless-unknown.ts';
+import { unlessUnknown } from '../connection/unless-unknown.ts';
 
 /** A full batch in which rows do not fit, on a busy server: repeated from its beginning it would not be done sooner. */
 const CONVERGE_MS = 15_000;

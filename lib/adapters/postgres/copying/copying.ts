@@ -1,12 +1,12 @@
 /** The copy of the rows that were there before: chunk by chunk, and what it has to mind. */
 
 import type { BackfillStep, Copying, Pressure } from '../../../ports/copying.ts';
-import { functionName, whole } from '../arming.ts';
+import { functionName, whole } from '../capture/arming.ts';
 import { callJson, longJson } from '../connection/calls.ts';
 import type { Roles } from '../connection/roles.ts';
-import { buildNextIndex } from '../indexes-aside.ts';
-import { rehearseCopy } from '../rehearsal.ts';
-import { unlessUnknown } from '../unless-unknown.ts';
+import { unlessUnknown } from '../connection/unless-unknown.ts';
+import { buildNextIndex } from './indexes-aside.ts';
+import { rehearseCopy } from './rehearsal.ts';
 
 export function postgresCopying({ runtime, owner }: Roles): Copying {
   return {

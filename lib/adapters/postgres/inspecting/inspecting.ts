@@ -2,9 +2,9 @@
 
 import type { Inspecting } from '../../../ports/inspecting.ts';
 import type { Roles } from '../connection/roles.ts';
-import { tableHealth } from '../health.ts';
-import { outlook } from '../inspection.ts';
-import { tableStatuses } from '../statuses.ts';
+import { tableHealth } from './health.ts';
+import { outlook } from './inspection.ts';
+import { tableStatuses } from './statuses.ts';
 
 export function postgresInspecting({ runtime, owner }: Roles): Inspecting {
   return {

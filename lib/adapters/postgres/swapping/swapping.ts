@@ -3,12 +3,12 @@
 import { conditionText } from '../../../core/conditions/show.ts';
 import { shapeConditions } from '../../../core/holds/shape.ts';
 import type { Swapping } from '../../../ports/swapping.ts';
-import { cleanup } from '../cleanup.ts';
 import { callJson } from '../connection/calls.ts';
 import type { Roles } from '../connection/roles.ts';
-import { planTable } from '../plan-table.ts';
-import { tableStatuses } from '../statuses.ts';
-import { promote, revert } from '../swap.ts';
+import { tableStatuses } from '../inspecting/statuses.ts';
+import { cleanup } from './cleanup.ts';
+import { planTable } from './plan-table.ts';
+import { promote, revert } from './swap.ts';
 
 export function postgresSwapping({ runtime, owner }: Roles): Swapping {
   return {

@@ -3,7 +3,7 @@
 import type { TableSwitches } from '../../../ports/switches.ts';
 import { callJson } from '../connection/calls.ts';
 import type { Roles } from '../connection/roles.ts';
-import { unlessUnknown } from '../unless-unknown.ts';
+import { unlessUnknown } from '../connection/unless-unknown.ts';
 
 /** Each waits half a second for the application's transactions. */
 const LOCK_TRIES = 10;

@@ -3,11 +3,11 @@
 import type { VerificationResult } from '../../../core/gates/evidence.ts';
 import { quoteText } from '../../../core/table/shape.ts';
 import type { PassTimes, Verifying, VerifyStep } from '../../../ports/verifying.ts';
-import { functionName, whole } from '../arming.ts';
+import { functionName, whole } from '../capture/arming.ts';
 import { longJson } from '../connection/calls.ts';
 import type { Roles } from '../connection/roles.ts';
-import { compareRecord, consistency } from '../inspection.ts';
-import { unlessUnknown } from '../unless-unknown.ts';
+import { unlessUnknown } from '../connection/unless-unknown.ts';
+import { compareRecord, consistency } from '../inspecting/inspection.ts';
 
 type Answer = ({ kind: 'verified'; pass?: PassTimes } & VerificationResult) | Exclude<VerifyStep, { kind: 'verified' }>;
 

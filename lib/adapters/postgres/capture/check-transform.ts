@@ -1,0 +1,163 @@
+/**
+ * Lets Postgres itself judge the SQL of a transform before anything is created from it: names, casts, functions, operators.
+ * Functions in plpgsql are not looked at before they run, so a mistake would otherwise come up with the first row.
+ */
+
+import { isCrossfadeError } from '../../../core/base/errors.ts';
+import { quoteTable, quoteText, searchPath, type TableShape } from '../../../core/table/shape.ts';
+import type { Mapping } from '../../../core/table/transform.ts';
+import type { PgGateway } from '../connection/gateway.ts';
+
+const DENIED = '42501';
+/** No such function, or no such operator, under this search_path. */
+const UNDEFINED = '42883';
+
+export type Direction = { mapping: Mapping; source: TableShape; target: TableShape };
+
+/** There, and back with the roles exchanged. */
+export const bothDirections = (
+  primary: TableShape,
+  shadow: TableShape,
+  { forward, reverse }: { forward: Mapping; reverse: Mapping },
+): readonly Direction[] => [
+  { mapping: forward, source: primary, target: shadow },
+  { mapping: reverse, source: shadow, target: primary },
+];
+
+/** Every column whose expression cannot work, with Postgres' own reason. Reads no row. */
+export async function transformProblems(owner: PgGateway, directions: readonly Direction[]): Promise<string[]> {
+  const problems: string[] = [];
+  for (const { mapping, source, target } of directions) {
+    const path = searchPath([source, target]);
+    const rows = `${quoteTable(source)} AS p`;
+    const refused = await answers(expressionsOf(mapping), (sql) => refusal(owner, rows, sql, path));
+    problems.push(
+      ...refused.map(({ name, answer }) => `column '${name}' of ${target.schema}.${target.name}: ${answer}`),
+    );
+    if (refused.length === 0) problems.push(...(await unsteady(owner, { mapping, source, target }, path)));
+  }
+  return problems;
+}
+
+/** A ROW has at most 1,664 entries; one column may have an expression that is written and another that is compared. */
+const ASKED_TOGETHER = 800;
+
+export type Expression = { name: string; sql: string };
+
+/** The expressions that have an answer, found by halving: of many hundred, few or none have one. */
+export async function answers(
+  expressions: readonly Expression[],
+  ask: (sql: string) => Promise<string | null>,
+): Promise<{ name: string; answer: string }[]> {
+  const [first] = expressions;
+  if (!first) return [];
+  if (expressions.length <= ASKED_TOGETHER) {
+    const answer = await ask(expressions.map(({ sql }) => sql).join(', '));
+    if (answer === null) return [];
+    if (expressions.length === 1) return [{ name: first.name, answer }];
+  }
+  const middle = Math.ceil(expressions.length / 2);
+  const halves = [expressions.slice(0, middle), expressions.slice(middle)];
+  return [...(await answers(halves[0]!, ask)), ...(await answers(halves[1]!, ask))];
+}
+
+/** Anything that is more than a column and a cast. */
+const isComputed = (sql: string) =>
+  /\bselect\b|[\w"]\s*\(|\b(current_\w+|localtime\w*|session_user|user)\b/i.test(
+    sql.replaceAll(/crossfade\.refuse_\w+\(|\bROW\(|::[\w ]+\([\d,]+\)/g, ''),
+  );
+
+/** Every expression once, in lists that a ROW can hold. Casts and operators may call functions, too. */
+export function expressionLists(mapping: Mapping): string[] {
+  const found = [...new Set(expressionsOf(mapping).map(({ sql }) => sql))];
+  const lists: string[] = [];
+  for (let from = 0; from < found.length; from += ASKED_TOGETHER)
+    lists.push(found.slice(from, from + ASKED_TOGETHER).join(', '));
+  return lists;
+}
+
+/** What gives another value each time, though Postgres calls it stable: it is, within one statement. */
+const MOMENTARY =
+  'now|transaction_timestamp|statement_timestamp|txid_current|pg_current_xact_id|pg_backend_pid|current_setting|inet_client_addr';
+
+/**
+ * Columns that are compared and whose expression does not depend on the row alone: no two looks at them agree. Postgres is asked
+ * which functions it made of the expression, by a view that is rolled back in the block that made it.
+ */
+async function unsteady(owner: PgGateway, { mapping, source, target }: Direction, path: string): Promise<string[]> {
+  const computed = mapping.compared.filter(({ sql }) => isComputed(sql)).map((one) => ({ ...one, name: one.target }));
+  const found = await answers(computed, (sql) => changing(owner, source, sql, path));
+  return found.map(
+    ({ name, answer }) =>
+      `column '${name}' of ${target.schema}.${target.name}: its expression has ${answer}, whose value is not decided by the row. Compute it from columns, or let a default fill the column`,
+  );
+}
+
+/** A function of the user's own is volatile unless it says otherwise, which few do: only those of Postgres and of extensions tell. */
+export async function changing(
+  owner: PgGateway,
+  source: TableShape,
+  sql: string,
+  path: string,
+): Promise<string | null> {
+  const view = `SELECT ROW(${sql}) IS NULL AS c FROM ${quoteTable(source)} AS p`;
+  const body = `DECLARE v_view text := 'crossfade.look_' || pg_catalog.pg_backend_pid(); v_tree text; v_found text; BEGIN
+    PERFORM pg_catalog.set_config('search_path', ${quoteText(path)}, true);
+    EXECUTE 'CREATE VIEW ' || v_view || ' AS ' || ${quoteText(view)};
+    SELECT r.ev_action::pg_catalog.text INTO v_tree FROM pg_catalog.pg_rewrite r WHERE r.ev_class = v_view::pg_catalog.regclass;
+    SELECT pg_catalog.string_agg(DISTINCT f.proname || '()', ', ') INTO v_found
+    FROM pg_catalog.regexp_matches(v_tree, ':(funcid|opno) (\\d+)', 'g') m
+    LEFT JOIN pg_catalog.pg_operator o ON m[1] = 'opno' AND o.oid = m[2]::pg_catalog.oid
+    JOIN pg_catalog.pg_proc f ON f.oid = CASE m[1] WHEN 'funcid' THEN m[2]::pg_catalog.oid ELSE o.oprcode END
+    WHERE (f.provolatile = 'v' AND f.prolang IN (SELECT l.oid FROM pg_catalog.pg_language l WHERE l.lanname IN ('internal', 'c'))) OR (f.pronamespace = 'pg_catalog'::pg_catalog.regnamespace AND f.proname ~ '^(${MOMENTARY})$');
+    RAISE EXCEPTION 'found %', pg_catalog.concat_ws(', ', v_found, CASE WHEN v_tree ~ '\\{SUBLINK' THEN 'a sub-select' END,
+      CASE WHEN v_tree ~ '\\{SQLVALUEFUNCTION' THEN 'the time or the user of the moment' END) USING ERRCODE = 'CF012';
+  END`;
+  try {
+    await owner.call(`DO LANGUAGE plpgsql ${quoteText(body)}`);
+    return null;
+  } catch (error) {
+    if (!isCrossfadeError(error) || error.retryable) throw error;
+    // Where no view may be made nothing can be said.
+    return /found (.+) \[CF012\]/.exec(error.message)?.[1] ?? null;
+  }
+}
+
+function expressionsOf({ key, written, compared }: Mapping): Expression[] {
+  const all = [
+    ...key.map(({ target, sql }) => ({ name: target.name, sql })),
+    ...written.map(({ target, sql }) => ({ name: target, sql })),
+    ...compared.map(({ target, sql }) => ({ name: target, sql })),
+  ];
+  return [...new Map(all.map((one) => [JSON.stringify([one.name, one.sql]), one])).values()];
+}
+
+/**
+ * In a WHERE, where an aggregate is an error as it should be: each expression is one value of one row. Nothing is read. Under
+ * the search_path of the functions that will have the expression in them, whatever the one of the session is.
+ *
+ * @param rows what is in scope as `p`, as a FROM clause has it
+ */
+export async function refusal(
+  owner: PgGateway,
+  rows: string,
+  expressions: string,
+  path: string,
+): Promise<string | null> {
+  const look = `SELECT FROM ${rows} WHERE ROW(${expressions}) IS NULL LIMIT 0`;
+  const body = `BEGIN PERFORM pg_catalog.set_config('search_path', ${quoteText(path)}, true); EXECUTE ${quoteText(look)}; END`;
+  try {
+    await owner.call(`DO LANGUAGE plpgsql ${quoteText(body)}`);
+    return null;
+  } catch (error) {
+    if (!isCrossfadeError(error) || error.retryable) throw error;
+    const sqlstate = String(error.details.sqlstate ?? '');
+    // A right that is missing is the plan's to name, with what it is for.
+    if (sqlstate === DENIED) return null;
+    if (!/^(42|22|2B|0A)/.test(sqlstate)) throw error;
+    const why = /: ([^:]*(?::[^:]*)?) \[[0-9A-Z]{5}\]/.exec(error.message)?.[1] ?? error.message;
+    return sqlstate === UNDEFINED
+      ? `${why} under search_path ${path}. Name its schema: extensions.f(x) for a function, a OPERATOR(extensions.->) b for an operator`
+      : why;
+  }
+}

@@ -1,0 +1,28 @@
+/** What a cutover was armed on: written down when it is armed, compared on every tick and inside the swap. The work is done in SQL. */
+
+import { quoteText, searchPath } from '../../../core/table/shape.ts';
+import type { PgGateway } from '../connection/gateway.ts';
+import { type Direction, expressionLists } from './check-transform.ts';
+
+/** The last statement of the transaction that arms. */
+export const recordShape = (id: string) => `SELECT crossfade.record_shape(${quoteText(id)})`;
+
+/** Before `recordShape`: what the declared expressions of both directions call. */
+export function recordUsed(id: string, directions: readonly Direction[]): string {
+  const functions = directions.map(({ mapping, source, target }) => {
+    const rows = expressionLists(mapping).map((sql) => `${quoteText(sql)}::pg_catalog.text`);
+    return `crossfade.functions_of(${source.oid}::pg_catalog.oid, ARRAY[${rows.join(', ')}]::pg_catalog.text[], ${quoteText(searchPath([source, target]))})`;
+  });
+  return `SELECT crossfade.note_used(${quoteText(id)}, ${functions.join(' || ')})`;
+}
+
+/** The first statement of a swap under its lock. */
+export const refuseChangedShape = (id: string) => `SELECT crossfade.refuse_changed_shape(${quoteText(id)})`;
+
+export async function shapeObstacle(owner: PgGateway, id: string): Promise<string | null> {
+  const [row] = await owner.call<{ why: string | null }>('SELECT crossfade.shape_obstacle($1::text) AS why', [id]);
+  return row?.why ?? null;
+}
+
+/** Writes down what is seen, makes capture again where it was interrupted, and has every row copied and compared again then. */
+export const watchShape = (id: string) => `SELECT crossfade.watch_shape(${quoteText(id)})`;

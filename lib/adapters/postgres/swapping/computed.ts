@@ -1,0 +1,81 @@
+/**
+ * Who computes a column after promotion that is computed until then. Postgres itself is asked whether the expression can be
+ * evaluated over the new row, and whether the way back is made from the column. Reads no row.
+ */
+
+import type { ComputedColumn } from '../../../core/table/promotion/computed-columns.ts';
+import { columnOf, quoteName, quoteTable, searchPath, type TableShape } from '../../../core/table/shape.ts';
+import {
+  computedUntilPromotion,
+  inputsNamed,
+  inputsOf,
+  type KeptColumn,
+  type Mapping,
+  readsWholeRow,
+} from '../../../core/table/transform.ts';
+import type { TableCutover } from '../../../ports/tables.ts';
+import { answers, changing, refusal } from '../capture/check-transform.ts';
+import type { PgGateway } from '../connection/gateway.ts';
+
+export async function computedColumns(
+  owner: PgGateway,
+  { table: declaration }: TableCutover,
+  primary: TableShape,
+  shadow: TableShape,
+): Promise<ComputedColumn[]> {
+  const declared = computedUntilPromotion(shadow, declaration);
+  const isWritten = ({ column }: KeptColumn) => columnOf(primary, column.name) !== undefined;
+  const written = declared.filter(isWritten).map(({ column }) => ({ by: 'itself', name: column.name }) as const);
+  const columns = declared.filter((kept) => !isWritten(kept));
+  if (columns.length === 0) return written;
+  const path = searchPath([primary, shadow]);
+  const inputs = inputsOf(primary, shadow, declaration);
+  const asOld = inputs.map(({ name, sql }) => `${sql} AS ${quoteName(name)}`).join(', ');
+  const rows = `(SELECT ${asOld} FROM ${quoteTable(shadow)} AS p) AS p`;
+  const asked = columns.map(({ column, sql }) => ({ name: column.name, sql }));
+  const refused = new Map(
+    (await answers(asked, (sql) => refusal(owner, rows, sql, path))).map(({ name, answer }) => [name, answer]),
+  );
+  const homes = await readBack(owner, declaration.reverse ?? {}, shadow, [...refused.keys()], path);
+  const defaults = columns.flatMap(({ column }) =>
+    column.defaultSql === null ? [] : [{ name: column.name, sql: `(${column.defaultSql})` }],
+  );
+  const unsteady = new Map(
+    (await answers(defaults, (sql) => changing(owner, shadow, sql, path))).map(({ name, answer }) => [name, answer]),
+  );
+  const judged = columns.map((kept): ComputedColumn => {
+    const { name, defaultSql } = kept.column;
+    if (homes.has(name)) return { by: 'application', name };
+    const why = refused.get(name) ?? (readsWholeRow(kept.sql, primary) ? 'it reads the row as a whole' : undefined);
+    if (why !== undefined) return { by: 'nobody', name, why };
+    if (unsteady.has(name)) return { by: 'unknown', name, default: defaultSql ?? '' };
+    return { by: 'trigger', name, kept: { ...kept, inputs: inputsNamed(kept.sql, inputs) } };
+  });
+  return [...written, ...judged];
+}
+
+/** The way back of the new table, with the columns that a trigger keeps for the application. */
+export function keeping(reverse: Mapping, computed: readonly ComputedColumn[]): Mapping {
+  const kept = computed.flatMap((one): KeptColumn[] => (one.by === 'trigger' ? [one.kept] : []));
+  return kept.length === 0 ? reverse : { ...reverse, kept };
+}
+
+/** Those without which an expression of the way back does not compile. */
+async function readBack(
+  owner: PgGateway,
+  reverse: Readonly<Record<string, { sql: string } | { insertOnly: string }>>,
+  shadow: TableShape,
+  names: readonly string[],
+  path: string,
+): Promise<Set<string>> {
+  const ways = Object.values(reverse).flatMap((one) => ('sql' in one ? [one.sql] : []));
+  const read = new Set<string>();
+  for (const name of names) {
+    const ask = ways.filter((sql) => sql.toLowerCase().includes(name.replaceAll('"', '""').toLowerCase()));
+    if (ask.length === 0) continue;
+    const others = shadow.columns.filter((column) => column.name !== name).map((column) => quoteName(column.name));
+    const rows = `(SELECT ${others.join(', ')} FROM ${quoteTable(shadow)} AS p) AS p`;
+    if (await refusal(owner, rows, ask.map((sql) => `(${sql})`).join(', '), path)) read.add(name);
+  }
+  return read;
+}

@@ -1,0 +1,82 @@
+/** What promotion, or the way back, would do: a plan from one look at the catalog. Changes nothing. */
+
+import { planPromotion, planRevert } from '../../../core/table/promotion/plan.ts';
+import type { PromotionRecord } from '../../../core/table/promotion/swap-plan.ts';
+import type { PlanItem, TablePlan } from '../../../ports/swapping.ts';
+import type { TableCutover } from '../../../ports/tables.ts';
+import { sharedTables } from '../capture/arming.ts';
+import { inlineItems } from '../capture/inline.ts';
+import type { PgGateway } from '../connection/gateway.ts';
+import { indexItems } from '../copying/indexes-aside.ts';
+import { eventTriggerItems } from './event-triggers.ts';
+import { olderServerItems } from './older-servers.ts';
+import { shortLimitItems } from './short-limits.ts';
+import {
+  isPromoted,
+  type MirroredCutover,
+  readMirror,
+  readSituation,
+  type Situation,
+  wasOvertaken,
+} from './situation.ts';
+import { scanWayBack } from './way-back.ts';
+
+const LOOKS = 3;
+
+/**
+ * Changes nothing. Looks again when somebody swapped the tables meanwhile, since the catalog is read in several statements.
+ * @throws CrossfadeError `refused_table` when a table, column or key is missing
+ */
+export async function planTable(owner: PgGateway, cutover: TableCutover, scanMs = 0): Promise<TablePlan> {
+  for (let look = 1; ; look += 1) {
+    const mirror = await readMirror(owner, cutover.id);
+    const [made] = await Promise.allSettled([planOf(owner, cutover, mirror, scanMs)]);
+    if (look < LOOKS && wasOvertaken(mirror, await readMirror(owner, cutover.id))) continue;
+    if (made.status === 'rejected') throw made.reason;
+    return made.value;
+  }
+}
+
+async function planOf(
+  owner: PgGateway,
+  cutover: TableCutover,
+  mirror: MirroredCutover | null,
+  scanMs: number,
+): Promise<TablePlan> {
+  const situation = await readSituation(owner, cutover, mirror);
+  const promoted = isPromoted(mirror);
+  const plan = promoted
+    ? planRevert(situation.request, mirror.record as PromotionRecord)
+    : planPromotion(situation.request);
+  const ours = [
+    ...(promoted ? [] : await itemsBefore(owner, cutover, situation)),
+    ...(await eventTriggerItems(owner)),
+    ...(await shortLimitItems(owner)),
+  ];
+  return {
+    primary: cutover.table.primary,
+    shadow: cutover.table.shadow,
+    key: situation.forward.key.map(({ source }) => ({ column: source.name, type: source.type })),
+    columns: situation.columns,
+    items: [...plan.items, ...ours],
+    estimatedRows: situation.primary.estimatedRows,
+    ok: plan.ok && ours.every(({ action }) => action !== 'refuse'),
+    ...(scanMs > 0 ? { wayBack: await scanWayBack(owner, situation, { promoted, limitMs: scanMs }) } : {}),
+  };
+}
+
+/** What only a start or a promotion has to mind. */
+async function itemsBefore(
+  owner: PgGateway,
+  cutover: TableCutover,
+  { primary, shadow }: Situation,
+): Promise<PlanItem[]> {
+  const tables = [primary.oid, shadow.oid];
+  const shared = await sharedTables(owner, cutover.id, tables);
+  return [
+    ...(await inlineItems(owner, cutover, shadow)),
+    ...(await indexItems(owner, cutover)),
+    ...shared.map((text): PlanItem => ({ action: 'refuse', kind: 'cutover', object: cutover.table.primary, text })),
+    ...(await olderServerItems(owner, tables)),
+  ];
+}

@@ -1,0 +1,100 @@
+/** One look at a cutover before its names are swapped: the mirror row, both tables by OID, and what hangs on them. */
+
+import { CrossfadeError } from '../../../core/base/errors.ts';
+import type { KeyAside } from '../../../core/table/promotion/keys-aside.ts';
+import type { PromotionRecord, SwapRequest } from '../../../core/table/promotion/swap-plan.ts';
+import type { TableShape } from '../../../core/table/shape.ts';
+import { compileTransform, type Mapping } from '../../../core/table/transform.ts';
+import type { TableCutover } from '../../../ports/tables.ts';
+import { readTables, readTablesByOid } from '../capture/catalog.ts';
+import { bothDirections, transformProblems } from '../capture/check-transform.ts';
+import type { PgGateway } from '../connection/gateway.ts';
+import { computedColumns, keeping } from './computed.ts';
+import { readDependents } from './dependents.ts';
+
+export type MirroredCutover = {
+  primaryOid: number;
+  shadowOid: number;
+  direction: 'none' | 'forward' | 'reverse';
+  epoch: number;
+  /** Of a promotion that stands; after it was taken back only what may be left to validate; empty before. */
+  record: Partial<PromotionRecord>;
+  /** Foreign keys that were taken off the shadow when it began to follow. */
+  aside: readonly KeyAside[];
+};
+
+export type Situation = {
+  primary: TableShape;
+  shadow: TableShape;
+  forward: Mapping;
+  reverse: Mapping;
+  columns: readonly { shadow: string; source: string; text: string }[];
+  request: SwapRequest;
+  fingerprint: string;
+};
+
+/** Somebody swapped the tables, or moved the epoch, between two looks. */
+export const wasOvertaken = (seen: MirroredCutover | null, now: MirroredCutover | null) =>
+  seen?.epoch !== now?.epoch || seen?.direction !== now?.direction;
+
+export const isPromoted = (mirror: MirroredCutover | null): mirror is MirroredCutover =>
+  mirror?.direction === 'reverse';
+
+export async function readMirror(owner: PgGateway, id: string): Promise<MirroredCutover | null> {
+  const [row] = await owner.call<{ mirror: MirroredCutover }>(
+    `SELECT pg_catalog.jsonb_build_object('primaryOid', c.primary_oid::bigint, 'shadowOid', c.shadow_oid::bigint,
+       'direction', c.direction, 'epoch', c.epoch, 'record', CASE WHEN c.plan ? 'keys' THEN pg_catalog.jsonb_set(c.plan, '{keys,dropped}', (
+           SELECT COALESCE(pg_catalog.jsonb_agg(crossfade.key_now(k, c.id, true) ORDER BY place), '[]')
+           FROM pg_catalog.jsonb_array_elements(c.plan -> 'keys' -> 'dropped') WITH ORDINALITY x(k, place))) ELSE c.plan END,
+       'aside', crossfade.keys_aside(c.id, true)) AS mirror
+     FROM crossfade.cutover c WHERE c.id = $1::text`,
+    [id],
+  );
+  return row?.mirror ?? null;
+}
+
+/**
+ * @param mirror the tables are taken by OID once they are known, since promotion changes their names
+ * @throws CrossfadeError `refused_table` when a table is missing or the declaration does not fit
+ */
+export async function readSituation(
+  owner: PgGateway,
+  cutover: TableCutover,
+  mirror: MirroredCutover | null,
+): Promise<Situation> {
+  const armed = mirror && mirror.direction !== 'none' ? mirror : null;
+  const [primary, shadow] = armed
+    ? await readTablesByOid(owner, [armed.primaryOid, armed.shadowOid])
+    : await readTables(owner, [cutover.table.primary, cutover.table.shadow]);
+  if (!primary || !shadow) throw missing(cutover, primary ? cutover.table.shadow : cutover.table.primary);
+  const compiled = compileTransform(primary, shadow, cutover.table, cutover.id);
+  if (!compiled.ok) {
+    throw new CrossfadeError(
+      'refused_table',
+      `Cutover '${cutover.id}' does not fit its tables: ${compiled.problems.join('; ')}.`,
+      { details: { problems: compiled.problems } },
+    );
+  }
+  const problems = await transformProblems(owner, bothDirections(primary, shadow, compiled));
+  if (problems.length > 0) {
+    throw new CrossfadeError(
+      'refused_table',
+      `Cutover '${cutover.id}' does not fit its tables: ${problems.join('; ')}.`,
+      { details: { problems } },
+    );
+  }
+  const { dependents, fingerprint } = await readDependents(owner, primary.oid, shadow.oid);
+  const computed = await computedColumns(owner, cutover, primary, shadow);
+  const { forward, columns } = compiled;
+  const reverse = keeping(compiled.reverse, computed);
+  const aside = mirror?.aside ?? [];
+  const request = { dependents, declaration: cutover.table, mapping: forward, reverse, aside, computed };
+  return { primary, shadow, forward, reverse, columns, request, fingerprint };
+}
+
+function missing(cutover: TableCutover, name: string): CrossfadeError {
+  return new CrossfadeError(
+    'refused_table',
+    `Table ${name} of cutover '${cutover.id}' does not exist. Create it first; Crossfade fills it and never creates it.`,
+  );
+}
