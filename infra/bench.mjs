@@ -5,10 +5,10 @@
  *   npm run bench route
  */
 
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from './prepare.mjs';
+import { runBundled } from './run-bundled.mjs';
 
 const FOLDER = join(ROOT, 'test', 'bench');
 const names = readdirSync(FOLDER)
@@ -21,23 +21,4 @@ if (!names.includes(name)) {
   process.exit(name === undefined ? 0 : 2);
 }
 
-const { build } = await import('esbuild');
-// Inside the checkout, so that the installed packages are found.
-const directory = mkdtempSync(join(ROOT, 'node_modules', '.bench-'));
-try {
-  const outfile = join(directory, `${name}.mjs`);
-  await build({
-    entryPoints: [join(FOLDER, `${name}.bench.ts`)],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    packages: 'external',
-    logLevel: 'warning',
-  });
-  const child = spawn(process.execPath, [outfile, ...words], { cwd: ROOT, stdio: 'inherit' });
-  process.exitCode = await new Promise((resolve) => child.on('exit', (code) => resolve(code ?? 1)));
-} finally {
-  rmSync(directory, { recursive: true, force: true });
-}
+process.exitCode = await runBundled(`test/bench/${name}.bench.ts`, words);

@@ -5,15 +5,18 @@ import { join } from 'node:path';
 import { RENEW, readPages, renewed } from './pages.ts';
 
 const root = process.cwd();
-const stale = readPages(root).filter((page) => renewed(root, page).text !== page.text);
+const stale = readPages(root).flatMap((page) => {
+  const { text } = renewed(root, page);
+  return text === page.text ? [] : [{ file: page.file, text }];
+});
 
 if (process.argv.includes('--check')) {
   for (const { file } of stale) console.log(`${file} is stale; ${RENEW} renews it.`);
   process.exitCode = stale.length > 0 ? 1 : 0;
 } else {
-  for (const page of stale) {
-    writeFileSync(join(root, page.file), renewed(root, page).text);
-    console.log(`Renewed ${page.file}`);
+  for (const { file, text } of stale) {
+    writeFileSync(join(root, file), text);
+    console.log(`Renewed ${file}`);
   }
   if (stale.length === 0) console.log('Every page is up to date.');
 }
