@@ -12,8 +12,9 @@ import { type Composition, compose } from './ports.ts';
 
 /** @throws CrossfadeError `invalid_config` naming every missing or wrong variable */
 export function composeTick(variables = environment()): Composition {
-  const composition = compose(variables);
-  const channels = alertChannels(readEnvironment(variables), composition.ports.clock);
+  const env = readEnvironment(variables);
+  const composition = compose(variables, env);
+  const channels = alertChannels(env, composition.ports.clock);
   return { ...composition, ports: { ...composition.ports, channels } };
 }
 

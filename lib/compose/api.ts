@@ -15,8 +15,8 @@ export type ApiComposition = Composition & {
 
 /** @throws CrossfadeError `invalid_config` naming every missing or wrong variable */
 export function composeApi(variables = environment()): ApiComposition {
-  const composition = compose(variables);
   const env = readEnvironment(variables);
+  const composition = compose(variables, env);
   const { realNow } = composition;
   const keys = once(async () => {
     const { signingKeys } = await import('../adapters/http/signing-keys.ts');

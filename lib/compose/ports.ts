@@ -38,8 +38,7 @@ const FORWARD_STORE = ['intents', 'forwards', 'attempts'] as const satisfies rea
 const LOCAL_CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local' };
 
 /** @throws CrossfadeError `invalid_config` naming every missing or wrong variable */
-export function compose(variables = environment()): Composition {
-  const env = readEnvironment(variables);
+export function compose(variables = environment(), env = readEnvironment(variables)): Composition {
   const clock = systemClock({ speed: env.CROSSFADE_CLOCK_SPEED, originMs: env.CROSSFADE_CLOCK_ORIGIN_MS });
   const ids = systemIds();
   const log = powertoolsLog(env.CROSSFADE_LOG_LEVEL);
