@@ -1,36 +1,22 @@
 /** One attempt at a copy: claimed by one caller at a time, and changed by its claimer only. */
 
-import { QueryCommand } from '@aws-sdk/lib-dynamodb';
 import type { ForwardAttempts } from '../../../ports/forwards.ts';
-import { attempt, type Target } from '../failures.ts';
+import type { Target } from '../failures.ts';
 import { bodyPartition } from '../keys.ts';
-import type { Item } from '../state-items.ts';
+import { queryItems } from '../state-items.ts';
 import { copyChanges } from './changes.ts';
 import { copyOf, withBody } from './item.ts';
 
 export function dynamoForwardAttempts(target: Target): ForwardAttempts {
-  const { client, tableName: TableName } = target;
   const { update, remove } = copyChanges(target);
 
   async function bodyOf(cutover: string, id: string, parts: number): Promise<Uint8Array | null> {
     if (parts === 0) return null;
-    const found: Uint8Array[] = [];
-    let next: Item | undefined;
-    do {
-      const command = new QueryCommand({
-        TableName,
-        ConsistentRead: true,
-        KeyConditionExpression: 'id = :id',
-        ExpressionAttributeValues: { ':id': bodyPartition(cutover, id) },
-        ExclusiveStartKey: next,
-      });
-      const page = await attempt(target, `read the body of a copy of cutover '${cutover}'`, (call) =>
-        client.send(command, call),
-      );
-      found.push(...(page.Items ?? []).map((item) => item.body as Uint8Array));
-      next = page.LastEvaluatedKey;
-    } while (next);
-    return Buffer.concat(found);
+    const items = await queryItems(target, `read the body of a copy of cutover '${cutover}'`, {
+      KeyConditionExpression: 'id = :id',
+      ExpressionAttributeValues: { ':id': bodyPartition(cutover, id) },
+    });
+    return Buffer.concat(items.map((item) => item.body as Uint8Array));
   }
 
   return {
