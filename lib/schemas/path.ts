@@ -6,14 +6,14 @@ import { CUTOVER_ID, type CutoverDeclaration } from '../core/cutover/cutover.ts'
 import type { Phase } from '../core/cutover/phase.ts';
 import { type Json, textOf } from './input.ts';
 
-const EXPERIMENT_ID = /^[a-z][a-z0-9_]{0,39}\.[a-z][a-z0-9_]{0,39}$/;
-const ALERT_ID = /^[a-z][a-z0-9_]{0,39}\.[a-z][a-z0-9_]{0,39}$/;
+/** A cutover, and what is declared with it. */
+const PAIR_ID = /^[a-z][a-z0-9_]{0,39}\.[a-z][a-z0-9_]{0,39}$/;
 
 export const PATH = {
   cutover: { description: 'Id of a declared cutover.', schema: textOf(CUTOVER_ID) },
   phase: { description: 'Name of a declared phase.', schema: textOf(CUTOVER_ID) },
-  experiment: { description: 'CUTOVER.EXPERIMENT', schema: textOf(EXPERIMENT_ID) },
-  alert: { description: 'CUTOVER.RULE', schema: textOf(ALERT_ID) },
+  experiment: { description: 'CUTOVER.EXPERIMENT', schema: textOf(PAIR_ID) },
+  alert: { description: 'CUTOVER.RULE', schema: textOf(PAIR_ID) },
   asset: { description: 'A part of the page.', schema: { type: 'string' } },
   proxy: { description: 'The path at the upstream; it may have slashes.', schema: { type: 'string' } },
 } as const satisfies Readonly<Record<string, { description: string; schema: Json }>>;
@@ -47,13 +47,10 @@ export function findPhase(phases: readonly Phase[], wanted: string | undefined):
 }
 
 /** @throws CrossfadeError `invalid_identifier` */
-export function readExperimentId(id: string | undefined): string {
-  if (id !== undefined && EXPERIMENT_ID.test(id)) return id;
-  throw new CrossfadeError('invalid_identifier', "An experiment's id is CUTOVER.EXPERIMENT, both in lower_snake_case.");
+function readPairId(id: string | undefined, form: string): string {
+  if (id !== undefined && PAIR_ID.test(id)) return id;
+  throw new CrossfadeError('invalid_identifier', `${form}, both in lower_snake_case.`);
 }
 
-/** @throws CrossfadeError `invalid_identifier` */
-export function readAlertId(id: string | undefined): string {
-  if (id !== undefined && ALERT_ID.test(id)) return id;
-  throw new CrossfadeError('invalid_identifier', "An alert's id is CUTOVER.RULE, both in lower_snake_case.");
-}
+export const readExperimentId = (id: string | undefined) => readPairId(id, "An experiment's id is CUTOVER.EXPERIMENT");
+export const readAlertId = (id: string | undefined) => readPairId(id, "An alert's id is CUTOVER.RULE");
