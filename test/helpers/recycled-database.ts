@@ -10,7 +10,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import type postgres from 'postgres';
-import { afterAll, inject } from 'vitest';
+import { inject } from 'vitest';
 import {
   type GatewayOptions,
   type PgGateway,
@@ -38,11 +38,8 @@ type Kept = {
   sessions: Session[];
 };
 
+/** Files of one worker share it. The last one goes with the server of the run. */
 let idle: Kept | null = null;
-afterAll(async () => {
-  if (idle) await remove(idle);
-  idle = null;
-});
 
 export async function recycledDatabase(): Promise<OwnDatabase> {
   // There the sessions are PgBouncer's.
