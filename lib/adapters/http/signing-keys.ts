@@ -3,7 +3,7 @@
  *
  * An issuer replaces its keys. A token that names a key which is not known here makes the issuer be asked again, at most
  * every 30 s, and published keys are read again when they are ten minutes old, so that withdrawn ones go. While the issuer does not
- * answer, the keys that it published last go on: its outage locks nobody out.
+ * answer, the keys that it published last go on: its outage locks no caller out.
  */
 
 import {

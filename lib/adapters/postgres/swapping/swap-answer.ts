@@ -6,7 +6,7 @@ import type { TableCutover } from '../../../ports/tables.ts';
 const LOCK_NOT_GRANTED = '55P03';
 /** SQLSTATE: two transactions waited for each other. */
 const DEADLOCK = '40P01';
-/** What another try may mend by itself: locks, a serialization failure, a statement that took too long. */
+/** What may pass with another try: locks, a serialization failure, a statement that took too long. */
 export const BUSY = new Set([LOCK_NOT_GRANTED, DEADLOCK, '40001', '57014']);
 
 /** `pid` is null of a transaction that was prepared and outlives its session; `doing` is what ends it then. */
