@@ -152,6 +152,7 @@ describe('the health check before a migration', () => {
 describe('in psql, as the role of the functions', () => {
   /** What the migrations grant when the role is there. */
   const grants = readdirSync(MIGRATIONS)
+    .filter((name) => name.endsWith('.sql'))
     .flatMap(
       (name) =>
         readFileSync(new URL(name, MIGRATIONS), 'utf8').match(
