@@ -1,8 +1,7 @@
 /** The state of cutovers and of the system, its audit trail, and the last verdict of the gates. */
 
-import type { Verdict } from '../core/conditions/verdict.ts';
 import type { CutoverId, CutoverState, SystemState } from '../core/cutover/cutover.ts';
-import type { Evidence } from '../core/gates/fold.ts';
+import type { StoredVerdict } from '../core/gates/stored-verdict.ts';
 import type { AuditEntry } from '../core/stage/audit.ts';
 import type { Event } from '../core/stage/events.ts';
 
@@ -33,8 +32,6 @@ export type WriteResult<State> =
   | { kind: 'stale'; current: State }
   /** The idempotency key was used before: its stored record. */
   | { kind: 'repeated'; record: IdempotencyRecord };
-
-export type StoredVerdict = { atMs: number; verdict: Verdict; evidence: Evidence | null };
 
 export type StateStore = {
   /** Consistent read. `null` when never written. @throws CrossfadeError `state_invalid`, `store_unavailable`. */

@@ -24,8 +24,9 @@ import {
 import type { PhaseState } from '../core/cutover/phase.ts';
 import { MAX_STAGES, type Plan, STAGE_KINDS, type Stage } from '../core/cutover/plan.ts';
 import type { MinuteWindow } from '../core/gates/evidence.ts';
+import type { StoredVerdict } from '../core/gates/stored-verdict.ts';
 import type { AuditEntry } from '../core/stage/audit.ts';
-import type { IdempotencyRecord, StoredVerdict } from '../ports/state.ts';
+import type { IdempotencyRecord } from '../ports/state.ts';
 import { foldedEvidence } from './evidence.ts';
 import { figure, release } from './release.ts';
 

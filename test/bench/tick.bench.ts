@@ -26,7 +26,8 @@ import { dynamoVerdictStore } from '../../lib/adapters/dynamodb/verdict-store.ts
 import { dynamoWindowStore } from '../../lib/adapters/dynamodb/window-store.ts';
 import { type CutoverDeclaration, DEFAULT_POLICY, initialState } from '../../lib/core/cutover/cutover.ts';
 import { makePlan } from '../../lib/core/cutover/plan.ts';
-import { reconcileNow, tick } from '../../lib/flows/control/tick.ts';
+import { reconcile } from '../../lib/flows/control/reconcile.ts';
+import { tick } from '../../lib/flows/control/tick.ts';
 import type { Ports } from '../../lib/ports/ports.ts';
 import { inMemoryExperiments } from '../helpers/fakes/experiments.ts';
 import { inMemoryTables } from '../helpers/fakes/tables/tables.ts';
@@ -90,7 +91,7 @@ async function run(client: DynamoDBDocumentClient): Promise<void> {
     `${CUTOVERS} ${KIND} cutovers, ${MINUTES} minutes of both sides, ${OPERATIONS_PER_MINUTE} operations a minute each`,
   );
   const ports = portsOf(client, () => nowMs);
-  await reconcileNow(ports, declarations);
+  await reconcile(ports, declarations);
   const asked = meter(client);
   const lines: Line[] = [];
   for (const what of ['first tick, nothing folded', 'a minute later', 'another minute later']) {

@@ -40,10 +40,10 @@ describe('advance and complete by force', () => {
     await scene.accepted({ type: 'start' });
     await scene.minutes(1);
     const { inspecting } = scene.w.ports;
-    const status = inspecting.status;
-    inspecting.status = async (id) => {
-      const seen = await status(id);
-      return seen && { ...seen, backfill: { ...seen.backfill, state: 'done' } };
+    const statuses = inspecting.statuses;
+    inspecting.statuses = async (ids) => {
+      const seen = [...(await statuses(ids))];
+      return new Map(seen.map(([id, one]) => [id, { ...one, backfill: { ...one.backfill, state: 'done' } }]));
     };
     expect(await scene.w.operate(ID, { type: 'advance', ...FORCE })).toMatchObject({ ok: true });
     const { authoritative, follower } = scene.w.tables.rows(ID);
@@ -76,7 +76,7 @@ describe('advance and complete by force', () => {
     await scene.reach(stage);
     await scene.minutes(1);
     const command = type === 'advance' ? { type, ...FORCE } : { type, confirm: ID, ...FORCE };
-    const mend = breaks(scene, 'status', away());
+    const mend = breaks(scene, 'statuses', away());
     expect(await scene.w.operate(ID, command)).toMatchObject({
       code: 'held',
       message: expect.stringContaining('No answer within 10000 ms.'),

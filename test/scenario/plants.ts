@@ -3,10 +3,10 @@
 import { emptyWindow, type MinuteWindow, type TableStatus } from '../../lib/core/gates/evidence.ts';
 import { bucketIndex } from '../../lib/core/gates/histogram.ts';
 import { nextEntry } from '../../lib/core/stage/audit.ts';
-import { act, look } from '../../lib/flows/control/advance.ts';
-import { readDeployed } from '../../lib/flows/control/reconcile.ts';
-import { reconcileNow, type TickResult, tick } from '../../lib/flows/control/tick.ts';
-import { askTables } from '../../lib/flows/rows/ask-tables.ts';
+import { advance } from '../../lib/flows/control/advance.ts';
+import { collectAround } from '../../lib/flows/control/collect.ts';
+import { reconcile } from '../../lib/flows/control/reconcile.ts';
+import { type TickResult, tick } from '../../lib/flows/control/tick.ts';
 import type { Ports } from '../../lib/ports/ports.ts';
 import { MINUTE_MS, type Plant } from '../helpers/world.ts';
 
@@ -48,20 +48,16 @@ export const PLANTS: Readonly<Record<Planted, Plant>> = {
   /** Flags and mirror follow when something has moved, and nobody compares them otherwise. */
   publish_on_events: {
     async tick(ports, declarations) {
-      const deployed = (await readDeployed(ports))?.document ?? null;
-      const [system, states] = await Promise.all([ports.state.readSystem(), ports.state.readAll()]);
-      const stored = { states: new Map(states.map((state) => [state.id, state])), alerts: new Map() };
-      const tables = await askTables(ports, declarations);
-      const context = { nowMs: ports.clock.now(), system, deployed, tables, ...stored };
+      const around = await collectAround(ports, declarations);
       const cutovers: TickResult['cutovers'][number][] = [];
       for (const declaration of declarations) {
-        const { state, verdict, moved } = await look(ports, declaration, context)
-          .then((seen) => act(ports, declaration, seen, [], context))
-          .catch(() => NOTHING);
-        cutovers.push({ id: declaration.id, stage: state.stage, verdict: verdict.verdict, moved });
+        const [outcome] = await advance(ports, [declaration], around);
+        const { id, judgement, moved } = outcome!;
+        const stage = judgement?.state.stage ?? 'unknown';
+        cutovers.push({ id, stage, verdict: judgement?.verdict.verdict ?? 'hold', moved });
       }
       const moved = cutovers.some((cutover) => cutover.moved);
-      return { cutovers, flags: moved ? await reconcileNow(ports, declarations) : { published: true } };
+      return { cutovers, flags: moved ? await reconcile(ports, declarations) : { published: true } };
     },
   },
 
@@ -142,5 +138,4 @@ export const PLANTS: Readonly<Record<Planted, Plant>> = {
 
 const hidden = (status: TableStatus): TableStatus => ({ ...status, quarantined: 0, quarantine: [] });
 const FINE = { [bucketIndex(20)]: 100 };
-const NOTHING = { state: { stage: 'unknown' }, verdict: { verdict: 'hold' }, moved: null } as const;
 const refused = () => ({ kind: 'refused' as const, why: 'it did not answer', items: [] });

@@ -9,6 +9,7 @@ import { round } from '../conditions/figures.ts';
 import { clock, type Release } from '../conditions/release.ts';
 import { conditionText } from '../conditions/show.ts';
 import type { CutoverState, PendingAction } from '../cutover/cutover.ts';
+import type { StoredVerdict } from './stored-verdict.ts';
 
 /** An intent that could not be carried out for this long is taken back, so that other commands are possible again. */
 export const GIVE_UP_AFTER_MS = 10 * MINUTE_MS;
@@ -36,7 +37,7 @@ export function pendingCondition(
 /** The same as a tick has stored it; none when what it stored is about an earlier intent. */
 export function storedPending(
   { pending }: Pick<CutoverState, 'pending'>,
-  stored: { atMs: number; verdict: { conditions: readonly Condition[] } } | null,
+  stored: Pick<StoredVerdict, 'atMs' | 'verdict'> | null,
 ): Condition[] {
   if (!pending || !stored || stored.atMs < askedMs(pending)) return [];
   return stored.verdict.conditions.filter(({ code }) => code === 'pending');

@@ -7,7 +7,8 @@ import { type Condition, condition, idOf } from '../conditions/condition.ts';
 import type { Verdict } from '../conditions/verdict.ts';
 import type { CutoverDeclaration, CutoverState } from '../cutover/cutover.ts';
 
-export type CohortMember = { id: string; state: CutoverState | null; verdict: Verdict | null };
+/** A member of a cohort as the others see it. `state` null: it could not be looked at. */
+export type Peer = { id: string; state: CutoverState | null; verdict: Verdict | null };
 
 /** The declarations in groups that are decided together: a cohort, or one cutover alone. */
 export function groupsOf<D extends Pick<CutoverDeclaration, 'id' | 'cohort'>>(declarations: readonly D[]): D[][] {
@@ -28,7 +29,7 @@ export const peersOf = <D extends Pick<CutoverDeclaration, 'id' | 'cohort'>>(
     : declarations.filter(({ id, cohort }) => cohort === declaration.cohort && id !== declaration.id);
 
 /** Whether its peers let a member go on; null without peers. Their plans have the same stages: that is checked at load. */
-export function cohortHold(cohort: string, member: CohortMember, peers: readonly CohortMember[]): Condition | null {
+export function cohortHold(cohort: string, member: Peer, peers: readonly Peer[]): Condition | null {
   if (peers.length === 0 || !member.state) return null;
   const place = placeOf(member.state);
   const reasons = peers.flatMap((peer) => {
@@ -64,7 +65,7 @@ export function cohortBar(cohort: string, state: CutoverState, peers: readonly C
 }
 
 /** True when a peer is further: this member goes on as soon as its own proof is there, whoever decides otherwise. */
-export const fellBehind = (state: CutoverState, peers: readonly CohortMember[]): boolean =>
+export const fellBehind = (state: CutoverState, peers: readonly Peer[]): boolean =>
   peers.some((peer) => peer.state !== null && placeOf(peer.state) > placeOf(state));
 
 /** Whether a peer's rollback takes this member with it: it happened while the member was under way. */

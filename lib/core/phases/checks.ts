@@ -1,16 +1,15 @@
 /** Evaluates the checks of a phase over what is known of its cutovers. Nothing known is never good news. */
 
 import { type Condition, condition } from '../conditions/condition.ts';
-import type { Verdict } from '../conditions/verdict.ts';
 import type { CutoverState } from '../cutover/cutover.ts';
 import type { Check, Goal, PhaseState } from '../cutover/phase.ts';
 import type { StageKind } from '../cutover/plan.ts';
 import { judgedKind, stageText } from '../cutover/switches.ts';
-import type { TableStatus } from '../gates/evidence.ts';
+import type { Judgement } from '../look/snapshot.ts';
 import { sharePpmOf } from '../routing/flags.ts';
 
-/** What a tick or a report knows of one cutover. */
-export type Member = { state: CutoverState; verdict: Verdict | null; table: TableStatus | null };
+/** What a check looks at of one cutover. */
+export type Member = Pick<Judgement, 'state' | 'verdict' | 'table'>;
 
 const RANKS: Record<StageKind, number> = {
   rolled_back: -1,

@@ -33,13 +33,11 @@ export async function readAlerts(ports: Pick<Ports, 'alerts' | 'log'>): Promise<
   }
 }
 
-/** @param judged the alerts of every cutover this tick has seen, as the rules leave them */
+/** `judged`: the alerts of every cutover that this tick has seen, as the rules leave them. */
 export async function watchAlerts(
   ports: Needs,
   declarations: readonly CutoverDeclaration[],
-  stored: readonly Alert[],
-  judged: readonly Alert[],
-  nowMs: number,
+  { stored, judged, nowMs }: { stored: readonly Alert[]; judged: readonly Alert[]; nowMs: number },
 ): Promise<void> {
   const endMs = ports.clock.monotonicMs() + SLICE_MS;
   try {

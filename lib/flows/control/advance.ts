@@ -1,113 +1,89 @@
 /**
- * What happens to one cutover on a tick:
- *   1. an intent that is still pending is carried out or given up;
- *   2. the evidence is collected and judged;
- *   3. the stage machine decides: next stage, rollback, or stay;
- *   4. the decision is one conditional write. If somebody else moved first, nothing happens until the next tick. An intent that
- *      it withdrew is seen to at once.
- * The first two are `look`, the others `act`: between them the members of a cohort hear of each other.
- * Flags and Postgres follow afterwards, for all cutovers at once: see reconcile.
+ * What happens to a cutover on a tick:
+ *   1. settle: an intent that is still pending is carried out or given up;
+ *   2. collect: what is known of the cutover is read;
+ *   3. judge: gates, holds and alert rules say what follows from that;
+ *   4. decide: next stage, rollback, or stay;
+ *   5. commit: the decision is one conditional write. If somebody else moved first, nothing happens until the next tick. An
+ *      intent that it withdrew is settled at once.
+ * The members of a cohort are all judged before the first one moves. Flags and Postgres follow afterwards, for all cutovers at
+ * once: see reconcile.
  */
 
 import type { Alert } from '../../core/alerts/alert.ts';
-import { rulesOf } from '../../core/alerts/rule.ts';
-import { judgeAlerts } from '../../core/alerts/watch.ts';
-import type { Verdict } from '../../core/conditions/verdict.ts';
-import type { CutoverDeclaration, CutoverState, SystemState } from '../../core/cutover/cutover.ts';
-import { initialState } from '../../core/cutover/cutover.ts';
-import { policyOf } from '../../core/cutover/policy.ts';
-import type { CopiesSummary } from '../../core/forwards/forward.ts';
-import type { TableStatus } from '../../core/gates/evidence.ts';
-import { cohortHold, fellBehind, withHold } from '../../core/holds/cohort.ts';
-import type { FlagDocument } from '../../core/routing/flags.ts';
-import { decide } from '../../core/stage/decide.ts';
+import type { CutoverDeclaration, CutoverState } from '../../core/cutover/cutover.ts';
+import { alertsOf, decideTick, judge, judgeAmong, type Peer } from '../../core/look/judge.ts';
+import type { Judgement } from '../../core/look/snapshot.ts';
 import { TICK } from '../../core/stage/events.ts';
-import { rulesFor } from '../../core/stage/rules.ts';
-import type { Ports } from '../../ports/ports.ts';
-import type { TablesAsked } from '../rows/ask-tables.ts';
-import { type CarryOutPorts, carryOut } from './carry-out.ts';
+import { type CarryOutPorts, carryOut, settle } from './carry-out.ts';
+import { rollBackPeers } from './cohorts.ts';
+import { type Around, type CollectPorts, collect } from './collect.ts';
 import { commit } from './commit.ts';
-import { type Observed, type ObservePorts, observe } from './observe.ts';
 
-export type TickContext = {
-  nowMs: number;
-  system: SystemState;
-  deployed: FlagDocument | null;
-  /** As stored when the tick began, by cutover; none for those that were never started. */
-  states: ReadonlyMap<string, CutoverState | { invalid: string }>;
-  alerts: ReadonlyMap<string, readonly Alert[]>;
-  /** As the database said after the states were read. */
-  tables: TablesAsked;
-};
+export type AdvancePorts = CarryOutPorts & CollectPorts;
 
-/** A cutover as it was seen. */
-export type Looked = Observed & { id: string; from: string; state: CutoverState };
-/** `state` null: it could not be looked at. */
-export type Peer = Looked | { id: string; state: null; verdict: null };
-
-export type Advanced = {
-  state: CutoverState;
-  verdict: Verdict;
-  table: TableStatus | null;
-  copies: CopiesSummary | null;
+/** What became of a cutover. */
+export type Outcome = {
+  id: string;
+  /** With the state after the tick; null when the cutover could not be looked at, or its decision not be written. */
+  judgement: Judgement | null;
   moved: string | null;
-  /** The alerts of this cutover as its rules leave them; nothing of it is written yet. */
+  problem?: string;
+  /** Its alerts as the rules leave them; nothing of it is written yet. */
   alerts: readonly Alert[];
 };
 
-export async function look(
-  ports: CarryOutPorts & ObservePorts,
-  declaration: CutoverDeclaration,
-  { nowMs, system, deployed, states, alerts, tables }: TickContext,
-): Promise<Looked> {
-  const { id } = declaration;
-  const stored = states.get(id) ?? initialState(declaration);
-  // What waits to be carried out is looked at once more, and what is no state says why.
-  const again = 'invalid' in stored || stored.pending !== null;
-  const found = again ? ((await ports.state.readCutover(id)) ?? initialState(declaration)) : stored;
-  const { state, waits } = await carryOut(ports, declaration, found, nowMs, system.emergencyStop);
-  // What was carried out since has changed what the database says.
-  const more = { alerts: alerts.get(id), waits, ...(again ? {} : { tables }) };
-  const observed = await observe(ports, declaration, state, deployed, system, nowMs, more);
-  return { ...observed, id, from: found.stage, state };
+/** @param group a cutover alone, or all members of a cohort */
+export async function advance(
+  ports: AdvancePorts,
+  group: readonly CutoverDeclaration[],
+  around: Around,
+): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  const failed = (id: string, error: unknown) => {
+    ports.log.failure('advance_failed', error, { cutover: id });
+    const problem = error instanceof Error ? error.message : String(error);
+    outcomes.push({ id, judgement: null, moved: null, problem, alerts: [] });
+  };
+  const judged: { judgement: Judgement; from: string }[] = [];
+  const peers: Peer[] = [];
+  for (const declaration of group) {
+    try {
+      const { from, ...settled } = await settle(ports, declaration, around);
+      const judgement = judge(await collect(ports, around, declaration, settled));
+      judged.push({ judgement, from });
+      peers.push(judgement);
+    } catch (error) {
+      peers.push({ id: declaration.id, state: null, verdict: null });
+      failed(declaration.id, error);
+    }
+  }
+  for (const { judgement, from } of judged) {
+    const { id, nowMs } = judgement;
+    try {
+      const others = peers.filter((peer) => peer.id !== id);
+      const own = judgeAmong(judgement, others);
+      const state = await act(ports, own, others);
+      const moved = state.stage === from ? null : `${from} → ${state.stage}`;
+      const rolledBack = state.stageKind === 'rolled_back' ? (state.rollback?.reason ?? null) : null;
+      outcomes.push({ id, judgement: { ...own, state }, moved, alerts: alertsOf(own, rolledBack) });
+      await rollBackPeers(ports, group, state, { nowMs, actor: TICK });
+    } catch (error) {
+      failed(id, error);
+    }
+  }
+  return outcomes;
 }
 
-export async function act(
-  ports: CarryOutPorts & Pick<Ports, 'verdicts'>,
-  declaration: CutoverDeclaration,
-  looked: Looked,
-  peers: readonly Peer[],
-  { nowMs, system, alerts: known }: TickContext,
-): Promise<Advanced> {
-  const { from, state, evidence, table, copies } = looked;
-  const policy = policyOf(declaration, state);
-  const verdict = withHold(looked.verdict, cohortHold(declaration.cohort ?? '', looked, peers));
-  const sample = { ...looked, verdict, policy, nowMs, active: evidence.active };
-  const alerts = (rolledBack: string | null) =>
-    judgeAlerts(rulesOf(policy, declaration.alerts), known.get(declaration.id) ?? [], { ...sample, rolledBack });
-  const decision = decide(
-    state,
-    {
-      type: 'tick',
-      verdict,
-      autoAdvance: policy.autoAdvance || fellBehind(state, peers),
-      autoRollback: policy.autoRollback,
-    },
-    { nowMs, actor: TICK, emergencyStop: system.emergencyStop, ...rulesFor(declaration, state, system, nowMs) },
-  );
-  if (decision.kind === 'refused') return { state, verdict, table, copies, moved: null, alerts: alerts(null) };
-
+/** Decides and commits; the state afterwards, whoever wrote it. */
+async function act(ports: AdvancePorts, own: Judgement, peers: readonly Peer[]): Promise<CutoverState> {
+  const { id, declaration, state, verdict, evidence, nowMs } = own;
+  const decision = decideTick(own, peers);
+  if (decision.kind === 'refused') return state;
   const result = await commit(ports, state, decision, { nowMs, actor: TICK });
   const decided = result.kind === 'stale' ? result.current : result.kind === 'repeated' ? state : result.state;
   const withdraws = result.kind === 'applied' && decided.pending?.withdrawn;
-  const after = withdraws ? (await carryOut(ports, declaration, decided, nowMs)).state : decided;
-  if (after.version > 0) await ports.verdicts.write(declaration.id, { atMs: nowMs, verdict, evidence });
-  return {
-    state: after,
-    verdict,
-    table,
-    copies,
-    moved: after.stage === from ? null : `${from} → ${after.stage}`,
-    alerts: alerts(after.stageKind === 'rolled_back' ? (after.rollback?.reason ?? null) : null),
-  };
+  const after = withdraws ? (await carryOut(ports, declaration, decided, { nowMs })).state : decided;
+  if (after.version > 0) await ports.verdicts.write(id, { atMs: nowMs, verdict, evidence });
+  return after;
 }

@@ -12,12 +12,19 @@
  */
 
 import { isCrossfadeError } from '../../core/base/errors.ts';
-import type { CutoverDeclaration, CutoverState, PendingAction } from '../../core/cutover/cutover.ts';
+import {
+  type CutoverDeclaration,
+  type CutoverState,
+  initialState,
+  type PendingAction,
+} from '../../core/cutover/cutover.ts';
 import { GIVE_UP_AFTER_MS } from '../../core/gates/pending.ts';
 import { decide } from '../../core/stage/decide.ts';
 import type { Observation } from '../../core/stage/events.ts';
 import type { Ports } from '../../ports/ports.ts';
+import { askTables, type TablesAsked } from '../rows/ask-tables.ts';
 import { type TableCutoverDeclaration, tableCutover } from '../rows/table-of.ts';
+import type { Around } from './collect.ts';
 import { commit } from './commit.ts';
 
 export type CarryOutPorts = Pick<Ports, 'state' | 'swapping' | 'log'>;
@@ -25,37 +32,55 @@ export type CarryOutPorts = Pick<Ports, 'state' | 'swapping' | 'log'>;
 /** `waits`: why the intent is still pending; null when it is not, or somebody else moved first. */
 export type Carried = { state: CutoverState; waits: string | null };
 
+/** `stopped`: while everything is stopped no promotion is begun; the stop itself withdraws it. */
+type When = { nowMs: number; stopped?: boolean };
+
+/** What is to be carried out, of whom, in which state. */
+type Work = { declaration: TableCutoverDeclaration; state: CutoverState; pending: PendingAction };
+
+/**
+ * The first step of a tick. A pending intent is read once more, since it may have been settled meanwhile, and is carried out or
+ * given up; a state that cannot be read says why.
+ * @returns the state with what the look at it needs; `from`: the stage it was in before
+ */
+export async function settle(
+  ports: CarryOutPorts & Pick<Ports, 'inspecting'>,
+  declaration: CutoverDeclaration,
+  { nowMs, system, states, tables }: Around,
+): Promise<Carried & { from: string; tables: TablesAsked }> {
+  const stored = states.get(declaration.id) ?? initialState(declaration);
+  if (!('invalid' in stored) && stored.pending === null) {
+    return { from: stored.stage, state: stored, waits: null, tables };
+  }
+  const found = (await ports.state.readCutover(declaration.id)) ?? initialState(declaration);
+  const carried = await carryOut(ports, declaration, found, { nowMs, stopped: system.emergencyStop });
+  // What was carried out has changed what the database says.
+  return { ...carried, from: found.stage, tables: await askTables(ports, [declaration]) };
+}
+
 /**
  * The state after the intent was carried out, given up, or left for the next tick. Of one that was withdrawn too late the
  * way back follows at once.
- * @param stopped while everything is stopped no promotion is begun; the stop itself withdraws it
  */
 export async function carryOut(
   ports: CarryOutPorts,
   declaration: CutoverDeclaration,
   state: CutoverState,
-  nowMs: number,
-  stopped = false,
+  when: When,
 ): Promise<Carried> {
   const { pending } = state;
   if (!pending || declaration.kind !== 'table') return { state, waits: null };
-  const first = await settle(ports, declaration, state, pending, nowMs, stopped);
+  const first = await tryToSettle(ports, { declaration, state, pending }, when);
   const after = first.state;
   const goesOn = pending.withdrawn && after !== state && after.pending?.action === 'revert';
-  return goesOn ? settle(ports, declaration, after, after.pending!, nowMs, stopped) : first;
+  return goesOn ? tryToSettle(ports, { declaration, state: after, pending: after.pending! }, when) : first;
 }
 
-async function settle(
-  ports: CarryOutPorts,
-  declaration: TableCutoverDeclaration,
-  state: CutoverState,
-  pending: PendingAction,
-  nowMs: number,
-  stopped: boolean,
-): Promise<Carried> {
-  const seen = await act(ports, declaration, state, pending, nowMs, stopped);
+async function tryToSettle(ports: CarryOutPorts, work: Work, when: When): Promise<Carried> {
+  const { state, pending } = work;
+  const seen = await act(ports, work, when);
   if (seen.type === 'waits') return { state, waits: seen.why };
-  const by = { nowMs, actor: pending.withdrawn?.actor ?? pending.actor };
+  const by = { nowMs: when.nowMs, actor: pending.withdrawn?.actor ?? pending.actor };
   const decision = decide(state, seen, { ...by, emergencyStop: false });
   if (decision.kind === 'refused') return { state, waits: decision.message };
   const result = await commit(ports, state, decision, by);
@@ -68,14 +93,8 @@ const waits = (why: string): Waits => ({ type: 'waits', why });
 const STOPPED = "everything is stopped, and meanwhile no promotion is begun. 'crossfade reset system' lifts the stop";
 
 /** What became of it; why it waits when nothing is known for good. */
-async function act(
-  ports: CarryOutPorts,
-  declaration: TableCutoverDeclaration,
-  state: CutoverState,
-  pending: PendingAction,
-  nowMs: number,
-  stopped: boolean,
-): Promise<Observation | Waits> {
+async function act(ports: CarryOutPorts, work: Work, { nowMs, stopped = false }: When): Promise<Observation | Waits> {
+  const { declaration, state, pending } = work;
   const { epoch, action, withdrawn } = pending;
   if (stopped && action === 'promote' && !withdrawn) return waits(STOPPED);
   const version = state.version + 1;
@@ -86,7 +105,7 @@ async function act(
   const late = nowMs - pending.sinceMs > GIVE_UP_AFTER_MS;
   try {
     if (withdrawn) return await giveUp(withdrawn.reason);
-    const tried = await tryOnce(ports, declaration, state, pending);
+    const tried = await tryOnce(ports, work);
     if (tried.kind === 'done') return { type: 'carried_out', epoch, lockHeldMs: tried.lockHeldMs };
     return tried.kind === 'refused' || late ? await giveUp(tried.why) : waits(tried.why);
   } catch (error) {
@@ -104,12 +123,8 @@ async function act(
 
 type Tried = { kind: 'done'; lockHeldMs?: number | undefined } | { kind: 'refused' | 'later'; why: string };
 
-async function tryOnce(
-  ports: CarryOutPorts,
-  declaration: TableCutoverDeclaration,
-  state: CutoverState,
-  { action, epoch: toEpoch, dropTracking }: PendingAction,
-): Promise<Tried> {
+async function tryOnce(ports: CarryOutPorts, { declaration, state, pending }: Work): Promise<Tried> {
+  const { action, epoch: toEpoch, dropTracking } = pending;
   const cutover = tableCutover(declaration);
   const { epoch: fromEpoch } = state;
   const version = state.version + 1;

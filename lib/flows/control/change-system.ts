@@ -11,6 +11,11 @@ import { checkSameRequest } from './same-request.ts';
 
 const TRIES = 5;
 
+/** `answer`: what the same request is answered when it comes again. */
+type Request = { key: string; fingerprint: string; answer?: (after: SystemState) => object };
+
+const versionOf = ({ version }: SystemState): object => ({ version });
+
 /**
  * The system as it is now, and when the change was asked for: by this call, or by the same request before.
  * @param decide the events that follow from what is there now; none: nothing is written
@@ -19,9 +24,7 @@ export async function changeSystem(
   ports: Pick<Ports, 'state'>,
   decide: (system: SystemState) => readonly Event[],
   by: By,
-  request?: { key: string; fingerprint: string },
-  /** What the same request is answered when it comes again. */
-  answer: (after: SystemState) => object = ({ version }) => ({ version }),
+  request?: Request,
 ): Promise<{ system: SystemState; askedAtMs: number }> {
   let before = await ports.state.readSystem();
   for (let attempt = 0; attempt < TRIES; attempt += 1) {
@@ -29,9 +32,10 @@ export async function changeSystem(
     if (events.length === 0) return { system: before, askedAtMs: by.nowMs };
     const { state: after, entries } = recordSystem(before, events, by);
     const idempotency = request && {
-      ...request,
+      key: request.key,
+      fingerprint: request.fingerprint,
       caller: by.actor,
-      answer: { status: 200, body: answer(after) },
+      answer: { status: 200, body: (request.answer ?? versionOf)(after) },
       expiresAtMs: by.nowMs + DAY_MS,
     };
     const result = await ports.state.writeSystem({ before, after, entries, ...(idempotency ? { idempotency } : {}) });

@@ -18,8 +18,7 @@ export async function commit(
   ports: Pick<Ports, 'state'>,
   before: CutoverState,
   decision: Exclude<Decision, { kind: 'refused' }>,
-  by: By,
-  idempotency?: (after: CutoverState) => IdempotencyRecord,
+  { answer, ...by }: By & { answer?: (after: CutoverState) => IdempotencyRecord },
 ): Promise<Committed> {
   if (decision.kind === 'unchanged') return { kind: 'unchanged', state: before, why: decision.why };
   const { state: after, entries } = record(before, decision.events, by);
@@ -27,7 +26,7 @@ export async function commit(
     before,
     after,
     entries,
-    ...(idempotency ? { idempotency: idempotency(after) } : {}),
+    ...(answer ? { idempotency: answer(after) } : {}),
   });
   return result.kind === 'applied' ? { kind: 'applied', state: after } : result;
 }

@@ -5,30 +5,24 @@
 
 import { CrossfadeError, isDenial } from '../../core/base/errors.ts';
 import { DAY_MS } from '../../core/base/units.ts';
-import {
-  type CutoverDeclaration,
-  type CutoverState,
-  initialState,
-  type SystemState,
-} from '../../core/cutover/cutover.ts';
+import { type CutoverDeclaration, type CutoverState, initialState } from '../../core/cutover/cutover.ts';
 import { compareFlagAge, sharePpmOf } from '../../core/routing/flags.ts';
 import { type Decision, decide, droppedText, pendingWord } from '../../core/stage/decide.ts';
 import type { Command } from '../../core/stage/events.ts';
 import { record } from '../../core/stage/evolve.ts';
 import { rulesFor } from '../../core/stage/rules.ts';
-import type { Ports } from '../../ports/ports.ts';
 import type { IdempotencyRecord } from '../../ports/state.ts';
 import { shortCircuit } from '../calls/short-circuit.ts';
 import { armFirst, checkArmed, isTakenBack } from './arm-first.ts';
 import { type CarryOutPorts, carryOut } from './carry-out.ts';
-import { advanceMates, rollBackMates } from './cohorts.ts';
-import { commit } from './commit.ts';
-import type { ObservePorts } from './observe.ts';
-import { type AskedCommand, matesBehind, prepare } from './prepare-command.ts';
-import { type ReconcilePorts, readDeployed } from './reconcile.ts';
+import { advancePeers, rollBackPeers } from './cohorts.ts';
+import type { CollectPorts } from './collect.ts';
+import { type By, commit } from './commit.ts';
+import { readDeployed } from './deployed-flags.ts';
+import { type AskedCommand, peersBehind, prepare } from './prepare-command.ts';
+import { type ReconcilePorts, reconcile } from './reconcile.ts';
 import { needsWatching, watchRollbacks } from './rollbacks.ts';
 import { checkSameRequest } from './same-request.ts';
-import { reconcileNow } from './tick.ts';
 
 /** What a person asks for. */
 export type OperatorCommand = AskedCommand;
@@ -60,7 +54,7 @@ export type OperationResult = {
   published: boolean;
 };
 
-type Needs = CarryOutPorts & ObservePorts & ReconcilePorts & Pick<Ports, 'alerts'>;
+type Needs = CarryOutPorts & CollectPorts & ReconcilePorts;
 
 export async function operate(
   ports: Needs,
@@ -79,25 +73,27 @@ export async function operate(
   let after: CutoverState;
   try {
     checkVersion(state, operation.basedOn);
-    const around = { nowMs, system, declarations };
-    const prepared = await prepare(ports, declaration, state, command, around);
+    const asked = { declarations, declaration, state, system };
+    const prepared = await prepare(ports, asked, command);
     const rules = rulesFor(declaration, state, system, nowMs);
-    const behind = await matesBehind(ports, declarations, declaration, state, command);
+    const behind = await peersBehind(ports, asked, command);
     const barred = [...(rules.barred ?? []), ...behind];
     const context = { nowMs, actor, emergencyStop: system.emergencyStop, ...rules, barred };
     const decision = decide(state, prepared, context);
     if (decision.kind === 'refused') throw refusal(decision);
-    const result = await commit(ports, state, decision, { nowMs, actor }, (after) =>
-      answerRecord(operation, after, nowMs),
-    );
+    const result = await commit(ports, state, decision, {
+      nowMs,
+      actor,
+      answer: (after) => answerRecord(operation, after, nowMs),
+    });
     if (result.kind === 'stale') throw outrun(result.current);
     if (result.kind === 'repeated') return await repeat(ports, result.record, operation);
     after = await armFirst(ports, declaration, result.state, prepared, { nowMs, actor });
-    await takeAlong(ports, declarations, prepared, after, { nowMs, actor, system });
+    await takeAlong(ports, declarations, after, { command: prepared, nowMs, actor });
   } catch (error) {
     // Flags and database follow the start that was taken back.
     if (isTakenBack(error)) {
-      await reconcileNow(ports, declarations).catch(() => undefined);
+      await reconcile(ports, declarations).catch(() => undefined);
       throw error;
     }
     if (error instanceof CrossfadeError && !error.retryable && isDenial(error.code)) {
@@ -108,22 +104,21 @@ export async function operate(
     }
     throw error;
   }
-  return follow(ports, declarations, declaration, after, nowMs);
+  return follow(ports, { declarations, declaration }, after, nowMs);
 }
 
 /** The peers of a cohort go where this one went. What fails here is done by the next tick. */
 async function takeAlong(
   ports: Needs,
   declarations: readonly CutoverDeclaration[],
-  command: Command,
   after: CutoverState,
-  by: { nowMs: number; actor: string; system: SystemState },
+  { command, ...by }: By & { command: Command },
 ): Promise<void> {
   try {
-    if (command.type === 'rollback') await rollBackMates(ports, declarations, after, by);
-    if (command.type === 'advance') await advanceMates(ports, declarations, after, command, by);
+    if (command.type === 'rollback') await rollBackPeers(ports, declarations, after, by);
+    if (command.type === 'advance') await advancePeers(ports, declarations, after, { command, ...by });
   } catch (error) {
-    ports.log.failure('mates_not_taken_along', error, { cutover: after.id });
+    ports.log.failure('peers_not_taken_along', error, { cutover: after.id });
   }
 }
 
@@ -143,19 +138,18 @@ function checkVersion(state: CutoverState, basedOn: number): void {
  */
 async function follow(
   given: Needs,
-  declarations: readonly CutoverDeclaration[],
-  declaration: CutoverDeclaration,
+  { declarations, declaration }: { declarations: readonly CutoverDeclaration[]; declaration: CutoverDeclaration },
   state: CutoverState,
   nowMs: number,
 ): Promise<OperationResult> {
   const ports = shortCircuit(given);
   const deploy = () =>
-    reconcileNow(ports, declarations).catch((error) => {
+    reconcile(ports, declarations).catch((error) => {
       ports.log.failure('reconcile_failed', error, { cutover: declaration.id });
       return { published: false };
     });
   if (state.pending?.withdrawn) await deploy();
-  const { state: after, waits } = await carryOut(ports, declaration, state, nowMs);
+  const { state: after, waits } = await carryOut(ports, declaration, state, { nowMs });
   const flags = await deploy();
   if (needsWatching(after)) await watchRollbacks(ports, [declaration]);
   if (state.pending) checkCarriedOut(after);

@@ -1,25 +1,25 @@
 /** Phases for people: how they stand, and a command on one of them. */
 
 import { CrossfadeError, isDenial } from '../../core/base/errors.ts';
-import { type CutoverDeclaration, initialState, type SystemState } from '../../core/cutover/cutover.ts';
+import type { CutoverDeclaration, SystemState } from '../../core/cutover/cutover.ts';
 import type { Phase } from '../../core/cutover/phase.ts';
 import { phasesOf } from '../../core/holds/phase-order.ts';
-import type { Member } from '../../core/phases/checks.ts';
 import { decidePhase, type PhaseCommand } from '../../core/phases/command.ts';
 import { phaseEvents } from '../../core/phases/events.ts';
+import type { Members } from '../../core/phases/step.ts';
 import { type PhaseView, viewPhases } from '../../core/phases/view.ts';
 import type { Event } from '../../core/stage/events.ts';
 import { recordSystem } from '../../core/stage/system.ts';
 import type { CarryOutPorts } from './carry-out.ts';
 import { changeSystem } from './change-system.ts';
-import { type ObservePorts, observe } from './observe.ts';
+import { type Around, type CollectPorts, collectAround } from './collect.ts';
+import { look } from './look.ts';
 import { carryOutRollbacks } from './orchestrate.ts';
-import { type ReconcilePorts, readDeployed } from './reconcile.ts';
+import { type ReconcilePorts, reconcile } from './reconcile.ts';
 import type { MovedBack } from './roll-back-one.ts';
 import { checkSameRequest } from './same-request.ts';
-import { reconcileNow } from './tick.ts';
 
-type Needs = CarryOutPorts & ObservePorts & ReconcilePorts;
+type Needs = CarryOutPorts & CollectPorts & ReconcilePorts;
 
 export type PhasesAnswer = {
   atMs: number;
@@ -49,9 +49,8 @@ export type PhaseResult = {
 };
 
 export async function viewOfPhases(ports: Needs, declarations: readonly CutoverDeclaration[]): Promise<PhasesAnswer> {
-  const nowMs = ports.clock.now();
-  const system = await ports.state.readSystem();
-  const members = await lookAtMembers(ports, declarations, system, nowMs);
+  const { around, members } = await lookAtMembers(ports, declarations);
+  const { system, nowMs } = around;
   const { version, migrationPhase, emergencyStop } = system;
   const phases = viewPhases(phasesOf(declarations), system, members, nowMs);
   return { atMs: nowMs, version, migrationPhase, emergencyStop, phases };
@@ -70,10 +69,10 @@ export async function operatePhase(
   if (earlier) checkSameRequest(earlier, actor, idempotency.fingerprint);
   const answer = earlier
     ? (earlier.answer.body as Answer)
-    : await decideOnce(ports, declarations, phases, phase, { command, basedOn, idempotency }, by);
+    : await decideOnce(ports, declarations, { phases, phase }, { command, actor, basedOn, idempotency });
   const system = await ports.state.readSystem();
   const moved = command.type === 'rollback' ? await carryOutRollbacks(ports, declarations, phases, system, by) : [];
-  const { published } = await reconcileNow(ports, declarations).catch((error) => {
+  const { published } = await reconcile(ports, declarations).catch((error) => {
     ports.log.failure('reconcile_failed', error, { phase: phase.name });
     return { published: false };
   });
@@ -92,13 +91,11 @@ const answerOf = (phase: Phase, { version, migrationPhase, phases }: SystemState
 async function decideOnce(
   ports: Needs,
   declarations: readonly CutoverDeclaration[],
-  phases: readonly Phase[],
-  phase: Phase,
-  { command, basedOn, idempotency }: Omit<PhaseOperation, 'actor'>,
-  by: { nowMs: number; actor: string },
+  { phases, phase }: { phases: readonly Phase[]; phase: Phase },
+  { command, actor, basedOn, idempotency }: PhaseOperation,
 ): Promise<Answer> {
-  const seen = await ports.state.readSystem();
-  const members = await lookAtMembers(ports, declarations, seen, by.nowMs);
+  const { around, members } = await lookAtMembers(ports, declarations);
+  const by = { nowMs: around.nowMs, actor };
   try {
     const { system } = await changeSystem(
       ports,
@@ -109,8 +106,7 @@ async function decideOnce(
         throw new CrossfadeError(decision.code, decision.message, { details: decision.details ?? {} });
       },
       by,
-      idempotency,
-      (after) => answerOf(phase, after),
+      { ...idempotency, answer: (after) => answerOf(phase, after) },
     );
     return answerOf(phase, system);
   } catch (error) {
@@ -146,20 +142,14 @@ async function recordDenial(
   }
 }
 
-/** Every cutover of a phase as the gates see it; one that cannot be looked at is left out. */
+/** Every cutover of a phase as the gates see it; one whose state cannot be read is left out. */
 async function lookAtMembers(
   ports: Needs,
   declarations: readonly CutoverDeclaration[],
-  system: SystemState,
-  nowMs: number,
-): Promise<Map<string, Member>> {
-  const members = new Map<string, Member>();
-  const [all, deployed] = await Promise.all([ports.state.readAll(), readDeployed(ports)]);
-  for (const declaration of declarations.filter(({ phase }) => phase)) {
-    const state = all.find(({ id }) => id === declaration.id) ?? initialState(declaration);
-    if ('invalid' in state) continue;
-    const seen = await observe(ports, declaration, state, deployed?.document ?? null, system, nowMs);
-    members.set(declaration.id, { state, verdict: seen.verdict, table: seen.table });
-  }
-  return members;
+): Promise<{ around: Around; members: Members }> {
+  const inPhases = declarations.filter(({ phase }) => phase);
+  const around = await collectAround(ports, inPhases);
+  const readable = inPhases.filter(({ id }) => !('invalid' in (around.states.get(id) ?? {})));
+  const looks = await Promise.all(readable.map((declaration) => look(ports, around, declaration)));
+  return { around, members: new Map(looks.map((one) => [one.id, one])) };
 }

@@ -19,13 +19,12 @@ import { compareFlagAge } from '../../core/routing/flags.ts';
 import { LEGAL_COMMANDS } from '../../core/stage/decide.ts';
 import type { Command } from '../../core/stage/events.ts';
 import type { Ports } from '../../ports/ports.ts';
-import { readAlerts } from '../alerts/watch-alerts.ts';
 import { tableCutover } from '../rows/table-of.ts';
 import { newerText } from './arm-first.ts';
 import { checkedChange } from './change-policy.ts';
-import { withMates } from './cohorts.ts';
-import { type ObservePorts, observe } from './observe.ts';
-import { readDeployed } from './reconcile.ts';
+import { type CollectPorts, collectAround } from './collect.ts';
+import { readDeployed } from './deployed-flags.ts';
+import { look, lookAmongPeers } from './look.ts';
 
 /** What a person asks for. `confirm` is the cutover's id, typed again. */
 export type AskedCommand =
@@ -40,16 +39,20 @@ export type AskedCommand =
   | { type: 'cleanup'; confirm: string; dropTracking?: boolean }
   | { type: 'reset'; confirm: string };
 
-type Needs = ObservePorts & Pick<Ports, 'state' | 'swapping' | 'flags' | 'alerts'>;
+type Needs = CollectPorts & Pick<Ports, 'swapping'>;
 
-export type Around = { nowMs: number; system: SystemState; declarations: readonly CutoverDeclaration[] };
+/** Of whom a command is asked, among whom, in which state. */
+export type Asked = {
+  declarations: readonly CutoverDeclaration[];
+  declaration: CutoverDeclaration;
+  state: CutoverState;
+  system: Pick<SystemState, 'emergencyStop'>;
+};
 
-/** Members of its cohort that have not come as far: whoever is ahead waits for them, by force too. */
-export async function matesBehind(
+/** Members of its cohort that have not come as far: a member that is ahead waits for them, by force too. */
+export async function peersBehind(
   ports: Needs,
-  declarations: readonly CutoverDeclaration[],
-  declaration: CutoverDeclaration,
-  state: CutoverState,
+  { declarations, declaration, state }: Asked,
   command: AskedCommand,
 ): Promise<Condition[]> {
   if (command.type !== 'advance' && command.type !== 'complete') return [];
@@ -62,18 +65,14 @@ export async function matesBehind(
 }
 
 /** What a command needs to know before it can be decided: proof, the table's plan, the way back. */
-export async function prepare(
-  ports: Needs,
-  declaration: CutoverDeclaration,
-  state: CutoverState,
-  command: AskedCommand,
-  around: Around,
-): Promise<Command> {
-  const stopped = around.system.emergencyStop;
+export async function prepare(ports: Needs, asked: Asked, command: AskedCommand): Promise<Command> {
+  const { declarations, declaration, state } = asked;
+  const stopped = asked.system.emergencyStop;
+  const verdict = async () => (await lookAmongPeers(ports, declarations, declaration, state)).verdict;
   const legal = (LEGAL_COMMANDS[state.stageKind] as readonly string[]).includes(command.type) && !state.pending;
   switch (command.type) {
     case 'start':
-      if (legal && declaration.kind === 'table') await checkAlone(ports, declaration, around.declarations);
+      if (legal && declaration.kind === 'table') await checkAlone(ports, declaration, declarations);
       if (legal && declaration.kind === 'table') await checkFence(ports, declaration, state);
       if (legal && declaration.kind === 'table') await checkTable(ports, declaration);
       return {
@@ -85,24 +84,24 @@ export async function prepare(
       return {
         ...command,
         force: command.force ?? false,
-        verdict: legal ? await judge(ports, declaration, state, around) : null,
+        verdict: legal ? await verdict() : null,
       };
     case 'complete':
       if (legal && command.force && !stopped) await checkDeployed(ports, state, 'complete');
       return {
         ...command,
         force: command.force ?? false,
-        verdict: legal ? await judge(ports, declaration, state, around) : null,
+        verdict: legal ? await verdict() : null,
       };
     case 'policy':
       return checkedChange(declaration, state, { unset: [], ...command, stage: command.stage ?? null });
     case 'reads':
       return {
         ...command,
-        unready: legal && command.to === 'shadow' ? await unready(ports, declaration, state, around) : [],
+        unready: legal && command.to === 'shadow' ? await unready(ports, declaration, state) : [],
       };
     case 'shadow-writes':
-      // Who follows older flags would read what is not written any more. Where writes are off already nobody does.
+      // A reader that follows older flags would read what is not written any more. Where writes are off already there is none.
       if (legal && !command.enabled && isReadingStage(state) && state.switches.shadowWrites)
         await checkDeployed(ports, state, 'stop writing its shadow');
       return command;
@@ -118,26 +117,9 @@ export async function prepare(
 }
 
 /** What a shadow must have that readers come back to: everything that waited, and no row that is known to differ. */
-async function unready(
-  ports: Needs,
-  declaration: CutoverDeclaration,
-  state: CutoverState,
-  { nowMs, system }: Around,
-): Promise<Condition[]> {
-  const { verdict } = await observe(ports, declaration, state, null, system, nowMs);
+async function unready(ports: Needs, declaration: CutoverDeclaration, state: CutoverState): Promise<Condition[]> {
+  const { verdict } = await look(ports, await collectAround(ports, [declaration]), declaration, { state });
   return verdict.conditions.filter((one) => !one.ok && hasRole(one, 'before_reads_return'));
-}
-
-async function judge(
-  ports: Needs,
-  declaration: CutoverDeclaration,
-  state: CutoverState,
-  { nowMs, system, declarations }: Around,
-) {
-  const [flags, alerts] = await Promise.all([readDeployed(ports), readAlerts(ports)]);
-  const deployed = flags?.document ?? null;
-  const { verdict } = await observe(ports, declaration, state, deployed, system, nowMs, { alerts });
-  return withMates(ports, declarations, declaration, { state, verdict }, { nowMs, system, deployed, alerts });
 }
 
 /**

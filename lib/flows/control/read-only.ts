@@ -9,9 +9,9 @@ import type { CutoverDeclaration, CutoverState } from '../../core/cutover/cutove
 import { isUnderWay } from '../../core/cutover/stage-kinds.ts';
 import { audited } from '../rows/row-controls.ts';
 import { tableOf } from '../rows/table-of.ts';
-import { reconcileNow } from './tick.ts';
+import { type ReconcilePorts, reconcile } from './reconcile.ts';
 
-type Needs = Parameters<typeof reconcileNow>[0];
+type Needs = ReconcilePorts;
 
 /** @throws CrossfadeError `illegal_transition`, `conflict` */
 export async function makeReadOnly(
@@ -61,9 +61,7 @@ async function tell(
   declarations: readonly CutoverDeclaration[],
   { id }: CutoverDeclaration,
 ): Promise<void> {
-  await reconcileNow(ports, declarations).catch((error) =>
-    ports.log.failure('reconcile_failed', error, { cutover: id }),
-  );
+  await reconcile(ports, declarations).catch((error) => ports.log.failure('reconcile_failed', error, { cutover: id }));
 }
 
 const leaves = ({ stageKind, pending }: CutoverState) =>

@@ -27,7 +27,7 @@ export async function rollBackOne(
   if (!decided) return null;
   const { from, state, problem } = decided;
   if (problem !== undefined) return { from, to: state.stage, problem };
-  return movedBack(from, await carryOut(ports, declaration, state, by.nowMs));
+  return movedBack(from, await carryOut(ports, declaration, state, by));
 }
 
 /** What is written without asking Postgres: rolled back, or an intent to be. `null` when there was nothing to undo. */

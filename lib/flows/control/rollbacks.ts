@@ -10,7 +10,7 @@ import { isVerified, type Procedure, procedureOf, SCENARIOS, stepsSeen } from '.
 import type { Ports } from '../../ports/ports.ts';
 import { withConcurrencyLimit } from '../calls/concurrency-limit.ts';
 import { askTables } from '../rows/ask-tables.ts';
-import { readDeployed } from './reconcile.ts';
+import { readDeployed } from './deployed-flags.ts';
 
 type Needs = Pick<Ports, 'clock' | 'state' | 'windows' | 'inspecting' | 'flags' | 'log'>;
 

@@ -15,9 +15,8 @@ import { shortCircuit } from '../calls/short-circuit.ts';
 import { type CarryOutPorts, carryOut } from './carry-out.ts';
 import { changeSystem } from './change-system.ts';
 import type { By } from './commit.ts';
-import type { ReconcilePorts } from './reconcile.ts';
+import { type ReconcilePorts, reconcile } from './reconcile.ts';
 import { decideRollback, movedBack } from './roll-back-one.ts';
-import { reconcileNow } from './tick.ts';
 
 /** The caller's key: with one, a request that comes again changes nothing a second time. */
 type Repeatable = { actor: string; idempotency?: { key: string; fingerprint: string } };
@@ -77,7 +76,7 @@ export async function resetSystem(
   checkConfirm('reset system', request.confirm);
   const by = { nowMs: ports.clock.now(), actor: request.actor };
   const { system } = await changeSystem(ports, switched({ emergencyStop: false }, 'reset'), by, request.idempotency);
-  const { published } = await reconcileNow(ports, declarations);
+  const { published } = await reconcile(ports, declarations);
   return { emergencyStop: system.emergencyStop, published };
 }
 
@@ -94,7 +93,7 @@ export async function switchShadowWrites(
   if (!request.enabled) await checkNoReaders(ports);
   const change = switched({ shadowWritesEnabled: request.enabled }, request.reason);
   const { system } = await changeSystem(ports, change, by, request.idempotency);
-  const { published } = await reconcileNow(ports, declarations);
+  const { published } = await reconcile(ports, declarations);
   return { shadowWritesEnabled: system.shadowWritesEnabled, published };
 }
 
@@ -136,7 +135,7 @@ async function rollBackAll(
     (declaration): Promise<Decided | null> =>
       decideRollback(ports, declaration, which, by).catch((error): Decided => failed(ports, declaration, error)),
   );
-  const deploy = () => reconcileNow(ports, declarations).catch(() => ({ published: false }));
+  const deploy = () => reconcile(ports, declarations).catch(() => ({ published: false }));
   const flags = await deploy();
   const endMs = ports.clock.monotonicMs() + CARRY_OUT_MS;
   const cutovers: StopResult['cutovers'][number][] = [];
@@ -151,7 +150,7 @@ async function rollBackAll(
     }
     // What there is no time for is pending, and the next tick's.
     const due = state.pending !== null && ports.clock.monotonicMs() < endMs;
-    const after = due ? await carryOut(ports, declaration, state, by.nowMs) : { state, waits: null };
+    const after = due ? await carryOut(ports, declaration, state, by) : { state, waits: null };
     if (after.state !== state) carried += 1;
     cutovers.push({ id: declaration.id, ...movedBack(from, after) });
   }

@@ -5,7 +5,7 @@ import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
 import { type Performance, performanceOf } from '../../core/report/performance.ts';
 import type { Ports } from '../../ports/ports.ts';
 import { type AlertList, listAlerts } from '../alerts/alerts.ts';
-import type { ObservePorts } from '../control/observe.ts';
+import type { CollectPorts } from '../control/collect.ts';
 import { report, type SystemReport } from './report.ts';
 
 export type FullReport = SystemReport & {
@@ -18,10 +18,8 @@ export type FullReport = SystemReport & {
 /** Windows are read in parts of this many minutes, so that no query answers without end. */
 const PART_MINUTES = 360;
 
-type Needs = ObservePorts & Pick<Ports, 'clock' | 'state' | 'flags' | 'alerts'>;
-
 export async function fullReport(
-  ports: Needs,
+  ports: CollectPorts,
   declarations: readonly CutoverDeclaration[],
   hours: number,
 ): Promise<FullReport> {

@@ -6,32 +6,27 @@ import { commandsOf, commandText } from '../../core/conditions/release.ts';
 import { conditionText, type ShownVerdict, showVerdict } from '../../core/conditions/show.ts';
 import { hasRole } from '../../core/conditions/table.ts';
 import type { Verdict } from '../../core/conditions/verdict.ts';
-import {
-  type CutoverDeclaration,
-  type CutoverState,
-  initialState,
-  type Policy,
-  type PolicyOverrides,
-  type Switches,
+import type {
+  CutoverDeclaration,
+  CutoverState,
+  Policy,
+  PolicyOverrides,
+  Switches,
 } from '../../core/cutover/cutover.ts';
 import type { Plan } from '../../core/cutover/plan.ts';
 import { nextStage } from '../../core/cutover/plan.ts';
-import { policyOf } from '../../core/cutover/policy.ts';
 import type { CopiesSummary } from '../../core/forwards/forward.ts';
 import type { MinuteWindow, TableStatus } from '../../core/gates/evidence.ts';
 import { waitingText } from '../../core/gates/pending.ts';
 import { phasesOf } from '../../core/holds/phase-order.ts';
-import type { Member } from '../../core/phases/checks.ts';
+import type { Judgement } from '../../core/look/snapshot.ts';
 import { type PhaseView, viewPhases } from '../../core/phases/view.ts';
 import { recommendationOf, validationScoreOf } from '../../core/report/recommendation.ts';
 import { sharePpmOf } from '../../core/routing/flags.ts';
 import { droppedText, LEGAL_COMMANDS, pendingWord } from '../../core/stage/decide.ts';
-import type { Ports } from '../../ports/ports.ts';
-import { readAlerts } from '../alerts/watch-alerts.ts';
 import { inBatches, withConcurrencyLimit } from '../calls/concurrency-limit.ts';
-import { type Observed, type ObservePorts, observe, PAGE_MINUTES } from '../control/observe.ts';
-import { readDeployed } from '../control/reconcile.ts';
-import { askTables } from '../rows/ask-tables.ts';
+import { type CollectPorts, collectAround } from '../control/collect.ts';
+import { look } from '../control/look.ts';
 
 export type Health = 'idle' | 'healthy' | 'held' | 'rolling_back' | 'rolled_back' | 'ready' | 'done' | 'invalid';
 
@@ -90,39 +85,27 @@ export type SystemReport = {
   phases: readonly PhaseView[];
 };
 
-type Needs = ObservePorts & Pick<Ports, 'clock' | 'state' | 'flags' | 'alerts'>;
+/** What pages and reports show. A tick needs less: the evidence only asks for what came since it was stored. */
+const PAGE_MINUTES = 60;
 
 const IN_BATCH = 25;
 const BATCHES_AT_ONCE = 2;
 
 export async function report(
-  ports: Needs,
+  ports: CollectPorts,
   declarations: readonly CutoverDeclaration[],
   only?: string,
 ): Promise<SystemReport> {
-  const nowMs = ports.clock.now();
-  const [system, all, deployed, alerts] = await Promise.all([
-    ports.state.readSystem(),
-    ports.state.readAll(),
-    readDeployed(ports),
-    readAlerts(ports),
-  ]);
   const wanted = declarations.filter(({ id }) => only === undefined || id === only);
-  const states = new Map(all.map((item) => [item.id, item]));
-  const flags = deployed?.document ?? null;
-  const tables = await askTables(ports, wanted);
-  const members = new Map<string, Member>();
+  const around = await collectAround(ports, wanted);
+  const { nowMs, system, deployed } = around;
+  const judgements = new Map<string, Judgement>();
   const reportOn = async (declaration: CutoverDeclaration): Promise<SystemReport['cutovers'][number]> => {
-    const stored = states.get(declaration.id) ?? initialState(declaration);
-    if ('invalid' in stored) return { id: declaration.id, health: 'invalid', why: stored.invalid };
-    const observed = await observe(ports, declaration, stored, flags, system, nowMs, {
-      alerts,
-      atLeastMinutes: PAGE_MINUTES,
-      tables,
-    });
-    members.set(declaration.id, { state: stored, verdict: observed.verdict, table: observed.table });
-    const flag = flags?.cutovers[declaration.id];
-    return cutoverReport(declaration, stored, observed, flag?.version === stored.version, nowMs);
+    const stored = around.states.get(declaration.id);
+    if (stored && 'invalid' in stored) return { id: declaration.id, health: 'invalid', why: stored.invalid };
+    const judgement = await look(ports, around, declaration, { atLeastMinutes: PAGE_MINUTES });
+    judgements.set(declaration.id, judgement);
+    return cutoverReport(judgement);
   };
   // Looked at together, they share requests. One whose figures cannot be read fails the report, as it did alone.
   const batches = inBatches(wanted, IN_BATCH);
@@ -138,19 +121,14 @@ export async function report(
     emergencyStop: system.emergencyStop,
     flags: { reachable: deployed !== null, version: deployed?.latestVersion ?? null },
     cutovers,
-    phases: only === undefined ? viewPhases(phasesOf(declarations), system, members, nowMs) : [],
+    phases: only === undefined ? viewPhases(phasesOf(declarations), system, judgements, nowMs) : [],
   };
 }
 
-function cutoverReport(
-  declaration: CutoverDeclaration,
-  state: CutoverState,
-  observed: Omit<Observed, 'flagsDeployed'>,
-  flagsDeployed: boolean,
-  nowMs: number,
-): CutoverReport {
-  const health = healthOf(state, observed.verdict);
-  const steps = nextSteps(declaration, state, health, observed.verdict);
+function cutoverReport(judgement: Judgement): CutoverReport {
+  const { declaration, state, policy, verdict, table, copies, windows, flagsDeployed, nowMs } = judgement;
+  const health = healthOf(state, verdict);
+  const steps = nextSteps(declaration, state, health, verdict);
   const hourAgo = Math.floor(nowMs / MINUTE_MS) - PAGE_MINUTES;
   return {
     id: declaration.id,
@@ -161,7 +139,7 @@ function cutoverReport(
     version: state.version,
     epoch: state.epoch,
     plan: state.plan,
-    policy: policyOf(declaration, state),
+    policy,
     overrides: state.overrides,
     health,
     paused: state.paused,
@@ -170,15 +148,15 @@ function cutoverReport(
     dropped: droppedText(state),
     rollback: state.rollback,
     minutesInStage: state.enteredAtMs === 0 ? 0 : Math.max(0, (nowMs - state.enteredAtMs) / MINUTE_MS),
-    verdict: showVerdict(observed.verdict),
-    table: observed.table,
-    copies: observed.copies,
-    windows: observed.windows.filter((window) => window.minute >= hourAgo),
+    verdict: showVerdict(verdict),
+    table,
+    copies,
+    windows: windows.filter((window) => window.minute >= hourAgo),
     flagsDeployed,
     steps,
     nextSteps: steps.map(stepText),
-    recommendation: recommendationOf(state, observed.verdict),
-    validationScore: validationScoreOf(state, observed.table, observed.verdict),
+    recommendation: recommendationOf(state, verdict),
+    validationScore: validationScoreOf(state, table, verdict),
   };
 }
 

@@ -1,8 +1,9 @@
 /** Verdicts in memory: parsed once when they are written, and frozen, so that nothing is shared with the caller. */
 
 import { CLOCKS_APART_MS } from '../../../lib/core/conditions/verdict.ts';
+import type { StoredVerdict } from '../../../lib/core/gates/stored-verdict.ts';
 import type { Clock } from '../../../lib/ports/machine.ts';
-import type { StoredVerdict, VerdictStore } from '../../../lib/ports/state.ts';
+import type { VerdictStore } from '../../../lib/ports/state.ts';
 import { frozen } from './frozen.ts';
 
 export function inMemoryVerdicts({ clock }: { clock: Pick<Clock, 'now'> }): VerdictStore {

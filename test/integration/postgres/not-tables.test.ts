@@ -6,7 +6,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
-import { initialState, type SystemState } from '../../../lib/core/cutover/cutover.ts';
+import { initialState } from '../../../lib/core/cutover/cutover.ts';
 import { defineCutovers } from '../../../lib/define/cutovers.ts';
 import { prepare } from '../../../lib/flows/control/prepare-command.ts';
 import type { Ports } from '../../../lib/ports/ports.ts';
@@ -170,7 +170,7 @@ it.each(CASES.map((one, index) => ({ ...one, name: `n${index}` })))(
     const declaration = declared as typeof declared & { kind: 'table'; table: TableCutover['table'] };
     const cutover: TableCutover = { id: name, validation: 'strict', table: declaration.table };
     const ports = { swapping: plane, inspecting: plane } as unknown as Ports;
-    const around = { nowMs: 0, system: {} as SystemState, declarations: [declaration] };
+    const asked = { system: { emergencyStop: false }, declarations: [declaration] };
     const before = await catalog();
 
     const planned = await plane.plan(cutover).then(
@@ -185,7 +185,7 @@ it.each(CASES.map((one, index) => ({ ...one, name: `n${index}` })))(
         return message as string;
       },
     );
-    const started = prepare(ports, declaration, initialState(declaration), { type: 'start' }, around);
+    const started = prepare(ports, { ...asked, declaration, state: initialState(declaration) }, { type: 'start' });
     const refused = (call: Promise<unknown>) =>
       call.then(
         () => 'nothing was refused',

@@ -32,13 +32,8 @@ function bench(alerts: AlertStore = inMemoryAlerts(), channels: readonly AlertCh
     async tick(judged: readonly Alert[] = [], on = ports) {
       const stored = await readAlerts(on);
       const known = new Map(stored.map((alert) => [alert.id, alert]));
-      await watchAlerts(
-        on,
-        DECLARED,
-        stored,
-        judged.map((alert) => ({ ...alert, version: known.get(alert.id)?.version ?? 0 })),
-        nowMs,
-      );
+      const fresh = judged.map((alert) => ({ ...alert, version: known.get(alert.id)?.version ?? 0 }));
+      await watchAlerts(on, DECLARED, { stored, judged: fresh, nowMs });
     },
     pass: (ms: number) => {
       nowMs += ms;
@@ -55,7 +50,7 @@ const FIRING = firing(0);
 async function twoTicksAtOnce(alerts: AlertStore): Promise<readonly AlertMessage[]> {
   const channel = inMemoryChannel();
   const { ports } = bench(alerts, [channel]);
-  await Promise.all([1, 2].map(() => watchAlerts(ports, DECLARED, [], [FIRING], NOW)));
+  await Promise.all([1, 2].map(() => watchAlerts(ports, DECLARED, { stored: [], judged: [FIRING], nowMs: NOW })));
   return channel.sent;
 }
 
@@ -183,7 +178,7 @@ describe('a channel that fails', () => {
         alerts: many.map((_, n) => ({ id: `r${n}`, metric: 'lag_ms', operator: '>', value: 1 })),
       }),
     ];
-    await watchAlerts(ports, all, [], many, NOW);
+    await watchAlerts(ports, all, { stored: [], judged: many, nowMs: NOW });
     expect(asked.reduce((sum, ms) => sum + ms, 0)).toBe(SLICE_MS);
     expect(Math.max(...asked)).toBe(2_000);
     const left = (await ports.alerts.readAll()).filter(({ messages }) => messages.length > 0);

@@ -143,7 +143,8 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     stage: ['base', 'conditions', 'cutover', 'gates', 'holds', 'routing'],
     table: ['base', 'cutover', 'gates', 'routing'],
     alerts: ['base', 'conditions', 'cutover', 'gates', 'holds', 'stage'],
-    phases: ['base', 'conditions', 'cutover', 'gates', 'holds', 'routing', 'stage'],
+    look: ['alerts', 'conditions', 'cutover', 'forwards', 'gates', 'holds', 'stage'],
+    phases: ['base', 'conditions', 'cutover', 'holds', 'look', 'routing', 'stage'],
     report: ['base', 'conditions', 'cutover', 'gates', 'routing', 'stage'],
     replay: ['base', 'conditions', 'cutover', 'gates', 'holds', 'stage'],
   },
@@ -153,7 +154,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     alerts: ['calls'],
     rows: ['calls', 'forwards'],
     control: ['alerts', 'calls', 'rows'],
-    report: ['alerts', 'calls', 'control', 'rows'],
+    report: ['alerts', 'calls', 'control'],
   },
 };
 
@@ -208,6 +209,28 @@ describe('rooms', () => {
     ['a cutover in the base', 'lib/core/base/x.ts', "import { a } from '../cutover/a.ts';"],
   ])('notice %s', (_, file, text) => {
     expect(wrongRooms({ file, text })).toHaveLength(1);
+  });
+});
+
+// -------------------------------------------------------------------------------------------------------------- tick
+
+/** So that a reader of one page can say what a tick does. */
+const MOST_IMPORTS_OF_ADVANCE = 10;
+const ADVANCE = 'lib/flows/control/advance.ts';
+const importsTick = (source: Source): boolean =>
+  importsOf(source).some(({ target }) => target === 'lib/flows/control/tick.ts');
+
+describe('the tick', () => {
+  it('is imported by no flow: commands and reports look and reconcile by themselves', () => {
+    const flows = SHIPPED.filter(({ file }) => file.startsWith('lib/flows/'));
+    expect(flows.filter(importsTick).map(({ file }) => file)).toEqual([]);
+    expect(importsTick({ file: 'lib/flows/control/x.ts', text: "import { tick } from './tick.ts';" })).toBe(true);
+  });
+
+  it(`advances a cutover in one file with at most ${MOST_IMPORTS_OF_ADVANCE} imports`, () => {
+    const source = SOURCES.find(({ file }) => file === ADVANCE)!;
+    expect(importsOf(source).length).toBeLessThanOrEqual(MOST_IMPORTS_OF_ADVANCE);
+    expect(importsOf(source).length).toBeGreaterThan(5);
   });
 });
 

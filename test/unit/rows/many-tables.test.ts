@@ -8,6 +8,7 @@ import { record } from '../../../lib/core/stage/evolve.ts';
 import { reconcile } from '../../../lib/flows/control/reconcile.ts';
 import { relay } from '../../../lib/flows/rows/relay.ts';
 import { inMemoryFlags } from '../../helpers/fakes/flags.ts';
+import { inMemoryState } from '../../helpers/fakes/state.ts';
 import { inMemoryTables } from '../../helpers/fakes/tables/tables.ts';
 import { tablePorts } from '../../helpers/table-ports.ts';
 import { declarationOf, NOW, PLAN } from '../../property/samples.ts';
@@ -100,10 +101,12 @@ describe('what tables need', () => {
     };
     const log = { event: (name: string) => void postponed.push(name), failure: () => {} };
     const flags = inMemoryFlags();
-    const ports = { clock, ...tablePorts(memory), capture, log, flags, metrics: { record: () => {}, flush: () => {} } };
+    const state = { ...inMemoryState({ clock }), readAll: async () => states };
+    const metrics = { record: () => {}, flush: () => {} };
+    const ports = { clock, ...tablePorts(memory), capture, log, flags, state, metrics };
     const run = async () => {
       clock.at += 60_000;
-      return reconcile(ports, cutovers, INITIAL_SYSTEM, await flags.deployed(), 3_000);
+      return reconcile(ports, DECLARATIONS, 3_000);
     };
     return { run, armed, postponed, flags };
   }

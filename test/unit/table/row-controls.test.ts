@@ -7,7 +7,7 @@ import { record } from '../../../lib/core/stage/evolve.ts';
 import { chunksOf, FIRST_ROWS, nextChunk } from '../../../lib/core/table/chunks.ts';
 import { defineCutovers } from '../../../lib/define/cutovers.ts';
 import { endReadOnly, makeReadOnly } from '../../../lib/flows/control/read-only.ts';
-import { reconcileNow } from '../../../lib/flows/control/tick.ts';
+import { reconcile } from '../../../lib/flows/control/reconcile.ts';
 import { backfillAll, tooMuch } from '../../../lib/flows/rows/backfill.ts';
 import { rehearseBackfill } from '../../../lib/flows/rows/rehearse-backfill.ts';
 import { removeShadow } from '../../../lib/flows/rows/remove-shadow.ts';
@@ -307,13 +307,13 @@ describe('a primary that is read-only', () => {
     await makeReadOnly(ports, ALL, CUSTOMER, wanted);
     expect(told()).toEqual([true, false, false]);
     tables.failNext('statuses');
-    await reconcileNow(ports, ALL);
+    await reconcile(ports, ALL);
     expect(told()).toEqual([true, false, false]);
     await endReadOnly(ports, ALL, CUSTOMER, { actor: 'bo' });
     expect(told()).toEqual([false, false, false]);
     await makeReadOnly(ports, ALL, CUSTOMER, wanted);
     await tables.switches.endReadOnly('customer');
-    await reconcileNow(ports, ALL);
+    await reconcile(ports, ALL);
     expect(told()).toEqual([false, false, false]);
   });
 

@@ -1,0 +1,5 @@
+import type { Verdict } from '../conditions/verdict.ts';
+import type { Evidence } from './fold.ts';
+
+/** The verdict of a tick as it is stored, with the evidence that the next one goes on from; null when it cannot be used. */
+export type StoredVerdict = { atMs: number; verdict: Verdict; evidence: Evidence | null };

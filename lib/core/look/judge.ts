@@ -1,0 +1,74 @@
+/** From what was read of a cutover to what follows: gates, holds and alert rules, each asked once. Pure. */
+
+import type { Alert } from '../alerts/alert.ts';
+import { rulesOf } from '../alerts/rule.ts';
+import { demands, judgeAlerts } from '../alerts/watch.ts';
+import { syncsShadow } from '../cutover/stage-kinds.ts';
+import { judge as judgeGates } from '../gates/judge.ts';
+import { pendingCondition, storedPending } from '../gates/pending.ts';
+import { cohortHold, fellBehind, type Peer, withHold } from '../holds/cohort.ts';
+import { demandsOf } from '../holds/demands.ts';
+import { armedHold } from '../holds/existence.ts';
+import { copiesCondition } from '../holds/forwards.ts';
+import { shapeConditions } from '../holds/shape.ts';
+import { type Decision, decide } from '../stage/decide.ts';
+import { TICK } from '../stage/events.ts';
+import { rulesFor } from '../stage/rules.ts';
+import type { Judgement, Snapshot } from './snapshot.ts';
+
+export type { Peer };
+
+export function judge(snapshot: Snapshot): Judgement {
+  const { declaration, state, policy, table, last, waits, copies, nowMs } = snapshot;
+  const demanded = demandsOf(snapshot);
+  const alerted = demands(alertRules(snapshot), snapshot.alerts, { ...sampleOf(snapshot), verdict: null });
+  const armed = armedHold(state, table);
+  const follows = syncsShadow(state);
+  const { verdict, evidence } = judgeGates({
+    ...snapshot,
+    evidence: last?.evidence ?? null,
+    holds: [
+      ...demanded.holds,
+      ...alerted.holds,
+      ...(waits === null ? storedPending(state, last) : pendingCondition(state, waits, nowMs)),
+      ...(armed ? [armed] : []),
+      ...(follows ? shapeConditions(declaration.id, table) : []),
+      ...(follows && state.kind !== 'table' ? [copiesCondition(declaration.id, copies, policy)] : []),
+    ],
+    guards: [...demanded.guards, ...alerted.guards],
+  });
+  return { ...snapshot, verdict, evidence };
+}
+
+/** The same with what the other members of its cohort have to say. */
+export function judgeAmong(own: Judgement, peers: readonly Peer[]): Judgement {
+  return { ...own, verdict: withHold(own.verdict, cohortHold(own.declaration.cohort ?? '', own, peers)) };
+}
+
+/** What a tick does with a judgement: next stage, rollback, or nothing. */
+export function decideTick(
+  { declaration, state, system, policy, verdict, nowMs }: Judgement,
+  peers: readonly Peer[],
+): Decision {
+  const autoAdvance = policy.autoAdvance || fellBehind(state, peers);
+  return decide(
+    state,
+    { type: 'tick', verdict, autoAdvance, autoRollback: policy.autoRollback },
+    { nowMs, actor: TICK, emergencyStop: system.emergencyStop, ...rulesFor(declaration, state, system, nowMs) },
+  );
+}
+
+/** The alerts of a cutover as its rules leave them. @param rolledBack why it has been rolled back just now, if it has */
+export function alertsOf(judgement: Judgement, rolledBack: string | null): readonly Alert[] {
+  const { verdict, evidence, alerts } = judgement;
+  return judgeAlerts(alertRules(judgement), alerts, {
+    ...sampleOf(judgement),
+    verdict,
+    rolledBack,
+    active: evidence.active,
+  });
+}
+
+const alertRules = ({ policy, declaration }: Snapshot) => rulesOf(policy, declaration.alerts);
+
+const sampleOf = (snapshot: Snapshot) => ({ ...snapshot, active: snapshot.last?.evidence?.active, rolledBack: null });
