@@ -39,7 +39,7 @@ export function createBackfill(flow: Flow): string {
   const { backfill, outbox } = objectNames(flow.id);
   const { id, mapping } = flow;
   const sourceKey = keys(flow, (_, i) => `p.${quoteName(mapping.key[i]!.source.name)}`);
-  const sourceKeyTexts = `ARRAY[${keys(flow, (_, i) => `crossfade.key_text(p.${quoteName(mapping.key[i]!.source.name)})`)}]`;
+  const sourceKeyTexts = textsOf(flow, (i) => `p.${quoteName(mapping.key[i]!.source.name)}`);
   const descending = keys(flow, (_, i) => `p.${quoteName(mapping.key[i]!.source.name)} DESC`);
   const from = (variable: string) => after(flow, 'source', variable);
   const upTo = (variable: string) => until(flow, 'source', variable);
@@ -81,9 +81,11 @@ BEGIN
     RETURN jsonb_build_object('kind', 'done', 'rowsDone', v_row.rows_done);
   END IF;
 
-  SELECT ${sourceKeyTexts} INTO v_to FROM ${sourceTable(flow)} AS p
-  WHERE ${from('v_row.copied_key')} AND ${upTo('v_row.upper_key')}
-  ORDER BY ${sourceKey} OFFSET p_rows - 1 LIMIT 1;
+  -- The key becomes text outside: of a row that OFFSET skips everything selected is computed, too.
+  SELECT ${textsOf(flow, (i) => `e.k${i + 1}`)} INTO v_to FROM (
+    SELECT ${keys(flow, (_, i) => `p.${quoteName(mapping.key[i]!.source.name)} AS k${i + 1}`)} FROM ${sourceTable(flow)} AS p
+    WHERE ${from('v_row.copied_key')} AND ${upTo('v_row.upper_key')}
+    ORDER BY ${sourceKey} OFFSET p_rows - 1 LIMIT 1) AS e;
   v_rows := p_rows;
   IF v_to IS NULL THEN
     v_to := v_row.upper_key;
@@ -107,6 +109,11 @@ BEGIN
   RETURN jsonb_build_object('kind', 'copied', 'rows', v_rows, 'rowsDone', v_row.rows_done + v_rows, 'rowsTotal', v_row.rows_total,
     'tookMs', round(extract(epoch FROM clock_timestamp() - v_started) * 1000));
 END $crossfade$`;
+}
+
+/** A key as it is held between two calls. */
+function textsOf(flow: Flow, column: (i: number) => string): string {
+  return `ARRAY[${keys(flow, (_, i) => `crossfade.key_text(${column(i)})`)}]`;
 }
 
 /** Rows beyond a key that is held as text; a key that is NULL is before all others. */
