@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { vitePage } from './infra/bundle-page.mjs';
 import { debianBinaries } from './test/helpers/debian-postgres.ts';
 import { LongestFirst } from './test/helpers/longest-first.ts';
 
@@ -10,6 +11,7 @@ const ON_THE_DISTRIBUTIONS =
 
 /** One project per set of servers, so that unit tests need neither Java nor Postgres. */
 export default defineConfig({
+  plugins: [vitePage],
   test: {
     testTimeout: 60_000,
     // Packaging the template takes most of a minute on a busy machine.

@@ -3,7 +3,7 @@
 import { composeApi } from '../lib/compose/api.ts';
 import type { Composition } from '../lib/compose/ports.ts';
 import { CrossfadeError } from '../lib/core/base/errors.ts';
-import { dashboardData } from '../lib/dashboard/data.ts';
+import { type DashboardData, dashboardData } from '../lib/dashboard/data.ts';
 import { asset, renderPage } from '../lib/dashboard/page.ts';
 import { listAlerts } from '../lib/flows/alerts/alerts.ts';
 import { viewExperiments } from '../lib/flows/report/experiments.ts';
@@ -15,7 +15,7 @@ import { httpHandler } from './middleware.ts';
 
 const AUDIT_ENTRIES = 30;
 
-async function data({ ports, cutovers }: Composition) {
+async function data({ ports, cutovers }: Composition): Promise<DashboardData> {
   const declarations = await cutovers();
   const subjects = ['system', ...declarations.map((declaration) => declaration.id)];
   const [status, audit, alerts, experiments] = await Promise.all([
@@ -30,7 +30,7 @@ async function data({ ports, cutovers }: Composition) {
       return [];
     }),
   ]);
-  return { ...dashboardData(status, audit, alerts), experiments };
+  return dashboardData(status, audit, alerts, experiments);
 }
 
 export const handler = httpHandler(composeApi, [

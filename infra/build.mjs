@@ -23,6 +23,7 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { esbuildPage } from './bundle-page.mjs';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const DIST = join(ROOT, 'dist');
@@ -68,7 +69,8 @@ const SHARED = {
   outExtension: { '.js': '.mjs' },
   entryNames: '[name]',
   chunkNames: '[name]-[hash]',
-  loader: { '.sql': 'text', '.html': 'text', '.css': 'text', '.txt': 'text' },
+  loader: { '.sql': 'text' },
+  plugins: [esbuildPage],
   absWorkingDir: ROOT,
   logLevel: 'warning',
   metafile: true,

@@ -8,6 +8,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { esbuildPage } from '../bundle-page.mjs';
 import { ROOT } from '../prepare.mjs';
 
 // Inside the checkout, so that the installed packages are found.
@@ -21,7 +22,8 @@ try {
     platform: 'node',
     format: 'esm',
     packages: 'external',
-    loader: { '.sql': 'text', '.html': 'text' },
+    loader: { '.sql': 'text' },
+    plugins: [esbuildPage],
     logLevel: 'warning',
   });
   const run = spawnSync(process.execPath, [outfile, join(ROOT, 'infra/docs/page.png')], { stdio: 'inherit' });

@@ -1,4 +1,4 @@
-/** The system report and the newest audit entries as the page shows them. Pure; every figure is computed here. */
+/** What the server answers the page, and the page shows. Pure; every figure is computed here. */
 
 import { HOUR_MS } from '../core/base/units.ts';
 import type { SideFigures } from '../core/conditions/verdict.ts';
@@ -9,6 +9,8 @@ import type { TableStatus } from '../core/gates/evidence.ts';
 import type { AuditEntry } from '../core/stage/audit.ts';
 import type { Event } from '../core/stage/events.ts';
 import type { AlertList } from '../flows/alerts/alerts.ts';
+import type { StopResult } from '../flows/control/stop.ts';
+import type { ExperimentView } from '../flows/report/experiments.ts';
 import type { CutoverReport, Health, SystemReport } from '../flows/report/report.ts';
 import { type AlertLine, alertLines } from './alerts.ts';
 import { type ConditionLine, conditionLine } from './condition-lines.ts';
@@ -17,6 +19,7 @@ import { type AuditLine, auditLine, HEALTH_WORDS, type Tone } from './sentences.
 import { type Series, seriesOf } from './series.ts';
 import { commandsOf, type Step, stepsOf } from './steps.ts';
 
+/** What `GET /dashboard/data` answers. */
 export type DashboardData = {
   atMs: number;
   system: {
@@ -29,7 +32,11 @@ export type DashboardData = {
   cutovers: readonly (CutoverView | InvalidView)[];
   audit: readonly AuditLine[];
   alerts: readonly AlertLine[];
+  experiments: readonly ExperimentView[];
 };
+
+/** What `POST /v1/system/emergency-stop` answers. */
+export type StopAnswer = StopResult;
 
 export type InvalidView = { id: string; health: 'invalid'; badge: Badge; why: string };
 export type Badge = { text: string; tone: Tone };
@@ -78,11 +85,12 @@ export type CutoverView = {
   table: TableView | null;
 };
 
-/** What `GET /dashboard/data` answers. `audit` in any order; the newest thirty are kept. */
+/** `audit` in any order; the newest thirty are kept. */
 export function dashboardData(
   report: SystemReport,
   audit: readonly AuditEntry<Event>[],
   alerts: AlertList = { atMs: report.atMs, firing: 0, alerts: [] },
+  experiments: readonly ExperimentView[] = [],
 ): DashboardData {
   const newest = [...audit].sort((a, b) => b.atMs - a.atMs || b.seq - a.seq).slice(0, 30);
   const cutovers = report.cutovers.map((cutover) =>
@@ -95,6 +103,7 @@ export function dashboardData(
     cutovers,
     audit: newest.map(auditLine),
     alerts: alertLines(alerts),
+    experiments,
   };
 }
 

@@ -4,41 +4,9 @@
  */
 
 import { createHash } from 'node:crypto';
-import alerts from './browser/alerts.js?raw' with { type: 'text' };
-import badges from './browser/badges.js?raw' with { type: 'text' };
-import charts from './browser/charts.js?raw' with { type: 'text' };
-import cutover from './browser/cutover.js?raw' with { type: 'text' };
-import dom from './browser/dom.js?raw' with { type: 'text' };
-import experiments from './browser/experiments.js?raw' with { type: 'text' };
-import format from './browser/format.js?raw' with { type: 'text' };
 import icon from './browser/icon.svg?raw' with { type: 'text' };
-import main from './browser/main.js?raw' with { type: 'text' };
+import { licences, script, style } from './browser/main.tsx?bundle';
 import skeleton from './browser/page.html?raw' with { type: 'text' };
-import phases from './browser/phases.js?raw' with { type: 'text' };
-import stages from './browser/stages.js?raw' with { type: 'text' };
-import stop from './browser/stop.js?raw' with { type: 'text' };
-import style from './browser/style.html?raw' with { type: 'text' };
-import table from './browser/table.js?raw' with { type: 'text' };
-import timeline from './browser/timeline.js?raw' with { type: 'text' };
-import uplot from './vendor/uplot.js?raw' with { type: 'text' };
-import uplotLicence from './vendor/uplot.LICENSE.txt?raw' with { type: 'text' };
-
-/** Modules of the script, each after those it imports. */
-const MODULES = [
-  dom,
-  format,
-  badges,
-  stages,
-  table,
-  cutover,
-  phases,
-  charts,
-  timeline,
-  alerts,
-  experiments,
-  stop,
-  main,
-];
 
 export type Page = { html: string; headers: Record<string, string> };
 
@@ -51,16 +19,14 @@ export function renderPage(): Page {
 }
 
 function compose(): Page {
-  const script = link(MODULES);
-  const sheet = /<style>([\s\S]*)<\/style>/.exec(style)![1]!;
   const html = skeleton
-    .replace('<!--style-->', () => `<style>${sheet}</style>`)
-    .replace('<!--script-->', () => `<script>${uplot}</script>\n<script type="module">${script}</script>`);
+    .replace('<!--style-->', () => `<style>${style}</style>`)
+    .replace('<!--script-->', () => `<script type="module">${script}</script>`);
   return {
     html,
     headers: {
       'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': policy([uplot, script], [sheet]),
+      'content-security-policy': policy(script, style),
       ...COMMON,
       'cache-control': 'no-store',
       'x-frame-options': 'DENY',
@@ -75,19 +41,11 @@ const COMMON = {
   'cross-origin-resource-policy': 'same-origin',
 };
 
-/**
- * One script of several modules: an inline script cannot import, so imports are left out and exports become plain
- * declarations in one scope. It works because no two modules declare the same name, which the browser itself checks.
- */
-function link(modules: readonly string[]): string {
-  return modules.map((module) => module.replace(/^import [^;]*;\n/gm, '').replace(/^export /gm, '')).join('\n');
-}
-
-function policy(scripts: readonly string[], styles: readonly string[]): string {
+function policy(ownScript: string, ownStyle: string): string {
   return [
     "default-src 'none'",
-    `script-src ${scripts.map(hash).join(' ')}`,
-    `style-src ${styles.map(hash).join(' ')}`,
+    `script-src ${hash(ownScript)}`,
+    `style-src ${hash(ownStyle)}`,
     "img-src 'self'",
     "connect-src 'self'",
     "base-uri 'none'",
@@ -102,7 +60,7 @@ const hash = (text: string) => `'sha256-${createHash('sha256').update(text).dige
 
 const ASSETS: Readonly<Record<string, { body: string; contentType: string }>> = {
   'icon.svg': { body: icon, contentType: 'image/svg+xml' },
-  'uplot.LICENSE.txt': { body: uplotLicence, contentType: 'text/plain; charset=utf-8' },
+  'licences.txt': { body: licences, contentType: 'text/plain; charset=utf-8' },
 };
 
 export type Asset = { body: string; contentType: string; headers: Record<string, string> };

@@ -23,7 +23,7 @@ export function readSources(folders: readonly string[]): Source[] {
     .flatMap((folder) =>
       readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
     )
-    .filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'))
+    .filter((file) => /\.tsx?$/.test(file) && !file.endsWith('.d.ts'))
     .map((file) => ({ file: file.split(sep).join('/'), text: readFileSync(join(ROOT, file), 'utf8') }));
 }
 
@@ -53,7 +53,7 @@ export function importsOf({ file, text }: Source): Import[] {
     const specifier = from ?? bare ?? dynamic ?? '';
     return {
       specifier,
-      target: specifier.startsWith('.') ? posix.join(dirname(file), specifier).replace(/\?raw$/, '') : null,
+      target: specifier.startsWith('.') ? posix.join(dirname(file), specifier).replace(/\?(raw|bundle)$/, '') : null,
       typeOnly: type !== undefined,
       names,
     };

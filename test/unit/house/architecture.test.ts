@@ -41,6 +41,10 @@ const LAYERS: readonly Layer[] = [
   { name: 'http', files: /^lib\/adapters\/http\//, may: ['core', 'schemas', 'net'], types: ['ports'] },
   { name: 'notify', files: /^lib\/adapters\/notify\//, may: ['core', 'schemas', 'net'], types: ['ports'] },
   { name: 'powertools', files: /^lib\/adapters\/powertools\//, may: ['core'], types: ['ports'] },
+  // A program of its own, for the browser. What it knows of the server are the types of its answers.
+  { name: 'page', files: /^lib\/dashboard\/browser\//, may: [], types: ['dashboard', 'core'] },
+  // The only file of the server that has the program, as text.
+  { name: 'document', files: /^lib\/dashboard\/page\.ts$/, may: ['page'] },
   { name: 'dashboard', files: /^lib\/dashboard\//, may: ['core'], types: ['ports', 'flows'] },
   {
     name: 'compose',
@@ -70,7 +74,7 @@ const LAYERS: readonly Layer[] = [
   {
     name: 'functions',
     files: /^functions\//,
-    may: ['core', 'flows', 'schemas', 'compose', 'dashboard'],
+    may: ['core', 'flows', 'schemas', 'compose', 'dashboard', 'document'],
     types: ['ports', 'http'],
   },
   { name: 'examples', files: /^infra\/examples\//, may: ['core', 'client', 'declaration'] },
@@ -108,6 +112,10 @@ describe('layers', () => {
     ['an adapter in a function', 'functions/x.ts', "import { a } from '../lib/adapters/dynamodb/a.ts';"],
     ['the local stack, lazily', 'lib/cli/x.ts', "const a = await import('../../../infra/local/main.ts');"],
     ['a test helper, re-exported', 'lib/cli/x.ts', "export { a } from '../../test/helpers/a.ts';"],
+    ['a value of the server in the page', 'lib/dashboard/browser/x.tsx', "import { a } from '../data.ts';"],
+    ['a value of core in the page', 'lib/dashboard/browser/x.ts', "import { a } from '../../core/base/units.ts';"],
+    ['a type of a flow in the page', 'lib/dashboard/browser/x.tsx', "import type { A } from '../../flows/a.ts';"],
+    ['the page in the data', 'lib/dashboard/x.ts', "import { script } from './browser/main.tsx?bundle';"],
     ['a file outside of every layer', 'lib/utils.ts', ''],
   ])('notice %s', (_, file, text) => {
     expect(wrongImports({ file, text })).toHaveLength(1);
@@ -322,10 +330,11 @@ const PACKAGES: readonly [package_: RegExp, files: RegExp][] = [
   [/^commander$/, /^(lib\/cli\/|infra\/docs\/commands\.ts$)/],
   [/^(@clack\/prompts|string-width)$/, /^lib\/cli\//],
   [/^@openfeature\/server-sdk$/, /^lib\/client\//],
+  [/^(preact|uplot)$/, /^lib\/dashboard\/browser\//],
   [/^node:crypto$/, /^lib\/core\/stage\/audit\.ts$/],
   [
     /^node:/,
-    /^(lib\/(adapters|cli|dashboard|client|routing|compose)\/|lib\/schemas\/local-settings\.ts|functions\/|infra\/)/,
+    /^(lib\/(adapters|cli|client|routing|compose)\/|lib\/dashboard\/page\.ts|lib\/schemas\/local-settings\.ts|functions\/|infra\/)/,
   ],
 ];
 
@@ -350,6 +359,8 @@ describe('packages', () => {
     ['a built-in in core', 'lib/core/x.ts', "import { readFileSync } from 'node:fs';"],
     ['hashing elsewhere in core', 'lib/core/routing/routing.ts', "import { createHash } from 'node:crypto';"],
     ['zod in core', 'lib/core/x.ts', "import * as z from 'zod';"],
+    ['a renderer in what makes the data', 'lib/dashboard/x.ts', "import { render } from 'preact';"],
+    ['a built-in in the page', 'lib/dashboard/browser/x.ts', "import { join } from 'node:path';"],
     ['an unknown package', 'lib/adapters/http/x.ts', "const got = await import('got');"],
   ])('notice %s', (_, file, text) => {
     expect(wrongPackages({ file, text })).toHaveLength(1);
@@ -386,9 +397,9 @@ describe('zod', () => {
 const IMPURE =
   /\bDate\.now\b|\bnew Date\(\s*\)|\bMath\.random\b|\bprocess\.env\b|\bconsole\b\s*[.[]|\bperformance\.now\b/g;
 
-/** The adapter of the machine; the client's defaults, which an application may replace; and what runs outside of `lib`. */
+/** The adapter of the machine; the client's defaults, which an application may replace; the page's clock; and what runs outside of `lib`. */
 const MAY_BE_IMPURE =
-  /^(lib\/adapters\/system\.ts|lib\/client\/(client|work-queue)\.ts|lib\/routing\/(agent-source|data-source)\.ts|infra\/local\/|infra\/examples\/|infra\/docs\/main\.ts|test\/)/;
+  /^(lib\/adapters\/system\.ts|lib\/client\/(client|work-queue)\.ts|lib\/routing\/(agent-source|data-source)\.ts|lib\/dashboard\/browser\/feed\.ts|infra\/local\/|infra\/examples\/|infra\/docs\/main\.ts|test\/)/;
 
 const impurities = (source: Source): string[] =>
   MAY_BE_IMPURE.test(source.file)
@@ -460,6 +471,7 @@ describe('the reader of these rules', () => {
       'compose',
       'functions',
       'configuration',
+      'page',
     ])
       expect(seen).toContain(name);
   });

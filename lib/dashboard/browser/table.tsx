@@ -1,0 +1,186 @@
+/** The data side of a table cutover: backfill, validation, lag, outbox, quarantine. */
+
+import type { ComponentChildren } from 'preact';
+import type { CutoverView, TableView } from '../data.ts';
+import type { Tone } from '../sentences.ts';
+import { Bar, Sign } from './badges.tsx';
+import { count, duration, ms, percent } from './format.ts';
+
+export function TableStrip({ table, stageKind }: Pick<CutoverView, 'table' | 'stageKind'>) {
+  if (!table) {
+    return (
+      <p class="quiet strip-empty">
+        {stageKind === 'disabled'
+          ? 'Postgres is prepared by the start.'
+          : 'Postgres could not be asked, or knows nothing of this cutover yet.'}
+      </p>
+    );
+  }
+  return (
+    <section class="data" aria-label="Data">
+      <Backfill backfill={table.backfill} />
+      <dl class="tiles">
+        <Validation verification={table.verification} />
+        <Lag lagMs={table.lagMs} />
+        <Outbox outboxRows={table.outboxRows} armed={table.armed} />
+        <Quarantine quarantined={table.quarantined} />
+      </dl>
+      <QuarantinedKeys quarantine={table.quarantine} quarantined={table.quarantined} />
+      <DivergentKeys verification={table.verification} />
+    </section>
+  );
+}
+
+function Backfill({ backfill }: Pick<TableView, 'backfill'>) {
+  const { state, rowsDone, rowsTotal, rowsPerSecond, etaSeconds } = backfill;
+  if (state === 'none') return null;
+  if (state === 'done') {
+    return (
+      <p class="backfilled">
+        <Sign tone="good" />
+        Backfill done: {count(rowsDone)} rows copied.
+      </p>
+    );
+  }
+  const percentDone = rowsTotal > 0 ? Math.floor(Math.min(1, rowsDone / rowsTotal) * 100) : 0;
+  const left = etaSeconds === null ? 'not moving just now' : `about ${duration(etaSeconds * 1000)} left`;
+  return (
+    <div class="backfill">
+      <span>
+        Backfill <b>{percentDone} %</b>
+      </span>
+      <span class="quiet">
+        {count(rowsDone)} of about {count(rowsTotal)} rows · {count(rowsPerSecond)} rows/s · {left}
+      </span>
+      <Bar value={rowsDone} max={rowsTotal} label={`Backfill ${percentDone} per cent`} class="thick" />
+    </div>
+  );
+}
+
+// ------------------------------------------------------------------------------------------------------------ tiles
+
+type TileProps = { name: string; value: string; tone?: Tone; children: ComponentChildren };
+
+function Tile({ name, value, tone, children }: TileProps) {
+  return (
+    <div class={tone && `tone-${tone}`}>
+      <dt>{name}</dt>
+      <dd>
+        {tone && <Sign tone={tone} />}
+        {value}
+      </dd>
+      <dd class="quiet">{children}</dd>
+    </div>
+  );
+}
+
+function Validation({ verification }: Pick<TableView, 'verification'>) {
+  if (!verification) {
+    return (
+      <Tile name="Validation" value="–">
+        No complete pass yet
+      </Tile>
+    );
+  }
+  const { score, rowsCompared, divergences, ageMs } = verification;
+  const differ =
+    divergences === 0 ? 'none differs' : `${count(divergences)} ${divergences === 1 ? 'differs' : 'differ'}`;
+  return (
+    <Tile name="Validation" value={percent(score)} tone={divergences === 0 ? 'good' : 'bad'}>
+      {count(rowsCompared)} rows compared, {differ}, {duration(ageMs)} ago
+    </Tile>
+  );
+}
+
+function Lag({ lagMs }: Pick<TableView, 'lagMs'>) {
+  return (
+    <Tile name="Lag" value={lagMs === 0 ? 'none' : ms(lagMs)}>
+      Age of the oldest change not yet applied
+    </Tile>
+  );
+}
+
+const DIRECTIONS = {
+  none: 'Capture is off',
+  forward: 'Primary to shadow',
+  reverse: 'Back into the old table',
+} as const;
+
+function Outbox({ outboxRows, armed }: Pick<TableView, 'outboxRows' | 'armed'>) {
+  return (
+    <Tile name="Outbox" value={count(outboxRows)}>
+      {DIRECTIONS[armed]}; changes waiting
+    </Tile>
+  );
+}
+
+function Quarantine({ quarantined }: Pick<TableView, 'quarantined'>) {
+  return (
+    <Tile name="Quarantine" value={count(quarantined)} tone={quarantined === 0 ? 'good' : 'bad'}>
+      {quarantined === 0 ? 'Every key can be written' : 'Keys that cannot be written'}
+    </Tile>
+  );
+}
+
+// ------------------------------------------------------------------------------------------------------------ lists
+
+function QuarantinedKeys({ quarantine, quarantined }: Pick<TableView, 'quarantine' | 'quarantined'>) {
+  if (quarantine.length === 0) return null;
+  const part = quarantined > quarantine.length ? ` (${quarantine.length} of ${count(quarantined)})` : '';
+  return (
+    <List caption={`Keys in quarantine${part}`} heads={['Key', 'SQLSTATE', 'Reason', 'Tries']}>
+      {quarantine.map(({ key, sqlstate, reason, attempts }) => (
+        <tr key={key}>
+          <td>
+            <code>{key}</code>
+          </td>
+          <td>
+            <code>{sqlstate}</code>
+          </td>
+          <td>{reason}</td>
+          <td>{count(attempts)}</td>
+        </tr>
+      ))}
+    </List>
+  );
+}
+
+function DivergentKeys({ verification }: Pick<TableView, 'verification'>) {
+  if (!verification || verification.samples.length === 0) return null;
+  const { samples, divergences } = verification;
+  return (
+    <List caption={`First keys that differ (${samples.length} of ${count(divergences)})`} heads={['Key', 'Columns']}>
+      {samples.map(({ key, columns }) => (
+        <tr key={key}>
+          <td>
+            <code>{key}</code>
+          </td>
+          <td>{columns.join(', ') || 'the row is on one side only'}</td>
+        </tr>
+      ))}
+    </List>
+  );
+}
+
+type ListProps = { caption: string; heads: readonly string[]; children: ComponentChildren };
+
+function List({ caption, heads, children }: ListProps) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: wider than a phone, and scrolled by keyboard from here
+    <section class="list" tabIndex={0} aria-label={caption}>
+      <table>
+        <caption>{caption}</caption>
+        <thead>
+          <tr>
+            {heads.map((name) => (
+              <th key={name} scope="col">
+                {name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>{children}</tbody>
+      </table>
+    </section>
+  );
+}
