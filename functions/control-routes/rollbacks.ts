@@ -1,6 +1,6 @@
 /** The rollbacks of one cutover: what one consists of, what became of those that were made. */
 
-import { rollbacksOf } from '../../lib/flows/control/rollbacks.ts';
+import { rollbacksOf } from '../../lib/flows/report/rollbacks.ts';
 import { cutover } from '../http/parameters.ts';
 import { route } from '../http/route.ts';
 

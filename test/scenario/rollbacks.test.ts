@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { isVerified, PROCEDURES, procedureOf, stepsSeen } from '../../lib/core/stage/rollback-procedure.ts';
-import { rollbacksOf } from '../../lib/flows/control/rollbacks.ts';
+import { rollbacksOf } from '../../lib/flows/report/rollbacks.ts';
 import { NOW, stateIn } from '../property/samples.ts';
 import { ID, READING, run } from './run.ts';
 

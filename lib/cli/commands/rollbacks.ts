@@ -1,8 +1,9 @@
 /** `crossfade rollbacks`: every rollback of a cutover with the outcome of its steps, and what one would consist of now. */
 
-import type { RollbackRecord, Rollbacks } from '../../flows/control/rollbacks.ts';
+import { duration } from '../../core/conditions/figures.ts';
+import type { RollbackRecord, Rollbacks } from '../../flows/report/rollbacks.ts';
 import { type Context, cutoverId, type Outcome, openApi } from '../context.ts';
-import { duration, field, MAX_WIDTH, moment, type Paint, plain, printable } from '../text.ts';
+import { field, MAX_WIDTH, moment, type Paint, plain, printable } from '../text.ts';
 
 export async function rollbacks(context: Context): Promise<Outcome> {
   const { io } = context;

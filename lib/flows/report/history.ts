@@ -9,7 +9,6 @@ import { withConcurrencyLimit } from '../calls/concurrency-limit.ts';
 export type History = { entries: readonly AuditEntry<Event>[]; chain: ChainVerdict };
 
 const PAGE = 200;
-const MAX_ENTRIES = 100_000;
 const LOGS_AT_ONCE = 10;
 
 export async function history(
@@ -61,14 +60,13 @@ export async function recentHistory(
     .slice(0, limit);
 }
 
-/** Every entry, oldest first. */
+/** Every entry, oldest first, however many there are: what is left out would be the newest. */
 export async function wholeLog(ports: Pick<Ports, 'state'>, subject: string): Promise<AuditEntry<Event>[]> {
   const entries: AuditEntry<Event>[] = [];
-  while (entries.length < MAX_ENTRIES) {
+  for (;;) {
     const afterSeq = entries.at(-1)?.seq ?? 0;
     const page = await ports.state.readAudit(subject, { limit: PAGE, afterSeq, oldestFirst: true });
     entries.push(...page);
-    if (page.length < PAGE) break;
+    if (page.length < PAGE) return entries;
   }
-  return entries;
 }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PROCEDURES, SCENARIOS } from '../../../lib/core/stage/rollback-procedure.ts';
 import type { PhasesAnswer } from '../../../lib/flows/control/phases.ts';
-import type { Rollbacks } from '../../../lib/flows/control/rollbacks.ts';
+import type { Rollbacks } from '../../../lib/flows/report/rollbacks.ts';
 import { fivePhases, held, rolledBack, scene, serving } from '../../helpers/dashboard-reports.ts';
 import { cli, type FakeApi, fakeApi, problem } from '../../helpers/fake-api.ts';
 

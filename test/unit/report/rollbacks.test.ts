@@ -1,0 +1,39 @@
+/** The rollbacks of a cutover whose audit log is long: the newest ones are shown, too. */
+
+import { expect, it } from 'vitest';
+import type { AuditEntry } from '../../../lib/core/stage/audit.ts';
+import type { Event } from '../../../lib/core/stage/events.ts';
+import { rollbacksOf } from '../../../lib/flows/report/rollbacks.ts';
+import type { StateStore } from '../../../lib/ports/state.ts';
+import { declarationOf, NOW, stateIn } from '../../property/samples.ts';
+
+const ENTRIES = 10_050;
+
+const eventAt = (seq: number): Event =>
+  seq === 1 || seq === ENTRIES
+    ? { type: 'rolled_back', from: 'r10', reason: `rollback ${seq}`, cause: 'operator' }
+    : { type: seq % 2 === 0 ? 'paused' : 'resumed' };
+
+const entryAt = (seq: number): AuditEntry<Event> => ({
+  subject: 'customer',
+  seq,
+  atMs: NOW + seq,
+  actor: 'ada',
+  event: eventAt(seq),
+  version: seq,
+  epoch: 1,
+  previousHash: '',
+  hash: '',
+});
+
+/** The entries of a log are made when they are read. */
+const longLog: Pick<StateStore, 'readAudit' | 'readCutover'> = {
+  readCutover: async () => stateIn('rolled_back'),
+  readAudit: async (_subject, { limit, afterSeq = 0 }) =>
+    Array.from({ length: Math.min(limit, ENTRIES - afterSeq) }, (_, index) => entryAt(afterSeq + index + 1)),
+};
+
+it(`the newest rollback of a log of ${ENTRIES} entries is shown first`, async () => {
+  const { rollbacks } = await rollbacksOf({ state: longLog as StateStore }, declarationOf());
+  expect(rollbacks.map(({ reason }) => reason)).toEqual([`rollback ${ENTRIES}`, 'rollback 1']);
+});
