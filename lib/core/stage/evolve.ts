@@ -2,14 +2,21 @@
  * What events make of a cutover's state. Pure: replaying the audit log through `evolve` gives the state.
  */
 
-import { type CutoverState, NO_OVERRIDES, NORMAL_SWITCHES } from '../cutover/cutover.ts';
+import {
+  type CutoverState,
+  NO_OVERRIDES,
+  NORMAL_SWITCHES,
+  type Rollback,
+  type Withdrawal,
+} from '../cutover/cutover.ts';
 import type { StageKind } from '../cutover/plan.ts';
 import { changedOverrides, withDwells } from '../cutover/policy.ts';
-import { type AuditEntry, nextEntry } from './audit.ts';
+import type { AuditEntry } from './audit.ts';
 import { type Event, TICK } from './events.ts';
+import { type At, type Log, recordIn, replayIn } from './log.ts';
 
 /** What an event makes of a state. `denied` leaves everything but the audit head as it was, `rollback_seen` the version. */
-export function evolve(state: CutoverState, at: { event: Event; atMs: number; actor: string }): CutoverState {
+export function evolve(state: CutoverState, at: At): CutoverState {
   const { event, atMs } = at;
   const next: CutoverState = { ...state, version: state.version + 1, changedAtMs: atMs, dropped: null };
   const enter = (stage: string, stageKind: StageKind): CutoverState => ({
@@ -52,55 +59,21 @@ export function evolve(state: CutoverState, at: { event: Event; atMs: number; ac
       return { ...next, switches, approved: false, askedBy: at.actor };
     }
     case 'rolled_back':
-    case 'reverted':
-      return {
-        ...enter('rolled_back', 'rolled_back'),
-        epoch: state.epoch + 1,
-        rollback: {
-          fromStage: event.from,
-          reason: event.reason,
-          cause: event.cause ?? 'operator',
-          actor: at.actor,
-          atMs,
-          steps: [],
-        },
-      };
+    case 'reverted': {
+      const { from: fromStage, reason, cause = 'operator' } = event;
+      const rollback: Rollback = { fromStage, reason, cause, actor: at.actor, atMs, steps: [] };
+      return { ...enter('rolled_back', 'rolled_back'), epoch: state.epoch + 1, rollback };
+    }
     case 'intent_recorded':
-      return {
-        ...next,
-        pending: {
-          action: event.action,
-          epoch: event.epoch,
-          sinceMs: atMs,
-          actor: at.actor,
-          reason: event.reason,
-          ...(event.cause ? { cause: event.cause } : {}),
-          ...(event.dropTracking ? { dropTracking: true } : {}),
-        },
-      };
-    case 'intent_abandoned': {
-      const { epoch = state.epoch, actor = at.actor, reason = '' } = state.pending ?? {};
-      return { ...next, pending: null, dropped: { action: event.action, epoch, actor, reason, why: event.why, atMs } };
-    }
-    case 'intent_withdrawn': {
-      const withdrawn = { actor: at.actor, reason: event.reason, cause: event.cause, atMs };
-      const pending = state.pending && { ...state.pending, withdrawn };
-      // Readers leave at once: whether the database has promoted it is found out while nobody depends on the answer.
-      const switches = { ...state.switches, shadowReads: false, sinceMs: atMs };
-      return { ...next, pending, ...(event.action === 'promote' ? { switches } : {}) };
-    }
-    case 'completed': {
-      const completed = { ...enterPlanned(state.plan.stages.at(-1)!.name), epoch: state.epoch + 1 };
-      const wish = state.pending?.withdrawn;
-      // It was promoted before it could be withdrawn. An emergency never swaps tables; every other rollback goes on from here.
-      if (!wish || wish.cause === 'emergency') return completed;
-      const { actor, reason, cause } = wish;
-      const by = cause === 'operator' ? {} : { cause };
-      return {
-        ...completed,
-        pending: { action: 'revert', epoch: completed.epoch + 1, sinceMs: atMs, actor, reason, ...by },
-      };
-    }
+    case 'intent_abandoned':
+    case 'intent_withdrawn':
+      return withIntent(next, event, at);
+    case 'completed':
+      return afterPromotion(
+        { ...enterPlanned(state.plan.stages.at(-1)!.name), epoch: state.epoch + 1 },
+        state.pending?.withdrawn,
+        atMs,
+      );
     case 'cleaned':
       return { ...enter('cleaned', 'cleaned'), epoch: state.epoch + 1 };
     case 'reset':
@@ -124,34 +97,52 @@ export function evolve(state: CutoverState, at: { event: Event; atMs: number; ac
   }
 }
 
-/** The state after the events, and the audit entries that say so, chained to the state's head. */
-export function record(
-  state: CutoverState,
-  events: readonly Event[],
-  by: { nowMs: number; actor: string },
-): { state: CutoverState; entries: AuditEntry<Event>[] } {
-  const entries: AuditEntry<Event>[] = [];
-  let after = state;
-  for (const event of events) {
-    after = evolve(after, { event, atMs: by.nowMs, actor: by.actor });
-    const entry = nextEntry<Event>(after, {
-      subject: state.id,
-      atMs: by.nowMs,
-      actor: by.actor,
-      event,
-      version: after.version,
-      epoch: after.epoch,
-    });
-    after = { ...after, auditSeq: entry.seq, auditHash: entry.hash };
-    entries.push(entry);
+type IntentEvent = Extract<Event, { type: 'intent_recorded' | 'intent_abandoned' | 'intent_withdrawn' }>;
+
+/** An intent that begins, is given up, or is withdrawn by a rollback. */
+function withIntent(next: CutoverState, event: IntentEvent, { atMs, actor }: At): CutoverState {
+  switch (event.type) {
+    case 'intent_recorded': {
+      const { action, epoch, reason, cause, dropTracking } = event;
+      const optional = { ...(cause ? { cause } : {}), ...(dropTracking ? { dropTracking } : {}) };
+      return { ...next, pending: { action, epoch, sinceMs: atMs, actor, reason, ...optional } };
+    }
+    case 'intent_abandoned': {
+      const asked = { epoch: next.epoch, actor, reason: '', ...next.pending };
+      const dropped = { action: event.action, epoch: asked.epoch, actor: asked.actor, reason: asked.reason };
+      return { ...next, pending: null, dropped: { ...dropped, why: event.why, atMs } };
+    }
+    case 'intent_withdrawn': {
+      const withdrawn = { actor, reason: event.reason, cause: event.cause, atMs };
+      const pending = next.pending && { ...next.pending, withdrawn };
+      // Readers leave at once: whether the database has promoted it is found out while no reader depends on the answer.
+      const switches = { ...next.switches, shadowReads: false, sinceMs: atMs };
+      return { ...next, pending, ...(event.action === 'promote' ? { switches } : {}) };
+    }
   }
-  return { state: after, entries };
 }
 
-/** The state that an audit log leads to, oldest entry first. */
-export function replay(initial: CutoverState, entries: readonly AuditEntry<Event>[]): CutoverState {
-  return entries.reduce<CutoverState>(
-    (state, entry) => ({ ...evolve(state, entry), auditSeq: entry.seq, auditHash: entry.hash }),
-    initial,
-  );
+/**
+ * Promoted before the promotion could be withdrawn: the rollback that was asked for goes on from here, as a revert. An
+ * emergency never swaps tables.
+ */
+function afterPromotion(completed: CutoverState, wish: Withdrawal | undefined, atMs: number): CutoverState {
+  if (!wish || wish.cause === 'emergency') return completed;
+  const { actor, reason, cause } = wish;
+  const by = cause === 'operator' ? {} : { cause };
+  return {
+    ...completed,
+    pending: { action: 'revert', epoch: completed.epoch + 1, sinceMs: atMs, actor, reason, ...by },
+  };
 }
+
+const LOG: Log<CutoverState> = {
+  evolve,
+  headOf: ({ id, version, epoch }) => ({ subject: id, version, epoch }),
+};
+
+export const record = (state: CutoverState, events: readonly Event[], by: { nowMs: number; actor: string }) =>
+  recordIn(LOG, state, events, by);
+
+export const replay = (initial: CutoverState, entries: readonly AuditEntry<Event>[]): CutoverState =>
+  replayIn(LOG, initial, entries);

@@ -5,10 +5,9 @@
 
 import type { SystemState } from '../cutover/cutover.ts';
 import { type PhaseChange, type PhaseState, UNTOUCHED_PHASE } from '../cutover/phase.ts';
-import { type AuditEntry, nextEntry } from './audit.ts';
+import type { AuditEntry } from './audit.ts';
 import type { Event } from './events.ts';
-
-type At = { event: Event; atMs: number; actor: string };
+import { type At, type Log, recordIn, replayIn } from './log.ts';
 
 /** What an event makes of the system. Events of cutovers leave it as it is. */
 export function evolveSystem(system: SystemState, at: At): SystemState {
@@ -63,35 +62,13 @@ function evolvePhase(phase: PhaseState, change: PhaseChange, reason: string, { a
   }
 }
 
-/** The system after the events, and the audit entries that say so, chained to its head. */
-export function recordSystem(
-  system: SystemState,
-  events: readonly Event[],
-  by: { nowMs: number; actor: string },
-): { state: SystemState; entries: AuditEntry<Event>[] } {
-  const entries: AuditEntry<Event>[] = [];
-  let after = system;
-  for (const event of events) {
-    after = evolveSystem(after, { event, atMs: by.nowMs, actor: by.actor });
-    const { version } = after;
-    const entry = nextEntry<Event>(after, {
-      subject: 'system',
-      atMs: by.nowMs,
-      actor: by.actor,
-      event,
-      version,
-      epoch: 0,
-    });
-    after = { ...after, auditSeq: entry.seq, auditHash: entry.hash };
-    entries.push(entry);
-  }
-  return { state: after, entries };
-}
+const LOG: Log<SystemState> = {
+  evolve: evolveSystem,
+  headOf: ({ version }) => ({ subject: 'system', version, epoch: 0 }),
+};
 
-/** The system that an audit log leads to, oldest entry first. */
-export function replaySystem(initial: SystemState, entries: readonly AuditEntry<Event>[]): SystemState {
-  return entries.reduce<SystemState>(
-    (system, entry) => ({ ...evolveSystem(system, entry), auditSeq: entry.seq, auditHash: entry.hash }),
-    initial,
-  );
-}
+export const recordSystem = (system: SystemState, events: readonly Event[], by: { nowMs: number; actor: string }) =>
+  recordIn(LOG, system, events, by);
+
+export const replaySystem = (initial: SystemState, entries: readonly AuditEntry<Event>[]): SystemState =>
+  replayIn(LOG, initial, entries);
