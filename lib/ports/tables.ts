@@ -1,6 +1,7 @@
 /** What every call about a table cutover names: the tables, and the state that the caller acts on. */
 
-import type { CutoverId, TableDeclaration, ValidationMode } from '../core/cutover/cutover.ts';
+import type { CutoverId, ValidationMode } from '../core/cutover/cutover.ts';
+import type { TableDeclaration } from '../core/cutover/table-declaration.ts';
 
 /** What the database needs to know of a table cutover. */
 export type TableCutover = { id: CutoverId; table: TableDeclaration; validation: ValidationMode };

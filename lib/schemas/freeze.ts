@@ -1,7 +1,7 @@
 /** Freeze windows as they are written in the configuration, made into what the core reads. */
 
 import * as z from 'zod';
-import { type FreezeWindow, WEEKDAYS } from '../core/cutover/cutover.ts';
+import { type FreezeWindow, WEEKDAYS } from '../core/cutover/freeze-window.ts';
 
 /** `HH:MM`; `24:00` is the end of the day. */
 const time = z

@@ -1,7 +1,7 @@
 /** Freeze windows, deadlines and changed limits in a living world. */
 
 import { describe, expect, it } from 'vitest';
-import type { FreezeWindow } from '../../lib/core/cutover/cutover.ts';
+import type { FreezeWindow } from '../../lib/core/cutover/freeze-window.ts';
 import { MINUTE_MS } from '../helpers/world.ts';
 import { NOW } from '../property/samples.ts';
 import { DWELL_MINUTES, ID, run, shortTable } from './run.ts';

@@ -1,7 +1,8 @@
 /** I17, I40: random lives of phases and cohorts keep their order, and a tick that forgets a rule is caught. */
 
 import { describe, expect, it } from 'vitest';
-import type { CutoverDeclaration, FreezeWindow } from '../../lib/core/cutover/cutover.ts';
+import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
+import type { FreezeWindow } from '../../lib/core/cutover/freeze-window.ts';
 import { defineCutovers } from '../../lib/define/cutovers.ts';
 import { definePhases } from '../../lib/define/phases.ts';
 import { emergencyStop, resetSystem } from '../../lib/flows/control/stop.ts';

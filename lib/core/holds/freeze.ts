@@ -5,7 +5,7 @@
 
 import { DAY_MINUTES, MINUTE_MS } from '../base/units.ts';
 import { type Condition, condition } from '../conditions/condition.ts';
-import { type FreezeWindow, WEEKDAYS, type Weekday } from '../cutover/cutover.ts';
+import { type FreezeWindow, WEEKDAYS, type Weekday } from '../cutover/freeze-window.ts';
 
 /** `untilMs`: the first moment that lies in no window any more; null when none is found within two weeks of windows. */
 export type Frozen = { name: string; untilMs: number | null };

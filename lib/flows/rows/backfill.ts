@@ -1,8 +1,9 @@
 /** Copies existing rows in bounded chunks, for as long as the caller has time. The cursor lives in Postgres. */
 
-import type { BackfillLimits, CutoverDeclaration, CutoverState } from '../../core/cutover/cutover.ts';
+import type { CutoverDeclaration, CutoverState } from '../../core/cutover/cutover.ts';
 import { isUnderWay, syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import { writesShadow } from '../../core/cutover/switches.ts';
+import type { BackfillLimits } from '../../core/cutover/table-declaration.ts';
 import type { TableStatus } from '../../core/gates/evidence.ts';
 import { FIRST_ROWS, nextChunk } from '../../core/table/chunks.ts';
 import type { Pressure } from '../../ports/copying.ts';

@@ -5,7 +5,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PgGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
-import type { ColumnSource, TableDeclaration } from '../../../lib/core/cutover/cutover.ts';
+import type { ColumnSource, TableDeclaration } from '../../../lib/core/cutover/table-declaration.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';

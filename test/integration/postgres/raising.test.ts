@@ -4,7 +4,7 @@
  */
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { TableDeclaration } from '../../../lib/core/cutover/cutover.ts';
+import type { TableDeclaration } from '../../../lib/core/cutover/table-declaration.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import type { OwnDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';

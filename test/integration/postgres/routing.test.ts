@@ -3,10 +3,11 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { murmur3 } from '../../../lib/core/routing/murmur3.ts';
-import { inShare, route } from '../../../lib/core/routing/routing.ts';
+import { inShare } from '../../../lib/core/routing/routing.ts';
 import { EDGE_KEYS } from '../../helpers/edge-keys.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
+import { route } from '../../helpers/route.ts';
 import { flagOf } from '../../property/samples.ts';
 
 let db: OwnDatabase;

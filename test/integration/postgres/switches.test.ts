@@ -6,7 +6,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../lib/adapters/system.ts';
-import { route } from '../../../lib/core/routing/routing.ts';
 import { defineCutovers } from '../../../lib/define/cutovers.ts';
 import type { OperatorCommand } from '../../../lib/flows/control/operate.ts';
 import { runCommand } from '../../../lib/flows/control/run-command.ts';
@@ -24,6 +23,7 @@ import { inMemoryWakeUps } from '../../helpers/fakes/wake-ups.ts';
 import { inMemoryWindows } from '../../helpers/fakes/windows.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
+import { route } from '../../helpers/route.ts';
 import { edited } from '../../helpers/sql-plants.ts';
 
 const MODES = ['streamed', 'inline'] as const;

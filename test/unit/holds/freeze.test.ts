@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { FreezeWindow } from '../../../lib/core/cutover/cutover.ts';
+import type { FreezeWindow } from '../../../lib/core/cutover/freeze-window.ts';
 import { freezeCondition, frozenAt, frozenText } from '../../../lib/core/holds/freeze.ts';
 import { defineCutovers, type FreezeInput } from '../../../lib/define/cutovers.ts';
 

@@ -1,7 +1,8 @@
 /** I12 plans of promotion: names, foreign keys, sequences, privileges, and every reason to refuse. Without a database. */
 
 import { describe, expect, it } from 'vitest';
-import type { TableDeclaration } from '../../../lib/core/cutover/cutover.ts';
+import type { TableDeclaration } from '../../../lib/core/cutover/table-declaration.ts';
+import type { Mapping } from '../../../lib/core/table/mapping.ts';
 import type {
   DependentColumn,
   DependentIndex,
@@ -11,9 +12,9 @@ import type {
   TableDependents,
 } from '../../../lib/core/table/promotion/dependents.ts';
 import type { KeyAside } from '../../../lib/core/table/promotion/keys-aside.ts';
-import { planPromotion, planRevert } from '../../../lib/core/table/promotion/plan.ts';
+import { planPromotion } from '../../../lib/core/table/promotion/plan.ts';
+import { planRevert } from '../../../lib/core/table/promotion/plan-back.ts';
 import type { ColumnShape } from '../../../lib/core/table/shape.ts';
-import type { Mapping } from '../../../lib/core/table/transform.ts';
 
 const column = (name: string, type = 'text', more: Partial<DependentColumn> = {}): DependentColumn => ({
   name,

@@ -143,7 +143,7 @@ async function bench(
     },
   } as unknown as Parameters<typeof serveWakeUps>[0];
   const serve = (wakeUps: readonly WakeUp[], deadlineMs = 60_000) =>
-    serveWakeUps(ports, DECLARATIONS, wakeUps, deadlineMs);
+    serveWakeUps(ports, DECLARATIONS, wakeUps, { deadlineMs });
   return { serve, touched, logged, windows, asked };
 }
 

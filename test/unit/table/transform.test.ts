@@ -1,9 +1,10 @@
 /** Column maps: what is written and compared in both directions, and every problem at once. */
 
 import { describe, expect, it } from 'vitest';
-import type { TableDeclaration } from '../../../lib/core/cutover/cutover.ts';
+import type { TableDeclaration } from '../../../lib/core/cutover/table-declaration.ts';
+import type { Mapping } from '../../../lib/core/table/mapping.ts';
 import type { ColumnShape, TableShape } from '../../../lib/core/table/shape.ts';
-import { compileTransform, type Mapping } from '../../../lib/core/table/transform.ts';
+import { compileTransform } from '../../../lib/core/table/transform.ts';
 
 function column(name: string, type: string, more: Partial<ColumnShape> = {}): ColumnShape {
   return {

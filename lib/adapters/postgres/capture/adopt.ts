@@ -4,12 +4,13 @@
  */
 
 import { isCrossfadeError } from '../../../core/base/errors.ts';
-import { planPromotion, planRevert } from '../../../core/table/promotion/plan.ts';
+import type { Mapping } from '../../../core/table/mapping.ts';
+import { planPromotion } from '../../../core/table/promotion/plan.ts';
+import { planRevert } from '../../../core/table/promotion/plan-back.ts';
 import type { PromotionRecord } from '../../../core/table/promotion/swap-plan.ts';
 import { quoteText } from '../../../core/table/shape.ts';
 import { objectNames } from '../../../core/table/sql/names.ts';
 import { tableObjects } from '../../../core/table/sql/table.ts';
-import type { Mapping } from '../../../core/table/transform.ts';
 import type { Adopted } from '../../../ports/capture.ts';
 import type { Outrun, StateFence, TableCutover } from '../../../ports/tables.ts';
 import type { PgGateway } from '../connection/gateway.ts';

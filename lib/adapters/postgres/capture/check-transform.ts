@@ -4,8 +4,8 @@
  */
 
 import { isCrossfadeError } from '../../../core/base/errors.ts';
+import type { Mapping } from '../../../core/table/mapping.ts';
 import { quoteTable, quoteText, searchPath, type TableShape } from '../../../core/table/shape.ts';
-import type { Mapping } from '../../../core/table/transform.ts';
 import type { PgGateway } from '../connection/gateway.ts';
 
 const DENIED = '42501';

@@ -1,6 +1,6 @@
 /** Inline mode: what stands against it, what is said of it beforehand, and the master switch that its triggers look at. */
 
-import type { TableDeclaration } from '../../../core/cutover/cutover.ts';
+import type { TableDeclaration } from '../../../core/cutover/table-declaration.ts';
 import type { TableShape } from '../../../core/table/shape.ts';
 import type { InlineMode } from '../../../core/table/sql/inline.ts';
 import type { PlanItem } from '../../../ports/swapping.ts';

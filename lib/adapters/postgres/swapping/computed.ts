@@ -3,16 +3,10 @@
  * evaluated over the new row, and whether the way back is made from the column. Reads no row.
  */
 
+import { computedUntilPromotion, inputsNamed, inputsOf, readsWholeRow } from '../../../core/table/kept-columns.ts';
+import type { KeptColumn, Mapping } from '../../../core/table/mapping.ts';
 import type { ComputedColumn } from '../../../core/table/promotion/computed-columns.ts';
 import { columnOf, quoteName, quoteTable, searchPath, type TableShape } from '../../../core/table/shape.ts';
-import {
-  computedUntilPromotion,
-  inputsNamed,
-  inputsOf,
-  type KeptColumn,
-  type Mapping,
-  readsWholeRow,
-} from '../../../core/table/transform.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
 import { answers, changing, refusal } from '../capture/check-transform.ts';
 import type { PgGateway } from '../connection/gateway.ts';
@@ -23,20 +17,21 @@ export async function computedColumns(
   primary: TableShape,
   shadow: TableShape,
 ): Promise<ComputedColumn[]> {
-  const declared = computedUntilPromotion(shadow, declaration);
+  const declared = computedUntilPromotion({ shadow, declaration });
   const isWritten = ({ column }: KeptColumn) => columnOf(primary, column.name) !== undefined;
   const written = declared.filter(isWritten).map(({ column }) => ({ by: 'itself', name: column.name }) as const);
   const columns = declared.filter((kept) => !isWritten(kept));
   if (columns.length === 0) return written;
   const path = searchPath([primary, shadow]);
-  const inputs = inputsOf(primary, shadow, declaration);
+  const inputs = inputsOf({ primary, shadow, declaration });
   const asOld = inputs.map(({ name, sql }) => `${sql} AS ${quoteName(name)}`).join(', ');
-  const rows = `(SELECT ${asOld} FROM ${quoteTable(shadow)} AS p) AS p`;
+  const refusalOver = (columns: string, sql: string) =>
+    refusal(owner, `(SELECT ${columns} FROM ${quoteTable(shadow)} AS p) AS p`, sql, path);
   const asked = columns.map(({ column, sql }) => ({ name: column.name, sql }));
   const refused = new Map(
-    (await answers(asked, (sql) => refusal(owner, rows, sql, path))).map(({ name, answer }) => [name, answer]),
+    (await answers(asked, (sql) => refusalOver(asOld, sql))).map(({ name, answer }) => [name, answer]),
   );
-  const homes = await readBack(owner, declaration.reverse ?? {}, shadow, [...refused.keys()], path);
+  const homes = await readBack(declaration.reverse ?? {}, shadow, [...refused.keys()], refusalOver);
   const defaults = columns.flatMap(({ column }) =>
     column.defaultSql === null ? [] : [{ name: column.name, sql: `(${column.defaultSql})` }],
   );
@@ -60,13 +55,15 @@ export function keeping(reverse: Mapping, computed: readonly ComputedColumn[]): 
   return kept.length === 0 ? reverse : { ...reverse, kept };
 }
 
-/** Those without which an expression of the way back does not compile. */
+/**
+ * Those without which an expression of the way back does not compile.
+ * @param refusalOver what Postgres says against expressions over the given columns of the shadow, or null
+ */
 async function readBack(
-  owner: PgGateway,
   reverse: Readonly<Record<string, { sql: string } | { insertOnly: string }>>,
   shadow: TableShape,
   names: readonly string[],
-  path: string,
+  refusalOver: (columns: string, sql: string) => Promise<string | null>,
 ): Promise<Set<string>> {
   const ways = Object.values(reverse).flatMap((one) => ('sql' in one ? [one.sql] : []));
   const read = new Set<string>();
@@ -74,8 +71,7 @@ async function readBack(
     const ask = ways.filter((sql) => sql.toLowerCase().includes(name.replaceAll('"', '""').toLowerCase()));
     if (ask.length === 0) continue;
     const others = shadow.columns.filter((column) => column.name !== name).map((column) => quoteName(column.name));
-    const rows = `(SELECT ${others.join(', ')} FROM ${quoteTable(shadow)} AS p) AS p`;
-    if (await refusal(owner, rows, ask.map((sql) => `(${sql})`).join(', '), path)) read.add(name);
+    if (await refusalOver(others.join(', '), ask.map((sql) => `(${sql})`).join(', '))) read.add(name);
   }
   return read;
 }

@@ -1,6 +1,7 @@
 /** What promotion, or the way back, would do: a plan from one look at the catalog. Changes nothing. */
 
-import { planPromotion, planRevert } from '../../../core/table/promotion/plan.ts';
+import { planPromotion } from '../../../core/table/promotion/plan.ts';
+import { planRevert } from '../../../core/table/promotion/plan-back.ts';
 import type { PromotionRecord } from '../../../core/table/promotion/swap-plan.ts';
 import type { PlanItem, TablePlan } from '../../../ports/swapping.ts';
 import type { TableCutover } from '../../../ports/tables.ts';

@@ -1,10 +1,11 @@
 /** One look at a cutover before its names are swapped: the mirror row, both tables by OID, and what hangs on them. */
 
 import { CrossfadeError } from '../../../core/base/errors.ts';
+import type { Mapping } from '../../../core/table/mapping.ts';
 import type { KeyAside } from '../../../core/table/promotion/keys-aside.ts';
 import type { PromotionRecord, SwapRequest } from '../../../core/table/promotion/swap-plan.ts';
 import type { TableShape } from '../../../core/table/shape.ts';
-import { compileTransform, type Mapping } from '../../../core/table/transform.ts';
+import { compileTransform } from '../../../core/table/transform.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
 import { readTables, readTablesByOid } from '../capture/catalog.ts';
 import { bothDirections, transformProblems } from '../capture/check-transform.ts';

@@ -5,7 +5,8 @@
 
 import { isCrossfadeError } from '../../../core/base/errors.ts';
 import type { UnprovenKey } from '../../../core/table/promotion/keys-aside.ts';
-import { planPromotion, planRevert } from '../../../core/table/promotion/plan.ts';
+import { planPromotion } from '../../../core/table/promotion/plan.ts';
+import { planRevert } from '../../../core/table/promotion/plan-back.ts';
 import type { PromotionRecord, SwapPlan } from '../../../core/table/promotion/swap-plan.ts';
 import { quoteName, quoteTable, quoteText } from '../../../core/table/shape.ts';
 import { tableObjects } from '../../../core/table/sql/table.ts';

@@ -3,7 +3,7 @@
  * lose or mistake rows in silence. The plan says it, and the start refuses it, in the same words.
  */
 
-import type { TableDeclaration } from '../../cutover/cutover.ts';
+import type { TableDeclaration } from '../../cutover/table-declaration.ts';
 import { quoteName, quoteTable } from '../shape.ts';
 import { judgeColumnOrder } from './column-order.ts';
 import type { Dependents, TableDependents } from './dependents.ts';

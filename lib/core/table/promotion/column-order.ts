@@ -3,7 +3,7 @@
  * another order, such a statement may fail, or store one column's value in another without a word. Only the second is refused.
  */
 
-import type { TableDeclaration } from '../../cutover/cutover.ts';
+import type { TableDeclaration } from '../../cutover/table-declaration.ts';
 import type { DependentColumn, TableDependents } from './dependents.ts';
 import { type PromotionItem, qualified } from './refusals.ts';
 

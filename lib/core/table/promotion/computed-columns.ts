@@ -3,7 +3,7 @@
  * would leave them as they are on UPDATE, and NULL on INSERT.
  */
 
-import type { KeptColumn } from '../transform.ts';
+import type { KeptColumn } from '../mapping.ts';
 import type { TableDependents } from './dependents.ts';
 import { type PromotionItem, qualified } from './refusals.ts';
 

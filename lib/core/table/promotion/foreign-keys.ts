@@ -19,10 +19,7 @@ export type Repointed = { drop: string[]; add: string[]; validate: string[]; loc
  */
 export function repoint(
   keys: readonly ForeignKey[],
-  from: TableDependents,
-  to: TableDependents,
-  name: string,
-  key: KeyColumns,
+  { from, to, name, key }: { from: TableDependents; to: TableDependents; name: string; key: KeyColumns },
 ): Repointed {
   const plan: Repointed = { drop: [], add: [], validate: [], lock: [], items: [] };
   for (const foreignKey of keys) {

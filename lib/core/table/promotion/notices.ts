@@ -1,6 +1,6 @@
 /** What the new shape drops or changes on purpose or by oversight. Nothing of it stops a swap; people should have read it. */
 
-import type { Asked } from '../transform.ts';
+import type { Asked } from '../mapping.ts';
 import type { TableDependents } from './dependents.ts';
 import { type PromotionItem, qualified } from './refusals.ts';
 import { seenDifferently } from './seen-differently.ts';

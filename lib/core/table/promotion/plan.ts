@@ -5,12 +5,12 @@
 
 import { quoteTable } from '../shape.ts';
 import { judgeBeforeStart } from './before-start.ts';
-import { computedUntilCleanup, judgeComputed } from './computed-columns.ts';
-import type { Dependents, TableDependents } from './dependents.ts';
-import { moveOutgoing, repoint, returnOutgoing } from './foreign-keys.ts';
+import { judgeComputed } from './computed-columns.ts';
+import type { TableDependents } from './dependents.ts';
+import { moveOutgoing, repoint } from './foreign-keys.ts';
 import { habits } from './habits.ts';
 import type { UnprovenKey } from './keys-aside.ts';
-import { planNames, planNamesBack, renameStatement } from './names.ts';
+import { planNames, renameStatement } from './names.ts';
 import { noticeDifferences } from './notices.ts';
 import {
   aliasStatements,
@@ -21,26 +21,18 @@ import {
   grantItems,
   grantStatements,
   grantsMissing,
-  ownerBack,
   recordGrants,
-  revokeStatement,
-  stillCommented,
-  takenBack,
 } from './privileges.ts';
 import { judgeOthers, type PromotionItem, qualified, refuseOthers, refuseTable } from './refusals.ts';
 import { carryIdentity } from './replication.ts';
-import { lowerFlags, raiseFlags, refuseForced, rowSecurityBefore } from './row-security.ts';
-import { carrySequences, unfitSequences } from './sequences.ts';
+import { raiseFlags, refuseForced, rowSecurityBefore } from './row-security.ts';
+import { carrySequences } from './sequences.ts';
 import {
   columnsOf,
-  constraintTable,
   followersOf,
-  invert,
   keyColumns,
-  keyColumnsBack,
   keyOf,
   moveAttached,
-  namesOf,
   type PromotionRecord,
   renamedBy,
   renamedOn,
@@ -52,18 +44,31 @@ import {
 } from './swap-plan.ts';
 
 /** `customer` → `customer_old`, `customer_v2` → `customer`, and everything that hangs on them. */
-export function planPromotion({
-  dependents,
-  declaration,
-  mapping,
-  aside = [],
-  computed = [],
-  reverse,
-}: SwapRequest): SwapPlan & { record: PromotionRecord; unproven: readonly UnprovenKey[] } {
+export function planPromotion(
+  request: SwapRequest,
+): SwapPlan & { record: PromotionRecord; unproven: readonly UnprovenKey[] } {
+  const parts = promotionParts(request);
+  const { primary, shadow, names, keys, outgoing, attached } = parts;
+  const validate = [...keys.validate, ...outgoing.validate, ...attached.later];
+  const lock = {
+    views: attached.views,
+    tables: [primary.oid, shadow.oid, ...keys.lock, ...outgoing.lock, ...attached.lock],
+  };
+  return {
+    ...swapPlan(promotionItems(request, parts), lock, promotionStatements(parts), validate),
+    names: { primary: tableName(names.renames, primary), shadow: primary.name },
+    unproven: outgoing.unproven,
+    record: { ...recordOf(parts), validate },
+  };
+}
+
+type PromotionParts = ReturnType<typeof promotionParts>;
+
+/** What each kind of object that hangs on the tables needs, by itself. */
+function promotionParts({ dependents, declaration, mapping, aside = [] }: SwapRequest) {
   const { primary, shadow, taken } = dependents;
   const columns = columnsOf(dependents, declaration);
   const key = keyColumns(mapping);
-  const asked = new Map(reverse?.written.flatMap((one) => (one.asked ? [[one.target, one.asked]] : [])));
   const dropped = new Set(
     primary.outgoing
       .filter(
@@ -75,7 +80,7 @@ export function planPromotion({
   const promoted = { schema: primary.schema, name: primary.name };
   const renamed = renamedOn(names.renames, shadow);
   const inbound = primary.inbound.filter(({ table }) => table.oid !== primary.oid);
-  const keys = repoint(inbound, primary, shadow, primary.name, key);
+  const keys = repoint(inbound, { from: primary, to: shadow, name: primary.name, key });
   const outgoing = moveOutgoing({
     primary,
     shadow,
@@ -99,7 +104,30 @@ export function planPromotion({
   const attached = moveAttached(move, rowSecurity.policiesMoved);
   const flags = raiseFlags(move);
   const identity = carryIdentity(move, columns, renamed);
-  const items = [
+  return {
+    primary,
+    shadow,
+    columns,
+    names,
+    promoted,
+    keys,
+    outgoing,
+    sequences,
+    missing,
+    missingOn,
+    comments,
+    rowSecurity,
+    attached,
+    flags,
+    identity,
+  };
+}
+
+/** What is carried over, what changes, and what stands in the way. */
+function promotionItems({ dependents, declaration, computed = [], reverse }: SwapRequest, parts: PromotionParts) {
+  const { primary, shadow, columns, names, keys, outgoing, attached, flags, identity, sequences, missing } = parts;
+  const asked = new Map(reverse?.written.flatMap((one) => (one.asked ? [[one.target, one.asked]] : [])));
+  return [
     ...[primary, shadow].flatMap((table) => [...refuseTable(table), ...refuseForced(table)]),
     ...judgeBeforeStart(dependents, declaration),
     ...refuseOthers(primary, () => false),
@@ -119,7 +147,13 @@ export function planPromotion({
     ...judgeComputed(shadow, computed),
     ...habits(primary, shadow, tableName(names.renames, primary)),
   ];
-  const statements = [
+}
+
+/** In the order in which they are executed. */
+function promotionStatements(parts: PromotionParts): string[] {
+  const { primary, shadow, names, promoted, keys, outgoing, attached, sequences, missing, missingOn, comments } = parts;
+  const { flags, identity } = parts;
+  return [
     ...keys.drop,
     ...outgoing.drop,
     ...attached.before,
@@ -148,114 +182,31 @@ export function planPromotion({
     ...keys.add,
     ...outgoing.add,
   ];
-  const validate = [...keys.validate, ...outgoing.validate, ...attached.later];
-  const lock = {
-    views: attached.views,
-    tables: [primary.oid, shadow.oid, ...keys.lock, ...outgoing.lock, ...attached.lock],
-  };
-  return {
-    ...swapPlan(items, lock, statements, validate),
-    names: { primary: tableName(names.renames, primary), shadow: primary.name },
-    unproven: outgoing.unproven,
-    record: {
-      renames: names.renames,
-      alias: names.alias,
-      granted: [
-        ...recordGrants('TABLE', promoted, missing, shadow.grants),
-        ...missingOn.flatMap((one) =>
-          recordGrants('TABLE', promoted, one.missing, one.there).map((given) => ({ ...given, column: one.column })),
-        ),
-        ...sequences.granted,
-      ],
-      comments,
-      moved: sequences.moved,
-      fitted: sequences.fitted,
-      owner: shadow.owner === primary.owner ? null : { name: shadow.owner, grants: shadow.grants },
-      followers: { foreignKeys: shadow.inbound.map(keyOf), others: followersOf(shadow, primary) },
-      keys: outgoing.record,
-      rowSecurity,
-      identified: identity.after.length > 0,
-      validate,
-    },
-  };
 }
 
-/** The same swap with the roles exchanged. The tables may have changed since: what is new on them is planned for, too. */
-export function planRevert(
-  { dependents, declaration, mapping, computed = [] }: SwapRequest,
-  record: PromotionRecord,
-): SwapPlan {
-  const { primary, shadow, taken } = dependents;
-  const columns = invert(columnsOf(dependents, declaration));
-  const alias = { schema: shadow.schema, name: record.alias };
-  const followers = new Set([...record.followers.others, namesOf('view', qualified(alias))]);
-  const keep = (kind: string, object: string) => followers.has(namesOf(kind, object));
-  const { back, problems } = planNamesBack(record.renames, [primary, shadow], taken, record.alias);
-  const name = tableName(back, primary);
-  const inbound = shadow.inbound.filter(
-    (foreignKey) => foreignKey.table.oid !== shadow.oid && !record.followers.foreignKeys.includes(keyOf(foreignKey)),
-  );
-  const keys = repoint(inbound, shadow, primary, name, keyColumnsBack(mapping));
-  const own = returnOutgoing(record.keys, primary, shadow, name);
-  const sequences = carrySequences({
-    from: shadow,
-    to: primary,
-    columns,
-    renamed: renamedBy(back),
-    name,
-    moved: record.moved,
-  });
-  const unfit = unfitSequences(record.fitted ?? [], primary, name);
-  const granted = takenBack(record.granted, shadow);
-  const attached = moveAttached({ from: shadow, to: primary, keep }, record.rowSecurity.policiesMoved);
-  const items = [
-    ...[primary, shadow].flatMap((table) => [...refuseTable(table), ...refuseForced(table)]),
-    ...tablesElsewhere(record, dependents),
-    ...refuseOthers(shadow, ({ kind, object }) => keep(kind, object)),
-    ...problems,
-    ...keys.items,
-    ...own.items,
-    ...attached.items,
-    ...sequences.items,
-    ...unfit.items,
-    ...computedUntilCleanup(shadow, computed),
-    ...back.map(renameItem),
-  ];
-  const statements = [
-    ...keys.drop,
-    ...own.drop,
-    ...attached.before,
-    `DROP VIEW IF EXISTS ${quoteTable(alias)}`,
-    ...granted.map(revokeStatement),
-    ...record.comments.filter(stillCommented(shadow)).map(({ column }) => commentStatement(shadow, column, null)),
-    ...lowerFlags(shadow, record.rowSecurity),
-    ...(record.identified ? [`ALTER TABLE ${quoteTable(shadow)} REPLICA IDENTITY DEFAULT`] : []),
-    ...back.map((rename) => renameStatement(rename, constraintTable(rename, dependents))),
-    ...sequences.statements,
-    ...unfit.statements,
-    ...ownerBack(record.owner, shadow, tableName(back, shadow)),
-    ...attached.after,
-    ...keys.add,
-    ...own.add,
-  ];
-  const lock = {
-    views: [...attached.views, ...shadow.views.filter((view) => qualified(view) === qualified(alias)).map(quoteTable)],
-    tables: [primary.oid, shadow.oid, ...keys.lock, ...own.lock, ...attached.lock],
-  };
+/** What the way back needs to know. */
+function recordOf(parts: PromotionParts): Omit<PromotionRecord, 'validate'> {
+  const { primary, shadow, names, promoted, outgoing, sequences, missing, missingOn, comments } = parts;
+  const { rowSecurity, identity } = parts;
   return {
-    ...swapPlan(items, lock, statements, [...keys.validate, ...own.validate, ...attached.later]),
-    names: { primary: name, shadow: tableName(back, shadow) },
+    renames: names.renames,
+    alias: names.alias,
+    granted: [
+      ...recordGrants('TABLE', promoted, missing, shadow.grants),
+      ...missingOn.flatMap((one) =>
+        recordGrants('TABLE', promoted, one.missing, one.there).map((given) => ({ ...given, column: one.column })),
+      ),
+      ...sequences.granted,
+    ],
+    comments,
+    moved: sequences.moved,
+    fitted: sequences.fitted,
+    owner: shadow.owner === primary.owner ? null : { name: shadow.owner, grants: shadow.grants },
+    followers: { foreignKeys: shadow.inbound.map(keyOf), others: followersOf(shadow, primary) },
+    keys: outgoing.record,
+    rowSecurity,
+    identified: identity.after.length > 0,
   };
-}
-
-/** Somebody renamed a table after promotion: nothing is guessed. */
-function tablesElsewhere({ renames }: PromotionRecord, { primary, shadow }: Dependents): PromotionItem[] {
-  return [primary, shadow].flatMap((table) => {
-    const expected = tableName(renames, table);
-    if (table.name === expected) return [];
-    const text = `It was named ${expected} by the promotion and has another name now. Give it that name again.`;
-    return [{ action: 'refuse', kind: 'table', object: qualified(table), text }];
-  });
 }
 
 function primaryReferences(primary: TableDependents, shadow: TableDependents): PromotionItem[] {

@@ -1,7 +1,7 @@
 /** What a plan of a swap is, and the pieces that both directions share. */
 
-import type { TableDeclaration } from '../../cutover/cutover.ts';
-import type { Mapping } from '../transform.ts';
+import type { TableDeclaration } from '../../cutover/table-declaration.ts';
+import type { Mapping } from '../mapping.ts';
 import { moveFunctions, moveStatistics } from './bodies.ts';
 import type { ComputedColumn } from './computed-columns.ts';
 import type { DependentSequence, Dependents, ForeignKey, TableDependents } from './dependents.ts';

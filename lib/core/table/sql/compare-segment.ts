@@ -10,7 +10,7 @@ import { isExact, isText } from '../equality.ts';
 import { type ColumnShape, columnOf, quoteName } from '../shape.ts';
 import { chooseScan } from './choose-scan.ts';
 import { comparedTargets, FENCED, type Flow, keys, record, sourceTable, targetTable } from './names.ts';
-import { sortsAlike, within } from './segments.ts';
+import { inSegment, sortsAlike } from './segments.ts';
 
 /**
  * Condition: the compared columns of a row are not the same in every byte. Scale, −0, the bounds of an array: what a type's own
@@ -33,7 +33,7 @@ export function unequal(flow: Flow, source: readonly string[], target: readonly 
 /** Statements that set `v_rows`, `v_target_rows` and `v_equal`. Where ranges of both sides do not match, only the first. */
 export function compareSegment(flow: Flow): string {
   if (!sortsAlike(flow)) {
-    return `SELECT count(*) INTO v_rows FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')};
+    return `SELECT count(*) INTO v_rows FROM ${sourceTable(flow)} AS p WHERE ${inSegment(flow, 'source')};
     v_equal := false;`;
   }
   return `IF v_pass.tier = 'fast' THEN
@@ -52,13 +52,13 @@ function comparePairs(flow: Flow): string {
   const targetKey = (i: number) => `t.${quoteName(mapping.key[i]!.target.name)}`;
   // Without casts: integers of two sizes have an order in common, and what is cast has to be sorted.
   const joined = keys(flow, (k, i) => `s.${k} = ${targetKey(i)}`, ' AND ');
-  return `${chooseScan(flow, { source: within(flow, 'source'), target: within(flow, 'target') })}
+  return `${chooseScan(flow, { source: inSegment(flow, 'source'), target: inSegment(flow, 'target') })}
       SELECT count(c.k1), count(c.t1), count(*) = count(c.k1) AND count(*) = count(c.t1) AND count(*) FILTER (WHERE c.differs) = 0
       INTO v_rows, v_target_rows, v_equal
       FROM (SELECT s.k1, ${targetKey(0)} AS t1, ${unequal(flow, source, target)} AS differs
         FROM (SELECT ${keys(flow, (k, i) => `p.${quoteName(mapping.key[i]!.source.name)} AS ${k}`)}${expressions}
-          FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')}) AS s
-        FULL JOIN (SELECT t.* FROM ${targetTable(flow)} AS t WHERE ${within(flow, 'target')}) AS t ON ${joined}
+          FROM ${sourceTable(flow)} AS p WHERE ${inSegment(flow, 'source')}) AS s
+        FULL JOIN (SELECT t.* FROM ${targetTable(flow)} AS t WHERE ${inSegment(flow, 'target')}) AS t ON ${joined}
         ${FENCED}) AS c;`;
 }
 
@@ -73,7 +73,7 @@ function compareDigests(flow: Flow): string {
     `sha256(coalesce(string_agg(sha256(convert_to(ROW(${values.map((sql) => `(${sql})::text`).join(', ')})::text, 'UTF8')), ''::bytea ORDER BY ${order}), ''))`;
   return `SELECT s.n, t.n, s.n = t.n AND s.total = t.total INTO v_rows, v_target_rows, v_equal
       FROM (SELECT count(*) AS n, ${digest(source, sourceKey)} AS total
-          FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')}) s,
+          FROM ${sourceTable(flow)} AS p WHERE ${inSegment(flow, 'source')}) s,
         (SELECT count(*) AS n, ${digest(target, targetKeys.join(', '))} AS total
-          FROM ${targetTable(flow)} AS t WHERE ${within(flow, 'target')}) t;`;
+          FROM ${targetTable(flow)} AS t WHERE ${inSegment(flow, 'target')}) t;`;
 }

@@ -8,8 +8,8 @@
  * It never fails a statement. What cannot be computed is left as the application wrote it, and recorded by key.
  */
 
+import type { KeptColumn } from '../mapping.ts';
 import { baseType, type ColumnShape, quoteName, quoteText } from '../shape.ts';
-import type { KeptColumn } from '../transform.ts';
 import { COMPUTED_TRIGGER, type Flow, keyText, objectNames, record, securely, sourceTable } from './names.ts';
 
 export function createComputed(flow: Flow): string {

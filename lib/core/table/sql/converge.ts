@@ -44,7 +44,7 @@ import {
   spent,
   WHOLE_LOOK_EVERY,
 } from './outbox.ts';
-import { CHECKED_AT_ONCE, markTouched, WRITING, within } from './segments.ts';
+import { CHECKED_AT_ONCE, inSegment, markTouched, WRITING } from './segments.ts';
 import { markQuarantined } from './sync-status.ts';
 
 /** Tries before a key goes to quarantine, and the pause after the first one; it doubles each time. */
@@ -200,7 +200,7 @@ export function createSpread(flow: Flow): string {
   // With nothing to reset, a row that is back under its key is right already.
   const ghostsOnly = unwritten(flow).length === 0;
   const hints = (key: (index: number) => string) => `INSERT INTO ${outbox} (op, ${keys(flow, (k) => k)})
-    SELECT 'D', ${keys(flow, (_, i) => asSource(flow, i, targetKey(i)))} FROM ${targetTable(flow)} AS t WHERE ${within(flow, 'target')}${
+    SELECT 'D', ${keys(flow, (_, i) => asSource(flow, i, targetKey(i)))} FROM ${targetTable(flow)} AS t WHERE ${inSegment(flow, 'target')}${
       ghostsOnly
         ? `
       AND NOT EXISTS (SELECT FROM ${sourceTable(flow)} AS p WHERE ${keys(flow, (_, i) => `${key(i)} = ${targetKey(i)}`, ' AND ')})`
@@ -215,7 +215,7 @@ DECLARE
 BEGIN
   SELECT ${keys(flow, (k) => `o.${k}`)} INTO ${variables('l')} FROM ${outbox} o WHERE o.seq = p_seq AND o.op = 'T';
   SELECT ${keys(flow, (_, i) => asSource(flow, i, targetKey(i)))} INTO ${variables('h')} FROM ${targetTable(flow)} AS t
-  WHERE ${within(flow, 'target')} ORDER BY ${keys(flow, (_, i) => targetKey(i))} OFFSET p_rows - 1 LIMIT 1;
+  WHERE ${inSegment(flow, 'target')} ORDER BY ${keys(flow, (_, i) => targetKey(i))} OFFSET p_rows - 1 LIMIT 1;
   ${readingKeys(flow, hints)}
   IF v_h1 IS NULL THEN RETURN false; END IF;
   UPDATE ${outbox} o SET ${keys(flow, (k, i) => `${k} = v_h${i + 1}`)} WHERE o.seq = p_seq AND o.op = 'T';

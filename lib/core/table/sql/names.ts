@@ -1,8 +1,8 @@
 /** Names and small pieces that the generated SQL of one cutover is made of. */
 
 import { namesExactly } from '../equality.ts';
+import type { KeyColumns, Mapping } from '../mapping.ts';
 import { type ColumnShape, columnOf, quoteName, quoteTable, quoteText, searchPath, type TableShape } from '../shape.ts';
-import type { KeyColumns, Mapping } from '../transform.ts';
 import { DEMAND_READ_COMMITTED, functionSettings } from './session.ts';
 
 /** One direction of one cutover: rows flow from source to target. */

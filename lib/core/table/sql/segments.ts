@@ -109,7 +109,7 @@ export const WRITING = "PERFORM set_config('crossfade.writing', 'on', true);";
  * `(p."id") > (v_l1) AND (p."id") <= (v_h1)`, where a bound that is NULL does not count. Without casts on either side: keys of both
  * sort alike, and a bound need not be a value that the other type holds.
  */
-export function within(flow: Flow, side: 'source' | 'target'): string {
+export function inSegment(flow: Flow, side: 'source' | 'target'): string {
   const alias = side === 'source' ? 'p' : 't';
   const columns = flow.mapping.key.map((pair) => `${alias}.${quoteName(pair[side].name)}`).join(', ');
   const bound = (name: string) => keys(flow, (_, i) => `v_${name}${i + 1}`);

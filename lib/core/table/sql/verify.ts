@@ -29,7 +29,7 @@ import {
   targetTable,
   whenAKeyFails,
 } from './names.ts';
-import { sortsAlike, WRITING, within } from './segments.ts';
+import { inSegment, sortsAlike, WRITING } from './segments.ts';
 import { hasStatus, markDiverged, recheckDiverged } from './sync-status.ts';
 
 /** When the pass began, and when this call did, by one clock: whoever asked can tell whether the pass began after the asking. */
@@ -125,12 +125,12 @@ BEGIN${fence(flow.id)}
       END IF;
     EXCEPTION ${whenAKeyFails()} THEN
       -- A row that cannot be transformed fails every statement that reads it: it is judged by its key, the others by value.
-      SELECT count(*) INTO v_rows FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')};
+      SELECT count(*) INTO v_rows FROM ${sourceTable(flow)} AS p WHERE ${inSegment(flow, 'source')};
       
       v_target_rows := v_rows;
       ${countAndMark(flow, differing(flow, true))}
     END;
-    ${sortsAlike(flow) ? recheckDiverged(flow, within(flow, 'target')) : ''}
+    ${sortsAlike(flow) ? recheckDiverged(flow, inSegment(flow, 'target')) : ''}
     UPDATE ${segment} g SET rows = v_rows, size = greatest(v_rows, v_target_rows), divergences = v_divergences, samples = v_samples,
       verified_at = clock_timestamp(), pass = v_pass.number WHERE g.place = v_place;
     ${goOnLater(flow)}
@@ -211,11 +211,11 @@ function cut(flow: Flow): string {
   const order = (key: (i: number) => string) => keys(flow, (_, i) => key(i));
   const inTarget = sortsAlike(flow)
     ? `UNION ALL (SELECT ${keys(flow, (k, i) => `${asSource(flow, i, targetKey(i))} AS ${k}`)} FROM ${targetTable(flow)} AS t
-        WHERE ${within(flow, 'target')} ORDER BY ${order(targetKey)} OFFSET ${SEGMENT_ROWS - 1} LIMIT 1)`
+        WHERE ${inSegment(flow, 'target')} ORDER BY ${order(targetKey)} OFFSET ${SEGMENT_ROWS - 1} LIMIT 1)`
     : '';
   return `SELECT ${keys(flow, (k) => `x.${k}`)} INTO ${list('v_c')} FROM (
       (SELECT ${columns(sourceKey)} FROM ${sourceTable(flow)} AS p
-        WHERE ${within(flow, 'source')} ORDER BY ${order(sourceKey)} OFFSET ${SEGMENT_ROWS - 1} LIMIT 1)
+        WHERE ${inSegment(flow, 'source')} ORDER BY ${order(sourceKey)} OFFSET ${SEGMENT_ROWS - 1} LIMIT 1)
       ${inTarget}) x ORDER BY ${keys(flow, (k) => `x.${k}`)} LIMIT 1;
     IF FOUND AND (v_h1 IS NULL OR (${list('v_c')}) < (${list('v_h')})) THEN
       INSERT INTO ${segment} (${list('l')}, ${list('h')}) VALUES (${list('v_c')}, ${list('v_h')});
@@ -309,13 +309,13 @@ function differing(flow: Flow, byFit = false): string {
   const targetKey = (i: number) => `t.${quoteName(mapping.key[i]!.target.name)}`;
   const versioned = `(SELECT t.*, t.xmin AS crossfade_version FROM ${targetTable(flow)} AS t`;
   const both = sortsAlike(flow)
-    ? `FULL JOIN ${versioned} WHERE ${within(flow, 'target')}) AS t`
+    ? `FULL JOIN ${versioned} WHERE ${inSegment(flow, 'target')}) AS t`
     : `LEFT JOIN ${versioned}) AS t`;
   const sourced = byFit
     ? 'sourced'
     : `(SELECT true AS present, ${keys(flow, (k, i) => `p.${quoteName(mapping.key[i]!.source.name)} AS ${k}`)}${expressions}
-      FROM ${sourceTable(flow)} AS p WHERE ${within(flow, 'source')})`;
-  return `${byFit ? `${sourcedByFit(flow, within(flow, 'source'))}, ` : ''}unequal AS (
+      FROM ${sourceTable(flow)} AS p WHERE ${inSegment(flow, 'source')})`;
+  return `${byFit ? `${sourcedByFit(flow, inSegment(flow, 'source'))}, ` : ''}unequal AS (
     SELECT ${keys(flow, (k, i) => `coalesce(s.${k}, ${asSource(flow, i, targetKey(i))}) AS ${k}`)}, s.present,
       array_remove(ARRAY[${named.join(', ')}]::text[], NULL) AS columns, t.crossfade_version AS version
     FROM ${sourced} AS s

@@ -3,6 +3,7 @@
  * what comes out is held against what the old table takes, and against what was there. Nothing is written.
  */
 
+import type { Mapping } from '../mapping.ts';
 import {
   baseType,
   type ColumnShape,
@@ -13,7 +14,6 @@ import {
   searchPath,
   type TableShape,
 } from '../shape.ts';
-import type { Mapping } from '../transform.ts';
 import { keyText, record } from './names.ts';
 
 /** SQL that crossfade.way_back runs over ranges of pages. */

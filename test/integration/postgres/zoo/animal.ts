@@ -1,6 +1,6 @@
 /** One table of the zoo, as data. Each lives in a schema of its own; names need no schema. */
 
-import type { TableDeclaration } from '../../../../lib/core/cutover/cutover.ts';
+import type { TableDeclaration } from '../../../../lib/core/cutover/table-declaration.ts';
 
 /** A statement, or a query with the rows that it must return. */
 export type Line = string | readonly [query: string, rows: readonly unknown[]];

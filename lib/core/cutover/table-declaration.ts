@@ -1,0 +1,54 @@
+/** What is declared about a table cutover: both tables, where each column comes from, the way back, the copy. Types only. */
+
+/**
+ * Where one column of the new shape comes from. A column of the same name in both tables needs no entry.
+ * - `{ from }`: rename, with a cast when the types differ;
+ * - `{ sql }`: computed from the columns of the old row (unqualified names); when the new column is GENERATED it is
+ *   compared, not written. Any other is computed by a trigger from promotion until cleanup, where the new shape has what the
+ *   expression reads; `after: 'application'` says that the application writes it from promotion on;
+ * - `{ added: true }`: new, filled by its own default and left alone by Crossfade.
+ */
+export type ColumnSource = { from: string } | { sql: string; after?: 'application' } | { added: true };
+
+export type TableDeclaration = {
+  /** `schema.table`, as the catalog spells it. */
+  primary: string;
+  shadow: string;
+  /** Columns of the primary that name a row, under a unique index, all NOT NULL; its primary key unless told otherwise. */
+  key?: readonly string[];
+  /** By column of the shadow. */
+  columns?: Readonly<Record<string, ColumnSource>>;
+  /**
+   * The way back, by column of the primary: SQL over the new row. Only for columns whose inverse cannot be derived.
+   * `{ insertOnly }`: value for rows that were born in the new table; existing rows keep what they had.
+   */
+  reverse?: Readonly<Record<string, { sql: string } | { insertOnly: string }>>;
+  /**
+   * Where the columns of the shadow are in another order, INSERT INTO t VALUES (…), COPY and SELECT * mean something else after
+   * promotion. `refuse`: any other order is refused. `notice`: the application names its columns, so the plan only says it.
+   * Without a word, an order is refused in which a whole row would be stored in the wrong columns without an error.
+   */
+  columnOrder?: 'refuse' | 'notice';
+  /** Above any of these the copy of existing rows waits. */
+  backfill?: BackfillLimits;
+  /** Indexes of the shadow that are not unique are taken off for the copy and built after it. */
+  indexesAfterCopy?: boolean;
+  /**
+   * `streamed` (default): a write leaves a hint that is applied a moment later. `inline`: the writer's own transaction
+   * writes the shadow, too. After promotion the way back is always streamed: the table in use must not depend on the old one.
+   */
+  mode?: 'streamed' | 'inline';
+  /** Inline only: a row that the shadow does not take fails the application's write. Otherwise it leaves a hint, counted. */
+  rollbackOnShadowFailure?: boolean;
+};
+
+export type BackfillLimits = {
+  /** Age of the oldest un-applied change; 10 s unless told otherwise. */
+  outboxAgeMs?: number;
+  replicaLagMs?: number;
+  walBytesPerSecond?: number;
+  /** Sessions that run a statement, Crossfade's own left out. */
+  activeConnections?: number;
+  /** A boolean SQL expression of your own: the copy goes on while it is true. */
+  whileSql?: string;
+};

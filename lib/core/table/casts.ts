@@ -1,0 +1,57 @@
+/**
+ * Casts of one column to another, as SQL over a source row `p`: for what is written, for what is compared, and for a way
+ * back that refuses a value which would come back as another one. Pure.
+ */
+
+import type { Asked } from './mapping.ts';
+import { isNumber, mayChange, rounds } from './rounding.ts';
+import { baseType, type ColumnShape, quoteName, quoteText } from './shape.ts';
+
+const BOUNDED = /^(character varying|character|bit varying|bit)\(\d+\)/;
+const BOUNDLESS: Readonly<Record<string, string>> = { character: 'bpchar', bit: 'bit varying' };
+
+/**
+ * The column as a type without length. A cast to `varchar(5)` cuts a longer value without a word, while an assignment
+ * refuses it; so what is written is cast to `varchar`, and the table itself judges the length.
+ */
+export function unbounded(column: ColumnShape): ColumnShape {
+  const type = baseType(column).replace(BOUNDED, (_, name: string) => BOUNDLESS[name] ?? name);
+  return { ...column, type: column.base ? column.type : type, base: column.base ? type : column.base };
+}
+
+/**
+ * A plain column, cast only when the types differ. Never to a domain: such a cast cuts a value to the length of the domain's
+ * type, and judges it by the domain's CHECK, both of which is for the table to do.
+ */
+export function castOf(source: ColumnShape, target: ColumnShape): string {
+  const column = `p.${quoteName(source.name)}`;
+  return source.type === target.type ? column : `(${column})::${baseType(target)}`;
+}
+
+/** A record of both sides is compared by the types of its columns, and a domain is another type than the one under it. */
+export const comparedAs: typeof castOf = (source, target) =>
+  target.base ? `(p.${quoteName(source.name)})::${target.base}` : castOf(source, target);
+
+/**
+ * A column of the new shape as the old one, or an error for a value that would come back as another one. Whoever wants it
+ * rounded declares the way back.
+ */
+export function backOf(source: ColumnShape, target: ColumnShape, how = castOf): string {
+  const cast = how(source, target);
+  const [from, to] = [baseType(source), baseType(target)];
+  if (!mayChange(from, to)) return cast;
+  const column = `p.${quoteName(source.name)}`;
+  const returned = `(${cast})::${from}`;
+  const changed = isNumber(from)
+    ? `${returned} IS DISTINCT FROM ${column}`
+    : `ROW(${returned})::record *<> ROW((${column})::${from})::record`;
+  const refuse = rounds(from, to) || isNumber(from) ? 'refuse_rounding' : 'refuse_change';
+  const refused = `crossfade.${refuse}(${quoteText(target.name)}, ${column}::text)`;
+  return `CASE WHEN ${changed} THEN (${refused})::${to} ELSE ${cast} END`;
+}
+
+export function askedOf(source: ColumnShape, target: ColumnShape): Asked | null {
+  const [from, to] = [baseType(source), baseType(target)];
+  if (!mayChange(from, to)) return null;
+  return rounds(from, to) || (isNumber(from) && isNumber(to)) ? 'rounds' : 'changes';
+}

@@ -1,0 +1,34 @@
+/** A compiled column map: what is written to a row of the target and what of it is compared, as SQL over a row of the source. */
+
+import type { ColumnShape } from './shape.ts';
+import type { Follows } from './tracking.ts';
+
+/** SQL expressions over one source row; the source is in scope as `p`, its columns also unqualified. */
+export type Mapping = {
+  /** Key columns in order, source and target, without domains and lengths, with the source's value as the target's type. */
+  key: readonly KeyColumns[];
+  /**
+   * Every column that is written, key included. `insertOnly`: only for rows that are new in the target. `follows`: a
+   * tracking column, and what becomes of it when a row is written.
+   */
+  written: readonly { target: string; sql: string; insertOnly: boolean; follows?: Follows; asked?: Asked }[];
+  /**
+   * Columns in which both sides must agree byte by byte, generated ones included. Key columns only where equal is not the same:
+   * the rows are found by `=`, and may differ even so.
+   */
+  compared: readonly { target: string; sql: string }[];
+  /** Of the way back: columns of its source, the new shape, that a trigger computes for the application. */
+  kept?: readonly KeptColumn[];
+};
+
+/** A column of the new shape, and how it is computed from a row of it, as the old row that it stands for, in scope as `p`. */
+export type KeptColumn = { column: ColumnShape; sql: string; inputs: readonly KeptInput[] };
+
+/** A column of the old shape, from a column of the new one: checked by a cast there and back, which may raise an error. */
+export type KeptInput = { name: string; from: string; sql: string; isCast: boolean };
+
+/** What a cast may do to a value, so that each value is asked, by a cast there and back, and refused where it does. */
+export type Asked = 'rounds' | 'changes';
+
+/** `returns`: the source's type with its length, where a cast may change a key: then only one that comes back the same is looked up. */
+export type KeyColumns = { source: ColumnShape; target: ColumnShape; sql: string; returns?: string };

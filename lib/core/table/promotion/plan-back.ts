@@ -1,0 +1,108 @@
+/**
+ * Plans the swap of names back: the promotion's record says what is returned, and what hangs on the tables now is planned for,
+ * too. Pure.
+ */
+
+import { quoteTable } from '../shape.ts';
+import { computedUntilCleanup } from './computed-columns.ts';
+import type { Dependents } from './dependents.ts';
+import { repoint, returnOutgoing } from './foreign-keys.ts';
+import { planNamesBack, renameStatement } from './names.ts';
+import { commentStatement, ownerBack, revokeStatement, stillCommented, takenBack } from './privileges.ts';
+import { type PromotionItem, qualified, refuseOthers, refuseTable } from './refusals.ts';
+import { lowerFlags, refuseForced } from './row-security.ts';
+import { carrySequences, unfitSequences } from './sequences.ts';
+import {
+  columnsOf,
+  constraintTable,
+  invert,
+  keyColumnsBack,
+  keyOf,
+  moveAttached,
+  namesOf,
+  type PromotionRecord,
+  renamedBy,
+  renameItem,
+  type SwapPlan,
+  type SwapRequest,
+  swapPlan,
+  tableName,
+} from './swap-plan.ts';
+
+/** The same swap with the roles exchanged. The tables may have changed since: what is new on them is planned for, too. */
+export function planRevert(
+  { dependents, declaration, mapping, computed = [] }: SwapRequest,
+  record: PromotionRecord,
+): SwapPlan {
+  const { primary, shadow, taken } = dependents;
+  const columns = invert(columnsOf(dependents, declaration));
+  const alias = { schema: shadow.schema, name: record.alias };
+  const followers = new Set([...record.followers.others, namesOf('view', qualified(alias))]);
+  const keep = (kind: string, object: string) => followers.has(namesOf(kind, object));
+  const { back, problems } = planNamesBack(record.renames, [primary, shadow], taken, record.alias);
+  const name = tableName(back, primary);
+  const inbound = shadow.inbound.filter(
+    (foreignKey) => foreignKey.table.oid !== shadow.oid && !record.followers.foreignKeys.includes(keyOf(foreignKey)),
+  );
+  const keys = repoint(inbound, { from: shadow, to: primary, name, key: keyColumnsBack(mapping) });
+  const own = returnOutgoing(record.keys, primary, shadow, name);
+  const sequences = carrySequences({
+    from: shadow,
+    to: primary,
+    columns,
+    renamed: renamedBy(back),
+    name,
+    moved: record.moved,
+  });
+  const unfit = unfitSequences(record.fitted ?? [], primary, name);
+  const granted = takenBack(record.granted, shadow);
+  const attached = moveAttached({ from: shadow, to: primary, keep }, record.rowSecurity.policiesMoved);
+  const items = [
+    ...[primary, shadow].flatMap((table) => [...refuseTable(table), ...refuseForced(table)]),
+    ...tablesElsewhere(record, dependents),
+    ...refuseOthers(shadow, ({ kind, object }) => keep(kind, object)),
+    ...problems,
+    ...keys.items,
+    ...own.items,
+    ...attached.items,
+    ...sequences.items,
+    ...unfit.items,
+    ...computedUntilCleanup(shadow, computed),
+    ...back.map(renameItem),
+  ];
+  const statements = [
+    ...keys.drop,
+    ...own.drop,
+    ...attached.before,
+    `DROP VIEW IF EXISTS ${quoteTable(alias)}`,
+    ...granted.map(revokeStatement),
+    ...record.comments.filter(stillCommented(shadow)).map(({ column }) => commentStatement(shadow, column, null)),
+    ...lowerFlags(shadow, record.rowSecurity),
+    ...(record.identified ? [`ALTER TABLE ${quoteTable(shadow)} REPLICA IDENTITY DEFAULT`] : []),
+    ...back.map((rename) => renameStatement(rename, constraintTable(rename, dependents))),
+    ...sequences.statements,
+    ...unfit.statements,
+    ...ownerBack(record.owner, shadow, tableName(back, shadow)),
+    ...attached.after,
+    ...keys.add,
+    ...own.add,
+  ];
+  const lock = {
+    views: [...attached.views, ...shadow.views.filter((view) => qualified(view) === qualified(alias)).map(quoteTable)],
+    tables: [primary.oid, shadow.oid, ...keys.lock, ...own.lock, ...attached.lock],
+  };
+  return {
+    ...swapPlan(items, lock, statements, [...keys.validate, ...own.validate, ...attached.later]),
+    names: { primary: name, shadow: tableName(back, shadow) },
+  };
+}
+
+/** Somebody renamed a table after promotion: nothing is guessed. */
+function tablesElsewhere({ renames }: PromotionRecord, { primary, shadow }: Dependents): PromotionItem[] {
+  return [primary, shadow].flatMap((table) => {
+    const expected = tableName(renames, table);
+    if (table.name === expected) return [];
+    const text = `It was named ${expected} by the promotion and has another name now. Give it that name again.`;
+    return [{ action: 'refuse', kind: 'table', object: qualified(table), text }];
+  });
+}
