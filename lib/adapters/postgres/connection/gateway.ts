@@ -92,7 +92,7 @@ export function postgresGateway(options: GatewayOptions): PgGateway {
   async function attempt<T>(send: Send<T>, deadlineMs: number, changesCatalog = false): Promise<T> {
     const sql = clients.current(changesCatalog);
     try {
-      const result = await within(
+      const result = await beforeDeadline(
         clients.loggingIn().then(() => send(sql)),
         deadlineMs,
       );
@@ -272,7 +272,7 @@ function connect({ url, trust, password: changing }: GatewayOptions, password: (
 const applicationName = (own: string | undefined) => (own ? `crossfade: ${own}` : 'crossfade').slice(0, 63);
 
 /** A promise that loses the race is observed, so that its late rejection ends nobody. */
-async function within<T>(call: Promise<T>, deadlineMs: number): Promise<T> {
+async function beforeDeadline<T>(call: Promise<T>, deadlineMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(DEADLINE), deadlineMs);
