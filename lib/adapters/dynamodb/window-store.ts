@@ -79,17 +79,10 @@ export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStor
       });
       const found = new Map<unknown, Item[]>(ids.flatMap(partitionsOf).map((pk) => [pk, []]));
       for (const item of items) found.get(item.pk)?.push(item);
-      return ({ id }) => partitionsOf(id).flatMap((pk) => found.get(pk)!.map((item) => believed(id, item)));
+      return ({ id }) => partitionsOf(id).flatMap((pk) => found.get(pk)!.map((item) => believed(target, id, item)));
     }),
     ({ from, to }) => `${from}-${to}`,
   );
-
-  function believed(id: CutoverId, item: Item): OperationWindow {
-    const read = windowOf(item);
-    if (read.ok) return { operation: String(item.operation), window: read.window };
-    const key = { pk: String(item.pk), sk: String(item.sk) };
-    throw stateInvalid(target, `window of cutover '${id}'`, key, read.problems);
-  }
 
   async function readAll(id: CutoverId, fromMinute: number, to: number): Promise<OperationWindow[]> {
     // TTL removes late, by days at worst: expired windows are left out here.
@@ -126,6 +119,13 @@ export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStor
       return mergeByOperation(await readAll(id, fromMinute, toMinute));
     },
   };
+}
+
+function believed(target: Target, id: CutoverId, item: Item): OperationWindow {
+  const read = windowOf(item);
+  if (read.ok) return { operation: String(item.operation), window: read.window };
+  const key = { pk: String(item.pk), sk: String(item.sk) };
+  throw stateInvalid(target, `window of cutover '${id}'`, key, read.problems);
 }
 
 const partitionsOf = (id: CutoverId): string[] =>
