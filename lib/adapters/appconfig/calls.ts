@@ -43,14 +43,18 @@ const MOST_PAGES = 10;
 export type Calls = ReturnType<typeof appConfigCalls>;
 
 export function appConfigCalls(target: Target) {
-  const { client } = target;
-  const inProfile = { ApplicationId: target.application, ConfigurationProfileId: target.profile };
-  const inEnvironment = { ApplicationId: target.application, EnvironmentId: target.environment };
   const limits = () => {
     const leftMs = Math.min(target.requestTimeoutMs, target.timeLeftMs?.() ?? Number.POSITIVE_INFINITY);
     return { abortSignal: AbortSignal.timeout(Math.max(1, Math.ceil(leftMs))) };
   };
+  return { ...deploymentCalls(target, limits), ...versionCalls(target, limits) };
+}
 
+type Limits = () => { abortSignal: AbortSignal };
+
+function deploymentCalls(target: Target, limits: Limits) {
+  const { client } = target;
+  const inEnvironment = { ApplicationId: target.application, EnvironmentId: target.environment };
   return {
     /** Newest first, at most one page. */
     newestDeployments: () =>
@@ -91,7 +95,13 @@ export function appConfigCalls(target: Target) {
       answered(async () => {
         await client.send(new StopDeploymentCommand({ ...inEnvironment, DeploymentNumber: number }), limits());
       }),
+  };
+}
 
+function versionCalls(target: Target, limits: Limits) {
+  const { client } = target;
+  const inProfile = { ApplicationId: target.application, ConfigurationProfileId: target.profile };
+  return {
     /** `after` is the lock: the newest version that the caller has seen. The service has no lock for the first one. */
     store: (content: string, after: number) =>
       answered(async () => {
