@@ -1,7 +1,8 @@
 /** Alerts as text: what fires, since when, who has taken it on. Pure. */
 
+import { duration } from '../core/conditions/figures.ts';
 import type { AlertList, AlertView } from '../flows/alerts/alerts.ts';
-import { duration, MAX_WIDTH, moment, type Paint, plain, printable, wrap } from './text.ts';
+import { MAX_WIDTH, moment, type Paint, plain, printable, wrap } from './text.ts';
 
 export function renderAlerts({ alerts, atMs }: AlertList, width = MAX_WIDTH, paint: Paint = plain): string {
   if (alerts.length === 0) return 'No alert fires, and none did in the last day.';

@@ -1,21 +1,10 @@
 /** Checks, progress, alerts, verdict and comparisons of a table cutover as text. Pure. */
 
+import { duration } from '../core/conditions/figures.ts';
 import type { Consistency, HealthAlert, RecordComparison, TableOutlook, TableVerdict } from '../core/table/reading.ts';
 import type { HealthReport } from '../flows/rows/inspect.ts';
 import { type Check, renderChecks } from './doctor/check.ts';
-import {
-  bar,
-  count,
-  counted,
-  duration,
-  field,
-  MAX_WIDTH,
-  moment,
-  type Paint,
-  plain,
-  printable,
-  scoreText,
-} from './text.ts';
+import { bar, count, counted, field, MAX_WIDTH, moment, type Paint, plain, printable, scoreText } from './text.ts';
 
 const LEVELS = { pass: 'ok', warn: 'warn', fail: 'fail' } as const;
 

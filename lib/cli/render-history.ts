@@ -1,9 +1,10 @@
 /** The audit timeline as text: what happened, who did it, whether the chain of hashes is whole. Pure. */
 
+import { duration } from '../core/conditions/figures.ts';
 import { phaseChangeText } from '../core/cutover/phase.ts';
 import type { AuditEntry, ChainVerdict } from '../core/stage/audit.ts';
 import { changeText, type Event, stepsText } from '../core/stage/events.ts';
-import { cut, duration, MAX_WIDTH, moment, type Paint, pad, plain, printable, widthOf, wrap } from './text.ts';
+import { cut, MAX_WIDTH, moment, type Paint, pad, plain, printable, widthOf, wrap } from './text.ts';
 
 export function renderHistory(
   entries: readonly AuditEntry<Event>[],

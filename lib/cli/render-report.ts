@@ -1,20 +1,9 @@
 /** The report over some hours as text: status in a line, then a table per cutover, operation and side. Pure. */
 
+import { duration } from '../core/conditions/figures.ts';
 import type { Performance, SidePerformance } from '../core/report/performance.ts';
 import type { FullReport } from '../flows/report/performance.ts';
-import {
-  count,
-  cut,
-  duration,
-  field,
-  MAX_WIDTH,
-  type Paint,
-  pad,
-  percent,
-  plain,
-  printable,
-  scoreText,
-} from './text.ts';
+import { count, cut, field, MAX_WIDTH, type Paint, pad, percent, plain, printable, scoreText } from './text.ts';
 
 export function renderReport(report: FullReport, only: string | null, width = MAX_WIDTH, paint: Paint = plain): string {
   const blocks = report.cutovers

@@ -1,23 +1,12 @@
 /** Answers of the gates, of a verification and of a command, as text. Pure. */
 
+import { share } from '../core/conditions/figures.ts';
 import type { VerificationResult } from '../core/gates/evidence.ts';
 import type { CutoverSummary } from '../flows/control/operate.ts';
 import type { StopResult } from '../flows/control/stop.ts';
 import type { CutoverReport } from '../flows/report/report.ts';
 import { nextLines, seenAndLimit } from './render.ts';
-import {
-  count,
-  counted,
-  field,
-  MAX_WIDTH,
-  moment,
-  type Paint,
-  plain,
-  printable,
-  scoreText,
-  share,
-  wrap,
-} from './text.ts';
+import { count, counted, field, MAX_WIDTH, moment, type Paint, plain, printable, scoreText, wrap } from './text.ts';
 
 const SUMMARY = {
   advance: 'everything that is needed to advance holds',

@@ -1,5 +1,6 @@
 /** Status of a cutover as text: pure functions from a report to lines. `npm start` shows its progress with them too. */
 
+import { duration, share } from '../core/conditions/figures.ts';
 import { figuresOf, type ShownCondition } from '../core/conditions/show.ts';
 import { isUnderWay } from '../core/cutover/stage-kinds.ts';
 import { switchesText } from '../core/cutover/switches.ts';
@@ -9,7 +10,6 @@ import {
   count,
   counted,
   cut,
-  duration,
   field,
   MAX_WIDTH,
   moment,
@@ -18,7 +18,6 @@ import {
   plain,
   printable,
   scoreText,
-  share,
   widthOf,
 } from './text.ts';
 

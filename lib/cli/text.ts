@@ -4,7 +4,7 @@
  */
 
 import stringWidth from 'string-width';
-import { percent as percentOf } from '../core/conditions/figures.ts';
+import { count as countOf, percent as percentOf } from '../core/conditions/figures.ts';
 
 /** Widest line that is written; narrower terminals get narrower ones. */
 export const MAX_WIDTH = 100;
@@ -77,11 +77,9 @@ function pieces(word: string, width: number): string[] {
 }
 
 /** A label and its text beside it, continued below itself. */
-export function field(label: string, text: string, width: number, labelWidth = 14, indent = 2): string[] {
-  const lines = wrap(text, Math.max(20, width - indent - labelWidth));
-  return lines.map((line, index) =>
-    `${' '.repeat(indent)}${pad(index === 0 ? label : '', labelWidth)}${line}`.trimEnd(),
-  );
+export function field(label: string, text: string, width: number, labelWidth = 14): string[] {
+  const lines = wrap(text, Math.max(20, width - 2 - labelWidth));
+  return lines.map((line, index) => `  ${pad(index === 0 ? label : '', labelWidth)}${line}`.trimEnd());
 }
 
 /** `████░░░░`, for a fraction of 0–1. */
@@ -90,7 +88,7 @@ export function bar(fraction: number, width: number): string {
   return '█'.repeat(filled) + '░'.repeat(width - filled);
 }
 
-export const count = (value: number): string => value.toLocaleString('en-US', { maximumFractionDigits: 1 });
+export const count = (value: number): string => countOf(value, ',');
 
 /** @example counted(1, 'key') // '1 key' */
 export const counted = (value: number, noun: string): string => `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
@@ -100,17 +98,6 @@ export const percent = (rate: number | null): string => (rate === null ? '–' :
 
 /** A score of 0–1 in per cent, rounded down: only a perfect one reads 100 %. */
 export const scoreText = (score: number): string => `${Math.floor(score * 1e6) / 1e4} %`;
-
-export const share = (ppm: number): string => `${Number((ppm / 10_000).toPrecision(6))} %`;
-
-export function duration(ms: number | null): string {
-  if (ms === null) return '–';
-  if (ms < 1_000) return `${ms < 10 ? Number(ms.toFixed(1)) : Math.round(ms)} ms`;
-  const seconds = ms / 1_000;
-  if (seconds < 120) return `${Number(seconds.toFixed(seconds < 10 ? 1 : 0))} s`;
-  const minutes = seconds / 60;
-  return minutes < 120 ? `${Math.round(minutes)} min` : `${Number((minutes / 60).toFixed(1))} h`;
-}
 
 /** `2025-11-21 08:12:03` in UTC. */
 export function moment(atMs: number): string {

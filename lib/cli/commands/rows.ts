@@ -1,13 +1,14 @@
 /** `crossfade quarantine` and `crossfade backfill`: look at rows that wait, and say what becomes of them. */
 
 import { CrossfadeError } from '../../core/base/errors.ts';
+import { duration } from '../../core/conditions/figures.ts';
 import type { BackfillRehearsal } from '../../flows/rows/rehearse-backfill.ts';
 import type { BackfillReport } from '../../flows/rows/row-controls.ts';
 import type { QuarantinedKey } from '../../ports/converging.ts';
 import { LONG_DEADLINE_MS } from '../api.ts';
 import { confirm } from '../confirm.ts';
 import { type Context, cutoverId, EXIT, idempotencyKey, type Outcome, openApi } from '../context.ts';
-import { count, counted, duration, field, printable } from '../text.ts';
+import { count, counted, field, printable } from '../text.ts';
 
 const BACKFILL_ACTIONS = ['pause', 'resume', 'cancel'];
 

@@ -19,7 +19,21 @@ export const number = (value: number) =>
       ? String(Math.round(value))
       : String(Number(value.toPrecision(2)));
 export const percent = (rate: number, digits = 3) => `${Number((rate * 100).toPrecision(digits))} %`;
+/** A share of the reads. */
+export const share = (ppm: number) => `${Number((ppm / 10_000).toPrecision(6))} %`;
+/** A count in whole ones or tenths; `group` stands between thousands. */
+export const count = (value: number, group = '') => grouped(round(value), group);
 export const ms = (value: number) => (value >= 1000 ? `${round(value / 1000)} s` : `${round(value)} ms`);
+
+/** How long something took or has been going on, in the unit that a person would use; `ms` is for what is held against a limit. */
+export function duration(value: number | null): string {
+  if (value === null) return '–';
+  if (value < 1_000) return `${value < 10 ? Number(value.toFixed(1)) : Math.round(value)} ms`;
+  const seconds = value / 1_000;
+  if (seconds < 120) return `${Number(seconds.toFixed(seconds < 10 ? 1 : 0))} s`;
+  const minutes = seconds / 60;
+  return minutes < 120 ? `${Math.round(minutes)} min` : `${Number((minutes / 60).toFixed(1))} h`;
+}
 
 /**
  * @param group what stands between thousands; nothing where it is left out
@@ -36,13 +50,13 @@ export function figureText(value: Figure, unit: Unit, group = ''): string {
     case 'ms':
       return ms(value);
     case 'minutes':
-      return `${grouped(round(value), group)} min`;
+      return `${count(value, group)} min`;
     case 'evidence':
       return number(value);
     case 'times':
       return `${Number(value.toPrecision(4))} ×`;
     case 'count':
-      return grouped(round(value), group);
+      return count(value, group);
     case 'word':
       return String(value);
   }

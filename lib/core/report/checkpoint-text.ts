@@ -1,6 +1,6 @@
 /** Checkpoint reports as lines of text, for people. Pure. */
 
-import { ms, number, percent } from '../conditions/figures.ts';
+import { ms, number, percent, share } from '../conditions/figures.ts';
 import type { SideFigures } from '../conditions/verdict.ts';
 import type { Checkpoint, CheckpointDecision, PhaseCheckpoint } from './checkpoints.ts';
 
@@ -20,9 +20,7 @@ export function checkpointText({ cutover, stages, phase }: Reports): string[] {
 
 function stageLines(checkpoint: Checkpoint): string[] {
   const { stage, sharePpm, fromMs, toMs, compared, tests, heldBy, decision, next } = checkpoint;
-  const lines = [
-    `${stage} (${Number((sharePpm / 10_000).toPrecision(6))} % of the reads), ${iso(fromMs)} to ${toMs === null ? 'now' : iso(toMs)}`,
-  ];
+  const lines = [`${stage} (${share(sharePpm)} of the reads), ${iso(fromMs)} to ${toMs === null ? 'now' : iso(toMs)}`];
   if (!compared) lines.push('  compared   nothing: no windows of it are stored');
   else {
     lines.push(`  primary    ${side(compared.primary)}`, `  shadow     ${side(compared.shadow)}`);

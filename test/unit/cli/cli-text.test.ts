@@ -1,17 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  bar,
-  colours,
-  cut,
-  duration,
-  field,
-  printable,
-  printableJson,
-  scoreText,
-  share,
-  widthOf,
-  wrap,
-} from '../../../lib/cli/text.ts';
+import { bar, colours, cut, field, printable, printableJson, scoreText, widthOf, wrap } from '../../../lib/cli/text.ts';
+import { duration, share } from '../../../lib/core/conditions/figures.ts';
 
 describe('text for a terminal', () => {
   it('shows control characters, direction marks and half surrogates escaped', () => {
