@@ -5,6 +5,7 @@
 
 import { added, type Buckets, bucketOf, countAbove, NO_BUCKETS } from './buckets.ts';
 import { bucketIndex } from './histogram.ts';
+import { wilsonInterval } from './statistics.ts';
 import type { JudgedWindow } from './window.ts';
 
 export type Baseline = {
@@ -107,8 +108,5 @@ const inside = (rate: number) => Math.min(1 - TINY, Math.max(TINY, rate));
  * Used where the primary serves nothing any more and what it did before must stand for it.
  */
 export function highestRate(rate: number, n: number): number {
-  if (n <= 0) return 1;
-  const z2 = 9;
-  const middle = rate + z2 / (2 * n);
-  return Math.min(1, (middle + Math.sqrt(z2 * ((rate * (1 - rate)) / n + z2 / (4 * n * n)))) / (1 + z2 / n));
+  return n <= 0 ? 1 : Math.min(1, wilsonInterval(rate, n, 3).high);
 }

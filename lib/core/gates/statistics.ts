@@ -44,6 +44,17 @@ function lowerTail(n: number, k: number, p: number): number {
   return Math.min(1, sum);
 }
 
+/**
+ * Wilson's score interval: the rates that one seen in n > 0 operations is within `z` standard errors of. Never leaves 0–1,
+ * but for rounding.
+ */
+export function wilsonInterval(rate: number, n: number, z: number): { low: number; high: number } {
+  const z2 = z * z;
+  const middle = rate + z2 / (2 * n);
+  const half = Math.sqrt(z2 * ((rate * (1 - rate)) / n + z2 / (4 * n * n)));
+  return { low: (middle - half) / (1 + z2 / n), high: (middle + half) / (1 + z2 / n) };
+}
+
 function logPmf(n: number, k: number, p: number): number {
   return logGamma(n + 1) - logGamma(k + 1) - logGamma(n - k + 1) + k * Math.log(p) + (n - k) * Math.log1p(-p);
 }

@@ -3,6 +3,7 @@
  * that was declared before. `null` where the figures allow no statement.
  */
 
+import { wilsonInterval } from '../gates/statistics.ts';
 import { betaLower, chiSquareTail, normalTail, normalUpper, studentTail, studentUpper } from './distributions.ts';
 
 /** Successes among n, of one group. */
@@ -14,11 +15,8 @@ export type Interval = { low: number; high: number };
 /** Wilson's score interval; never leaves 0–1. */
 export function wilson({ n, successes }: Proportion, confidence = 0.95): Interval | null {
   if (!possible({ n, successes }) || n === 0) return null;
-  const z = normalUpper((1 - confidence) / 2);
-  const p = successes / n;
-  const middle = (p + (z * z) / (2 * n)) / (1 + (z * z) / n);
-  const half = (z / (1 + (z * z) / n)) * Math.sqrt((p * (1 - p)) / n + (z * z) / (4 * n * n));
-  return { low: successes === 0 ? 0 : middle - half, high: successes === n ? 1 : middle + half };
+  const { low, high } = wilsonInterval(successes / n, n, normalUpper((1 - confidence) / 2));
+  return { low: successes === 0 ? 0 : low, high: successes === n ? 1 : high };
 }
 
 /** The exact interval of Clopper and Pearson: covers at least as often as it says. */
