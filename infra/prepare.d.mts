@@ -1,8 +1,8 @@
+import type { Java } from './java.mjs';
+
 export const ROOT: string;
-export type Java = { ok: boolean; version: string };
 export function startupProblems(needs: { servers: boolean; node?: string; java?: () => Java; uid?: number }): string[];
 export function isNodeRecent(version: string): boolean;
-export function readJavaVersion(status: number | null, stderr: string): Java;
 type Lockfile = { packages: Record<string, { version?: string; optional?: boolean; devOptional?: boolean }> };
 export function install(options?: { print?: (line: string) => void }): void;
 export function staleness(wanted: Lockfile, installed: Lockfile | null): string | null;

@@ -8,26 +8,21 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { checkJava, javaProblem } from './java.mjs';
 
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const NEEDED_NODE = [20, 19];
-const NEEDED_JAVA = 17;
 
 // --------------------------------------------------------------------------------------------------------- checks
 
 /** Every reason why it cannot start, each a text for people; empty when all is well. */
-export function startupProblems({
-  servers,
-  node = process.versions.node,
-  java = javaVersion,
-  uid = process.getuid?.(),
-}) {
+export function startupProblems({ servers, node = process.versions.node, java = checkJava, uid = process.getuid?.() }) {
   const problems = [];
   if (!isNodeRecent(node)) problems.push(nodeText(node));
   if (servers) {
-    const found = java();
-    if (!found.ok) problems.push(javaText(found.version));
+    const { ok, found } = java();
+    if (!ok) problems.push(javaProblem(found));
     if (uid === 0 && !canHavePostgresUser()) problems.push(POSTGRES_USER_TEXT);
   }
   return problems;
@@ -36,20 +31,6 @@ export function startupProblems({
 export function isNodeRecent(version) {
   const [major, minor] = version.split('.').map(Number);
   return major > NEEDED_NODE[0] || (major === NEEDED_NODE[0] && minor >= NEEDED_NODE[1]);
-}
-
-/** macOS has a `java` that exists and fails; the version is on stderr; `1.8` means 8. */
-function javaVersion() {
-  const run = spawnSync('java', ['-version'], { encoding: 'utf8', timeout: 20_000 });
-  if (run.error) return { ok: false, version: 'none' };
-  return readJavaVersion(run.status, run.stderr ?? '');
-}
-
-export function readJavaVersion(status, stderr) {
-  if (status !== 0) return { ok: false, version: `one that does not run (exit status ${status})` };
-  const [, version, first, second] = /version "((\d+)(?:\.(\d+))?[^"]*)"/.exec(stderr) ?? [];
-  if (version === undefined) return { ok: false, version: 'one that does not say its version' };
-  return { ok: Number(first === '1' ? second : first) >= NEEDED_JAVA, version };
 }
 
 /** Postgres refuses to run as root; its package makes the user `postgres` with these programs when it is missing. */
@@ -62,17 +43,6 @@ function canHavePostgresUser() {
 const nodeText = (found) => `Crossfade needs Node ${NEEDED_NODE.join('.')} or newer. Found: ${found}.
   nvm     nvm install 22 && nvm use 22
   other   https://nodejs.org/en/download`;
-
-const javaText = (
-  found,
-) => `Crossfade needs Java ${NEEDED_JAVA} or newer for the local DynamoDB engine. Found: ${found}.
-  Debian, Ubuntu   sudo apt-get install -y openjdk-17-jre-headless      (Debian 13: openjdk-21-jre-headless)
-  Fedora, RHEL     sudo dnf install -y java-21-openjdk-headless
-  Amazon Linux     sudo dnf install -y java-17-amazon-corretto-headless
-  Arch             sudo pacman -S jre17-openjdk-headless
-  macOS            brew install --cask temurin@17
-  Windows          winget install EclipseAdoptium.Temurin.17.JRE
-Unit and property tests need no Java: npm run test:unit`;
 
 const POSTGRES_USER_TEXT = `Postgres does not run as root, and this system can make no user 'postgres' for it (useradd and groupadd are missing).
   Run Crossfade as an ordinary user, or make the user:  adduser --system postgres`;

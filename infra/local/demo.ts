@@ -15,10 +15,11 @@ import {
   PROVE_REVERSE,
   PROVE_ROLLED_BACK,
 } from '../examples/chinook/statements.ts';
-import { type LocalApi, localApi } from './api.ts';
+import { localApi } from './api.ts';
 import { type DemoApp, startDemoApp } from './demo-app.ts';
 import { chinookDatabase } from './demo-database.ts';
-import { createDisplay, type Display } from './demo-display.ts';
+import { createDisplay } from './demo-display.ts';
+import { collectHistory, type Demo, lastWhy, prove, proveQuiet } from './demo-proof.ts';
 import { type DemoReport, problemsOf, renderReport } from './demo-report.ts';
 import { type Stack, startStack } from './stack.ts';
 
@@ -35,11 +36,8 @@ export type DemoOptions = {
 const ID = customerCutover.id;
 const LOOK_EVERY_MS = 500;
 const WITHIN_MS = 240_000;
-const QUIET_WITHIN_MS = 20_000;
 /** Exit code of a program that was told to stop. */
 const STOPPED = 130;
-
-type Demo = { stack: Stack; app: DemoApp; api: LocalApi; display: Display; sql: postgres.Sql; report: DemoReport };
 
 /** @returns the exit code: 0 nothing was lost, 4 rolled back, 1 anything else */
 export async function runDemo(options: DemoOptions, untilStopped: Promise<void>): Promise<number> {
@@ -206,60 +204,6 @@ async function exerciseRollback(demo: Demo): Promise<void> {
   await follow(demo, (report) => report.stageKind === 'rolled_back');
   await collectHistory(demo);
   await prove(demo, "after the rollback: the application's twin and the old table", PROVE_ROLLED_BACK, true);
-}
-
-// ------------------------------------------------------------------------------------------------------------ proof
-
-/** Pauses the writes, waits until every change has arrived, compares, and lets the application go on. */
-async function proveQuiet(demo: Demo, proofs: readonly (readonly [string, string])[]): Promise<void> {
-  await demo.app.pauseWrites();
-  await drained(demo);
-  for (const [what, statement] of proofs) await prove(demo, what, statement);
-  await demo.app.resumeWrites();
-}
-
-async function drained(demo: Demo): Promise<void> {
-  const deadline = Date.now() + QUIET_WITHIN_MS;
-  for (;;) {
-    const { table } = await demo.api.report(ID);
-    demo.report.worstLagMs = Math.max(demo.report.worstLagMs, table?.lagMs ?? 0);
-    if (table?.outboxRows === 0) return;
-    if (Date.now() > deadline) throw new Error(`${table?.outboxRows} changes still wait in the outbox.`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-}
-
-async function prove(demo: Demo, what: string, statement: string, quiet = false): Promise<void> {
-  if (quiet) await demo.app.pauseWrites();
-  const [row] = await demo.sql.unsafe<{ differences: number; rows: number }[]>(statement);
-  if (quiet) await demo.app.resumeWrites();
-  demo.report.proofs.push({ what, differences: row!.differences, rows: row!.rows });
-}
-
-/** What the audit log says last of why something was not done. */
-async function lastWhy(demo: Demo): Promise<string> {
-  const { entries } = await readHistory(demo);
-  return entries.find(({ event }) => event.why)?.event.why ?? 'the audit log does not say why';
-}
-
-async function collectHistory(demo: Demo): Promise<void> {
-  const { entries, chain } = await readHistory(demo);
-  demo.report.auditIntact = chain.intact;
-  for (const { event } of entries) {
-    if (event.lockHeldMs !== undefined) demo.report.lockHeldMs = Math.max(demo.report.lockHeldMs, event.lockHeldMs);
-  }
-}
-
-type ShownHistory = {
-  entries: { event: { type: string; lockHeldMs?: number; why?: string } }[];
-  chain: { intact: boolean };
-};
-
-async function readHistory(demo: Demo): Promise<ShownHistory> {
-  const response = await fetch(`${demo.stack.settings.apiUrl}/v1/cutovers/${ID}/history?limit=50`, {
-    headers: { authorization: `Bearer ${demo.stack.token()}` },
-  });
-  return (await response.json()) as ShownHistory;
 }
 
 function finish(demo: Demo): void {

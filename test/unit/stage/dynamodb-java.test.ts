@@ -4,7 +4,8 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { checkJava, javaProblem, readJavaVersion, startDynamoDb } from '../../../infra/local/dynamodb.ts';
+import { checkJava, javaProblem, readJavaVersion } from '../../../infra/java.mjs';
+import { startDynamoDb } from '../../../infra/local/dynamodb.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'crossfade-java-'));
 afterAll(() => rmSync(folder, { recursive: true }));
