@@ -15,6 +15,7 @@ import type { Ports, TablePorts } from '../ports/ports.ts';
 import type { Upstream } from '../ports/upstream.ts';
 import type { Router } from '../routing/service.ts';
 import { type Environment, readEnvironment } from '../schemas/environment.ts';
+import { TABLE_PORTS } from './table-ports.ts';
 
 export type Composition = {
   ports: Ports;
@@ -24,15 +25,6 @@ export type Composition = {
   realNow(): number;
 };
 
-const TABLE_PORTS = [
-  'capture',
-  'switches',
-  'copying',
-  'converging',
-  'verifying',
-  'swapping',
-  'inspecting',
-] as const satisfies readonly (keyof TablePorts)[];
 const FORWARD_STORE = ['intents', 'forwards', 'attempts'] as const satisfies readonly (keyof ForwardStore)[];
 
 const LOCAL_CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local' };

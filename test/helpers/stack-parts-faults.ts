@@ -3,9 +3,10 @@
  * happens, no error is handled, and whoever waits for it is told.
  */
 
+import { TABLE_PORTS } from '../../lib/compose/table-ports.ts';
 import { CrossfadeError } from '../../lib/core/base/errors.ts';
 import type { Ports } from '../../lib/ports/ports.ts';
-import { isTablePort, TABLE_PORTS } from './table-ports.ts';
+import { isTablePort } from './table-ports.ts';
 
 /**
  * `dies`: the call has its effect, and nothing comes after it. `fails`: it has none and throws, the process lives on.

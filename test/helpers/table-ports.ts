@@ -1,30 +1,20 @@
 /** The ports of tables taken together: for tests that speak to all of them, or to one call of any. */
 
+import { TABLE_PORTS } from '../../lib/compose/table-ports.ts';
 import type { Ports, TablePorts } from '../../lib/ports/ports.ts';
 
-/** All calls of all seven, on one object: no name is used twice. */
-export type TableCalls = Ports['capture'] &
-  Ports['switches'] &
-  Ports['copying'] &
-  Ports['converging'] &
-  Ports['verifying'] &
-  Ports['swapping'] &
-  Ports['inspecting'];
+type Together<Union> = (Union extends unknown ? (one: Union) => void : never) extends (all: infer All) => void
+  ? All
+  : never;
+
+/** All calls of all of them, on one object: no name is used twice. */
+export type TableCalls = Together<Ports[keyof TablePorts]>;
 export type TableCall = keyof TableCalls;
 
-export const TABLE_PORTS = Object.keys({
-  capture: true,
-  switches: true,
-  copying: true,
-  converging: true,
-  verifying: true,
-  swapping: true,
-  inspecting: true,
-} satisfies Record<keyof TablePorts, true>) as (keyof TablePorts)[];
+export const isTablePort = (name: string): name is keyof TablePorts =>
+  (TABLE_PORTS as readonly string[]).includes(name);
 
-export const isTablePort = (name: string): name is keyof TablePorts => (TABLE_PORTS as string[]).includes(name);
-
-/** These seven of an object that has more. */
+/** These of an object that has more. */
 export const tablePorts = (all: TablePorts): TablePorts =>
   Object.fromEntries(TABLE_PORTS.map((name) => [name, all[name]])) as TablePorts;
 
