@@ -80,8 +80,8 @@ export function guardHolds({ policy, state, windows, nowMs }: Judged): Condition
 }
 
 function pooled(windows: readonly MinuteWindow[], side: 'primary' | 'shadow', from: number, to: number): MinuteWindow {
-  const within = windows.filter((window) => window.side === side && window.minute >= from && window.minute < to);
-  return poolWindows(from, side, within);
+  const inRange = windows.filter((window) => window.side === side && window.minute >= from && window.minute < to);
+  return poolWindows(from, side, inRange);
 }
 
 function availability(pools: Pools, limit: number): Condition | null {

@@ -12,11 +12,11 @@
 import type { Policy } from '../cutover/cutover.ts';
 import type { StageKind } from '../cutover/plan.ts';
 import { type Baseline, EMPTY_BASELINE, overdispersion, withMinute } from './baseline.ts';
-import { added, bucketsQuantileMs } from './buckets.ts';
+import { bucketsQuantileMs } from './buckets.ts';
 import { emptyWindow, highestShare, type MinuteWindow } from './evidence.ts';
 import { cap, HORIZON_MINUTES, type Martingale, newMartingale, step, withoutEvidence } from './martingale.ts';
-import { COUNTS, type JudgedMinute, METRIC_ROWS, METRICS, type Metric, type ProvenGood } from './metrics.ts';
-import { impossible, type JudgedWindow, judgedWindow } from './window.ts';
+import { COUNTS, type JudgedMinute, logNeeded, METRIC_ROWS, METRICS, type Metric, type ProvenGood } from './metrics.ts';
+import { impossible, type JudgedWindow, judgedWindow, pooled } from './window.ts';
 
 /** Grows when the folded state changes its meaning; an older one is rebuilt. */
 export const EVIDENCE_SCHEMA = 3;
@@ -119,18 +119,6 @@ export function newEvidence(key: string, baseline: Baseline = EMPTY_BASELINE, cl
     checkedMinute: null,
     absent: 0,
   };
-}
-
-/** How often a healthy stage may be rolled back by chance. */
-const ALPHA = 0.01;
-
-/** All days after the first together spend a twentieth of what the first one does: Σ 1/(10 h(h + 1)) from h = 2 on. */
-const LATER = 10;
-
-/** ln 1/α of a metric. The budget of a stage is spent on its first day; every later day gets less. */
-export function logNeeded(metric: Metric, horizon: number): number {
-  const later = horizon === 1 ? 1 : LATER * horizon * (horizon + 1);
-  return Math.log(later / (ALPHA * METRIC_ROWS[metric].budget));
 }
 
 type Minute = {
@@ -249,19 +237,6 @@ function pool(draft: Draft, minute: number, { primary, shadow }: Minute): void {
   draft.recent = draft.recent.toSpliced(place, 0, recent).slice(-RECENT_MINUTES);
 }
 
-function pooled(minute: number, pool: JudgedWindow, window: JudgedWindow): JudgedWindow {
-  return {
-    side: pool.side,
-    minute: Math.max(minute, pool.minute, window.minute),
-    count: pool.count + window.count,
-    errors: pool.errors + window.errors,
-    keyless: pool.keyless + window.keyless,
-    checks: pool.checks + window.checks,
-    mismatches: pool.mismatches + window.mismatches,
-    latency: added(pool.latency, window.latency),
-  };
-}
-
 function judge(draft: Draft, minute: number, sides: Minute, context: FoldContext): void {
   draft.absent = reports(sides.shadow, context) || !sides.primary ? 0 : draft.absent + 1;
   draft.minutes += 1;
@@ -277,14 +252,9 @@ function judge(draft: Draft, minute: number, sides: Minute, context: FoldContext
     const measured =
       name === 'share' && (sides.spoiled || !shareSpeaks(draft, minute, context)) ? null : measure(judged);
     const limits = cap(logNeeded(name, draft.horizon), prior);
-    metrics[name] = step(
-      draft.metrics[name],
-      draft.minutes,
-      measured?.logRatios ?? silent(prior.length),
-      measured?.counts ?? NO_COUNTS,
-      limits,
-    );
-    if (measured && name !== 'share') good[name] = within(good[name] + measured.good);
+    const { logRatios, counts } = measured ?? { logRatios: silent(prior.length), counts: NO_COUNTS };
+    metrics[name] = step(draft.metrics[name], { t: draft.minutes, logRatios, counts }, limits);
+    if (measured && name !== 'share') good[name] = bounded(good[name] + measured.good);
   }
   draft.metrics = metrics;
   draft.good = good;
@@ -318,4 +288,4 @@ const silent = (alternatives: number) => SILENCE.slice(0, alternatives);
  */
 const MOST_GOOD = 6;
 const LEAST_GOOD = -12;
-const within = (evidence: number) => Math.min(MOST_GOOD, Math.max(LEAST_GOOD, evidence));
+const bounded = (evidence: number) => Math.min(MOST_GOOD, Math.max(LEAST_GOOD, evidence));

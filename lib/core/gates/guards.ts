@@ -5,10 +5,9 @@ import { ms, number, percent } from '../conditions/figures.ts';
 import type { TestEvidence } from '../conditions/verdict.ts';
 import { quantileEdges } from './baseline.ts';
 import { unavailable } from './floors.ts';
-import { logNeeded } from './fold.ts';
 import { bucketUpperMs } from './histogram.ts';
 import { logEvidence, loudest } from './martingale.ts';
-import { edgeBeyond, METRIC_ROWS, METRICS, type Metric } from './metrics.ts';
+import { edgeBeyond, logNeeded, METRIC_ROWS, METRICS, type Metric } from './metrics.ts';
 import type { Seen } from './seen.ts';
 import { corruption } from './table-conditions.ts';
 

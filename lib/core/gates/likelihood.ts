@@ -21,14 +21,15 @@ const PRECISION = 2 * Number.EPSILON;
  * Without a margin that is where both sides together would be.
  * Without operations on one side nothing can be compared: 0.
  */
-export function twoSampleLogRatio({ n0, e0, n1, e1 }: TwoSample, q0: number, q1: number, margin: number): number {
+export function twoSampleLogRatio(sample: TwoSample, q0: number, q1: number, margin: number): number {
+  const { n0, e0, n1, e1 } = sample;
   if (n0 === 0 || n1 === 0) return 0;
-  const a = nearest(n0, n1, q0, q1, margin);
+  const a = nearest(sample, q0, q1, margin);
   return a === null ? 0 : binomialLogRatio(n0, e0, q0, a) + binomialLogRatio(n1, e1, q1, a + margin);
 }
 
 /** The point of the border from which the alternative is hardest to tell, or null where the border leaves no room. */
-function nearest(n0: number, n1: number, q0: number, q1: number, margin: number): number | null {
+function nearest({ n0, n1 }: TwoSample, q0: number, q1: number, margin: number): number | null {
   if (margin === 0) return (n0 * q0 + n1 * q1) / (n0 + n1);
   const worse = q1 > q0 + margin;
   let low = Math.max(EDGE, worse ? q0 : q1 - margin);

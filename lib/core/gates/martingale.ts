@@ -63,12 +63,13 @@ export function cap(logNeeded: number, prior: readonly number[]): number[] {
   return prior.map((weight) => (logNeeded - logWeight(HORIZON_MINUTES) - Math.log(weight)) / 2.8);
 }
 
-/** One more minute: the t-th, with the log ratio of every alternative and the counts they come from. */
+/** The t-th minute of the horizon (from 1): the log ratio of every alternative, and the counts they come from. */
+export type EvidenceMinute = { t: number; logRatios: readonly number[]; counts: readonly number[] };
+
+/** One more minute. */
 export function step(
   before: Martingale,
-  t: number,
-  logRatios: readonly number[],
-  counts: readonly number[],
+  { t, logRatios, counts }: EvidenceMinute,
   limits: readonly number[],
 ): Martingale {
   const weight = logWeight(t);

@@ -240,3 +240,15 @@ function shareOfReads({ primary, shadow, share }: JudgedMinute): Measured | null
     good: 0,
   };
 }
+
+/** How often a healthy stage may be rolled back by chance. */
+const ALPHA = 0.01;
+
+/** All days after the first together spend a twentieth of what the first one does: Σ 1/(10 h(h + 1)) from h = 2 on. */
+const LATER = 10;
+
+/** ln 1/α of a metric. The budget of a stage is spent on its first day; every later day gets less. */
+export function logNeeded(metric: Metric, horizon: number): number {
+  const later = horizon === 1 ? 1 : LATER * horizon * (horizon + 1);
+  return Math.log(later / (ALPHA * METRIC_ROWS[metric].budget));
+}

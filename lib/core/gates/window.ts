@@ -1,6 +1,6 @@
 /** A minute of one side as the gates reckon with it, and what cannot be true of one. */
 
-import { type Buckets, bucketsOf } from './buckets.ts';
+import { added, type Buckets, bucketsOf } from './buckets.ts';
 import { impossiblePairs, type MinuteWindow } from './evidence.ts';
 
 export type JudgedWindow = Omit<MinuteWindow, 'latency'> & { latency: Buckets };
@@ -30,4 +30,18 @@ export function impossible(window: JudgedWindow): string | null {
   if (total !== count || counts.some((inBucket) => inBucket < 0))
     return `the histogram counts ${total} operations, the window ${count}`;
   return impossiblePairs(window);
+}
+
+/** Two windows of one side as one, of the newest of their minutes. */
+export function pooled(minute: number, pool: JudgedWindow, window: JudgedWindow): JudgedWindow {
+  return {
+    side: pool.side,
+    minute: Math.max(minute, pool.minute, window.minute),
+    count: pool.count + window.count,
+    errors: pool.errors + window.errors,
+    keyless: pool.keyless + window.keyless,
+    checks: pool.checks + window.checks,
+    mismatches: pool.mismatches + window.mismatches,
+    latency: added(pool.latency, window.latency),
+  };
 }

@@ -105,20 +105,17 @@ export function stepPhases(
     if (decision === 'rollback') return rollbackSteps(phases, system, phase.name, texts(reasons));
   }
   return phases.flatMap((phase) => {
-    const state = stateOfPhase(system, phase.name);
-    const step = stepOf(phase, state, phases, system, members, nowMs);
+    const step = stepOf(phase, { phases, system, members, nowMs });
     return step ? [{ phase: phase.name, ...step }] : [];
   });
 }
 
 function stepOf(
   phase: Phase,
-  state: PhaseState,
-  phases: readonly Phase[],
-  system: SystemState,
-  members: Members,
-  nowMs: number,
+  seen: { phases: readonly Phase[]; system: SystemState; members: Members; nowMs: number },
 ): { change: PhaseChange; reason: string } | null {
+  const { phases, system, members, nowMs } = seen;
+  const state = stateOfPhase(system, phase.name);
   if (state.status === 'rolled_back') return null;
   if (state.status === 'waiting') {
     const ready = startConditions(phase, phases, system, members).every(({ ok }) => ok);

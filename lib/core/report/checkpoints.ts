@@ -98,12 +98,12 @@ export function checkpointOf(
 ): Checkpoint {
   const first = Math.floor(fromMs / MINUTE_MS) + 1;
   const last = Math.floor((toMs ?? Number.POSITIVE_INFINITY) / MINUTE_MS);
-  const within = windows.filter(({ minute }) => minute >= first && minute < last);
+  const inRange = windows.filter(({ minute }) => minute >= first && minute < last);
   const side = (name: 'primary' | 'shadow') =>
     poolWindows(
       first,
       name,
-      within.filter((window) => window.side === name),
+      inRange.filter((window) => window.side === name),
     );
   const [primary, shadow] = [side('primary'), side('shadow')];
   const heldBy = toMs === null && verdict?.verdict === 'hold' ? verdict.reasons : [];
@@ -113,14 +113,14 @@ export function checkpointOf(
     fromMs,
     toMs,
     compared:
-      within.length === 0
+      inRange.length === 0
         ? null
         : {
             primary: figures(judgedWindow(primary)),
             shadow: figures(judgedWindow(shadow)),
             checks: shadow.checks,
             mismatches: shadow.mismatches,
-            minutes: new Set(within.map(({ minute }) => minute)).size,
+            minutes: new Set(inRange.map(({ minute }) => minute)).size,
           },
     tests,
     heldBy: heldBy.map((reason) => show(reason)),

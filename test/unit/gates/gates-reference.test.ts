@@ -9,7 +9,6 @@ import { DEFAULT_POLICY, type Policy, type Side } from '../../../lib/core/cutove
 import { type Baseline, EMPTY_BASELINE } from '../../../lib/core/gates/baseline.ts';
 import { bucketsOf } from '../../../lib/core/gates/buckets.ts';
 import { emptyWindow, type MinuteWindow } from '../../../lib/core/gates/evidence.ts';
-import { logNeeded } from '../../../lib/core/gates/fold.ts';
 import {
   binomialLogRatio,
   PAIR_LAMBDAS,
@@ -25,7 +24,7 @@ import {
   newMartingale,
   step,
 } from '../../../lib/core/gates/martingale.ts';
-import { METRIC_ROWS, METRICS, type Metric } from '../../../lib/core/gates/metrics.ts';
+import { logNeeded, METRIC_ROWS, METRICS, type Metric } from '../../../lib/core/gates/metrics.ts';
 import { judgedWindow } from '../../../lib/core/gates/window.ts';
 
 const close = (seen: number, wanted: number, relative = 1e-9) =>
@@ -323,7 +322,7 @@ function* courses(rate: number, prior: readonly number[]): Generator<{ chance: n
       for (const third of chances.keys()) {
         let martingale = newMartingale(prior.length, 5);
         const evidence = [first, second, third].map((e, i) => {
-          martingale = step(martingale, i + 1, ratios[e]!, NO_COUNTS, none);
+          martingale = step(martingale, { t: i + 1, logRatios: ratios[e]!, counts: NO_COUNTS }, none);
           return Math.exp(logEvidence(martingale, i + 1, prior));
         });
         yield { chance: chances[first]! * chances[second]! * chances[third]!, evidence };
@@ -381,7 +380,7 @@ describe('the mixture over the minute of the change', () => {
           const [limit, prior] = [5, [0.5, 0.3, 0.2]];
           let martingale = newMartingale(3, 5);
           for (const [i, ratios] of minutes.entries())
-            martingale = step(martingale, i + 1, ratios, NO_COUNTS, [limit, limit, limit]);
+            martingale = step(martingale, { t: i + 1, logRatios: ratios, counts: NO_COUNTS }, [limit, limit, limit]);
           close(logEvidence(martingale, minutes.length, prior), Math.log(mixture(minutes, limit, prior)));
         },
       ),
@@ -401,7 +400,8 @@ describe('the mixture over the minute of the change', () => {
       const told = (minutes: number, limits: readonly number[]) => {
         let martingale = newMartingale(prior.length, 5);
         const loud = prior.map(() => 1e6);
-        for (let t = 1; t <= minutes; t += 1) martingale = step(martingale, t, loud, NO_COUNTS, limits);
+        for (let t = 1; t <= minutes; t += 1)
+          martingale = step(martingale, { t, logRatios: loud, counts: NO_COUNTS }, limits);
         return logEvidence(martingale, minutes, prior);
       };
       const limits = cap(needed, prior);
