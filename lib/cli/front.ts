@@ -39,7 +39,7 @@ const KEPT_FROM_BROWSER = ['set-cookie', 'strict-transport-security'];
 export async function startFront(options: FrontOptions): Promise<Front> {
   const target = targetOf(options.target);
   const server = createServer((incoming, response) => {
-    serve(incoming, response, options, target, portOf()).catch((cause) => {
+    serve({ incoming, response }, options, target, portOf()).catch((cause) => {
       answerProblem(response, 500, 'internal', `The local front could not sign the request: ${messageOf(cause)}.`);
     });
   });
@@ -73,13 +73,11 @@ function portTaken(port: number, cause: Error): CrossfadeError {
   );
 }
 
-async function serve(
-  incoming: IncomingMessage,
-  response: ServerResponse,
-  options: FrontOptions,
-  target: URL,
-  port: number,
-): Promise<void> {
+/** A request of the browser and the answer to it. */
+type Exchange = { incoming: IncomingMessage; response: ServerResponse };
+
+async function serve(exchange: Exchange, options: FrontOptions, target: URL, port: number): Promise<void> {
+  const { incoming, response } = exchange;
   const header = (name: string) => {
     const value = incoming.headers[name];
     return Array.isArray(value) ? value.join(', ') : value;
@@ -98,16 +96,10 @@ async function serve(
     const token = await options.mintToken();
     if (token !== null) headers.authorization = `Bearer ${token}`;
   }
-  forward(incoming, response, target, headers, options.timeoutMs ?? ANSWER_TIMEOUT_MS);
+  forward(exchange, target, headers, options.timeoutMs ?? ANSWER_TIMEOUT_MS);
 }
 
-function forward(
-  incoming: IncomingMessage,
-  response: ServerResponse,
-  target: URL,
-  headers: OutgoingHttpHeaders,
-  timeoutMs: number,
-): void {
+function forward({ incoming, response }: Exchange, target: URL, headers: OutgoingHttpHeaders, timeoutMs: number): void {
   const send = target.protocol === 'https:' ? httpsRequest : httpRequest;
   const path = target.pathname.replace(/\/$/, '') + incoming.url;
   const { hostname, port, protocol } = target;

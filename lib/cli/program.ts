@@ -1,7 +1,6 @@
 /** Every command of `crossfade` with its arguments, options and help. What a command does is in `commands/`. */
 
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { didYouMean } from '../core/base/nearest.ts';
+import { Command, Option } from 'commander';
 import { BUILT_IN_PLAN_NAMES } from '../core/cutover/plan.ts';
 import { adopt } from './commands/adopt.ts';
 import { ack, alerts } from './commands/alerts.ts';
@@ -28,6 +27,23 @@ import { status } from './commands/status.ts';
 import { reads, writes } from './commands/switches.ts';
 import { resetSystem, rollbackSystem, stop } from './commands/system.ts';
 import type { Action } from './context.ts';
+import {
+  confirmed,
+  databaseUrl,
+  forced,
+  hourCount,
+  hours,
+  limit,
+  operation,
+  planName,
+  port,
+  positive,
+  readOnlySeconds,
+  reason,
+  scanSeconds,
+  whole,
+  writing,
+} from './options.ts';
 import { MAX_WIDTH } from './text.ts';
 
 const EXAMPLES = `
@@ -281,52 +297,3 @@ function addTools(program: Command, add: Add): void {
     port,
   );
 }
-
-// --------------------------------------------------------------------------------------------------- shared options
-
-const hours = () => new Option('--hours <number>', 'how far back').argParser(hourCount).default(24);
-const reason = () => new Option('--reason <text>', 'why; it is audited with your name');
-const databaseUrl = () =>
-  new Option('--database-url <url>', "the owner's database URL (CROSSFADE_OWNER_DATABASE_URL, or the local stack)");
-
-function writing(command: Command): Command {
-  return command.option('--idempotency-key <key>', 'repeat a command whose answer was lost; does nothing twice');
-}
-
-function operation(command: Command): Command {
-  return writing(command).option('--if-version <number>', 'only if it is still at this version', whole);
-}
-
-function forced(command: Command): Command {
-  return command.option('--force', 'without evidence; needs --reason').addOption(reason());
-}
-
-function confirmed(command: Command, name = 'cutover'): Command {
-  return command.option(
-    `--confirm <${name}>`,
-    name === 'system' ? "type 'system'" : `the ${name}'s ${name === 'phase' ? 'name' : 'id'}, typed again`,
-  );
-}
-
-// ----------------------------------------------------------------------------------------------------------- values
-
-function planName(text: string): string {
-  if ((BUILT_IN_PLAN_NAMES as string[]).includes(text)) return text;
-  throw new InvalidArgumentError(`Plans: ${BUILT_IN_PLAN_NAMES.join(', ')}.${didYouMean(text, BUILT_IN_PLAN_NAMES)}`);
-}
-
-function number(text: string, fits: (value: number) => boolean, wanted: string): number {
-  const value = Number(text);
-  if (/^\d+(\.\d+)?$/.test(text) && fits(value)) return value;
-  throw new InvalidArgumentError(`It must be ${wanted}.`);
-}
-
-const port = (text: string) => number(text, (n) => Number.isInteger(n) && n > 0 && n < 65_536, 'a port, 1–65535');
-const positive = (text: string) => number(text, (n) => n > 0 && n <= 31_536_000, 'a number above 0');
-const readOnlySeconds = (text: string) =>
-  number(text, (n) => Number.isInteger(n) && n >= 1 && n <= 300, 'a whole number of seconds, 1–300');
-const scanSeconds = (text: string) => number(text, (n) => n <= 15, 'seconds, 0–15');
-const whole = (text: string) => number(text, Number.isSafeInteger, 'a whole number, 0 or more');
-const hourCount = (text: string) =>
-  number(text, (n) => Number.isInteger(n) && n > 0 && n <= 9_600, 'a whole number of hours, 1–9600');
-const limit = (text: string) => number(text, (n) => Number.isInteger(n) && n > 0 && n <= 200, 'a whole number, 1–200');

@@ -13,7 +13,7 @@ export async function writes(context: Context): Promise<Outcome | number> {
   if (cutover !== undefined) return switched('shadow-writes', context, cutover, way!);
   type Answer = { shadowWritesEnabled: boolean; published: boolean };
   const body = { enabled: way === 'on', reason: context.options.reason };
-  const answer = await send<Answer>(context, `writes ${way}`, null, 'shadow-writes', body);
+  const answer = await send<Answer>(context, 'shadow-writes', body, { command: `writes ${way}`, name: null });
   const text = answer.shadowWritesEnabled
     ? 'Writes to shadows are on; what waited in the outboxes is applied now.'
     : "Writes to all shadows are off. Changes wait in the outboxes, nothing is lost and nothing advances until 'crossfade writes on'.";

@@ -8,33 +8,31 @@ import { type Context, EXIT, idempotencyKey, type Outcome, openApi } from '../co
 import { renderStop } from '../render-verdict.ts';
 
 export async function stop(context: Context): Promise<Outcome> {
-  const result = await send<StopResult>(context, 'emergency stop', null, 'emergency-stop', {
-    reason: context.options.reason,
-  });
+  const body = { reason: context.options.reason };
+  const result = await send<StopResult>(context, 'emergency-stop', body, { command: 'emergency stop', name: null });
   return stopped(context, result, 'Everything is stopped; nothing starts or advances until it is lifted.');
 }
 
 export async function rollbackSystem(context: Context): Promise<Outcome> {
-  const result = await send<StopResult>(context, 'rollback-system', 'system', 'rollback', {
-    confirm: 'system',
-    reason: context.options.reason,
-  });
+  const body = { confirm: 'system', reason: context.options.reason };
+  const result = await send<StopResult>(context, 'rollback', body, { command: 'rollback-system', name: 'system' });
   return stopped(context, result, 'Every cutover that had something to undo was rolled back.');
 }
 
 export async function resetSystem(context: Context): Promise<Outcome> {
   type Answer = { emergencyStop: boolean; published: boolean };
-  const answer = await send<Answer>(context, 'reset system', 'system', 'reset', { confirm: 'system' });
+  const body = { confirm: 'system' };
+  const answer = await send<Answer>(context, 'reset', body, { command: 'reset system', name: 'system' });
   const flags = answer.published ? '' : ' The flags are not deployed yet; every tick tries again.';
   return { document: answer, text: `The emergency stop is lifted. Cutovers stay where they are.${flags}` };
 }
 
+/** @param asked the command as it is typed, and the name that confirms it; `null` when a plain yes does */
 export async function send<T>(
   context: Context,
-  command: string,
-  name: string | null,
   path: string,
   body: object,
+  { command, name }: { command: string; name: string | null },
 ): Promise<T> {
   const { io, options } = context;
   if (options.ifVersion !== undefined) {

@@ -19,10 +19,10 @@ const PAINT = { ok: 'good', warn: 'warn', fail: 'bad' } as const;
 
 export function renderChecks(checks: readonly Check[], width = MAX_WIDTH, paint: Paint = plain): string {
   const lines = checks.flatMap((check) => [
-    ...field(printable(check.name), printable(check.seen), width - 6, 22, 0).map((line, index) =>
-      index === 0 ? `${paint(PAINT[check.level], check.level.padEnd(4))}  ${line}` : `      ${line}`,
+    ...field(printable(check.name), printable(check.seen), width - 4, 22).map((line, index) =>
+      index === 0 ? `${paint(PAINT[check.level], check.level.padEnd(4))}${line}` : `    ${line}`,
     ),
-    ...(check.remedy ? field('', printable(`→ ${check.remedy}`), width - 6, 22, 0).map((line) => `      ${line}`) : []),
+    ...(check.remedy ? field('', printable(`→ ${check.remedy}`), width - 4, 22).map((line) => `    ${line}`) : []),
   ]);
   const failed = checks.filter((check) => check.level === 'fail').length;
   const warned = checks.filter((check) => check.level === 'warn').length;

@@ -1,0 +1,52 @@
+/** Options that several commands have, and the values that an option takes: what is none is refused with what would be one. */
+
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { didYouMean } from '../core/base/nearest.ts';
+import { BUILT_IN_PLAN_NAMES } from '../core/cutover/plan.ts';
+
+export const hours = () => new Option('--hours <number>', 'how far back').argParser(hourCount).default(24);
+export const reason = () => new Option('--reason <text>', 'why; it is audited with your name');
+export const databaseUrl = () =>
+  new Option('--database-url <url>', "the owner's database URL (CROSSFADE_OWNER_DATABASE_URL, or the local stack)");
+
+export function writing(command: Command): Command {
+  return command.option('--idempotency-key <key>', 'repeat a command whose answer was lost; does nothing twice');
+}
+
+export function operation(command: Command): Command {
+  return writing(command).option('--if-version <number>', 'only if it is still at this version', whole);
+}
+
+export function forced(command: Command): Command {
+  return command.option('--force', 'without evidence; needs --reason').addOption(reason());
+}
+
+export function confirmed(command: Command, name = 'cutover'): Command {
+  return command.option(
+    `--confirm <${name}>`,
+    name === 'system' ? "type 'system'" : `the ${name}'s ${name === 'phase' ? 'name' : 'id'}, typed again`,
+  );
+}
+
+export function planName(text: string): string {
+  if ((BUILT_IN_PLAN_NAMES as string[]).includes(text)) return text;
+  throw new InvalidArgumentError(`Plans: ${BUILT_IN_PLAN_NAMES.join(', ')}.${didYouMean(text, BUILT_IN_PLAN_NAMES)}`);
+}
+
+function number(text: string, fits: (value: number) => boolean, wanted: string): number {
+  const value = Number(text);
+  if (/^\d+(\.\d+)?$/.test(text) && fits(value)) return value;
+  throw new InvalidArgumentError(`It must be ${wanted}.`);
+}
+
+export const port = (text: string) =>
+  number(text, (n) => Number.isInteger(n) && n > 0 && n < 65_536, 'a port, 1–65535');
+export const positive = (text: string) => number(text, (n) => n > 0 && n <= 31_536_000, 'a number above 0');
+export const readOnlySeconds = (text: string) =>
+  number(text, (n) => Number.isInteger(n) && n >= 1 && n <= 300, 'a whole number of seconds, 1–300');
+export const scanSeconds = (text: string) => number(text, (n) => n <= 15, 'seconds, 0–15');
+export const whole = (text: string) => number(text, Number.isSafeInteger, 'a whole number, 0 or more');
+export const hourCount = (text: string) =>
+  number(text, (n) => Number.isInteger(n) && n > 0 && n <= 9_600, 'a whole number of hours, 1–9600');
+export const limit = (text: string) =>
+  number(text, (n) => Number.isInteger(n) && n > 0 && n <= 200, 'a whole number, 1–200');
