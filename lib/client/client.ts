@@ -4,12 +4,11 @@
  * for it.
  */
 
-import type { Side } from '../core/cutover/cutover.ts';
 import type { FlagDocument } from '../core/routing/flags.ts';
-import type { RouteRequest } from '../core/routing/routing.ts';
+import type { PreparedRoute, Route, RouteRequest } from '../core/routing/routing.ts';
 import { circuitBreaker } from '../routing/breaker.ts';
 import { type FlagProblem, type FlagSource, flagCache } from '../routing/flag-cache.ts';
-import { type ClientRoute, type Environment, routeTable } from '../routing/route-table.ts';
+import { type ClientRoute, type Environment, type RouteTable, routeTable } from '../routing/route-table.ts';
 import { createComparer } from './comparer.ts';
 import type { ComparisonReport } from './comparison-report.ts';
 import type { CutoverRun } from './cutover-run.ts';
@@ -19,7 +18,7 @@ import { type Outcome, type OutcomeSink, Recorder } from './recorder.ts';
 import { RunCall, type SimulatedWrite } from './run-call.ts';
 import { type RunDecision, type RunParts, runCutover } from './run-cutover.ts';
 import { readSwitches } from './switches.ts';
-import { type CopyRecorder, type CutoverWrite, writeCutover } from './write-cutover.ts';
+import { type CopyRecorder, type CutoverWrite, type WriteParts, writeCutover } from './write-cutover.ts';
 
 export type ClientOptions = {
   flags: FlagSource;
@@ -124,8 +123,7 @@ export function createClient(options: ClientOptions): Client {
   const flagAgeMs = () => flags.current()?.ageMs ?? null;
   const recorder = recorderOf(options, environment, flagAgeMs);
   const comparer = comparerOf(options, recorder);
-  let fallbacks = 0;
-  let unaskedWrites = 0;
+  const counted = { fallbacks: 0, unaskedWrites: 0 };
 
   function route(cutover: string, request: RouteRequest = NO_REQUEST): ClientRoute {
     const nowMs = monotonicMs();
@@ -138,19 +136,6 @@ export function createClient(options: ClientOptions): Client {
     }
   }
 
-  function decide(run: RouteRequest & { cutover: string }): RunDecision {
-    const { side, reason } = route(run.cutover, run);
-    const prepared = table.prepared(run.cutover);
-    const isPromoted = prepared?.isPromoted ?? false;
-    const isStopped = prepared?.fixed?.reason === 'emergency_stop';
-    return {
-      side,
-      left: reason === 'circuit_open',
-      promoted: isPromoted,
-      comparable: prepared?.flag?.shadow_writes === true && !isPromoted && !isStopped,
-    };
-  }
-
   function record(outcome: Outcome): void {
     if (outcome?.side === 'shadow') breaker.record(outcome.cutover, outcome.success, monotonicMs);
     recorder.record(outcome);
@@ -158,7 +143,7 @@ export function createClient(options: ClientOptions): Client {
 
   const system = () => flags.current()?.document.system;
   const parts: RunParts = {
-    decide,
+    decide: (run) => runDecision(route(run.cutover, run), table.prepared(run.cutover)),
     record,
     comparer,
     now: monotonicMs,
@@ -167,24 +152,12 @@ export function createClient(options: ClientOptions): Client {
     simulated: options.onSimulatedWrite ? guarded(options.onSimulatedWrite) : sayWrite,
     shadowDeadlineMs: options.shadowDeadlineMs ?? 2_000,
     fellBack: () => {
-      fallbacks += 1;
+      counted.fallbacks += 1;
     },
   };
-
-  const writing = {
-    ...parts,
-    copies: options.copies,
-    unasked: () => {
-      unaskedWrites += 1;
-    },
-    sleep: (ms: number) => new Promise((resolve) => setTimeout(resolve, ms)),
-    deadlineMs: options.writeDeadlineMs ?? 5_000,
-    believed: (cutover: string) => {
-      const prepared = table.prepared(cutover);
-      const side: Side = prepared?.isPromoted ? 'shadow' : 'primary';
-      return { side, stage: prepared?.flag?.stage ?? null };
-    },
-  };
+  const writing = writePartsOf(options, parts, table, () => {
+    counted.unaskedWrites += 1;
+  });
 
   async function flush({ comparisonsMs = 0 } = {}): Promise<void> {
     if (comparisonsMs > 0) await comparer.settle(comparisonsMs);
@@ -196,7 +169,7 @@ export function createClient(options: ClientOptions): Client {
     shouldRouteToShadow: (cutover, operation, key) => route(cutover, { operation, key }).side === 'shadow',
     runCutover: (run) => runCutover(parts, run),
     write: (write) => writeCutover(writing, write),
-    effect: (what, write, instead) => new RunCall(parts, '', 'primary').effect(what, write, instead),
+    effect: (what, write, instead) => new RunCall(parts, { cutover: '', side: 'primary' }).effect(what, write, instead),
     isReadonly: parts.isReadonly,
     migrationPhase: () => switches.migrationPhase(system()),
     record,
@@ -211,8 +184,7 @@ export function createClient(options: ClientOptions): Client {
       flagAgeMs: flagAgeMs(),
       flagProblem: flags.problem(),
       droppedOutcomes: recorder.dropped,
-      fallbacks,
-      unaskedWrites,
+      ...counted,
       openCircuits: breaker.open,
       invalidVariables: switches.invalid(Object.keys(flags.current()?.document.cutovers ?? {})),
     }),
@@ -220,6 +192,31 @@ export function createClient(options: ClientOptions): Client {
 }
 
 const COMPARISON_DEADLINE_MS = 1_000;
+
+function runDecision({ side, reason }: Route, prepared: PreparedRoute | undefined): RunDecision {
+  const isPromoted = prepared?.isPromoted ?? false;
+  const isStopped = prepared?.fixed?.reason === 'emergency_stop';
+  return {
+    side,
+    left: reason === 'circuit_open',
+    promoted: isPromoted,
+    comparable: prepared?.flag?.shadow_writes === true && !isPromoted && !isStopped,
+  };
+}
+
+function writePartsOf(options: ClientOptions, parts: RunParts, table: RouteTable, unasked: () => void): WriteParts {
+  return {
+    ...parts,
+    copies: options.copies,
+    unasked,
+    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    deadlineMs: options.writeDeadlineMs ?? 5_000,
+    believed: (cutover) => {
+      const prepared = table.prepared(cutover);
+      return { side: prepared?.isPromoted ? 'shadow' : 'primary', stage: prepared?.flag?.stage ?? null };
+    },
+  };
+}
 
 function recorderOf(options: ClientOptions, environment: Environment, flagAgeMs: () => number | null): Recorder {
   const recorder: Recorder = new Recorder({

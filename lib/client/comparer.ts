@@ -21,6 +21,7 @@ import {
 import { type MismatchGroup, type MismatchKind, mismatchGroups } from './mismatch-groups.ts';
 import { type NoiseFloor, noiseFloor } from './noise-floor.ts';
 import type { FailedAlone } from './recorder.ts';
+import type { RunCall } from './run-call.ts';
 
 export type ComparerParts = {
   /** Monotonic milliseconds. */
@@ -71,7 +72,7 @@ export function createComparer(parts: ComparerParts): Comparer {
   async function compareNow<T>(run: CutoverRun<T>, served: Served<T>, how: Comparison<T>, bench: Bench): Promise<void> {
     const again = parts.random() < (how.noise ?? 0);
     const side = again === (served.side === 'primary') ? 'primary' : 'shadow';
-    const other = await runOther(parts, run, served, side, bench.budget);
+    const other = await runOther(parts, bench.budget, run[side], served.call.other(side, true));
     if (again) return learn(bench, run, served, other);
     const operation = operationOf(run);
     const late = other.settled === 'late';
@@ -79,7 +80,7 @@ export function createComparer(parts: ComparerParts): Comparer {
     // What one path takes too long for says nothing where the old one was as slow.
     if (late && (side === 'primary' || served.latencyMs > parts.deadlineMs)) return bench.counts.compared(null);
     const startedMs = parts.now();
-    const judgement = judge(bench.noise, run, how, served, other);
+    const judgement = judge(bench.noise, run, how, bySide(served, other));
     bench.budget.spend(parts.now() - startedMs);
     const mismatch = judgement === undefined ? null : !!judgement;
     parts.compared(run.cutover, operation, mismatch, failedAlone(run, served, other));
@@ -122,19 +123,17 @@ export function createComparer(parts: ComparerParts): Comparer {
 /** Runs one side in the place that the budget gave; the place is free again when the side has ended. */
 async function runOther<T>(
   parts: ComparerParts,
-  run: CutoverRun<T>,
-  served: Served<T>,
-  side: Side,
   budget: ComparisonBudget,
+  path: CutoverRun<T>[Side],
+  call: RunCall,
 ): Promise<Ran<T>> {
-  const call = served.call.other(side, true);
   const startedMs = parts.now();
-  const settling = settle(side === 'primary' ? run.primary : run.shadow, call);
+  const settling = settle(path, call);
   budget.spend(parts.now() - startedMs);
   void within(HANGING_MS, settling, null).then(budget.end);
   const settled = await within(parts.deadlineMs, settling, 'late' as const);
   if (settled === 'late') call.end();
-  return { side, settled, latencyMs: parts.now() - startedMs };
+  return { side: call.side, settled, latencyMs: parts.now() - startedMs };
 }
 
 /** Both ran the same side: what differs is noise. */
@@ -143,17 +142,22 @@ function learn<T>(bench: Bench, run: CutoverRun<T>, served: Served<T>, other: Ra
   bench.noise.learn(diffJson(served.settled.answer, other.settled.answer, compileRules(run.ignore ?? [])).differences);
 }
 
+type BySide<T> = Record<Side, Ran<T>['settled']>;
+
+function bySide<T>(served: Served<T>, other: Ran<T>): BySide<T> {
+  return served.side === 'primary'
+    ? { primary: served.settled, shadow: other.settled }
+    : { primary: other.settled, shadow: served.settled };
+}
+
 /** What differs; null for nothing, undefined where both cannot be compared. */
 function judge<T>(
   noise: NoiseFloor,
   run: CutoverRun<T>,
   how: Comparison<T>,
-  served: Served<T>,
-  other: Ran<T>,
+  { primary, shadow }: BySide<T>,
 ): Judgement | null | undefined {
-  if (other.settled === 'late') return { kind: 'timeout', differences: [] };
-  const [primary, shadow] =
-    served.side === 'primary' ? [served.settled, other.settled] : [other.settled, served.settled];
+  if (primary === 'late' || shadow === 'late') return { kind: 'timeout', differences: [] };
   if (!primary.ok || !shadow.ok) {
     return failureOf(primary) === failureOf(shadow) ? null : { kind: 'failure', differences: [] };
   }

@@ -19,6 +19,9 @@ export type CallParts = {
   simulated(write: SimulatedWrite): void;
 };
 
+/** The run that a call is part of. Without an id, the call makes one when it is asked for it. */
+type RunOfCall = { cutover: string; side: Side; comparing?: boolean; id?: string | null };
+
 export class RunCall {
   readonly cutover: string;
   readonly side: Side;
@@ -29,7 +32,7 @@ export class RunCall {
   #ended = false;
   #id: string | null;
 
-  constructor(parts: CallParts, cutover: string, side: Side, comparing = false, id: string | null = null) {
+  constructor(parts: CallParts, { cutover, side, comparing = false, id = null }: RunOfCall) {
     this.#parts = parts;
     this.cutover = cutover;
     this.side = side;
@@ -70,7 +73,7 @@ export class RunCall {
 
   /** The other side of the same run. */
   other(side: Side, comparing: boolean): RunCall {
-    return new RunCall(this.#parts, this.cutover, side, comparing, this.id);
+    return new RunCall(this.#parts, { cutover: this.cutover, side, comparing, id: this.id });
   }
 
   end(): void {
