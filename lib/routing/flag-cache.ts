@@ -83,7 +83,7 @@ export function flagCache(options: FlagCacheOptions): FlagCache {
 
   async function fetchOnce(startedAt: number, signal: AbortSignal): Promise<void> {
     try {
-      const answer = await within(abandonMs, signal, (both) => source.fetch(both));
+      const answer = await unlessAbandoned(abandonMs, signal, (both) => source.fetch(both));
       if ('document' in answer) accept(answer.document);
       confirm(startedAt, answer.ageMs ?? 0);
     } catch (error) {
@@ -151,7 +151,11 @@ function tell(listener: (document: FlagDocument) => void, document: FlagDocument
 }
 
 /** Ends when the work does, when it takes longer than `ms`, or when `signal` fires, even if the work ignores both. */
-async function within<T>(ms: number, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+async function unlessAbandoned<T>(
+  ms: number,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const controller = new AbortController();
   let giveUp: () => void = () => {};
   const abandoned = new Promise<never>((_resolve, reject) => {

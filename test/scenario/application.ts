@@ -8,10 +8,10 @@ import type { CutoverDeclaration, Side } from '../../lib/core/cutover/cutover.ts
 import { emptyWindow } from '../../lib/core/gates/evidence.ts';
 import { bucketIndex } from '../../lib/core/gates/histogram.ts';
 import type { FlagDocument } from '../../lib/core/routing/flags.ts';
-import { route } from '../../lib/core/routing/routing.ts';
 import type { OutcomeReport } from '../../lib/flows/forwards/record-outcomes.ts';
 import { mergeFlags } from '../../lib/routing/flag-merge.ts';
 import type { TablesInMemory } from '../helpers/fakes/tables/tables.ts';
+import { route } from '../helpers/route.ts';
 
 /** How one side answers. */
 export type Behaviour = {

@@ -136,23 +136,6 @@ export function mayBeLeft(prepared: PreparedRoute, decided: Route): boolean {
   return decided.side === 'shadow' && !prepared.isPromoted && prepared.fixed === null;
 }
 
-/**
- * The side of one request. Never throws.
- * @param override value of `CROSSFADE_<CUTOVER>`; anything but `primary` and `shadow` is ignored and reported
- * @param circuitOpen true when this process saw the shadow fail and leaves it for a while
- */
-export function route(
-  flag: CutoverFlag | undefined,
-  system: SystemFlag | undefined,
-  request: RouteRequest,
-  override?: string,
-  circuitOpen = false,
-): Route {
-  const prepared = prepareRoute(flag, system, override);
-  const decided = decideRoute(prepared, request);
-  return circuitOpen && mayBeLeft(prepared, decided) ? CIRCUIT_OPEN : decided;
-}
-
 /** List entries are keys, `group:NAME` or `environment:NAME`. */
 function listed(list: readonly string[], request: RouteRequest): boolean {
   return list.some(

@@ -7,10 +7,10 @@ import {
   inShare,
   type RouteReason,
   type RouteRequest,
-  route,
   shareThreshold,
 } from '../../../lib/core/routing/routing.ts';
 import { EDGE_KEYS } from '../../helpers/edge-keys.ts';
+import { route } from '../../helpers/route.ts';
 import { flagOf, seeded, systemFlagOf } from '../../property/samples.ts';
 
 const MILLION = 1_000_000;
