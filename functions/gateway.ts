@@ -36,7 +36,7 @@ async function pass(composition: Composition, request: Passed): Promise<Reply> {
   const declaration = asService(request.params.cutover);
   const instance = instanceOf(composition);
   const correlated = proxiedRequest(composition, declaration, request);
-  within(instance, declaration, request.actor, composition);
+  takeFromLimit(instance, declaration, request.actor, composition);
   const router = await composition.router();
   await router.refresh();
   const read = isRead(correlated.method);
@@ -50,7 +50,7 @@ async function pass(composition: Composition, request: Passed): Promise<Reply> {
   const noted = read ? noteForComparison(composition, declaration, decision, correlated) : null;
   try {
     const answer = read
-      ? await proxyRead(ports, declaration, decision, correlated, !decision.shadowIsPrimary)
+      ? await proxyRead(ports, declaration, { ...decision, mayFallBack: !decision.shadowIsPrimary }, correlated)
       : await proxyWrite(ports, declaration, decision, correlated);
     return replyOf(declaration, answer, correlated, decision.sharePpm);
   } finally {
@@ -132,7 +132,12 @@ function headersOf(
 }
 
 /** @throws CrossfadeError `rate_limited` */
-function within(instance: Instance, { id, gateway }: ServiceDeclaration, actor: string, { ports }: Composition): void {
+function takeFromLimit(
+  instance: Instance,
+  { id, gateway }: ServiceDeclaration,
+  actor: string,
+  { ports }: Composition,
+): void {
   const taken = instance.limit.take(`${id} ${actor}`, gateway.requestsPerSecond, ports.clock.monotonicMs());
   if (taken.ok) return;
   throw new CrossfadeError(

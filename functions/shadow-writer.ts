@@ -15,6 +15,6 @@ export async function handler(event: DynamoDBStreamEvent, context: Context): Pro
   composition ??= compose();
   const { ports, cutovers, upstream } = composition;
   const deadlineMs = ports.clock.monotonicMs() + context.getRemainingTimeInMillis();
-  const { firstFailure } = await serveWakeUps(ports, await cutovers(), wakeUps, deadlineMs, upstream);
+  const { firstFailure } = await serveWakeUps(ports, await cutovers(), wakeUps, { deadlineMs, upstream });
   return { batchItemFailures: firstFailure === null ? [] : [{ itemIdentifier: firstFailure }] };
 }

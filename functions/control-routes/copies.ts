@@ -17,7 +17,7 @@ const act = (action: CopyAction) =>
     body: copyAction,
     handle: async ({ ports }, { params, body: which, actor }) => ({
       status: 200,
-      body: await actOnCopies(ports, params.cutover.id, action, which, actor),
+      body: await actOnCopies(ports, params.cutover.id, { action, which, actor }),
     }),
   });
 

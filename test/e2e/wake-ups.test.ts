@@ -41,7 +41,7 @@ const wake = () => relay(it1.ports, it1.ports.clock.monotonicMs(), it1.declarati
 
 async function serve(ports: Ports, records: readonly StreamRecord[], deadlineMs = later()) {
   const wakeUps = parseWakeUps({ Records: records });
-  const { firstFailure, ...counts } = await serveWakeUps(ports, it1.declarations, wakeUps, deadlineMs);
+  const { firstFailure, ...counts } = await serveWakeUps(ports, it1.declarations, wakeUps, { deadlineMs });
   return { ...counts, batchItemFailures: firstFailure === null ? [] : [{ itemIdentifier: firstFailure }] };
 }
 

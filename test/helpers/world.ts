@@ -7,6 +7,7 @@
  * Ports misbehave by `faults`, by the knobs of the fakes, and by `plant`, which builds a bug into the ports or the tick.
  */
 
+import { TABLE_PORTS } from '../../lib/compose/table-ports.ts';
 import { CrossfadeError } from '../../lib/core/base/errors.ts';
 import type { CutoverDeclaration, CutoverState, SystemState } from '../../lib/core/cutover/cutover.ts';
 import { phasesOf } from '../../lib/core/holds/phase-order.ts';
@@ -35,7 +36,7 @@ import { inMemoryTables } from './fakes/tables/tables.ts';
 import { inMemoryVerdicts } from './fakes/verdicts.ts';
 import { inMemoryWakeUps } from './fakes/wake-ups.ts';
 import { inMemoryWindows } from './fakes/windows.ts';
-import { isTablePort, TABLE_PORTS, type TableCall, tablePorts } from './table-ports.ts';
+import { isTablePort, type TableCall, tablePorts } from './table-ports.ts';
 
 export const MINUTE_MS = 60_000;
 const MOMENT_MS = MINUTE_MS / MOMENTS;
@@ -169,7 +170,9 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
     woken += records.length;
     if (!faults.converge || faults.wakeUpsLost) return;
     const batch = records.map(({ id }, i) => ({ sequenceNumber: `${woken}.${i}`, cutover: id }));
-    await serveWakeUps(ports, cutovers, faults.wakeUpsTwice ? [...batch, ...batch] : batch, deadline());
+    await serveWakeUps(ports, cutovers, faults.wakeUpsTwice ? [...batch, ...batch] : batch, {
+      deadlineMs: deadline(),
+    });
   }
 
   async function flush(minute: number): Promise<void> {

@@ -160,7 +160,11 @@ export function writeWorld(options: { stage?: StageName; forgets?: boolean } = {
           ({ status }) => status === 'quarantined',
         )) {
           const has = sides[otherSide(copy.side)].seen.has(copy.idempotencyKey);
-          await actOnCopies(ports, 'planner', has ? 'retry' : 'discard', { id: copy.id }, 'ada');
+          await actOnCopies(ports, 'planner', {
+            action: has ? 'retry' : 'discard',
+            which: { id: copy.id },
+            actor: 'ada',
+          });
         }
       }
     },

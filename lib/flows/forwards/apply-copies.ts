@@ -131,13 +131,10 @@ async function settle(work: Work, copy: Copy, by: string, hasFollowers: boolean)
   // Repeated after a later write it could undo that one; on a side that lost its authority it means nothing any more.
   const mayRepeat = repeatable(work, copy) && !hasFollowers && source === authoritativeSide(state);
   if (!mayRepeat)
-    return quarantine(
-      work,
-      copy,
-      by,
-      'outcome_unknown',
-      `whether the ${source} has it is not known, and it may not be repeated`,
-    );
+    return quarantine(work, copy, by, {
+      code: 'outcome_unknown',
+      text: `whether the ${source} has it is not known, and it may not be repeated`,
+    });
   const outcome = await deliver(work, copy, source);
   if (outcome.kind === 'applied') {
     return (await ports.attempts.known(copy.cutover, copy.id, by)) ? 'known' : 'blocked';
@@ -145,8 +142,12 @@ async function settle(work: Work, copy: Copy, by: string, hasFollowers: boolean)
   if (outcome.kind === 'refused') return (await ports.attempts.finish(copy.cutover, copy.id, by)) ? 'done' : 'blocked';
   const next = afterFailure(copy, outcome.kind, true, ports.realNow());
   if (next.kind === 'quarantine')
-    return quarantine(work, copy, by, 'outcome_unknown', `the ${source} ${outcome.text}, ${copy.attempts} times`);
-  return postpone(work, copy, by, next.atMs, outcome);
+    return quarantine(work, copy, by, {
+      code: 'outcome_unknown',
+      text: `the ${source} ${outcome.text}, ${copy.attempts} times`,
+    });
+  await postpone(work, copy, by, next.atMs);
+  return afterwards(outcome);
 }
 
 async function send(work: Work, copy: Copy, by: string, followers: readonly CopyHead[]): Promise<Progress> {
@@ -165,10 +166,10 @@ async function send(work: Work, copy: Copy, by: string, followers: readonly Copy
   }
   const next = afterFailure(copy, outcome.kind, repeatable(work, copy), ports.realNow());
   if (next.kind === 'quarantine') {
-    await quarantine(work, copy, by, next.code, `the ${copy.side} ${outcome.text}, attempt ${copy.attempts}`);
-    return afterwards(outcome);
-  }
-  return postpone(work, copy, by, next.atMs, outcome);
+    const text = `the ${copy.side} ${outcome.text}, attempt ${copy.attempts}`;
+    await quarantine(work, copy, by, { code: next.code, text });
+  } else await postpone(work, copy, by, next.atMs);
+  return afterwards(outcome);
 }
 
 async function deliver(work: Work, copy: Copy, side: Side): Promise<Delivered> {
@@ -185,13 +186,17 @@ async function deliver(work: Work, copy: Copy, side: Side): Promise<Delivered> {
 const afterwards = (outcome: Delivered): Progress =>
   outcome.kind === 'away' || !outcome.answered ? 'away' : 'blocked';
 
-async function postpone(work: Work, copy: Copy, by: string, atMs: number, outcome: Delivered): Promise<Progress> {
+async function postpone(work: Work, copy: Copy, by: string, atMs: number): Promise<void> {
   work.done.postponed += 1;
   await work.ports.attempts.postpone(copy.cutover, copy.id, by, atMs);
-  return afterwards(outcome);
 }
 
-async function quarantine(work: Work, copy: Copy, by: string, code: CopyProblemCode, text: string): Promise<Progress> {
+async function quarantine(
+  work: Work,
+  copy: Copy,
+  by: string,
+  { code, text }: { code: CopyProblemCode; text: string },
+): Promise<Progress> {
   const { ports } = work;
   work.done.quarantined += 1;
   ports.log.event('copy_quarantined', { cutover: copy.cutover, side: copy.side, code, why: text });

@@ -50,7 +50,7 @@ export async function compareRead(
     if (look === 1) await ports.clock.sleep(SECOND_LOOK_MS);
   }
   await record(ports, declaration.id, { ...pair, checks: 1, mismatches: found.length === 0 ? 0 : 1 });
-  if (found.length > 0) report(ports, declaration.id, orderKey, read.method, found);
+  if (found.length > 0) report(ports, { cutover: declaration.id, method: read.method, orderKey }, found);
   return found.length === 0 ? 'equal' : 'different';
 }
 
@@ -115,7 +115,11 @@ async function record(ports: Needs, cutover: string, counted: Counted): Promise<
 }
 
 /** Which fields differ and how; never what is in them. The same difference has the same text, which groups it. */
-function report(ports: Needs, cutover: string, orderKey: string, method: string, found: readonly Difference[]): void {
+function report(
+  ports: Needs,
+  { cutover, method, orderKey }: { cutover: string; method: string; orderKey: string },
+  found: readonly Difference[],
+): void {
   const paths = [...new Set(found.map(({ path, kind }) => `${path} (${kind})`))].sort().slice(0, MAX_PATHS).join(', ');
   const resource = orderKey.split('/')[0] ?? '';
   ports.log.event('answers_differ', { cutover, method, resource, paths });

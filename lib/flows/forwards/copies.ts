@@ -67,9 +67,7 @@ export type CopyAction = 'retry' | 'discard';
 export async function actOnCopies(
   ports: Needs,
   cutover: string,
-  action: CopyAction,
-  which: { id: string } | { all: true },
-  actor: string,
+  { action, which, actor }: { action: CopyAction; which: { id: string } | { all: true }; actor: string },
 ): Promise<{ changed: number }> {
   const open = await ports.forwards.open(cutover);
   const chosen =

@@ -26,13 +26,12 @@ const MARGIN_MS = 100;
 
 export const isRead = (method: string): boolean => READS.has(method);
 
-/** @param mayFallBack false once the shadow has taken over */
+/** @param decision `mayFallBack`: false once the shadow has taken over */
 export async function proxyRead(
   ports: ProxyPorts,
   declaration: ServiceDeclaration,
-  decision: Decision,
+  { mayFallBack, ...decision }: Decision & { mayFallBack: boolean },
   request: ProxiedRequest,
-  mayFallBack: boolean,
 ): Promise<Proxied> {
   if (decision.side === 'primary' || !mayFallBack || !declaration.gateway.fallback)
     return { ...(await callSide(ports, declaration, decision.side, request)), ...decision };

@@ -11,7 +11,7 @@
 import { isCrossfadeError } from '../../core/base/errors.ts';
 import { type CutoverState, initialState, type ServiceDeclaration, type Side } from '../../core/cutover/cutover.ts';
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
-import { authoritativeSide, copyOfWrite, hasChangedHands, orderKeyOf } from '../../core/forwards/forward.ts';
+import { authoritativeSide, copyOfWrite, hasChangedHands, orderKeyOf, otherSide } from '../../core/forwards/forward.ts';
 import { keptHeaders } from '../../core/net/proxied-request.ts';
 import type { NewCopy } from '../../ports/forwards.ts';
 import type { Ports } from '../../ports/ports.ts';
@@ -47,7 +47,7 @@ export async function proxyWrite(
   if (!syncsShadow(state)) return { ...(await callSide(ports, declaration, side, request)), ...chosen, copy: 'none' };
   const copy = newCopy(ports.ids.next(), ports.realNow(), written, request);
   await ports.intents.intend(copy);
-  const { answer, mark } = await writeOnce(ports, declaration, side, copy, request);
+  const { answer, mark } = await writeOnce(ports, declaration, copy, request);
   return { ...answer, ...chosen, copy: mark };
 }
 
@@ -89,14 +89,13 @@ function newCopy(
 async function writeOnce(
   ports: WritePorts,
   declaration: ServiceDeclaration,
-  side: Side,
   copy: NewCopy,
   request: ProxiedRequest,
 ): Promise<{ answer: UpstreamResponse; mark: CopyMark }> {
   const keyed = { ...request, headers: { ...request.headers, 'idempotency-key': copy.idempotencyKey } };
   let answer: UpstreamResponse;
   try {
-    answer = await callSide(ports, declaration, side, keyed);
+    answer = await callSide(ports, declaration, otherSide(copy.side), keyed);
   } catch (error) {
     const never = isCrossfadeError(error) && (error.details.sent === false || error.code === 'invalid_input');
     await conclude(ports, copy, never ? 'refused' : 'unknown');

@@ -32,8 +32,7 @@ export async function serveWakeUps(
   ports: Needs,
   declarations: readonly CutoverDeclaration[],
   wakeUps: readonly WakeUp[],
-  deadlineMs: number,
-  upstream: () => Promise<Upstream> = async () => unreachable,
+  { deadlineMs, upstream = async () => unreachable }: { deadlineMs: number; upstream?: () => Promise<Upstream> },
 ): Promise<ServedBatch> {
   const declared = new Map(declarations.map((declaration) => [declaration.id, declaration]));
   const named = wakeUps.flatMap(({ sequenceNumber, cutover, read }): Named[] => {
@@ -51,8 +50,7 @@ export async function serveWakeUps(
     if (!isTable(declaration.id) && !(await copied(ports, declaration, deadlineMs))) unserved.add(declaration.id);
   const reads = named.filter(({ read }) => read);
   // A sample may be smaller, never late: what waits behind it are writes.
-  for (const { declaration, read } of reads.slice(0, COMPARED_PER_BATCH))
-    await compareOne(ports, declaration, read!, deadlineMs, upstream);
+  for (const sample of reads.slice(0, COMPARED_PER_BATCH)) await compareOne(ports, sample, deadlineMs, upstream);
   const left = named.filter(({ declaration, read }) => !read && unserved.has(declaration.id));
   return {
     served: named.length - left.length,
@@ -137,12 +135,11 @@ async function copied(ports: Needs, declaration: CutoverDeclaration, deadlineMs:
 /** A comparison that does not come about is one less; it keeps nothing else from being served. */
 async function compareOne(
   ports: Needs,
-  declaration: CutoverDeclaration,
-  read: ReadToCompare,
+  { declaration, read }: Named,
   deadlineMs: number,
   upstream: () => Promise<Upstream>,
 ): Promise<void> {
-  if (declaration.kind !== 'service') return;
+  if (declaration.kind !== 'service' || !read) return;
   try {
     const untilMs = Math.min(deadlineMs, ports.clock.monotonicMs() + COMPARE_MS);
     await compareRead({ ...ports, upstream: await upstream() }, declaration, read, untilMs);

@@ -5,7 +5,7 @@
 
 import { CrossfadeError } from '../../core/base/errors.ts';
 import { MINUTE_MS } from '../../core/base/units.ts';
-import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
+import type { CutoverDeclaration, CutoverState } from '../../core/cutover/cutover.ts';
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import type { VerificationResult } from '../../core/gates/evidence.ts';
 import type { Ports } from '../../ports/ports.ts';
@@ -76,7 +76,7 @@ async function verifyWhenDue(
   if (!state || !syncsShadow(state)) return { cutover, state: 'idle' };
   const last = tables(cutover)?.verification;
   const fresh = last && ports.clock.now() - last.atMs < FULL_EVERY_MS && last.atMs >= state.enteredAtMs;
-  const step = await untilDone(ports, cutover, state.epoch, { scope: fresh ? 'due' : 'full' }, deadlineMs - MARGIN_MS);
+  const step = await untilDone(ports, state, { scope: fresh ? 'due' : 'full' }, deadlineMs - MARGIN_MS);
   if (step.kind === 'verified') return { cutover, state: fresh ? 'fresh' : 'verified', result: step.result };
   if (step.kind === 'running' || step.kind === 'busy') return { cutover, state: 'running' };
   const why = whyNot(step);
@@ -87,13 +87,12 @@ async function verifyWhenDue(
 /** Calls until the pass is complete or the time is up; at least one call is made. */
 async function untilDone(
   ports: Needs,
-  cutover: string,
-  epoch: number,
+  { id, epoch }: CutoverState,
   pass: VerificationPass,
   deadlineMs: number,
 ): Promise<VerifyStep> {
   for (;;) {
-    const step = await ports.verifying.verify(cutover, epoch, ports.clock.now(), pass);
+    const step = await ports.verifying.verify(id, epoch, ports.clock.now(), pass);
     if (step.kind !== 'running' || ports.clock.monotonicMs() >= deadlineMs) return step;
   }
 }

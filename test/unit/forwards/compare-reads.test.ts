@@ -154,13 +154,10 @@ describe('the writer', () => {
       throw new Error('surprise');
     };
     const batch = Array.from({ length: 25 }, (_, n) => record(n));
-    const served = await serveWakeUps(
-      it_.ports as never,
-      [it_.declaration],
-      batch,
-      60_000,
-      async () => upstream as never,
-    );
+    const served = await serveWakeUps(it_.ports as never, [it_.declaration], batch, {
+      deadlineMs: 60_000,
+      upstream: async () => upstream as never,
+    });
     expect(served).toEqual({ served: 25, malformed: 0, firstFailure: null });
     expect(asked).toBe(20);
   });

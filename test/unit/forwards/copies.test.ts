@@ -259,7 +259,9 @@ describe('an outcome that nobody knows', () => {
     const { copies, quarantined } = await listCopies(it_.ports, 'chat');
     expect([quarantined, copies[0]!.problem!.code]).toEqual([1, 'outcome_unknown']);
     // It is there: copy it.
-    expect(await actOnCopies(it_.ports, 'chat', 'retry', { id: copies[0]!.id }, 'ada')).toEqual({ changed: 1 });
+    expect(
+      await actOnCopies(it_.ports, 'chat', { action: 'retry', which: { id: copies[0]!.id }, actor: 'ada' }),
+    ).toEqual({ changed: 1 });
     await it_.settle();
     expect(it_.servers.shadow.applied).toEqual(it_.servers.primary.applied);
   });
@@ -274,7 +276,7 @@ describe('an outcome that nobody knows', () => {
     expect(it_.servers.primary.applied).toEqual(['PUT users/1 new']);
     const [stuck] = (await listCopies(it_.ports, 'chat')).copies;
     expect(stuck!.problem!.code).toBe('outcome_unknown');
-    await actOnCopies(it_.ports, 'chat', 'discard', { id: stuck!.id }, 'ada');
+    await actOnCopies(it_.ports, 'chat', { action: 'discard', which: { id: stuck!.id }, actor: 'ada' });
     await it_.settle();
     expect(it_.servers.shadow.applied).toEqual(['PUT users/1 new']);
   });
@@ -387,14 +389,22 @@ describe('a copy', () => {
     const it_ = bench();
     await it_.write(1);
     const { id } = it_.copies.all()[0]!;
-    await expect(actOnCopies(it_.ports, 'chat', 'discard', { id }, 'ada')).rejects.toMatchObject({ code: 'conflict' });
-    await expect(actOnCopies(it_.ports, 'chat', 'retry', { id: 'nonsense' }, 'ada')).rejects.toMatchObject({
+    await expect(
+      actOnCopies(it_.ports, 'chat', { action: 'discard', which: { id }, actor: 'ada' }),
+    ).rejects.toMatchObject({ code: 'conflict' });
+    await expect(
+      actOnCopies(it_.ports, 'chat', { action: 'retry', which: { id: 'nonsense' }, actor: 'ada' }),
+    ).rejects.toMatchObject({
       code: 'not_found',
     });
     it_.servers.shadow.mode = 422;
     await it_.settle();
-    expect(await actOnCopies(it_.ports, 'chat', 'discard', { all: true }, 'ada')).toEqual({ changed: 1 });
-    expect(await actOnCopies(it_.ports, 'chat', 'discard', { all: true }, 'ada')).toEqual({ changed: 0 });
+    expect(await actOnCopies(it_.ports, 'chat', { action: 'discard', which: { all: true }, actor: 'ada' })).toEqual({
+      changed: 1,
+    });
+    expect(await actOnCopies(it_.ports, 'chat', { action: 'discard', which: { all: true }, actor: 'ada' })).toEqual({
+      changed: 0,
+    });
   });
 });
 
@@ -540,7 +550,7 @@ describe('I5 any order, doubling and interleaving of what wakes the writer', () 
         it_.servers.shadow.mode = 'ok';
         await it_.settle();
         // Too many 500s bring one to a person, who lets it go on.
-        await actOnCopies(it_.ports, 'chat', 'retry', { all: true }, 'ada');
+        await actOnCopies(it_.ports, 'chat', { action: 'retry', which: { all: true }, actor: 'ada' });
         await it_.settle();
         const of = (side: Side, user: number) =>
           it_.servers[side].applied.filter((line) => line.includes(`users/${user} `));
