@@ -44,13 +44,13 @@ export function checkPassable(path: string, account: NonNullable<Account>): void
   }
 }
 
+/** @param server `binaries`: a folder of others than those of the installed package */
 export async function initialise(
   directory: string,
   data: string,
-  password: string,
-  account: Account,
-  binaries?: string,
+  server: { password: string; account: Account; binaries?: string },
 ): Promise<void> {
+  const { password, account, binaries } = server;
   const initdb = postgresBinary('initdb', binaries);
   if (account) checkPassable(initdb, account);
   const passwordFile = join(directory, 'password');

@@ -58,7 +58,8 @@ export async function startPostgres(options: PostgresOptions): Promise<LocalPost
   const account = unprivilegedAccount();
   prepareDirectory(directory, account);
   const data = join(directory, 'data');
-  if (!existsSync(join(data, 'PG_VERSION'))) await initialise(directory, data, PASSWORD, account, options.binaries);
+  if (!existsSync(join(data, 'PG_VERSION')))
+    await initialise(directory, data, { password: PASSWORD, account, binaries: options.binaries });
   await released(data, options.releasedWithinMs ?? RELEASED_WITHIN_MS);
   for (let tries = 1; ; tries += 1) {
     const port = options.port || (await freePort());

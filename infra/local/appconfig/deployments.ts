@@ -60,9 +60,10 @@ export function settle(
     if (deployment.outcome) continue;
     const endsAtMs =
       deployment.startedAtMs + deployMsOf(deployment, rules) + deployment.strategy.bakeMinutes * MINUTE_MS;
-    if (faults.alarm) end(deployment, 'ROLLED_BACK', nowMs, 'ROLLBACK_COMPLETED', 'CLOUDWATCH_ALARM');
+    if (faults.alarm)
+      end(deployment, 'ROLLED_BACK', nowMs, { type: 'ROLLBACK_COMPLETED', triggeredBy: 'CLOUDWATCH_ALARM' });
     else if (!faults.stuckDeploying && nowMs >= endsAtMs)
-      end(deployment, 'COMPLETE', nowMs, 'DEPLOYMENT_COMPLETED', 'APPCONFIG');
+      end(deployment, 'COMPLETE', nowMs, { type: 'DEPLOYMENT_COMPLETED', triggeredBy: 'APPCONFIG' });
   }
 }
 
@@ -70,12 +71,11 @@ function end(
   deployment: Deployment,
   outcome: NonNullable<Deployment['outcome']>,
   nowMs: number,
-  type: string,
-  triggeredBy: string,
+  event: { type: string; triggeredBy: string },
 ): void {
   deployment.outcome = outcome;
   deployment.completedAtMs = nowMs;
-  deployment.events.unshift({ type, triggeredBy, description: `Now ${outcome}`, atMs: nowMs });
+  deployment.events.unshift({ ...event, description: `Now ${outcome}`, atMs: nowMs });
 }
 
 export const runningOf = (environment: Environment) => environment.deployments.find(({ outcome }) => !outcome);
@@ -126,14 +126,14 @@ export function stopDeployment(
   const { state } = phaseOf(deployment, request.nowMs, request.rules, request.stuck);
   const stoppable = state === 'DEPLOYING' || (state === 'BAKING' && (request.allowRevert || request.rules.stopsBaking));
   if (stoppable) {
-    end(deployment, 'ROLLED_BACK', request.nowMs, 'ROLLBACK_COMPLETED', 'USER');
+    end(deployment, 'ROLLED_BACK', request.nowMs, { type: 'ROLLBACK_COMPLETED', triggeredBy: 'USER' });
     return;
   }
   if (state !== 'COMPLETE' || !request.allowRevert)
     throw badRequest(`Deployment ${deployment.number} is ${state} and cannot be stopped.`);
   if (request.nowMs - deployment.completedAtMs! > REVERT_WITHIN_MS)
     throw badRequest(`Deployment ${deployment.number} was completed more than 72 hours ago and cannot be reverted.`);
-  end(deployment, 'REVERTED', request.nowMs, 'REVERT_COMPLETED', 'USER');
+  end(deployment, 'REVERTED', request.nowMs, { type: 'REVERT_COMPLETED', triggeredBy: 'USER' });
 }
 
 export function deploymentOf(environment: Environment, number: string): Deployment {

@@ -116,29 +116,20 @@ export const newId = () => randomUUID().replaceAll('-', '').slice(0, 7);
 
 /** Strategies that exist in every account and cannot be deleted. */
 export const PREDEFINED_STRATEGIES: readonly Strategy[] = [
-  predefined('AppConfig.AllAtOnce', 0, 10, 'LINEAR', 100),
-  predefined('AppConfig.Linear50PercentEvery30Seconds', 1, 1, 'LINEAR', 50),
-  predefined('AppConfig.Linear20PercentEvery6Minutes', 30, 30, 'LINEAR', 20),
-  predefined('AppConfig.Canary10Percent20Minutes', 20, 10, 'EXPONENTIAL', 10),
+  predefined('AppConfig.AllAtOnce', [0, 10], 'LINEAR', 100),
+  predefined('AppConfig.Linear50PercentEvery30Seconds', [1, 1], 'LINEAR', 50),
+  predefined('AppConfig.Linear20PercentEvery6Minutes', [30, 30], 'LINEAR', 20),
+  predefined('AppConfig.Canary10Percent20Minutes', [20, 10], 'EXPONENTIAL', 10),
 ];
 
 function predefined(
   id: string,
-  durationMinutes: number,
-  bakeMinutes: number,
+  [durationMinutes, bakeMinutes]: [durationMinutes: number, bakeMinutes: number],
   growthType: Strategy['growthType'],
   growthFactor: number,
 ): Strategy {
-  return {
-    id,
-    name: id,
-    description: null,
-    durationMinutes,
-    growthType,
-    growthFactor,
-    bakeMinutes,
-    replicateTo: 'NONE',
-  };
+  const description = null;
+  return { id, name: id, description, durationMinutes, growthType, growthFactor, bakeMinutes, replicateTo: 'NONE' };
 }
 
 // --------------------------------------------------------------------------------------------------------- look-up
