@@ -26,7 +26,7 @@ export type Parameter<C, Value> = {
 };
 
 /** A request as it came, after its token was verified. */
-export type Received = {
+type Received = {
   event: APIGatewayProxyEventV2;
   /** Subject of the verified token. */
   actor: string;

@@ -63,7 +63,7 @@ function localConnection(port: number, settings: LocalSettings | null, io: Needs
 }
 
 /** An operator's token of the local stack, valid for five minutes of real time. */
-export function mintOperatorToken(
+function mintOperatorToken(
   settings: Pick<LocalSettings, 'issuer' | 'audience' | 'privateKey'>,
   io: Pick<Io, 'nowMs' | 'user'>,
 ): string {
@@ -129,7 +129,7 @@ function sameOrigin(own: string, url: string): boolean {
   return a.port === b.port && a.protocol === b.protocol && isLoopback(own) && isLoopback(url);
 }
 
-export function isAlive(pid: number): boolean {
+function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (error) {

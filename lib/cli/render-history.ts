@@ -35,7 +35,7 @@ function entryLines(entry: AuditEntry<Event>, width: number, several: boolean): 
 const column = (text: string, width: number) => pad(cut(printable(text), width), width);
 
 /** One event in a few words. An event of a newer version is shown by its name. */
-export function eventText(event: Event): string {
+function eventText(event: Event): string {
   switch (event.type) {
     case 'started':
       return `started with plan ${event.plan.name}`;

@@ -23,7 +23,7 @@ export function renderReport(report: FullReport, only: string | null, width = MA
   return [`The last ${report.hours} h. ${alerts}`, ...blocks].join('\n\n');
 }
 
-export function performanceLines(performance: Performance | undefined, width: number): string[] {
+function performanceLines(performance: Performance | undefined, width: number): string[] {
   if (!performance) return [];
   const rows = [{ operation: 'all', ...performance.all }, ...performance.operations];
   const seen = rows.filter(({ primary, shadow }) => primary.count + shadow.count + primary.checks + shadow.checks > 0);

@@ -28,7 +28,7 @@ export type MismatchGroup = {
   samples: readonly MismatchSample[];
 };
 
-export type Mismatch = {
+type Mismatch = {
   cutover: string;
   operation: string;
   kind: MismatchKind;
@@ -104,7 +104,7 @@ function sampleOf({ atMs, key, differences }: Mismatch, values: boolean): Mismat
 }
 
 /** A step that is no plain name of a field, or holds a number such as an id, may be somebody's data. */
-export function redactPath(path: string): string {
+function redactPath(path: string): string {
   const steps = path.split(/\.|(?=\[\*\])/).map((step) => {
     if (step === '$' || step === '[*]') return step;
     return /^[A-Za-z_$][\w$-]{0,39}$/.test(step) && !/\d{3}/.test(step) ? step : '*';
@@ -113,7 +113,7 @@ export function redactPath(path: string): string {
 }
 
 /** The shape of a value: enough to see what kind of difference it is. */
-export function shapeOf(value: unknown): string {
+function shapeOf(value: unknown): string {
   if (value === undefined) return 'missing';
   if (value === null) return 'null';
   if (typeof value === 'string') return `text(${value.length})`;

@@ -34,7 +34,7 @@ export type OutcomeBatch = {
 } & SenderState;
 
 /** What a sender says of itself with every batch. */
-export type SenderState = {
+type SenderState = {
   /** Age of the flags it acts on; missing before the first. */
   flagAgeMs?: number;
   /** Outcomes it has lost so far. */

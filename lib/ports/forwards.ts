@@ -14,7 +14,7 @@ export type NewCopy = Omit<
 >;
 
 /** The copy that is there now: the one that was given, or the first of its name. */
-export type RecordedIntent = { kind: 'recorded' | 'repeated' } & Pick<Copy, 'id' | 'side'>;
+type RecordedIntent = { kind: 'recorded' | 'repeated' } & Pick<Copy, 'id' | 'side'>;
 
 /** Of the caller of the authoritative side: what it is about to write there, and what became of that. */
 export type ForwardIntents = {

@@ -13,7 +13,7 @@ export type MirrorRow = {
   salt: string;
 };
 
-export type DeclaredLists = { id: CutoverId; allow: readonly string[]; deny: readonly string[] };
+type DeclaredLists = { id: CutoverId; allow: readonly string[]; deny: readonly string[] };
 
 /** Each call writes what the state says; an older state changes nothing. */
 export type TableSwitches = {

@@ -20,7 +20,7 @@ export type FlagSource = {
 
 export type FlagProblem = { code: string; message: string };
 
-export type CurrentFlags = {
+type CurrentFlags = {
   document: FlagDocument;
   /** Since the moment at which these flags were last known to be the deployed ones. */
   ageMs: number;

@@ -5,7 +5,7 @@ import type { RouteRequest } from '../core/routing/routing.ts';
 import { type FlagSource, flagCache } from './flag-cache.ts';
 import { type ClientRoute, routeTable } from './route-table.ts';
 
-export type Routed = ClientRoute & {
+type Routed = ClientRoute & {
   sharePpm: number;
   /** True once the shadow has taken over. */
   shadowIsPrimary: boolean;

@@ -11,7 +11,7 @@ const tableName = z
   .string()
   .regex(/^[a-zA-Z0-9_.-]{3,255}$/, 'a DynamoDB table name has 3–255 letters, digits and _ . -');
 
-export const environmentSchema = z.object({
+const environmentSchema = z.object({
   CROSSFADE_PROFILE: z.enum(['local', 'aws']).default('aws'),
   CROSSFADE_STATE_TABLE: tableName,
   CROSSFADE_CHANGES_TABLE: tableName,

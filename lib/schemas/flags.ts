@@ -11,7 +11,7 @@ import { type CutoverFlag, type FlagDocument, SYSTEM_FLAG, type SystemFlag } fro
 
 const count = z.int().nonnegative();
 
-export const cutoverFlagSchema = z.object({
+const cutoverFlagSchema = z.object({
   enabled: z.literal(true),
   stage: z.string(),
   epoch: count,
@@ -27,7 +27,7 @@ export const cutoverFlagSchema = z.object({
   deny: z.array(z.string()),
 }) satisfies z.ZodType<CutoverFlag>;
 
-export const systemFlagSchema = z.object({
+const systemFlagSchema = z.object({
   enabled: z.literal(true),
   version: count,
   emergency_stop: z.boolean(),

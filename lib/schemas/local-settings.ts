@@ -8,7 +8,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import * as z from 'zod';
 
-export const localSettingsSchema = z.object({
+const localSettingsSchema = z.object({
   /** The stack's own process: the file is stale when it is gone. */
   pid: z.number().int(),
   /** Where people go: page and API behind the local front. */

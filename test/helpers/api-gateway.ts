@@ -89,7 +89,7 @@ function queryOf(query: string): Record<string, string> | null {
   return query === '' ? null : values;
 }
 
-export const patternOf = (path: string): RegExp =>
+const patternOf = (path: string): RegExp =>
   new RegExp(`^${path.replace(/\{(\w+)\+\}/g, '(?<$1>.+)').replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`);
 
 function pathParameters(pattern: string, path: string): Record<string, string> | undefined {

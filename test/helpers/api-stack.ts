@@ -23,7 +23,7 @@ import { type OwnDatabase, ownDatabase } from './postgres.ts';
 import { type Backing, backing, environmentOf } from './stack-parts.ts';
 
 const EXAMPLE = join(import.meta.dirname, '../../infra/examples/chinook');
-export const HTTP_FUNCTIONS = ['control', 'route', 'outcomes', 'gateway', 'dashboard'] as const;
+const HTTP_FUNCTIONS = ['control', 'route', 'outcomes', 'gateway', 'dashboard'] as const;
 export type HttpFunction = (typeof HTTP_FUNCTIONS)[number];
 
 /** Imports that a bundler could follow, each function anew after `vi.resetModules`. */

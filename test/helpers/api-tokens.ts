@@ -4,8 +4,8 @@ import { createHmac, createPublicKey, generateKeyPairSync, type JsonWebKey } fro
 import { signToken } from '../../lib/adapters/http/sign-token.ts';
 import { type Claims, type Jwk, OPERATOR_SCOPES } from '../../lib/adapters/http/token.ts';
 
-export const ISSUER = 'https://crossfade.localhost';
-export const AUDIENCE = 'crossfade';
+const ISSUER = 'https://crossfade.localhost';
+const AUDIENCE = 'crossfade';
 
 const newKey = (kid: string) => {
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });

@@ -26,7 +26,7 @@ export type Breakpoints = {
   /** Starts `call`, and is back when it has halted there; `call` must not be over before. */
   halt<T>(point: string, call: () => Promise<T>): Promise<Halted<T>>;
 };
-export type Halted<T> = {
+type Halted<T> = {
   release(): Promise<T>;
   /** Ends the backend, as a failover would. What the call then makes of it is its own affair. */
   kill(): Promise<PromiseSettledResult<T>>;

@@ -6,7 +6,7 @@ import { dashboardData } from '../../lib/dashboard/data.ts';
 import { asset, renderPage } from '../../lib/dashboard/page.ts';
 import type { Scene } from './dashboard-reports.ts';
 
-export type Posted = { path: string; headers: IncomingMessage['headers']; body: unknown };
+type Posted = { path: string; headers: IncomingMessage['headers']; body: unknown };
 
 export type DashboardServer = {
   url: string;

@@ -9,10 +9,10 @@ import { join } from 'node:path';
 import type postgres from 'postgres';
 import { type Writer, writer } from './writer.ts';
 
-export type Rows = readonly (readonly (string | number | null)[])[];
+type Rows = readonly (readonly (string | number | null)[])[];
 
 /** In a text, `@` stands for the end of each table's name: nothing, and `_twin`. */
-export type Hands = {
+type Hands = {
   both(text: string): Promise<void>;
   /** Many rows in one statement: COPY, or an INSERT where the client has none. */
   load(into: string, rows: Rows): Promise<void>;
@@ -21,7 +21,7 @@ export type Hands = {
   /** The same within a savepoint that is released. */
   nested(text: string): Promise<void>;
 };
-export type Deed = (hands: Hands) => Promise<void>;
+type Deed = (hands: Hands) => Promise<void>;
 /** Draws a deed: `pick(n)` is 0 … n - 1, and `key` is of this writer alone. */
 export type Draw = (pick: (n: number) => number, key: () => number) => Deed;
 

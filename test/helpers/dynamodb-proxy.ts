@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { inject } from 'vitest';
 
 /** `before`: the request is dropped. `after`: it has its effect and the answer is dropped. `hang`: nothing, for ever. */
-export type ProxyFault = 'before' | 'after' | 'hang';
+type ProxyFault = 'before' | 'after' | 'hang';
 
 export type FaultyProxy = {
   endpoint: string;

@@ -7,7 +7,7 @@ import { run } from '../../lib/cli/run.ts';
 import { plain } from '../../lib/cli/text.ts';
 import { ERROR_CODES, type ErrorCode } from '../../lib/core/base/errors.ts';
 
-export type Asked = { method: string; path: string; headers: IncomingHttpHeaders; body: unknown };
+type Asked = { method: string; path: string; headers: IncomingHttpHeaders; body: unknown };
 export type Answer = {
   status?: number;
   body?: unknown;

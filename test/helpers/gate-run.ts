@@ -8,7 +8,7 @@ import { judge } from '../../lib/core/gates/judge.ts';
 import { normalUpper } from '../../lib/core/report/distributions.ts';
 import { binomial, drawnMinute, latenciesOf, type Random, randomFrom } from './gate-traffic.ts';
 
-export const MINUTE_MS = 60_000;
+const MINUTE_MS = 60_000;
 const HISTORY_MINUTES = 60;
 const CHECKS_PER_MINUTE = 60;
 
@@ -45,7 +45,7 @@ export type Outcome = {
 };
 
 export const NAIVE = ['thresholds', 'zPerWindow', 'zCumulative'] as const;
-export type Naive = (typeof NAIVE)[number];
+type Naive = (typeof NAIVE)[number];
 
 const POLICY: Policy = { ...DEFAULT_POLICY, latencyFloorMs: 0, minSamples: 1 };
 const HUMP = { medianMs: 100, spread: 0.6, weight: 1 };

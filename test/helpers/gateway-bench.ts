@@ -8,7 +8,7 @@ import { DEFAULT_GATEWAY, type GatewayRules } from '../../lib/core/net/upstream.
 import { cutoverFlag, systemFlag } from '../../lib/core/routing/flags.ts';
 import { declarationOf, type StageName, stateIn, systemOf } from '../property/samples.ts';
 import { type Answer, answerOf, type Call, eventOf, inMemoryComposition, lambdaContext } from '../property/served.ts';
-import { type Answering, type UpstreamServer, upstreamServer } from './upstream-server.ts';
+import { type Answering, upstreamServer } from './upstream-server.ts';
 
 export type GatewayBench = Awaited<ReturnType<typeof gatewayBench>>;
 
@@ -81,5 +81,3 @@ export const answering =
   (status: number, body: string | Buffer = '', headers: Record<string, string | string[]> = {}): Answering =>
   (_, response) =>
     void response.writeHead(status, headers).end(body);
-
-export type { UpstreamServer };

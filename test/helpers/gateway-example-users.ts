@@ -10,7 +10,7 @@ import type { Answered, Example } from './gateway-example.ts';
 type Item = Record<string, unknown> & { id: string };
 
 export type SeenRead = { key: string; path: string; side: string; reason: string; status: number };
-export type SeenWrite = { method: string; path: string; side: string; copy: string; status: number };
+type SeenWrite = { method: string; path: string; side: string; copy: string; status: number };
 
 export type Users = {
   /** So many requests of all of them together, three of four reads. */

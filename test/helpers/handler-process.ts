@@ -15,7 +15,7 @@ const CHILD = join(HERE, 'handler-process-child.mjs');
 const BUILD = "const { build } = await import('./infra/build.mjs'); await build({ strict: false, print: () => {} });";
 const KEPT_LINES = 20;
 
-export type HostFigures = {
+type HostFigures = {
   calls: number;
   /** Calls that the handler itself rejected. */
   errors: string[];

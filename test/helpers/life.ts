@@ -13,7 +13,7 @@ import type { OwnDatabase } from './postgres.ts';
 import { eventually, type TestPlane } from './postgres-tables.ts';
 import type { Writer } from './writer.ts';
 
-export type LifeStep =
+type LifeStep =
   | 'start'
   | 'copy'
   | 'verify'

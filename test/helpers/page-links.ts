@@ -6,12 +6,12 @@ import { dirname, join, posix } from 'node:path';
 export type Page = { file: string; text: string };
 
 /** Without blocks of code, whose lines are no headings and whose brackets are no links. */
-export const withoutBlocks = (text: string): string => text.replaceAll(/^( *)```[\s\S]*?^\1```/gm, '');
+const withoutBlocks = (text: string): string => text.replaceAll(/^( *)```[\s\S]*?^\1```/gm, '');
 
 const withoutCode = (text: string): string => withoutBlocks(text).replaceAll(/`[^`\n]*`/g, '');
 
 /** What a heading is called in an address: lower case, spaces to dashes, nothing else but letters, digits, - and _. */
-export const slugOf = (heading: string): string =>
+const slugOf = (heading: string): string =>
   heading
     .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
     .replaceAll('`', '')

@@ -20,7 +20,7 @@ import type { OwnDatabase } from './postgres.ts';
 import { asGenerated, type Rewrites } from './sql-plants.ts';
 import { type TableCalls, tableCalls } from './table-ports.ts';
 
-export type Counts = {
+type Counts = {
   claimed: number;
   written: number;
   deleted: number;

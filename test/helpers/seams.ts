@@ -20,7 +20,7 @@ export async function haltableSwap(db: OwnDatabase): Promise<void> {
 }
 
 /** Points between the statements of one transaction of the owner's: [point, what begins with it]. */
-export const SEAMS = {
+const SEAMS = {
   arm: [
     ['arm: fenced', 'DO $crossfade$'],
     ['arm: mirror row made', 'INSERT INTO crossfade.backfill'],

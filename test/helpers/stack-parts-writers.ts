@@ -12,7 +12,7 @@ import { OLD_SHAPE } from '../../infra/examples/chinook/statements.ts';
 type RowState = string | null;
 type Entry = { acknowledged: RowState; maybe: RowState[] };
 
-export type Ledger = {
+type Ledger = {
   entries: ReadonlyMap<number, Entry>;
   acknowledged(key: number, state: RowState): void;
   unknown(key: number, state: RowState): void;
@@ -21,7 +21,7 @@ export type Ledger = {
   violations: string[];
 };
 
-export function ledger(initial: Iterable<readonly [number, RowState]>): Ledger {
+function ledger(initial: Iterable<readonly [number, RowState]>): Ledger {
   const entries = new Map<number, Entry>();
   for (const [key, state] of initial) entries.set(key, { acknowledged: state, maybe: [] });
   const violations: string[] = [];
@@ -41,7 +41,7 @@ export function ledger(initial: Iterable<readonly [number, RowState]>): Ledger {
   };
 }
 
-export type WriterFigures = { acknowledged: number; unknown: number; reconnects: number; errors: string[] };
+type WriterFigures = { acknowledged: number; unknown: number; reconnects: number; errors: string[] };
 
 export type Writers = {
   ledger: Ledger;
@@ -52,8 +52,8 @@ export type Writers = {
   stop(): Promise<void>;
 };
 
-export const SEED_ROWS = 20_000;
-export const FIRST_SEED_KEY = 1_000;
+const SEED_ROWS = 20_000;
+const FIRST_SEED_KEY = 1_000;
 const FIRST_OWN_KEY = 100_000;
 const OWN_KEYS = 40;
 const CHINOOK_ROWS = 59;

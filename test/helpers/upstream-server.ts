@@ -3,7 +3,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 
-export type Asked = { method: string; path: string; headers: Record<string, string>; body: Buffer };
+type Asked = { method: string; path: string; headers: Record<string, string>; body: Buffer };
 export type Answering = (asked: Asked, response: ServerResponse) => void | Promise<void>;
 
 export type UpstreamServer = { url: string; port: number; asked: Asked[]; close(): Promise<void> };

@@ -16,7 +16,7 @@ import { inMemoryWakeUps } from './fakes/wake-ups.ts';
 import { inMemoryWindows } from './fakes/windows.ts';
 import { passingClock } from './passing-clock.ts';
 
-export const WRITES = { primary: 'https://app.test/old', shadow: 'https://app.test/new', privateHosts: [] };
+const WRITES = { primary: 'https://app.test/old', shadow: 'https://app.test/new', privateHosts: [] };
 
 /** What happens to a call: nothing arrives, the answer is lost, or all is well. */
 export type Fate = 'ok' | 'lost' | 'applied-and-lost';

@@ -13,7 +13,7 @@ export type Traffic = {
 };
 
 /** A binomial count: Bernoulli draws while there are few operations, the normal approximation beyond. */
-export function binomial(random: () => number, n: number, p: number): number {
+function binomial(random: () => number, n: number, p: number): number {
   if (n > 500) {
     const drawn = Math.round(n * p + Math.sqrt(n * p * (1 - p)) * normal(random));
     return Math.max(0, Math.min(n, drawn));
@@ -24,7 +24,7 @@ export function binomial(random: () => number, n: number, p: number): number {
 }
 
 /** A Poisson count, by the product of uniforms for small means. */
-export function poisson(random: () => number, mean: number): number {
+function poisson(random: () => number, mean: number): number {
   if (mean > 50) return Math.max(0, Math.round(mean + Math.sqrt(mean) * normal(random)));
   const limit = Math.exp(-mean);
   let product = random();
@@ -36,7 +36,7 @@ export function poisson(random: () => number, mean: number): number {
   return count;
 }
 
-export function normal(random: () => number): number {
+function normal(random: () => number): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }
 

@@ -51,7 +51,7 @@ export type Application = {
   write(id: string, key: number, value: string | null): void;
 };
 
-export const READERS = 4;
+const READERS = 4;
 export const MOMENTS = 16;
 /** Latencies to draw from: 20 ms, give or take a twentieth. */
 const LATENCIES_MS = Array.from({ length: 16 }, (_, i) => 20 * Math.exp(0.05 * ((i - 7.5) / 7.5)));

@@ -10,7 +10,6 @@ import { compareFlagAge } from '../../lib/core/routing/flags.ts';
 import { type AuditEntry, verifyChain } from '../../lib/core/stage/audit.ts';
 import type { Event } from '../../lib/core/stage/events.ts';
 import { evolve } from '../../lib/core/stage/evolve.ts';
-import type { StateChange } from '../../lib/ports/state.ts';
 import { MINUTE_MS, type World } from '../helpers/world.ts';
 
 /** The fake's table past its port, so that no fault that is meant for a flow is used up by looking. */
@@ -253,5 +252,3 @@ const hashes = (entries: readonly AuditEntry<Event>[]) => entries.map(({ hash })
 
 const brief = ({ stage, epoch, version, pending }: CutoverState) =>
   `${stage} ${epoch}.${version}${pending ? ` (${pending.action} pending)` : ''}`;
-
-export type Change = StateChange<CutoverState>;

@@ -19,7 +19,7 @@ export type AppConfigNames = { application: string; environment: string; profile
 /** Ids of the same four things. */
 export type AppConfigIds = AppConfigNames;
 
-export const DEFAULT_APPCONFIG_NAMES: AppConfigNames = {
+const DEFAULT_APPCONFIG_NAMES: AppConfigNames = {
   application: 'crossfade',
   environment: 'local',
   profile: 'flags',

@@ -14,7 +14,7 @@ export type Quotas = {
   versionBytes: number;
 };
 
-export const DEFAULT_QUOTAS: Quotas = {
+const DEFAULT_QUOTAS: Quotas = {
   applications: 100,
   strategies: 20,
   profiles: 100,
@@ -53,7 +53,7 @@ export type Strategy = {
   replicateTo: string;
 };
 
-export type Outcome = 'COMPLETE' | 'ROLLED_BACK' | 'REVERTED';
+type Outcome = 'COMPLETE' | 'ROLLED_BACK' | 'REVERTED';
 
 export type Deployment = {
   number: number;

@@ -29,7 +29,7 @@ export type Target = {
   timeLeftMs?: () => number;
 };
 
-export type Answer<T> = { ok: true; value: T } | { ok: false; failure: Failure };
+type Answer<T> = { ok: true; value: T } | { ok: false; failure: Failure };
 
 /** `ours`: of the profile of the flags, and not of another one in the same environment. */
 export type Deployment = { number: number; ours: boolean; version: number; state: string };

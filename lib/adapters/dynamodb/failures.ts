@@ -11,7 +11,7 @@ import { CrossfadeError } from '../../core/base/errors.ts';
 export type Target = { client: DynamoDBDocumentClient; tableName: string; requestTimeoutMs: number };
 
 /** Why repeating cannot help, or `open`: it may, and after a write nobody knows yet what happened. */
-export type Failure = 'no_table' | 'no_access' | 'invalid' | 'open';
+type Failure = 'no_table' | 'no_access' | 'invalid' | 'open';
 
 const REFUSALS: Readonly<Record<string, Failure>> = {
   ResourceNotFoundException: 'no_table',
@@ -26,7 +26,7 @@ const REFUSALS: Readonly<Record<string, Failure>> = {
 /** Reasons of a cancelled transaction that lie in the items themselves, such as one of more than 400 KB. */
 const INVALID_REASONS = ['ValidationError', 'ItemCollectionSizeLimitExceeded'];
 
-export function failureOf(error: unknown): Failure {
+function failureOf(error: unknown): Failure {
   if (!(error instanceof Error)) return 'open';
   const reasons = (error as { CancellationReasons?: { Code?: string }[] }).CancellationReasons ?? [];
   if (reasons.some(({ Code }) => INVALID_REASONS.includes(Code ?? ''))) return 'invalid';

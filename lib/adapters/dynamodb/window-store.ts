@@ -31,7 +31,7 @@ export type DynamoWindowStoreOptions = Pick<Target, 'client' | 'tableName'> & {
   retentionDays?: number;
 };
 
-export const WINDOW_RETENTION_DAYS = 30;
+const WINDOW_RETENTION_DAYS = 30;
 
 /** Updates in flight from one flush. */
 const AT_ONCE = 8;

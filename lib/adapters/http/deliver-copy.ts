@@ -8,11 +8,11 @@ import type { ForwardDelivery } from '../../ports/forwards.ts';
 import type { Upstream, UpstreamTarget } from '../../ports/upstream.ts';
 
 /** The key makes a repetition recognisable: it is the one the authoritative side got. */
-export const IDEMPOTENCY_HEADER = 'idempotency-key';
+const IDEMPOTENCY_HEADER = 'idempotency-key';
 /** What a component's handler is told beside the payload. Its key is percent-encoded: it may be any text. */
-export const CUTOVER_HEADER = 'crossfade-cutover';
-export const SIDE_HEADER = 'crossfade-side';
-export const KEY_HEADER = 'crossfade-key';
+const CUTOVER_HEADER = 'crossfade-cutover';
+const SIDE_HEADER = 'crossfade-side';
+const KEY_HEADER = 'crossfade-key';
 
 export function copyDelivery(upstream: Upstream): ForwardDelivery {
   return async (declaration, side, copy, deadlineMs) => {

@@ -123,7 +123,7 @@ async function refuseBroken(answer: RawAnswer, request: UpstreamRequest, url: UR
 }
 
 /** The body without its compression; as it is when the coding is not known here. */
-export async function decodedBody(answer: Pick<UpstreamResponse, 'headers' | 'body'>): Promise<Uint8Array> {
+async function decodedBody(answer: Pick<UpstreamResponse, 'headers' | 'body'>): Promise<Uint8Array> {
   const encoding = (answer.headers['content-encoding'] ?? '').trim().toLowerCase();
   if (!Object.hasOwn(DECODERS, encoding)) return answer.body;
   return DECODERS[encoding as keyof typeof DECODERS](answer.body, { maxOutputLength: MAX_DECODED_BYTES });

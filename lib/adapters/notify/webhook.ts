@@ -61,7 +61,7 @@ export function webhookChannel(options: WebhookOptions): AlertChannel {
 }
 
 /** Body and headers of one message. */
-export function signed(message: AlertMessage, key: string, nowMs: number) {
+function signed(message: AlertMessage, key: string, nowMs: number) {
   const body = JSON.stringify(documentOf(message));
   const timestamp = String(Math.floor(nowMs / 1_000));
   const signature = createHmac('sha256', key).update(`${timestamp}.${body}`).digest('hex');

@@ -10,7 +10,7 @@ import { printable, printableJson } from '../text.ts';
 
 type Bucket = { salt: string; key: string; hash: number; bucket: number };
 
-export function bucketLine(salt: string, key: string): Bucket {
+function bucketLine(salt: string, key: string): Bucket {
   const hash = bucketOf(salt, key);
   return { salt, key, hash, bucket: hash };
 }

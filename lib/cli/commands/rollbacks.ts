@@ -13,7 +13,7 @@ export async function rollbacks(context: Context): Promise<Outcome> {
   return { document: answer, text: renderRollbacks(answer, io.width, io.paint) };
 }
 
-export function renderRollbacks(answer: Rollbacks, width = MAX_WIDTH, paint: Paint = plain): string {
+function renderRollbacks(answer: Rollbacks, width = MAX_WIDTH, paint: Paint = plain): string {
   const id = printable(answer.cutover);
   const made = answer.rollbacks.flatMap((record) => recordLines(record, width, paint));
   return [

@@ -55,7 +55,7 @@ async function rowLines(api: Api, report: CutoverReport, width: number, paint: C
 }
 
 /** 4 when one was rolled back, 3 when one is held or about to go back, 1 when one cannot be read. */
-export function exitCodeOf(cutovers: readonly One[]): number {
+function exitCodeOf(cutovers: readonly One[]): number {
   const healths = new Set(cutovers.map((cutover) => cutover.health));
   if (healths.has('invalid')) return EXIT.other;
   if (healths.has('rolled_back')) return EXIT.rolledBack;

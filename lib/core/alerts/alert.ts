@@ -15,7 +15,7 @@ import { type AlertMetric, type AlertRule, metricOf, OPERATORS, type Severity } 
 import type { CutoverState } from '../cutover/cutover.ts';
 import { limitText, valueText } from './text.ts';
 
-export type AlertChange = 'fired' | 'escalated' | 'acknowledged' | 'resolved';
+type AlertChange = 'fired' | 'escalated' | 'acknowledged' | 'resolved';
 
 export type AlertMessage = {
   /** Stable over every attempt to deliver it: receivers that got it before may drop it. */

@@ -19,7 +19,7 @@ export type RuleLimits = {
   validationScoreRollback: number;
 };
 
-export const DEFAULT_MIN_SAMPLES = 30;
+const DEFAULT_MIN_SAMPLES = 30;
 export const ESCALATE_AFTER_MINUTES: Readonly<Record<Severity, number | null>> = {
   critical: 15,
   warning: 240,

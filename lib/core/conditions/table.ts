@@ -42,7 +42,7 @@ const TABLES_AS_ARMED = [...SHADOW_ITSELF, 'closes_way_back'] as const;
 /** It has everything that waited, and no row that is known to differ. */
 const UP_TO_DATE = ['before_reads_return'] as const;
 
-export const CONDITIONS = {
+const CONDITIONS = {
   stage: { label: 'Stage', unit: 'word', want: 'is' },
   pending: { label: 'Under way', unit: 'minutes', want: 'at_most' },
   dwell: { label: 'Time in stage', unit: 'minutes', want: 'at_least', roles: ['normal_course'] },

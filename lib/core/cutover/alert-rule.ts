@@ -11,7 +11,7 @@ export type Severity = (typeof SEVERITIES)[number];
 
 /** What follows while a rule fires, besides its messages: nothing, a reason not to advance, a reason to roll back. */
 export const ACTIONS = ['alert', 'hold', 'rollback'] as const;
-export type AlertAction = (typeof ACTIONS)[number];
+type AlertAction = (typeof ACTIONS)[number];
 
 export const OPERATORS = {
   '>': { fires: (value: number, limit: number) => value > limit, says: 'above' },

@@ -69,7 +69,7 @@ const BUILT_IN = {
 export type BuiltInPlanName = keyof typeof BUILT_IN;
 /** Pure: without the mark the SDK would carry every plan. */
 export const BUILT_IN_PLAN_NAMES = /* @__PURE__ */ Object.keys(BUILT_IN) as BuiltInPlanName[];
-export const DEFAULT_DWELL_MINUTES = 60;
+const DEFAULT_DWELL_MINUTES = 60;
 
 /**
  * Makes a plan from its ramp: `[['test_1', 1], …, ['full_100', 100]]`, shares in percent with at most four decimals.

@@ -12,14 +12,14 @@ import type { CutoverState, Side } from '../cutover/cutover.ts';
 import { isPromoted, syncsShadow } from '../cutover/stage-kinds.ts';
 import { murmur3 } from '../routing/murmur3.ts';
 
-export type CopyStatus = 'intended' | 'unsettled' | 'ready' | 'quarantined';
+type CopyStatus = 'intended' | 'unsettled' | 'ready' | 'quarantined';
 
 /** Why a copy waits for a person. Never a body or a header: those are the application's. */
 export type CopyProblem = { code: CopyProblemCode; text: string; atMs: number };
 export type CopyProblemCode = 'outcome_unknown' | 'refused' | 'copy_in_doubt';
 
 /** What a copy sends. Headers as they went to the authoritative side, without the connection's. */
-export type CopyRequest = {
+type CopyRequest = {
   method: string;
   path: string;
   query: string;
@@ -194,7 +194,7 @@ export function isSuperseded(copy: CopyHead, later: readonly CopyHead[]): boolea
 }
 
 /** @param attempts made so far, at least one */
-export function pauseMs(attempts: number): number {
+function pauseMs(attempts: number): number {
   return Math.min(FIRST_PAUSE_MS * 2 ** (attempts - 1), LONGEST_PAUSE_MS);
 }
 

@@ -16,7 +16,7 @@ import { canonicalJson } from '../base/canonical-json.ts';
  */
 export type IgnoreRule = string | { path: string; tolerance: number } | { path: string; unordered: true };
 
-export type DifferenceKind = 'value' | 'type' | 'missing' | 'added' | 'length';
+type DifferenceKind = 'value' | 'type' | 'missing' | 'added' | 'length';
 
 export type Difference = {
   /** Places in lists are `[*]`, so that the same difference has one path. */

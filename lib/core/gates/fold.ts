@@ -48,7 +48,7 @@ export type RecentMinute = {
 };
 
 /** The age of the oldest un-applied change in milliseconds, and the share of the server's connections in use. */
-export type Look = { minute: number; lagMs: number; connections?: number | undefined };
+type Look = { minute: number; lagMs: number; connections?: number | undefined };
 
 export type Evidence = {
   schema: typeof EVIDENCE_SCHEMA;

@@ -51,7 +51,7 @@ export function withoutEvidence(martingale: Martingale): Martingale {
 export const logWeight = (t: number) => (t === 1 ? Math.log(AT_ONCE) : Math.log((1 - AT_ONCE) / (HORIZON_MINUTES - 1)));
 
 /** The prior that is left after t minutes. */
-export const remainingWeight = (t: number) => (t === 0 ? 1 : (1 - AT_ONCE) * (1 - (t - 1) / (HORIZON_MINUTES - 1)));
+const remainingWeight = (t: number) => (t === 0 ? 1 : (1 - AT_ONCE) * (1 - (t - 1) / (HORIZON_MINUTES - 1)));
 
 /**
  * No single minute can prove anything: of an alternative it counts for at most 1/2.8 of a proof. Three minutes are asked for

@@ -31,10 +31,10 @@ export type JudgedMinute = {
 };
 
 /** Sums of an excursion, in this order. `over` counts what lies beyond the rollback threshold itself. */
-export type Counts = readonly [n0: number, e0: number, n1: number, e1: number, over: number];
+type Counts = readonly [n0: number, e0: number, n1: number, e1: number, over: number];
 export const COUNTS = 5;
 
-export type Measured = { logRatios: readonly number[]; counts: Counts; good: number };
+type Measured = { logRatios: readonly number[]; counts: Counts; good: number };
 
 type Row = {
   /** Share of the stage's budget of false rollbacks. What is left is that of the floors. */

@@ -14,7 +14,7 @@ import { isUnderWay } from '../cutover/stage-kinds.ts';
 import type { TableStatus } from '../gates/evidence.ts';
 
 /** A shadow that is further behind gets no readers. The policy's own limit counts where it is higher. */
-export const LAG_NEVER_FORCED_MS = 5 * MINUTE_MS;
+const LAG_NEVER_FORCED_MS = 5 * MINUTE_MS;
 
 /** Capture must run for this very run of the cutover; null when it does, and where there is none. */
 export function armedHold(state: CutoverState, table: TableStatus | null): Condition | null {

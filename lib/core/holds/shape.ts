@@ -43,7 +43,7 @@ function changedText(differences: readonly ShapeDifference[], sinceMs: number | 
   return `The tables are not as they were armed${since}: ${named.join('; ')}${more}.`;
 }
 
-export function differenceText({ object, was, is }: ShapeDifference): string {
+function differenceText({ object, was, is }: ShapeDifference): string {
   if (was === null && is === null) return `${object} is missing`;
   if (is === null) return `${object} is gone (it was: ${was})`;
   return was === null ? `${object} is new (${is})` : `${object} was ${was}, is ${is}`;

@@ -25,7 +25,7 @@ export type IncomingRequest = {
 };
 
 /** How a proxy of this cutover signs requests in the Via header. */
-export const pseudonymOf = (cutover: string): string => `crossfade-${cutover}`;
+const pseudonymOf = (cutover: string): string => `crossfade-${cutover}`;
 
 /**
  * @throws CrossfadeError `invalid_input` (ambiguous length, line breaks), `method_not_allowed` (override), `too_large`,

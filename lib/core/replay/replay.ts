@@ -51,7 +51,7 @@ export type ReplayedMinute = {
 };
 
 /** What was seen of the stage so far, and how far each test has come: evidence, and what would prove it. */
-export type ReplayedEvidence = {
+type ReplayedEvidence = {
   primary: { count: number; errors: number };
   shadow: { count: number; errors: number };
   checks: number;

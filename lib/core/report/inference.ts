@@ -71,7 +71,7 @@ export function compareProportions(a: Proportion, b: Proportion, confidence = 0.
 }
 
 /** Σ (observed − expected)² / expected over a table of counts. */
-export function pearson(table: readonly (readonly number[])[]): number {
+function pearson(table: readonly (readonly number[])[]): number {
   const rows = table.map((row) => row.reduce((sum, n) => sum + n, 0));
   const columns = table[0]!.map((_, column) => table.reduce((sum, row) => sum + row[column]!, 0));
   const all = rows.reduce((sum, n) => sum + n, 0);

@@ -12,7 +12,6 @@ import { readsShadow, writesShadow } from '../cutover/switches.ts';
 import { murmur3 } from './murmur3.ts';
 
 export const SYSTEM_FLAG = 'system';
-export const FLAG_SCHEMA = 1;
 
 /** What a reader gets for one cutover. Every flag is `enabled`: AppConfig serves disabled flags without attributes. */
 export type CutoverFlag = {

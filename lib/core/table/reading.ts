@@ -38,7 +38,7 @@ export type TableProgress = {
 
 export type HealthAlert = { alert: string; value: string; threshold: string; remedy: string };
 
-export const TABLE_VERDICTS = ['READY_FOR_CUTOVER', 'MONITORING_REQUIRED', 'ROLLBACK_RECOMMENDED'] as const;
+const TABLE_VERDICTS = ['READY_FOR_CUTOVER', 'MONITORING_REQUIRED', 'ROLLBACK_RECOMMENDED'] as const;
 
 export type TableVerdict = { verdict: (typeof TABLE_VERDICTS)[number]; reasons: readonly string[] };
 

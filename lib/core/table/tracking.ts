@@ -16,7 +16,7 @@ const WHOLE = /^(smallint|integer|bigint)$/;
 const MOMENT = /^timestamp/;
 const TEXT = /^(text|character varying)/;
 
-export const TRACKING_COLUMNS = [
+const TRACKING_COLUMNS = [
   '_shadow_version',
   '_shadow_created_at',
   '_shadow_source_table',

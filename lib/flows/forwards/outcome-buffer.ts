@@ -19,7 +19,7 @@ export type OutcomeBuffer = {
   flushIfDue(): Promise<void>;
 };
 
-export type SideOutcome = { success: boolean; latencyMs: number; connectionLost: boolean };
+type SideOutcome = { success: boolean; latencyMs: number; connectionLost: boolean };
 
 type Needs = Pick<Ports, 'clock' | 'ids' | 'windows' | 'log'>;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };

@@ -80,7 +80,7 @@ function boundedNames(): (cutover: string, operation: string) => string {
 }
 
 /** Why a window cannot be true, or null. */
-export function impossible(window: MinuteWindow, nowMs: number): string | null {
+function impossible(window: MinuteWindow, nowMs: number): string | null {
   const nowMinute = Math.floor(nowMs / MINUTE_MS);
   if (window.minute < nowMinute - PAST_MINUTES || window.minute > nowMinute + FUTURE_MINUTES) {
     return `minute ${window.minute} is not within −${PAST_MINUTES} … +${FUTURE_MINUTES} minutes of ${nowMinute}`;

@@ -10,18 +10,8 @@ export type ExportPage = { columns: readonly string[]; rows: readonly (readonly 
 
 const PAGE_MINUTES = 120;
 
-export const AUDIT_COLUMNS = [
-  'seq',
-  'at',
-  'actor',
-  'type',
-  'event',
-  'version',
-  'epoch',
-  'previousHash',
-  'hash',
-] as const;
-export const METRIC_COLUMNS = [
+const AUDIT_COLUMNS = ['seq', 'at', 'actor', 'type', 'event', 'version', 'epoch', 'previousHash', 'hash'] as const;
+const METRIC_COLUMNS = [
   'minute',
   'side',
   'operation',

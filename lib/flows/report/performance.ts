@@ -32,7 +32,7 @@ export async function fullReport(
   return { ...status, hours, fromMs, performance, alerts };
 }
 
-export async function performanceBetween(
+async function performanceBetween(
   ports: Pick<Ports, 'windows'>,
   id: string,
   fromMs: number,

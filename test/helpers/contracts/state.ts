@@ -63,7 +63,7 @@ export function changeOf(before: CutoverState, events: readonly Event[] = [PAUSE
   return { before, after, entries };
 }
 
-export function systemChangeOf(before: SystemState, change: SystemChange): StateChange<SystemState> {
+function systemChangeOf(before: SystemState, change: SystemChange): StateChange<SystemState> {
   const version = before.version + 1;
   const entry = nextEntry<Event>(before, {
     subject: 'system',

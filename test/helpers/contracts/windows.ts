@@ -31,7 +31,7 @@ function additionOf(window: MinuteWindow, operation = 'read', cutover = 'custome
 }
 
 /** Twenty senders add one operation each to the same window at once, each to a bucket of three. The sum they leave. */
-export async function twentySendersAtOnce({ store, clock }: WindowHarness): Promise<MinuteWindow[]> {
+async function twentySendersAtOnce({ store, clock }: WindowHarness): Promise<MinuteWindow[]> {
   const minute = Math.floor(clock.nowMs / MINUTE_MS);
   await Promise.all(
     Array.from({ length: 20 }, (_, n) =>

@@ -13,7 +13,7 @@ import type { IdempotencyRecord, StateChange, StateStore, WriteResult } from '..
 import { cutoverState, problemsOf, systemState } from '../../../lib/schemas/state.ts';
 
 /** What happens to the next write instead of the usual. */
-export type WriteFault =
+type WriteFault =
   /** Throws `store_unavailable` although the write had its effect. */
   | 'lost-answer'
   /** Throws `store_unavailable`, and nothing was written; the caller sees no difference. */

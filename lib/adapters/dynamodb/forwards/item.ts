@@ -10,7 +10,7 @@ import { bodyKey, copyKey } from '../keys.ts';
 import type { Item } from '../state-items.ts';
 
 /** An item takes 400 KB with everything in it; listing reads items whole, so bodies that are not small lie apart. */
-export const INLINE_BODY_BYTES = 8 * 1024;
+const INLINE_BODY_BYTES = 8 * 1024;
 const PART_BYTES = 350 * 1024;
 /** Parts are removed with their copy; this is for those whose copy was never written. */
 const PART_DAYS = 90;

@@ -7,7 +7,7 @@ import { refused } from './address-errors.ts';
 import { decoded, given, readAddress, unquoted } from './address-forms.ts';
 import { notesOn } from './address-parameters.ts';
 
-export type TlsMode = 'disable' | 'prefer' | 'require' | 'verify-ca' | 'verify-full';
+type TlsMode = 'disable' | 'prefer' | 'require' | 'verify-ca' | 'verify-full';
 
 export type DatabaseAddress = {
   /** In the order in which they are tried. A host that begins with `/` is the directory of a unix socket. */

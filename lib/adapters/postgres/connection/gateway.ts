@@ -19,7 +19,7 @@ import { tlsOptions } from './address-tls.ts';
 import { classify, DEADLINE, isFatal, translated } from './failures.ts';
 import type { ServerTrust } from './server-trust.ts';
 
-export type Parameter = string | number | boolean | null;
+type Parameter = string | number | boolean | null;
 
 export type CallOptions = {
   /** Of one attempt, connecting included. */

@@ -35,7 +35,7 @@ export type DependentIndex = {
 };
 
 /** p, u, x, c, f, t (constraint trigger), n (NOT NULL, PostgreSQL 18). */
-export type DependentConstraint = { name: string; type: string; columns: readonly string[] };
+type DependentConstraint = { name: string; type: string; columns: readonly string[] };
 
 export type ForeignKey = {
   name: string;
@@ -82,7 +82,7 @@ export type DependentSequence = {
 };
 
 /** Another table or view, by which an object is found. */
-export type Place = TableRef & { relkind: string; ours: boolean };
+type Place = TableRef & { relkind: string; ours: boolean };
 
 /** `uses`: columns of the table that the object names. Definitions name every table with its schema. */
 type Attached = { name: string; uses: readonly string[]; comment: string | null };
@@ -146,7 +146,7 @@ export type Publication = {
   uses: readonly string[];
 };
 
-export type Statistics = Attached & {
+type Statistics = Attached & {
   schema: string;
   definition: string;
   owner: string;
@@ -155,7 +155,7 @@ export type Statistics = Attached & {
 };
 
 /** A function with a body that was parsed when it was made. */
-export type ParsedFunction = { signature: string; definition: string; ours: boolean; uses: readonly string[] };
+type ParsedFunction = { signature: string; definition: string; ours: boolean; uses: readonly string[] };
 
 export type TableDependents = TableRef & {
   relkind: string;

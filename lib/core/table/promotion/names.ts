@@ -9,7 +9,7 @@ import type { TableDependents, TableRef } from './dependents.ts';
 import { fitName } from './fit-name.ts';
 import { type PromotionItem, qualified } from './refusals.ts';
 
-export type RenameKind = 'table' | 'constraint' | 'index' | 'sequence';
+type RenameKind = 'table' | 'constraint' | 'index' | 'sequence';
 
 export type Rename = { kind: RenameKind; table: number; schema: string; from: string; to: string };
 

@@ -15,7 +15,7 @@ const COMMANDS: Readonly<Record<string, string>> = { '*': 'ALL', r: 'SELECT', a:
 const FIX =
   'Change the policy to the columns of the new shape, or drop it before the swap and create it again after it.';
 
-export const ownPolicies = (table: TableDependents): Policy[] => table.policies.filter(({ own }) => own);
+const ownPolicies = (table: TableDependents): Policy[] => table.policies.filter(({ own }) => own);
 
 export function rowSecurityBefore(primary: TableDependents, shadow: TableDependents): RowSecurityBefore {
   const policiesMoved = ownPolicies(shadow).length === 0 && !shadow.rowSecurity && ownPolicies(primary).length > 0;

@@ -68,8 +68,6 @@ export const SOURCE_TRIGGERS = [
 ];
 export const TARGET_TRIGGERS = ['crossfade_guard', 'crossfade_guard_truncate'];
 
-export const keyCount = (flow: Flow) => flow.mapping.key.length;
-
 /** `k1, k2`, each through `make`: the outbox names its key columns by position, so that no name can collide. */
 export function keys(flow: Flow, make: (name: string, index: number) => string, separator = ', '): string {
   return flow.mapping.key.map((_, index) => make(`k${index + 1}`, index)).join(separator);

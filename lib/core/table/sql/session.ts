@@ -38,7 +38,7 @@ export const MEANING = [
 ] as const;
 
 /** A fresh snapshot for each statement, writable, never waiting for a safe snapshot: converge and the swap are wrong otherwise. */
-export const TRANSACTION = 'ISOLATION LEVEL READ COMMITTED, READ WRITE, NOT DEFERRABLE';
+const TRANSACTION = 'ISOLATION LEVEL READ COMMITTED, READ WRITE, NOT DEFERRABLE';
 
 const on = (why: string): Setting => ({ value: 'on', why });
 const off = (why: string): Setting => ({ value: 'off', why });

@@ -10,9 +10,9 @@ import type { Clock } from '../../../../lib/ports/machine.ts';
 import type { MirrorRow } from '../../../../lib/ports/switches.ts';
 import type { Outrun, StateFence } from '../../../../lib/ports/tables.ts';
 
-export type Rows = Map<number, string>;
-export type Hint = { key: number; atMs: number; attempts: number };
-export type Poisoned = { reason: string; attempts: number };
+type Rows = Map<number, string>;
+type Hint = { key: number; atMs: number; attempts: number };
+type Poisoned = { reason: string; attempts: number };
 
 export type Table = {
   /** What the application reads and writes, and what follows it. Promotion exchanges the two. */
