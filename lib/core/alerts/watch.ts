@@ -6,7 +6,7 @@ import { textOf } from '../conditions/show.ts';
 import { type AlertMetric, type AlertRule, metricOf } from '../cutover/alert-rule.ts';
 import { isNormal, judgedKind } from '../cutover/switches.ts';
 import { shapeConditions } from '../holds/shape.ts';
-import { droppedText } from '../stage/decide.ts';
+import { droppedText } from '../stage/intents.ts';
 import { type Alert, alertId, demandOf, step } from './alert.ts';
 import { type AlertSample, measure } from './measure.ts';
 

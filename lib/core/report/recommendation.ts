@@ -8,7 +8,7 @@ import type { CutoverState } from '../cutover/cutover.ts';
 import type { TableStatus } from '../gates/evidence.ts';
 import { waitingText } from '../gates/pending.ts';
 import { currentVerification } from '../gates/table-conditions.ts';
-import { droppedText, pendingWord } from '../stage/decide.ts';
+import { droppedText, pendingWord } from '../stage/intents.ts';
 
 /** Of the last complete pass for tables, of compared operations otherwise; null when nothing was compared. */
 export function validationScoreOf(state: CutoverState, table: TableStatus | null, verdict: Verdict): number | null {

@@ -6,7 +6,7 @@ import { policyOf } from '../cutover/policy.ts';
 import { frozenAt } from '../holds/freeze.ts';
 import { phaseHold } from '../holds/phase-order.ts';
 import { writesHold } from '../holds/switches.ts';
-import type { Context } from './decide.ts';
+import type { Context } from './decision.ts';
 
 /** What the stage machine must know besides the evidence. */
 export function rulesFor(

@@ -7,7 +7,6 @@ import { CrossfadeError, isCrossfadeError } from '../../core/base/errors.ts';
 import type { CutoverDeclaration, CutoverState } from '../../core/cutover/cutover.ts';
 import { isIdle } from '../../core/cutover/stage-kinds.ts';
 import { decide } from '../../core/stage/decide.ts';
-import type { Command } from '../../core/stage/events.ts';
 import type { Ports } from '../../ports/ports.ts';
 import type { StateFence } from '../../ports/tables.ts';
 import { tableCutover } from '../rows/table-of.ts';
@@ -15,15 +14,14 @@ import { type By, commit } from './commit.ts';
 
 type Needs = Pick<Ports, 'state' | 'capture' | 'log'>;
 
-/** @throws CrossfadeError when nothing can be armed; the start was taken back */
+/** The state after a start. @throws CrossfadeError when nothing can be armed; the start was taken back */
 export async function armFirst(
   ports: Needs,
   declaration: CutoverDeclaration,
   state: CutoverState,
-  command: Command,
   by: By,
 ): Promise<CutoverState> {
-  if (command.type !== 'start' || declaration.kind !== 'table') return state;
+  if (declaration.kind !== 'table') return state;
   const refused = await refusalOf(ports, declaration, state);
   if (!refused) return state;
   const message = `Cutover '${state.id}' was not started: ${refused.message}`;

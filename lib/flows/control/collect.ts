@@ -71,7 +71,7 @@ function byCutover(alerts: readonly Alert[]): Around['alerts'] {
 }
 
 /** @throws CrossfadeError `state_invalid` */
-export function stateIn({ states }: Pick<Around, 'states'>, declaration: CutoverDeclaration): CutoverState {
+function stateIn({ states }: Pick<Around, 'states'>, declaration: CutoverDeclaration): CutoverState {
   const stored = states.get(declaration.id) ?? initialState(declaration);
   if ('invalid' in stored) throw new CrossfadeError('state_invalid', stored.invalid);
   return stored;

@@ -1,7 +1,7 @@
 /** Turns a decision into one conditional write. The only place where states change. */
 
 import type { CutoverState } from '../../core/cutover/cutover.ts';
-import type { Decision } from '../../core/stage/decide.ts';
+import type { Decision } from '../../core/stage/decision.ts';
 import { record } from '../../core/stage/evolve.ts';
 import type { Ports } from '../../ports/ports.ts';
 import type { IdempotencyRecord, WriteResult } from '../../ports/state.ts';

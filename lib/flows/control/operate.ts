@@ -7,9 +7,11 @@ import { CrossfadeError, isDenial } from '../../core/base/errors.ts';
 import { DAY_MS } from '../../core/base/units.ts';
 import { type CutoverDeclaration, type CutoverState, initialState } from '../../core/cutover/cutover.ts';
 import { compareFlagAge, sharePpmOf } from '../../core/routing/flags.ts';
-import { type Decision, decide, droppedText, pendingWord } from '../../core/stage/decide.ts';
+import { decide } from '../../core/stage/decide.ts';
+import type { Decision } from '../../core/stage/decision.ts';
 import type { Command } from '../../core/stage/events.ts';
 import { record } from '../../core/stage/evolve.ts';
+import { droppedText, pendingWord } from '../../core/stage/intents.ts';
 import { rulesFor } from '../../core/stage/rules.ts';
 import type { IdempotencyRecord } from '../../ports/state.ts';
 import { shortCircuit } from '../calls/short-circuit.ts';
@@ -88,7 +90,8 @@ export async function operate(
     });
     if (result.kind === 'stale') throw outrun(result.current);
     if (result.kind === 'repeated') return await repeat(ports, result.record, operation);
-    after = await armFirst(ports, declaration, result.state, prepared, { nowMs, actor });
+    after = result.state;
+    if (prepared.type === 'start') after = await armFirst(ports, declaration, after, { nowMs, actor });
     await takeAlong(ports, declarations, after, { command: prepared, nowMs, actor });
   } catch (error) {
     // Flags and database follow the start that was taken back.
@@ -100,7 +103,7 @@ export async function operate(
       // The same request, sent twice at once: the other one was carried out between our two looks.
       const twin = await ports.state.readIdempotency(operation.idempotency.key);
       if (twin) return repeat(ports, twin, operation);
-      await recordDenial(ports, declaration, command.type, error, { nowMs, actor });
+      await recordDenial(ports, declaration, { command: command.type, error }, { nowMs, actor });
     }
     throw error;
   }
@@ -165,7 +168,7 @@ function checkCarriedOut(after: CutoverState): void {
   });
 }
 
-export function summary(state: CutoverState): CutoverSummary {
+function summary(state: CutoverState): CutoverSummary {
   return {
     cutover: state.id,
     stage: state.stage,
@@ -223,8 +226,7 @@ function outrun(current: CutoverState): CrossfadeError {
 async function recordDenial(
   ports: Needs,
   declaration: CutoverDeclaration,
-  command: string,
-  error: CrossfadeError,
+  { command, error }: { command: string; error: CrossfadeError },
   by: { nowMs: number; actor: string },
 ): Promise<void> {
   ports.metrics.record('DeniedCommands', 1);

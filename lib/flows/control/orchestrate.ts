@@ -1,7 +1,6 @@
 /** The phases on a tick: what follows from the state of their cutovers, and rollbacks that are still to be carried out. */
 
 import type { CutoverDeclaration, CutoverState, SystemState } from '../../core/cutover/cutover.ts';
-import type { Phase } from '../../core/cutover/phase.ts';
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import { phasesOf, stateOfPhase } from '../../core/holds/phase-order.ts';
 import { phaseEvents } from '../../core/phases/events.ts';
@@ -24,7 +23,7 @@ export async function orchestrate(
   const by = { nowMs, actor: TICK };
   const decide = (system: SystemState) => phaseEvents(phases, system, stepPhases(phases, system, members, nowMs));
   const { system } = await changeSystem(ports, decide, by);
-  await carryOutRollbacks(ports, declarations, phases, system, by);
+  await carryOutRollbacks(ports, declarations, system, by);
 }
 
 /**
@@ -34,10 +33,10 @@ export async function orchestrate(
 export async function carryOutRollbacks(
   ports: CarryOutPorts,
   declarations: readonly CutoverDeclaration[],
-  phases: readonly Phase[],
   system: SystemState,
   by: By,
 ): Promise<readonly (MovedBack & { id: string })[]> {
+  const phases = phasesOf(declarations);
   const moved: (MovedBack & { id: string })[] = [];
   const stuck = new Set<string>();
   for (const phase of [...phases].reverse()) {

@@ -71,7 +71,7 @@ export async function operatePhase(
     ? (earlier.answer.body as Answer)
     : await decideOnce(ports, declarations, { phases, phase }, { command, actor, basedOn, idempotency });
   const system = await ports.state.readSystem();
-  const moved = command.type === 'rollback' ? await carryOutRollbacks(ports, declarations, phases, system, by) : [];
+  const moved = command.type === 'rollback' ? await carryOutRollbacks(ports, declarations, system, by) : [];
   const { published } = await reconcile(ports, declarations).catch((error) => {
     ports.log.failure('reconcile_failed', error, { phase: phase.name });
     return { published: false };

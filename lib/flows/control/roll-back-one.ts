@@ -7,7 +7,8 @@ import {
   type RollbackCause,
 } from '../../core/cutover/cutover.ts';
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
-import { decide, droppedText, pendingWord } from '../../core/stage/decide.ts';
+import { decide } from '../../core/stage/decide.ts';
+import { droppedText, pendingWord } from '../../core/stage/intents.ts';
 import type { Ports } from '../../ports/ports.ts';
 import { type Carried, type CarryOutPorts, carryOut } from './carry-out.ts';
 import { type By, commit } from './commit.ts';

@@ -23,7 +23,7 @@ import type { Judgement } from '../../core/look/snapshot.ts';
 import { type PhaseView, viewPhases } from '../../core/phases/view.ts';
 import { recommendationOf, validationScoreOf } from '../../core/report/recommendation.ts';
 import { sharePpmOf } from '../../core/routing/flags.ts';
-import { droppedText, LEGAL_COMMANDS, pendingWord } from '../../core/stage/decide.ts';
+import { droppedText, pendingWord } from '../../core/stage/intents.ts';
 import { inBatches, withConcurrencyLimit } from '../calls/concurrency-limit.ts';
 import { type CollectPorts, collectAround } from '../control/collect.ts';
 import { look } from '../control/look.ts';
@@ -67,7 +67,7 @@ export type CutoverReport = {
   validationScore: number | null;
 };
 
-export type NextStep = {
+type NextStep = {
   /** What to do, or what the commands do. */
   text: string;
   /** Exact commands, as they are typed. */
@@ -258,9 +258,4 @@ function stepsOf(declaration: CutoverDeclaration, state: CutoverState, health: H
         ? verdict.reasons.map(released)
         : [say(`the next tick advances to ${nextStage(state)?.name ?? 'the next stage'}`)];
   }
-}
-
-/** Commands that make sense now, for pages and help. */
-export function possibleCommands(state: Pick<CutoverState, 'stageKind' | 'pending'>): readonly string[] {
-  return state.pending ? [] : LEGAL_COMMANDS[state.stageKind];
 }

@@ -9,7 +9,8 @@ import { emptyWindow, type MinuteWindow } from '../../../lib/core/gates/evidence
 import { bucketIndex } from '../../../lib/core/gates/histogram.ts';
 import { deadlineCondition } from '../../../lib/core/holds/deadline.ts';
 import { demandsOf } from '../../../lib/core/holds/demands.ts';
-import { type Context, type Decision, decide } from '../../../lib/core/stage/decide.ts';
+import { decide } from '../../../lib/core/stage/decide.ts';
+import type { Context, Decision } from '../../../lib/core/stage/decision.ts';
 import type { Command } from '../../../lib/core/stage/events.ts';
 import { evolve } from '../../../lib/core/stage/evolve.ts';
 import { defineCutovers } from '../../../lib/define/cutovers.ts';

@@ -4,9 +4,11 @@ import { describe, expect, it } from 'vitest';
 import { condition } from '../../../lib/core/conditions/condition.ts';
 import type { CutoverKind, CutoverState, PendingAction } from '../../../lib/core/cutover/cutover.ts';
 import { nextStage } from '../../../lib/core/cutover/plan.ts';
-import { type Context, type Decision, decide, droppedText, LEGAL_COMMANDS } from '../../../lib/core/stage/decide.ts';
+import { decide, LEGAL_COMMANDS } from '../../../lib/core/stage/decide.ts';
+import type { Context, Decision } from '../../../lib/core/stage/decision.ts';
 import type { Command, CommandType, Event } from '../../../lib/core/stage/events.ts';
 import { evolve, record } from '../../../lib/core/stage/evolve.ts';
+import { droppedText } from '../../../lib/core/stage/intents.ts';
 import { NOW, PLAN, STAGES, type StageName, stateIn, verdictOf } from '../../property/samples.ts';
 
 const CONTEXT: Context = { nowMs: NOW, actor: 'ada', emergencyStop: false };
