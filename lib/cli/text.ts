@@ -88,7 +88,8 @@ export function bar(fraction: number, width: number): string {
   return '█'.repeat(filled) + '░'.repeat(width - filled);
 }
 
-export const count = (value: number): string => countOf(value, ',');
+/** To the nearest tenth. */
+export const count = (value: number): string => countOf(Math.round(value * 10) / 10, ',');
 
 /** @example counted(1, 'key') // '1 key' */
 export const counted = (value: number, noun: string): string => `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
