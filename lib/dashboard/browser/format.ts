@@ -10,7 +10,7 @@ export const share = (ppm: number): string => `${Number((ppm / 10_000).toFixed(4
 /** A rate of 0–1, with at most three digits, but never 100 % for less than all. */
 export function percent(rate: number | null): string {
   if (rate === null) return '–';
-  if (rate > 0.999 && rate < 1) return `${(Math.floor(rate * 1e6) / 1e4).toFixed(3)} %`;
+  if (rate > 0.999 && rate < 1) return `${(Math.floor(rate * 1e5) / 1e3).toFixed(3)} %`;
   return `${Number((rate * 100).toPrecision(3))} %`;
 }
 
