@@ -77,7 +77,7 @@ function chartOptions(options: PlotOptions, width: number, marks: () => readonly
         ...axis,
         grid: { stroke: () => color('--hairline'), width: 1 },
         size: 54,
-        space: 34,
+        space: 30,
         values: (_, ticks) => ticks.map(format),
       },
     ],
