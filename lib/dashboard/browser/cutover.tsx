@@ -11,13 +11,13 @@ type CardProps = { cutover: CutoverView };
 
 export function InvalidCard({ cutover: { id, badge, why } }: { cutover: InvalidView }) {
   return (
-    <article class="card">
+    <article class="card" aria-label={`Cutover ${id}`}>
       <header>
         <h2>{id}</h2>
         <Pill badge={badge} />
       </header>
       <div class="panel tone-bad">
-        <p>Its state cannot be read, so nothing moves until it is mended. {why}</p>
+        <p>The state of this cutover cannot be read. Nothing moves until the state is repaired. {why}</p>
       </div>
     </article>
   );
