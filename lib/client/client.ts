@@ -8,7 +8,7 @@ import type { FlagDocument } from '../core/routing/flags.ts';
 import type { PreparedRoute, Route, RouteRequest } from '../core/routing/routing.ts';
 import { circuitBreaker } from '../routing/breaker.ts';
 import { type FlagProblem, type FlagSource, flagCache } from '../routing/flag-cache.ts';
-import { type ClientRoute, type Environment, type RouteTable, routeTable } from '../routing/route-table.ts';
+import { type ClientRoute, type Environment, type RouteTable, routeTable, undecided } from '../routing/route-table.ts';
 import { createComparer } from './comparer.ts';
 import type { ComparisonReport } from './comparison-report.ts';
 import type { CutoverRun } from './cutover-run.ts';
@@ -109,7 +109,6 @@ export type Client = {
   health(): ClientHealth;
 };
 
-const UNKNOWN = { side: 'primary', reason: 'unknown_cutover', stage: null, version: 0 } as const;
 const NO_REQUEST: RouteRequest = {};
 const monotonicMs = () => performance.now();
 
@@ -132,7 +131,7 @@ export function createClient(options: ClientOptions): Client {
       return table.route(cutover, request, nowMs, flags.confirmedAtMs());
     } catch {
       // A name or request of another type, which only callers without types can send.
-      return { ...UNKNOWN, ageMs: flagAgeMs() };
+      return undecided('unknown_cutover', flagAgeMs());
     }
   }
 
@@ -169,7 +168,7 @@ export function createClient(options: ClientOptions): Client {
     shouldRouteToShadow: (cutover, operation, key) => route(cutover, { operation, key }).side === 'shadow',
     runCutover: (run) => runCutover(parts, run),
     write: (write) => writeCutover(writing, write),
-    effect: (what, write, instead) => new RunCall(parts, { cutover: '', side: 'primary' }).effect(what, write, instead),
+    effect: (what, write, instead) => new RunCall(parts, '', 'primary').effect(what, write, instead),
     isReadonly: parts.isReadonly,
     migrationPhase: () => switches.migrationPhase(system()),
     record,

@@ -80,7 +80,12 @@ export function createComparer(parts: ComparerParts): Comparer {
     // What one path takes too long for says nothing where the old one was as slow.
     if (late && (side === 'primary' || served.latencyMs > parts.deadlineMs)) return bench.counts.compared(null);
     const startedMs = parts.now();
-    const judgement = judge(bench.noise, run, how, bySide(served, other));
+    const judgement = judge(
+      bench.noise,
+      run,
+      how,
+      side === 'shadow' ? [served.settled, other.settled] : [other.settled, served.settled],
+    );
     bench.budget.spend(parts.now() - startedMs);
     const mismatch = judgement === undefined ? null : !!judgement;
     parts.compared(run.cutover, operation, mismatch, failedAlone(run, served, other));
@@ -142,20 +147,12 @@ function learn<T>(bench: Bench, run: CutoverRun<T>, served: Served<T>, other: Ra
   bench.noise.learn(diffJson(served.settled.answer, other.settled.answer, compileRules(run.ignore ?? [])).differences);
 }
 
-type BySide<T> = Record<Side, Ran<T>['settled']>;
-
-function bySide<T>(served: Served<T>, other: Ran<T>): BySide<T> {
-  return served.side === 'primary'
-    ? { primary: served.settled, shadow: other.settled }
-    : { primary: other.settled, shadow: served.settled };
-}
-
 /** What differs; null for nothing, undefined where both cannot be compared. */
 function judge<T>(
   noise: NoiseFloor,
   run: CutoverRun<T>,
   how: Comparison<T>,
-  { primary, shadow }: BySide<T>,
+  [primary, shadow]: readonly [Ran<T>['settled'], Ran<T>['settled']],
 ): Judgement | null | undefined {
   if (primary === 'late' || shadow === 'late') return { kind: 'timeout', differences: [] };
   if (!primary.ok || !shadow.ok) {

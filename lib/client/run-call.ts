@@ -19,9 +19,6 @@ export type CallParts = {
   simulated(write: SimulatedWrite): void;
 };
 
-/** The run that a call is part of. Without an id, the call makes one when it is asked for it. */
-type RunOfCall = { cutover: string; side: Side; comparing?: boolean; id?: string | null };
-
 export class RunCall {
   readonly cutover: string;
   readonly side: Side;
@@ -30,14 +27,15 @@ export class RunCall {
   readonly #parts: CallParts;
   #controller: AbortController | null = null;
   #ended = false;
-  #id: string | null;
+  #id: string | undefined;
 
-  constructor(parts: CallParts, { cutover, side, comparing = false, id = null }: RunOfCall) {
+  /** Without an id, the call makes one when it is asked for it. */
+  constructor(parts: CallParts, cutover: string, side: Side, run: { comparing?: boolean; id?: string } = {}) {
     this.#parts = parts;
     this.cutover = cutover;
     this.side = side;
-    this.comparing = comparing;
-    this.#id = id;
+    this.comparing = run.comparing ?? false;
+    this.#id = run.id;
   }
 
   /** The same for both sides of one run: give it to whoever must not do the same thing twice. */
@@ -73,7 +71,7 @@ export class RunCall {
 
   /** The other side of the same run. */
   other(side: Side, comparing: boolean): RunCall {
-    return new RunCall(this.#parts, { cutover: this.cutover, side, comparing, id: this.id });
+    return new RunCall(this.#parts, this.cutover, side, { comparing, id: this.id });
   }
 
   end(): void {

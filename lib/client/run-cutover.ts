@@ -48,7 +48,7 @@ export type RunParts = CallParts & {
 /** @throws what the paths throw, and nothing else */
 export async function runCutover<T>(parts: RunParts, run: CutoverRun<T>): Promise<T> {
   const decision = parts.decide(run);
-  const call = new RunCall(parts, { cutover: run.cutover, side: decision.side });
+  const call = new RunCall(parts, run.cutover, decision.side);
   const served = await serve(parts, run, call, decision);
   const { settled } = served;
   if (!settled.ok && mayFallBack(run, decision, settled.error)) return fallBack(parts, run, call);

@@ -78,7 +78,7 @@ export async function writeCutover<T>(parts: WriteParts, write: CutoverWrite<T>)
     ? { ...parts.believed(cutover), copy: null }
     : await intend(parts, write, id);
   const startedMs = parts.now();
-  const settled = await settle(write[side], new RunCall(parts, { cutover, side, id }));
+  const settled = await settle(write[side], new RunCall(parts, cutover, side, { id }));
   const { ok: success, error } = settled;
   parts.record({ cutover, side, latencyMs: parts.now() - startedMs, success, operation, error });
   if (copy !== null) {

@@ -37,6 +37,11 @@ export type RouteTable = {
   prepared(cutover: string): PreparedRoute | undefined;
 };
 
+/** Without flags of a cutover everything stays on the primary. */
+export function undecided(reason: RouteReason, ageMs: number | null): ClientRoute {
+  return { side: 'primary', reason, stage: null, version: 0, ageMs };
+}
+
 /** @param breaker of this process; the routing function has none, since it sees no outcomes */
 export function routeTable(environment: Environment, breaker: Breaker | null = null): RouteTable {
   let table: Map<string, PreparedRoute> | null = null;
@@ -50,12 +55,10 @@ export function routeTable(environment: Environment, breaker: Breaker | null = n
       );
     },
     route(cutover, request, nowMs, confirmedAtMs) {
-      if (table === null) return { side: 'primary', reason: 'no_flags', stage: null, version: 0, ageMs: null };
+      if (table === null) return undecided('no_flags', null);
       const ageMs = nowMs - confirmedAtMs;
       const prepared = table.get(cutover);
-      if (prepared === undefined) {
-        return { side: 'primary', reason: 'unknown_cutover', stage: null, version: 0, ageMs };
-      }
+      if (prepared === undefined) return undecided('unknown_cutover', ageMs);
       let decided = decideRoute(prepared, request);
       if (breaker !== null && breaker.open > 0 && mayBeLeft(prepared, decided) && !breaker.admits(cutover, nowMs)) {
         decided = CIRCUIT_OPEN;
