@@ -37,7 +37,7 @@ const ROWS_ACTIONS = {
 } as const;
 
 /** What happened, why if it was said, and how it is to be taken. */
-export function eventWords(event: Event): { what: string; why: string; tone: Tone } {
+function eventWords(event: Event): { what: string; why: string; tone: Tone } {
   switch (event.type) {
     case 'started':
       return words(`Started with plan ${event.plan.name}`, 'good');

@@ -3,8 +3,8 @@
 import uPlot from 'uplot';
 
 export type Stroke = { color: `--${string}`; dash: readonly number[]; width: number; alpha: number };
-export type Mark = { atMs: number; label: string };
-export type Drawing = {
+type Mark = { atMs: number; label: string };
+type Drawing = {
   /** Seconds since the epoch; `from` is the first that is shown. */
   times: readonly number[];
   from: number;
