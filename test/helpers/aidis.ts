@@ -25,7 +25,7 @@ import { tablePorts } from './table-ports.ts';
 export const AIDIS_TABLES = aidisCutovers.map(({ id }) => id);
 const MINUTE_MS = 60_000;
 
-export function aidisScript(name: 'primary' | 'seed' | 'shadow' | 'violations' | 'mend'): string {
+export function aidisScript(name: 'primary' | 'seed' | 'shadow' | 'violations' | 'repair'): string {
   return readFileSync(fileURLToPath(new URL(`../../infra/examples/aidis/${name}.sql`, import.meta.url)), 'utf8');
 }
 

@@ -5,11 +5,15 @@ import type { AddressInfo } from 'node:net';
 import { controlRoutes } from '../../functions/control.ts';
 import { httpHandler } from '../../functions/middleware.ts';
 import type { ApiComposition } from '../../lib/compose/api.ts';
+import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
+import type { Ports } from '../../lib/ports/ports.ts';
 import { answerOf, eventOf, lambdaContext } from '../property/served.ts';
-import type { World } from './world.ts';
 
-/** @param world whose ports are asked; the caller is always `ada` */
-export async function commandServer(world: World): Promise<{ url: string; close(): Promise<void> }> {
+/** Whose ports are asked: a world in memory, or one with real tables. */
+type Served = { ports: Ports; cutovers: readonly CutoverDeclaration[]; clock: { now(): number } };
+
+/** The caller is always `ada`. */
+export async function commandServer(world: Served): Promise<{ url: string; close(): Promise<void> }> {
   const notHere = async () => {
     throw new Error('The control API asks neither for a side nor for an upstream.');
   };

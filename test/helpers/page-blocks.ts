@@ -75,15 +75,18 @@ function located(said: string, blocks: readonly Block[]): string[] {
 const OTHERS = new Set(['aws', 'cat', 'cd', 'createdb', 'export', 'psql', 'sudo']);
 const SERVERLESS = new Set(['package', 'deploy', 'remove', 'invoke']);
 
+/** A line of a shell block without its remark. */
+export const typedOf = (line: string): string => line.replace(/(^|\s)#.*$/, '').trim();
+
 /** Why a line of a shell block could not be typed as it stands; empty when it could. */
 export function wrongLine(root: string, line: string): string[] {
-  const bare = line.replace(/(^|\s)#.*$/, '').trim();
+  const bare = typedOf(line);
   if (bare === '') return [];
   return splitLine(bare).flatMap((words) => wrongCommand(root, words).map((why) => `${why}: ${line.trim()}`));
 }
 
 /** Words of each command of a line; quotes hold words together, and what is in $(…) is one word. */
-function splitLine(line: string): string[][] {
+export function splitLine(line: string): string[][] {
   const commands: string[][] = [[]];
   for (const [word] of line.matchAll(/\$\([^)]*\)|(?:"[^"]*"|'[^']*'|[^\s"'|&])+|&&|\|/g)) {
     if (word === '&&' || word === '|') commands.push([]);

@@ -1,11 +1,19 @@
-/** The shipped examples of phases, lived through on a virtual clock: weeks in seconds, since nothing is watched in between. */
+/**
+ * The shipped examples of phases, lived through on a virtual clock: weeks in seconds, since nothing is watched in between. What
+ * their pages have people type is typed on the way.
+ */
 
-import { describe, expect, it } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
 import clambake from '../../infra/examples/clambake/cutovers.ts';
 import library from '../../infra/examples/library-migration/cutovers.ts';
 import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
 import { phasesOf } from '../../lib/core/holds/phase-order.ts';
-import { MINUTE_MS, world } from '../helpers/world.ts';
+import { commandServer } from '../helpers/command-server.ts';
+import { ROOT } from '../helpers/imports.ts';
+import { type Tutorial, tutorial, typedCommands } from '../helpers/tutorial.ts';
+import { MINUTE_MS, type World, world } from '../helpers/world.ts';
 import { oracle } from './oracle.ts';
 
 const HOUR = 60;
@@ -62,11 +70,36 @@ function live(declared: readonly CutoverDeclaration[]) {
   return { w, o, back, stage, status, minutes, hours, until, verdictOf, cutovers };
 }
 
+const servers: { close(): Promise<void> }[] = [];
+afterEach(() => Promise.all(servers.splice(0).map((server) => server.close())));
+
+/** The page of an example, typed by real commands over the handlers of the control API. `text` is a page that is not shipped. */
+async function typed(
+  example: string,
+  w: World,
+  refused: Readonly<Record<string, number>> = {},
+  text?: string,
+): Promise<Tutorial> {
+  const server = await commandServer(w);
+  servers.push(server);
+  const file = `infra/examples/${example}/README.md`;
+  const page = { file, text: text ?? readFileSync(join(ROOT, file), 'utf8') };
+  const crossfade = typedCommands({ url: server.url, nowMs: () => w.clock.now() }, refused);
+  return tutorial(page, { crossfade });
+}
+
 describe('clambake', () => {
   it('moves its three components in three weeks, each after the one before, and on no weekend', async () => {
-    const { w, o, until, status, stage, back } = live(clambake);
+    const { w, o, until, status, stage, back, hours } = live(clambake);
+    const page = await typed('clambake', w);
     const begunMs = w.clock.now();
-    await until(async () => (await status('week_executor')) === 'done', 6, 120);
+    expect(await page.through('npx crossfade phases')).toMatch(/week_planner[\s\S]+week_bundler[\s\S]+week_executor/);
+    await page.through('npx crossfade start planner');
+    expect(stage('planner')).toBe('dual_write');
+    await until(async () => (await status('week_executor')) === 'soaking', 6, 120);
+    for (let soaked = 0; soaked < 2 * 24; soaked += 6) await hours(6);
+    await page.through('npx crossfade phase week_executor go');
+    expect([await status('week_executor'), page.left()]).toEqual(['done', []]);
     const weeks = (w.clock.now() - begunMs) / (7 * 24 * HOUR * MINUTE_MS);
     expect(weeks).toBeGreaterThan(1.5);
     expect(weeks).toBeLessThan(3.2);
@@ -131,7 +164,29 @@ describe('clambake', () => {
   });
 });
 
+describe('a page with a line that does not work', () => {
+  it.each([
+    ['npx crossfade start planer', /clambake\/README\.md: 'npx crossfade start planer' failed: exit code 2/],
+    ['npx crossfade start executor', /'npx crossfade start executor' failed: exit code 3, not 0/],
+    ['createdb clambake', /calls 'createdb', which this test does not run/],
+  ])('is noticed: %s', async (line, why) => {
+    const { w } = live(clambake);
+    const page = await typed('clambake', w, {}, `\`\`\`sh\nnpx crossfade phases # first\n${line}\n\`\`\`\n`);
+    await expect(page.through(line)).rejects.toThrow(why);
+    await expect(page.through('npx crossfade status')).rejects.toThrow('has no line');
+  });
+});
+
 describe('library-migration', () => {
+  it('has a page whose lines work, and whose refusal is the one it speaks of', async () => {
+    const { w, minutes } = live(library);
+    await minutes(1);
+    const page = await typed('library-migration', w, { 'start http_server': 3 });
+    expect(await page.through('npx crossfade start http_server')).toMatch(/phase/);
+    expect(await page.through('npx crossfade explain http_server')).toMatch(/data_layer/);
+    expect(page.left()).toEqual([]);
+  });
+
   it('goes through its five phases and their checkpoints, the API layer as one', async () => {
     const { o, until, status, stage, back, cutovers } = live(library);
     await until(async () => (await status('background')) === 'done', 3, 200);

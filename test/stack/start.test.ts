@@ -1,12 +1,20 @@
-/** `npm start -- --exit` as a user runs it: the real command over the real bundles, in a process of its own. */
+/**
+ * `npm start -- --exit` as a user runs it: the real command over the real bundles, in a process of its own. What the page of the
+ * example chinook has people type is run here.
+ */
 
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { resolve } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { buildOnce } from '../helpers/handler-process.ts';
+import { linesOf } from '../helpers/tutorial.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
+
+/** Exit code of a demonstration that rolled back by itself. */
+const ROLLED_BACK = 4;
 
 let nextBase = 20_000 + (process.pid % 200) * 50;
 
@@ -28,6 +36,9 @@ function isFree(port: number): Promise<boolean> {
   });
 }
 
+/** Words after `npm start --` of every run that came to its end, or was ended. */
+const ran: (readonly string[])[] = [];
+
 async function start(...words: string[]): Promise<{ code: number | null; output: string }> {
   const port = String(await freeBase());
   const child = spawn(process.execPath, ['infra/bootstrap.mjs', 'start', '--exit', '--port', port, ...words], {
@@ -37,6 +48,7 @@ async function start(...words: string[]): Promise<{ code: number | null; output:
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk));
   const code = await new Promise<number | null>((answer) => child.once('exit', answer));
+  if (code === 0 || code === ROLLED_BACK) ran.push(['--exit', ...words]);
   return { code, output };
 }
 
@@ -65,7 +77,7 @@ describe('npm start -- --exit', () => {
   ])('rolls back by itself with the fault %s, and says why', async (fault, cause) => {
     const { code, output } = await start('--fault', fault, '--plan', 'canary');
     expect(output).toMatch(cause);
-    expect(code, output).toBe(4);
+    expect(code, output).toBe(ROLLED_BACK);
     expect(output).toContain('Nothing was lost.');
     expect(output).toMatch(/ writes, 0 failed/);
   });
@@ -99,5 +111,27 @@ describe('npm start whose npm is ended', () => {
     shell.kill('SIGTERM');
     // Closed by the last process that holds it.
     await ended;
+    ran.push([]);
+  });
+});
+
+/** Lines that no run has had all words of. */
+const notRun = (text: string): readonly string[] =>
+  linesOf({ file: 'README.md', text }).filter((line) => {
+    const [npm, script, ...words] = line.split(/\s+/);
+    const ranWith = (given: readonly string[]) => words.every((word) => word === '--' || given.includes(word));
+    return npm !== 'npm' || script !== 'start' || !ran.some(ranWith);
+  });
+
+describe('the page of the example chinook', () => {
+  it('has nothing typed that was not run above', () => {
+    const text = readFileSync(resolve(ROOT, 'infra/examples/chinook/README.md'), 'utf8');
+    expect(linesOf({ file: 'README.md', text })).toHaveLength(3);
+    expect(notRun(text)).toEqual([]);
+  });
+
+  it('is noticed with a line that was not run, or that failed', () => {
+    const lines = ['npm start -- --fault fire', 'npm start -- --fast', 'npm run start'];
+    expect(notRun(`\`\`\`sh\n${lines.join('\n')}\n\`\`\`\n`)).toEqual(lines);
   });
 });

@@ -1,5 +1,5 @@
 -- Rows as they are found in real tables: each is allowed today and refused by one constraint of the new shape. Lets you see what
--- quarantine does: the cutover is held, and the key and the constraint are named. Run it after seed.sql. Undo: mend.sql.
+-- quarantine does: the cutover is held, and the key and the constraint are named. Run it after seed.sql. Undo: repair.sql.
 INSERT INTO projects (id, name) SELECT 'bad00000-0000-4000-8000-000000000001', name FROM projects ORDER BY name LIMIT 1;
 INSERT INTO projects (id, name, status) VALUES ('bad00000-0000-4000-8000-000000000002', 'status without a list', 'on hold');
 INSERT INTO sessions (id, project_id, head_commit) SELECT 'bad00000-0000-4000-8000-000000000001', id, 'HEAD~1' FROM projects ORDER BY id DESC LIMIT 1;

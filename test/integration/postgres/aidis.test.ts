@@ -152,8 +152,8 @@ describe('the example aidis', () => {
       });
     });
 
-    it('goes on once they are mended, up to its full share, while the application writes', async () => {
-      await db.sql.unsafe(statementsFor(aidisScript('mend'), table));
+    it('goes on once they are repaired, up to its full share, while the application writes', async () => {
+      await db.sql.unsafe(statementsFor(aidisScript('repair'), table));
       await crossing.until(table, 'half_50');
       await write(`${table} half`);
       await crossing.until(table, 'full_100');
