@@ -53,7 +53,7 @@ const BUDGETS = {
 };
 
 /** What `exports` of package.json name. */
-const CLIENT_ENTRIES = ['index', 'appconfig-source', 'lambda', 'openfeature'];
+const CLIENT_ENTRIES = ['index', 'appconfig-source', 'lambda', 'openfeature', 'testing'];
 
 /** `serverless invoke local` can only require(). Not packaged: on Lambda and in serverless-offline the .mjs comes first. */
 const REQUIRABLE =

@@ -75,9 +75,11 @@ describe('the package', () => {
       import { withCrossfade } from 'crossfade/lambda';
       const client = createClient({ flags: { fetch: async () => { throw new Error('none'); } }, outcomes: async () => {} });
       const handler = withCrossfade(client, async () => client.runCutover({ cutover: 'a', primary: () => 'old', shadow: () => 'new' }));
-      console.log(await handler(), client.route('a').reason, typeof (await import('crossfade/openfeature')).crossfadeProvider);
+      const { crossfadeProvider } = await import('crossfade/openfeature');
+      const { fixedFlags } = await import('crossfade/testing');
+      console.log(await handler(), client.route('a').reason, typeof crossfadeProvider, typeof fixedFlags);
     `;
-    expect(run(code)).toBe('old no_flags function');
+    expect(run(code)).toBe('old no_flags function function');
   });
 
   it('has types that resolve for who imports it, and that refuse what is wrong', () => {

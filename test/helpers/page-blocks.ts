@@ -33,6 +33,7 @@ const ENTRIES = {
   'crossfade/lambda': 'lib/client/lambda.ts',
   'crossfade/appconfig': 'lib/client/appconfig-source.ts',
   'crossfade/openfeature': 'lib/client/openfeature.ts',
+  'crossfade/testing': 'lib/client/testing.ts',
   'crossfade/define-cutovers': 'lib/define/cutovers.ts',
   'crossfade/define-phases': 'lib/define/phases.ts',
 } as const;
