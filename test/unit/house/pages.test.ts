@@ -3,13 +3,13 @@
  * and what has to have a page or a row has one. Each rule is also shown to notice a violation.
  */
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { alarmsOf } from '../../../infra/docs/alarms.ts';
 import { placesIn } from '../../../infra/docs/markdown.ts';
 import { completeHead, headOf } from '../../../infra/docs/migrations.ts';
-import { RENEW, readPages, renewed, TEXT_NAMES } from '../../../infra/docs/pages.ts';
+import { type Page, RENEW, readPages, renewed, TEXT_NAMES } from '../../../infra/docs/pages.ts';
 import { BUILT_IN_RULE_IDS } from '../../../lib/core/alerts/rule.ts';
 import { ROOT, readSources } from '../../helpers/imports.ts';
 import { blocksOf, compile, wrongInline, wrongLine } from '../../helpers/page-blocks.ts';
@@ -139,6 +139,25 @@ describe('code in pages', () => {
 
 // ------------------------------------------------------------------------------------------- what must have a place
 
+/** Where each folder is a room; of ports each file is one. */
+const ROOMS_IN = ['lib/core', 'lib/flows', 'lib/adapters', 'lib/adapters/postgres', 'lib/ports'];
+
+const roomsIn = (folder: string): string[] =>
+  readdirSync(join(ROOT, folder), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() || (folder === 'lib/ports' && entry.name.endsWith('.ts')))
+    .map(({ name }) => `${folder}/${name}`);
+
+/** A row begins with the names that it is about. */
+function isExplained(room: string, pages: readonly Page[]): boolean {
+  const name = `\`${basename(room)}\``;
+  const rows = (text: string) => text.match(/^\| `[^|]*\|/gm) ?? [];
+  const beside = pages.filter(({ file }) => file.endsWith('/README.md') && room.startsWith(`${dirname(file)}/`));
+  return (
+    pages.some(({ file }) => file === `${room}/README.md`) ||
+    beside.some(({ text }) => rows(text).some((row) => row.includes(name)))
+  );
+}
+
 const SECTIONS = ['what-you-see', 'what-it-means', 'what-to-type', 'what-you-will-see-then'];
 
 describe('pages', () => {
@@ -157,6 +176,21 @@ describe('pages', () => {
         .map((one) => `${name} #${one}`);
     });
     expect(missing).toEqual([]);
+  });
+
+  it('each room has its idea explained, by a page of its own or by a row in the page beside it', () => {
+    const rooms = ROOMS_IN.flatMap((folder) => roomsIn(folder));
+    expect(rooms.length).toBeGreaterThan(30);
+    expect(rooms.filter((room) => !isExplained(room, PAGES))).toEqual([]);
+  });
+
+  it('notice a room, and a file of ports, that nothing explains', () => {
+    const pages = PAGES.filter(({ file }) => file !== 'lib/core/gates/README.md').map((page) => ({
+      ...page,
+      text: page.text.replaceAll(/^\| `gates`.*$/gm, ''),
+    }));
+    expect(isExplained('lib/core/gates', pages)).toBe(false);
+    expect(isExplained('lib/ports/nothing.ts', PAGES)).toBe(false);
   });
 
   it('the runbook of alerts has a section for each built-in rule', () => {
