@@ -95,7 +95,12 @@ export function compose(variables = environment(), env = readEnvironment(variabl
     realNow,
     router: once(async () => {
       const { routingService } = await import('../routing/service.ts');
-      return routingService({ source: await flagSource(env), environment: variables, monotonicMs: clock.monotonicMs });
+      return routingService({
+        source: await flagSource(env),
+        environment: variables,
+        monotonicMs: clock.monotonicMs,
+        refused: () => metrics.record('FlagsInvalid', 1),
+      });
     }),
     upstream,
   };

@@ -1,6 +1,6 @@
 /**
  * The composition of the routing function alone. It answers other programs while they serve requests, so it must start
- * fast: no AWS client, no validation library, and the logger only when there is something to log.
+ * fast: no AWS client, no validation library; logger and figures are loaded with the first line or figure.
  */
 
 import { authenticate } from '../adapters/http/authenticate.ts';
@@ -8,7 +8,7 @@ import { signingKeys } from '../adapters/http/signing-keys.ts';
 import type { Scope } from '../adapters/http/token.ts';
 import { environment, realNow, systemClock } from '../adapters/system.ts';
 import { CrossfadeError } from '../core/base/errors.ts';
-import type { Log } from '../ports/machine.ts';
+import type { Log, Metrics } from '../ports/machine.ts';
 import type { Ports } from '../ports/ports.ts';
 import { agentSource } from '../routing/agent-source.ts';
 import { type Router, routingService } from '../routing/service.ts';
@@ -51,10 +51,16 @@ export function composeRouting(variables = environment()): RoutingComposition {
     environment: value('CROSSFADE_APPCONFIG_ENVIRONMENT'),
     profile: value('CROSSFADE_APPCONFIG_PROFILE'),
   });
+  const metrics = variables.CROSSFADE_PROFILE === 'aws' ? lateMetrics() : { record: () => {}, flush: () => {} };
   return {
-    ports: { clock, log: lateLog(), metrics: { record: () => {}, flush: () => {} } },
+    ports: { clock, log: lateLog(), metrics },
     authenticate: async (header, scope) => authenticate(header, scope, { keys, rules, realNowMs: realNow() }),
-    router: routingService({ source, environment: variables, monotonicMs: clock.monotonicMs }),
+    router: routingService({
+      source,
+      environment: variables,
+      monotonicMs: clock.monotonicMs,
+      refused: () => metrics.record('FlagsInvalid', 1),
+    }),
   };
 }
 
@@ -66,5 +72,21 @@ function lateLog(): Log {
   return {
     event: (name, fields) => void late((log) => log.event(name, fields)),
     failure: (name, error, fields) => void late((log) => log.failure(name, error, fields)),
+  };
+}
+
+/** Figures of this function are rare, so each is sent at once. */
+function lateMetrics(): Metrics {
+  const late = async (use: (metrics: Metrics) => void) => {
+    const { cloudWatchMetrics } = await import('../adapters/powertools/metrics.ts');
+    use(cloudWatchMetrics());
+  };
+  return {
+    record: (name, value) =>
+      void late((metrics) => {
+        metrics.record(name, value);
+        metrics.flush();
+      }),
+    flush: () => {},
   };
 }

@@ -1,5 +1,6 @@
 /** Routing inside a function: the SDK's flag cache and the same decision, without recording. */
 
+import { isCrossfadeError } from '../core/base/errors.ts';
 import type { FlagDocument } from '../core/routing/flags.ts';
 import type { RouteRequest } from '../core/routing/routing.ts';
 import { type FlagSource, flagCache } from './flag-cache.ts';
@@ -25,8 +26,10 @@ export function routingService(options: {
   source: FlagSource;
   environment: Readonly<Record<string, string | undefined>>;
   monotonicMs: () => number;
+  /** Called for each flag document that cannot be used. */
+  refused: () => void;
 }): Router {
-  const flags = flagCache({ source: options.source, now: options.monotonicMs });
+  const flags = flagCache({ source: reporting(options.source, options.refused), now: options.monotonicMs });
   const table = routeTable(options.environment);
   flags.onChange(table.use);
   return {
@@ -42,5 +45,19 @@ export function routingService(options: {
       };
     },
     flags: () => flags.current(),
+  };
+}
+
+/** The same source; documents that it refuses are reported. */
+function reporting(source: FlagSource, refused: () => void): FlagSource {
+  return {
+    async fetch(signal) {
+      try {
+        return await source.fetch(signal);
+      } catch (error) {
+        if (isCrossfadeError(error) && error.code === 'flags_invalid') refused();
+        throw error;
+      }
+    },
   };
 }

@@ -71,6 +71,7 @@ export function inMemoryComposition(declarations: readonly CutoverDeclaration[] 
         source: { fetch: async () => ({ document: parts.flags.served()! }) },
         environment: {},
         monotonicMs: clock.monotonicMs,
+        refused: () => {},
       }),
     upstream: async () => async () => ({ status: 200, headers: {}, cookies: [], body: new Uint8Array() }),
     realNow: () => NOW,
