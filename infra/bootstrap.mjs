@@ -43,7 +43,7 @@ export function needsServers(args) {
   return projects.length === 0 || projects.some((project) => !WITHOUT_SERVERS.includes(project));
 }
 
-/** The stack is told through the closed channel when this process dies, even by SIGKILL. */
+/** The stack sees by its closed channel that this process is dead, even by SIGKILL. */
 function start(args) {
   return run([join(ROOT, 'dist/local/main.mjs'), 'start', ...args], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
@@ -80,7 +80,7 @@ const ORPHAN_CHECK_MS = 1_000;
 
 /**
  * Runs Node with these words; signals go on to it, and its end is this process's end. npm passes a signal to its shell
- * only, which passes it to nobody: that the shell is gone is seen by the parent, which is another one then.
+ * only, which does not pass it on: that the shell is gone is seen by the parent, which is another one then.
  */
 function run(words, options) {
   return new Promise((resolve, reject) => {

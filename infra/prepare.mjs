@@ -108,7 +108,7 @@ export const seconds = (sinceMs) => `${((Date.now() - sinceMs) / 1000).toFixed(1
 
 // ---------------------------------------------------------------------------------------------------------- build
 
-/** Bundles anew when a source is newer than the bundles. `strict`: too large a bundle is an error. */
+/** Bundles again when a source is newer than the bundles. `strict`: too large a bundle is an error. */
 export async function buildIfStale({ strict = false, print = console.log } = {}) {
   const { build } = await import('./build.mjs');
   await build({ strict, print });

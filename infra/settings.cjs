@@ -178,7 +178,7 @@ async function readParameters(stage, resolveVariable) {
   return values;
 }
 
-/** The environment of a function can be read by whoever may list functions. */
+/** The environment of a function can be read by every role that may list functions. */
 function refusePasswords(values) {
   for (const name of ['databaseUrl', 'ownerDatabaseUrl']) {
     if (new URL(values[name]).password !== '') {
@@ -187,7 +187,7 @@ function refusePasswords(values) {
   }
 }
 
-/** Tokens are granted for these users, and the network is open for this port: with others nobody could log in. */
+/** Tokens are granted for these users, and the network is open for this port: with others no login is possible. */
 function refuseStrangers(values) {
   for (const [name, user] of [
     ['databaseUrl', 'databaseUser'],

@@ -18,7 +18,7 @@ export const alertRoutes = [
     method: 'POST',
     path: '/v1/alerts/{alert}/acknowledge',
     scope: 'control:write',
-    summary: 'Takes an alert on.',
+    summary: 'Acknowledges an alert.',
     // The id alone: of a rule that is gone an alert may still be stored.
     params: { alert: { ...PATH.alert, find: readAlertId } },
     body: acknowledgement,

@@ -11,10 +11,10 @@ import { fingerprint, PUBLISHED } from './request.ts';
 
 const ROUTES: Readonly<Record<CommandName, { summary: string; scope?: Scope }>> = {
   start: { summary: 'Begins the cutover.' },
-  advance: { summary: 'Goes to the next stage now; force skips evidence, never legality.' },
+  advance: { summary: 'Goes to the next stage now. Force skips evidence, never the rules of the stages.' },
   approve: { summary: 'Approves the stage that waits for a person.' },
   pause: { summary: 'Holds automatic advancing.' },
-  resume: { summary: 'Lets it advance automatically again.' },
+  resume: { summary: 'Lets the cutover advance automatically again.' },
   policy: { summary: 'Changes limits of the policy, for all stages or for one, until the next reset.' },
   reads: { summary: 'Takes its reads off the shadow, or gives them back; the stage stays.' },
   'shadow-writes': { summary: 'Turns writes to its shadow off, or on again.' },
@@ -24,7 +24,7 @@ const ROUTES: Readonly<Record<CommandName, { summary: string; scope?: Scope }>> 
     summary: 'Drops the old side of what is completed; there is no way back.',
     scope: 'control:cleanup',
   },
-  reset: { summary: 'Makes ready for another start after a rollback.' },
+  reset: { summary: 'Makes the cutover ready for another start after a rollback.' },
 };
 
 type Body = ReturnType<(typeof COMMANDS)[CommandName]['read']>;

@@ -29,7 +29,7 @@ export const lookRoutes = [
     method: 'GET',
     path: '/v1/report',
     scope: 'control:read',
-    summary: 'Status of all cutovers, with hours: and what both sides did in the last ones.',
+    summary: 'Status of all cutovers; with `hours` also what both sides did in that time.',
     query: hoursQuery,
     handle: async ({ ports, cutovers }, { query: { hours } }) => {
       const declarations = await cutovers();

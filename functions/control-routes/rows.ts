@@ -15,7 +15,7 @@ import { route } from '../http/route.ts';
 const BACKFILL_ACTIONS = {
   pause: 'Holds the copy of existing rows.',
   resume: 'Lets the copy of existing rows go on.',
-  cancel: 'Cancels the copy of existing rows; a cancelled one begins anew.',
+  cancel: 'Cancels the copy of existing rows; a cancelled one begins again from the first row.',
 } as const;
 
 export const rowRoutes = [
@@ -47,7 +47,7 @@ export const rowRoutes = [
     method: 'POST',
     path: '/v1/cutovers/{cutover}/quarantine/discard',
     scope: 'control:write',
-    summary: 'Gives one key in quarantine up.',
+    summary: 'Discards one key in quarantine: it is not tried again.',
     params: { cutover },
     body: discardBody,
     handle: async ({ ports }, { params, body, actor }) => ({

@@ -22,7 +22,7 @@ export const tableRoutes = [
     method: 'POST',
     path: '/v1/cutovers/{cutover}/repair',
     scope: 'control:write',
-    summary: 'Writes the rows anew that the last comparison found diverged.',
+    summary: 'Writes again the rows that the last comparison found to differ.',
     params: { cutover },
     body: repairBody,
     handle: async ({ ports }, { params }) => ({ status: 200, body: await repairTable(ports, params.cutover) }),

@@ -1,4 +1,4 @@
-/** Events of experiments: one for each unit, from whoever sees it convert. */
+/** Events of experiments: one for each unit, from the process that sees it convert. */
 
 import { findExperiment, recordEvents } from '../../lib/flows/report/experiments.ts';
 import { eventBatch } from '../../lib/schemas/experiments.ts';

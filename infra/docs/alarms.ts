@@ -12,10 +12,10 @@ const field = (text: string, name: string) => new RegExp(`^ +${name}: (.*)$`, 'm
 export function alarmsOf(yaml: string): Alarm[] {
   const resources = yaml.split(/^ {2}(?=[A-Z]\w+:\n)/m);
   return resources.flatMap((text): Alarm[] => {
-    const told = /Description: "(.*) Runbook: \$\{[^}]+\}\/(\S+)"/.exec(text);
-    if (!told) return [];
+    const found = /Description: "(.*) Runbook: \$\{[^}]+\}\/(\S+)"/.exec(text);
+    if (!found) return [];
     const name = (field(text, 'AlarmName') ?? field(text, 'Name') ?? '').replace(/^crossfade-\$\{sls:stage\}-/, '');
-    return [{ name, says: told[1]!, page: told[2]!, rings: ringsOf(text) }];
+    return [{ name, says: found[1]!, page: found[2]!, rings: ringsOf(text) }];
   });
 }
 

@@ -193,7 +193,7 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
   backfill:
     'A cancelled copy begins from the start when it is resumed. `dry-run` measures 2,000 rows that go into a table like the shadow and are dropped with it; it copies nothing, and works before the start, too.',
   advance:
-    'Force skips evidence, never legality, and never a shadow that is not armed, not copied or minutes behind. It is audited.',
+    'Force skips evidence. It never skips the rules of the stages, nor a shadow that is not armed, not copied or minutes behind. It is audited.',
   policy: 'A change lasts until the next reset. The two-person rule and SQL cannot be changed so.',
   reads: 'The stage stays: [switches](../define/README.md#switches-inside-a-stage).',
   writes:

@@ -36,7 +36,7 @@ export type DemoOptions = {
 const ID = customerCutover.id;
 const LOOK_EVERY_MS = 500;
 const WITHIN_MS = 240_000;
-/** Exit code of a program that was told to stop. */
+/** Exit code of a program that was asked to stop. */
 const STOPPED = 130;
 
 /** @returns the exit code: 0 nothing was lost, 4 rolled back, 1 anything else */
@@ -59,7 +59,7 @@ export async function runDemo(options: DemoOptions, untilStopped: Promise<void>)
     const demo: Demo = { stack, app, api, display, sql, report: emptyReport(options) };
     display.say(introduction(stack, options));
     const work = crossOver(demo, options);
-    // Once everything is being stopped nobody waits for the work, which fails then as it must.
+    // Once everything is being stopped the work is not waited for, which fails then as it must.
     work.catch(() => {});
     const code = await Promise.race([work, untilStopped.then(() => STOPPED)]);
     if (options.exit || code === STOPPED) return code;

@@ -5,7 +5,7 @@
  * is not used: it cannot switch telemetry off, and the JVM it starts outlives a parent that is killed. Here a guard
  * process stands between: it holds one end of a channel, and when the other end is gone (even by SIGKILL) it ends the JVM.
  *
- * DynamoDB Local listens on every interface and cannot be told otherwise. It holds test data only, on a free port.
+ * DynamoDB Local listens on every interface and has no setting for that. It holds test data only, on a free port.
  */
 
 import { readdirSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
  * `npm start` (the demonstration) and `crossfade dev` (the same servers for the user's own database and cutovers).
- * Reads the arguments, says what is wrong with them, and keeps everything up until it is told to stop.
+ * Reads the arguments, says what is wrong with them, and keeps everything up until it is asked to stop.
  */
 
 import { existsSync } from 'node:fs';

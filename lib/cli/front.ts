@@ -22,7 +22,7 @@ export type FrontOptions = {
   port: number;
   /** Base address of the API, with or without a path in front of `/v1`. */
   target: string;
-  /** The operator's token, asked for anew for every request that may carry it; null when there is none. */
+  /** The operator's token, asked for again by every request that may carry it; null when there is none. */
   mintToken: () => string | null | Promise<string | null>;
   /** How long the API may take to begin its answer. */
   timeoutMs?: number;

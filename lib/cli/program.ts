@@ -205,7 +205,7 @@ function addMoving(program: Command, add: Add): void {
   operation(add('resume <cutover>', 'go on after a pause', operateAction('resume')));
   operation(add('policy <cutover>', 'show the limits in force, or change them until the next reset', policy))
     .option('--set <key=value...>', 'a limit and its new value; none takes a limit away')
-    .option('--unset <key...>', 'limits that shall be as declared again')
+    .option('--unset <key...>', 'limits that return to their declared value')
     .option('--stage <name>', 'in this stage only')
     .addOption(reason());
   operation(

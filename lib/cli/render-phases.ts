@@ -16,7 +16,9 @@ const LABEL = 14;
 
 export function renderPhases(answer: PhasesAnswer, width = MAX_WIDTH, paint: Paint = plain): string {
   if (answer.phases.length === 0) return 'No phase is declared. Declare them with definePhases in infra/cutovers.ts.';
-  const stop = answer.emergencyStop ? [paint('bad', 'Everything is stopped; soaks begin anew afterwards.')] : [];
+  const stop = answer.emergencyStop
+    ? [paint('bad', 'Everything is stopped; soaks begin again from zero afterwards.')]
+    : [];
   const lines = [...stop, `migration phase: ${printable(answer.migrationPhase)}, version ${answer.version}`];
   return [...lines, ...answer.phases.map((view) => renderPhase(view, width, paint))].join('\n');
 }

@@ -83,6 +83,6 @@ export function renderVerification(
       ...field(printable(sample.key), printable(sample.columns.join(', ') || 'the row is on one side only'), width, 24),
     );
   }
-  if (!good) lines.push(`Write these keys anew: crossfade repair ${printable(id)}`);
+  if (!good) lines.push(`Write these keys again: crossfade repair ${printable(id)}`);
   return lines.join('\n');
 }

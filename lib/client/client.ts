@@ -31,7 +31,7 @@ export type ClientOptions = {
   environment?: Environment;
   /** Epoch milliseconds for the minutes of outcomes; the real clock unless a demonstration accelerates it. */
   now?: () => number;
-  /** Flags older than this are fetched anew on use; real milliseconds. */
+  /** Flags older than this are fetched again on use; real milliseconds. */
   maxFlagAgeMs?: number;
   flushIntervalMs?: number;
   /** How long a flush waits for one batch. */
@@ -41,7 +41,7 @@ export type ClientOptions = {
   /** How long `write` tries to record what it is about to write. */
   writeDeadlineMs?: number;
   comparisons?: ComparisonLimits;
-  /** Told of every write that was only said. Default: one line of JSON on the console while read-only. */
+  /** Called for every write that was only said. Default: one line of JSON on the console while read-only. */
   onSimulatedWrite?: (write: SimulatedWrite) => void;
 };
 
@@ -63,7 +63,7 @@ export type ClientHealth = {
   droppedOutcomes: number;
   /** Runs whose new path failed and whose old path answered. */
   fallbacks: number;
-  /** Writes that went on without a copy since the flags said that nothing is being copied and nobody could be asked. */
+  /** Writes that went on without a copy since the flags said that nothing is being copied and the API could not be asked. */
   unaskedWrites: number;
   /** Cutovers whose shadow this process has left. */
   openCircuits: number;
@@ -254,7 +254,7 @@ function comparerOf({ comparisons = {}, now = Date.now }: ClientOptions, recorde
   });
 }
 
-/** What the host wants to be told must not break what it is told of. */
+/** A listener of the host must not break what it listens to. */
 function guarded(tell: (write: SimulatedWrite) => void): (write: SimulatedWrite) => void {
   return (write) => {
     try {

@@ -2,7 +2,7 @@
 
 import type { Environment } from '../routing/route-table.ts';
 
-/** Of a limit nobody set, a process uses next to nothing. */
+/** A process uses next to nothing of a limit that was never set. */
 const LEAST = 0.001;
 
 /** 0–1, or undefined where there is no limit. */

@@ -1,7 +1,7 @@
 /**
  * A/A: what differs between two runs of one and the same side differs by itself (times, ids, random order). A path that
  * did so twice is noise and is left out of comparisons from then on. The rates of both kinds of comparison stay
- * visible, so that nobody has to take it on trust.
+ * visible, so that it need not be taken on trust.
  */
 
 import type { Difference } from '../core/forwards/json-diff.ts';

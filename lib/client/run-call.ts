@@ -1,5 +1,5 @@
 /**
- * What a code path is told about the run it is part of, and its way to write to the outside: `call.effect` writes, or
+ * What a code path learns about the run it is part of, and its way to write to the outside: `call.effect` writes, or
  * only says what it would have written, when the run is a comparison or the process is read-only.
  */
 
@@ -38,13 +38,13 @@ export class RunCall {
     this.#id = run.id;
   }
 
-  /** The same for both sides of one run: give it to whoever must not do the same thing twice. */
+  /** The same for both sides of one run: give it to what must not do the same thing twice. */
   get id(): string {
     this.#id ??= this.#parts.nextId();
     return this.#id;
   }
 
-  /** Fires when nobody waits for this call any more. */
+  /** Fires when no caller waits for this call any more. */
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();

@@ -3,7 +3,7 @@
  *
  *   intent recorded ─→ authoritative side writes ─→ what became of it is noted ─→ caller
  *
- * Whoever dies on the way leaves the intent behind, and the shadow writer asks the authoritative side again, with the
+ * A process that dies on the way leaves the intent behind, and the shadow writer asks the authoritative side again, with the
  * same id, before it gives the other one what that side has. Without a recorded intent nothing is written, unless the
  * flags say that nothing is being copied.
  */

@@ -18,7 +18,7 @@ export type CopyRehearsal = {
   sample: { rows: number; tookMs: number | null; why?: string | null };
 };
 
-/** `built`: so many are left. `building`: the server is at work on it, whoever asked. */
+/** `built`: so many are left. `building`: the server is at work on it, for any caller. */
 export type IndexStep = { kind: 'built'; left: number } | { kind: 'building'; name: string; left: number };
 
 /** What the copy of a table has to mind. */

@@ -7,7 +7,7 @@
 import type { CutoverDeclaration, CutoverId, Side } from '../core/cutover/cutover.ts';
 import type { CopiesSummary, Copy, CopyHead, CopyProblem } from '../core/forwards/forward.ts';
 
-/** A copy as it is made: nothing was tried yet, and nobody is at work on it. */
+/** A copy as it is made: nothing was tried yet, and no writer is at work on it. */
 export type NewCopy = Omit<
   Copy,
   'status' | 'known' | 'attempts' | 'nextAttemptAtMs' | 'claimedUntilMs' | 'problem' | 'bodyBytes'
@@ -23,7 +23,7 @@ export type ForwardIntents = {
    * recorded before, even if it has been carried out since (receipts are kept for a day). Nothing is recorded then.
    */
   intend(copy: NewCopy, options?: { receipt: string }): Promise<RecordedIntent>;
-  /** What became of the authoritative write: it has it, or nobody knows. */
+  /** What became of the authoritative write: it has it, or that is unknown. */
   settle(cutover: CutoverId, id: string, status: 'ready' | 'unsettled'): Promise<boolean>;
   /** The authoritative side does not have it: nothing is left of an intent. */
   withdraw(cutover: CutoverId, id: string): Promise<boolean>;

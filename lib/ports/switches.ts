@@ -25,7 +25,7 @@ export type TableSwitches = {
   switchInline(id: CutoverId, system: { version: number; enabled: boolean }): Promise<void>;
   /**
    * From its answer on the application's writes to the primary are refused for so long, and all earlier ones are committed and
-   * have hints. Only while rows flow forward. `endReadOnly` is true when there was something to end; it waits for nobody.
+   * have hints. Only while rows flow forward. `endReadOnly` is true when there was something to end; it waits for no lock.
    */
   makeReadOnly(
     id: CutoverId,

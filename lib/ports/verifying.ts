@@ -26,7 +26,7 @@ export type VerifyStep =
 export type Verifying = {
   /**
    * Works on a pass over both tables for about half a second: each range of keys is compared exactly, in one snapshot. The
-   * last call of a pass stores its result; until then a further call goes on, whoever makes it. Foreign epoch → stale.
+   * last call of a pass stores its result; until then a further call of any caller goes on. Foreign epoch → stale.
    */
   verify(id: CutoverId, epoch: number, nowMs: number, pass?: VerificationPass): Promise<VerifyStep>;
   /** Enqueues hints for the diverged keys of the last pass. */

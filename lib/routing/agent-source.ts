@@ -17,8 +17,8 @@ export type AgentOptions = {
   environment: string;
   profile: string;
   /**
-   * Between two looks of the agent itself, by which its answer may be old. Default: what the Lambda extension was told by
-   * AWS_APPCONFIG_EXTENSION_POLL_INTERVAL_SECONDS, else the 45 s of an agent that was told nothing.
+   * Between two looks of the agent itself, by which its answer may be old. Default: what the Lambda extension reads from
+   * AWS_APPCONFIG_EXTENSION_POLL_INTERVAL_SECONDS, else the 45 s of an agent without a setting.
    */
   pollMs?: number;
   fetch?: typeof globalThis.fetch;

@@ -11,7 +11,7 @@ const MEMORY_MASK = 0xf_ffff;
 const FAILURES_TO_OPEN = 10;
 const OPEN_MS = 5_000;
 const LONGEST_OPEN_MS = 60_000;
-/** A probe whose outcome nobody records gives its place up after this. */
+/** A probe whose outcome is not recorded gives its place up after this. */
 const PROBE_MS = 1_000;
 const PROBES_TO_CLOSE = 3;
 
@@ -20,7 +20,7 @@ export type Breaker = {
   admits(cutover: string, nowMs: number): boolean;
   /** `now` is read only where the moment matters: a clock costs more than everything else that is done here. */
   record(cutover: string, success: boolean, now: () => number): void;
-  /** How many cutovers are not closed: while it is 0, nobody needs to ask. */
+  /** How many cutovers are not closed: while it is 0, there is nothing to ask. */
   readonly open: number;
 };
 

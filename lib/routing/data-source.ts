@@ -1,6 +1,6 @@
 /**
  * Flags from sessions of AppConfigData, for where no agent runs. The AWS SDK is the application's own and is loaded with
- * the first fetch: it is part of the Lambda runtime, and nobody else pays for it.
+ * the first fetch: it is part of the Lambda runtime, and only users of sessions pay for it.
  */
 
 import type { AppConfigDataClient } from '@aws-sdk/client-appconfigdata';

@@ -1,7 +1,7 @@
 /**
  * The flags a process acts on: the last good ones, how old they are, and one refresh at a time.
  *
- * Refreshed on use, never by a background timer, which a frozen Lambda would miss. Whoever asks waits for 200 ms at
+ * Refreshed on use, never by a background timer, which a frozen Lambda would miss. A caller waits for 200 ms at
  * most; an answer that comes later is still taken, since merging can only make the flags newer. Whatever goes wrong, the
  * flags stay as they are and their age tells.
  */

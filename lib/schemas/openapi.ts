@@ -24,7 +24,7 @@ export type Description = {
   /** False when the body is anything, and not ours to read. */
   json?: boolean;
   headers?: readonly HeaderName[];
-  /** Media types of each status that is no refusal; 200 with JSON unless told. */
+  /** Media types of each status that is no refusal; 200 with JSON by default. */
   answers?: Readonly<Record<number, readonly string[]>>;
 };
 

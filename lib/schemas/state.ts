@@ -229,7 +229,7 @@ const verdict = z.object({
 export const storedVerdict = z.object({
   atMs: count,
   verdict: jsonText(verdict),
-  // What this program did not fold is no evidence: everything can be folded anew from the windows.
+  // What this program did not fold is no evidence: everything can be folded again from the windows.
   evidence: jsonText(foldedEvidence).nullable().catch(null),
 }) satisfies z.ZodType<StoredVerdict>;
 

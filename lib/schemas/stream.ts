@@ -61,7 +61,7 @@ function readOf(text: unknown): ReadToCompare | undefined {
   }
 }
 
-/** A copy that somebody just made ready. One that is claimed or postponed wakes nobody: it would wake itself for ever. */
+/** A copy that was just made ready. One that is claimed or postponed wakes no writer: it would wake itself for ever. */
 function isWaiting(image: { status?: { S?: string }; attempts?: { N?: string } }): boolean {
   return image.status?.S === 'ready' && image.attempts?.N === '0';
 }

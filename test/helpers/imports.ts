@@ -45,6 +45,12 @@ export const codeOf = (text: string): string =>
     return [...token.matchAll(/\$\{((?:[^{}]|\{[^{}]*\})*)\}/g)].map((inserted) => ` ${inserted[1]} `).join('');
   });
 
+/** What is written for people: comments, and strings with a space in them. What a template inserts and comments of SQL are not. */
+export const proseOf = (text: string): string[] =>
+  (text.match(TOKENS) ?? [])
+    .filter((token) => isComment(token) || (/^['"`]/.test(token) && token.includes(' ')))
+    .map((token) => token.replaceAll(/\$\{(?:[^{}]|\{[^{}]*\})*\}/g, '…').replaceAll(/^\s*--.*$/gm, ''));
+
 const IMPORTS =
   /\b(?:import|export)\s+(type\s+)?([\w$*{}\s,]*?)\s*\bfrom\s*['"]([^'"]+)['"]|\bimport\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/g;
 

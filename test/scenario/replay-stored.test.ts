@@ -57,7 +57,7 @@ describe('a stored life', () => {
     expect(found.stages.map(({ stage, next, decision }) => [stage, decision?.kind, decision?.to, next])).toEqual([
       ['dual_write', 'advance', 'r10', 'Stage r10.'],
       ['r10', 'advance', 'r50', 'Stage r50.'],
-      ['r50', 'rollback', 'rolled_back', `Mend the cause, then 'crossfade reset ${ID}'.`],
+      ['r50', 'rollback', 'rolled_back', `Repair the cause, then 'crossfade reset ${ID}'.`],
     ]);
     const [before, , last] = found.stages;
     expect(before).toMatchObject({

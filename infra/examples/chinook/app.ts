@@ -183,7 +183,7 @@ process.on('message', (message: { type: string; token?: string }) => {
   if (message.type === 'stop') stopping = true;
   tell();
 });
-// Without its parent there is nobody to work for.
+// Without its parent there is nothing to work for.
 process.on('disconnect', () => process.exit(0));
 
 // Connected before the first visitor: a cold connection is not the new code path's latency.

@@ -25,7 +25,7 @@ const component = (id: string, ramp: [string, number][]) =>
       latencyIncreaseRollback: 0.5,
       latencyIncreaseAdvance: 0.2,
       availabilityMin: 0.99,
-      // Longer than a weekend; whoever is not proven then has a problem that a person must see.
+      // Longer than a weekend; a component that is not proven then has a problem that a person must see.
       deadlineMinutes: 5 * DAY,
     },
   }) satisfies CutoverInput;
@@ -36,7 +36,7 @@ const MAJORITY: [string, number][] = [
   ['full_100', 100],
 ];
 
-/** Nobody watches a pipeline on a weekend. */
+/** A pipeline is not watched on a weekend. */
 const WEEKEND: SharedInput = {
   freeze: [
     { name: 'weekend', weekdays: ['fri'], from: '16:00', to: '24:00', timeZone: 'Europe/Berlin' },

@@ -20,7 +20,7 @@ export type AppConfigOptions = {
   port?: number;
   /** Shortest poll interval of a session; AWS says 15. */
   minPollSeconds?: number;
-  /** Between two looks of the agent; 0, the default, answers with what is deployed. AWS says 45 s unless told. */
+  /** Between two looks of the agent; 0, the default, answers with what is deployed. AWS says 45 s by default. */
   agentPollMs?: number;
   /** Epoch milliseconds. Strategies, bake times and tokens follow it, so an accelerated one accelerates them. */
   clock?: () => number;

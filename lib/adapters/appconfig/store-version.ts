@@ -1,6 +1,6 @@
 /**
  * Stores flags as a new version, unless the newest version says the same already. Fenced by the number of the newest
- * version the caller has seen: whoever stored one since then is somebody else, and wins.
+ * version the caller has seen: one that was stored since then is somebody else's, and wins.
  */
 
 import { compareFlagAge, type FlagDocument } from '../../core/routing/flags.ts';
@@ -76,7 +76,7 @@ export async function storeVersion(calls: Calls, content: string, latestVersion:
 
 /**
  * After a conflict or an answer that was lost: the SDK repeats calls, so the conflict may be with our own first try.
- * The same content is the same intent, whoever stored it.
+ * The same content is the same intent, no matter who stored it.
  */
 async function readBack(calls: Calls, content: string, latestVersion: number, failure: Failure): Promise<Stored> {
   const failed = sentenceOf('store the flags', failure);

@@ -1,5 +1,5 @@
 /**
- * Requests of one moment go out as one. Whoever asks in the same turn of the event loop shares a request with the others;
+ * Requests of one moment go out as one. A caller that asks in the same turn of the event loop shares a request with the others;
  * each gets an answer, or an error, of its own.
  *
  *   a(1) a(2) a(3) ─ end of the turn ─ send([1, 2, 3]) ─ 1, 2, 3 hear
@@ -56,7 +56,7 @@ async function answer<Ask, Answer>(
   }
 }
 
-/** The same work for whoever asks, some at a time and in turn. */
+/** The same work for every caller, some at a time and in turn. */
 export function atMost<Args extends unknown[], Result>(
   lanes: number,
   work: (...args: Args) => Promise<Result>,

@@ -32,7 +32,7 @@ export function dynamoClient({
     maxAttempts: 3,
     requestHandler: { connectionTimeout: connectMs, requestTimeout: requestMs, throwOnRequestTimeout: true },
   });
-  // It copies every answer for a log that nobody keeps: a tenth of what reading a thousand windows costs.
+  // It copies every answer for a log that is not kept: a tenth of what reading a thousand windows costs.
   client.middlewareStack.remove('loggerMiddleware');
   return DynamoDBDocumentClient.from(client, {
     marshallOptions: { removeUndefinedValues: true },

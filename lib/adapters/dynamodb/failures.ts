@@ -1,7 +1,7 @@
 /**
- * Translates what the AWS SDK throws. Only a refusal that would be the same the next time is told apart: everything else,
+ * Translates what the AWS SDK throws. Only a refusal that would be the same the next time has a class of its own: everything else,
  * even a cancelled transaction or a refused connection, is `open`. The SDK makes up to three attempts and reports the
- * last one, so the first may have had its effect although its answer was lost; whoever writes must read back.
+ * last one, so the first may have had its effect although its answer was lost; a writer must read back.
  */
 
 import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
@@ -10,7 +10,7 @@ import { CrossfadeError } from '../../core/base/errors.ts';
 /** What a store calls, and how long one call may take with all attempts. */
 export type Target = { client: DynamoDBDocumentClient; tableName: string; requestTimeoutMs: number };
 
-/** Why repeating cannot help, or `open`: it may, and after a write nobody knows yet what happened. */
+/** Why repeating cannot help, or `open`: it may, and after a write it is not known yet what happened. */
 type Failure = 'no_table' | 'no_access' | 'invalid' | 'open';
 
 const REFUSALS: Readonly<Record<string, Failure>> = {

@@ -30,7 +30,7 @@ export function dynamoVerdictStore(options: Omit<DynamoStateStoreOptions, 'ids'>
         TableName: tableName,
         Item: { ...verdictKey(id), atMs, verdict: packed(toStored(verdict)), evidence: packed(evidence) },
         // A tick that was frozen must not cover the verdict of a later one. One from the future is no later one: the clock
-        // of whoever wrote it was wrong, and would keep everybody's verdicts out until it comes true.
+        // of its writer was wrong, and would keep everybody's verdicts out until it comes true.
         ConditionExpression: 'attribute_not_exists(pk) OR atMs <= :at OR atMs > :future',
         ExpressionAttributeValues: { ':at': atMs, ':future': clock.now() + CLOCKS_APART_MS },
       });

@@ -9,7 +9,7 @@ import type { Upstream, UpstreamTarget } from '../../ports/upstream.ts';
 
 /** The key makes a repetition recognisable: it is the one the authoritative side got. */
 const IDEMPOTENCY_HEADER = 'idempotency-key';
-/** What a component's handler is told beside the payload. Its key is percent-encoded: it may be any text. */
+/** What a component's handler gets beside the payload. Its key is percent-encoded: it may be any text. */
 const CUTOVER_HEADER = 'crossfade-cutover';
 const SIDE_HEADER = 'crossfade-side';
 const KEY_HEADER = 'crossfade-key';

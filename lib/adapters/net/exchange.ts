@@ -63,7 +63,7 @@ export async function exchange(kept: Connections, wanted: Exchange): Promise<Raw
     return await once(kept, wanted);
   } catch (error) {
     const leftMs = Math.floor(untilMs - kept.nowMs());
-    // The server closed a kept connection while we took it: nobody read this request.
+    // The server closed a kept connection while we took it: this request was not read.
     const closedBefore = isCrossfadeError(error) && error.details.reusedAndClosed === true;
     if (!closedBefore || !REPEATABLE.has(wanted.method) || leftMs < 1) throw error;
     return once(kept, { ...wanted, timeoutMs: leftMs });

@@ -24,7 +24,7 @@ function unitOf(name: MetricName) {
   return name.endsWith('Ms') ? MetricUnit.Milliseconds : MetricUnit.Count;
 }
 
-/** For the local profile: nobody watches. */
+/** For the local profile: no alarm watches. */
 export function noMetrics(): Metrics {
   return { record: () => {}, flush: () => {} };
 }

@@ -12,7 +12,7 @@ export async function copies(context: Context): Promise<Outcome> {
   if (action !== 'retry' && action !== 'discard') {
     throw new CrossfadeError(
       'invalid_input',
-      `'${printable(action.slice(0, 40))}' is nothing to do with copies: retry (the authoritative side has it, copy it) or discard (the other side shall not get it).`,
+      `'${printable(action.slice(0, 40))}' is no action on forwarded writes. Use retry (the authoritative side has the write, copy it) or discard (the other side does not get it).`,
     );
   }
   return act(context, id, action, copy);

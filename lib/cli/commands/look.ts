@@ -1,4 +1,4 @@
-/** Commands that read, and the two that only check and mend rows: plan, explain, history, verify, repair. */
+/** Commands that read, and the two that only check and repair rows: plan, explain, history, verify, repair. */
 
 import { CrossfadeError, ERROR_CODES } from '../../core/base/errors.ts';
 import type { VerificationResult } from '../../core/gates/evidence.ts';
@@ -16,7 +16,7 @@ import { renderExplanation, renderVerification } from '../render-verdict.ts';
 import { counted, printable } from '../text.ts';
 import { verifyChains } from './report.ts';
 
-/** Each waits for some 20 seconds: half an hour in all, and it goes on by itself for whoever asks again. */
+/** Each waits for some 20 seconds: half an hour in all, and it goes on by itself for the next one who asks. */
 const MOST_CALLS = 90;
 
 /** Ends as `start` would: with the code of a refused table when something stands in the way. */
@@ -101,6 +101,6 @@ export async function repair(context: Context): Promise<Outcome> {
   const text =
     result.enqueued === 0
       ? `${printable(id)}: the last verification found nothing to repair.`
-      : `${printable(id)}: ${counted(result.enqueued, 'key')} will be written anew. Then look again: crossfade verify ${printable(id)}`;
+      : `${printable(id)}: ${counted(result.enqueued, 'key')} will be written again. Then look again: crossfade verify ${printable(id)}`;
   return { document: result, text };
 }

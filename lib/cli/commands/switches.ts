@@ -28,11 +28,11 @@ export async function reads(context: Context): Promise<Outcome | number> {
 
 const SAID: Readonly<Record<string, (id: string) => string>> = {
   off: (id) =>
-    `Nothing is written to its shadow and nobody reads it. Changes wait, nothing is lost and nothing advances until 'crossfade writes on ${id}'.`,
+    `Its shadow is neither written nor read. Changes wait, nothing is lost and nothing advances until 'crossfade writes on ${id}'.`,
   on: (id) =>
     `What waited is applied now. Where reads were on the shadow, 'crossfade reads shadow ${id}' sends them back once it is.`,
   primary: (id) => `Capture, copy and verification go on; nothing advances until 'crossfade reads shadow ${id}'.`,
-  shadow: () => 'The evidence of this stage begins anew.',
+  shadow: () => 'The evidence of this stage begins again from zero.',
 };
 
 async function switched(name: 'reads' | 'shadow-writes', context: Context, id: string, way: string) {

@@ -54,7 +54,7 @@ export type Alert = {
   acknowledged: { actor: string; reason: string; atMs: number } | null;
   escalatedAtMs: number | null;
   messages: readonly AlertMessage[];
-  /** Messages that were dropped since nobody took them. */
+  /** Messages that were dropped since no channel took them. */
   dropped: number;
   /** Who delivers its messages until when, so that two ticks at once send once. */
   claim: { by: string; untilMs: number } | null;
@@ -74,7 +74,7 @@ export type Seen = {
 const CLEAR_MINUTES = 3;
 /** Ticks are a minute apart, more or less. */
 const JITTER_MS = 5_000;
-/** More messages than this wait for nobody; the oldest are dropped and counted. */
+/** No more messages than this wait; the oldest are dropped and counted. */
 export const MAX_MESSAGES = 20;
 
 export const alertId = (cutover: string, rule: string) => `${cutover}.${rule}`;
@@ -110,7 +110,7 @@ export function step(stored: Alert | null, seen: Seen, nowMs: number): Alert {
   if (!seen.applies) return leave(before, nowMs, `it is not watched in stage ${seen.state.stage}`);
   // A new run of the cutover begins without the old one's alerts.
   if (before.firedAtMs !== null && seen.state.stageKind === 'dual_write' && before.firedAtMs < seen.state.enteredAtMs)
-    return leave(before, nowMs, 'the cutover was started anew');
+    return leave(before, nowMs, 'the cutover was started again');
   if (value === null) return escalate(before, rule, nowMs);
   const beyond = OPERATORS[rule.operator].fires(value, rule.value);
   if (beyond) return raise(before, seen, value, nowMs);
@@ -172,7 +172,7 @@ function escalate(alert: Alert, rule: AlertRule, nowMs: number): Alert {
   if (status !== 'firing' || acknowledged || escalatedAtMs !== null || clearSinceMs !== null) return alert;
   const afterMinutes = rule.escalateAfterMinutes;
   if (afterMinutes === null || nowMs - firedAtMs! < afterMinutes * MINUTE_MS) return alert;
-  const text = `Nobody has acknowledged this for ${afterMinutes} minutes. ${alert.text} crossfade ack ${alert.id} --reason '…'`;
+  const text = `This has not been acknowledged for ${afterMinutes} minutes. ${alert.text} crossfade ack ${alert.id} --reason '…'`;
   return withMessage({ ...alert, escalatedAtMs: nowMs }, 'escalated', nowMs, text);
 }
 

@@ -5,7 +5,7 @@
 
 /**
  * Every code, with the HTTP status and the CLI exit code the outermost edge turns it into. `denial`: a caller who is known gave
- * a command that is known and was told no, which is worth an entry of the audit.
+ * a command that is known and was refused, which is worth an entry of the audit.
  */
 export const ERROR_CODES = {
   invalid_input: { status: 400, exit: 2 },

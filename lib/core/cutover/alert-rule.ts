@@ -94,7 +94,7 @@ export type AlertRule = {
   action: AlertAction;
   /** Fewest operations (or comparisons) in the window before a rate or a latency means something. */
   minSamples: number;
-  /** An alert that nobody acknowledged is sent again, as an escalation, after this long. `null`: never. */
+  /** An alert that was not acknowledged is sent again, as an escalation, after this long. `null`: never. */
   escalateAfterMinutes: number | null;
 };
 

@@ -1,4 +1,4 @@
-/** What is declared of an experiment: before it begins, so that nobody can choose what suits the figures. */
+/** What is declared of an experiment: before it begins, so that it cannot be chosen to suit the figures. */
 
 export type ExperimentDeclaration = {
   /** `^[a-z][a-z0-9_]{0,39}$`, one of its kind within a cutover. */

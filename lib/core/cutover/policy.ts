@@ -9,7 +9,7 @@ import { isUnderWay } from './stage-kinds.ts';
 
 export type PolicyKey = keyof StagePolicy;
 
-/** Declared like code and reviewed like code: nobody loosens the two-person rule alone. */
+/** Declared like code and reviewed like code: one person alone cannot loosen the two-person rule. */
 export const DECLARED_ONLY: readonly PolicyKey[] = ['twoPersonApproval'];
 
 /** @example policyOf(declaration, state).errorRateRollback */

@@ -4,9 +4,9 @@
  *   reads on the primary   the share is 0 everywhere; capture, copy and verification go on
  *   writes off             nothing is written to the shadow; changes wait in outbox or copies, and nothing is lost
  *
- * Nobody reads a shadow that is not written: writes go off only after its readers have left, and readers come back only after
+ * A shadow that is not written is not read: writes go off only after its readers have left, and readers come back only after
  * writes are on and what waited is applied. Every stage is entered with both switches normal. While one is not, nothing goes
- * forward, by force neither; going back is always possible. `writes` also has a master switch for all tables at once.
+ * forward, not even by force; going back is always possible. `writes` also has a master switch for all tables at once.
  */
 
 import type { CutoverState, SystemState } from './cutover.ts';

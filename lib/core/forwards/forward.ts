@@ -5,7 +5,7 @@
  *
  *   intended ─ the authoritative side answered ─→ ready ─ the other side has it ─→ (gone)
  *       │ ╲─ refused it ─→ (gone)                  │ ╲─ refused, or in doubt, too often ─→ quarantined
- *       ╰─ nobody knows ─→ unsettled ─ asked again ╯                                       retry ↰ ↳ discard
+ *       ╰─── unknown ────→ unsettled ─ asked again ╯                                       retry ↰ ↳ discard
  */
 
 import type { CutoverState, Side } from '../cutover/cutover.ts';
@@ -69,7 +69,7 @@ export const COPY_SHARDS = 10;
  * its side answers 503 while it is still at work.
  */
 export const INTENT_LIFE_MS = 35_000;
-/** Tries of a copy that is refused, or whose outcome nobody knows, before it goes to a person. */
+/** Tries of a copy that is refused, or whose outcome is unknown, before it goes to a person. */
 export const MAX_ATTEMPTS = 8;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;

@@ -149,7 +149,7 @@ function memoryTold({ count, memory = {} }: MinuteWindow, limit: number): Condit
 
 type Told = { count: number; told: number; seen: number | null; limit: number };
 
-/** What nobody tells is no sign of health. */
+/** What no sender reports is no sign of health. */
 function toldCondition(
   code: 'connection_drops' | 'memory',
   { count, told, seen, limit }: Told,

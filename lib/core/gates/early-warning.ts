@@ -16,7 +16,7 @@ const RISING_Z = 2.33;
 const FEWEST_POINTS = 10;
 /** What a figure is now: the median of so many newest points. */
 const NOW_POINTS = 5;
-/** Twice the two minutes that a rollback may take would be four; below a quarter of an hour nobody wants to advance. */
+/** Twice the two minutes that a rollback may take would be four; a stage shorter than a quarter of an hour is not wanted. */
 const SOONEST_MINUTES = 15;
 /** Beyond this share of a server's connections the next burst finds none. */
 const MOST_CONNECTIONS = 0.9;

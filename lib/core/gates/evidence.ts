@@ -46,7 +46,7 @@ export function mergeWindows(a: MinuteWindow, b: MinuteWindow): MinuteWindow {
   };
 }
 
-/** What senders may leave out stays out where nobody told. */
+/** What senders may leave out stays out where no sender gave it. */
 export const OPTIONAL_COUNTERS = ['left', 'drops', 'told'] as const;
 export const PAIR_COUNTERS = ['pairs', 'onlyShadow', 'onlyPrimary'] as const;
 export const TOLD_COUNTERS = [...OPTIONAL_COUNTERS, ...PAIR_COUNTERS] as const;
@@ -84,7 +84,7 @@ export function poolWindows(fromMinute: number, side: Side, windows: readonly Mi
 }
 
 export type BackfillProgress = {
-  /** A cancelled copy begins anew when it is resumed, a paused one goes on. */
+  /** A cancelled copy begins again from the first row when it is resumed, a paused one goes on. */
   state: 'none' | 'running' | 'paused' | 'cancelled' | 'done';
   rowsDone: number;
   /** Estimated rows of the primary. */

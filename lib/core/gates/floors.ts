@@ -43,7 +43,7 @@ export function unavailable(seen: Seen): Condition | null {
   });
 }
 
-/** So much fails that nothing advances, but the primary or chance explains it: going back may help nobody. */
+/** So much fails that nothing advances, but the primary or chance explains it: going back may not help. */
 export function explainedFailures(seen: Seen): Failing | null {
   return failing(seen).find(explainedByPrimary(true)) ?? null;
 }

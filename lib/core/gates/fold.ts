@@ -201,7 +201,7 @@ function complete({ primary, shadow }: Minute, minute: number, context: FoldCont
   return there(primary) && there(shadow);
 }
 
-/** A window without operations, only with checks, is no report where nobody reports of nothing. */
+/** A window without operations, only with checks, is no report where senders do not report an empty minute. */
 const reports = (window: JudgedWindow | null, { everyMinute }: FoldContext) =>
   window !== null && (everyMinute || window.count > 0);
 
@@ -270,8 +270,8 @@ function startHorizon(draft: Draft): void {
 }
 
 /**
- * Only while readers are known to follow the flags, so never for minutes that are folded anew later. A window that is
- * missing may be a report that was lost, and counts as "nobody came" only when that has lasted.
+ * Only while readers are known to follow the flags, so never for minutes that are folded again later. A window that is
+ * missing may be a report that was lost, and counts as "no reader came" only when that has lasted.
  */
 function shareSpeaks(draft: Draft, minute: number, context: FoldContext): boolean {
   if (!context.flagsDeployed || minute < context.openMinute - 1 - GRACE_MINUTES) return false;

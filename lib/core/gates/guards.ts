@@ -29,7 +29,7 @@ export function judgedMetrics({ evidence, input }: Seen): Judged[] {
     return {
       metric,
       code: metric === 'share' ? 'black_hole' : metric,
-      // Numbers of any size are written to JSON; beyond this nobody compares them any more.
+      // Numbers of any size are written to JSON; beyond this they are not compared any more.
       evidence: Math.exp(Math.min(logE, 30)),
       needed: Math.exp(needed),
       badMinutes: bad,

@@ -1,7 +1,7 @@
 /**
  * When to advance, hold or roll back, by evidence that may be looked at every minute: a pure function of what was collected
  * and of the evidence folded so far. Rolls back on proof, advances on proof, and holds without it; missing data is never
- * good news. The evidence is stored with the verdict, and where it is missing it is folded anew from the windows.
+ * good news. The evidence is stored with the verdict, and where it is missing it is folded again from the windows.
  */
 
 import type { Verdict } from '../conditions/verdict.ts';

@@ -227,7 +227,7 @@ function oneSample(n: number, e: number, allowed: number, multiples: readonly nu
 
 /**
  * Of the reads that could have gone either way, at least half the planned share should have come to the shadow. Those that
- * were taken away from it count as if they had come: why they were taken away is told by its errors.
+ * were taken away from it count as if they had come: its errors say why they were taken away.
  */
 function shareOfReads({ primary, shadow, share }: JudgedMinute): Measured | null {
   const n = (primary ? primary.count - primary.keyless : 0) + (shadow?.count ?? 0);

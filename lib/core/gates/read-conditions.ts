@@ -127,7 +127,7 @@ function validation(seen: Seen): Condition[] {
     seen: differing,
     limit: mayDiffer,
     says: `${shadow.mismatches} of ${shadow.checks} checked rows differ; less than ${percent(mayDiffer)} may.`,
-    release: { person: 'Checks count per stage: mend the cause, then more of them release it, or start again' },
+    release: { person: 'Checks count per stage: repair the cause, then more of them release it, or start again' },
   });
   if (!required) return [score];
   return [
@@ -192,7 +192,7 @@ function staysBelowThreshold({ code, evidence, needed }: Judged): Condition {
     seen: Number(evidence.toPrecision(3)),
     limit: Number(needed.toPrecision(3)),
     says: `The shadow is proven to be worse (${code}, evidence ${number(evidence)} of ${number(needed)}), but by less than what rolls back.`,
-    release: { person: 'A person decides: mend the cause and start again, or loosen the limit' },
+    release: { person: 'A person decides: repair the cause and start again, or loosen the limit' },
   });
 }
 
@@ -202,7 +202,7 @@ function failures(seen: Seen): Condition[] {
   const { rate, limit, n1, e1, minutes, primaryRate } = failing;
   const figures = `the shadow ${percent(rate)} (${e1} of ${n1} in ${minutes} minutes), the primary ${percent(primaryRate)}`;
   if (primaryRate >= limit / 2) {
-    const says = `Both sides fail: ${figures}. Going back would help nobody.`;
+    const says = `Both sides fail: ${figures}. Going back would not help.`;
     return [
       condition('primary_failing', { ok: false, seen: rate, limit, says, release: { wait: 'primary_recovers' } }),
     ];

@@ -25,7 +25,7 @@ export type GateInput = {
   table: TableStatus | null;
   /** Why there is no status: what asking for it ended with; null when the database knows nothing of this cutover. */
   tableProblem?: string | null;
-  /** What was folded so far, from `resume`. Without it everything is folded anew from the windows. */
+  /** What was folded so far, from `resume`. Without it everything is folded again from the windows. */
   evidence?: Evidence | null;
   /** Windows of minutes that are closed already: they tell what is usual and nothing else. */
   late?: readonly MinuteWindow[];

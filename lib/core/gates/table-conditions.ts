@@ -125,7 +125,7 @@ function quarantine(id: string, { quarantined, quarantine: [first] }: TableStatu
     says:
       quarantined === 0 ? 'No key is in quarantine.' : `${quarantined} keys cannot be written to the shadow.${example}`,
     release: [
-      { person: 'Mend the row or the transform; the next write of the key tries again' },
+      { person: 'Correct the row or the transform; the next write of the key tries again' },
       { command: ['crossfade', 'quarantine', id, 'retry'], does: 'tries them again' },
     ],
   });

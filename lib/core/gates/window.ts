@@ -22,7 +22,7 @@ export function impossible(window: JudgedWindow): string | null {
   const { left = 0, drops = 0, told = 0 } = window;
   if (!(left >= 0 && left <= count)) return `${left} of ${count} operations left the shadow`;
   if (!(drops >= 0 && drops <= errors)) return `${drops} lost connections of ${errors} errors`;
-  if (!(told >= 0 && told <= count)) return `lost connections told of ${told} of ${count} operations`;
+  if (!(told >= 0 && told <= count)) return `lost connections reported for ${told} of ${count} operations`;
   if (errors > count) return `${errors} errors of ${count} operations`;
   if (keyless > count) return `${keyless} keyless of ${count} operations`;
   if (mismatches > checks) return `${mismatches} mismatches of ${checks} checks`;

@@ -1,6 +1,6 @@
 /**
  * Cutovers of one cohort share a salt and move as one: the front waits until every member is there and may advance, and
- * whoever fell behind catches up first. Pure.
+ * a member that fell behind catches up first. Pure.
  */
 
 import { type Condition, condition, idOf } from '../conditions/condition.ts';
@@ -64,7 +64,7 @@ export function cohortBar(cohort: string, state: CutoverState, peers: readonly C
   );
 }
 
-/** True when a peer is further: this member goes on as soon as its own proof is there, whoever decides otherwise. */
+/** True when a peer is further: this member goes on as soon as its own proof is there. */
 export const fellBehind = (state: CutoverState, peers: readonly Peer[]): boolean =>
   peers.some((peer) => peer.state !== null && placeOf(peer.state) > placeOf(state));
 

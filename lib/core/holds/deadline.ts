@@ -7,7 +7,7 @@ import { judgedSinceMs } from '../cutover/switches.ts';
 
 /**
  * The deadline of the stage as a condition; null without one. Once it is past, only a person moves the cutover forward:
- * whatever held it for so long was not expected by whoever set the deadline.
+ * whatever held it for so long was not expected when the deadline was set.
  */
 export function deadlineCondition(
   { deadlineMinutes, onDeadline }: Pick<Policy, 'deadlineMinutes' | 'onDeadline'>,

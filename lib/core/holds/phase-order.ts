@@ -27,7 +27,7 @@ export const stateOfPhase = (system: Pick<SystemState, 'phases'>, name: string):
 /** The phase itself and all that depend on it, in the order in which they are rolled back: the last one first. */
 export function rollbackOrder(phases: readonly Phase[], name: string): readonly Phase[] {
   const reached = new Set([name]);
-  // Sorted: whoever depends on a phase comes after it.
+  // Sorted: what depends on a phase comes after it.
   for (const phase of phases) if (phase.after.some((before) => reached.has(before))) reached.add(phase.name);
   return phases.filter((phase) => reached.has(phase.name)).reverse();
 }

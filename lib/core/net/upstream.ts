@@ -1,6 +1,6 @@
 /**
  * Which base addresses a service may declare, which resolved addresses they may lead to, and what the gateway does with
- * a `service` cutover unless told otherwise.
+ * a `service` cutover by default.
  */
 
 import { type AddressKind, kindOfHost } from './address.ts';
@@ -11,7 +11,7 @@ export type GatewayRules = {
   correlationHeaders: readonly string[];
   /**
    * The header that says which groups the caller belongs to, separated by commas; null when nothing tells. Name one that
-   * your own edge sets and takes away from callers: whoever may write it chooses a side.
+   * your own edge sets and takes away from callers: who may write it chooses a side.
    */
   groupsHeader: string | null;
   /** What `environment:NAME` in the lists is compared with. */

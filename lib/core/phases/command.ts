@@ -68,7 +68,7 @@ function confirmed(
     );
   }
   if (!('manual' in check))
-    return refuse('invalid_input', `Check '${wanted}' is evaluated by itself, nobody needs to confirm it.`);
+    return refuse('invalid_input', `Check '${wanted}' is evaluated by itself and needs no confirmation.`);
   return one(phase.name, { kind: ok ? 'confirmed' : 'withdrawn', check: wanted }, '');
 }
 

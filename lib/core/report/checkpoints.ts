@@ -131,10 +131,10 @@ export function checkpointOf(
 
 function nextOf(state: CutoverState, decision: CheckpointDecision | null, verdict: Verdict | null): string {
   const { id } = state;
-  if (decision?.kind === 'rollback') return `Mend the cause, then 'crossfade reset ${id}'.`;
+  if (decision?.kind === 'rollback') return `Repair the cause, then 'crossfade reset ${id}'.`;
   if (decision?.kind === 'cleanup') return 'Nothing: it is finished.';
   if (decision) return `Stage ${decision.to}.`;
-  if (state.stageKind === 'completed') return `'crossfade cleanup ${id}' when nobody could want the way back any more.`;
+  if (state.stageKind === 'completed') return `'crossfade cleanup ${id}' when the way back is not needed any more.`;
   const next = nextStage(state)?.name ?? 'completed';
   if (verdict?.verdict === 'rollback') return 'Back to the primary.';
   if (verdict?.verdict === 'advance') return `Stage ${next}: everything holds.`;

@@ -96,7 +96,7 @@ export type ExperimentReport = {
 /** Below this the split itself is wrong, and so is everything that is computed from it. */
 const RATIO_ALPHA = 0.001;
 
-/** What can be said: before the declared size is reached only how many of how many, so that nobody peeks. */
+/** What can be said: before the declared size is reached only how many of how many, so that figures are read once. */
 export function reportExperiment(declared: ExperimentDeclaration, totals: ExperimentTotals): ExperimentReport {
   const { id, size, share, alpha, conversion, value } = declared;
   const n = unitsOf(totals);

@@ -32,12 +32,12 @@ export function recommendationOf(state: CutoverState, verdict: Verdict): string 
       const changed = verdict.conditions.find((one) => hasRole(one, 'closes_way_back'));
       return changed
         ? `Look: ${conditionText(changed)}`
-        : 'Watch the promoted side; clean up when nobody could want the way back any more.';
+        : 'Watch the promoted side. Clean up when the way back is not needed any more.';
     }
     case 'cleaned':
       return 'Nothing: it is finished.';
     case 'rolled_back':
-      return `Mend the cause, then reset: ${state.rollback?.reason ?? 'unknown'}`;
+      return `Repair the cause, then reset: ${state.rollback?.reason ?? 'unknown'}`;
     default:
       break;
   }

@@ -5,7 +5,7 @@ export type RateLimit = {
   take(caller: string, ratePerSecond: number, nowMs: number): { ok: true } | { ok: false; waitMs: number };
 };
 
-/** Callers remembered at once; whoever has not called for longest is forgotten first and starts with a full bucket. */
+/** Callers remembered at once; the one that has not called for longest is forgotten first and starts with a full bucket. */
 const MAX_CALLERS = 1_000;
 const BURST_SECONDS = 2;
 

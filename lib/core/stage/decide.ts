@@ -5,7 +5,7 @@
  *                        └──────────────── rollback (from any of these) ────────┘→ rolled_back ─reset→ disabled
  *
  * For tables, `complete`, rollback after it and `cleanup` need work in Postgres first. They become a pending intent that
- * carries the epoch of the work; the intent is confirmed or abandoned by whoever sees what the database really did.
+ * carries the epoch of the work; the intent is confirmed or abandoned by the call that sees what the database really did.
  * A rollback waits for no intent: it withdraws the one that is pending, and its readers leave the shadow with that.
  */
 import { textOf } from '../conditions/show.ts';
@@ -132,7 +132,7 @@ function switchReads(state: CutoverState, { to, reason, unready }: Extract<Comma
   return refuseFor('Reads must wait on the primary.', reasons);
 }
 
-/** Nobody reads a shadow that is not written. */
+/** A shadow that is not written is not read. */
 function switchWrites(state: CutoverState, { enabled, reason }: Extract<Command, { type: 'shadow-writes' }>): Decision {
   if (state.switches.shadowWrites === enabled)
     return { kind: 'unchanged', why: `writes to the shadow are ${enabled ? 'on' : 'off'} already` };

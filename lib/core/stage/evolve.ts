@@ -49,7 +49,7 @@ export function evolve(state: CutoverState, at: At): CutoverState {
       // What was approved is not what would happen now.
       return { ...next, overrides, plan: withDwells(next.plan, overrides), approved: false, askedBy: at.actor };
     }
-    // What was approved is not what would happen now, and evidence of before says nothing of now.
+    // What was approved is not what would happen now, and earlier evidence says nothing of now.
     case 'reads_switched': {
       const switches = { ...state.switches, shadowReads: event.to === 'shadow', sinceMs: atMs };
       return { ...next, switches, approved: false, askedBy: at.actor };

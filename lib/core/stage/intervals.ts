@@ -1,4 +1,4 @@
-/** The stays of a cutover in stages, told from its audit log. Pure. */
+/** The intervals that a cutover spent in stages, from its audit log. Pure. */
 
 import type { CutoverState } from '../cutover/cutover.ts';
 import type { AuditEntry } from './audit.ts';
@@ -11,7 +11,7 @@ export type StageStay = {
   last: CutoverState;
   fromMs: number;
   toMs: number | null;
-  /** When a person first turned a switch in it; null when nobody did. */
+  /** When a person first turned a switch in it; null when that never happened. */
   switchedAtMs: number | null;
   /** The entry that ended it, and the state after that. */
   end: { entry: AuditEntry<Event>; after: CutoverState } | null;

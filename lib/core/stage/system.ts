@@ -25,7 +25,7 @@ export function evolveSystem(system: SystemState, at: At): SystemState {
   return { ...system, version: system.version + 1, migrationPhase, phases: { ...system.phases, [phase]: after } };
 }
 
-/** After a stop nothing has been stable for any time: what soaked or was done has to soak anew. */
+/** After a stop nothing has been stable for any time: what soaked or was done has to soak again. */
 function withoutTimers(phases: SystemState['phases'], atMs: number): SystemState['phases'] {
   return Object.fromEntries(
     Object.entries(phases).map(([name, phase]) => {

@@ -13,7 +13,7 @@ export function nextChunk(rows: number, tookMs: number): number {
   return tookMs > SLOW_MS ? Math.max(MIN_ROWS, Math.floor(rows / 2)) : rows;
 }
 
-/** The copy of so many rows at a steady pace; whoever holds it up comes on top. */
+/** The copy of so many rows at a steady pace; what holds it up comes on top. */
 export function chunksOf(rows: number, rowsPerMs: number): { chunks: number; tookMs: number } {
   let left = rows;
   let chunks = 0;

@@ -9,7 +9,7 @@ import { SAID_OF_ALL } from './promotion/habits.ts';
 import type { PromotionItem } from './promotion/refusals.ts';
 import type { HealthFinding } from './reading.ts';
 
-/** Position of a state, or of what a database was told of it. */
+/** Position of a state, or of what a database knows of it. */
 export type Position = { epoch: number; version: number; stage: string };
 
 const OBJECTS_SHOWN = 5;
@@ -93,21 +93,21 @@ export function nextAfterHealth(
     case 'disabled':
       return ok
         ? `Nothing stands in the way: crossfade plan ${id}, then crossfade start ${id}`
-        : 'Mend what failed before you start.';
+        : 'Repair what failed before you start.';
     case 'rolled_back':
       return ok
         ? `Nothing stands in the way of another run: crossfade reset ${id} --confirm ${id}, then crossfade start ${id}`
-        : 'Mend what failed before you reset and start again.';
+        : 'Repair what failed before you reset and start again.';
     case 'cleaned':
       return 'Nothing to do: the cutover is finished.';
     case 'completed':
       return ok
         ? `Nothing is wrong. The tables are swapped: crossfade status ${id}`
-        : `Mend what failed: it may close the way back. crossfade status ${id}`;
+        : `Repair what failed: it may close the way back. crossfade status ${id}`;
     default:
       return ok
         ? `Nothing is wrong. The cutover runs, in stage ${stage}: crossfade status ${id}`
-        : `Mend what failed before the tables are swapped. The cutover runs, in stage ${stage}: crossfade status ${id}`;
+        : `Repair what failed before the tables are swapped. The cutover runs, in stage ${stage}: crossfade status ${id}`;
   }
 }
 

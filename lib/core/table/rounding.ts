@@ -29,7 +29,7 @@ const WORDS = /^(text|character varying(\(\d+\))?)(\[\])?$/;
 /**
  * True unless it is known that a cast from one type to the other keeps each value or refuses it: then it is asked of each value, by a
  * cast there and back. Text is cast without its length, which the table judges. Into jsonb everything may go: it keeps what JSON
- * says and not how it was written, and whoever has a jsonb column wants it so.
+ * says and not how it was written, and the owner of a jsonb column wants it so.
  */
 export function mayChange(from: string, to: string): boolean {
   if (from === to || to === 'jsonb' || (WORDS.test(from) && WORDS.test(to))) return false;

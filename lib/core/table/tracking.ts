@@ -7,10 +7,10 @@
 import { type ColumnShape, quoteText, type TableShape } from './shape.ts';
 
 /**
- * When the row is written for another reason: `stays` as it was made, `counts` one up, or is written `anew`. What `tells` how it
+ * When the row is written for another reason: `stays` as it was made, `counts` one up, or is `renewed`. What `tells` how it
  * stands with the row is a reason itself.
  */
-export type Follows = 'stays' | 'counts' | 'anew' | 'tells';
+export type Follows = 'stays' | 'counts' | 'renewed' | 'tells';
 
 const WHOLE = /^(smallint|integer|bigint)$/;
 const MOMENT = /^timestamp/;
@@ -40,17 +40,17 @@ const TRACKED: Record<Name, { type: RegExp; sql: (source: Source) => string; fol
   },
   _shadow_migration_id: { type: TEXT, sql: ({ id }) => quoteText(id), follows: 'stays' },
   _shadow_sync_status: { type: TEXT, sql: () => quoteText('synced'), follows: 'tells' },
-  _shadow_last_sync: { type: MOMENT, sql: () => 'clock_timestamp()', follows: 'anew' },
+  _shadow_last_sync: { type: MOMENT, sql: () => 'clock_timestamp()', follows: 'renewed' },
   _shadow_validation_hash: {
     type: TEXT,
     sql: ({ compared }) => `crossfade.record_hash(ROW(${compared.map(({ sql }) => sql).join(', ')})::record)`,
-    follows: 'anew',
+    follows: 'renewed',
   },
 };
 
 const isName = (name: string): name is Name => Object.hasOwn(TRACKED, name);
 
-/** Does the name say that Crossfade writes this column? Whoever declares it, or has it in the primary, says otherwise. */
+/** Does the name say that Crossfade writes this column? A declaration, or a column of the primary, says otherwise. */
 export function isTracking(column: ColumnShape): boolean {
   return isName(column.name) && !column.generated && TRACKED[column.name].type.test(column.type);
 }

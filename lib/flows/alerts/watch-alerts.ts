@@ -66,7 +66,7 @@ function orphansOf(declarations: readonly CutoverDeclaration[], stored: readonly
 }
 
 /**
- * What to write of an alert, or `null`: it changed, or it has messages that nobody is delivering. `mine`: this tick claims
+ * What to write of an alert, or `null`: it changed, or it has messages that no tick is delivering. `mine`: this tick claims
  * them. New messages of an alert that another tick has claimed wait until its claim has run out.
  */
 function withClaim(

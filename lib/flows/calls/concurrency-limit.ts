@@ -1,4 +1,4 @@
-/** Work on many things with a bound on how many at once. Whoever is slow keeps one lane busy; the rest go on in the others. */
+/** Work on many things with a bound on how many at once. A slow one keeps one lane busy; the rest go on in the others. */
 
 /** Results in the order of the items. `work` does not reject: what fails for one must not end the others. */
 export async function withConcurrencyLimit<Item, Result>(

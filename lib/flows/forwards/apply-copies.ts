@@ -124,7 +124,7 @@ async function carryOut(work: Work, head: CopyHead, followers: readonly CopyHead
   return send(work, claimed, by, followers);
 }
 
-/** Asks the authoritative side again whether it has a write whose outcome nobody knows. */
+/** Asks the authoritative side again whether it has a write whose outcome is unknown. */
 async function settle(work: Work, copy: Copy, by: string, hasFollowers: boolean): Promise<'known' | Progress> {
   const { ports, state } = work;
   const source = otherSide(copy.side);

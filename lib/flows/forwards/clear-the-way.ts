@@ -1,6 +1,6 @@
 /**
  * After the sides have changed their roles, a side may still have to get writes from before. Those of a key come first,
- * or they would undo what is written now. What is in quarantine is a person's business and stops nobody.
+ * or they would undo what is written now. What is in quarantine waits for a person and stops no other write.
  */
 
 import { CrossfadeError } from '../../core/base/errors.ts';

@@ -9,7 +9,7 @@ export type ListedCopy = {
   side: CopyHead['side'];
   status: CopyHead['status'];
   method: string;
-  /** Without the query, which may hold what nobody else should read. */
+  /** Without the query, which may hold what others should not read. */
   path: string;
   /** What it keeps its order with: the key of a component's write, the resource of a service's. */
   key: string;

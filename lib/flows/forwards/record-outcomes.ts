@@ -51,7 +51,7 @@ export async function recordOutcomes(
 }
 
 /**
- * Says for how many operations the optional figures were told, so that their sums show when a sender has left them out.
+ * Says for how many operations the optional figures were given, so that their sums show when a sender has left them out.
  * Both sides may live in one process: its memory counts for the shadow, whose being there is what is new.
  */
 function withTold(window: MinuteWindow, memory: number | undefined): MinuteWindow {

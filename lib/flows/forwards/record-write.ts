@@ -4,7 +4,7 @@
  *   SDK ─ intendWrite ─→ copy recorded, side named ─→ SDK writes to that side ─ settleWrite ─→ copy ready, or gone
  *
  * As in write-both.ts, the intent is durable before anything is written, the state names the authoritative side, and
- * what becomes of a write that nobody settled is asked of that side: apply-copies.ts carries out what both have made.
+ * that side is asked what became of a write that was never settled: apply-copies.ts carries out what both have made.
  */
 
 import { CrossfadeError } from '../../core/base/errors.ts';

@@ -3,7 +3,7 @@
  *
  *   read the stage ─→ record the intent ─→ authoritative side ─→ record what became of it ─→ answer
  *
- * The intent is durable before anything is sent. Whoever dies between two steps leaves it behind, and after a while it is
+ * The intent is durable before anything is sent. A process that dies between two steps leaves it behind, and after a while it is
  * asked of the authoritative side again, or shown to a person; a copy is made of what that side has, and of nothing else.
  * The stage is read from the state itself, not from flags: flags may be old, and there is one authoritative side.
  */

@@ -70,7 +70,7 @@ export async function backfillAll(
   return runs;
 }
 
-/** Most tables have nothing to copy, and one look at all of them says which. One that cannot be told is looked at by itself. */
+/** Most tables have nothing to copy, and one look at all of them says which. One of which that look says nothing is looked at by itself. */
 async function whichAreWanted(
   ports: Needs,
   declarations: readonly CutoverDeclaration[],

@@ -21,7 +21,7 @@ export async function checkHealth(
   declaration: CutoverDeclaration,
 ): Promise<HealthReport> {
   const { id } = tableOf(declaration);
-  // The state comes second: it is written before the database is told, so that of one Crossfade it is never behind.
+  // The state comes second: it is written before the database learns of it, so that within one Crossfade it is never behind.
   const status = await inspecting.status(id);
   const stored = await state.readCutover(id);
   const mirror = status?.mirror ? { ...status.mirror, promoted: status.armed === 'reverse' } : null;

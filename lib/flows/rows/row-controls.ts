@@ -142,7 +142,7 @@ function impossible(id: string, action: BackfillAction, state: string): Crossfad
 
 // ---------------------------------------------------------------------------------------------------------- pieces
 
-/** One entry, whoever else writes the state at the same time. */
+/** One entry, whatever else is written to the state at the same time. */
 export async function audited(
   ports: Pick<Ports, 'clock' | 'state'>,
   declaration: TableCutoverDeclaration,

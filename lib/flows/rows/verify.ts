@@ -153,7 +153,7 @@ export async function planTable(
   return ports.swapping.plan(tableCutover(tableOf(declaration)), look);
 }
 
-/** Hints for the keys that the last pass found diverged: the shadow-writer reads and writes them anew. */
+/** Hints for the keys that the last pass found diverged: the shadow-writer reads and writes them again. */
 export async function repairTable(
   ports: Pick<Ports, 'verifying'>,
   declaration: CutoverDeclaration,

@@ -350,7 +350,7 @@ describe('reading commands', () => {
     api.routes['POST /v1/cutovers/customer/verify'] = { body: { ...result, divergences: 2, score: 0.9 } };
     expect((await crossfade('verify', 'customer')).exit).toBe(3);
     api.routes['POST /v1/cutovers/customer/repair'] = { body: { enqueued: 1 } };
-    expect((await crossfade('repair', 'customer')).out).toContain('1 key will be written anew');
+    expect((await crossfade('repair', 'customer')).out).toContain('1 key will be written again');
   });
 
   it('quarantine lists with 3, tries again, and gives a key up with confirm and reason only', async () => {

@@ -97,7 +97,7 @@ describe('the step after crossfade health', () => {
     plane.refuse('customer', 'a view');
     const failed = await checkHealth({ ...plane, state: there }, declaration);
     expect(failed.next).not.toContain('crossfade start');
-    if (stage !== 'cleaned') expect(failed.next).toMatch(/^Mend what failed/);
+    if (stage !== 'cleaned') expect(failed.next).toMatch(/^Repair what failed/);
   });
 });
 
@@ -232,7 +232,7 @@ describe('crossfade writes', () => {
     expect(await said('writes', 'off')).toContain("until 'crossfade writes on customer'");
     expect(await said('writes', 'on')).toContain("'crossfade reads shadow customer'");
     expect(await said('reads', 'primary')).toContain("until 'crossfade reads shadow customer'");
-    expect(await said('reads', 'shadow')).toContain('begins anew');
+    expect(await said('reads', 'shadow')).toContain('begins again from zero');
     const asked = api.asked.length;
     for (const words of [
       ['reads', 'both', 'customer', '--reason', 'x'],

@@ -50,22 +50,22 @@ export function dynamoForwardAttempts(target: Target): ForwardAttempts {
 
     async postpone(cutover, id, by, untilMs) {
       const changed = await update(cutover, id, 'postpone', {
-        UpdateExpression: 'SET nextAttemptAtMs = :until, claimedUntilMs = :none, claimedBy = :nobody',
+        UpdateExpression: 'SET nextAttemptAtMs = :until, claimedUntilMs = :none, claimedBy = :free',
         ConditionExpression: 'claimedBy = :by',
-        ExpressionAttributeValues: { ':until': untilMs, ':none': 0, ':nobody': '', ':by': by },
+        ExpressionAttributeValues: { ':until': untilMs, ':none': 0, ':free': '', ':by': by },
       });
       return changed !== null;
     },
 
     async quarantine(cutover, id, by, problem) {
       const changed = await update(cutover, id, 'put into quarantine', {
-        UpdateExpression: 'SET #status = :quarantined, problem = :problem, claimedUntilMs = :none, claimedBy = :nobody',
+        UpdateExpression: 'SET #status = :quarantined, problem = :problem, claimedUntilMs = :none, claimedBy = :free',
         ConditionExpression: 'claimedBy = :by',
         ExpressionAttributeValues: {
           ':quarantined': 'quarantined',
           ':problem': problem,
           ':none': 0,
-          ':nobody': '',
+          ':free': '',
           ':by': by,
         },
       });

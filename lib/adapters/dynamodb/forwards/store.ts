@@ -2,7 +2,7 @@
  * Forwarded writes on DynamoDB, each as a copy. Every change is one conditional update, so two instances never carry out one copy at once:
  *
  *   intend      place is free (and no receipt of a day ago)        settle     still intended, or settled so before
- *   claim       not claimed by another, due, not in quarantine     the rest   claimed by whoever asks
+ *   claim       not claimed by another, due, not in quarantine     the rest   claimed by the caller
  *
  * The SDK may repeat a call whose answer was lost: then the condition sees its own effect. Conditions allow for that.
  */

@@ -45,7 +45,7 @@ export const PROGRESS = [
 const OUTRUN = 'CF005';
 
 /**
- * One transaction. CREATE TRIGGER waits for every transaction that has written the table, and whoever writes after it
+ * One transaction. CREATE TRIGGER waits for every transaction that has written the table, and who writes after it
  * fires the trigger, also in a transaction that began before; so the copy, which reads later, misses nothing. The short
  * lock_timeout keeps the application from queueing behind us; the gateway tries again.
  */

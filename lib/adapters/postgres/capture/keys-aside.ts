@@ -25,7 +25,7 @@ export async function keysToSetAside(
   return rows.map(({ name }) => `SELECT crossfade.set_key_aside(${quoteText(id)}, ${shadowOid}, ${quoteText(name)})`);
 }
 
-/** What cannot be given back now stays remembered, and nobody has to wait for it. */
+/** What cannot be given back now stays remembered, and no caller has to wait for it. */
 export async function giveKeysBack(owner: PgGateway, id: string): Promise<void> {
   const rows = await owner.call<{ name: string }>('SELECT n AS name FROM crossfade.keys_to_give_back($1::text) n', [
     id,

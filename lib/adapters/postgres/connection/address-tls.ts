@@ -10,7 +10,7 @@ import type { DatabaseAddress } from './address.ts';
 
 /** @throws CrossfadeError `invalid_config` when a file cannot be read */
 export function tlsOptions({ tls, hosts, files }: DatabaseAddress): false | 'prefer' | ConnectionOptions {
-  // Nobody listens in on a socket of this machine.
+  // A socket of this machine cannot be listened in on.
   if (tls === undefined || tls === 'disable' || hosts[0]?.host.startsWith('/')) return false;
   if (tls === 'prefer') return 'prefer';
   const shown = { ...read('cert', files.certificate), ...read('key', files.key) };

@@ -271,7 +271,7 @@ function connect({ url, trust, password: changing }: GatewayOptions, password: (
 /** Our sessions are known by how their name begins. */
 const applicationName = (own: string | undefined) => (own ? `crossfade: ${own}` : 'crossfade').slice(0, 63);
 
-/** A promise that loses the race is observed, so that its late rejection ends nobody. */
+/** A promise that loses the race is observed, so that its late rejection ends no process. */
 async function beforeDeadline<T>(call: Promise<T>, deadlineMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<never>((_, reject) => {

@@ -25,7 +25,7 @@ export type TokenOptions = {
 const REUSED_FOR_MS = 10 * MINUTE_MS;
 
 /**
- * The token of the moment; one is signed anew when the last one is ten minutes old.
+ * The token of the moment; a new one is signed when the last one is ten minutes old.
  * @throws CrossfadeError `invalid_config` at once when the address names no single host and role; the returned function
  *   `access_denied` when nothing can be signed
  */

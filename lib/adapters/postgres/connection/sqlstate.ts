@@ -10,9 +10,9 @@ export type FailureClass =
   /** Disk or memory is used up: calling again at once makes it worse. */
   | 'full'
   | 'denied'
-  /** The server lets nobody in as this role, from here, or without TLS. */
+  /** The server refuses this role, this address, or a connection without TLS. */
   | 'login'
-  /** The server's certificate proves nothing: whoever answers there gets no password. */
+  /** The server's certificate proves nothing: what answers there gets no password. */
   | 'untrusted'
   | 'schema'
   | 'missing_database'

@@ -1,4 +1,4 @@
-/** A function of schema `crossfade` that may not be there, told from one that is there and calls something that is not. */
+/** A function of schema `crossfade` that may not be there, as against one that is there and calls something that is not. */
 
 import { type PgGateway, sqlstateOf } from './gateway.ts';
 

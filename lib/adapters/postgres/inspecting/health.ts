@@ -33,7 +33,7 @@ export async function tableHealth(
   return 'made' in start ? findings : [...findings, ...problemFindings(id, start.problems, findings)];
 }
 
-/** A pooler hands each transaction to another server process; one that happens to keep to one cannot be told from none. */
+/** A pooler hands each transaction to another server process; one that happens to keep to one looks like none. */
 async function poolerFinding(owner: PgGateway): Promise<HealthFinding> {
   const seen = new Set<unknown>();
   for (let look = 0; look < POOLER_LOOKS; look += 1) {

@@ -125,7 +125,7 @@ function cleanupScript(
          RAISE EXCEPTION 'cutover % has left epoch ${epoch}, or its cleanup was given up', ${id} USING ERRCODE = 'CF001';
        END IF;
      END $crossfade$`,
-    // Before its table is touched, in the order in which whoever uses it takes both.
+    // Before its table is touched, in the order in which its users take both.
     ...(view ? [`DROP VIEW ${quoteTable(view)} RESTRICT`] : []),
     ...ourObjects(cutover, promoted, old),
     ...(promoted && tracking.length > 0

@@ -42,7 +42,7 @@ export async function computedColumns(
     const { name, defaultSql } = kept.column;
     if (homes.has(name)) return { by: 'application', name };
     const why = refused.get(name) ?? (readsWholeRow(kept.sql, primary) ? 'it reads the row as a whole' : undefined);
-    if (why !== undefined) return { by: 'nobody', name, why };
+    if (why !== undefined) return { by: 'none', name, why };
     if (unsteady.has(name)) return { by: 'unknown', name, default: defaultSql ?? '' };
     return { by: 'trigger', name, kept: { ...kept, inputs: inputsNamed(kept.sql, inputs) } };
   });

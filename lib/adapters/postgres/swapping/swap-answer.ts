@@ -25,7 +25,7 @@ export type SwapAnswer =
 /** What ends what crossfade.swap waits for, by how it says it; what it says itself is not said again. */
 function releaseOf(id: string, why: string): string {
   if (why.includes('in quarantine'))
-    return ` 'crossfade quarantine ${id}' names them: mend the rows and 'retry', or 'discard' them.`;
+    return ` 'crossfade quarantine ${id}' names them: correct the rows and 'retry', or 'discard' them.`;
   if (why.includes('backfill is not done')) return ' The end of the copy releases it.';
   return why.includes('old snapshot') ? ' The end of that transaction releases it.' : '';
 }
@@ -37,7 +37,7 @@ export function explained(
   if (sqlstate !== LOCK_NOT_GRANTED && sqlstate !== DEADLOCK)
     return `Not swapped yet: ${why}. Nothing was changed.${releaseOf(id, why)}`;
   const waited = 'Not swapped yet: the locks on the tables were not granted in time. Nothing was changed.';
-  if (holders.length === 0) return `${waited} Whoever held one is gone by now.`;
+  if (holders.length === 0) return `${waited} The holder of the lock is gone by now.`;
   const named = holders.slice(0, 3).map(({ pid, application, state, seconds, doing }) => {
     const since = seconds === null ? '' : `, its transaction is ${seconds} s old`;
     if (pid === null) return `${application} (${doing}${since})`;

@@ -1,6 +1,6 @@
 /**
  * Promotion and its way back. Plans are made in lib/core/table/promotion/plan.ts from one look at the catalog; the swap is
- * one call of crossfade.swap, which changes everything or nothing. Who waits is told for whom.
+ * one call of crossfade.swap, which changes everything or nothing. The answer of a swap that waits names what it waits for.
  */
 
 import { isCrossfadeError } from '../../../core/base/errors.ts';
@@ -159,7 +159,7 @@ const settled = (trying: Promise<SwapResult>): Promise<Tried> =>
   );
 
 /**
- * The tables are read in several statements. Whoever was overtaken by another swap in between has seen half of each and judges
+ * The tables are read in several statements. A call that was overtaken by another swap in between has seen half of each and judges
  * nothing: he looks again.
  */
 async function judged({ owner, cutover }: SwapWork, seen: MirroredCutover, tried: Tried): Promise<SwapResult> {
@@ -282,7 +282,7 @@ async function analyseOnce(owner: PgGateway, { shadow }: Situation): Promise<voi
   if (!row?.done) await owner.call(`ANALYZE ${quoteTable(shadow)}`, [], { deadlineMs: LONG_MS });
 }
 
-/** Busy is a value, and so is what no further try can mend; a lost connection goes on to the caller. */
+/** Busy is a value, and so is what no further try can repair; a lost connection goes on to the caller. */
 function outcomeOf(error: unknown): SwapResult {
   const sqlstate = sqlstateOf(error);
   if (!isCrossfadeError(error) || sqlstate === null) throw error;

@@ -11,13 +11,13 @@ import { type PromotionItem, qualified } from './refusals.ts';
  * - `trigger`: everything that the expression reads is in the new shape, so that a trigger computes it until cleanup;
  * - `itself`: the old shape has a column of that name, so statements of the application write it already;
  * - `application`: the way back is made from the column, so the application must write it;
- * - `nobody`: the expression cannot be evaluated over the new shape, and `why`;
- * - `unknown`: the default is another one each time, so that it cannot be told from a value that the application writes.
+ * - `none`: the expression cannot be evaluated over the new shape, and `why`;
+ * - `unknown`: the default is another one each time, so that it looks like a value that the application writes.
  */
 export type ComputedColumn =
   | { by: 'trigger'; name: string; kept: KeptColumn }
   | { by: 'itself' | 'application'; name: string }
-  | { by: 'nobody'; name: string; why: string }
+  | { by: 'none'; name: string; why: string }
   | { by: 'unknown'; name: string; default: string };
 
 const CHOICES =
@@ -25,7 +25,7 @@ const CHOICES =
 
 export function judgeComputed(shadow: TableDependents, computed: readonly ComputedColumn[]): PromotionItem[] {
   return computed.map((column) => ({
-    action: column.by === 'nobody' || column.by === 'unknown' ? 'refuse' : 'notice',
+    action: column.by === 'none' || column.by === 'unknown' ? 'refuse' : 'notice',
     kind: 'computed column',
     object: `${qualified(shadow)}.${column.name}`,
     text: textOf(column),
@@ -40,7 +40,7 @@ function textOf(column: ComputedColumn): string {
       return `Statements that write ${column.name} write it as it is from promotion on: its expression is not applied any more. Let the application write what the expression gives, or make it a generated column of the shadow: GENERATED ALWAYS AS (…) STORED.`;
     case 'application':
       return 'The way back is made from it, so the application must write it from promotion on: nothing else does.';
-    case 'nobody':
+    case 'none':
       return `Nothing could compute it after promotion, since its expression cannot be evaluated over the new shape: ${column.why}. ${CHOICES}, or keep in the new shape what the expression reads.`;
     case 'unknown':
       return `Its default ${column.default} is another value each time, so nothing can tell whether the application wrote the column or left it out. Drop the default: it is computed. Or let the application write it from promotion on and declare { sql, after: 'application' }.`;

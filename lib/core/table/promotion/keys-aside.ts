@@ -8,7 +8,7 @@ import type { ForeignKey, TableDependents } from './dependents.ts';
 import { fitName } from './fit-name.ts';
 import { type PromotionItem, qualified } from './refusals.ts';
 
-/** What a remembered foreign key references now; no columns when nobody knows which took their place. */
+/** What a remembered foreign key references now; no columns when it is unknown which took their place. */
 export type KeyAside = Omit<ForeignKey, 'referencedColumns'> & { referencedColumns: readonly string[] | null };
 
 export type GivenKey = { item: PromotionItem; key: ForeignKey | null };

@@ -22,7 +22,7 @@ export type Moved = {
   after: string[];
   /** To be run after the swap, outside of it; may be repeated. */
   later: string[];
-  /** Views to lock, quoted, whoever reads another one first. */
+  /** Views to lock, quoted, the one that reads another one first. */
   views: string[];
   /** Other tables to lock. */
   lock: number[];

@@ -83,11 +83,11 @@ export type Alias = {
   columns: readonly { name: string; grants: readonly Grant[] }[];
   owner: string;
   grants: readonly Grant[];
-  /** The table has row security: it must bind whoever reads the view, not its owner. Needs PostgreSQL 15. */
+  /** The table has row security: it must bind the reader of the view, not its owner. Needs PostgreSQL 15. */
   secured: boolean;
 };
 
-/** The view that keeps the shadow's name alive for whoever still uses it. */
+/** The view that keeps the shadow's name alive for those who still use it. */
 export function aliasStatements({ view, table, columns, owner, grants, secured }: Alias): string[] {
   const usable = (given: readonly Grant[]) =>
     given.filter(({ privilege, grantee }) => VIEW_PRIVILEGES.has(privilege) && grantee !== owner);

@@ -104,7 +104,7 @@ function followers(table: TableDependents): PromotionItem[] {
 export function refuseRelation(table: TableDependents): PromotionItem[] {
   const object = qualified(table);
   const other = otherThanTable(table);
-  const lost = `Its rows would be lost in a crash. Make it permanent: ALTER TABLE ${object} SET LOGGED, or create it anew.`;
+  const lost = `Its rows would be lost in a crash. Make it permanent: ALTER TABLE ${object} SET LOGGED, or create it again.`;
   const kind = table.persistence === 'u' ? 'unlogged table' : 'temporary table';
   return [
     ...(other ? [{ action: 'refuse', kind: other.kind, object, text: `It ${other.text}.` } as const] : []),

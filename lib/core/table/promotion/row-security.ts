@@ -1,6 +1,6 @@
 /**
  * Row security. Policies move with the name, unless the new shape has its own; the flags are set, never cleared, so that no
- * row is shown that was hidden before. Whoever owns a table is not bound by its policies, and so mirrors every row.
+ * row is shown that was hidden before. The owner of a table is not bound by its policies, and so mirrors every row.
  */
 
 import { quoteName, quoteTable, quoteText } from '../shape.ts';
@@ -43,7 +43,7 @@ export function raiseFlags({ from, to }: Move): Moved {
       object: qualified(from),
       text: `the new ${from.name} gets ${raised.join(' and ')}`,
     });
-    const text = `has no row security until the swap: whoever may read it sees every row. Give it the same policies before reads are routed to it.`;
+    const text = `has no row security until the swap: every role that may read it sees every row. Give it the same policies before reads are routed to it.`;
     if (!to.rowSecurity) moved.items.push({ action: 'notice', kind: 'row security', object: qualified(to), text });
   }
   return moved;

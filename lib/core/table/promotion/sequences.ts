@@ -198,7 +198,7 @@ function advance(
   plan.items.push({ action: 'carry', kind: 'sequence', object: `${qualified(to)}.${own.column}`, text });
 }
 
-/** An identity column asks nobody for a privilege on its sequence; a default does. */
+/** An identity column asks for no privilege on its sequence; a default does. */
 function wantedGrants(from: TableDependents, sequence: DependentSequence, own: DependentSequence): Grant[] {
   const users = sequence.source === 'default' ? sequence.grants : insertersOf(from);
   return users.filter(({ grantee }) => grantee !== own.owner);
@@ -209,7 +209,7 @@ const insertersOf = (table: TableDependents): Grant[] =>
     .filter(({ privilege }) => privilege === 'INSERT')
     .map(({ grantee }) => ({ grantee, privilege: 'USAGE', grantable: false }));
 
-/** Never back: whoever is further wins. `is_called` goes with the position. */
+/** Never back: the one that is further wins. `is_called` goes with the position. */
 function advanceStatement(
   source: { schema: string; name: string },
   target: { schema: string; name: string },

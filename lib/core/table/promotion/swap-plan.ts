@@ -42,7 +42,7 @@ export type SwapPlan = {
   items: readonly PromotionItem[];
   /** True when nothing is refused. Only then the rest may be used. */
   ok: boolean;
-  /** Quoted names, whoever reads another one first: to be locked in this order, before the tables. */
+  /** Quoted names, the one that reads another one first: to be locked in this order, before the tables. */
   lockViews: readonly string[];
   /** OIDs, ascending. */
   lockTables: readonly number[];

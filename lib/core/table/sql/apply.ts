@@ -112,7 +112,7 @@ function resetRows(flow: Flow): string {
 
 /**
  * `exchange_<id>(keys…, reset)`: for keys whose unique values circle among themselves, which no order of single writes
- * settles. Takes their rows out of the target and puts them back anew, with what is not written kept from before.
+ * settles. Takes their rows out of the target and puts them back, with what is not written kept from before.
  * Returns the places of the keys that do not fit even so, found by halving; when there are any, nothing was changed. A target that
  * others refer to is left alone (NULL), since taking a row out would reach theirs.
  */

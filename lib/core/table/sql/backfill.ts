@@ -31,7 +31,7 @@ import {
 import { CHECKED_AT_ONCE, sortsAlike, WRITING } from './segments.ts';
 
 /**
- * `backfill_<id>(epoch, rows)`: one chunk. Returns what was done as jsonb. Planned anew for each call: a generic plan cannot
+ * `backfill_<id>(epoch, rows)`: one chunk. Returns what was done as jsonb. Planned again for each call: a generic plan cannot
  * know that the range is narrow, and reads the whole table for every chunk. For the same reason no sequential scans: a
  * table without statistics makes every range look like a third of it.
  */
@@ -137,7 +137,7 @@ function bound(flow: Flow, side: 'source' | 'target', variable: string): string 
 /**
  * Inserts the rows of (copied_key, v_to]. ON CONFLICT makes every row of an INSERT twice as dear: it looks for the key first and
  * confirms the row in a record of its own. So keys that are there already are left out by a join of two ranges; when
- * converge writes one more of them meanwhile, the chunk begins anew, the careful way.
+ * converge writes one more of them meanwhile, the chunk begins again, the careful way.
  */
 function copyChunk(flow: Flow): string {
   const { mapping } = flow;

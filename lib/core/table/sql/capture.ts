@@ -13,7 +13,7 @@
  *                                                     └→ crossfade.missed  the outbox takes nothing
  *                                                          └→ a number     nothing takes anything
  *
- * Each of the last three says that something changed and nobody knows what. Converge answers with a sweep of both tables.
+ * Each of the last three says that something unknown changed. Converge answers with a sweep of both tables.
  *
  * One window is left. DDL of others on the outbox that commits after the outbox was asked and before the first hint has locked it, or,
  * in REPEATABLE READ and above, after the transaction's snapshot, may still fail a hint that is written plainly, and with it the statement.
@@ -32,7 +32,7 @@ import { goesToSecond } from './outbox.ts';
 /**
  * The outbox is two tables, of which one inherits the other, so that its name stands for both. Capture writes into the one
  * that the hint's number names: they take turns, and the idle one can be truncated. Hints of our own go into the first.
- * The index is not unique, and there is no key: whoever resets the sequence must not fail the application. The replica identity is
+ * The index is not unique, and there is no key: a sequence that is reset must not fail the application. The replica identity is
  * for publications FOR ALL TABLES.
  */
 export function createOutbox(flow: Flow): string[] {
@@ -183,7 +183,7 @@ function insert(flow: Flow, rows: string): string {
     END IF;`;
 }
 
-/** Statements: something changed, and nobody knows what. Once in a transaction is enough; a savepoint takes back both the mark and that it was left. */
+/** Statements: something unknown changed. Once in a transaction is enough; a savepoint takes back both the mark and that it was left. */
 function mark(flow: Flow, insert: string): string {
   const setting = quoteText(`crossfade.marked_${flow.id}`);
   return `IF current_setting(${setting}, true) IS DISTINCT FROM pg_current_xact_id()::text THEN

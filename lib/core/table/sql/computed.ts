@@ -65,7 +65,7 @@ function keep(flow: Flow, kept: KeptColumn): string {
   END;`;
 }
 
-/** The application that leaves a column out gets its default, and cannot be told from one that writes it. */
+/** The application that leaves a column out gets its default, and looks like one that writes it. */
 function isUnwritten(column: ColumnShape): string {
   const name = `NEW.${quoteName(column.name)}`;
   if (column.defaultSql === null) return `${name} IS NULL`;

@@ -293,7 +293,7 @@ function settleWhereNowhere(flow: Flow): string {
 /**
  * Keys that want unique values of each other are written together; whichever does not fit even so leaves the circle. A circle
  * may be larger than a batch: when keys fail again, all that wait are taken along, those first that were put off. Their hints and the
- * locks of their keys are taken only where nobody has them, since locks that are waited for here would be out of order.
+ * locks of their keys are taken only where they are free, since locks that are waited for here would be out of order.
  */
 function exchangeCircle(flow: Flow): string {
   const { exchange, outbox } = objectNames(flow.id);

@@ -18,7 +18,7 @@ import { markTouched } from './segments.ts';
 /** What becomes of the application's write when the target does not take the row. */
 export type InlineMode = 'catch' | 'abort';
 
-/** Far below deadlock_timeout (1 s): whoever waits for us is the one who finds a deadlock. */
+/** Far below deadlock_timeout (1 s): a transaction that waits for us is the one that finds a deadlock. */
 export const INLINE_PATIENCE = '100ms';
 
 /**

@@ -126,7 +126,7 @@ export function sourceIs(flow: Flow, key: string): string {
 
 /**
  * The source row of one key of the outbox, transformed, as c1 …; `present` tells it from none. With an OFFSET: without it the
- * planner may read the whole table and transform rows that nobody asked for, and one that no cast takes fails them all.
+ * planner may read the whole table and transform rows that were not asked for, and one that no cast takes fails them all.
  */
 export function transformed(flow: Flow, key: string, expressions: readonly string[]): string {
   const values = expressions.map((sql, index) => `${sql} AS c${index + 1}`);
@@ -207,7 +207,7 @@ export const sourceTable = (flow: Flow) => quoteTable(flow.source);
 export const targetTable = (flow: Flow) => quoteTable(flow.target);
 export const keyType = (column: ColumnShape) => column.type;
 
-/** The fence: whoever comes with an old epoch is told so, and changes nothing. */
+/** The fence: a caller with an old epoch gets that as its answer, and changes nothing. */
 export function fence(id: string): string {
   return `
   ${DEMAND_READ_COMMITTED}
@@ -223,7 +223,7 @@ export function fence(id: string): string {
 
 /**
  * Head of a function that runs with the owner's rights, since neither the application nor the runtime role has them, and with
- * the settings that the owner has when it is made: whoever calls it, a value of the one table gives the same value of the other.
+ * the settings that the owner has when it is made: for every caller, a value of the one table gives the same value of the other.
  */
 export function securely(flow: Flow): string {
   const path = searchPath([flow.source, flow.target]);

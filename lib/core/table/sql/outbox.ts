@@ -6,7 +6,7 @@
  *     │                                   └ where the last call of this session stopped: most calls begin here
  *     └ no hint below can appear any more: calls that find little, and one in some, begin here
  *
- * `next` skips nothing for good, since whoever finds less than a full batch looks again from the floor. So a hint that commits late,
+ * `next` skips nothing for good, since a writer that finds less than a full batch looks again from the floor. So a hint that commits late,
  * with a number that others have passed, waits for some calls at most. The floor is exact. A transaction takes its id before
  * it takes a number, so: note the highest number given, then take an id; when every id up to that one is over, so is every
  * transaction that has a number up to the noted one, and what is visible then is all there will ever be. A reader has no id and holds
@@ -15,9 +15,9 @@
  *
  * Truncation. Capture writes two tables in turns. One that has grown, is visibly empty and is not the one that the
  * sequence points at is truncated (`turn_<id>`), under a lock that is taken at once or not at all. Under it no uncommitted hint can
- * exist there, since whoever writes one keeps a lock until the commit. A snapshot that is older than the truncation sees the table empty, so
+ * exist there, since its writer keeps a lock until the commit. A snapshot that is older than the truncation sees the table empty, so
  * nothing may read the outbox with one: in a VOLATILE function under READ COMMITTED Postgres takes a statement's locks first and its
- * snapshot then, so whoever waited for a truncation reads as of after it, and whoever has the lock is waited for. Therefore what
+ * snapshot then, so a transaction that waited for a truncation reads as of after it, and the holder of the lock is waited for. Therefore what
  * compares the tables with the outbox is VOLATILE throughout. Status and relay, which are not, may miss hints that have been applied meanwhile, which is
  * what they would say a moment later.
  */
@@ -95,7 +95,7 @@ export function spent(flow: Flow): string {
 
 /**
  * `turn_<id>()`: truncates one table of the outbox that is spent, if that can be done at once. A call of its own, so that the lock is
- * held for moments. Numbers are used up until the sequence points at the other one: it never goes back, so nobody is given one twice.
+ * held for moments. Numbers are used up until the sequence points at the other one: it never goes back, so no number is given twice.
  */
 export function createTurn(flow: Flow): string {
   const { turn, outbox, outbox1, number } = objectNames(flow.id);

@@ -1,7 +1,7 @@
 /**
  * Segments: a partition of the key space into ranges of some thousand rows, so that verification works in bounded calls and
  * knows which ranges may have changed since they were compared. Bounds are (low, high]; NULL is no bound.
- * Converge and the guard only insert marks, and verification deletes the marks that it saw, before it reads: nobody waits.
+ * Converge and the guard only insert marks, and verification deletes the marks that it saw, before it reads: none of them waits.
  */
 
 import { quoteName, quoteText } from '../shape.ts';
@@ -102,7 +102,7 @@ export function dropGuard(flow: Flow): string[] {
   return TARGET_TRIGGERS.map((name) => `DROP TRIGGER IF EXISTS ${name} ON ${targetTable(flow)}`);
 }
 
-/** Until the end of this transaction whoever writes the target is us. */
+/** Until the end of this transaction every writer of the target is ours. */
 export const WRITING = "PERFORM set_config('crossfade.writing', 'on', true);";
 
 /**
@@ -117,7 +117,7 @@ export function inSegment(flow: Flow, side: 'source' | 'target'): string {
 }
 
 /**
- * A constraint that is checked when the transaction ends fails the whole of it, where no row can be told apart any more. Checked with
+ * A constraint that is checked when the transaction ends fails the whole of it, where the row at fault is not known any more. Checked with
  * the statement, it fails the row that breaks it.
  */
 export const CHECKED_AT_ONCE = 'SET CONSTRAINTS ALL IMMEDIATE;';

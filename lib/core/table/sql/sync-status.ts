@@ -26,8 +26,8 @@ function statusColumn(flow: Flow): string | null {
 }
 
 /**
- * Further common table expressions behind `diff`. A row that somebody has locked is passed over, so that nobody waits for
- * this in a circle, and so is one that is newer than what was compared: whoever wrote it knows better.
+ * Further common table expressions behind `diff`. A row that somebody has locked is passed over, so that no two wait for
+ * this in a circle, and so is one that is newer than what was compared: its writer knows better.
  */
 export function markDiverged(flow: Flow): string {
   const status = statusColumn(flow);

@@ -29,7 +29,7 @@ export type TableObjects = {
   /** Gives those tables their names and makes the rest of `create`. */
   takeStaged: readonly string[];
   drop: readonly string[];
-  /** Functions and triggers anew; hints, segments and their marks stay. */
+  /** Functions and triggers again; hints, segments and their marks stay. */
   replace: readonly string[];
   /** The triggers on the source alone: what ends capture while the outbox stays. */
   dropTriggers: readonly string[];

@@ -2,7 +2,7 @@
  * Verification. In ONE snapshot, a key that differs and has no un-applied hint is a divergence; a key that differs and has
  * one is only late. So there are no false alarms while the application writes, and nothing has to wait.
  *
- * The tables are compared segment by segment, each in one statement, and only where a segment differs the keys are named. Each call works for a while, commits, and the next one goes on from there, whoever makes it.
+ * The tables are compared segment by segment, each in one statement, and only where a segment differs the keys are named. Each call works for a while, commits, and the next one, of any caller, goes on from there.
  */
 
 import { quoteName, quoteText } from '../shape.ts';
@@ -32,7 +32,7 @@ import {
 import { inSegment, sortsAlike, WRITING } from './segments.ts';
 import { hasStatus, markDiverged, recheckDiverged } from './sync-status.ts';
 
-/** When the pass began, and when this call did, by one clock: whoever asked can tell whether the pass began after the asking. */
+/** When the pass began, and when this call did, by one clock: the caller sees whether the pass began after the asking. */
 const PASS = `'pass', jsonb_build_object('startedMs', floor(1000 * extract(epoch FROM v_pass.started_at))::bigint,
           'calledMs', floor(1000 * extract(epoch FROM v_started))::bigint)`;
 const SAMPLES = 20;
@@ -234,7 +234,7 @@ function strayRows(flow: Flow): string {
   ${recheckDiverged(flow, 'true')}`;
 }
 
-/** `repair_<id>()`: a hint for every key of a diverged segment that still differs. Converge reads and writes them anew. */
+/** `repair_<id>()`: a hint for every key of a diverged segment that still differs. Converge reads and writes them again. */
 export function createRepair(flow: Flow): string {
   const { repair, outbox, segment } = objectNames(flow.id);
   const typed = (side: 'l' | 'h') =>
