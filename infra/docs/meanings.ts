@@ -81,16 +81,16 @@ export const KEY_MEANINGS: Readonly<Record<string, string>> = {
   plan: "a built-in name, or `{ name, ramp: [['first_5', 5], …, ['full_100', 100]] }`",
   dwellMinutes: 'shortest stay in a stage: a number, or one per stage name',
   'policy.errorRateRollback': 'errors of the shadow beyond those of the primary at which it rolls back, 0–1',
-  'policy.errorRateAdvance': 'and below which it may advance',
+  'policy.errorRateAdvance': 'errors of the shadow beyond those of the primary below which a stage may advance, 0–1',
   'policy.latencyIncreaseRollback': 'increase at p50 and p95 at which it rolls back: 0.2 is 20 %',
-  'policy.latencyIncreaseAdvance': 'and below which it may advance',
+  'policy.latencyIncreaseAdvance': 'increase at p50 and p95 below which a stage may advance',
   'policy.latencyFloorMs': 'smaller differences do not matter',
   'policy.validationScoreRollback': 'share of rows or answers that agree, below which it rolls back',
-  'policy.validationScoreAdvance': 'and from which it may advance',
+  'policy.validationScoreAdvance': 'share of rows or answers that agree, from which a stage may advance',
   'policy.consecutiveFailures': 'fewest bad minutes before evidence rolls back',
   'policy.minSamples': 'shadow operations that a stage needs at least; from 10 % on also 3 / `errorRateAdvance`',
-  'policy.lagAdvanceMs': 'highest age of the oldest un-applied change at which it may advance',
-  'policy.keylessAdvance': 'highest share of reads without a routing key at which it may advance',
+  'policy.lagAdvanceMs': 'highest age of the oldest un-applied change at which a stage may advance',
+  'policy.keylessAdvance': 'highest share of reads without a routing key at which a stage may advance',
   'policy.autoAdvance': 'stages advance by themselves',
   'policy.autoRollback': 'guards roll back by themselves',
   'policy.approvalRequired': 'each stage waits for `crossfade approve`',
@@ -98,11 +98,12 @@ export const KEY_MEANINGS: Readonly<Record<string, string>> = {
     'the approval must come from somebody who neither started it nor asked for its last change; force needs it, too. Cannot be changed at run time',
   'policy.deadlineMinutes':
     'longest stay in `dual_write` and each ramp stage; past it only a person goes on, or it rolls back. It never advances',
-  'policy.onDeadline': 'what then',
+  'policy.onDeadline': 'what happens at the deadline',
   'policy.p95LimitMs': 'absolute p95 of the shadow that rolls back, unless the primary is as bad',
-  'policy.availabilityMin': 'the same for the share of operations that succeed',
+  'policy.availabilityMin':
+    'share of operations that succeed below which the shadow rolls back, unless the primary is as bad',
   'policy.connectionDropsMax':
-    'the same for the share of operations that lose their connection: failures of `runCutover`, `write`, the gateway, or a `record` that was given its `error`, with ECONNRESET, ECONNREFUSED, EPIPE, socket hang up, SQLSTATE 08… or 57P01 to 57P03',
+    'share of operations that lose their connection above which the shadow rolls back, unless the primary is as bad: failures of `runCutover`, `write`, the gateway, or a `record` that was given its `error`, with ECONNRESET, ECONNREFUSED, EPIPE, socket hang up, SQLSTATE 08… or 57P01 to 57P03',
   'policy.memoryMax':
     "share of its memory that a process serving the shadow may use, as the SDK reports it (Lambda's limit, or the container's); beyond it for `consecutiveFailures` minutes it rolls back, whatever the primary uses: both sides may share the process. Not for services",
   stages: 'by stage name: any key of `policy` for one stage, and its `dwellMinutes`',
@@ -111,7 +112,7 @@ export const KEY_MEANINGS: Readonly<Record<string, string>> = {
   salt: 'cutovers with one salt move the same keys together',
   validation: '`strict` reads again and compares what was written, `relaxed` samples, `disabled` does not',
   allow: 'keys, `group:NAME`, `environment:NAME` whose reads go to the shadow before their share does',
-  deny: 'and those whose reads never do',
+  deny: 'keys, groups and environments, written as in `allow`, whose reads never go to the shadow',
   alerts: 'changes of the built-in alert rules, and rules of its own; see [Alerts](#alerts)',
   experiments: 'A/B experiments on the two sides; see [Experiments](#experiments)',
   primary: '`schema.name` of the table in use, as the catalog spells it',
@@ -129,19 +130,20 @@ export const KEY_MEANINGS: Readonly<Record<string, string>> = {
   rollbackOnShadowFailure:
     "inline only: a row that the shadow does not take fails the application's write with the SQLSTATE of the shadow; otherwise the write goes on, leaves a hint, and is counted in `status` and `crossfade.inline_failure`",
   'backfill.outboxAgeMs': 'the copy of existing rows waits while the oldest change is older',
-  'backfill.replicaLagMs': 'it waits while a replica is further behind',
-  'backfill.walBytesPerSecond': 'it waits above this rate',
-  'backfill.activeConnections': 'it waits above this number',
-  'backfill.whileSql': 'a boolean SQL expression of yours: it goes on while that is true',
+  'backfill.replicaLagMs': 'the copy waits while a replica is further behind',
+  'backfill.walBytesPerSecond': 'the copy waits above this rate of WAL',
+  'backfill.activeConnections': 'the copy waits above this number',
+  'backfill.whileSql': 'a boolean SQL expression of yours: the copy goes on while it is true',
   'writes.primary':
     'where the old side of a component takes copied writes; https, or http where `privateHosts` names the host or it is this machine. Without `writes` there is no `client.write`',
-  'writes.shadow': 'the same for the new side',
+  'writes.shadow': 'where the new side takes them, by the same rules',
   'writes.privateHosts':
     'hosts that may lead to private addresses, spelled as in the address; metadata addresses never',
   'upstreams.primary':
     'base address of the old service; https, or http where `gateway.privateHosts` names the host or it is this machine',
-  'upstreams.shadow': 'the same for the new one',
-  'gateway.correlationHeaders': 'where the id is that picks the side; made up and returned when none is there',
+  'upstreams.shadow': 'base address of the new service, by the same rules',
+  'gateway.correlationHeaders':
+    'headers that may carry the id by which the side is picked; an id is made and returned when none is there',
   'gateway.groupsHeader':
     "the header with the caller's groups, separated by commas, for `allow` and `deny`. Name a header that your own edge sets and takes away from callers",
   'gateway.environment': 'the environment, for `allow` and `deny`',
@@ -156,7 +158,7 @@ export const KEY_MEANINGS: Readonly<Record<string, string>> = {
     'path segments that name a resource (`users/7`): its writes are copied in order; 0 for one order of all',
   'gateway.compare.sampleRate': 'share of the reads that both upstreams are asked, and compared',
   'gateway.compare.ignore': 'what may differ, as in [`runCutover`](../client/README.md#a-code-path-runcutover)',
-  'gateway.compare.timeoutMs': 'how long the other upstream may take then',
+  'gateway.compare.timeoutMs': 'how long the other upstream may take for a compared read',
 };
 
 /** By file: what its head does not say. */
@@ -186,7 +188,7 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
   history: 'Entries have actor, reason and the state of their hash chain.',
   report: 'Status, recommendation and measured score, too.',
   export: 'Cells that a spreadsheet would run are quoted.',
-  rollbacks: 'With the time until the last read of the shadow.',
+  rollbacks: 'Also shows the time until the last read of the shadow.',
   copies:
     'A copy is a write that one side of a service or component has and the other must get: [copies](../../functions/README.md#copies). Ends with 3 while one is in quarantine.',
   quarantine: 'A key that is given up (`discard`) needs `--confirm` and `--reason`.',
@@ -194,7 +196,7 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
     'A cancelled copy begins from the start when it is resumed. `dry-run` measures 2,000 rows that go into a table like the shadow and are dropped with it; it copies nothing, and works before the start, too.',
   advance:
     'Force skips evidence. It never skips the rules of the stages, nor a shadow that is not armed, not copied or minutes behind. It is audited.',
-  policy: 'A change lasts until the next reset. The two-person rule and SQL cannot be changed so.',
+  policy: 'A change lasts until the next reset. The two-person rule and SQL expressions cannot be changed at run time.',
   reads: 'The stage stays: [switches](../define/README.md#switches-inside-a-stage).',
   writes:
     'Its readers leave first. Without a cutover it is the master switch of writes to all shadows: changes wait in the outboxes, nothing advances; refused while readers of a table are on its shadow.',
