@@ -76,10 +76,12 @@ function pieces(word: string, width: number): string[] {
   return parts;
 }
 
-/** A label and its text beside it, continued below itself. */
+/** A label and its text beside it, continued below itself. A label that leaves no space beside it has its text below. */
 export function field(label: string, text: string, width: number, labelWidth = 14): string[] {
   const lines = wrap(text, Math.max(20, width - 2 - labelWidth));
-  return lines.map((line, index) => `  ${pad(index === 0 ? label : '', labelWidth)}${line}`.trimEnd());
+  const beside = widthOf(label) < labelWidth;
+  const rows = lines.map((line, index) => `${pad(beside && index === 0 ? label : '', labelWidth)}${line}`);
+  return [...(beside ? [] : [label]), ...rows].map((row) => `  ${row}`.trimEnd());
 }
 
 /** `████░░░░`, for a fraction of 0–1. */

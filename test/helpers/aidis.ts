@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { aidisCutovers } from '../../infra/examples/aidis/cutovers.ts';
 import { bucketIndex } from '../../lib/core/gates/histogram.ts';
-import { defineCutovers } from '../../lib/define/cutovers.ts';
+import { type CutoverInput, defineCutovers } from '../../lib/define/cutovers.ts';
 import { type OperatorCommand, operate } from '../../lib/flows/control/operate.ts';
 import { tick } from '../../lib/flows/control/tick.ts';
 import { backfillAll } from '../../lib/flows/rows/backfill.ts';
@@ -40,11 +40,9 @@ export function statementsFor(script: string, table: string): string {
 
 export type Crossing = ReturnType<typeof aidisCrossing>;
 
-/** The shipped declarations with the patience of a test: two virtual minutes a stage. */
-export function aidisCrossing(tables: TablePorts) {
-  const declarations = defineCutovers(
-    aidisCutovers.map((one) => ({ ...one, dwellMinutes: 2, policy: { minSamples: 10 } })),
-  );
+/** Declarations with the patience of a test, two virtual minutes a stage; those of the example unless others are given. */
+export function aidisCrossing(tables: TablePorts, cutovers: readonly CutoverInput[] = aidisCutovers) {
+  const declarations = defineCutovers(cutovers.map((one) => ({ ...one, dwellMinutes: 2, policy: { minSamples: 10 } })));
   let nowMs = NOW;
   let commands = 0;
   const clock = { now: () => nowMs, monotonicMs: () => performance.now(), sleep: async () => undefined };

@@ -77,7 +77,7 @@ async function settle<State extends CutoverState | SystemState>(
   const [first] = change.entries;
   if (!first) throw new CrossfadeError('internal', `A change of ${subject.name} came without an audit entry.`);
   const place = auditKey(first.subject, first.seq);
-  // The entry before the state: entries are never changed, so one that is ours stays ours whoever writes next.
+  // The entry before the state: entries are never changed, so one that is ours stays ours after the next write.
   const entry = await readItem(target, what, place);
   if (entry?.writeId === writeId) return { kind: 'applied' };
   const record = change.idempotency && (await writer.repeated(change.idempotency.key));

@@ -45,7 +45,8 @@ async function act(context: Context, id: string, action: CopyAction, copy: strin
 
 function render(id: string, { open, quarantined, lagMs, more, copies: listed }: CopyList): string {
   if (open === 0) return `${id}: both sides have every write.`;
-  const head = `${id}: ${open}${more ? ' or more' : ''} writes wait to be copied, the oldest for ${seconds(lagMs)}; ${quarantined} in quarantine.`;
+  const waiting = open === 1 && !more ? '1 write waits' : `${open}${more ? ' or more' : ''} writes wait`;
+  const head = `${id}: ${waiting} to be copied, the oldest for ${seconds(lagMs)}; ${quarantined} in quarantine.`;
   const rows = listed.map(line);
   return [head, ...rows, ...(more ? ['… more of them are not listed.'] : [])].join('\n');
 }

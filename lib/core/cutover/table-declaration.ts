@@ -14,7 +14,7 @@ export type TableDeclaration = {
   /** `schema.table`, as the catalog spells it. */
   primary: string;
   shadow: string;
-  /** Columns of the primary that name a row, under a unique index, all NOT NULL; its primary key unless told otherwise. */
+  /** Columns of the primary that name a row, under a unique index, all NOT NULL; its primary key by default. */
   key?: readonly string[];
   /** By column of the shadow. */
   columns?: Readonly<Record<string, ColumnSource>>;
@@ -43,7 +43,7 @@ export type TableDeclaration = {
 };
 
 export type BackfillLimits = {
-  /** Age of the oldest un-applied change; 10 s unless told otherwise. */
+  /** Age of the oldest un-applied change; 10 s by default. */
   outboxAgeMs?: number;
   replicaLagMs?: number;
   walBytesPerSecond?: number;

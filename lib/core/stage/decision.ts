@@ -1,4 +1,4 @@
-/** What the stage machine answers, and what it is told beside the state: accepted with events, unchanged, or refused. */
+/** What the stage machine answers, and what it is given beside the state: accepted with events, unchanged, or refused. */
 
 import type { ErrorCode } from '../base/errors.ts';
 import type { Condition } from '../conditions/condition.ts';

@@ -48,7 +48,7 @@ export function withIntent(
 
 export function rollBack(state: CutoverState, reason: string, cause: RollbackCause): Decision {
   if (isPromoted(state)) {
-    // Who asked for it is said where it is no person, so that logs of before read the same.
+    // Who asked for it is said where it is no person, so that older logs read the same.
     const by = cause === 'operator' ? {} : { cause };
     const intent = withIntent(state, 'revert', reason, { type: 'reverted', from: state.stage, reason, ...by });
     return intent.kind === 'accepted'

@@ -33,7 +33,7 @@ export const comparedAs: typeof castOf = (source, target) =>
   target.base ? `(p.${quoteName(source.name)})::${target.base}` : castOf(source, target);
 
 /**
- * A column of the new shape as the old one, or an error for a value that would come back as another one. Whoever wants it
+ * A column of the new shape as the old one, or an error for a value that would come back as another one. A user who wants it
  * rounded declares the way back.
  */
 export function backOf(source: ColumnShape, target: ColumnShape, how = castOf): string {

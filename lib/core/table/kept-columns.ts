@@ -8,7 +8,7 @@ import { type DeclaredTables, returns } from './column-sources.ts';
 import type { KeptColumn, KeptInput } from './mapping.ts';
 import { baseType, columnOf, type TableShape } from './shape.ts';
 
-/** Columns of the shadow that are computed until promotion, and that nobody is said to compute after it. */
+/** Columns of the shadow that are computed until promotion, and of which it is not declared who computes them after it. */
 export function computedUntilPromotion({ shadow, declaration }: Omit<DeclaredTables, 'primary'>): KeptColumn[] {
   return Object.entries(declaration.columns ?? {}).flatMap(([name, source]) => {
     const column = columnOf(shadow, name);

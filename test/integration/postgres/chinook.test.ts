@@ -1,17 +1,14 @@
 /** The demonstration's migration from end to end: Chinook's customer, with a foreign key from invoice. */
 
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { customerCutover } from '../../../infra/examples/chinook/cutover.ts';
 import { defineCutovers } from '../../../lib/define/cutovers.ts';
 import { tableCutover } from '../../../lib/flows/rows/table-of.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
+import { chinookScript } from '../../helpers/chinook.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
 
-const read = (name: string) =>
-  readFileSync(fileURLToPath(new URL(`../../../infra/examples/chinook/${name}`, import.meta.url)), 'utf8');
 const COMMON = 'first_name, last_name, address, city, state, country, phone, support_rep_id';
 const OLD = `customer_id::bigint, company, postal_code::text, email::text, first_name || ' ' || last_name, ${COMMON}`;
 const NEW = `customer_id, company_name, postal_code, email, full_name, ${COMMON}`;
@@ -23,11 +20,8 @@ let customer: TableCutover;
 beforeAll(async () => {
   db = await ownDatabase();
   plane = testPlane(db);
-  const script = read('chinook.sql')
-    .split('\n')
-    .filter((line) => !/^\s*(DROP DATABASE|CREATE DATABASE|\\c )/.test(line));
-  await db.sql.unsafe(script.join('\n'));
-  await db.sql.unsafe(read('shadow.sql'));
+  await db.sql.unsafe(chinookScript('chinook'));
+  await db.sql.unsafe(chinookScript('shadow'));
   const [declaration] = defineCutovers([customerCutover]);
   if (declaration?.kind !== 'table') throw new Error('the example is not a table cutover');
   customer = tableCutover(declaration);
