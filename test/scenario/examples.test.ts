@@ -90,10 +90,12 @@ async function typed(
 
 describe('clambake', () => {
   it('moves its three components in three weeks, each after the one before, and on no weekend', async () => {
-    const { w, o, until, status, stage, back, hours } = live(clambake);
+    const { w, o, until, status, stage, back, hours, minutes } = live(clambake);
     const page = await typed('clambake', w);
     const begunMs = w.clock.now();
     expect(await page.through('npx crossfade phases')).toMatch(/week_planner[\s\S]+week_bundler[\s\S]+week_executor/);
+    await page.through('npx crossfade phase week_planner check readonly_planner');
+    await minutes(1);
     await page.through('npx crossfade start planner');
     expect(stage('planner')).toBe('dual_write');
     await until(async () => (await status('week_executor')) === 'soaking', 6, 120);
@@ -183,7 +185,7 @@ describe('library-migration', () => {
     await minutes(1);
     const page = await typed('library-migration', w, { 'start http_server': 3 });
     expect(await page.through('npx crossfade start http_server')).toMatch(/phase/);
-    expect(await page.through('npx crossfade explain http_server')).toMatch(/data_layer/);
+    expect(await page.through('npx crossfade phase api_layer')).toMatch(/after data_layer/);
     expect(page.left()).toEqual([]);
   });
 
