@@ -1,6 +1,6 @@
 /**
- * One cutover at one moment: what was read of it, and what follows from that. Whoever wants to know how a cutover stands, a tick,
- * a status, a phase or a command, works on these two types.
+ * One cutover at one moment: what was read of it, and what follows from that. A tick, a status, a phase and a command work on
+ * these two types.
  */
 
 import type { Alert } from '../alerts/alert.ts';
