@@ -23,44 +23,65 @@ CREATE OR REPLACE FUNCTION crossfade.attached(p_table oid)
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
-BEGIN RETURN jsonb_build_object(
-  'views', crossfade.views(p_table), 'rules', crossfade.rules(p_table), 'triggers', crossfade.triggers(p_table),
-  'policies', (
-    SELECT coalesce(jsonb_agg(jsonb_build_object(
-      'name', p.polname, 'own', p.polrelid = p_table, 'permissive', p.polpermissive, 'command', p.polcmd,
-      'roles', (SELECT jsonb_agg(CASE r.oid WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(r.oid)) END) FROM unnest(p.polroles) r(oid)),
-      'using', pg_get_expr(p.polqual, p.polrelid), 'check', pg_get_expr(p.polwithcheck, p.polrelid), 'comment', obj_description(p.oid, 'pg_policy'),
-      'table', jsonb_build_object('oid', w.oid::bigint, 'schema', n.nspname, 'name', w.relname, 'relkind', w.relkind, 'ours', pg_has_role(w.relowner, 'USAGE')),
-      'uses', crossfade.columns_used('pg_policy', p.oid, p_table)) ORDER BY w.relname, p.polname), '[]')
-    FROM pg_policy p JOIN pg_class w ON w.oid = p.polrelid JOIN pg_namespace n ON n.oid = w.relnamespace
-    WHERE p.polrelid = p_table OR p.oid IN (SELECT d.objid FROM pg_depend d
-      WHERE d.classid = 'pg_policy'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table)),
-  -- Column lists, filters and schemas came with version 15.
-  'publications', (
-    SELECT coalesce(jsonb_agg(jsonb_build_object(
-      'name', p.pubname, 'direct', r.oid IS NOT NULL, 'ours', pg_has_role(p.pubowner, 'USAGE'), 'changes', p.pubupdate OR p.pubdelete,
-      'columns', (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM jsonb_array_elements_text(
-          CASE jsonb_typeof(to_jsonb(r) -> 'prattrs') WHEN 'array' THEN to_jsonb(r) -> 'prattrs' ELSE '[]' END) k(attnum)
-        JOIN pg_attribute a ON a.attrelid = p_table AND a.attnum = k.attnum::int2),
-      'filter', CASE WHEN r.oid IS NOT NULL THEN (SELECT to_jsonb(l) ->> 'rowfilter' FROM pg_publication_tables l JOIN pg_class t ON t.oid = p_table
-        JOIN pg_namespace n ON n.oid = t.relnamespace WHERE l.pubname = p.pubname AND l.schemaname = n.nspname AND l.tablename = t.relname) END,
-      'uses', crossfade.columns_used('pg_publication_rel', r.oid, p_table)) ORDER BY p.pubname), '[]')
-    FROM pg_publication p LEFT JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = p_table
-    WHERE r.oid IS NOT NULL OR p.puballtables OR p.pubname IN (SELECT l.pubname FROM pg_publication_tables l JOIN pg_class t ON t.oid = p_table
-      JOIN pg_namespace n ON n.oid = t.relnamespace WHERE l.schemaname = n.nspname AND l.tablename = t.relname)),
-  'statistics', (
-    SELECT coalesce(jsonb_agg(jsonb_build_object(
-      'schema', n.nspname, 'name', s.stxname, 'definition', pg_get_statisticsobjdef(s.oid), 'owner', quote_ident(pg_get_userbyid(s.stxowner)),
-      'ours', pg_has_role(s.stxowner, 'USAGE'), 'target', nullif((to_jsonb(s) ->> 'stxstattarget')::integer, -1), 'comment', obj_description(s.oid, 'pg_statistic_ext'),
-      'uses', crossfade.columns_used('pg_statistic_ext', s.oid, p_table)) ORDER BY n.nspname, s.stxname), '[]')
-    FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace WHERE s.stxrelid = p_table),
-  -- Functions whose body is parsed when they are made. Others name tables in a text, which is read anew in each session.
-  'functions', (
-    SELECT coalesce(jsonb_agg(jsonb_build_object('signature', f.oid::regprocedure::text, 'definition', pg_get_functiondef(f.oid),
-      'ours', pg_has_role(f.proowner, 'USAGE'), 'uses', crossfade.columns_used('pg_proc', f.oid, p_table)) ORDER BY f.oid::regprocedure::text), '[]')
-    FROM pg_proc f WHERE f.prosqlbody IS NOT NULL AND f.oid IN (SELECT d.objid FROM pg_depend d
-      WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table))
-); END $function$;
+DECLARE
+  v jsonb := '{"views": [], "rules": [], "triggers": [], "policies": [], "publications": [], "statistics": [], "functions": []}';
+  -- The catalogs of what depends on the table or on its row type.
+  v_kinds CONSTANT oid[] := ARRAY(
+    SELECT DISTINCT d.classid FROM pg_class t LEFT JOIN pg_type y ON y.oid = t.reltype
+    CROSS JOIN LATERAL (VALUES ('pg_class'::regclass::oid, t.oid), ('pg_type'::regclass, y.oid), ('pg_type'::regclass, y.typarray)) o(class, oid)
+    CROSS JOIN LATERAL (SELECT e.classid FROM pg_depend e WHERE e.refclassid = o.class AND e.refobjid = o.oid OFFSET 0) d WHERE t.oid = p_table);
+BEGIN
+  IF 'pg_rewrite'::regclass = ANY (v_kinds) THEN
+    v := v || jsonb_build_object('views', crossfade.views(p_table), 'rules', crossfade.rules(p_table));
+  END IF;
+  IF (SELECT t.relhastriggers FROM pg_class t WHERE t.oid = p_table) THEN
+    v := v || jsonb_build_object('triggers', crossfade.triggers(p_table));
+  END IF;
+  IF 'pg_policy'::regclass = ANY (v_kinds) THEN
+    v := v || jsonb_build_object('policies', (
+      SELECT coalesce(jsonb_agg(jsonb_build_object(
+        'name', p.polname, 'own', p.polrelid = p_table, 'permissive', p.polpermissive, 'command', p.polcmd,
+        'roles', (SELECT jsonb_agg(CASE r.oid WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(r.oid)) END) FROM unnest(p.polroles) r(oid)),
+        'using', pg_get_expr(p.polqual, p.polrelid), 'check', pg_get_expr(p.polwithcheck, p.polrelid), 'comment', obj_description(p.oid, 'pg_policy'),
+        'table', jsonb_build_object('oid', w.oid::bigint, 'schema', n.nspname, 'name', w.relname, 'relkind', w.relkind, 'ours', pg_has_role(w.relowner, 'USAGE')),
+        'uses', crossfade.columns_used('pg_policy', p.oid, p_table)) ORDER BY w.relname, p.polname), '[]')
+      FROM pg_policy p JOIN pg_class w ON w.oid = p.polrelid JOIN pg_namespace n ON n.oid = w.relnamespace
+      WHERE p.polrelid = p_table OR p.oid IN (SELECT d.objid FROM pg_depend d
+        WHERE d.classid = 'pg_policy'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table)));
+  END IF;
+  IF EXISTS (SELECT FROM pg_publication) THEN
+    -- Column lists, filters and schemas came with version 15.
+    v := v || jsonb_build_object('publications', (
+      SELECT coalesce(jsonb_agg(jsonb_build_object(
+        'name', p.pubname, 'direct', r.oid IS NOT NULL, 'ours', pg_has_role(p.pubowner, 'USAGE'), 'changes', p.pubupdate OR p.pubdelete,
+        'columns', (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM jsonb_array_elements_text(
+            CASE jsonb_typeof(to_jsonb(r) -> 'prattrs') WHEN 'array' THEN to_jsonb(r) -> 'prattrs' ELSE '[]' END) k(attnum)
+          JOIN pg_attribute a ON a.attrelid = p_table AND a.attnum = k.attnum::int2),
+        'filter', CASE WHEN r.oid IS NOT NULL THEN (SELECT to_jsonb(l) ->> 'rowfilter' FROM pg_publication_tables l JOIN pg_class t ON t.oid = p_table
+          JOIN pg_namespace n ON n.oid = t.relnamespace WHERE l.pubname = p.pubname AND l.schemaname = n.nspname AND l.tablename = t.relname) END,
+        'uses', crossfade.columns_used('pg_publication_rel', r.oid, p_table)) ORDER BY p.pubname), '[]')
+      FROM pg_publication p LEFT JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = p_table
+      WHERE r.oid IS NOT NULL OR p.puballtables OR p.pubname IN (SELECT l.pubname FROM pg_publication_tables l JOIN pg_class t ON t.oid = p_table
+        JOIN pg_namespace n ON n.oid = t.relnamespace WHERE l.schemaname = n.nspname AND l.tablename = t.relname)));
+  END IF;
+  IF 'pg_statistic_ext'::regclass = ANY (v_kinds) THEN
+    v := v || jsonb_build_object('statistics', (
+      SELECT coalesce(jsonb_agg(jsonb_build_object(
+        'schema', n.nspname, 'name', s.stxname, 'definition', pg_get_statisticsobjdef(s.oid), 'owner', quote_ident(pg_get_userbyid(s.stxowner)),
+        'ours', pg_has_role(s.stxowner, 'USAGE'), 'target', nullif((to_jsonb(s) ->> 'stxstattarget')::integer, -1), 'comment', obj_description(s.oid, 'pg_statistic_ext'),
+        'uses', crossfade.columns_used('pg_statistic_ext', s.oid, p_table)) ORDER BY n.nspname, s.stxname), '[]')
+      FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace WHERE s.stxrelid = p_table));
+  END IF;
+  IF 'pg_proc'::regclass = ANY (v_kinds) THEN
+    -- Functions whose body is parsed when they are made. Others name tables in a text, which is read anew in each session.
+    v := v || jsonb_build_object('functions', (
+      SELECT coalesce(jsonb_agg(jsonb_build_object('signature', f.oid::regprocedure::text, 'definition', pg_get_functiondef(f.oid),
+        'ours', pg_has_role(f.proowner, 'USAGE'), 'uses', crossfade.columns_used('pg_proc', f.oid, p_table)) ORDER BY f.oid::regprocedure::text), '[]')
+      FROM pg_proc f WHERE f.prosqlbody IS NOT NULL AND f.oid IN (SELECT d.objid FROM pg_depend d
+        WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table)));
+  END IF;
+  RETURN v;
+END $function$;
 
 CREATE OR REPLACE FUNCTION crossfade.begin_sweep(p_id text, p_why text)
  RETURNS boolean
@@ -1631,6 +1652,9 @@ CREATE OR REPLACE FUNCTION crossfade.rules(p_table oid)
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
 AS $function$
 BEGIN RETURN (
   SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -1638,10 +1662,10 @@ BEGIN RETURN (
     'table', jsonb_build_object('oid', CASE WHEN w.relkind IN ('v', 'm') THEN 0 ELSE w.oid::bigint END, 'schema', n.nspname, 'name', w.relname,
       'relkind', w.relkind, 'ours', pg_has_role(w.relowner, 'USAGE')),
     'comment', obj_description(r.oid, 'pg_rewrite'), 'uses', crossfade.columns_used('pg_rewrite', r.oid, p_table)) ORDER BY w.relname, r.rulename), '[]')
-  FROM pg_rewrite r JOIN pg_class w ON w.oid = r.ev_class JOIN pg_namespace n ON n.oid = w.relnamespace
-  WHERE r.rulename <> '_RETURN' AND (r.ev_class = p_table OR r.oid IN (
-    SELECT d.objid FROM pg_depend d
-    WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table))
+  -- A rule depends on its own table, too.
+  FROM (SELECT DISTINCT e.objid FROM pg_depend e WHERE e.classid = 'pg_rewrite'::regclass AND e.refclassid = 'pg_class'::regclass AND e.refobjid = p_table) d
+  CROSS JOIN LATERAL (SELECT x.oid, x.rulename, x.ev_class, x.ev_enabled FROM pg_rewrite x WHERE x.oid = d.objid OFFSET 0) r
+  JOIN pg_class w ON w.oid = r.ev_class JOIN pg_namespace n ON n.oid = w.relnamespace WHERE r.rulename <> '_RETURN'
 ); END $function$;
 
 CREATE OR REPLACE FUNCTION crossfade.segments(p_id text)
@@ -2216,10 +2240,10 @@ BEGIN RETURN (
         -- All that pg_depend knows beyond the above: functions, columns and domains of the row type, policies of other tables.
         SELECT CASE d.classid WHEN 'pg_proc'::regclass THEN 'function' WHEN 'pg_class'::regclass THEN 'column' ELSE substr(d.classid::regclass::text, 4) END,
           pg_describe_object(d.classid, d.objid, d.objsubid), ''
-        FROM pg_depend d
-        WHERE ((d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid)
-            OR (d.refclassid = 'pg_type'::regclass AND d.refobjid IN (SELECT y.oid FROM pg_type y WHERE y.oid = t.reltype OR y.typelem = t.reltype)))
-          AND CASE d.classid
+        FROM (VALUES ('pg_class'::regclass::oid, t.oid), ('pg_type'::regclass, t.reltype),
+          ('pg_type'::regclass, (SELECT y.typarray FROM pg_type y WHERE y.oid = t.reltype))) r(class, oid)
+        CROSS JOIN LATERAL (SELECT e.classid, e.objid, e.objsubid, e.refclassid FROM pg_depend e WHERE e.refclassid = r.class AND e.refobjid = r.oid OFFSET 0) d
+        WHERE CASE d.classid
             WHEN 'pg_rewrite'::regclass THEN false
             WHEN 'pg_publication_rel'::regclass THEN false
             WHEN 'pg_class'::regclass THEN d.objid <> t.oid
@@ -2525,13 +2549,17 @@ CREATE OR REPLACE FUNCTION crossfade.views(p_table oid)
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
 AS $function$
 BEGIN RETURN (
   WITH RECURSIVE uses AS (
-    SELECT r.ev_class AS oid, 1 AS depth FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
-    WHERE d.classid = 'pg_rewrite'::regclass AND r.rulename = '_RETURN' AND r.ev_class <> p_table
-      AND ((d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table) OR (d.refclassid = 'pg_type'::regclass
-        AND d.refobjid IN (SELECT y.oid FROM pg_type y JOIN pg_class t ON y.oid = t.reltype OR y.typelem = t.reltype WHERE t.oid = p_table)))
+    SELECT r.ev_class AS oid, 1 AS depth FROM pg_class t LEFT JOIN pg_type y ON y.oid = t.reltype
+    CROSS JOIN LATERAL (VALUES ('pg_class'::regclass::oid, t.oid), ('pg_type'::regclass, y.oid), ('pg_type'::regclass, y.typarray)) o(class, oid)
+    JOIN pg_depend d ON d.refclassid = o.class AND d.refobjid = o.oid AND d.classid = 'pg_rewrite'::regclass
+    JOIN pg_rewrite r ON r.oid = d.objid
+    WHERE t.oid = p_table AND r.rulename = '_RETURN' AND r.ev_class <> p_table
     UNION
     SELECT r.ev_class, u.depth + 1 FROM uses u JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = u.oid
     JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
@@ -2552,12 +2580,16 @@ BEGIN RETURN (
     'triggers', crossfade.triggers(v.oid),
     'rules', (SELECT coalesce(jsonb_agg(o ORDER BY o ->> 'name'), '[]') FROM jsonb_array_elements(crossfade.rules(v.oid)) o WHERE (o ->> 'own')::boolean),
     -- What would be lost with the view, or keeps it from being dropped.
-    'blockers', (SELECT coalesce(jsonb_agg(DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid)), '[]') FROM pg_depend d
-      WHERE ((d.refclassid = 'pg_class'::regclass AND d.refobjid = v.oid)
-          OR (d.refclassid = 'pg_type'::regclass AND d.refobjid IN (SELECT y.oid FROM pg_type y WHERE y.oid = v.reltype OR y.typelem = v.reltype))
-          OR (d.classid = 'pg_class'::regclass AND d.objid = v.oid AND d.refclassid = 'pg_extension'::regclass))
-        AND CASE d.classid
-          WHEN 'pg_rewrite'::regclass THEN NOT EXISTS (SELECT FROM pg_rewrite w WHERE w.oid = d.objid AND (w.ev_class = v.oid OR w.ev_class IN (SELECT f.oid FROM found f)))
+    'blockers', (SELECT coalesce(jsonb_agg(DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid)), '[]') FROM (
+        SELECT e.classid, e.objid, e.objsubid, e.refclassid
+        FROM (VALUES ('pg_class'::regclass::oid, v.oid), ('pg_type'::regclass, v.reltype),
+          ('pg_type'::regclass, (SELECT y.typarray FROM pg_type y WHERE y.oid = v.reltype))) o(class, oid)
+        CROSS JOIN LATERAL (SELECT x.classid, x.objid, x.objsubid, x.refclassid FROM pg_depend x WHERE x.refclassid = o.class AND x.refobjid = o.oid OFFSET 0) e
+        UNION ALL
+        SELECT e.classid, e.objid, e.objsubid, e.refclassid FROM pg_depend e
+        WHERE e.classid = 'pg_class'::regclass AND e.objid = v.oid AND e.refclassid = 'pg_extension'::regclass) d
+      WHERE CASE d.classid
+          WHEN 'pg_rewrite'::regclass THEN coalesce((SELECT w.ev_class <> v.oid AND w.ev_class NOT IN (SELECT f.oid FROM found f) FROM pg_rewrite w WHERE w.oid = d.objid), true)
           WHEN 'pg_class'::regclass THEN d.refclassid = 'pg_extension'::regclass OR EXISTS (SELECT FROM pg_class c WHERE c.oid = d.objid AND c.relkind NOT IN ('i', 't'))
           WHEN 'pg_type'::regclass THEN NOT EXISTS (SELECT FROM pg_type y WHERE y.oid = d.objid AND (y.oid = v.reltype OR y.typelem = v.reltype))
           WHEN 'pg_trigger'::regclass THEN NOT EXISTS (SELECT FROM pg_trigger g WHERE g.oid = d.objid AND g.tgrelid = v.oid)
