@@ -13,7 +13,6 @@ import { quoteTable, quoteText, type TableShape } from '../../../core/table/shap
 import { objectKinds } from '../../../core/table/sql/names.ts';
 import { OWN_PATH } from '../../../core/table/sql/session.ts';
 import { type TableObjects, tableObjects } from '../../../core/table/sql/table.ts';
-import { compileTransform } from '../../../core/table/transform.ts';
 import type { Outrun, StateFence, TableCutover } from '../../../ports/tables.ts';
 import { type PgGateway, sqlstateOf } from '../connection/gateway.ts';
 import { giveIndexesBack, setIndexesAside } from '../copying/indexes-aside.ts';
@@ -22,7 +21,7 @@ import { readDependents } from '../swapping/dependents.ts';
 import { eventTriggerItems } from '../swapping/event-triggers.ts';
 import { olderServerItems } from '../swapping/older-servers.ts';
 import { readTables } from './catalog.ts';
-import { bothDirections, transformProblems } from './check-transform.ts';
+import { compiledTables } from './compiled-tables.ts';
 import { inlineMode, inlineObstacles } from './inline.ts';
 import { giveKeysBack, keysToSetAside } from './keys-aside.ts';
 import { recordShape, recordUsed } from './shape.ts';
@@ -115,48 +114,15 @@ export async function fenced(
 /** @throws CrossfadeError `refused_table` with everything that stands against it */
 export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
   demandId(cutover.id);
-  const [primary, shadow] = await readTables(owner, [cutover.table.primary, cutover.table.shadow]);
-  if (!primary || !shadow) {
-    const name = primary ? cutover.table.shadow : cutover.table.primary;
-    throw new CrossfadeError(
-      'refused_table',
-      `Table ${name} of cutover '${cutover.id}' does not exist. Create it first; Crossfade fills it and never creates it.`,
-    );
-  }
-  const compiled = compileTransform(primary, shadow, cutover.table, cutover.id);
-  if (!compiled.ok) {
-    throw new CrossfadeError(
-      'refused_table',
-      `Cutover '${cutover.id}' cannot be armed: ${compiled.problems.join('; ')}.`,
-      {
-        details: { problems: compiled.problems },
-      },
-    );
-  }
-  const directions = bothDirections(primary, shadow, compiled);
-  const problems = await transformProblems(owner, directions);
-  if (problems.length > 0) {
-    throw new CrossfadeError('refused_table', `Cutover '${cutover.id}' cannot be armed: ${problems.join('; ')}.`, {
-      details: { problems },
-    });
-  }
-  const unfit = await unfitRelations(owner, cutover, primary, shadow);
-  if (unfit.length > 0) {
-    throw new CrossfadeError('refused_table', `Cutover '${cutover.id}' cannot be armed: ${unfit.join(' ')}`, {
-      details: { problems: unfit },
-    });
-  }
+  const found = await readTables(owner, [cutover.table.primary, cutover.table.shadow]);
+  const { primary, shadow, compiled, directions } = await compiledTables(owner, cutover, found, 'cannot be armed');
+  refuseIfAny(cutover, await unfitRelations(owner, cutover, primary, shadow));
   const slow = (await eventTriggerItems(owner)).filter(({ action }) => action === 'refuse');
-  const obstacles = [
+  refuseIfAny(cutover, [
     ...(await sharedTables(owner, cutover.id, [primary.oid, shadow.oid])),
     ...(await inlineObstacles(owner, cutover, shadow)),
     ...slow.map(({ object, text }) => `${object}: ${text}`),
-  ];
-  if (obstacles.length > 0) {
-    throw new CrossfadeError('refused_table', `Cutover '${cutover.id}' cannot be armed: ${obstacles.join(' ')}`, {
-      details: { problems: obstacles },
-    });
-  }
+  ]);
   const { validation } = cutover;
   const objects: TableObjects = tableObjects(
     { id: cutover.id, source: primary, target: shadow, mapping: compiled.forward },
@@ -164,6 +130,13 @@ export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
     inlineMode(cutover.table),
   );
   return { objects, primary, shadow, directions };
+}
+
+function refuseIfAny({ id }: TableCutover, problems: readonly string[]): void {
+  if (problems.length === 0) return;
+  throw new CrossfadeError('refused_table', `Cutover '${id}' cannot be armed: ${problems.join(' ')}`, {
+    details: { problems },
+  });
 }
 
 /** One table is kept equal with one other at a time. */

@@ -1,14 +1,12 @@
 /** One look at a cutover before its names are swapped: the mirror row, both tables by OID, and what hangs on them. */
 
-import { CrossfadeError } from '../../../core/base/errors.ts';
 import type { Mapping } from '../../../core/table/mapping.ts';
 import type { KeyAside } from '../../../core/table/promotion/keys-aside.ts';
 import type { PromotionRecord, SwapRequest } from '../../../core/table/promotion/swap-plan.ts';
 import type { TableShape } from '../../../core/table/shape.ts';
-import { compileTransform } from '../../../core/table/transform.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
 import { readTables, readTablesByOid } from '../capture/catalog.ts';
-import { bothDirections, transformProblems } from '../capture/check-transform.ts';
+import { compiledTables } from '../capture/compiled-tables.ts';
 import type { PgGateway } from '../connection/gateway.ts';
 import { computedColumns, keeping } from './computed.ts';
 import { readDependents } from './dependents.ts';
@@ -64,26 +62,10 @@ export async function readSituation(
   mirror: MirroredCutover | null,
 ): Promise<Situation> {
   const armed = mirror && mirror.direction !== 'none' ? mirror : null;
-  const [primary, shadow] = armed
+  const found = armed
     ? await readTablesByOid(owner, [armed.primaryOid, armed.shadowOid])
     : await readTables(owner, [cutover.table.primary, cutover.table.shadow]);
-  if (!primary || !shadow) throw missing(cutover, primary ? cutover.table.shadow : cutover.table.primary);
-  const compiled = compileTransform(primary, shadow, cutover.table, cutover.id);
-  if (!compiled.ok) {
-    throw new CrossfadeError(
-      'refused_table',
-      `Cutover '${cutover.id}' does not fit its tables: ${compiled.problems.join('; ')}.`,
-      { details: { problems: compiled.problems } },
-    );
-  }
-  const problems = await transformProblems(owner, bothDirections(primary, shadow, compiled));
-  if (problems.length > 0) {
-    throw new CrossfadeError(
-      'refused_table',
-      `Cutover '${cutover.id}' does not fit its tables: ${problems.join('; ')}.`,
-      { details: { problems } },
-    );
-  }
+  const { primary, shadow, compiled } = await compiledTables(owner, cutover, found, 'does not fit its tables');
   const { dependents, fingerprint } = await readDependents(owner, primary.oid, shadow.oid);
   const computed = await computedColumns(owner, cutover, primary, shadow);
   const { forward, columns } = compiled;
@@ -91,11 +73,4 @@ export async function readSituation(
   const aside = mirror?.aside ?? [];
   const request = { dependents, declaration: cutover.table, mapping: forward, reverse, aside, computed };
   return { primary, shadow, forward, reverse, columns, request, fingerprint };
-}
-
-function missing(cutover: TableCutover, name: string): CrossfadeError {
-  return new CrossfadeError(
-    'refused_table',
-    `Table ${name} of cutover '${cutover.id}' does not exist. Create it first; Crossfade fills it and never creates it.`,
-  );
 }
