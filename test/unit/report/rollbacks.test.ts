@@ -1,8 +1,9 @@
-/** The rollbacks of a cutover whose audit log is long: the newest ones are shown, too. */
+/** Audit logs that are long are read to their end: the newest rollbacks are shown, too. */
 
 import { expect, it } from 'vitest';
 import type { AuditEntry } from '../../../lib/core/stage/audit.ts';
 import type { Event } from '../../../lib/core/stage/events.ts';
+import { wholeLog } from '../../../lib/flows/report/history.ts';
 import { rollbacksOf } from '../../../lib/flows/report/rollbacks.ts';
 import type { StateStore } from '../../../lib/ports/state.ts';
 import { declarationOf, NOW, stateIn } from '../../property/samples.ts';
@@ -27,13 +28,21 @@ const entryAt = (seq: number): AuditEntry<Event> => ({
 });
 
 /** The entries of a log are made when they are read. */
-const longLog: Pick<StateStore, 'readAudit' | 'readCutover'> = {
-  readCutover: async () => stateIn('rolled_back'),
-  readAudit: async (_subject, { limit, afterSeq = 0 }) =>
-    Array.from({ length: Math.min(limit, ENTRIES - afterSeq) }, (_, index) => entryAt(afterSeq + index + 1)),
+const logOf = (entries: number): StateStore => {
+  const reading: Pick<StateStore, 'readAudit' | 'readCutover'> = {
+    readCutover: async () => stateIn('rolled_back'),
+    readAudit: async (_subject, { limit, afterSeq = 0 }) =>
+      Array.from({ length: Math.min(limit, entries - afterSeq) }, (_, index) => entryAt(afterSeq + index + 1)),
+  };
+  return reading as StateStore;
 };
 
 it(`the newest rollback of a log of ${ENTRIES} entries is shown first`, async () => {
-  const { rollbacks } = await rollbacksOf({ state: longLog as StateStore }, declarationOf());
+  const { rollbacks } = await rollbacksOf({ state: logOf(ENTRIES) }, declarationOf());
   expect(rollbacks.map(({ reason }) => reason)).toEqual([`rollback ${ENTRIES}`, 'rollback 1']);
+});
+
+it.each([0, 1, 199, 200, 201, 100_400])('a log of %i entries is read to its end', async (entries) => {
+  const log = await wholeLog({ state: logOf(entries) }, 'customer');
+  expect([log.length, log.at(-1)?.seq ?? 0]).toEqual([entries, entries]);
 });
