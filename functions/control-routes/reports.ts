@@ -4,9 +4,10 @@ import { checkpointText } from '../../lib/core/report/checkpoint-text.ts';
 import { csvLine } from '../../lib/core/report/csv.ts';
 import { checkpoints } from '../../lib/flows/report/checkpoints.ts';
 import { exportAudit, exportMetrics } from '../../lib/flows/report/export.ts';
-import { verifyAudit } from '../../lib/flows/report/history.ts';
+import { recentHistory, verifyAudit } from '../../lib/flows/report/history.ts';
 import { replayStored } from '../../lib/flows/report/replay-stored.ts';
 import { readCursor, writeCursor } from '../../lib/schemas/cursor.ts';
+import { newest } from '../../lib/schemas/http.ts';
 import { checkpointsQuery, exportQuery, replayQuery } from '../../lib/schemas/reports.ts';
 import { cutover } from '../http/parameters.ts';
 import { route } from '../http/route.ts';
@@ -71,6 +72,17 @@ export const reportRoutes = [
         text: `${checkpointText(found).join('\n')}\n`,
         headers: { 'content-type': 'text/plain; charset=utf-8' },
       };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/audit',
+    scope: 'control:read',
+    summary: 'The newest entries of all audit logs, newest first.',
+    query: newest,
+    handle: async ({ ports, cutovers }, { query: { limit } }) => {
+      const ids = (await cutovers()).map(({ id }) => id);
+      return { status: 200, body: { entries: await recentHistory(ports, ['system', ...ids], limit) } };
     },
   }),
   route({

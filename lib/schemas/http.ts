@@ -105,15 +105,20 @@ export const outcomeReport = input(report, 'The outcome report', {
   ),
 });
 
+const limit = z
+  .string()
+  .regex(/^\d{1,3}$/)
+  .transform(Number)
+  .pipe(z.number().min(1).max(200))
+  .default(50);
+
+/** The first entries of a list: `limit` 1–200. */
+export const newest = query(z.strictObject({ limit }));
+
 /** A page of a list: `limit` 1–200, `after` a sequence number. */
 export const page = query(
   z.strictObject({
-    limit: z
-      .string()
-      .regex(/^\d{1,3}$/)
-      .transform(Number)
-      .pipe(z.number().min(1).max(200))
-      .default(50),
+    limit,
     after: z
       .string()
       .regex(/^\d{1,12}$/)

@@ -84,6 +84,7 @@ export const ROUTE_SCOPES: Readonly<Record<string, string | null>> = {
   'GET /v1/cutovers/{cutover}/export': 'control:read',
   'GET /v1/cutovers/{cutover}/replay': 'control:read',
   'GET /v1/cutovers/{cutover}/checkpoints': 'control:read',
+  'GET /v1/audit': 'control:read',
   'GET /v1/audit/verification': 'control:read',
   'GET /v1/experiments': 'control:read',
   'GET /v1/experiments/{experiment}': 'control:read',

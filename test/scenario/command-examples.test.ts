@@ -163,6 +163,7 @@ const THERE_AND_BACK: readonly Lived[] = [
   { words: ['status', 'customer'], variant: 'back', first: minutes(3) },
   { words: ['rollbacks', 'customer'] },
   { words: ['history', 'customer', '--limit', '8'] },
+  { words: ['history', '--limit', '5'], variant: 'all' },
   { words: ['checkpoints', 'customer'] },
   { words: ['export', 'customer', '--format', 'csv'] },
   { words: ['replay', '--cutover', 'customer', '--hours', '1'] },
@@ -276,6 +277,14 @@ const LIVES = [
   },
 ];
 
+/** The page need not show the whole of a document that is one line. */
+const LONGEST_LINE = 400;
+const cutLines = (text: string) =>
+  text
+    .split('\n')
+    .map((line) => (line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE)}…` : line))
+    .join('\n');
+
 describe.each(LIVES)('the examples of the page of commands: $name', ({ begin, examples }) => {
   let life: Run;
   let server: Awaited<ReturnType<typeof commandServer>>;
@@ -290,7 +299,7 @@ describe.each(LIVES)('the examples of the page of commands: $name', ({ begin, ex
   it.each(examples.map((example) => [example.words.join(' '), example] as const))('%s', async (_, example) => {
     await example.first?.(life);
     const text = await printed(example, { url: server.url, nowMs: () => life.w.clock.now() });
-    if (example.shown !== false) await expect(text).toMatchFileSnapshot(exampleFile(example));
+    if (example.shown !== false) await expect(cutLines(text)).toMatchFileSnapshot(exampleFile(example));
   });
 });
 

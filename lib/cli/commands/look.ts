@@ -50,8 +50,9 @@ export async function history(context: Context): Promise<Outcome> {
   if (options.verify) return verifyChains(context);
   if (args[0] === undefined) {
     const { api } = openApi(context);
-    const { audit } = await api.get<{ audit: readonly AuditEntry<Event>[] }>('/dashboard/data');
-    return { document: { entries: audit, chain: null }, text: renderHistory(audit, null, io.width, io.paint) };
+    const query = new URLSearchParams({ limit: String(options.limit ?? 50) });
+    const { entries } = await api.get<{ entries: readonly AuditEntry<Event>[] }>(`/v1/audit?${query}`);
+    return { document: { entries, chain: null }, text: renderHistory(entries, null, io.width, io.paint) };
   }
   const id = cutoverId(context);
   const { api } = openApi(context);

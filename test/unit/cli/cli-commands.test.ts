@@ -337,7 +337,7 @@ describe('reading commands', () => {
     const { exit, out } = await crossfade('history', 'customer', '--limit', '5', '--after', '9');
     expect(exit).toBe(1);
     expect(out).toContain('broken at entry 2');
-    api.routes['GET /dashboard/data'] = { body: { audit: [] } };
+    api.routes['GET /v1/audit?limit=50'] = { body: { entries: [] } };
     expect(await crossfade('history')).toMatchObject({ exit: 0, out: 'Nothing happened yet.\n' });
   });
 
