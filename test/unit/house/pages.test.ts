@@ -139,6 +139,14 @@ describe('code in pages', () => {
 
 // ------------------------------------------------------------------------------------------- what must have a place
 
+/** Commands whose section has no block of what was printed. */
+const withoutExample = (text: string): string[] =>
+  text
+    .split(/^### crossfade /m)
+    .slice(1)
+    .filter((section) => !section.includes('```console'))
+    .map((section) => section.split('\n')[0]!);
+
 /** Where each folder is a room; of ports each file is one. */
 const ROOMS_IN = ['lib/core', 'lib/flows', 'lib/adapters', 'lib/adapters/postgres', 'lib/ports'];
 
@@ -176,6 +184,13 @@ describe('pages', () => {
         .map((one) => `${name} #${one}`);
     });
     expect(missing).toEqual([]);
+  });
+
+  it('the page of commands shows what each command prints, but of `dev`, which serves until it is stopped', () => {
+    const { text } = pageOf('lib/cli/README.md');
+    expect(withoutExample(text)).toEqual(['dev']);
+    const [block] = /^```console\n\$ npx crossfade plan [\s\S]*?^```/m.exec(text)!;
+    expect(withoutExample(text.replace(block, ''))).toEqual(['dev', 'plan']);
   });
 
   it('each room has its idea explained, by a page of its own or by a row in the page beside it', () => {
