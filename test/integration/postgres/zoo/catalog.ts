@@ -1,5 +1,6 @@
 /**
  * The catalog of one schema as text, written independently of the product: what pg_dump would write about it, in one query.
+ * What Postgres itself brought has oids below 16384, and thousands of comments.
  */
 
 import type postgres from 'postgres';
@@ -30,7 +31,7 @@ export async function catalogOf(sql: postgres.Sql, schema: string): Promise<stri
       UNION ALL SELECT format('function %s acl %s', pg_get_functiondef(f.oid), f.proacl) FROM pg_proc f, s WHERE f.pronamespace = s.oid AND f.prokind IN ('f', 'p')
       UNION ALL SELECT format('sequence %s of %s.%s', c.relname, d.refobjid::regclass, d.refobjsubid) FROM c JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND c.relkind = 'S' AND d.refobjsubid > 0
       UNION ALL SELECT format('comment on %s %s: %s', d.classoid::regclass, pg_describe_object(d.classoid, d.objoid, d.objsubid), d.description) FROM pg_description d
-        WHERE pg_describe_object(d.classoid, d.objoid, d.objsubid) ~ ('\\m' || $1 || '\\.')
+        WHERE d.objoid >= 16384 AND pg_describe_object(d.classoid, d.objoid, d.objsubid) ~ ('\\m' || $1 || '\\.')
       UNION ALL SELECT format('type %s', y.typname) FROM pg_type y, s WHERE y.typnamespace = s.oid
     ) all_lines ORDER BY 1`,
     [schema],
