@@ -38,6 +38,8 @@ export type BackfillAction = 'pause' | 'resume' | 'cancel';
 
 /** The copy goes by chunks; each call does one step and says how far it is. */
 export type Copying = {
+  /** Cutovers that are armed and whose copy is not done, paused and cancelled ones among them. */
+  unfinished(): Promise<readonly CutoverId[]>;
   backfill(id: CutoverId, epoch: number, rows: number): Promise<BackfillStep>;
   /** `unchanged` when the copy is in no state for it. After the answer of `pause` and `cancel` nothing is copied. */
   controlBackfill(

@@ -2477,6 +2477,16 @@ BEGIN RETURN (
   WHERE g.tgrelid = p_table AND NOT g.tgisinternal AND f.pronamespace <> 'crossfade'::regnamespace
 ); END $function$;
 
+CREATE OR REPLACE FUNCTION crossfade.unfinished_backfills()
+ RETURNS SETOF text
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT c.id FROM crossfade.cutover c JOIN crossfade.backfill b ON b.cutover = c.id
+  WHERE c.direction <> 'none' AND b.state <> 'done' ORDER BY c.id
+$function$;
+
 CREATE OR REPLACE FUNCTION crossfade.validate_record_hash(p_cutover text, p_key text)
  RETURNS TABLE(key text, primary_hash text, shadow_hash text, equal boolean, differing_columns text[], late boolean, quarantined boolean)
  LANGUAGE plpgsql

@@ -40,7 +40,7 @@ export async function backfillAll(
   const runs: BackfillRun[] = [];
   const waiting: TableCutoverDeclaration[] = [];
   const waitsFor = new Map<string, readonly string[]>();
-  const isWanted = await whichAreWanted(ports, declarations);
+  const isWanted = await whichAreWanted(ports);
   for (const declaration of declarations) {
     if (declaration.kind !== 'table') continue;
     if (isWanted(declaration)) waiting.push(declaration);
@@ -70,19 +70,11 @@ export async function backfillAll(
   return runs;
 }
 
-/** Most tables have nothing to copy, and one look at all of them says which. One of which that look says nothing is looked at by itself. */
-async function whichAreWanted(
-  ports: Needs,
-  declarations: readonly CutoverDeclaration[],
-): Promise<(declaration: TableCutoverDeclaration) => boolean> {
+/** Most tables have nothing to copy, and one look at all of them says which. Without that look each is looked at by itself. */
+async function whichAreWanted(ports: Needs): Promise<(declaration: TableCutoverDeclaration) => boolean> {
   try {
-    const ids = declarations.filter(({ kind }) => kind === 'table').map(({ id }) => id);
-    const [all, tables] = await Promise.all([ports.state.readAll(), ports.inspecting.statuses(ids)]);
-    const states = new Map(all.map((state) => [state.id, state]));
-    return ({ id }) => {
-      const state = states.get(id);
-      return state !== undefined && ('invalid' in state || isToCopy(state, tables.get(id) ?? null));
-    };
+    const unfinished = new Set(await ports.copying.unfinished());
+    return ({ id }) => unfinished.has(id);
   } catch (error) {
     ports.log.failure('backfill_not_looked_for', error);
     return () => true;

@@ -14,6 +14,9 @@ export type Relayed = { rounds: number; wakeUps: number };
 /** Pauses between rounds: short while there is work, longer while there is none. */
 const BUSY_PAUSE_MS = 200;
 const IDLE_PAUSE_MS = 500;
+/** With many tables a look takes the server tens of milliseconds: no more than a tenth of the time is spent on looking. */
+const PAUSE_PER_LOOK = 9;
+const LONGEST_PAUSE_MS = 2_000;
 
 /** A copy wakes the writer itself when it is made; only what has to be tried again is looked for, less often. */
 const COPIES_EVERY_ROUNDS = 4;
@@ -40,6 +43,7 @@ export async function relay(
   for (;;) {
     if (relayed.rounds % COPIES_EVERY_ROUNDS === 0) relayed.wakeUps += await wakeForCopies(ports, copied);
     let waiting: Waiting = [];
+    const lookedAtMs = ports.clock.monotonicMs();
     try {
       waiting = (await hintsIn?.waiting()) ?? [];
     } catch (error) {
@@ -47,9 +51,11 @@ export async function relay(
       hintsIn = null;
       away = { error };
     }
+    const lookMs = ports.clock.monotonicMs() - lookedAtMs;
     relayed.wakeUps += await wakeForHints(ports, waiting, wokenAtMs);
     relayed.rounds += 1;
-    const pauseMs = waiting.length > 0 ? BUSY_PAUSE_MS : IDLE_PAUSE_MS;
+    const restMs = Math.min(PAUSE_PER_LOOK * lookMs, LONGEST_PAUSE_MS);
+    const pauseMs = Math.max(waiting.length > 0 ? BUSY_PAUSE_MS : IDLE_PAUSE_MS, restMs);
     if (ports.clock.monotonicMs() + pauseMs >= deadlineMs) break;
     await ports.clock.sleep(pauseMs);
   }

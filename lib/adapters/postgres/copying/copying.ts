@@ -10,6 +10,10 @@ import { rehearseCopy } from './rehearsal.ts';
 
 export function postgresCopying({ runtime, owner }: Roles): Copying {
   return {
+    async unfinished() {
+      const found = await runtime.call<{ id: string }>('SELECT id FROM crossfade.unfinished_backfills() u(id)');
+      return found.map(({ id }) => id);
+    },
     async backfill(id, epoch, rows) {
       const call = `SELECT crossfade.${functionName('backfill', id)}(${whole(epoch)}, ${whole(rows)}) AS result`;
       const copied = () => longJson<BackfillStep>(runtime, call);

@@ -21,6 +21,7 @@ export function copyingContract(t: TableBench): void {
   describe('the backfill', () => {
     it('I16 copies in chunks and ends', async () => {
       for (let key = 1; key <= 5; key += 1) await t.write(key, `v${key}`);
+      expect(await t.ports.copying.unfinished()).toEqual([]);
       await t.ports.capture.arm(t.cutover, NEWEST);
       await t.fence(1);
       expect(await t.ports.verifying.verify(ID, 1, 1)).toMatchObject({ kind: 'unready' });
@@ -30,7 +31,9 @@ export function copyingContract(t: TableBench): void {
         rowsDone: 2,
         rowsTotal: 5,
       });
+      expect(await t.ports.copying.unfinished()).toEqual([ID]);
       await t.copy(1);
+      expect(await t.ports.copying.unfinished()).toEqual([]);
       expect(await t.ports.copying.backfill(ID, 1, 2)).toEqual({ kind: 'done', rowsDone: 5 });
       expect((await t.status()).backfill).toMatchObject({ state: 'done', rowsDone: 5, rowsTotal: 5 });
       await t.same();

@@ -4,6 +4,8 @@ import type { Copying } from '../../../../lib/ports/copying.ts';
 import { diverged, emptyTable, type Memory, stale, type Table } from './memory.ts';
 
 export const copyingIn = ({ tables, table, hint }: Memory): Copying => ({
+  unfinished: async () =>
+    [...tables].filter(([, it]) => it.direction !== 'none' && it.backfill.state !== 'done').map(([id]) => id),
   async backfill(id, epoch, rows) {
     const it = table(id);
     return stale(it, epoch) ?? copyChunk(it, rows, hint);
