@@ -75,7 +75,7 @@ export async function advance(
   return outcomes;
 }
 
-/** Decides and commits; the state afterwards, whoever wrote it. */
+/** Decides and commits. The state afterwards may be one that another caller wrote. */
 async function act(ports: AdvancePorts, own: Judgement, peers: readonly Peer[]): Promise<CutoverState> {
   const { id, declaration, state, verdict, evidence, nowMs } = own;
   const decision = decideTick(own, peers);

@@ -1,6 +1,6 @@
 /**
  * A start arms capture before it is a success. A database that is busy or away is left to the ticks; one that refuses for good,
- * or that has seen a newer state, takes the start back: the cutover is idle again, and whoever asked is told the cause.
+ * or that has seen a newer state, takes the start back: the cutover is idle again, and the caller gets the cause.
  */
 
 import { CrossfadeError, isCrossfadeError } from '../../core/base/errors.ts';
@@ -75,5 +75,5 @@ export function newerText(
   { epoch, version }: Pick<CutoverState, 'epoch' | 'version'>,
 ): string {
   const stage = there.stage === undefined ? '' : `, stage '${there.stage}'`;
-  return `the database has seen a newer state of it (epoch ${there.epoch}, version ${there.version}${stage}) than this store has (epoch ${epoch}, version ${version}): it is, or was, moved by another store of states. Go on with that one, which a second 'crossfade dev' or a restored backup of the state may have hidden. When that store is gone for good and nobody uses the shadow any more, the owner of the tables removes its trace with DELETE FROM crossfade.cutover WHERE id = '${id}'; then start it again.`;
+  return `the database has seen a newer state of it (epoch ${there.epoch}, version ${there.version}${stage}) than this store has (epoch ${epoch}, version ${version}): it is, or was, moved by another store of states. Go on with that one, which a second 'crossfade dev' or a restored backup of the state may have hidden. When that store is gone for good and the shadow is not used any more, the owner of the tables removes its trace with DELETE FROM crossfade.cutover WHERE id = '${id}'; then start it again.`;
 }

@@ -39,7 +39,7 @@ export async function rollBackPeers(
   return moved;
 }
 
-/** A promoted table that would lose rows stays until its key is mended; asking again and again would only fill its log. */
+/** A promoted table that would lose rows stays until its key is corrected; asking again and again would only fill its log. */
 export async function wayBack(
   ports: Pick<Ports, 'swapping' | 'log'>,
   declaration: CutoverDeclaration,

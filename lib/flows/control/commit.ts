@@ -13,7 +13,7 @@ export type Committed =
   | { kind: 'unchanged'; state: CutoverState; why: string }
   | Exclude<WriteResult<CutoverState>, { kind: 'applied' }>;
 
-/** `stale` means that somebody else moved first: nothing was changed, and whoever asked should look again. */
+/** `stale` means that another caller moved first: nothing was changed, and the caller should look again. */
 export async function commit(
   ports: Pick<Ports, 'state'>,
   before: CutoverState,

@@ -10,7 +10,6 @@ import { compareFlagAge, sharePpmOf } from '../../core/routing/flags.ts';
 import { decide } from '../../core/stage/decide.ts';
 import type { Decision } from '../../core/stage/decision.ts';
 import type { Command } from '../../core/stage/events.ts';
-import { record } from '../../core/stage/evolve.ts';
 import { droppedText, pendingWord } from '../../core/stage/intents.ts';
 import { rulesFor } from '../../core/stage/rules.ts';
 import type { IdempotencyRecord } from '../../ports/state.ts';
@@ -23,6 +22,7 @@ import { type By, commit } from './commit.ts';
 import { readDeployed } from './deployed-flags.ts';
 import { type AskedCommand, peersBehind, prepare } from './prepare-command.ts';
 import { type ReconcilePorts, reconcile } from './reconcile.ts';
+import { recordDenial } from './record-denial.ts';
 import { needsWatching, watchRollbacks } from './rollbacks.ts';
 import { checkSameRequest } from './same-request.ts';
 
@@ -192,7 +192,7 @@ function answerRecord(operation: Operation, after: CutoverState, nowMs: number):
   };
 }
 
-/** The answer of the first call. Its record was written with the intent, and it told what became of the intent. */
+/** The answer of the first call. Its record was written with the intent; what became of the intent is read now. */
 async function repeat(ports: Needs, stored: IdempotencyRecord, operation: Operation): Promise<OperationResult> {
   checkSameRequest(stored, operation.actor, operation.idempotency.fingerprint);
   const recorded = stored.answer.body as CutoverSummary;
@@ -220,25 +220,4 @@ function outrun(current: CutoverState): CrossfadeError {
     `Cutover '${current.id}' moved to version ${current.version}, stage '${current.stage}', while the command was being carried out. Nothing was changed; look at it again and repeat the command if it still applies.`,
     { details: { version: current.version, stage: current.stage } },
   );
-}
-
-/** Best effort: losing the race for the audit head means that the cutover moved, which has its own entry. */
-async function recordDenial(
-  ports: Needs,
-  declaration: CutoverDeclaration,
-  { command, error }: { command: string; error: CrossfadeError },
-  by: { nowMs: number; actor: string },
-): Promise<void> {
-  ports.metrics.record('DeniedCommands', 1);
-  try {
-    const before = (await ports.state.readCutover(declaration.id)) ?? initialState(declaration);
-    const { state: after, entries } = record(
-      before,
-      [{ type: 'denied', command, code: error.code, why: error.message }],
-      by,
-    );
-    await ports.state.writeCutover({ before, after, entries });
-  } catch (failure) {
-    ports.log.failure('denial_not_recorded', failure, { cutover: declaration.id, command });
-  }
 }

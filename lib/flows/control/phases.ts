@@ -8,14 +8,13 @@ import { decidePhase, type PhaseCommand } from '../../core/phases/command.ts';
 import { phaseEvents } from '../../core/phases/events.ts';
 import type { Members } from '../../core/phases/step.ts';
 import { type PhaseView, viewPhases } from '../../core/phases/view.ts';
-import type { Event } from '../../core/stage/events.ts';
-import { recordSystem } from '../../core/stage/system.ts';
 import type { CarryOutPorts } from './carry-out.ts';
 import { changeSystem } from './change-system.ts';
 import { type Around, type CollectPorts, collectAround } from './collect.ts';
 import { look } from './look.ts';
 import { carryOutRollbacks } from './orchestrate.ts';
 import { type ReconcilePorts, reconcile } from './reconcile.ts';
+import { recordDenial } from './record-denial.ts';
 import type { MovedBack } from './roll-back-one.ts';
 import { checkSameRequest } from './same-request.ts';
 
@@ -111,7 +110,7 @@ async function decideOnce(
     return answerOf(phase, system);
   } catch (error) {
     if (error instanceof CrossfadeError && !error.retryable && isDenial(error.code))
-      await recordDenial(ports, `${command.type} of phase ${phase.name}`, error, by);
+      await recordDenial(ports, null, { command: `${command.type} of phase ${phase.name}`, error }, by);
     throw error;
   }
 }
@@ -122,24 +121,6 @@ function stale(basedOn: number, { version }: SystemState): CrossfadeError {
     `The command was based on version ${basedOn} of the phases, which are at version ${version}. Look at them again ('crossfade phases') and repeat the command if it still applies.`,
     { details: { version } },
   );
-}
-
-/** Best effort, as with cutovers: losing the race means that something else happened, which has its own entry. */
-async function recordDenial(
-  ports: Needs,
-  command: string,
-  error: CrossfadeError,
-  by: { nowMs: number; actor: string },
-): Promise<void> {
-  ports.metrics.record('DeniedCommands', 1);
-  try {
-    const before = await ports.state.readSystem();
-    const denied: Event = { type: 'denied', command, code: error.code, why: error.message };
-    const { state: after, entries } = recordSystem(before, [denied], by);
-    await ports.state.writeSystem({ before, after, entries });
-  } catch (failure) {
-    ports.log.failure('denial_not_recorded', failure, { command });
-  }
 }
 
 /** Every cutover of a phase as the gates see it; one whose state cannot be read is left out. */

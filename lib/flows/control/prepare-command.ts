@@ -123,8 +123,8 @@ async function unready(ports: Needs, declaration: CutoverDeclaration, state: Cut
 }
 
 /**
- * I29: readers are never further apart than two neighbouring stages, by force neither. After cleanup, whoever still
- * follows older flags would ask for the side that it drops.
+ * I29: readers are never further apart than two neighbouring stages, by force neither. After cleanup, a reader that
+ * still follows older flags would ask for the side that it drops.
  */
 async function checkDeployed(ports: Needs, state: CutoverState, what: string): Promise<void> {
   const deployed = await readDeployed(ports);
@@ -190,7 +190,7 @@ async function checkWayBack(ports: Needs, declaration: CutoverDeclaration, state
   if (status?.armed === 'none' && status.mirror?.epoch === state.epoch + 1) return;
   throw new CrossfadeError(
     'rollback_not_ready',
-    `Cutover '${state.id}' cannot be rolled back without loss: ${ready.why}. Mend the row, wait for the next write of its key, and repeat.`,
+    `Cutover '${state.id}' cannot be rolled back without loss: ${ready.why}. Correct the row, wait for the next write of its key, and repeat.`,
     { details: { why: ready.why, key: ready.key } },
   );
 }

@@ -61,6 +61,6 @@ export function movedBack(from: string, { state, waits }: Carried): MovedBack {
   return { from, to, ...(problem ? { problem } : {}) };
 }
 
-/** Stages from which there is something to undo, and nobody is at it yet. */
+/** Stages from which there is something to undo, and no rollback is under way yet. */
 export const undoable = (state: CutoverState): boolean =>
   syncsShadow(state) && state.pending?.action !== 'revert' && !state.pending?.withdrawn;

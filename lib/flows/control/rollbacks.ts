@@ -51,6 +51,6 @@ async function watchOne(
     ports.log.event('rollback_overdue', { cutover: state.id, minutes: Math.floor((nowMs - atMs) / MINUTE_MS) });
   if (steps.length === 0) return;
   const { state: after, entries } = record(state, [{ type: 'rollback_seen', steps }], { nowMs, actor: TICK });
-  // Whoever changed it meanwhile goes first; the next tick looks again.
+  // A change that was made meanwhile goes first; the next tick looks again.
   await ports.state.writeCutover({ before: state, after, entries });
 }

@@ -1,4 +1,4 @@
-/** A key that was used before repeats its answer to whoever used it, for the same request, and to nobody else. */
+/** A key that was used before repeats its answer to the same caller, for the same request, and to no other. */
 
 import { CrossfadeError } from '../../core/base/errors.ts';
 import type { IdempotencyRecord } from '../../ports/state.ts';

@@ -248,7 +248,7 @@ function stepsOf(declaration: CutoverDeclaration, state: CutoverState, health: H
     }
     case 'rolled_back':
       return [
-        say(`mend the cause: ${state.rollback?.reason ?? 'unknown'}`, 'mend the cause'),
+        say(`remove the cause: ${state.rollback?.reason ?? 'unknown'}`, 'remove the cause'),
         run(['crossfade', 'reset', id, '--confirm', id]),
       ];
     case 'cleaned':
