@@ -1,14 +1,14 @@
 /** A connection of its own for one command of a person. The driver is loaded only when one is needed. */
 
 import { parseAddress } from '../adapters/postgres/connection/address.ts';
-import type { PgGateway } from '../adapters/postgres/connection/gateway.ts';
+import type { PgConnection } from '../adapters/postgres/connection/connection.ts';
 import { random, systemClock } from '../adapters/system.ts';
 
 /** Connects at the first call. @throws CrossfadeError `invalid_config` when the text is no address of a Postgres */
-export async function openDatabase(text: string): Promise<PgGateway> {
+export async function openDatabase(text: string): Promise<PgConnection> {
   addressOf(text);
-  const { postgresGateway } = await import('../adapters/postgres/connection/gateway.ts');
-  return postgresGateway({ url: text, clock: systemClock(), random });
+  const { postgresConnection } = await import('../adapters/postgres/connection/connection.ts');
+  return postgresConnection({ url: text, clock: systemClock(), random });
 }
 
 /**

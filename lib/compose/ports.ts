@@ -140,14 +140,14 @@ async function flagSource(env: Environment) {
 async function tablePorts(env: Environment, clock: Ports['clock'], log: Ports['log']): Promise<TablePorts> {
   if (!env.CROSSFADE_DATABASE_URL) throw missing('CROSSFADE_DATABASE_URL', 'table cutovers are run');
   const { postgresTables } = await import('../adapters/postgres/tables.ts');
-  const { postgresGateway } = await import('../adapters/postgres/connection/gateway.ts');
+  const { postgresConnection } = await import('../adapters/postgres/connection/connection.ts');
   const { parseAddress } = await import('../adapters/postgres/connection/address.ts');
-  const gateway = async (url: string) => {
+  const connect = async (url: string) => {
     for (const note of parseAddress(url).notes) log.event('database_address', { note });
-    return postgresGateway({ url, clock, random, ...(await proofs(env, url, clock)) });
+    return postgresConnection({ url, clock, random, ...(await proofs(env, url, clock)) });
   };
-  const runtime = await gateway(env.CROSSFADE_DATABASE_URL);
-  const owner = env.CROSSFADE_OWNER_DATABASE_URL ? await gateway(env.CROSSFADE_OWNER_DATABASE_URL) : runtime;
+  const runtime = await connect(env.CROSSFADE_DATABASE_URL);
+  const owner = env.CROSSFADE_OWNER_DATABASE_URL ? await connect(env.CROSSFADE_OWNER_DATABASE_URL) : runtime;
   return postgresTables({ runtime, owner });
 }
 

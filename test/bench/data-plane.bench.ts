@@ -13,7 +13,7 @@ import postgres from 'postgres';
 import { installSchema } from '../../infra/local/install-schema.ts';
 import { startPostgres } from '../../infra/local/postgres.ts';
 import { arm, disarm } from '../../lib/adapters/postgres/capture/arming.ts';
-import { postgresGateway } from '../../lib/adapters/postgres/connection/gateway.ts';
+import { postgresConnection } from '../../lib/adapters/postgres/connection/connection.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
 import type { TableCutover } from '../../lib/ports/tables.ts';
 import { postgresCalls } from '../helpers/postgres-tables.ts';
@@ -47,7 +47,7 @@ const server = await startPostgres({ directory: join(directory, 'postgres'), dur
 try {
   await installSchema(process.cwd(), server.url);
   const sql = postgres(server.url, { max: 1, fetch_types: false, onnotice: () => {} });
-  const gateway = postgresGateway({ url: server.url, clock: systemClock(), random, deadlineMs: 600_000 });
+  const gateway = postgresConnection({ url: server.url, clock: systemClock(), random, deadlineMs: 600_000 });
   const plane = postgresCalls({ runtime: gateway, owner: gateway });
   const cutover: TableCutover = {
     id: 'bench',

@@ -14,7 +14,7 @@ import postgres from 'postgres';
 import { installSchema } from '../../infra/local/install-schema.ts';
 import { startPostgres } from '../../infra/local/postgres.ts';
 import { arm } from '../../lib/adapters/postgres/capture/arming.ts';
-import { postgresGateway } from '../../lib/adapters/postgres/connection/gateway.ts';
+import { postgresConnection } from '../../lib/adapters/postgres/connection/connection.ts';
 import { postgresTables } from '../../lib/adapters/postgres/tables.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
 import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
@@ -41,7 +41,7 @@ try {
   await installSchema(process.cwd(), server.url);
   const sql = postgres(server.url, { max: 1, fetch_types: false, onnotice: () => {} });
   const clock = systemClock();
-  const gateway = postgresGateway({ url: server.url, clock, random, deadlineMs: 600_000 });
+  const gateway = postgresConnection({ url: server.url, clock, random, deadlineMs: 600_000 });
   const plane = postgresTables({ runtime: gateway, owner: gateway });
   const cutover: TableCutover & { kind: 'table' } = {
     id: 'memory',

@@ -14,7 +14,7 @@ import postgres from 'postgres';
 import { installSchema } from '../../infra/local/install-schema.ts';
 import { startPostgres } from '../../infra/local/postgres.ts';
 import { arm, forget } from '../../lib/adapters/postgres/capture/arming.ts';
-import { postgresGateway } from '../../lib/adapters/postgres/connection/gateway.ts';
+import { postgresConnection } from '../../lib/adapters/postgres/connection/connection.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
 import type { TableCutover } from '../../lib/ports/tables.ts';
 import { postgresCalls } from '../helpers/postgres-tables.ts';
@@ -39,7 +39,7 @@ try {
   await installSchema(process.cwd(), server.url);
   const connect = () => postgres(server.url, { max: 1, fetch_types: false, onnotice: () => {} });
   const [sql, holder] = [connect(), connect()];
-  const gateway = postgresGateway({ url: server.url, clock: systemClock(), random, deadlineMs: 600_000 });
+  const gateway = postgresConnection({ url: server.url, clock: systemClock(), random, deadlineMs: 600_000 });
   const plane = postgresCalls({ runtime: gateway, owner: gateway });
   for (const [title, held, atOnce] of [
     ['nothing held', '', false],

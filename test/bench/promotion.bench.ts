@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import postgres from 'postgres';
 import { installSchema } from '../../infra/local/install-schema.ts';
 import { startPostgres } from '../../infra/local/postgres.ts';
-import { type PgGateway, postgresGateway } from '../../lib/adapters/postgres/connection/gateway.ts';
+import { type PgConnection, postgresConnection } from '../../lib/adapters/postgres/connection/connection.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
 import { postgresCalls } from '../helpers/postgres-tables.ts';
 import type { TableCalls } from '../helpers/table-ports.ts';
@@ -48,11 +48,11 @@ type Line = { protocol: string; held: number[]; seen: Seen };
 const directory = mkdtempSync(join(tmpdir(), 'crossfade-bench-'));
 chmodSync(directory, 0o711);
 const server = await startPostgres({ directory: join(directory, 'postgres') });
-const gateways: PgGateway[] = [];
+const gateways: PgConnection[] = [];
 try {
   await installSchema(process.cwd(), server.url);
   const open = () => {
-    const made = postgresGateway({ url: server.url, clock: systemClock(), random, deadlineMs: 600_000 });
+    const made = postgresConnection({ url: server.url, clock: systemClock(), random, deadlineMs: 600_000 });
     gateways.push(made);
     return made;
   };

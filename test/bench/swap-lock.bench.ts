@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import postgres from 'postgres';
 import { installSchema } from '../../infra/local/install-schema.ts';
 import { startPostgres } from '../../infra/local/postgres.ts';
-import { type PgGateway, postgresGateway } from '../../lib/adapters/postgres/connection/gateway.ts';
+import { type PgConnection, postgresConnection } from '../../lib/adapters/postgres/connection/connection.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
 import { debianBinaries } from '../helpers/debian-postgres.ts';
 import { postgresCalls } from '../helpers/postgres-tables.ts';
@@ -53,11 +53,11 @@ if (binaries === null) {
 const directory = mkdtempSync(join(tmpdir(), 'crossfade-bench-'));
 chmodSync(directory, 0o711);
 const server = await startPostgres({ directory: join(directory, 'postgres'), binaries });
-const gateways: PgGateway[] = [];
+const gateways: PgConnection[] = [];
 try {
   await installSchema(process.cwd(), server.url);
   const open = () => {
-    const made = postgresGateway({ url: server.url, clock: systemClock(), random });
+    const made = postgresConnection({ url: server.url, clock: systemClock(), random });
     gateways.push(made);
     return made;
   };

@@ -4,7 +4,7 @@
  * and cleanup are put in here, on their way to the server.
  */
 
-import type { PgGateway } from '../../lib/adapters/postgres/connection/gateway.ts';
+import type { PgConnection } from '../../lib/adapters/postgres/connection/connection.ts';
 import type { OwnDatabase } from './postgres.ts';
 import { eventually } from './postgres-tables.ts';
 
@@ -97,7 +97,7 @@ export async function breakpoints(db: OwnDatabase): Promise<Breakpoints> {
 export type Seam = readonly [point: string, before: string | null];
 
 /** The same connection, with points between the statements of a script, or of a swap. */
-export function seamed(gateway: PgGateway, seams: readonly Seam[]): PgGateway {
+export function seamed(gateway: PgConnection, seams: readonly Seam[]): PgConnection {
   const stop = (point: string) => `SELECT test.breakpoint('${point}')`;
   const inScript = (text: string) =>
     seams.reduce((script, [point, before]) => {
@@ -117,7 +117,10 @@ export function seamed(gateway: PgGateway, seams: readonly Seam[]): PgGateway {
 }
 
 /** The same connection, with other statements in a swap. */
-export function swapping(gateway: PgGateway, change: (statements: readonly string[]) => readonly string[]): PgGateway {
+export function swapping(
+  gateway: PgConnection,
+  change: (statements: readonly string[]) => readonly string[],
+): PgConnection {
   const place = 9;
   return {
     ...gateway,

@@ -50,7 +50,7 @@ const LONGEST = [
   'postgres/others-code',
   'postgres/rollback-wins',
   'postgres/isolation',
-  'postgres/gateway-killer',
+  'postgres/connection-killer',
   'postgres/plan-notices',
   'postgres/computed-columns',
   'postgres/round-trip',

@@ -5,9 +5,9 @@ import { readTablesByOid } from '../../lib/adapters/postgres/capture/catalog.ts'
 import { inlineMode } from '../../lib/adapters/postgres/capture/inline.ts';
 import {
   type GatewayOptions,
-  type PgGateway,
-  postgresGateway,
-} from '../../lib/adapters/postgres/connection/gateway.ts';
+  type PgConnection,
+  postgresConnection,
+} from '../../lib/adapters/postgres/connection/connection.ts';
 import { postgresTables } from '../../lib/adapters/postgres/tables.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
 import type { TableShape } from '../../lib/core/table/shape.ts';
@@ -37,7 +37,7 @@ export type TestPlane = Omit<TableCalls, 'arm' | 'disarm' | 'forget'> & {
   disarm(id: string, by?: StateFence): ReturnType<TableCalls['disarm']>;
   forget(id: string, by?: StateFence): ReturnType<TableCalls['forget']>;
   /** A further connection, like another instance of a function. */
-  gateway(): PgGateway;
+  gateway(): PgConnection;
   /** Arms, and writes the fence at this epoch. */
   start(cutover: TableCutover, epoch?: number): Promise<void>;
   fence(id: string, epoch: number, changes?: Partial<MirrorRow>): Promise<void>;
@@ -56,9 +56,9 @@ const NEWEST: StateFence = { epoch: 1_000_000, version: 1_000_000 };
 
 /** @param clock one whose `sleep` is over at once makes a call that was cut off come again at once */
 export function testPlane(db: OwnDatabase, clock: GatewayOptions['clock'] = systemClock()): TestPlane {
-  const open: PgGateway[] = [];
+  const open: PgConnection[] = [];
   const gateway = (url = db.roles?.owner ?? db.url) => {
-    const made = db.gateway?.(url, clock) ?? postgresGateway({ url, clock, random });
+    const made = db.gateway?.(url, clock) ?? postgresConnection({ url, clock, random });
     open.push(made);
     return made;
   };
@@ -102,7 +102,7 @@ export function testPlane(db: OwnDatabase, clock: GatewayOptions['clock'] = syst
   };
 }
 
-async function settle(plane: TableCalls, owner: PgGateway, id: string, epoch: number): Promise<Counts> {
+async function settle(plane: TableCalls, owner: PgConnection, id: string, epoch: number): Promise<Counts> {
   const total = { claimed: 0, written: 0, deleted: 0, checked: 0, mismatched: 0, quarantined: 0 };
   const deadline = Date.now() + SETTLE_MS;
   for (;;) {
@@ -119,7 +119,7 @@ async function settle(plane: TableCalls, owner: PgGateway, id: string, epoch: nu
 }
 
 /** The pauses before further tries are over now, but for hints that somebody is at work on. How many were put off. */
-export async function endPauses(owner: PgGateway, id: string): Promise<number> {
+export async function endPauses(owner: PgConnection, id: string): Promise<number> {
   const outbox = `crossfade."outbox_${id}"`;
   const due = await owner.call(`UPDATE ${outbox} SET not_before = NULL
     WHERE seq IN (SELECT seq FROM ${outbox} WHERE not_before > clock_timestamp() FOR UPDATE SKIP LOCKED) RETURNING seq`);
@@ -147,7 +147,7 @@ export async function differences(db: OwnDatabase, left: string, right: string):
  */
 export async function tamper(
   db: OwnDatabase,
-  owner: PgGateway,
+  owner: PgConnection,
   cutover: TableCutover,
   rewrites: Rewrites,
 ): Promise<void> {

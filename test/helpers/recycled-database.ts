@@ -13,9 +13,9 @@ import type postgres from 'postgres';
 import { inject } from 'vitest';
 import {
   type GatewayOptions,
-  type PgGateway,
-  postgresGateway,
-} from '../../lib/adapters/postgres/connection/gateway.ts';
+  type PgConnection,
+  postgresConnection,
+} from '../../lib/adapters/postgres/connection/connection.ts';
 import { random } from '../../lib/adapters/system.ts';
 import { createDatabase, type OwnDatabase, ownDatabase } from './postgres.ts';
 
@@ -28,7 +28,7 @@ const TESTS_PER_SESSION = 15;
 const CLEAN_WITHIN_MS = 10_000;
 
 /** A session of the data plane that outlives its test. */
-type Session = { url: string; gateway: PgGateway; clock: GatewayClock; tests: number; used: boolean };
+type Session = { url: string; gateway: PgConnection; clock: GatewayClock; tests: number; used: boolean };
 
 type Kept = {
   database: OwnDatabase;
@@ -94,11 +94,16 @@ function opened(url: string, clock: GatewayClock): Session {
     now: () => of.clock.now?.() ?? 0,
     sleep: (ms) => of.clock.sleep(ms),
   };
-  return Object.assign(of, { url, gateway: postgresGateway({ url, clock: passing, random }), tests: 0, used: false });
+  return Object.assign(of, {
+    url,
+    gateway: postgresConnection({ url, clock: passing, random }),
+    tests: 0,
+    used: false,
+  });
 }
 
 /** The session for one test: closing it ends the test's use, not the session. */
-function lease(session: Session): PgGateway {
+function lease(session: Session): PgConnection {
   const { gateway } = session;
   let closed = false;
   const running = new Set<Promise<unknown>>();

@@ -1,6 +1,6 @@
 /** Named moments of the owner's transactions, and of `crossfade.swap`, at which tests halt, kill or crash. */
 
-import type { PgGateway } from '../../lib/adapters/postgres/connection/gateway.ts';
+import type { PgConnection } from '../../lib/adapters/postgres/connection/connection.ts';
 import { type Seam, seamed } from './breakpoints.ts';
 import type { OwnDatabase } from './postgres.ts';
 
@@ -71,7 +71,8 @@ export const pointsOf = (act: Act) => [
 ];
 
 /** The same connection, halting at the points of an act and when its swap is over. */
-export const haltingAt = (gateway: PgGateway, act: Act): PgGateway => seamed(gateway, [...SEAMS[act], AFTER_SWAP]);
+export const haltingAt = (gateway: PgConnection, act: Act): PgConnection =>
+  seamed(gateway, [...SEAMS[act], AFTER_SWAP]);
 
 /** Everything of ours, and the names in the schema of the application. */
 export async function ours(sql: OwnDatabase['sql']): Promise<object> {

@@ -21,7 +21,7 @@ import { dynamoWakeUps } from '../../lib/adapters/dynamodb/wake-ups.ts';
 import { dynamoWindowStore } from '../../lib/adapters/dynamodb/window-store.ts';
 import { copyDelivery } from '../../lib/adapters/http/deliver-copy.ts';
 import { httpUpstream } from '../../lib/adapters/http/upstream.ts';
-import { type PgGateway, postgresGateway } from '../../lib/adapters/postgres/connection/gateway.ts';
+import { type PgConnection, postgresConnection } from '../../lib/adapters/postgres/connection/connection.ts';
 import { postgresTables } from '../../lib/adapters/postgres/tables.ts';
 import { random, systemClock, systemIds } from '../../lib/adapters/system.ts';
 import { type CutoverDeclaration, type CutoverState, initialState } from '../../lib/core/cutover/cutover.ts';
@@ -155,8 +155,13 @@ export function portsOn(
     maxAttempts: 1,
   });
   const gateways = [1, 2].map(() =>
-    postgresGateway({ url: options.databaseUrl, clock: systemClock(), random, deadlineMs: options.databaseDeadlineMs }),
-  ) as [PgGateway, PgGateway];
+    postgresConnection({
+      url: options.databaseUrl,
+      clock: systemClock(),
+      random,
+      deadlineMs: options.databaseDeadlineMs,
+    }),
+  ) as [PgConnection, PgConnection];
   const events: OwnPorts['events'] = [];
   return {
     clock,

@@ -1,7 +1,7 @@
 /** Installs or updates the schema `crossfade`. Needs the owner's role; what is there already is left alone. */
 
 import { join } from 'node:path';
-import type { PgGateway } from '../../adapters/postgres/connection/gateway.ts';
+import type { PgConnection } from '../../adapters/postgres/connection/connection.ts';
 import { CrossfadeError } from '../../core/base/errors.ts';
 import { portFrom } from '../connection.ts';
 import type { Context, Outcome } from '../context.ts';
@@ -36,7 +36,7 @@ export async function migrate(context: Context): Promise<Outcome> {
 
 const MISSING_ROLE = `There is no role ${RUNTIME_ROLE}, so nothing was granted: the functions must use the owner's role, or the role must be created before the first migration.`;
 
-async function roleExists(owner: PgGateway): Promise<boolean> {
+async function roleExists(owner: PgConnection): Promise<boolean> {
   const rows = await owner.call(`SELECT FROM pg_catalog.pg_roles WHERE rolname = '${RUNTIME_ROLE}'`);
   return rows.length > 0;
 }

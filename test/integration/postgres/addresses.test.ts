@@ -8,7 +8,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
+import { type PgConnection, postgresConnection } from '../../../lib/adapters/postgres/connection/connection.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 
@@ -16,7 +16,7 @@ import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 const POOLED = ['user', 'database', 'client_encoding', 'application_name'];
 
 const directory = mkdtempSync(join(tmpdir(), 'crossfade-addresses-'));
-const gateways: PgGateway[] = [];
+const gateways: PgConnection[] = [];
 const relays: Server[] = [];
 const sockets = new Set<Socket>();
 /** Names of the parameters of each login that came through a relay. */
@@ -65,7 +65,7 @@ async function relay(
 }
 
 async function ask(url: string, question = 'SELECT 1 AS one') {
-  const gateway = postgresGateway({ url, clock: systemClock(), random });
+  const gateway = postgresConnection({ url, clock: systemClock(), random });
   gateways.push(gateway);
   return gateway.call(question, [], { attempts: 2 });
 }

@@ -5,13 +5,13 @@
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { aidisCutovers } from '../../../infra/examples/aidis/cutovers.ts';
-import type { PgGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
+import type { PgConnection } from '../../../lib/adapters/postgres/connection/connection.ts';
 import { migrate } from '../../../lib/adapters/postgres/migrations/migrate.ts';
 import { readMigrations } from '../../../lib/adapters/postgres/migrations/migration-files.ts';
 import { defineCutovers } from '../../../lib/define/cutovers.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { aidisScript } from '../../helpers/aidis.ts';
-import { pgliteGateway } from '../../helpers/pglite-gateway.ts';
+import { pgliteConnection } from '../../helpers/pglite-connection.ts';
 import { postgresCalls } from '../../helpers/postgres-tables.ts';
 import type { TableCalls } from '../../helpers/table-ports.ts';
 
@@ -20,11 +20,11 @@ const ROWS = 40;
 const COLUMNS =
   'id, project_id, session_id, context_type::text, content, embedding::real[], relevance_score, tags, metadata, created_at';
 
-let gateway: PgGateway;
+let gateway: PgConnection;
 let plane: TableCalls;
 
 beforeAll(async () => {
-  gateway = await pgliteGateway();
+  gateway = await pgliteConnection();
   plane = postgresCalls({ runtime: gateway, owner: gateway });
   await migrate(gateway, readMigrations(new URL('../../../migrations', import.meta.url).pathname));
   await gateway.script(aidisScript('primary'));

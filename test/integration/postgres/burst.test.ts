@@ -7,7 +7,7 @@
  */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { PgGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
+import type { PgConnection } from '../../../lib/adapters/postgres/connection/connection.ts';
 import type { ConvergeResult } from '../../../lib/ports/converging.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
@@ -71,7 +71,7 @@ async function write(table: string, keys: number, random: () => number): Promise
   await Promise.all(Array.from({ length: GROUPS }, (_, index) => group(index)));
 }
 
-async function apply(id: string, gateway: PgGateway, stop: () => boolean): Promise<number> {
+async function apply(id: string, gateway: PgConnection, stop: () => boolean): Promise<number> {
   let applied = 0;
   for (;;) {
     const over = stop();

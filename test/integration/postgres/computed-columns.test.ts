@@ -4,7 +4,7 @@
  */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { PgGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
+import type { PgConnection } from '../../../lib/adapters/postgres/connection/connection.ts';
 import type { ColumnSource, TableDeclaration } from '../../../lib/core/cutover/table-declaration.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
@@ -12,7 +12,7 @@ import { type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
 
 let db: OwnDatabase;
 let plane: TestPlane;
-let owner: PgGateway;
+let owner: PgConnection;
 
 beforeAll(async () => {
   db = await ownDatabase();

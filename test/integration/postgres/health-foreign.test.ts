@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installSchema } from '../../../infra/local/install-schema.ts';
-import { postgresGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
+import { postgresConnection } from '../../../lib/adapters/postgres/connection/connection.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
 import type { HealthFinding } from '../../../lib/core/table/reading.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
@@ -270,7 +270,7 @@ describe('an owner who is no superuser', () => {
       await own.sql.unsafe(`CREATE ROLE ${role} LOGIN PASSWORD 'secret'; ALTER DATABASE ${own.name} OWNER TO ${role}`);
       await installSchema(ROOT, url.href);
       await own.sql.unsafe(`SET ROLE ${role}; ${TABLES}; RESET ROLE`);
-      const gateway = postgresGateway({ url: url.href, clock: systemClock(), random });
+      const gateway = postgresConnection({ url: url.href, clock: systemClock(), random });
       const theirs = postgresCalls({ runtime: gateway, owner: gateway });
       try {
         // The role that does not own the tables: each group of checks answers.

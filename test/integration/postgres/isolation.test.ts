@@ -6,7 +6,7 @@
 
 import type postgres from 'postgres';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
+import { type PgConnection, postgresConnection } from '../../../lib/adapters/postgres/connection/connection.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
@@ -118,9 +118,9 @@ describe.each(LEVELS.flatMap((level) => PLACES.map((place) => ({ level, place })
 
 describe('negative controls', () => {
   /** The driver alone, as any other program would use it. */
-  function bare(db: OwnDatabase): PgGateway {
+  function bare(db: OwnDatabase): PgConnection {
     const sql = db.connect();
-    const gateway = postgresGateway({ url: db.url, clock: systemClock(), random });
+    const gateway = postgresConnection({ url: db.url, clock: systemClock(), random });
     open.push(() => gateway.close());
     return {
       ...gateway,

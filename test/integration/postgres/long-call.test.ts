@@ -1,17 +1,17 @@
 /** Work that may take longer than the role's statement_timeout, without leaving anything behind in a pooled session. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
+import { type PgConnection, postgresConnection } from '../../../lib/adapters/postgres/connection/connection.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 
 let database: OwnDatabase;
-let gateway: PgGateway;
+let gateway: PgConnection;
 
 beforeAll(async () => {
   database = await ownDatabase();
   await database.sql.unsafe(`ALTER DATABASE ${database.name} SET statement_timeout = '200ms'`);
-  gateway = postgresGateway({ url: database.url, clock: systemClock(), random });
+  gateway = postgresConnection({ url: database.url, clock: systemClock(), random });
 });
 afterAll(async () => {
   await gateway.close();

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { installSchema } from '../../../infra/local/install-schema.ts';
-import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
+import { type PgConnection, postgresConnection } from '../../../lib/adapters/postgres/connection/connection.ts';
 import { migrate } from '../../../lib/adapters/postgres/migrations/migrate.ts';
 import { readMigrations } from '../../../lib/adapters/postgres/migrations/migration-files.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
@@ -15,7 +15,7 @@ const SECOND = { name: '0002_names.sql', text: 'ALTER TABLE people ADD name text
 const clock = { monotonicMs: () => performance.now(), sleep: (ms: number) => pause(ms) };
 
 let database: OwnDatabase;
-const open: PgGateway[] = [];
+const open: PgConnection[] = [];
 
 beforeEach(async () => {
   database = await ownDatabase({ empty: true });
@@ -25,8 +25,8 @@ afterEach(async () => {
   await database.drop();
 });
 
-function owner(): PgGateway {
-  const gateway = postgresGateway({ url: database.url, clock, random: () => 0.5 });
+function owner(): PgConnection {
+  const gateway = postgresConnection({ url: database.url, clock, random: () => 0.5 });
   open.push(gateway);
   return gateway;
 }
@@ -52,7 +52,7 @@ describe('migrating', () => {
       await database.sql.unsafe(`CREATE DATABASE ${name} ENCODING '${encoding}' LOCALE 'C' TEMPLATE template0`);
       const url = new URL(database.url);
       url.pathname = `/${name}`;
-      const gateway = postgresGateway({ url: url.href, clock, random: () => 0.5 });
+      const gateway = postgresConnection({ url: url.href, clock, random: () => 0.5 });
       try {
         await expect(migrate(gateway, [FIRST])).rejects.toMatchObject({
           code: 'refused_table',

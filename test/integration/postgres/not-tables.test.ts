@@ -4,7 +4,7 @@
  */
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
+import { type PgConnection, postgresConnection } from '../../../lib/adapters/postgres/connection/connection.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
 import { initialState } from '../../../lib/core/cutover/cutover.ts';
 import { defineCutovers } from '../../../lib/define/cutovers.ts';
@@ -17,7 +17,7 @@ import type { TableCalls } from '../../helpers/table-ports.ts';
 
 let db: OwnDatabase;
 let role: string;
-let owner: PgGateway;
+let owner: PgConnection;
 let plane: TableCalls;
 
 beforeAll(async () => {
@@ -31,7 +31,7 @@ beforeAll(async () => {
   const url = new URL(db.url);
   url.username = role;
   url.password = 'secret';
-  owner = postgresGateway({ url: url.href, clock: systemClock(), random });
+  owner = postgresConnection({ url: url.href, clock: systemClock(), random });
   plane = postgresCalls({ owner, runtime: owner });
 });
 afterAll(async () => {

@@ -4,7 +4,7 @@
  */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { PgGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
+import type { PgConnection } from '../../../lib/adapters/postgres/connection/connection.ts';
 import { systemClock } from '../../../lib/adapters/system.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type Breakpoints, breakpoints, overOrWaiting } from '../../helpers/breakpoints.ts';
@@ -26,7 +26,7 @@ let plane: TestPlane;
 let other: TestPlane;
 /** Another function: each has one connection, on which one call runs after the other. */
 let copier: TestPlane;
-let owner: PgGateway;
+let owner: PgConnection;
 let points: Breakpoints;
 
 beforeAll(async () => {

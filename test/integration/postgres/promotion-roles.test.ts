@@ -1,7 +1,7 @@
 /** Promotion by an owner role that is no superuser, while the application has a role of its own; and without enough rights. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
+import { type PgConnection, postgresConnection } from '../../../lib/adapters/postgres/connection/connection.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
@@ -15,7 +15,7 @@ const FEE: TableCutover = {
 };
 
 let db: OwnDatabase;
-let owner: PgGateway;
+let owner: PgConnection;
 let plane: TableCalls;
 let roles: { owner: string; app: string };
 
@@ -31,7 +31,7 @@ beforeAll(async () => {
   const url = new URL(db.url);
   url.username = roles.owner;
   url.password = 'secret';
-  owner = postgresGateway({ url: url.href, clock: systemClock(), random });
+  owner = postgresConnection({ url: url.href, clock: systemClock(), random });
   plane = postgresCalls({ owner, runtime: owner });
 });
 afterAll(async () => {

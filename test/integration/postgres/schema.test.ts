@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
+import { type PgConnection, postgresConnection } from '../../../lib/adapters/postgres/connection/connection.ts';
 import { migrate } from '../../../lib/adapters/postgres/migrations/migrate.ts';
 import { readMigrations } from '../../../lib/adapters/postgres/migrations/migration-files.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
@@ -36,8 +36,8 @@ afterAll(async () => {
   for (const close of open.reverse()) await close();
 });
 
-function gatewayTo(db: OwnDatabase): PgGateway {
-  const gateway = postgresGateway({ url: db.url, clock: systemClock(), random });
+function gatewayTo(db: OwnDatabase): PgConnection {
+  const gateway = postgresConnection({ url: db.url, clock: systemClock(), random });
   open.push(() => gateway.close());
   return gateway;
 }

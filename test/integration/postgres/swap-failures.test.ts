@@ -1,7 +1,7 @@
 /** I6 I9 I11 a swap that cannot be done now changes nothing and says whom it waits for; one that is cut off is before or after. */
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { PgGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
+import type { PgConnection } from '../../../lib/adapters/postgres/connection/connection.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { swapping } from '../../helpers/breakpoints.ts';
 import type { OwnDatabase } from '../../helpers/postgres.ts';
@@ -103,7 +103,7 @@ describe('I11 a lock that somebody holds', () => {
 function overtakenBy(swap: () => Promise<unknown>): TableCalls {
   const owner = plane.gateway();
   let overtaken = false;
-  const call: PgGateway['call'] = async (statement, ...rest) => {
+  const call: PgConnection['call'] = async (statement, ...rest) => {
     const rows = await owner.call(statement, ...rest);
     if (statement.includes("'primaryOid'") && !overtaken) {
       overtaken = true;

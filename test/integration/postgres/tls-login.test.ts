@@ -9,9 +9,9 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type LocalPostgres, startPostgres } from '../../../infra/local/postgres.ts';
 import {
   type GatewayOptions,
-  type PgGateway,
-  postgresGateway,
-} from '../../../lib/adapters/postgres/connection/gateway.ts';
+  type PgConnection,
+  postgresConnection,
+} from '../../../lib/adapters/postgres/connection/connection.ts';
 import { type ServerTrust, serverTrust } from '../../../lib/adapters/postgres/connection/server-trust.ts';
 import { compose } from '../../../lib/compose/ports.ts';
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
@@ -22,7 +22,7 @@ const theirs = authority('their authority');
 const directory = mkdtempSync(join(tmpdir(), 'crossfade-tls-'));
 const serverDirectory = mkdtempSync(join(tmpdir(), 'crossfade-tls-server-'));
 const caFile = join(directory, 'ca.pem');
-const open: PgGateway[] = [];
+const open: PgConnection[] = [];
 const sleeps: number[] = [];
 const clock = { monotonicMs: () => performance.now(), sleep: async (ms: number) => void sleeps.push(ms) };
 
@@ -78,15 +78,15 @@ let loaded = '';
 
 const address = (host = '127.0.0.1') => `postgres://function_role@${host}:${new URL(server.url).port}/app`;
 
-async function gateway(over: Partial<GatewayOptions> & { host?: string } = {}): Promise<PgGateway> {
+async function gateway(over: Partial<GatewayOptions> & { host?: string } = {}): Promise<PgConnection> {
   const { host, ...options } = over;
   const url = address(host);
-  const made = postgresGateway({ url, clock, random: () => 0, trust: await serverTrust(url, caFile), ...options });
+  const made = postgresConnection({ url, clock, random: () => 0, trust: await serverTrust(url, caFile), ...options });
   open.push(made);
   return made;
 }
 
-async function refusal(of: PgGateway): Promise<CrossfadeError> {
+async function refusal(of: PgConnection): Promise<CrossfadeError> {
   sleeps.length = 0;
   const error = await of.call('SELECT 1').then(
     () => null,

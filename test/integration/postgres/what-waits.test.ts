@@ -1,7 +1,7 @@
 /** I16 what holds a start, a swap or a verification says what is seen, what the limit is, and what ends it. */
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { PgGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
+import type { PgConnection } from '../../../lib/adapters/postgres/connection/connection.ts';
 import { systemClock } from '../../../lib/adapters/system.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import type { OwnDatabase } from '../../helpers/postgres.ts';
@@ -19,7 +19,7 @@ const PROMOTE = { fromEpoch: 1, toEpoch: 2, stage: 'completed', version: 2 };
 
 let db: OwnDatabase;
 let plane: TestPlane;
-let owner: PgGateway;
+let owner: PgConnection;
 
 /** Positions that are unique at the end of a statement in the primary, at once in the shadow. */
 beforeEach(async () => {

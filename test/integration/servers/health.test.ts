@@ -4,7 +4,7 @@
  */
 
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
+import { type PgConnection, postgresConnection } from '../../../lib/adapters/postgres/connection/connection.ts';
 import { random, systemClock } from '../../../lib/adapters/system.ts';
 import type { HealthFinding } from '../../../lib/core/table/reading.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
@@ -26,7 +26,7 @@ const STOCK: TableCutover = {
 const OF_OTHERS = /prepared transactions|connections|replication|replicas|publications/;
 
 describe.skipIf(inject('servers') === null).each(PLACES)('health on $server, $door', ({ server, door }) => {
-  const gateways: PgGateway[] = [];
+  const gateways: PgConnection[] = [];
   let db: ServedDatabase;
   let plane: TestPlane;
   beforeAll(async () => {
@@ -76,13 +76,13 @@ describe.skipIf(inject('servers') === null).each(PLACES)('health on $server, $do
     '?schema=public&options=-c%20search_path%3Dnowhere&statement_timeout=1',
     '?target_session_attrs=read-write&keepalives=1&connect_timeout=10&application_name=shop',
   ])('logs in with an address that ends in %s', async (query) => {
-    const gateway = postgresGateway({ url: `${db.roles.owner}${query}`, clock: systemClock(), random });
+    const gateway = postgresConnection({ url: `${db.roles.owner}${query}`, clock: systemClock(), random });
     gateways.push(gateway);
     expect(await gateway.call('SELECT current_user AS role')).toEqual([{ role: 'app_owner' }]);
   });
 
   it('says which parameter is unknown, and what to do', async () => {
-    const gateway = postgresGateway({ url: `${db.roles.owner}?frobnicate=1`, clock: systemClock(), random });
+    const gateway = postgresConnection({ url: `${db.roles.owner}?frobnicate=1`, clock: systemClock(), random });
     gateways.push(gateway);
     await expect(gateway.call('SELECT 1')).rejects.toMatchObject({
       code: 'invalid_config',

@@ -11,6 +11,7 @@ const REPLACED: readonly [name: RegExp, word: string][] = [
   [/\btogether\(/, 'batching loader'],
   [/\bsabotage/i, 'fault, planted from outside'],
   [/\bkeyAside\b/, 'foreign key set aside'],
+  [/\b(PgGateway|postgresGateway)\b/, 'connection: the gateway is the one for HTTP'],
 ];
 
 /** Words without a subject behind them, and old ones, with what is written in their place. */

@@ -13,7 +13,7 @@ import { objectNames } from '../../../core/table/sql/names.ts';
 import { tableObjects } from '../../../core/table/sql/table.ts';
 import type { Adopted } from '../../../ports/capture.ts';
 import type { Outrun, StateFence, TableCutover } from '../../../ports/tables.ts';
-import type { PgGateway } from '../connection/gateway.ts';
+import type { PgConnection } from '../connection/connection.ts';
 import { type MirroredCutover, readMirror, readSituation, type Situation } from '../swapping/situation.ts';
 import { fenced } from './arming.ts';
 import { bothDirections } from './check-transform.ts';
@@ -26,7 +26,7 @@ type Seen = {
   added: readonly { side: 'primary' | 'shadow'; name: string }[];
 };
 
-export async function adopt(owner: PgGateway, cutover: TableCutover, fence: StateFence): Promise<Adopted | Outrun> {
+export async function adopt(owner: PgConnection, cutover: TableCutover, fence: StateFence): Promise<Adopted | Outrun> {
   const { id, table, validation } = cutover;
   const mirror = await readMirror(owner, id);
   if (!mirror || mirror.direction === 'none') return refused(id, ['nothing is armed']);
@@ -66,7 +66,7 @@ const refused = (id: string, problems: readonly string[]): Adopted => ({
   why: `The tables of cutover '${id}' cannot be taken over as they are: ${problems.join('; ')}. Nothing was changed.`,
 });
 
-async function look(owner: PgGateway, id: string): Promise<Seen> {
+async function look(owner: PgConnection, id: string): Promise<Seen> {
   const [row] = await owner.call<{ seen: Seen }>(
     `SELECT pg_catalog.jsonb_build_object(
        'otherDatabase', s.database <> crossfade.database_oid(),

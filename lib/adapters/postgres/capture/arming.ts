@@ -14,7 +14,7 @@ import { objectKinds } from '../../../core/table/sql/names.ts';
 import { OWN_PATH } from '../../../core/table/sql/session.ts';
 import { type TableObjects, tableObjects } from '../../../core/table/sql/table.ts';
 import type { Outrun, StateFence, TableCutover } from '../../../ports/tables.ts';
-import { type PgGateway, sqlstateOf } from '../connection/gateway.ts';
+import { type PgConnection, sqlstateOf } from '../connection/connection.ts';
 import { giveIndexesBack, setIndexesAside } from '../copying/indexes-aside.ts';
 import { computedColumns } from '../swapping/computed.ts';
 import { readDependents } from '../swapping/dependents.ts';
@@ -46,10 +46,10 @@ const OUTRUN = 'CF005';
 /**
  * One transaction. CREATE TRIGGER waits for every transaction that has written the table, and who writes after it
  * fires the trigger, also in a transaction that began before; so the copy, which reads later, misses nothing. The short
- * lock_timeout keeps the application from queueing behind us; the gateway tries again.
+ * lock_timeout keeps the application from queueing behind us; the connection tries again.
  */
 export async function arm(
-  owner: PgGateway,
+  owner: PgConnection,
   cutover: TableCutover,
   fence: StateFence,
 ): Promise<{ kind: 'armed' } | Outrun> {
@@ -86,7 +86,7 @@ export async function arm(
 
 /** One transaction, unless a newer state has been here: then nothing is done, and it is returned. */
 export async function fenced(
-  owner: PgGateway,
+  owner: PgConnection,
   id: string,
   { epoch, version }: StateFence,
   statements: readonly string[],
@@ -112,7 +112,7 @@ export async function fenced(
 }
 
 /** @throws CrossfadeError `refused_table` with everything that stands against it */
-export async function forwardObjects(owner: PgGateway, cutover: TableCutover) {
+export async function forwardObjects(owner: PgConnection, cutover: TableCutover) {
   demandId(cutover.id);
   const found = await readTables(owner, [cutover.table.primary, cutover.table.shadow]);
   const { primary, shadow, compiled, directions } = await compiledTables(owner, cutover, found, 'cannot be armed');
@@ -140,7 +140,7 @@ function refuseIfAny({ id }: TableCutover, problems: readonly string[]): void {
 }
 
 /** One table is kept equal with one other at a time. */
-export async function sharedTables(owner: PgGateway, id: string, tables: readonly number[]): Promise<string[]> {
+export async function sharedTables(owner: PgConnection, id: string, tables: readonly number[]): Promise<string[]> {
   const [row] = await owner.call<{ shared: string | null }>(
     `SELECT crossfade.other_cutovers($1::text, (SELECT pg_catalog.array_agg(t::oid) FROM pg_catalog.jsonb_array_elements_text($2::text::jsonb) t)) AS shared`,
     [id, JSON.stringify(tables)],
@@ -153,7 +153,7 @@ export async function sharedTables(owner: PgGateway, id: string, tables: readonl
 
 /** The plan has said so before the start, of tables that may have been others then. */
 async function unfitRelations(
-  owner: PgGateway,
+  owner: PgConnection,
   cutover: TableCutover,
   primary: TableShape,
   shadow: TableShape,
@@ -174,11 +174,19 @@ async function unfitRelations(
 }
 
 /** Drops the triggers of whichever direction is armed. What is in the outbox stays, and nothing applies it. */
-export async function disarm(owner: PgGateway, id: string, fence: StateFence): Promise<{ kind: 'disarmed' } | Outrun> {
+export async function disarm(
+  owner: PgConnection,
+  id: string,
+  fence: StateFence,
+): Promise<{ kind: 'disarmed' } | Outrun> {
   return (await fenced(owner, id, fence, dropCapture(id))) ?? { kind: 'disarmed' };
 }
 
-export async function forget(owner: PgGateway, id: string, fence: StateFence): Promise<{ kind: 'forgotten' } | Outrun> {
+export async function forget(
+  owner: PgConnection,
+  id: string,
+  fence: StateFence,
+): Promise<{ kind: 'forgotten' } | Outrun> {
   const outrun = await fenced(owner, id, fence, forgetStatements(id));
   if (outrun) return outrun;
   await giveKeysBack(owner, id);

@@ -5,7 +5,7 @@
 
 import { quoteTable, type TableShape } from '../../../core/table/shape.ts';
 
-import type { PgGateway } from '../connection/gateway.ts';
+import type { PgConnection } from '../connection/connection.ts';
 
 /** Tables that were never analysed are counted, up to this many rows. */
 const COUNTED_AT_MOST = 1_000_000;
@@ -131,59 +131,59 @@ type Shapes<Asked extends readonly unknown[]> = { [Place in keyof Asked]: TableS
 type Found = { shape: Described; place: number; readable: boolean };
 
 /** @param name `schema.table`, as the catalog spells it; the schema ends at the first dot */
-export async function readTable(gateway: PgGateway, name: string): Promise<TableShape | null> {
-  return (await readTables(gateway, [name]))[0];
+export async function readTable(connection: PgConnection, name: string): Promise<TableShape | null> {
+  return (await readTables(connection, [name]))[0];
 }
 
 /** In one look, each in the place of its name. */
 export function readTables<const Names extends readonly string[]>(
-  gateway: PgGateway,
+  connection: PgConnection,
   names: Names,
 ): Promise<Shapes<Names>> {
   const asked = names.map((name) => {
     const dot = Math.max(0, name.indexOf('.'));
     return [name.slice(0, dot), name.slice(dot + 1)];
   });
-  return read(gateway, asked, 'n.nspname = asked.column2 AND c.relname = asked.column3');
+  return read(connection, asked, 'n.nspname = asked.column2 AND c.relname = asked.column3');
 }
 
 /** In one look, each in the place of its oid. */
 export function readTablesByOid<const Oids extends readonly number[]>(
-  gateway: PgGateway,
+  connection: PgConnection,
   oids: Oids,
 ): Promise<Shapes<Oids>> {
   const asked = oids.map((oid) => [oid]);
-  return read(gateway, asked, 'c.oid = asked.column2::oid');
+  return read(connection, asked, 'c.oid = asked.column2::oid');
 }
 
 async function read<Asked extends readonly unknown[]>(
-  gateway: PgGateway,
+  connection: PgConnection,
   asked: readonly (readonly (string | number)[])[],
   condition: string,
 ): Promise<Shapes<Asked>> {
   const values = asked.flat();
   let place = 0;
   const rows = asked.map((one, index) => `(${[index, ...one.map(() => `$${++place}`)].join(', ')})`);
-  const found = await gateway.call<Found>(describe(rows.join(', '), condition), values);
+  const found = await connection.call<Found>(describe(rows.join(', '), condition), values);
   const shapes: (TableShape | null)[] = asked.map(() => null);
-  for (const row of found) shapes[row.place] = await shapeOf(gateway, row);
+  for (const row of found) shapes[row.place] = await shapeOf(connection, row);
   return shapes as Shapes<Asked>;
 }
 
-async function shapeOf(gateway: PgGateway, { shape: found, readable }: Found): Promise<TableShape> {
+async function shapeOf(connection: PgConnection, { shape: found, readable }: Found): Promise<TableShape> {
   const { uniques, ...described } = found;
   const keys = uniques.flatMap(({ names, unusable }) => (unusable === null ? [names] : []));
   const unusableKeys = uniques.flatMap(({ names, unusable }) => (unusable === null ? [] : [{ names, why: unusable }]));
   const shape: TableShape = { ...described, key: keys[0] ?? null, keys, unusableKeys };
   if (shape.estimatedRows >= 0) return shape;
-  return { ...shape, estimatedRows: readable ? await countRows(gateway, shape) : 0 };
+  return { ...shape, estimatedRows: readable ? await countRows(connection, shape) : 0 };
 }
 
 /** `reltuples` is -1 until the first VACUUM or ANALYZE. */
-async function countRows(gateway: PgGateway, shape: TableShape): Promise<number> {
+async function countRows(connection: PgConnection, shape: TableShape): Promise<number> {
   if (shape.relkind !== 'r') return 0;
   const counted = `SELECT count(*)::float8 AS rows FROM (SELECT FROM ${quoteTable(shape)} LIMIT ${COUNTED_AT_MOST}) counted`;
   // An estimate: a policy may take rows from it, and the plan says what else such a policy does.
-  const [row] = await gateway.call<{ rows: number }>(counted, [], { settings: { row_security: 'on' } });
+  const [row] = await connection.call<{ rows: number }>(counted, [], { settings: { row_security: 'on' } });
   return row?.rows ?? 0;
 }

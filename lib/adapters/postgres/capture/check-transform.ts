@@ -6,7 +6,7 @@
 import { isCrossfadeError } from '../../../core/base/errors.ts';
 import type { Mapping } from '../../../core/table/mapping.ts';
 import { quoteTable, quoteText, searchPath, type TableShape } from '../../../core/table/shape.ts';
-import type { PgGateway } from '../connection/gateway.ts';
+import type { PgConnection } from '../connection/connection.ts';
 
 const DENIED = '42501';
 /** No such function, or no such operator, under this search_path. */
@@ -25,7 +25,7 @@ export const bothDirections = (
 ];
 
 /** Every column whose expression cannot work, with Postgres' own reason. Reads no row. */
-export async function transformProblems(owner: PgGateway, directions: readonly Direction[]): Promise<string[]> {
+export async function transformProblems(owner: PgConnection, directions: readonly Direction[]): Promise<string[]> {
   const problems: string[] = [];
   for (const { mapping, source, target } of directions) {
     const path = searchPath([source, target]);
@@ -84,7 +84,7 @@ const MOMENTARY =
  * Columns that are compared and whose expression does not depend on the row alone: no two looks at them agree. Postgres is asked
  * which functions it made of the expression, by a view that is rolled back in the block that made it.
  */
-async function unsteady(owner: PgGateway, { mapping, source, target }: Direction, path: string): Promise<string[]> {
+async function unsteady(owner: PgConnection, { mapping, source, target }: Direction, path: string): Promise<string[]> {
   const computed = mapping.compared.filter(({ sql }) => isComputed(sql)).map((one) => ({ ...one, name: one.target }));
   const found = await answers(computed, (sql) => changing(owner, source, sql, path));
   return found.map(
@@ -95,7 +95,7 @@ async function unsteady(owner: PgGateway, { mapping, source, target }: Direction
 
 /** A function of the user's own is volatile unless it says otherwise, which few do: only those of Postgres and of extensions tell. */
 export async function changing(
-  owner: PgGateway,
+  owner: PgConnection,
   source: TableShape,
   sql: string,
   path: string,
@@ -139,7 +139,7 @@ function expressionsOf({ key, written, compared }: Mapping): Expression[] {
  * @param rows what is in scope as `p`, as a FROM clause has it
  */
 export async function refusal(
-  owner: PgGateway,
+  owner: PgConnection,
   rows: string,
   expressions: string,
   path: string,

@@ -7,7 +7,7 @@ import { CrossfadeError } from '../../../core/base/errors.ts';
 import type { TableShape } from '../../../core/table/shape.ts';
 import { type Compiled, compileTransform } from '../../../core/table/transform.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
-import type { PgGateway } from '../connection/gateway.ts';
+import type { PgConnection } from '../connection/connection.ts';
 import { bothDirections, type Direction, transformProblems } from './check-transform.ts';
 
 export type CompiledTables = {
@@ -23,7 +23,7 @@ export type CompiledTables = {
  * @throws CrossfadeError `refused_table`
  */
 export async function compiledTables(
-  owner: PgGateway,
+  owner: PgConnection,
   cutover: TableCutover,
   [primary, shadow]: readonly [TableShape | null, TableShape | null],
   what: string,

@@ -5,14 +5,14 @@ import type { TableShape } from '../../../core/table/shape.ts';
 import type { InlineMode } from '../../../core/table/sql/inline.ts';
 import type { PlanItem } from '../../../ports/swapping.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
-import type { PgGateway } from '../connection/gateway.ts';
+import type { PgConnection } from '../connection/connection.ts';
 
 export const inlineMode = ({ mode, rollbackOnShadowFailure }: TableDeclaration): InlineMode | null =>
   mode === 'inline' ? (rollbackOnShadowFailure ? 'abort' : 'catch') : null;
 
 /** A constraint that is checked at commit would fail the application's transaction where nothing can catch it any more. */
 export async function inlineObstacles(
-  owner: PgGateway,
+  owner: PgConnection,
   { table }: TableCutover,
   shadow: TableShape,
 ): Promise<string[]> {
@@ -28,7 +28,7 @@ export async function inlineObstacles(
   );
 }
 
-export async function inlineItems(owner: PgGateway, cutover: TableCutover, shadow: TableShape): Promise<PlanItem[]> {
+export async function inlineItems(owner: PgConnection, cutover: TableCutover, shadow: TableShape): Promise<PlanItem[]> {
   const { table } = cutover;
   if (table.mode !== 'inline') return [];
   const object = `${shadow.schema}.${shadow.name}`;

@@ -4,7 +4,7 @@
  */
 
 import { quoteText } from '../../../core/table/shape.ts';
-import type { PgGateway } from '../connection/gateway.ts';
+import type { PgConnection } from '../connection/connection.ts';
 import { validateForeignKeys } from '../swapping/validate.ts';
 
 const SHORT = { lock_timeout: '200ms' };
@@ -12,7 +12,7 @@ const TRIES = 20;
 
 /** @returns statements, one per foreign key; each sets it aside and does nothing when it is gone */
 export async function keysToSetAside(
-  owner: PgGateway,
+  owner: PgConnection,
   id: string,
   primaryOid: number,
   shadowOid: number,
@@ -26,7 +26,7 @@ export async function keysToSetAside(
 }
 
 /** What cannot be given back now stays remembered, and no caller has to wait for it. */
-export async function giveKeysBack(owner: PgGateway, id: string): Promise<void> {
+export async function giveKeysBack(owner: PgConnection, id: string): Promise<void> {
   const rows = await owner.call<{ name: string }>('SELECT n AS name FROM crossfade.keys_to_give_back($1::text) n', [
     id,
   ]);

@@ -6,14 +6,14 @@
 import { quoteTable } from '../../../core/table/shape.ts';
 import type { ShadowRemoval } from '../../../ports/capture.ts';
 import type { Outrun, StateFence, TableCutover } from '../../../ports/tables.ts';
-import type { PgGateway } from '../connection/gateway.ts';
+import type { PgConnection } from '../connection/connection.ts';
 import { readBlockers } from '../swapping/dependents.ts';
 import { readMirror } from '../swapping/situation.ts';
 import { fenced, forgetStatements } from './arming.ts';
 import { readTable } from './catalog.ts';
 
 export async function removeShadow(
-  owner: PgGateway,
+  owner: PgConnection,
   cutover: TableCutover,
   fence: StateFence,
 ): Promise<ShadowRemoval | Outrun> {

@@ -1,7 +1,7 @@
 /** What a cutover was armed on: written down when it is armed, compared on every tick and inside the swap. The work is done in SQL. */
 
 import { quoteText, searchPath } from '../../../core/table/shape.ts';
-import type { PgGateway } from '../connection/gateway.ts';
+import type { PgConnection } from '../connection/connection.ts';
 import { type Direction, expressionLists } from './check-transform.ts';
 
 /** The last statement of the transaction that arms. */
@@ -19,7 +19,7 @@ export function recordUsed(id: string, directions: readonly Direction[]): string
 /** The first statement of a swap under its lock. */
 export const refuseChangedShape = (id: string) => `SELECT crossfade.refuse_changed_shape(${quoteText(id)})`;
 
-export async function shapeObstacle(owner: PgGateway, id: string): Promise<string | null> {
+export async function shapeObstacle(owner: PgConnection, id: string): Promise<string | null> {
   const [row] = await owner.call<{ why: string | null }>('SELECT crossfade.shape_obstacle($1::text) AS why', [id]);
   return row?.why ?? null;
 }

@@ -1,6 +1,6 @@
 /** The two roles that Crossfade logs in as. */
 
-import type { PgGateway } from './gateway.ts';
+import type { PgConnection } from './connection.ts';
 
 /** `runtime` moves rows and has no DDL; `owner` owns the tables and changes their names. */
-export type Roles = { runtime: PgGateway; owner: PgGateway };
+export type Roles = { runtime: PgConnection; owner: PgConnection };

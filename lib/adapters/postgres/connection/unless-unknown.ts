@@ -1,6 +1,6 @@
 /** A function of schema `crossfade` that may not be there, as against one that is there and calls something that is not. */
 
-import { type PgGateway, sqlstateOf } from './gateway.ts';
+import { type PgConnection, sqlstateOf } from './connection.ts';
 
 const UNDEFINED_FUNCTION = '42883';
 
@@ -10,7 +10,7 @@ const UNDEFINED_FUNCTION = '42883';
  * @param name of the function that `call` calls, as the catalog spells it
  */
 export async function unlessUnknown<T>(
-  gateway: PgGateway,
+  connection: PgConnection,
   name: string,
   call: () => Promise<T>,
   otherwise: T,
@@ -19,7 +19,7 @@ export async function unlessUnknown<T>(
     return await call();
   } catch (error) {
     if (sqlstateOf(error) !== UNDEFINED_FUNCTION) throw error;
-    const there = await gateway.call(
+    const there = await connection.call(
       "SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'crossfade' AND p.proname = $1::text",
       [name],
     );

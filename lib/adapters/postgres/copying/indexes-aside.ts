@@ -13,7 +13,7 @@ import { quoteText } from '../../../core/table/shape.ts';
 import type { IndexStep } from '../../../ports/copying.ts';
 import type { PlanItem } from '../../../ports/swapping.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
-import { type PgGateway, sqlstateOf } from '../connection/gateway.ts';
+import { type PgConnection, sqlstateOf } from '../connection/connection.ts';
 
 type Next = {
   name: string;
@@ -36,7 +36,7 @@ export function setIndexesAside({ id, table }: TableCutover, shadowOid: number):
 }
 
 /** One index, or the look that tells that none is left. */
-export async function buildNextIndex(owner: PgGateway, id: string, withinMs: number): Promise<IndexStep> {
+export async function buildNextIndex(owner: PgConnection, id: string, withinMs: number): Promise<IndexStep> {
   const [row] = await owner.call<{ next: Next }>('SELECT crossfade.next_index($1::text) AS next', [id]);
   const next = row?.next;
   if (!next) return { kind: 'built', left: 0 };
@@ -58,7 +58,7 @@ export async function buildNextIndex(owner: PgGateway, id: string, withinMs: num
 type Limit = { role: string; shown: string; ms: number };
 
 /** The limit under which such a statement of the owner runs; 0 ms is none. */
-async function roleLimit(owner: PgGateway): Promise<Limit> {
+async function roleLimit(owner: PgConnection): Promise<Limit> {
   const [row] = await owner.call<Limit>(
     `SELECT CURRENT_USER::text AS role, s.reset_val || s.unit AS shown, s.reset_val::pg_catalog.float8 AS ms
      FROM pg_catalog.pg_settings s WHERE s.name = 'statement_timeout'`,
@@ -67,7 +67,7 @@ async function roleLimit(owner: PgGateway): Promise<Limit> {
 }
 
 /** @throws CrossfadeError when the role's limit ended it: that is what the next try would meet, too */
-async function demandTime(owner: PgGateway, { name, create }: Next, cause: unknown): Promise<void> {
+async function demandTime(owner: PgConnection, { name, create }: Next, cause: unknown): Promise<void> {
   const { role, shown, ms } = await roleLimit(owner);
   if (ms === 0) return;
   throw new CrossfadeError(
@@ -78,7 +78,7 @@ async function demandTime(owner: PgGateway, { name, create }: Next, cause: unkno
 }
 
 /** All of them, as far as the time goes; what is left stays remembered. */
-export async function giveIndexesBack(owner: PgGateway, id: string, eachMs: number): Promise<void> {
+export async function giveIndexesBack(owner: PgConnection, id: string, eachMs: number): Promise<void> {
   for (let left = 1; left > 0; ) {
     const step = await buildNextIndex(owner, id, eachMs).catch(() => null);
     if (step?.kind !== 'built') return;
@@ -86,7 +86,7 @@ export async function giveIndexesBack(owner: PgGateway, id: string, eachMs: numb
   }
 }
 
-export async function indexesAside(owner: PgGateway, id: string): Promise<string[]> {
+export async function indexesAside(owner: PgConnection, id: string): Promise<string[]> {
   const rows = await owner.call<{ object: string }>(
     "SELECT a.schema || '.' || a.name AS object FROM crossfade.index_aside a WHERE a.cutover = $1::text ORDER BY a.name",
     [id],
@@ -94,14 +94,14 @@ export async function indexesAside(owner: PgGateway, id: string): Promise<string
   return rows.map(({ object }) => object);
 }
 
-async function limitItems(owner: PgGateway): Promise<PlanItem[]> {
+async function limitItems(owner: PgConnection): Promise<PlanItem[]> {
   const { role, shown, ms } = await roleLimit(owner);
   if (ms === 0 || ms > SHORT_LIMIT_MS) return [];
   const text = `It has statement_timeout = ${shown}, and indexes are built after the copy under that limit: one that takes longer never gets done. ALTER ROLE ${role} SET statement_timeout = 0 until they are built`;
   return [{ action: 'notice', kind: 'time limit', object: `role ${role}`, text }];
 }
 
-export async function indexItems(owner: PgGateway, { id, table }: TableCutover): Promise<PlanItem[]> {
+export async function indexItems(owner: PgConnection, { id, table }: TableCutover): Promise<PlanItem[]> {
   const aside = await indexesAside(owner, id);
   if (table.indexesAfterCopy && aside.length === 0) {
     const text =

@@ -3,7 +3,7 @@
 import { quoteName, quoteTable, quoteText } from '../../../core/table/shape.ts';
 import type { CopyRehearsal } from '../../../ports/copying.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
-import { type PgGateway, sqlstateOf } from '../connection/gateway.ts';
+import { type PgConnection, sqlstateOf } from '../connection/connection.ts';
 import { readMirror, readSituation } from '../swapping/situation.ts';
 
 const SAMPLE_ROWS = 2_000;
@@ -11,7 +11,7 @@ const SAMPLE_MS = 10_000;
 const CANCELLED = '57014';
 
 /** @throws CrossfadeError `refused_table` when a table is missing or the declaration does not fit */
-export async function rehearseCopy(owner: PgGateway, cutover: TableCutover): Promise<CopyRehearsal> {
+export async function rehearseCopy(owner: PgConnection, cutover: TableCutover): Promise<CopyRehearsal> {
   const { primary, shadow, forward } = await readSituation(owner, cutover, await readMirror(owner, cutover.id));
   const written = forward.written.map(({ target }) => quoteText(target)).join(', ');
   const rows = `SELECT ${forward.written.map(({ sql }) => sql).join(', ')} FROM ${quoteTable(primary)} AS p LIMIT ${SAMPLE_ROWS}`;

@@ -8,7 +8,7 @@ import { planFindings, problemFindings } from '../../../core/table/health.ts';
 import type { HealthFinding } from '../../../core/table/reading.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
 import { forwardObjects } from '../capture/arming.ts';
-import type { PgGateway } from '../connection/gateway.ts';
+import type { PgConnection } from '../connection/connection.ts';
 import { planTable } from '../swapping/plan-table.ts';
 import { readMirror } from '../swapping/situation.ts';
 import { healthFindings } from './inspection.ts';
@@ -17,8 +17,8 @@ const POOLER_LOOKS = 3;
 
 /** Also before the first start, since the tables are named. */
 export async function tableHealth(
-  runtime: PgGateway,
-  owner: PgGateway,
+  runtime: PgConnection,
+  owner: PgConnection,
   cutover: TableCutover,
 ): Promise<HealthFinding[]> {
   const { id } = cutover;
@@ -34,7 +34,7 @@ export async function tableHealth(
 }
 
 /** A pooler hands each transaction to another server process; one that happens to keep to one looks like none. */
-async function poolerFinding(owner: PgGateway): Promise<HealthFinding> {
+async function poolerFinding(owner: PgConnection): Promise<HealthFinding> {
   const seen = new Set<unknown>();
   for (let look = 0; look < POOLER_LOOKS; look += 1) {
     const [row] = await owner.call<{ pid: number }>('SELECT pg_catalog.pg_backend_pid() AS pid');

@@ -4,7 +4,7 @@ import { CrossfadeError } from '../../../core/base/errors.ts';
 import type { Consistency, HealthFinding, RecordComparison, TableOutlook } from '../../../core/table/reading.ts';
 import { quoteText } from '../../../core/table/shape.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
-import { type PgGateway, sqlstateOf } from '../connection/gateway.ts';
+import { type PgConnection, sqlstateOf } from '../connection/connection.ts';
 
 /** Below the functions' time-out of 55 s: both tables are read whole. */
 const LONG_MS = 50_000;
@@ -13,8 +13,8 @@ const NOTHING_THERE = 'CF010';
 const NO_KEY = 'CF004';
 
 /** Also before the first start, since the tables are named. */
-export async function healthFindings(gateway: PgGateway, { id, table }: TableCutover): Promise<HealthFinding[]> {
-  return gateway.call<HealthFinding>(
+export async function healthFindings(connection: PgConnection, { id, table }: TableCutover): Promise<HealthFinding[]> {
+  return connection.call<HealthFinding>(
     'SELECT "check", status, value, "limit", remedy FROM crossfade.pre_migration_health_check($1::text, $2::text, $3::text)',
     [id, table.primary, table.shadow],
   );
@@ -31,29 +31,33 @@ const OUTLOOK = `SELECT jsonb_build_object(
   'verdict', (SELECT jsonb_build_object('verdict', v.verdict, 'reasons', to_jsonb(v.reasons)) FROM crossfade.success_verdict(p.cutover) v)
 ) AS outlook FROM crossfade.progress p WHERE p.cutover = $1::text`;
 
-export async function outlook(gateway: PgGateway, id: string): Promise<TableOutlook | null> {
-  const [row] = await gateway.call<{ outlook: TableOutlook }>(OUTLOOK, [id]);
+export async function outlook(connection: PgConnection, id: string): Promise<TableOutlook | null> {
+  const [row] = await connection.call<{ outlook: TableOutlook }>(OUTLOOK, [id]);
   return row?.outlook ?? null;
 }
 
-export async function consistency(gateway: PgGateway, id: string): Promise<Consistency | null> {
+export async function consistency(connection: PgConnection, id: string): Promise<Consistency | null> {
   const call = `SELECT jsonb_build_object('primaryRows', v.primary_rows, 'shadowRows', v.shadow_rows, 'consistent', v.consistent,
     'diverged', v.diverged, 'late', v.late, 'quarantined', v.quarantined, 'errors', to_jsonb(v.errors), 'score', v.score) AS seen
     FROM crossfade.validate_table_consistency(${quoteText(id)}) v`;
   return unlessNothing(async () => {
-    const [row] = await gateway.longCall<{ seen: Consistency }>(call, LONG_MS);
+    const [row] = await connection.longCall<{ seen: Consistency }>(call, LONG_MS);
     return row!.seen;
   });
 }
 
 /** @throws CrossfadeError `invalid_input` when the text is not a key of the table */
-export async function compareRecord(gateway: PgGateway, id: string, key: string): Promise<RecordComparison | null> {
+export async function compareRecord(
+  connection: PgConnection,
+  id: string,
+  key: string,
+): Promise<RecordComparison | null> {
   const call = `SELECT jsonb_build_object('key', v.key, 'primaryHash', v.primary_hash, 'shadowHash', v.shadow_hash, 'equal', v.equal,
     'differingColumns', to_jsonb(v.differing_columns), 'late', v.late, 'quarantined', v.quarantined) AS seen
     FROM crossfade.validate_record_hash($1::text, $2::text) v`;
   try {
     return await unlessNothing(async () => {
-      const [row] = await gateway.call<{ seen: RecordComparison }>(call, [id, key]);
+      const [row] = await connection.call<{ seen: RecordComparison }>(call, [id, key]);
       return row!.seen;
     });
   } catch (error) {

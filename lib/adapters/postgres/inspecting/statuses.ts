@@ -1,7 +1,7 @@
 /** The status of many tables in a few statements, and what they share of the server. */
 
 import type { TableStatus } from '../../../core/gates/evidence.ts';
-import type { PgGateway } from '../connection/gateway.ts';
+import type { PgConnection } from '../connection/connection.ts';
 
 /** Of the whole server, and without those that are kept for superusers: what runs out runs out for everybody. */
 const CONNECTIONS = `pg_catalog.jsonb_build_object('connections', pg_catalog.jsonb_build_object(
@@ -15,7 +15,7 @@ const STATUSES = `SELECT s.id, s.status || ${CONNECTIONS} AS status
 const MOST = 50;
 
 export async function tableStatuses(
-  runtime: PgGateway,
+  runtime: PgConnection,
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, TableStatus>> {
   const found = new Map<string, TableStatus>();

@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import { CrossfadeError } from '../../../core/base/errors.ts';
 import { quoteText } from '../../../core/table/shape.ts';
-import { type PgGateway, sqlstateOf } from '../connection/gateway.ts';
+import { type PgConnection, sqlstateOf } from '../connection/connection.ts';
 
 /** Text comes as a value, so that a bundled function can carry it. */
 export type MigrationFile = { name: string; text: string };
@@ -27,29 +27,29 @@ CREATE TABLE IF NOT EXISTS crossfade.migration (
 
 /**
  * Applies what is not there yet, in the order of the numbers.
- * @param gateway of the owner role
+ * @param connection of the owner role
  * @throws CrossfadeError `refused_table` for a database that is not in UTF8; `invalid_config` for names, gaps, doubles and BEGIN or COMMIT; `schema_changed` when the database has other files
- *   than these; what the gateway throws when a file fails, with the file's name
+ *   than these; what the connection throws when a file fails, with the file's name
  */
 export async function migrate(
-  gateway: PgGateway,
+  connection: PgConnection,
   files: readonly MigrationFile[],
 ): Promise<{ applied: string[]; present: string[] }> {
   const numbered = inOrder(files);
-  await demandUnicode(gateway);
-  if (!(await isPrepared(gateway))) await gateway.script(PREPARE);
-  const present = await readRecorded(gateway);
+  await demandUnicode(connection);
+  if (!(await isPrepared(connection))) await connection.script(PREPARE);
+  const present = await readRecorded(connection);
   compare(numbered, present);
   const applied: string[] = [];
   for (const file of numbered.slice(present.length)) {
-    if (await apply(gateway, file)) applied.push(file.name);
+    if (await apply(connection, file)) applied.push(file.name);
   }
   return { applied, present: numbered.map(({ name }) => name).filter((name) => !applied.includes(name)) };
 }
 
 /** Keys and names travel as JSON, which is Unicode; another encoding has no place for some of it, SQL_ASCII for none with certainty. */
-async function demandUnicode(gateway: PgGateway): Promise<void> {
-  const [row] = await gateway.call<{ encoding: string }>(
+async function demandUnicode(connection: PgConnection): Promise<void> {
+  const [row] = await connection.call<{ encoding: string }>(
     `SELECT pg_catalog.current_setting('server_encoding') AS encoding`,
   );
   if (row!.encoding === 'UTF8') return;
@@ -59,27 +59,27 @@ async function demandUnicode(gateway: PgGateway): Promise<void> {
   );
 }
 
-async function isPrepared(gateway: PgGateway): Promise<boolean> {
-  const rows = await gateway.call<{ there: boolean }>(
+async function isPrepared(connection: PgConnection): Promise<boolean> {
+  const rows = await connection.call<{ there: boolean }>(
     `SELECT pg_catalog.to_regclass('crossfade.migration') IS NOT NULL AS there`,
   );
   return rows[0]!.there;
 }
 
-function readRecorded(gateway: PgGateway): Promise<Recorded[]> {
-  return gateway.call<Recorded>('SELECT number, name, checksum FROM crossfade.migration ORDER BY number');
+function readRecorded(connection: PgConnection): Promise<Recorded[]> {
+  return connection.call<Recorded>('SELECT number, name, checksum FROM crossfade.migration ORDER BY number');
 }
 
 /** False when another runner, or an earlier try whose answer was lost, has applied it already. */
-async function apply(gateway: PgGateway, file: Numbered): Promise<boolean> {
+async function apply(connection: PgConnection, file: Numbered): Promise<boolean> {
   const values = `${file.number}, ${quoteText(file.name)}, ${quoteText(file.checksum)}`;
   const record = `INSERT INTO crossfade.migration (number, name, checksum) VALUES (${values})`;
   try {
     // The record comes first: a second runner that waited for the lock fails here, before the file's own statements.
-    await gateway.script(`${LOCK};\n${record};\n${file.text}`, PATIENT);
+    await connection.script(`${LOCK};\n${record};\n${file.text}`, PATIENT);
     return true;
   } catch (error) {
-    const there = (await readRecorded(gateway)).find(({ number }) => number === file.number);
+    const there = (await readRecorded(connection)).find(({ number }) => number === file.number);
     if (there === undefined) throw named(file.name, error);
     compare([file], [there], file.number);
     return sqlstateOf(error) === null;

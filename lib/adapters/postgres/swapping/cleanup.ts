@@ -12,7 +12,7 @@ import { isTracking } from '../../../core/table/tracking.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
 import { PROGRESS, whole } from '../capture/arming.ts';
 import { readTable, readTablesByOid } from '../capture/catalog.ts';
-import { type PgGateway, sqlstateOf } from '../connection/gateway.ts';
+import { type PgConnection, sqlstateOf } from '../connection/connection.ts';
 import { readBlockers } from './dependents.ts';
 import { readMirror } from './situation.ts';
 import { validateForeignKeys } from './validate.ts';
@@ -24,7 +24,7 @@ const STILL_NEEDED = '2BP01';
 
 /** @param epoch the one that stands; the next is written with it */
 export async function cleanup(
-  owner: PgGateway,
+  owner: PgConnection,
   cutover: TableCutover,
   epoch: number,
   { dropTracking = false, version }: { dropTracking?: boolean; version?: number } = {},
@@ -62,7 +62,7 @@ export async function cleanup(
   }
 }
 
-async function ourView(owner: PgGateway, { renames }: Pick<PromotionRecord, 'renames'>, alias: string) {
+async function ourView(owner: PgConnection, { renames }: Pick<PromotionRecord, 'renames'>, alias: string) {
   const relation = await readTable(owner, `${renames[0]!.schema}.${alias}`);
   return relation?.relkind === 'v' ? relation : null;
 }
@@ -81,7 +81,7 @@ type Dropped = {
 
 /** Constraints of the table go with their column, and the view goes before it. */
 async function readersOf(
-  owner: PgGateway,
+  owner: PgConnection,
   promoted: TableShape,
   view: TableShape | null,
   columns: readonly string[],

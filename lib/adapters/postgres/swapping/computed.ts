@@ -9,10 +9,10 @@ import type { ComputedColumn } from '../../../core/table/promotion/computed-colu
 import { columnOf, quoteName, quoteTable, searchPath, type TableShape } from '../../../core/table/shape.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
 import { answers, changing, refusal } from '../capture/check-transform.ts';
-import type { PgGateway } from '../connection/gateway.ts';
+import type { PgConnection } from '../connection/connection.ts';
 
 export async function computedColumns(
-  owner: PgGateway,
+  owner: PgConnection,
   { table: declaration }: TableCutover,
   primary: TableShape,
   shadow: TableShape,

@@ -1,12 +1,16 @@
 /** Reads everything that hangs on the two tables of a cutover, and the fingerprint that a swap compares under its lock. */
 
 import type { Dependents } from '../../../core/table/promotion/dependents.ts';
-import type { PgGateway } from '../connection/gateway.ts';
+import type { PgConnection } from '../connection/connection.ts';
 
 export type ReadDependents = { dependents: Dependents; fingerprint: string };
 
 /** The fingerprint is that of exactly what is returned, not of a later look. */
-export async function readDependents(owner: PgGateway, primaryOid: number, shadowOid: number): Promise<ReadDependents> {
+export async function readDependents(
+  owner: PgConnection,
+  primaryOid: number,
+  shadowOid: number,
+): Promise<ReadDependents> {
   const [row] = await owner.call<ReadDependents>(
     `SELECT seen.dependents, pg_catalog.md5(seen.dependents::text) AS fingerprint
      FROM (SELECT crossfade.dependents($1::text::oid, $2::text::oid) AS dependents OFFSET 0) seen`,
@@ -16,7 +20,7 @@ export async function readDependents(owner: PgGateway, primaryOid: number, shado
 }
 
 /** What would keep a table or view from being dropped without CASCADE, described for people. */
-export async function readBlockers(owner: PgGateway, oids: readonly number[]): Promise<string[]> {
+export async function readBlockers(owner: PgConnection, oids: readonly number[]): Promise<string[]> {
   const rows = await owner.call<{ object: string }>(
     `WITH dropped AS (
        SELECT o.oid FROM pg_catalog.jsonb_array_elements_text($1::text::jsonb) x(oid), LATERAL (SELECT x.oid::oid) o(oid)

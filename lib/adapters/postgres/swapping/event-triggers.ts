@@ -4,7 +4,7 @@
  */
 
 import type { PlanItem } from '../../../ports/swapping.ts';
-import type { PgGateway } from '../connection/gateway.ts';
+import type { PgConnection } from '../connection/connection.ts';
 
 /** Above this for one statement, the thirty or so of a swap hold its lock too long. */
 const STATEMENT_LIMIT_MS = 5;
@@ -13,7 +13,7 @@ const STATEMENT_LIMIT_MS = 5;
 type Rehearsal = { triggers: string; ms: number | null; raised: string | null; by: string | null };
 
 /** Nothing where no event trigger is on. Changes nothing. */
-export async function eventTriggerItems(owner: PgGateway): Promise<PlanItem[]> {
+export async function eventTriggerItems(owner: PgConnection): Promise<PlanItem[]> {
   const [row] = await owner.call<{ seen: Rehearsal | null }>('SELECT crossfade.ddl_rehearsal() AS seen');
   const seen = row?.seen;
   if (!seen) return [];

@@ -3,7 +3,7 @@
  * again. After a way back nothing of ours is to stay, so that is taken off when those transactions are over.
  */
 
-import type { PgGateway } from '../connection/gateway.ts';
+import type { PgConnection } from '../connection/connection.ts';
 
 /** Some 50 ms apart. */
 const LOOKS_FOR_ELDERS = 10;
@@ -13,7 +13,7 @@ export const demandNewerSnapshots = (table: number) =>
   `SELECT crossfade.demand_newer_snapshots(${table}::pg_catalog.oid)`;
 
 /** Transactions that are open now mostly end within moments. What stays goes when the cutover is reset. */
-export async function endNewerSnapshots(owner: PgGateway, table: number): Promise<void> {
+export async function endNewerSnapshots(owner: PgConnection, table: number): Promise<void> {
   const [seen] = await owner.call<{ open: string }>(
     'SELECT pg_catalog.to_jsonb(crossfade.open_transactions())::text AS open',
   );

@@ -5,11 +5,11 @@
  */
 
 import type { PlanItem } from '../../../ports/swapping.ts';
-import type { PgGateway } from '../connection/gateway.ts';
+import type { PgConnection } from '../connection/connection.ts';
 
 const SECURITY_INVOKER_SINCE = 150_000;
 
-export async function olderServerItems(owner: PgGateway, tables: readonly number[]): Promise<PlanItem[]> {
+export async function olderServerItems(owner: PgConnection, tables: readonly number[]): Promise<PlanItem[]> {
   const rows = await owner.call<{ object: string; version: string }>(
     `SELECT c.oid::pg_catalog.regclass::text AS object, pg_catalog.current_setting('server_version') AS version
      FROM pg_catalog.pg_class c WHERE c.relrowsecurity

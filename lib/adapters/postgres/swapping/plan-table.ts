@@ -7,7 +7,7 @@ import type { PlanItem, TablePlan } from '../../../ports/swapping.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
 import { sharedTables } from '../capture/arming.ts';
 import { inlineItems } from '../capture/inline.ts';
-import type { PgGateway } from '../connection/gateway.ts';
+import type { PgConnection } from '../connection/connection.ts';
 import { indexItems } from '../copying/indexes-aside.ts';
 import { eventTriggerItems } from './event-triggers.ts';
 import { olderServerItems } from './older-servers.ts';
@@ -28,7 +28,7 @@ const LOOKS = 3;
  * Changes nothing. Looks again when somebody swapped the tables meanwhile, since the catalog is read in several statements.
  * @throws CrossfadeError `refused_table` when a table, column or key is missing
  */
-export async function planTable(owner: PgGateway, cutover: TableCutover, scanMs = 0): Promise<TablePlan> {
+export async function planTable(owner: PgConnection, cutover: TableCutover, scanMs = 0): Promise<TablePlan> {
   for (let look = 1; ; look += 1) {
     const mirror = await readMirror(owner, cutover.id);
     const [made] = await Promise.allSettled([planOf(owner, cutover, mirror, scanMs)]);
@@ -39,7 +39,7 @@ export async function planTable(owner: PgGateway, cutover: TableCutover, scanMs 
 }
 
 async function planOf(
-  owner: PgGateway,
+  owner: PgConnection,
   cutover: TableCutover,
   mirror: MirroredCutover | null,
   scanMs: number,
@@ -68,7 +68,7 @@ async function planOf(
 
 /** What only a start or a promotion has to mind. */
 async function itemsBefore(
-  owner: PgGateway,
+  owner: PgConnection,
   cutover: TableCutover,
   { primary, shadow }: Situation,
 ): Promise<PlanItem[]> {

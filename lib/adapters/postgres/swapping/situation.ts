@@ -7,7 +7,7 @@ import type { TableShape } from '../../../core/table/shape.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
 import { readTables, readTablesByOid } from '../capture/catalog.ts';
 import { compiledTables } from '../capture/compiled-tables.ts';
-import type { PgGateway } from '../connection/gateway.ts';
+import type { PgConnection } from '../connection/connection.ts';
 import { computedColumns, keeping } from './computed.ts';
 import { readDependents } from './dependents.ts';
 
@@ -39,7 +39,7 @@ export const wasOvertaken = (seen: MirroredCutover | null, now: MirroredCutover 
 export const isPromoted = (mirror: MirroredCutover | null): mirror is MirroredCutover =>
   mirror?.direction === 'reverse';
 
-export async function readMirror(owner: PgGateway, id: string): Promise<MirroredCutover | null> {
+export async function readMirror(owner: PgConnection, id: string): Promise<MirroredCutover | null> {
   const [row] = await owner.call<{ mirror: MirroredCutover }>(
     `SELECT pg_catalog.jsonb_build_object('primaryOid', c.primary_oid::bigint, 'shadowOid', c.shadow_oid::bigint,
        'direction', c.direction, 'epoch', c.epoch, 'record', CASE WHEN c.plan ? 'keys' THEN pg_catalog.jsonb_set(c.plan, '{keys,dropped}', (
@@ -57,7 +57,7 @@ export async function readMirror(owner: PgGateway, id: string): Promise<Mirrored
  * @throws CrossfadeError `refused_table` when a table is missing or the declaration does not fit
  */
 export async function readSituation(
-  owner: PgGateway,
+  owner: PgConnection,
   cutover: TableCutover,
   mirror: MirroredCutover | null,
 ): Promise<Situation> {

@@ -14,7 +14,7 @@ import type { SwapResult } from '../../../ports/swapping.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
 import { giveKeysBack } from '../capture/keys-aside.ts';
 import { recordShape, refuseChangedShape, shapeObstacle } from '../capture/shape.ts';
-import { type PgGateway, sqlstateOf } from '../connection/gateway.ts';
+import { type PgConnection, sqlstateOf } from '../connection/connection.ts';
 import { indexesAside } from '../copying/indexes-aside.ts';
 import { eventTriggerItems } from './event-triggers.ts';
 import { demandNewerSnapshots, endNewerSnapshots } from './newer-snapshots.ts';
@@ -49,8 +49,8 @@ const SWAP_MS = 15_000;
 // ----------------------------------------------------------------------------------------------------------- swap
 
 export function promote(
-  owner: PgGateway,
-  runtime: PgGateway,
+  owner: PgConnection,
+  runtime: PgConnection,
   cutover: TableCutover,
   step: SwapStep,
 ): Promise<SwapResult> {
@@ -59,8 +59,8 @@ export function promote(
 
 /** @param step `toEpoch` with no direction armed; everything has the names it had before `promote` */
 export function revert(
-  owner: PgGateway,
-  runtime: PgGateway,
+  owner: PgConnection,
+  runtime: PgConnection,
   cutover: TableCutover,
   step: SwapStep,
 ): Promise<SwapResult> {
@@ -111,8 +111,8 @@ function prepareRevert(cutover: TableCutover, situation: Situation, mirror: Mirr
 }
 
 type SwapWork = {
-  owner: PgGateway;
-  runtime: PgGateway;
+  owner: PgConnection;
+  runtime: PgConnection;
   cutover: TableCutover;
   step: SwapStep;
   from: 'forward' | 'reverse';
@@ -212,7 +212,7 @@ async function after(
 }
 
 /** Rows that a foreign key of the new shape would not allow: under it, the application could not even correct them. */
-async function firstOrphans(owner: PgGateway, keys: readonly UnprovenKey[]): Promise<string | null> {
+async function firstOrphans(owner: PgConnection, keys: readonly UnprovenKey[]): Promise<string | null> {
   for (const { name, object, query } of keys) {
     const [row] = await owner.longCall<{ rows: number }>(query, LONG_MS);
     if (row!.rows > 0)
@@ -237,7 +237,7 @@ const stepArguments = ({ cutover, step, to }: SwapWork) => [
 ];
 
 async function callSwap(
-  owner: PgGateway,
+  owner: PgConnection,
   args: readonly (string | number)[],
   { lockViews, lockTables }: SwapPlan,
   { before, statements }: Pick<Prepared, 'before' | 'statements'>,
@@ -273,7 +273,7 @@ async function drain({ runtime, cutover, step }: SwapWork): Promise<void> {
 }
 
 /** Plans made without statistics would be the promoted table's first impression. */
-async function analyseOnce(owner: PgGateway, { shadow }: Situation): Promise<void> {
+async function analyseOnce(owner: PgConnection, { shadow }: Situation): Promise<void> {
   const [row] = await owner.call<{ done: boolean }>(
     `SELECT COALESCE(s.last_analyze, s.last_autoanalyze) IS NOT NULL AS done
      FROM pg_catalog.pg_stat_all_tables s WHERE s.relid = $1::text::oid`,

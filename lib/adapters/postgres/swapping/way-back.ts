@@ -3,7 +3,7 @@
 import { quoteText } from '../../../core/table/shape.ts';
 import { MOST_SAMPLES, wayBackOnly, wayThereAndBack } from '../../../core/table/sql/way-back.ts';
 import type { WayBack } from '../../../ports/swapping.ts';
-import { type PgGateway, sqlstateOf } from '../connection/gateway.ts';
+import { type PgConnection, sqlstateOf } from '../connection/connection.ts';
 import type { Situation } from './situation.ts';
 
 /** One range may be under way when the time is over. */
@@ -11,7 +11,7 @@ const LAST_RANGE_MS = 5_000;
 const CANCELLED = '57014';
 
 export async function scanWayBack(
-  owner: PgGateway,
+  owner: PgConnection,
   situation: Pick<Situation, 'primary' | 'shadow' | 'forward' | 'reverse'>,
   { promoted, limitMs }: { promoted: boolean; limitMs: number },
 ): Promise<WayBack> {
@@ -29,7 +29,7 @@ export async function scanWayBack(
   }
 }
 
-async function generatedColumns(owner: PgGateway, oid: number): Promise<Record<string, string>> {
+async function generatedColumns(owner: PgConnection, oid: number): Promise<Record<string, string>> {
   const rows = await owner.call<{ name: string; sql: string }>(
     `SELECT a.attname AS name, pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS sql
      FROM (SELECT pg_catalog.set_config('search_path', 'pg_catalog', true) OFFSET 0) bare, pg_catalog.pg_attribute a

@@ -31,12 +31,12 @@ export type CallOptions = {
   changesCatalog?: boolean;
 };
 
-/** Calls on one gateway run one after the other. What they throw is a `CrossfadeError`; see `sqlstateOf`. */
-export type PgGateway = {
+/** Calls on one connection run one after the other. What they throw is a `CrossfadeError`; see `sqlstateOf`. */
+export type PgConnection = {
   /**
    * One statement. `$1` … stand for text literals, whatever they are compared with: the statement casts them. Rows as objects;
    * bigint and numeric come as strings, json and jsonb parsed.
-   * @example gateway.call('SELECT crossfade.converge_customer($1::bigint, $2::int) AS answer', [epoch, 100])
+   * @example connection.call('SELECT crossfade.converge_customer($1::bigint, $2::int) AS answer', [epoch, 100])
    */
   call<Row extends object = Record<string, unknown>>(
     statement: string,
@@ -83,7 +83,7 @@ const LIMIT_MARGIN_MS = 1_000;
 
 type Send<T> = (sql: postgres.Sql) => Promise<T>;
 
-export function postgresGateway(options: GatewayOptions): PgGateway {
+export function postgresConnection(options: GatewayOptions): PgConnection {
   const target = placeOf(options.url);
   const clients = clientHolder(options);
   let closed = false;
@@ -285,7 +285,7 @@ async function beforeDeadline<T>(call: Promise<T>, deadlineMs: number): Promise<
   }
 }
 
-/** The SQLSTATE behind an error that a gateway threw; null when the database answered with none. */
+/** The SQLSTATE behind an error that a connection threw; null when the database answered with none. */
 export function sqlstateOf(error: unknown): string | null {
   const sqlstate = isCrossfadeError(error) ? error.details.sqlstate : undefined;
   return typeof sqlstate === 'string' ? sqlstate : null;

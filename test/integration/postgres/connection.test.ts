@@ -6,10 +6,10 @@ import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   type GatewayOptions,
-  type PgGateway,
-  postgresGateway,
+  type PgConnection,
+  postgresConnection,
   sqlstateOf,
-} from '../../../lib/adapters/postgres/connection/gateway.ts';
+} from '../../../lib/adapters/postgres/connection/connection.ts';
 import type { CrossfadeError } from '../../../lib/core/base/errors.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 
@@ -17,7 +17,7 @@ const clock = { monotonicMs: () => performance.now(), sleep: (ms: number) => pau
 const random = () => 0.5;
 
 let database: OwnDatabase;
-const open: PgGateway[] = [];
+const open: PgConnection[] = [];
 
 beforeAll(async () => {
   database = await ownDatabase({ empty: true });
@@ -27,8 +27,8 @@ afterAll(async () => {
   await database.drop();
 });
 
-function gatewayTo(url = database.url, options: Partial<GatewayOptions> = {}): PgGateway {
-  const gateway = postgresGateway({ url, clock, random, ...options });
+function gatewayTo(url = database.url, options: Partial<GatewayOptions> = {}): PgConnection {
+  const gateway = postgresConnection({ url, clock, random, ...options });
   open.push(gateway);
   return gateway;
 }
@@ -42,7 +42,7 @@ async function failure(call: Promise<unknown>): Promise<CrossfadeError> {
   return error as CrossfadeError;
 }
 
-async function backend(gateway: PgGateway): Promise<number> {
+async function backend(gateway: PgConnection): Promise<number> {
   const [row] = await gateway.call<{ pid: number }>('SELECT pg_backend_pid() AS pid');
   return row!.pid;
 }

@@ -1,20 +1,20 @@
 /**
  * Backends are ended at random moments while calls run. With the discard rule every acknowledged call is applied and the
  * next one never hangs; without it, shown by the same procedure, the next call fails or hangs.
- * Replay: CROSSFADE_SEED=<seed> npx vitest run --project postgres test/integration/postgres/gateway-killer.test.ts
+ * Replay: CROSSFADE_SEED=<seed> npx vitest run --project postgres test/integration/postgres/connection-killer.test.ts
  */
 
 import { setTimeout as pause } from 'node:timers/promises';
 import type postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type PgGateway, postgresGateway } from '../../../lib/adapters/postgres/connection/gateway.ts';
+import { type PgConnection, postgresConnection } from '../../../lib/adapters/postgres/connection/connection.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { sourceMutant } from '../../helpers/source-mutant.ts';
 
 const SEED = Number(process.env.CROSSFADE_SEED ?? Date.now() % 1_000_000);
 const CALLS = Number(process.env.CROSSFADE_KILLER_CALLS ?? 250);
 const MOST_KILLS_OF_CALL = 9;
-const REPLAY = `replay: CROSSFADE_SEED=${SEED} npx vitest run --project postgres test/integration/postgres/gateway-killer.test.ts`;
+const REPLAY = `replay: CROSSFADE_SEED=${SEED} npx vitest run --project postgres test/integration/postgres/connection-killer.test.ts`;
 
 const clock = { monotonicMs: () => performance.now(), sleep: (ms: number) => pause(ms / 10) };
 
@@ -55,7 +55,7 @@ describe('I6 I36 a gateway whose backends are ended at random moments', () => {
     `loses no acknowledged call and answers every one (seed ${SEED})`,
     async () => {
       const random = seeded(SEED);
-      const gateway = postgresGateway({ url: database.url, clock, random });
+      const gateway = postgresConnection({ url: database.url, clock, random });
       let kills = 0;
       let slowestMs = 0;
       let running = true;
@@ -105,26 +105,26 @@ describe('I6 I36 a gateway whose backends are ended at random moments', () => {
   );
 
   it('has a next call that is right, whether the kill came during a call or between two', async () => {
-    expect(await spoiledNextCalls(postgresGateway, 40)).toEqual({ during: 0, between: 0 });
+    expect(await spoiledNextCalls(postgresConnection, 40)).toEqual({ during: 0, between: 0 });
     expect(uncaught).toEqual([]);
   });
 
   it('without the discard rule has next calls that fail or hang (negative control)', async () => {
-    const file = 'lib/adapters/postgres/connection/gateway.ts';
+    const file = 'lib/adapters/postgres/connection/connection.ts';
     const undiscarding = await sourceMutant<
-      Pick<typeof import('../../../lib/adapters/postgres/connection/gateway.ts'), 'postgresGateway'>
+      Pick<typeof import('../../../lib/adapters/postgres/connection/connection.ts'), 'postgresConnection'>
     >([file], [[file, 'clients.discard(sql);', '{}']]);
-    const spoiled = await spoiledNextCalls(undiscarding.postgresGateway, 15);
+    const spoiled = await spoiledNextCalls(undiscarding.postgresConnection, 15);
     expect(spoiled.during).toBeGreaterThan(0);
     expect(spoiled.between).toBeGreaterThan(0);
   });
 });
 
 /** Of `rounds` calls after a failed one, how many got somebody else's error or no answer. */
-async function spoiledNextCalls(gatewayOf: typeof postgresGateway, rounds: number) {
+async function spoiledNextCalls(gatewayOf: typeof postgresConnection, rounds: number) {
   const options = { deadlineMs: 500, attempts: 1 };
   const fresh = () => gatewayOf({ url: database.url, clock, random: () => 0 });
-  let gateway: PgGateway = fresh();
+  let gateway: PgConnection = fresh();
   const spoiled = { during: 0, between: 0 };
   for (let round = 0; round < rounds * 2; round += 1) {
     const moment = round % 2 === 0 ? 'during' : 'between';

@@ -6,14 +6,14 @@
 
 import { PGlite } from '@electric-sql/pglite';
 import { vector } from '@electric-sql/pglite/vector';
+import type { PgConnection } from '../../lib/adapters/postgres/connection/connection.ts';
 import { translated } from '../../lib/adapters/postgres/connection/failures.ts';
-import type { PgGateway } from '../../lib/adapters/postgres/connection/gateway.ts';
 
-/** As `postgresGateway` hands them back: bigint and numeric as text. */
+/** As `postgresConnection` hands them back: bigint and numeric as text. */
 const AS_TEXT = Object.fromEntries([20, 1700].map((oid) => [oid, (text: string) => text]));
 const TEXT = 25;
 
-export async function pgliteGateway(): Promise<PgGateway> {
+export async function pgliteConnection(): Promise<PgConnection> {
   const db = await PGlite.create({ extensions: { vector }, parsers: AS_TEXT });
   const attempt = async <T>(statement: string, send: () => Promise<T>): Promise<T> => {
     try {
