@@ -49,6 +49,7 @@ export default defineConfig({
         test: {
           // The embedded Postgres and the distribution's, with PgBouncer, and an owner that is no superuser.
           name: 'servers',
+          isolate: false,
           include: ['test/integration/servers/**/*.test.ts', ...ON_THE_DISTRIBUTIONS],
           globalSetup: ['test/helpers/two-servers.ts'],
         },
@@ -57,6 +58,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'dynamodb',
+          isolate: false,
           include: ['test/integration/dynamodb/**/*.test.ts'],
           globalSetup: ['test/helpers/dynamodb-server.ts'],
         },
@@ -66,6 +68,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
+          isolate: false,
           // After the rest, or they would measure the neighbours.
           sequence: { groupOrder: 1 },
           include: ['test/e2e/**/*.test.ts'],
