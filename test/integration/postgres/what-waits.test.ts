@@ -5,7 +5,7 @@ import type { PgConnection } from '../../../lib/adapters/postgres/connection/con
 import { systemClock } from '../../../lib/adapters/system.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import type { OwnDatabase } from '../../helpers/postgres.ts';
-import { differences, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
+import { differences, eventually, type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';
 import { recycledDatabase } from '../../helpers/recycled-database.ts';
 import { asGenerated, edited } from '../../helpers/sql-plants.ts';
 
@@ -253,6 +253,17 @@ describe('row security', () => {
 describe('a verification that proves nothing', () => {
   it('says why in the status, until one proves something', async () => {
     await ready();
+    // Rows count as there all the time once no transaction is left, of other tests either, that began before them.
+    await eventually(
+      async () => {
+        const [seen] = await db.sql.unsafe(
+          'SELECT bool_and(age(xmin) > age(pg_snapshot_xmin(pg_current_snapshot())::xid)) AS by_all FROM seat',
+        );
+        return seen!.by_all;
+      },
+      'every transaction began after the rows were written',
+      60_000,
+    );
     expect((await plane.status(ID))!.unproven).toBeUndefined();
     await tamper(db, owner, SEAT, edited([['verify', 'v_rows < v_pass.counted_rows', 'true']]));
     expect(await plane.verify(ID, 1, 1)).toMatchObject({ kind: 'unready' });
