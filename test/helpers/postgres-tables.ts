@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import { readTablesByOid } from '../../lib/adapters/postgres/capture/catalog.ts';
 import { inlineMode } from '../../lib/adapters/postgres/capture/inline.ts';
 import {
-  type GatewayOptions,
+  type ConnectionOptions,
   type PgConnection,
   postgresConnection,
 } from '../../lib/adapters/postgres/connection/connection.ts';
@@ -55,7 +55,7 @@ const SETTLE_MS = 20_000;
 const NEWEST: StateFence = { epoch: 1_000_000, version: 1_000_000 };
 
 /** @param clock one whose `sleep` is over at once makes a call that was cut off come again at once */
-export function testPlane(db: OwnDatabase, clock: GatewayOptions['clock'] = systemClock()): TestPlane {
+export function testPlane(db: OwnDatabase, clock: ConnectionOptions['clock'] = systemClock()): TestPlane {
   const open: PgConnection[] = [];
   const gateway = (url = db.roles?.owner ?? db.url) => {
     const made = db.gateway?.(url, clock) ?? postgresConnection({ url, clock, random });

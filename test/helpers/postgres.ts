@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { inject } from 'vitest';
-import type { GatewayOptions, PgConnection } from '../../lib/adapters/postgres/connection/connection.ts';
+import type { ConnectionOptions, PgConnection } from '../../lib/adapters/postgres/connection/connection.ts';
 import { TEMPLATE } from './postgres-server.ts';
 import { ACCOUNTS, type ServerName } from './server-accounts.ts';
 
@@ -18,7 +18,7 @@ export type OwnDatabase = {
   /** More connections, closed by `drop`; to `url` unless another address is given. */
   connect(max?: number, url?: string): postgres.Sql;
   /** A session of the data plane that was used before; a new one is made where this is not given. */
-  gateway?(url: string, clock: GatewayOptions['clock']): PgConnection;
+  gateway?(url: string, clock: ConnectionOptions['clock']): PgConnection;
   /** Cuts every connection to it and removes it. */
   drop(): Promise<void>;
 };

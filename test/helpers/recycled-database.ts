@@ -12,14 +12,14 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type postgres from 'postgres';
 import { inject } from 'vitest';
 import {
-  type GatewayOptions,
+  type ConnectionOptions,
   type PgConnection,
   postgresConnection,
 } from '../../lib/adapters/postgres/connection/connection.ts';
 import { random } from '../../lib/adapters/system.ts';
 import { createDatabase, type OwnDatabase, ownDatabase } from './postgres.ts';
 
-type GatewayClock = GatewayOptions['clock'];
+type GatewayClock = ConnectionOptions['clock'];
 
 /** Tests per session: each change of the catalog walks all plans that a session has kept. */
 const TESTS_PER_SESSION = 15;

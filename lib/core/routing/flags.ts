@@ -144,6 +144,15 @@ export function compareFlagAge(
   return a.epoch - b.epoch || a.version - b.version;
 }
 
+/** True when the document has the flag of exactly this state. */
+export function carriesState(
+  document: FlagDocument | null | undefined,
+  state: Pick<CutoverState, 'id' | 'epoch' | 'version'>,
+): boolean {
+  const flag = document?.cutovers[state.id];
+  return flag !== undefined && compareFlagAge(flag, state) === 0;
+}
+
 /** True when both documents say the same, whatever the order of their keys. */
 export function sameDocument(a: FlagDocument, b: FlagDocument): boolean {
   return canonicalJson(a) === canonicalJson(b);

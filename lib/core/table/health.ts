@@ -5,6 +5,7 @@
  */
 
 import type { CutoverState } from '../cutover/cutover.ts';
+import { compareFlagAge } from '../routing/flags.ts';
 import { SAID_OF_ALL } from './promotion/habits.ts';
 import type { PromotionItem } from './promotion/refusals.ts';
 import type { HealthFinding } from './reading.ts';
@@ -113,7 +114,7 @@ export function nextAfterHealth(
 
 function isAhead(mirror: Position, state: Position & { pending: { epoch: number } | null }): boolean {
   if (state.pending) return mirror.epoch > Math.max(state.epoch, state.pending.epoch);
-  return mirror.epoch > state.epoch || (mirror.epoch === state.epoch && mirror.version > state.version);
+  return compareFlagAge(mirror, state) > 0;
 }
 const shown = ({ epoch, version, stage }: Position) => `epoch ${epoch}, version ${version}, stage ${stage}`;
 const named = ({ kind, object }: PromotionItem) => `${kind} ${object}`;

@@ -3,12 +3,13 @@
 import type { CutoverDeclaration, CutoverState } from '../../core/cutover/cutover.ts';
 import { nextStage } from '../../core/cutover/plan.ts';
 import { peersOf, takesBack } from '../../core/holds/cohort.ts';
+import { carriesState } from '../../core/routing/flags.ts';
 import { decide } from '../../core/stage/decide.ts';
 import type { Command } from '../../core/stage/events.ts';
 import { rulesFor } from '../../core/stage/rules.ts';
 import type { Ports } from '../../ports/ports.ts';
 import type { CarryOutPorts } from './carry-out.ts';
-import { type CollectPorts, collectAround } from './collect.ts';
+import { type CollectPorts, collectAround, stateIn } from './collect.ts';
 import { type By, commit } from './commit.ts';
 import { look } from './look.ts';
 import { rollBackOne, undoable } from './roll-back-one.ts';
@@ -66,15 +67,16 @@ export async function advancePeers(
   if (peers.length === 0) return;
   const around = await collectAround(ports, peers);
   for (const peer of peers) {
+    const state = stateIn(around, peer);
+    if (!carriesState(around.deployed?.document, state) || nextStage(state)?.name !== leader.stage) continue;
     // By force the leader went without proof of its peers: whether the peer's own shadow is there has to be looked at.
-    const own = await look(ports, around, peer);
-    if (!own.flagsDeployed || nextStage(own.state)?.name !== leader.stage) continue;
-    const decision = decide(own.state, command.force ? { ...command, verdict: own.verdict } : command, {
+    const own = command.force ? { ...command, verdict: (await look(ports, around, peer)).verdict } : command;
+    const decision = decide(state, own, {
       ...by,
       emergencyStop: around.system.emergencyStop,
-      ...rulesFor(peer, own.state, around.system, by.nowMs),
+      ...rulesFor(peer, state, around.system, by.nowMs),
     });
     if (decision.kind === 'refused') ports.log.event('peer_not_advanced', { cutover: peer.id, why: decision.message });
-    else await commit(ports, own.state, decision, by);
+    else await commit(ports, state, decision, by);
   }
 }

@@ -19,6 +19,7 @@ import { guardMinutes } from '../../core/gates/absolute-guards.ts';
 import { resume } from '../../core/gates/seen.ts';
 import type { StoredVerdict } from '../../core/gates/stored-verdict.ts';
 import type { Snapshot } from '../../core/look/snapshot.ts';
+import { carriesState } from '../../core/routing/flags.ts';
 import type { Ports } from '../../ports/ports.ts';
 import { readAlerts } from '../alerts/watch-alerts.ts';
 import { askTables, type TablesAsked } from '../rows/ask-tables.ts';
@@ -71,7 +72,7 @@ function byCutover(alerts: readonly Alert[]): Around['alerts'] {
 }
 
 /** @throws CrossfadeError `state_invalid` */
-function stateIn({ states }: Pick<Around, 'states'>, declaration: CutoverDeclaration): CutoverState {
+export function stateIn({ states }: Pick<Around, 'states'>, declaration: CutoverDeclaration): CutoverState {
   const stored = states.get(declaration.id) ?? initialState(declaration);
   if ('invalid' in stored) throw new CrossfadeError('state_invalid', stored.invalid);
   return stored;
@@ -109,7 +110,6 @@ export async function collect(
     ports.windows.read(id, Math.max(0, fromMinute), nowMinute),
     state.kind === 'table' || state.version === 0 ? null : copiesSummary(ports, id),
   ]);
-  const flag = around.deployed?.document?.cutovers[id];
   return {
     id,
     declaration,
@@ -120,7 +120,7 @@ export async function collect(
     windows,
     ...(state.kind === 'table' ? tableStatus(ports, id, tables) : { table: null, tableProblem: null }),
     copies,
-    flagsDeployed: flag?.version === state.version && flag.epoch === state.epoch,
+    flagsDeployed: carriesState(around.deployed?.document, state),
     alerts: around.alerts.get(id) ?? [],
     waits,
     nowMs,

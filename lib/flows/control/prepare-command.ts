@@ -15,7 +15,7 @@ import { type BuiltInPlanName, builtInPlan } from '../../core/cutover/plan.ts';
 import type { PolicyKey } from '../../core/cutover/policy.ts';
 import { isReadingStage, syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import { cohortBar, peersOf } from '../../core/holds/cohort.ts';
-import { compareFlagAge } from '../../core/routing/flags.ts';
+import { carriesState, compareFlagAge } from '../../core/routing/flags.ts';
 import { LEGAL_COMMANDS } from '../../core/stage/decide.ts';
 import type { Command } from '../../core/stage/events.ts';
 import type { Ports } from '../../ports/ports.ts';
@@ -128,8 +128,7 @@ async function unready(ports: Needs, declaration: CutoverDeclaration, state: Cut
  */
 async function checkDeployed(ports: Needs, state: CutoverState, what: string): Promise<void> {
   const deployed = await readDeployed(ports);
-  const flag = deployed?.document?.cutovers[state.id];
-  if (flag?.version === state.version && flag.epoch === state.epoch) return;
+  if (carriesState(deployed?.document, state)) return;
   throw new CrossfadeError(
     'held',
     `Cutover '${state.id}' cannot ${what} yet: the flags of stage '${state.stage}' are not deployed, so readers may still act on an older stage. Every tick tries to deploy them; repeat the command after the next one.`,

@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  type GatewayOptions,
+  type ConnectionOptions,
   type PgConnection,
   postgresConnection,
   sqlstateOf,
@@ -27,7 +27,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-function gatewayTo(url = database.url, options: Partial<GatewayOptions> = {}): PgConnection {
+function gatewayTo(url = database.url, options: Partial<ConnectionOptions> = {}): PgConnection {
   const gateway = postgresConnection({ url, clock, random, ...options });
   open.push(gateway);
   return gateway;

@@ -8,7 +8,7 @@ import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type LocalPostgres, startPostgres } from '../../../infra/local/postgres.ts';
 import {
-  type GatewayOptions,
+  type ConnectionOptions,
   type PgConnection,
   postgresConnection,
 } from '../../../lib/adapters/postgres/connection/connection.ts';
@@ -78,7 +78,7 @@ let loaded = '';
 
 const address = (host = '127.0.0.1') => `postgres://function_role@${host}:${new URL(server.url).port}/app`;
 
-async function gateway(over: Partial<GatewayOptions> & { host?: string } = {}): Promise<PgConnection> {
+async function gateway(over: Partial<ConnectionOptions> & { host?: string } = {}): Promise<PgConnection> {
   const { host, ...options } = over;
   const url = address(host);
   const made = postgresConnection({ url, clock, random: () => 0, trust: await serverTrust(url, caFile), ...options });

@@ -53,7 +53,7 @@ export type PgConnection = {
   close(): Promise<void>;
 };
 
-export type GatewayOptions = {
+export type ConnectionOptions = {
   url: string;
   /** The password of the moment, in place of one in the address. Asked before a call, since a login cannot fail in it. */
   password?: () => Promise<string>;
@@ -83,7 +83,7 @@ const LIMIT_MARGIN_MS = 1_000;
 
 type Send<T> = (sql: postgres.Sql) => Promise<T>;
 
-export function postgresConnection(options: GatewayOptions): PgConnection {
+export function postgresConnection(options: ConnectionOptions): PgConnection {
   const target = placeOf(options.url);
   const clients = clientHolder(options);
   let closed = false;
@@ -202,7 +202,7 @@ function withValues(statement: string, parameters: readonly Parameter[]): string
 }
 
 /** The one client, made when it is needed and replaced when it cannot be trusted. */
-function clientHolder(options: GatewayOptions) {
+function clientHolder(options: ConnectionOptions) {
   const { clock } = options;
   const moment = () => ({ now: clock.now?.() ?? 0, monotonicMs: clock.monotonicMs() });
   let client: postgres.Sql | null = null;
@@ -242,7 +242,7 @@ function clientHolder(options: GatewayOptions) {
 }
 
 /** The driver gets what the address means, and not its text: it would send what it does not know to the server. */
-function connect({ url, trust, password: changing }: GatewayOptions, password: () => string): postgres.Sql {
+function connect({ url, trust, password: changing }: ConnectionOptions, password: () => string): postgres.Sql {
   const address = parseAddress(url);
   const [{ host, port }] = address.hosts as [{ host: string; port: number }];
   const several = address.hosts.length > 1;
