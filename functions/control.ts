@@ -3,9 +3,9 @@
 import { composeApi } from '../lib/compose/api.ts';
 import { alertRoutes } from './control-routes/alerts.ts';
 import { commandRoutes } from './control-routes/commands.ts';
-import { copyRoutes } from './control-routes/copies.ts';
 import { described } from './control-routes/description.ts';
 import { experimentRoutes } from './control-routes/experiments.ts';
+import { forwardRoutes } from './control-routes/forwards.ts';
 import { inspectRoutes } from './control-routes/inspect.ts';
 import { lookRoutes } from './control-routes/look.ts';
 import { phaseRoutes } from './control-routes/phases.ts';
@@ -16,9 +16,10 @@ import { rowRoutes } from './control-routes/rows.ts';
 import { shadowRoutes } from './control-routes/shadow.ts';
 import { systemRoutes } from './control-routes/system.ts';
 import { tableRoutes } from './control-routes/tables.ts';
+import { withOldPaths } from './http/route.ts';
 import { httpHandler } from './middleware.ts';
 
-export const controlRoutes = described([
+const routes = withOldPaths([
   ...lookRoutes,
   ...inspectRoutes,
   ...commandRoutes,
@@ -26,7 +27,7 @@ export const controlRoutes = described([
   ...rowRoutes,
   ...readOnlyRoutes,
   ...shadowRoutes,
-  ...copyRoutes,
+  ...forwardRoutes,
   ...systemRoutes,
   ...alertRoutes,
   ...phaseRoutes,
@@ -34,5 +35,7 @@ export const controlRoutes = described([
   ...experimentRoutes,
   ...reportRoutes,
 ]);
+
+export const controlRoutes = described(routes);
 
 export const handler = httpHandler(composeApi, controlRoutes);

@@ -7,6 +7,7 @@ import type { Method } from '@middy/http-router';
 import { composeApi } from '../lib/compose/api.ts';
 import type { Composition } from '../lib/compose/ports.ts';
 import { CrossfadeError } from '../lib/core/base/errors.ts';
+import { OLD_HEADERS } from '../lib/core/base/old-names.ts';
 import { HOUR_MS } from '../lib/core/base/units.ts';
 import type { CutoverDeclaration, ServiceDeclaration } from '../lib/core/cutover/cutover.ts';
 import { correlationIdOf, keptHeaders, refuseRequest, withProxyHeaders } from '../lib/core/net/proxied-request.ts';
@@ -14,7 +15,7 @@ import { murmur3 } from '../lib/core/routing/murmur3.ts';
 import { rateLimit } from '../lib/core/routing/rate-limit.ts';
 import { type OutcomeBuffer, outcomeBuffer } from '../lib/flows/forwards/outcome-buffer.ts';
 import { asService, isRead, type Proxied, type ProxiedRequest, proxyRead } from '../lib/flows/forwards/proxy.ts';
-import { type CopyMark, proxyWrite } from '../lib/flows/forwards/write-both.ts';
+import { type ForwardMark, proxyWrite } from '../lib/flows/forwards/write-both.ts';
 import { PATH } from '../lib/schemas/path.ts';
 import { cutover } from './http/parameters.ts';
 import { type Reply, type Request, route } from './http/route.ts';
@@ -147,9 +148,12 @@ function takeFromLimit(
   );
 }
 
+/** What became of a write for the other side. */
+const FORWARD_HEADER = 'x-crossfade-forward';
+
 function replyOf(
   declaration: ServiceDeclaration,
-  answer: Proxied & { copy?: CopyMark },
+  answer: Proxied & { forward?: ForwardMark },
   request: ProxiedRequest,
   sharePpm: number,
 ): Reply {
@@ -166,7 +170,7 @@ function replyOf(
       'x-crossfade-reason': answer.reason,
       'x-traffic-percentage': String(sharePpm / 10_000),
       [`x-feature-${declaration.id}`]: answer.side,
-      ...(answer.copy ? { 'x-crossfade-copy': answer.copy } : {}),
+      ...(answer.forward ? { [FORWARD_HEADER]: answer.forward, [OLD_HEADERS[FORWARD_HEADER]]: answer.forward } : {}),
     },
   };
 }

@@ -4,14 +4,14 @@ import { composeApi } from '../lib/compose/api.ts';
 import { CrossfadeError } from '../lib/core/base/errors.ts';
 import { recordOutcomes } from '../lib/flows/forwards/record-outcomes.ts';
 import { outcomeReport } from '../lib/schemas/http.ts';
-import { route } from './http/route.ts';
+import { route, withOldPaths } from './http/route.ts';
 import { httpHandler } from './middleware.ts';
-import { copyRoutes } from './outcomes-routes/copies.ts';
 import { eventRoutes } from './outcomes-routes/experiments.ts';
+import { forwardRoutes } from './outcomes-routes/forwards.ts';
 
-export const outcomeRoutes = [
+export const outcomeRoutes = withOldPaths([
   ...eventRoutes,
-  ...copyRoutes,
+  ...forwardRoutes,
   route({
     method: 'POST',
     path: '/v1/outcomes',
@@ -37,7 +37,7 @@ export const outcomeRoutes = [
       return { status: 200, body: recorded };
     },
   }),
-];
+]);
 
 export const handler = httpHandler(composeApi, outcomeRoutes);
 

@@ -8,6 +8,7 @@ import type { Method } from '@middy/http-router';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import type { Scope } from '../../lib/adapters/http/token.ts';
 import type { ApiComposition } from '../../lib/compose/api.ts';
+import { OLD_PATHS, withOldFields } from '../../lib/core/base/old-names.ts';
 import { HEADERS, type HeaderName, type HeaderValues } from '../../lib/schemas/headers.ts';
 import type { Input, Json } from '../../lib/schemas/input.ts';
 import type { Description } from '../../lib/schemas/openapi.ts';
@@ -75,6 +76,7 @@ type Declared<C, P, Query, Body, H extends HeaderName> = {
   query?: Input<Query>;
   headers?: readonly H[];
   answers?: Description['answers'];
+  renamed?: Description['renamed'];
   handle(composition: C, request: Request<ParameterValues<P>, Query, Body, HeaderValues<H>>): Promise<Reply>;
 } & (
   | { method: 'GET'; body?: undefined; json?: undefined }
@@ -99,7 +101,7 @@ export const routesOf =
         const headers = Object.fromEntries(
           (declared.headers ?? []).map((name) => [name, HEADERS[name].read(header(name))]),
         );
-        return handle(composition, {
+        const reply = await handle(composition, {
           event,
           actor,
           deadlineMs,
@@ -108,12 +110,20 @@ export const routesOf =
           body: body as Body,
           headers: headers as HeaderValues<H>,
         });
+        return declared.renamed ? { ...reply, body: withOldFields(reply.body as object) } : reply;
       },
     };
   };
 
 /** The routes of everything that needs all ports. */
 export const route = routesOf<ApiComposition>();
+
+/** All of them, and those whose path was replaced a second time under the path that they had. */
+export const withOldPaths = <C extends Served>(routes: readonly Route<C>[]): Route<C>[] =>
+  routes.flatMap((one) => {
+    const old = OLD_PATHS[one.path];
+    return old === undefined ? [one] : [one, { ...one, path: old, replacedBy: one.path }];
+  });
 
 async function foundIn<C>(event: APIGatewayProxyEventV2, parameters: Parameters<C> = {}, composition: C) {
   const found: Record<string, unknown> = {};

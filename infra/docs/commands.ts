@@ -39,18 +39,20 @@ export function commandPages(root: string): string {
   const unknown = Object.keys(COMMAND_NOTES).filter((name) => !all.commands.some((command) => command.name() === name));
   if (unknown.length > 0) throw new Error(`There is a note on what is no command: ${unknown.join(', ')}.`);
   const sections = all.commands.map((command) => {
-    const note = COMMAND_NOTES[command.name()];
+    const notes = [COMMAND_NOTES[command.name()], ...command.aliases().map(oldName)].filter(Boolean);
     const options = optionTable(command);
     return [
       `### crossfade ${command.name()}`,
       block('text', `crossfade ${usageOf(command)}`),
-      sentence(command.description()) + (note === undefined ? '' : ` ${note}`),
+      [sentence(command.description()), ...notes].join(' '),
       ...(options === '' ? [] : [options]),
       ...examplesOf(root, command.name()),
     ].join('\n\n');
   });
   return ['Every command also takes:', shared, ...sections].join('\n\n');
 }
+
+const oldName = (name: string) => `Its old name, ${code(name)}, goes on working for one release.`;
 
 const sentence = (text: string) => `${text[0]!.toUpperCase()}${text.slice(1)}.`;
 

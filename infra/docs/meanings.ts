@@ -135,7 +135,7 @@ export const KEY_MEANINGS: Readonly<Record<string, string>> = {
   'backfill.activeConnections': 'the copy waits above this number',
   'backfill.whileSql': 'a boolean SQL expression of yours: the copy goes on while it is true',
   'writes.primary':
-    'where the old side of a component takes copied writes; https, or http where `privateHosts` names the host or it is this machine. Without `writes` there is no `client.write`',
+    'where the old side of a component takes forwarded writes; https, or http where `privateHosts` names the host or it is this machine. Without `writes` there is no `client.write`',
   'writes.shadow': 'where the new side takes them, by the same rules',
   'writes.privateHosts':
     'hosts that may lead to private addresses, spelled as in the address; metadata addresses never',
@@ -155,7 +155,7 @@ export const KEY_MEANINGS: Readonly<Record<string, string>> = {
   'gateway.idempotencyKeys':
     'true when both upstreams answer a repeated `Idempotency-Key` like the first time: then everything may be repeated',
   'gateway.orderSegments':
-    'path segments that name a resource (`users/7`): its writes are copied in order; 0 for one order of all',
+    'path segments that name a resource (`users/7`): its writes are forwarded in order; 0 for one order of all',
   'gateway.compare.sampleRate': 'share of the reads that both upstreams are asked, and compared',
   'gateway.compare.ignore': 'what may differ, as in [`runCutover`](../client/README.md#a-code-path-runcutover)',
   'gateway.compare.timeoutMs': 'how long the other upstream may take for a compared read',
@@ -189,8 +189,8 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
   report: 'Status, recommendation and measured score, too.',
   export: 'Cells that a spreadsheet would run are quoted.',
   rollbacks: 'Also shows the time until the last read of the shadow.',
-  copies:
-    'A copy is a write that one side of a service or component has and the other must get: [copies](../../functions/README.md#copies). Ends with 3 while one is in quarantine.',
+  forwards:
+    'A forwarded write is one that one side of a service or component has and the other must get: [forwarded writes](../../functions/README.md#forwarded-writes). Ends with 3 while one is in quarantine.',
   quarantine: 'A key that is given up (`discard`) needs `--confirm` and `--reason`.',
   backfill:
     'A cancelled copy begins from the start when it is resumed. `dry-run` measures 2,000 rows that go into a table like the shadow and are dropped with it; it copies nothing, and works before the start, too.',

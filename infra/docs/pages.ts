@@ -10,6 +10,7 @@ import { configurationTable } from './configuration.ts';
 import { errorTable } from './errors.ts';
 import { filled } from './markdown.ts';
 import { migrationTable, sqlObjectTable } from './migrations.ts';
+import { keptNameTable, oldNameTable } from './old-names.ts';
 import { parameterTable } from './parameters.ts';
 import { routeTable } from './routes.ts';
 
@@ -27,7 +28,9 @@ const TEXTS = {
   conditions: conditionTable,
   configuration: configurationTable,
   errors: errorTable,
+  'kept-names': keptNameTable,
   migrations: migrationTable,
+  'old-names': oldNameTable,
   parameters: parameterTable,
   routes: routeTable,
   'sql-objects': sqlObjectTable,

@@ -4,15 +4,16 @@ import { controlRoutes } from '../../functions/control.ts';
 import { describeWith } from '../../functions/control-routes/whole-api.ts';
 import { code, table } from './markdown.ts';
 
-type Operation = { summary: string; security: readonly { token?: readonly string[] }[] };
+type Operation = { summary: string; deprecated?: true; security: readonly { token?: readonly string[] }[] };
 
 export function routeTable(): string {
   const { paths } = describeWith(controlRoutes);
   const rows = Object.entries(paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, described]) => {
-      const { summary, security } = described as unknown as Operation;
+    Object.entries(methods).flatMap(([method, described]) => {
+      const { summary, security, deprecated } = described as unknown as Operation;
       const scope = security[0]?.token?.[0];
-      return [code(`${method.toUpperCase()} ${path}`), summary, scope === undefined ? 'none' : code(scope)];
+      const row = [code(`${method.toUpperCase()} ${path}`), summary, scope === undefined ? 'none' : code(scope)];
+      return deprecated ? [] : [row];
     }),
   );
   return table(['route', 'what it does', 'scope'], rows);

@@ -34,7 +34,7 @@ export function stateTable(name: string) {
   } satisfies CreateTableCommandInput;
 }
 
-/** Wake-ups and copies of writes; its stream wakes the shadow writer. */
+/** Wake-ups and forwarded writes; its stream wakes the shadow writer. */
 export function changesTable(name: string) {
   return {
     TableName: name,

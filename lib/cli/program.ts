@@ -1,15 +1,16 @@
 /** Every command of `crossfade` with its arguments, options and help. What a command does is in `commands/`. */
 
 import { Command, Option } from 'commander';
+import { OLD_COMMANDS } from '../core/base/old-names.ts';
 import { BUILT_IN_PLAN_NAMES } from '../core/cutover/plan.ts';
 import { adopt } from './commands/adopt.ts';
 import { ack, alerts } from './commands/alerts.ts';
 import { describeApi } from './commands/api.ts';
 import { bucket } from './commands/bucket.ts';
-import { copies } from './commands/copies.ts';
 import { dev } from './commands/dev.ts';
 import { doctor } from './commands/doctor.ts';
 import { experiment } from './commands/experiment.ts';
+import { forwards } from './commands/forwards.ts';
 import { health, inspect, progress } from './commands/inspect.ts';
 import { explain, history, plan, repair, verify } from './commands/look.ts';
 import { migrate } from './commands/migrate.ts';
@@ -169,7 +170,11 @@ function addLooking(program: Command, add: Add): void {
     'by SHA-256 over the text of every row: slower, beyond doubt',
   );
   writing(
-    add('copies <cutover> [action] [copy]', 'writes the other side must still get; retry or discard one', copies),
+    add(
+      'forwards <cutover> [action] [id]',
+      'writes the other side must still get; retry or discard one',
+      forwards,
+    ).alias(OLD_COMMANDS.forwards),
   ).option('--all', 'with retry or discard: every one in quarantine');
   writing(add('repair <cutover>', 'write again the rows that the last verification found to differ', repair));
   confirmed(

@@ -58,7 +58,9 @@ function silenced(program: Command, io: Io): Command {
 }
 
 function namedCommand(program: Command, argv: readonly string[]): string {
-  const name = argv.find((word) => program.commands.some((command) => command.name() === word));
+  const name = argv.find((word) =>
+    program.commands.some((command) => [command.name(), ...command.aliases()].includes(word)),
+  );
   return name === undefined ? 'crossfade' : `crossfade ${name}`;
 }
 

@@ -18,13 +18,15 @@ import { type Outcome, type OutcomeSink, Recorder } from './recorder.ts';
 import { RunCall, type SimulatedWrite } from './run-call.ts';
 import { type RunDecision, type RunParts, runCutover } from './run-cutover.ts';
 import { readSwitches } from './switches.ts';
-import { type CopyRecorder, type CutoverWrite, type WriteParts, writeCutover } from './write-cutover.ts';
+import { type CutoverWrite, type ForwardRecorder, type WriteParts, writeCutover } from './write-cutover.ts';
 
 export type ClientOptions = {
   flags: FlagSource;
   outcomes: OutcomeSink;
   /** What makes writes durable for the other side; only `write` needs it. */
-  copies?: CopyRecorder;
+  forwards?: ForwardRecorder;
+  /** @deprecated Old name of `forwards`, accepted for one release. */
+  copies?: ForwardRecorder;
   /** Name of this process among others: spreads writers, shows in nothing else. */
   source?: string;
   /** Environment with `CROSSFADE_<CUTOVER>=primary|shadow` overrides. Default: the process's. Read when flags arrive. */
@@ -63,7 +65,7 @@ export type ClientHealth = {
   droppedOutcomes: number;
   /** Runs whose new path failed and whose old path answered. */
   fallbacks: number;
-  /** Writes that went on without a copy since the flags said that nothing is being copied and the API could not be asked. */
+  /** Writes that were not recorded, since the flags said that nothing is being forwarded and the API could not be asked. */
   unaskedWrites: number;
   /** Cutovers whose shadow this process has left. */
   openCircuits: number;
@@ -206,7 +208,7 @@ function runDecision({ side, reason }: Route, prepared: PreparedRoute | undefine
 function writePartsOf(options: ClientOptions, parts: RunParts, table: RouteTable, unasked: () => void): WriteParts {
   return {
     ...parts,
-    copies: options.copies,
+    forwards: options.forwards ?? options.copies,
     unasked,
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     deadlineMs: options.writeDeadlineMs ?? 5_000,

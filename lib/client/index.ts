@@ -10,10 +10,16 @@ export type { ClientRoute } from '../routing/route-table.ts';
 export { type Client, type ClientHealth, type ClientOptions, type ComparisonLimits, createClient } from './client.ts';
 export type { ComparisonReport } from './comparison-report.ts';
 export type { Comparison, CutoverRun, UnfinishedWork } from './cutover-run.ts';
-export { httpCopies } from './http-copies.ts';
+export { httpForwards, httpForwards as httpCopies } from './http-forwards.ts';
 export { httpSink } from './http-sink.ts';
 export type { MismatchGroup, MismatchSample } from './mismatch-groups.ts';
 export type { Outcome, OutcomeBatch, OutcomeSink } from './recorder.ts';
 export type { RunCall, SimulatedWrite } from './run-call.ts';
 export { type QueuedWork, type WorkQueue, type WorkQueueOptions, workQueue } from './work-queue.ts';
-export type { CopyRecorder, CutoverWrite, WriteIntent, WritePlace } from './write-cutover.ts';
+export type {
+  CutoverWrite,
+  ForwardRecorder,
+  ForwardRecorder as CopyRecorder,
+  WriteIntent,
+  WritePlace,
+} from './write-cutover.ts';

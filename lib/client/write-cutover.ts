@@ -5,7 +5,7 @@
  *
  * A process that dies on the way leaves the intent behind, and the shadow writer asks the authoritative side again, with the
  * same id, before it gives the other one what that side has. Without a recorded intent nothing is written, unless the
- * flags say that nothing is being copied.
+ * flags say that nothing is being forwarded.
  */
 
 import { CrossfadeError, isCrossfadeError } from '../core/base/errors.ts';
@@ -22,7 +22,7 @@ export type CutoverWrite<T> = {
   payload: unknown;
   primary: Path<T>;
   shadow: Path<T>;
-  /** By which both sides know this write again: `call.id`, and the `Idempotency-Key` of the copy. Default: a new one. */
+  /** By which both sides know this write again: `call.id`, and the `Idempotency-Key` when it is forwarded. Default: a new one. */
   id?: string;
   /** Of a `service`: what its upstreams are asked, below their base. Default: POST to the base itself. */
   request?: { method: 'POST' | 'PUT' | 'PATCH' | 'DELETE'; path: string };
@@ -31,8 +31,8 @@ export type CutoverWrite<T> = {
   operation?: string;
 };
 
-/** Where to write now; `copy` is null when nothing has to be copied. */
-export type WritePlace = { side: Side; copy: string | null };
+/** Where to write now; `forward` is null when nothing has to be forwarded. */
+export type WritePlace = { side: Side; forward: string | null };
 
 export type WriteIntent = Pick<CutoverWrite<never>, 'cutover' | 'key' | 'request'> & {
   /** The same for every attempt to record this write. */
@@ -41,16 +41,16 @@ export type WriteIntent = Pick<CutoverWrite<never>, 'cutover' | 'key' | 'request
   payload: string;
 };
 
-export type WriteOutcome = { cutover: string; copy: string; outcome: 'applied' | 'refused' | 'unknown' };
+export type WriteOutcome = { cutover: string; forward: string; outcome: 'applied' | 'refused' | 'unknown' };
 
 /** Makes intents durable. `intend` throws a CrossfadeError that is not retryable for a write that is refused as such. */
-export type CopyRecorder = {
+export type ForwardRecorder = {
   intend(write: WriteIntent, signal: AbortSignal): Promise<WritePlace>;
   settle(outcome: WriteOutcome, signal: AbortSignal): Promise<unknown>;
 };
 
 export type WriteParts = CallParts & {
-  copies: CopyRecorder | undefined;
+  forwards: ForwardRecorder | undefined;
   /** By the flags. `stage` is null without any. */
   believed(cutover: string): { side: Side; stage: string | null };
   record(outcome: Outcome): void;
@@ -62,10 +62,10 @@ export type WriteParts = CallParts & {
   deadlineMs: number;
 };
 
+/** Stages in which nothing is forwarded, and nothing is on its way: there is little to ask and not much to wait for. */
+const UNFOLLOWED: readonly (string | null)[] = ['disabled', 'cleaned'];
 /** Stages in which no side follows the other. */
-const UNCOPIED = ['disabled', 'cleaned', 'rolled_back'];
-/** Those of them in which nothing is on its way either, so that there is little to ask and not much to wait for. */
-const UNFOLLOWED = ['disabled', 'cleaned'];
+const UNFORWARDED = [...UNFOLLOWED, 'rolled_back'];
 const BRIEF_MS = 1_000;
 const PAUSE_MS = 100;
 const SETTLE_MS = 1_000;
@@ -74,17 +74,17 @@ const SETTLE_MS = 1_000;
 export async function writeCutover<T>(parts: WriteParts, write: CutoverWrite<T>): Promise<T> {
   const { cutover, operation = 'write' } = write;
   const id = write.id ?? parts.nextId();
-  const { side, copy } = parts.isReadonly()
-    ? { ...parts.believed(cutover), copy: null }
+  const { side, forward } = parts.isReadonly()
+    ? { ...parts.believed(cutover), forward: null }
     : await intend(parts, write, id);
   const startedMs = parts.now();
   const settled = await settle(write[side], new RunCall(parts, cutover, side, { id }));
   const { ok: success, error } = settled;
   parts.record({ cutover, side, latencyMs: parts.now() - startedMs, success, operation, error });
-  if (copy !== null) {
+  if (forward) {
     const outcome = settled.ok ? 'applied' : isRefused(write, settled.error) ? 'refused' : 'unknown';
     // That it cannot be noted is nothing to the caller: the intent is there, and is found out.
-    await parts.copies!.settle({ cutover, copy, outcome }, AbortSignal.timeout(SETTLE_MS)).catch(() => {});
+    await parts.forwards!.settle({ cutover, forward, outcome }, AbortSignal.timeout(SETTLE_MS)).catch(() => {});
   }
   if (settled.ok) return settled.answer;
   throw settled.error;
@@ -98,17 +98,16 @@ async function intend<T>(parts: WriteParts, write: CutoverWrite<T>, id: string):
   for (;;) {
     const { side, stage } = parts.believed(cutover);
     const leftMs = Math.ceil(untilMs - parts.now());
-    const patienceMs = stage !== null && UNFOLLOWED.includes(stage) ? Math.min(leftMs, BRIEF_MS) : leftMs;
+    const patienceMs = Math.min(leftMs, UNFOLLOWED.includes(stage) ? BRIEF_MS : leftMs);
     try {
-      if (!parts.copies)
-        throw new CrossfadeError('invalid_config', 'createClient({ copies: httpCopies(…) }) is missing.');
-      return await parts.copies.intend(intent, AbortSignal.timeout(Math.max(1, patienceMs)));
+      if (!parts.forwards) throw new CrossfadeError('invalid_config', 'createClient needs forwards: httpForwards().');
+      return await parts.forwards.intend(intent, AbortSignal.timeout(Math.max(1, patienceMs)));
     } catch (error) {
-      if (isCrossfadeError(error) && !error.retryable) throw error;
-      const waiting = isCrossfadeError(error) && error.code === 'copy_pending';
-      if (!waiting && stage !== null && UNCOPIED.includes(stage)) {
+      const known = isCrossfadeError(error) ? error : null;
+      if (known && !known.retryable) throw known;
+      if (known?.code !== 'copy_pending' && UNFORWARDED.includes(stage)) {
         parts.unasked();
-        return { side, copy: null };
+        return { side, forward: null };
       }
       if (parts.now() + PAUSE_MS >= untilMs) throw notRecorded(cutover, id, error);
       await parts.sleep(PAUSE_MS);
@@ -117,7 +116,7 @@ async function intend<T>(parts: WriteParts, write: CutoverWrite<T>, id: string):
 }
 
 function notRecorded(cutover: string, id: string, cause: unknown): CrossfadeError {
-  const text = `Nothing was written to '${cutover}', since it could not be recorded (${cause}). Try again with id '${id}'.`;
+  const text = `Nothing was written to '${cutover}': it could not be recorded (${cause}). Try again with id '${id}'.`;
   return new CrossfadeError('copy_not_recorded', text, { retryable: true, details: { id }, cause });
 }
 

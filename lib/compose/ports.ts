@@ -45,8 +45,8 @@ export function compose(variables = environment(), env = readEnvironment(variabl
     return httpUpstream({ clock, profile: env.CROSSFADE_PROFILE });
   });
   const delivering = once(async () => {
-    const { copyDelivery } = await import('../adapters/http/deliver-copy.ts');
-    return copyDelivery(await upstream());
+    const { forwardDelivery } = await import('../adapters/http/deliver-forward.ts');
+    return forwardDelivery(await upstream());
   });
   const ports: Ports = {
     clock,

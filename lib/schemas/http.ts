@@ -52,12 +52,12 @@ export const SYSTEM_COMMANDS = {
   reset: systemCommand('reset', z.strictObject({ confirm })),
 } as const;
 
-/** Which copies an action is about. */
-export const copyAction = input(
+/** Which forwarded writes an action is about. */
+export const forwardAction = input(
   z.union([z.strictObject({ id: z.string().min(1).max(120) }), z.strictObject({ all: z.literal(true) })], {
-    error: 'it names one copy, { "id": … }, or all in quarantine, { "all": true }',
+    error: 'it names one forwarded write, { "id": … }, or all in quarantine, { "all": true }',
   }),
-  'The body of an action on copies',
+  'The body of an action on forwarded writes',
   { known: ['id', 'all'] },
 );
 

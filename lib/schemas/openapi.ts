@@ -5,6 +5,7 @@
 
 import * as z from 'zod';
 import { ERROR_CODES } from '../core/base/errors.ts';
+import { OLD_FIELDS, type RenamedField } from '../core/base/old-names.ts';
 import { shownCondition } from './condition.ts';
 import { HEADERS, type HeaderName } from './headers.ts';
 import type { Input, Json, Schema } from './input.ts';
@@ -26,6 +27,10 @@ export type Description = {
   headers?: readonly HeaderName[];
   /** Media types of each status that is no refusal; 200 with JSON by default. */
   answers?: Readonly<Record<number, readonly string[]>>;
+  /** Of its answer: fields that it has under their old names, too. */
+  renamed?: readonly RenamedField[];
+  /** Present on a path that was replaced: the path to use. */
+  replacedBy?: string;
 };
 
 const MEANINGS: Readonly<Record<number, string>> = {
@@ -47,7 +52,7 @@ export function describeApi(routes: readonly Description[]) {
     paths,
     components: {
       securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
-      schemas: { Problem: problem(), Condition: jsonSchema(shownCondition) },
+      schemas: { Problem: problem(), Condition: jsonSchema(shownCondition), OldNames: oldNames() },
       responses: {
         Refused: {
           description:
@@ -60,10 +65,11 @@ export function describeApi(routes: readonly Description[]) {
 }
 
 function operation(route: Description) {
-  const { method, path, scope, summary, query, headers = [], answers = JSON_ALONE } = route;
+  const { method, path, scope, summary, query, headers = [], answers = JSON_ALONE, replacedBy } = route;
   return {
     operationId: method.toLowerCase() + path.replaceAll(/[^a-z\d]+([a-z]?)/gi, (_, first) => first.toUpperCase()),
     summary,
+    ...(replacedBy === undefined ? {} : { deprecated: true, description: `Old path of ${replacedBy}.` }),
     security: scope === null ? [] : [{ token: [scope] }],
     parameters: [
       ...[...path.matchAll(/\{(\w+)\+?\}/g)].map(([, name]) => pathParameter(route, name!)),
@@ -75,13 +81,25 @@ function operation(route: Description) {
       ...Object.fromEntries(
         Object.entries(answers).map(([status, types]) => [
           status,
-          { description: MEANINGS[Number(status)], content: Object.fromEntries(types.map((type) => [type, {}])) },
+          {
+            description: MEANINGS[Number(status)],
+            content: Object.fromEntries(types.map((type) => [type, answerSchema(route)])),
+          },
         ]),
       ),
       default: { $ref: '#/components/responses/Refused' },
     },
   };
 }
+
+/** Answers are not described but for the old names in them. */
+const answerSchema = ({ renamed = [] }: Description): Json =>
+  renamed.length === 0 ? {} : { schema: { type: 'object', properties: oldFields(renamed) } };
+
+const oldFields = (renamed: readonly RenamedField[]): Json =>
+  Object.fromEntries(
+    renamed.map((name) => [OLD_FIELDS[name], { deprecated: true, description: `Old name of ${name}.` }]),
+  );
 
 function requestBody({ method, body, json }: Description): Json {
   if (body)
@@ -119,6 +137,13 @@ function jsonSchema(schema: Schema): Json {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input' });
   return rest;
 }
+
+/** Wherever a field was renamed, in lists, too. */
+const oldNames = (): Json => ({
+  type: 'object',
+  description: 'Answers have these fields for one release, beside the new ones.',
+  properties: oldFields(Object.keys(OLD_FIELDS) as RenamedField[]),
+});
 
 /** Every code belongs to one status. */
 function problem(): Json {

@@ -8,9 +8,9 @@ import { CrossfadeError } from '../core/base/errors.ts';
 import { CUTOVER_ID } from '../core/cutover/cutover.ts';
 import type { ReadToCompare, WakeUp } from '../ports/wake-ups.ts';
 
-const COPY_PARTITION = /^[a-z][a-z0-9_]{0,39}#\d$/;
+const FORWARD_PARTITION = /^[a-z][a-z0-9_]{0,39}#\d$/;
 const COMPARISON = 'compare#';
-/** Bodies and receipts of copies lie beside them and say nothing by themselves. */
+/** Bodies and receipts of forwarded writes lie beside them and say nothing by themselves. */
 const COMPANION = /^(body|receipt)#/;
 /** The second is what DynamoDB Local calls a removal by TTL. */
 const REMOVALS = new Set(['REMOVE', 'UNKNOWN_TO_SDK_VERSION']);
@@ -37,7 +37,7 @@ export function parseWakeUps(event: unknown): WakeUp[] {
     const image = counts ? record.dynamodb.NewImage : undefined;
     const id: unknown = image?.id?.S;
     if (typeof id !== 'string') return [{ sequenceNumber, cutover: null }];
-    if (COPY_PARTITION.test(id)) return isWaiting(image) ? [{ sequenceNumber, cutover: id.split('#')[0]! }] : [];
+    if (FORWARD_PARTITION.test(id)) return isWaiting(image) ? [{ sequenceNumber, cutover: id.split('#')[0]! }] : [];
     if (COMPANION.test(id)) return [];
     if (id.startsWith(COMPARISON)) {
       const read = readOf(image.read?.S);
@@ -61,7 +61,7 @@ function readOf(text: unknown): ReadToCompare | undefined {
   }
 }
 
-/** A copy that was just made ready. One that is claimed or postponed wakes no writer: it would wake itself for ever. */
+/** Just made ready. A forwarded write that is claimed or postponed wakes no writer: it would wake itself for ever. */
 function isWaiting(image: { status?: { S?: string }; attempts?: { N?: string } }): boolean {
   return image.status?.S === 'ready' && image.attempts?.N === '0';
 }

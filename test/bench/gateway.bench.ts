@@ -1,7 +1,7 @@
 /**
  * What the gateway adds to a request on this machine. The same upstream is asked directly and through the gateway's
  * handler behind a real HTTP server, both over kept connections, by turns, so that what else the machine does meets both.
- * Its ports are in memory: what DynamoDB takes for the copy of a write comes on top and is AWS's own.
+ * Its ports are in memory: what DynamoDB takes for a forwarded write comes on top and is AWS's own.
  */
 
 import { Agent, createServer, request } from 'node:http';

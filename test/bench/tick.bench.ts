@@ -8,7 +8,7 @@
  *
  * The first tick finds nothing folded and folds the whole hour; the next two are what every minute costs. State, verdicts,
  * windows and alerts are those of the engine; flags and the tables' status are in memory. A component or service asks for
- * its copies besides, which is one more request for five of them.
+ * its forwarded writes besides, which is one more request for five of them.
  *
  * The engine does not count what a selection costs. It is taken as one query for each of its partition keys, of a unit at
  * least, although the engine takes none for a query that finds nothing: AWS never asks for more than that.

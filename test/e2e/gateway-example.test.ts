@@ -41,7 +41,7 @@ function fail(failing: boolean): void {
 type Report = {
   stage: string;
   sharePpm: number;
-  copies: { open: number; quarantined: number } | null;
+  forwards: { open: number; quarantined: number } | null;
   rollback: { cause: string } | null;
   verdict: { reasons: readonly { code: string; text: string }[]; evidence: { checks: number; mismatches: number } };
 };
@@ -59,7 +59,7 @@ async function expectSame(): Promise<void> {
   expect((await contentOf(example.legacy.url)).sort()).toEqual(users.expected());
 }
 
-/** Copies take much less than a minute, but the clock is moved. */
+/** Forwarded writes take much less than a minute, but the clock is moved. */
 async function workMinute(): Promise<void> {
   await users.work(REQUESTS_PER_MINUTE);
   if (!isFailing) await example.settled();
@@ -113,47 +113,47 @@ describe(`the gateway example of seed ${SEED}`, () => {
     await users.work(60);
     const { reads, writes } = users.seen();
     expect(new Set([...reads, ...writes].map(({ side }) => side))).toEqual(new Set(['primary']));
-    expect(new Set(writes.map(({ copy }) => copy))).toEqual(new Set(['none']));
+    expect(new Set(writes.map(({ forward }) => forward))).toEqual(new Set(['none']));
     expect(await contentOf(example.replacement.url)).toEqual([]);
     expect((await contentOf(example.legacy.url)).sort()).toEqual(users.expected());
   });
 
-  it('in dual_write every accepted write is copied, whatever its method, and both hold the same', async () => {
+  it('in dual_write every accepted write is forwarded, whatever its method, and both hold the same', async () => {
     await begin();
     await expectSame();
     const { reads, writes } = users.seen();
     expect(new Set(reads.map(({ side }) => side))).toEqual(new Set(['primary']));
     const accepted = writes.filter(({ status }) => status < 300);
-    expect(new Set(accepted.map(({ copy }) => copy))).toEqual(new Set(['recorded']));
+    expect(new Set(accepted.map(({ forward }) => forward))).toEqual(new Set(['recorded']));
     for (const [method, path, body] of [
       ['PUT', 'users/x', { name: 'Bob' }],
       ['PATCH', 'users/x', { plan: 'team' }],
       ['POST', 'conversations/x', { title: 'Talk' }],
       ['POST', 'conversations/x/messages', { id: 'm', text: 'said' }],
     ] as const)
-      expect((await example.chat(method, path, { body })).headers.get('x-crossfade-copy')).toBe('recorded');
+      expect((await example.chat(method, path, { body })).headers.get('x-crossfade-forward')).toBe('recorded');
     await example.settled();
     const there = async (path: string) => (await fetch(`${example.replacement.url}/${path}`)).json();
     expect(await there('users/x')).toMatchObject({ name: 'Bob', plan: 'team' });
     expect(await there('conversations/x')).toMatchObject({ messages: [{ id: 'm', text: 'said' }] });
     for (const path of ['users/x', 'conversations/x'])
-      expect((await example.chat('DELETE', path)).headers.get('x-crossfade-copy')).toBe('recorded');
+      expect((await example.chat('DELETE', path)).headers.get('x-crossfade-forward')).toBe('recorded');
     await expectSame();
   });
 
-  it('negative control: without the stream the services differ, and the copies are not lost', async () => {
-    example.copying(false);
+  it('negative control: without the stream the services differ, and the forwarded writes are not lost', async () => {
+    example.forwarding(false);
     await users.work(20, 'writes');
     const difference = await compareStores(example.legacy.url, example.replacement.url);
     expect(difference.onlyLegacy.length + difference.onlyReplacement.length).toBeGreaterThan(5);
-    expect((await report()).copies?.open).toBeGreaterThan(5);
-    example.copying(true);
+    expect((await report()).forwards?.open).toBeGreaterThan(5);
+    example.forwarding(true);
     await expectSame();
   });
 });
 
 describe('the ramp', () => {
-  it('begins by itself when copies arrive, and 10 and 50 % of the keys are read from the new service', async () => {
+  it('begins by itself when forwarded writes arrive, and 10 and 50 % of the keys are read from the new service', async () => {
     await workUntil('gateway_10');
     await expectShare(100_000);
     await command('advance', force);
@@ -195,24 +195,26 @@ describe('the second attempt', () => {
     await command('complete', { confirm: 'chat', ...force });
   });
 
-  it('writes the new service then, and copies back to the old one', async () => {
+  it('writes the new service then, and forwards them to the old one', async () => {
     await users.work(40);
     const { reads, writes } = users.seen();
     expect(new Set([...reads, ...writes].map(({ side }) => side))).toEqual(new Set(['shadow']));
-    expect(new Set(writes.filter(({ status }) => status < 300).map(({ copy }) => copy))).toEqual(new Set(['recorded']));
+    expect(new Set(writes.filter(({ status }) => status < 300).map(({ forward }) => forward))).toEqual(
+      new Set(['recorded']),
+    );
     await expectSame();
   });
 
-  it('can be taken back without loss, with copies still under way', async () => {
-    example.copying(false);
+  it('can be taken back without loss, with forwarded writes still under way', async () => {
+    example.forwarding(false);
     await users.work(20, 'writes');
-    expect((await report()).copies?.open).toBeGreaterThan(5);
+    expect((await report()).forwards?.open).toBeGreaterThan(5);
     await command('rollback', { reason: 'a test' });
     // Whoever writes a resource now brings what is under way to it first.
     await users.work(20, 'writes');
     const { writes } = users.seen();
     expect(new Set(writes.slice(-20).map(({ side }) => side))).toEqual(new Set(['primary']));
-    example.copying(true);
+    example.forwarding(true);
     await example.settled();
     expect((await contentOf(example.legacy.url)).sort()).toEqual(users.expected());
   });
@@ -234,7 +236,7 @@ describe('the third attempt', () => {
     await users.work(40);
     const { reads, writes } = users.seen();
     expect(new Set([...reads, ...writes].map(({ side }) => side))).toEqual(new Set(['shadow']));
-    expect(new Set(writes.map(({ copy }) => copy))).toEqual(new Set(['none']));
+    expect(new Set(writes.map(({ forward }) => forward))).toEqual(new Set(['none']));
     expect((await contentOf(example.replacement.url)).sort()).toEqual(users.expected());
     expect(await contentOf(example.legacy.url)).toEqual(before);
     expect(await compareStores(example.legacy.url, example.replacement.url)).not.toMatchObject({ onlyReplacement: [] });

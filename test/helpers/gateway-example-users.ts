@@ -10,7 +10,7 @@ import type { Answered, Example } from './gateway-example.ts';
 type Item = Record<string, unknown> & { id: string };
 
 export type SeenRead = { key: string; path: string; side: string; reason: string; status: number };
-type SeenWrite = { method: string; path: string; side: string; copy: string; status: number };
+type SeenWrite = { method: string; path: string; side: string; forward: string; status: number };
 
 export type Users = {
   /** So many requests of all of them together, three of four reads. */
@@ -51,7 +51,13 @@ export function usersOf(example: Example, random: () => number): Users {
     const { method, path, body, after } = changeOf(collection, id, items.get(name), count, pick);
     const answer = await example.chat(method, path, { caller, body });
     const { side } = routeOf(answer);
-    writes.push({ method, path, side, copy: answer.headers.get('x-crossfade-copy') ?? '', status: answer.status });
+    writes.push({
+      method,
+      path,
+      side,
+      forward: answer.headers.get('x-crossfade-forward') ?? '',
+      status: answer.status,
+    });
     if (answer.status >= 300) return;
     if (after) items.set(name, after);
     else items.delete(name);

@@ -38,8 +38,8 @@ export type Example = {
   /** A minute goes by on every clock in this process: flags are old then, outcomes due; and the schedules fire. */
   minute(): Promise<void>;
   /** Switch of the test: without it the stream's records are taken and nothing is done with them. */
-  copying(on: boolean): void;
-  /** Waits until every copy has been carried out; the schedule's relay wakes those that are due again. */
+  forwarding(on: boolean): void;
+  /** Waits until every forwarded write has been carried out; the schedule's relay wakes those that are due again. */
   settled(): Promise<void>;
   stop(): Promise<void>;
 };
@@ -93,9 +93,9 @@ export async function gatewayExample(change: Service = {}): Promise<Example> {
     import('../../functions/relay.ts'),
   ]);
   const front = await httpShim(await routes(), { gateway: gateway.handler, control: control.handler });
-  let isCopying = true;
+  let isForwarding = true;
   const mapping = streamMapping(streamReader(on.endpoint, on.tables.changes), async (event) =>
-    isCopying ? (writer.handler as Handler)(event, context()) : { batchItemFailures: [] },
+    isForwarding ? (writer.handler as Handler)(event, context()) : { batchItemFailures: [] },
   );
 
   const ask = async (path: string, init: RequestInit & { headers: Record<string, string> }): Promise<Answered> => {
@@ -157,23 +157,23 @@ export async function gatewayExample(change: Service = {}): Promise<Example> {
       await Promise.all([fire(ticker.handler), fire(relay.handler, { maxMs: 1 })]);
       await readersKnow();
     },
-    copying: (value) => {
-      isCopying = value;
+    forwarding: (value) => {
+      isForwarding = value;
     },
     async settled() {
       let waiting: readonly object[] = [];
       let looks = 0;
       const isEmpty = async () => {
-        waiting = await copiesIn(on);
+        waiting = await forwardsIn(on);
         looks += 1;
         if (waiting.length > 0 && looks % RELAY_EVERY_LOOKS === 0) {
-          // The first pause of a copy that was refused is over then.
+          // The first pause of a forwarded write that was refused is over then.
           clocks.pass(1_000);
           await fire(relay.handler, { maxMs: 1 });
         }
         return waiting.length === 0;
       };
-      await until(isEmpty, () => `copies wait: ${JSON.stringify(waiting.slice(0, 5))}`, 20_000);
+      await until(isEmpty, () => `forwarded writes wait: ${JSON.stringify(waiting.slice(0, 5))}`, 20_000);
     },
     async stop() {
       await mapping.stop();
@@ -187,7 +187,7 @@ export async function gatewayExample(change: Service = {}): Promise<Example> {
 }
 
 /** One call where the store makes one for each of its shards. */
-async function copiesIn({ dynamodb, tables }: Backing): Promise<readonly object[]> {
+async function forwardsIn({ dynamodb, tables }: Backing): Promise<readonly object[]> {
   const command = new ScanCommand({
     TableName: tables.changes,
     ConsistentRead: true,
@@ -201,8 +201,8 @@ async function routes(): Promise<GatewayRoute[]> {
   const { gatewayRoutes } = await import('../../functions/gateway.ts');
   const { commandRoutes } = await import('../../functions/control-routes/commands.ts');
   const { lookRoutes } = await import('../../functions/control-routes/look.ts');
-  const { copyRoutes } = await import('../../functions/control-routes/copies.ts');
+  const { forwardRoutes } = await import('../../functions/control-routes/forwards.ts');
   const of = (name: string, list: readonly { method: string; path: string; scope: string | null }[]) =>
     list.map(({ method, path, scope }) => ({ method, path, scopes: scope ? [scope] : [], function: name }));
-  return [...of('gateway', gatewayRoutes), ...of('control', [...commandRoutes, ...lookRoutes, ...copyRoutes])];
+  return [...of('gateway', gatewayRoutes), ...of('control', [...commandRoutes, ...lookRoutes, ...forwardRoutes])];
 }

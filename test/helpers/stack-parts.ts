@@ -19,7 +19,7 @@ import { dynamoStateStore } from '../../lib/adapters/dynamodb/state-store.ts';
 import { dynamoVerdictStore } from '../../lib/adapters/dynamodb/verdict-store.ts';
 import { dynamoWakeUps } from '../../lib/adapters/dynamodb/wake-ups.ts';
 import { dynamoWindowStore } from '../../lib/adapters/dynamodb/window-store.ts';
-import { copyDelivery } from '../../lib/adapters/http/deliver-copy.ts';
+import { forwardDelivery } from '../../lib/adapters/http/deliver-forward.ts';
 import { httpUpstream } from '../../lib/adapters/http/upstream.ts';
 import { type PgConnection, postgresConnection } from '../../lib/adapters/postgres/connection/connection.ts';
 import { postgresTables } from '../../lib/adapters/postgres/tables.ts';
@@ -181,7 +181,7 @@ export function portsOn(
     wakeUps: dynamoWakeUps({ client, tableName: on.tables.changes }),
     ...dynamoForwardStore({ client, tableName: on.tables.changes, realNow: Date.now }),
     realNow: Date.now,
-    deliver: copyDelivery(httpUpstream({ clock, profile: 'local' })),
+    deliver: forwardDelivery(httpUpstream({ clock, profile: 'local' })),
     flags: appConfigPublisher({ client: control, ...on.flags, clock: hurriedClock(), requestTimeoutMs: 2_000 }),
     ...postgresTables({ runtime: gateways[0], owner: gateways[1] }),
     async close() {

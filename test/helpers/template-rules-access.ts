@@ -62,7 +62,10 @@ export const ROUTE_SCOPES: Readonly<Record<string, string | null>> = {
   'POST /v1/cutovers/{cutover}/backfill/pause': 'control:write',
   'POST /v1/cutovers/{cutover}/backfill/resume': 'control:write',
   'POST /v1/cutovers/{cutover}/backfill/cancel': 'control:write',
+  'GET /v1/cutovers/{cutover}/forwards': 'control:read',
   'GET /v1/cutovers/{cutover}/copies': 'control:read',
+  'POST /v1/cutovers/{cutover}/forwards/retry': 'control:write',
+  'POST /v1/cutovers/{cutover}/forwards/discard': 'control:write',
   'POST /v1/cutovers/{cutover}/copies/retry': 'control:write',
   'POST /v1/cutovers/{cutover}/copies/discard': 'control:write',
   'POST /v1/cutovers/{cutover}/complete': 'control:complete',
@@ -89,6 +92,8 @@ export const ROUTE_SCOPES: Readonly<Record<string, string | null>> = {
   'GET /v1/experiments': 'control:read',
   'GET /v1/experiments/{experiment}': 'control:read',
   'POST /v1/experiments/{experiment}/events': 'outcomes:write',
+  'POST /v1/forwards': 'copies:write',
+  'POST /v1/forwards/settle': 'copies:write',
   'POST /v1/copies': 'copies:write',
   'POST /v1/copies/settle': 'copies:write',
   'POST /v1/alerts/{alert}/acknowledge': 'control:write',
@@ -273,7 +278,7 @@ export const ACCESS_RULES: readonly Rule[] = [
   },
   {
     area: 'roles',
-    says: 'control, dashboard and tick may select windows and copies, and nobody who selects may scan',
+    says: 'control, dashboard and tick may select windows and forwarded writes, and nobody who selects may scan',
     wrong: (it) => {
       const selecting = statements(it).filter(({ Action }) => Action.includes('dynamodb:PartiQLSelect'));
       const tables = ({ role, Resource }: Statement) => Resource.map((table) => `${role} ${JSON.stringify(table)}`);
@@ -296,22 +301,22 @@ export const ACCESS_RULES: readonly Rule[] = [
   },
   {
     area: 'roles',
-    says: 'the gateway records copies and reads the state, and the shadow-writer carries copies out, wherever upstreams are',
+    says: 'the gateway records forwarded writes and reads the state, and the shadow-writer carries them out, wherever upstreams are',
     wrong: (it) => {
-      const copies = (role: string, Sid: string, actions: string[]) => {
+      const allowed = (role: string, Sid: string, actions: string[]) => {
         const found = statements(it).find((one) => one.role === role && one.Sid === Sid);
         return actions
           .filter((action) => !found?.Action.includes(`dynamodb:${action}`))
           .map((action) => `${role}: no ${action}`);
       };
       return [
-        ...copies('GatewayRole', 'RecordCopies', ['PutItem', 'UpdateItem', 'DeleteItem', 'Query']),
-        ...copies('GatewayRole', 'ReadState', ['GetItem']),
-        ...copies('ShadowWriterRole', 'CarryOutCopies', ['Query', 'UpdateItem', 'DeleteItem']),
+        ...allowed('GatewayRole', 'RecordForwards', ['PutItem', 'UpdateItem', 'DeleteItem', 'Query']),
+        ...allowed('GatewayRole', 'ReadState', ['GetItem']),
+        ...allowed('ShadowWriterRole', 'CarryOutForwards', ['Query', 'UpdateItem', 'DeleteItem']),
         ...differences(it.resources.UpstreamSecurityGroup, { Condition: 'UpstreamsGiven' }),
       ];
     },
-    break: (it) => put(statementIn(it, 'GatewayRole', 'RecordCopies'), 'Action', ['dynamodb:PutItem']),
+    break: (it) => put(statementIn(it, 'GatewayRole', 'RecordForwards'), 'Action', ['dynamodb:PutItem']),
   },
   {
     area: 'roles',

@@ -3,12 +3,12 @@
  * flows and the SDK are the real ones; a process can die before or after any call it makes.
  */
 
-import type { CopyRecorder, CutoverWrite, WriteIntent, WriteOutcome } from '../../lib/client/write-cutover.ts';
+import type { CutoverWrite, ForwardRecorder, WriteIntent, WriteOutcome } from '../../lib/client/write-cutover.ts';
 import { writeCutover } from '../../lib/client/write-cutover.ts';
 import type { CutoverDeclaration, CutoverState, Side } from '../../lib/core/cutover/cutover.ts';
 import { otherSide } from '../../lib/core/forwards/forward.ts';
-import { applyCopies, copiesAreDue } from '../../lib/flows/forwards/apply-copies.ts';
-import { actOnCopies, listCopies } from '../../lib/flows/forwards/copies.ts';
+import { applyForwards, forwardsAreDue } from '../../lib/flows/forwards/apply-forwards.ts';
+import { actOnForwards, listForwards } from '../../lib/flows/forwards/forward-controls.ts';
 import { intendWrite, settleWrite } from '../../lib/flows/forwards/record-write.ts';
 import { declarationOf, type StageName, stateIn, systemOf } from '../property/samples.ts';
 import { forwardPorts, inMemoryForwards } from './fakes/forwards.ts';
@@ -31,7 +31,7 @@ export function writeWorld(options: { stage?: StageName; forgets?: boolean } = {
   const side = (): AppSide => ({ applied: [], seen: new Set(), mode: 'ok' });
   const sides: Record<Side, AppSide> = { primary: side(), shadow: side() };
   const clock = passingClock();
-  const copies = inMemoryForwards({ realNow: clock.now });
+  const forwardStore = inMemoryForwards({ realNow: clock.now });
   let state: CutoverState = stateIn(options.stage ?? 'r1', { id: 'planner', kind: 'component' });
   let ids = 0;
 
@@ -43,25 +43,25 @@ export function writeWorld(options: { stage?: StageName; forgets?: boolean } = {
 
   const ports = {
     clock,
-    ...forwardPorts(copies),
+    ...forwardPorts(forwardStore),
     ids: { next: () => `id-${++ids}` },
     log: { event() {}, failure() {} },
     windows: inMemoryWindows({ clock }),
     wakeUps: inMemoryWakeUps(),
     state: { readCutover: async () => state, readSystem: async () => systemOf() } as never,
-    deliver: async (_: unknown, on: Side, copy: { idempotencyKey: string; body: Uint8Array | null }) => {
+    deliver: async (_: unknown, on: Side, forward: { idempotencyKey: string; body: Uint8Array | null }) => {
       const { mode } = sides[on];
       if (mode === 'refuses') return 'away' as const;
       if (mode === 'lost') return 'unknown' as const;
       if (typeof mode === 'number') return mode;
-      apply(on, copy.idempotencyKey, JSON.parse(Buffer.from(copy.body!).toString()) as string);
+      apply(on, forward.idempotencyKey, JSON.parse(Buffer.from(forward.body!).toString()) as string);
       return mode === 'ok' ? 200 : ('unknown' as const);
     },
   };
 
-  const recorder: CopyRecorder = {
+  const recorder: ForwardRecorder = {
     intend: (write) => intendWrite(ports, declaration, write, clock.ms + 5_000),
-    settle: ({ cutover, copy, outcome }) => settleWrite(ports, cutover, copy, outcome),
+    settle: ({ cutover, forward, outcome }) => settleWrite(ports, cutover, forward, outcome),
   };
 
   /** One write of one process: what its calls meet, and when it dies. Null when it died. */
@@ -75,7 +75,7 @@ export function writeWorld(options: { stage?: StageName; forgets?: boolean } = {
       settle = 'ok' as Fate,
       during = () => {},
     } = {},
-    through: CopyRecorder = recorder,
+    through: ForwardRecorder = recorder,
     over: Partial<CutoverWrite<string>> = {},
   ): Promise<string | Error | null> {
     let calls = 0;
@@ -117,7 +117,7 @@ export function writeWorld(options: { stage?: StageName; forgets?: boolean } = {
       );
     const written = writeCutover<string>(
       {
-        copies: {
+        forwards: {
           intend: (one: WriteIntent, signal) => mortal(() => onIntend(() => through.intend(one, signal))),
           settle: (one: WriteOutcome, signal) => mortal(() => onSettle(() => through.settle(one, signal))),
         },
@@ -140,29 +140,29 @@ export function writeWorld(options: { stage?: StageName; forgets?: boolean } = {
     declaration,
     sides,
     clock,
-    copies,
+    forwardStore,
     ports,
     recorder,
     write,
-    apply: () => applyCopies(ports, declaration, clock.ms + 20_000),
+    apply: () => applyForwards(ports, declaration, clock.ms + 20_000),
     enter: (stage: StageName) => {
       state = stateIn(stage, { id: 'planner', kind: 'component', epoch: state.epoch + 1 });
     },
     /** As the relay does it, and a person who looks whether the side that decides has what is in quarantine. */
     async settle(): Promise<void> {
-      for (let rounds = 0; copies.all().length > 0 && rounds < 2_000; rounds += 1) {
-        if (await copiesAreDue(ports, declaration)) await applyCopies(ports, declaration, clock.ms + 20_000);
+      for (let rounds = 0; forwardStore.all().length > 0 && rounds < 2_000; rounds += 1) {
+        if (await forwardsAreDue(ports, declaration)) await applyForwards(ports, declaration, clock.ms + 20_000);
         clock.ms += 1_000;
-        if (copies.all().some(({ status }) => status !== 'quarantined')) {
+        if (forwardStore.all().some(({ status }) => status !== 'quarantined')) {
           if (rounds % 50 !== 49) continue;
         }
-        for (const copy of (await listCopies(ports, 'planner')).copies.filter(
+        for (const forward of (await listForwards(ports, 'planner')).forwards.filter(
           ({ status }) => status === 'quarantined',
         )) {
-          const has = sides[otherSide(copy.side)].seen.has(copy.idempotencyKey);
-          await actOnCopies(ports, 'planner', {
+          const has = sides[otherSide(forward.side)].seen.has(forward.idempotencyKey);
+          await actOnForwards(ports, 'planner', {
             action: has ? 'retry' : 'discard',
-            which: { id: copy.id },
+            which: { id: forward.id },
             actor: 'ada',
           });
         }

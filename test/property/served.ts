@@ -4,7 +4,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import { createLocalJWKSet } from 'jose';
 import { authenticate } from '../../lib/adapters/http/authenticate.ts';
-import { copyDelivery } from '../../lib/adapters/http/deliver-copy.ts';
+import { forwardDelivery } from '../../lib/adapters/http/deliver-forward.ts';
 import { signToken } from '../../lib/adapters/http/sign-token.ts';
 import { type Jwk, OPERATOR_SCOPES } from '../../lib/adapters/http/token.ts';
 import type { ApiComposition } from '../../lib/compose/api.ts';
@@ -42,20 +42,20 @@ export function inMemoryComposition(declarations: readonly CutoverDeclaration[] 
     windows: inMemoryWindows({ clock }),
     wakeUps: inMemoryWakeUps(),
     verdicts: inMemoryVerdicts({ clock }),
-    copies: inMemoryForwards({ realNow: () => clock.nowMs }),
+    forwardStore: inMemoryForwards({ realNow: () => clock.nowMs }),
     flags: inMemoryFlags(),
     tables: inMemoryTables({ clock }),
     alerts: inMemoryAlerts(),
     channels: [inMemoryChannel()],
     experiments: inMemoryExperiments(),
   };
-  const { copies, tables, ...rest } = parts;
+  const { forwardStore, tables, ...rest } = parts;
   const composition: ApiComposition = {
     ports: {
       ...rest,
-      ...forwardPorts(copies),
+      ...forwardPorts(forwardStore),
       ...tablePorts(tables),
-      deliver: async (...delivery) => copyDelivery(await composition.upstream())(...delivery),
+      deliver: async (...delivery) => forwardDelivery(await composition.upstream())(...delivery),
       clock,
       ids: { next: () => `id-${++ids}` },
       log: {

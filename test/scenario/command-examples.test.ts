@@ -7,7 +7,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HOUR_MS } from '../../lib/core/base/units.ts';
-import { copyId } from '../../lib/core/forwards/forward.ts';
+import { forwardId } from '../../lib/core/forwards/forward.ts';
 import { NO_TOTALS } from '../../lib/core/report/experiment.ts';
 import type { HealthFinding } from '../../lib/core/table/reading.ts';
 import { defineCutovers } from '../../lib/define/cutovers.ts';
@@ -105,10 +105,10 @@ async function counted({ w }: Run): Promise<void> {
 }
 
 /** A write that the new service refused as often as it was tried. */
-async function refusedCopy({ w }: Run): Promise<void> {
+async function refusedForward({ w }: Run): Promise<void> {
   const createdAtMs = w.clock.now() - 90_000;
   const [orderKey, by] = ['orders/7', 'shadow-writer'];
-  const id = copyId(orderKey, 'w1', createdAtMs);
+  const id = forwardId(orderKey, 'w1', createdAtMs);
   await w.ports.intents.intend({
     id,
     cutover: 'orders',
@@ -242,7 +242,7 @@ const WITHDRAWN: readonly Lived[] = [
   },
 ];
 
-/** Two phases, an experiment, and a service whose writes are copied. */
+/** Two phases, an experiment, and a service whose writes are forwarded. */
 const IN_PHASES: readonly Lived[] = [
   { words: ['phases'] },
   { words: ['phase', 'accounts', 'check', 'rehearsed'], variant: 'check' },
@@ -260,8 +260,8 @@ const IN_PHASES: readonly Lived[] = [
     },
   },
   { words: ['start', 'orders'], shown: false, first: minutes(2) },
-  { words: ['copies', 'orders'], exit: 3, first: refusedCopy },
-  { words: ['copies', 'orders', 'retry', '--all'], variant: 'retry' },
+  { words: ['forwards', 'orders'], exit: 3, first: refusedForward },
+  { words: ['forwards', 'orders', 'retry', '--all'], variant: 'retry' },
   { words: ['rollback-system', '--confirm', 'system', ...WHY] },
   { words: ['openapi'] },
 ];

@@ -1,6 +1,6 @@
 /**
  * A small JSON server: a path of resources, a body, one answer. A write that comes again with its `Idempotency-Key` gets the
- * answer of the first time and is not carried out again, which is what a service must promise to be copied to.
+ * answer of the first time and is not carried out again, which is what a service must promise to get forwarded writes.
  */
 
 import { createServer, type IncomingMessage } from 'node:http';

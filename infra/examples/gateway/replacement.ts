@@ -3,9 +3,9 @@
  * through, and what was deleted is remembered, so that loading the old documents can never undo a newer write:
  *
  *   read from the old service ─────────────→ load 'users/7' ─→ refused: 'users/7' was deleted meanwhile
- *                        DELETE users/7 ─→ copy of it arrives
+ *                        DELETE users/7 ─→ is forwarded to here
  *
- * The other order is harmless, too: what was loaded is as new as the copies that are still to come, and ends as they say.
+ * The other order is harmless, too: what was loaded is as new as the writes that are still to come, and ends as they say.
  */
 
 import { type Call, type Handle, type JsonServer, jsonServer, type Reply, refused } from './json-server.ts';
@@ -95,7 +95,7 @@ function one(
     case 'PUT':
       return keep();
     case 'POST':
-      // One that was only loaded: this is the copy of the write that made it, and the copies of later ones follow.
+      // One that was only loaded: this is the forwarded write that made it, and later ones follow.
       return there && known ? refused(409, `'${id}' is there already.`) : keep();
     case 'PATCH':
       if (!there) return refused(404, `There is no '${id}'.`);

@@ -1,6 +1,6 @@
 /**
  * Both services from the outside: fills the new one with what the old one had before, and compares everything they hold.
- * The load begins after `crossfade start`: from then on every write is copied, and what was written before is read here.
+ * The load begins after `crossfade start`: from then on every write is forwarded, and what was written before is read here.
  */
 
 const COLLECTIONS = ['users', 'conversations', 'tasks'] as const;

@@ -19,17 +19,17 @@
  *
  *   what                id                         place                                expires
  *   wake-up             <cutover>                  wake                                 never
- *   copy of a write     <cutover>#<shard 0–9>      <copy id: ms, shard, unique part>    when it is carried out
- *   part of its body    body#<cutover>#<copy id>   <number, 4 digits>                   with it, or after 90 days
+ *   forwarded write     <cutover>#<shard 0–9>      <id: ms, shard, unique part>         when it is carried out
+ *   part of its body    body#<cutover>#<id>        <number, 4 digits>                   with it, or after 90 days
  *   read to compare     compare#<cutover>          <unique part>                        1 hour
- *   receipt of a copy   receipt#<cutover>#<name>   receipt                              1 day
+ *   receipt of one      receipt#<cutover>#<name>   receipt                              1 day
  *
- * A copy's shard comes from its order key, so what must keep its order lies under one partition key, in that order.
+ * The shard of a forwarded write comes from its order key: what must keep its order lies under one partition key.
  */
 
 import { createHash } from 'node:crypto';
 import type { CutoverId, Side } from '../../core/cutover/cutover.ts';
-import { placeOfCopy } from '../../core/forwards/forward.ts';
+import { placeOfForward } from '../../core/forwards/forward.ts';
 
 export type ItemKey = { pk: string; sk: string };
 
@@ -78,15 +78,15 @@ export function shardOf(source: string): number {
 export type ChangeKey = { id: string; place: string };
 
 export const wakeUpKey = (id: CutoverId): ChangeKey => ({ id, place: 'wake' });
-export const copyPartition = (id: CutoverId, shard: number): string => `${id}#${shard}`;
-/** Null for what is no id of a copy. */
-export function copyKey(id: CutoverId, copy: string): ChangeKey | null {
-  const place = placeOfCopy(copy);
-  return place ? { id: copyPartition(id, place.shard), place: copy } : null;
+export const forwardPartition = (id: CutoverId, shard: number): string => `${id}#${shard}`;
+/** Null for what is no id of a forwarded write. */
+export function forwardKey(id: CutoverId, forward: string): ChangeKey | null {
+  const place = placeOfForward(forward);
+  return place ? { id: forwardPartition(id, place.shard), place: forward } : null;
 }
-export const bodyPartition = (id: CutoverId, copy: string): string => `body#${id}#${copy}`;
-export const bodyKey = (id: CutoverId, copy: string, part: number): ChangeKey => ({
-  id: bodyPartition(id, copy),
+export const bodyPartition = (id: CutoverId, forward: string): string => `body#${id}#${forward}`;
+export const bodyKey = (id: CutoverId, forward: string, part: number): ChangeKey => ({
+  id: bodyPartition(id, forward),
   place: padded(part, 4),
 });
 export const comparisonKey = (id: CutoverId, unique: string): ChangeKey => ({ id: `compare#${id}`, place: unique });

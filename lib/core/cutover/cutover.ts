@@ -120,7 +120,7 @@ export type CutoverDeclaration = {
   experiments?: readonly ExperimentDeclaration[];
 } & (
   | { kind: 'table'; table: TableDeclaration }
-  /** Without `writes` its sides take no copied writes. */
+  /** Without `writes` its sides take no forwarded writes. */
   | { kind: 'component'; writes?: WriteTargets }
   | { kind: 'service'; upstreams: { primary: string; shadow: string }; gateway: GatewayRules }
 );

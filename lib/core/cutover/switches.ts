@@ -2,7 +2,7 @@
  * The switches that keep a stage from doing what it is there for, without leaving it:
  *
  *   reads on the primary   the share is 0 everywhere; capture, copy and verification go on
- *   writes off             nothing is written to the shadow; changes wait in outbox or copies, and nothing is lost
+ *   writes off             nothing is written to the shadow; changes wait in the outbox, or to be forwarded; nothing is lost
  *
  * A shadow that is not written is not read: writes go off only after its readers have left, and readers come back only after
  * writes are on and what waited is applied. Every stage is entered with both switches normal. While one is not, nothing goes

@@ -4,7 +4,7 @@ import type { CutoverDeclaration, Side } from './cutover.ts';
 
 export type WriteTarget = { url: string; privateHosts: readonly string[] };
 
-/** Null for a cutover whose sides take no copied writes. */
+/** Null for a cutover whose sides take no forwarded writes. */
 export function writeTarget(declaration: CutoverDeclaration, side: Side): WriteTarget | null {
   if (declaration.kind === 'service')
     return { url: declaration.upstreams[side], privateHosts: declaration.gateway.privateHosts };

@@ -1,14 +1,14 @@
-/** The gate of copies: no stage goes on while the other side lacks what this one has. */
+/** The gate of forwarded writes: no stage goes on while the other side lacks what this one has. */
 
 import { type Condition, condition } from '../conditions/condition.ts';
 import { ms } from '../conditions/figures.ts';
 import type { Policy } from '../cutover/cutover.ts';
-import type { CopiesSummary } from '../forwards/forward.ts';
+import type { ForwardsSummary } from '../forwards/forward.ts';
 
-/** @param summary null when the copies could not be counted */
-export function copiesCondition(
+/** @param summary null when the forwarded writes could not be counted */
+export function forwardsCondition(
   id: string,
-  summary: CopiesSummary | null,
+  summary: ForwardsSummary | null,
   policy: Pick<Policy, 'lagAdvanceMs'>,
 ): Condition {
   const limit = policy.lagAdvanceMs;
@@ -17,7 +17,7 @@ export function copiesCondition(
       ok: false,
       seen: null,
       limit,
-      says: 'The copies of writes could not be counted.',
+      says: 'The forwarded writes could not be counted.',
       release: { wait: 'next_tick' },
     });
   const { lagMs } = summary;
@@ -28,14 +28,14 @@ export function copiesCondition(
       limit: 0,
       unit: 'count',
       says: `${summary.quarantined} writes that one side has cannot be brought to the other.`,
-      release: { command: ['crossfade', 'copies', id], does: 'lists them, with retry and discard' },
+      release: { command: ['crossfade', 'forwards', id], does: 'lists them, with retry and discard' },
     });
   const counted = `${summary.open}${summary.more ? ' or more' : ''}`;
   return condition('copies', {
     ok: lagMs <= limit,
     seen: lagMs,
     limit,
-    says: `${counted} writes wait to be copied, the oldest for ${ms(lagMs)}; the limit is ${ms(limit)}.`,
+    says: `${counted} writes wait to be forwarded, the oldest for ${ms(lagMs)}; the limit is ${ms(limit)}.`,
     release: { wait: 'forwarding' },
   });
 }

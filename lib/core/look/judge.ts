@@ -9,7 +9,7 @@ import { pendingCondition, storedPending } from '../gates/pending.ts';
 import { cohortHold, fellBehind, type Peer, withHold } from '../holds/cohort.ts';
 import { demandsOf } from '../holds/demands.ts';
 import { armedHold } from '../holds/existence.ts';
-import { copiesCondition } from '../holds/forwards.ts';
+import { forwardsCondition } from '../holds/forwards.ts';
 import { shapeConditions } from '../holds/shape.ts';
 import { decide } from '../stage/decide.ts';
 import type { Decision } from '../stage/decision.ts';
@@ -20,7 +20,7 @@ import type { Judgement, Snapshot } from './snapshot.ts';
 export type { Peer };
 
 export function judge(snapshot: Snapshot): Judgement {
-  const { declaration, state, policy, table, last, waits, copies, nowMs } = snapshot;
+  const { declaration, state, policy, table, last, waits, forwards, nowMs } = snapshot;
   const demanded = demandsOf(snapshot);
   const alerted = demands(alertRules(snapshot), snapshot.alerts, { ...sampleOf(snapshot), verdict: null });
   const armed = armedHold(state, table);
@@ -34,7 +34,7 @@ export function judge(snapshot: Snapshot): Judgement {
       ...(waits === null ? storedPending(state, last) : pendingCondition(state, waits, nowMs)),
       ...(armed ? [armed] : []),
       ...(follows ? shapeConditions(declaration.id, table) : []),
-      ...(follows && state.kind !== 'table' ? [copiesCondition(declaration.id, copies, policy)] : []),
+      ...(follows && state.kind !== 'table' ? [forwardsCondition(declaration.id, forwards, policy)] : []),
     ],
     guards: [...demanded.guards, ...alerted.guards],
   });

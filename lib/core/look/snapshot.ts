@@ -6,7 +6,7 @@
 import type { Alert } from '../alerts/alert.ts';
 import type { Verdict } from '../conditions/verdict.ts';
 import type { CutoverDeclaration, CutoverState, Policy, SystemState } from '../cutover/cutover.ts';
-import type { CopiesSummary } from '../forwards/forward.ts';
+import type { ForwardsSummary } from '../forwards/forward.ts';
 import type { MinuteWindow, TableStatus } from '../gates/evidence.ts';
 import type { Evidence } from '../gates/fold.ts';
 import type { StoredVerdict } from '../gates/stored-verdict.ts';
@@ -28,7 +28,7 @@ export type Snapshot = {
   /** Why there is no status: what asking for it ended with. */
   tableProblem: string | null;
   /** Writes that the other side has still to get; null for tables, before the start, and when they could not be counted. */
-  copies: CopiesSummary | null;
+  forwards: ForwardsSummary | null;
   /** True when the deployed flags carry this state's epoch and version. */
   flagsDeployed: boolean;
   /** As stored: a rule that holds or rolls back may have to be broken for some minutes before it does. */

@@ -26,7 +26,7 @@ export type GatewayRules = {
   requestsPerSecond: number;
   /** True when both upstreams answer a repeated `Idempotency-Key` like the first time, so that anything may be repeated. */
   idempotencyKeys: boolean;
-  /** Leading path segments that name a resource: its writes are copied in the order they came. */
+  /** Leading path segments that name a resource: its writes are forwarded in the order they came. */
   orderSegments: number;
   compare: {
     /** Share of reads that are sent to both sides, 0–1. */

@@ -14,7 +14,7 @@ import {
   type SystemState,
 } from '../../core/cutover/cutover.ts';
 import { policyOf } from '../../core/cutover/policy.ts';
-import type { CopiesSummary } from '../../core/forwards/forward.ts';
+import type { ForwardsSummary } from '../../core/forwards/forward.ts';
 import { guardMinutes } from '../../core/gates/absolute-guards.ts';
 import { resume } from '../../core/gates/seen.ts';
 import type { StoredVerdict } from '../../core/gates/stored-verdict.ts';
@@ -106,9 +106,9 @@ export async function collect(
   const unfoldedMinute =
     state.version === 0 ? nowMinute : resume(last?.evidence ?? null, state, policy, nowMs).fromMinute;
   const fromMinute = Math.min(unfoldedMinute, nowMinute - backMinutes);
-  const [windows, copies] = await Promise.all([
+  const [windows, forwards] = await Promise.all([
     ports.windows.read(id, Math.max(0, fromMinute), nowMinute),
-    state.kind === 'table' || state.version === 0 ? null : copiesSummary(ports, id),
+    state.kind === 'table' || state.version === 0 ? null : forwardsSummary(ports, id),
   ]);
   return {
     id,
@@ -119,7 +119,7 @@ export async function collect(
     last,
     windows,
     ...(state.kind === 'table' ? tableStatus(ports, id, tables) : { table: null, tableProblem: null }),
-    copies,
+    forwards,
     flagsDeployed: carriesState(around.deployed?.document, state),
     alerts: around.alerts.get(id) ?? [],
     waits,
@@ -137,12 +137,12 @@ async function storedVerdict(ports: Pick<Ports, 'verdicts' | 'log'>, id: string)
   }
 }
 
-/** The same for copies: what cannot be counted holds. */
-async function copiesSummary(ports: Pick<Ports, 'forwards' | 'log'>, id: string): Promise<CopiesSummary | null> {
+/** The same for forwarded writes: what cannot be counted holds. */
+async function forwardsSummary(ports: Pick<Ports, 'forwards' | 'log'>, id: string): Promise<ForwardsSummary | null> {
   try {
     return await ports.forwards.summary(id);
   } catch (error) {
-    ports.log.failure('copies_not_counted', error, { cutover: id });
+    ports.log.failure('forwards_not_counted', error, { cutover: id });
     return null;
   }
 }

@@ -64,15 +64,15 @@ function lineOf({ id, judgement, moved, problem }: Outcome): TickResult['cutover
 
 function measure(ports: TickNeeds, { id, judgement, moved }: Outcome): void {
   if (!judgement) return;
-  const { table, copies, state } = judgement;
+  const { table, forwards, state } = judgement;
   if (moved) ports.log.event('stage_moved', { cutover: id, moved, version: state.version });
   if (table) {
     ports.metrics.record('OutboxAgeMs', table.lagMs);
     ports.metrics.record('Quarantined', table.quarantined);
   }
-  if (copies) {
-    ports.metrics.record('CopiesAgeMs', copies.lagMs);
-    ports.metrics.record('CopiesQuarantined', copies.quarantined);
+  if (forwards) {
+    ports.metrics.record('CopiesAgeMs', forwards.lagMs);
+    ports.metrics.record('CopiesQuarantined', forwards.quarantined);
   }
   ports.metrics.record('HeldMs', heldMs(judgement));
 }

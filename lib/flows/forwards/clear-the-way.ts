@@ -25,7 +25,7 @@ export async function clearTheWay(
   const untilMs = Math.min(deadlineMs, ports.clock.monotonicMs() + WAY_CLEAR_MS);
   for (;;) {
     const before = await ports.forwards.open(cutover, orderKey);
-    if (!before.some((copy) => copy.side === side && copy.status !== 'quarantined')) return;
+    if (!before.some((forward) => forward.side === side && forward.status !== 'quarantined')) return;
     await bring();
     if (ports.clock.monotonicMs() + PAUSE_MS > untilMs) break;
     await ports.clock.sleep(PAUSE_MS);

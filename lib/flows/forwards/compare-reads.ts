@@ -1,7 +1,7 @@
 /**
  * Reads that are sent to both sides, away from the caller: the gateway leaves a note of one in a hundred beside the call,
  * and the writer, woken by it, asks both sides the same question. What differs twice counts as a mismatch, what is
- * unfair does not count at all: a resource with copies on their way, a side that is away, more than time allows.
+ * unfair does not count at all: a resource with forwarded writes on their way, a side that is away, more than time allows.
  */
 
 import { MINUTE_MS } from '../../core/base/units.ts';

@@ -1,18 +1,24 @@
 /**
  * A write that an application makes itself, through the SDK:
  *
- *   SDK ─ intendWrite ─→ copy recorded, side named ─→ SDK writes to that side ─ settleWrite ─→ copy ready, or gone
+ *   SDK ─ intendWrite ─→ intent recorded, side named ─→ SDK writes to that side ─ settleWrite ─→ ready to forward, or gone
  *
  * As in write-both.ts, the intent is durable before anything is written, the state names the authoritative side, and
- * that side is asked what became of a write that was never settled: apply-copies.ts carries out what both have made.
+ * that side is asked what became of a write that was never settled: apply-forwards.ts carries out what both have made.
  */
 
 import { CrossfadeError } from '../../core/base/errors.ts';
 import { type CutoverDeclaration, initialState, type Side } from '../../core/cutover/cutover.ts';
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import { isPathBelow, writeTarget } from '../../core/cutover/write-target.ts';
-import { authoritativeSide, copyOfWrite, hasChangedHands, orderKeyOf, otherSide } from '../../core/forwards/forward.ts';
-import type { NewCopy } from '../../ports/forwards.ts';
+import {
+  authoritativeSide,
+  forwardOfWrite,
+  hasChangedHands,
+  orderKeyOf,
+  otherSide,
+} from '../../core/forwards/forward.ts';
+import type { NewForward } from '../../ports/forwards.ts';
 import type { Ports } from '../../ports/ports.ts';
 import { clearTheWay } from './clear-the-way.ts';
 
@@ -28,8 +34,8 @@ export type IntendedWrite = {
   request?: { method: string; path: string };
 };
 
-/** Where to write now; `copy` is null when the other side must not, or need not, get it. */
-export type WritePlace = { side: Side; copy: string | null };
+/** Where to write now; `forward` is null when the other side must not, or need not, get it. */
+export type WritePlace = { side: Side; forward: string | null };
 
 export type WriteOutcome = 'applied' | 'refused' | 'unknown';
 
@@ -57,22 +63,22 @@ export async function intendWrite(
       deadlineMs,
       onlyOnce(() => ports.wakeUps.wake(cutover)),
     );
-  if (!syncsShadow(state)) return { side, copy: null };
-  const copy = newCopy(written, write, ports.ids.next(), ports.realNow());
-  const recorded = await ports.intents.intend(copy, { receipt: write.intent });
-  // The first answer may have been lost and the sides may have changed since: the copy that is there decides.
-  return { side: otherSide(recorded.side), copy: recorded.id };
+  if (!syncsShadow(state)) return { side, forward: null };
+  const forward = newForward(written, write, ports.ids.next(), ports.realNow());
+  const recorded = await ports.intents.intend(forward, { receipt: write.intent });
+  // The first answer may have been lost and the sides may have changed since: what is recorded decides.
+  return { side: otherSide(recorded.side), forward: recorded.id };
 }
 
 /** What became of the write on its side. False when it was settled before, or is being found out by asking. */
 export async function settleWrite(
   ports: Pick<Ports, 'intents'>,
   cutover: string,
-  copy: string,
+  forward: string,
   outcome: WriteOutcome,
 ): Promise<{ settled: boolean }> {
-  if (outcome === 'refused') return { settled: await ports.intents.withdraw(cutover, copy) };
-  return { settled: await ports.intents.settle(cutover, copy, outcome === 'applied' ? 'ready' : 'unsettled') };
+  if (outcome === 'refused') return { settled: await ports.intents.withdraw(cutover, forward) };
+  return { settled: await ports.intents.settle(cutover, forward, outcome === 'applied' ? 'ready' : 'unsettled') };
 }
 
 /** What could never arrive is refused before anything is written. */
@@ -99,14 +105,14 @@ function orderKeyFor(declaration: CutoverDeclaration, { key, request }: Intended
   return declaration.kind === 'service' ? orderKeyOf(request?.path ?? '', declaration.gateway.orderSegments) : key;
 }
 
-function newCopy(
+function newForward(
   written: { cutover: string; side: Side; orderKey: string },
   { idempotencyKey, payload, request }: IntendedWrite,
   unique: string,
   createdAtMs: number,
-): NewCopy {
+): NewForward {
   return {
-    ...copyOfWrite(written, unique, createdAtMs),
+    ...forwardOfWrite(written, unique, createdAtMs),
     idempotencyKey,
     request: {
       method: request?.method ?? 'POST',

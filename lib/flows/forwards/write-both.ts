@@ -4,28 +4,34 @@
  *   read the stage ─→ record the intent ─→ authoritative side ─→ record what became of it ─→ answer
  *
  * The intent is durable before anything is sent. A process that dies between two steps leaves it behind, and after a while it is
- * asked of the authoritative side again, or shown to a person; a copy is made of what that side has, and of nothing else.
+ * asked of the authoritative side again, or shown to a person; what that side has is forwarded, and nothing else.
  * The stage is read from the state itself, not from flags: flags may be old, and there is one authoritative side.
  */
 
 import { isCrossfadeError } from '../../core/base/errors.ts';
 import { type CutoverState, initialState, type ServiceDeclaration, type Side } from '../../core/cutover/cutover.ts';
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
-import { authoritativeSide, copyOfWrite, hasChangedHands, orderKeyOf, otherSide } from '../../core/forwards/forward.ts';
+import {
+  authoritativeSide,
+  forwardOfWrite,
+  hasChangedHands,
+  orderKeyOf,
+  otherSide,
+} from '../../core/forwards/forward.ts';
 import { keptHeaders } from '../../core/net/proxied-request.ts';
-import type { NewCopy } from '../../ports/forwards.ts';
+import type { NewForward } from '../../ports/forwards.ts';
 import type { Ports } from '../../ports/ports.ts';
 import type { UpstreamResponse } from '../../ports/upstream.ts';
-import { applyCopies, type CopyPorts } from './apply-copies.ts';
+import { type ApplyPorts, applyForwards } from './apply-forwards.ts';
 import { clearTheWay } from './clear-the-way.ts';
 import { callSide, type Decision, type Proxied, type ProxiedRequest, type ProxyPorts } from './proxy.ts';
 
 /** `recorded`: the other side will get it. `none`: it must not, or need not. `unsettled`: it will be found out. */
-export type CopyMark = 'recorded' | 'unsettled' | 'none';
+export type ForwardMark = 'recorded' | 'unsettled' | 'none';
 
-export type Written = Proxied & { copy: CopyMark };
+export type Written = Proxied & { forward: ForwardMark };
 
-export type WritePorts = ProxyPorts & CopyPorts & Pick<Ports, 'intents'>;
+export type WritePorts = ProxyPorts & ApplyPorts & Pick<Ports, 'intents'>;
 
 /** @param decision by flags; used only while nothing is synchronised, when the state cannot be read */
 export async function proxyWrite(
@@ -35,23 +41,24 @@ export async function proxyWrite(
   request: ProxiedRequest,
 ): Promise<Written> {
   const state = await truth(ports, declaration, decision.stage);
-  if (!state) return { ...(await callSide(ports, declaration, decision.side, request)), ...decision, copy: 'none' };
+  if (!state) return { ...(await callSide(ports, declaration, decision.side, request)), ...decision, forward: 'none' };
   const side = authoritativeSide(state);
   const orderKey = orderKeyOf(request.path, declaration.gateway.orderSegments);
   const written = { cutover: declaration.id, side, orderKey };
   if (hasChangedHands(state))
     await clearTheWay(ports, written, request.deadlineMs, () =>
-      applyCopies(ports, declaration, request.deadlineMs, orderKey),
+      applyForwards(ports, declaration, request.deadlineMs, orderKey),
     );
   const chosen = { side, reason: 'write' };
-  if (!syncsShadow(state)) return { ...(await callSide(ports, declaration, side, request)), ...chosen, copy: 'none' };
-  const copy = newCopy(ports.ids.next(), ports.realNow(), written, request);
-  await ports.intents.intend(copy);
-  const { answer, mark } = await writeOnce(ports, declaration, copy, request);
-  return { ...answer, ...chosen, copy: mark };
+  if (!syncsShadow(state))
+    return { ...(await callSide(ports, declaration, side, request)), ...chosen, forward: 'none' };
+  const forward = newForward(ports.ids.next(), ports.realNow(), written, request);
+  await ports.intents.intend(forward);
+  const { answer, mark } = await writeOnce(ports, declaration, forward, request);
+  return { ...answer, ...chosen, forward: mark };
 }
 
-/** The state, or null when it cannot be read and the flags say that nothing is being copied anyway. */
+/** The state, or null when it cannot be read and the flags say that nothing is being forwarded anyway. */
 async function truth(
   ports: WritePorts,
   declaration: ServiceDeclaration,
@@ -66,14 +73,14 @@ async function truth(
   }
 }
 
-function newCopy(
+function newForward(
   unique: string,
   createdAtMs: number,
   written: { cutover: string; side: Side; orderKey: string },
   { method, path, query, headers, body }: ProxiedRequest,
-): NewCopy {
+): NewForward {
   return {
-    ...copyOfWrite(written, unique, createdAtMs),
+    ...forwardOfWrite(written, unique, createdAtMs),
     // A correlation id may stand for a whole visit; a key stands for one write.
     idempotencyKey: headers['idempotency-key'] ?? unique,
     request: {
@@ -89,28 +96,28 @@ function newCopy(
 async function writeOnce(
   ports: WritePorts,
   declaration: ServiceDeclaration,
-  copy: NewCopy,
+  forward: NewForward,
   request: ProxiedRequest,
-): Promise<{ answer: UpstreamResponse; mark: CopyMark }> {
-  const keyed = { ...request, headers: { ...request.headers, 'idempotency-key': copy.idempotencyKey } };
+): Promise<{ answer: UpstreamResponse; mark: ForwardMark }> {
+  const keyed = { ...request, headers: { ...request.headers, 'idempotency-key': forward.idempotencyKey } };
   let answer: UpstreamResponse;
   try {
-    answer = await callSide(ports, declaration, otherSide(copy.side), keyed);
+    answer = await callSide(ports, declaration, otherSide(forward.side), keyed);
   } catch (error) {
     const never = isCrossfadeError(error) && (error.details.sent === false || error.code === 'invalid_input');
-    await conclude(ports, copy, never ? 'refused' : 'unknown');
+    await conclude(ports, forward, never ? 'refused' : 'unknown');
     throw error;
   }
   const outcome = answer.status >= 500 ? 'unknown' : answer.status >= 400 ? 'refused' : 'applied';
-  return { answer, mark: await conclude(ports, copy, outcome) };
+  return { answer, mark: await conclude(ports, forward, outcome) };
 }
 
 /** Never throws: the authoritative side has answered, and the intent is there whatever happens to this note. */
 async function conclude(
   ports: WritePorts,
-  { cutover, id }: NewCopy,
+  { cutover, id }: NewForward,
   outcome: 'applied' | 'refused' | 'unknown',
-): Promise<CopyMark> {
+): Promise<ForwardMark> {
   try {
     if (outcome === 'refused') {
       await ports.intents.withdraw(cutover, id);
@@ -119,7 +126,7 @@ async function conclude(
     await ports.intents.settle(cutover, id, outcome === 'applied' ? 'ready' : 'unsettled');
     return outcome === 'applied' ? 'recorded' : 'unsettled';
   } catch (error) {
-    ports.log.failure('copy_not_settled', error, { cutover });
+    ports.log.failure('forward_not_settled', error, { cutover });
     return 'unsettled';
   }
 }

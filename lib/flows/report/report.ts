@@ -1,5 +1,6 @@
 /** Status of cutovers for people and programs: what is, why it is held, what comes next. Reads only. */
 
+import { withOldFields } from '../../core/base/old-names.ts';
 import { MINUTE_MS } from '../../core/base/units.ts';
 import type { Condition } from '../../core/conditions/condition.ts';
 import { commandsOf, commandText } from '../../core/conditions/release.ts';
@@ -15,7 +16,7 @@ import type {
 } from '../../core/cutover/cutover.ts';
 import type { Plan } from '../../core/cutover/plan.ts';
 import { nextStage } from '../../core/cutover/plan.ts';
-import type { CopiesSummary } from '../../core/forwards/forward.ts';
+import type { ForwardsSummary } from '../../core/forwards/forward.ts';
 import type { MinuteWindow, TableStatus } from '../../core/gates/evidence.ts';
 import { waitingText } from '../../core/gates/pending.ts';
 import { phasesOf } from '../../core/holds/phase-order.ts';
@@ -53,7 +54,7 @@ export type CutoverReport = {
   verdict: ShownVerdict;
   table: TableStatus | null;
   /** Writes that the other side has still to get; null for tables, before the start, and when they cannot be counted. */
-  copies: CopiesSummary | null;
+  forwards: ForwardsSummary | null;
   /** Closed and open minutes of the last hour, oldest first. */
   windows: readonly MinuteWindow[];
   flagsDeployed: boolean;
@@ -126,7 +127,7 @@ export async function report(
 }
 
 function cutoverReport(judgement: Judgement): CutoverReport {
-  const { declaration, state, policy, verdict, table, copies, windows, flagsDeployed, nowMs } = judgement;
+  const { declaration, state, policy, verdict, table, forwards, windows, flagsDeployed, nowMs } = judgement;
   const health = healthOf(state, verdict);
   const steps = nextSteps(declaration, state, health, verdict);
   const hourAgo = Math.floor(nowMs / MINUTE_MS) - PAGE_MINUTES;
@@ -150,7 +151,7 @@ function cutoverReport(judgement: Judgement): CutoverReport {
     minutesInStage: state.enteredAtMs === 0 ? 0 : Math.max(0, (nowMs - state.enteredAtMs) / MINUTE_MS),
     verdict: showVerdict(verdict),
     table,
-    copies,
+    ...withOldFields({ forwards }),
     windows: windows.filter((window) => window.minute >= hourAgo),
     flagsDeployed,
     steps,

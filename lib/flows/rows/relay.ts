@@ -1,5 +1,5 @@
 /**
- * Turns hints that wait in an outbox, and copies that are due again, into wake-ups, over and over until the time is up.
+ * Turns hints that wait in an outbox, and forwarded writes that are due again, into wake-ups, until the time is up.
  * Losing one costs only time. A table whose oldest hint was there when it was woken is not woken again at once: with many tables
  * the stream would fill with records of changes that were applied long ago, and each change would wait behind them.
  */
@@ -7,7 +7,7 @@
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
 import type { Ports } from '../../ports/ports.ts';
 import { withConcurrencyLimit } from '../calls/concurrency-limit.ts';
-import { copiesAreDue } from '../forwards/apply-copies.ts';
+import { forwardsAreDue } from '../forwards/apply-forwards.ts';
 
 export type Relayed = { rounds: number; wakeUps: number };
 
@@ -18,15 +18,15 @@ const IDLE_PAUSE_MS = 500;
 const PAUSE_PER_LOOK = 9;
 const LONGEST_PAUSE_MS = 2_000;
 
-/** A copy wakes the writer itself when it is made; only what has to be tried again is looked for, less often. */
-const COPIES_EVERY_ROUNDS = 4;
+/** A forwarded write wakes the writer when it is made; only what has to be tried again is looked for, less often. */
+const FORWARDS_EVERY_ROUNDS = 4;
 
 /** For how long a wake-up is taken to be under way while its table still waits; later it counts as lost. */
 const UNDER_WAY_MS = 3_000;
 const WAKE_UPS_AT_ONCE = 10;
 
 /**
- * A database that is away is not asked again in this call and keeps no copy from being woken; its error is thrown at the end.
+ * A database that is away is not asked again in this call and keeps no forwarded write back; its error is thrown at the end.
  * Without table cutovers there may be no database at all.
  * @param deadlineMs on the monotonic clock; at least one round is made
  */
@@ -35,19 +35,19 @@ export async function relay(
   deadlineMs: number,
   declarations: readonly CutoverDeclaration[],
 ): Promise<Relayed> {
-  const copied = declarations.filter(({ kind }) => kind !== 'table');
+  const forwarding = declarations.filter(({ kind }) => kind !== 'table');
   const relayed: Relayed = { rounds: 0, wakeUps: 0 };
-  let hintsIn: Ports['converging'] | null = copied.length < declarations.length ? ports.converging : null;
+  let hintsIn: Ports['converging'] | null = forwarding.length < declarations.length ? ports.converging : null;
   let away: { error: unknown } | null = null;
   const wokenAtMs = new Map<string, number>();
   for (;;) {
-    if (relayed.rounds % COPIES_EVERY_ROUNDS === 0) relayed.wakeUps += await wakeForCopies(ports, copied);
+    if (relayed.rounds % FORWARDS_EVERY_ROUNDS === 0) relayed.wakeUps += await wakeForForwards(ports, forwarding);
     let waiting: Waiting = [];
     const lookedAtMs = ports.clock.monotonicMs();
     try {
       waiting = (await hintsIn?.waiting()) ?? [];
     } catch (error) {
-      if (copied.length === 0) throw error;
+      if (forwarding.length === 0) throw error;
       hintsIn = null;
       away = { error };
     }
@@ -90,19 +90,19 @@ async function wakeForHints(
   return due.length;
 }
 
-async function wakeForCopies(
+async function wakeForForwards(
   ports: Pick<Ports, 'realNow' | 'wakeUps' | 'log' | 'forwards' | 'state'>,
   declarations: readonly CutoverDeclaration[],
 ): Promise<number> {
   let woken = 0;
   for (const declaration of declarations) {
     try {
-      if (!(await copiesAreDue(ports, declaration))) continue;
+      if (!(await forwardsAreDue(ports, declaration))) continue;
       await ports.wakeUps.wake(declaration.id);
       woken += 1;
     } catch (error) {
-      // One cutover whose copies cannot be read keeps no other from being woken.
-      ports.log.failure('copies_not_woken', error, { cutover: declaration.id });
+      // One cutover whose forwarded writes cannot be read keeps no other from being woken.
+      ports.log.failure('forwards_not_woken', error, { cutover: declaration.id });
     }
   }
   return woken;

@@ -11,19 +11,22 @@ import type { Ports } from '../../ports/ports.ts';
 import type { Upstream } from '../../ports/upstream.ts';
 import type { ReadToCompare, WakeUp } from '../../ports/wake-ups.ts';
 import { shortCircuit } from '../calls/short-circuit.ts';
-import { applyCopies, type CopyPorts } from '../forwards/apply-copies.ts';
+import { type ApplyPorts, applyForwards } from '../forwards/apply-forwards.ts';
 import { compareRead } from '../forwards/compare-reads.ts';
 import { convergeTurn, LOOK_EVERY_MS, recordChecks, type StateNow, stateNow } from './converge.ts';
 
 export type ServedBatch = { served: number; malformed: number; firstFailure: string | null };
 
-type Needs = Parameters<typeof recordChecks>[0] & Parameters<typeof convergeTurn>[0] & CopyPorts & Pick<Ports, 'state'>;
+type Needs = Parameters<typeof recordChecks>[0] &
+  Parameters<typeof convergeTurn>[0] &
+  ApplyPorts &
+  Pick<Ports, 'state'>;
 type Named = { sequenceNumber: string; declaration: CutoverDeclaration; read: ReadToCompare | undefined };
 
 /** Of a table, while others wait. */
 const TURN_MS = 1_000;
-/** Copies call servers of other people: no batch waits longer for them. What is left is woken again by the relay. */
-const COPIES_MS = 20_000;
+/** Forwarding calls servers of other people: no batch waits longer for them. What is left is woken again by the relay. */
+const FORWARDS_MS = 20_000;
 const COMPARED_PER_BATCH = 10;
 /** Two looks of both sides. */
 const COMPARE_MS = 5_000;
@@ -47,7 +50,7 @@ export async function serveWakeUps(
   const ids = woken.map(({ id }) => id);
   const unserved = await serveTables(ports, ids.filter(isTable), isTable, deadlineMs);
   for (const declaration of woken)
-    if (!isTable(declaration.id) && !(await copied(ports, declaration, deadlineMs))) unserved.add(declaration.id);
+    if (!isTable(declaration.id) && !(await forwarded(ports, declaration, deadlineMs))) unserved.add(declaration.id);
   const reads = named.filter(({ read }) => read);
   // A sample may be smaller, never late: what waits behind it are writes.
   for (const sample of reads.slice(0, COMPARED_PER_BATCH)) await compareOne(ports, sample, deadlineMs, upstream);
@@ -122,9 +125,9 @@ function statesNow(ports: Pick<Ports, 'state' | 'clock'>): StateNow {
 }
 
 /** False when they could not be looked at. */
-async function copied(ports: Needs, declaration: CutoverDeclaration, deadlineMs: number): Promise<boolean> {
+async function forwarded(ports: Needs, declaration: CutoverDeclaration, deadlineMs: number): Promise<boolean> {
   try {
-    await applyCopies(ports, declaration, Math.min(deadlineMs, ports.clock.monotonicMs() + COPIES_MS));
+    await applyForwards(ports, declaration, Math.min(deadlineMs, ports.clock.monotonicMs() + FORWARDS_MS));
     return true;
   } catch (error) {
     ports.log.failure('converge_failed', error, { cutover: declaration.id });

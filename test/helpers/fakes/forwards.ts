@@ -1,15 +1,15 @@
 /** Forwarded writes in memory, with the conditions of the real store. */
 
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
-import { type Copy, type CopyHead, placeOfCopy } from '../../../lib/core/forwards/forward.ts';
+import { type Forward, type ForwardHead, placeOfForward } from '../../../lib/core/forwards/forward.ts';
 import type { ForwardDelivery, ForwardStore } from '../../../lib/ports/forwards.ts';
 
-type Stored = Copy & { claimedBy: string };
+type Stored = Forward & { claimedBy: string };
 
 export type InMemoryForwards = ForwardStore & {
   realNow(): number;
   /** Everything that was not carried out, bodies included. */
-  all(): readonly Copy[];
+  all(): readonly Forward[];
   /** While true every call throws `store_unavailable`. */
   unavailable(yes: boolean): void;
 };
@@ -26,71 +26,71 @@ export const forwardPorts = ({ intents, forwards, attempts, realNow }: InMemoryF
 export const nobodyThere: ForwardDelivery = async () => 'away';
 
 export function inMemoryForwards({ realNow }: { realNow(): number }): InMemoryForwards {
-  const copies = new Map<string, Stored>();
-  const receipts = new Map<string, Pick<Copy, 'id' | 'side'>>();
+  const forwards = new Map<string, Stored>();
+  const receipts = new Map<string, Pick<Forward, 'id' | 'side'>>();
   let down = false;
   const keyOf = (cutover: string, id: string) => `${cutover} ${id}`;
   const up = () => {
     if (down) throw new CrossfadeError('store_unavailable', 'The changes table was switched off.', { retryable: true });
   };
-  const headOf = ({ body: _body, claimedBy: _by, ...head }: Stored): CopyHead => structuredClone(head);
+  const headOf = ({ body: _body, claimedBy: _by, ...head }: Stored): ForwardHead => structuredClone(head);
   const listed = (cutover: string) =>
-    [...copies.values()].filter((copy) => copy.cutover === cutover).sort((a, b) => (a.id < b.id ? -1 : 1));
+    [...forwards.values()].filter((forward) => forward.cutover === cutover).sort((a, b) => (a.id < b.id ? -1 : 1));
 
-  function change(cutover: string, id: string, allowed: (copy: Stored) => boolean, over: Partial<Stored>): boolean {
+  function change(cutover: string, id: string, allowed: (forward: Stored) => boolean, over: Partial<Stored>): boolean {
     up();
-    const copy = copies.get(keyOf(cutover, id));
-    if (!copy || !allowed(copy)) return false;
-    copies.set(keyOf(cutover, id), { ...copy, ...over });
+    const forward = forwards.get(keyOf(cutover, id));
+    if (!forward || !allowed(forward)) return false;
+    forwards.set(keyOf(cutover, id), { ...forward, ...over });
     return true;
   }
   /** Gone already counts as done. */
-  function remove(cutover: string, id: string, allowed: (copy: Stored) => boolean): boolean {
+  function remove(cutover: string, id: string, allowed: (forward: Stored) => boolean): boolean {
     up();
-    if (!placeOfCopy(id)) return false;
-    const copy = copies.get(keyOf(cutover, id));
-    if (copy && !allowed(copy)) return false;
-    copies.delete(keyOf(cutover, id));
+    if (!placeOfForward(id)) return false;
+    const forward = forwards.get(keyOf(cutover, id));
+    if (forward && !allowed(forward)) return false;
+    forwards.delete(keyOf(cutover, id));
     return true;
   }
-  const by = (who: string) => (copy: Stored) => copy.claimedBy === who;
+  const by = (who: string) => (forward: Stored) => forward.claimedBy === who;
 
   return {
     intents: {
-      async intend(copy, options) {
+      async intend(forward, options) {
         up();
-        const { id, side } = copy;
-        const key = keyOf(copy.cutover, id);
-        const receipt = options && keyOf(copy.cutover, options.receipt);
+        const { id, side } = forward;
+        const key = keyOf(forward.cutover, id);
+        const receipt = options && keyOf(forward.cutover, options.receipt);
         const first = receipt === undefined ? undefined : receipts.get(receipt);
-        if (first || copies.has(key)) return { kind: 'repeated', ...(first ?? { id, side }) };
+        if (first || forwards.has(key)) return { kind: 'repeated', ...(first ?? { id, side }) };
         if (receipt !== undefined) receipts.set(receipt, { id, side });
-        copies.set(key, {
-          ...structuredClone({ ...copy, body: null }),
-          body: copy.body && copy.body.length > 0 ? Buffer.from(copy.body) : null,
+        forwards.set(key, {
+          ...structuredClone({ ...forward, body: null }),
+          body: forward.body && forward.body.length > 0 ? Buffer.from(forward.body) : null,
           status: 'intended',
           known: false,
           attempts: 0,
           nextAttemptAtMs: 0,
           claimedUntilMs: 0,
           problem: null,
-          bodyBytes: copy.body?.length ?? 0,
+          bodyBytes: forward.body?.length ?? 0,
           claimedBy: '',
         });
         return { kind: 'recorded', id, side };
       },
       settle: async (cutover, id, status) =>
-        change(cutover, id, (copy) => copy.status === 'intended' || copy.status === status, {
+        change(cutover, id, (forward) => forward.status === 'intended' || forward.status === status, {
           status,
           known: status === 'ready',
         }),
-      withdraw: async (cutover, id) => remove(cutover, id, (copy) => copy.status === 'intended'),
+      withdraw: async (cutover, id) => remove(cutover, id, (forward) => forward.status === 'intended'),
     },
     forwards: {
       async open(cutover, orderKey) {
         up();
         return listed(cutover)
-          .filter((copy) => orderKey === undefined || copy.orderKey === orderKey)
+          .filter((forward) => orderKey === undefined || forward.orderKey === orderKey)
           .map(headOf);
       },
       async summary(cutover) {
@@ -104,26 +104,26 @@ export function inMemoryForwards({ realNow }: { realNow(): number }): InMemoryFo
         };
       },
       retry: async (cutover, id) =>
-        change(cutover, id, (copy) => copy.status === 'quarantined', {
+        change(cutover, id, (forward) => forward.status === 'quarantined', {
           status: 'ready',
           known: true,
           attempts: 0,
           nextAttemptAtMs: 0,
           problem: null,
         }),
-      discard: async (cutover, id) => remove(cutover, id, (copy) => copy.status === 'quarantined'),
+      discard: async (cutover, id) => remove(cutover, id, (forward) => forward.status === 'quarantined'),
     },
     attempts: {
       async claim(cutover, id, claim) {
-        const free = (copy: Stored) =>
-          copy.status !== 'quarantined' &&
-          copy.nextAttemptAtMs <= claim.nowMs &&
-          (copy.claimedUntilMs <= claim.nowMs || copy.claimedBy === claim.by);
-        const attempts = (copies.get(keyOf(cutover, id))?.attempts ?? 0) + 1;
+        const free = (forward: Stored) =>
+          forward.status !== 'quarantined' &&
+          forward.nextAttemptAtMs <= claim.nowMs &&
+          (forward.claimedUntilMs <= claim.nowMs || forward.claimedBy === claim.by);
+        const attempts = (forwards.get(keyOf(cutover, id))?.attempts ?? 0) + 1;
         const claimed = change(cutover, id, free, { claimedBy: claim.by, claimedUntilMs: claim.untilMs, attempts });
         if (!claimed) return null;
-        const copy = copies.get(keyOf(cutover, id))!;
-        return { ...headOf(copy), body: copy.body };
+        const forward = forwards.get(keyOf(cutover, id))!;
+        return { ...headOf(forward), body: forward.body };
       },
       known: async (cutover, id, who) => change(cutover, id, by(who), { status: 'ready', known: true }),
       postpone: async (cutover, id, who, untilMs) =>
@@ -133,7 +133,7 @@ export function inMemoryForwards({ realNow }: { realNow(): number }): InMemoryFo
       finish: async (cutover, id, who) => remove(cutover, id, by(who)),
     },
     realNow,
-    all: () => [...copies.values()],
+    all: () => [...forwards.values()],
     unavailable: (yes) => {
       down = yes;
     },

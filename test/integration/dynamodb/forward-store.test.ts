@@ -1,16 +1,16 @@
-/** Copies of writes on DynamoDB Local. */
+/** Forwarded writes on DynamoDB Local. */
 
 import { BatchWriteCommand, QueryCommand, ScanCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, describe, expect, it } from 'vitest';
 import { dynamoForwardStore } from '../../../lib/adapters/dynamodb/forwards/store.ts';
-import { copyDelivery } from '../../../lib/adapters/http/deliver-copy.ts';
+import { forwardDelivery } from '../../../lib/adapters/http/deliver-forward.ts';
 import { httpUpstream } from '../../../lib/adapters/http/upstream.ts';
 import { systemClock, systemIds } from '../../../lib/adapters/system.ts';
 import type { CutoverDeclaration } from '../../../lib/core/cutover/cutover.ts';
 import { INTENT_LIFE_MS } from '../../../lib/core/forwards/forward.ts';
-import { applyCopies } from '../../../lib/flows/forwards/apply-copies.ts';
+import { applyForwards } from '../../../lib/flows/forwards/apply-forwards.ts';
 import { intendWrite, settleWrite } from '../../../lib/flows/forwards/record-write.ts';
-import { CONTRACT_NOW, forwardContract, newCopy } from '../../helpers/contracts/forwards.ts';
+import { CONTRACT_NOW, forwardContract, newForward } from '../../helpers/contracts/forwards.ts';
 import { localClient, ownTables, PATIENT_CALL_MS } from '../../helpers/dynamodb.ts';
 import { inMemoryWakeUps } from '../../helpers/fakes/wake-ups.ts';
 import { inMemoryWindows } from '../../helpers/fakes/windows.ts';
@@ -28,11 +28,11 @@ const make = async () => {
 
 forwardContract('DynamoDB', async () => (await make()).store);
 
-describe('items of copies', () => {
+describe('items of forwarded writes', () => {
   it('leave nothing behind when they are carried out: neither themselves nor parts of their bodies', async () => {
     const { store, tableName } = await make();
-    const copy = newCopy({ n: 1, body: Buffer.alloc(900_000, 7) });
-    await store.intents.intend(copy);
+    const forward = newForward({ n: 1, body: Buffer.alloc(900_000, 7) });
+    await store.intents.intend(forward);
     const { Items: parts } = await client.send(
       new ScanCommand({
         TableName: tableName,
@@ -41,15 +41,15 @@ describe('items of copies', () => {
       }),
     );
     expect(parts!.length).toBe(3);
-    await store.intents.settle('chat', copy.id, 'ready');
-    await store.attempts.claim('chat', copy.id, { by: 'a', nowMs: CONTRACT_NOW, untilMs: CONTRACT_NOW + 1 });
-    await store.attempts.finish('chat', copy.id, 'a');
+    await store.intents.settle('chat', forward.id, 'ready');
+    await store.attempts.claim('chat', forward.id, { by: 'a', nowMs: CONTRACT_NOW, untilMs: CONTRACT_NOW + 1 });
+    await store.attempts.finish('chat', forward.id, 'a');
     expect((await client.send(new ScanCommand({ TableName: tableName }))).Items).toEqual([]);
   });
 
   it('of one key lie under one partition key, oldest first, whatever else is written', async () => {
     const { store, tableName } = await make();
-    for (const n of [2, 9, 4]) await store.intents.intend(newCopy({ n, orderKey: 'users/1' }));
+    for (const n of [2, 9, 4]) await store.intents.intend(newForward({ n, orderKey: 'users/1' }));
     const [first] = await store.forwards.open('chat');
     const { Items } = await client.send(
       new QueryCommand({
@@ -63,9 +63,9 @@ describe('items of copies', () => {
 
   it('that are many are counted shard by shard, and those beside them as exactly', async () => {
     const { store, tableName } = await make();
-    const { id } = newCopy({ n: 0, orderKey: 'users/1' });
-    await store.intents.intend(newCopy({ n: 0, orderKey: 'users/1' }));
-    await store.intents.intend({ ...newCopy({ n: 7 }), cutover: 'plan' });
+    const { id } = newForward({ n: 0, orderKey: 'users/1' });
+    await store.intents.intend(newForward({ n: 0, orderKey: 'users/1' }));
+    await store.intents.intend({ ...newForward({ n: 7 }), cutover: 'plan' });
     const { Items } = await client.send(new ScanCommand({ TableName: tableName }));
     const first = Items!.find((item) => item.place === id)!;
     for (let start = 0; start < 700; start += 25) {
@@ -82,19 +82,19 @@ describe('items of copies', () => {
 
   it('edited by hand are refused by name and never guessed', async () => {
     const { store, tableName } = await make();
-    const copy = newCopy({ n: 1 });
-    await store.intents.intend(copy);
+    const forward = newForward({ n: 1 });
+    await store.intents.intend(forward);
     await client.send(
       new UpdateCommand({
         TableName: tableName,
-        Key: { id: `chat#${copy.id[14]}`, place: copy.id },
+        Key: { id: `chat#${forward.id[14]}`, place: forward.id },
         UpdateExpression: 'SET side = :side',
         ExpressionAttributeValues: { ':side': 'left' },
       }),
     );
     await expect(store.forwards.open('chat')).rejects.toMatchObject({
       code: 'state_invalid',
-      message: expect.stringContaining(copy.id),
+      message: expect.stringContaining(forward.id),
     });
   });
 });
@@ -122,7 +122,7 @@ describe('writes of the SDK to a component', () => {
       log: { event() {}, failure() {} },
       ...dynamoForwardStore({ client, tableName: changes, realNow, requestTimeoutMs: PATIENT_CALL_MS }),
       realNow,
-      deliver: copyDelivery(httpUpstream({ clock, profile: 'local' })),
+      deliver: forwardDelivery(httpUpstream({ clock, profile: 'local' })),
       windows: inMemoryWindows({ clock }),
       wakeUps: inMemoryWakeUps(),
       state: { readCutover: async () => state, readSystem: async () => systemOf() } as never,
@@ -136,13 +136,13 @@ describe('writes of the SDK to a component', () => {
       // Its answer was lost.
       expect(await intend('a', large)).toEqual(settled);
       expect(settled.side).toBe('primary');
-      expect(await settleWrite(ports, 'planner', settled.copy!, 'applied')).toEqual({ settled: true });
-      expect(await applyCopies(ports, declaration, later())).toMatchObject({ applied: 1 });
+      expect(await settleWrite(ports, 'planner', settled.forward!, 'applied')).toEqual({ settled: true });
+      expect(await applyForwards(ports, declaration, later())).toMatchObject({ applied: 1 });
       expect(applied).toEqual([`/new ${large}`]);
       passedMs = INTENT_LIFE_MS;
-      expect(await applyCopies(ports, declaration, later())).toMatchObject({ applied: 1 });
+      expect(await applyForwards(ports, declaration, later())).toMatchObject({ applied: 1 });
       expect(applied.slice(1)).toEqual(['/old 2', '/new 2']);
-      expect(await settleWrite(ports, 'planner', left.copy!, 'applied')).toEqual({ settled: false });
+      expect(await settleWrite(ports, 'planner', left.forward!, 'applied')).toEqual({ settled: false });
       expect(await ports.forwards.open('planner')).toEqual([]);
     } finally {
       await app.close();

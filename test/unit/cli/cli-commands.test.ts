@@ -331,6 +331,25 @@ describe('reading commands', () => {
     expect((await crossfade('plan', 'customer', '--scan', '16')).exit).toBe(2);
   });
 
+  it('forwards lists what waits, under its old name, too', async () => {
+    const list = { open: 1, quarantined: 1, lagMs: 90_000, more: false, forwards: [], copies: [] };
+    api.routes['GET /v1/cutovers/orders/forwards'] = { body: list };
+    const now = await crossfade('forwards', 'orders');
+    expect(now.out).toContain('orders: 1 write waits to be forwarded');
+    expect(await crossfade('copies', 'orders')).toEqual(now);
+    expect(JSON.parse((await crossfade('copies', 'orders', '--json')).out)).toEqual(list);
+  });
+
+  it('a usage error under the old name of a command names that command', async () => {
+    expect((await crossfade('copies', 'orders', '--nonsense')).err).toContain('crossfade copies');
+  });
+
+  it('help shows the new name and says the old one once', async () => {
+    const { out } = await crossfade('--help');
+    expect(out.match(/copies/g)).toHaveLength(1);
+    expect(out).toContain('forwards|copies');
+  });
+
   it('history passes on the page and ends with 1 when the chain is broken', async () => {
     const chain = { intact: false, seq: 2, why: 'entry 2 was changed' };
     api.routes['GET /v1/cutovers/customer/history?limit=5&after=9'] = { body: { entries: [], chain } };

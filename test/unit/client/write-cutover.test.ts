@@ -5,7 +5,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { CopyRecorder } from '../../../lib/client/write-cutover.ts';
+import type { ForwardRecorder } from '../../../lib/client/write-cutover.ts';
 import type { Side } from '../../../lib/core/cutover/cutover.ts';
 import { INTENT_LIFE_MS } from '../../../lib/core/forwards/forward.ts';
 import { type Death, type Fate, writeWorld } from '../../helpers/write-world.ts';
@@ -24,26 +24,26 @@ describe('a write', () => {
     expect(it_.sides.shadow.applied).toEqual([]);
     expect(await it_.apply()).toMatchObject({ applied: 1 });
     expect(it_.sides.shadow.applied).toEqual(['a']);
-    expect(it_.copies.all()).toEqual([]);
+    expect(it_.forwardStore.all()).toEqual([]);
   });
 
-  it.each(['dual_write', 'r1', 'full_100', 'completed'] as const)('is copied in stage %s', async (stage) => {
+  it.each(['dual_write', 'r1', 'full_100', 'completed'] as const)('is forwarded in stage %s', async (stage) => {
     const it_ = writeWorld({ stage });
     expect(await it_.write('a')).toBe(stage === 'completed' ? 'shadow a' : 'primary a');
     await it_.settle();
     expect([it_.sides.primary.applied, it_.sides.shadow.applied]).toEqual([['a'], ['a']]);
   });
 
-  it.each(['disabled', 'rolled_back', 'cleaned'] as const)('is not copied in stage %s', async (stage) => {
+  it.each(['disabled', 'rolled_back', 'cleaned'] as const)('is not forwarded in stage %s', async (stage) => {
     const it_ = writeWorld({ stage });
     expect(await it_.write('a')).toBe(stage === 'cleaned' ? 'shadow a' : 'primary a');
-    expect(it_.copies.all()).toEqual([]);
+    expect(it_.forwardStore.all()).toEqual([]);
   });
 
   it('has the id that its caller gave it on both sides, and one intent however often it is recorded', async () => {
     const it_ = writeWorld();
     await it_.write('a', { intend: 'applied-and-lost' }, it_.recorder, { id: 'mine' });
-    expect(it_.copies.all()).toHaveLength(1);
+    expect(it_.forwardStore.all()).toHaveLength(1);
     await it_.settle();
     for (const side of ['primary', 'shadow'] as const) expect([...it_.sides[side].seen]).toEqual(['mine']);
   });
@@ -71,10 +71,10 @@ describe('a write', () => {
     expect([...it_.sides.primary.applied].sort()).toEqual(['elsewhere', 'new', 'old']);
   });
 
-  it('whose side says for certain that it refused it leaves nothing to copy', async () => {
+  it('whose side says for certain that it refused it leaves nothing to forward', async () => {
     const it_ = writeWorld();
     expect(await it_.write('a', { own: 'lost' }, it_.recorder, { isRefused: () => true })).toBeInstanceOf(TypeError);
-    expect(it_.copies.all()).toEqual([]);
+    expect(it_.forwardStore.all()).toEqual([]);
     await it_.settle();
     expect([it_.sides.primary.applied, it_.sides.shadow.applied]).toEqual([[], []]);
   });
@@ -91,7 +91,7 @@ describe('I6 a process that dies at any await of a write', () => {
     it_.clock.ms += INTENT_LIFE_MS;
     await it_.settle();
     const { primary, shadow } = it_.sides;
-    expect(it_.copies.all()).toEqual([]);
+    expect(it_.forwardStore.all()).toEqual([]);
     expect(shadow.applied).toEqual(primary.applied);
     // Only what was never recorded is nowhere.
     expect(primary.applied).toEqual(death!.at === 1 && death!.effect === 'before' ? [] : ['a']);
@@ -142,7 +142,7 @@ const step = fc.oneof(
 async function live(
   stage: 'r1' | 'completed',
   steps: readonly (typeof step extends fc.Arbitrary<infer T> ? T : never)[],
-  recorderOf: (world: ReturnType<typeof writeWorld>) => CopyRecorder = ({ recorder }) => recorder,
+  recorderOf: (world: ReturnType<typeof writeWorld>) => ForwardRecorder = ({ recorder }) => recorder,
   /** The step at which the cutover is completed: before it, or while its side writes. */
   completed: { at: number; during: boolean } | null = null,
   forgets = false,
@@ -174,7 +174,7 @@ async function live(
   const of = (lines: readonly string[], user: number) => (completed ? ofUser(lines, user).sort() : ofUser(lines, user));
   const unequal = [1, 2, 3].filter((user) => of(applied, user).join() !== of(other, user).join());
   return [
-    ...(it_.copies.all().length > 0 ? [`${it_.copies.all().length} copies are left`] : []),
+    ...(it_.forwardStore.all().length > 0 ? [`${it_.forwardStore.all().length} forwarded writes are left`] : []),
     ...acknowledged
       .filter((line) => !applied.includes(line))
       .map((line) => `${line} was acknowledged and is not there`),
@@ -206,16 +206,16 @@ describe('I5 any order of writes, deaths, lost answers and tries', () => {
   });
 
   it('negative control: with an intent that lives in the process, the same stories lose writes', async () => {
-    const late = ({ recorder }: ReturnType<typeof writeWorld>): CopyRecorder => {
-      const kept = new Map<string, Parameters<CopyRecorder['intend']>[0]>();
+    const late = ({ recorder }: ReturnType<typeof writeWorld>): ForwardRecorder => {
+      const kept = new Map<string, Parameters<ForwardRecorder['intend']>[0]>();
       return {
         intend: async (write) => {
           kept.set(write.intent, write);
-          return { side: 'primary', copy: write.intent };
+          return { side: 'primary', forward: write.intent };
         },
-        settle: async ({ copy, outcome, ...rest }, signal) => {
-          const { copy: durable } = await recorder.intend(kept.get(copy)!, signal);
-          await recorder.settle({ ...rest, copy: durable!, outcome }, signal);
+        settle: async ({ forward, outcome, ...rest }, signal) => {
+          const { forward: durable } = await recorder.intend(kept.get(forward)!, signal);
+          await recorder.settle({ ...rest, forward: durable!, outcome }, signal);
         },
       };
     };

@@ -19,7 +19,7 @@ import { type AlertRule, METRICS } from '../../../lib/core/cutover/alert-rule.ts
 import { DEFAULT_POLICY } from '../../../lib/core/cutover/cutover.ts';
 import type { TableStatus } from '../../../lib/core/gates/evidence.ts';
 import { deadlineCondition } from '../../../lib/core/holds/deadline.ts';
-import { copiesCondition } from '../../../lib/core/holds/forwards.ts';
+import { forwardsCondition } from '../../../lib/core/holds/forwards.ts';
 import { conditionLine } from '../../../lib/dashboard/condition-lines.ts';
 import { storedVerdict as verdictSchema } from '../../../lib/schemas/state.ts';
 import * as scenes from '../../helpers/dashboard-reports.ts';
@@ -161,8 +161,8 @@ describe('the unit of a figure is that of what was measured', () => {
 
   it('for writes that are forwarded: how long the oldest waits, and how many wait for a person', () => {
     const summary = { open: 7, more: false, quarantined: 0, lagMs: 181_800 };
-    const late = copiesCondition('chat', summary as never, { lagAdvanceMs: 30_000 });
-    const stuck = copiesCondition('chat', { ...summary, quarantined: 3 } as never, { lagAdvanceMs: 30_000 });
+    const late = forwardsCondition('chat', summary as never, { lagAdvanceMs: 30_000 });
+    const stuck = forwardsCondition('chat', { ...summary, quarantined: 3 } as never, { lagAdvanceMs: 30_000 });
     const label = 'Forwarded writes';
     expect(conditionLine(show(late))).toMatchObject({ label, seen: '181.8 s', limit: '30 s', limitIs: 'limit' });
     expect(conditionLine(show(stuck))).toMatchObject({ label, seen: '3', limit: '0', limitIs: 'limit' });

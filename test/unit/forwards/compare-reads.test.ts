@@ -6,7 +6,7 @@ import type { ServiceDeclaration } from '../../../lib/core/cutover/cutover.ts';
 import { DEFAULT_GATEWAY, type GatewayRules } from '../../../lib/core/net/upstream.ts';
 import { compareRead } from '../../../lib/flows/forwards/compare-reads.ts';
 import { serveWakeUps } from '../../../lib/flows/rows/serve-wake-ups.ts';
-import { newCopy } from '../../helpers/contracts/forwards.ts';
+import { newForward } from '../../helpers/contracts/forwards.ts';
 import { forwardPorts, inMemoryForwards } from '../../helpers/fakes/forwards.ts';
 import { inMemoryWindows } from '../../helpers/fakes/windows.ts';
 import { gatewayBench } from '../../helpers/gateway-bench.ts';
@@ -25,7 +25,7 @@ function bench(primary: Said | Said[], shadow: Said | Said[], compare: Partial<G
     },
   };
   const windows = inMemoryWindows({ clock });
-  const copies = inMemoryForwards({ realNow: () => NOW });
+  const forwardStore = inMemoryForwards({ realNow: () => NOW });
   const logged: string[] = [];
   const declaration: ServiceDeclaration = {
     ...(declarationOf('service', { id: 'chat' }) as ServiceDeclaration),
@@ -37,7 +37,7 @@ function bench(primary: Said | Said[], shadow: Said | Said[], compare: Partial<G
   const ports = {
     clock,
     windows,
-    ...forwardPorts(copies),
+    ...forwardPorts(forwardStore),
     ids: { next: () => `id-${asked}` },
     log: {
       event: (name: string, fields: object = {}) => void logged.push(`${name} ${JSON.stringify(fields)}`),
@@ -67,7 +67,7 @@ function bench(primary: Said | Said[], shadow: Said | Said[], compare: Partial<G
     logged,
     counted,
     pair,
-    copies,
+    forwardStore,
     run: () => compareRead(ports, declaration, READ, 10_000),
   };
 }
@@ -136,7 +136,7 @@ describe('two answers', () => {
 
   it('are not compared while writes of that resource are on their way, nor without time', async () => {
     const it_ = bench({ json: { a: 2 } }, { json: { a: 1 } });
-    await it_.copies.intents.intend(newCopy({ n: 1, orderKey: 'users/1' }));
+    await it_.forwardStore.intents.intend(newForward({ n: 1, orderKey: 'users/1' }));
     expect(await it_.run()).toBe('skipped');
     expect(await compareRead(it_.ports, it_.declaration, READ, 100)).toBe('skipped');
     expect(await it_.counted()).toEqual([0, 0]);

@@ -1,4 +1,4 @@
-/** The copies in memory keep the contract that DynamoDB keeps. */
+/** The forwarded writes in memory keep the contract that DynamoDB keeps. */
 
 import { CONTRACT_NOW, forwardContract } from '../../helpers/contracts/forwards.ts';
 import { inMemoryForwards } from '../../helpers/fakes/forwards.ts';

@@ -1,11 +1,11 @@
 /**
- * A write on its whole way: the SDK, its HTTP, the functions as they are deployed, and an application that takes copies on
+ * A write on its whole way: the SDK, its HTTP, the functions as they are deployed, and an application that takes forwarded writes on
  * a real socket. And what the SDK does when any of them says no or nothing.
  */
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { httpUpstream } from '../../../lib/adapters/http/upstream.ts';
-import { type CutoverWrite, createClient, httpCopies } from '../../../lib/client/index.ts';
+import { type CutoverWrite, createClient, httpCopies, httpForwards } from '../../../lib/client/index.ts';
 import type { CutoverDeclaration } from '../../../lib/core/cutover/cutover.ts';
 import { type UpstreamServer, upstreamServer } from '../../helpers/upstream-server.ts';
 import { declarationOf, flagOf, systemFlagOf } from '../../property/samples.ts';
@@ -51,7 +51,7 @@ const start = async (cutover: string) => {
   const call = { path: `/v1/cutovers/${cutover}/start`, body: {}, headers };
   expect(await ask((await import('../../../functions/control.ts')).handler, call)).toMatchObject({ status: 200 });
 };
-/** What the stream does when a copy becomes ready. */
+/** What the stream does when a forwarded write becomes ready. */
 const wake = async (cutover: string) => {
   const NewImage = { id: { S: `${cutover}#1` }, status: { S: 'ready' }, attempts: { N: '0' } };
   const record = { eventSource: 'aws:dynamodb', eventName: 'MODIFY', dynamodb: { SequenceNumber: '1', NewImage } };
@@ -61,7 +61,12 @@ const wake = async (cutover: string) => {
 
 /** An SDK whose HTTP leads to the handler; `fault` answers instead of it, or throws. */
 async function sdk(
-  options: { stage?: string; fault?: (path: string) => Promise<Response> | null; token?: string; copies?: null } = {},
+  options: {
+    stage?: string;
+    fault?: (path: string) => Promise<Response> | null;
+    token?: string;
+    forwards?: null | 'old';
+  } = {},
 ) {
   const seen: { path: string; body: Record<string, unknown> }[] = [];
   vi.spyOn(globalThis, 'fetch').mockImplementation(async (url, init) => {
@@ -78,7 +83,9 @@ async function sdk(
   const client = createClient({
     flags: { fetch: async () => ({ document: { system: systemFlagOf(), cutovers: { planner: flag, chat: flag } } }) },
     outcomes: async () => {},
-    ...(options.copies === null ? {} : { copies: httpCopies(api) }),
+    ...{ null: {}, old: { copies: httpCopies(api) }, new: { forwards: httpForwards(api) } }[
+      options.forwards === null ? 'null' : (options.forwards ?? 'new')
+    ],
     environment: {},
     writeDeadlineMs: 150,
     flushIntervalMs: 1e6,
@@ -118,31 +125,31 @@ describe('a write of an application', () => {
     });
     expect(headers).not.toHaveProperty('authorization');
     expect(JSON.parse(body.toString())).toEqual({ steps: [1, 'é'] });
-    expect(served.copies.all()).toEqual([]);
+    expect(served.forwardStore.all()).toEqual([]);
   });
 
   it('to a service arrives as the request that it names, in the order of its resource', async () => {
     await start('chat');
     const { write } = await sdk();
     await write({ cutover: 'chat', key: 'x', request: { method: 'PUT', path: 'users/7/name' } });
-    expect(served.copies.all()[0]!.orderKey).toBe('users/7');
+    expect(served.forwardStore.all()[0]!.orderKey).toBe('users/7');
     await wake('chat');
     expect(app.asked.map(({ method, path }) => `${method} ${path}`)).toEqual(['PUT /v2/users/7/name']);
   });
 
-  it('whose copy is refused goes to a person; one whose side is away waits', async () => {
+  it('that the other side refuses goes to a person; one whose side is away waits', async () => {
     await start('planner');
     const { write } = await sdk();
     answers = [503];
     await write();
     await wake('planner');
-    expect(served.copies.all()).toMatchObject([{ status: 'ready', attempts: 1 }]);
+    expect(served.forwardStore.all()).toMatchObject([{ status: 'ready', attempts: 1 }]);
     answers = Array.from({ length: 8 }, () => 422);
     for (let i = 0; i < 8; i += 1) {
       served.clock.nowMs += 61_000;
       await wake('planner');
     }
-    expect(served.copies.all()).toMatchObject([{ status: 'quarantined', problem: { code: 'refused' } }]);
+    expect(served.forwardStore.all()).toMatchObject([{ status: 'quarantined', problem: { code: 'refused' } }]);
   });
 
   it('throws what its side throws, the very thing', async () => {
@@ -156,11 +163,11 @@ describe('a write of an application', () => {
       },
     ])
       await expect(write({ primary })).rejects.toBe(broken);
-    expect(served.copies.all().map(({ status }) => status)).toEqual(['unsettled', 'unsettled']);
+    expect(served.forwardStore.all().map(({ status }) => status)).toEqual(['unsettled', 'unsettled']);
     await expect(write({ primary: () => Promise.reject(broken), isRefused: (error) => error === broken })).rejects.toBe(
       broken,
     );
-    expect(served.copies.all()).toHaveLength(2);
+    expect(served.forwardStore.all()).toHaveLength(2);
   });
 
   it('of a read-only process is only said: its side is told, and nothing is recorded', async () => {
@@ -178,7 +185,7 @@ describe('a write of an application', () => {
     expect(await client.write({ cutover: 'planner', key: 'k', payload: 1, primary, shadow: primary })).toBe(
       'not saved',
     );
-    expect([said, seen, served.copies.all()]).toEqual([['save'], [], []]);
+    expect([said, seen, served.forwardStore.all()]).toEqual([['save'], [], []]);
   });
 });
 
@@ -226,7 +233,7 @@ describe('a write that cannot be recorded', () => {
         fetch: async () => ({ document: { system: systemFlagOf(), cutovers: { planner: flagOf({ stage }) } } }),
       },
       outcomes: async () => {},
-      copies: httpCopies({ url: 'https://api.test', token: () => tokenOf() }),
+      forwards: httpForwards({ url: 'https://api.test', token: () => tokenOf() }),
       environment: {},
       writeDeadlineMs: 60_000,
     });
@@ -246,7 +253,7 @@ describe('a write that cannot be recorded', () => {
     await start('planner');
     const { write } = await sdk({ fault: (path) => (path.endsWith('/settle') ? down() : null) });
     expect(await write()).toEqual({ saved: true });
-    expect(served.copies.all()).toMatchObject([{ status: 'intended' }]);
+    expect(served.forwardStore.all()).toMatchObject([{ status: 'intended' }]);
   });
 
   it.each<[string, Partial<CutoverWrite<unknown>>, string]>([
@@ -267,52 +274,85 @@ describe('a write that cannot be recorded', () => {
       await expect(write(over)).rejects.toMatchObject({ code, retryable: false });
       expect([calls, seen.length]).toEqual([[], 1]);
     }
-    expect(served.copies.all()).toEqual([]);
+    expect(served.forwardStore.all()).toEqual([]);
   });
 
   it('needs to know where intents are recorded', async () => {
-    const { write, calls } = await sdk({ copies: null });
+    const { write, calls } = await sdk({ forwards: null });
     await expect(write()).rejects.toMatchObject({
       code: 'invalid_config',
-      message: expect.stringContaining('httpCopies'),
+      message: expect.stringContaining('httpForwards'),
     });
     expect(calls).toEqual([]);
   });
 });
 
-describe('POST /v1/copies', () => {
+describe('POST /v1/forwards', () => {
   const INTENT = { cutover: 'planner', key: 'k', intent: 'i', idempotencyKey: 'i', payload: '1' };
 
   it('needs its own scope', async () => {
-    for (const path of ['/v1/copies', '/v1/copies/settle'])
+    for (const path of ['/v1/forwards', '/v1/forwards/settle'])
       expect(await outcomes({ path, body: INTENT, token: tokenOf(['outcomes:write']) })).toMatchObject({ status: 403 });
   });
 
-  it('names the side and the copy, or that nothing has to be copied', async () => {
-    expect(await outcomes({ path: '/v1/copies', body: INTENT })).toMatchObject({
+  it('names the side and the forwarded write, or that nothing has to be forwarded', async () => {
+    expect(await outcomes({ path: '/v1/forwards', body: INTENT })).toMatchObject({
       status: 200,
-      body: { side: 'primary', copy: null },
+      body: { side: 'primary', forward: null, copy: null },
     });
     await start('planner');
-    const first = await outcomes({ path: '/v1/copies', body: INTENT });
+    const first = await outcomes({ path: '/v1/forwards', body: INTENT });
     expect(first).toMatchObject({
       status: 200,
-      body: { side: 'primary', copy: expect.stringMatching(/^\d{13}\.\d\./) },
+      body: { side: 'primary', forward: expect.stringMatching(/^\d{13}\.\d\./) },
     });
-    expect((await outcomes({ path: '/v1/copies', body: INTENT })).body).toEqual(first.body);
-    expect(served.copies.all()).toHaveLength(1);
+    expect((await outcomes({ path: '/v1/forwards', body: INTENT })).body).toEqual(first.body);
+    expect(served.forwardStore.all()).toHaveLength(1);
   });
 
-  it('settles a copy once; what is no copy is nobody’s', async () => {
+  it('settles a write once; an id of nothing that is forwarded settles nothing', async () => {
     await start('planner');
-    const { copy } = (await outcomes({ path: '/v1/copies', body: INTENT })).body as { copy: string };
+    const { forward } = (await outcomes({ path: '/v1/forwards', body: INTENT })).body as { forward: string };
     const settle = async (over: object) =>
-      (await outcomes({ path: '/v1/copies/settle', body: { cutover: 'planner', copy, outcome: 'applied', ...over } }))
-        .body;
-    expect(await settle({ copy: '../x' })).toEqual({ settled: false });
+      (
+        await outcomes({
+          path: '/v1/forwards/settle',
+          body: { cutover: 'planner', forward, outcome: 'applied', ...over },
+        })
+      ).body;
+    expect(await settle({ forward: '../x' })).toEqual({ settled: false });
     expect(await settle({ outcome: 'unknown' })).toEqual({ settled: true });
     expect(await settle({ outcome: 'refused' })).toEqual({ settled: false });
     expect(await settle({ outcome: 'perhaps' })).toMatchObject({ code: 'invalid_input' });
-    expect(served.copies.all()).toMatchObject([{ status: 'unsettled' }]);
+    expect(served.forwardStore.all()).toMatchObject([{ status: 'unsettled' }]);
+  });
+
+  it('is served under its old path with its old fields, for an SDK of the release before', async () => {
+    await start('planner');
+    const { status, body } = await outcomes({ path: '/v1/copies', body: INTENT });
+    const { side, copy } = body as { side: string; copy: string };
+    expect([status, side, copy]).toEqual([200, 'primary', served.forwardStore.all()[0]!.id]);
+    const settled = { cutover: 'planner', copy, outcome: 'applied' };
+    expect((await outcomes({ path: '/v1/copies/settle', body: settled })).body).toEqual({ settled: true });
+    expect(served.forwardStore.all()).toMatchObject([{ status: 'ready' }]);
+  });
+
+  it('takes the old field or the new one, and no other', async () => {
+    const settle = async (over: object) =>
+      (await outcomes({ path: '/v1/forwards/settle', body: { cutover: 'planner', outcome: 'applied', ...over } })).body;
+    expect(await settle({ copy: 'x' })).toEqual({ settled: false });
+    expect(await settle({ forward: 'x' })).toEqual({ settled: false });
+    for (const over of [{}, { forward: 'x', copy: 'x' }, { copy: 1 }, { copies: 'x' }])
+      expect([over, await settle(over)]).toMatchObject([
+        over,
+        { title: expect.stringMatching(/^(invalid_input|unknown_property)$/) },
+      ]);
+  });
+
+  it('is recorded by an SDK that names what records by its old names', async () => {
+    await start('planner');
+    const { write } = await sdk({ forwards: 'old' });
+    expect(await write()).toEqual({ saved: true });
+    expect(served.forwardStore.all()).toMatchObject([{ status: 'ready' }]);
   });
 });

@@ -1,6 +1,7 @@
 /** One word for one idea, and plain words: names that the glossary (lib/README.md) has replaced do not come back. */
 
 import { describe, expect, it } from 'vitest';
+import { KEPT_NAMES } from '../../../lib/core/base/old-names.ts';
 import { codeOf, proseOf, readSources, type Source } from '../../helpers/imports.ts';
 
 /** What the field calls it, by the name that it must not have. */
@@ -24,6 +25,17 @@ const NOT_PLAIN: readonly [word: RegExp, plain: string][] = [
   [/\btold\b/i, 'what is known, given or asked'],
 ];
 
+/** Where a write that one side has is brought to the other: a copy is what the backfill makes of a row, so there is none. */
+const FORWARDS =
+  /^(lib\/(core|flows|adapters\/dynamodb)\/forwards\/|.*\/forwards?(-controls)?\.ts$|.*-forwards?\.ts$|lib\/client\/write-cutover\.ts$)/;
+/** Where the plural is said all the same: names that were replaced or stay, and the option of the SDK. */
+const OLD_NAMES = [
+  'lib/core/base/old-names.ts',
+  'lib/core/conditions/table.ts',
+  'lib/client/client.ts',
+  'lib/client/index.ts',
+];
+
 const SOURCES = readSources(['lib', 'functions']);
 
 const unplain = ({ file, text }: Source): string[] =>
@@ -33,6 +45,21 @@ const unplain = ({ file, text }: Source): string[] =>
 
 const replaced = ({ file, text }: Source): string[] =>
   REPLACED.filter(([name]) => name.test(codeOf(text))).map(([name, word]) => `${file}: ${name} is called ${word}`);
+
+/** Names that stay are no words: each stands alone, in quotes. */
+const withoutKept = (text: string): string =>
+  text.replaceAll(/(['`])([\w:]+)\1/g, (quoted, _, name: string) => (Object.hasOwn(KEPT_NAMES, name) ? "''" : quoted));
+
+const copiedWrites = ({ file, text }: Source): string[] => {
+  const found = FORWARDS.test(file)
+    ? withoutKept(text).match(/\w*cop(y|ies|ied)\w*/gi)
+    : OLD_NAMES.includes(file)
+      ? null
+      : codeOf(text).match(/\bcopies\b|\w+Copies\b/g);
+  return (found ?? []).map(
+    (name) => `${file}: ${name}, a copy is what the backfill makes: say forward, or forwarded write`,
+  );
+};
 
 describe('words', () => {
   it('of the glossary are the only ones for their ideas', () => {
@@ -45,6 +72,30 @@ describe('words', () => {
       expect(replaced({ file: 'lib/flows/x.ts', text })).toHaveLength(1);
     },
   );
+
+  it('call a write that the other side must get a forwarded write, and never a copy', () => {
+    expect(SOURCES.filter(({ file }) => FORWARDS.test(file)).length).toBeGreaterThan(20);
+    expect(SOURCES.flatMap(copiedWrites)).toEqual([]);
+  });
+
+  it.each([
+    ['lib/flows/forwards/apply.ts', 'for (const head of heads) await applyCopies(head);'],
+    ['lib/core/forwards/forward.ts', '/** Everything of a copy but its body. */'],
+    ['lib/ports/forwards.ts', "export const text = 'a write that is to be copied';"],
+    ['functions/control-routes/forwards.ts', "const path = '/v1/copies';"],
+    ['lib/flows/control/collect.ts', 'const { copies } = snapshot;'],
+    ['lib/flows/rows/relay.ts', 'await wakeForCopies(ports);'],
+  ])('notice a copied write in %s: %s', (file, text) => {
+    expect(copiedWrites({ file, text })).toHaveLength(1);
+  });
+
+  it('take the copy of rows and a kept name for what they are', () => {
+    const kept = "throw new CrossfadeError('copy_pending', 'Try again.');\n/** @throws `copy_pending` */";
+    expect(copiedWrites({ file: 'lib/flows/forwards/x.ts', text: kept })).toEqual([]);
+    expect(copiedWrites({ file: 'lib/flows/rows/backfill.ts', text: '/** Copies rows. */ rehearseCopy();' })).toEqual(
+      [],
+    );
+  });
 
   it('of comments and messages are plain', () => {
     expect(SOURCES.flatMap(unplain)).toEqual([]);

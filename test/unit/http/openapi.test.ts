@@ -10,6 +10,7 @@ import { httpHandler } from '../../../functions/middleware.ts';
 import { outcomeRoutes } from '../../../functions/outcomes.ts';
 import { routingRoutes } from '../../../functions/route.ts';
 import { ERROR_CODES } from '../../../lib/core/base/errors.ts';
+import { OLD_FIELDS, OLD_PATHS } from '../../../lib/core/base/old-names.ts';
 import { phaseInput } from '../../../lib/schemas/phases.ts';
 import { cli, fakeApi } from '../../helpers/fake-api.ts';
 import { at, put } from '../../helpers/template-access.ts';
@@ -18,6 +19,7 @@ import { declarationOf, NOW } from '../../property/samples.ts';
 import { type Answer, ask, inMemoryComposition } from '../../property/served.ts';
 
 type Operation = {
+  deprecated?: true;
   security: { token: string[] }[];
   parameters: { name: string; in: string; required?: boolean }[];
   requestBody?: { content: Record<string, { schema?: object }> };
@@ -82,6 +84,8 @@ const BODIES: Readonly<Record<string, object>> = {
   'POST /v1/cutovers/{cutover}/read-only/end': { reason: 'r' },
   'POST /v1/cutovers/{cutover}/adopt': { reason: 'r' },
   'POST /v1/cutovers/{cutover}/remove-shadow': { confirm: 'customer', reason: 'r' },
+  'POST /v1/cutovers/{cutover}/forwards/retry': { id: 'c' },
+  'POST /v1/cutovers/{cutover}/forwards/discard': { all: true },
   'POST /v1/cutovers/{cutover}/copies/retry': { id: 'c' },
   'POST /v1/cutovers/{cutover}/copies/discard': { all: true },
   'POST /v1/cutovers/{cutover}/backfill/pause': { reason: 'r' },
@@ -98,6 +102,8 @@ const BODIES: Readonly<Record<string, object>> = {
   'POST /v1/phases/{phase}/reset': { confirm: 'first' },
   'POST /v1/alerts/{alert}/acknowledge': { reason: 'r' },
   'POST /v1/experiments/{experiment}/events': { batchId: 'b', source: 's', events: [{ key: '5', converted: true }] },
+  'POST /v1/forwards': { ...WRITE, request: { method: 'POST', path: 'orders' } },
+  'POST /v1/forwards/settle': { cutover: 'customer', forward: 'c', outcome: 'applied' },
   'POST /v1/copies': { ...WRITE, request: { method: 'POST', path: 'orders' } },
   'POST /v1/copies/settle': { cutover: 'customer', copy: 'c', outcome: 'applied' },
   'POST /v1/route': {
@@ -164,6 +170,30 @@ function spoiled(good: object): object[] {
 describe('the description', () => {
   it('has every route of the API with its scope, and no other', () => {
     expect(scopes(DOCUMENT)).toEqual(DEPLOYED);
+  });
+
+  it('marks the old path of a route as deprecated, and answers the same there', () => {
+    const old = OPERATIONS.filter(([, { deprecated }]) => deprecated).map(([key]) => key.split(' ')[1]!);
+    expect(new Set(old)).toEqual(new Set(Object.values(OLD_PATHS)));
+    for (const [path, before] of Object.entries(OLD_PATHS)) {
+      const routes = [...controlRoutes, ...outcomeRoutes];
+      const [served, also] = [path, before].map((one) => routes.filter((route) => route.path === one));
+      expect(served!.length).toBeGreaterThan(0);
+      expect(also!.map(({ method, serve }) => [method, serve])).toEqual(
+        served!.map(({ method, serve }) => [method, serve]),
+      );
+    }
+  });
+
+  it('marks a field of a body and of an answer under its old name as deprecated', () => {
+    const text = JSON.stringify(DOCUMENT);
+    expect(DOCUMENT.components.schemas.OldNames).toMatchObject({
+      properties: Object.fromEntries(Object.values(OLD_FIELDS).map((name) => [name, { deprecated: true }])),
+    });
+    expect(text).toContain('"copies":{"deprecated":true,"description":"Old name of forwards."}');
+    expect(JSON.stringify(bodyOf(Object.fromEntries(OPERATIONS)['POST /v1/forwards/settle']!))).toMatch(
+      /"copy":\{[^}]*"deprecated":true/,
+    );
   });
 
   it.each(controlRoutes.map((route) => [`${route.method} ${route.path}`, route] as const))(

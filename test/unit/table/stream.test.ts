@@ -150,12 +150,12 @@ async function bench(
 const wakeUps = (...cutovers: (string | null)[]): WakeUp[] =>
   cutovers.map((cutover, i) => ({ sequenceNumber: String(i + 1), cutover }));
 
-describe('copies of writes in the stream', () => {
+describe('forwarded writes in the stream', () => {
   const parsed = (NewImage: object, eventName = 'INSERT') =>
     parseWakeUps({
       Records: [{ eventSource: 'aws:dynamodb', eventName, dynamodb: { SequenceNumber: '1', NewImage } }],
     });
-  const copy = (status: string, attempts = '0') => ({
+  const forward = (status: string, attempts = '0') => ({
     id: { S: 'chat#3' },
     place: { S: 'x' },
     status: { S: status },
@@ -163,11 +163,11 @@ describe('copies of writes in the stream', () => {
   });
 
   it('wake their cutover when they become ready', () => {
-    expect(parsed(copy('ready'), 'MODIFY')).toEqual([{ sequenceNumber: '1', cutover: 'chat' }]);
+    expect(parsed(forward('ready'), 'MODIFY')).toEqual([{ sequenceNumber: '1', cutover: 'chat' }]);
   });
 
   it('wake nobody when they are recorded, claimed or put off: the writer would wake itself for ever', () => {
-    for (const image of [copy('intended'), copy('unsettled'), copy('ready', '1'), copy('quarantined', '8')])
+    for (const image of [forward('intended'), forward('unsettled'), forward('ready', '1'), forward('quarantined', '8')])
       expect(parsed(image, 'MODIFY')).toEqual([]);
   });
 

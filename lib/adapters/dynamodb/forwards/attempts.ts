@@ -1,18 +1,18 @@
-/** One attempt at a copy: claimed by one caller at a time, and changed by its claimer only. */
+/** One attempt at a forwarded write: claimed by one caller at a time, and changed by its claimer only. */
 
 import type { ForwardAttempts } from '../../../ports/forwards.ts';
 import type { Target } from '../failures.ts';
 import { bodyPartition } from '../keys.ts';
 import { queryItems } from '../state-items.ts';
-import { copyChanges } from './changes.ts';
-import { copyOf, withBody } from './item.ts';
+import { forwardChanges } from './changes.ts';
+import { forwardOf, withBody } from './item.ts';
 
 export function dynamoForwardAttempts(target: Target): ForwardAttempts {
-  const { update, remove } = copyChanges(target);
+  const { update, remove } = forwardChanges(target);
 
   async function bodyOf(cutover: string, id: string, parts: number): Promise<Uint8Array | null> {
     if (parts === 0) return null;
-    const items = await queryItems(target, `read the body of a copy of cutover '${cutover}'`, {
+    const items = await queryItems(target, `read the body of a forwarded write of cutover '${cutover}'`, {
       KeyConditionExpression: 'id = :id',
       ExpressionAttributeValues: { ':id': bodyPartition(cutover, id) },
     });
@@ -35,7 +35,7 @@ export function dynamoForwardAttempts(target: Target): ForwardAttempts {
         },
       });
       if (!item) return null;
-      const { head, parts, inline } = copyOf(item);
+      const { head, parts, inline } = forwardOf(item);
       return withBody(head, inline ?? (await bodyOf(cutover, id, parts)));
     },
 

@@ -1,24 +1,24 @@
-/** One conditional change of a stored copy. A condition that does not hold is an answer, not an error. */
+/** One conditional change of a forwarded write that is stored. A condition that does not hold is an answer, not an error. */
 
 import { DeleteCommand, UpdateCommand, type UpdateCommandInput } from '@aws-sdk/lib-dynamodb';
 import { attempt, isConditionFailure, type Target } from '../failures.ts';
-import { bodyKey, copyKey } from '../keys.ts';
+import { bodyKey, forwardKey } from '../keys.ts';
 import type { Item } from '../state-items.ts';
 
 type Change = Pick<UpdateCommandInput, 'UpdateExpression' | 'ConditionExpression' | 'ExpressionAttributeValues'>;
 
-export type CopyChanges = {
+export type ForwardChanges = {
   /** The item after the change, or null when the condition does not hold. `what` is a verb, for messages. */
   update(cutover: string, id: string, what: string, change: Change): Promise<Item | null>;
-  /** Removes a copy under a condition, and the parts of its body. Gone already counts as done. */
+  /** Removes a forwarded write under a condition, and the parts of its body. Gone already counts as done. */
   remove(cutover: string, id: string, what: string, condition: Omit<Change, 'UpdateExpression'>): Promise<boolean>;
 };
 
-export function copyChanges(target: Target): CopyChanges {
+export function forwardChanges(target: Target): ForwardChanges {
   const { client, tableName: TableName } = target;
   return {
     async update(cutover, id, what, change) {
-      const Key = copyKey(cutover, id);
+      const Key = forwardKey(cutover, id);
       if (!Key) return null;
       const command = new UpdateCommand({
         TableName,
@@ -27,7 +27,7 @@ export function copyChanges(target: Target): CopyChanges {
         ...namesIn(`${change.UpdateExpression} ${change.ConditionExpression}`),
         ReturnValues: 'ALL_NEW',
       });
-      return attempt(target, `${what} a copy of cutover '${cutover}'`, (call) =>
+      return attempt(target, `${what} a forwarded write of cutover '${cutover}'`, (call) =>
         client.send(command, call).then(
           ({ Attributes }) => Attributes ?? null,
           (error: unknown) => {
@@ -39,7 +39,7 @@ export function copyChanges(target: Target): CopyChanges {
     },
 
     async remove(cutover, id, what, condition) {
-      const Key = copyKey(cutover, id);
+      const Key = forwardKey(cutover, id);
       if (!Key) return false;
       const command = new DeleteCommand({
         TableName,
@@ -49,7 +49,7 @@ export function copyChanges(target: Target): CopyChanges {
         ExpressionAttributeValues: condition.ExpressionAttributeValues,
         ReturnValues: 'ALL_OLD',
       });
-      return attempt(target, `${what} a copy of cutover '${cutover}'`, async (call) => {
+      return attempt(target, `${what} a forwarded write of cutover '${cutover}'`, async (call) => {
         try {
           const { Attributes } = await client.send(command, call);
           const parts = Number(Attributes?.parts ?? 0);

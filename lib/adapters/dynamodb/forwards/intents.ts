@@ -3,41 +3,43 @@
  */
 
 import { GetCommand, PutCommand, TransactWriteCommand } from '@aws-sdk/lib-dynamodb';
-import type { CopyHead } from '../../../core/forwards/forward.ts';
-import type { ForwardIntents, NewCopy } from '../../../ports/forwards.ts';
+import type { ForwardHead } from '../../../core/forwards/forward.ts';
+import type { ForwardIntents, NewForward } from '../../../ports/forwards.ts';
 import { attempt, isConditionFailure, type Target } from '../failures.ts';
 import { receiptKey } from '../keys.ts';
 import type { Item } from '../state-items.ts';
-import { copyChanges } from './changes.ts';
+import { forwardChanges } from './changes.ts';
 import { itemsOf } from './item.ts';
 
 const RECEIPT_SECONDS = 86_400;
+/** The attribute is stored: it keeps its name. */
+const RECEIPT_ID = 'copy';
 
 export function dynamoForwardIntents(target: Target): ForwardIntents {
   const { client, tableName: TableName } = target;
-  const { update, remove } = copyChanges(target);
+  const { update, remove } = forwardChanges(target);
 
-  /** What a receipt says of the copy that was recorded under its name. */
-  async function firstOf(cutover: string, receipt: string): Promise<Pick<CopyHead, 'id' | 'side'> | null> {
+  /** What was recorded first under the name of this receipt. */
+  async function firstOf(cutover: string, receipt: string): Promise<Pick<ForwardHead, 'id' | 'side'> | null> {
     const command = new GetCommand({ TableName, Key: receiptKey(cutover, receipt), ConsistentRead: true });
     const what = `read the receipt of a write of cutover '${cutover}'`;
     const { Item } = await attempt(target, what, (call) => client.send(command, call));
-    return Item ? { id: String(Item.copy), side: Item.side === 'primary' ? 'primary' : 'shadow' } : null;
+    return Item ? { id: String(Item[RECEIPT_ID]), side: Item.side === 'primary' ? 'primary' : 'shadow' } : null;
   }
 
   return {
-    async intend(copy, options) {
-      const { id, side, cutover } = copy;
-      const { item, parts } = itemsOf(copy);
-      const what = `record a write of cutover '${cutover}' that is to be copied`;
-      // The parts first: a copy that is there is whole.
+    async intend(forward, options) {
+      const { id, side, cutover } = forward;
+      const { item, parts } = itemsOf(forward);
+      const what = `record a write of cutover '${cutover}' that is to be forwarded`;
+      // The parts first: a forwarded write that is there is whole.
       for (const Item of parts)
         await attempt(target, what, (call) => client.send(new PutCommand({ TableName, Item }), call));
       const Put = { TableName, Item: item, ConditionExpression: 'attribute_not_exists(id)' };
       const recorded = await attempt(target, what, async (call) => {
         try {
           if (options) {
-            const receipt = { ...Put, Item: receiptOf(copy, options.receipt) };
+            const receipt = { ...Put, Item: receiptOf(forward, options.receipt) };
             await client.send(new TransactWriteCommand({ TransactItems: [{ Put: receipt }, { Put }] }), call);
           } else await client.send(new PutCommand(Put), call);
           return true;
@@ -68,9 +70,9 @@ export function dynamoForwardIntents(target: Target): ForwardIntents {
   };
 }
 
-const receiptOf = ({ id, side, cutover, createdAtMs }: NewCopy, receipt: string): Item => ({
+const receiptOf = ({ id, side, cutover, createdAtMs }: NewForward, receipt: string): Item => ({
   ...receiptKey(cutover, receipt),
-  copy: id,
+  [RECEIPT_ID]: id,
   side,
   expires_at: Math.floor(createdAtMs / 1_000) + RECEIPT_SECONDS,
 });

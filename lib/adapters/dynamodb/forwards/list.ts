@@ -1,15 +1,15 @@
-/** What is open, listed and counted, and what a person says of copies in quarantine. */
+/** What is open, listed and counted, and what a person says of forwarded writes in quarantine. */
 
 import { QueryCommand } from '@aws-sdk/lib-dynamodb';
-import { COPY_SHARDS, type CopyHead } from '../../../core/forwards/forward.ts';
+import { FORWARD_SHARDS, type ForwardHead } from '../../../core/forwards/forward.ts';
 import { murmur3 } from '../../../core/routing/murmur3.ts';
 import type { Forwards } from '../../../ports/forwards.ts';
 import { attempt, type Target } from '../failures.ts';
-import { copyPartition } from '../keys.ts';
+import { forwardPartition } from '../keys.ts';
 import type { Item } from '../state-items.ts';
-import { copyChanges } from './changes.ts';
-import { copyOf } from './item.ts';
-import { copiesSummary, LISTED, type Listed } from './summary.ts';
+import { forwardChanges } from './changes.ts';
+import { forwardOf } from './item.ts';
+import { forwardsSummary, LISTED, type Listed } from './summary.ts';
 
 /** Everything but the body. Each under an alias: some are words that DynamoDB keeps for itself. */
 const HEAD_FIELDS = [
@@ -35,10 +35,10 @@ const HEAD_PROJECTION = {
 
 export function dynamoForwards(target: Target, realNow: () => number): Forwards {
   const { client, tableName: TableName } = target;
-  const { update, remove } = copyChanges(target);
+  const { update, remove } = forwardChanges(target);
 
   async function listShard(cutover: string, shard: number): Promise<Listed> {
-    const heads: CopyHead[] = [];
+    const heads: ForwardHead[] = [];
     let next: Item | undefined;
     do {
       const command = new QueryCommand({
@@ -46,26 +46,26 @@ export function dynamoForwards(target: Target, realNow: () => number): Forwards 
         ConsistentRead: true,
         KeyConditionExpression: 'id = :id',
         ...HEAD_PROJECTION,
-        ExpressionAttributeValues: { ':id': copyPartition(cutover, shard) },
+        ExpressionAttributeValues: { ':id': forwardPartition(cutover, shard) },
         Limit: LISTED,
         ExclusiveStartKey: next,
       });
-      const page = await attempt(target, `list the copies of cutover '${cutover}'`, (call) =>
+      const page = await attempt(target, `list the forwarded writes of cutover '${cutover}'`, (call) =>
         client.send(command, call),
       );
-      heads.push(...(page.Items ?? []).map((item) => copyOf(item).head));
+      heads.push(...(page.Items ?? []).map((item) => forwardOf(item).head));
       next = page.LastEvaluatedKey;
     } while (next && heads.length < LISTED);
     return { heads, more: next !== undefined };
   }
 
   const listAll = async (cutover: string) =>
-    Promise.all(Array.from({ length: COPY_SHARDS }, (_, shard) => listShard(cutover, shard)));
+    Promise.all(Array.from({ length: FORWARD_SHARDS }, (_, shard) => listShard(cutover, shard)));
 
   return {
     async open(cutover, orderKey) {
       if (orderKey !== undefined) {
-        const { heads } = await listShard(cutover, murmur3(orderKey) % COPY_SHARDS);
+        const { heads } = await listShard(cutover, murmur3(orderKey) % FORWARD_SHARDS);
         return heads.filter((head) => head.orderKey === orderKey);
       }
       const shards = await listAll(cutover);
@@ -94,6 +94,6 @@ export function dynamoForwards(target: Target, realNow: () => number): Forwards 
         ExpressionAttributeValues: { ':quarantined': 'quarantined' },
       }),
 
-    summary: copiesSummary(target, HEAD_FIELDS, listAll, realNow),
+    summary: forwardsSummary(target, HEAD_FIELDS, listAll, realNow),
   };
 }

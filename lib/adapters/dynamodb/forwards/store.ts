@@ -1,5 +1,5 @@
 /**
- * Forwarded writes on DynamoDB, each as a copy. Every change is one conditional update, so two instances never carry out one copy at once:
+ * Forwarded writes on DynamoDB. Every change is one conditional update, so two instances never carry out one at once:
  *
  *   intend      place is free (and no receipt of a day ago)        settle     still intended, or settled so before
  *   claim       not claimed by another, due, not in quarantine     the rest   claimed by the caller

@@ -1,34 +1,35 @@
 /**
- * How many copies a cutover has, and how old the oldest is. Nearly always there are none or a few, so five cutovers that
- * are asked for together are first looked at with one selection; only where that has no end each shard is listed.
+ * How many forwarded writes a cutover has, and how old the oldest is. Nearly always there are none or a few, so five
+ * cutovers that are asked for together are first looked at with one selection; only where that has no end each shard is
+ * listed.
  */
 
-import { COPY_SHARDS, type CopiesSummary, type CopyHead } from '../../../core/forwards/forward.ts';
+import { FORWARD_SHARDS, type ForwardHead, type ForwardsSummary } from '../../../core/forwards/forward.ts';
 import { atMost, batchingLoader, named } from '../batching-loader.ts';
 import type { Target } from '../failures.ts';
-import { copyPartition } from '../keys.ts';
+import { forwardPartition } from '../keys.ts';
 import { selectItems } from '../state-items.ts';
-import { copyOf } from './item.ts';
+import { forwardOf } from './item.ts';
 
 /** Listed per shard, oldest first; what lies beyond is looked at when these are done. */
 export const LISTED = 500;
-export type Listed = { heads: readonly CopyHead[]; more: boolean };
+export type Listed = { heads: readonly ForwardHead[]; more: boolean };
 
 /** A selection takes 50 partition keys. */
-const CUTOVERS_AT_ONCE = 50 / COPY_SHARDS;
+const CUTOVERS_AT_ONCE = 50 / FORWARD_SHARDS;
 /** Each asks ten shards: more would wait for one of the client's fifty connections, and time out there. */
 const LISTED_AT_ONCE = 4;
 
-export function copiesSummary(
+export function forwardsSummary(
   target: Target,
   fields: readonly string[],
   listShards: (cutover: string) => Promise<readonly Listed[]>,
   realNow: () => number,
-): (cutover: string) => Promise<CopiesSummary> {
+): (cutover: string) => Promise<ForwardsSummary> {
   /** Null where only the shards can tell. */
   const all = batchingLoader(CUTOVERS_AT_ONCE, async (asked: readonly string[]) => {
     const cutovers = [...new Set(asked)];
-    const { items, more } = await selectItems(target, `count the copies of ${named(cutovers)}`, {
+    const { items, more } = await selectItems(target, `count the forwarded writes of ${named(cutovers)}`, {
       key: 'id',
       partitions: cutovers.flatMap(partitionsOf),
       fields: ['id', ...fields],
@@ -37,7 +38,7 @@ export function copiesSummary(
     return (cutover): Listed[] | null => {
       if (more) return null;
       const own = partitionsOf(cutover);
-      return [{ heads: items.filter(({ id }) => own.includes(String(id))).map((item) => copyOf(item).head), more }];
+      return [{ heads: items.filter(({ id }) => own.includes(String(id))).map((item) => forwardOf(item).head), more }];
     };
   });
 
@@ -56,4 +57,4 @@ export function copiesSummary(
 }
 
 const partitionsOf = (cutover: string): string[] =>
-  Array.from({ length: COPY_SHARDS }, (_, shard) => copyPartition(cutover, shard));
+  Array.from({ length: FORWARD_SHARDS }, (_, shard) => forwardPartition(cutover, shard));

@@ -1,6 +1,6 @@
 /**
  * Writes to both sides of a service: nothing that was acknowledged is lost, whoever dies wherever; nothing is sent twice
- * that may not be; one resource's writes keep their order; and when the sides change their roles, so do the copies.
+ * that may not be; one resource's writes keep their order; and when the sides change their roles, so does the direction.
  */
 
 import fc from 'fast-check';
@@ -14,10 +14,10 @@ import {
   type Side,
 } from '../../../lib/core/cutover/cutover.ts';
 import { INTENT_LIFE_MS, MAX_ATTEMPTS, outcomeOfHandler, outcomeOfStatus } from '../../../lib/core/forwards/forward.ts';
-import { copiesCondition } from '../../../lib/core/holds/forwards.ts';
+import { forwardsCondition } from '../../../lib/core/holds/forwards.ts';
 import { DEFAULT_GATEWAY } from '../../../lib/core/net/upstream.ts';
-import { applyCopies, copiesAreDue } from '../../../lib/flows/forwards/apply-copies.ts';
-import { actOnCopies, listCopies } from '../../../lib/flows/forwards/copies.ts';
+import { applyForwards, forwardsAreDue } from '../../../lib/flows/forwards/apply-forwards.ts';
+import { actOnForwards, listForwards } from '../../../lib/flows/forwards/forward-controls.ts';
 import { outcomeBuffer } from '../../../lib/flows/forwards/outcome-buffer.ts';
 import { proxyWrite, type WritePorts, type Written } from '../../../lib/flows/forwards/write-both.ts';
 import { relay } from '../../../lib/flows/rows/relay.ts';
@@ -57,7 +57,7 @@ function bench(options: { stage?: StageName; idempotencyKeys?: boolean } = {}) {
     shadow: server(options.idempotencyKeys ?? true),
   };
   const clock = passingClock();
-  const copies = inMemoryForwards({ realNow: clock.now });
+  const forwardStore = inMemoryForwards({ realNow: clock.now });
   const windows = inMemoryWindows({ clock });
   let state: CutoverState = stateIn(options.stage ?? 'r1', { id: 'chat', kind: 'service' });
   let system = systemOf();
@@ -85,7 +85,7 @@ function bench(options: { stage?: StageName; idempotencyKeys?: boolean } = {}) {
     ids: { next: () => `id-${++ids}` },
     log: { event: (name) => void events.push(name), failure: (name) => void events.push(name) },
     windows,
-    ...forwardPorts(copies),
+    ...forwardPorts(forwardStore),
     outcomes: outcomeBuffer({ clock, ids: { next: () => 'source' }, windows, log: { event() {}, failure() {} } }),
     state: { readCutover: async () => state, readSystem: async () => system } as unknown as WritePorts['state'],
     upstream: async (target, { method, path, headers, body }) =>
@@ -94,10 +94,13 @@ function bench(options: { stage?: StageName; idempotencyKeys?: boolean } = {}) {
         headers['idempotency-key']!,
         `${method} ${path} ${text(body)}`,
       ),
-    deliver: async (_declaration, side, copy) => {
+    deliver: async (_declaration, side, forward) => {
       try {
-        return serve(side, copy.idempotencyKey, `${copy.request.method} ${copy.request.path} ${text(copy.body)}`)
-          .status;
+        return serve(
+          side,
+          forward.idempotencyKey,
+          `${forward.request.method} ${forward.request.path} ${text(forward.body)}`,
+        ).status;
       } catch (error) {
         if (!(error instanceof CrossfadeError)) throw error;
         return error.details.sent === false ? 'away' : 'unknown';
@@ -118,7 +121,7 @@ function bench(options: { stage?: StageName; idempotencyKeys?: boolean } = {}) {
     declaration,
     servers,
     clock,
-    copies,
+    forwardStore,
     windows,
     ports,
     events,
@@ -133,12 +136,12 @@ function bench(options: { stage?: StageName; idempotencyKeys?: boolean } = {}) {
     },
     write: (n: number | string, over: object = {}, through: WritePorts = ports): Promise<Written> =>
       proxyWrite(through, declaration, { side: 'primary', reason: 'write', stage: 'r1' }, request(n, over)),
-    apply: (through: WritePorts = ports) => applyCopies(through, declaration, clock.ms + 20_000),
+    apply: (through: WritePorts = ports) => applyForwards(through, declaration, clock.ms + 20_000),
     /** As the relay does it: again and again, until nothing is due or it has been long enough. */
     async settle(maxMs = 900_000) {
       const untilMs = clock.ms + maxMs;
-      while (clock.ms < untilMs && copies.all().some(({ status }) => status !== 'quarantined')) {
-        if (await copiesAreDue(ports, declaration)) await applyCopies(ports, declaration, clock.ms + 20_000);
+      while (clock.ms < untilMs && forwardStore.all().some(({ status }) => status !== 'quarantined')) {
+        if (await forwardsAreDue(ports, declaration)) await applyForwards(ports, declaration, clock.ms + 20_000);
         clock.ms += 1_000;
       }
     },
@@ -146,16 +149,21 @@ function bench(options: { stage?: StageName; idempotencyKeys?: boolean } = {}) {
 }
 
 describe('a write', () => {
-  it('goes to the authoritative side, and its copy to the other, with one key and without the token', async () => {
+  it('goes to the authoritative side, and is forwarded to the other, with one key and without the token', async () => {
     const it_ = bench();
-    const { status, side, reason, copy } = await it_.write(1);
-    expect({ status, side, reason, copy }).toEqual({ status: 201, side: 'primary', reason: 'write', copy: 'recorded' });
+    const { status, side, reason, forward } = await it_.write(1);
+    expect({ status, side, reason, forward }).toEqual({
+      status: 201,
+      side: 'primary',
+      reason: 'write',
+      forward: 'recorded',
+    });
     expect(it_.servers.shadow.applied).toEqual([]);
-    expect(Object.keys(it_.copies.all()[0]!.request.headers)).toEqual(['x-correlation-id']);
+    expect(Object.keys(it_.forwardStore.all()[0]!.request.headers)).toEqual(['x-correlation-id']);
     expect(await it_.apply()).toMatchObject({ applied: 1 });
     expect(it_.servers.shadow.applied).toEqual(it_.servers.primary.applied);
     expect(it_.servers.shadow.keys).toEqual(it_.servers.primary.keys);
-    expect(it_.copies.all()).toEqual([]);
+    expect(it_.forwardStore.all()).toEqual([]);
   });
 
   it('keeps the key its caller gave it, and two writes of one visit have two keys', async () => {
@@ -167,7 +175,7 @@ describe('a write', () => {
     expect(new Set(it_.servers.primary.keys).size).toBe(3);
   });
 
-  it.each(['dual_write', 'r1', 'r2', 'full_100', 'completed'] as const)('is copied in stage %s', async (stage) => {
+  it.each(['dual_write', 'r1', 'r2', 'full_100', 'completed'] as const)('is forwarded in stage %s', async (stage) => {
     const it_ = bench({ stage });
     const { side } = await it_.write(1);
     expect(side).toBe(stage === 'completed' ? 'shadow' : 'primary');
@@ -178,29 +186,29 @@ describe('a write', () => {
     ]);
   });
 
-  it.each(['disabled', 'rolled_back', 'cleaned'] as const)('is not copied in stage %s', async (stage) => {
+  it.each(['disabled', 'rolled_back', 'cleaned'] as const)('is not forwarded in stage %s', async (stage) => {
     const it_ = bench({ stage });
-    expect((await it_.write(1)).copy).toBe('none');
-    expect(it_.copies.all()).toEqual([]);
+    expect((await it_.write(1)).forward).toBe('none');
+    expect(it_.forwardStore.all()).toEqual([]);
   });
 
-  it('that was refused leaves nothing to copy', async () => {
+  it('that was refused leaves nothing to forward', async () => {
     const it_ = bench();
     for (const mode of [400, 409, 422, 'refuses'] as const) {
       it_.servers.primary.mode = mode;
       await it_.write(1).catch(() => undefined);
-      expect(it_.copies.all()).toEqual([]);
+      expect(it_.forwardStore.all()).toEqual([]);
     }
   });
 
   it('is refused before anything is sent when its intent cannot be recorded', async () => {
     const it_ = bench();
-    it_.copies.unavailable(true);
+    it_.forwardStore.unavailable(true);
     await expect(it_.write(1)).rejects.toMatchObject({ code: 'store_unavailable' });
     expect(it_.servers.primary.keys).toEqual([]);
   });
 
-  it('goes on by the flags when the state cannot be read and nothing is being copied', async () => {
+  it('goes on by the flags when the state cannot be read and nothing is being forwarded', async () => {
     const it_ = bench();
     const down = { ...it_.ports, state: { readCutover: async () => Promise.reject(new Error('down')) } as never };
     const write = (stage: string) =>
@@ -226,9 +234,9 @@ describe('a write', () => {
     const it_ = bench();
     const deaf = {
       ...it_.ports,
-      intents: { ...it_.copies.intents, settle: async () => Promise.reject(new Error('away')) },
+      intents: { ...it_.forwardStore.intents, settle: async () => Promise.reject(new Error('away')) },
     };
-    expect(await it_.write(1, {}, deaf)).toMatchObject({ status: 201, copy: 'unsettled' });
+    expect(await it_.write(1, {}, deaf)).toMatchObject({ status: 201, forward: 'unsettled' });
     await it_.settle();
     expect(it_.servers.shadow.applied).toEqual(it_.servers.primary.applied);
     expect(it_.servers.primary.applied).toHaveLength(1);
@@ -239,7 +247,7 @@ describe('an outcome that nobody knows', () => {
   it.each([
     ['applied, and the answer lost', 'applied-and-lost', 1],
     ['lost before it was applied', 'lost', 1],
-  ] as const)('%s: is asked again with the same key, and then copied', async (_, mode, times) => {
+  ] as const)('%s: is asked again with the same key, and then forwarded', async (_, mode, times) => {
     const it_ = bench();
     it_.servers.primary.mode = mode;
     await expect(it_.write(1)).rejects.toMatchObject({ code: 'upstream_unavailable' });
@@ -256,11 +264,11 @@ describe('an outcome that nobody knows', () => {
     it_.servers.primary.mode = 'ok';
     await it_.settle();
     expect(it_.servers.primary.keys).toHaveLength(1);
-    const { copies, quarantined } = await listCopies(it_.ports, 'chat');
-    expect([quarantined, copies[0]!.problem!.code]).toEqual([1, 'outcome_unknown']);
-    // It is there: copy it.
+    const { forwards, quarantined } = await listForwards(it_.ports, 'chat');
+    expect([quarantined, forwards[0]!.problem!.code]).toEqual([1, 'outcome_unknown']);
+    // It is there: the other side gets it.
     expect(
-      await actOnCopies(it_.ports, 'chat', { action: 'retry', which: { id: copies[0]!.id }, actor: 'ada' }),
+      await actOnForwards(it_.ports, 'chat', { action: 'retry', which: { id: forwards[0]!.id }, actor: 'ada' }),
     ).toEqual({ changed: 1 });
     await it_.settle();
     expect(it_.servers.shadow.applied).toEqual(it_.servers.primary.applied);
@@ -274,23 +282,23 @@ describe('an outcome that nobody knows', () => {
     await it_.write('new', { method: 'PUT', path: 'users/1' });
     await it_.settle(60_000);
     expect(it_.servers.primary.applied).toEqual(['PUT users/1 new']);
-    const [stuck] = (await listCopies(it_.ports, 'chat')).copies;
+    const [stuck] = (await listForwards(it_.ports, 'chat')).forwards;
     expect(stuck!.problem!.code).toBe('outcome_unknown');
-    await actOnCopies(it_.ports, 'chat', { action: 'discard', which: { id: stuck!.id }, actor: 'ada' });
+    await actOnForwards(it_.ports, 'chat', { action: 'discard', which: { id: stuck!.id }, actor: 'ada' });
     await it_.settle();
     expect(it_.servers.shadow.applied).toEqual(['PUT users/1 new']);
   });
 });
 
-describe('a copy', () => {
+describe('a forwarded write', () => {
   it('is tried again while its side is away, however long, with pauses that grow', async () => {
     const it_ = bench();
     it_.servers.shadow.mode = 'refuses';
     await it_.write(1);
     await it_.settle(600_000);
-    expect(it_.copies.all()).toMatchObject([{ status: 'ready' }]);
-    expect(it_.copies.all()[0]!.attempts).toBeGreaterThan(8);
-    expect(it_.copies.all()[0]!.attempts).toBeLessThan(30);
+    expect(it_.forwardStore.all()).toMatchObject([{ status: 'ready' }]);
+    expect(it_.forwardStore.all()[0]!.attempts).toBeGreaterThan(8);
+    expect(it_.forwardStore.all()[0]!.attempts).toBeLessThan(30);
     it_.servers.shadow.mode = 'ok';
     await it_.settle();
     expect(it_.servers.shadow.applied).toHaveLength(1);
@@ -302,8 +310,8 @@ describe('a copy', () => {
     await it_.write(1);
     await it_.settle();
     expect(it_.servers.shadow.keys).toHaveLength(MAX_ATTEMPTS);
-    const { copies } = await listCopies(it_.ports, 'chat');
-    expect(copies).toMatchObject([
+    const { forwards } = await listForwards(it_.ports, 'chat');
+    expect(forwards).toMatchObject([
       { status: 'quarantined', problem: { code: 'refused', text: expect.stringContaining('422') } },
     ]);
     const minute = Math.floor(it_.clock.now() / 60_000);
@@ -320,7 +328,7 @@ describe('a copy', () => {
       it_.servers.shadow.mode = 'ok';
       await it_.settle(300_000);
       expect(it_.servers.shadow.applied).toHaveLength(1);
-      expect((await it_.copies.forwards.summary('chat')).quarantined).toBe(idempotencyKeys ? 0 : 1);
+      expect((await it_.forwardStore.forwards.summary('chat')).quarantined).toBe(idempotencyKeys ? 0 : 1);
     }
   });
 
@@ -354,7 +362,7 @@ describe('a copy', () => {
     expect(await it_.apply()).toMatchObject({ applied: 0, dropped: 0 });
     it_.enter('rolled_back');
     expect(await it_.apply()).toMatchObject({ dropped: 1 });
-    expect([it_.servers.shadow.applied, it_.copies.all()]).toEqual([[], []]);
+    expect([it_.servers.shadow.applied, it_.forwardStore.all()]).toEqual([[], []]);
   });
 
   it('waits while the writes of its cutover are off, and everything comes in its order when they are on again', async () => {
@@ -362,17 +370,17 @@ describe('a copy', () => {
     it_.enter('r1', { switches: { shadowReads: false, shadowWrites: false, sinceMs: 1 } });
     for (const n of [1, 2, 3]) await it_.write(n);
     expect(await it_.apply()).toMatchObject({ applied: 0, dropped: 0 });
-    expect([it_.servers.shadow.applied, it_.copies.all().length]).toEqual([[], 3]);
+    expect([it_.servers.shadow.applied, it_.forwardStore.all().length]).toEqual([[], 3]);
     it_.enter('r1');
     await it_.settle();
     expect(it_.servers.shadow.applied).toEqual(it_.servers.primary.applied);
-    expect(it_.copies.all()).toEqual([]);
+    expect(it_.forwardStore.all()).toEqual([]);
   });
 
   it('holds the stage while it waits for too long, and in quarantine', async () => {
     const it_ = bench();
     const judged = async () =>
-      copiesCondition('chat', await it_.copies.forwards.summary('chat'), { lagAdvanceMs: 30_000 });
+      forwardsCondition('chat', await it_.forwardStore.forwards.summary('chat'), { lagAdvanceMs: 30_000 });
     expect((await judged()).ok).toBe(true);
     it_.servers.shadow.mode = 'refuses';
     await it_.write(1);
@@ -382,27 +390,27 @@ describe('a copy', () => {
     it_.servers.shadow.mode = 422;
     await it_.settle();
     expect(await judged()).toMatchObject({ ok: false, seen: 1, limit: 0 });
-    expect(copiesCondition('chat', null, { lagAdvanceMs: 30_000 })).toMatchObject({ ok: false, seen: null });
+    expect(forwardsCondition('chat', null, { lagAdvanceMs: 30_000 })).toMatchObject({ ok: false, seen: null });
   });
 
   it('can be acted on only in quarantine, and once', async () => {
     const it_ = bench();
     await it_.write(1);
-    const { id } = it_.copies.all()[0]!;
+    const { id } = it_.forwardStore.all()[0]!;
     await expect(
-      actOnCopies(it_.ports, 'chat', { action: 'discard', which: { id }, actor: 'ada' }),
+      actOnForwards(it_.ports, 'chat', { action: 'discard', which: { id }, actor: 'ada' }),
     ).rejects.toMatchObject({ code: 'conflict' });
     await expect(
-      actOnCopies(it_.ports, 'chat', { action: 'retry', which: { id: 'nonsense' }, actor: 'ada' }),
+      actOnForwards(it_.ports, 'chat', { action: 'retry', which: { id: 'nonsense' }, actor: 'ada' }),
     ).rejects.toMatchObject({
       code: 'not_found',
     });
     it_.servers.shadow.mode = 422;
     await it_.settle();
-    expect(await actOnCopies(it_.ports, 'chat', { action: 'discard', which: { all: true }, actor: 'ada' })).toEqual({
+    expect(await actOnForwards(it_.ports, 'chat', { action: 'discard', which: { all: true }, actor: 'ada' })).toEqual({
       changed: 1,
     });
-    expect(await actOnCopies(it_.ports, 'chat', { action: 'discard', which: { all: true }, actor: 'ada' })).toEqual({
+    expect(await actOnForwards(it_.ports, 'chat', { action: 'discard', which: { all: true }, actor: 'ada' })).toEqual({
       changed: 0,
     });
   });
@@ -499,7 +507,7 @@ describe('I6 a process that dies at any await', () => {
         const { it_, acknowledged } = await live(diesAt, effect, stage);
         const { primary, shadow } = it_.servers;
         const where = `died ${effect} call ${diesAt}`;
-        expect([where, it_.copies.all()]).toEqual([where, []]);
+        expect([where, it_.forwardStore.all()]).toEqual([where, []]);
         for (const line of acknowledged) expect([where, primary.applied.includes(line)]).toEqual([where, true]);
         expect([where, [...primary.applied].sort()]).toEqual([where, [...shadow.applied].sort()]);
         expect([where, new Set(primary.applied).size]).toEqual([where, primary.applied.length]);
@@ -507,14 +515,14 @@ describe('I6 a process that dies at any await', () => {
     }
   });
 
-  it('negative control: a copy that is made only after the answer is lost with its process', async () => {
+  it('negative control: a forwarded write that is made only after the answer is lost with its process', async () => {
     const it_ = bench();
     const late = {
-      ...it_.copies.intents,
-      intend: async ({ id, side }: Parameters<typeof it_.copies.intents.intend>[0]) =>
+      ...it_.forwardStore.intents,
+      intend: async ({ id, side }: Parameters<typeof it_.forwardStore.intents.intend>[0]) =>
         ({ kind: 'recorded', id, side }) as const,
-      settle: async (...[cutover, id]: Parameters<typeof it_.copies.intents.settle>) => {
-        await it_.copies.intents.settle(cutover, id, 'ready');
+      settle: async (...[cutover, id]: Parameters<typeof it_.forwardStore.intents.settle>) => {
+        await it_.forwardStore.intents.settle(cutover, id, 'ready');
         throw new Died();
       },
     };
@@ -550,7 +558,7 @@ describe('I5 any order, doubling and interleaving of what wakes the writer', () 
         it_.servers.shadow.mode = 'ok';
         await it_.settle();
         // Too many 500s bring one to a person, who lets it go on.
-        await actOnCopies(it_.ports, 'chat', { action: 'retry', which: { all: true }, actor: 'ada' });
+        await actOnForwards(it_.ports, 'chat', { action: 'retry', which: { all: true }, actor: 'ada' });
         await it_.settle();
         const of = (side: Side, user: number) =>
           it_.servers[side].applied.filter((line) => line.includes(`users/${user} `));
@@ -583,7 +591,7 @@ describe('what the address of a component answers', () => {
   });
 });
 
-describe('a copy that is refused', () => {
+describe('a forwarded write that is refused', () => {
   const refusing = async (writes: readonly (readonly [method: string, path: string, query?: string])[]) => {
     const it_ = bench();
     for (const [method, path, query = ''] of writes) await it_.write(1, { method, path, query, body: null });
@@ -599,8 +607,8 @@ describe('a copy that is refused', () => {
       ['PATCH', 'conversations/7'],
       ['DELETE', 'conversations/7'],
     ]);
-    expect(it_.copies.all().map(({ request }) => request.method)).toEqual(['DELETE']);
-    expect(it_.events).toContain('copy_superseded');
+    expect(it_.forwardStore.all().map(({ request }) => request.method)).toEqual(['DELETE']);
+    expect(it_.events).toContain('forward_superseded');
     await it_.settle();
     expect(it_.servers.shadow.applied).toEqual(['DELETE conversations/7 ']);
   });
@@ -612,7 +620,7 @@ describe('a copy that is refused', () => {
     ['what is deleted depends on a query', ['DELETE', 'conversations/7', 'soft=true']],
   ] as const)('is kept when %s', async (_, then) => {
     const it_ = await refusing([['PATCH', 'conversations/7'], then]);
-    expect(it_.copies.all().map(({ request }) => request.method)).toContain('PATCH');
+    expect(it_.forwardStore.all().map(({ request }) => request.method)).toContain('PATCH');
   });
 
   it('is kept when nobody knows yet whether the first side has deleted it', async () => {
@@ -622,7 +630,7 @@ describe('a copy that is refused', () => {
     await it_.write(1, { method: 'DELETE', path: 'conversations/7' });
     it_.servers.shadow.mode = 404;
     await it_.apply();
-    expect(it_.copies.all().map(({ request }) => request.method)).toEqual(['PATCH', 'DELETE']);
+    expect(it_.forwardStore.all().map(({ request }) => request.method)).toEqual(['PATCH', 'DELETE']);
   });
 });
 
@@ -643,15 +651,15 @@ describe('the relay', () => {
     return { woken, result: await done };
   };
 
-  it('wakes for copies when no table is declared and there is no database', async () => {
+  it('wakes for forwarded writes when no table is declared and there is no database', async () => {
     expect(await relayed([], {})).toEqual({ woken: ['chat'], result: { rounds: 1, wakeUps: 1 } });
   });
 
-  it('wakes for copies although the database is away, and says so at the end', async () => {
+  it('wakes for forwarded writes although the database is away, and says so at the end', async () => {
     expect(await relayed([table], {})).toEqual({ woken: ['chat'], result: 'the database is away' });
   });
 
-  it('wakes for hints and copies when all is well', async () => {
+  it('wakes for hints and forwarded writes when all is well', async () => {
     const converging = { waiting: async () => [{ id: 'customer', hints: 1, lagMs: 0 }] };
     expect(await relayed([table], { converging })).toEqual({
       woken: ['chat', 'customer'],

@@ -1,9 +1,9 @@
-/** Sends a copy of a write to the side that still has to get it, and says what is known afterwards. */
+/** Sends a forwarded write to the side that still has to get it, and says what is known afterwards. */
 
 import { isCrossfadeError } from '../../core/base/errors.ts';
 import type { CutoverDeclaration, Side } from '../../core/cutover/cutover.ts';
 import { splitAddress, writeTarget } from '../../core/cutover/write-target.ts';
-import type { Copy } from '../../core/forwards/forward.ts';
+import type { Forward } from '../../core/forwards/forward.ts';
 import type { ForwardDelivery } from '../../ports/forwards.ts';
 import type { Upstream, UpstreamTarget } from '../../ports/upstream.ts';
 
@@ -14,14 +14,14 @@ const CUTOVER_HEADER = 'crossfade-cutover';
 const SIDE_HEADER = 'crossfade-side';
 const KEY_HEADER = 'crossfade-key';
 
-export function copyDelivery(upstream: Upstream): ForwardDelivery {
-  return async (declaration, side, copy, deadlineMs) => {
-    const call = callOf(declaration, side, copy);
-    // Another declaration than the one the copy was made for: nothing here can take it, nor say whether it was refused.
+export function forwardDelivery(upstream: Upstream): ForwardDelivery {
+  return async (declaration, side, forward, deadlineMs) => {
+    const call = callOf(declaration, side, forward);
+    // Another declaration than at the time of the write: nothing here can take it, nor say whether it was refused.
     if (!call) return 404;
-    const { method, query } = copy.request;
-    const headers = { ...copy.request.headers, ...call.headers, [IDEMPOTENCY_HEADER]: copy.idempotencyKey };
-    const request = { method, path: call.path, query, headers, body: copy.body, mount: '/', deadlineMs };
+    const { method, query } = forward.request;
+    const headers = { ...forward.request.headers, ...call.headers, [IDEMPOTENCY_HEADER]: forward.idempotencyKey };
+    const request = { method, path: call.path, query, headers, body: forward.body, mount: '/', deadlineMs };
     try {
       return (await upstream(call.target, request)).status;
     } catch (error) {
@@ -34,10 +34,10 @@ export function copyDelivery(upstream: Upstream): ForwardDelivery {
 
 type Call = { target: UpstreamTarget; path: string; headers: Readonly<Record<string, string>> };
 
-function callOf(declaration: CutoverDeclaration, side: Side, copy: Copy): Call | null {
+function callOf(declaration: CutoverDeclaration, side: Side, forward: Forward): Call | null {
   const target = writeTarget(declaration, side);
   if (!target) return null;
-  if (declaration.kind === 'service') return { target, path: copy.request.path, headers: {} };
+  if (declaration.kind === 'service') return { target, path: forward.request.path, headers: {} };
   const { base, path } = splitAddress(target.url);
   return {
     target: { ...target, url: base },
@@ -45,7 +45,7 @@ function callOf(declaration: CutoverDeclaration, side: Side, copy: Copy): Call |
     headers: {
       [CUTOVER_HEADER]: declaration.id,
       [SIDE_HEADER]: side,
-      [KEY_HEADER]: encodeURIComponent(copy.orderKey),
+      [KEY_HEADER]: encodeURIComponent(forward.orderKey),
     },
   };
 }

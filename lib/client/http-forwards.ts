@@ -1,16 +1,16 @@
-/** Records writes through Crossfade's own API: `POST /v1/copies` before, `POST /v1/copies/settle` after. */
+/** Records writes through Crossfade's own API: `POST /v1/forwards` before, `POST /v1/forwards/settle` after. */
 
 import { CrossfadeError, type ErrorCode } from '../core/base/errors.ts';
 import { type ApiAccess, postJson } from './post-json.ts';
-import type { CopyRecorder, WritePlace } from './write-cutover.ts';
+import type { ForwardRecorder, WritePlace } from './write-cutover.ts';
 
 /** Answers that say that this call itself is wrong. Anything else may be right the next time. */
 const REFUSALS = [400, 404, 409, 413, 415, 422];
 
 /** The token's scope is `copies:write`. */
-export function httpCopies(api: ApiAccess): CopyRecorder {
+export function httpForwards(api: ApiAccess): ForwardRecorder {
   const ask = async (path: string, body: unknown, signal: AbortSignal) => {
-    const response = await postJson(api, path, body, signal);
+    const response = await postJson(api, `/v1/forwards${path}`, body, signal);
     const { status } = response;
     const answer = (await response.json()) as WritePlace & { code: ErrorCode; detail: string };
     if (response.ok) return answer;
@@ -19,7 +19,7 @@ export function httpCopies(api: ApiAccess): CopyRecorder {
     });
   };
   return {
-    intend: (write, signal) => ask('/v1/copies', write, signal),
-    settle: (outcome, signal) => ask('/v1/copies/settle', outcome, signal),
+    intend: (write, signal) => ask('', write, signal),
+    settle: (outcome, signal) => ask('/settle', outcome, signal),
   };
 }

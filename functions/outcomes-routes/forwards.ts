@@ -5,13 +5,14 @@ import { findCutover } from '../../lib/schemas/path.ts';
 import { intendedWrite, settledWrite } from '../../lib/schemas/writes.ts';
 import { route } from '../http/route.ts';
 
-export const copyRoutes = [
+export const forwardRoutes = [
   route({
     method: 'POST',
-    path: '/v1/copies',
+    path: '/v1/forwards',
     scope: 'copies:write',
     summary: 'Records the intent of a write before it is made.',
     body: intendedWrite,
+    renamed: ['forward'],
     handle: async ({ ports, cutovers }, { body: { cutover, ...write }, deadlineMs }) => {
       const declaration = findCutover(await cutovers(), cutover);
       return { status: 200, body: await intendWrite(ports, declaration, write, deadlineMs) };
@@ -19,13 +20,13 @@ export const copyRoutes = [
   }),
   route({
     method: 'POST',
-    path: '/v1/copies/settle',
+    path: '/v1/forwards/settle',
     scope: 'copies:write',
     summary: 'Says what became of a write.',
     body: settledWrite,
-    handle: async ({ ports, cutovers }, { body: { cutover, copy, outcome } }) => {
+    handle: async ({ ports, cutovers }, { body: { cutover, forward, outcome } }) => {
       const { id } = findCutover(await cutovers(), cutover);
-      return { status: 200, body: await settleWrite(ports, id, copy, outcome) };
+      return { status: 200, body: await settleWrite(ports, id, forward, outcome) };
     },
   }),
 ];
