@@ -27,8 +27,8 @@ export type Faulty = {
 
 const OUTSIDE = ['state', 'verdicts', 'windows', 'wakeUps', 'flags', ...TABLE_PORTS] as const;
 
-/** @param nth of all calls to the outside, 1 is the first */
-export function faultyAt(ports: Ports, nth: number, fault: Fault): Faulty {
+/** @param at the number of the call among all calls to the outside, 1 is the first; or its name: the first of that name */
+export function faultyAt(ports: Ports, at: number | string, fault: Fault): Faulty {
   const calls: string[] = [];
   let hit: string | null = null;
   let tellDeath: (value: 'died') => void = () => {};
@@ -39,9 +39,8 @@ export function faultyAt(ports: Ports, nth: number, fault: Fault): Faulty {
 
   async function call(name: string, effect: () => Promise<unknown>): Promise<unknown> {
     calls.push(name);
-    const number = calls.length;
-    if (fault === 'dies' && number > nth) return never;
-    if (number !== nth) return effect();
+    if (fault === 'dies' && hit !== null) return never;
+    if (hit !== null || at !== (typeof at === 'number' ? calls.length : name)) return effect();
     hit = name;
     if (fault !== 'fails') await effect();
     if (fault !== 'dies') throw unavailable(name);

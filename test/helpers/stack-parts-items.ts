@@ -111,9 +111,9 @@ export async function expectHealed({ ports, declarations }: Items): Promise<void
   for (const declaration of declarations) expect(await auditProblems(ports, declaration)).toEqual([]);
 }
 
-/** A tick that is hit at its nth call. Returns the call, or null when the tick made fewer. */
-export async function hitTick(world: Items, ports: Ports, nth: number, fault: Fault): Promise<string | null> {
-  const faulty = faultyAt(ports, nth, fault);
+/** A tick that is hit at one of its calls. Returns the name of that call, or null when the tick did not get to it. */
+export async function hitTick(world: Items, ports: Ports, at: number | string, fault: Fault): Promise<string | null> {
+  const faulty = faultyAt(ports, at, fault);
   await Promise.race([tick(faulty.ports, world.declarations).catch(() => {}), faulty.died]);
   return faulty.hit();
 }
