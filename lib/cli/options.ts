@@ -2,12 +2,19 @@
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { didYouMean } from '../core/base/nearest.ts';
+import { OLD_COMMANDS } from '../core/base/old-names.ts';
 import { BUILT_IN_PLAN_NAMES } from '../core/cutover/plan.ts';
 
 export const hours = () => new Option('--hours <number>', 'how far back').argParser(hourCount).default(24);
 export const reason = () => new Option('--reason <text>', 'why; it is audited with your name');
 export const databaseUrl = () =>
   new Option('--database-url <url>', "the owner's database URL (CROSSFADE_OWNER_DATABASE_URL, or the local stack)");
+
+/** A command that was renamed answers to its old name, too. */
+export function withOldName(command: Command): Command {
+  const old = OLD_COMMANDS[command.name()];
+  return old === undefined ? command : command.alias(old);
+}
 
 export function writing(command: Command): Command {
   return command.option('--idempotency-key <key>', 'repeat a command whose answer was lost; does nothing twice');

@@ -1,7 +1,6 @@
 /** Every command of `crossfade` with its arguments, options and help. What a command does is in `commands/`. */
 
 import { Command, Option } from 'commander';
-import { OLD_COMMANDS } from '../core/base/old-names.ts';
 import { BUILT_IN_PLAN_NAMES } from '../core/cutover/plan.ts';
 import { adopt } from './commands/adopt.ts';
 import { ack, alerts } from './commands/alerts.ts';
@@ -43,6 +42,7 @@ import {
   reason,
   scanSeconds,
   whole,
+  withOldName,
   writing,
 } from './options.ts';
 import { MAX_WIDTH } from './text.ts';
@@ -80,7 +80,7 @@ export function buildProgram(version: string, perform: Perform, output: { width:
     .exitOverride()
     .addHelpText('after', EXAMPLES);
   const add = (usage: string, description: string, action: Action) => {
-    const command = program.command(usage).description(description);
+    const command = withOldName(program.command(usage)).description(description);
     return command.action(() => perform(action, command));
   };
   addLocal(program, add);
@@ -170,11 +170,7 @@ function addLooking(program: Command, add: Add): void {
     'by SHA-256 over the text of every row: slower, beyond doubt',
   );
   writing(
-    add(
-      'forwards <cutover> [action] [id]',
-      'writes the other side must still get; retry or discard one',
-      forwards,
-    ).alias(OLD_COMMANDS.forwards),
+    add('forwards <cutover> [action] [id]', 'writes the other side must still get; retry or discard one', forwards),
   ).option('--all', 'with retry or discard: every one in quarantine');
   writing(add('repair <cutover>', 'write again the rows that the last verification found to differ', repair));
   confirmed(

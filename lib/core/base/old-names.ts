@@ -5,7 +5,7 @@
  */
 
 /** Command → the name it had. */
-export const OLD_COMMANDS = { forwards: 'copies' } as const;
+export const OLD_COMMANDS: Readonly<Record<string, string>> = { forwards: 'copies' };
 
 /** Path → the one it had. */
 export const OLD_PATHS: Readonly<Record<string, string>> = {
