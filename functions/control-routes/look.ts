@@ -1,12 +1,12 @@
-/** What can be looked at: health, status, plan, history, verification, flags. Changes nothing. */
+/** What can be looked at: health, status, preview, history, verification, flags. Changes nothing. */
 
 import { history } from '../../lib/flows/report/history.ts';
 import { fullReport } from '../../lib/flows/report/performance.ts';
 import { report } from '../../lib/flows/report/report.ts';
-import { planTable } from '../../lib/flows/rows/verify.ts';
+import { previewTable } from '../../lib/flows/rows/verify.ts';
 import { page } from '../../lib/schemas/http.ts';
 import { hoursQuery } from '../../lib/schemas/reports.ts';
-import { planQuery } from '../../lib/schemas/rows.ts';
+import { previewQuery } from '../../lib/schemas/rows.ts';
 import { cutover } from '../http/parameters.ts';
 import { route } from '../http/route.ts';
 
@@ -53,14 +53,14 @@ export const lookRoutes = [
   }),
   route({
     method: 'GET',
-    path: '/v1/cutovers/{cutover}/plan',
+    path: '/v1/cutovers/{cutover}/preview',
     scope: 'control:read',
     summary: 'What would become of the columns, dependents and rows of its table.',
     params: { cutover },
-    query: planQuery,
+    query: previewQuery,
     handle: async ({ ports }, { params, query }) => ({
       status: 200,
-      body: await planTable(ports, params.cutover, query),
+      body: await previewTable(ports, params.cutover, query),
     }),
   }),
   route({

@@ -32,7 +32,7 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   unsupported_media_type: 'the body must be `application/json`',
   idempotency_mismatch: 'the same key was used before with another body or by another caller',
   precondition_required: '`If-Match` or `Idempotency-Key` is missing',
-  refused_table: 'the tables or their declaration stand against it; `crossfade plan CUTOVER` says everything',
+  refused_table: 'the tables or their declaration stand against it; `crossfade preview CUTOVER` says everything',
   stale_epoch: 'the direction of writing has changed since: ask again',
   state_invalid: 'a stored item cannot be read; see [its runbook](../infra/runbooks/state-invalid.md)',
   flags_too_large: 'all flags together are more than 1 MB',
@@ -119,7 +119,7 @@ export const KEY_MEANINGS: Readonly<Record<string, string>> = {
   shadow: '`schema.name` of the new table',
   key: 'columns that name a row, where a unique index over NOT NULL columns makes them one',
   columns:
-    "by column of the shadow: `{ from: 'old_name' }`, `{ sql: '…' }` computed from the old row, `{ added: true }`. Columns of the same name need no entry. After promotion a trigger goes on computing `{ sql }` for statements that do not write the column: on INSERT where it is NULL or the default, on UPDATE where what it is computed from has changed. It never fails a statement: what it cannot compute stays as written, counted in `status`, with keys in `crossfade.inline_failure`. `cleanup` drops the trigger, and from then on the column is the application's. `after: 'application'` says that it is so from promotion on. Where the new shape has not what the expression reads, `plan` and `start` demand that, unless `reverse` is made from the column, or the old table has a column of that name, too, which statements write already. A generated column of the shadow is compared, and needs none of it",
+    "by column of the shadow: `{ from: 'old_name' }`, `{ sql: '…' }` computed from the old row, `{ added: true }`. Columns of the same name need no entry. After promotion a trigger goes on computing `{ sql }` for statements that do not write the column: on INSERT where it is NULL or the default, on UPDATE where what it is computed from has changed. It never fails a statement: what it cannot compute stays as written, counted in `status`, with keys in `crossfade.inline_failure`. `cleanup` drops the trigger, and from then on the column is the application's. `after: 'application'` says that it is so from promotion on. Where the new shape has not what the expression reads, `preview` and `start` demand that, unless `reverse` is made from the column, or the old table has a column of that name, too, which statements write already. A generated column of the shadow is compared, and needs none of it",
   reverse:
     'by column of the primary: the way back where it cannot be derived, `{ sql }` over the new row, or `{ insertOnly: sql }`',
   mode: "`inline`: the application's own transaction writes the shadow, too. What cannot be done at once (a key that an applier has, a row of the shadow that is locked for 100 ms, REPEATABLE READ and SERIALIZABLE, TRUNCATE, writes switched off) leaves a hint as in streamed mode. After promotion the old table follows streamed. Takes effect at the next start",
@@ -178,8 +178,9 @@ export const MIGRATION_HEADS: Readonly<Record<string, Partial<Head>>> = {
 export const COMMAND_NOTES: Readonly<Record<string, string>> = {
   dev: 'The whole of Crossfade on this machine, against your database and cutovers: [moving your own table](../define/README.md#moving-your-own-table).',
   doctor: 'Checks Node, Java, roles, settings and reachability. With a cutover it shows what `health` finds, too.',
-  health: 'Whatever `plan` or `start` would refuse is a failed check here. Each check has its limit and remedy.',
-  plan: 'Says what promotion would do with every dependent object, and which rows could not go back: number and sample keys. It changes nothing.',
+  health: 'Whatever `preview` or `start` would refuse is a failed check here. Each check has its limit and remedy.',
+  preview:
+    'Says what promotion would do with every dependent object, and which rows could not go back: number and sample keys. It changes nothing.',
   start: 'Arms capture and begins with `dual_write`.',
   status:
     'Ends with 0 unless `--exit-code` is given. With `--watch` it redraws on a terminal, and elsewhere writes a line for each change.',

@@ -34,7 +34,7 @@ export async function runDev(options: DevOptions, untilStopped: Promise<void>): 
     say(`\nDashboard   ${stack.settings.url}`);
     say(`Cutovers    ${cutovers.map(({ id }) => id).join(', ') || 'none declared'}`);
     for (const { id } of cutovers.slice(0, 1)) {
-      say(`Next        npx crossfade plan ${id}${port}, then npx crossfade start ${id}${port}`);
+      say(`Next        npx crossfade preview ${id}${port}, then npx crossfade start ${id}${port}`);
     }
     say('Ctrl-C ends it; the database is yours and stays.');
     await untilStopped;

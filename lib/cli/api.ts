@@ -16,7 +16,7 @@ export type PostCall = {
 };
 
 export const DEADLINE_MS = 10_000;
-/** For work in the database: plans, verification, the swap, cleanup. */
+/** For work in the database: previews, verification, the swap, cleanup. */
 export const LONG_DEADLINE_MS = 60_000;
 
 type Call = {

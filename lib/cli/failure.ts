@@ -28,7 +28,7 @@ const NEXT: Partial<Record<ErrorCode, (cutover: string) => string>> = {
   conflict: (cutover) => `crossfade status ${cutover}`,
   stale_version: (cutover) => `crossfade status ${cutover}`,
   illegal_transition: (cutover) => `crossfade status ${cutover}`,
-  refused_table: (cutover) => `correct the table or its declaration, then crossfade plan ${cutover}`,
+  refused_table: (cutover) => `correct the table or its declaration, then crossfade preview ${cutover}`,
   rollback_not_ready: (cutover) => `crossfade status ${cutover} names the keys in quarantine`,
   not_found: () => 'crossfade status lists the cutovers that are declared',
   stopped: () => 'crossfade reset system --confirm system lifts the emergency stop',

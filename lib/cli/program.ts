@@ -11,7 +11,7 @@ import { doctor } from './commands/doctor.ts';
 import { experiment } from './commands/experiment.ts';
 import { forwards } from './commands/forwards.ts';
 import { health, inspect, progress } from './commands/inspect.ts';
-import { explain, history, plan, repair, verify } from './commands/look.ts';
+import { explain, history, preview, repair, verify } from './commands/look.ts';
 import { migrate } from './commands/migrate.ts';
 import { open } from './commands/open.ts';
 import { operateAction } from './commands/operate.ts';
@@ -49,7 +49,7 @@ import { MAX_WIDTH } from './text.ts';
 
 const EXAMPLES = `
 Examples:
-  crossfade plan customer                              what would happen to the table
+  crossfade preview customer                           what would happen to the table
   crossfade start customer                             begin; the ticks go on by themselves
   crossfade status customer --watch                    until it is completed or rolled back
   crossfade rollback customer --reason 'slow pages'    back, from any stage before cleanup
@@ -111,7 +111,7 @@ function addLocal(program: Command, add: Add): void {
 
 function addLooking(program: Command, add: Add): void {
   program.commandsGroup('Look:');
-  add('plan <cutover>', 'what would become of the columns, dependents and rows of its table', plan).option(
+  add('preview <cutover>', 'what would become of the columns, dependents and rows of its table', preview).option(
     '--scan <seconds>',
     'how long to look for rows that could not go back: 3 by default, 0 for not at all',
     scanSeconds,

@@ -3,7 +3,7 @@
 import type { CutoverId } from '../core/cutover/cutover.ts';
 import type { Outrun, StateFence, TableCutover } from './tables.ts';
 
-/** `refused`: what the compiler or the plan says against the tables as they are. */
+/** `refused`: what the compiler or the preview says against the tables as they are. */
 export type Adopted = { kind: 'adopted' } | { kind: 'refused'; why: string };
 
 export type ShadowRemoval = { kind: 'removed' } | { kind: 'already' } | { kind: 'refused'; why: string };

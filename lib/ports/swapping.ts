@@ -4,7 +4,7 @@ import type { CutoverId } from '../core/cutover/cutover.ts';
 import type { TableCutover } from './tables.ts';
 
 /** One dependent object or property of the tables and what promotion does with it. */
-export type PlanItem = {
+export type PreviewItem = {
   action: 'carry' | 'rebuild' | 'notice' | 'refuse';
   kind: string;
   object: string;
@@ -26,13 +26,13 @@ export type WayBack = {
   samples: readonly { kind: 'cross' | 'return' | 'changed'; key: string; why: string }[];
 };
 
-export type TablePlan = {
+export type TablePreview = {
   primary: string;
   shadow: string;
   /** Key columns of the primary with their types. */
   key: readonly { column: string; type: string }[];
   columns: readonly { shadow: string; source: string; text: string }[];
-  items: readonly PlanItem[];
+  items: readonly PreviewItem[];
   estimatedRows: number;
   /** True when nothing is refused. */
   ok: boolean;
@@ -49,7 +49,7 @@ export type SwapResult =
   | { kind: 'already' }
   /** Not now: lock not granted, outbox not drained, old transactions. Nothing changed. */
   | { kind: 'postponed'; why: string }
-  | { kind: 'refused'; why: string; items: readonly PlanItem[] };
+  | { kind: 'refused'; why: string; items: readonly PreviewItem[] };
 
 /** The swap exchanges the names of the two tables. Each call is fenced by the epoch that it ends. */
 export type Swapping = {
@@ -57,7 +57,7 @@ export type Swapping = {
    * Reads the catalog, and with `scanMs` for that long the rows; changes nothing.
    * @throws CrossfadeError `refused_table` when a table, column or key is missing
    */
-  plan(cutover: TableCutover, look?: { scanMs: number }): Promise<TablePlan>;
+  preview(cutover: TableCutover, look?: { scanMs: number }): Promise<TablePreview>;
   /** Swaps the names, arms the other direction, writes the mirror with `toEpoch`; all in one transaction. */
   promote(cutover: TableCutover, swap: Swap): Promise<SwapResult>;
   /** The same in the other direction: the old table is in use again. */

@@ -46,8 +46,8 @@ export const quarantinePage = query(
   }),
 );
 
-/** Longest look at the rows: with the rest of the plan below the 29 s that an HTTP API waits. */
-export const planQuery = query(
+/** Longest look at the rows: with the rest of the preview below the 29 s that an HTTP API waits. */
+export const previewQuery = query(
   z.strictObject({
     scanMs: z
       .string()

@@ -153,7 +153,7 @@ async function commands(on: Stack, seconds: number): Promise<Timed[]> {
       ['report', '/v1/report?hours=24'],
       ['progress of all', '/v1/progress'],
       ['dashboard', '/dashboard/data'],
-      ['plan of one', `/v1/cutovers/${id}/plan`],
+      ['preview of one', `/v1/cutovers/${id}/preview`],
       ['health of one', `/v1/cutovers/${id}/health`],
     ] as const)
       timed.push(await ask(on, what, 'GET', path));

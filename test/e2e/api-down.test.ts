@@ -73,7 +73,7 @@ describe('Postgres down', () => {
     cut = await stack.instances({ CROSSFADE_DATABASE_URL: `postgres://me:postgres@${NOWHERE}/app` });
   });
 
-  it.each(['plan', 'verification'])(
+  it.each(['preview', 'verification'])(
     'the %s of a table says that the database is away, where, and what to do',
     async (what) => {
       const before = await stack.everything();

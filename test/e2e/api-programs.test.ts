@@ -49,7 +49,7 @@ describe('the CLI against the functions', () => {
     for (const words of [
       'status',
       'status customer',
-      'plan customer',
+      'preview customer',
       'history planner',
       'start planner',
       'pause planner',
@@ -70,8 +70,8 @@ describe('the CLI against the functions', () => {
     ['start Customer', /cannot be the id of a cutover/],
     ['start ../x', /cannot be the id of a cutover/],
     ['start "customer"', /cannot be the id of a cutover/],
-    ['start keyless', /note.*Next: .*crossfade plan keyless/],
-    ['start shadowless', /album_v2.*Next: .*crossfade plan shadowless/],
+    ['start keyless', /note.*Next: .*crossfade preview keyless/],
+    ['start shadowless', /album_v2.*Next: .*crossfade preview shadowless/],
     ['start planner --plan grdual', /gradual/],
     ['advance planner --force', /--reason/],
     ['rollback planner', /--reason/],
@@ -112,7 +112,7 @@ describe('the CLI against the functions', () => {
       await stack.instances({ CROSSFADE_DATABASE_URL: 'postgres://me:postgres@127.0.0.1:1/app' }),
     );
     const io = { env: { CROSSFADE_URL: cut.url, CROSSFADE_TOKEN: tokenOf() } };
-    const ran = await cli(['plan', 'customer', '--json'], io);
+    const ran = await cli(['preview', 'customer', '--json'], io);
     expect(ran).toMatchObject({ exit: 1, err: '' });
     expect(JSON.parse(ran.out)).toMatchObject({
       error: {

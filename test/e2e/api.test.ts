@@ -249,7 +249,7 @@ describe('row 17: a cutover', () => {
     ['constructor', 'not_found'],
     ['custmer', 'not_found'],
   ])('called %s', async (id, code) => {
-    for (const name of ['', '/plan', '/history', '/verification'])
+    for (const name of ['', '/preview', '/history', '/verification'])
       await refused({ path: `/v1/cutovers/${id}${name}` }, code);
     for (const name of ['start', 'rollback', 'verify', 'repair'])
       await refused({ path: `/v1/cutovers/${id}/${name}`, body: { reason: 'x' }, headers: KEY }, code);
@@ -357,12 +357,12 @@ describe('a command', () => {
   it.each([
     ['whose shadow is missing', 'shadowless', /album_v2/],
     ['without a key', 'keyless', /note/],
-  ])('row 56: on a table %s is denied, and the plan says why', async (_name, cutover, says) => {
+  ])('row 56: on a table %s is denied, and the preview says why', async (_name, cutover, says) => {
     const { body } = await denied(cutover, 'start', {}, 'refused_table');
     expect((body as { detail: string }).detail).toMatch(says);
     const before = await stack.everything();
-    const plan = await stack.call(api, { path: `/v1/cutovers/${cutover}/plan` });
-    expect(plan.text).toMatch(says);
+    const preview = await stack.call(api, { path: `/v1/cutovers/${cutover}/preview` });
+    expect(preview.text).toMatch(says);
     expect(await stack.everything()).toEqual(before);
   });
 

@@ -51,7 +51,7 @@ const LONGEST = [
   'postgres/rollback-wins',
   'postgres/isolation',
   'postgres/connection-killer',
-  'postgres/plan-notices',
+  'postgres/preview-notices',
   'postgres/computed-columns',
   'postgres/round-trip',
   'postgres/twin',

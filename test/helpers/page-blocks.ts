@@ -168,7 +168,7 @@ function wrongNames(text: string): string[] {
   const [name, ...rest] = text.replace(/^(npx )?crossfade /, '').split(/\s+/);
   if (PLACEHOLDERS.has(name!) || name!.startsWith('--')) return [];
   const program = buildProgram('', async () => {}, { width: 100, colours: false });
-  const command = program.commands.find((one) => one.name() === name);
+  const command = program.commands.find((one) => [one.name(), ...one.aliases()].includes(name!));
   if (!command) return [`there is no command '${name}' (${text})`];
   const known = [...program.options, ...command.options].map(({ long }) => long);
   return rest

@@ -29,6 +29,7 @@ export const ROUTE_SCOPES: Readonly<Record<string, string | null>> = {
   'GET /v1/openapi.json': 'control:read',
   'GET /v1/cutovers': 'control:read',
   'GET /v1/cutovers/{cutover}': 'control:read',
+  'GET /v1/cutovers/{cutover}/preview': 'control:read',
   'GET /v1/cutovers/{cutover}/plan': 'control:read',
   'GET /v1/cutovers/{cutover}/history': 'control:read',
   'GET /v1/cutovers/{cutover}/rollbacks': 'control:read',

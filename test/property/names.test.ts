@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { TableDependents } from '../../lib/core/table/promotion/dependents.ts';
 import { fitName } from '../../lib/core/table/promotion/fit-name.ts';
-import { planNames, planNamesBack } from '../../lib/core/table/promotion/names.ts';
+import { chooseNames, chooseNamesBack } from '../../lib/core/table/promotion/names.ts';
 
 const bytesOf = (text: string) => new TextEncoder().encode(text).length;
 /** What Postgres stores of a name: it cuts, and never in the middle of a character. */
@@ -94,7 +94,7 @@ describe('the renames of a promotion', () => {
           [...constraints, ...indexes].map((one) => one.name),
         );
         fc.pre(new Set(all).size === all.length && !all.includes(shadow.name));
-        const { renames, problems, alias } = planNames(primary, shadow, [], new Set());
+        const { renames, problems, alias } = chooseNames(primary, shadow, [], new Set());
         fc.pre(problems.length === 0);
         expect(renames.every(({ to }) => bytesOf(to) <= 63)).toBe(true);
         expect(new Set(renames.map(({ to }) => to)).size).toBe(renames.length);
@@ -109,7 +109,7 @@ describe('the renames of a promotion', () => {
             indexes: moved(table.indexes),
           };
         });
-        const { back } = planNamesBack(renames, after, [], alias);
+        const { back } = chooseNamesBack(renames, after, [], alias);
         expect(back.map(({ from, to }) => [from, to])).toEqual(renames.map(({ from, to }) => [to, from]).reverse());
       }),
     );

@@ -1,4 +1,4 @@
-/** Commands that read, and the two that only check and repair rows: plan, explain, history, verify, repair. */
+/** Commands that read, and the two that only check and repair rows: preview, explain, history, verify, repair. */
 
 import { CrossfadeError, ERROR_CODES } from '../../core/base/errors.ts';
 import type { VerificationResult } from '../../core/gates/evidence.ts';
@@ -6,12 +6,12 @@ import type { AuditEntry } from '../../core/stage/audit.ts';
 import type { Event } from '../../core/stage/events.ts';
 import type { History } from '../../flows/report/history.ts';
 import type { CutoverReport } from '../../flows/report/report.ts';
-import type { TablePlan } from '../../ports/swapping.ts';
+import type { TablePreview } from '../../ports/swapping.ts';
 import { type Api, LONG_DEADLINE_MS, type PostCall } from '../api.ts';
 import { type Context, cutoverId, EXIT, idempotencyKey, type Outcome, openApi } from '../context.ts';
 import { renderInvalid } from '../render.ts';
 import { renderHistory } from '../render-history.ts';
-import { renderPlan } from '../render-plan.ts';
+import { renderPreview } from '../render-preview.ts';
 import { renderExplanation, renderVerification } from '../render-verdict.ts';
 import { counted, printable } from '../text.ts';
 import { verifyChains } from './report.ts';
@@ -20,14 +20,14 @@ import { verifyChains } from './report.ts';
 const MOST_CALLS = 90;
 
 /** Ends as `start` would: with the code of a refused table when something stands in the way. */
-export async function plan(context: Context): Promise<Outcome> {
+export async function preview(context: Context): Promise<Outcome> {
   const { io } = context;
   const id = cutoverId(context);
   const { api } = openApi(context);
   const { scan } = context.options;
   const query = scan === undefined ? '' : `?scanMs=${Math.round(scan * 1_000)}`;
-  const table = await api.get<TablePlan>(`/v1/cutovers/${id}/plan${query}`, { deadlineMs: LONG_DEADLINE_MS });
-  const text = renderPlan(id, table, io.width, io.paint);
+  const table = await api.get<TablePreview>(`/v1/cutovers/${id}/preview${query}`, { deadlineMs: LONG_DEADLINE_MS });
+  const text = renderPreview(id, table, io.width, io.paint);
   return { document: table, text, ...(table.ok ? {} : { exit: ERROR_CODES.refused_table.exit }) };
 }
 

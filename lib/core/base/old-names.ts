@@ -4,14 +4,15 @@
  * must stay small; so one edit takes them out. Names that stay for good come last, each with what holds on to it.
  */
 
-/** Command → the name it had. */
-export const OLD_COMMANDS: Readonly<Record<string, string>> = { forwards: 'copies' };
+/** Command → the name it had. SQL of the health check says `crossfade plan`: its migration goes with that name. */
+export const OLD_COMMANDS: Readonly<Record<string, string>> = { forwards: 'copies', preview: 'plan' };
 
 /** Path → the one it had. */
 export const OLD_PATHS: Readonly<Record<string, string>> = {
   '/v1/cutovers/{cutover}/forwards': '/v1/cutovers/{cutover}/copies',
   '/v1/cutovers/{cutover}/forwards/retry': '/v1/cutovers/{cutover}/copies/retry',
   '/v1/cutovers/{cutover}/forwards/discard': '/v1/cutovers/{cutover}/copies/discard',
+  '/v1/cutovers/{cutover}/preview': '/v1/cutovers/{cutover}/plan',
   '/v1/forwards': '/v1/copies',
   '/v1/forwards/settle': '/v1/copies/settle',
 };

@@ -27,7 +27,7 @@ export function recommendationOf(state: CutoverState, verdict: Verdict): string 
   if (dropped) return dropped;
   switch (state.stageKind) {
     case 'disabled':
-      return 'Start when the plan shows nothing that stands in the way.';
+      return 'Start when the preview shows nothing that stands in the way.';
     case 'completed': {
       const changed = verdict.conditions.find((one) => hasRole(one, 'closes_way_back'));
       return changed

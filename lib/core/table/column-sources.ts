@@ -41,10 +41,10 @@ export function returns(tables: DeclaredTables): ReadonlyMap<string, ColumnShape
   return backs;
 }
 
-export type ColumnPlan = { shadow: string; source: string; text: string };
+export type ColumnPreview = { shadow: string; source: string; text: string };
 
 /** What becomes of each column of the shadow, in words. */
-export function columnPlans(tables: DeclaredTables): ColumnPlan[] {
+export function columnPreviews(tables: DeclaredTables): ColumnPreview[] {
   const { primary, shadow } = tables;
   return shadow.columns.map((target) => {
     const source = sourceOf(tables, target.name);

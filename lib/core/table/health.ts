@@ -1,6 +1,6 @@
 /**
- * What the plan, the start and the state of a cutover say of its health, as findings beside those of the database. Decides that
- * whatever the plan or the start refuses is a failed check that names the same object, so that a healthy report is never followed
+ * What the preview, the start and the state of a cutover say of its health, as findings beside those of the database. Decides that
+ * whatever the preview or the start refuses is a failed check that names the same object, so that a healthy report is never followed
  * by a refusal. Pure.
  */
 
@@ -16,7 +16,7 @@ export type Position = { epoch: number; version: number; stage: string };
 const OBJECTS_SHOWN = 5;
 
 /** Each refused object is a failed check of its own; what is only worth knowing is one. */
-export function planFindings(id: string, items: readonly PromotionItem[]): HealthFinding[] {
+export function previewFindings(id: string, items: readonly PromotionItem[]): HealthFinding[] {
   const refused = items.filter(({ action }) => action === 'refuse');
   const noticed = items.filter(({ action, kind }) => action === 'notice' && !SAID_OF_ALL.has(kind));
   const objects = [...new Set(refused.map(named))];
@@ -26,16 +26,16 @@ export function planFindings(id: string, items: readonly PromotionItem[]): Healt
       return failed(
         object,
         texts.join(' '),
-        `crossfade plan ${id} shows it beside everything else that hangs on the tables.`,
+        `crossfade preview ${id} shows it beside everything else that hangs on the tables.`,
       );
     }),
     {
-      check: 'plan of the promotion',
+      check: 'preview of the promotion',
       status: noticed.length > 0 ? 'warn' : 'pass',
       value:
         noticed.length > 0 ? `${noticed.length} to know of: ${shortened(noticed.map(named))}` : 'nothing to know of',
       limit: 'nothing to know of',
-      remedy: noticed.length > 0 ? `Read what becomes of each: crossfade plan ${id}` : '',
+      remedy: noticed.length > 0 ? `Read what becomes of each: crossfade preview ${id}` : '',
     },
   ];
 }
@@ -53,7 +53,7 @@ export function problemFindings(
       failed(
         index === 0 ? 'declaration and tables' : `declaration and tables, ${index + 1}`,
         problem,
-        `Correct the declaration or the table, then crossfade plan ${id}.`,
+        `Correct the declaration or the table, then crossfade preview ${id}.`,
       ),
     );
 }
@@ -93,7 +93,7 @@ export function nextAfterHealth(
   switch (stageKind) {
     case 'disabled':
       return ok
-        ? `Nothing stands in the way: crossfade plan ${id}, then crossfade start ${id}`
+        ? `Nothing stands in the way: crossfade preview ${id}, then crossfade start ${id}`
         : 'Repair what failed before you start.';
     case 'rolled_back':
       return ok

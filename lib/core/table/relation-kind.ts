@@ -19,7 +19,7 @@ export function otherThanTable({ relkind }: Pick<TableShape, 'relkind'>): { kind
   return { kind, text: `is a ${kind}. Only ordinary tables can cross over: ${advice}` };
 }
 
-/** Of those that have no rows or no key of their own; a partitioned table has, and a plan names it with what hangs on it. */
+/** Of those that have no rows or no key of their own; a partitioned table has, and a preview names it with what hangs on it. */
 export function relationProblems(relations: readonly TableShape[]): string[] {
   return relations.flatMap((relation) => {
     const other = relation.relkind === 'p' ? null : otherThanTable(relation);

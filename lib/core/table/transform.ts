@@ -7,8 +7,8 @@
 import type { TableDeclaration } from '../cutover/table-declaration.ts';
 import { askedOf, backOf, castOf, comparedAs, unbounded } from './casts.ts';
 import {
-  type ColumnPlan,
-  columnPlans,
+  type ColumnPreview,
+  columnPreviews,
   type DeclaredTables,
   returns,
   sourceOf,
@@ -30,7 +30,7 @@ import { baseType, type ColumnShape, columnOf, type TableShape } from './shape.t
 import { isTracking, trackingWrite } from './tracking.ts';
 
 export type Compiled =
-  | { ok: true; forward: Mapping; reverse: Mapping; columns: readonly ColumnPlan[]; dropped: readonly string[] }
+  | { ok: true; forward: Mapping; reverse: Mapping; columns: readonly ColumnPreview[]; dropped: readonly string[] }
   | { ok: false; problems: readonly string[] };
 
 /** Both directions of a column map, or every problem with it. @param id of the cutover, which tracking columns name */
@@ -58,7 +58,7 @@ export function compileTransform(
     ok: true,
     forward,
     reverse,
-    columns: columnPlans(tables),
+    columns: columnPreviews(tables),
     dropped: dropped.filter((name) => !keyNames.has(name)),
   };
 }

@@ -1,4 +1,4 @@
-/** What a command must know before it can be decided: proof, the table's plan, the way back, where its peers stand. */
+/** What a command must know before it can be decided: proof, the preview of its table, the way back, where its peers stand. */
 
 import { CrossfadeError, isCrossfadeError } from '../../core/base/errors.ts';
 import type { Condition } from '../../core/conditions/condition.ts';
@@ -64,7 +64,7 @@ export async function peersBehind(
   return cohortBar(declaration.cohort ?? '', state, peers);
 }
 
-/** What a command needs to know before it can be decided: proof, the table's plan, the way back. */
+/** What a command needs to know before it can be decided: proof, the preview of its table, the way back. */
 export async function prepare(ports: Needs, asked: Asked, command: AskedCommand): Promise<Command> {
   const { declarations, declaration, state } = asked;
   const stopped = asked.system.emergencyStop;
@@ -165,12 +165,12 @@ async function checkFence(ports: Needs, { id }: CutoverDeclaration, state: Cutov
 }
 
 async function checkTable(ports: Needs, declaration: CutoverDeclaration & { kind: 'table' }): Promise<void> {
-  const plan = await ports.swapping.plan(tableCutover(declaration));
-  if (plan.ok) return;
-  const refused = plan.items.filter((item) => item.action === 'refuse');
+  const preview = await ports.swapping.preview(tableCutover(declaration));
+  if (preview.ok) return;
+  const refused = preview.items.filter((item) => item.action === 'refuse');
   throw new CrossfadeError(
     'refused_table',
-    `Cutover '${declaration.id}' cannot be started: ${refused.map((item) => `${item.object}: ${item.text}`).join(' ')} 'crossfade plan ${declaration.id}' shows everything.`,
+    `Cutover '${declaration.id}' cannot be started: ${refused.map((item) => `${item.object}: ${item.text}`).join(' ')} 'crossfade preview ${declaration.id}' shows everything.`,
     { details: { refused } },
   );
 }

@@ -213,7 +213,7 @@ const released = (reason: Condition): NextStep => ({
 const stepText = ({ text, commands, brief }: NextStep): string =>
   brief === null ? [...commands, text].filter((part) => part !== '').join(' ') : text;
 
-/** Which of them a trigger computes until then the plan says: it asks the database. */
+/** Which of them a trigger computes until then the preview says: it asks the database. */
 function computedUntilCleanup(declaration: CutoverDeclaration): string[] {
   if (declaration.kind !== 'table') return [];
   return Object.entries(declaration.table.columns ?? {})
@@ -227,7 +227,7 @@ function stepsOf(declaration: CutoverDeclaration, state: CutoverState, health: H
   if (pending) return [say(waitingText(verdict) ?? `${pending} is being carried out; nothing to do`)];
   switch (state.stageKind) {
     case 'disabled':
-      return [run(['crossfade', 'plan', id]), run(['crossfade', 'start', id])];
+      return [run(['crossfade', 'preview', id]), run(['crossfade', 'start', id])];
     case 'full':
       return health === 'ready' ? [run(['crossfade', 'complete', id, '--confirm', id])] : verdict.reasons.map(released);
     case 'completed': {
@@ -241,7 +241,7 @@ function stepsOf(declaration: CutoverDeclaration, state: CutoverState, health: H
         ...(computed.length > 0
           ? [
               say(
-                `before cleanup, let the application write ${computed.join(', ')}: 'crossfade plan ${id}' says which a trigger computes until then`,
+                `before cleanup, let the application write ${computed.join(', ')}: 'crossfade preview ${id}' says which a trigger computes until then`,
               ),
             ]
           : []),

@@ -9,7 +9,7 @@ import type { CutoverDeclaration, CutoverState } from '../../core/cutover/cutove
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import type { VerificationResult } from '../../core/gates/evidence.ts';
 import type { Ports } from '../../ports/ports.ts';
-import type { TablePlan } from '../../ports/swapping.ts';
+import type { TablePreview } from '../../ports/swapping.ts';
 import type { VerificationPass, VerifyStep } from '../../ports/verifying.ts';
 import { askTables, type TablesAsked } from './ask-tables.ts';
 import { tableCutover, tableOf } from './table-of.ts';
@@ -145,12 +145,12 @@ const whyNot = (step: Extract<VerifyStep, { kind: 'stale' | 'unready' }>): strin
   step.kind === 'stale' ? `the fence in Postgres is at epoch ${step.have}, the state at ${step.got}` : step.why;
 
 /** What a cutover would do to its table, and for so many milliseconds to its rows. Reads only. */
-export async function planTable(
+export async function previewTable(
   ports: Pick<Ports, 'swapping'>,
   declaration: CutoverDeclaration,
   look: { scanMs: number },
-): Promise<TablePlan> {
-  return ports.swapping.plan(tableCutover(tableOf(declaration)), look);
+): Promise<TablePreview> {
+  return ports.swapping.preview(tableCutover(tableOf(declaration)), look);
 }
 
 /** Hints for the keys that the last pass found diverged: the shadow-writer reads and writes them again. */

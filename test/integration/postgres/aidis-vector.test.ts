@@ -67,9 +67,9 @@ it('makes the column a vector of 1536 dimensions with an ivfflat index of cosine
   ).toEqual({ method: 'ivfflat', operators: 'vector_cosine_ops', options: ['lists=100'] });
 });
 
-it('refuses nothing in the plan, copies what is there and converges what is written, to the last bit', async () => {
+it('refuses nothing in the preview, copies what is there and converges what is written, to the last bit', async () => {
   const cutover = defineCutovers(aidisCutovers).find(({ id }) => id === 'contexts') as TableCutover & { id: string };
-  expect((await plane.plan(cutover)).items.filter(({ action }) => action === 'refuse')).toEqual([]);
+  expect((await plane.preview(cutover)).items.filter(({ action }) => action === 'refuse')).toEqual([]);
   expect(await plane.arm(cutover, { epoch: EPOCH, version: 1 })).toEqual({ kind: 'armed' });
   expect(
     await plane.mirror({

@@ -110,7 +110,7 @@ describe('the example aidis', () => {
     });
   });
 
-  it('is named in the recommended order, with a plan for each table that refuses nothing', async () => {
+  it('is named in the recommended order, with a preview for each table that refuses nothing', async () => {
     expect(AIDIS_TABLES).toEqual(['projects', 'sessions', 'tasks', 'analytics_events', 'contexts']);
     await db.sql.unsafe(aidisScript('violations'));
     for (const { id, table, validation } of crossing.declarations as never as {
@@ -118,8 +118,8 @@ describe('the example aidis', () => {
       table: never;
       validation: never;
     }[]) {
-      const plan = await plane.plan({ id, table, validation });
-      expect(plan.items.filter(({ action }) => action === 'refuse')).toEqual([]);
+      const preview = await plane.preview({ id, table, validation });
+      expect(preview.items.filter(({ action }) => action === 'refuse')).toEqual([]);
     }
   });
 

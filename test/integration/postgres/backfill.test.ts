@@ -108,7 +108,7 @@ describe('I16 copying', () => {
         kind: 'postponed',
         why: expect.stringMatching(/late_label/),
       });
-      const items = (await plane.plan(late())).items.filter(
+      const items = (await plane.preview(late())).items.filter(
         ({ kind, action }) => kind === 'index' && action === 'rebuild',
       );
       expect(items.map(({ object }) => object)).toEqual(['public.late_label', 'public.late_length']);

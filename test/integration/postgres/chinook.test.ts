@@ -52,13 +52,13 @@ const swap = (fromEpoch: number, stage: string) => ({
 describe('Chinook', () => {
   let before: string[];
 
-  it('is planned: what is kept, carried and noticed is named, nothing is refused', async () => {
+  it('is previewed: what is kept, carried and noticed is named, nothing is refused', async () => {
     before = await catalog();
-    const plan = await plane.plan(customer);
-    expect(plan.ok).toBe(true);
-    expect(plan.key).toEqual([{ column: 'customer_id', type: 'integer' }]);
-    expect(plan.columns.find(({ shadow }) => shadow === 'company_name')).toMatchObject({ source: 'company' });
-    expect(plan.items.map(({ object }) => object).join(' ')).toMatch(/invoice_customer_id_fkey/);
+    const preview = await plane.preview(customer);
+    expect(preview.ok).toBe(true);
+    expect(preview.key).toEqual([{ column: 'customer_id', type: 'integer' }]);
+    expect(preview.columns.find(({ shadow }) => shadow === 'company_name')).toMatchObject({ source: 'company' });
+    expect(preview.items.map(({ object }) => object).join(' ')).toMatch(/invoice_customer_id_fkey/);
     expect(await catalog()).toEqual(before);
   });
 

@@ -44,8 +44,8 @@ afterAll(async () => {
 });
 
 describe('the examples of the page of commands', () => {
-  it('plan customer', async () => {
-    const example = { words: ['plan', 'customer'] };
+  it('preview customer', async () => {
+    const example = { words: ['preview', 'customer'] };
     await expect(await printed(example, server)).toMatchFileSnapshot(exampleFile(example));
   });
 

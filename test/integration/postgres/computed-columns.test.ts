@@ -52,7 +52,7 @@ async function promoted(cutover: TableCutover): Promise<void> {
 }
 
 const itemsOf = async (cutover: TableCutover) =>
-  (await plane.plan(cutover)).items.filter(({ kind }) => kind === 'computed column');
+  (await plane.preview(cutover)).items.filter(({ kind }) => kind === 'computed column');
 const valuesOf = async (id: string, column: string) =>
   (await run(`SELECT ${column}::text AS v FROM ${id} ORDER BY id`)).map((row) => row.v as string | null);
 const ours = (id: string) =>
@@ -222,7 +222,7 @@ describe('a choice that is demanded before the start', () => {
   ];
 
   it.each(REFUSED)(
-    '%s: the plan refuses it, and so does the start, in the same words',
+    '%s: the preview refuses it, and so does the start, in the same words',
     async (id, old, now, columns, why) => {
       await run(
         `CREATE TABLE ${id} (id integer PRIMARY KEY, ${old}); CREATE TABLE ${id}_v2 (id bigint PRIMARY KEY, ${now})`,
@@ -248,7 +248,7 @@ describe('a choice that is demanded before the start', () => {
     },
   );
 
-  it('a column of the same name in both shapes is written by the application already, and the plan says so', async () => {
+  it('a column of the same name in both shapes is written by the application already, and the preview says so', async () => {
     await run(
       `CREATE TABLE same (id integer PRIMARY KEY, code text); CREATE TABLE same_v2 (id bigint PRIMARY KEY, code text)`,
     );

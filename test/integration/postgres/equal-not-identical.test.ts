@@ -139,7 +139,7 @@ describe('keys of two types', () => {
       `DROP TABLE IF EXISTS two, two_v2; CREATE TABLE two (id ${one} PRIMARY KEY); CREATE TABLE two_v2 (id ${other} PRIMARY KEY)`,
     );
     const refused = { code: 'refused_table', message: expect.stringContaining("key column 'id' is") };
-    await expect(plane.plan(cutoverOf('two'))).rejects.toMatchObject(refused);
+    await expect(plane.preview(cutoverOf('two'))).rejects.toMatchObject(refused);
     await expect(plane.arm(cutoverOf('two'))).rejects.toMatchObject(refused);
   });
 
@@ -203,7 +203,7 @@ describe('an extension in a schema of its own', () => {
     await db.sql.unsafe(`CREATE TABLE tagged (id integer PRIMARY KEY, email citext UNIQUE, tags hstore); CREATE TABLE tagged_v2 (id bigint PRIMARY KEY, email citext UNIQUE, tags hstore, plan text);
       INSERT INTO tagged VALUES (1, 'Ann', 'plan=>pro')`);
     const cutover = cutoverOf('tagged', { columns: { plan: { sql: "tags -> 'plan'" } } });
-    expect((await plane.plan(cutover)).ok).toBe(true);
+    expect((await plane.preview(cutover)).ok).toBe(true);
     await plane.start(cutover);
     await plane.copy('tagged', 1);
     await db.sql.unsafe("UPDATE tagged SET email = 'ANN', tags = 'plan=>free'");
@@ -213,7 +213,7 @@ describe('an extension in a schema of its own', () => {
     ]);
   });
 
-  it('one that only the path of a session finds is refused by plan and start, with how to say it', async () => {
+  it('one that only the path of a session finds is refused by preview and start, with how to say it', async () => {
     await db.sql.unsafe(
       `CREATE TABLE untagged (id integer PRIMARY KEY, note text); CREATE TABLE untagged_v2 (id bigint PRIMARY KEY, note text, plan text)`,
     );
@@ -224,11 +224,11 @@ describe('an extension in a schema of its own', () => {
         /column 'plan' .*akeys.* under search_path pg_catalog, "public", pg_temp\. Name its schema: extensions\.f\(x\).*OPERATOR\(extensions\.->\)/,
       ),
     };
-    await expect(plane.plan(cutover)).rejects.toMatchObject(refused);
+    await expect(plane.preview(cutover)).rejects.toMatchObject(refused);
     await expect(plane.arm(cutover)).rejects.toMatchObject(refused);
     const named = cutoverOf('untagged', {
       columns: { plan: { sql: "note::extensions.hstore OPERATOR(extensions.->) 'plan'" } },
     });
-    expect((await plane.plan(named)).ok).toBe(true);
+    expect((await plane.preview(named)).ok).toBe(true);
   });
 });

@@ -35,7 +35,7 @@ afterEach(async () => {
 const FUNCTION = (body: string) =>
   `CREATE FUNCTION look() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN ${body} END $$;`;
 const TRIGGER = (on: string, when = '') => `CREATE EVENT TRIGGER watcher ON ${on} ${when} EXECUTE FUNCTION look()`;
-const items = async () => (await plane.plan(ITEM)).items.filter(({ kind }) => kind === 'event trigger');
+const items = async () => (await plane.preview(ITEM)).items.filter(({ kind }) => kind === 'event trigger');
 
 const REFUSED: readonly [string, string, RegExp][] = [
   ['raises at the beginning', FUNCTION("RAISE 'no DDL';") + TRIGGER('ddl_command_start'), /look refuses DDL.*P0001/],
@@ -59,7 +59,7 @@ const REFUSED: readonly [string, string, RegExp][] = [
 ];
 
 describe('an event trigger that', () => {
-  it.each(REFUSED)('%s is named by the plan and refused by the start', async (_, made, text) => {
+  it.each(REFUSED)('%s is named by the preview and refused by the start', async (_, made, text) => {
     await sql(made);
     expect(await items()).toEqual([
       {
@@ -123,10 +123,10 @@ describe('an event trigger that', () => {
 });
 
 describe('a role whose statements give up sooner than a swap may take', () => {
-  it('is named by the plan, with its setting', async () => {
+  it('is named by the preview, with its setting', async () => {
     const [{ name }] = (await sql('SELECT current_user AS name')) as unknown as [{ name: string }];
     const limits = async () =>
-      (await plane.plan(ITEM)).items.filter(({ kind }) => kind === 'time limit').map(({ object }) => object);
+      (await plane.preview(ITEM)).items.filter(({ kind }) => kind === 'time limit').map(({ object }) => object);
     expect(await limits()).toEqual([]);
     await sql(`ALTER ROLE ${name} IN DATABASE ${db.name} SET lock_timeout = '10ms'`);
     await sql(`ALTER DATABASE ${db.name} SET statement_timeout = 200`);

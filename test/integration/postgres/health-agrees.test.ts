@@ -1,5 +1,5 @@
 /**
- * Where the plan or the start refuses, health has failed and names the same object: over every table of the zoo that cannot cross
+ * Where the preview or the start refuses, health has failed and names the same object: over every table of the zoo that cannot cross
  * over, and over declarations that do not fit. And where neither refuses, health fails for nothing.
  */
 
@@ -36,39 +36,39 @@ const MISFITS: readonly Misfit[] = [
     what: 'a cast that there is none of',
     ddl: 'CREATE TABLE t (id integer PRIMARY KEY, v point); CREATE TABLE t_v2 (id bigint PRIMARY KEY, v integer)',
     names: "'v'",
-    says: /crossfade plan/,
+    says: /crossfade preview/,
   },
   {
     what: 'a declared key that has no index',
     ddl: PAIR,
     table: { key: ['v'] },
     names: '(v)',
-    says: /crossfade plan/,
+    says: /crossfade preview/,
   },
   {
     what: 'a shadow with another key',
     ddl: 'CREATE TABLE t (id integer PRIMARY KEY, v text); CREATE TABLE t_v2 (id bigint, v text PRIMARY KEY)',
     names: 'must have the key (id)',
-    says: /crossfade plan/,
+    says: /crossfade preview/,
   },
   {
     what: 'a new column without a source',
     ddl: 'CREATE TABLE t (id integer PRIMARY KEY); CREATE TABLE t_v2 (id bigint PRIMARY KEY, zone text NOT NULL)',
     names: "'zone'",
-    says: /crossfade plan/,
+    says: /crossfade preview/,
   },
   {
     what: 'a constraint that is checked at commit, inline',
     ddl: 'CREATE TABLE t (id integer PRIMARY KEY, v text); CREATE TABLE t_v2 (id bigint PRIMARY KEY, v text UNIQUE DEFERRABLE)',
     table: { mode: 'inline' },
     names: 't_v2_v_key',
-    says: /crossfade plan/,
+    says: /crossfade preview/,
   },
   {
     what: 'a table that is not there',
     ddl: 'CREATE TABLE t (id integer PRIMARY KEY)',
     names: 't_v2',
-    says: /Create it|crossfade plan/,
+    says: /Create it|crossfade preview/,
   },
 ];
 
@@ -99,7 +99,7 @@ async function asked(cutover: TableCutover) {
   const since = await databaseCpuMs(db.sql);
   const findings = await plane.health(cutover);
   const cpuMs = await since();
-  const plan = await plane.plan(cutover).then(
+  const preview = await plane.preview(cutover).then(
     ({ ok }) => ok,
     () => false,
   );
@@ -108,20 +108,20 @@ async function asked(cutover: TableCutover) {
     () => false,
   );
   await plane.forget(cutover.id);
-  return { findings, plan, start, cpuMs };
+  return { findings, preview, start, cpuMs };
 }
 
 const failures = (findings: readonly HealthFinding[]) =>
   findings.filter(({ status, check }) => status === 'fail' && !OF_THE_SERVER.test(check));
 const names = (object: string) => (found: HealthFinding) => `${found.check} ${found.value}`.includes(object);
 
-describe('health fails where the plan or the start refuses', () => {
+describe('health fails where the preview or the start refuses', () => {
   it.each(REFUSED.map((animal, index) => ({ ...animal, index })))('$what', async ({ index, ...animal }) => {
     const { columns, reverse } = animal;
     const table = { ...(columns ? { columns } : {}), ...(reverse ? { reverse } : {}) };
     const cutover = await pair(`a${index}`, animal.ddl, table, animal.name);
-    const { findings, plan, start } = await asked(cutover);
-    expect(plan && start).toBe(false);
+    const { findings, preview, start } = await asked(cutover);
+    expect(preview && start).toBe(false);
     const found = failures(findings).filter(names(animal.object));
     expect(found, JSON.stringify(failures(findings))).not.toEqual([]);
     expect(found.map(({ value, remedy }) => `${value} ${remedy}`).join(' ')).toMatch(animal.says);
@@ -131,8 +131,8 @@ describe('health fails where the plan or the start refuses', () => {
   it.each(MISFITS.map((misfit, index) => ({ ...misfit, index })))(
     '$what',
     async ({ index, ddl, table, names: object, says }) => {
-      const { findings, plan, start } = await asked(await pair(`m${index}`, ddl, table));
-      expect([plan, start]).toEqual([false, false]);
+      const { findings, preview, start } = await asked(await pair(`m${index}`, ddl, table));
+      expect([preview, start]).toEqual([false, false]);
       const found = failures(findings).filter(names(object));
       expect(found, JSON.stringify(failures(findings))).not.toEqual([]);
       expect(found.map(({ remedy }) => remedy).join(' ')).toMatch(says);
@@ -158,8 +158,8 @@ describe('health fails for nothing where neither refuses', () => {
     ],
   ])('%s', async (what, ddl, table) => {
     const cutover = await pair(`s${what.length}`, ddl, table);
-    const { findings, plan, start, cpuMs } = await asked(cutover);
-    expect([plan, start]).toEqual([true, true]);
+    const { findings, preview, start, cpuMs } = await asked(cutover);
+    expect([preview, start]).toEqual([true, true]);
     expect(failures(findings)).toEqual([]);
     if (process.platform === 'linux') expect(cpuMs).toBeGreaterThan(0);
     expect(cpuMs).toBeLessThan(1_000);

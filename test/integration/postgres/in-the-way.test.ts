@@ -151,7 +151,7 @@ describe('a view that is made while the swap is about to ask for its lock', () =
     return halted.release();
   }
 
-  it('is carried over: the plan is made again', async () => {
+  it('is carried over: the swap is prepared again', async () => {
     expect(await viewAtTheLastMoment()).toMatchObject({ kind: 'swapped', attempts: 2 });
     expect(await db.sql.unsafe(reads)).toEqual([{ table: 'a' }]);
   }, 60_000);

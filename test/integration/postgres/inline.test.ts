@@ -238,12 +238,12 @@ describe('I12 the way there and back', () => {
     version: fromEpoch + 1,
   });
 
-  it('is planned: what is streamed all the same is said, and a constraint that is checked at commit is refused', async () => {
-    const { items, ok } = await plane.plan(SOFT);
+  it('is previewed: what is streamed all the same is said, and a constraint that is checked at commit is refused', async () => {
+    const { items, ok } = await plane.preview(SOFT);
     expect(ok).toBe(true);
     expect(items.find(({ kind }) => kind === 'inline mode')!.text).toMatch(/counted.*TRUNCATE.*SERIALIZABLE.*streamed/);
     await db.sql.unsafe('ALTER TABLE soft_v2 ADD CONSTRAINT late UNIQUE (label) DEFERRABLE INITIALLY DEFERRED');
-    expect((await plane.plan(SOFT)).items).toContainEqual(
+    expect((await plane.preview(SOFT)).items).toContainEqual(
       expect.objectContaining({ action: 'refuse', kind: 'inline mode' }),
     );
     await expect(plane.arm(SOFT)).rejects.toMatchObject({

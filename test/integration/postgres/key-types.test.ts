@@ -196,9 +196,9 @@ describe('every type that a unique index can have', () => {
     it(`${type} crosses over streamed`, () => crosses(type, 'streamed'));
 
   for (const [type, says] of Object.entries(REFUSED)) {
-    it(`${type} is refused by plan and start`, async () => {
+    it(`${type} is refused by preview and start`, async () => {
       await tables(type, []);
-      await expect(plane.plan(cutoverOf('streamed'))).rejects.toMatchObject({
+      await expect(plane.preview(cutoverOf('streamed'))).rejects.toMatchObject({
         code: 'refused_table',
         message: expect.stringMatching(says),
       });
@@ -223,7 +223,7 @@ describe('an index that tells rows apart in another way than statements do', () 
       'id text NOT NULL; CREATE UNIQUE INDEX a_loose ON $ (id COLLATE loose)',
       /a_loose has a nondeterministic collation/,
     ],
-  ])('is refused by plan and start with its name: %s', async (what, columns, says) => {
+  ])('is refused by preview and start with its name: %s', async (what, columns, says) => {
     const { version } = (await db.sql.unsafe("SELECT current_setting('server_version_num')::int AS version"))[0]!;
     if (what === 'WITHOUT OVERLAPS' && version < 180_000) return;
     if (await plane.status('a')) await plane.forget('a');
@@ -237,7 +237,7 @@ describe('an index that tells rows apart in another way than statements do', () 
       );
     }
     const refused = { code: 'refused_table', message: expect.stringMatching(says) };
-    await expect(plane.plan(cutoverOf('streamed'))).rejects.toMatchObject(refused);
+    await expect(plane.preview(cutoverOf('streamed'))).rejects.toMatchObject(refused);
     await expect(plane.arm(cutoverOf('inline'))).rejects.toMatchObject(refused);
   });
 

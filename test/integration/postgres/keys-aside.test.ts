@@ -63,7 +63,7 @@ async function follow(one: TableCutover, epoch = 1): Promise<void> {
 
 describe('foreign keys of a shadow', () => {
   it('are set aside by the start, are visible, and let the application delete children and parents', async () => {
-    const { items } = await plane.plan(CREW);
+    const { items } = await plane.preview(CREW);
     expect(items.filter(({ kind, object }) => kind === 'foreign key' && object.includes('crew_v2'))).toHaveLength(3);
     await follow(CREW);
     expect((await keys()).filter((line) => line.startsWith('crew_v2'))).toEqual([]);

@@ -111,8 +111,8 @@ describe.each(CASES)('%s (%s)', (_, mode, named) => {
     const oids = [found!.p as number, found!.s as number];
     const before = await namesOf(oids);
 
-    const plan = await plane.plan(cutover);
-    expect(plan.items.filter(({ action }) => action === 'refuse')).toEqual([]);
+    const preview = await plane.preview(cutover);
+    expect(preview.items.filter(({ action }) => action === 'refuse')).toEqual([]);
     await plane.start(cutover);
     await plane.copy(id, 1);
     await run(`UPDATE ${p} SET ${c} = 'changed' WHERE id = 3; DELETE FROM ${p} WHERE id = 4`);
@@ -154,7 +154,7 @@ describe('a name that the cut one would meet', () => {
       table: { primary: `public.${primary}`, shadow: 'public.met_v2' },
     };
     const becomes = async () =>
-      (await plane.plan(cutover)).items
+      (await plane.preview(cutover)).items
         .find(({ kind, object }) => kind === 'table' && object === `public.${primary}`)!
         .text.slice('becomes '.length);
     const first = await becomes();

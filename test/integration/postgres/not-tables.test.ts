@@ -1,5 +1,5 @@
 /**
- * What looks like a table and is none that rows can be captured from, or mirrored to, without losing some: refused by `plan`, by
+ * What looks like a table and is none that rows can be captured from, or mirrored to, without losing some: refused by `preview`, by
  * `start` and once more where it is armed, with the reason, its name and what to do. Nothing is changed.
  */
 
@@ -173,7 +173,7 @@ it.each(CASES.map((one, index) => ({ ...one, name: `n${index}` })))(
     const asked = { system: { emergencyStop: false }, declarations: [declaration] };
     const before = await catalog();
 
-    const planned = await plane.plan(cutover).then(
+    const previewed = await plane.preview(cutover).then(
       ({ ok, items }) => {
         expect(ok).toBe(false);
         return items
@@ -192,7 +192,7 @@ it.each(CASES.map((one, index) => ({ ...one, name: `n${index}` })))(
         ({ code, message }) => (code === 'refused_table' ? (message as string) : `${code}: ${message}`),
       );
     const said = {
-      planned,
+      previewed,
       started: await refused(started),
       armed: await refused(plane.arm(cutover, { epoch: 1, version: 1 })),
     };
@@ -212,7 +212,7 @@ it('a temporary table is not known under a name that can be declared', async () 
   expect(() => declare('pg_temp.fleeting')).toThrow('tables of the system');
   const [{ table }] = declare('public.fleeting') as unknown as [TableCutover];
   const cutover: TableCutover = { id: 'fleeting', validation: 'strict', table };
-  for (const call of [() => plane.plan(cutover), () => plane.arm(cutover, { epoch: 1, version: 1 })])
+  for (const call of [() => plane.preview(cutover), () => plane.arm(cutover, { epoch: 1, version: 1 })])
     await expect(call()).rejects.toMatchObject({
       code: 'refused_table',
       message: expect.stringMatching(/Table public\.fleeting .*does not exist\. Create it first/),

@@ -69,16 +69,16 @@ describe('an owner role that is no superuser', () => {
     ]);
   });
 
-  it('is told in the plan which right is missing, and nothing is locked', async () => {
+  it('is told in the preview which right is missing, and nothing is locked', async () => {
     await db.sql.unsafe(`REVOKE CREATE ON SCHEMA public FROM ${roles.owner}; ALTER TABLE bill OWNER TO CURRENT_USER`);
-    const refused = (await plane.plan(FEE)).items.filter(({ action }) => action === 'refuse');
+    const refused = (await plane.preview(FEE)).items.filter(({ action }) => action === 'refuse');
     expect(refused.map(({ kind, object }) => `${kind} ${object}`).sort()).toEqual([
       'foreign key public.bill.bill_fee_fkey',
       'schema public.fee',
       'schema public.fee_v2',
     ]);
     await db.sql.unsafe('ALTER TABLE fee OWNER TO CURRENT_USER');
-    const items = (await plane.plan(FEE)).items;
+    const items = (await plane.preview(FEE)).items;
     expect(items).toContainEqual(expect.objectContaining({ action: 'refuse', kind: 'owner', object: 'public.fee' }));
   });
 });

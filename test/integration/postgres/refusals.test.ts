@@ -222,22 +222,22 @@ const cutoverOf = ({ table, shadow, columns }: Pick<Refusal, 'table' | 'shadow' 
   },
 });
 
-describe('I12 a plan refuses', () => {
+describe('I12 a preview refuses', () => {
   it.each(REFUSALS)('$what', async (refusal) => {
     await db.sql.unsafe(refusal.ddl);
-    const plan = await plane.plan(cutoverOf(refusal));
-    const refused = plan.items.filter(({ action }) => action === 'refuse');
+    const preview = await plane.preview(cutoverOf(refusal));
+    const refused = preview.items.filter(({ action }) => action === 'refuse');
     const named = refused.find(({ kind, object }) => kind === refusal.kind && object.includes(refusal.object));
     expect(named, JSON.stringify(refused)).toBeDefined();
     expect(named!.text).toMatch(refusal.says);
-    expect(plan.ok).toBe(false);
+    expect(preview.ok).toBe(false);
   });
 
   it('nothing of a plain pair: the same tables without the object go', async () => {
     await db.sql.unsafe(pair('plain'));
-    const plan = await plane.plan(cutoverOf({ table: 'plain' }));
-    expect(plan.items.filter(({ action }) => action === 'refuse')).toEqual([]);
-    expect(plan.ok).toBe(true);
+    const preview = await plane.preview(cutoverOf({ table: 'plain' }));
+    expect(preview.items.filter(({ action }) => action === 'refuse')).toEqual([]);
+    expect(preview.ok).toBe(true);
   });
 });
 

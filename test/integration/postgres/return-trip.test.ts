@@ -55,8 +55,8 @@ describe('after promotion', () => {
       await db.sql.unsafe(
         `CREATE TABLE ${id} (id integer PRIMARY KEY, v ${old}); CREATE TABLE ${id}_v2 (id bigint PRIMARY KEY, v ${now})`,
       );
-      // The plan says what the way back does, since both are decided by the same look at the types.
-      const told = (await plane.plan(cutover)).items.filter(
+      // The preview says what the way back does, since both are decided by the same look at the types.
+      const told = (await plane.preview(cutover)).items.filter(
         ({ object, text }) => object === `public.${id}.v` && /does not go back by itself/.test(text),
       );
       expect(told.length).toBe(other !== null || ALWAYS_SAID.has(id) ? 1 : 0);

@@ -141,7 +141,7 @@ describe('after promotion to a finer type', () => {
     expect((await db.sql.unsafe('SELECT id FROM accounts_old ORDER BY id')).map(({ id }) => id)).toEqual([1, 5]);
     for (const tier of ['fast', 'proof'] as const)
       expect(await plane.verify('accounts', 2, 1, { tier })).toMatchObject({ result: { divergences: 0 } });
-    const { wayBack } = await plane.plan(cutover, { scanMs: 10_000 });
+    const { wayBack } = await plane.preview(cutover, { scanMs: 10_000 });
     expect(wayBack).toMatchObject({ cannotReturn: 3, complete: true });
 
     await db.sql.unsafe("UPDATE accounts SET balance = round(balance), rates = '{1}', opened = opened::date");
@@ -190,7 +190,7 @@ describe('a key that would be rounded', () => {
       validation: 'strict',
       table: { primary: 'public.keyed', shadow: 'public.keyed_v2' },
     };
-    await expect(plane.plan(keyed)).rejects.toMatchObject({
+    await expect(plane.preview(keyed)).rejects.toMatchObject({
       code: 'refused_table',
       message: expect.stringContaining('two rows could become one'),
     });
@@ -198,6 +198,6 @@ describe('a key that would be rounded', () => {
       'ALTER TABLE keyed_v2 DROP COLUMN id; ALTER TABLE keyed_v2 ADD COLUMN id numeric(30,0) PRIMARY KEY',
     );
     if (one === 'integer' || one === 'bigint')
-      expect(await plane.plan(keyed)).toMatchObject({ columns: [{ shadow: 'id' }] });
+      expect(await plane.preview(keyed)).toMatchObject({ columns: [{ shadow: 'id' }] });
   });
 });

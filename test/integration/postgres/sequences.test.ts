@@ -132,7 +132,7 @@ describe('I12 sequences', () => {
     const { id, ddl, sequences, at, beyond, says, back } = one;
     await run(`${ddl}; SELECT setval('${POSITION[id as keyof typeof POSITION]}', ${at})`);
     const before = await catalogOf(sequences);
-    const { items, ok } = await plane.plan(cutoverOf(id));
+    const { items, ok } = await plane.preview(cutoverOf(id));
     expect(ok, JSON.stringify(items)).toBe(true);
     expect(
       items
@@ -157,10 +157,10 @@ describe('I12 sequences', () => {
     ]);
   });
 
-  it('keep a limit that somebody chose, and CYCLE, and the plan says so', async () => {
+  it('keep a limit that somebody chose, and CYCLE, and the preview says so', async () => {
     await run(`CREATE SEQUENCE k_ids AS integer MAXVALUE 1000 CYCLE; CREATE TABLE k (id integer PRIMARY KEY DEFAULT nextval('k_ids'), v text);
       CREATE TABLE k_v2 (id bigint PRIMARY KEY DEFAULT nextval('k_ids'), v text)`);
-    const { items } = await plane.plan(cutoverOf('k'));
+    const { items } = await plane.preview(cutoverOf('k'));
     expect(items.find(({ kind }) => kind === 'sequence')?.text).toMatch(
       /integer becomes bigint.*keeps its MAXVALUE 1000.*CYCLE/,
     );
@@ -179,18 +179,18 @@ describe('I12 sequences', () => {
     await run(
       `CREATE SEQUENCE r_ids; CREATE TABLE r (id integer PRIMARY KEY DEFAULT nextval('r_ids'), v text); CREATE TABLE r_v2 (id bigint PRIMARY KEY, v text)`,
     );
-    const { items } = await plane.plan(cutoverOf('r'));
+    const { items } = await plane.preview(cutoverOf('r'));
     const { text } = items.find(({ action, kind }) => action === 'refuse' && kind === 'sequence')!;
     const remedy = /(ALTER TABLE \S+ ALTER COLUMN \S+ SET DEFAULT nextval\(.*?\)), and/.exec(text)![1]!;
     await run(remedy);
-    expect((await plane.plan(cutoverOf('r'))).ok).toBe(true);
+    expect((await plane.preview(cutoverOf('r'))).ok).toBe(true);
   });
 
-  it('that a default names in a text are refused by plan and start, in the same words', async () => {
+  it('that a default names in a text are refused by preview and start, in the same words', async () => {
     await run(
       `CREATE SEQUENCE x_ids; CREATE TABLE x (id integer PRIMARY KEY DEFAULT nextval('x_ids'::text), v text); CREATE TABLE x_v2 (id bigint PRIMARY KEY DEFAULT nextval('x_ids'::text), v text)`,
     );
-    const { items } = await plane.plan(cutoverOf('x'));
+    const { items } = await plane.preview(cutoverOf('x'));
     const refused = items.filter(({ action }) => action === 'refuse');
     expect(refused).toHaveLength(2);
     const error: Error = await plane.arm(cutoverOf('x')).catch((caught) => caught);

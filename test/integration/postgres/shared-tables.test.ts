@@ -36,10 +36,10 @@ const capture = () =>
   db.sql.unsafe('SELECT tgrelid, tgname, xmin FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1, 2');
 
 describe('a second cutover with', () => {
-  it.each(OTHERS)('%s is refused by plan and start, and changes nothing', async (_, second, named) => {
+  it.each(OTHERS)('%s is refused by preview and start, and changes nothing', async (_, second, named) => {
     await plane.start(FIRST);
     const before = await capture();
-    const { ok, items } = await plane.plan(second);
+    const { ok, items } = await plane.preview(second);
     expect(ok).toBe(false);
     expect(items.find(({ kind }) => kind === 'cutover')?.text).toContain(named);
     await expect(plane.arm(second)).rejects.toMatchObject({

@@ -155,9 +155,9 @@ describe('I9 the epoch', () => {
     expect(await isPromoted()).toEqual({ ...BEFORE, direction: 'none', epoch: REVERT.toEpoch });
   });
 
-  it('plans what is there now, whoever looked at the tables while somebody else swapped them', async () => {
+  it('prepares what is there now, whoever looked at the tables while somebody else swapped them', async () => {
     const late = overtakenBy(() => plane.promote(NOTE, PROMOTE));
-    expect(await late.plan(NOTE)).toEqual(await plane.plan(NOTE));
+    expect(await late.preview(NOTE)).toEqual(await plane.preview(NOTE));
     expect(await isPromoted()).toMatchObject({ direction: 'reverse' });
   });
 });
@@ -198,7 +198,7 @@ describe('I1 a change that is not applied yet', () => {
   });
 });
 
-describe('I12 a table that is altered after the plan was made', () => {
+describe('I12 a table that is altered after the swap was prepared', () => {
   it('is noticed under the lock, and nothing is changed', { timeout: 30_000 }, async () => {
     const before = await seen();
     const [drain] = await db.sql.unsafe("SELECT pg_get_functiondef('crossfade.drain'::regproc) AS text");

@@ -152,7 +152,7 @@ describe('where the planner reads all of a table for a few keys', () => {
   });
 });
 
-describe('a plan looks at the way back of the rows that are there', () => {
+describe('a preview looks at the way back of the rows that are there', () => {
   const WARES: TableCutover = {
     id: 'wares',
     validation: 'strict',
@@ -186,7 +186,7 @@ describe('a plan looks at the way back of the rows that are there', () => {
   });
 
   it('finds exactly the rows that do not return, or not as they were, and says why without a value', async () => {
-    const { wayBack } = await plane.plan(WARES, { scanMs: 10_000 });
+    const { wayBack } = await plane.preview(WARES, { scanMs: 10_000 });
     const { samples, ...figures } = wayBack!;
     expect(figures).toMatchObject({ rows: 3_000, complete: true, cannotCross: 1, cannotReturn: 3, changed: 3 });
     for (const [name, ids] of Object.entries(EVIL)) {
@@ -206,7 +206,7 @@ describe('a plan looks at the way back of the rows that are there', () => {
   });
 
   it('says so when its time was over before the rows were', async () => {
-    const { wayBack } = await plane.plan(WARES, { scanMs: 1 });
+    const { wayBack } = await plane.preview(WARES, { scanMs: 1 });
     expect(wayBack).toMatchObject({ complete: false, limitMs: 1 });
     expect(wayBack!.rows).toBeLessThan(3_000);
   });
@@ -219,7 +219,7 @@ describe('a plan looks at the way back of the rows that are there', () => {
     expect(await plane.promote(WARES, { fromEpoch: 1, toEpoch: 2, stage: 'completed', version: 2 })).toMatchObject({
       kind: 'swapped',
     });
-    const { wayBack } = await plane.plan(WARES, { scanMs: 10_000 });
+    const { wayBack } = await plane.preview(WARES, { scanMs: 10_000 });
     expect(wayBack).toMatchObject({ rows: 2_999, complete: true, cannotReturn: 3, changed: 0 });
     await db.sql.unsafe('UPDATE wares SET made = made WHERE id < 9');
     await plane.converge('wares', 2, 1_000);

@@ -36,14 +36,14 @@ describe('an expression', () => {
     ['(SELECT count(*) FROM bill)::text', 'a sub-select'],
     ['CURRENT_USER::text', '(the time or the user of the moment|current_user)'],
     ["upper(coalesce(nullif(cents::text, ''), current_setting('app.x', true)))", 'current_setting\\(\\)'],
-  ])('%s is refused by plan and start', async (sql, what) => {
+  ])('%s is refused by preview and start', async (sql, what) => {
     const refused = {
       code: 'refused_table',
       message: expect.stringMatching(
         new RegExp(`column 'word' of public.bill_v2: its expression has .*${what}.*not decided by the row`),
       ),
     };
-    await expect(plane.plan(billOf(sql))).rejects.toMatchObject(refused);
+    await expect(plane.preview(billOf(sql))).rejects.toMatchObject(refused);
     await expect(plane.arm(billOf(sql))).rejects.toMatchObject(refused);
   });
 
@@ -56,12 +56,12 @@ describe('an expression', () => {
     "left('random() now() SELECT', cents)",
     'upper(cents::text)',
   ])('%s is taken, and nothing is left of the look', async (sql) => {
-    expect((await plane.plan(billOf(sql))).ok).toBe(true);
+    expect((await plane.preview(billOf(sql))).ok).toBe(true);
     expect([...(await db.sql.unsafe("SELECT relname FROM pg_class WHERE relname LIKE 'look%'"))]).toEqual([]);
   });
 
   it('on the way back, too, but for a value that is written once', async () => {
-    await expect(plane.plan(billOf('cents::text', { at: { sql: 'now()' } }))).rejects.toMatchObject({
+    await expect(plane.preview(billOf('cents::text', { at: { sql: 'now()' } }))).rejects.toMatchObject({
       message: expect.stringContaining("column 'at' of public.bill: its expression has now()"),
     });
   });

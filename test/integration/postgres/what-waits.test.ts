@@ -197,12 +197,12 @@ describe('a limit of the role under which indexes are built after the copy', () 
     }
   };
 
-  it('is named by the plan, by the failure with what lifts it, and nothing broken is left when it is lifted', async () => {
+  it('is named by the preview, by the failure with what lifts it, and nothing broken is left when it is lifted', async () => {
     await db.sql
       .unsafe(`CREATE FUNCTION slow(v text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.02); RETURN v; END';
       CREATE INDEX seat_slow ON seat_v2 (slow(v))`)
       .simple();
-    const limits = async () => (await plane.plan(LATE)).items.filter(({ object }) => object === 'role postgres');
+    const limits = async () => (await plane.preview(LATE)).items.filter(({ object }) => object === 'role postgres');
     expect(await limits()).toEqual([]);
     await plane.start(LATE);
     await plane.copy(ID, 1);
@@ -225,7 +225,7 @@ describe('a limit of the role under which indexes are built after the copy', () 
 
   it('is no matter where it is long, or nothing is built', async () => {
     const limits = async (cutover: TableCutover) =>
-      (await plane.plan(cutover)).items.filter(({ text }) => text.includes('built after the copy under that limit'));
+      (await plane.preview(cutover)).items.filter(({ text }) => text.includes('built after the copy under that limit'));
     await limited('5s');
     expect(await limits(LATE)).toMatchObject([
       { action: 'notice', object: 'role postgres', text: expect.stringContaining('5000ms') },
@@ -237,12 +237,12 @@ describe('a limit of the role under which indexes are built after the copy', () 
 });
 
 describe('row security', () => {
-  it('is refused by plan and start where the server knows no security_invoker (before 15), and nowhere else', async () => {
+  it('is refused by preview and start where the server knows no security_invoker (before 15), and nowhere else', async () => {
     await db.sql.unsafe('ALTER TABLE seat ENABLE ROW LEVEL SECURITY');
     const [{ old }] = (await db.sql.unsafe(
       "SELECT current_setting('server_version_num')::int < 150000 AS old",
     )) as unknown as [{ old: boolean }];
-    const { items } = await plane.plan(SEAT);
+    const { items } = await plane.preview(SEAT);
     expect(items.some(({ action, text }) => action === 'refuse' && text.includes('security_invoker'))).toBe(old);
     const arming = plane.arm(SEAT);
     if (old) await expect(arming).rejects.toMatchObject({ code: 'refused_table' });

@@ -81,7 +81,7 @@ describe.each([
     await plane.settle(id, 1);
     expect(await verify(id, 1, 'proof')).toMatchObject({ divergences: 0 });
 
-    const { ok, wayBack } = await plane.plan(cutover, { scanMs: 50_000 });
+    const { ok, wayBack } = await plane.preview(cutover, { scanMs: 50_000 });
     expect({ ok, wayBack }).toMatchObject({
       ok: true,
       wayBack: { rows: 19, cannotCross: 0, cannotReturn: 0, changed: 0 },
@@ -170,11 +170,11 @@ describe('wide tables of other kinds', () => {
     await create('computed_v2', ['id integer PRIMARY KEY', ...columns(1_000, 'varchar(9)')]);
     await db.sql.unsafe("INSERT INTO computed (id, c0, c999) SELECT i, 'ab', 'cd' FROM generate_series(1, 20) i");
     const none = cutoverOf('computed', declared({ 3: 'c3 + 1', 998: 'no_such_column' }));
-    await expect(plane.plan(none)).rejects.toThrow(
+    await expect(plane.preview(none)).rejects.toThrow(
       /column 'c3' of public.computed_v2: [^;]*; column 'c998' of public.computed_v2: [^;]*$/,
     );
     const unsteady = cutoverOf('computed', declared({ 5: 'now()::text', 997: 'random()::text' }));
-    await expect(plane.plan(unsteady)).rejects.toThrow(
+    await expect(plane.preview(unsteady)).rejects.toThrow(
       /column 'c5' [^;]*now\(\)[^;]*; column 'c997' [^;]*random\(\)[^;]*$/,
     );
     await plane.start(cutoverOf('computed', declared({})));
@@ -214,7 +214,7 @@ describe('wide tables of other kinds', () => {
     await plane.converge('unfit', 1, 500);
     await db.sql.unsafe('UPDATE crossfade.outbox_unfit SET attempts = 4, not_before = NULL');
     expect(await plane.settle('unfit', 1)).toMatchObject({ quarantined: 1 });
-    const { wayBack } = await plane.plan(cutoverOf('unfit'), { scanMs: 50_000 });
+    const { wayBack } = await plane.preview(cutoverOf('unfit'), { scanMs: 50_000 });
     expect(wayBack).toMatchObject({ rows: 20, cannotCross: 1, cannotReturn: 0, changed: 0 });
     await spoil('UPDATE unfit_v2 SET c849 = true WHERE id = 6');
     const { samples } = await verify('unfit');

@@ -248,7 +248,7 @@ describe.skipIf(inject('servers') === null).each(PLACES)(
         table: { primary: `public.${name}`, shadow: `public.${name}_v2`, mode, ...table },
       }));
       for (const cutover of cutovers) {
-        const { items, ok } = await planes[0]!.plan(cutover);
+        const { items, ok } = await planes[0]!.preview(cutover);
         expect(ok, JSON.stringify(items.filter(({ action }) => action === 'refuse'))).toBe(true);
       }
       const client = () => db.connect(1, db.application);

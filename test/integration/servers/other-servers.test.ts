@@ -118,7 +118,7 @@ describe.skipIf(inject('servers') === null)('a streaming standby', () => {
     const replica = /This server is a replica.* name the primary server in the address/;
     const calls = [
       () => there.status('stock'),
-      () => there.plan(STOCK),
+      () => there.preview(STOCK),
       () => there.arm(STOCK),
       () => there.converge('stock', 1, 100),
       () => there.promote(STOCK, step(1, 'completed')),

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { printableJson } from '../../../lib/cli/text.ts';
 import { ERROR_CODES, type ErrorCode } from '../../../lib/core/base/errors.ts';
+import { OLD_COMMANDS } from '../../../lib/core/base/old-names.ts';
 import { condition } from '../../../lib/core/conditions/condition.ts';
 import { show } from '../../../lib/core/conditions/show.ts';
 import { HOSTILE, held, rolledBack, scene, serving } from '../../helpers/dashboard-reports.ts';
@@ -320,15 +321,16 @@ describe('reading commands', () => {
     expect((await crossfade('explain', 'track')).out).toMatch(/^track in stage test_10: it is held\./);
   });
 
-  it('plan ends with 2 when something is refused, as start would', async () => {
+  it('preview ends with 2 when something is refused, as start would', async () => {
     const table = { primary: 'public.a', shadow: 'public.b', key: [], columns: [], items: [], estimatedRows: 1 };
-    api.routes['GET /v1/cutovers/customer/plan'] = { body: { ...table, ok: true } };
-    expect((await crossfade('plan', 'customer')).exit).toBe(0);
-    api.routes['GET /v1/cutovers/customer/plan'] = { body: { ...table, ok: false } };
-    expect((await crossfade('plan', 'customer')).exit).toBe(ERROR_CODES.refused_table.exit);
-    api.routes['GET /v1/cutovers/customer/plan?scanMs=1500'] = { body: { ...table, ok: true } };
-    expect((await crossfade('plan', 'customer', '--scan', '1.5')).exit).toBe(0);
-    expect((await crossfade('plan', 'customer', '--scan', '16')).exit).toBe(2);
+    api.routes['GET /v1/cutovers/customer/preview'] = { body: { ...table, ok: true } };
+    expect((await crossfade('preview', 'customer')).exit).toBe(0);
+    api.routes['GET /v1/cutovers/customer/preview'] = { body: { ...table, ok: false } };
+    expect((await crossfade('preview', 'customer')).exit).toBe(ERROR_CODES.refused_table.exit);
+    api.routes['GET /v1/cutovers/customer/preview?scanMs=1500'] = { body: { ...table, ok: true } };
+    expect((await crossfade('preview', 'customer', '--scan', '1.5')).exit).toBe(0);
+    expect((await crossfade('preview', 'customer', '--scan', '16')).exit).toBe(2);
+    expect(await crossfade('plan', 'customer')).toEqual(await crossfade('preview', 'customer'));
   });
 
   it('forwards lists what waits, under its old name, too', async () => {
@@ -346,8 +348,8 @@ describe('reading commands', () => {
 
   it('help shows the new name and says the old one once', async () => {
     const { out } = await crossfade('--help');
-    expect(out.match(/copies/g)).toHaveLength(1);
-    expect(out).toContain('forwards|copies');
+    for (const [name, old] of Object.entries(OLD_COMMANDS))
+      expect(out.match(new RegExp(`^ {2}\\S*\\b${old}\\b`, 'gm'))).toEqual([`  ${name}|${old}`]);
   });
 
   it('history passes on the page and ends with 1 when the chain is broken', async () => {
@@ -440,8 +442,9 @@ describe('help', () => {
     const { exit, out } = await cli(['--help']);
     expect(exit).toBe(0);
     const names =
-      'dev migrate doctor plan status explain history verify repair quarantine backfill start advance approve pause resume rollback complete cleanup reset stop rollback-system bucket open';
-    for (const name of names.split(' ')) expect(out).toMatch(new RegExp(`^ {2}${name}[ [<]`, 'm'));
+      'dev migrate doctor preview status explain history verify repair quarantine backfill start advance approve pause resume rollback complete cleanup reset stop rollback-system bucket open';
+    const shown = (name: string) => [name, ...(OLD_COMMANDS[name] ? [OLD_COMMANDS[name]] : [])].join('\\|');
+    for (const name of names.split(' ')) expect(out).toMatch(new RegExp(`^ {2}${shown(name)}[ [<]`, 'm'));
     for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
     const dev = (await cli(['help', 'dev'])).out;
     for (const option of ['--database-url', '--config', '--speed', '--port']) expect(dev).toContain(option);

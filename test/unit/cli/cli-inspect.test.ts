@@ -80,7 +80,7 @@ describe('crossfade health', () => {
 
 describe('the step after crossfade health', () => {
   it.each([
-    ['disabled', 'disabled', 'crossfade plan customer, then crossfade start customer'],
+    ['disabled', 'disabled', 'crossfade preview customer, then crossfade start customer'],
     ['dual_write', 'dual_write', 'in stage dual_write: crossfade status customer'],
     ['test_10', 'ramp', 'in stage test_10: crossfade status customer'],
     ['completed', 'completed', 'The tables are swapped: crossfade status customer'],

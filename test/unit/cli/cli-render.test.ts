@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { progressBlock, progressLine, renderSystem, stageLine } from '../../../lib/cli/render.ts';
 import { renderHistory } from '../../../lib/cli/render-history.ts';
-import { renderPlan } from '../../../lib/cli/render-plan.ts';
+import { renderPreview } from '../../../lib/cli/render-preview.ts';
 import { renderExplanation, renderStop, renderVerification } from '../../../lib/cli/render-verdict.ts';
 import { widthOf } from '../../../lib/cli/text.ts';
 import { builtInPlan, makePlan } from '../../../lib/core/cutover/plan.ts';
 import type { CutoverReport } from '../../../lib/flows/report/report.ts';
-import type { TablePlan } from '../../../lib/ports/swapping.ts';
+import type { TablePreview } from '../../../lib/ports/swapping.ts';
 import * as actors from '../../helpers/dashboard-reports.ts';
 
 const { copying, serving, held, rolledBack, completed, notStarted, ready, failing, unreadable, hostile, scene } =
@@ -138,8 +138,8 @@ describe('history', () => {
   });
 });
 
-describe('plan, stop and verification', () => {
-  const plan: TablePlan = {
+describe('preview, stop and verification', () => {
+  const preview: TablePreview = {
     primary: 'public.customer',
     shadow: 'public.customer_v2',
     key: [{ column: 'customer_id', type: 'integer' }],
@@ -153,20 +153,20 @@ describe('plan, stop and verification', () => {
   };
 
   it('lists columns, dependents by what becomes of them, and what is in the way first', () => {
-    const text = renderPlan('customer', plan);
+    const text = renderPreview('customer', preview);
     expect(text).toMatch(/key\s+customer_id integer/);
     expect(text).toMatch(/full_name\s+← computed {2}first_name/);
     expect(text.indexOf('Refused')).toBeLessThan(text.indexOf('Carried'));
     expect(text).toContain('public.\\e[2Jv: reads the table');
     expect(text).toContain('1 object stands in the way');
-    expect(renderPlan('customer', { ...plan, items: [], ok: true })).toContain('crossfade start customer');
+    expect(renderPreview('customer', { ...preview, items: [], ok: true })).toContain('crossfade start customer');
     const samples = [{ kind: 'return' as const, key: '{"customer_id": 7}', why: 'email would be NULL\u001b[2J' }];
     const found = { rows: 59, complete: false, limitMs: 3_000, cannotCross: 0, cannotReturn: 2, changed: 0, samples };
-    const cutShort = renderPlan('customer', { ...plan, wayBack: found });
+    const cutShort = renderPreview('customer', { ...preview, wayBack: found });
     expect(cutShort).toMatch(/looked at\s+59 rows, then the 3 s were over \(--scan\)/);
     expect(cutShort).toMatch(/cannot return\s+\{"customer_id": 7\}: email would be NULL\\e\[2J\n {2}… and 1 more/);
     expect(
-      renderPlan('customer', { ...plan, wayBack: { ...found, complete: true, cannotReturn: 0, samples: [] } }),
+      renderPreview('customer', { ...preview, wayBack: { ...found, complete: true, cannotReturn: 0, samples: [] } }),
     ).toMatch(/looked at\s+all 59 rows\n\s+found\s+each could go back as it was/);
   });
 

@@ -109,7 +109,7 @@ describe('why a cutover is held', () => {
 
 describe('what comes next', () => {
   it.each([
-    [scenes.notStarted, ['crossfade plan chat_api', 'crossfade start chat_api']],
+    [scenes.notStarted, ['crossfade preview chat_api', 'crossfade start chat_api']],
     [scenes.ready, ['crossfade complete playlist --confirm playlist']],
     [scenes.rolledBack, [null, 'crossfade reset search_index --confirm search_index']],
     [scenes.completed, ["crossfade rollback artist --reason '…'", 'crossfade cleanup artist --confirm artist']],

@@ -189,8 +189,8 @@ describe('pages', () => {
   it('the page of commands shows what each command prints, but of `dev`, which serves until it is stopped', () => {
     const { text } = pageOf('lib/cli/README.md');
     expect(withoutExample(text)).toEqual(['dev']);
-    const [block] = /^```console\n\$ npx crossfade plan [\s\S]*?^```/m.exec(text)!;
-    expect(withoutExample(text.replace(block, ''))).toEqual(['dev', 'plan']);
+    const [block] = /^```console\n\$ npx crossfade preview [\s\S]*?^```/m.exec(text)!;
+    expect(withoutExample(text.replace(block, ''))).toEqual(['dev', 'preview']);
   });
 
   it('each room has its idea explained, by a page of its own or by a row in the page beside it', () => {

@@ -36,6 +36,10 @@ const OLD_NAMES = [
   'lib/client/index.ts',
 ];
 
+/** Where a plan would be what is prepared for a swap, and its dry run: a plan is the stages only. Statements have plans of Postgres. */
+const SWAPS =
+  /^lib\/(core\/table\/(?!sql\/)|adapters\/postgres\/(capture|inspecting|swapping)\/|ports\/swapping\.ts$|cli\/render-preview\.ts$)/;
+
 const SOURCES = readSources(['lib', 'functions']);
 
 const unplain = ({ file, text }: Source): string[] =>
@@ -60,6 +64,11 @@ const copiedWrites = ({ file, text }: Source): string[] => {
     (name) => `${file}: ${name}, a copy is what the backfill makes: say forward, or forwarded write`,
   );
 };
+
+const plannedSwaps = ({ file, text }: Source): string[] =>
+  (SWAPS.test(file) ? (codeOf(text).match(/\w*plan(?!e)\w*/gi) ?? []) : []).map(
+    (name) => `${file}: ${name}, a plan is the stages only: say preview, or prepared swap`,
+  );
 
 describe('words', () => {
   it('of the glossary are the only ones for their ideas', () => {
@@ -95,6 +104,20 @@ describe('words', () => {
     expect(copiedWrites({ file: 'lib/flows/rows/backfill.ts', text: '/** Copies rows. */ rehearseCopy();' })).toEqual(
       [],
     );
+  });
+
+  it('call the dry run of a swap a preview, and never a plan', () => {
+    expect(SOURCES.filter(({ file }) => SWAPS.test(file)).length).toBeGreaterThan(50);
+    expect(SOURCES.flatMap(plannedSwaps)).toEqual([]);
+  });
+
+  it.each([
+    ['lib/ports/swapping.ts', 'export type Swapping = { plan(cutover: TableCutover): Promise<void> };'],
+    ['lib/core/table/promotion/prepare.ts', 'const items = planPromotion(request);'],
+    ['lib/adapters/postgres/swapping/swap.ts', 'type Work = { swap: SwapPlan };'],
+  ])('notice a plan of a swap in %s: %s', (file, text) => {
+    expect(plannedSwaps({ file, text })).toHaveLength(1);
+    expect(plannedSwaps({ file: 'lib/core/cutover/plan.ts', text })).toEqual([]);
   });
 
   it('of comments and messages are plain', () => {

@@ -82,7 +82,7 @@ describe('the knobs of the tables in memory', () => {
     expect(await tables.swapping.promote(CUTOVER, swap)).toEqual({ kind: 'postponed', why: 'a lock is held' });
     tables.postpone('subject', null);
     tables.refuse('subject', 'a view reads the table');
-    expect(await tables.swapping.plan(CUTOVER)).toMatchObject({
+    expect(await tables.swapping.preview(CUTOVER)).toMatchObject({
       ok: false,
       items: [{ action: 'refuse', text: 'a view reads the table' }],
     });

@@ -1,4 +1,4 @@
-/** I12 plans of promotion: names, foreign keys, sequences, privileges, and every reason to refuse. Without a database. */
+/** I12 a prepared promotion: names, foreign keys, sequences, privileges, and every reason to refuse. Without a database. */
 
 import { describe, expect, it } from 'vitest';
 import type { TableDeclaration } from '../../../lib/core/cutover/table-declaration.ts';
@@ -12,8 +12,8 @@ import type {
   TableDependents,
 } from '../../../lib/core/table/promotion/dependents.ts';
 import type { KeyAside } from '../../../lib/core/table/promotion/keys-aside.ts';
-import { planPromotion } from '../../../lib/core/table/promotion/plan.ts';
-import { planRevert } from '../../../lib/core/table/promotion/plan-back.ts';
+import { promotionOf } from '../../../lib/core/table/promotion/prepare.ts';
+import { revertOf } from '../../../lib/core/table/promotion/prepare-back.ts';
 import type { ColumnShape } from '../../../lib/core/table/shape.ts';
 
 const column = (name: string, type = 'text', more: Partial<DependentColumn> = {}): DependentColumn => ({
@@ -135,16 +135,16 @@ const mapping = (source = 'id', target = 'id', targetType = 'bigint'): Mapping =
   compared: [],
 });
 const DECLARATION: TableDeclaration = { primary: 'public.customer', shadow: 'public.customer_v2' };
-const plan = (dependents: Dependents, declaration = DECLARATION, map = mapping()) =>
-  planPromotion({ dependents, declaration, mapping: map });
+const prepare = (dependents: Dependents, declaration = DECLARATION, map = mapping()) =>
+  promotionOf({ dependents, declaration, mapping: map });
 const refused = (dependents: Dependents) =>
-  plan(dependents)
+  prepare(dependents)
     .items.filter(({ action }) => action === 'refuse')
     .map(({ kind, object }) => `${kind} ${object}`);
 
 describe('names', () => {
   it('move to the new table with everything that is named after it, the primary first', () => {
-    const { statements, names, ok } = plan(
+    const { statements, names, ok } = prepare(
       both({
         indexes: [index('customer_name_idx'), index('elsewhere')],
       }),
@@ -161,13 +161,13 @@ describe('names', () => {
   });
 
   it('come back in the opposite order, every one', () => {
-    const { record, names } = plan(both());
+    const { record, names } = prepare(both());
     const now: Dependents = {
       primary: table(100, names.primary),
       shadow: table(200, names.shadow),
       taken: ['customer', 'customer_old', 'customer_pkey', 'customer_old_pkey', 'customer_v2'],
     };
-    const back = planRevert({ dependents: now, declaration: DECLARATION, mapping: mapping() }, record);
+    const back = revertOf({ dependents: now, declaration: DECLARATION, mapping: mapping() }, record);
     expect(back.ok).toBe(true);
     expect(back.names).toEqual({ primary: 'customer', shadow: 'customer_v2' });
     expect(back.statements).toEqual([
@@ -180,9 +180,9 @@ describe('names', () => {
   });
 
   it('that somebody took or changed after promotion stop the way back', () => {
-    const { record } = plan(both());
+    const { record } = prepare(both());
     const revert = (dependents: Dependents) =>
-      planRevert({ dependents, declaration: DECLARATION, mapping: mapping() }, record).items.filter(
+      revertOf({ dependents, declaration: DECLARATION, mapping: mapping() }, record).items.filter(
         ({ action }) => action === 'refuse',
       );
     const promoted = table(200, 'customer');
@@ -197,7 +197,7 @@ describe('names', () => {
 
   it('keep the name of the shadow alive as a view with the same owner and privileges', () => {
     const grant = { grantee: 'web', privilege: 'SELECT', grantable: false };
-    const { statements } = plan(both({ grants: [grant, { ...grant, privilege: 'TRIGGER' }] }));
+    const { statements } = prepare(both({ grants: [grant, { ...grant, privilege: 'TRIGGER' }] }));
     expect(statements).toEqual(
       expect.arrayContaining([
         'GRANT SELECT, TRIGGER ON TABLE "public"."customer" TO web',
@@ -218,7 +218,7 @@ describe('names', () => {
 
   it('are cut where they would have more than 63 bytes, never in the middle of a character', () => {
     const name = 'é'.repeat(30);
-    const { names, statements } = plan(both({ name }));
+    const { names, statements } = prepare(both({ name }));
     expect(names.primary).toMatch(/^é{25}_[0-9a-f]{8}_old$/);
     expect(statements).toContain(`ALTER TABLE "public"."${name}" RENAME TO "${names.primary}"`);
   });
@@ -226,7 +226,7 @@ describe('names', () => {
 
 describe('foreign keys to the primary', () => {
   it('are made again with every option, and validated later', () => {
-    const { statements, validateLater, lockTables } = plan(
+    const { statements, validateLater, lockTables } = prepare(
       both({
         inbound: [
           foreignKey({
@@ -253,12 +253,12 @@ describe('foreign keys to the primary', () => {
   it('go to the column that the key becomes', () => {
     const shadow = { columns: [column('number', 'bigint'), column('name')] };
     const declaration: TableDeclaration = { ...DECLARATION, columns: { number: { from: 'id' } } };
-    const { statements } = plan(both({ inbound: [foreignKey()] }, shadow), declaration, mapping('id', 'number'));
+    const { statements } = prepare(both({ inbound: [foreignKey()] }, shadow), declaration, mapping('id', 'number'));
     expect(statements.at(-1)).toContain('REFERENCES "public"."customer" ("number") MATCH SIMPLE');
   });
 
   it('that were never validated are not validated now', () => {
-    expect(plan(both({ inbound: [foreignKey({ validated: false })] })).validateLater).toEqual([]);
+    expect(prepare(both({ inbound: [foreignKey({ validated: false })] })).validateLater).toEqual([]);
   });
 
   it('that hung on the shadow before go back with it; new ones go to the table that has the name', () => {
@@ -266,13 +266,13 @@ describe('foreign keys to the primary', () => {
       name: 'kept',
       references: { oid: 200, schema: 'public', name: 'customer_v2', ours: true },
     });
-    const { record } = plan(both({}, { inbound: [kept] }));
+    const { record } = prepare(both({}, { inbound: [kept] }));
     const now: Dependents = {
       primary: table(100, 'customer_old'),
       shadow: table(200, 'customer', { inbound: [kept, foreignKey({ name: 'later' })] }),
       taken: [],
     };
-    const back = planRevert({ dependents: now, declaration: DECLARATION, mapping: mapping() }, record);
+    const back = revertOf({ dependents: now, declaration: DECLARATION, mapping: mapping() }, record);
     expect(back.statements.filter((text) => text.includes('DROP CONSTRAINT'))).toEqual([
       'ALTER TABLE "sales"."order" DROP CONSTRAINT "later"',
     ]);
@@ -289,7 +289,7 @@ describe('foreign keys to the primary', () => {
     ['to another column', { referencedColumns: ['name'] }, /only foreign keys to the key \(id\)/],
     ['of another type', { types: ['uuid'] }, /order.customer_id is uuid, and public.customer_v2.id is bigint/],
   ])('are refused %s', (_, change, says) => {
-    const { items, ok } = plan(both({ inbound: [foreignKey(change)] }));
+    const { items, ok } = prepare(both({ inbound: [foreignKey(change)] }));
     expect(ok).toBe(false);
     expect(items.find(({ action }) => action === 'refuse')).toMatchObject({
       kind: 'foreign key',
@@ -306,7 +306,7 @@ describe('foreign keys to the primary', () => {
       references: { oid: 9, schema: 'public', name: 'rep', ours: true },
     });
     const dependents = both({ outgoing: [own] });
-    const { statements, record, lockTables, validateLater } = plan(dependents);
+    const { statements, record, lockTables, validateLater } = prepare(dependents);
     expect(statements[0]).toBe('ALTER TABLE "public"."customer" DROP CONSTRAINT "customer_rep_fkey"');
     expect(statements.at(-1)).toMatch(
       /^ALTER TABLE "public"."customer" ADD CONSTRAINT "customer_rep_fkey" .* NOT VALID$/,
@@ -321,7 +321,7 @@ describe('foreign keys to the primary', () => {
       }),
       taken: [],
     };
-    const back = planRevert({ dependents: now, declaration: DECLARATION, mapping: mapping() }, record);
+    const back = revertOf({ dependents: now, declaration: DECLARATION, mapping: mapping() }, record);
     expect(back.statements[0]).toBe('ALTER TABLE "public"."customer" DROP CONSTRAINT "customer_rep_fkey"');
     expect(back.statements.at(-1)).toMatch(/^ALTER TABLE "public"."customer" ADD CONSTRAINT "customer_rep_fkey"/);
   });
@@ -334,7 +334,7 @@ describe('foreign keys to the primary', () => {
     });
     const to = (type: string) =>
       both({ outgoing: [self], inbound: [self] }, { columns: [column('id', 'bigint'), column('name', type)] });
-    expect(plan(to('bigint')).statements.at(-1)).toContain('("name") REFERENCES "public"."customer" ("id")');
+    expect(prepare(to('bigint')).statements.at(-1)).toContain('("name") REFERENCES "public"."customer" ("id")');
     expect(refused(to('uuid'))).toEqual(['foreign key public.customer.customer_parent_fkey']);
   });
 });
@@ -354,7 +354,7 @@ describe('foreign keys that were set aside', () => {
     table: { ...aside.table, oid: 100, name: 'customer' },
   });
   const given = (dependents: Dependents, key: KeyAside) =>
-    planPromotion({ dependents, declaration: DECLARATION, mapping: mapping(), aside: [key] });
+    promotionOf({ dependents, declaration: DECLARATION, mapping: mapping(), aside: [key] });
 
   it('come back under the new name, with the table they refer to locked from the beginning', () => {
     const { statements, lockTables, validateLater, unproven, record } = given(both(), aside);
@@ -391,7 +391,7 @@ describe('sequences', () => {
   const own = sequence('customer_v2_id_seq', { ownedBy: { table: 200, column: 'id' } });
 
   it('go on from the further position, under their new names', () => {
-    const { statements } = plan(both({ sequences: [sequence('customer_id_seq')] }, { sequences: [own] }));
+    const { statements } = prepare(both({ sequences: [sequence('customer_id_seq')] }, { sequences: [own] }));
     expect(statements).toEqual(
       expect.arrayContaining([
         'ALTER SEQUENCE "public"."customer_id_seq" RENAME TO "customer_old_id_seq"',
@@ -408,7 +408,7 @@ describe('sequences', () => {
   it('that another role owns and that are too narrow are refused with what to run', () => {
     const narrow = { type: 'integer', max: '2147483647', ours: false, owner: 'other' };
     const shared = sequence('ids', { source: 'default', ownedBy: null, ...narrow });
-    const { items } = plan(both({ sequences: [shared] }, { sequences: [shared] }));
+    const { items } = prepare(both({ sequences: [shared] }, { sequences: [shared] }));
     expect(items.find(({ action }) => action === 'refuse')?.text).toMatch(
       /Have other run ALTER SEQUENCE "public"."ids" AS bigint MINVALUE 1 MAXVALUE 9223372036854775807/,
     );
@@ -416,12 +416,12 @@ describe('sequences', () => {
 
   it('that count down go on from the lower position', () => {
     const down = both({ sequences: [sequence('s', { increment: -1 })] }, { sequences: [{ ...own, increment: -1 }] });
-    expect(plan(down).statements.find((text) => text.includes('setval'))).toMatch(/ORDER BY last_value ASC/);
+    expect(prepare(down).statements.find((text) => text.includes('setval'))).toMatch(/ORDER BY last_value ASC/);
   });
 
   it('behind a default may be used by whoever inserts', () => {
     const insert = { grantee: 'web', privilege: 'INSERT', grantable: false };
-    const { statements } = plan(
+    const { statements } = prepare(
       both(
         { sequences: [sequence('customer_id_seq')], grants: [insert] },
         { sequences: [{ ...own, source: 'default' }] },
@@ -432,7 +432,7 @@ describe('sequences', () => {
 
   it('that both use pass to the table that has the name, and back', () => {
     const shared = sequence('customer_id_seq', { source: 'default' });
-    const { statements, record } = plan(both({ sequences: [shared] }, { sequences: [shared] }));
+    const { statements, record } = prepare(both({ sequences: [shared] }, { sequences: [shared] }));
     expect(statements).toContain('ALTER SEQUENCE "public"."customer_id_seq" OWNED BY "public"."customer"."id"');
     expect(statements.join()).not.toMatch(/SEQUENCE .* RENAME|setval/);
     const moved = { ...shared, ownedBy: { table: 200, column: 'id' } };
@@ -441,7 +441,7 @@ describe('sequences', () => {
       shadow: table(200, 'customer', { sequences: [moved] }),
       taken: [],
     };
-    const back = planRevert({ dependents: now, declaration: DECLARATION, mapping: mapping() }, record).statements;
+    const back = revertOf({ dependents: now, declaration: DECLARATION, mapping: mapping() }, record).statements;
     expect(back.at(-1)).toBe('ALTER SEQUENCE "public"."customer_id_seq" OWNED BY "public"."customer"."id"');
   });
 
@@ -460,7 +460,7 @@ describe('what is refused', () => {
     ['security label'],
     ['something that nobody has heard of'],
   ])('on the primary: %s', (kind) => {
-    const { items } = plan(both(other(kind)));
+    const { items } = prepare(both(other(kind)));
     const item = items.find(({ action }) => action === 'refuse');
     expect(item).toMatchObject({ kind, object: `some_${kind}` });
     expect(item!.text).toMatch(/^It .*\./);
@@ -472,7 +472,7 @@ describe('what is refused', () => {
   });
 
   it('not on the shadow: a function over its row type', () => {
-    const { items, ok } = plan(both({}, other('function')));
+    const { items, ok } = prepare(both({}, other('function')));
     expect(ok).toBe(true);
     expect(items).toContainEqual(expect.objectContaining({ action: 'notice', kind: 'function' }));
   });
@@ -490,10 +490,10 @@ describe('what is refused', () => {
 
   it('on the way back: what is new on the promoted table and cannot be carried, but not what the shadow had', () => {
     const had = { kind: 'type', object: 'public.preview' };
-    const { record } = plan(both({}, { others: [had] }));
+    const { record } = prepare(both({}, { others: [had] }));
     const fresh = { kind: 'type', object: 'public.fresh' };
     const back = (others: (typeof had)[]) =>
-      planRevert(
+      revertOf(
         {
           dependents: { primary: table(100, 'customer_old'), shadow: table(200, 'customer', { others }), taken: [] },
           declaration: DECLARATION,
@@ -514,11 +514,11 @@ describe('defaults and columns', () => {
     expect(
       refused(both(primary, { columns: [column('id', 'bigint'), column('name', 'text', { notNull: true })] })),
     ).toEqual(['default public.customer.name']);
-    expect(plan(both(primary)).items).toContainEqual(expect.objectContaining({ action: 'notice', kind: 'default' }));
+    expect(prepare(both(primary)).items).toContainEqual(expect.objectContaining({ action: 'notice', kind: 'default' }));
   });
 
   it('whose type changes are noticed, since prepared statements that return them fail', () => {
-    const { items } = plan(both({}, { columns: [column('id', 'bigint'), column('name')] }));
+    const { items } = prepare(both({}, { columns: [column('id', 'bigint'), column('name')] }));
     expect(items).toContainEqual(
       expect.objectContaining({
         action: 'notice',
@@ -543,7 +543,7 @@ describe('defaults and columns', () => {
         written: [{ target: 'name', sql: 'name', insertOnly: false, ...(asked ? { asked } : {}) }],
       };
       const dependents = both(columns(old), columns(fresh));
-      const { items } = planPromotion({ dependents, declaration: DECLARATION, mapping: mapping(), reverse });
+      const { items } = promotionOf({ dependents, declaration: DECLARATION, mapping: mapping(), reverse });
       const texts = items.filter(({ object }) => object === 'public.customer.name').map(({ text }) => text);
       const found = texts.filter((text) => /does not go back by itself|AT TIME ZONE/.test(text));
       expect(found).toEqual(expected ? [expect.stringMatching(expected)] : []);
@@ -555,18 +555,18 @@ describe('privileges', () => {
   it('given for the swap are taken back, a mere right to pass on as such', () => {
     const select = { grantee: 'web', privilege: 'SELECT', grantable: true };
     const update = { grantee: 'web', privilege: 'UPDATE', grantable: false };
-    const { record } = plan(both({ grants: [select, update] }, { grants: [{ ...select, grantable: false }] }));
+    const { record } = prepare(both({ grants: [select, update] }, { grants: [{ ...select, grantable: false }] }));
     const now: Dependents = {
       primary: table(100, 'customer_old'),
       shadow: table(200, 'customer', { grants: [select, update] }),
       taken: [],
     };
-    const back = planRevert({ dependents: now, declaration: DECLARATION, mapping: mapping() }, record).statements;
+    const back = revertOf({ dependents: now, declaration: DECLARATION, mapping: mapping() }, record).statements;
     expect(back.filter((text) => text.startsWith('REVOKE'))).toEqual([
       'REVOKE GRANT OPTION FOR SELECT ON TABLE "public"."customer" FROM web CASCADE',
       'REVOKE UPDATE ON TABLE "public"."customer" FROM web CASCADE',
     ]);
-    const gone = planRevert(
+    const gone = revertOf(
       { dependents: { ...now, shadow: table(200, 'customer') }, declaration: DECLARATION, mapping: mapping() },
       record,
     );
@@ -574,10 +574,10 @@ describe('privileges', () => {
   });
 
   it('pass with the owner, and come back with the one before', () => {
-    const { statements, record } = plan(both({}, { owner: 'builder' }));
+    const { statements, record } = prepare(both({}, { owner: 'builder' }));
     expect(statements).toContain('ALTER TABLE "public"."customer_v2" OWNER TO app');
     const now: Dependents = { primary: table(100, 'customer_old'), shadow: table(200, 'customer'), taken: [] };
-    const back = planRevert({ dependents: now, declaration: DECLARATION, mapping: mapping() }, record).statements;
+    const back = revertOf({ dependents: now, declaration: DECLARATION, mapping: mapping() }, record).statements;
     expect(back.at(-1)).toBe('ALTER TABLE "public"."customer_v2" OWNER TO builder');
   });
 });

@@ -1,13 +1,13 @@
 /**
  * Takes changes of the tables over while capture goes on: what is generated is compiled again from the catalog, and replaced in one
- * transaction. Hints, quarantine and the fence stay; every row is copied and compared again. What the plan would refuse is refused.
+ * transaction. Hints, quarantine and the fence stay; every row is copied and compared again. What the preview would refuse is refused.
  */
 
 import { isCrossfadeError } from '../../../core/base/errors.ts';
 import type { Mapping } from '../../../core/table/mapping.ts';
-import { planPromotion } from '../../../core/table/promotion/plan.ts';
-import { planRevert } from '../../../core/table/promotion/plan-back.ts';
-import type { PromotionRecord } from '../../../core/table/promotion/swap-plan.ts';
+import { promotionOf } from '../../../core/table/promotion/prepare.ts';
+import { revertOf } from '../../../core/table/promotion/prepare-back.ts';
+import type { PromotionRecord } from '../../../core/table/promotion/prepared-swap.ts';
 import { quoteText } from '../../../core/table/shape.ts';
 import { objectNames } from '../../../core/table/sql/names.ts';
 import { tableObjects } from '../../../core/table/sql/table.ts';
@@ -42,7 +42,7 @@ export async function adopt(owner: PgConnection, cutover: TableCutover, fence: S
   const { primary, shadow, forward, reverse } = situation;
   const mapping = mirror.direction === 'forward' ? forward : reverse;
   const problems = [
-    ...planned(situation, mirror),
+    ...refusalsOf(situation, mirror),
     ...misnamed(cutover, situation, mirror),
     ...uncovered(cutover, situation, mirror, seen),
     ...otherKey(mapping, seen),
@@ -82,10 +82,10 @@ async function look(owner: PgConnection, id: string): Promise<Seen> {
 }
 
 /** What the next swap would refuse. */
-function planned({ request }: Situation, mirror: MirroredCutover): string[] {
-  const plan =
-    mirror.direction === 'forward' ? planPromotion(request) : planRevert(request, mirror.record as PromotionRecord);
-  return plan.items
+function refusalsOf({ request }: Situation, mirror: MirroredCutover): string[] {
+  const prepared =
+    mirror.direction === 'forward' ? promotionOf(request) : revertOf(request, mirror.record as PromotionRecord);
+  return prepared.items
     .filter(({ action }) => action === 'refuse')
     .map(({ kind, object, text }) => `${kind} ${object}: ${text}`);
 }

@@ -151,7 +151,7 @@ export async function sharedTables(owner: PgConnection, id: string, tables: read
   ];
 }
 
-/** The plan has said so before the start, of tables that may have been others then. */
+/** The preview has said so before the start, of tables that may have been others then. */
 async function unfitRelations(
   owner: PgConnection,
   cutover: TableCutover,

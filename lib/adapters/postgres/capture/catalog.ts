@@ -183,7 +183,7 @@ async function shapeOf(connection: PgConnection, { shape: found, readable }: Fou
 async function countRows(connection: PgConnection, shape: TableShape): Promise<number> {
   if (shape.relkind !== 'r') return 0;
   const counted = `SELECT count(*)::float8 AS rows FROM (SELECT FROM ${quoteTable(shape)} LIMIT ${COUNTED_AT_MOST}) counted`;
-  // An estimate: a policy may take rows from it, and the plan says what else such a policy does.
+  // An estimate: a policy may take rows from it, and the preview says what else such a policy does.
   const [row] = await connection.call<{ rows: number }>(counted, [], { settings: { row_security: 'on' } });
   return row?.rows ?? 0;
 }

@@ -152,7 +152,7 @@ export async function refusal(
   } catch (error) {
     if (!isCrossfadeError(error) || error.retryable) throw error;
     const sqlstate = String(error.details.sqlstate ?? '');
-    // A right that is missing is the plan's to name, with what it is for.
+    // A right that is missing is the preview's to name, with what it is for.
     if (sqlstate === DENIED) return null;
     if (!/^(42|22|2B|0A)/.test(sqlstate)) throw error;
     const why = /: ([^:]*(?::[^:]*)?) \[[0-9A-Z]{5}\]/.exec(error.message)?.[1] ?? error.message;

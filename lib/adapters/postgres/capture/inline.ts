@@ -3,7 +3,7 @@
 import type { TableDeclaration } from '../../../core/cutover/table-declaration.ts';
 import type { TableShape } from '../../../core/table/shape.ts';
 import type { InlineMode } from '../../../core/table/sql/inline.ts';
-import type { PlanItem } from '../../../ports/swapping.ts';
+import type { PreviewItem } from '../../../ports/swapping.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
 import type { PgConnection } from '../connection/connection.ts';
 
@@ -28,7 +28,11 @@ export async function inlineObstacles(
   );
 }
 
-export async function inlineItems(owner: PgConnection, cutover: TableCutover, shadow: TableShape): Promise<PlanItem[]> {
+export async function inlineItems(
+  owner: PgConnection,
+  cutover: TableCutover,
+  shadow: TableShape,
+): Promise<PreviewItem[]> {
   const { table } = cutover;
   if (table.mode !== 'inline') return [];
   const object = `${shadow.schema}.${shadow.name}`;
@@ -39,6 +43,6 @@ export async function inlineItems(owner: PgConnection, cutover: TableCutover, sh
   const text = `is written in the application's own transactions; ${fails}. TRUNCATE, and writes under REPEATABLE READ or SERIALIZABLE, leave hints. After promotion the old table follows streamed`;
   return [
     { action: 'notice', kind: 'inline mode', object, text },
-    ...refused.map((why): PlanItem => ({ action: 'refuse', kind: 'inline mode', object, text: why })),
+    ...refused.map((why): PreviewItem => ({ action: 'refuse', kind: 'inline mode', object, text: why })),
   ];
 }

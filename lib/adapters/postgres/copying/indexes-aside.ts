@@ -11,7 +11,7 @@ import { CrossfadeError, isCrossfadeError } from '../../../core/base/errors.ts';
 import { MINUTE_MS } from '../../../core/base/units.ts';
 import { quoteText } from '../../../core/table/shape.ts';
 import type { IndexStep } from '../../../ports/copying.ts';
-import type { PlanItem } from '../../../ports/swapping.ts';
+import type { PreviewItem } from '../../../ports/swapping.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
 import { type PgConnection, sqlstateOf } from '../connection/connection.ts';
 
@@ -94,14 +94,14 @@ export async function indexesAside(owner: PgConnection, id: string): Promise<str
   return rows.map(({ object }) => object);
 }
 
-async function limitItems(owner: PgConnection): Promise<PlanItem[]> {
+async function limitItems(owner: PgConnection): Promise<PreviewItem[]> {
   const { role, shown, ms } = await roleLimit(owner);
   if (ms === 0 || ms > SHORT_LIMIT_MS) return [];
   const text = `It has statement_timeout = ${shown}, and indexes are built after the copy under that limit: one that takes longer never gets done. ALTER ROLE ${role} SET statement_timeout = 0 until they are built`;
   return [{ action: 'notice', kind: 'time limit', object: `role ${role}`, text }];
 }
 
-export async function indexItems(owner: PgConnection, { id, table }: TableCutover): Promise<PlanItem[]> {
+export async function indexItems(owner: PgConnection, { id, table }: TableCutover): Promise<PreviewItem[]> {
   const aside = await indexesAside(owner, id);
   if (table.indexesAfterCopy && aside.length === 0) {
     const text =
@@ -109,5 +109,5 @@ export async function indexItems(owner: PgConnection, { id, table }: TableCutove
     return [{ action: 'notice', kind: 'indexes', object: table.shadow, text }, ...(await limitItems(owner))];
   }
   const text = 'was taken off while rows are copied; it is built again before the shadow counts as copied';
-  return aside.map((object): PlanItem => ({ action: 'rebuild', kind: 'index', object, text }));
+  return aside.map((object): PreviewItem => ({ action: 'rebuild', kind: 'index', object, text }));
 }

@@ -1,15 +1,15 @@
 /**
- * Everything that is known to spoil a table cutover: the checks of the database, and what the plan and the start would refuse of
+ * Everything that is known to spoil a table cutover: the checks of the database, and what the preview and the start would refuse of
  * this very declaration. Reads only, and changes nothing. A right that is missing is a finding, never an error.
  */
 
 import { isCrossfadeError } from '../../../core/base/errors.ts';
-import { planFindings, problemFindings } from '../../../core/table/health.ts';
+import { previewFindings, problemFindings } from '../../../core/table/health.ts';
 import type { HealthFinding } from '../../../core/table/reading.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
 import { forwardObjects } from '../capture/arming.ts';
 import type { PgConnection } from '../connection/connection.ts';
-import { planTable } from '../swapping/plan-table.ts';
+import { previewTable } from '../swapping/preview-table.ts';
 import { readMirror } from '../swapping/situation.ts';
 import { healthFindings } from './inspection.ts';
 
@@ -23,9 +23,10 @@ export async function tableHealth(
 ): Promise<HealthFinding[]> {
   const { id } = cutover;
   const seen = [...(await healthFindings(runtime, cutover)), await poolerFinding(owner)];
-  const plan = await judged(() => planTable(owner, cutover));
-  const planned = 'made' in plan ? planFindings(id, plan.made.items) : problemFindings(id, plan.problems, seen);
-  const findings = [...seen, ...planned];
+  const preview = await judged(() => previewTable(owner, cutover));
+  const previewed =
+    'made' in preview ? previewFindings(id, preview.made.items) : problemFindings(id, preview.problems, seen);
+  const findings = [...seen, ...previewed];
   // Once it is armed a start is over, and the names may be those of a promotion.
   const mirror = await readMirror(owner, id);
   if (mirror && mirror.direction !== 'none') return findings;

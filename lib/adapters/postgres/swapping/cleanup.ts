@@ -4,7 +4,7 @@
  */
 
 import { CrossfadeError } from '../../../core/base/errors.ts';
-import type { PromotionRecord } from '../../../core/table/promotion/swap-plan.ts';
+import type { PromotionRecord } from '../../../core/table/promotion/prepared-swap.ts';
 import { quoteName, quoteTable, quoteText, type TableShape } from '../../../core/table/shape.ts';
 import { objectKinds, SOURCE_TRIGGERS, TARGET_TRIGGERS } from '../../../core/table/sql/names.ts';
 import { OWN_PATH } from '../../../core/table/sql/session.ts';

@@ -1,9 +1,9 @@
 /**
  * Event triggers run once for each DDL statement, inside the swap and under its lock. Whether one raises, and how long one takes, is
- * found by DDL on a table of our own that is undone again: at the plan, at the start, and before each swap.
+ * found by DDL on a table of our own that is undone again: at the preview, at the start, and before each swap.
  */
 
-import type { PlanItem } from '../../../ports/swapping.ts';
+import type { PreviewItem } from '../../../ports/swapping.ts';
 import type { PgConnection } from '../connection/connection.ts';
 
 /** Above this for one statement, the thirty or so of a swap hold its lock too long. */
@@ -13,11 +13,11 @@ const STATEMENT_LIMIT_MS = 5;
 type Rehearsal = { triggers: string; ms: number | null; raised: string | null; by: string | null };
 
 /** Nothing where no event trigger is on. Changes nothing. */
-export async function eventTriggerItems(owner: PgConnection): Promise<PlanItem[]> {
+export async function eventTriggerItems(owner: PgConnection): Promise<PreviewItem[]> {
   const [row] = await owner.call<{ seen: Rehearsal | null }>('SELECT crossfade.ddl_rehearsal() AS seen');
   const seen = row?.seen;
   if (!seen) return [];
-  const item = (action: PlanItem['action'], text: string): PlanItem[] => [
+  const item = (action: PreviewItem['action'], text: string): PreviewItem[] => [
     { action, kind: 'event trigger', object: seen.triggers, text },
   ];
   if (seen.raised !== null)

@@ -4,12 +4,12 @@
  * show every row.
  */
 
-import type { PlanItem } from '../../../ports/swapping.ts';
+import type { PreviewItem } from '../../../ports/swapping.ts';
 import type { PgConnection } from '../connection/connection.ts';
 
 const SECURITY_INVOKER_SINCE = 150_000;
 
-export async function olderServerItems(owner: PgConnection, tables: readonly number[]): Promise<PlanItem[]> {
+export async function olderServerItems(owner: PgConnection, tables: readonly number[]): Promise<PreviewItem[]> {
   const rows = await owner.call<{ object: string; version: string }>(
     `SELECT c.oid::pg_catalog.regclass::text AS object, pg_catalog.current_setting('server_version') AS version
      FROM pg_catalog.pg_class c WHERE c.relrowsecurity

@@ -1,12 +1,12 @@
 /** Roles and databases whose statements give up sooner than a swap may hold its lock: named before anything is armed. */
 
-import type { PlanItem } from '../../../ports/swapping.ts';
+import type { PreviewItem } from '../../../ports/swapping.ts';
 import type { PgConnection } from '../connection/connection.ts';
 
 /** What a swap holds its lock for at most where nothing is wrong, with the time for which it may queue before. */
 const SWAP_MS = 250;
 
-export async function shortLimitItems(owner: PgConnection): Promise<PlanItem[]> {
+export async function shortLimitItems(owner: PgConnection): Promise<PreviewItem[]> {
   const rows = await owner.call<{ object: string; setting: string }>(
     `SELECT pg_catalog.concat_ws(' in ', CASE WHEN s.setrole <> 0 THEN 'role ' || s.setrole::pg_catalog.regrole END, CASE WHEN s.setdatabase <> 0 THEN 'database ' || pg_catalog.current_database() END) AS object,
        c.setting FROM pg_catalog.pg_db_role_setting s CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) c(setting)

@@ -2,7 +2,7 @@
 
 import type { Mapping } from '../../../core/table/mapping.ts';
 import type { KeyAside } from '../../../core/table/promotion/keys-aside.ts';
-import type { PromotionRecord, SwapRequest } from '../../../core/table/promotion/swap-plan.ts';
+import type { PromotionRecord, SwapRequest } from '../../../core/table/promotion/prepared-swap.ts';
 import type { TableShape } from '../../../core/table/shape.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
 import { readTables, readTablesByOid } from '../capture/catalog.ts';
@@ -39,6 +39,7 @@ export const wasOvertaken = (seen: MirroredCutover | null, now: MirroredCutover 
 export const isPromoted = (mirror: MirroredCutover | null): mirror is MirroredCutover =>
   mirror?.direction === 'reverse';
 
+/** The column `plan` holds the record of the promotion: it is released, and keeps its name. */
 export async function readMirror(owner: PgConnection, id: string): Promise<MirroredCutover | null> {
   const [row] = await owner.call<{ mirror: MirroredCutover }>(
     `SELECT pg_catalog.jsonb_build_object('primaryOid', c.primary_oid::bigint, 'shadowOid', c.shadow_oid::bigint,

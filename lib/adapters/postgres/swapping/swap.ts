@@ -1,13 +1,13 @@
 /**
- * Promotion and its way back. Plans are made in lib/core/table/promotion/plan.ts from one look at the catalog; the swap is
+ * Promotion and its way back. Prepared in lib/core/table/promotion/prepare.ts from one look at the catalog; the swap is
  * one call of crossfade.swap, which changes everything or nothing. The answer of a swap that waits names what it waits for.
  */
 
 import { isCrossfadeError } from '../../../core/base/errors.ts';
 import type { UnprovenKey } from '../../../core/table/promotion/keys-aside.ts';
-import { planPromotion } from '../../../core/table/promotion/plan.ts';
-import { planRevert } from '../../../core/table/promotion/plan-back.ts';
-import type { PromotionRecord, SwapPlan } from '../../../core/table/promotion/swap-plan.ts';
+import { promotionOf } from '../../../core/table/promotion/prepare.ts';
+import { revertOf } from '../../../core/table/promotion/prepare-back.ts';
+import type { PreparedSwap, PromotionRecord } from '../../../core/table/promotion/prepared-swap.ts';
 import { quoteName, quoteTable, quoteText } from '../../../core/table/shape.ts';
 import { tableObjects } from '../../../core/table/sql/table.ts';
 import type { SwapResult } from '../../../ports/swapping.ts';
@@ -25,9 +25,10 @@ import { validateForeignKeys } from './validate.ts';
 export type SwapStep = { fromEpoch: number; toEpoch: number; stage: string; version: number };
 
 type Direction = 'reverse' | 'none';
-/** A plan with everything of the data plane around it. */
+/** A swap of names with everything of the data plane around it. */
 type Prepared = {
-  plan: SwapPlan;
+  /** Of names, and of what hangs on them. */
+  exchange: PreparedSwap;
   /** What needs no lock on the tables: done before it is asked for. */
   before: readonly string[];
   statements: readonly string[];
@@ -69,22 +70,22 @@ export function revert(
 
 function preparePromotion(cutover: TableCutover, situation: Situation): Prepared {
   const { primary, shadow, forward, reverse } = situation;
-  const { record, unproven, ...plan } = planPromotion(situation.request);
+  const { record, unproven, ...exchange } = promotionOf(situation.request);
   const before = tableObjects(
     { id: cutover.id, source: primary, target: shadow, mapping: forward },
     cutover.validation,
   );
-  const source = { ...shadow, name: plan.names.shadow };
-  const target = { ...primary, name: plan.names.primary };
+  const source = { ...shadow, name: exchange.names.shadow };
+  const target = { ...primary, name: exchange.names.primary };
   const after = tableObjects({ id: cutover.id, source, target, mapping: reverse }, cutover.validation);
   return {
-    plan,
+    exchange,
     before: [refuseChangedShape(cutover.id), ...after.staged],
     statements: [
       ...before.drop,
       // From here on it has what could not be computed.
       `DELETE FROM crossfade.inline_failure WHERE cutover = ${quoteText(cutover.id)}`,
-      ...plan.statements,
+      ...exchange.statements,
       ...after.takeStaged,
       demandNewerSnapshots(shadow.oid),
       recordShape(cutover.id),
@@ -97,16 +98,16 @@ function preparePromotion(cutover: TableCutover, situation: Situation): Prepared
 function prepareRevert(cutover: TableCutover, situation: Situation, mirror: MirroredCutover): Prepared {
   const { primary, shadow, reverse } = situation;
   const promotion = mirror.record as PromotionRecord;
-  const plan = planRevert(situation.request, promotion);
+  const exchange = revertOf(situation.request, promotion);
   const before = tableObjects(
     { id: cutover.id, source: shadow, target: primary, mapping: reverse },
     cutover.validation,
   );
   return {
-    plan,
+    exchange,
     before: [refuseChangedShape(cutover.id)],
-    statements: [...before.drop, ...plan.statements, demandNewerSnapshots(primary.oid)],
-    record: { validate: plan.validateLater },
+    statements: [...before.drop, ...exchange.statements, demandNewerSnapshots(primary.oid)],
+    record: { validate: exchange.validateLater },
   };
 }
 
@@ -179,8 +180,8 @@ async function trySwap(work: SwapWork, mirror: MirroredCutover, attempts: number
     const changed = await shapeObstacle(owner, cutover.id);
     if (changed) return { kind: 'postponed', why: `Not swapped yet: ${changed}. Nothing was changed.` };
     const situation = await readSituation(owner, cutover, mirror);
-    const { plan, before, statements, record, unproven = [] } = work.prepare(cutover, situation, mirror);
-    if (!plan.ok) return refused(cutover, plan);
+    const { exchange, before, statements, record, unproven = [] } = work.prepare(cutover, situation, mirror);
+    if (!exchange.ok) return refused(cutover, exchange);
     const [slow] = (await eventTriggerItems(owner)).filter(({ action }) => action === 'refuse');
     if (slow) return { kind: 'postponed', why: `Not swapped yet: event trigger ${slow.object}: ${slow.text}` };
     const aside = to === 'reverse' ? await indexesAside(owner, cutover.id) : [];
@@ -190,9 +191,9 @@ async function trySwap(work: SwapWork, mirror: MirroredCutover, attempts: number
     const orphans = await firstOrphans(owner, unproven);
     if (orphans) return { kind: 'postponed', why: orphans };
     const args = [...stepArguments(work), situation.fingerprint, JSON.stringify(record)];
-    const done = await callSwap(owner, args, plan, { before, statements });
+    const done = await callSwap(owner, args, exchange, { before, statements });
     if (done.kind === 'postponed') return { kind: 'postponed', why: explained(cutover, done) };
-    await after(work, mirror, plan.validateLater);
+    await after(work, mirror, exchange.validateLater);
     return done.kind === 'already' ? done : { ...done, attempts };
   } catch (error) {
     return outcomeOf(error);
@@ -221,8 +222,8 @@ async function firstOrphans(owner: PgConnection, keys: readonly UnprovenKey[]): 
   return null;
 }
 
-function refused(cutover: TableCutover, plan: SwapPlan): SwapResult {
-  const items = plan.items.filter(({ action }) => action === 'refuse');
+function refused(cutover: TableCutover, exchange: PreparedSwap): SwapResult {
+  const items = exchange.items.filter(({ action }) => action === 'refuse');
   const first = items.map(({ kind, object, text }) => `${kind} ${object}: ${text}`).join(' ');
   return { kind: 'refused', why: `The tables of cutover '${cutover.id}' cannot be swapped. ${first}`, items };
 }
@@ -239,7 +240,7 @@ const stepArguments = ({ cutover, step, to }: SwapWork) => [
 async function callSwap(
   owner: PgConnection,
   args: readonly (string | number)[],
-  { lockViews, lockTables }: SwapPlan,
+  { lockViews, lockTables }: PreparedSwap,
   { before, statements }: Pick<Prepared, 'before' | 'statements'>,
 ): Promise<SwapAnswer> {
   const [row] = await owner.call<{ done: SwapAnswer & { drained?: number } }>(

@@ -7,12 +7,12 @@ import { callJson } from '../connection/calls.ts';
 import type { Roles } from '../connection/roles.ts';
 import { tableStatuses } from '../inspecting/statuses.ts';
 import { cleanup } from './cleanup.ts';
-import { planTable } from './plan-table.ts';
+import { previewTable } from './preview-table.ts';
 import { promote, revert } from './swap.ts';
 
 export function postgresSwapping({ runtime, owner }: Roles): Swapping {
   return {
-    plan: (cutover, look) => planTable(owner, cutover, look?.scanMs),
+    preview: (cutover, look) => previewTable(owner, cutover, look?.scanMs),
     promote: (cutover, swap) => promote(owner, runtime, cutover, swap),
     revert: (cutover, swap) => revert(owner, runtime, cutover, swap),
     abandon: (id, { toEpoch, version }) =>

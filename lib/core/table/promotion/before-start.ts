@@ -1,17 +1,17 @@
 /**
  * What must be settled before anything is armed, since the data plane or the application would fail by it, or a promotion would
- * lose or mistake rows in silence. The plan says it, and the start refuses it, in the same words.
+ * lose or mistake rows in silence. The preview says it, and the start refuses it, in the same words.
  */
 
 import type { TableDeclaration } from '../../cutover/table-declaration.ts';
 import { quoteName, quoteTable } from '../shape.ts';
 import { judgeColumnOrder } from './column-order.ts';
 import type { Dependents, TableDependents } from './dependents.ts';
+import { columnsOf } from './prepared-swap.ts';
 import { type PromotionItem, qualified } from './refusals.ts';
 import { identifies } from './replication.ts';
-import { columnsOf } from './swap-plan.ts';
 
-/** Refusals only of what is refused at the start, too; notices are for the plan. */
+/** Refusals only of what is refused at the start, too; notices are for the preview. */
 export function judgeBeforeStart(dependents: Dependents, declaration: TableDeclaration): PromotionItem[] {
   const { primary, shadow } = dependents;
   return [

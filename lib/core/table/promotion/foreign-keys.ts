@@ -21,24 +21,24 @@ export function repoint(
   keys: readonly ForeignKey[],
   { from, to, name, key }: { from: TableDependents; to: TableDependents; name: string; key: KeyColumns },
 ): Repointed {
-  const plan: Repointed = { drop: [], add: [], validate: [], lock: [], items: [] };
+  const steps: Repointed = { drop: [], add: [], validate: [], lock: [], items: [] };
   for (const foreignKey of keys) {
     const object = `${qualified(foreignKey.table)}.${foreignKey.name}`;
     const refusal = reasonAgainst(foreignKey, from, to, key);
     if (refusal) {
-      plan.items.push({ action: 'refuse', kind: 'foreign key', object, text: refusal });
+      steps.items.push({ action: 'refuse', kind: 'foreign key', object, text: refusal });
       continue;
     }
     const table = quoteTable(foreignKey.table);
-    plan.lock.push(foreignKey.table.oid);
-    plan.drop.push(`ALTER TABLE ${table} DROP CONSTRAINT ${quoteName(foreignKey.name)}`);
-    plan.add.push(...addStatements(foreignKey, quoteTable({ schema: to.schema, name }), key));
+    steps.lock.push(foreignKey.table.oid);
+    steps.drop.push(`ALTER TABLE ${table} DROP CONSTRAINT ${quoteName(foreignKey.name)}`);
+    steps.add.push(...addStatements(foreignKey, quoteTable({ schema: to.schema, name }), key));
     if (foreignKey.validated)
-      plan.validate.push(`ALTER TABLE ${table} VALIDATE CONSTRAINT ${quoteName(foreignKey.name)}`);
+      steps.validate.push(`ALTER TABLE ${table} VALIDATE CONSTRAINT ${quoteName(foreignKey.name)}`);
     const text = `is dropped and made again against the new ${name} (${referencedBy(foreignKey, key).join(', ')}), and validated after the swap`;
-    plan.items.push({ action: 'rebuild', kind: 'foreign key', object, text });
+    steps.items.push({ action: 'rebuild', kind: 'foreign key', object, text });
   }
-  return plan;
+  return steps;
 }
 
 function reasonAgainst(
@@ -101,52 +101,52 @@ type OutgoingRequest = {
 /** Foreign keys of the primary: off the table that is mirrored from now on, onto the one that gets its name. */
 export function moveOutgoing(request: OutgoingRequest): MovedKeys {
   const { primary, shadow } = request;
-  const plan: Repointed = { drop: [], add: [], validate: [], lock: [], items: [] };
+  const steps: Repointed = { drop: [], add: [], validate: [], lock: [], items: [] };
   const dropped: ForeignKey[] = [];
   const made: string[] = [];
   for (const foreignKey of primary.outgoing.filter(({ references }) => references.oid !== shadow.oid)) {
     const object = `${qualified(primary)}.${foreignKey.name}`;
     const { enforced, period, references, name } = foreignKey;
     if (enforced && !period && references.ours) {
-      plan.drop.push(`ALTER TABLE ${quoteTable(primary)} DROP CONSTRAINT ${quoteName(name)}`);
-      plan.lock.push(references.oid);
+      steps.drop.push(`ALTER TABLE ${quoteTable(primary)} DROP CONSTRAINT ${quoteName(name)}`);
+      steps.lock.push(references.oid);
       dropped.push(foreignKey);
     }
     if ([...shadow.outgoing, ...request.aside].some((other) => replaces(other, foreignKey, request))) continue;
     const judged = judgeOutgoing(foreignKey, request, dropped.includes(foreignKey));
-    plan.items.push({ ...judged.item, kind: 'foreign key', object });
+    steps.items.push({ ...judged.item, kind: 'foreign key', object });
     if (!judged.moved) continue;
     const table = { schema: primary.schema, name: primary.name };
-    plan.add.push(...addStatements(judged.moved, quoteTable(referencedAfter(foreignKey, primary)), new Map(), table));
+    steps.add.push(...addStatements(judged.moved, quoteTable(referencedAfter(foreignKey, primary)), new Map(), table));
     if (foreignKey.validated)
-      plan.validate.push(`ALTER TABLE ${quoteTable(table)} VALIDATE CONSTRAINT ${quoteName(name)}`);
+      steps.validate.push(`ALTER TABLE ${quoteTable(table)} VALIDATE CONSTRAINT ${quoteName(name)}`);
     made.push(name);
   }
-  plan.items.push(...ownOfShadow(shadow, primary));
-  return giveAside({ ...plan, record: { dropped, made }, unproven: [] }, request);
+  steps.items.push(...ownOfShadow(shadow, primary));
+  return giveAside({ ...steps, record: { dropped, made }, unproven: [] }, request);
 }
 
 /** What the shadow had of its own goes onto the promoted table, too. */
-function giveAside(plan: MovedKeys, request: OutgoingRequest): MovedKeys {
+function giveAside(steps: MovedKeys, request: OutgoingRequest): MovedKeys {
   const { primary, shadow, aside } = request;
   const table = { schema: primary.schema, name: primary.name };
-  const taken = new Set([...request.taken, ...plan.record.made]);
-  const made = [...plan.record.made];
+  const taken = new Set([...request.taken, ...steps.record.made]);
+  const made = [...steps.record.made];
   for (const one of aside) {
     const { item, key } = giveKey(one, primary, shadow, taken);
-    plan.items.push(item);
+    steps.items.push(item);
     if (!key) continue;
     const proven = primary.outgoing.some((own) => own.validated && isAlike(one, own, request));
     const target = key.references.oid === shadow.oid ? table : referencedAfter(key, primary);
-    if (key.references.oid !== shadow.oid) plan.lock.push(key.references.oid);
-    plan.add.push(...addStatements(key, quoteTable(target), new Map(), table));
+    if (key.references.oid !== shadow.oid) steps.lock.push(key.references.oid);
+    steps.add.push(...addStatements(key, quoteTable(target), new Map(), table));
     if (key.validated || proven)
-      plan.validate.push(`ALTER TABLE ${quoteTable(table)} VALIDATE CONSTRAINT ${quoteName(key.name)}`);
-    if (key.validated && !proven) plan.unproven.push(unproven(key, shadow));
+      steps.validate.push(`ALTER TABLE ${quoteTable(table)} VALIDATE CONSTRAINT ${quoteName(key.name)}`);
+    if (key.validated && !proven) steps.unproven.push(unproven(key, shadow));
     made.push(key.name);
     taken.add(key.name);
   }
-  return { ...plan, record: { ...plan.record, made } };
+  return { ...steps, record: { ...steps.record, made } };
 }
 
 /** Its own name again: by then the other table has it. */

@@ -1,4 +1,4 @@
-/** What the plan says to people who change schemas with other tools, or hold transactions open: nothing of it stops a swap. */
+/** What the preview says to people who change schemas with other tools, or hold transactions open: nothing of it stops a swap. */
 
 import type { TableDependents } from './dependents.ts';
 import { type PromotionItem, qualified } from './refusals.ts';

@@ -26,7 +26,7 @@ const RENAMED_CONSTRAINTS = new Set(['p', 'u', 'x', 'c', 'f']);
 const INDEXED_CONSTRAINTS = new Set(['p', 'u', 'x']);
 
 /** @param dropped constraints of the primary that are gone by then */
-export function planNames(
+export function chooseNames(
   primary: TableDependents,
   shadow: TableDependents,
   taken: readonly string[],
@@ -127,7 +127,7 @@ function differentSchemas(primary: TableRef, shadow: TableRef): PromotionItem {
 }
 
 /** Names that the way back needs and somebody else has by now. */
-export function planNamesBack(
+export function chooseNamesBack(
   renames: readonly Rename[],
   tables: readonly TableDependents[],
   taken: readonly string[],

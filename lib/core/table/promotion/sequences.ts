@@ -46,7 +46,7 @@ export type SequencesRequest = {
 
 /** The statements run after the renames. */
 export function carrySequences(request: SequencesRequest): Sequences {
-  const plan: Sequences = { statements: [], fitted: [], granted: [], moved: [], items: [] };
+  const steps: Sequences = { statements: [], fitted: [], granted: [], moved: [], items: [] };
   const { from, to, columns, moved } = request;
   for (const sequence of from.sequences) {
     const column = columns.get(sequence.column);
@@ -54,18 +54,18 @@ export function carrySequences(request: SequencesRequest): Sequences {
     const object = `${qualified(from)}.${sequence.column}`;
     if (column === undefined) {
       const text = 'has no counterpart in the other table, and its sequence is used no more';
-      plan.items.push({ action: 'notice', kind: 'sequence', object, text });
+      steps.items.push({ action: 'notice', kind: 'sequence', object, text });
     } else if (!own) {
-      if (!moved) plan.items.push(noNumbers(to, column, object, sequence));
+      if (!moved) steps.items.push(noNumbers(to, column, object, sequence));
     } else if (own.schema === sequence.schema && own.name === sequence.name) {
-      move(plan, sequence, column, request);
-      if (!moved) widen(plan, own, request, sequence.column);
+      move(steps, sequence, column, request);
+      if (!moved) widen(steps, own, request, sequence.column);
     } else {
-      const fitted = moved ? own : widen(plan, own, request, null);
-      advance(plan, sequence, fitted, request);
+      const fitted = moved ? own : widen(steps, own, request, null);
+      advance(steps, sequence, fitted, request);
     }
   }
-  return plan;
+  return steps;
 }
 
 function noNumbers(to: TableDependents, column: string, object: string, sequence: DependentSequence): PromotionItem {
@@ -96,7 +96,7 @@ const WIDTHS = Object.keys(INTEGERS);
  * @returns the sequence as it is then
  */
 function widen(
-  plan: Sequences,
+  steps: Sequences,
   own: DependentSequence,
   { to, renamed }: SequencesRequest,
   back: string | null,
@@ -113,20 +113,20 @@ function widen(
   if (!wider && max === own.max && min === own.min) return own;
   if (!own.ours) {
     const text = `It ends at ${own.increment < 0 ? own.min : own.max}, where column ${own.column} of ${qualified(to)} (${type}) does not, and another role owns it. Have ${own.owner} run ALTER SEQUENCE ${quoteTable(own)} AS ${type} MINVALUE ${min} MAXVALUE ${max}, or GRANT ${own.owner} TO the owner role of Crossfade.`;
-    plan.items.push({ action: 'refuse', ...item, text });
+    steps.items.push({ action: 'refuse', ...item, text });
     return own;
   }
   const after = wider ? type : own.type;
   const name = quoteTable({ schema: own.schema, name: renamed(own) });
-  plan.statements.push(`ALTER SEQUENCE ${name} AS ${after} MINVALUE ${min} MAXVALUE ${max}`);
-  plan.fitted.push({ schema: own.schema, name: own.name, type: own.type, min: own.min, max: own.max, column: back });
+  steps.statements.push(`ALTER SEQUENCE ${name} AS ${after} MINVALUE ${min} MAXVALUE ${max}`);
+  steps.fitted.push({ schema: own.schema, name: own.name, type: own.type, min: own.min, max: own.max, column: back });
   const limits = [
     max === own.max ? `keeps its MAXVALUE ${max}` : `MAXVALUE ${own.max} becomes ${max}`,
     ...(min === own.min ? [] : [`MINVALUE ${own.min} becomes ${min}`]),
     ...(own.cycle ? ['it goes on with CYCLE'] : []),
   ];
   const what = wider ? `${own.type} becomes ${type}, as column ${own.column} of the new table is` : 'is widened';
-  plan.items.push({ action: 'carry', ...item, text: `${what}: ${limits.join(', ')}. The way back undoes it` });
+  steps.items.push({ action: 'carry', ...item, text: `${what}: ${limits.join(', ')}. The way back undoes it` });
   return { ...own, type: after, min, max };
 }
 
@@ -159,7 +159,7 @@ export function unfitSequences(
 
 /** Both tables use one sequence: it must not be dropped with the table that owned it. */
 function move(
-  plan: Sequences,
+  steps: Sequences,
   sequence: DependentSequence,
   column: string,
   { from, to, name, moved }: SequencesRequest,
@@ -168,14 +168,14 @@ function move(
   const { schema } = sequence;
   if (moved && !moved.some((entry) => entry.schema === schema && entry.name === sequence.name)) return;
   const owner = `${quoteTable({ schema: to.schema, name })}.${quoteName(column)}`;
-  plan.statements.push(`ALTER SEQUENCE ${quoteTable(sequence)} OWNED BY ${owner}`);
-  plan.moved.push({ schema, name: sequence.name });
+  steps.statements.push(`ALTER SEQUENCE ${quoteTable(sequence)} OWNED BY ${owner}`);
+  steps.moved.push({ schema, name: sequence.name });
   const text = `passes from ${qualified(from)} to the new ${name} and goes on`;
-  plan.items.push({ action: 'carry', kind: 'sequence', object: qualified(sequence), text });
+  steps.items.push({ action: 'carry', kind: 'sequence', object: qualified(sequence), text });
 }
 
 function advance(
-  plan: Sequences,
+  steps: Sequences,
   sequence: DependentSequence,
   own: DependentSequence,
   { from, to, renamed, moved, name }: SequencesRequest,
@@ -183,19 +183,19 @@ function advance(
   const source = { schema: sequence.schema, name: renamed(sequence) };
   const target = { schema: own.schema, name: renamed(own) };
   const narrower = BigInt(own.max) < BigInt(sequence.max) || BigInt(own.min) > BigInt(sequence.min);
-  plan.statements.push(
+  steps.statements.push(
     narrower
       ? `SELECT crossfade.pass_number(${quoteText(quoteTable(target))}, s.last_value, s.is_called, ${quoteText(quoteTable({ schema: to.schema, name }))}, ${quoteText(own.column)}) FROM ${quoteTable(source)} s`
       : advanceStatement(source, target, own.increment),
   );
   if (own.source === 'default' && !moved) {
     const missing = grantsMissing(wantedGrants(from, sequence, own), own.grants);
-    plan.statements.push(...grantStatements('SEQUENCE', target, missing));
-    plan.granted.push(...recordGrants('SEQUENCE', target, missing, own.grants));
+    steps.statements.push(...grantStatements('SEQUENCE', target, missing));
+    steps.granted.push(...recordGrants('SEQUENCE', target, missing, own.grants));
   }
   const beyond = `, or after the furthest row where that is beyond ${own.increment < 0 ? own.min : own.max}`;
   const text = `goes on after the last number of ${qualified(sequence)}${narrower ? beyond : ''}`;
-  plan.items.push({ action: 'carry', kind: 'sequence', object: `${qualified(to)}.${own.column}`, text });
+  steps.items.push({ action: 'carry', kind: 'sequence', object: `${qualified(to)}.${own.column}`, text });
 }
 
 /** An identity column asks for no privilege on its sequence; a default does. */

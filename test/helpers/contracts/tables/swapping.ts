@@ -4,21 +4,21 @@ import { describe, expect, it } from 'vitest';
 import { ID, NEWEST, type TableBench } from './bench.ts';
 
 export function swappingContract(t: TableBench): void {
-  describe('the plan', () => {
-    it('plans without changing anything', async () => {
-      const plan = await t.ports.swapping.plan(t.cutover);
-      expect(plan).toMatchObject({
+  describe('the preview', () => {
+    it('says what a swap would do, and changes nothing', async () => {
+      const preview = await t.ports.swapping.preview(t.cutover);
+      expect(preview).toMatchObject({
         ok: true,
         primary: t.cutover.table.primary,
         key: [{ column: 'id', type: 'integer' }],
       });
-      expect(plan.wayBack).toBeUndefined();
+      expect(preview.wayBack).toBeUndefined();
       expect(await t.ports.inspecting.status(ID)).toBeNull();
     });
 
     it('looks at the rows when it is asked to', async () => {
       for (const key of [1, 2, 3]) await t.write(key, 'a');
-      expect((await t.ports.swapping.plan(t.cutover, { scanMs: 1_000 })).wayBack).toEqual({
+      expect((await t.ports.swapping.preview(t.cutover, { scanMs: 1_000 })).wayBack).toEqual({
         rows: 3,
         complete: true,
         limitMs: 1_000,

@@ -51,7 +51,7 @@ export type Memory = {
   /** Made when it is first asked for. */
   table(id: string): Table;
   hint(of: Table, key: number): void;
-  /** Why `plan` and `promote` refuse, and why swaps are put off, by cutover. */
+  /** Why `preview` and `promote` refuse, and why swaps are put off, by cutover. */
   refusals: Map<string, string>;
   postponements: Map<string, string>;
 };

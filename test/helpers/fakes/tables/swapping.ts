@@ -3,7 +3,7 @@
 import { CrossfadeError } from '../../../../lib/core/base/errors.ts';
 import { conditionText } from '../../../../lib/core/conditions/show.ts';
 import { shapeConditions } from '../../../../lib/core/holds/shape.ts';
-import type { Swap, Swapping, SwapResult, TablePlan, WayBack } from '../../../../lib/ports/swapping.ts';
+import type { Swap, Swapping, SwapResult, TablePreview, WayBack } from '../../../../lib/ports/swapping.ts';
 import type { TableCutover } from '../../../../lib/ports/tables.ts';
 import { apply } from './converging.ts';
 import { statusOf } from './inspecting.ts';
@@ -11,8 +11,8 @@ import { AS_ARMED, emptyTable, keyText, type Memory, type Table } from './memory
 import { shapeOf } from './shape.ts';
 
 export const swappingIn = ({ clock, tables, table, refusals, postponements }: Memory): Swapping => ({
-  plan: async (cutover, look) => ({
-    ...planOf(cutover, refusals.get(cutover.id)),
+  preview: async (cutover, look) => ({
+    ...previewOf(cutover, refusals.get(cutover.id)),
     ...(look ? { wayBack: wayBackOf(tables.get(cutover.id) ?? emptyTable(), look.scanMs) } : {}),
   }),
   promote: async (cutover, swap) =>
@@ -94,7 +94,7 @@ function swapped(
   return { kind: 'swapped', lockHeldMs: 5, waitedMs: 0, attempts: 1 };
 }
 
-function planOf(cutover: TableCutover, why: string | undefined): TablePlan {
+function previewOf(cutover: TableCutover, why: string | undefined): TablePreview {
   const { primary, shadow } = cutover.table;
   const items = why ? [{ action: 'refuse' as const, kind: 'table', object: primary, text: why }] : [];
   return { primary, shadow, key: [{ column: 'id', type: 'integer' }], columns: [], items, estimatedRows: 0, ok: !why };

@@ -32,7 +32,7 @@ export type TablesInMemory = TablePorts & {
   rows(id: string): { authoritative: ReadonlyMap<number, string>; follower: ReadonlyMap<number, string> };
   /** The next call of this function fails as if Postgres were away; with `effect`, after it did its work. */
   failNext(call: TableCall, effect?: boolean): void;
-  /** What `plan` says, and why `promote` refuses; null lifts it. */
+  /** What `preview` says, and why `promote` refuses; null lifts it. */
   refuse(id: string, why: string | null): void;
   /** Why the next swaps are put off; null lifts it. */
   postpone(id: string, why: string | null): void;

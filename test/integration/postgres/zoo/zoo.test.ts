@@ -131,7 +131,7 @@ describe('I12 crosses over and comes back', () => {
       const z = scene(lane, animal, `z${index}`);
       await z.create();
       const before = { seen: await z.fingerprint(), catalog: await z.catalog() };
-      const { wayBack } = await lane.plane.plan(z.cutover, { scanMs: 5_000 });
+      const { wayBack } = await lane.plane.preview(z.cutover, { scanMs: 5_000 });
       expect(wayBack).toMatchObject({ complete: true, cannotCross: 0, cannotReturn: 0 });
       await z.fill(1);
       await z.there(1);
@@ -156,7 +156,7 @@ describe('I12 is refused before any lock', () => {
       const z = scene(lane, animal, `r${index}`);
       await z.create();
       const before = await z.catalog();
-      const { items, ok } = await lane.plane.plan(z.cutover);
+      const { items, ok } = await lane.plane.preview(z.cutover);
       const refused = items.filter(({ action }) => action === 'refuse');
       expect(ok, JSON.stringify(items)).toBe(false);
       const named = refused.filter(({ kind, object }) => kind === animal.kind && object.includes(animal.object));

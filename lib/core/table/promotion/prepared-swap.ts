@@ -1,4 +1,4 @@
-/** What a plan of a swap is, and the pieces that both directions share. */
+/** What a prepared swap is, and the pieces that both directions share. */
 
 import type { TableDeclaration } from '../../cutover/table-declaration.ts';
 import type { Mapping } from '../mapping.ts';
@@ -38,7 +38,7 @@ export type PromotionRecord = {
   validate: readonly string[];
 };
 
-export type SwapPlan = {
+export type PreparedSwap = {
   items: readonly PromotionItem[];
   /** True when nothing is refused. Only then the rest may be used. */
   ok: boolean;
@@ -64,12 +64,12 @@ export type SwapRequest = {
   reverse?: Mapping;
 };
 
-export function swapPlan(
+export function preparedSwap(
   items: PromotionItem[],
   lock: { views: readonly string[]; tables: readonly number[] },
   statements: string[],
   validateLater: string[],
-): Omit<SwapPlan, 'names'> {
+): Omit<PreparedSwap, 'names'> {
   return {
     items,
     ok: items.every(({ action }) => action !== 'refuse'),

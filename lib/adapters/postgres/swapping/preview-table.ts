@@ -1,9 +1,9 @@
-/** What promotion, or the way back, would do: a plan from one look at the catalog. Changes nothing. */
+/** What promotion, or the way back, would do, from one look at the catalog. Changes nothing. */
 
-import { planPromotion } from '../../../core/table/promotion/plan.ts';
-import { planRevert } from '../../../core/table/promotion/plan-back.ts';
-import type { PromotionRecord } from '../../../core/table/promotion/swap-plan.ts';
-import type { PlanItem, TablePlan } from '../../../ports/swapping.ts';
+import { promotionOf } from '../../../core/table/promotion/prepare.ts';
+import { revertOf } from '../../../core/table/promotion/prepare-back.ts';
+import type { PromotionRecord } from '../../../core/table/promotion/prepared-swap.ts';
+import type { PreviewItem, TablePreview } from '../../../ports/swapping.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
 import { sharedTables } from '../capture/arming.ts';
 import { inlineItems } from '../capture/inline.ts';
@@ -28,27 +28,27 @@ const LOOKS = 3;
  * Changes nothing. Looks again when somebody swapped the tables meanwhile, since the catalog is read in several statements.
  * @throws CrossfadeError `refused_table` when a table, column or key is missing
  */
-export async function planTable(owner: PgConnection, cutover: TableCutover, scanMs = 0): Promise<TablePlan> {
+export async function previewTable(owner: PgConnection, cutover: TableCutover, scanMs = 0): Promise<TablePreview> {
   for (let look = 1; ; look += 1) {
     const mirror = await readMirror(owner, cutover.id);
-    const [made] = await Promise.allSettled([planOf(owner, cutover, mirror, scanMs)]);
+    const [made] = await Promise.allSettled([previewOf(owner, cutover, mirror, scanMs)]);
     if (look < LOOKS && wasOvertaken(mirror, await readMirror(owner, cutover.id))) continue;
     if (made.status === 'rejected') throw made.reason;
     return made.value;
   }
 }
 
-async function planOf(
+async function previewOf(
   owner: PgConnection,
   cutover: TableCutover,
   mirror: MirroredCutover | null,
   scanMs: number,
-): Promise<TablePlan> {
+): Promise<TablePreview> {
   const situation = await readSituation(owner, cutover, mirror);
   const promoted = isPromoted(mirror);
-  const plan = promoted
-    ? planRevert(situation.request, mirror.record as PromotionRecord)
-    : planPromotion(situation.request);
+  const prepared = promoted
+    ? revertOf(situation.request, mirror.record as PromotionRecord)
+    : promotionOf(situation.request);
   const ours = [
     ...(promoted ? [] : await itemsBefore(owner, cutover, situation)),
     ...(await eventTriggerItems(owner)),
@@ -59,9 +59,9 @@ async function planOf(
     shadow: cutover.table.shadow,
     key: situation.forward.key.map(({ source }) => ({ column: source.name, type: source.type })),
     columns: situation.columns,
-    items: [...plan.items, ...ours],
+    items: [...prepared.items, ...ours],
     estimatedRows: situation.primary.estimatedRows,
-    ok: plan.ok && ours.every(({ action }) => action !== 'refuse'),
+    ok: prepared.ok && ours.every(({ action }) => action !== 'refuse'),
     ...(scanMs > 0 ? { wayBack: await scanWayBack(owner, situation, { promoted, limitMs: scanMs }) } : {}),
   };
 }
@@ -71,13 +71,13 @@ async function itemsBefore(
   owner: PgConnection,
   cutover: TableCutover,
   { primary, shadow }: Situation,
-): Promise<PlanItem[]> {
+): Promise<PreviewItem[]> {
   const tables = [primary.oid, shadow.oid];
   const shared = await sharedTables(owner, cutover.id, tables);
   return [
     ...(await inlineItems(owner, cutover, shadow)),
     ...(await indexItems(owner, cutover)),
-    ...shared.map((text): PlanItem => ({ action: 'refuse', kind: 'cutover', object: cutover.table.primary, text })),
+    ...shared.map((text): PreviewItem => ({ action: 'refuse', kind: 'cutover', object: cutover.table.primary, text })),
     ...(await olderServerItems(owner, tables)),
   ];
 }

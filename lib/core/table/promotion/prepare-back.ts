@@ -1,17 +1,13 @@
 /**
- * Plans the swap of names back: the promotion's record says what is returned, and what hangs on the tables now is planned for,
- * too. Pure.
+ * Prepares the swap of names back: the record of the promotion says what is returned, and what hangs on the tables now
+ * is moved, too. Pure.
  */
 
 import { quoteTable } from '../shape.ts';
 import { computedUntilCleanup } from './computed-columns.ts';
 import type { Dependents } from './dependents.ts';
 import { repoint, returnOutgoing } from './foreign-keys.ts';
-import { planNamesBack, renameStatement } from './names.ts';
-import { commentStatement, ownerBack, revokeStatement, stillCommented, takenBack } from './privileges.ts';
-import { type PromotionItem, qualified, refuseOthers, refuseTable } from './refusals.ts';
-import { lowerFlags, refuseForced } from './row-security.ts';
-import { carrySequences, unfitSequences } from './sequences.ts';
+import { chooseNamesBack, renameStatement } from './names.ts';
 import {
   columnsOf,
   constraintTable,
@@ -20,26 +16,30 @@ import {
   keyOf,
   moveAttached,
   namesOf,
+  type PreparedSwap,
   type PromotionRecord,
+  preparedSwap,
   renamedBy,
   renameItem,
-  type SwapPlan,
   type SwapRequest,
-  swapPlan,
   tableName,
-} from './swap-plan.ts';
+} from './prepared-swap.ts';
+import { commentStatement, ownerBack, revokeStatement, stillCommented, takenBack } from './privileges.ts';
+import { type PromotionItem, qualified, refuseOthers, refuseTable } from './refusals.ts';
+import { lowerFlags, refuseForced } from './row-security.ts';
+import { carrySequences, unfitSequences } from './sequences.ts';
 
-/** The same swap with the roles exchanged. The tables may have changed since: what is new on them is planned for, too. */
-export function planRevert(
+/** The same swap with the roles exchanged. The tables may have changed since: what is new on them is moved, too. */
+export function revertOf(
   { dependents, declaration, mapping, computed = [] }: SwapRequest,
   record: PromotionRecord,
-): SwapPlan {
+): PreparedSwap {
   const { primary, shadow, taken } = dependents;
   const columns = invert(columnsOf(dependents, declaration));
   const alias = { schema: shadow.schema, name: record.alias };
   const followers = new Set([...record.followers.others, namesOf('view', qualified(alias))]);
   const keep = (kind: string, object: string) => followers.has(namesOf(kind, object));
-  const { back, problems } = planNamesBack(record.renames, [primary, shadow], taken, record.alias);
+  const { back, problems } = chooseNamesBack(record.renames, [primary, shadow], taken, record.alias);
   const name = tableName(back, primary);
   const inbound = shadow.inbound.filter(
     (foreignKey) => foreignKey.table.oid !== shadow.oid && !record.followers.foreignKeys.includes(keyOf(foreignKey)),
@@ -92,7 +92,7 @@ export function planRevert(
     tables: [primary.oid, shadow.oid, ...keys.lock, ...own.lock, ...attached.lock],
   };
   return {
-    ...swapPlan(items, lock, statements, [...keys.validate, ...own.validate, ...attached.later]),
+    ...preparedSwap(items, lock, statements, [...keys.validate, ...own.validate, ...attached.later]),
     names: { primary: name, shadow: tableName(back, shadow) },
   };
 }

@@ -1,4 +1,4 @@
-/** What the plan says of a swap before anything is armed, and what the start refuses in the same words. */
+/** What the preview says of a swap before anything is armed, and what the start refuses in the same words. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
@@ -25,10 +25,10 @@ const cutoverOf = (id: string, table: Partial<TableCutover['table']> = {}): Tabl
 const run = (sql: string) => db.sql.unsafe(sql).simple();
 
 async function itemsOf(cutover: TableCutover, kind: string) {
-  return (await plane.plan(cutover)).items.filter((item) => item.kind === kind);
+  return (await plane.preview(cutover)).items.filter((item) => item.kind === kind);
 }
 
-/** What the plan refuses, the start refuses, with the same text. */
+/** What the preview refuses, the start refuses, with the same text. */
 async function refusedBoth(cutover: TableCutover, kind: string): Promise<string> {
   const refused = (await itemsOf(cutover, kind)).filter(({ action }) => action === 'refuse');
   expect(refused.length).toBeGreaterThan(0);
@@ -41,7 +41,7 @@ async function refusedBoth(cutover: TableCutover, kind: string): Promise<string>
 }
 
 async function starts(cutover: TableCutover): Promise<void> {
-  expect((await plane.plan(cutover)).items.filter(({ action }) => action === 'refuse')).toEqual([]);
+  expect((await plane.preview(cutover)).items.filter(({ action }) => action === 'refuse')).toEqual([]);
   await plane.start(cutover);
   await plane.disarm(cutover.id);
 }
@@ -171,7 +171,7 @@ describe('publications and subscriptions', () => {
     },
   );
 
-  it('a table that a subscription fills is refused by plan and start', async () => {
+  it('a table that a subscription fills is refused by preview and start', async () => {
     await run(`CREATE TABLE s (id integer PRIMARY KEY, v text); CREATE TABLE s_v2 (id bigint PRIMARY KEY, v text);
       CREATE SUBSCRIPTION s_in CONNECTION 'dbname=nowhere' PUBLICATION p WITH (connect = false)`);
     // Without a server to ask, the table is entered by hand, as REFRESH PUBLICATION would.
@@ -237,7 +237,7 @@ describe('who computes what after promotion, and what other tools do', () => {
     await starts(chosen);
   });
 
-  it('the plan says what schema tools see, and that old snapshots delay promotion', async () => {
+  it('the preview says what schema tools see, and that old snapshots delay promotion', async () => {
     await run('CREATE TABLE h (id integer PRIMARY KEY, v text); CREATE TABLE h_v2 (id bigint PRIMARY KEY, v text)');
     expect((await itemsOf(cutoverOf('h'), 'schema tools'))[0]?.text).toMatch(/h_old.*drizzle.*ignore_tables/);
     expect((await itemsOf(cutoverOf('h'), 'old snapshots'))[0]?.text).toMatch(/REPEATABLE READ/);

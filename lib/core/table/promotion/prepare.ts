@@ -1,5 +1,5 @@
 /**
- * Plans the swap of names of a table cutover, there and back: from everything that hangs on both tables to the statements
+ * Prepares the swap of names of a table cutover, there and back: from everything that hangs on both tables to the statements
  * of one transaction, or to the list of what stands in the way. Pure; names are taken from the catalog and always quoted.
  */
 
@@ -10,8 +10,23 @@ import type { TableDependents } from './dependents.ts';
 import { moveOutgoing, repoint } from './foreign-keys.ts';
 import { habits } from './habits.ts';
 import type { UnprovenKey } from './keys-aside.ts';
-import { planNames, renameStatement } from './names.ts';
+import { chooseNames, renameStatement } from './names.ts';
 import { noticeDifferences } from './notices.ts';
+import {
+  columnsOf,
+  followersOf,
+  keyColumns,
+  keyOf,
+  moveAttached,
+  type PreparedSwap,
+  type PromotionRecord,
+  preparedSwap,
+  renamedBy,
+  renamedOn,
+  renameItem,
+  type SwapRequest,
+  tableName,
+} from './prepared-swap.ts';
 import {
   aliasStatements,
   columnGrantItems,
@@ -27,26 +42,11 @@ import { judgeOthers, type PromotionItem, qualified, refuseOthers, refuseTable }
 import { carryIdentity } from './replication.ts';
 import { raiseFlags, refuseForced, rowSecurityBefore } from './row-security.ts';
 import { carrySequences } from './sequences.ts';
-import {
-  columnsOf,
-  followersOf,
-  keyColumns,
-  keyOf,
-  moveAttached,
-  type PromotionRecord,
-  renamedBy,
-  renamedOn,
-  renameItem,
-  type SwapPlan,
-  type SwapRequest,
-  swapPlan,
-  tableName,
-} from './swap-plan.ts';
 
 /** `customer` → `customer_old`, `customer_v2` → `customer`, and everything that hangs on them. */
-export function planPromotion(
+export function promotionOf(
   request: SwapRequest,
-): SwapPlan & { record: PromotionRecord; unproven: readonly UnprovenKey[] } {
+): PreparedSwap & { record: PromotionRecord; unproven: readonly UnprovenKey[] } {
   const parts = promotionParts(request);
   const { primary, shadow, names, keys, outgoing, attached } = parts;
   const validate = [...keys.validate, ...outgoing.validate, ...attached.later];
@@ -55,7 +55,7 @@ export function planPromotion(
     tables: [primary.oid, shadow.oid, ...keys.lock, ...outgoing.lock, ...attached.lock],
   };
   return {
-    ...swapPlan(promotionItems(request, parts), lock, promotionStatements(parts), validate),
+    ...preparedSwap(promotionItems(request, parts), lock, promotionStatements(parts), validate),
     names: { primary: tableName(names.renames, primary), shadow: primary.name },
     unproven: outgoing.unproven,
     record: { ...recordOf(parts), validate },
@@ -76,7 +76,7 @@ function promotionParts({ dependents, declaration, mapping, aside = [] }: SwapRe
       )
       .map(({ name }) => name),
   );
-  const names = planNames(primary, shadow, taken, dropped);
+  const names = chooseNames(primary, shadow, taken, dropped);
   const promoted = { schema: primary.schema, name: primary.name };
   const renamed = renamedOn(names.renames, shadow);
   const inbound = primary.inbound.filter(({ table }) => table.oid !== primary.oid);

@@ -1,33 +1,33 @@
 /** What a cutover would do to its table, as text: columns, dependents, what is in the way. Pure. */
 
-import type { PlanItem, TablePlan, WayBack } from '../ports/swapping.ts';
+import type { PreviewItem, TablePreview, WayBack } from '../ports/swapping.ts';
 import { count, field, MAX_WIDTH, type Paint, plain, printable } from './text.ts';
 
-const ACTIONS = ['refuse', 'notice', 'rebuild', 'carry'] as const satisfies readonly PlanItem['action'][];
+const ACTIONS = ['refuse', 'notice', 'rebuild', 'carry'] as const satisfies readonly PreviewItem['action'][];
 
-const MEANING: Record<PlanItem['action'], { title: string; paint: Parameters<Paint>[0] }> = {
+const MEANING: Record<PreviewItem['action'], { title: string; paint: Parameters<Paint>[0] }> = {
   refuse: { title: 'Refused: the cutover cannot be started with these', paint: 'bad' },
   notice: { title: 'To know: nothing is done about these', paint: 'warn' },
   rebuild: { title: 'Rebuilt on the new table', paint: 'dim' },
   carry: { title: 'Carried over to the new table', paint: 'dim' },
 };
 
-export function renderPlan(id: string, plan: TablePlan, width = MAX_WIDTH, paint: Paint = plain): string {
-  const key = plan.key.map((part) => `${part.column} ${part.type}`).join(', ');
+export function renderPreview(id: string, preview: TablePreview, width = MAX_WIDTH, paint: Paint = plain): string {
+  const key = preview.key.map((part) => `${part.column} ${part.type}`).join(', ');
   const lines = [
-    `${paint('bold', printable(id))}: ${printable(plan.primary)} → ${printable(plan.shadow)}`,
-    ...field('rows', `about ${count(Math.max(0, plan.estimatedRows))}`, width),
+    `${paint('bold', printable(id))}: ${printable(preview.primary)} → ${printable(preview.shadow)}`,
+    ...field('rows', `about ${count(Math.max(0, preview.estimatedRows))}`, width),
     ...field('key', printable(key || 'none'), width),
     '',
     'Columns, new ← old',
-    ...columnLines(plan, width),
+    ...columnLines(preview, width),
   ];
-  for (const action of ACTIONS) lines.push(...itemLines(plan, action, width, paint));
-  if (plan.wayBack) lines.push('', ...wayBackLines(plan.wayBack, width, paint));
-  const refused = plan.items.filter((item) => item.action === 'refuse').length;
+  for (const action of ACTIONS) lines.push(...itemLines(preview, action, width, paint));
+  if (preview.wayBack) lines.push('', ...wayBackLines(preview.wayBack, width, paint));
+  const refused = preview.items.filter((item) => item.action === 'refuse').length;
   lines.push(
     '',
-    plan.ok
+    preview.ok
       ? paint('good', `Nothing stands in the way: crossfade start ${printable(id)}`)
       : paint(
           'bad',
@@ -37,9 +37,9 @@ export function renderPlan(id: string, plan: TablePlan, width = MAX_WIDTH, paint
   return lines.join('\n');
 }
 
-function columnLines(plan: TablePlan, width: number): string[] {
-  const widest = Math.min(32, Math.max(8, ...plan.columns.map((column) => column.shadow.length)) + 2);
-  return plan.columns.flatMap((column) =>
+function columnLines(preview: TablePreview, width: number): string[] {
+  const widest = Math.min(32, Math.max(8, ...preview.columns.map((column) => column.shadow.length)) + 2);
+  return preview.columns.flatMap((column) =>
     field(
       printable(column.shadow),
       printable(`← ${column.source}${column.text ? `  ${column.text}` : ''}`),
@@ -74,8 +74,8 @@ function wayBackLines(way: WayBack, width: number, paint: Paint): string[] {
   ];
 }
 
-function itemLines(plan: TablePlan, action: PlanItem['action'], width: number, paint: Paint): string[] {
-  const items = plan.items.filter((item) => item.action === action);
+function itemLines(preview: TablePreview, action: PreviewItem['action'], width: number, paint: Paint): string[] {
+  const items = preview.items.filter((item) => item.action === action);
   if (items.length === 0) return [];
   const { title, paint: kind } = MEANING[action];
   return [
