@@ -1,7 +1,7 @@
 /** Answers of the gates, of a verification and of a command, as text. Pure. */
 
 import { share } from '../core/conditions/figures.ts';
-import type { VerificationResult } from '../core/gates/evidence.ts';
+import type { VerificationResult } from '../core/gates/table-status.ts';
 import type { CutoverSummary } from '../flows/control/operate.ts';
 import type { StopResult } from '../flows/control/stop.ts';
 import type { CutoverReport } from '../flows/report/report.ts';

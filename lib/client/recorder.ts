@@ -6,8 +6,8 @@
 import { MINUTE_MS } from '../core/base/units.ts';
 import { CUTOVER_ID, type Side } from '../core/cutover/cutover.ts';
 import { isConnectionDrop } from '../core/gates/connection-drops.ts';
-import type { MinuteWindow } from '../core/gates/evidence.ts';
 import { bucketIndex, MAX_BUCKET, MIN_BUCKET } from '../core/gates/histogram.ts';
+import type { MinuteWindow } from '../core/gates/minute-window.ts';
 import { within } from './cutover-run.ts';
 
 export type Outcome = {

@@ -5,7 +5,7 @@ import type { SideFigures } from '../core/conditions/verdict.ts';
 import type { StageKind } from '../core/cutover/plan.ts';
 import { isUnderWay } from '../core/cutover/stage-kinds.ts';
 import { isNormal, switchesText } from '../core/cutover/switches.ts';
-import type { TableStatus } from '../core/gates/evidence.ts';
+import type { TableStatus } from '../core/gates/table-status.ts';
 import type { AuditEntry } from '../core/stage/audit.ts';
 import type { Event } from '../core/stage/events.ts';
 import type { AlertList } from '../flows/alerts/alerts.ts';

@@ -2,8 +2,8 @@
 
 import { MINUTE_MS } from '../core/base/units.ts';
 import type { Side } from '../core/cutover/cutover.ts';
-import { emptyWindow, type MinuteWindow, mergeWindows } from '../core/gates/evidence.ts';
 import { quantileMs } from '../core/gates/histogram.ts';
+import { emptyWindow, type MinuteWindow, mergeWindows } from '../core/gates/minute-window.ts';
 
 export type SideSeries = {
   p50Ms: readonly (number | null)[];

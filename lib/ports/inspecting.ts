@@ -1,7 +1,7 @@
 /** What the database says of table cutovers: to the gates, and to people. */
 
 import type { CutoverId } from '../core/cutover/cutover.ts';
-import type { TableStatus } from '../core/gates/evidence.ts';
+import type { TableStatus } from '../core/gates/table-status.ts';
 import type { HealthFinding, TableOutlook } from '../core/table/reading.ts';
 import type { TableCutover } from './tables.ts';
 

@@ -1,7 +1,7 @@
 /** Comparison of both tables, row by row. */
 
 import type { CutoverId } from '../core/cutover/cutover.ts';
-import type { VerificationResult } from '../core/gates/evidence.ts';
+import type { VerificationResult } from '../core/gates/table-status.ts';
 import type { Consistency, RecordComparison } from '../core/table/reading.ts';
 
 export type VerificationPass = {

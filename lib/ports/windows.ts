@@ -1,7 +1,7 @@
 /** What gates fold: reads, errors and latencies by minute. */
 
 import type { CutoverId } from '../core/cutover/cutover.ts';
-import type { MinuteWindow } from '../core/gates/evidence.ts';
+import type { MinuteWindow } from '../core/gates/minute-window.ts';
 import type { OperationWindow } from '../core/report/performance.ts';
 
 /** One aggregated part of a flush: one minute, side and operation type of one cutover. */

@@ -5,7 +5,7 @@
 
 import * as z from 'zod';
 import { CrossfadeError } from '../core/base/errors.ts';
-import { emptyWindow } from '../core/gates/evidence.ts';
+import { emptyWindow } from '../core/gates/minute-window.ts';
 import { histogramOf, type ReplayRow, type ReplayRows, type ReplayTrace } from '../core/replay/replay.ts';
 import { type JsonRows, readJsonRows } from './json-rows.ts';
 import { describe } from './problems.ts';

@@ -23,7 +23,7 @@ import {
 } from '../core/cutover/cutover.ts';
 import type { PhaseState } from '../core/cutover/phase.ts';
 import { MAX_STAGES, type Plan, STAGE_KINDS, type Stage } from '../core/cutover/plan.ts';
-import type { MinuteWindow } from '../core/gates/evidence.ts';
+import type { MinuteWindow } from '../core/gates/minute-window.ts';
 import type { StoredVerdict } from '../core/gates/stored-verdict.ts';
 import type { AuditEntry } from '../core/stage/audit.ts';
 import type { IdempotencyRecord } from '../ports/state.ts';

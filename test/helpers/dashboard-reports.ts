@@ -10,8 +10,9 @@ import {
 } from '../../lib/core/cutover/cutover.ts';
 import { type Phase, UNTOUCHED_PHASE } from '../../lib/core/cutover/phase.ts';
 import { builtInPlan } from '../../lib/core/cutover/plan.ts';
-import type { MinuteWindow, TableStatus } from '../../lib/core/gates/evidence.ts';
 import { bucketIndex } from '../../lib/core/gates/histogram.ts';
+import type { MinuteWindow } from '../../lib/core/gates/minute-window.ts';
+import type { TableStatus } from '../../lib/core/gates/table-status.ts';
 import { DEFAULT_GATEWAY } from '../../lib/core/net/upstream.ts';
 import { type FlagDocument, flagDocument } from '../../lib/core/routing/flags.ts';
 import { type AuditEntry, nextEntry } from '../../lib/core/stage/audit.ts';

@@ -1,10 +1,10 @@
 /** One seeded stage through the evidence engine, a look a minute; and the naive rules on the same minutes. */
 
 import { DEFAULT_POLICY, initialState, type Policy } from '../../lib/core/cutover/cutover.ts';
-import type { MinuteWindow } from '../../lib/core/gates/evidence.ts';
 import type { Evidence } from '../../lib/core/gates/fold.ts';
 import { bucketIndex, quantileMs } from '../../lib/core/gates/histogram.ts';
 import { judge } from '../../lib/core/gates/judge.ts';
+import type { MinuteWindow } from '../../lib/core/gates/minute-window.ts';
 import { normalUpper } from '../../lib/core/report/distributions.ts';
 import { binomial, drawnMinute, latenciesOf, type Random, randomFrom } from './gate-traffic.ts';
 

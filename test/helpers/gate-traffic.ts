@@ -4,8 +4,8 @@
  */
 
 import type { Side } from '../../lib/core/cutover/cutover.ts';
-import { emptyWindow, type MinuteWindow } from '../../lib/core/gates/evidence.ts';
 import { bucketIndex, bucketUpperMs } from '../../lib/core/gates/histogram.ts';
+import { emptyWindow, type MinuteWindow } from '../../lib/core/gates/minute-window.ts';
 import { normalTail } from '../../lib/core/report/distributions.ts';
 
 export type Random = () => number;

@@ -5,9 +5,9 @@
 
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_POLICY, type Policy } from '../../lib/core/cutover/cutover.ts';
-import type { MinuteWindow } from '../../lib/core/gates/evidence.ts';
 import type { Evidence } from '../../lib/core/gates/fold.ts';
 import { judge } from '../../lib/core/gates/judge.ts';
+import type { MinuteWindow } from '../../lib/core/gates/minute-window.ts';
 import { resume } from '../../lib/core/gates/seen.ts';
 import { seeded, stateIn } from './samples.ts';
 import { minuteOf, type Traffic } from './traffic.ts';

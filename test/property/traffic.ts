@@ -1,8 +1,8 @@
 /** Seeded traffic as minute windows, for the gates: how many operations, how many fail, how long they take. */
 
 import type { Side } from '../../lib/core/cutover/cutover.ts';
-import { emptyWindow, type MinuteWindow } from '../../lib/core/gates/evidence.ts';
 import { bucketIndex } from '../../lib/core/gates/histogram.ts';
+import { emptyWindow, type MinuteWindow } from '../../lib/core/gates/minute-window.ts';
 
 export type Traffic = {
   perMinute: number;

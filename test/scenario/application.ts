@@ -5,8 +5,8 @@
  */
 
 import type { CutoverDeclaration, Side } from '../../lib/core/cutover/cutover.ts';
-import { emptyWindow } from '../../lib/core/gates/evidence.ts';
 import { bucketIndex } from '../../lib/core/gates/histogram.ts';
+import { emptyWindow } from '../../lib/core/gates/minute-window.ts';
 import type { FlagDocument } from '../../lib/core/routing/flags.ts';
 import type { OutcomeReport } from '../../lib/flows/forwards/record-outcomes.ts';
 import { mergeFlags } from '../../lib/routing/flag-merge.ts';

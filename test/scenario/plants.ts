@@ -1,7 +1,8 @@
 /** Bugs to plant into a world: each breaks one safety rule around the ports or in the tick, and nothing else. */
 
-import { emptyWindow, type MinuteWindow, type TableStatus } from '../../lib/core/gates/evidence.ts';
 import { bucketIndex } from '../../lib/core/gates/histogram.ts';
+import { emptyWindow, type MinuteWindow } from '../../lib/core/gates/minute-window.ts';
+import type { TableStatus } from '../../lib/core/gates/table-status.ts';
 import { nextEntry } from '../../lib/core/stage/audit.ts';
 import { advance } from '../../lib/flows/control/advance.ts';
 import { collectAround } from '../../lib/flows/control/collect.ts';

@@ -1,6 +1,6 @@
 /** A fake that remembers what it worked out, since a world asks it thousands of times an hour. Answers stay the same. */
 
-import { type MinuteWindow, mergeWindows } from '../../lib/core/gates/evidence.ts';
+import { type MinuteWindow, mergeWindows } from '../../lib/core/gates/minute-window.ts';
 import type { Ports } from '../../lib/ports/ports.ts';
 import type { InMemoryWindows } from '../helpers/fakes/windows.ts';
 

@@ -1,7 +1,7 @@
 /** Others alter the tables, or switch capture off, while a cutover runs: it is held with what differs, no force helps, nothing is lost. */
 
 import { describe, expect, it } from 'vitest';
-import type { ShapeDifference } from '../../lib/core/gates/evidence.ts';
+import type { ShapeDifference } from '../../lib/core/gates/table-status.ts';
 import { report } from '../../lib/flows/report/report.ts';
 import { adopt } from '../../lib/flows/rows/adopt.ts';
 import { DWELL_MINUTES, ID, run, SERVING, shortTable } from './run.ts';

@@ -5,6 +5,7 @@
  */
 
 import { createHash } from 'node:crypto';
+import { type Histogram, histogramCount } from '../../core/gates/histogram.ts';
 import {
   emptyWindow,
   type MinuteWindow,
@@ -12,8 +13,7 @@ import {
   OPTIONAL_COUNTERS,
   PAIR_COUNTERS,
   TOLD_COUNTERS,
-} from '../../core/gates/evidence.ts';
-import { type Histogram, histogramCount } from '../../core/gates/histogram.ts';
+} from '../../core/gates/minute-window.ts';
 import type { OperationWindow } from '../../core/report/performance.ts';
 import type { WindowAddition } from '../../ports/windows.ts';
 import { problemsOf, windowCounters } from '../../schemas/state.ts';

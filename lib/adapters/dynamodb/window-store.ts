@@ -6,7 +6,7 @@
 import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { DAY_MINUTES, MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverId } from '../../core/cutover/cutover.ts';
-import type { MinuteWindow } from '../../core/gates/evidence.ts';
+import type { MinuteWindow } from '../../core/gates/minute-window.ts';
 import type { OperationWindow } from '../../core/report/performance.ts';
 import type { Clock } from '../../ports/machine.ts';
 import type { WindowStore } from '../../ports/windows.ts';

@@ -1,7 +1,7 @@
 /** Commands that read, and the two that only check and repair rows: preview, explain, history, verify, repair. */
 
 import { CrossfadeError, ERROR_CODES } from '../../core/base/errors.ts';
-import type { VerificationResult } from '../../core/gates/evidence.ts';
+import type { VerificationResult } from '../../core/gates/table-status.ts';
 import type { AuditEntry } from '../../core/stage/audit.ts';
 import type { Event } from '../../core/stage/events.ts';
 import type { History } from '../../flows/report/history.ts';

@@ -6,10 +6,11 @@ import type { Verdict } from '../conditions/verdict.ts';
 import type { AlertMetric } from '../cutover/alert-rule.ts';
 import type { CutoverState, Policy, Side } from '../cutover/cutover.ts';
 import { isNormal, judgedKind } from '../cutover/switches.ts';
-import { type MinuteWindow, poolWindows, type TableStatus } from '../gates/evidence.ts';
 import { quantileMs } from '../gates/histogram.ts';
+import { type MinuteWindow, poolWindows } from '../gates/minute-window.ts';
 import { firstMinuteOf } from '../gates/seen.ts';
 import { currentVerification } from '../gates/table-conditions.ts';
+import type { TableStatus } from '../gates/table-status.ts';
 import { deadlineCondition } from '../holds/deadline.ts';
 
 export type AlertSample = {

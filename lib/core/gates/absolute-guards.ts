@@ -10,8 +10,8 @@ import { type Condition, condition, fired } from '../conditions/condition.ts';
 import { percent as shortPercent } from '../conditions/figures.ts';
 import type { CutoverState, Policy } from '../cutover/cutover.ts';
 import { readsShadow } from '../cutover/switches.ts';
-import { highestShare, type MinuteWindow, poolWindows } from './evidence.ts';
 import { bucketUpperMs, histogramCount, quantileMs } from './histogram.ts';
+import { highestShare, type MinuteWindow, poolWindows } from './minute-window.ts';
 import { firstMinuteOf } from './seen.ts';
 import { binomialTail } from './statistics.ts';
 

@@ -5,8 +5,8 @@
 
 import { added, type Buckets, bucketOf, countAbove, NO_BUCKETS } from './buckets.ts';
 import { bucketIndex } from './histogram.ts';
+import type { JudgedWindow } from './judged-window.ts';
 import { wilsonInterval } from './statistics.ts';
-import type { JudgedWindow } from './window.ts';
 
 export type Baseline = {
   /** The newest minute in it; null when there is none. */

@@ -2,7 +2,7 @@
 
 import type { SideFigures } from '../conditions/verdict.ts';
 import { bucketsQuantileMs } from './buckets.ts';
-import type { JudgedWindow } from './window.ts';
+import type { JudgedWindow } from './judged-window.ts';
 
 export function figures(window: JudgedWindow): SideFigures {
   return {

@@ -13,10 +13,10 @@ import type { Policy } from '../cutover/cutover.ts';
 import type { StageKind } from '../cutover/plan.ts';
 import { type Baseline, EMPTY_BASELINE, overdispersion, withMinute } from './baseline.ts';
 import { bucketsQuantileMs } from './buckets.ts';
-import { emptyWindow, highestShare, type MinuteWindow } from './evidence.ts';
+import { impossible, type JudgedWindow, judgedWindow, pooled } from './judged-window.ts';
 import { cap, HORIZON_MINUTES, type Martingale, newMartingale, step, withoutEvidence } from './martingale.ts';
 import { COUNTS, type JudgedMinute, logNeeded, METRIC_ROWS, METRICS, type Metric, type ProvenGood } from './metrics.ts';
-import { impossible, type JudgedWindow, judgedWindow, pooled } from './window.ts';
+import { emptyWindow, highestShare, type MinuteWindow } from './minute-window.ts';
 
 /** Grows when the folded state changes its meaning; an older one is rebuilt. */
 export const EVIDENCE_SCHEMA = 3;

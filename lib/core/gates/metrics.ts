@@ -8,9 +8,9 @@ import type { Policy } from '../cutover/cutover.ts';
 import { type Baseline, edgeAt, highestRate, quantileEdges, usualErrorRate, usualShareAbove } from './baseline.ts';
 import { countAbove } from './buckets.ts';
 import { bucketUpperMs } from './histogram.ts';
+import type { JudgedWindow } from './judged-window.ts';
 import { binomialLogRatio, PAIR_LAMBDAS, pairLogRatio, type TwoSample, twoSampleLogRatio } from './likelihood.ts';
 import { logAdd } from './martingale.ts';
-import type { JudgedWindow } from './window.ts';
 
 export const METRICS = ['errors', 'latency_p50', 'latency_p95', 'validation', 'share'] as const;
 export type Metric = (typeof METRICS)[number];

@@ -10,10 +10,10 @@ import type { Policy } from '../cutover/cutover.ts';
 import { bucketsQuantileMs } from './buckets.ts';
 import { explainedFailures } from './floors.ts';
 import { type Judged, provenRegressions } from './guards.ts';
+import type { JudgedWindow } from './judged-window.ts';
 import type { ProvenGood } from './metrics.ts';
 import type { Seen } from './seen.ts';
 import { slowest } from './seen.ts';
-import type { JudgedWindow } from './window.ts';
 
 /** Rejected at 5 %, and the evidence of the contrary above which nothing advances. */
 const PROOF = 20;

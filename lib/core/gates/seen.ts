@@ -7,9 +7,10 @@ import type { Stage, StageKind } from '../cutover/plan.ts';
 import { isUnderWay } from '../cutover/stage-kinds.ts';
 import { judgedKind, judgedSinceMs, readsShadow } from '../cutover/switches.ts';
 import { sharePpmOf } from '../routing/flags.ts';
-import type { MinuteWindow, TableStatus } from './evidence.ts';
 import { EVIDENCE_SCHEMA, type Evidence, fold, newEvidence, RECENT_MINUTES } from './fold.ts';
-import type { JudgedWindow } from './window.ts';
+import type { JudgedWindow } from './judged-window.ts';
+import type { MinuteWindow } from './minute-window.ts';
+import type { TableStatus } from './table-status.ts';
 
 /** What tells how the primary usually is. */
 export const HISTORY_MINUTES = 60;

@@ -5,8 +5,8 @@ import { type Condition, condition, fired } from '../conditions/condition.ts';
 import { ms, percent, round } from '../conditions/figures.ts';
 import type { Release } from '../conditions/release.ts';
 import type { CutoverState } from '../cutover/cutover.ts';
-import type { BackfillProgress, TableStatus } from './evidence.ts';
 import type { Seen } from './seen.ts';
+import type { BackfillProgress, TableStatus } from './table-status.ts';
 
 /** A verification older than this says nothing. */
 const VERIFICATION_MAX_AGE_MS = DAY_MS;

@@ -5,7 +5,7 @@ import type { CutoverDeclaration, CutoverState, Policy, SystemState } from '../c
 import { isUnderWay } from '../cutover/stage-kinds.ts';
 import { isNormal } from '../cutover/switches.ts';
 import { absoluteGuards, guardHolds } from '../gates/absolute-guards.ts';
-import type { MinuteWindow } from '../gates/evidence.ts';
+import type { MinuteWindow } from '../gates/minute-window.ts';
 import type { GateInput } from '../gates/seen.ts';
 import { deadlineCondition } from './deadline.ts';
 import { freezeCondition } from './freeze.ts';

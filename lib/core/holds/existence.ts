@@ -11,7 +11,7 @@ import { hasRole } from '../conditions/table.ts';
 import type { Verdict } from '../conditions/verdict.ts';
 import type { CutoverState } from '../cutover/cutover.ts';
 import { isUnderWay } from '../cutover/stage-kinds.ts';
-import type { TableStatus } from '../gates/evidence.ts';
+import type { TableStatus } from '../gates/table-status.ts';
 
 /** A shadow that is further behind gets no readers. The policy's own limit counts where it is higher. */
 const LAG_NEVER_FORCED_MS = 5 * MINUTE_MS;

@@ -4,7 +4,7 @@
  */
 
 import { type Condition, condition } from '../conditions/condition.ts';
-import type { ShapeDifference, TableStatus } from '../gates/evidence.ts';
+import type { ShapeDifference, TableStatus } from '../gates/table-status.ts';
 
 const NAMED = 3;
 

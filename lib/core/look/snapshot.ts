@@ -7,9 +7,10 @@ import type { Alert } from '../alerts/alert.ts';
 import type { Verdict } from '../conditions/verdict.ts';
 import type { CutoverDeclaration, CutoverState, Policy, SystemState } from '../cutover/cutover.ts';
 import type { ForwardsSummary } from '../forwards/forward.ts';
-import type { MinuteWindow, TableStatus } from '../gates/evidence.ts';
 import type { Evidence } from '../gates/fold.ts';
+import type { MinuteWindow } from '../gates/minute-window.ts';
 import type { StoredVerdict } from '../gates/stored-verdict.ts';
+import type { TableStatus } from '../gates/table-status.ts';
 
 /** What was read. Nothing of it is judged. */
 export type Snapshot = {

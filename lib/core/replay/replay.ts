@@ -15,11 +15,11 @@ import { fired, idOf } from '../conditions/condition.ts';
 import type { Figure } from '../conditions/figures.ts';
 import type { Verdict } from '../conditions/verdict.ts';
 import { type CutoverState, DEFAULT_POLICY, initialState, type Policy, type Side } from '../cutover/cutover.ts';
-import type { MinuteWindow } from '../gates/evidence.ts';
 import type { Evidence } from '../gates/fold.ts';
 import { bucketIndex, type Histogram } from '../gates/histogram.ts';
 import { judge } from '../gates/judge.ts';
-import { impossible, judgedWindow } from '../gates/window.ts';
+import { impossible, judgedWindow } from '../gates/judged-window.ts';
+import type { MinuteWindow } from '../gates/minute-window.ts';
 import { deadlineCondition } from '../holds/deadline.ts';
 
 export type ReplayRow = MinuteWindow & {

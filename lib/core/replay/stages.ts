@@ -7,9 +7,9 @@
 import { MINUTE_MS } from '../base/units.ts';
 import type { CutoverState, Policy } from '../cutover/cutover.ts';
 import { isUnderWay } from '../cutover/stage-kinds.ts';
-import type { MinuteWindow } from '../gates/evidence.ts';
 import type { Evidence } from '../gates/fold.ts';
 import { judge } from '../gates/judge.ts';
+import type { MinuteWindow } from '../gates/minute-window.ts';
 import type { AuditEntry } from '../stage/audit.ts';
 import type { Event } from '../stage/events.ts';
 import { staysIn } from '../stage/intervals.ts';

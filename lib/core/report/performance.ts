@@ -1,8 +1,8 @@
 /** What both sides did over some hours, in all and for each operation type. Pure. */
 
 import type { Side } from '../cutover/cutover.ts';
-import { type MinuteWindow, poolWindows } from '../gates/evidence.ts';
 import { quantileMs } from '../gates/histogram.ts';
+import { type MinuteWindow, poolWindows } from '../gates/minute-window.ts';
 
 /** A minute of one side and one operation type. */
 export type OperationWindow = { operation: string; window: MinuteWindow };

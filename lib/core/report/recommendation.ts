@@ -5,9 +5,9 @@ import { conditionText } from '../conditions/show.ts';
 import { hasRole } from '../conditions/table.ts';
 import type { Verdict } from '../conditions/verdict.ts';
 import type { CutoverState } from '../cutover/cutover.ts';
-import type { TableStatus } from '../gates/evidence.ts';
 import { waitingText } from '../gates/pending.ts';
 import { currentVerification } from '../gates/table-conditions.ts';
+import type { TableStatus } from '../gates/table-status.ts';
 import { droppedText, pendingWord } from '../stage/intents.ts';
 
 /** Of the last complete pass for tables, of compared operations otherwise; null when nothing was compared. */

@@ -5,7 +5,8 @@
 
 import { MINUTE_MS } from '../base/units.ts';
 import type { CutoverKind, CutoverState, RollbackStep, RollbackStepName } from '../cutover/cutover.ts';
-import type { MinuteWindow, TableStatus } from '../gates/evidence.ts';
+import type { MinuteWindow } from '../gates/minute-window.ts';
+import type { TableStatus } from '../gates/table-status.ts';
 import type { FlagDocument } from '../routing/flags.ts';
 
 export type Procedure = readonly { name: RollbackStepName; does: string }[];

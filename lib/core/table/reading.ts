@@ -1,6 +1,6 @@
 /** What the database says of a table cutover for people: checks before it, progress, alerts, verdict, comparisons. Types. */
 
-import type { BackfillProgress } from '../gates/evidence.ts';
+import type { BackfillProgress } from '../gates/table-status.ts';
 
 /** One check before a migration. Values and limits carry their units. `remedy` is empty when it passed. */
 export type HealthFinding = {

@@ -6,7 +6,7 @@
 import { MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverState, SystemState } from '../../core/cutover/cutover.ts';
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
-import type { TableStatus } from '../../core/gates/evidence.ts';
+import type { TableStatus } from '../../core/gates/table-status.ts';
 import { compareFlagAge, sharePpmOf } from '../../core/routing/flags.ts';
 import type { Ports } from '../../ports/ports.ts';
 import type { Outrun } from '../../ports/tables.ts';

@@ -2,7 +2,7 @@
 
 import { MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverDeclaration, CutoverState } from '../../core/cutover/cutover.ts';
-import type { TableStatus } from '../../core/gates/evidence.ts';
+import type { TableStatus } from '../../core/gates/table-status.ts';
 import { TICK } from '../../core/stage/events.ts';
 import { record } from '../../core/stage/evolve.ts';
 import { isVerified, stepsSeen } from '../../core/stage/rollback-procedure.ts';

@@ -22,7 +22,7 @@ import {
   outcomeOfStatus,
   placeOfForward,
 } from '../../core/forwards/forward.ts';
-import { emptyWindow } from '../../core/gates/evidence.ts';
+import { emptyWindow } from '../../core/gates/minute-window.ts';
 import type { Ports } from '../../ports/ports.ts';
 
 export type AppliedForwards = { applied: number; dropped: number; postponed: number; quarantined: number };

@@ -8,7 +8,7 @@ import { MINUTE_MS } from '../../core/base/units.ts';
 import type { ServiceDeclaration, Side } from '../../core/cutover/cutover.ts';
 import { orderKeyOf } from '../../core/forwards/forward.ts';
 import { compileRules, type Difference, diffJson } from '../../core/forwards/json-diff.ts';
-import { emptyWindow, type MinuteWindow } from '../../core/gates/evidence.ts';
+import { emptyWindow, type MinuteWindow } from '../../core/gates/minute-window.ts';
 import type { Ports } from '../../ports/ports.ts';
 import type { Upstream, UpstreamResponse } from '../../ports/upstream.ts';
 import type { ReadToCompare } from '../../ports/wake-ups.ts';

@@ -5,8 +5,8 @@
 
 import { MINUTE_MS } from '../../core/base/units.ts';
 import type { Side } from '../../core/cutover/cutover.ts';
-import { emptyWindow, type MinuteWindow } from '../../core/gates/evidence.ts';
 import { bucketIndex } from '../../core/gates/histogram.ts';
+import { emptyWindow, type MinuteWindow } from '../../core/gates/minute-window.ts';
 import type { Ports } from '../../ports/ports.ts';
 import type { WindowAddition } from '../../ports/windows.ts';
 

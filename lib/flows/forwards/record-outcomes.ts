@@ -2,8 +2,8 @@
 
 import { MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
-import { impossiblePairs, type MinuteWindow } from '../../core/gates/evidence.ts';
 import { histogramCount } from '../../core/gates/histogram.ts';
+import { impossiblePairs, type MinuteWindow } from '../../core/gates/minute-window.ts';
 import type { Ports } from '../../ports/ports.ts';
 import type { WindowAddition } from '../../ports/windows.ts';
 

@@ -4,7 +4,7 @@ import { DAY_MINUTES, MINUTE_MS } from '../../core/base/units.ts';
 import { type CutoverDeclaration, initialState } from '../../core/cutover/cutover.ts';
 import { policyOf } from '../../core/cutover/policy.ts';
 import { isUnderWay } from '../../core/cutover/stage-kinds.ts';
-import type { MinuteWindow } from '../../core/gates/evidence.ts';
+import type { MinuteWindow } from '../../core/gates/minute-window.ts';
 import { HISTORY_MINUTES } from '../../core/gates/seen.ts';
 import { replayRun } from '../../core/replay/stages.ts';
 import {

@@ -17,8 +17,9 @@ import type {
 import type { Plan } from '../../core/cutover/plan.ts';
 import { nextStage } from '../../core/cutover/plan.ts';
 import type { ForwardsSummary } from '../../core/forwards/forward.ts';
-import type { MinuteWindow, TableStatus } from '../../core/gates/evidence.ts';
+import type { MinuteWindow } from '../../core/gates/minute-window.ts';
 import { waitingText } from '../../core/gates/pending.ts';
+import type { TableStatus } from '../../core/gates/table-status.ts';
 import { phasesOf } from '../../core/holds/phase-order.ts';
 import type { Judgement } from '../../core/look/snapshot.ts';
 import { type PhaseView, viewPhases } from '../../core/phases/view.ts';

@@ -4,7 +4,7 @@
  */
 
 import type { CutoverDeclaration, CutoverId } from '../../core/cutover/cutover.ts';
-import type { TableStatus } from '../../core/gates/evidence.ts';
+import type { TableStatus } from '../../core/gates/table-status.ts';
 import type { Ports } from '../../ports/ports.ts';
 
 /** `null` for a cutover that the database does not know. @throws for each one what the question failed with */

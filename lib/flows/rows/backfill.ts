@@ -4,7 +4,7 @@ import type { CutoverDeclaration, CutoverState } from '../../core/cutover/cutove
 import { isUnderWay, syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import { writesShadow } from '../../core/cutover/switches.ts';
 import type { BackfillLimits } from '../../core/cutover/table-declaration.ts';
-import type { TableStatus } from '../../core/gates/evidence.ts';
+import type { TableStatus } from '../../core/gates/table-status.ts';
 import { FIRST_ROWS, nextChunk } from '../../core/table/chunks.ts';
 import type { Pressure } from '../../ports/copying.ts';
 import type { Ports } from '../../ports/ports.ts';

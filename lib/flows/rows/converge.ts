@@ -7,7 +7,7 @@ import { MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverId, CutoverState, SystemState } from '../../core/cutover/cutover.ts';
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import { writesShadow } from '../../core/cutover/switches.ts';
-import { emptyWindow } from '../../core/gates/evidence.ts';
+import { emptyWindow } from '../../core/gates/minute-window.ts';
 import type { Ports } from '../../ports/ports.ts';
 import type { WindowAddition } from '../../ports/windows.ts';
 

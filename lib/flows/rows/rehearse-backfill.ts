@@ -1,7 +1,7 @@
 /** What the copy of a table would be, without copying: rows, chunks, time, and what it would wait for at this moment. */
 
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
-import type { BackfillProgress } from '../../core/gates/evidence.ts';
+import type { BackfillProgress } from '../../core/gates/table-status.ts';
 import { chunksOf } from '../../core/table/chunks.ts';
 import type { Ports } from '../../ports/ports.ts';
 import { tooMuch } from './backfill.ts';

@@ -5,7 +5,7 @@
 
 import { CrossfadeError } from '../../core/base/errors.ts';
 import { type CutoverDeclaration, type CutoverState, initialState } from '../../core/cutover/cutover.ts';
-import type { BackfillProgress } from '../../core/gates/evidence.ts';
+import type { BackfillProgress } from '../../core/gates/table-status.ts';
 import type { Event, RowsAction } from '../../core/stage/events.ts';
 import { record } from '../../core/stage/evolve.ts';
 import type { QuarantinedKey } from '../../ports/converging.ts';

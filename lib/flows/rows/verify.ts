@@ -7,7 +7,7 @@ import { CrossfadeError } from '../../core/base/errors.ts';
 import { MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverDeclaration, CutoverState } from '../../core/cutover/cutover.ts';
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
-import type { VerificationResult } from '../../core/gates/evidence.ts';
+import type { VerificationResult } from '../../core/gates/table-status.ts';
 import type { Ports } from '../../ports/ports.ts';
 import type { TablePreview } from '../../ports/swapping.ts';
 import type { VerificationPass, VerifyStep } from '../../ports/verifying.ts';

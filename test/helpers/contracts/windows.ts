@@ -1,8 +1,8 @@
 /** What every window store must do. Run against the one in memory and the one on DynamoDB. */
 
 import { describe, expect, it } from 'vitest';
-import { emptyWindow, type MinuteWindow } from '../../../lib/core/gates/evidence.ts';
 import { bucketIndex, histogramCount, MAX_BUCKET, MIN_BUCKET } from '../../../lib/core/gates/histogram.ts';
+import { emptyWindow, type MinuteWindow } from '../../../lib/core/gates/minute-window.ts';
 import type { WindowAddition, WindowStore } from '../../../lib/ports/windows.ts';
 import type { TestClock } from './state.ts';
 

@@ -2,7 +2,7 @@
 
 import { mergeByOperation } from '../../../lib/adapters/dynamodb/window-item.ts';
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
-import { type MinuteWindow, mergeWindows } from '../../../lib/core/gates/evidence.ts';
+import { type MinuteWindow, mergeWindows } from '../../../lib/core/gates/minute-window.ts';
 import type { Clock } from '../../../lib/ports/machine.ts';
 import type { WindowAddition, WindowStore } from '../../../lib/ports/windows.ts';
 

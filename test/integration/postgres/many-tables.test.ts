@@ -4,7 +4,7 @@
  */
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { TableStatus } from '../../../lib/core/gates/evidence.ts';
+import type { TableStatus } from '../../../lib/core/gates/table-status.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
 import { seeded } from '../../property/samples.ts';

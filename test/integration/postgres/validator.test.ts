@@ -4,7 +4,7 @@
  */
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { VerificationResult } from '../../../lib/core/gates/evidence.ts';
+import type { VerificationResult } from '../../../lib/core/gates/table-status.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import type { VerificationPass } from '../../../lib/ports/verifying.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';

@@ -1,7 +1,7 @@
 /** I7 verification reports a divergence if and only if there is one, also while the application writes. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { VerificationResult } from '../../../lib/core/gates/evidence.ts';
+import type { VerificationResult } from '../../../lib/core/gates/table-status.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, tamper, testPlane } from '../../helpers/postgres-tables.ts';

@@ -9,8 +9,9 @@ import { demands, judgeAlerts } from '../../../lib/core/alerts/watch.ts';
 import { condition, idOf } from '../../../lib/core/conditions/condition.ts';
 import { type AlertMetric, type AlertRule, METRICS } from '../../../lib/core/cutover/alert-rule.ts';
 import { DEFAULT_POLICY } from '../../../lib/core/cutover/cutover.ts';
-import { emptyWindow, type MinuteWindow, type TableStatus } from '../../../lib/core/gates/evidence.ts';
 import { bucketIndex } from '../../../lib/core/gates/histogram.ts';
+import { emptyWindow, type MinuteWindow } from '../../../lib/core/gates/minute-window.ts';
+import type { TableStatus } from '../../../lib/core/gates/table-status.ts';
 import { NOW, stateIn, verdictOf } from '../../property/samples.ts';
 
 const MINUTE = NOW / 60_000;

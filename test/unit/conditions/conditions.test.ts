@@ -17,7 +17,7 @@ import {
 } from '../../../lib/core/conditions/table.ts';
 import { type AlertRule, METRICS } from '../../../lib/core/cutover/alert-rule.ts';
 import { DEFAULT_POLICY } from '../../../lib/core/cutover/cutover.ts';
-import type { TableStatus } from '../../../lib/core/gates/evidence.ts';
+import type { TableStatus } from '../../../lib/core/gates/table-status.ts';
 import { deadlineCondition } from '../../../lib/core/holds/deadline.ts';
 import { forwardsCondition } from '../../../lib/core/holds/forwards.ts';
 import { conditionLine } from '../../../lib/dashboard/condition-lines.ts';

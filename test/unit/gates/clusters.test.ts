@@ -3,8 +3,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Baseline, EMPTY_BASELINE, overdispersion, withMinute } from '../../../lib/core/gates/baseline.ts';
-import { emptyWindow } from '../../../lib/core/gates/evidence.ts';
-import { judgedWindow } from '../../../lib/core/gates/window.ts';
+import { judgedWindow } from '../../../lib/core/gates/judged-window.ts';
+import { emptyWindow } from '../../../lib/core/gates/minute-window.ts';
 import { binomial, randomFrom } from '../../helpers/gate-traffic.ts';
 
 type Minute = readonly [count: number, errors: number];

@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { DEFAULT_POLICY, type Policy, type Side } from '../../../lib/core/cutover/cutover.ts';
 import { type Baseline, EMPTY_BASELINE } from '../../../lib/core/gates/baseline.ts';
 import { bucketsOf } from '../../../lib/core/gates/buckets.ts';
-import { emptyWindow, type MinuteWindow } from '../../../lib/core/gates/evidence.ts';
+import { judgedWindow } from '../../../lib/core/gates/judged-window.ts';
 import {
   binomialLogRatio,
   PAIR_LAMBDAS,
@@ -25,7 +25,7 @@ import {
   step,
 } from '../../../lib/core/gates/martingale.ts';
 import { logNeeded, METRIC_ROWS, METRICS, type Metric } from '../../../lib/core/gates/metrics.ts';
-import { judgedWindow } from '../../../lib/core/gates/window.ts';
+import { emptyWindow, type MinuteWindow } from '../../../lib/core/gates/minute-window.ts';
 
 const close = (seen: number, wanted: number, relative = 1e-9) =>
   expect(Math.abs(seen - wanted), `${seen}, not ${wanted}`).toBeLessThanOrEqual(

@@ -5,9 +5,10 @@ import { describe, expect, it } from 'vitest';
 import { conditionText } from '../../../lib/core/conditions/show.ts';
 import type { Verdict } from '../../../lib/core/conditions/verdict.ts';
 import { DEFAULT_POLICY, type Policy } from '../../../lib/core/cutover/cutover.ts';
-import type { MinuteWindow, TableStatus, VerificationResult } from '../../../lib/core/gates/evidence.ts';
 import { judge } from '../../../lib/core/gates/judge.ts';
+import type { MinuteWindow } from '../../../lib/core/gates/minute-window.ts';
 import type { GateInput } from '../../../lib/core/gates/seen.ts';
+import type { TableStatus, VerificationResult } from '../../../lib/core/gates/table-status.ts';
 import { SAYS_WHAT_RELEASES, type StageName, stateIn } from '../../property/samples.ts';
 import { exactMinute } from '../../property/traffic.ts';
 

@@ -10,8 +10,8 @@ import {
   mergeAdditions,
   splitWindow,
 } from '../../../lib/adapters/dynamodb/window-item.ts';
-import { emptyWindow, type MinuteWindow, mergeWindows, poolWindows } from '../../../lib/core/gates/evidence.ts';
 import { histogramCount, MAX_BUCKET, MIN_BUCKET } from '../../../lib/core/gates/histogram.ts';
+import { emptyWindow, type MinuteWindow, mergeWindows, poolWindows } from '../../../lib/core/gates/minute-window.ts';
 
 const plausibleWindow: fc.Arbitrary<MinuteWindow> = fc
   .record({

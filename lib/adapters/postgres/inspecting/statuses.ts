@@ -1,6 +1,6 @@
 /** The status of many tables in a few statements, and what they share of the server. */
 
-import type { TableStatus } from '../../../core/gates/evidence.ts';
+import type { TableStatus } from '../../../core/gates/table-status.ts';
 import type { PgConnection } from '../connection/connection.ts';
 
 /** Of the whole server, and without those that are kept for superusers: what runs out runs out for everybody. */

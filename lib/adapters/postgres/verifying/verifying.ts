@@ -1,6 +1,6 @@
 /** Comparison of both tables: a pass over all rows, the tables as they are now, one key. */
 
-import type { VerificationResult } from '../../../core/gates/evidence.ts';
+import type { VerificationResult } from '../../../core/gates/table-status.ts';
 import { quoteText } from '../../../core/table/shape.ts';
 import type { PassTimes, Verifying, VerifyStep } from '../../../ports/verifying.ts';
 import { functionName, whole } from '../capture/arming.ts';

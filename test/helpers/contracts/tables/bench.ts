@@ -1,7 +1,7 @@
 /** A table cutover for the contract suites: its ports, its rows, and the steps that the suites take with it. */
 
 import { afterEach, beforeEach, expect } from 'vitest';
-import type { VerificationResult } from '../../../../lib/core/gates/evidence.ts';
+import type { VerificationResult } from '../../../../lib/core/gates/table-status.ts';
 import type { TablePorts } from '../../../../lib/ports/ports.ts';
 import type { MirrorRow } from '../../../../lib/ports/switches.ts';
 import type { TableCutover } from '../../../../lib/ports/tables.ts';

@@ -1,6 +1,6 @@
 /** What the tables in memory say of themselves. */
 
-import type { TableStatus } from '../../../../lib/core/gates/evidence.ts';
+import type { TableStatus } from '../../../../lib/core/gates/table-status.ts';
 import type { Inspecting } from '../../../../lib/ports/inspecting.ts';
 import { keyText, lagOf, type Memory, SAMPLES, type Table } from './memory.ts';
 import { findingsOf, outlookOf } from './readings.ts';

@@ -5,7 +5,7 @@ import type {
   ShapeDifference,
   TableStatus,
   VerificationResult,
-} from '../../../../lib/core/gates/evidence.ts';
+} from '../../../../lib/core/gates/table-status.ts';
 import type { Clock } from '../../../../lib/ports/machine.ts';
 import type { MirrorRow } from '../../../../lib/ports/switches.ts';
 import type { Outrun, StateFence } from '../../../../lib/ports/tables.ts';

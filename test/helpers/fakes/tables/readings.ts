@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { CrossfadeError } from '../../../../lib/core/base/errors.ts';
-import type { TableStatus } from '../../../../lib/core/gates/evidence.ts';
+import type { TableStatus } from '../../../../lib/core/gates/table-status.ts';
 import type {
   Consistency,
   HealthAlert,

@@ -1,6 +1,6 @@
 /** What others altered since it was armed, and what has to be compared again because of it. */
 
-import type { ShapeStatus } from '../../../../lib/core/gates/evidence.ts';
+import type { ShapeStatus } from '../../../../lib/core/gates/table-status.ts';
 import type { Table } from './memory.ts';
 
 const comparedAgain = ({ backfill, verification }: Table) =>

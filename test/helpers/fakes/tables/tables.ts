@@ -5,7 +5,7 @@
  */
 
 import { CrossfadeError } from '../../../../lib/core/base/errors.ts';
-import type { ShapeDifference } from '../../../../lib/core/gates/evidence.ts';
+import type { ShapeDifference } from '../../../../lib/core/gates/table-status.ts';
 import type { Clock } from '../../../../lib/ports/machine.ts';
 import type { TablePorts } from '../../../../lib/ports/ports.ts';
 import type { TableCall } from '../../table-ports.ts';

@@ -1,6 +1,6 @@
 /** Verification in memory: one moment, all rows. */
 
-import type { VerificationResult } from '../../../../lib/core/gates/evidence.ts';
+import type { VerificationResult } from '../../../../lib/core/gates/table-status.ts';
 import type { Verifying } from '../../../../lib/ports/verifying.ts';
 import { diverged, keyText, type Memory, SAMPLES, stale, type Table } from './memory.ts';
 import { consistencyOf, recordOf } from './readings.ts';

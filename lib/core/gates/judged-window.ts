@@ -1,7 +1,7 @@
 /** A minute of one side as the gates reckon with it, and what cannot be true of one. */
 
 import { added, type Buckets, bucketsOf } from './buckets.ts';
-import { impossiblePairs, type MinuteWindow } from './evidence.ts';
+import { impossiblePairs, type MinuteWindow } from './minute-window.ts';
 
 export type JudgedWindow = Omit<MinuteWindow, 'latency'> & { latency: Buckets };
 
