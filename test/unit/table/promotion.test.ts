@@ -11,7 +11,7 @@ import type {
   ForeignKey,
   TableDependents,
 } from '../../../lib/core/table/promotion/dependents.ts';
-import type { KeyAside } from '../../../lib/core/table/promotion/keys-aside.ts';
+import type { ForeignKeyAside } from '../../../lib/core/table/promotion/foreign-keys-aside.ts';
 import { promotionOf } from '../../../lib/core/table/promotion/prepare.ts';
 import { revertOf } from '../../../lib/core/table/promotion/prepare-back.ts';
 import type { ColumnShape } from '../../../lib/core/table/shape.ts';
@@ -353,7 +353,7 @@ describe('foreign keys that were set aside', () => {
     name: 'customer_rep_fkey',
     table: { ...aside.table, oid: 100, name: 'customer' },
   });
-  const given = (dependents: Dependents, key: KeyAside) =>
+  const given = (dependents: Dependents, key: ForeignKeyAside) =>
     promotionOf({ dependents, declaration: DECLARATION, mapping: mapping(), aside: [key] });
 
   it('come back under the new name, with the table they refer to locked from the beginning', () => {

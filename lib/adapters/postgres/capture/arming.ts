@@ -22,8 +22,8 @@ import { eventTriggerItems } from '../swapping/event-triggers.ts';
 import { olderServerItems } from '../swapping/older-servers.ts';
 import { readTables } from './catalog.ts';
 import { compiledTables } from './compiled-tables.ts';
+import { foreignKeysToSetAside, giveForeignKeysBack } from './foreign-keys-aside.ts';
 import { inlineMode, inlineObstacles } from './inline.ts';
-import { giveKeysBack, keysToSetAside } from './keys-aside.ts';
 import { recordShape, recordUsed } from './shape.ts';
 
 const LONG_MS = 120_000;
@@ -55,7 +55,7 @@ export async function arm(
 ): Promise<{ kind: 'armed' } | Outrun> {
   const { objects, primary, shadow, directions } = await forwardObjects(owner, cutover);
   const id = quoteText(cutover.id);
-  for (const statement of await keysToSetAside(owner, cutover.id, primary.oid, shadow.oid)) {
+  for (const statement of await foreignKeysToSetAside(owner, cutover.id, primary.oid, shadow.oid)) {
     const outrun = await fenced(owner, cutover.id, fence, [statement]);
     if (outrun) return outrun;
   }
@@ -189,7 +189,7 @@ export async function forget(
 ): Promise<{ kind: 'forgotten' } | Outrun> {
   const outrun = await fenced(owner, id, fence, forgetStatements(id));
   if (outrun) return outrun;
-  await giveKeysBack(owner, id);
+  await giveForeignKeysBack(owner, id);
   await giveIndexesBack(owner, id, INDEX_MS);
   return { kind: 'forgotten' };
 }

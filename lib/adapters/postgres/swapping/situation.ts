@@ -1,7 +1,7 @@
 /** One look at a cutover before its names are swapped: the mirror row, both tables by OID, and what hangs on them. */
 
 import type { Mapping } from '../../../core/table/mapping.ts';
-import type { KeyAside } from '../../../core/table/promotion/keys-aside.ts';
+import type { ForeignKeyAside } from '../../../core/table/promotion/foreign-keys-aside.ts';
 import type { PromotionRecord, SwapRequest } from '../../../core/table/promotion/prepared-swap.ts';
 import type { TableShape } from '../../../core/table/shape.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
@@ -19,7 +19,7 @@ export type MirroredCutover = {
   /** Of a promotion that stands; after it was taken back only what may be left to validate; empty before. */
   record: Partial<PromotionRecord>;
   /** Foreign keys that were taken off the shadow when it began to follow. */
-  aside: readonly KeyAside[];
+  aside: readonly ForeignKeyAside[];
 };
 
 export type Situation = {

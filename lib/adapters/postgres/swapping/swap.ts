@@ -4,7 +4,7 @@
  */
 
 import { isCrossfadeError } from '../../../core/base/errors.ts';
-import type { UnprovenKey } from '../../../core/table/promotion/keys-aside.ts';
+import type { UnprovenForeignKey } from '../../../core/table/promotion/foreign-keys-aside.ts';
 import { promotionOf } from '../../../core/table/promotion/prepare.ts';
 import { revertOf } from '../../../core/table/promotion/prepare-back.ts';
 import type { PreparedSwap, PromotionRecord } from '../../../core/table/promotion/prepared-swap.ts';
@@ -12,7 +12,7 @@ import { quoteName, quoteTable, quoteText } from '../../../core/table/shape.ts';
 import { tableObjects } from '../../../core/table/sql/table.ts';
 import type { SwapResult } from '../../../ports/swapping.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
-import { giveKeysBack } from '../capture/keys-aside.ts';
+import { giveForeignKeysBack } from '../capture/foreign-keys-aside.ts';
 import { recordShape, refuseChangedShape, shapeObstacle } from '../capture/shape.ts';
 import { type PgConnection, sqlstateOf } from '../connection/connection.ts';
 import { indexesAside } from '../copying/indexes-aside.ts';
@@ -33,7 +33,7 @@ type Prepared = {
   before: readonly string[];
   statements: readonly string[];
   record: unknown;
-  unproven?: readonly UnprovenKey[];
+  unproven?: readonly UnprovenForeignKey[];
 };
 
 /** Each of some rounds of locks within crossfade.swap. Seconds between two tries: the longer, the more have failed. */
@@ -208,12 +208,12 @@ async function after(
 ): Promise<void> {
   await validateForeignKeys(owner, validate);
   if (to !== 'none') return;
-  await giveKeysBack(owner, cutover.id);
+  await giveForeignKeysBack(owner, cutover.id);
   await endNewerSnapshots(owner, primaryOid);
 }
 
 /** Rows that a foreign key of the new shape would not allow: under it, the application could not even correct them. */
-async function firstOrphans(owner: PgConnection, keys: readonly UnprovenKey[]): Promise<string | null> {
+async function firstOrphans(owner: PgConnection, keys: readonly UnprovenForeignKey[]): Promise<string | null> {
   for (const { name, object, query } of keys) {
     const [row] = await owner.longCall<{ rows: number }>(query, LONG_MS);
     if (row!.rows > 0)

@@ -7,7 +7,13 @@
 import { quoteName, quoteTable } from '../shape.ts';
 import type { ForeignKey, TableDependents } from './dependents.ts';
 import { addStatements, type KeyColumns, referencedBy } from './foreign-key-statement.ts';
-import { giveKey, type KeyAside, nameAfter, type UnprovenKey, unproven } from './keys-aside.ts';
+import {
+  type ForeignKeyAside,
+  giveForeignKey,
+  nameAfter,
+  type UnprovenForeignKey,
+  unproven,
+} from './foreign-keys-aside.ts';
 import { comparable } from './moved.ts';
 import { type PromotionItem, qualified } from './refusals.ts';
 
@@ -83,9 +89,9 @@ const referencing = (foreignKey: ForeignKey, index: number) =>
   `${qualified(foreignKey.table)}.${foreignKey.columns[index]}`;
 
 /** What the swap made and dropped of the tables' own foreign keys, for the way back. */
-export type OwnKeys = { dropped: readonly KeyAside[]; made: readonly string[] };
+export type OwnForeignKeys = { dropped: readonly ForeignKeyAside[]; made: readonly string[] };
 
-export type MovedKeys = Repointed & { record: OwnKeys; unproven: UnprovenKey[] };
+export type MovedForeignKeys = Repointed & { record: OwnForeignKeys; unproven: UnprovenForeignKey[] };
 
 type OutgoingRequest = {
   primary: TableDependents;
@@ -95,11 +101,11 @@ type OutgoingRequest = {
   key: KeyColumns;
   /** Names of the shadow's constraints after the renames. */
   taken: ReadonlySet<string>;
-  aside: readonly KeyAside[];
+  aside: readonly ForeignKeyAside[];
 };
 
 /** Foreign keys of the primary: off the table that is mirrored from now on, onto the one that gets its name. */
-export function moveOutgoing(request: OutgoingRequest): MovedKeys {
+export function moveOutgoing(request: OutgoingRequest): MovedForeignKeys {
   const { primary, shadow } = request;
   const steps: Repointed = { drop: [], add: [], validate: [], lock: [], items: [] };
   const dropped: ForeignKey[] = [];
@@ -123,17 +129,17 @@ export function moveOutgoing(request: OutgoingRequest): MovedKeys {
     made.push(name);
   }
   steps.items.push(...ownOfShadow(shadow, primary));
-  return giveAside({ ...steps, record: { dropped, made }, unproven: [] }, request);
+  return giveBack({ ...steps, record: { dropped, made }, unproven: [] }, request);
 }
 
 /** What the shadow had of its own goes onto the promoted table, too. */
-function giveAside(steps: MovedKeys, request: OutgoingRequest): MovedKeys {
+function giveBack(steps: MovedForeignKeys, request: OutgoingRequest): MovedForeignKeys {
   const { primary, shadow, aside } = request;
   const table = { schema: primary.schema, name: primary.name };
   const taken = new Set([...request.taken, ...steps.record.made]);
   const made = [...steps.record.made];
   for (const one of aside) {
-    const { item, key } = giveKey(one, primary, shadow, taken);
+    const { item, key } = giveForeignKey(one, primary, shadow, taken);
     steps.items.push(item);
     if (!key) continue;
     const proven = primary.outgoing.some((own) => own.validated && isAlike(one, own, request));
@@ -236,7 +242,7 @@ function ownOfShadow(shadow: TableDependents, primary: TableDependents): Promoti
 
 /** The way back: the shadow loses what it got, the primary gets what it had. */
 export function returnOutgoing(
-  { dropped, made }: OwnKeys,
+  { dropped, made }: OwnForeignKeys,
   primary: TableDependents,
   shadow: TableDependents,
   name: string,
@@ -264,9 +270,9 @@ export function returnOutgoing(
   };
 }
 
-const isWhole = (key: KeyAside): key is ForeignKey => key.referencedColumns !== null;
+const isWhole = (key: ForeignKeyAside): key is ForeignKey => key.referencedColumns !== null;
 
-function madeAgain(key: KeyAside): Pick<PromotionItem, 'action' | 'text'> {
+function madeAgain(key: ForeignKeyAside): Pick<PromotionItem, 'action' | 'text'> {
   if (isWhole(key)) return { action: 'rebuild', text: 'is made again, and validated after the swap' };
   const text = `It referenced columns of ${qualified(key.references)} that are gone with its own promotion. Roll that one back first.`;
   return { action: 'refuse', text };

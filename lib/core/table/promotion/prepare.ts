@@ -8,8 +8,8 @@ import { judgeBeforeStart } from './before-start.ts';
 import { judgeComputed } from './computed-columns.ts';
 import type { TableDependents } from './dependents.ts';
 import { moveOutgoing, repoint } from './foreign-keys.ts';
+import type { UnprovenForeignKey } from './foreign-keys-aside.ts';
 import { habits } from './habits.ts';
-import type { UnprovenKey } from './keys-aside.ts';
 import { chooseNames, renameStatement } from './names.ts';
 import { noticeDifferences } from './notices.ts';
 import {
@@ -46,7 +46,7 @@ import { carrySequences } from './sequences.ts';
 /** `customer` → `customer_old`, `customer_v2` → `customer`, and everything that hangs on them. */
 export function promotionOf(
   request: SwapRequest,
-): PreparedSwap & { record: PromotionRecord; unproven: readonly UnprovenKey[] } {
+): PreparedSwap & { record: PromotionRecord; unproven: readonly UnprovenForeignKey[] } {
   const parts = promotionParts(request);
   const { primary, shadow, names, keys, outgoing, attached } = parts;
   const validate = [...keys.validate, ...outgoing.validate, ...attached.later];

@@ -6,8 +6,8 @@ import { moveFunctions, moveStatistics } from './bodies.ts';
 import type { ComputedColumn } from './computed-columns.ts';
 import type { DependentSequence, Dependents, ForeignKey, TableDependents } from './dependents.ts';
 import type { KeyColumns } from './foreign-key-statement.ts';
-import type { OwnKeys } from './foreign-keys.ts';
-import type { KeyAside } from './keys-aside.ts';
+import type { OwnForeignKeys } from './foreign-keys.ts';
+import type { ForeignKeyAside } from './foreign-keys-aside.ts';
 import type { Move, Moved } from './moved.ts';
 import type { Rename } from './names.ts';
 import type { CarriedComment, Granted, OwnerBefore } from './privileges.ts';
@@ -30,7 +30,7 @@ export type PromotionRecord = {
   owner: OwnerBefore | null;
   /** What hung on the shadow before, and goes back with it. */
   followers: { foreignKeys: readonly string[]; others: readonly string[] };
-  keys: OwnKeys;
+  keys: OwnForeignKeys;
   rowSecurity: RowSecurityBefore;
   /** The shadow got the primary's replica identity. */
   identified: boolean;
@@ -58,7 +58,7 @@ export type SwapRequest = {
   /** Forward: from the primary to the shadow. */
   mapping: Mapping;
   /** Foreign keys that were taken off the shadow when it began to follow. */
-  aside?: readonly KeyAside[];
+  aside?: readonly ForeignKeyAside[];
   computed?: readonly ComputedColumn[];
   /** From the shadow to the primary. */
   reverse?: Mapping;

@@ -165,7 +165,7 @@ BEGIN
       ${writePart(flow)}
     END LOOP;
     ${exchangeCircle(flow)}
-    ${putAside(flow)}
+    ${postpone(flow)}
   END IF;
 
   DELETE FROM ${outbox} o WHERE o.seq = ANY (v_seqs) AND NOT o.seq = ANY (v_kept);
@@ -353,7 +353,7 @@ function exchangeCircle(flow: Flow): string {
  * Puts what failed off, or into quarantine when it had its tries. All that is put off for as long is due at one moment: a unique
  * value that another key still holds is free when that key's hint has been applied.
  */
-function putAside(flow: Flow): string {
+function postpone(flow: Flow): string {
   const { outbox } = objectNames(flow.id);
   const failed = `unnest(v_bad, v_tries) WITH ORDINALITY AS b(i, attempts, place), LATERAL (SELECT ${keys(flow, (k) => `v_${k}[b.i] AS ${k}`)} OFFSET 0) k`;
   const mine = `o.seq = ANY (v_seqs) AND o.op NOT IN ('T', 'S') AND ${keys(flow, (k) => `o.${k} = k.${k}`, ' AND ')}`;

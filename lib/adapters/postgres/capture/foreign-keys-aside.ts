@@ -1,6 +1,7 @@
 /**
  * Takes foreign keys off a shadow before it begins to follow, and gives back those that cannot hurt when it follows no more.
- * Each in a transaction of its own, since both tables are locked for it: the application waits for one at a time.
+ * Each in a transaction of its own, since both tables are locked for it: the application waits for one at a time. SQL of
+ * released migrations calls a foreign key that was set aside `key_aside`.
  */
 
 import { quoteText } from '../../../core/table/shape.ts';
@@ -11,7 +12,7 @@ const SHORT = { lock_timeout: '200ms' };
 const TRIES = 20;
 
 /** @returns statements, one per foreign key; each sets it aside and does nothing when it is gone */
-export async function keysToSetAside(
+export async function foreignKeysToSetAside(
   owner: PgConnection,
   id: string,
   primaryOid: number,
@@ -26,7 +27,7 @@ export async function keysToSetAside(
 }
 
 /** What cannot be given back now stays remembered, and no caller has to wait for it. */
-export async function giveKeysBack(owner: PgConnection, id: string): Promise<void> {
+export async function giveForeignKeysBack(owner: PgConnection, id: string): Promise<void> {
   const rows = await owner.call<{ name: string }>('SELECT n AS name FROM crossfade.keys_to_give_back($1::text) n', [
     id,
   ]);

@@ -9,13 +9,13 @@ import { fitName } from './fit-name.ts';
 import { type PromotionItem, qualified } from './refusals.ts';
 
 /** What a remembered foreign key references now; no columns when it is unknown which took their place. */
-export type KeyAside = Omit<ForeignKey, 'referencedColumns'> & { referencedColumns: readonly string[] | null };
+export type ForeignKeyAside = Omit<ForeignKey, 'referencedColumns'> & { referencedColumns: readonly string[] | null };
 
 export type GivenKey = { item: PromotionItem; key: ForeignKey | null };
 
 /** @param taken names of the shadow's constraints after the renames */
-export function giveKey(
-  aside: KeyAside,
+export function giveForeignKey(
+  aside: ForeignKeyAside,
   primary: TableDependents,
   shadow: TableDependents,
   taken: ReadonlySet<string>,
@@ -46,7 +46,7 @@ export function nameAfter(
 }
 
 function reasonAgainst(
-  { references, referencedColumns, columns }: KeyAside,
+  { references, referencedColumns, columns }: ForeignKeyAside,
   shadow: TableDependents,
   name: string,
   taken: ReadonlySet<string>,
@@ -63,10 +63,10 @@ function reasonAgainst(
 }
 
 /** A foreign key that the primary has not got: nothing says that the mirrored rows satisfy it. */
-export type UnprovenKey = { name: string; object: string; query: string };
+export type UnprovenForeignKey = { name: string; object: string; query: string };
 
 /** @param key with what it references now; the query counts rows that it would not allow */
-export function unproven(key: ForeignKey, shadow: TableDependents): UnprovenKey {
+export function unproven(key: ForeignKey, shadow: TableDependents): UnprovenForeignKey {
   const target = key.references.oid === shadow.oid ? shadow : key.references;
   const pairs = key.columns.map((column, index) => [column, key.referencedColumns[index]!] as const);
   const given = pairs.map(([column]) => `s.${quoteName(column)} IS NOT NULL`);
