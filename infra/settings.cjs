@@ -263,7 +263,7 @@ function awsSettings(stage, region, values) {
       ],
       subnetIds: listed(values.subnetIds),
     },
-    // Only the shadow-writer brings copies of writes to upstreams.
+    // Only the shadow-writer brings forwarded writes to upstreams.
     writerVpc: {
       securityGroupIds: [
         { Ref: 'FunctionSecurityGroup' },

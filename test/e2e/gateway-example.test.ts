@@ -1,5 +1,5 @@
 /**
- * The example `gateway` from its first copy to the end of dual writes, under load and with everything real: gateway over
+ * The example `gateway` from its first write to the end of dual writes, under load and with everything real: gateway over
  * HTTP, DynamoDB Streams, stream handler, relay, tick, flags. Twice it is taken back on the way. At every look both
  * services hold the same users, conversations and tasks, and those are what callers were told is there.
  *
@@ -42,9 +42,15 @@ type Report = {
   stage: string;
   sharePpm: number;
   forwards: { open: number; quarantined: number } | null;
+  /** Old name. */
+  copies: unknown;
   rollback: { cause: string } | null;
   verdict: { reasons: readonly { code: string; text: string }[]; evidence: { checks: number; mismatches: number } };
 };
+/** What an answer says of the other side, by its name now and by the old one. */
+const marksOf = ({ headers }: { headers: Headers }) =>
+  ['x-crossfade-forward', 'x-crossfade-copy'].map((name) => headers.get(name));
+
 const report = async () => (await example.api('/v1/cutovers/chat')).body as Report;
 const command = async (name: string, body: object = {}) =>
   expect((await example.command(name, body)).body).toMatchObject({ published: true });
@@ -131,7 +137,7 @@ describe(`the gateway example of seed ${SEED}`, () => {
       ['POST', 'conversations/x', { title: 'Talk' }],
       ['POST', 'conversations/x/messages', { id: 'm', text: 'said' }],
     ] as const)
-      expect((await example.chat(method, path, { body })).headers.get('x-crossfade-forward')).toBe('recorded');
+      expect(marksOf(await example.chat(method, path, { body }))).toEqual(['recorded', 'recorded']);
     await example.settled();
     const there = async (path: string) => (await fetch(`${example.replacement.url}/${path}`)).json();
     expect(await there('users/x')).toMatchObject({ name: 'Bob', plan: 'team' });
@@ -146,7 +152,9 @@ describe(`the gateway example of seed ${SEED}`, () => {
     await users.work(20, 'writes');
     const difference = await compareStores(example.legacy.url, example.replacement.url);
     expect(difference.onlyLegacy.length + difference.onlyReplacement.length).toBeGreaterThan(5);
-    expect((await report()).forwards?.open).toBeGreaterThan(5);
+    const { forwards, copies } = await report();
+    expect(forwards?.open).toBeGreaterThan(5);
+    expect(copies).toEqual(forwards);
     example.forwarding(true);
     await expectSame();
   });

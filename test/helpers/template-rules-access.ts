@@ -241,7 +241,7 @@ export const ACCESS_RULES: readonly Rule[] = [
   },
   {
     area: 'roles',
-    says: 'nobody may delete an item but a copy that was carried out, and so nobody can delete an audit entry',
+    says: 'nobody may delete an item but a forwarded write that was carried out, and so nobody can delete an audit entry',
     wrong: (it) => {
       const changes = JSON.stringify({ 'Fn::GetAtt': ['ChangesTable', 'Arn'] });
       return statements(it)
