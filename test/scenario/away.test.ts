@@ -7,10 +7,10 @@ import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
 import { DEFAULT_POLICY } from '../../lib/core/cutover/cutover.ts';
 import { tick } from '../../lib/flows/control/tick.ts';
 import { isTablePort } from '../helpers/table-ports.ts';
-import { before, type Plant } from '../helpers/world.ts';
+import { before, MINUTE_MS, type Plant } from '../helpers/world.ts';
 import { declarationOf } from '../property/samples.ts';
 import { differences, inside } from './oracle.ts';
-import { ID, run, SHORT, shortTable } from './run.ts';
+import { DWELL_MINUTES, ID, run, SHORT, shortTable } from './run.ts';
 
 const OTHER = 'invoice';
 const other = {
@@ -70,6 +70,56 @@ describe('a tick while everything is there', () => {
     spans = [];
     await scene.minutes(5);
     expect(Math.max(...spans)).toBe(RULES_LOOK_BACK + 1);
+  });
+});
+
+describe('a cutover that nobody uses', () => {
+  /** The minutes that each read asks for, in a stage that has stood for long, and the code it is held by. */
+  async function longSilence() {
+    let spans: number[] = [];
+    let silent = true;
+    const plant: Plant = {
+      ports: (ports) => ({
+        ...ports,
+        windows: {
+          ...ports.windows,
+          read(id, from, to) {
+            spans.push(to - from + 1);
+            return silent ? Promise.resolve([]) : ports.windows.read(id, from, to);
+          },
+        },
+      }),
+    };
+    const scene = run({ plant });
+    await scene.minutes(2);
+    await scene.accepted({ type: 'start' });
+    await scene.minutes(3 * 60);
+    return { scene, asked: () => spans, forget: () => (spans = []), use: () => (silent = false) };
+  }
+
+  it('is not asked every minute for all the minutes it has stood, or for the thirty days that are kept', async () => {
+    const { scene, asked, forget } = await longSilence();
+    expect(await scene.held()).toContain('data_missing');
+    expect(asked().length).toBeGreaterThan(180);
+    // The first look after the start goes back over the history before it.
+    forget();
+    await scene.minutes(5);
+    expect(asked()).toHaveLength(5);
+    expect(Math.max(...asked())).toBe(62);
+  });
+
+  it('is asked for everything since the last look when no tick has looked for hours', async () => {
+    const { scene, asked, forget } = await longSilence();
+    scene.w.clock.pass(5 * 60 * MINUTE_MS);
+    forget();
+    await scene.minutes(1);
+    expect(Math.max(...asked())).toBeGreaterThan(5 * 60);
+  });
+
+  it('goes on as soon as somebody uses it', async () => {
+    const { scene, use } = await longSilence();
+    use();
+    await scene.until('r10', 2 * DWELL_MINUTES);
   });
 });
 

@@ -16,11 +16,13 @@ import type { TableStatus } from './table-status.ts';
 export const HISTORY_MINUTES = 60;
 /** A fold is rebuilt from at most so much of a stage. */
 const REBUILT_MINUTES = 24 * 60;
+/** A report that was not there so long after its minute does not come any more: the API takes none older than ten minutes. */
+const LATE_MINUTES = 60;
 
 export type GateInput = {
   state: CutoverState;
   policy: Policy;
-  /** At most one per minute and side: all since `resume(…).fromMinute`. Those that are folded or still open are ignored. */
+  /** At most one per minute and side: all since `unfoldedFrom(…)`. Those that are folded or still open are ignored. */
   windows: readonly MinuteWindow[];
   /** Only for table cutovers; null when the database could not be asked. */
   table: TableStatus | null;
@@ -101,6 +103,21 @@ export function resume(
   }
   const fromMinute = Math.max(firstMinute, openMinute - (isUnderWay(state) ? REBUILT_MINUTES : 0)) - HISTORY_MINUTES;
   return { evidence: newEvidence(key), fromMinute };
+}
+
+/**
+ * The first minute whose windows are needed to go on from the last verdict. Of a cutover without traffic nothing is folded,
+ * however long it stands: it is asked for what the last look could not see yet, and not for all of its life every minute.
+ */
+export function unfoldedFrom(
+  last: { evidence: Evidence | null; atMs: number } | null,
+  state: CutoverState,
+  policy: Policy,
+  nowMs: number,
+): number {
+  const { evidence, fromMinute } = resume(last?.evidence, state, policy, nowMs);
+  if (!last || evidence !== last.evidence) return fromMinute;
+  return Math.max(fromMinute, Math.floor(Math.min(last.atMs, nowMs) / MINUTE_MS) - LATE_MINUTES);
 }
 
 export function collect(input: GateInput): Seen {

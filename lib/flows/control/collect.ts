@@ -16,7 +16,7 @@ import {
 import { policyOf } from '../../core/cutover/policy.ts';
 import type { ForwardsSummary } from '../../core/forwards/forward.ts';
 import { guardMinutes } from '../../core/gates/absolute-guards.ts';
-import { resume } from '../../core/gates/seen.ts';
+import { unfoldedFrom } from '../../core/gates/seen.ts';
 import type { StoredVerdict } from '../../core/gates/stored-verdict.ts';
 import type { Snapshot } from '../../core/look/snapshot.ts';
 import { carriesState } from '../../core/routing/flags.ts';
@@ -104,7 +104,7 @@ export async function collect(
   const nowMinute = Math.floor(nowMs / MINUTE_MS);
   // Of a cutover that was never started no evidence is kept, so none is folded from the start every minute.
   const unfoldedMinute =
-    state.version === 0 ? nowMinute : resume(last?.evidence ?? null, state, policy, nowMs).fromMinute;
+    state.version === 0 ? nowMinute : unfoldedFrom(last, state, policy, nowMs);
   const fromMinute = Math.min(unfoldedMinute, nowMinute - backMinutes);
   const [windows, forwards] = await Promise.all([
     ports.windows.read(id, Math.max(0, fromMinute), nowMinute),
