@@ -103,8 +103,7 @@ export async function collect(
   const last = await storedVerdict(ports, id);
   const nowMinute = Math.floor(nowMs / MINUTE_MS);
   // Of a cutover that was never started no evidence is kept, so none is folded from the start every minute.
-  const unfoldedMinute =
-    state.version === 0 ? nowMinute : unfoldedFrom(last, state, policy, nowMs);
+  const unfoldedMinute = state.version === 0 ? nowMinute : unfoldedFrom(last, state, policy, nowMs);
   const fromMinute = Math.min(unfoldedMinute, nowMinute - backMinutes);
   const [windows, forwards] = await Promise.all([
     ports.windows.read(id, Math.max(0, fromMinute), nowMinute),
