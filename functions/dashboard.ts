@@ -17,10 +17,13 @@ const AUDIT_ENTRIES = 30;
 
 async function data({ ports, cutovers }: Composition): Promise<DashboardData> {
   const declarations = await cutovers();
-  const subjects = ['system', ...declarations.map((declaration) => declaration.id)];
   const [status, audit, alerts, experiments] = await Promise.all([
     report(ports, declarations),
-    recentHistory(ports, subjects, AUDIT_ENTRIES),
+    recentHistory(
+      ports,
+      declarations.map(({ id }) => id),
+      AUDIT_ENTRIES,
+    ),
     listAlerts(ports).catch((error) => {
       ports.log.failure('alerts_unreadable', error);
       return undefined;

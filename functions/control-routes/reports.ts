@@ -82,7 +82,7 @@ export const reportRoutes = [
     query: newest,
     handle: async ({ ports, cutovers }, { query: { limit } }) => {
       const ids = (await cutovers()).map(({ id }) => id);
-      return { status: 200, body: { entries: await recentHistory(ports, ['system', ...ids], limit) } };
+      return { status: 200, body: { entries: await recentHistory(ports, ids, limit) } };
     },
   }),
   route({

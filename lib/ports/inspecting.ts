@@ -13,6 +13,6 @@ export type Inspecting = {
   statuses(ids: readonly CutoverId[]): Promise<ReadonlyMap<CutoverId, TableStatus>>;
   /** What could spoil the migration; works before the first start. Changes nothing. */
   health(cutover: TableCutover): Promise<readonly HealthFinding[]>;
-  /** Progress, alerts and verdict in one look; `null` when the database knows nothing of this cutover. */
-  outlook(id: CutoverId): Promise<TableOutlook | null>;
+  /** Progress, alerts and verdict of many in a question or a few; of one that the database does not know there is none. */
+  outlooks(ids: readonly CutoverId[]): Promise<ReadonlyMap<CutoverId, TableOutlook>>;
 };

@@ -14,9 +14,3 @@ export async function withConcurrencyLimit<Item, Result>(
   await Promise.all(Array.from({ length: Math.min(lanes, items.length) }, lane));
   return results;
 }
-
-export function inBatches<Item>(items: readonly Item[], most: number): Item[][] {
-  return Array.from({ length: Math.ceil(items.length / most) }, (_, batch) =>
-    items.slice(batch * most, (batch + 1) * most),
-  );
-}

@@ -3,6 +3,7 @@
  * agree with all of them. Alerts come last: nothing waits for a message.
  */
 
+import { inBatches } from '../../core/base/in-batches.ts';
 import { MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
 import { isUnderWay } from '../../core/cutover/stage-kinds.ts';
@@ -10,7 +11,7 @@ import { groupsOf } from '../../core/holds/cohort.ts';
 import type { Judgement } from '../../core/look/snapshot.ts';
 import type { Ports } from '../../ports/ports.ts';
 import { watchAlerts } from '../alerts/watch-alerts.ts';
-import { inBatches, withConcurrencyLimit } from '../calls/concurrency-limit.ts';
+import { withConcurrencyLimit } from '../calls/concurrency-limit.ts';
 import { shortCircuit } from '../calls/short-circuit.ts';
 import { type AdvancePorts, advance, type Outcome } from './advance.ts';
 import { collectAround } from './collect.ts';

@@ -1,5 +1,6 @@
 /** The audit log of one subject, newest first, and whether its chain of hashes is whole. */
 
+import { inBatches } from '../../core/base/in-batches.ts';
 import { GENESIS_HASH } from '../../core/cutover/cutover.ts';
 import { type AuditEntry, type AuditHead, type ChainVerdict, verifyChain } from '../../core/stage/audit.ts';
 import type { Event } from '../../core/stage/events.ts';
@@ -47,17 +48,28 @@ export async function verifyAudit(
   return { subjects: found };
 }
 
-/** The newest entries over several subjects. */
+/**
+ * The newest entries over the system and these cutovers. The logs are read in the order of the last change of their subject, and
+ * no longer than until `limit` entries are newer than that of the next: with hundreds of cutovers most logs are not asked.
+ */
 export async function recentHistory(
   ports: Pick<Ports, 'state'>,
-  subjects: readonly string[],
+  cutovers: readonly string[],
   limit: number,
 ): Promise<readonly AuditEntry<Event>[]> {
-  const pages = await Promise.all(subjects.map((subject) => ports.state.readAudit(subject, { limit })));
-  return pages
-    .flat()
-    .sort((a, b) => b.atMs - a.atMs || b.seq - a.seq)
-    .slice(0, limit);
+  // The state of the system does not say when it changed, and one that cannot be read neither: their logs are read at once.
+  const changes = new Map<string, number>([['system', Number.POSITIVE_INFINITY]]);
+  for (const one of await ports.state.readAll())
+    changes.set(one.id, 'invalid' in one ? Number.POSITIVE_INFINITY : one.changedAtMs);
+  const subjects = ['system', ...cutovers.filter((id) => changes.has(id))];
+  subjects.sort((a, b) => (changes.get(a)! < changes.get(b)! ? 1 : -1));
+  let newest: AuditEntry<Event>[] = [];
+  for (const some of inBatches(subjects, LOGS_AT_ONCE)) {
+    if (newest.length === limit && newest.at(-1)!.atMs > changes.get(some[0]!)!) break;
+    const pages = await Promise.all(some.map((subject) => ports.state.readAudit(subject, { limit })));
+    newest = [...newest, ...pages.flat()].sort((a, b) => b.atMs - a.atMs || b.seq - a.seq).slice(0, limit);
+  }
+  return newest;
 }
 
 /** Every entry, oldest first, however many there are: what is left out would be the newest. */

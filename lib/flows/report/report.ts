@@ -1,5 +1,6 @@
 /** Status of cutovers for people and programs: what is, why it is held, what comes next. Reads only. */
 
+import { inBatches } from '../../core/base/in-batches.ts';
 import { withOldFields } from '../../core/base/old-names.ts';
 import { MINUTE_MS } from '../../core/base/units.ts';
 import type { Condition } from '../../core/conditions/condition.ts';
@@ -26,7 +27,7 @@ import { type PhaseView, viewPhases } from '../../core/phases/view.ts';
 import { recommendationOf, validationScoreOf } from '../../core/report/recommendation.ts';
 import { sharePpmOf } from '../../core/routing/flags.ts';
 import { droppedText, pendingWord } from '../../core/stage/intents.ts';
-import { inBatches, withConcurrencyLimit } from '../calls/concurrency-limit.ts';
+import { withConcurrencyLimit } from '../calls/concurrency-limit.ts';
 import { type CollectPorts, collectAround } from '../control/collect.ts';
 import { look } from '../control/look.ts';
 

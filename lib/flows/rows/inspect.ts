@@ -35,10 +35,9 @@ export async function outlooks(
   { inspecting }: Pick<Ports, 'inspecting'>,
   declarations: readonly CutoverDeclaration[],
 ): Promise<TableOutlook[]> {
-  const found = await Promise.all(
-    declarations.filter(({ kind }) => kind === 'table').map(({ id }) => inspecting.outlook(id)),
-  );
-  return found.filter((one) => one !== null);
+  const ids = declarations.filter(({ kind }) => kind === 'table').map(({ id }) => id);
+  const found = await inspecting.outlooks(ids);
+  return ids.flatMap((id) => found.get(id) ?? []);
 }
 
 /** @throws CrossfadeError `illegal_transition` when it is no table, or was never started */
@@ -46,7 +45,8 @@ export async function outlookOf(
   { inspecting }: Pick<Ports, 'inspecting'>,
   declaration: CutoverDeclaration,
 ): Promise<TableOutlook> {
-  return (await inspecting.outlook(tableOf(declaration).id)) ?? neverStarted(declaration);
+  const { id } = tableOf(declaration);
+  return (await inspecting.outlooks([id])).get(id) ?? neverStarted(declaration);
 }
 
 export async function compareTables(

@@ -140,7 +140,7 @@ describe('the example aidis', () => {
           ({ reason }) => reason.includes(`${table}_shadow`) || reason.includes('embedding_1536'),
         ),
       ).toBe(true);
-      const outlook = (await plane.outlook(table))!;
+      const outlook = (await plane.outlooks([table])).get(table)!;
       expect(outlook.alerts.map(({ alert }) => alert)).toContain('quarantine');
       expect(outlook.verdict).toMatchObject({ verdict: 'MONITORING_REQUIRED' });
       expect(await plane.consistency(table)).toMatchObject({ diverged: 0, quarantined: 2, errors: [] });

@@ -126,6 +126,30 @@ describe('each act on one of many tables', () => {
     await madeAgain(ids);
   });
 
+  it('their progress and their alerts ask each of them for its status once', async () => {
+    const session = await db.sql.reserve();
+    const asked = async (question: string) => {
+      await session.unsafe("SET track_functions = 'all'");
+      await session.unsafe('SELECT pg_stat_reset()');
+      await session.unsafe(question);
+      await session.unsafe('SELECT pg_stat_force_next_flush()');
+      const [row] = await session.unsafe(
+        "SELECT calls::int FROM pg_stat_user_functions WHERE schemaname = 'crossfade' AND funcname = 'table_status'",
+      );
+      await session.unsafe('RESET track_functions');
+      return row!.calls;
+    };
+    expect(await asked('TABLE crossfade.progress')).toBe(TABLES);
+    expect(await asked("SELECT * FROM crossfade.progress WHERE cutover = 't_3'")).toBe(1);
+    expect(await asked('TABLE crossfade.health_alerts')).toBe(TABLES);
+    // As it was: every part of the status is the call again.
+    const [{ text }] = await session.unsafe<[{ text: string }]>("SELECT pg_get_viewdef('crossfade.progress') AS text");
+    const before = text.replace(/\s+OFFSET 0/, '');
+    expect(before).not.toBe(text);
+    expect(await asked(before)).toBeGreaterThan(10 * TABLES);
+    session.release();
+  });
+
   /** What the question of many must compare, each left out of the function in turn. */
   it.each([
     ['the shape', ' AND n.shape = s.armed', 'row security'],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { inBatches, withConcurrencyLimit } from '../../../lib/flows/calls/concurrency-limit.ts';
+import { inBatches } from '../../../lib/core/base/in-batches.ts';
+import { withConcurrencyLimit } from '../../../lib/flows/calls/concurrency-limit.ts';
 
 describe('work on many things', () => {
   it('in lanes comes back in the order of the items', async () => {

@@ -3,7 +3,7 @@
 import type { Inspecting } from '../../../ports/inspecting.ts';
 import type { Roles } from '../connection/roles.ts';
 import { tableHealth } from './health.ts';
-import { outlook } from './inspection.ts';
+import { tableOutlooks } from './inspection.ts';
 import { tableStatuses } from './statuses.ts';
 
 export function postgresInspecting({ runtime, owner }: Roles): Inspecting {
@@ -11,6 +11,6 @@ export function postgresInspecting({ runtime, owner }: Roles): Inspecting {
     status: async (id) => (await tableStatuses(runtime, [id])).get(id) ?? null,
     statuses: (ids) => tableStatuses(runtime, ids),
     health: (cutover) => tableHealth(runtime, owner, cutover),
-    outlook: (id) => outlook(runtime, id),
+    outlooks: (ids) => tableOutlooks(runtime, ids),
   };
 }

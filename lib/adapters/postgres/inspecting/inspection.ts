@@ -1,6 +1,7 @@
 /** What the functions and views for people say of a table cutover. Reads only; what is unknown to the database is null. */
 
 import { CrossfadeError } from '../../../core/base/errors.ts';
+import { inBatches } from '../../../core/base/in-batches.ts';
 import type { Consistency, HealthFinding, RecordComparison, TableOutlook } from '../../../core/table/reading.ts';
 import { quoteText } from '../../../core/table/shape.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
@@ -20,7 +21,7 @@ export async function healthFindings(connection: PgConnection, { id, table }: Ta
   );
 }
 
-const OUTLOOK = `SELECT jsonb_build_object(
+const OUTLOOKS = `SELECT p.cutover AS id, jsonb_build_object(
   'progress', jsonb_build_object('cutover', p.cutover, 'stage', p.stage, 'direction', p.direction, 'backfill', p.backfill,
     'rowsDone', p.rows_done, 'rowsTotal', p.rows_total, 'backfillPercent', p.backfill_percent, 'rowsPerSecond', p.rows_per_second,
     'etaSeconds', p.eta_seconds, 'lagSeconds', p.lag_seconds, 'hints', p.hints, 'quarantined', p.quarantined,
@@ -29,11 +30,22 @@ const OUTLOOK = `SELECT jsonb_build_object(
   'alerts', (SELECT coalesce(jsonb_agg(jsonb_build_object('alert', a.alert, 'value', a.value, 'threshold', a.threshold,
     'remedy', a.remedy) ORDER BY a.alert), '[]') FROM crossfade.health_alerts a WHERE a.cutover = p.cutover),
   'verdict', (SELECT jsonb_build_object('verdict', v.verdict, 'reasons', to_jsonb(v.reasons)) FROM crossfade.success_verdict(p.cutover) v)
-) AS outlook FROM crossfade.progress p WHERE p.cutover = $1::text`;
+) AS outlook FROM crossfade.progress p WHERE p.cutover IN (SELECT jsonb_array_elements_text($1::text::jsonb))`;
 
-export async function outlook(connection: PgConnection, id: string): Promise<TableOutlook | null> {
-  const [row] = await connection.call<{ outlook: TableOutlook }>(OUTLOOK, [id]);
-  return row?.outlook ?? null;
+/** Some ten milliseconds each on a busy server: far from the deadline of a call. */
+const MOST = 20;
+
+export async function tableOutlooks(
+  connection: PgConnection,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, TableOutlook>> {
+  const found = new Map<string, TableOutlook>();
+  for (const some of inBatches(ids, MOST))
+    for (const { id, outlook } of await connection.call<{ id: string; outlook: TableOutlook }>(OUTLOOKS, [
+      JSON.stringify(some),
+    ]))
+      found.set(id, outlook);
+  return found;
 }
 
 export async function consistency(connection: PgConnection, id: string): Promise<Consistency | null> {

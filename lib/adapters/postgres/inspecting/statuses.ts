@@ -1,5 +1,6 @@
 /** The status of many tables in a few statements, and what they share of the server. */
 
+import { inBatches } from '../../../core/base/in-batches.ts';
 import type { TableStatus } from '../../../core/gates/table-status.ts';
 import type { PgConnection } from '../connection/connection.ts';
 
@@ -19,10 +20,10 @@ export async function tableStatuses(
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, TableStatus>> {
   const found = new Map<string, TableStatus>();
-  for (let start = 0; start < ids.length; start += MOST) {
-    const some = JSON.stringify(ids.slice(start, start + MOST));
-    for (const { id, status } of await runtime.call<{ id: string; status: TableStatus }>(STATUSES, [some]))
+  for (const some of inBatches(ids, MOST))
+    for (const { id, status } of await runtime.call<{ id: string; status: TableStatus }>(STATUSES, [
+      JSON.stringify(some),
+    ]))
       found.set(id, status);
-  }
   return found;
 }

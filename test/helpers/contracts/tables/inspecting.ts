@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { ID, type TableBench } from './bench.ts';
 
 export function inspectingContract(t: TableBench): void {
-  const alerts = async () => (await t.ports.inspecting.outlook(ID))!.alerts.map(({ alert }) => alert);
+  const outlook = async () => (await t.ports.inspecting.outlooks([ID])).get(ID);
+  const alerts = async () => (await outlook())!.alerts.map(({ alert }) => alert);
 
   describe('many at once', () => {
     it('are what each is alone, and those that nobody knows are not among them', async () => {
@@ -14,12 +15,14 @@ export function inspectingContract(t: TableBench): void {
       const status = await t.status();
       const some = { lagMs: expect.any(Number), connections: status.connections && expect.any(Object) };
       expect(await t.ports.inspecting.statuses(['nobody', ID, ID])).toEqual(new Map([[ID, { ...status, ...some }]]));
+      expect(await t.ports.inspecting.outlooks([])).toEqual(new Map());
+      expect([...(await t.ports.inspecting.outlooks(['nobody', ID, ID])).keys()]).toEqual([ID]);
     });
   });
 
   describe('what is said to people', () => {
     it('before the first start there is nothing to compare, and the tables can be checked', async () => {
-      expect(await t.ports.inspecting.outlook(ID)).toBeNull();
+      expect(await outlook()).toBeUndefined();
       expect(await t.ports.verifying.consistency(ID)).toBeNull();
       expect(await t.ports.verifying.compareRecord(ID, '1')).toBeNull();
       const findings = await t.ports.inspecting.health(t.cutover);
@@ -31,7 +34,7 @@ export function inspectingContract(t: TableBench): void {
     it('shows how far the copy is, and is ready once everything is proven', async () => {
       await t.armedWith(4);
       await t.ports.copying.backfill(ID, 1, 2);
-      const halfway = (await t.ports.inspecting.outlook(ID))!;
+      const halfway = (await outlook())!;
       expect(halfway.progress).toMatchObject({
         cutover: ID,
         stage: 'dual_write',
@@ -47,7 +50,7 @@ export function inspectingContract(t: TableBench): void {
       while ((await t.ports.copying.backfill(ID, 1, 2)).kind === 'copied');
       expect(await alerts()).toEqual(['stale verification']);
       await t.verified(1, Date.now());
-      const ready = (await t.ports.inspecting.outlook(ID))!;
+      const ready = (await outlook())!;
       expect(ready).toMatchObject({
         progress: { backfill: 'done', backfillPercent: 100, syncPercent: 100, score: 1, divergences: 0 },
         alerts: [],
@@ -59,7 +62,7 @@ export function inspectingContract(t: TableBench): void {
       await t.copied();
       await t.tamper(1, 'wrong');
       await t.verified(1, Date.now());
-      expect((await t.ports.inspecting.outlook(ID))!.verdict).toMatchObject({
+      expect((await outlook())!.verdict).toMatchObject({
         verdict: 'ROLLBACK_RECOMMENDED',
         reasons: expect.arrayContaining([expect.any(String)]),
       });

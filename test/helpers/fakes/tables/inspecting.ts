@@ -11,7 +11,12 @@ export const inspectingIn = ({ clock, tables, table, refusals }: Memory): Inspec
   statuses: async (ids) =>
     new Map(ids.filter((id) => tables.get(id)?.known).map((id) => [id, statusOf(table(id), clock.now())])),
   health: async (cutover) => findingsOf(cutover, refusals.get(cutover.id)),
-  outlook: async (id) => (tables.get(id)?.known ? outlookOf(id, statusOf(table(id), clock.now()), clock.now()) : null),
+  outlooks: async (ids) =>
+    new Map(
+      ids
+        .filter((id) => tables.get(id)?.known)
+        .map((id) => [id, outlookOf(id, statusOf(table(id), clock.now()), clock.now())]),
+    ),
 });
 
 export function statusOf(it: Table, nowMs: number): TableStatus {
