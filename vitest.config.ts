@@ -26,7 +26,7 @@ export default defineConfig({
           name: 'unit',
           // They touch nothing but themselves: loading every module once halves their time.
           isolate: false,
-          // Against a test that never ends. Beside others they get what time is left, and a hundred lives take a minute alone.
+          // Against a test that never ends. Beside others they get what time is left, and sixty lives take half a minute alone.
           testTimeout: 600_000,
           // They need the processor only, which the demonstration leaves idle half of the time.
           sequence: { groupOrder: 2 },
