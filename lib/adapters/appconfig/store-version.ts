@@ -14,7 +14,7 @@ export type Stored =
   | { kind: 'unavailable'; why: string };
 
 /** The version that holds this content already, or null when it must be stored. */
-export type Seen = { kind: 'seen'; version: number | null } | Exclude<Stored, { kind: 'stored' }>;
+export type NewestVersion = { kind: 'seen'; version: number | null } | Exclude<Stored, { kind: 'stored' }>;
 
 /**
  * Looks at the newest version before anything is written. Its flags may be newer than those to be published: then it was
@@ -23,7 +23,7 @@ export type Seen = { kind: 'seen'; version: number | null } | Exclude<Stored, { 
 export async function lookAtNewest(
   calls: Calls,
   wanted: { document: FlagDocument; content: string; latestVersion: number },
-): Promise<Seen> {
+): Promise<NewestVersion> {
   if (wanted.latestVersion === 0) return lookForAny(calls);
   const found = await calls.content(wanted.latestVersion);
   if (!found.ok) {
@@ -38,7 +38,7 @@ export async function lookAtNewest(
 }
 
 /** The service has no lock for the first version, so that there is none is looked up as late as possible. */
-async function lookForAny(calls: Calls): Promise<Seen> {
+async function lookForAny(calls: Calls): Promise<NewestVersion> {
   const versions = await calls.versions();
   if (!versions.ok) return { kind: 'unavailable', why: sentenceOf('list the versions', versions.failure) };
   if (versions.value.length === 0) return { kind: 'seen', version: null };

@@ -60,8 +60,8 @@ export type Alert = {
   claim: { by: string; untilMs: number } | null;
 };
 
-/** What was seen of one rule. `applies`: the cutover is in a stage in which the metric means something. */
-export type Seen = {
+/** What one rule looks at. `applies`: the cutover is in a stage in which the metric means something. */
+export type Measurement = {
   rule: AlertRule;
   state: CutoverState;
   applies: boolean;
@@ -104,20 +104,24 @@ export function newAlert(cutover: string, rule: AlertRule): Alert {
 }
 
 /** The alert after one look, or the very same object when nothing changed. */
-export function step(stored: Alert | null, seen: Seen, nowMs: number): Alert {
-  const before = stored ?? newAlert(seen.state.id, seen.rule);
-  const { rule, value } = seen;
-  if (!seen.applies) return leave(before, nowMs, `it is not watched in stage ${seen.state.stage}`);
+export function step(stored: Alert | null, measured: Measurement, nowMs: number): Alert {
+  const before = stored ?? newAlert(measured.state.id, measured.rule);
+  const { rule, value } = measured;
+  if (!measured.applies) return leave(before, nowMs, `it is not watched in stage ${measured.state.stage}`);
   // A new run of the cutover begins without the old one's alerts.
-  if (before.firedAtMs !== null && seen.state.stageKind === 'dual_write' && before.firedAtMs < seen.state.enteredAtMs)
+  if (
+    before.firedAtMs !== null &&
+    measured.state.stageKind === 'dual_write' &&
+    before.firedAtMs < measured.state.enteredAtMs
+  )
     return leave(before, nowMs, 'the cutover was started again');
   if (value === null) return escalate(before, rule, nowMs);
   const beyond = OPERATORS[rule.operator].fires(value, rule.value);
-  if (beyond) return raise(before, seen, value, nowMs);
-  return clear(before, seen, value, nowMs);
+  if (beyond) return raise(before, measured, value, nowMs);
+  return clear(before, measured, value, nowMs);
 }
 
-function raise(before: Alert, { rule, state, why }: Seen, value: number, nowMs: number): Alert {
+function raise(before: Alert, { rule, state, why }: Measurement, value: number, nowMs: number): Alert {
   if (before.status === 'firing') {
     const still = before.clearSinceMs === null ? before : { ...before, clearSinceMs: null };
     return escalate(still, rule, nowMs);
@@ -142,7 +146,7 @@ function raise(before: Alert, { rule, state, why }: Seen, value: number, nowMs: 
   return withMessage(fired, 'fired', nowMs, text);
 }
 
-function clear(before: Alert, { rule, state }: Seen, value: number, nowMs: number): Alert {
+function clear(before: Alert, { rule, state }: Measurement, value: number, nowMs: number): Alert {
   if (before.status === 'quiet') return before;
   if (before.status === 'pending') return { ...before, status: 'quiet', sinceMs: nowMs, value };
   const clearSinceMs = before.clearSinceMs ?? nowMs;

@@ -75,7 +75,7 @@ export const SCENARIOS = [
 
 const QUIET_MINUTES = 2;
 
-export type Seen = {
+export type ProcedureFacts = {
   deployed: FlagDocument | null;
   table: TableStatus | null;
   /** From the minute of the decision on. */
@@ -89,14 +89,14 @@ export function procedureOf({ kind, plan, rollback }: Pick<CutoverState, 'kind' 
 }
 
 /** Steps that have not been recorded and are seen done now. */
-export function stepsSeen(state: CutoverState, seen: Seen): RollbackStep[] {
+export function stepsSeen(state: CutoverState, facts: ProcedureFacts): RollbackStep[] {
   const { rollback } = state;
   if (state.stageKind !== 'rolled_back' || !rollback) return [];
   const recorded = new Set(rollback.steps.map(({ name }) => name));
   return procedureOf(state)
     .filter(({ name }) => !recorded.has(name))
     .flatMap(({ name, does }) => {
-      const tookMs = LOOKS[name](state, seen);
+      const tookMs = LOOKS[name](state, facts);
       return tookMs === null ? [] : [{ name, tookMs, text: does }];
     });
 }
@@ -106,7 +106,7 @@ export const isVerified = (state: Pick<CutoverState, 'kind' | 'plan' | 'rollback
   procedureOf(state).every(({ name }) => state.rollback!.steps.some((step) => step.name === name));
 
 /** Time from the decision until it was seen, or null when it is not. */
-const LOOKS: Record<RollbackStepName, (state: CutoverState, seen: Seen) => number | null> = {
+const LOOKS: Record<RollbackStepName, (state: CutoverState, facts: ProcedureFacts) => number | null> = {
   // The state says so only once the database has.
   tables_swapped: (state, { nowMs }) => since(state, nowMs),
   flags_safe: (state, { deployed, nowMs }) => {

@@ -20,7 +20,7 @@ import { bothDirections } from './check-transform.ts';
 import { inlineMode } from './inline.ts';
 import { recordUsed } from './shape.ts';
 
-type Seen = {
+type CatalogFacts = {
   otherDatabase: boolean;
   outbox: readonly string[];
   added: readonly { side: 'primary' | 'shadow'; name: string }[];
@@ -66,8 +66,8 @@ const refused = (id: string, problems: readonly string[]): Adopted => ({
   why: `The tables of cutover '${id}' cannot be taken over as they are: ${problems.join('; ')}. Nothing was changed.`,
 });
 
-async function look(owner: PgConnection, id: string): Promise<Seen> {
-  const [row] = await owner.call<{ seen: Seen }>(
+async function look(owner: PgConnection, id: string): Promise<CatalogFacts> {
+  const [row] = await owner.call<{ seen: CatalogFacts }>(
     `SELECT pg_catalog.jsonb_build_object(
        'otherDatabase', s.database <> crossfade.database_oid(),
        'outbox', (SELECT pg_catalog.jsonb_agg(pg_catalog.format_type(a.atttypid, a.atttypmod) ORDER BY a.attnum) FROM pg_catalog.pg_attribute a
@@ -104,7 +104,7 @@ function uncovered(
   { table }: TableCutover,
   { columns }: Situation,
   { direction }: MirroredCutover,
-  { added }: Seen,
+  { added }: CatalogFacts,
 ): string[] {
   const inUse = direction === 'forward' ? 'primary' : 'shadow';
   const isCovered = (name: string) =>
@@ -119,7 +119,7 @@ function uncovered(
 }
 
 /** Hints that wait have keys of the old type. */
-function otherKey({ key }: Mapping, { outbox }: Seen): string[] {
+function otherKey({ key }: Mapping, { outbox }: CatalogFacts): string[] {
   const wanted = key.map(({ source }) => source.type);
   if (wanted.join() === outbox.join()) return [];
   return [`the key is of type ${wanted.join(', ')} now, and waiting changes are kept as ${outbox.join(', ')}`];
