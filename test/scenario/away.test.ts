@@ -20,6 +20,20 @@ const other = {
 const RULES_LOOK_BACK = lookMinutes(rulesOf(DEFAULT_POLICY));
 const twoTables = () => [shortTable(), other as CutoverDeclaration];
 
+/** Notes how many minutes of windows each read asks for; while it is `silent` there are none. */
+const spansInto = (spans: number[], silent = () => false): Plant => ({
+  ports: (ports) => ({
+    ...ports,
+    windows: {
+      ...ports.windows,
+      async read(id, from, to) {
+        spans.push(to - from + 1);
+        return silent() ? [] : ports.windows.read(id, from, to);
+      },
+    },
+  }),
+});
+
 /** Names of the calls that a tick makes, in order. */
 async function callsOfTick(scene: ReturnType<typeof run>): Promise<string[]> {
   const calls: string[] = [];
@@ -45,29 +59,17 @@ describe('I40 a tick while Postgres is away', () => {
 
 describe('a tick while everything is there', () => {
   it('reads the minutes its rules look back on, before the start as well, and the hour before a start once', async () => {
-    let spans: number[] = [];
-    const plant: Plant = {
-      ports: (ports) => ({
-        ...ports,
-        windows: {
-          ...ports.windows,
-          read(id, from, to) {
-            spans.push(to - from + 1);
-            return ports.windows.read(id, from, to);
-          },
-        },
-      }),
-    };
-    const scene = run({ plant });
+    const spans: number[] = [];
+    const scene = run({ plant: spansInto(spans) });
     await scene.minutes(70);
     await scene.accepted({ type: 'start' });
     expect(Math.max(...spans)).toBe(RULES_LOOK_BACK + 1);
-    spans = [];
+    spans.length = 0;
     await scene.minutes(5);
     expect(spans.filter((minutes) => minutes > RULES_LOOK_BACK + 1)).toEqual([spans[0]]);
     expect(spans[0]).toBe(60);
     await scene.until('r10');
-    spans = [];
+    spans.length = 0;
     await scene.minutes(5);
     expect(Math.max(...spans)).toBe(RULES_LOOK_BACK + 1);
   });
@@ -76,44 +78,32 @@ describe('a tick while everything is there', () => {
 describe('a cutover that nobody uses', () => {
   /** The minutes that each read asks for, in a stage that has stood for long, and the code it is held by. */
   async function longSilence() {
-    let spans: number[] = [];
+    const spans: number[] = [];
     let silent = true;
-    const plant: Plant = {
-      ports: (ports) => ({
-        ...ports,
-        windows: {
-          ...ports.windows,
-          read(id, from, to) {
-            spans.push(to - from + 1);
-            return silent ? Promise.resolve([]) : ports.windows.read(id, from, to);
-          },
-        },
-      }),
-    };
-    const scene = run({ plant });
+    const scene = run({ plant: spansInto(spans, () => silent) });
     await scene.minutes(2);
     await scene.accepted({ type: 'start' });
     await scene.minutes(3 * 60);
-    return { scene, asked: () => spans, forget: () => (spans = []), use: () => (silent = false) };
+    return { scene, spans, use: () => (silent = false) };
   }
 
   it('is not asked every minute for all the minutes it has stood, or for the thirty days that are kept', async () => {
-    const { scene, asked, forget } = await longSilence();
+    const { scene, spans } = await longSilence();
     expect(await scene.held()).toContain('data_missing');
-    expect(asked().length).toBeGreaterThan(180);
+    expect(spans.length).toBeGreaterThan(180);
     // The first look after the start goes back over the history before it.
-    forget();
+    spans.length = 0;
     await scene.minutes(5);
-    expect(asked()).toHaveLength(5);
-    expect(Math.max(...asked())).toBe(62);
+    expect(spans).toHaveLength(5);
+    expect(Math.max(...spans)).toBe(62);
   });
 
   it('is asked for everything since the last look when no tick has looked for hours', async () => {
-    const { scene, asked, forget } = await longSilence();
+    const { scene, spans } = await longSilence();
     scene.w.clock.pass(5 * 60 * MINUTE_MS);
-    forget();
+    spans.length = 0;
     await scene.minutes(1);
-    expect(Math.max(...asked())).toBeGreaterThan(5 * 60);
+    expect(Math.max(...spans)).toBeGreaterThan(5 * 60);
   });
 
   it('goes on as soon as somebody uses it', async () => {

@@ -5,6 +5,8 @@
  *   a(1) a(2) a(3) ─ end of the turn ─ send([1, 2, 3]) ─ 1, 2, 3 hear
  */
 
+import { inBatches } from '../../core/base/in-batches.ts';
+
 type Waiting<Ask, Answer> = { ask: Ask; resolve(answer: Answer): void; reject(error: unknown): void };
 
 /**
@@ -27,8 +29,7 @@ export function batchingLoader<Ask, Answer>(
       else kinds.set(kind(one.ask), [one]);
     }
     waiting = [];
-    for (const alike of kinds.values())
-      for (let start = 0; start < alike.length; start += most) void answer(alike.slice(start, start + most), send);
+    for (const alike of kinds.values()) for (const some of inBatches(alike, most)) void answer(some, send);
   };
 
   return (ask) =>

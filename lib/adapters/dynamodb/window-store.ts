@@ -4,6 +4,7 @@
  */
 
 import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { inBatches } from '../../core/base/in-batches.ts';
 import { DAY_MINUTES, MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverId } from '../../core/cutover/cutover.ts';
 import type { MinuteWindow } from '../../core/gates/minute-window.ts';
@@ -106,8 +107,7 @@ export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStor
           })),
         );
       const shard = shardOf(source);
-      for (let start = 0; start < updates.length; start += AT_ONCE)
-        await Promise.all(updates.slice(start, start + AT_ONCE).map((one) => update(shard, one)));
+      for (const some of inBatches(updates, AT_ONCE)) await Promise.all(some.map((one) => update(shard, one)));
     },
 
     async read(id, fromMinute, toMinute) {

@@ -11,6 +11,8 @@ export type History = { entries: readonly AuditEntry<Event>[]; chain: ChainVerdi
 
 const PAGE = 200;
 const LOGS_AT_ONCE = 10;
+/** Neither the state of the system nor one that cannot be read says when it changed: their logs are read first. */
+const UNKNOWN_MS = Number.MAX_SAFE_INTEGER;
 
 export async function history(
   ports: Pick<Ports, 'state'>,
@@ -57,12 +59,10 @@ export async function recentHistory(
   cutovers: readonly string[],
   limit: number,
 ): Promise<readonly AuditEntry<Event>[]> {
-  // The state of the system does not say when it changed, and one that cannot be read neither: their logs are read at once.
-  const changes = new Map<string, number>([['system', Number.POSITIVE_INFINITY]]);
-  for (const one of await ports.state.readAll())
-    changes.set(one.id, 'invalid' in one ? Number.POSITIVE_INFINITY : one.changedAtMs);
+  const changes = new Map<string, number>([['system', UNKNOWN_MS]]);
+  for (const one of await ports.state.readAll()) changes.set(one.id, 'invalid' in one ? UNKNOWN_MS : one.changedAtMs);
   const subjects = ['system', ...cutovers.filter((id) => changes.has(id))];
-  subjects.sort((a, b) => (changes.get(a)! < changes.get(b)! ? 1 : -1));
+  subjects.sort((a, b) => changes.get(b)! - changes.get(a)!);
   let newest: AuditEntry<Event>[] = [];
   for (const some of inBatches(subjects, LOGS_AT_ONCE)) {
     if (newest.length === limit && newest.at(-1)!.atMs > changes.get(some[0]!)!) break;

@@ -1,11 +1,11 @@
 /** What the functions and views for people say of a table cutover. Reads only; what is unknown to the database is null. */
 
 import { CrossfadeError } from '../../../core/base/errors.ts';
-import { inBatches } from '../../../core/base/in-batches.ts';
 import type { Consistency, HealthFinding, RecordComparison, TableOutlook } from '../../../core/table/reading.ts';
 import { quoteText } from '../../../core/table/shape.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
 import { type PgConnection, sqlstateOf } from '../connection/connection.ts';
+import { foundById } from './by-id.ts';
 
 /** Below the functions' time-out of 55 s: both tables are read whole. */
 const LONG_MS = 50_000;
@@ -30,23 +30,13 @@ const OUTLOOKS = `SELECT p.cutover AS id, jsonb_build_object(
   'alerts', (SELECT coalesce(jsonb_agg(jsonb_build_object('alert', a.alert, 'value', a.value, 'threshold', a.threshold,
     'remedy', a.remedy) ORDER BY a.alert), '[]') FROM crossfade.health_alerts a WHERE a.cutover = p.cutover),
   'verdict', (SELECT jsonb_build_object('verdict', v.verdict, 'reasons', to_jsonb(v.reasons)) FROM crossfade.success_verdict(p.cutover) v)
-) AS outlook FROM crossfade.progress p WHERE p.cutover IN (SELECT jsonb_array_elements_text($1::text::jsonb))`;
+) AS found FROM crossfade.progress p WHERE p.cutover IN (SELECT jsonb_array_elements_text($1::text::jsonb))`;
 
 /** Some ten milliseconds each on a busy server: far from the deadline of a call. */
 const MOST = 20;
 
-export async function tableOutlooks(
-  connection: PgConnection,
-  ids: readonly string[],
-): Promise<ReadonlyMap<string, TableOutlook>> {
-  const found = new Map<string, TableOutlook>();
-  for (const some of inBatches(ids, MOST))
-    for (const { id, outlook } of await connection.call<{ id: string; outlook: TableOutlook }>(OUTLOOKS, [
-      JSON.stringify(some),
-    ]))
-      found.set(id, outlook);
-  return found;
-}
+export const tableOutlooks = (runtime: PgConnection, ids: readonly string[]) =>
+  foundById<TableOutlook>(runtime, OUTLOOKS, ids, MOST);
 
 export async function consistency(connection: PgConnection, id: string): Promise<Consistency | null> {
   const call = `SELECT jsonb_build_object('primaryRows', v.primary_rows, 'shadowRows', v.shadow_rows, 'consistent', v.consistent,
