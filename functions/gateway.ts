@@ -26,6 +26,7 @@ const METHODS: readonly Method[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELE
 const CORRELATION_HEADER = 'x-correlation-id';
 
 const COMPARISON_LIFE_MS = HOUR_MS;
+const FLUSH_EVERY_MS = 1_000;
 
 type Instance = { outcomes: OutcomeBuffer; limit: ReturnType<typeof rateLimit> };
 const instances = new WeakMap<Composition, Instance>();
@@ -91,7 +92,7 @@ async function noteForComparison(
 function instanceOf(composition: Composition): Instance {
   let instance = instances.get(composition);
   if (!instance) {
-    instance = { outcomes: outcomeBuffer(composition.ports), limit: rateLimit() };
+    instance = { outcomes: outcomeBuffer(composition.ports, FLUSH_EVERY_MS), limit: rateLimit() };
     instances.set(composition, instance);
   }
   return instance;

@@ -5,16 +5,26 @@
 
 import type { Context, DynamoDBBatchResponse, DynamoDBStreamEvent } from 'aws-lambda';
 import { type Composition, compose } from '../lib/compose/ports.ts';
-import { serveWakeUps } from '../lib/flows/rows/serve-wake-ups.ts';
+import { outcomeBuffer } from '../lib/flows/forwards/outcome-buffer.ts';
+import { type ServingPorts, serveWakeUps } from '../lib/flows/rows/serve-wake-ups.ts';
 import { parseWakeUps } from '../lib/schemas/stream.ts';
 
-let composition: Composition | undefined;
+/** Of checks: far below the minute that gates are judged by, and not one write for each batch and table. */
+const FLUSH_EVERY_MS = 10_000;
+
+type Instance = Composition & { ports: ServingPorts };
+let instance: Instance | undefined;
 
 export async function handler(event: DynamoDBStreamEvent, context: Context): Promise<DynamoDBBatchResponse> {
   const wakeUps = parseWakeUps(event);
-  composition ??= compose();
-  const { ports, cutovers, upstream } = composition;
+  instance ??= instanceOf(compose());
+  const { ports, cutovers, upstream } = instance;
   const deadlineMs = ports.clock.monotonicMs() + context.getRemainingTimeInMillis();
   const { firstFailure } = await serveWakeUps(ports, await cutovers(), wakeUps, { deadlineMs, upstream });
   return { batchItemFailures: firstFailure === null ? [] : [{ itemIdentifier: firstFailure }] };
 }
+
+const instanceOf = (composition: Composition): Instance => ({
+  ...composition,
+  ports: { ...composition.ports, outcomes: outcomeBuffer(composition.ports, FLUSH_EVERY_MS) },
+});

@@ -20,7 +20,7 @@ import { random, systemClock } from '../../lib/adapters/system.ts';
 import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
 import { NORMAL_SWITCHES } from '../../lib/core/cutover/cutover.ts';
 import { backfillAll } from '../../lib/flows/rows/backfill.ts';
-import { converge } from '../../lib/flows/rows/converge.ts';
+import { converge, stateNow } from '../../lib/flows/rows/converge.ts';
 import { verifyAll } from '../../lib/flows/rows/verify.ts';
 import type { Ports } from '../../lib/ports/ports.ts';
 import type { TableCutover } from '../../lib/ports/tables.ts';
@@ -93,7 +93,6 @@ try {
     converging: watched(plane.converging),
     verifying: watched(plane.verifying),
     inspecting: plane.inspecting,
-    windows: { add: async () => {} },
     log: { event: () => {}, failure: (_: string, error: unknown) => console.error(error) },
   } as unknown as Ports;
 
@@ -109,7 +108,11 @@ try {
     (await backfillAll(ports, declarations, deadline())).every((run) => run.state === 'done'),
   );
   await sql.unsafe(`UPDATE wide SET amount = amount + 1 WHERE id <= ${HINTS}`);
-  await timed(HINTS, async () => !(await converge(ports, 'memory', deadline())).outOfTime);
+  await timed(
+    HINTS,
+    async () =>
+      !(await converge(ports, 'memory', { deadlineMs: deadline(), turnMs: RUN_MS, now: stateNow(ports) })).outOfTime,
+  );
   await timed(ROWS, async () =>
     (await verifyAll(ports, declarations, deadline())).every((run) => run.result !== undefined),
   );

@@ -6,6 +6,7 @@
  */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { outcomeBuffer } from '../../lib/flows/forwards/outcome-buffer.ts';
 import { relay } from '../../lib/flows/rows/relay.ts';
 import { serveWakeUps } from '../../lib/flows/rows/serve-wake-ups.ts';
 import type { Ports } from '../../lib/ports/ports.ts';
@@ -41,7 +42,8 @@ const wake = () => relay(it1.ports, it1.ports.clock.monotonicMs(), it1.declarati
 
 async function serve(ports: Ports, records: readonly StreamRecord[], deadlineMs = later()) {
   const wakeUps = parseWakeUps({ Records: records });
-  const { firstFailure, ...counts } = await serveWakeUps(ports, it1.declarations, wakeUps, { deadlineMs });
+  const serving = { ...ports, outcomes: outcomeBuffer(ports, 0) };
+  const { firstFailure, ...counts } = await serveWakeUps(serving, it1.declarations, wakeUps, { deadlineMs });
   return { ...counts, batchItemFailures: firstFailure === null ? [] : [{ itemIdentifier: firstFailure }] };
 }
 

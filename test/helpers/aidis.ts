@@ -7,8 +7,9 @@ import { bucketIndex } from '../../lib/core/gates/histogram.ts';
 import { type CutoverInput, defineCutovers } from '../../lib/define/cutovers.ts';
 import { type OperatorCommand, operate } from '../../lib/flows/control/operate.ts';
 import { tick } from '../../lib/flows/control/tick.ts';
+import { outcomeBuffer } from '../../lib/flows/forwards/outcome-buffer.ts';
 import { backfillAll } from '../../lib/flows/rows/backfill.ts';
-import { converge } from '../../lib/flows/rows/converge.ts';
+import { serveWakeUps } from '../../lib/flows/rows/serve-wake-ups.ts';
 import { verifyAll } from '../../lib/flows/rows/verify.ts';
 import type { Ports, TablePorts } from '../../lib/ports/ports.ts';
 import { NOW } from '../property/samples.ts';
@@ -66,6 +67,7 @@ export function aidisCrossing(tables: TablePorts, cutovers: readonly CutoverInpu
     flags,
     ...tablePorts(tables),
   };
+  const serving = { ...ports, outcomes: outcomeBuffer(ports, 0) };
   const declared = (id: string) => declarations.find((one) => one.id === id)!;
   const deadline = () => clock.monotonicMs() + 30_000;
   const stageOf = async (id: string) => (await state.readCutover(id))!.stage;
@@ -91,7 +93,7 @@ export function aidisCrossing(tables: TablePorts, cutovers: readonly CutoverInpu
     await ports.windows.add(`reads-${minuteNumber}`, id, sides, nowMs);
     await tick(ports, [declared(id)]);
     await backfillAll(ports, [declared(id)], deadline());
-    await converge(ports, id, deadline());
+    await serveWakeUps(serving, [declared(id)], [{ sequenceNumber: '1', cutover: id }], { deadlineMs: deadline() });
     await verifyAll(ports, [declared(id)]);
   }
 

@@ -17,6 +17,7 @@ import type { OperatorCommand, operate } from '../../lib/flows/control/operate.t
 import { operatePhase } from '../../lib/flows/control/phases.ts';
 import { runCommand } from '../../lib/flows/control/run-command.ts';
 import { type TickResult, tick } from '../../lib/flows/control/tick.ts';
+import { outcomeBuffer } from '../../lib/flows/forwards/outcome-buffer.ts';
 import { type OutcomeReport, recordOutcomes } from '../../lib/flows/forwards/record-outcomes.ts';
 import { backfillAll } from '../../lib/flows/rows/backfill.ts';
 import { relay } from '../../lib/flows/rows/relay.ts';
@@ -40,6 +41,8 @@ import { isTablePort, type TableCall, tablePorts } from './table-ports.ts';
 
 export const MINUTE_MS = 60_000;
 const MOMENT_MS = MINUTE_MS / MOMENTS;
+/** As the writer that is deployed. */
+const FLUSH_EVERY_MS = 10_000;
 
 /** A bug, built around the ports of every flow or into the tick. */
 export type Plant = {
@@ -151,6 +154,8 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
     if (isTablePort(port) && faults.databaseDown) tables.failNext(call as TableCall);
   });
 
+  const serving = { ...ports, outcomes: outcomeBuffer(ports, FLUSH_EVERY_MS) };
+
   async function oneTick(through = ports): Promise<TickResult | null> {
     const mortal = faults.tickDiesAfter === null ? through : before(through, dyingAfter(faults.tickDiesAfter));
     faults.tickDiesAfter = null;
@@ -170,7 +175,7 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
     woken += records.length;
     if (!faults.converge || faults.wakeUpsLost) return;
     const batch = records.map(({ id }, i) => ({ sequenceNumber: `${woken}.${i}`, cutover: id }));
-    await serveWakeUps(ports, cutovers, faults.wakeUpsTwice ? [...batch, ...batch] : batch, {
+    await serveWakeUps(serving, cutovers, faults.wakeUpsTwice ? [...batch, ...batch] : batch, {
       deadlineMs: deadline(),
     });
   }

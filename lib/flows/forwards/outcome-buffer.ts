@@ -1,6 +1,7 @@
 /**
- * Outcomes of the gateway, summed up in memory and written about once a second: an answer must not wait for a write of
- * its own. What an instance has not written when it dies is missing, and missing figures hold.
+ * Outcomes of an instance, summed up in memory and written together: an answer must not wait for a write of its own, and
+ * a table that is woken each second need not cost a write each second. A difference is written at once. What an instance
+ * has not written when it dies is missing, and missing figures hold.
  */
 
 import { MINUTE_MS } from '../../core/base/units.ts';
@@ -13,9 +14,9 @@ import type { WindowAddition } from '../../ports/windows.ts';
 export type OutcomeBuffer = {
   /** One operation of one side. */
   add(cutover: string, operation: string, side: Side, outcome: SideOutcome): void;
-  /** One comparison of both sides; counts for the shadow. */
-  addCheck(cutover: string, operation: string, matched: boolean): void;
-  /** Writes what there is when the last write is a second old. Never throws. */
+  /** Comparisons of both sides; they count for the shadow, in the minute of the call. */
+  addChecks(cutover: string, operation: string, compared: { checked: number; mismatched: number }): void;
+  /** Writes what there is when the last write is old enough, or a difference is among it. Never throws. */
   flushIfDue(): Promise<void>;
 };
 
@@ -29,14 +30,21 @@ type Entry = {
   window: Mutable<MinuteWindow> & { latency: Record<number, number> };
 };
 
-const FLUSH_EVERY_MS = 1_000;
-
-export function outcomeBuffer(ports: Needs): OutcomeBuffer {
+/** @param everyMs the least time between two writes; 0 writes whenever it is asked to */
+export function outcomeBuffer(ports: Needs, everyMs: number): OutcomeBuffer {
   const source = ports.ids.next();
   let entries = new Map<string, Entry>();
   /** What could not be written, with the id under which it may have been: sent again as it was. */
   let unsent: { id: string; additions: readonly WindowAddition[] } | null = null;
-  let flushedMs = Number.NEGATIVE_INFINITY;
+  let differs = false;
+  let flushed: { monotonicMs: number; wallMs: number } | null = null;
+
+  /** By both clocks: the first stands still while an instance is frozen, the second can be put back. */
+  function isDue(): boolean {
+    if (!flushed || differs) return true;
+    const { clock } = ports;
+    return Math.max(clock.monotonicMs() - flushed.monotonicMs, clock.now() - flushed.wallMs) >= everyMs;
+  }
 
   function entryOf(cutover: string, operation: string, side: Side): Entry {
     const minute = Math.floor(ports.clock.now() / MINUTE_MS);
@@ -69,21 +77,22 @@ export function outcomeBuffer(ports: Needs): OutcomeBuffer {
       const bucket = bucketIndex(latencyMs);
       window.latency[bucket] = (window.latency[bucket] ?? 0) + 1;
     },
-    addCheck(cutover, operation, matched) {
+    addChecks(cutover, operation, { checked, mismatched }) {
       const { window } = entryOf(cutover, operation, 'shadow');
-      window.checks += 1;
-      if (!matched) window.mismatches += 1;
+      window.checks += checked;
+      window.mismatches += mismatched;
+      differs ||= mismatched > 0;
     },
     async flushIfDue() {
-      const nowMs = ports.clock.monotonicMs();
-      if (nowMs - flushedMs < FLUSH_EVERY_MS || (entries.size === 0 && !unsent)) return;
-      flushedMs = nowMs;
+      if ((entries.size === 0 && !unsent) || !isDue()) return;
+      flushed = { monotonicMs: ports.clock.monotonicMs(), wallMs: ports.clock.now() };
       const again = unsent;
       if (again) await write(again.id, again.additions);
       // Still unsent: the newer figures wait, so that only one write at a time is in doubt.
       if (unsent) return;
       const additions = [...entries.values()];
       entries = new Map();
+      differs = false;
       if (additions.length > 0) await write(ports.ids.next(), additions);
     },
   };

@@ -3,13 +3,10 @@
  * Wake-ups carry no rows, so a lost, doubled or reordered one costs time, never data.
  */
 
-import { MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverId, CutoverState, SystemState } from '../../core/cutover/cutover.ts';
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import { writesShadow } from '../../core/cutover/switches.ts';
-import { emptyWindow } from '../../core/gates/minute-window.ts';
 import type { Ports } from '../../ports/ports.ts';
-import type { WindowAddition } from '../../ports/windows.ts';
 
 /** `more`: hints may be left; the turn was over (`outOfTime`: all of the time) before none could be claimed. */
 export type Served = {
@@ -23,7 +20,7 @@ export type Served = {
   outOfTime: boolean;
 };
 
-type Needs = Pick<Ports, 'clock' | 'ids' | 'state' | 'converging' | 'inspecting' | 'windows' | 'log'>;
+type Needs = Pick<Ports, 'clock' | 'converging' | 'inspecting' | 'log'>;
 
 /** What a cutover's state and the master switch are now, or were a moment ago. */
 export type StateNow = (id: CutoverId) => Promise<{ state: CutoverState | null; system: SystemState }>;
@@ -33,16 +30,12 @@ const MARGIN_MS = 1_000;
 /** A long run hears within this time that writes were switched off. */
 export const LOOK_EVERY_MS = 1_000;
 
-/** Empties the outbox of one cutover until nothing can be claimed or the time is nearly up. */
-export async function converge(ports: Needs, id: CutoverId, deadlineMs: number): Promise<Served> {
-  const served = await convergeTurn(ports, id, { deadlineMs, turnMs: Number.POSITIVE_INFINITY, now: stateNow(ports) });
-  await recordChecks(ports, [{ id, ...served }]);
-  return served;
-}
-
-/** The same for no longer than a turn and a call, so that others get theirs. What was compared is left to be recorded. */
-export async function convergeTurn(
-  ports: Pick<Needs, 'clock' | 'converging' | 'inspecting' | 'log'>,
+/**
+ * Empties the outbox of one cutover until nothing can be claimed, for no longer than a turn and a call, so that others get theirs.
+ * What was compared is left to be recorded.
+ */
+export async function converge(
+  ports: Needs,
   id: CutoverId,
   { deadlineMs, turnMs, now }: { deadlineMs: number; turnMs: number; now: StateNow },
 ): Promise<Served> {
@@ -80,7 +73,7 @@ export async function convergeTurn(
   return served;
 }
 
-export function stateNow(ports: Pick<Needs, 'state'>): StateNow {
+export function stateNow(ports: Pick<Ports, 'state'>): StateNow {
   return async (id) => {
     const [state, system] = await Promise.all([ports.state.readCutover(id), ports.state.readSystem()]);
     return { state, system };
@@ -99,32 +92,4 @@ async function epochInForce(ports: Pick<Needs, 'inspecting'>, id: CutoverId, now
   if (state.stageKind !== 'rolled_back') return null;
   const status = await ports.inspecting.status(id);
   return status?.armed === 'forward' && status.mirror ? status.mirror.epoch : null;
-}
-
-type Checks = Pick<Served, 'checked' | 'mismatched'> & { id: CutoverId };
-
-/** What the writer compared right after writing counts for the shadow, in the minute of the comparison. */
-export async function recordChecks(
-  ports: Pick<Needs, 'clock' | 'ids' | 'windows' | 'log'>,
-  compared: readonly Checks[],
-): Promise<void> {
-  const nowMs = ports.clock.now();
-  const empty = emptyWindow(Math.floor(nowMs / MINUTE_MS), 'shadow' as const);
-  const additions = compared
-    .filter(({ checked }) => checked > 0)
-    .map(
-      ({ id, checked, mismatched }): WindowAddition => ({
-        cutover: id,
-        operation: 'converge',
-        window: { ...empty, checks: checked, mismatches: mismatched },
-      }),
-    );
-  const [first] = additions;
-  if (!first) return;
-  try {
-    await ports.windows.add(ports.ids.next(), first.cutover, additions, nowMs);
-  } catch (error) {
-    // Fewer checks are counted: the gate holds longer, it never sees false health.
-    ports.log.failure('checks_not_recorded', error, { cutover: first.cutover, cutovers: additions.length });
-  }
 }

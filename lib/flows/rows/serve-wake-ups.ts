@@ -13,14 +13,15 @@ import type { ReadToCompare, WakeUp } from '../../ports/wake-ups.ts';
 import { shortCircuit } from '../calls/short-circuit.ts';
 import { type ApplyPorts, applyForwards } from '../forwards/apply-forwards.ts';
 import { compareRead } from '../forwards/compare-reads.ts';
-import { convergeTurn, LOOK_EVERY_MS, recordChecks, type StateNow, stateNow } from './converge.ts';
+import type { OutcomeBuffer } from '../forwards/outcome-buffer.ts';
+import { converge, LOOK_EVERY_MS, type StateNow, stateNow } from './converge.ts';
 
 export type ServedBatch = { served: number; malformed: number; firstFailure: string | null };
 
-type Needs = Parameters<typeof recordChecks>[0] &
-  Parameters<typeof convergeTurn>[0] &
+/** What was compared right after writing is added to `outcomes`. */
+export type ServingPorts = Parameters<typeof converge>[0] &
   ApplyPorts &
-  Pick<Ports, 'state'>;
+  Pick<Ports, 'state'> & { outcomes: OutcomeBuffer };
 type Named = { sequenceNumber: string; declaration: CutoverDeclaration; read: ReadToCompare | undefined };
 
 /** Of a table, while others wait. */
@@ -32,7 +33,7 @@ const COMPARED_PER_BATCH = 10;
 const COMPARE_MS = 5_000;
 
 export async function serveWakeUps(
-  ports: Needs,
+  ports: ServingPorts,
   declarations: readonly CutoverDeclaration[],
   wakeUps: readonly WakeUp[],
   { deadlineMs, upstream = async () => unreachable }: { deadlineMs: number; upstream?: () => Promise<Upstream> },
@@ -66,7 +67,7 @@ export async function serveWakeUps(
  * In turns, until those that were named are done. @returns those of them that are not: they failed, or the time was up
  */
 async function serveTables(
-  given: Needs,
+  given: ServingPorts,
   named: readonly CutoverId[],
   isTable: (id: CutoverId) => boolean,
   deadlineMs: number,
@@ -75,14 +76,13 @@ async function serveTables(
   const ports = shortCircuit(given);
   const left = new Set(named);
   const failed = new Set<CutoverId>();
-  const compared: { id: CutoverId; checked: number; mismatched: number }[] = [];
   const how = { deadlineMs, turnMs: TURN_MS, now: named.length > 1 ? statesNow(ports) : stateNow(ports) };
   let outOfTime = false;
   for (let round = named; left.size > 0 && !outOfTime; round = await whoWaits(ports, left, isTable, failed)) {
     for (const id of round) {
       try {
-        const turn = await convergeTurn(ports, id, how);
-        compared.push({ id, ...turn });
+        const turn = await converge(ports, id, how);
+        if (turn.checked > 0) ports.outcomes.addChecks(id, 'converge', turn);
         if (!turn.more) left.delete(id);
         outOfTime = turn.outOfTime;
       } catch (error) {
@@ -93,7 +93,7 @@ async function serveTables(
       if (outOfTime) break;
     }
   }
-  await recordChecks(ports, compared);
+  await ports.outcomes.flushIfDue();
   return new Set(named.filter((id) => left.has(id) || failed.has(id)));
 }
 
@@ -125,7 +125,7 @@ function statesNow(ports: Pick<Ports, 'state' | 'clock'>): StateNow {
 }
 
 /** False when they could not be looked at. */
-async function forwarded(ports: Needs, declaration: CutoverDeclaration, deadlineMs: number): Promise<boolean> {
+async function forwarded(ports: ServingPorts, declaration: CutoverDeclaration, deadlineMs: number): Promise<boolean> {
   try {
     await applyForwards(ports, declaration, Math.min(deadlineMs, ports.clock.monotonicMs() + FORWARDS_MS));
     return true;
@@ -137,7 +137,7 @@ async function forwarded(ports: Needs, declaration: CutoverDeclaration, deadline
 
 /** A comparison that does not come about is one less; it keeps nothing else from being served. */
 async function compareOne(
-  ports: Needs,
+  ports: ServingPorts,
   { declaration, read }: Named,
   deadlineMs: number,
   upstream: () => Promise<Upstream>,

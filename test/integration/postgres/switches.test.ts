@@ -10,7 +10,7 @@ import { defineCutovers } from '../../../lib/define/cutovers.ts';
 import type { OperatorCommand } from '../../../lib/flows/control/operate.ts';
 import { runCommand } from '../../../lib/flows/control/run-command.ts';
 import { backfillAll } from '../../../lib/flows/rows/backfill.ts';
-import { converge } from '../../../lib/flows/rows/converge.ts';
+import { converge, stateNow } from '../../../lib/flows/rows/converge.ts';
 import { relay } from '../../../lib/flows/rows/relay.ts';
 import type { Ports } from '../../../lib/ports/ports.ts';
 import { inMemoryAlerts } from '../../helpers/fakes/alerts.ts';
@@ -90,7 +90,8 @@ async function command(mode: Mode, asked: OperatorCommand): Promise<void> {
   expect(done.published).toBe(true);
 }
 const writes = (mode: Mode, enabled: boolean) => command(mode, { type: 'shadow-writes', enabled, reason: 'load' });
-const applying = (mode: Mode) => converge(ports, mode, ports.clock.monotonicMs() + 10_000);
+const applying = (mode: Mode) =>
+  converge(ports, mode, { deadlineMs: ports.clock.monotonicMs() + 10_000, turnMs: 10_000, now: stateNow(ports) });
 
 const shadowOf = (mode: Mode) => db.sql.unsafe(`SELECT id::integer, label FROM ${mode}_v2 ORDER BY id`);
 const differing = (mode: Mode) =>

@@ -86,7 +86,10 @@ function bench(options: { stage?: StageName; idempotencyKeys?: boolean } = {}) {
     log: { event: (name) => void events.push(name), failure: (name) => void events.push(name) },
     windows,
     ...forwardPorts(forwardStore),
-    outcomes: outcomeBuffer({ clock, ids: { next: () => 'source' }, windows, log: { event() {}, failure() {} } }),
+    outcomes: outcomeBuffer(
+      { clock, ids: { next: () => 'source' }, windows, log: { event() {}, failure() {} } },
+      1_000,
+    ),
     state: { readCutover: async () => state, readSystem: async () => system } as unknown as WritePorts['state'],
     upstream: async (target, { method, path, headers, body }) =>
       serve(

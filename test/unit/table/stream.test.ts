@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
 import { initialState } from '../../../lib/core/cutover/cutover.ts';
 import { record as recordEvents } from '../../../lib/core/stage/evolve.ts';
+import { outcomeBuffer } from '../../../lib/flows/forwards/outcome-buffer.ts';
 import { serveWakeUps } from '../../../lib/flows/rows/serve-wake-ups.ts';
 import type { ConvergeResult } from '../../../lib/ports/converging.ts';
 import type { WakeUp } from '../../../lib/ports/wake-ups.ts';
@@ -142,8 +143,9 @@ async function bench(
       waiting: async () => waiting().map((id) => ({ id, hints: 1, lagMs: 5 })),
     },
   } as unknown as Parameters<typeof serveWakeUps>[0];
+  const outcomes = outcomeBuffer(ports, 10_000);
   const serve = (wakeUps: readonly WakeUp[], deadlineMs = 60_000) =>
-    serveWakeUps(ports, DECLARATIONS, wakeUps, { deadlineMs });
+    serveWakeUps({ ...ports, outcomes }, DECLARATIONS, wakeUps, { deadlineMs });
   return { serve, touched, logged, windows, asked };
 }
 
