@@ -4,7 +4,6 @@ import { HOUR_MS } from '../core/base/units.ts';
 import type { SideFigures } from '../core/conditions/verdict.ts';
 import type { StageKind } from '../core/cutover/plan.ts';
 import { isUnderWay } from '../core/cutover/stage-kinds.ts';
-import { isNormal, switchesText } from '../core/cutover/switches.ts';
 import type { TableStatus } from '../core/gates/table-status.ts';
 import type { AuditEntry } from '../core/stage/audit.ts';
 import type { Event } from '../core/stage/events.ts';
@@ -13,9 +12,10 @@ import type { StopResult } from '../flows/control/stop.ts';
 import type { ExperimentView } from '../flows/report/experiments.ts';
 import type { CutoverReport, Health, SystemReport } from '../flows/report/report.ts';
 import { type AlertLine, alertLines } from './alerts.ts';
+import { badgeOf, type CardHealth, cardHealth, HEALTH_WORDS, summaryOf } from './card-words.ts';
 import { type ConditionLine, conditionLine } from './condition-lines.ts';
 import { type PhaseLine, phaseLine } from './phases.ts';
-import { type AuditLine, auditLine, HEALTH_WORDS, type Tone } from './sentences.ts';
+import { type AuditLine, auditLine, type Badge, type Tone } from './sentences.ts';
 import { type Series, seriesOf } from './series.ts';
 import { commandsOf, type Step, stepsOf } from './steps.ts';
 
@@ -39,7 +39,6 @@ export type DashboardData = {
 export type StopAnswer = StopResult;
 
 export type InvalidView = { id: string; health: 'invalid'; badge: Badge; why: string };
-export type Badge = { text: string; tone: Tone };
 
 export type StageView = {
   name: string;
@@ -58,7 +57,7 @@ export type TableView = Omit<TableStatus, 'backfill' | 'verification' | 'mirror'
 export type CutoverView = {
   id: string;
   kind: CutoverReport['kind'];
-  health: Health;
+  health: CardHealth;
   badge: Badge;
   summary: string;
   stage: string;
@@ -94,7 +93,7 @@ export function dashboardData(
 ): DashboardData {
   const newest = [...audit].sort((a, b) => b.atMs - a.atMs || b.seq - a.seq).slice(0, 30);
   const cutovers = report.cutovers.map((cutover) =>
-    'why' in cutover ? invalidView(cutover) : cutoverView(cutover, report.atMs, newest),
+    'why' in cutover ? invalidView(cutover) : cutoverView(cutover, report, newest),
   );
   return {
     atMs: report.atMs,
@@ -152,22 +151,29 @@ function flagsView(report: SystemReport): { text: string; ok: boolean } {
   return { text: version ? `Flags v${version} deployed` : 'No flags deployed yet', ok: true };
 }
 
-function cutoverView(report: CutoverReport, atMs: number, audit: readonly AuditEntry<Event>[]): CutoverView {
-  const { id, kind, health, stage, stageKind, sharePpm, version, epoch, minutesInStage, flagsDeployed, verdict } =
-    report;
+function cutoverView(
+  report: CutoverReport,
+  system: Pick<SystemReport, 'atMs' | 'emergencyStop'>,
+  audit: readonly AuditEntry<Event>[],
+): CutoverView {
+  const { id, kind, stage, stageKind, version, epoch, minutesInStage, flagsDeployed, verdict } = report;
+  const { atMs } = system;
   const serving = isUnderWay(report);
+  const health = cardHealth(report, system);
+  const stopped = health === 'stopped';
   const lines = verdict.conditions.map(conditionLine);
   return {
     id,
     kind,
     health,
-    badge: badgeOf(report),
-    summary: summaryOf(report),
+    badge: badgeOf(report, health),
+    summary: summaryOf(report, health),
     stage,
     stageKind,
     plan: report.plan.name,
     stages: stagesOf(report),
-    sharePpm,
+    // What the flags say while everything is stopped, whatever the stage.
+    sharePpm: stopped ? 0 : report.sharePpm,
     version,
     epoch,
     minutesInStage,
@@ -175,10 +181,10 @@ function cutoverView(report: CutoverReport, atMs: number, audit: readonly AuditE
     minutesToEligibility: verdict.evidence.minutesToEligibility,
     flagsDeployed,
     rollback: report.rollback && { ...report.rollback, agoMs: Math.max(0, atMs - report.rollback.atMs) },
-    reasons: serving ? verdict.reasons.map(conditionLine) : [],
+    reasons: serving && !stopped ? verdict.reasons.map(conditionLine) : [],
     gates: serving ? lines : [],
-    steps: stepsOf(report),
-    commands: commandsOf(report),
+    steps: stepsOf({ ...report, health }),
+    commands: commandsOf(report, system.emergencyStop),
     figures: pickFigures(verdict.evidence),
     series: seriesOf(report.windows, atMs),
     marks: marksOf(id, audit, atMs),
@@ -192,55 +198,6 @@ const pickFigures = ({ primary, shadow, checks, mismatches }: CutoverReport['ver
   checks,
   mismatches,
 });
-
-function badgeOf(report: CutoverReport): Badge {
-  if (report.pending) return { text: `${PENDING[report.pending] ?? report.pending} under way`, tone: 'wait' };
-  if (report.health === 'held' && !isNormal(report)) return { text: switchesText(report).join(', '), tone: 'wait' };
-  if (report.health === 'held' && report.paused) return { text: 'Paused', tone: 'wait' };
-  if (report.stageKind === 'cleaned') return { text: 'Finished', tone: 'done' };
-  return HEALTH_WORDS[report.health];
-}
-
-const PENDING: Readonly<Record<string, string>> = {
-  promote: 'Promotion',
-  revert: 'Rollback',
-  rollback: 'Rollback',
-  cleanup: 'Cleanup',
-};
-
-function summaryOf(report: CutoverReport): string {
-  const { stage, verdict, plan } = report;
-  const next = plan.stages[plan.stages.findIndex(({ name }) => name === stage) + 1]?.name;
-  const failing = verdict.reasons.length;
-  if (report.pending)
-    return (
-      verdict.conditions.find(({ row }) => row === 'pending')?.text ??
-      `${PENDING[report.pending] ?? report.pending} is being carried out.`
-    );
-  switch (report.health) {
-    case 'idle':
-      return 'Not started: the primary serves everything.';
-    case 'healthy':
-      if (failing === 0) return `Everything needed to go on to ${next} holds.`;
-      return `On course. Before ${next}: ${verdict.reasons.map(({ label }) => label.toLowerCase()).join(', ')}.`;
-    case 'held':
-      return `Held in ${stage} by ${failing} ${failing === 1 ? 'condition' : 'conditions'}.`;
-    case 'rolling_back':
-      return `${failing === 1 ? 'A guard' : `${failing} guards`} fired in ${stage}.`;
-    case 'rolled_back':
-      return `All reads are back on the primary, after ${report.rollback?.fromStage ?? 'an earlier stage'}.`;
-    case 'ready':
-      return 'Every gate holds. Completing needs a person.';
-    default:
-      return doneSummary(report);
-  }
-}
-
-function doneSummary({ stageKind, kind }: CutoverReport): string {
-  if (stageKind === 'cleaned') return 'Finished: the old side was dropped, there is no way back.';
-  if (kind !== 'table') return 'The shadow serves everything.';
-  return 'The shadow is the table now. The old table is kept equal, so that going back loses nothing.';
-}
 
 function stagesOf({ plan, stage, stageKind, rollback }: CutoverReport): StageView[] {
   const left = stageKind === 'rolled_back' ? rollback?.fromStage : undefined;

@@ -1,23 +1,12 @@
-/** Words for what the page shows: audit events and health. Pure text; escaping is the page's business. */
+/** Words for what the page shows: audit events. Pure text; escaping is the page's business. */
 
 import { phaseChangeText } from '../core/cutover/phase.ts';
 import type { AuditEntry } from '../core/stage/audit.ts';
 import { changeText, type Event, stepsText } from '../core/stage/events.ts';
-import type { Health } from '../flows/report/report.ts';
 
 /** How something is to be taken; the page adds a sign to each, so that colour is never alone. */
 export type Tone = 'idle' | 'good' | 'wait' | 'bad' | 'done';
-
-export const HEALTH_WORDS = {
-  idle: { text: 'Not started', tone: 'idle' },
-  healthy: { text: 'Healthy', tone: 'good' },
-  held: { text: 'Held', tone: 'wait' },
-  rolling_back: { text: 'Guard fired', tone: 'bad' },
-  rolled_back: { text: 'Rolled back', tone: 'bad' },
-  ready: { text: 'Ready to complete', tone: 'good' },
-  done: { text: 'Completed', tone: 'done' },
-  invalid: { text: 'Unreadable', tone: 'bad' },
-} as const satisfies Record<Health, { text: string; tone: Tone }>;
+export type Badge = { text: string; tone: Tone };
 
 // ------------------------------------------------------------------------------------------------------ audit events
 

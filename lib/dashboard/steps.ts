@@ -1,7 +1,9 @@
 /** What a person can do next, as sentences and exact commands of the CLI. */
 
 import { LEGAL_COMMANDS } from '../core/stage/decide.ts';
+import { FORWARD } from '../core/stage/obstacles.ts';
 import type { CutoverReport } from '../flows/report/report.ts';
+import type { CardHealth } from './card-words.ts';
 
 export type Step = { text: string; command: string | null };
 
@@ -9,7 +11,7 @@ export type Step = { text: string; command: string | null };
  * The report's next steps, without what they repeat: reasons for a hold and the cause of a rollback are shown in full
  * elsewhere, and only their commands are kept.
  */
-export function stepsOf(report: Pick<CutoverReport, 'id' | 'steps' | 'pending' | 'health'>): Step[] {
+export function stepsOf(report: Pick<CutoverReport, 'id' | 'steps' | 'pending'> & { health: CardHealth }): Step[] {
   const steps = report.steps.flatMap(({ text, commands, brief }): Step[] => {
     const shown = brief ?? text;
     if (commands.length > 0) return commands.map((command) => ({ text: shown, command }));
@@ -23,9 +25,10 @@ const goBack = (id: string): Step[] => [
   { text: 'goes back at once', command: `crossfade rollback ${id} --reason '…'` },
 ];
 
-/** Every command that is legal now, spelled out. */
+/** Every command that is legal now, spelled out; while everything is stopped none that leads forward. */
 export function commandsOf(
   report: Pick<CutoverReport, 'id' | 'stageKind' | 'pending' | 'paused' | 'switches'>,
+  emergencyStop: boolean,
 ): string[] {
   if (report.pending) return [];
   const { id, switches } = report;
@@ -45,5 +48,8 @@ export function commandsOf(
   } as const;
   return LEGAL_COMMANDS[report.stageKind]
     .filter((command) => command !== (report.paused ? 'pause' : 'resume'))
+    .filter(
+      (command) => !emergencyStop || !(FORWARD.includes(command) || (command === 'reads' && !switches.shadowReads)),
+    )
     .map((command) => spelled[command]);
 }

@@ -111,8 +111,12 @@ describe('the dashboard shows', () => {
   });
 
   inBrowser('that everything is stopped, and how to lift it', async () => {
-    await open({ scene: await scenes.scene([scenes.completed], { emergencyStop: true }) });
+    await open({ scene: await scenes.scene([scenes.completed, scenes.serving], { emergencyStop: true }) });
     expect(await page.locator('#notice').innerText()).toContain('crossfade reset system --confirm system');
+    expect(await card('artist').locator('header').innerText()).toContain('Completed');
+    expect(await card('customer').locator('header').innerText()).toContain('Stopped');
+    expect(await card('customer').innerText()).toMatch(/Reads: shadow\s+0 %/);
+    expect(await card('customer').innerText()).not.toContain('Healthy');
     expect(await page.title()).toBe('Everything is stopped · Crossfade');
   });
 

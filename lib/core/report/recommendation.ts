@@ -4,11 +4,11 @@ import { percent, round } from '../conditions/figures.ts';
 import { conditionText } from '../conditions/show.ts';
 import { hasRole } from '../conditions/table.ts';
 import type { Verdict } from '../conditions/verdict.ts';
-import type { CutoverState } from '../cutover/cutover.ts';
+import type { CutoverState, SystemState } from '../cutover/cutover.ts';
 import { waitingText } from '../gates/pending.ts';
 import { currentVerification } from '../gates/table-conditions.ts';
 import type { TableStatus } from '../gates/table-status.ts';
-import { droppedText, pendingWord } from '../stage/intents.ts';
+import { droppedText, isStopped, pendingWord, STOPPED_TEXT } from '../stage/intents.ts';
 
 /** Of the last complete pass for tables, of compared operations otherwise; null when nothing was compared. */
 export function validationScoreOf(state: CutoverState, table: TableStatus | null, verdict: Verdict): number | null {
@@ -17,11 +17,16 @@ export function validationScoreOf(state: CutoverState, table: TableStatus | null
   return checks > 0 ? 1 - mismatches / checks : null;
 }
 
-export function recommendationOf(state: CutoverState, verdict: Verdict): string {
+export function recommendationOf(
+  state: CutoverState,
+  verdict: Verdict,
+  system: Pick<SystemState, 'emergencyStop'>,
+): string {
   const { minutesToEligibility, shadow } = verdict.evidence;
   const seen =
     shadow.errorRate === null ? '' : ` The shadow fails ${percent(shadow.errorRate)} of ${shadow.count} operations.`;
   const pending = pendingWord(state);
+  if (isStopped(system, { stageKind: state.stageKind, pending })) return `Wait: ${STOPPED_TEXT}.`;
   if (pending) return `Wait: ${waitingText(verdict) ?? `${pending} is under way.`}`;
   const dropped = droppedText(state);
   if (dropped) return dropped;

@@ -4,7 +4,8 @@
  */
 
 import { textOf } from '../conditions/show.ts';
-import type { CutoverState, PendingAction, RollbackCause } from '../cutover/cutover.ts';
+import type { CutoverState, PendingAction, RollbackCause, SystemState } from '../cutover/cutover.ts';
+import type { StageKind } from '../cutover/plan.ts';
 import { isPromoted, isUnderWay } from '../cutover/stage-kinds.ts';
 import { accept, type Context, type Decision, refuse } from './decision.ts';
 import type { Command, Event, Observation } from './events.ts';
@@ -82,6 +83,15 @@ export const pendingWord = ({ pending }: Pick<CutoverState, 'pending'>): string 
   pending && (pending.withdrawn ? 'rollback' : pending.action);
 
 const INTENTS = { promote: 'promotion', revert: 'rollback', cleanup: 'cleanup' } as const;
+
+/** True while the emergency stop has still to roll it back: the next tick does. Going back already, it is not stopped. */
+export const isStopped = (
+  { emergencyStop }: Pick<SystemState, 'emergencyStop'>,
+  { stageKind, pending }: { stageKind: StageKind; pending: string | null },
+): boolean => emergencyStop && isUnderWay({ stageKind }) && pending !== 'rollback';
+
+/** What a stopped cutover waits for. */
+export const STOPPED_TEXT = 'the emergency stop is on, and the next tick rolls it back';
 
 /** What was asked for, why it did not happen, and what to do: for people, until the next command. */
 export function droppedText({ id, dropped }: Pick<CutoverState, 'id' | 'dropped'>): string | null {

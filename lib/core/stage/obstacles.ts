@@ -14,7 +14,7 @@ import { accept, type Context, type Decision, refuse, refuseFor } from './decisi
 import type { Command, CommandType } from './events.ts';
 
 /** Commands that lead forward: refused while everything is stopped, or frozen. */
-const FORWARD: readonly CommandType[] = ['start', 'advance', 'complete'];
+export const FORWARD: readonly CommandType[] = ['start', 'advance', 'complete'];
 
 /** What forbids a stage to be left forward and is no matter of evidence: others' rules, and the cutover's own switches. */
 export const barsOf = (state: CutoverState, { barred = [] }: Context): Condition[] => [

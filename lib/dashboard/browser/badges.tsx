@@ -2,8 +2,7 @@
 
 import { createContext } from 'preact';
 import { useContext, useState } from 'preact/hooks';
-import type { Badge } from '../data.ts';
-import type { Tone } from '../sentences.ts';
+import type { Badge, Tone } from '../sentences.ts';
 
 /** One sign per tone, drawn, so that colour is never the only signal and no font decides how it looks. */
 const SIGNS: Readonly<Record<Tone, readonly string[]>> = {

@@ -26,7 +26,7 @@ import type { Judgement } from '../../core/look/snapshot.ts';
 import { type PhaseView, viewPhases } from '../../core/phases/view.ts';
 import { recommendationOf, validationScoreOf } from '../../core/report/recommendation.ts';
 import { sharePpmOf } from '../../core/routing/flags.ts';
-import { droppedText, pendingWord } from '../../core/stage/intents.ts';
+import { droppedText, isStopped, pendingWord, STOPPED_TEXT } from '../../core/stage/intents.ts';
 import { withConcurrencyLimit } from '../calls/concurrency-limit.ts';
 import { type CollectPorts, collectAround } from '../control/collect.ts';
 import { look } from '../control/look.ts';
@@ -129,9 +129,9 @@ export async function report(
 }
 
 function cutoverReport(judgement: Judgement): CutoverReport {
-  const { declaration, state, policy, verdict, table, forwards, windows, flagsDeployed, nowMs } = judgement;
+  const { declaration, state, system, policy, verdict, table, forwards, windows, flagsDeployed, nowMs } = judgement;
   const health = healthOf(state, verdict);
-  const steps = nextSteps(declaration, state, health, verdict);
+  const steps = nextSteps(judgement, health);
   const hourAgo = Math.floor(nowMs / MINUTE_MS) - PAGE_MINUTES;
   return {
     id: declaration.id,
@@ -158,7 +158,7 @@ function cutoverReport(judgement: Judgement): CutoverReport {
     flagsDeployed,
     steps,
     nextSteps: steps.map(stepText),
-    recommendation: recommendationOf(state, verdict),
+    recommendation: recommendationOf(state, verdict, system),
     validationScore: validationScoreOf(state, table, verdict),
   };
 }
@@ -197,9 +197,9 @@ function needsOnlyTime(reason: Condition, verdict: Verdict): boolean {
   return verdict.evidence.minutesInStage < FIRST_MINUTES || (copying && reason.code === 'verification');
 }
 
-function nextSteps(declaration: CutoverDeclaration, state: CutoverState, health: Health, verdict: Verdict): NextStep[] {
-  const dropped = droppedText(state);
-  return [...(dropped ? [say(dropped)] : []), ...stepsOf(declaration, state, health, verdict)];
+function nextSteps(judgement: Judgement, health: Health): NextStep[] {
+  const dropped = droppedText(judgement.state);
+  return [...(dropped ? [say(dropped)] : []), ...stepsOf(judgement, health)];
 }
 
 const say = (text: string, brief: string | null = null): NextStep => ({ text, commands: [], brief });
@@ -223,13 +223,13 @@ function computedUntilCleanup(declaration: CutoverDeclaration): string[] {
     .map(([name]) => name);
 }
 
-function stepsOf(declaration: CutoverDeclaration, state: CutoverState, health: Health, verdict: Verdict): NextStep[] {
-  const id = state.id;
+function stepsOf({ id, declaration, state, system, verdict }: Judgement, health: Health): NextStep[] {
   const pending = pendingWord(state);
+  if (isStopped(system, { stageKind: state.stageKind, pending })) return [say(STOPPED_TEXT, '')];
   if (pending) return [say(waitingText(verdict) ?? `${pending} is being carried out; nothing to do`)];
   switch (state.stageKind) {
     case 'disabled':
-      return [run(['crossfade', 'preview', id]), run(['crossfade', 'start', id])];
+      return [run(['crossfade', 'preview', id]), ...(system.emergencyStop ? [] : [run(['crossfade', 'start', id])])];
     case 'full':
       return health === 'ready' ? [run(['crossfade', 'complete', id, '--confirm', id])] : verdict.reasons.map(released);
     case 'completed': {

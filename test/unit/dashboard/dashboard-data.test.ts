@@ -73,6 +73,60 @@ describe('the stage line', () => {
   });
 });
 
+describe('while everything is stopped', () => {
+  const promoting = {
+    ...scenes.serving,
+    events: [
+      ...scenes.serving.events,
+      [1, { type: 'intent_recorded', action: 'promote', epoch: 2, reason: '' }] as const,
+    ],
+  } as typeof scenes.serving;
+
+  it.each([
+    ['serves', scenes.serving],
+    ['is held', scenes.held],
+    ['copies', scenes.copying],
+    ['is ready', scenes.ready],
+    ['fails', scenes.failing],
+    ['was to be promoted', promoting],
+  ])('a cutover that %s is stopped, and neither healthy nor on its way', async (_, actor) => {
+    const { report, audit } = await scenes.scene([actor], { emergencyStop: true });
+    const [view] = dashboardData(report, audit).cutovers as [CutoverView];
+    expect(view).toMatchObject({
+      health: 'stopped',
+      badge: { text: 'Stopped', tone: 'bad' },
+      summary: 'The emergency stop is on: all reads belong to the primary, and the next tick rolls it back.',
+      sharePpm: 0,
+      reasons: [],
+      steps: [],
+    });
+    expect(view.commands.join('\n')).not.toMatch(/crossfade (start|advance|complete|reads shadow) /);
+    const said = 'the emergency stop is on, and the next tick rolls it back';
+    expect(report.cutovers[0]).toMatchObject({ nextSteps: [said], recommendation: `Wait: ${said}.` });
+  });
+
+  it.each([
+    ['Not started', scenes.notStarted],
+    ['Rolled back', scenes.rolledBack],
+    ['Completed', scenes.completed],
+  ])('one that stays where it is still says: %s', async (text, actor) => {
+    const [view] = (await shown([actor], { emergencyStop: true })).cutovers as [CutoverView];
+    expect(view.badge.text).toBe(text);
+    expect(view.commands.join('\n')).not.toMatch(/crossfade start /);
+    expect(view.steps.map(({ command }) => command)).not.toContain(`crossfade start ${actor.id}`);
+  });
+
+  it('one that goes back already says so', async () => {
+    const withdrawn: [number, Event] = [
+      0,
+      { type: 'intent_withdrawn', action: 'promote', reason: 'emergency stop', cause: 'emergency' },
+    ];
+    const actor = { ...promoting, events: [...promoting.events, withdrawn] };
+    const [view] = (await shown([actor], { emergencyStop: true })).cutovers as [CutoverView];
+    expect(view.badge.text).toBe('Rollback under way');
+  });
+});
+
 describe('why a cutover is held', () => {
   it('is said in full sentences with figure, limit and what releases it', async () => {
     const { reasons, badge, summary } = await card(scenes.held);
