@@ -1,12 +1,12 @@
 /**
  * Turns hints that wait in an outbox, and forwarded writes that are due again, into wake-ups, until the time is up.
- * Losing one costs only time. A table whose oldest hint was there when it was woken is not woken again at once: with many tables
- * the stream would fill with records of changes that were applied long ago, and each change would wait behind them.
+ * Losing one costs only time. A round wakes one table, the one that waits longest: its writer serves all others that wait, too, so
+ * that two hundred tables cost no more records than one. A table whose oldest hint was there when it was woken is not woken again
+ * at once: the stream would fill with records of changes that were applied long ago, and each change would wait behind them.
  */
 
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
 import type { Ports } from '../../ports/ports.ts';
-import { withConcurrencyLimit } from '../calls/concurrency-limit.ts';
 import { forwardsAreDue } from '../forwards/apply-forwards.ts';
 
 export type Relayed = { rounds: number; wakeUps: number };
@@ -23,7 +23,6 @@ const FORWARDS_EVERY_ROUNDS = 4;
 
 /** For how long a wake-up is taken to be under way while its table still waits; later it counts as lost. */
 const UNDER_WAY_MS = 3_000;
-const WAKE_UPS_AT_ONCE = 10;
 
 /**
  * A database that is away is not asked again in this call and keeps no forwarded write back; its error is thrown at the end.
@@ -65,7 +64,7 @@ export async function relay(
 
 type Waiting = Awaited<ReturnType<Ports['converging']['waiting']>>;
 
-/** The one that waits longest comes first. @throws what the first wake-up that failed has thrown, after all were tried */
+/** Of the one that waits longest. */
 async function wakeForHints(
   ports: Pick<Ports, 'clock' | 'wakeUps'>,
   waiting: Waiting,
@@ -76,18 +75,11 @@ async function wakeForHints(
     const sinceMs = nowMs - (wokenAtMs.get(id) ?? Number.NEGATIVE_INFINITY);
     return lagMs < sinceMs || sinceMs >= UNDER_WAY_MS;
   };
-  const due = waiting.filter(isDue).sort((a, b) => b.lagMs - a.lagMs);
-  const failures: unknown[] = [];
-  await withConcurrencyLimit(due, WAKE_UPS_AT_ONCE, async ({ id }) => {
-    try {
-      await ports.wakeUps.wake(id);
-      wokenAtMs.set(id, nowMs);
-    } catch (error) {
-      failures.push(error);
-    }
-  });
-  if (failures.length > 0) throw failures[0];
-  return due.length;
+  const [longest] = waiting.filter(isDue).sort((a, b) => b.lagMs - a.lagMs);
+  if (!longest) return 0;
+  await ports.wakeUps.wake(longest.id);
+  wokenAtMs.set(longest.id, nowMs);
+  return 1;
 }
 
 async function wakeForForwards(

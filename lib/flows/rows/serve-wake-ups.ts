@@ -1,6 +1,6 @@
 /**
  * One batch of stream records. Tables come first, each for a turn: a table that has more than that waits until all others that have
- * changes waiting, in the batch or not, had theirs. One that fails does not keep others from being served. Reported is the first
+ * changes waiting, in the batch or not, had theirs; and at the end those that no record has named have one more. One that fails does not keep others from being served. Reported is the first
  * record that could not be served, so that Lambda starts again there; what was served after it is served again, which changes
  * nothing. Malformed records are counted and done with: they name nothing to serve.
  */
@@ -39,49 +39,54 @@ export async function serveWakeUps(
   { deadlineMs, upstream = async () => unreachable }: { deadlineMs: number; upstream?: () => Promise<Upstream> },
 ): Promise<ServedBatch> {
   const declared = new Map(declarations.map((declaration) => [declaration.id, declaration]));
-  const named = wakeUps.flatMap(({ sequenceNumber, cutover, read }): Named[] => {
+  const records = wakeUps.flatMap(({ sequenceNumber, cutover, read }): Named[] => {
     const declaration = cutover === null ? undefined : declared.get(cutover);
     if (declaration) return [{ sequenceNumber, declaration, read }];
     ports.log.event('wakeup_malformed', { sequenceNumber });
     return [];
   });
   // Later wake-ups of the batch for the same cutover were written before it is served: what they mean is seen.
-  const woken = [...new Set(named.filter(({ read }) => !read).map(({ declaration }) => declaration))];
-  const isTable = (id: CutoverId) => declared.get(id)?.kind === 'table';
+  const woken = [...new Set(records.filter(({ read }) => !read).map(({ declaration }) => declaration))];
+  const tables = new Set(declarations.filter(({ kind }) => kind === 'table').map(({ id }) => id));
   const ids = woken.map(({ id }) => id);
-  const unserved = await serveTables(ports, ids.filter(isTable), isTable, deadlineMs);
+  const named = ids.filter((id) => tables.has(id));
+  const unserved = await serveTables(ports, named, tables, deadlineMs);
   for (const declaration of woken)
-    if (!isTable(declaration.id) && !(await forwarded(ports, declaration, deadlineMs))) unserved.add(declaration.id);
-  const reads = named.filter(({ read }) => read);
+    if (!tables.has(declaration.id) && !(await forwarded(ports, declaration, deadlineMs))) unserved.add(declaration.id);
+  const reads = records.filter(({ read }) => read);
   // A sample may be smaller, never late: what waits behind it are writes.
   for (const sample of reads.slice(0, COMPARED_PER_BATCH)) await compareOne(ports, sample, deadlineMs, upstream);
-  const left = named.filter(({ declaration, read }) => !read && unserved.has(declaration.id));
+  const left = records.filter(({ declaration, read }) => !read && unserved.has(declaration.id));
   return {
-    served: named.length - left.length,
-    malformed: wakeUps.length - named.length,
+    served: records.length - left.length,
+    malformed: wakeUps.length - records.length,
     firstFailure: left[0]?.sequenceNumber ?? null,
   };
 }
 
 /**
- * In turns, until those that were named are done. @returns those of them that are not: they failed, or the time was up
+ * In turns, until those that were named are done; then the others that wait, for one turn. A record stands for every table that
+ * waits: what came since is for the next one.
+ * @returns those of the named that are not done: they failed, or the time was up
  */
 async function serveTables(
   given: ServingPorts,
   named: readonly CutoverId[],
-  isTable: (id: CutoverId) => boolean,
+  tables: ReadonlySet<CutoverId>,
   deadlineMs: number,
 ): Promise<Set<CutoverId>> {
   if (named.length === 0) return new Set();
   const ports = shortCircuit(given);
   const left = new Set(named);
   const failed = new Set<CutoverId>();
-  const how = { deadlineMs, turnMs: TURN_MS, now: named.length > 1 ? statesNow(ports) : stateNow(ports) };
+  const limits = { deadlineMs, turnMs: TURN_MS };
+  const [alone, amongOthers] = [stateNow(ports), statesNow(ports)];
   let outOfTime = false;
-  for (let round = named; left.size > 0 && !outOfTime; round = await whoWaits(ports, left, isTable, failed)) {
+  const serveEach = async (round: readonly CutoverId[]) => {
     for (const id of round) {
+      if (outOfTime) break;
       try {
-        const turn = await converge(ports, id, how);
+        const turn = await converge(ports, id, { ...limits, now: round.length > 1 ? amongOthers : alone });
         if (turn.checked > 0) ports.outcomes.addChecks(id, 'converge', turn);
         if (!turn.more) left.delete(id);
         outOfTime = turn.outOfTime;
@@ -90,24 +95,19 @@ async function serveTables(
         failed.add(id);
         left.delete(id);
       }
-      if (outOfTime) break;
     }
-  }
+  };
+  /** Others with changes that wait, the longest first. */
+  const others = async (than: ReadonlySet<CutoverId>) => {
+    const waiting = than.size < tables.size ? await ports.converging.waiting().catch(() => []) : [];
+    const ids = waiting.toSorted((a, b) => b.lagMs - a.lagMs).map(({ id }) => id);
+    return ids.filter((id) => tables.has(id) && !failed.has(id) && !than.has(id));
+  };
+  await serveEach(named);
+  while (left.size > 0 && !outOfTime) await serveEach([...(await others(left)), ...left]);
+  if (!outOfTime) await serveEach(await others(new Set(named)));
   await ports.outcomes.flushIfDue();
   return new Set(named.filter((id) => left.has(id) || failed.has(id)));
-}
-
-/** Those that are not done, after all others with changes that wait. */
-async function whoWaits(
-  { converging }: Pick<Ports, 'converging'>,
-  left: ReadonlySet<CutoverId>,
-  isTable: (id: CutoverId) => boolean,
-  failed: ReadonlySet<CutoverId>,
-): Promise<readonly CutoverId[]> {
-  if (left.size === 0) return [];
-  const waiting = await converging.waiting().catch(() => []);
-  const others = waiting.map(({ id }) => id).filter((id) => isTable(id) && !failed.has(id) && !left.has(id));
-  return [...others, ...left];
 }
 
 /** All states in one question, repeated when the answer is too old; one that is no state is asked for alone, and says why. */

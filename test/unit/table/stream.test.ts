@@ -229,10 +229,36 @@ describe('I34 a batch', () => {
     expect(await serve(wakeUps('customer', 'invoice'))).toMatchObject({ served: 2, firstFailure: null });
     expect(calls).toBe(10);
     const turns = touched.join(' ').split(/(?:customer ?)+/);
-    // After the first turn the one that is named has its own; after each further one those that wait.
-    expect(turns.map((turn) => turn.trim())).toEqual(['', 'invoice track', 'track', '']);
+    // After the first turn the one that is named has its own; after each further one those that wait, and once at the end.
+    expect(turns.map((turn) => turn.trim())).toEqual(['', 'invoice track', 'track', 'track']);
     for (const busy of touched.join(' ').match(/(?:customer ?)+/g)!)
       expect(busy.split('customer').length - 1).toBeLessThanOrEqual(4);
+  });
+
+  it('serves the others that wait, too, and answers for those that it names alone', async () => {
+    const { serve, touched, logged, asked } = await bench(
+      (id) => {
+        if (id === 'track') throw new Error('function does not exist');
+        return DONE;
+      },
+      () => ['customer', 'stranger', 'track', 'invoice', 'planner'],
+    );
+    expect(await serve(wakeUps('customer'))).toEqual({ served: 1, malformed: 0, firstFailure: null });
+    expect(touched).toEqual(['customer', 'track', 'invoice']);
+    expect(logged).toEqual(['converge_failed']);
+    expect(asked).toEqual({ readAll: 1, readCutover: 1 });
+  });
+
+  it('leaves the others to the next record when the time is nearly up', async () => {
+    const { serve, touched } = await bench(
+      (_id, clock) => {
+        clock.ms += 9_500;
+        return DONE;
+      },
+      () => ['invoice', 'track'],
+    );
+    expect(await serve(wakeUps('customer'), 19_500)).toMatchObject({ served: 1, firstFailure: null });
+    expect(touched).toEqual(['customer', 'invoice']);
   });
 
   it('looks at all states in one question, and again only when that is too old', async () => {
