@@ -50,6 +50,8 @@ export default defineConfig({
           // The embedded Postgres and the distribution's, with PgBouncer, and an owner that is no superuser.
           name: 'servers',
           isolate: false,
+          // A whole life under load takes half a minute beside two other workers.
+          testTimeout: 240_000,
           include: ['test/integration/servers/**/*.test.ts', ...ON_THE_DISTRIBUTIONS],
           globalSetup: ['test/helpers/two-servers.ts'],
         },
