@@ -679,37 +679,46 @@ BEGIN
   RETURN v_count;
 END $function$;
 
-CREATE OR REPLACE FUNCTION crossfade.drain(p_id text, p_epoch bigint, p_most integer)
+CREATE OR REPLACE FUNCTION crossfade.drain(p_id text, p_epoch bigint, p_most integer, p_rest integer)
  RETURNS integer
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 DECLARE
   v_left integer;
+  v_before integer;
+  v_put_off integer;
   v_unnamed boolean;
   v_done integer := 0;
   v_result jsonb;
   v_why text;
 BEGIN
   LOOP
-    EXECUTE format('SELECT count(*), coalesce(bool_or(o.op = ''S''), false) FROM (SELECT op FROM crossfade.%I LIMIT %s) o', 'outbox_' || p_id, p_most + 1)
-    INTO v_left, v_unnamed;
+    EXECUTE format('SELECT count(*), count(*) FILTER (WHERE o.not_before > clock_timestamp()), coalesce(bool_or(o.op = ''S''), false)
+      FROM (SELECT op, not_before FROM crossfade.%I LIMIT %s) o', 'outbox_' || p_id, p_most + 1)
+    INTO v_left, v_put_off, v_unnamed;
     -- A sweep is not begun here: it takes longer than a swap may, and it would wait for a chunk of the copy.
     IF v_unnamed OR EXISTS (SELECT FROM crossfade.missed m WHERE m.cutover = p_id) THEN
       RAISE EXCEPTION 'changes left no key, so both tables must be swept first. The writer begins the sweep by itself' USING ERRCODE = 'CF003';
     END IF;
     EXIT WHEN v_left = 0;
+    EXIT WHEN v_done > 0 AND v_put_off = 0 AND v_left <= p_rest AND (v_left <= p_rest / 5 OR v_left >= v_before);
     IF v_done + v_left > p_most THEN
       RAISE EXCEPTION '% or more changes came while it was tried, and a swap takes at most % with it. It is tried again; the writer applies what waits, and a pause of the application''s writes, or of a load that is under way, releases it',
         v_done + v_left, p_most USING ERRCODE = 'CF003';
     END IF;
-    EXECUTE format('SELECT crossfade.%I($1, $2)', 'converge_' || p_id) INTO v_result USING p_epoch, least(p_most, 500);
-    IF (v_result ->> 'claimed')::integer IS DISTINCT FROM 0
-      AND (v_result ->> 'postponed')::integer = 0 AND (v_result ->> 'quarantined')::integer = 0 THEN
-      v_done := v_done + coalesce((v_result ->> 'claimed')::integer, v_left);
-      CONTINUE;
+    -- A change that is put off is not due for up to some seconds; nobody waits for it here.
+    IF v_put_off = 0 THEN
+      EXECUTE format('SELECT crossfade.%I($1, $2)', 'converge_' || p_id) INTO v_result USING p_epoch, least(p_most, 500);
+      IF (v_result ->> 'claimed')::integer IS DISTINCT FROM 0
+        AND (v_result ->> 'postponed')::integer = 0 AND (v_result ->> 'quarantined')::integer = 0 THEN
+        v_done := v_done + coalesce((v_result ->> 'claimed')::integer, v_left);
+        v_before := v_left;
+        CONTINUE;
+      END IF;
     END IF;
-    RAISE EXCEPTION '% changes could not be applied yet. Each is tried five times within some seconds, and then it is applied or in quarantine with its reason', v_left USING ERRCODE = 'CF003';
+    RAISE EXCEPTION '% changes could not be applied yet. Each is tried five times within some seconds, and then it is applied or in quarantine with its reason',
+      CASE WHEN v_put_off > 0 THEN v_put_off ELSE v_left END USING ERRCODE = 'CF003';
   END LOOP;
   -- In both directions: a row that changed without a hint would be missing on the other side.
   SELECT b.sweep_why INTO v_why FROM crossfade.backfill b WHERE b.cutover = p_id AND b.state <> 'done' AND b.sweep_why IS NOT NULL;
@@ -2043,7 +2052,7 @@ BEGIN
     FOREACH v_statement IN ARRAY p_before LOOP
       EXECUTE v_statement;
     END LOOP;
-    PERFORM crossfade.drain(p_id, p_from, 20 * p_most);
+    PERFORM crossfade.drain(p_id, p_from, 20 * p_most, p_most / 2);
 
     FOR v_round IN 1 .. cardinality(v_patience) LOOP
       BEGIN
@@ -2079,7 +2088,7 @@ BEGIN
           PERFORM pg_sleep(0.02);
         END LOOP;
       END IF;
-      PERFORM crossfade.drain(p_id, p_from, 20 * p_most);
+      PERFORM crossfade.drain(p_id, p_from, 20 * p_most, p_most / 2);
     END LOOP;
     v_complete := clock_timestamp();
     PERFORM set_config('lock_timeout', '200', true);
@@ -2102,7 +2111,7 @@ BEGIN
     IF crossfade.catalog_stamp(v_locked || v.primary_oid || v.shadow_oid) IS DISTINCT FROM v_stamp THEN
       RAISE EXCEPTION 'the tables were changed after the plan was made' USING ERRCODE = 'CF002';
     END IF;
-    v_drained := crossfade.drain(p_id, p_from, p_most);
+    v_drained := crossfade.drain(p_id, p_from, p_most, 0);
     -- A deferred constraint that is still to be checked keeps its table from being altered.
     SET CONSTRAINTS ALL IMMEDIATE;
 

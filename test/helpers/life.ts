@@ -45,6 +45,8 @@ export async function live(world: World): Promise<{ heldMs: number[] }> {
   const epochs = new Map(cutovers.map(({ id }) => [id, 1]));
   const epochOf = (id: string) => epochs.get(id)!;
   const heldMs: number[] = [];
+  /** Why a swap was put off, each time: a failure of its step says so. */
+  const waitedFor: string[] = [];
   const running = { yes: true };
   const following = follow(world, epochOf, running);
 
@@ -54,9 +56,13 @@ export async function live(world: World): Promise<{ heldMs: number[] }> {
       await world
         .across(cutover, () => act(cutover))
         .catch((error: unknown) => {
-          throw new Error(`Step '${name}' of ${cutover.id}: ${error instanceof Error ? error.message : error}`, {
-            cause: error,
-          });
+          const putOff = waitedFor.length === 0 ? '' : `\nPut off before: ${waitedFor.join('\n')}`;
+          throw new Error(
+            `Step '${name}' of ${cutover.id}: ${error instanceof Error ? error.message : error}${putOff}`,
+            {
+              cause: error,
+            },
+          );
         });
     }
     await Promise.all(writers.map((one) => one.after(PART)));
@@ -69,7 +75,9 @@ export async function live(world: World): Promise<{ heldMs: number[] }> {
     const epoch = epochOf(cutover.id);
     const stage = act === 'promote' ? 'completed' : 'rolled_back';
     const request = { fromEpoch: epoch, toEpoch: epoch + 1, stage, version: epoch + 1 };
-    heldMs.push(await untilSwapped(() => plane[act](cutover, request)));
+    waitedFor.length = 0;
+    heldMs.push(await untilSwapped(() => plane[act](cutover, request), waitedFor));
+    waitedFor.length = 0;
     epochs.set(cutover.id, epoch + 1);
   };
   const verify = async ({ id }: TableCutover) => {
@@ -118,7 +126,7 @@ async function follow(
   }
 }
 
-async function untilSwapped(act: () => Promise<SwapResult>): Promise<number> {
+async function untilSwapped(act: () => Promise<SwapResult>, waitedFor: string[]): Promise<number> {
   for (let calls = 1; ; calls += 1) {
     // As a tick would, which calls again: a server may have ended an idle session in between.
     const result = await act().catch((error: unknown): SwapResult => {
@@ -126,6 +134,7 @@ async function untilSwapped(act: () => Promise<SwapResult>): Promise<number> {
       throw error;
     });
     if (result.kind === 'swapped') return result.lockHeldMs;
+    if (result.kind === 'postponed') waitedFor.push(result.why);
     if (result.kind !== 'postponed' || calls === SWAP_CALLS) throw new Error(JSON.stringify(result));
   }
 }
@@ -150,7 +159,11 @@ export async function astride<T>(
   const waits = `SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
     WHERE d.datname = current_database() AND l.locktype = 'relation' AND NOT l.granted`;
   const waited = () =>
-    eventually(async () => over || (await db.sql.unsafe(waits)).length > 0, 'the step waits, or is over', 60_000);
+    eventually(async () => over || (await db.sql.unsafe(waits)).length > 0, 'the step waits, or is over', 60_000).catch(
+      async (error: Error) => {
+        throw new Error(`${error.message}\nAt work: ${await atWork(db)}`, { cause: error });
+      },
+    );
   const transaction = (client: postgres.Sql, [first, second]: readonly [string, string]) =>
     client.begin(async (tx) => {
       await tx.unsafe(first).simple();
@@ -165,4 +178,17 @@ export async function astride<T>(
   });
   const [result] = await Promise.all([acting, ...open]);
   return result;
+}
+
+/** Sessions and transactions of the database as they are now: what each does, how long it has, and what it waits for. */
+async function atWork(db: OwnDatabase): Promise<string> {
+  const rows =
+    await db.sql.unsafe(`SELECT a.pid, a.application_name AS name, a.usename AS role, a.state, left(a.query, 120) AS query,
+      extract(epoch FROM clock_timestamp() - a.xact_start)::float AS seconds, a.wait_event_type || ' ' || a.wait_event AS waits,
+      pg_blocking_pids(a.pid) AS for,
+      (SELECT array_agg(concat_ws(' ', l.locktype, l.mode, l.relation::regclass)) FROM pg_locks l WHERE l.pid = a.pid AND NOT l.granted) AS locks
+    FROM pg_stat_activity a WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND (a.state <> 'idle' OR a.state IS NULL)
+    UNION ALL SELECT NULL, p.gid, p.owner, 'prepared', NULL, extract(epoch FROM clock_timestamp() - p.prepared)::float, NULL, NULL, NULL
+    FROM pg_prepared_xacts p WHERE p.database = current_database()`);
+  return rows.map((row) => JSON.stringify(row)).join('\n');
 }

@@ -5,8 +5,16 @@ import type { PgConnection } from '../../../lib/adapters/postgres/connection/con
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { swapping } from '../../helpers/breakpoints.ts';
 import type { OwnDatabase } from '../../helpers/postgres.ts';
-import { differences, eventually, postgresCalls, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
+import {
+  differences,
+  eventually,
+  postgresCalls,
+  type TestPlane,
+  tamper,
+  testPlane,
+} from '../../helpers/postgres-tables.ts';
 import { recycledDatabase } from '../../helpers/recycled-database.ts';
+import { edited } from '../../helpers/sql-plants.ts';
 import type { TableCalls } from '../../helpers/table-ports.ts';
 
 const NOTE: TableCutover = {
@@ -178,7 +186,7 @@ describe('I1 a change that is not applied yet', () => {
   it('would be lost by a swap that does not look (negative control)', async () => {
     const [drain] = await db.sql.unsafe("SELECT pg_get_functiondef('crossfade.drain'::regproc) AS text");
     await db.sql.unsafe(
-      "CREATE OR REPLACE FUNCTION crossfade.drain(p_id text, p_epoch bigint, p_most integer) RETURNS integer LANGUAGE sql AS 'SELECT 0'",
+      "CREATE OR REPLACE FUNCTION crossfade.drain(p_id text, p_epoch bigint, p_most integer, p_rest integer) RETURNS integer LANGUAGE sql AS 'SELECT 0'",
     );
     try {
       await putOff();
@@ -198,12 +206,64 @@ describe('I1 a change that is not applied yet', () => {
   });
 });
 
+describe('an application that writes all the time', () => {
+  /** While nobody holds the lock of a swap, so many changes come with each pass that applies what waits. */
+  const writing = (changes: number) =>
+    tamper(
+      db,
+      plane.gateway(),
+      NOTE,
+      edited([
+        [
+          'converge',
+          /(?=SELECT count\(\*\) INTO v_left)/,
+          `IF NOT EXISTS (SELECT FROM pg_locks l WHERE l.pid = pg_backend_pid() AND l.relation = 'public.note'::regclass AND l.mode = 'AccessExclusiveLock') THEN
+             INSERT INTO crossfade.outbox_note (op, k1) SELECT 'U', 1 FROM generate_series(1, ${changes});
+           END IF;
+           `,
+        ],
+      ]),
+    );
+  const promoted = async (changes: number) => {
+    await writing(changes);
+    await db.sql.unsafe("UPDATE note SET text = 'c' WHERE id = 1");
+    return plane.promote(NOTE, PROMOTE);
+  };
+
+  it.each([1, 40])(
+    'is not waited for until it pauses: %i changes with each pass',
+    { timeout: 120_000 },
+    async (changes) => {
+      expect(await promoted(changes)).toMatchObject({ kind: 'swapped', attempts: 1 });
+      expect(await differences(db, 'SELECT id::bigint, text FROM note_old', 'SELECT id, words FROM note')).toEqual([]);
+    },
+  );
+
+  it('and more than is applied under the lock puts it off', { timeout: 120_000 }, async () => {
+    expect(await promoted(400)).toMatchObject({
+      kind: 'postponed',
+      why: expect.stringMatching(/\d+ or more changes came while it was tried, and a swap takes at most 6000 with it/),
+    });
+    expect(await isPromoted()).toEqual(BEFORE);
+  });
+
+  it('beside a change that is put off is told about that change', { timeout: 120_000 }, async () => {
+    await db.sql
+      .unsafe("INSERT INTO note VALUES (3, 'c'); UPDATE crossfade.outbox_note SET not_before = 'infinity'")
+      .simple();
+    expect(await promoted(1)).toMatchObject({
+      kind: 'postponed',
+      why: expect.stringContaining('1 changes could not be applied yet'),
+    });
+  });
+});
+
 describe('I12 a table that is altered after the swap was prepared', () => {
   it('is noticed under the lock, and nothing is changed', { timeout: 30_000 }, async () => {
     const before = await seen();
     const [drain] = await db.sql.unsafe("SELECT pg_get_functiondef('crossfade.drain'::regproc) AS text");
     // Stands for somebody who is faster than the lock: comes between the first look and the second.
-    await db.sql.unsafe(`CREATE OR REPLACE FUNCTION crossfade.drain(p_id text, p_epoch bigint, p_most integer) RETURNS integer
+    await db.sql.unsafe(`CREATE OR REPLACE FUNCTION crossfade.drain(p_id text, p_epoch bigint, p_most integer, p_rest integer) RETURNS integer
       LANGUAGE plpgsql AS $$ BEGIN CREATE VIEW public.sudden AS SELECT id FROM public.note; RETURN 0; END $$`);
     try {
       const result = await plane.promote(NOTE, PROMOTE);

@@ -104,7 +104,7 @@ describe('changes that wait', () => {
   it('and are more than a swap takes are said with their number, the limit, and what releases it', async () => {
     await ready();
     await db.sql.unsafe("UPDATE seat SET v = 'y'");
-    await expect(db.sql.unsafe("SELECT crossfade.drain('seat', 1, 80)")).rejects.toThrow(
+    await expect(db.sql.unsafe("SELECT crossfade.drain('seat', 1, 80, 0)")).rejects.toThrow(
       /^81 or more changes came while it was tried, and a swap takes at most 80 with it\. It is tried again; .* releases it$/,
     );
     expect(await whyNot()).toBe('swapped');

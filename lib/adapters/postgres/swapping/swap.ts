@@ -42,6 +42,10 @@ const FIRST_PAUSE_S = 0.2;
 /** Hints that may be left for the time under the lock, and calls before it. */
 const HINTS_UNDER_LOCK = 300;
 const CALLS_BEFORE = 200;
+/** Calls in a row that leave no fewer hints than one before them: the application writes as fast as they are applied. */
+const CALLS_WITHOUT_GAIN = 3;
+/** As many as a call counts of what is left: where it says so, there may be more. */
+const MOST_COUNTED = 10_000;
 const HINTS_PER_CALL = 1_000;
 const LONG_MS = 120_000;
 /** It tries for its locks again and again by itself, for some seconds where many others want them. */
@@ -266,10 +270,13 @@ async function callSwap(
 /** What is applied before the lock need not be applied under it. */
 async function drain({ runtime, cutover, step }: SwapWork): Promise<void> {
   const call = `SELECT crossfade.${quoteName(`converge_${cutover.id}`)}($1::text::bigint, ${HINTS_PER_CALL}) AS result`;
-  for (let i = 0; i < CALLS_BEFORE; i += 1) {
+  let [least, withoutGain] = [MOST_COUNTED, 0];
+  for (let i = 0; i < CALLS_BEFORE && withoutGain < CALLS_WITHOUT_GAIN; i += 1) {
     const [row] = await runtime.call<{ result: { claimed?: number; remaining?: number } }>(call, [step.fromEpoch]);
     const { claimed = 0, remaining = 0 } = row!.result;
     if (claimed === 0 || remaining < HINTS_UNDER_LOCK / 10) return;
+    withoutGain = remaining < least || remaining === MOST_COUNTED ? 0 : withoutGain + 1;
+    least = Math.min(least, remaining);
   }
 }
 
