@@ -5,38 +5,17 @@ import type { Composition } from '../lib/compose/ports.ts';
 import { CrossfadeError } from '../lib/core/base/errors.ts';
 import { type DashboardData, dashboardData } from '../lib/dashboard/data.ts';
 import { asset, renderPage } from '../lib/dashboard/page.ts';
-import { listAlerts } from '../lib/flows/alerts/alerts.ts';
-import { viewExperiments } from '../lib/flows/report/experiments.ts';
-import { recentHistory } from '../lib/flows/report/history.ts';
-import { report } from '../lib/flows/report/report.ts';
+import { readPage } from '../lib/flows/report/page.ts';
 import { PATH } from '../lib/schemas/path.ts';
 import { route } from './http/route.ts';
 import { httpHandler } from './middleware.ts';
 
-const AUDIT_ENTRIES = 30;
-
 async function data({ ports, cutovers }: Composition): Promise<DashboardData> {
-  const declarations = await cutovers();
-  const [status, audit, alerts, experiments] = await Promise.all([
-    report(ports, declarations),
-    recentHistory(
-      ports,
-      declarations.map(({ id }) => id),
-      AUDIT_ENTRIES,
-    ),
-    listAlerts(ports).catch((error) => {
-      ports.log.failure('alerts_unreadable', error);
-      return undefined;
-    }),
-    viewExperiments(ports, declarations).catch((error) => {
-      ports.log.failure('experiments_unreadable', error);
-      return [];
-    }),
-  ]);
+  const { status, audit, alerts, experiments } = await readPage(ports, await cutovers());
   return dashboardData(status, audit, alerts, experiments);
 }
 
-export const handler = httpHandler(composeApi, [
+export const pageRoutes = [
   route({
     method: 'GET',
     path: '/',
@@ -68,7 +47,9 @@ export const handler = httpHandler(composeApi, [
       headers: { 'content-type': params.asset.contentType },
     }),
   }),
-]);
+];
+
+export const handler = httpHandler(composeApi, pageRoutes);
 
 function findAsset(name: string | undefined) {
   const found = asset(name ?? '');

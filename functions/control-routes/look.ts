@@ -45,7 +45,7 @@ export const lookRoutes = [
     summary: 'Status of one cutover; its version is the ETag.',
     params: { cutover },
     handle: async ({ ports, cutovers }, { params }) => {
-      const { cutovers: reported } = await report(ports, await cutovers(), params.cutover.id);
+      const { cutovers: reported } = await report(ports, await cutovers(), { only: params.cutover.id });
       const found = reported[0]!;
       const headers: Record<string, string> = 'version' in found ? { etag: `"${found.version}"` } : {};
       return { status: 200, body: found, headers };

@@ -158,7 +158,7 @@ describe('I23 a rollback while a promotion is pending', () => {
 });
 
 describe('what is pending and waits', () => {
-  const seen = async ({ w }: Run) => (await report(w.ports, [shortTable()], ID)).cutovers[0] as CutoverReport;
+  const seen = async ({ w }: Run) => (await report(w.ports, [shortTable()], { only: ID })).cutovers[0] as CutoverReport;
   const HELD = "the locks were not granted. Held by 'psql' (process 7). Let that transaction end, or end it.";
 
   it('says for what, since when, until when, and what ends it: in the answer, in status, and as a condition', async () => {

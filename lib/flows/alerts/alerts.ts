@@ -21,9 +21,12 @@ const TRIES = 5;
 const RANK = { critical: 0, warning: 1, info: 2 } as const;
 
 /** Firing ones first, the worst first; then those that wait, then those that ended in the last day. Reads only. */
-export async function listAlerts(ports: Pick<Ports, 'alerts' | 'clock'>): Promise<AlertList> {
+export async function listAlerts(
+  ports: Pick<Ports, 'alerts' | 'clock'>,
+  asked = ports.alerts.readAll(),
+): Promise<AlertList> {
   const nowMs = ports.clock.now();
-  const shown = (await ports.alerts.readAll()).filter(
+  const shown = (await asked).filter(
     ({ status, resolvedAtMs }) => status !== 'quiet' || (resolvedAtMs !== null && nowMs - resolvedAtMs < RECENT_MS),
   );
   return {

@@ -24,9 +24,12 @@ export const SLICE_MS = 6_000;
 const WRITTEN_AT_ONCE = 10;
 
 /** What is stored, for the gates and for the end of the tick. Alerts that cannot be read hold nothing up. */
-export async function readAlerts(ports: Pick<Ports, 'alerts' | 'log'>): Promise<readonly Alert[]> {
+export async function readAlerts(
+  ports: Pick<Ports, 'alerts' | 'log'>,
+  asked = ports.alerts.readAll(),
+): Promise<readonly Alert[]> {
   try {
-    return await ports.alerts.readAll();
+    return await asked;
   } catch (error) {
     ports.log.failure('alerts_unreadable', error);
     return [];

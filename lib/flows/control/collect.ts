@@ -42,14 +42,24 @@ export type CollectPorts = Pick<
   'clock' | 'state' | 'flags' | 'alerts' | 'verdicts' | 'windows' | 'inspecting' | 'forwards' | 'log'
 >;
 
+/** Lists of everything that the caller needs as well, and has asked for already: each is read once. */
+export type SharedReads = {
+  states?: ReturnType<Ports['state']['readAll']>;
+  alerts?: ReturnType<Ports['alerts']['readAll']>;
+};
+
 /** @param declarations whose tables are asked for */
-export async function collectAround(ports: CollectPorts, declarations: readonly CutoverDeclaration[]): Promise<Around> {
+export async function collectAround(
+  ports: CollectPorts,
+  declarations: readonly CutoverDeclaration[],
+  shared: SharedReads = {},
+): Promise<Around> {
   const nowMs = ports.clock.now();
   const [system, states, deployed, alerts] = await Promise.all([
     ports.state.readSystem(),
-    ports.state.readAll(),
+    shared.states ?? ports.state.readAll(),
     readDeployed(ports),
-    readAlerts(ports),
+    readAlerts(ports, shared.alerts),
   ]);
   return {
     nowMs,

@@ -58,9 +58,10 @@ export async function recentHistory(
   ports: Pick<Ports, 'state'>,
   cutovers: readonly string[],
   limit: number,
+  states = ports.state.readAll(),
 ): Promise<readonly AuditEntry<Event>[]> {
   const changes = new Map<string, number>([['system', UNKNOWN_MS]]);
-  for (const one of await ports.state.readAll()) changes.set(one.id, 'invalid' in one ? UNKNOWN_MS : one.changedAtMs);
+  for (const one of await states) changes.set(one.id, 'invalid' in one ? UNKNOWN_MS : one.changedAtMs);
   const subjects = ['system', ...cutovers.filter((id) => changes.has(id))];
   subjects.sort((a, b) => changes.get(b)! - changes.get(a)!);
   let newest: AuditEntry<Event>[] = [];

@@ -23,7 +23,11 @@ export async function fullReport(
   declarations: readonly CutoverDeclaration[],
   hours: number,
 ): Promise<FullReport> {
-  const [status, alerts] = await Promise.all([report(ports, declarations), listAlerts(ports)]);
+  const asked = ports.alerts.readAll();
+  const [status, alerts] = await Promise.all([
+    report(ports, declarations, { alerts: asked }),
+    listAlerts(ports, asked),
+  ]);
   const fromMs = status.atMs - hours * 60 * MINUTE_MS;
   const performance: Record<string, Performance> = {};
   // Together, since cutovers share requests.

@@ -28,7 +28,7 @@ import { recommendationOf, validationScoreOf } from '../../core/report/recommend
 import { sharePpmOf } from '../../core/routing/flags.ts';
 import { droppedText, isStopped, pendingWord, STOPPED_TEXT } from '../../core/stage/intents.ts';
 import { withConcurrencyLimit } from '../calls/concurrency-limit.ts';
-import { type CollectPorts, collectAround } from '../control/collect.ts';
+import { type CollectPorts, collectAround, type SharedReads } from '../control/collect.ts';
 import { look } from '../control/look.ts';
 
 export type Health = 'idle' | 'healthy' | 'held' | 'rolling_back' | 'rolled_back' | 'ready' | 'done' | 'invalid';
@@ -97,10 +97,10 @@ const BATCHES_AT_ONCE = 2;
 export async function report(
   ports: CollectPorts,
   declarations: readonly CutoverDeclaration[],
-  only?: string,
+  { only, ...shared }: { only?: string } & SharedReads = {},
 ): Promise<SystemReport> {
   const wanted = declarations.filter(({ id }) => only === undefined || id === only);
-  const around = await collectAround(ports, wanted);
+  const around = await collectAround(ports, wanted, shared);
   const { nowMs, system, deployed } = around;
   const judgements = new Map<string, Judgement>();
   const reportOn = async (declaration: CutoverDeclaration): Promise<SystemReport['cutovers'][number]> => {
