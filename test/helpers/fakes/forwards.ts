@@ -3,6 +3,7 @@
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
 import { type Forward, type ForwardHead, placeOfForward } from '../../../lib/core/forwards/forward.ts';
 import type { ForwardDelivery, ForwardStore } from '../../../lib/ports/forwards.ts';
+import { frozen } from './frozen.ts';
 
 type Stored = Forward & { claimedBy: string };
 
@@ -33,7 +34,16 @@ export function inMemoryForwards({ realNow }: { realNow(): number }): InMemoryFo
   const up = () => {
     if (down) throw new CrossfadeError('store_unavailable', 'The changes table was switched off.', { retryable: true });
   };
-  const headOf = ({ body: _body, claimedBy: _by, ...head }: Stored): ForwardHead => structuredClone(head);
+  /** What is stored is replaced and never changed, so that one look at it serves all. */
+  const heads = new WeakMap<Stored, ForwardHead>();
+  function headOf(stored: Stored): ForwardHead {
+    const known = heads.get(stored);
+    if (known) return known;
+    const { body: _body, claimedBy: _by, ...head } = stored;
+    const made = frozen(structuredClone(head));
+    heads.set(stored, made);
+    return made;
+  }
   const listed = (cutover: string) =>
     [...forwards.values()].filter((forward) => forward.cutover === cutover).sort((a, b) => (a.id < b.id ? -1 : 1));
 

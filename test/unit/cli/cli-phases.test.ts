@@ -5,12 +5,14 @@ import type { Rollbacks } from '../../../lib/flows/report/rollbacks.ts';
 import { fivePhases, held, rolledBack, scene, serving } from '../../helpers/dashboard-reports.ts';
 import { cli, type FakeApi, fakeApi, problem } from '../../helpers/fake-api.ts';
 
+/** Worked out once; no test changes it. */
+const { report } = await scene([serving, held, rolledBack], { phases: fivePhases });
+
 let api: FakeApi;
 const crossfade = (...words: string[]) => cli(words, { env: { CROSSFADE_URL: api.url, CROSSFADE_TOKEN: 't' } });
 const result = { phase: 'orders', status: 'done', version: 8, migrationPhase: 'orders', moved: [], published: true };
 
 beforeEach(async () => {
-  const { report } = await scene([serving, held, rolledBack], { phases: fivePhases });
   const answer: PhasesAnswer = {
     atMs: report.atMs,
     version: 7,
