@@ -12,6 +12,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, i
 import { installSchema } from '../../../infra/local/install-schema.ts';
 import { type LocalPostgres, startPostgres } from '../../../infra/local/postgres.ts';
 import { prepareDirectory, unprivilegedAccount } from '../../../infra/local/postgres-directory.ts';
+import { shapeConditions } from '../../../lib/core/holds/shape.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { breakpoints } from '../../helpers/breakpoints.ts';
 import { debianBinaries } from '../../helpers/debian-postgres.ts';
@@ -123,7 +124,10 @@ describe.skipIf(inject('servers') === null)('a streaming standby', () => {
       () => there.converge('stock', 1, 100),
       () => there.promote(STOCK, step(1, 'completed')),
     ];
-    for (const call of calls) await expect(call()).rejects.toThrow(replica);
+    // What collect turns into the hold 'database': not read, in place of read and found to be another one.
+    const unavailable = { code: 'database_unavailable', retryable: true };
+    for (const call of calls)
+      await expect(call()).rejects.toMatchObject({ ...unavailable, message: expect.stringMatching(replica) });
 
     const points = await breakpoints(db);
     await haltableSwap(db);
@@ -134,12 +138,25 @@ describe.skipIf(inject('servers') === null)('a streaming standby', () => {
       process.kill(primary.pid, 'SIGKILL');
       await reader.sql.unsafe('SELECT pg_promote()');
     });
-    expect(answer.status).toBe('rejected');
+    expect(answer).toMatchObject({ status: 'rejected', reason: unavailable });
+    await expect(plane.status('stock')).rejects.toMatchObject(unavailable);
     await db.drop();
 
     await reader.sql.unsafe('ALTER SYSTEM RESET synchronous_standby_names');
     await reader.sql.unsafe('SELECT pg_reload_conf()');
-    expect(await there.status('stock')).toMatchObject({ armed: 'forward', mirror: { epoch: 1 } });
+    const taken = await there.status('stock');
+    expect(taken).toMatchObject({ armed: 'forward', mirror: { epoch: 1 } });
+    expect(shapeConditions('stock', taken)).toEqual([]);
+    // Armed in another database, the tables of this one are not those that were armed (negative control).
+    const armedIn = (database: string, oid: string) =>
+      reader.sql.unsafe(`UPDATE crossfade.shape SET database = ${oid},
+        armed = armed || jsonb_build_object('database', format('%s (oid %s)', ${database}, ${oid}))`);
+    await armedIn("'elsewhere'", '1');
+    expect(shapeConditions('stock', await there.status('stock'))).toMatchObject([
+      { code: 'schema_changed', says: expect.stringContaining('database was elsewhere (oid 1)') },
+    ]);
+    await armedIn('current_database()', 'crossfade.database_oid()');
+    expect(shapeConditions('stock', await there.status('stock'))).toEqual([]);
     await reader.sql.unsafe(
       both("INSERT INTO stock@ VALUES (100, 'after', 1); UPDATE stock@ SET amount = 0 WHERE id = 5"),
     );
