@@ -1,4 +1,4 @@
-/** Arming, the fence under which it is done, and taking over what others altered. */
+/** Arming, the fence under which it is done, taking over what others altered, and dropping the shadow. */
 
 import { describe, expect, it } from 'vitest';
 import { ID, NEWEST, type TableBench } from './bench.ts';
@@ -95,6 +95,63 @@ export function captureContract(t: TableBench): void {
       await t.copy(5);
       await t.settle(5);
       await t.same();
+    });
+  });
+
+  describe('the shadow', () => {
+    const removed = (fence = NEWEST) => t.ports.capture.removeShadow(t.cutover, fence);
+
+    it('is not dropped while it is kept equal, and goes on being kept so', async () => {
+      const refused = { kind: 'refused', why: expect.stringContaining(ID) };
+      await t.armedWith(2);
+      expect(await removed()).toMatchObject(refused);
+      await t.copy(1);
+      await t.write(3, 'c');
+      await t.settle(1);
+      await t.verified(1);
+      await t.same();
+      expect((await t.promote(1)).kind).toBe('swapped');
+      expect(await removed()).toMatchObject(refused);
+      await t.write(4, 'd');
+      await t.settle(2);
+      await t.same();
+    });
+
+    it('is dropped once nothing follows, with everything of ours, and the primary keeps every row', async () => {
+      await t.started();
+      const rows = await t.authoritative();
+      await t.ports.capture.disarm(ID, NEWEST);
+      expect(await removed()).toEqual({ kind: 'removed' });
+      expect(await removed()).toEqual({ kind: 'already' });
+      expect((await t.ports.inspecting.status(ID))?.backfill.state ?? 'none').toBe('none');
+      expect(await t.ports.converging.waiting()).toEqual([]);
+      expect(await t.authoritative()).toEqual(rows);
+      await t.write(9, 'written afterwards');
+      expect(await t.authoritative()).toEqual({ ...rows, 9: 'written afterwards' });
+    });
+
+    it('is dropped where nothing was ever armed, and without it nothing is armed', async () => {
+      await t.write(1, 'a');
+      expect(await removed()).toEqual({ kind: 'removed' });
+      await expect(t.ports.capture.arm(t.cutover, NEWEST)).rejects.toMatchObject({ code: 'refused_table' });
+      await t.ports.capture.forget(ID, NEWEST);
+      expect(await removed()).toEqual({ kind: 'already' });
+      expect(await t.authoritative()).toEqual({ 1: 'a' });
+    });
+
+    it('I9 is not dropped for an older state', async () => {
+      await t.started();
+      const rows = await t.follower();
+      const { epoch, version } = NEWEST;
+      await t.ports.capture.disarm(ID, NEWEST);
+      for (const older of [
+        { epoch: epoch - 1, version: version + 1 },
+        { epoch, version: version - 1 },
+      ]) {
+        expect(await removed(older)).toEqual({ kind: 'stale', epoch, version });
+        expect(await t.follower()).toEqual(rows);
+      }
+      expect(await removed()).toEqual({ kind: 'removed' });
     });
   });
 

@@ -10,6 +10,7 @@ export const captureIn = ({ clock, tables, table, refusals }: Memory): Capture =
     const it = table(id);
     const why = refusals.get(id);
     if (why) throw new CrossfadeError('refused_table', why);
+    if (it.shadowDropped) throw new CrossfadeError('refused_table', `The shadow of cutover '${id}' is not there.`);
     if (it.direction === 'reverse') throw new CrossfadeError('conflict', `Cutover '${id}' is promoted.`);
     const newer = outrun(it, fence);
     if (newer) return newer;
@@ -53,18 +54,19 @@ export const captureIn = ({ clock, tables, table, refusals }: Memory): Capture =
     const newer = it && outrun(it, fence);
     if (newer) return newer;
     if (it) {
-      const { authoritative, follower, blocked, abandoned } = it;
-      tables.set(id, { ...emptyTable(), authoritative, follower, blocked, abandoned });
+      const { authoritative, follower, blocked, abandoned, shadowDropped } = it;
+      tables.set(id, { ...emptyTable(), authoritative, follower, blocked, abandoned, shadowDropped });
     }
     return { kind: 'forgotten' };
   },
   async removeShadow({ id }, fence) {
     const it = table(id);
     if (it.direction !== 'none') return { kind: 'refused', why: `Cutover '${id}' still keeps its shadow equal.` };
+    if (it.shadowDropped) return { kind: 'already' };
     const newer = outrun(it, fence);
     if (newer) return newer;
     const { authoritative, blocked, abandoned } = it;
-    tables.set(id, { ...emptyTable(), authoritative, blocked, abandoned });
+    tables.set(id, { ...emptyTable(), authoritative, blocked, abandoned, shadowDropped: true });
     return { kind: 'removed' };
   },
 });

@@ -20,6 +20,8 @@ export type Table = {
   follower: Rows;
   direction: TableStatus['armed'];
   known: boolean;
+  /** The shadow was dropped, and nothing is left to follow. */
+  shadowDropped: boolean;
   cleaned: boolean;
   mirror: MirrorRow | null;
   /** Of the newest state that armed or disarmed. */
@@ -80,6 +82,7 @@ export function emptyTable(): Table {
     follower: new Map(),
     direction: 'none',
     known: false,
+    shadowDropped: false,
     cleaned: false,
     mirror: null,
     armedAt: { epoch: 0, version: 0 },
