@@ -47,8 +47,8 @@ const server = await startPostgres({ directory: join(directory, 'postgres'), dur
 try {
   await installSchema(process.cwd(), server.url);
   const sql = postgres(server.url, { max: 1, fetch_types: false, onnotice: () => {} });
-  const gateway = postgresConnection({ url: server.url, clock: systemClock(), random, deadlineMs: 600_000 });
-  const plane = postgresCalls({ runtime: gateway, owner: gateway });
+  const connection = postgresConnection({ url: server.url, clock: systemClock(), random, deadlineMs: 600_000 });
+  const plane = postgresCalls({ runtime: connection, owner: connection });
   const cutover: TableCutover = {
     id: 'bench',
     table: { primary: 'public.old', shadow: 'public.new' },
@@ -60,7 +60,7 @@ try {
   // As any table that has lived for a while.
   await sql.unsafe('VACUUM ANALYZE old');
   const [own] = await sql.unsafe('SELECT pg_backend_pid() AS pid');
-  const [runtime] = await gateway.call<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  const [runtime] = await connection.call<{ pid: number }>('SELECT pg_backend_pid() AS pid');
   const measured = async (pid: number, count: number, work: () => Promise<unknown>): Promise<Rate> => {
     const [started, before] = [performance.now(), processorSeconds(pid)];
     await work();
@@ -73,7 +73,7 @@ try {
     single.push(await measured(own!.pid, ROWS, () => sql.unsafe('INSERT INTO copy SELECT * FROM old')));
   };
   await insertAtOnce();
-  await arm(gateway, cutover, { epoch: 1, version: 1 });
+  await arm(connection, cutover, { epoch: 1, version: 1 });
   await plane.mirror({
     id: 'bench',
     epoch: 1,
@@ -110,7 +110,7 @@ try {
   const proof = await measured(runtime!.pid, ROWS, () => verifyAll('proof'));
   const { untriggered, captured } = await writesPerSecond(sql);
   const bulk = await bulkStatements();
-  await disarm(gateway, 'bench', { epoch: 1, version: 1 });
+  await disarm(connection, 'bench', { epoch: 1, version: 1 });
   printTable(`${ROWS.toLocaleString('en-US')} rows of 12 columns, PostgreSQL 18, fsync off`, [
     ...lines('one INSERT … SELECT', middle(single), 'rows'),
     ...lines('backfill', backfill, 'rows', 'one INSERT … SELECT'),
@@ -123,7 +123,7 @@ try {
     ...bulk,
   ]);
   await sql.end();
-  await gateway.close();
+  await connection.close();
 
   /** In turns without capture and with it, so that both see the same machine. Nobody applies the hints meanwhile. */
   async function bulkStatements(): Promise<Line[]> {

@@ -41,8 +41,8 @@ try {
   await installSchema(process.cwd(), server.url);
   const sql = postgres(server.url, { max: 1, fetch_types: false, onnotice: () => {} });
   const clock = systemClock();
-  const gateway = postgresConnection({ url: server.url, clock, random, deadlineMs: 600_000 });
-  const plane = postgresTables({ runtime: gateway, owner: gateway });
+  const connection = postgresConnection({ url: server.url, clock, random, deadlineMs: 600_000 });
+  const plane = postgresTables({ runtime: connection, owner: connection });
   const cutover: TableCutover & { kind: 'table' } = {
     id: 'memory',
     kind: 'table',
@@ -55,7 +55,7 @@ try {
      CREATE TABLE wide_v2 (LIKE wide INCLUDING ALL); ANALYZE wide`,
   );
   const fence = { epoch: 1, version: 1 };
-  await arm(gateway, cutover, fence);
+  await arm(connection, cutover, fence);
   await plane.switches.mirror({
     id: 'memory',
     ...fence,
@@ -64,7 +64,7 @@ try {
     readPpm: 0,
     salt: 'memory',
   });
-  const [session] = await gateway.call<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  const [session] = await connection.call<{ pid: number }>('SELECT pg_backend_pid() AS pid');
 
   const peak = { node: 0, first: 0, session: 0 };
   const look = () => {
@@ -129,7 +129,7 @@ try {
   ]);
   if (peak.node > LIMIT_MB) process.exitCode = 1;
   await sql.end();
-  await gateway.close();
+  await connection.close();
 } finally {
   await server.stop();
   rmSync(directory, { recursive: true, force: true });

@@ -39,8 +39,8 @@ try {
   await installSchema(process.cwd(), server.url);
   const connect = () => postgres(server.url, { max: 1, fetch_types: false, onnotice: () => {} });
   const [sql, holder] = [connect(), connect()];
-  const gateway = postgresConnection({ url: server.url, clock: systemClock(), random, deadlineMs: 600_000 });
-  const plane = postgresCalls({ runtime: gateway, owner: gateway });
+  const connection = postgresConnection({ url: server.url, clock: systemClock(), random, deadlineMs: 600_000 });
+  const plane = postgresCalls({ runtime: connection, owner: connection });
   for (const [title, held, atOnce] of [
     ['nothing held', '', false],
     ['a snapshot held', 'SELECT FROM old LIMIT 1', false],
@@ -54,7 +54,7 @@ try {
     const perRound = HINTS / ROUNDS;
     await sql.unsafe(`DROP TABLE IF EXISTS old, new; CREATE TABLE old (id integer PRIMARY KEY, v integer); CREATE TABLE new (id bigint PRIMARY KEY, v integer);
       INSERT INTO old SELECT i, 0 FROM generate_series(1, ${HINTS}) i`);
-    await arm(gateway, CUTOVER, FENCE);
+    await arm(connection, CUTOVER, FENCE);
     const mirror = { id: 'bench', stage: 'dual_write', shadowWrites: true, readPpm: 0, salt: 'bench', ...FENCE };
     await plane.mirror(mirror);
     while ((await plane.backfill('bench', 1, 50_000)).kind !== 'done');
@@ -66,7 +66,7 @@ try {
     for (let round = 0; round < ROUNDS; round += 1) {
       if (!atOnce)
         await sql.unsafe(`UPDATE old SET v = 1 WHERE id > ${round * perRound} AND id <= ${(round + 1) * perRound}`);
-      const [runtime] = await gateway.call<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      const [runtime] = await connection.call<{ pid: number }>('SELECT pg_backend_pid() AS pid');
       const [started, before] = [performance.now(), processorSeconds(runtime!.pid)];
       for (let applied = 0; applied < perRound; ) {
         const step = await plane.converge('bench', 1, BATCH);
@@ -95,9 +95,9 @@ try {
     ];
     printTable(`${HINTS.toLocaleString('en-US')} hints, ${title}`, lines);
     if (held !== '') await holder.unsafe('COMMIT');
-    await forget(gateway, 'bench', FENCE);
+    await forget(connection, 'bench', FENCE);
   }
-  await Promise.all([sql.end(), holder.end(), gateway.close()]);
+  await Promise.all([sql.end(), holder.end(), connection.close()]);
 } finally {
   await server.stop();
   rmSync(directory, { recursive: true, force: true });

@@ -48,12 +48,12 @@ type Line = { protocol: string; held: number[]; seen: Seen };
 const directory = mkdtempSync(join(tmpdir(), 'crossfade-bench-'));
 chmodSync(directory, 0o711);
 const server = await startPostgres({ directory: join(directory, 'postgres') });
-const gateways: PgConnection[] = [];
+const connections: PgConnection[] = [];
 try {
   await installSchema(process.cwd(), server.url);
   const open = () => {
     const made = postgresConnection({ url: server.url, clock: systemClock(), random, deadlineMs: 600_000 });
-    gateways.push(made);
+    connections.push(made);
     return made;
   };
   const plane = postgresCalls({ runtime: open(), owner: open() });
@@ -68,7 +68,7 @@ try {
   for (const failure of new Set(failures)) console.log(`  failed: ${failure}`);
   if (failures.length > 0 || worst > LIMIT_MS) process.exitCode = 1;
 } finally {
-  await Promise.all(gateways.map((made) => made.close()));
+  await Promise.all(connections.map((made) => made.close()));
   await server.stop();
   rmSync(directory, { recursive: true, force: true });
 }

@@ -53,12 +53,12 @@ if (binaries === null) {
 const directory = mkdtempSync(join(tmpdir(), 'crossfade-bench-'));
 chmodSync(directory, 0o711);
 const server = await startPostgres({ directory: join(directory, 'postgres'), binaries });
-const gateways: PgConnection[] = [];
+const connections: PgConnection[] = [];
 try {
   await installSchema(process.cwd(), server.url);
   const open = () => {
     const made = postgresConnection({ url: server.url, clock: systemClock(), random });
-    gateways.push(made);
+    connections.push(made);
     return made;
   };
   const plane = postgresCalls({ runtime: open(), owner: open() });
@@ -75,7 +75,7 @@ try {
   print(lines, version);
   printPending(await measurePending({ plane, follower, epoch, files, binaries }));
 } finally {
-  await Promise.all(gateways.map((made) => made.close()));
+  await Promise.all(connections.map((made) => made.close()));
   await server.stop();
   rmSync(directory, { recursive: true, force: true });
 }

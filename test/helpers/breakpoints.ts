@@ -97,7 +97,7 @@ export async function breakpoints(db: OwnDatabase): Promise<Breakpoints> {
 export type Seam = readonly [point: string, before: string | null];
 
 /** The same connection, with points between the statements of a script, or of a swap. */
-export function seamed(gateway: PgConnection, seams: readonly Seam[]): PgConnection {
+export function seamed(connection: PgConnection, seams: readonly Seam[]): PgConnection {
   const stop = (point: string) => `SELECT test.breakpoint('${point}')`;
   const inScript = (text: string) =>
     seams.reduce((script, [point, before]) => {
@@ -113,21 +113,21 @@ export function seamed(gateway: PgConnection, seams: readonly Seam[]): PgConnect
       },
       [...statements],
     );
-  return { ...swapping(gateway, inList), script: (text, options) => gateway.script(inScript(text), options) };
+  return { ...swapping(connection, inList), script: (text, options) => connection.script(inScript(text), options) };
 }
 
 /** The same connection, with other statements in a swap. */
 export function swapping(
-  gateway: PgConnection,
+  connection: PgConnection,
   change: (statements: readonly string[]) => readonly string[],
 ): PgConnection {
   const place = 9;
   return {
-    ...gateway,
+    ...connection,
     call(statement, parameters = [], options) {
-      if (!statement.includes('crossfade.swap(')) return gateway.call(statement, parameters, options);
+      if (!statement.includes('crossfade.swap(')) return connection.call(statement, parameters, options);
       const changed = JSON.stringify(change(JSON.parse(String(parameters[place]))));
-      return gateway.call(statement, parameters.with(place, changed), options);
+      return connection.call(statement, parameters.with(place, changed), options);
     },
   };
 }

@@ -1,5 +1,5 @@
 /**
- * A gateway over PGlite, Postgres compiled to WebAssembly in this process: for what the embedded server lacks, which is
+ * A connection to PGlite, Postgres compiled to WebAssembly in this process: for what the embedded server lacks, which is
  * pgvector. It has one backend, so nothing about locks, snapshots or two sessions may be concluded from it; the text of SQL,
  * types, casts and indexes are those of a real Postgres.
  */

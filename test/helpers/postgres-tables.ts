@@ -37,7 +37,7 @@ export type TestPlane = Omit<TableCalls, 'arm' | 'disarm' | 'forget'> & {
   disarm(id: string, by?: StateFence): ReturnType<TableCalls['disarm']>;
   forget(id: string, by?: StateFence): ReturnType<TableCalls['forget']>;
   /** A further connection, like another instance of a function. */
-  gateway(): PgConnection;
+  connection(): PgConnection;
   /** Arms, and writes the fence at this epoch. */
   start(cutover: TableCutover, epoch?: number): Promise<void>;
   fence(id: string, epoch: number, changes?: Partial<MirrorRow>): Promise<void>;
@@ -57,13 +57,13 @@ const NEWEST: StateFence = { epoch: 1_000_000, version: 1_000_000 };
 /** @param clock one whose `sleep` is over at once makes a call that was cut off come again at once */
 export function testPlane(db: OwnDatabase, clock: ConnectionOptions['clock'] = systemClock()): TestPlane {
   const open: PgConnection[] = [];
-  const gateway = (url = db.roles?.owner ?? db.url) => {
-    const made = db.gateway?.(url, clock) ?? postgresConnection({ url, clock, random });
+  const connection = (url = db.roles?.owner ?? db.url) => {
+    const made = db.connection?.(url, clock) ?? postgresConnection({ url, clock, random });
     open.push(made);
     return made;
   };
-  const owner = gateway();
-  const ports = postgresTables({ runtime: gateway(db.roles?.runtime), owner });
+  const owner = connection();
+  const ports = postgresTables({ runtime: connection(db.roles?.runtime), owner });
   const plane = tableCalls(ports);
   const fence: TestPlane['fence'] = async (id, epoch, changes = {}) => {
     const row = {
@@ -84,7 +84,7 @@ export function testPlane(db: OwnDatabase, clock: ConnectionOptions['clock'] = s
     arm: (cutover, by = NEWEST) => plane.arm(cutover, by),
     disarm: (id, by = NEWEST) => plane.disarm(id, by),
     forget: (id, by = NEWEST) => plane.forget(id, by),
-    gateway: () => gateway(),
+    connection: () => connection(),
     fence,
     async start(cutover, epoch = 1) {
       expect(await plane.arm(cutover, NEWEST)).toEqual({ kind: 'armed' });

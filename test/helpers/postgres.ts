@@ -18,7 +18,7 @@ export type OwnDatabase = {
   /** More connections, closed by `drop`; to `url` unless another address is given. */
   connect(max?: number, url?: string): postgres.Sql;
   /** A session of the data plane that was used before; a new one is made where this is not given. */
-  gateway?(url: string, clock: ConnectionOptions['clock']): PgConnection;
+  connection?(url: string, clock: ConnectionOptions['clock']): PgConnection;
   /** Cuts every connection to it and removes it. */
   drop(): Promise<void>;
 };

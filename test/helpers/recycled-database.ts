@@ -19,7 +19,7 @@ import {
 import { random } from '../../lib/adapters/system.ts';
 import { createDatabase, type OwnDatabase, ownDatabase } from './postgres.ts';
 
-type GatewayClock = ConnectionOptions['clock'];
+type ConnectionClock = ConnectionOptions['clock'];
 
 /** Tests per session: each change of the catalog walks all plans that a session has kept. */
 const TESTS_PER_SESSION = 15;
@@ -28,7 +28,7 @@ const TESTS_PER_SESSION = 15;
 const CLEAN_WITHIN_MS = 10_000;
 
 /** A session of the data plane that outlives its test. */
-type Session = { url: string; gateway: PgConnection; clock: GatewayClock; tests: number; used: boolean };
+type Session = { url: string; connection: PgConnection; clock: ConnectionClock; tests: number; used: boolean };
 
 type Kept = {
   database: OwnDatabase;
@@ -56,7 +56,7 @@ export async function recycledDatabase(): Promise<OwnDatabase> {
       further.push(sql);
       return sql;
     },
-    gateway(url, clock) {
+    connection(url, clock) {
       const place = free.findIndex((one) => one.url === url);
       const session = place < 0 ? opened(url, clock) : free.splice(place, 1)[0]!;
       Object.assign(session, { clock, used: place >= 0 });
@@ -81,22 +81,22 @@ async function fresh(): Promise<Kept> {
 }
 
 async function remove(kept: Kept): Promise<void> {
-  await Promise.all(kept.sessions.map(({ gateway }) => gateway.close()));
+  await Promise.all(kept.sessions.map(({ connection }) => connection.close()));
   await kept.database.drop();
 }
 
 // -------------------------------------------------------------------------------------------------------- sessions
 
-function opened(url: string, clock: GatewayClock): Session {
+function opened(url: string, clock: ConnectionClock): Session {
   const of = { clock };
-  const passing: GatewayClock = {
+  const passing: ConnectionClock = {
     monotonicMs: () => of.clock.monotonicMs(),
     now: () => of.clock.now?.() ?? 0,
     sleep: (ms) => of.clock.sleep(ms),
   };
   return Object.assign(of, {
     url,
-    gateway: postgresConnection({ url, clock: passing, random }),
+    connection: postgresConnection({ url, clock: passing, random }),
     tests: 0,
     used: false,
   });
@@ -104,7 +104,7 @@ function opened(url: string, clock: GatewayClock): Session {
 
 /** The session for one test: closing it ends the test's use, not the session. */
 function lease(session: Session): PgConnection {
-  const { gateway } = session;
+  const { connection } = session;
   let closed = false;
   const running = new Set<Promise<unknown>>();
   const use = async <T>(work: () => Promise<T>): Promise<T> => {
@@ -115,10 +115,10 @@ function lease(session: Session): PgConnection {
     return result.finally(() => running.delete(result));
   };
   return {
-    call: (statement, parameters, options) => use(() => gateway.call(statement, parameters, options)),
-    script: (text, options) => use(() => gateway.script(text, options)),
-    alone: (statement, options) => use(() => gateway.alone(statement, options)),
-    longCall: (statement, limitMs) => use(() => gateway.longCall(statement, limitMs)),
+    call: (statement, parameters, options) => use(() => connection.call(statement, parameters, options)),
+    script: (text, options) => use(() => connection.script(text, options)),
+    alone: (statement, options) => use(() => connection.alone(statement, options)),
+    longCall: (statement, limitMs) => use(() => connection.longCall(statement, limitMs)),
     async close() {
       closed = true;
       await Promise.allSettled(running);
@@ -136,11 +136,11 @@ async function processes(kept: Kept): Promise<number[]> {
   for (const session of kept.sessions) {
     session.tests += 1;
     if (!session.used || session.tests >= TESTS_PER_SESSION) {
-      await session.gateway.close();
+      await session.connection.close();
       continue;
     }
-    await session.gateway.alone(RELEASE);
-    const [row] = await session.gateway.call<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    await session.connection.alone(RELEASE);
+    const [row] = await session.connection.call<{ pid: number }>('SELECT pg_backend_pid() AS pid');
     pids.push(row!.pid);
     staying.push(session);
   }

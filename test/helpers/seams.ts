@@ -71,8 +71,8 @@ export const pointsOf = (act: Act) => [
 ];
 
 /** The same connection, halting at the points of an act and when its swap is over. */
-export const haltingAt = (gateway: PgConnection, act: Act): PgConnection =>
-  seamed(gateway, [...SEAMS[act], AFTER_SWAP]);
+export const haltingAt = (connection: PgConnection, act: Act): PgConnection =>
+  seamed(connection, [...SEAMS[act], AFTER_SWAP]);
 
 /** Everything of ours, and the names in the schema of the application. */
 export async function ours(sql: OwnDatabase['sql']): Promise<object> {

@@ -154,7 +154,7 @@ export function portsOn(
     credentials: LOCAL_CREDENTIALS,
     maxAttempts: 1,
   });
-  const gateways = [1, 2].map(() =>
+  const connections = [1, 2].map(() =>
     postgresConnection({
       url: options.databaseUrl,
       clock: systemClock(),
@@ -183,10 +183,10 @@ export function portsOn(
     realNow: Date.now,
     deliver: forwardDelivery(httpUpstream({ clock, profile: 'local' })),
     flags: appConfigPublisher({ client: control, ...on.flags, clock: hurriedClock(), requestTimeoutMs: 2_000 }),
-    ...postgresTables({ runtime: gateways[0], owner: gateways[1] }),
+    ...postgresTables({ runtime: connections[0], owner: connections[1] }),
     async close() {
       control.destroy();
-      await Promise.all(gateways.map((gateway) => gateway.close()));
+      await Promise.all(connections.map((connection) => connection.close()));
     },
   };
 }

@@ -16,7 +16,7 @@ import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 const POOLED = ['user', 'database', 'client_encoding', 'application_name'];
 
 const directory = mkdtempSync(join(tmpdir(), 'crossfade-addresses-'));
-const gateways: PgConnection[] = [];
+const connections: PgConnection[] = [];
 const relays: Server[] = [];
 const sockets = new Set<Socket>();
 /** Names of the parameters of each login that came through a relay. */
@@ -33,7 +33,7 @@ beforeAll(async () => {
   ({ host, port } = await relay({ host: '127.0.0.1', port: 0 }));
 });
 afterAll(async () => {
-  await Promise.all(gateways.map((gateway) => gateway.close()));
+  await Promise.all(connections.map((connection) => connection.close()));
   for (const socket of sockets) socket.destroy();
   for (const server of relays) server.close();
   rmSync(directory, { recursive: true, force: true });
@@ -65,9 +65,9 @@ async function relay(
 }
 
 async function ask(url: string, question = 'SELECT 1 AS one') {
-  const gateway = postgresConnection({ url, clock: systemClock(), random });
-  gateways.push(gateway);
-  return gateway.call(question, [], { attempts: 2 });
+  const connection = postgresConnection({ url, clock: systemClock(), random });
+  connections.push(connection);
+  return connection.call(question, [], { attempts: 2 });
 }
 
 const login = () => `${upstream.username}:${upstream.password}`;

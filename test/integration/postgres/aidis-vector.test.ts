@@ -20,25 +20,25 @@ const ROWS = 40;
 const COLUMNS =
   'id, project_id, session_id, context_type::text, content, embedding::real[], relevance_score, tags, metadata, created_at';
 
-let gateway: PgConnection;
+let connection: PgConnection;
 let plane: TableCalls;
 
 beforeAll(async () => {
-  gateway = await pgliteConnection();
-  plane = postgresCalls({ runtime: gateway, owner: gateway });
-  await migrate(gateway, readMigrations(new URL('../../../migrations', import.meta.url).pathname));
-  await gateway.script(aidisScript('primary'));
-  await gateway.script(`
+  connection = await pgliteConnection();
+  plane = postgresCalls({ runtime: connection, owner: connection });
+  await migrate(connection, readMigrations(new URL('../../../migrations', import.meta.url).pathname));
+  await connection.script(aidisScript('primary'));
+  await connection.script(`
     INSERT INTO projects (id, name) VALUES (md5('p')::uuid, 'one');
     INSERT INTO contexts (id, project_id, context_type, content, embedding, created_at)
     SELECT md5('c' || n)::uuid, md5('p')::uuid, 'code', 'context ' || n,
       CASE WHEN n % 10 > 0 THEN ARRAY(SELECT sin(n * d)::real FROM generate_series(1, 1536) d) END, timestamptz '2025-01-01 00:00:00+00'
     FROM generate_series(1, ${ROWS}) n`);
-  await gateway.script(aidisScript('shadow'));
+  await connection.script(aidisScript('shadow'));
 });
-afterAll(() => gateway.close());
+afterAll(() => connection.close());
 
-const one = async <Row extends object>(statement: string) => (await gateway.call<Row>(statement))[0]!;
+const one = async <Row extends object>(statement: string) => (await connection.call<Row>(statement))[0]!;
 
 async function settled(): Promise<void> {
   for (;;) {
@@ -52,7 +52,7 @@ async function settled(): Promise<void> {
 /** Rows that only one side has, both ways. */
 const differing = () => {
   const [primary, shadow] = ['contexts', 'contexts_shadow'].map((name) => `SELECT ${COLUMNS} FROM ${name}`);
-  return gateway.call(`(${primary} EXCEPT ALL ${shadow}) UNION ALL (${shadow} EXCEPT ALL ${primary})`);
+  return connection.call(`(${primary} EXCEPT ALL ${shadow}) UNION ALL (${shadow} EXCEPT ALL ${primary})`);
 };
 
 it('makes the column a vector of 1536 dimensions with an ivfflat index of cosine distance, and no domain', async () => {
@@ -89,7 +89,7 @@ it('refuses nothing in the preview, copies what is there and converges what is w
     embedded: ROWS - ROWS / 10,
   });
 
-  await gateway.script(`
+  await connection.script(`
     UPDATE contexts SET embedding = ARRAY(SELECT cos(d)::real FROM generate_series(1, 1536) d) WHERE id <= md5('c3')::uuid;
     UPDATE contexts SET embedding = NULL WHERE id = md5('c5')::uuid;
     DELETE FROM contexts WHERE id = md5('c7')::uuid;
@@ -105,7 +105,7 @@ it('refuses nothing in the preview, copies what is there and converges what is w
 });
 
 it('sees a number of an embedding that differs in its last bit, and repairs it', async () => {
-  await gateway.script(`
+  await connection.script(`
     UPDATE contexts_shadow SET embedding = (ARRAY[(embedding::real[])[1] + 1e-6] || (embedding::real[])[2:])::vector WHERE id = md5('c1')::uuid`);
   expect(await plane.verify('contexts', EPOCH, 0)).toMatchObject({
     result: { divergences: 1, samples: [{ columns: ['embedding'] }] },
@@ -116,9 +116,9 @@ it('sees a number of an embedding that differs in its last bit, and repairs it',
 });
 
 it('holds an embedding of another length with the key and the SQLSTATE of pgvector', async () => {
-  await gateway.script(`UPDATE contexts SET embedding = '{0.1,0.2,0.3}' WHERE id = md5('c1')::uuid`);
+  await connection.script(`UPDATE contexts SET embedding = '{0.1,0.2,0.3}' WHERE id = md5('c1')::uuid`);
   await plane.converge('contexts', EPOCH, 100);
-  await gateway.script('UPDATE crossfade.outbox_contexts SET attempts = 4, not_before = NULL');
+  await connection.script('UPDATE crossfade.outbox_contexts SET attempts = 4, not_before = NULL');
   expect(await plane.converge('contexts', EPOCH, 100)).toMatchObject({ quarantined: 1 });
   expect((await plane.status('contexts'))!.quarantine).toMatchObject([
     { sqlstate: '22000', reason: 'expected 1536 dimensions, not 3' },
@@ -131,9 +131,9 @@ it('answers who is nearest by the index as by reading every row', async () => {
   ) => `SET enable_seqscan = ${by === 'on' ? 'off' : 'on'}; SET enable_indexscan = ${by}; SET ivfflat.probes = 100;
     SELECT s.id::text AS id FROM contexts_shadow s
     ORDER BY s.embedding <=> (SELECT c.embedding FROM contexts_shadow c WHERE c.id = md5('c2')::uuid), s.id LIMIT 5`;
-  const query = (by: 'on' | 'off') => gateway.longCall<{ id: string }>(nearest(by), 0);
+  const query = (by: 'on' | 'off') => connection.longCall<{ id: string }>(nearest(by), 0);
   expect(await query('on')).toEqual(await query('off'));
   expect(
-    JSON.stringify(await gateway.longCall(nearest('on').replace('SELECT s.id', 'EXPLAIN SELECT s.id'), 0)),
+    JSON.stringify(await connection.longCall(nearest('on').replace('SELECT s.id', 'EXPLAIN SELECT s.id'), 0)),
   ).toContain('contexts_shadow_embedding_idx');
 });

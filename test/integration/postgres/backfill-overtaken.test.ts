@@ -53,7 +53,7 @@ async function armed(backfill: Rewrite = asGenerated): Promise<Overtaken> {
     table: { primary: `public.${id}`, shadow: `public.${id}_v2` },
   };
   await plane.start(cutover);
-  await tamper(db, plane.gateway(), cutover, { backfill });
+  await tamper(db, plane.connection(), cutover, { backfill });
   return {
     cutover,
     tries: async () => Number((await db.sql.unsafe(`SELECT last_value FROM ${id}_tries`))[0]!.last_value),

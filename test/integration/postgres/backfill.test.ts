@@ -294,7 +294,7 @@ describe('I3 ghosts', () => {
   async function deletedWhileCopied(id: string, fault: readonly Edit[] = []): Promise<void> {
     const cutover = await tables(id, 20);
     await plane.start(cutover);
-    await tamper(db, plane.gateway(), cutover, edited(fault));
+    await tamper(db, plane.connection(), cutover, edited(fault));
     const copier = db.connect();
     await copier.begin(async (sql) => {
       await sql.unsafe(`SELECT crossfade.backfill_${id}(1, 100)`);

@@ -48,7 +48,7 @@ const full = async (tier: 'fast' | 'proof' = 'fast') => {
   }
 };
 const plant = (from: string, to: string) =>
-  tamper(db, plane.gateway(), WIDE, { verify: (text) => text.replaceAll(from, () => to) });
+  tamper(db, plane.connection(), WIDE, { verify: (text) => text.replaceAll(from, () => to) });
 const HALF = ['(v_l1 IS NULL OR (p."id") > (v_l1))', '(v_l1 IS NULL OR (p."id") > (v_l1)) AND p.id % 2 = 0'] as const;
 
 describe('a pass of verification', () => {
@@ -100,7 +100,7 @@ describe('a pass of verification', () => {
       ['verify', 'v_rows < v_pass.counted_rows', 'false'],
       ['verify', /\(v_l1 IS NULL OR \([pt]\."id"\) > /g, '(false AND (1) > '],
     ]);
-    await tamper(db, plane.gateway(), WIDE, blind);
+    await tamper(db, plane.connection(), WIDE, blind);
     expect(await full()).toMatchObject({ kind: 'verified', result: { score: 1, rowsCompared: 0, divergences: 0 } });
   });
 

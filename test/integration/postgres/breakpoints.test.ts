@@ -1,6 +1,6 @@
 /**
  * I6 a backend, or its client, that ends at any named point while the application goes on writing: the same call, made again by the
- * gateway or by the caller, leaves the shadow exact, no hint too many or too few, and nothing half done.
+ * connection or by the caller, leaves the shadow exact, no hint too many or too few, and nothing half done.
  */
 
 import { spawn } from 'node:child_process';
@@ -60,7 +60,7 @@ async function armed({ anew = true } = {}): Promise<void> {
     if (direction) await plane.forget('stock');
     await plane.start(STOCK, ++epoch);
     await plane.copy('stock', epoch);
-    await tamper(db, plane.gateway(), STOCK, edited(HALTING));
+    await tamper(db, plane.connection(), STOCK, edited(HALTING));
   }
   if (!anew) return;
   await db.sql.unsafe(`DELETE FROM stock; INSERT INTO stock SELECT i, 'n' || i, i FROM generate_series(1, ${ROWS}) i`);
@@ -202,7 +202,7 @@ describe('I6 I7 verification that is killed', () => {
 const seamedPlanes = new Map<string, TableCalls>();
 function seamedPlane(act: Act): TableCalls {
   const made =
-    seamedPlanes.get(act) ?? postgresCalls({ runtime: plane.gateway(), owner: haltingAt(plane.gateway(), act) });
+    seamedPlanes.get(act) ?? postgresCalls({ runtime: plane.connection(), owner: haltingAt(plane.connection(), act) });
   seamedPlanes.set(act, made);
   return made;
 }
@@ -264,7 +264,7 @@ describe('I6 I1 the way back that is killed', () => {
   });
 });
 
-/** One call, killed at each of its points in turn: the gateway comes again, to the next one, and in the end gets through. */
+/** One call, killed at each of its points in turn: the connection comes again, to the next one, and in the end gets through. */
 async function killedInTurn<T>(
   act: 'arm' | 'forget' | 'cleanup',
   call: (seamed: TableCalls) => Promise<T>,

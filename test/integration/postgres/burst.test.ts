@@ -71,11 +71,11 @@ async function write(table: string, keys: number, random: () => number): Promise
   await Promise.all(Array.from({ length: GROUPS }, (_, index) => group(index)));
 }
 
-async function apply(id: string, gateway: PgConnection, stop: () => boolean): Promise<number> {
+async function apply(id: string, connection: PgConnection, stop: () => boolean): Promise<number> {
   let applied = 0;
   for (;;) {
     const over = stop();
-    const [row] = await gateway.call<{ result: ConvergeResult }>(`SELECT crossfade.converge_${id}(1, 40) AS result`);
+    const [row] = await connection.call<{ result: ConvergeResult }>(`SELECT crossfade.converge_${id}(1, 40) AS result`);
     const { result } = row!;
     if (result.kind !== 'converged') throw new Error(JSON.stringify(result));
     applied += result.claimed;
@@ -100,10 +100,10 @@ async function burst(
     CREATE TABLE ${id}_v2 (id bigint PRIMARY KEY, text text, amount numeric(9, 0) NOT NULL)`);
   await plane.start(cutover);
   await plane.copy(id, 1);
-  await tamper(db, plane.gateway(), cutover, edited(planted));
+  await tamper(db, plane.connection(), cutover, edited(planted));
   const started = Date.now();
   let written = false;
-  const appliers = Array.from({ length: APPLIERS }, () => apply(id, plane.gateway(), () => written));
+  const appliers = Array.from({ length: APPLIERS }, () => apply(id, plane.connection(), () => written));
   await write(id, keys, seeded(SEED));
   written = true;
   const hints = (await Promise.all(appliers)).reduce((sum, applied) => sum + applied, 0);

@@ -293,7 +293,7 @@ describe('a sweep', () => {
 
   it('that is not begun leaves the rows different, so these tests would notice', async () => {
     await begin('ignored');
-    const owner = plane.gateway();
+    const owner = plane.connection();
     await tamper(db, owner, cutoverOf('ignored'), edited([['converge', 'IF v_unnamed THEN', 'IF false THEN']]));
     await run(
       'ALTER TABLE ignored DISABLE TRIGGER ALL; UPDATE ignored SET v = NULL; ALTER TABLE ignored ENABLE ALWAYS TRIGGER crossfade_capture',
@@ -320,7 +320,7 @@ describe('transaction ids', () => {
     expect(await taken('bulk')).toBe(1);
     await tamper(
       db,
-      plane.gateway(),
+      plane.connection(),
       cutoverOf('bulk'),
       edited([['capture', /IF v_seq IS NULL THEN/g, 'IF true THEN']]),
     );

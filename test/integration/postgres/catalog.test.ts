@@ -7,18 +7,18 @@ import { random, systemClock } from '../../../lib/adapters/system.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 
 let db: OwnDatabase;
-let gateway: PgConnection;
+let connection: PgConnection;
 
 beforeAll(async () => {
   db = await ownDatabase();
-  gateway = postgresConnection({ url: db.url, clock: systemClock(), random });
+  connection = postgresConnection({ url: db.url, clock: systemClock(), random });
 });
 afterAll(async () => {
-  await gateway.close();
+  await connection.close();
   await db.drop();
 });
 
-const keyOf = async (name: string) => (await readTable(gateway, `public.${name}`))!.key;
+const keyOf = async (name: string) => (await readTable(connection, `public.${name}`))!.key;
 
 describe('a table', () => {
   it('has its columns in order, without dropped ones, whatever search_path says', async () => {
@@ -54,14 +54,14 @@ describe('a table', () => {
       { ...plain, name: 'd', type: 'bigint', notNull: true, identity: 'default' },
     ]);
     expect(new Set(shape!.columns.map(({ number }) => number)).size).toBe(6);
-    expect(await readTablesByOid(gateway, [1, shape!.oid])).toEqual([null, shape]);
+    expect(await readTablesByOid(connection, [1, shape!.oid])).toEqual([null, shape]);
   });
 
   it('is matched as the catalog spells it, dots and capitals included', async () => {
     await db.sql.unsafe('CREATE TABLE "Odd.Name" (id integer PRIMARY KEY)');
-    expect((await readTable(gateway, 'public.Odd.Name'))?.name).toBe('Odd.Name');
+    expect((await readTable(connection, 'public.Odd.Name'))?.name).toBe('Odd.Name');
     for (const name of ['public.odd.name', 'Odd.Name', 'public."Odd.Name"', 'shaped', '', '.', 'public.']) {
-      expect(await readTable(gateway, name)).toBeNull();
+      expect(await readTable(connection, name)).toBeNull();
     }
   });
 
@@ -78,8 +78,8 @@ describe('a table', () => {
     await db.sql.unsafe(
       'CREATE TABLE counted (id integer PRIMARY KEY); INSERT INTO counted SELECT generate_series(1, 321)',
     );
-    expect((await readTable(gateway, 'public.counted'))!.estimatedRows).toBe(321);
+    expect((await readTable(connection, 'public.counted'))!.estimatedRows).toBe(321);
     await db.sql.unsafe('ANALYZE counted; DELETE FROM counted WHERE id > 300');
-    expect((await readTable(gateway, 'public.counted'))!.estimatedRows).toBe(321);
+    expect((await readTable(connection, 'public.counted'))!.estimatedRows).toBe(321);
   });
 });

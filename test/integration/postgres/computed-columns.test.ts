@@ -17,7 +17,7 @@ let owner: PgConnection;
 beforeAll(async () => {
   db = await ownDatabase();
   plane = testPlane(db);
-  owner = plane.gateway();
+  owner = plane.connection();
 });
 afterAll(async () => {
   await plane.close();

@@ -50,12 +50,12 @@ async function connections(): Promise<number> {
   return row!.open;
 }
 
-describe('I6 I36 a gateway whose backends are ended at random moments', () => {
+describe('I6 I36 a connection whose backends are ended at random moments', () => {
   it(
     `loses no acknowledged call and answers every one (seed ${SEED})`,
     async () => {
       const random = seeded(SEED);
-      const gateway = postgresConnection({ url: database.url, clock, random });
+      const connection = postgresConnection({ url: database.url, clock, random });
       let kills = 0;
       let slowestMs = 0;
       let running = true;
@@ -76,7 +76,7 @@ describe('I6 I36 a gateway whose backends are ended at random moments', () => {
           if (token % 10 === 0) kills += await kill();
           if (random() < 0.2) await pause(random() * 4);
           const from = performance.now();
-          const [row] = await gateway.call<{ token: number }>('SELECT apply($1::int) AS token', [token], {
+          const [row] = await connection.call<{ token: number }>('SELECT apply($1::int) AS token', [token], {
             attempts: MOST_KILLS_OF_CALL + 3,
           });
           killsOfCall = 0;
@@ -86,7 +86,7 @@ describe('I6 I36 a gateway whose backends are ended at random moments', () => {
       } finally {
         running = false;
         await killing;
-        await gateway.close();
+        await connection.close();
       }
 
       const [seen] = await database.sql`SELECT count(*)::int AS applied, max(times)::int AS most FROM token`;
@@ -121,28 +121,28 @@ describe('I6 I36 a gateway whose backends are ended at random moments', () => {
 });
 
 /** Of `rounds` calls after a failed one, how many got somebody else's error or no answer. */
-async function spoiledNextCalls(gatewayOf: typeof postgresConnection, rounds: number) {
+async function spoiledNextCalls(connectionOf: typeof postgresConnection, rounds: number) {
   const options = { deadlineMs: 500, attempts: 1 };
-  const fresh = () => gatewayOf({ url: database.url, clock, random: () => 0 });
-  let gateway: PgConnection = fresh();
+  const fresh = () => connectionOf({ url: database.url, clock, random: () => 0 });
+  let connection: PgConnection = fresh();
   const spoiled = { during: 0, between: 0 };
   for (let round = 0; round < rounds * 2; round += 1) {
     const moment = round % 2 === 0 ? 'during' : 'between';
-    await gateway.call('SELECT 1');
+    await connection.call('SELECT 1');
     if (moment === 'during') {
-      const running = gateway.call('SELECT pg_sleep(10)', [], { ...options, deadlineMs: 5_000 }).catch(() => {});
+      const running = connection.call('SELECT pg_sleep(10)', [], { ...options, deadlineMs: 5_000 }).catch(() => {});
       await untilKilled();
       await running;
     } else {
       await kill();
-      await gateway.call('SELECT 1', [], options).catch(() => {});
+      await connection.call('SELECT 1', [], options).catch(() => {});
     }
-    const answer = await gateway.call('SELECT $1::int AS round', [round], options).catch(() => []);
+    const answer = await connection.call('SELECT $1::int AS round', [round], options).catch(() => []);
     if ((answer[0] as { round?: number } | undefined)?.round === round) continue;
     spoiled[moment] += 1;
-    gateway = fresh();
+    connection = fresh();
   }
-  await gateway.close();
+  await connection.close();
   return spoiled;
 }
 

@@ -8,7 +8,7 @@ import { recycledDatabase } from '../../helpers/recycled-database.ts';
 async function open(): Promise<TablesHarness> {
   const db = await recycledDatabase();
   const plane = testPlane(db);
-  const owner = plane.gateway();
+  const owner = plane.connection();
   await db.sql.unsafe(
     'CREATE TABLE subject (id integer PRIMARY KEY, v text); CREATE TABLE subject_v2 (id bigint PRIMARY KEY, v text)',
   );

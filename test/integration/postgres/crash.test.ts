@@ -44,7 +44,7 @@ beforeAll(async () => {
     INSERT INTO twin TABLE stock`);
   await haltableSwap(db);
   await plane.start(STOCK, epoch);
-  await tamper(db, plane.gateway(), STOCK, edited(HALTING));
+  await tamper(db, plane.connection(), STOCK, edited(HALTING));
 });
 afterAll(async () => {
   await plane.close();
@@ -111,7 +111,8 @@ async function wrong(): Promise<unknown[]> {
 
 const halting = new Map<Act, TableCalls>();
 function haltingPlane(act: Act): TableCalls {
-  const made = halting.get(act) ?? postgresCalls({ runtime: plane.gateway(), owner: haltingAt(plane.gateway(), act) });
+  const made =
+    halting.get(act) ?? postgresCalls({ runtime: plane.connection(), owner: haltingAt(plane.connection(), act) });
   halting.set(act, made);
   return made;
 }

@@ -85,7 +85,7 @@ describe('a constraint that is checked at the end of a transaction', () => {
     await sql(DEMANDS[0]![1]);
     await plane.start(TAG);
     await plane.copy('tag', 1);
-    await tamper(db, plane.gateway(), TAG, edited([['converge', 'SET CONSTRAINTS ALL IMMEDIATE;', '']]));
+    await tamper(db, plane.connection(), TAG, edited([['converge', 'SET CONSTRAINTS ALL IMMEDIATE;', '']]));
     await sql(`INSERT INTO tag VALUES ${DEMANDS[0]![2]}, (101, 'y', 101, '[600,601)')`);
     await expect(plane.converge('tag', 1, 100)).rejects.toThrow('23505');
     expect(await differences(db, others, 'TABLE tag_v2')).not.toEqual([]);

@@ -103,7 +103,7 @@ describe('a key that changes only in its bytes', () => {
     await plane.start(cutover);
     await plane.copy('bytes', 1);
     const keyless = edited([['apply', 'DO UPDATE SET "id" = EXCLUDED."id", ', 'DO UPDATE SET ']]);
-    await tamper(db, plane.gateway(), cutover, keyless);
+    await tamper(db, plane.connection(), cutover, keyless);
     await db.sql.unsafe("UPDATE bytes SET id = 'ann'");
     expect(await plane.settle('bytes', 1)).toMatchObject({ mismatched: 1 });
     const wrong = [1, [expect.objectContaining({ columns: ['id'] })]];

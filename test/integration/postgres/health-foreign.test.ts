@@ -270,8 +270,8 @@ describe('an owner who is no superuser', () => {
       await own.sql.unsafe(`CREATE ROLE ${role} LOGIN PASSWORD 'secret'; ALTER DATABASE ${own.name} OWNER TO ${role}`);
       await installSchema(ROOT, url.href);
       await own.sql.unsafe(`SET ROLE ${role}; ${TABLES}; RESET ROLE`);
-      const gateway = postgresConnection({ url: url.href, clock: systemClock(), random });
-      const theirs = postgresCalls({ runtime: gateway, owner: gateway });
+      const connection = postgresConnection({ url: url.href, clock: systemClock(), random });
+      const theirs = postgresCalls({ runtime: connection, owner: connection });
       try {
         // The role that does not own the tables: each group of checks answers.
         await own.sql.unsafe(
@@ -308,7 +308,7 @@ describe('an owner who is no superuser', () => {
           return seen.value !== 'hidden from this role';
         }, 'the role sees transactions');
       } finally {
-        await gateway.close();
+        await connection.close();
       }
     } finally {
       await own.sql.unsafe(`REASSIGN OWNED BY ${role} TO CURRENT_USER; DROP OWNED BY ${role} CASCADE`);

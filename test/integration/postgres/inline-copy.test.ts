@@ -65,7 +65,7 @@ it('negative control: a copy without its limit waits for that transaction', asyn
   await db.sql.unsafe('TRUNCATE item_v2');
   await plane.start(ITEM);
   const patient = edited([['backfill', "PERFORM set_config('lock_timeout', '100ms', true);", '']]);
-  await tamper(db, plane.gateway(), ITEM, patient);
+  await tamper(db, plane.connection(), ITEM, patient);
   expect(await copyBesideOpen()).toBe('waits');
 });
 
@@ -80,7 +80,7 @@ async function copiedBeside(act: string, plant: readonly Edit[] = []): Promise<u
   await plane.forget('item');
   await db.sql.unsafe("TRUNCATE item, item_v2; INSERT INTO item SELECT i, 'seed' FROM generate_series(1, 200) i");
   await plane.start(ITEM);
-  await tamper(db, plane.gateway(), ITEM, edited(plant));
+  await tamper(db, plane.connection(), ITEM, edited(plant));
   await db.connect().begin(async (tx) => {
     await tx.unsafe(act).simple();
     await plane.copy('item', 1, 50);

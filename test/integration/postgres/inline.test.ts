@@ -206,7 +206,7 @@ describe('I2 what cannot be done at once is left as a hint', () => {
   /** An applier has read the row and lingers; the application changes it meanwhile. */
   async function meeting(fault: readonly Edit[] = []): Promise<unknown[]> {
     await db.sql.unsafe("BEGIN ISOLATION LEVEL REPEATABLE READ; UPDATE soft SET name = 'first' WHERE id = 1; COMMIT");
-    const owner = plane.gateway();
+    const owner = plane.connection();
     await tamper(db, owner, SOFT, edited([...dawdling(0.4), ...fault]));
     const applier = owner.call<{ r: ConvergeResult }>('SELECT crossfade.converge_soft(1, 10) AS r');
     const naps = "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()";

@@ -120,10 +120,10 @@ describe('negative controls', () => {
   /** The driver alone, as any other program would use it. */
   function bare(db: OwnDatabase): PgConnection {
     const sql = db.connect();
-    const gateway = postgresConnection({ url: db.url, clock: systemClock(), random });
-    open.push(() => gateway.close());
+    const connection = postgresConnection({ url: db.url, clock: systemClock(), random });
+    open.push(() => connection.close());
     return {
-      ...gateway,
+      ...connection,
       call: async (statement, parameters = []) =>
         [
           ...(await sql.unsafe(

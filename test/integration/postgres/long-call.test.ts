@@ -6,34 +6,36 @@ import { random, systemClock } from '../../../lib/adapters/system.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 
 let database: OwnDatabase;
-let gateway: PgConnection;
+let connection: PgConnection;
 
 beforeAll(async () => {
   database = await ownDatabase();
   await database.sql.unsafe(`ALTER DATABASE ${database.name} SET statement_timeout = '200ms'`);
-  gateway = postgresConnection({ url: database.url, clock: systemClock(), random });
+  connection = postgresConnection({ url: database.url, clock: systemClock(), random });
 });
 afterAll(async () => {
-  await gateway.close();
+  await connection.close();
   await database.drop();
 });
 
 describe('a long call', () => {
   it('outlives the limit that stops a usual one, whatever limit the database has', async () => {
     await expect(
-      gateway.call('SELECT pg_sleep(0.4) IS NULL AS slept', [], { attempts: 1, deadlineMs: 1_200 }),
+      connection.call('SELECT pg_sleep(0.4) IS NULL AS slept', [], { attempts: 1, deadlineMs: 1_200 }),
     ).rejects.toMatchObject({ details: { sqlstate: '57014' } });
-    expect(await gateway.longCall<{ answer: number }>('SELECT 42 AS answer FROM pg_sleep(0.4)', 5_000)).toEqual([
+    expect(await connection.longCall<{ answer: number }>('SELECT 42 AS answer FROM pg_sleep(0.4)', 5_000)).toEqual([
       { answer: 42 },
     ]);
   });
 
   it('is stopped by its own limit', async () => {
-    await expect(gateway.longCall('SELECT pg_sleep(5)', 300)).rejects.toMatchObject({ details: { sqlstate: '57014' } });
+    await expect(connection.longCall('SELECT pg_sleep(5)', 300)).rejects.toMatchObject({
+      details: { sqlstate: '57014' },
+    });
   });
 
   it('leaves the limit of the session as it was', async () => {
-    await gateway.longCall('SELECT 1', 60_000);
-    await gateway.alone("DO $$ BEGIN ASSERT current_setting('statement_timeout') = '200ms'; END $$");
+    await connection.longCall('SELECT 1', 60_000);
+    await connection.alone("DO $$ BEGIN ASSERT current_setting('statement_timeout') = '200ms'; END $$");
   });
 });

@@ -21,14 +21,14 @@ beforeEach(async () => {
   database = await ownDatabase({ empty: true });
 });
 afterEach(async () => {
-  await Promise.all(open.splice(0).map((gateway) => gateway.close()));
+  await Promise.all(open.splice(0).map((connection) => connection.close()));
   await database.drop();
 });
 
 function owner(): PgConnection {
-  const gateway = postgresConnection({ url: database.url, clock, random: () => 0.5 });
-  open.push(gateway);
-  return gateway;
+  const connection = postgresConnection({ url: database.url, clock, random: () => 0.5 });
+  open.push(connection);
+  return connection;
 }
 
 async function recorded(): Promise<string[]> {
@@ -52,15 +52,15 @@ describe('migrating', () => {
       await database.sql.unsafe(`CREATE DATABASE ${name} ENCODING '${encoding}' LOCALE 'C' TEMPLATE template0`);
       const url = new URL(database.url);
       url.pathname = `/${name}`;
-      const gateway = postgresConnection({ url: url.href, clock, random: () => 0.5 });
+      const connection = postgresConnection({ url: url.href, clock, random: () => 0.5 });
       try {
-        await expect(migrate(gateway, [FIRST])).rejects.toMatchObject({
+        await expect(migrate(connection, [FIRST])).rejects.toMatchObject({
           code: 'refused_table',
           message: expect.stringContaining(`encoding UTF8, this one has ${encoding}`),
         });
-        expect(await gateway.call("SELECT FROM pg_namespace WHERE nspname = 'crossfade'")).toEqual([]);
+        expect(await connection.call("SELECT FROM pg_namespace WHERE nspname = 'crossfade'")).toEqual([]);
       } finally {
-        await gateway.close();
+        await connection.close();
         await database.sql.unsafe(`DROP DATABASE ${name} WITH (FORCE)`);
       }
     },

@@ -44,7 +44,7 @@ const size = async () =>
     )[0]!.bytes,
   );
 const put = (which: readonly string[], plant: Rewrite = asGenerated) =>
-  tamper(db, plane.gateway(), ITEM, Object.fromEntries(which.map((name) => [name, plant])));
+  tamper(db, plane.connection(), ITEM, Object.fromEntries(which.map((name) => [name, plant])));
 const turn = (who = db.sql) =>
   who.unsafe('SELECT crossfade.turn_item() AS turned').then(([row]) => row!.turned as boolean);
 /** Until a call finds nothing. */

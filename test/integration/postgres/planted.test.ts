@@ -35,7 +35,7 @@ beforeAll(async () => {
   plane = testPlane(db, clock);
   other = testPlane(db, clock);
   copier = testPlane(db, clock);
-  owner = plane.gateway();
+  owner = plane.connection();
   points = await breakpoints(db);
   await db.sql.unsafe(`CREATE TABLE coin (id integer PRIMARY KEY, name text); CREATE TABLE coin_v2 (id bigint PRIMARY KEY, label text UNIQUE CHECK (label <> 'bad'));
     CREATE TABLE test.cursor (last bigint); INSERT INTO test.cursor VALUES (0);

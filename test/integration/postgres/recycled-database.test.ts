@@ -18,7 +18,7 @@ const SEEN = `SELECT (SELECT count(*)::int FROM pg_class WHERE relnamespace IN (
 it('has nothing of the test before, but its session', async () => {
   const first = await recycledDatabase();
   const before = await first.sql.unsafe(SEEN);
-  const session = first.gateway!(first.url, systemClock());
+  const session = first.connection!(first.url, systemClock());
   const process = await session.call('SELECT pg_backend_pid() AS pid');
   await session.alone("SET work_mem = '1MB'");
   const plane = testPlane(first);
@@ -38,7 +38,7 @@ it('has nothing of the test before, but its session', async () => {
   const second = await recycledDatabase();
   expect(second.name).toBe(first.name);
   expect(await second.sql.unsafe(SEEN)).toEqual(before);
-  const again = second.gateway!(second.url, systemClock());
+  const again = second.connection!(second.url, systemClock());
   expect(await again.call("SELECT pg_backend_pid() AS pid, current_setting('work_mem') AS setting")).toEqual([
     { ...process[0], setting: before[0]!.setting },
   ]);

@@ -110,7 +110,7 @@ describe('positions that change hands in one statement', () => {
   it('negative control: with the keys of one batch alone, all of them end in quarantine', async () => {
     await ready('alone', 70);
     const alone = edited([['converge', 'LIMIT 20000 FOR UPDATE', 'LIMIT 0 FOR UPDATE']]);
-    await tamper(db, plane.gateway(), cutoverOf('alone'), alone);
+    await tamper(db, plane.connection(), cutoverOf('alone'), alone);
     await db.sql.unsafe('UPDATE alone SET pos = pos % 70 + 1');
     await settled('alone', 20, 40);
     expect((await plane.status('alone'))!.quarantined).toBe(70);

@@ -122,7 +122,7 @@ describe('I1 the way back', () => {
   });
 
   it('without the reset the twin would notice', async () => {
-    await tamper(db, plane.gateway(), PET, edited(SQL_FAULTS.reset));
+    await tamper(db, plane.connection(), PET, edited(SQL_FAULTS.reset));
     await both(again(2, 'anew'));
     expect(await lost()).toHaveLength(2);
   });

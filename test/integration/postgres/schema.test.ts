@@ -29,29 +29,29 @@ let granted: string;
 
 beforeAll(async () => {
   fresh = (await empty()).db;
-  await migrate(gatewayTo(fresh), FILES);
+  await migrate(connectionTo(fresh), FILES);
   granted = await withRuntimeRole(dumpSchema);
 });
 afterAll(async () => {
   for (const close of open.reverse()) await close();
 });
 
-function gatewayTo(db: OwnDatabase): PgConnection {
-  const gateway = postgresConnection({ url: db.url, clock: systemClock(), random });
-  open.push(() => gateway.close());
-  return gateway;
+function connectionTo(db: OwnDatabase): PgConnection {
+  const connection = postgresConnection({ url: db.url, clock: systemClock(), random });
+  open.push(() => connection.close());
+  return connection;
 }
 
 async function empty() {
   const db = await ownDatabase({ empty: true });
   open.push(() => db.drop());
-  return { db, gateway: gatewayTo(db) };
+  return { db, connection: connectionTo(db) };
 }
 
 /** Roles belong to the whole server, which other tests share: so all of it happens in one transaction that never ends well. */
 async function withRuntimeRole<T>(look: (tx: postgres.TransactionSql) => Promise<T>): Promise<T> {
-  const { db, gateway } = await empty();
-  await migrate(gateway, []);
+  const { db, connection } = await empty();
+  await migrate(connection, []);
   let seen: T | undefined;
   const done = new Error('seen');
   const rolledBack = db.sql.begin(async (tx) => {
@@ -85,10 +85,10 @@ describe('schema crossfade', () => {
   });
 
   it('is the same where it was migrated step by step while tables were crossing over', async () => {
-    const { db, gateway } = await empty();
+    const { db, connection } = await empty();
     const before: Record<string, unknown[]> = {};
     for (let n = 1; n <= FILES.length; n += 1) {
-      expect((await migrate(gateway, FILES.slice(0, n))).applied).toEqual([FILES[n - 1]!.name]);
+      expect((await migrate(connection, FILES.slice(0, n))).applied).toEqual([FILES[n - 1]!.name]);
       if (n === 1) await db.sql.unsafe(ROWS).simple();
       if (n === 1) for (const table of USED) before[table] = await rows(db, table);
     }

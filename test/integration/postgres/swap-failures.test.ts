@@ -109,7 +109,7 @@ describe('I11 a lock that somebody holds', () => {
 
 /** A caller that has read where the cutover stands, and comes to its tables when another one has swapped them. */
 function overtakenBy(swap: () => Promise<unknown>): TableCalls {
-  const owner = plane.gateway();
+  const owner = plane.connection();
   let overtaken = false;
   const call: PgConnection['call'] = async (statement, ...rest) => {
     const rows = await owner.call(statement, ...rest);
@@ -119,7 +119,7 @@ function overtakenBy(swap: () => Promise<unknown>): TableCalls {
     }
     return rows as never;
   };
-  return postgresCalls({ runtime: plane.gateway(), owner: { ...owner, call } });
+  return postgresCalls({ runtime: plane.connection(), owner: { ...owner, call } });
 }
 
 describe('I9 the epoch', () => {
@@ -211,7 +211,7 @@ describe('an application that writes all the time', () => {
   const writing = (changes: number) =>
     tamper(
       db,
-      plane.gateway(),
+      plane.connection(),
       NOTE,
       edited([
         [
@@ -278,8 +278,8 @@ describe('I12 a table that is altered after the swap was prepared', () => {
 describe('a swap that leaves a statement out (negative control)', () => {
   const without = (left: RegExp) =>
     postgresCalls({
-      runtime: plane.gateway(),
-      owner: swapping(plane.gateway(), (statements) => {
+      runtime: plane.connection(),
+      owner: swapping(plane.connection(), (statements) => {
         const kept = statements.filter((statement) => !left.test(statement));
         expect(kept.length).toBeLessThan(statements.length);
         return kept;

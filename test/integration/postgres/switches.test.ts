@@ -235,7 +235,7 @@ describe('negative controls', () => {
   it('a trigger that does not ask for the switch: the shadow does not stay as it was', async () => {
     const { table, validation } = cutovers[1] as Extract<(typeof cutovers)[number], { kind: 'table' }>;
     const careless = edited([['inline', 'c.shadow_writes AND ', '']]);
-    await tamper(db, plane.gateway(), { id: 'inline', table, validation }, careless);
+    await tamper(db, plane.connection(), { id: 'inline', table, validation }, careless);
     await writes('inline', false);
     const before = await shadowOf('inline');
     await db.sql.unsafe("UPDATE inline SET name = name || '!'");

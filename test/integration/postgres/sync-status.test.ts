@@ -122,7 +122,7 @@ async function overtaken(rule: boolean): Promise<void> {
     "halt AS MATERIALIZED (SELECT test.breakpoint('diff') FROM (SELECT count(*) FROM diff) d),\n  markable AS MATERIALIZED (\n    SELECT d.k1 FROM halt, diff d",
   ];
   const careless: Edit = ['verify', /t\.xmin = d\.version AND/g, ''];
-  await tamper(db, plane.gateway(), BOOK, edited(rule ? [halting] : [halting, careless]));
+  await tamper(db, plane.connection(), BOOK, edited(rule ? [halting] : [halting, careless]));
   await write("UPDATE book_v2 SET title = 'foreign' WHERE id IN (11, 12)");
   const halted = await points.halt('diff', () => verify('book', verifier));
   await write("UPDATE book SET title = 'newer' WHERE id = 11; UPDATE twin SET title = 'newer' WHERE id = 11");

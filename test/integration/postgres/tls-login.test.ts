@@ -38,7 +38,7 @@ beforeAll(async () => {
   await show(ours.issue(['127.0.0.1', 'localhost']));
 });
 afterAll(async () => {
-  await Promise.all(open.map((gateway) => gateway.close()));
+  await Promise.all(open.map((connection) => connection.close()));
   await admin?.end({ timeout: 1 });
   await server?.stop();
   for (const made of [directory, serverDirectory]) rmSync(made, { recursive: true, force: true });
@@ -78,7 +78,7 @@ let loaded = '';
 
 const address = (host = '127.0.0.1') => `postgres://function_role@${host}:${new URL(server.url).port}/app`;
 
-async function gateway(over: Partial<ConnectionOptions> & { host?: string } = {}): Promise<PgConnection> {
+async function connection(over: Partial<ConnectionOptions> & { host?: string } = {}): Promise<PgConnection> {
   const { host, ...options } = over;
   const url = address(host);
   const made = postgresConnection({ url, clock, random: () => 0, trust: await serverTrust(url, caFile), ...options });
@@ -103,7 +103,7 @@ describe('a function without a password', () => {
   it('logs in with the token of the moment, over TLS, and each new connection asks for another', async () => {
     const tokens = ['first', 'second'];
     let asked = 0;
-    const token = await gateway({ password: async () => tokens[Math.min(asked++, 1)]! });
+    const token = await connection({ password: async () => tokens[Math.min(asked++, 1)]! });
     const [first] = await token.call(WHO);
     expect(first).toMatchObject({ role: 'function_role', ssl: true });
     // The first token is worth nothing any more, and the connection is gone.
@@ -117,7 +117,7 @@ describe('a function without a password', () => {
 
   it('whose token cannot be signed says so, tries nothing, and is fine when it can', async () => {
     let works = false;
-    const token = await gateway({
+    const token = await connection({
       password: async () => {
         if (works) return 'first';
         throw new CrossfadeError('access_denied', 'No login token could be signed.');
@@ -130,12 +130,12 @@ describe('a function without a password', () => {
   });
 
   it('whose token hangs is told after its deadline', async () => {
-    const token = await gateway({ password: () => new Promise(() => {}), deadlineMs: 100 });
+    const token = await connection({ password: () => new Promise(() => {}), deadlineMs: 100 });
     expect(await refusal(token)).toMatchObject({ code: 'database_unavailable' });
   });
 
   it('whose token is refused is told what a login needs, once, and never the token', async () => {
-    const error = await refusal(await gateway({ password: async () => 'X-Amz-Signature=hunter2' }));
+    const error = await refusal(await connection({ password: async () => 'X-Amz-Signature=hunter2' }));
     expect(error).toMatchObject({
       code: 'access_denied',
       retryable: false,
@@ -187,7 +187,7 @@ describe('row 69: a server that does not prove who it is gets no password', () =
   const refusedBy = async (trust: ServerTrust, host?: string) => {
     asked = 0;
     const error = await refusal(
-      await gateway({
+      await connection({
         trust,
         host,
         password: async () => {
@@ -216,25 +216,25 @@ describe('row 69: a server that does not prove who it is gets no password', () =
 
   it('the same server passes where nobody asks: the refusals above are ours', async () => {
     await show(theirs.issue(['127.0.0.1']));
-    const careless = await gateway({
+    const careless = await connection({
       trust: { ...(await trustIn()), rejectUnauthorized: false } as never,
       password: async () => 'first',
     });
     expect(await careless.call(WHO)).toMatchObject([{ ssl: true }]);
     await show(ours.issue(['127.0.0.1']));
-    expect(await (await gateway({ password: async () => 'first' })).call(WHO)).toMatchObject([{ ssl: true }]);
+    expect(await (await connection({ password: async () => 'first' })).call(WHO)).toMatchObject([{ ssl: true }]);
   });
 
   it('one without TLS is not talked to', async () => {
     await show(null, 'host all function_role 0.0.0.0/0 password');
-    const error = await refusal(await gateway({ password: async () => 'first', deadlineMs: 2_000 }));
+    const error = await refusal(await connection({ password: async () => 'first', deadlineMs: 2_000 }));
     expect(error.code).toBe('database_unavailable');
     expect(error.message).toContain('TLS');
   });
 
   it('one that lets nobody in from here is named with pg_hba.conf', async () => {
     await show(ours.issue(['127.0.0.1']), 'hostssl all other_role 0.0.0.0/0 password');
-    const error = await refusal(await gateway({ password: async () => 'first' }));
+    const error = await refusal(await connection({ password: async () => 'first' }));
     expect(error).toMatchObject({ code: 'access_denied', details: { sqlstate: '28000', attempts: 1 } });
     expect(error.message).toMatch(/no pg_hba\.conf entry.*refused the login/);
   });

@@ -101,9 +101,9 @@ describe('with two rows in quarantine that cannot be transformed', () => {
   });
 
   it('without judging them by key the whole pass fails', async () => {
-    await tamper(db, plane.gateway(), ORDERS, edited(SQL_FAULTS['judgement by key']));
+    await tamper(db, plane.connection(), ORDERS, edited(SQL_FAULTS['judgement by key']));
     await expect(verify()).rejects.toMatchObject({ details: { sqlstate: expect.stringMatching(/^(23514|22P02)$/) } });
-    await tamper(db, plane.gateway(), ORDERS, { verify: asGenerated });
+    await tamper(db, plane.connection(), ORDERS, { verify: asGenerated });
     expect(await verify()).toEqual({ rows: 300, found: [] });
   });
 });

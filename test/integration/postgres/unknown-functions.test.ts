@@ -62,15 +62,15 @@ describe('a function of a cutover', () => {
   });
 
   it('that was made between the call and the question is called again', async () => {
-    const gateway = plane.gateway();
-    const call = () => gateway.call<{ one: number }>('SELECT crossfade.late() AS one');
+    const connection = plane.connection();
+    const call = () => connection.call<{ one: number }>('SELECT crossfade.late() AS one');
     const racing = {
-      ...gateway,
+      ...connection,
       call: async <Row extends object>(statement: string, parameters: readonly string[] = []) => {
         await db.sql.unsafe("CREATE FUNCTION crossfade.late() RETURNS integer LANGUAGE sql AS 'SELECT 1'");
-        return gateway.call<Row>(statement, parameters);
+        return connection.call<Row>(statement, parameters);
       },
     };
-    expect(await unlessUnknown(racing as typeof gateway, 'late', call, [])).toEqual([{ one: 1 }]);
+    expect(await unlessUnknown(racing as typeof connection, 'late', call, [])).toEqual([{ one: 1 }]);
   });
 });

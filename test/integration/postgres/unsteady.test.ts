@@ -94,7 +94,7 @@ describe('crossfade.functions_of', () => {
     return { all: row!.all, changing: row!.changing };
   }
   async function refused(expression: string): Promise<string[]> {
-    const owner = plane.gateway();
+    const owner = plane.connection();
     const bill = (await readTable(owner, 'public.bill'))!;
     const answer = (await changing(owner, bill, expression, PATH)) ?? '';
     return [...answer.matchAll(/(\w+)\(\)/g)].map(([, name]) => name!).sort();

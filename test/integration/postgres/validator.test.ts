@@ -192,20 +192,20 @@ describe('I7 alarms under writes are exactly the faults', () => {
   });
 
   it('with a sum of hashes in place of pairs, swapped values go unseen', async () => {
-    await tamper(db, plane.gateway(), FACT, edited(SQL_FAULTS.pairs));
+    await tamper(db, plane.connection(), FACT, edited(SQL_FAULTS.pairs));
     await db.sql.unsafe(FAULTS.at(-1)!.sql);
     expect((await verify()).divergences).toBe(0);
-    await tamper(db, plane.gateway(), FACT, { verify: asGenerated });
+    await tamper(db, plane.connection(), FACT, { verify: asGenerated });
     expect((await verify()).divergences).toBe(2);
   });
 
   it('without comparing images, what the equality of a type overlooks goes unseen', async () => {
-    await tamper(db, plane.gateway(), FACT, edited(SQL_FAULTS.image));
+    await tamper(db, plane.connection(), FACT, edited(SQL_FAULTS.image));
     await db.sql.unsafe(
       `UPDATE fact_v2 SET price = 3010.500, ratio = '-0', doc = jsonb_set(doc, '{n}', '1') WHERE id = 3010`,
     );
     expect((await verify()).divergences).toBe(0);
-    await tamper(db, plane.gateway(), FACT, { verify: asGenerated });
+    await tamper(db, plane.connection(), FACT, { verify: asGenerated });
     expect((await verify()).samples).toMatchObject([{ columns: ['price', 'ratio', 'doc'] }]);
   });
 });

@@ -91,7 +91,7 @@ it('that outlasts a caller is waited for by naming the moment of the first call'
 
 it('negative control: with functions that do not say when their pass began it may be one from before', async () => {
   const silent = edited([['verify', /'pass', jsonb_build_object\(/g, "'passed', jsonb_build_object("]]);
-  await tamper(db, plane.gateway(), CUTOVER, silent);
+  await tamper(db, plane.connection(), CUTOVER, silent);
   await step();
   await spoil("'WRONG'");
   expect(await verifyNow(asking(), DECLARED)).toMatchObject({ divergences: 0 });

@@ -148,7 +148,7 @@ describe('I7 no false alarm', () => {
   /** Verifies again and again while the application writes and appliers run. */
   async function underWrites(passes: number): Promise<number> {
     const writer = db.connect();
-    const gateway = plane.gateway();
+    const connection = plane.connection();
     let stop = false;
     const writing = (async () => {
       for (let i = 0; !stop; i += 1) {
@@ -158,7 +158,7 @@ describe('I7 no false alarm', () => {
       }
     })();
     const applying = (async () => {
-      while (!stop) await gateway.call('SELECT crossfade.converge_sample(1, 5)');
+      while (!stop) await connection.call('SELECT crossfade.converge_sample(1, 5)');
     })();
     let alarms = 0;
     for (let i = 0; i < passes; i += 1) alarms += (await verify()).divergences;
@@ -172,9 +172,9 @@ describe('I7 no false alarm', () => {
   });
 
   it('without subtracting hints there are alarms, so this test would notice', async () => {
-    await tamper(db, plane.gateway(), SAMPLE, edited(SQL_FAULTS['hints that wait']));
+    await tamper(db, plane.connection(), SAMPLE, edited(SQL_FAULTS['hints that wait']));
     expect(await underWrites(60)).toBeGreaterThan(0);
-    await tamper(db, plane.gateway(), SAMPLE, { verify: asGenerated });
+    await tamper(db, plane.connection(), SAMPLE, { verify: asGenerated });
     await plane.settle('sample', 1);
     expect(await verify()).toMatchObject({ divergences: 0 });
   });

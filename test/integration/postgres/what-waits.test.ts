@@ -25,7 +25,7 @@ let owner: PgConnection;
 beforeEach(async () => {
   db = await recycledDatabase();
   plane = testPlane(db, { ...systemClock(), sleep: async () => {} });
-  owner = plane.gateway();
+  owner = plane.connection();
   await db.sql.unsafe(`CREATE TABLE seat (id integer PRIMARY KEY, pos integer, v text); ALTER TABLE seat ADD UNIQUE (pos) DEFERRABLE;
     CREATE TABLE seat_v2 (id bigint PRIMARY KEY, pos integer UNIQUE, v text); INSERT INTO seat SELECT i, i, 'x' FROM generate_series(1, 90) i`);
 });

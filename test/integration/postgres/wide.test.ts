@@ -105,7 +105,7 @@ describe('a verdict whose rows go on into an aggregate with all columns of both 
     await plane.copy('planted', 1);
     await forbidFits('planted');
     expect(await verify('planted')).toMatchObject({ rowsCompared: 20, divergences: 0 });
-    await tamper(db, plane.gateway(), cutover, edited([['verify', /OFFSET 0\)(?= AS c;)/, ')']]));
+    await tamper(db, plane.connection(), cutover, edited([['verify', /OFFSET 0\)(?= AS c;)/, ')']]));
     await expect(verify('planted')).rejects.toThrow(/number of columns \(\d+\) exceeds limit \(1664\) \[54011\]/);
   });
 });

@@ -152,7 +152,7 @@ describe.skipIf(inject('servers') === null)('capture', () => {
   it('that does not count such a change loses it, so these tests would notice', async () => {
     await begin('uncounted');
     const uncounted = edited([['capture', /PERFORM nextval\(c\.oid::regclass\)/g, 'PERFORM c.oid']]);
-    await tamper(db, plane.gateway(), cutoverOf('uncounted'), uncounted);
+    await tamper(db, plane.connection(), cutoverOf('uncounted'), uncounted);
     await owner('REVOKE ALL ON SCHEMA crossfade FROM app_owner');
     await write('uncounted');
     await owner('GRANT ALL ON SCHEMA crossfade TO app_owner');

@@ -26,7 +26,7 @@ const STOCK: TableCutover = {
 const OF_OTHERS = /prepared transactions|connections|replication|replicas|publications/;
 
 describe.skipIf(inject('servers') === null).each(PLACES)('health on $server, $door', ({ server, door }) => {
-  const gateways: PgConnection[] = [];
+  const connections: PgConnection[] = [];
   let db: ServedDatabase;
   let plane: TestPlane;
   beforeAll(async () => {
@@ -37,7 +37,7 @@ describe.skipIf(inject('servers') === null).each(PLACES)('health on $server, $do
       INSERT INTO stock (left_over) SELECT i FROM generate_series(1, 100) i; ANALYZE stock`);
   });
   afterAll(async () => {
-    for (const gateway of gateways) await gateway.close();
+    for (const connection of connections) await connection.close();
     await plane.close();
     await db.drop();
   });
@@ -76,15 +76,15 @@ describe.skipIf(inject('servers') === null).each(PLACES)('health on $server, $do
     '?schema=public&options=-c%20search_path%3Dnowhere&statement_timeout=1',
     '?target_session_attrs=read-write&keepalives=1&connect_timeout=10&application_name=shop',
   ])('logs in with an address that ends in %s', async (query) => {
-    const gateway = postgresConnection({ url: `${db.roles.owner}${query}`, clock: systemClock(), random });
-    gateways.push(gateway);
-    expect(await gateway.call('SELECT current_user AS role')).toEqual([{ role: 'app_owner' }]);
+    const connection = postgresConnection({ url: `${db.roles.owner}${query}`, clock: systemClock(), random });
+    connections.push(connection);
+    expect(await connection.call('SELECT current_user AS role')).toEqual([{ role: 'app_owner' }]);
   });
 
   it('says which parameter is unknown, and what to do', async () => {
-    const gateway = postgresConnection({ url: `${db.roles.owner}?frobnicate=1`, clock: systemClock(), random });
-    gateways.push(gateway);
-    await expect(gateway.call('SELECT 1')).rejects.toMatchObject({
+    const connection = postgresConnection({ url: `${db.roles.owner}?frobnicate=1`, clock: systemClock(), random });
+    connections.push(connection);
+    await expect(connection.call('SELECT 1')).rejects.toMatchObject({
       code: 'invalid_config',
       message: expect.stringMatching(/'frobnicate'.*ALTER ROLE/),
     });

@@ -131,8 +131,8 @@ describe.skipIf(inject('servers') === null)('a streaming standby', () => {
 
     const points = await breakpoints(db);
     await haltableSwap(db);
-    const owner = haltingAt(plane.gateway(), 'promote');
-    const promoting = postgresCalls({ owner, runtime: plane.gateway() });
+    const owner = haltingAt(plane.connection(), 'promote');
+    const promoting = postgresCalls({ owner, runtime: plane.connection() });
     const halted = await points.halt('swap: mirror written', () => promoting.promote(STOCK, step(1, 'completed')));
     const answer = await halted.during(async () => {
       process.kill(primary.pid, 'SIGKILL');

@@ -41,6 +41,11 @@ const SWAPS =
   /^lib\/(core\/table\/(?!sql\/)|adapters\/postgres\/(capture|inspecting|swapping)\/|ports\/swapping\.ts$|cli\/render-preview\.ts$)/;
 
 const SOURCES = readSources(['lib', 'functions']);
+/** Tests that know Postgres, and no HTTP. */
+const POSTGRES_TESTS = readSources(['test/integration/postgres']);
+
+const gateways = ({ file, text }: Source): string[] =>
+  (codeOf(text).match(/\w*gateway\w*/gi) ?? []).map((name) => `${file}: ${name}, one to Postgres is a connection`);
 
 const unplain = ({ file, text }: Source): string[] =>
   proseOf(text).flatMap((prose) =>
@@ -121,6 +126,13 @@ describe('words', () => {
   ])('notice a plan of a swap in %s: %s', (file, text) => {
     expect(plannedSwaps({ file, text })).toHaveLength(1);
     expect(plannedSwaps({ file: 'lib/core/cutover/plan.ts', text })).toEqual([]);
+  });
+
+  it('call what leads to Postgres a connection, in its tests too', () => {
+    expect(POSTGRES_TESTS.length).toBeGreaterThan(50);
+    expect(POSTGRES_TESTS.flatMap(gateways)).toEqual([]);
+    expect(gateways({ file: 'x.test.ts', text: 'const owner = plane.gateway();' })).toHaveLength(1);
+    expect(gateways({ file: 'x.test.ts', text: 'const owner = plane.connection();' })).toEqual([]);
   });
 
   it('of comments and messages are plain', () => {
