@@ -8,10 +8,10 @@ import type { CutoverDeclaration, Side } from '../../lib/core/cutover/cutover.ts
 import { bucketIndex } from '../../lib/core/gates/histogram.ts';
 import { emptyWindow } from '../../lib/core/gates/minute-window.ts';
 import type { FlagDocument } from '../../lib/core/routing/flags.ts';
+import { decideRoute, type PreparedRoute, prepareRoute } from '../../lib/core/routing/routing.ts';
 import type { OutcomeReport } from '../../lib/flows/forwards/record-outcomes.ts';
 import { mergeFlags } from '../../lib/routing/flag-merge.ts';
 import type { TablesInMemory } from '../helpers/fakes/tables/tables.ts';
-import { route } from '../helpers/route.ts';
 
 /** How one side answers. */
 export type Behaviour = {
@@ -96,9 +96,9 @@ export function application(
     write(id, key, token % 7 === 0 ? null : `t${token}`);
   }
 
-  function read(id: string, document: FlagDocument | null): void {
+  function read(id: string, prepared: PreparedRoute): void {
     const key = `user-${Math.floor(random() * USERS)}`;
-    const { side } = route(document?.cutovers[id], document?.system, { key });
+    const { side } = decideRoute(prepared, { key });
     const different = side === 'shadow' ? own.get(id) : undefined;
     const { errorRate, slower, compared, mismatchRate } = different
       ? { ...behaviour[side], ...different }
@@ -128,7 +128,9 @@ export function application(
       const reader = readers[index % READERS]!;
       if (served) reader.document = mergeFlags(reader.document, served).document;
       for (const { id, kind } of declarations) {
-        for (let i = share(load.readsPerMinute, index); i > 0; i -= 1) read(id, reader.document);
+        // Once for each document, as the SDK does it.
+        const prepared = prepareRoute(reader.document?.cutovers[id], reader.document?.system);
+        for (let i = share(load.readsPerMinute, index); i > 0; i -= 1) read(id, prepared);
         if (kind !== 'table') continue;
         for (let i = share(load.writesPerMinute, index); i > 0; i -= 1) writeSomething(id);
       }
