@@ -1,7 +1,7 @@
 /** Checks, progress, alerts, verdict and comparisons of a table cutover as text. Pure. */
 
 import { duration } from '../core/conditions/figures.ts';
-import type { Consistency, HealthAlert, RecordComparison, TableOutlook, TableVerdict } from '../core/table/reading.ts';
+import type { Consistency, HealthAlert, RowComparison, TableOutlook, TableVerdict } from '../core/table/reading.ts';
 import type { HealthReport } from '../flows/rows/inspect.ts';
 import { type Check, renderChecks } from './doctor/check.ts';
 import { bar, count, counted, field, MAX_WIDTH, moment, type Paint, plain, printable, scoreText } from './text.ts';
@@ -91,7 +91,7 @@ export function renderConsistency(id: string, seen: Consistency, width = MAX_WID
   ].join('\n');
 }
 
-export function renderRecord(id: string, seen: RecordComparison, width = MAX_WIDTH, paint: Paint = plain): string {
+export function renderComparison(id: string, seen: RowComparison, width = MAX_WIDTH, paint: Paint = plain): string {
   const outcome = seen.equal
     ? paint('good', 'equal')
     : seen.late

@@ -2,7 +2,7 @@
 
 import type { CutoverId } from '../core/cutover/cutover.ts';
 import type { VerificationResult } from '../core/gates/table-status.ts';
-import type { Consistency, RecordComparison } from '../core/table/reading.ts';
+import type { Consistency, RowComparison } from '../core/table/reading.ts';
 
 export type VerificationPass = {
   /** `fast` (default) compares hashes of 64 bits, `proof` SHA-256 of every row's text. */
@@ -34,5 +34,5 @@ export type Verifying = {
   /** Compares both tables whole, stores nothing; `null` when the database knows nothing of this cutover. */
   consistency(id: CutoverId): Promise<Consistency | null>;
   /** One key on both sides; `null` when there is nothing to compare. @throws CrossfadeError `invalid_input` for what is no key. */
-  compareRecord(id: CutoverId, key: string): Promise<RecordComparison | null>;
+  compareRow(id: CutoverId, key: string): Promise<RowComparison | null>;
 };

@@ -1,9 +1,9 @@
 /** One seeded stage through the evidence engine, a look a minute; and the naive rules on the same minutes. */
 
 import { DEFAULT_POLICY, initialState, type Policy } from '../../lib/core/cutover/cutover.ts';
+import { evaluateGates } from '../../lib/core/gates/evaluate.ts';
 import type { Evidence } from '../../lib/core/gates/fold.ts';
 import { bucketIndex, quantileMs } from '../../lib/core/gates/histogram.ts';
-import { judge } from '../../lib/core/gates/judge.ts';
 import type { MinuteWindow } from '../../lib/core/gates/minute-window.ts';
 import { normalUpper } from '../../lib/core/report/distributions.ts';
 import { binomial, drawnMinute, latenciesOf, type Random, randomFrom } from './gate-traffic.ts';
@@ -104,7 +104,7 @@ export function runStage(seed: number, stage: Stage): Outcome {
     windows.push(before, after);
     const nowMs = (minute + 1) * MINUTE_MS;
     const asked = performance.now();
-    const judged = judge({
+    const judged = evaluateGates({
       state,
       policy: POLICY,
       windows,

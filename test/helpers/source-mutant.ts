@@ -16,7 +16,7 @@ export type Fault = readonly [file: string, ...Replacement];
 
 /**
  * @param entries files whose exports the mutant has. It brings its own copy of everything that they import
- * @example const { judge } = await sourceMutant<typeof import('../../lib/core/gates/judge.ts')>([JUDGE], [[JUDGE, 'a < b', 'a > b']])
+ * @example const { evaluateGates } = await sourceMutant<typeof import('../../lib/core/gates/evaluate.ts')>([JUDGE], [[JUDGE, 'a < b', 'a > b']])
  */
 export async function sourceMutant<Exports>(entries: readonly string[], faults: readonly Fault[]): Promise<Exports> {
   const unused = new Set(faults);

@@ -5,8 +5,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_POLICY, type Policy } from '../../lib/core/cutover/cutover.ts';
+import { evaluateGates } from '../../lib/core/gates/evaluate.ts';
 import type { Evidence } from '../../lib/core/gates/fold.ts';
-import { judge } from '../../lib/core/gates/judge.ts';
 import type { MinuteWindow } from '../../lib/core/gates/minute-window.ts';
 import { resume } from '../../lib/core/gates/seen.ts';
 import { seeded, stateIn } from './samples.ts';
@@ -42,7 +42,7 @@ function run(seed: number, { minutes, primary, shadow, policy }: Scenario): { mi
     const asked = { ...DEFAULT_POLICY, ...policy };
     const nowMs = (ENTERED + i + 1) * MINUTE;
     const { fromMinute } = resume(evidence, STATE, asked, nowMs);
-    const judged = judge({
+    const judged = evaluateGates({
       state: STATE,
       policy: asked,
       evidence,

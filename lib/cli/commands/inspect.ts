@@ -1,10 +1,10 @@
 /** What the rows and tables of a cutover are like: health before it, progress during it, comparisons at any time. */
 
-import type { Consistency, RecordComparison, TableOutlook } from '../../core/table/reading.ts';
+import type { Consistency, RowComparison, TableOutlook } from '../../core/table/reading.ts';
 import type { HealthReport } from '../../flows/rows/inspect.ts';
 import { LONG_DEADLINE_MS } from '../api.ts';
 import { type Context, cutoverId, EXIT, type Outcome, openApi } from '../context.ts';
-import { renderConsistency, renderHealth, renderOutlook, renderRecord } from '../render-health.ts';
+import { renderComparison, renderConsistency, renderHealth, renderOutlook } from '../render-health.ts';
 
 /** Ends with 1 when a check failed. */
 export async function health(context: Context): Promise<Outcome> {
@@ -45,11 +45,11 @@ export async function inspect(context: Context): Promise<Outcome> {
   const { api } = openApi(context);
   if (options.key !== undefined) {
     const path = `/v1/cutovers/${id}/record?${new URLSearchParams({ key: options.key })}`;
-    const seen = await api.get<RecordComparison>(path);
+    const seen = await api.get<RowComparison>(path);
     const differs = !seen.equal && !seen.late;
     return {
       document: seen,
-      text: renderRecord(id, seen, io.width, io.paint),
+      text: renderComparison(id, seen, io.width, io.paint),
       ...(differs ? { exit: EXIT.held } : {}),
     };
   }

@@ -5,7 +5,7 @@ import { hasRole } from '../conditions/table.ts';
 import type { Verdict } from '../conditions/verdict.ts';
 import type { AlertMetric } from '../cutover/alert-rule.ts';
 import type { CutoverState, Policy, Side } from '../cutover/cutover.ts';
-import { isNormal, judgedKind } from '../cutover/switches.ts';
+import { effectiveKind, isNormal } from '../cutover/switches.ts';
 import { quantileMs } from '../gates/histogram.ts';
 import { type MinuteWindow, poolWindows } from '../gates/minute-window.ts';
 import { firstMinuteOf } from '../gates/seen.ts';
@@ -159,7 +159,7 @@ function operations(sample: AlertSample, shadow: MinuteWindow): number | null {
 }
 
 function dataAge(sample: AlertSample): number | null {
-  const kind = judgedKind(sample.state);
+  const kind = effectiveKind(sample.state);
   const sides: Side[] = kind === 'full' ? ['shadow'] : ['primary'];
   if (kind === 'ramp') sides.push('shadow');
   const ages = sides.map((side) => {

@@ -4,7 +4,7 @@ import { MINUTE_MS } from '../base/units.ts';
 import type { Condition } from '../conditions/condition.ts';
 import { textOf } from '../conditions/show.ts';
 import { type AlertMetric, type AlertRule, metricOf } from '../cutover/alert-rule.ts';
-import { isNormal, judgedKind } from '../cutover/switches.ts';
+import { effectiveKind, isNormal } from '../cutover/switches.ts';
 import { shapeConditions } from '../holds/shape.ts';
 import { droppedText } from '../stage/intents.ts';
 import { type Alert, alertId, demandOf, step } from './alert.ts';
@@ -18,14 +18,14 @@ const WHY: Readonly<Partial<Record<AlertMetric, (sample: AlertSample) => string 
 };
 
 /** One alert per rule, changed or the very same object as stored. */
-export function judgeAlerts(rules: readonly AlertRule[], stored: readonly Alert[], sample: AlertSample): Alert[] {
+export function evaluateRules(rules: readonly AlertRule[], stored: readonly Alert[], sample: AlertSample): Alert[] {
   const { state, nowMs } = sample;
   return rules.map((rule) => {
     const { stages } = metricOf(rule.metric);
     const known = stored.find(({ id }) => id === alertId(state.id, rule.id)) ?? null;
     const value = measure(rule.metric, sample, rule.windowMinutes, rule.minSamples);
     const why = WHY[rule.metric]?.(sample);
-    return step(known, { rule, state, applies: stages.includes(judgedKind(state)), value, why }, nowMs);
+    return step(known, { rule, state, applies: stages.includes(effectiveKind(state)), value, why }, nowMs);
   });
 }
 
@@ -41,7 +41,7 @@ export function demands(
   const { state } = sample;
   const demanded: { holds: Condition[]; guards: Condition[] } = { holds: [], guards: [] };
   for (const rule of rules.filter(({ action }) => action !== 'alert')) {
-    const [alert] = judgeAlerts([rule], stored, sample);
+    const [alert] = evaluateRules([rule], stored, sample);
     if (alert?.status !== 'firing') continue;
     const beganMs = alert.firedAtMs! - rule.windowMinutes * MINUTE_MS;
     const rollsBack = alert.action === 'rollback' && isNormal(state) && beganMs >= state.switches.sinceMs;

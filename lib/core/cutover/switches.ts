@@ -27,7 +27,7 @@ export const writesShadow = ({ switches }: Switched, { shadowWritesEnabled }: Ma
   shadowWritesEnabled && switches.shadowWrites;
 
 /** What the stage is to the gates: one whose readers were sent to the primary shows what `dual_write` would show. */
-export const judgedKind = (state: Pick<CutoverState, 'stageKind' | 'switches'>): StageKind =>
+export const effectiveKind = (state: Pick<CutoverState, 'stageKind' | 'switches'>): StageKind =>
   isReadingStage(state) && !readsShadow(state) ? 'dual_write' : state.stageKind;
 
 /** Where a cutover stands, for sentences. */
@@ -35,7 +35,7 @@ export const stageText = (state: Pick<CutoverState, 'stage' | 'stageKind' | 'swi
   isReadingStage(state) && !readsShadow(state) ? `${state.stage}, with its reads on the primary` : state.stage;
 
 /** From when on a stage is judged: since it was entered, or since a switch was last turned in it. */
-export const judgedSinceMs = ({ enteredAtMs, switches }: Pick<CutoverState, 'enteredAtMs' | 'switches'>): number =>
+export const evidenceSinceMs = ({ enteredAtMs, switches }: Pick<CutoverState, 'enteredAtMs' | 'switches'>): number =>
   Math.max(enteredAtMs, switches.sinceMs);
 
 /** What is switched, in few words; nothing when both are normal. */

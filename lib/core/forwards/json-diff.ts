@@ -88,7 +88,7 @@ function compare(walk: Walk, before: unknown, after: unknown): void {
   if (type !== typeOf(shadow)) differ(walk, kindOfTypes(primary, shadow), primary, shadow);
   else if (type === 'list') compareLists(walk, primary as unknown[], shadow as unknown[]);
   else if (type === 'object') compareObjects(walk, primary as Fields, shadow as Fields);
-  else if (!(type === 'number' && withinTolerance(walk, primary as number, shadow as number)))
+  else if (!(type === 'number' && isTolerated(walk, primary as number, shadow as number)))
     differ(walk, 'value', primary, shadow);
 }
 
@@ -150,7 +150,7 @@ function kindOfTypes(primary: unknown, shadow: unknown): DifferenceKind {
   return shadow === undefined ? 'missing' : 'type';
 }
 
-function withinTolerance(walk: Walk, primary: number, shadow: number): boolean {
+function isTolerated(walk: Walk, primary: number, shadow: number): boolean {
   return walk.rules.some(
     (rule) =>
       rule.tolerance !== undefined && Math.abs(primary - shadow) <= rule.tolerance && matches(rule.steps, walk.path),

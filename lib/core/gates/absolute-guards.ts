@@ -21,7 +21,7 @@ const ALPHA = 1e-4;
 /** Fewest operations of the primary before it can be said to be as bad. */
 const COMPARABLE = 50;
 
-type Judged = {
+type GuardInput = {
   policy: Policy;
   state: CutoverState;
   windows: readonly MinuteWindow[];
@@ -55,7 +55,7 @@ export const guardMinutes = (policy: Policy): number =>
   guardsOf(policy).length === 0 ? 0 : SPAN_MINUTES + policy.consecutiveFailures;
 
 /** The guards that have fired in each of the last `consecutiveFailures` minutes. */
-export function absoluteGuards({ policy, state, windows, nowMs }: Judged): Condition[] {
+export function absoluteGuards({ policy, state, windows, nowMs }: GuardInput): Condition[] {
   if (!readsShadow(state)) return [];
   const first = firstMinuteOf(state);
   const last = Math.floor(nowMs / MINUTE_MS);
@@ -71,7 +71,7 @@ export function absoluteGuards({ policy, state, windows, nowMs }: Judged): Condi
 }
 
 /** Guards whose figures senders may leave out: without them, and beyond the limit, nothing advances. */
-export function guardHolds({ policy, state, windows, nowMs }: Judged): Condition[] {
+export function guardHolds({ policy, state, windows, nowMs }: GuardInput): Condition[] {
   if (!readsShadow(state)) return [];
   const first = firstMinuteOf(state);
   const last = Math.floor(nowMs / MINUTE_MS);

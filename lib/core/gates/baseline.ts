@@ -3,9 +3,9 @@
  * judged is never part of it, so everything that is chosen from it was chosen before.
  */
 
+import type { BucketedWindow } from './bucketed-window.ts';
 import { added, type Buckets, bucketOf, countAbove, NO_BUCKETS } from './buckets.ts';
 import { bucketIndex } from './histogram.ts';
-import type { JudgedWindow } from './judged-window.ts';
 import { wilsonInterval } from './statistics.ts';
 
 export type Baseline = {
@@ -39,7 +39,7 @@ const PRIOR_RATE = 0.001;
 const TINY = 1e-6;
 
 /** Adds a minute of the primary; a late one counts as if it came with the newest. */
-export function withMinute(baseline: Baseline, window: JudgedWindow): Baseline {
+export function withMinute(baseline: Baseline, window: BucketedWindow): Baseline {
   if (window.count === 0) return baseline;
   const minute = Math.max(window.minute, baseline.minute ?? window.minute);
   const kept = baseline.minute === null ? 0 : Math.exp(-(minute - baseline.minute) / MEMORY_MINUTES);
@@ -56,7 +56,7 @@ export function withMinute(baseline: Baseline, window: JudgedWindow): Baseline {
 /** So many standard errors a pair counts at most: an incident, which begins and ends once, is no habit. */
 const MOST_STANDARD_ERRORS = 4;
 
-function scattered({ newest, scatter }: Baseline, { count, errors }: JudgedWindow, kept: number): Scatter {
+function scattered({ newest, scatter }: Baseline, { count, errors }: BucketedWindow, kept: number): Scatter {
   const [pairs, squares] = [scatter.pairs * kept, scatter.squares * kept];
   const [n, e] = [newest.count + count, newest.errors + errors];
   if (newest.count === 0 || e === 0 || e === n) return { pairs, squares };

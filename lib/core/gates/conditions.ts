@@ -6,12 +6,12 @@ import { round } from '../conditions/figures.ts';
 import { isUnderWay } from '../cutover/stage-kinds.ts';
 import { dataConditions } from './data-conditions.ts';
 import { earlyWarnings } from './early-warning.ts';
-import type { Judged } from './guards.ts';
+import type { TestedMetric } from './guards.ts';
 import { readConditions } from './read-conditions.ts';
 import { minutesInStage, type Seen } from './seen.ts';
 import { tableConditions } from './table-conditions.ts';
 
-export function advanceConditions(seen: Seen, judged: readonly Judged[]): Condition[] {
+export function advanceConditions(seen: Seen, tested: readonly TestedMetric[]): Condition[] {
   const { state } = seen.input;
   if (!isUnderWay(state)) {
     return [
@@ -31,7 +31,7 @@ export function advanceConditions(seen: Seen, judged: readonly Judged[]): Condit
     ...approval(seen),
     ...tableConditions(seen),
     ...dataConditions(seen),
-    ...(seen.servesReads ? readConditions(seen, judged) : []),
+    ...(seen.servesReads ? readConditions(seen, tested) : []),
     ...earlyWarnings(seen),
   ];
 }
@@ -59,7 +59,7 @@ function paused({ input }: Seen): Condition {
   });
 }
 
-/** Judged before flags are published, so flags that a tick finds deployed have been so since the tick before. */
+/** TestedMetric before flags are published, so flags that a tick finds deployed have been so since the tick before. */
 function flags({ input: { flagsDeployed } }: Seen): Condition {
   return condition('flags', {
     ok: flagsDeployed,

@@ -1,10 +1,10 @@
 /** One side's figures of a window, as verdicts and reports carry them. */
 
 import type { SideFigures } from '../conditions/verdict.ts';
+import type { BucketedWindow } from './bucketed-window.ts';
 import { bucketsQuantileMs } from './buckets.ts';
-import type { JudgedWindow } from './judged-window.ts';
 
-export function figures(window: JudgedWindow): SideFigures {
+export function figures(window: BucketedWindow): SideFigures {
   return {
     count: window.count,
     errors: window.errors,

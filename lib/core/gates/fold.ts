@@ -12,10 +12,18 @@
 import type { Policy } from '../cutover/cutover.ts';
 import type { StageKind } from '../cutover/plan.ts';
 import { type Baseline, EMPTY_BASELINE, overdispersion, withMinute } from './baseline.ts';
+import { type BucketedWindow, bucketedWindow, impossible, pooled } from './bucketed-window.ts';
 import { bucketsQuantileMs } from './buckets.ts';
-import { impossible, type JudgedWindow, judgedWindow, pooled } from './judged-window.ts';
 import { cap, HORIZON_MINUTES, type Martingale, newMartingale, step, withoutEvidence } from './martingale.ts';
-import { COUNTS, type JudgedMinute, logNeeded, METRIC_ROWS, METRICS, type Metric, type ProvenGood } from './metrics.ts';
+import {
+  COUNTS,
+  logNeeded,
+  METRIC_ROWS,
+  METRICS,
+  type MeasuredMinute,
+  type Metric,
+  type ProvenGood,
+} from './metrics.ts';
 import { emptyWindow, highestShare, type MinuteWindow } from './minute-window.ts';
 
 /** Grows when the folded state changes its meaning; an older one is rebuilt. */
@@ -65,8 +73,8 @@ export type Evidence = {
   good: Readonly<Record<ProvenGood, number>>;
   baseline: Baseline;
   /** Both sides pooled since the stage began. */
-  primary: JudgedWindow;
-  shadow: JudgedWindow;
+  primary: BucketedWindow;
+  shadow: BucketedWindow;
   recent: readonly RecentMinute[];
   /** What the database said, once a minute of the last thirty. */
   looks: readonly Look[];
@@ -109,8 +117,8 @@ export function newEvidence(key: string, baseline: Baseline = EMPTY_BASELINE, cl
     metrics,
     good: { errors: 0, latency_p50: 0, latency_p95: 0, validation: 0 },
     baseline,
-    primary: judgedWindow(emptyWindow(0, 'primary')),
-    shadow: judgedWindow(emptyWindow(0, 'shadow')),
+    primary: bucketedWindow(emptyWindow(0, 'primary')),
+    shadow: bucketedWindow(emptyWindow(0, 'shadow')),
     recent: [],
     looks: [],
     active: { primary: null, shadow: null },
@@ -122,8 +130,8 @@ export function newEvidence(key: string, baseline: Baseline = EMPTY_BASELINE, cl
 }
 
 type Minute = {
-  primary: JudgedWindow | null;
-  shadow: JudgedWindow | null;
+  primary: BucketedWindow | null;
+  shadow: BucketedWindow | null;
   /** The shadow reported what cannot be true: somebody is there, and nothing is known of how many. */
   spoiled: boolean;
 };
@@ -140,7 +148,7 @@ export function fold(
   late: readonly MinuteWindow[] = [],
 ): Evidence {
   const draft: Draft = { ...before };
-  for (const window of late.map(judgedWindow)) {
+  for (const window of late.map(bucketedWindow)) {
     if (window.side === 'primary' && impossible(window) === null) draft.baseline = withMinute(draft.baseline, window);
     // Reports of the shadow are late, not missing.
     if (window.side === 'shadow') draft.absent = 0;
@@ -176,7 +184,7 @@ function byMinute(
     if (minute >= context.openMinute) continue;
     const sides = minutes.get(minute) ?? { primary: null, shadow: null, spoiled: false };
     minutes.set(minute, sides);
-    const window = judgedWindow(handedIn);
+    const window = bucketedWindow(handedIn);
     const why = impossible(window);
     if (why !== null) {
       sides.spoiled ||= side === 'shadow';
@@ -195,22 +203,22 @@ const later = (seen: Evidence['active'], side: 'primary' | 'shadow', minute: num
   (seen[side] ?? Number.NEGATIVE_INFINITY) >= minute ? seen : { ...seen, [side]: minute };
 
 function complete({ primary, shadow }: Minute, minute: number, context: FoldContext): boolean {
-  const there = (window: JudgedWindow | null) => reports(window, context);
+  const there = (window: BucketedWindow | null) => reports(window, context);
   if (minute < context.firstMinute || context.stageKind === 'dual_write') return there(primary);
   if (context.stageKind === 'full') return there(shadow);
   return there(primary) && there(shadow);
 }
 
 /** A window without operations, only with checks, is no report where senders do not report an empty minute. */
-const reports = (window: JudgedWindow | null, { everyMinute }: FoldContext) =>
+const reports = (window: BucketedWindow | null, { everyMinute }: FoldContext) =>
   window !== null && (everyMinute || window.count > 0);
 
 function foldMinute(draft: Draft, minute: number, sides: Minute, context: FoldContext): void {
   if (minute >= context.firstMinute) {
     pool(draft, minute, sides);
-    if (context.stageKind === 'ramp' || context.stageKind === 'full') judge(draft, minute, sides, context);
+    if (context.stageKind === 'ramp' || context.stageKind === 'full') testMinute(draft, minute, sides, context);
   }
-  // Last: the minute that is judged is not part of what it is compared with.
+  // Last: the minute that is measured is not part of what it is compared with.
   if (sides.primary) draft.baseline = withMinute(draft.baseline, sides.primary);
 }
 
@@ -218,7 +226,7 @@ function pool(draft: Draft, minute: number, { primary, shadow }: Minute): void {
   if (primary) draft.primary = pooled(minute, draft.primary, primary);
   if (shadow) draft.shadow = pooled(minute, draft.shadow, shadow);
   if (shadow && shadow.checks > 0) draft.checkedMinute = Math.max(minute, draft.checkedMinute ?? minute);
-  const p95 = (window: JudgedWindow | null) => (window ? bucketsQuantileMs(window.latency, 0.95) : null);
+  const p95 = (window: BucketedWindow | null) => (window ? bucketsQuantileMs(window.latency, 0.95) : null);
   const recent: RecentMinute = {
     minute,
     n0: primary?.count ?? 0,
@@ -237,20 +245,20 @@ function pool(draft: Draft, minute: number, { primary, shadow }: Minute): void {
   draft.recent = draft.recent.toSpliced(place, 0, recent).slice(-RECENT_MINUTES);
 }
 
-function judge(draft: Draft, minute: number, sides: Minute, context: FoldContext): void {
+function testMinute(draft: Draft, minute: number, sides: Minute, context: FoldContext): void {
   draft.absent = reports(sides.shadow, context) || !sides.primary ? 0 : draft.absent + 1;
   draft.minutes += 1;
   if (draft.minutes > HORIZON_MINUTES) startHorizon(draft);
   const { policy, share } = context;
   const { baseline } = draft;
   const clusters = overdispersion(baseline);
-  const judged: JudgedMinute = { ...sides, baseline, clusters, policy, share };
+  const sample: MeasuredMinute = { ...sides, baseline, clusters, policy, share };
   const metrics = { ...draft.metrics };
   const good = { ...draft.good };
   for (const name of METRICS) {
     const { prior, measure } = METRIC_ROWS[name];
     const measured =
-      name === 'share' && (sides.spoiled || !shareSpeaks(draft, minute, context)) ? null : measure(judged);
+      name === 'share' && (sides.spoiled || !shareSpeaks(draft, minute, context)) ? null : measure(sample);
     const limits = cap(logNeeded(name, draft.horizon), prior);
     const { logRatios, counts } = measured ?? { logRatios: silent(prior.length), counts: NO_COUNTS };
     metrics[name] = step(draft.metrics[name], { t: draft.minutes, logRatios, counts }, limits);

@@ -11,7 +11,7 @@ import { edgeBeyond, logNeeded, METRIC_ROWS, METRICS, type Metric } from './metr
 import type { Seen } from './seen.ts';
 import { corruption } from './table-conditions.ts';
 
-export type Judged = TestEvidence & {
+export type TestedMetric = TestEvidence & {
   metric: Metric;
   proven: boolean;
   /** Counts of the excursion of the alternative that speaks loudest. */
@@ -19,7 +19,7 @@ export type Judged = TestEvidence & {
 };
 
 /** Every metric's evidence that the shadow is worse than allowed. */
-export function judgedMetrics({ evidence, input }: Seen): Judged[] {
+export function testedMetrics({ evidence, input }: Seen): TestedMetric[] {
   return METRICS.map((metric) => {
     const martingale = evidence.metrics[metric];
     const logE = logEvidence(martingale, evidence.minutes, METRIC_ROWS[metric].prior);
@@ -41,21 +41,21 @@ export function judgedMetrics({ evidence, input }: Seen): Judged[] {
 }
 
 /** The guards that force a rollback. */
-export function firedGuards(seen: Seen, judged: readonly Judged[]): Condition[] {
+export function firedGuards(seen: Seen, tested: readonly TestedMetric[]): Condition[] {
   const corrupted = corruption(seen);
   if (corrupted) return [corrupted];
   if (!seen.servesReads) return [];
   const floor = unavailable(seen);
-  const proven = judged.filter((one) => one.proven && beyondThreshold(seen, one));
+  const proven = tested.filter((one) => one.proven && beyondThreshold(seen, one));
   return [...(floor ? [floor] : []), ...proven.map((one) => firedCondition(seen, one))];
 }
 
 /** Proven worse than it may be, but by less than forces a rollback: a reason to stay, for a person to look at. */
-export function provenRegressions(seen: Seen, judged: readonly Judged[]): Judged[] {
-  return seen.servesReads ? judged.filter((one) => one.proven && !beyondThreshold(seen, one)) : [];
+export function provenRegressions(seen: Seen, tested: readonly TestedMetric[]): TestedMetric[] {
+  return seen.servesReads ? tested.filter((one) => one.proven && !beyondThreshold(seen, one)) : [];
 }
 
-function beyondThreshold({ input: { policy } }: Seen, { metric, counts }: Judged): boolean {
+function beyondThreshold({ input: { policy } }: Seen, { metric, counts }: TestedMetric): boolean {
   const { n0, e0, n1, over } = counts;
   if (n1 === 0) return false;
   switch (metric) {
@@ -70,11 +70,11 @@ function beyondThreshold({ input: { policy } }: Seen, { metric, counts }: Judged
   }
 }
 
-function firedCondition(seen: Seen, judged: Judged): Condition {
-  const { n0, e0, n1, e1, over } = judged.counts;
+function firedCondition(seen: Seen, tested: TestedMetric): Condition {
+  const { n0, e0, n1, e1, over } = tested.counts;
   const { policy } = seen.input;
-  const proof = `Proven with evidence ${number(judged.evidence)} of ${number(judged.needed)} over ${judged.badMinutes} bad minutes.`;
-  switch (judged.metric) {
+  const proof = `Proven with evidence ${number(tested.evidence)} of ${number(tested.needed)} over ${tested.badMinutes} bad minutes.`;
+  switch (tested.metric) {
     case 'errors':
       return fired('errors', {
         seen: e1 / n1,
@@ -83,8 +83,8 @@ function firedCondition(seen: Seen, judged: Judged): Condition {
       });
     case 'latency_p50':
     case 'latency_p95': {
-      const { name, primaryMs, limitMs } = latencyLimit(seen, judged.metric);
-      return fired(judged.metric, {
+      const { name, primaryMs, limitMs } = latencyLimit(seen, tested.metric);
+      return fired(tested.metric, {
         seen: over / n1,
         limit: e0 / n0,
         unit: 'rate',

@@ -6,9 +6,9 @@
 
 import type { Policy } from '../cutover/cutover.ts';
 import { type Baseline, edgeAt, highestRate, quantileEdges, usualErrorRate, usualShareAbove } from './baseline.ts';
+import type { BucketedWindow } from './bucketed-window.ts';
 import { countAbove } from './buckets.ts';
 import { bucketUpperMs } from './histogram.ts';
-import type { JudgedWindow } from './judged-window.ts';
 import { binomialLogRatio, PAIR_LAMBDAS, pairLogRatio, type TwoSample, twoSampleLogRatio } from './likelihood.ts';
 import { logAdd } from './martingale.ts';
 
@@ -19,9 +19,9 @@ export type Metric = (typeof METRICS)[number];
 export const PROVEN_GOOD = ['errors', 'latency_p50', 'latency_p95', 'validation'] as const;
 export type ProvenGood = (typeof PROVEN_GOOD)[number];
 
-export type JudgedMinute = {
-  primary: JudgedWindow | null;
-  shadow: JudgedWindow | null;
+export type MeasuredMinute = {
+  primary: BucketedWindow | null;
+  shadow: BucketedWindow | null;
   baseline: Baseline;
   policy: Policy;
   /** By how much failures scatter more than independent ones: `overdispersion` of the baseline. */
@@ -41,7 +41,7 @@ type Row = {
   budget: number;
   /** How likely each alternative is held to be, in their order; together 1. */
   prior: readonly number[];
-  measure(minute: JudgedMinute): Measured | null;
+  measure(minute: MeasuredMinute): Measured | null;
 };
 
 /**
@@ -70,7 +70,7 @@ export const METRIC_ROWS: Readonly<Record<Metric, Row>> = {
 
 const CERTAIN = 1 - 1e-6;
 
-function errors(minute: JudgedMinute): Measured | null {
+function errors(minute: MeasuredMinute): Measured | null {
   const { baseline, policy, shadow } = minute;
   const usual = usualErrorRate(baseline);
   const margin = policy.errorRateAdvance;
@@ -89,7 +89,7 @@ function errors(minute: JudgedMinute): Measured | null {
 }
 
 /** Requests that both sides were asked: what both fail says nothing, so few of them say much. */
-function pairs({ shadow, policy }: JudgedMinute): Measured | null {
+function pairs({ shadow, policy }: MeasuredMinute): Measured | null {
   const { pairs: n = 0, onlyShadow = 0, onlyPrimary = 0 } = shadow ?? {};
   if (n === 0) return null;
   const seen = { n, shadowOnly: onlyShadow, primaryOnly: onlyPrimary };
@@ -130,7 +130,7 @@ function spread({ logRatios, counts, good }: Measured, factor: number): Measured
  * To find it worse, y is the upper edge of the quantile, to prove it good the lower one: whatever the histogram, both
  * have something above them to compare with.
  */
-function latency(minute: JudgedMinute, q: number, above: readonly number[]): Measured | null {
+function latency(minute: MeasuredMinute, q: number, above: readonly number[]): Measured | null {
   const { baseline, policy } = minute;
   const edges = quantileEdges(baseline.latency, q);
   if (!edges) return null;
@@ -175,7 +175,7 @@ type Comparison = {
   good: { e0: number; e1: number; usual: number; better: number; margin: number };
 };
 
-function compared({ primary, shadow, baseline, share }: JudgedMinute, seen: Comparison): Measured | null {
+function compared({ primary, shadow, baseline, share }: MeasuredMinute, seen: Comparison): Measured | null {
   const n1 = shadow?.count ?? 0;
   if (n1 === 0) return null;
   if (share >= 1) return againstUsual(n1, baseline.count, seen);
@@ -208,7 +208,7 @@ function againstUsual(n1: number, pastCount: number, seen: Comparison): Measured
 /** With the mirrored alternative q → 0, 299 clean checks prove less than 1 %; a mismatch costs about 800 clean ones. */
 const ALMOST_NONE = 1 / 4_000;
 
-function validation({ shadow, policy }: JudgedMinute): Measured | null {
+function validation({ shadow, policy }: MeasuredMinute): Measured | null {
   const n = shadow?.checks ?? 0;
   if (n === 0) return null;
   const e = shadow!.mismatches;
@@ -229,7 +229,7 @@ function oneSample(n: number, e: number, allowed: number, multiples: readonly nu
  * Of the reads that could have gone either way, at least half the planned share should have come to the shadow. Those that
  * were taken away from it count as if they had come: its errors say why they were taken away.
  */
-function shareOfReads({ primary, shadow, share }: JudgedMinute): Measured | null {
+function shareOfReads({ primary, shadow, share }: MeasuredMinute): Measured | null {
   const n = (primary ? primary.count - primary.keyless : 0) + (shadow?.count ?? 0);
   const n1 = Math.min(n, (shadow?.count ?? 0) + (primary?.left ?? 0));
   if (n === 0 || share === 0) return null;

@@ -7,10 +7,10 @@ import { type Condition, condition } from '../conditions/condition.ts';
 import { ms, number, percent, round } from '../conditions/figures.ts';
 import type { Wait } from '../conditions/release.ts';
 import type { Policy } from '../cutover/cutover.ts';
+import type { BucketedWindow } from './bucketed-window.ts';
 import { bucketsQuantileMs } from './buckets.ts';
 import { explainedFailures } from './floors.ts';
-import { type Judged, provenRegressions } from './guards.ts';
-import type { JudgedWindow } from './judged-window.ts';
+import { provenRegressions, type TestedMetric } from './guards.ts';
 import type { ProvenGood } from './metrics.ts';
 import type { Seen } from './seen.ts';
 import { slowest } from './seen.ts';
@@ -23,12 +23,12 @@ const LARGE_SHARE = 0.1;
 const CHECKS_MAX_AGE_MINUTES = 15;
 const LEFT_MINUTES = 10;
 
-export function readConditions(seen: Seen, judged: readonly Judged[]): Condition[] {
+export function readConditions(seen: Seen, tested: readonly TestedMetric[]): Condition[] {
   const { policy } = seen.input;
   const { shadow, primary } = seen;
   const past = pastOf(seen);
   const errors = excessErrors(shadow, past);
-  const proven = provenRegressions(seen, judged);
+  const proven = provenRegressions(seen, tested);
   return [
     samples(seen),
     condition('errors', {
@@ -46,7 +46,7 @@ export function readConditions(seen: Seen, judged: readonly Judged[]): Condition
     ...validation(seen),
     keyless(primary, shadow, policy),
     ...leftReads(seen),
-    ...(proven.length > 0 ? proven.map(staysBelowThreshold) : [regression(judged)]),
+    ...(proven.length > 0 ? proven.map(staysBelowThreshold) : [regression(tested)]),
     ...failures(seen),
   ];
 }
@@ -54,12 +54,12 @@ export function readConditions(seen: Seen, judged: readonly Judged[]): Condition
 const name = (metric: 'latency_p50' | 'latency_p95') => (metric === 'latency_p50' ? 'p50' : 'p95');
 
 /** What the shadow is compared with: the primary beside it, or what the primary did before when it serves nothing. */
-function pastOf({ evidence, primary, share }: Seen): Pick<JudgedWindow, 'count' | 'errors' | 'latency'> {
+function pastOf({ evidence, primary, share }: Seen): Pick<BucketedWindow, 'count' | 'errors' | 'latency'> {
   return share >= 1 || primary.count === 0 ? evidence.baseline : primary;
 }
 
-function excessErrors(shadow: JudgedWindow, past: Pick<JudgedWindow, 'count' | 'errors'>) {
-  const rate = ({ count, errors }: Pick<JudgedWindow, 'count' | 'errors'>) => (count > 0 ? errors / count : 0);
+function excessErrors(shadow: BucketedWindow, past: Pick<BucketedWindow, 'count' | 'errors'>) {
+  const rate = ({ count, errors }: Pick<BucketedWindow, 'count' | 'errors'>) => (count > 0 ? errors / count : 0);
   return { shadow: rate(shadow), primary: rate(past), excess: rate(shadow) - rate(past) };
 }
 
@@ -89,8 +89,8 @@ function proof({ evidence }: Seen, metric: ProvenGood, claim: string): Condition
 
 function latencyCondition(
   metric: 'latency_p50' | 'latency_p95',
-  shadow: JudgedWindow,
-  past: Pick<JudgedWindow, 'latency'>,
+  shadow: BucketedWindow,
+  past: Pick<BucketedWindow, 'latency'>,
   policy: Policy,
 ): Condition {
   const q = metric === 'latency_p50' ? 0.5 : 0.95;
@@ -146,7 +146,7 @@ function validation(seen: Seen): Condition[] {
   ];
 }
 
-function keyless(primary: JudgedWindow, shadow: JudgedWindow, policy: Policy): Condition {
+function keyless(primary: BucketedWindow, shadow: BucketedWindow, policy: Policy): Condition {
   const reads = primary.count + shadow.count;
   const share = reads > 0 ? (primary.keyless + shadow.keyless) / reads : 0;
   return condition('keyless', {
@@ -175,8 +175,8 @@ function leftReads({ evidence, openMinute, input: { policy } }: Seen): Condition
   ];
 }
 
-function regression(judged: readonly Judged[]): Condition {
-  const highest = judged.reduce((most, one) => (one.evidence > most.evidence ? one : most));
+function regression(tested: readonly TestedMetric[]): Condition {
+  const highest = tested.reduce((most, one) => (one.evidence > most.evidence ? one : most));
   return condition('regression', {
     ok: highest.evidence <= PROOF,
     seen: Number(highest.evidence.toPrecision(3)),
@@ -186,7 +186,7 @@ function regression(judged: readonly Judged[]): Condition {
   });
 }
 
-function staysBelowThreshold({ code, evidence, needed }: Judged): Condition {
+function staysBelowThreshold({ code, evidence, needed }: TestedMetric): Condition {
   return condition('proven_regression', {
     ok: false,
     seen: Number(evidence.toPrecision(3)),

@@ -5,10 +5,10 @@ import type { Condition } from '../conditions/condition.ts';
 import type { CutoverState, Policy } from '../cutover/cutover.ts';
 import type { Stage, StageKind } from '../cutover/plan.ts';
 import { isUnderWay } from '../cutover/stage-kinds.ts';
-import { judgedKind, judgedSinceMs, readsShadow } from '../cutover/switches.ts';
+import { effectiveKind, evidenceSinceMs, readsShadow } from '../cutover/switches.ts';
 import { sharePpmOf } from '../routing/flags.ts';
+import type { BucketedWindow } from './bucketed-window.ts';
 import { EVIDENCE_SCHEMA, type Evidence, fold, newEvidence, RECENT_MINUTES } from './fold.ts';
-import type { JudgedWindow } from './judged-window.ts';
 import type { MinuteWindow } from './minute-window.ts';
 import type { TableStatus } from './table-status.ts';
 
@@ -57,13 +57,13 @@ export type Seen = {
   stageKind: StageKind;
   /** Share of the reads planned for the shadow, 0–1. */
   share: number;
-  primary: JudgedWindow;
-  shadow: JudgedWindow;
+  primary: BucketedWindow;
+  shadow: BucketedWindow;
 };
 
 /** The minute in which the stage was entered, or a switch was turned in it, belongs to what was before: it is history. */
 export const firstMinuteOf = (state: Pick<CutoverState, 'enteredAtMs' | 'switches'>) =>
-  Math.floor(judgedSinceMs(state) / MINUTE_MS) + 1;
+  Math.floor(evidenceSinceMs(state) / MINUTE_MS) + 1;
 
 /** The parts of a policy that the fold compares with. What only decides at the end must not cost the evidence found so far. */
 const FOLDED_LIMITS = [
@@ -78,7 +78,7 @@ const FOLDED_LIMITS = [
 /** Another stage, another entry, a switch or other limits need another fold. */
 export function evidenceKey(state: CutoverState, policy: Policy): string {
   const limits = FOLDED_LIMITS.map((name) => policy[name]);
-  return JSON.stringify([state.stage, judgedSinceMs(state), state.epoch, sharePpmOf(state), limits]);
+  return JSON.stringify([state.stage, evidenceSinceMs(state), state.epoch, sharePpmOf(state), limits]);
 }
 
 /**
@@ -125,7 +125,7 @@ export function collect(input: GateInput): Seen {
   const openMinute = Math.floor(nowMs / MINUTE_MS);
   const firstMinute = firstMinuteOf(state);
   const share = sharePpmOf(state) / 1_000_000;
-  const stageKind = judgedKind(state);
+  const stageKind = effectiveKind(state);
   const { evidence: before } = resume(input.evidence, state, policy, nowMs);
   const context = {
     key: before.key,
@@ -162,7 +162,7 @@ function withLook(evidence: Evidence, minute: number, { lagMs, connections }: Ta
 }
 
 export const minutesInStage = (seen: Seen) =>
-  Math.max(0, (seen.input.nowMs - judgedSinceMs(seen.input.state)) / MINUTE_MS);
+  Math.max(0, (seen.input.nowMs - evidenceSinceMs(seen.input.state)) / MINUTE_MS);
 
 /** The latency from which an increase matters: the limit in per cent, and never less than the floor. */
 export function slowest(referenceMs: number, increase: number, policy: Policy): number {

@@ -3,7 +3,7 @@
 import { MINUTE_MS } from '../base/units.ts';
 import { type Condition, condition } from '../conditions/condition.ts';
 import type { CutoverState, Policy } from '../cutover/cutover.ts';
-import { judgedSinceMs } from '../cutover/switches.ts';
+import { evidenceSinceMs } from '../cutover/switches.ts';
 
 /**
  * The deadline of the stage as a condition; null without one. Once it is past, only a person moves the cutover forward:
@@ -15,7 +15,7 @@ export function deadlineCondition(
   nowMs: number,
 ): Condition | null {
   if (deadlineMinutes === null) return null;
-  const minutes = Math.max(0, Math.floor((nowMs - judgedSinceMs(state)) / MINUTE_MS));
+  const minutes = Math.max(0, Math.floor((nowMs - evidenceSinceMs(state)) / MINUTE_MS));
   const { id, stage } = state;
   const passed = minutes >= deadlineMinutes;
   const goesBack = onDeadline === 'rollback';

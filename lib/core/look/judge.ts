@@ -2,9 +2,9 @@
 
 import type { Alert } from '../alerts/alert.ts';
 import { rulesOf } from '../alerts/rule.ts';
-import { demands, judgeAlerts } from '../alerts/watch.ts';
+import { demands, evaluateRules } from '../alerts/watch.ts';
 import { syncsShadow } from '../cutover/stage-kinds.ts';
-import { judge as judgeGates } from '../gates/judge.ts';
+import { evaluateGates } from '../gates/evaluate.ts';
 import { pendingCondition, storedPending } from '../gates/pending.ts';
 import { cohortHold, fellBehind, type Peer, withHold } from '../holds/cohort.ts';
 import { demandsOf } from '../holds/demands.ts';
@@ -25,7 +25,7 @@ export function judge(snapshot: Snapshot): Judgement {
   const alerted = demands(alertRules(snapshot), snapshot.alerts, { ...sampleOf(snapshot), verdict: null });
   const armed = armedHold(state, table);
   const follows = syncsShadow(state);
-  const { verdict, evidence } = judgeGates({
+  const { verdict, evidence } = evaluateGates({
     ...snapshot,
     evidence: last?.evidence ?? null,
     holds: [
@@ -62,7 +62,7 @@ export function decideTick(
 /** The alerts of a cutover as its rules leave them. @param rolledBack why it has been rolled back just now, if it has */
 export function alertsOf(judgement: Judgement, rolledBack: string | null): readonly Alert[] {
   const { verdict, evidence, alerts } = judgement;
-  return judgeAlerts(alertRules(judgement), alerts, {
+  return evaluateRules(alertRules(judgement), alerts, {
     ...sampleOf(judgement),
     verdict,
     rolledBack,

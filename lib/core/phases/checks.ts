@@ -4,7 +4,7 @@ import { type Condition, condition } from '../conditions/condition.ts';
 import type { CutoverState } from '../cutover/cutover.ts';
 import type { Check, Goal, PhaseState } from '../cutover/phase.ts';
 import type { StageKind } from '../cutover/plan.ts';
-import { judgedKind, stageText } from '../cutover/switches.ts';
+import { effectiveKind, stageText } from '../cutover/switches.ts';
 import type { Judgement } from '../look/snapshot.ts';
 import { sharePpmOf } from '../routing/flags.ts';
 
@@ -23,7 +23,7 @@ const RANKS: Record<StageKind, number> = {
 
 /** A stage whose reads were switched to the primary is not lived through. */
 export const hasReached = (state: Pick<CutoverState, 'stageKind' | 'switches'>, goal: Goal): boolean =>
-  RANKS[judgedKind(state)] >= RANKS[goal];
+  RANKS[effectiveKind(state)] >= RANKS[goal];
 
 /** Was it rolled back since then? */
 export const rolledBackSince = ({ rollback }: CutoverState, sinceMs: number | null): boolean =>

@@ -15,10 +15,10 @@ import { fired, idOf } from '../conditions/condition.ts';
 import type { Figure } from '../conditions/figures.ts';
 import type { Verdict } from '../conditions/verdict.ts';
 import { type CutoverState, DEFAULT_POLICY, initialState, type Policy, type Side } from '../cutover/cutover.ts';
+import { bucketedWindow, impossible } from '../gates/bucketed-window.ts';
+import { evaluateGates } from '../gates/evaluate.ts';
 import type { Evidence } from '../gates/fold.ts';
 import { bucketIndex, type Histogram } from '../gates/histogram.ts';
-import { judge } from '../gates/judge.ts';
-import { impossible, judgedWindow } from '../gates/judged-window.ts';
 import type { MinuteWindow } from '../gates/minute-window.ts';
 import { deadlineCondition } from '../holds/deadline.ts';
 
@@ -93,7 +93,7 @@ export function* replay(trace: ReplayTrace): Generator<ReplayedMinute> {
     corrupted ||= arrived.some((row) => row.confirmedCorruption && row.minute >= trace.startsAtMinute);
     const nowMs = (minute + 1) * MINUTE_MS;
     const deadline = deadlineCondition(policy, state, nowMs);
-    const judged = judge({
+    const evaluated = evaluateGates({
       state,
       policy,
       windows: rest.windows(),
@@ -107,10 +107,10 @@ export function* replay(trace: ReplayTrace): Generator<ReplayedMinute> {
       holds: deadline ? [deadline] : [],
       guards: corrupted ? [CORRUPTION] : [],
     });
-    evidence = judged.evidence;
+    evidence = evaluated.evidence;
     rest.forget(evidence.closedThrough);
-    yield shownMinute(minute, judged.verdict);
-    if (judged.verdict.verdict === 'rollback') return;
+    yield shownMinute(minute, evaluated.verdict);
+    if (evaluated.verdict.verdict === 'rollback') return;
   }
 }
 
@@ -216,7 +216,7 @@ function buffer() {
       for (const { confirmedCorruption: _, ...window } of rows) {
         const key = 2 * window.minute + (window.side === 'primary' ? 0 : 1);
         if (seen.has(key)) continue;
-        if (impossible(judgedWindow(window)) === null) seen.add(key);
+        if (impossible(bucketedWindow(window)) === null) seen.add(key);
         if (window.minute <= closedThrough) {
           late.push(window);
           continue;

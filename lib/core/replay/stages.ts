@@ -1,14 +1,14 @@
 /**
  * What the gates would say today of the stages a cutover has been through: the stages from its audit log, the figures from
  * its stored windows, a look a minute, to the end of the stage or the first rollback. Tables, flags and people are not
- * stored by the minute, so only what the windows say is judged. Pure.
+ * stored by the minute, so only what the windows say is evaluated. Pure.
  */
 
 import { MINUTE_MS } from '../base/units.ts';
 import type { CutoverState, Policy } from '../cutover/cutover.ts';
 import { isUnderWay } from '../cutover/stage-kinds.ts';
+import { evaluateGates } from '../gates/evaluate.ts';
 import type { Evidence } from '../gates/fold.ts';
-import { judge } from '../gates/judge.ts';
 import type { MinuteWindow } from '../gates/minute-window.ts';
 import type { AuditEntry } from '../stage/audit.ts';
 import type { Event } from '../stage/events.ts';
@@ -45,7 +45,7 @@ export function* replayRun(
     // Ticks come at the second of the minute in which one of them entered the stage.
     const atMs = (minute + 1) * MINUTE_MS + (run.fromMs % MINUTE_MS);
     // What is folded, or not over yet, is ignored.
-    const judged = judge({
+    const evaluated = evaluateGates({
       state,
       policy,
       windows,
@@ -54,8 +54,8 @@ export function* replayRun(
       flagsDeployed: true,
       nowMs: atMs,
     });
-    evidence = judged.evidence;
-    yield shownMinute(minute - first + 1, judged.verdict);
-    if (judged.verdict.verdict === 'rollback') return;
+    evidence = evaluated.evidence;
+    yield shownMinute(minute - first + 1, evaluated.verdict);
+    if (evaluated.verdict.verdict === 'rollback') return;
   }
 }

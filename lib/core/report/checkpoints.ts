@@ -11,8 +11,8 @@ import type { CutoverState } from '../cutover/cutover.ts';
 import { phaseChangeText } from '../cutover/phase.ts';
 import { nextStage } from '../cutover/plan.ts';
 import { syncsShadow } from '../cutover/stage-kinds.ts';
+import { bucketedWindow } from '../gates/bucketed-window.ts';
 import { figures } from '../gates/figures.ts';
-import { judgedWindow } from '../gates/judged-window.ts';
 import { type MinuteWindow, poolWindows } from '../gates/minute-window.ts';
 import { sharePpmOf } from '../routing/flags.ts';
 import type { AuditEntry } from '../stage/audit.ts';
@@ -116,8 +116,8 @@ export function checkpointOf(
       inRange.length === 0
         ? null
         : {
-            primary: figures(judgedWindow(primary)),
-            shadow: figures(judgedWindow(shadow)),
+            primary: figures(bucketedWindow(primary)),
+            shadow: figures(bucketedWindow(shadow)),
             checks: shadow.checks,
             mismatches: shadow.mismatches,
             minutes: new Set(inRange.map(({ minute }) => minute)).size,

@@ -59,7 +59,7 @@ export type Consistency = {
 };
 
 /** One key on both sides. A hash is the SHA-256 of the row as text, null where there is no row. */
-export type RecordComparison = {
+export type RowComparison = {
   key: string;
   primaryHash: string | null;
   shadowHash: string | null;

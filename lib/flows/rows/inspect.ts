@@ -3,7 +3,7 @@
 import { CrossfadeError } from '../../core/base/errors.ts';
 import { type CutoverDeclaration, initialState } from '../../core/cutover/cutover.ts';
 import { nextAfterHealth, stateFinding } from '../../core/table/health.ts';
-import type { Consistency, HealthFinding, RecordComparison, TableOutlook } from '../../core/table/reading.ts';
+import type { Consistency, HealthFinding, RowComparison, TableOutlook } from '../../core/table/reading.ts';
 import type { Ports } from '../../ports/ports.ts';
 import { tableCutover, tableOf } from './table-of.ts';
 
@@ -61,8 +61,8 @@ export async function compareKey(
   { verifying }: Pick<Ports, 'verifying'>,
   declaration: CutoverDeclaration,
   key: string,
-): Promise<RecordComparison> {
-  return (await verifying.compareRecord(tableOf(declaration).id, key)) ?? neverStarted(declaration);
+): Promise<RowComparison> {
+  return (await verifying.compareRow(tableOf(declaration).id, key)) ?? neverStarted(declaration);
 }
 
 function neverStarted({ id }: CutoverDeclaration): never {

@@ -162,7 +162,7 @@ async function crosses(type: string, mode: 'streamed' | 'inline'): Promise<void>
   await plane.repair('a');
   await plane.settle('a', 1);
   expect(await plane.verify('a', 1, 0, { tier: 'proof', scope: 'full' })).toMatchObject({ result: { divergences: 0 } });
-  expect(await plane.compareRecord('a', (await keyOfA()) as string)).toMatchObject({ equal: true, quarantined: false });
+  expect(await plane.compareRow('a', (await keyOfA()) as string)).toMatchObject({ equal: true, quarantined: false });
   await db.sql.unsafe('TRUNCATE a');
   await plane.settle('a', 1);
   expect(await differences(db, PRIMARY, SHADOW)).toEqual([]);

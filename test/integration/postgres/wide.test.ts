@@ -76,7 +76,7 @@ describe.each([
       consistent: 18,
       diverged: 1,
     });
-    expect(await plane.compareRecord(id, '2')).toMatchObject({ equal: false, differingColumns: named.columns });
+    expect(await plane.compareRow(id, '2')).toMatchObject({ equal: false, differingColumns: named.columns });
     expect(await plane.repair(id)).toEqual({ enqueued: 1 });
     await plane.settle(id, 1);
     expect(await verify(id, 1, 'proof')).toMatchObject({ divergences: 0 });
@@ -157,7 +157,7 @@ describe('wide tables of other kinds', () => {
     const { samples } = await verify('keyed');
     expect(samples.map(({ key, columns }) => [JSON.parse(key).k31, columns])).toEqual([[7, ['c849']]]);
     expect(await plane.consistency('keyed')).toMatchObject({ consistent: 19, diverged: 1 });
-    expect(await plane.compareRecord('keyed', samples[0]!.key)).toMatchObject({ differingColumns: ['c849'] });
+    expect(await plane.compareRow('keyed', samples[0]!.key)).toMatchObject({ differingColumns: ['c849'] });
   });
 
   it('1,000 columns with an expression each, of which two are named when they cannot be', async () => {

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { type Alert, acknowledge, MAX_MESSAGES, newAlert, step } from '../../../lib/core/alerts/alert.ts';
 import { type AlertSample, measure } from '../../../lib/core/alerts/measure.ts';
 import { BUILT_IN_RULE_IDS, builtInRules, lookMinutes, ruleProblems, rulesOf } from '../../../lib/core/alerts/rule.ts';
-import { demands, judgeAlerts } from '../../../lib/core/alerts/watch.ts';
+import { demands, evaluateRules } from '../../../lib/core/alerts/watch.ts';
 import { condition, idOf } from '../../../lib/core/conditions/condition.ts';
 import { type AlertMetric, type AlertRule, METRICS } from '../../../lib/core/cutover/alert-rule.ts';
 import { DEFAULT_POLICY } from '../../../lib/core/cutover/cutover.ts';
@@ -257,7 +257,7 @@ describe('what the gates must respect', () => {
   });
 
   it('a rollback is told with its reason', () => {
-    const alerts = judgeAlerts(rulesOf(DEFAULT_POLICY), [], sampleOf({ rolledBack: 'too many errors' }));
+    const alerts = evaluateRules(rulesOf(DEFAULT_POLICY), [], sampleOf({ rolledBack: 'too many errors' }));
     expect(alerts.find(({ rule }) => rule === 'rolled_back')).toMatchObject({
       status: 'firing',
       text: 'customer: rolled back, critical. Stage r2. too many errors',

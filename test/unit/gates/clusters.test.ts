@@ -3,14 +3,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Baseline, EMPTY_BASELINE, overdispersion, withMinute } from '../../../lib/core/gates/baseline.ts';
-import { judgedWindow } from '../../../lib/core/gates/judged-window.ts';
+import { bucketedWindow } from '../../../lib/core/gates/bucketed-window.ts';
 import { emptyWindow } from '../../../lib/core/gates/minute-window.ts';
 import { binomial, randomFrom } from '../../helpers/gate-traffic.ts';
 
 type Minute = readonly [count: number, errors: number];
 
 function baselineOf(minutes: readonly Minute[]): Baseline {
-  const windows = minutes.map(([count, errors], i) => judgedWindow({ ...emptyWindow(i, 'primary'), count, errors }));
+  const windows = minutes.map(([count, errors], i) => bucketedWindow({ ...emptyWindow(i, 'primary'), count, errors }));
   return windows.reduce(withMinute, EMPTY_BASELINE);
 }
 

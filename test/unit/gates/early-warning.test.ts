@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { conditionText } from '../../../lib/core/conditions/show.ts';
 import { DEFAULT_POLICY, type Policy } from '../../../lib/core/cutover/cutover.ts';
+import { evaluateGates } from '../../../lib/core/gates/evaluate.ts';
 import type { Evidence } from '../../../lib/core/gates/fold.ts';
-import { judge } from '../../../lib/core/gates/judge.ts';
 import type { MinuteWindow } from '../../../lib/core/gates/minute-window.ts';
 import type { TableStatus } from '../../../lib/core/gates/table-status.ts';
 import { mannKendallZ, median, theilSenSlope } from '../../../lib/core/gates/trend.ts';
@@ -90,7 +90,7 @@ function afterHalfAnHour(shadow: (i: number) => Side, minutes = 30, policy: Part
     const window = exactMinute(ENTERED + i, 'shadow', 1_000, { latencyMs: 100, ...fields });
     windows.push({ ...window, drops, told, memory });
   }
-  return judge({
+  return evaluateGates({
     state: stateIn('r2', { enteredAtMs: ENTERED * MINUTE }, 'component'),
     policy: { ...DEFAULT_POLICY, errorRateRollback: 0.05, errorRateAdvance: 0.04, latencyFloorMs: 0, ...policy },
     windows,
@@ -144,9 +144,9 @@ describe('an early warning', () => {
     const state = stateIn('r1', { enteredAtMs: ENTERED * MINUTE });
     const table = { lagMs: 0, outboxRows: 1, quarantined: 0, quarantine: [], backfill: {}, verification: null };
     let evidence: Evidence | null = null;
-    let verdict = null as ReturnType<typeof judge>['verdict'] | null;
+    let verdict = null as ReturnType<typeof evaluateGates>['verdict'] | null;
     for (let i = 1; i <= 20; i += 1) {
-      const judged = judge({
+      const judged = evaluateGates({
         state,
         policy: DEFAULT_POLICY,
         windows: [],
@@ -175,7 +175,7 @@ describe('an early warning', () => {
       ]).flat();
       for (let minutes = 10; minutes <= 40; minutes += 5) {
         looks += 1;
-        const { verdict } = judge({
+        const { verdict } = evaluateGates({
           state: stateIn('r2', { enteredAtMs: ENTERED * MINUTE }, 'component'),
           policy: DEFAULT_POLICY,
           windows: windows.filter(({ minute }) => minute <= ENTERED + minutes),

@@ -7,8 +7,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_POLICY, type Policy, type Side } from '../../../lib/core/cutover/cutover.ts';
 import { type Baseline, EMPTY_BASELINE } from '../../../lib/core/gates/baseline.ts';
+import { bucketedWindow } from '../../../lib/core/gates/bucketed-window.ts';
 import { bucketsOf } from '../../../lib/core/gates/buckets.ts';
-import { judgedWindow } from '../../../lib/core/gates/judged-window.ts';
 import {
   binomialLogRatio,
   PAIR_LAMBDAS,
@@ -177,8 +177,8 @@ describe('errors of pairs and of what was served', () => {
   const paired = { pairs: 36, onlyShadow: 3, onlyPrimary: 1 };
   const measured = (primary: MinuteWindow, shadow: MinuteWindow) =>
     METRIC_ROWS.errors.measure({
-      primary: judgedWindow(primary),
-      shadow: judgedWindow(shadow),
+      primary: bucketedWindow(primary),
+      shadow: bucketedWindow(shadow),
       baseline: { ...EMPTY_BASELINE, minute: 0, count: 10_000, errors: 100 },
       clusters: 1,
       policy: POLICY,
@@ -229,8 +229,8 @@ const smallOf = (
   n1: N1,
   border: GRID.map((p0) => [p0, p0 + margin]),
   minute: (e0, e1) => ({
-    primary: judgedWindow(windowOf('primary', N0, of(e0, N0))),
-    shadow: judgedWindow(windowOf('shadow', N1, of(e1, N1))),
+    primary: bucketedWindow(windowOf('primary', N0, of(e0, N0))),
+    shadow: bucketedWindow(windowOf('shadow', N1, of(e1, N1))),
     baseline: { ...EMPTY_BASELINE, minute: 0, count: 10_000, ...given },
     clusters: 1,
     policy: POLICY,
@@ -255,7 +255,7 @@ const SMALL: Record<Metric, readonly Small[]> = {
       border: [[0, 1 - POLICY.validationScoreRollback]],
       minute: (_, e1) => ({
         ...smallOf({}, () => ({}), 0).minute(0, 0),
-        shadow: judgedWindow(windowOf('shadow', 1, { checks: 60, mismatches: e1 })),
+        shadow: bucketedWindow(windowOf('shadow', 1, { checks: 60, mismatches: e1 })),
       }),
     },
   ],
@@ -267,8 +267,8 @@ const SMALL: Record<Metric, readonly Small[]> = {
       border: [[0, 0.15]],
       minute: (_, e1) => ({
         ...smallOf({}, () => ({}), 0).minute(0, 0),
-        primary: judgedWindow(windowOf('primary', 30 - e1, {})),
-        shadow: judgedWindow(windowOf('shadow', e1, {})),
+        primary: bucketedWindow(windowOf('primary', 30 - e1, {})),
+        shadow: bucketedWindow(windowOf('shadow', e1, {})),
       }),
     },
   ],
@@ -433,7 +433,7 @@ describe('enough clean checks', () => {
     Math.exp(
       METRIC_ROWS.validation.measure({
         primary: null,
-        shadow: judgedWindow({ ...emptyWindow(1, 'shadow'), checks }),
+        shadow: bucketedWindow({ ...emptyWindow(1, 'shadow'), checks }),
         baseline: EMPTY_BASELINE,
         clusters: 1,
         policy: { ...DEFAULT_POLICY, validationScoreRollback: score },

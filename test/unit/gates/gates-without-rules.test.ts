@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 import type { Verdict } from '../../../lib/core/conditions/verdict.ts';
 import { DEFAULT_POLICY, type Policy } from '../../../lib/core/cutover/cutover.ts';
 import { absoluteGuards, guardHolds } from '../../../lib/core/gates/absolute-guards.ts';
+import { evaluateGates } from '../../../lib/core/gates/evaluate.ts';
 import type { Evidence } from '../../../lib/core/gates/fold.ts';
-import { judge } from '../../../lib/core/gates/judge.ts';
 import type { MinuteWindow } from '../../../lib/core/gates/minute-window.ts';
 import type { GateInput } from '../../../lib/core/gates/seen.ts';
 import { type Fault, sourceMutant } from '../../helpers/source-mutant.ts';
@@ -33,8 +33,12 @@ type Life = {
 };
 
 /** The gates as they are, or with a rule taken out. */
-type Gates = { judge: typeof judge; absoluteGuards: typeof absoluteGuards; guardHolds: typeof guardHolds };
-const GATES: Gates = { judge, absoluteGuards, guardHolds };
+type Gates = {
+  evaluateGates: typeof evaluateGates;
+  absoluteGuards: typeof absoluteGuards;
+  guardHolds: typeof guardHolds;
+};
+const GATES: Gates = { evaluateGates, absoluteGuards, guardHolds };
 
 const at = (n: number, side: 'primary' | 'shadow', count: number, fields: Fields = {}) =>
   exactMinute(ENTERED + n, side, count, fields);
@@ -57,7 +61,7 @@ function live(life: Life, gates: Gates): { verdicts: Verdict[]; evidence: Eviden
     const policy = { ...DEFAULT_POLICY, ...life.policy };
     const nowMs = (ENTERED + n + 1) * MINUTE_MS;
     const situation = { state, policy, windows: all, nowMs };
-    const judged: ReturnType<typeof judge> = gates.judge({
+    const judged: ReturnType<typeof evaluateGates> = gates.evaluateGates({
       state,
       policy,
       guards: gates.absoluteGuards(situation),
@@ -85,7 +89,7 @@ const failing = (count: number, errors: number) => (n: number) => at(n, 'shadow'
 /** From this minute on a healthy shadow has proven itself at this traffic. */
 const PROVEN = 20;
 
-const JUDGE = 'lib/core/gates/judge.ts';
+const JUDGE = 'lib/core/gates/evaluate.ts';
 const ABSOLUTE = 'lib/core/gates/absolute-guards.ts';
 const FOLD = 'lib/core/gates/fold.ts';
 const GUARDS = 'lib/core/gates/guards.ts';

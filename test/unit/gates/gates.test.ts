@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { conditionText } from '../../../lib/core/conditions/show.ts';
 import type { Verdict } from '../../../lib/core/conditions/verdict.ts';
 import { DEFAULT_POLICY, type Policy } from '../../../lib/core/cutover/cutover.ts';
-import { judge } from '../../../lib/core/gates/judge.ts';
+import { evaluateGates } from '../../../lib/core/gates/evaluate.ts';
 import type { MinuteWindow } from '../../../lib/core/gates/minute-window.ts';
 import type { GateInput } from '../../../lib/core/gates/seen.ts';
 import type { TableStatus, VerificationResult } from '../../../lib/core/gates/table-status.ts';
@@ -13,7 +13,7 @@ import { SAYS_WHAT_RELEASES, type StageName, stateIn } from '../../property/samp
 import { exactMinute } from '../../property/traffic.ts';
 
 /** All at once, from the windows alone. */
-const evaluate = (input: GateInput) => judge(input).verdict;
+const evaluate = (input: GateInput) => evaluateGates(input).verdict;
 
 const MINUTE = 60_000;
 /** The stage was entered at the start of this minute; its own first minute is the next one. */

@@ -41,7 +41,7 @@ describe('a mutant of the source', () => {
   });
 
   it('is refused where its fault is in a file that is not part of it', async () => {
-    const elsewhere = sourceMutant([FILE], [['lib/core/gates/judge.ts', 'const', 'let']]);
-    await expect(elsewhere).rejects.toThrow(/lib\/core\/gates\/judge\.ts is in nothing that .* import/);
+    const elsewhere = sourceMutant([FILE], [['lib/core/gates/evaluate.ts', 'const', 'let']]);
+    await expect(elsewhere).rejects.toThrow(/lib\/core\/gates\/evaluate\.ts is in nothing that .* import/);
   });
 });

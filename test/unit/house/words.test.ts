@@ -40,6 +40,32 @@ const OLD_NAMES = [
 const SWAPS =
   /^lib\/(core\/table\/(?!sql\/)|adapters\/postgres\/(capture|inspecting|swapping)\/|ports\/swapping\.ts$|cli\/render-preview\.ts$)/;
 
+/** Words with one meaning in core and flows: what else they would be declared as, and where the one meaning is at home. */
+const ONE_MEANING: readonly { declared: RegExp; home: RegExp; says: string }[] = [
+  {
+    declared: /^(?:export )?(?:async )?(?:function|type|const) ((?:judge(?!ment)|Judge(?!ment))\w*)/gm,
+    home: /^lib\/core\/look\//,
+    says: 'to judge is to go from a snapshot to its judgement: gates and rules are evaluated, metrics tested, tables checked',
+  },
+  {
+    declared: /\b(\w*(?:compare|create|read|render)Record|RecordComparison|record(?=\(columns))\b/gm,
+    home: /^$/,
+    says: 'a record is what was written down of something that happened: what a table has is a row',
+  },
+  {
+    declared: /^(?:export )?(?:async )?(?:function|const) (within(?!Ms\b)\w*)/gm,
+    home: /^$/,
+    says: 'within is a time, in milliseconds: a figure inside its limit is tolerated',
+  },
+];
+
+const otherMeanings = ({ file, text }: Source): string[] =>
+  /^lib\/(core|flows|ports)\//.test(file)
+    ? ONE_MEANING.filter(({ home }) => !home.test(file)).flatMap(({ declared, says }) =>
+        [...codeOf(text).matchAll(declared)].map(([, name]) => `${file}: ${name}, ${says}`),
+      )
+    : [];
+
 const SOURCES = readSources(['lib', 'functions']);
 /** Tests that know Postgres, and no HTTP. */
 const POSTGRES_TESTS = readSources(['test/integration/postgres']);
@@ -126,6 +152,29 @@ describe('words', () => {
   ])('notice a plan of a swap in %s: %s', (file, text) => {
     expect(plannedSwaps({ file, text })).toHaveLength(1);
     expect(plannedSwaps({ file: 'lib/core/cutover/plan.ts', text })).toEqual([]);
+  });
+
+  it('with one meaning are declared with no other', () => {
+    expect(SOURCES.flatMap(otherMeanings)).toEqual([]);
+  });
+
+  it.each([
+    ['lib/core/gates/judge.ts', 'export function judge(input: GateInput) {}'],
+    ['lib/core/gates/metrics.ts', 'export type JudgedMinute = { policy: Policy };'],
+    ['lib/core/cutover/switches.ts', 'export const judgedKind = (state: CutoverState) => state.stageKind;'],
+    ['lib/core/table/promotion/refusals.ts', 'function judgeOthers(table: TableDependents) {}'],
+    ['lib/ports/verifying.ts', 'compareRecord(id: CutoverId, key: string): Promise<void>;'],
+    ['lib/core/table/sql/names.ts', 'export function record(columns: readonly string[]): string {}'],
+    ['lib/core/forwards/json-diff.ts', 'function withinTolerance(walk: Walk): boolean {}'],
+  ])('notice another meaning in %s: %s', (file, text) => {
+    expect(otherMeanings({ file, text })).toHaveLength(1);
+  });
+
+  it('take the one meaning for what it is', () => {
+    const judged = 'export function judge(snapshot: Snapshot): Judgement {}\nexport type Judgement = Snapshot;';
+    expect(otherMeanings({ file: 'lib/core/look/judge.ts', text: judged })).toEqual([]);
+    const kept = 'export async function recordOutcomes() {}\nconst withinMs = 1;\ntype IdempotencyRecord = {};';
+    expect(otherMeanings({ file: 'lib/flows/forwards/x.ts', text: kept })).toEqual([]);
   });
 
   it('call what leads to Postgres a connection, in its tests too', () => {

@@ -5,8 +5,8 @@
 
 import { CrossfadeError } from '../../../core/base/errors.ts';
 import { CUTOVER_ID, RESERVED_IDS } from '../../../core/cutover/cutover.ts';
-import { judgeBeforeStart } from '../../../core/table/promotion/before-start.ts';
-import { judgeComputed } from '../../../core/table/promotion/computed-columns.ts';
+import { checkBeforeStart } from '../../../core/table/promotion/before-start.ts';
+import { checkComputed } from '../../../core/table/promotion/computed-columns.ts';
 import { refuseRelation, refuseRelatives } from '../../../core/table/promotion/refusals.ts';
 import { refuseForced } from '../../../core/table/promotion/row-security.ts';
 import { quoteTable, quoteText, type TableShape } from '../../../core/table/shape.ts';
@@ -166,7 +166,7 @@ async function unfitRelations(
       ...refuseRelatives(table),
       ...refuseForced(table),
     ]),
-    ...[...judgeBeforeStart(dependents, cutover.table), ...judgeComputed(dependents.shadow, computed)].filter(
+    ...[...checkBeforeStart(dependents, cutover.table), ...checkComputed(dependents.shadow, computed)].filter(
       ({ action }) => action === 'refuse',
     ),
     ...(await olderServerItems(owner, [primary.oid, shadow.oid])),

@@ -1,7 +1,7 @@
 /** What the functions and views for people say of a table cutover. Reads only; what is unknown to the database is null. */
 
 import { CrossfadeError } from '../../../core/base/errors.ts';
-import type { Consistency, HealthFinding, RecordComparison, TableOutlook } from '../../../core/table/reading.ts';
+import type { Consistency, HealthFinding, RowComparison, TableOutlook } from '../../../core/table/reading.ts';
 import { quoteText } from '../../../core/table/shape.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
 import { type PgConnection, sqlstateOf } from '../connection/connection.ts';
@@ -49,17 +49,13 @@ export async function consistency(connection: PgConnection, id: string): Promise
 }
 
 /** @throws CrossfadeError `invalid_input` when the text is not a key of the table */
-export async function compareRecord(
-  connection: PgConnection,
-  id: string,
-  key: string,
-): Promise<RecordComparison | null> {
+export async function compareRow(connection: PgConnection, id: string, key: string): Promise<RowComparison | null> {
   const call = `SELECT jsonb_build_object('key', v.key, 'primaryHash', v.primary_hash, 'shadowHash', v.shadow_hash, 'equal', v.equal,
     'differingColumns', to_jsonb(v.differing_columns), 'late', v.late, 'quarantined', v.quarantined) AS seen
     FROM crossfade.validate_record_hash($1::text, $2::text) v`;
   try {
     return await unlessNothing(async () => {
-      const [row] = await connection.call<{ seen: RecordComparison }>(call, [id, key]);
+      const [row] = await connection.call<{ seen: RowComparison }>(call, [id, key]);
       return row!.seen;
     });
   } catch (error) {

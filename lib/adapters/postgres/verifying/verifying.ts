@@ -7,7 +7,7 @@ import { functionName, whole } from '../capture/arming.ts';
 import { longJson } from '../connection/calls.ts';
 import type { Roles } from '../connection/roles.ts';
 import { unlessUnknown } from '../connection/unless-unknown.ts';
-import { compareRecord, consistency } from '../inspecting/inspection.ts';
+import { compareRow, consistency } from '../inspecting/inspection.ts';
 
 type Answer = ({ kind: 'verified'; pass?: PassTimes } & VerificationResult) | Exclude<VerifyStep, { kind: 'verified' }>;
 
@@ -24,6 +24,6 @@ export function postgresVerifying({ runtime }: Pick<Roles, 'runtime'>): Verifyin
     },
     repair: (id) => longJson(runtime, `SELECT crossfade.${functionName('repair', id)}() AS result`),
     consistency: (id) => consistency(runtime, id),
-    compareRecord: (id, key) => compareRecord(runtime, id, key),
+    compareRow: (id, key) => compareRow(runtime, id, key),
   };
 }

@@ -5,14 +5,14 @@
 
 import type { TableDeclaration } from '../../cutover/table-declaration.ts';
 import { quoteName, quoteTable } from '../shape.ts';
-import { judgeColumnOrder } from './column-order.ts';
+import { checkColumnOrder } from './column-order.ts';
 import type { Dependents, TableDependents } from './dependents.ts';
 import { columnsOf } from './prepared-swap.ts';
 import { type PromotionItem, qualified } from './refusals.ts';
 import { identifies } from './replication.ts';
 
 /** Refusals only of what is refused at the start, too; notices are for the preview. */
-export function judgeBeforeStart(dependents: Dependents, declaration: TableDeclaration): PromotionItem[] {
+export function checkBeforeStart(dependents: Dependents, declaration: TableDeclaration): PromotionItem[] {
   const { primary, shadow } = dependents;
   return [
     ...[primary, shadow].flatMap((table) => [
@@ -20,7 +20,7 @@ export function judgeBeforeStart(dependents: Dependents, declaration: TableDecla
       ...refuseUnidentified(table),
       ...refuseNamedInText(table),
     ]),
-    ...judgeColumnOrder(primary, shadow, columnsOf(dependents, declaration), declaration.columnOrder),
+    ...checkColumnOrder(primary, shadow, columnsOf(dependents, declaration), declaration.columnOrder),
   ];
 }
 

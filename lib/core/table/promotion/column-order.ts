@@ -22,7 +22,7 @@ const TEXTS = new Set(['text', 'character varying', 'character', 'name', 'xml', 
 const bare = (type: string) => type.replace(/\(.*?\)/, '');
 
 /** @param columns by column of the primary, that of the shadow */
-export function judgeColumnOrder(
+export function checkColumnOrder(
   primary: TableDependents,
   shadow: TableDependents,
   columns: ReadonlyMap<string, string>,

@@ -23,7 +23,7 @@ export type ComputedColumn =
 const CHOICES =
   "Let the application write it from promotion on and declare { sql, after: 'application' }, or make it a generated column of the shadow (GENERATED ALWAYS AS (…) STORED)";
 
-export function judgeComputed(shadow: TableDependents, computed: readonly ComputedColumn[]): PromotionItem[] {
+export function checkComputed(shadow: TableDependents, computed: readonly ComputedColumn[]): PromotionItem[] {
   return computed.map((column) => ({
     action: column.by === 'none' || column.by === 'unknown' ? 'refuse' : 'notice',
     kind: 'computed column',

@@ -119,11 +119,11 @@ export function moveOutgoing(request: OutgoingRequest): MovedForeignKeys {
       dropped.push(foreignKey);
     }
     if ([...shadow.outgoing, ...request.aside].some((other) => replaces(other, foreignKey, request))) continue;
-    const judged = judgeOutgoing(foreignKey, request, dropped.includes(foreignKey));
-    steps.items.push({ ...judged.item, kind: 'foreign key', object });
-    if (!judged.moved) continue;
+    const checked = checkOutgoing(foreignKey, request, dropped.includes(foreignKey));
+    steps.items.push({ ...checked.item, kind: 'foreign key', object });
+    if (!checked.moved) continue;
     const table = { schema: primary.schema, name: primary.name };
-    steps.add.push(...addStatements(judged.moved, quoteTable(referencedAfter(foreignKey, primary)), new Map(), table));
+    steps.add.push(...addStatements(checked.moved, quoteTable(referencedAfter(foreignKey, primary)), new Map(), table));
     if (foreignKey.validated)
       steps.validate.push(`ALTER TABLE ${quoteTable(table)} VALIDATE CONSTRAINT ${quoteName(name)}`);
     made.push(name);
@@ -186,12 +186,12 @@ function replaces(
   );
 }
 
-type Judged = { item: Pick<PromotionItem, 'action' | 'text'>; moved: ForeignKey | null };
+type Checked = { item: Pick<PromotionItem, 'action' | 'text'>; moved: ForeignKey | null };
 
-function judgeOutgoing(foreignKey: ForeignKey, request: OutgoingRequest, mayMove: boolean): Judged {
+function checkOutgoing(foreignKey: ForeignKey, request: OutgoingRequest, mayMove: boolean): Checked {
   const { primary, shadow, columns, key, taken } = request;
-  const notice = (text: string): Judged => ({ item: { action: 'notice', text }, moved: null });
-  const refuse = (text: string): Judged => ({ item: { action: 'refuse', text }, moved: null });
+  const notice = (text: string): Checked => ({ item: { action: 'notice', text }, moved: null });
+  const refuse = (text: string): Checked => ({ item: { action: 'refuse', text }, moved: null });
   const isSelf = foreignKey.references.oid === primary.oid;
   const to = isSelf ? primary.name : qualified(foreignKey.references);
   const mapped = foreignKey.columns.map((column) => columns.get(column));

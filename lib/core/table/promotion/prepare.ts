@@ -4,8 +4,8 @@
  */
 
 import { quoteTable } from '../shape.ts';
-import { judgeBeforeStart } from './before-start.ts';
-import { judgeComputed } from './computed-columns.ts';
+import { checkBeforeStart } from './before-start.ts';
+import { checkComputed } from './computed-columns.ts';
 import type { TableDependents } from './dependents.ts';
 import { moveOutgoing, repoint } from './foreign-keys.ts';
 import type { UnprovenForeignKey } from './foreign-keys-aside.ts';
@@ -38,7 +38,7 @@ import {
   grantsMissing,
   recordGrants,
 } from './privileges.ts';
-import { judgeOthers, type PromotionItem, qualified, refuseOthers, refuseTable } from './refusals.ts';
+import { checkOthers, type PromotionItem, qualified, refuseOthers, refuseTable } from './refusals.ts';
 import { carryIdentity } from './replication.ts';
 import { raiseFlags, refuseForced, rowSecurityBefore } from './row-security.ts';
 import { carrySequences } from './sequences.ts';
@@ -129,11 +129,11 @@ function promotionItems({ dependents, declaration, computed = [], reverse }: Swa
   const asked = new Map(reverse?.written.flatMap((one) => (one.asked ? [[one.target, one.asked]] : [])));
   return [
     ...[primary, shadow].flatMap((table) => [...refuseTable(table), ...refuseForced(table)]),
-    ...judgeBeforeStart(dependents, declaration),
+    ...checkBeforeStart(dependents, declaration),
     ...refuseOthers(primary, () => false),
     ...primaryReferences(primary, shadow),
     ...names.problems,
-    ...judgeOthers(shadow),
+    ...checkOthers(shadow),
     ...keys.items,
     ...outgoing.items,
     ...attached.items,
@@ -144,7 +144,7 @@ function promotionItems({ dependents, declaration, computed = [], reverse }: Swa
     ...columnGrantItems(primary, shadow, columns),
     ...names.renames.map(renameItem),
     ...noticeDifferences(primary, shadow, columns, asked),
-    ...judgeComputed(shadow, computed),
+    ...checkComputed(shadow, computed),
     ...habits(primary, shadow, tableName(names.renames, primary)),
   ];
 }

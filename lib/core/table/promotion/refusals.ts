@@ -46,7 +46,7 @@ function refuseOther(table: TableDependents, { kind, object }: { kind: string; o
 }
 
 /** Of the table that gets the name. */
-export function judgeOthers(table: TableDependents): PromotionItem[] {
+export function checkOthers(table: TableDependents): PromotionItem[] {
   const others = table.others.map(({ kind, object }): PromotionItem => {
     if (NOT_ON_THE_NEW_TABLE.has(kind)) return refuseOther(table, { kind, object });
     return { action: 'notice', kind, object, text: FOLLOWS_THE_NEW_TABLE };

@@ -10,7 +10,7 @@ import {
   keys,
   keyType,
   objectNames,
-  record,
+  rowValue,
   securely,
   targetIs,
   targetTable,
@@ -48,7 +48,7 @@ export function createApply(flow: Flow): string {
     reasons.length === 0
       ? 'DO NOTHING'
       : `DO UPDATE SET ${changes.join(', ')}
-      WHERE ${record(reasons.map((name) => `t.${name}`))} *<> ${record(reasons.map((name) => `EXCLUDED.${name}`))}`;
+      WHERE ${rowValue(reasons.map((name) => `t.${name}`))} *<> ${rowValue(reasons.map((name) => `EXCLUDED.${name}`))}`;
   return `CREATE FUNCTION ${apply}(${arrayArguments(flow)}, p_reset boolean[], OUT crossfade_written integer, OUT crossfade_deleted integer)
 ${securely(flow)} AS $crossfade$
 #variable_conflict use_column

@@ -22,7 +22,7 @@ import {
   keyType,
   objectNames,
   readingKeys,
-  record,
+  rowValue,
   securely,
   sourceTable,
   targetTable,
@@ -187,10 +187,10 @@ function sweepChunk(flow: Flow): string {
       BEGIN
       INSERT INTO ${outbox} (${keys(flow, (k) => k)})
       SELECT ${keys(flow, (k) => `d.${k}`)} FROM (
-        SELECT ${keys(flow, (k, i) => `p.${quoteName(mapping.key[i]!.source.name)} AS ${k}`)}, ${record(source)} AS wanted
+        SELECT ${keys(flow, (k, i) => `p.${quoteName(mapping.key[i]!.source.name)} AS ${k}`)}, ${rowValue(source)} AS wanted
         FROM ${sourceTable(flow)} AS p WHERE ${inSource}
       ) d JOIN ${targetTable(flow)} AS t ON ${keys(flow, (k, i) => `${targetKey(i)} = ${asTarget(flow, i, `d.${k}`)}`, ' AND ')}
-      WHERE d.wanted *<> ${record(target)}${sortsAlike(flow) ? ` AND ${inTarget}` : ''};
+      WHERE d.wanted *<> ${rowValue(target)}${sortsAlike(flow) ? ` AND ${inTarget}` : ''};
       EXCEPTION ${whenAKeyFails()} THEN
         -- A row that cannot be transformed cannot be compared either: converge looks at every key of the range.
         INSERT INTO ${outbox} (${keys(flow, (k) => k)}) SELECT ${sourceKey} FROM ${sourceTable(flow)} AS p WHERE ${inSource};

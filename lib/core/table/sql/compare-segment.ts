@@ -9,7 +9,7 @@
 import { isExact, isText } from '../equality.ts';
 import { type ColumnShape, columnOf, quoteName } from '../shape.ts';
 import { chooseScan } from './choose-scan.ts';
-import { comparedTargets, FENCED, type Flow, keys, record, sourceTable, targetTable } from './names.ts';
+import { comparedTargets, FENCED, type Flow, keys, rowValue, sourceTable, targetTable } from './names.ts';
 import { inSegment, sortsAlike } from './segments.ts';
 
 /**
@@ -25,7 +25,7 @@ export function unequal(flow: Flow, source: readonly string[], target: readonly 
     return [`${source[i]}${isText(column) ? ' COLLATE "C"' : ''} IS DISTINCT FROM ${target[i]}`];
   });
   const imaged = columns.flatMap((column, i) => (byImage(column) ? [i] : []));
-  const row = (values: readonly string[]) => record(imaged.map((i) => values[i]!));
+  const row = (values: readonly string[]) => rowValue(imaged.map((i) => values[i]!));
   const image = imaged.length === 0 ? [] : [`${row(source)} *<> ${row(target)}`];
   return [...own, ...image].join(' OR ') || 'false';
 }

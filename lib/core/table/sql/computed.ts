@@ -10,7 +10,7 @@
 
 import type { KeptColumn } from '../mapping.ts';
 import { baseType, type ColumnShape, quoteName, quoteText } from '../shape.ts';
-import { COMPUTED_TRIGGER, type Flow, keyText, objectNames, record, securely, sourceTable } from './names.ts';
+import { COMPUTED_TRIGGER, type Flow, keyText, objectNames, rowValue, securely, sourceTable } from './names.ts';
 
 export function createComputed(flow: Flow): string {
   const { computed } = objectNames(flow.id);
@@ -40,7 +40,7 @@ export function createComputedTrigger(flow: Flow): string[] {
 function keep(flow: Flow, kept: KeptColumn): string {
   const { column } = kept;
   const name = quoteName(column.name);
-  const written = (row: 'NEW' | 'OLD') => record([asBase(column, `${row}.${name}`)]);
+  const written = (row: 'NEW' | 'OLD') => rowValue([asBase(column, `${row}.${name}`)]);
   return `BEGIN
     IF TG_OP = 'INSERT' THEN
       IF ${isUnwritten(column)} THEN
@@ -49,7 +49,7 @@ function keep(flow: Flow, kept: KeptColumn): string {
       END IF;
     ELSIF ${written('NEW')} *= ${written('OLD')} THEN
       ${evaluate(kept, 'NEW', 'v_new')}
-      IF ${record([asBase(column, 'v_new.f1')])} *<> ${written('NEW')} THEN
+      IF ${rowValue([asBase(column, 'v_new.f1')])} *<> ${written('NEW')} THEN
         v_changed := true;
         BEGIN
           ${evaluate(kept, 'OLD', 'v_old')}
@@ -69,7 +69,7 @@ function keep(flow: Flow, kept: KeptColumn): string {
 function isUnwritten(column: ColumnShape): string {
   const name = `NEW.${quoteName(column.name)}`;
   if (column.defaultSql === null) return `${name} IS NULL`;
-  return `${name} IS NULL OR ${record([asBase(column, name)])} *= ${record([asBase(column, `(${column.defaultSql})`)])}`;
+  return `${name} IS NULL OR ${rowValue([asBase(column, name)])} *= ${rowValue([asBase(column, `(${column.defaultSql})`)])}`;
 }
 
 const asBase = (column: ColumnShape, value: string) => `(${value})::${baseType(column)}`;

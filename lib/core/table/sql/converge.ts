@@ -25,7 +25,7 @@ import {
   objectNames,
   quarantinedPart,
   readingKeys,
-  record,
+  rowValue,
   securely,
   sourceIs,
   sourceTable,
@@ -406,7 +406,7 @@ function compareWritten(flow: Flow, validation: ValidationMode, unnested: string
   const target = comparedTargets(flow);
   const targetKey = `t.${quoteName(mapping.key[0]!.target.name)}`;
   const sampled = validation === 'relaxed' ? `AND random() < ${1 / RELAXED_EVERY}` : '';
-  const differs = `(s.present IS NULL) <> (${targetKey} IS NULL) OR (s.present AND ${record(source)} *<> ${record(target)})`;
+  const differs = `(s.present IS NULL) <> (${targetKey} IS NULL) OR (s.present AND ${rowValue(source)} *<> ${rowValue(target)})`;
   return `
   SELECT count(*), count(*) FILTER (WHERE d.differs) INTO v_checked, v_mismatched FROM (
     SELECT ${keys(flow, (k) => `k.${k}`)}, coalesce(${differs}, false) AS differs

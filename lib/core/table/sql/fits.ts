@@ -4,7 +4,7 @@
  */
 
 import { quoteName } from '../shape.ts';
-import { type Flow, keys, keyType, objectNames, record, securely, sourceTable, whenAKeyFails } from './names.ts';
+import { type Flow, keys, keyType, objectNames, rowValue, securely, sourceTable, whenAKeyFails } from './names.ts';
 
 /** STABLE, so that it sees the snapshot of the statement that asks. */
 export function createFits(flow: Flow): string {
@@ -18,7 +18,7 @@ ${securely(flow)} AS $crossfade$
 DECLARE
   v_row record;
 BEGIN
-  SELECT ${record(values)} AS row INTO v_row FROM ${sourceTable(flow)} AS p WHERE ${isRow};
+  SELECT ${rowValue(values)} AS row INTO v_row FROM ${sourceTable(flow)} AS p WHERE ${isRow};
   RETURN true;
 EXCEPTION ${whenAKeyFails()} THEN
   RETURN false;

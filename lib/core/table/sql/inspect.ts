@@ -18,7 +18,7 @@ import {
   keyText,
   keyType,
   objectNames,
-  record,
+  rowValue,
   securely,
   sourceTable,
   targetIs,
@@ -31,8 +31,8 @@ const pieces = (flow: Flow) => {
   const { compared, key } = flow.mapping;
   return {
     expressions: compared.map(({ sql }, index) => `, ${sql} AS c${index + 1}`).join(''),
-    source: record(compared.map((_, index) => `s.c${index + 1}`)),
-    target: record(comparedTargets(flow)),
+    source: rowValue(compared.map((_, index) => `s.c${index + 1}`)),
+    target: rowValue(comparedTargets(flow)),
     targetKey: (index: number) => `t.${quoteName(key[index]!.target.name)}`,
   };
 };
@@ -80,7 +80,7 @@ END $crossfade$`;
 }
 
 /** `record_<id>(key)`: `{key, source, target, equal, columns, late, quarantined}`; source and target are hashes or null. */
-export function createRecord(flow: Flow): string {
+export function createCompareRow(flow: Flow): string {
   const { record: name } = objectNames(flow.id);
   const { key, compared } = flow.mapping;
   const { source, target, targetKey } = pieces(flow);
@@ -89,7 +89,7 @@ export function createRecord(flow: Flow): string {
   const targets = comparedTargets(flow);
   const differing = compared.map(
     ({ target: column }, index) =>
-      `CASE WHEN ${record([`s.c${index + 1}`])} *<> ${record([targets[index]!])} THEN ${quoteText(column)} END`,
+      `CASE WHEN ${rowValue([`s.c${index + 1}`])} *<> ${rowValue([targets[index]!])} THEN ${quoteText(column)} END`,
   );
   return `CREATE FUNCTION ${name}(p_key text) RETURNS jsonb
 ${securely(flow)} AS $crossfade$

@@ -84,7 +84,7 @@ export function asTarget(flow: Flow, index: number, value: string): string {
   if (bits !== undefined && (INTEGER_BITS[source.type] ?? 0) > bits)
     return `CASE WHEN (${value}) BETWEEN ${-(2 ** bits)} AND ${2 ** bits - 1} THEN ${cast} END`;
   if (returns === undefined) return cast;
-  return `CASE WHEN ${record([`(${cast})::${returns}`])} *= ${record([`(${value})::${returns}`])} THEN ${cast} END`;
+  return `CASE WHEN ${rowValue([`(${cast})::${returns}`])} *= ${rowValue([`(${value})::${returns}`])} THEN ${cast} END`;
 }
 
 /** `asTarget` of the row of the source that is in scope, or NULL when it cannot be transformed at all. */
@@ -193,7 +193,7 @@ export function comparedTargets(flow: Flow): string[] {
  * A record of columns, comparable byte by byte with `*<>`: scale, −0 and types without `=` make a difference, too.
  * Without the cast Postgres would compare column by column, with an operator that columns do not have.
  */
-export function record(columns: readonly string[]): string {
+export function rowValue(columns: readonly string[]): string {
   return `ROW(${columns.join(', ')})::record`;
 }
 

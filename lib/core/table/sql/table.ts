@@ -11,7 +11,7 @@ import { createComputed, createComputedTrigger } from './computed.ts';
 import { createConverge, createSpread } from './converge.ts';
 import { createFits } from './fits.ts';
 import { createInline, type InlineMode } from './inline.ts';
-import { createConsistency, createRecord } from './inspect.ts';
+import { createCompareRow, createConsistency } from './inspect.ts';
 import { type Flow, objectKinds, objectNames } from './names.ts';
 import { createTurn } from './outbox.ts';
 import { createRetry } from './quarantine.ts';
@@ -65,7 +65,7 @@ export function tableObjects(
     createVerify(flow),
     createRepair(flow),
     createConsistency(flow),
-    createRecord(flow),
+    createCompareRow(flow),
     createRetry(flow),
     ...createGuard(flow),
     ...made.map((name) => `REVOKE ALL ON FUNCTION ${name} FROM PUBLIC`),

@@ -23,7 +23,7 @@ import {
   keyType,
   objectNames,
   readingKeys,
-  record,
+  rowValue,
   securely,
   sourceTable,
   targetTable,
@@ -304,7 +304,7 @@ function differing(flow: Flow, byFit = false): string {
   const target = comparedTargets(flow);
   const named = mapping.compared.map(
     ({ target: name }, index) =>
-      `CASE WHEN s.present${byFit ? ' AND s.fits' : ''} AND t.${first} IS NOT NULL AND ${record([`s.c${index + 1}`])} *<> ${record([target[index]!])} THEN ${quoteText(name)} END`,
+      `CASE WHEN s.present${byFit ? ' AND s.fits' : ''} AND t.${first} IS NOT NULL AND ${rowValue([`s.c${index + 1}`])} *<> ${rowValue([target[index]!])} THEN ${quoteText(name)} END`,
   );
   const targetKey = (i: number) => `t.${quoteName(mapping.key[i]!.target.name)}`;
   const versioned = `(SELECT t.*, t.xmin AS crossfade_version FROM ${targetTable(flow)} AS t`;

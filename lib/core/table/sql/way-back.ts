@@ -14,7 +14,7 @@ import {
   searchPath,
   type TableShape,
 } from '../shape.ts';
-import { keyText, record } from './names.ts';
+import { keyText, rowValue } from './names.ts';
 
 /** SQL that crossfade.way_back runs over ranges of pages. */
 export type WayBackSql = { judged: string; crossed: string | null; key: string; path: string };
@@ -38,7 +38,7 @@ export function wayThereAndBack(request: WayBackRequest): WayBackSql {
     FROM ${quoteTable(primary)} AS p WHERE ${RANGE}`;
   const changes = changed(request);
   return {
-    judged: judged(`crossed AS MATERIALIZED (${crossed}), shaped AS (${withGenerated(request)})`, request, changes),
+    judged: verdictOf(`crossed AS MATERIALIZED (${crossed}), shaped AS (${withGenerated(request)})`, request, changes),
     crossed: `WITH crossed AS MATERIALIZED (${crossed}) SELECT count(*) FROM crossed`,
     key: keyOf(primary, shadow, forward),
     path: searchPath([primary, shadow]),
@@ -51,14 +51,14 @@ export function wayBackOnly(request: WayBackRequest): WayBackSql {
   const key = keyOf(shadow, primary, reverse);
   const shaped = `SELECT ${key} AS crossfade_key, p.* FROM ${quoteTable(shadow)} AS p WHERE ${RANGE}`;
   return {
-    judged: judged(`shaped AS (${shaped})`, request, []),
+    judged: verdictOf(`shaped AS (${shaped})`, request, []),
     crossed: null,
     key,
     path: searchPath([primary, shadow]),
   };
 }
 
-function judged(before: string, { primary, reverse }: WayBackRequest, changes: readonly string[]): string {
+function verdictOf(before: string, { primary, reverse }: WayBackRequest, changes: readonly string[]): string {
   const reasons = reverse.written
     .filter(({ insertOnly }) => !insertOnly)
     .flatMap(({ target, sql }) => refusals(columnOf(primary, target)!, sql));
@@ -98,8 +98,8 @@ function changed({ primary, reverse }: WayBackRequest): string[] {
   const keys = reverse.key.map(({ target, sql }) => ({ target: target.name, sql }));
   const others = reverse.compared.filter(({ target }) => !keys.some((key) => key.target === target));
   return [...keys, ...others].map(({ target, sql }) => {
-    const before = record([`(p.crossfade_was).${quoteName(target)}`]);
-    const after = record([`(${sql})::${columnOf(primary, target)!.type}`]);
+    const before = rowValue([`(p.crossfade_was).${quoteName(target)}`]);
+    const after = rowValue([`(${sql})::${columnOf(primary, target)!.type}`]);
     return `CASE WHEN ${before} *<> ${after} THEN ${quoteText(target)} END`;
   });
 }

@@ -24,7 +24,7 @@ export function inspectingContract(t: TableBench): void {
     it('before the first start there is nothing to compare, and the tables can be checked', async () => {
       expect(await outlook()).toBeUndefined();
       expect(await t.ports.verifying.consistency(ID)).toBeNull();
-      expect(await t.ports.verifying.compareRecord(ID, '1')).toBeNull();
+      expect(await t.ports.verifying.compareRow(ID, '1')).toBeNull();
       const findings = await t.ports.inspecting.health(t.cutover);
       expect(findings.find(({ check }) => check === 'primary exists')).toMatchObject({ status: 'pass', remedy: '' });
       for (const { status, remedy } of findings) expect(remedy === '').toBe(status === 'pass');

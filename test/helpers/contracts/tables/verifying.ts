@@ -55,33 +55,33 @@ export function verifyingContract(t: TableBench): void {
 
     it('shows one key on both sides, with the columns that differ', async () => {
       await t.copied();
-      expect(await t.ports.verifying.compareRecord(ID, '{"id": 2}')).toMatchObject({
+      expect(await t.ports.verifying.compareRow(ID, '{"id": 2}')).toMatchObject({
         key: '{"id": 2}',
         equal: true,
         differingColumns: [],
         late: false,
         quarantined: false,
       });
-      const equal = (await t.ports.verifying.compareRecord(ID, '2'))!;
+      const equal = (await t.ports.verifying.compareRow(ID, '2'))!;
       expect(equal.primaryHash).toMatch(/^[0-9a-f]{64}$/);
       expect(equal.shadowHash).toBe(equal.primaryHash);
       await t.tamper(2, 'wrong');
-      const wrong = (await t.ports.verifying.compareRecord(ID, '2'))!;
+      const wrong = (await t.ports.verifying.compareRow(ID, '2'))!;
       expect(wrong).toMatchObject({ equal: false, differingColumns: ['v'], primaryHash: equal.primaryHash });
       expect(wrong.shadowHash).not.toBe(wrong.primaryHash);
       await t.tamper(3, null);
-      expect(await t.ports.verifying.compareRecord(ID, '3')).toMatchObject({
+      expect(await t.ports.verifying.compareRow(ID, '3')).toMatchObject({
         equal: false,
         shadowHash: null,
         differingColumns: [],
       });
-      expect(await t.ports.verifying.compareRecord(ID, '77')).toMatchObject({
+      expect(await t.ports.verifying.compareRow(ID, '77')).toMatchObject({
         equal: true,
         primaryHash: null,
         shadowHash: null,
       });
       for (const bad of ['x', '{"key": 1}', '{"id": "x"}', '{', ''])
-        await expect(t.ports.verifying.compareRecord(ID, bad)).rejects.toMatchObject({ code: 'invalid_input' });
+        await expect(t.ports.verifying.compareRow(ID, bad)).rejects.toMatchObject({ code: 'invalid_input' });
     });
 
     it('names the sides alike after promotion', async () => {
@@ -95,7 +95,7 @@ export function verifyingContract(t: TableBench): void {
         diverged: 0,
         score: 1,
       });
-      expect(await t.ports.verifying.compareRecord(ID, '50')).toMatchObject({
+      expect(await t.ports.verifying.compareRow(ID, '50')).toMatchObject({
         primaryHash: null,
         shadowHash: expect.any(String),
         late: true,

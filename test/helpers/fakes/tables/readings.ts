@@ -7,7 +7,7 @@ import type {
   Consistency,
   HealthAlert,
   HealthFinding,
-  RecordComparison,
+  RowComparison,
   TableOutlook,
   TableProgress,
   TableVerdict,
@@ -145,7 +145,7 @@ export function consistencyOf(it: Both): Consistency {
 const hashOf = (value: string | undefined) =>
   value === undefined ? null : createHash('sha256').update(`(${value})`).digest('hex');
 
-export function recordOf(it: Both, key: string): RecordComparison {
+export function recordOf(it: Both, key: string): RowComparison {
   const number = Number(/^\{"id": ?(-?\d+)\}$/.exec(key)?.[1] ?? (/^-?\d+$/.test(key) ? key : Number.NaN));
   if (Number.isNaN(number)) throw new CrossfadeError('invalid_input', `That is no key: ${key}`);
   const [primary, shadow] =

@@ -23,7 +23,7 @@ export const verifyingIn = ({ tables, table, hint }: Memory): Verifying => ({
     return { enqueued: keys.length };
   },
   consistency: async (id) => (tables.get(id)?.known ? consistencyOf(table(id)) : null),
-  compareRecord: async (id, key) => (tables.get(id)?.known ? recordOf(table(id), key) : null),
+  compareRow: async (id, key) => (tables.get(id)?.known ? recordOf(table(id), key) : null),
 });
 
 function compare(it: Table, atMs: number): VerificationResult {

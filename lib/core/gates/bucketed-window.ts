@@ -3,9 +3,9 @@
 import { added, type Buckets, bucketsOf } from './buckets.ts';
 import { impossiblePairs, type MinuteWindow } from './minute-window.ts';
 
-export type JudgedWindow = Omit<MinuteWindow, 'latency'> & { latency: Buckets };
+export type BucketedWindow = Omit<MinuteWindow, 'latency'> & { latency: Buckets };
 
-export const judgedWindow = (window: MinuteWindow): JudgedWindow => ({
+export const bucketedWindow = (window: MinuteWindow): BucketedWindow => ({
   ...window,
   latency: bucketsOf(window.latency),
 });
@@ -13,7 +13,7 @@ export const judgedWindow = (window: MinuteWindow): JudgedWindow => ({
 const FIGURES = ['count', 'errors', 'keyless', 'checks', 'mismatches'] as const;
 
 /** Why the figures of a window cannot be true, or null. */
-export function impossible(window: JudgedWindow): string | null {
+export function impossible(window: BucketedWindow): string | null {
   const { count, errors, keyless, checks, mismatches } = window;
   for (const name of FIGURES) {
     const value = window[name];
@@ -33,7 +33,7 @@ export function impossible(window: JudgedWindow): string | null {
 }
 
 /** Two windows of one side as one, of the newest of their minutes. */
-export function pooled(minute: number, pool: JudgedWindow, window: JudgedWindow): JudgedWindow {
+export function pooled(minute: number, pool: BucketedWindow, window: BucketedWindow): BucketedWindow {
   return {
     side: pool.side,
     minute: Math.max(minute, pool.minute, window.minute),

@@ -8,16 +8,16 @@ import type { Verdict } from '../conditions/verdict.ts';
 import { advanceConditions } from './conditions.ts';
 import { figures } from './figures.ts';
 import type { Evidence } from './fold.ts';
-import { firedGuards, judgedMetrics } from './guards.ts';
+import { firedGuards, testedMetrics } from './guards.ts';
 import { collect, type GateInput, minutesInStage } from './seen.ts';
 
 /** The verdict for one cutover at one moment, and the evidence to go on with. */
-export function judge(input: GateInput): { verdict: Verdict; evidence: Evidence } {
+export function evaluateGates(input: GateInput): { verdict: Verdict; evidence: Evidence } {
   const seen = collect(input);
-  const judged = judgedMetrics(seen);
+  const tested = testedMetrics(seen);
   // A pause stops the way forward, never the way back.
-  const fired = [...firedGuards(seen, judged), ...(input.guards ?? [])];
-  const conditions = [...advanceConditions(seen, judged), ...(input.holds ?? [])];
+  const fired = [...firedGuards(seen, tested), ...(input.guards ?? [])];
+  const conditions = [...advanceConditions(seen, tested), ...(input.holds ?? [])];
   const failing = conditions.filter((condition) => !condition.ok);
   const minutes = minutesInStage(seen);
   const verdict: Verdict = {
@@ -29,9 +29,9 @@ export function judge(input: GateInput): { verdict: Verdict; evidence: Evidence 
       shadow: figures(seen.shadow),
       checks: seen.shadow.checks,
       mismatches: seen.shadow.mismatches,
-      badMinutes: Math.max(0, ...judged.map((test) => test.badMinutes)),
+      badMinutes: Math.max(0, ...tested.map((test) => test.badMinutes)),
       tests: seen.servesReads
-        ? judged.map(({ code, evidence, needed, badMinutes }) => ({ code, evidence, needed, badMinutes }))
+        ? tested.map(({ code, evidence, needed, badMinutes }) => ({ code, evidence, needed, badMinutes }))
         : undefined,
       minutesInStage: minutes,
       minutesToEligibility: Math.max(0, (seen.stage?.dwellMinutes ?? 0) - minutes),
