@@ -21,6 +21,7 @@ import { record } from '../../lib/core/stage/evolve.ts';
 import type { AlertList } from '../../lib/flows/alerts/alerts.ts';
 import { report, type SystemReport } from '../../lib/flows/report/report.ts';
 import type { Ports } from '../../lib/ports/ports.ts';
+import { inMemoryAlerts } from './fakes/alerts.ts';
 import { forwardPorts, inMemoryForwards } from './fakes/forwards.ts';
 
 export type Scene = { report: SystemReport; audit: AuditEntry<Event>[]; alerts?: AlertList };
@@ -178,6 +179,7 @@ function stubPorts(cast: readonly Cast[], system: typeof INITIAL_SYSTEM, documen
     clock: { now: () => NOW, monotonicMs: () => 0, sleep: async () => {} },
     log: { event: () => {}, failure: () => {} },
     ...forwardPorts(inMemoryForwards({ realNow: () => NOW })),
+    alerts: inMemoryAlerts(),
     state: {
       readSystem: async () => system,
       readAll: async () =>
