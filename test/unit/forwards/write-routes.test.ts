@@ -66,6 +66,7 @@ async function sdk(
     fault?: (path: string) => Promise<Response> | null;
     token?: string;
     forwards?: null | 'old';
+    writeDeadlineMs?: number;
   } = {},
 ) {
   const seen: { path: string; body: Record<string, unknown> }[] = [];
@@ -87,7 +88,7 @@ async function sdk(
       options.forwards === null ? 'null' : (options.forwards ?? 'new')
     ],
     environment: {},
-    writeDeadlineMs: 150,
+    writeDeadlineMs: options.writeDeadlineMs ?? 150,
     flushIntervalMs: 1e6,
   });
   await client.refresh();
@@ -199,7 +200,8 @@ describe('a write that cannot be recorded', () => {
     ['an edge answers with no JSON', () => Promise.resolve(new Response('<html>', { status: 502 }))],
   ])('is not made when both sides are kept equal, and says so: %s', async (_, fault) => {
     await start('planner');
-    const { write, calls, seen } = await sdk({ fault });
+    // Time for a second attempt, also where the first one is slow.
+    const { write, calls, seen } = await sdk({ fault, writeDeadlineMs: 1_000 });
     await expect(write({ id: 'mine' })).rejects.toMatchObject({
       name: 'CrossfadeError',
       code: 'copy_not_recorded',
