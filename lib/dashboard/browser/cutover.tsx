@@ -155,7 +155,7 @@ function Gates({ gates }: Pick<CutoverView, 'gates'>) {
   return (
     <details class="gates">
       <summary>
-        Gates: {gates.filter(({ ok }) => ok).length} of {gates.length} hold
+        Gates: {gates.filter(({ ok }) => ok).length} of {gates.length} passed
       </summary>
       <ul>
         {gates.map(({ code, ok, label, text }) => (
@@ -163,7 +163,7 @@ function Gates({ gates }: Pick<CutoverView, 'gates'>) {
             <Sign tone={ok ? 'good' : 'wait'} />
             <span>
               <b>{label}</b>
-              <span class="visually-hidden">{ok ? ', holds' : ', does not hold'}</span> {text}
+              <span class="visually-hidden">{ok ? ', passed' : ', not passed'}</span> {text}
             </span>
           </li>
         ))}
