@@ -182,7 +182,7 @@ async function measurePending(bench: Bench): Promise<Pending> {
   await following;
   const within = (from: number, to: number) => {
     const taken = latenciesMs.filter((_, i) => atMs[i]! >= from && atMs[i]! < to);
-    return { rate: taken.length / ((to - from) / 1_000), worstMs: Math.max(...taken) };
+    return { rate: taken.length / ((to - from) / 1_000), worstMs: taken.reduce((most, one) => Math.max(most, one), 0) };
   };
   const [before, during] = [within(began, asked), within(asked, ended)];
   return {
