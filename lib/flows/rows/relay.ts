@@ -36,7 +36,8 @@ export async function relay(
 ): Promise<Relayed> {
   const forwarding = declarations.filter(({ kind }) => kind !== 'table');
   const relayed: Relayed = { rounds: 0, wakeUps: 0 };
-  let hintsIn: Ports['converging'] | null = forwarding.length < declarations.length ? ports.converging : null;
+  const tables = new Set(declarations.filter(({ kind }) => kind === 'table').map(({ id }) => id));
+  let hintsIn: Ports['converging'] | null = tables.size > 0 ? ports.converging : null;
   let away: { error: unknown } | null = null;
   const wokenAtMs = new Map<string, number>();
   for (;;) {
@@ -51,7 +52,7 @@ export async function relay(
       away = { error };
     }
     const lookMs = ports.clock.monotonicMs() - lookedAtMs;
-    relayed.wakeUps += await wakeForHints(ports, waiting, wokenAtMs);
+    relayed.wakeUps += await wakeForHints(ports, waiting, { tables, wokenAtMs });
     relayed.rounds += 1;
     const restMs = Math.min(PAUSE_PER_LOOK * lookMs, LONGEST_PAUSE_MS);
     const pauseMs = Math.max(waiting.length > 0 ? BUSY_PAUSE_MS : IDLE_PAUSE_MS, restMs);
@@ -64,18 +65,19 @@ export async function relay(
 
 type Waiting = Awaited<ReturnType<Ports['converging']['waiting']>>;
 
-/** Of the one that waits longest. */
+/** Of the one that waits longest. The record of one that is not declared serves none: it comes after those that are. */
 async function wakeForHints(
   ports: Pick<Ports, 'clock' | 'wakeUps'>,
   waiting: Waiting,
-  wokenAtMs: Map<string, number>,
+  { tables, wokenAtMs }: { tables: ReadonlySet<string>; wokenAtMs: Map<string, number> },
 ): Promise<number> {
   const nowMs = ports.clock.monotonicMs();
   const isDue = ({ id, lagMs }: Waiting[number]) => {
     const sinceMs = nowMs - (wokenAtMs.get(id) ?? Number.NEGATIVE_INFINITY);
     return lagMs < sinceMs || sinceMs >= UNDER_WAY_MS;
   };
-  const [longest] = waiting.filter(isDue).sort((a, b) => b.lagMs - a.lagMs);
+  const undeclared = ({ id }: Waiting[number]) => (tables.has(id) ? 0 : 1);
+  const [longest] = waiting.filter(isDue).sort((a, b) => undeclared(a) - undeclared(b) || b.lagMs - a.lagMs);
   if (!longest) return 0;
   await ports.wakeUps.wake(longest.id);
   wokenAtMs.set(longest.id, nowMs);

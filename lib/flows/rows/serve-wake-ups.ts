@@ -1,8 +1,8 @@
 /**
  * One batch of stream records. Tables come first, each for a turn: a table that has more than that waits until all others that have
- * changes waiting, in the batch or not, had theirs; and at the end those that no record has named have one more. One that fails does not keep others from being served. Reported is the first
- * record that could not be served, so that Lambda starts again there; what was served after it is served again, which changes
- * nothing. Malformed records are counted and done with: they name nothing to serve.
+ * changes waiting, in the batch or not, had theirs; and at the end those that no record has named have one more. One that fails
+ * does not keep others from being served. Reported is the first record that could not be served, so that Lambda starts again
+ * there; what was served after it is served again, which changes nothing. Malformed records are counted and done with: they name nothing to serve.
  */
 
 import { CrossfadeError } from '../../core/base/errors.ts';

@@ -71,6 +71,16 @@ describe('the relay', () => {
   });
 });
 
+describe('a table that waits and is no longer declared', () => {
+  it('keeps none that is declared waiting, since its record serves none, and is woken after them', async () => {
+    const { run, woken } = relayBench({ gone: 1_000, t_0: 9_000, t_1: 9_100 });
+    await run(0);
+    expect(woken.map(({ id }) => id)).toEqual(['t_0']);
+    await run(1_000);
+    expect(woken.map(({ id }) => id).slice(1, 4)).toEqual(['t_0', 't_1', 'gone']);
+  });
+});
+
 describe('what tables need', () => {
   const states = DECLARATIONS.map((declaration) => {
     const by = { nowMs: NOW, actor: 'ada' };
