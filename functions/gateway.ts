@@ -48,12 +48,13 @@ async function pass(composition: Composition, request: Passed): Promise<Reply> {
     ...(read ? {} : { operation: 'write' }),
     ...conditionsOf(declaration, correlated.headers),
   });
+  const routed = { ...correlated, slice: decision.slice };
   const ports = { ...composition.ports, upstream: await composition.upstream(), outcomes: instance.outcomes };
-  const noted = read ? noteForComparison(composition, declaration, decision, correlated) : null;
+  const noted = read ? noteForComparison(composition, declaration, decision, routed) : null;
   try {
     const answer = read
-      ? await proxyRead(ports, declaration, { ...decision, mayFallBack: !decision.shadowIsPrimary }, correlated)
-      : await proxyWrite(ports, declaration, decision, correlated);
+      ? await proxyRead(ports, declaration, { ...decision, mayFallBack: !decision.shadowIsPrimary }, routed)
+      : await proxyWrite(ports, declaration, decision, routed);
     return replyOf(declaration, answer, correlated, decision.sharePpm);
   } finally {
     await noted;
@@ -76,13 +77,14 @@ async function noteForComparison(
   { ports }: Composition,
   { id, gateway }: ServiceDeclaration,
   { shadowIsPrimary, shadowIsWritten }: { shadowIsPrimary: boolean; shadowIsWritten: boolean },
-  { method, path, query, headers }: ProxiedRequest,
+  { method, path, query, headers, slice = null }: ProxiedRequest,
 ): Promise<void> {
   if (method !== 'GET' || shadowIsPrimary || !shadowIsWritten) return;
   const unique = ports.ids.next();
   if (murmur3(unique) / 2 ** 32 >= gateway.compare.sampleRate) return;
   try {
-    const read = { method, path, query, headers: keptHeaders(headers) };
+    const place = slice === null ? {} : { slice };
+    const read = { method, path, query, headers: keptHeaders(headers), ...place };
     await ports.wakeUps.compare(id, read, { unique, expiresAtMs: ports.clock.now() + COMPARISON_LIFE_MS });
   } catch (error) {
     ports.log.failure('not_compared', error, { cutover: id });

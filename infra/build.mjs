@@ -49,7 +49,7 @@ const BUDGETS = {
   backfill: 600,
   verify: 600,
   tick: 600,
-  client: 30,
+  client: 34,
 };
 
 /** What `exports` of package.json name. */

@@ -5,7 +5,7 @@
  */
 
 import type { FlagDocument } from '../core/routing/flags.ts';
-import type { PreparedRoute, Route, RouteRequest } from '../core/routing/routing.ts';
+import type { PreparedRoute, RouteRequest } from '../core/routing/routing.ts';
 import { circuitBreaker } from '../routing/breaker.ts';
 import { type FlagProblem, type FlagSource, flagCache } from '../routing/flag-cache.ts';
 import { type ClientRoute, type Environment, type RouteTable, routeTable, undecided } from '../routing/route-table.ts';
@@ -194,11 +194,12 @@ export function createClient(options: ClientOptions): Client {
 
 const COMPARISON_DEADLINE_MS = 1_000;
 
-function runDecision({ side, reason }: Route, prepared: PreparedRoute | undefined): RunDecision {
+function runDecision({ side, reason, slice }: ClientRoute, prepared: PreparedRoute | undefined): RunDecision {
   const isPromoted = prepared?.isPromoted ?? false;
   const isStopped = prepared?.fixed?.reason === 'emergency_stop';
   return {
     side,
+    slice,
     left: reason === 'circuit_open',
     promoted: isPromoted,
     comparable: prepared?.flag?.shadow_writes === true && !isPromoted && !isStopped,
@@ -212,6 +213,7 @@ function writePartsOf(options: ClientOptions, parts: RunParts, table: RouteTable
     unasked,
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     deadlineMs: options.writeDeadlineMs ?? 5_000,
+    sliceOf: (cutover, key) => table.sliceOf(cutover, { key }),
     believed: (cutover) => {
       const prepared = table.prepared(cutover);
       return { side: prepared?.isPromoted ? 'shadow' : 'primary', stage: prepared?.flag?.stage ?? null };
@@ -245,7 +247,7 @@ function comparerOf({ comparisons = {}, now = Date.now }: ClientOptions, recorde
     wallNow: now,
     random: Math.random,
     later: (work) => void setImmediate(work),
-    compared: (...comparison) => recorder.compared(...comparison),
+    compared: (pair) => recorder.compared(pair),
     deadlineMs: comparisons.deadlineMs ?? COMPARISON_DEADLINE_MS,
     limits: {
       perSecond: comparisons.perSecond ?? 20,

@@ -20,7 +20,7 @@ import {
 } from './cutover-run.ts';
 import { type MismatchGroup, type MismatchKind, mismatchGroups } from './mismatch-groups.ts';
 import { type NoiseFloor, noiseFloor } from './noise-floor.ts';
-import type { FailedAlone } from './recorder.ts';
+import type { ComparedPair, FailedAlone } from './recorder.ts';
 import type { RunCall } from './run-call.ts';
 
 export type ComparerParts = {
@@ -31,8 +31,7 @@ export type ComparerParts = {
   random(): number;
   /** Calls when everybody who waits has been served. */
   later(work: () => void): void;
-  /** A comparison that was made; `mismatch` is null where only the failures could be compared. */
-  compared(cutover: string, operation: string, mismatch: boolean | null, alone: FailedAlone): void;
+  compared(pair: ComparedPair): void;
   deadlineMs: number;
   limits: BudgetLimits;
   /** Keep values and keys in samples. */
@@ -88,9 +87,11 @@ export function createComparer(parts: ComparerParts): Comparer {
     );
     bench.budget.spend(parts.now() - startedMs);
     const mismatch = judgement === undefined ? null : !!judgement;
-    parts.compared(run.cutover, operation, mismatch, failedAlone(run, served, other));
+    const { cutover } = run;
+    const { slice } = served;
+    parts.compared({ cutover, operation, slice, mismatch, alone: failedAlone(run, served, other) });
     bench.counts.compared(mismatch);
-    if (judgement) groups.add({ ...judgement, cutover: run.cutover, operation, atMs: parts.wallNow(), key: run.key });
+    if (judgement) groups.add({ ...judgement, cutover, operation, atMs: parts.wallNow(), key: run.key });
   }
 
   return {

@@ -55,7 +55,7 @@ export type UnfinishedWork = {
 /** How one side of a run ended. */
 export type Settled<T> = { ok: true; answer: T; error?: undefined } | { ok: false; error: unknown };
 
-export type Served<T> = { side: Side; settled: Settled<T>; latencyMs: number; call: RunCall };
+export type Served<T> = { side: Side; slice: number | null; settled: Settled<T>; latencyMs: number; call: RunCall };
 
 export function comparisonOf<T>(run: CutoverRun<T>): Comparison<T> | null {
   if (!run.readonly || !run.compare) return null;

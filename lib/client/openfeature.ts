@@ -154,7 +154,7 @@ const noSuchType = <T>(fallback: T) =>
  */
 function track(client: Client, cutover: string, context: EvaluationContext, details: TrackingEventDetails): void {
   const request = requestOf(context);
-  const { side: routed, reason } = client.route(cutover, request);
+  const { side: routed, reason, slice } = client.route(cutover, request);
   if (reason === 'no_flags' || reason === 'unknown_cutover') return;
   const { latencyMs = details.value, success = true, side = routed, operation = request.operation } = details;
   client.record({
@@ -163,6 +163,7 @@ function track(client: Client, cutover: string, context: EvaluationContext, deta
     latencyMs: latencyMs as number,
     success: success !== false,
     keyless: !request.key,
+    slice,
     left: reason === 'circuit_open' && side === 'primary',
     ...(typeof operation === 'string' ? { operation } : {}),
   });

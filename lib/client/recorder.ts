@@ -1,5 +1,5 @@
 /**
- * Aggregates outcomes per minute, side and operation, and sends them in batches. Recording is a few additions in
+ * Aggregates outcomes per minute, side, operation and slice of the plan, and sends them in batches. Recording is a few additions in
  * memory; sending never blocks the caller, and what cannot be sent is kept for one more try, then dropped and counted.
  */
 
@@ -8,6 +8,7 @@ import { CUTOVER_ID, type Side } from '../core/cutover/cutover.ts';
 import { isConnectionDrop } from '../core/gates/connection-drops.ts';
 import { bucketIndex, MAX_BUCKET, MIN_BUCKET } from '../core/gates/histogram.ts';
 import type { MinuteWindow } from '../core/gates/minute-window.ts';
+import { isSlice } from '../core/routing/slices.ts';
 import { within } from './cutover-run.ts';
 
 export type Outcome = {
@@ -18,6 +19,8 @@ export type Outcome = {
   operation?: string;
   /** True when the request had no routing key. */
   keyless?: boolean;
+  /** The slice of the plan that its key lies in, as `route` said it. */
+  slice?: number | null;
   /** True when it was meant for the shadow: `route` said `circuit_open`. */
   left?: boolean;
   /** What it failed with: only asked whether it says that a connection was lost. */
@@ -27,10 +30,19 @@ export type Outcome = {
 /** Which side failed a request that both were asked; null for neither or both, undefined where it is no pair. */
 export type FailedAlone = 'onlyShadow' | 'onlyPrimary' | null | undefined;
 
+/** A comparison that was made; `mismatch` is null where only the failures could be compared. */
+export type ComparedPair = {
+  cutover: string;
+  operation: string;
+  slice: number | null;
+  mismatch: boolean | null;
+  alone: FailedAlone;
+};
+
 export type OutcomeBatch = {
   flushId: string;
   source: string;
-  windows: readonly ({ cutover: string; operation: string } & MinuteWindow)[];
+  windows: readonly ({ cutover: string; operation: string; slice?: number | undefined } & MinuteWindow)[];
 } & SenderState;
 
 /** What a sender says of itself with every batch. */
@@ -59,10 +71,12 @@ export type RecorderOptions = {
 };
 
 /** One window being filled. Counts of buckets lie at `index − MIN_BUCKET`. */
-type Cell = { operation: string; latency: Uint32Array } & Mutable<Omit<MinuteWindow, 'latency'>> & { cutover: string };
+type Cell = Place & { latency: Uint32Array } & Mutable<Omit<MinuteWindow, 'latency'>>;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-/** The windows of one operation that are being filled now. */
-type Open = { primary: Cell | null; shadow: Cell | null };
+/** What a window is about. */
+type Place = { cutover: string; operation: string; side: Side; slice: number | undefined };
+/** The windows of one operation that are being filled now, by slice; the first are those without one. */
+type Open = { primary: (Cell | undefined)[]; shadow: (Cell | undefined)[] };
 
 const MAX_OPERATIONS = 64;
 const MAX_CELLS = 1_000;
@@ -98,7 +112,8 @@ export class Recorder {
       this.dropped += 1;
       return;
     }
-    const cell = this.#cell(outcome.cutover, outcome.operation ?? 'read', outcome.side);
+    const { cutover, operation = 'read', side, slice } = outcome;
+    const cell = this.#cell(cutover, operation, side, slice ?? undefined);
     cell.count += 1;
     if (!outcome.success) {
       cell.errors += 1;
@@ -112,9 +127,9 @@ export class Recorder {
   }
 
   /** A comparison of both sides that was made; counted with the shadow, which it is about. */
-  compared(cutover: string, operation: string, mismatch: boolean | null, alone: FailedAlone): void {
+  compared({ cutover, operation, slice, mismatch, alone }: ComparedPair): void {
     if (!isCutoverId(cutover)) return;
-    const cell = this.#cell(cutover, operation, 'shadow');
+    const cell = this.#cell(cutover, operation, 'shadow', slice ?? undefined);
     if (mismatch !== null) cell.checks += 1;
     if (mismatch) cell.mismatches += 1;
     if (alone !== undefined) {
@@ -183,13 +198,15 @@ export class Recorder {
   }
 
   /** The cell of this minute. Looked up by the names as they came; made when there is none. */
-  #cell(cutover: string, operation: string, side: Side): Cell {
+  #cell(cutover: string, operation: string, side: Side, slice: number | undefined): Cell {
     const minute = Math.floor(this.#options.now() / MINUTE_MS);
-    const cell = this.#open.get(cutover)?.get(operation)?.[side];
-    return cell && cell.minute === minute ? cell : this.#newCell(cutover, this.#operation(operation), minute, side);
+    const cell = this.#open.get(cutover)?.get(operation)?.[side][placeOf(slice)];
+    if (cell && cell.minute === minute) return cell;
+    return this.#newCell({ cutover, operation: this.#operation(operation), side, slice }, minute);
   }
 
-  #newCell(cutover: string, operation: string, minute: number, side: Side): Cell {
+  #newCell(place: Place, minute: number): Cell {
+    const { cutover, operation, side, slice } = place;
     let operations = this.#open.get(cutover);
     if (!operations) {
       operations = new Map();
@@ -197,15 +214,15 @@ export class Recorder {
     }
     let open = operations.get(operation);
     if (!open) {
-      open = { primary: null, shadow: null };
+      open = { primary: [], shadow: [] };
       operations.set(operation, open);
     }
     // A name that is counted as `other` comes here every time.
-    const known = open[side];
+    const known = open[side][placeOf(slice)];
     if (known && known.minute === minute) return known;
     if (this.#cells.size >= MAX_CELLS) this.#dropOldest();
-    const cell = emptyCell(cutover, operation, minute, side);
-    open[side] = cell;
+    const cell = emptyCell(place, minute);
+    open[side][placeOf(slice)] = cell;
     this.#cells.add(cell);
     if (this.#cells.size >= CELLS_TO_SEND) this.#schedule();
     return cell;
@@ -215,8 +232,9 @@ export class Recorder {
     const [oldest] = this.#cells;
     this.dropped += oldest!.count;
     this.#cells.delete(oldest!);
-    const open = this.#open.get(oldest!.cutover)?.get(oldest!.operation);
-    if (open && open[oldest!.side] === oldest) open[oldest!.side] = null;
+    const { cutover, operation, side, slice } = oldest!;
+    const open = this.#open.get(cutover)?.get(operation)?.[side];
+    if (open?.[placeOf(slice)] === oldest) open![placeOf(slice)] = undefined;
   }
 
   /** Names without bound would fill the windows: after 64 of them the rest is `other`. */
@@ -238,9 +256,11 @@ export class Recorder {
   }
 }
 
-function emptyCell(cutover: string, operation: string, minute: number, side: Side): Cell {
+const placeOf = (slice: number | undefined): number => (slice === undefined ? 0 : slice + 1);
+
+function emptyCell(place: Place, minute: number): Cell {
   const counts = { count: 0, errors: 0, keyless: 0, drops: 0, checks: 0, mismatches: 0, pairs: 0 };
-  return { cutover, operation, minute, side, ...counts, latency: new Uint32Array(BUCKETS) };
+  return { ...place, minute, ...counts, latency: new Uint32Array(BUCKETS) };
 }
 
 function windowOf(cell: Cell): OutcomeBatch['windows'][number] {
@@ -252,7 +272,8 @@ function windowOf(cell: Cell): OutcomeBatch['windows'][number] {
 /** One outcome that the receiver refuses would take its whole batch with it. */
 function usable(outcome: Outcome | null | undefined): outcome is Outcome {
   if (!outcome || typeof outcome.cutover !== 'string' || !isCutoverId(outcome.cutover)) return false;
-  const { side, latencyMs } = outcome;
+  const { side, latencyMs, slice = null } = outcome;
+  if (slice !== null && !isSlice(slice)) return false;
   return (side === 'primary' || side === 'shadow') && Number.isFinite(latencyMs) && latencyMs >= 0;
 }
 

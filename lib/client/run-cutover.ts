@@ -26,6 +26,8 @@ import { type CallParts, RunCall } from './run-call.ts';
 /** What is decided about a run before it begins. */
 export type RunDecision = {
   side: Side;
+  /** Of the plan, where the key of the run lies. */
+  slice: number | null;
   /** The new side is the table, service or path by now: there is no old one to fall back to. */
   promoted: boolean;
   /** Both sides are kept equal, so comparing them means something. */
@@ -68,7 +70,7 @@ async function serve<T>(
   parts: RunParts,
   run: CutoverRun<T>,
   call: RunCall,
-  { side, promoted, left }: RunDecision,
+  { side, slice, promoted, left }: RunDecision,
 ): Promise<Served<T>> {
   const startedMs = parts.now();
   const settling = settle(side === 'primary' ? run.primary : run.shadow, call);
@@ -78,8 +80,9 @@ async function serve<T>(
   const success = succeeds(run, settled);
   const operation = operationOf(run);
   const { error } = settled;
-  parts.record({ cutover: run.cutover, side, latencyMs, success, operation, keyless: isKeyless(run), left, error });
-  return { side, settled, latencyMs, call };
+  const { cutover } = run;
+  parts.record({ cutover, side, slice, latencyMs, success, operation, keyless: isKeyless(run), left, error });
+  return { side, slice, settled, latencyMs, call };
 }
 
 /** Without a fallback a deadline would only turn a late answer into none. */

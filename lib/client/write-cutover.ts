@@ -53,6 +53,8 @@ export type WriteParts = CallParts & {
   forwards: ForwardRecorder | undefined;
   /** By the flags. `stage` is null without any. */
   believed(cutover: string): { side: Side; stage: string | null };
+  /** The slice of the plan that a key lies in. */
+  sliceOf(cutover: string, key: string): number | null;
   record(outcome: Outcome): void;
   /** A write goes on by the flags alone. */
   unasked(): void;
@@ -80,7 +82,8 @@ export async function writeCutover<T>(parts: WriteParts, write: CutoverWrite<T>)
   const startedMs = parts.now();
   const settled = await settle(write[side], new RunCall(parts, cutover, side, { id }));
   const { ok: success, error } = settled;
-  parts.record({ cutover, side, latencyMs: parts.now() - startedMs, success, operation, error });
+  const slice = parts.sliceOf(cutover, write.key);
+  parts.record({ cutover, side, slice, latencyMs: parts.now() - startedMs, success, operation, error });
   if (forward) {
     const outcome = settled.ok ? 'applied' : isRefused(write, settled.error) ? 'refused' : 'unknown';
     // That it cannot be noted is nothing to the caller: the intent is there, and is found out.

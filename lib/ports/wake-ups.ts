@@ -11,7 +11,14 @@ export type WakeUp = {
 };
 
 /** What a read sends, without the caller's token. */
-export type ReadToCompare = { method: string; path: string; query: string; headers: Readonly<Record<string, string>> };
+export type ReadToCompare = {
+  method: string;
+  path: string;
+  query: string;
+  headers: Readonly<Record<string, string>>;
+  /** Of the plan, where its key lies. */
+  slice?: number | null;
+};
 
 export type WakeUps = {
   /** Makes the stream emit a record for this cutover, always: a counter is incremented. */

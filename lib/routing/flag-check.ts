@@ -9,6 +9,7 @@
 import { CrossfadeError } from '../core/base/errors.ts';
 import { CUTOVER_ID } from '../core/cutover/cutover.ts';
 import { type CutoverFlag, type FlagDocument, SYSTEM_FLAG, type SystemFlag } from '../core/routing/flags.ts';
+import { MAX_SLICES } from '../core/routing/slices.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 type Checks<Flag> = { readonly [Name in keyof Flag]-?: (value: unknown) => boolean };
@@ -17,6 +18,13 @@ const isBoolean = (value: unknown) => typeof value === 'boolean';
 const isText = (value: unknown) => typeof value === 'string';
 const isTexts = (value: unknown) => Array.isArray(value) && value.every(isText);
 const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
+const isShare = (value: unknown) => isCount(value) && (value as number) <= 1_000_000;
+/** Rising ends between 0 and 1 000 000, both excluded. */
+const areSlices = (value: unknown) =>
+  Array.isArray(value) &&
+  value.length < MAX_SLICES &&
+  value.every((end, i) => isShare(end) && end < 1_000_000 && end > (i === 0 ? 0 : value[i - 1]));
+const optional = (check: (value: unknown) => boolean) => (value: unknown) => value === undefined || check(value);
 const oneOf =
   (...values: readonly unknown[]) =>
   (value: unknown) =>
@@ -27,7 +35,8 @@ const CUTOVER_CHECKS: Checks<CutoverFlag> = {
   stage: isText,
   epoch: isCount,
   version: isCount,
-  read_ppm: (value) => isCount(value) && (value as number) <= 1_000_000,
+  read_ppm: isShare,
+  slices: optional(areSlices),
   salt: isText,
   hash: oneOf('murmur3_x86_32'),
   shadow_writes: isBoolean,
@@ -78,9 +87,10 @@ export function checkFlags(served: unknown): FlagDocument {
 /** The known attributes of a flag; each that is wrong or missing is a problem. */
 function taken<Flag>(name: string, flag: unknown, checks: Checks<Flag>, problems: string[]): Flag {
   const fields = isFields(flag) ? flag : {};
-  const entries = Object.entries<(value: unknown) => boolean>(checks).map(([attribute, check]) => {
-    if (!check(fields[attribute])) problems.push(`${name}.${attribute} is ${seen(fields[attribute])}`);
-    return [attribute, fields[attribute]];
+  const entries = Object.entries<(value: unknown) => boolean>(checks).flatMap(([attribute, check]) => {
+    const value = fields[attribute];
+    if (!check(value)) problems.push(`${name}.${attribute} is ${seen(value)}`);
+    return value === undefined ? [] : [[attribute, value]];
   });
   return Object.fromEntries(entries) as Flag;
 }

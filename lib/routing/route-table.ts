@@ -6,6 +6,7 @@
 import type { Side } from '../core/cutover/cutover.ts';
 import type { FlagDocument } from '../core/routing/flags.ts';
 import {
+  bucketIn,
   CIRCUIT_OPEN,
   decideRoute,
   mayBeLeft,
@@ -13,6 +14,7 @@ import {
   prepareRoute,
   type RouteReason,
   type RouteRequest,
+  sliceIn,
 } from '../core/routing/routing.ts';
 import type { Breaker } from './breaker.ts';
 
@@ -21,6 +23,8 @@ export type ClientRoute = {
   reason: RouteReason;
   stage: string | null;
   version: number;
+  /** The slice of the plan that the key lies in, for the outcome; null without a key, and where there is one slice only. */
+  slice: number | null;
   /** Age of the flags in milliseconds; null when none were ever read. */
   ageMs: number | null;
 };
@@ -35,11 +39,13 @@ export type RouteTable = {
    */
   route(cutover: string, request: RouteRequest, nowMs: number, confirmedAtMs: number): ClientRoute;
   prepared(cutover: string): PreparedRoute | undefined;
+  /** The slice of the plan that the key of a request lies in. */
+  sliceOf(cutover: string, request: Pick<RouteRequest, 'key'>): number | null;
 };
 
 /** Without flags of a cutover everything stays on the primary. */
 export function undecided(reason: RouteReason, ageMs: number | null): ClientRoute {
-  return { side: 'primary', reason, stage: null, version: 0, ageMs };
+  return { side: 'primary', reason, stage: null, version: 0, slice: null, ageMs };
 }
 
 /** @param breaker of this process; the routing function has none, since it sees no outcomes */
@@ -59,13 +65,20 @@ export function routeTable(environment: Environment, breaker: Breaker | null = n
       const ageMs = nowMs - confirmedAtMs;
       const prepared = table.get(cutover);
       if (prepared === undefined) return undecided('unknown_cutover', ageMs);
-      let decided = decideRoute(prepared, request);
+      const bucket = prepared.slices === null ? undefined : bucketIn(prepared, request);
+      const slice = sliceIn(prepared, bucket ?? null);
+      let decided = decideRoute(prepared, request, bucket);
       if (breaker !== null && breaker.open > 0 && mayBeLeft(prepared, decided) && !breaker.admits(cutover, nowMs)) {
         decided = CIRCUIT_OPEN;
       }
       const flag = prepared.flag!;
-      return { side: decided.side, reason: decided.reason, stage: flag.stage, version: flag.version, ageMs };
+      const { side, reason } = decided;
+      return { side, reason, stage: flag.stage, version: flag.version, slice, ageMs };
     },
     prepared: (cutover) => table?.get(cutover),
+    sliceOf(cutover, request) {
+      const prepared = table?.get(cutover);
+      return prepared?.slices ? sliceIn(prepared, bucketIn(prepared, request)) : null;
+    },
   };
 }

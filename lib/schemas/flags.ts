@@ -8,8 +8,13 @@ import { CrossfadeError } from '../core/base/errors.ts';
 import { CUTOVER_ID } from '../core/cutover/cutover.ts';
 import { FULL_SHARE_PPM } from '../core/cutover/plan.ts';
 import { type CutoverFlag, type FlagDocument, SYSTEM_FLAG, type SystemFlag } from '../core/routing/flags.ts';
+import { MAX_SLICES } from '../core/routing/slices.ts';
 
 const count = z.int().nonnegative();
+const slices = z
+  .array(count.min(1).max(FULL_SHARE_PPM - 1))
+  .max(MAX_SLICES - 1)
+  .refine((ends) => ends.every((end, i) => i === 0 || end > ends[i - 1]!), 'they do not rise');
 
 const cutoverFlagSchema = z.object({
   enabled: z.literal(true),
@@ -17,6 +22,7 @@ const cutoverFlagSchema = z.object({
   epoch: count,
   version: count,
   read_ppm: count.max(FULL_SHARE_PPM),
+  slices: slices.optional(),
   salt: z.string(),
   hash: z.literal('murmur3_x86_32'),
   shadow_writes: z.boolean(),

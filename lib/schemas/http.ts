@@ -3,6 +3,7 @@
 import * as z from 'zod';
 import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName } from '../core/cutover/plan.ts';
 import { MAX_BUCKET, MIN_BUCKET } from '../core/gates/histogram.ts';
+import { MAX_SLICES } from '../core/routing/slices.ts';
 import { atMost, type Input, input, needsConfirm, query } from './input.ts';
 import { POLICY_KEYS, policyChange } from './policy.ts';
 import { reason, text } from './text.ts';
@@ -72,6 +73,12 @@ const window = z.strictObject({
   operation: z.string().regex(/^[a-z][a-z0-9_.-]{0,39}$/),
   minute: z.number().int().min(0).max(1e9),
   side: z.enum(['primary', 'shadow']),
+  slice: z
+    .number()
+    .int()
+    .min(0)
+    .max(MAX_SLICES - 1)
+    .optional(),
   count,
   errors: count,
   keyless: count,

@@ -6,6 +6,7 @@
 
 import { CrossfadeError } from '../core/base/errors.ts';
 import { CUTOVER_ID } from '../core/cutover/cutover.ts';
+import { isSlice } from '../core/routing/slices.ts';
 import type { ReadToCompare, WakeUp } from '../ports/wake-ups.ts';
 
 const FORWARD_PARTITION = /^[a-z][a-z0-9_]{0,39}#\d$/;
@@ -53,9 +54,10 @@ export function parseWakeUps(event: unknown): WakeUp[] {
 /** A read that the gateway left for comparison; undefined when it is none. */
 function readOf(text: unknown): ReadToCompare | undefined {
   try {
-    const { method, path, query, headers } = JSON.parse(String(text)) as ReadToCompare;
+    const { method, path, query, headers, slice } = JSON.parse(String(text)) as ReadToCompare;
     const known = [method, path, query, ...Object.values(headers)].every((part) => typeof part === 'string');
-    return known && method === 'GET' ? { method, path, query, headers } : undefined;
+    const place = isSlice(slice) ? { slice } : {};
+    return known && method === 'GET' ? { method, path, query, headers, ...place } : undefined;
   } catch {
     return undefined;
   }

@@ -8,7 +8,7 @@ import { runInNewContext } from 'node:vm';
 import { createClient } from '../../lib/client/index.ts';
 import type { CutoverFlag, FlagDocument } from '../../lib/core/routing/flags.ts';
 import { murmur3 } from '../../lib/core/routing/murmur3.ts';
-import { shareThreshold } from '../../lib/core/routing/routing.ts';
+import { shareThreshold } from '../../lib/core/routing/slices.ts';
 import { installPeers, type Peer } from './peers.ts';
 import { median, printTable } from './table.ts';
 

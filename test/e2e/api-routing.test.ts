@@ -1,7 +1,11 @@
 /** I32 The SDK, the HTTP function and the SQL function give the same answer for the same key, at every share on the way. */
 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { dynamoWindowStore } from '../../lib/adapters/dynamodb/window-store.ts';
 import { agentSource, createClient, httpSource } from '../../lib/client/index.ts';
+import { builtInPlan } from '../../lib/core/cutover/plan.ts';
+import { bucketOf } from '../../lib/core/routing/routing.ts';
+import { sliceOf, slicesOf } from '../../lib/core/routing/slices.ts';
 import { packagedRoutes } from '../helpers/api-gateway.ts';
 import { type ApiStack, apiStack, type Instance } from '../helpers/api-stack.ts';
 import { testPlane } from '../helpers/postgres-tables.ts';
@@ -40,7 +44,7 @@ beforeAll(async () => {
 });
 afterAll(() => stack?.stop());
 
-type Routed = { cutover: string; side: string; reason: string; stage: string; version: number };
+type Routed = { cutover: string; side: string; reason: string; stage: string; version: number; slice: number | null };
 
 async function overHttp(instance: Instance, operation: string): Promise<Routed[]> {
   const answers: Routed[] = [];
@@ -115,10 +119,10 @@ async function agreed(operation: string): Promise<string[]> {
   const distant = await bySdkOverHttp(await stack.instances());
   const sql = await inSql(operation);
   const seen = KEYS.map((key, index) => ({ key, ...sdk.route('customer', { key, operation }), http: http[index]! }));
-  for (const { key, side, reason, stage, version, http } of seen) {
-    expect({ key, ...http }).toMatchObject({ key, side, reason, stage, version });
+  for (const { key, side, reason, stage, version, slice, http } of seen) {
+    expect({ key, ...http }).toMatchObject({ key, side, reason, stage, version, slice });
     const far = distant.client.route('customer', { key, operation });
-    expect({ key, ...far, ageMs: 0 }).toEqual({ key, side, reason, stage, version, ageMs: 0 });
+    expect({ key, ...far, ageMs: 0 }).toEqual({ key, side, reason, stage, version, slice, ageMs: 0 });
     expect([key, sql.get(key)]).toEqual([key, side === 'shadow']);
   }
   return seen.filter(({ side }) => side === 'shadow').map(({ key }) => key);
@@ -165,6 +169,43 @@ describe('I32 one answer for 500 keys', () => {
       await client.refresh();
       expect(seen.slice(0, 2)).toEqual([200, 304]);
     });
+  });
+
+  it('and what the SDK records comes back from the store by slice of the plan, through the API', async () => {
+    const { application, environment, profile } = stack.on.flags;
+    const statuses: number[] = [];
+    const client = createClient({
+      flags: agentSource({ url: stack.on.appConfig.agentUrl, application, environment, profile, pollMs: 0 }),
+      outcomes: async (batch) => {
+        const body = JSON.parse(JSON.stringify(batch));
+        statuses.push((await stack.call(api, { path: '/v1/outcomes', body })).status);
+      },
+      environment: {},
+    });
+    await onceFlagged(
+      () => client.refresh(),
+      () => client.route('customer', { key: KEYS[0]! }).reason,
+    );
+    for (const key of KEYS)
+      await client.runCutover({ cutover: 'customer', operation: 'slices', key, primary: () => 1, shadow: () => 1 });
+    await client.runCutover({ cutover: 'customer', operation: 'slices', primary: () => 1, shadow: () => 1 });
+    await client.flush();
+    expect(statuses).toEqual([200]);
+    const { dynamodb, tables } = stack.on;
+    const windows = dynamoWindowStore({ client: dynamodb, tableName: tables.state, clock: { now: Date.now } });
+    const minute = Math.floor(Date.now() / 60_000);
+    const parts = await windows.readParts('customer', minute - 2, minute);
+    const counts: Record<string, number> = {};
+    for (const { slice, operation, window } of parts)
+      if (operation === 'slices') counts[`${slice}`] = (counts[`${slice}`] ?? 0) + window.count;
+    const ends = slicesOf(builtInPlan('gradual'), 0);
+    const wanted: Record<string, number> = { null: 1 };
+    for (const key of KEYS) {
+      const slice = sliceOf(bucketOf('customer', key), ends);
+      wanted[slice] = (wanted[slice] ?? 0) + 1;
+    }
+    expect(counts).toEqual(wanted);
+    expect(Object.keys(wanted).length).toBeGreaterThan(4);
   });
 
   it('and none of them goes to the shadow while reads are on the primary', async () => {

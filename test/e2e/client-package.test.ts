@@ -62,11 +62,11 @@ describe('the package', () => {
     expect(readFileSync(join(CLIENT, 'index.mjs'), 'utf8')).not.toMatch(/@openfeature/);
   });
 
-  it('has at most 30 KB of SDK', () => {
+  it('has at most 34 KB of SDK', () => {
     const entry = readFileSync(join(CLIENT, 'index.mjs'), 'utf8');
     const parts = ['index.mjs', ...[...entry.matchAll(/["']\.\/([\w-]+\.mjs)["']/g)].map(([, file]) => file!)];
     const bytes = [...new Set(parts)].reduce((sum, file) => sum + statSync(join(CLIENT, file)).size, 0);
-    expect(bytes).toBeLessThan(30 * 1_024);
+    expect(bytes).toBeLessThan(34 * 1_024);
   });
 
   it('works in a plain program, without types and without anything else installed', () => {

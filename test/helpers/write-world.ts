@@ -121,6 +121,7 @@ export function writeWorld(options: { stage?: StageName; forgets?: boolean } = {
           intend: (one: WriteIntent, signal) => mortal(() => onIntend(() => through.intend(one, signal))),
           settle: (one: WriteOutcome, signal) => mortal(() => onSettle(() => through.settle(one, signal))),
         },
+        sliceOf: () => null,
         believed: () => ({ side: 'primary', stage: state.stage }),
         record: () => {},
         unasked: () => {},

@@ -9,7 +9,8 @@ import { createClient } from '../../lib/client/client.ts';
 import { initialState } from '../../lib/core/cutover/cutover.ts';
 import { cutoverFlag } from '../../lib/core/routing/flags.ts';
 import { murmur3 } from '../../lib/core/routing/murmur3.ts';
-import { bucketOf, inShare, shareThreshold } from '../../lib/core/routing/routing.ts';
+import { bucketOf, inShare } from '../../lib/core/routing/routing.ts';
+import { shareThreshold } from '../../lib/core/routing/slices.ts';
 import { defineCutovers } from '../../lib/define/cutovers.ts';
 import { systemFlagOf, systemOf } from './samples.ts';
 

@@ -9,6 +9,7 @@ export function indexed(windows: InMemoryWindows): Ports['windows'] {
   const merged = new Map<string, { seen: number; byKey: Map<string, MinuteWindow> }>();
   return {
     add: windows.add,
+    readParts: (id, from, to) => windows.readParts(id, from, to),
     readByOperation: (id, from, to) => windows.readByOperation(id, from, to),
     async read(id, fromMinute, toMinute) {
       await windows.read(id, 0, -1);

@@ -14,7 +14,7 @@ const LIMITS = { bytes: 1_048_576, entries: 25, characters: 1024 };
 const NAME = /^[a-z][a-zA-Z0-9_-]{0,63}$/;
 
 type Constraints = Readonly<Record<string, unknown>> & { type: 'string' | 'number' | 'boolean' | 'array' };
-type Attributes<Flag> = { readonly [Name in keyof Omit<Flag, 'enabled'>]-?: Constraints };
+type Attributes<Flag> = { readonly [Name in Exclude<keyof Flag, 'enabled'>]-?: Constraints };
 
 // Repeated for every cutover, they are most of the document: whatever readers check themselves is left out.
 const text: Constraints = { type: 'string' };
@@ -27,6 +27,7 @@ const CUTOVER_ATTRIBUTES: Attributes<CutoverFlag> = {
   epoch: counted,
   version: counted,
   read_ppm: { ...counted, minimum: 0, maximum: FULL_SHARE_PPM },
+  slices: { type: 'array', elements: counted },
   salt: text,
   hash: text,
   shadow_writes: switched,
@@ -55,7 +56,7 @@ const SYSTEM_ATTRIBUTES: Attributes<SystemFlag> = {
 export function storedFlags(document: FlagDocument): string {
   const values: Record<string, CutoverFlag | SystemFlag> = { ...document.cutovers, [SYSTEM_FLAG]: document.system };
   const problems = Object.entries(values).flatMap(([name, flag]) => problemsOf(name, flag));
-  const flags = Object.fromEntries(Object.keys(values).map((name) => [name, definitionOf(name)]));
+  const flags = Object.fromEntries(Object.entries(values).map(([name, flag]) => [name, definitionOf(name, flag)]));
   const stored = canonicalJson({ version: '1', flags, values });
   const bytes = Buffer.byteLength(stored);
   if (bytes <= LIMITS.bytes && problems.length === 0) return stored;
@@ -77,7 +78,8 @@ export function storedFlags(document: FlagDocument): string {
   );
 }
 
-function definitionOf(name: string) {
+/** What a flag does not have is not defined for it either: definitions are most of the document. */
+function definitionOf(name: string, flag: object) {
   if (!NAME.test(name)) {
     throw new CrossfadeError(
       'invalid_identifier',
@@ -87,7 +89,9 @@ function definitionOf(name: string) {
   const attributes = Object.entries<Constraints>(name === SYSTEM_FLAG ? SYSTEM_ATTRIBUTES : CUTOVER_ATTRIBUTES);
   return {
     name,
-    attributes: Object.fromEntries(attributes.map(([attribute, constraints]) => [attribute, { constraints }])),
+    attributes: Object.fromEntries(
+      attributes.flatMap(([attribute, constraints]) => (attribute in flag ? [[attribute, { constraints }]] : [])),
+    ),
   };
 }
 

@@ -1,80 +1,32 @@
 /**
  * A minute window as an item: its counters, one attribute `b<index>` per bucket of the latency histogram and `m<percent>`
- * per share of memory, so that writers add to it without reading it. ADD is atomic but not idempotent, so the item also keeps a short mark of every
- * flush it has taken, and an update is conditional on its mark being absent.
+ * per share of memory, so that writers add to it without reading it. What is known of a slice of the plan stands in the
+ * same attributes a second time, after `s<slice>`: the totals are whole for readers who know no slices, and the slices of a
+ * flush cost no update of their own. What has no slice is the rest of the totals.
+ * ADD is atomic but not idempotent, so the item also keeps a short mark of every flush it has taken, and an update is
+ * conditional on its mark being absent.
  */
 
 import { createHash } from 'node:crypto';
-import { type Histogram, histogramCount } from '../../core/gates/histogram.ts';
+import { bucketIndexes, type Histogram } from '../../core/gates/histogram.ts';
 import {
   emptyWindow,
   type MinuteWindow,
+  mergeParts,
   mergeWindows,
-  OPTIONAL_COUNTERS,
-  PAIR_COUNTERS,
   TOLD_COUNTERS,
+  type WindowPart,
 } from '../../core/gates/minute-window.ts';
 import type { OperationWindow } from '../../core/report/performance.ts';
-import type { WindowAddition } from '../../ports/windows.ts';
 import { problemsOf, windowCounters } from '../../schemas/state.ts';
 import type { Item } from './state-items.ts';
 
-/**
- * An update expression may have 4 KB and 300 operators; 200 buckets stay below both. They span a factor of 57 in
- * latency when every one is used, so most windows need a single update.
- */
-export const MAX_BUCKETS_PER_UPDATE = 200;
-
 const COUNTERS = ['count', 'errors', 'keyless', 'checks', 'mismatches'] as const;
 const BUCKET = /^[bm]-?\d+$/;
+const OF_SLICE = /^s([0-7])([a-z].*)$/;
 
-/** Additions to the same window in one flush become one, since the flush counts once per window. */
-export function mergeAdditions(additions: readonly WindowAddition[]): WindowAddition[] {
-  const merged = new Map<string, WindowAddition>();
-  for (const addition of additions) {
-    const { cutover, operation, window } = addition;
-    const key = JSON.stringify([cutover, window.minute, window.side, operation]);
-    const before = merged.get(key);
-    merged.set(key, before ? { cutover, operation, window: mergeWindows(before.window, window) } : addition);
-  }
-  return [...merged.values()];
-}
-
-/**
- * Parts that add up to the window, each with at most `maxBuckets` buckets and each plausible alone (no more errors than
- * operations), so that a flush interrupted between two parts leaves a smaller window and not an impossible one.
- * The same window is always split alike: a repeated flush meets its own parts.
- */
-export function splitWindow(window: MinuteWindow, maxBuckets = MAX_BUCKETS_PER_UPDATE): MinuteWindow[] {
-  const buckets = Object.entries(window.latency)
-    .map(([index, count]) => [Number(index), count] as const)
-    .filter(([, count]) => count > 0)
-    .sort((a, b) => a[0] - b[0]);
-  if (buckets.length <= maxBuckets) return [{ ...window, latency: Object.fromEntries(buckets) }];
-  const parts: MinuteWindow[] = [];
-  const left = { ...window };
-  for (let start = 0; start < buckets.length; start += maxBuckets) {
-    const latency: Histogram = Object.fromEntries(buckets.slice(start, start + maxBuckets));
-    const last = start + maxBuckets >= buckets.length;
-    const count = last ? left.count : Math.min(left.count, histogramCount(latency));
-    const errors = last ? left.errors : Math.min(left.errors, count);
-    const keyless = last ? left.keyless : Math.min(left.keyless, count);
-    const optional: Partial<Record<(typeof OPTIONAL_COUNTERS)[number], number>> = {};
-    for (const name of OPTIONAL_COUNTERS) {
-      const gone = last ? (left[name] ?? 0) : Math.min(left[name] ?? 0, name === 'drops' ? errors : count);
-      if (gone > 0) optional[name] = gone;
-      left[name] = (left[name] ?? 0) - gone;
-    }
-    parts.push({ ...emptyWindow(window.minute, window.side), count, errors, keyless, ...optional, latency });
-    left.count -= count;
-    left.errors -= errors;
-    left.keyless -= keyless;
-  }
-  const { checks, mismatches, memory } = window;
-  const paired = Object.fromEntries(PAIR_COUNTERS.flatMap((name) => (window[name] ? [[name, window[name]]] : [])));
-  parts[0] = { ...parts[0]!, checks, mismatches, ...paired, ...(memory ? { memory } : {}) };
-  return parts;
-}
+/** One slice of an item. */
+export type Slice = Pick<WindowPart, 'slice' | 'window'>;
 
 /**
  * 12 characters for a sender's flush and its part: 72 bits, compared only within one window. The sender belongs to it,
@@ -85,28 +37,43 @@ export function flushMark(source: string, flushId: string, part: number): string
   return createHash('sha256').update(identity).digest('base64url').slice(0, 12);
 }
 
-/** The expressions that add one part, unless its mark is there already. Numbered places are at most two characters long. */
-export function additionExpressions(part: MinuteWindow, operation: string, mark: string, expiresAt: number) {
+/** What one update adds to which attribute. */
+export function amountsOf(slices: readonly Slice[]): Map<string, number> {
+  const amounts = new Map<string, number>();
+  const add = (attribute: string, amount: number) => amounts.set(attribute, (amounts.get(attribute) ?? 0) + amount);
+  for (const counter of COUNTERS) add(counter, 0);
+  for (const { slice, window } of slices) {
+    const each = (attribute: string, amount: number | undefined) => {
+      if (!amount) return;
+      add(attribute, amount);
+      if (slice !== null) add(`s${slice}${attribute}`, amount);
+    };
+    for (const counter of [...COUNTERS, ...TOLD_COUNTERS]) each(counter, window[counter]);
+    for (const [index, count] of Object.entries(window.latency)) each(`b${index}`, count);
+    for (const [percent, count] of Object.entries(window.memory ?? {})) each(`m${percent}`, count);
+  }
+  return amounts;
+}
+
+/** The expressions of one update, unless its mark is there already. Numbered places are at most two characters long. */
+export function additionExpressions(slices: readonly Slice[], operation: string, mark: string, expiresAt: number) {
+  const { minute, side } = slices[0]!.window;
   const names: Record<string, string> = { '#minute': 'minute', '#side': 'side', '#operation': 'operation' };
   const values: Record<string, unknown> = {
-    ':minute': part.minute,
-    ':side': part.side,
+    ':minute': minute,
+    ':side': side,
     ':operation': operation,
     ':expires': expiresAt,
     ':marks': new Set([mark]),
     ':mark': mark,
   };
   const adds = ['flushes :marks'];
-  const add = (attribute: string, amount: number) => {
+  for (const [attribute, amount] of amountsOf(slices)) {
     const place = adds.length.toString(36);
     names[`#${place}`] = attribute;
     values[`:${place}`] = amount;
     adds.push(`#${place} :${place}`);
-  };
-  for (const counter of COUNTERS) add(counter, part[counter]);
-  for (const name of TOLD_COUNTERS) if (part[name]) add(name, part[name]);
-  for (const [index, count] of Object.entries(part.latency)) add(`b${index}`, count);
-  for (const [percent, count] of Object.entries(part.memory ?? {})) add(`m${percent}`, count);
+  }
   return {
     UpdateExpression:
       'SET #minute = :minute, #side = :side, #operation = :operation, expires_at = :expires ' +
@@ -117,8 +84,10 @@ export function additionExpressions(part: MinuteWindow, operation: string, mark:
   };
 }
 
-/** The window an item holds, or what is wrong with it. */
-export function windowOf(item: Item): { ok: true; window: MinuteWindow } | { ok: false; problems: string } {
+export type Read<T> = ({ ok: true } & T) | { ok: false; problems: string };
+
+/** The window an item holds, over all slices, or what is wrong with it. */
+export function windowOf(item: Item): Read<{ window: MinuteWindow }> {
   const counters = windowCounters.safeParse(item);
   if (!counters.success) return { ok: false, problems: problemsOf(counters.error) };
   const latency: Record<number, number> = {};
@@ -133,6 +102,63 @@ export function windowOf(item: Item): { ok: true; window: MinuteWindow } | { ok:
   const told = Object.keys(memory).length > 0 ? { memory } : {};
   return { ok: true, window: { ...counters.data, ...told, latency } };
 }
+
+/** The slices an item holds and the rest of its totals, which has none; or what is wrong with it. */
+export function slicesOf(item: Item): Read<{ slices: readonly Slice[] }> {
+  const total = windowOf(item);
+  if (!total.ok) return total;
+  const found = new Map<number, Item>();
+  for (const attribute in item) {
+    const [, slice, name] = OF_SLICE.exec(attribute) ?? [];
+    if (slice === undefined || name === undefined) continue;
+    const { minute, side } = total.window;
+    const one = found.get(Number(slice)) ?? { minute, side, ...NOTHING };
+    one[name] = item[attribute];
+    found.set(Number(slice), one);
+  }
+  const slices: Slice[] = [];
+  let rest: MinuteWindow | null = total.window;
+  for (const [slice, one] of found) {
+    const read = windowOf(one);
+    if (!read.ok) return { ok: false, problems: `s${slice}: ${read.problems}` };
+    slices.push({ slice, window: read.window });
+    rest = withoutWindow(rest!, read.window);
+    if (!rest) return { ok: false, problems: `s${slice}: there is more of it than there is in all` };
+  }
+  const isRest = found.size === 0 || Math.max(...amountsOf([{ slice: null, window: rest! }]).values()) > 0;
+  return { ok: true, slices: isRest ? [{ slice: null, window: rest! }, ...slices] : slices };
+}
+
+/** What is left of a window without one of its parts; null when the part is none. */
+function withoutWindow(whole: MinuteWindow, part: MinuteWindow): MinuteWindow | null {
+  const latency = withoutHistogram(whole.latency, part.latency);
+  const memory = withoutHistogram(whole.memory ?? {}, part.memory ?? {});
+  if (!latency || !memory) return null;
+  const { minute, side } = whole;
+  const rest: Mutable<MinuteWindow> = { ...emptyWindow(minute, side), latency };
+  if (Object.keys(memory).length > 0) rest.memory = memory;
+  for (const name of [...COUNTERS, ...TOLD_COUNTERS]) {
+    const left = (whole[name] ?? 0) - (part[name] ?? 0);
+    if (left < 0) return null;
+    if (left > 0) rest[name] = left;
+  }
+  return rest;
+}
+
+type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
+
+function withoutHistogram(whole: Histogram, part: Histogram): Histogram | null {
+  const rest: Record<number, number> = { ...whole };
+  for (const index of bucketIndexes(part)) {
+    const left = (rest[index] ?? 0) - part[index]!;
+    if (left < 0) return null;
+    if (left > 0) rest[index] = left;
+    else delete rest[index];
+  }
+  return rest;
+}
+
+const NOTHING = Object.fromEntries(COUNTERS.map((counter) => [counter, 0]));
 
 /** Asked of some fifty buckets a window, so by hand. */
 const isCount = (value: unknown): value is number =>
@@ -150,17 +176,7 @@ export function mergeByMinute(windows: readonly MinuteWindow[]): MinuteWindow[] 
 }
 
 /** One window per minute, side and operation, oldest first, then by side and operation. */
-export function mergeByOperation(windows: readonly OperationWindow[]): OperationWindow[] {
-  const merged = new Map<string, OperationWindow>();
-  for (const one of windows) {
-    const key = JSON.stringify([one.window.minute, one.window.side, one.operation]);
-    const before = merged.get(key);
-    merged.set(key, before ? { ...one, window: mergeWindows(before.window, one.window) } : one);
-  }
-  return [...merged.values()].sort(byMinuteSideOperation);
-}
-
-function byMinuteSideOperation(a: OperationWindow, b: OperationWindow): number {
-  const sides = a.window.side < b.window.side ? -1 : a.window.side > b.window.side ? 1 : 0;
-  return a.window.minute - b.window.minute || sides || (a.operation < b.operation ? -1 : 1);
-}
+export const mergeByOperation = (windows: readonly OperationWindow[]): OperationWindow[] =>
+  mergeParts(windows.map(({ operation, window }) => ({ slice: null, operation, window }))).map(
+    ({ operation, window }) => ({ operation, window }),
+  );

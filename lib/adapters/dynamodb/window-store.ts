@@ -7,8 +7,7 @@ import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { inBatches } from '../../core/base/in-batches.ts';
 import { DAY_MINUTES, MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverId } from '../../core/cutover/cutover.ts';
-import type { MinuteWindow } from '../../core/gates/minute-window.ts';
-import type { OperationWindow } from '../../core/report/performance.ts';
+import { mergeParts } from '../../core/gates/minute-window.ts';
 import type { Clock } from '../../ports/machine.ts';
 import type { WindowStore } from '../../ports/windows.ts';
 import { atMost, batchingLoader, named } from './batching-loader.ts';
@@ -19,12 +18,14 @@ import { type Item, selectItems, stateInvalid } from './state-items.ts';
 import {
   additionExpressions,
   flushMark,
-  mergeAdditions,
   mergeByMinute,
   mergeByOperation,
-  splitWindow,
+  type Read,
+  type Slice,
+  slicesOf,
   windowOf,
 } from './window-item.ts';
+import { mergeAdditions, updatesOf } from './window-updates.ts';
 
 export type DynamoWindowStoreOptions = Pick<Target, 'client' | 'tableName'> & {
   clock: Pick<Clock, 'now'>;
@@ -45,7 +46,7 @@ const PIECE_MINUTES = 720;
 const SELECTIONS_AT_ONCE = 8;
 
 type Range = { id: CutoverId; from: number; to: number };
-type Update = { cutover: CutoverId; operation: string; part: MinuteWindow; mark: string };
+type Update = { cutover: CutoverId; operation: string; slices: readonly Slice[]; mark: string };
 
 export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStore {
   const target: Target = { requestTimeoutMs: DEFAULT_CALL_DEADLINE_MS, ...options };
@@ -53,12 +54,13 @@ export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStor
   const retentionMinutes = (options.retentionDays ?? WINDOW_RETENTION_DAYS) * DAY_MINUTES;
   const oldestMinute = (nowMs: number) => Math.floor(nowMs / MINUTE_MS) - retentionMinutes;
 
-  async function update(shard: number, { cutover, operation, part, mark }: Update): Promise<void> {
-    const expiresAt = (part.minute + retentionMinutes) * 60;
+  async function update(shard: number, { cutover, operation, slices, mark }: Update): Promise<void> {
+    const { minute, side } = slices[0]!.window;
+    const expiresAt = (minute + retentionMinutes) * 60;
     const command = new UpdateCommand({
       TableName: tableName,
-      Key: windowKey(cutover, shard, { minute: part.minute, side: part.side, operation }),
-      ...additionExpressions(part, operation, mark, expiresAt),
+      Key: windowKey(cutover, shard, { minute, side, operation }),
+      ...additionExpressions(slices, operation, mark, expiresAt),
     });
     await attempt(target, `add to a window of cutover '${cutover}'`, (call) =>
       client.send(command, call).catch((error: unknown) => {
@@ -68,7 +70,55 @@ export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStor
     );
   }
 
-  const select = batchingLoader<Range, OperationWindow[]>(
+  const readAll = windowItems(target, options.clock, oldestMinute);
+
+  function believed<T>(id: CutoverId, item: Item, read: (item: Item) => Read<T>): T {
+    const answer = read(item);
+    if (answer.ok) return answer;
+    const key = { pk: String(item.pk), sk: String(item.sk) };
+    throw stateInvalid(target, `window of cutover '${id}'`, key, answer.problems);
+  }
+
+  return {
+    async add(flushId, source, additions, nowMs) {
+      const oldest = oldestMinute(nowMs);
+      const updates = mergeAdditions(additions.filter(({ window }) => window.minute > oldest)).flatMap(
+        ({ cutover, operation, slices }) =>
+          updatesOf(slices).map((some, index) => ({
+            cutover,
+            operation,
+            slices: some,
+            mark: flushMark(source, flushId, index),
+          })),
+      );
+      const shard = shardOf(source);
+      for (const some of inBatches(updates, AT_ONCE)) await Promise.all(some.map((one) => update(shard, one)));
+    },
+
+    async read(id, fromMinute, toMinute) {
+      const items = await readAll(id, fromMinute, toMinute);
+      return mergeByMinute(items.map((item) => believed(id, item, windowOf).window));
+    },
+
+    async readByOperation(id, fromMinute, toMinute) {
+      const items = await readAll(id, fromMinute, toMinute);
+      return mergeByOperation(items.map((item) => ({ ...operationOf(item), ...believed(id, item, windowOf) })));
+    },
+
+    async readParts(id, fromMinute, toMinute) {
+      const items = await readAll(id, fromMinute, toMinute);
+      return mergeParts(
+        items.flatMap((item) =>
+          believed(id, item, slicesOf).slices.map((slice) => ({ ...operationOf(item), ...slice })),
+        ),
+      );
+    },
+  };
+}
+
+/** The items of a range of minutes. */
+function windowItems(target: Target, clock: Pick<Clock, 'now'>, oldestMinute: (nowMs: number) => number) {
+  const select = batchingLoader<Range, Item[]>(
     CUTOVERS_AT_ONCE,
     atMost(SELECTIONS_AT_ONCE, async (ranges: readonly Range[]) => {
       const { from, to } = ranges[0]!;
@@ -80,53 +130,22 @@ export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStor
       });
       const found = new Map<unknown, Item[]>(ids.flatMap(partitionsOf).map((pk) => [pk, []]));
       for (const item of items) found.get(item.pk)?.push(item);
-      return ({ id }) => partitionsOf(id).flatMap((pk) => found.get(pk)!.map((item) => believed(target, id, item)));
+      return ({ id }) => partitionsOf(id).flatMap((pk) => found.get(pk)!);
     }),
     ({ from, to }) => `${from}-${to}`,
   );
 
-  async function readAll(id: CutoverId, fromMinute: number, to: number): Promise<OperationWindow[]> {
+  return async function readAll(id: CutoverId, fromMinute: number, to: number): Promise<Item[]> {
     // TTL removes late, by days at worst: expired windows are left out here.
-    const from = Math.max(fromMinute, oldestMinute(options.clock.now()) + 1, 0);
-    const pieces: Promise<OperationWindow[]>[] = [];
+    const from = Math.max(fromMinute, oldestMinute(clock.now()) + 1, 0);
+    const pieces: Promise<Item[]>[] = [];
     for (let start = from; start <= to; start += PIECE_MINUTES)
       pieces.push(select({ id, from: start, to: Math.min(to, start + PIECE_MINUTES - 1) }));
     return (await Promise.all(pieces)).flat();
-  }
-
-  return {
-    async add(flushId, source, additions, nowMs) {
-      const updates = mergeAdditions(additions)
-        .filter(({ window }) => window.minute > oldestMinute(nowMs))
-        .flatMap(({ cutover, operation, window }) =>
-          splitWindow(window).map((part, index) => ({
-            cutover,
-            operation,
-            part,
-            mark: flushMark(source, flushId, index),
-          })),
-        );
-      const shard = shardOf(source);
-      for (const some of inBatches(updates, AT_ONCE)) await Promise.all(some.map((one) => update(shard, one)));
-    },
-
-    async read(id, fromMinute, toMinute) {
-      const found = await readAll(id, fromMinute, toMinute);
-      return mergeByMinute(found.map(({ window }) => window));
-    },
-
-    async readByOperation(id, fromMinute, toMinute) {
-      return mergeByOperation(await readAll(id, fromMinute, toMinute));
-    },
   };
 }
 
-function believed(target: Target, id: CutoverId, item: Item): OperationWindow {
-  const read = windowOf(item);
-  if (read.ok) return { operation: String(item.operation), window: read.window };
-  const key = { pk: String(item.pk), sk: String(item.sk) };
-  throw stateInvalid(target, `window of cutover '${id}'`, key, read.problems);
-}
+const operationOf = (item: Item) => ({ operation: String(item.operation) });
 
 const partitionsOf = (id: CutoverId): string[] =>
   Array.from({ length: WINDOW_SHARDS }, (_, shard) => windowPartition(id, shard));

@@ -28,6 +28,14 @@ export type MinuteWindow = {
   onlyPrimary?: number | undefined;
 };
 
+/** What one slice of the plan did in one minute, on one side, with one operation type. */
+export type WindowPart = {
+  /** Counted from 0; null where the operation had no key, or where its sender does not say. */
+  slice: number | null;
+  operation: string;
+  window: MinuteWindow;
+};
+
 export function emptyWindow(minute: number, side: Side): MinuteWindow {
   return { minute, side, count: 0, errors: 0, keyless: 0, latency: {}, checks: 0, mismatches: 0 };
 }
@@ -62,6 +70,29 @@ function mergedOptional(a: MinuteWindow, b: MinuteWindow): Optional {
   if (a.memory || b.memory) merged.memory = addHistograms(a.memory ?? {}, b.memory ?? {});
   return merged;
 }
+
+/** One part per minute, side, operation and slice, oldest first, then in this order; what has no slice comes first. */
+export function mergeParts(parts: readonly WindowPart[]): WindowPart[] {
+  const merged = new Map<string, WindowPart>();
+  for (const part of parts) {
+    const { slice, operation, window } = part;
+    const key = JSON.stringify([window.minute, window.side, operation, slice]);
+    const before = merged.get(key);
+    merged.set(key, before ? { slice, operation, window: mergeWindows(before.window, window) } : part);
+  }
+  return [...merged.values()].sort(inOrder);
+}
+
+function inOrder(a: WindowPart, b: WindowPart): number {
+  return (
+    a.window.minute - b.window.minute ||
+    compare(a.window.side, b.window.side) ||
+    compare(a.operation, b.operation) ||
+    (a.slice ?? -1) - (b.slice ?? -1)
+  );
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** The most of its memory that a process used, 0–1. */
 export const highestShare = (memory: Histogram): number => (bucketIndexes(memory).at(-1) ?? 0) / 100;

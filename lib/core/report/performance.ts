@@ -2,10 +2,10 @@
 
 import type { Side } from '../cutover/cutover.ts';
 import { quantileMs } from '../gates/histogram.ts';
-import { type MinuteWindow, poolWindows } from '../gates/minute-window.ts';
+import { poolWindows, type WindowPart } from '../gates/minute-window.ts';
 
-/** A minute of one side and one operation type. */
-export type OperationWindow = { operation: string; window: MinuteWindow };
+/** A minute of one side and one operation type, over all slices. */
+export type OperationWindow = Omit<WindowPart, 'slice'>;
 
 export type SidePerformance = {
   count: number;

@@ -10,6 +10,7 @@ import { stageSharePpm } from '../cutover/plan.ts';
 import { isPromoted, isReadingStage, isUnderWay, syncsShadow } from '../cutover/stage-kinds.ts';
 import { readsShadow, writesShadow } from '../cutover/switches.ts';
 import { murmur3 } from './murmur3.ts';
+import { slicesOf } from './slices.ts';
 
 export const SYSTEM_FLAG = 'system';
 
@@ -20,6 +21,8 @@ export type CutoverFlag = {
   epoch: number;
   version: number;
   read_ppm: number;
+  /** Where the slices of the plan end, in ppm, but for the last one: while the gates judge, and where there are several. */
+  slices?: readonly number[] | undefined;
   salt: string;
   hash: 'murmur3_x86_32';
   shadow_writes: boolean;
@@ -84,6 +87,7 @@ export function cutoverFlag(
     epoch: state.epoch,
     version: state.version,
     read_ppm: system.emergencyStop && !promoted ? 0 : sharePpmOf(state),
+    ...(isUnderWay(state) ? slicesToTell(state) : {}),
     salt: declaration.salt,
     hash: 'murmur3_x86_32',
     shadow_writes: syncsShadow(state) && writesShadow(state, system),
@@ -93,6 +97,12 @@ export function cutoverFlag(
     allow: declaration.allow,
     deny: declaration.deny,
   };
+}
+
+/** Readers tell what became of an operation together with the slice of its key. */
+function slicesToTell({ plan }: CutoverState): Pick<CutoverFlag, 'slices'> {
+  const ends = slicesOf(plan, 0);
+  return ends.length > 1 ? { slices: ends.slice(0, -1) } : {};
 }
 
 export function systemFlag(system: SystemState): SystemFlag {

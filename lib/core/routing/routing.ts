@@ -6,6 +6,7 @@
 import type { Side } from '../cutover/cutover.ts';
 import type { CutoverFlag, SystemFlag } from './flags.ts';
 import { type HashedPrefix, murmur3, murmur3After, murmur3Prefix } from './murmur3.ts';
+import { placeAmong, shareThreshold } from './slices.ts';
 
 export type RouteReason =
   | 'unknown_cutover'
@@ -31,16 +32,10 @@ export type RouteRequest = {
 export type Route = { side: Side; reason: RouteReason };
 
 const WRITES = new Set(['write', 'insert', 'update', 'delete', 'upsert']);
-const BUCKETS = 4_294_967_296;
 
 /** Bucket of a key under a salt: murmur3_x86_32 of utf8(salt + ":" + key), 0 … 2³²−1. */
 export function bucketOf(salt: string, key: string): number {
   return murmur3(`${salt}:${key}`);
-}
-
-/** Buckets below this go to the shadow: floor(ppm · 2³² / 1 000 000). Exact, since ppm · 2³² < 2⁵³. */
-export function shareThreshold(ppm: number): number {
-  return Math.floor((ppm * BUCKETS) / 1_000_000);
 }
 
 /** True when this key's reads go to the shadow at the given share. More ppm never moves a key back. */
@@ -57,6 +52,8 @@ export type PreparedRoute = {
   readonly isOverrideInvalid: boolean;
   readonly isPromoted: boolean;
   readonly threshold: number;
+  /** Where the slices of its plan end, but for the last one; null where there is one slice, or the flag tells none. */
+  readonly slices: readonly number[] | null;
   readonly prefix: HashedPrefix | null;
 };
 
@@ -90,6 +87,7 @@ export function prepareRoute(
     isOverrideInvalid: Boolean(override) && override !== 'primary' && override !== 'shadow',
     isPromoted: flag?.shadow_is_primary === true,
     threshold: shareThreshold(flag?.read_ppm ?? 0),
+    slices: flag?.enabled && flag.slices?.length ? flag.slices.map(shareThreshold) : null,
     prefix: flag?.enabled ? murmur3Prefix(`${flag.salt}:`) : null,
   };
 }
@@ -107,16 +105,34 @@ function fixedRoute(
   return override === 'shadow' ? OVERRIDE_SHADOW : null;
 }
 
-/** The side of one request, but for the local circuit breaker, which a side may be left by (`mayBeLeft`). Never throws. */
-export function decideRoute(prepared: PreparedRoute, request: RouteRequest): Route {
+/** The slice that a bucket lies in; null where there is one slice, or no key. */
+export const sliceIn = ({ slices }: PreparedRoute, bucket: number | null): number | null =>
+  slices === null || bucket === null ? null : placeAmong(bucket, slices);
+
+/** The bucket of a request's key; null without a key. */
+export function bucketIn({ prefix, flag }: PreparedRoute, { key }: RouteRequest): number | null {
+  if (key === undefined || key === null || key === '') return null;
+  return prefix === null || typeof key !== 'string' ? bucketOf(flag!.salt, key) : murmur3After(prefix, key);
+}
+
+/**
+ * The side of one request, but for the local circuit breaker, which a side may be left by (`mayBeLeft`). Never throws.
+ * @param bucket of its key, where it is known already
+ */
+export function decideRoute(prepared: PreparedRoute, request: RouteRequest, bucket?: number | null): Route {
   if (prepared.fixed !== null) return prepared.fixed;
-  const decided = decideByRequest(prepared, prepared.flag!, request);
+  const decided = decideByRequest(prepared, prepared.flag!, request, bucket);
   if (!prepared.isOverrideInvalid) return decided;
   return decided.side === 'primary' ? INVALID_PRIMARY : INVALID_SHADOW;
 }
 
-function decideByRequest(prepared: PreparedRoute, flag: CutoverFlag, request: RouteRequest): Route {
-  const { operation, key } = request;
+function decideByRequest(
+  prepared: PreparedRoute,
+  flag: CutoverFlag,
+  request: RouteRequest,
+  known: number | null | undefined,
+): Route {
+  const { operation } = request;
   if (operation !== undefined && WRITES.has(operation)) {
     return prepared.isPromoted ? WRITE_SHADOW : WRITE_PRIMARY;
   }
@@ -125,9 +141,8 @@ function decideByRequest(prepared: PreparedRoute, flag: CutoverFlag, request: Ro
   // An allow list opens the shadow early, but only while its rows are kept equal and reads may reach it at all.
   if (flag.allow.length > 0 && flag.read_ppm > 0 && listed(flag.allow, request)) return ALLOWED;
   if (flag.read_ppm >= 1_000_000) return SHARE_SHADOW;
-  if (key === undefined || key === null || key === '') return NO_KEY;
-  const { prefix } = prepared;
-  const bucket = prefix === null || typeof key !== 'string' ? bucketOf(flag.salt, key) : murmur3After(prefix, key);
+  const bucket = known === undefined ? bucketIn(prepared, request) : known;
+  if (bucket === null) return NO_KEY;
   return bucket < prepared.threshold ? SHARE_SHADOW : SHARE_PRIMARY;
 }
 

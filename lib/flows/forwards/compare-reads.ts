@@ -42,14 +42,14 @@ export async function compareRead(
     if (look === 1) pair = pairOf(primary, shadow);
     // Where no answer came there is none to compare; the pair counts all the same.
     if (!primary || !shadow || primary.status >= 500) {
-      await record(ports, declaration.id, pair);
+      await record(ports, declaration.id, read, pair);
       return 'skipped';
     }
     found = differences(primary, shadow, compileRules(rules.ignore));
     if (found.length === 0) break;
     if (look === 1) await ports.clock.sleep(SECOND_LOOK_MS);
   }
-  await record(ports, declaration.id, { ...pair, checks: 1, mismatches: found.length === 0 ? 0 : 1 });
+  await record(ports, declaration.id, read, { ...pair, checks: 1, mismatches: found.length === 0 ? 0 : 1 });
   if (found.length > 0) report(ports, { cutover: declaration.id, method: read.method, orderKey }, found);
   return found.length === 0 ? 'equal' : 'different';
 }
@@ -65,7 +65,8 @@ async function ask(
   // Compressed answers of two servers differ although they say the same.
   const headers = { ...read.headers, 'accept-encoding': 'identity' };
   try {
-    return await ports.upstream(target, { ...read, headers, body: null, mount: '/', deadlineMs });
+    const { method, path, query } = read;
+    return await ports.upstream(target, { method, path, query, headers, body: null, mount: '/', deadlineMs });
   } catch {
     return null;
   }
@@ -104,11 +105,11 @@ function pairOf(primary: UpstreamResponse | null, shadow: UpstreamResponse | nul
   return { pairs: 1, [fails(shadow) ? 'onlyShadow' : 'onlyPrimary']: 1 };
 }
 
-async function record(ports: Needs, cutover: string, counted: Counted): Promise<void> {
+async function record(ports: Needs, cutover: string, { slice }: ReadToCompare, counted: Counted): Promise<void> {
   const nowMs = ports.clock.now();
   const window = { ...emptyWindow(Math.floor(nowMs / MINUTE_MS), 'shadow' as const), ...counted };
   try {
-    await ports.windows.add(ports.ids.next(), cutover, [{ cutover, operation: 'compare', window }], nowMs);
+    await ports.windows.add(ports.ids.next(), cutover, [{ cutover, operation: 'compare', slice, window }], nowMs);
   } catch (error) {
     ports.log.failure('checks_not_recorded', error, { cutover });
   }

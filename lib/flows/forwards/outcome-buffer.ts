@@ -20,13 +20,14 @@ export type OutcomeBuffer = {
   flushIfDue(): Promise<void>;
 };
 
-type SideOutcome = { success: boolean; latencyMs: number; connectionLost: boolean };
+type SideOutcome = { slice: number | null; success: boolean; latencyMs: number; connectionLost: boolean };
 
 type Needs = Pick<Ports, 'clock' | 'ids' | 'windows' | 'log'>;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 type Entry = {
   cutover: string;
   operation: string;
+  slice: number | null;
   window: Mutable<MinuteWindow> & { latency: Record<number, number> };
 };
 
@@ -46,12 +47,12 @@ export function outcomeBuffer(ports: Needs, everyMs: number): OutcomeBuffer {
     return Math.max(clock.monotonicMs() - flushed.monotonicMs, clock.now() - flushed.wallMs) >= everyMs;
   }
 
-  function entryOf(cutover: string, operation: string, side: Side): Entry {
+  function entryOf(cutover: string, operation: string, side: Side, slice: number | null): Entry {
     const minute = Math.floor(ports.clock.now() / MINUTE_MS);
-    const key = `${cutover} ${operation} ${side} ${minute}`;
+    const key = `${cutover} ${operation} ${side} ${minute} ${slice}`;
     let entry = entries.get(key);
     if (!entry) {
-      entry = { cutover, operation, window: { ...emptyWindow(minute, side), latency: {} } };
+      entry = { cutover, operation, slice, window: { ...emptyWindow(minute, side), latency: {} } };
       entries.set(key, entry);
     }
     return entry;
@@ -68,8 +69,8 @@ export function outcomeBuffer(ports: Needs, everyMs: number): OutcomeBuffer {
   }
 
   return {
-    add(cutover, operation, side, { success, latencyMs, connectionLost }) {
-      const { window } = entryOf(cutover, operation, side);
+    add(cutover, operation, side, { slice, success, latencyMs, connectionLost }) {
+      const { window } = entryOf(cutover, operation, side, slice);
       window.count += 1;
       if (!success) window.errors += 1;
       window.told = (window.told ?? 0) + 1;
@@ -78,7 +79,7 @@ export function outcomeBuffer(ports: Needs, everyMs: number): OutcomeBuffer {
       window.latency[bucket] = (window.latency[bucket] ?? 0) + 1;
     },
     addChecks(cutover, operation, { checked, mismatched }) {
-      const { window } = entryOf(cutover, operation, 'shadow');
+      const { window } = entryOf(cutover, operation, 'shadow', null);
       window.checks += checked;
       window.mismatches += mismatched;
       differs ||= mismatched > 0;

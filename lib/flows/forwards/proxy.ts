@@ -17,8 +17,8 @@ export type Proxied = UpstreamResponse & Decision;
 
 export type ProxyPorts = Pick<Ports, 'clock' | 'log'> & { upstream: Upstream; outcomes: OutcomeBuffer };
 
-/** What callers send; the deadline is the function's own. */
-export type ProxiedRequest = Omit<UpstreamRequest, 'deadlineMs'> & { deadlineMs: number };
+/** What callers send; the deadline is the function's own, and so is the slice of the plan that its key lies in. */
+export type ProxiedRequest = Omit<UpstreamRequest, 'deadlineMs'> & { deadlineMs: number; slice?: number | null };
 
 const READS = new Set(['GET', 'HEAD']);
 /** Left for the answer itself when a second upstream has to be asked. */
@@ -54,7 +54,7 @@ export async function callSide(
   ports: ProxyPorts,
   declaration: ServiceDeclaration,
   side: Side,
-  request: ProxiedRequest,
+  { slice = null, ...request }: ProxiedRequest,
 ): Promise<UpstreamResponse> {
   const { gateway, upstreams, id } = declaration;
   const startedMs = ports.clock.monotonicMs();
@@ -73,7 +73,7 @@ export async function callSide(
   } finally {
     const operation = isRead(request.method) ? 'read' : 'write';
     const latencyMs = ports.clock.monotonicMs() - startedMs;
-    ports.outcomes.add(id, operation, side, { success, latencyMs, connectionLost });
+    ports.outcomes.add(id, operation, side, { slice, success, latencyMs, connectionLost });
   }
 }
 

@@ -12,7 +12,7 @@ export type OutcomeReport = {
   flushId: string;
   /** Who aggregated: an instance id. Spreads the writers over the shards of a minute. */
   source: string;
-  windows: readonly ({ cutover: string; operation: string } & MinuteWindow)[];
+  windows: readonly ({ cutover: string; operation: string; slice?: number | undefined } & MinuteWindow)[];
   /** Age of the flags the sender acts on: an alarm watches the oldest. */
   flagAgeMs?: number;
   /** Share of its memory that the sender uses. */
@@ -41,10 +41,11 @@ export async function recordOutcomes(
   const nameOf = boundedNames();
   const accepted: WindowAddition[] = [];
   const refused: RecordedOutcomes['refused'][number][] = [];
-  for (const [index, { cutover, operation, ...window }] of report.windows.entries()) {
+  for (const [index, { cutover, operation, slice, ...window }] of report.windows.entries()) {
     const why = known.has(cutover) ? impossible(window, nowMs) : `no cutover '${cutover}' is declared`;
     if (why) refused.push({ index, code: known.has(cutover) ? 'invalid_input' : 'not_found', why });
-    else accepted.push({ cutover, operation: nameOf(cutover, operation), window: withTold(window, report.memory) });
+    else
+      accepted.push({ cutover, operation: nameOf(cutover, operation), slice, window: withTold(window, report.memory) });
   }
   if (accepted.length > 0) await ports.windows.add(report.flushId, report.source, accepted, nowMs);
   return { accepted: accepted.length, refused };

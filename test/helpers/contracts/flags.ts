@@ -41,6 +41,7 @@ export function someFlags(
         epoch: at.epoch ?? 1,
         version: at.version ?? 3,
         read_ppm: at.readPpm ?? 500_000,
+        slices: [10_000, 100_000, 500_000],
         salt: 'customer',
         hash: 'murmur3_x86_32',
         shadow_writes: true,

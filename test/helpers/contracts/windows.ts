@@ -54,6 +54,7 @@ export function windowContract(name: string, make: () => Promise<WindowHarness>)
 
   describe(`window store contract: ${name}`, () => {
     adding(prepared);
+    slicing(prepared);
     flushing(prepared);
     readingAtOnce(prepared);
     expiring(prepared);
@@ -184,6 +185,56 @@ function adding(prepared: Prepared): void {
       const harness = await prepared();
       const latency = { [bucketIndex(1)]: 7, [bucketIndex(10)]: 7, [bucketIndex(100)]: 6 };
       expect(await twentySendersAtOnce(harness)).toEqual([windowOf(harness.minute, { count: 20, latency })]);
+    });
+  });
+}
+
+function slicing(prepared: Prepared): void {
+  describe('slices', () => {
+    const of = (slice: number | null, window: MinuteWindow, operation = 'read'): WindowAddition => ({
+      ...additionOf(window, operation),
+      slice,
+    });
+
+    it('are kept apart on request, over senders, oldest first; without one comes before the first', async () => {
+      const { store, clock, minute } = await prepared();
+      for (const source of ['a', 'b'])
+        await store.add(
+          'flush',
+          source,
+          [of(2, latencies(minute, 5)), of(null, latencies(minute, 1, 1)), of(0, latencies(minute, 5, 9))],
+          clock.nowMs,
+        );
+      const checks = { ...windowOf(minute - 1, { checks: 3, mismatches: 1, pairs: 3, onlyShadow: 1 }), side: 'shadow' };
+      await store.add('late', 'a', [of(7, checks as MinuteWindow, 'write')], clock.nowMs);
+      expect(await store.readParts('customer', minute - 1, minute)).toEqual([
+        { slice: 7, operation: 'write', window: checks },
+        { slice: null, operation: 'read', window: latencies(minute, 1, 1, 1, 1) },
+        { slice: 0, operation: 'read', window: latencies(minute, 5, 9, 5, 9) },
+        { slice: 2, operation: 'read', window: latencies(minute, 5, 5) },
+      ]);
+      expect(await store.readParts('invoice', minute - 1, minute)).toEqual([]);
+    });
+
+    it('are nothing to who reads the minute, or the minute by operation', async () => {
+      const { add, read, store, minute } = await prepared();
+      const told = { ...latencies(minute, 7), errors: 1, told: 1, drops: 1, memory: { 41: 1 } };
+      await add(of(1, told), of(3, told), additionOf(told));
+      const whole = { ...latencies(minute, 7, 7, 7), errors: 3, told: 3, drops: 3, memory: { 41: 3 } };
+      expect(await read()).toEqual([whole]);
+      expect(await store.readByOperation('customer', minute, minute)).toEqual([{ operation: 'read', window: whole }]);
+    });
+
+    it('with every bucket there is are counted once', async () => {
+      const { store, clock, minute } = await prepared();
+      const latency: Record<number, number> = {};
+      for (let index = MIN_BUCKET; index <= MAX_BUCKET; index += 1) latency[index] = 1;
+      const window = windowOf(minute, { count: histogramCount(latency), errors: 3, latency });
+      const flush = [0, 7].map((slice) => of(slice, window));
+      await store.add('flush', 'sender', flush, clock.nowMs);
+      await store.add('flush', 'sender', flush, clock.nowMs);
+      const parts = await store.readParts('customer', minute, minute);
+      expect(parts).toEqual(flush.map(({ slice, operation }) => ({ slice, operation, window })));
     });
   });
 }

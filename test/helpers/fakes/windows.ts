@@ -2,7 +2,7 @@
 
 import { mergeByOperation } from '../../../lib/adapters/dynamodb/window-item.ts';
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
-import { type MinuteWindow, mergeWindows } from '../../../lib/core/gates/minute-window.ts';
+import { type MinuteWindow, mergeParts, mergeWindows } from '../../../lib/core/gates/minute-window.ts';
 import type { Clock } from '../../../lib/ports/machine.ts';
 import type { WindowAddition, WindowStore } from '../../../lib/ports/windows.ts';
 
@@ -24,14 +24,20 @@ export function inMemoryWindows(options: { clock: Pick<Clock, 'now'> }): InMemor
     if (down) throw new CrossfadeError('store_unavailable', 'The window store was switched off.', { retryable: true });
   };
 
+  const between = (id: string, fromMinute: number, toMinute: number): WindowAddition[] => {
+    reachable();
+    const from = Math.max(fromMinute, Math.floor(options.clock.now() / 60_000) - RETENTION_MINUTES + 1);
+    return stored.filter(({ cutover, window }) => cutover === id && window.minute >= from && window.minute <= toMinute);
+  };
+
   return {
     async add(flushId, source, additions, nowMs) {
       reachable();
       const oldest = Math.floor(nowMs / 60_000) - RETENTION_MINUTES;
       const taken: string[] = [];
       for (const addition of additions.filter(({ window }) => window.minute > oldest)) {
-        const { cutover, operation, window } = addition;
-        const mark = JSON.stringify([flushId, source, cutover, operation, window.minute, window.side]);
+        const { cutover, operation, window, slice = null } = addition;
+        const mark = JSON.stringify([flushId, source, cutover, operation, window.minute, window.side, slice]);
         if (flushes.has(mark)) continue;
         taken.push(mark);
         stored.push(structuredClone(addition));
@@ -40,11 +46,8 @@ export function inMemoryWindows(options: { clock: Pick<Clock, 'now'> }): InMemor
     },
 
     async read(id, fromMinute, toMinute) {
-      reachable();
-      const from = Math.max(fromMinute, Math.floor(options.clock.now() / 60_000) - RETENTION_MINUTES + 1);
       const merged = new Map<string, MinuteWindow>();
-      for (const { cutover, window } of stored) {
-        if (cutover !== id || window.minute < from || window.minute > toMinute) continue;
+      for (const { window } of between(id, fromMinute, toMinute)) {
         const key = `${window.minute}#${window.side}`;
         const before = merged.get(key);
         merged.set(key, before ? mergeWindows(before, window) : structuredClone(window));
@@ -53,12 +56,12 @@ export function inMemoryWindows(options: { clock: Pick<Clock, 'now'> }): InMemor
     },
 
     async readByOperation(id, fromMinute, toMinute) {
-      reachable();
-      const from = Math.max(fromMinute, Math.floor(options.clock.now() / 60_000) - RETENTION_MINUTES + 1);
-      return mergeByOperation(
-        stored
-          .filter(({ cutover, window }) => cutover === id && window.minute >= from && window.minute <= toMinute)
-          .map(({ operation, window }) => ({ operation, window })),
+      return mergeByOperation(between(id, fromMinute, toMinute));
+    },
+
+    async readParts(id, fromMinute, toMinute) {
+      return mergeParts(
+        between(id, fromMinute, toMinute).map(({ slice = null, operation, window }) => ({ slice, operation, window })),
       );
     },
 

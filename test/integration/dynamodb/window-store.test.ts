@@ -86,6 +86,27 @@ describe('items of windows', () => {
     expect(counts.reduce((sum, count) => sum + count, 0)).toBe(100);
   });
 
+  it('of the version before have no slices, and take those of newer senders', async () => {
+    const { store, tableName } = await fresh();
+    const Key = windowKey('customer', shardOf('sender'), { minute: MINUTE, side: 'primary', operation: 'read' });
+    const before = { minute: MINUTE, side: 'primary', operation: 'read', count: 2, errors: 1, keyless: 0, checks: 0 };
+    const Item = { ...Key, ...before, mismatches: 0, b3: 2, flushes: new Set(['a flush']) };
+    await client.send(new PutCommand({ TableName: tableName, Item }));
+    const old = { ...windowOf(MINUTE, { count: 2, errors: 1 }), latency: { 3: 2 } };
+    expect(await store.readParts('customer', MINUTE, MINUTE)).toEqual([
+      { slice: null, operation: 'read', window: old },
+    ]);
+    const window = { ...windowOf(MINUTE, { count: 1 }), latency: { 3: 1 } };
+    await store.add('flush', 'sender', [{ cutover: 'customer', operation: 'read', slice: 1, window }], START_MS);
+    expect(await store.readParts('customer', MINUTE, MINUTE)).toEqual([
+      { slice: null, operation: 'read', window: old },
+      { slice: 1, operation: 'read', window },
+    ]);
+    const found = await client.send(new GetCommand({ TableName: tableName, Key }));
+    // What the version before adds up: attributes that it knows.
+    expect(found.Item).toMatchObject({ count: 3, errors: 1, b3: 3 });
+  });
+
   it.each([
     ['a counter that is text', { errors: 'none' }, 'errors: '],
     ['a bucket that is negative', { b17: -4 }, 'b17: '],

@@ -6,6 +6,8 @@ import { type ClientOptions, createClient } from '../../../lib/client/client.ts'
 import type { OutcomeBatch } from '../../../lib/client/recorder.ts';
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
 import type { CutoverFlag, FlagDocument } from '../../../lib/core/routing/flags.ts';
+import { bucketOf } from '../../../lib/core/routing/routing.ts';
+import { sliceOf } from '../../../lib/core/routing/slices.ts';
 import type { FlagSource } from '../../../lib/routing/flag-cache.ts';
 import { flagOf, systemFlagOf } from '../../property/samples.ts';
 
@@ -31,8 +33,58 @@ describe('a route', () => {
       reason: 'no_flags',
       stage: null,
       version: 0,
+      slice: null,
       ageMs: null,
     });
+  });
+
+  it('says the slice of the key, whatever sends it to its side; none without a key or flags that tell slices', async () => {
+    const slices = [10_000, 100_000, 500_000];
+    const ends = [...slices, 1_000_000];
+    const { client } = bench(serving(documentOf({ read_ppm: 100_000, slices, deny: ['key-3'] })));
+    await client.refresh();
+    const keys = Array.from({ length: 300 }, (_, i) => `key-${i}`);
+    for (const key of keys) {
+      const wanted = sliceOf(bucketOf('customer', key), ends);
+      for (const operation of ['read', 'write'])
+        expect([key, client.route('customer', { key, operation }).slice]).toEqual([key, wanted]);
+    }
+    const on = keys.filter((key) => client.shouldRouteToShadow('customer', 'read', key));
+    expect(new Set(on.map((key) => client.route('customer', { key }).slice))).toEqual(new Set([0, 1]));
+    expect(client.route('customer', {}).slice).toBeNull();
+    const { client: before } = bench(serving(documentOf({ read_ppm: 100_000 })));
+    await before.refresh();
+    expect(before.route('customer', { key: 'key-1' }).slice).toBeNull();
+  });
+
+  it('is recorded with its slice: runs, comparisons and writes', async () => {
+    const forwards = { intend: async () => ({ side: 'primary' as const, forward: null }), settle: async () => {} };
+    const { client, sent } = bench(serving(documentOf({ read_ppm: 0, slices: [500_000] })), { forwards });
+    await client.refresh();
+    const keys = Array.from({ length: 20 }, (_, i) => `key-${i}`);
+    for (const key of keys) {
+      const run = { cutover: 'customer', key, readonly: true, compare: true, primary: () => 1, shadow: () => 2 };
+      await client.runCutover(run);
+      await client.write({ cutover: 'customer', key, payload: {}, primary: () => 1, shadow: () => 1 });
+    }
+    await client.runCutover({ cutover: 'customer', primary: () => 1, shadow: () => 2 });
+    await client.close();
+    const wanted = [0, 1].map(
+      (slice) => keys.filter((key) => client.route('customer', { key }).slice === slice).length,
+    );
+    const counted = (of: (window: OutcomeBatch['windows'][number]) => number, over: object) =>
+      [0, 1, undefined].map((slice) => {
+        const wants = Object.entries({ ...over, slice });
+        const windows: Record<string, unknown>[] = sent.flatMap((batch) => batch.windows);
+        const found = windows.filter((one) => wants.every(([name, value]) => one[name] === value));
+        return found.reduce((sum, window) => sum + of(window as OutcomeBatch['windows'][number]), 0);
+      });
+    expect(Math.min(...wanted)).toBeGreaterThan(0);
+    expect(counted(({ count }) => count, { side: 'primary', operation: 'read' })).toEqual([...wanted, 1]);
+    expect(counted(({ count }) => count, { side: 'primary', operation: 'write' })).toEqual([...wanted, 0]);
+    // Four comparisons at a time: the rest is shed.
+    const [first, second, none] = counted(({ checks }) => checks, { side: 'shadow', operation: 'read' });
+    expect([first! > 0, second! > 0, first! + second! >= 4, none]).toEqual([true, true, true, 0]);
   });
 
   it('follows the flags, with their stage, version and age', async () => {

@@ -52,6 +52,28 @@ afterEach(() => {
 });
 
 describe('recording', () => {
+  it('keeps the slices of a minute apart, and what has none', async () => {
+    const { recorder, sent } = bench();
+    for (const slice of [2, undefined, 0, 2, null]) recorder.record(outcome({ slice }));
+    recorder.compared({ cutover: 'customer', operation: 'read', slice: 2, mismatch: true, alone: undefined });
+    await recorder.flush();
+    const windows = sent.flatMap((batch) => batch.windows);
+    expect(windows.map(({ slice, side, count, checks }) => [slice, side, count, checks])).toEqual([
+      [2, 'primary', 2, 0],
+      [undefined, 'primary', 2, 0],
+      [0, 'primary', 1, 0],
+      [2, 'shadow', 0, 1],
+    ]);
+    expect(() => outcomeReport.read(JSON.parse(JSON.stringify(sent[0])))).not.toThrow();
+  });
+
+  it.each([-1, 8, 0.5, Number.NaN, '1'])('drops an outcome of slice %j, which no receiver takes', async (slice) => {
+    const { recorder, sent } = bench();
+    recorder.record(outcome({ slice: slice as number }));
+    await recorder.flush();
+    expect([sent, recorder.dropped]).toEqual([[], 1]);
+  });
+
   it('adds one minute of one side and operation up', async () => {
     const { recorder, sent } = bench();
     recorder.record(outcome());

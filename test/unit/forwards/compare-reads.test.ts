@@ -13,7 +13,7 @@ import { gatewayBench } from '../../helpers/gateway-bench.ts';
 import { declarationOf, NOW } from '../../property/samples.ts';
 
 type Said = { status?: number; json?: unknown; text?: string; type?: string } | 'away';
-const READ = { method: 'GET', path: 'users/1', query: '', headers: { cookie: 'secret' } };
+const READ = { method: 'GET', path: 'users/1', query: '', headers: { cookie: 'secret' }, slice: 3 };
 
 function bench(primary: Said | Said[], shadow: Said | Said[], compare: Partial<GatewayRules['compare']> = {}) {
   const clock = {
@@ -66,6 +66,7 @@ function bench(primary: Said | Said[], shadow: Said | Said[], compare: Partial<G
     declaration,
     logged,
     counted,
+    slices: async () => (await windows.readParts('chat', 0, NOW)).map(({ slice }) => slice),
     pair,
     forwardStore,
     run: () => compareRead(ports, declaration, READ, 10_000),
@@ -82,6 +83,7 @@ describe('two answers', () => {
     const it_ = bench(primary, shadow, compare);
     expect(await it_.run()).toBe('equal');
     expect(await it_.counted()).toEqual([1, 0]);
+    expect(await it_.slices()).toEqual([3]);
     expect(it_.logged).toEqual([]);
   });
 

@@ -56,6 +56,17 @@ describe('POST /v1/outcomes', () => {
     expect(await stored()).toEqual([{ ...window, latency: { 148: 2, [-5]: 1 } }]);
   });
 
+  it('counts by slice, and what comes from senders that know none', async () => {
+    await send([{ ...WINDOW, slice: 0 }, { ...WINDOW, slice: 7 }, WINDOW]);
+    const parts = await served.windows.readParts('customer', MINUTE, MINUTE);
+    expect(parts.map(({ slice, operation, window }) => [slice, operation, window.count])).toEqual([
+      [null, 'read', 3],
+      [0, 'read', 3],
+      [7, 'read', 3],
+    ]);
+    expect(await stored()).toMatchObject([{ count: 9, errors: 3 }]);
+  });
+
   it('counts what newer senders tell, and for how many operations it was told', async () => {
     await send(
       [

@@ -4,7 +4,9 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { MAX_BODY_BYTES } from '../../../lib/core/net/proxied-request.ts';
 import { rateLimit } from '../../../lib/core/routing/rate-limit.ts';
 import { bucketOf, inShare } from '../../../lib/core/routing/routing.ts';
+import { sliceOf, slicesOf } from '../../../lib/core/routing/slices.ts';
 import { answering, type GatewayBench, gatewayBench } from '../../helpers/gateway-bench.ts';
+import { PLAN } from '../../property/samples.ts';
 import { eventOf, tokenOf } from '../../property/served.ts';
 
 const open: GatewayBench[] = [];
@@ -130,6 +132,23 @@ describe('a request', () => {
     await made.call({});
     const minute = Math.floor(made.clock.now() / 60_000);
     expect(await made.windows.read('chat', minute, minute)).toMatchObject([{ side: 'primary', count: 6, errors: 0 }]);
+  });
+
+  it('is recorded in the slice of its correlation id', async () => {
+    const made = await bench({ stage: 'r1' });
+    const ids = Array.from({ length: 40 }, (_, i) => `visit-${i}`);
+    for (const id of ids) await made.call({ headers: { 'x-correlation-id': id } });
+    made.clock.ms += 1_001;
+    await made.call({ headers: { 'x-correlation-id': ids[0]! } });
+    const minute = Math.floor(made.clock.now() / 60_000);
+    const parts = await made.windows.readParts('chat', minute - 1, minute);
+    const ends = slicesOf(PLAN, 0);
+    const wanted = [...ids, ids[0]!].map((id) => sliceOf(bucketOf(made.declaration.salt, id), ends));
+    for (const slice of new Set(wanted)) {
+      const of = parts.filter((part) => part.slice === slice).map(({ window }) => window.count);
+      expect([slice, of.reduce((a, b) => a + b, 0)]).toEqual([slice, wanted.filter((one) => one === slice).length]);
+    }
+    expect(new Set(wanted).size).toBeGreaterThan(1);
   });
 });
 

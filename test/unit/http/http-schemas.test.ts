@@ -292,6 +292,7 @@ describe('outcomes', () => {
 
   it('are taken as the SDK sends them', () => {
     expect(outcomeReport.read(report())).toEqual(report());
+    expect(outcomeReport.read(report({ slice: 7 }))).toEqual(report({ slice: 7 }));
   });
 
   it.each([
@@ -302,6 +303,11 @@ describe('outcomes', () => {
     { count: 1e10 },
     { count: '2' },
     { errors: -1 },
+    { slice: -1 },
+    { slice: 8 },
+    { slice: 0.5 },
+    { slice: null },
+    { slice: '1' },
     { side: 'both' },
     { side: 'Shadow' },
     { minute: -1 },

@@ -6,10 +6,16 @@ import { shardOf } from '../../../lib/adapters/dynamodb/keys.ts';
 import {
   additionExpressions,
   flushMark,
+  type Slice,
+  slicesOf,
+  windowOf,
+} from '../../../lib/adapters/dynamodb/window-item.ts';
+import {
   MAX_BUCKETS_PER_UPDATE,
   mergeAdditions,
   splitWindow,
-} from '../../../lib/adapters/dynamodb/window-item.ts';
+  updatesOf,
+} from '../../../lib/adapters/dynamodb/window-updates.ts';
 import { histogramCount, MAX_BUCKET, MIN_BUCKET } from '../../../lib/core/gates/histogram.ts';
 import { emptyWindow, type MinuteWindow, mergeWindows, poolWindows } from '../../../lib/core/gates/minute-window.ts';
 
@@ -97,11 +103,89 @@ describe('the update of a part', () => {
     const latency = Object.fromEntries(Array.from({ length: MAX_BUCKETS_PER_UPDATE }, (_, n) => [n - 340, 1]));
     const told = { left: 1, drops: 1, told: 1, memory: { 41: 1 } };
     const part = { ...emptyWindow(29_000_000, 'primary'), ...told, latency };
-    const { UpdateExpression, ...rest } = additionExpressions(part, 'read', 'mark', 1);
+    const [update] = updatesOf([{ slice: null, window: part }]);
+    const { UpdateExpression, ...rest } = additionExpressions(update!, 'read', 'mark', 1);
     expect(Buffer.byteLength(UpdateExpression)).toBeLessThan(4_096);
     expect(Object.keys(rest.ExpressionAttributeNames)).toHaveLength(MAX_BUCKETS_PER_UPDATE + 5 + 4 + 3);
     expect(Object.keys(rest.ExpressionAttributeValues)).toHaveLength(MAX_BUCKETS_PER_UPDATE + 5 + 4 + 6);
   });
+});
+
+describe('the slices of a flush', () => {
+  const slices: fc.Arbitrary<Slice[]> = fc.uniqueArray(
+    fc.record({ slice: fc.option(fc.integer({ min: 0, max: 7 })), window: plausibleWindow }),
+    { selector: ({ slice }) => slice, minLength: 1, maxLength: 9 },
+  );
+
+  it('are read from the item as they were written, and its totals are their sum for readers who know no slices', () => {
+    fc.assert(
+      fc.property(slices, (flush) => {
+        const item = itemAfter(flush);
+        const whole = { ok: true, window: flush.map(({ window }) => window).reduce(mergeWindows) };
+        expect(windowOf(item)).toEqual(whole);
+        const told = flush.filter(({ window }) => isTold(window));
+        const read = slicesOf(item);
+        const inOrder = told.sort((a, b) => (a.slice ?? -1) - (b.slice ?? -1));
+        expect(read).toEqual({
+          ok: true,
+          slices: inOrder.length > 0 ? inOrder : [{ slice: null, ...nothingOf(item) }],
+        });
+      }),
+    );
+  });
+
+  it('fit into updates within the limits, each plausible alone, the same ones for the same flush', () => {
+    fc.assert(
+      fc.property(slices, (flush) => {
+        const updates = updatesOf(flush);
+        expect(updatesOf([...flush].reverse())).toEqual(updates);
+        for (const update of updates) {
+          const { UpdateExpression } = additionExpressions(update, 'read', 'mark', 1);
+          expect(UpdateExpression.split(/[,=]/).length).toBeLessThanOrEqual(290);
+          expect(Buffer.byteLength(UpdateExpression)).toBeLessThan(4_096);
+        }
+      }),
+    );
+  });
+
+  it('of a busy sender are one update', () => {
+    const window = (buckets: number): MinuteWindow => ({
+      ...emptyWindow(29_000_000, 'primary'),
+      count: buckets,
+      told: buckets,
+      latency: Object.fromEntries(Array.from({ length: buckets }, (_, n) => [n, 1])),
+    });
+    expect(updatesOf([5, 25, 60, 70].map((buckets, slice) => ({ slice, window: window(buckets) })))).toHaveLength(1);
+    expect(updatesOf([5, 60, 80, 80].map((buckets, slice) => ({ slice, window: window(buckets) })))).toHaveLength(2);
+  });
+
+  it('that count more than there is in all are refused', () => {
+    const item = { ...itemAfter([{ slice: 3, window: { ...emptyWindow(1, 'primary'), count: 2 } }]), count: 1 };
+    expect(slicesOf(item)).toEqual({ ok: false, problems: 's3: there is more of it than there is in all' });
+    expect(slicesOf({ ...item, s3count: 'two' })).toMatchObject({ ok: false, problems: /^s3: count/ });
+  });
+});
+
+/** The item that DynamoDB has after the updates of a flush. */
+function itemAfter(flush: readonly Slice[]): Record<string, unknown> {
+  const item: Record<string, unknown> = {};
+  for (const update of updatesOf(flush)) {
+    const { minute, side } = update[0]!.window;
+    const { UpdateExpression, ...rest } = additionExpressions(update, 'read', 'mark', 1);
+    Object.assign(item, { minute, side });
+    const [, adds] = UpdateExpression.split(' ADD flushes :marks, ');
+    for (const add of adds!.split(', ')) {
+      const [name, value] = add.split(' ');
+      const attribute = rest.ExpressionAttributeNames[name!]!;
+      item[attribute] = ((item[attribute] as number) ?? 0) + (rest.ExpressionAttributeValues[value!] as number);
+    }
+  }
+  return item;
+}
+
+const isTold = (window: MinuteWindow): boolean => window.count > 0 || window.checks > 0 || window.memory !== undefined;
+const nothingOf = (item: Record<string, unknown>) => ({
+  window: emptyWindow(item.minute as number, item.side as 'primary'),
 });
 
 describe('merging a flush', () => {
@@ -118,8 +202,29 @@ describe('merging a flush', () => {
       at('a', 'read', 2, 'primary'),
       at('a', 'read', 1, 'shadow'),
     ];
-    expect(mergeAdditions(different)).toEqual(different);
-    expect(mergeAdditions([...different, ...different]).map(({ window }) => window.count)).toEqual([2, 2, 2, 2, 2]);
+    const item = ({ cutover, operation, window }: (typeof different)[number]) => ({
+      cutover,
+      operation,
+      slices: [{ slice: null, window }],
+    });
+    expect(mergeAdditions(different)).toEqual(different.map(item));
+    const twice = mergeAdditions([...different, ...different]);
+    expect(twice.map(({ slices }) => slices.map(({ window }) => window.count))).toEqual([[2], [2], [2], [2], [2]]);
+  });
+
+  it('keeps the slices of one item together', () => {
+    const of = (slice: number | null, count: number) => ({
+      cutover: 'a',
+      operation: 'read',
+      slice,
+      window: { ...emptyWindow(1, 'primary'), count },
+    });
+    const [item, ...others] = mergeAdditions([of(1, 2), of(null, 1), of(1, 3)]);
+    expect(others).toEqual([]);
+    expect(item!.slices.map(({ slice, window }) => [slice, window.count])).toEqual([
+      [1, 5],
+      [null, 1],
+    ]);
   });
 });
 

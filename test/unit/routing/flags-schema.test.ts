@@ -26,6 +26,11 @@ describe.each(READERS)('served flags, read by the %s', (_name, read, readText) =
     expect(read(customer({ extra: 1, _updatedAt: 'now' }))).toEqual(someFlags());
   });
 
+  it('a flag of the version before, which tells no slices, is taken', () => {
+    const { slices: _, ...before } = someFlags().cutovers.customer!;
+    expect(read({ ...served(), customer: before }).cutovers).toEqual({ customer: before });
+  });
+
   it('a flag without epoch, or switched off by hand, is passed over', () => {
     const without = { system: someFlags().system, cutovers: {} };
     expect(read({ ...served(), customer: { enabled: false } })).toEqual(without);
@@ -39,6 +44,12 @@ describe.each(READERS)('served flags, read by the %s', (_name, read, readText) =
     ['a share between two parts per million', { read_ppm: 0.5 }],
     ['a share as text', { read_ppm: '5' }],
     ['no share', { read_ppm: undefined }],
+    ['slices that are no list', { slices: 10_000 }],
+    ['a slice that ends at nothing', { slices: [0, 10_000] }],
+    ['a slice that ends at the whole', { slices: [1_000_000] }],
+    ['slices that do not rise', { slices: [10_000, 10_000] }],
+    ['a slice between two parts per million', { slices: [0.5] }],
+    ['more than eight slices', { slices: [1, 2, 3, 4, 5, 6, 7, 8] }],
     ['an epoch as text', { epoch: '1' }],
     ['a null epoch', { epoch: null }],
     ['a negative version', { version: -1 }],
@@ -176,16 +187,18 @@ describe('stored flags', () => {
     expect(() => storedFlags(document)).toThrow(message);
   });
 
-  it('1,200 cutovers fit, and more than 1 MB is flags_too_large, with what would make it fit', () => {
-    const many = (count: number) => ({
+  it('1,200 cutovers fit, 1,050 of them when all are under way, and more than 1 MB is flags_too_large, with what would make it fit', () => {
+    const { slices, ...idle } = flags.cutovers.customer!;
+    const many = (count: number, told: object = {}) => ({
       ...flags,
       cutovers: Object.fromEntries(
         Array.from({ length: count }, (_, n) => [
           `table_${n}`,
-          { ...flags.cutovers.customer!, salt: `table_${n}`, allow: [], deny: [] },
+          { ...idle, ...told, salt: `table_${n}`, allow: [], deny: [] },
         ]),
       ),
     });
+    expect(storedFlags(many(1_050, { slices })).length).toBeLessThan(1_048_576);
     expect(storedFlags(many(1_200)).length).toBeLessThan(1_048_576);
     const refused = /document of 1500 cutovers has \d+ bytes, some \d+ each.*Declare (\d+) cutovers less/;
     expect(() => storedFlags(many(1_500))).toThrow(expect.objectContaining({ code: 'flags_too_large' }));
@@ -195,7 +208,7 @@ describe('stored flags', () => {
       const less = Number(refused.exec(String(error))?.[1]);
       expect(storedFlags(many(1_500 - less - 10)).length).toBeLessThan(1_048_576);
     }
-    expect.assertions(3);
+    expect.assertions(4);
   });
 
   it('25 entries of 1024 characters are fine', () => {

@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonicalJson } from '../../../lib/core/base/canonical-json.ts';
+import { makePlan } from '../../../lib/core/cutover/plan.ts';
 import {
   compareFlagAge,
   cutoverFlag,
@@ -32,6 +33,8 @@ describe('the flag of a cutover', () => {
       epoch: 3,
       version: 7,
       read_ppm: ppm,
+      // What the gates judge is told by slice: r1, r2 and the rest.
+      ...(writes && !promoted ? { slices: [10_000, 500_000] } : {}),
       salt: 'customer',
       hash: 'murmur3_x86_32',
       shadow_writes: writes,
@@ -41,6 +44,11 @@ describe('the flag of a cutover', () => {
       allow: [],
       deny: [],
     });
+  });
+
+  it('tells no slices where the plan has one only', () => {
+    const state = { ...stateIn('dual_write'), plan: makePlan('at_once', [['full_100', 100]]) };
+    expect(cutoverFlag(declarationOf(), state, systemOf())).not.toHaveProperty('slices');
   });
 
   it.each(['dual_write', 'r1', 'r2', 'full_100'] as const)(

@@ -2,13 +2,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  bucketOf,
-  inShare,
-  type RouteReason,
-  type RouteRequest,
-  shareThreshold,
-} from '../../../lib/core/routing/routing.ts';
+import { bucketOf, inShare, type RouteReason, type RouteRequest } from '../../../lib/core/routing/routing.ts';
+import { shareThreshold } from '../../../lib/core/routing/slices.ts';
 import { EDGE_KEYS } from '../../helpers/edge-keys.ts';
 import { route } from '../../helpers/route.ts';
 import { flagOf, seeded, systemFlagOf } from '../../property/samples.ts';

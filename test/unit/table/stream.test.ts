@@ -47,6 +47,16 @@ describe('records', () => {
     ).toEqual([]);
   });
 
+  it('that carry a read bring it with its slice; one that is none is left out', () => {
+    const read = { method: 'GET', path: 'users/1', query: '', headers: {} };
+    const carried = (slice: unknown) => {
+      const NewImage = { id: { S: 'compare#chat' }, read: { S: JSON.stringify({ ...read, slice }) } };
+      return parsed({ ...streamRecord('1', null), dynamodb: { SequenceNumber: '1', NewImage } })[0]!.read;
+    };
+    expect([0, 7].map(carried)).toEqual([0, 7].map((slice) => ({ ...read, slice })));
+    for (const slice of [undefined, null, -1, 8, 0.5, '1']) expect(carried(slice)).toEqual(read);
+  });
+
   it('row 32: that name nothing usable are kept to be counted', () => {
     const odd = [
       streamRecord('1', null),
