@@ -104,6 +104,17 @@ module.exports.PARAMETERS = {
     env: 'CROSSFADE_ALERT_WEBHOOK_KEY_ARN',
     meaning: 'ARN of the secret whose text signs them',
   },
+  alarmArns: {
+    default: '',
+    env: 'CROSSFADE_ALARM_ARNS',
+    meaning:
+      'ARNs of the alarms that criteria name, separated by commas: the tick may read these and no others. Composite alarms need `*`, which is a rule of CloudWatch',
+  },
+  checkKeyArn: {
+    default: '',
+    env: 'CROSSFADE_CHECK_KEY_ARN',
+    meaning: 'ARN of the secret whose text signs HTTP checks of criteria; they need a way out of the subnets',
+  },
   runbookUrl: {
     default: 'infra/runbooks',
     env: 'CROSSFADE_RUNBOOK_URL',

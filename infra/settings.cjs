@@ -74,6 +74,7 @@ function localSettings() {
     },
     layers: [],
     concurrency: {},
+    alarms: [],
     subnets: [],
     routeTables: [],
     authorizer: { issuerUrl: environment.CROSSFADE_JWT_ISSUER, audience: [environment.CROSSFADE_JWT_AUDIENCE] },
@@ -96,9 +97,17 @@ function localSettings() {
   };
 }
 
-/** Six ports in a row, so that one number moves the whole stack. */
+/** Seven ports in a row, so that one number moves the whole stack. */
 function portsFrom(base) {
-  return { front: base, api: base + 1, lambda: base + 2, dynamodb: base + 3, appconfig: base + 4, postgres: base + 5 };
+  return {
+    front: base,
+    api: base + 1,
+    lambda: base + 2,
+    dynamodb: base + 3,
+    appconfig: base + 4,
+    postgres: base + 5,
+    cloudwatch: base + 6,
+  };
 }
 
 function localEnvironment(ports) {
@@ -107,6 +116,7 @@ function localEnvironment(ports) {
     CROSSFADE_PROFILE: 'local',
     CROSSFADE_DYNAMODB_ENDPOINT: `http://127.0.0.1:${ports.dynamodb}`,
     CROSSFADE_APPCONFIG_ENDPOINT: `http://127.0.0.1:${ports.appconfig}`,
+    CROSSFADE_CLOUDWATCH_ENDPOINT: `http://127.0.0.1:${ports.cloudwatch}`,
     CROSSFADE_APPCONFIG_APPLICATION: 'crossfade',
     CROSSFADE_APPCONFIG_ENVIRONMENT: 'local',
     CROSSFADE_APPCONFIG_PROFILE: 'flags',
@@ -123,6 +133,8 @@ function localEnvironment(ports) {
     // A receiver on this machine, when one is wanted: http is fine here.
     CROSSFADE_ALERT_WEBHOOK_URL: '',
     CROSSFADE_ALERT_WEBHOOK_KEY: '',
+    // Signs HTTP checks.
+    CROSSFADE_CHECK_KEY: '',
     CROSSFADE_LOG_LEVEL: PARAMETERS.logLevel.default,
     CROSSFADE_METRICS_RETENTION_DAYS: PARAMETERS.metricsRetentionDays.default,
     // A developer's own AWS account is never touched from here.
@@ -174,6 +186,7 @@ async function readParameters(stage, resolveVariable) {
   refusePasswords(values);
   refuseStrangers(values);
   refuseWebhook(values);
+  refuseCriteria(values);
   refuseRunbooks(values);
   return values;
 }
@@ -215,9 +228,18 @@ function refuseWebhook({ alertWebhookUrl: url, alertWebhookKeyArn: arn, alertEve
   if (!URL.canParse(url) || new URL(url).protocol !== 'https:' || new URL(url).username !== '') {
     throw new Error('Parameter alertWebhookUrl is no https address without a user.');
   }
-  if (!/^arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:secret:[\w/+=.@-]+$/.test(arn)) {
-    throw new Error('Parameter alertWebhookKeyArn is no ARN of a secret in Secrets Manager.');
-  }
+  if (!SECRET.test(arn)) throw new Error('Parameter alertWebhookKeyArn is no ARN of a secret in Secrets Manager.');
+}
+
+const SECRET = /^arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:secret:[\w/+=.@-]+$/;
+const ALARM = /^arn:[\w-]+:cloudwatch:[a-z0-9-]+:\d{12}:alarm:[^,*]+$/;
+
+/** What a criterion could not be observed with is refused before the deployment. */
+function refuseCriteria({ alarmArns, checkKeyArn }) {
+  const wrong = alarmArns === '' || alarmArns === '*' ? [] : listed(alarmArns).filter((arn) => !ALARM.test(arn));
+  if (wrong.length > 0) throw new Error(`Parameter alarmArns has '${wrong[0]}', which is no ARN of an alarm.`);
+  if (checkKeyArn !== '' && !SECRET.test(checkKeyArn))
+    throw new Error('Parameter checkKeyArn is no ARN of a secret in Secrets Manager.');
 }
 
 /** Alarms are read in a console and in mails, where only a whole address leads anywhere. */
@@ -260,6 +282,7 @@ function awsSettings(stage, region, values) {
       securityGroupIds: [
         { Ref: 'FunctionSecurityGroup' },
         ...(values.alertWebhookUrl ? [{ Ref: 'WebhookSecurityGroup' }] : []),
+        ...(values.checkKeyArn ? [{ Ref: 'CheckSecurityGroup' }] : []),
       ],
       subnetIds: listed(values.subnetIds),
     },
@@ -288,6 +311,7 @@ function awsSettings(stage, region, values) {
       verify: reserved(values.reservedVerify),
     },
     authorizer: { issuerUrl: values.jwtIssuer, audience: [values.jwtAudience] },
+    alarms: listed(values.alarmArns || 'none'),
     subnets: listed(values.subnetIds),
     routeTables: listed(values.routeTableIds),
     offline: {},

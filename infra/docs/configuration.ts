@@ -26,7 +26,17 @@ type Json = {
 };
 
 /** Explained in a section of their own, or a union of forms that their meaning shows. */
-const WHOLE = new Set(['alerts', 'experiments', 'freeze', 'columns', 'reverse', 'plan', 'stages', 'dwellMinutes']);
+const WHOLE = new Set([
+  'alerts',
+  'criteria',
+  'experiments',
+  'freeze',
+  'columns',
+  'reverse',
+  'plan',
+  'stages',
+  'dwellMinutes',
+]);
 
 /** The keys of each kind, `policy.memoryMax` for nested ones. */
 function keysOf(schema: Json, prefix = '', within = true): [string, Json, boolean][] {

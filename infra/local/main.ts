@@ -40,7 +40,7 @@ function portNumber(text: string): number {
 }
 
 const portOption = () =>
-  new Option('--port <port>', 'first of six ports in a row')
+  new Option('--port <port>', 'first of seven ports in a row')
     .argParser(portNumber)
     .default(Number(process.env.CROSSFADE_PORT ?? DEFAULT_PORT));
 

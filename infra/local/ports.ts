@@ -1,4 +1,4 @@
-/** Six ports in a row, so that one number moves the whole stack. */
+/** Seven ports in a row, so that one number moves the whole stack. */
 
 import { createServer } from 'node:net';
 
@@ -9,10 +9,19 @@ export type LocalPorts = {
   dynamodb: number;
   appconfig: number;
   postgres: number;
+  cloudwatch: number;
 };
 
 export function portsFrom(base: number): LocalPorts {
-  return { front: base, api: base + 1, lambda: base + 2, dynamodb: base + 3, appconfig: base + 4, postgres: base + 5 };
+  return {
+    front: base,
+    api: base + 1,
+    lambda: base + 2,
+    dynamodb: base + 3,
+    appconfig: base + 4,
+    postgres: base + 5,
+    cloudwatch: base + 6,
+  };
 }
 
 /** The ports that another program listens on, with what each is wanted for. */

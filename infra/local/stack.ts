@@ -15,6 +15,7 @@ import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
 import { type LocalSettings, localDirectory, localSettingsPath } from '../../lib/schemas/local-settings.ts';
 import { provisionAppConfig } from './appconfig/provision.ts';
 import { startAppConfig } from './appconfig/server.ts';
+import { startCloudWatch } from './cloudwatch.ts';
 import { startDynamoDb } from './dynamodb.ts';
 import { type LocalFunctions, startFunctions } from './functions.ts';
 import { type Metronome, startMetronome } from './metronome.ts';
@@ -64,7 +65,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const taken = await takenPorts(ports);
   if (taken.length > 0) {
     throw new Error(
-      `These ports are in use: ${taken.join(', ')}. Stop the program that listens there, or move the whole stack with --port (it uses six ports in a row).`,
+      `These ports are in use: ${taken.join(', ')}. Stop the program that listens there, or move the whole stack with --port (it uses seven ports in a row).`,
     );
   }
   const directory = freshDirectory(options.port);
@@ -100,10 +101,11 @@ async function boot(
 ): Promise<Omit<Stack, 'stop'>> {
   const originMs = Date.now();
   const now = () => Math.floor(originMs + (Date.now() - originMs) * options.speed);
-  const [database, dynamo, appConfig] = await Promise.all([
+  const [database, dynamo, appConfig, cloudWatch] = await Promise.all([
     started('Postgres', options.database({ directory, port: ports.postgres })),
     started('DynamoDB with Streams', startDynamoDb({ port: ports.dynamodb })),
     started('AppConfig', startAppConfig({ port: ports.appconfig, minPollSeconds: 1 })),
+    started('CloudWatch', startCloudWatch({ port: ports.cloudwatch, clock: now, alarms: alarmsOf(options.cutovers) })),
   ]);
   await createTables(dynamoClient({ region: REGION, endpoint: dynamo.endpoint, credentials: CREDENTIALS }), TABLES);
   const flags = await provisionAppConfig(
@@ -111,7 +113,15 @@ async function boot(
   );
 
   const keys = signingKeys();
-  const settings = localSettings(options, ports, directory, { database, dynamo, appConfig, flags, keys, originMs });
+  const settings = localSettings(options, ports, directory, {
+    database,
+    dynamo,
+    appConfig,
+    cloudWatch,
+    flags,
+    keys,
+    originMs,
+  });
   writePrivately(localSettingsPath(options.port), JSON.stringify(settings, null, 2));
   const logFile = join(directory, 'functions.log');
   const functions = await started(
@@ -138,6 +148,7 @@ function localSettings(
     database: LocalDatabase;
     dynamo: { endpoint: string };
     appConfig: { url: string };
+    cloudWatch: { url: string };
     flags: { application: string; environment: string; profile: string; strategy: string };
     keys: ReturnType<typeof signingKeys>;
     originMs: number;
@@ -145,7 +156,7 @@ function localSettings(
 ): LocalSettings {
   const config = join(directory, 'cutovers.json');
   writePrivately(config, JSON.stringify(options.cutovers, null, 2));
-  const { database, dynamo, appConfig, flags, keys } = servers;
+  const { database, dynamo, appConfig, cloudWatch, flags, keys } = servers;
   const jwks = { keys: [keys.publicKey] };
   return {
     pid: process.pid,
@@ -154,6 +165,7 @@ function localSettings(
     lambdaUrl: `http://127.0.0.1:${ports.lambda}`,
     dynamodbEndpoint: dynamo.endpoint,
     appconfigEndpoint: appConfig.url,
+    cloudwatchEndpoint: cloudWatch.url,
     databaseUrl: database.runtimeUrl,
     ownerDatabaseUrl: database.ownerUrl,
     issuer: ISSUER,
@@ -170,6 +182,8 @@ function localSettings(
       CROSSFADE_CHANGES_TABLE: TABLES.changes,
       CROSSFADE_DYNAMODB_ENDPOINT: dynamo.endpoint,
       CROSSFADE_APPCONFIG_ENDPOINT: appConfig.url,
+      CROSSFADE_CLOUDWATCH_ENDPOINT: cloudWatch.url,
+      CROSSFADE_CHECK_KEY: randomUUID(),
       CROSSFADE_APPCONFIG_APPLICATION: flags.application,
       CROSSFADE_APPCONFIG_ENVIRONMENT: flags.environment,
       CROSSFADE_APPCONFIG_PROFILE: flags.profile,
@@ -190,6 +204,10 @@ function localSettings(
     },
   };
 }
+
+/** All that a criterion names, so that each is there and in OK. */
+const alarmsOf = (cutovers: readonly CutoverDeclaration[]): string[] =>
+  cutovers.flatMap(({ criteria = [] }) => criteria.flatMap((one) => ('alarm' in one ? [one.alarm] : [])));
 
 /** Empty, for this run only; Postgres as another user must be able to pass through it. */
 function freshDirectory(port: number): string {

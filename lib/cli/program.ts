@@ -100,7 +100,7 @@ function addLocal(program: Command, add: Add): void {
     .option('--database-url <url>', 'postgres://… of a role that owns the tables')
     .option('--config <file>', 'module with defineCutovers([…]), infra/cutovers.ts by default')
     .option('--speed <factor>', 'minutes of Crossfade per real minute', positive)
-    .option('--port <number>', 'first of the six ports that are used (3000)', port);
+    .option('--port <number>', 'first of the seven ports that are used (3000)', port);
   add('migrate', 'install or update the schema crossfade in the database', migrate).addOption(databaseUrl());
   add(
     'doctor [cutover]',

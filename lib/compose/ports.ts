@@ -27,7 +27,7 @@ export type Composition = {
 
 const FORWARD_STORE = ['intents', 'forwards', 'attempts'] as const satisfies readonly (keyof ForwardStore)[];
 
-const LOCAL_CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local' };
+export const LOCAL_CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local' };
 
 /** @throws CrossfadeError `invalid_config` naming every missing or wrong variable */
 export function compose(variables = environment(), env = readEnvironment(variables)): Composition {
@@ -81,6 +81,7 @@ export function compose(variables = environment(), env = readEnvironment(variabl
       return dynamoAlertStore({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE, ids });
     }),
     channels: [],
+    criteria: { alarms: onlyTheTick, httpCheck: onlyTheTick },
     experiments: lazily(async () => {
       const { dynamoExperimentStore } = await import('../adapters/dynamodb/experiment-store.ts');
       return dynamoExperimentStore({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE });
@@ -184,6 +185,11 @@ function refuseUpstreams(declarations: readonly CutoverDeclaration[], profile: N
     throw new CrossfadeError('upstream_refused', `Upstreams cannot be used: ${problems.join('; ')}.`, {
       details: { problems },
     });
+}
+
+/** Status and commands go by what the tick has stored. */
+async function onlyTheTick(): Promise<never> {
+  throw new CrossfadeError('internal', 'Criteria are observed by the tick, and by no other function.');
 }
 
 function missing(variable: string, when: string): CrossfadeError {

@@ -59,9 +59,22 @@ function contradictions(declaration: CutoverDeclaration): string[] {
     const own = policyProblems(deadline, declaration.kind, dwellMinutes).filter((text) => !everywhere.includes(text));
     problems.push(...own.map((text) => `${id}.stages.${stage}: ${text}`));
   }
-  problems.push(...experimentProblems(declaration));
+  problems.push(...criterionProblems(declaration), ...experimentProblems(declaration));
   problems.push(...ruleProblems(policy, declaration.alerts ?? []).map((problem) => `${id}.${problem}`));
   return problems;
+}
+
+function criterionProblems({ id, kind, criteria = [] }: CutoverDeclaration): string[] {
+  return criteria.flatMap((criterion, index) => [
+    ...(criteria.findIndex(({ name }) => name === criterion.name) < index
+      ? [`${id}.criteria.${index}: criterion '${criterion.name}' is declared twice`]
+      : []),
+    ...(kind !== 'table' && ('equal' in criterion || 'empty' in criterion)
+      ? [
+          `${id}.criteria.${index}: criterion '${criterion.name}' is SQL over the two tables of a cutover, and '${id}' moves a ${kind}. Ask your own program by 'http' instead`,
+        ]
+      : []),
+  ]);
 }
 
 /** An experiment needs a stage that serves its share, or it could never collect. */

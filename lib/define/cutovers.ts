@@ -110,6 +110,7 @@ function complete(input: CutoverForm, everywhere: SharedForm, problems: Problem[
     allow: input.allow ?? [],
     deny: input.deny ?? [],
     ...(input.alerts ? { alerts: input.alerts } : {}),
+    ...(input.criteria ? { criteria: input.criteria } : {}),
     ...(input.experiments ? { experiments: input.experiments } : {}),
   };
   if (input.kind === 'table') {

@@ -62,10 +62,42 @@ function references(phases: readonly Phase[], declarations: readonly CutoverDecl
     const checks = [...phase.preparation, ...phase.validation, ...phase.criteria].map(({ name }) => name);
     for (const name of new Set(checks.filter((check, i) => checks.indexOf(check) !== i)))
       problems.push(`${path}: check '${name}' appears twice`);
+    problems.push(...criterionProblems(phase, phases, declarations));
     if (phase.validation.length > 0 && phase.after.length === 0)
       problems.push(`${path}.validation: it comes after no phase, so there is nothing to validate between them`);
   }
   return problems;
+}
+
+/** A check on a criterion names one that a cutover has which the check is about, and which is under way by then. */
+function criterionProblems(
+  phase: Phase,
+  phases: readonly Phase[],
+  declarations: readonly CutoverDeclaration[],
+): string[] {
+  const path = `phases.${phase.name}`;
+  const before = phases.filter(({ name }) => phase.after.includes(name)).flatMap(({ cutovers }) => cutovers);
+  const declaredBy = (ids: readonly string[]) =>
+    declarations.filter(({ id }) => ids.includes(id)).flatMap(({ criteria = [] }) => criteria.map(({ name }) => name));
+  const unknown = (part: 'validation' | 'criteria', ids: readonly string[]) =>
+    phase[part].flatMap((check) =>
+      'criterion' in check && !declaredBy(ids).includes(check.criterion)
+        ? [
+            `${path}.${part}: check '${check.name}' wants criterion '${check.criterion}', which none of ${ids.join(', ') || 'its cutovers'} declares.${didYouMean(check.criterion, declaredBy(ids))}`,
+          ]
+        : [],
+    );
+  return [
+    ...phase.preparation.flatMap((check) =>
+      'criterion' in check
+        ? [
+            `${path}.preparation: check '${check.name}' wants criterion '${check.criterion}', which is observed only once its cutover has started: put it into criteria`,
+          ]
+        : [],
+    ),
+    ...unknown('validation', before),
+    ...unknown('criteria', phase.cutovers),
+  ];
 }
 
 /** Each cycle once, as the way around it. */

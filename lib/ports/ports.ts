@@ -7,6 +7,7 @@ import type { AlertChannel, AlertStore } from './alerts.ts';
 import type { Capture } from './capture.ts';
 import type { Converging } from './converging.ts';
 import type { Copying } from './copying.ts';
+import type { CriteriaSources } from './criteria.ts';
 import type { ExperimentStore } from './experiments.ts';
 import type { FlagPublisher } from './flags.ts';
 import type { ForwardPorts } from './forwards.ts';
@@ -42,6 +43,7 @@ export type Ports = TablePorts &
     wakeUps: WakeUps;
     flags: FlagPublisher;
     alerts: AlertStore;
+    criteria: CriteriaSources;
     channels: readonly AlertChannel[];
     experiments: ExperimentStore;
   };

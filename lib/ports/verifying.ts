@@ -1,8 +1,11 @@
 /** Comparison of both tables, row by row. */
 
+import type { InvariantReading } from '../core/cutover/criterion.ts';
 import type { CutoverId } from '../core/cutover/cutover.ts';
 import type { VerificationResult } from '../core/gates/table-status.ts';
 import type { Consistency, RowComparison } from '../core/table/reading.ts';
+import type { InvariantQueries } from '../core/table/sql/invariant.ts';
+import type { TableCutover } from './tables.ts';
 
 export type VerificationPass = {
   /** `fast` (default) compares hashes of 64 bits, `proof` SHA-256 of every row's text. */
@@ -35,4 +38,9 @@ export type Verifying = {
   consistency(id: CutoverId): Promise<Consistency | null>;
   /** One key on both sides; `null` when there is nothing to compare. @throws CrossfadeError `invalid_input` for what is no key. */
   compareRow(id: CutoverId, key: string): Promise<RowComparison | null>;
+  /**
+   * Evaluates queries of the user's own over both tables, in one snapshot, without the rows whose changes are still to be applied.
+   * Foreign epoch → unready.
+   */
+  invariant(cutover: TableCutover, epoch: number, queries: InvariantQueries): Promise<InvariantReading>;
 };

@@ -11,6 +11,7 @@ import {
 } from '../core/cutover/alert-rule.ts';
 import { CUTOVER_ID, RESERVED_IDS } from '../core/cutover/cutover.ts';
 import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName } from '../core/cutover/plan.ts';
+import { CRITERION_KEYS, criterion } from './criteria.ts';
 import { experimentDeclaration } from './experiments.ts';
 import { FREEZE_KEYS, freezeWindow } from './freeze.ts';
 import { declaredGateway, GATEWAY_KEYS } from './gateway.ts';
@@ -111,6 +112,7 @@ const common = {
   allow: z.array(z.string().max(1_024)).max(25).optional(),
   deny: z.array(z.string().max(1_024)).max(25).optional(),
   alerts: z.array(alertRule).max(50).optional(),
+  criteria: z.array(criterion).max(20).optional(),
   experiments: z.array(experimentDeclaration).max(20).optional(),
 };
 
@@ -174,6 +176,7 @@ export const DECLARED_KEYS: readonly string[] = [
   ...GATEWAY_KEYS,
   ...POLICY_KEYS,
   ...FREEZE_KEYS,
+  ...CRITERION_KEYS,
   'from',
   'sql',
   'after',

@@ -40,6 +40,10 @@ const environmentSchema = z.object({
   CROSSFADE_ALERT_WEBHOOK_KEY_ARN: optional,
   /** The key itself, in the local profile only. */
   CROSSFADE_ALERT_WEBHOOK_KEY: optional,
+  /** The secret that signs HTTP checks; the key itself in the local profile only. */
+  CROSSFADE_CHECK_KEY_ARN: optional,
+  CROSSFADE_CHECK_KEY: optional,
+  CROSSFADE_CLOUDWATCH_ENDPOINT: optional,
   CROSSFADE_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   AWS_REGION: z.string().default('eu-central-1'),
 });

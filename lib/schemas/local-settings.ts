@@ -18,6 +18,8 @@ const localSettingsSchema = z.object({
   lambdaUrl: z.string(),
   dynamodbEndpoint: z.string(),
   appconfigEndpoint: z.string(),
+  /** Where alarms can be set by hand: infra/local/cloudwatch.ts. */
+  cloudwatchEndpoint: z.string(),
   databaseUrl: z.string(),
   ownerDatabaseUrl: z.string(),
   issuer: z.string(),

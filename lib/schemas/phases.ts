@@ -19,6 +19,7 @@ const check = z.union([
   z.strictObject({ name, noRollback: z.literal(true) }),
   z.strictObject({ name, validationScoreMin: rate }),
   z.strictObject({ name, errorRateMax: rate }),
+  z.strictObject({ name, criterion: name }),
 ]) satisfies z.ZodType<Check>;
 const checks = z.array(check).max(30).default([]);
 
@@ -39,7 +40,7 @@ export type PhaseForm = z.input<typeof phaseInput>;
 
 export const PHASE_KEYS = [
   ...Object.keys(phaseInput.shape),
-  ...['manual', 'reached', 'sharePercentMin', 'noRollback', 'validationScoreMin', 'errorRateMax'],
+  ...['manual', 'reached', 'sharePercentMin', 'noRollback', 'validationScoreMin', 'errorRateMax', 'criterion'],
 ];
 
 const confirm = z.string().max(100);

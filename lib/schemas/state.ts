@@ -9,6 +9,7 @@ import { UNITS } from '../core/conditions/figures.ts';
 import { readCondition } from '../core/conditions/stored.ts';
 import { CONDITION_CODES } from '../core/conditions/table.ts';
 import type { SideFigures, Verdict } from '../core/conditions/verdict.ts';
+import type { Observations } from '../core/cutover/criterion.ts';
 import {
   CUTOVER_ID,
   type CutoverState,
@@ -226,11 +227,25 @@ const verdict = z.object({
   }),
 }) satisfies z.ZodType<Verdict>;
 
+const observations = z.record(
+  z.string(),
+  z.object({
+    atMs: count,
+    epoch: count,
+    answer: z.enum(['passes', 'fails', 'unclear']),
+    sinceMs: count,
+    seen: figure,
+    says: z.string(),
+  }),
+) satisfies z.ZodType<Observations>;
+
 export const storedVerdict = z.object({
   atMs: count,
   verdict: jsonText(verdict),
   // What this program did not fold is no evidence: everything can be folded again from the windows.
   evidence: jsonText(foldedEvidence).nullable().catch(null),
+  // What cannot be read is observed again.
+  observations: jsonText(observations).optional().catch(undefined),
 }) satisfies z.ZodType<StoredVerdict>;
 
 // -------------------------------------------------------------------------------------------------------- windows

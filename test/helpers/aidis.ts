@@ -14,6 +14,7 @@ import { verifyAll } from '../../lib/flows/rows/verify.ts';
 import type { Ports, TablePorts } from '../../lib/ports/ports.ts';
 import { NOW } from '../property/samples.ts';
 import { inMemoryAlerts } from './fakes/alerts.ts';
+import { inMemoryCriteria } from './fakes/criteria.ts';
 import { inMemoryExperiments } from './fakes/experiments.ts';
 import { inMemoryFlags } from './fakes/flags.ts';
 import { forwardPorts, inMemoryForwards, nobodyThere } from './fakes/forwards.ts';
@@ -55,6 +56,7 @@ export function aidisCrossing(tables: TablePorts, cutovers: readonly CutoverInpu
     ids: { next: () => `flush-${nowMs}` },
     log: { event: () => undefined, failure: (name, error) => void failures.push({ name, error }) },
     alerts: inMemoryAlerts(),
+    criteria: inMemoryCriteria(),
     channels: [],
     experiments: inMemoryExperiments(),
     metrics: { record: () => undefined, flush: () => undefined },

@@ -2,7 +2,7 @@
 
 import { expect } from 'vitest';
 import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
-import { defineCutovers } from '../../lib/define/cutovers.ts';
+import { type CutoverInput, defineCutovers } from '../../lib/define/cutovers.ts';
 import { tick } from '../../lib/flows/control/tick.ts';
 import type { Ports } from '../../lib/ports/ports.ts';
 import { type OwnDatabase, ownDatabase } from './postgres.ts';
@@ -35,8 +35,15 @@ const MANY_STAGES = Array.from({ length: 45 }, (_, i) => [`step_${i + 1}`, i + 1
 const LONG = { name: 'long', ramp: [...MANY_STAGES, ['full_100', 100]] as [string, number][] };
 const SHORT = { name: 'short', ramp: [['full_100', 100]] as [string, number][] };
 
-/** @param ids which of `item`, `part` (tables) and `planner` (a component) are declared */
-export async function items(ids: readonly string[], plan: 'long' | 'short' = 'long'): Promise<Items> {
+/**
+ * @param ids which of `item`, `part` (tables) and `planner` (a component) are declared
+ * @param own cutovers of the test's own, with the SQL that makes their tables
+ */
+export async function items(
+  ids: readonly string[],
+  plan: 'long' | 'short' = 'long',
+  own: { sql?: string; cutovers?: CutoverInput[] } = {},
+): Promise<Items> {
   const [on, db] = await Promise.all([backing(), ownDatabase()]);
   for (const name of ['item', 'part']) {
     await db.sql.unsafe(`CREATE TABLE ${name} (id integer PRIMARY KEY, value text NOT NULL);
@@ -53,7 +60,9 @@ export async function items(ids: readonly string[], plan: 'long' | 'short' = 'lo
     columns: { label: { from: 'value' } },
   });
   const all = [table('item'), table('part'), { ...common, id: 'planner', kind: 'component' as const }];
-  const declarations = defineCutovers(all.filter(({ id }) => ids.includes(id)));
+  if (own.sql) await db.sql.unsafe(own.sql);
+  const chosen = all.filter(({ id }) => ids.includes(id));
+  const declarations = defineCutovers([...chosen, ...(own.cutovers ?? [])]);
   const clock = movableClock();
   const open: OwnPorts[] = [];
   const another: Items['another'] = (options = {}) => {

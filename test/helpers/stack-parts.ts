@@ -9,9 +9,12 @@ import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { inject } from 'vitest';
 import { type AppConfigIds, provisionAppConfig } from '../../infra/local/appconfig/provision.ts';
 import { type LocalAppConfig, startAppConfig } from '../../infra/local/appconfig/server.ts';
+import { type LocalCloudWatch, startCloudWatch } from '../../infra/local/cloudwatch.ts';
 import type { TableNames } from '../../infra/local/tables.ts';
 import { appConfigClient } from '../../lib/adapters/appconfig/client.ts';
 import { appConfigPublisher } from '../../lib/adapters/appconfig/publisher.ts';
+import { cloudWatchAlarms } from '../../lib/adapters/cloudwatch/alarms.ts';
+import { cloudWatchClients } from '../../lib/adapters/cloudwatch/client.ts';
 import { dynamoAlertStore } from '../../lib/adapters/dynamodb/alert-store.ts';
 import { dynamoExperimentStore } from '../../lib/adapters/dynamodb/experiment-store.ts';
 import { dynamoForwardStore } from '../../lib/adapters/dynamodb/forwards/store.ts';
@@ -21,6 +24,7 @@ import { dynamoWakeUps } from '../../lib/adapters/dynamodb/wake-ups.ts';
 import { dynamoWindowStore } from '../../lib/adapters/dynamodb/window-store.ts';
 import { forwardDelivery } from '../../lib/adapters/http/deliver-forward.ts';
 import { httpUpstream } from '../../lib/adapters/http/upstream.ts';
+import { httpChecks } from '../../lib/adapters/notify/http-check.ts';
 import { type PgConnection, postgresConnection } from '../../lib/adapters/postgres/connection/connection.ts';
 import { postgresTables } from '../../lib/adapters/postgres/tables.ts';
 import { random, systemClock, systemIds } from '../../lib/adapters/system.ts';
@@ -38,6 +42,8 @@ import type { Ports } from '../../lib/ports/ports.ts';
 import { LOCAL_CREDENTIALS, localClient, ownTables } from './dynamodb.ts';
 
 const REGION = 'eu-central-1';
+/** Signs HTTP checks. */
+export const CHECK_KEY = 'a key of the tests';
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
@@ -48,6 +54,7 @@ export type Backing = {
   endpoint: string;
   tables: TableNames;
   appConfig: LocalAppConfig;
+  cloudWatch: LocalCloudWatch;
   flags: AppConfigIds;
   stop(): Promise<void>;
 };
@@ -57,7 +64,7 @@ export async function backing(): Promise<Backing> {
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
   const endpoint = inject('dynamodbEndpoint');
   const dynamodb = localClient(endpoint);
-  const [tables, appConfig] = await Promise.all([ownTables(dynamodb), startAppConfig()]);
+  const [tables, appConfig, cloudWatch] = await Promise.all([ownTables(dynamodb), startAppConfig(), startCloudWatch()]);
   const client = appConfigClient({ region: REGION, endpoint: appConfig.url, credentials: LOCAL_CREDENTIALS });
   const flags = await provisionAppConfig(client);
   return {
@@ -65,18 +72,19 @@ export async function backing(): Promise<Backing> {
     endpoint,
     tables,
     appConfig,
+    cloudWatch,
     flags,
     async stop() {
       client.destroy();
       dynamodb.destroy();
-      await appConfig.stop();
+      await Promise.all([appConfig.stop(), cloudWatch.stop()]);
     },
   };
 }
 
 /** What `compose` reads, here and in the functions. */
 export function environmentOf(
-  { endpoint, tables, appConfig, flags }: Backing,
+  { endpoint, tables, appConfig, cloudWatch, flags }: Backing,
   run: { databaseUrl: string; cutovers: string; speed: number; originMs: number },
 ): Record<string, string> {
   return {
@@ -85,6 +93,8 @@ export function environmentOf(
     CROSSFADE_CHANGES_TABLE: tables.changes,
     CROSSFADE_DYNAMODB_ENDPOINT: endpoint,
     CROSSFADE_APPCONFIG_ENDPOINT: appConfig.url,
+    CROSSFADE_CLOUDWATCH_ENDPOINT: cloudWatch.url,
+    CROSSFADE_CHECK_KEY: CHECK_KEY,
     CROSSFADE_APPCONFIG_APPLICATION: flags.application,
     CROSSFADE_APPCONFIG_ENVIRONMENT: flags.environment,
     CROSSFADE_APPCONFIG_PROFILE: flags.profile,
@@ -173,6 +183,17 @@ export function portsOn(
     },
     metrics: { record: () => {}, flush: () => {} },
     alerts: dynamoAlertStore({ client, tableName: on.tables.state, ids }),
+    criteria: {
+      alarms: cloudWatchAlarms({
+        client: cloudWatchClients({ endpoint: on.cloudWatch.url, credentials: LOCAL_CREDENTIALS }),
+        timeoutMs: 500,
+      }),
+      httpCheck: httpChecks({
+        clock: { ...systemClock(), now: clock.now },
+        profile: 'local',
+        key: async () => CHECK_KEY,
+      }),
+    },
     channels: [],
     experiments: dynamoExperimentStore({ client, tableName: on.tables.state }),
     state: dynamoStateStore({ client, tableName: on.tables.state, clock, ids, random }),

@@ -391,6 +391,29 @@ export const ACCESS_RULES: readonly Rule[] = [
   },
   {
     area: 'secrets',
+    says: 'only the tick reads alarms and the key of HTTP checks, by policies that exist only where criteria need them',
+    wrong: (it) => [
+      ...statements(it)
+        .filter(({ Action }) => Action.includes('cloudwatch:DescribeAlarms'))
+        .map(({ role, Sid }) => `${role}.${Sid}`),
+      ...differences(it.resources.ReadAlarms, {
+        Condition: 'AlarmsGiven',
+        'Properties.Roles': [{ Ref: 'TickRole' }],
+        'Properties.PolicyDocument.Statement.0.Action': ['cloudwatch:DescribeAlarms'],
+        'Properties.PolicyDocument.Statement.0.Resource': ['none'],
+      }),
+      ...differences(it.resources.CheckKey, {
+        Condition: 'ChecksGiven',
+        'Properties.Roles': [{ Ref: 'TickRole' }],
+        'Properties.PolicyDocument.Statement.0.Action': ['secretsmanager:GetSecretValue'],
+      }),
+      ...differences(it.resources.CheckSecurityGroup, { Condition: 'ChecksGiven' }),
+      ...differences(it.resources.MonitoringEndpoint, { Condition: 'AlarmsReached' }),
+    ],
+    break: (it) => put(it.resources.ReadAlarms, 'Properties.PolicyDocument.Statement.0.Resource', ['*']),
+  },
+  {
+    area: 'secrets',
     says: 'each database right is for one user of one database; only control and tick may be its owner',
     wrong: (it) => {
       const grants = statements(it).filter(({ Action }) => Action.some((action) => action.startsWith('rds-db')));

@@ -29,6 +29,7 @@ import { NOW, seeded } from '../property/samples.ts';
 import { application, type Load, MOMENTS } from '../scenario/application.ts';
 import { indexed } from '../scenario/remembering.ts';
 import { inMemoryAlerts, inMemoryChannel } from './fakes/alerts.ts';
+import { inMemoryCriteria } from './fakes/criteria.ts';
 import { inMemoryExperiments } from './fakes/experiments.ts';
 import { inMemoryFlags } from './fakes/flags.ts';
 import { forwardPorts, inMemoryForwards, nobodyThere } from './fakes/forwards.ts';
@@ -77,6 +78,7 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
   const tables = inMemoryTables({ clock });
   const alerts = inMemoryAlerts();
   const channel = inMemoryChannel();
+  const criteria = inMemoryCriteria();
   const app = application(cutovers, tables, random, {
     readsPerMinute: 200,
     writesPerMinute: 20,
@@ -146,6 +148,7 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
     },
     ...tablePorts(tables),
     alerts,
+    criteria,
     channels: [channel],
     experiments: inMemoryExperiments(),
   };
@@ -200,6 +203,7 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
     tables,
     alerts,
     channel,
+    criteria,
     app,
     faults,
     failures,

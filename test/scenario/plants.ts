@@ -6,6 +6,7 @@ import type { TableStatus } from '../../lib/core/gates/table-status.ts';
 import { nextEntry } from '../../lib/core/stage/audit.ts';
 import { advance } from '../../lib/flows/control/advance.ts';
 import { collectAround } from '../../lib/flows/control/collect.ts';
+import { beginObserving } from '../../lib/flows/control/observe.ts';
 import { reconcile } from '../../lib/flows/control/reconcile.ts';
 import { type TickResult, tick } from '../../lib/flows/control/tick.ts';
 import type { Ports } from '../../lib/ports/ports.ts';
@@ -50,9 +51,10 @@ export const PLANTS: Readonly<Record<Planted, Plant>> = {
   publish_on_events: {
     async tick(ports, declarations) {
       const around = await collectAround(ports, declarations);
+      const observing = await beginObserving(ports, declarations, around);
       const cutovers: TickResult['cutovers'][number][] = [];
       for (const declaration of declarations) {
-        const [outcome] = await advance(ports, [declaration], around);
+        const [outcome] = await advance(ports, [declaration], around, observing);
         const { id, judgement, moved } = outcome!;
         const stage = judgement?.state.stage ?? 'unknown';
         cutovers.push({ id, stage, verdict: judgement?.verdict.verdict ?? 'hold', moved });

@@ -18,12 +18,12 @@ const ROLLED_BACK = 4;
 
 let nextBase = 20_000 + (process.pid % 200) * 50;
 
-/** Six free ports in a row, far from those of a person's own `npm start`, and given to nobody else in this run. */
+/** Seven free ports in a row, far from those of a person's own `npm start`, and given to nobody else in this run. */
 async function freeBase(): Promise<number> {
   for (;;) {
     const base = nextBase;
-    nextBase += 6;
-    const free = await Promise.all([0, 1, 2, 3, 4, 5].map((offset) => isFree(base + offset)));
+    nextBase += 7;
+    const free = await Promise.all([0, 1, 2, 3, 4, 5, 6].map((offset) => isFree(base + offset)));
     if (free.every(Boolean)) return base;
   }
 }

@@ -25,10 +25,16 @@ export function dynamoVerdictStore(options: Omit<DynamoStateStoreOptions, 'ids'>
   const { clock } = options;
   const pause = pausesOf(options);
   return {
-    async write(id, { atMs, verdict, evidence }) {
+    async write(id, { atMs, verdict, evidence, observations = {} }) {
       const command = new PutCommand({
         TableName: tableName,
-        Item: { ...verdictKey(id), atMs, verdict: packed(toStored(verdict)), evidence: packed(evidence) },
+        Item: {
+          ...verdictKey(id),
+          atMs,
+          verdict: packed(toStored(verdict)),
+          evidence: packed(evidence),
+          ...(Object.keys(observations).length > 0 ? { observations: packed(observations) } : {}),
+        },
         // A tick that was frozen must not cover the verdict of a later one. One from the future is no later one: the clock
         // of its writer was wrong, and would keep everybody's verdicts out until it comes true.
         ConditionExpression: 'attribute_not_exists(pk) OR atMs <= :at OR atMs > :future',
@@ -48,7 +54,8 @@ export function dynamoVerdictStore(options: Omit<DynamoStateStoreOptions, 'ids'>
       return (id): StoredVerdict | null => {
         const item = found.get(id);
         if (!item) return null;
-        const whole = { ...item, verdict: unpacked(item.verdict), evidence: unpacked(item.evidence) };
+        const [verdict, evidence, observations] = [item.verdict, item.evidence, item.observations].map(unpacked);
+        const whole = { ...item, verdict, evidence, observations };
         return mustBelieve(storedVerdict, whole, target, `verdict on cutover '${id}'`);
       };
     }),

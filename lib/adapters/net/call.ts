@@ -1,5 +1,5 @@
 /**
- * The one way out to an address that a configuration names: upstreams, forwarded writes and webhooks. The host is looked
+ * The one way out to an address that a configuration names: upstreams, forwarded writes, webhooks and checks. The host is looked
  * at before anything is sent, whether it is an address or a name.
  */
 

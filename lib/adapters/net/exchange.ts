@@ -16,7 +16,7 @@ export type RawAnswer = {
 
 export type Exchange = {
   /** Who is called, for messages. */
-  called: 'upstream' | 'webhook';
+  called: 'upstream' | 'webhook' | 'check';
   url: URL;
   method: string;
   headers: Readonly<Record<string, string>>;

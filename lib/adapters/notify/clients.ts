@@ -27,7 +27,7 @@ export async function secretKey(region: string, arn: string): Promise<string> {
     const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: arn }));
     if (SecretString) return SecretString;
   } catch (cause) {
-    throw new CrossfadeError('access_denied', 'The key of the webhook for alerts could not be read.', { cause });
+    throw new CrossfadeError('access_denied', `The key in ${arn} could not be read.`, { cause });
   }
-  throw new CrossfadeError('access_denied', 'The secret with the key of the webhook for alerts has no text.');
+  throw new CrossfadeError('access_denied', `The secret ${arn} has no text, which would be the key.`);
 }

@@ -1,13 +1,10 @@
 /**
- * Alerts to a webhook, signed: `x-crossfade-signature: v1=HMAC-SHA256(key, "<timestamp>.<body>")` in lower-case hex, with
- * the timestamp in seconds beside it. Receivers check both, refuse old timestamps, and drop ids they have seen.
+ * Alerts to a webhook, signed: see `sign.ts`.
  *
  * https to public addresses only, checked for the very address that is connected to, so that a name cannot point
  * elsewhere between check and use. Redirects are refused, answers are not read beyond their status.
  */
 
-import { createHmac } from 'node:crypto';
-import type { AlertMessage } from '../../core/alerts/alert.ts';
 import { CrossfadeError } from '../../core/base/errors.ts';
 import { kindOfHost } from '../../core/net/address.ts';
 import { mayReach, type NetworkProfile } from '../../core/net/upstream.ts';
@@ -15,6 +12,7 @@ import type { AlertChannel } from '../../ports/alerts.ts';
 import type { Clock } from '../../ports/machine.ts';
 import { type NetworkOptions, network } from '../net/call.ts';
 import { documentOf } from './message.ts';
+import { signedHeaders } from './sign.ts';
 
 export type WebhookOptions = {
   url: string;
@@ -36,7 +34,8 @@ export function webhookChannel(options: WebhookOptions): AlertChannel {
   return {
     name: 'webhook',
     async send(message, timeoutMs) {
-      const { body, headers } = signed(message, await options.key(), options.clock.now());
+      const body = JSON.stringify(documentOf(message));
+      const headers = signedHeaders({ id: message.id, body }, await options.key(), options.clock.now());
       const { status } = await call(
         {
           called: 'webhook',
@@ -56,23 +55,6 @@ export function webhookChannel(options: WebhookOptions): AlertChannel {
         `The webhook at ${url.host} answered ${status} to message ${message.id}.${redirected}`,
         { details: { status } },
       );
-    },
-  };
-}
-
-/** Body and headers of one message. */
-function signed(message: AlertMessage, key: string, nowMs: number) {
-  const body = JSON.stringify(documentOf(message));
-  const timestamp = String(Math.floor(nowMs / 1_000));
-  const signature = createHmac('sha256', key).update(`${timestamp}.${body}`).digest('hex');
-  return {
-    body,
-    headers: {
-      'content-type': 'application/json',
-      'user-agent': 'crossfade',
-      'x-crossfade-message-id': message.id,
-      'x-crossfade-timestamp': timestamp,
-      'x-crossfade-signature': `v1=${signature}`,
     },
   };
 }

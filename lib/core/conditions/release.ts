@@ -52,6 +52,9 @@ const WAITS = {
   less_evidence: when('healthy operations have lowered the evidence'),
   primary_recovers: 'A primary that works again releases it.',
   more_evidence: 'More failures roll back, more that succeed release it.',
+  alarm_ok: when('the alarm is in OK'),
+  check_passes: when('the check answers with a status 2xx'),
+  invariant_holds: when('an evaluation finds it to hold'),
   rise_ends: when('the rise ends'),
   progress: when('its cutovers have come so far'),
 } as const satisfies Record<string, string | ((times: Times) => string)>;

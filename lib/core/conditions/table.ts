@@ -57,6 +57,11 @@ const CONDITIONS = {
   deadline: { label: 'Deadline', unit: 'minutes', want: 'below' },
   alert: { label: 'Alert', unit: ['rate', 'ms', 'minutes', 'count'], want: 'inside', named: 'alert_' },
 
+  // Evidence of the user's own. Groups that differ, or rows that should not be there.
+  alarm: { label: 'Alarm', unit: 'word', want: 'is', named: 'alarm_' },
+  invariant: { label: 'Invariant', unit: 'count', want: 'at_most', named: 'invariant_', roles: UP_TO_DATE },
+  http_check: { label: 'HTTP check', unit: 'word', want: 'is', named: 'check_' },
+
   // Guards in absolute figures.
   p95_limit: { label: 'p95 limit', unit: 'ms', want: 'at_most' },
   availability: { label: 'Availability', unit: 'rate', want: 'at_least' },
@@ -132,6 +137,7 @@ const CONDITIONS = {
   check_rollbacks: { label: 'Rollbacks', unit: 'count', want: 'at_most', named: '' },
   check_share: { label: 'Share of the reads', unit: 'percent', want: 'at_least', named: '' },
   check_validation: { label: 'Validation score', unit: 'rate', want: 'at_least', named: '' },
+  check_criterion: { label: 'Criterion', unit: 'count', want: 'at_least', named: '' },
   check_errors: { label: 'Errors of the shadow', unit: 'rate', want: 'at_most', named: '' },
 
   // Stored by another version of the program: it keeps the name it had, and what it says of itself.

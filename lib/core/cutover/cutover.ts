@@ -5,6 +5,7 @@
 
 import type { GatewayRules, WriteTargets } from '../net/upstream.ts';
 import type { DeclaredRule } from './alert-rule.ts';
+import type { Criterion } from './criterion.ts';
 import type { ExperimentDeclaration } from './experiment-declaration.ts';
 import type { FreezeWindow } from './freeze-window.ts';
 import type { Phase, PhaseState } from './phase.ts';
@@ -117,6 +118,8 @@ export type CutoverDeclaration = {
   deny: readonly string[];
   /** Changes of the built-in alert rules, and rules of its own. */
   alerts?: readonly DeclaredRule[];
+  /** Evidence of the user's own. */
+  criteria?: readonly Criterion[];
   experiments?: readonly ExperimentDeclaration[];
 } & (
   | { kind: 'table'; table: TableDeclaration }

@@ -17,6 +17,8 @@ export type Check = { name: string } & (
   | { validationScoreMin: number }
   /** Errors of the shadow in its stage, 0–1. */
   | { errorRateMax: number }
+  /** A criterion of this name passes, of every cutover that declares one. */
+  | { criterion: string }
 );
 
 export type Phase = {

@@ -16,10 +16,16 @@ export function writeTarget(declaration: CutoverDeclaration, side: Side): WriteT
 /** Every address that a declaration names, with its place there. */
 export function declaredAddresses(declaration: CutoverDeclaration): readonly (WriteTarget & { field: string })[] {
   const field = declaration.kind === 'service' ? 'upstreams' : 'writes';
-  return (['primary', 'shadow'] as const).flatMap((side) => {
+  const sides = (['primary', 'shadow'] as const).flatMap((side) => {
     const target = writeTarget(declaration, side);
     return target ? [{ ...target, field: `${field}.${side}` }] : [];
   });
+  const checks = (declaration.criteria ?? []).flatMap((criterion, index) =>
+    'http' in criterion
+      ? [{ url: criterion.http, privateHosts: criterion.privateHosts, field: `criteria.${index}.http` }]
+      : [],
+  );
+  return [...sides, ...checks];
 }
 
 /** The base and the last part of an address, so that what is asked is the address as it was declared. */

@@ -1,5 +1,14 @@
 import type { Verdict } from '../conditions/verdict.ts';
+import type { Observations } from '../cutover/criterion.ts';
 import type { Evidence } from './fold.ts';
 
-/** The verdict of a tick as it is stored, with the evidence that the next one goes on from; null when it cannot be used. */
-export type StoredVerdict = { atMs: number; verdict: Verdict; evidence: Evidence | null };
+/**
+ * The verdict of a tick as it is stored, with the evidence that the next one goes on from; null when it cannot be used. And what
+ * was seen of criteria, which are not all asked in every tick.
+ */
+export type StoredVerdict = {
+  atMs: number;
+  verdict: Verdict;
+  evidence: Evidence | null;
+  observations?: Observations | undefined;
+};

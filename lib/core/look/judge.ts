@@ -7,6 +7,7 @@ import { syncsShadow } from '../cutover/stage-kinds.ts';
 import { evaluateGates } from '../gates/evaluate.ts';
 import { pendingCondition, storedPending } from '../gates/pending.ts';
 import { cohortHold, fellBehind, type Peer, withHold } from '../holds/cohort.ts';
+import { criteriaDemands } from '../holds/criteria.ts';
 import { demandsOf } from '../holds/demands.ts';
 import { armedHold } from '../holds/existence.ts';
 import { forwardsCondition } from '../holds/forwards.ts';
@@ -23,6 +24,7 @@ export function judge(snapshot: Snapshot): Judgement {
   const { declaration, state, policy, table, last, waits, forwards, nowMs } = snapshot;
   const demanded = demandsOf(snapshot);
   const alerted = demands(alertRules(snapshot), snapshot.alerts, { ...sampleOf(snapshot), verdict: null });
+  const own = criteriaDemands(snapshot);
   const armed = armedHold(state, table);
   const follows = syncsShadow(state);
   const { verdict, evidence } = evaluateGates({
@@ -31,12 +33,13 @@ export function judge(snapshot: Snapshot): Judgement {
     holds: [
       ...demanded.holds,
       ...alerted.holds,
+      ...own.holds,
       ...(waits === null ? storedPending(state, last) : pendingCondition(state, waits, nowMs)),
       ...(armed ? [armed] : []),
       ...(follows ? shapeConditions(declaration.id, table) : []),
       ...(follows && state.kind !== 'table' ? [forwardsCondition(declaration.id, forwards, policy)] : []),
     ],
-    guards: [...demanded.guards, ...alerted.guards],
+    guards: [...demanded.guards, ...alerted.guards, ...own.guards],
   });
   return { ...snapshot, verdict, evidence };
 }

@@ -5,6 +5,7 @@
 
 import type { Alert } from '../alerts/alert.ts';
 import type { Verdict } from '../conditions/verdict.ts';
+import type { Observations } from '../cutover/criterion.ts';
 import type { CutoverDeclaration, CutoverState, Policy, SystemState } from '../cutover/cutover.ts';
 import type { ForwardsSummary } from '../forwards/forward.ts';
 import type { Evidence } from '../gates/fold.ts';
@@ -34,6 +35,8 @@ export type Snapshot = {
   flagsDeployed: boolean;
   /** As stored: a rule that holds or rolls back may have to be broken for some minutes before it does. */
   alerts: readonly Alert[];
+  /** Of its criteria: as stored, or as the tick has just seen them. */
+  observations: Observations;
   /** Why the pending intent could not be carried out just now; null when nothing was tried. */
   waits: string | null;
   nowMs: number;

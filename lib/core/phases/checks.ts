@@ -5,11 +5,12 @@ import type { CutoverState } from '../cutover/cutover.ts';
 import type { Check, Goal, PhaseState } from '../cutover/phase.ts';
 import type { StageKind } from '../cutover/plan.ts';
 import { effectiveKind, stageText } from '../cutover/switches.ts';
+import { criterionCondition } from '../holds/criteria.ts';
 import type { Judgement } from '../look/snapshot.ts';
 import { sharePpmOf } from '../routing/flags.ts';
 
 /** What a check looks at of one cutover. */
-export type Member = Pick<Judgement, 'state' | 'verdict' | 'table'>;
+export type Member = Pick<Judgement, 'state' | 'verdict' | 'table' | 'declaration' | 'observations' | 'nowMs'>;
 
 const RANKS: Record<StageKind, number> = {
   rolled_back: -1,
@@ -71,13 +72,42 @@ export function evaluateCheck(check: Check, phase: PhaseState, members: readonly
       release: { person: 'A person decides on the phase' },
     });
   }
+  if ('criterion' in check) return criterionCheck(check, known);
   return figure(check, known);
+}
+
+/** Members without this criterion have nothing to say; that one of them has it was looked at when it was declared. */
+function criterionCheck(
+  { name, criterion: wanted }: Check & { criterion: string },
+  members: readonly Member[],
+): Condition {
+  const seen = members.flatMap((member) =>
+    (member.declaration.criteria ?? [])
+      .filter((criterion) => criterion.name === wanted)
+      .map((criterion) => ({ id: member.state.id, condition: criterionCondition(criterion, member) })),
+  );
+  const failing = seen.filter(({ condition }) => !condition.ok);
+  const shown = failing.length > 0 ? failing : seen;
+  return condition('check_criterion', {
+    name,
+    ok: failing.length === 0 && seen.length > 0,
+    seen: seen.length - failing.length,
+    limit: Math.max(1, seen.length),
+    says: shown.map(({ id, condition }) => `${id}: ${condition.says}`).join(' ') || `No cutover of it has '${wanted}'.`,
+    release: failing.flatMap(({ condition }) => condition.release).slice(0, 1),
+  });
 }
 
 type Evaluated = Exclude<Check, { manual: string }>;
 
 const codeOf = (check: Evaluated) =>
-  'reached' in check ? 'check_reached' : 'noRollback' in check ? 'check_rollbacks' : figureCode(check);
+  'reached' in check
+    ? 'check_reached'
+    : 'noRollback' in check
+      ? 'check_rollbacks'
+      : 'criterion' in check
+        ? 'check_criterion'
+        : figureCode(check);
 
 const figureCode = (check: Measured) =>
   'sharePercentMin' in check ? 'check_share' : 'validationScoreMin' in check ? 'check_validation' : 'check_errors';

@@ -1,7 +1,7 @@
 /**
  * What happens to a cutover on a tick:
  *   1. settle: an intent that is still pending is carried out or given up;
- *   2. collect: what is known of the cutover is read;
+ *   2. collect: what is known of the cutover is read, and its criteria are observed;
  *   3. judge: gates, holds and alert rules say what follows from that;
  *   4. decide: next stage, rollback, or stay;
  *   5. commit: the decision is one conditional write. If somebody else moved first, nothing happens until the next tick. An
@@ -19,8 +19,9 @@ import { type CarryOutPorts, carryOut, settle } from './carry-out.ts';
 import { rollBackPeers } from './cohorts.ts';
 import { type Around, type CollectPorts, collect } from './collect.ts';
 import { commit } from './commit.ts';
+import { type ObservePorts, type Observing, observe } from './observe.ts';
 
-export type AdvancePorts = CarryOutPorts & CollectPorts;
+export type AdvancePorts = CarryOutPorts & CollectPorts & ObservePorts;
 
 /** What became of a cutover. */
 export type Outcome = {
@@ -38,6 +39,7 @@ export async function advance(
   ports: AdvancePorts,
   group: readonly CutoverDeclaration[],
   around: Around,
+  observing: Observing,
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   const failed = (id: string, error: unknown) => {
@@ -50,7 +52,7 @@ export async function advance(
   for (const declaration of group) {
     try {
       const { from, ...settled } = await settle(ports, declaration, around);
-      const judgement = judge(await collect(ports, around, declaration, settled));
+      const judgement = judge(await observe(ports, await collect(ports, around, declaration, settled), observing));
       judged.push({ judgement, from });
       peers.push(judgement);
     } catch (error) {
@@ -77,13 +79,13 @@ export async function advance(
 
 /** Decides and commits. The state afterwards may be one that another caller wrote. */
 async function act(ports: AdvancePorts, own: Judgement, peers: readonly Peer[]): Promise<CutoverState> {
-  const { id, declaration, state, verdict, evidence, nowMs } = own;
+  const { id, declaration, state, verdict, evidence, observations, nowMs } = own;
   const decision = decideTick(own, peers);
   if (decision.kind === 'refused') return state;
   const result = await commit(ports, state, decision, { nowMs, actor: TICK });
   const decided = result.kind === 'stale' ? result.current : result.kind === 'repeated' ? state : result.state;
   const withdraws = result.kind === 'applied' && decided.pending?.withdrawn;
   const after = withdraws ? (await carryOut(ports, declaration, decided, { nowMs })).state : decided;
-  if (after.version > 0) await ports.verdicts.write(id, { atMs: nowMs, verdict, evidence });
+  if (after.version > 0) await ports.verdicts.write(id, { atMs: nowMs, verdict, evidence, observations });
   return after;
 }

@@ -131,6 +131,7 @@ export async function collect(
     forwards,
     flagsDeployed: carriesState(around.deployed?.document, state),
     alerts: around.alerts.get(id) ?? [],
+    observations: last?.observations ?? {},
     waits,
     nowMs,
   };

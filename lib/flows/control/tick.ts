@@ -16,6 +16,7 @@ import { shortCircuit } from '../calls/short-circuit.ts';
 import { type AdvancePorts, advance, type Outcome } from './advance.ts';
 import { collectAround } from './collect.ts';
 import type { Published } from './deployed-flags.ts';
+import { beginObserving } from './observe.ts';
 import { orchestrate } from './orchestrate.ts';
 import { type ReconcilePorts, reconcile } from './reconcile.ts';
 import { needsWatching, watchRollbacks } from './rollbacks.ts';
@@ -36,9 +37,10 @@ type TickNeeds = AdvancePorts & ReconcilePorts & Pick<Ports, 'channels' | 'ids'>
 export async function tick(given: TickNeeds, declarations: readonly CutoverDeclaration[]): Promise<TickResult> {
   const ports = shortCircuit(given);
   const around = await collectAround(ports, declarations);
+  const observing = await beginObserving(ports, declarations, around);
   const batches = inBatches(groupsOf(declarations), GROUPS_IN_BATCH);
   const advanced = await withConcurrencyLimit(batches, BATCHES_AT_ONCE, (groups) =>
-    Promise.all(groups.map((group) => advance(ports, group, around))),
+    Promise.all(groups.map((group) => advance(ports, group, around, observing))),
   );
   const outcomes = advanced.flat(2);
   for (const outcome of outcomes) measure(ports, outcome);

@@ -14,6 +14,7 @@ import { converge, stateNow } from '../../../lib/flows/rows/converge.ts';
 import { relay } from '../../../lib/flows/rows/relay.ts';
 import type { Ports } from '../../../lib/ports/ports.ts';
 import { inMemoryAlerts } from '../../helpers/fakes/alerts.ts';
+import { inMemoryCriteria } from '../../helpers/fakes/criteria.ts';
 import { inMemoryExperiments } from '../../helpers/fakes/experiments.ts';
 import { inMemoryFlags } from '../../helpers/fakes/flags.ts';
 import { forwardPorts, inMemoryForwards, nobodyThere } from '../../helpers/fakes/forwards.ts';
@@ -66,6 +67,7 @@ beforeAll(async () => {
     flags,
     ...plane.ports,
     alerts: inMemoryAlerts(),
+    criteria: inMemoryCriteria(),
     channels: [],
     experiments: inMemoryExperiments(),
   };

@@ -40,6 +40,7 @@ const LAYERS: readonly Layer[] = [
   { name: 'net', files: /^lib\/adapters\/net\//, may: ['core'], types: ['ports'] },
   { name: 'http', files: /^lib\/adapters\/http\//, may: ['core', 'schemas', 'net'], types: ['ports'] },
   { name: 'notify', files: /^lib\/adapters\/notify\//, may: ['core', 'schemas', 'net'], types: ['ports'] },
+  { name: 'cloudwatch', files: /^lib\/adapters\/cloudwatch\//, may: ['core'], types: ['ports'] },
   { name: 'powertools', files: /^lib\/adapters\/powertools\//, may: ['core'], types: ['ports'] },
   // A program of its own, for the browser. What it knows of the server are the types of its answers.
   { name: 'page', files: /^lib\/dashboard\/browser\//, may: [], types: ['dashboard', 'core'] },
@@ -58,6 +59,7 @@ const LAYERS: readonly Layer[] = [
       'dynamodb',
       'appconfig',
       'postgres',
+      'cloudwatch',
       'http',
       'notify',
       'powertools',
@@ -319,6 +321,7 @@ const PACKAGES: readonly [package_: RegExp, files: RegExp][] = [
   [/^@aws-sdk\/client-appconfig$/, /^lib\/adapters\/appconfig\//],
   // Loaded by whoever reads flags without an agent, with the first fetch.
   [/^@aws-sdk\/client-appconfigdata$/, /^lib\/routing\/data-source\.ts$/],
+  [/^@aws-sdk\/client-cloudwatch$/, /^lib\/adapters\/cloudwatch\//],
   [/^@aws-sdk\/client-(sns|eventbridge|secrets-manager)$/, /^lib\/adapters\/notify\//],
   [/^jose$/, /^lib\/adapters\/http\//],
   // Pure: from the text of an address to its range.

@@ -122,6 +122,28 @@ describe('settings', () => {
     await expect(resolved({ ...PARAMETERS, ...WEBHOOK, ...wrong })).rejects.toThrow(says);
   });
 
+  const CHECK_KEY = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:checks-AbCdEf';
+  const ALARMS = [1, 2].map((n) => `arn:aws:cloudwatch:eu-central-1:123456789012:alarm:slow ${n}`);
+
+  it('gives the tick alone a way to HTTP checks, and the alarms that are named', async () => {
+    const named = await resolved({ ...PARAMETERS, checkKeyArn: CHECK_KEY, alarmArns: ALARMS.join(', ') });
+    expect(named.tickVpc.securityGroupIds).toEqual([...named.vpc.securityGroupIds, { Ref: 'CheckSecurityGroup' }]);
+    expect(named).toMatchObject({ checkKeyArn: CHECK_KEY, alarms: ALARMS });
+    expect((await resolved({ ...PARAMETERS, alarmArns: '*' })).alarms).toEqual(['*']);
+  });
+
+  it.each([
+    ['the name of an alarm', { alarmArns: `${ALARMS[0]},slow` }, /alarmArns has 'slow', which is no ARN/],
+    [
+      'a pattern for alarms',
+      { alarmArns: 'arn:aws:cloudwatch:eu-central-1:123456789012:alarm:*' },
+      /no ARN of an alarm/,
+    ],
+    ['a key instead of its ARN', { checkKeyArn: 'hunter2' }, /checkKeyArn is no ARN of a secret/],
+  ])('refuses criteria with %s', async (_name, wrong, says) => {
+    await expect(resolved({ ...PARAMETERS, ...wrong })).rejects.toThrow(says);
+  });
+
   it('names the folder of runbooks in the repository, or an https address of it', async () => {
     expect(await resolved(PARAMETERS)).toMatchObject({ runbookUrl: 'infra/runbooks' });
     const runbookUrl = 'https://git.example.com/crossfade/infra/runbooks';

@@ -18,7 +18,7 @@ import { type CutoverInput, defineCutovers } from '../../../lib/define/cutovers.
 import { definePhases, type PhaseInput } from '../../../lib/define/phases.ts';
 import { PHASE_COMMANDS } from '../../../lib/schemas/phases.ts';
 import { systemState } from '../../../lib/schemas/state.ts';
-import { codeOf, NOW, stateIn, verdictOf } from '../../property/samples.ts';
+import { codeOf, declarationOf, NOW, stateIn, verdictOf } from '../../property/samples.ts';
 
 const component = (id: string, over: Partial<CutoverInput> = {}) =>
   ({ id, kind: 'component', ...over }) as CutoverInput;
@@ -132,6 +132,9 @@ const memberIn = (id: string, stage: Parameters<typeof stateIn>[0], over: Partia
   state: { ...stateIn(stage, {}, 'component'), id, ...over },
   verdict: verdictOf('advance'),
   table: null,
+  declaration: CUTOVERS.find((declaration) => declaration.id === id) ?? declarationOf('component', { id }),
+  observations: {},
+  nowMs: NOW,
 });
 const members = (...list: Member[]) => new Map(list.map((member) => [member.state.id, member]));
 const kinds = (steps: ReturnType<typeof stepPhases>) => steps.map(({ phase, change }) => `${phase} ${change.kind}`);

@@ -27,6 +27,8 @@ export type CallOptions = {
   attempts?: number;
   /** For this call in place of what the session contract states. */
   settings?: Stated;
+  /** Nothing can be written in its transaction. */
+  readOnly?: boolean;
   /** It changes the catalog, as every script does. */
   changesCatalog?: boolean;
 };
@@ -130,7 +132,7 @@ export function postgresConnection(options: ConnectionOptions): PgConnection {
   /** One message: the head, then the statements. What fails undoes all of it. A statement without rows has no result. */
   async function transaction(text: string, call: CallOptions, shown = text): Promise<readonly unknown[][]> {
     const deadlineMs = call.deadlineMs ?? options.deadlineMs ?? DEADLINE_MS;
-    const message = title(shown) + transactionHead({ statement_timeout: limitOf(deadlineMs), ...call.settings }) + text;
+    const message = title(shown) + head(deadlineMs, call) + text;
     const send = async (sql: postgres.Sql) => {
       // The driver declares the rows of one statement; a message of several gets one list for each.
       const results: unknown = await sql.unsafe(message).simple();
@@ -163,6 +165,9 @@ export function postgresConnection(options: ConnectionOptions): PgConnection {
     },
   };
 }
+
+const head = (deadlineMs: number, { settings, readOnly }: CallOptions) =>
+  transactionHead({ statement_timeout: limitOf(deadlineMs), ...settings }, readOnly);
 
 /** What pg_stat_activity and the server's log show first: they keep the beginning of a message. Without its values. */
 const title = (statement: string) =>

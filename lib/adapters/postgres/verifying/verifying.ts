@@ -1,4 +1,4 @@
-/** Comparison of both tables: a pass over all rows, the tables as they are now, one key. */
+/** Comparison of both tables: a pass over all rows, the tables as they are now, one key, invariants. */
 
 import type { VerificationResult } from '../../../core/gates/table-status.ts';
 import { quoteText } from '../../../core/table/shape.ts';
@@ -8,10 +8,11 @@ import { longJson } from '../connection/calls.ts';
 import type { Roles } from '../connection/roles.ts';
 import { unlessUnknown } from '../connection/unless-unknown.ts';
 import { compareRow, consistency } from '../inspecting/inspection.ts';
+import { evaluateInvariant } from './invariant.ts';
 
 type Answer = ({ kind: 'verified'; pass?: PassTimes } & VerificationResult) | Exclude<VerifyStep, { kind: 'verified' }>;
 
-export function postgresVerifying({ runtime }: Pick<Roles, 'runtime'>): Verifying {
+export function postgresVerifying({ runtime, owner }: Roles): Verifying {
   return {
     async verify(id, epoch, nowMs, { tier = 'fast', scope = 'full' } = {}) {
       const call = `SELECT crossfade.${functionName('verify', id)}(${whole(epoch)}, ${whole(nowMs)}, ${quoteText(tier)}, ${quoteText(scope)}) AS result`;
@@ -25,5 +26,6 @@ export function postgresVerifying({ runtime }: Pick<Roles, 'runtime'>): Verifyin
     repair: (id) => longJson(runtime, `SELECT crossfade.${functionName('repair', id)}() AS result`),
     consistency: (id) => consistency(runtime, id),
     compareRow: (id, key) => compareRow(runtime, id, key),
+    invariant: (cutover, epoch, queries) => evaluateInvariant(owner, cutover, epoch, queries),
   };
 }

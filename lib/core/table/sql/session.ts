@@ -37,8 +37,9 @@ export const MEANING = [
   'default_text_search_config',
 ] as const;
 
-/** A fresh snapshot for each statement, writable, never waiting for a safe snapshot: converge and the swap are wrong otherwise. */
-const TRANSACTION = 'ISOLATION LEVEL READ COMMITTED, READ WRITE, NOT DEFERRABLE';
+/** A fresh snapshot for each statement, never waiting for a safe snapshot: converge and the swap are wrong otherwise. */
+const transaction = (readOnly: boolean) =>
+  `ISOLATION LEVEL READ COMMITTED, READ ${readOnly ? 'ONLY' : 'WRITE'}, NOT DEFERRABLE`;
 
 const on = (why: string): Setting => ({ value: 'on', why });
 const off = (why: string): Setting => ({ value: 'off', why });
@@ -93,14 +94,14 @@ const ENTRIES: readonly (readonly [string, Setting])[] = Object.entries(MECHANIC
  * Statements that begin a transaction of ours, in the same message as what follows them. `session_replication_role` is
  * looked at, not set: only a superuser may, and under `replica` the target's own triggers and foreign keys would not run.
  */
-export function transactionHead(stated: Stated = {}): string {
+export function transactionHead(stated: Stated = {}, readOnly = false): string {
   const always: Stated = { statement_timeout: '0', lock_timeout: '0', ...stated };
   const calls = ENTRIES.map(([name, setting]) => {
     const call = setTo(name, always[name as StatedSetting] ?? setting.value);
     return setting.since === undefined ? call : `CASE WHEN ${SERVER} >= ${setting.since} THEN ${call} END`;
   });
   const limits = (['statement_timeout', 'lock_timeout'] as const).map((name) => setTo(name, always[name]!));
-  return `SET TRANSACTION ${TRANSACTION};
+  return `SET TRANSACTION ${transaction(readOnly)};
 ${NOTHING_COMPILED};
 SELECT ${stated.search_path === undefined ? CATALOG_FIRST : setTo('search_path', stated.search_path)};
 SELECT ${[...calls, ...limits].join(', ')};

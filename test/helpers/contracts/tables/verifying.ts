@@ -34,6 +34,61 @@ export function verifyingContract(t: TableBench): void {
     });
   });
 
+  describe('invariants of the user', () => {
+    const ROWS = { equal: { primary: 'SELECT id, v FROM {primary}', shadow: 'SELECT s.id, s.v FROM {shadow} s' } };
+    const NONE = { empty: "SELECT id FROM {shadow} WHERE v = 'wrong' -- nothing of this kind" };
+    const asked = (epoch: number, queries: typeof ROWS | typeof NONE) =>
+      t.ports.verifying.invariant(t.cutover, epoch, queries);
+
+    it('are not evaluated before rows are captured and copied, nor for another state', async () => {
+      await t.write(1, 'a');
+      expect(await asked(1, ROWS)).toEqual({ kind: 'unready', why: 'capture is not armed' });
+      await t.ports.capture.arm(t.cutover, { epoch: 1, version: 1 });
+      await t.fence(1);
+      expect(await asked(1, ROWS)).toEqual({ kind: 'unready', why: 'the copy of existing rows is not done' });
+      await t.copy(1);
+      expect(await asked(1, ROWS)).toMatchObject({ kind: 'compared', rows: 1, differing: 0 });
+      expect(await asked(2, ROWS)).toMatchObject({ kind: 'unready' });
+    });
+
+    it('hold while changes wait, and break by what differs for good', async () => {
+      await t.started();
+      await t.write(1, 'late');
+      await t.write(2, null);
+      await t.write(8, 'born');
+      expect(await asked(1, ROWS)).toEqual({ kind: 'compared', rows: 1, differing: 0, primary: [], shadow: [] });
+      expect(await asked(1, NONE)).toEqual({ kind: 'found', rows: 0, samples: [] });
+      await t.settle(1);
+      await t.tamper(1, 'wrong');
+      await t.tamper(9, 'wrong');
+      expect(await asked(1, ROWS)).toEqual({
+        kind: 'compared',
+        rows: 4,
+        differing: 2,
+        primary: [['1', 'late']],
+        shadow: [
+          ['1', 'wrong'],
+          ['9', 'wrong'],
+        ],
+      });
+      expect(await asked(1, NONE)).toEqual({ kind: 'found', rows: 2, samples: [['1'], ['9']] });
+    });
+
+    it('are about the same tables after promotion', async () => {
+      await t.copied(2);
+      await t.promote(1);
+      await t.write(50, 'born in the shadow');
+      expect(await asked(2, ROWS)).toMatchObject({ kind: 'compared', rows: 2, differing: 0 });
+      await t.settle(2);
+      await t.tamper(50, 'wrong');
+      expect(await asked(2, ROWS)).toMatchObject({
+        differing: 1,
+        primary: [['50', 'wrong']],
+        shadow: [['50', 'born in the shadow']],
+      });
+    });
+  });
+
   describe('comparison for people', () => {
     it('compares both tables now, and stores nothing', async () => {
       await t.copied();

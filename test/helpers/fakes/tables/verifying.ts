@@ -23,6 +23,25 @@ export const verifyingIn = ({ tables, table, hint }: Memory): Verifying => ({
     return { enqueued: keys.length };
   },
   consistency: async (id) => (tables.get(id)?.known ? consistencyOf(table(id)) : null),
+  /** Whatever the queries are: all rows of both sides, those that are late left out. */
+  async invariant({ id }, epoch, queries) {
+    const it = table(id);
+    if (!it.known || it.direction === 'none') return { kind: 'unready', why: 'capture is not armed' };
+    if (stale(it, epoch))
+      return { kind: 'unready', why: 'the database has not seen the present state of the cutover yet' };
+    if (!['none', 'done'].includes(it.backfill.state))
+      return { kind: 'unready', why: 'the copy of existing rows is not done' };
+    const keys = diverged(it);
+    const row = (rows: Map<number, string>) =>
+      keys.filter((key) => rows.has(key)).map((key) => [`${key}`, rows.get(key)!]);
+    const [old, young] = it.direction === 'reverse' ? [it.follower, it.authoritative] : [it.authoritative, it.follower];
+    if ('empty' in queries) return { kind: 'found', rows: keys.length, samples: keys.map((key) => [`${key}`]) };
+    const late = new Set(it.hints.map(({ key }) => key));
+    const settled = (rows: Map<number, string>) => [...rows.keys()].filter((key) => !late.has(key)).length;
+    const [primary, shadow] = [row(old), row(young)];
+    const rows = Math.max(settled(old), settled(young));
+    return { kind: 'compared', rows, differing: Math.max(primary.length, shadow.length), primary, shadow };
+  },
   compareRow: async (id, key) => (tables.get(id)?.known ? recordOf(table(id), key) : null),
 });
 
