@@ -14,7 +14,7 @@ export type CheckQuestion = {
   sharePercent: number;
 };
 
-export type HttpCheck = { url: string; privateHosts: readonly string[]; timeoutMs: number };
+type HttpCheck = { url: string; privateHosts: readonly string[]; timeoutMs: number };
 
 export type CriteriaSources = {
   /** What is known of these alarms, by ARN. One that is not there is missing. Does not reject: what fails is the reading's problem. */

@@ -4,7 +4,7 @@
  */
 
 /** What is observed. */
-export type CriterionSource =
+type CriterionSource =
   /** ARN of a metric alarm or a composite one: it must be in OK. */
   | { alarm: string }
   /** Two queries whose rows must be equal, `{primary}` and `{shadow}` standing for the tables. */
@@ -24,7 +24,7 @@ export type Criterion = CriterionSource & {
 };
 
 /** `unclear`: no data, no answer, or nothing that can be compared yet. It is no failure, and never good news. */
-export type Answer = 'passes' | 'fails' | 'unclear';
+type Answer = 'passes' | 'fails' | 'unclear';
 
 /** What the tick saw of a criterion. It is stored with the verdict. */
 export type Observation = {

@@ -4,7 +4,7 @@ import { ms } from '../conditions/figures.ts';
 import type { AlarmReading, Finding, InvariantReading, InvariantRow } from '../cutover/criterion.ts';
 
 /** @example nameOfAlarm('arn:aws:cloudwatch:eu-central-1:123456789012:alarm:slow') // 'slow' */
-export const nameOfAlarm = (arn: string): string => arn.split(':alarm:')[1] ?? arn;
+const nameOfAlarm = (arn: string): string => arn.split(':alarm:')[1] ?? arn;
 
 /** Texts of others, which may be long. */
 const MOST_LETTERS = 300;
