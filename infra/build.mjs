@@ -31,8 +31,11 @@ const STAMP = join(DIST, '.built');
 const SOURCES = ['functions', 'lib', 'infra', 'package-lock.json', 'package.json'];
 const KB = 1024;
 
-/** Kilobytes in a whole package, with what is imported only when it is needed: in `tick` the clients that alerts go through. */
-const PACKAGE_BUDGET = 1_150;
+/**
+ * Kilobytes in a whole package, with what is imported only when it is needed: in `tick` the clients that alerts go through,
+ * and CloudWatch's for alarms that criteria name (loaded with the first of them).
+ */
+const PACKAGE_BUDGET = 1_250;
 
 /**
  * Kilobytes that are loaded when a function starts. What it imports later is listed and not counted here.
