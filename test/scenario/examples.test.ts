@@ -23,6 +23,10 @@ const WATCHED_MINUTES = 6;
 function live(declared: readonly CutoverDeclaration[]) {
   const cutovers = structuredClone(declared) as CutoverDeclaration[];
   const w = world({ cutovers, load: { readsPerMinute: 300, weight: 20 } });
+  for (const one of cutovers.flatMap(({ criteria = [] }) => criteria)) {
+    if ('alarm' in one) w.criteria.setAlarm(one.alarm, { state: 'OK', sinceMs: 0, reason: '' });
+    if ('http' in one) w.criteria.setCheck(one.http, 200);
+  }
   const o = oracle(w);
   const back: string[] = [];
   w.onApplied(({ before, after }) => {
@@ -134,6 +138,17 @@ describe('clambake', () => {
     expect(o.state('bundler').rollback!.reason).toContain("it depends on 'week_planner'");
     expect([await status('week_bundler'), await status('week_executor')]).toEqual(['rolled_back', 'waiting']);
     expect(w.served()!.system.migration_phase).toBe('none');
+  });
+
+  it('bundles that fail by the alarm of the pipeline take the bundler back, with the cause', async () => {
+    const { w, o, until, status, stage, minutes, back } = live(clambake);
+    const success = clambake.find(({ id }) => id === 'bundler')!.criteria![0] as { alarm: string };
+    await until(() => stage('bundler') === 'test_10', 6);
+    w.criteria.setAlarm(success.alarm, { state: 'ALARM', sinceMs: w.clock.now(), reason: '94 % of them succeed' });
+    await minutes(2);
+    expect(back).toEqual(['bundler']);
+    expect(o.state('bundler').rollback!.reason).toContain("'clambake-bundle-success-below-95' is in ALARM: 94 %");
+    expect([await status('week_planner'), await status('week_bundler')]).toEqual(['done', 'rolled_back']);
   });
 
   it('a bad bundler leaves the planner alone', async () => {

@@ -1,7 +1,11 @@
 /**
  * clambake: three components of a build pipeline move to their replacements, one a week: the planner, then the bundler that
  * reads its plans, then the executor that runs both. Each begins read-only (`CROSSFADE_READONLY`: what would be written to the
- * outside is logged instead), and none moves on a weekend.
+ * outside is logged instead), and none moves on a weekend. What the pipeline itself is measured by is a criterion of each:
+ *
+ *   planner    planning takes at most 2 s (alarm on its p95), no two plans claim the same work (alarm on conflicts)
+ *   bundler    at least 95 % of the bundles succeed (alarm)
+ *   executor   the workload is within 10 % of the optimal one (a program of the pipeline that computes it, asked over HTTP)
  *
  *   week 1  planner   0 → 10 → 75 → 100 %      week 2  bundler   0 → 10 → 75 → 100 %      week 3  executor  0 → 25 → 100 %
  */
@@ -30,6 +34,9 @@ const component = (id: string, ramp: [string, number][]) =>
     },
   }) satisfies CutoverInput;
 
+/** Alarms of the pipeline, in its own account: each watches a metric that the component publishes anyway. */
+const alarm = (name: string) => `arn:aws:cloudwatch:eu-central-1:123456789012:alarm:clambake-${name}`;
+
 const MAJORITY: [string, number][] = [
   ['test_10', 10],
   ['majority_75', 75],
@@ -46,8 +53,17 @@ const WEEKEND: SharedInput = {
 
 export const clambakeCutovers = defineCutovers(
   [
-    component('planner', MAJORITY),
-    component('bundler', MAJORITY),
+    {
+      ...component('planner', MAJORITY),
+      criteria: [
+        { name: 'planning_latency', alarm: alarm('planning-latency-above-2s'), onFailure: 'rollback' },
+        { name: 'work_conflicts', alarm: alarm('work-conflicts'), onFailure: 'rollback' },
+      ],
+    },
+    {
+      ...component('bundler', MAJORITY),
+      criteria: [{ name: 'bundle_success', alarm: alarm('bundle-success-below-95'), onFailure: 'rollback' }],
+    },
     {
       ...component('executor', [
         ['quarter_25', 25],
@@ -55,12 +71,17 @@ export const clambakeCutovers = defineCutovers(
       ]),
       // What runs other people's builds does not stay half-way.
       stages: { quarter_25: { deadlineMinutes: 4 * DAY, onDeadline: 'rollback' } },
+      // The optimum of a day is known only afterwards, so the check holds and does not take the executor back.
+      criteria: [
+        { name: 'workload', http: 'https://clambake.example.com/checks/workload-within-10-percent', everyMinutes: 30 },
+      ],
     },
   ],
   WEEKEND,
 );
 
-const week = (name: string, over: Partial<PhaseInput> = {}) =>
+/** @param own criteria of the cutover, under the name that they have there */
+const week = (name: string, own: readonly string[], over: Partial<PhaseInput> = {}) =>
   ({
     name: `week_${name}`,
     cutovers: [name],
@@ -73,6 +94,7 @@ const week = (name: string, over: Partial<PhaseInput> = {}) =>
       { name: 'nothing_rolled_back', noRollback: true },
       { name: 'errors', errorRateMax: 0.02 },
       { name: 'answers_agree', validationScoreMin: 0.99 },
+      ...own.map((criterion) => ({ name: criterion, criterion })),
     ],
     decision: 'automatic',
     ...over,
@@ -80,11 +102,20 @@ const week = (name: string, over: Partial<PhaseInput> = {}) =>
 
 export default definePhases(
   [
-    week('planner'),
-    week('bundler', { after: ['week_planner'], validation: [{ name: 'planner_errors', errorRateMax: 0.02 }] }),
-    week('executor', {
+    week('planner', ['planning_latency', 'work_conflicts']),
+    week('bundler', ['bundle_success'], {
+      after: ['week_planner'],
+      validation: [
+        { name: 'planner_errors', errorRateMax: 0.02 },
+        { name: 'planner_latency', criterion: 'planning_latency' },
+      ],
+    }),
+    week('executor', ['workload'], {
       after: ['week_bundler'],
-      validation: [{ name: 'bundler_answers', validationScoreMin: 0.99 }],
+      validation: [
+        { name: 'bundler_answers', validationScoreMin: 0.99 },
+        { name: 'bundler_success', criterion: 'bundle_success' },
+      ],
       decision: 'person',
     }),
   ],
