@@ -92,6 +92,8 @@ export const KEY_MEANINGS: Readonly<Record<string, string>> = {
   'policy.minSamples': 'shadow operations that a stage needs at least; from 10 % on also 3 / `errorRateAdvance`',
   'policy.lagAdvanceMs': 'highest age of the oldest un-applied change at which a stage may advance',
   'policy.keylessAdvance': 'highest share of reads without a routing key at which a stage may advance',
+  'policy.holdBackPercent':
+    'share of the keys, in per cent, that stays on the primary until completion, in the full stage, too: what the shadow is compared with. Of the whole plan; a cutover has what it was started with',
   'policy.autoAdvance': 'stages advance by themselves',
   'policy.autoRollback': 'guards roll back by themselves',
   'policy.approvalRequired': 'each stage waits for `crossfade approve`',

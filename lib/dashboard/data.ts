@@ -2,7 +2,7 @@
 
 import { HOUR_MS } from '../core/base/units.ts';
 import type { SideFigures } from '../core/conditions/verdict.ts';
-import type { StageKind } from '../core/cutover/plan.ts';
+import { type StageKind, servedPpm } from '../core/cutover/plan.ts';
 import { isUnderWay } from '../core/cutover/stage-kinds.ts';
 import type { TableStatus } from '../core/gates/table-status.ts';
 import type { AuditEntry } from '../core/stage/audit.ts';
@@ -202,7 +202,11 @@ const pickFigures = ({ primary, shadow, checks, mismatches }: CutoverReport['ver
 function stagesOf({ plan, stage, stageKind, rollback }: CutoverReport): StageView[] {
   const left = stageKind === 'rolled_back' ? rollback?.fromStage : undefined;
   const at = plan.stages.findIndex(({ name }) => name === (left ?? stage));
-  return plan.stages.map((planned, index) => ({ ...planned, progress: progressOf(index) }));
+  return plan.stages.map((planned, index) => ({
+    ...planned,
+    sharePpm: servedPpm(planned, plan),
+    progress: progressOf(index),
+  }));
 
   function progressOf(index: number): StageView['progress'] {
     if (stageKind === 'cleaned' || index < at) return 'passed';

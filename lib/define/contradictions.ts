@@ -2,6 +2,7 @@
 
 import { ruleProblems } from '../core/alerts/rule.ts';
 import { type CutoverDeclaration, NO_OVERRIDES } from '../core/cutover/cutover.ts';
+import { servedPpm } from '../core/cutover/plan.ts';
 import { policyOf, policyProblems } from '../core/cutover/policy.ts';
 import { groupsOf } from '../core/holds/cohort.ts';
 
@@ -31,7 +32,7 @@ function duplicates(declarations: readonly CutoverDeclaration[]): string[] {
 /** Members of a cohort move the same keys through the same stages. */
 function cohortProblems(declarations: readonly CutoverDeclaration[]): string[] {
   const stagesOf = ({ plan }: CutoverDeclaration) =>
-    plan.stages.map(({ name, sharePpm }) => `${name} ${sharePpm}`).join();
+    plan.stages.map((stage) => `${stage.name} ${servedPpm(stage, plan)}`).join();
   return groupsOf(declarations).flatMap(([first, ...others]) =>
     others.flatMap((other) => {
       const pair = `cohort '${other.cohort}': '${first!.id}' and '${other.id}'`;

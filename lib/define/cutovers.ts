@@ -7,7 +7,7 @@ import type * as z from 'zod';
 import { CrossfadeError, type ErrorCode, isCrossfadeError } from '../core/base/errors.ts';
 import { didYouMean } from '../core/base/nearest.ts';
 import { type CutoverDeclaration, DEFAULT_POLICY, NO_OVERRIDES } from '../core/cutover/cutover.ts';
-import { builtInPlan, makePlan, type Plan } from '../core/cutover/plan.ts';
+import { builtInPlan, makePlan, type Plan, withHoldBack } from '../core/cutover/plan.ts';
 import { withDwells } from '../core/cutover/policy.ts';
 import { declaredAddresses, isPathBelow, splitAddress } from '../core/cutover/write-target.ts';
 import { DEFAULT_GATEWAY, malformedUpstream } from '../core/net/upstream.ts';
@@ -95,13 +95,15 @@ function codeOf(issue: z.core.$ZodIssue): ErrorCode {
 
 /** The declaration with its defaults, or null when its plan cannot be. */
 function complete(input: CutoverForm, everywhere: SharedForm, problems: Problem[]): CutoverDeclaration | null {
-  const plan = planOf(input, problems);
-  if (!plan) return null;
+  const policy = { ...DEFAULT_POLICY, ...input.policy };
+  const wanted = planOf(input, problems);
+  if (!wanted) return null;
+  const plan = withHoldBack(wanted, policy.holdBackPercent);
   const freeze = [...(everywhere.freeze ?? []), ...(input.freeze ?? [])];
   const shared = {
     id: input.id,
     plan,
-    policy: { ...DEFAULT_POLICY, ...input.policy },
+    policy,
     ...(input.stages ? { stages: input.stages } : {}),
     ...(freeze.length > 0 ? { freeze } : {}),
     ...(input.cohort === undefined ? {} : { cohort: input.cohort }),

@@ -37,6 +37,7 @@ const CUTOVER_CHECKS: Checks<CutoverFlag> = {
   version: isCount,
   read_ppm: isShare,
   slices: optional(areSlices),
+  hold_back_ppm: optional(isShare),
   salt: isText,
   hash: oneOf('murmur3_x86_32'),
   shadow_writes: isBoolean,

@@ -23,6 +23,7 @@ const cutoverFlagSchema = z.object({
   version: count,
   read_ppm: count.max(FULL_SHARE_PPM),
   slices: slices.optional(),
+  hold_back_ppm: count.max(FULL_SHARE_PPM).optional(),
   salt: z.string(),
   hash: z.literal('murmur3_x86_32'),
   shadow_writes: z.boolean(),

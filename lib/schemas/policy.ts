@@ -2,7 +2,7 @@
 
 import * as z from 'zod';
 import type { Policy, StagePolicy } from '../core/cutover/cutover.ts';
-import { DECLARED_ONLY, type PolicyKey } from '../core/cutover/policy.ts';
+import { DECLARED_ONLY, PLAN_WIDE, type PolicyKey } from '../core/cutover/policy.ts';
 
 const rate = z.number().gt(0).lt(1);
 const minutes = z.number().min(1).max(525_600);
@@ -19,6 +19,11 @@ const fields = {
   minSamples: z.number().int().min(1).max(1_000_000),
   lagAdvanceMs: z.number().gt(0).max(3_600_000),
   keylessAdvance: z.number().min(0).lt(1),
+  holdBackPercent: z
+    .number()
+    .min(0)
+    .max(50)
+    .refine((percent) => Number.isInteger(Number((percent * 10_000).toFixed(4))), 'at most four decimals'),
   autoAdvance: z.boolean(),
   autoRollback: z.boolean(),
   approvalRequired: z.boolean(),
@@ -34,14 +39,18 @@ const fields = {
 export const declaredPolicy = z.strictObject(fields).partial();
 
 /** A declared stage may be as short as 0, so that tests and demonstrations need not wait. */
-export const stagePolicy = declaredPolicy.extend({ dwellMinutes: z.number().min(0).max(525_600).optional() });
+export const stagePolicy = declaredPolicy
+  .omit({ holdBackPercent: true })
+  .extend({ dwellMinutes: z.number().min(0).max(525_600).optional() });
 
 export const POLICY_KEYS = [...Object.keys(fields), 'dwellMinutes'] as PolicyKey[];
 
 const { twoPersonApproval: _, ...changeable } = fields;
-const changeableKeys = Object.keys(changeable).filter((key) => !(DECLARED_ONLY as string[]).includes(key));
+const changeableKeys = Object.keys(changeable).filter(
+  (key) => ![...DECLARED_ONLY, ...PLAN_WIDE].includes(key as PolicyKey),
+);
 
-/** `unset` gives a key back to the declaration. A shortest stay is replaced, never unset: the plan has no other. */
+/** `unset` gives a key back to the declaration. What is part of the plan is replaced, never unset: the plan has no other. */
 export const policyChange = z.strictObject({
   stage: z.string().min(1).max(40).optional(),
   set: z.strictObject({ ...changeable, dwellMinutes: minutes }).partial() as z.ZodType<StagePolicy>,

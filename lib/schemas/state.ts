@@ -43,7 +43,11 @@ const stage = z.object({
   dwellMinutes: z.number().nonnegative(),
 }) satisfies z.ZodType<Stage>;
 
-const plan = z.object({ name: z.string(), stages: z.array(stage).min(1).max(MAX_STAGES) }) satisfies z.ZodType<Plan>;
+const plan = z.object({
+  name: z.string(),
+  stages: z.array(stage).min(1).max(MAX_STAGES),
+  holdBackPpm: z.int().min(0).max(500_000).optional(),
+}) satisfies z.ZodType<Plan>;
 
 const rollbackCause = z.enum(['operator', 'guard', 'emergency']);
 

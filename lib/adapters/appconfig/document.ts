@@ -28,6 +28,7 @@ const CUTOVER_ATTRIBUTES: Attributes<CutoverFlag> = {
   version: counted,
   read_ppm: { ...counted, minimum: 0, maximum: FULL_SHARE_PPM },
   slices: { type: 'array', elements: counted },
+  hold_back_ppm: counted,
   salt: text,
   hash: text,
   shadow_writes: switched,

@@ -47,6 +47,8 @@ export type Policy = {
   lagAdvanceMs: number;
   /** Highest share of reads without a routing key. */
   keylessAdvance: number;
+  /** Share of the keys that stays on the primary until completion, in per cent. Part of the plan from the start on. */
+  holdBackPercent: number;
   autoAdvance: boolean;
   autoRollback: boolean;
   /** Each stage waits for an `approve`. */
@@ -85,6 +87,7 @@ export const DEFAULT_POLICY: Policy = {
   minSamples: 100,
   lagAdvanceMs: 30_000,
   keylessAdvance: 0.01,
+  holdBackPercent: 0,
   autoAdvance: true,
   autoRollback: true,
   approvalRequired: false,

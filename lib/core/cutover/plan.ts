@@ -18,7 +18,15 @@ export type Stage = {
   dwellMinutes: number;
 };
 
-export type Plan = { name: string; stages: readonly Stage[] };
+export type Plan = {
+  name: string;
+  stages: readonly Stage[];
+  /**
+   * The last keys, which stay on the primary until completion, in the full stage, too: a control that sees the same
+   * minutes. Fixed when the cutover is started, so that no deployment of this program moves a key by itself.
+   */
+  holdBackPpm?: number | undefined;
+};
 
 const PPM_PER_PERCENT = 10_000;
 export const FULL_SHARE_PPM = 1_000_000;
@@ -27,7 +35,18 @@ export const MAX_STAGES = 50;
 /** The share that a plan gives a stage, or what the two stages outside of any plan say. */
 export function stageSharePpm({ stage, stageKind, plan }: { stage: string; stageKind: StageKind; plan: Plan }): number {
   if (stageKind === 'cleaned') return FULL_SHARE_PPM;
-  return plan.stages.find(({ name }) => name === stage)?.sharePpm ?? 0;
+  const planned = plan.stages.find(({ name }) => name === stage);
+  return planned ? servedPpm(planned, plan) : 0;
+}
+
+/** What a stage serves of its share: all but what is held back. */
+export function servedPpm({ kind, sharePpm }: Pick<Stage, 'kind' | 'sharePpm'>, { holdBackPpm = 0 }: Plan): number {
+  return kind === 'ramp' || kind === 'full' ? Math.min(sharePpm, FULL_SHARE_PPM - holdBackPpm) : sharePpm;
+}
+
+/** The plan with so many per cent of the keys held back. */
+export function withHoldBack({ name, stages }: Plan, percent: number): Plan {
+  return { name, stages, ...(percent > 0 ? { holdBackPpm: ppmOf(percent) } : {}) };
 }
 
 type RampStep = readonly [name: string, percent: number];

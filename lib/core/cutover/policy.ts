@@ -4,7 +4,7 @@
  */
 
 import type { CutoverDeclaration, CutoverKind, CutoverState, Policy, PolicyOverrides, StagePolicy } from './cutover.ts';
-import type { Plan } from './plan.ts';
+import { type Plan, withHoldBack } from './plan.ts';
 import { isUnderWay } from './stage-kinds.ts';
 
 export type PolicyKey = keyof StagePolicy;
@@ -50,6 +50,16 @@ export function withDwells(plan: Plan, { everywhere, stages }: PolicyOverrides):
     }),
   };
 }
+
+/** The plan as the overrides would have it: shortest stays, and what is held back. */
+export function withOverrides(plan: Plan, overrides: PolicyOverrides): Plan {
+  const { holdBackPercent } = overrides.everywhere;
+  const dwelling = withDwells(plan, overrides);
+  return holdBackPercent === undefined ? dwelling : withHoldBack(dwelling, holdBackPercent);
+}
+
+/** Values of the plan: a change replaces them, and no stage has one of its own. Which keys move must not depend on the stage. */
+export const PLAN_WIDE: readonly PolicyKey[] = ['holdBackPercent'];
 
 /** What contradicts itself in a policy, in words. `dwellMinutes`: the shortest stay of the stage it is for. */
 export function policyProblems(policy: Policy, kind: CutoverKind, dwellMinutes = 0): string[] {

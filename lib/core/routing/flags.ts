@@ -6,7 +6,7 @@
 import { canonicalJson } from '../base/canonical-json.ts';
 import { CrossfadeError } from '../base/errors.ts';
 import type { CutoverDeclaration, CutoverState, SystemState, ValidationMode } from '../cutover/cutover.ts';
-import { stageSharePpm } from '../cutover/plan.ts';
+import { FULL_SHARE_PPM, stageSharePpm } from '../cutover/plan.ts';
 import { isPromoted, isReadingStage, isUnderWay, syncsShadow } from '../cutover/stage-kinds.ts';
 import { readsShadow, writesShadow } from '../cutover/switches.ts';
 import { murmur3 } from './murmur3.ts';
@@ -23,6 +23,8 @@ export type CutoverFlag = {
   read_ppm: number;
   /** Where the slices of the plan end, in ppm, but for the last one: while the gates judge, and where there are several. */
   slices?: readonly number[] | undefined;
+  /** Keys that stay on the primary until completion. What has no key is served with the other ones. */
+  hold_back_ppm?: number | undefined;
   salt: string;
   hash: 'murmur3_x86_32';
   shadow_writes: boolean;
@@ -50,11 +52,16 @@ export type FlagDocument = { system: SystemFlag; cutovers: Readonly<Record<strin
 const LIST_LIMIT = 25;
 const ENTRY_LIMIT = 1024;
 
-/** Share of reads that go to the shadow in a state: its stage's, unless they were switched to the primary. */
+/**
+ * Share of reads that go to the shadow in a state: its stage's, unless they were switched to the primary. Readers that are
+ * held back leave it while a promotion is pending: it gives the primary's name to a table of another shape.
+ */
 export function sharePpmOf(state: CutoverState): number {
   if (isReadingStage(state) && !readsShadow(state)) return 0;
-  return stageSharePpm(state);
+  return isReleased(state) ? FULL_SHARE_PPM : stageSharePpm(state);
 }
+
+const isReleased = ({ pending }: CutoverState): boolean => pending?.action === 'promote' && !pending.withdrawn;
 
 /**
  * The flag of one cutover.
@@ -100,9 +107,13 @@ export function cutoverFlag(
 }
 
 /** Readers tell what became of an operation together with the slice of its key. */
-function slicesToTell({ plan }: CutoverState): Pick<CutoverFlag, 'slices'> {
-  const ends = slicesOf(plan, 0);
-  return ends.length > 1 ? { slices: ends.slice(0, -1) } : {};
+function slicesToTell({ plan }: CutoverState): Pick<CutoverFlag, 'slices' | 'hold_back_ppm'> {
+  const { holdBackPpm = 0 } = plan;
+  const ends = slicesOf(plan, holdBackPpm);
+  return {
+    ...(ends.length > 1 ? { slices: ends.slice(0, -1) } : {}),
+    ...(holdBackPpm > 0 ? { hold_back_ppm: holdBackPpm } : {}),
+  };
 }
 
 export function systemFlag(system: SystemState): SystemFlag {

@@ -142,9 +142,12 @@ function decideByRequest(
   if (flag.allow.length > 0 && flag.read_ppm > 0 && listed(flag.allow, request)) return ALLOWED;
   if (flag.read_ppm >= 1_000_000) return SHARE_SHADOW;
   const bucket = known === undefined ? bucketIn(prepared, request) : known;
-  if (bucket === null) return NO_KEY;
+  // Nothing can be held back without a key: where only what is held back is left, the rest is served by the shadow.
+  if (bucket === null) return isRest(flag) ? SHARE_SHADOW : NO_KEY;
   return bucket < prepared.threshold ? SHARE_SHADOW : SHARE_PRIMARY;
 }
+
+const isRest = ({ read_ppm, hold_back_ppm = 0 }: CutoverFlag) => read_ppm > 0 && read_ppm + hold_back_ppm >= 1_000_000;
 
 /** True when a process that sees the shadow fail may leave it: not after promotion, and not against an override. */
 export function mayBeLeft(prepared: PreparedRoute, decided: Route): boolean {

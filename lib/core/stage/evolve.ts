@@ -10,7 +10,7 @@ import {
   type Withdrawal,
 } from '../cutover/cutover.ts';
 import type { StageKind } from '../cutover/plan.ts';
-import { changedOverrides, withDwells } from '../cutover/policy.ts';
+import { changedOverrides, withOverrides } from '../cutover/policy.ts';
 import type { AuditEntry } from './audit.ts';
 import { type Event, TICK } from './events.ts';
 import { type At, type Log, recordIn, replayIn } from './log.ts';
@@ -32,7 +32,7 @@ export function evolve(state: CutoverState, at: At): CutoverState {
   const enterPlanned = (name: string): CutoverState => enter(name, next.plan.stages.find((s) => s.name === name)!.kind);
   switch (event.type) {
     case 'started':
-      next.plan = withDwells(event.plan, state.overrides);
+      next.plan = withOverrides(event.plan, state.overrides);
       next.started = { actor: at.actor, atMs };
       next.askedBy = at.actor;
       return { ...enterPlanned(event.plan.stages[1]!.name), epoch: state.epoch + 1, rollback: null };
@@ -47,7 +47,7 @@ export function evolve(state: CutoverState, at: At): CutoverState {
     case 'policy_changed': {
       const overrides = changedOverrides(state.overrides, event);
       // What was approved is not what would happen now.
-      return { ...next, overrides, plan: withDwells(next.plan, overrides), approved: false, askedBy: at.actor };
+      return { ...next, overrides, plan: withOverrides(next.plan, overrides), approved: false, askedBy: at.actor };
     }
     // What was approved is not what would happen now, and earlier evidence says nothing of now.
     case 'reads_switched': {

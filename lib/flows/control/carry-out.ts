@@ -12,6 +12,7 @@
  */
 
 import { isCrossfadeError } from '../../core/base/errors.ts';
+import { MINUTE_MS } from '../../core/base/units.ts';
 import {
   type CutoverDeclaration,
   type CutoverState,
@@ -19,6 +20,7 @@ import {
   type PendingAction,
 } from '../../core/cutover/cutover.ts';
 import { GIVE_UP_AFTER_MS } from '../../core/gates/pending.ts';
+import { carriesState, type FlagDocument } from '../../core/routing/flags.ts';
 import { decide } from '../../core/stage/decide.ts';
 import type { Observation } from '../../core/stage/events.ts';
 import type { Ports } from '../../ports/ports.ts';
@@ -32,8 +34,11 @@ export type CarryOutPorts = Pick<Ports, 'state' | 'swapping' | 'log'>;
 /** `waits`: why the intent is still pending; null when it is not, or somebody else moved first. */
 export type Carried = { state: CutoverState; waits: string | null };
 
-/** `stopped`: while everything is stopped no promotion is begun; the stop itself withdraws it. */
-type When = { nowMs: number; stopped?: boolean };
+/**
+ * `stopped`: while everything is stopped no promotion is begun; the stop itself withdraws it.
+ * `deployed`: what readers follow, where it was asked.
+ */
+type When = { nowMs: number; stopped?: boolean; deployed?: FlagDocument | null | undefined };
 
 /** What is to be carried out, of whom, in which state. */
 type Work = { declaration: TableCutoverDeclaration; state: CutoverState; pending: PendingAction };
@@ -46,14 +51,18 @@ type Work = { declaration: TableCutoverDeclaration; state: CutoverState; pending
 export async function settle(
   ports: CarryOutPorts & Pick<Ports, 'inspecting'>,
   declaration: CutoverDeclaration,
-  { nowMs, system, states, tables }: Around,
+  { nowMs, system, states, tables, deployed }: Around,
 ): Promise<Carried & { from: string; tables: TablesAsked }> {
   const stored = states.get(declaration.id) ?? initialState(declaration);
   if (!('invalid' in stored) && stored.pending === null) {
     return { from: stored.stage, state: stored, waits: null, tables };
   }
   const found = (await ports.state.readCutover(declaration.id)) ?? initialState(declaration);
-  const carried = await carryOut(ports, declaration, found, { nowMs, stopped: system.emergencyStop });
+  const carried = await carryOut(ports, declaration, found, {
+    nowMs,
+    stopped: system.emergencyStop,
+    deployed: deployed?.document,
+  });
   // What was carried out has changed what the database says.
   return { ...carried, from: found.stage, tables: await askTables(ports, [declaration]) };
 }
@@ -92,8 +101,21 @@ type Waits = { type: 'waits'; why: string };
 const waits = (why: string): Waits => ({ type: 'waits', why });
 const STOPPED = "everything is stopped, and meanwhile no promotion is begun. 'crossfade reset system' lifts the stop";
 
+/** The AppConfig agent asks for flags every 45 s, the SDK every 15 s. */
+const READERS_LEAVE_MS = 1.5 * MINUTE_MS;
+const HELD_BACK =
+  'the readers that were held back are on their way to the shadow, since the table that they read gets another shape. They are there 90 s after it was asked for, once their flags are deployed.';
+
+/** Readers that were held back must follow flags of this state before the table gets its new shape. */
+function isHeldBack(state: CutoverState, { nowMs, deployed }: When): boolean {
+  const { plan, pending } = state;
+  if (pending?.action !== 'promote' || !plan.holdBackPpm) return false;
+  return !carriesState(deployed, state) || nowMs - pending.sinceMs < READERS_LEAVE_MS;
+}
+
 /** What became of it; why it waits when nothing is known for good. */
-async function act(ports: CarryOutPorts, work: Work, { nowMs, stopped = false }: When): Promise<Observation | Waits> {
+async function act(ports: CarryOutPorts, work: Work, when: When): Promise<Observation | Waits> {
+  const { nowMs, stopped = false } = when;
   const { declaration, state, pending } = work;
   const { epoch, action, withdrawn } = pending;
   if (stopped && action === 'promote' && !withdrawn) return waits(STOPPED);
@@ -105,6 +127,7 @@ async function act(ports: CarryOutPorts, work: Work, { nowMs, stopped = false }:
   const late = nowMs - pending.sinceMs > GIVE_UP_AFTER_MS;
   try {
     if (withdrawn) return await giveUp(withdrawn.reason);
+    if (isHeldBack(state, when)) return late ? await giveUp(HELD_BACK) : waits(HELD_BACK);
     const tried = await tryOnce(ports, work);
     if (tried.kind === 'done') return { type: 'carried_out', epoch, lockHeldMs: tried.lockHeldMs };
     return tried.kind === 'refused' || late ? await giveUp(tried.why) : waits(tried.why);

@@ -3,7 +3,7 @@
 import { CrossfadeError } from '../../core/base/errors.ts';
 import { didYouMean } from '../../core/base/nearest.ts';
 import type { CutoverDeclaration, CutoverState } from '../../core/cutover/cutover.ts';
-import { changedOverrides, policyOf, policyProblems, withDwells } from '../../core/cutover/policy.ts';
+import { changedOverrides, PLAN_WIDE, policyOf, policyProblems, withDwells } from '../../core/cutover/policy.ts';
 import type { Command } from '../../core/stage/events.ts';
 
 type Change = Extract<Command, { type: 'policy' }>;
@@ -16,6 +16,9 @@ export function checkedChange(declaration: CutoverDeclaration, state: CutoverSta
     const hint = didYouMean(stage, names);
     throw refused(declaration, `'${stage.slice(0, 40)}' is no stage of plan '${state.plan.name}'.${hint}`);
   }
+  const planWide = PLAN_WIDE.filter((key) => stage !== null && key in set);
+  if (planWide.length > 0)
+    throw refused(declaration, `${planWide.join(', ')} holds for the whole plan: leave out the stage`);
   if (Object.keys(set).length + unset.length === 0) throw refused(declaration, 'nothing is set and nothing unset');
   const loosens = declaration.policy.twoPersonApproval && [...Object.keys(set), ...unset].includes('approvalRequired');
   if (loosens) {

@@ -11,7 +11,7 @@ import {
   type StagePolicy,
   type SystemState,
 } from '../../core/cutover/cutover.ts';
-import { type BuiltInPlanName, builtInPlan } from '../../core/cutover/plan.ts';
+import { type BuiltInPlanName, builtInPlan, withHoldBack } from '../../core/cutover/plan.ts';
 import type { PolicyKey } from '../../core/cutover/policy.ts';
 import { isReadingStage, syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import { cohortBar, peersOf } from '../../core/holds/cohort.ts';
@@ -77,7 +77,9 @@ export async function prepare(ports: Needs, asked: Asked, command: AskedCommand)
       if (legal && declaration.kind === 'table') await checkTable(ports, declaration);
       return {
         type: 'start',
-        plan: command.plan ? builtInPlan(command.plan, command.dwellMinutes) : declaration.plan,
+        plan: command.plan
+          ? withHoldBack(builtInPlan(command.plan, command.dwellMinutes), declaration.policy.holdBackPercent)
+          : declaration.plan,
       };
     case 'advance':
       if (legal && command.force && !stopped) await checkDeployed(ports, state, 'advance');

@@ -252,10 +252,42 @@ describe('row 19: limits that are none', () => {
     { consecutiveFailures: 0 },
     { lagAdvanceMs: 0 },
     { keylessAdvance: 1 },
+    { holdBackPercent: -1 },
+    { holdBackPercent: 50.1 },
+    { holdBackPercent: 0.00001 },
     { errorRateRollback: Number.NaN },
     { errorRateRollback: '0.01' },
   ])('%j', (policy) => {
     expect(refusal(table({ policy }))).toMatchObject({ code: 'invalid_config' });
+  });
+});
+
+describe('what is held back', () => {
+  it.each([
+    [{}, undefined],
+    [{ holdBackPercent: 0 }, undefined],
+    [{ holdBackPercent: 0.0003 }, 3],
+    [{ holdBackPercent: 50 }, 500_000],
+  ])('of %j is part of the plan: %s ppm', (policy, ppm) => {
+    const [declared] = defineCutovers([{ ...TABLE, policy } as never]);
+    expect(declared!.plan.holdBackPpm).toBe(ppm);
+  });
+
+  it('belongs to the whole plan: no stage declares its own', () => {
+    expect(refusal(table({ stages: { test_1: { holdBackPercent: 5 } } }))!.problems).toEqual([
+      expect.stringContaining('0.stages.test_1.holdBackPercent is not known here'),
+    ]);
+  });
+
+  it('is the same for members of a cohort, which move the same keys', () => {
+    const member = (id: string, holdBackPercent: number) => ({
+      id,
+      kind: 'component',
+      cohort: 'one',
+      policy: { holdBackPercent },
+    });
+    expect(refusal(member('a', 1), member('b', 2))!.problems.join()).toContain('have plans with different stages');
+    expect(refusal(member('a', 2), member('b', 2))).toBeNull();
   });
 });
 

@@ -2,7 +2,14 @@
 
 import { describe, expect, it } from 'vitest';
 import { conditionText } from '../../../lib/core/conditions/show.ts';
-import { DEFAULT_POLICY, INITIAL_SYSTEM, initialState, type Policy } from '../../../lib/core/cutover/cutover.ts';
+import {
+  type CutoverState,
+  DEFAULT_POLICY,
+  INITIAL_SYSTEM,
+  initialState,
+  type Policy,
+} from '../../../lib/core/cutover/cutover.ts';
+import { type Plan, withHoldBack } from '../../../lib/core/cutover/plan.ts';
 import { policyOf, policyProblems } from '../../../lib/core/cutover/policy.ts';
 import { absoluteGuards, guardHolds } from '../../../lib/core/gates/absolute-guards.ts';
 import { bucketIndex } from '../../../lib/core/gates/histogram.ts';
@@ -132,6 +139,7 @@ describe('row 19: a change at run time', () => {
 
   it.each([
     ['a stage that is none', { stage: 'r3', set: { minSamples: 5 } }, 'invalid_input'],
+    ['what is held back in one stage', { stage: 'r1', set: { holdBackPercent: 2 } }, 'invalid_input'],
     ['nothing', {}, 'invalid_input'],
     ['an advance limit above that of rolling back', { set: { errorRateAdvance: 0.5 } }, 'invalid_input'],
     ['a deadline within the shortest stay', { stage: 'r1', set: { deadlineMinutes: 10 } }, 'invalid_input'],
@@ -142,6 +150,32 @@ describe('row 19: a change at run time', () => {
   it('does not switch approvals off under the two-person rule', () => {
     expect(codeOf(() => checked({ set: { approvalRequired: false } }, { twoPersonApproval: true }))).toBe('forbidden');
     expect(codeOf(() => checked({ set: { approvalRequired: false } }))).toBe('nothing');
+  });
+});
+
+describe('what is held back', () => {
+  const change = (set: object) =>
+    ({ event: { type: 'policy_changed', stage: null, set, unset: [] }, atMs: NOW, actor: 'ada' }) as const;
+  const begun = (plan: Plan, over: Partial<CutoverState> = {}) =>
+    evolve(stateIn('disabled', over), { event: { type: 'started', plan }, atMs: NOW, actor: 'ada' });
+
+  it('is what the cutover was started with; no other change moves a key', () => {
+    const before = begun(PLAN);
+    expect(evolve(before, change({ minSamples: 5 })).plan).not.toHaveProperty('holdBackPpm');
+    const held = begun(withHoldBack(PLAN, 2));
+    expect(evolve(held, change({ minSamples: 5 })).plan.holdBackPpm).toBe(20_000);
+  });
+
+  it('is changed at run time for the whole plan, also before the start, and by 0 to nothing', () => {
+    const changed = evolve(begun(withHoldBack(PLAN, 2)), change({ holdBackPercent: 5 }));
+    expect(changed.plan.holdBackPpm).toBe(50_000);
+    expect(evolve(changed, change({ holdBackPercent: 0 })).plan).not.toHaveProperty('holdBackPpm');
+    const { overrides } = evolve(stateIn('disabled'), change({ holdBackPercent: 5 }));
+    expect(begun(withHoldBack(PLAN, 2), { overrides }).plan.holdBackPpm).toBe(50_000);
+  });
+
+  it('cannot be unset: the plan has no other', () => {
+    expect(codeOf(() => COMMANDS.policy.read({ set: {}, unset: ['holdBackPercent'] }))).not.toBe('nothing');
   });
 });
 

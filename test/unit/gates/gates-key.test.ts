@@ -22,6 +22,7 @@ const OTHERS: { readonly [Field in keyof Policy]: Policy[Field] } = {
   minSamples: 7,
   lagAdvanceMs: 1,
   keylessAdvance: 0.5,
+  holdBackPercent: 7,
   autoAdvance: false,
   autoRollback: false,
   approvalRequired: true,

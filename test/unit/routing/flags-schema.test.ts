@@ -50,6 +50,7 @@ describe.each(READERS)('served flags, read by the %s', (_name, read, readText) =
     ['slices that do not rise', { slices: [10_000, 10_000] }],
     ['a slice between two parts per million', { slices: [0.5] }],
     ['more than eight slices', { slices: [1, 2, 3, 4, 5, 6, 7, 8] }],
+    ['a part held back that is more than all', { hold_back_ppm: 1_000_001 }],
     ['an epoch as text', { epoch: '1' }],
     ['a null epoch', { epoch: null }],
     ['a negative version', { version: -1 }],

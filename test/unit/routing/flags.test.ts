@@ -3,16 +3,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonicalJson } from '../../../lib/core/base/canonical-json.ts';
-import { makePlan } from '../../../lib/core/cutover/plan.ts';
+import { makePlan, withHoldBack } from '../../../lib/core/cutover/plan.ts';
 import {
   compareFlagAge,
   cutoverFlag,
   type FlagDocument,
   flagDocument,
   sameDocument,
+  sharePpmOf,
   systemFlag,
 } from '../../../lib/core/routing/flags.ts';
-import { codeOf, declarationOf, STAGES, type StageName, stateIn, systemOf } from '../../property/samples.ts';
+import { codeOf, declarationOf, PLAN, STAGES, type StageName, stateIn, systemOf } from '../../property/samples.ts';
 
 const flagIn = (stage: StageName, system = systemOf()) => cutoverFlag(declarationOf(), stateIn(stage), system);
 
@@ -49,6 +50,29 @@ describe('the flag of a cutover', () => {
   it('tells no slices where the plan has one only', () => {
     const state = { ...stateIn('dual_write'), plan: makePlan('at_once', [['full_100', 100]]) };
     expect(cutoverFlag(declarationOf(), state, systemOf())).not.toHaveProperty('slices');
+  });
+
+  it.each([
+    ['dual_write', 0, true],
+    ['r1', 10_000, true],
+    ['r2', 500_000, true],
+    ['full_100', 980_000, true],
+    ['completed', 1_000_000, false],
+    ['rolled_back', 0, false],
+  ] as const)('in %s serves %i ppm with 2 %% held back', (stage, ppm, told) => {
+    const state = { ...stateIn(stage), plan: withHoldBack(PLAN, 2) };
+    const { slices, hold_back_ppm, read_ppm } = cutoverFlag(declarationOf(), state, systemOf());
+    expect(read_ppm).toBe(ppm);
+    expect([slices, hold_back_ppm]).toEqual(told ? [[10_000, 500_000, 980_000], 20_000] : [undefined, undefined]);
+  });
+
+  it('serves what is held back once a promotion is pending, but not when it was withdrawn', () => {
+    const pending = { action: 'promote', epoch: 4, sinceMs: 1, actor: 'ada', reason: '' } as const;
+    const withdrawn = { actor: 'ada', reason: 'x', cause: 'operator', atMs: 2 } as const;
+    const state = { ...stateIn('full_100'), plan: withHoldBack(PLAN, 2) };
+    expect(sharePpmOf({ ...state, pending })).toBe(1_000_000);
+    expect(sharePpmOf({ ...state, pending: { ...pending, withdrawn } })).toBe(980_000);
+    expect(sharePpmOf({ ...state, pending: { ...pending, action: 'cleanup' } })).toBe(980_000);
   });
 
   it.each(['dual_write', 'r1', 'r2', 'full_100'] as const)(
