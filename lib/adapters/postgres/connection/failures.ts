@@ -28,14 +28,17 @@ export function translated(error: unknown, attempted: Attempted): CrossfadeError
   const { code, retryable } = FAILURES[failure];
   const advice = adviceOf(codeOf(error), failure, isFatal(error));
   const sqlstate = isSqlstate(codeOf(error)) ? codeOf(error) : undefined;
+  const said = seenOf(error, attempted.deadlineMs);
   const details = {
     sqlstate,
+    /** What the server answered, without the statement and the advice. */
+    said,
     constraint: field(error, 'constraint_name'),
     table: field(error, 'table_name'),
     column: field(error, 'column_name'),
     attempts: attempted.attempts,
   };
-  const seen = `${seenOf(error, attempted.deadlineMs)}${sqlstate ? ` [${sqlstate}]` : ''}`;
+  const seen = `${said}${sqlstate ? ` [${sqlstate}]` : ''}`;
   const tries = attempted.attempts === 1 ? '' : ` (${attempted.attempts} attempts)`;
   const message = `Postgres at ${attempted.target} did not carry out ${gist(attempted.statement)}${tries}: ${seen}. ${advice}`;
   return new CrossfadeError(code, message, { retryable, details });

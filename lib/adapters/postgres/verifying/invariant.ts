@@ -3,6 +3,7 @@
  * runtime role may read neither the application's tables nor the outbox, and needs no right for it.
  */
 
+import type { CrossfadeError } from '../../../core/base/errors.ts';
 import type { InvariantReading } from '../../../core/cutover/criterion.ts';
 import { type InvariantQueries, invariantStatement, MOST_ROWS } from '../../../core/table/sql/invariant.ts';
 import { compileTransform } from '../../../core/table/transform.ts';
@@ -61,7 +62,8 @@ export async function evaluateInvariant(
     const sqlstate = sqlstateOf(error);
     if (sqlstate === CANCELED) return { kind: 'too_slow', limitMs: DEADLINE_MS - 1_000 };
     if (!sqlstate || !REFUSED.test(sqlstate)) throw error;
-    return { kind: 'refused', why: error instanceof Error ? error.message : String(error) };
+    // Of the user's own statement, and not of one of ours: what the server says is all there is to say.
+    return { kind: 'refused', why: `Postgres says: ${(error as CrossfadeError).details.said} [${sqlstate}]` };
   }
 }
 
