@@ -18,6 +18,8 @@ export type Role =
   | 'before_reads_return'
   /** It closes the way back of a promoted table, too. */
   | 'closes_way_back'
+  /** It is still asked after promotion, and the old side is not dropped before it holds. */
+  | 'holds_cleanup'
   /** A forecast: it counts the minutes until a limit is reached. */
   | 'forecast';
 
@@ -58,9 +60,15 @@ const CONDITIONS = {
   alert: { label: 'Alert', unit: ['rate', 'ms', 'minutes', 'count'], want: 'inside', named: 'alert_' },
 
   // Evidence of the user's own. Groups that differ, or rows that should not be there.
-  alarm: { label: 'Alarm', unit: 'word', want: 'is', named: 'alarm_' },
-  invariant: { label: 'Invariant', unit: 'count', want: 'at_most', named: 'invariant_', roles: UP_TO_DATE },
-  http_check: { label: 'HTTP check', unit: 'word', want: 'is', named: 'check_' },
+  alarm: { label: 'Alarm', unit: 'word', want: 'is', named: 'alarm_', roles: ['holds_cleanup'] },
+  invariant: {
+    label: 'Invariant',
+    unit: 'count',
+    want: 'at_most',
+    named: 'invariant_',
+    roles: ['holds_cleanup', ...UP_TO_DATE],
+  },
+  http_check: { label: 'HTTP check', unit: 'word', want: 'is', named: 'check_', roles: ['holds_cleanup'] },
 
   // Guards in absolute figures.
   p95_limit: { label: 'p95 limit', unit: 'ms', want: 'at_most' },

@@ -93,10 +93,13 @@ export function criterionCondition(criterion: Criterion, observed: Observed): Co
     return made(criterion, { ok: false, seen: seen.seen, says }, { wait: 'answer' });
   }
   const ok = seen.answer === 'passes';
-  const since = ok ? '' : ` Since ${clock(seen.sinceMs)} (${duration(Math.max(0, nowMs - seen.sinceMs))}).`;
+  const since = ok ? '' : sinceText(nowMs - seen.sinceMs, seen.sinceMs);
   const release: Release = seen.answer === 'unclear' ? { wait: 'answer' } : RELEASES[kindOf(criterion)];
   return made(criterion, { ok, seen: seen.seen, says: seen.says + since }, release);
 }
+
+const sinceText = (forMs: number, sinceMs: number) =>
+  ` Since ${clock(sinceMs)}${forMs < MINUTE_MS ? '' : ` (${duration(forMs)})`}.`;
 
 const notAsked = ({ name, everyMinutes }: Criterion) =>
   `Criterion '${name}' has not been looked at in this run; it is looked at every ${everyMinutes === 1 ? 'minute' : `${everyMinutes} minutes`}.`;

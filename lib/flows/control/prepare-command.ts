@@ -2,6 +2,7 @@
 
 import { CrossfadeError, isCrossfadeError } from '../../core/base/errors.ts';
 import type { Condition } from '../../core/conditions/condition.ts';
+import { show, textOf } from '../../core/conditions/show.ts';
 import { hasRole } from '../../core/conditions/table.ts';
 import {
   type CutoverDeclaration,
@@ -112,6 +113,7 @@ export async function prepare(ports: Needs, asked: Asked, command: AskedCommand)
       return { ...command, cause: 'operator' };
     case 'cleanup':
       if (legal) await checkDeployed(ports, state, 'clean up');
+      if (legal) await checkCriteria(ports, declaration, state);
       return command;
     default:
       return command;
@@ -135,6 +137,19 @@ async function checkDeployed(ports: Needs, state: CutoverState, what: string): P
     'held',
     `Cutover '${state.id}' cannot ${what} yet: the flags of stage '${state.stage}' are not deployed, so readers may still act on an older stage. Every tick tries to deploy them; repeat the command after the next one.`,
     { retryable: true },
+  );
+}
+
+/** After cleanup there is no way back, whatever a criterion says then. */
+async function checkCriteria(ports: Needs, declaration: CutoverDeclaration, state: CutoverState): Promise<void> {
+  if (!declaration.criteria) return;
+  const { verdict } = await look(ports, await collectAround(ports, [declaration]), declaration, { state });
+  const broken = verdict.conditions.filter((one) => !one.ok && hasRole(one, 'holds_cleanup'));
+  if (broken.length === 0) return;
+  throw new CrossfadeError(
+    'held',
+    `Cutover '${state.id}' cannot be cleaned up: ${textOf(broken)} After cleanup there is no way back. Roll back, correct it, or take the criterion out of the declaration.`,
+    { details: { reasons: broken.map((one) => show(one)) } },
   );
 }
 

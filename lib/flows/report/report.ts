@@ -171,7 +171,7 @@ function healthOf(state: CutoverState, verdict: Verdict): Health {
     case 'rolled_back':
       return 'rolled_back';
     case 'completed':
-      return shapeReasons(verdict).length > 0 ? 'held' : 'done';
+      return [...shapeReasons(verdict), ...cleanupReasons(verdict)].length > 0 ? 'held' : 'done';
     case 'cleaned':
       return 'done';
     default:
@@ -183,6 +183,10 @@ function healthOf(state: CutoverState, verdict: Verdict): Health {
 
 /** What closes the way back of a promoted table, too. */
 const shapeReasons = ({ conditions }: Verdict) => conditions.filter((one) => hasRole(one, 'closes_way_back'));
+
+/** What keeps the old side from being dropped. */
+const cleanupReasons = ({ conditions }: Verdict) =>
+  conditions.filter((one) => !one.ok && hasRole(one, 'holds_cleanup'));
 
 const FIRST_MINUTES = 5;
 
@@ -234,12 +238,17 @@ function stepsOf({ id, declaration, state, system, verdict }: Judgement, health:
       return health === 'ready' ? [run(['crossfade', 'complete', id, '--confirm', id])] : verdict.reasons.map(released);
     case 'completed': {
       const changed = shapeReasons(verdict).map((one) => say(`the way back is closed: ${conditionText(one)}`));
+      const broken = cleanupReasons(verdict).map((one) =>
+        say(`the old side is not dropped yet: ${conditionText(one)}`),
+      );
       const computed = computedUntilCleanup(declaration);
       return [
         ...(changed.length > 0
           ? changed
           : [run(['crossfade', 'rollback', id, '--reason', '…'], 'goes back without losing a row')]),
-        run(['crossfade', 'cleanup', id, '--confirm', id], 'drops the old table; after it there is no way back'),
+        ...(broken.length > 0
+          ? broken
+          : [run(['crossfade', 'cleanup', id, '--confirm', id], 'drops the old table; after it there is no way back')]),
         ...(computed.length > 0
           ? [
               say(
