@@ -50,7 +50,11 @@ export async function items(
       CREATE TABLE ${name}_v2 (id bigint PRIMARY KEY, label text NOT NULL);
       INSERT INTO ${name} SELECT i, 'row ' || i FROM generate_series(1, 30) i`);
   }
-  const common = { plan: plan === 'long' ? LONG : SHORT, dwellMinutes: 0, policy: { minSamples: 10 } };
+  const common = {
+    plan: plan === 'long' ? LONG : SHORT,
+    dwellMinutes: 0,
+    policy: { minSamples: 10, holdBackPercent: 0 },
+  };
   const table = (id: string) => ({
     ...common,
     id,

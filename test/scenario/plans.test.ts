@@ -51,7 +51,9 @@ async function promoted(scene: Run, plan: BuiltInPlanName, dwellMinutes: number)
   expect(await scene.w.operate(ID, { type: 'complete', confirm: ID })).toMatchObject({ ok: false, code: 'held' });
   await scene.minutes(dwellMinutes + 2);
   expect(scene.stage()).toBe('full_100');
-  expect(await scene.accepted({ type: 'complete', confirm: ID })).toMatchObject({ answer: { stage: 'completed' } });
+  expect(await scene.accepted({ type: 'complete', confirm: ID })).toMatchObject({
+    answer: { pending: 'promote', waits: expect.stringContaining('held back') },
+  });
   await scene.minutes(3);
   scene.o.checkQuiet();
 

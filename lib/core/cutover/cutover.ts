@@ -87,7 +87,7 @@ export const DEFAULT_POLICY: Policy = {
   minSamples: 100,
   lagAdvanceMs: 30_000,
   keylessAdvance: 0.01,
-  holdBackPercent: 0,
+  holdBackPercent: 1,
   autoAdvance: true,
   autoRollback: true,
   approvalRequired: false,

@@ -3,7 +3,7 @@
 import { type Condition, condition } from '../conditions/condition.ts';
 import type { CutoverState } from '../cutover/cutover.ts';
 import type { Check, Goal, PhaseState } from '../cutover/phase.ts';
-import type { StageKind } from '../cutover/plan.ts';
+import { FULL_SHARE_PPM, type StageKind } from '../cutover/plan.ts';
 import { effectiveKind, stageText } from '../cutover/switches.ts';
 import { criterionCondition } from '../holds/criteria.ts';
 import type { Judgement } from '../look/snapshot.ts';
@@ -134,7 +134,13 @@ function figure(check: Measured, members: readonly Member[]): Condition {
       : 'validationScoreMin' in check
         ? ([scoreOf, check.validationScoreMin, true, 'of what was compared agrees'] as const)
         : ([errorRateOf, check.errorRateMax, false, 'of the operations of the shadow fail'] as const);
-  const figures = members.map((member) => ({ id: member.state.id, seen: value(member) }));
+  // What is held back is served from completion on: no phase waits for it.
+  const mostOf = (member: Member) => ('sharePercentMin' in check ? servablePercent(member) : limit);
+  const figures = members.map((member) => ({
+    id: member.state.id,
+    seen: value(member),
+    limit: Math.min(limit, mostOf(member)),
+  }));
   const unknown = figures.find(({ seen }) => seen === null);
   const { name } = check;
   const code = figureCode(check);
@@ -147,15 +153,17 @@ function figure(check: Measured, members: readonly Member[]): Condition {
       says: `No figure of ${unknown?.id ?? 'any cutover'} yet.`,
       release: { wait: 'operations' },
     });
-  const sorted = [...figures].sort((a, b) => (atLeast ? a.seen! - b.seen! : b.seen! - a.seen!));
-  const worst = sorted[0]!;
-  const ok = atLeast ? worst.seen! >= limit : worst.seen! <= limit;
-  const says = `${worst.id}: ${Number(worst.seen!.toPrecision(4))} ${what}; ${atLeast ? 'at least' : 'at most'} ${limit}.`;
+  const margin = (one: (typeof figures)[number]) => (atLeast ? one.seen! - one.limit : one.limit - one.seen!);
+  const worst = [...figures].sort((a, b) => margin(a) - margin(b))[0]!;
+  const ok = margin(worst) >= 0;
+  const held = worst.limit < limit ? `, of which ${Number((limit - worst.limit).toPrecision(4))} are held back` : '';
+  const says = `${worst.id}: ${Number(worst.seen!.toPrecision(4))} ${what}; ${atLeast ? 'at least' : 'at most'} ${limit}${held}.`;
   const release = { wait: 'sharePercentMin' in check ? 'progress' : 'healthy_operations' } as const;
-  return condition(code, { name, ok, seen: worst.seen, limit, says, release });
+  return condition(code, { name, ok, seen: worst.seen, limit: worst.limit, says, release });
 }
 
 const shareOf = ({ state }: Member): number | null => sharePpmOf(state) / 10_000;
+const servablePercent = ({ state }: Member): number => (FULL_SHARE_PPM - (state.plan.holdBackPpm ?? 0)) / 10_000;
 
 function scoreOf({ table, verdict }: Member): number | null {
   if (table) return table.verification?.score ?? null;

@@ -264,7 +264,7 @@ describe('row 19: limits that are none', () => {
 
 describe('what is held back', () => {
   it.each([
-    [{}, undefined],
+    [{}, 10_000],
     [{ holdBackPercent: 0 }, undefined],
     [{ holdBackPercent: 0.0003 }, 3],
     [{ holdBackPercent: 50 }, 500_000],

@@ -5,9 +5,10 @@ import { describe, expect, it } from 'vitest';
 import { condition } from '../../../lib/core/conditions/condition.ts';
 import { type CutoverState, INITIAL_SYSTEM, type SystemState } from '../../../lib/core/cutover/cutover.ts';
 import type { PhaseChange } from '../../../lib/core/cutover/phase.ts';
+import { withHoldBack } from '../../../lib/core/cutover/plan.ts';
 import { cohortBar, cohortHold, groupsOf, withHold } from '../../../lib/core/holds/cohort.ts';
 import { migrationPhaseOf, phaseHold, phasesOf, rollbackOrder } from '../../../lib/core/holds/phase-order.ts';
-import type { Member } from '../../../lib/core/phases/checks.ts';
+import { evaluateCheck, type Member } from '../../../lib/core/phases/checks.ts';
 import { decidePhase, type PhaseCommand } from '../../../lib/core/phases/command.ts';
 import { phaseEvents } from '../../../lib/core/phases/events.ts';
 import { recommend, stepPhases } from '../../../lib/core/phases/step.ts';
@@ -248,6 +249,22 @@ describe('a tick', () => {
     });
     expect(kinds(at(second, 1, full, rate(0.02)))).toEqual([]);
     expect(kinds(at(second, 1, full, rate(0.001)))).toEqual(['third started']);
+  });
+});
+
+describe('a check of the share', () => {
+  const at = (stage: 'r2' | 'full_100', percent: number, sharePercentMin: number) => {
+    const member = memberIn('planner', stage);
+    const held = { ...member, state: { ...member.state, plan: withHoldBack(member.state.plan, percent) } };
+    return evaluateCheck({ name: 'all', sharePercentMin }, INITIAL_SYSTEM.phases.first!, [held]);
+  };
+
+  it('waits for no key that is held back until completion', () => {
+    expect(at('full_100', 0, 100)).toMatchObject({ ok: true, seen: 100, limit: 100 });
+    expect(at('full_100', 1, 100)).toMatchObject({ ok: true, seen: 99, limit: 99 });
+    expect(at('full_100', 0.0003, 100)).toMatchObject({ ok: true, seen: 99.9997 });
+    expect(at('r2', 1, 100)).toMatchObject({ ok: false, seen: 50, limit: 99 });
+    expect(at('r2', 1, 50)).toMatchObject({ ok: true, seen: 50, limit: 50 });
   });
 });
 
