@@ -117,7 +117,7 @@ export const KEY_MEANINGS: Readonly<Record<string, string>> = {
   allow: 'keys, `group:NAME`, `environment:NAME` whose reads go to the shadow before their share does',
   deny: 'keys, groups and environments, written as in `allow`, whose reads never go to the shadow',
   alerts: 'changes of the built-in alert rules, and rules of its own; see [Alerts](#alerts)',
-  criteria: 'evidence of your own: alarms, invariants in SQL, HTTP checks; see [Criteria](#criteria)',
+  criteria: 'evidence of your own: alarms, invariants in SQL, HTTP checks, metrics; see [Criteria](#criteria)',
   experiments: 'A/B experiments on the two sides; see [Experiments](#experiments)',
   primary: '`schema.name` of the table in use, as the catalog spells it',
   shadow: '`schema.name` of the new table',

@@ -4,14 +4,15 @@
  */
 
 import { MINUTE_MS } from '../core/base/units.ts';
-import { CUTOVER_ID, type Side } from '../core/cutover/cutover.ts';
+import type { Side } from '../core/cutover/cutover.ts';
 import { isConnectionDrop } from '../core/gates/connection-drops.ts';
 import { bucketIndex, MAX_BUCKET, MIN_BUCKET } from '../core/gates/histogram.ts';
 import type { MinuteWindow } from '../core/gates/minute-window.ts';
-import { isSlice } from '../core/routing/slices.ts';
 import { within } from './cutover-run.ts';
+import { metricSums, type OwnFigures, type RecordedMetric } from './metric-sums.ts';
+import { isCutoverId, isUsable } from './usable-outcome.ts';
 
-export type Outcome = {
+export type Outcome = OwnFigures & {
   cutover: string;
   side: Side;
   latencyMs: number;
@@ -43,6 +44,7 @@ export type OutcomeBatch = {
   flushId: string;
   source: string;
   windows: readonly ({ cutover: string; operation: string; slice?: number | undefined } & MinuteWindow)[];
+  metrics?: readonly RecordedMetric[];
 } & SenderState;
 
 /** What a sender says of itself with every batch. */
@@ -101,6 +103,7 @@ export class Recorder {
   #unsent: OutcomeBatch[] = [];
   #timer: ReturnType<typeof setTimeout> | null = null;
   #isUrgent = false;
+  readonly #metrics = metricSums();
   #sending: Promise<void> | null = null;
 
   constructor(options: RecorderOptions) {
@@ -108,7 +111,7 @@ export class Recorder {
   }
 
   record(outcome: Outcome): void {
-    if (!usable(outcome)) {
+    if (!isUsable(outcome)) {
       this.dropped += 1;
       return;
     }
@@ -122,6 +125,7 @@ export class Recorder {
     if (outcome.keyless) cell.keyless += 1;
     if (outcome.left) cell.left = (cell.left ?? 0) + 1;
     cell.latency[bucketIndex(outcome.latencyMs) - MIN_BUCKET]! += 1;
+    if (outcome.values || outcome.flags) this.#metrics.add(outcome, cell.minute);
     this.#waiting += 1;
     if (this.#timer === null || this.#waiting === OUTCOMES_TO_SEND) this.#schedule();
   }
@@ -184,17 +188,23 @@ export class Recorder {
       const own = WINDOW_CHARACTERS + BUCKET_CHARACTERS * Object.keys(window.latency).length;
       if (weight + own > MAX_BATCH_CHARACTERS) {
         windows = [];
-        const { source, nextId, state } = this.#options;
-        batches.push({ flushId: nextId(), source, windows, ...state?.() });
+        batches.push(this.#batchOf({ windows }));
         weight = 0;
       }
       windows.push(window);
       weight += own;
     }
+    const metrics = this.#metrics.take();
+    if (metrics.length > 0) batches.push(this.#batchOf({ windows: [], metrics }));
     this.#cells = new Set();
     this.#open = new Map();
     this.#waiting = 0;
     return batches;
+  }
+
+  #batchOf(content: Pick<OutcomeBatch, 'windows' | 'metrics'>): OutcomeBatch {
+    const { source, nextId, state } = this.#options;
+    return { flushId: nextId(), source, ...content, ...state?.() };
   }
 
   /** The cell of this minute. Looked up by the names as they came; made when there is none. */
@@ -267,23 +277,6 @@ function windowOf(cell: Cell): OutcomeBatch['windows'][number] {
   const latency: Record<number, number> = {};
   for (let i = 0; i < BUCKETS; i += 1) if (cell.latency[i]! > 0) latency[i + MIN_BUCKET] = cell.latency[i]!;
   return { ...cell, latency };
-}
-
-/** One outcome that the receiver refuses would take its whole batch with it. */
-function usable(outcome: Outcome | null | undefined): outcome is Outcome {
-  if (!outcome || typeof outcome.cutover !== 'string' || !isCutoverId(outcome.cutover)) return false;
-  const { side, latencyMs, slice = null } = outcome;
-  if (slice !== null && !isSlice(slice)) return false;
-  return (side === 'primary' || side === 'shadow') && Number.isFinite(latencyMs) && latencyMs >= 0;
-}
-
-/** The last name seen is nearly always the next one. */
-let lastGoodId = '';
-function isCutoverId(name: string): boolean {
-  if (name === lastGoodId) return true;
-  if (!CUTOVER_ID.test(name)) return false;
-  lastGoodId = name;
-  return true;
 }
 
 function count(batch: OutcomeBatch): number {

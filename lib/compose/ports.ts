@@ -66,6 +66,10 @@ export function compose(variables = environment(), env = readEnvironment(variabl
       const retentionDays = env.CROSSFADE_METRICS_RETENTION_DAYS;
       return dynamoWindowStore({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE, clock, retentionDays });
     }),
+    customMetrics: lazily(async () => {
+      const { dynamoCustomMetrics } = await import('../adapters/dynamodb/custom-metric-store.ts');
+      return dynamoCustomMetrics({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE });
+    }),
     wakeUps: lazily(async () => {
       const { dynamoWakeUps } = await import('../adapters/dynamodb/wake-ups.ts');
       return dynamoWakeUps({ client: await dynamo(), tableName: env.CROSSFADE_CHANGES_TABLE });

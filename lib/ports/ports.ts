@@ -8,6 +8,7 @@ import type { Capture } from './capture.ts';
 import type { Converging } from './converging.ts';
 import type { Copying } from './copying.ts';
 import type { CriteriaSources } from './criteria.ts';
+import type { CustomMetricStore } from './custom-metrics.ts';
 import type { ExperimentStore } from './experiments.ts';
 import type { FlagPublisher } from './flags.ts';
 import type { ForwardPorts } from './forwards.ts';
@@ -44,6 +45,7 @@ export type Ports = TablePorts &
     flags: FlagPublisher;
     alerts: AlertStore;
     criteria: CriteriaSources;
+    customMetrics: CustomMetricStore;
     channels: readonly AlertChannel[];
     experiments: ExperimentStore;
   };

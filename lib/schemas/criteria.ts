@@ -48,7 +48,30 @@ const http = z.strictObject({
   everyMinutes: minutes.default(1),
 });
 
-const FORMS = { alarm, equal, empty, http } as const;
+const limit = z.union([z.number(), z.strictObject({ ofPrimary: z.number().gt(0).max(1_000) })]);
+const metricName = z.string().regex(CUTOVER_ID, 'a metric is called in lower_snake_case of at most 40 characters');
+const metric = {
+  ...common,
+  atLeast: limit.optional(),
+  atMost: limit.optional(),
+  minSamples: z.number().int().min(2).max(1_000_000).default(100),
+  windowMinutes: z.number().int().min(1).max(1_440).default(30),
+};
+const oneLimit = [
+  ({ atLeast, atMost }: { atLeast?: unknown; atMost?: unknown }) => (atLeast === undefined) !== (atMost === undefined),
+  { error: "it needs one limit: 'atLeast' or 'atMost', a number or { ofPrimary: 1.1 }" },
+] as const;
+const everyMinute = <T>(one: T) => ({ ...one, everyMinutes: 1 });
+const value = z
+  .strictObject({ ...metric, value: metricName })
+  .refine(...oneLimit)
+  .transform(everyMinute);
+const flag = z
+  .strictObject({ ...metric, flag: metricName })
+  .refine(...oneLimit)
+  .transform(everyMinute);
+
+const FORMS = { alarm, equal, empty, http, value, flag } as const;
 const KINDS = Object.keys(FORMS) as (keyof typeof FORMS)[];
 
 type Input = { [Kind in keyof typeof FORMS]: z.input<(typeof FORMS)[Kind]> }[keyof typeof FORMS];
@@ -69,4 +92,7 @@ const anyForm = z.looseObject({}).transform((given, context): Criterion => {
 
 export const criterion = anyForm as unknown as z.ZodType<Criterion, Input>;
 
-export const CRITERION_KEYS = ['onFailure', 'everyMinutes', 'timeoutMs', 'privateHosts', ...KINDS];
+export const CRITERION_KEYS = [
+  ...['onFailure', 'everyMinutes', 'timeoutMs', 'privateHosts', 'atLeast', 'atMost', 'minSamples', 'windowMinutes'],
+  ...KINDS,
+];

@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName } from '../core/cutover/plan.ts';
 import { MAX_BUCKET, MIN_BUCKET } from '../core/gates/histogram.ts';
 import { MAX_SLICES } from '../core/routing/slices.ts';
+import type { MetricAddition } from '../ports/custom-metrics.ts';
 import { atMost, type Input, input, needsConfirm, query } from './input.ts';
 import { POLICY_KEYS, policyChange } from './policy.ts';
 import { reason, text } from './text.ts';
@@ -91,11 +92,24 @@ const window = z.strictObject({
   onlyShadow: count.optional(),
   onlyPrimary: count.optional(),
 });
+const MAX_METRICS = 200;
+const figure = z.number().min(-1e15).max(1e15);
+const metricSum = z.strictObject({
+  cutover: z.string().max(64),
+  minute: z.number().int().min(0).max(1e9),
+  side: z.enum(['primary', 'shadow']),
+  metric: z.string().regex(/^((value|flag)\.[a-z][a-z0-9_]{0,39}|flags)$/, 'it is value.NAME, flag.NAME or flags'),
+  n: count,
+  sum: figure,
+  squares: z.number().min(0).max(1e30),
+}) satisfies z.ZodType<MetricAddition>;
 const MAX_WINDOWS = 1_000;
 const report = z.strictObject({
   flushId: z.string().regex(/^[\x21-\x7e]{1,100}$/),
   source: z.string().regex(/^[\x21-\x7e]{1,100}$/),
   windows: z.array(window).max(MAX_WINDOWS),
+  /** Values and flags that the application recorded, for criteria. */
+  metrics: z.array(metricSum).max(MAX_METRICS).optional(),
   /** Age of the flags the sender acts on, and the outcomes it has lost so far. */
   flagAgeMs: z.number().min(0).max(1e12).optional(),
   dropped: count.optional(),

@@ -30,6 +30,7 @@ import { reconcile } from '../../lib/flows/control/reconcile.ts';
 import { tick } from '../../lib/flows/control/tick.ts';
 import type { Ports } from '../../lib/ports/ports.ts';
 import { inMemoryCriteria } from '../helpers/fakes/criteria.ts';
+import { inMemoryCustomMetrics } from '../helpers/fakes/custom-metrics.ts';
 import { inMemoryExperiments } from '../helpers/fakes/experiments.ts';
 import { inMemoryTables } from '../helpers/fakes/tables/tables.ts';
 import { inMemoryWakeUps } from '../helpers/fakes/wake-ups.ts';
@@ -140,6 +141,7 @@ function portsOf(client: DynamoDBDocumentClient, now: () => number): Ports {
     ...dynamoForwardStore({ client, tableName: NAMES.changes, realNow: now }),
     realNow: now,
     deliver: async () => 'away',
+    customMetrics: inMemoryCustomMetrics(),
     criteria: inMemoryCriteria(),
     channels: [],
     flags: flagsOfAnySize(),

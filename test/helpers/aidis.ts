@@ -15,6 +15,7 @@ import type { Ports, TablePorts } from '../../lib/ports/ports.ts';
 import { NOW } from '../property/samples.ts';
 import { inMemoryAlerts } from './fakes/alerts.ts';
 import { inMemoryCriteria } from './fakes/criteria.ts';
+import { inMemoryCustomMetrics } from './fakes/custom-metrics.ts';
 import { inMemoryExperiments } from './fakes/experiments.ts';
 import { inMemoryFlags } from './fakes/flags.ts';
 import { forwardPorts, inMemoryForwards, nobodyThere } from './fakes/forwards.ts';
@@ -56,6 +57,7 @@ export function aidisCrossing(tables: TablePorts, cutovers: readonly CutoverInpu
     ids: { next: () => `flush-${nowMs}` },
     log: { event: () => undefined, failure: (name, error) => void failures.push({ name, error }) },
     alerts: inMemoryAlerts(),
+    customMetrics: inMemoryCustomMetrics(),
     criteria: inMemoryCriteria(),
     channels: [],
     experiments: inMemoryExperiments(),

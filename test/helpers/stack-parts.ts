@@ -16,6 +16,7 @@ import { appConfigPublisher } from '../../lib/adapters/appconfig/publisher.ts';
 import { cloudWatchAlarms } from '../../lib/adapters/cloudwatch/alarms.ts';
 import { cloudWatchClients } from '../../lib/adapters/cloudwatch/client.ts';
 import { dynamoAlertStore } from '../../lib/adapters/dynamodb/alert-store.ts';
+import { dynamoCustomMetrics } from '../../lib/adapters/dynamodb/custom-metric-store.ts';
 import { dynamoExperimentStore } from '../../lib/adapters/dynamodb/experiment-store.ts';
 import { dynamoForwardStore } from '../../lib/adapters/dynamodb/forwards/store.ts';
 import { dynamoStateStore } from '../../lib/adapters/dynamodb/state-store.ts';
@@ -198,6 +199,7 @@ export function portsOn(
     experiments: dynamoExperimentStore({ client, tableName: on.tables.state }),
     state: dynamoStateStore({ client, tableName: on.tables.state, clock, ids, random }),
     verdicts: dynamoVerdictStore({ client, tableName: on.tables.state, clock, random }),
+    customMetrics: dynamoCustomMetrics({ client, tableName: on.tables.state }),
     windows: dynamoWindowStore({ client, tableName: on.tables.state, clock }),
     wakeUps: dynamoWakeUps({ client, tableName: on.tables.changes }),
     ...dynamoForwardStore({ client, tableName: on.tables.changes, realNow: Date.now }),

@@ -30,6 +30,7 @@ import { application, type Load, MOMENTS } from '../scenario/application.ts';
 import { indexed } from '../scenario/remembering.ts';
 import { inMemoryAlerts, inMemoryChannel } from './fakes/alerts.ts';
 import { inMemoryCriteria } from './fakes/criteria.ts';
+import { inMemoryCustomMetrics } from './fakes/custom-metrics.ts';
 import { inMemoryExperiments } from './fakes/experiments.ts';
 import { inMemoryFlags } from './fakes/flags.ts';
 import { forwardPorts, inMemoryForwards, nobodyThere } from './fakes/forwards.ts';
@@ -148,6 +149,7 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
     },
     ...tablePorts(tables),
     alerts,
+    customMetrics: inMemoryCustomMetrics(),
     criteria,
     channels: [channel],
     experiments: inMemoryExperiments(),

@@ -12,6 +12,7 @@ import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
 import { routingService } from '../../lib/routing/service.ts';
 import { inMemoryAlerts, inMemoryChannel } from '../helpers/fakes/alerts.ts';
 import { inMemoryCriteria } from '../helpers/fakes/criteria.ts';
+import { inMemoryCustomMetrics } from '../helpers/fakes/custom-metrics.ts';
 import { inMemoryExperiments } from '../helpers/fakes/experiments.ts';
 import { inMemoryFlags } from '../helpers/fakes/flags.ts';
 import { forwardPorts, inMemoryForwards } from '../helpers/fakes/forwards.ts';
@@ -47,6 +48,7 @@ export function inMemoryComposition(declarations: readonly CutoverDeclaration[] 
     flags: inMemoryFlags(),
     tables: inMemoryTables({ clock }),
     alerts: inMemoryAlerts(),
+    customMetrics: inMemoryCustomMetrics(),
     criteria: inMemoryCriteria(),
     channels: [inMemoryChannel()],
     experiments: inMemoryExperiments(),

@@ -43,6 +43,44 @@ describe('a criterion in the life of a table', () => {
     });
   });
 
+  it('on a metric that the application records takes it back, with both sides', async () => {
+    const basket: Criterion = {
+      name: 'basket',
+      value: 'basket',
+      atLeast: { ofPrimary: 0.9 },
+      minSamples: 50,
+      windowMinutes: 30,
+      everyMinutes: 1,
+      onFailure: 'rollback',
+    };
+    const scene = live(basket);
+    let worth = 10;
+    const record = async () => {
+      const minute = Math.floor(scene.w.clock.now() / 60_000);
+      const sums = (['primary', 'shadow'] as const).map((side) => {
+        const mean = side === 'primary' ? 10 : worth;
+        return {
+          cutover: ID,
+          minute,
+          side,
+          metric: 'value.basket',
+          n: 20,
+          sum: 20 * mean,
+          squares: 20 * (mean ** 2 + 4),
+        };
+      });
+      await scene.w.ports.customMetrics.add(`f${minute}`, 'app', sums);
+    };
+    await scene.reach('dual_write');
+    await scene.until('r10', 60, record);
+    await scene.until('r50', 20, record);
+    worth = 6;
+    await scene.until('rolled_back', 12, record);
+    expect(scene.o.state(ID).rollback!.reason).toMatch(
+      /^Shadow: 'basket' is [678]\.?\d* on average \(\d+ operations\); at least 9, 90 % of the primary's 10, is wanted\./,
+    );
+  });
+
   it('that holds can be overruled by force, and says so until it passes', async () => {
     const scene = live(ALARM);
     await scene.reach('r10');

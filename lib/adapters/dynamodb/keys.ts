@@ -7,6 +7,7 @@
  *   audit entry         audit#<subject>            <seq, 12 digits>                     never
  *   last verdict        verdict                    <id>                                 never
  *   minute window       window#<id>#<shard 0–9>    <minute, 10 digits>#<side>#<op>      30 days
+ *   custom metric       window#<id>#<shard 0–9>    metric#<minute>#<side>#<name>        2 days
  *   alert               alert                      <cutover>.<rule>                     never
  *   experiment totals   experiment#<id>#<shard>    <hour, 10 digits>                    never
  *   idempotency record  idempotency#<key>          record                               its own time, 24 h
@@ -69,6 +70,17 @@ export function windowKey(
     sk: `${windowPlace(window.minute)}#${window.side}#${window.operation}`,
   };
 }
+
+export const windowPartitions = (id: CutoverId): string[] =>
+  Array.from({ length: WINDOW_SHARDS }, (_, shard) => windowPartition(id, shard));
+
+/** In the partitions of the windows, behind them all. */
+export const metricPlace = (minute: number): string => `metric#${windowPlace(minute)}`;
+export const metricKey = (
+  id: CutoverId,
+  shard: number,
+  { minute, side, metric }: { minute: number; side: Side; metric: string },
+): ItemKey => ({ pk: windowPartition(id, shard), sk: `${metricPlace(minute)}#${side}#${metric}` });
 
 /** The shard a sender always writes to, so that a repeated flush meets its own first try. */
 export function shardOf(source: string): number {

@@ -13,7 +13,7 @@ import type { WindowStore } from '../../ports/windows.ts';
 import { atMost, batchingLoader, named } from './batching-loader.ts';
 import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';
 import { attempt, isConditionFailure, type Target } from './failures.ts';
-import { shardOf, WINDOW_SHARDS, windowKey, windowPartition, windowPlace } from './keys.ts';
+import { shardOf, WINDOW_SHARDS, windowKey, windowPartitions, windowPlace } from './keys.ts';
 import { type Item, selectItems, stateInvalid } from './state-items.ts';
 import {
   additionExpressions,
@@ -125,12 +125,12 @@ function windowItems(target: Target, clock: Pick<Clock, 'now'>, oldestMinute: (n
       const ids = [...new Set(ranges.map(({ id }) => id))];
       const { items } = await selectItems(target, `read the windows of ${named(ids)}`, {
         key: 'pk',
-        partitions: ids.flatMap(partitionsOf),
+        partitions: ids.flatMap(windowPartitions),
         between: [windowPlace(from), windowPlace(to + 1)],
       });
-      const found = new Map<unknown, Item[]>(ids.flatMap(partitionsOf).map((pk) => [pk, []]));
+      const found = new Map<unknown, Item[]>(ids.flatMap(windowPartitions).map((pk) => [pk, []]));
       for (const item of items) found.get(item.pk)?.push(item);
-      return ({ id }) => partitionsOf(id).flatMap((pk) => found.get(pk)!);
+      return ({ id }) => windowPartitions(id).flatMap((pk) => found.get(pk)!);
     }),
     ({ from, to }) => `${from}-${to}`,
   );
@@ -146,6 +146,3 @@ function windowItems(target: Target, clock: Pick<Clock, 'now'>, oldestMinute: (n
 }
 
 const operationOf = (item: Item) => ({ operation: String(item.operation) });
-
-const partitionsOf = (id: CutoverId): string[] =>
-  Array.from({ length: WINDOW_SHARDS }, (_, shard) => windowPartition(id, shard));

@@ -68,6 +68,8 @@ const CONDITIONS = {
     named: 'invariant_',
     roles: ['holds_cleanup', ...UP_TO_DATE],
   },
+  // The mean of a figure, or the share of operations that carry a flag.
+  metric: { label: 'Metric', unit: ['word', 'rate'], want: 'inside', named: 'metric_' },
   http_check: { label: 'HTTP check', unit: 'word', want: 'is', named: 'check_', roles: ['holds_cleanup'] },
 
   // Guards in absolute figures.

@@ -1,6 +1,6 @@
 /**
  * A criterion: evidence of the user's own that a cutover must meet, declared by name. An alarm of CloudWatch, an invariant in SQL
- * over both tables, or an HTTP check. The tick observes it; what follows from that is in `holds/criteria.ts`. Types only.
+ * over both tables, an HTTP check, or a metric that the application records with its operations. The tick observes it; what follows from that is in `holds/criteria.ts`. Types only.
  */
 
 /** What is observed. */
@@ -12,7 +12,37 @@ type CriterionSource =
   /** One query that must have no rows. */
   | { empty: string }
   /** Address that is asked with a signed POST: it must answer with a status 2xx. */
-  | { http: string; timeoutMs: number; privateHosts: readonly string[] };
+  | { http: string; timeoutMs: number; privateHosts: readonly string[] }
+  /** A figure that the application records with its operations: the mean of the shadow's. */
+  | ({ value: string } & MetricRule)
+  /** A mark that it sets on some of them: the share of the shadow's operations. */
+  | ({ flag: string } & MetricRule);
+
+/** A limit of its own, or so many times what the primary has in the same minutes. */
+export type MetricLimit = number | { ofPrimary: number };
+
+/** One of the two limits. */
+export type MetricRule = {
+  atLeast?: MetricLimit | undefined;
+  atMost?: MetricLimit | undefined;
+  /** Fewest operations of a side before its figure counts. */
+  minSamples: number;
+  /** The last so many minutes, of those since the stage was entered. */
+  windowMinutes: number;
+};
+
+/**
+ * What one side recorded of one metric in one minute. `value.NAME`: operations, sum and sum of squares of the figure.
+ * `flag.NAME`: how often the mark was set, as `n`. `flags`: operations that could have been marked.
+ */
+export type MetricSum = {
+  minute: number;
+  side: 'primary' | 'shadow';
+  metric: string;
+  n: number;
+  sum: number;
+  squares: number;
+};
 
 export type Criterion = CriterionSource & {
   /** `^[a-z][a-z0-9_]{0,39}$`, one of its kind within a cutover. */

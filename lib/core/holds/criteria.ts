@@ -8,10 +8,10 @@ import { MINUTE_MS } from '../base/units.ts';
 import { type Condition, condition, fired } from '../conditions/condition.ts';
 import { duration } from '../conditions/figures.ts';
 import { clock, type Release } from '../conditions/release.ts';
-import type { Criterion, Finding, Observation, Observations } from '../cutover/criterion.ts';
+import type { Criterion, Finding, MetricRule, Observation, Observations } from '../cutover/criterion.ts';
 import type { CutoverDeclaration, CutoverState } from '../cutover/cutover.ts';
 import { isUnderWay, syncsShadow } from '../cutover/stage-kinds.ts';
-import { isNormal } from '../cutover/switches.ts';
+import { evidenceSinceMs, isNormal, readsShadow } from '../cutover/switches.ts';
 import { TOO_SLOW } from './findings.ts';
 
 export type Observed = {
@@ -24,14 +24,18 @@ export type Observed = {
 /** Ticks come a minute apart, and one may be missed. */
 const TICKS_MS = 2 * MINUTE_MS;
 
-/** Criteria are observed from the start until the way back is closed: in `completed` they tell whether it is still open in earnest. */
+/** Metrics tell of readers, so they are observed while there are some. Other criteria are observed from the start until the way back is closed: in `completed` they tell whether it is still open in earnest. */
 export const criteriaOf = ({ declaration, state }: Pick<Observed, 'declaration' | 'state'>): readonly Criterion[] =>
-  syncsShadow(state) ? (declaration.criteria ?? []) : [];
+  syncsShadow(state)
+    ? (declaration.criteria ?? []).filter((one) => readsShadow(state) || kindOf(one) !== 'metric')
+    : [];
 
 /** The observation that counts, or undefined. */
 function known(criterion: Criterion, { state, observations }: Observed): Observation | undefined {
   const found = observations[criterion.name];
-  return found?.epoch === state.epoch ? found : undefined;
+  // A metric is one of its stage.
+  const isOld = kindOf(criterion) === 'metric' && (found?.atMs ?? 0) < evidenceSinceMs(state);
+  return found?.epoch === state.epoch && !isOld ? found : undefined;
 }
 
 /** Is it time to ask again? What was unclear is asked again at once, unless it is what took too long. */
@@ -104,15 +108,25 @@ const sinceText = (forMs: number, sinceMs: number) =>
 const notAsked = ({ name, everyMinutes }: Criterion) =>
   `Criterion '${name}' has not been looked at in this run; it is looked at every ${everyMinutes === 1 ? 'minute' : `${everyMinutes} minutes`}.`;
 
-type Kind = 'alarm' | 'invariant' | 'http';
+type Kind = 'alarm' | 'invariant' | 'http' | 'metric';
+
+const KINDS = {
+  alarm: 'alarm',
+  http: 'http',
+  equal: 'invariant',
+  empty: 'invariant',
+  value: 'metric',
+  flag: 'metric',
+} as const;
 
 const kindOf = (criterion: Criterion): Kind =>
-  'alarm' in criterion ? 'alarm' : 'http' in criterion ? 'http' : 'invariant';
+  KINDS[(Object.keys(KINDS) as (keyof typeof KINDS)[]).find((key) => key in criterion)!];
 
 const RELEASES: Readonly<Record<Kind, Release>> = {
   alarm: { wait: 'alarm_ok' },
   http: { wait: 'check_passes' },
   invariant: { wait: 'invariant_holds' },
+  metric: { wait: 'healthy_operations' },
 };
 
 type Shown = { ok: boolean; seen: number | string | null; says: string };
@@ -122,11 +136,22 @@ function made(criterion: Criterion, shown: Shown, release: Release): Condition {
   const { name } = criterion;
   if ('alarm' in criterion) return condition('alarm', { name, ...shown, limit: 'OK', release });
   if ('http' in criterion) return condition('http_check', { name, ...shown, limit: '2xx', release });
+  if ('value' in criterion) return condition('metric', { name, ...shown, limit: limitOf(criterion), release });
+  if ('flag' in criterion)
+    return condition('metric', { name, ...shown, limit: limitOf(criterion), unit: 'rate', release });
   return condition('invariant', { name, ...shown, limit: 0, release });
 }
+
+/** What is relative to the primary is another limit every minute: the sentence has it. */
+const limitOf = ({ atLeast, atMost }: MetricRule): number | null => {
+  const limit = atLeast ?? atMost;
+  return typeof limit === 'number' ? limit : null;
+};
 
 function guardOf({ name, ...criterion }: Criterion, { seen, limit, says }: Condition): Condition {
   if ('alarm' in criterion) return fired('alarm', { name, seen, limit, says });
   if ('http' in criterion) return fired('http_check', { name, seen, limit, says });
+  if ('value' in criterion) return fired('metric', { name, seen, limit, says });
+  if ('flag' in criterion) return fired('metric', { name, seen, limit, unit: 'rate', says });
   return fired('invariant', { name, seen, limit, says });
 }

@@ -4,17 +4,20 @@
  * observation, and holds once that is too old.
  */
 
+import { MINUTE_MS } from '../../core/base/units.ts';
 import type { AlarmReading, Criterion, Finding } from '../../core/cutover/criterion.ts';
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
+import { evidenceSinceMs } from '../../core/cutover/switches.ts';
 import { criteriaOf, isDue, withFindings } from '../../core/holds/criteria.ts';
 import { alarmFinding, invariantFinding, problemFinding, statusFinding } from '../../core/holds/findings.ts';
+import { metricFinding } from '../../core/holds/metric-finding.ts';
 import type { Snapshot } from '../../core/look/snapshot.ts';
 import { sharePpmOf } from '../../core/routing/flags.ts';
 import type { Ports } from '../../ports/ports.ts';
 import { tableCutover, tableOf } from '../rows/table-of.ts';
 import type { Around } from './collect.ts';
 
-export type ObservePorts = Pick<Ports, 'criteria' | 'verifying' | 'clock' | 'ids' | 'log'>;
+export type ObservePorts = Pick<Ports, 'criteria' | 'customMetrics' | 'verifying' | 'clock' | 'ids' | 'log'>;
 
 /** For the criteria of all cutovers in one tick. */
 const OBSERVING_MS = 8_000;
@@ -75,6 +78,7 @@ async function find(
   try {
     if ('alarm' in criterion) return alarmFinding(criterion.alarm, observing.alarms.get(criterion.alarm));
     if ('http' in criterion) return await askHttp(ports, snapshot, criterion, observing);
+    if ('value' in criterion || 'flag' in criterion) return await readMetric(ports, snapshot, criterion);
     return await evaluateInvariant(ports, snapshot, criterion, observing);
   } catch (error) {
     ports.log.failure('criterion_not_observed', error, { cutover: snapshot.id });
@@ -102,6 +106,16 @@ async function askHttp(
     },
   );
   return statusFinding(url, status);
+}
+
+async function readMetric(
+  ports: ObservePorts,
+  { id, state, nowMs }: Snapshot,
+  criterion: Extract<Criterion, { value: string } | { flag: string }>,
+): Promise<Finding> {
+  const lastMinute = Math.floor(nowMs / MINUTE_MS);
+  const fromMinute = Math.max(lastMinute - criterion.windowMinutes, Math.floor(evidenceSinceMs(state) / MINUTE_MS));
+  return metricFinding(criterion, await ports.customMetrics.read(id, fromMinute, lastMinute));
 }
 
 async function evaluateInvariant(

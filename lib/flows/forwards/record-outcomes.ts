@@ -4,6 +4,8 @@ import { MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
 import { histogramCount } from '../../core/gates/histogram.ts';
 import { impossiblePairs, type MinuteWindow } from '../../core/gates/minute-window.ts';
+import { metricsOf } from '../../core/holds/metric-finding.ts';
+import type { MetricAddition } from '../../ports/custom-metrics.ts';
 import type { Ports } from '../../ports/ports.ts';
 import type { WindowAddition } from '../../ports/windows.ts';
 
@@ -13,6 +15,8 @@ export type OutcomeReport = {
   /** Who aggregated: an instance id. Spreads the writers over the shards of a minute. */
   source: string;
   windows: readonly ({ cutover: string; operation: string; slice?: number | undefined } & MinuteWindow)[];
+  /** What the application recorded besides. */
+  metrics?: readonly MetricAddition[] | undefined;
   /** Age of the flags the sender acts on: an alarm watches the oldest. */
   flagAgeMs?: number;
   /** Share of its memory that the sender uses. */
@@ -31,7 +35,7 @@ const FUTURE_MINUTES = 1;
 const MAX_OPERATIONS = 64;
 
 export async function recordOutcomes(
-  ports: Pick<Ports, 'clock' | 'windows' | 'metrics'>,
+  ports: Pick<Ports, 'clock' | 'windows' | 'customMetrics' | 'metrics'>,
   declarations: readonly CutoverDeclaration[],
   report: OutcomeReport,
 ): Promise<RecordedOutcomes> {
@@ -48,8 +52,24 @@ export async function recordOutcomes(
       accepted.push({ cutover, operation: nameOf(cutover, operation), slice, window: withTold(window, report.memory) });
   }
   if (accepted.length > 0) await ports.windows.add(report.flushId, report.source, accepted, nowMs);
+  const metrics = (report.metrics ?? []).filter(
+    (one) => wantedBy(declarations, one) && isNearMinute(one.minute, nowMs) && one.n > 0,
+  );
+  if (metrics.length > 0) await ports.customMetrics.add(report.flushId, report.source, metrics);
   return { accepted: accepted.length, refused };
 }
+
+/** Only what a criterion asks for is kept: names made of ids would fill the table. */
+const wantedBy = (declarations: readonly CutoverDeclaration[], { cutover, metric }: MetricAddition): boolean =>
+  declarations.some(
+    ({ id, criteria = [] }) =>
+      id === cutover && criteria.some((one) => ('value' in one || 'flag' in one) && metricsOf(one).includes(metric)),
+  );
+
+const isNearMinute = (minute: number, nowMs: number): boolean => {
+  const nowMinute = Math.floor(nowMs / MINUTE_MS);
+  return minute >= nowMinute - PAST_MINUTES && minute <= nowMinute + FUTURE_MINUTES;
+};
 
 /**
  * Says for how many operations the optional figures were given, so that their sums show when a sender has left them out.
@@ -83,7 +103,7 @@ function boundedNames(): (cutover: string, operation: string) => string {
 /** Why a window cannot be true, or null. */
 function impossible(window: MinuteWindow, nowMs: number): string | null {
   const nowMinute = Math.floor(nowMs / MINUTE_MS);
-  if (window.minute < nowMinute - PAST_MINUTES || window.minute > nowMinute + FUTURE_MINUTES) {
+  if (!isNearMinute(window.minute, nowMs)) {
     return `minute ${window.minute} is not within −${PAST_MINUTES} … +${FUTURE_MINUTES} minutes of ${nowMinute}`;
   }
   if (window.errors > window.count) return `${window.errors} errors of ${window.count} operations`;

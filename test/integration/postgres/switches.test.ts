@@ -15,6 +15,7 @@ import { relay } from '../../../lib/flows/rows/relay.ts';
 import type { Ports } from '../../../lib/ports/ports.ts';
 import { inMemoryAlerts } from '../../helpers/fakes/alerts.ts';
 import { inMemoryCriteria } from '../../helpers/fakes/criteria.ts';
+import { inMemoryCustomMetrics } from '../../helpers/fakes/custom-metrics.ts';
 import { inMemoryExperiments } from '../../helpers/fakes/experiments.ts';
 import { inMemoryFlags } from '../../helpers/fakes/flags.ts';
 import { forwardPorts, inMemoryForwards, nobodyThere } from '../../helpers/fakes/forwards.ts';
@@ -67,6 +68,7 @@ beforeAll(async () => {
     flags,
     ...plane.ports,
     alerts: inMemoryAlerts(),
+    customMetrics: inMemoryCustomMetrics(),
     criteria: inMemoryCriteria(),
     channels: [],
     experiments: inMemoryExperiments(),

@@ -249,7 +249,7 @@ describe('a criterion', () => {
     ['an old failure takes it back', ' || isStale(criterion, seen, observed))', ')'],
     ['an older cause takes it back', 'seen.sinceMs >= Math.max(', '0 <= Math.max('],
     ['an old answer is a good one', 'if (isStale(criterion, seen, observed)) {', 'if (false) {'],
-    ['an earlier run counts', 'found?.epoch === state.epoch ? found : undefined', 'found'],
+    ['an earlier run counts', 'found?.epoch === state.epoch && !isOld ? found : undefined', 'found'],
   ] as const)('is judged wrongly, and these cases notice it, where %s', async (_, is, becomes) => {
     const file = 'lib/core/holds/criteria.ts';
     const mutant = await sourceMutant<typeof import('../../../lib/core/holds/criteria.ts')>(
