@@ -222,10 +222,13 @@ function writePartsOf(options: ClientOptions, parts: RunParts, table: RouteTable
 }
 
 function recorderOf(options: ClientOptions, environment: Environment, flagAgeMs: () => number | null): Recorder {
+  // Numbered, so that the receiver keeps one number a sender in place of every flush.
+  const sender = crypto.randomUUID();
+  let flushes = 0;
   const recorder: Recorder = new Recorder({
     sink: options.outcomes,
     source: options.source ?? crypto.randomUUID(),
-    nextId: () => crypto.randomUUID(),
+    nextId: () => `${sender}~${++flushes}`,
     now: options.now ?? Date.now,
     flushIntervalMs: options.flushIntervalMs,
     deadlineMs: options.flushDeadlineMs,

@@ -3,8 +3,8 @@
  * per share of memory, so that writers add to it without reading it. What is known of a slice of the plan stands in the
  * same attributes a second time, after `s<slice>`: the totals are whole for readers who know no slices, and the slices of a
  * flush cost no update of their own. What has no slice is the rest of the totals.
- * ADD is atomic but not idempotent, so the item also keeps a short mark of every flush it has taken, and an update is
- * conditional on its mark being absent.
+ * ADD is atomic but not idempotent, so the item also keeps what it has taken: of a sender that numbers its flushes the last
+ * number, under `q<sender>`, and of others a short mark of every flush. An update is conditional on being none of them.
  */
 
 import { createHash } from 'node:crypto';
@@ -32,9 +32,24 @@ export type Slice = Pick<WindowPart, 'slice' | 'window'>;
  * 12 characters for a sender's flush and its part: 72 bits, compared only within one window. The sender belongs to it,
  * since two senders may number their flushes alike and share a shard.
  */
-export function flushMark(source: string, flushId: string, part: number): string {
+export function flushMark(source: string, flushId: string, part: string | number): string {
   const identity = JSON.stringify([source, flushId, part]);
   return createHash('sha256').update(identity).digest('base64url').slice(0, 12);
+}
+
+/** By what an update is known again. */
+export type Taken = { mark: string } | { sender: string; number: number };
+
+const NUMBERED = /^(.+)~(\d{1,12})$/;
+
+/**
+ * @param part of the flush within the item. The parts of one sender have numbers of their own, since the slices of a minute
+ *   may come in two flushes, of which the first one is sent again
+ */
+export function takenBy(source: string, flushId: string, part: string): Taken {
+  const [, sender, number] = NUMBERED.exec(flushId) ?? [];
+  if (sender === undefined) return { mark: flushMark(source, flushId, part) };
+  return { sender: `q${flushMark(source, sender, part)}`, number: Number(number) };
 }
 
 /** What one update adds to which attribute. */
@@ -55,8 +70,8 @@ export function amountsOf(slices: readonly Slice[]): Map<string, number> {
   return amounts;
 }
 
-/** The expressions of one update, unless its mark is there already. Numbered places are at most two characters long. */
-export function additionExpressions(slices: readonly Slice[], operation: string, mark: string, expiresAt: number) {
+/** The expressions of one update, unless it was taken already. Numbered places are at most two characters long. */
+export function additionExpressions(slices: readonly Slice[], operation: string, taken: Taken, expiresAt: number) {
   const { minute, side } = slices[0]!.window;
   const names: Record<string, string> = { '#minute': 'minute', '#side': 'side', '#operation': 'operation' };
   const values: Record<string, unknown> = {
@@ -64,10 +79,17 @@ export function additionExpressions(slices: readonly Slice[], operation: string,
     ':side': side,
     ':operation': operation,
     ':expires': expiresAt,
-    ':marks': new Set([mark]),
-    ':mark': mark,
   };
-  const adds = ['flushes :marks'];
+  const sets = ['#minute = :minute', '#side = :side', '#operation = :operation', 'expires_at = :expires'];
+  const adds: string[] = [];
+  if ('mark' in taken) {
+    Object.assign(values, { ':marks': new Set([taken.mark]), ':mark': taken.mark });
+    adds.push('flushes :marks');
+  } else {
+    names['#sender'] = taken.sender;
+    values[':number'] = taken.number;
+    sets.push('#sender = :number');
+  }
   for (const [attribute, amount] of amountsOf(slices)) {
     const place = adds.length.toString(36);
     names[`#${place}`] = attribute;
@@ -75,10 +97,9 @@ export function additionExpressions(slices: readonly Slice[], operation: string,
     adds.push(`#${place} :${place}`);
   }
   return {
-    UpdateExpression:
-      'SET #minute = :minute, #side = :side, #operation = :operation, expires_at = :expires ' +
-      `ADD ${adds.join(', ')}`,
-    ConditionExpression: 'NOT contains(flushes, :mark)',
+    UpdateExpression: `SET ${sets.join(', ')} ADD ${adds.join(', ')}`,
+    ConditionExpression:
+      'mark' in taken ? 'NOT contains(flushes, :mark)' : 'attribute_not_exists(#sender) OR #sender < :number',
     ExpressionAttributeNames: names,
     ExpressionAttributeValues: values,
   };

@@ -17,12 +17,13 @@ import { shardOf, WINDOW_SHARDS, windowKey, windowPartitions, windowPlace } from
 import { type Item, selectItems, stateInvalid } from './state-items.ts';
 import {
   additionExpressions,
-  flushMark,
   mergeByMinute,
   mergeByOperation,
   type Read,
   type Slice,
   slicesOf,
+  type Taken,
+  takenBy,
   windowOf,
 } from './window-item.ts';
 import { mergeAdditions, updatesOf } from './window-updates.ts';
@@ -46,7 +47,7 @@ const PIECE_MINUTES = 720;
 const SELECTIONS_AT_ONCE = 8;
 
 type Range = { id: CutoverId; from: number; to: number };
-type Update = { cutover: CutoverId; operation: string; slices: readonly Slice[]; mark: string };
+type Update = { cutover: CutoverId; operation: string; slices: readonly Slice[]; taken: Taken };
 
 export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStore {
   const target: Target = { requestTimeoutMs: DEFAULT_CALL_DEADLINE_MS, ...options };
@@ -54,13 +55,13 @@ export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStor
   const retentionMinutes = (options.retentionDays ?? WINDOW_RETENTION_DAYS) * DAY_MINUTES;
   const oldestMinute = (nowMs: number) => Math.floor(nowMs / MINUTE_MS) - retentionMinutes;
 
-  async function update(shard: number, { cutover, operation, slices, mark }: Update): Promise<void> {
+  async function update(shard: number, { cutover, operation, slices, taken }: Update): Promise<void> {
     const { minute, side } = slices[0]!.window;
     const expiresAt = (minute + retentionMinutes) * 60;
     const command = new UpdateCommand({
       TableName: tableName,
       Key: windowKey(cutover, shard, { minute, side, operation }),
-      ...additionExpressions(slices, operation, mark, expiresAt),
+      ...additionExpressions(slices, operation, taken, expiresAt),
     });
     await attempt(target, `add to a window of cutover '${cutover}'`, (call) =>
       client.send(command, call).catch((error: unknown) => {
@@ -88,7 +89,7 @@ export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStor
             cutover,
             operation,
             slices: some,
-            mark: flushMark(source, flushId, index),
+            taken: takenBy(source, flushId, `${some[0]!.slice}.${index}`),
           })),
       );
       const shard = shardOf(source);

@@ -34,6 +34,8 @@ type Entry = {
 /** @param everyMs the least time between two writes; 0 writes whenever it is asked to */
 export function outcomeBuffer(ports: Needs, everyMs: number): OutcomeBuffer {
   const source = ports.ids.next();
+  let flushes = 0;
+  let writing: Promise<void> | null = null;
   let entries = new Map<string, Entry>();
   /** What could not be written, with the id under which it may have been: sent again as it was. */
   let unsent: { id: string; additions: readonly WindowAddition[] } | null = null;
@@ -85,16 +87,26 @@ export function outcomeBuffer(ports: Needs, everyMs: number): OutcomeBuffer {
       differs ||= mismatched > 0;
     },
     async flushIfDue() {
+      // One after the other: a number that comes late counts as one that came before.
+      while (writing) await writing;
       if ((entries.size === 0 && !unsent) || !isDue()) return;
-      flushed = { monotonicMs: ports.clock.monotonicMs(), wallMs: ports.clock.now() };
-      const again = unsent;
-      if (again) await write(again.id, again.additions);
-      // Still unsent: the newer figures wait, so that only one write at a time is in doubt.
-      if (unsent) return;
-      const additions = [...entries.values()];
-      entries = new Map();
-      differs = false;
-      if (additions.length > 0) await write(ports.ids.next(), additions);
+      writing = flush().finally(() => {
+        writing = null;
+      });
+      await writing;
     },
   };
+
+  async function flush(): Promise<void> {
+    flushed = { monotonicMs: ports.clock.monotonicMs(), wallMs: ports.clock.now() };
+    const again = unsent;
+    if (again) await write(again.id, again.additions);
+    // Still unsent: the newer figures wait, so that only one write at a time is in doubt.
+    if (unsent) return;
+    const additions = [...entries.values()];
+    entries = new Map();
+    differs = false;
+    flushes += 1;
+    if (additions.length > 0) await write(`${source}~${flushes}`, additions);
+  }
 }

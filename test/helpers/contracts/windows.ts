@@ -273,6 +273,27 @@ function flushing(prepared: Prepared): void {
       expect(await read()).toEqual([latencies(minute, 1, 1, 50)]);
     });
 
+    it('that is numbered is counted once, also after later ones of its sender', async () => {
+      const { store, clock, read, minute } = await prepared();
+      const window = latencies(minute, 1, 2);
+      const send = (flushId: string) => store.add(flushId, 'source', [additionOf(window)], clock.nowMs);
+      for (const flushId of ['a~1', 'a~1', 'a~2', 'a~10', 'a~1', 'a~2', 'a~10', 'b~1', 'b~1']) await send(flushId);
+      expect(await read()).toEqual([latencies(minute, 1, 1, 1, 1, 2, 2, 2, 2)]);
+    });
+
+    it('that is numbered and sent again is counted where a later one brought other slices of the minute', async () => {
+      const { store, clock, read, minute } = await prepared();
+      const send = (flushId: string, slice: number) =>
+        store.add(flushId, 'source', [{ ...additionOf(latencies(minute, 1)), slice }], clock.nowMs);
+      for (const [flushId, slice] of [
+        ['a~2', 1],
+        ['a~1', 0],
+        ['a~1', 0],
+      ] as const)
+        await send(flushId, slice);
+      expect(await read()).toEqual([latencies(minute, 1, 1)]);
+    });
+
     it('of another id from the same sender is counted as well', async () => {
       const { add, read, minute } = await prepared();
       await add(additionOf(latencies(minute, 1)));

@@ -17,7 +17,7 @@ export type InMemoryWindows = WindowStore & {
 
 export function inMemoryWindows(options: { clock: Pick<Clock, 'now'> }): InMemoryWindows {
   const stored: WindowAddition[] = [];
-  const flushes = new Set<string>();
+  const flushes = new Map<string, number>();
   let down = false;
 
   const reachable = () => {
@@ -34,15 +34,16 @@ export function inMemoryWindows(options: { clock: Pick<Clock, 'now'> }): InMemor
     async add(flushId, source, additions, nowMs) {
       reachable();
       const oldest = Math.floor(nowMs / 60_000) - RETENTION_MINUTES;
-      const taken: string[] = [];
+      const taken = new Map<string, number>();
+      const [, sender = flushId, number = '0'] = /^(.+)~(\d+)$/.exec(flushId) ?? [];
       for (const addition of additions.filter(({ window }) => window.minute > oldest)) {
         const { cutover, operation, window, slice = null } = addition;
-        const mark = JSON.stringify([flushId, source, cutover, operation, window.minute, window.side, slice]);
-        if (flushes.has(mark)) continue;
-        taken.push(mark);
+        const mark = JSON.stringify([sender, source, cutover, operation, window.minute, window.side, slice]);
+        if ((flushes.get(mark) ?? -1) >= Number(number)) continue;
+        taken.set(mark, Number(number));
         stored.push(structuredClone(addition));
       }
-      for (const mark of taken) flushes.add(mark);
+      for (const [mark, newest] of taken) flushes.set(mark, newest);
     },
 
     async read(id, fromMinute, toMinute) {

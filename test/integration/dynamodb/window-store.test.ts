@@ -137,6 +137,25 @@ describe('items of windows', () => {
     expect(whole).toEqual({ status: 'fulfilled', value: [window] });
   });
 
+  it('do not grow with the flushes of a sender that numbers them', async () => {
+    const { store, tableName } = await fresh();
+    const Key = windowKey('customer', shardOf('sender'), { minute: MINUTE, side: 'primary', operation: 'read' });
+    const attributes = async () => {
+      const { Item } = await client.send(new GetCommand({ TableName: tableName, Key }));
+      return Object.keys(Item!).sort();
+    };
+    await store.add('sender~1', 'sender', flushed(), START_MS);
+    const first = await attributes();
+    for (let n = 2; n <= 50; n += 1) await store.add(`sender~${n}`, 'sender', flushed(), START_MS);
+    expect(await attributes()).toEqual(first);
+    expect(first).not.toContain('flushes');
+    // The control: a mark for each flush of a sender that does not.
+    await store.add('one', 'sender', flushed(), START_MS);
+    await store.add('two', 'sender', flushed(), START_MS);
+    const { Item } = await client.send(new GetCommand({ TableName: tableName, Key }));
+    expect([Item!.count, Item!.flushes.size]).toEqual([52, 2]);
+  });
+
   it('take a thousand flushes each', async () => {
     const { store, tableName } = await fresh();
     const one = flushed(windowOf(MINUTE, { count: 1 }));
@@ -144,9 +163,9 @@ describe('items of windows', () => {
     await add(0);
     const Key = windowKey('customer', shardOf('sender'), { minute: MINUTE, side: 'primary', operation: 'read' });
     const { Item } = await client.send(new GetCommand({ TableName: tableName, Key }));
-    expect(Item).toMatchObject({ count: 1, flushes: new Set([flushMark('sender', 'flush 0 of a sender', 0)]) });
+    expect(Item).toMatchObject({ count: 1, flushes: new Set([flushMark('sender', 'flush 0 of a sender', 'null.0')]) });
     // What 980 flushes leave behind; the last twenty come as themselves, and some that were counted come again.
-    const marks = Array.from({ length: 980 }, (_, n) => flushMark('sender', `flush ${n} of a sender`, 0));
+    const marks = Array.from({ length: 980 }, (_, n) => flushMark('sender', `flush ${n} of a sender`, 'null.0'));
     await client.send(new PutCommand({ TableName: tableName, Item: { ...Item, count: 980, flushes: new Set(marks) } }));
     await Promise.all([0, 500, 979, ...Array.from({ length: 20 }, (_, n) => 980 + n)].map(add));
     expect(await store.read('customer', MINUTE, MINUTE)).toEqual([windowOf(MINUTE, { count: 1_000 })]);
