@@ -112,6 +112,19 @@ describe('a criterion in the life of a table', () => {
     await scene.accepted({ type: 'cleanup', confirm: ID });
   });
 
+  it('that cannot be read at all holds, and the tick goes on', async () => {
+    const scene = live(ALARM);
+    await scene.reach('r10');
+    const { alarms } = scene.w.criteria;
+    scene.w.criteria.alarms = () => Promise.reject(new Error('no client'));
+    await scene.minutes(2);
+    expect((await scene.verdict())!.reasons.filter(({ code }) => code === 'alarm')).toMatchObject([
+      { seen: 'not read', says: expect.stringContaining('cannot be read: no client') },
+    ]);
+    scene.w.criteria.alarms = alarms;
+    await scene.until('r50', 20);
+  });
+
   it('is not asked before the start, nor after a rollback', async () => {
     const scene = live(ALARM);
     scene.alarm('ALARM');

@@ -5,7 +5,7 @@
  */
 
 import { MINUTE_MS } from '../../core/base/units.ts';
-import type { AlarmReading, Criterion, Finding } from '../../core/cutover/criterion.ts';
+import type { AlarmReading, Criterion, Finding, MetricSum } from '../../core/cutover/criterion.ts';
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
 import { evidenceSinceMs } from '../../core/cutover/switches.ts';
 import { criteriaOf, isDue, withFindings } from '../../core/holds/criteria.ts';
@@ -42,7 +42,7 @@ export async function beginObserving(
     if (!declaration.criteria || !stored || 'invalid' in stored) return [];
     return criteriaOf({ declaration, state: stored }).flatMap((one) => ('alarm' in one ? [one.alarm] : []));
   });
-  const alarms = arns.length === 0 ? new Map() : await ports.criteria.alarms([...new Set(arns)]);
+  const alarms = await readAlarms(ports, [...new Set(arns)]);
   const untilMs = ports.clock.monotonicMs() + OBSERVING_MS;
   let tail: Promise<unknown> = Promise.resolve();
   return {
@@ -56,12 +56,25 @@ export async function beginObserving(
   };
 }
 
+/** Whatever becomes of the question, the tick goes on. */
+async function readAlarms(ports: ObservePorts, arns: readonly string[]): Promise<Observing['alarms']> {
+  if (arns.length === 0) return new Map();
+  try {
+    return await ports.criteria.alarms(arns);
+  } catch (error) {
+    ports.log.failure('alarms_not_read', error);
+    const problem = error instanceof Error ? error.message : String(error);
+    return new Map(arns.map((arn) => [arn, { problem }]));
+  }
+}
+
 /** The snapshot with what its criteria say now. Does not reject. */
 export async function observe(ports: ObservePorts, snapshot: Snapshot, observing: Observing): Promise<Snapshot> {
   const due = criteriaOf(snapshot).filter((criterion) => isDue(criterion, snapshot));
   const findings: Record<string, Finding> = {};
+  const sums = metricsRead(ports, snapshot, due);
   const ask = async (criterion: Criterion) => {
-    const finding = await find(ports, snapshot, criterion, observing);
+    const finding = await find(ports, snapshot, criterion, { ...observing, sums });
     if (finding) findings[criterion.name] = finding;
   };
   await Promise.all(due.map(ask));
@@ -73,12 +86,12 @@ async function find(
   ports: ObservePorts,
   snapshot: Snapshot,
   criterion: Criterion,
-  observing: Observing,
+  { sums, ...observing }: Observing & { sums: () => Promise<readonly MetricSum[]> },
 ): Promise<Finding | null> {
   try {
     if ('alarm' in criterion) return alarmFinding(criterion.alarm, observing.alarms.get(criterion.alarm));
     if ('http' in criterion) return await askHttp(ports, snapshot, criterion, observing);
-    if ('value' in criterion || 'flag' in criterion) return await readMetric(ports, snapshot, criterion);
+    if (isMetric(criterion)) return metricFinding(criterion, inWindow(snapshot, criterion, await sums()));
     return await evaluateInvariant(ports, snapshot, criterion, observing);
   } catch (error) {
     ports.log.failure('criterion_not_observed', error, { cutover: snapshot.id });
@@ -108,14 +121,22 @@ async function askHttp(
   return statusFinding(url, status);
 }
 
-async function readMetric(
-  ports: ObservePorts,
-  { id, state, nowMs }: Snapshot,
-  criterion: Extract<Criterion, { value: string } | { flag: string }>,
-): Promise<Finding> {
-  const lastMinute = Math.floor(nowMs / MINUTE_MS);
-  const fromMinute = Math.max(lastMinute - criterion.windowMinutes, Math.floor(evidenceSinceMs(state) / MINUTE_MS));
-  return metricFinding(criterion, await ports.customMetrics.read(id, fromMinute, lastMinute));
+type MetricCriterion = Extract<Criterion, { value: string } | { flag: string }>;
+
+const isMetric = (criterion: Criterion): criterion is MetricCriterion => 'value' in criterion || 'flag' in criterion;
+
+/** Of the minutes that a metric looks at, the first: none from before the stage was entered. */
+const firstMinute = ({ state, nowMs }: Snapshot, { windowMinutes }: MetricCriterion): number =>
+  Math.max(Math.floor(nowMs / MINUTE_MS) - windowMinutes, Math.floor(evidenceSinceMs(state) / MINUTE_MS));
+
+const inWindow = (snapshot: Snapshot, criterion: MetricCriterion, sums: readonly MetricSum[]) =>
+  sums.filter(({ minute }) => minute >= firstMinute(snapshot, criterion));
+
+/** One reading for all metrics of a cutover, made when the first of them asks. */
+function metricsRead(ports: ObservePorts, snapshot: Snapshot, due: readonly Criterion[]) {
+  const from = Math.min(...due.filter(isMetric).map((criterion) => firstMinute(snapshot, criterion)));
+  let read: Promise<readonly MetricSum[]> | undefined;
+  return () => (read ??= ports.customMetrics.read(snapshot.id, from, Math.floor(snapshot.nowMs / MINUTE_MS)));
 }
 
 async function evaluateInvariant(
