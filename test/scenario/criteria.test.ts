@@ -77,7 +77,7 @@ describe('a criterion in the life of a table', () => {
     worth = 6;
     await scene.until('rolled_back', 12, record);
     expect(scene.o.state(ID).rollback!.reason).toMatch(
-      /^Shadow: 'basket' is [678]\.?\d* on average \(\d+ operations\); at least 9, 90 % of the primary's 10, is wanted\./,
+      /^'basket' of the shadow is [678]\.?\d* on average \(\d+ operations\); at least 9, 90 % of the primary's 10, is wanted\./,
     );
   });
 

@@ -29,11 +29,10 @@ export function metricFinding(criterion: MetricCriterion, sums: readonly MetricS
   };
   const wanted = (criterion.atLeast ?? criterion.atMost)!;
   const needed = typeof wanted === 'number' ? [shadow] : [shadow, primary];
-  const what = isFlag ? `operations marked '${name}'` : `'${name}'`;
   const few = needed.find(({ n }) => n < criterion.minSamples);
   if (few) {
     const of = few === shadow ? 'shadow' : 'primary';
-    const says = `Only ${few.n} operations of the ${of} in ${criterion.windowMinutes} minutes came with ${isFlag ? 'flags' : what}; ${criterion.minSamples} are needed.`;
+    const says = `Only ${few.n} operations of the ${of} in ${criterion.windowMinutes} minutes came with ${isFlag ? 'flags' : `'${name}'`}; ${criterion.minSamples} are needed.`;
     return { answer: 'unclear', seen: null, says };
   }
   const { limit, limitError, limitText } = limitOf(wanted, primary, text);
@@ -41,7 +40,10 @@ export function metricFinding(criterion: MetricCriterion, sums: readonly MetricS
   const error = Math.sqrt(shadow.error ** 2 + limitError ** 2);
   const bound = criterion.atLeast === undefined ? 'at most' : 'at least';
   const seen = Number(shadow.mean.toPrecision(4));
-  const says = `Shadow: ${isFlag ? `${text(shadow.mean)} of the ${what}` : `${what} is ${text(shadow.mean)} on average`} (${shadow.n} operations); ${bound} ${limitText} is wanted.`;
+  const found = isFlag
+    ? `${text(shadow.mean)} of the shadow's operations are marked '${name}'`
+    : `'${name}' of the shadow is ${text(shadow.mean)} on average`;
+  const says = `${found} (${shadow.n} operations); ${bound} ${limitText} is wanted.`;
   if (beyond <= 0) return { answer: 'passes', seen, says };
   if (beyond >= PROVEN_Z * error) return { answer: 'fails', seen, says };
   return {

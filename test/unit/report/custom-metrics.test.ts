@@ -163,7 +163,7 @@ describe('a criterion on a metric', () => {
       'unclear',
     ]);
     expect(metricFinding(ruleOf(EMPTY), flagged('shadow', 1_000, 200)).says).toBe(
-      "Shadow: 20 % of the operations marked 'empty_plan' (1000 operations); at most 5 % is wanted.",
+      "20 % of the shadow's operations are marked 'empty_plan' (1000 operations); at most 5 % is wanted.",
     );
   });
 
