@@ -8,7 +8,7 @@ import type { CutoverDeclaration, Side } from '../../lib/core/cutover/cutover.ts
 import { bucketIndex } from '../../lib/core/gates/histogram.ts';
 import { emptyWindow } from '../../lib/core/gates/minute-window.ts';
 import type { FlagDocument } from '../../lib/core/routing/flags.ts';
-import { decideRoute, type PreparedRoute, prepareRoute } from '../../lib/core/routing/routing.ts';
+import { bucketIn, decideRoute, type PreparedRoute, prepareRoute, sliceIn } from '../../lib/core/routing/routing.ts';
 import type { OutcomeReport } from '../../lib/flows/forwards/record-outcomes.ts';
 import { mergeFlags } from '../../lib/routing/flag-merge.ts';
 import type { TablesInMemory } from '../helpers/fakes/tables/tables.ts';
@@ -58,14 +58,17 @@ const LATENCIES_MS = Array.from({ length: 16 }, (_, i) => 20 * Math.exp(0.05 * (
 const USERS = 1_000_000;
 const HOT_KEYS = 40;
 
+/** What happened on one side, of one slice of the plan; null where the flags tell no slices. */
 type Tally = {
+  side: Side;
+  slice: number | null;
   count: number;
   errors: number;
   checks: number;
   mismatches: number;
   latency: Record<number, number>;
 };
-const emptyTally = (): Tally => ({ count: 0, errors: 0, checks: 0, mismatches: 0, latency: {} });
+const COUNTS = { count: 0, errors: 0, checks: 0, mismatches: 0 };
 
 export function application(
   declarations: readonly CutoverDeclaration[],
@@ -78,7 +81,7 @@ export function application(
   const own = new Map<string, Partial<Behaviour>>();
   const silent = new Set<Side>();
   const twins = new Map<string, Map<number, string>>();
-  const tallies = new Map<string, Record<Side, Tally>>();
+  const tallies = new Map<string, Map<string, Tally>>();
   let token = 0;
   let flushes = 0;
 
@@ -96,14 +99,23 @@ export function application(
     write(id, key, token % 7 === 0 ? null : `t${token}`);
   }
 
+  function tallyOf(id: string, side: Side, slice: number | null): Tally {
+    const own = tallies.get(id)!;
+    const key = `${side} ${slice}`;
+    const tally = own.get(key) ?? { side, slice, ...COUNTS, latency: {} };
+    own.set(key, tally);
+    return tally;
+  }
+
   function read(id: string, prepared: PreparedRoute): void {
     const key = `user-${Math.floor(random() * USERS)}`;
-    const { side } = decideRoute(prepared, { key });
+    const bucket = prepared.slices === null ? undefined : bucketIn(prepared, { key });
+    const { side } = decideRoute(prepared, { key }, bucket);
     const different = side === 'shadow' ? own.get(id) : undefined;
     const { errorRate, slower, compared, mismatchRate } = different
       ? { ...behaviour[side], ...different }
       : behaviour[side];
-    const tally = tallies.get(id)![side];
+    const tally = tallyOf(id, side, sliceIn(prepared, bucket ?? null));
     tally.count += load.weight;
     if (errorRate > 0 && random() < errorRate) tally.errors += load.weight;
     const index = bucketIndex(LATENCIES_MS[Math.floor(random() * LATENCIES_MS.length)]! * slower);
@@ -115,7 +127,7 @@ export function application(
 
   for (const { id, kind } of declarations) {
     twins.set(id, new Map());
-    tallies.set(id, { primary: emptyTally(), shadow: emptyTally() });
+    tallies.set(id, new Map());
     if (kind === 'table') for (let key = 1; key <= load.rows; key += 1) write(id, key, `row ${key}`);
   }
   const made: Application = {
@@ -138,19 +150,21 @@ export function application(
     report(minute) {
       flushes += 1;
       const { tells } = made;
-      const told = ({ errors }: Tally) => (tells ? { drops: tells.failuresAreLostConnections ? errors : 0 } : {});
-      const windows = [...tallies].flatMap(([cutover, sides]) =>
-        (['primary', 'shadow'] as const)
-          .filter((side) => sides[side].count > 0 && !silent.has(side))
-          .map((side) => ({
+      const told = ({ errors }: Pick<Tally, 'errors'>) =>
+        tells ? { drops: tells.failuresAreLostConnections ? errors : 0 } : {};
+      const windows = [...tallies].flatMap(([cutover, own]) =>
+        [...own.values()]
+          .filter(({ side }) => !silent.has(side))
+          .map(({ slice, ...tally }) => ({
             cutover,
             operation: 'read',
-            ...emptyWindow(minute, side),
-            ...sides[side],
-            ...told(sides[side]),
+            ...(slice === null ? {} : { slice }),
+            ...emptyWindow(minute, tally.side),
+            ...tally,
+            ...told(tally),
           })),
       );
-      for (const id of tallies.keys()) tallies.set(id, { primary: emptyTally(), shadow: emptyTally() });
+      for (const id of tallies.keys()) tallies.set(id, new Map());
       return { flushId: `flush-${flushes}`, source: 'app', windows, ...(tells ? { memory: tells.memory } : {}) };
     },
     twin: (id) => twins.get(id)!,

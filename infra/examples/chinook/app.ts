@@ -59,16 +59,16 @@ const CITIES = ['Zürich', 'São Paulo', 'Kraków', 'Tromsø', 'Nagoya 名古屋
 async function read(): Promise<void> {
   const visitor = `visitor-${Math.floor(Math.random() * VISITORS)}`;
   const id = Math.random() < 0.5 || ownIds.length === 0 ? 1 + Math.floor(Math.random() * 59) : pick(ownIds);
-  const { side } = client.route('customer', { key: visitor });
+  const { side, slice } = client.route('customer', { key: visitor });
   stats.reads += 1;
   if (side === 'primary') {
-    await timed('primary', () => sql.unsafe(READ_OLD, [id])).catch(failed);
+    await timed('primary', slice, () => sql.unsafe(READ_OLD, [id])).catch(failed);
     return;
   }
   stats.shadowReads += 1;
   stats.lastShadowReadMs = Date.now();
   try {
-    await timed('shadow', () => readNew(id));
+    await timed('shadow', slice, () => readNew(id));
   } catch {
     // The new path failed: the caller gets its answer from the old one, and never notices.
     stats.fallbacks += 1;
@@ -87,14 +87,18 @@ async function readNew(id: number): Promise<void> {
   await newSql.unsafe(READ_NEW, [id]);
 }
 
-async function timed(side: 'primary' | 'shadow', operation: () => Promise<unknown>): Promise<void> {
+async function timed(
+  side: 'primary' | 'shadow',
+  slice: number | null,
+  operation: () => Promise<unknown>,
+): Promise<void> {
   const startedMs = performance.now();
   let success = false;
   try {
     await operation();
     success = true;
   } finally {
-    client.record({ cutover: 'customer', side, latencyMs: performance.now() - startedMs, success });
+    client.record({ cutover: 'customer', side, slice, latencyMs: performance.now() - startedMs, success });
   }
 }
 
