@@ -119,7 +119,11 @@ async function follow(
   while (running.yes) {
     let claimed = 0;
     for (const { id } of cutovers) {
-      const result = await follower.converge(id, epochOf(id), 200);
+      // As the stream does, which brings the same hints again: a server may have ended an idle session in between.
+      const result = await follower.converge(id, epochOf(id), 200).catch((error: unknown) => {
+        if (isCrossfadeError(error) && error.retryable) return { kind: 'again' as const };
+        throw error;
+      });
       if (result.kind === 'converged') claimed += result.claimed;
     }
     if (claimed === 0) await Promise.race(writers.map((one) => one.after(1)));

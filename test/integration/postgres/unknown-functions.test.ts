@@ -73,4 +73,15 @@ describe('a function of a cutover', () => {
     };
     expect(await unlessUnknown(racing as typeof connection, 'late', call, [])).toEqual([{ one: 1 }]);
   });
+
+  it('that is in the catalog before this session knows it is called until it does', async () => {
+    const connection = plane.connection();
+    let calls = 0;
+    const call = () => {
+      calls += 1;
+      return connection.call<{ one: number }>(`SELECT crossfade.${calls < 4 ? 'unheard_of' : 'late'}() AS one`);
+    };
+    expect(await unlessUnknown(connection, 'late', call, [])).toEqual([{ one: 1 }]);
+    expect(calls).toBe(4);
+  });
 });
