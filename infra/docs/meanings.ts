@@ -89,6 +89,8 @@ export const KEY_MEANINGS: Readonly<Record<string, string>> = {
   'policy.validationScoreRollback': 'share of rows or answers that agree, below which it rolls back',
   'policy.validationScoreAdvance': 'share of rows or answers that agree, from which a stage may advance',
   'policy.consecutiveFailures': 'fewest bad minutes before evidence rolls back',
+  'policy.warmUpMinutes':
+    'minutes at the beginning of a stage in which caches may be cold: latencies roll back only beyond +75 %, and prove nothing good',
   'policy.minSamples': 'shadow operations that a stage needs at least; from 10 % on also 3 / `errorRateAdvance`',
   'policy.lagAdvanceMs': 'highest age of the oldest un-applied change at which a stage may advance',
   'policy.keylessAdvance': 'highest share of reads without a routing key at which a stage may advance',

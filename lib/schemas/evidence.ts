@@ -1,7 +1,8 @@
 /** Folded evidence as it is stored beside the verdict. */
 
 import * as z from 'zod';
-import { EVIDENCE_SCHEMA, type Evidence } from '../core/gates/fold.ts';
+import { EVIDENCE_SCHEMA, type Evidence } from '../core/gates/evidence.ts';
+import { LATENCIES } from '../core/gates/levels.ts';
 import { METRIC_ROWS, METRICS, PROVEN_GOOD } from '../core/gates/metrics.ts';
 
 const figure = z.number();
@@ -10,6 +11,38 @@ const buckets = z.object({ first: z.int(), counts: z.array(figure.nonnegative())
 
 const scatter = z.object({ pairs: figure, squares: figure });
 const newest = z.object({ count: figure, errors: figure });
+const baseline = z.object({
+  minute: minute.nullable(),
+  fadedAt: minute.nullable(),
+  minutes: figure,
+  count: figure,
+  errors: figure,
+  latency: buckets,
+  newest,
+  scatter,
+});
+
+const share = { n: figure, above: figure };
+const sums = z.object({ weight: figure, squares: figure, excess: figure, binomial: figure });
+const noise = z.object({
+  minute: minute.nullable(),
+  last: z.object(share),
+  batch: z.object({ ...share, minutes: z.int() }),
+  lastBatch: z.object(share),
+  minutes: sums,
+  batches: sums,
+});
+
+const byLatency = <S extends z.ZodType>(schema: S) => z.array(schema).length(LATENCIES.length);
+const level = z.object({
+  n: figure,
+  own: byLatency(figure),
+  edges: byLatency(figure),
+  uncertain: byLatency(figure),
+  errorRate: figure,
+  errorUncertain: figure,
+  weight: figure,
+});
 
 const window = (side: 'primary' | 'shadow') =>
   z.object({
@@ -34,6 +67,7 @@ const each = <Name extends string, S>(names: readonly Name[], schemaOf: (name: N
   Object.fromEntries(names.map((name) => [name, schemaOf(name)])) as Record<Name, S>;
 
 const metrics = z.object(each(METRICS, (name) => martingale(METRIC_ROWS[name].prior.length)));
+const sizes = z.object(each(METRICS, () => z.object({ at: figure, bad: z.int() })));
 const good = z.object(each(PROVEN_GOOD, () => figure));
 
 const sides = z.object({ primary: minute.nullable(), shadow: minute.nullable() });
@@ -42,14 +76,25 @@ export const foldedEvidence: z.ZodType<Evidence> = z.object({
   schema: z.literal(EVIDENCE_SCHEMA),
   key: z.string(),
   closedThrough: minute,
-  folded: z.array(minute),
+  cold: z.boolean(),
   minutes: z.int().nonnegative(),
   horizon: z.int().positive(),
   metrics,
+  sizes,
   good,
-  baseline: z.object({ minute: minute.nullable(), count: figure, errors: figure, latency: buckets, newest, scatter }),
+  baseline,
+  runMinute: minute.nullable(),
+  ends: z.array(figure),
+  share: figure,
+  slices: z.array(baseline),
+  levels: z.array(level.nullable()).nullable(),
+  noise: byLatency(noise),
   primary: window('primary'),
   shadow: window('shadow'),
+  above: byLatency(
+    z.object({ n0: figure, primary: figure, n1: figure, same: figure, slower: figure, over: figure, usual: figure }),
+  ),
+  traffic: z.array(z.object({ came: figure, expected: figure, more: figure })),
   recent: z.array(
     z.object({
       minute,

@@ -16,6 +16,7 @@ const fields = {
   validationScoreRollback: rate,
   validationScoreAdvance: rate,
   consecutiveFailures: z.number().int().min(1).max(60),
+  warmUpMinutes: z.number().int().min(0).max(1_440),
   minSamples: z.number().int().min(1).max(1_000_000),
   lagAdvanceMs: z.number().gt(0).max(3_600_000),
   keylessAdvance: z.number().min(0).lt(1),

@@ -8,14 +8,28 @@ import { CrossfadeError } from '../core/base/errors.ts';
 import { emptyWindow } from '../core/gates/minute-window.ts';
 import { histogramOf, type ReplayRow, type ReplayRows, type ReplayTrace } from '../core/replay/replay.ts';
 import { type JsonRows, readJsonRows } from './json-rows.ts';
+import { declaredPolicy } from './policy.ts';
 import { describe } from './problems.ts';
 
 const MOST_MINUTES = 1_000_000;
 const MOST_ROWS = 2_000_000;
 const MOST_PROBLEMS = 5;
+const MOST_SLICES = 50;
 
 const rate = z.number().gt(0).lt(1);
 const increase = z.number().gt(0).max(100);
+
+/** Every other key of a policy under its name, and as it is checked there. */
+const {
+  errorRateRollback: _1,
+  errorRateAdvance: _2,
+  latencyIncreaseRollback: _3,
+  latencyIncreaseAdvance: _4,
+  validationScoreRollback: _5,
+  validationScoreAdvance: _6,
+  consecutiveFailures: _7,
+  ...others
+} = declaredPolicy.shape;
 
 const config = z
   .looseObject({
@@ -28,6 +42,7 @@ const config = z
     consecutiveFailures: z.int().min(1).max(1_000).optional(),
     minDwellMinutes: z.number().min(0).max(525_600).optional(),
     stageMaxMinutes: z.number().gt(0).max(525_600).optional(),
+    ...others,
   })
   .refine((given) => (given.errorRateAdvance ?? 0) <= (given.errorRateRollback ?? 1), {
     path: ['errorRateAdvance'],
@@ -54,6 +69,18 @@ const row = z.looseObject({
   checks: figure,
   mismatches: figure,
   confirmedCorruption: z.union([z.boolean(), z.number()]).nullable().optional(),
+  slice: z
+    .int()
+    .min(0)
+    .max(MOST_SLICES - 1)
+    .nullable()
+    .optional(),
+  operation: z.string().max(200).nullable().optional(),
+  source: z
+    .union([z.string().max(200), z.number()])
+    .nullable()
+    .optional(),
+  late: z.int().min(0).max(MOST_MINUTES).nullable().optional(),
 });
 
 const file = z.looseObject({
@@ -62,6 +89,14 @@ const file = z.looseObject({
   stage: z.looseObject({
     share: z.number().min(0).max(1),
     startsAtMinute: z.int().min(-MOST_MINUTES).max(MOST_MINUTES).default(1),
+    slices: z
+      .array(z.number().min(0).max(1))
+      .min(1)
+      .max(MOST_SLICES)
+      .refine((shares) => Math.abs(shares.reduce((sum, share) => sum + share, 0) - 1) < 1e-6, {
+        error: 'do not add up to 1',
+      })
+      .optional(),
   }),
   rows: z.array(z.unknown()),
 });
@@ -73,7 +108,7 @@ const file = z.looseObject({
 export function readTrace(text: string | Buffer, name: string): ReplayTrace {
   const json = parsed(name, () => readJsonRows(typeof text === 'string' ? Buffer.from(text) : text));
   const head = file.safeParse(json.rest);
-  const { minutes, issues } = checkedRows(json, name);
+  const { minutes, lateness, issues } = checkedRows(json, name);
   const all = [...(head.error?.issues ?? []), ...issues];
   if (!head.success || all.length > 0) throw unreadable(name, all);
   const { id, config, stage } = head.data;
@@ -81,12 +116,14 @@ export function readTrace(text: string | Buffer, name: string): ReplayTrace {
   const rows: ReplayRows = {
     length: json.length,
     minute: (index) => minutes[index]!,
+    late: (index) => (lateness[index]! < 0 ? null : lateness[index]!),
     row: (index) => rowOf(json.row(index) as z.output<typeof row>),
   };
   return {
     id,
     policy: policyIn(thresholds),
     share: stage.share,
+    slices: stage.slices ?? null,
     startsAtMinute: stage.startsAtMinute,
     minDwellMinutes,
     stageMaxMinutes,
@@ -96,7 +133,9 @@ export function readTrace(text: string | Buffer, name: string): ReplayTrace {
 
 type Issue = z.core.$ZodIssue;
 
-function checkedRows(json: JsonRows, name: string): { minutes: Int32Array; issues: Issue[] } {
+type CheckedRows = { minutes: Int32Array; lateness: Int32Array; issues: Issue[] };
+
+function checkedRows(json: JsonRows, name: string): CheckedRows {
   if (json.length > MOST_ROWS)
     throw new CrossfadeError(
       'invalid_input',
@@ -104,13 +143,16 @@ function checkedRows(json: JsonRows, name: string): { minutes: Int32Array; issue
       { details: { file: name } },
     );
   const minutes = new Int32Array(json.length);
+  const lateness = new Int32Array(json.length).fill(-1);
   const issues: Issue[] = [];
   for (let index = 0; index < json.length; index += 1) {
     const found = row.safeParse(parsed(`${name}, rows.${index},`, () => json.row(index)));
-    if (found.success) minutes[index] = found.data.minute;
-    else issues.push(...found.error.issues.map((issue) => ({ ...issue, path: ['rows', index, ...issue.path] })));
+    if (found.success) {
+      minutes[index] = found.data.minute;
+      lateness[index] = found.data.late ?? -1;
+    } else issues.push(...found.error.issues.map((issue) => ({ ...issue, path: ['rows', index, ...issue.path] })));
   }
-  return { minutes, issues };
+  return { minutes, lateness, issues };
 }
 
 function unreadable(name: string, issues: readonly Issue[]): CrossfadeError {
@@ -132,18 +174,8 @@ function parsed<T>(name: string, parse: () => T): T {
 }
 
 function policyIn(thresholds: Record<string, unknown>): ReplayTrace['policy'] {
-  const names = [
-    'errorRateRollback',
-    'errorRateAdvance',
-    'latencyIncreaseRollback',
-    'latencyIncreaseAdvance',
-    'validationScoreRollback',
-    'validationScoreAdvance',
-    'consecutiveFailures',
-  ];
-  return Object.fromEntries(
-    names.filter((name) => thresholds[name] !== undefined).map((name) => [name, thresholds[name]]),
-  );
+  const names = Object.keys(declaredPolicy.shape).filter((name) => thresholds[name] !== undefined);
+  return Object.fromEntries(names.map((name) => [name, thresholds[name]]));
 }
 
 function rowOf({
@@ -155,17 +187,29 @@ function rowOf({
   checks,
   mismatches,
   confirmedCorruption,
-}: z.output<typeof row>) {
+  slice,
+  operation,
+  source,
+  late,
+}: z.output<typeof row>): ReplayRow {
   return {
-    ...emptyWindow(minute, path),
-    // What is missing was not counted; what is no number makes the window impossible.
-    count: number(count, Number.NaN),
-    errors: number(errors, 0),
-    checks: number(checks, 0),
-    mismatches: number(mismatches, 0),
-    latency: histogramOf((latency ?? []).map((value) => value ?? Number.NaN)),
+    part: {
+      slice: slice ?? null,
+      operation: operation ?? '',
+      window: {
+        ...emptyWindow(minute, path),
+        // What is missing was not counted; what is no number makes the window impossible.
+        count: number(count, Number.NaN),
+        errors: number(errors, 0),
+        checks: number(checks, 0),
+        mismatches: number(mismatches, 0),
+        latency: histogramOf((latency ?? []).map((value) => value ?? Number.NaN)),
+      },
+    },
+    source: String(source ?? ''),
+    late: late ?? null,
     confirmedCorruption: confirmedCorruption === true || Number(confirmedCorruption ?? 0) > 0,
-  } satisfies ReplayRow;
+  };
 }
 
 const number = (value: number | null | undefined, missing: number) =>

@@ -23,6 +23,7 @@ import { report, type SystemReport } from '../../lib/flows/report/report.ts';
 import type { Ports } from '../../lib/ports/ports.ts';
 import { inMemoryAlerts } from './fakes/alerts.ts';
 import { forwardPorts, inMemoryForwards } from './fakes/forwards.ts';
+import { partsOf } from './parts.ts';
 
 export type Scene = { report: SystemReport; audit: AuditEntry<Event>[]; alerts?: AlertList };
 
@@ -185,7 +186,7 @@ function stubPorts(cast: readonly Cast[], system: typeof INITIAL_SYSTEM, documen
       readAll: async () =>
         cast.map(({ actor, state }) => (actor.invalid ? { id: actor.id, invalid: actor.invalid } : state)),
     },
-    windows: { read: async (id: string) => [...windowsOf(of(id).actor)] },
+    windows: { readParts: async (id: string) => partsOf([...windowsOf(of(id).actor)]) },
     inspecting: {
       statuses: async (ids: readonly string[]) =>
         new Map(

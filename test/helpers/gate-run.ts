@@ -2,11 +2,12 @@
 
 import { DEFAULT_POLICY, initialState, type Policy } from '../../lib/core/cutover/cutover.ts';
 import { evaluateGates } from '../../lib/core/gates/evaluate.ts';
-import type { Evidence } from '../../lib/core/gates/fold.ts';
+import type { Evidence } from '../../lib/core/gates/evidence.ts';
 import { bucketIndex, quantileMs } from '../../lib/core/gates/histogram.ts';
 import type { MinuteWindow } from '../../lib/core/gates/minute-window.ts';
 import { normalUpper } from '../../lib/core/report/distributions.ts';
 import { binomial, drawnMinute, latenciesOf, type Random, randomFrom } from './gate-traffic.ts';
+import { partsOf } from './parts.ts';
 
 const MINUTE_MS = 60_000;
 const HISTORY_MINUTES = 60;
@@ -107,9 +108,8 @@ export function runStage(seed: number, stage: Stage): Outcome {
     const judged = evaluateGates({
       state,
       policy: POLICY,
-      windows,
+      parts: partsOf(windows),
       evidence,
-      everyMinute: true,
       checksRequired: true,
       table: null,
       flagsDeployed: true,
@@ -117,7 +117,8 @@ export function runStage(seed: number, stage: Stage): Outcome {
     });
     outcome.judgedMs += performance.now() - asked;
     evidence = judged.evidence;
-    windows = [];
+    const closed = evidence.closedThrough;
+    windows = windows.filter((window) => window.minute > closed);
     outcome.steps += 1;
     if (judged.verdict.verdict === 'advance') outcome.advance ??= minute;
     if (judged.verdict.reasons.some(({ code }) => code === 'proven_regression')) outcome.noticed ??= minute;

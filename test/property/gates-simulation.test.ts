@@ -6,9 +6,10 @@
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_POLICY, type Policy } from '../../lib/core/cutover/cutover.ts';
 import { evaluateGates } from '../../lib/core/gates/evaluate.ts';
-import type { Evidence } from '../../lib/core/gates/fold.ts';
+import type { Evidence } from '../../lib/core/gates/evidence.ts';
 import type { MinuteWindow } from '../../lib/core/gates/minute-window.ts';
 import { resume } from '../../lib/core/gates/seen.ts';
+import { partsOf } from '../helpers/parts.ts';
 import { seeded, stateIn } from './samples.ts';
 import { minuteOf, type Traffic } from './traffic.ts';
 
@@ -46,7 +47,7 @@ function run(seed: number, { minutes, primary, shadow, policy }: Scenario): { mi
       state: STATE,
       policy: asked,
       evidence,
-      windows: windows.filter((window) => window.minute >= fromMinute),
+      parts: partsOf(windows.filter((window) => window.minute >= fromMinute)),
       table: null,
       flagsDeployed: true,
       nowMs,

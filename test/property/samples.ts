@@ -30,7 +30,7 @@ export const PLAN: Plan = makePlan(
 export type Overrides = Partial<Omit<CutoverDeclaration, 'kind' | 'policy'>> & { policy?: Partial<Policy> };
 
 /** Proof within a few hundred operations: what takes hours at the default thresholds takes minutes in a test. */
-const QUICK: Partial<Policy> = { errorRateRollback: 0.05, errorRateAdvance: 0.03 };
+const QUICK: Partial<Policy> = { warmUpMinutes: 0, errorRateRollback: 0.05, errorRateAdvance: 0.03 };
 
 export function declarationOf(kind: CutoverKind = 'table', overrides: Overrides = {}): CutoverDeclaration {
   const { policy, ...rest } = overrides;

@@ -26,9 +26,9 @@ const spansInto = (spans: number[], silent = () => false): Plant => ({
     ...ports,
     windows: {
       ...ports.windows,
-      async read(id, from, to) {
+      async readParts(id, from, to) {
         spans.push(to - from + 1);
-        return silent() ? [] : ports.windows.read(id, from, to);
+        return silent() ? [] : ports.windows.readParts(id, from, to);
       },
     },
   }),
@@ -129,9 +129,9 @@ describe('a tick while the windows of one cutover cannot be read yet', () => {
         ...ports,
         windows: {
           ...ports.windows,
-          async read(id, from, to) {
+          async readParts(id, from, to) {
             if (id === ID) await otherIsJudged.then(answers);
-            return ports.windows.read(id, from, to);
+            return ports.windows.readParts(id, from, to);
           },
         },
         verdicts: {

@@ -4,7 +4,7 @@
  */
 
 import { describe, expect, it } from 'vitest';
-import type { Stage } from '../../lib/core/cutover/plan.ts';
+import { type Stage, withHoldBack } from '../../lib/core/cutover/plan.ts';
 import { ID, READING, type Run, run, SHORT, shortTable } from './run.ts';
 
 const lasting = (dwellMinutes: number) => (stage: Stage) => ({ ...stage, dwellMinutes });
@@ -49,7 +49,9 @@ const FAULTS: Fault[] = [
 describe.each(FAULTS)('I23, I26 a shadow that $name', ({ cause, strike, within }) => {
   it.each(READING)('in %s is rolled back with its cause, and soon nobody reads it', async (stage) => {
     // A stage that lasts longer than a fault needs to show.
-    const scene = run({ cutovers: [shortTable({ plan: { ...SHORT, stages: SHORT.stages.map(lasting(15)) } })] });
+    // One key in five stays on the primary until the end: there is something to compare with in the full stage, too.
+    const plan = withHoldBack({ ...SHORT, stages: SHORT.stages.map(lasting(15)) }, 20);
+    const scene = run({ cutovers: [shortTable({ plan })] });
     await scene.reach(stage);
     await scene.minutes(2);
     expect(scene.stage()).toBe(stage);

@@ -63,7 +63,7 @@ const PAIRS: Pair[] = [
 
 /** A world in which the cutover may leave this stage at once: a ramp with its evidence, the other stages by force. */
 async function ready(at: string): Promise<Run> {
-  const cutovers = [shortTable({ plan: QUICK, policy: { minSamples: 20 } })];
+  const cutovers = [shortTable({ plan: QUICK, policy: { minSamples: 20, warmUpMinutes: 0 } })];
   const scene = run({ cutovers, load: { readsPerMinute: 80, writesPerMinute: 8, rows: 20, weight: 40 } });
   scene.o.calm(false);
   const { w } = scene;

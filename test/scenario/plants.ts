@@ -1,7 +1,7 @@
 /** Bugs to plant into a world: each breaks one safety rule around the ports or in the tick, and nothing else. */
 
 import { bucketIndex } from '../../lib/core/gates/histogram.ts';
-import { emptyWindow, type MinuteWindow } from '../../lib/core/gates/minute-window.ts';
+import { emptyWindow, type MinuteWindow, wholeWindows } from '../../lib/core/gates/minute-window.ts';
 import type { TableStatus } from '../../lib/core/gates/table-status.ts';
 import { nextEntry } from '../../lib/core/stage/audit.ts';
 import { advance } from '../../lib/flows/control/advance.ts';
@@ -93,8 +93,9 @@ export const PLANTS: Readonly<Record<Planted, Plant>> = {
       ...ports,
       windows: {
         ...ports.windows,
-        async read(id, fromMinute, toMinute) {
-          const windows = await ports.windows.read(id, fromMinute, toMinute);
+        async readParts(id, fromMinute, toMinute) {
+          const parts = await ports.windows.readParts(id, fromMinute, toMinute);
+          const windows = wholeWindows(parts.map(({ window }) => window));
           const made: MinuteWindow[] = [];
           for (let minute = Math.max(fromMinute, toMinute - 10); minute <= toMinute; minute += 1) {
             for (const side of ['primary', 'shadow'] as const) {
@@ -102,7 +103,10 @@ export const PLANTS: Readonly<Record<Planted, Plant>> = {
               made.push(there && there.count > 0 ? there : { ...emptyWindow(minute, side), count: 100, latency: FINE });
             }
           }
-          return [...windows.filter(({ minute }) => minute < toMinute - 10), ...made];
+          return [
+            ...parts.filter(({ window }) => window.minute < toMinute - 10),
+            ...made.map((window) => ({ slice: null, operation: 'read', window })),
+          ];
         },
       },
     }),

@@ -13,7 +13,6 @@ import {
   emptyWindow,
   type MinuteWindow,
   mergeParts,
-  mergeWindows,
   TOLD_COUNTERS,
   type WindowPart,
 } from '../../core/gates/minute-window.ts';
@@ -184,17 +183,6 @@ const NOTHING = Object.fromEntries(COUNTERS.map((counter) => [counter, 0]));
 /** Asked of some fifty buckets a window, so by hand. */
 const isCount = (value: unknown): value is number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-
-/** One window per minute and side, oldest first. */
-export function mergeByMinute(windows: readonly MinuteWindow[]): MinuteWindow[] {
-  const merged = new Map<string, MinuteWindow>();
-  for (const window of windows) {
-    const key = `${window.minute}#${window.side}`;
-    const before = merged.get(key);
-    merged.set(key, before ? mergeWindows(before, window) : window);
-  }
-  return [...merged.values()].sort((a, b) => a.minute - b.minute || (a.side < b.side ? -1 : 1));
-}
 
 /** One window per minute, side and operation, oldest first, then by side and operation. */
 export const mergeByOperation = (windows: readonly OperationWindow[]): OperationWindow[] =>

@@ -7,7 +7,7 @@ import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { inBatches } from '../../core/base/in-batches.ts';
 import { DAY_MINUTES, MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverId } from '../../core/cutover/cutover.ts';
-import { mergeParts } from '../../core/gates/minute-window.ts';
+import { mergeParts, wholeWindows } from '../../core/gates/minute-window.ts';
 import type { Clock } from '../../ports/machine.ts';
 import type { WindowStore } from '../../ports/windows.ts';
 import { atMost, batchingLoader, named } from './batching-loader.ts';
@@ -17,7 +17,6 @@ import { shardOf, WINDOW_SHARDS, windowKey, windowPartitions, windowPlace } from
 import { type Item, selectItems, stateInvalid } from './state-items.ts';
 import {
   additionExpressions,
-  mergeByMinute,
   mergeByOperation,
   type Read,
   type Slice,
@@ -98,7 +97,7 @@ export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStor
 
     async read(id, fromMinute, toMinute) {
       const items = await readAll(id, fromMinute, toMinute);
-      return mergeByMinute(items.map((item) => believed(id, item, windowOf).window));
+      return wholeWindows(items.map((item) => believed(id, item, windowOf).window));
     },
 
     async readByOperation(id, fromMinute, toMinute) {

@@ -112,6 +112,7 @@ const CONDITIONS = {
   errors: { label: 'Errors', unit: 'rate', want: 'below' },
   latency_p50: { label: 'Latency p50', unit: ['ms', 'rate'], want: 'below' },
   latency_p95: { label: 'Latency p95', unit: ['ms', 'rate'], want: 'below' },
+  latency_p99: { label: 'Latency p99', unit: ['ms', 'rate'], want: 'below' },
   mismatches: { label: 'Consistency', unit: 'rate', want: 'below' },
   not_validated: { label: 'Fresh comparisons', unit: 'minutes', want: 'at_most' },
   proof_errors: proof('errors'),

@@ -41,6 +41,8 @@ export type Policy = {
   validationScoreAdvance: number;
   /** Bad minutes in a row that force a rollback. */
   consecutiveFailures: number;
+  /** Minutes at the beginning of a stage in which latencies say nothing yet: caches are cold. */
+  warmUpMinutes: number;
   /** Fewest shadow operations in a stage before its figures count as proof. */
   minSamples: number;
   /** Highest age of the oldest un-applied hint, in milliseconds, at which the cutover may advance. */
@@ -84,6 +86,7 @@ export const DEFAULT_POLICY: Policy = {
   validationScoreRollback: 0.99,
   validationScoreAdvance: 0.995,
   consecutiveFailures: 3,
+  warmUpMinutes: 5,
   minSamples: 100,
   lagAdvanceMs: 30_000,
   keylessAdvance: 0.01,

@@ -4,13 +4,15 @@
  */
 
 import type { BucketedWindow } from './bucketed-window.ts';
-import { added, type Buckets, bucketOf, countAbove, NO_BUCKETS } from './buckets.ts';
-import { bucketIndex } from './histogram.ts';
+import { added, type Buckets, NO_BUCKETS, weighed } from './buckets.ts';
 import { wilsonInterval } from './statistics.ts';
 
 export type Baseline = {
-  /** The newest minute in it; null when there is none. */
+  /** The newest minute in it, and that to which older ones were last made to weigh less; null when there is none. */
   minute: number | null;
+  fadedAt: number | null;
+  /** Minutes in which it was looked at, whether anything came or not. */
+  minutes: number;
   count: number;
   errors: number;
   latency: Buckets;
@@ -24,6 +26,8 @@ type Scatter = { pairs: number; squares: number };
 
 export const EMPTY_BASELINE: Baseline = {
   minute: null,
+  fadedAt: null,
+  minutes: 0,
   count: 0,
   errors: 0,
   latency: NO_BUCKETS,
@@ -33,31 +37,75 @@ export const EMPTY_BASELINE: Baseline = {
 
 /** A minute weighs 1/e of a new one after this many. */
 const MEMORY_MINUTES = 60;
+/** The same of a slice, of which there is less to see. */
+const SLICE_MEMORY_MINUTES = 120;
+/** How failures scatter is a habit, and takes many minutes to be seen. */
+const SCATTER_MEMORY_MINUTES = 240;
 /** What is believed before anything was seen: one failure in a thousand, worth a hundred operations. */
 const PRIOR_COUNT = 100;
 const PRIOR_RATE = 0.001;
 const TINY = 1e-6;
 
+/**
+ * Older minutes are made to weigh less every so many minutes of the clock, and not in every one: sums of whole numbers stay whole, and
+ * wherever a fold begins it makes the same of the same minutes.
+ */
+const FADE_MINUTES = 10;
+
 /** Adds a minute of the primary; a late one counts as if it came with the newest. */
-export function withMinute(baseline: Baseline, window: BucketedWindow): Baseline {
-  if (window.count === 0) return baseline;
-  const minute = Math.max(window.minute, baseline.minute ?? window.minute);
-  const kept = baseline.minute === null ? 0 : Math.exp(-(minute - baseline.minute) / MEMORY_MINUTES);
+export function withMinute(before: Baseline, window: BucketedWindow): Baseline {
+  return window.count === 0 ? before : grown(before, window, MEMORY_MINUTES);
+}
+
+/** The same of a slice; in a minute without a window nothing came of it. */
+export function sliceWithMinute(before: Baseline, minute: number, window: BucketedWindow | null): Baseline {
+  const after =
+    window && window.count > 0
+      ? grown(before, window, SLICE_MEMORY_MINUTES)
+      : faded(before, Math.max(minute, before.minute ?? minute), SLICE_MEMORY_MINUTES);
+  return { ...after, minutes: after.minutes + 1 };
+}
+
+function grown(before: Baseline, window: BucketedWindow, memoryMinutes: number): Baseline {
+  const minute = Math.max(window.minute, before.minute ?? window.minute);
+  const baseline = faded(before, minute, memoryMinutes);
   return {
     minute,
-    count: baseline.count * kept + window.count,
-    errors: baseline.errors * kept + window.errors,
-    latency: added(baseline.latency, window.latency, kept, 1e-3),
+    fadedAt: baseline.fadedAt,
+    minutes: baseline.minutes,
+    count: baseline.count + window.count,
+    errors: baseline.errors + window.errors,
+    latency: added(baseline.latency, window.latency),
     newest: { count: window.count, errors: window.errors },
-    scatter: scattered(baseline, window, kept),
+    scatter: scattered(baseline, window),
+  };
+}
+
+function faded(baseline: Baseline, minute: number, memoryMinutes: number): Baseline {
+  const fadedAt = minute - (((minute % FADE_MINUTES) + FADE_MINUTES) % FADE_MINUTES);
+  const since = fadedAt - (baseline.fadedAt ?? fadedAt);
+  if (baseline.fadedAt === null) return { ...baseline, fadedAt };
+  if (since < FADE_MINUTES) return baseline;
+  const kept = Math.exp(-since / memoryMinutes);
+  const { scatter } = baseline;
+  const longer = Math.exp(-since / SCATTER_MEMORY_MINUTES);
+  const latency = weighed(baseline.latency, kept);
+  return {
+    ...baseline,
+    fadedAt,
+    minutes: baseline.minutes * kept,
+    count: latency.total,
+    errors: (baseline.errors * latency.total) / Math.max(1, baseline.count),
+    latency,
+    scatter: { pairs: scatter.pairs * longer, squares: scatter.squares * longer },
   };
 }
 
 /** So many standard errors a pair counts at most: an incident, which begins and ends once, is no habit. */
 const MOST_STANDARD_ERRORS = 4;
 
-function scattered({ newest, scatter }: Baseline, { count, errors }: BucketedWindow, kept: number): Scatter {
-  const [pairs, squares] = [scatter.pairs * kept, scatter.squares * kept];
+function scattered({ newest, scatter }: Baseline, { count, errors }: BucketedWindow): Scatter {
+  const { pairs, squares } = scatter;
   const [n, e] = [newest.count + count, newest.errors + errors];
   if (newest.count === 0 || e === 0 || e === n) return { pairs, squares };
   const apart = newest.errors * (count - errors) - errors * (newest.count - newest.errors);
@@ -71,35 +119,20 @@ const LARGEST_CLUSTER = 5;
 /**
  * By how much the variance of the failures exceeds that of failures which are independent of each other, from 1 to 5: c
  * where each comes with c − 1 others, as those of clients that try again. It is the mean χ² of neighbouring minutes, whose
- * expectation is 1 for independent failures however few they are, over what two of its standard errors √(3 / pairs) make
- * of it by chance (3 and not 2, since every minute is in two pairs; von Neumann 1941).
+ * expectation is 1 for independent failures however few they are, less two of its standard errors √(3 / pairs), and twice what is left:
+ * a cluster that is taken for half of what it is rolls a healthy stage back (3 and not 2, since every minute is in two pairs; von Neumann 1941).
  */
 export function overdispersion({ scatter: { pairs, squares } }: Baseline): number {
-  const found = pairs === 0 ? 1 : squares / pairs / (1 + 2 * Math.sqrt(3 / pairs));
-  return Math.min(LARGEST_CLUSTER, Math.max(1, found));
+  if (pairs === 0) return 1;
+  const found = squares / pairs;
+  const least = found / (1 + 2 * Math.sqrt(3 / pairs));
+  return Math.min(LARGEST_CLUSTER, Math.max(1, 1 + 2 * (least - 1)));
 }
 
 /** The usual error rate, smoothed. */
-export function usualErrorRate({ count, errors }: Baseline): number {
+export function usualErrorRate({ count, errors }: Pick<Baseline, 'count' | 'errors'>): number {
   return inside((errors + PRIOR_COUNT * PRIOR_RATE) / (count + PRIOR_COUNT));
 }
-
-/**
- * Edges around the q-quantile, as bucket indexes: of `upper` at most 1 − q of the operations lie above, of `lower` at
- * least as many. `null` without latencies.
- */
-export function quantileEdges(latency: Buckets, q: number): { lower: number; upper: number } | null {
-  const upper = bucketOf(latency, q * latency.total - 1e-9);
-  return upper === null ? null : { lower: upper - 1, upper };
-}
-
-/** The usual share above an edge, kept off 0 and 1. */
-export function usualShareAbove({ latency }: Baseline, edge: number): number {
-  return inside((countAbove(latency, edge) + TINY) / (latency.total + 2 * TINY));
-}
-
-/** The first edge at or beyond `ms`. */
-export const edgeAt = (ms: number) => bucketIndex(ms);
 
 const inside = (rate: number) => Math.min(1 - TINY, Math.max(TINY, rate));
 

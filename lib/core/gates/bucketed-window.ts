@@ -1,7 +1,7 @@
 /** A minute of one side as the gates reckon with it, and what cannot be true of one. */
 
 import { added, type Buckets, bucketsOf } from './buckets.ts';
-import { impossiblePairs, type MinuteWindow } from './minute-window.ts';
+import { impossiblePairs, type MinuteWindow, mergedOptional } from './minute-window.ts';
 
 export type BucketedWindow = Omit<MinuteWindow, 'latency'> & { latency: Buckets };
 
@@ -44,4 +44,12 @@ export function pooled(minute: number, pool: BucketedWindow, window: BucketedWin
     mismatches: pool.mismatches + window.mismatches,
     latency: added(pool.latency, window.latency),
   };
+}
+
+/** What was counted apart of one side in one minute, as one window. @param windows at least one */
+export function summedWindows(windows: readonly BucketedWindow[]): BucketedWindow {
+  return windows.reduce((sum, window) => ({
+    ...pooled(window.minute, sum, window),
+    ...mergedOptional(sum, window),
+  }));
 }

@@ -47,29 +47,63 @@ export function countAbove({ first, counts }: Buckets, edge: number): number {
   return above;
 }
 
+/**
+ * How many lie above an edge anywhere between buckets, in buckets: edge 10.25 is γ^10.25 ms. Each bucket counts as spread over
+ * twice its width, so that a share changes evenly with the edge, and histograms of coarser buckets can be compared with ours.
+ */
+export function countAboveEdge({ first, counts }: Buckets, edge: number): number {
+  const place = Math.floor(edge + 0.5);
+  const part = edge + 0.5 - place;
+  const at = (index: number) => counts[index - first] ?? 0;
+  let above = 0;
+  for (let i = Math.max(0, place + 1 - first); i < counts.length; i += 1) above += counts[i]!;
+  return above + at(place) / 2 - (part * (at(place) + at(place + 1))) / 2;
+}
+
+/** The edge above which the share 1 − q lies, by `countAboveEdge`; `null` without latencies. */
+export function quantileEdge({ first, counts, total }: Buckets, q: number): number | null {
+  if (!(total > 0)) return null;
+  const wanted = (1 - q) * total;
+  let above = 0;
+  for (let i = counts.length; i >= 0; i -= 1) {
+    const more = ((counts[i] ?? 0) + (counts[i - 1] ?? 0)) / 2;
+    if (above + more >= wanted && more > 0) return first + i - (wanted - above) / more - 0.5;
+    above += more;
+  }
+  return first - 1.5;
+}
+
 /** The same as `quantileMs` of the histogram. */
 export function bucketsQuantileMs(buckets: Buckets, q: number): number | null {
   const bucket = bucketOf(buckets, Math.ceil(q * buckets.total));
   return bucket === null ? null : bucketUpperMs(bucket - 0.5);
 }
 
-/** The sum of both, the first one's counts weighed; of those, what falls to `least` or below is left out. */
-export function added(a: Buckets, b: Buckets, weight = 1, least = 0): Buckets {
-  let [low, high] = [0, a.counts.length];
-  while (low < high && a.counts[low]! * weight <= least) low += 1;
-  while (low < high && a.counts[high - 1]! * weight <= least) high -= 1;
-  if (low === high) return b;
-  const second = b.counts.length === 0 ? a.first + low : b.first;
-  const first = Math.min(a.first + low, second);
-  const end = Math.max(a.first + high, second + b.counts.length);
+/** The sum of both. */
+export function added(a: Buckets, b: Buckets): Buckets {
+  if (a.counts.length === 0) return b;
+  if (b.counts.length === 0) return a;
+  const first = Math.min(a.first, b.first);
+  const end = Math.max(a.first + a.counts.length, b.first + b.counts.length);
   const counts = new Array<number>(end - first).fill(0);
-  let total = b.total;
-  for (let i = low; i < high; i += 1) {
-    const count = a.counts[i]! * weight;
-    if (count <= least) continue;
-    counts[a.first - first + i] = count;
-    total += count;
-  }
-  for (let i = 0; i < b.counts.length; i += 1) counts[second - first + i]! += b.counts[i]!;
-  return { first, counts, total };
+  for (let i = 0; i < a.counts.length; i += 1) counts[a.first - first + i] = a.counts[i]!;
+  for (let i = 0; i < b.counts.length; i += 1) counts[b.first - first + i]! += b.counts[i]!;
+  return { first, counts, total: a.total + b.total };
+}
+
+/** Each count times a weight, in whole numbers: what one bucket loses by rounding the next one gets. */
+export function weighed({ first, counts }: Buckets, weight: number): Buckets {
+  let [carry, total, low, high] = [0, 0, counts.length, 0];
+  const rounded = counts.map((count, i) => {
+    carry += count * weight;
+    const whole = Math.round(carry);
+    carry -= whole;
+    total += whole;
+    if (whole > 0) {
+      low = Math.min(low, i);
+      high = i + 1;
+    }
+    return whole;
+  });
+  return total === 0 ? NO_BUCKETS : { first: first + low, counts: rounded.slice(low, high), total };
 }

@@ -18,22 +18,17 @@ function expectedSides({ stageKind, servesReads }: Seen): readonly ('primary' | 
   return servesReads ? ['primary', 'shadow'] : ['primary'];
 }
 
-function fresh({ evidence, input, openMinute }: Seen, side: 'primary' | 'shadow'): Condition {
+function fresh({ evidence, openMinute }: Seen, side: 'primary' | 'shadow'): Condition {
   const newest = evidence.active[side];
   const age = newest === null ? null : openMinute - newest;
-  const reported = evidence.reported[side];
-  // Where every minute is reported, one that is not there is missing at once.
-  const gap = input.everyMinute === true && (reported === null || reported < openMinute - 1);
   return condition('data_missing', {
-    ok: age !== null && age <= FRESH_MINUTES && !gap,
+    ok: age !== null && age <= FRESH_MINUTES,
     seen: age,
     limit: FRESH_MINUTES,
     says:
       age === null
         ? `No operation of the ${side} was recorded. Is the SDK wired in, and does it reach /v1/outcomes?`
-        : gap
-          ? `The ${side} did not report its last minute.`
-          : `The last operation of the ${side} was recorded ${age} minutes ago; at most ${FRESH_MINUTES} are allowed.`,
+        : `The last operation of the ${side} was recorded ${age} minutes ago; at most ${FRESH_MINUTES} are allowed.`,
     release: { wait: 'operations' },
   });
 }
@@ -52,8 +47,7 @@ function possible({ evidence, openMinute }: Seen): Condition[] {
   ];
 }
 
-function traffic({ evidence, input, openMinute }: Seen): Condition[] {
-  if (!input.everyMinute) return [];
+function traffic({ evidence, openMinute }: Seen): Condition[] {
   const last = evidence.recent.filter(({ minute }) => minute >= openMinute - FRESH_MINUTES);
   const operations = last.reduce((sum, { n0, n1 }) => sum + n0 + n1, 0);
   if (last.length === 0 || operations > 0) return [];

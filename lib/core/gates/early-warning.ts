@@ -7,7 +7,7 @@ import { type Condition, condition } from '../conditions/condition.ts';
 import { ms, percent, round } from '../conditions/figures.ts';
 import { usualErrorRate } from './baseline.ts';
 import { bucketsQuantileMs } from './buckets.ts';
-import type { RecentMinute } from './fold.ts';
+import type { RecentMinute } from './evidence.ts';
 import { type Seen, slowest } from './seen.ts';
 import { mannKendallZ, median, type Series, theilSenSlope } from './trend.ts';
 

@@ -6,8 +6,8 @@
 
 import type { Verdict } from '../conditions/verdict.ts';
 import { advanceConditions } from './conditions.ts';
+import type { Evidence } from './evidence.ts';
 import { figures } from './figures.ts';
-import type { Evidence } from './fold.ts';
 import { firedGuards, testedMetrics } from './guards.ts';
 import { collect, type GateInput, minutesInStage } from './seen.ts';
 
@@ -37,5 +37,5 @@ export function evaluateGates(input: GateInput): { verdict: Verdict; evidence: E
       minutesToEligibility: Math.max(0, (seen.stage?.dwellMinutes ?? 0) - minutes),
     },
   };
-  return { verdict, evidence: seen.evidence };
+  return { verdict, evidence: seen.closed };
 }

@@ -6,7 +6,7 @@
 import { type Condition, fired } from '../conditions/condition.ts';
 import { percent } from '../conditions/figures.ts';
 import { overdispersion, usualErrorRate } from './baseline.ts';
-import type { RecentMinute } from './fold.ts';
+import type { RecentMinute } from './evidence.ts';
 import type { Seen } from './seen.ts';
 import { binomialTail } from './statistics.ts';
 

@@ -1,271 +1,245 @@
 /**
  * The evidence of a stage: a fold over closed minutes, small enough to be stored with the cutover and always rebuildable
- * from the windows. A minute closes when every side that should report has, or three minutes later; it is folded once.
+ * from the windows. A minute stays open for three minutes, since reports come late: until then each look judges it by what is
+ * there, and forgets that again. What is stored never depends on the order in which reports came within these minutes.
  *
- *   minute    7    8    9   10   11 (open)
- *   primary   ×    ×    ×    ×
- *   shadow    ×    ×         ×          9 waits for its shadow until 13; 10 need not wait for it
- *
- * `closedThrough` is 8 then: later minutes must be handed in again, and 10 is remembered as folded.
+ *   minute    5    6    7    8    9   10 (not over)
+ *             closed, stored | judged, and folded again by the next look
  */
 
 import type { Policy } from '../cutover/cutover.ts';
 import type { StageKind } from '../cutover/plan.ts';
-import { type Baseline, EMPTY_BASELINE, overdispersion, withMinute } from './baseline.ts';
-import { type BucketedWindow, bucketedWindow, impossible, pooled } from './bucketed-window.ts';
-import { bucketsQuantileMs } from './buckets.ts';
-import { cap, HORIZON_MINUTES, type Martingale, newMartingale, step, withoutEvidence } from './martingale.ts';
-import {
-  COUNTS,
-  logNeeded,
-  METRIC_ROWS,
-  METRICS,
-  type MeasuredMinute,
-  type Metric,
-  type ProvenGood,
-} from './metrics.ts';
-import { emptyWindow, highestShare, type MinuteWindow } from './minute-window.ts';
+import { type ArrivedMinute, arrivedMinutes } from './arrived.ts';
+import { EMPTY_BASELINE, overdispersion, sliceWithMinute, withMinute } from './baseline.ts';
+import { type BucketedWindow, pooled } from './bucketed-window.ts';
+import { bucketsQuantileMs, countAboveEdge, quantileEdge } from './buckets.ts';
+import { type Compared, compare, trafficAfter } from './compared.ts';
+import { type Above, type Evidence, RECENT_MINUTES, type RecentMinute } from './evidence.ts';
+import { type Ground, groundOf, onShadow, type SideMinute } from './ground.ts';
+import { LATENCIES, type LatencyMetric, levelsOf, QUANTILES } from './levels.ts';
+import { cap, HORIZON_MINUTES, type Martingale, step, withoutEvidence, withoutExcursions } from './martingale.ts';
+import { logNeeded, METRIC_ROWS, METRICS, type MeasuredMinute, type Metric, type ProvenGood } from './metrics.ts';
+import { highestShare, type WindowPart } from './minute-window.ts';
+import { excessVariance, withShare } from './noise.ts';
+import { NO_SIZE, sized, WARM_INCREASE } from './size.ts';
 
-/** Grows when the folded state changes its meaning; an older one is rebuilt. */
-export const EVIDENCE_SCHEMA = 3;
-
-/** How long a minute waits for a side that has not reported. */
+/** How long a minute waits for what comes late; until then it is judged by what is there. */
 export const GRACE_MINUTES = 3;
 /** A shadow whose windows never come is a black hole only after this long: until then its reports may be lost. */
 const ABSENT_PATIENCE_MINUTES = 30;
-export const RECENT_MINUTES = 30;
-
-/** One of the last thirty minutes, for floors and trends. */
-export type RecentMinute = {
-  minute: number;
-  n0: number;
-  e0: number;
-  n1: number;
-  e1: number;
-  /** 95 % of each side lie below; null without operations. */
-  p95Primary: number | null;
-  p95Shadow: number | null;
-  checks: number;
-  mismatches: number;
-  /** Operations that processes took away from the shadow. */
-  left?: number | undefined;
-  /** Of the shadow: operations that lost their connection, of those whose sender tells; highest share of memory. */
-  drops?: number | undefined;
-  told?: number | undefined;
-  memory?: number | undefined;
-};
-
-/** The age of the oldest un-applied change in milliseconds, and the share of the server's connections in use. */
-type Look = { minute: number; lagMs: number; connections?: number | undefined };
-
-export type Evidence = {
-  schema: typeof EVIDENCE_SCHEMA;
-  /** Stage, its entry, and what its policy asks: another value means another fold. */
-  key: string;
-  closedThrough: number;
-  /** Minutes after `closedThrough` that are folded already. */
-  folded: readonly number[];
-  /** Judged minutes of the running horizon, and how many horizons have begun. */
-  minutes: number;
-  horizon: number;
-  metrics: Readonly<Record<Metric, Martingale>>;
-  /** ln of the evidence that the shadow is better than the rollback threshold. */
-  good: Readonly<Record<ProvenGood, number>>;
-  baseline: Baseline;
-  /** Both sides pooled since the stage began. */
-  primary: BucketedWindow;
-  shadow: BucketedWindow;
-  recent: readonly RecentMinute[];
-  /** What the database said, once a minute of the last thirty. */
-  looks: readonly Look[];
-  /** Newest minute in which each side had operations, and in which it reported anything. */
-  active: { primary: number | null; shadow: number | null };
-  reported: { primary: number | null; shadow: number | null };
-  /** Newest minute with a window that cannot be true, and why. */
-  impossible: { minute: number; why: string } | null;
-  /** Newest minute with checks. */
-  checkedMinute: number | null;
-  /** Minutes in a row with a primary and no window of the shadow. */
-  absent: number;
-};
 
 export type FoldContext = {
   key: string;
   policy: Policy;
   stageKind: StageKind;
   share: number;
+  /** Upper ends of the slices of the plan, as shares; empty where no slices are known. */
+  ends: readonly number[];
+  /** The minute in which this run began, with a plan of its own; null when it is not known. */
+  runMinute: number | null;
   /** First minute that belongs to the stage alone, and the first that is not over. */
   firstMinute: number;
   openMinute: number;
-  /** True when each side reports every minute, even of nothing, and minutes are handed in when they are complete. */
-  everyMinute: boolean;
   /** Readers follow the flags of this stage: only then the share of the reads says anything. */
   flagsDeployed: boolean;
 };
 
-export function newEvidence(key: string, baseline: Baseline = EMPTY_BASELINE, closedThrough = -1e9): Evidence {
-  const metrics = Object.fromEntries(
-    METRICS.map((name) => [name, newMartingale(METRIC_ROWS[name].prior.length, COUNTS)]),
-  ) as Record<Metric, Martingale>;
-  return {
-    schema: EVIDENCE_SCHEMA,
-    key,
-    closedThrough,
-    folded: [],
-    minutes: 0,
-    horizon: 1,
-    metrics,
-    good: { errors: 0, latency_p50: 0, latency_p95: 0, validation: 0 },
-    baseline,
-    primary: bucketedWindow(emptyWindow(0, 'primary')),
-    shadow: bucketedWindow(emptyWindow(0, 'shadow')),
-    recent: [],
-    looks: [],
-    active: { primary: null, shadow: null },
-    reported: { primary: null, shadow: null },
-    impossible: null,
-    checkedMinute: null,
-    absent: 0,
-  };
-}
-
-type Minute = {
-  primary: BucketedWindow | null;
-  shadow: BucketedWindow | null;
-  /** The shadow reported what cannot be true: somebody is there, and nothing is known of how many. */
-  spoiled: boolean;
-};
 type Draft = { -readonly [Key in keyof Evidence]: Evidence[Key] };
 
+/** What was folded of closed minutes, to be stored, and the same with the minutes that are still open for what comes late. */
+export type Folded = { closed: Evidence; now: Evidence };
+
 /**
- * Folds the windows of minutes that are not closed yet. `windows` holds at most one window per minute and side, all of
- * those after `before.closedThrough`; `late` are windows of closed minutes, which only tell what is usual.
+ * Folds the minutes after `before.closedThrough` that are over. `parts` holds all that has arrived of them, in any order.
  */
-export function fold(
-  before: Evidence,
-  windows: readonly MinuteWindow[],
-  context: FoldContext,
-  late: readonly MinuteWindow[] = [],
-): Evidence {
-  const draft: Draft = { ...before };
-  for (const window of late.map(bucketedWindow)) {
-    if (window.side === 'primary' && impossible(window) === null) draft.baseline = withMinute(draft.baseline, window);
-    // Reports of the shadow are late, not missing.
-    if (window.side === 'shadow') draft.absent = 0;
+export function fold(before: Evidence, parts: readonly WindowPart[], context: FoldContext): Folded {
+  const minutes = arrivedMinutes(parts, { ...context, closedThrough: before.closedThrough });
+  const closed: Draft = { ...before };
+  if (before.runMinute !== context.runMinute || String(before.ends) !== String(context.ends)) forget(closed, context);
+  const lastClosed = context.openMinute - 1 - GRACE_MINUTES;
+  for (const one of minutes) {
+    if (one.minute > lastClosed) break;
+    begin(closed, one.minute, context);
+    foldMinute(closed, one, groundOf(closed, plannedAt(one.minute, context)), context);
+    // Last: the minute that is measured is not part of what it is compared with.
+    if (one.primary) learn(closed, one.minute, one.primary, context);
   }
-  const waiting: number[] = [];
-  let newest = before.closedThrough;
-  for (const [minute, sides] of byMinute(windows, before, context, draft)) {
-    newest = Math.max(newest, minute);
-    if (before.folded.includes(minute)) continue;
-    if (!complete(sides, minute, context) && minute >= context.openMinute - GRACE_MINUTES) {
-      waiting.push(minute);
-      continue;
-    }
-    foldMinute(draft, minute, sides, context);
-    draft.folded = [...draft.folded, minute];
+  closed.closedThrough = Math.max(closed.closedThrough, Math.min(lastClosed, minutes.at(-1)?.minute ?? -Infinity));
+  const now: Draft = { ...closed };
+  begin(now, context.openMinute, context);
+  let ground: { of: FoldContext; is: Ground } | null = null;
+  for (const one of minutes) {
+    if (one.minute <= lastClosed) continue;
+    const planned = plannedAt(one.minute, context);
+    if (ground?.of.policy !== planned.policy) ground = { of: planned, is: groundOf(now, planned) };
+    foldMinute(now, one, ground.is, context);
   }
-  draft.closedThrough = waiting.length > 0 ? waiting[0]! - 1 : newest;
-  draft.folded = draft.folded.filter((minute) => minute > draft.closedThrough);
-  return draft;
+  // Of the open minutes only that they were there is kept.
+  const { active, reported } = now;
+  return { closed: { ...closed, active, reported }, now };
 }
 
-/** The possible windows of closed minutes by minute, oldest first; notes on the way who reported and what is impossible. */
-function byMinute(
-  windows: readonly MinuteWindow[],
-  { closedThrough }: Evidence,
-  context: FoldContext,
-  draft: Draft,
-): [number, Minute][] {
-  const minutes = new Map<number, Minute>();
-  for (const handedIn of windows) {
-    const { minute, side } = handedIn;
-    if (minute <= closedThrough) continue;
-    if (minute >= context.openMinute) continue;
-    const sides = minutes.get(minute) ?? { primary: null, shadow: null, spoiled: false };
-    minutes.set(minute, sides);
-    const window = bucketedWindow(handedIn);
-    const why = impossible(window);
-    if (why !== null) {
-      sides.spoiled ||= side === 'shadow';
-      if (minute >= context.firstMinute && minute >= (draft.impossible?.minute ?? minute))
-        draft.impossible = { minute, why: `${side} of minute ${minute}: ${why}` };
-      continue;
-    }
-    sides[side] = window;
-    draft.reported = later(draft.reported, side, minute);
-    if (window.count > 0) draft.active = later(draft.active, side, minute);
-  }
-  return [...minutes].sort((a, b) => a[0] - b[0]);
+const isCold = (minute: number, { firstMinute, policy }: FoldContext) => minute < firstMinute + policy.warmUpMinutes;
+
+/** While caches are cold only what no cold cache explains is beyond the threshold. */
+function plannedAt(minute: number, context: FoldContext): FoldContext {
+  if (!isCold(minute, context)) return context;
+  const { policy } = context;
+  const latencyIncreaseRollback = Math.max(policy.latencyIncreaseRollback, WARM_INCREASE);
+  return { ...context, policy: { ...policy, latencyIncreaseRollback } };
+}
+
+/** Other slices than before: what is known of those is of no use. */
+function forget(draft: Draft, { ends, runMinute }: FoldContext): void {
+  draft.ends = ends;
+  draft.runMinute = runMinute;
+  draft.share = 0;
+  draft.slices = [];
+  draft.levels = null;
+  draft.traffic = [];
+}
+
+/** Where the slices stand is fixed as the first minute of the stage is judged. */
+function begin(draft: Draft, minute: number, { ends, share, firstMinute }: FoldContext): void {
+  if (draft.minutes > 0 || minute < firstMinute) return;
+  const before = { levels: draft.levels, served: (slice: number) => onShadow({ ends, share: draft.share }, slice) };
+  draft.share = share;
+  draft.levels =
+    ends.length === 0 || draft.slices.length === 0
+      ? null
+      : levelsOf(draft.slices.slice(0, ends.length), before, firstMinute);
 }
 
 const later = (seen: Evidence['active'], side: 'primary' | 'shadow', minute: number) =>
   (seen[side] ?? Number.NEGATIVE_INFINITY) >= minute ? seen : { ...seen, [side]: minute };
 
-function complete({ primary, shadow }: Minute, minute: number, context: FoldContext): boolean {
-  const there = (window: BucketedWindow | null) => reports(window, context);
-  if (minute < context.firstMinute || context.stageKind === 'dual_write') return there(primary);
-  if (context.stageKind === 'full') return there(shadow);
-  return there(primary) && there(shadow);
-}
-
-/** A window without operations, only with checks, is no report where senders do not report an empty minute. */
-const reports = (window: BucketedWindow | null, { everyMinute }: FoldContext) =>
-  window !== null && (everyMinute || window.count > 0);
-
-function foldMinute(draft: Draft, minute: number, sides: Minute, context: FoldContext): void {
-  if (minute >= context.firstMinute) {
-    pool(draft, minute, sides);
-    if (context.stageKind === 'ramp' || context.stageKind === 'full') testMinute(draft, minute, sides, context);
+function foldMinute(draft: Draft, arrived: ArrivedMinute, ground: Ground, context: FoldContext): void {
+  const { minute, impossible } = arrived;
+  const inStage = minute >= context.firstMinute;
+  for (const side of ['primary', 'shadow'] as const) {
+    const there = arrived[side];
+    if (!there) continue;
+    draft.reported = later(draft.reported, side, minute);
+    if (there.all.count > 0) draft.active = later(draft.active, side, minute);
   }
-  // Last: the minute that is measured is not part of what it is compared with.
-  if (sides.primary) draft.baseline = withMinute(draft.baseline, sides.primary);
+  if (impossible && inStage) draft.impossible = { minute, why: impossible };
+  if (!inStage) return;
+  pool(draft, arrived);
+  if (context.stageKind === 'ramp' || context.stageKind === 'full') testMinute(draft, arrived, ground, context);
 }
 
-function pool(draft: Draft, minute: number, { primary, shadow }: Minute): void {
-  if (primary) draft.primary = pooled(minute, draft.primary, primary);
-  if (shadow) draft.shadow = pooled(minute, draft.shadow, shadow);
-  if (shadow && shadow.checks > 0) draft.checkedMinute = Math.max(minute, draft.checkedMinute ?? minute);
+/** What the primary did in a minute is what is usual of it from the next one on. */
+function learn(draft: Draft, minute: number, primary: SideMinute, context: FoldContext): void {
+  const { ends, firstMinute } = context;
+  const { latency } = draft.baseline;
+  draft.noise = LATENCIES.map((metric, at) => {
+    const edge = quantileEdge(latency, QUANTILES[metric]);
+    if (edge === null) return draft.noise[at]!;
+    return withShare(draft.noise[at]!, minute, {
+      n: primary.all.count,
+      above: countAboveEdge(primary.all.latency, edge),
+    });
+  });
+  draft.baseline = withMinute(draft.baseline, primary.all);
+  if (ends.length === 0) return;
+  const before =
+    draft.slices.length === ends.length + 1
+      ? draft.slices
+      : Array.from({ length: ends.length + 1 }, () => EMPTY_BASELINE);
+  draft.slices = before.map((slice, index) => {
+    const window = primary.slices[index];
+    const elsewhere = minute >= firstMinute && onShadow(context, index);
+    return elsewhere ? slice : sliceWithMinute(slice, minute, window ?? null);
+  });
+}
+
+function pool(draft: Draft, { minute, primary, shadow }: ArrivedMinute): void {
+  if (primary) draft.primary = pooled(minute, draft.primary, primary.all);
+  if (shadow) draft.shadow = pooled(minute, draft.shadow, shadow.all);
+  const [before, now] = [primary?.all ?? null, shadow?.all ?? null];
+  if (now && now.checks > 0) draft.checkedMinute = Math.max(minute, draft.checkedMinute ?? minute);
   const p95 = (window: BucketedWindow | null) => (window ? bucketsQuantileMs(window.latency, 0.95) : null);
   const recent: RecentMinute = {
     minute,
-    n0: primary?.count ?? 0,
-    e0: primary?.errors ?? 0,
-    n1: shadow?.count ?? 0,
-    e1: shadow?.errors ?? 0,
-    p95Primary: p95(primary),
-    p95Shadow: p95(shadow),
-    checks: shadow?.checks ?? 0,
-    mismatches: shadow?.mismatches ?? 0,
-    ...(primary?.left ? { left: primary.left } : {}),
-    ...(shadow?.told ? { told: shadow.told, drops: shadow.drops ?? 0 } : {}),
-    ...(shadow?.memory ? { memory: highestShare(shadow.memory) } : {}),
+    n0: before?.count ?? 0,
+    e0: before?.errors ?? 0,
+    n1: now?.count ?? 0,
+    e1: now?.errors ?? 0,
+    p95Primary: p95(before),
+    p95Shadow: p95(now),
+    checks: now?.checks ?? 0,
+    mismatches: now?.mismatches ?? 0,
+    ...(before?.left ? { left: before.left } : {}),
+    ...(now?.told ? { told: now.told, drops: now.drops ?? 0 } : {}),
+    ...(now?.memory ? { memory: highestShare(now.memory) } : {}),
   };
-  const place = draft.recent.findLastIndex((other) => other.minute <= minute) + 1;
-  draft.recent = draft.recent.toSpliced(place, 0, recent).slice(-RECENT_MINUTES);
+  draft.recent = [...draft.recent, recent].slice(-RECENT_MINUTES);
 }
 
-function testMinute(draft: Draft, minute: number, sides: Minute, context: FoldContext): void {
-  draft.absent = reports(sides.shadow, context) || !sides.primary ? 0 : draft.absent + 1;
+function testMinute(draft: Draft, sides: ArrivedMinute, ground: Ground, context: FoldContext): void {
+  const { minute } = sides;
+  draft.absent = (sides.shadow?.all.count ?? 0) > 0 || !sides.primary ? 0 : draft.absent + 1;
   draft.minutes += 1;
   if (draft.minutes > HORIZON_MINUTES) startHorizon(draft);
-  const { policy, share } = context;
-  const { baseline } = draft;
-  const clusters = overdispersion(baseline);
-  const sample: MeasuredMinute = { ...sides, baseline, clusters, policy, share };
+  const { policy } = context;
+  const compared = compare(sides.primary, sides.shadow, ground, draft.traffic);
+  draft.traffic = trafficAfter(draft.traffic, sides.primary, sides.shadow, ground);
+  const cold = isCold(minute, context);
+  const sample: MeasuredMinute = {
+    compared,
+    shadow: sides.shadow?.all ?? null,
+    policy,
+    clusters: overdispersion(draft.baseline),
+    noise: draft.noise.map(excessVariance),
+  };
+  if (draft.cold && !cold) warm(draft);
+  draft.cold = cold;
   const metrics = { ...draft.metrics };
+  const sizes = { ...draft.sizes };
   const good = { ...draft.good };
   for (const name of METRICS) {
     const { prior, measure } = METRIC_ROWS[name];
-    const measured =
-      name === 'share' && (sides.spoiled || !shareSpeaks(draft, minute, context)) ? null : measure(sample);
+    const speaks = name !== 'share' || (!sides.spoiled && shareSpeaks(draft, minute, context));
+    const measured = speaks ? measure(sample) : null;
     const limits = cap(logNeeded(name, draft.horizon), prior);
     const { logRatios, counts } = measured ?? { logRatios: silent(prior.length), counts: NO_COUNTS };
-    metrics[name] = step(draft.metrics[name], { t: draft.minutes, logRatios, counts }, limits);
-    if (measured && name !== 'share') good[name] = bounded(good[name] + measured.good);
+    metrics[name] = step(metrics[name], { t: draft.minutes, logRatios, counts }, limits);
+    if (!measured) continue;
+    sizes[name] = sized(sizes[name], measured.size);
+    if (name in good && !(cold && isLatency(name)))
+      good[name as ProvenGood] = bounded(good[name as ProvenGood] + measured.good);
   }
   draft.metrics = metrics;
+  draft.sizes = sizes;
   draft.good = good;
+  if (!cold) draft.above = draft.above.map((above, at) => summed(above, compared, at));
+}
+
+const isLatency = (name: Metric): name is LatencyMetric => name.startsWith('latency');
+
+function summed(above: Above, { n0, timed, latency }: Compared, at: number): Above {
+  const { primary, same, shadow, over, usual } = latency[at]!;
+  if (usual === null) return above;
+  return {
+    n0: above.n0 + n0,
+    primary: above.primary + primary,
+    n1: above.n1 + timed,
+    same: above.same + same,
+    slower: above.slower + shadow,
+    over: above.over + over,
+    usual: above.usual + timed * usual,
+  };
+}
+
+/** What was beyond the threshold while caches were cold says nothing of how far it is beyond now. What was proven stays. */
+function warm(draft: Draft): void {
+  const [metrics, sizes] = [{ ...draft.metrics }, { ...draft.sizes }];
+  for (const name of LATENCIES) {
+    sizes[name] = NO_SIZE;
+    metrics[name] = withoutExcursions(metrics[name]);
+  }
+  draft.metrics = metrics;
+  draft.sizes = sizes;
 }
 
 function startHorizon(draft: Draft): void {
@@ -282,7 +256,7 @@ function startHorizon(draft: Draft): void {
  * missing may be a report that was lost, and counts as "no reader came" only when that has lasted.
  */
 function shareSpeaks(draft: Draft, minute: number, context: FoldContext): boolean {
-  if (!context.flagsDeployed || minute < context.openMinute - 1 - GRACE_MINUTES) return false;
+  if (!context.flagsDeployed || minute < context.openMinute - 2 - GRACE_MINUTES) return false;
   return draft.absent === 0 || draft.absent > ABSENT_PATIENCE_MINUTES;
 }
 

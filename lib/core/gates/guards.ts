@@ -3,17 +3,24 @@
 import { type Condition, fired } from '../conditions/condition.ts';
 import { ms, number, percent } from '../conditions/figures.ts';
 import type { TestEvidence } from '../conditions/verdict.ts';
-import { quantileEdges } from './baseline.ts';
+import type { Policy } from '../cutover/cutover.ts';
+import { quantileEdge } from './buckets.ts';
+import type { Evidence } from './evidence.ts';
 import { unavailable } from './floors.ts';
+import { edgeBeyond } from './ground.ts';
 import { bucketUpperMs } from './histogram.ts';
+import { LATENCIES, type LatencyMetric, QUANTILES } from './levels.ts';
 import { logEvidence, loudest } from './martingale.ts';
-import { edgeBeyond, logNeeded, METRIC_ROWS, METRICS, type Metric } from './metrics.ts';
+import { logNeeded, METRIC_ROWS, METRICS, type Metric } from './metrics.ts';
 import type { Seen } from './seen.ts';
+import { BEYOND, BEYOND_WARM } from './size.ts';
 import { corruption } from './table-conditions.ts';
 
 export type TestedMetric = TestEvidence & {
   metric: Metric;
   proven: boolean;
+  /** The last bad run lies beyond the rollback threshold. */
+  beyond: boolean;
   /** Counts of the excursion of the alternative that speaks loudest. */
   counts: { n0: number; e0: number; n1: number; e1: number; over: number };
 };
@@ -35,6 +42,7 @@ export function testedMetrics({ evidence, input }: Seen): TestedMetric[] {
       badMinutes: bad,
       // Bad minutes alone are no proof, and nothing is proven in fewer of them than the policy says.
       proven: logE >= needed && bad >= input.policy.consecutiveFailures,
+      beyond: isBeyond(evidence, metric, input.policy),
       counts: { n0, e0, n1, e1, over },
     };
   });
@@ -46,29 +54,43 @@ export function firedGuards(seen: Seen, tested: readonly TestedMetric[]): Condit
   if (corrupted) return [corrupted];
   if (!seen.servesReads) return [];
   const floor = unavailable(seen);
-  const proven = tested.filter((one) => one.proven && beyondThreshold(seen, one));
+  const proven = tested.filter((one) => one.proven && rollsBack(seen, one));
   return [...(floor ? [floor] : []), ...proven.map((one) => firedCondition(seen, one))];
 }
 
 /** Proven worse than it may be, but by less than forces a rollback: a reason to stay, for a person to look at. */
 export function provenRegressions(seen: Seen, tested: readonly TestedMetric[]): TestedMetric[] {
-  return seen.servesReads ? tested.filter((one) => one.proven && !beyondThreshold(seen, one)) : [];
+  if (!seen.servesReads) return [];
+  const { cold } = seen.evidence;
+  return tested.filter((one) => one.proven && !rollsBack(seen, one) && !(cold && isLatency(one.metric)));
 }
 
-function beyondThreshold({ input: { policy } }: Seen, { metric, counts }: TestedMetric): boolean {
-  const { n0, e0, n1, over } = counts;
-  if (n1 === 0) return false;
-  switch (metric) {
-    case 'errors':
-      return over / n1 >= policy.errorRateRollback;
-    case 'latency_p50':
-    case 'latency_p95':
-      // Where nothing lies above the primary's quantile both shares can be 0, and then nothing lies beyond the limit.
-      return over > 0 && over / n1 >= e0 / n0;
-    default:
-      return true;
-  }
+/** All of the excursion that proves it lies beyond the rollback threshold, or its last run does: a proof may be old and small. */
+function isBeyond(evidence: Evidence, metric: Metric, policy: Policy): boolean {
+  const { at, bad } = evidence.sizes[metric];
+  const cold = evidence.cold && isLatency(metric);
+  const lastRun = at >= (cold ? BEYOND_WARM : BEYOND) && bad >= policy.consecutiveFailures;
+  return lastRun || (!cold && excursionBeyond(evidence, metric, policy));
 }
+
+function excursionBeyond({ metrics }: Evidence, metric: Metric, policy: Policy): boolean {
+  const [n0, e0, n1, , over] = loudest(metrics[metric]).sums as [number, number, number, number, number];
+  if (n1 === 0) return false;
+  const [seen, primary] = [over / n1, n0 > 0 ? e0 / n0 : 0];
+  if (metric === 'errors') return seen >= policy.errorRateRollback && seen - primary >= policy.errorRateRollback / 2;
+  // Where nothing lies above the primary's quantile both shares can be 0, and then nothing lies beyond the limit.
+  return !isLatency(metric) || (over > 0 && seen >= primary);
+}
+
+/**
+ * With nothing left on the primary its own past is all there is to compare with, and days differ: that holds, and is no proof. What is
+ * compared row by row, and reads that do not come, need no control.
+ */
+const needsControl = (metric: Metric) => metric === 'errors' || isLatency(metric);
+const isLatency = (metric: Metric): metric is LatencyMetric => (LATENCIES as readonly string[]).includes(metric);
+
+const rollsBack = ({ share }: Seen, { metric, beyond }: TestedMetric): boolean =>
+  beyond && !(share >= 1 && needsControl(metric));
 
 function firedCondition(seen: Seen, tested: TestedMetric): Condition {
   const { n0, e0, n1, e1, over } = tested.counts;
@@ -82,7 +104,8 @@ function firedCondition(seen: Seen, tested: TestedMetric): Condition {
         says: `The shadow fails ${percent(e1 / n1)} of its operations (${whole(e1)} of ${whole(n1)}), the primary ${percent(e0 / n0)}; the limit is ${percent(policy.errorRateRollback)}. ${proof}`,
       });
     case 'latency_p50':
-    case 'latency_p95': {
+    case 'latency_p95':
+    case 'latency_p99': {
       const { name, primaryMs, limitMs } = latencyLimit(seen, tested.metric);
       return fired(tested.metric, {
         seen: over / n1,
@@ -106,11 +129,11 @@ function firedCondition(seen: Seen, tested: TestedMetric): Condition {
   }
 }
 
-function latencyLimit({ evidence, input: { policy } }: Seen, metric: 'latency_p50' | 'latency_p95') {
-  const q = metric === 'latency_p50' ? 0.5 : 0.95;
-  const upper = quantileEdges(evidence.baseline.latency, q)?.upper ?? 0;
-  const limit = edgeBeyond(upper, policy.latencyIncreaseRollback, policy.latencyFloorMs);
-  return { name: `p${q * 100}`, primaryMs: bucketUpperMs(upper), limitMs: bucketUpperMs(limit) };
+function latencyLimit({ evidence, input: { policy } }: Seen, metric: LatencyMetric) {
+  const q = QUANTILES[metric];
+  const edge = quantileEdge(evidence.baseline.latency, q) ?? 0;
+  const limit = edgeBeyond(edge, policy.latencyIncreaseRollback, policy.latencyFloorMs);
+  return { name: `p${Math.round(q * 100)}`, primaryMs: bucketUpperMs(edge), limitMs: bucketUpperMs(limit) };
 }
 
 const whole = (count: number) => Math.round(count);

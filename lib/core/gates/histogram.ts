@@ -19,6 +19,11 @@ export function bucketIndex(latencyMs: number): number {
   return Math.min(MAX_BUCKET, Math.max(MIN_BUCKET, index));
 }
 
+/** Where a latency in milliseconds lies between the upper edges of buckets: 10.25 is γ^10.25 ms. */
+export function bucketIndexAt(latencyMs: number): number {
+  return Math.min(MAX_BUCKET, Math.max(MIN_BUCKET, Math.log(latencyMs) / LOG_GAMMA));
+}
+
 /** Upper edge of a bucket in milliseconds. */
 export function bucketUpperMs(index: number): number {
   return Math.exp(index * LOG_GAMMA);

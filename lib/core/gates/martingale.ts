@@ -50,6 +50,11 @@ export function withoutEvidence(martingale: Martingale): Martingale {
 /** ln w_t for the t-th minute (from 1) of the horizon. */
 export const logWeight = (t: number) => (t === 1 ? Math.log(AT_ONCE) : Math.log((1 - AT_ONCE) / (HORIZON_MINUTES - 1)));
 
+/** The same evidence with nothing counted yet. */
+export function withoutExcursions(martingale: Martingale): Martingale {
+  return { ...martingale, excursions: martingale.excursions.map(({ sums }) => nothingCounted(sums.length)) };
+}
+
 /** The prior that is left after t minutes. */
 const remainingWeight = (t: number) => (t === 0 ? 1 : (1 - AT_ONCE) * (1 - (t - 1) / (HORIZON_MINUTES - 1)));
 

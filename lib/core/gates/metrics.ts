@@ -1,18 +1,18 @@
 /**
  * What is measured in a minute, and with which alternatives: one row per metric. Each turns a minute of both sides into
  * the log ratios of its alternatives (the shadow is worse than allowed), the log ratio of the mirrored test (it is better
- * than the rollback threshold), and the counts behind them.
+ * than the rollback threshold), the counts behind them, and how far the rollback threshold itself is passed.
  */
 
 import type { Policy } from '../cutover/cutover.ts';
-import { type Baseline, edgeAt, highestRate, quantileEdges, usualErrorRate, usualShareAbove } from './baseline.ts';
+import { highestRate } from './baseline.ts';
 import type { BucketedWindow } from './bucketed-window.ts';
-import { countAbove } from './buckets.ts';
-import { bucketUpperMs } from './histogram.ts';
+import type { Compared } from './compared.ts';
+import { LATENCIES, type LatencyMetric, QUANTILES } from './levels.ts';
 import { binomialLogRatio, PAIR_LAMBDAS, pairLogRatio, type TwoSample, twoSampleLogRatio } from './likelihood.ts';
 import { logAdd } from './martingale.ts';
 
-export const METRICS = ['errors', 'latency_p50', 'latency_p95', 'validation', 'share'] as const;
+export const METRICS = ['errors', ...LATENCIES, 'validation', 'share'] as const;
 export type Metric = (typeof METRICS)[number];
 
 /** Metrics whose goodness must be proven, too, before a stage is left. */
@@ -20,21 +20,21 @@ export const PROVEN_GOOD = ['errors', 'latency_p50', 'latency_p95', 'validation'
 export type ProvenGood = (typeof PROVEN_GOOD)[number];
 
 export type MeasuredMinute = {
-  primary: BucketedWindow | null;
+  compared: Compared;
   shadow: BucketedWindow | null;
-  baseline: Baseline;
   policy: Policy;
   /** By how much failures scatter more than independent ones: `overdispersion` of the baseline. */
   clusters: number;
-  /** Share of the reads that the shadow should get, 0–1. At 1 the primary is what it was before the stage. */
-  share: number;
+  /** Variance of a share beyond the binomial one, by latency metric: `excessVariance` of the noise. */
+  noise: readonly number[];
 };
 
 /** Sums of an excursion, in this order. `over` counts what lies beyond the rollback threshold itself. */
 type Counts = readonly [n0: number, e0: number, n1: number, e1: number, over: number];
 export const COUNTS = 5;
 
-type Measured = { logRatios: readonly number[]; counts: Counts; good: number };
+/** `size` is the log ratio of "clearly beyond the rollback threshold" to "clearly inside". */
+type Measured = { logRatios: readonly number[]; counts: Counts; good: number; size: number };
 
 type Row = {
   /** Share of the stage's budget of false rollbacks. What is left is that of the floors. */
@@ -51,41 +51,53 @@ type Row = {
  * three failures. Measured by `npm run bench gates`, whose cells these choices decide.
  */
 const ERROR_EXCESS = [0.004, 0.015, 0.045, 0.3] as const;
-const ABOVE_P50 = [0.53, 0.6, 0.8, 0.95] as const;
-const ABOVE_P95 = [0.058, 0.075, 0.12, 0.3] as const;
+const ABOVE: Readonly<Record<LatencyMetric, readonly number[]>> = {
+  latency_p50: [0.53, 0.6, 0.8, 0.95],
+  latency_p95: [0.058, 0.075, 0.12, 0.3],
+  latency_p99: [0.014, 0.025, 0.06, 0.2],
+};
 /** Multiples of the highest mismatch rate that is allowed: of 1 %, 1.5, 2.2, 5, 20 and 80 %. */
 const MISMATCHES = [1.5, 2.2, 5, 20, 80] as const;
-/** Multiples of the planned share: next to nothing arrives. */
-const SHARES = [0.01, 0.05, 0.2] as const;
+/** Next to nothing of what is expected arrives. */
+const SHARES = [0.01, 0.05] as const;
 
 const alike = (of: readonly number[]) => of.map(() => 1 / of.length);
 
 export const METRIC_ROWS: Readonly<Record<Metric, Row>> = {
-  errors: { budget: 0.38, prior: [0.12, 0.45, 0.4, 0.03], measure: errors },
-  latency_p50: { budget: 0.19, prior: [0.3, 0.4, 0.2, 0.1], measure: (minute) => latency(minute, 0.5, ABOVE_P50) },
-  latency_p95: { budget: 0.13, prior: [0.25, 0.3, 0.3, 0.15], measure: (minute) => latency(minute, 0.95, ABOVE_P95) },
-  validation: { budget: 0.17, prior: [0.3, 0.3, 0.2, 0.1, 0.1], measure: validation },
+  errors: { budget: 0.375, prior: [0.12, 0.45, 0.4, 0.03], measure: errors },
+  latency_p50: { budget: 0.185, prior: [0.3, 0.4, 0.2, 0.1], measure: latency('latency_p50') },
+  latency_p95: { budget: 0.13, prior: [0.25, 0.3, 0.3, 0.15], measure: latency('latency_p95') },
+  latency_p99: { budget: 0.03, prior: [0.25, 0.3, 0.3, 0.15], measure: latency('latency_p99') },
+  validation: { budget: 0.15, prior: [0.3, 0.3, 0.2, 0.1, 0.1], measure: validation },
   share: { budget: 0.03, prior: alike(SHARES), measure: shareOfReads },
 };
 
 const CERTAIN = 1 - 1e-6;
+const inside = (rate: number) => Math.min(CERTAIN, Math.max(1e-6, rate));
 
 function errors(minute: MeasuredMinute): Measured | null {
-  const { baseline, policy, shadow } = minute;
-  const usual = usualErrorRate(baseline);
-  const margin = policy.errorRateAdvance;
-  const e1 = shadow?.errors ?? 0;
-  const served = compared(minute, {
-    e0: minute.primary?.errors ?? 0,
+  const { compared, policy, clusters } = minute;
+  const { usual, offset } = compared.errors;
+  const margin = policy.errorRateAdvance + offset;
+  const e1 = compared.errors.shadow;
+  const most = policy.errorRateRollback;
+  const served = tested(compared, {
+    e0: compared.errors.primary,
     e1,
     over: e1,
     usual,
     margin,
     worse: ERROR_EXCESS.map((excess) => Math.min(CERTAIN, usual + margin + excess)),
-    good: { e0: minute.primary?.errors ?? 0, e1, usual, better: usual, margin: policy.errorRateRollback },
+    good: { e0: compared.errors.primary, e1, usual, better: usual, margin: most },
+    size: binomialLogRatio(
+      compared.n1,
+      e1,
+      inside(usual + Math.max(0, offset) + 1.5 * most),
+      inside(usual + Math.max(0, offset) + most / 2),
+    ),
   });
   const measured = blended(served, pairs(minute));
-  return measured && spread(measured, minute.clusters);
+  return measured && spread(measured, clusters);
 }
 
 /** Requests that both sides were asked: what both fail says nothing, so few of them say much. */
@@ -94,10 +106,12 @@ function pairs({ shadow, policy }: MeasuredMinute): Measured | null {
   if (n === 0) return null;
   const seen = { n, shadowOnly: onlyShadow, primaryOnly: onlyPrimary };
   const turned = { n, shadowOnly: onlyPrimary, primaryOnly: onlyShadow };
+  const most = policy.errorRateRollback;
   return {
     logRatios: PAIR_LAMBDAS.map((lambda) => pairLogRatio(seen, lambda, policy.errorRateAdvance)),
     counts: [n, onlyPrimary, n, onlyShadow, onlyShadow],
-    good: pairLogRatio(turned, PAIR_LAMBDAS.at(-1)!, -policy.errorRateRollback),
+    good: pairLogRatio(turned, PAIR_LAMBDAS.at(-1)!, -most),
+    size: binomialLogRatio(n, onlyShadow, inside(1.5 * most), inside(most / 2)),
   };
 }
 
@@ -114,57 +128,58 @@ function blended(a: Measured | null, b: Measured | null): Measured | null {
     logRatios: a.logRatios.map((l, k) => mean(l, b.logRatios[k]!)),
     counts: [n0, e0, n1, e1, over],
     good: mean(a.good, b.good),
+    size: mean(a.size, b.size),
   };
 }
 
 /**
- * Failures that come in clusters of c say as much as one failure in c operations. The root of an e-variable is one, too
- * (Jensen), so nothing is lost of the bound where the primary's failures only seem to come in clusters.
+ * Operations whose outcomes hold together say less than they count. The root of an e-variable is one, too (Jensen), so nothing
+ * is lost of the bound where they only seem to.
  */
-function spread({ logRatios, counts, good }: Measured, factor: number): Measured {
-  return { logRatios: logRatios.map((l) => l / factor), counts, good: good / factor };
+function spread({ logRatios, counts, good, size }: Measured, factor: number): Measured {
+  return { logRatios: logRatios.map((l) => l / factor), counts, good: good / factor, size: size / factor };
 }
 
 /**
- * "Not more than (1 + r) slower" implies that no more of the shadow lies above (1 + r)·y than of the primary above y.
- * To find it worse, y is the upper edge of the quantile, to prove it good the lower one: whatever the histogram, both
- * have something above them to compare with.
+ * "Not more than (1 + r) slower" implies that no more of the shadow lies above (1 + r)·y than of the primary above y, where y is
+ * the quantile of the slice itself.
  */
-function latency(minute: MeasuredMinute, q: number, above: readonly number[]): Measured | null {
-  const { baseline, policy } = minute;
-  const edges = quantileEdges(baseline.latency, q);
-  if (!edges) return null;
-  const primaryAbove = (edge: number) => (minute.primary ? countAbove(minute.primary.latency, edge) : 0);
-  const shadowAbove = (edge: number) => (minute.shadow ? countAbove(minute.shadow.latency, edge) : 0);
-  const slowest = (edge: number, increase: number) => edgeBeyond(edge, increase, policy.latencyFloorMs);
-  const { lower, upper } = edges;
-  const usual = usualShareAbove(baseline, upper);
-  const usualLower = usualShareAbove(baseline, lower);
-  return compared(minute, {
-    e0: primaryAbove(upper),
-    e1: shadowAbove(slowest(upper, policy.latencyIncreaseAdvance)),
-    over: shadowAbove(slowest(upper, policy.latencyIncreaseRollback)),
-    usual,
-    margin: 0,
-    // Exactly the listed shares where the edge lies at the quantile; as far from what is usual where it does not.
-    worse: above.map((share) => Math.min(CERTAIN, usual + ((share - (1 - q)) * (1 - usual)) / q)),
-    good: {
-      e0: primaryAbove(lower),
-      e1: shadowAbove(slowest(lower, policy.latencyIncreaseRollback)),
-      usual: usualLower,
-      better: usualShareAbove(baseline, slowest(lower, policy.latencyIncreaseRollback)),
-      margin: 0,
-    },
-  });
+function latency(metric: LatencyMetric) {
+  const at = LATENCIES.indexOf(metric);
+  const share = 1 - QUANTILES[metric];
+  const [high, low] = share > 0.4 ? [share + 0.12, share - 0.12] : [share * 2, share / 2];
+  return ({ compared, noise }: MeasuredMinute): Measured | null => {
+    const seen = compared.latency[at]!;
+    if (seen.usual === null) return null;
+    const { usual, offset } = seen;
+    const ofTimed = { ...compared, n1: compared.timed };
+    const measured = tested(ofTimed, {
+      e0: seen.primary,
+      e1: seen.shadow,
+      over: seen.over,
+      usual: inside(usual),
+      margin: offset,
+      // Exactly the listed shares where the edge lies at the quantile; as far from what is usual where it does not.
+      worse: ABOVE[metric].map((above) =>
+        Math.min(CERTAIN, usual + offset + ((above - share) * (1 - usual)) / (1 - share)),
+      ),
+      // What is not known of a slice must not make the proof impossible.
+      good: {
+        e0: seen.good.primary,
+        e1: seen.good.over,
+        usual: inside(seen.good.usual),
+        better: inside(seen.good.better),
+        margin: -Math.min(offset, seen.good.usual / 2),
+      },
+      size: binomialLogRatio(compared.timed, seen.over, inside(high + offset), inside(low + offset)),
+    });
+    const { n0, timed: n1 } = compared;
+    const counting = share * (1 - share) * (1 / n1 + (n0 > 0 ? 1 / n0 : 0));
+    return measured && spread(measured, 1 + (2 * noise[at]!) / counting);
+  };
 }
 
-/** The edge an increase leads to, rounded up, and never nearer than the floor of milliseconds that matter. */
-export function edgeBeyond(edge: number, increase: number, floorMs: number): number {
-  const ms = bucketUpperMs(edge);
-  return Math.max(edgeAt(ms * (1 + increase)), floorMs > 0 ? edgeAt(ms + floorMs) : edge);
-}
-
-type Comparison = {
+type Sample = {
   e0: number;
   e1: number;
   over: number;
@@ -173,35 +188,45 @@ type Comparison = {
   margin: number;
   worse: readonly number[];
   good: { e0: number; e1: number; usual: number; better: number; margin: number };
+  size: number;
 };
 
-function compared({ primary, shadow, baseline, share }: MeasuredMinute, seen: Comparison): Measured | null {
-  const n1 = shadow?.count ?? 0;
+function tested({ n0, n1, past, fewLeft }: Compared, seen: Sample): Measured | null {
   if (n1 === 0) return null;
-  if (share >= 1) return againstUsual(n1, baseline.count, seen);
-  const n0 = primary?.count ?? 0;
-  if (n0 === 0) return null;
+  if (past !== null) return againstUsual(n1, past, seen);
+  if (n0 === 0 && !fewLeft) return null;
   const minute: TwoSample = { n0, e0: seen.e0, n1, e1: seen.e1 };
   const { good } = seen;
   return {
     logRatios: seen.worse.map((q1) => twoSampleLogRatio(minute, seen.usual, q1, seen.margin)),
     counts: [n0, seen.e0, n1, seen.e1, seen.over],
-    good: twoSampleLogRatio({ n0, e0: good.e0, n1, e1: good.e1 }, good.usual, good.better, good.margin),
+    good: fewLeft
+      ? goodByPast(n1, seen)
+      : twoSampleLogRatio({ n0, e0: good.e0, n1, e1: good.e1 }, good.usual, good.better, good.margin),
+    size: seen.size,
   };
 }
 
-/** The primary serves nothing: the most that its past allows stands for it. */
-function againstUsual(n1: number, pastCount: number, seen: Comparison): Measured | null {
+/**
+ * Where so little is left on the primary, it is control enough to see harm, and too little to prove health in any time: that is asked
+ * of its past, as at 100 %.
+ */
+function goodByPast(n1: number, { good }: Sample): number {
+  const border = good.usual + good.margin;
+  return border < 1 && good.better < border ? binomialLogRatio(n1, good.e1, good.better, border) : 0;
+}
+
+/** The primary serves nothing: the most that its past of so many operations allows stands for it. */
+function againstUsual(n1: number, pastCount: number, seen: Sample): Measured | null {
   if (pastCount === 0) return null;
   const highest = highestRate(seen.usual, pastCount) + seen.margin;
-  const { good } = seen;
-  const border = good.usual + good.margin;
   return {
     logRatios: seen.worse.map((q) =>
       q > highest && highest < CERTAIN ? binomialLogRatio(n1, seen.e1, q, highest) : 0,
     ),
     counts: [n1, n1 * highest, n1, seen.e1, seen.over],
-    good: border < 1 && good.better < border ? binomialLogRatio(n1, good.e1, good.better, border) : 0,
+    good: goodByPast(n1, seen),
+    size: seen.size,
   };
 }
 
@@ -216,30 +241,39 @@ function validation({ shadow, policy }: MeasuredMinute): Measured | null {
   return {
     ...oneSample(n, e, allowed, MISMATCHES),
     good: binomialLogRatio(n, e, allowed * ALMOST_NONE, allowed),
+    size: MOST_SIZE,
   };
 }
 
-function oneSample(n: number, e: number, allowed: number, multiples: readonly number[]): Measured {
+function oneSample(n: number, e: number, allowed: number, multiples: readonly number[]): Omit<Measured, 'size'> {
   const highest = allowed + (1 - allowed) * 0.9;
   const logRatios = multiples.map((multiple) => binomialLogRatio(n, e, Math.min(multiple * allowed, highest), allowed));
   return { logRatios, counts: [0, 0, n, e, e], good: 0 };
 }
 
 /**
- * Of the reads that could have gone either way, at least half the planned share should have come to the shadow. Those that
+ * Next to nothing of what the slices of the shadow usually have has come, though the others have their traffic. Operations that
  * were taken away from it count as if they had come: its errors say why they were taken away.
  */
-function shareOfReads({ primary, shadow, share }: MeasuredMinute): Measured | null {
-  const n = (primary ? primary.count - primary.keyless : 0) + (shadow?.count ?? 0);
-  const n1 = Math.min(n, (shadow?.count ?? 0) + (primary?.left ?? 0));
-  if (n === 0 || share === 0) return null;
-  const least = share / 2;
+function shareOfReads({ compared }: MeasuredMinute): Measured | null {
+  const { expected, arrived } = compared;
+  if (expected === null || expected < 1) return null;
+  const n = Math.round(expected + compared.n0);
+  const n1 = Math.min(n, arrived);
+  const least = (expected / (expected + compared.n0)) * ALMOST_NOTHING;
   return {
-    logRatios: SHARES.map((multiple) => binomialLogRatio(n, n1, share * multiple, least)),
+    logRatios: SHARES.map((multiple) => binomialLogRatio(n, n1, least * multiple, least)),
     counts: [n, 0, n, n1, n1],
     good: 0,
+    size: MOST_SIZE,
   };
 }
+
+/** Less than this part of the usual traffic of its keys is no shortfall any more: nothing is there. */
+const ALMOST_NOTHING = 0.1;
+
+/** The clock of size stands at most here, so that what is over is soon forgotten. */
+export const MOST_SIZE = 8;
 
 /** How often a healthy stage may be rolled back by chance. */
 const ALPHA = 0.01;

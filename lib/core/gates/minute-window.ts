@@ -61,7 +61,7 @@ export const TOLD_COUNTERS = [...OPTIONAL_COUNTERS, ...PAIR_COUNTERS] as const;
 
 type Optional = Pick<MinuteWindow, (typeof TOLD_COUNTERS)[number] | 'memory'>;
 
-function mergedOptional(a: MinuteWindow, b: MinuteWindow): Optional {
+export function mergedOptional(a: Optional, b: Optional): Optional {
   const merged: { -readonly [Name in keyof Optional]: Optional[Name] } = {};
   for (const name of TOLD_COUNTERS) {
     const sum = (a[name] ?? 0) + (b[name] ?? 0);
@@ -69,6 +69,17 @@ function mergedOptional(a: MinuteWindow, b: MinuteWindow): Optional {
   }
   if (a.memory || b.memory) merged.memory = addHistograms(a.memory ?? {}, b.memory ?? {});
   return merged;
+}
+
+/** One window per minute and side, oldest first, then the primary. */
+export function wholeWindows(windows: readonly MinuteWindow[]): MinuteWindow[] {
+  const merged = new Map<string, MinuteWindow>();
+  for (const window of windows) {
+    const key = `${window.minute}#${window.side}`;
+    const before = merged.get(key);
+    merged.set(key, before ? mergeWindows(before, window) : window);
+  }
+  return [...merged.values()].sort((a, b) => a.minute - b.minute || compare(a.side, b.side));
 }
 
 /** One part per minute, side, operation and slice, oldest first, then in this order; what has no slice comes first. */

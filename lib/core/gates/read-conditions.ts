@@ -9,11 +9,16 @@ import type { Wait } from '../conditions/release.ts';
 import type { Policy } from '../cutover/cutover.ts';
 import type { BucketedWindow } from './bucketed-window.ts';
 import { bucketsQuantileMs } from './buckets.ts';
+import { FEW_LEFT } from './compared.ts';
+import type { Above } from './evidence.ts';
 import { explainedFailures } from './floors.ts';
+import { errorsBySlice, isSliced, MOSTLY_SERVED } from './ground.ts';
 import { provenRegressions, type TestedMetric } from './guards.ts';
+import { LATENCIES } from './levels.ts';
 import type { ProvenGood } from './metrics.ts';
 import type { Seen } from './seen.ts';
 import { slowest } from './seen.ts';
+import { binomialTail } from './statistics.ts';
 
 /** Rejected at 5 %, and the evidence of the contrary above which nothing advances. */
 const PROOF = 20;
@@ -27,7 +32,7 @@ export function readConditions(seen: Seen, tested: readonly TestedMetric[]): Con
   const { policy } = seen.input;
   const { shadow, primary } = seen;
   const past = pastOf(seen);
-  const errors = excessErrors(shadow, past);
+  const errors = excessErrors(seen, past);
   const proven = provenRegressions(seen, tested);
   return [
     samples(seen),
@@ -40,12 +45,13 @@ export function readConditions(seen: Seen, tested: readonly TestedMetric[]): Con
     }),
     proof(seen, 'errors', `that fewer than ${percent(policy.errorRateRollback)} more of its operations fail`),
     ...(['latency_p50', 'latency_p95'] as const).flatMap((metric) => [
-      latencyCondition(metric, shadow, past, policy),
+      isSliced(seen.evidence.levels, seen) ? bySlice(metric, seen) : latencyCondition(metric, shadow, past, policy),
       proof(seen, metric, `that its ${name(metric)} is less than ${percent(policy.latencyIncreaseRollback)} slower`),
     ]),
     ...validation(seen),
     keyless(primary, shadow, policy),
     ...leftReads(seen),
+    ...shortfall(seen),
     ...(proven.length > 0 ? proven.map(staysBelowThreshold) : [regression(tested)]),
     ...failures(seen),
   ];
@@ -58,9 +64,11 @@ function pastOf({ evidence, primary, share }: Seen): Pick<BucketedWindow, 'count
   return share >= 1 || primary.count === 0 ? evidence.baseline : primary;
 }
 
-function excessErrors(shadow: BucketedWindow, past: Pick<BucketedWindow, 'count' | 'errors'>) {
+function excessErrors(seen: Seen, past: Pick<BucketedWindow, 'count' | 'errors'>) {
+  const { shadow, evidence } = seen;
+  const usual = isSliced(evidence.levels, seen) ? errorsBySlice(evidence.levels!, seen) : 0;
   const rate = ({ count, errors }: Pick<BucketedWindow, 'count' | 'errors'>) => (count > 0 ? errors / count : 0);
-  return { shadow: rate(shadow), primary: rate(past), excess: rate(shadow) - rate(past) };
+  return { shadow: rate(shadow), primary: rate(past), excess: rate(shadow) - rate(past) - usual };
 }
 
 function samples({ shadow, share, input: { policy } }: Seen): Condition {
@@ -113,6 +121,46 @@ function latencyCondition(
     says: `${name(metric)} is ${ms(now)} on the shadow and ${ms(before)} on the primary; less than ${ms(limit)} is needed.`,
     release: { wait: 'faster' },
   });
+}
+
+/** Each slice against itself: by how much the shadow is slower, from the shares above the edges. */
+function bySlice(metric: 'latency_p50' | 'latency_p95', { evidence, share, input: { policy } }: Seen): Condition {
+  const above = evidence.above[LATENCIES.indexOf(metric)]!;
+  const { latencyIncreaseAdvance: limit } = policy;
+  const may = usually(above, share);
+  if (may === null || above.n1 === 0) {
+    const says = `No latency of both sides to compare at ${name(metric)}.`;
+    const release = { wait: 'operations_of_both' } as const;
+    return condition(metric, { ok: false, seen: null, limit, unit: 'rate', says, release });
+  }
+  const found = slowerBy(above, may, policy);
+  return condition(metric, {
+    ok: above.slower / above.n1 < may || above.slower === 0,
+    seen: Math.round(found * 1000) / 1000,
+    limit,
+    unit: 'rate',
+    says: `${name(metric)} is ${percent(Math.abs(found))} ${found < 0 ? 'faster' : 'slower'} than the same keys were on the primary, corrected by what the others do meanwhile; less than ${percent(limit)} slower is needed.`,
+    release: { wait: 'faster' },
+  });
+}
+
+/** The share of the shadow that may lie above the edge: that of the primary, or of its past where next to nothing is left of it. */
+function usually({ n0, primary, n1, usual }: Above, share: number): number | null {
+  if (share >= MOSTLY_SERVED && n0 * FEW_LEFT < n1) return usual / n1;
+  return n0 > 0 ? primary / n0 : null;
+}
+
+/** Where the share above the edge is what it may be, between the edges and beyond them in a straight line. */
+function slowerBy({ n1, same, slower, over }: Above, may: number, policy: Policy): number {
+  const points = [
+    [0, same / n1],
+    [policy.latencyIncreaseAdvance, slower / n1],
+    [policy.latencyIncreaseRollback, over / n1],
+  ] as const;
+  const [from, to] = points[1][1] > may ? [points[1], points[2]] : [points[0], points[1]];
+  const fall = from[1] - to[1];
+  if (fall <= 0) return from[1] > may ? to[0] : from[0];
+  return Math.max(-0.5, from[0] + ((from[1] - may) / fall) * (to[0] - from[0]));
 }
 
 function validation(seen: Seen): Condition[] {
@@ -174,6 +222,28 @@ function leftReads({ evidence, openMinute, input: { policy } }: Seen): Condition
     }),
   ];
 }
+
+/** Far fewer reads than are planned: its keys may be quiet ones, or it swallows them. A person, or more of them, decides. */
+function shortfall({ evidence, share }: Seen): Condition[] {
+  if (share >= 1) return [];
+  const last = evidence.recent.slice(-SHORTFALL_MINUTES);
+  const came = last.reduce((sum, { n1, left = 0 }) => sum + n1 + left, 0);
+  const all = last.reduce((sum, { n0, n1 }) => sum + n0 + n1, 0);
+  const least = share / 2;
+  if (all === 0 || came / all >= least || 1 - binomialTail(all, came + 1, least) > SHORTFALL_CHANCE) return [];
+  return [
+    condition('black_hole', {
+      ok: false,
+      seen: came / all,
+      limit: least,
+      says: `Only ${percent(came / all)} of the reads came to the shadow in ${last.length} minutes where ${percent(share)} are sent: its keys are quiet, or it swallows them, or does not report.`,
+      release: { wait: 'traffic' },
+    }),
+  ];
+}
+
+const SHORTFALL_MINUTES = 15;
+const SHORTFALL_CHANCE = 1e-4;
 
 function regression(tested: readonly TestedMetric[]): Condition {
   const highest = tested.reduce((most, one) => (one.evidence > most.evidence ? one : most));

@@ -3,13 +3,15 @@
 import { MINUTE_MS } from '../base/units.ts';
 import type { Condition } from '../conditions/condition.ts';
 import type { CutoverState, Policy } from '../cutover/cutover.ts';
-import type { Stage, StageKind } from '../cutover/plan.ts';
+import { FULL_SHARE_PPM, type Stage, type StageKind } from '../cutover/plan.ts';
 import { isUnderWay } from '../cutover/stage-kinds.ts';
 import { effectiveKind, evidenceSinceMs, readsShadow } from '../cutover/switches.ts';
 import { sharePpmOf } from '../routing/flags.ts';
+import { slicesOf } from '../routing/slices.ts';
 import type { BucketedWindow } from './bucketed-window.ts';
-import { EVIDENCE_SCHEMA, type Evidence, fold, newEvidence, RECENT_MINUTES } from './fold.ts';
-import type { MinuteWindow } from './minute-window.ts';
+import { EVIDENCE_SCHEMA, type Evidence, newEvidence, RECENT_MINUTES } from './evidence.ts';
+import { fold } from './fold.ts';
+import type { WindowPart } from './minute-window.ts';
 import type { TableStatus } from './table-status.ts';
 
 /** What tells how the primary usually is. */
@@ -22,18 +24,16 @@ const LATE_MINUTES = 60;
 export type GateInput = {
   state: CutoverState;
   policy: Policy;
-  /** At most one per minute and side: all since `unfoldedFrom(…)`. Those that are folded or still open are ignored. */
-  windows: readonly MinuteWindow[];
+  /** All parts of the minutes since `unfoldedFrom(…)`. Those that are folded or still open are ignored. */
+  parts: readonly WindowPart[];
+  /** Upper ends of the slices, as shares; those of the plan when left out. */
+  ends?: readonly number[];
   /** Only for table cutovers; null when the database could not be asked. */
   table: TableStatus | null;
   /** Why there is no status: what asking for it ended with; null when the database knows nothing of this cutover. */
   tableProblem?: string | null;
   /** What was folded so far, from `resume`. Without it everything is folded again from the windows. */
   evidence?: Evidence | null;
-  /** Windows of minutes that are closed already: they tell what is usual and nothing else. */
-  late?: readonly MinuteWindow[];
-  /** Both sides report every minute, even of nothing, before it is judged. Elsewhere a minute may have no window. */
-  everyMinute?: boolean;
   /** Comparisons of both sides must prove the validation score. */
   checksRequired?: boolean;
   /** True when the deployed flags carry this state's epoch and version. */
@@ -47,7 +47,9 @@ export type GateInput = {
 
 export type Seen = {
   input: GateInput;
+  /** With the minutes that are still open for what comes late; `closed` is without them, to be stored. */
   evidence: Evidence;
+  closed: Evidence;
   stage: Stage | undefined;
   /** Minute of `nowMs`: still open. */
   openMinute: number;
@@ -55,8 +57,9 @@ export type Seen = {
   servesReads: boolean;
   /** What the stage is while its switches are as they are. */
   stageKind: StageKind;
-  /** Share of the reads planned for the shadow, 0–1. */
+  /** Share of the reads planned for the shadow, 0–1, and the upper ends of the slices; empty where no slices are known. */
   share: number;
+  ends: readonly number[];
   primary: BucketedWindow;
   shadow: BucketedWindow;
 };
@@ -73,12 +76,13 @@ const FOLDED_LIMITS = [
   'latencyIncreaseAdvance',
   'latencyFloorMs',
   'validationScoreRollback',
+  'warmUpMinutes',
 ] as const satisfies (keyof Policy)[];
 
 /** Another stage, another entry, a switch or other limits need another fold. */
 export function evidenceKey(state: CutoverState, policy: Policy): string {
   const limits = FOLDED_LIMITS.map((name) => policy[name]);
-  return JSON.stringify([state.stage, evidenceSinceMs(state), state.epoch, sharePpmOf(state), limits]);
+  return JSON.stringify([state.stage, evidenceSinceMs(state), state.epoch, sharePpmOf(state), endsOf(state), limits]);
 }
 
 /**
@@ -99,7 +103,7 @@ export function resume(
   const { closedThrough } = usable ?? { closedThrough: Number.NEGATIVE_INFINITY };
   // The stored fold ended before this stage began, and not long before: only the minutes in between are missing.
   if (usable && closedThrough < firstMinute && closedThrough >= openMinute - HISTORY_MINUTES) {
-    return { evidence: newEvidence(key, usable.baseline, closedThrough), fromMinute: closedThrough + 1 };
+    return { evidence: newEvidence(key, usable, closedThrough), fromMinute: closedThrough + 1 };
   }
   const fromMinute = Math.max(firstMinute, openMinute - (isUnderWay(state) ? REBUILT_MINUTES : 0)) - HISTORY_MINUTES;
   return { evidence: newEvidence(key), fromMinute };
@@ -120,34 +124,44 @@ export function unfoldedFrom(
   return Math.max(fromMinute, Math.floor(Math.min(last.atMs, nowMs) / MINUTE_MS) - LATE_MINUTES);
 }
 
+/** As shares; none for a plan of one slice. */
+function endsOf({ plan }: Pick<CutoverState, 'plan'>): readonly number[] {
+  const ends = slicesOf(plan, plan.holdBackPpm ?? 0);
+  return ends.length > 1 ? ends.map((ppm) => ppm / FULL_SHARE_PPM) : [];
+}
+
 export function collect(input: GateInput): Seen {
-  const { state, policy, windows, nowMs } = input;
+  const { state, policy, parts, nowMs } = input;
   const openMinute = Math.floor(nowMs / MINUTE_MS);
   const firstMinute = firstMinuteOf(state);
   const share = sharePpmOf(state) / 1_000_000;
   const stageKind = effectiveKind(state);
+  const ends = input.ends ?? endsOf(state);
   const { evidence: before } = resume(input.evidence, state, policy, nowMs);
-  const context = {
+  const { closed, now } = fold(before, parts, {
     key: before.key,
     policy,
     stageKind,
     share,
+    ends,
+    runMinute: state.started && Math.floor(state.started.atMs / MINUTE_MS),
     firstMinute,
     openMinute,
-    everyMinute: input.everyMinute ?? false,
     flagsDeployed: input.flagsDeployed,
-  };
-  const folded = fold(before, windows, context, input.late);
-  const evidence = input.table ? withLook(folded, openMinute, input.table) : folded;
+  });
+  const looked = (evidence: Evidence) => (input.table ? withLook(evidence, openMinute, input.table) : evidence);
+  const evidence = looked(now);
   return {
     input,
     evidence,
+    closed: looked(closed),
     stage: state.plan.stages.find((stage) => stage.name === state.stage),
     openMinute,
     firstMinute,
     servesReads: readsShadow(state),
     stageKind,
     share,
+    ends,
     primary: evidence.primary,
     shadow: evidence.shadow,
   };

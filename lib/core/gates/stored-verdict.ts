@@ -1,6 +1,6 @@
 import type { Verdict } from '../conditions/verdict.ts';
 import type { Observations } from '../cutover/criterion.ts';
-import type { Evidence } from './fold.ts';
+import type { Evidence } from './evidence.ts';
 
 /**
  * The verdict of a tick as it is stored, with the evidence that the next one goes on from; null when it cannot be used. And what

@@ -8,8 +8,8 @@ import type { Verdict } from '../conditions/verdict.ts';
 import type { Observations } from '../cutover/criterion.ts';
 import type { CutoverDeclaration, CutoverState, Policy, SystemState } from '../cutover/cutover.ts';
 import type { ForwardsSummary } from '../forwards/forward.ts';
-import type { Evidence } from '../gates/fold.ts';
-import type { MinuteWindow } from '../gates/minute-window.ts';
+import type { Evidence } from '../gates/evidence.ts';
+import type { MinuteWindow, WindowPart } from '../gates/minute-window.ts';
 import type { StoredVerdict } from '../gates/stored-verdict.ts';
 import type { TableStatus } from '../gates/table-status.ts';
 
@@ -25,6 +25,8 @@ export type Snapshot = {
   last: StoredVerdict | null;
   /** What the evidence, the rules and the guards look at, oldest first. */
   windows: readonly MinuteWindow[];
+  /** The same by slice of the plan and kind of operation. */
+  parts: readonly WindowPart[];
   /** Null for what is no table, and when the database could not be asked, or knows nothing of this cutover. */
   table: TableStatus | null;
   /** Why there is no status: what asking for it ended with. */

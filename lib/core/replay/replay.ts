@@ -14,27 +14,40 @@ import { MINUTE_MS } from '../base/units.ts';
 import { fired, idOf } from '../conditions/condition.ts';
 import type { Figure } from '../conditions/figures.ts';
 import type { Verdict } from '../conditions/verdict.ts';
-import { type CutoverState, DEFAULT_POLICY, initialState, type Policy, type Side } from '../cutover/cutover.ts';
+import { type CutoverState, DEFAULT_POLICY, initialState, type Policy } from '../cutover/cutover.ts';
 import { bucketedWindow, impossible } from '../gates/bucketed-window.ts';
 import { evaluateGates } from '../gates/evaluate.ts';
-import type { Evidence } from '../gates/fold.ts';
+import type { Evidence } from '../gates/evidence.ts';
 import { bucketIndex, type Histogram } from '../gates/histogram.ts';
-import type { MinuteWindow } from '../gates/minute-window.ts';
+import type { WindowPart } from '../gates/minute-window.ts';
 import { deadlineCondition } from '../holds/deadline.ts';
 
-export type ReplayRow = MinuteWindow & {
+export type ReplayRow = {
+  part: WindowPart;
+  /** Rows of several senders add up; a row that one of them sends again is a duplicate. */
+  source: string;
+  /** So many minutes after its own it arrived; null where the order of the file says it. */
+  late: number | null;
   /** One row of the shadow is known to be wrong. */
   confirmedCorruption: boolean;
 };
 
 /** Rows by their place in the file. A row is made when it is asked for: a million of them do not fit into memory at once. */
-export type ReplayRows = { length: number; minute(index: number): number; row(index: number): ReplayRow };
+export type ReplayRows = {
+  length: number;
+  minute(index: number): number;
+  /** See `ReplayRow`. */
+  late(index: number): number | null;
+  row(index: number): ReplayRow;
+};
 
 export type ReplayTrace = {
   id: string;
   policy: Partial<Policy>;
   /** Share of the reads that the shadow should get, 0–1. */
   share: number;
+  /** Shares of the plan's slices, together 1; null in a file that tells none. */
+  slices: readonly number[] | null;
   /** First minute of the stage. */
   startsAtMinute: number;
   minDwellMinutes: number;
@@ -82,26 +95,29 @@ export function histogramOf(latency: readonly number[]): Histogram {
 export function* replay(trace: ReplayTrace): Generator<ReplayedMinute> {
   const state = stateOf(trace);
   const policy = policyOf(trace);
+  const ends = trace.slices ? endsOf(trace.slices) : [];
   const deliveries = deliveriesOf(trace.rows);
   const last = Math.max(deliveries.newest, FEWEST_MINUTES);
   const rest = buffer();
   let evidence: Evidence | null = null;
-  let corrupted = false;
+  let [corrupted, checked] = [false, trace.slices === null];
   for (let minute = 1; minute <= last; minute += 1) {
     const arrived = deliveries.of(minute === 1 ? Number.NEGATIVE_INFINITY : minute, minute);
-    const late = rest.add(arrived, evidence?.closedThrough ?? Number.NEGATIVE_INFINITY);
-    corrupted ||= arrived.some((row) => row.confirmedCorruption && row.minute >= trace.startsAtMinute);
+    rest.add(arrived);
+    corrupted ||= arrived.some(
+      ({ part, confirmedCorruption }) => confirmedCorruption && part.window.minute >= trace.startsAtMinute,
+    );
+    checked ||= arrived.some(({ part }) => part.window.checks > 0);
     const nowMs = (minute + 1) * MINUTE_MS;
     const deadline = deadlineCondition(policy, state, nowMs);
     const evaluated = evaluateGates({
       state,
       policy,
-      windows: rest.windows(),
+      parts: rest.parts(),
+      ends,
       table: null,
       evidence,
-      late,
-      everyMinute: true,
-      checksRequired: true,
+      checksRequired: checked,
       flagsDeployed: true,
       nowMs,
       holds: deadline ? [deadline] : [],
@@ -112,6 +128,16 @@ export function* replay(trace: ReplayTrace): Generator<ReplayedMinute> {
     yield shownMinute(minute, evaluated.verdict);
     if (evaluated.verdict.verdict === 'rollback') return;
   }
+}
+
+function endsOf(slices: readonly number[]): number[] {
+  let sum = 0;
+  const ends = slices.map((share) => {
+    sum += share;
+    return sum;
+  });
+  // The last one in spite of what rounding makes of it.
+  return [...ends.slice(0, -1), 1];
 }
 
 const CORRUPTION = fired('corruption', {
@@ -138,12 +164,14 @@ export function shownMinute(minute: number, { verdict, reasons, evidence }: Verd
   };
 }
 
-function policyOf({ policy, stageMaxMinutes }: ReplayTrace): Policy {
-  // The format knows no floor of milliseconds and no fewest samples: proof decides. Every stage needs validation.
+function policyOf({ policy, slices, stageMaxMinutes }: ReplayTrace): Policy {
+  // The format knows no floor of milliseconds and no fewest samples: proof decides. A file of the first edition knows no warm-up, and
+  // every one of its stages needs validation.
   return {
     ...DEFAULT_POLICY,
     latencyFloorMs: 0,
     minSamples: 1,
+    ...(slices === null ? { warmUpMinutes: 0 } : {}),
     ...policy,
     deadlineMinutes: stageMaxMinutes,
   };
@@ -199,34 +227,34 @@ function deliveryMinutes(rows: ReplayRows): { minutes: Int32Array; newest: numbe
   let clock = Number.NEGATIVE_INFINITY;
   for (let index = 0; index < rows.length; index += 1) {
     const minute = rows.minute(index);
+    const late = rows.late(index);
+    if (late !== null) {
+      minutes[index] = minute + late;
+      clock = Math.max(clock, minute);
+      continue;
+    }
     clock = Math.max(clock, minute);
     minutes[index] = clock - minute > MOST_LATE_MINUTES ? minute : clock;
   }
   return { minutes, newest: rows.length === 0 ? 0 : clock };
 }
 
-/** Windows of minutes that are not closed yet. The first delivery of a window that can be true counts, others are ignored. */
+/** Rows of minutes that are not closed yet. The first delivery of a row that can be true counts, others are ignored. */
 function buffer() {
-  const open = new Map<number, Partial<Record<Side, MinuteWindow>>>();
-  const seen = new Set<number>();
+  const open = new Map<number, Map<string, WindowPart>>();
+  const seen = new Set<string>();
   return {
-    /** @returns the windows that come after their minute closed */
-    add(rows: readonly ReplayRow[], closedThrough: number): MinuteWindow[] {
-      const late: MinuteWindow[] = [];
-      for (const { confirmedCorruption: _, ...window } of rows) {
-        const key = 2 * window.minute + (window.side === 'primary' ? 0 : 1);
+    add(rows: readonly ReplayRow[]): void {
+      for (const { part, source } of rows) {
+        const { minute, side } = part.window;
+        const key = [minute, side, part.slice ?? '', part.operation, source].join('\n');
         if (seen.has(key)) continue;
-        if (impossible(bucketedWindow(window)) === null) seen.add(key);
-        if (window.minute <= closedThrough) {
-          late.push(window);
-          continue;
-        }
-        const sides = open.get(window.minute) ?? {};
-        open.set(window.minute, { ...sides, [window.side]: window });
+        if (impossible(bucketedWindow(part.window)) === null) seen.add(key);
+        const parts = open.get(minute) ?? new Map<string, WindowPart>();
+        open.set(minute, parts.set(key, part));
       }
-      return late;
     },
-    windows: (): MinuteWindow[] => [...open.values()].flatMap((sides) => Object.values(sides)),
+    parts: (): WindowPart[] => [...open.values()].flatMap((parts) => [...parts.values()]),
     forget(closedThrough: number): void {
       for (const minute of open.keys()) if (minute <= closedThrough) open.delete(minute);
     },

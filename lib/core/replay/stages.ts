@@ -8,8 +8,8 @@ import { MINUTE_MS } from '../base/units.ts';
 import type { CutoverState, Policy } from '../cutover/cutover.ts';
 import { isUnderWay } from '../cutover/stage-kinds.ts';
 import { evaluateGates } from '../gates/evaluate.ts';
-import type { Evidence } from '../gates/fold.ts';
-import type { MinuteWindow } from '../gates/minute-window.ts';
+import type { Evidence } from '../gates/evidence.ts';
+import type { WindowPart } from '../gates/minute-window.ts';
 import type { AuditEntry } from '../stage/audit.ts';
 import type { Event } from '../stage/events.ts';
 import { staysIn } from '../stage/intervals.ts';
@@ -28,19 +28,20 @@ export function stageRuns(initial: CutoverState, entries: readonly AuditEntry<Ev
 }
 
 /**
- * The verdict of every minute of a stay, counted from 1, the last one the first rollback.
- * @param windows of both sides, from an hour before the stay on, oldest first
+ * The verdict of every minute of a stay, counted from 1, the last one the first rollback; in the end the evidence, with which the next
+ * stay begins, as in production.
+ * @param parts of both sides, from an hour before the stay on, oldest first
  */
 export function* replayRun(
   run: StageRun,
   policy: Policy,
-  windows: readonly MinuteWindow[],
-  nowMs: number,
-): Generator<ReplayedMinute> {
+  parts: readonly WindowPart[],
+  { nowMs, evidence: before }: { nowMs: number; evidence: Evidence | null },
+): Generator<ReplayedMinute, Evidence | null> {
   const state: CutoverState = { ...run.state, kind: 'component', paused: false, approved: true };
   const first = Math.floor(run.fromMs / MINUTE_MS) + 1;
   const last = Math.floor((run.toMs ?? nowMs) / MINUTE_MS) - 1;
-  let evidence: Evidence | null = null;
+  let evidence = before;
   for (let minute = first; minute <= last; minute += 1) {
     // Ticks come at the second of the minute in which one of them entered the stage.
     const atMs = (minute + 1) * MINUTE_MS + (run.fromMs % MINUTE_MS);
@@ -48,7 +49,7 @@ export function* replayRun(
     const evaluated = evaluateGates({
       state,
       policy,
-      windows,
+      parts,
       evidence,
       table: null,
       flagsDeployed: true,
@@ -56,6 +57,7 @@ export function* replayRun(
     });
     evidence = evaluated.evidence;
     yield shownMinute(minute - first + 1, evaluated.verdict);
-    if (evaluated.verdict.verdict === 'rollback') return;
+    if (evaluated.verdict.verdict === 'rollback') break;
   }
+  return evidence;
 }

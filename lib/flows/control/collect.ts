@@ -16,6 +16,7 @@ import {
 import { policyOf } from '../../core/cutover/policy.ts';
 import type { ForwardsSummary } from '../../core/forwards/forward.ts';
 import { guardMinutes } from '../../core/gates/absolute-guards.ts';
+import { wholeWindows } from '../../core/gates/minute-window.ts';
 import { unfoldedFrom } from '../../core/gates/seen.ts';
 import type { StoredVerdict } from '../../core/gates/stored-verdict.ts';
 import type { Snapshot } from '../../core/look/snapshot.ts';
@@ -115,8 +116,8 @@ export async function collect(
   // Of a cutover that was never started no evidence is kept, so none is folded from the start every minute.
   const unfoldedMinute = state.version === 0 ? nowMinute : unfoldedFrom(last, state, policy, nowMs);
   const fromMinute = Math.min(unfoldedMinute, nowMinute - backMinutes);
-  const [windows, forwards] = await Promise.all([
-    ports.windows.read(id, Math.max(0, fromMinute), nowMinute),
+  const [parts, forwards] = await Promise.all([
+    ports.windows.readParts(id, Math.max(0, fromMinute), nowMinute),
     state.kind === 'table' || state.version === 0 ? null : forwardsSummary(ports, id),
   ]);
   return {
@@ -126,7 +127,8 @@ export async function collect(
     system,
     policy,
     last,
-    windows,
+    parts,
+    windows: wholeWindows(parts.map(({ window }) => window)),
     ...(state.kind === 'table' ? tableStatus(ports, id, tables) : { table: null, tableProblem: null }),
     forwards,
     flagsDeployed: carriesState(around.deployed?.document, state),

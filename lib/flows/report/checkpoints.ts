@@ -4,7 +4,7 @@ import { DAY_MINUTES, MINUTE_MS } from '../../core/base/units.ts';
 import { type CutoverDeclaration, initialState } from '../../core/cutover/cutover.ts';
 import { policyOf } from '../../core/cutover/policy.ts';
 import { isUnderWay } from '../../core/cutover/stage-kinds.ts';
-import type { MinuteWindow } from '../../core/gates/minute-window.ts';
+import { type WindowPart, wholeWindows } from '../../core/gates/minute-window.ts';
 import { HISTORY_MINUTES } from '../../core/gates/seen.ts';
 import { replayRun } from '../../core/replay/stages.ts';
 import {
@@ -45,9 +45,10 @@ export async function checkpoints(
   for (const stay of staysOf(initialState(declaration), log).slice(-MOST_STAYS)) {
     const toMinute = Math.floor((stay.toMs ?? nowMs) / MINUTE_MS);
     const fromMinute = Math.max(Math.floor(stay.fromMs / MINUTE_MS), toMinute - DAY_MINUTES) - HISTORY_MINUTES;
-    const windows = await ports.windows.read(id, fromMinute, toMinute);
+    const parts = await ports.windows.readParts(id, fromMinute, toMinute);
+    const windows = wholeWindows(parts.map(({ window }) => window));
     const verdict = stay.toMs === null && stored && stored.atMs >= stay.fromMs ? stored.verdict : null;
-    const found = verdict?.evidence.tests ?? testsOf(stay, declaration, windows, nowMs);
+    const found = verdict?.evidence.tests ?? testsOf(stay, declaration, parts, nowMs);
     const tests = found.map(({ code, evidence, needed }) => ({ code, evidence, needed }));
     stages.push(checkpointOf(stay, windows, tests, verdict));
   }
@@ -58,11 +59,13 @@ export async function checkpoints(
 function testsOf(
   { state, fromMs, toMs }: Stay,
   declaration: CutoverDeclaration,
-  windows: readonly MinuteWindow[],
+  parts: readonly WindowPart[],
   nowMs: number,
 ): Tested[] {
-  if (!isUnderWay(state) || windows.length === 0) return [];
-  const minutes = [...replayRun({ state, fromMs, toMs }, policyOf(declaration, state), windows, nowMs)];
+  if (!isUnderWay(state) || parts.length === 0) return [];
+  const minutes = [
+    ...replayRun({ state, fromMs, toMs }, policyOf(declaration, state), parts, { nowMs, evidence: null }),
+  ];
   const tests = Object.entries(minutes.at(-1)?.evidence.tests ?? {});
   return tests.map(([code, [evidence, needed]]) => ({ code, evidence, needed }));
 }

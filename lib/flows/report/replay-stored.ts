@@ -3,6 +3,7 @@
 import { MINUTE_MS } from '../../core/base/units.ts';
 import { type CutoverDeclaration, initialState } from '../../core/cutover/cutover.ts';
 import { policyOf } from '../../core/cutover/policy.ts';
+import type { Evidence } from '../../core/gates/evidence.ts';
 import { HISTORY_MINUTES } from '../../core/gates/seen.ts';
 import type { ReplayedMinute } from '../../core/replay/replay.ts';
 import { replayRun, stageRuns } from '../../core/replay/stages.ts';
@@ -29,11 +30,16 @@ export async function replayStored(
     ({ toMs }) => (toMs ?? nowMs) > sinceMs,
   );
   const replays: StoredReplay[] = [];
+  let evidence: Evidence | null = null;
   for (const run of runs) {
     const from = Math.floor(Math.max(run.fromMs, sinceMs) / MINUTE_MS) - HISTORY_MINUTES;
     const to = Math.floor((run.toMs ?? nowMs) / MINUTE_MS);
-    const windows = await ports.windows.read(declaration.id, from, to);
-    const minutes = [...replayRun(run, policyOf(declaration, run.state), windows, nowMs)];
+    const parts = await ports.windows.readParts(declaration.id, from, to);
+    const minutes: ReplayedMinute[] = [];
+    const replayed = replayRun(run, policyOf(declaration, run.state), parts, { nowMs, evidence });
+    let step = replayed.next();
+    for (; !step.done; step = replayed.next()) minutes.push(step.value);
+    evidence = step.value;
     replays.push({ stage: run.state.stage, fromMs: run.fromMs, toMs: run.toMs, minutes });
   }
   return replays;

@@ -14,7 +14,8 @@ import {
 } from '../../../lib/core/cutover/cutover.ts';
 import type { PhaseChange } from '../../../lib/core/cutover/phase.ts';
 import { BUILT_IN_PLAN_NAMES, builtInPlan } from '../../../lib/core/cutover/plan.ts';
-import { type Evidence, fold, newEvidence } from '../../../lib/core/gates/fold.ts';
+import { type Evidence, newEvidence } from '../../../lib/core/gates/evidence.ts';
+import { fold } from '../../../lib/core/gates/fold.ts';
 import { nextEntry, verifyChain } from '../../../lib/core/stage/audit.ts';
 import type { Event, SystemChange } from '../../../lib/core/stage/events.ts';
 import { record, replay } from '../../../lib/core/stage/evolve.ts';
@@ -22,6 +23,7 @@ import { recordSystem, replaySystem } from '../../../lib/core/stage/system.ts';
 import type { Clock } from '../../../lib/ports/machine.ts';
 import type { IdempotencyRecord, StateChange, StateStore } from '../../../lib/ports/state.ts';
 import { exactMinute } from '../../property/traffic.ts';
+import { partsOf } from '../parts.ts';
 
 export type StateHarness = {
   store: StateStore;
@@ -123,21 +125,22 @@ export const VERDICT: Verdict = {
 /** A minute of each side, folded. */
 export const EVIDENCE: Evidence = fold(
   newEvidence('stage'),
-  [
+  partsOf([
     exactMinute(7, 'primary', 900, { errors: 2 }),
     exactMinute(7, 'shadow', 100, { errors: 3, checks: 5, latencyMs: 0.4 }),
-  ],
+  ]),
   {
     key: 'stage',
     policy: DEFAULT_POLICY,
     stageKind: 'ramp',
     share: 0.1,
     firstMinute: 6,
-    openMinute: 8,
-    everyMinute: false,
+    openMinute: 12,
+    ends: [0.1, 1],
+    runMinute: 6,
     flagsDeployed: true,
   },
-);
+).closed;
 
 // ------------------------------------------------------------------------------------------------------- contract
 

@@ -33,7 +33,7 @@ const CALL = /\b(?:condition|fired)\(\s*(?:'([^']+)'|`([^`]+)`|([\w.]+(?:\(\w*\)
 /** Codes that come from a variable, by what stands there. The compiler holds each to these. */
 const VARIABLES: Readonly<Record<string, readonly ConditionCode[]>> = {
   'read-conditions.ts metric': ['latency_p50', 'latency_p95'],
-  'guards.ts tested.metric': ['latency_p50', 'latency_p95'],
+  'guards.ts tested.metric': ['latency_p50', 'latency_p95', 'latency_p99'],
   'absolute-guards.ts code': ['connection_drops', 'memory'],
   'checks.ts code': ['check_share', 'check_validation', 'check_errors'],
   'checks.ts codeOf(check)': ['check_reached', 'check_rollbacks'],

@@ -137,7 +137,7 @@ describe('why a cutover is held', () => {
       'proof_latency_p50',
       'latency_p95',
       'proof_latency_p95',
-      'proven_regression',
+      'regression',
     ]);
     for (const reason of reasons) expect(reason.text).toMatch(SAYS_WHAT_RELEASES);
     expect(reasons[2]).toMatchObject({ limitIs: 'limit', seen: expect.stringMatching(/^28\.\d ms$/) });

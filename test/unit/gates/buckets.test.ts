@@ -8,7 +8,10 @@ import {
   bucketsOf,
   bucketsQuantileMs,
   countAbove,
+  countAboveEdge,
   NO_BUCKETS,
+  quantileEdge,
+  weighed,
 } from '../../../lib/core/gates/buckets.ts';
 import {
   addHistograms,
@@ -51,12 +54,41 @@ describe('buckets in a row', () => {
     );
   });
 
-  it('forget of the first what weighs too little, and nothing of the second', () => {
-    const sum = (a: Histogram, b: Histogram) => added(bucketsOf(a), bucketsOf(b), 0.5, 0.5);
-    expect(sum({ 3: 1, 4: 4 }, { 5: 1 })).toEqual(bucketsOf({ 4: 2, 5: 1 }));
-    expect(sum({ 3: 4, 9: 1 }, { 5: 1 })).toEqual(bucketsOf({ 3: 2, 5: 1 }));
-    expect(sum({ 3: 1, 9: 1 }, { 5: 1 })).toEqual(bucketsOf({ 5: 1 }));
-    expect(sum({ 3: 1, 4: 4 }, {})).toEqual(bucketsOf({ 4: 2 }));
+  it('are weighed in whole numbers, and lose less than one in all by that, above every edge', () => {
+    fc.assert(
+      fc.property(histograms, fc.double({ min: 0.01, max: 1, noNaN: true }), (histogram, weight) => {
+        const before = bucketsOf(histogram);
+        const after = weighed(before, weight);
+        expect(after.counts.every(Number.isInteger)).toBe(true);
+        expect(after.counts.reduce((sum, count) => sum + count, 0)).toBe(after.total);
+        for (let edge = before.first - 1; edge <= before.first + before.counts.length; edge += 1)
+          expect(Math.abs(countAbove(after, edge) - weight * countAbove(before, edge))).toBeLessThanOrEqual(1);
+      }),
+    );
+  });
+
+  it('have their quantile at an edge anywhere, above which just that share lies', () => {
+    fc.assert(
+      fc.property(histograms, fc.double({ min: 0.001, max: 0.999, noNaN: true }), (histogram, q) => {
+        const buckets = bucketsOf(histogram);
+        const edge = quantileEdge(buckets, q);
+        if (edge === null) {
+          expect(buckets.total).toBe(0);
+          return;
+        }
+        expect(countAboveEdge(buckets, edge)).toBeCloseTo((1 - q) * buckets.total, 6);
+      }),
+    );
+  });
+
+  it('count no more above a higher edge', () => {
+    const edge = fc.double({ min: -60, max: 400, noNaN: true });
+    fc.assert(
+      fc.property(histograms, edge, edge, (histogram, a, b) => {
+        const above = (of: number) => countAboveEdge(bucketsOf(histogram), of);
+        expect(above(Math.max(a, b))).toBeLessThanOrEqual(above(Math.min(a, b)) + 1e-9);
+      }),
+    );
   });
 
   it('give the last bucket for a rank beyond, and none of none', () => {

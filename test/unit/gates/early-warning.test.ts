@@ -5,10 +5,11 @@ import { describe, expect, it } from 'vitest';
 import { conditionText } from '../../../lib/core/conditions/show.ts';
 import { DEFAULT_POLICY, type Policy } from '../../../lib/core/cutover/cutover.ts';
 import { evaluateGates } from '../../../lib/core/gates/evaluate.ts';
-import type { Evidence } from '../../../lib/core/gates/fold.ts';
+import type { Evidence } from '../../../lib/core/gates/evidence.ts';
 import type { MinuteWindow } from '../../../lib/core/gates/minute-window.ts';
 import type { TableStatus } from '../../../lib/core/gates/table-status.ts';
 import { mannKendallZ, median, theilSenSlope } from '../../../lib/core/gates/trend.ts';
+import { partsOf } from '../../helpers/parts.ts';
 import { seeded, stateIn } from '../../property/samples.ts';
 import { exactMinute, minuteOf } from '../../property/traffic.ts';
 
@@ -93,7 +94,7 @@ function afterHalfAnHour(shadow: (i: number) => Side, minutes = 30, policy: Part
   return evaluateGates({
     state: stateIn('r2', { enteredAtMs: ENTERED * MINUTE }, 'component'),
     policy: { ...DEFAULT_POLICY, errorRateRollback: 0.05, errorRateAdvance: 0.04, latencyFloorMs: 0, ...policy },
-    windows,
+    parts: partsOf(windows),
     table: null,
     flagsDeployed: true,
     nowMs: (ENTERED + minutes + 1) * MINUTE,
@@ -149,7 +150,7 @@ describe('an early warning', () => {
       const judged = evaluateGates({
         state,
         policy: DEFAULT_POLICY,
-        windows: [],
+        parts: [],
         evidence,
         table: { ...table, ...look(i) } as unknown as TableStatus,
         flagsDeployed: true,
@@ -178,7 +179,7 @@ describe('an early warning', () => {
         const { verdict } = evaluateGates({
           state: stateIn('r2', { enteredAtMs: ENTERED * MINUTE }, 'component'),
           policy: DEFAULT_POLICY,
-          windows: windows.filter(({ minute }) => minute <= ENTERED + minutes),
+          parts: partsOf(windows.filter(({ minute }) => minute <= ENTERED + minutes)),
           table: null,
           flagsDeployed: true,
           nowMs: (ENTERED + minutes + 1) * MINUTE,

@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { MINUTE_MS } from '../../../lib/core/base/units.ts';
 import { type CutoverState, DEFAULT_POLICY, initialState, type Policy } from '../../../lib/core/cutover/cutover.ts';
-import type { Evidence } from '../../../lib/core/gates/fold.ts';
+import type { Evidence } from '../../../lib/core/gates/evidence.ts';
 import { collect, evidenceKey } from '../../../lib/core/gates/seen.ts';
 import { readTrace } from '../../../lib/schemas/replay.ts';
 
@@ -19,6 +19,7 @@ const OTHERS: { readonly [Field in keyof Policy]: Policy[Field] } = {
   validationScoreRollback: 0.9,
   validationScoreAdvance: 0.999,
   consecutiveFailures: 5,
+  warmUpMinutes: 7,
   minSamples: 7,
   lagAdvanceMs: 1,
   keylessAdvance: 0.5,
@@ -50,7 +51,7 @@ function folded(changed: Partial<Policy>): Omit<Evidence, 'key'> {
   const { key, ...evidence } = collect({
     state,
     policy: { ...DEFAULT_POLICY, ...changed },
-    windows: rows.filter(({ minute }) => minute < 60),
+    parts: rows.map(({ part }) => part).filter(({ window }) => window.minute < 60),
     table: null,
     flagsDeployed: true,
     nowMs: 60 * MINUTE_MS,

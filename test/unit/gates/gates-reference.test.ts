@@ -9,6 +9,8 @@ import { DEFAULT_POLICY, type Policy, type Side } from '../../../lib/core/cutove
 import { type Baseline, EMPTY_BASELINE } from '../../../lib/core/gates/baseline.ts';
 import { bucketedWindow } from '../../../lib/core/gates/bucketed-window.ts';
 import { bucketsOf } from '../../../lib/core/gates/buckets.ts';
+import { compare } from '../../../lib/core/gates/compared.ts';
+import { groundOf } from '../../../lib/core/gates/ground.ts';
 import {
   binomialLogRatio,
   PAIR_LAMBDAS,
@@ -172,18 +174,28 @@ const windowOf = (side: Side, count: number, bad: Partial<MinuteWindow>): Minute
   count,
   ...bad,
 });
+type Whole = { primary: MinuteWindow | null; shadow: MinuteWindow; baseline: Baseline; policy?: Policy };
+
+/** A minute of both sides without slices, as a stage of 30 % measures it. */
+function measuredMinute({ primary, shadow, baseline, policy = POLICY }: Whole) {
+  const ground = groundOf({ baseline, slices: [], levels: null }, { policy, share: 0.3, ends: [] });
+  const sideOf = (window: MinuteWindow) => ({ all: bucketedWindow(window), slices: [] });
+  return {
+    compared: compare(primary && sideOf(primary), sideOf(shadow), ground, []),
+    shadow: bucketedWindow(shadow),
+    policy,
+    clusters: 1,
+    noise: [0, 0, 0],
+  };
+}
+
 describe('errors of pairs and of what was served', () => {
   const served = { primary: windowOf('primary', 40, { errors: 1 }), shadow: windowOf('shadow', 12, { errors: 2 }) };
   const paired = { pairs: 36, onlyShadow: 3, onlyPrimary: 1 };
   const measured = (primary: MinuteWindow, shadow: MinuteWindow) =>
-    METRIC_ROWS.errors.measure({
-      primary: bucketedWindow(primary),
-      shadow: bucketedWindow(shadow),
-      baseline: { ...EMPTY_BASELINE, minute: 0, count: 10_000, errors: 100 },
-      clusters: 1,
-      policy: POLICY,
-      share: 0.3,
-    })!;
+    METRIC_ROWS.errors.measure(
+      measuredMinute({ primary, shadow, baseline: { ...EMPTY_BASELINE, minute: 0, count: 10_000, errors: 100 } }),
+    )!;
   const nothing = windowOf('shadow', 0, { latency: {} });
 
   it('are one mean of two e-variables, weighed by the operations of the shadow in each: 12 and 36', () => {
@@ -228,14 +240,12 @@ const smallOf = (
   n0: N0,
   n1: N1,
   border: GRID.map((p0) => [p0, p0 + margin]),
-  minute: (e0, e1) => ({
-    primary: bucketedWindow(windowOf('primary', N0, of(e0, N0))),
-    shadow: bucketedWindow(windowOf('shadow', N1, of(e1, N1))),
-    baseline: { ...EMPTY_BASELINE, minute: 0, count: 10_000, ...given },
-    clusters: 1,
-    policy: POLICY,
-    share: 0.3,
-  }),
+  minute: (e0, e1) =>
+    measuredMinute({
+      primary: windowOf('primary', N0, of(e0, N0)),
+      shadow: windowOf('shadow', N1, of(e1, N1)),
+      baseline: { ...EMPTY_BASELINE, minute: 0, count: 10_000, ...given },
+    }),
 });
 const failures = (e: number) => ({ errors: e });
 const latencies = (e: number, n: number) => ({ latency: { [FAST]: n - e, [SLOW]: e } });
@@ -245,6 +255,9 @@ const SMALL: Record<Metric, readonly Small[]> = {
     smallOf({ latency: bucketsOf({ [FAST]: 100 - above, [SLOW]: above }) }, latencies, 0),
   ),
   latency_p95: [4.5, 1].map((above) =>
+    smallOf({ latency: bucketsOf({ [FAST]: 100 - above, [SLOW]: above }) }, latencies, 0),
+  ),
+  latency_p99: [0.9, 0.2].map((above) =>
     smallOf({ latency: bucketsOf({ [FAST]: 100 - above, [SLOW]: above }) }, latencies, 0),
   ),
   validation: [
@@ -264,12 +277,12 @@ const SMALL: Record<Metric, readonly Small[]> = {
       ...smallOf({}, () => ({}), 0),
       n0: 0,
       n1: 30,
-      border: [[0, 0.15]],
-      minute: (_, e1) => ({
-        ...smallOf({}, () => ({}), 0).minute(0, 0),
-        primary: bucketedWindow(windowOf('primary', 30 - e1, {})),
-        shadow: bucketedWindow(windowOf('shadow', e1, {})),
-      }),
+      // A tenth of the ten that should have come, of thirty in all.
+      border: [[0, 1 / 30]],
+      minute: (_, e1) => {
+        const { compared, ...rest } = smallOf({}, () => ({}), 0).minute(0, 0);
+        return { ...rest, compared: { ...compared, n0: 20, n1: e1, expected: 10, arrived: e1 } };
+      },
     },
   ],
 };
@@ -431,14 +444,14 @@ describe('the budget of false rollbacks', () => {
 describe('enough clean checks', () => {
   const evidence = (checks: number, score: number) =>
     Math.exp(
-      METRIC_ROWS.validation.measure({
-        primary: null,
-        shadow: bucketedWindow({ ...emptyWindow(1, 'shadow'), checks }),
-        baseline: EMPTY_BASELINE,
-        clusters: 1,
-        policy: { ...DEFAULT_POLICY, validationScoreRollback: score },
-        share: 0.01,
-      })!.good,
+      METRIC_ROWS.validation.measure(
+        measuredMinute({
+          primary: null,
+          shadow: { ...emptyWindow(1, 'shadow'), checks },
+          baseline: EMPTY_BASELINE,
+          policy: { ...DEFAULT_POLICY, validationScoreRollback: score },
+        }),
+      )!.good,
     );
   it.each([
     [299, 0.99],

@@ -7,13 +7,13 @@ import type { Verdict } from '../../../lib/core/conditions/verdict.ts';
 import { DEFAULT_POLICY, type Policy } from '../../../lib/core/cutover/cutover.ts';
 import { evaluateGates } from '../../../lib/core/gates/evaluate.ts';
 import type { MinuteWindow } from '../../../lib/core/gates/minute-window.ts';
-import type { GateInput } from '../../../lib/core/gates/seen.ts';
 import type { TableStatus, VerificationResult } from '../../../lib/core/gates/table-status.ts';
+import { gateInput, type WholeInput } from '../../helpers/parts.ts';
 import { SAYS_WHAT_RELEASES, type StageName, stateIn } from '../../property/samples.ts';
 import { exactMinute } from '../../property/traffic.ts';
 
 /** All at once, from the windows alone. */
-const evaluate = (input: GateInput) => evaluateGates(input).verdict;
+const evaluate = (input: WholeInput) => evaluateGates(gateInput(input)).verdict;
 
 const MINUTE = 60_000;
 /** The stage was entered at the start of this minute; its own first minute is the next one. */
@@ -42,7 +42,11 @@ const TABLE: TableStatus = {
 type Healthy = { stage?: StageName; table?: Partial<TableStatus> | null; policy?: Partial<Policy> };
 
 /** Windows of both sides for the minutes of the stage that are closed, and half an hour of the primary before. */
-function traffic(stage: StageName, minutes = MINUTES, served = stage === 'r1' ? 20 : 200): MinuteWindow[] {
+function traffic(
+  stage: StageName,
+  minutes = MINUTES,
+  served = stage === 'r1' ? 20 : stage === 'r2' ? 1_000 : 200,
+): MinuteWindow[] {
   const windows: MinuteWindow[] = [];
   for (let minute = ENTERED - 30; minute < ENTERED + minutes; minute += 1) {
     const inStage = minute > ENTERED;
@@ -53,7 +57,7 @@ function traffic(stage: StageName, minutes = MINUTES, served = stage === 'r1' ? 
 }
 
 /** Everything as it should be. */
-function healthy({ stage = 'r1', table = {}, policy = {} }: Healthy = {}, over: Partial<GateInput> = {}): GateInput {
+function healthy({ stage = 'r1', table = {}, policy = {} }: Healthy = {}, over: Partial<WholeInput> = {}): WholeInput {
   return {
     state: stateIn(stage, { enteredAtMs: ENTERED * MINUTE }),
     policy: { ...DEFAULT_POLICY, ...policy },
@@ -66,12 +70,16 @@ function healthy({ stage = 'r1', table = {}, policy = {} }: Healthy = {}, over: 
 }
 
 const codes = (verdict: Verdict) => verdict.reasons.map((reason) => reason.code);
-const change = (input: GateInput, side: 'primary' | 'shadow', of: (window: MinuteWindow) => Partial<MinuteWindow>) => ({
+const change = (
+  input: WholeInput,
+  side: 'primary' | 'shadow',
+  of: (window: MinuteWindow) => Partial<MinuteWindow>,
+) => ({
   ...input,
   windows: input.windows.map((w) => (w.side === side && w.minute > ENTERED ? { ...w, ...of(w) } : w)),
 });
 /** Other latencies for the shadow, all of its operations alike. */
-const slower = (input: GateInput, latencyMs: number) =>
+const slower = (input: WholeInput, latencyMs: number) =>
   change(input, 'shadow', (w) => ({ latency: exactMinute(w.minute, 'shadow', w.count, { latencyMs }).latency }));
 
 describe('a healthy cutover', () => {
@@ -98,7 +106,7 @@ describe('a healthy cutover', () => {
 });
 
 describe('I21 each condition alone holds the cutover and says value and limit', () => {
-  const alone: readonly [name: string, input: GateInput, code: string, value: unknown, limit: unknown][] = [
+  const alone: readonly [name: string, input: WholeInput, code: string, value: unknown, limit: unknown][] = [
     [
       'the dwell is not over',
       healthy({ stage: 'r2' }, { nowMs: (ENTERED + 9) * MINUTE, windows: traffic('r2', 9, 500) }),
@@ -349,7 +357,7 @@ describe('verification', () => {
 });
 
 describe('the guards', () => {
-  const failing = (input: GateInput, errors: number, from = ENTERED + 1) =>
+  const failing = (input: WholeInput, errors: number, from = ENTERED + 1) =>
     change(input, 'shadow', (w) => (w.minute >= from ? { errors } : {}));
   const servedFor = (minutes: number) =>
     healthy({}, { windows: traffic('r1', minutes + 1), nowMs: (ENTERED + 1 + minutes) * MINUTE });
@@ -432,10 +440,13 @@ describe('the guards', () => {
     expect(codes(verdict)).toEqual(['validation']);
   });
 
-  it('at 100 % compare with what the primary did before the stage', () => {
+  it('at 100 % compare with what the primary did before the stage, and hold: days differ', () => {
     const input = healthy({ stage: 'full_100' });
-    expect(evaluate(slower(input, 30)).verdict).toBe('rollback');
-    expect(evaluate(failing(input, 10)).verdict).toBe('rollback');
+    for (const worse of [slower(input, 30), failing(input, 10)]) {
+      const verdict = evaluate(worse);
+      expect(verdict.verdict).toBe('hold');
+      expect(codes(verdict)).toContain('proven_regression');
+    }
     const unknown = { ...slower(input, 30), windows: slower(input, 30).windows.filter((w) => w.side === 'shadow') };
     expect(evaluate(unknown).verdict).toBe('hold');
     expect(codes(evaluate(unknown))).toEqual(expect.arrayContaining(['latency_p50', 'latency_p95']));

@@ -1,0 +1,79 @@
+/** What has arrived of each minute and side, put together; what cannot be true is left out, and said. */
+
+import { type BucketedWindow, bucketedWindow, impossible, summedWindows } from './bucketed-window.ts';
+import type { SideMinute } from './ground.ts';
+import type { WindowPart } from './minute-window.ts';
+
+export type ArrivedMinute = {
+  minute: number;
+  primary: SideMinute | null;
+  shadow: SideMinute | null;
+  /** The shadow reported what cannot be true: somebody is there, and nothing is known of how many. */
+  spoiled: boolean;
+  /** Why a window of this minute cannot be true. */
+  impossible: string | null;
+};
+
+type Range = {
+  closedThrough: number;
+  openMinute: number;
+  ends: readonly number[];
+  /** What came earlier is of a run with a plan of its own: its slices are others. */
+  runMinute: number | null;
+};
+
+/** What can be true of the minutes that are not closed yet, oldest first. */
+export function arrivedMinutes(parts: readonly WindowPart[], range: Range): ArrivedMinute[] {
+  const { closedThrough, openMinute } = range;
+  type Found = { primary: WindowPart[]; shadow: WindowPart[] };
+  const found = new Map<number, Found>();
+  for (const part of parts) {
+    const { minute, side } = part.window;
+    if (minute <= closedThrough || minute >= openMinute) continue;
+    const sides = found.get(minute) ?? { primary: [], shadow: [] };
+    found.set(minute, sides);
+    sides[side].push(part);
+  }
+  return [...found]
+    .sort((a, b) => a[0] - b[0])
+    .map(([minute, sides]): ArrivedMinute => {
+      const primary = sideMinute(minute, 'primary', sides.primary, range);
+      const shadow = sideMinute(minute, 'shadow', sides.shadow, range);
+      const why = [primary, shadow].find((side) => side.impossible)?.impossible ?? null;
+      return {
+        minute,
+        primary: primary.side,
+        shadow: shadow.side,
+        spoiled: shadow.impossible !== null,
+        impossible: why,
+      };
+    });
+}
+
+function sideMinute(
+  minute: number,
+  side: 'primary' | 'shadow',
+  parts: readonly WindowPart[],
+  { ends, runMinute }: Range,
+): { side: SideMinute | null; impossible: string | null } {
+  const possible: { slice: number; window: BucketedWindow }[] = [];
+  let why: string | null = null;
+  for (const { slice, window } of parts) {
+    const bucketed = bucketedWindow(window);
+    const problem = impossible(bucketed);
+    if (problem === null)
+      possible.push({
+        slice: slice !== null && slice < ends.length && minute >= (runMinute ?? minute) ? slice : ends.length,
+        window: bucketed,
+      });
+    else why = `${side} of minute ${minute}: ${problem}`;
+  }
+  if (possible.length === 0) return { side: null, impossible: why };
+  const all = summedWindows(possible.map(({ window }) => window));
+  if (ends.length === 0) return { side: { all, slices: [] }, impossible: why };
+  const slices = Array.from({ length: ends.length + 1 }, (_, slice) => {
+    const own = possible.filter((one) => one.slice === slice).map(({ window }) => window);
+    return own.length > 0 ? summedWindows(own) : null;
+  });
+  return { side: { all, slices }, impossible: why };
+}
