@@ -61,7 +61,7 @@ describe('criteria of a component', () => {
             ramp: [...[1, 2, 4, 6, 10].map((at) => [`step_${at}`, at] as [string, number]), ['full', 100]],
           },
           dwellMinutes: 0,
-          policy: { minSamples: 10 },
+          policy: { minSamples: 10, warmUpMinutes: 0 },
           criteria: [
             { name: 'planning', alarm: ARN, onFailure: 'rollback' },
             { name: 'conflicts', http: check.url, timeoutMs: 300 },

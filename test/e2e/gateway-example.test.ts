@@ -25,7 +25,7 @@ beforeAll(async () => {
   example = await gatewayExample({
     dwellMinutes: 1,
     // What a busy machine does to a few dozen operations proves nothing. The last stage serves every key.
-    policy: { latencyFloorMs: 5_000, holdBackPercent: 0 },
+    policy: { latencyFloorMs: 5_000, warmUpMinutes: 0, holdBackPercent: 0 },
     gateway: { idempotencyKeys: true, compare: { sampleRate: 0.25, ignore: ['**.created_at'] } },
   });
   users = usersOf(example, seeded(SEED));

@@ -45,7 +45,9 @@ export type Crossing = ReturnType<typeof aidisCrossing>;
 
 /** Declarations with the patience of a test, two virtual minutes a stage; those of the example unless others are given. */
 export function aidisCrossing(tables: TablePorts, cutovers: readonly CutoverInput[] = aidisCutovers) {
-  const declarations = defineCutovers(cutovers.map((one) => ({ ...one, dwellMinutes: 2, policy: { minSamples: 10 } })));
+  const declarations = defineCutovers(
+    cutovers.map((one) => ({ ...one, dwellMinutes: 2, policy: { minSamples: 10, warmUpMinutes: 0 } })),
+  );
   let nowMs = NOW;
   let commands = 0;
   const clock = { now: () => nowMs, monotonicMs: () => performance.now(), sleep: async () => undefined };

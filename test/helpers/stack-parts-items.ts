@@ -53,7 +53,7 @@ export async function items(
   const common = {
     plan: plan === 'long' ? LONG : SHORT,
     dwellMinutes: 0,
-    policy: { minSamples: 10, holdBackPercent: 0 },
+    policy: { minSamples: 10, holdBackPercent: 0, warmUpMinutes: 0 },
   };
   const table = (id: string) => ({
     ...common,

@@ -47,7 +47,9 @@ const KILLS = 20;
 const WRITERS = 4;
 const SETTLE_MS = 30_000;
 const random = seeded(SEED);
-const declarations = defineCutovers([{ ...customerCutover, dwellMinutes: 0, policy: { minSamples: 20 } }]);
+const declarations = defineCutovers([
+  { ...customerCutover, dwellMinutes: 0, policy: { minSamples: 20, warmUpMinutes: 0 } },
+]);
 const [declaration] = declarations as [(typeof declarations)[number]];
 
 let on: Backing;

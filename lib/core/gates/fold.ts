@@ -73,6 +73,11 @@ export function fold(before: Evidence, parts: readonly WindowPart[], context: Fo
     const planned = plannedAt(one.minute, context);
     if (ground?.of.policy !== planned.policy) ground = { of: planned, is: groundOf(now, planned) };
     foldMinute(now, one, ground.is, context);
+    // Where nothing is closed yet, the open minutes are all there is to compare with.
+    if (closed.baseline.count === 0 && one.primary) {
+      learn(now, one.minute, one.primary, context);
+      ground = null;
+    }
   }
   // Of the open minutes only that they were there is kept.
   const { active, reported } = now;
