@@ -82,6 +82,7 @@ export const foldedEvidence: z.ZodType<Evidence> = z.object({
   metrics,
   sizes,
   good,
+  usuallyGood: good,
   baseline,
   runMinute: minute.nullable(),
   ends: z.array(figure),

@@ -64,6 +64,8 @@ export type Evidence = {
   sizes: Readonly<Record<Metric, Size>>;
   /** ln of the evidence that the shadow is better than the rollback threshold. */
   good: Readonly<Record<ProvenGood, number>>;
+  /** The same against what the primary usually did. */
+  usuallyGood: Readonly<Record<ProvenGood, number>>;
   baseline: Baseline;
   /** The run and the upper ends of the slices that the rest speaks of, as shares. */
   runMinute: number | null;
@@ -109,6 +111,8 @@ const NOTHING_BEFORE: Before = {
   noise: LATENCIES.map(() => NO_NOISE),
 };
 
+const NOTHING_PROVEN = { errors: 0, latency_p50: 0, latency_p95: 0, validation: 0 };
+
 /** @param before what is known of the primary from the stage before */
 export function newEvidence(key: string, before: Before = NOTHING_BEFORE, closedThrough = -1e9): Evidence {
   const each = <Of>(of: (name: Metric) => Of) =>
@@ -123,7 +127,8 @@ export function newEvidence(key: string, before: Before = NOTHING_BEFORE, closed
     horizon: 1,
     metrics: each((name) => newMartingale(METRIC_ROWS[name].prior.length, COUNTS)),
     sizes: each(() => NO_SIZE),
-    good: { errors: 0, latency_p50: 0, latency_p95: 0, validation: 0 },
+    good: NOTHING_PROVEN,
+    usuallyGood: NOTHING_PROVEN,
     baseline,
     runMinute,
     ends,

@@ -202,6 +202,7 @@ function testMinute(draft: Draft, sides: ArrivedMinute, ground: Ground, context:
   const metrics = { ...draft.metrics };
   const sizes = { ...draft.sizes };
   const good = { ...draft.good };
+  const usuallyGood = { ...draft.usuallyGood };
   for (const name of METRICS) {
     const { prior, measure } = METRIC_ROWS[name];
     const speaks = name !== 'share' || (!sides.spoiled && shareSpeaks(draft, minute, context));
@@ -211,12 +212,15 @@ function testMinute(draft: Draft, sides: ArrivedMinute, ground: Ground, context:
     metrics[name] = step(metrics[name], { t: draft.minutes, logRatios, counts }, limits);
     if (!measured) continue;
     sizes[name] = sized(sizes[name], measured.size);
-    if (name in good && !(cold && isLatency(name)))
-      good[name as ProvenGood] = bounded(good[name as ProvenGood] + measured.good);
+    if (!(name in good) || (cold && isLatency(name))) continue;
+    const proven = name as ProvenGood;
+    good[proven] = bounded(good[proven] + measured.good);
+    usuallyGood[proven] = bounded(usuallyGood[proven] + (measured.usuallyGood ?? 0));
   }
   draft.metrics = metrics;
   draft.sizes = sizes;
   draft.good = good;
+  draft.usuallyGood = usuallyGood;
   if (!cold) draft.above = draft.above.map((above, at) => summed(above, compared, at));
 }
 

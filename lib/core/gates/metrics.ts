@@ -34,7 +34,14 @@ type Counts = readonly [n0: number, e0: number, n1: number, e1: number, over: nu
 export const COUNTS = 5;
 
 /** `size` is the log ratio of "clearly beyond the rollback threshold" to "clearly inside". */
-type Measured = { logRatios: readonly number[]; counts: Counts; good: number; size: number };
+type Measured = {
+  logRatios: readonly number[];
+  counts: Counts;
+  good: number;
+  /** The same against what the primary usually did: it may just have become faster than it ever was. */
+  usuallyGood?: number;
+  size: number;
+};
 
 type Row = {
   /** Share of the stage's budget of false rollbacks. What is left is that of the floors. */
@@ -60,7 +67,6 @@ const ABOVE: Readonly<Record<LatencyMetric, readonly number[]>> = {
 const MISMATCHES = [1.5, 2.2, 5, 20, 80] as const;
 /** Next to nothing of what is expected arrives. */
 const SHARES = [0.01, 0.05] as const;
-
 const alike = (of: readonly number[]) => of.map(() => 1 / of.length);
 
 export const METRIC_ROWS: Readonly<Record<Metric, Row>> = {
@@ -136,8 +142,15 @@ function blended(a: Measured | null, b: Measured | null): Measured | null {
  * Operations whose outcomes hold together say less than they count. The root of an e-variable is one, too (Jensen), so nothing
  * is lost of the bound where they only seem to.
  */
-function spread({ logRatios, counts, good, size }: Measured, factor: number): Measured {
-  return { logRatios: logRatios.map((l) => l / factor), counts, good: good / factor, size: size / factor };
+function spread({ logRatios, counts, good, usuallyGood = 0, size }: Measured, factor: number): Measured {
+  const [alike, usually] = [good / factor, usuallyGood / factor];
+  return {
+    logRatios: logRatios.map((l) => l / factor),
+    counts,
+    good: alike,
+    usuallyGood: usually,
+    size: size / factor,
+  };
 }
 
 /**
@@ -153,6 +166,14 @@ function latency(metric: LatencyMetric) {
     if (seen.usual === null) return null;
     const { usual, offset } = seen;
     const ofTimed = { ...compared, n1: compared.timed };
+    // What is not known of a slice must not make the proof impossible.
+    const good = {
+      e0: seen.good.primary,
+      e1: seen.good.over,
+      usual: inside(seen.good.usual),
+      better: inside(seen.good.better),
+      margin: -Math.min(offset, seen.good.usual / 2),
+    };
     const measured = tested(ofTimed, {
       e0: seen.primary,
       e1: seen.shadow,
@@ -163,19 +184,12 @@ function latency(metric: LatencyMetric) {
       worse: ABOVE[metric].map((above) =>
         Math.min(CERTAIN, usual + offset + ((above - share) * (1 - usual)) / (1 - share)),
       ),
-      // What is not known of a slice must not make the proof impossible.
-      good: {
-        e0: seen.good.primary,
-        e1: seen.good.over,
-        usual: inside(seen.good.usual),
-        better: inside(seen.good.better),
-        margin: -Math.min(offset, seen.good.usual / 2),
-      },
+      good,
       size: binomialLogRatio(compared.timed, seen.over, inside(high + offset), inside(low + offset)),
     });
     const { n0, timed: n1 } = compared;
     const counting = share * (1 - share) * (1 / n1 + (n0 > 0 ? 1 / n0 : 0));
-    return measured && spread(measured, 1 + (2 * noise[at]!) / counting);
+    return measured && spread({ ...measured, usuallyGood: goodByPast(n1, good) }, 1 + (2 * noise[at]!) / counting);
   };
 }
 
@@ -201,7 +215,7 @@ function tested({ n0, n1, past, fewLeft }: Compared, seen: Sample): Measured | n
     logRatios: seen.worse.map((q1) => twoSampleLogRatio(minute, seen.usual, q1, seen.margin)),
     counts: [n0, seen.e0, n1, seen.e1, seen.over],
     good: fewLeft
-      ? goodByPast(n1, seen)
+      ? goodByPast(n1, seen.good)
       : twoSampleLogRatio({ n0, e0: good.e0, n1, e1: good.e1 }, good.usual, good.better, good.margin),
     size: seen.size,
   };
@@ -211,9 +225,9 @@ function tested({ n0, n1, past, fewLeft }: Compared, seen: Sample): Measured | n
  * Where so little is left on the primary, it is control enough to see harm, and too little to prove health in any time: that is asked
  * of its past, as at 100 %.
  */
-function goodByPast(n1: number, { good }: Sample): number {
-  const border = good.usual + good.margin;
-  return border < 1 && good.better < border ? binomialLogRatio(n1, good.e1, good.better, border) : 0;
+function goodByPast(n1: number, { e1, usual, better, margin }: Sample['good']): number {
+  const border = usual + margin;
+  return border < 1 && better < border ? binomialLogRatio(n1, e1, better, border) : 0;
 }
 
 /** The primary serves nothing: the most that its past of so many operations allows stands for it. */
@@ -225,7 +239,7 @@ function againstUsual(n1: number, pastCount: number, seen: Sample): Measured | n
       q > highest && highest < CERTAIN ? binomialLogRatio(n1, seen.e1, q, highest) : 0,
     ),
     counts: [n1, n1 * highest, n1, seen.e1, seen.over],
-    good: goodByPast(n1, seen),
+    good: goodByPast(n1, seen.good),
     size: seen.size,
   };
 }
@@ -271,13 +285,11 @@ function shareOfReads({ compared }: MeasuredMinute): Measured | null {
 
 /** Less than this part of the usual traffic of its keys is no shortfall any more: nothing is there. */
 const ALMOST_NOTHING = 0.1;
-
 /** The clock of size stands at most here, so that what is over is soon forgotten. */
 export const MOST_SIZE = 8;
 
 /** How often a healthy stage may be rolled back by chance. */
 const ALPHA = 0.01;
-
 /** All days after the first together spend a twentieth of what the first one does: Σ 1/(10 h(h + 1)) from h = 2 on. */
 const LATER = 10;
 

@@ -84,7 +84,7 @@ function samples({ shadow, share, input: { policy } }: Seen): Condition {
 }
 
 function proof({ evidence }: Seen, metric: ProvenGood, claim: string): Condition {
-  const value = Math.exp(evidence.good[metric]);
+  const value = Math.exp(Math.max(evidence.good[metric], evidence.usuallyGood[metric]));
   const wait: Wait = metric === 'validation' ? 'agreeing_comparisons' : 'healthy_operations';
   return condition(`proof_${metric}`, {
     ok: value >= PROOF,
