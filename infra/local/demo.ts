@@ -80,13 +80,13 @@ function demoCutover(plan: DemoOptions['plan']): CutoverInput {
     plan,
     dwellMinutes: 3,
     // Everything shares two cores here: what is slower by less than this is noise of the machine.
-    // The caches of a laptop are warm, and a stage lasts three minutes.
+    // A stage lasts three minutes; in the first of them a process opens its connections.
     // At the default thresholds proof takes 300 operations of the shadow at 1 % and 3,000 from 10 % on: minutes of real time.
     policy: {
       errorRateRollback: 0.05,
       errorRateAdvance: 0.03,
       minSamples: 40,
-      warmUpMinutes: 0,
+      warmUpMinutes: 1,
       latencyFloorMs: 250,
       lagAdvanceMs: 5_000,
     },

@@ -90,6 +90,7 @@ export const foldedEvidence: z.ZodType<Evidence> = z.object({
   slices: z.array(baseline),
   levels: z.array(level.nullable()).nullable(),
   noise: byLatency(noise),
+  drift: byLatency(figure),
   primary: window('primary'),
   shadow: window('shadow'),
   above: byLatency(

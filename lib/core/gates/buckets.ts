@@ -3,7 +3,7 @@
  * pass over numbers. Windows come and are stored as `Histogram`s, to which many senders can add.
  */
 
-import { bucketIndexes, bucketUpperMs, type Histogram, MAX_BUCKET, MIN_BUCKET } from './histogram.ts';
+import { bucketUpperMs, type Histogram, MAX_BUCKET, MIN_BUCKET } from './histogram.ts';
 
 /** `counts[i]` is that of bucket `first + i`, `total` their sum. */
 export type Buckets = { first: number; counts: readonly number[]; total: number };
@@ -14,10 +14,15 @@ const known = (index: number) => Math.min(MAX_BUCKET, Math.max(MIN_BUCKET, index
 
 /** Buckets that no latency can have are counted at the edge. */
 export function bucketsOf(histogram: Histogram): Buckets {
-  const indexes = bucketIndexes(histogram);
+  const indexes = Object.keys(histogram).map(Number);
   if (indexes.length === 0) return NO_BUCKETS;
-  const first = known(indexes[0]!);
-  const counts = new Array<number>(known(indexes.at(-1)!) - first + 1).fill(0);
+  let [low, high] = [indexes[0]!, indexes[0]!];
+  for (const index of indexes) {
+    if (index < low) low = index;
+    if (index > high) high = index;
+  }
+  const first = known(low);
+  const counts = new Array<number>(known(high) - first + 1).fill(0);
   let total = 0;
   for (const index of indexes) {
     const count = histogram[index]!;
@@ -80,15 +85,28 @@ export function bucketsQuantileMs(buckets: Buckets, q: number): number | null {
 }
 
 /** The sum of both. */
-export function added(a: Buckets, b: Buckets): Buckets {
-  if (a.counts.length === 0) return b;
-  if (b.counts.length === 0) return a;
-  const first = Math.min(a.first, b.first);
-  const end = Math.max(a.first + a.counts.length, b.first + b.counts.length);
+export const added = (a: Buckets, b: Buckets): Buckets => summed([a, b]);
+
+/** The sum of all. */
+export function summed(all: readonly Buckets[]): Buckets {
+  let [only, first, end] = [NO_BUCKETS, MAX_BUCKET + 1, MIN_BUCKET];
+  let filled = 0;
+  for (const one of all) {
+    if (one.counts.length === 0) continue;
+    only = one;
+    filled += 1;
+    if (one.first < first) first = one.first;
+    if (one.first + one.counts.length > end) end = one.first + one.counts.length;
+  }
+  if (filled < 2) return only;
   const counts = new Array<number>(end - first).fill(0);
-  for (let i = 0; i < a.counts.length; i += 1) counts[a.first - first + i] = a.counts[i]!;
-  for (let i = 0; i < b.counts.length; i += 1) counts[b.first - first + i]! += b.counts[i]!;
-  return { first, counts, total: a.total + b.total };
+  let total = 0;
+  for (const one of all) {
+    const shift = one.first - first;
+    for (let i = 0; i < one.counts.length; i += 1) counts[shift + i]! += one.counts[i]!;
+    total += one.total;
+  }
+  return { first, counts, total };
 }
 
 /** Each count times a weight, in whole numbers: what one bucket loses by rounding the next one gets. */

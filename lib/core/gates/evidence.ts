@@ -78,6 +78,8 @@ export type Evidence = {
   levels: Levels | null;
   /** By latency metric: how the primary's share above its edge scatters. */
   noise: readonly Noise[];
+  /** By latency metric: how far the primary is from where it usually is, in the last minutes of the stage, in buckets. */
+  drift: readonly number[];
   /** Both sides pooled since the stage began. */
   primary: BucketedWindow;
   shadow: BucketedWindow;
@@ -136,6 +138,7 @@ export function newEvidence(key: string, before: Before = NOTHING_BEFORE, closed
     slices,
     levels,
     noise,
+    drift: LATENCIES.map(() => 0),
     primary: bucketedWindow(emptyWindow(0, 'primary')),
     shadow: bucketedWindow(emptyWindow(0, 'shadow')),
     above: LATENCIES.map(() => ({ n0: 0, primary: 0, n1: 0, same: 0, slower: 0, over: 0, usual: 0 })),

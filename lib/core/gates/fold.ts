@@ -1,10 +1,10 @@
 /**
  * The evidence of a stage: a fold over closed minutes, small enough to be stored with the cutover and always rebuildable
- * from the windows. A minute stays open for three minutes, since reports come late: until then each look judges it by what is
+ * from the windows. A minute stays open for two minutes, since reports come late: until then each look judges it by what is
  * there, and forgets that again. What is stored never depends on the order in which reports came within these minutes.
  *
  *   minute    5    6    7    8    9   10 (not over)
- *             closed, stored | judged, and folded again by the next look
+ *             closed, stored  |  judged, and folded again by the next look
  */
 
 import type { Policy } from '../cutover/cutover.ts';
@@ -15,7 +15,7 @@ import { type BucketedWindow, pooled } from './bucketed-window.ts';
 import { bucketsQuantileMs, countAboveEdge, quantileEdge } from './buckets.ts';
 import { type Compared, compare, trafficAfter } from './compared.ts';
 import { type Above, type Evidence, RECENT_MINUTES, type RecentMinute } from './evidence.ts';
-import { type Ground, groundOf, onShadow, type SideMinute } from './ground.ts';
+import { driftAfter, type Ground, groundOf, onShadow, type SideMinute } from './ground.ts';
 import { LATENCIES, type LatencyMetric, levelsOf, QUANTILES } from './levels.ts';
 import { cap, HORIZON_MINUTES, type Martingale, step, withoutEvidence, withoutExcursions } from './martingale.ts';
 import { logNeeded, METRIC_ROWS, METRICS, type MeasuredMinute, type Metric, type ProvenGood } from './metrics.ts';
@@ -24,7 +24,7 @@ import { excessVariance, withShare } from './noise.ts';
 import { NO_SIZE, sized, WARM_INCREASE } from './size.ts';
 
 /** How long a minute waits for what comes late; until then it is judged by what is there. */
-export const GRACE_MINUTES = 3;
+export const GRACE_MINUTES = 2;
 /** A shadow whose windows never come is a black hole only after this long: until then its reports may be lost. */
 const ABSENT_PATIENCE_MINUTES = 30;
 
@@ -204,8 +204,8 @@ function testMinute(draft: Draft, sides: ArrivedMinute, ground: Ground, context:
   const good = { ...draft.good };
   const usuallyGood = { ...draft.usuallyGood };
   for (const name of METRICS) {
-    const { prior, measure } = METRIC_ROWS[name];
-    const speaks = name !== 'share' || (!sides.spoiled && shareSpeaks(draft, minute, context));
+    const { prior, measure, fewest } = METRIC_ROWS[name];
+    const speaks = name !== 'share' ? compared.timed >= fewest : !sides.spoiled && shareSpeaks(draft, minute, context);
     const measured = speaks ? measure(sample) : null;
     const limits = cap(logNeeded(name, draft.horizon), prior);
     const { logRatios, counts } = measured ?? { logRatios: silent(prior.length), counts: NO_COUNTS };
@@ -222,6 +222,12 @@ function testMinute(draft: Draft, sides: ArrivedMinute, ground: Ground, context:
   draft.good = good;
   draft.usuallyGood = usuallyGood;
   if (!cold) draft.above = draft.above.map((above, at) => summed(above, compared, at));
+  draft.drift = draft.drift.map((before, at) => {
+    const { primary: above, usual, good: healthy } = compared.latency[at]!;
+    return usual === null
+      ? before
+      : driftAfter(before, { n: compared.n0, above }, { above: usual, lower: healthy.usual });
+  });
 }
 
 const isLatency = (name: Metric): name is LatencyMetric => name.startsWith('latency');

@@ -1,6 +1,7 @@
 /**
  * What a minute is compared with: the edges of each slice, and what is usual above them. Without slices both sides have those of the
- * primary's past hour; with them each slice has its own, moved by what the slices that are still on the primary have done since.
+ * primary's past hour; with them each slice has its own, moved by what the slices that are still on the primary have done since. Both
+ * follow the primary of the last minutes, so that the edge lies where its quantile is now.
  */
 
 import type { Policy } from '../cutover/cutover.ts';
@@ -19,6 +20,8 @@ export type Known = {
   /** What each slice does on the primary; empty without slices. */
   slices: readonly Baseline[];
   levels: Levels | null;
+  /** How far the primary is from there in the last minutes, by latency metric, in buckets. */
+  drift: readonly number[];
 };
 
 export type Planned = {
@@ -83,8 +86,9 @@ export function groundOf(known: Known, planned: Planned): Ground {
 /** From this share on. */
 export const MOSTLY_SERVED = 0.9;
 
-function wholeGround({ baseline }: Known, { policy, share }: Planned): Ground {
-  const edges = LATENCIES.map((metric) => edgesAt(quantileEdge(baseline.latency, QUANTILES[metric]), policy));
+function wholeGround({ baseline, drift }: Known, { policy, share }: Planned): Ground {
+  const usual = LATENCIES.map((metric) => quantileEdge(baseline.latency, QUANTILES[metric]));
+  const edges = usual.map((edge, at) => edgesAt(drifted(edge, drift[at]!), policy));
   const whole: Part = {
     slice: 0,
     of: ({ all }) => all,
@@ -99,14 +103,16 @@ function wholeGround({ baseline }: Known, { policy, share }: Planned): Ground {
     control: [whole],
     served: [whole],
     usualErrors: usualErrorRate(baseline),
-    usual: edges.map((edge) => edge && usualAbove([{ latency: baseline.latency, edge }])),
+    usual: usual.map((edge) =>
+      edge !== null ? usualAbove([{ latency: baseline.latency, edge: edgesAt(edge, policy)! }]) : null,
+    ),
     past: share >= 1 ? baseline.count : null,
     fewLeft: share >= MOSTLY_SERVED,
   };
 }
 
 function slicedGround(known: Known, planned: Planned, levels: Levels): Ground {
-  const { slices } = known;
+  const { slices, drift } = known;
   const { policy, ends } = planned;
   const control = [...levels.keys()].filter((slice) => levels[slice] && !onShadow(planned, slice));
   // Of slices that have no traffic nothing is known.
@@ -117,7 +123,7 @@ function slicedGround(known: Known, planned: Planned, levels: Levels): Ground {
     return {
       slice,
       of: (side) => side.slices[slice] ?? null,
-      edges: edges.map((edge, at) => edgesAt(moved[at] === null ? null : edge + moved[at]!, policy)),
+      edges: edges.map((edge, at) => edgesAt(moved[at] === null ? null : edge + moved[at]! + drift[at]!, policy)),
       weight,
       most: Math.max(weight, ends[slice]! - (slice > 0 ? ends[slice - 1]! : 0)),
       uncertain,
@@ -125,11 +131,11 @@ function slicedGround(known: Known, planned: Planned, levels: Levels): Ground {
       errorUncertain,
     };
   };
-  const parts = control.map(partOf);
+  const usualEdge = (slice: number, at: number) => edgesAt(levels[slice]!.edges[at]! + moved[at]!, policy)!;
   const served = [...levels.keys()].filter((slice) => levels[slice] && beginsOnShadow(planned, slice)).map(partOf);
-  const rest = withoutSlice(slices[levels.length]!, levels.length, policy);
+  const rest = withoutSlice(slices[levels.length]!, levels.length, { policy, drift });
   return {
-    control: [...parts, ...rest],
+    control: [...control.map(partOf), ...rest],
     served: [...served, ...rest],
     usualErrors: usualErrorRate({
       count: sum(control, (slice) => slices[slice]!.count),
@@ -138,7 +144,7 @@ function slicedGround(known: Known, planned: Planned, levels: Levels): Ground {
     usual: moved.map((by, at) =>
       by === null
         ? null
-        : usualAbove(control.map((slice, i) => ({ latency: slices[slice]!.latency, edge: parts[i]!.edges[at]! }))),
+        : usualAbove(control.map((slice) => ({ latency: slices[slice]!.latency, edge: usualEdge(slice, at) }))),
     ),
     past: null,
     fewLeft: planned.share >= MOSTLY_SERVED,
@@ -146,13 +152,17 @@ function slicedGround(known: Known, planned: Planned, levels: Levels): Ground {
 }
 
 /** Operations of senders that tell no slice are compared with those of the primary. */
-function withoutSlice(baseline: Baseline, slice: number, policy: Policy): Part[] {
+type Placed = { policy: Policy; drift: readonly number[] };
+
+function withoutSlice(baseline: Baseline, slice: number, { policy, drift }: Placed): Part[] {
   if (baseline.count === 0) return [];
   return [
     {
       slice,
       of: (side) => side.slices[slice] ?? null,
-      edges: LATENCIES.map((metric) => edgesAt(quantileEdge(baseline.latency, QUANTILES[metric]), policy)),
+      edges: LATENCIES.map((metric, at) =>
+        edgesAt(drifted(quantileEdge(baseline.latency, QUANTILES[metric]), drift[at]!), policy),
+      ),
       weight: 0,
       most: 0,
       uncertain: LATENCIES.map(() => 0),
@@ -160,6 +170,30 @@ function withoutSlice(baseline: Baseline, slice: number, policy: Policy): Part[]
       errorUncertain: 0,
     },
   ];
+}
+
+const drifted = (edge: number | null, by: number) => (edge === null ? null : edge + by);
+
+/** So many operations above the edge move it half of the way to where it should have been. */
+const HALF_WAY = 20;
+/** In one minute by 6 % at most. */
+const MOST_BUCKETS = 3;
+
+/**
+ * The drift after a minute: by how much more of the primary lay above its edge than is usual, over the share that one bucket holds.
+ * @param minute so many of the primary's operations, and of them above the edge
+ * @param usual shares of the past above the edge, and above one a bucket lower
+ */
+export function driftAfter(
+  before: number,
+  { n, above }: { n: number; above: number },
+  usual: { above: number; lower: number },
+): number {
+  const inBucket = usual.lower - usual.above;
+  if (n === 0 || !(inBucket > 0)) return before;
+  const expected = n * usual.above * (1 - usual.above);
+  const by = ((above / n - usual.above) / inBucket) * (expected / (expected + HALF_WAY));
+  return before + Math.min(MOST_BUCKETS, Math.max(-MOST_BUCKETS, by));
 }
 
 function edgesAt(usual: number | null, policy: Policy): Edges | null {

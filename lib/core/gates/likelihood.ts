@@ -9,8 +9,8 @@ export type TwoSample = { n0: number; e0: number; n1: number; e1: number };
 
 const EDGE = 1e-12;
 /**
- * The border is found to the last digit but one: a fixed number of halvings is too few where the usual rate is a millionth,
- * and what the border is off by counts as often as there are operations.
+ * The border is found to the last digit but one: what it is off by counts as often as there are operations, also where the usual
+ * rate is a millionth.
  */
 const PRECISION = 2 * Number.EPSILON;
 
@@ -35,12 +35,18 @@ function nearest({ n0, n1 }: TwoSample, q0: number, q1: number, margin: number):
   let low = Math.max(EDGE, worse ? q0 : q1 - margin);
   let high = Math.min(1 - margin - EDGE, worse ? q1 - margin : q0);
   if (high <= low) return null;
-  while (high - low > PRECISION * high) {
-    const a = (low + high) / 2;
+  // Newton's method, which doubles the digits with each step, and a halving where it would leave the interval.
+  for (let a = (low + high) / 2; high - low > PRECISION * high; ) {
     const b = a + margin;
-    const slope = (n0 * (a - q0)) / (a * (1 - a)) + (n1 * (b - q1)) / (b * (1 - b));
+    const [va, vb] = [a * (1 - a), b * (1 - b)];
+    const slope = (n0 * (a - q0)) / va + (n1 * (b - q1)) / vb;
+    if (slope === 0) return a;
     if (slope < 0) low = a;
     else high = a;
+    const steep = (n0 * (a * a - 2 * a * q0 + q0)) / (va * va) + (n1 * (b * b - 2 * b * q1 + q1)) / (vb * vb);
+    const next = a - slope / steep;
+    if (Math.abs(next - a) <= PRECISION * a) return next;
+    a = next > low && next < high ? next : (low + high) / 2;
   }
   return (low + high) / 2;
 }

@@ -178,7 +178,7 @@ type Whole = { primary: MinuteWindow | null; shadow: MinuteWindow; baseline: Bas
 
 /** A minute of both sides without slices, as a stage of 30 % measures it. */
 function measuredMinute({ primary, shadow, baseline, policy = POLICY }: Whole) {
-  const ground = groundOf({ baseline, slices: [], levels: null }, { policy, share: 0.3, ends: [] });
+  const ground = groundOf({ baseline, slices: [], levels: null, drift: [0, 0, 0] }, { policy, share: 0.3, ends: [] });
   const sideOf = (window: MinuteWindow) => ({ all: bucketedWindow(window), slices: [] });
   return {
     compared: compare(primary && sideOf(primary), sideOf(shadow), ground, []),

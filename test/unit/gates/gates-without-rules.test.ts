@@ -107,7 +107,7 @@ const CONTROLS: Readonly<Record<string, Control>> = {
     without: [[FOLD, MINUTE_IS_JUDGED, `${BASELINE_GROWS} ${MINUTE_IS_JUDGED}`]],
     kept: (gates) => {
       const slow = (n: number) => at(n, 'shadow', 1_000, { latencyMs: 500 });
-      const { evidence } = live({ minutes: 4, history: () => null, shadow: slow }, gates);
+      const { evidence } = live({ minutes: 3, history: () => null, shadow: slow }, gates);
       return evidence.metrics.latency_p95.excursions.every(({ bad }) => bad === 0);
     },
   },
