@@ -3,7 +3,8 @@
 import * as z from 'zod';
 import { EVIDENCE_SCHEMA, type Evidence } from '../core/gates/evidence.ts';
 import { LATENCIES } from '../core/gates/levels.ts';
-import { METRIC_ROWS, METRICS, PROVEN_GOOD } from '../core/gates/metrics.ts';
+import { COUNTS, METRIC_ROWS, METRICS, PROVEN_GOOD } from '../core/gates/metrics.ts';
+import { EXCESS, SUMS } from '../core/gates/operations.ts';
 
 const figure = z.number();
 const minute = z.int();
@@ -56,17 +57,18 @@ const window = (side: 'primary' | 'shadow') =>
     latency: buckets,
   });
 
-const martingale = (alternatives: number) =>
+const martingale = (alternatives: number, sums: number) =>
   z.object({
     logA: z.array(figure).length(alternatives),
-    excursions: z.array(z.object({ g: figure, bad: z.int(), sums: z.array(figure).length(5) })).length(alternatives),
+    excursions: z.array(z.object({ g: figure, bad: z.int(), sums: z.array(figure).length(sums) })).length(alternatives),
   });
+const tally = z.object({ n0: figure, e0: figure, n1: figure, e1: figure });
 
 /** A shape that has every name. */
 const each = <Name extends string, S>(names: readonly Name[], schemaOf: (name: Name) => S) =>
   Object.fromEntries(names.map((name) => [name, schemaOf(name)])) as Record<Name, S>;
 
-const metrics = z.object(each(METRICS, (name) => martingale(METRIC_ROWS[name].prior.length)));
+const metrics = z.object(each(METRICS, (name) => martingale(METRIC_ROWS[name].prior.length, COUNTS)));
 const sizes = z.object(each(METRICS, () => z.object({ at: figure, bad: z.int() })));
 const good = z.object(each(PROVEN_GOOD, () => figure));
 
@@ -89,6 +91,15 @@ export const foldedEvidence: z.ZodType<Evidence> = z.object({
   share: figure,
   slices: z.array(baseline),
   levels: z.array(level.nullable()).nullable(),
+  operations: z.array(
+    z.object({
+      name: z.string(),
+      usual: z.object({ count: figure, errors: figure, fadedAt: minute }),
+      waiting: tally,
+      n1: figure,
+      tested: martingale(EXCESS.length, SUMS),
+    }),
+  ),
   noise: byLatency(noise),
   drift: byLatency(figure),
   primary: window('primary'),

@@ -43,8 +43,8 @@ describe('a healthy stage', () => {
 });
 
 describe('a bad stage at 1 % of 100 rps is rolled back in time', () => {
-  const minutesOf = (name: string, fault: Fault) =>
-    seeds(5)
+  const minutesOf = (name: string, fault: Fault, count = 5) =>
+    seeds(count)
       .map((seed) => runFamily(seed, runOf(name, 1, 200, [fault])).rollback ?? Number.POSITIVE_INFINITY)
       .sort((a, b) => a - b);
 
@@ -57,6 +57,11 @@ describe('a bad stage at 1 % of 100 rps is rolled back in time', () => {
   ])('%s, %s: the median within %i minutes', (name, _, most, fault) => {
     const minutes = minutesOf(name, { fromMinute: 1, ...fault });
     expect(minutes[2], `minutes ${minutes.join(' ')}`).toBeLessThanOrEqual(most);
+  });
+
+  it('one operation type of a hundredth of the traffic that fails always: the median within 6 minutes', () => {
+    const minutes = minutesOf('independent', { fromMinute: 1, operation: 0.01 }, 15);
+    expect(minutes[7], `minutes ${minutes.join(' ')}`).toBeLessThanOrEqual(6);
   });
 
   it('a step up after five hours of a regression below the limit, as soon as a fresh one', () => {
@@ -72,7 +77,7 @@ describe('a bad stage at 1 % of 100 rps is rolled back in time', () => {
   });
 });
 
-describe('negative control: without the rule healthy stages go', () => {
+describe('negative control: without the rule healthy stages go, or bad ones stay', () => {
   const EVALUATE = 'lib/core/gates/evaluate.ts';
   const without = (...mutations: Mutation[]) =>
     sourceMutant<{ evaluateGates: typeof evaluateGates }>([EVALUATE], mutations);
@@ -95,6 +100,17 @@ describe('negative control: without the rule healthy stages go', () => {
     const batch = { ...runOf('batch', 1, 80), family: { ...familyOf('batch'), batchIn: 0 } };
     expect(goneOf(batch, 3, { gates })).not.toEqual([]);
     expect(goneOf(batch, 3)).toEqual([]);
+  });
+
+  it('a rare operation type that always fails, looked at in the sum of all', async () => {
+    const gates = await without([
+      'lib/core/gates/operations.ts',
+      'const speaks = all.length > 1',
+      'const speaks = false',
+    ]);
+    const rare = runOf('independent', 2, 30, [{ fromMinute: 1, operation: 0.003 }]);
+    expect(goneOf(rare, 3, { gates })).toEqual([]);
+    expect(goneOf(rare, 3)).toHaveLength(3);
   });
 
   it('a cold cache, judged from the first minute on', () => {

@@ -121,6 +121,8 @@ const CONDITIONS = {
   proof_validation: proof('consistency'),
   keyless: { label: 'Reads with a key', unit: 'rate', want: 'at_most' },
   left_reads: { label: 'Open circuit breakers', unit: 'rate', want: 'below' },
+  operation_errors: { label: 'Errors of an operation', unit: 'rate', want: 'below' },
+  operation_samples: { label: 'Samples of every operation', unit: 'count', want: 'at_least' },
   regression: { label: 'No sign of harm', unit: 'evidence', want: 'at_most' },
   proven_regression: { label: 'Small regression', unit: 'evidence', want: 'below' },
   primary_failing: { label: 'Both sides fail', unit: 'rate', want: 'below' },

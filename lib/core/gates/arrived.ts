@@ -3,6 +3,7 @@
 import { type BucketedWindow, bucketedWindow, impossible, summedWindows } from './bucketed-window.ts';
 import type { SideMinute } from './ground.ts';
 import type { WindowPart } from './minute-window.ts';
+import type { Tally } from './operations.ts';
 
 export type ArrivedMinute = {
   minute: number;
@@ -12,6 +13,8 @@ export type ArrivedMinute = {
   spoiled: boolean;
   /** Why a window of this minute cannot be true. */
   impossible: string | null;
+  /** Operations and failures by operation type. */
+  operations: ReadonlyMap<string, Tally>;
 };
 
 type Range = {
@@ -46,34 +49,51 @@ export function arrivedMinutes(parts: readonly WindowPart[], range: Range): Arri
         shadow: shadow.side,
         spoiled: shadow.impossible !== null,
         impossible: why,
+        operations: operationsOf([...primary.possible, ...shadow.possible]),
       };
     });
 }
+
+type Possible = { slice: number; operation: string; window: BucketedWindow };
 
 function sideMinute(
   minute: number,
   side: 'primary' | 'shadow',
   parts: readonly WindowPart[],
   { ends, runMinute }: Range,
-): { side: SideMinute | null; impossible: string | null } {
-  const possible: { slice: number; window: BucketedWindow }[] = [];
+): { side: SideMinute | null; impossible: string | null; possible: readonly Possible[] } {
+  const possible: Possible[] = [];
   let why: string | null = null;
-  for (const { slice, window } of parts) {
+  for (const { slice, operation, window } of parts) {
     const bucketed = bucketedWindow(window);
     const problem = impossible(bucketed);
     if (problem === null)
       possible.push({
         slice: slice !== null && slice < ends.length && minute >= (runMinute ?? minute) ? slice : ends.length,
+        operation,
         window: bucketed,
       });
     else why = `${side} of minute ${minute}: ${problem}`;
   }
-  if (possible.length === 0) return { side: null, impossible: why };
+  if (possible.length === 0) return { side: null, impossible: why, possible };
   const all = summedWindows(possible.map(({ window }) => window));
-  if (ends.length === 0) return { side: { all, slices: [] }, impossible: why };
+  if (ends.length === 0) return { side: { all, slices: [] }, impossible: why, possible };
   const slices = Array.from({ length: ends.length + 1 }, (_, slice) => {
     const own = possible.filter((one) => one.slice === slice).map(({ window }) => window);
     return own.length > 0 ? summedWindows(own) : null;
   });
-  return { side: { all, slices }, impossible: why };
+  return { side: { all, slices }, impossible: why, possible };
+}
+
+function operationsOf(possible: readonly Possible[]): ReadonlyMap<string, Tally> {
+  const found = new Map<string, Tally>();
+  for (const { operation, window } of possible) {
+    const { n0, e0, n1, e1 } = found.get(operation) ?? { n0: 0, e0: 0, n1: 0, e1: 0 };
+    const { count, errors, side } = window;
+    found.set(
+      operation,
+      side === 'primary' ? { n0: n0 + count, e0: e0 + errors, n1, e1 } : { n0, e0, n1: n1 + count, e1: e1 + errors },
+    );
+  }
+  return found;
 }

@@ -7,6 +7,7 @@ import { isUnderWay } from '../cutover/stage-kinds.ts';
 import { dataConditions } from './data-conditions.ts';
 import { earlyWarnings } from './early-warning.ts';
 import type { TestedMetric } from './guards.ts';
+import { operationConditions } from './operation-conditions.ts';
 import { readConditions } from './read-conditions.ts';
 import { minutesInStage, type Seen } from './seen.ts';
 import { tableConditions } from './table-conditions.ts';
@@ -31,7 +32,7 @@ export function advanceConditions(seen: Seen, tested: readonly TestedMetric[]): 
     ...approval(seen),
     ...tableConditions(seen),
     ...dataConditions(seen),
-    ...(seen.servesReads ? readConditions(seen, tested) : []),
+    ...(seen.servesReads ? [...readConditions(seen, tested), ...operationConditions(seen)] : []),
     ...earlyWarnings(seen),
   ];
 }

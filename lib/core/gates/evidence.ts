@@ -8,6 +8,7 @@ import { type Martingale, newMartingale } from './martingale.ts';
 import { COUNTS, METRIC_ROWS, METRICS, type Metric, type ProvenGood } from './metrics.ts';
 import { emptyWindow } from './minute-window.ts';
 import { NO_NOISE, type Noise } from './noise.ts';
+import { type OperationEvidence, withoutShadow } from './operations.ts';
 import { NO_SIZE, type Size } from './size.ts';
 
 /** Grows when the folded state changes its meaning; an older one is rebuilt. */
@@ -76,6 +77,8 @@ export type Evidence = {
   slices: readonly Baseline[];
   /** Where the slices stood as the stage began; null before, and without slices. */
   levels: Levels | null;
+  /** By operation type, those that came first. */
+  operations: readonly OperationEvidence[];
   /** By latency metric: how the primary's share above its edge scatters. */
   noise: readonly Noise[];
   /** By latency metric: how far the primary is from where it usually is, in the last minutes of the stage, in buckets. */
@@ -101,7 +104,10 @@ export type Evidence = {
   absent: number;
 };
 
-type Before = Pick<Evidence, 'baseline' | 'runMinute' | 'ends' | 'share' | 'slices' | 'levels' | 'noise'>;
+type Before = Pick<
+  Evidence,
+  'baseline' | 'runMinute' | 'ends' | 'share' | 'slices' | 'levels' | 'noise' | 'operations'
+>;
 
 const NOTHING_BEFORE: Before = {
   baseline: EMPTY_BASELINE,
@@ -111,6 +117,7 @@ const NOTHING_BEFORE: Before = {
   slices: [],
   levels: null,
   noise: LATENCIES.map(() => NO_NOISE),
+  operations: [],
 };
 
 const NOTHING_PROVEN = { errors: 0, latency_p50: 0, latency_p95: 0, validation: 0 };
@@ -119,7 +126,7 @@ const NOTHING_PROVEN = { errors: 0, latency_p50: 0, latency_p95: 0, validation: 
 export function newEvidence(key: string, before: Before = NOTHING_BEFORE, closedThrough = -1e9): Evidence {
   const each = <Of>(of: (name: Metric) => Of) =>
     Object.fromEntries(METRICS.map((name) => [name, of(name)])) as Record<Metric, Of>;
-  const { baseline, runMinute, ends, share, slices, levels, noise } = before;
+  const { baseline, runMinute, ends, share, slices, levels, noise, operations } = before;
   return {
     schema: EVIDENCE_SCHEMA,
     key,
@@ -138,6 +145,7 @@ export function newEvidence(key: string, before: Before = NOTHING_BEFORE, closed
     slices,
     levels,
     noise,
+    operations: withoutShadow(operations),
     drift: LATENCIES.map(() => 0),
     primary: bucketedWindow(emptyWindow(0, 'primary')),
     shadow: bucketedWindow(emptyWindow(0, 'shadow')),

@@ -21,6 +21,7 @@ import { cap, HORIZON_MINUTES, type Martingale, step, withoutEvidence, withoutEx
 import { logNeeded, METRIC_ROWS, METRICS, type MeasuredMinute, type Metric, type ProvenGood } from './metrics.ts';
 import { highestShare, type WindowPart } from './minute-window.ts';
 import { excessVariance, withShare } from './noise.ts';
+import { learnOperations, nextHorizon, testOperations } from './operations.ts';
 import { NO_SIZE, sized, WARM_INCREASE } from './size.ts';
 
 /** How long a minute waits for what comes late; until then it is judged by what is there. */
@@ -62,7 +63,7 @@ export function fold(before: Evidence, parts: readonly WindowPart[], context: Fo
     begin(closed, one.minute, context);
     foldMinute(closed, one, groundOf(closed, plannedAt(one.minute, context)), context);
     // Last: the minute that is measured is not part of what it is compared with.
-    if (one.primary) learn(closed, one.minute, one.primary, context);
+    if (one.primary) learn(closed, one, one.primary, context);
   }
   closed.closedThrough = Math.max(closed.closedThrough, Math.min(lastClosed, minutes.at(-1)?.minute ?? -Infinity));
   const now: Draft = { ...closed };
@@ -75,7 +76,7 @@ export function fold(before: Evidence, parts: readonly WindowPart[], context: Fo
     foldMinute(now, one, ground.is, context);
     // Where nothing is closed yet, the open minutes are all there is to compare with.
     if (closed.baseline.count === 0 && one.primary) {
-      learn(now, one.minute, one.primary, context);
+      learn(now, one, one.primary, context);
       ground = null;
     }
   }
@@ -134,7 +135,7 @@ function foldMinute(draft: Draft, arrived: ArrivedMinute, ground: Ground, contex
 }
 
 /** What the primary did in a minute is what is usual of it from the next one on. */
-function learn(draft: Draft, minute: number, primary: SideMinute, context: FoldContext): void {
+function learn(draft: Draft, { minute, operations }: ArrivedMinute, primary: SideMinute, context: FoldContext): void {
   const { ends, firstMinute } = context;
   const { latency } = draft.baseline;
   draft.noise = LATENCIES.map((metric, at) => {
@@ -146,6 +147,7 @@ function learn(draft: Draft, minute: number, primary: SideMinute, context: FoldC
     });
   });
   draft.baseline = withMinute(draft.baseline, primary.all);
+  draft.operations = learnOperations(draft.operations, operations, minute);
   if (ends.length === 0) return;
   const before =
     draft.slices.length === ends.length + 1
@@ -222,6 +224,12 @@ function testMinute(draft: Draft, sides: ArrivedMinute, ground: Ground, context:
   draft.good = good;
   draft.usuallyGood = usuallyGood;
   if (!cold) draft.above = draft.above.map((above, at) => summed(above, compared, at));
+  draft.operations = testOperations(draft.operations, sides.operations, minute, {
+    t: draft.minutes,
+    horizon: draft.horizon,
+    margin: policy.errorRateAdvance + compared.errors.offset,
+    clusters: sample.clusters,
+  });
   draft.drift = draft.drift.map((before, at) => {
     const { primary: above, usual, good: healthy } = compared.latency[at]!;
     return usual === null
@@ -260,6 +268,7 @@ function warm(draft: Draft): void {
 function startHorizon(draft: Draft): void {
   draft.minutes = 1;
   draft.horizon += 1;
+  draft.operations = nextHorizon(draft.operations);
   draft.metrics = Object.fromEntries(METRICS.map((name) => [name, withoutEvidence(draft.metrics[name])])) as Record<
     Metric,
     Martingale

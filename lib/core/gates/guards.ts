@@ -12,8 +12,9 @@ import { bucketUpperMs } from './histogram.ts';
 import { LATENCIES, type LatencyMetric, QUANTILES } from './levels.ts';
 import { logEvidence, loudest } from './martingale.ts';
 import { logNeeded, METRIC_ROWS, METRICS, type Metric } from './metrics.ts';
+import { failingOperations } from './operation-conditions.ts';
 import type { Seen } from './seen.ts';
-import { BEYOND, BEYOND_WARM } from './size.ts';
+import { BEYOND, BEYOND_WARM, POINTS_BEYOND } from './size.ts';
 import { corruption } from './table-conditions.ts';
 
 export type TestedMetric = TestEvidence & {
@@ -55,7 +56,7 @@ export function firedGuards(seen: Seen, tested: readonly TestedMetric[]): Condit
   if (!seen.servesReads) return [];
   const floor = unavailable(seen);
   const proven = tested.filter((one) => one.proven && rollsBack(seen, one));
-  return [...(floor ? [floor] : []), ...proven.map((one) => firedCondition(seen, one))];
+  return [...(floor ? [floor] : []), ...proven.map((one) => firedCondition(seen, one)), ...failingOperations(seen)];
 }
 
 /** Proven worse than it may be, but by less than forces a rollback: a reason to stay, for a person to look at. */
@@ -70,7 +71,8 @@ function isBeyond(evidence: Evidence, metric: Metric, policy: Policy): boolean {
   const { at, bad } = evidence.sizes[metric];
   const cold = evidence.cold && isLatency(metric);
   const lastRun = at >= (cold ? BEYOND_WARM : BEYOND) && bad >= policy.consecutiveFailures;
-  return lastRun || (!cold && excursionBeyond(evidence, metric, policy));
+  const points = !isLatency(metric) || at >= POINTS_BEYOND;
+  return lastRun || (!cold && points && excursionBeyond(evidence, metric, policy));
 }
 
 function excursionBeyond({ metrics }: Evidence, metric: Metric, policy: Policy): boolean {

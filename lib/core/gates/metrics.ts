@@ -7,6 +7,7 @@
 import type { Policy } from '../cutover/cutover.ts';
 import { highestRate } from './baseline.ts';
 import type { BucketedWindow } from './bucketed-window.ts';
+import { logNeededOf } from './budget.ts';
 import type { Compared } from './compared.ts';
 import { LATENCIES, type LatencyMetric, QUANTILES } from './levels.ts';
 import { binomialLogRatio, PAIR_LAMBDAS, pairLogRatio, type TwoSample, twoSampleLogRatio } from './likelihood.ts';
@@ -75,7 +76,7 @@ const SHARES = [0.01, 0.05] as const;
 const alike = (of: readonly number[]) => of.map(() => 1 / of.length);
 
 export const METRIC_ROWS: Readonly<Record<Metric, Row>> = {
-  errors: { budget: 0.375, prior: [0.12, 0.45, 0.4, 0.03], measure: errors, fewest: 0 },
+  errors: { budget: 0.355, prior: [0.12, 0.45, 0.4, 0.03], measure: errors, fewest: 0 },
   latency_p50: { budget: 0.185, prior: [0.3, 0.4, 0.2, 0.1], measure: latency('latency_p50'), fewest: 0 },
   latency_p95: { budget: 0.13, prior: [0.25, 0.3, 0.3, 0.15], measure: latency('latency_p95'), fewest: 0 },
   latency_p99: { budget: 0.03, prior: [0.25, 0.3, 0.3, 0.15], measure: latency('latency_p99'), fewest: FEWEST_P99 },
@@ -293,13 +294,5 @@ const ALMOST_NOTHING = 0.1;
 /** The clock of size stands at most here, so that what is over is soon forgotten. */
 export const MOST_SIZE = 8;
 
-/** How often a healthy stage may be rolled back by chance. */
-const ALPHA = 0.01;
-/** All days after the first together spend a twentieth of what the first one does: Σ 1/(10 h(h + 1)) from h = 2 on. */
-const LATER = 10;
-
-/** ln 1/α of a metric. The budget of a stage is spent on its first day; every later day gets less. */
-export function logNeeded(metric: Metric, horizon: number): number {
-  const later = horizon === 1 ? 1 : LATER * horizon * (horizon + 1);
-  return Math.log(later / (ALPHA * METRIC_ROWS[metric].budget));
-}
+/** ln 1/α of a metric. */
+export const logNeeded = (metric: Metric, horizon: number): number => logNeededOf(METRIC_ROWS[metric].budget, horizon);

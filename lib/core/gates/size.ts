@@ -16,6 +16,12 @@ export const NO_SIZE: Size = { at: 0, bad: 0 };
 export const BEYOND = 6;
 
 /**
+ * A latency is beyond the threshold only where its last minutes point there, too: a proof that is older than a cold cache, and three
+ * minutes of few operations, would roll back what is about to be inside.
+ */
+export const POINTS_BEYOND = 1.5;
+
+/**
  * While caches are cold a latency is beyond the threshold only where no cold cache explains it: three quarters more than usual, and
  * clearly so.
  */

@@ -96,7 +96,7 @@ const ADVANCE = 'lib/core/gates/conditions.ts';
 const DATA = 'lib/core/gates/data-conditions.ts';
 const READ = 'lib/core/gates/read-conditions.ts';
 const MINUTE_IS_JUDGED = 'foldMinute(closed, one, groundOf(';
-const BASELINE_GROWS = 'if (one.primary) learn(closed, one.minute, one.primary, context);';
+const BASELINE_GROWS = 'if (one.primary) learn(closed, one, one.primary, context);';
 
 type Control = { promise: string; without: readonly Fault[]; kept: (gates: Gates) => boolean };
 
