@@ -69,6 +69,8 @@ function eventText(event: Event): string {
         .join(' ')}${because(event.reason)}`;
     case 'system_rolled_back':
       return `everything was asked to go back${because(event.reason)}`;
+    case 'evidence_restarted':
+      return `evidence of ${event.stage} starts again: an earlier version of the program had folded it`;
     case 'rollback_seen':
       return `rollback seen: ${stepsText(event.steps)}`;
     case 'phase_changed':

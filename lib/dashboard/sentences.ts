@@ -68,6 +68,12 @@ function eventWords(event: Event): { what: string; why: string; tone: Tone } {
       return words(`Rolled back from ${event.from}${locks(event.lockHeldMs)}`, 'bad', event.reason);
     case 'rollback_seen':
       return words(`Rollback seen: ${stepsText(event.steps)}`, 'idle');
+    case 'evidence_restarted':
+      return words(
+        `Evidence of ${event.stage} starts again`,
+        'wait',
+        'An earlier version of the program had folded it.',
+      );
     case 'cleaned':
       return words('Cleaned up: the old side is gone', 'done');
     case 'reset':

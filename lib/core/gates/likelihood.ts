@@ -32,8 +32,9 @@ export function twoSampleLogRatio(sample: TwoSample, q0: number, q1: number, mar
 function nearest({ n0, n1 }: TwoSample, q0: number, q1: number, margin: number): number | null {
   if (margin === 0) return (n0 * q0 + n1 * q1) / (n0 + n1);
   const worse = q1 > q0 + margin;
-  let low = Math.max(EDGE, worse ? q0 : q1 - margin);
-  let high = Math.min(1 - margin - EDGE, worse ? q1 - margin : q0);
+  // Both rates of the border are rates, on either side of a margin of either sign.
+  let low = Math.max(EDGE, EDGE - margin, worse ? q0 : q1 - margin);
+  let high = Math.min(1 - EDGE, 1 - margin - EDGE, worse ? q1 - margin : q0);
   if (high <= low) return null;
   // Newton's method, which doubles the digits with each step, and a halving where it would leave the interval.
   for (let a = (low + high) / 2; high - low > PRECISION * high; ) {
@@ -67,11 +68,15 @@ export function pairLogRatio(
   margin: number,
 ): number {
   const same = pairs.n - pairs.shadowOnly - pairs.primaryOnly;
+  // No pair may stake more than there is, however wide the margin.
+  const stake = Math.min(lambda, MOST_STAKED / (1 + margin));
   return (
-    pairs.shadowOnly * Math.log(1 + lambda * (1 - margin)) +
-    pairs.primaryOnly * Math.log(1 - lambda * (1 + margin)) +
-    same * Math.log(1 - lambda * margin)
+    pairs.shadowOnly * Math.log(1 + stake * (1 - margin)) +
+    pairs.primaryOnly * Math.log(1 - stake * (1 + margin)) +
+    same * Math.log(1 - stake * margin)
   );
 }
+
+const MOST_STAKED = 0.95;
 
 export const PAIR_LAMBDAS = [0.1, 0.3, 0.6, 0.9] as const;

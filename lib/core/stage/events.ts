@@ -59,6 +59,8 @@ export type Event =
   | { type: 'reverted'; from: string; reason: string; cause?: RollbackCause; lockHeldMs?: number }
   /** Steps of the last rollback that were seen done: something found out, not a change. */
   | { type: 'rollback_seen'; steps: readonly RollbackStep[] }
+  /** What an earlier version of the program had folded means something else now: the stage stays, and its proof begins again. */
+  | { type: 'evidence_restarted'; stage: string }
   | { type: 'cleaned' }
   | { type: 'reset' }
   /** Something about rows that moves no stage: keys in quarantine, the copy of existing rows. */

@@ -84,17 +84,21 @@ export function evolve(state: CutoverState, at: At): CutoverState {
         askedBy: null,
         overrides: NO_OVERRIDES,
       };
-    case 'rollback_seen': {
-      const { rollback } = state;
-      return rollback ? { ...state, rollback: { ...rollback, steps: [...rollback.steps, ...event.steps] } } : state;
-    }
+    case 'rollback_seen':
+      return withSteps(state, event.steps);
     case 'denied':
     case 'rows_handled':
+    case 'evidence_restarted':
     case 'system_changed':
     case 'system_rolled_back':
     case 'phase_changed':
       return state;
   }
+}
+
+function withSteps(state: CutoverState, steps: Rollback['steps']): CutoverState {
+  const { rollback } = state;
+  return rollback ? { ...state, rollback: { ...rollback, steps: [...rollback.steps, ...steps] } } : state;
 }
 
 type IntentEvent = Extract<Event, { type: 'intent_recorded' | 'intent_abandoned' | 'intent_withdrawn' }>;

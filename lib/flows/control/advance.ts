@@ -18,7 +18,7 @@ import { TICK } from '../../core/stage/events.ts';
 import { type CarryOutPorts, carryOut, settle } from './carry-out.ts';
 import { rollBackPeers } from './cohorts.ts';
 import { type Around, type CollectPorts, collect } from './collect.ts';
-import { commit } from './commit.ts';
+import { commit, noteRestart } from './commit.ts';
 import { type ObservePorts, type Observing, observe } from './observe.ts';
 
 export type AdvancePorts = CarryOutPorts & CollectPorts & ObservePorts;
@@ -87,5 +87,5 @@ async function act(ports: AdvancePorts, own: Judgement, peers: readonly Peer[]):
   const withdraws = result.kind === 'applied' && decided.pending?.withdrawn;
   const after = withdraws ? (await carryOut(ports, declaration, decided, { nowMs })).state : decided;
   if (after.version > 0) await ports.verdicts.write(id, { atMs: nowMs, verdict, evidence, observations });
-  return after;
+  return own.last?.evidence === null ? noteRestart(ports, after, { nowMs, actor: TICK }) : after;
 }

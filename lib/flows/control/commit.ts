@@ -1,6 +1,7 @@
 /** Turns a decision into one conditional write. The only place where states change. */
 
 import type { CutoverState } from '../../core/cutover/cutover.ts';
+import { isUnderWay } from '../../core/cutover/stage-kinds.ts';
 import type { Decision } from '../../core/stage/decision.ts';
 import { record } from '../../core/stage/evolve.ts';
 import type { Ports } from '../../ports/ports.ts';
@@ -29,4 +30,15 @@ export async function commit(
     ...(answer ? { idempotency: answer(after) } : {}),
   });
   return result.kind === 'applied' ? { kind: 'applied', state: after } : result;
+}
+
+/**
+ * Says that the evidence of a stage begins again, once: the next tick finds what this one has folded. A change that was made meanwhile
+ * goes first.
+ */
+export async function noteRestart(ports: Pick<Ports, 'state'>, before: CutoverState, by: By): Promise<CutoverState> {
+  if (!isUnderWay(before)) return before;
+  const { state: after, entries } = record(before, [{ type: 'evidence_restarted', stage: before.stage }], by);
+  const { kind } = await ports.state.writeCutover({ before, after, entries });
+  return kind === 'applied' ? after : before;
 }
