@@ -2,7 +2,10 @@
 
 import type { Unit } from '../../lib/core/conditions/figures.ts';
 
-const FORMS: Readonly<Record<Exclude<Unit, 'word'>, readonly (readonly [suffix: string, factor: number])[]>> = {
+/** Words are no figures, and evidence is not shown. */
+type ReadUnit = Exclude<Unit, 'word' | 'evidence'>;
+
+const FORMS: Readonly<Record<ReadUnit, readonly (readonly [suffix: string, factor: number])[]>> = {
   rate: [[' %', 0.01]],
   percent: [[' %', 1]],
   ms: [
@@ -11,12 +14,11 @@ const FORMS: Readonly<Record<Exclude<Unit, 'word'>, readonly (readonly [suffix: 
   ],
   minutes: [[' min', 1]],
   count: [['', 1]],
-  evidence: [['', 1]],
   times: [[' ×', 1]],
 };
 
 /** The number that a text shows, or null where the text is not in this unit. */
-export function readFigure(text: string, unit: Exclude<Unit, 'word'>): number | null {
+export function readFigure(text: string, unit: ReadUnit): number | null {
   for (const [suffix, factor] of FORMS[unit]) {
     const digits = text.slice(0, text.length - suffix.length).replaceAll(/[,\u202f]/g, '');
     if (text.endsWith(suffix) && digits !== '' && Number.isFinite(Number(digits))) return Number(digits) * factor;
@@ -25,7 +27,7 @@ export function readFigure(text: string, unit: Exclude<Unit, 'word'>): number | 
 }
 
 /** How far what is shown may be from what is: the last digit that is shown. */
-export function shownPrecision(value: number, unit: Exclude<Unit, 'word'>): number {
+export function shownPrecision(value: number, unit: ReadUnit): number {
   const digits = (count: number) => 10 ** (Math.floor(Math.log10(Math.abs(value) || 1)) - count + 1);
   const rounding = Math.abs(value) * 1e-9 + 1e-8;
   switch (unit) {
@@ -35,8 +37,6 @@ export function shownPrecision(value: number, unit: Exclude<Unit, 'word'>): numb
       return digits(4) + 1e-15;
     case 'ms':
       return (value >= 1_000 ? 100 : 0.1) + rounding;
-    case 'evidence':
-      return value >= 100 && value < 1e6 ? 0.5 + rounding : digits(2) + 1e-15;
     case 'minutes':
     case 'count':
       return 0.1 + rounding;

@@ -3,7 +3,10 @@
  * and counts are rounded down. What is shown can be read back: it is the figure to the digits that are shown.
  */
 
-/** `rate`: 0–1, shown in per cent. `percent`: 0–100. `times`: how many times as much. `word`: as it is, without a unit. */
+/**
+ * `rate`: 0–1, shown in per cent. `percent`: 0–100. `times`: how many times as much. `word`: as it is, without a unit. `evidence` is shown
+ * as the part of the way to its limit.
+ */
 export const UNITS = ['rate', 'percent', 'ms', 'minutes', 'count', 'evidence', 'times', 'word'] as const;
 export type Unit = (typeof UNITS)[number];
 
@@ -11,13 +14,12 @@ export type Figure = number | string | null;
 
 /** Rounded down to a tenth, so that a value that is short of a whole one does not look like it. */
 export const round = (value: number) => Math.floor(value * 10 + 1e-9) / 10;
-/** Evidence: two digits are enough. */
-export const number = (value: number) =>
-  value >= 1e6
-    ? value.toExponential(1)
-    : value >= 100
-      ? String(Math.round(value))
-      : String(Number(value.toPrecision(2)));
+/**
+ * Of the way to a proof: evidence is multiplied, so its logarithm is what grows evenly. Nothing while it speaks for the contrary.
+ * @example proofText(4.5, 20) // '50 %'
+ */
+export const proofText = (evidence: number, needed: number): string =>
+  `${Math.floor(100 * Math.max(0, Math.log(evidence) / Math.log(needed)) + 1e-9)} %`;
 export const percent = (rate: number, digits = 3) => `${Number((rate * 100).toPrecision(digits))} %`;
 /** A share of the reads. */
 export const share = (ppm: number) => `${Number((ppm / 10_000).toPrecision(6))} %`;
@@ -39,7 +41,7 @@ export function duration(value: number | null): string {
  * @param group what stands between thousands; nothing where it is left out
  * @example figureText(181_800, 'ms') // '181.8 s'
  */
-export function figureText(value: Figure, unit: Unit, group = ''): string {
+export function figureText(value: Figure, unit: Exclude<Unit, 'evidence'>, group = ''): string {
   if (value === null) return '–';
   if (typeof value === 'string') return value;
   switch (unit) {
@@ -51,8 +53,6 @@ export function figureText(value: Figure, unit: Unit, group = ''): string {
       return ms(value);
     case 'minutes':
       return `${count(value, group)} min`;
-    case 'evidence':
-      return number(value);
     case 'times':
       return `${Number(value.toPrecision(4))} ×`;
     case 'count':

@@ -1,12 +1,15 @@
 /** What would release a condition that does not hold: a command, something to wait for, or a person who acts elsewhere. */
 
-import { MINUTE_MS } from '../base/units.ts';
+import { DAY_MINUTES, MINUTE_MS } from '../base/units.ts';
 
 export type Release =
   /** Its words, as a shell takes them apart; and what it does. */
   | { command: readonly string[]; does: string }
-  /** It comes by itself: `etaMs` how long it takes, `untilMs` when the waiting ends, where that is known. */
-  | { wait: Wait; etaMs?: number; untilMs?: number }
+  /**
+   * It comes by itself: `etaMs` how long it takes, `untilMs` when the waiting ends, where that is known. `aboutMinutes`: how long it
+   * would take at the present rate, null where it does not come nearer.
+   */
+  | { wait: Wait; etaMs?: number; untilMs?: number; aboutMinutes?: number | null }
   /** A person must act, outside of any command: a sentence without its full stop. */
   | { person: string };
 
@@ -78,11 +81,38 @@ export function releaseText(release: readonly Release[]): string {
   return sentences.join(' ');
 }
 
-function waitText({ wait, etaMs = 0, untilMs = 0 }: Extract<Release, { wait: Wait }>): string {
+function waitText({ wait, etaMs = 0, untilMs = 0, aboutMinutes }: Extract<Release, { wait: Wait }>): string {
   const says = WAITS[wait];
-  if (typeof says === 'string') return says;
-  return says({ eta: `${Math.ceil(etaMs / MINUTE_MS)} minutes`, until: clock(untilMs) });
+  if (typeof says !== 'string') return says({ eta: `${Math.ceil(etaMs / MINUTE_MS)} minutes`, until: clock(untilMs) });
+  if (aboutMinutes === null) return `${says} It does not come nearer at present.`;
+  if (aboutMinutes !== undefined) return `${says.slice(0, -1)}, ${soonText(aboutMinutes)} at the present rate.`;
+  return etaMs > 0 ? `${says.slice(0, -1)}, ${inText(etaMs / MINUTE_MS)}.` : says;
 }
+
+/** What goes on at the present rate for more than a day is not known any better. */
+const soonText = (minutes: number) => (minutes > DAY_MINUTES ? 'in more than a day' : inText(minutes));
+
+/** Rounded as coarsely as a person would say it: a guess is not known to the minute. */
+function inText(minutes: number): string {
+  if (minutes <= 1) return 'within a minute';
+  if (minutes <= 20) return `in about ${Math.ceil(minutes)} min`;
+  if (minutes <= 90) return `in about ${Math.round(minutes / 5) * 5} min`;
+  const hours = minutes / 60;
+  if (hours <= 3) return `in about ${Math.round(hours * 2) / 2} h`;
+  return hours <= 48 ? `in about ${Math.round(hours)} h` : `in about ${Math.round(hours / 24)} days`;
+}
+
+/**
+ * A wait whose end can be guessed from how it goes.
+ * @param aboutMinutes null where it does not come nearer, undefined where nothing is known of that
+ */
+export const waitsAbout = (wait: Wait, aboutMinutes: number | null | undefined): Release =>
+  aboutMinutes === undefined
+    ? { wait }
+    : { wait, aboutMinutes: aboutMinutes === null ? null : Math.ceil(Math.min(aboutMinutes, LONGEST_GUESS) * 10) / 10 };
+
+/** A year. Beyond it nothing is said any more, and figures in JSON stay finite. */
+const LONGEST_GUESS = 365 * DAY_MINUTES;
 
 /** The commands among them, as they are typed. */
 export const commandsOf = (release: readonly Release[]): string[] =>

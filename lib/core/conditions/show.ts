@@ -1,7 +1,7 @@
 /** Conditions as people and programs see them: every sentence, label and figure is made here, from the table. Pure. */
 
 import { type Condition, idOf } from './condition.ts';
-import { type Figure, figureText, type Unit } from './figures.ts';
+import { type Figure, figureText, proofText, type Unit } from './figures.ts';
 import { type Release, releaseText } from './release.ts';
 import { type ConditionCode, rowOf, type Want } from './table.ts';
 import type { Verdict } from './verdict.ts';
@@ -52,9 +52,24 @@ export function labelOf({ code, name }: Pick<Condition, 'code' | 'name'>): strin
 /** What was seen, in words. */
 export function seenText(condition: Condition): string {
   if (condition.says !== '') return condition.says;
-  const { code, seen, limit, unit } = condition;
-  const wanted = limit === null ? '' : `, ${WANTS[rowOf(code).want]} ${figureText(limit, unit)}`;
-  return `${labelOf(condition)}: ${figureText(seen, unit)}${wanted}.`;
+  const { want } = rowOf(condition.code);
+  const { seen, limit } = shownPair({ ...condition, want });
+  const wanted = condition.limit === null ? '' : `, ${WANTS[want]} ${limit}`;
+  return `${labelOf(condition)}: ${seen}${wanted}.`;
+}
+
+type Pair = Pick<ShownCondition, 'seen' | 'limit' | 'unit' | 'want'>;
+
+/** Evidence says nothing to a person: it is shown as the part of the way to its limit that is gone. */
+function shownPair({ seen, limit, unit, want }: Pair, group = ''): Record<'seen' | 'limit', string> {
+  if (unit !== 'evidence') return { seen: figureText(seen, unit, group), limit: figureText(limit, unit, group) };
+  const known = typeof limit === 'number' && limit > 1;
+  const part = (evidence: number) =>
+    known ? proofText(want === 'at_least' ? Math.min(evidence, limit) : evidence, limit) : '–';
+  return {
+    seen: typeof seen === 'number' ? part(seen) : figureText(seen, 'word'),
+    limit: typeof limit === 'number' ? part(limit) : figureText(limit, 'word'),
+  };
 }
 
 /** What was seen and, when it does not hold, what would release it. */
@@ -105,8 +120,7 @@ export function figuresOf(
   group: string,
 ): ShownFigures {
   return {
-    seen: figureText(seen, unit, group),
-    limit: figureText(limit, unit, group),
+    ...shownPair({ seen, limit, unit, want }, group),
     limitIs: !fired && (want === 'at_least' || want === 'is') ? 'needed' : 'limit',
     releases: fired ? 'Nothing: the cutover goes back.' : releaseText(release),
   };

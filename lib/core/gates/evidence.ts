@@ -34,6 +34,8 @@ export type RecentMinute = {
   drops?: number | undefined;
   told?: number | undefined;
   memory?: number | undefined;
+  /** ln of the evidence for health after this minute, in the order of `PROVEN_GOOD`: how fast it grows is seen from these. */
+  good?: readonly number[] | undefined;
 };
 
 /** The age of the oldest un-applied change in milliseconds, and the share of the server's connections in use. */
@@ -103,6 +105,13 @@ export type Evidence = {
   /** Minutes in a row with a primary and no window of the shadow. */
   absent: number;
 };
+
+/**
+ * ln of the evidence that the shadow is better than the rollback threshold. Of latencies what the primary usually did may prove it, too:
+ * the primary may just have become faster than it ever was.
+ */
+export const logGood = ({ good, usuallyGood }: Pick<Evidence, 'good' | 'usuallyGood'>, metric: ProvenGood): number =>
+  metric === 'latency_p50' || metric === 'latency_p95' ? Math.max(good[metric], usuallyGood[metric]) : good[metric];
 
 type Before = Pick<
   Evidence,

@@ -14,11 +14,19 @@ import { EMPTY_BASELINE, overdispersion, sliceWithMinute, withMinute } from './b
 import { type BucketedWindow, pooled } from './bucketed-window.ts';
 import { bucketsQuantileMs, countAboveEdge, quantileEdge } from './buckets.ts';
 import { type Compared, compare, trafficAfter } from './compared.ts';
-import { type Above, type Evidence, RECENT_MINUTES, type RecentMinute } from './evidence.ts';
+import { type Above, type Evidence, logGood, RECENT_MINUTES, type RecentMinute } from './evidence.ts';
 import { driftAfter, type Ground, groundOf, onShadow, type SideMinute } from './ground.ts';
 import { LATENCIES, type LatencyMetric, levelsOf, QUANTILES } from './levels.ts';
 import { cap, HORIZON_MINUTES, type Martingale, step, withoutEvidence, withoutExcursions } from './martingale.ts';
-import { logNeeded, METRIC_ROWS, METRICS, type MeasuredMinute, type Metric, type ProvenGood } from './metrics.ts';
+import {
+  logNeeded,
+  METRIC_ROWS,
+  METRICS,
+  type MeasuredMinute,
+  type Metric,
+  PROVEN_GOOD,
+  type ProvenGood,
+} from './metrics.ts';
 import { highestShare, type WindowPart } from './minute-window.ts';
 import { excessVariance, withShare } from './noise.ts';
 import { learnOperations, nextHorizon, testOperations } from './operations.ts';
@@ -223,6 +231,7 @@ function testMinute(draft: Draft, sides: ArrivedMinute, ground: Ground, context:
   draft.sizes = sizes;
   draft.good = good;
   draft.usuallyGood = usuallyGood;
+  draft.recent = [...draft.recent.slice(0, -1), { ...draft.recent.at(-1)!, good: PROVEN_GOOD.map(goodAfter(draft)) }];
   if (!cold) draft.above = draft.above.map((above, at) => summed(above, compared, at));
   draft.operations = testOperations(draft.operations, sides.operations, minute, {
     t: draft.minutes,
@@ -237,6 +246,9 @@ function testMinute(draft: Draft, sides: ArrivedMinute, ground: Ground, context:
       : driftAfter(before, { n: compared.n0, above }, { above: usual, lower: healthy.usual });
   });
 }
+
+/** A thousandth is more than the time to a proof is known to. */
+const goodAfter = (draft: Draft) => (name: ProvenGood) => Math.round(logGood(draft, name) * 1_000) / 1_000;
 
 const isLatency = (name: Metric): name is LatencyMetric => name.startsWith('latency');
 

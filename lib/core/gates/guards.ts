@@ -1,7 +1,7 @@
 /** Guards: what forces a rollback. Floors act in the same minute, everything else on proof over several. */
 
 import { type Condition, fired } from '../conditions/condition.ts';
-import { ms, number, percent } from '../conditions/figures.ts';
+import { ms, percent } from '../conditions/figures.ts';
 import type { TestEvidence } from '../conditions/verdict.ts';
 import type { Policy } from '../cutover/cutover.ts';
 import { quantileEdge } from './buckets.ts';
@@ -97,13 +97,13 @@ const rollsBack = ({ share }: Seen, { metric, beyond }: TestedMetric): boolean =
 function firedCondition(seen: Seen, tested: TestedMetric): Condition {
   const { n0, e0, n1, e1, over } = tested.counts;
   const { policy } = seen.input;
-  const proof = `Proven with evidence ${number(tested.evidence)} of ${number(tested.needed)} over ${tested.badMinutes} bad minutes.`;
+  const proof = `Proven over ${tested.badMinutes} bad minutes.`;
   switch (tested.metric) {
     case 'errors':
       return fired('errors', {
         seen: e1 / n1,
         limit: policy.errorRateRollback,
-        says: `The shadow fails ${percent(e1 / n1)} of its operations (${whole(e1)} of ${whole(n1)}), the primary ${percent(e0 / n0)}; the limit is ${percent(policy.errorRateRollback)}. ${proof}`,
+        says: `The shadow fails ${percent(e1 / n1)} of its operations (${whole(e1)} of ${whole(n1)}), the primary ${percent(e0 / n0)}; the limit is ${percent(policy.errorRateRollback)} (errorRateRollback). ${proof}`,
       });
     case 'latency_p50':
     case 'latency_p95':
@@ -113,14 +113,14 @@ function firedCondition(seen: Seen, tested: TestedMetric): Condition {
         seen: over / n1,
         limit: e0 / n0,
         unit: 'rate',
-        says: `${percent(over / n1)} of the shadow's operations take longer than ${ms(limitMs)}, ${percent(policy.latencyIncreaseRollback)} over the primary's ${name} of ${ms(primaryMs)}; ${percent(e0 / n0)} may. ${proof}`,
+        says: `${percent(over / n1)} of the shadow's operations take longer than ${ms(limitMs)}, ${percent(policy.latencyIncreaseRollback)} (latencyIncreaseRollback) over the primary's ${name} of ${ms(primaryMs)}; ${percent(e0 / n0)} may. ${proof}`,
       });
     }
     case 'validation':
       return fired('validation', {
         seen: e1 / n1,
         limit: 1 - policy.validationScoreRollback,
-        says: `${whole(e1)} of ${whole(n1)} checked rows differ (${percent(e1 / n1)}); the limit is ${percent(1 - policy.validationScoreRollback)}. ${proof}`,
+        says: `${whole(e1)} of ${whole(n1)} checked rows differ (${percent(e1 / n1)}); the limit is ${percent(1 - policy.validationScoreRollback)} (validationScoreRollback). ${proof}`,
       });
     case 'share':
       return fired('black_hole', {

@@ -4,8 +4,8 @@
  */
 
 import { type Condition, condition } from '../conditions/condition.ts';
-import { ms, number, percent, round } from '../conditions/figures.ts';
-import type { Wait } from '../conditions/release.ts';
+import { ms, percent, round } from '../conditions/figures.ts';
+import { waitsAbout } from '../conditions/release.ts';
 import type { Policy } from '../cutover/cutover.ts';
 import type { BucketedWindow } from './bucketed-window.ts';
 import { bucketsQuantileMs } from './buckets.ts';
@@ -14,16 +14,13 @@ import type { Above } from './evidence.ts';
 import { explainedFailures } from './floors.ts';
 import { errorsBySlice, isSliced, MOSTLY_SERVED } from './ground.ts';
 import { provenRegressions, type TestedMetric } from './guards.ts';
-import { LATENCIES } from './levels.ts';
-import type { ProvenGood } from './metrics.ts';
+import { LATENCIES, QUANTILES } from './levels.ts';
+import { proof, quantile, regression, samples, staysBelowThreshold } from './proof-conditions.ts';
 import type { Seen } from './seen.ts';
 import { slowest } from './seen.ts';
-import { binomialTail } from './statistics.ts';
+import { binomialTail, differenceInterval, Z_95 } from './statistics.ts';
+import { minutesToShare } from './time-to-proof.ts';
 
-/** Rejected at 5 %, and the evidence of the contrary above which nothing advances. */
-const PROOF = 20;
-/** From this share on the stage must also have seen so many operations that errors at the threshold would have shown. */
-const LARGE_SHARE = 0.1;
 /** Checks older than this say nothing of now. */
 const CHECKS_MAX_AGE_MINUTES = 15;
 const LEFT_MINUTES = 10;
@@ -32,76 +29,64 @@ export function readConditions(seen: Seen, tested: readonly TestedMetric[]): Con
   const { policy } = seen.input;
   const { shadow, primary } = seen;
   const past = pastOf(seen);
-  const errors = excessErrors(seen, past);
   const proven = provenRegressions(seen, tested);
   return [
     samples(seen),
-    condition('errors', {
-      ok: errors.excess < policy.errorRateAdvance || shadow.errors === 0,
-      seen: errors.excess,
-      limit: policy.errorRateAdvance,
-      says: `The shadow fails ${percent(errors.shadow)} of its operations, the primary ${percent(errors.primary)}; less than ${percent(policy.errorRateAdvance)} more is needed.`,
-      release: { wait: 'fewer_errors' },
-    }),
-    proof(seen, 'errors', `that fewer than ${percent(policy.errorRateRollback)} more of its operations fail`),
+    errors(seen, past),
+    proof(seen, 'errors'),
     ...(['latency_p50', 'latency_p95'] as const).flatMap((metric) => [
-      isSliced(seen.evidence.levels, seen) ? bySlice(metric, seen) : latencyCondition(metric, shadow, past, policy),
-      proof(seen, metric, `that its ${name(metric)} is less than ${percent(policy.latencyIncreaseRollback)} slower`),
+      isSliced(seen.evidence.levels, seen) ? bySlice(metric, seen) : latencyCondition(metric, seen, past),
+      proof(seen, metric),
     ]),
     ...validation(seen),
     keyless(primary, shadow, policy),
     ...leftReads(seen),
     ...shortfall(seen),
-    ...(proven.length > 0 ? proven.map(staysBelowThreshold) : [regression(tested)]),
+    ...(proven.length > 0 ? proven.map((one) => staysBelowThreshold(seen, one)) : [regression(seen, tested)]),
     ...failures(seen),
   ];
 }
-
-const name = (metric: 'latency_p50' | 'latency_p95') => (metric === 'latency_p50' ? 'p50' : 'p95');
 
 /** What the shadow is compared with: the primary beside it, or what the primary did before when it serves nothing. */
 function pastOf({ evidence, primary, share }: Seen): Pick<BucketedWindow, 'count' | 'errors' | 'latency'> {
   return share >= 1 || primary.count === 0 ? evidence.baseline : primary;
 }
 
-function excessErrors(seen: Seen, past: Pick<BucketedWindow, 'count' | 'errors'>) {
-  const { shadow, evidence } = seen;
+type Counted = Pick<BucketedWindow, 'count' | 'errors'>;
+const rateOf = ({ count, errors }: Counted) => (count > 0 ? errors / count : 0);
+/** Operations of a past are weighed, and no whole numbers. */
+const ofAll = ({ count, errors }: Counted) => `(${Math.round(errors)} of ${Math.round(count)})`;
+
+function errors(seen: Seen, past: Counted): Condition {
+  const { shadow, evidence, input } = seen;
+  const limit = input.policy.errorRateAdvance;
   const usual = isSliced(evidence.levels, seen) ? errorsBySlice(evidence.levels!, seen) : 0;
-  const rate = ({ count, errors }: Pick<BucketedWindow, 'count' | 'errors'>) => (count > 0 ? errors / count : 0);
-  return { shadow: rate(shadow), primary: rate(past), excess: rate(shadow) - rate(past) - usual };
-}
-
-function samples({ shadow, share, input: { policy } }: Seen): Condition {
-  const large = share >= LARGE_SHARE ? Math.ceil(3 / policy.errorRateAdvance - 1e-9) : 0;
-  const needed = Math.max(policy.minSamples, large);
-  return condition('samples', {
-    ok: shadow.count >= needed,
-    seen: shadow.count,
-    limit: needed,
-    says: `${shadow.count} operations of the shadow seen in this stage, ${needed} are needed.`,
-    release: { wait: 'samples' },
+  const allowed = rateOf(past) + usual;
+  const excess = rateOf(shadow) - allowed;
+  const beyond = (n: number, bad: number) => ({ n, bad: bad - allowed * n });
+  const minutes = minutesToShare(beyond(shadow.count, shadow.errors), limit, ({ n1, e1 }) => beyond(n1, e1), seen);
+  return condition('errors', {
+    ok: excess < limit || shadow.errors === 0,
+    seen: excess,
+    limit,
+    says: `The shadow fails ${percent(rateOf(shadow))} of its operations ${ofAll(shadow)}, the primary ${percent(rateOf(past))} ${ofAll(past)}: ${percent(Math.abs(excess))} ${excess < 0 ? 'less' : 'more'}${usual === 0 ? '' : ' than is usual of its keys'}${confidence(past, shadow, usual)}; less than ${percent(limit)} more is needed (errorRateAdvance).`,
+    release: waitsAbout('fewer_errors', minutes),
   });
 }
 
-function proof({ evidence }: Seen, metric: ProvenGood, claim: string): Condition {
-  const value = Math.exp(Math.max(evidence.good[metric], evidence.usuallyGood[metric]));
-  const wait: Wait = metric === 'validation' ? 'agreeing_comparisons' : 'healthy_operations';
-  return condition(`proof_${metric}`, {
-    ok: value >= PROOF,
-    seen: Number(value.toPrecision(3)),
-    limit: PROOF,
-    says: `Evidence ${number(value)} of ${PROOF} ${claim}.`,
-    release: { wait },
-  });
+function confidence(past: Counted, shadow: Counted, usual: number): string {
+  if (past.count === 0 || shadow.count === 0) return '';
+  const seen = (side: Counted) => ({ rate: rateOf(side), n: side.count });
+  const { low, high } = differenceInterval(seen(past), seen(shadow), Z_95);
+  return `, with 95 % confidence ${percent(low - usual)} to ${percent(high - usual)}`;
 }
 
 function latencyCondition(
   metric: 'latency_p50' | 'latency_p95',
-  shadow: BucketedWindow,
-  past: Pick<BucketedWindow, 'latency'>,
-  policy: Policy,
+  { shadow, input: { policy } }: Seen,
+  past: Pick<BucketedWindow, 'latency' | 'count'>,
 ): Condition {
-  const q = metric === 'latency_p50' ? 0.5 : 0.95;
+  const q = QUANTILES[metric];
   const before = bucketsQuantileMs(past.latency, q);
   const now = bucketsQuantileMs(shadow.latency, q);
   if (before === null || now === null) {
@@ -109,16 +94,20 @@ function latencyCondition(
       ok: false,
       seen: now,
       limit: before,
-      says: `No latency of both sides to compare at ${name(metric)}.`,
+      says: `No latency of both sides to compare at ${quantile(metric)}.`,
       release: { wait: 'operations_of_both' },
     });
   }
   const limit = slowest(before, policy.latencyIncreaseAdvance, policy);
+  const which =
+    limit > before * (1 + policy.latencyIncreaseAdvance)
+      ? `latencyFloorMs, ${ms(policy.latencyFloorMs)} more`
+      : `latencyIncreaseAdvance, ${percent(policy.latencyIncreaseAdvance)} more`;
   return condition(metric, {
     ok: now < limit,
     seen: round(now),
     limit: round(limit),
-    says: `${name(metric)} is ${ms(now)} on the shadow and ${ms(before)} on the primary; less than ${ms(limit)} is needed.`,
+    says: `${quantile(metric)} is ${ms(now)} on the shadow (${shadow.count} operations) and ${ms(before)} on the primary (${Math.round(past.count)}); less than ${ms(limit)} is needed (${which}).`,
     release: { wait: 'faster' },
   });
 }
@@ -129,7 +118,7 @@ function bySlice(metric: 'latency_p50' | 'latency_p95', { evidence, share, input
   const { latencyIncreaseAdvance: limit } = policy;
   const may = usually(above, share);
   if (may === null || above.n1 === 0) {
-    const says = `No latency of both sides to compare at ${name(metric)}.`;
+    const says = `No latency of both sides to compare at ${quantile(metric)}.`;
     const release = { wait: 'operations_of_both' } as const;
     return condition(metric, { ok: false, seen: null, limit, unit: 'rate', says, release });
   }
@@ -139,7 +128,7 @@ function bySlice(metric: 'latency_p50' | 'latency_p95', { evidence, share, input
     seen: Math.round(found * 1000) / 1000,
     limit,
     unit: 'rate',
-    says: `${name(metric)} is ${percent(Math.abs(found))} ${found < 0 ? 'faster' : 'slower'} than the same keys were on the primary, corrected by what the others do meanwhile; less than ${percent(limit)} slower is needed.`,
+    says: `${quantile(metric)} is ${percent(Math.abs(found))} ${found < 0 ? 'faster' : 'slower'} than the same keys were on the primary, corrected by what the others do meanwhile (${Math.round(above.n1)} operations); less than ${percent(limit)} slower is needed (latencyIncreaseAdvance).`,
     release: { wait: 'faster' },
   });
 }
@@ -174,7 +163,7 @@ function validation(seen: Seen): Condition[] {
     ok: shadow.mismatches === 0 || differing < mayDiffer,
     seen: differing,
     limit: mayDiffer,
-    says: `${shadow.mismatches} of ${shadow.checks} checked rows differ; less than ${percent(mayDiffer)} may.`,
+    says: `${shadow.mismatches} of ${shadow.checks} checked rows differ; less than ${percent(mayDiffer)} may (validationScoreAdvance).`,
     release: { person: 'Checks count per stage: repair the cause, then more of them release it, or start again' },
   });
   if (!required) return [score];
@@ -190,7 +179,7 @@ function validation(seen: Seen): Condition[] {
           : `The last comparison is ${age} minutes old; at most ${CHECKS_MAX_AGE_MINUTES} are allowed.`,
       release: { wait: 'comparisons' },
     }),
-    proof(seen, 'validation', `that more than ${percent(policy.validationScoreRollback)} of the checked rows agree`),
+    proof(seen, 'validation'),
   ];
 }
 
@@ -201,7 +190,7 @@ function keyless(primary: BucketedWindow, shadow: BucketedWindow, policy: Policy
     ok: share <= policy.keylessAdvance,
     seen: share,
     limit: policy.keylessAdvance,
-    says: `${percent(share)} of the reads came without a key; at most ${percent(policy.keylessAdvance)} may.`,
+    says: `${percent(share)} of the reads came without a key; at most ${percent(policy.keylessAdvance)} may (keylessAdvance).`,
     release: { wait: 'keyed_reads' },
   });
 }
@@ -217,7 +206,7 @@ function leftReads({ evidence, openMinute, input: { policy } }: Seen): Condition
       ok: left / meant < policy.errorRateRollback,
       seen: left / meant,
       limit: policy.errorRateRollback,
-      says: `${left} of ${meant} operations that were meant for the shadow in ${LEFT_MINUTES} minutes went to the primary: processes saw it fail and left it (open circuit breakers). Less than ${percent(policy.errorRateRollback)} may.`,
+      says: `${left} of ${meant} operations that were meant for the shadow in ${LEFT_MINUTES} minutes went to the primary: processes saw it fail and left it (open circuit breakers). Less than ${percent(policy.errorRateRollback)} may (errorRateRollback).`,
       release: { wait: 'closed_breakers' },
     }),
   ];
@@ -244,27 +233,6 @@ function shortfall({ evidence, share }: Seen): Condition[] {
 
 const SHORTFALL_MINUTES = 15;
 const SHORTFALL_CHANCE = 1e-4;
-
-function regression(tested: readonly TestedMetric[]): Condition {
-  const highest = tested.reduce((most, one) => (one.evidence > most.evidence ? one : most));
-  return condition('regression', {
-    ok: highest.evidence <= PROOF,
-    seen: Number(highest.evidence.toPrecision(3)),
-    limit: PROOF,
-    says: `The strongest evidence that the shadow is worse is ${number(highest.evidence)} of ${number(highest.needed)} (${highest.code}); above ${PROOF} nothing advances.`,
-    release: { wait: 'less_evidence' },
-  });
-}
-
-function staysBelowThreshold({ code, evidence, needed }: TestedMetric): Condition {
-  return condition('proven_regression', {
-    ok: false,
-    seen: Number(evidence.toPrecision(3)),
-    limit: Number(needed.toPrecision(3)),
-    says: `The shadow is proven to be worse (${code}, evidence ${number(evidence)} of ${number(needed)}), but by less than what rolls back.`,
-    release: { person: 'A person decides: repair the cause and start again, or loosen the limit' },
-  });
-}
 
 function failures(seen: Seen): Condition[] {
   const failing = explainedFailures(seen);

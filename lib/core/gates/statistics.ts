@@ -55,6 +55,21 @@ export function wilsonInterval(rate: number, n: number, z: number): { low: numbe
   return { low: (middle - half) / (1 + z2 / n), high: (middle + half) / (1 + z2 / n) };
 }
 
+type Rate = { rate: number; n: number };
+
+/** Newcombe's interval of the difference of two rates that were seen, b over a, from their two Wilson intervals. */
+export function differenceInterval(a: Rate, b: Rate, z: number): { low: number; high: number } {
+  const [ia, ib] = [wilsonInterval(a.rate, a.n, z), wilsonInterval(b.rate, b.n, z)];
+  const difference = b.rate - a.rate;
+  return {
+    low: difference - Math.hypot(b.rate - ib.low, ia.high - a.rate),
+    high: difference + Math.hypot(ib.high - b.rate, a.rate - ia.low),
+  };
+}
+
+/** Half of what an interval of 95 % is wide, in standard errors. */
+export const Z_95 = 1.959964;
+
 function logPmf(n: number, k: number, p: number): number {
   return logGamma(n + 1) - logGamma(k + 1) - logGamma(n - k + 1) + k * Math.log(p) + (n - k) * Math.log1p(-p);
 }

@@ -3,13 +3,15 @@
 import { DAY_MS, MINUTE_MS } from '../base/units.ts';
 import { type Condition, condition, fired } from '../conditions/condition.ts';
 import { ms, percent, round } from '../conditions/figures.ts';
-import type { Release } from '../conditions/release.ts';
+import { type Release, waitsAbout } from '../conditions/release.ts';
 import type { CutoverState } from '../cutover/cutover.ts';
 import type { Seen } from './seen.ts';
 import type { BackfillProgress, TableStatus } from './table-status.ts';
+import { type TimeToProof, timeTo } from './time-to-proof.ts';
 
 /** A verification older than this says nothing. */
 const VERIFICATION_MAX_AGE_MS = DAY_MS;
+const CATCHING_UP_MINUTES = 10;
 
 export function tableConditions(seen: Seen): Condition[] {
   const { table, policy, state } = seen.input;
@@ -23,18 +25,25 @@ export function tableConditions(seen: Seen): Condition[] {
       says: backfillText(table.backfill, table.indexesAside ?? 0),
       release: ['paused', 'cancelled'].includes(table.backfill.state)
         ? { command: ['crossfade', 'backfill', state.id, 'resume'], does: 'goes on' }
-        : { wait: 'copy_ends' },
+        : waitsAbout('copy_ends', copyMinutes(table.backfill)),
     }),
     condition('lag', {
       ok: table.lagMs <= policy.lagAdvanceMs,
       seen: table.lagMs,
       limit: policy.lagAdvanceMs,
-      says: `The oldest un-applied change is ${ms(table.lagMs)} old, ${table.outboxRows} wait; the limit is ${ms(policy.lagAdvanceMs)}.`,
-      release: { wait: 'catch_up' },
+      says: `The oldest un-applied change is ${ms(table.lagMs)} old, ${table.outboxRows} wait; the limit is ${ms(policy.lagAdvanceMs)} (lagAdvanceMs).`,
+      release: waitsAbout('catch_up', minutesToCatchUp(seen, table.lagMs - policy.lagAdvanceMs)),
     }),
     quarantine(state.id, table),
     verified(seen, table),
   ];
+}
+
+/** From how much younger the oldest change has become within ten minutes. */
+function minutesToCatchUp({ evidence: { looks } }: Seen, beyondMs: number): TimeToProof {
+  const now = looks.at(-1);
+  const before = now && looks.find(({ minute }) => minute >= now.minute - CATCHING_UP_MINUTES);
+  return before && timeTo(beyondMs, before.lagMs - now.lagMs, now.minute - before.minute);
 }
 
 function verified({ input: { state, policy, nowMs } }: Seen, table: TableStatus): Condition {
@@ -105,15 +114,19 @@ export function currentVerification(table: TableStatus | null, state: CutoverSta
 
 const unproven = ({ unproven: why }: TableStatus) => (why ? `. The last pass proves nothing: ${why}` : '');
 
+/** Unknown before the first rows are there, and while only indexes are missing. */
+function copyMinutes({ rowsDone, rowsTotal, rowsPerSecond }: BackfillProgress): number | undefined {
+  const left = rowsTotal - rowsDone;
+  return rowsPerSecond > 0 && left > 0 ? left / rowsPerSecond / 60 : undefined;
+}
+
 function backfillText(backfill: BackfillProgress, indexes: number): string {
   const copied = backfill.state === 'running' && backfill.rowsTotal > 0 && backfill.rowsDone >= backfill.rowsTotal;
   if (copied && indexes > 0)
     return `${backfill.rowsDone} rows copied; ${indexes} indexes of the shadow are to be built.`;
   if (backfill.state === 'done') return `${backfill.rowsDone} rows copied.`;
-  const left = Math.max(0, backfill.rowsTotal - backfill.rowsDone);
-  const eta = backfill.rowsPerSecond > 0 ? `, about ${Math.ceil(left / backfill.rowsPerSecond)} s left` : '';
   const stopped = ['paused', 'cancelled'].includes(backfill.state) ? ` It is ${backfill.state}.` : '';
-  return `${backfill.rowsDone} of about ${backfill.rowsTotal} rows copied${eta}.${stopped}`;
+  return `${backfill.rowsDone} of about ${backfill.rowsTotal} rows copied.${stopped}`;
 }
 
 function quarantine(id: string, { quarantined, quarantine: [first] }: TableStatus): Condition {

@@ -1,6 +1,6 @@
 /** Checkpoint reports as lines of text, for people. Pure. */
 
-import { ms, number, percent, share } from '../conditions/figures.ts';
+import { ms, percent, proofText, share } from '../conditions/figures.ts';
 import type { SideFigures } from '../conditions/verdict.ts';
 import type { Checkpoint, CheckpointDecision, PhaseCheckpoint } from './checkpoints.ts';
 
@@ -28,7 +28,7 @@ function stageLines(checkpoint: Checkpoint): string[] {
   }
   if (tests.length > 0)
     lines.push(
-      `  evidence   ${tests.map((test) => `${test.code} ${number(test.evidence)} of ${number(test.needed)}`).join(', ')}`,
+      `  harm       ${tests.map((test) => `${test.code} ${proofText(test.evidence, test.needed)}`).join(', ')} of the way to a proof`,
     );
   lines.push(`  decision   ${decision ? decided(decision) : 'none yet'}`);
   for (const { text } of heldBy) lines.push(`  held       ${text}`);

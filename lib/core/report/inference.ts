@@ -3,7 +3,7 @@
  * that was declared before. `null` where the figures allow no statement.
  */
 
-import { wilsonInterval } from '../gates/statistics.ts';
+import { differenceInterval, wilsonInterval } from '../gates/statistics.ts';
 import { betaLower, chiSquareTail, normalTail, normalUpper, studentTail, studentUpper } from './distributions.ts';
 
 /** Successes among n, of one group. */
@@ -45,8 +45,7 @@ export type ProportionTest = {
 
 /** b against a. */
 export function compareProportions(a: Proportion, b: Proportion, confidence = 0.95): ProportionTest | null {
-  const [ia, ib] = [wilson(a, confidence), wilson(b, confidence)];
-  if (!ia || !ib) return null;
+  if (!possible(a) || !possible(b) || a.n === 0 || b.n === 0) return null;
   const [pa, pb] = [a.successes / a.n, b.successes / b.n];
   const pooled = (a.successes + b.successes) / (a.n + b.n);
   if (pooled === 0 || pooled === 1) return null;
@@ -58,10 +57,7 @@ export function compareProportions(a: Proportion, b: Proportion, confidence = 0.
   ]);
   return {
     difference,
-    interval: {
-      low: difference - Math.hypot(pb - ib.low, ia.high - pa),
-      high: difference + Math.hypot(ib.high - pb, pa - ia.low),
-    },
+    interval: differenceInterval({ rate: pa, n: a.n }, { rate: pb, n: b.n }, normalUpper((1 - confidence) / 2)),
     z,
     p: 2 * normalTail(Math.abs(z)),
     chiSquare,

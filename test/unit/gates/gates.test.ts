@@ -196,7 +196,8 @@ describe('I21 each condition alone holds the cutover and says value and limit', 
     const backfill = { state: 'running', rowsDone: 600, rowsTotal: 1_000, rowsPerSecond: 100 } as const;
     const verdict = evaluate(healthy({ table: { backfill } }));
     expect(codes(verdict)).toEqual(['backfill', 'verification']);
-    expect(verdict.reasons[0]).toMatchObject({ seen: 600, limit: 1_000, says: expect.stringContaining('4 s left') });
+    expect(verdict.reasons[0]).toMatchObject({ seen: 600, limit: 1_000, release: [{ aboutMinutes: 0.1 }] });
+    expect(conditionText(verdict.reasons[0]!)).toMatch(/releases it, within a minute at the present rate\.$/);
   });
 
   it('latency beyond the limit of advancing holds p50 and p95, and is no reason to go back below the other limit', () => {
