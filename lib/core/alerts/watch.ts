@@ -3,6 +3,7 @@
 import { MINUTE_MS } from '../base/units.ts';
 import type { Condition } from '../conditions/condition.ts';
 import { textOf } from '../conditions/show.ts';
+import { hasRole } from '../conditions/table.ts';
 import { type AlertMetric, type AlertRule, metricOf } from '../cutover/alert-rule.ts';
 import { effectiveKind, isNormal } from '../cutover/switches.ts';
 import { shapeConditions } from '../holds/shape.ts';
@@ -14,8 +15,19 @@ import { type AlertSample, measure } from './measure.ts';
 const WHY: Readonly<Partial<Record<AlertMetric, (sample: AlertSample) => string | undefined>>> = {
   rolled_back: ({ rolledBack, state }) => rolledBack ?? state.rollback?.reason,
   intent_dropped: ({ state }) => droppedText(state) ?? undefined,
+  hold_minutes: ({ verdict }) => (verdict?.verdict === 'hold' ? heldText(verdict.reasons) : undefined),
   shape_changes: ({ state, table }) => textOf(shapeConditions(state.id, table)),
 };
+
+/** More than these make no message that is read. */
+const MOST_REASONS = 2;
+
+/** What a person can do something about comes before what only takes its course. */
+function heldText(reasons: readonly Condition[]): string {
+  const first = [...reasons].sort((a, b) => Number(hasRole(a, 'normal_course')) - Number(hasRole(b, 'normal_course')));
+  const rest = reasons.length - MOST_REASONS;
+  return `${textOf(first.slice(0, MOST_REASONS))}${rest > 0 ? ` And ${rest} more.` : ''}`;
+}
 
 /** One alert per rule, changed or the very same object as stored. */
 export function evaluateRules(rules: readonly AlertRule[], stored: readonly Alert[], sample: AlertSample): Alert[] {

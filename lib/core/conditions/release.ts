@@ -111,6 +111,13 @@ export const waitsAbout = (wait: Wait, aboutMinutes: number | null | undefined):
     ? { wait }
     : { wait, aboutMinutes: aboutMinutes === null ? null : Math.ceil(Math.min(aboutMinutes, LONGEST_GUESS) * 10) / 10 };
 
+/** The first guess among them, as it is in JSON. */
+export function aboutMinutesOf(release: readonly Release[]): { aboutMinutes?: number | null } {
+  for (const one of release)
+    if ('wait' in one && one.aboutMinutes !== undefined) return { aboutMinutes: one.aboutMinutes };
+  return {};
+}
+
 /** A year. Beyond it nothing is said any more, and figures in JSON stay finite. */
 const LONGEST_GUESS = 365 * DAY_MINUTES;
 

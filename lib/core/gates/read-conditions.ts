@@ -64,9 +64,12 @@ function errors(seen: Seen, past: Counted): Condition {
   const allowed = rateOf(past) + usual;
   const excess = rateOf(shadow) - allowed;
   const beyond = (n: number, bad: number) => ({ n, bad: bad - allowed * n });
-  const minutes = minutesToShare(beyond(shadow.count, shadow.errors), limit, ({ n1, e1 }) => beyond(n1, e1), seen);
+  const ok = excess < limit || shadow.errors === 0;
+  const minutes = ok
+    ? undefined
+    : minutesToShare(beyond(shadow.count, shadow.errors), limit, ({ n1, e1 }) => beyond(n1, e1), seen);
   return condition('errors', {
-    ok: excess < limit || shadow.errors === 0,
+    ok,
     seen: excess,
     limit,
     says: `The shadow fails ${percent(rateOf(shadow))} of its operations ${ofAll(shadow)}, the primary ${percent(rateOf(past))} ${ofAll(past)}: ${percent(Math.abs(excess))} ${excess < 0 ? 'less' : 'more'}${usual === 0 ? '' : ' than is usual of its keys'}${confidence(past, shadow, usual)}; less than ${percent(limit)} more is needed (errorRateAdvance).`,

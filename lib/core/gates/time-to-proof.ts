@@ -32,13 +32,10 @@ export function minutesToProof(metric: ProvenGood, watched: Watched): TimeToProo
   const { evidence, openMinute } = watched;
   const began = firstProvingMinute(metric, watched);
   const span = spanOf(watched, metric === 'validation' ? ({ checks }) => checks : ({ n1 }) => n1);
-  const at = PROVEN_GOOD.indexOf(metric);
-  const sums = evidence.recent.flatMap(({ minute, good }) =>
-    good && minute >= began ? [{ minute, sum: good[at]! }] : [],
-  );
-  const start = sums.findLast(({ minute }) => minute < openMinute - span) ?? { minute: began - 1, sum: 0 };
+  const start = evidence.recent.findLast(({ minute, good }) => good && minute < openMinute - span && minute >= began);
+  const before = start ? start.good![PROVEN_GOOD.indexOf(metric)]! : 0;
   const now = logGood(evidence, metric);
-  return timeTo(Math.log(PROOF) - now, now - start.sum, openMinute - 1 - start.minute);
+  return timeTo(Math.log(PROOF) - now, now - before, openMinute - 1 - (start ? start.minute : began - 1));
 }
 
 /** Latencies prove nothing while caches are cold. */

@@ -13,6 +13,7 @@
 import { MINUTE_MS } from '../base/units.ts';
 import { fired, idOf } from '../conditions/condition.ts';
 import type { Figure } from '../conditions/figures.ts';
+import { aboutMinutesOf } from '../conditions/release.ts';
 import type { Verdict } from '../conditions/verdict.ts';
 import { type CutoverState, DEFAULT_POLICY, initialState, type Policy } from '../cutover/cutover.ts';
 import { bucketedWindow, impossible } from '../gates/bucketed-window.ts';
@@ -59,7 +60,8 @@ export type ReplayTrace = {
 export type ReplayedMinute = {
   minute: number;
   verdict: Verdict['verdict'];
-  reasons: readonly { code: string; value: Figure; limit: Figure }[];
+  /** `aboutMinutes`: how long it would take at the rate of that minute; null where it did not come nearer, absent where none was known. */
+  reasons: readonly { code: string; value: Figure; limit: Figure; aboutMinutes?: number | null }[];
   evidence: ReplayedEvidence;
 };
 
@@ -151,7 +153,12 @@ export function shownMinute(minute: number, { verdict, reasons, evidence }: Verd
   return {
     minute,
     verdict,
-    reasons: reasons.map((reason) => ({ code: idOf(reason), value: reason.seen, limit: reason.limit })),
+    reasons: reasons.map((reason) => ({
+      code: idOf(reason),
+      value: reason.seen,
+      limit: reason.limit,
+      ...aboutMinutesOf(reason.release),
+    })),
     evidence: {
       primary: { count: primary.count, errors: primary.errors },
       shadow: { count: shadow.count, errors: shadow.errors },

@@ -263,6 +263,20 @@ describe('what the gates must respect', () => {
       text: 'customer: rolled back, critical. Stage r2. too many errors',
     });
   });
+
+  it('a long hold is told with what holds, first what a person can end, and with how long it takes', () => {
+    const waits = (code: 'samples' | 'proof_errors', aboutMinutes: number) =>
+      condition(code, { ok: false, seen: 1, limit: 20, says: `${code}.`, release: { wait: 'samples', aboutMinutes } });
+    const lag = condition('lag', { ok: false, seen: 90_000, limit: 30_000, release: { wait: 'catch_up' } });
+    const held = verdictOf('hold', [waits('samples', 12), waits('proof_errors', 200), lag]);
+    const verdict = { ...held, evidence: { ...held.evidence, minutesInStage: 900 } };
+    const alert = evaluateRules(rulesOf(DEFAULT_POLICY), [], sampleOf({ verdict })).find(
+      ({ rule }) => rule === 'long_hold',
+    );
+    expect(alert!.text).toMatch(
+      /Stage r2\. Lag: 90 s, at most 30 s\. .* limit\. samples\. More operations of the shadow release it, in about 12 min at the present rate\. And 1 more\.$/,
+    );
+  });
 });
 
 describe('rules', () => {

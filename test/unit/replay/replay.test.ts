@@ -70,6 +70,18 @@ describe('I22 a shadow that reports, but nothing that can be used', () => {
     expect(verdicts(traceOf(spoil, lateMinutes))).toEqual(new Set(['hold']));
   });
 
+  it('says of what waits how long it would have taken at the rate of that minute', () => {
+    const waiting = [
+      ...replay(
+        readTrace(
+          traceOf((row) => row),
+          'made',
+        ),
+      ),
+    ][2]!.reasons;
+    expect(waiting).toEqual([{ code: 'samples', value: 300, limit: 3_000, aboutMinutes: 27 }]);
+  });
+
   it('holds, and never goes back, when readers are sent there and nothing ever comes: a shortfall is no proof', () => {
     const minutes = [
       ...replay(
