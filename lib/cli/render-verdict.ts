@@ -5,7 +5,7 @@ import type { VerificationResult } from '../core/gates/table-status.ts';
 import type { CutoverSummary } from '../flows/control/operate.ts';
 import type { StopResult } from '../flows/control/stop.ts';
 import type { CutoverReport } from '../flows/report/report.ts';
-import { nextLines, seenAndLimit } from './render.ts';
+import { nextLines, seenAndLimit, sightLines } from './render.ts';
 import { count, counted, field, MAX_WIDTH, moment, type Paint, plain, printable, scoreText, wrap } from './text.ts';
 
 const SUMMARY = {
@@ -36,7 +36,7 @@ export function renderExplanation(report: CutoverReport, width = MAX_WIDTH, pain
       ),
     );
   }
-  lines.push(...nextLines(report, width, indent));
+  lines.push(...sightLines(report, width, indent), ...nextLines(report, width, indent));
   return lines.join('\n');
 }
 

@@ -77,6 +77,7 @@ export function progressBlock(report: CutoverReport, width = MAX_WIDTH, paint: P
     ...sideLines(report, width),
     ...tableLines(report, width),
     ...reasonLines(report, width),
+    ...sightLines(report, width),
     ...nextLines(report, width),
   ].join('\n');
 }
@@ -200,6 +201,13 @@ function reasonLines(report: CutoverReport, width: number): string[] {
   const label = report.verdict.verdict === 'rollback' ? 'rolls back' : waiting;
   return report.verdict.reasons.flatMap((reason, index) =>
     field(index === 0 ? label : '', printable(`${reason.code}${seenAndLimit(reason)}: ${reason.text}`), width),
+  );
+}
+
+/** What the evidence of a stage can show, said before it has to. */
+export function sightLines({ sights = [] }: CutoverReport, width: number, labelWidth?: number): string[] {
+  return sights.flatMap(({ stage, text }, index) =>
+    field(index === 0 ? 'can see' : '', printable(`${stage}: ${text}`), width, labelWidth),
   );
 }
 

@@ -37,9 +37,9 @@ export async function explain(context: Context): Promise<Outcome> {
   const { api } = openApi(context);
   const report = await api.get<CutoverReport | { id: string; why: string }>(`/v1/cutovers/${id}`);
   if ('why' in report) return { document: report, text: renderInvalid(report, io.width, io.paint), exit: EXIT.other };
-  const { verdict, stage, health, rollback, nextSteps } = report;
+  const { verdict, stage, health, rollback, sights, nextSteps } = report;
   return {
-    document: { id, stage, health, verdict, rollback, nextSteps },
+    document: { id, stage, health, verdict, rollback, sights, nextSteps },
     text: renderExplanation(report, io.width, io.paint),
   };
 }

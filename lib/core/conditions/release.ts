@@ -93,7 +93,7 @@ function waitText({ wait, etaMs = 0, untilMs = 0, aboutMinutes }: Extract<Releas
 const soonText = (minutes: number) => (minutes > DAY_MINUTES ? 'in more than a day' : inText(minutes));
 
 /** Rounded as coarsely as a person would say it: a guess is not known to the minute. */
-function inText(minutes: number): string {
+export function inText(minutes: number): string {
   if (minutes <= 1) return 'within a minute';
   if (minutes <= 20) return `in about ${Math.ceil(minutes)} min`;
   if (minutes <= 90) return `in about ${Math.round(minutes / 5) * 5} min`;

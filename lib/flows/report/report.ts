@@ -25,6 +25,7 @@ import { phasesOf } from '../../core/holds/phase-order.ts';
 import type { Judgement } from '../../core/look/snapshot.ts';
 import { type PhaseView, viewPhases } from '../../core/phases/view.ts';
 import { recommendationOf, validationScoreOf } from '../../core/report/recommendation.ts';
+import { type StageSight, stageSights } from '../../core/report/stage-sights.ts';
 import { sharePpmOf } from '../../core/routing/flags.ts';
 import { droppedText, isStopped, pendingWord, STOPPED_TEXT } from '../../core/stage/intents.ts';
 import { withConcurrencyLimit } from '../calls/concurrency-limit.ts';
@@ -66,6 +67,8 @@ export type CutoverReport = {
   nextSteps: readonly string[];
   /** What to do now, in one sentence. */
   recommendation: string;
+  /** What the stage that serves, and the one that comes next, can see; none where many cutovers are reported. */
+  sights: readonly StageSight[];
   /** Rows that agreed when they were last compared, 0–1; null when nothing was compared. */
   validationScore: number | null;
 };
@@ -108,7 +111,7 @@ export async function report(
     if (stored && 'invalid' in stored) return { id: declaration.id, health: 'invalid', why: stored.invalid };
     const judgement = await look(ports, around, declaration, { atLeastMinutes: PAGE_MINUTES });
     judgements.set(declaration.id, judgement);
-    return cutoverReport(judgement);
+    return cutoverReport(judgement, only === undefined ? [] : stageSights(judgement));
   };
   // Looked at together, they share requests. One whose figures cannot be read fails the report, as it did alone.
   const batches = inBatches(wanted, IN_BATCH);
@@ -128,7 +131,7 @@ export async function report(
   };
 }
 
-function cutoverReport(judgement: Judgement): CutoverReport {
+function cutoverReport(judgement: Judgement, sights: readonly StageSight[]): CutoverReport {
   const { declaration, state, system, policy, verdict, table, forwards, windows, flagsDeployed, nowMs } = judgement;
   const health = healthOf(state, verdict);
   const steps = nextSteps(judgement, health);
@@ -159,6 +162,7 @@ function cutoverReport(judgement: Judgement): CutoverReport {
     steps,
     nextSteps: steps.map(stepText),
     recommendation: recommendationOf(state, verdict, system),
+    sights,
     validationScore: validationScoreOf(state, table, verdict),
   };
 }
