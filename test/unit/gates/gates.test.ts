@@ -200,6 +200,37 @@ describe('I21 each condition alone holds the cutover and says value and limit', 
     expect(conditionText(verdict.reasons[0]!)).toMatch(/releases it, within a minute at the present rate\.$/);
   });
 
+  it.each([
+    [
+      'falls',
+      180_000,
+      6.3,
+      /released when the writer has caught up to within the limit, in about 7 min at the present rate\.$/,
+    ],
+    ['grows', 420_000, null, /caught up to within the limit\. It does not come nearer at present\.$/],
+  ])('a lag that %s says how long it takes to catch up', (_, lagMs, aboutMinutes, text) => {
+    const before = evaluateGates(
+      gateInput(healthy({ table: { lagMs: 300_000 } }, { nowMs: (OPEN - 5) * MINUTE })),
+    ).evidence;
+    const { verdict } = evaluateGates({ ...gateInput(healthy({ table: { lagMs } })), evidence: before });
+    const lag = verdict.reasons.find(({ code }) => code === 'lag')!;
+    expect(lag.release).toEqual([{ wait: 'catch_up', aboutMinutes }]);
+    expect(conditionText(lag)).toMatch(text);
+  });
+
+  it('the time in which more errors are made up for is said where no more come', () => {
+    const failing = change(healthy({}, { windows: traffic('r1', MINUTES, 100) }), 'shadow', (w) => ({
+      errors: w.minute <= ENTERED + 6 ? 1 : 0,
+    }));
+    const errors = evaluate(failing).reasons.find(({ code }) => code === 'errors')!;
+    // 6 of 1900 beside 0.1 % of the primary: 0.2 % may be, so 3000 operations are enough, 100 a minute.
+    expect(errors.release).toEqual([{ wait: 'fewer_errors', aboutMinutes: expect.closeTo(11, 0) }]);
+    const more = change(failing, 'shadow', () => ({ errors: 1 }));
+    expect(evaluate(more).conditions.findLast(({ code }) => code === 'errors')!.release).toEqual([
+      { wait: 'fewer_errors', aboutMinutes: null },
+    ]);
+  });
+
   it('latency beyond the limit of advancing holds p50 and p95, and is no reason to go back below the other limit', () => {
     const verdict = evaluate(slower(healthy({ policy: { latencyFloorMs: 0 } }), 11.5));
     expect(verdict.verdict).toBe('hold');
