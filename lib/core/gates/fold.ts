@@ -11,10 +11,10 @@ import type { Policy } from '../cutover/cutover.ts';
 import type { StageKind } from '../cutover/plan.ts';
 import { type ArrivedMinute, arrivedMinutes } from './arrived.ts';
 import { EMPTY_BASELINE, overdispersion, sliceWithMinute, withMinute } from './baseline.ts';
-import { type BucketedWindow, pooled } from './bucketed-window.ts';
-import { bucketsQuantileMs, countAboveEdge, quantileEdge } from './buckets.ts';
+import { pooled } from './bucketed-window.ts';
+import { countAboveEdge, quantileEdge } from './buckets.ts';
 import { type Compared, compare, trafficAfter } from './compared.ts';
-import { type Above, type Evidence, logGood, RECENT_MINUTES, type RecentMinute } from './evidence.ts';
+import { type Above, type Evidence, logGood, RECENT_MINUTES } from './evidence.ts';
 import { driftAfter, type Ground, groundOf, onShadow, type SideMinute } from './ground.ts';
 import { LATENCIES, type LatencyMetric, levelsOf, QUANTILES } from './levels.ts';
 import { cap, HORIZON_MINUTES, type Martingale, step, withoutEvidence, withoutExcursions } from './martingale.ts';
@@ -27,9 +27,10 @@ import {
   PROVEN_GOOD,
   type ProvenGood,
 } from './metrics.ts';
-import { highestShare, type WindowPart } from './minute-window.ts';
+import type { WindowPart } from './minute-window.ts';
 import { excessVariance, withShare } from './noise.ts';
 import { learnOperations, nextHorizon, testOperations } from './operations.ts';
+import { recentMinute } from './recent.ts';
 import { NO_SIZE, sized, WARM_INCREASE } from './size.ts';
 
 /** How long a minute waits for what comes late; until then it is judged by what is there. */
@@ -173,22 +174,7 @@ function pool(draft: Draft, { minute, primary, shadow }: ArrivedMinute): void {
   if (shadow) draft.shadow = pooled(minute, draft.shadow, shadow.all);
   const [before, now] = [primary?.all ?? null, shadow?.all ?? null];
   if (now && now.checks > 0) draft.checkedMinute = Math.max(minute, draft.checkedMinute ?? minute);
-  const p95 = (window: BucketedWindow | null) => (window ? bucketsQuantileMs(window.latency, 0.95) : null);
-  const recent: RecentMinute = {
-    minute,
-    n0: before?.count ?? 0,
-    e0: before?.errors ?? 0,
-    n1: now?.count ?? 0,
-    e1: now?.errors ?? 0,
-    p95Primary: p95(before),
-    p95Shadow: p95(now),
-    checks: now?.checks ?? 0,
-    mismatches: now?.mismatches ?? 0,
-    ...(before?.left ? { left: before.left } : {}),
-    ...(now?.told ? { told: now.told, drops: now.drops ?? 0 } : {}),
-    ...(now?.memory ? { memory: highestShare(now.memory) } : {}),
-  };
-  draft.recent = [...draft.recent, recent].slice(-RECENT_MINUTES);
+  draft.recent = [...draft.recent, recentMinute(minute, before, now)].slice(-RECENT_MINUTES);
 }
 
 function testMinute(draft: Draft, sides: ArrivedMinute, ground: Ground, context: FoldContext): void {
