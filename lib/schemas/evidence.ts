@@ -123,6 +123,7 @@ export const foldedEvidence: z.ZodType<Evidence> = z.object({
       drops: figure.optional(),
       told: figure.optional(),
       memory: figure.optional(),
+      late: figure.optional(),
       good: z.array(figure).length(PROVEN_GOOD.length).optional(),
     }),
   ),

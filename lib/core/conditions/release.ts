@@ -42,6 +42,7 @@ const WAITS = {
   operations: 'Operations recorded in the last minutes release it.',
   operations_of_both: 'Operations of both release it.',
   traffic: 'Traffic releases it.',
+  reports_in_time: when('reports come in time'),
   possible_windows: ({ eta }: Times) => `${eta} of windows that can be true release it.`,
   inside_limit: ({ eta }: Times) => `${eta} inside the limit release it.`,
   samples: 'More operations of the shadow release it.',

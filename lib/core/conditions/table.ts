@@ -107,6 +107,7 @@ const CONDITIONS = {
 
   // Evidence of the reads. A guard that fired counts shares of operations, whatever the estimate is in.
   data_missing: { label: 'Fresh figures', unit: 'minutes', want: 'at_most' },
+  late_reports: { label: 'Reports in time', unit: 'rate', want: 'at_most' },
   no_traffic: { label: 'Traffic', unit: 'count', want: 'at_least' },
   samples: { label: 'Samples', unit: 'count', want: 'at_least', roles: ['normal_course'] },
   errors: { label: 'Errors', unit: 'rate', want: 'below' },

@@ -2,6 +2,7 @@
 
 import { MINUTE_MS } from '../base/units.ts';
 import { type Condition, condition } from '../conditions/condition.ts';
+import { percent } from '../conditions/figures.ts';
 import { GRACE_MINUTES } from './fold.ts';
 import type { Seen } from './seen.ts';
 
@@ -9,7 +10,12 @@ import type { Seen } from './seen.ts';
 const FRESH_MINUTES = 3;
 
 export function dataConditions(seen: Seen): Condition[] {
-  return [...expectedSides(seen).map((side) => fresh(seen, side)), ...possible(seen), ...traffic(seen)];
+  return [
+    ...expectedSides(seen).map((side) => fresh(seen, side)),
+    ...possible(seen),
+    ...traffic(seen),
+    ...inTime(seen),
+  ];
 }
 
 /** At 100 % the primary serves nothing, before reads the shadow does not; in between both must report. */
@@ -46,6 +52,24 @@ function possible({ evidence, openMinute }: Seen): Condition[] {
     }),
   ];
 }
+
+/** What came too late was never judged: failures may be among it. */
+function inTime({ evidence }: Seen): Condition[] {
+  const late = evidence.recent.reduce((sum, minute) => sum + (minute.late ?? 0), 0);
+  const counted = evidence.recent.reduce((sum, { n0, n1 }) => sum + n0 + n1, 0);
+  if (late <= MOST_LATE * (counted + late)) return [];
+  return [
+    condition('late_reports', {
+      ok: false,
+      seen: late / (counted + late),
+      limit: MOST_LATE,
+      says: `${late} of ${counted + late} operations of the last ${evidence.recent.length} minutes were reported more than ${GRACE_MINUTES} minutes after their minute, when that was judged already; at most ${percent(MOST_LATE)} may. Do their hosts flush, and are their clocks right?`,
+      release: { wait: 'reports_in_time' },
+    }),
+  ];
+}
+
+const MOST_LATE = 0.01;
 
 function traffic({ evidence, openMinute }: Seen): Condition[] {
   const last = evidence.recent.filter(({ minute }) => minute >= openMinute - FRESH_MINUTES);

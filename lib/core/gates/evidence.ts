@@ -34,6 +34,8 @@ export type RecentMinute = {
   drops?: number | undefined;
   told?: number | undefined;
   memory?: number | undefined;
+  /** Operations of both sides that came in this minute, and too late for their own. */
+  late?: number | undefined;
   /** ln of the evidence for health after this minute, in the order of `PROVEN_GOOD`: how fast it grows is seen from these. */
   good?: readonly number[] | undefined;
 };

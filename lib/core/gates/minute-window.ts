@@ -26,6 +26,8 @@ export type MinuteWindow = {
   pairs?: number | undefined;
   onlyShadow?: number | undefined;
   onlyPrimary?: number | undefined;
+  /** Operations of earlier minutes that were reported in this one, when those were judged already. */
+  late?: number | undefined;
 };
 
 /** What one slice of the plan did in one minute, on one side, with one operation type. */
@@ -39,6 +41,12 @@ export type WindowPart = {
 export function emptyWindow(minute: number, side: Side): MinuteWindow {
   return { minute, side, count: 0, errors: 0, keyless: 0, latency: {}, checks: 0, mismatches: 0 };
 }
+
+/** What a report of a minute that is judged already leaves behind, in the minute in which it came. */
+export const lateWindow = (minute: number, { side, count }: MinuteWindow): MinuteWindow => ({
+  ...emptyWindow(minute, side),
+  late: count,
+});
 
 export function mergeWindows(a: MinuteWindow, b: MinuteWindow): MinuteWindow {
   return {
@@ -57,7 +65,7 @@ export function mergeWindows(a: MinuteWindow, b: MinuteWindow): MinuteWindow {
 /** What senders may leave out stays out where no sender gave it. */
 export const OPTIONAL_COUNTERS = ['left', 'drops', 'told'] as const;
 export const PAIR_COUNTERS = ['pairs', 'onlyShadow', 'onlyPrimary'] as const;
-export const TOLD_COUNTERS = [...OPTIONAL_COUNTERS, ...PAIR_COUNTERS] as const;
+export const TOLD_COUNTERS = [...OPTIONAL_COUNTERS, ...PAIR_COUNTERS, 'late'] as const;
 
 type Optional = Pick<MinuteWindow, (typeof TOLD_COUNTERS)[number] | 'memory'>;
 

@@ -10,6 +10,7 @@ export function recentMinute(
   primary: BucketedWindow | null,
   shadow: BucketedWindow | null,
 ): RecentMinute {
+  const late = (primary?.late ?? 0) + (shadow?.late ?? 0);
   return {
     minute,
     n0: primary?.count ?? 0,
@@ -22,6 +23,7 @@ export function recentMinute(
     mismatches: shadow?.mismatches ?? 0,
     ...(primary?.left ? { left: primary.left } : {}),
     ...(shadow?.told ? { told: shadow.told, drops: shadow.drops ?? 0 } : {}),
+    ...(late > 0 ? { late } : {}),
     ...(shadow?.memory ? { memory: highestShare(shadow.memory) } : {}),
   };
 }

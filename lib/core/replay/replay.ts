@@ -20,7 +20,7 @@ import { bucketedWindow, impossible } from '../gates/bucketed-window.ts';
 import { evaluateGates } from '../gates/evaluate.ts';
 import type { Evidence } from '../gates/evidence.ts';
 import { bucketIndex, type Histogram } from '../gates/histogram.ts';
-import type { WindowPart } from '../gates/minute-window.ts';
+import { lateWindow, type WindowPart } from '../gates/minute-window.ts';
 import { deadlineCondition } from '../holds/deadline.ts';
 
 export type ReplayRow = {
@@ -105,7 +105,7 @@ export function* replay(trace: ReplayTrace): Generator<ReplayedMinute> {
   let [corrupted, checked] = [false, trace.slices === null];
   for (let minute = 1; minute <= last; minute += 1) {
     const arrived = deliveries.of(minute === 1 ? Number.NEGATIVE_INFINITY : minute, minute);
-    rest.add(arrived);
+    rest.add(arrived, minute);
     corrupted ||= arrived.some(
       ({ part, confirmedCorruption }) => confirmedCorruption && part.window.minute >= trace.startsAtMinute,
     );
@@ -250,19 +250,26 @@ function deliveryMinutes(rows: ReplayRows): { minutes: Int32Array; newest: numbe
 function buffer() {
   const open = new Map<number, Map<string, WindowPart>>();
   const seen = new Set<string>();
+  let closed = Number.NEGATIVE_INFINITY;
+  const put = (key: string, part: WindowPart) => {
+    const { minute } = part.window;
+    open.set(minute, (open.get(minute) ?? new Map<string, WindowPart>()).set(key, part));
+  };
   return {
-    add(rows: readonly ReplayRow[]): void {
+    /** @param now the minute in which they come */
+    add(rows: readonly ReplayRow[], now: number): void {
       for (const { part, source } of rows) {
         const { minute, side } = part.window;
         const key = [minute, side, part.slice ?? '', part.operation, source].join('\n');
         if (seen.has(key)) continue;
         if (impossible(bucketedWindow(part.window)) === null) seen.add(key);
-        const parts = open.get(minute) ?? new Map<string, WindowPart>();
-        open.set(minute, parts.set(key, part));
+        if (minute > closed) put(key, part);
+        else put(`late\n${key}`, { ...part, slice: null, window: lateWindow(now, part.window) });
       }
     },
     parts: (): WindowPart[] => [...open.values()].flatMap((parts) => [...parts.values()]),
     forget(closedThrough: number): void {
+      closed = closedThrough;
       for (const minute of open.keys()) if (minute <= closedThrough) open.delete(minute);
     },
   };

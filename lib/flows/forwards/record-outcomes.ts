@@ -2,8 +2,9 @@
 
 import { MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
+import { GRACE_MINUTES } from '../../core/gates/fold.ts';
 import { histogramCount } from '../../core/gates/histogram.ts';
-import { impossiblePairs, type MinuteWindow } from '../../core/gates/minute-window.ts';
+import { impossiblePairs, lateWindow, type MinuteWindow } from '../../core/gates/minute-window.ts';
 import { metricsOf } from '../../core/holds/metric-finding.ts';
 import type { MetricAddition } from '../../ports/custom-metrics.ts';
 import type { Ports } from '../../ports/ports.ts';
@@ -40,6 +41,7 @@ export async function recordOutcomes(
   report: OutcomeReport,
 ): Promise<RecordedOutcomes> {
   const nowMs = ports.clock.now();
+  const nowMinute = Math.floor(nowMs / MINUTE_MS);
   if (report.flagAgeMs !== undefined) ports.metrics.record('FlagAgeMs', report.flagAgeMs);
   const known = new Set(declarations.map((declaration) => declaration.id));
   const nameOf = boundedNames();
@@ -48,8 +50,11 @@ export async function recordOutcomes(
   for (const [index, { cutover, operation, slice, ...window }] of report.windows.entries()) {
     const why = known.has(cutover) ? impossible(window, nowMs) : `no cutover '${cutover}' is declared`;
     if (why) refused.push({ index, code: known.has(cutover) ? 'invalid_input' : 'not_found', why });
-    else
-      accepted.push({ cutover, operation: nameOf(cutover, operation), slice, window: withTold(window, report.memory) });
+    else {
+      const own = { cutover, operation: nameOf(cutover, operation) };
+      accepted.push({ ...own, slice, window: withTold(window, report.memory) });
+      if (isJudged(window.minute, nowMs)) accepted.push({ ...own, window: lateWindow(nowMinute, window) });
+    }
   }
   if (accepted.length > 0) await ports.windows.add(report.flushId, report.source, accepted, nowMs);
   const metrics = (report.metrics ?? []).filter(
@@ -58,6 +63,9 @@ export async function recordOutcomes(
   if (metrics.length > 0) await ports.customMetrics.add(report.flushId, report.source, metrics);
   return { accepted: accepted.length, refused };
 }
+
+/** A look may have closed it by now: then what comes counts nowhere, and how much that is must be known. */
+const isJudged = (minute: number, nowMs: number) => Math.floor(nowMs / MINUTE_MS) - 1 - GRACE_MINUTES >= minute;
 
 /** Only what a criterion asks for is kept: names made of ids would fill the table. */
 const wantedBy = (declarations: readonly CutoverDeclaration[], { cutover, metric }: MetricAddition): boolean =>

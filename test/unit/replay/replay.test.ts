@@ -52,6 +52,33 @@ type Row = { minute: number; path: string; count: number; errors: number; latenc
 >;
 const verdicts = (text: string) => new Set([...replay(readTrace(text, 'made'))].map(({ verdict }) => verdict));
 
+describe('half of the hosts report late', () => {
+  /** A row of half of the shadow's operations arrives so many minutes after its own. */
+  const halfLate = (late: number, errors = 0): string => {
+    const trace = JSON.parse(traceOf((row) => row));
+    trace.rows = trace.rows.flatMap((row: Row) => {
+      if (row.path !== 'shadow') return [row];
+      const half = { ...row, count: 50, latency: [10, 50], checks: 50, errors };
+      return [half, { ...half, source: 'b', late }];
+    });
+    return JSON.stringify(trace);
+  };
+  const minutesOf = (text: string) => [...replay(readTrace(text, 'made'))];
+
+  it('within two minutes: everything is judged', () => {
+    const minutes = minutesOf(halfLate(2));
+    expect(new Set(minutes.map(({ verdict }) => verdict))).toEqual(new Set(['hold', 'advance']));
+    expect(minutes.at(-1)!.evidence.shadow.count).toBeGreaterThan(17_000);
+  });
+
+  it('later: what they report is not judged, so the stage is held, and says how much', () => {
+    const last = minutesOf(halfLate(4)).at(-1)!;
+    expect(last.verdict).toBe('hold');
+    const [reason] = last.reasons.filter(({ code }) => code === 'late_reports');
+    expect(reason).toMatchObject({ limit: 0.01, value: expect.closeTo(0.05, 2) });
+  });
+});
+
 describe('I22 a shadow that reports, but nothing that can be used', () => {
   it('advances when nothing is spoilt (control)', () => {
     expect(verdicts(traceOf((row) => row))).toEqual(new Set(['hold', 'advance']));
