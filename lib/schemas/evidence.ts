@@ -3,7 +3,8 @@
 import * as z from 'zod';
 import { EVIDENCE_SCHEMA, type Evidence } from '../core/gates/evidence.ts';
 import { LATENCIES } from '../core/gates/levels.ts';
-import { COUNTS, METRIC_ROWS, METRICS, PROVEN_GOOD } from '../core/gates/metrics.ts';
+import { COUNTS } from '../core/gates/likelihood-of-minute.ts';
+import { METRIC_ROWS, METRICS, PROVEN_GOOD } from '../core/gates/metrics.ts';
 import { EXCESS, SUMS } from '../core/gates/operations.ts';
 
 const figure = z.number();

@@ -38,6 +38,9 @@ const client = createClient({
 
 const FIRST_OWN_ID = 1_000;
 const VISITORS = 20_000;
+/** Every fifth visitor is a large tenant, whose page looks up eight customers one after the other: slower for ever, on either side. */
+const LARGE_TENANT = 5;
+const CUSTOMERS_OF_LARGE = 8;
 /** Enough to be proven soon, and seldom half of twenty, at which the SDK would leave the shadow before the gates have spoken. */
 const FAULT_SHARE = 0.1;
 const READERS = 6;
@@ -57,34 +60,40 @@ const CITIES = ['Zürich', 'São Paulo', 'Kraków', 'Tromsø', 'Nagoya 名古屋
 // ---------------------------------------------------------------------------------------------------------- reads
 
 async function read(): Promise<void> {
-  const visitor = `visitor-${Math.floor(Math.random() * VISITORS)}`;
-  const id = Math.random() < 0.5 || ownIds.length === 0 ? 1 + Math.floor(Math.random() * 59) : pick(ownIds);
-  const { side, slice } = client.route('customer', { key: visitor });
+  const visitor = Math.floor(Math.random() * VISITORS);
+  const ids = Array.from({ length: visitor % LARGE_TENANT === 0 ? CUSTOMERS_OF_LARGE : 1 }, someId);
+  const { side, slice } = client.route('customer', { key: `visitor-${visitor}` });
   stats.reads += 1;
   if (side === 'primary') {
-    await timed('primary', slice, () => sql.unsafe(READ_OLD, [id])).catch(failed);
+    await timed('primary', slice, () => readOld(ids)).catch(failed);
     return;
   }
   stats.shadowReads += 1;
   stats.lastShadowReadMs = Date.now();
   try {
-    await timed('shadow', slice, () => readNew(id));
+    await timed('shadow', slice, () => readNew(ids));
   } catch {
     // The new path failed: the caller gets its answer from the old one, and never notices.
     stats.fallbacks += 1;
-    await sql.unsafe(READ_OLD, [id]).catch(failed);
+    await readOld(ids).catch(failed);
   }
 }
 
+const someId = () => (Math.random() < 0.5 || ownIds.length === 0 ? 1 + Math.floor(Math.random() * 59) : pick(ownIds));
+
+async function readOld(ids: readonly number[]): Promise<void> {
+  for (const id of ids) await sql.unsafe(READ_OLD, [id]);
+}
+
 /** The new code path, with the fault that the demonstration was asked to inject into it. */
-async function readNew(id: number): Promise<void> {
+async function readNew(ids: readonly number[]): Promise<void> {
   if (settings.fault && Math.random() < FAULT_SHARE) {
     stats.firstFaultMs ??= Date.now();
     if (settings.fault === 'errors') throw new Error('a bug in the new code path');
     if (settings.fault === 'latency') await newSql`SELECT pg_sleep(0.5)`;
     if (settings.fault === 'crash') await newSql`SELECT pg_terminate_backend(pg_backend_pid())`;
   }
-  await newSql.unsafe(READ_NEW, [id]);
+  for (const id of ids) await newSql.unsafe(READ_NEW, [id]);
 }
 
 async function timed(

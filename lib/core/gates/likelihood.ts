@@ -4,6 +4,8 @@
  * as long as the alternative was fixed before the minute was seen (Turner and Grünwald, exact sequential k-sample tests).
  */
 
+import { logGamma } from './statistics.ts';
+
 /** Bad outcomes of operations on each side. */
 export type TwoSample = { n0: number; e0: number; n1: number; e1: number };
 
@@ -57,6 +59,20 @@ export function binomialLogRatio(n: number, e: number, q: number, p: number): nu
   const bad = e > 0 ? e * Math.log(q / p) : 0;
   return n > e ? bad + (n - e) * Math.log((1 - q) / (1 - p)) : bad;
 }
+
+/**
+ * The same where the rate itself scatters from minute to minute, by a beta distribution: the more it does, the less the operations of one
+ * minute say, and never nothing.
+ * @param steady α + β of that distribution; infinite where the rate does not scatter
+ */
+export function scatteredLogRatio(n: number, e: number, { q, p }: { q: number; p: number }, steady: number): number {
+  if (steady === Number.POSITIVE_INFINITY) return binomialLogRatio(n, e, q, p);
+  return logBeta(n, e, q * steady, steady) - logBeta(n, e, p * steady, steady);
+}
+
+/** ln of the beta-binomial probability without its binomial coefficient. */
+const logBeta = (n: number, e: number, a: number, steady: number): number =>
+  logGamma(e + a) - logGamma(a) + logGamma(n - e + steady - a) - logGamma(steady - a);
 
 /**
  * Both sides answered the same requests: only pairs that differ speak. The null is that the shadow alone fails at most

@@ -5,12 +5,12 @@
  */
 
 import type { Policy } from '../cutover/cutover.ts';
-import { highestRate } from './baseline.ts';
 import type { BucketedWindow } from './bucketed-window.ts';
 import { logNeededOf } from './budget.ts';
 import type { Compared } from './compared.ts';
 import { LATENCIES, type LatencyMetric, QUANTILES } from './levels.ts';
-import { binomialLogRatio, PAIR_LAMBDAS, pairLogRatio, type TwoSample, twoSampleLogRatio } from './likelihood.ts';
+import { binomialLogRatio, PAIR_LAMBDAS, pairLogRatio } from './likelihood.ts';
+import { CERTAIN, type Counts, goodByPast, inside, type Measured, tested } from './likelihood-of-minute.ts';
 import { logAdd } from './martingale.ts';
 
 export const METRICS = ['errors', ...LATENCIES, 'validation', 'share'] as const;
@@ -28,20 +28,6 @@ export type MeasuredMinute = {
   clusters: number;
   /** Variance of a share beyond the binomial one, by latency metric: `excessVariance` of the noise. */
   noise: readonly number[];
-};
-
-/** Sums of an excursion, in this order. `over` counts what lies beyond the rollback threshold itself. */
-type Counts = readonly [n0: number, e0: number, n1: number, e1: number, over: number];
-export const COUNTS = 5;
-
-/** `size` is the log ratio of "clearly beyond the rollback threshold" to "clearly inside". */
-type Measured = {
-  logRatios: readonly number[];
-  counts: Counts;
-  good: number;
-  /** The same against what the primary usually did: it may just have become faster than it ever was. */
-  usuallyGood?: number;
-  size: number;
 };
 
 type Row = {
@@ -83,9 +69,6 @@ export const METRIC_ROWS: Readonly<Record<Metric, Row>> = {
   validation: { budget: 0.15, prior: [0.3, 0.3, 0.2, 0.1, 0.1], measure: validation, fewest: 0 },
   share: { budget: 0.03, prior: alike(SHARES), measure: shareOfReads, fewest: 0 },
 };
-
-const CERTAIN = 1 - 1e-6;
-const inside = (rate: number) => Math.min(CERTAIN, Math.max(1e-6, rate));
 
 function errors(minute: MeasuredMinute): Measured | null {
   const { compared, policy, clusters } = minute;
@@ -148,13 +131,11 @@ function blended(a: Measured | null, b: Measured | null): Measured | null {
  * Operations whose outcomes hold together say less than they count. The root of an e-variable is one, too (Jensen), so nothing
  * is lost of the bound where they only seem to.
  */
-function spread({ logRatios, counts, good, usuallyGood = 0, size }: Measured, factor: number): Measured {
-  const [alike, usually] = [good / factor, usuallyGood / factor];
+function spread({ logRatios, counts, good, size }: Measured, factor: number): Measured {
   return {
     logRatios: logRatios.map((l) => l / factor),
     counts,
-    good: alike,
-    usuallyGood: usually,
+    good: good / factor,
     size: size / factor,
   };
 }
@@ -195,58 +176,11 @@ function latency(metric: LatencyMetric) {
     });
     const { n0, timed: n1 } = compared;
     const counting = share * (1 - share) * (1 / n1 + (n0 > 0 ? 1 / n0 : 0));
-    return measured && spread({ ...measured, usuallyGood: goodByPast(n1, good) }, 1 + (2 * noise[at]!) / counting);
-  };
-}
-
-type Sample = {
-  e0: number;
-  e1: number;
-  over: number;
-  /** What the baseline says of the primary's rate. */
-  usual: number;
-  margin: number;
-  worse: readonly number[];
-  good: { e0: number; e1: number; usual: number; better: number; margin: number };
-  size: number;
-};
-
-function tested({ n0, n1, past, fewLeft }: Compared, seen: Sample): Measured | null {
-  if (n1 === 0) return null;
-  if (past !== null) return againstUsual(n1, past, seen);
-  if (n0 === 0 && !fewLeft) return null;
-  const minute: TwoSample = { n0, e0: seen.e0, n1, e1: seen.e1 };
-  const { good } = seen;
-  return {
-    logRatios: seen.worse.map((q1) => twoSampleLogRatio(minute, seen.usual, q1, seen.margin)),
-    counts: [n0, seen.e0, n1, seen.e1, seen.over],
-    good: fewLeft
-      ? goodByPast(n1, seen.good)
-      : twoSampleLogRatio({ n0, e0: good.e0, n1, e1: good.e1 }, good.usual, good.better, good.margin),
-    size: seen.size,
-  };
-}
-
-/**
- * Where so little is left on the primary, it is control enough to see harm, and too little to prove health in any time: that is asked
- * of its past, as at 100 %.
- */
-function goodByPast(n1: number, { e1, usual, better, margin }: Sample['good']): number {
-  const border = usual + margin;
-  return border < 1 && better < border ? binomialLogRatio(n1, e1, better, border) : 0;
-}
-
-/** The primary serves nothing: the most that its past of so many operations allows stands for it. */
-function againstUsual(n1: number, pastCount: number, seen: Sample): Measured | null {
-  if (pastCount === 0) return null;
-  const highest = highestRate(seen.usual, pastCount) + seen.margin;
-  return {
-    logRatios: seen.worse.map((q) =>
-      q > highest && highest < CERTAIN ? binomialLogRatio(n1, seen.e1, q, highest) : 0,
-    ),
-    counts: [n1, n1 * highest, n1, seen.e1, seen.over],
-    good: goodByPast(n1, seen.good),
-    size: seen.size,
+    // The past is steady; what scatters is the minute of the shadow.
+    const steady = noise[at]! > 0 ? (good.usual * (1 - good.usual)) / noise[at]! - 1 : Number.POSITIVE_INFINITY;
+    return (
+      measured && { ...spread(measured, 1 + (2 * noise[at]!) / counting), usuallyGood: goodByPast(n1, good, steady) }
+    );
   };
 }
 
