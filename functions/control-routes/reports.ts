@@ -48,12 +48,12 @@ export const reportRoutes = [
     method: 'GET',
     path: '/v1/cutovers/{cutover}/replay',
     scope: 'control:read',
-    summary: 'What the gates say of each stored minute today.',
+    summary: 'What the gates say of each stored minute today, or would say with other limits.',
     params: { cutover },
     query: replayQuery,
     handle: async ({ ports }, { params, query }) => ({
       status: 200,
-      body: { stages: await replayStored(ports, params.cutover, query.hours) },
+      body: { stages: await replayStored(ports, params.cutover, query.hours, query.set) },
     }),
   }),
   route({

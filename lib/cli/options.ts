@@ -35,6 +35,18 @@ export function confirmed(command: Command, name = 'cutover'): Command {
   );
 }
 
+export function replayed(command: Command): Command {
+  return (
+    command
+      .option('--cutover <id>', 'instead of files: what is stored of the stages of a cutover')
+      .option('--hours <number>', 'with --cutover: how far back, at most 72; 24 by default', hourCount)
+      // One value each: what follows it is a file.
+      .option('--set <key=value>', 'another limit to try, and what it would have changed; repeat it for more', repeated)
+  );
+}
+
+const repeated = (text: string, before: string[] = []) => [...before, text];
+
 export function planName(text: string): string {
   if ((BUILT_IN_PLAN_NAMES as string[]).includes(text)) return text;
   throw new InvalidArgumentError(`Plans: ${BUILT_IN_PLAN_NAMES.join(', ')}.${didYouMean(text, BUILT_IN_PLAN_NAMES)}`);
@@ -53,7 +65,7 @@ export const readOnlySeconds = (text: string) =>
   number(text, (n) => Number.isInteger(n) && n >= 1 && n <= 300, 'a whole number of seconds, 1–300');
 export const scanSeconds = (text: string) => number(text, (n) => n <= 15, 'seconds, 0–15');
 export const whole = (text: string) => number(text, Number.isSafeInteger, 'a whole number, 0 or more');
-export const hourCount = (text: string) =>
+const hourCount = (text: string) =>
   number(text, (n) => Number.isInteger(n) && n > 0 && n <= 9_600, 'a whole number of hours, 1–9600');
 export const limit = (text: string) =>
   number(text, (n) => Number.isInteger(n) && n > 0 && n <= 200, 'a whole number, 1–200');

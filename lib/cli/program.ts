@@ -31,7 +31,6 @@ import {
   confirmed,
   databaseUrl,
   forced,
-  hourCount,
   hours,
   limit,
   operation,
@@ -40,6 +39,7 @@ import {
   positive,
   readOnlySeconds,
   reason,
+  replayed,
   scanSeconds,
   whole,
   withOldName,
@@ -285,9 +285,9 @@ function addSystem(program: Command, add: Add): void {
 
 function addTools(program: Command, add: Add): void {
   program.commandsGroup('Tools:');
-  add('replay [files...]', 'verdicts of the gates on recorded minutes, until the first rollback', replayFiles)
-    .option('--cutover <id>', 'instead of files: what is stored of the stages of a cutover')
-    .option('--hours <number>', 'with --cutover: how far back, at most 72; 24 by default', hourCount);
+  replayed(
+    add('replay [files...]', 'verdicts of the gates on recorded minutes, until the first rollback', replayFiles),
+  );
   add('bucket', 'the bucket of a key; with --json and without a key: JSON lines {salt,key} from standard input', bucket)
     .option('--salt <text>', "the cutover's salt")
     .option('--key <text>', 'the routing key');

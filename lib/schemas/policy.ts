@@ -3,6 +3,7 @@
 import * as z from 'zod';
 import type { Policy, StagePolicy } from '../core/cutover/cutover.ts';
 import { DECLARED_ONLY, PLAN_WIDE, type PolicyKey } from '../core/cutover/policy.ts';
+import { TRIED_LIMITS, type TriedLimits } from '../core/replay/trial.ts';
 
 const rate = z.number().gt(0).lt(1);
 const minutes = z.number().min(1).max(525_600);
@@ -60,3 +61,8 @@ export const policyChange = z.strictObject({
     .max(30)
     .optional(),
 });
+
+/** What `crossfade replay --set` takes. */
+export const triedLimits = stagePolicy.pick(
+  Object.fromEntries(TRIED_LIMITS.map((key) => [key, true])) as Record<keyof TriedLimits, true>,
+);

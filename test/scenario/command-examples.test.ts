@@ -167,6 +167,7 @@ const THERE_AND_BACK: readonly Lived[] = [
   { words: ['checkpoints', 'customer'] },
   { words: ['export', 'customer', '--format', 'csv'] },
   { words: ['replay', '--cutover', 'customer', '--hours', '1'] },
+  { words: ['replay', '--cutover', 'customer', '--hours', '1', '--set', 'dwellMinutes=20'], variant: 'set' },
   { words: ['reset', 'customer', '--confirm', 'customer'] },
   { words: ['start', 'customer', '--plan', 'canary', '--dwell', '5'], variant: 'plan', first: minutes(1) },
   { words: ['stop', ...WHY], first: minutes(1) },

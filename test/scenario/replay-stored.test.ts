@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Verdict } from '../../lib/core/conditions/verdict.ts';
+import type { TriedLimits } from '../../lib/core/replay/trial.ts';
 import { checkpointText } from '../../lib/core/report/checkpoint-text.ts';
 import { checkpoints } from '../../lib/flows/report/checkpoints.ts';
 import { replayStored } from '../../lib/flows/report/replay-stored.ts';
@@ -86,6 +87,21 @@ describe('a stored life', () => {
     expect(forced).toMatchObject({ decision: { actor: 'ada', forced: true, reason: 'a trial' } });
     expect(open).toMatchObject({ stage: 'r10', toMs: null, decision: null });
     expect(open!.heldBy.map(({ code }) => code)).toContain('dwell');
+  });
+
+  it('tries other limits: what came before the change is as it was, and what would have differed is named', async () => {
+    const { scene, stages } = await lived(1);
+    const stored = (set?: TriedLimits) => replayStored(scene.w.ports, scene.w.cutovers[0]!, 24, set);
+    const looser = await stored({ errorRateRollback: 0.5, errorRateAdvance: 0.4 });
+    const [was, is] = [stages.at(-1)!.minutes, looser.at(-1)!];
+    expect(is.trial).toMatchObject({ before: { rollback: was.length }, after: { rollback: null } });
+    expect(is.trial!.differences.at(-1)).toMatchObject({ toMinute: was.length, before: 'rollback' });
+    const same = await stored({ errorRateRollback: scene.w.cutovers[0]!.policy.errorRateRollback });
+    expect(same.map(({ minutes }) => minutes)).toEqual(stages.map(({ minutes }) => minutes));
+    expect(same.flatMap(({ trial }) => trial!.differences)).toEqual([]);
+    const slower = await stored({ dwellMinutes: 600 });
+    expect(slower.flatMap(({ minutes }) => minutes.filter(({ verdict }) => verdict === 'advance'))).toEqual([]);
+    await expect(stored({ errorRateRollback: 0.0001 })).rejects.toThrow(/is above errorRateRollback 0.0001\. Set both/);
   });
 
   it('shows only stages that reach into the hours that were asked for', async () => {

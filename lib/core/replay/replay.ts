@@ -171,7 +171,8 @@ export function shownMinute(minute: number, { verdict, reasons, evidence }: Verd
   };
 }
 
-function policyOf({ policy, slices, stageMaxMinutes }: ReplayTrace): Policy {
+/** The limits that a trace is judged by: what its file does not tell is as this version has it. */
+export function policyOf({ policy, slices, stageMaxMinutes }: ReplayTrace): Policy {
   // The format knows no floor of milliseconds and no fewest samples: proof decides. A file of the first edition knows no warm-up, and
   // every one of its stages needs validation.
   return {

@@ -1,12 +1,14 @@
-/** Replays what is stored of a cutover through the gates of this version. Reads only. */
+/** Replays what is stored of a cutover through the gates of this version, with other limits where they are given. Reads only. */
 
+import { CrossfadeError } from '../../core/base/errors.ts';
 import { MINUTE_MS } from '../../core/base/units.ts';
-import { type CutoverDeclaration, initialState } from '../../core/cutover/cutover.ts';
+import { type CutoverDeclaration, initialState, type Policy } from '../../core/cutover/cutover.ts';
 import { policyOf } from '../../core/cutover/policy.ts';
 import type { Evidence } from '../../core/gates/evidence.ts';
 import { HISTORY_MINUTES } from '../../core/gates/seen.ts';
 import type { ReplayedMinute } from '../../core/replay/replay.ts';
 import { replayRun, stageRuns } from '../../core/replay/stages.ts';
+import { policyWith, runWith, type Trial, type TriedLimits, trial, trialProblems } from '../../core/replay/trial.ts';
 import type { Ports } from '../../ports/ports.ts';
 import { wholeLog } from './history.ts';
 
@@ -16,31 +18,69 @@ export type StoredReplay = {
   /** Null while the cutover is in it. */
   toMs: number | null;
   minutes: readonly ReplayedMinute[];
+  /** Only where other limits were tried. */
+  trial?: Trial;
 };
 
-/** The stays in stages that reach into the last hours, oldest first. Their windows are kept for 30 days. */
+/**
+ * The stays in stages that reach into the last hours, oldest first. Their windows are kept for 30 days.
+ * @param set limits to try; `minutes` are then those with them
+ * @throws CrossfadeError `invalid_input` when a policy would contradict itself with them
+ */
 export async function replayStored(
   ports: Pick<Ports, 'state' | 'windows' | 'clock'>,
   declaration: CutoverDeclaration,
   hours: number,
+  set?: TriedLimits,
 ): Promise<readonly StoredReplay[]> {
   const nowMs = ports.clock.now();
   const sinceMs = nowMs - hours * 60 * MINUTE_MS;
   const runs = stageRuns(initialState(declaration), await wholeLog(ports, declaration.id)).filter(
     ({ toMs }) => (toMs ?? nowMs) > sinceMs,
   );
+  const policies = runs.map(({ state }) => policyOf(declaration, state));
+  if (set) refuseContradictions(declaration, policies, set);
   const replays: StoredReplay[] = [];
   let evidence: Evidence | null = null;
-  for (const run of runs) {
+  let changed: Evidence | null = null;
+  for (const [i, run] of runs.entries()) {
     const from = Math.floor(Math.max(run.fromMs, sinceMs) / MINUTE_MS) - HISTORY_MINUTES;
     const to = Math.floor((run.toMs ?? nowMs) / MINUTE_MS);
     const parts = await ports.windows.readParts(declaration.id, from, to);
-    const minutes: ReplayedMinute[] = [];
-    const replayed = replayRun(run, policyOf(declaration, run.state), parts, { nowMs, evidence });
-    let step = replayed.next();
-    for (; !step.done; step = replayed.next()) minutes.push(step.value);
-    evidence = step.value;
-    replays.push({ stage: run.state.stage, fromMs: run.fromMs, toMs: run.toMs, minutes });
+    const stay = { stage: run.state.stage, fromMs: run.fromMs, toMs: run.toMs };
+    const before: Stay = ended(replayRun(run, policies[i]!, parts, { nowMs, evidence }));
+    evidence = before.result;
+    if (!set) {
+      replays.push({ ...stay, minutes: before.yielded });
+      continue;
+    }
+    const after: Stay = ended(
+      replayRun(runWith(run, set), policyWith(policies[i]!, set), parts, { nowMs, evidence: changed }),
+    );
+    const { yielded: minutes, result } = ended(trial(set, before.yielded, after.yielded));
+    replays.push({ ...stay, minutes, trial: result });
+    // What came after a rollback of the trial alone was lived without that rollback.
+    changed = minutes.length < before.yielded.length ? evidence : after.result;
   }
   return replays;
+}
+
+type Ended<Yielded, Result> = { yielded: Yielded[]; result: Result };
+type Stay = Ended<ReplayedMinute, Evidence | null>;
+
+/** Everything that a generator yields, and what it returns. */
+function ended<Yielded, Result>(generator: Generator<Yielded, Result>): Ended<Yielded, Result> {
+  const yielded: Yielded[] = [];
+  let step = generator.next();
+  for (; !step.done; step = generator.next()) yielded.push(step.value);
+  return { yielded, result: step.value };
+}
+
+function refuseContradictions({ id, kind }: CutoverDeclaration, policies: readonly Policy[], set: TriedLimits): void {
+  const problems = new Set(policies.flatMap((policy) => trialProblems(policy, set, kind)));
+  if (problems.size === 0) return;
+  throw new CrossfadeError(
+    'invalid_input',
+    `Cutover '${id}' cannot be replayed with these limits: ${[...problems].join('; ')}. Set both.`,
+  );
 }
