@@ -1,80 +1,151 @@
 /**
- * The gates on traffic as it is: every family of `gate-families.ts`, healthy for a day and with a fault from the first minute on.
- * Seeds are fresh in every run, unless the first one is given; the same first seed gives the same table.
+ * The gates on traffic as it is: every family of `gate-families.ts`, healthy for a day and with a fault from the first minute on; and
+ * beside them, on the same minutes, what other tools would have done. Seeds are fresh in every run, unless the first one is given; the
+ * same first seed gives the same table.
  *
  *   npm run bench gate-families                      healthy, 20 runs a cell, 1 % of 100 rps
  *   npm run bench gate-families healthy 20 5 50 7    20 runs of each family at 5 rps, with half of the keys on the shadow, from seed 7
  *   npm run bench gate-families faults 40 100 1      minutes to roll back
+ *   npm run bench gate-families peers 20 100 1       false alarms of a healthy day: ours, and the rules in `peer-rules/`
+ *   npm run bench gate-families pages 20 20 1        alerts of a healthy day, by the built-in rules
+ *   npm run bench gate-families cells 20             every figure that is wanted at 5, 100 and 1,000 rps, beside the measured one
  */
 
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
-import { type FamilyOutcome, runFamily } from '../helpers/family-run.ts';
-import { FAMILIES, type Fault } from '../helpers/gate-families.ts';
+import {
+  type Cell,
+  everyCell,
+  faulty,
+  healthy,
+  measured,
+  pages,
+  pagesADay,
+  quantile,
+  RATES,
+} from './gate-families/cells.ts';
+import { type Job, type Outcome, outcomeOf, SERVED } from './gate-families/jobs.ts';
+import { PEER_RULES } from './peer-rules/all.ts';
 
-/** `gradual`, one per cent held back, and how many of its slices the shadow serves at a stage. */
-const SLICES = [0.01, 0.09, 0.4, 0.49, 0.01] as const;
-const SERVED: Readonly<Record<string, number>> = { 1: 1, 10: 2, 50: 3, 100: 4 };
-
-const FAULTS: Readonly<Record<string, Fault>> = {
-  '+2 pp errors': { fromMinute: 1, moreErrors: 0.02 },
-  '+10 pp errors': { fromMinute: 1, moreErrors: 0.1 },
-  'twice as slow': { fromMinute: 1, slower: 1 },
-  '+30 % latency': { fromMinute: 1, slower: 0.3 },
+type Where = { rps: number; onShadow: number };
+type Mode = {
+  cells(where: Where): Cell[];
+  rps: string;
+  head?: string;
+  line(cell: Cell, outcomes: readonly Outcome[]): string;
 };
 
-type Job = { cell: number; family: string; fault: string | null; rps: number; onShadow: number; seed: number };
+const WIDTH = 16;
+const columns = (words: readonly string[]) => words.map((word) => word.padStart(WIDTH)).join('');
+
+const MODES: Readonly<Record<string, Mode>> = {
+  healthy: { cells: healthy, rps: '100', line: gatesLine },
+  faults: { cells: faulty, rps: '100', line: gatesLine },
+  peers: {
+    cells: (where) => healthy(where, 'peers'),
+    rps: '100',
+    head: `${' '.repeat(WIDTH)}${columns(['ours', ...PEER_RULES.map(({ name }) => name)])}`,
+    line: peersLine,
+  },
+  pages: {
+    cells: pages,
+    rps: '20',
+    head: `${' '.repeat(WIDTH)}${columns(['critical a day', 'escalated', 'warning a day', 'rolled back'])}  by rule`,
+    line: pagesLine,
+  },
+  cells: {
+    cells: ({ onShadow }) => RATES.flatMap((rps) => everyCell({ rps, onShadow })),
+    rps: '5, 100 and 1000',
+    head: `${'family'.padEnd(WIDTH)}${'figure'.padEnd(28)}${columns(['rps', 'measured', 'at most'])}`,
+    line: cellLine,
+  },
+};
 
 async function main(): Promise<void> {
-  const [what = 'healthy', runs = '20', rps = '100', percent = '1', first = String(Date.now() % 100_000)] =
-    process.argv.slice(2);
+  const [what = 'healthy', runs = '20', ...more] = process.argv.slice(2);
+  const mode = MODES[what];
+  const [rps = mode?.rps, percent = '1', first = String(Date.now() % 100_000)] = more;
   const onShadow = SERVED[percent];
-  if ((what !== 'healthy' && what !== 'faults') || onShadow === undefined) {
-    console.log("'healthy' or 'faults', runs a cell, requests a second, and a stage of 1, 10, 50 or 100 %");
+  if (mode === undefined || onShadow === undefined) {
+    console.log(`${Object.keys(MODES).join(', ')}; runs a cell, requests a second, and a stage of 1, 10, 50 or 100 %`);
     process.exitCode = 2;
     return;
   }
-  const cells = FAMILIES.flatMap(({ name }) =>
-    (what === 'healthy' ? [null] : Object.keys(FAULTS)).map((fault) => ({
-      family: name,
-      fault,
-      outcomes: [] as FamilyOutcome[],
-    })),
-  );
-  const jobs = cells.flatMap(({ family, fault }, cell) =>
-    Array.from(
-      { length: Number(runs) },
-      (_, i): Job => ({ cell, family, fault, rps: Number(rps), onShadow, seed: Number(first) + i }),
-    ),
+  const cells = mode.cells({ rps: Number(rps), onShadow }).map((cell) => ({ cell, outcomes: [] as Outcome[] }));
+  const jobs = cells.flatMap(({ cell: { title: _, figure: __, wanted: ___, ...job } }, cell) =>
+    Array.from({ length: Number(runs) }, (_, i): Job => ({ ...job, cell, seed: Number(first) + i })),
   );
   console.log(`${runs} runs a cell from seed ${first}, ${rps} rps, a stage of ${percent} %`);
-  await inWorkers(jobs, ({ cell, outcome }) => cells[cell]!.outcomes.push(outcome));
-  for (const { family, fault, outcomes } of cells) console.log(line(family, fault, outcomes));
+  if (mode.head) console.log(mode.head);
+  await inWorkers(jobs, ({ cell, outcome }) => {
+    const { outcomes, cell: done } = cells[cell]!;
+    // Jobs are taken in their order, so cells are finished in about theirs, too.
+    if (outcomes.push(outcome) === Number(runs)) console.log(mode.line(done, outcomes));
+  });
 }
 
-function line(family: string, fault: string | null, outcomes: readonly FamilyOutcome[]): string {
-  const gone = outcomes.filter(({ rollback }) => rollback !== null).length;
-  const minutes = (of: (outcome: FamilyOutcome) => number | null) =>
+function gatesLine({ family, title, figure }: Cell, outcomes: readonly Outcome[]): string {
+  const ours = outcomes.map((outcome) => outcome.ours!);
+  const gone = ours.filter(({ rollback }) => rollback !== null).length;
+  const minutes = (of: (outcome: (typeof ours)[number]) => number | null) =>
     [0.5, 0.95]
       .map((q) =>
         quantile(
-          outcomes.map((outcome) => of(outcome) ?? Number.POSITIVE_INFINITY),
+          ours.map((outcome) => of(outcome) ?? Number.POSITIVE_INFINITY),
           q,
         ),
       )
       .join(' / ');
-  const looks = outcomes.reduce((sum, { steps }) => sum + steps, 0);
-  const micros = Math.round((outcomes.reduce((sum, { judgedMs }) => sum + judgedMs, 0) / looks) * 1_000);
+  const looks = ours.reduce((sum, { steps }) => sum + steps, 0);
+  const micros = Math.round((ours.reduce((sum, { judgedMs }) => sum + judgedMs, 0) / looks) * 1_000);
   const found =
-    fault === null
+    figure.of === 'share'
       ? `may advance after ${minutes(({ advance }) => advance)} minutes`
       : `after ${minutes(({ rollback }) => rollback)} minutes`;
-  return `${family.padEnd(16)}${(fault ?? 'healthy').padEnd(16)}rolled back ${gone} of ${outcomes.length}, ${found}, ${micros} µs a look`;
+  const name = figure.of === 'share' ? 'healthy' : title;
+  return `${family.padEnd(WIDTH)}${name.padEnd(WIDTH)}rolled back ${gone} of ${ours.length}, ${found}, ${micros} µs a look`;
 }
 
-const quantile = (values: readonly number[], q: number): number =>
-  [...values].sort((a, b) => a - b)[Math.ceil(q * values.length) - 1]!;
+/** The share of the runs that each rule has rolled back, and the median minute of those. */
+function peersLine({ family }: Cell, outcomes: readonly Outcome[]): string {
+  const byRule = [
+    outcomes.map(({ ours }) => ours!.rollback),
+    ...PEER_RULES.map((_, i) => outcomes.map(({ peers }) => peers![i]!)),
+  ];
+  const cells = byRule.map((minutes) => {
+    const gone = minutes.filter((minute) => minute !== null);
+    return gone.length === 0 ? '0 %' : `${percentOf(gone.length / minutes.length)} (${quantile(gone, 0.5)} min)`;
+  });
+  return `${family.padEnd(WIDTH)}${columns(cells)}`;
+}
 
-async function inWorkers(jobs: Job[], done: (result: { cell: number; outcome: FamilyOutcome }) => void): Promise<void> {
+function pagesLine({ family }: Cell, outcomes: readonly Outcome[]): string {
+  const fired = outcomes.flatMap(({ told }) => told!.pages.filter(({ change }) => change === 'fired'));
+  const rules = [...new Set(fired.map(({ rule }) => rule))].map(
+    (rule) => `${rule} ${fired.filter((page) => page.rule === rule).length}`,
+  );
+  const gone = fired.filter(({ rule }) => rule === 'rolled_back').length;
+  const cells = [
+    pagesADay(outcomes, 'critical').toFixed(2),
+    pagesADay(outcomes, 'critical', 'escalated').toFixed(2),
+    pagesADay(outcomes, 'warning').toFixed(2),
+    `${gone} of ${outcomes.length}`,
+  ];
+  return `${family.padEnd(WIDTH)}${columns(cells)}  ${rules.join(', ')}`;
+}
+
+function cellLine(cell: Cell, outcomes: readonly Outcome[]): string {
+  const { family, title, rps, figure, wanted } = cell;
+  const value = measured(cell, outcomes);
+  const shown = (number: number) =>
+    figure.of === 'share' ? percentOf(number) : figure.of === 'pages' ? number.toFixed(2) : `${number} min`;
+  const verdict = wanted === null ? '' : value <= wanted ? '' : '  ABOVE';
+  const figures = columns([String(rps), shown(value), wanted === null ? '–' : shown(wanted)]);
+  return `${family.padEnd(WIDTH)}${title.padEnd(28)}${figures}${verdict}`;
+}
+
+const percentOf = (share: number) => `${Math.round(share * 100)} %`;
+
+async function inWorkers(jobs: Job[], done: (result: { cell: number; outcome: Outcome }) => void): Promise<void> {
   const waiting = [...jobs];
   const work = () =>
     new Promise<void>((resolve, reject) => {
@@ -95,15 +166,4 @@ async function inWorkers(jobs: Job[], done: (result: { cell: number; outcome: Fa
 }
 
 if (isMainThread) await main();
-else
-  parentPort!.on('message', ({ cell, family, fault, rps, onShadow, seed }: Job) => {
-    const outcome = runFamily(seed, {
-      rps,
-      slices: SLICES,
-      onShadow,
-      minutes: fault ? 600 : 1_440,
-      family: FAMILIES.find(({ name }) => name === family)!,
-      faults: fault ? [FAULTS[fault]!] : [],
-    });
-    parentPort!.postMessage({ cell, outcome });
-  });
+else parentPort!.on('message', (job: Job) => parentPort!.postMessage({ cell: job.cell, outcome: outcomeOf(job) }));

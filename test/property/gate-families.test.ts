@@ -1,7 +1,7 @@
 /**
  * The gates on traffic as it is: keys that are sticky and differ, minutes that hold together, days, deploys, outages, batches, cold
  * caches, late and missing reports. What is healthy stays, what is bad goes in time. A failure prints the seed; the long version is
- * `npm run bench gates families`. Other seeds: CROSSFADE_SEED=7 npx vitest run test/property/gate-families.test.ts
+ * `npm run bench gate-families`. Other seeds: CROSSFADE_SEED=7 npx vitest run test/property/gate-families.test.ts
  */
 
 import { describe, expect, it } from 'vitest';
