@@ -218,6 +218,6 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
   phase: 'Rollback takes back all phases that depend on it, the last first.',
   stop: 'Reads return to the old side. Promoted tables stay as they are.',
   replay:
-    'One verdict a minute, up to the first rollback. With `--set` the minutes are replayed twice: with the limits that were in force, and with the ones to try. The stage does not move in either, so what came after an advance is as it was lived.',
+    'One verdict a minute, up to the first rollback. With `--set` the minutes are replayed twice: with the limits that were in force, and with the ones to try. The stage does not move in either, so what came after an advance or a rollback is as it was lived.',
   open: 'The page of a deployed Crossfade, through a local front that adds your token to requests of the page itself.',
 };

@@ -20,6 +20,7 @@ const MAX_REPLAY_HOURS = 72;
 const tried = z
   .string()
   .max(1_000)
+  .describe('Other limits to try: key=value, and a comma between several.')
   .transform((text, context) => {
     try {
       return readTriedLimits(text.split(','));
