@@ -9,6 +9,7 @@
  *   npm run bench gate-families peers 20 100 1       false alarms of a healthy day: ours, and the rules in `peer-rules/`
  *   npm run bench gate-families pages 20 20 1        alerts of a healthy day, by the built-in rules
  *   npm run bench gate-families cells 20             every figure that is wanted at 5, 100 and 1,000 rps, beside the measured one
+ *   npm run bench gate-families cells 20 100         the same at 100 rps alone
  */
 
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
@@ -53,7 +54,8 @@ const MODES: Readonly<Record<string, Mode>> = {
     line: pagesLine,
   },
   cells: {
-    cells: ({ onShadow }) => RATES.flatMap((rps) => everyCell({ rps, onShadow })),
+    cells: ({ rps, onShadow }) =>
+      (Number.isNaN(rps) ? RATES : [rps]).flatMap((one) => everyCell({ rps: one, onShadow })),
     rps: '5, 100 and 1000',
     head: `${'family'.padEnd(WIDTH)}${'figure'.padEnd(28)}${columns(['rps', 'measured', 'at most'])}`,
     line: cellLine,

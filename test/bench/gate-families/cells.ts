@@ -7,8 +7,9 @@ import { FAMILIES, type Fault } from '../../helpers/gate-families.ts';
 import type { Job, Outcome } from './jobs.ts';
 
 const DAY = 1_440;
-export const RATES = [5, 100, 1_000] as const;
-type Rate = (typeof RATES)[number];
+export const RATES: readonly number[] = [5, 100, 1_000];
+/** Nothing is wanted at other rates. */
+const wantedAt = (rps: number, wanted: readonly (number | null)[]) => wanted[RATES.indexOf(rps)] ?? null;
 
 export type Cell = Omit<Job, 'cell' | 'seed'> & {
   title: string;
@@ -66,10 +67,7 @@ export const faulty = ({ rps, onShadow }: Where, families: readonly string[] = n
         onShadow,
         minutes: 600,
         figure: { of: 'minutes', from: 0 },
-        wanted:
-          (family === 'independent' ? independent : family === 'sticky strong' ? sticky : [])[
-            RATES.indexOf(rps as Rate)
-          ] ?? null,
+        wanted: wantedAt(rps, family === 'independent' ? independent : family === 'sticky strong' ? sticky : []),
       }),
     ),
   );
@@ -78,7 +76,7 @@ export const faulty = ({ rps, onShadow }: Where, families: readonly string[] = n
 const slow = ({ rps, onShadow }: Where): Cell[] => {
   const shared = { kind: 'gates' as const, family: 'independent', rps, onShadow };
   const worse = { moreErrors: 0.03 };
-  const to = RATES.indexOf(rps as Rate);
+  const fresh = wantedAt(rps, FAULTS[0]![2]);
   return [
     {
       ...shared,
@@ -98,7 +96,7 @@ const slow = ({ rps, onShadow }: Where): Cell[] => {
       minutes: DAY + 600,
       figure: { of: 'minutes', from: DAY },
       // As fresh, and a minute more; the fresh figures are those of +2 pp.
-      wanted: FAULTS[0]![2][to]! + 1,
+      wanted: fresh === null ? null : fresh + 1,
     },
     {
       ...shared,
@@ -106,7 +104,7 @@ const slow = ({ rps, onShadow }: Where): Cell[] => {
       faults: [{ fromMinute: 1, operation: 0.01 }],
       minutes: 600,
       figure: { of: 'minutes', from: 0 },
-      wanted: [60, 6, 4][to]!,
+      wanted: wantedAt(rps, [60, 6, 4]),
     },
   ];
 };
@@ -124,8 +122,10 @@ export function measured({ figure }: Cell, outcomes: readonly Outcome[]): number
   if (figure.of === 'pages') return pagesADay(outcomes, 'critical');
   const minutes = outcomes.map(({ ours }) => ours!.rollback);
   if (figure.of === 'share') return minutes.filter((minute) => minute !== null).length / minutes.length;
+  // Gone before the fault is no sign of it.
+  const after = minutes.map((minute) => (minute !== null && minute > figure.from ? minute - figure.from : null));
   return quantile(
-    minutes.map((minute) => (minute ?? Number.POSITIVE_INFINITY) - figure.from),
+    after.map((minute) => minute ?? Number.POSITIVE_INFINITY),
     0.5,
   );
 }
