@@ -139,10 +139,19 @@ function cellLine(cell: Cell, outcomes: readonly Outcome[]): string {
   const { family, title, rps, figure, wanted } = cell;
   const value = measured(cell, outcomes);
   const shown = (number: number) =>
-    figure.of === 'share' ? percentOf(number) : figure.of === 'pages' ? number.toFixed(2) : `${number} min`;
+    figure.of === 'share'
+      ? percentOf(number)
+      : figure.of === 'pages'
+        ? number.toFixed(2)
+        : Number.isFinite(number)
+          ? `${number} min`
+          : 'never';
+  const from = figure.of === 'minutes' ? figure.from : 0;
+  const early = outcomes.filter(({ ours }) => (ours?.rollback ?? Number.POSITIVE_INFINITY) <= from).length;
   const verdict = wanted === null ? '' : value <= wanted ? '' : '  ABOVE';
   const figures = columns([String(rps), shown(value), wanted === null ? '–' : shown(wanted)]);
-  return `${family.padEnd(WIDTH)}${title.padEnd(28)}${figures}${verdict}`;
+  const gone = early > 0 ? `  ${early} of ${outcomes.length} rolled back before the fault` : '';
+  return `${family.padEnd(WIDTH)}${title.padEnd(28)}${figures}${verdict}${gone}`;
 }
 
 const percentOf = (share: number) => `${Math.round(share * 100)} %`;
