@@ -216,6 +216,7 @@ const figures = z.object({
 const verdict = z.object({
   verdict: z.enum(['advance', 'hold', 'rollback']),
   reasons: z.array(condition),
+  heldSinceMs: count.optional(),
   conditions: z.array(condition),
   evidence: z.object({
     primary: figures,

@@ -6,9 +6,12 @@ import type { Verdict } from '../conditions/verdict.ts';
 import type { AlertMetric } from '../cutover/alert-rule.ts';
 import type { CutoverState, Policy, Side } from '../cutover/cutover.ts';
 import { effectiveKind, isNormal } from '../cutover/switches.ts';
-import { quantileMs } from '../gates/histogram.ts';
+import { highestRate } from '../gates/baseline.ts';
+import { bucketsOf, countAbove } from '../gates/buckets.ts';
+import { bucketIndex, quantileMs } from '../gates/histogram.ts';
 import { type MinuteWindow, poolWindows } from '../gates/minute-window.ts';
 import { firstMinuteOf } from '../gates/seen.ts';
+import { binomialTail } from '../gates/statistics.ts';
 import { currentVerification } from '../gates/table-conditions.ts';
 import type { TableStatus } from '../gates/table-status.ts';
 import { deadlineCondition } from '../holds/deadline.ts';
@@ -29,8 +32,6 @@ export type AlertSample = {
   rolledBack: string | null;
 };
 
-/** Nothing in sight: further than any forecast reaches. */
-
 type Pools = { primary: MinuteWindow; shadow: MinuteWindow };
 
 /** The value of a metric over the closed minutes of the window, or now. */
@@ -50,7 +51,10 @@ function figureOf(metric: AlertMetric, sample: AlertSample, pools: () => Pools, 
       return errorRate(pools().shadow, minSamples);
     case 'error_increase': {
       const { primary, shadow } = pools();
-      return difference(errorRate(shadow, minSamples), errorRate(primary, minSamples));
+      const more = difference(errorRate(shadow, minSamples), errorRate(primary, minSamples));
+      if (more === null) return null;
+      const usual = highestRate(primary.errors / primary.count, primary.count);
+      return explained(shadow.count, shadow.errors, usual) ? Math.min(0, more) : more;
     }
     case 'primary_error_rate':
       return errorRate(pools().primary, minSamples);
@@ -170,11 +174,13 @@ function dataAge(sample: AlertSample): number | null {
   return Math.max(0, ...ages);
 }
 
-function holdMinutes({ state, verdict }: AlertSample): number | null {
+function holdMinutes({ state, verdict, nowMs }: AlertSample): number | null {
   if (!verdict) return null;
   if (verdict.verdict !== 'hold') return 0;
   const dwell = state.plan.stages.find((stage) => stage.name === state.stage)?.dwellMinutes ?? 0;
-  return Math.max(0, verdict.evidence.minutesInStage - dwell);
+  const beyondDwell = verdict.evidence.minutesInStage - dwell;
+  const held = (nowMs - (verdict.heldSinceMs ?? state.enteredAtMs)) / MINUTE_MS;
+  return Math.max(0, Math.min(beyondDwell, held));
 }
 
 /** The gates' own forecast where they make one: a condition that counts the minutes until a limit is reached. */
@@ -193,14 +199,27 @@ const errorRate = (window: MinuteWindow, least: number) => ratio(window.errors, 
 const quantile = (window: MinuteWindow, q: number, least: number) =>
   window.count >= least ? quantileMs(window.latency, q) : null;
 
+const countSlower = ({ latency }: MinuteWindow, ms: number) => countAbove(bucketsOf(latency), bucketIndex(ms));
+
 function difference(a: number | null, b: number | null): number | null {
   return a === null || b === null ? null : a - b;
 }
 
-/** As a fraction of the primary's value; a difference below the floor of the policy is none. */
+/**
+ * A difference that chance explains is none: a rule is asked every minute for weeks, and of thirty operations one or two fail in some of
+ * them. Once in a million looks it is taken for more.
+ */
+const CHANCE = 1e-6;
+const explained = (n: number, found: number, rate: number) => binomialTail(n, found, rate) > CHANCE;
+
+/** As a fraction of the primary's value; a difference below the floor of the policy, or one that chance explains, is none. */
 function increase(pools: Pools, q: number, least: number, policy: Policy): number | null {
   const old = quantile(pools.primary, q, least);
   const now = quantile(pools.shadow, q, least);
   if (old === null || now === null || old <= 0) return null;
-  return now - old <= policy.latencyFloorMs ? Math.min(0, now / old - 1) : now / old - 1;
+  const beyond = countSlower(pools.shadow, old);
+  const none =
+    now - old <= policy.latencyFloorMs ||
+    explained(pools.shadow.count, beyond, highestRate(1 - q, pools.primary.count));
+  return none ? Math.min(0, now / old - 1) : now / old - 1;
 }

@@ -21,6 +21,8 @@ export type Verdict = {
   verdict: 'advance' | 'hold' | 'rollback';
   /** Every condition that fails for a hold, the guards that fired for a rollback, none for an advance. */
   reasons: readonly Condition[];
+  /** Of a hold: since when every look has held, in this stage. Absent where nothing is known of the look before. */
+  heldSinceMs?: number | undefined;
   /** Everything that was judged. */
   conditions: readonly Condition[];
   evidence: {

@@ -41,13 +41,28 @@ type MetricKind = {
 
 export const METRICS = {
   error_rate: { kind: 'pooled', unit: 'rate', stages: READING, says: 'errors of the shadow' },
-  error_increase: { kind: 'pooled', unit: 'rate', stages: READING, says: 'errors of the shadow beyond the primary' },
+  error_increase: {
+    kind: 'pooled',
+    unit: 'rate',
+    stages: READING,
+    says: 'errors of the shadow beyond the primary, where chance does not explain them',
+  },
   primary_error_rate: { kind: 'pooled', unit: 'rate', stages: SERVING, says: 'errors of the primary' },
   availability: { kind: 'pooled', unit: 'rate', stages: READING, says: 'successful operations of the shadow' },
   p50_ms: { kind: 'pooled', unit: 'ms', stages: READING, says: 'p50 of the shadow' },
   p95_ms: { kind: 'pooled', unit: 'ms', stages: READING, says: 'p95 of the shadow' },
-  p50_increase: { kind: 'pooled', unit: 'rate', stages: READING, says: 'p50 of the shadow beyond the primary' },
-  p95_increase: { kind: 'pooled', unit: 'rate', stages: READING, says: 'p95 of the shadow beyond the primary' },
+  p50_increase: {
+    kind: 'pooled',
+    unit: 'rate',
+    stages: READING,
+    says: 'p50 of the shadow beyond the primary, where chance does not explain it',
+  },
+  p95_increase: {
+    kind: 'pooled',
+    unit: 'rate',
+    stages: READING,
+    says: 'p95 of the shadow beyond the primary, where chance does not explain it',
+  },
   mismatch_rate: { kind: 'pooled', unit: 'rate', stages: SERVING, says: 'compared operations that differ' },
   keyless_rate: { kind: 'pooled', unit: 'rate', stages: READING, says: 'reads without a routing key' },
   operations: { kind: 'pooled', unit: 'count', stages: READING, says: 'operations of the shadow' },
@@ -67,7 +82,7 @@ export const METRICS = {
     unit: 'minutes',
     stages: SERVING,
     judged: true,
-    says: 'minutes held beyond the dwell',
+    says: 'minutes beyond the dwell since every look has held',
   },
   early_warning_minutes: {
     kind: 'level',

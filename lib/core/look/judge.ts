@@ -3,6 +3,7 @@
 import type { Alert } from '../alerts/alert.ts';
 import { rulesOf } from '../alerts/rule.ts';
 import { demands, evaluateRules } from '../alerts/watch.ts';
+import type { Verdict } from '../conditions/verdict.ts';
 import { syncsShadow } from '../cutover/stage-kinds.ts';
 import { evaluateGates } from '../gates/evaluate.ts';
 import { pendingCondition, storedPending } from '../gates/pending.ts';
@@ -41,7 +42,14 @@ export function judge(snapshot: Snapshot): Judgement {
     ],
     guards: [...demanded.guards, ...alerted.guards, ...own.guards],
   });
-  return { ...snapshot, verdict, evidence };
+  return { ...snapshot, verdict: withHeldSince(verdict, snapshot), evidence };
+}
+
+/** A look in which nothing held ends it, and so does another stage. */
+function withHeldSince(verdict: Verdict, { last, state, nowMs }: Snapshot): Verdict {
+  if (verdict.verdict !== 'hold') return verdict;
+  const goesOn = last?.verdict.verdict === 'hold' && last.atMs >= state.enteredAtMs;
+  return { ...verdict, heldSinceMs: (goesOn && last.verdict.heldSinceMs) || nowMs };
 }
 
 /** The same with what the other members of its cohort have to say. */

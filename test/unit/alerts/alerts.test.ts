@@ -68,7 +68,8 @@ describe('measuring', () => {
   const bad = [minute(1, 'shadow', { errors: 20 }), minute(1, 'primary', { errors: 10, keyless: 4 })];
   it.each<[AlertMetric, Partial<AlertSample>, number | null]>([
     ['error_rate', { windows: bad }, 0.2],
-    ['error_increase', { windows: bad }, 0.1],
+    ['error_increase', { windows: bad }, 0],
+    ['error_increase', { windows: [minute(1, 'shadow', { errors: 70 }), minute(1, 'primary', { errors: 10 })] }, 0.6],
     ['primary_error_rate', { windows: bad }, 0.1],
     ['availability', { windows: bad }, 0.8],
     ['keyless_rate', { windows: bad }, 0.02],
@@ -269,10 +270,16 @@ describe('what the gates must respect', () => {
       condition(code, { ok: false, seen: 1, limit: 20, says: `${code}.`, release: { wait: 'samples', aboutMinutes } });
     const lag = condition('lag', { ok: false, seen: 90_000, limit: 30_000, release: { wait: 'catch_up' } });
     const held = verdictOf('hold', [waits('samples', 12), waits('proof_errors', 200), lag]);
-    const verdict = { ...held, evidence: { ...held.evidence, minutesInStage: 900 } };
-    const alert = evaluateRules(rulesOf(DEFAULT_POLICY), [], sampleOf({ verdict })).find(
-      ({ rule }) => rule === 'long_hold',
-    );
+    const evidence = { ...held.evidence, minutesInStage: 900 };
+    const heldFor = (minutes: number) =>
+      evaluateRules(
+        rulesOf(DEFAULT_POLICY),
+        [],
+        sampleOf({ verdict: { ...held, evidence, heldSinceMs: NOW - minutes * 60_000 } }),
+      ).find(({ rule }) => rule === 'long_hold');
+    // A look that held after hours of none is no long hold, however long the stage has been going on.
+    expect(heldFor(59)!.status).toBe('quiet');
+    const alert = heldFor(61);
     expect(alert!.text).toMatch(
       /Stage r2\. Lag: 90 s, at most 30 s\. .* limit\. samples\. More operations of the shadow release it, in about 12 min at the present rate\. And 1 more\.$/,
     );
