@@ -5,10 +5,16 @@ import { impossiblePairs, type MinuteWindow, mergedOptional } from './minute-win
 
 export type BucketedWindow = Omit<MinuteWindow, 'latency'> & { latency: Buckets };
 
-export const bucketedWindow = (window: MinuteWindow): BucketedWindow => ({
-  ...window,
-  latency: bucketsOf(window.latency),
-});
+/** A minute is looked at again until it is closed, by a replay as the very same window. */
+const KNOWN = new WeakMap<MinuteWindow, BucketedWindow>();
+
+export function bucketedWindow(window: MinuteWindow): BucketedWindow {
+  const known = KNOWN.get(window);
+  if (known) return known;
+  const bucketed = { ...window, latency: bucketsOf(window.latency) };
+  KNOWN.set(window, bucketed);
+  return bucketed;
+}
 
 const FIGURES = ['count', 'errors', 'keyless', 'checks', 'mismatches'] as const;
 

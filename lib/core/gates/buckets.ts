@@ -85,28 +85,35 @@ export function bucketsQuantileMs(buckets: Buckets, q: number): number | null {
 }
 
 /** The sum of both. */
-export const added = (a: Buckets, b: Buckets): Buckets => summed([a, b]);
+export function added(a: Buckets, b: Buckets): Buckets {
+  if (a.counts.length === 0) return b;
+  if (b.counts.length === 0) return a;
+  const first = Math.min(a.first, b.first);
+  const end = Math.max(a.first + a.counts.length, b.first + b.counts.length);
+  const counts = new Array<number>(end - first).fill(0);
+  addTo(counts, a.counts, a.first - first);
+  addTo(counts, b.counts, b.first - first);
+  return { first, counts, total: a.total + b.total };
+}
 
 /** The sum of all. */
 export function summed(all: readonly Buckets[]): Buckets {
-  let [only, first, end] = [NO_BUCKETS, MAX_BUCKET + 1, MIN_BUCKET];
-  let filled = 0;
-  for (const one of all) {
+  let [first, end, total] = [MAX_BUCKET, MIN_BUCKET, 0];
+  for (let i = 0; i < all.length; i += 1) {
+    const one = all[i]!;
     if (one.counts.length === 0) continue;
-    only = one;
-    filled += 1;
-    if (one.first < first) first = one.first;
-    if (one.first + one.counts.length > end) end = one.first + one.counts.length;
-  }
-  if (filled < 2) return only;
-  const counts = new Array<number>(end - first).fill(0);
-  let total = 0;
-  for (const one of all) {
-    const shift = one.first - first;
-    for (let i = 0; i < one.counts.length; i += 1) counts[shift + i]! += one.counts[i]!;
+    first = Math.min(first, one.first);
+    end = Math.max(end, one.first + one.counts.length);
     total += one.total;
   }
+  if (end <= first) return NO_BUCKETS;
+  const counts = new Array<number>(end - first).fill(0);
+  for (let i = 0; i < all.length; i += 1) addTo(counts, all[i]!.counts, all[i]!.first - first);
   return { first, counts, total };
+}
+
+function addTo(counts: number[], more: readonly number[], at: number): void {
+  for (let i = 0; i < more.length; i += 1) counts[at + i] = counts[at + i]! + more[i]!;
 }
 
 /** Each count times a weight, in whole numbers: what one bucket loses by rounding the next one gets. */
