@@ -10,11 +10,13 @@ import { unavailable } from './floors.ts';
 import { edgeBeyond } from './ground.ts';
 import { bucketUpperMs } from './histogram.ts';
 import { LATENCIES, type LatencyMetric, QUANTILES } from './levels.ts';
+import { binomialLogRatio } from './likelihood.ts';
+import { inside } from './likelihood-of-minute.ts';
 import { logEvidence, loudest } from './martingale.ts';
 import { logNeeded, METRIC_ROWS, METRICS, type Metric } from './metrics.ts';
 import { failingOperations } from './operation-conditions.ts';
 import type { Seen } from './seen.ts';
-import { BEYOND, BEYOND_WARM, POINTS_BEYOND } from './size.ts';
+import { BEYOND_WARM, beyond, LIKELIER_TWICE, POINTS_BEYOND } from './size.ts';
 import { corruption } from './table-conditions.ts';
 
 export type TestedMetric = TestEvidence & {
@@ -70,7 +72,7 @@ export function provenRegressions(seen: Seen, tested: readonly TestedMetric[]): 
 function isBeyond(evidence: Evidence, metric: Metric, policy: Policy): boolean {
   const { at, bad } = evidence.sizes[metric];
   const cold = evidence.cold && isLatency(metric);
-  const lastRun = at >= (cold ? BEYOND_WARM : BEYOND) && bad >= policy.consecutiveFailures;
+  const lastRun = at >= (cold ? BEYOND_WARM : beyond(metric)) && bad >= policy.consecutiveFailures;
   const points = !isLatency(metric) || at >= POINTS_BEYOND;
   return lastRun || (!cold && points && excursionBeyond(evidence, metric, policy));
 }
@@ -79,7 +81,10 @@ function excursionBeyond({ metrics }: Evidence, metric: Metric, policy: Policy):
   const [n0, e0, n1, , over] = loudest(metrics[metric]).sums as [number, number, number, number, number];
   if (n1 === 0) return false;
   const [seen, primary] = [over / n1, n0 > 0 ? e0 / n0 : 0];
-  if (metric === 'errors') return seen >= policy.errorRateRollback && seen - primary >= policy.errorRateRollback / 2;
+  if (metric === 'errors') {
+    const [at, twice] = [1, 2].map((times) => inside(primary + times * policy.errorRateRollback)) as [number, number];
+    return seen >= at && binomialLogRatio(n1, over, twice, at) >= LIKELIER_TWICE;
+  }
   // Where nothing lies above the primary's quantile both shares can be 0, and then nothing lies beyond the limit.
   return !isLatency(metric) || (over > 0 && seen >= primary);
 }

@@ -87,8 +87,8 @@ function errors(minute: MeasuredMinute): Measured | null {
     size: binomialLogRatio(
       compared.n1,
       e1,
-      inside(usual + Math.max(0, offset) + 1.5 * most),
-      inside(usual + Math.max(0, offset) + most / 2),
+      inside(usual + Math.max(0, offset) + 2 * most),
+      inside(usual + Math.max(0, offset) + most),
     ),
   });
   const measured = blended(served, pairs(minute));
@@ -106,7 +106,7 @@ function pairs({ shadow, policy }: MeasuredMinute): Measured | null {
     logRatios: PAIR_LAMBDAS.map((lambda) => pairLogRatio(seen, lambda, policy.errorRateAdvance)),
     counts: [n, onlyPrimary, n, onlyShadow, onlyShadow],
     good: pairLogRatio(turned, PAIR_LAMBDAS.at(-1)!, -most),
-    size: binomialLogRatio(n, onlyShadow, inside(1.5 * most), inside(most / 2)),
+    size: binomialLogRatio(n, onlyShadow, inside(2 * most), inside(most)),
   };
 }
 

@@ -3,17 +3,26 @@
  * A CUSUM (Page 1954): it stands at 0 while the shadow is inside, and grows as soon as it is clearly beyond.
  */
 
-import { MOST_SIZE } from './metrics.ts';
+import { type Metric, MOST_SIZE } from './metrics.ts';
 
 export type Size = { at: number; bad: number };
 
 export const NO_SIZE: Size = { at: 0, bad: 0 };
 
 /**
- * From here on the last run is beyond the threshold: a regression at half of it comes so far once in some hundred minutes, and only
- * one that is proven is asked.
+ * From here on the last run is beyond the threshold, and only a regression that is proven is asked. Failures are held to twice the threshold
+ * against the threshold itself: one at three quarters of it comes so far about once in ten days at 60 operations a minute, one at three times
+ * of it in five minutes. Latencies are held to twice the usual share above the edge against half of it, which is more than failures
+ * give in a minute.
  */
-export const BEYOND = 6;
+const BEYOND = { errors: 3.3, others: 6 } as const;
+export const beyond = (metric: Metric): number => (metric === 'errors' ? BEYOND.errors : BEYOND.others);
+
+/**
+ * An estimate beyond the threshold counts where it is so much likelier at twice the threshold: the moment of the proof is one at which a small
+ * regression looks large.
+ */
+export const LIKELIER_TWICE = 0.7;
 
 /**
  * A latency is beyond the threshold only where its last minutes point there, too: a proof that is older than a cold cache, and three
