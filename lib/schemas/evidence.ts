@@ -102,6 +102,7 @@ export const foldedEvidence: z.ZodType<Evidence> = z.object({
     }),
   ),
   noise: byLatency(noise),
+  noiseBeyond: byLatency(noise),
   drift: byLatency(figure),
   primary: window('primary'),
   shadow: window('shadow'),

@@ -141,6 +141,31 @@ describe('evidence', () => {
 
 const RANK = { advance: 0, hold: 1, rollback: 2 } as const;
 
+describe('one operation of the shadow that takes longer', () => {
+  it('never helps it, however little is known of its keys', () => {
+    fc.assert(
+      fc.property(course, fc.nat(), fc.nat(BEFORE + 1), (minutes, which, unknown) => {
+        // So many minutes of the past are not known.
+        const parts = partsOf(minutes).filter(({ window }) => window.minute - ENTERED > unknown - BEFORE);
+        const ofShadow = parts.flatMap(({ window }, i) => (window.side === 'shadow' ? [i] : []));
+        if (ofShadow.length === 0) return;
+        const at = ofShadow[which % ofShadow.length]!;
+        const { window, ...part } = parts[at]!;
+        const [[bucket, count]] = Object.entries(window.latency) as [[string, number]];
+        const latency = { ...window.latency, [bucket]: count - 1, [Number(bucket) + 400]: 1 };
+        const slower = whole(parts.with(at, { ...part, window: { ...window, latency } })).evidence;
+        const before = whole(parts).evidence;
+        for (const metric of ['latency_p50', 'latency_p95', 'latency_p99'] as const)
+          for (const [k, logA] of before.metrics[metric].logA.entries())
+            expect(slower.metrics[metric].logA[k], metric).toBeGreaterThanOrEqual(logA - 1e-9);
+        for (const metric of ['latency_p50', 'latency_p95'] as const)
+          expect(slower.good[metric]).toBeLessThanOrEqual(before.good[metric] + 1e-9);
+      }),
+      { numRuns: 150, ...SEED },
+    );
+  });
+});
+
 describe('one more failure of the shadow', () => {
   it('never helps it', () => {
     fc.assert(

@@ -21,7 +21,7 @@ import { excessVariance } from './noise.ts';
 import { WARM_INCREASE } from './size.ts';
 
 /** What is known of the primary. */
-type Known = Pick<Evidence, 'baseline' | 'noise'>;
+type Known = Pick<Evidence, 'baseline' | 'noise' | 'noiseBeyond'>;
 
 /** What the shadow does worse: failures beyond the primary's as a rate, and by how much it is slower. */
 type Regression = { moreErrors: number; slower: number };
@@ -96,6 +96,7 @@ function minutesOf(metric: Metric, known: Known, policy: Policy, traffic: Traffi
     policy,
     clusters: overdispersion(known.baseline),
     noise: known.noise.map(excessVariance),
+    noiseBeyond: known.noiseBeyond.map(excessVariance),
   });
   const needed = logNeeded(metric, 1);
   const limits = cap(needed, prior);

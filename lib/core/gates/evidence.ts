@@ -86,6 +86,8 @@ export type Evidence = {
   operations: readonly OperationEvidence[];
   /** By latency metric: how the primary's share above its edge scatters. */
   noise: readonly Noise[];
+  /** The same of its share beyond the rollback threshold. */
+  noiseBeyond: readonly Noise[];
   /** By latency metric: how far the primary is from where it usually is, in the last minutes of the stage, in buckets. */
   drift: readonly number[];
   /** Both sides pooled since the stage began. */
@@ -118,7 +120,7 @@ export const logGood = ({ good, usuallyGood }: Pick<Evidence, 'good' | 'usuallyG
 
 type Before = Pick<
   Evidence,
-  'baseline' | 'runMinute' | 'ends' | 'share' | 'slices' | 'levels' | 'noise' | 'operations'
+  'baseline' | 'runMinute' | 'ends' | 'share' | 'slices' | 'levels' | 'noise' | 'noiseBeyond' | 'operations'
 >;
 
 const NOTHING_BEFORE: Before = {
@@ -129,6 +131,7 @@ const NOTHING_BEFORE: Before = {
   slices: [],
   levels: null,
   noise: LATENCIES.map(() => NO_NOISE),
+  noiseBeyond: LATENCIES.map(() => NO_NOISE),
   operations: [],
 };
 
@@ -138,7 +141,7 @@ const NOTHING_PROVEN = { errors: 0, latency_p50: 0, latency_p95: 0, validation: 
 export function newEvidence(key: string, before: Before = NOTHING_BEFORE, closedThrough = -1e9): Evidence {
   const each = <Of>(of: (name: Metric) => Of) =>
     Object.fromEntries(METRICS.map((name) => [name, of(name)])) as Record<Metric, Of>;
-  const { baseline, runMinute, ends, share, slices, levels, noise, operations } = before;
+  const { baseline, runMinute, ends, share, slices, levels, noise, noiseBeyond, operations } = before;
   return {
     schema: EVIDENCE_SCHEMA,
     key,
@@ -157,6 +160,7 @@ export function newEvidence(key: string, before: Before = NOTHING_BEFORE, closed
     slices,
     levels,
     noise,
+    noiseBeyond,
     operations: withoutShadow(operations),
     drift: LATENCIES.map(() => 0),
     primary: bucketedWindow(emptyWindow(0, 'primary')),

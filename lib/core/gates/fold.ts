@@ -15,7 +15,7 @@ import { pooled } from './bucketed-window.ts';
 import { countAboveEdge, quantileEdge } from './buckets.ts';
 import { type Compared, compare, trafficAfter } from './compared.ts';
 import { type Above, type Evidence, logGood, RECENT_MINUTES } from './evidence.ts';
-import { driftAfter, type Ground, groundOf, onShadow, type SideMinute } from './ground.ts';
+import { driftAfter, edgeBeyond, type Ground, groundOf, onShadow, type SideMinute } from './ground.ts';
 import { LATENCIES, type LatencyMetric, levelsOf, QUANTILES } from './levels.ts';
 import { cap, HORIZON_MINUTES, type Martingale, step, withoutEvidence, withoutExcursions } from './martingale.ts';
 import {
@@ -28,7 +28,7 @@ import {
   type ProvenGood,
 } from './metrics.ts';
 import type { WindowPart } from './minute-window.ts';
-import { excessVariance, withShare } from './noise.ts';
+import { excessVariance, type Noise, withShare } from './noise.ts';
 import { learnOperations, nextHorizon, testOperations } from './operations.ts';
 import { recentMinute } from './recent.ts';
 import { NO_SIZE, sized, WARM_INCREASE } from './size.ts';
@@ -147,14 +147,13 @@ function foldMinute(draft: Draft, arrived: ArrivedMinute, ground: Ground, contex
 function learn(draft: Draft, { minute, operations }: ArrivedMinute, primary: SideMinute, context: FoldContext): void {
   const { ends, firstMinute } = context;
   const { latency } = draft.baseline;
-  draft.noise = LATENCIES.map((metric, at) => {
-    const edge = quantileEdge(latency, QUANTILES[metric]);
-    if (edge === null) return draft.noise[at]!;
-    return withShare(draft.noise[at]!, minute, {
-      n: primary.all.count,
-      above: countAboveEdge(primary.all.latency, edge),
-    });
-  });
+  const edges = LATENCIES.map((metric) => quantileEdge(latency, QUANTILES[metric]));
+  draft.noise = draft.noise.map((noise, at) => scattered(noise, minute, primary, edges[at]!));
+  const { latencyIncreaseRollback, latencyFloorMs } = context.policy;
+  const limits = edges.map((edge) =>
+    edge === null ? null : edgeBeyond(edge, latencyIncreaseRollback, latencyFloorMs),
+  );
+  draft.noiseBeyond = draft.noiseBeyond.map((noise, at) => scattered(noise, minute, primary, limits[at]!));
   draft.baseline = withMinute(draft.baseline, primary.all);
   draft.operations = learnOperations(draft.operations, operations, minute);
   if (ends.length === 0) return;
@@ -167,6 +166,10 @@ function learn(draft: Draft, { minute, operations }: ArrivedMinute, primary: Sid
     const elsewhere = minute >= firstMinute && onShadow(context, index);
     return elsewhere ? slice : sliceWithMinute(slice, minute, window ?? null);
   });
+}
+
+function scattered(noise: Noise, minute: number, { all }: SideMinute, edge: number | null): Noise {
+  return edge === null ? noise : withShare(noise, minute, { n: all.count, above: countAboveEdge(all.latency, edge) });
 }
 
 function pool(draft: Draft, { minute, primary, shadow }: ArrivedMinute): void {
@@ -192,6 +195,7 @@ function testMinute(draft: Draft, sides: ArrivedMinute, ground: Ground, context:
     policy,
     clusters: overdispersion(draft.baseline),
     noise: draft.noise.map(excessVariance),
+    noiseBeyond: draft.noiseBeyond.map(excessVariance),
   };
   if (draft.cold && !cold) warm(draft);
   draft.cold = cold;

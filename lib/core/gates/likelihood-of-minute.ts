@@ -39,12 +39,16 @@ export function tested({ n0, n1, past, fewLeft }: Compared, seen: Sample): Measu
   if (n0 === 0 && !fewLeft) return null;
   const minute: TwoSample = { n0, e0: seen.e0, n1, e1: seen.e1 };
   const { good } = seen;
+  // Where the margin leaves no room for an alternative, that one says nothing.
+  const border = seen.usual + seen.margin;
   return {
-    logRatios: seen.worse.map((q1) => twoSampleLogRatio(minute, seen.usual, q1, seen.margin)),
+    logRatios: seen.worse.map((q1) => (q1 > border ? twoSampleLogRatio(minute, seen.usual, q1, seen.margin) : 0)),
     counts: [n0, seen.e0, n1, seen.e1, seen.over],
     good: fewLeft
       ? goodByPast(n1, seen.good)
-      : twoSampleLogRatio({ n0, e0: good.e0, n1, e1: good.e1 }, good.usual, good.better, good.margin),
+      : good.better < good.usual + good.margin
+        ? twoSampleLogRatio({ n0, e0: good.e0, n1, e1: good.e1 }, good.usual, good.better, good.margin)
+        : 0,
     size: seen.size,
   };
 }

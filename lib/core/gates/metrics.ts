@@ -28,6 +28,8 @@ export type MeasuredMinute = {
   clusters: number;
   /** Variance of a share beyond the binomial one, by latency metric: `excessVariance` of the noise. */
   noise: readonly number[];
+  /** The same of the share beyond the rollback threshold. */
+  noiseBeyond: readonly number[];
 };
 
 type Row = {
@@ -148,7 +150,7 @@ function latency(metric: LatencyMetric) {
   const at = LATENCIES.indexOf(metric);
   const share = 1 - QUANTILES[metric];
   const [high, low] = share > 0.4 ? [share + 0.12, share - 0.12] : [share * 2, share / 2];
-  return ({ compared, noise }: MeasuredMinute): Measured | null => {
+  return ({ compared, noise, noiseBeyond }: MeasuredMinute): Measured | null => {
     const seen = compared.latency[at]!;
     if (seen.usual === null) return null;
     const { usual, offset } = seen;
@@ -176,8 +178,9 @@ function latency(metric: LatencyMetric) {
     });
     const { n0, timed: n1 } = compared;
     const counting = share * (1 - share) * (1 / n1 + (n0 > 0 ? 1 / n0 : 0));
-    // The past is steady; what scatters is the minute of the shadow.
-    const steady = noise[at]! > 0 ? (good.usual * (1 - good.usual)) / noise[at]! - 1 : Number.POSITIVE_INFINITY;
+    // The past is steady; what scatters is how much of a minute of the shadow lies beyond the threshold. A larger share of it would scatter more.
+    const scatter = (noiseBeyond[at]! * good.usual) / good.better;
+    const steady = scatter > 0 ? (good.usual * (1 - good.usual)) / scatter - 1 : Number.POSITIVE_INFINITY;
     return (
       measured && { ...spread(measured, 1 + (2 * noise[at]!) / counting), usuallyGood: goodByPast(n1, good, steady) }
     );

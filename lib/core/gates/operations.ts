@@ -128,7 +128,8 @@ function logRatio(
   { margin, clusters }: Ground,
 ): number {
   const rate = usualErrorRate(usual);
-  return twoSampleLogRatio(tally, rate, Math.min(CERTAIN, rate + margin + excess), margin) / clusters;
+  const worse = Math.min(CERTAIN, rate + margin + excess);
+  return worse > rate + margin ? twoSampleLogRatio(tally, rate, worse, margin) / clusters : 0;
 }
 
 const both = (a: Tally, b: Tally): Tally => ({ n0: a.n0 + b.n0, e0: a.e0 + b.e0, n1: a.n1 + b.n1, e1: a.e1 + b.e1 });

@@ -2,9 +2,10 @@
 
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_POLICY, type Policy } from '../../../lib/core/cutover/cutover.ts';
-import { type Baseline, EMPTY_BASELINE, withMinute } from '../../../lib/core/gates/baseline.ts';
+import { EMPTY_BASELINE, withMinute } from '../../../lib/core/gates/baseline.ts';
 import { bucketedWindow } from '../../../lib/core/gates/bucketed-window.ts';
 import { type Detectable, detectable, detectableText } from '../../../lib/core/gates/detectable.ts';
+import type { Evidence } from '../../../lib/core/gates/evidence.ts';
 import { NO_NOISE } from '../../../lib/core/gates/noise.ts';
 import { runStage } from '../../helpers/gate-run.ts';
 import { drawnMinute, latenciesOf, randomFrom } from '../../helpers/gate-traffic.ts';
@@ -13,7 +14,7 @@ import { sourceMutant } from '../../helpers/source-mutant.ts';
 const LATENCIES = latenciesOf([{ medianMs: 100, spread: 0.6, weight: 1 }]);
 
 /** What is known of a primary after an hour of independent operations. */
-function hourOf(rps: number): { baseline: Baseline; noise: (typeof NO_NOISE)[] } {
+function hourOf(rps: number): Pick<Evidence, 'baseline' | 'noise' | 'noiseBeyond'> {
   const random = randomFrom(1);
   let baseline = EMPTY_BASELINE;
   for (let minute = 1; minute <= 60; minute += 1) {
@@ -24,7 +25,8 @@ function hourOf(rps: number): { baseline: Baseline; noise: (typeof NO_NOISE)[] }
     });
     baseline = withMinute(baseline, bucketedWindow(window));
   }
-  return { baseline, noise: [NO_NOISE, NO_NOISE, NO_NOISE] };
+  const noise = [NO_NOISE, NO_NOISE, NO_NOISE];
+  return { baseline, noise, noiseBeyond: noise };
 }
 
 const POLICY: Policy = { ...DEFAULT_POLICY, latencyFloorMs: 0 };

@@ -186,6 +186,7 @@ function measuredMinute({ primary, shadow, baseline, policy = POLICY }: Whole) {
     policy,
     clusters: 1,
     noise: [0, 0, 0],
+    noiseBeyond: [0, 0, 0],
   };
 }
 
