@@ -86,7 +86,7 @@ describe('the dashboard shows', () => {
   inBrowser('why a cutover is held, with the keys in quarantine', async () => {
     await open({ scene: await scenes.scene([scenes.held]) });
     const text = await card('track').innerText();
-    expect(text).toContain('Held in test_10 by 5 conditions.');
+    expect(text).toContain('Held in test_10 by 4 conditions.');
     expect(text).toMatch(/p95 is 28\.\d ms on the shadow .* It is released when the shadow is that fast\./s);
     expect(text).toContain('{"track_id": 2461}');
     expect(text).toContain('23514');

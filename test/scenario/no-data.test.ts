@@ -52,8 +52,10 @@ describe('I21, I22 operations that nobody reports', () => {
     await scene.reach('r10');
     scene.w.faults.lateMinutes = 5;
     await waits(scene, 'data_missing');
+    await waits(scene, 'late_reports');
     scene.w.faults.lateMinutes = 0;
-    await advances(scene, DWELL_MINUTES + 5);
+    // What came too late is remembered for ten minutes.
+    await advances(scene, DWELL_MINUTES + 15);
   });
 
   it('do not hide that the shadow gets no reads although it should', async () => {

@@ -88,6 +88,7 @@ function sideMinute(
 function operationsOf(possible: readonly Possible[]): ReadonlyMap<string, Tally> {
   const found = new Map<string, Tally>();
   for (const { operation, window } of possible) {
+    if (window.count === 0) continue;
     const { n0, e0, n1, e1 } = found.get(operation) ?? { n0: 0, e0: 0, n1: 0, e1: 0 };
     const { count, errors, side } = window;
     found.set(

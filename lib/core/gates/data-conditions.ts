@@ -54,22 +54,24 @@ function possible({ evidence, openMinute }: Seen): Condition[] {
 }
 
 /** What came too late was never judged: failures may be among it. */
-function inTime({ evidence }: Seen): Condition[] {
-  const late = evidence.recent.reduce((sum, minute) => sum + (minute.late ?? 0), 0);
-  const counted = evidence.recent.reduce((sum, { n0, n1 }) => sum + n0 + n1, 0);
+function inTime({ evidence, openMinute }: Seen): Condition[] {
+  const last = evidence.recent.filter(({ minute }) => minute >= openMinute - LATE_MINUTES);
+  const late = last.reduce((sum, minute) => sum + (minute.late ?? 0), 0);
+  const counted = last.reduce((sum, { n0, n1 }) => sum + n0 + n1, 0);
   if (late <= MOST_LATE * (counted + late)) return [];
   return [
     condition('late_reports', {
       ok: false,
       seen: late / (counted + late),
       limit: MOST_LATE,
-      says: `${late} of ${counted + late} operations of the last ${evidence.recent.length} minutes were reported more than ${GRACE_MINUTES} minutes after their minute, when that was judged already; at most ${percent(MOST_LATE)} may. Do their hosts flush, and are their clocks right?`,
+      says: `${late} of ${counted + late} operations of the last ${LATE_MINUTES} minutes were reported more than ${GRACE_MINUTES} minutes after their minute, when that was judged already; at most ${percent(MOST_LATE)} may. Do their hosts flush, and are their clocks right?`,
       release: { wait: 'reports_in_time' },
     }),
   ];
 }
 
 const MOST_LATE = 0.01;
+const LATE_MINUTES = 10;
 
 function traffic({ evidence, openMinute }: Seen): Condition[] {
   const last = evidence.recent.filter(({ minute }) => minute >= openMinute - FRESH_MINUTES);

@@ -48,8 +48,9 @@ export const MOST_OPERATIONS = 24;
 export const EXCESS = [0.04, 0.4] as const;
 const PRIOR = EXCESS.map(() => 1 / EXCESS.length);
 export const SUMS = 4;
-/** Two minutes may prove it: of a rare type there is one operation in each. */
+/** Two minutes may prove it of a rare type, of which there are fewer operations than this in one. */
 const LEAST_MINUTES = 2;
+const RARE = 5;
 const FADE_MINUTES = 10;
 const MEMORY_MINUTES = 60;
 const CERTAIN = 1 - 1e-6;
@@ -141,9 +142,10 @@ const neededBy = (types: number, horizon: number) =>
 /** What is known of one type: how far its evidence is, and the counts of its excursion. */
 export type TestedOperation = { name: string; logEvidence: number; logNeeded: number; proven: boolean; counts: Tally };
 
+/** @param least bad minutes that the policy asks for, which a rare type may do without */
 export function testedOperations(
   operations: readonly OperationEvidence[],
-  { minutes, horizon }: { minutes: number; horizon: number },
+  { minutes, horizon, least }: { minutes: number; horizon: number; least: number },
 ): TestedOperation[] {
   if (operations.length < 2) return [];
   const logNeeded = neededBy(operations.length, horizon);
@@ -151,7 +153,8 @@ export function testedOperations(
     const { bad, sums } = loudest(tested);
     const [n0, e0, n1, e1] = sums as [number, number, number, number];
     const evidence = logEvidence(tested, minutes, PRIOR);
-    const proven = evidence >= logNeeded && bad >= LEAST_MINUTES;
+    const needed = n1 < RARE * bad ? Math.min(LEAST_MINUTES, least) : least;
+    const proven = evidence >= logNeeded && bad >= needed;
     return { name, logEvidence: evidence, logNeeded, proven, counts: { n0, e0, n1, e1 } };
   });
 }
