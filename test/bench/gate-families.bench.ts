@@ -12,7 +12,7 @@
  *   npm run bench gate-families cells 20 100         the same at 100 rps alone
  */
 
-import { isMainThread, parentPort, Worker } from 'node:worker_threads';
+import { isMainThread, parentPort } from 'node:worker_threads';
 import {
   type Cell,
   everyCell,
@@ -25,6 +25,7 @@ import {
   RATES,
 } from './gate-families/cells.ts';
 import { type Job, type Outcome, outcomeOf, SERVED } from './gate-families/jobs.ts';
+import { inWorkers } from './in-workers.ts';
 import { PEER_RULES } from './peer-rules/all.ts';
 
 type Where = { rps: number; onShadow: number };
@@ -78,7 +79,7 @@ async function main(): Promise<void> {
   );
   console.log(`${runs} runs a cell from seed ${first}, ${rps} rps, a stage of ${percent} %`);
   if (mode.head) console.log(mode.head);
-  await inWorkers(jobs, ({ cell, outcome }) => {
+  await inWorkers(new URL(import.meta.url), jobs, ({ cell, outcome }: { cell: number; outcome: Outcome }) => {
     const { outcomes, cell: done } = cells[cell]!;
     // Jobs are taken in their order, so cells are finished in about theirs, too.
     if (outcomes.push(outcome) === Number(runs)) console.log(mode.line(done, outcomes));
@@ -155,26 +156,6 @@ function cellLine(cell: Cell, outcomes: readonly Outcome[]): string {
 }
 
 const percentOf = (share: number) => `${Math.round(share * 100)} %`;
-
-async function inWorkers(jobs: Job[], done: (result: { cell: number; outcome: Outcome }) => void): Promise<void> {
-  const waiting = [...jobs];
-  const work = () =>
-    new Promise<void>((resolve, reject) => {
-      const worker = new Worker(new URL(import.meta.url));
-      const next = () => {
-        const job = waiting.shift();
-        if (job) return worker.postMessage(job);
-        void worker.terminate().then(() => resolve());
-      };
-      worker.on('message', (result) => {
-        done(result);
-        next();
-      });
-      worker.on('error', reject);
-      next();
-    });
-  await Promise.all([work(), work()]);
-}
 
 if (isMainThread) await main();
 else parentPort!.on('message', (job: Job) => parentPort!.postMessage({ cell: job.cell, outcome: outcomeOf(job) }));

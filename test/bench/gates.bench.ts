@@ -8,9 +8,10 @@
  *   npm run bench gates 500 all 1 healthy      only the rows of this name
  */
 
-import { isMainThread, parentPort, Worker } from 'node:worker_threads';
+import { isMainThread, parentPort } from 'node:worker_threads';
 import { clopperPearson } from '../../lib/core/report/inference.ts';
 import { NAIVE, type Outcome, runStage, type Stage } from '../helpers/gate-run.ts';
+import { inWorkers } from './in-workers.ts';
 
 const HEALTHY: Omit<Stage, 'rps'> = {
   share: 0.01,
@@ -70,7 +71,7 @@ async function main(): Promise<void> {
   );
   let [steps, busyMs, judgedMs, finished] = [0, 0, 0, 0];
   const start = performance.now();
-  await inWorkers(jobs, (done) => {
+  await inWorkers(new URL(import.meta.url), jobs, (done: Done) => {
     cells[done.cell]!.outcomes.push(...done.outcomes);
     steps += done.outcomes.reduce((sum, outcome) => sum + outcome.steps, 0);
     judgedMs += done.outcomes.reduce((sum, outcome) => sum + outcome.judgedMs, 0);
@@ -90,26 +91,6 @@ async function main(): Promise<void> {
 
 const chunks = (seeds: number[]): number[][] =>
   Array.from({ length: Math.ceil(seeds.length / PER_JOB) }, (_, i) => seeds.slice(i * PER_JOB, (i + 1) * PER_JOB));
-
-async function inWorkers(jobs: Job[], done: (result: Done) => void): Promise<void> {
-  const waiting = [...jobs];
-  const work = () =>
-    new Promise<void>((resolve, reject) => {
-      const worker = new Worker(new URL(import.meta.url));
-      const next = () => {
-        const job = waiting.shift();
-        if (job) return worker.postMessage(job);
-        void worker.terminate().then(() => resolve());
-      };
-      worker.on('message', (result: Done) => {
-        done(result);
-        next();
-      });
-      worker.on('error', reject);
-      next();
-    });
-  await Promise.all([work(), work()]);
-}
 
 function line({ name, stage, wanted, weak }: Row, rps: number, outcomes: readonly Outcome[]): string {
   const from = stage.fromMinute ?? 1;

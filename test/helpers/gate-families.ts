@@ -6,7 +6,7 @@
 import type { Side } from '../../lib/core/cutover/cutover.ts';
 import type { WindowPart } from '../../lib/core/gates/minute-window.ts';
 import { emptyWindow, type MinuteWindow } from '../../lib/core/gates/minute-window.ts';
-import { binomial, latenciesOf, normal, poisson, type Random, randomFrom } from './gate-traffic.ts';
+import { binomial, latenciesOf, normal, placeAt, poisson, type Random, randomFrom } from './gate-traffic.ts';
 
 const LOG_GAMMA = Math.log(1.2) / 9;
 const DAY = 1_440;
@@ -277,16 +277,6 @@ function cumulated(shares: Float64Array): Float64Array {
   const upTo = shares.map((share) => (sum += share));
   sums.set(shares, upTo);
   return upTo;
-}
-
-function placeAt(upTo: Float64Array, u: number): number {
-  let [low, high] = [0, upTo.length - 1];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (upTo[middle]! < u) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 function triedAgain(window: MinuteWindow, tries: number): MinuteWindow {

@@ -86,14 +86,15 @@ export function drawnMinute(
   } else {
     count = poisson(random, perMinute);
     for (let i = 0; i < count; i += 1) {
-      const index = latencies.first + bucketAt(latencies.upTo, random());
+      const index = latencies.first + placeAt(latencies.upTo, random());
       latency[index] = (latency[index] ?? 0) + 1;
     }
   }
   return { ...emptyWindow(minute, side), count, errors: binomial(random, count, errorRate), latency };
 }
 
-function bucketAt(upTo: Float64Array, u: number): number {
+/** The place of a drawn share in ascending sums. */
+export function placeAt(upTo: Float64Array, u: number): number {
   let [low, high] = [0, upTo.length - 1];
   while (low < high) {
     const middle = (low + high) >> 1;

@@ -51,10 +51,10 @@ function figureOf(metric: AlertMetric, sample: AlertSample, pools: () => Pools, 
       return errorRate(pools().shadow, minSamples);
     case 'error_increase': {
       const { primary, shadow } = pools();
-      const more = difference(errorRate(shadow, minSamples), errorRate(primary, minSamples));
-      if (more === null) return null;
-      const usual = highestRate(primary.errors / primary.count, primary.count);
-      return explained(shadow.count, shadow.errors, usual) ? Math.min(0, more) : more;
+      const usual = errorRate(primary, minSamples);
+      const more = difference(errorRate(shadow, minSamples), usual);
+      if (more === null || usual === null) return null;
+      return explained(shadow.count, shadow.errors, highestRate(usual, primary.count)) ? Math.min(0, more) : more;
     }
     case 'primary_error_rate':
       return errorRate(pools().primary, minSamples);

@@ -36,7 +36,7 @@ export const EMPTY_BASELINE: Baseline = {
 };
 
 /** A minute weighs 1/e of a new one after this many. */
-const MEMORY_MINUTES = 60;
+export const MEMORY_MINUTES = 60;
 /** The same of a slice, of which there is less to see. */
 const SLICE_MEMORY_MINUTES = 120;
 /** How failures scatter is a habit, and takes many minutes to be seen. */
@@ -51,6 +51,7 @@ const TINY = 1e-6;
  * wherever a fold begins it makes the same of the same minutes.
  */
 const FADE_MINUTES = 10;
+export const lastFade = (minute: number): number => minute - (((minute % FADE_MINUTES) + FADE_MINUTES) % FADE_MINUTES);
 
 /** Adds a minute of the primary; a late one counts as if it came with the newest. */
 export function withMinute(before: Baseline, window: BucketedWindow): Baseline {
@@ -82,7 +83,7 @@ function grown(before: Baseline, window: BucketedWindow, memoryMinutes: number):
 }
 
 function faded(baseline: Baseline, minute: number, memoryMinutes: number): Baseline {
-  const fadedAt = minute - (((minute % FADE_MINUTES) + FADE_MINUTES) % FADE_MINUTES);
+  const fadedAt = lastFade(minute);
   const since = fadedAt - (baseline.fadedAt ?? fadedAt);
   if (baseline.fadedAt === null) return { ...baseline, fadedAt };
   if (since < FADE_MINUTES) return baseline;

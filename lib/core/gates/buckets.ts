@@ -3,7 +3,7 @@
  * pass over numbers. Windows come and are stored as `Histogram`s, to which many senders can add.
  */
 
-import { bucketUpperMs, type Histogram, MAX_BUCKET, MIN_BUCKET } from './histogram.ts';
+import { bucketIndexes, bucketUpperMs, type Histogram, MAX_BUCKET, MIN_BUCKET } from './histogram.ts';
 
 /** `counts[i]` is that of bucket `first + i`, `total` their sum. */
 export type Buckets = { first: number; counts: readonly number[]; total: number };
@@ -14,15 +14,10 @@ const known = (index: number) => Math.min(MAX_BUCKET, Math.max(MIN_BUCKET, index
 
 /** Buckets that no latency can have are counted at the edge. */
 export function bucketsOf(histogram: Histogram): Buckets {
-  const indexes = Object.keys(histogram).map(Number);
+  const indexes = bucketIndexes(histogram);
   if (indexes.length === 0) return NO_BUCKETS;
-  let [low, high] = [indexes[0]!, indexes[0]!];
-  for (const index of indexes) {
-    if (index < low) low = index;
-    if (index > high) high = index;
-  }
-  const first = known(low);
-  const counts = new Array<number>(known(high) - first + 1).fill(0);
+  const first = known(indexes[0]!);
+  const counts = new Array<number>(known(indexes.at(-1)!) - first + 1).fill(0);
   let total = 0;
   for (const index of indexes) {
     const count = histogram[index]!;
@@ -85,16 +80,7 @@ export function bucketsQuantileMs(buckets: Buckets, q: number): number | null {
 }
 
 /** The sum of both. */
-export function added(a: Buckets, b: Buckets): Buckets {
-  if (a.counts.length === 0) return b;
-  if (b.counts.length === 0) return a;
-  const first = Math.min(a.first, b.first);
-  const end = Math.max(a.first + a.counts.length, b.first + b.counts.length);
-  const counts = new Array<number>(end - first).fill(0);
-  addTo(counts, a.counts, a.first - first);
-  addTo(counts, b.counts, b.first - first);
-  return { first, counts, total: a.total + b.total };
-}
+export const added = (a: Buckets, b: Buckets): Buckets => summed([a, b]);
 
 /** The sum of all. */
 export function summed(all: readonly Buckets[]): Buckets {

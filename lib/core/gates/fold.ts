@@ -16,7 +16,7 @@ import { countAboveEdge, quantileEdge } from './buckets.ts';
 import { type Compared, compare, trafficAfter } from './compared.ts';
 import { type Above, type Evidence, logGood, RECENT_MINUTES } from './evidence.ts';
 import { driftAfter, edgeBeyond, type Ground, groundOf, onShadow, type SideMinute } from './ground.ts';
-import { LATENCIES, type LatencyMetric, levelsOf, QUANTILES } from './levels.ts';
+import { isLatency, LATENCIES, levelsOf, QUANTILES } from './levels.ts';
 import { cap, HORIZON_MINUTES, type Martingale, step, withoutEvidence, withoutExcursions } from './martingale.ts';
 import {
   logNeeded,
@@ -35,6 +35,8 @@ import { NO_SIZE, sized, WARM_INCREASE } from './size.ts';
 
 /** How long a minute waits for what comes late; until then it is judged by what is there. */
 export const GRACE_MINUTES = 2;
+/** The newest minute that a look closes. @param openMinute the first one that is not over */
+export const lastClosedMinute = (openMinute: number): number => openMinute - 1 - GRACE_MINUTES;
 /** A shadow whose windows never come is a black hole only after this long: until then its reports may be lost. */
 const ABSENT_PATIENCE_MINUTES = 30;
 
@@ -66,7 +68,7 @@ export function fold(before: Evidence, parts: readonly WindowPart[], context: Fo
   const minutes = arrivedMinutes(parts, { ...context, closedThrough: before.closedThrough });
   const closed: Draft = { ...before };
   if (before.runMinute !== context.runMinute || String(before.ends) !== String(context.ends)) forget(closed, context);
-  const lastClosed = context.openMinute - 1 - GRACE_MINUTES;
+  const lastClosed = lastClosedMinute(context.openMinute);
   for (const one of minutes) {
     if (one.minute > lastClosed) break;
     begin(closed, one.minute, context);
@@ -239,8 +241,6 @@ function testMinute(draft: Draft, sides: ArrivedMinute, ground: Ground, context:
 
 /** A thousandth is more than the time to a proof is known to. */
 const goodAfter = (draft: Draft) => (name: ProvenGood) => Math.round(logGood(draft, name) * 1_000) / 1_000;
-
-const isLatency = (name: Metric): name is LatencyMetric => name.startsWith('latency');
 
 function summed(above: Above, { n0, timed, latency }: Compared, at: number): Above {
   const { primary, same, shadow, over, usual } = latency[at]!;

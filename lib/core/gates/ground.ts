@@ -89,16 +89,7 @@ export const MOSTLY_SERVED = 0.9;
 function wholeGround({ baseline, drift }: Known, { policy, share }: Planned): Ground {
   const usual = LATENCIES.map((metric) => quantileEdge(baseline.latency, QUANTILES[metric]));
   const edges = usual.map((edge, at) => edgesAt(drifted(edge, drift[at]!), policy));
-  const whole: Part = {
-    slice: 0,
-    of: ({ all }) => all,
-    edges,
-    weight: 0,
-    most: 0,
-    uncertain: LATENCIES.map(() => 0),
-    errorRate: null,
-    errorUncertain: 0,
-  };
+  const whole = unknownPart(0, ({ all }) => all, edges);
   return {
     control: [whole],
     served: [whole],
@@ -151,26 +142,28 @@ function slicedGround(known: Known, planned: Planned, levels: Levels): Ground {
   };
 }
 
-/** Operations of senders that tell no slice are compared with those of the primary. */
 type Placed = { policy: Policy; drift: readonly number[] };
 
-function withoutSlice(baseline: Baseline, slice: number, { policy, drift }: Placed): Part[] {
-  if (baseline.count === 0) return [];
-  return [
-    {
-      slice,
-      of: (side) => side.slices[slice] ?? null,
-      edges: LATENCIES.map((metric, at) =>
-        edgesAt(drifted(quantileEdge(baseline.latency, QUANTILES[metric]), drift[at]!), policy),
-      ),
-      weight: 0,
-      most: 0,
-      uncertain: LATENCIES.map(() => 0),
-      errorRate: null,
-      errorUncertain: 0,
-    },
-  ];
+/** Operations of senders that tell no slice are compared with those of the primary. */
+function withoutSlice({ count, latency }: Baseline, slice: number, { policy, drift }: Placed): Part[] {
+  if (count === 0) return [];
+  const edges = LATENCIES.map((metric, at) =>
+    edgesAt(drifted(quantileEdge(latency, QUANTILES[metric]), drift[at]!), policy),
+  );
+  return [unknownPart(slice, (side) => side.slices[slice] ?? null, edges)];
 }
+
+/** Operations of which no level of their own is known. */
+const unknownPart = (slice: number, of: Part['of'], edges: Part['edges']): Part => ({
+  slice,
+  of,
+  edges,
+  weight: 0,
+  most: 0,
+  uncertain: LATENCIES.map(() => 0),
+  errorRate: null,
+  errorUncertain: 0,
+});
 
 const drifted = (edge: number | null, by: number) => (edge === null ? null : edge + by);
 

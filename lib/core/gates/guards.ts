@@ -9,7 +9,7 @@ import type { Evidence } from './evidence.ts';
 import { unavailable } from './floors.ts';
 import { edgeBeyond } from './ground.ts';
 import { bucketUpperMs } from './histogram.ts';
-import { LATENCIES, type LatencyMetric, QUANTILES } from './levels.ts';
+import { isLatency, type LatencyMetric, QUANTILES } from './levels.ts';
 import { binomialLogRatio } from './likelihood.ts';
 import { inside } from './likelihood-of-minute.ts';
 import { logEvidence, loudest } from './martingale.ts';
@@ -94,7 +94,6 @@ function excursionBeyond({ metrics }: Evidence, metric: Metric, policy: Policy):
  * compared row by row, and reads that do not come, need no control.
  */
 const needsControl = (metric: Metric) => metric === 'errors' || isLatency(metric);
-const isLatency = (metric: Metric): metric is LatencyMetric => (LATENCIES as readonly string[]).includes(metric);
 
 const rollsBack = ({ share }: Seen, { metric, beyond }: TestedMetric): boolean =>
   beyond && !(share >= 1 && needsControl(metric));

@@ -12,6 +12,7 @@ import { added, type Buckets, countAboveEdge, NO_BUCKETS, quantileEdge } from '.
 
 export const LATENCIES = ['latency_p50', 'latency_p95', 'latency_p99'] as const;
 export type LatencyMetric = (typeof LATENCIES)[number];
+export const isLatency = (metric: string): metric is LatencyMetric => (LATENCIES as readonly string[]).includes(metric);
 export const QUANTILES: Readonly<Record<LatencyMetric, number>> = {
   latency_p50: 0.5,
   latency_p95: 0.95,

@@ -3,9 +3,10 @@
  * shadow fails it more often than the primary does; what one may fail by chance is shared out among all of them.
  */
 
-import { usualErrorRate } from './baseline.ts';
+import { lastFade, MEMORY_MINUTES, usualErrorRate } from './baseline.ts';
 import { logNeededOf, OPERATIONS_BUDGET } from './budget.ts';
 import { twoSampleLogRatio } from './likelihood.ts';
+import { CERTAIN } from './likelihood-of-minute.ts';
 import {
   HORIZON_MINUTES,
   logEvidence,
@@ -51,9 +52,6 @@ export const SUMS = 4;
 /** Two minutes may prove it of a rare type, of which there are fewer operations than this in one. */
 const LEAST_MINUTES = 2;
 const RARE = 5;
-const FADE_MINUTES = 10;
-const MEMORY_MINUTES = 60;
-const CERTAIN = 1 - 1e-6;
 const NOTHING: Tally = { n0: 0, e0: 0, n1: 0, e1: 0 };
 
 /** How a stage begins: what is usual of the primary is kept. */
@@ -72,11 +70,9 @@ function newOperation(name: string, usual: OperationEvidence['usual']): Operatio
 function known(before: readonly OperationEvidence[], seen: ReadonlyMap<string, Tally>, minute: number) {
   const names = new Set(before.map(({ name }) => name));
   const more = [...seen.keys()].filter((name) => !names.has(name)).sort();
-  const usual = { count: 0, errors: 0, fadedAt: tenth(minute) };
+  const usual = { count: 0, errors: 0, fadedAt: lastFade(minute) };
   return [...before, ...more.map((name) => newOperation(name, usual))].slice(0, MOST_OPERATIONS);
 }
-
-const tenth = (minute: number) => minute - (((minute % FADE_MINUTES) + FADE_MINUTES) % FADE_MINUTES);
 
 /** What the primary did in a minute. */
 export function learnOperations(
@@ -86,7 +82,7 @@ export function learnOperations(
 ): readonly OperationEvidence[] {
   return known(before, seen, minute).map((one) => {
     const { n0, e0 } = seen.get(one.name) ?? NOTHING;
-    const fadedAt = tenth(minute);
+    const fadedAt = lastFade(minute);
     const kept = Math.exp(-Math.max(0, fadedAt - one.usual.fadedAt) / MEMORY_MINUTES);
     const [count, errors] = [one.usual.count, one.usual.errors].map((n) => (kept < 1 ? Math.round(n * kept) : n));
     return {

@@ -2,7 +2,7 @@
 
 import { MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
-import { GRACE_MINUTES } from '../../core/gates/fold.ts';
+import { lastClosedMinute } from '../../core/gates/fold.ts';
 import { histogramCount } from '../../core/gates/histogram.ts';
 import { impossiblePairs, lateWindow, type MinuteWindow } from '../../core/gates/minute-window.ts';
 import { metricsOf } from '../../core/holds/metric-finding.ts';
@@ -53,7 +53,9 @@ export async function recordOutcomes(
     else {
       const own = { cutover, operation: nameOf(cutover, operation) };
       accepted.push({ ...own, slice, window: withTold(window, report.memory) });
-      if (isJudged(window.minute, nowMs)) accepted.push({ ...own, window: lateWindow(nowMinute, window) });
+      // A look may have closed it by now: then what comes counts nowhere, and how much that is must be known.
+      if (window.minute <= lastClosedMinute(nowMinute))
+        accepted.push({ ...own, window: lateWindow(nowMinute, window) });
     }
   }
   if (accepted.length > 0) await ports.windows.add(report.flushId, report.source, accepted, nowMs);
@@ -63,9 +65,6 @@ export async function recordOutcomes(
   if (metrics.length > 0) await ports.customMetrics.add(report.flushId, report.source, metrics);
   return { accepted: accepted.length, refused };
 }
-
-/** A look may have closed it by now: then what comes counts nowhere, and how much that is must be known. */
-const isJudged = (minute: number, nowMs: number) => Math.floor(nowMs / MINUTE_MS) - 1 - GRACE_MINUTES >= minute;
 
 /** Only what a criterion asks for is kept: names made of ids would fill the table. */
 const wantedBy = (declarations: readonly CutoverDeclaration[], { cutover, metric }: MetricAddition): boolean =>
