@@ -4,154 +4,63 @@
  * for it.
  */
 
-import type { FlagDocument } from '../core/routing/flags.ts';
-import type { PreparedRoute, RouteRequest } from '../core/routing/routing.ts';
-import { circuitBreaker } from '../routing/breaker.ts';
-import { type FlagProblem, type FlagSource, flagCache } from '../routing/flag-cache.ts';
-import { type ClientRoute, type Environment, type RouteTable, routeTable, undecided } from '../routing/route-table.ts';
+import type { PreparedRoute } from '../core/routing/routing.ts';
+import { elapsedClock } from '../routing/elapsed-clock.ts';
+import type { ClientRoute, RouteTable } from '../routing/route-table.ts';
+import { clientRoutes, type RoutesParts } from './client-routes.ts';
+import type { Client, ClientOptions, FlushOptions } from './client-types.ts';
 import { createComparer } from './comparer.ts';
-import type { ComparisonReport } from './comparison-report.ts';
-import type { CutoverRun } from './cutover-run.ts';
 import { memoryShare } from './memory.ts';
-import type { MismatchGroup } from './mismatch-groups.ts';
-import { type Outcome, type OutcomeSink, Recorder } from './recorder.ts';
+import type { Outcome } from './outcome.ts';
+import { overdueWatch } from './overdue.ts';
+import { problemTeller } from './problems.ts';
+import { Recorder } from './recorder.ts';
 import { RunCall, type SimulatedWrite } from './run-call.ts';
 import { type RunDecision, type RunParts, runCutover } from './run-cutover.ts';
 import { readSwitches } from './switches.ts';
-import { type CutoverWrite, type ForwardRecorder, type WriteParts, writeCutover } from './write-cutover.ts';
+import { timed } from './timed.ts';
+import { type WriteParts, writeCutover } from './write-cutover.ts';
 
-export type ClientOptions = {
-  flags: FlagSource;
-  outcomes: OutcomeSink;
-  /** What makes writes durable for the other side; only `write` needs it. */
-  forwards?: ForwardRecorder;
-  /** @deprecated Old name of `forwards`, accepted for one release. */
-  copies?: ForwardRecorder;
-  /** Name of this process among others: spreads writers, shows in nothing else. */
-  source?: string;
-  /** Environment with `CROSSFADE_<CUTOVER>=primary|shadow` overrides. Default: the process's. Read when flags arrive. */
-  environment?: Environment;
-  /** Epoch milliseconds for the minutes of outcomes; the real clock unless a demonstration accelerates it. */
-  now?: () => number;
-  /** Flags older than this are fetched again on use; real milliseconds. */
-  maxFlagAgeMs?: number;
-  flushIntervalMs?: number;
-  /** How long a flush waits for one batch. */
-  flushDeadlineMs?: number;
-  /** How long the new path of a readonly run may take before the old one answers. */
-  shadowDeadlineMs?: number;
-  /** How long `write` tries to record what it is about to write. */
-  writeDeadlineMs?: number;
-  comparisons?: ComparisonLimits;
-  /** Called for every write that was only said. Default: one line of JSON on the console while read-only. */
-  onSimulatedWrite?: (write: SimulatedWrite) => void;
-};
-
-/** Limits of comparing, for each cutover. */
-export type ComparisonLimits = {
-  perSecond?: number;
-  concurrency?: number;
-  /** Share of the thread's time, 0–1. */
-  threadShare?: number;
-  deadlineMs?: number;
-  /** Keep values and keys in samples of mismatches. They are somebody's data. */
-  values?: boolean;
-};
-
-export type ClientHealth = {
-  /** Null before the first flags. */
-  flagAgeMs: number | null;
-  flagProblem: FlagProblem | null;
-  droppedOutcomes: number;
-  /** Runs whose new path failed and whose old path answered. */
-  fallbacks: number;
-  /** Writes that were not recorded, since the flags said that nothing is being forwarded and the API could not be asked. */
-  unaskedWrites: number;
-  /** Cutovers whose shadow this process has left. */
-  openCircuits: number;
-  /** Environment variables with a value that means nothing, and is ignored. */
-  invalidVariables: readonly string[];
-};
-
-export type Client = {
-  /** The side that serves this request. @example client.route('customer', { key: userId }).side */
-  route(cutover: string, request?: RouteRequest): ClientRoute;
-  shouldRouteToShadow(cutover: string, operation: string, key?: string): boolean;
-  /**
-   * Runs a code path that has two sides: see `CutoverRun`.
-   * @throws what the paths throw, and nothing else
-   * @example await client.runCutover({ cutover: 'planner', key: userId, primary: () => plan(task), shadow: () => planAnew(task) })
-   */
-  runCutover<T>(run: CutoverRun<T>): Promise<T>;
-  /**
-   * Writes to the side that is the authority and has the other one get the same: see `CutoverWrite`.
-   * @throws what that side throws; CrossfadeError when nothing was written
-   * @example await client.write({ cutover: 'planner', key: userId, payload: plan, primary: () => save(plan), shadow: () => saveAnew(plan) })
-   */
-  write<T>(write: CutoverWrite<T>): Promise<T>;
-  /** A write to the outside that is only said while the process is read-only. */
-  effect<T>(what: string, write: () => T, instead?: T): T | undefined;
-  isReadonly(): boolean;
-  migrationPhase(): string;
-  /** What became of an operation. Costs a few additions. */
-  record(outcome: Outcome): void;
-  /** Fetches the flags when they are too old: at start, and in Lambda at the beginning of an invocation. Never throws. */
-  refresh(): Promise<void>;
-  /** Called with the new flags whenever they say something else. Returns what ends it. */
-  onFlags(listener: (document: FlagDocument) => void): () => void;
-  /** Sends what was recorded, after waiting for running comparisons for `comparisonsMs` (default 0). Never throws. */
-  flush(options?: { comparisonsMs?: number }): Promise<void>;
-  close(): Promise<void>;
-  /** Outcomes that were lost because they could not be delivered. */
-  droppedOutcomes(): number;
-  /** Where both sides differed in this process, the most frequent first. */
-  mismatches(cutover?: string): readonly MismatchGroup[];
-  /** What comparing came to in this process; null before the first comparison. */
-  comparisons(cutover: string): ComparisonReport | null;
-  health(): ClientHealth;
-};
-
-const NO_REQUEST: RouteRequest = {};
+const READ_DEADLINE_MS = 2_000;
+/** Of what is no read. */
+const RUN_DEADLINE_MS = 10_000;
+const COMPARISON_DEADLINE_MS = 1_000;
 const monotonicMs = () => performance.now();
+const wallMs = () => Date.now();
 
-export function createClient(options: ClientOptions): Client {
+export function createClient<Id extends string = string>(options: ClientOptions<Id>): Client<Id> {
   const environment = options.environment ?? process.env;
-  const breaker = circuitBreaker();
-  const flags = flagCache({ source: options.flags, maxAgeMs: options.maxFlagAgeMs, now: monotonicMs });
-  const table = routeTable(environment, breaker);
-  flags.onChange(table.use);
+  const elapsedMs = elapsedClock(monotonicMs, wallMs);
+  const logger = options.logger ?? console;
+  const tell =
+    options.onProblem ?? ((problem) => logger.warn(JSON.stringify({ event: 'crossfade_problem', ...problem })));
+  const problem = problemTeller(tell, elapsedMs);
+  const { flags, table, breaker, ...routes } = clientRoutes(options, { environment, elapsedMs, wallMs, problem });
+  const { route } = routes;
   const switches = readSwitches(environment);
   const flagAgeMs = () => flags.current()?.ageMs ?? null;
-  const recorder = recorderOf(options, environment, flagAgeMs);
+  const recorder = recorderOf(options, { environment, elapsedMs, problem, flagAgeMs });
   const comparer = comparerOf(options, recorder);
   const counted = { fallbacks: 0, unaskedWrites: 0 };
 
-  function route(cutover: string, request: RouteRequest = NO_REQUEST): ClientRoute {
-    const nowMs = monotonicMs();
-    if (flags.isStale(nowMs)) void flags.refreshIfStale();
-    try {
-      return table.route(cutover, request, nowMs, flags.confirmedAtMs());
-    } catch {
-      // A name or request of another type, which only callers without types can send.
-      return undecided('unknown_cutover', flagAgeMs());
-    }
-  }
-
   function record(outcome: Outcome): void {
-    if (outcome?.side === 'shadow') breaker.record(outcome.cutover, outcome.success, monotonicMs);
+    if (outcome?.side === 'shadow') breaker.record(outcome.cutover, outcome.success, elapsedMs);
     recorder.record(outcome);
   }
 
   const system = () => flags.current()?.document.system;
   const parts: RunParts = {
+    woken: routes.woken,
     decide: (run) => runDecision(route(run.cutover, run), table.prepared(run.cutover)),
     record,
     comparer,
     now: monotonicMs,
     nextId: () => crypto.randomUUID(),
     isReadonly: () => switches.isReadonly(system()),
-    simulated: options.onSimulatedWrite ? guarded(options.onSimulatedWrite) : sayWrite,
-    shadowDeadlineMs: options.shadowDeadlineMs ?? 2_000,
+    simulated: options.onSimulatedWrite ? guarded(options.onSimulatedWrite) : (write) => sayWrite(logger, write),
+    readDeadlineMs: options.readDeadlineMs ?? READ_DEADLINE_MS,
+    deadlineMs: RUN_DEADLINE_MS,
+    overdue: overdueWatch(monotonicMs),
     fellBack: () => {
       counted.fallbacks += 1;
     },
@@ -160,14 +69,16 @@ export function createClient(options: ClientOptions): Client {
     counted.unaskedWrites += 1;
   });
 
-  async function flush({ comparisonsMs = 0 } = {}): Promise<void> {
+  async function flush({ comparisonsMs = 0, ...how }: FlushOptions = {}): Promise<void> {
     if (comparisonsMs > 0) await comparer.settle(comparisonsMs);
-    await recorder.flush();
+    await recorder.flush(how);
   }
 
   return {
     route,
     shouldRouteToShadow: (cutover, operation, key) => route(cutover, { operation, key }).side === 'shadow',
+    read: (cutover, read) => runCutover(parts, { ...read, cutover, readonly: true }),
+    timed: (cutover, request, work) => timed({ route, record, now: monotonicMs }, cutover, request, work),
     runCutover: (run) => runCutover(parts, run),
     write: (write) => writeCutover(writing, write),
     effect: (what, write, instead) => new RunCall(parts, '', 'primary').effect(what, write, instead),
@@ -175,6 +86,7 @@ export function createClient(options: ClientOptions): Client {
     migrationPhase: () => switches.migrationPhase(system()),
     record,
     refresh: () => flags.refreshIfStale(),
+    ready: routes.ready,
     onFlags: flags.onChange,
     flush,
     close: () => flush({ comparisonsMs: options.comparisons?.deadlineMs ?? COMPARISON_DEADLINE_MS }),
@@ -192,7 +104,7 @@ export function createClient(options: ClientOptions): Client {
   };
 }
 
-const COMPARISON_DEADLINE_MS = 1_000;
+type ProcessParts = Omit<RoutesParts, 'wallMs'> & { flagAgeMs(): number | null };
 
 function runDecision({ side, reason, slice }: ClientRoute, prepared: PreparedRoute | undefined): RunDecision {
   const isPromoted = prepared?.isPromoted ?? false;
@@ -221,7 +133,7 @@ function writePartsOf(options: ClientOptions, parts: RunParts, table: RouteTable
   };
 }
 
-function recorderOf(options: ClientOptions, environment: Environment, flagAgeMs: () => number | null): Recorder {
+function recorderOf(options: ClientOptions, { environment, elapsedMs, problem, flagAgeMs }: ProcessParts): Recorder {
   // Numbered, so that the receiver keeps one number a sender in place of every flush.
   const sender = crypto.randomUUID();
   let flushes = 0;
@@ -230,8 +142,10 @@ function recorderOf(options: ClientOptions, environment: Environment, flagAgeMs:
     source: options.source ?? crypto.randomUUID(),
     nextId: () => `${sender}~${++flushes}`,
     now: options.now ?? Date.now,
+    elapsedMs,
     flushIntervalMs: options.flushIntervalMs,
     deadlineMs: options.flushDeadlineMs,
+    onProblem: problem,
     state: () => {
       const ageMs = flagAgeMs();
       return {
@@ -272,6 +186,6 @@ function guarded(tell: (write: SimulatedWrite) => void): (write: SimulatedWrite)
   };
 }
 
-function sayWrite(write: SimulatedWrite): void {
-  if (write.because === 'readonly') console.info(JSON.stringify({ event: 'write_simulated', ...write }));
+function sayWrite(logger: Pick<Console, 'info'>, write: SimulatedWrite): void {
+  if (write.because === 'readonly') logger.info(JSON.stringify({ event: 'write_simulated', ...write }));
 }

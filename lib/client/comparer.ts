@@ -5,6 +5,7 @@
 
 import type { Side } from '../core/cutover/cutover.ts';
 import { compileRules, type Difference, diffJson } from '../core/forwards/json-diff.ts';
+import { keyOf } from '../core/routing/routing.ts';
 import { type BudgetLimits, type ComparisonBudget, comparisonBudget } from './comparison-budget.ts';
 import { type ComparisonCounts, type ComparisonReport, comparisonCounts } from './comparison-report.ts';
 import {
@@ -91,7 +92,7 @@ export function createComparer(parts: ComparerParts): Comparer {
     const { slice } = served;
     parts.compared({ cutover, operation, slice, mismatch, alone: failedAlone(run, served, other) });
     bench.counts.compared(mismatch);
-    if (judgement) groups.add({ ...judgement, cutover, operation, atMs: parts.wallNow(), key: run.key });
+    if (judgement) groups.add({ ...judgement, cutover, operation, atMs: parts.wallNow(), key: keyOf(run.key) });
   }
 
   return {

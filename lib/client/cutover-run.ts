@@ -2,7 +2,7 @@
 
 import type { Side } from '../core/cutover/cutover.ts';
 import type { IgnoreRule } from '../core/forwards/json-diff.ts';
-import type { RouteRequest } from '../core/routing/routing.ts';
+import { keyOf, type RouteRequest } from '../core/routing/routing.ts';
 import type { RunCall } from './run-call.ts';
 
 export type Path<T> = (call: RunCall) => T | PromiseLike<T>;
@@ -18,29 +18,42 @@ export type Comparison<T> = {
   equals?: (primary: T, shadow: T) => boolean;
 };
 
-export type CutoverRun<T> = RouteRequest & {
-  cutover: string;
+/** False, the default; true; a function, which is `equals`; or how. */
+export type Compare<T> = boolean | ((primary: T, shadow: T) => boolean) | Comparison<T>;
+
+type TwoPaths<T> = RouteRequest & {
   /** The code path of today. */
   primary: Path<T>;
   /** Its replacement. */
   shadow: Path<T>;
-  /**
-   * Running it twice does no harm: it writes nothing to the outside, or only through `call.effect`. Only such paths are
-   * compared, and only they are given up for the old path when they do not answer.
-   */
-  readonly?: boolean;
-  /** Default false. A function is `equals`. */
-  compare?: boolean | ((primary: T, shadow: T) => boolean) | Comparison<T>;
   /** What may differ, see `IgnoreRule`. */
   ignore?: readonly IgnoreRule[];
-  /** Whether the old path answers when the new one fails. Default true, until the cutover is completed. */
-  fallback?: boolean | ((error: unknown) => boolean);
-  /** How long the new path may take before the old one answers. Default 2 s for readonly paths, none for others. */
+  /**
+   * Whether the old path answers when the new one fails; a function of what was thrown, or of the answer that `isFailure`
+   * calls a failure. Default true, until the cutover is completed.
+   */
+  fallback?: boolean | ((failure: unknown) => boolean);
+  /**
+   * What takes longer counts as failed, on either side: 2 s for reads and readonly paths, 10 s for others. A new path that is
+   * readonly is then given up for the old one. Anything else is waited for, since it may have written.
+   */
   deadlineMs?: number;
   /** An answer that counts as a failure although nothing was thrown: a status of 500, say. */
   isFailure?: (answer: T) => boolean;
   /** No side could finish: keeps the work and gives the caller what it gets meanwhile. See `workQueue`. */
   unfinished?: (work: UnfinishedWork) => T | PromiseLike<T>;
+};
+
+/** A read, which may run on both sides. */
+export type CutoverRead<T> = TwoPaths<T> & { compare?: Compare<T> };
+
+export type CutoverRun<T, Id extends string = string> = CutoverRead<T> & {
+  cutover: Id;
+  /**
+   * Running it twice does no harm: it writes nothing to the outside, or only through `call.effect`. Only such paths are
+   * compared, and only they are given up for the old path when they do not answer.
+   */
+  readonly?: boolean;
 };
 
 export type UnfinishedWork = {
@@ -58,7 +71,7 @@ export type Settled<T> = { ok: true; answer: T; error?: undefined } | { ok: fals
 export type Served<T> = { side: Side; slice: number | null; settled: Settled<T>; latencyMs: number; call: RunCall };
 
 export function comparisonOf<T>(run: CutoverRun<T>): Comparison<T> | null {
-  if (!run.readonly || !run.compare) return null;
+  if (!run.compare) return null;
   if (run.compare === true) return {};
   return typeof run.compare === 'function' ? { equals: run.compare } : run.compare;
 }
@@ -68,17 +81,16 @@ export function operationOf(run: RouteRequest): string {
 }
 
 export function isKeyless(request: RouteRequest): boolean {
-  return request.key === undefined || request.key === null || request.key === '';
+  return keyOf(request.key) === null;
 }
 
-/** Starts a path; what it throws at once is what it fails with. Never rejects. */
-export function settle<T>(path: Path<T>, call: RunCall): Promise<Settled<T>> {
+/** Starts a path; what it throws at once is what it fails with. A promise of it never rejects. */
+export function settle<T>(path: Path<T>, call: RunCall): Settled<T> | Promise<Settled<T>> {
   try {
     const answer = path(call);
-    if (!isPromise(answer)) return Promise.resolve({ ok: true, answer });
-    return Promise.resolve(answer).then(succeeded, failed);
+    return isPromise(answer) ? Promise.resolve(answer).then(succeeded, failed) : { ok: true, answer };
   } catch (error) {
-    return Promise.resolve(failed(error));
+    return failed(error);
   }
 }
 
@@ -103,7 +115,7 @@ export function says(ask: () => unknown): boolean {
 }
 
 /** What the work gives, or `late` after `ms`. The timer keeps no process alive. */
-export async function within<T, L>(ms: number, work: Promise<T>, late: L): Promise<T | L> {
+export async function within<T, L>(ms: number, work: T | Promise<T>, late: L): Promise<T | L> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const over = new Promise<L>((resolve) => {
     timer = setTimeout(resolve, ms, late);

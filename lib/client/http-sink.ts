@@ -1,7 +1,7 @@
 /** Sends outcome batches to POST /v1/outcomes. */
 
+import type { OutcomeSink } from './outcome.ts';
 import { type ApiAccess, postJson } from './post-json.ts';
-import type { OutcomeSink } from './recorder.ts';
 
 export function httpSink(api: ApiAccess): OutcomeSink {
   return async (batch, signal) => {

@@ -1,9 +1,12 @@
 /**
  * The SDK around a Lambda handler, which freezes between invocations: flags are refreshed when it begins and outcomes are
- * sent when it ends, whatever it ends with. Nothing of middy is needed at run time; what is returned has its shape.
+ * sent when it ends, whatever it ends with, if the last ones were sent a while ago. Nothing of middy is needed at run time; what is returned has its shape.
  */
 
-import type { Client } from './client.ts';
+import type { Client } from './client-types.ts';
+
+/** So long the end of an invocation waits for the API that takes outcomes, once in `flushIntervalMs`. */
+const END_MS = 50;
 
 type Lifecycle = Pick<Client, 'refresh' | 'flush'>;
 
@@ -23,7 +26,7 @@ export type CrossfadeMiddleware = {
 
 /** @example middy().use(crossfadeMiddleware(crossfade)).handler(handle) */
 export function crossfadeMiddleware(client: Lifecycle, { comparisonsMs = 0 }: LambdaOptions = {}): CrossfadeMiddleware {
-  const end = () => client.flush({ comparisonsMs });
+  const end = () => client.flush({ comparisonsMs, waitMs: END_MS, ifDue: true });
   return { before: () => client.refresh(), after: end, onError: end };
 }
 

@@ -20,7 +20,7 @@ import { CrossfadeError } from '../core/base/errors.ts';
 import type { FlagDocument } from '../core/routing/flags.ts';
 import type { RouteReason, RouteRequest } from '../core/routing/routing.ts';
 import type { ClientRoute } from '../routing/route-table.ts';
-import type { Client } from './client.ts';
+import type { Client } from './client-types.ts';
 
 export type ProviderOptions = {
   /** Flags older than this make the provider stale. */
@@ -30,6 +30,8 @@ export type ProviderOptions = {
 const REASONS: Record<RouteReason, string> = {
   unknown_cutover: StandardResolutionReasons.ERROR,
   no_flags: StandardResolutionReasons.ERROR,
+  default: StandardResolutionReasons.DEFAULT,
+  switched_off: StandardResolutionReasons.DISABLED,
   emergency_stop: StandardResolutionReasons.DISABLED,
   override: StandardResolutionReasons.STATIC,
   override_invalid: StandardResolutionReasons.SPLIT,

@@ -8,25 +8,12 @@ import type { Side } from '../core/cutover/cutover.ts';
 import { isConnectionDrop } from '../core/gates/connection-drops.ts';
 import { bucketIndex, MAX_BUCKET, MIN_BUCKET } from '../core/gates/histogram.ts';
 import type { MinuteWindow } from '../core/gates/minute-window.ts';
+import { sendAtExit } from './at-exit.ts';
 import { within } from './cutover-run.ts';
-import { metricSums, type OwnFigures, type RecordedMetric } from './metric-sums.ts';
+import { metricSums } from './metric-sums.ts';
+import type { Outcome, OutcomeBatch, OutcomeSink, SenderState } from './outcome.ts';
+import type { Problem } from './problems.ts';
 import { isCutoverId, isUsable } from './usable-outcome.ts';
-
-export type Outcome = OwnFigures & {
-  cutover: string;
-  side: Side;
-  latencyMs: number;
-  success: boolean;
-  operation?: string;
-  /** True when the request had no routing key. */
-  keyless?: boolean;
-  /** The slice of the plan that its key lies in, as `route` said it. */
-  slice?: number | null;
-  /** True when it was meant for the shadow: `route` said `circuit_open`. */
-  left?: boolean;
-  /** What it failed with: only asked whether it says that a connection was lost. */
-  error?: unknown;
-};
 
 /** Which side failed a request that both were asked; null for neither or both, undefined where it is no pair. */
 export type FailedAlone = 'onlyShadow' | 'onlyPrimary' | null | undefined;
@@ -40,26 +27,6 @@ export type ComparedPair = {
   alone: FailedAlone;
 };
 
-export type OutcomeBatch = {
-  flushId: string;
-  source: string;
-  windows: readonly ({ cutover: string; operation: string; slice?: number | undefined } & MinuteWindow)[];
-  metrics?: readonly RecordedMetric[];
-} & SenderState;
-
-/** What a sender says of itself with every batch. */
-type SenderState = {
-  /** Age of the flags it acts on; missing before the first. */
-  flagAgeMs?: number;
-  /** Outcomes it has lost so far. */
-  dropped?: number;
-  /** Share of its memory that it uses. */
-  memory?: number | undefined;
-};
-
-/** Delivers one batch, or throws. */
-export type OutcomeSink = (batch: OutcomeBatch, signal: AbortSignal) => Promise<void>;
-
 export type RecorderOptions = {
   sink: OutcomeSink;
   source: string;
@@ -70,6 +37,9 @@ export type RecorderOptions = {
   /** Real milliseconds between two sends while outcomes come in. */
   flushIntervalMs?: number;
   deadlineMs?: number;
+  /** Milliseconds for the time between two sends, see `elapsedClock`. */
+  elapsedMs(): number;
+  onProblem?(problem: Problem): void;
 };
 
 /** One window being filled. Counts of buckets lie at `index − MIN_BUCKET`. */
@@ -80,6 +50,7 @@ type Place = { cutover: string; operation: string; side: Side; slice: number | u
 /** The windows of one operation that are being filled now, by slice; the first are those without one. */
 type Open = { primary: (Cell | undefined)[]; shadow: (Cell | undefined)[] };
 
+const FLUSH_INTERVAL_MS = 10_000;
 const MAX_OPERATIONS = 64;
 const MAX_CELLS = 1_000;
 /** So many wait for the interval; more are sent at once. */
@@ -105,6 +76,7 @@ export class Recorder {
   #isUrgent = false;
   readonly #metrics = metricSums();
   #sending: Promise<void> | null = null;
+  #sentAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
@@ -113,6 +85,7 @@ export class Recorder {
   record(outcome: Outcome): void {
     if (!isUsable(outcome)) {
       this.dropped += 1;
+      this.#options.onProblem?.(unusable(outcome));
       return;
     }
     const { cutover, operation = 'read', side, slice } = outcome;
@@ -143,8 +116,20 @@ export class Recorder {
     this.#schedule();
   }
 
-  /** Sends everything recorded so far; never throws. Call it at the end of a Lambda invocation. */
-  async flush(): Promise<void> {
+  /** Sends everything recorded so far; never throws. Waits for `waitMs` at most, and what is under way goes on. */
+  async flush({ waitMs, ifDue = false }: { waitMs?: number; ifDue?: boolean } = {}): Promise<void> {
+    const sinceMs = this.#options.elapsedMs() - this.#sentAtMs;
+    if (ifDue && (this.#sending || sinceMs < this.#intervalMs)) return;
+    const sent = this.#sendAll();
+    await (waitMs === undefined ? sent : within(waitMs, sent, undefined));
+  }
+
+  get #intervalMs(): number {
+    return this.#options.flushIntervalMs ?? FLUSH_INTERVAL_MS;
+  }
+
+  async #sendAll(): Promise<void> {
+    this.#sentAtMs = this.#options.elapsedMs();
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
     this.#isUrgent = false;
@@ -167,15 +152,19 @@ export class Recorder {
   async #deliver(batch: OutcomeBatch): Promise<boolean> {
     const deadlineMs = this.#options.deadlineMs ?? 2_000;
     try {
-      const sent = this.#options.sink(batch, AbortSignal.timeout(deadlineMs)).then(
-        () => true,
-        () => false,
-      );
+      const sent = this.#options.sink(batch, AbortSignal.timeout(deadlineMs)).then(() => null, reasonOf);
       // A sink that ignores its signal must not hold the end of an invocation up.
-      return await within(deadlineMs + 100, sent, false);
-    } catch {
-      return false;
+      return this.#isDelivered(await within(deadlineMs + 100, sent, `no answer within ${deadlineMs} ms`));
+    } catch (error) {
+      return this.#isDelivered(reasonOf(error));
     }
+  }
+
+  #isDelivered(failure: string | null): boolean {
+    if (failure === null) return true;
+    const message = `Outcomes could not be delivered: ${failure}. They are sent once more, then they are lost; the gates hold without them.`;
+    this.#options.onProblem?.({ code: 'outcomes_lost', message });
+    return false;
   }
 
   /** Everything recorded so far, in parts that the receiver takes: it refuses bodies above 64 KB. */
@@ -261,9 +250,19 @@ export class Recorder {
     if (this.#timer && (this.#isUrgent || !isUrgent)) return;
     if (this.#timer) clearTimeout(this.#timer);
     this.#isUrgent = isUrgent;
-    this.#timer = setTimeout(() => void this.flush(), isUrgent ? 0 : (this.#options.flushIntervalMs ?? 1_000));
+    this.#timer = setTimeout(() => void this.flush(), isUrgent ? 0 : this.#intervalMs);
     this.#timer.unref?.();
+    sendAtExit(this);
   }
+}
+
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+function unusable(outcome: Partial<Outcome> | null | undefined): Problem {
+  const { cutover, side, latencyMs, slice } = outcome ?? {};
+  const seen = Object.entries({ cutover, side, latencyMs, slice }).map(([name, value]) => `${name} ${String(value)}`);
+  const message = `record was given what cannot be counted (${seen.join(', ').slice(0, 200)}). It takes the id of a cutover, a side, milliseconds of at least 0 and the slice as route gave it; read and timed do it by themselves.`;
+  return { code: 'outcome_unusable', message };
 }
 
 const placeOf = (slice: number | undefined): number => (slice === undefined ? 0 : slice + 1);

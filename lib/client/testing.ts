@@ -6,7 +6,7 @@
 import type { Side } from '../core/cutover/cutover.ts';
 import type { CutoverFlag, SystemFlag } from '../core/routing/flags.ts';
 import type { FlagSource } from '../routing/flag-cache.ts';
-import type { OutcomeBatch, OutcomeSink } from './recorder.ts';
+import type { OutcomeBatch, OutcomeSink } from './outcome.ts';
 
 const SYSTEM: SystemFlag = {
   enabled: true,

@@ -11,11 +11,11 @@
 import { CrossfadeError, isCrossfadeError } from '../core/base/errors.ts';
 import type { Side } from '../core/cutover/cutover.ts';
 import { type Path, settle } from './cutover-run.ts';
-import type { Outcome } from './recorder.ts';
+import type { Outcome } from './outcome.ts';
 import { type CallParts, RunCall } from './run-call.ts';
 
-export type CutoverWrite<T> = {
-  cutover: string;
+export type CutoverWrite<T, Id extends string = string> = {
+  cutover: Id;
   /** Writes of one key reach the other side in their order. */
   key: string;
   /** What the other side gets, as JSON; at most some 48 KB of it. */

@@ -98,17 +98,20 @@ export function compose(variables = environment(), env = readEnvironment(variabl
     ports,
     cutovers,
     realNow,
-    router: once(async () => {
-      const { routingService } = await import('../routing/service.ts');
-      return routingService({
-        source: await flagSource(env),
-        environment: variables,
-        monotonicMs: clock.monotonicMs,
-        refused: () => metrics.record('FlagsInvalid', 1),
-      });
-    }),
+    router: once(() => lateRouter(env, ports)),
     upstream,
   };
+}
+
+async function lateRouter(env: Environment, { clock, metrics }: Pick<Ports, 'clock' | 'metrics'>): Promise<Router> {
+  const { routingService } = await import('../routing/service.ts');
+  const { elapsedClock } = await import('../routing/elapsed-clock.ts');
+  return routingService({
+    source: await flagSource(env),
+    environment: environment(),
+    elapsedMs: elapsedClock(clock.monotonicMs, realNow),
+    refused: () => metrics.record('FlagsInvalid', 1),
+  });
 }
 
 async function flagPublisher(env: Environment, clock: Ports['clock']): Promise<Ports['flags']> {

@@ -11,6 +11,7 @@ import { CrossfadeError } from '../core/base/errors.ts';
 import type { Log, Metrics } from '../ports/machine.ts';
 import type { Ports } from '../ports/ports.ts';
 import { agentSource } from '../routing/agent-source.ts';
+import { elapsedClock } from '../routing/elapsed-clock.ts';
 import { type Router, routingService } from '../routing/service.ts';
 
 export type RoutingComposition = {
@@ -58,7 +59,7 @@ export function composeRouting(variables = environment()): RoutingComposition {
     router: routingService({
       source,
       environment: variables,
-      monotonicMs: clock.monotonicMs,
+      elapsedMs: elapsedClock(clock.monotonicMs, realNow),
       refused: () => metrics.record('FlagsInvalid', 1),
     }),
   };

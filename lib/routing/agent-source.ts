@@ -5,7 +5,7 @@
  */
 
 import { CrossfadeError } from '../core/base/errors.ts';
-import type { FlagDocument } from '../core/routing/flags.ts';
+import type { ServedFlags } from '../core/routing/flags.ts';
 import type { FlagSource } from './flag-cache.ts';
 import { checkFlagText } from './flag-check.ts';
 
@@ -23,7 +23,7 @@ export type AgentOptions = {
   pollMs?: number;
   fetch?: typeof globalThis.fetch;
   /** Turns the served text into flags. @throws CrossfadeError `flags_invalid` */
-  parse?: (text: string) => FlagDocument;
+  parse?: (text: string) => ServedFlags;
 };
 
 /** @example agentSource({ url: 'http://127.0.0.1:2772', application: 'crossfade', environment: 'prod', profile: 'flags' }) */

@@ -5,7 +5,7 @@
 
 import type { AppConfigDataClient } from '@aws-sdk/client-appconfigdata';
 import { CrossfadeError } from '../core/base/errors.ts';
-import type { FlagDocument } from '../core/routing/flags.ts';
+import type { ServedFlags } from '../core/routing/flags.ts';
 import type { FlagSource } from './flag-cache.ts';
 import { checkFlagText } from './flag-check.ts';
 
@@ -25,7 +25,7 @@ export type DataSourceOptions = {
   /** Monotonic milliseconds, for the poll interval. */
   now?: () => number;
   /** Turns the served text into flags. @throws CrossfadeError `flags_invalid` */
-  parse?: (text: string) => FlagDocument;
+  parse?: (text: string) => ServedFlags;
 };
 
 /** Without them the SDK waits for ever, and `requestTimeout` alone only prints a warning. */
@@ -132,8 +132,8 @@ export async function sessionClient(connection: DataSourceOptions['connection'] 
 
 function parsed(
   text: string,
-  parse: (text: string) => FlagDocument,
-): { document: FlagDocument; problem: null } | { document: null; problem: CrossfadeError } {
+  parse: (text: string) => ServedFlags,
+): { document: ServedFlags; problem: null } | { document: null; problem: CrossfadeError } {
   try {
     return { document: parse(text), problem: null };
   } catch (error) {

@@ -7,11 +7,11 @@
  */
 
 import { CrossfadeError } from '../core/base/errors.ts';
-import { type FlagDocument, sameDocument } from '../core/routing/flags.ts';
+import { type FlagDocument, type ServedFlags, sameDocument } from '../core/routing/flags.ts';
 import { mergeFlags } from './flag-merge.ts';
 
 /** `ageMs`: how old the answer was when it was given, where the source is not the deployed content itself. */
-export type FlagAnswer = ({ document: FlagDocument } | { unchanged: true }) & { ageMs?: number };
+export type FlagAnswer = ({ document: ServedFlags } | { unchanged: true }) & { ageMs?: number };
 
 export type FlagSource = {
   /** @throws CrossfadeError `flags_unavailable`, `flags_invalid` */
@@ -52,54 +52,73 @@ export type FlagCacheOptions = {
   abandonMs?: number;
   /** Pause after a refresh that failed, so that not every request waits for it. */
   retryMs?: number;
-  /** Monotonic milliseconds. */
+  /** See `elapsedClock`. */
   now: () => number;
+  /** What is known at the start, and how old it is. The source is asked all the same. */
+  kept?: { document: ServedFlags; ageMs: number } | null;
+  /** Called after each fetch that does not confirm all flags. */
+  onProblem?: (problem: FlagProblem) => void;
 };
-
-type Flight = { startedAt: number; controller: AbortController; waited: Promise<void> };
 
 const AGED_RETRY_MS = 100;
 const DONE = Promise.resolve();
 
+type Fetch = (startedAt: number, signal: AbortSignal) => Promise<void>;
+
+/** One fetch at a time, and what its callers wait for. */
+function oneFlight(fetch: Fetch, { deadlineMs, abandonMs }: { deadlineMs: number; abandonMs: number }) {
+  let flight: { startedAt: number; controller: AbortController; waited: Promise<void> } | null = null;
+  return {
+    /** Null when none is under way. One that slept through a freeze of the process is of no use any more. */
+    underWay(at: number): Promise<void> | null {
+      if (flight && at - flight.startedAt < abandonMs) return flight.waited;
+      flight?.controller.abort();
+      return null;
+    },
+    start(startedAt: number): Promise<void> {
+      const controller = new AbortController();
+      const landed = fetch(startedAt, controller.signal).finally(() => {
+        if (flight?.controller === controller) flight = null;
+      });
+      const waited = Promise.race([landed, pause(deadlineMs)]);
+      flight = { startedAt, controller, waited };
+      return waited;
+    },
+  };
+}
+
 export function flagCache(options: FlagCacheOptions): FlagCache {
   const { source, now, maxAgeMs = 15_000, deadlineMs = 200, abandonMs = 2_000, retryMs = 1_000 } = options;
+  const { onProblem = () => {} } = options;
   const listeners = new Set<(document: FlagDocument) => void>();
   let document: FlagDocument | null = null;
   let problem: FlagProblem | null = null;
+  /** What was wrong with the document that was served last, for as long as it is served unchanged. */
+  let servedProblem: FlagProblem | null = null;
   let servedOlder = false;
   let confirmedAt = Number.NEGATIVE_INFINITY;
   let retryAt = Number.NEGATIVE_INFINITY;
-  let flight: Flight | null = null;
-
-  function start(startedAt: number): Promise<void> {
-    const controller = new AbortController();
-    const landed = fetchOnce(startedAt, controller.signal).finally(() => {
-      if (flight?.controller === controller) flight = null;
-    });
-    const waited = Promise.race([landed, pause(deadlineMs)]);
-    flight = { startedAt, controller, waited };
-    return waited;
-  }
+  const flights = oneFlight(fetchOnce, { deadlineMs, abandonMs });
 
   async function fetchOnce(startedAt: number, signal: AbortSignal): Promise<void> {
     try {
       const answer = await unlessAbandoned(abandonMs, signal, (both) => source.fetch(both));
       if ('document' in answer) accept(answer.document);
       confirm(startedAt, answer.ageMs ?? 0);
+      if (problem) onProblem(problem);
     } catch (error) {
       if (signal.aborted) return;
       problem = problemOf(error);
       retryAt = now() + retryMs;
+      onProblem(problem);
     }
   }
 
-  function accept(served: FlagDocument): void {
+  function accept(served: ServedFlags): void {
     const merged = mergeFlags(document, served);
     servedOlder = merged.older.length > 0;
-    if (servedOlder) {
-      const message = `Older flags than the known ones were served and ignored: ${merged.older.join(', ')}.`;
-      problem = { code: 'flags_older', message };
-    }
+    servedProblem = servedOlder ? olderFlags(merged.older) : problemIn(served);
+    problem = servedProblem;
     const changed = document === null || !sameDocument(document, merged.document);
     document = merged.document;
     if (changed) for (const listener of listeners) tell(listener, document);
@@ -109,12 +128,17 @@ export function flagCache(options: FlagCacheOptions): FlagCache {
   function confirm(startedAt: number, ageMs: number): void {
     if (document && !servedOlder) {
       confirmedAt = Math.max(confirmedAt, startedAt - ageMs);
-      problem = null;
+      problem = servedProblem;
       // An answer that was old already: asked again soon, but not by every request.
       if (ageMs > 0) retryAt = now() + AGED_RETRY_MS;
       return;
     }
     retryAt = now() + retryMs;
+  }
+
+  if (options.kept) {
+    accept(options.kept.document);
+    confirmedAt = now() - Math.max(options.kept.ageMs, maxAgeMs);
   }
 
   return {
@@ -128,10 +152,7 @@ export function flagCache(options: FlagCacheOptions): FlagCache {
     refreshIfStale() {
       const at = now();
       if (at - confirmedAt < maxAgeMs) return DONE;
-      if (flight && at - flight.startedAt < abandonMs) return flight.waited;
-      // A flight that slept through a freeze of the process is of no use any more.
-      flight?.controller.abort();
-      return at < retryAt ? DONE : start(at);
+      return flights.underWay(at) ?? (at < retryAt ? DONE : flights.start(at));
     },
     onChange(listener) {
       listeners.add(listener);
@@ -139,6 +160,19 @@ export function flagCache(options: FlagCacheOptions): FlagCache {
     },
     problem: () => problem,
   };
+}
+
+const olderFlags = (names: readonly string[]): FlagProblem => ({
+  code: 'flags_older',
+  message: `Older flags than the known ones were served and ignored: ${names.join(', ')}.`,
+});
+
+/** Everything that could be read is in use; this is about the rest. */
+function problemIn({ problems = [], off = [] }: ServedFlags): FlagProblem | null {
+  const seen = [...problems, ...off.map((name) => `${name} was switched off by hand`)];
+  if (seen.length === 0) return null;
+  const message = `Of the flags that were served not all can be used: ${seen.join('; ')}. What cannot be read stays as it was; a cutover that is switched off is served by its primary, until its flag is published again.`;
+  return { code: 'flags_invalid', message };
 }
 
 /** The host's listener must not break the refresh. */

@@ -1,14 +1,14 @@
 /**
  * What an application believes of the flags it is served, written by hand because a validation library weighs more than
- * the whole SDK. It accepts and refuses the same documents as `schemas/flags.ts`; a test compares the two.
+ * the whole SDK. A test compares it with `schemas/flags.ts`.
  *
- * One wrong value refuses the document, so the last good one stays. A flag without epoch is not one of ours, or was
- * switched off by hand: it is passed over.
+ * Each flag is judged by itself: one that cannot be read takes no stop and no rollback from the others. A flag without
+ * epoch is not one of ours, so it says nothing about a cutover that is called like it.
  */
 
 import { CrossfadeError } from '../core/base/errors.ts';
 import { CUTOVER_ID } from '../core/cutover/cutover.ts';
-import { type CutoverFlag, type FlagDocument, SYSTEM_FLAG, type SystemFlag } from '../core/routing/flags.ts';
+import { type CutoverFlag, type ServedFlags, SYSTEM_FLAG, type SystemFlag } from '../core/routing/flags.ts';
 import { MAX_SLICES } from '../core/routing/slices.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -44,9 +44,12 @@ const CUTOVER_CHECKS: Checks<CutoverFlag> = {
   validation: oneOf('strict', 'relaxed', 'disabled'),
   primary_read_only: isBoolean,
   shadow_is_primary: isBoolean,
-  allow: isTexts,
-  deny: isTexts,
+  allow: optional(isTexts),
+  deny: optional(isTexts),
 };
+
+/** AppConfig takes no empty lists. */
+const NO_LISTS: Pick<CutoverFlag, 'allow' | 'deny'> = { allow: [], deny: [] };
 
 const SYSTEM_CHECKS: Checks<SystemFlag> = {
   enabled: oneOf(true),
@@ -59,41 +62,68 @@ const SYSTEM_CHECKS: Checks<SystemFlag> = {
   migration_phase: isText,
 };
 
-/** @throws CrossfadeError `flags_invalid` with every problem. */
-export function checkFlagText(text: string): FlagDocument {
+/** @throws CrossfadeError `flags_invalid` when it is not JSON, or no document of ours. */
+export function checkFlagText(text: string): ServedFlags {
   let served: unknown;
   try {
     served = JSON.parse(text);
   } catch {
-    throw invalid([`${text.length} characters that are not JSON`]);
+    throw invalid(`${text.length} characters that are not JSON`);
   }
   return checkFlags(served);
 }
 
-/** The served form, flag name → attributes. @throws CrossfadeError `flags_invalid` with every problem. */
-export function checkFlags(served: unknown): FlagDocument {
-  if (!isFields(served)) throw invalid(['not an object']);
-  const problems: string[] = [];
-  const system = taken(SYSTEM_FLAG, served[SYSTEM_FLAG], SYSTEM_CHECKS, problems);
+/**
+ * The served form, flag name → attributes.
+ * @throws CrossfadeError `flags_invalid` when none of our flags is in it
+ */
+export function checkFlags(served: unknown): ServedFlags {
+  if (!isFields(served)) throw invalid('not an object');
   const cutovers: Record<string, CutoverFlag> = {};
+  const [off, refused, problems]: string[][] = [[], [], []];
+  const system = readSystem(served[SYSTEM_FLAG], problems!);
   for (const [name, flag] of Object.entries(served)) {
     if (name === SYSTEM_FLAG || !CUTOVER_ID.test(name)) continue;
-    if (isFields(flag) && (flag.epoch === undefined || flag.enabled === false)) continue;
-    cutovers[name] = taken(name, flag, CUTOVER_CHECKS, problems);
+    const list = isFields(flag) && (flag.enabled === false ? off : flag.epoch === undefined ? refused : null);
+    if (list) {
+      list.push(name);
+      continue;
+    }
+    const { right, wrong } = readFlag(name, flag, CUTOVER_CHECKS);
+    problems!.push(...wrong);
+    if (wrong.length > 0) refused!.push(name);
+    else cutovers[name] = { ...NO_LISTS, ...right } as CutoverFlag;
   }
-  if (problems.length > 0) throw invalid(problems);
-  return { system, cutovers };
+  const isForeign = served[SYSTEM_FLAG] === undefined && Object.keys(cutovers).length === 0;
+  if (isForeign) throw invalid('no flag of Crossfade is in it');
+  const lists = Object.entries({ off, refused, problems }).filter(([, list]) => list!.length > 0);
+  return { system, cutovers, ...Object.fromEntries(lists) };
 }
 
-/** The known attributes of a flag; each that is wrong or missing is a problem. */
-function taken<Flag>(name: string, flag: unknown, checks: Checks<Flag>, problems: string[]): Flag {
+/** What of it can be read is obeyed. */
+function readSystem(flag: unknown, problems: string[]): Partial<SystemFlag> {
+  if (flag === undefined || (isFields(flag) && flag.enabled === false)) {
+    problems.push(
+      `${SYSTEM_FLAG} is ${flag === undefined ? 'missing' : 'switched off'}, which stops every cutover that is not completed`,
+    );
+    return { enabled: false };
+  }
+  const { right, wrong } = readFlag(SYSTEM_FLAG, flag, SYSTEM_CHECKS);
+  problems.push(...wrong);
+  return right;
+}
+
+/** The known attributes of a flag that are right, and what is wrong with the others. */
+function readFlag<Flag>(name: string, flag: unknown, checks: Checks<Flag>) {
   const fields = isFields(flag) ? flag : {};
-  const entries = Object.entries<(value: unknown) => boolean>(checks).flatMap(([attribute, check]) => {
+  const right: Partial<Record<string, unknown>> = {};
+  const wrong: string[] = [];
+  for (const [attribute, check] of Object.entries<(value: unknown) => boolean>(checks)) {
     const value = fields[attribute];
-    if (!check(value)) problems.push(`${name}.${attribute} is ${seen(value)}`);
-    return value === undefined ? [] : [[attribute, value]];
-  });
-  return Object.fromEntries(entries) as Flag;
+    if (!check(value)) wrong.push(`${name}.${attribute} is ${seen(value)}`);
+    else if (value !== undefined) right[attribute] = value;
+  }
+  return { right: right as Partial<Flag>, wrong };
 }
 
 const isFields = (value: unknown): value is Fields =>
@@ -101,10 +131,10 @@ const isFields = (value: unknown): value is Fields =>
 
 const seen = (value: unknown) => (value === undefined ? 'missing' : String(JSON.stringify(value)).slice(0, 40));
 
-function invalid(problems: readonly string[]): CrossfadeError {
+function invalid(problem: string): CrossfadeError {
   return new CrossfadeError(
     'flags_invalid',
-    `The flags that were served are refused: ${problems.join('; ')}. The last good ones stay in use; look at what is deployed in AppConfig.`,
-    { details: { problems } },
+    `The flags that were served are refused: ${problem}. The last good ones stay in use; look at what is deployed in AppConfig.`,
+    { details: { problems: [problem] } },
   );
 }

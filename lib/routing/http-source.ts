@@ -5,7 +5,7 @@
  */
 
 import { CrossfadeError } from '../core/base/errors.ts';
-import type { FlagDocument } from '../core/routing/flags.ts';
+import type { ServedFlags } from '../core/routing/flags.ts';
 import type { FlagSource } from './flag-cache.ts';
 import { checkFlagText } from './flag-check.ts';
 
@@ -15,7 +15,7 @@ export type HttpSourceOptions = {
   /** Called for every request, so that short-lived tokens stay fresh. */
   token?: () => string | Promise<string>;
   fetch?: typeof globalThis.fetch;
-  parse?: (text: string) => FlagDocument;
+  parse?: (text: string) => ServedFlags;
 };
 
 const MAX_CHARACTERS = 1_048_576;

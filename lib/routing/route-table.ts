@@ -4,7 +4,7 @@
  */
 
 import type { Side } from '../core/cutover/cutover.ts';
-import type { FlagDocument } from '../core/routing/flags.ts';
+import { type FlagDocument, UNSEEN } from '../core/routing/flags.ts';
 import {
   bucketIn,
   CIRCUIT_OPEN,
@@ -43,32 +43,56 @@ export type RouteTable = {
   sliceOf(cutover: string, request: Pick<RouteRequest, 'key'>): number | null;
 };
 
-/** Without flags of a cutover everything stays on the primary. */
-export function undecided(reason: RouteReason, ageMs: number | null): ClientRoute {
-  return { side: 'primary', reason, stage: null, version: 0, slice: null, ageMs };
+/** Sides for as long as no flag says one: of cutovers that are completed, the shadow. */
+type DefaultSides = Readonly<Partial<Record<string, Side>>>;
+
+/** A decision without a flag. */
+export function undecided(reason: RouteReason, ageMs: number | null, side: Side = 'primary'): ClientRoute {
+  return { side, reason, stage: null, version: 0, slice: null, ageMs };
 }
 
-/** @param breaker of this process; the routing function has none, since it sees no outcomes */
-export function routeTable(environment: Environment, breaker: Breaker | null = null): RouteTable {
+type RouteTableOptions = {
+  environment: Environment;
+  /** Of this process. The routing function has none, since it sees no outcomes. */
+  breaker?: Breaker;
+  defaults?: DefaultSides;
+};
+
+export function routeTable({ environment, breaker, defaults = {} }: RouteTableOptions): RouteTable {
   let table: Map<string, PreparedRoute> | null = null;
+  const overrideOf = (cutover: string) => environment[`CROSSFADE_${cutover.toUpperCase()}`];
+
+  function withoutFlag(cutover: string, reason: RouteReason, ageMs: number | null): ClientRoute {
+    const override = overrideOf(cutover);
+    if (override === 'primary' || override === 'shadow') return undecided('override', ageMs, override);
+    const side = Object.hasOwn(defaults, cutover) ? defaults[cutover] : undefined;
+    return side === undefined ? undecided(reason, ageMs) : undecided('default', ageMs, side);
+  }
+
   return {
     use(document) {
       table = new Map(
         Object.entries(document.cutovers).map(([cutover, flag]) => [
           cutover,
-          prepareRoute(flag, document.system, environment[`CROSSFADE_${cutover.toUpperCase()}`]),
+          prepareRoute(flag, document.system, overrideOf(cutover)),
         ]),
       );
     },
     route(cutover, request, nowMs, confirmedAtMs) {
-      if (table === null) return undecided('no_flags', null);
+      if (table === null) return withoutFlag(cutover, 'no_flags', null);
       const ageMs = nowMs - confirmedAtMs;
       const prepared = table.get(cutover);
-      if (prepared === undefined) return undecided('unknown_cutover', ageMs);
+      if (prepared === undefined) return withoutFlag(cutover, 'unknown_cutover', ageMs);
+      if (prepared.flag === UNSEEN) return withoutFlag(cutover, 'switched_off', ageMs);
       const bucket = prepared.slices === null ? undefined : bucketIn(prepared, request);
       const slice = sliceIn(prepared, bucket ?? null);
       let decided = decideRoute(prepared, request, bucket);
-      if (breaker !== null && breaker.open > 0 && mayBeLeft(prepared, decided) && !breaker.admits(cutover, nowMs)) {
+      if (
+        breaker !== undefined &&
+        breaker.open > 0 &&
+        mayBeLeft(prepared, decided) &&
+        !breaker.admits(cutover, nowMs)
+      ) {
         decided = CIRCUIT_OPEN;
       }
       const flag = prepared.flag!;

@@ -1,6 +1,5 @@
 /** Routing inside a function: the SDK's flag cache and the same decision, without recording. */
 
-import { isCrossfadeError } from '../core/base/errors.ts';
 import type { FlagDocument } from '../core/routing/flags.ts';
 import type { RouteRequest } from '../core/routing/routing.ts';
 import { type FlagSource, flagCache } from './flag-cache.ts';
@@ -25,17 +24,24 @@ export type Router = {
 export function routingService(options: {
   source: FlagSource;
   environment: Readonly<Record<string, string | undefined>>;
-  monotonicMs: () => number;
-  /** Called for each flag document that cannot be used. */
+  /** See `elapsedClock`. */
+  elapsedMs: () => number;
+  /** Called for each answer of which something cannot be used. */
   refused: () => void;
 }): Router {
-  const flags = flagCache({ source: reporting(options.source, options.refused), now: options.monotonicMs });
-  const table = routeTable(options.environment);
+  const flags = flagCache({
+    source: options.source,
+    now: options.elapsedMs,
+    onProblem: ({ code }) => {
+      if (code === 'flags_invalid') options.refused();
+    },
+  });
+  const table = routeTable({ environment: options.environment });
   flags.onChange(table.use);
   return {
     refresh: () => flags.refreshIfStale(),
     route(cutover, request) {
-      const decision = table.route(cutover, request, options.monotonicMs(), flags.confirmedAtMs());
+      const decision = table.route(cutover, request, options.elapsedMs(), flags.confirmedAtMs());
       const flag = table.prepared(cutover)?.flag;
       return {
         ...decision,
@@ -45,19 +51,5 @@ export function routingService(options: {
       };
     },
     flags: () => flags.current(),
-  };
-}
-
-/** The same source; documents that it refuses are reported. */
-function reporting(source: FlagSource, refused: () => void): FlagSource {
-  return {
-    async fetch(signal) {
-      try {
-        return await source.fetch(signal);
-      } catch (error) {
-        if (isCrossfadeError(error) && error.code === 'flags_invalid') refused();
-        throw error;
-      }
-    },
   };
 }

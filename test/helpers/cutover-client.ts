@@ -1,8 +1,9 @@
 /** A client on flags of its own, whose code paths are settled by hand and whose clock only tests move. */
 
 import { vi } from 'vitest';
-import { type ClientOptions, createClient } from '../../lib/client/client.ts';
-import type { OutcomeBatch } from '../../lib/client/recorder.ts';
+import { createClient } from '../../lib/client/client.ts';
+import type { ClientOptions } from '../../lib/client/client-types.ts';
+import type { OutcomeBatch } from '../../lib/client/outcome.ts';
 import type { CutoverFlag } from '../../lib/core/routing/flags.ts';
 import { flagOf, systemFlagOf } from '../property/samples.ts';
 
@@ -13,7 +14,7 @@ export const PROMOTED = { read_ppm: 1_000_000, shadow_is_primary: true };
 export const READ = { cutover: 'planner', key: 'k', readonly: true, compare: true };
 
 export function stopTheClock(): void {
-  vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate'] });
+  vi.useFakeTimers({ toFake: ['performance', 'Date', 'setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate'] });
 }
 
 export async function bench(flag: Partial<CutoverFlag>, options: Partial<ClientOptions> = {}, system = systemFlagOf()) {

@@ -74,7 +74,7 @@ export function inMemoryComposition(declarations: readonly CutoverDeclaration[] 
       routingService({
         source: { fetch: async () => ({ document: parts.flags.served()! }) },
         environment: {},
-        monotonicMs: clock.monotonicMs,
+        elapsedMs: clock.monotonicMs,
         refused: () => {},
       }),
     upstream: async () => async () => ({ status: 200, headers: {}, cookies: [], body: new Uint8Array() }),

@@ -14,9 +14,10 @@ import { slicesOf } from './slices.ts';
 
 export const SYSTEM_FLAG = 'system';
 
-/** What a reader gets for one cutover. Every flag is `enabled`: AppConfig serves disabled flags without attributes. */
+/** What a reader gets for one cutover. */
 export type CutoverFlag = {
-  enabled: true;
+  /** False only at a reader: what is published is always true, and people can switch it off in AppConfig. */
+  enabled: boolean;
   stage: string;
   epoch: number;
   version: number;
@@ -36,7 +37,8 @@ export type CutoverFlag = {
 };
 
 export type SystemFlag = {
-  enabled: true;
+  /** False only at a reader, where it means the same as `emergency_stop`. */
+  enabled: boolean;
   version: number;
   emergency_stop: boolean;
   shadow_writes_enabled: boolean;
@@ -48,6 +50,36 @@ export type SystemFlag = {
 
 /** The flattened form that AppConfig serves: flag name → attributes. */
 export type FlagDocument = { system: SystemFlag; cutovers: Readonly<Record<string, CutoverFlag>> };
+
+/** Stands for a flag that was switched off before this reader ever saw it. */
+export const UNSEEN: CutoverFlag = {
+  enabled: false,
+  stage: 'unknown',
+  epoch: 0,
+  version: 0,
+  read_ppm: 0,
+  salt: '',
+  hash: 'murmur3_x86_32',
+  shadow_writes: false,
+  validation: 'disabled',
+  primary_read_only: false,
+  shadow_is_primary: false,
+  allow: [],
+  deny: [],
+};
+
+/** What a reader could make of a document, each flag by itself. A whole document is one of these, too. */
+export type ServedFlags = {
+  /** The attributes that could be read; `{ enabled: false }` where it is missing or was switched off. */
+  system: Partial<SystemFlag>;
+  cutovers: FlagDocument['cutovers'];
+  /** Switched off by hand: AppConfig serves these without their attributes. */
+  off?: readonly string[];
+  /** Of these something could not be read. */
+  refused?: readonly string[];
+  /** What could not be read, for people. */
+  problems?: readonly string[];
+};
 
 const LIST_LIMIT = 25;
 const ENTRY_LIMIT = 1024;

@@ -11,6 +11,8 @@ import { placeAmong, shareThreshold } from './slices.ts';
 export type RouteReason =
   | 'unknown_cutover'
   | 'no_flags'
+  | 'default'
+  | 'switched_off'
   | 'emergency_stop'
   | 'override'
   | 'override_invalid'
@@ -22,8 +24,11 @@ export type RouteReason =
   | 'circuit_open';
 
 export type RouteRequest = {
-  /** What the buckets are made of: user id, correlation id, row key. Without one, reads stay on the primary. */
-  key?: string | null;
+  /**
+   * What the buckets are made of: user id, correlation id, row key. A number is its text. Without one, and with one of
+   * another type, reads stay on the primary.
+   */
+  key?: string | number | bigint | null;
   operation?: string;
   groups?: readonly string[];
   environment?: string;
@@ -32,6 +37,12 @@ export type RouteRequest = {
 export type Route = { side: Side; reason: RouteReason };
 
 const WRITES = new Set(['write', 'insert', 'update', 'delete', 'upsert']);
+
+/** The text of a key; null for what cannot be one, such as an object, whose text would be everybody's. */
+export function keyOf(key: unknown): string | null {
+  if (typeof key === 'string') return key === '' ? null : key;
+  return typeof key === 'bigint' || (typeof key === 'number' && Number.isFinite(key)) ? String(key) : null;
+}
 
 /** Bucket of a key under a salt: murmur3_x86_32 of utf8(salt + ":" + key), 0 … 2³²−1. */
 export function bucketOf(salt: string, key: string): number {
@@ -61,6 +72,7 @@ export type PreparedRoute = {
 const primary = (reason: RouteReason): Route => ({ side: 'primary', reason });
 const shadow = (reason: RouteReason): Route => ({ side: 'shadow', reason });
 const UNKNOWN_CUTOVER = primary('unknown_cutover');
+const SWITCHED_OFF = primary('switched_off');
 const EMERGENCY_STOP = primary('emergency_stop');
 const OVERRIDE_PRIMARY = primary('override');
 const OVERRIDE_SHADOW = shadow('override');
@@ -98,9 +110,11 @@ function fixedRoute(
   override: string | undefined,
 ): Route | null {
   // Also what a plain object holds under the name 'constructor', which is a well-formed cutover id.
-  if (!flag?.enabled) return UNKNOWN_CUTOVER;
+  if (flag?.salt === undefined) return UNKNOWN_CUTOVER;
+  if (!flag.enabled) return SWITCHED_OFF;
   // After promotion the shadow is the table: stopping must not send readers to the old one.
-  if (system?.emergency_stop && !flag.shadow_is_primary) return EMERGENCY_STOP;
+  const isStopped = system?.emergency_stop || system?.enabled === false;
+  if (isStopped && !flag.shadow_is_primary) return EMERGENCY_STOP;
   if (override === 'primary') return OVERRIDE_PRIMARY;
   return override === 'shadow' ? OVERRIDE_SHADOW : null;
 }
@@ -110,9 +124,10 @@ export const sliceIn = ({ slices }: PreparedRoute, bucket: number | null): numbe
   slices === null || bucket === null ? null : placeAmong(bucket, slices);
 
 /** The bucket of a request's key; null without a key. */
-export function bucketIn({ prefix, flag }: PreparedRoute, { key }: RouteRequest): number | null {
-  if (key === undefined || key === null || key === '') return null;
-  return prefix === null || typeof key !== 'string' ? bucketOf(flag!.salt, key) : murmur3After(prefix, key);
+export function bucketIn({ prefix, flag }: PreparedRoute, request: RouteRequest): number | null {
+  const key = keyOf(request.key);
+  if (key === null) return null;
+  return prefix === null ? bucketOf(flag!.salt, key) : murmur3After(prefix, key);
 }
 
 /**
@@ -156,9 +171,10 @@ export function mayBeLeft(prepared: PreparedRoute, decided: Route): boolean {
 
 /** List entries are keys, `group:NAME` or `environment:NAME`. */
 function listed(list: readonly string[], request: RouteRequest): boolean {
+  const key = keyOf(request.key);
   return list.some(
     (entry) =>
-      entry === request.key ||
+      entry === key ||
       (entry.startsWith('group:') && (request.groups?.includes(entry.slice(6)) ?? false)) ||
       (entry.startsWith('environment:') && request.environment === entry.slice(12)),
   );

@@ -10,7 +10,7 @@ import { routingRoutes } from '../../../functions/route.ts';
 import { createClient } from '../../../lib/client/client.ts';
 import { crossfadeProvider } from '../../../lib/client/openfeature.ts';
 import type { CutoverState } from '../../../lib/core/cutover/cutover.ts';
-import { inShare, type RouteReason, type RouteRequest } from '../../../lib/core/routing/routing.ts';
+import { inShare, type RouteReason } from '../../../lib/core/routing/routing.ts';
 import { type GatewayBench, gatewayBench } from '../../helpers/gateway-bench.ts';
 import type { StageName } from '../../property/samples.ts';
 import { ask } from '../../property/served.ts';
@@ -95,15 +95,17 @@ const GROUPS = [[], ['beta'], ['staff', 'beta'], ['Beta', 'bet']];
 const ENVIRONMENTS = [undefined, 'staging', 'Staging'];
 const SHARES: Partial<Record<StageName, number>> = { dual_write: 0, r1: 10_000, r2: 500_000, full_100: 1_000_000 };
 
+type Asked = { key: string; groups?: readonly string[]; environment?: string };
+
 /** The rule in plain words: lists speak only while some reads may reach the shadow; a refusal before a permission. */
-function expected(stage: StageName, { allow, deny }: Lists, { key, groups = [], environment }: RouteRequest): Answer {
+function expected(stage: StageName, { allow, deny }: Lists, { key, groups = [], environment }: Asked): Answer {
   const reply = (side: string, reason: RouteReason) => ({ side, reason });
   if (stage === 'completed') return reply('shadow', 'share');
   const names = [key, ...groups.map((group) => `group:${group}`), environment && `environment:${environment}`];
   if (deny.some((entry) => names.includes(entry))) return reply('primary', 'denied');
   const share = SHARES[stage]!;
   if (share > 0 && allow.some((entry) => names.includes(entry))) return reply('shadow', 'allowed');
-  return reply(inShare('customer', key!, share) ? 'shadow' : 'primary', 'share');
+  return reply(inShare('customer', key, share) ? 'shadow' : 'primary', 'share');
 }
 
 const rows = Object.entries(LISTS).flatMap(([name, lists]) =>

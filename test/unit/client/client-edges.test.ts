@@ -37,7 +37,7 @@ describe('flags over HTTP', () => {
 
   it('are asked for with a token, then only if they changed', async () => {
     const { asked, source } = server();
-    expect(await source.fetch(signal)).toEqual({ document: FLAGS, ageMs: 0 });
+    expect(await source.fetch(signal)).toMatchObject({ document: FLAGS, ageMs: 0 });
     expect(await source.fetch(signal)).toEqual({ unchanged: true, ageMs: 0 });
     expect(asked[0]).toMatchObject({ authorization: 'Bearer now' });
     expect(asked[1]).toHaveProperty('if-none-match');
@@ -87,7 +87,7 @@ describe('the life of a Lambda', () => {
       },
       outcomes: async ({ windows }) => void done.push(`sent ${windows.length}`),
       environment: {},
-      flushIntervalMs: 1e6,
+      flushIntervalMs: 0,
     });
     const handle = async (event: { fails?: boolean }) => {
       done.push('handled');
@@ -115,17 +115,52 @@ describe('the life of a Lambda', () => {
     expect(done).toEqual(['flags', 'handled', 'sent 1', 'handled', 'sent 1']);
   });
 
-  it('never ends later because an outcome cannot be sent, and never fails because of it', async () => {
-    vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] });
-    const flags = { fetch: () => new Promise<never>(() => {}) };
-    const client = createClient({ flags, outcomes: () => new Promise(() => {}), environment: {}, flushDeadlineMs: 30 });
+  it('ends at most 50 ms later, once in ten seconds, while the API hangs: no invocation waits for the one before', async () => {
+    vi.useFakeTimers({ toFake: ['performance', 'Date', 'setTimeout', 'clearTimeout'] });
+    let asked = 0;
+    const outcomes = () => {
+      asked += 1;
+      return new Promise<never>(() => {});
+    };
+    const flags = { fetch: async () => ({ document: FLAGS }) };
+    const client = createClient({ flags, outcomes, environment: {}, onProblem: () => {} });
     const handler = withCrossfade(client, async () => {
       client.record({ cutover: 'customer', side: 'primary', latencyMs: 1, success: true });
       return 'answer';
     });
-    const answered = handler();
-    await vi.advanceTimersByTimeAsync(1_000);
-    expect(await answered).toBe('answer');
+    const took: number[] = [];
+    for (let invocation = 0; invocation < 30; invocation += 1) {
+      const startedMs = performance.now();
+      let endedMs = Number.NaN;
+      const answered = handler().then(() => {
+        endedMs = performance.now();
+      });
+      await vi.advanceTimersByTimeAsync(500);
+      await answered;
+      took.push(endedMs - startedMs);
+    }
+    expect(took.filter((ms) => ms > 0)).toEqual([50, 50]);
+    expect([took[0], asked]).toEqual([50, 3]);
+  });
+
+  it('sends at the end of an invocation after a freeze, although only the wall clock has gone on', async () => {
+    vi.useFakeTimers({ toFake: ['performance', 'Date', 'setTimeout', 'clearTimeout'] });
+    const sent: number[] = [];
+    const flags = { fetch: async () => ({ document: FLAGS }) };
+    const client = createClient({
+      flags,
+      outcomes: async ({ windows }) => void sent.push(windows.length),
+      environment: {},
+    });
+    const handler = withCrossfade(client, async () => {
+      client.record({ cutover: 'customer', side: 'primary', latencyMs: 1, success: true });
+    });
+    await handler();
+    await handler();
+    expect(sent).toEqual([1]);
+    vi.setSystemTime(Date.now() + 60_000);
+    await handler();
+    expect(sent).toEqual([1, 2]);
   });
 
   it('waits for comparisons only as long as it is told to', async () => {
@@ -133,7 +168,8 @@ describe('the life of a Lambda', () => {
     const flush = vi.spyOn(client, 'flush');
     await crossfadeMiddleware(client).after();
     await crossfadeMiddleware(client, { comparisonsMs: 50 }).after();
-    expect(flush.mock.calls).toEqual([[{ comparisonsMs: 0 }], [{ comparisonsMs: 50 }]]);
+    const end = { waitMs: 50, ifDue: true };
+    expect(flush.mock.calls).toEqual([[{ comparisonsMs: 0, ...end }], [{ comparisonsMs: 50, ...end }]]);
   });
 });
 

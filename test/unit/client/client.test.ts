@@ -2,8 +2,9 @@
 
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type ClientOptions, createClient } from '../../../lib/client/client.ts';
-import type { OutcomeBatch } from '../../../lib/client/recorder.ts';
+import { createClient } from '../../../lib/client/client.ts';
+import type { ClientOptions } from '../../../lib/client/client-types.ts';
+import type { OutcomeBatch } from '../../../lib/client/outcome.ts';
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
 import type { CutoverFlag, FlagDocument } from '../../../lib/core/routing/flags.ts';
 import { bucketOf } from '../../../lib/core/routing/routing.ts';
@@ -155,7 +156,7 @@ describe('I33 whatever the flags do', () => {
   ];
 
   it.each(failing)('when they %s, the answer is the primary', async (_name, source) => {
-    vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] });
+    vi.useFakeTimers({ toFake: ['performance', 'Date', 'setTimeout', 'clearTimeout'] });
     const { client } = bench(source);
     const refreshed = client.refresh();
     await vi.advanceTimersByTimeAsync(1_000);
@@ -165,7 +166,7 @@ describe('I33 whatever the flags do', () => {
   });
 
   it('once they were good, they stay when the source fails', async () => {
-    vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] });
+    vi.useFakeTimers({ toFake: ['performance', 'Date', 'setTimeout', 'clearTimeout'] });
     let good = true;
     const source: FlagSource = {
       fetch: async () => {
@@ -184,7 +185,7 @@ describe('I33 whatever the flags do', () => {
   });
 
   it('a stop that is published reaches the next call after a refresh', async () => {
-    vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] });
+    vi.useFakeTimers({ toFake: ['performance', 'Date', 'setTimeout', 'clearTimeout'] });
     let document = documentOf(FULL);
     const { client } = bench({ fetch: async () => ({ document }) });
     await client.refresh();
@@ -254,7 +255,7 @@ describe('outcomes', () => {
   });
 
   it('of a shadow that fails ten times open the breaker; after five seconds it is tried again', async () => {
-    vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] });
+    vi.useFakeTimers({ toFake: ['performance', 'Date', 'setTimeout', 'clearTimeout'] });
     const { client } = bench(serving(documentOf(FULL)));
     await client.refresh();
     const fail = (side: 'primary' | 'shadow', times: number) => {

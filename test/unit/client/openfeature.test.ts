@@ -10,7 +10,7 @@ import {
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createClient } from '../../../lib/client/client.ts';
 import { crossfadeProvider } from '../../../lib/client/openfeature.ts';
-import type { OutcomeBatch } from '../../../lib/client/recorder.ts';
+import type { OutcomeBatch } from '../../../lib/client/outcome.ts';
 import type { CutoverFlag, FlagDocument } from '../../../lib/core/routing/flags.ts';
 import { flagOf, systemFlagOf } from '../../property/samples.ts';
 
@@ -25,7 +25,7 @@ let sent: OutcomeBatch[];
 let domains = 0;
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] });
+  vi.useFakeTimers({ toFake: ['performance', 'Date', 'setTimeout', 'clearTimeout'] });
   served = documentOf(FULL);
   sent = [];
 });

@@ -3,7 +3,8 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { httpSink } from '../../../lib/client/http-sink.ts';
-import { type Outcome, type OutcomeBatch, type OutcomeSink, Recorder } from '../../../lib/client/recorder.ts';
+import type { Outcome, OutcomeBatch, OutcomeSink } from '../../../lib/client/outcome.ts';
+import { Recorder } from '../../../lib/client/recorder.ts';
 import { bucketIndex } from '../../../lib/core/gates/histogram.ts';
 import { outcomeReport } from '../../../lib/schemas/http.ts';
 
@@ -27,6 +28,7 @@ function bench(options: { sink?: OutcomeSink; flushIntervalMs?: number } = {}) {
     source: 'test',
     nextId: () => `flush-${++ids}`,
     now: () => clock.ms,
+    elapsedMs: () => clock.ms,
     flushIntervalMs: options.flushIntervalMs ?? 1_000_000,
   });
   return {
@@ -314,6 +316,7 @@ describe('sending', () => {
       source: 's',
       nextId: () => 'f',
       now: () => NOW,
+      elapsedMs: () => NOW,
       deadlineMs: 20,
       flushIntervalMs: 1e6,
     });

@@ -25,7 +25,7 @@ describe('comparing', () => {
     const run = { ...READ, primary: () => 'old', shadow };
     const quiet: [Partial<CutoverFlag>, Partial<CutoverRun<unknown>>][] = [
       [{ ...PRIMARY, shadow_writes: false }, {}],
-      [PRIMARY, { readonly: false }],
+      [PRIMARY, { readonly: false, compare: false }],
       [PRIMARY, { compare: false }],
       [PRIMARY, { compare: { sample: 0 } }],
     ];

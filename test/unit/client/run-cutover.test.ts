@@ -207,12 +207,23 @@ describe('a new path that serves', () => {
     expect(await client.runCutover<unknown>({ ...READ, primary: () => 'old', shadow: never })).toBe('old');
   });
 
-  it('that may write twice has no deadline, unless it names one', async () => {
-    const { client } = await bench(SHADOW);
-    const slow = () => new Promise((resolve) => setTimeout(resolve, 10_000, 'new'));
-    const answer = client.runCutover<unknown>({ cutover: 'planner', key: 'k', primary: () => 'old', shadow: slow });
-    await vi.advanceTimersByTimeAsync(10_000);
-    expect(await answer).toBe('new');
+  it.each([
+    ['on the new side', SHADOW, { shadow: 'new' }],
+    ['on the old side', PRIMARY, { primary: 'old' }],
+  ] as const)('that may write and hangs %s is recorded as failed, once, and is waited for', async (_, flag, sides) => {
+    const { client, window } = await bench(flag);
+    const [[side, value]] = Object.entries(sides) as [['primary' | 'shadow', string]];
+    const slow = () => new Promise((resolve) => setTimeout(resolve, 30_000, value));
+    const paths = { primary: () => 'other', shadow: () => 'other', [side]: slow };
+    const answer = client.runCutover<unknown>({ cutover: 'planner', key: 'k', ...paths });
+    await vi.advanceTimersByTimeAsync(9_900);
+    expect(await window(side)).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(400);
+    expect(await window(side)).toMatchObject({ count: 1, errors: 1 });
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(await answer).toBe(value);
+    expect(client.health().fallbacks).toBe(0);
+    await client.flush();
   });
 
   it('fails to its caller where falling back is not wanted, or after promotion', async () => {
@@ -225,12 +236,26 @@ describe('a new path that serves', () => {
     await expect(promoted.client.runCutover<unknown>(run)).rejects.toThrow('new');
   });
 
-  it('counts as failed when the application says so, and is served all the same', async () => {
+  it('counts as failed when the application says so, and the old one answers', async () => {
     const { client, window } = await bench(SHADOW);
     const run = { ...READ, primary: () => ({ status: 200 }), shadow: () => ({ status: 500 }) };
-    expect(await client.runCutover({ ...run, isFailure: ({ status }) => status >= 500 })).toEqual({ status: 500 });
+    const isFailure = ({ status }: { status: number }) => status >= 500;
+    expect(await client.runCutover({ ...run, isFailure })).toEqual({ status: 200 });
+    expect(await client.runCutover({ ...run, isFailure, fallback: false })).toEqual({ status: 500 });
+    const fallback = vi.fn(() => false);
+    expect(await client.runCutover({ ...run, isFailure, fallback })).toEqual({ status: 500 });
+    expect(fallback).toHaveBeenCalledWith({ status: 500 });
     await client.runCutover({ ...run, isFailure: throwing() as never });
-    expect(await window('shadow')).toMatchObject({ count: 2, errors: 1 });
+    expect(await window('shadow')).toMatchObject({ count: 4, errors: 3 });
+  });
+
+  it('is not run twice for a comparison that nobody asked for', async () => {
+    const { client } = await bench(SHADOW);
+    const run = { cutover: 'planner', key: 'k', compare: true, primary: () => 'old', shadow: () => 'new' };
+    await expect(client.runCutover(run)).rejects.toMatchObject({
+      code: 'invalid_config',
+      message: expect.stringContaining('readonly: true'),
+    });
   });
 });
 

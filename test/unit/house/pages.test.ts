@@ -94,7 +94,7 @@ describe('code in pages', () => {
     };
     expect(TYPESCRIPT.length).toBeGreaterThan(8);
     expect(compile(ROOT, [...TYPESCRIPT, wrong])).toEqual([
-      expect.stringMatching(/^x\.md:12 error TS\d+: .*'ClientOptions'/),
+      expect.stringMatching(/^x\.md:12 error TS\d+: .*'ClientOptions/),
     ]);
   });
 

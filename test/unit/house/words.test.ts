@@ -32,6 +32,7 @@ const FORWARDS =
 const OLD_NAMES = [
   'lib/core/base/old-names.ts',
   'lib/core/conditions/table.ts',
+  'lib/client/client-types.ts',
   'lib/client/client.ts',
   'lib/client/index.ts',
 ];

@@ -2,7 +2,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type OutcomeBatch, Recorder } from '../../../lib/client/recorder.ts';
+import type { OutcomeBatch } from '../../../lib/client/outcome.ts';
+import { Recorder } from '../../../lib/client/recorder.ts';
 import type { Criterion, MetricSum } from '../../../lib/core/cutover/criterion.ts';
 import { criteriaOf } from '../../../lib/core/holds/criteria.ts';
 import { metricFinding } from '../../../lib/core/holds/metric-finding.ts';
@@ -26,6 +27,7 @@ describe('what the SDK records', () => {
       source: 'me',
       nextId: () => ids.next().value!,
       now: () => NOW,
+      elapsedMs: () => NOW,
       sink: async (batch) => void sent.push(batch),
     });
     for (const outcome of outcomes)

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
-import { compareFlagAge, type FlagDocument } from '../../../lib/core/routing/flags.ts';
+import { compareFlagAge, type FlagDocument, type ServedFlags, UNSEEN } from '../../../lib/core/routing/flags.ts';
 import { type FlagSource, flagCache } from '../../../lib/routing/flag-cache.ts';
 import { mergeFlags } from '../../../lib/routing/flag-merge.ts';
 import { someFlags } from '../../helpers/contracts/flags.ts';
@@ -24,7 +24,7 @@ function scripted() {
     source,
     signals,
     fetches: () => signals.length,
-    answer: (document: FlagDocument) => waiting.shift()!.resolve({ document }),
+    answer: (document: ServedFlags) => waiting.shift()!.resolve({ document }),
     unchanged: () => waiting.shift()!.resolve({ unchanged: true }),
     fail: (error: unknown) => waiting.shift()!.reject(error),
   };
@@ -220,9 +220,10 @@ describe('I28 a reader never acts on a lower (epoch, version)', () => {
     expect(mergeFlags(before, stopped)).toEqual({ document: stopped, older: [] });
   });
 
-  it('a flag that is no longer served stays', () => {
-    const { document } = mergeFlags(FIRST, { ...FIRST, cutovers: {} });
-    expect(document.cutovers.customer).toEqual(FIRST.cutovers.customer);
+  it('a flag that an older document does not have yet stays', () => {
+    const newer = someFlags({ version: 2, systemVersion: 2 });
+    const { document } = mergeFlags(newer, { ...someFlags({ systemVersion: 1 }), cutovers: {} });
+    expect(document).toEqual(newer);
   });
 
   const anyFlags = fc
@@ -260,7 +261,7 @@ describe('I28 a reader never acts on a lower (epoch, version)', () => {
   });
 
   it('a reader that takes what it is served is caught', () => {
-    const naive: typeof mergeFlags = (_known, served) => ({ document: served, older: [] });
+    const naive: typeof mergeFlags = (_known, served) => ({ document: served as FlagDocument, older: [] });
     expect(() =>
       fc.assert(
         fc.property(fc.array(anyFlags, { maxLength: 8 }), (documents) => firstStepBack(documents, naive) === null),
@@ -275,5 +276,89 @@ describe('I28 a reader never acts on a lower (epoch, version)', () => {
         expect(mergeFlags(document, served).document).toEqual(document);
       }),
     );
+  });
+});
+
+describe('each flag is judged by itself', () => {
+  const invoiceAt = (version: number) => someFlags({ version }).cutovers.customer!;
+  const both = (at: Parameters<typeof someFlags>[0], version: number): FlagDocument => {
+    const { system, cutovers } = someFlags(at);
+    return { system, cutovers: { ...cutovers, invoice: invoiceAt(version) } };
+  };
+
+  it('one that cannot be read keeps its last good value and takes no stop from the others', () => {
+    const stopped = { ...both({ systemVersion: 2, stop: true, readPpm: 0 }, 4), refused: ['customer'] };
+    const { customer: _, ...cutovers } = stopped.cutovers;
+    const { document } = mergeFlags(both({}, 3), { ...stopped, cutovers });
+    expect(document).toEqual({
+      system: stopped.system,
+      cutovers: { customer: someFlags().cutovers.customer, invoice: invoiceAt(4) },
+    });
+  });
+
+  it.each<[string, Partial<ServedFlags>]>([
+    ['switched off', { off: ['customer'] }],
+    ['served no more', {}],
+  ])('one that is %s is no side for the shadow, until it is served again or promoted', (_what, how) => {
+    const known = someFlags();
+    const gone = { ...known, ...how, cutovers: {} };
+    const off = mergeFlags(known, gone).document;
+    expect(off.cutovers.customer).toEqual({ ...known.cutovers.customer, enabled: false });
+    expect(mergeFlags(off, known).document).toEqual(known);
+    expect(mergeFlags(off, someFlags({ version: 2 })).document).toEqual(off);
+    const promoted = { ...known, cutovers: { customer: { ...known.cutovers.customer!, shadow_is_primary: true } } };
+    expect(mergeFlags(promoted, gone).document).toEqual(promoted);
+  });
+
+  it('warm and cold processes take one that is switched off alike', () => {
+    const served = { ...someFlags(), cutovers: {}, off: ['customer'] };
+    expect(mergeFlags(null, served).document.cutovers.customer).toBe(UNSEEN);
+    for (const known of [null, someFlags()])
+      expect(mergeFlags(known, served).document.cutovers.customer!.enabled).toBe(false);
+  });
+
+  it('what cannot be read of the system is as it was; without a past it stops', () => {
+    const { migration_phase: _, emergency_stop: __, ...readable } = someFlags({ systemVersion: 2 }).system;
+    const known = { ...someFlags(), system: { ...someFlags().system, migration_phase: 'phase2' } };
+    const served = { ...someFlags(), system: readable };
+    expect(mergeFlags(known, served).document.system).toEqual({
+      ...readable,
+      migration_phase: 'phase2',
+      emergency_stop: false,
+    });
+    expect(mergeFlags(null, served).document.system).toEqual({
+      ...readable,
+      migration_phase: 'none',
+      emergency_stop: true,
+    });
+  });
+
+  it('the problem is said for as long as such flags are served, while their age is that of the rest', async () => {
+    const seen: string[] = [];
+    const script = scripted();
+    const cache = flagCache({ source: script.source, now, onProblem: ({ message }) => seen.push(message) });
+    const refreshing = cache.refreshIfStale();
+    script.answer({ ...someFlags(), refused: ['invoice'], problems: ['invoice.read_ppm is -1'] });
+    await refreshing;
+    expect(cache.current()).toMatchObject({ ageMs: 0, problem: { code: 'flags_invalid' } });
+    await advance(15_000);
+    const again = cache.refreshIfStale();
+    script.unchanged();
+    await again;
+    expect(cache.current()).toMatchObject({
+      ageMs: 0,
+      problem: { message: expect.stringContaining('invoice.read_ppm') },
+    });
+    expect(seen).toHaveLength(2);
+  });
+
+  it('flags that were kept are known at once, as old as they are, and are asked for again', async () => {
+    const script = scripted();
+    const cache = flagCache({ source: script.source, now, kept: { document: FIRST, ageMs: 90_000 } });
+    expect(cache.current()).toEqual({ document: FIRST, ageMs: 90_000 });
+    const refreshing = cache.refreshIfStale();
+    script.answer(SECOND);
+    await refreshing;
+    expect(cache.current()).toEqual({ document: SECOND, ageMs: 0 });
   });
 });

@@ -10,7 +10,34 @@ import { someFlags } from '../../helpers/contracts/flags.ts';
 const served = ({ system, cutovers }: FlagDocument = someFlags()): Record<string, unknown> => ({ system, ...cutovers });
 const customer = (change: object) => ({ ...served(), customer: { ...someFlags().cutovers.customer, ...change } });
 
-/** The server's schema and the hand-written check of applications: one table for both. */
+/** What makes a flag of ours unreadable, attribute by attribute. */
+const WRONG: readonly (readonly [string, Readonly<Record<string, unknown>>])[] = [
+  ['a negative share', { read_ppm: -1 }],
+  ['a share above one million', { read_ppm: 1_000_001 }],
+  ['a share between two parts per million', { read_ppm: 0.5 }],
+  ['a share as text', { read_ppm: '5' }],
+  ['no share', { read_ppm: undefined }],
+  ['slices that are no list', { slices: 10_000 }],
+  ['a slice that ends at nothing', { slices: [0, 10_000] }],
+  ['a slice that ends at the whole', { slices: [1_000_000] }],
+  ['slices that do not rise', { slices: [10_000, 10_000] }],
+  ['a slice between two parts per million', { slices: [0.5] }],
+  ['more than eight slices', { slices: [1, 2, 3, 4, 5, 6, 7, 8] }],
+  ['a part held back that is more than all', { hold_back_ppm: 1_000_001 }],
+  ['an epoch as text', { epoch: '1' }],
+  ['a null epoch', { epoch: null }],
+  ['a negative version', { version: -1 }],
+  ['a version beyond exact numbers', { version: 2 ** 53 }],
+  ['another hash', { hash: 'sha256' }],
+  ['an unknown validation', { validation: 'lenient' }],
+  ['a list with a number in it', { allow: ['a', 1] }],
+  ['a text in place of a list', { deny: 'a' }],
+  ['a switch as text', { shadow_is_primary: 'false' }],
+  ['no salt', { salt: null }],
+  ['enabled as text', { enabled: 'yes' }],
+];
+
+/** The strict reader of what is stored, and the one of applications, which judges each flag by itself. */
 const READERS = [
   ['schema', parseFlags, parseFlagText],
   ['check by hand', checkFlags, checkFlagText],
@@ -18,12 +45,12 @@ const READERS = [
 
 describe.each(READERS)('served flags, read by the %s', (_name, read, readText) => {
   it('are taken when they are right, whatever else is beside them', () => {
-    expect(read(served())).toEqual(someFlags());
-    expect(readText(JSON.stringify(served()))).toEqual(someFlags());
-    expect(
-      read({ ...served(), checkout: { enabled: true, limit: 5 }, 'Foreign-1': { enabled: true, epoch: 'x' } }),
-    ).toEqual(someFlags());
-    expect(read(customer({ extra: 1, _updatedAt: 'now' }))).toEqual(someFlags());
+    expect(read(served())).toMatchObject(someFlags());
+    expect(readText(JSON.stringify(served()))).toMatchObject(someFlags());
+    const foreign = { checkout: { enabled: true, limit: 5 }, 'Foreign-1': { enabled: true, epoch: 'x' } };
+    expect(read({ ...served(), ...foreign })).toMatchObject(someFlags());
+    expect(Object.keys(read({ ...served(), ...foreign }).cutovers)).toEqual(['customer']);
+    expect(read(customer({ extra: 1, _updatedAt: 'now' }))).toMatchObject(someFlags());
   });
 
   it('a flag of the version before, which tells no slices, is taken', () => {
@@ -32,40 +59,12 @@ describe.each(READERS)('served flags, read by the %s', (_name, read, readText) =
   });
 
   it('a flag without epoch, or switched off by hand, is passed over', () => {
-    const without = { system: someFlags().system, cutovers: {} };
-    expect(read({ ...served(), customer: { enabled: false } })).toEqual(without);
-    expect(read(customer({ epoch: undefined }))).toEqual(without);
-    expect(read(customer({ enabled: false }))).toEqual(without);
-  });
-
-  it.each([
-    ['a negative share', { read_ppm: -1 }],
-    ['a share above one million', { read_ppm: 1_000_001 }],
-    ['a share between two parts per million', { read_ppm: 0.5 }],
-    ['a share as text', { read_ppm: '5' }],
-    ['no share', { read_ppm: undefined }],
-    ['slices that are no list', { slices: 10_000 }],
-    ['a slice that ends at nothing', { slices: [0, 10_000] }],
-    ['a slice that ends at the whole', { slices: [1_000_000] }],
-    ['slices that do not rise', { slices: [10_000, 10_000] }],
-    ['a slice between two parts per million', { slices: [0.5] }],
-    ['more than eight slices', { slices: [1, 2, 3, 4, 5, 6, 7, 8] }],
-    ['a part held back that is more than all', { hold_back_ppm: 1_000_001 }],
-    ['an epoch as text', { epoch: '1' }],
-    ['a null epoch', { epoch: null }],
-    ['a negative version', { version: -1 }],
-    ['a version beyond exact numbers', { version: 2 ** 53 }],
-    ['another hash', { hash: 'sha256' }],
-    ['an unknown validation', { validation: 'lenient' }],
-    ['a list with a number in it', { allow: ['a', 1] }],
-    ['a text in place of a list', { deny: 'a' }],
-    ['a switch as text', { shadow_is_primary: 'false' }],
-    ['no salt', { salt: null }],
-    ['enabled as text', { enabled: 'yes' }],
-  ])('%s refuses the document', (_what, change) => {
-    expect(() => read(customer(change))).toThrow(expect.objectContaining({ code: 'flags_invalid' }));
-    const attribute = Object.keys(change)[0]!;
-    expect(() => read(customer(change))).toThrow(new RegExp(`customer\\.${attribute}`));
+    for (const document of [
+      { ...served(), customer: { enabled: false } },
+      customer({ epoch: undefined }),
+      customer({ enabled: false }),
+    ])
+      expect(read(document)).toMatchObject({ system: someFlags().system, cutovers: {} });
   });
 
   it.each([
@@ -73,9 +72,7 @@ describe.each(READERS)('served flags, read by the %s', (_name, read, readText) =
     ['a list', []],
     ['a text', 'flags'],
     ['nothing', {}],
-    ['no system flag', { customer: someFlags().cutovers.customer }],
-    ['a system flag that was switched off', { ...served(), system: { enabled: false } }],
-    ['a flag that is no object', { ...served(), customer: 5 }],
+    ["somebody else's flags", { checkout: { enabled: true } }],
   ])('%s is refused', (_what, value) => {
     expect(() => read(value)).toThrow(expect.objectContaining({ code: 'flags_invalid' }));
   });
@@ -83,17 +80,72 @@ describe.each(READERS)('served flags, read by the %s', (_name, read, readText) =
   it.each(['', '<html></html>', '{"system":{"ena', 'null', '"x"'])('the text %j is refused', (text) => {
     expect(() => readText(text)).toThrow(expect.objectContaining({ code: 'flags_invalid' }));
   });
+});
+
+describe('the schema of what is stored', () => {
+  it.each(WRONG)('%s refuses the document', (_what, change) => {
+    const attribute = Object.keys(change)[0]!;
+    expect(() => parseFlags(customer(change))).toThrow(expect.objectContaining({ code: 'flags_invalid' }));
+    expect(() => parseFlags(customer(change))).toThrow(new RegExp(`customer\\.${attribute}`));
+  });
+
+  it.each([
+    ['no system flag', { customer: someFlags().cutovers.customer }],
+    ['a system flag that was switched off', { ...served(), system: { enabled: false } }],
+    ['a flag that is no object', { ...served(), customer: 5 }],
+  ])('%s is refused', (_what, value) => {
+    expect(() => parseFlags(value)).toThrow(expect.objectContaining({ code: 'flags_invalid' }));
+  });
 
   it('every problem is named at once', () => {
     const wrong = { ...customer({ read_ppm: -1, salt: 5 }), system: { ...someFlags().system, readonly: 'no' } };
-    expect(() => read(wrong)).toThrow(/system\.readonly.*customer\.read_ppm.*customer\.salt/s);
+    expect(() => parseFlags(wrong)).toThrow(/system\.readonly.*customer\.read_ppm.*customer\.salt/s);
+  });
+});
+
+describe('an application', () => {
+  const invoice = someFlags({ version: 9 }).cutovers.customer!;
+
+  it.each(WRONG)('%s: that flag alone is refused, and named', (_what, change) => {
+    const seen = checkFlags({ ...customer(change), invoice });
+    const attribute = Object.keys(change)[0]!;
+    expect(seen).toMatchObject({ system: someFlags().system, cutovers: { invoice }, refused: ['customer'] });
+    expect(Object.keys(seen.cutovers)).toEqual(['invoice']);
+    expect(seen.problems).toEqual([expect.stringMatching(`^customer\\.${attribute} is `)]);
+  });
+
+  it('takes of the system flag what it can read', () => {
+    const stopped = { ...someFlags({ stop: true }).system, migration_phase: 5 };
+    const seen = checkFlags({ ...served(), system: stopped });
+    expect(seen.system).toMatchObject({ emergency_stop: true, version: 1 });
+    expect(seen.system).not.toHaveProperty('migration_phase');
+    expect(seen.problems).toEqual(['system.migration_phase is 5']);
+  });
+
+  it.each([
+    ['missing', { customer: someFlags().cutovers.customer }],
+    ['switched off', { ...served(), system: { enabled: false } }],
+  ])('takes a system flag that is %s for a stop', (what, document) => {
+    expect(checkFlags(document).system).toEqual({ enabled: false });
+    expect(checkFlags(document).problems).toEqual([expect.stringContaining(`system is ${what}`)]);
+  });
+
+  it('needs no lists: AppConfig takes no empty ones', () => {
+    const { allow: _, deny: __, ...without } = someFlags().cutovers.customer!;
+    expect(checkFlags({ ...served(), customer: without }).cutovers.customer).toMatchObject({ allow: [], deny: [] });
   });
 });
 
 describe('both readers', () => {
-  it('take and refuse the same documents, and make the same of them', () => {
+  /** The strict one of a document that the other one takes without a problem. */
+  const strictly = (document: unknown): unknown => {
+    const { off, refused, problems, ...flags } = checkFlags(document);
+    return problems?.length ? 'flags_invalid' : flags;
+  };
+
+  it('find fault with the same documents, and make the same of the others', () => {
     const attribute = fc.constantFrom(
-      ...Object.keys(someFlags().cutovers.customer!),
+      ...Object.keys(someFlags().cutovers.customer!).filter((name) => !['allow', 'deny'].includes(name)),
       ...Object.keys(someFlags().system),
       'other',
     );
@@ -129,7 +181,7 @@ describe('both readers', () => {
             writable: true,
           });
         }
-        expect(outcome(checkFlags, document)).toEqual(outcome(parseFlags, document));
+        expect(outcome(strictly, document)).toEqual(outcome(parseFlags, document));
       }),
       { numRuns: 2_000 },
     );
@@ -140,11 +192,11 @@ describe('both readers', () => {
       const flags = document as Record<string, { read_ppm?: number }>;
       return parseFlags({ ...flags, customer: { ...flags.customer, read_ppm: 0 } });
     };
-    expect(outcome(careless, customer({ read_ppm: -1 }))).not.toEqual(outcome(checkFlags, customer({ read_ppm: -1 })));
+    expect(outcome(careless, customer({ read_ppm: -1 }))).not.toEqual(outcome(strictly, customer({ read_ppm: -1 })));
   });
 });
 
-function outcome(read: (document: unknown) => FlagDocument, document: unknown): unknown {
+function outcome(read: (document: unknown) => unknown, document: unknown): unknown {
   try {
     return read(document);
   } catch (error) {

@@ -147,6 +147,12 @@ describe('the order of the rules', () => {
   };
   const everything = { allow: [key], deny: [key], read_ppm: MILLION };
   const cases: readonly Case[] = [
+    {
+      name: 'switched off by hand',
+      expected: ['primary', 'switched_off'],
+      flag: { enabled: false },
+      override: 'shadow',
+    },
     { name: 'no flag', expected: ['primary', 'unknown_cutover'], flag: null, override: 'shadow' },
     {
       name: 'stop before override',
@@ -295,10 +301,12 @@ describe('the order of the rules', () => {
     },
   );
 
-  it('gives every reason there is but no_flags, which only a reader without flags can give', () => {
+  it('gives every reason there is but those of a reader without flags', () => {
     const reasons: Record<RouteReason, true> = {
       unknown_cutover: true,
       no_flags: true,
+      default: true,
+      switched_off: true,
       emergency_stop: true,
       override: true,
       override_invalid: true,
@@ -310,7 +318,7 @@ describe('the order of the rules', () => {
       circuit_open: true,
     };
     const given = new Set<string>(cases.map(({ expected }) => expected[1]));
-    expect(Object.keys(reasons).filter((reason) => !given.has(reason))).toEqual(['no_flags']);
+    expect(Object.keys(reasons).filter((reason) => !given.has(reason))).toEqual(['no_flags', 'default']);
   });
 
   it('every operation that writes goes to the side that is written', () => {

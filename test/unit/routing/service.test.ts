@@ -18,7 +18,7 @@ function served(answers: readonly (() => Awaited<ReturnType<FlagSource['fetch']>
       },
     },
     environment: {},
-    monotonicMs: () => nowMs,
+    elapsedMs: () => nowMs,
     refused: () => {
       refused += 1;
     },

@@ -1,0 +1,18 @@
+/** A script that ends has sent what it recorded: Node says when nothing is left to do, and waits for what is begun then. */
+
+type Sender = { flush(): Promise<void> };
+
+const senders = new Set<Sender>();
+let isListening = false;
+
+/** Has `sender` send when the process has nothing else to do. Said again for what is recorded after that. */
+export function sendAtExit(sender: Sender): void {
+  senders.add(sender);
+  if (isListening) return;
+  isListening = true;
+  process.on('beforeExit', () => {
+    const all = [...senders];
+    senders.clear();
+    for (const one of all) void one.flush();
+  });
+}
