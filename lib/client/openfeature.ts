@@ -48,22 +48,30 @@ export function crossfadeProvider(client: Client, { staleMs = 60_000 }: Provider
   const events = new OpenFeatureEventEmitter();
   const freshness = freshnessOf(events, staleMs);
   let known: FlagDocument | null = null;
-  const stopListening = client.onFlags((document) => {
-    const flagsChanged = changedFlags(known, document);
-    known = document;
-    // The first flags are readiness, which the SDK announces itself unless it has given up waiting.
-    if (flagsChanged) events.emit(ProviderEvents.ConfigurationChanged, { flagsChanged });
-    else freshness.arrived();
-  });
+  /** Null after a shutdown, until it is registered again. */
+  let stopListening: (() => void) | null = listen();
 
-  function resolve<T>(cutover: string, fallback: T, context: EvaluationContext, valueFor: (route: ClientRoute) => T) {
+  function listen(): () => void {
+    return client.onFlags((document) => {
+      const flagsChanged = changedFlags(known, document);
+      known = document;
+      // The first flags are readiness, which the SDK announces itself unless it has given up waiting.
+      if (flagsChanged) events.emit(ProviderEvents.ConfigurationChanged, { flagsChanged });
+      else freshness.arrived();
+    });
+  }
+
+  function resolve<T>(cutover: string, fallback: T, context: EvaluationContext, valueFor: ValueFor<T> | null) {
+    if (!stopListening) return failed(fallback, ErrorCode.PROVIDER_NOT_READY, 'The provider is shut down.');
     const route = client.route(cutover, requestOf(context));
     if (route.reason === 'no_flags') {
       return failed(fallback, ErrorCode.PROVIDER_NOT_READY, 'No flags were read yet.');
     }
+    // Before its type is looked at: of a flag that is not ours another provider may know more.
     if (route.reason === 'unknown_cutover') {
       return failed(fallback, ErrorCode.FLAG_NOT_FOUND, `No cutover '${cutover}' is known.`);
     }
+    if (!valueFor) return failed(fallback, ErrorCode.TYPE_MISMATCH, NO_SUCH_TYPE);
     const isStale = freshness.seen(route.ageMs ?? 0);
     return {
       value: valueFor(route),
@@ -78,24 +86,40 @@ export function crossfadeProvider(client: Client, { staleMs = 60_000 }: Provider
     runsOn: 'server',
     events,
     async initialize() {
-      await client.refresh();
-      if (client.health().flagAgeMs !== null) return;
+      stopListening ??= listen();
+      if (await learned(client)) return;
       freshness.missed();
       const why = client.health().flagProblem?.message ?? 'They were not answered in time.';
       throw new CrossfadeError('flags_unavailable', `No flags could be read at the start. ${why}`, { retryable: true });
     },
     async onClose() {
-      stopListening();
+      stopListening?.();
+      stopListening = null;
       await client.close();
     },
     resolveBooleanEvaluation: async (cutover, fallback, context) =>
       resolve(cutover, fallback, context, ({ side }) => side === 'shadow'),
     resolveStringEvaluation: async (cutover, fallback, context) =>
       resolve<string>(cutover, fallback, context, ({ side }) => side),
-    resolveNumberEvaluation: async (_cutover, fallback) => noSuchType(fallback),
-    resolveObjectEvaluation: async <T extends JsonValue>(_cutover: string, fallback: T) => noSuchType(fallback),
+    resolveNumberEvaluation: async (cutover, fallback, context) => resolve(cutover, fallback, context, null),
+    resolveObjectEvaluation: async <T extends JsonValue>(cutover: string, fallback: T, context: EvaluationContext) =>
+      resolve(cutover, fallback, context, null),
     track: (name, context, details) => track(client, name, context, details),
   };
+}
+
+type ValueFor<T> = (route: ClientRoute) => T;
+
+const PAUSE_MS = 50;
+
+/** True as soon as there are flags; false when the source has said that there are none. */
+async function learned(client: Client): Promise<boolean> {
+  for (;;) {
+    await client.refresh();
+    const { flagAgeMs, flagProblem } = client.health();
+    if (flagAgeMs !== null || flagProblem !== null) return flagAgeMs !== null;
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
 }
 
 /** Tells the SDK when the flags become stale and when they are good again, once each. */
@@ -147,8 +171,7 @@ function failed<T>(value: T, errorCode: ErrorCode, errorMessage: string): Resolu
   return { value, reason: StandardResolutionReasons.ERROR, errorCode, errorMessage };
 }
 
-const noSuchType = <T>(fallback: T) =>
-  failed(fallback, ErrorCode.TYPE_MISMATCH, 'A cutover is a boolean (true: the new side) or the name of a side.');
+const NO_SUCH_TYPE = 'A cutover is a boolean (true: the new side) or the name of a side.';
 
 /**
  * An event that is called like a cutover is the outcome of an operation: `latencyMs` (or the event's value), `success`

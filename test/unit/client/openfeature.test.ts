@@ -2,6 +2,8 @@
 
 import {
   ErrorCode,
+  InMemoryProvider,
+  MultiProvider,
   OpenFeature,
   ProviderEvents,
   ProviderStatus,
@@ -224,6 +226,65 @@ describe('the life of the provider', () => {
       ProviderEvents.Stale,
       ProviderEvents.Ready,
     ]);
+  });
+
+  it('waits for flags that take longer than a request would', async () => {
+    const slow = documentOf(FULL);
+    const fetch = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+      return { document: slow };
+    };
+    const crossfade = createClient({ flags: { fetch }, outcomes: async () => {}, environment: {} });
+    const domain = `test-${++domains}`;
+    const ready = OpenFeature.setProviderAndWait(domain, crossfadeProvider(crossfade));
+    await vi.advanceTimersByTimeAsync(1_600);
+    await ready;
+    expect(OpenFeature.getClient(domain).providerStatus).toBe(ProviderStatus.READY);
+  });
+
+  it('in error after two seconds without an answer', async () => {
+    const crossfade = createClient({
+      flags: { fetch: () => new Promise(() => {}) },
+      outcomes: async () => {},
+      environment: {},
+      onProblem: () => {},
+    });
+    const ready = OpenFeature.setProviderAndWait(`test-${++domains}`, crossfadeProvider(crossfade)).catch(String);
+    await vi.advanceTimersByTimeAsync(2_100);
+    expect(await ready).toContain('No flags could be read');
+  });
+
+  it('2.5.1, 1.6.1: answers with the default after a shutdown, and anew when it is registered again', async () => {
+    const { provider, crossfade } = await bench();
+    const domain = `test-${++domains}`;
+    await OpenFeature.setProviderAndWait(domain, provider);
+    await provider.onClose?.();
+    const ask = () => provider.resolveBooleanEvaluation('customer', false, KEY, console);
+    expect(await ask()).toMatchObject({ value: false, errorCode: ErrorCode.PROVIDER_NOT_READY });
+    await provider.initialize?.();
+    expect(await ask()).toMatchObject({ value: true });
+    const announced: unknown[] = [];
+    provider.events?.addHandler(ProviderEvents.ConfigurationChanged, (details) => void announced.push(details));
+    served = documentOf({ read_ppm: 0, version: 8 });
+    await vi.advanceTimersByTimeAsync(15_000);
+    await crossfade.refresh();
+    expect(announced).toMatchObject([{ flagsChanged: ['customer'] }]);
+  });
+
+  it('lets another provider answer for flags of every type that are not ours', async () => {
+    const { provider } = await bench();
+    const theirs = new InMemoryProvider({
+      limit: { variants: { on: 7 }, defaultVariant: 'on', disabled: false },
+      theme: { variants: { on: { dark: true } }, defaultVariant: 'on', disabled: false },
+      banner: { variants: { on: true }, defaultVariant: 'on', disabled: false },
+    });
+    const domain = `test-${++domains}`;
+    await OpenFeature.setProviderAndWait(domain, new MultiProvider([{ provider }, { provider: theirs }]));
+    const client = OpenFeature.getClient(domain);
+    expect(await client.getNumberValue('limit', 0)).toBe(7);
+    expect(await client.getObjectValue('theme', {})).toEqual({ dark: true });
+    expect(await client.getBooleanValue('banner', false)).toBe(true);
+    expect(await client.getBooleanValue('customer', false, KEY)).toBe(true);
   });
 
   it('2.5.1: is shut down with its outcomes sent', async () => {
