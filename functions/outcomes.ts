@@ -2,6 +2,7 @@
 
 import { composeApi } from '../lib/compose/api.ts';
 import { CrossfadeError } from '../lib/core/base/errors.ts';
+import { plainReport } from '../lib/flows/forwards/plain-outcomes.ts';
 import { recordOutcomes } from '../lib/flows/forwards/record-outcomes.ts';
 import { outcomeReport } from '../lib/schemas/http.ts';
 import { route, withOldPaths } from './http/route.ts';
@@ -18,11 +19,12 @@ export const outcomeRoutes = withOldPaths([
     scope: 'outcomes:write',
     summary: 'Adds operations to the minute windows.',
     body: outcomeReport,
-    handle: async ({ ports, cutovers }, { body: outcomes }) => {
-      const recorded = await recordOutcomes(ports, await cutovers(), {
-        ...outcomes,
-        windows: outcomes.windows.map((window) => ({ ...window, latency: numericKeys(window.latency) })),
-      });
+    handle: async ({ ports, cutovers }, { body, actor }) => {
+      const report =
+        'operations' in body
+          ? plainReport(body, { flushId: ports.ids.next(), source: actor, nowMs: ports.clock.now() })
+          : { ...body, windows: body.windows.map((window) => ({ ...window, latency: numericKeys(window.latency) })) };
+      const recorded = await recordOutcomes(ports, await cutovers(), report);
       const nothing = recorded.accepted === 0 && recorded.refused.length > 0;
       if (nothing) {
         const [first] = recorded.refused;

@@ -7,6 +7,7 @@ import { PATH } from '../lib/schemas/path.ts';
 import { type RouteRequestBody, readRoutedCutover, routeBatch, routeQuery } from '../lib/schemas/route-request.ts';
 import { routesOf } from './http/route.ts';
 import { httpHandler } from './middleware.ts';
+import { ofrepRoutes } from './routing-routes/ofrep.ts';
 
 async function decideAll({ router }: RoutingComposition, requests: readonly RouteRequestBody[]) {
   await router.refresh();
@@ -28,6 +29,7 @@ async function flagsOf({ router }: RoutingComposition): Promise<{ document: Flag
 const route = routesOf<RoutingComposition>();
 
 export const routingRoutes = [
+  ...ofrepRoutes,
   route({
     method: 'GET',
     path: '/v1/route/{cutover}',

@@ -52,7 +52,7 @@ const BUDGETS = {
   backfill: 600,
   verify: 600,
   tick: 600,
-  client: 34,
+  client: 40,
 };
 
 /** What `exports` of package.json name. */

@@ -18,29 +18,14 @@ import {
 import { canonicalJson } from '../core/base/canonical-json.ts';
 import { CrossfadeError } from '../core/base/errors.ts';
 import type { FlagDocument } from '../core/routing/flags.ts';
-import type { RouteReason, RouteRequest } from '../core/routing/routing.ts';
+import { OPENFEATURE_REASONS } from '../core/routing/openfeature-reasons.ts';
+import type { RouteRequest } from '../core/routing/routing.ts';
 import type { ClientRoute } from '../routing/route-table.ts';
 import type { Client } from './client-types.ts';
 
 export type ProviderOptions = {
   /** Flags older than this make the provider stale. */
   staleMs?: number;
-};
-
-const REASONS: Record<RouteReason, string> = {
-  unknown_cutover: StandardResolutionReasons.ERROR,
-  no_flags: StandardResolutionReasons.ERROR,
-  default: StandardResolutionReasons.DEFAULT,
-  switched_off: StandardResolutionReasons.DISABLED,
-  emergency_stop: StandardResolutionReasons.DISABLED,
-  override: StandardResolutionReasons.STATIC,
-  override_invalid: StandardResolutionReasons.SPLIT,
-  write: StandardResolutionReasons.TARGETING_MATCH,
-  denied: StandardResolutionReasons.TARGETING_MATCH,
-  allowed: StandardResolutionReasons.TARGETING_MATCH,
-  no_key: StandardResolutionReasons.DEFAULT,
-  share: StandardResolutionReasons.SPLIT,
-  circuit_open: StandardResolutionReasons.DISABLED,
 };
 
 /** @example await OpenFeature.setProviderAndWait(crossfadeProvider(crossfade)) */
@@ -76,7 +61,7 @@ export function crossfadeProvider(client: Client, { staleMs = 60_000 }: Provider
     return {
       value: valueFor(route),
       variant: route.side,
-      reason: isStale ? StandardResolutionReasons.STALE : REASONS[route.reason],
+      reason: isStale ? StandardResolutionReasons.STALE : OPENFEATURE_REASONS[route.reason],
       flagMetadata: metadataOf(route),
     };
   }

@@ -92,6 +92,42 @@ const window = z.strictObject({
   onlyShadow: count.optional(),
   onlyPrimary: count.optional(),
 });
+const MAX_DURATIONS = 10_000;
+const MAX_BOUNDS = 200;
+const durationMs = z.number().min(0).max(3_600_000);
+/** As a program without the SDK says it, with what it leaves out filled in. */
+const plain = z
+  .strictObject({
+    cutover: z.string().max(64),
+    operation: window.shape.operation.default('read'),
+    minute: window.shape.minute.optional(),
+    side: window.shape.side,
+    slice: window.shape.slice.nullable(),
+    durationsMs: z.array(durationMs).max(MAX_DURATIONS).optional(),
+    histogram: z
+      .strictObject({
+        boundsMs: z.array(durationMs.gt(0)).min(1).max(MAX_BOUNDS),
+        counts: z
+          .array(count)
+          .min(2)
+          .max(MAX_BOUNDS + 1),
+      })
+      .refine(
+        ({ boundsMs, counts }) => counts.length === boundsMs.length + 1,
+        'counts has one entry more than boundsMs',
+      )
+      .refine(({ boundsMs }) => boundsMs.every((bound, i) => i === 0 || bound > boundsMs[i - 1]!), 'boundsMs must rise')
+      .optional(),
+    errors: count.optional(),
+    keyless: count.optional(),
+    left: count.optional(),
+    checks: count.optional(),
+    mismatches: count.optional(),
+  })
+  .refine(
+    ({ durationsMs, histogram }) => (durationsMs === undefined) !== (histogram === undefined),
+    'say how long the operations took, with either durationsMs or histogram',
+  );
 const MAX_METRICS = 200;
 const figure = z.number().min(-1e15).max(1e15);
 const metricSum = z.strictObject({
@@ -104,9 +140,10 @@ const metricSum = z.strictObject({
   squares: z.number().min(0).max(1e30),
 }) satisfies z.ZodType<MetricAddition>;
 const MAX_WINDOWS = 1_000;
+const name = z.string().regex(/^[\x21-\x7e]{1,100}$/);
 const report = z.strictObject({
-  flushId: z.string().regex(/^[\x21-\x7e]{1,100}$/),
-  source: z.string().regex(/^[\x21-\x7e]{1,100}$/),
+  flushId: name,
+  source: name,
   windows: z.array(window).max(MAX_WINDOWS),
   /** Values and flags that the application recorded, for criteria. */
   metrics: z.array(metricSum).max(MAX_METRICS).optional(),
@@ -116,8 +153,15 @@ const report = z.strictObject({
   /** Share of its memory that the sender uses; a little more than all of it before it is ended. */
   memory: z.number().min(0).max(10).optional(),
 });
+const plainReport = z.strictObject({
+  /** The same one sent twice is counted once. Default: a new one, so what is sent again is counted again. */
+  flushId: name.optional(),
+  /** Name of the sending process among others. Default: the subject of the token. */
+  source: name.optional(),
+  operations: z.array(plain).min(1).max(MAX_WINDOWS),
+});
 
-export const outcomeReport = input(report, 'The outcome report', {
+const windowReport = input(report, 'The outcome report', {
   known: Object.keys(window.shape),
   first: atMost(
     'windows',
@@ -125,6 +169,15 @@ export const outcomeReport = input(report, 'The outcome report', {
     (count) => `The report has ${count} windows; ${MAX_WINDOWS} are allowed in one.`,
   ),
 });
+const operationReport = input(plainReport, 'The outcome report', {
+  known: ['cutover', 'side', 'durationsMs', 'histogram', 'slice', 'operation'],
+});
+
+/** `windows` as the SDK adds them up, or `operations` with durations or counts between bounds. */
+export const outcomeReport: Input<z.output<typeof report> | z.output<typeof plainReport>> = {
+  schema: z.union([report, plainReport]),
+  read: (body) => ('operations' in (body as object) ? operationReport : windowReport).read(body),
+};
 
 const limit = z
   .string()

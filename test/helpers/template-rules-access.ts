@@ -25,6 +25,8 @@ export const ROUTE_SCOPES: Readonly<Record<string, string | null>> = {
   'GET /v1/route/{cutover}': 'route:read',
   'POST /v1/route': 'route:read',
   'GET /v1/flags/served': 'route:read',
+  'POST /ofrep/v1/evaluate/flags': 'route:read',
+  'POST /ofrep/v1/evaluate/flags/{flag}': 'route:read',
   'POST /v1/outcomes': 'outcomes:write',
   'GET /v1/openapi.json': 'control:read',
   'GET /v1/cutovers': 'control:read',

@@ -1,6 +1,6 @@
 /**
  * I32 Lists, groups and environments are one table for everybody who asks: the SDK, routing over HTTP one by one and in a
- * batch, the gateway and the OpenFeature provider give the same side for the same reason. SQL has its own, on a server.
+ * batch, the gateway, the OpenFeature provider and its protocol give the same side for the same reason. SQL has its own, on a server.
  */
 
 import { OpenFeature } from '@openfeature/server-sdk';
@@ -56,11 +56,12 @@ async function everybody(
   return async (key: string, groups: readonly string[]): Promise<Record<string, Answer>> => {
     const given = { ...(groups.length > 0 ? { groups } : {}), ...(environment === undefined ? {} : { environment }) };
     const query = { key, ...given, ...(groups.length > 0 ? { groups: groups.join(',') } : {}) };
-    const [single, batch, gateway, details] = await Promise.all([
+    const [single, batch, gateway, details, ofrep] = await Promise.all([
       ask(http, { method: 'GET', path: '/v1/route/chat', query: query as Record<string, string> }),
       ask(http, { path: '/v1/route', body: { requests: [{ cutover: 'chat', key, ...given }] } }),
       bench.call({ headers: { 'x-correlation-id': key, 'x-edge-groups': groups.join(', ') } }),
       feature.getStringDetails('chat', 'none', { targetingKey: key, ...given, groups: [...groups] }),
+      ask(http, { path: '/ofrep/v1/evaluate/flags/chat', body: { context: { targetingKey: key, ...given } } }),
     ]);
     const answer = ({ side, reason }: Answer): Answer => ({ side, reason });
     return {
@@ -72,6 +73,7 @@ async function everybody(
         reason: gateway.headers['x-crossfade-reason']!,
       },
       openfeature: { side: details.value, reason: String(details.flagMetadata.reason) },
+      ofrep: ofrepAnswer(ofrep.body as OfrepBody),
     };
   };
 }
@@ -94,6 +96,9 @@ const KEYS = ['ada', 'bob', 'beta', 'carol@example.com', 'group:beta'];
 const GROUPS = [[], ['beta'], ['staff', 'beta'], ['Beta', 'bet']];
 const ENVIRONMENTS = [undefined, 'staging', 'Staging'];
 const SHARES: Partial<Record<StageName, number>> = { dual_write: 0, r1: 10_000, r2: 500_000, full_100: 1_000_000 };
+
+type OfrepBody = { variant: string; metadata: { routeReason: string } };
+const ofrepAnswer = ({ variant, metadata }: OfrepBody): Answer => ({ side: variant, reason: metadata.routeReason });
 
 type Asked = { key: string; groups?: readonly string[]; environment?: string };
 

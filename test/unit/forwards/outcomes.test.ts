@@ -2,7 +2,10 @@
 
 import type { DynamoDBStreamEvent } from 'aws-lambda';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import type { OutcomeBatch } from '../../../lib/client/outcome.ts';
+import { Recorder } from '../../../lib/client/recorder.ts';
 import { initialState } from '../../../lib/core/cutover/cutover.ts';
+import { bucketIndex } from '../../../lib/core/gates/histogram.ts';
 import { cutoverFlag, systemFlag } from '../../../lib/core/routing/flags.ts';
 import { record } from '../../../lib/core/stage/evolve.ts';
 import { declarationOf, NOW, PLAN, stateIn, systemOf } from '../../property/samples.ts';
@@ -97,6 +100,59 @@ describe('POST /v1/outcomes', () => {
     expect((await stored())[0]!.count).toBe(3);
     await send([WINDOW], { flushId: 'flush-2' });
     expect((await stored())[0]!.count).toBe(6);
+  });
+
+  describe('of a program without the SDK', () => {
+    const tell = async (body: object) => ask(await load('outcomes'), { path: '/v1/outcomes', body });
+
+    it('takes durations as they are, of the minute of now, as the SDK would have counted them', async () => {
+      const operations = [{ cutover: 'customer', side: 'shadow', durationsMs: [12, 12, 0, 3_600_000], errors: 1 }];
+      expect(await tell({ operations })).toMatchObject({ status: 200, body: { accepted: 1, refused: [] } });
+      const sent: OutcomeBatch[] = [];
+      const recorder = new Recorder({
+        source: 's',
+        nextId: () => 'f',
+        now: () => NOW,
+        elapsedMs: () => NOW,
+        sink: async (batch) => void sent.push(batch),
+      });
+      for (const latencyMs of [12, 12, 0, 3_600_000])
+        recorder.record({ cutover: 'customer', side: 'shadow', latencyMs, success: latencyMs !== 0 });
+      await recorder.flush();
+      const [{ latency, count, errors }] = sent[0]!.windows as [OutcomeBatch['windows'][number]];
+      expect(await stored()).toMatchObject([{ latency, count, errors, minute: MINUTE, side: 'shadow' }]);
+    });
+
+    it('takes counts between bounds, with the slice and operation of their keys', async () => {
+      const histogram = { boundsMs: [5, 10, 25], counts: [10, 4, 0, 1] };
+      const operations = [{ cutover: 'customer', side: 'primary', operation: 'list', slice: 2, histogram }];
+      expect(await tell({ operations })).toMatchObject({ status: 200 });
+      const [part] = await served.windows.readParts('customer', MINUTE, MINUTE);
+      expect(part).toMatchObject({ slice: 2, operation: 'list', window: { count: 15 } });
+      const { latency } = part!.window;
+      expect([latency[bucketIndex(5)], latency[bucketIndex(10)], latency[bucketIndex(3_600_000)]]).toEqual([10, 4, 1]);
+    });
+
+    it('counts a report again that names no flush, and once that names one', async () => {
+      const operations = [{ cutover: 'customer', side: 'shadow', slice: null, durationsMs: [1] }];
+      for (let n = 0; n < 2; n += 1) await tell({ operations });
+      for (let n = 0; n < 2; n += 1) await tell({ operations, flushId: 'same' });
+      expect(await stored()).toMatchObject([{ count: 3 }]);
+    });
+
+    it.each([
+      ['no durations', {}],
+      ['durations twice', { durationsMs: [1], histogram: { boundsMs: [1], counts: [1, 1] } }],
+      ['a negative duration', { durationsMs: [-1] }],
+      ['a count too few', { histogram: { boundsMs: [1, 2], counts: [1, 1] } }],
+      ['bounds that do not rise', { histogram: { boundsMs: [2, 2], counts: [1, 1, 1] } }],
+      ['more errors than operations', { durationsMs: [1], errors: 2 }],
+      ['an unknown word', { durationsMs: [1], duration: 5 }],
+    ])('refuses %s and changes nothing', async (_what, over) => {
+      const operations = [{ cutover: 'customer', side: 'shadow', ...over }];
+      expect(await tell({ operations })).toMatchObject({ status: 400 });
+      expect(await stored()).toEqual([]);
+    });
   });
 
   it.each([

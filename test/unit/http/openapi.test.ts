@@ -39,7 +39,7 @@ const OPERATIONS = operationsOf(DOCUMENT);
 // The page's own three routes are for it alone.
 const DEPLOYED = Object.fromEntries(
   Object.entries(ROUTE_SCOPES)
-    .filter(([key]) => / \/(v1|gateway)\//.test(key))
+    .filter(([key]) => / \/(v1|gateway|ofrep)\//.test(key))
     .map(([key, scope]) => [key.replace('+}', '}'), scope]),
 );
 const scopes = (document: typeof DOCUMENT) =>
@@ -109,6 +109,10 @@ const BODIES: Readonly<Record<string, object>> = {
   'POST /v1/route': {
     requests: [{ cutover: 'customer', key: '5', operation: 'read', groups: ['a'], environment: 'e' }],
   },
+  'POST /ofrep/v1/evaluate/flags': {
+    context: { targetingKey: '5', groups: ['a'], environment: 'e', operation: 'read' },
+  },
+  'POST /ofrep/v1/evaluate/flags/{flag}': { context: { targetingKey: '5' } },
   // Two, so that one which cannot be counted is no reason to refuse all.
   'POST /v1/outcomes': { flushId: 'f', source: 's', windows: [WINDOW, WINDOW] },
 };
@@ -121,6 +125,7 @@ const IN_PATH: Readonly<Record<string, string>> = {
   phase: 'first',
   alert: 'customer.errors',
   experiment: 'customer.checkout',
+  flag: 'customer',
 };
 const HEADERS = { 'idempotency-key': 'k', 'if-match': '"0"' };
 
