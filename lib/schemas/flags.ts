@@ -30,8 +30,9 @@ const cutoverFlagSchema = z.object({
   validation: z.enum(['strict', 'relaxed', 'disabled']),
   primary_read_only: z.boolean(),
   shadow_is_primary: z.boolean(),
-  allow: z.array(z.string()),
-  deny: z.array(z.string()),
+  // AppConfig takes no empty list, so an empty one is left out.
+  allow: z.array(z.string()).default([]),
+  deny: z.array(z.string()).default([]),
 }) satisfies z.ZodType<CutoverFlag>;
 
 const systemFlagSchema = z.object({

@@ -111,6 +111,7 @@ function checkValue(name: string, value: unknown, flag: unknown, problems: Probl
 }
 
 function checkAttribute(value: unknown, constraints: Fields | null, at: string, problems: Problems): void {
+  if (!isPublished(value)) problems.push(`${at} is ${JSON.stringify(value)?.slice(0, 40)}: ${PUBLISHED}`);
   if (Array.isArray(value) && value.length > MOST_ENTRIES)
     problems.push(`${at} has ${value.length} entries, at most ${MOST_ENTRIES} are possible`);
   for (const text of Array.isArray(value) ? value : [value]) {
@@ -119,6 +120,15 @@ function checkAttribute(value: unknown, constraints: Fields | null, at: string, 
   }
   if (constraints && !satisfies(value, constraints))
     problems.push(`${at} is ${JSON.stringify(value)?.slice(0, 40)} and violates ${JSON.stringify(constraints)}`);
+}
+
+const PUBLISHED =
+  'a value is a text, a number, a boolean, or an array of either texts or numbers; an empty array is both';
+
+/** As the published JSON schema has it, whose `oneOf` an empty array fits twice. */
+function isPublished(value: unknown): boolean {
+  if (!Array.isArray(value)) return ['string', 'number', 'boolean'].includes(typeof value);
+  return ['string', 'number'].filter((type) => value.every((entry) => typeof entry === type)).length === 1;
 }
 
 function satisfies(value: unknown, constraints: Fields): boolean {

@@ -55,7 +55,8 @@ const SYSTEM_ATTRIBUTES: Attributes<SystemFlag> = {
  *   `invalid_identifier` for a name it cannot take.
  */
 export function storedFlags(document: FlagDocument): string {
-  const values: Record<string, CutoverFlag | SystemFlag> = { ...document.cutovers, [SYSTEM_FLAG]: document.system };
+  const all: Record<string, CutoverFlag | SystemFlag> = { ...document.cutovers, [SYSTEM_FLAG]: document.system };
+  const values = Object.fromEntries(Object.entries(all).map(([name, flag]) => [name, withoutEmptyLists(flag)]));
   const problems = Object.entries(values).flatMap(([name, flag]) => problemsOf(name, flag));
   const flags = Object.fromEntries(Object.entries(values).map(([name, flag]) => [name, definitionOf(name, flag)]));
   const stored = canonicalJson({ version: '1', flags, values });
@@ -78,6 +79,10 @@ export function storedFlags(document: FlagDocument): string {
     { details: { problems } },
   );
 }
+
+/** By the schema that AWS publishes an array is of texts or of numbers, and never of both: an empty one is refused. */
+const withoutEmptyLists = (flag: object): object =>
+  Object.fromEntries(Object.entries(flag).filter(([, value]) => !Array.isArray(value) || value.length > 0));
 
 /** What a flag does not have is not defined for it either: definitions are most of the document. */
 function definitionOf(name: string, flag: object) {

@@ -107,7 +107,8 @@ describe.each([
 describe('row 66: flags that are deployed wrong', () => {
   /** As somebody deploys it by hand: attributes of any name, without our constraints. */
   const stored = (flag: object) => {
-    const values = { customer: { ...flagOf({ version: 8, read_ppm: 0 }), ...flag }, system: systemFlagOf() };
+    const { allow: _allow, deny: _deny, ...published } = flagOf({ version: 8, read_ppm: 0 });
+    const values = { customer: { ...published, ...flag }, system: systemFlagOf() };
     const typeOf = (value: unknown) =>
       Array.isArray(value) ? { type: 'array', elements: { type: typeof (value[0] ?? '') } } : { type: typeof value };
     const definitionOf = ([name, { enabled: _, ...attributes }]: [string, Record<string, unknown>]) => {

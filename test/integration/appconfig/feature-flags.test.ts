@@ -58,6 +58,13 @@ describe('what a feature flag profile takes', () => {
       /violates/,
     ],
     ['a constraint of no known type', flagsOf(constrained({ type: 'object' }), {}), /the type "object"/],
+    [
+      'an empty list, which fits the published schema twice',
+      flagsOf(constrained({ type: 'array' }), { limit: [] }),
+      /both/,
+    ],
+    ['a list of texts and numbers', flagsOf(constrained({ type: 'array' }), { limit: ['a', 1] }), /either texts or/],
+    ['an object for a value', flagsOf(constrained({ type: 'string' }), { limit: {} }), /a value is a text/],
     ['a pattern beside an enum', flagsOf(constrained({ type: 'string', pattern: 'a', enum: ['a'] }), {}), /both/],
   ])('not %s', async (_what, content, problem) => {
     await expect(store(own, content)).rejects.toMatchObject({ name: 'BadRequestException' });
