@@ -158,6 +158,31 @@ export function outcomeOfHandler(status: number): CallOutcome {
   return says ? outcome : 'unknown';
 }
 
+/** Whom it does not know, a service has not answered: the first time the caller's own token was there. */
+const UNANSWERED = new Set([401, 403, 407]);
+
+/** What was to be removed is not there: an earlier attempt may have done it. */
+const isGone = (method: string, status: number): boolean => method === 'DELETE' && (status === 404 || status === 410);
+
+type Attempt = { isService: boolean; method: string; attempts: number };
+
+/** What the other side means with its answer to a forwarded write. */
+export function outcomeOfSending({ isService, method, attempts }: Attempt, status: number): CallOutcome {
+  if (!isService) return outcomeOfHandler(status);
+  return attempts > 1 && isGone(method, status) ? 'applied' : outcomeOfStatus(status);
+}
+
+/**
+ * What a side means that is asked again about a write in doubt. A conflict may be that write itself, still at work; one that
+ * stays is a refusal.
+ */
+export function outcomeOfAsking({ isService, method, attempts }: Attempt, status: number): CallOutcome {
+  if (status === 409 && attempts < MAX_ATTEMPTS) return 'unknown';
+  if (!isService) return outcomeOfHandler(status);
+  if (isGone(method, status)) return 'applied';
+  return UNANSWERED.has(status) ? 'unknown' : outcomeOfStatus(status);
+}
+
 /**
  * After a failed attempt: when to try again, or why not.
  * @param repeatable true when a second application does no harm
@@ -173,24 +198,6 @@ export function afterFailure(
   if (outcome === 'unknown' && !repeatable) return { kind: 'quarantine', code: 'copy_in_doubt' };
   if (forward.attempts < MAX_ATTEMPTS) return again;
   return { kind: 'quarantine', code: outcome === 'refused' ? 'refused' : 'copy_in_doubt' };
-}
-
-/**
- * True when a later write, which the authoritative side has, removes what this one is about: whether this one was applied
- * makes no difference then. Where what was there before is loaded meanwhile, such a write finds nothing to change:
- *
- *   old service   PATCH tasks/7 ─ DELETE tasks/7 ─ read for the load: no task 7
- *   new service                                                                 PATCH tasks/7 ─→ 404, for ever
- */
-export function isSuperseded(forward: ForwardHead, later: readonly ForwardHead[]): boolean {
-  return later.some(
-    ({ side, status, request: { method, path, query } }) =>
-      side === forward.side &&
-      status === 'ready' &&
-      method === 'DELETE' &&
-      query === '' &&
-      (forward.request.path === path || forward.request.path.startsWith(`${path}/`)),
-  );
 }
 
 /** @param attempts made so far, at least one */

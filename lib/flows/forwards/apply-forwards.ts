@@ -4,7 +4,6 @@
  * forwarded write is still there, and its claim ends by itself.
  */
 
-import { MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverDeclaration, CutoverState, Side } from '../../core/cutover/cutover.ts';
 import { writesShadow } from '../../core/cutover/switches.ts';
 import {
@@ -15,21 +14,20 @@ import {
   type ForwardHead,
   type ForwardProblemCode,
   isRepeatable,
-  isSuperseded,
   nextStep,
   otherSide,
-  outcomeOfHandler,
-  outcomeOfStatus,
+  outcomeOfAsking,
+  outcomeOfSending,
   placeOfForward,
 } from '../../core/forwards/forward.ts';
-import { emptyWindow } from '../../core/gates/minute-window.ts';
+import { isMoot, isRemoved, isReplaced, sameInDoubt, stepInDoubt } from '../../core/forwards/later-writes.ts';
 import type { Ports } from '../../ports/ports.ts';
 
 export type AppliedForwards = { applied: number; dropped: number; postponed: number; quarantined: number };
 
 export type ApplyPorts = Pick<
   Ports,
-  'clock' | 'realNow' | 'ids' | 'state' | 'forwards' | 'attempts' | 'deliver' | 'windows' | 'log'
+  'clock' | 'realNow' | 'ids' | 'state' | 'forwards' | 'attempts' | 'deliver' | 'log'
 >;
 
 /** Longest call of one side. Its claim lasts as long as two of them and what lies between. */
@@ -63,12 +61,11 @@ export async function applyForwards(
   only?: string,
 ): Promise<AppliedForwards> {
   const done = { applied: 0, dropped: 0, postponed: 0, quarantined: 0 };
-  const [state, system, heads] = await Promise.all([
-    ports.state.readCutover(declaration.id),
-    ports.state.readSystem(),
-    ports.forwards.open(declaration.id, only),
-  ]);
-  if (!state || heads.length === 0) return done;
+  const heads = await ports.forwards.open(declaration.id, only);
+  if (heads.length === 0) return done;
+  // Read afterwards, so that it is never older than the authority that one of them was written under.
+  const [state, system] = await Promise.all([ports.state.readCutover(declaration.id), ports.state.readSystem()]);
+  if (!state) return done;
   const work = { ports, declaration, state, writesOn: writesShadow(state, system), deadlineMs, done };
   const shards = new Map<number, ForwardHead[]>();
   for (const head of heads) {
@@ -106,46 +103,105 @@ async function applyInOrder(work: Work, heads: readonly ForwardHead[]): Promise<
 
 async function carryOut(work: Work, head: ForwardHead, followers: readonly ForwardHead[]): Promise<Progress> {
   const { ports, state, done } = work;
+  if (isMoot(head, followers, keysKnown(work))) return putAside(work, head);
   const nowMs = ports.realNow();
   const step = nextStep(head, state, work.writesOn, nowMs);
   if (step === 'wait') return 'blocked';
+  if (step === 'settle') {
+    const before = await beforeAsking(work, head);
+    if (before !== 'ask') return before;
+  }
   const by = ports.ids.next();
-  const claimed = await ports.attempts.claim(head.cutover, head.id, { by, nowMs, untilMs: nowMs + CLAIM_MS });
+  const claimed = await claim(work, head, by);
   if (!claimed) return 'blocked';
   if (step === 'drop') {
     done.dropped += 1;
     ports.log.event('forward_dropped', { cutover: head.cutover, side: head.side, stage: state.stage });
-    return (await ports.attempts.finish(head.cutover, head.id, by)) ? 'done' : 'blocked';
+    return finish(work, head, by);
   }
-  if (step === 'settle') {
-    const settled = await settle(work, claimed, by, followers.length > 0);
-    if (settled !== 'known') return settled;
+  if (claimed.status !== 'ready') {
+    const asked = await ask(work, claimed, by);
+    if (asked !== 'known') return asked;
   }
   return send(work, claimed, by, followers);
 }
 
+function claim({ ports }: Work, { cutover, id }: ForwardHead, by: string): Promise<Forward | null> {
+  const nowMs = ports.realNow();
+  return ports.attempts.claim(cutover, id, { by, nowMs, untilMs: nowMs + CLAIM_MS });
+}
+
+const finish = async ({ ports }: Work, { cutover, id }: ForwardHead, by: string): Promise<Progress> =>
+  (await ports.attempts.finish(cutover, id, by)) ? 'done' : 'blocked';
+
+/** Later writes have said all there is to know of it. */
+async function putAside(work: Work, head: ForwardHead): Promise<Progress> {
+  const { ports } = work;
+  const by = ports.ids.next();
+  if (head.status === 'quarantined') {
+    if (!(await ports.forwards.discard(head.cutover, head.id))) return 'blocked';
+  } else if (!(await claim(work, head, by)) || (await finish(work, head, by)) !== 'done') return 'blocked';
+  return superseded(work, head);
+}
+
+function superseded({ ports, done }: Work, head: ForwardHead): Progress {
+  done.dropped += 1;
+  ports.log.event('forward_superseded', { cutover: head.cutover, side: head.side });
+  return 'done';
+}
+
+/** What is in doubt is asked about only where no later write answers for it, and none could be undone. */
+async function beforeAsking(work: Work, head: ForwardHead): Promise<'ask' | Progress> {
+  const { ports } = work;
+  // As they are now: much may have been written since the list was made.
+  const later = (await ports.forwards.open(head.cutover, head.orderKey)).filter(({ id }) => id > head.id);
+  const step = stepInDoubt(head, later, keysKnown(work), ports.realNow());
+  if (step.kind === 'moot') return putAside(work, head);
+  if (mayRepeat(work, head)) {
+    if (step.kind === 'ask') return 'ask';
+    if (step.kind === 'first') return askFirst(work, step.last);
+    if (step.kind === 'wait' || (step.kind === 'expect' && hasAuthority(work, head))) return 'blocked';
+  }
+  const by = ports.ids.next();
+  const claimed = await claim(work, head, by);
+  if (!claimed) return 'blocked';
+  return quarantine(work, claimed, by, {
+    code: 'outcome_unknown',
+    text: `whether the ${otherSide(head.side)} has it is not known, and it may not be repeated`,
+  });
+}
+
+/** Where a later one is known to be had or refused, the earlier one is looked at again. */
+async function askFirst(work: Work, last: ForwardHead): Promise<Progress> {
+  const by = work.ports.ids.next();
+  const claimed = await claim(work, last, by);
+  if (!claimed) return 'blocked';
+  const asked = await ask(work, claimed, by);
+  if (asked === 'known') await work.ports.attempts.postpone(last.cutover, last.id, by, work.ports.realNow());
+  return asked === 'away' ? 'away' : 'blocked';
+}
+
+const hasAuthority = ({ state }: Work, { side }: ForwardHead): boolean => otherSide(side) === authoritativeSide(state);
+
+/** A side that lost its authority still says the truth of a key that it knows; writes to the other one wait meanwhile. */
+const mayRepeat = (work: Work, forward: ForwardHead): boolean =>
+  keysKnown(work) || (repeatable(work, forward) && hasAuthority(work, forward));
+
 /** Asks the authoritative side again whether it has a write whose outcome is unknown. */
-async function settle(work: Work, forward: Forward, by: string, hasFollowers: boolean): Promise<'known' | Progress> {
-  const { ports, state } = work;
+async function ask(work: Work, forward: Forward, by: string): Promise<'known' | Progress> {
+  const { ports } = work;
   const source = otherSide(forward.side);
-  // Repeated after a later write it could undo that one; on a side that lost its authority it means nothing any more.
-  const mayRepeat = repeatable(work, forward) && !hasFollowers && source === authoritativeSide(state);
-  if (!mayRepeat)
-    return quarantine(work, forward, by, {
-      code: 'outcome_unknown',
-      text: `whether the ${source} has it is not known, and it may not be repeated`,
-    });
-  const outcome = await deliver(work, forward, source);
+  const outcome = await deliver(work, forward, source, outcomeOfAsking);
   if (outcome.kind === 'applied') {
     return (await ports.attempts.known(forward.cutover, forward.id, by)) ? 'known' : 'blocked';
   }
-  if (outcome.kind === 'refused')
-    return (await ports.attempts.finish(forward.cutover, forward.id, by)) ? 'done' : 'blocked';
+  if (outcome.kind === 'refused') return finish(work, forward, by);
   const next = afterFailure(forward, outcome.kind, true, ports.realNow());
-  if (next.kind === 'quarantine')
+  // New writes of the resource wait for it, and a side without authority may never come back.
+  if (next.kind === 'quarantine' || !hasAuthority(work, forward))
     return quarantine(work, forward, by, {
       code: 'outcome_unknown',
-      text: `the ${source} ${outcome.text}, ${forward.attempts} times`,
+      text: `the ${source} ${outcome.text}, attempt ${forward.attempts}`,
     });
   await postpone(work, forward, by, next.atMs);
   return afterwards(outcome);
@@ -153,19 +209,19 @@ async function settle(work: Work, forward: Forward, by: string, hasFollowers: bo
 
 async function send(work: Work, forward: Forward, by: string, followers: readonly ForwardHead[]): Promise<Progress> {
   const { ports, done } = work;
-  const outcome = await deliver(work, forward, forward.side);
+  const outcome = await deliver(work, forward, forward.side, outcomeOfSending);
   if (outcome.kind === 'applied') {
+    // Once this one is gone, nothing says any more what became of the others.
+    if (keysKnown(work)) for (const same of sameInDoubt(forward, followers)) await putAside(work, same);
     // When this fails, or the process dies here, the forwarded write is sent again with the same key.
-    const finished = await ports.attempts.finish(forward.cutover, forward.id, by);
-    if (finished) done.applied += 1;
-    return finished ? 'done' : 'blocked';
-  }
-  if (outcome.kind === 'refused' && isSuperseded(forward, followers)) {
-    done.dropped += 1;
-    ports.log.event('forward_superseded', { cutover: forward.cutover, side: forward.side });
-    return (await ports.attempts.finish(forward.cutover, forward.id, by)) ? 'done' : 'blocked';
+    const finished = await finish(work, forward, by);
+    if (finished === 'done') done.applied += 1;
+    return finished;
   }
   const next = afterFailure(forward, outcome.kind, repeatable(work, forward), ports.realNow());
+  const isOver = next.kind === 'quarantine' && isReplaced(forward, followers);
+  if (isOver || (outcome.kind === 'refused' && isRemoved(forward, followers)))
+    return (await finish(work, forward, by)) === 'done' ? superseded(work, forward) : 'blocked';
   if (next.kind === 'quarantine') {
     const text = `the ${forward.side} ${outcome.text}, attempt ${forward.attempts}`;
     await quarantine(work, forward, by, { code: next.code, text });
@@ -173,14 +229,21 @@ async function send(work: Work, forward: Forward, by: string, followers: readonl
   return afterwards(outcome);
 }
 
-async function deliver(work: Work, forward: Forward, side: Side): Promise<Delivered> {
+/** @param outcomeOf what it means with its answer */
+async function deliver(
+  work: Work,
+  forward: Forward,
+  side: Side,
+  outcomeOf: typeof outcomeOfSending,
+): Promise<Delivered> {
   const { ports, declaration } = work;
   const deadlineMs = Math.min(ports.clock.monotonicMs() + CALL_MS, work.deadlineMs - MARGIN_MS / 2);
   const answer = await ports.deliver(declaration, side, forward, deadlineMs);
   if (answer === 'away') return { kind: 'away', text: 'could not be reached', answered: false };
   if (answer === 'unknown') return { kind: 'unknown', text: 'did not say whether it has it', answered: false };
-  const outcomeOf = declaration.kind === 'service' ? outcomeOfStatus : outcomeOfHandler;
-  return { kind: outcomeOf(answer), text: `answered ${answer}`, answered: true };
+  const { attempts, request } = forward;
+  const attempt = { isService: declaration.kind === 'service', method: request.method, attempts };
+  return { kind: outcomeOf(attempt, answer), text: `answered ${answer}`, answered: true };
 }
 
 /** A side that does not even answer is left alone until the next time, so that its silence costs one call a shard. */
@@ -202,23 +265,11 @@ async function quarantine(
   work.done.quarantined += 1;
   ports.log.event('forward_quarantined', { cutover: forward.cutover, side: forward.side, code, why: text });
   await ports.attempts.quarantine(forward.cutover, forward.id, by, { code, text, atMs: ports.realNow() });
-  await recordDivergence(ports, forward.cutover);
   return 'blocked';
 }
 
-/** One side has what the other has not: that is a difference like any other. */
-async function recordDivergence(ports: ApplyPorts, cutover: string): Promise<void> {
-  const nowMs = ports.clock.now();
-  const window = { ...emptyWindow(Math.floor(nowMs / MINUTE_MS), 'shadow' as const), checks: 1, mismatches: 1 };
-  try {
-    await ports.windows.add(ports.ids.next(), cutover, [{ cutover, operation: 'copy', window }], nowMs);
-  } catch (error) {
-    // The quarantine itself holds the stage.
-    ports.log.failure('checks_not_recorded', error, { cutover });
-  }
-}
+/** A component's own handler gets the id of the forwarded write, and has promised to know it again. */
+const keysKnown = ({ declaration }: Work): boolean =>
+  declaration.kind !== 'service' || declaration.gateway.idempotencyKeys;
 
-function repeatable({ declaration }: Work, forward: Forward): boolean {
-  // A component's own handler gets the id of the forwarded write, and has promised to know it again.
-  return declaration.kind !== 'service' || isRepeatable(forward.request.method, declaration.gateway.idempotencyKeys);
-}
+const repeatable = (work: Work, { request }: ForwardHead): boolean => isRepeatable(request.method, keysKnown(work));

@@ -21,7 +21,7 @@ export type ServedBatch = { served: number; malformed: number; firstFailure: str
 /** What was compared right after writing is added to `outcomes`. */
 export type ServingPorts = Parameters<typeof converge>[0] &
   ApplyPorts &
-  Pick<Ports, 'state'> & { outcomes: OutcomeBuffer };
+  Pick<Ports, 'state' | 'windows'> & { outcomes: OutcomeBuffer };
 type Named = { sequenceNumber: string; declaration: CutoverDeclaration; read: ReadToCompare | undefined };
 
 /** Of a table, while others wait. */

@@ -6,6 +6,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ForwardRecorder } from '../../../lib/client/write-cutover.ts';
+import { CrossfadeError } from '../../../lib/core/base/errors.ts';
 import type { Side } from '../../../lib/core/cutover/cutover.ts';
 import { INTENT_LIFE_MS } from '../../../lib/core/forwards/forward.ts';
 import { type Death, type Fate, writeWorld } from '../../helpers/write-world.ts';
@@ -69,6 +70,36 @@ describe('a write', () => {
     await it_.settle();
     expect(it_.sides.shadow.applied).toEqual(['elsewhere', 'old', 'new']);
     expect([...it_.sides.primary.applied].sort()).toEqual(['elsewhere', 'new', 'old']);
+  });
+
+  it('waits for them also where nothing is forwarded any more: after a rollback the old side may still lack some', async () => {
+    const it_ = writeWorld({ stage: 'completed' });
+    await it_.write('old');
+    it_.enter('rolled_back');
+    it_.sides.primary.mode = 'refuses';
+    const startedMs = it_.clock.ms;
+    expect(await it_.write('new')).toMatchObject({ code: 'copy_not_recorded', cause: { code: 'copy_pending' } });
+    expect(it_.clock.ms - startedMs).toBeGreaterThan(4_500);
+    expect(it_.sides.primary.applied).toEqual([]);
+    it_.sides.primary.mode = 'ok';
+    await it_.settle();
+    expect(await it_.write('new')).toBe('primary new');
+    expect(it_.sides.primary.applied).toEqual(['old', 'new']);
+  });
+
+  it('pauses between two tries to record it, and gives up in time', async () => {
+    const it_ = writeWorld();
+    const startedMs = it_.clock.ms;
+    let tries = 0;
+    const away: ForwardRecorder = {
+      intend: async () => {
+        tries += 1;
+        throw new CrossfadeError('store_unavailable', 'away', { retryable: tries < 1_000 });
+      },
+      settle: async () => {},
+    };
+    expect(await it_.write('a', {}, away)).toMatchObject({ code: 'copy_not_recorded' });
+    expect([tries, it_.clock.ms - startedMs]).toEqual([50, 4_900]);
   });
 
   it('whose side says for certain that it refused it leaves nothing to forward', async () => {

@@ -58,7 +58,6 @@ function bench(options: { stage?: StageName; idempotencyKeys?: boolean } = {}) {
   };
   const clock = passingClock();
   const forwardStore = inMemoryForwards({ realNow: clock.now });
-  const windows = inMemoryWindows({ clock });
   let state: CutoverState = stateIn(options.stage ?? 'r1', { id: 'chat', kind: 'service' });
   let system = systemOf();
   let ids = 0;
@@ -84,10 +83,9 @@ function bench(options: { stage?: StageName; idempotencyKeys?: boolean } = {}) {
     clock,
     ids: { next: () => `id-${++ids}` },
     log: { event: (name) => void events.push(name), failure: (name) => void events.push(name) },
-    windows,
     ...forwardPorts(forwardStore),
     outcomes: outcomeBuffer(
-      { clock, ids: { next: () => 'source' }, windows, log: { event() {}, failure() {} } },
+      { clock, ids: { next: () => 'source' }, windows: inMemoryWindows({ clock }), log: { event() {}, failure() {} } },
       1_000,
     ),
     state: { readCutover: async () => state, readSystem: async () => system } as unknown as WritePorts['state'],
@@ -125,7 +123,6 @@ function bench(options: { stage?: StageName; idempotencyKeys?: boolean } = {}) {
     servers,
     clock,
     forwardStore,
-    windows,
     ports,
     events,
     enter: (stage: StageName, overrides: Partial<CutoverState> = {}) => {
@@ -280,16 +277,16 @@ describe('an outcome that nobody knows', () => {
   it('of a write that has a later one behind it is not repeated either: it could undo that one', async () => {
     const it_ = bench();
     it_.servers.primary.mode = 'lost';
-    await it_.write('old', { method: 'PUT', path: 'users/1' }).catch(() => undefined);
+    await it_.write('old', { method: 'PATCH', path: 'users/1' }).catch(() => undefined);
     it_.servers.primary.mode = 'ok';
-    await it_.write('new', { method: 'PUT', path: 'users/1' });
+    await it_.write('new', { method: 'PATCH', path: 'users/1' });
     await it_.settle(60_000);
-    expect(it_.servers.primary.applied).toEqual(['PUT users/1 new']);
+    expect(it_.servers.primary.applied).toEqual(['PATCH users/1 new']);
     const [stuck] = (await listForwards(it_.ports, 'chat')).forwards;
     expect(stuck!.problem!.code).toBe('outcome_unknown');
     await actOnForwards(it_.ports, 'chat', { action: 'discard', which: { id: stuck!.id }, actor: 'ada' });
     await it_.settle();
-    expect(it_.servers.shadow.applied).toEqual(['PUT users/1 new']);
+    expect(it_.servers.shadow.applied).toEqual(['PATCH users/1 new']);
   });
 });
 
@@ -307,7 +304,7 @@ describe('a forwarded write', () => {
     expect(it_.servers.shadow.applied).toHaveLength(1);
   });
 
-  it('that is refused goes to a person after some tries, and counts as a divergence', async () => {
+  it('that is refused goes to a person after some tries', async () => {
     const it_ = bench();
     it_.servers.shadow.mode = 422;
     await it_.write(1);
@@ -317,9 +314,6 @@ describe('a forwarded write', () => {
     expect(forwards).toMatchObject([
       { status: 'quarantined', problem: { code: 'refused', text: expect.stringContaining('422') } },
     ]);
-    const minute = Math.floor(it_.clock.now() / 60_000);
-    const windows = await it_.windows.read('chat', minute - 60, minute);
-    expect(windows.reduce((sum, window) => sum + window.mismatches, 0)).toBe(1);
   });
 
   it('that may have been applied is repeated with a key the side knows, and not without one', async () => {
