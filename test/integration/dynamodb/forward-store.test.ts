@@ -80,6 +80,23 @@ describe('items of forwarded writes', () => {
     expect(plan).toMatchObject({ open: 1, more: false });
   });
 
+  it('of one key are all seen, however many others lie before them', async () => {
+    const { store, tableName } = await make();
+    const { id } = newForward({ n: 0, orderKey: 'users/1' });
+    await store.intents.intend(newForward({ n: 0, orderKey: 'users/1' }));
+    await store.intents.intend(newForward({ n: 9, orderKey: 'users/1' }));
+    const { Items } = await client.send(new ScanCommand({ TableName: tableName }));
+    const first = Items!.find((item) => item.place === id)!;
+    for (let start = 0; start < 525; start += 25) {
+      const puts = Array.from({ length: 25 }, (_, n) => ({
+        PutRequest: { Item: { ...first, place: `${id}-more-${start + n}`, orderKey: 'users/2' } },
+      }));
+      await client.send(new BatchWriteCommand({ RequestItems: { [tableName]: puts } }));
+    }
+    const seen = await store.forwards.open('chat', 'users/1');
+    expect(seen.map(({ idempotencyKey }) => idempotencyKey)).toEqual(['key-0', 'key-9']);
+  });
+
   it('edited by hand are refused by name and never guessed', async () => {
     const { store, tableName } = await make();
     const forward = newForward({ n: 1 });

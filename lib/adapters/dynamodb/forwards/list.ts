@@ -37,8 +37,11 @@ export function dynamoForwards(target: Target, realNow: () => number): Forwards 
   const { client, tableName: TableName } = target;
   const { update, remove } = forwardChanges(target);
 
-  async function listShard(cutover: string, shard: number): Promise<Listed> {
+  /** Of one order key everything, however much else there is: what is not seen counts as not there. */
+  async function listShard(cutover: string, shard: number, orderKey?: string): Promise<Listed> {
     const heads: ForwardHead[] = [];
+    const only = orderKey === undefined ? {} : { FilterExpression: '#orderKey = :orderKey' };
+    const values = orderKey === undefined ? {} : { ':orderKey': orderKey };
     let next: Item | undefined;
     do {
       const command = new QueryCommand({
@@ -46,8 +49,9 @@ export function dynamoForwards(target: Target, realNow: () => number): Forwards 
         ConsistentRead: true,
         KeyConditionExpression: 'id = :id',
         ...HEAD_PROJECTION,
-        ExpressionAttributeValues: { ':id': forwardPartition(cutover, shard) },
-        Limit: LISTED,
+        ...only,
+        ExpressionAttributeValues: { ':id': forwardPartition(cutover, shard), ...values },
+        ...(orderKey === undefined ? { Limit: LISTED } : {}),
         ExclusiveStartKey: next,
       });
       const page = await attempt(target, `list the forwarded writes of cutover '${cutover}'`, (call) =>
@@ -55,7 +59,7 @@ export function dynamoForwards(target: Target, realNow: () => number): Forwards 
       );
       heads.push(...(page.Items ?? []).map((item) => forwardOf(item).head));
       next = page.LastEvaluatedKey;
-    } while (next && heads.length < LISTED);
+    } while (next && (orderKey !== undefined || heads.length < LISTED));
     return { heads, more: next !== undefined };
   }
 
@@ -65,8 +69,8 @@ export function dynamoForwards(target: Target, realNow: () => number): Forwards 
   return {
     async open(cutover, orderKey) {
       if (orderKey !== undefined) {
-        const { heads } = await listShard(cutover, murmur3(orderKey) % FORWARD_SHARDS);
-        return heads.filter((head) => head.orderKey === orderKey);
+        const { heads } = await listShard(cutover, murmur3(orderKey) % FORWARD_SHARDS, orderKey);
+        return heads;
       }
       const shards = await listAll(cutover);
       return shards.flatMap(({ heads }) => heads).sort((a, b) => (a.id < b.id ? -1 : 1));
