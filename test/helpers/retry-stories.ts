@@ -97,7 +97,8 @@ export async function live(steps: readonly Step[], options: WorldOptions = {}): 
     world.enter('completed');
   }
 
-  const isPossible = ({ side, mode }: { side: Side; mode: Mode }) => (side === 'primary' ? !isCompleted : mode !== 422);
+  const authority: Side = options.stage === 'completed' ? 'shadow' : 'primary';
+  const isPossible = ({ side, mode }: { side: Side; mode: Mode }) => (side === authority ? !isCompleted : mode !== 422);
 
   for (const one of steps) {
     clock.ms += 1;

@@ -90,6 +90,11 @@ export function retryWorld(options: WorldOptions = {}) {
   /** What services are still at work on, although nobody waits for their answer. */
   const slow: (() => void)[] = [];
   let state: CutoverState = stateIn(options.stage ?? 'r1', { id: 'chat', kind });
+  let isReadable = true;
+  const readable = () => {
+    if (isReadable) return state;
+    throw new CrossfadeError('store_unavailable', 'The state was switched off.', { retryable: true });
+  };
   let ids = 0;
   const nextId = () => `id-${++ids}`;
 
@@ -164,7 +169,7 @@ export function retryWorld(options: WorldOptions = {}) {
       attempts: gated(process, attempts),
       wakeUps: inMemoryWakeUps(),
       outcomes: outcomeBuffer({ clock, ids: { next: nextId }, windows: inMemoryWindows({ clock }), log }, 1_000),
-      state: gated(process, { readCutover: async () => state, readSystem: async () => systemOf() }) as never,
+      state: gated(process, { readCutover: async () => readable(), readSystem: async () => systemOf() }) as never,
       async upstream(target, { method, path, headers }) {
         const side = target.url.includes('primary') ? 'primary' : 'shadow';
         const write = { method, path, key: headers['idempotency-key']! } as Write;
@@ -202,7 +207,15 @@ export function retryWorld(options: WorldOptions = {}) {
   const answerOf = (status: number) => (status < 300 ? 'yes' : 'unknown');
 
   async function throughGateway(process: Process, { key, method, path }: Write): Promise<void> {
-    const decision = { side: 'primary' as const, reason: 'write', stage: 'r1' };
+    // Flags are those of the beginning, however late that becomes.
+    const isCompleted = options.stage === 'completed';
+    const decision = {
+      side: isCompleted ? ('shadow' as const) : ('primary' as const),
+      reason: 'write',
+      stage: 'r1',
+      shadowIsWritten: true,
+      shadowIsPrimary: isCompleted,
+    };
     const request = {
       method,
       path,
@@ -296,6 +309,9 @@ export function retryWorld(options: WorldOptions = {}) {
       start(async (process) => void (await flows.applyForwards(portsOf(process), declaration, clock.ms + 20_000))),
     enter: (stage: StageName) => {
       state = stateIn(stage, { id: 'chat', kind, epoch: state.epoch + 1 });
+    },
+    unreadable: (yes: boolean) => {
+      isReadable = !yes;
     },
     /** Functions that have been at work for too long are ended. */
     pass(ms: number): void {

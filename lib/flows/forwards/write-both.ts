@@ -1,8 +1,10 @@
 /**
  * One write to a `service` cutover whose other side has to get it, too:
  *
- *   read the stage ─→ record the intent ─→ authoritative side ─→ record what became of it ─→ answer
+ *   read the stage ───┬─→ authoritative side ─→ record what became of it ─→ answer
+ *   record the intent ╯
  *
+ * Both at once where flags already say which side it is: what they say wrongly is taken back before anything is sent.
  * The intent is durable before anything is sent. A process that dies between two steps leaves it behind, and after a while it is
  * asked of the authoritative side again, or shown to a person; what that side has is forwarded, and nothing else.
  * The stage is read from the state itself, not from flags: flags may be old, and there is one authoritative side.
@@ -33,29 +35,55 @@ export type Written = Proxied & { forward: ForwardMark };
 
 export type WritePorts = ProxyPorts & ApplyPorts & Pick<Ports, 'intents'>;
 
-/** @param decision by flags; used only while nothing is synchronised, when the state cannot be read */
+/** By flags. Without `shadowIsWritten` the intent waits for the state. */
+type WriteDecision = Decision & { stage: string | null; shadowIsWritten?: boolean; shadowIsPrimary?: boolean };
+
+/** @param decision used alone only while nothing is synchronised, when the state cannot be read */
 export async function proxyWrite(
   ports: WritePorts,
   declaration: ServiceDeclaration,
-  decision: Decision & { stage: string | null },
+  decision: WriteDecision,
   request: ProxiedRequest,
 ): Promise<Written> {
-  const state = await truth(ports, declaration, decision.stage);
+  const orderKey = orderKeyOf(request.path, declaration.gateway.orderSegments);
+  const forwardFrom = (side: Side) =>
+    newForward(ports.ids.next(), ports.realNow(), { cutover: declaration.id, side, orderKey }, request);
+  const { state, recorded } = await begin(ports, declaration, decision, forwardFrom);
   if (!state) return { ...(await callSide(ports, declaration, decision.side, request)), ...decision, forward: 'none' };
   const side = authoritativeSide(state);
-  const orderKey = orderKeyOf(request.path, declaration.gateway.orderSegments);
-  const written = { cutover: declaration.id, side, orderKey };
   if (hasChangedHands(state))
-    await clearTheWay(ports, written, request.deadlineMs, () =>
+    await clearTheWay(ports, { cutover: declaration.id, side, orderKey }, request.deadlineMs, () =>
       applyForwards(ports, declaration, request.deadlineMs, orderKey),
     );
   const chosen = { side, reason: 'write' };
   if (!syncsShadow(state))
     return { ...(await callSide(ports, declaration, side, request)), ...chosen, forward: 'none' };
-  const forward = newForward(ports.ids.next(), ports.realNow(), written, request);
-  await ports.intents.intend(forward);
+  const forward = recorded ?? forwardFrom(side);
+  if (!recorded) await ports.intents.intend(forward);
   const { answer, mark } = await writeOnce(ports, declaration, forward, request);
   return { ...answer, ...chosen, forward: mark };
+}
+
+/**
+ * The state, and beside it the intent, where one is sure to be wanted before anything else: after a hand-over earlier
+ * writes come first, and would wait for it.
+ */
+async function begin(
+  ports: WritePorts,
+  declaration: ServiceDeclaration,
+  { side, stage, shadowIsWritten = false, shadowIsPrimary = false }: WriteDecision,
+  forwardFrom: (side: Side) => NewForward,
+): Promise<{ state: CutoverState | null; recorded: NewForward | null }> {
+  if (!shadowIsWritten || shadowIsPrimary) return { state: await truth(ports, declaration, stage), recorded: null };
+  const forward = forwardFrom(side);
+  const [read, noted] = await Promise.allSettled([truth(ports, declaration, stage), ports.intents.intend(forward)]);
+  const state = read.status === 'fulfilled' ? read.value : null;
+  const isWanted = state !== null && syncsShadow(state) && !hasChangedHands(state) && authoritativeSide(state) === side;
+  if (isWanted && noted.status === 'fulfilled') return { state, recorded: forward };
+  await conclude(ports, forward, 'refused');
+  if (read.status === 'rejected') throw read.reason;
+  if (isWanted && noted.status === 'rejected') throw noted.reason;
+  return { state, recorded: null };
 }
 
 /** The state, or null when it cannot be read and the flags say that nothing is being forwarded anyway. */

@@ -9,6 +9,7 @@ import {
   type ForwardHead,
   INTENT_LIFE_MS,
   MAX_ATTEMPTS,
+  otherSide,
   outcomeOfAsking,
   outcomeOfSending,
 } from '../../../lib/core/forwards/forward.ts';
@@ -252,6 +253,49 @@ describe('a write in doubt', () => {
     await it_.settle();
     expect([it_.services.shadow.values, it_.store.all()]).toEqual([it_.services.primary.values, []]);
     expect(it_.services.primary.values.get('tasks/7')).toEqual(method === 'PUT' ? ['a'] : undefined);
+  });
+});
+
+describe('an intent that is recorded while the state is read', () => {
+  it.each([
+    ['rolled_back', 'primary', 0],
+    ['cleaned', 'shadow', 0],
+    ['disabled', 'primary', 0],
+    ['completed', 'shadow', 1],
+    ['r2', 'primary', 1],
+  ] as const)('by flags that are old is that of the state after all, which is %s', async (stage, side, open) => {
+    const it_ = bench();
+    it_.enter(stage);
+    expect(await it_.make(post)).toBe('yes');
+    expect(it_.services[side].applied).toEqual(['K']);
+    expect(it_.services[otherSide(side)].applied).toEqual([]);
+    expect(it_.store.all().map((forward) => forward.side)).toEqual(open ? [otherSide(side)] : []);
+  });
+
+  it('is taken back where the state cannot be read, and nothing is sent', async () => {
+    const it_ = bench();
+    it_.unreadable(true);
+    expect(await it_.make(post)).toBe('unknown');
+    expect([it_.both(), it_.store.all()]).toEqual([[[], []], []]);
+  });
+
+  it('is wanted before anything is sent', async () => {
+    const it_ = bench();
+    it_.store.unavailable(true);
+    expect(await it_.make(post)).toBe('unknown');
+    it_.store.unavailable(false);
+    expect([it_.both(), it_.store.all()]).toEqual([[[], []], []]);
+  });
+
+  it('by one that dies before it is taken back is found out like any other', async () => {
+    const it_ = bench();
+    it_.enter('completed');
+    const first = it_.send(post);
+    for (let calls = 0; calls < 2; calls += 1) await it_.step(first);
+    it_.kill(first, false);
+    expect(it_.store.all()).toMatchObject([{ side: 'shadow', status: 'intended' }]);
+    await it_.settle();
+    expect([it_.both(), it_.store.all()]).toEqual([[['K'], ['K']], []]);
   });
 });
 
