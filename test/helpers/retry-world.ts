@@ -19,7 +19,7 @@ import { inMemoryWakeUps } from './fakes/wake-ups.ts';
 import { inMemoryWindows } from './fakes/windows.ts';
 import { passingClock } from './passing-clock.ts';
 
-export const FLOWS = { proxyWrite, applyForwards, forwardsAreDue, intendWrite, settleWrite, writeCutover };
+const FLOWS = { proxyWrite, applyForwards, forwardsAreDue, intendWrite, settleWrite, writeCutover };
 export type Flows = typeof FLOWS;
 
 /** What a service does with a write: a status without applying it, or what happens to the connection or the answer. */
