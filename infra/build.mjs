@@ -1,34 +1,24 @@
 /**
- * Bundles what runs: each Lambda function into a directory of its own (so that each is packaged alone), the client that
- * applications import, the CLI, the local stack and the demonstration. Prints the sizes and fails when a function is
- * over its budget: size is start time.
+ * Bundles what runs: each Lambda function into a directory of its own (so that each is packaged alone), the CLI, the local
+ * stack, the demonstration, and the packages that applications install. Prints the sizes and fails when a function is over
+ * its budget: size is start time.
  *
  *   node infra/build.mjs [--force]
  *
  * Nothing is built when no source is newer than the last build.
  */
 
-import { execFileSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { esbuildPage } from './bundle-page.mjs';
+import { declarationsOf } from './declarations.mjs';
+import { makePackage, outputOf, PACKAGES } from './packages.mjs';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const DIST = join(ROOT, 'dist');
 const STAMP = join(DIST, '.built');
-const SOURCES = ['functions', 'lib', 'infra', 'package-lock.json', 'package.json'];
+const SOURCES = ['functions', 'lib', 'infra', 'package-lock.json', 'package.json', 'LICENSE'];
 const KB = 1024;
 
 /**
@@ -52,11 +42,8 @@ const BUDGETS = {
   backfill: 600,
   verify: 600,
   tick: 600,
-  client: 40,
+  'crossfade-client': 40,
 };
-
-/** What `exports` of package.json name. */
-const CLIENT_ENTRIES = ['index', 'appconfig-source', 'lambda', 'openfeature', 'testing'];
 
 /** `serverless invoke local` can only require(). Not packaged: on Lambda and in serverless-offline the .mjs comes first. */
 const REQUIRABLE =
@@ -100,12 +87,13 @@ async function makeAll(print) {
     rmSync(STAMP, { force: true });
     const sizes = [];
     for (const part of parts) sizes.push(await makePart(part, bundle));
-    makeTypes();
+    const declared = declarationsOf(PACKAGES.flatMap(({ entries }) => Object.values(entries)));
+    for (const one of PACKAGES) sizes.push(await makeOnePackage(one, bundle, declared));
     printSizes(sizes, print);
     writeFileSync(STAMP, excessOf(sizes));
     // As old as the moment before reading: a source saved meanwhile counts as newer.
     utimesSync(STAMP, startedMs / 1000, startedMs / 1000);
-    print(`Built ${parts.length} bundles in ${((Date.now() - startedMs) / 1000).toFixed(1)} s.`);
+    print(`Built ${sizes.length} bundles in ${((Date.now() - startedMs) / 1000).toFixed(1)} s.`);
   } finally {
     await stop();
   }
@@ -117,7 +105,7 @@ function functionParts() {
   const names = readdirSync(join(ROOT, 'functions'))
     .filter((file) => file.endsWith('.ts') && !file.startsWith('_') && file !== 'middleware.ts')
     .map((file) => basename(file, '.ts'));
-  const expected = Object.keys(BUDGETS).filter((name) => name !== 'client' && !names.includes(name));
+  const expected = Object.keys(BUDGETS).filter((name) => name !== 'crossfade-client' && !names.includes(name));
   return [...names, ...expected].map((name) => ({
     name,
     source: `functions/${name}.ts`,
@@ -132,14 +120,6 @@ function programParts() {
   // These run from the checkout, beside node_modules: what is installed there is not bundled again.
   const installed = { packages: 'external', sourcemap: 'inline' };
   return [
-    {
-      name: 'client',
-      source: 'lib/client/index.ts',
-      output: 'dist/client/index',
-      beside: CLIENT_ENTRIES.slice(1).map((name) => `lib/client/${name}.ts`),
-      // The application's own, where it has them.
-      options: { minify: true, external: ['@aws-sdk/*', '@openfeature/*'] },
-    },
     { name: 'cli', source: 'lib/cli/main.ts', output: 'dist/cli/main', options: installed },
     { name: 'local', source: 'infra/local/main.ts', output: 'dist/local/main', options: installed },
     { name: 'chinook', source: 'infra/examples/chinook/app.ts', output: 'dist/chinook/app', options: installed },
@@ -152,15 +132,12 @@ function exists({ source, name }, print) {
   return false;
 }
 
-async function makePart({ name, source, output, beside = [], options, extra = {} }, bundle) {
+async function makePart({ name, source, output, options, extra = {} }, bundle) {
   const directory = dirname(output);
   const { metafile, outputFiles } = await bundle({
     ...SHARED,
     ...options,
-    entryPoints: [source, ...beside].map((file) => ({
-      in: file,
-      out: file === source ? basename(output) : basename(file, '.ts'),
-    })),
+    entryPoints: [{ in: source, out: basename(output) }],
     outdir: directory,
     write: false,
   });
@@ -169,42 +146,22 @@ async function makePart({ name, source, output, beside = [], options, extra = {}
   return { name, ...measure(metafile, `${output}.mjs`) };
 }
 
-/** Declarations for who imports the client from elsewhere: our sources are for our own compiler options. */
-function makeTypes() {
-  const files = CLIENT_ENTRIES.map((name) => join(ROOT, 'lib', 'client', `${name}.ts`));
-  const directory = mkdtempSync(join(tmpdir(), 'crossfade-types-'));
-  const configuration = join(directory, 'tsconfig.json');
-  const compilerOptions = {
-    noEmit: false,
-    declaration: true,
-    emitDeclarationOnly: true,
-    rewriteRelativeImportExtensions: true,
-    rootDir: join(ROOT, 'lib'),
-    outDir: join(DIST, 'types'),
-    typeRoots: [join(ROOT, 'node_modules', '@types')],
-  };
-  writeFileSync(
-    configuration,
-    JSON.stringify({ extends: join(ROOT, 'tsconfig.json'), compilerOptions, files, include: [] }),
-  );
-  try {
-    execFileSync(process.execPath, [join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', configuration], {
-      encoding: 'utf8',
-    });
-  } catch (error) {
-    throw new Error(`The types of the client could not be made: ${error.stdout || error.message}`);
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+async function makeOnePackage(one, bundle, declared) {
+  const { files, metafile } = await makePackage(one, (options) => bundle({ ...SHARED, ...options }), declared);
+  replaceFiles(join(ROOT, outputOf(one)), files);
+  return { name: one.name, ...measure(metafile, `${outputOf(one)}/index.mjs`) };
 }
 
 /** Writes the new files, then removes older ones: a server that reads the directory meanwhile finds one set or the other. */
 function replaceFiles(directory, files) {
   const known = new Set(files.map((file) => file.path));
-  mkdirSync(directory, { recursive: true });
-  for (const file of files) writeFileSync(file.path, file.contents);
-  for (const name of readdirSync(directory)) {
-    if (!known.has(join(directory, name))) rmSync(join(directory, name), { recursive: true });
+  for (const file of files) {
+    mkdirSync(dirname(file.path), { recursive: true });
+    writeFileSync(file.path, file.contents);
+  }
+  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (entry.isFile() && !known.has(path)) rmSync(path);
   }
 }
 

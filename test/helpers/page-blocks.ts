@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommanderError } from 'commander';
+import { PACKAGES } from '../../infra/packages.mjs';
 import { buildProgram } from '../../lib/cli/program.ts';
 import type { Page } from './page-links.ts';
 
@@ -36,7 +37,12 @@ const ENTRIES = {
   'crossfade/testing': 'lib/client/testing.ts',
   'crossfade/define-cutovers': 'lib/define/cutovers.ts',
   'crossfade/define-phases': 'lib/define/phases.ts',
-} as const;
+  ...Object.fromEntries(
+    PACKAGES.flatMap(({ name, entries }) =>
+      Object.entries(entries).map(([entry, file]) => [entry === 'index' ? name : `${name}/${entry}`, file]),
+    ),
+  ),
+};
 
 /** What the compiler says of the blocks, with page and line; empty when each compiles. */
 export function compile(root: string, blocks: readonly Block[]): string[] {
@@ -108,12 +114,27 @@ function wrongCommand(root: string, words: readonly string[]): string[] {
 }
 
 function wrongScript(root: string, first: string | undefined, rest: readonly string[]): string[] {
+  if (first === 'install') return wrongInstall(root, rest);
+  if (first === 'pack')
+    return rest.every((path) => path.startsWith('./dist/packages/')) ? [] : ['packs something else'];
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object };
   const name = first === 'run' ? rest[0] : first;
   if (name === undefined || !(name in scripts)) return [`package.json has no script '${name}'`];
   if (name !== 'bench' || rest[1] === undefined || rest[1] === 'NAME') return [];
   const benches = readdirSync(join(root, 'test/bench'));
   return benches.includes(`${rest[1]}.bench.ts`) ? [] : [`there is no bench '${rest[1]}'`];
+}
+
+/** What a page has people install is published from here, or installed here. */
+function wrongInstall(root: string, words: readonly string[]): string[] {
+  const { dependencies, devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    dependencies: object;
+    devDependencies: object;
+  };
+  const known = [...PACKAGES.map(({ name }) => name), ...Object.keys({ ...dependencies, ...devDependencies })];
+  return words
+    .filter((word) => !word.startsWith('--') && !known.includes(word))
+    .map((word) => `'${word}' is no package of this repository, and none that it uses`);
 }
 
 /** The program itself reads the words; nothing is carried out. */
