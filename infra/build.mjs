@@ -49,6 +49,16 @@ const BUDGETS = {
 const REQUIRABLE =
   "exports.handler = async (event, context) => (await import('./index.mjs')).handler(event, context);\n";
 
+const CONFIGURATION = './cutovers.mjs';
+
+/** What is declared stays beside the code, as data: it is checked here, and can be replaced without the sources. */
+const declaredBeside = {
+  name: 'declared-beside',
+  setup({ onResolve }) {
+    onResolve({ filter: /\/infra\/cutovers\.ts$/ }, () => ({ path: CONFIGURATION, external: true }));
+  },
+};
+
 const SHARED = {
   bundle: true,
   platform: 'node',
@@ -86,9 +96,10 @@ async function makeAll(print) {
     const parts = [...functionParts(), ...programParts()].filter((part) => exists(part, print));
     rmSync(STAMP, { force: true });
     const sizes = [];
-    for (const part of parts) sizes.push(await makePart(part, bundle));
-    const declared = declarationsOf(PACKAGES.flatMap(({ entries }) => Object.values(entries)));
-    for (const one of PACKAGES) sizes.push(await makeOnePackage(one, bundle, declared));
+    const declared = await declaredHere(bundle);
+    for (const part of parts) sizes.push(await makePart(part, bundle, declared));
+    const types = declarationsOf(PACKAGES.flatMap(({ entries }) => Object.values(entries)));
+    for (const one of PACKAGES) sizes.push(await makeOnePackage(one, bundle, types));
     printSizes(sizes, print);
     writeFileSync(STAMP, excessOf(sizes));
     // As old as the moment before reading: a source saved meanwhile counts as newer.
@@ -111,7 +122,7 @@ function functionParts() {
     source: `functions/${name}.ts`,
     output: `dist/functions/${name}/index`,
     // 33 KB with which the AWS SDK reads the user agent of a browser. It imports them there, and never in Node.
-    options: { minify: true, external: ['bowser'] },
+    options: { minify: true, external: ['bowser'], plugins: [esbuildPage, declaredBeside] },
     extra: { 'index.cjs': REQUIRABLE },
   }));
 }
@@ -132,7 +143,17 @@ function exists({ source, name }, print) {
   return false;
 }
 
-async function makePart({ name, source, output, options, extra = {} }, bundle) {
+/** The module that functions import for their declarations. @throws Error with what is wrong with them */
+async function declaredHere(bundle) {
+  const options = { bundle: true, platform: 'node', format: 'esm', write: false, absWorkingDir: ROOT };
+  const { outputFiles } = await bundle({ ...options, entryPoints: ['infra/cutovers.ts'] });
+  const { default: cutovers } = await import(
+    `data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`
+  );
+  return `export default ${JSON.stringify(cutovers)};\n`;
+}
+
+async function makePart({ name, source, output, options, extra = {} }, bundle, declared) {
   const directory = dirname(output);
   const { metafile, outputFiles } = await bundle({
     ...SHARED,
@@ -141,15 +162,19 @@ async function makePart({ name, source, output, options, extra = {} }, bundle) {
     outdir: directory,
     write: false,
   });
-  const extras = Object.entries(extra).map(([file, contents]) => ({ path: join(ROOT, directory, file), contents }));
+  const reads = Object.values(metafile.outputs).some(({ imports }) =>
+    imports.some(({ path }) => path === CONFIGURATION),
+  );
+  const beside = { ...extra, ...(reads ? { [basename(CONFIGURATION)]: declared } : {}) };
+  const extras = Object.entries(beside).map(([file, contents]) => ({ path: join(ROOT, directory, file), contents }));
   replaceFiles(join(ROOT, directory), [...outputFiles, ...extras]);
   return { name, ...measure(metafile, `${output}.mjs`) };
 }
 
-async function makeOnePackage(one, bundle, declared) {
-  const { files, metafile } = await makePackage(one, (options) => bundle({ ...SHARED, ...options }), declared);
+async function makeOnePackage(one, bundle, types) {
+  const { files, metafile } = await makePackage(one, (options) => bundle({ ...SHARED, ...options }), types);
   replaceFiles(join(ROOT, outputOf(one)), files);
-  return { name: one.name, ...measure(metafile, `${outputOf(one)}/index.mjs`) };
+  return { name: one.name, ...measure(metafile, `${outputOf(one)}/${Object.keys(one.entries)[0]}.mjs`) };
 }
 
 /** Writes the new files, then removes older ones: a server that reads the directory meanwhile finds one set or the other. */

@@ -1,6 +1,6 @@
 /**
- * What this deployment migrates. Reviewed and deployed with the code, because transforms are SQL.
- * Ships with the quickstart's cutover; replace it with your own.
+ * What the functions of this checkout migrate: the quickstart's cutover. What is yours stands in a `crossfade.config.ts` of your
+ * own repository, and goes beside the functions with `crossfade package`.
  */
 
 import { defineCutovers } from '../lib/define/cutovers.ts';

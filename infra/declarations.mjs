@@ -64,8 +64,9 @@ export function reachedFrom(sources, declared) {
   return [...modules].filter(([, { kept }]) => kept.size > 0).map(([name, module]) => [name, textOf(module)]);
 }
 
-/** The compiler begins statements at the margin, and nothing else but what closes them. A comment belongs to what follows. */
-const BEGINNING = /^(?=\/\*\*|(?<!\*\/\n)(?:export|declare|type|interface|import)\b)/m;
+/** Statements begin with one of these words at the margin, or with the comment right above it. */
+const BEGINNING =
+  /^(?=\/\*\*(?:(?!\*\/)[\s\S])*\*\/\n(?:export|declare|type|interface|import)\b)|^(?<!\*\/\n)(?=(?:export|declare|type|interface|import)\b)/m;
 const DECLARED = /^(?:export )?(?:default )?(?:declare )?(?:abstract )?(?:type|interface|class|function|const) (\w+)/m;
 const ELSEWHERE = /import\("(\.[^"]+)\.js"\)\.(\w+)/g;
 

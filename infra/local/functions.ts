@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { type Guarded, startGuarded } from './guarded.ts';
+import { installedAt } from './servers-installed.ts';
 
 export type LocalFunctions = {
   /** Calls a function as a schedule would. Resolves with what it returned. @throws Error with its error message */
@@ -19,7 +20,7 @@ export async function startFunctions(options: {
   environment: Readonly<Record<string, string>>;
   logFile: string;
 }): Promise<LocalFunctions> {
-  const serverless = join(options.root, 'node_modules', 'serverless', 'bin', 'serverless.js');
+  const serverless = join(installedAt(options.root, 'serverless') ?? '', 'bin', 'serverless.js');
   const server = startGuarded(process.execPath, [serverless, 'offline', '--stage', 'local'], {
     cwd: options.root,
     env: { ...options.environment, SLS_NOTIFICATIONS_MODE: 'off', FORCE_COLOR: '0' },

@@ -3,11 +3,11 @@
  * Reads the arguments, says what is wrong with them, and keeps everything up until it is asked to stop.
  */
 
-import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { CrossfadeError, ERROR_CODES, isCrossfadeError } from '../../lib/core/base/errors.ts';
+import { configuration } from '../../lib/cli/options.ts';
+import { ERROR_CODES, isCrossfadeError } from '../../lib/core/base/errors.ts';
 import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName } from '../../lib/core/cutover/plan.ts';
 import { DEFAULT_PORT } from '../../lib/schemas/local-settings.ts';
 import { FAULTS, type Fault } from '../examples/chinook/app-protocol.ts';
@@ -63,20 +63,10 @@ function program(run: (job: (untilStopped: Promise<void>) => Promise<number>) =>
     .command('dev')
     .description('run Crossfade on this machine against your own database')
     .requiredOption('--database-url <url>', 'postgres://… of a role that owns the tables')
-    .option('--config <file>', 'module whose default export is defineCutovers([…])')
+    .addOption(configuration())
     .addOption(new Option('--speed <factor>', 'minutes per real minute').argParser(number(1, 60)).default(1))
     .addOption(portOption())
-    .action((options: DevArguments) =>
-      run((untilStopped) => {
-        if (options.config && !existsSync(options.config)) {
-          throw new CrossfadeError(
-            'invalid_config',
-            `The configuration ${options.config} does not exist. --config takes a module whose default export is defineCutovers([…]).`,
-          );
-        }
-        return runDev({ root: ROOT, ...options }, untilStopped);
-      }),
-    );
+    .action((options: DevArguments) => run((untilStopped) => runDev({ root: ROOT, ...options }, untilStopped)));
   for (const command of root.commands) command.exitOverride().showSuggestionAfterError();
   return root;
 }

@@ -30,6 +30,7 @@ export type Options = {
   key?: string;
   listen?: number;
   databaseUrl?: string;
+  config?: string;
   hours?: number;
   what?: string;
   format?: string;

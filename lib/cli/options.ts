@@ -10,6 +10,9 @@ export const reason = () => new Option('--reason <text>', 'why; it is audited wi
 export const databaseUrl = () =>
   new Option('--database-url <url>', "the owner's database URL (CROSSFADE_OWNER_DATABASE_URL, or the local stack)");
 
+export const configuration = () =>
+  new Option('--config <file>', 'module with defineCutovers([…]); crossfade.config.ts of this directory or one above');
+
 /** A command that was renamed answers to its old name, too. */
 export function withOldName(command: Command): Command {
   const old = OLD_COMMANDS[command.name()];

@@ -15,6 +15,7 @@ import { explain, history, preview, repair, verify } from './commands/look.ts';
 import { migrate } from './commands/migrate.ts';
 import { open } from './commands/open.ts';
 import { operateAction } from './commands/operate.ts';
+import { packageStack } from './commands/package.ts';
 import { phase, phases } from './commands/phases.ts';
 import { policy } from './commands/policy.ts';
 import { readOnly } from './commands/read-only.ts';
@@ -27,7 +28,9 @@ import { status } from './commands/status.ts';
 import { reads, writes } from './commands/switches.ts';
 import { resetSystem, rollbackSystem, stop } from './commands/system.ts';
 import type { Action } from './context.ts';
+import { EXAMPLES } from './help.ts';
 import {
+  configuration,
   confirmed,
   databaseUrl,
   forced,
@@ -46,17 +49,6 @@ import {
   writing,
 } from './options.ts';
 import { MAX_WIDTH } from './text.ts';
-
-const EXAMPLES = `
-Examples:
-  crossfade preview customer                           what would happen to the table
-  crossfade start customer                             begin; the ticks go on by themselves
-  crossfade status customer --watch                    until it is completed or rolled back
-  crossfade rollback customer --reason 'slow pages'    back, from any stage before cleanup
-  crossfade complete customer --confirm customer       the new table takes over
-
-Exit codes: 0 done, 1 other, 2 usage, 3 held, 4 rolled back, 5 conflict.
-Environment: CROSSFADE_URL, CROSSFADE_TOKEN, CROSSFADE_PORT, CROSSFADE_OWNER_DATABASE_URL, NO_COLOR.`;
 
 export type Perform = (action: Action, command: Command) => Promise<void>;
 
@@ -98,7 +90,7 @@ function addLocal(program: Command, add: Add): void {
   program.commandsGroup('Set up:');
   add('dev', 'serve your own database and configuration on this machine', dev)
     .option('--database-url <url>', 'postgres://… of a role that owns the tables')
-    .option('--config <file>', 'module with defineCutovers([…]), infra/cutovers.ts by default')
+    .addOption(configuration())
     .option('--speed <factor>', 'minutes of Crossfade per real minute', positive)
     .option('--port <number>', 'first of the seven ports that are used (3000)', port);
   add('migrate', 'install or update the schema crossfade in the database', migrate).addOption(databaseUrl());
@@ -107,6 +99,9 @@ function addLocal(program: Command, add: Add): void {
     'check this machine, the API and the database, and the tables of a cutover, with a remedy for each finding',
     doctor,
   ).addOption(databaseUrl());
+  add('package <directory>', 'write what is deployed, with your configuration', packageStack).addOption(
+    configuration(),
+  );
 }
 
 function addLooking(program: Command, add: Add): void {

@@ -15,7 +15,7 @@ const PAINT: Record<PhaseStatus, Parameters<Paint>[0]> = {
 const LABEL = 14;
 
 export function renderPhases(answer: PhasesAnswer, width = MAX_WIDTH, paint: Paint = plain): string {
-  if (answer.phases.length === 0) return 'No phase is declared. Declare them with definePhases in infra/cutovers.ts.';
+  if (answer.phases.length === 0) return 'No phase is declared. Declare them with definePhases in crossfade.config.ts.';
   const stop = answer.emergencyStop
     ? [paint('bad', 'Everything is stopped; soaks begin again from zero afterwards.')]
     : [];

@@ -46,7 +46,7 @@ export function renderSystem(report: SystemReport, width = MAX_WIDTH, paint: Pai
   }
   if (!report.flags.reachable)
     lines.push(paint('warn', 'The deployed flags could not be read; readers use the last good ones.'), '');
-  if (report.cutovers.length === 0) lines.push('No cutover is declared. Declare one in infra/cutovers.ts.');
+  if (report.cutovers.length === 0) lines.push('No cutover is declared. Declare one in crossfade.config.ts.');
   for (const cutover of report.cutovers) {
     const block = 'why' in cutover ? renderInvalid(cutover, width, paint) : progressBlock(cutover, width, paint);
     lines.push(block, '');

@@ -1,5 +1,5 @@
 /**
- * The configuration: which cutovers exist. Declared in `infra/cutovers.ts`, reviewed and deployed with the code, since
+ * The configuration: which cutovers exist. Declared in `crossfade.config.ts`, reviewed and deployed with the code, since
  * transforms are SQL. Every problem is reported at once, with its path.
  */
 

@@ -161,7 +161,7 @@ describe('crossfade dev', () => {
   const base = () => 20_000 + Math.floor(Math.random() * 10_000);
 
   const defined = (text: string) =>
-    `import { defineCutovers } from 'crossfade/define-cutovers';\nexport default defineCutovers(${text});`;
+    `import { defineCutovers } from 'crossfade-cutover/define';\nexport default defineCutovers(${text});`;
   const ONE = "{ id: 'customer', kind: 'table', primary: 'public.customer', shadow: 'public.customer_v2'";
 
   it.each<[string, () => string[], RegExp]>([
@@ -210,7 +210,7 @@ describe('crossfade dev', () => {
     [
       'a configuration that is no program',
       () => ['--database-url', URL_, '--config', config('export default [ {')],
-      /cannot be loaded: .*Expected/s,
+      /cannot be loaded: .*Unexpected/s,
     ],
     ['a port that is none', () => ['--database-url', URL_, '--port', '99'], /'--port <port>' argument '99' is invalid/],
     [

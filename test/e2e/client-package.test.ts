@@ -1,6 +1,6 @@
 /** `crossfade-client` as an application gets it: from `npm pack`, used by whatever applications are made and tested with. */
 
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { checkPackage, createPackageFromTarballData, Package } from '@arethetypeswrong/core';
@@ -227,7 +227,6 @@ function compiled({ tsc, ways, skipLibCheck }: (typeof COMPILERS)['5']): string[
   const types = { types: ['node'], typeRoots: [join(ROOT, 'node_modules/@types')], lib: ['es2022'] };
   const projects = ways.map((way, index) => {
     const { extension, ...resolution } = WAYS[way as keyof typeof WAYS];
-    mkdirSync(join(application.directory, `${index}`), { recursive: true });
     const files = Object.entries({ right: TYPED, wrong: WRONG }).map(([name, text]) =>
       application.write(`${index}/${name}.${extension}`, text),
     );

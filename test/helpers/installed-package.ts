@@ -17,6 +17,10 @@ export type Application = {
   /** Runs a program of Node in the directory. */
   node(...words: readonly string[]): Ran;
   npm(...words: readonly string[]): Ran;
+  /** Runs a command of an installed package. */
+  npx(...words: readonly string[]): Ran;
+  /** Installs it as npm does, but for what it depends on. */
+  unpack(): void;
   /** Installs one of this repository's own packages beside it. */
   link(name: string): void;
   remove(): void;
@@ -36,8 +40,10 @@ export function applicationWith(name: string): Application {
     return { code: status, out: `${stdout}${stderr}`.trim() };
   };
   const write = (file: string, text: string) => {
-    writeFileSync(join(directory, file), text);
-    return join(directory, file);
+    const path = join(directory, file);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+    return path;
   };
   const npm = (...words: readonly string[]) => run('npm', [...words, '--prefix', directory, '--offline']);
   write('package.json', JSON.stringify({ name: 'application', private: true }));
@@ -58,6 +64,12 @@ export function applicationWith(name: string): Application {
     write,
     node: (...words) => run(process.execPath, words),
     npm,
+    npx: (...words) => run('npx', ['--no-install', '--offline', ...words]),
+    unpack() {
+      mkdirSync(join(directory, 'node_modules', name), { recursive: true });
+      run('tar', ['-xzf', filename, '-C', `node_modules/${name}`, '--strip-components=1']);
+      npm('rebuild');
+    },
     link(other) {
       const place = join(directory, 'node_modules', other);
       mkdirSync(dirname(place), { recursive: true });

@@ -35,8 +35,6 @@ const ENTRIES = {
   'crossfade/appconfig': 'lib/client/appconfig-source.ts',
   'crossfade/openfeature': 'lib/client/openfeature.ts',
   'crossfade/testing': 'lib/client/testing.ts',
-  'crossfade/define-cutovers': 'lib/define/cutovers.ts',
-  'crossfade/define-phases': 'lib/define/phases.ts',
   ...Object.fromEntries(
     PACKAGES.flatMap(({ name, entries }) =>
       Object.entries(entries).map(([entry, file]) => [entry === 'index' ? name : `${name}/${entry}`, file]),
@@ -51,9 +49,7 @@ export function compile(root: string, blocks: readonly Block[]): string[] {
   try {
     const files = blocks.map(({ text }, index) => {
       const file = join(directory, `block-${index}.ts`);
-      // A page speaks of infra/cutovers.ts, beside lib.
-      const inside = text.replaceAll("from '../lib/", `from '${root}/lib/`);
-      writeFileSync(file, `${inside}\nexport {};\n`);
+      writeFileSync(file, `${text}\nexport {};\n`);
       return file;
     });
     const paths = Object.fromEntries(Object.entries(ENTRIES).map(([name, file]) => [name, [join(root, file)]]));

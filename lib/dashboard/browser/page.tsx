@@ -148,8 +148,8 @@ function NothingDeclared() {
     <div class="card empty">
       <h2>No cutover is declared</h2>
       <p>
-        Cutovers are declared in <code>infra/cutovers.ts</code> and deployed with the code. The next refresh after that
-        shows them here.
+        Cutovers are declared in <code>crossfade.config.ts</code> and deployed with the code. The next refresh after
+        that shows them here.
       </p>
     </div>
   );
