@@ -1,5 +1,5 @@
 /**
- * The entry `crossfade/appconfig`, for who may run without an agent.
+ * The entry `crossfade-client/appconfig`, for who may run without an agent.
  *
  * Flags from the AppConfig agent on its local port when there is one, else from sessions of AppConfigData. Whichever
  * answered stays in use; when it fails, the other is asked. The first answer after a change is the whole content, so

@@ -1,4 +1,4 @@
-/** What applications test with: `crossfade/testing`. */
+/** What applications test with: `crossfade-client/testing`. */
 
 import { describe, expect, it } from 'vitest';
 import { createClient } from '../../../lib/client/client.ts';
