@@ -238,7 +238,7 @@ function introduction(stack: Stack, options: DemoOptions): string {
   return [
     '',
     `Dashboard   ${stack.settings.url}`,
-    `Elsewhere   npx crossfade status ${ID} --watch${options.port === 3000 ? '' : ` --port ${options.port}`}`,
+    `Elsewhere   npx --no-install crossfade status ${ID} --watch${options.port === 3000 ? '' : ` --port ${options.port}`}`,
     '',
     `Chinook's table customer moves to a new shape by plan '${options.plan}', one minute every ${(60 / options.speed).toFixed(1)} s:`,
     '  customer_id int → bigint · postal_code → text · company → company_name · full_name computed',

@@ -33,7 +33,9 @@ export async function runDev(options: DevOptions, untilStopped: Promise<void>): 
     say(`Declared in ${config}`);
     say(`Cutovers    ${cutovers.map(({ id }) => id).join(', ') || 'none declared'}`);
     for (const { id } of cutovers.slice(0, 1)) {
-      say(`Next        npx crossfade preview ${id}${port}, then npx crossfade start ${id}${port}`);
+      say(
+        `Next        npx --no-install crossfade preview ${id}${port}, then npx --no-install crossfade start ${id}${port}`,
+      );
     }
     say('Ctrl-C ends it; the database is yours and stays.');
     await untilStopped;

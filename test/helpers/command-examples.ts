@@ -35,7 +35,7 @@ export function shownAs(words: readonly string[], text: string): string {
   const lines = text.trimEnd().split('\n');
   const shown = lines.length > MOST_LINES ? [...lines.slice(0, MOST_LINES), '…'] : lines;
   const typed = words.map((word) => (/\s/.test(word) ? `'${word}'` : word)).join(' ');
-  return `$ npx crossfade ${typed}\n${shown.join('\n')}\n`;
+  return `$ npx --no-install crossfade ${typed}\n${shown.join('\n')}\n`;
 }
 
 export const exampleFile = ({ words: [command], variant }: Example): string =>

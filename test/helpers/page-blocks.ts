@@ -29,18 +29,11 @@ export function blocksOf({ file, text }: Page): Block[] {
 // ------------------------------------------------------------------------------------------------------- TypeScript
 
 /** What a page imports as an application does. */
-const ENTRIES = {
-  'crossfade/client': 'lib/client/index.ts',
-  'crossfade/lambda': 'lib/client/lambda.ts',
-  'crossfade/appconfig': 'lib/client/appconfig-source.ts',
-  'crossfade/openfeature': 'lib/client/openfeature.ts',
-  'crossfade/testing': 'lib/client/testing.ts',
-  ...Object.fromEntries(
-    PACKAGES.flatMap(({ name, entries }) =>
-      Object.entries(entries).map(([entry, file]) => [entry === 'index' ? name : `${name}/${entry}`, file]),
-    ),
+const ENTRIES = Object.fromEntries(
+  PACKAGES.flatMap(({ name, entries }) =>
+    Object.entries(entries).map(([entry, file]) => [entry === 'index' ? name : `${name}/${entry}`, file]),
   ),
-};
+);
 
 /** What the compiler says of the blocks, with page and line; empty when each compiles. */
 export function compile(root: string, blocks: readonly Block[]): string[] {
@@ -102,7 +95,7 @@ function wrongCommand(root: string, words: readonly string[]): string[] {
   const [program, first, ...rest] = words.filter((word) => !/^[A-Z_]+=/.test(word));
   if (program === undefined || OTHERS.has(program)) return [];
   if (program === 'npm') return wrongScript(root, first, rest);
-  if (program === 'npx' && first === 'crossfade') return wrongArguments(rest);
+  if (program === 'npx' && first === '--no-install' && rest[0] === 'crossfade') return wrongArguments(rest.slice(1));
   if (program === 'npx' && first === 'vitest') return wrongTests(root, rest);
   if (program === 'npx' && first === 'serverless')
     return SERVERLESS.has(rest[0] ?? '') ? [] : ['serverless has no such command'];
@@ -172,7 +165,9 @@ function wrongTests(root: string, words: readonly string[]): string[] {
 
 /** Commands in running text: `crossfade advance --force`, `npm run bench gates`. Arguments may be left out there. */
 export function wrongInline(root: string, { file, text }: Page): string[] {
-  const said = [...text.matchAll(/`((?:npx crossfade|crossfade|npm|npx vitest) [^`\n]+)`/g)].map(([, words]) => words!);
+  const said = [...text.matchAll(/`((?:npx --no-install crossfade|crossfade|npm|npx vitest) [^`\n]+)`/g)].map(
+    ([, words]) => words!,
+  );
   return said.flatMap((words) => {
     const wrong = words.includes('crossfade ') ? wrongNames(words) : wrongLine(root, words);
     return wrong.map((why) => `${file}: ${why}`);
@@ -182,7 +177,7 @@ export function wrongInline(root: string, { file, text }: Page): string[] {
 const PLACEHOLDERS = new Set(['COMMAND', '…', '...']);
 
 function wrongNames(text: string): string[] {
-  const [name, ...rest] = text.replace(/^(npx )?crossfade /, '').split(/\s+/);
+  const [name, ...rest] = text.replace(/^(npx --no-install )?crossfade /, '').split(/\s+/);
   if (PLACEHOLDERS.has(name!) || name!.startsWith('--')) return [];
   const program = buildProgram('', async () => {}, { width: 100, colours: false });
   const command = program.commands.find((one) => [one.name(), ...one.aliases()].includes(name!));

@@ -30,7 +30,7 @@ export function tutorial(page: Page, programs: Programs): Tutorial {
   async function follow(line: string): Promise<unknown> {
     let given: unknown;
     for (const words of splitLine(line)) {
-      const [program, ...rest] = words[0] === 'npx' ? words.slice(1) : words;
+      const [program, ...rest] = words[0] === 'npx' ? words.slice(1).filter((word) => word !== '--no-install') : words;
       const run = programs[program!];
       if (!run) throw new Error(`${page.file}: '${line}' calls '${program}', which this test does not run.`);
       try {

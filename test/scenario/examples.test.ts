@@ -97,14 +97,16 @@ describe('clambake', () => {
     const { w, o, until, status, stage, back, hours, minutes } = live(clambake);
     const page = await typed('clambake', w);
     const begunMs = w.clock.now();
-    expect(await page.through('npx crossfade phases')).toMatch(/week_planner[\s\S]+week_bundler[\s\S]+week_executor/);
-    await page.through('npx crossfade phase week_planner check readonly_planner');
+    expect(await page.through('npx --no-install crossfade phases')).toMatch(
+      /week_planner[\s\S]+week_bundler[\s\S]+week_executor/,
+    );
+    await page.through('npx --no-install crossfade phase week_planner check readonly_planner');
     await minutes(1);
-    await page.through('npx crossfade start planner');
+    await page.through('npx --no-install crossfade start planner');
     expect(stage('planner')).toBe('dual_write');
     await until(async () => (await status('week_executor')) === 'soaking', 6, 120);
     for (let soaked = 0; soaked < 2 * 24; soaked += 6) await hours(6);
-    await page.through('npx crossfade phase week_executor go');
+    await page.through('npx --no-install crossfade phase week_executor go');
     expect([await status('week_executor'), page.left()]).toEqual(['done', []]);
     const weeks = (w.clock.now() - begunMs) / (7 * 24 * HOUR * MINUTE_MS);
     expect(weeks).toBeGreaterThan(1.5);
@@ -183,14 +185,25 @@ describe('clambake', () => {
 
 describe('a page with a line that does not work', () => {
   it.each([
-    ['npx crossfade start planer', /clambake\/README\.md: 'npx crossfade start planer' failed: exit code 2/],
-    ['npx crossfade start executor', /'npx crossfade start executor' failed: exit code 3, not 0/],
+    [
+      'npx --no-install crossfade start planer',
+      /clambake\/README\.md: 'npx --no-install crossfade start planer' failed: exit code 2/,
+    ],
+    [
+      'npx --no-install crossfade start executor',
+      /'npx --no-install crossfade start executor' failed: exit code 3, not 0/,
+    ],
     ['createdb clambake', /calls 'createdb', which this test does not run/],
   ])('is noticed: %s', async (line, why) => {
     const { w } = live(clambake);
-    const page = await typed('clambake', w, {}, `\`\`\`sh\nnpx crossfade phases # first\n${line}\n\`\`\`\n`);
+    const page = await typed(
+      'clambake',
+      w,
+      {},
+      `\`\`\`sh\nnpx --no-install crossfade phases # first\n${line}\n\`\`\`\n`,
+    );
     await expect(page.through(line)).rejects.toThrow(why);
-    await expect(page.through('npx crossfade status')).rejects.toThrow('has no line');
+    await expect(page.through('npx --no-install crossfade status')).rejects.toThrow('has no line');
   });
 });
 
@@ -199,8 +212,8 @@ describe('library-migration', () => {
     const { w, minutes } = live(library);
     await minutes(1);
     const page = await typed('library-migration', w, { 'start http_server': 3 });
-    expect(await page.through('npx crossfade start http_server')).toMatch(/phase/);
-    expect(await page.through('npx crossfade phase api_layer')).toMatch(/after data_layer/);
+    expect(await page.through('npx --no-install crossfade start http_server')).toMatch(/phase/);
+    expect(await page.through('npx --no-install crossfade phase api_layer')).toMatch(/after data_layer/);
     expect(page.left()).toEqual([]);
   });
 

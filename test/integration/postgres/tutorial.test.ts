@@ -65,13 +65,13 @@ const programs: Programs = {
 describe('the page of the example aidis', () => {
   it('has lines that work one after the other, and what it says happens', async () => {
     const page = tutorial({ file: PAGE, text: readFileSync(join(ROOT, PAGE), 'utf8') }, programs);
-    await page.through('npx crossfade start projects');
+    await page.through('npx --no-install crossfade start projects');
     expect(await crossing.stageOf('projects')).toBe('dual_write');
     await crossing.minute('projects');
     const { epoch } = (await crossing.ports.state.readCutover('projects'))!;
     await db.sql.unsafe('UPDATE crossfade.outbox_projects SET attempts = 4, not_before = NULL');
     await plane.settle('projects', epoch);
-    const refused = String(await page.through('npx crossfade quarantine projects'));
+    const refused = String(await page.through('npx --no-install crossfade quarantine projects'));
     expect(refused).toMatch(/bad00000-0000-4000-8000-000000000001[\s\S]*bad00000-0000-4000-8000-000000000002/);
     expect(refused).toMatch(/projects_shadow\w*/);
     await page.through('psql aidis -f infra/examples/aidis/repair.sql');
@@ -82,7 +82,10 @@ describe('the page of the example aidis', () => {
 
   it.each([
     ['psql aidis -f infra/examples/aidis/nothing.sql', /README\.md: 'psql .*nothing\.sql' failed: ENOENT/],
-    ['npx crossfade dev --database-url postgres://localhost/aidis --config cutovers.ts', /failed: .*cutovers\.ts/],
+    [
+      'npx --no-install crossfade dev --database-url postgres://localhost/aidis --config cutovers.ts',
+      /failed: .*cutovers\.ts/,
+    ],
     ['cat infra/examples/aidis/primary.sql | psql aidis', /failed: .*already exists/],
   ])('is noticed with the line %s', async (line, why) => {
     const broken = tutorial({ file: PAGE, text: `\`\`\`sh\n${line}\n\`\`\`\n` }, programs);

@@ -90,7 +90,7 @@ describe('code in pages', () => {
       page: 'x.md',
       line: 10,
       language: 'ts',
-      text: "import { createClient } from 'crossfade/client';\ncreateClient({});",
+      text: "import { createClient } from 'crossfade-client';\ncreateClient({});",
     };
     expect(TYPESCRIPT.length).toBeGreaterThan(8);
     expect(compile(ROOT, [...TYPESCRIPT, wrong])).toEqual([
@@ -105,11 +105,11 @@ describe('code in pages', () => {
   });
 
   it.each([
-    'npx crossfade strat customer',
-    'npx crossfade rollback customer',
-    'npx crossfade status --wach',
-    'npx crossfade verify',
-    "npx crossfade policy customer --sett x=1 --reason 'why'",
+    'npx --no-install crossfade strat customer',
+    'npx --no-install crossfade rollback customer',
+    'npx --no-install crossfade status --wach',
+    'npx --no-install crossfade verify',
+    "npx --no-install crossfade policy customer --sett x=1 --reason 'why'",
     'npm run nothing',
     'npm run bench nothing',
     'npx vitest run --project nothing',
@@ -189,7 +189,7 @@ describe('pages', () => {
   it('the page of commands shows what each command prints, but of `dev`, which serves until it is stopped', () => {
     const { text } = pageOf('lib/cli/README.md');
     expect(withoutExample(text)).toEqual(['dev']);
-    const [block] = /^```console\n\$ npx crossfade preview [\s\S]*?^```/m.exec(text)!;
+    const [block] = /^```console\n\$ npx --no-install crossfade preview [\s\S]*?^```/m.exec(text)!;
     expect(withoutExample(text.replace(block, ''))).toEqual(['dev', 'preview']);
   });
 
