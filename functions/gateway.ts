@@ -103,36 +103,25 @@ function instanceOf(composition: Composition): Instance {
 /** @throws CrossfadeError for anything that must not be passed on; see refuseRequest */
 function proxiedRequest(composition: Composition, declaration: ServiceDeclaration, request: Passed): ProxiedRequest {
   const { event } = request;
-  const mount = `/gateway/${declaration.id}/`;
+  const routed = `/gateway/${declaration.id}/`;
   const { method } = event.requestContext.http;
-  if (!event.rawPath.startsWith(mount))
-    throw new CrossfadeError('invalid_input', `The path must begin with ${mount}, as it was routed here by it.`);
+  if (!event.rawPath.startsWith(routed))
+    throw new CrossfadeError('invalid_input', `The path must begin with ${routed}, as it was routed here by it.`);
   const body = event.body === undefined ? null : Buffer.from(event.body, event.isBase64Encoded ? 'base64' : 'utf8');
-  const headers = headersOf(event.headers, event.cookies);
+  const { headers } = event;
   refuseRequest({ method, headers, bodyBytes: body?.length ?? 0 }, declaration.id);
   const { correlationHeaders } = declaration.gateway;
   const correlationId = correlationIdOf(headers, correlationHeaders) ?? composition.ports.ids.next();
   const own = { [correlationHeaders[0]!]: correlationId, [CORRELATION_HEADER]: correlationId };
   return {
     method,
-    mount,
-    path: event.rawPath.slice(mount.length),
+    mount: `${event.prefix}${routed}`,
+    path: event.rawPath.slice(routed.length),
     query: event.rawQueryString,
     headers: withProxyHeaders(headers, declaration.id, own),
     body,
     deadlineMs: request.deadlineMs,
   };
-}
-
-/** API Gateway takes cookies out of the headers. */
-function headersOf(
-  headers: Readonly<Record<string, string | undefined>>,
-  cookies: readonly string[] | undefined,
-): Record<string, string> {
-  const defined = Object.entries(headers).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name.toLowerCase(), value]],
-  );
-  return { ...(cookies && cookies.length > 0 ? { cookie: cookies.join('; ') } : {}), ...Object.fromEntries(defined) };
 }
 
 /** @throws CrossfadeError `rate_limited` */

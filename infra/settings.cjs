@@ -83,8 +83,10 @@ function localSettings() {
       httpPort: written ? Number(new URL(written.apiUrl).port) : ports.api,
       lambdaPort: written ? Number(new URL(written.lambdaUrl).port) : ports.lambda,
       noPrependStageInUrl: true,
-      // The signature is checked by the functions' own middleware; this server cannot do it.
-      ignoreJWTSignature: true,
+      // Tokens are checked by the functions themselves, their signatures, too; this server could not do it.
+      noAuth: true,
+      // Cookies are for the services behind the gateway, which take what others take, too.
+      disableCookieValidation: true,
       noSponsor: true,
     },
     streams: {

@@ -1,6 +1,7 @@
 /** The gateway: which side answers, what the caller sees of it, what is refused, and that nothing of it leaves. */
 
 import { afterEach, describe, expect, it } from 'vitest';
+import { CrossfadeError } from '../../../lib/core/base/errors.ts';
 import { MAX_BODY_BYTES } from '../../../lib/core/net/proxied-request.ts';
 import { rateLimit } from '../../../lib/core/routing/rate-limit.ts';
 import { bucketOf, inShare } from '../../../lib/core/routing/routing.ts';
@@ -207,8 +208,8 @@ describe('what is refused before anything leaves', () => {
     ['a wrong length', { method: 'POST', raw: 'ab', headers: { 'content-length': '3' } }, 400, 'invalid_input'],
     ['a negative length', { method: 'POST', raw: 'ab', headers: { 'content-length': '-2' } }, 400, 'invalid_input'],
     [
-      'row 49: length and coding',
-      { method: 'POST', raw: 'ab', headers: { 'content-length': '2', 'transfer-encoding': 'chunked' } },
+      'row 49: length and coding that contradict each other',
+      { method: 'POST', raw: 'ab', headers: { 'content-length': '3', 'transfer-encoding': 'chunked' } },
       400,
       'invalid_input',
     ],
@@ -221,6 +222,8 @@ describe('what is refused before anything leaves', () => {
     ['row 49: a line break in a header', { headers: { 'x-a': 'b\r\nx-evil: 1' } }, 400, 'invalid_input'],
     ['a line break in a name', { headers: { 'x-a\r\nx-evil': '1' } }, 400, 'invalid_input'],
     ['NUL in a header', { headers: { 'x-a': 'b\0' } }, 400, 'invalid_input'],
+    ['half a character in a header', { headers: { 'x-a': '\ud800' } }, 400, 'invalid_input'],
+    ['what no header can carry', { headers: { 'x-a': 'Ω' } }, 400, 'invalid_input'],
     [
       'row 50: another method in a header',
       { method: 'POST', raw: '', headers: { 'x-http-method-override': 'DELETE' } },
@@ -282,6 +285,28 @@ describe('what is refused before anything leaves', () => {
     expect((await made.call({})).status).toBe(200);
     expect(made.primary.asked).toHaveLength(6);
   });
+});
+
+describe('N3: a failure of ours', () => {
+  it.each([
+    ['upstream_unavailable', 502],
+    ['upstream_timeout', 504],
+    ['upstream_refused', 502],
+    ['store_unavailable', 503],
+  ] as const)(
+    '%s names no host and no table to a caller of the service, and does so in the log',
+    async (code, status) => {
+      const made = await bench();
+      made.composition.upstream = async () => async () => {
+        const details = { table: 'crossfade-state', place: '10.0.0.7', sent: true };
+        throw new CrossfadeError(code, "The table 'crossfade-state' at 10.0.0.7 does not answer.", { details });
+      };
+      const answer = await made.call({});
+      expect(answer).toMatchObject({ status, body: { code, details: { sent: true } } });
+      expect(answer.text).not.toMatch(/10\.0\.0\.7|crossfade-state/);
+      expect(made.log.find(({ name }) => name === 'request_failed')!.text).toMatch(/10\.0\.0\.7/);
+    },
+  );
 });
 
 describe('the rate limit', () => {
