@@ -10,7 +10,13 @@ import { CrossfadeError } from '../lib/core/base/errors.ts';
 import { OLD_HEADERS } from '../lib/core/base/old-names.ts';
 import { HOUR_MS } from '../lib/core/base/units.ts';
 import type { CutoverDeclaration, ServiceDeclaration } from '../lib/core/cutover/cutover.ts';
-import { correlationIdOf, keptHeaders, refuseRequest, withProxyHeaders } from '../lib/core/net/proxied-request.ts';
+import {
+  correlationIdOf,
+  keptHeaders,
+  refuseRequest,
+  TOKEN_HEADER,
+  withProxyHeaders,
+} from '../lib/core/net/proxied-request.ts';
 import { murmur3 } from '../lib/core/routing/murmur3.ts';
 import { rateLimit } from '../lib/core/routing/rate-limit.ts';
 import { type OutcomeBuffer, outcomeBuffer } from '../lib/flows/forwards/outcome-buffer.ts';
@@ -108,7 +114,7 @@ function proxiedRequest(composition: Composition, declaration: ServiceDeclaratio
   if (!event.rawPath.startsWith(routed))
     throw new CrossfadeError('invalid_input', `The path must begin with ${routed}, as it was routed here by it.`);
   const body = event.body === undefined ? null : Buffer.from(event.body, event.isBase64Encoded ? 'base64' : 'utf8');
-  const { headers } = event;
+  const headers = passedHeaders(declaration, event.headers);
   refuseRequest({ method, headers, bodyBytes: body?.length ?? 0 }, declaration.id);
   const { correlationHeaders } = declaration.gateway;
   const correlationId = correlationIdOf(headers, correlationHeaders) ?? composition.ports.ids.next();
@@ -122,6 +128,22 @@ function proxiedRequest(composition: Composition, declaration: ServiceDeclaratio
     body,
     deadlineMs: request.deadlineMs,
   };
+}
+
+/**
+ * Without the token that let the caller in. Where Authorization belongs to the service, it is never taken for that token:
+ * the service would get to see it.
+ * @throws CrossfadeError `unauthenticated`
+ */
+function passedHeaders({ id, gateway }: ServiceDeclaration, headers: ProxiedRequest['headers']) {
+  const { authorization, [TOKEN_HEADER]: token, ...passed } = headers;
+  if (gateway.authorization === 'crossfade') return passed;
+  if (token === undefined)
+    throw new CrossfadeError(
+      'unauthenticated',
+      `Authorization belongs to the service behind cutover '${id}'. Bring the token of Crossfade in X-Crossfade-Authorization.`,
+    );
+  return { ...passed, ...(authorization === undefined ? {} : { authorization }) };
 }
 
 /** @throws CrossfadeError `rate_limited` */

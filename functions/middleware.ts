@@ -15,6 +15,7 @@ import {
   type ErrorDetails,
   isCrossfadeError,
 } from '../lib/core/base/errors.ts';
+import { TOKEN_HEADER } from '../lib/core/net/proxied-request.ts';
 import { readJsonBody } from '../lib/schemas/json-body.ts';
 import { answerFor, type HttpAnswer, type HttpEvent, readEvent } from './http/event.ts';
 import type { Reply, Route, Served } from './http/route.ts';
@@ -85,8 +86,9 @@ async function serve<C extends Served>(
   context: Context,
 ): Promise<HttpAnswer> {
   const header = (name: string) => event.headers[name.toLowerCase()];
-  const actor =
-    route.scope === null ? 'anonymous' : await composition.authenticate(header('authorization'), route.scope);
+  // Of a request that is passed on, Authorization may belong to the service behind it.
+  const token = (route.json === false ? header(TOKEN_HEADER) : undefined) ?? header('authorization');
+  const actor = route.scope === null ? 'anonymous' : await composition.authenticate(token, route.scope);
   const reply = await route.serve(composition, {
     event,
     actor,

@@ -313,6 +313,7 @@ function awsSettings(stage, region, values) {
       verify: reserved(values.reservedVerify),
     },
     authorizer: { issuerUrl: values.jwtIssuer, audience: [values.jwtAudience] },
+    gatewayTokenHeader: tokenHeader(values.gatewayTokenHeader),
     alarms: listed(values.alarmArns || 'none'),
     subnets: listed(values.subnetIds),
     routeTables: listed(values.routeTableIds),
@@ -326,6 +327,11 @@ function pinnedLayer(region) {
   if (!layer)
     throw new Error(`No AppConfig agent layer is pinned for ${region}. Give its ARN: --param="appConfigLayer=…"`);
   return `arn:aws:lambda:${region}:${layer}`;
+}
+
+function tokenHeader(name) {
+  if (['Authorization', 'X-Crossfade-Authorization'].includes(name)) return name;
+  throw new Error(`Parameter gatewayTokenHeader '${name}' is neither Authorization nor X-Crossfade-Authorization.`);
 }
 
 /** Lambda reads 0 as "never run"; here it means that nothing is reserved. */

@@ -155,6 +155,8 @@ export const KEY_MEANINGS: Readonly<Record<string, string>> = {
   'gateway.environment': 'the environment, for `allow` and `deny`',
   'gateway.privateHosts':
     'hosts that may lead to private addresses, spelled as in `upstreams`; metadata addresses never',
+  'gateway.authorization':
+    "with `upstream` the caller's `Authorization` reaches the service, and Crossfade's token is taken from `X-Crossfade-Authorization` alone: [how to deploy it](../../functions/README.md#services-that-authenticate-their-users)",
   'gateway.timeoutMs': 'per upstream call',
   'gateway.fallback': 'reads that the shadow fails are answered by the primary until completion',
   'gateway.requestsPerSecond': 'per caller and instance',

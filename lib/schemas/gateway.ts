@@ -20,6 +20,7 @@ const rules = z.strictObject({
   groupsHeader: headerName.nullable(),
   environment: z.string().min(1).max(100).nullable(),
   privateHosts: z.array(z.string().max(255)).max(20),
+  authorization: z.enum(['crossfade', 'upstream']),
   timeoutMs: z.number().int().min(10).max(10_000),
   fallback: z.boolean(),
   requestsPerSecond: z.number().int().min(1).max(10_000),

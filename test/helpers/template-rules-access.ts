@@ -152,12 +152,17 @@ export const ACCESS_RULES: readonly Rule[] = [
   },
   {
     area: 'routes',
-    says: 'every route but health has the token authorizer and exactly its own scope, and no other route exists',
+    says: 'every route but health has its token authorizer and exactly its own scope, and no other route exists',
     wrong: (it) => {
+      const authorizerOf = (key: string) => ({
+        Ref: / \/gateway\//.test(key) ? 'HttpApiAuthorizerCallers' : 'HttpApiAuthorizerTokens',
+      });
       const found = Object.fromEntries(
         routes(it).map(([key, route]) => [
           key,
-          route.AuthorizationType === 'JWT' && route.AuthorizerId ? route.AuthorizationScopes : null,
+          route.AuthorizationType === 'JWT' && same(route.AuthorizerId, authorizerOf(key))
+            ? route.AuthorizationScopes
+            : null,
         ]),
       );
       const wanted = Object.fromEntries(Object.entries(ROUTE_SCOPES).map(([key, scope]) => [key, scope && [scope]]));
@@ -174,13 +179,15 @@ export const ACCESS_RULES: readonly Rule[] = [
   },
   {
     area: 'routes',
-    says: 'the authorizer checks issuer and audience and reads the Authorization header only',
+    says: 'both authorizers check issuer and audience and read one header only: the Authorization, unless a parameter names another',
     wrong: (it) =>
-      differences(properties(it, 'HttpApiAuthorizerTokens'), {
-        'JwtConfiguration.Issuer': PARAMETERS.jwtIssuer,
-        'JwtConfiguration.Audience': [PARAMETERS.jwtAudience],
-        IdentitySource: ['$request.header.Authorization'],
-      }),
+      ['HttpApiAuthorizerTokens', 'HttpApiAuthorizerCallers'].flatMap((id) =>
+        differences(properties(it, id), {
+          'JwtConfiguration.Issuer': PARAMETERS.jwtIssuer,
+          'JwtConfiguration.Audience': [PARAMETERS.jwtAudience],
+          IdentitySource: ['$request.header.Authorization'],
+        }),
+      ),
     break: (it) => put(properties(it, 'HttpApiAuthorizerTokens'), 'JwtConfiguration.Audience', []),
   },
   {

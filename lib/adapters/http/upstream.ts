@@ -16,8 +16,8 @@ import { HOP_BY_HOP } from './hop-by-hop.ts';
 
 /** The connection's own, and what the sender writes itself. */
 const LEFT_BEHIND = new Set<string>([...HOP_BY_HOP, 'expect', 'host', 'content-length']);
-/** The caller's token is for us, not for the upstream; identity headers from outside prove nothing. */
-const OURS = /^(authorization|x-crossfade-.*|x-amzn-.*|x-forwarded-user|forwarded)$/;
+/** Headers of ours are not for the upstream; identity headers from outside prove nothing. */
+const OURS = /^(x-crossfade-.*|x-amzn-.*|x-forwarded-user|forwarded)$/;
 /** Of decompressed answers: beyond it, a compressed one is taken for a bomb. */
 const MAX_DECODED_BYTES = 64 * 1024 * 1024;
 const DECODERS = {

@@ -110,8 +110,11 @@ export function withProxyHeaders(
   };
 }
 
-/** Headers that are never stored: the token was for the gateway, and the rest belongs to one connection. */
-const NOT_KEPT = /^(authorization|connection|content-length|transfer-encoding|host|x-amzn-.*|x-crossfade-.*)$/;
+/** Where the gateway's own token comes; it goes nowhere from there. */
+export const TOKEN_HEADER = 'x-crossfade-authorization';
+
+/** Headers that are never stored: they are the gateway's own, or belong to one connection. */
+const NOT_KEPT = /^(connection|content-length|transfer-encoding|host|x-amzn-.*|x-crossfade-.*)$/;
 
 /** What of a request's headers may be stored, to be sent again later. */
 export function keptHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {

@@ -18,6 +18,11 @@ export type GatewayRules = {
   environment: string | null;
   /** Hosts, spelled exactly as in `upstreams`, that may resolve to private addresses. */
   privateHosts: readonly string[];
+  /**
+   * Whose the header Authorization of a request is: with `upstream` it is passed on, and Crossfade's own token comes in
+   * X-Crossfade-Authorization.
+   */
+  authorization: 'crossfade' | 'upstream';
   /** Longest wait for one upstream, in milliseconds. */
   timeoutMs: number;
   /** Reads that fail on the shadow are answered by the primary, until completion. */
@@ -43,6 +48,7 @@ export const DEFAULT_GATEWAY: GatewayRules = {
   groupsHeader: null,
   environment: null,
   privateHosts: [],
+  authorization: 'crossfade',
   timeoutMs: 10_000,
   fallback: true,
   requestsPerSecond: 200,
