@@ -15,9 +15,8 @@ import {
   type ErrorDetails,
   isCrossfadeError,
 } from '../lib/core/base/errors.ts';
-import { TOKEN_HEADER } from '../lib/core/net/proxied-request.ts';
 import { readJsonBody } from '../lib/schemas/json-body.ts';
-import { answerFor, type HttpAnswer, type HttpEvent, readEvent } from './http/event.ts';
+import { answerFor, callerToken, type HttpAnswer, type HttpEvent, readEvent } from './http/event.ts';
 import type { Reply, Route, Served } from './http/route.ts';
 
 const SECURITY_HEADERS = {
@@ -86,8 +85,7 @@ async function serve<C extends Served>(
   context: Context,
 ): Promise<HttpAnswer> {
   const header = (name: string) => event.headers[name.toLowerCase()];
-  // Of a request that is passed on, Authorization may belong to the service behind it.
-  const token = (route.json === false ? header(TOKEN_HEADER) : undefined) ?? header('authorization');
+  const token = route.json === false ? callerToken(event) : header('authorization');
   const actor = route.scope === null ? 'anonymous' : await composition.authenticate(token, route.scope);
   const reply = await route.serve(composition, {
     event,
@@ -97,11 +95,12 @@ async function serve<C extends Served>(
     deadlineMs: composition.ports.clock.monotonicMs() + context.getRemainingTimeInMillis() - ANSWER_MARGIN_MS,
   });
   composition.ports.metrics.flush();
-  return respond(reply);
+  // What is passed on is the service's, and so are its rules for caches and browsers.
+  return respond(reply, route.json === false ? {} : SECURITY_HEADERS);
 }
 
-function respond(reply: Reply): HttpAnswer {
-  const headers = { ...SECURITY_HEADERS, ...reply.headers };
+function respond(reply: Reply, added: Readonly<Record<string, string>>): HttpAnswer {
+  const headers = { ...added, ...reply.headers };
   if (reply.bytes) {
     return {
       statusCode: reply.status,

@@ -5,6 +5,7 @@
 
 import { STATUS_CODES } from 'node:http';
 import { CrossfadeError } from '../../lib/core/base/errors.ts';
+import { TOKEN_HEADER } from '../../lib/core/net/proxied-request.ts';
 
 /** A request as every route gets it. */
 export type HttpEvent = {
@@ -76,6 +77,10 @@ export function readEvent(given: unknown): HttpEvent {
     requestContext: { http: { method, path } },
   };
 }
+
+/** The header with the token of a request that is passed on: Authorization may belong to the service behind it. */
+export const callerToken = ({ headers }: Pick<HttpEvent, 'headers'>): string | undefined =>
+  headers[TOKEN_HEADER] ?? headers.authorization;
 
 /** The answer for the front that the event came from. */
 export function answerFor(given: unknown, answer: HttpAnswer): object {

@@ -6,6 +6,7 @@
 
 import { MINUTE_MS } from '../../core/base/units.ts';
 import type { ServiceDeclaration, Side } from '../../core/cutover/cutover.ts';
+import { upstreamOf } from '../../core/cutover/write-target.ts';
 import { orderKeyOf } from '../../core/forwards/forward.ts';
 import { compileRules, type Difference, diffJson } from '../../core/forwards/json-diff.ts';
 import { emptyWindow, type MinuteWindow } from '../../core/gates/minute-window.ts';
@@ -56,12 +57,12 @@ export async function compareRead(
 
 async function ask(
   ports: Needs,
-  { upstreams, gateway }: ServiceDeclaration,
+  declaration: ServiceDeclaration,
   side: Side,
   read: ReadToCompare,
 ): Promise<UpstreamResponse | null> {
-  const deadlineMs = ports.clock.monotonicMs() + gateway.compare.timeoutMs;
-  const target = { url: upstreams[side], privateHosts: gateway.privateHosts };
+  const deadlineMs = ports.clock.monotonicMs() + declaration.gateway.compare.timeoutMs;
+  const target = upstreamOf(declaration, side);
   // Compressed answers of two servers differ although they say the same.
   const headers = { ...read.headers, 'accept-encoding': 'identity' };
   try {

@@ -5,6 +5,7 @@
 
 import { CrossfadeError, isCrossfadeError } from '../../core/base/errors.ts';
 import type { ServiceDeclaration, Side } from '../../core/cutover/cutover.ts';
+import { upstreamOf } from '../../core/cutover/write-target.ts';
 import { isConnectionDrop } from '../../core/gates/connection-drops.ts';
 import type { Ports } from '../../ports/ports.ts';
 import type { Upstream, UpstreamRequest, UpstreamResponse } from '../../ports/upstream.ts';
@@ -49,20 +50,31 @@ export async function proxyRead(
   return { ...(await callSide(ports, declaration, 'primary', request)), side: 'primary', reason: 'fallback' };
 }
 
-/** One call of one side, within its own and the caller's time, recorded as an outcome of that side. */
+/** One call of one side, within its own and the caller's time, of which nothing is recorded. */
+export async function askSide(
+  { upstream, clock }: Pick<ProxyPorts, 'upstream' | 'clock'>,
+  declaration: ServiceDeclaration,
+  side: Side,
+  { slice: _, ...request }: ProxiedRequest,
+): Promise<UpstreamResponse> {
+  const ownMs = clock.monotonicMs() + declaration.gateway.timeoutMs;
+  const deadlineMs = Math.min(ownMs, request.deadlineMs - MARGIN_MS);
+  return upstream(upstreamOf(declaration, side), { ...request, deadlineMs });
+}
+
+/** The same, recorded as an outcome of that side. */
 export async function callSide(
   ports: ProxyPorts,
   declaration: ServiceDeclaration,
   side: Side,
-  { slice = null, ...request }: ProxiedRequest,
+  request: ProxiedRequest,
 ): Promise<UpstreamResponse> {
-  const { gateway, upstreams, id } = declaration;
+  const { id } = declaration;
+  const { slice = null } = request;
   const startedMs = ports.clock.monotonicMs();
-  const deadlineMs = Math.min(startedMs + gateway.timeoutMs, request.deadlineMs - MARGIN_MS);
-  const target = { url: upstreams[side], privateHosts: gateway.privateHosts };
   let [success, connectionLost] = [false, false];
   try {
-    const answer = await ports.upstream(target, { ...request, deadlineMs });
+    const answer = await askSide(ports, declaration, side, request);
     success = answer.status < 500;
     return answer;
   } catch (error) {

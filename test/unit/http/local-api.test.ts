@@ -14,6 +14,8 @@ beforeAll(async () => {
   made = await gatewayBench({
     primary: ({ method, path }, response) => {
       const status = path.endsWith('/nothing') ? 204 : 200;
+      if (method === 'HEAD' && path.endsWith('/long'))
+        return void response.writeHead(200, { 'content-length': '1234' }).end();
       const headers = { 'content-type': 'text/plain', 'set-cookie': ['a=1; Path=/', 'b=2; HttpOnly'] };
       response.writeHead(status, headers).end(status === 204 ? undefined : `${method} ${path}`);
     },
@@ -73,6 +75,17 @@ describe('S8: behind the API of the local stack', () => {
     expect(answer.status).toBe(200);
     expect(made.primary.asked[0]!.headers.cookie).toBe('a=1; odd="x y"; {b}=[2]');
     expect(answer.headers.getSetCookie()).toEqual(['a=1; Path=/', 'b=2; HttpOnly']);
+  });
+
+  it('HEAD says how long the answer to GET is', async () => {
+    const answer = await call('long', { method: 'HEAD' });
+    expect([answer.status, answer.headers.get('content-length')]).toEqual([200, '1234']);
+  });
+
+  it('a preflight reaches the function without a token; the status is of that server', async () => {
+    const asked = { origin: 'https://app.test', 'access-control-request-method': 'PUT' };
+    const answer = await fetch(`${api.url}/gateway/chat/x`, { method: 'OPTIONS', headers: asked });
+    expect([answer.status, await answer.json()]).toMatchObject([200, { code: 'method_not_allowed' }]);
   });
 
   it('nothing is an answer', async () => {
