@@ -48,7 +48,7 @@ export function preflightAnswer(rules: CorsRules, headers: Headers): Record<stri
 }
 
 /** What an answer says to the origin of its request. */
-export function corsHeaders({ origins, credentials, exposed }: CorsRules, { origin }: Headers): Record<string, string> {
+function corsHeaders({ origins, credentials, exposed }: CorsRules, { origin }: Headers): Record<string, string> {
   const isAny = origins.includes('*');
   const vary: Record<string, string> = isAny ? {} : { vary: 'Origin' };
   if (origin === undefined || !(isAny || origins.includes(origin))) return vary;
