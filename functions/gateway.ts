@@ -69,8 +69,10 @@ async function pass(composition: Composition, request: Passed): Promise<Reply> {
     ...(read ? {} : { operation: 'write' }),
     ...conditionsOf(declaration, correlated.headers),
   });
-  const routed = { ...correlated, slice: decision.slice };
-  const ports = { ...composition.ports, upstream: await composition.upstream(), outcomes: instance.outcomes };
+  const routed = { ...correlated, slice: decision.slice, left: decision.reason === 'circuit_open' };
+  const { outcomes } = instance;
+  const { noteShadow } = router;
+  const ports = { ...composition.ports, upstream: await composition.upstream(), outcomes, noteShadow };
   const noted = read ? noteForComparison(composition, declaration, decision, routed) : null;
   try {
     const answer = read
