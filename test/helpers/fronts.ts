@@ -13,7 +13,7 @@ export type Wire = {
   headers: readonly (readonly [name: string, value: string])[];
   body: Buffer | null;
 };
-export type Got = { status: number; headers: Record<string, string>; cookies: string[]; body: Buffer };
+type Got = { status: number; headers: Record<string, string>; cookies: string[]; body: Buffer };
 
 type Front = {
   /** What callers write before the path. */
