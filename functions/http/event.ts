@@ -125,8 +125,9 @@ function prefixOf(raw: Raw, path: string): string {
   const route = raw.resource ?? raw.routeKey?.split(' ')[1];
   const segments = path.split('/').slice(1);
   if (!route?.startsWith('/')) {
-    const { stage = '$default' } = raw.requestContext!;
-    return raw.rawPath !== undefined && segments[0] === stage ? `/${stage}` : '';
+    const { stage } = raw.requestContext!;
+    // The default stage stands in no path.
+    return raw.rawPath !== undefined && stage !== '$default' && segments[0] === stage ? `/${stage}` : '';
   }
   const wanted = route.split('/').slice(1);
   const at = segments.findIndex((_, first) => isRoute(wanted, segments.slice(first), raw.pathParameters ?? {}));

@@ -183,13 +183,11 @@ describe('the same request', () => {
   });
 
   it('is not found under a prefix that no front has said it has', async () => {
-    for (const front of ['a Function URL', 'a load balancer'])
-      expect(
-        FRONTS[front]!.answer(
-          await made.result(
-            FRONTS[front]!.event({ method: 'GET', path: '/evil/gateway/chat/x', query: [], headers: [], body: null }),
-          ),
-        ).status,
-      ).toBe(404);
+    for (const prefix of ['/evil', '/$default', '/prod'])
+      for (const front of ['a Function URL', 'a load balancer']) {
+        const one = { method: 'GET', path: `${prefix}/gateway/chat/x`, query: [], headers: [], body: null };
+        const got = FRONTS[front]!.answer(await made.result(FRONTS[front]!.event(one)));
+        expect([front, prefix, got.status]).toEqual([front, prefix, 404]);
+      }
   });
 });
