@@ -4,20 +4,35 @@
  */
 
 import type { Method } from '@middy/http-router';
-import { composeApi } from '../lib/compose/api.ts';
+import { type ApiComposition, composeApi } from '../lib/compose/api.ts';
 import type { Composition } from '../lib/compose/ports.ts';
 import { CrossfadeError } from '../lib/core/base/errors.ts';
 import { OLD_HEADERS } from '../lib/core/base/old-names.ts';
 import { HOUR_MS } from '../lib/core/base/units.ts';
 import type { CutoverDeclaration, ServiceDeclaration } from '../lib/core/cutover/cutover.ts';
-import { correlationIdOf, keptHeaders, refuseRequest, withProxyHeaders } from '../lib/core/net/proxied-request.ts';
+import { isPreflight, preflightAnswer, preflightHeaders, withCors } from '../lib/core/net/cors.ts';
+import {
+  correlationIdOf,
+  keptHeaders,
+  refuseRequest,
+  TOKEN_HEADER,
+  withProxyHeaders,
+} from '../lib/core/net/proxied-request.ts';
 import { murmur3 } from '../lib/core/routing/murmur3.ts';
 import { rateLimit } from '../lib/core/routing/rate-limit.ts';
 import { type OutcomeBuffer, outcomeBuffer } from '../lib/flows/forwards/outcome-buffer.ts';
-import { asService, isRead, type Proxied, type ProxiedRequest, proxyRead } from '../lib/flows/forwards/proxy.ts';
+import {
+  askSide,
+  asService,
+  isRead,
+  type Proxied,
+  type ProxiedRequest,
+  proxyRead,
+} from '../lib/flows/forwards/proxy.ts';
 import { type ForwardMark, proxyWrite } from '../lib/flows/forwards/write-both.ts';
 import { PATH } from '../lib/schemas/path.ts';
-import { cutover } from './http/parameters.ts';
+import { callerToken } from './http/event.ts';
+import { cutover, declared } from './http/parameters.ts';
 import { type Reply, type Request, route } from './http/route.ts';
 import { httpHandler } from './middleware.ts';
 
@@ -33,11 +48,17 @@ const instances = new WeakMap<Composition, Instance>();
 
 /** What it reads of the body and the headers is passed on as it came. */
 type Passed = Request<{ cutover: CutoverDeclaration }, undefined, undefined, object>;
+type Options = Request<{ cutover: CutoverDeclaration | undefined }, undefined, undefined, object>;
 
 async function pass(composition: Composition, request: Passed): Promise<Reply> {
   const declaration = asService(request.params.cutover);
   const instance = instanceOf(composition);
-  const correlated = proxiedRequest(composition, declaration, request);
+  const correlated = proxiedRequest(
+    composition,
+    declaration,
+    request,
+    passedHeaders(declaration, request.event.headers),
+  );
   takeFromLimit(instance, declaration, request.actor, composition);
   const router = await composition.router();
   await router.refresh();
@@ -48,8 +69,10 @@ async function pass(composition: Composition, request: Passed): Promise<Reply> {
     ...(read ? {} : { operation: 'write' }),
     ...conditionsOf(declaration, correlated.headers),
   });
-  const routed = { ...correlated, slice: decision.slice };
-  const ports = { ...composition.ports, upstream: await composition.upstream(), outcomes: instance.outcomes };
+  const routed = { ...correlated, slice: decision.slice, left: decision.reason === 'circuit_open' };
+  const { outcomes } = instance;
+  const { noteShadow } = router;
+  const ports = { ...composition.ports, upstream: await composition.upstream(), outcomes, noteShadow };
   const noted = read ? noteForComparison(composition, declaration, decision, routed) : null;
   try {
     const answer = read
@@ -60,6 +83,32 @@ async function pass(composition: Composition, request: Passed): Promise<Reply> {
     await noted;
     await instance.outcomes.flushIfDue();
   }
+}
+
+/**
+ * Of a browser's preflight, which brings no token, and of any other OPTIONS, which does. No key tells its side, and it is
+ * no evidence: the side that takes writes answers, as it answers for what follows.
+ */
+async function passOptions(composition: ApiComposition, request: Options): Promise<Reply> {
+  const { event, params } = request;
+  const preflight = isPreflight('OPTIONS', event.headers);
+  const actor = preflight ? 'anonymous' : await composition.authenticate(callerToken(event), 'gateway:call');
+  const cors = params.cutover?.kind === 'service' ? params.cutover.gateway.cors : null;
+  // Without a token there is no word on what is declared and what is not.
+  if (!params.cutover || !cors)
+    throw new CrossfadeError('method_not_allowed', 'No service here takes OPTIONS under this path.');
+  const declaration = asService(params.cutover);
+  takeFromLimit(instanceOf(composition), declaration, actor, composition);
+  if (preflight && cors !== 'upstream') return { status: 204, text: '', headers: preflightAnswer(cors, event.headers) };
+  const headers = preflight ? preflightHeaders(event.headers) : passedHeaders(declaration, event.headers);
+  const { body, ...asked } = proxiedRequest(composition, declaration, request, headers);
+  const router = await composition.router();
+  await router.refresh();
+  const { shadowIsPrimary, sharePpm } = router.route(declaration.id, { operation: 'write' });
+  const side = shadowIsPrimary ? 'shadow' : 'primary';
+  const ports = { clock: composition.ports.clock, upstream: await composition.upstream() };
+  const answer = await askSide(ports, declaration, side, { ...asked, body: preflight ? null : body });
+  return replyOf(declaration, { ...answer, side, reason: 'options' }, asked, sharePpm);
 }
 
 /** What the lists are compared with beside the key. */
@@ -101,38 +150,46 @@ function instanceOf(composition: Composition): Instance {
 }
 
 /** @throws CrossfadeError for anything that must not be passed on; see refuseRequest */
-function proxiedRequest(composition: Composition, declaration: ServiceDeclaration, request: Passed): ProxiedRequest {
-  const { event } = request;
-  const mount = `/gateway/${declaration.id}/`;
+function proxiedRequest(
+  composition: Composition,
+  declaration: ServiceDeclaration,
+  { event, deadlineMs }: Pick<Passed, 'event' | 'deadlineMs'>,
+  headers: ProxiedRequest['headers'],
+): ProxiedRequest {
+  const routed = `/gateway/${declaration.id}/`;
   const { method } = event.requestContext.http;
-  if (!event.rawPath.startsWith(mount))
-    throw new CrossfadeError('invalid_input', `The path must begin with ${mount}, as it was routed here by it.`);
+  if (!event.rawPath.startsWith(routed))
+    throw new CrossfadeError('invalid_input', `The path must begin with ${routed}, as it was routed here by it.`);
   const body = event.body === undefined ? null : Buffer.from(event.body, event.isBase64Encoded ? 'base64' : 'utf8');
-  const headers = headersOf(event.headers, event.cookies);
   refuseRequest({ method, headers, bodyBytes: body?.length ?? 0 }, declaration.id);
   const { correlationHeaders } = declaration.gateway;
   const correlationId = correlationIdOf(headers, correlationHeaders) ?? composition.ports.ids.next();
   const own = { [correlationHeaders[0]!]: correlationId, [CORRELATION_HEADER]: correlationId };
   return {
     method,
-    mount,
-    path: event.rawPath.slice(mount.length),
+    mount: `${event.prefix}${routed}`,
+    path: event.rawPath.slice(routed.length),
     query: event.rawQueryString,
     headers: withProxyHeaders(headers, declaration.id, own),
     body,
-    deadlineMs: request.deadlineMs,
+    deadlineMs,
   };
 }
 
-/** API Gateway takes cookies out of the headers. */
-function headersOf(
-  headers: Readonly<Record<string, string | undefined>>,
-  cookies: readonly string[] | undefined,
-): Record<string, string> {
-  const defined = Object.entries(headers).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name.toLowerCase(), value]],
-  );
-  return { ...(cookies && cookies.length > 0 ? { cookie: cookies.join('; ') } : {}), ...Object.fromEntries(defined) };
+/**
+ * Without the token that let the caller in. Where Authorization belongs to the service, it is never taken for that token:
+ * the service would get to see it.
+ * @throws CrossfadeError `unauthenticated`
+ */
+function passedHeaders({ id, gateway }: ServiceDeclaration, headers: ProxiedRequest['headers']) {
+  const { authorization, [TOKEN_HEADER]: token, ...passed } = headers;
+  if (gateway.authorization === 'crossfade') return passed;
+  if (token === undefined)
+    throw new CrossfadeError(
+      'unauthenticated',
+      `Authorization belongs to the service behind cutover '${id}'. Bring the token of Crossfade in X-Crossfade-Authorization.`,
+    );
+  return { ...passed, ...(authorization === undefined ? {} : { authorization }) };
 }
 
 /** @throws CrossfadeError `rate_limited` */
@@ -155,40 +212,52 @@ function takeFromLimit(
 const FORWARD_HEADER = 'x-crossfade-forward';
 
 function replyOf(
-  declaration: ServiceDeclaration,
+  { id, gateway }: ServiceDeclaration,
   answer: Proxied & { forward?: ForwardMark },
-  request: ProxiedRequest,
+  { headers: asked }: Pick<ProxiedRequest, 'headers'>,
   sharePpm: number,
 ): Reply {
-  const correlationId = request.headers[CORRELATION_HEADER]!;
+  const correlationId = asked[CORRELATION_HEADER]!;
+  const correlation = { [gateway.correlationHeaders[0]!]: correlationId, [CORRELATION_HEADER]: correlationId };
+  const all = {
+    ...correlation,
+    'x-crossfade-route': answer.side,
+    'x-crossfade-reason': answer.reason,
+    'x-traffic-percentage': String(sharePpm / 10_000),
+    [`x-feature-${id}`]: answer.side,
+    ...(answer.forward ? { [FORWARD_HEADER]: answer.forward, [OLD_HEADERS[FORWARD_HEADER]]: answer.forward } : {}),
+  };
+  const headers = { ...answer.headers, ...{ all, correlation, none: {} }[gateway.headers] };
   return {
     status: answer.status,
     bytes: answer.body,
     cookies: answer.cookies,
-    headers: {
-      ...answer.headers,
-      [declaration.gateway.correlationHeaders[0]!]: correlationId,
-      [CORRELATION_HEADER]: correlationId,
-      'x-crossfade-route': answer.side,
-      'x-crossfade-reason': answer.reason,
-      'x-traffic-percentage': String(sharePpm / 10_000),
-      [`x-feature-${declaration.id}`]: answer.side,
-      ...(answer.forward ? { [FORWARD_HEADER]: answer.forward, [OLD_HEADERS[FORWARD_HEADER]]: answer.forward } : {}),
-    },
+    headers: typeof gateway.cors === 'object' && gateway.cors ? withCors(gateway.cors, asked, headers) : headers,
   };
 }
 
-export const gatewayRoutes = METHODS.map((method) =>
+const HERE = { path: '/gateway/{cutover}/{proxy+}', answers: { 200: ['*/*'] }, json: false } as const;
+const proxy = { ...PATH.proxy, find: (path: string | undefined) => path ?? '' };
+
+export const gatewayRoutes = [
+  ...METHODS.map((method) =>
+    route({
+      ...HERE,
+      method,
+      scope: 'gateway:call',
+      summary: 'Passes a request on to one upstream of a service, and its answer back.',
+      params: { cutover, proxy },
+      handle: pass,
+    }),
+  ),
   route({
-    method,
-    path: '/gateway/{cutover}/{proxy+}',
-    scope: 'gateway:call',
-    summary: 'Passes a request on to one upstream of a service, and its answer back.',
-    params: { cutover, proxy: { ...PATH.proxy, find: (path: string | undefined) => path ?? '' } },
-    answers: { 200: ['*/*'] },
-    json: false,
-    handle: pass,
+    ...HERE,
+    method: 'OPTIONS',
+    scope: null,
+    summary: 'Answers a preflight as the service declares it (`gateway.cors`); any other needs a token.',
+    params: { cutover: declared, proxy },
+    handle: passOptions,
   }),
-);
+];
 
 export const handler = httpHandler(composeApi, gatewayRoutes);

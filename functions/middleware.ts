@@ -6,10 +6,17 @@
 
 import middy from '@middy/core';
 import httpRouter from '@middy/http-router';
-import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
+import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
 import type { Composition } from '../lib/compose/ports.ts';
-import { CrossfadeError, ERROR_CODES, isCrossfadeError } from '../lib/core/base/errors.ts';
+import {
+  CrossfadeError,
+  ERROR_CODES,
+  type ErrorCode,
+  type ErrorDetails,
+  isCrossfadeError,
+} from '../lib/core/base/errors.ts';
 import { readJsonBody } from '../lib/schemas/json-body.ts';
+import { answerFor, callerToken, type HttpAnswer, type HttpEvent, readEvent } from './http/event.ts';
 import type { Reply, Route, Served } from './http/route.ts';
 
 const SECURITY_HEADERS = {
@@ -27,34 +34,31 @@ export function httpHandler<C extends Served>(compose: () => C, routes: readonly
     composition ??= compose();
     return composition;
   };
-  return middy<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2>()
-    .use({
-      before: ({ event }) => {
-        if (!event?.requestContext?.http?.method) {
-          throw new CrossfadeError(
-            'invalid_event',
-            'This function serves HTTP requests; it was called with another event.',
-          );
-        }
+  const refuse = (error: unknown, outside = false): HttpAnswer => {
+    composition?.ports.metrics.flush();
+    if (status(error) >= 500) composition?.ports.log.failure('request_failed', error);
+    return problem(error, outside);
+  };
+  const routed = httpRouter<APIGatewayProxyEventV2, HttpAnswer>({
+    routes: routes.map((route) => ({
+      method: route.method,
+      path: route.path,
+      handler: (event: unknown, context: Context) => {
+        const made = ready();
+        return serve(made, route, event as HttpEvent, context).catch((error) => refuse(error, route.json === false));
       },
+    })),
+    notFoundResponse: ({ method, path }) => {
+      throw noRoute(routes, method, path);
+    },
+  });
+  return middy<object, object>()
+    .use({
       onError: (request) => {
-        composition?.ports.metrics.flush();
-        request.response = problem(request.error);
-        if (status(request.error) >= 500) composition?.ports.log.failure('request_failed', request.error);
+        request.response = answerFor(request.event, refuse(request.error));
       },
     })
-    .handler(
-      httpRouter({
-        routes: routes.map((route) => ({
-          method: route.method,
-          path: route.path,
-          handler: (event: APIGatewayProxyEventV2, context: Context) => serve(ready(), route, event, context),
-        })),
-        notFoundResponse: ({ method, path }) => {
-          throw noRoute(routes, method, path);
-        },
-      }),
-    );
+    .handler(async (given, context) => answerFor(given, await routed(readEvent(given) as never, context)));
 }
 
 /** A path that is served with other methods is not unknown. */
@@ -77,12 +81,12 @@ const patternOf = (path: string) =>
 async function serve<C extends Served>(
   composition: C,
   route: Route<C>,
-  event: APIGatewayProxyEventV2,
+  event: HttpEvent,
   context: Context,
-): Promise<APIGatewayProxyStructuredResultV2> {
-  const header = (name: string) => event.headers[name] ?? event.headers[name.toLowerCase()];
-  const actor =
-    route.scope === null ? 'anonymous' : await composition.authenticate(header('authorization'), route.scope);
+): Promise<HttpAnswer> {
+  const header = (name: string) => event.headers[name.toLowerCase()];
+  const token = route.json === false ? callerToken(event) : header('authorization');
+  const actor = route.scope === null ? 'anonymous' : await composition.authenticate(token, route.scope);
   const reply = await route.serve(composition, {
     event,
     actor,
@@ -91,11 +95,12 @@ async function serve<C extends Served>(
     deadlineMs: composition.ports.clock.monotonicMs() + context.getRemainingTimeInMillis() - ANSWER_MARGIN_MS,
   });
   composition.ports.metrics.flush();
-  return respond(reply);
+  // What is passed on is the service's, and so are its rules for caches and browsers.
+  return respond(reply, route.json === false ? {} : SECURITY_HEADERS);
 }
 
-function respond(reply: Reply): APIGatewayProxyStructuredResultV2 {
-  const headers = { ...SECURITY_HEADERS, ...reply.headers };
+function respond(reply: Reply, added: Readonly<Record<string, string>>): HttpAnswer {
+  const headers = { ...added, ...reply.headers };
   if (reply.bytes) {
     return {
       statusCode: reply.status,
@@ -115,13 +120,29 @@ function respond(reply: Reply): APIGatewayProxyStructuredResultV2 {
 
 const status = (error: unknown): number => (isCrossfadeError(error) ? ERROR_CODES[error.code].status : 500);
 
-/** Only the product's own messages leave the house; anything else is an internal error without a text of its own. */
-function problem(error: unknown): APIGatewayProxyStructuredResultV2 {
+/** Details that say nothing of tables, addresses and other inner places. The rest of a failure of ours is for the log. */
+const HARMLESS: readonly string[] = ['retryAfterMs', 'sent'];
+const harmless = (details: ErrorDetails): ErrorDetails =>
+  Object.fromEntries(Object.entries(details).filter(([name]) => HARMLESS.includes(name)));
+
+/** Failures of ours whose message is about the request alone. */
+const ABOUT_REQUEST: readonly ErrorCode[] = ['copy_pending', 'loop_detected'];
+
+/**
+ * Only the product's own messages leave the house; anything else is an internal error without a text of its own.
+ * @param outside the caller is a user of a service: names of hosts and tables mean something to operators alone
+ */
+function problem(error: unknown, outside: boolean): HttpAnswer {
   const known = isCrossfadeError(error) ? error : null;
   const code = known?.code ?? 'internal';
+  const isOurs = ERROR_CODES[code].status >= 500;
+  const details = isOurs ? harmless(known?.details ?? {}) : (known?.details ?? {});
   const detail =
-    known?.message ??
-    'An error inside Crossfade. Nothing was changed that its answer does not say; the log of the function has the cause.';
+    known === null
+      ? 'An error inside Crossfade. Nothing was changed that its answer does not say; the log of the function has the cause.'
+      : isOurs && outside && !ABOUT_REQUEST.includes(code)
+        ? 'The request could not be passed on, or its answer not be brought back; the log of the function has the cause.'
+        : known.message;
   return {
     statusCode: ERROR_CODES[code].status,
     headers: {
@@ -137,7 +158,7 @@ function problem(error: unknown): APIGatewayProxyStructuredResultV2 {
       status: ERROR_CODES[code].status,
       code,
       detail,
-      ...(known && Object.keys(known.details).length > 0 ? { details: known.details } : {}),
+      ...(Object.keys(details).length > 0 ? { details } : {}),
     }),
   };
 }

@@ -94,6 +94,12 @@ module.exports.PARAMETERS = {
     meaning:
       'network of the upstreams of service cutovers, as the shadow-writer sees it from its subnets: 10.0.0.0/8, or 0.0.0.0/0 with a NAT gateway',
   },
+  gatewayTokenHeader: {
+    default: 'Authorization',
+    env: 'CROSSFADE_GATEWAY_TOKEN_HEADER',
+    meaning:
+      'header with the token of callers of the gateway; `X-Crossfade-Authorization` where a service gets `Authorization` (`gateway.authorization`)',
+  },
   alertWebhookUrl: {
     default: '',
     env: 'CROSSFADE_ALERT_WEBHOOK_URL',

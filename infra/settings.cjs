@@ -83,8 +83,10 @@ function localSettings() {
       httpPort: written ? Number(new URL(written.apiUrl).port) : ports.api,
       lambdaPort: written ? Number(new URL(written.lambdaUrl).port) : ports.lambda,
       noPrependStageInUrl: true,
-      // The signature is checked by the functions' own middleware; this server cannot do it.
-      ignoreJWTSignature: true,
+      // Tokens are checked by the functions themselves, their signatures, too; this server could not do it.
+      noAuth: true,
+      // Cookies are for the services behind the gateway, which take what others take, too.
+      disableCookieValidation: true,
       noSponsor: true,
     },
     streams: {
@@ -311,6 +313,7 @@ function awsSettings(stage, region, values) {
       verify: reserved(values.reservedVerify),
     },
     authorizer: { issuerUrl: values.jwtIssuer, audience: [values.jwtAudience] },
+    gatewayTokenHeader: tokenHeader(values.gatewayTokenHeader),
     alarms: listed(values.alarmArns || 'none'),
     subnets: listed(values.subnetIds),
     routeTables: listed(values.routeTableIds),
@@ -324,6 +327,11 @@ function pinnedLayer(region) {
   if (!layer)
     throw new Error(`No AppConfig agent layer is pinned for ${region}. Give its ARN: --param="appConfigLayer=…"`);
   return `arn:aws:lambda:${region}:${layer}`;
+}
+
+function tokenHeader(name) {
+  if (['Authorization', 'X-Crossfade-Authorization'].includes(name)) return name;
+  throw new Error(`Parameter gatewayTokenHeader '${name}' is neither Authorization nor X-Crossfade-Authorization.`);
 }
 
 /** Lambda reads 0 as "never run"; here it means that nothing is reserved. */

@@ -5,13 +5,13 @@
  */
 
 import type { Method } from '@middy/http-router';
-import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import type { Scope } from '../../lib/adapters/http/token.ts';
 import type { ApiComposition } from '../../lib/compose/api.ts';
 import { OLD_PATHS, withOldFields } from '../../lib/core/base/old-names.ts';
 import { HEADERS, type HeaderName, type HeaderValues } from '../../lib/schemas/headers.ts';
 import type { Input, Json } from '../../lib/schemas/input.ts';
 import type { Description } from '../../lib/schemas/openapi.ts';
+import type { HttpEvent } from './event.ts';
 
 /** What every handler needs of its composition; each route may ask for more. */
 export type Served = Pick<ApiComposition, 'authenticate'> & {
@@ -28,7 +28,7 @@ export type Parameter<C, Value> = {
 
 /** A request as it came, after its token was verified. */
 type Received = {
-  event: APIGatewayProxyEventV2;
+  event: HttpEvent;
   /** Subject of the verified token. */
   actor: string;
   /** On the monotonic clock: the handler must have answered by then. */
@@ -96,7 +96,7 @@ export const routesOf =
       ...description,
       async serve(composition, { event, actor, deadlineMs, header, json }) {
         const params = await foundIn(event, declared.params, composition);
-        const query = declared.query?.read(event.queryStringParameters ?? {});
+        const query = declared.query?.read(event.queryStringParameters);
         const body = declared.body?.read(json);
         const headers = Object.fromEntries(
           (declared.headers ?? []).map((name) => [name, HEADERS[name].read(header(name))]),
@@ -125,7 +125,7 @@ export const withOldPaths = <C extends Served>(routes: readonly Route<C>[]): Rou
     return old === undefined ? [one] : [one, { ...one, path: old, replacedBy: one.path }];
   });
 
-async function foundIn<C>(event: APIGatewayProxyEventV2, parameters: Parameters<C> = {}, composition: C) {
+async function foundIn<C>(event: HttpEvent, parameters: Parameters<C> = {}, composition: C) {
   const found: Record<string, unknown> = {};
   for (const [name, parameter] of Object.entries(parameters))
     found[name] = await parameter.find(event.pathParameters?.[name], composition);

@@ -155,6 +155,14 @@ export const KEY_MEANINGS: Readonly<Record<string, string>> = {
   'gateway.environment': 'the environment, for `allow` and `deny`',
   'gateway.privateHosts':
     'hosts that may lead to private addresses, spelled as in `upstreams`; metadata addresses never',
+  'gateway.authorization':
+    "with `upstream` the caller's `Authorization` reaches the service, and Crossfade's token is taken from `X-Crossfade-Authorization` alone: [how to deploy it](../../functions/README.md#services-that-authenticate-their-users)",
+  'gateway.cors':
+    "browsers of other origins: none; `'upstream'`, preflights reach the service, without a token and without anything else; or `{ origins: ['https://app.example'], methods, headers, exposed, credentials, maxAgeSeconds }`, answered by the gateway",
+  'gateway.headers':
+    'what of ours answers carry: `all`, the side and the reason, too; the `correlation` id alone; or `none`',
+  'gateway.encodedSlashes':
+    '`%2F` and `%5C` may stand in a path; never as a way out of the base. An HTTP API of API Gateway decodes them before: use a REST API, a load balancer or a Function URL',
   'gateway.timeoutMs': 'per upstream call',
   'gateway.fallback': 'reads that the shadow fails are answered by the primary until completion',
   'gateway.requestsPerSecond': 'per caller and instance',

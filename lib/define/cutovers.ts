@@ -10,6 +10,7 @@ import { type CutoverDeclaration, DEFAULT_POLICY, NO_OVERRIDES } from '../core/c
 import { builtInPlan, makePlan, type Plan, withHoldBack } from '../core/cutover/plan.ts';
 import { withDwells } from '../core/cutover/policy.ts';
 import { declaredAddresses, isPathBelow, splitAddress } from '../core/cutover/write-target.ts';
+import { DEFAULT_CORS } from '../core/net/cors.ts';
 import { DEFAULT_GATEWAY, malformedUpstream } from '../core/net/upstream.ts';
 import {
   type CutoverForm,
@@ -134,12 +135,17 @@ function complete(input: CutoverForm, everywhere: SharedForm, problems: Problem[
       ...(writes ? { writes: { ...writes, privateHosts: writes.privateHosts ?? [] } } : {}),
     };
   }
-  const { compare, ...gateway } = input.gateway ?? {};
+  const { compare, cors = null, ...gateway } = input.gateway ?? {};
   return {
     ...shared,
     kind: 'service',
     upstreams: input.upstreams,
-    gateway: { ...DEFAULT_GATEWAY, ...gateway, compare: { ...DEFAULT_GATEWAY.compare, ...compare } },
+    gateway: {
+      ...DEFAULT_GATEWAY,
+      ...gateway,
+      cors: typeof cors === 'object' && cors ? { ...DEFAULT_CORS, ...cors } : cors,
+      compare: { ...DEFAULT_GATEWAY.compare, ...compare },
+    },
   };
 }
 

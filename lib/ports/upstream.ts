@@ -1,6 +1,11 @@
 /** HTTP services that the configuration names. */
 
-export type UpstreamTarget = { url: string; privateHosts: readonly string[] };
+export type UpstreamTarget = {
+  url: string;
+  privateHosts: readonly string[];
+  /** True when `%2F` and `%5C` may stand in a path. */
+  encodedSlashes?: boolean;
+};
 
 export type UpstreamRequest = {
   method: string;

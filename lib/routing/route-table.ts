@@ -53,7 +53,7 @@ export function undecided(reason: RouteReason, ageMs: number | null, side: Side 
 
 type RouteTableOptions = {
   environment: Environment;
-  /** Of this process. The routing function has none, since it sees no outcomes. */
+  /** Of this process, where it sees outcomes. */
   breaker?: Breaker;
   defaults?: DefaultSides;
 };

@@ -1,7 +1,8 @@
-/** Routing inside a function: the SDK's flag cache and the same decision, without recording. */
+/** Routing inside a function: the SDK's flag cache, the same decision and the same breaker. */
 
 import type { FlagDocument } from '../core/routing/flags.ts';
 import type { RouteRequest } from '../core/routing/routing.ts';
+import { circuitBreaker } from './breaker.ts';
 import { type FlagSource, flagCache } from './flag-cache.ts';
 import { type ClientRoute, routeTable } from './route-table.ts';
 
@@ -17,6 +18,8 @@ export type Router = {
   /** Fetches the flags when they are older than 15 s, for at most 200 ms. Never throws. */
   refresh(): Promise<void>;
   route(cutover: string, request: RouteRequest): Routed;
+  /** What the shadow made of an operation that this process sent it: one that fails too often is left for a while. */
+  noteShadow(cutover: string, success: boolean): void;
   /** The flags of now, for SDKs that reach no AppConfig; null before the first. */
   flags(): { document: FlagDocument; ageMs: number } | null;
 };
@@ -36,7 +39,8 @@ export function routingService(options: {
       if (code === 'flags_invalid') options.refused();
     },
   });
-  const table = routeTable({ environment: options.environment });
+  const breaker = circuitBreaker();
+  const table = routeTable({ environment: options.environment, breaker });
   flags.onChange(table.use);
   return {
     refresh: () => flags.refreshIfStale(),
@@ -50,6 +54,7 @@ export function routingService(options: {
         shadowIsWritten: flag?.shadow_writes ?? false,
       };
     },
+    noteShadow: (cutover, success) => breaker.record(cutover, success, options.elapsedMs),
     flags: () => flags.current(),
   };
 }

@@ -51,7 +51,10 @@ export function describeApi(routes: readonly Description[]) {
     info: { title: 'Crossfade', version: '1', description: 'Moves something live from old to new, and back again.' },
     paths,
     components: {
-      securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+      securitySchemes: {
+        token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+        callerToken: { type: 'apiKey', in: 'header', name: 'X-Crossfade-Authorization', description: 'Bearer TOKEN' },
+      },
       schemas: { Problem: problem(), Condition: jsonSchema(shownCondition), OldNames: oldNames() },
       responses: {
         Refused: {
@@ -65,12 +68,12 @@ export function describeApi(routes: readonly Description[]) {
 }
 
 function operation(route: Description) {
-  const { method, path, scope, summary, query, headers = [], answers = JSON_ALONE, replacedBy } = route;
+  const { method, path, scope, summary, query, headers = [], answers = JSON_ALONE, replacedBy, json } = route;
   return {
     operationId: method.toLowerCase() + path.replaceAll(/[^a-z\d]+([a-z]?)/gi, (_, first) => first.toUpperCase()),
     summary,
     ...(replacedBy === undefined ? {} : { deprecated: true, description: `Old path of ${replacedBy}.` }),
-    security: scope === null ? [] : [{ token: [scope] }],
+    security: scope === null ? [] : [{ token: [scope] }, ...(json === false ? [{ callerToken: [scope] }] : [])],
     parameters: [
       ...[...path.matchAll(/\{(\w+)\+?\}/g)].map(([, name]) => pathParameter(route, name!)),
       ...(query ? queryParameters(query.schema) : []),

@@ -239,6 +239,6 @@ describe('the gateway', () => {
     expect(answer.headers).toMatchObject({ 'x-crossfade-route': 'primary', 'x-correlation-id': 'c' });
     await stack.stopUpstreams();
     const down = await stack.call(api, { path: '/gateway/chat/hello' });
-    expectProblem(down, 502, 'upstream_unavailable', /could not be reached/);
+    expectProblem(down, 502, 'upstream_unavailable', /could not be passed on/);
   });
 });

@@ -8,7 +8,11 @@ import { DEFAULT_GATEWAY, type GatewayRules } from '../../lib/core/net/upstream.
 import { cutoverFlag, systemFlag } from '../../lib/core/routing/flags.ts';
 import { declarationOf, type StageName, stateIn, systemOf } from '../property/samples.ts';
 import { type Answer, answerOf, type Call, eventOf, inMemoryComposition, lambdaContext } from '../property/served.ts';
+import { type Fault, sourceMutant } from './source-mutant.ts';
 import { type Answering, upstreamServer } from './upstream-server.ts';
+
+type Product = Pick<typeof import('../../functions/gateway.ts'), 'gatewayRoutes'> &
+  Pick<typeof import('../../functions/middleware.ts'), 'httpHandler'>;
 
 export type GatewayBench = Awaited<ReturnType<typeof gatewayBench>>;
 
@@ -21,6 +25,8 @@ export async function gatewayBench(options: {
   gateway?: Partial<GatewayRules>;
   state?: Partial<CutoverState>;
   lists?: Partial<Pick<ServiceDeclaration, 'allow' | 'deny'>>;
+  /** Places of the product's source that are to be wrong. */
+  faults?: readonly Fault[];
 }) {
   const echo =
     (side: string): Answering =>
@@ -53,15 +59,19 @@ export async function gatewayBench(options: {
     served.clock.ms += 16_000;
   };
   await enter(options.stage ?? 'disabled');
-  const handler = httpHandler(() => served.composition, gatewayRoutes);
+  const product = options.faults
+    ? await sourceMutant<Product>(['functions/gateway.ts', 'functions/middleware.ts'], options.faults)
+    : { gatewayRoutes, httpHandler };
+  const handler = product.httpHandler(() => served.composition, product.gatewayRoutes);
+
+  /** As the function answers it. */
+  const result = (event: unknown): Promise<unknown> =>
+    (handler as unknown as (event: unknown, context: unknown) => Promise<unknown>)(event, lambdaContext());
 
   async function raw(event: unknown): Promise<Received> {
-    const result = (await (handler as unknown as (event: unknown, context: unknown) => Promise<unknown>)(
-      event,
-      lambdaContext(),
-    )) as { body?: string; isBase64Encoded?: boolean; cookies?: string[] };
-    const bytes = Buffer.from(result.body ?? '', result.isBase64Encoded ? 'base64' : 'utf8');
-    return { ...answerOf({ ...result, body: bytes.toString() }), bytes, cookies: result.cookies ?? [] };
+    const answered = (await result(event)) as { body?: string; isBase64Encoded?: boolean; cookies?: string[] };
+    const bytes = Buffer.from(answered.body ?? '', answered.isBase64Encoded ? 'base64' : 'utf8');
+    return { ...answerOf({ ...answered, body: bytes.toString() }), bytes, cookies: answered.cookies ?? [] };
   }
   return {
     ...served,
@@ -69,6 +79,7 @@ export async function gatewayBench(options: {
     shadow,
     declaration,
     enter,
+    result,
     raw,
     call: (call: Call) => raw(eventOf({ method: 'GET', path: '/gateway/chat/x', ...call })),
     async close() {

@@ -106,6 +106,7 @@ export const ROUTE_SCOPES: Readonly<Record<string, string | null>> = {
   'PUT /gateway/{cutover}/{proxy+}': 'gateway:call',
   'PATCH /gateway/{cutover}/{proxy+}': 'gateway:call',
   'DELETE /gateway/{cutover}/{proxy+}': 'gateway:call',
+  'OPTIONS /gateway/{cutover}/{proxy+}': null,
   'GET /': 'control:read',
   'GET /dashboard/data': 'control:read',
   'GET /dashboard/assets/{asset}': 'control:read',
@@ -152,12 +153,17 @@ export const ACCESS_RULES: readonly Rule[] = [
   },
   {
     area: 'routes',
-    says: 'every route but health has the token authorizer and exactly its own scope, and no other route exists',
+    says: 'every route but health and preflights has its token authorizer and exactly its own scope, and no other route exists',
     wrong: (it) => {
+      const authorizerOf = (key: string) => ({
+        Ref: / \/gateway\//.test(key) ? 'HttpApiAuthorizerCallers' : 'HttpApiAuthorizerTokens',
+      });
       const found = Object.fromEntries(
         routes(it).map(([key, route]) => [
           key,
-          route.AuthorizationType === 'JWT' && route.AuthorizerId ? route.AuthorizationScopes : null,
+          route.AuthorizationType === 'JWT' && same(route.AuthorizerId, authorizerOf(key))
+            ? route.AuthorizationScopes
+            : null,
         ]),
       );
       const wanted = Object.fromEntries(Object.entries(ROUTE_SCOPES).map(([key, scope]) => [key, scope && [scope]]));
@@ -174,13 +180,15 @@ export const ACCESS_RULES: readonly Rule[] = [
   },
   {
     area: 'routes',
-    says: 'the authorizer checks issuer and audience and reads the Authorization header only',
+    says: 'both authorizers check issuer and audience and read one header only: the Authorization, unless a parameter names another',
     wrong: (it) =>
-      differences(properties(it, 'HttpApiAuthorizerTokens'), {
-        'JwtConfiguration.Issuer': PARAMETERS.jwtIssuer,
-        'JwtConfiguration.Audience': [PARAMETERS.jwtAudience],
-        IdentitySource: ['$request.header.Authorization'],
-      }),
+      ['HttpApiAuthorizerTokens', 'HttpApiAuthorizerCallers'].flatMap((id) =>
+        differences(properties(it, id), {
+          'JwtConfiguration.Issuer': PARAMETERS.jwtIssuer,
+          'JwtConfiguration.Audience': [PARAMETERS.jwtAudience],
+          IdentitySource: ['$request.header.Authorization'],
+        }),
+      ),
     break: (it) => put(properties(it, 'HttpApiAuthorizerTokens'), 'JwtConfiguration.Audience', []),
   },
   {

@@ -54,6 +54,12 @@ export function inMemoryComposition(declarations: readonly CutoverDeclaration[] 
     experiments: inMemoryExperiments(),
   };
   const { forwardStore, tables, ...rest } = parts;
+  const router = routingService({
+    source: { fetch: async () => ({ document: parts.flags.served()! }) },
+    environment: {},
+    elapsedMs: clock.monotonicMs,
+    refused: () => {},
+  });
   const composition: ApiComposition = {
     ports: {
       ...rest,
@@ -70,13 +76,7 @@ export function inMemoryComposition(declarations: readonly CutoverDeclaration[] 
     },
     cutovers: async () => declarations,
     authenticate: async (header, scope) => authenticate(header, scope, { keys: KEYS, rules: RULES, realNowMs: NOW }),
-    router: async () =>
-      routingService({
-        source: { fetch: async () => ({ document: parts.flags.served()! }) },
-        environment: {},
-        elapsedMs: clock.monotonicMs,
-        refused: () => {},
-      }),
+    router: async () => router,
     upstream: async () => async () => ({ status: 200, headers: {}, cookies: [], body: new Uint8Array() }),
     realNow: () => NOW,
   };

@@ -16,8 +16,8 @@ import { HOP_BY_HOP } from './hop-by-hop.ts';
 
 /** The connection's own, and what the sender writes itself. */
 const LEFT_BEHIND = new Set<string>([...HOP_BY_HOP, 'expect', 'host', 'content-length']);
-/** The caller's token is for us, not for the upstream; identity headers from outside prove nothing. */
-const OURS = /^(authorization|x-crossfade-.*|x-amzn-.*|x-forwarded-user|forwarded)$/;
+/** Headers of ours are not for the upstream; identity headers from outside prove nothing. */
+const OURS = /^(x-crossfade-.*|x-amzn-.*|x-forwarded-user|forwarded)$/;
 /** Of decompressed answers: beyond it, a compressed one is taken for a bomb. */
 const MAX_DECODED_BYTES = 64 * 1024 * 1024;
 const DECODERS = {
@@ -31,7 +31,7 @@ export function httpUpstream(options: NetworkOptions): Upstream {
   const { clock } = options;
   const { call, reaches } = network(options);
   return async (target, request) => {
-    const url = targetUrl(target.url, request.path, request.query);
+    const url = targetUrl(target.url, request.path, request.query, target.encodedSlashes);
     const wanted = {
       called: 'upstream' as const,
       url,
@@ -47,17 +47,35 @@ export function httpUpstream(options: NetworkOptions): Upstream {
   };
 }
 
-/** The address below the base; a path that would leave it is refused. */
-export function targetUrl(baseUrl: string, path: string, query: string): URL {
+/**
+ * The address below the base; a path that would leave it is refused, also one that would do so for an upstream that
+ * takes `%2F` for a slash.
+ */
+export function targetUrl(baseUrl: string, path: string, query: string, encodedSlashes = false): URL {
   const base = new URL(baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`);
   const target = new URL(base);
   // Assigning to pathname cannot change the host; dots and backslashes are resolved here and checked below.
   target.pathname = `${base.pathname}${path}`;
   target.search = query;
-  if (target.origin !== base.origin || !target.pathname.startsWith(base.pathname) || /%2f|%5c|%00/i.test(path)) {
-    throw new CrossfadeError('invalid_input', 'The path leaves the upstream it was meant for.');
+  if (target.origin !== base.origin || !target.pathname.startsWith(base.pathname) || /%00/.test(path))
+    throw new CrossfadeError('invalid_input', 'The path leaves the upstream that it was meant for, or has a %00.');
+  if (/%2f|%5c/i.test(path) && !(encodedSlashes && staysBelow(target.pathname))) {
+    throw new CrossfadeError(
+      'invalid_input',
+      'The path has %2F or %5C in it, which not every server tells from a slash. A service whose upstreams do says gateway.encodedSlashes.',
+    );
   }
   return target;
+}
+
+/** Decoded as often as it can be, it has no segment that leads up. What follows a semicolon is no part of a name. */
+function staysBelow(path: string): boolean {
+  let read = path;
+  for (let before = ''; read !== before; ) {
+    before = read;
+    read = read.replaceAll(/%([0-7][0-9a-f])/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
+  }
+  return read.split(/[/\\]/).every((segment) => !['.', '..'].includes(segment.split(';')[0]!)) && !read.includes('\0');
 }
 
 const namedIn = (connection: string | undefined) =>
@@ -85,6 +103,9 @@ function returned(answer: RawAnswer, asked: Asked): Pick<UpstreamResponse, 'head
       ([name]) => !LEFT_BEHIND.has(name) && !named.has(name) && !name.startsWith('x-crossfade-'),
     ),
   );
+  // It says what a GET would bring; the length of any other answer is that of what arrived.
+  const length = answer.headers['content-length'];
+  if (asked.request.method === 'HEAD' && length !== undefined) headers['content-length'] = length;
   if (headers.location === undefined || answer.status < 300) return { headers };
   return { headers: { ...headers, location: locationFor(headers.location, asked) } };
 }

@@ -1,13 +1,19 @@
 /** Where the sides of a cutover take writes: the upstreams of a service, the declared addresses of a component. Pure. */
 
-import type { CutoverDeclaration, Side } from './cutover.ts';
+import type { CutoverDeclaration, ServiceDeclaration, Side } from './cutover.ts';
 
-export type WriteTarget = { url: string; privateHosts: readonly string[] };
+export type WriteTarget = { url: string; privateHosts: readonly string[]; encodedSlashes?: boolean };
+
+/** One side of a service, as it is called. */
+export const upstreamOf = ({ upstreams, gateway }: ServiceDeclaration, side: Side): WriteTarget => ({
+  url: upstreams[side],
+  privateHosts: gateway.privateHosts,
+  encodedSlashes: gateway.encodedSlashes,
+});
 
 /** Null for a cutover whose sides take no forwarded writes. */
 export function writeTarget(declaration: CutoverDeclaration, side: Side): WriteTarget | null {
-  if (declaration.kind === 'service')
-    return { url: declaration.upstreams[side], privateHosts: declaration.gateway.privateHosts };
+  if (declaration.kind === 'service') return upstreamOf(declaration, side);
   if (declaration.kind === 'component' && declaration.writes)
     return { url: declaration.writes[side], privateHosts: declaration.writes.privateHosts };
   return null;

@@ -41,8 +41,11 @@ export function refuseRequest(request: IncomingRequest, cutover: string): void {
     );
   }
   for (const [name, value] of Object.entries(headers)) {
-    if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name) || /[\0-\x08\x0a-\x1f\x7f]/.test(value))
-      throw new CrossfadeError('invalid_input', 'A header has a control character or a line break in it.');
+    if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name) || /[^\t\x20-\x7e\x80-\xff]/.test(value))
+      throw new CrossfadeError(
+        'invalid_input',
+        'A header has a control character, a line break or a character beyond Latin-1 in it.',
+      );
   }
   const characters = Object.entries(headers).reduce((sum, [name, value]) => sum + name.length + value.length, 0);
   if (characters > MAX_HEADER_CHARACTERS)
@@ -62,10 +65,9 @@ export function refuseRequest(request: IncomingRequest, cutover: string): void {
 function refuseLength({ headers, bodyBytes }: IncomingRequest): void {
   const length = headers['content-length'];
   const coding = headers['transfer-encoding'];
-  if (length !== undefined && coding !== undefined)
-    throw new CrossfadeError('invalid_input', 'Content-Length and Transfer-Encoding contradict each other; send one.');
   if (coding !== undefined && coding.trim().toLowerCase() !== 'chunked')
     throw new CrossfadeError('invalid_input', 'The only transfer encoding that is known here is chunked.');
+  // Beside a coding, too: a server that takes the coding off may add the length. Neither goes on.
   if (length !== undefined && (!/^\d{1,15}$/.test(length) || Number(length) !== bodyBytes)) {
     throw new CrossfadeError(
       'invalid_input',
@@ -108,8 +110,11 @@ export function withProxyHeaders(
   };
 }
 
-/** Headers that are never stored: the token was for the gateway, and the rest belongs to one connection. */
-const NOT_KEPT = /^(authorization|connection|content-length|transfer-encoding|host|x-amzn-.*|x-crossfade-.*)$/;
+/** Where the gateway's own token comes; it goes nowhere from there. */
+export const TOKEN_HEADER = 'x-crossfade-authorization';
+
+/** Headers that are never stored: they are the gateway's own, or belong to one connection. */
+const NOT_KEPT = /^(connection|content-length|transfer-encoding|host|x-amzn-.*|x-crossfade-.*)$/;
 
 /** What of a request's headers may be stored, to be sent again later. */
 export function keptHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {

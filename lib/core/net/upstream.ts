@@ -4,6 +4,7 @@
  */
 
 import { type AddressKind, kindOfHost } from './address.ts';
+import type { CorsRules } from './cors.ts';
 
 /** How requests of one `service` cutover are treated. Every field has a default. */
 export type GatewayRules = {
@@ -18,6 +19,17 @@ export type GatewayRules = {
   environment: string | null;
   /** Hosts, spelled exactly as in `upstreams`, that may resolve to private addresses. */
   privateHosts: readonly string[];
+  /**
+   * Whose the header Authorization of a request is: with `upstream` it is passed on, and Crossfade's own token comes in
+   * X-Crossfade-Authorization.
+   */
+  authorization: 'crossfade' | 'upstream';
+  /** Browsers of other origins: refused, what these rules allow, or as the upstream says. */
+  cors: CorsRules | 'upstream' | null;
+  /** What of ours an answer carries: which side and why, the correlation id alone, or nothing. */
+  headers: 'all' | 'correlation' | 'none';
+  /** True when `%2F` and `%5C` may be parts of a segment, for upstreams that tell them from a slash. */
+  encodedSlashes: boolean;
   /** Longest wait for one upstream, in milliseconds. */
   timeoutMs: number;
   /** Reads that fail on the shadow are answered by the primary, until completion. */
@@ -43,6 +55,10 @@ export const DEFAULT_GATEWAY: GatewayRules = {
   groupsHeader: null,
   environment: null,
   privateHosts: [],
+  authorization: 'crossfade',
+  cors: null,
+  headers: 'all',
+  encodedSlashes: false,
   timeoutMs: 10_000,
   fallback: true,
   requestsPerSecond: 200,

@@ -2,10 +2,12 @@
  * Reads that are sent to both sides, away from the caller: the gateway leaves a note of one in a hundred beside the call,
  * and the writer, woken by it, asks both sides the same question. What differs twice counts as a mismatch, what is
  * unfair does not count at all: a resource with forwarded writes on their way, a side that is away, more than time allows.
+ * What the shadow alone refuses is its failure: to the gateway, which sees one side, a 404 is an answer like any other.
  */
 
 import { MINUTE_MS } from '../../core/base/units.ts';
 import type { ServiceDeclaration, Side } from '../../core/cutover/cutover.ts';
+import { upstreamOf } from '../../core/cutover/write-target.ts';
 import { orderKeyOf } from '../../core/forwards/forward.ts';
 import { compileRules, type Difference, diffJson } from '../../core/forwards/json-diff.ts';
 import { emptyWindow, type MinuteWindow } from '../../core/gates/minute-window.ts';
@@ -48,6 +50,7 @@ export async function compareRead(
     found = differences(primary, shadow, compileRules(rules.ignore));
     if (found.length === 0) break;
     if (look === 1) await ports.clock.sleep(SECOND_LOOK_MS);
+    else if (refusesAlone(primary, shadow)) pair = { ...pair, onlyShadow: 1 };
   }
   await record(ports, declaration.id, read, { ...pair, checks: 1, mismatches: found.length === 0 ? 0 : 1 });
   if (found.length > 0) report(ports, { cutover: declaration.id, method: read.method, orderKey }, found);
@@ -56,12 +59,12 @@ export async function compareRead(
 
 async function ask(
   ports: Needs,
-  { upstreams, gateway }: ServiceDeclaration,
+  declaration: ServiceDeclaration,
   side: Side,
   read: ReadToCompare,
 ): Promise<UpstreamResponse | null> {
-  const deadlineMs = ports.clock.monotonicMs() + gateway.compare.timeoutMs;
-  const target = { url: upstreams[side], privateHosts: gateway.privateHosts };
+  const deadlineMs = ports.clock.monotonicMs() + declaration.gateway.compare.timeoutMs;
+  const target = upstreamOf(declaration, side);
   // Compressed answers of two servers differ although they say the same.
   const headers = { ...read.headers, 'accept-encoding': 'identity' };
   try {
@@ -104,6 +107,13 @@ function pairOf(primary: UpstreamResponse | null, shadow: UpstreamResponse | nul
   if (fails(primary) === fails(shadow)) return { pairs: 1 };
   return { pairs: 1, [fails(shadow) ? 'onlyShadow' : 'onlyPrimary']: 1 };
 }
+
+/** What a client takes for a refusal or for nothing there: a failure of the side that says so while the other one serves. */
+const REFUSALS: readonly number[] = [401, 403, 404, 410, 429];
+
+/** Of the primary the same is a difference, and no failure: the shadow may not be right to serve what it refuses. */
+const refusesAlone = (primary: UpstreamResponse, shadow: UpstreamResponse): boolean =>
+  REFUSALS.includes(shadow.status) && primary.status < 400;
 
 async function record(ports: Needs, cutover: string, { slice }: ReadToCompare, counted: Counted): Promise<void> {
   const nowMs = ports.clock.now();

@@ -20,7 +20,14 @@ export type OutcomeBuffer = {
   flushIfDue(): Promise<void>;
 };
 
-type SideOutcome = { slice: number | null; success: boolean; latencyMs: number; connectionLost: boolean };
+type SideOutcome = {
+  slice: number | null;
+  success: boolean;
+  latencyMs: number;
+  connectionLost: boolean;
+  /** True when it was meant for the shadow, which this process has left. */
+  left?: boolean;
+};
 
 type Needs = Pick<Ports, 'clock' | 'ids' | 'windows' | 'log'>;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -71,11 +78,12 @@ export function outcomeBuffer(ports: Needs, everyMs: number): OutcomeBuffer {
   }
 
   return {
-    add(cutover, operation, side, { slice, success, latencyMs, connectionLost }) {
+    add(cutover, operation, side, { slice, success, latencyMs, connectionLost, left = false }) {
       const { window } = entryOf(cutover, operation, side, slice);
       window.count += 1;
       if (!success) window.errors += 1;
       window.told = (window.told ?? 0) + 1;
+      if (left) window.left = (window.left ?? 0) + 1;
       if (connectionLost) window.drops = (window.drops ?? 0) + 1;
       const bucket = bucketIndex(latencyMs);
       window.latency[bucket] = (window.latency[bucket] ?? 0) + 1;

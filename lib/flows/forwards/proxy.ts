@@ -5,6 +5,7 @@
 
 import { CrossfadeError, isCrossfadeError } from '../../core/base/errors.ts';
 import type { ServiceDeclaration, Side } from '../../core/cutover/cutover.ts';
+import { upstreamOf } from '../../core/cutover/write-target.ts';
 import { isConnectionDrop } from '../../core/gates/connection-drops.ts';
 import type { Ports } from '../../ports/ports.ts';
 import type { Upstream, UpstreamRequest, UpstreamResponse } from '../../ports/upstream.ts';
@@ -17,64 +18,122 @@ export type Proxied = UpstreamResponse & Decision;
 
 export type ProxyPorts = Pick<Ports, 'clock' | 'log'> & { upstream: Upstream; outcomes: OutcomeBuffer };
 
-/** What callers send; the deadline is the function's own, and so is the slice of the plan that its key lies in. */
-export type ProxiedRequest = Omit<UpstreamRequest, 'deadlineMs'> & { deadlineMs: number; slice?: number | null };
+/** What callers send, and what this function knows of it. */
+export type ProxiedRequest = UpstreamRequest & {
+  /** The slice of the plan that its key lies in. */
+  slice?: number | null;
+  /** True when it was meant for the shadow, which this process has left. */
+  left?: boolean;
+};
 
 const READS = new Set(['GET', 'HEAD']);
+const TOO_MANY_REQUESTS = 429;
 /** Left for the answer itself when a second upstream has to be asked. */
 const MARGIN_MS = 100;
 
 export const isRead = (method: string): boolean => READS.has(method);
 
-/** @param decision `mayFallBack`: false once the shadow has taken over */
+/**
+ * A read that the shadow answers with 429 is answered by the primary, too, and counts against the shadow unless the
+ * primary has had enough itself. Of other refusals it is found out by comparison which of them the shadow gives alone.
+ * @param decision `mayFallBack`: false once the shadow has taken over
+ */
 export async function proxyRead(
-  ports: ProxyPorts,
+  ports: ProxyPorts & { noteShadow(cutover: string, success: boolean): void },
   declaration: ServiceDeclaration,
   { mayFallBack, ...decision }: Decision & { mayFallBack: boolean },
   request: ProxiedRequest,
 ): Promise<Proxied> {
-  if (decision.side === 'primary' || !mayFallBack || !declaration.gateway.fallback)
-    return { ...(await callSide(ports, declaration, decision.side, request)), ...decision };
+  if (decision.side === 'primary') return { ...(await callSide(ports, declaration, 'primary', request)), ...decision };
+  const { id: cutover, gateway } = declaration;
+  const mayAsk = mayFallBack && gateway.fallback;
   // The shadow may use half of the time, so that the primary still has the other half.
-  const leftMs = request.deadlineMs - ports.clock.monotonicMs();
-  const first = { ...request, deadlineMs: request.deadlineMs - leftMs / 2 };
+  const halfMs = (request.deadlineMs - ports.clock.monotonicMs()) / 2;
+  const within = mayAsk ? { ...request, deadlineMs: request.deadlineMs - halfMs } : request;
+  const shadow = await attempt(ports, declaration, 'shadow', within);
+  const settle = (failed: boolean) => {
+    shadow.record(failed);
+    ports.noteShadow(cutover, !failed);
+  };
+  const isSpared = mayAsk && shadow.answer?.status === TOO_MANY_REQUESTS;
+  if (!isSpared) settle(shadow.failed);
+  if (!mayAsk || !(shadow.failed || isSpared)) return { ...answerOf(shadow), ...decision };
+  if (shadow.answer) ports.log.event('fell_back', { cutover, status: shadow.answer.status });
+  else ports.log.failure('fell_back', shadow.error, { cutover });
+  let failedAlone = true;
   try {
-    const answer = await callSide(ports, declaration, 'shadow', first);
-    if (answer.status < 500) return { ...answer, ...decision };
-    ports.log.event('fell_back', { cutover: declaration.id, status: answer.status });
-  } catch (error) {
-    if (!isCrossfadeError(error) || error.code === 'invalid_input') throw error;
-    ports.log.failure('fell_back', error, { cutover: declaration.id });
+    const primary = await callSide(ports, declaration, 'primary', request);
+    failedAlone = primary.status !== TOO_MANY_REQUESTS;
+    return { ...primary, side: 'primary', reason: 'fallback' };
+  } finally {
+    if (isSpared) settle(failedAlone);
   }
-  return { ...(await callSide(ports, declaration, 'primary', request)), side: 'primary', reason: 'fallback' };
 }
 
-/** One call of one side, within its own and the caller's time, recorded as an outcome of that side. */
+/** One call of one side, within its own and the caller's time, of which nothing is recorded. */
+export async function askSide(
+  { upstream, clock }: Pick<ProxyPorts, 'upstream' | 'clock'>,
+  declaration: ServiceDeclaration,
+  side: Side,
+  { slice: _, left: __, ...request }: ProxiedRequest,
+): Promise<UpstreamResponse> {
+  const ownMs = clock.monotonicMs() + declaration.gateway.timeoutMs;
+  const deadlineMs = Math.min(ownMs, request.deadlineMs - MARGIN_MS);
+  return upstream(upstreamOf(declaration, side), { ...request, deadlineMs });
+}
+
+/** The same, recorded as an outcome of that side. */
 export async function callSide(
   ports: ProxyPorts,
   declaration: ServiceDeclaration,
   side: Side,
-  { slice = null, ...request }: ProxiedRequest,
+  request: ProxiedRequest,
 ): Promise<UpstreamResponse> {
-  const { gateway, upstreams, id } = declaration;
+  const made = await attempt(ports, declaration, side, request);
+  made.record(made.failed);
+  return answerOf(made);
+}
+
+/** One call and what came of it, recorded once it is known whether the side failed. */
+type Attempt = {
+  answer: UpstreamResponse | null;
+  error: unknown;
+  failed: boolean;
+  record(failed: boolean): void;
+};
+
+async function attempt(
+  ports: ProxyPorts,
+  declaration: ServiceDeclaration,
+  side: Side,
+  request: ProxiedRequest,
+): Promise<Attempt> {
+  const { slice = null, left = false, method } = request;
   const startedMs = ports.clock.monotonicMs();
-  const deadlineMs = Math.min(startedMs + gateway.timeoutMs, request.deadlineMs - MARGIN_MS);
-  const target = { url: upstreams[side], privateHosts: gateway.privateHosts };
-  let [success, connectionLost] = [false, false];
+  let answer: UpstreamResponse | null = null;
+  let error: unknown;
   try {
-    const answer = await ports.upstream(target, { ...request, deadlineMs });
-    success = answer.status < 500;
-    return answer;
-  } catch (error) {
-    // What the caller sent is no outcome of the side.
-    if (isCrossfadeError(error) && error.code === 'invalid_input') success = true;
-    connectionLost = !success && isConnectionDrop(error);
-    throw error;
-  } finally {
-    const operation = isRead(request.method) ? 'read' : 'write';
-    const latencyMs = ports.clock.monotonicMs() - startedMs;
-    ports.outcomes.add(id, operation, side, { slice, success, latencyMs, connectionLost });
+    answer = await askSide(ports, declaration, side, request);
+  } catch (thrown) {
+    error = thrown;
   }
+  const latencyMs = ports.clock.monotonicMs() - startedMs;
+  // What the caller sent is no outcome of the side.
+  const isOfCaller = isCrossfadeError(error) && error.code === 'invalid_input';
+  return {
+    answer,
+    error,
+    failed: answer ? answer.status >= 500 : !isOfCaller,
+    record(failed) {
+      const outcome = { slice, left, success: !failed, latencyMs, connectionLost: failed && isConnectionDrop(error) };
+      ports.outcomes.add(declaration.id, isRead(method) ? 'read' : 'write', side, outcome);
+    },
+  };
+}
+
+function answerOf({ answer, error }: Attempt): UpstreamResponse {
+  if (answer) return answer;
+  throw error;
 }
 
 /** @throws CrossfadeError `invalid_input` for anything but a service */

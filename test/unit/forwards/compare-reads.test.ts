@@ -114,6 +114,31 @@ describe('two answers', () => {
     expect(await it_.counted()).toEqual([1, 0]);
   });
 
+  it.each([401, 403, 404, 410, 429])('count against the shadow when it alone answers %i, twice', async (status) => {
+    const none = undefined;
+    const pairOf = async (primary: Said, shadow: Said | Said[]) => {
+      const it_ = bench(primary, shadow);
+      await it_.run();
+      return it_.pair();
+    };
+    expect(await pairOf({ json: {} }, { status })).toEqual([1, 1, none]);
+    // Not when the primary gives it, too, or another refusal; nor when the second look finds it there.
+    expect(await pairOf({ status }, { status })).toEqual([1, none, none]);
+    expect(await pairOf({ status: 400 }, { status })).toEqual([1, none, none]);
+    expect(await pairOf({ json: {} }, [{ status }, { json: {} }])).toEqual([1, none, none]);
+    expect(await pairOf({ json: {} }, [{ json: { a: 1 } }, { status }])).toEqual([1, 1, none]);
+    // What the primary refuses the shadow is not praised for.
+    expect(await pairOf({ status }, { json: {} })).toEqual([1, none, none]);
+  });
+
+  it('do not count for a status that says what is wrong with the request', async () => {
+    for (const status of [301, 400, 405, 409, 422]) {
+      const it_ = bench({ json: {} }, { status });
+      expect(await it_.run()).toBe('different');
+      expect(await it_.pair()).toEqual([1, undefined, undefined]);
+    }
+  });
+
   it.each<[string, Said, Said, (number | undefined)[]]>([
     ['neither fails', { json: {} }, { json: {} }, [1, undefined, undefined]],
     ['the shadow is away', { json: {} }, 'away', [1, 1, undefined]],

@@ -113,7 +113,7 @@ function bench(options: { stage?: StageName; idempotencyKeys?: boolean } = {}) {
     mount: '/gateway/chat/',
     path: 'conversations/7/messages',
     query: '',
-    headers: { 'x-correlation-id': 'visit', authorization: 'Bearer secret' },
+    headers: { 'x-correlation-id': 'visit', 'x-crossfade-authorization': 'Bearer secret' },
     body: Buffer.from(typeof n === 'number' ? `m${n}` : n),
     deadlineMs: clock.ms + 20_000,
     ...over,

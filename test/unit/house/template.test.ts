@@ -72,6 +72,15 @@ describe('settings', () => {
     expect(concurrency).toMatchObject({ control: null, tick: 3 });
   });
 
+  it('lets callers of the gateway bring their token in the other header, and in no third one', async () => {
+    expect((await resolved({ ...PARAMETERS })).gatewayTokenHeader).toBe('Authorization');
+    const gatewayTokenHeader = 'X-Crossfade-Authorization';
+    expect(await resolved({ ...PARAMETERS, gatewayTokenHeader })).toMatchObject({ gatewayTokenHeader });
+    await expect(resolved({ ...PARAMETERS, gatewayTokenHeader: 'Cookie' })).rejects.toThrow(
+      /neither Authorization nor/,
+    );
+  });
+
   it.each(['-1', '1.5', 'many'])('refuses %s as a reservation', async (reservedTick) => {
     await expect(resolved({ ...PARAMETERS, reservedTick })).rejects.toThrow('not a whole number');
   });

@@ -1,6 +1,7 @@
 /** The gateway: which side answers, what the caller sees of it, what is refused, and that nothing of it leaves. */
 
 import { afterEach, describe, expect, it } from 'vitest';
+import { CrossfadeError } from '../../../lib/core/base/errors.ts';
 import { MAX_BODY_BYTES } from '../../../lib/core/net/proxied-request.ts';
 import { rateLimit } from '../../../lib/core/routing/rate-limit.ts';
 import { bucketOf, inShare } from '../../../lib/core/routing/routing.ts';
@@ -185,6 +186,108 @@ describe('a read that the shadow fails', () => {
   });
 });
 
+describe('a read that the shadow answers with 429', () => {
+  const minuteOf = (made: GatewayBench) => Math.floor(made.clock.now() / 60_000);
+
+  it('is answered by the primary, and counts against the shadow', async () => {
+    const made = await bench({ stage: 'full_100', shadow: answering(429) });
+    const answer = await made.call({});
+    expect([answer.status, answer.headers['x-crossfade-reason']]).toEqual([200, 'fallback']);
+    expect(await made.windows.read('chat', minuteOf(made), minuteOf(made))).toMatchObject([
+      { side: 'primary', count: 1, errors: 0 },
+      { side: 'shadow', count: 1, errors: 1 },
+    ]);
+  });
+
+  it('counts against neither when the primary has had enough, too, and against the shadow when that fails otherwise', async () => {
+    for (const [primary, status, errors] of [
+      [answering(429), 429, 0],
+      [answering(503), 503, 1],
+    ] as const) {
+      const made = await bench({ stage: 'full_100', shadow: answering(429), primary });
+      expect((await made.call({})).status).toBe(status);
+      const [, shadow] = await made.windows.read('chat', minuteOf(made), minuteOf(made));
+      expect(shadow).toMatchObject({ side: 'shadow', count: 1, errors });
+    }
+  });
+
+  it('is the shadow’s answer once it has taken over, or where falling back is switched off', async () => {
+    const made = await bench({ stage: 'completed', shadow: answering(429) });
+    const off = await bench({ stage: 'full_100', shadow: answering(429), gateway: { fallback: false } });
+    expect([(await made.call({})).status, (await off.call({})).status]).toEqual([429, 429]);
+    expect([made.primary.asked, off.primary.asked]).toEqual([[], []]);
+  });
+});
+
+describe('S10: a shadow that fails read after read', () => {
+  const READS = 354;
+  const windowsOf = async (made: GatewayBench) => {
+    made.clock.ms += 1_001;
+    await made.call({});
+    const minute = Math.floor(made.clock.now() / 60_000);
+    return made.windows.read('chat', minute, minute);
+  };
+
+  it('is left after ten failures, and what it was spared is reported as left', async () => {
+    const made = await bench({ stage: 'full_100' });
+    const asked = { primary: 0, shadow: 0 };
+    made.composition.upstream = async () => async (target) => {
+      const side = target.url === made.declaration.upstreams.shadow ? 'shadow' : 'primary';
+      asked[side] += 1;
+      if (side === 'shadow') throw new CrossfadeError('upstream_timeout', 'It did not answer within 10000 ms.');
+      return { status: 200, headers: {}, cookies: [], body: new Uint8Array() };
+    };
+    const reasons: Record<string, number> = {};
+    for (let i = 0; i < READS; i += 1) {
+      const answer = await made.call({});
+      expect(answer.status).toBe(200);
+      const reason = answer.headers['x-crossfade-reason']!;
+      reasons[reason] = (reasons[reason] ?? 0) + 1;
+    }
+    expect(reasons).toEqual({ fallback: 10, circuit_open: READS - 10 });
+    expect(asked).toEqual({ primary: READS, shadow: 10 });
+    expect(await windowsOf(made)).toMatchObject([
+      { side: 'primary', count: READS + 1, errors: 0, left: READS - 10 + 1 },
+      { side: 'shadow', count: 10, errors: 10 },
+    ]);
+  });
+
+  it('gets one read at a time after 5 s, and all of them after three good ones', async () => {
+    let status = 500;
+    const made = await bench({ stage: 'full_100', shadow: (_, response) => void response.writeHead(status).end() });
+    for (let i = 0; i < 20; i += 1) await made.call({});
+    expect(made.shadow.asked).toHaveLength(10);
+    status = 200;
+    made.clock.ms += 5_001;
+    const reasons: string[] = [];
+    for (let i = 0; i < 5; i += 1) reasons.push((await made.call({})).headers['x-crossfade-reason']!);
+    expect(reasons).toEqual(['share', 'share', 'share', 'share', 'share']);
+    expect(made.shadow.asked).toHaveLength(15);
+  });
+
+  it('is asked all the same once it has taken over: there is no other side', async () => {
+    const made = await bench({ stage: 'completed', shadow: answering(500) });
+    for (let i = 0; i < 20; i += 1) expect((await made.call({})).status).toBe(500);
+    expect([made.shadow.asked.length, made.primary.asked.length]).toEqual([20, 0]);
+  });
+
+  it('is not left for what callers send, nor for refusals that are answers', async () => {
+    const made = await bench({ stage: 'full_100', shadow: answering(404) });
+    for (let i = 0; i < 20; i += 1) await made.call({ path: i % 2 ? '/gateway/chat/../x' : '/gateway/chat/x' });
+    expect([made.shadow.asked.length, made.primary.asked.length]).toEqual([10, 0]);
+  });
+
+  it('negative control: without a note of its failures it takes the time of every read', async () => {
+    const made = await bench({
+      stage: 'full_100',
+      shadow: answering(500),
+      faults: [['lib/flows/forwards/proxy.ts', 'ports.noteShadow(cutover, !failed);', '']],
+    });
+    for (let i = 0; i < 40; i += 1) await made.call({});
+    expect(made.shadow.asked).toHaveLength(40);
+  });
+});
+
 describe('a write is never sent a second time', () => {
   it.each([
     ['answers 500', answering(500), 500],
@@ -207,8 +310,8 @@ describe('what is refused before anything leaves', () => {
     ['a wrong length', { method: 'POST', raw: 'ab', headers: { 'content-length': '3' } }, 400, 'invalid_input'],
     ['a negative length', { method: 'POST', raw: 'ab', headers: { 'content-length': '-2' } }, 400, 'invalid_input'],
     [
-      'row 49: length and coding',
-      { method: 'POST', raw: 'ab', headers: { 'content-length': '2', 'transfer-encoding': 'chunked' } },
+      'row 49: length and coding that contradict each other',
+      { method: 'POST', raw: 'ab', headers: { 'content-length': '3', 'transfer-encoding': 'chunked' } },
       400,
       'invalid_input',
     ],
@@ -221,6 +324,8 @@ describe('what is refused before anything leaves', () => {
     ['row 49: a line break in a header', { headers: { 'x-a': 'b\r\nx-evil: 1' } }, 400, 'invalid_input'],
     ['a line break in a name', { headers: { 'x-a\r\nx-evil': '1' } }, 400, 'invalid_input'],
     ['NUL in a header', { headers: { 'x-a': 'b\0' } }, 400, 'invalid_input'],
+    ['half a character in a header', { headers: { 'x-a': '\ud800' } }, 400, 'invalid_input'],
+    ['what no header can carry', { headers: { 'x-a': 'Ω' } }, 400, 'invalid_input'],
     [
       'row 50: another method in a header',
       { method: 'POST', raw: '', headers: { 'x-http-method-override': 'DELETE' } },
@@ -282,6 +387,28 @@ describe('what is refused before anything leaves', () => {
     expect((await made.call({})).status).toBe(200);
     expect(made.primary.asked).toHaveLength(6);
   });
+});
+
+describe('N3: a failure of ours', () => {
+  it.each([
+    ['upstream_unavailable', 502],
+    ['upstream_timeout', 504],
+    ['upstream_refused', 502],
+    ['store_unavailable', 503],
+  ] as const)(
+    '%s names no host and no table to a caller of the service, and does so in the log',
+    async (code, status) => {
+      const made = await bench();
+      made.composition.upstream = async () => async () => {
+        const details = { table: 'crossfade-state', place: '10.0.0.7', sent: true };
+        throw new CrossfadeError(code, "The table 'crossfade-state' at 10.0.0.7 does not answer.", { details });
+      };
+      const answer = await made.call({});
+      expect(answer).toMatchObject({ status, body: { code, details: { sent: true } } });
+      expect(answer.text).not.toMatch(/10\.0\.0\.7|crossfade-state/);
+      expect(made.log.find(({ name }) => name === 'request_failed')!.text).toMatch(/10\.0\.0\.7/);
+    },
+  );
 });
 
 describe('the rate limit', () => {

@@ -83,7 +83,8 @@ const ROUTES = [
     summary: 'A route.',
     body: anything,
     handle: async (_c, { body }) => {
-      throw new CrossfadeError((body as { code: ErrorCode }).code, 'Refused.', { details: { value: 5 } });
+      const details = { value: 5, table: 'crossfade-state', place: 'http://10.0.0.7:8000', retryAfterMs: 1_500 };
+      throw new CrossfadeError((body as { code: ErrorCode }).code, 'Refused.', { details });
     },
   }),
   route({
@@ -298,12 +299,19 @@ describe('what is wrong is said as problem+json', () => {
     expect(answer.status).toBe(200);
   });
 
-  it('every code of ours has its status, and its details come along', async () => {
+  it('N3: every code of ours has its status; of a failure of ours no details come along that say where it was', async () => {
     const { call } = bench();
     for (const code of Object.keys(ERROR_CODES) as ErrorCode[]) {
       const answer = await call({ path: '/v1/refuse', body: { code } });
       expectProblem(answer, code);
-      expect(answer.body).toMatchObject({ detail: 'Refused.', details: { value: 5 } });
+      const { details } = answer.body as { details: object };
+      expect(details).toEqual(
+        answer.status >= 500
+          ? { retryAfterMs: 1_500 }
+          : { value: 5, table: 'crossfade-state', place: 'http://10.0.0.7:8000', retryAfterMs: 1_500 },
+      );
+      expect(answer.headers['retry-after']).toBe('2');
+      expect(answer.body).toMatchObject({ detail: 'Refused.' });
     }
   });
 

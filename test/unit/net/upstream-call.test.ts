@@ -49,7 +49,7 @@ describe('what is passed on', () => {
     const server = await serving((_, response) => void response.end('ok'));
     await caller()(`${server.url}/api`, {
       headers: {
-        authorization: 'Bearer secret',
+        'x-crossfade-authorization': 'Bearer secret',
         'x-crossfade-route': 'shadow',
         'x-amzn-trace-id': 'Root=1',
         'x-forwarded-user': 'root',

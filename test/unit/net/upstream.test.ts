@@ -103,6 +103,51 @@ describe('an address', () => {
     );
   });
 
+  it('with encoded slashes stays below the base for any server, however often it decodes and whatever it takes for one', () => {
+    const piece = fc.constantFrom(
+      '..',
+      '.',
+      '/',
+      '%2f',
+      '%2F',
+      '%5c',
+      '%252f',
+      '%2e',
+      '%252e',
+      ';x',
+      '\\',
+      'a',
+      '%00',
+      '%c3',
+    );
+    const path = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(''));
+    let taken = 0;
+    fc.assert(
+      fc.property(path, (asked) => {
+        let url: URL;
+        try {
+          url = targetUrl(BASE, asked, '', true);
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'invalid_input' });
+          return;
+        }
+        if (!/%2f|%5c/i.test(asked)) return;
+        taken += 1;
+        for (let read = url.pathname, round = 0; round < 4; round += 1) {
+          let depth = 0;
+          for (const segment of read.split(/[/\\]/).slice(2)) {
+            const name = segment.split(';')[0]!;
+            depth += name === '..' ? -1 : name === '.' || name === '' ? 0 : 1;
+            expect(depth).toBeGreaterThanOrEqual(0);
+          }
+          read = read.replaceAll(/%(2f|5c|2e|25)/gi, (text) => decodeURIComponent(text));
+        }
+      }),
+      { numRuns: 3_000 },
+    );
+    expect(taken).toBeGreaterThan(100);
+  });
+
   it('negative control: resolving the path as a link does leave the host', () => {
     expect(new URL('//evil.test/x', BASE).host).toBe('evil.test');
   });
