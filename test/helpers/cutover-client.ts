@@ -17,9 +17,15 @@ export function stopTheClock(): void {
   vi.useFakeTimers({ toFake: ['performance', 'Date', 'setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate'] });
 }
 
-export async function bench(flag: Partial<CutoverFlag>, options: Partial<ClientOptions> = {}, system = systemFlagOf()) {
+/** @param create of a mutant, perhaps */
+export async function bench(
+  flag: Partial<CutoverFlag>,
+  options: Partial<ClientOptions> = {},
+  system = systemFlagOf(),
+  create = createClient,
+) {
   const sent: OutcomeBatch[] = [];
-  const client = createClient({
+  const client = create({
     flags: {
       fetch: async () => ({ document: { system, cutovers: { planner: flagOf({ salt: 'planner', ...flag }) } } }),
     },

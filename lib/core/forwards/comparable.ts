@@ -122,7 +122,7 @@ function object(value: object): Comparable {
     Reflect.ownKeys(value).length === Object.keys(value).length &&
     (!of || isOpenClass(of)) &&
     typeof (value as { then?: unknown }).then !== 'function';
-  return { type: 'object', fields: value as Fields, of, hidden: isOpen ? undefined : nameOf(of) };
+  return isOpen ? { type: 'object', fields: value as Fields, of } : { type: 'object', hidden: nameOf(of) };
 }
 
 /** Undefined for plain objects, those of other realms included. */

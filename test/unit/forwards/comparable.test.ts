@@ -52,6 +52,7 @@ class Ok {
 class Failed {
   value = 1;
 }
+class Bag extends Map<string, number> {}
 class Json {
   #all: object;
   constructor(all: object) {
@@ -146,7 +147,7 @@ const KINDS: readonly [kind: string, of: (n: 1 | 2) => unknown, equal: Verdict, 
   ['two classes', (n) => (n === 1 ? new Ok() : new Failed()), 'equal', 'incomparable'],
   ['a class and no class', (n) => (n === 1 ? new Ok() : { value: 1 }), 'equal', 'incomparable'],
   ['rows of a class', (n) => new Row({ n }), 'equal', 'different'],
-  ['a subclass of a data type', (n) => new (class Bag extends Map {})([['a', n]]), 'incomparable', 'different'],
+  ['a subclass of a data type', (n) => new Bag([['a', n]]), 'incomparable', 'different'],
   ['fields beside those of a data type', (n) => Object.assign(new Map(), { n }), 'incomparable', 'incomparable'],
   ['fields of a list', (n) => Object.assign([1, 2], { n }), 'equal', 'different'],
   ['symbols as names', (n) => ({ [SECRET]: n }), 'incomparable', 'incomparable'],
@@ -207,7 +208,7 @@ const KINDS: readonly [kind: string, of: (n: 1 | 2) => unknown, equal: Verdict, 
         { n },
       ),
     'incomparable',
-    'different',
+    'incomparable',
   ],
   ['formats', (n) => new Intl.NumberFormat(n === 1 ? 'de' : 'en'), 'incomparable', 'incomparable'],
   ['boxed numbers', (n) => new Number(n), 'equal', 'different'],
