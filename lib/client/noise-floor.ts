@@ -93,7 +93,8 @@ export function noiseFloor(): NoiseFloor {
       const pairs = path[isOnce ? side : 'twice'];
       path.differed += 1;
       if (pattern !== 'straight' && pattern !== 'shadow') {
-        path.noise += 1;
+        // A row that changed does not make the sides change places.
+        if (pattern !== 'primary') path.noise += 1;
         if (pattern) pairs.less += 1;
         return false;
       }

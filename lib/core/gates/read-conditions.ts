@@ -200,7 +200,9 @@ function incomparable({ evidence: { recent } }: Seen): Condition[] {
       seen: hidden / made,
       limit: MOST_INCOMPARABLE,
       says: `${hidden} of ${made} comparisons of the last ${recent.length} minutes could not be judged: the answers, or parts of them, are of a kind that is not compared; at most ${percent(MOST_INCOMPARABLE)} may. comparisons() of the client names them.`,
-      release: { person: 'Say what is compared of them (compare.as), or that they may differ (ignore)' },
+      release: {
+        person: 'Saying what is compared of them (compare.as), or that they may differ (ignore), releases it',
+      },
     }),
   ];
 }
