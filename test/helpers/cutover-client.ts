@@ -3,6 +3,7 @@
 import { vi } from 'vitest';
 import { createClient } from '../../lib/client/client.ts';
 import type { ClientOptions } from '../../lib/client/client-types.ts';
+import { loadComparer } from '../../lib/client/lazy-comparer.ts';
 import type { OutcomeBatch } from '../../lib/client/outcome.ts';
 import type { CutoverFlag } from '../../lib/core/routing/flags.ts';
 import { flagOf, systemFlagOf } from '../property/samples.ts';
@@ -24,6 +25,7 @@ export async function bench(
   system = systemFlagOf(),
   create = createClient,
 ) {
+  await loadComparer();
   const sent: OutcomeBatch[] = [];
   const client = create({
     flags: {

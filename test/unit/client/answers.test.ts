@@ -262,3 +262,24 @@ describe('after a comparison', () => {
     expect(await sockets()).toBeGreaterThan(TIMES - FEW);
   });
 });
+
+describe('the first comparison of a process', () => {
+  it('loads what compares, and has what was served as it was', async () => {
+    const { createClient } = await sourceMutant<typeof import('../../../lib/client/client.ts')>(
+      ['lib/client/client.ts'],
+      [],
+    );
+    const { client } = await bench(PRIMARY, LIMITS, undefined, createClient);
+    const compare = { snapshot: true };
+    const runs: CutoverRun<unknown>[] = [
+      { ...READ, primary: () => new Response('a'), shadow: () => new Response('a') },
+      { ...READ, primary: () => ({ n: 1 }), shadow: () => ({ n: 1 }), compare },
+      { ...READ, primary: () => ({ n: 1 }), shadow: () => ({ n: 5 }), compare },
+    ];
+    const [response, ...rows] = await Promise.all(runs.map((run) => client.runCutover(run)));
+    expect(await (response as Response).text()).toBe('a');
+    for (const row of rows) Object.assign(row as object, { n: 5 });
+    await client.flush({ comparisonsMs: 5_000 });
+    expect(client.comparisons('planner')).toMatchObject({ compared: 3, mismatched: 1, incomparable: 0 });
+  });
+});
