@@ -16,7 +16,7 @@ type CaseParts = {
   budget: ComparisonBudget;
 };
 
-export type Asked<T> = { settled: Settled<T>; latencyMs: number; look: Look };
+type Asked<T> = { settled: Settled<T>; latencyMs: number; look: Look };
 
 export type Case<T> = {
   run: CutoverRun<T>;

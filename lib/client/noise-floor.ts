@@ -42,7 +42,7 @@ export type NoiseReport = {
 /** What a second look shows of a path; null for what says nothing. */
 export type Pattern = 'straight' | 'crossed' | Side | null;
 /** Paths that differed in A/A, each with the answer that was the odd one. */
-export type Alone = ReadonlyMap<string, 'first' | 'second' | null>;
+type Alone = ReadonlyMap<string, 'first' | 'second' | null>;
 
 export type NoiseFloor = {
   /** A comparison was made that this side served. */
