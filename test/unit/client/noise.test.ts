@@ -5,9 +5,9 @@
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createClient } from '../../../lib/client/client.ts';
-import { createComparer } from '../../../lib/client/comparer.ts';
 import type { CutoverRun } from '../../../lib/client/cutover-run.ts';
-import { RunCall } from '../../../lib/client/run-call.ts';
+import { differs, judgeOf, type Look, patternsOf } from '../../../lib/client/judgement.ts';
+import { noiseFloor } from '../../../lib/client/noise-floor.ts';
 import { DEFAULT_POLICY } from '../../../lib/core/cutover/cutover.ts';
 import { bench, failing, PRIMARY, READ, SHADOW, settled, stopTheClock } from '../../helpers/cutover-client.ts';
 import { sourceMutant } from '../../helpers/source-mutant.ts';
@@ -26,42 +26,52 @@ type World = {
 };
 const QUIET: World = { served: 'primary', noise: () => 0, changes: 0, wrong: 0, wrongOnce: 0 };
 
-/** Share of the checks that the gates are given as mismatches. */
-async function mismatchRate(seed: number, comparisons: number, over: Partial<World>, create = createComparer) {
-  const world = { ...QUIET, ...over };
+const RUN: CutoverRun<unknown> = { ...READ, primary: () => 0, shadow: () => 0 };
+const JUDGE = judgeOf(
+  RUN,
+  {},
+  () => 0,
+  () => {},
+);
+
+/** Share of the checks that the gates are given as mismatches. Sides are asked in the order in which the comparer asks them. */
+async function mismatchRate(seed: number, comparisons: number, over: Partial<World>, create = noiseFloor) {
+  const { served, noise, changes, wrong, wrongOnce } = { ...QUIET, ...over };
   const draw = seeded(seed);
+  const floor = create();
   let checks = 0;
   let mismatches = 0;
   let row = 0;
   let isWrong = false;
-  const comparer = create({
-    now: () => 0,
-    wallNow: () => 0,
-    random: draw,
-    later: (work) => work(),
-    compared({ mismatch }) {
-      if (mismatch !== null && mismatch !== undefined) checks += 1;
-      if (mismatch) mismatches += 1;
-    },
-    deadlineMs: 1_000,
-    limits: { perSecond: 1e9, concurrency: 1e9, threadShare: 1 },
-    values: false,
-  });
-  const read = (side: Side) => {
-    const value = world.noise(draw);
-    const wrong = side === 'shadow' && (isWrong || draw() < world.wrongOnce);
-    const answer = { row, value: wrong ? 'wrong' : value };
-    if (draw() < world.changes) row += 1;
-    return answer;
+  const read = (side: Side): Look => {
+    const value = side === 'shadow' && (isWrong || draw() < wrongOnce) ? 'wrong' : noise(draw);
+    const answer = { row, value };
+    if (draw() < changes) row += 1;
+    return { value: answer };
   };
-  const run: CutoverRun<unknown> = { ...READ, primary: () => read('primary'), shadow: () => read('shadow') };
-  const parts = { isReadonly: () => false, nextId: () => '', simulated: () => {} };
+  const both = () => {
+    const first = read(served);
+    const second = read(served === 'primary' ? 'shadow' : 'primary');
+    return served === 'primary' ? ([first, second] as const) : ([second, first] as const);
+  };
   for (let i = 0; i < comparisons; i += 1) {
-    isWrong = draw() < world.wrong;
-    const call = new RunCall(parts, run.cutover, world.served);
-    const { served } = world;
-    comparer.offer(run, { side: served, slice: null, settled: { ok: true, answer: read(served) }, latencyMs: 1, call });
-    await comparer.settle(1_000);
+    isWrong = draw() < wrong;
+    if (floor.isWanted() && draw() < 0.1) {
+      const [a, b, c] = [read('primary'), read('primary'), read('primary')];
+      const odd = (path: string) =>
+        !differs(JUDGE.alone!(b, c), path) ? 'first' : !differs(JUDGE.alone!(a, c), path) ? 'second' : null;
+      floor.alone(new Map(JUDGE.alone!(a, b).differences.map(({ path }) => [path, odd(path)])));
+      continue;
+    }
+    const [a1, b1] = both();
+    const { differences } = await JUDGE.both(a1, b1);
+    floor.compared(served);
+    checks += 1;
+    if (differences.length === 0) continue;
+    const [a2, b2] = both();
+    const pattern = await patternsOf(JUDGE, { primary: [a1, a2], shadow: [b1, b2] });
+    const counted = differences.filter(({ path }) => floor.counts(path, pattern(path), served));
+    if (counted.length > 0) mismatches += 1;
   }
   return mismatches / checks;
 }
@@ -96,11 +106,11 @@ describe('noise alone', () => {
   });
 
   it('would be a mismatch nearly every time without the second look', async () => {
-    const mutant = await sourceMutant<{ createComparer: typeof createComparer }>(
-      ['lib/client/comparer.ts'],
+    const mutant = await sourceMutant<{ noiseFloor: typeof noiseFloor }>(
+      ['lib/client/noise-floor.ts'],
       [['lib/client/noise-floor.ts', 'const isCounted = pairs.counted + 1 <= sure;', 'const isCounted = true;']],
     );
-    expect(await mismatchRate(1, 500, { noise: toggling(0.5) }, mutant.createComparer)).toBeGreaterThan(10 * MOST);
+    expect(await mismatchRate(1, 500, { noise: toggling(0.5) }, mutant.noiseFloor)).toBeGreaterThan(10 * MOST);
   });
 });
 
@@ -245,7 +255,7 @@ describe('a second look', () => {
 
   it('remembers two hundred paths, those that differed last', async () => {
     const { client } = await benchOf();
-    for (let i = 0; i < 60; i += 1) {
+    for (let i = 0; i < 15; i += 1) {
       let n = 0;
       const answer = () => Object.fromEntries(Array.from({ length: 20 }, (_, at) => [`f${i}x${at}`, ++n]));
       await client.runCutover<unknown>({ ...READ, primary: answer, shadow: answer });
