@@ -9,7 +9,7 @@ import { elapsedClock } from '../routing/elapsed-clock.ts';
 import type { ClientRoute, RouteTable } from '../routing/route-table.ts';
 import { clientRoutes, type RoutesParts } from './client-routes.ts';
 import type { Client, ClientOptions, FlushOptions } from './client-types.ts';
-import { createComparer } from './comparer.ts';
+import { lazyComparer } from './lazy-comparer.ts';
 import { memoryShare } from './memory.ts';
 import type { Outcome } from './outcome.ts';
 import { overdueWatch } from './overdue.ts';
@@ -159,7 +159,7 @@ function recorderOf(options: ClientOptions, { environment, elapsedMs, problem, f
 }
 
 function comparerOf({ comparisons = {}, now = Date.now }: ClientOptions, recorder: Recorder) {
-  return createComparer({
+  return lazyComparer({
     now: monotonicMs,
     wallNow: now,
     random: Math.random,

@@ -4,25 +4,24 @@
  */
 
 import type { Side } from '../core/cutover/cutover.ts';
-import { compileRules, type Difference, diffJson } from '../core/forwards/json-diff.ts';
+import { type Difference, MAX_DIFFERENCES, type Unseen } from '../core/forwards/json-diff.ts';
 import { keyOf } from '../core/routing/routing.ts';
 import { type BudgetLimits, type ComparisonBudget, comparisonBudget } from './comparison-budget.ts';
+import { type Case, caseOf } from './comparison-case.ts';
 import { type ComparisonCounts, type ComparisonReport, comparisonCounts } from './comparison-report.ts';
 import {
-  type Comparison,
   type CutoverRun,
   comparisonOf,
   operationOf,
   type Served,
   type Settled,
-  settle,
   succeeds,
   within,
 } from './cutover-run.ts';
-import { type MismatchGroup, type MismatchKind, mismatchGroups } from './mismatch-groups.ts';
+import { differs, FAILURE, isWhole, type Look, patternsOf } from './judgement.ts';
+import { type MismatchGroup, type MismatchKind, mismatchGroups, redactPath } from './mismatch-groups.ts';
 import { type NoiseFloor, noiseFloor } from './noise-floor.ts';
 import type { ComparedPair, FailedAlone } from './recorder.ts';
-import type { RunCall } from './run-call.ts';
 
 export type ComparerParts = {
   /** Monotonic milliseconds. */
@@ -48,12 +47,16 @@ export type Comparer = {
   report(cutover: string): ComparisonReport | null;
 };
 
-/** A side that does not answer keeps its place this long, so that hanging calls do not pile up. */
-const HANGING_MS = 30_000;
+/** Share of the comparisons that run the primary against itself while differences wait for it. */
+const WANTED_NOISE = 0.1;
 
 type Bench = { budget: ComparisonBudget; noise: NoiseFloor; counts: ComparisonCounts };
-type Ran<T> = { side: Side; settled: Settled<T> | 'late'; latencyMs: number };
-type Judgement = { kind: MismatchKind; differences: readonly Difference[] };
+type Judgement = {
+  mismatch: ComparedPair['mismatch'];
+  kind: MismatchKind;
+  differences: readonly Difference[];
+  unseen: readonly Unseen[];
+};
 
 export function createComparer(parts: ComparerParts): Comparer {
   const benches = new Map<string, Bench>();
@@ -69,51 +72,51 @@ export function createComparer(parts: ComparerParts): Comparer {
     return bench;
   }
 
-  async function compareNow<T>(run: CutoverRun<T>, served: Served<T>, how: Comparison<T>, bench: Bench): Promise<void> {
-    const again = parts.random() < (how.noise ?? 0);
-    const side = again === (served.side === 'primary') ? 'primary' : 'shadow';
-    const other = await runOther(parts, bench.budget, run[side], served.call.other(side, true));
-    if (again) return learn(bench, run, served, other);
-    const operation = operationOf(run);
-    const late = other.settled === 'late';
-    bench.counts.ran(served, late ? null : other);
+  async function compareNow<T>(the: Case<T>, bench: Bench): Promise<void> {
+    const { run, served } = the;
+    if (parts.random() < (the.noise ?? (bench.noise.isWanted() ? WANTED_NOISE : 0))) return learn(the, bench.noise);
+    const side = otherOf(served.side);
+    const other = await the.ask(side);
+    const late = other === 'late';
+    bench.counts.ran(served, late ? null : { side, latencyMs: other.latencyMs });
     // What one path takes too long for says nothing where the old one was as slow.
     if (late && (side === 'primary' || served.latencyMs > parts.deadlineMs)) return bench.counts.compared(null);
-    const startedMs = parts.now();
-    const judgement = judge(
-      bench.noise,
-      run,
-      how,
-      side === 'shadow' ? [served.settled, other.settled] : [other.settled, served.settled],
-    );
-    bench.budget.spend(parts.now() - startedMs);
-    const mismatch = judgement === undefined ? null : !!judgement;
-    const { cutover } = run;
-    const { slice } = served;
-    parts.compared({ cutover, operation, slice, mismatch, alone: failedAlone(run, served, other) });
-    bench.counts.compared(mismatch);
-    if (judgement) groups.add({ ...judgement, cutover, operation, atMs: parts.wallNow(), key: keyOf(run.key) });
+    const judgement = late ? TIMEOUT : await judged(the, other.look, bench);
+    count(run, served, judgement, failedAlone(run, served, late ? null : other.settled));
+  }
+
+  function count<T>(run: CutoverRun<T>, served: Served<T>, judgement: Judgement, alone: FailedAlone): void {
+    const { mismatch, kind, unseen } = judgement;
+    const { cutover, key } = run;
+    const operation = operationOf(run);
+    parts.compared({ cutover, operation, slice: served.slice, mismatch, alone });
+    benchOf(cutover).counts.compared(mismatch ?? null, unseen);
+    const differences = judgement.differences.filter(({ path }) => !isWhole(path));
+    if (mismatch) groups.add({ cutover, operation, kind, differences, atMs: parts.wallNow(), key: keyOf(key) });
+  }
+
+  function begin<T>(run: CutoverRun<T>, served: Served<T>, the: Case<T>): void {
+    const comparing = new Promise<void>((resolve) => {
+      const compare = () => compareNow(the, benchOf(run.cutover)).catch(() => count(run, served, THROWN, undefined));
+      parts.later(() => void compare().then(the.end).then(resolve));
+    });
+    running.add(comparing);
+    void comparing.then(() => running.delete(comparing));
   }
 
   return {
     offer(run, served) {
       const how = comparisonOf(run);
       if (!how || !(parts.random() < (how.sample ?? 1))) return;
-      const bench = benchOf(run.cutover);
-      const usedUp = bench.budget.begin(parts.now());
-      if (usedUp) return bench.counts.shed(usedUp);
-      const kept = how.snapshot ? snapshotOf(served) : served;
-      if (!kept) {
-        bench.budget.end();
-        return bench.counts.compared(null);
+      const { budget, counts } = benchOf(run.cutover);
+      const usedUp = budget.begin(parts.now());
+      if (usedUp) return counts.shed(usedUp);
+      try {
+        begin(run, served, caseOf({ ...parts, budget }, run, served, how));
+      } catch {
+        count(run, served, THROWN, undefined);
+        budget.end();
       }
-      const comparing = new Promise<void>((resolve) => {
-        // A failure here is a fault of the comparison, of a host's `equals` or of a getter, never the caller's.
-        const compare = () => compareNow(run, kept, how, bench).catch(() => bench.counts.compared(null));
-        parts.later(() => void compare().then(resolve));
-      });
-      running.add(comparing);
-      void comparing.then(() => running.delete(comparing));
     },
     async settle(ms) {
       if (running.size > 0) await within(ms, Promise.all(running), undefined);
@@ -122,75 +125,84 @@ export function createComparer(parts: ComparerParts): Comparer {
     report(cutover) {
       const bench = benches.get(cutover);
       if (!bench) return null;
-      return { ...bench.counts.report(), running: bench.budget.running(), noise: bench.noise.report() };
+      const shown = <Of extends { path: string }>(of: Of): Of =>
+        parts.values || isWhole(of.path) ? of : { ...of, path: redactPath(of.path) };
+      const { unseen, ...counted } = bench.counts.report();
+      const noise = bench.noise.report();
+      return {
+        ...counted,
+        unseen: unseen.map(shown),
+        running: bench.budget.running(),
+        noise: { ...noise, paths: noise.paths.map(shown) },
+      };
     },
   };
 }
 
-/** Runs one side in the place that the budget gave; the place is free again when the side has ended. */
-async function runOther<T>(
-  parts: ComparerParts,
-  budget: ComparisonBudget,
-  path: CutoverRun<T>[Side],
-  call: RunCall,
-): Promise<Ran<T>> {
-  const startedMs = parts.now();
-  const settling = settle(path, call);
-  budget.spend(parts.now() - startedMs);
-  void within(HANGING_MS, settling, null).then(budget.end);
-  const settled = await within(parts.deadlineMs, settling, 'late' as const);
-  if (settled === 'late') call.end();
-  return { side: call.side, settled, latencyMs: parts.now() - startedMs };
+const otherOf = (side: Side): Side => (side === 'primary' ? 'shadow' : 'primary');
+const TIMEOUT: Judgement = { mismatch: true, kind: 'timeout', differences: [], unseen: [] };
+const LATE: Judgement = { ...TIMEOUT, mismatch: undefined };
+/** A fault of the comparison, of a host's `equals` or `as`, or an answer that cannot be kept: never the caller's. */
+const THROWN: Judgement = {
+  mismatch: null,
+  kind: 'difference',
+  differences: [],
+  unseen: [{ path: '$', what: 'comparison that throws' }],
+};
+
+/** What both answers come to, after a second look at what differs. */
+async function judged<T>(the: Case<T>, other: Look, { noise, budget }: Bench): Promise<Judgement> {
+  const { judge, served } = the;
+  const own = await the.look();
+  if (own === 'late') return LATE;
+  const bySide = (first: Look, second: Look) => (served.side === 'primary' ? [first, second] : [second, first]) as Pair;
+  const [primary, shadow] = bySide(own, other);
+  const { differences, unseen } = await judge.both(primary, shadow);
+  noise.compared(served.side);
+  const kind = differences.some(({ path }) => path === FAILURE) ? 'failure' : 'difference';
+  if (differences.length === 0) return { mismatch: unseen.length > 0 ? null : false, kind, differences, unseen };
+  budget.again();
+  const again = await the.ask(served.side);
+  const last = await the.ask(otherOf(served.side));
+  if (again === 'late' || last === 'late') return LATE;
+  const [primary2, shadow2] = bySide(again.look, last.look);
+  const pattern = await patternsOf(judge, { primary: [primary, primary2], shadow: [shadow, shadow2] });
+  const paths = [...new Set(differences.map(({ path }) => path))];
+  const counting = new Set(paths.filter((path) => noise.counts(path, pattern(path), served.side)));
+  const left = differences.filter(({ path }) => counting.has(path));
+  if (left.length > 0) return { mismatch: true, kind, differences: left, unseen };
+  noise.excused();
+  // A list that is full may not be all.
+  const isAll = unseen.length === 0 && differences.length < MAX_DIFFERENCES;
+  return { mismatch: isAll ? false : null, kind, differences: left, unseen };
 }
 
-/** Both ran the same side: what differs is noise. */
-function learn<T>(bench: Bench, run: CutoverRun<T>, served: Served<T>, other: Ran<T>): void {
-  if (other.settled === 'late' || !other.settled.ok || !served.settled.ok) return;
-  bench.noise.learn(diffJson(served.settled.answer, other.settled.answer, compileRules(run.ignore ?? [])).differences);
+type Pair = readonly [Look, Look];
+
+/** The primary against itself: what differs is noise. A third answer says which of both was the odd one. */
+async function learn<T>({ served, judge: { alone }, look, ask }: Case<T>, noise: NoiseFloor): Promise<void> {
+  if (!alone) return;
+  const first = served.side === 'primary' ? await look() : lookOf(await ask('primary'));
+  const second = lookOf(await ask('primary'));
+  if (first === 'late' || second === 'late') return;
+  const { differences } = alone(first, second);
+  const third = differences.length > 0 ? lookOf(await ask('primary')) : 'late';
+  const [isFirst, isSecond] = third === 'late' ? [] : [alone(second, third), alone(first, third)];
+  const odd = (path: string) =>
+    isFirst && !differs(isFirst, path) ? 'first' : isSecond && !differs(isSecond, path) ? 'second' : null;
+  noise.alone(new Map(differences.map(({ path }) => [path, odd(path)])));
 }
 
-/** What differs; null for nothing, undefined where both cannot be compared. */
-function judge<T>(
-  noise: NoiseFloor,
-  run: CutoverRun<T>,
-  how: Comparison<T>,
-  [primary, shadow]: readonly [Ran<T>['settled'], Ran<T>['settled']],
-): Judgement | null | undefined {
-  if (primary === 'late' || shadow === 'late') return { kind: 'timeout', differences: [] };
-  if (!primary.ok || !shadow.ok) {
-    return failureOf(primary) === failureOf(shadow) ? null : { kind: 'failure', differences: [] };
-  }
-  if (how.equals) return how.equals(primary.answer, shadow.answer) ? null : { kind: 'difference', differences: [] };
-  const diff = diffJson(primary.answer, shadow.answer, compileRules(run.ignore ?? []));
-  const differences = noise.withoutNoise(diff.differences);
-  if (differences.length > 0) return { kind: 'difference', differences };
-  return diff.complete ? null : undefined;
-}
+const lookOf = <T>(asked: Awaited<ReturnType<Case<T>['ask']>>): Look | 'late' =>
+  asked === 'late' ? asked : asked.look;
 
 /**
  * Which side alone failed a request that both were asked. Only where the old path served: what the new one serves and
  * fails is answered by the old one and never compared, so that the rest would flatter it.
  */
-function failedAlone<T>(run: CutoverRun<T>, served: Served<T>, { settled }: Ran<T>): FailedAlone {
+function failedAlone<T>(run: CutoverRun<T>, served: Served<T>, settled: Settled<T> | null): FailedAlone {
   if (served.side === 'shadow') return undefined;
   const primary = succeeds(run, served.settled);
-  const shadow = settled !== 'late' && succeeds(run, settled);
+  const shadow = settled !== null && succeeds(run, settled);
   return primary === shadow ? null : primary ? 'onlyShadow' : 'onlyPrimary';
-}
-
-/** Both may refuse the same request: then they must refuse it in the same way. */
-function failureOf<T>(settled: Settled<T>): string | null {
-  if (settled.ok) return null;
-  const { error } = settled;
-  if (!(error instanceof Error)) return typeof error;
-  return 'code' in error ? `${error.name} ${String(error.code)}` : error.name;
-}
-
-function snapshotOf<T>(served: Served<T>): Served<T> | null {
-  if (!served.settled.ok) return served;
-  try {
-    return { ...served, settled: { ok: true, answer: structuredClone(served.settled.answer) } };
-  } catch {
-    return null;
-  }
 }

@@ -16,6 +16,8 @@ export type ComparisonBudget = {
   begin(nowMs: number): 'rate' | 'concurrency' | 'thread' | null;
   /** The thread was busy with a comparison for this long. */
   spend(threadMs: number): void;
+  /** A second look is another comparison, which has to be made. */
+  again(): void;
   end(): void;
   running(): number;
 };
@@ -48,6 +50,9 @@ export function comparisonBudget(limits: BudgetLimits): ComparisonBudget {
     },
     spend: (ms) => {
       threadMs -= ms;
+    },
+    again: () => {
+      tokens -= 1;
     },
     end: () => {
       running -= 1;

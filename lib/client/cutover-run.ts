@@ -10,16 +10,21 @@ export type Path<T> = (call: RunCall) => T | PromiseLike<T>;
 export type Comparison<T> = {
   /** Share of the calls that are compared, 0–1. Default 1: the budget sheds what is too much. */
   sample?: number;
-  /** Share of the comparisons that run the same side again, to learn what differs by itself. Default 0. */
+  /**
+   * Share of the comparisons that run the primary against itself instead, to learn how often what differs by itself.
+   * Default 0, and 0.1 while differences cannot be distinguished from noise without it.
+   */
   noise?: number;
   /** Copy the answer before the caller gets it: for callers that change it in place. */
   snapshot?: boolean;
-  /** Instead of the difference of both as JSON. */
-  equals?: (primary: T, shadow: T) => boolean;
+  /** What is compared of an answer, where that is not its own data: of a stream, a class with private state. */
+  as?: (answer: T) => unknown;
+  /** Instead of the difference of both. */
+  equals?: (primary: T, shadow: T) => boolean | PromiseLike<boolean>;
 };
 
 /** False, the default; true; a function, which is `equals`; or how. */
-export type Compare<T> = boolean | ((primary: T, shadow: T) => boolean) | Comparison<T>;
+export type Compare<T> = boolean | Comparison<T>['equals'] | Comparison<T>;
 
 type TwoPaths<T> = RouteRequest & {
   /** The code path of today. */

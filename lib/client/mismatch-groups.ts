@@ -104,7 +104,7 @@ function sampleOf({ atMs, key, differences }: Mismatch, values: boolean): Mismat
 }
 
 /** A step that is no plain name of a field, or holds a number such as an id, may be somebody's data. */
-function redactPath(path: string): string {
+export function redactPath(path: string): string {
   const steps = path.split(/\.|(?=\[\*\])/).map((step) => {
     if (step === '$' || step === '[*]') return step;
     return /^[A-Za-z_$][\w$-]{0,39}$/.test(step) && !/\d{3}/.test(step) ? step : '*';
@@ -116,6 +116,8 @@ function redactPath(path: string): string {
 function shapeOf(value: unknown): string {
   if (value === undefined) return 'missing';
   if (value === null) return 'null';
+  if (typeof value === 'symbol') return value.description ?? 'symbol';
+  if (ArrayBuffer.isView(value)) return `bytes(${value.byteLength})`;
   if (typeof value === 'string') return `text(${value.length})`;
   if (Array.isArray(value)) return `list(${value.length})`;
   if (typeof value === 'object') return `object(${Object.keys(value).length})`;
@@ -123,7 +125,7 @@ function shapeOf(value: unknown): string {
 }
 
 function textOfValue(value: unknown): string {
-  if (value === undefined) return 'missing';
+  if (value === undefined || ArrayBuffer.isView(value)) return shapeOf(value);
   try {
     return (JSON.stringify(value) ?? shapeOf(value)).slice(0, MAX_VALUE_CHARACTERS);
   } catch {

@@ -18,12 +18,13 @@ import { isCutoverId, isUsable } from './usable-outcome.ts';
 /** Which side failed a request that both were asked; null for neither or both, undefined where it is no pair. */
 export type FailedAlone = 'onlyShadow' | 'onlyPrimary' | null | undefined;
 
-/** A comparison that was made; `mismatch` is null where only the failures could be compared. */
+/** A comparison that was made. */
 export type ComparedPair = {
   cutover: string;
   operation: string;
   slice: number | null;
-  mismatch: boolean | null;
+  /** Null for answers of a kind that cannot be compared; undefined where time did not allow it. */
+  mismatch: boolean | null | undefined;
   alone: FailedAlone;
 };
 
@@ -57,7 +58,7 @@ const MAX_CELLS = 1_000;
 const CELLS_TO_SEND = 500;
 const OUTCOMES_TO_SEND = 50_000;
 /** JSON of a window without its histogram, of one bucket in it, and of a whole batch: upper bounds. */
-const WINDOW_CHARACTERS = 420;
+const WINDOW_CHARACTERS = 440;
 const BUCKET_CHARACTERS = 18;
 const MAX_BATCH_CHARACTERS = 60_000;
 const NAME = /^[a-z][a-z0-9_.-]{0,39}$/;
@@ -107,8 +108,9 @@ export class Recorder {
   compared({ cutover, operation, slice, mismatch, alone }: ComparedPair): void {
     if (!isCutoverId(cutover)) return;
     const cell = this.#cell(cutover, operation, 'shadow', slice ?? undefined);
-    if (mismatch !== null) cell.checks += 1;
+    if (typeof mismatch === 'boolean') cell.checks += 1;
     if (mismatch) cell.mismatches += 1;
+    if (mismatch === null) cell.incomparable = (cell.incomparable ?? 0) + 1;
     if (alone !== undefined) {
       cell.pairs! += 1;
       if (alone) cell[alone] = (cell[alone] ?? 0) + 1;

@@ -126,6 +126,7 @@ export const foldedEvidence: z.ZodType<Evidence> = z.object({
       told: figure.optional(),
       memory: figure.optional(),
       late: figure.optional(),
+      incomparable: figure.optional(),
       good: z.array(figure).length(PROVEN_GOOD.length).optional(),
     }),
   ),

@@ -91,6 +91,7 @@ const window = z.strictObject({
   pairs: count.optional(),
   onlyShadow: count.optional(),
   onlyPrimary: count.optional(),
+  incomparable: count.optional(),
 });
 const MAX_DURATIONS = 10_000;
 const MAX_BOUNDS = 200;

@@ -68,6 +68,7 @@ const row = z.looseObject({
   latency: z.array(z.number().nullable()).max(5_000).nullable().optional(),
   checks: figure,
   mismatches: figure,
+  incomparable: figure,
   confirmedCorruption: z.union([z.boolean(), z.number()]).nullable().optional(),
   slice: z
     .int()
@@ -186,6 +187,7 @@ function rowOf({
   latency,
   checks,
   mismatches,
+  incomparable,
   confirmedCorruption,
   slice,
   operation,
@@ -203,6 +205,7 @@ function rowOf({
         errors: number(errors, 0),
         checks: number(checks, 0),
         mismatches: number(mismatches, 0),
+        ...(incomparable === undefined ? {} : { incomparable: number(incomparable, 0) }),
         latency: histogramOf((latency ?? []).map((value) => value ?? Number.NaN)),
       },
     },

@@ -270,6 +270,7 @@ export const windowCounters = z.object({
   pairs: count.optional(),
   onlyShadow: count.optional(),
   onlyPrimary: count.optional(),
+  incomparable: count.optional(),
   late: count.optional(),
 }) satisfies z.ZodType<Omit<MinuteWindow, 'latency' | 'memory'>>;
 

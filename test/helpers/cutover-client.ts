@@ -3,6 +3,7 @@
 import { vi } from 'vitest';
 import { createClient } from '../../lib/client/client.ts';
 import type { ClientOptions } from '../../lib/client/client-types.ts';
+import { loadComparer } from '../../lib/client/lazy-comparer.ts';
 import type { OutcomeBatch } from '../../lib/client/outcome.ts';
 import type { CutoverFlag } from '../../lib/core/routing/flags.ts';
 import { flagOf, systemFlagOf } from '../property/samples.ts';
@@ -17,9 +18,16 @@ export function stopTheClock(): void {
   vi.useFakeTimers({ toFake: ['performance', 'Date', 'setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate'] });
 }
 
-export async function bench(flag: Partial<CutoverFlag>, options: Partial<ClientOptions> = {}, system = systemFlagOf()) {
+/** @param create of a mutant, perhaps */
+export async function bench(
+  flag: Partial<CutoverFlag>,
+  options: Partial<ClientOptions> = {},
+  system = systemFlagOf(),
+  create = createClient,
+) {
+  await loadComparer();
   const sent: OutcomeBatch[] = [];
-  const client = createClient({
+  const client = create({
     flags: {
       fetch: async () => ({ document: { system, cutovers: { planner: flagOf({ salt: 'planner', ...flag }) } } }),
     },

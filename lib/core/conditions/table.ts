@@ -115,6 +115,7 @@ const CONDITIONS = {
   latency_p95: { label: 'Latency p95', unit: ['ms', 'rate'], want: 'below' },
   latency_p99: { label: 'Latency p99', unit: ['ms', 'rate'], want: 'below' },
   mismatches: { label: 'Consistency', unit: 'rate', want: 'below' },
+  incomparable_answers: { label: 'Answers that can be compared', unit: 'rate', want: 'at_most' },
   not_validated: { label: 'Fresh comparisons', unit: 'minutes', want: 'at_most' },
   proof_errors: proof('errors'),
   proof_latency_p50: proof('latency p50'),

@@ -1,10 +1,10 @@
 /**
- * Where two answers differ, as JSON sees them: the order of keys means nothing, the order of lists does. Rules say what
- * may differ. Bounded in nodes, depth and differences, because answers are as large as other people make them; what was
- * not looked at is said, never taken as equal.
+ * Where two answers differ: the order of keys means nothing, the order of lists does. Rules say what may differ. Bounded in
+ * nodes, depth and differences, because answers are as large as other people make them. What was not looked at is listed,
+ * and never taken for equal.
  */
 
-import { canonicalJson } from '../base/canonical-json.ts';
+import { type Comparable, comparable, type Fields } from './comparable.ts';
 
 /**
  * What may differ. A path is written `user.address.zip`, with `[*]` for any place in a list, `*` for any one name and
@@ -26,18 +26,24 @@ export type Difference = {
   shadow: unknown;
 };
 
+/** What could not be compared: where it is, and what. */
+export type Unseen = { path: string; what: string };
+
 export type Diff = {
-  /** At most twenty. */
+  /** One of each path and kind, at most `MAX_DIFFERENCES`. */
   differences: readonly Difference[];
-  /** False when the answers were too large or too deep to be compared whole. */
-  complete: boolean;
+  /** Both are equal only where this is empty, too. At most twenty. */
+  unseen: readonly Unseen[];
 };
 
 type Step = string | number;
 type Compiled = { steps: readonly string[]; tolerance?: number; unordered?: boolean };
 export type CompiledRules = readonly Compiled[];
 
-const MAX_DIFFERENCES = 20;
+/** Where there are as many, there may be more. */
+export const MAX_DIFFERENCES = 100;
+const MAX_UNSEEN = 20;
+const BYTES_OF_NODE = 100;
 const MAX_NODES = 50_000;
 const MAX_DEPTH = 64;
 
@@ -61,107 +67,141 @@ function stepsOf(path: string): string[] {
 
 /** @example diffJson({ a: 1 }, { a: 2 }).differences // [{ path: 'a', kind: 'value', primary: 1, shadow: 2 }] */
 export function diffJson(primary: unknown, shadow: unknown, rules: CompiledRules = []): Diff {
-  const walk: Walk = { rules, path: [], nodes: 0, complete: true, differences: [] };
-  compare(walk, primary, shadow);
-  return { differences: walk.differences, complete: walk.complete };
+  const walk: Walk = { rules, path: [], above: [], nodes: 0, differences: new Map(), unseen: new Map() };
+  try {
+    compare(walk, primary, shadow);
+  } catch {
+    miss(walk, 'object that throws');
+  }
+  if (walk.nodes > MAX_NODES) walk.unseen.set('', { path: '$', what: TOO_LARGE });
+  return { differences: [...walk.differences.values()], unseen: [...walk.unseen.values()] };
 }
 
 type Walk = {
   rules: CompiledRules;
   path: Step[];
+  /** Both objects at every step of the path. */
+  above: (readonly [unknown, unknown])[];
   nodes: number;
-  complete: boolean;
-  differences: Difference[];
+  differences: Map<string, Difference>;
+  unseen: Map<string, Unseen>;
 };
 
 function compare(walk: Walk, before: unknown, after: unknown): void {
   if (Object.is(before, after)) return;
   walk.nodes += 1;
-  if (walk.nodes > MAX_NODES || walk.path.length > MAX_DEPTH) {
-    walk.complete = false;
-    return;
+  if (walk.nodes > MAX_NODES) return;
+  const primary = comparable(before);
+  const shadow = comparable(after);
+  const again = typeof before === 'object' && walk.above.find(([a, b]) => a === before || b === after);
+  if (walk.path.length > MAX_DEPTH) miss(walk, TOO_LARGE);
+  else if (primary.type !== shadow.type) differ(walk, kindOfTypes(primary, shadow), primary, shadow);
+  else if (!again) {
+    walk.above.push([before, after]);
+    compareInside(walk, primary, shadow);
+    walk.above.pop();
+    const hidden = primary.hidden ?? shadow.hidden ?? (primary.of === shadow.of ? undefined : 'another class');
+    if (hidden) miss(walk, hidden);
   }
-  const primary = plain(before);
-  const shadow = plain(after);
-  if (primary === shadow) return;
-  const type = typeOf(primary);
-  if (type !== typeOf(shadow)) differ(walk, kindOfTypes(primary, shadow), primary, shadow);
-  else if (type === 'list') compareLists(walk, primary as unknown[], shadow as unknown[]);
-  else if (type === 'object') compareObjects(walk, primary as Fields, shadow as Fields);
-  else if (!(type === 'number' && isTolerated(walk, primary as number, shadow as number)))
+  // Unless both lead back to the same place.
+  else if (again[0] !== before || again[1] !== after) miss(walk, 'cycle');
+}
+
+const TOO_LARGE = 'more than is compared';
+
+function compareInside(walk: Walk, primary: Comparable, shadow: Comparable): void {
+  if (primary.elements && shadow.elements) compareElements(walk, primary, shadow);
+  else if (primary.list && shadow.list) compareLists(walk, primary, shadow);
+  else if (!primary.fields && !isSame(primary.value, shadow.value) && !isTolerated(walk, primary.value, shadow.value))
     differ(walk, 'value', primary, shadow);
+  if (primary.fields || shadow.fields) compareFields(walk, primary.fields ?? {}, shadow.fields ?? {});
 }
 
-type Fields = Readonly<Record<string, unknown>>;
+/** −0 is 0, as in JSON; NaN is itself. */
+const isSame = (a: unknown, b: unknown) => a === b || Object.is(a, b);
 
-function compareObjects(walk: Walk, primary: Fields, shadow: Fields): void {
-  for (const name of Object.keys(primary)) inside(walk, name, primary[name], own(shadow, name));
-  for (const name of Object.keys(shadow)) {
-    if (!Object.hasOwn(primary, name)) inside(walk, name, undefined, shadow[name]);
-  }
+function compareFields(walk: Walk, primary: Fields, shadow: Fields): void {
+  for (const name of Object.keys(primary)) inside(walk, name, primary, shadow);
+  for (const name of Object.keys(shadow)) if (!Object.hasOwn(primary, name)) inside(walk, name, primary, shadow);
 }
 
-/** Not what every object has under the name 'constructor'. */
-const own = (fields: Fields, name: string) => (Object.hasOwn(fields, name) ? fields[name] : undefined);
+function compareElements(walk: Walk, primary: Comparable, shadow: Comparable): void {
+  const [a, b] = [primary.elements!, shadow.elements!];
+  walk.nodes += a.length / BYTES_OF_NODE;
+  let same = 0;
+  if (walk.nodes <= MAX_NODES) while (same < a.length && isSame(a[same], b[same])) same += 1;
+  if (a.length !== b.length) differ(walk, 'length', primary, shadow);
+  else if (walk.nodes <= MAX_NODES && same < a.length) differ(walk, 'value', primary, shadow);
+}
 
-function compareLists(walk: Walk, primary: readonly unknown[], shadow: readonly unknown[]): void {
-  const sorted = walk.rules.some((rule) => rule.unordered && matches(rule.steps, walk.path));
-  const [a, b] = sorted ? [inOrder(primary), inOrder(shadow)] : [primary, shadow];
-  if (a.length !== b.length) differ(walk, 'length', a, b);
+function compareLists(walk: Walk, primary: Comparable, shadow: Comparable): void {
+  const [a, b] = [primary.list!, shadow.list!];
+  if (a.length !== b.length) differ(walk, 'length', primary, shadow);
+  const sorted = primary.unordered || walk.rules.some((rule) => rule.unordered && matches(rule.steps, walk.path));
+  const [before, after] = sorted ? [inOrder(walk, a), inOrder(walk, b)] : [a, b];
   const shared = Math.min(a.length, b.length);
-  for (let place = 0; place < shared; place += 1) {
-    if (!walk.complete || walk.differences.length >= MAX_DIFFERENCES) return;
-    inside(walk, place, a[place], b[place]);
-  }
+  for (let place = 0; place < shared && walk.nodes <= MAX_NODES; place += 1) inside(walk, place, before, after);
 }
 
-function inside(walk: Walk, step: Step, primary: unknown, shadow: unknown): void {
+function inside(walk: Walk, step: Step, primary: Fields | readonly unknown[], shadow: typeof primary): void {
   walk.path.push(step);
-  compare(walk, primary, shadow);
+  try {
+    compare(walk, own(primary, step), own(shadow, step));
+  } catch {
+    miss(walk, 'object that throws');
+  }
   walk.path.pop();
 }
 
-const inOrder = (list: readonly unknown[]) =>
+/** Not what every object has under the name 'constructor'. */
+const own = (of: Fields | readonly unknown[], step: Step) => (Object.hasOwn(of, step) ? of[step as never] : undefined);
+
+const inOrder = (walk: Walk, list: readonly unknown[]) =>
   list
-    .map((entry) => [canonicalJson(plain(entry)), entry] as const)
+    .map((entry) => [orderOf(walk, entry), entry] as const)
     .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
     .map(([, entry]) => entry);
 
-/** What JSON would make of a value; what JSON has no word for is a text that equals itself. */
-function plain(value: unknown): unknown {
-  if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'number') return Number.isNaN(value) ? 'NaN' : value;
-  if (typeof value === 'function' || typeof value === 'symbol') return undefined;
-  if (typeof value !== 'object' || value === null) return value;
-  if (value instanceof Map) return [...value];
-  if (value instanceof Set) return [...value];
-  if (value instanceof Uint8Array) return [...value];
-  const toJson = (value as { toJSON?: unknown }).toJSON;
-  return typeof toJson === 'function' ? plain(toJson.call(value)) : value;
+/** The same text for what is the same: it says which entries of two lists are compared with each other, and no more. */
+function orderOf(walk: Walk, entry: unknown): string {
+  walk.nodes += 1;
+  if (walk.nodes > MAX_NODES) return '';
+  const { type, value, list, fields = {}, elements } = comparable(entry);
+  if (list || elements) return `${type} [${Array.from(list ?? elements!, (each) => orderOf(walk, each))}]`;
+  const names = Object.keys(fields).sort();
+  return `${type} ${String(value)} {${names.map((name) => `${name}: ${orderOf(walk, fields[name])}`)}}`;
 }
 
-function typeOf(value: unknown): string {
-  if (value === null) return 'null';
-  return Array.isArray(value) ? 'list' : typeof value;
+function kindOfTypes(primary: Comparable, shadow: Comparable): DifferenceKind {
+  if (primary.type === 'undefined') return 'added';
+  return shadow.type === 'undefined' ? 'missing' : 'type';
 }
 
-function kindOfTypes(primary: unknown, shadow: unknown): DifferenceKind {
-  if (primary === undefined) return 'added';
-  return shadow === undefined ? 'missing' : 'type';
-}
-
-function isTolerated(walk: Walk, primary: number, shadow: number): boolean {
+function isTolerated(walk: Walk, primary: unknown, shadow: unknown): boolean {
+  if (typeof primary !== 'number' || typeof shadow !== 'number') return false;
   return walk.rules.some(
     (rule) =>
       rule.tolerance !== undefined && Math.abs(primary - shadow) <= rule.tolerance && matches(rule.steps, walk.path),
   );
 }
 
-function differ(walk: Walk, kind: DifferenceKind, primary: unknown, shadow: unknown): void {
-  if (walk.differences.length >= MAX_DIFFERENCES) return;
-  if (walk.rules.some((rule) => isIgnored(rule, walk.path))) return;
-  walk.differences.push({ path: textOf(walk.path), kind, primary, shadow });
+function differ(walk: Walk, kind: DifferenceKind, primary: Comparable, shadow: Comparable): void {
+  note(walk, walk.differences, MAX_DIFFERENCES, (path) => {
+    return [kind, { path, kind, primary: shown(primary), shadow: shown(shadow) }];
+  });
 }
+
+const miss = (walk: Walk, what: string) => note(walk, walk.unseen, MAX_UNSEEN, (path) => [what, { path, what }]);
+
+function note<Of>(walk: Walk, notes: Map<string, Of>, most: number, of: (path: string) => [string, Of]): void {
+  if (notes.size >= most || walk.rules.some((rule) => isIgnored(rule, walk.path))) return;
+  const path = textOf(walk.path);
+  const [name, one] = of(path);
+  if (!notes.has(`${path} ${name}`)) notes.set(`${path} ${name}`, one);
+}
+
+const shown = ({ value, list, fields, elements, hidden }: Comparable): unknown =>
+  list ?? elements ?? fields ?? (hidden === undefined ? value : Symbol(hidden));
 
 /** Everything beneath an ignored path is ignored, too. */
 function isIgnored({ steps, tolerance, unordered }: Compiled, path: readonly Step[]): boolean {

@@ -25,7 +25,8 @@ export function impossible(window: BucketedWindow): string | null {
     const value = window[name];
     if (!Number.isFinite(value) || value < 0) return `${name} is ${value}`;
   }
-  const { left = 0, drops = 0, told = 0 } = window;
+  const { left = 0, drops = 0, told = 0, incomparable = 0 } = window;
+  if (!(incomparable >= 0)) return `incomparable is ${incomparable}`;
   if (!(left >= 0 && left <= count)) return `${left} of ${count} operations left the shadow`;
   if (!(drops >= 0 && drops <= errors)) return `${drops} lost connections of ${errors} errors`;
   if (!(told >= 0 && told <= count)) return `lost connections reported for ${told} of ${count} operations`;

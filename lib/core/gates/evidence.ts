@@ -29,6 +29,8 @@ export type RecentMinute = {
   p95Shadow: number | null;
   checks: number;
   mismatches: number;
+  /** Comparisons beside the checks whose answers could not be compared. */
+  incomparable?: number | undefined;
   /** Operations that processes took away from the shadow. */
   left?: number | undefined;
   /** Of the shadow: operations that lost their connection, of those whose sender tells; highest share of memory. */

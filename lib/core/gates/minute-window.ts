@@ -22,6 +22,8 @@ export type MinuteWindow = {
   /** Comparisons of both sides and how many of them differed. */
   checks: number;
   mismatches: number;
+  /** Comparisons beside them that could not be judged, since the answers are of a kind that is not compared. */
+  incomparable?: number | undefined;
   /** Of the shadow: requests that both sides were asked, and those that one of them alone failed. */
   pairs?: number | undefined;
   onlyShadow?: number | undefined;
@@ -64,7 +66,7 @@ export function mergeWindows(a: MinuteWindow, b: MinuteWindow): MinuteWindow {
 
 /** What senders may leave out stays out where no sender gave it. */
 export const OPTIONAL_COUNTERS = ['left', 'drops', 'told'] as const;
-export const PAIR_COUNTERS = ['pairs', 'onlyShadow', 'onlyPrimary'] as const;
+export const PAIR_COUNTERS = ['pairs', 'onlyShadow', 'onlyPrimary', 'incomparable'] as const;
 export const TOLD_COUNTERS = [...OPTIONAL_COUNTERS, ...PAIR_COUNTERS, 'late'] as const;
 
 type Optional = Pick<MinuteWindow, (typeof TOLD_COUNTERS)[number] | 'memory'>;
@@ -138,7 +140,7 @@ export function impossiblePairs({
   pairs = 0,
   onlyShadow = 0,
   onlyPrimary = 0,
-}: Pick<MinuteWindow, (typeof PAIR_COUNTERS)[number]>): string | null {
+}: Pick<MinuteWindow, 'pairs' | 'onlyShadow' | 'onlyPrimary'>): string | null {
   const possible = onlyShadow >= 0 && onlyPrimary >= 0 && onlyShadow + onlyPrimary <= pairs;
   return possible ? null : `${onlyShadow} and ${onlyPrimary} of ${pairs} pairs failed on one side`;
 }

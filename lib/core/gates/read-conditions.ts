@@ -10,7 +10,7 @@ import type { Policy } from '../cutover/cutover.ts';
 import type { BucketedWindow } from './bucketed-window.ts';
 import { bucketsQuantileMs } from './buckets.ts';
 import { FEW_LEFT } from './compared.ts';
-import type { Above } from './evidence.ts';
+import type { Above, RecentMinute } from './evidence.ts';
 import { explainedFailures } from './floors.ts';
 import { errorsBySlice, isSliced, MOSTLY_SERVED } from './ground.ts';
 import { provenRegressions, type TestedMetric } from './guards.ts';
@@ -39,6 +39,7 @@ export function readConditions(seen: Seen, tested: readonly TestedMetric[]): Con
       proof(seen, metric),
     ]),
     ...validation(seen),
+    ...incomparable(seen),
     keyless(primary, shadow, policy),
     ...leftReads(seen),
     ...shortfall(seen),
@@ -185,6 +186,28 @@ function validation(seen: Seen): Condition[] {
     proof(seen, 'validation'),
   ];
 }
+
+/** What was not compared may differ, so it must be less than what may differ. */
+function incomparable({ evidence: { recent } }: Seen): Condition[] {
+  const sum = (of: (minute: RecentMinute) => number | undefined) =>
+    recent.reduce((all, one) => all + (of(one) ?? 0), 0);
+  const hidden = sum((minute) => minute.incomparable);
+  const made = hidden + sum(({ checks }) => checks);
+  if (hidden <= MOST_INCOMPARABLE * made) return [];
+  return [
+    condition('incomparable_answers', {
+      ok: false,
+      seen: hidden / made,
+      limit: MOST_INCOMPARABLE,
+      says: `${hidden} of ${made} comparisons of the last ${recent.length} minutes could not be judged: the answers, or parts of them, are of a kind that is not compared; at most ${percent(MOST_INCOMPARABLE)} may. comparisons() of the client names them.`,
+      release: {
+        person: 'Saying what is compared of them (compare.as), or that they may differ (ignore), releases it',
+      },
+    }),
+  ];
+}
+
+const MOST_INCOMPARABLE = 0.01;
 
 function keyless(primary: BucketedWindow, shadow: BucketedWindow, policy: Policy): Condition {
   const reads = primary.count + shadow.count;

@@ -21,6 +21,7 @@ export function recentMinute(
     p95Shadow: p95(shadow),
     checks: shadow?.checks ?? 0,
     mismatches: shadow?.mismatches ?? 0,
+    ...(shadow?.incomparable ? { incomparable: shadow.incomparable } : {}),
     ...(primary?.left ? { left: primary.left } : {}),
     ...(shadow?.told ? { told: shadow.told, drops: shadow.drops ?? 0 } : {}),
     ...(late > 0 ? { late } : {}),

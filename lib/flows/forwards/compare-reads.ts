@@ -31,7 +31,7 @@ export async function compareRead(
 ): Promise<Compared> {
   const rules = declaration.gateway.compare;
   const orderKey = orderKeyOf(read.path, declaration.gateway.orderSegments);
-  let found: readonly Difference[] = [];
+  let found: Found = EQUAL;
   let pair: Counted = {};
   for (let look = 1; look <= 2; look += 1) {
     const leftMs = deadlineMs - ports.clock.monotonicMs();
@@ -48,13 +48,23 @@ export async function compareRead(
       return 'skipped';
     }
     found = differences(primary, shadow, compileRules(rules.ignore));
-    if (found.length === 0) break;
+    if (found.differences.length === 0) break;
     if (look === 1) await ports.clock.sleep(SECOND_LOOK_MS);
     else if (refusesAlone(primary, shadow)) pair = { ...pair, onlyShadow: 1 };
   }
-  await record(ports, declaration.id, read, { ...pair, checks: 1, mismatches: found.length === 0 ? 0 : 1 });
-  if (found.length > 0) report(ports, { cutover: declaration.id, method: read.method, orderKey }, found);
-  return found.length === 0 ? 'equal' : 'different';
+  if (found.differences.length === 0 && !found.isWhole) {
+    await record(ports, declaration.id, read, { ...pair, incomparable: 1 });
+    ports.log.event('answers_too_large', {
+      cutover: declaration.id,
+      method: read.method,
+      resource: resourceOf(orderKey),
+    });
+    return 'skipped';
+  }
+  const isDifferent = found.differences.length > 0;
+  await record(ports, declaration.id, read, { ...pair, checks: 1, mismatches: isDifferent ? 1 : 0 });
+  if (isDifferent) report(ports, { cutover: declaration.id, method: read.method, orderKey }, found.differences);
+  return isDifferent ? 'different' : 'equal';
 }
 
 async function ask(
@@ -75,20 +85,26 @@ async function ask(
   }
 }
 
+/** `isWhole` is false for JSON that is larger or deeper than what is compared. */
+type Found = { differences: readonly Difference[]; isWhole: boolean };
+const EQUAL: Found = { differences: [], isWhole: true };
+
 function differences(
   primary: UpstreamResponse,
   shadow: UpstreamResponse,
   rules: ReturnType<typeof compileRules>,
-): readonly Difference[] {
+): Found {
   if (primary.status !== shadow.status)
-    return [{ path: 'status', kind: 'value', primary: primary.status, shadow: shadow.status }];
+    return one({ path: 'status', kind: 'value', primary: primary.status, shadow: shadow.status });
+  if (Buffer.compare(primary.body, shadow.body) === 0) return EQUAL;
   const [a, b] = [json(primary), json(shadow)];
-  if (a !== undefined && b !== undefined) return diffJson(a, b, rules).differences;
-  const same = Buffer.compare(primary.body, shadow.body) === 0;
-  return same
-    ? []
-    : [{ path: '$', kind: a === undefined && b === undefined ? 'value' : 'type', primary: null, shadow: null }];
+  if (a === undefined || b === undefined)
+    return one({ path: '$', kind: a === b ? 'value' : 'type', primary: null, shadow: null });
+  const { differences, unseen } = diffJson(a, b, rules);
+  return { differences, isWhole: unseen.length === 0 };
 }
+
+const one = (difference: Difference): Found => ({ differences: [difference], isWhole: true });
 
 function json(answer: UpstreamResponse): unknown {
   if (!/[/+]json\b/.test(answer.headers['content-type'] ?? '')) return undefined;
@@ -99,7 +115,9 @@ function json(answer: UpstreamResponse): unknown {
   }
 }
 
-type Counted = Partial<Pick<MinuteWindow, 'checks' | 'mismatches' | 'pairs' | 'onlyShadow' | 'onlyPrimary'>>;
+type Counted = Partial<
+  Pick<MinuteWindow, 'checks' | 'mismatches' | 'incomparable' | 'pairs' | 'onlyShadow' | 'onlyPrimary'>
+>;
 
 /** Both were asked the same: which of them alone failed. */
 function pairOf(primary: UpstreamResponse | null, shadow: UpstreamResponse | null): Counted {
@@ -132,6 +150,7 @@ function report(
   found: readonly Difference[],
 ): void {
   const paths = [...new Set(found.map(({ path, kind }) => `${path} (${kind})`))].sort().slice(0, MAX_PATHS).join(', ');
-  const resource = orderKey.split('/')[0] ?? '';
-  ports.log.event('answers_differ', { cutover, method, resource, paths });
+  ports.log.event('answers_differ', { cutover, method, resource: resourceOf(orderKey), paths });
 }
+
+const resourceOf = (orderKey: string): string => orderKey.split('/')[0] ?? '';

@@ -110,9 +110,12 @@ function adding(prepared: Prepared): void {
 
     it('pairs add up, and are not there where none were', async () => {
       const { add, read, minute } = await prepared();
-      await add(additionOf({ ...latencies(minute), pairs: 5, onlyShadow: 2 }), additionOf(latencies(minute - 1, 1)));
-      await add(additionOf({ ...latencies(minute, 1), pairs: 3, onlyShadow: 1, onlyPrimary: 1 }));
-      const sum = { pairs: 8, onlyShadow: 3, onlyPrimary: 1 };
+      await add(
+        additionOf({ ...latencies(minute), pairs: 5, onlyShadow: 2, incomparable: 3 }),
+        additionOf(latencies(minute - 1, 1)),
+      );
+      await add(additionOf({ ...latencies(minute, 1), pairs: 3, onlyShadow: 1, onlyPrimary: 1, incomparable: 1 }));
+      const sum = { pairs: 8, onlyShadow: 3, onlyPrimary: 1, incomparable: 4 };
       expect(await read()).toEqual([latencies(minute - 1, 1), { ...latencies(minute, 1), ...sum }]);
     });
 

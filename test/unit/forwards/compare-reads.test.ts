@@ -73,6 +73,21 @@ function bench(primary: Said | Said[], shadow: Said | Said[], compare: Partial<G
   };
 }
 
+describe('answers that are larger than what is compared', () => {
+  const rows = (last: number) => ({
+    json: Array.from({ length: 60_000 }, (_, id) => ({ id: id === 59_999 ? last : 0 })),
+  });
+
+  it('are equal where their bytes are, and are no check where those differ', async () => {
+    const equal = bench(rows(1), rows(1));
+    expect([await equal.run(), await equal.counted()]).toEqual(['equal', [1, 0]]);
+    const other = bench(rows(1), rows(2));
+    expect([await other.run(), await other.counted()]).toEqual(['skipped', [0, 0]]);
+    expect(await other.ports.windows.read('chat', 0, NOW)).toMatchObject([{ incomparable: 1, pairs: 1 }]);
+    expect(other.logged).toEqual(['answers_too_large {"cutover":"chat","method":"GET","resource":"users"}']);
+  });
+});
+
 describe('two answers', () => {
   it.each<[string, Said, Said, Partial<GatewayRules['compare']>]>([
     ['the same JSON in another order of fields', { json: { a: 1, b: [1, 2] } }, { json: { b: [1, 2], a: 1 } }, {}],

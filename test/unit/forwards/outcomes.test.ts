@@ -90,8 +90,8 @@ describe('POST /v1/outcomes', () => {
   });
 
   it('counts the requests that both sides were asked', async () => {
-    await send([{ ...WINDOW, pairs: 3, onlyShadow: 1, onlyPrimary: 0 }]);
-    expect(await stored()).toMatchObject([{ pairs: 3, onlyShadow: 1 }]);
+    await send([{ ...WINDOW, pairs: 3, onlyShadow: 1, onlyPrimary: 0, incomparable: 2 }]);
+    expect(await stored()).toMatchObject([{ pairs: 3, onlyShadow: 1, incomparable: 2 }]);
   });
 
   it('row 63: counts the same flush once', async () => {

@@ -148,7 +148,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     routing: ['base', 'cutover'],
     conditions: ['base'],
     gates: ['base', 'conditions', 'cutover', 'routing'],
-    forwards: ['base', 'cutover', 'routing'],
+    forwards: ['cutover', 'routing'],
     holds: ['base', 'conditions', 'cutover', 'forwards', 'gates'],
     stage: ['base', 'conditions', 'cutover', 'gates', 'holds', 'routing'],
     table: ['base', 'cutover', 'gates', 'routing'],

@@ -48,7 +48,7 @@ function traceOf(spoil: (row: Row) => Row | null, lateMinutes = 0): string {
   return JSON.stringify({ id: 'made', stage: { share: 0.1, startsAtMinute: 1 }, config: {}, rows });
 }
 type Row = { minute: number; path: string; count: number; errors: number; latency: number[] } & Partial<
-  Record<'checks' | 'mismatches', number>
+  Record<'checks' | 'mismatches' | 'incomparable', number>
 >;
 const verdicts = (text: string) => new Set([...replay(readTrace(text, 'made'))].map(({ verdict }) => verdict));
 
@@ -76,6 +76,27 @@ describe('half of the hosts report late', () => {
     expect(last.verdict).toBe('hold');
     const [reason] = last.reasons.filter(({ code }) => code === 'late_reports');
     expect(reason).toMatchObject({ limit: 0.01, value: expect.closeTo(0.05, 2) });
+  });
+});
+
+describe('comparisons that cannot be judged', () => {
+  const last = (incomparable: number) =>
+    [
+      ...replay(
+        readTrace(
+          traceOf((row) => (row.path === 'shadow' ? { ...row, incomparable } : row)),
+          'made',
+        ),
+      ),
+    ].at(-1)!;
+
+  it('hold where they are more than one in a hundred, and say so', () => {
+    expect(last(1).verdict).toBe('advance');
+    const { verdict, reasons } = last(2);
+    expect(verdict).toBe('hold');
+    const [reason] = reasons.filter(({ code }) => code === 'incomparable_answers');
+    expect(reason).toMatchObject({ limit: 0.01, value: expect.closeTo(2 / 102) });
+    expect(last(Number.NaN).verdict).toBe('hold');
   });
 });
 

@@ -48,7 +48,7 @@ const plausibleWindow: fc.Arbitrary<MinuteWindow> = fc
       latency,
       checks,
       mismatches: Math.floor(checks / 2),
-      ...(checks > 3 ? { pairs: checks, onlyShadow: checks >> 2, onlyPrimary: 1 } : {}),
+      ...(checks > 3 ? { pairs: checks, onlyShadow: checks >> 2, onlyPrimary: 1, incomparable: checks >> 1 } : {}),
     };
   });
 
