@@ -2,6 +2,7 @@
 
 import { findConfiguration, loadConfiguration } from '../../lib/cli/configuration.ts';
 import { addressOf } from '../../lib/cli/database.ts';
+import { writeApplicationEnv } from './application-env.ts';
 import { installSchema } from './install-schema.ts';
 import { demandServers } from './servers-installed.ts';
 import { startStack } from './stack.ts';
@@ -27,6 +28,7 @@ export async function runDev(options: DevOptions, untilStopped: Promise<void>): 
     },
     say,
   });
+  const application = writeApplicationEnv(process.cwd(), stack.settings);
   try {
     const port = options.port === 3000 ? '' : ` --port ${options.port}`;
     say(`\nDashboard   ${stack.settings.url}`);
@@ -37,10 +39,12 @@ export async function runDev(options: DevOptions, untilStopped: Promise<void>): 
         `Next        npx --no-install crossfade preview ${id}${port}, then npx --no-install crossfade start ${id}${port}`,
       );
     }
+    say(`Application node --env-file=${application.path} … has the addresses and a token that the SDK wants`);
     say('Ctrl-C ends it; the database is yours and stays.');
     await untilStopped;
     return 0;
   } finally {
+    application.remove();
     await stack.stop();
   }
 }

@@ -4,8 +4,9 @@
  */
 
 import { signToken } from '../adapters/http/sign-token.ts';
-import { type Jwk, OPERATOR_SCOPES } from '../adapters/http/token.ts';
+import { type Jwk, OPERATOR_SCOPES, type Scope } from '../adapters/http/token.ts';
 import { CrossfadeError } from '../core/base/errors.ts';
+import { didYouMean } from '../core/base/nearest.ts';
 import { DEFAULT_PORT, type LocalSettings, localSettingsPath } from '../schemas/local-settings.ts';
 import type { Io } from './io.ts';
 
@@ -63,22 +64,34 @@ function localConnection(port: number, settings: LocalSettings | null, io: Needs
 }
 
 /** An operator's token of the local stack, valid for five minutes of real time. */
-function mintOperatorToken(
-  settings: Pick<LocalSettings, 'issuer' | 'audience' | 'privateKey'>,
-  io: Pick<Io, 'nowMs' | 'user'>,
+const mintOperatorToken = (settings: LocalSettings, io: Pick<Io, 'nowMs' | 'user'>): string =>
+  mintToken(settings, {
+    sub: `local:${io.user()}`,
+    scopes: OPERATOR_SCOPES,
+    nowMs: io.nowMs(),
+    seconds: TOKEN_SECONDS,
+  });
+
+/** What an application does: it asks for sides, records outcomes and writes, and calls services. */
+export const APPLICATION_SCOPES: readonly Scope[] = ['route:read', 'outcomes:write', 'copies:write', 'gateway:call'];
+
+/**
+ * A token of the local stack. `nowMs`, `seconds`: real time.
+ * @throws CrossfadeError `invalid_input` for a scope that there is not
+ */
+export function mintToken(
+  { issuer: iss, audience: aud, privateKey }: Pick<LocalSettings, 'issuer' | 'audience' | 'privateKey'>,
+  { sub, scopes, nowMs, seconds }: { sub: string; scopes: readonly string[]; nowMs: number; seconds: number },
 ): string {
-  const seconds = Math.floor(io.nowMs() / 1_000);
-  return signToken(
-    {
-      sub: `local:${io.user()}`,
-      iss: settings.issuer,
-      aud: settings.audience,
-      iat: seconds,
-      exp: seconds + TOKEN_SECONDS,
-      scope: OPERATOR_SCOPES.join(' '),
-    },
-    settings.privateKey as Jwk,
-  );
+  const unknown = scopes.filter((scope) => !(OPERATOR_SCOPES as readonly string[]).includes(scope));
+  if (unknown.length > 0) {
+    throw new CrossfadeError(
+      'invalid_input',
+      `There is no scope '${unknown[0]}'.${didYouMean(unknown[0]!, OPERATOR_SCOPES)} Scopes: ${OPERATOR_SCOPES.join(', ')}.`,
+    );
+  }
+  const iat = Math.floor(nowMs / 1_000);
+  return signToken({ sub, iss, aud, iat, exp: iat + Math.floor(seconds), scope: scopes.join(' ') }, privateKey as Jwk);
 }
 
 export function portFrom(text: string | undefined): number {

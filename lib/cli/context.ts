@@ -32,6 +32,7 @@ export type Options = {
   databaseUrl?: string;
   config?: string;
   hours?: number;
+  scopes?: string;
   what?: string;
   format?: string;
   verify?: boolean;

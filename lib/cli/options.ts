@@ -68,6 +68,7 @@ export const readOnlySeconds = (text: string) =>
   number(text, (n) => Number.isInteger(n) && n >= 1 && n <= 300, 'a whole number of seconds, 1–300');
 export const scanSeconds = (text: string) => number(text, (n) => n <= 15, 'seconds, 0–15');
 export const whole = (text: string) => number(text, Number.isSafeInteger, 'a whole number, 0 or more');
+export const tokenHours = (text: string) => number(text, (n) => n > 0 && n <= 168, 'hours, up to 168');
 const hourCount = (text: string) =>
   number(text, (n) => Number.isInteger(n) && n > 0 && n <= 9_600, 'a whole number of hours, 1–9600');
 export const limit = (text: string) =>

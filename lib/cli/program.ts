@@ -27,6 +27,7 @@ import { backfill, quarantine } from './commands/rows.ts';
 import { status } from './commands/status.ts';
 import { reads, writes } from './commands/switches.ts';
 import { resetSystem, rollbackSystem, stop } from './commands/system.ts';
+import { token } from './commands/token.ts';
 import type { Action } from './context.ts';
 import { EXAMPLES } from './help.ts';
 import {
@@ -44,6 +45,7 @@ import {
   reason,
   replayed,
   scanSeconds,
+  tokenHours,
   whole,
   withOldName,
   writing,
@@ -286,6 +288,9 @@ function addTools(program: Command, add: Add): void {
   add('bucket', 'the bucket of a key; with --json and without a key: JSON lines {salt,key} from standard input', bucket)
     .option('--salt <text>', "the cutover's salt")
     .option('--key <text>', 'the routing key');
+  add('token', 'print a token of the local stack for an application', token)
+    .option('--scopes <list>', 'what it may do; by default what an application does')
+    .option('--hours <number>', 'how long it is valid, 12 by default', tokenHours);
   add('openapi', 'print the OpenAPI description of the HTTP API', describeApi);
   add('open', 'serve the page of any Crossfade on this machine and print its address', open).option(
     '--listen <number>',

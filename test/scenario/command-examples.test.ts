@@ -5,6 +5,7 @@
  *   npx vitest run --project unit test/scenario/command-examples.test.ts -u && npm run docs
  */
 
+import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HOUR_MS } from '../../lib/core/base/units.ts';
 import { forwardId } from '../../lib/core/forwards/forward.ts';
@@ -12,6 +13,7 @@ import { NO_TOTALS } from '../../lib/core/report/experiment.ts';
 import type { HealthFinding } from '../../lib/core/table/reading.ts';
 import { defineCutovers } from '../../lib/define/cutovers.ts';
 import { definePhases } from '../../lib/define/phases.ts';
+import type { LocalSettings } from '../../lib/schemas/local-settings.ts';
 import { type Example, exampleFile, printed, shownAs } from '../helpers/command-examples.ts';
 import { commandServer } from '../helpers/command-server.ts';
 import { cli } from '../helpers/fake-api.ts';
@@ -312,5 +314,19 @@ describe('the examples of the page of commands: on this machine', () => {
     });
     const shown = out.replace(/127\.0\.0\.1:\d+/, '127.0.0.1:40123');
     await expect(shownAs(['open'], shown)).toMatchFileSnapshot(exampleFile({ words: ['open'] }));
+  });
+
+  it('token', async () => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const settings = {
+      pid: process.pid,
+      apiUrl: 'http://127.0.0.1:3001',
+      issuer: 'i',
+      audience: 'a',
+      privateKey: privateKey.export({ format: 'jwk' }),
+    };
+    const { out } = await cli(['token'], { readSettings: () => settings as unknown as LocalSettings });
+    const shown = out.replace(/^(ey[\w-]{7})[\w.-]+/, '$1…');
+    await expect(shownAs(['token'], shown)).toMatchFileSnapshot(exampleFile({ words: ['token'] }));
   });
 });

@@ -40,6 +40,25 @@ describe('connection', () => {
     await expect(verifyToken(connection.token(), keys, rules, NOW + 400_000)).rejects.toThrow('expired');
   });
 
+  it("mints a token for an application, with an application's scopes", async () => {
+    const minted = await cli(['token', '--json'], { readSettings: () => settings, nowMs: () => NOW });
+    expect(minted.exit).toBe(0);
+    const { token } = JSON.parse(minted.out) as { token: string };
+    const keys = createLocalJWKSet({ keys: [jwk(publicKey) as Jwk] });
+    const rules = { issuer: settings.issuer, audience: settings.audience };
+    const claims = await verifyToken(token, keys, rules, NOW);
+    expect(claims.scope).toBe('route:read outcomes:write copies:write gateway:call');
+    const one = await cli(['token', '--scopes', 'route:read', '--hours', '1'], {
+      readSettings: () => settings,
+      nowMs: () => NOW,
+    });
+    expect((await verifyToken(one.out.trim(), keys, rules, NOW)).scope).toBe('route:read');
+    const wrong = await cli(['token', '--scopes', 'route:reed'], { readSettings: () => settings });
+    expect(wrong).toMatchObject({ exit: 2, err: expect.stringContaining('route:read') });
+    const elsewhere = await cli(['token', '--url', 'https://api.example'], { readSettings: () => null });
+    expect(elsewhere).toMatchObject({ exit: 2, err: expect.stringContaining('issuer') });
+  });
+
   it('prefers --url, then --port, then CROSSFADE_URL, then CROSSFADE_PORT', () => {
     const other = { ...settings, apiUrl: 'http://127.0.0.1:4001' };
     const stacks = { 3000: settings, 4000: other };
