@@ -34,6 +34,8 @@ const client = createClient({
   now: () => Math.floor(settings.clockOriginMs + (Date.now() - settings.clockOriginMs) * settings.clockSpeed),
   maxFlagAgeMs: settings.maxFlagAgeMs,
   flushIntervalMs: 400,
+  // The stack says what it is about itself: before its first flags there are none.
+  onProblem: () => {},
 });
 
 const FIRST_OWN_ID = 1_000;
