@@ -1,6 +1,7 @@
 /** The machine itself: clock, randomness, environment. The only file of `lib` that touches them. */
 
 import { randomUUID } from 'node:crypto';
+import { elapsedClock } from '../core/base/elapsed-clock.ts';
 import type { Clock, Ids } from '../ports/machine.ts';
 
 export type ClockScale = {
@@ -10,11 +11,17 @@ export type ClockScale = {
   originMs: number;
 };
 
+const monotonicMs = elapsedClock(
+  () => performance.now(),
+  () => Date.now(),
+);
+
 /** A clock that runs `speed` times as fast as the real one since `originMs`. Pauses are real. */
 export function systemClock({ speed, originMs }: ClockScale = { speed: 1, originMs: 0 }): Clock {
   return {
     now: () => (speed === 1 ? Date.now() : Math.floor(originMs + (Date.now() - originMs) * speed)),
-    monotonicMs: () => performance.now(),
+    // One for a process: what was frozen was frozen for all.
+    monotonicMs,
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   };
 }

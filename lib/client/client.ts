@@ -4,8 +4,8 @@
  * for it.
  */
 
+import { elapsedClock } from '../core/base/elapsed-clock.ts';
 import type { PreparedRoute } from '../core/routing/routing.ts';
-import { elapsedClock } from '../routing/elapsed-clock.ts';
 import type { ClientRoute, RouteTable } from '../routing/route-table.ts';
 import { clientRoutes, type RoutesParts } from './client-routes.ts';
 import type { Client, ClientOptions, FlushOptions } from './client-types.ts';

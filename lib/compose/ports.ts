@@ -105,11 +105,10 @@ export function compose(variables = environment(), env = readEnvironment(variabl
 
 async function lateRouter(env: Environment, { clock, metrics }: Pick<Ports, 'clock' | 'metrics'>): Promise<Router> {
   const { routingService } = await import('../routing/service.ts');
-  const { elapsedClock } = await import('../routing/elapsed-clock.ts');
   return routingService({
     source: await flagSource(env),
     environment: environment(),
-    elapsedMs: elapsedClock(clock.monotonicMs, realNow),
+    elapsedMs: clock.monotonicMs,
     refused: () => metrics.record('FlagsInvalid', 1),
   });
 }

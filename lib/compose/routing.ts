@@ -11,7 +11,6 @@ import { CrossfadeError } from '../core/base/errors.ts';
 import type { Log, Metrics } from '../ports/machine.ts';
 import type { Ports } from '../ports/ports.ts';
 import { agentSource } from '../routing/agent-source.ts';
-import { elapsedClock } from '../routing/elapsed-clock.ts';
 import { type Router, routingService } from '../routing/service.ts';
 
 export type RoutingComposition = {
@@ -59,7 +58,7 @@ export function composeRouting(variables = environment()): RoutingComposition {
     router: routingService({
       source,
       environment: variables,
-      elapsedMs: elapsedClock(clock.monotonicMs, realNow),
+      elapsedMs: clock.monotonicMs,
       refused: () => metrics.record('FlagsInvalid', 1),
     }),
   };

@@ -3,7 +3,7 @@
 export type Clock = {
   /** Epoch milliseconds, accelerated in a local demonstration. One flow takes one "now" from here and passes it on. */
   now(): number;
-  /** Real milliseconds since some moment, for durations and deadlines inside one call. */
+  /** Real milliseconds since some moment, for durations, deadlines and ages; those in which a Lambda was frozen count. */
   monotonicMs(): number;
   /** Real time. */
   sleep(ms: number): Promise<void>;

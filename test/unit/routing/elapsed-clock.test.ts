@@ -1,8 +1,9 @@
 /** What passed is the larger of both clocks: a freeze counts, a wall clock that is put back takes nothing away. */
 
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { elapsedClock } from '../../../lib/routing/elapsed-clock.ts';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { systemClock } from '../../../lib/adapters/system.ts';
+import { elapsedClock } from '../../../lib/core/base/elapsed-clock.ts';
 
 /** Both clocks of a machine, moved by hand. */
 function machine() {
@@ -77,5 +78,18 @@ describe('the elapsed clock', () => {
         expect(last - startedMs).toBeLessThanOrEqual(passedMs + steppedMs + 0.001);
       }),
     );
+  });
+});
+
+describe('the clock of the functions', () => {
+  afterEach(() => vi.useRealTimers());
+
+  it('counts a freeze, so that what was kept open before it is not taken for fresh', async () => {
+    vi.useFakeTimers({ toFake: ['performance', 'Date'] });
+    const { monotonicMs } = systemClock();
+    const beforeMs = monotonicMs();
+    vi.setSystemTime(Date.now() + 3_600_000);
+    await turn();
+    expect(monotonicMs() - beforeMs).toBe(3_600_000);
   });
 });
