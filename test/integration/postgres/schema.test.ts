@@ -154,27 +154,73 @@ describe('names', () => {
   });
 });
 
+/** One cutover, armed and copied. */
+async function withCutover(look: (db: OwnDatabase) => Promise<void>): Promise<void> {
+  const db = await ownDatabase();
+  const plane = testPlane(db);
+  await db.sql.unsafe('CREATE TABLE x (id integer PRIMARY KEY); CREATE TABLE x_v2 (id bigint PRIMARY KEY)');
+  await plane.start({ id: 'x', validation: 'strict', table: { primary: 'public.x', shadow: 'public.x_v2' } });
+  await plane.copy('x', 1);
+  await look(db);
+  await plane.close();
+  await db.drop();
+}
+
+/** Functions of the schema that everybody may call, and those whose path anybody could put an object into. */
+const unsafe = (sql: postgres.Sql | postgres.TransactionSql) =>
+  sql.unsafe(`
+  SELECT proname AS name, has_function_privilege('public', oid, 'EXECUTE') AS everybody, path FROM pg_proc
+  LEFT JOIN LATERAL (SELECT split_part(s, '=', 2) AS path FROM unnest(proconfig) s WHERE s LIKE 'search_path=%') p ON true
+  WHERE pronamespace = 'crossfade'::regnamespace AND (has_function_privilege('public', oid, 'EXECUTE')
+    OR prosecdef AND coalesce(path, '') !~ '^pg_catalog, (.*, )?pg_temp$' OR path ~ 'pg_temp.+')`);
+
+describe('no function of the schema', () => {
+  it('is for everybody to call, or finds temporary objects before others, with a cutover or without', async () => {
+    expect([...(await unsafe(fresh.sql))]).toEqual([]);
+    await withCutover(async ({ sql }) => {
+      expect([...(await unsafe(sql))]).toEqual([]);
+    });
+  });
+
+  it.each([
+    ['GRANT EXECUTE ON FUNCTION crossfade.mirror TO PUBLIC', { name: 'mirror', everybody: true }],
+    ['ALTER FUNCTION crossfade.mirror SET search_path = pg_catalog', { name: 'mirror', path: 'pg_catalog' }],
+    ['ALTER FUNCTION crossfade.mirror RESET search_path', { name: 'mirror', path: null }],
+    [
+      'ALTER FUNCTION crossfade.mirror SET search_path = pg_temp, pg_catalog',
+      { name: 'mirror', path: 'pg_temp, pg_catalog' },
+    ],
+    [
+      'CREATE FUNCTION crossfade.later() RETURNS integer LANGUAGE sql SET search_path = pg_catalog, pg_temp RETURN 1',
+      { name: 'later', everybody: true },
+    ],
+  ])('would hide behind the others: %s (negative control)', async (statement, found) => {
+    const seen = await fresh.sql
+      .begin(async (tx) => {
+        await tx.unsafe(statement);
+        throw [...(await unsafe(tx))];
+      })
+      .catch((rows) => rows);
+    expect(seen).toMatchObject([found]);
+  });
+});
+
 describe('names of one cutover', () => {
   it('are none that objects of another could have', async () => {
-    const db = await ownDatabase();
-    const plane = testPlane(db);
-    await db.sql.unsafe('CREATE TABLE x (id integer PRIMARY KEY); CREATE TABLE x_v2 (id bigint PRIMARY KEY)');
-    await plane.start({ id: 'x', validation: 'strict', table: { primary: 'public.x', shadow: 'public.x_v2' } });
-    await plane.copy('x', 1);
-    const made = await db.sql<{ name: string }[]>`
-      SELECT relname AS name FROM pg_class WHERE relnamespace = 'crossfade'::regnamespace AND relname ~ '^[a-z0-9]+_x'
-      UNION SELECT proname FROM pg_proc WHERE pronamespace = 'crossfade'::regnamespace AND proname ~ '^[a-z0-9]+_x'`;
-    const names = made.map(({ name }) => name);
-    expect(names).toContain('outbox_x~seq');
-    const begins = Object.values(objectNames('x')).map((name) => /"(\w+_)x"$/.exec(name)![1]!);
-    const others = names.filter((name) =>
-      begins.some(
-        (begin) => name.startsWith(begin) && name !== `${begin}x` && CUTOVER_ID.test(name.slice(begin.length)),
-      ),
-    );
-    expect(others).toEqual([]);
-    await plane.close();
-    await db.drop();
+    await withCutover(async ({ sql }) => {
+      const made = await sql<{ name: string }[]>`
+        SELECT relname AS name FROM pg_class WHERE relnamespace = 'crossfade'::regnamespace AND relname ~ '^[a-z0-9]+_x'
+        UNION SELECT proname FROM pg_proc WHERE pronamespace = 'crossfade'::regnamespace AND proname ~ '^[a-z0-9]+_x'`;
+      const names = made.map(({ name }) => name);
+      expect(names).toContain('outbox_x~seq');
+      const begins = Object.values(objectNames('x')).map((name) => /"(\w+_)x"$/.exec(name)![1]!);
+      const others = names.filter((name) =>
+        begins.some(
+          (begin) => name.startsWith(begin) && name !== `${begin}x` && CUTOVER_ID.test(name.slice(begin.length)),
+        ),
+      );
+      expect(others).toEqual([]);
+    });
   });
 });
 

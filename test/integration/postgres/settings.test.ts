@@ -19,8 +19,18 @@ const eventsOf = (id: string, mode: 'streamed' | 'inline'): TableCutover => ({
 });
 const STREAMED = eventsOf('streamed', 'streamed');
 const INLINE = eventsOf('inlined', 'inline');
-const OWNERS = { timezone: 'Europe/Berlin', datestyle: 'German, DMY', intervalstyle: 'sql_standard' };
-const OTHERS = { timezone: 'America/New_York', datestyle: 'SQL, MDY', intervalstyle: 'iso_8601' };
+const OWNERS = {
+  timezone: 'Europe/Berlin',
+  datestyle: 'German, DMY',
+  intervalstyle: 'sql_standard',
+  extra_float_digits: '1',
+};
+const OTHERS = {
+  timezone: 'America/New_York',
+  datestyle: 'SQL, MDY',
+  intervalstyle: 'iso_8601',
+  extra_float_digits: '-3',
+};
 const settingsOf = (values: Record<string, string>) =>
   Object.entries(values).map(([name, value]) => `${name} = '${value}'`);
 
