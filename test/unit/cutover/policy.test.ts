@@ -198,6 +198,13 @@ describe('row 6: the two-person rule', () => {
     expect(codeOfDecision(decision)).toBe('self_approval');
   });
 
+  it('nor whoever started it, once somebody else has asked for its last change', () => {
+    const changed = taken(started, change({ set: { minSamples: 1 } }), 'bob');
+    const by = (actor: string) =>
+      codeOfDecision(decide(changed, { type: 'approve' }, { ...CONTEXT, twoPerson: true, actor }));
+    expect(['ada', 'bob', 'eve'].map(by)).toEqual(['self_approval', 'self_approval', 'accepted']);
+  });
+
   it('force does not replace the second person', () => {
     const force: Command = { type: 'advance', force: true, reason: 'now', verdict: null };
     const context = { ...CONTEXT, twoPerson: true };

@@ -3,10 +3,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { condition } from '../../../lib/core/conditions/condition.ts';
-import { type CutoverState, INITIAL_SYSTEM, type SystemState } from '../../../lib/core/cutover/cutover.ts';
+import {
+  type CutoverState,
+  INITIAL_SYSTEM,
+  type RollbackCause,
+  type SystemState,
+} from '../../../lib/core/cutover/cutover.ts';
 import type { PhaseChange } from '../../../lib/core/cutover/phase.ts';
 import { withHoldBack } from '../../../lib/core/cutover/plan.ts';
-import { cohortBar, cohortHold, groupsOf, withHold } from '../../../lib/core/holds/cohort.ts';
+import { cohortBar, cohortHold, fellBehind, groupsOf, takesBack, withHold } from '../../../lib/core/holds/cohort.ts';
 import { migrationPhaseOf, phaseHold, phasesOf, rollbackOrder } from '../../../lib/core/holds/phase-order.ts';
 import { evaluateCheck, type Member } from '../../../lib/core/phases/checks.ts';
 import { decidePhase, type PhaseCommand } from '../../../lib/core/phases/command.ts';
@@ -430,6 +435,28 @@ describe('a cohort', () => {
 
   it('lets a member that fell behind catch up', () => {
     expect(cohortHold('c', member('a', 'r1'), [member('b', 'r2', 'hold')])!.ok).toBe(true);
+  });
+
+  it('goes back with a peer that went back in its own run, and never by an emergency', () => {
+    const startedMs = NOW - 600_000;
+    const under = { ...member('b', 'r1').state, started: { actor: 'ada', atMs: startedMs } };
+    const fallen = (cause: RollbackCause, atMs: number): CutoverState => ({
+      ...member('a', 'rolled_back').state,
+      rollback: { fromStage: 'r1', reason: 'slow', cause, actor: 'tick', atMs, steps: [] },
+    });
+    for (const cause of ['operator', 'guard'] as const)
+      expect([-1, 0, 1].map((ms) => takesBack(fallen(cause, startedMs + ms), under))).toEqual([false, true, true]);
+    // Everything is stopped by itself; what is left where it is, as a promoted table, is left on purpose.
+    expect([-1, 0, 1].some((ms) => takesBack(fallen('emergency', startedMs + ms), under))).toBe(false);
+    expect(takesBack(member('a', 'r1').state, under)).toBe(false);
+    expect(takesBack(fallen('guard', NOW), { ...under, started: null })).toBe(false);
+  });
+
+  it('a member catches up only where a peer is further', () => {
+    const own = member('a', 'r1');
+    expect(fellBehind(own.state, [member('b', 'r1'), member('c', 'dual_write')])).toBe(false);
+    expect(fellBehind(own.state, [member('b', 'r1'), member('c', 'r2')])).toBe(true);
+    expect(fellBehind(own.state, [{ id: 'b', state: null, verdict: null }])).toBe(false);
   });
 
   it('adds a hold to a verdict, and never softens a rollback', () => {
