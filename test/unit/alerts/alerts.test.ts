@@ -194,10 +194,27 @@ describe('the life of an alert', () => {
     expect(step(firing, { rule, state, applies: true, value: null }, NOW + 660_000).status).toBe('quiet');
   });
 
+  it('one that fired before the start belongs to the run before, one that fired in it does not', () => {
+    const rule = ruleOf({ metric: 'lag_ms' });
+    const firing = { ...lived(rule, []), status: 'firing' as const, firedAtMs: NOW };
+    const after = (enteredAtMs: number) =>
+      step(firing, { rule, state: stateIn('dual_write', { enteredAtMs }), applies: true, value: null }, NOW + 1).status;
+    expect([NOW - 1, NOW, NOW + 1].map(after)).toEqual(['firing', 'firing', 'quiet']);
+  });
+
+  it('a level that lasts fires a tick early by five seconds at most, since ticks are not quite a minute apart', () => {
+    const rule = ruleOf({ metric: 'lag_ms', value: 1_000, windowMinutes: 3 });
+    const pending = lived(rule, [2_000]);
+    const after = (ms: number) => step(pending, { rule, state: STATE, applies: true, value: 2_000 }, NOW + ms).status;
+    expect([174_999, 175_000].map(after)).toEqual(['pending', 'firing']);
+  });
+
   it('nobody acknowledges it: it is escalated once', () => {
     const rule = ruleOf({ escalateAfterMinutes: 5 });
     expect(changes(lived(rule, Array(20).fill(BAD)))).toEqual(['fired', 'escalated']);
     expect(changes(lived(rule, [BAD, ...Array(20).fill(null)]))).toEqual(['fired', 'escalated']);
+    // While it seems to end, a figure that is missing is no reason.
+    expect(changes(lived(rule, [BAD, 0, ...Array(20).fill(null)]))).toEqual(['fired']);
     expect(changes(lived(ruleOf({ escalateAfterMinutes: null }), Array(20).fill(BAD)))).toEqual(['fired']);
   });
 
