@@ -8,7 +8,7 @@ import { BUILT_IN_RULE_IDS, builtInRules, lookMinutes, ruleProblems, rulesOf } f
 import { demands, evaluateRules } from '../../../lib/core/alerts/watch.ts';
 import { condition, idOf } from '../../../lib/core/conditions/condition.ts';
 import { type AlertMetric, type AlertRule, METRICS } from '../../../lib/core/cutover/alert-rule.ts';
-import { DEFAULT_POLICY } from '../../../lib/core/cutover/cutover.ts';
+import { type CutoverState, DEFAULT_POLICY } from '../../../lib/core/cutover/cutover.ts';
 import { bucketIndex } from '../../../lib/core/gates/histogram.ts';
 import { emptyWindow, type MinuteWindow } from '../../../lib/core/gates/minute-window.ts';
 import type { TableStatus } from '../../../lib/core/gates/table-status.ts';
@@ -64,6 +64,9 @@ describe('how far a tick looks back', () => {
   });
 });
 
+const PENDING = { epoch: 4, sinceMs: NOW, actor: 'ada', reason: '' };
+const WITHDRAWN = { actor: 'ada', reason: 'no', cause: 'operator' as const, atMs: NOW };
+
 describe('measuring', () => {
   const bad = [minute(1, 'shadow', { errors: 20 }), minute(1, 'primary', { errors: 10, keyless: 4 })];
   it.each<[AlertMetric, Partial<AlertSample>, number | null]>([
@@ -94,6 +97,12 @@ describe('measuring', () => {
     ['early_warning_minutes', {}, 1_440],
     ['rolled_back', {}, 0],
     ['rolled_back', { rolledBack: 'errors' }, 1],
+    ['rolled_back', { state: { ...STATE, pending: { ...PENDING, action: 'promote' } } }, 0],
+    ['rolled_back', { state: { ...STATE, pending: { ...PENDING, action: 'revert' } } }, 1],
+    ['rolled_back', { state: { ...STATE, pending: { ...PENDING, action: 'promote', withdrawn: WITHDRAWN } } }, 1],
+    // The bounds: as many operations as are wanted, and the first and the last minute of the window.
+    ['error_rate', { windows: [minute(1, 'shadow', { count: 30, errors: 3 })] }, 0.1],
+    ['operations', { windows: [6, 5, 1, 0].map((ago) => minute(ago, 'shadow')) }, 200],
   ])('%s', (metric, fields, expected) => {
     expect(measure(metric, sampleOf(fields), 5, 30)).toBeCloseTo(expected!, 1);
   });
@@ -268,6 +277,24 @@ describe('what the gates must respect', () => {
     expect(holds.map(idOf)).toEqual(['alert_errors']);
     expect(guards).toMatchObject([{ code: 'alert', name: 'mine', ok: false, seen: 0.5, limit: 0.5, unit: 'rate' }]);
     expect(guards.map(idOf)).toEqual(['alert_mine']);
+  });
+
+  it('what a switch brought about, while it is turned or before it was over, holds and does not roll back', () => {
+    const rule = ruleOf({ metric: 'lag_ms', operator: '>', value: 1_000, windowMinutes: 5, action: 'rollback' });
+    const firing: Alert = { ...newAlert('customer', rule), status: 'firing', value: 1_500, firedAtMs: NOW };
+    const demanded = (switches: Partial<CutoverState['switches']>) => {
+      const state = { ...STATE, switches: { ...STATE.switches, ...switches } };
+      const { holds, guards } = demands([rule], [firing], sampleOf({ state }));
+      return { holds: holds.length, guards: guards.length };
+    };
+    const [held, back] = [
+      { holds: 1, guards: 0 },
+      { holds: 0, guards: 1 },
+    ];
+    const beganMs = NOW - 5 * 60_000;
+    const since = [beganMs - 1, beganMs, beganMs + 1].map((sinceMs) => demanded({ sinceMs }));
+    expect(since).toEqual([back, back, held]);
+    expect([demanded({ shadowWrites: false }), demanded({ shadowReads: false })]).toEqual([held, held]);
   });
 
   it('built-in rules alone demand nothing', () => {

@@ -6,7 +6,7 @@
 import { describe, expect, it } from 'vitest';
 import type { InlineMode } from '../../../lib/core/table/sql/inline.ts';
 import type { Flow } from '../../../lib/core/table/sql/names.ts';
-import { MEANING } from '../../../lib/core/table/sql/session.ts';
+import { MEANING, OWN_PATH } from '../../../lib/core/table/sql/session.ts';
 import { tableObjects } from '../../../lib/core/table/sql/table.ts';
 import { replaceOnce } from '../../helpers/replace-once.ts';
 import { seatDirections } from '../../helpers/seat-example.ts';
@@ -112,6 +112,10 @@ describe('a rule is broken (negative control)', () => {
     const faulty = create.filter((text) => text !== 'REVOKE ALL ON FUNCTION crossfade."repair_seat" FROM PUBLIC');
     expect(brokenBy(faulty)).toEqual({ ...NONE, rights: ['crossfade."repair_seat"'] });
   });
+});
+
+it('a statement of ours that names every schema looks into the catalog first, and at temporary objects last', () => {
+  expect(OWN_PATH).toBe('pg_catalog, pg_temp');
 });
 
 describe('capture of a changed key', () => {
