@@ -1,5 +1,6 @@
 /** Limits in force: declared, of a stage, changed at run time; and what must not be changed. */
 
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { conditionText } from '../../../lib/core/conditions/show.ts';
 import {
@@ -18,7 +19,7 @@ import { deadlineCondition } from '../../../lib/core/holds/deadline.ts';
 import { demandsOf } from '../../../lib/core/holds/demands.ts';
 import { decide } from '../../../lib/core/stage/decide.ts';
 import type { Context, Decision } from '../../../lib/core/stage/decision.ts';
-import type { Command } from '../../../lib/core/stage/events.ts';
+import { type Command, type Observation, TICK } from '../../../lib/core/stage/events.ts';
 import { evolve } from '../../../lib/core/stage/evolve.ts';
 import { defineCutovers } from '../../../lib/define/cutovers.ts';
 import { checkedChange } from '../../../lib/flows/control/change-policy.ts';
@@ -210,6 +211,45 @@ describe('row 6: the two-person rule', () => {
     const context = { ...CONTEXT, twoPerson: true };
     expect(codeOfDecision(decide(started, force, context))).toBe('held');
     expect(codeOfDecision(decide({ ...started, approved: true }, force, context))).toBe('accepted');
+  });
+
+  it('an approval is given by one who neither started it nor asked last, and is good for nothing that came after', () => {
+    const command = fc.constantFrom<Command | Observation>(
+      change({ set: { minSamples: 1 } }),
+      { type: 'reads', to: 'primary', reason: 'r', unready: [] },
+      { type: 'reads', to: 'shadow', reason: 'r', unready: [] },
+      { type: 'shadow-writes', enabled: false, reason: 'r' },
+      { type: 'shadow-writes', enabled: true, reason: 'r' },
+      { type: 'pause' },
+      { type: 'resume' },
+      { type: 'approve' },
+      { type: 'approve' },
+      { type: 'advance', force: true, reason: 'now', verdict: null },
+      { type: 'tick', verdict: verdictOf('advance'), autoAdvance: true, autoRollback: true },
+    );
+    const step = fc.record({ command, person: fc.constantFrom('ada', 'bob', 'eve') });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+        let state: CutoverState = started;
+        const model = { approved: false, asker: 'ada' };
+        for (const { command, person } of steps) {
+          const actor = command.type === 'tick' ? TICK : person;
+          const decision = decide(state, command, { ...CONTEXT, twoPerson: true, actor });
+          if (command.type === 'approve' && !model.approved)
+            expect(decision.kind === 'accepted').toBe(actor !== 'ada' && actor !== model.asker);
+          if (decision.kind !== 'accepted') continue;
+          if (command.type === 'advance') expect(model.approved).toBe(true);
+          state = decision.events.reduce((now, event) => evolve(now, { event, atMs: NOW, actor }), state);
+          if (command.type === 'approve') model.approved = true;
+          else if (command.type !== 'pause' && command.type !== 'resume') {
+            model.approved = false;
+            if (actor !== TICK) model.asker = actor;
+          }
+          expect(state.approved).toBe(model.approved);
+        }
+      }),
+      { numRuns: 300 },
+    );
   });
 
   it('includes that an approval is needed', () => {

@@ -2,9 +2,12 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { FreezeWindow } from '../../../lib/core/cutover/freeze-window.ts';
+import { type FreezeWindow, WEEKDAYS } from '../../../lib/core/cutover/freeze-window.ts';
 import { freezeCondition, frozenAt, frozenText } from '../../../lib/core/holds/freeze.ts';
 import { defineCutovers, type FreezeInput } from '../../../lib/define/cutovers.ts';
+import { sourceMutant } from '../../helpers/source-mutant.ts';
+
+const FREEZE = 'lib/core/holds/freeze.ts';
 
 const windowsOf = (...freeze: FreezeInput[]): readonly FreezeWindow[] =>
   defineCutovers([{ id: 'planner', kind: 'component', freeze }])[0]!.freeze ?? [];
@@ -106,6 +109,55 @@ describe('an absolute window', () => {
     expect(untilOf(once, '2026-12-23T16:59:59Z')).toBeNull();
     expect(untilOf(once, '2026-12-23T17:00:00Z')).toBe('2027-01-02T05:00');
     expect(untilOf(once, '2027-01-02T05:00:00Z')).toBeNull();
+  });
+});
+
+describe('a window of either kind', () => {
+  const SUNDAY = at('2026-02-01T00:00:00Z');
+  const DAY_MINUTES = 24 * 60;
+  const minute = fc.integer({ min: 0, max: DAY_MINUTES - 1 });
+  const window = fc
+    .record({ day: fc.integer({ min: 0, max: 6 }), fromMinute: minute, toMinute: minute, once: fc.boolean() })
+    .filter(({ fromMinute, toMinute }) => fromMinute !== toMinute)
+    .map(({ day, fromMinute, toMinute, once }) => {
+      const lasts = (toMinute - fromMinute + DAY_MINUTES) % DAY_MINUTES;
+      const fromMs = SUNDAY + (day * DAY_MINUTES + fromMinute) * 60_000;
+      const toMs = fromMs + lasts * 60_000;
+      const weekly = { name: 'w', weekdays: [WEEKDAYS[day]!], fromMinute, toMinute, timeZone: 'UTC' };
+      return { open: once ? { name: 'w', fromMs, toMs } : weekly, fromMs, toMs };
+    });
+  const opens = (open: FreezeWindow, atMs: number) => frozenAt([open], atMs)?.untilMs ?? null;
+
+  it('is open through its first and its last minute, over midnight too, and not a moment longer', () => {
+    fc.assert(
+      fc.property(window, ({ open, fromMs, toMs }) => {
+        const moments = [fromMs - 1, fromMs, fromMs + 59_999, toMs - 60_000, toMs - 1, toMs];
+        expect(moments.map((ms) => opens(open, ms))).toEqual([null, toMs, toMs, toMs, toMs, null]);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it.each([
+    ['once, in its last minute', 'atMs < window.toMs ?', 'atMs < window.toMs - 60_000 ?'],
+    [
+      'in the last minute of a day’s',
+      'minute >= fromMinute && minute < toMinute ?',
+      'minute >= fromMinute && minute < toMinute - 1 ?',
+    ],
+    ['in the last minute of a night’s', 'on(day - 1) && minute < toMinute ?', 'on(day - 1) && minute < toMinute - 1 ?'],
+    ['in the first minute of a night’s', 'if (on(day) && minute >= fromMinute)', 'if (on(day) && minute > fromMinute)'],
+  ])('is found out where it is shut %s (negative control)', async (_, is, was) => {
+    const faulty = await sourceMutant<typeof import('../../../lib/core/holds/freeze.ts')>(
+      [FREEZE],
+      [[FREEZE, is, was]],
+    );
+    const shut = fc
+      .sample(window, { numRuns: 60, seed: 1 })
+      .filter(({ open, fromMs, toMs }) =>
+        [fromMs, toMs - 1].some((ms) => faulty.frozenAt([open], ms)?.untilMs !== toMs),
+      );
+    expect(shut.length).toBeGreaterThan(3);
   });
 });
 
