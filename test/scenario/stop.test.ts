@@ -7,6 +7,7 @@ import { declarationOf } from '../property/samples.ts';
 import { inside } from './oracle.ts';
 import { DWELL_MINUTES, ID, type Run, run, SERVING, SHORT, shortTable } from './run.ts';
 
+const PLANNER = declarationOf('component', { id: 'planner', plan: SHORT });
 const stop = ({ w }: Run) => emergencyStop(w.ports, w.cutovers, { reason: 'fire', actor: 'ada' });
 const lift = ({ w }: Run) => resetSystem(w.ports, w.cutovers, { confirm: 'system', actor: 'ada' });
 
@@ -86,12 +87,28 @@ describe('I24 the emergency stop', () => {
     expect(scene.stage()).toBe('completed');
     scene.o.checkQuiet();
   });
+
+  it('that comes again under its key after it was lifted stops nothing that was started since', async () => {
+    const scene = run({ cutovers: [PLANNER] });
+    const again = () =>
+      emergencyStop(scene.w.ports, scene.w.cutovers, {
+        reason: 'fire',
+        actor: 'ada',
+        idempotency: { key: 'once', fingerprint: 'f' },
+      });
+    await scene.w.operate('planner', { type: 'start' });
+    expect((await again()).cutovers).toEqual([{ id: 'planner', from: 'dual_write', to: 'rolled_back' }]);
+    await scene.w.operate('planner', { type: 'reset', confirm: 'planner' });
+    await lift(scene);
+    expect(await scene.w.operate('planner', { type: 'start' })).toMatchObject({ ok: true });
+    expect(await again()).toEqual({ cutovers: [], published: true });
+    expect(scene.o.state('planner').stageKind).toBe('dual_write');
+  });
 });
 
 describe('rollback-system', () => {
   it('rolls back whatever has something to undo, a promoted table included, and loses nothing', async () => {
-    const other = declarationOf('component', { id: 'planner', plan: SHORT });
-    const scene = run({ cutovers: [shortTable(), other] });
+    const scene = run({ cutovers: [shortTable(), PLANNER] });
     await scene.reach('completed');
     expect(await scene.w.operate('planner', { type: 'start' })).toMatchObject({ ok: true });
     await scene.minutes(DWELL_MINUTES + 2);
@@ -115,9 +132,18 @@ describe('rollback-system', () => {
     expect(inside(scene.w, ID).direction).toBe('none');
   });
 
+  it('takes back what was started in the very millisecond, too', async () => {
+    const scene = run({ cutovers: [PLANNER] });
+    await scene.w.operate('planner', { type: 'start' });
+    expect(scene.o.state('planner').enteredAtMs).toBe(scene.w.ports.clock.now());
+    const request = { confirm: 'system', reason: 'r', actor: 'ada' };
+    expect((await rollBackSystem(scene.w.ports, scene.w.cutovers, request)).cutovers).toEqual([
+      { id: 'planner', from: 'dual_write', to: 'rolled_back' },
+    ]);
+  });
+
   it('finishes what it began when it comes again under the same key, and leaves alone what was started since', async () => {
-    const other = declarationOf('component', { id: 'planner', plan: SHORT });
-    const scene = run({ cutovers: [shortTable(), other] });
+    const scene = run({ cutovers: [shortTable(), PLANNER] });
     const rollBack = () =>
       rollBackSystem(scene.w.ports, scene.w.cutovers, {
         confirm: 'system',

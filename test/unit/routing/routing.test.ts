@@ -286,6 +286,13 @@ describe('the order of the rules', () => {
       circuitOpen: true,
     },
     {
+      name: 'an override, an open breaker',
+      expected: ['shadow', 'override'],
+      flag: { read_ppm: MILLION },
+      override: 'shadow',
+      circuitOpen: true,
+    },
+    {
       name: 'promoted, a deny list',
       expected: ['shadow', 'share'],
       flag: { shadow_is_primary: true, deny: [key], read_ppm: MILLION },
@@ -300,6 +307,12 @@ describe('the order of the rules', () => {
       expect([decided.side, decided.reason]).toEqual(expected);
     },
   );
+
+  it('a system flag that was switched off by hand stops reads as the emergency stop does, and no promoted table', () => {
+    const off = systemFlagOf({ enabled: false });
+    expect(route(flagOf({ read_ppm: MILLION }), off, { key })).toEqual({ side: 'primary', reason: 'emergency_stop' });
+    expect(route(flagOf({ read_ppm: MILLION, shadow_is_primary: true }), off, { key }).side).toBe('shadow');
+  });
 
   it('gives every reason there is but those of a reader without flags', () => {
     const reasons: Record<RouteReason, true> = {

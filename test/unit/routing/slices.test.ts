@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { builtInPlan, FULL_SHARE_PPM, makePlan } from '../../../lib/core/cutover/plan.ts';
 import { bucketOf, inShare } from '../../../lib/core/routing/routing.ts';
-import { MAX_SLICES, sliceOf, slicesOf } from '../../../lib/core/routing/slices.ts';
+import { MAX_SLICES, shareThreshold, sliceOf, slicesOf } from '../../../lib/core/routing/slices.ts';
 
 const plans = fc
   .uniqueArray(fc.integer({ min: 1, max: FULL_SHARE_PPM - 1 }), { maxLength: 40 })
@@ -55,6 +55,13 @@ describe('the slices of a plan', () => {
         for (const [index, end] of ends.entries()) expect(inShare('salt', key, end)).toBe(slice <= index);
       }),
     );
+  });
+
+  it('the first bucket that a share leaves out is the first of the next slice', () => {
+    for (const ppm of [1, 3, 10_000, 500_000, 999_999]) {
+      const first = shareThreshold(ppm);
+      expect([first - 1, first].map((bucket) => sliceOf(bucket, [ppm, FULL_SHARE_PPM]))).toEqual([0, 1]);
+    }
   });
 
   it('the first and the last bucket lie in the first and the last slice', () => {

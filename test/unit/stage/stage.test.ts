@@ -1,14 +1,17 @@
 /** The stage machine: every command in every stage, intents, force, the stop, ticks, and what each event leaves. */
 
 import { describe, expect, it } from 'vitest';
-import { condition } from '../../../lib/core/conditions/condition.ts';
+import { type Condition, condition } from '../../../lib/core/conditions/condition.ts';
+import { hasRole } from '../../../lib/core/conditions/table.ts';
 import type { CutoverKind, CutoverState, PendingAction } from '../../../lib/core/cutover/cutover.ts';
 import { nextStage } from '../../../lib/core/cutover/plan.ts';
+import type { TableStatus } from '../../../lib/core/gates/table-status.ts';
+import { armedHold } from '../../../lib/core/holds/existence.ts';
 import { decide, LEGAL_COMMANDS } from '../../../lib/core/stage/decide.ts';
 import type { Context, Decision } from '../../../lib/core/stage/decision.ts';
 import type { Command, CommandType, Event } from '../../../lib/core/stage/events.ts';
 import { evolve, record } from '../../../lib/core/stage/evolve.ts';
-import { droppedText } from '../../../lib/core/stage/intents.ts';
+import { droppedText, isStopped } from '../../../lib/core/stage/intents.ts';
 import { NOW, PLAN, STAGES, type StageName, stateIn, verdictOf } from '../../property/samples.ts';
 
 const CONTEXT: Context = { nowMs: NOW, actor: 'ada', emergencyStop: false };
@@ -174,6 +177,46 @@ describe('confirm and evidence', () => {
     const decision = decide(state, forced('the pager is quiet'), CONTEXT);
     expect(decision).toMatchObject({ kind: 'accepted', events: [{ reason: 'the pager is quiet' }] });
     if (command === 'advance') expect(decision).toMatchObject({ events: [{ forced: true }] });
+  });
+});
+
+describe('what no force skips', () => {
+  const forced: Command = { type: 'advance', force: true, reason: 'now', verdict: null };
+  const FIVE_MINUTES = 5 * 60_000;
+  const lag = (seen: number, limit: number) => condition('lag', { ok: false, seen, limit });
+  const by = (...conditions: Condition[]) =>
+    decide(stateIn('r1'), { ...forced, verdict: verdictOf('hold', conditions) }, CONTEXT);
+
+  it.each(['database', 'armed', 'backfill', 'quarantine', 'samples', 'dwell'] as const)('%s alone', (code) => {
+    const missing = hasRole({ code }, 'never_forced');
+    expect(outcome(by(condition(code, { ok: false, seen: 1, limit: 0 })))).toBe(missing ? 'held' : 'advanced');
+    expect(outcome(by(condition(code, { ok: true, seen: 0, limit: 0 })))).toBe('advanced');
+  });
+
+  it('a lag of more than five minutes, or than the policy allows where that is more', () => {
+    const answers = (limit: number, ...seen: number[]) => seen.map((ms) => outcome(by(lag(ms, limit))));
+    expect(answers(30_000, 60_000, FIVE_MINUTES, FIVE_MINUTES + 1)).toEqual(['advanced', 'advanced', 'held']);
+    expect(answers(2 * FIVE_MINUTES, FIVE_MINUTES + 1, 2 * FIVE_MINUTES, 2 * FIVE_MINUTES + 1)).toEqual([
+      'advanced',
+      'advanced',
+      'held',
+    ]);
+  });
+
+  it.each<[Partial<TableStatus>, boolean]>([
+    [{}, true],
+    [{ mirror: null }, false],
+    [{ mirror: { epoch: 2, stage: 'r1' } as TableStatus['mirror'] }, false],
+    [{ mirror: { epoch: 4, stage: 'r1' } as TableStatus['mirror'] }, false],
+    [{ armed: 'none' }, false],
+    [{ armed: 'reverse' }, false],
+  ])('a table is armed forward for the epoch of the state, not for another: %j', (over, isArmed) => {
+    const table = { armed: 'forward', mirror: { epoch: 3 }, ...over } as TableStatus;
+    expect(armedHold(stateIn('r1'), table) === null).toBe(isArmed);
+    expect([armedHold(stateIn('completed'), table), armedHold(stateIn('r1', {}, 'component'), table)]).toEqual([
+      null,
+      null,
+    ]);
   });
 });
 
@@ -353,6 +396,16 @@ describe('the emergency stop', () => {
       const tick = { type: 'tick', verdict: ADVANCE, autoAdvance: true, autoRollback: true } as const;
       expect(decide(stateIn(stage), tick, STOPPED).kind).toBe('unchanged');
     }
+  });
+
+  it('is waited for by whatever is under way, but for what goes back already', () => {
+    const stopped = (stage: StageName, pending: string | null, emergencyStop = true) =>
+      isStopped({ emergencyStop }, { stageKind: STAGES[stage], pending });
+    const under = NAMES.filter((stage) => stopped(stage, null));
+    expect(under).toEqual(['dual_write', 'r1', 'r2', 'full_100']);
+    for (const stage of under)
+      expect(['promotion', 'rollback'].map((pending) => stopped(stage, pending))).toEqual([true, false]);
+    expect(NAMES.some((stage) => stopped(stage, null, false))).toBe(false);
   });
 });
 
