@@ -19,7 +19,7 @@ import { deadlineCondition } from '../../../lib/core/holds/deadline.ts';
 import { demandsOf } from '../../../lib/core/holds/demands.ts';
 import { decide } from '../../../lib/core/stage/decide.ts';
 import type { Context, Decision } from '../../../lib/core/stage/decision.ts';
-import { type Command, type Observation, TICK } from '../../../lib/core/stage/events.ts';
+import { type Command, type Event, type Observation, TICK } from '../../../lib/core/stage/events.ts';
 import { evolve } from '../../../lib/core/stage/evolve.ts';
 import { defineCutovers } from '../../../lib/define/cutovers.ts';
 import { checkedChange } from '../../../lib/flows/control/change-policy.ts';
@@ -206,6 +206,15 @@ describe('row 6: the two-person rule', () => {
     expect(['ada', 'bob', 'eve'].map(by)).toEqual(['self_approval', 'self_approval', 'accepted']);
   });
 
+  it('a step that is taken by itself changes nothing about who asked', () => {
+    const changed = taken(started, change({ set: { minSamples: 1 } }), 'bob');
+    const advanced: Event = { type: 'advanced', from: 'dual_write', to: 'r1', forced: false };
+    const stepped = evolve({ ...changed, approved: true }, { event: advanced, atMs: NOW, actor: TICK });
+    const by = (actor: string) =>
+      codeOfDecision(decide(stepped, { type: 'approve' }, { ...CONTEXT, twoPerson: true, actor }));
+    expect(['ada', 'bob', 'eve'].map(by)).toEqual(['self_approval', 'self_approval', 'accepted']);
+  });
+
   it('force does not replace the second person', () => {
     const force: Command = { type: 'advance', force: true, reason: 'now', verdict: null };
     const context = { ...CONTEXT, twoPerson: true };
@@ -302,8 +311,8 @@ describe('a deadline', () => {
 
 it('at 100 % no deadline counts: a cutover waits for a person there, or soaks', () => {
   const policy = { ...DEFAULT_POLICY, deadlineMinutes: 30, onDeadline: 'rollback' as const };
-  const demanded = (stage: 'r1' | 'full_100') => {
-    const state = stateIn(stage, { enteredAtMs: NOW - 99 * 60_000 }, 'component');
+  const demanded = (stage: 'r1' | 'full_100', over: Partial<CutoverState> = {}) => {
+    const state = stateIn(stage, { enteredAtMs: NOW - 99 * 60_000, ...over }, 'component');
     const situation = {
       declaration: declarationOf('component'),
       policy,
@@ -315,6 +324,9 @@ it('at 100 % no deadline counts: a cutover waits for a person there, or soaks', 
     return demandsOf(situation).guards.map(({ code }) => code);
   };
   expect([demanded('r1'), demanded('full_100')]).toEqual([['deadline'], []]);
+  // Nor while a person has switched reads or writes.
+  const switched = { shadowReads: false, shadowWrites: true, sinceMs: NOW - 99 * 60_000 };
+  expect(demanded('r1', { switches: switched })).toEqual([]);
 });
 
 it('a limit on what senders may leave out is demanded with the others, and holds until they tell it', () => {
