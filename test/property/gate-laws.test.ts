@@ -57,9 +57,16 @@ function partsOf(minutes: readonly (readonly Cell[])[]): WindowPart[] {
 
 const STATE = stateIn('r2', { enteredAtMs: ENTERED * MINUTE_MS }, 'component');
 
-type Look = { parts: readonly WindowPart[]; minute: number; evidence: Evidence | null; policy?: Policy };
+type Look = {
+  parts: readonly WindowPart[];
+  minute: number;
+  evidence: Evidence | null;
+  policy?: Policy;
+  flagsDeployed?: boolean;
+};
 
-const look = ({ parts, minute, evidence, policy = DEFAULT_POLICY }: Look) =>
+// Whether reads come is asked only of minutes that are looked at in time.
+const look = ({ parts, minute, evidence, policy = DEFAULT_POLICY, flagsDeployed = false }: Look) =>
   evaluateGates({
     state: STATE,
     policy,
@@ -67,8 +74,7 @@ const look = ({ parts, minute, evidence, policy = DEFAULT_POLICY }: Look) =>
     ends: ENDS,
     table: null,
     evidence,
-    // Whether reads come is asked only of minutes that are looked at in time.
-    flagsDeployed: false,
+    flagsDeployed,
     nowMs: (ENTERED + minute + 1) * MINUTE_MS,
   });
 
@@ -108,6 +114,23 @@ describe('evidence', () => {
       }),
       { numRuns: 40, ...SEED },
     );
+  });
+
+  it('of whether reads come is taken from minutes that are closed in time, or one look late, and from no older one', () => {
+    const minute = (n: number, slice: number, count: number): WindowPart => {
+      const side = n > 0 && slice < 2 ? 'shadow' : 'primary';
+      return { slice, operation: 'read', window: exactMinute(ENTERED + n, side, count, {}) };
+    };
+    const usual = Array.from({ length: BEFORE }, (_, i) => ENDS.map((_, slice) => minute(-i, slice, 500))).flat();
+    const parts = [...usual, ...ENDS.map((_, slice) => minute(1, slice, slice < 2 ? 1 : 500))];
+    const speaks = (after: number) => {
+      const shares = [true, false].map(
+        (flagsDeployed) => look({ parts, minute: after, evidence: null, flagsDeployed }).evidence.metrics.share,
+      );
+      return JSON.stringify(shares[0]) !== JSON.stringify(shares[1]);
+    };
+    // A minute is closed when those that it waits for are over.
+    expect([0, 1, 2, 3].map((late) => speaks(1 + GRACE_MINUTES + late))).toEqual([true, true, false, false]);
   });
 
   it('is only numbers, for every policy that can be declared', () => {

@@ -1,7 +1,12 @@
 /** How long a write asks to be recorded, and when it goes on by the flags alone. */
 
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type WriteParts, type WritePlace, writeCutover } from '../../../lib/client/write-cutover.ts';
+import {
+  type CutoverWrite,
+  type WriteParts,
+  type WritePlace,
+  writeCutover,
+} from '../../../lib/client/write-cutover.ts';
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
 
 const DEADLINE_MS = 5_000;

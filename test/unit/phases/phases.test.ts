@@ -166,6 +166,10 @@ describe('the order of phases', () => {
     expect(phaseHold(bundler!, second)!.ok).toBe(true);
     // What was done and is not any more holds again those that come after.
     expect(phaseHold(bundler!, moved(second, 'first', { kind: 'soak_broken' }))!.ok).toBe(false);
+    expect(phaseHold(planner!, moved(begun, 'first', { kind: 'rolled_back' }))).toMatchObject({
+      ok: false,
+      says: expect.stringContaining('it was rolled back'),
+    });
     expect(phaseHold({}, system())).toBeNull();
   });
 

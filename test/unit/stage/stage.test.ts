@@ -7,6 +7,7 @@ import type { CutoverKind, CutoverState, PendingAction } from '../../../lib/core
 import { nextStage } from '../../../lib/core/cutover/plan.ts';
 import type { TableStatus } from '../../../lib/core/gates/table-status.ts';
 import { armedHold } from '../../../lib/core/holds/existence.ts';
+import { writesHold } from '../../../lib/core/holds/switches.ts';
 import { decide, LEGAL_COMMANDS } from '../../../lib/core/stage/decide.ts';
 import type { Context, Decision } from '../../../lib/core/stage/decision.ts';
 import type { Command, CommandType, Event } from '../../../lib/core/stage/events.ts';
@@ -510,6 +511,12 @@ describe('switches of reads and writes', () => {
       expect(outcome(decide(stateIn('full_100', { switches }), COMMANDS.complete, CONTEXT))).toBe('held');
       expect(outcome(decide(stateIn('full_100', { switches }), COMMANDS.rollback, CONTEXT))).toBe('rolled_back');
     }
+  });
+
+  it('of all tables at once bar tables, and whatever is no table goes on', () => {
+    const held = (kind: CutoverKind, shadowWritesEnabled: boolean) => writesHold({ kind }, { shadowWritesEnabled });
+    expect(held('table', false)).toMatchObject({ code: 'shadow_writes', ok: false });
+    expect([held('table', true), held('component', false), held('service', false)]).toEqual([null, null, null]);
   });
 
   it('are refused after promotion with their reason, and need a new approval', () => {
