@@ -3,8 +3,9 @@
 import { describe, expect, it } from 'vitest';
 import { CrossfadeError } from '../../lib/core/base/errors.ts';
 import { replaceCall, type TableCall } from '../helpers/table-ports.ts';
+import { declarationOf } from '../property/samples.ts';
 import { inside } from './oracle.ts';
-import { ID, type Run, run } from './run.ts';
+import { ID, type Run, run, SHORT, shortTable } from './run.ts';
 
 const FORCE = { force: true, reason: 'we are late' } as const;
 const denied = () =>
@@ -31,6 +32,19 @@ describe('advance and complete by force', () => {
     mend();
     await scene.minutes(2);
     expect(await scene.w.operate(ID, { type: 'advance', ...FORCE })).toMatchObject({ ok: true });
+  });
+
+  it('take no peer of a cohort along whose own shadow is not there', async () => {
+    const planner = declarationOf('component', { id: 'planner', plan: SHORT, cohort: 'web' });
+    const scene = run({ cutovers: [planner, shortTable({ cohort: 'web' })] });
+    await scene.minutes(2);
+    const mend = breaks(scene, 'arm', away());
+    await scene.accepted({ type: 'start' });
+    expect(await scene.w.operate('planner', { type: 'start' })).toMatchObject({ ok: true });
+    await scene.minutes(2);
+    expect(await scene.w.operate('planner', { type: 'advance', ...FORCE })).toMatchObject({ ok: true });
+    expect([scene.o.state('planner').stage, scene.stage()]).toEqual(['r10', 'dual_write']);
+    mend();
   });
 
   it('would send readers to a shadow without rows, were the copy taken at its word: negative control', async () => {
