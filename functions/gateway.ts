@@ -63,7 +63,8 @@ async function pass(composition: Composition, request: Passed): Promise<Reply> {
   const router = await composition.router();
   await router.refresh();
   const read = isRead(correlated.method);
-  const key = correlated.headers[CORRELATION_HEADER]!;
+  const { keyless } = correlated;
+  const key = keyless ? null : correlated.headers[CORRELATION_HEADER]!;
   const decision = router.route(declaration.id, {
     key,
     ...(read ? {} : { operation: 'write' }),
@@ -163,9 +164,12 @@ function proxiedRequest(
   const body = event.body === undefined ? null : Buffer.from(event.body, event.isBase64Encoded ? 'base64' : 'utf8');
   refuseRequest({ method, headers, bodyBytes: body?.length ?? 0 }, declaration.id);
   const { correlationHeaders } = declaration.gateway;
-  const correlationId = correlationIdOf(headers, correlationHeaders) ?? composition.ports.ids.next();
+  const given = correlationIdOf(headers, correlationHeaders);
+  const correlationId = given ?? composition.ports.ids.next();
   const own = { [correlationHeaders[0]!]: correlationId, [CORRELATION_HEADER]: correlationId };
   return {
+    // One that was made up is no key: its caller would flip sides from request to request.
+    keyless: given === null,
     method,
     mount: `${event.prefix}${routed}`,
     path: event.rawPath.slice(routed.length),

@@ -149,7 +149,7 @@ export const KEY_MEANINGS: Readonly<Record<string, string>> = {
     'base address of the old service; https, or http where `gateway.privateHosts` names the host or it is this machine',
   'upstreams.shadow': 'base address of the new service, by the same rules',
   'gateway.correlationHeaders':
-    'headers that may carry the id by which the side is picked; an id is made and returned when none is there',
+    'headers that may carry the id by which the side is picked. Where none is there an id is made and returned; the read stays on the primary and counts as keyless, since nothing says whose it is',
   'gateway.groupsHeader':
     "the header with the caller's groups, separated by commas, for `allow` and `deny`. Name a header that your own edge sets and takes away from callers",
   'gateway.environment': 'the environment, for `allow` and `deny`',

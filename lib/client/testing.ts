@@ -1,5 +1,5 @@
 /**
- * For the tests of an application: flags that say what the test wants, and outcomes that it can look at. Nothing is started
+ * For the tests of an application: flags that say what the test wants, outcomes and writes that it can look at. Nothing is started
  * and nothing is sent.
  */
 
@@ -7,6 +7,7 @@ import type { Side } from '../core/cutover/cutover.ts';
 import type { CutoverFlag, SystemFlag } from '../core/routing/flags.ts';
 import type { FlagSource } from '../routing/flag-cache.ts';
 import type { OutcomeBatch, OutcomeSink } from './outcome.ts';
+import type { ForwardRecorder, WriteIntent, WriteOutcome } from './write-cutover.ts';
 
 const SYSTEM: SystemFlag = {
   enabled: true,
@@ -46,6 +47,30 @@ function flagOf(id: string, side: Side): CutoverFlag {
 export function fixedFlags(sides: Readonly<Record<string, Side>>): FlagSource {
   const cutovers = Object.fromEntries(Object.entries(sides).map(([id, side]) => [id, flagOf(id, side)]));
   return { fetch: async () => ({ document: { system: SYSTEM, cutovers } }) };
+}
+
+export type RecordedForwards = ForwardRecorder & {
+  /** What `write` was about to do, in its order, and what became of it. */
+  readonly writes: readonly (WriteIntent & { outcome: WriteOutcome['outcome'] | null })[];
+};
+
+/**
+ * Takes the intents of `write` and has the given side write.
+ * @param forwarded false for a cutover of which nothing is forwarded
+ * @example createClient({ flags, outcomes, forwards: recordedForwards('primary') })
+ */
+export function recordedForwards(side: Side, forwarded = true): RecordedForwards {
+  const writes: (WriteIntent & { outcome: WriteOutcome['outcome'] | null })[] = [];
+  return {
+    writes,
+    async intend(write) {
+      writes.push({ ...write, outcome: null });
+      return { side, forward: forwarded ? write.intent : null };
+    },
+    async settle({ forward, outcome }) {
+      for (const write of writes) if (write.intent === forward) write.outcome = outcome;
+    },
+  };
 }
 
 export type RecordedOutcomes = OutcomeSink & {

@@ -27,6 +27,7 @@ type SideOutcome = {
   connectionLost: boolean;
   /** True when it was meant for the shadow, which this process has left. */
   left?: boolean;
+  keyless?: boolean;
 };
 
 type Needs = Pick<Ports, 'clock' | 'ids' | 'windows' | 'log'>;
@@ -78,11 +79,12 @@ export function outcomeBuffer(ports: Needs, everyMs: number): OutcomeBuffer {
   }
 
   return {
-    add(cutover, operation, side, { slice, success, latencyMs, connectionLost, left = false }) {
+    add(cutover, operation, side, { slice, success, latencyMs, connectionLost, left = false, keyless = false }) {
       const { window } = entryOf(cutover, operation, side, slice);
       window.count += 1;
       if (!success) window.errors += 1;
       window.told = (window.told ?? 0) + 1;
+      if (keyless) window.keyless += 1;
       if (left) window.left = (window.left ?? 0) + 1;
       if (connectionLost) window.drops = (window.drops ?? 0) + 1;
       const bucket = bucketIndex(latencyMs);

@@ -24,6 +24,8 @@ export type ProxiedRequest = UpstreamRequest & {
   slice?: number | null;
   /** True when it was meant for the shadow, which this process has left. */
   left?: boolean;
+  /** True when the caller gave no id by which its side is picked. */
+  keyless?: boolean;
 };
 
 const READS = new Set(['GET', 'HEAD']);
@@ -108,7 +110,7 @@ async function attempt(
   side: Side,
   request: ProxiedRequest,
 ): Promise<Attempt> {
-  const { slice = null, left = false, method } = request;
+  const { slice = null, left = false, keyless = false, method } = request;
   const startedMs = ports.clock.monotonicMs();
   let answer: UpstreamResponse | null = null;
   let error: unknown;
@@ -126,7 +128,9 @@ async function attempt(
     failed: answer ? answer.status >= 500 : !isOfCaller,
     record(failed) {
       const outcome = { slice, left, success: !failed, latencyMs, connectionLost: failed && isConnectionDrop(error) };
-      ports.outcomes.add(declaration.id, isRead(method) ? 'read' : 'write', side, outcome);
+      // Writes go to the side that takes them, whatever their key.
+      const [operation, isKeyless] = isRead(method) ? (['read', keyless] as const) : (['write', false] as const);
+      ports.outcomes.add(declaration.id, operation, side, { ...outcome, keyless: isKeyless });
     },
   };
 }

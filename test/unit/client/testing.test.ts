@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { createClient } from '../../../lib/client/client.ts';
-import { fixedFlags, recordedOutcomes } from '../../../lib/client/testing.ts';
+import { fixedFlags, recordedForwards, recordedOutcomes } from '../../../lib/client/testing.ts';
 import { type FlagDocument, servedForm } from '../../../lib/core/routing/flags.ts';
 import { checkFlagText } from '../../../lib/routing/flag-check.ts';
 
@@ -63,5 +63,25 @@ describe('outcomes for the tests of an application', () => {
     expect(
       outcomes.batches.flatMap(({ windows }) => windows).some(({ side, errors }) => side === 'shadow' && errors === 1),
     ).toBe(true);
+  });
+});
+
+describe('writes for the tests of an application', () => {
+  it('are made by the side that the test names, with what became of them', async () => {
+    const forwards = recordedForwards('shadow');
+    const flags = fixedFlags({ planner: 'primary' });
+    const client = createClient({ flags, outcomes: recordedOutcomes(), forwards, environment: {} });
+    const write = { cutover: 'planner', key: 'a', payload: { steps: 1 }, primary: () => 'old', shadow: () => 'new' };
+    expect(await client.write(write)).toBe('new');
+    const fails = () => Promise.reject(new Error('down'));
+    await expect(client.write({ ...write, shadow: fails })).rejects.toThrow('down');
+    expect(forwards.writes).toMatchObject([
+      { cutover: 'planner', key: 'a', payload: '{"steps":1}', outcome: 'applied' },
+      { outcome: 'unknown' },
+    ]);
+    const alone = recordedForwards('primary', false);
+    const other = createClient({ flags, outcomes: recordedOutcomes(), forwards: alone, environment: {} });
+    expect(await other.write(write)).toBe('old');
+    expect(alone.writes).toMatchObject([{ outcome: null }]);
   });
 });

@@ -40,6 +40,27 @@ describe('a request', () => {
     expect(bucketOf(it_.declaration.salt, 'visitor-0')).toBeGreaterThan(0);
   });
 
+  it('S5: an id that was made up is no key: such a read stays on the primary and is counted, until its caller brings it along', async () => {
+    const it_ = await bench({ stage: 'r2' });
+    const ids: string[] = [];
+    for (let n = 0; n < 20; n += 1) {
+      const { headers } = await it_.call({});
+      expect([headers['x-crossfade-route'], headers['x-crossfade-reason']]).toEqual(['primary', 'no_key']);
+      ids.push(headers['x-correlation-id']!);
+    }
+    const sides = new Set<string>();
+    for (const id of ids)
+      sides.add((await it_.call({ headers: { 'x-correlation-id': id } })).headers['x-crossfade-route']!);
+    expect(sides).toEqual(new Set(['primary', 'shadow']));
+    // What is counted is written once a second.
+    it_.clock.ms += 1_000;
+    await it_.call({});
+    const minute = Math.floor(it_.clock.now() / 60_000);
+    const windows = await it_.windows.read('chat', minute - 1, minute + 1);
+    expect(windows.reduce((sum, { keyless }) => sum + keyless, 0)).toBe(21);
+    expect(windows.reduce((sum, { count }) => sum + count, 0)).toBe(41);
+  });
+
   it('without a correlation id gets one, which the upstream gets, too', async () => {
     const { call } = await bench();
     const answer = await call({});
