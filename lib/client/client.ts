@@ -6,7 +6,7 @@
 
 import { elapsedClock } from '../core/base/elapsed-clock.ts';
 import type { PreparedRoute } from '../core/routing/routing.ts';
-import type { ClientRoute, RouteTable } from '../routing/route-table.ts';
+import type { ClientRoute, Environment, RouteTable } from '../routing/route-table.ts';
 import { clientRoutes, type RoutesParts } from './client-routes.ts';
 import type { Client, ClientOptions, FlushOptions } from './client-types.ts';
 import { lazyComparer } from './lazy-comparer.ts';
@@ -141,7 +141,7 @@ function recorderOf(options: ClientOptions, { environment, elapsedMs, problem, f
     sink: options.outcomes,
     source: options.source ?? crypto.randomUUID(),
     nextId: () => `${sender}~${++flushes}`,
-    now: options.now ?? Date.now,
+    now: options.now ?? minuteClock(environment),
     elapsedMs,
     flushIntervalMs: options.flushIntervalMs,
     deadlineMs: options.flushDeadlineMs,
@@ -173,6 +173,15 @@ function comparerOf({ comparisons = {}, now = Date.now }: ClientOptions, recorde
     },
     values: comparisons.values ?? false,
   });
+}
+
+/** Epoch milliseconds; those of an accelerated `crossfade dev`, where its variables say so. */
+function minuteClock({ CROSSFADE_CLOCK_SPEED, CROSSFADE_CLOCK_ORIGIN_MS }: Environment): () => number {
+  const speed = Number(CROSSFADE_CLOCK_SPEED ?? 1);
+  const originMs = Number(CROSSFADE_CLOCK_ORIGIN_MS);
+  return speed > 0 && speed !== 1 && originMs > 0
+    ? () => Math.floor(originMs + (Date.now() - originMs) * speed)
+    : () => Date.now();
 }
 
 /** A listener of the host must not break what it listens to. */

@@ -10,7 +10,7 @@ const REFUSALS = [400, 404, 409, 413, 415, 422];
 /** The token's scope is `copies:write`. */
 export function httpForwards(api: ApiAccess): ForwardRecorder {
   const ask = async (path: string, body: unknown, signal: AbortSignal) => {
-    const response = await postJson(api, `/v1/forwards${path}`, body, signal);
+    const response = await postJson(api, `v1/forwards${path}`, body, signal);
     const { status } = response;
     const answer = (await response.json()) as WritePlace & { code: ErrorCode; detail: string };
     if (response.ok) return answer;

@@ -1,6 +1,7 @@
 /** One POST of JSON to Crossfade's own API. */
 
 export type ApiAccess = {
+  /** Of the API. One with a stage or base path ends with a slash: `https://api.example.com/prod/`. */
   url: string;
   /** Called for every request, so that short-lived tokens stay fresh. */
   token: () => string | Promise<string>;

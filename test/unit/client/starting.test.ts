@@ -6,9 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createClient } from '../../../lib/client/client.ts';
 import type { ClientOptions } from '../../../lib/client/client-types.ts';
+import { httpSink } from '../../../lib/client/http-sink.ts';
+import type { OutcomeBatch } from '../../../lib/client/outcome.ts';
 import type { Problem } from '../../../lib/client/problems.ts';
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
 import type { CutoverFlag, FlagDocument, ServedFlags } from '../../../lib/core/routing/flags.ts';
@@ -137,6 +139,39 @@ describe('the flag file', () => {
     await client.refresh();
     expect(side().side).toBe('shadow');
     expect(problems).toMatchObject([{ code: 'flag_file', message: expect.stringContaining('could not be written') }]);
+  });
+});
+
+describe('an accelerated crossfade dev', () => {
+  it.each([
+    [{ CROSSFADE_CLOCK_SPEED: '30', CROSSFADE_CLOCK_ORIGIN_MS: '600000' }, 600_000 + 60_000 * 30],
+    [{ CROSSFADE_CLOCK_SPEED: '1', CROSSFADE_CLOCK_ORIGIN_MS: '600000' }, 660_000],
+    [{ CROSSFADE_CLOCK_SPEED: 'fast', CROSSFADE_CLOCK_ORIGIN_MS: '600000' }, 660_000],
+    [{ CROSSFADE_CLOCK_SPEED: '30' }, 660_000],
+    [{}, 660_000],
+  ])('with %j counts in its minutes', async (environment, nowMs) => {
+    vi.useFakeTimers({ toFake: ['Date'], now: 660_000 });
+    const sent: OutcomeBatch[] = [];
+    const { client } = start(DOWN, { environment, outcomes: async (batch) => void sent.push(batch) });
+    client.record({ cutover: 'customer', side: 'primary', latencyMs: 1, success: true });
+    await client.flush();
+    expect(sent[0]!.windows[0]!.minute).toBe(Math.floor(nowMs / 60_000));
+    vi.useRealTimers();
+  });
+});
+
+describe('the API that takes outcomes', () => {
+  it('may have a stage in its address, and what it says is said', async () => {
+    const asked: string[] = [];
+    const answer = vi.spyOn(globalThis, 'fetch').mockImplementation(async (url) => {
+      asked.push(String(url));
+      return new Response('minute 5 is not near', { status: 400 });
+    });
+    const sink = httpSink({ url: 'https://api.test/prod/', token: () => 't' });
+    const batch = { flushId: 'f', source: 's', windows: [] };
+    await expect(sink(batch, AbortSignal.timeout(1_000))).rejects.toThrow('400 minute 5 is not near');
+    expect(asked).toEqual(['https://api.test/prod/v1/outcomes']);
+    answer.mockRestore();
   });
 });
 
