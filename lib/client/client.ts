@@ -24,6 +24,7 @@ import { type WriteParts, writeCutover } from './write-cutover.ts';
 const READ_DEADLINE_MS = 2_000;
 /** Of what is no read. */
 const RUN_DEADLINE_MS = 10_000;
+const FLUSH_INTERVAL_MS = 10_000;
 const COMPARISON_DEADLINE_MS = 1_000;
 const monotonicMs = () => performance.now();
 const wallMs = () => Date.now();
@@ -136,14 +137,15 @@ function writePartsOf(options: ClientOptions, parts: RunParts, table: RouteTable
 function recorderOf(options: ClientOptions, { environment, elapsedMs, problem, flagAgeMs }: ProcessParts): Recorder {
   // Numbered, so that the receiver keeps one number a sender in place of every flush.
   const sender = crypto.randomUUID();
+  const minutes = minutesOf(environment);
   let flushes = 0;
   const recorder: Recorder = new Recorder({
     sink: options.outcomes,
     source: options.source ?? crypto.randomUUID(),
     nextId: () => `${sender}~${++flushes}`,
-    now: options.now ?? minuteClock(environment),
+    now: options.now ?? minutes.now,
     elapsedMs,
-    flushIntervalMs: options.flushIntervalMs,
+    flushIntervalMs: options.flushIntervalMs ?? FLUSH_INTERVAL_MS / minutes.speed,
     deadlineMs: options.flushDeadlineMs,
     onProblem: problem,
     state: () => {
@@ -175,13 +177,12 @@ function comparerOf({ comparisons = {}, now = Date.now }: ClientOptions, recorde
   });
 }
 
-/** Epoch milliseconds; those of an accelerated `crossfade dev`, where its variables say so. */
-function minuteClock({ CROSSFADE_CLOCK_SPEED, CROSSFADE_CLOCK_ORIGIN_MS }: Environment): () => number {
+/** How fast minutes go, and their clock: in an accelerated `crossfade dev`, whose variables say so, and else really. */
+function minutesOf({ CROSSFADE_CLOCK_SPEED, CROSSFADE_CLOCK_ORIGIN_MS }: Environment) {
   const speed = Number(CROSSFADE_CLOCK_SPEED ?? 1);
   const originMs = Number(CROSSFADE_CLOCK_ORIGIN_MS);
-  return speed > 0 && speed !== 1 && originMs > 0
-    ? () => Math.floor(originMs + (Date.now() - originMs) * speed)
-    : () => Date.now();
+  if (!(speed > 0 && originMs > 0)) return { speed: 1, now: () => Date.now() };
+  return { speed, now: () => Math.floor(originMs + (Date.now() - originMs) * speed) };
 }
 
 /** A listener of the host must not break what it listens to. */

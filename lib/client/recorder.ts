@@ -36,7 +36,7 @@ export type RecorderOptions = {
   /** Asked at the moment of sending. */
   state?(): SenderState;
   /** Real milliseconds between two sends while outcomes come in. */
-  flushIntervalMs?: number;
+  flushIntervalMs: number;
   deadlineMs?: number;
   /** Milliseconds for the time between two sends, see `elapsedClock`. */
   elapsedMs(): number;
@@ -51,7 +51,6 @@ type Place = { cutover: string; operation: string; side: Side; slice: number | u
 /** The windows of one operation that are being filled now, by slice; the first are those without one. */
 type Open = { primary: (Cell | undefined)[]; shadow: (Cell | undefined)[] };
 
-const FLUSH_INTERVAL_MS = 10_000;
 const MAX_OPERATIONS = 64;
 const MAX_CELLS = 1_000;
 /** So many wait for the interval; more are sent at once. */
@@ -121,13 +120,9 @@ export class Recorder {
   /** Sends everything recorded so far; never throws. Waits for `waitMs` at most, and what is under way goes on. */
   async flush({ waitMs, ifDue = false }: { waitMs?: number; ifDue?: boolean } = {}): Promise<void> {
     const sinceMs = this.#options.elapsedMs() - this.#sentAtMs;
-    if (ifDue && (this.#sending || sinceMs < this.#intervalMs)) return;
+    if (ifDue && (this.#sending || sinceMs < this.#options.flushIntervalMs)) return;
     const sent = this.#sendAll();
     await (waitMs === undefined ? sent : within(waitMs, sent, undefined));
-  }
-
-  get #intervalMs(): number {
-    return this.#options.flushIntervalMs ?? FLUSH_INTERVAL_MS;
   }
 
   async #sendAll(): Promise<void> {
@@ -252,7 +247,7 @@ export class Recorder {
     if (this.#timer && (this.#isUrgent || !isUrgent)) return;
     if (this.#timer) clearTimeout(this.#timer);
     this.#isUrgent = isUrgent;
-    this.#timer = setTimeout(() => void this.flush(), isUrgent ? 0 : this.#intervalMs);
+    this.#timer = setTimeout(() => void this.flush(), isUrgent ? 0 : this.#options.flushIntervalMs);
     this.#timer.unref?.();
     sendAtExit(this);
   }

@@ -160,6 +160,21 @@ describe('an accelerated crossfade dev', () => {
   });
 });
 
+describe('outcomes of an accelerated crossfade dev', () => {
+  it('are sent as often as its minutes want', async () => {
+    vi.useFakeTimers({ toFake: ['Date', 'performance', 'setTimeout', 'clearTimeout'] });
+    const sent: OutcomeBatch[] = [];
+    const environment = { CROSSFADE_CLOCK_SPEED: '30', CROSSFADE_CLOCK_ORIGIN_MS: '600000' };
+    const { client } = start(DOWN, { environment, outcomes: async (batch) => void sent.push(batch) });
+    client.record({ cutover: 'customer', side: 'primary', latencyMs: 1, success: true });
+    await vi.advanceTimersByTimeAsync(330);
+    expect(sent).toHaveLength(0);
+    await vi.advanceTimersByTimeAsync(10);
+    expect(sent).toHaveLength(1);
+    vi.useRealTimers();
+  });
+});
+
 describe('the API that takes outcomes', () => {
   it('may have a stage in its address, and what it says is said', async () => {
     const asked: string[] = [];

@@ -114,6 +114,7 @@ describe('POST /v1/outcomes', () => {
         nextId: () => 'f',
         now: () => NOW,
         elapsedMs: () => NOW,
+        flushIntervalMs: 1e6,
         sink: async (batch) => void sent.push(batch),
       });
       for (const latencyMs of [12, 12, 0, 3_600_000])

@@ -28,6 +28,7 @@ describe('what the SDK records', () => {
       nextId: () => ids.next().value!,
       now: () => NOW,
       elapsedMs: () => NOW,
+      flushIntervalMs: 1e6,
       sink: async (batch) => void sent.push(batch),
     });
     for (const outcome of outcomes)
