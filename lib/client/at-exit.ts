@@ -5,6 +5,11 @@ type Sender = { flush(): Promise<void> };
 const senders = new Set<Sender>();
 let isListening = false;
 
+/** It has nothing left to send: until it is said again it is not kept. */
+export function hasSentAll(sender: Sender): void {
+  senders.delete(sender);
+}
+
 /** Has `sender` send when the process has nothing else to do. Said again for what is recorded after that. */
 export function sendAtExit(sender: Sender): void {
   senders.add(sender);

@@ -8,7 +8,7 @@ import type { Side } from '../core/cutover/cutover.ts';
 import { isConnectionDrop } from '../core/gates/connection-drops.ts';
 import { bucketIndex, MAX_BUCKET, MIN_BUCKET } from '../core/gates/histogram.ts';
 import type { MinuteWindow } from '../core/gates/minute-window.ts';
-import { sendAtExit } from './at-exit.ts';
+import { hasSentAll, sendAtExit } from './at-exit.ts';
 import { within } from './cutover-run.ts';
 import { metricSums } from './metric-sums.ts';
 import type { Outcome, OutcomeBatch, OutcomeSink, SenderState } from './outcome.ts';
@@ -144,6 +144,7 @@ export class Recorder {
     // The same flush id again next time: if it did arrive, it is counted once.
     for (const batch of this.#takeBatches()) if (!(await this.#deliver(batch))) this.#unsent.push(batch);
     if (this.#unsent.length > 0) this.#schedule();
+    else if (this.#cells.size === 0) hasSentAll(this);
   }
 
   async #deliver(batch: OutcomeBatch): Promise<boolean> {
