@@ -4,8 +4,7 @@
  */
 
 import type { RoutingComposition } from '../../lib/compose/routing.ts';
-import { canonicalJson } from '../../lib/core/base/canonical-json.ts';
-import { murmur3 } from '../../lib/core/routing/murmur3.ts';
+import { flagTag } from '../../lib/core/routing/flags.ts';
 import { OPENFEATURE_REASONS } from '../../lib/core/routing/openfeature-reasons.ts';
 import type { RouteRequest } from '../../lib/core/routing/routing.ts';
 import { evaluation } from '../../lib/schemas/ofrep.ts';
@@ -67,10 +66,8 @@ export const ofrepRoutes = [
 ];
 
 /** The age of the flags is no part of what they say. */
-function tagOf(flags: readonly Evaluated[]): string {
-  const text = canonicalJson(flags.map(({ metadata, ...said }) => ({ ...said, metadata: { ...metadata, ageMs: 0 } })));
-  return `"${[murmur3(text, 0), murmur3(text, 1)].map((hash) => hash.toString(16).padStart(8, '0')).join('')}"`;
-}
+const tagOf = (flags: readonly Evaluated[]): string =>
+  flagTag(flags.map(({ metadata, ...said }) => ({ ...said, metadata: { ...metadata, ageMs: 0 } })));
 
 function notReady(key?: string) {
   const errorDetails = 'No flags could be read from AppConfig yet. Try again; until then use the default.';

@@ -80,8 +80,10 @@ export function checkFlagText(text: string): ServedFlags {
 export function checkFlags(served: unknown): ServedFlags {
   if (!isFields(served)) throw invalid('not an object');
   const cutovers: Record<string, CutoverFlag> = {};
-  const [off, refused, problems]: string[][] = [[], [], []];
-  const system = readSystem(served[SYSTEM_FLAG], problems!);
+  const off: string[] = [];
+  const refused: string[] = [];
+  const problems: string[] = [];
+  const system = readSystem(served[SYSTEM_FLAG], problems);
   for (const [name, flag] of Object.entries(served)) {
     if (name === SYSTEM_FLAG || !CUTOVER_ID.test(name)) continue;
     const list = isFields(flag) && (flag.enabled === false ? off : flag.epoch === undefined ? refused : null);
@@ -90,13 +92,13 @@ export function checkFlags(served: unknown): ServedFlags {
       continue;
     }
     const { right, wrong } = readFlag(name, flag, CUTOVER_CHECKS);
-    problems!.push(...wrong);
-    if (wrong.length > 0) refused!.push(name);
+    problems.push(...wrong);
+    if (wrong.length > 0) refused.push(name);
     else cutovers[name] = { ...NO_LISTS, ...right } as CutoverFlag;
   }
   const isForeign = served[SYSTEM_FLAG] === undefined && Object.keys(cutovers).length === 0;
   if (isForeign) throw invalid('no flag of Crossfade is in it');
-  const lists = Object.entries({ off, refused, problems }).filter(([, list]) => list!.length > 0);
+  const lists = Object.entries({ off, refused, problems }).filter(([, list]) => list.length > 0);
   return { system, cutovers, ...Object.fromEntries(lists) };
 }
 

@@ -183,9 +183,9 @@ export function servedForm(document: FlagDocument): Readonly<Record<string, Cuto
   return { ...document.cutovers, [SYSTEM_FLAG]: document.system };
 }
 
-/** An HTTP entity tag: the same for the same flags, 64 bits of hash for any others. */
-export function flagTag(document: FlagDocument): string {
-  const text = canonicalJson(document);
+/** An HTTP entity tag: the same for the same flags, or what is answered of them; 64 bits of hash for any others. */
+export function flagTag(said: object): string {
+  const text = canonicalJson(said);
   return `"${[murmur3(text, 0), murmur3(text, 1)].map((hash) => hash.toString(16).padStart(8, '0')).join('')}"`;
 }
 

@@ -1,22 +1,14 @@
 /** Whose Authorization is: the gateway's by default; the service's where it says so. Nobody without a token of ours gets in. */
 
-import { afterEach, describe, expect, it } from 'vitest';
-import { type GatewayBench, gatewayBench } from '../../helpers/gateway-bench.ts';
+import { describe, expect, it } from 'vitest';
+import { closedBenches, type GatewayBench } from '../../helpers/gateway-bench.ts';
 import { type Call, tokenOf } from '../../property/served.ts';
 
 const OURS = () => `Bearer ${tokenOf()}`;
 const THEIRS = 'Basic dXNlcjpwYXNz';
 const UPSTREAM = { gateway: { authorization: 'upstream' } } as const;
 
-const open: GatewayBench[] = [];
-async function bench(options: Parameters<typeof gatewayBench>[0] = {}): Promise<GatewayBench> {
-  const made = await gatewayBench(options);
-  open.push(made);
-  return made;
-}
-afterEach(async () => {
-  for (const made of open.splice(0)) await made.close();
-});
+const bench = closedBenches();
 
 const call = (made: GatewayBench, headers: Record<string, string | undefined>, over: Call = {}) =>
   made.call({ token: null, headers, ...over });

@@ -1,20 +1,12 @@
 /** What ordinary services need of the gateway: browsers, paths as they were written, and answers that stay their own. */
 
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { ServiceDeclaration } from '../../../lib/core/cutover/cutover.ts';
 import { defineCutovers } from '../../../lib/define/cutovers.ts';
-import { answering, type GatewayBench, gatewayBench } from '../../helpers/gateway-bench.ts';
+import { answering, closedBenches, type GatewayBench } from '../../helpers/gateway-bench.ts';
 import { type Call, tokenOf } from '../../property/served.ts';
 
-const open: GatewayBench[] = [];
-async function bench(options: Parameters<typeof gatewayBench>[0] = {}): Promise<GatewayBench> {
-  const made = await gatewayBench(options);
-  open.push(made);
-  return made;
-}
-afterEach(async () => {
-  for (const made of open.splice(0)) await made.close();
-});
+const bench = closedBenches();
 
 const APP = 'https://app.test';
 const corsOf = (cors: object | 'upstream') => {

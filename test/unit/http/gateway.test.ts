@@ -1,24 +1,16 @@
 /** The gateway: which side answers, what the caller sees of it, what is refused, and that nothing of it leaves. */
 
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
 import { MAX_BODY_BYTES } from '../../../lib/core/net/proxied-request.ts';
 import { rateLimit } from '../../../lib/core/routing/rate-limit.ts';
 import { bucketOf, inShare } from '../../../lib/core/routing/routing.ts';
 import { sliceOf, slicesOf } from '../../../lib/core/routing/slices.ts';
-import { answering, type GatewayBench, gatewayBench } from '../../helpers/gateway-bench.ts';
+import { answering, closedBenches, type GatewayBench } from '../../helpers/gateway-bench.ts';
 import { PLAN } from '../../property/samples.ts';
 import { eventOf, tokenOf } from '../../property/served.ts';
 
-const open: GatewayBench[] = [];
-async function bench(options: Parameters<typeof gatewayBench>[0] = {}): Promise<GatewayBench> {
-  const made = await gatewayBench(options);
-  open.push(made);
-  return made;
-}
-afterEach(async () => {
-  for (const made of open.splice(0)) await made.close();
-});
+const bench = closedBenches();
 
 describe('a request', () => {
   it('is answered by the side of its correlation id, the one the SDK takes', async () => {
