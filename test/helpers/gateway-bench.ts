@@ -1,6 +1,5 @@
 /** The gateway's own routes on ports in memory, with two upstreams on this machine. */
 
-import { afterEach } from 'vitest';
 import { gatewayRoutes } from '../../functions/gateway.ts';
 import { httpHandler } from '../../functions/middleware.ts';
 import { httpUpstream } from '../../lib/adapters/http/upstream.ts';
@@ -18,19 +17,6 @@ type Product = Pick<typeof import('../../functions/gateway.ts'), 'gatewayRoutes'
 export type GatewayBench = Awaited<ReturnType<typeof gatewayBench>>;
 
 export type Received = Answer & { bytes: Buffer; cookies: string[] };
-
-/** Makes benches for the tests of a file, and closes them after each. */
-export function closedBenches() {
-  const open: GatewayBench[] = [];
-  afterEach(async () => {
-    for (const made of open.splice(0)) await made.close();
-  });
-  return async (options: Parameters<typeof gatewayBench>[0] = {}): Promise<GatewayBench> => {
-    const made = await gatewayBench(options);
-    open.push(made);
-    return made;
-  };
-}
 
 export async function gatewayBench(options: {
   primary?: Answering;

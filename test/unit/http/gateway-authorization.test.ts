@@ -1,7 +1,8 @@
 /** Whose Authorization is: the gateway's by default; the service's where it says so. Nobody without a token of ours gets in. */
 
 import { describe, expect, it } from 'vitest';
-import { closedBenches, type GatewayBench } from '../../helpers/gateway-bench.ts';
+import { closedBenches } from '../../helpers/closed-benches.ts';
+import type { GatewayBench } from '../../helpers/gateway-bench.ts';
 import { type Call, tokenOf } from '../../property/served.ts';
 
 const OURS = () => `Bearer ${tokenOf()}`;

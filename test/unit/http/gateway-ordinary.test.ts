@@ -3,7 +3,8 @@
 import { describe, expect, it } from 'vitest';
 import type { ServiceDeclaration } from '../../../lib/core/cutover/cutover.ts';
 import { defineCutovers } from '../../../lib/define/cutovers.ts';
-import { answering, closedBenches, type GatewayBench } from '../../helpers/gateway-bench.ts';
+import { closedBenches } from '../../helpers/closed-benches.ts';
+import { answering, type GatewayBench } from '../../helpers/gateway-bench.ts';
 import { type Call, tokenOf } from '../../property/served.ts';
 
 const bench = closedBenches();

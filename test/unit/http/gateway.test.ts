@@ -6,7 +6,8 @@ import { MAX_BODY_BYTES } from '../../../lib/core/net/proxied-request.ts';
 import { rateLimit } from '../../../lib/core/routing/rate-limit.ts';
 import { bucketOf, inShare } from '../../../lib/core/routing/routing.ts';
 import { sliceOf, slicesOf } from '../../../lib/core/routing/slices.ts';
-import { answering, closedBenches, type GatewayBench } from '../../helpers/gateway-bench.ts';
+import { closedBenches } from '../../helpers/closed-benches.ts';
+import { answering, type GatewayBench } from '../../helpers/gateway-bench.ts';
 import { PLAN } from '../../property/samples.ts';
 import { eventOf, tokenOf } from '../../property/served.ts';
 
