@@ -116,6 +116,7 @@ function localEnvironment(ports) {
   return {
     ...commonEnvironment('local'),
     CROSSFADE_PROFILE: 'local',
+    POWERTOOLS_METRICS_DISABLED: 'true',
     CROSSFADE_DYNAMODB_ENDPOINT: `http://127.0.0.1:${ports.dynamodb}`,
     CROSSFADE_APPCONFIG_ENDPOINT: `http://127.0.0.1:${ports.appconfig}`,
     CROSSFADE_CLOUDWATCH_ENDPOINT: `http://127.0.0.1:${ports.cloudwatch}`,

@@ -1,23 +1,22 @@
-/** Alarms of the deployment, from infra/alarms.yml: when each rings, and its page. */
+/** Metrics and alarms of the deployment, from infra/metrics.json: what is reported, when each alarm rings, and its page. */
 
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { code, table } from './markdown.ts';
 
-export type Alarm = { name: string; says: string; page: string; rings: string };
+type Alarm = { name: string; says: string; severity: string; page: string; rings: string };
 
-/** Fields of one resource; the file has one line for each that is asked for. */
-const field = (text: string, name: string) => new RegExp(`^ +${name}: (.*)$`, 'm').exec(text)?.[1] ?? null;
-
-export function alarmsOf(yaml: string): Alarm[] {
-  const resources = yaml.split(/^ {2}(?=[A-Z]\w+:\n)/m);
-  return resources.flatMap((text): Alarm[] => {
-    const found = /Description: "(.*) Runbook: \$\{[^}]+\}\/(\S+)"/.exec(text);
-    if (!found) return [];
-    const name = (field(text, 'AlarmName') ?? field(text, 'Name') ?? '').replace(/^crossfade-\$\{sls:stage\}-/, '');
-    return [{ name, says: found[1]!, page: found[2]!, rings: ringsOf(text) }];
-  });
-}
+type Properties = {
+  AlarmName: string;
+  AlarmDescription: string;
+  MetricName?: string;
+  Period?: number;
+  Metrics?: [{ Expression: string }, { MetricStat: { Period: number } }];
+  EvaluationPeriods: number;
+  Threshold: number;
+  ComparisonOperator: string;
+};
 
 const SIGNS: Readonly<Record<string, string>> = {
   GreaterThanThreshold: '>',
@@ -25,18 +24,48 @@ const SIGNS: Readonly<Record<string, string>> = {
   LessThanThreshold: '<',
 };
 
-function ringsOf(text: string): string {
-  const comparison = field(text, 'ComparisonOperator');
-  if (comparison === null) return 'at once';
-  const minutes = (Number(field(text, 'Period')) * Number(field(text, 'EvaluationPeriods'))) / 60;
-  const metric = field(text, 'Expression') ?? field(text, 'MetricName');
-  return `${code(metric!.replace(/\$\{self:custom\.settings\.(\w+)\}/, '$1'))} ${SIGNS[comparison]} ${field(text, 'Threshold')} for ${minutes} min`;
+/** As infra/alarms.cjs makes them of the table; the use of the break-glass role is a rule of its own. */
+export function alarmsOf(root: string): Alarm[] {
+  const made = createRequire(join(root, 'infra/docs.mjs'))('./alarms.cjs') as {
+    Resources: Readonly<Record<string, { Properties: Properties }>>;
+  };
+  const rule = /Name: \S+-(break-glass)\n\s+Description: "(.*)"/.exec(
+    readFileSync(join(root, 'infra/alarms.yml'), 'utf8'),
+  )!;
+  return [
+    ...Object.values(made.Resources).map(({ Properties }) => ({
+      ...described(Properties.AlarmDescription),
+      name: Properties.AlarmName.replace(/^crossfade-\$\{sls:stage\}-/, ''),
+      rings: ringsOf(Properties),
+    })),
+    { ...described(rule[2]!), name: rule[1]!, rings: 'at once' },
+  ];
+}
+
+function described(description: string): Pick<Alarm, 'says' | 'severity' | 'page'> {
+  const [, says, severity, page] = /^(.*) Severity: (\w+)\. Runbook: \$\{[^}]+\}\/(\S+)$/.exec(description)!;
+  return { says: says!, severity: severity!, page: page! };
+}
+
+function ringsOf({ Metrics: metrics, MetricName: metric, Period: period, ...alarm }: Properties): string {
+  const watched = metrics?.[0].Expression.replaceAll(/\$\{self:custom\.settings\.(\w+)\}/g, '$1') ?? metric!;
+  const minutes = ((metrics?.[1].MetricStat.Period ?? period!) * alarm.EvaluationPeriods) / 60;
+  return `${code(watched)} ${SIGNS[alarm.ComparisonOperator]} ${alarm.Threshold} for ${minutes} min`;
 }
 
 export function alarmTable(root: string): string {
-  const alarms = alarmsOf(readFileSync(join(root, 'infra/alarms.yml'), 'utf8'));
   return table(
-    ['alarm', 'what it says', 'rings'],
-    alarms.map(({ name, says, page, rings }) => [`[${name}](${page})`, says, rings]),
+    ['alarm', 'severity', 'what it says', 'rings'],
+    alarmsOf(root).map(({ name, says, severity, page, rings }) => [`[${name}](${page})`, severity, says, rings]),
+  );
+}
+
+export function metricTable(root: string): string {
+  const { metrics } = JSON.parse(readFileSync(join(root, 'infra/metrics.json'), 'utf8')) as {
+    metrics: Readonly<Record<string, { unit: string; functions: readonly string[]; says: string }>>;
+  };
+  return table(
+    ['metric', 'unit', 'what it is', 'from'],
+    Object.entries(metrics).map(([name, { unit, functions, says }]) => [code(name), unit, says, functions.join(', ')]),
   );
 }

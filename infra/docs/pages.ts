@@ -2,7 +2,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { alarmTable } from './alarms.ts';
+import { alarmTable, metricTable } from './alarms.ts';
 import { alertMetricTable, alertRuleTable } from './alerts.ts';
 import { commandPages, commandTable } from './commands.ts';
 import { conditionTable } from './conditions.ts';
@@ -29,6 +29,7 @@ const TEXTS = {
   configuration: configurationTable,
   errors: errorTable,
   'kept-names': keptNameTable,
+  metrics: metricTable,
   migrations: migrationTable,
   'old-names': oldNameTable,
   parameters: parameterTable,

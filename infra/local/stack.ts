@@ -197,6 +197,7 @@ function localSettings(
       CROSSFADE_CLOCK_ORIGIN_MS: String(servers.originMs),
       CROSSFADE_CUTOVERS: config,
       CROSSFADE_LOG_LEVEL: 'info',
+      POWERTOOLS_METRICS_DISABLED: 'true',
       AWS_REGION: REGION,
       AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
       AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,

@@ -4,7 +4,7 @@
  */
 
 import { powertoolsLog } from '../adapters/powertools/log.ts';
-import { cloudWatchMetrics, noMetrics } from '../adapters/powertools/metrics.ts';
+import { cloudWatchMetrics } from '../adapters/powertools/metrics.ts';
 import { environment, random, realNow, systemClock, systemIds } from '../adapters/system.ts';
 import { CrossfadeError } from '../core/base/errors.ts';
 import type { CutoverDeclaration } from '../core/cutover/cutover.ts';
@@ -34,7 +34,7 @@ export function compose(variables = environment(), env = readEnvironment(variabl
   const clock = systemClock({ speed: env.CROSSFADE_CLOCK_SPEED, originMs: env.CROSSFADE_CLOCK_ORIGIN_MS });
   const ids = systemIds();
   const log = powertoolsLog(env.CROSSFADE_LOG_LEVEL);
-  const metrics = env.CROSSFADE_PROFILE === 'aws' ? cloudWatchMetrics() : noMetrics();
+  const metrics = cloudWatchMetrics();
   const dynamo = once(async () => {
     const { dynamoClient } = await import('../adapters/dynamodb/client.ts');
     const endpoint = env.CROSSFADE_DYNAMODB_ENDPOINT;

@@ -1,5 +1,7 @@
 /** The machine that runs the flows: its clock, its ids, its log and its figures. */
 
+import type TABLE from '../../infra/metrics.json';
+
 export type Clock = {
   /** Epoch milliseconds, accelerated in a local demonstration. One flow takes one "now" from here and passes it on. */
   now(): number;
@@ -17,20 +19,8 @@ export type Log = {
   failure(name: string, error: unknown, fields?: Readonly<Record<string, string | number | boolean | null>>): void;
 };
 
-/** Figures for alarms and dashboards of CloudWatch. The gates never read them. */
-export type MetricName =
-  | 'Tick'
-  | 'OutboxAgeMs'
-  | 'Quarantined'
-  | 'PublishConflictMs'
-  | 'DriftMs'
-  | 'HeldMs'
-  | 'FlagAgeMs'
-  | 'FlagsInvalid'
-  | 'StateInvalid'
-  | 'DeniedCommands'
-  | 'CopiesAgeMs'
-  | 'CopiesQuarantined';
+/** Figures for alarms and dashboards of CloudWatch: the rows of infra/metrics.json, where each is explained. The gates never read them. */
+export type MetricName = keyof typeof TABLE.metrics;
 
 export type Metrics = {
   record(name: MetricName, value: number): void;

@@ -82,7 +82,7 @@ export function workspace(): Workspace {
   cpSync(join(ROOT, 'serverless.yml'), join(directory, 'serverless.yml'));
   cpSync(join(ROOT, 'package.json'), join(directory, 'package.json'));
   mkdirSync(join(directory, 'infra'));
-  for (const file of readdirSync(join(ROOT, 'infra')).filter((name) => /\.(yml|cjs)$/.test(name)))
+  for (const file of readdirSync(join(ROOT, 'infra')).filter((name) => /\.(yml|cjs|json)$/.test(name)))
     cpSync(join(ROOT, 'infra', file), join(directory, 'infra', file));
   symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'), 'dir');
   writeFileSync(join(directory, '.env'), 'SECRET=1');

@@ -107,6 +107,7 @@ export function environmentOf(
     CROSSFADE_CLOCK_ORIGIN_MS: String(run.originMs),
     CROSSFADE_CUTOVERS: run.cutovers,
     CROSSFADE_LOG_LEVEL: 'warn',
+    POWERTOOLS_METRICS_DISABLED: 'true',
     AWS_REGION: REGION,
     AWS_ACCESS_KEY_ID: LOCAL_CREDENTIALS.accessKeyId,
     AWS_SECRET_ACCESS_KEY: LOCAL_CREDENTIALS.secretAccessKey,

@@ -45,7 +45,7 @@ function demandOwnDirectory(directory: string): void {
 
 function copyTemplate(directory: string): void {
   mkdirSync(join(directory, 'infra'), { recursive: true });
-  const parts = readdirSync(join(packageRoot(), 'infra')).filter((name) => /\.(yml|cjs)$/.test(name));
+  const parts = readdirSync(join(packageRoot(), 'infra')).filter((name) => /\.(yml|cjs|json)$/.test(name));
   for (const file of ['serverless.yml', ...parts.map((name) => join('infra', name))])
     cpSync(join(packageRoot(), file), join(directory, file));
 }

@@ -24,7 +24,9 @@ type Layer = { name: string; files: RegExp; may: readonly string[]; types?: read
 /** First match wins. A layer may always import itself; `types` are layers of which it may see types only. */
 const LAYERS: readonly Layer[] = [
   { name: 'core', files: /^lib\/core\//, may: [] },
-  { name: 'ports', files: /^lib\/ports\//, may: [], types: ['core'] },
+  // What functions report and what alarms watch: a table, of which alarms are made, too.
+  { name: 'metrics', files: /^infra\/metrics\.json$/, may: [] },
+  { name: 'ports', files: /^lib\/ports\//, may: [], types: ['core', 'metrics'] },
   { name: 'schemas', files: /^lib\/schemas\//, may: ['core'], types: ['ports'] },
   { name: 'declaration', files: /^lib\/define\//, may: ['core', 'schemas'] },
   { name: 'flows', files: /^lib\/flows\//, may: ['core'], types: ['ports'] },
@@ -41,7 +43,7 @@ const LAYERS: readonly Layer[] = [
   { name: 'http', files: /^lib\/adapters\/http\//, may: ['core', 'schemas', 'net'], types: ['ports'] },
   { name: 'notify', files: /^lib\/adapters\/notify\//, may: ['core', 'schemas', 'net'], types: ['ports'] },
   { name: 'cloudwatch', files: /^lib\/adapters\/cloudwatch\//, may: ['core'], types: ['ports'] },
-  { name: 'powertools', files: /^lib\/adapters\/powertools\//, may: ['core'], types: ['ports'] },
+  { name: 'powertools', files: /^lib\/adapters\/powertools\//, may: ['core', 'metrics'], types: ['ports'] },
   // A program of its own, for the browser. What it knows of the server are the types of its answers.
   { name: 'page', files: /^lib\/dashboard\/browser\//, may: [], types: ['dashboard', 'core'] },
   // The only file of the server that has the program, as text.
