@@ -7,6 +7,7 @@
 import middy from '@middy/core';
 import httpRouter from '@middy/http-router';
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
+import { noteInvocation } from '../lib/compose/invocation.ts';
 import type { Composition } from '../lib/compose/ports.ts';
 import {
   CrossfadeError,
@@ -35,8 +36,8 @@ export function httpHandler<C extends Served>(compose: () => C, routes: readonly
     return composition;
   };
   const refuse = (error: unknown, outside = false): HttpAnswer => {
-    composition?.ports.metrics.flush();
     if (status(error) >= 500) composition?.ports.log.failure('request_failed', error);
+    composition?.ports.metrics.flush();
     return problem(error, outside);
   };
   const routed = httpRouter<APIGatewayProxyEventV2, HttpAnswer>({
@@ -58,7 +59,10 @@ export function httpHandler<C extends Served>(compose: () => C, routes: readonly
         request.response = answerFor(request.event, refuse(request.error));
       },
     })
-    .handler(async (given, context) => answerFor(given, await routed(readEvent(given) as never, context)));
+    .handler(async (given, context) => {
+      noteInvocation(context);
+      return answerFor(given, await routed(readEvent(given) as never, context));
+    });
 }
 
 /** A path that is served with other methods is not unknown. */
@@ -176,6 +180,7 @@ export function scheduledHandler<Result>(
 ) {
   let composition: Composition | undefined;
   return async (event: unknown, context: Context): Promise<Result | { ignored: string }> => {
+    noteInvocation(context);
     composition ??= compose();
     const { ports } = composition;
     const reason = ignorable(event, composition.realNow());

@@ -4,6 +4,7 @@
  */
 
 import type { Context, DynamoDBBatchResponse, DynamoDBStreamEvent } from 'aws-lambda';
+import { noteInvocation } from '../lib/compose/invocation.ts';
 import { type Composition, compose } from '../lib/compose/ports.ts';
 import { outcomeBuffer } from '../lib/flows/forwards/outcome-buffer.ts';
 import { type ServingPorts, serveWakeUps } from '../lib/flows/rows/serve-wake-ups.ts';
@@ -16,12 +17,17 @@ type Instance = Composition & { ports: ServingPorts };
 let instance: Instance | undefined;
 
 export async function handler(event: DynamoDBStreamEvent, context: Context): Promise<DynamoDBBatchResponse> {
+  noteInvocation(context);
   const wakeUps = parseWakeUps(event);
   instance ??= instanceOf(compose());
   const { ports, cutovers, upstream } = instance;
   const deadlineMs = ports.clock.monotonicMs() + context.getRemainingTimeInMillis();
-  const { firstFailure } = await serveWakeUps(ports, await cutovers(), wakeUps, { deadlineMs, upstream });
-  return { batchItemFailures: firstFailure === null ? [] : [{ itemIdentifier: firstFailure }] };
+  try {
+    const { firstFailure } = await serveWakeUps(ports, await cutovers(), wakeUps, { deadlineMs, upstream });
+    return { batchItemFailures: firstFailure === null ? [] : [{ itemIdentifier: firstFailure }] };
+  } finally {
+    ports.metrics.flush();
+  }
 }
 
 const instanceOf = (composition: Composition): Instance => ({

@@ -4,4 +4,11 @@ import { composeTick } from '../lib/compose/alerts.ts';
 import { tick } from '../lib/flows/control/tick.ts';
 import { scheduledHandler } from './middleware.ts';
 
-export const handler = scheduledHandler(composeTick, async ({ ports, cutovers }) => tick(ports, await cutovers()));
+/** Where the last tick of this instance stopped. Another instance begins with the first cutover. */
+let from: string | null = null;
+
+export const handler = scheduledHandler(composeTick, async ({ ports, cutovers }, deadlineMs) => {
+  const result = await tick(ports, await cutovers(), { deadlineMs, from });
+  from = result.left;
+  return result;
+});

@@ -46,6 +46,14 @@ export function renderSystem(report: SystemReport, width = MAX_WIDTH, paint: Pai
   }
   if (!report.flags.reachable)
     lines.push(paint('warn', 'The deployed flags could not be read; readers use the last good ones.'), '');
+  for (const { id, stage } of report.undeclared ?? [])
+    lines.push(
+      paint(
+        'bad',
+        `${printable(id)} is in stage ${printable(stage)} and not declared any more: it is held. Declare it again, end it, and take it out then.`,
+      ),
+      '',
+    );
   if (report.cutovers.length === 0) lines.push('No cutover is declared. Declare one in crossfade.config.ts.');
   for (const cutover of report.cutovers) {
     const block = 'why' in cutover ? renderInvalid(cutover, width, paint) : progressBlock(cutover, width, paint);

@@ -15,6 +15,7 @@ import type { Ports, TablePorts } from '../ports/ports.ts';
 import type { Upstream } from '../ports/upstream.ts';
 import type { Router } from '../routing/service.ts';
 import { type Environment, readEnvironment } from '../schemas/environment.ts';
+import { invocation } from './invocation.ts';
 import { TABLE_PORTS } from './table-ports.ts';
 
 export type Composition = {
@@ -33,8 +34,9 @@ export const LOCAL_CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local
 export function compose(variables = environment(), env = readEnvironment(variables)): Composition {
   const clock = systemClock({ speed: env.CROSSFADE_CLOCK_SPEED, originMs: env.CROSSFADE_CLOCK_ORIGIN_MS });
   const ids = systemIds();
-  const log = powertoolsLog(env.CROSSFADE_LOG_LEVEL);
   const metrics = cloudWatchMetrics();
+  const failed = () => metrics.record('Failures', 1);
+  const log = powertoolsLog({ level: env.CROSSFADE_LOG_LEVEL, invocation, failed });
   const dynamo = once(async () => {
     const { dynamoClient } = await import('../adapters/dynamodb/client.ts');
     const endpoint = env.CROSSFADE_DYNAMODB_ENDPOINT;

@@ -12,6 +12,7 @@ import type { Log, Metrics } from '../ports/machine.ts';
 import type { Ports } from '../ports/ports.ts';
 import { agentSource } from '../routing/agent-source.ts';
 import { type Router, routingService } from '../routing/service.ts';
+import { invocation } from './invocation.ts';
 
 export type RoutingComposition = {
   ports: Pick<Ports, 'clock' | 'log' | 'metrics'>;
@@ -53,7 +54,7 @@ export function composeRouting(variables = environment()): RoutingComposition {
   });
   const metrics = lateMetrics();
   return {
-    ports: { clock, log: lateLog(), metrics },
+    ports: { clock, log: lateLog(metrics), metrics },
     authenticate: async (header, scope) => authenticate(header, scope, { keys, rules, realNowMs: realNow() }),
     router: routingService({
       source,
@@ -64,10 +65,10 @@ export function composeRouting(variables = environment()): RoutingComposition {
   };
 }
 
-function lateLog(): Log {
+function lateLog(metrics: Metrics): Log {
   const late = async (write: (log: Log) => void) => {
     const { powertoolsLog } = await import('../adapters/powertools/log.ts');
-    write(powertoolsLog('info'));
+    write(powertoolsLog({ level: 'info', invocation, failed: () => metrics.record('Failures', 1) }));
   };
   return {
     event: (name, fields) => void late((log) => log.event(name, fields)),

@@ -3,8 +3,11 @@
  * fault it is for. Figures of ours come out of the real handlers on real servers; those of AWS are what AWS would report.
  */
 
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import TABLE from '../../infra/metrics.json' with { type: 'json' };
@@ -17,15 +20,20 @@ import { FUNCTIONS, PARAMETERS, workspace } from '../helpers/packaged-template.t
 import { portsOn } from '../helpers/stack-parts.ts';
 import { ofType } from '../helpers/template-access.ts';
 
+const NOBODY = 'postgres://nobody@127.0.0.1:9/nothing';
 const DAY_MS = 86_400_000;
 const DAY_MINUTES = 1_440;
 const DEPLOYED = { POWERTOOLS_METRICS_DISABLED: 'false', POWERTOOLS_SERVICE_NAME: 'crossfade-prod' };
+
+const directory = mkdtempSync(join(tmpdir(), 'crossfade-alarms-'));
+const NOTHING_DECLARED = join(directory, 'cutovers.json');
 
 let stack: ApiStack;
 let api: Instance;
 let alarms: Map<string, AlarmProperties>;
 
 beforeAll(async () => {
+  writeFileSync(NOTHING_DECLARED, '[]');
   const service = workspace();
   const packaged = await service.package('prod', PARAMETERS);
   service.remove();
@@ -40,7 +48,10 @@ beforeAll(async () => {
   for (const id of ['customer', 'planner', 'chat'])
     expect(await stack.command(api, id, 'start')).toMatchObject({ status: 200 });
 });
-afterAll(() => stack?.stop());
+afterAll(async () => {
+  await stack?.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
 
 // ------------------------------------------------------------------------------------------------- what functions write
 
@@ -58,15 +69,22 @@ async function written(work: () => Promise<unknown>): Promise<Figure[]> {
   return figuresOf(lines.join(''));
 }
 
-/** One call of the tick of these instances, by a new one, as the environment says now. */
-async function tick(over: Readonly<Record<string, string>> = {}): Promise<void> {
+const SCHEDULED: Readonly<Record<string, () => Promise<{ handler: unknown }>>> = {
+  tick: () => import('../../functions/tick.ts'),
+  backfill: () => import('../../functions/backfill.ts'),
+};
+
+/** One call of a scheduled function by a new instance, as the environment says now. */
+async function scheduled(name: string, over: Readonly<Record<string, string>> = {}, remainingMs = 50_000) {
   const before = { ...process.env };
   Object.assign(process.env, over);
   vi.resetModules();
-  const { handler } = await import('../../functions/tick.ts');
-  await handler({ source: 'aws.events' }, { getRemainingTimeInMillis: () => 50_000 } as never);
+  const { handler } = await SCHEDULED[name]!();
+  const context = { getRemainingTimeInMillis: () => remainingMs };
+  await (handler as (event: object, context: object) => Promise<unknown>)({ source: 'aws.events' }, context);
   process.env = before;
 }
+const tick = (over?: Readonly<Record<string, string>>) => scheduled('tick', over);
 
 /** The clock of the functions is this much ahead. */
 const later = (ms: number) => ({
@@ -113,24 +131,32 @@ const FAULTS: Readonly<Record<string, () => Promise<readonly Figure[]> | readonl
   ...Object.fromEntries(
     FUNCTIONS.map((name) => [`throttles-${name}`, () => [ofFunction('Throttles', name, 1)]] as const),
   ),
+  ...Object.fromEntries(
+    ['relay', 'backfill', 'verify'].map((name) => [`errors-${name}`, () => [ofFunction('Errors', name, 1)]] as const),
+  ),
+  // A copy that fails is said, and the call of the function ends well.
+  failures: () =>
+    written(() => scheduled('backfill', { CROSSFADE_DATABASE_URL: NOBODY, CROSSFADE_LOG_LEVEL: 'silent' })),
+  'not-judged': () => written(() => scheduled('tick', {}, 10_000)),
+  undeclared: () => written(() => scheduled('tick', { CROSSFADE_CUTOVERS: NOTHING_DECLARED })),
   // No tick ends: nothing is written.
   'no-tick': () => [],
   'outbox-age': async () => {
     await stack.db.sql.unsafe("UPDATE customer SET city = 'There' WHERE customer_id = 1");
     await stack.db.sql.unsafe("UPDATE crossfade.outbox_customer SET at = at - interval '10 minutes'");
-    return written(tick);
+    return written(() => tick());
   },
   quarantine: async () => {
     await stack.db.sql.unsafe(
       "INSERT INTO crossfade.quarantine (cutover, key, key_hash, sqlstate, reason, attempts) VALUES ('customer', '[1]', crossfade.key_hash('[1]'), '23514', 'x', 8)",
     );
-    return written(tick);
+    return written(() => tick());
   },
   'forwards-age': async () => {
     const ports = portsOn(stack.on, { databaseUrl: stack.db.url, clock: systemClock() });
     await ports.intents.intend(newForward({ n: 1, createdAtMs: Date.now() - 600_000 }));
     await ports.close();
-    return written(tick);
+    return written(() => tick());
   },
   'forwards-quarantine': async () => {
     const ports = portsOn(stack.on, { databaseUrl: stack.db.url, clock: systemClock() });
@@ -142,7 +168,7 @@ const FAULTS: Readonly<Record<string, () => Promise<readonly Figure[]> | readonl
     const problem = { code: 'refused', text: 'answered 422', atMs: nowMs } as const;
     expect(await ports.attempts.quarantine('chat', forward.id, 'test', problem)).toBe(true);
     await ports.close();
-    return written(tick);
+    return written(() => tick());
   },
   'long-hold': () => written(() => tick(later(2 * DAY_MS))),
   'flag-age': () => written(() => outcomes(120_000)),
@@ -174,7 +200,7 @@ const FAULTS: Readonly<Record<string, () => Promise<readonly Figure[]> | readonl
         }),
       );
     await set(7);
-    const figures = await written(tick);
+    const figures = await written(() => tick());
     await set('dual_write');
     return figures;
   },

@@ -60,7 +60,8 @@ export const PLANTS: Readonly<Record<Planted, Plant>> = {
         cutovers.push({ id, stage, verdict: judgement?.verdict.verdict ?? 'hold', moved });
       }
       const moved = cutovers.some((cutover) => cutover.moved);
-      return { cutovers, flags: moved ? await reconcile(ports, declarations) : { published: true } };
+      const flags = moved ? await reconcile(ports, declarations) : { published: true };
+      return { cutovers, flags, left: null };
     },
   },
 

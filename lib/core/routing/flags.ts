@@ -161,20 +161,27 @@ export function systemFlag(system: SystemState): SystemFlag {
   };
 }
 
-/** The whole document for the given cutovers. */
+/**
+ * The whole document for the given cutovers.
+ * @param held flags that stay as they are deployed: of cutovers under way that are not declared any more
+ */
 export function flagDocument(
   cutovers: readonly { declaration: CutoverDeclaration; state: CutoverState }[],
   system: SystemState,
   isReadOnly: (id: string) => boolean = () => false,
+  held: FlagDocument['cutovers'] = {},
 ): FlagDocument {
   return {
     system: systemFlag(system),
-    cutovers: Object.fromEntries(
-      cutovers.map(({ declaration, state }) => {
-        const { id } = declaration;
-        return [id, cutoverFlag(declaration, state, system, isReadOnly(id))];
-      }),
-    ),
+    cutovers: {
+      ...held,
+      ...Object.fromEntries(
+        cutovers.map(({ declaration, state }) => {
+          const { id } = declaration;
+          return [id, cutoverFlag(declaration, state, system, isReadOnly(id))];
+        }),
+      ),
+    },
   };
 }
 

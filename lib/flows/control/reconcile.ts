@@ -14,15 +14,17 @@ import {
   type SystemState,
 } from '../../core/cutover/cutover.ts';
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
-import { flagDocument } from '../../core/routing/flags.ts';
+import { type FlagDocument, flagDocument } from '../../core/routing/flags.ts';
 import type { Ports } from '../../ports/ports.ts';
 import { askTables } from '../rows/ask-tables.ts';
 import type { TableCutoverDeclaration } from '../rows/table-of.ts';
 import { type Deployed, lowerReads, type Published, publishFlags, readDeployed } from './deployed-flags.ts';
 import { armed, disarmed, eachTable, leavesNow, setLists, switchInline, writesAgain } from './reconcile-tables.ts';
+import { holdUndeclared, undeclaredIn } from './undeclared.ts';
 
 type Declared = { declaration: CutoverDeclaration; state: CutoverState };
 type DeclaredTable = Declared & { declaration: TableCutoverDeclaration };
+type Known = { system: SystemState; deployed: Deployed | null; held: FlagDocument['cutovers'] };
 
 export type ReconcilePorts = Pick<
   Ports,
@@ -53,14 +55,15 @@ export async function reconcile(
     if ('invalid' in item) continue;
     declared.push({ declaration, state: item });
   }
+  const held = holdUndeclared(ports, undeclaredIn(all, declarations), deployed?.document);
   if (declared.length < declarations.length) return { published: false, why: 'a stored state is invalid' };
-  return agree(ports, declared, { system, deployed, tablesMs });
+  return agree(ports, declared, { system, deployed, held, tablesMs });
 }
 
 async function agree(
   ports: ReconcilePorts,
   cutovers: readonly Declared[],
-  { system, deployed, tablesMs }: { system: SystemState; deployed: Deployed | null; tablesMs: number },
+  { system, deployed, held, tablesMs }: Known & { tablesMs: number },
 ): Promise<Published> {
   const endMs = ports.clock.monotonicMs() + tablesMs;
   const tables = cutovers.filter(
@@ -72,7 +75,7 @@ async function agree(
   const readOnly = new Map(
     Object.entries(deployed?.document?.cutovers ?? {}).map(([id, f]) => [id, f.primary_read_only]),
   );
-  const desired = () => flagDocument(cutovers, system, (id) => readOnly.get(id) ?? false);
+  const desired = () => flagDocument(cutovers, system, (id) => readOnly.get(id) ?? false, held);
   // Beside the flags, since neither may wait for the other.
   const leaving = tables.filter(({ state }) => leavesNow(state, ports.clock.now()));
   const writable = eachTable(ports, leaving, endMs, ({ id }) => writesAgain(ports, id));

@@ -24,6 +24,8 @@ import { needsWatching, watchRollbacks } from './rollbacks.ts';
 export type TickResult = {
   cutovers: readonly { id: string; stage: string; verdict: string; moved: string | null; problem?: string }[];
   flags: Published;
+  /** The first that there was no time to look at; null: all were. The next tick begins with it. */
+  left: string | null;
 };
 
 /** Looked at together, so that they share requests. With more at once an engine that is busy answers too late. */
@@ -31,17 +33,34 @@ const GROUPS_IN_BATCH = 10;
 const BATCHES_AT_ONCE = 2;
 /** For arming and disarming: hundreds of tables that are started at once take some ticks, and each tick ends in time. */
 const TABLES_MS = 15_000;
+/** What is left of a tick when the last batch may begin: flags, tables and alerts follow. */
+const REST_MS = 20_000;
 
 type TickNeeds = AdvancePorts & ReconcilePorts & Pick<Ports, 'channels' | 'ids'>;
 
-export async function tick(given: TickNeeds, declarations: readonly CutoverDeclaration[]): Promise<TickResult> {
+/**
+ * Those for which there is no time stay as they are and are looked at first in the next tick. What was folded of them is stored,
+ * so the next tick gets further.
+ * @param within when it must have ended, on the monotonic clock, and the cutover to begin with
+ */
+export async function tick(
+  given: TickNeeds,
+  declarations: readonly CutoverDeclaration[],
+  { deadlineMs = Number.POSITIVE_INFINITY, from = null }: { deadlineMs?: number; from?: string | null } = {},
+): Promise<TickResult> {
   const ports = shortCircuit(given);
   const around = await collectAround(ports, declarations);
   const observing = await beginObserving(ports, declarations, around);
-  const batches = inBatches(groupsOf(declarations), GROUPS_IN_BATCH);
-  const advanced = await withConcurrencyLimit(batches, BATCHES_AT_ONCE, (groups) =>
-    Promise.all(groups.map((group) => advance(ports, group, around, observing))),
-  );
+  const groups = beginningWith(groupsOf(declarations), from);
+  const left: string[] = [];
+  const advanced = await withConcurrencyLimit(inBatches(groups, GROUPS_IN_BATCH), BATCHES_AT_ONCE, async (batch) => {
+    if (ports.clock.monotonicMs() < deadlineMs - REST_MS)
+      return Promise.all(batch.map((group) => advance(ports, group, around, observing)));
+    left.push(...batch.flat().map(({ id }) => id));
+    return [];
+  });
+  ports.metrics.record('NotJudged', left.length);
+  if (left.length > 0) ports.log.event('tick_out_of_time', { left: left.length, next: left[0]! });
   const outcomes = advanced.flat(2);
   for (const outcome of outcomes) measure(ports, outcome);
   const judgements = new Map(outcomes.flatMap(({ id, judgement }) => (judgement ? [[id, judgement] as const] : [])));
@@ -56,7 +75,19 @@ export async function tick(given: TickNeeds, declarations: readonly CutoverDecla
   const stored = [...around.alerts.values()].flat();
   const judged = outcomes.flatMap(({ alerts }) => alerts);
   await watchAlerts(ports, declarations, { stored, judged, nowMs: around.nowMs });
-  return { cutovers: outcomes.map(lineOf), flags };
+  return { cutovers: outcomes.map(lineOf), flags, left: left[0] ?? null };
+}
+
+/** The group of this cutover first, and those before it last. */
+function beginningWith<Group extends readonly CutoverDeclaration[]>(
+  groups: readonly Group[],
+  from: string | null,
+): Group[] {
+  const first = Math.max(
+    0,
+    groups.findIndex((group) => group.some(({ id }) => id === from)),
+  );
+  return [...groups.slice(first), ...groups.slice(0, first)];
 }
 
 function lineOf({ id, judgement, moved, problem }: Outcome): TickResult['cutovers'][number] {

@@ -45,14 +45,15 @@ export async function relay(
     let waiting: Waiting = [];
     const lookedAtMs = ports.clock.monotonicMs();
     try {
-      waiting = (await hintsIn?.waiting()) ?? [];
+      // The writer serves none that is not declared: nothing is woken for it.
+      waiting = ((await hintsIn?.waiting()) ?? []).filter(({ id }) => tables.has(id));
     } catch (error) {
       if (forwarding.length === 0) throw error;
       hintsIn = null;
       away = { error };
     }
     const lookMs = ports.clock.monotonicMs() - lookedAtMs;
-    relayed.wakeUps += await wakeForHints(ports, waiting, { tables, wokenAtMs });
+    relayed.wakeUps += await wakeForHints(ports, waiting, wokenAtMs);
     relayed.rounds += 1;
     const restMs = Math.min(PAUSE_PER_LOOK * lookMs, LONGEST_PAUSE_MS);
     const pauseMs = Math.max(waiting.length > 0 ? BUSY_PAUSE_MS : IDLE_PAUSE_MS, restMs);
@@ -65,19 +66,18 @@ export async function relay(
 
 type Waiting = Awaited<ReturnType<Ports['converging']['waiting']>>;
 
-/** Of the one that waits longest. The record of one that is not declared serves none: it comes after those that are. */
+/** Of the one that waits longest. */
 async function wakeForHints(
   ports: Pick<Ports, 'clock' | 'wakeUps'>,
   waiting: Waiting,
-  { tables, wokenAtMs }: { tables: ReadonlySet<string>; wokenAtMs: Map<string, number> },
+  wokenAtMs: Map<string, number>,
 ): Promise<number> {
   const nowMs = ports.clock.monotonicMs();
   const isDue = ({ id, lagMs }: Waiting[number]) => {
     const sinceMs = nowMs - (wokenAtMs.get(id) ?? Number.NEGATIVE_INFINITY);
     return lagMs < sinceMs || sinceMs >= UNDER_WAY_MS;
   };
-  const undeclared = ({ id }: Waiting[number]) => (tables.has(id) ? 0 : 1);
-  const [longest] = waiting.filter(isDue).sort((a, b) => undeclared(a) - undeclared(b) || b.lagMs - a.lagMs);
+  const [longest] = waiting.filter(isDue).sort((a, b) => b.lagMs - a.lagMs);
   if (!longest) return 0;
   await ports.wakeUps.wake(longest.id);
   wokenAtMs.set(longest.id, nowMs);
