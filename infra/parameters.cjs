@@ -127,7 +127,18 @@ module.exports.PARAMETERS = {
     meaning:
       'https address of the folder of runbooks in your copy of the repository; alarms add the page, such as /no-tick.md',
   },
-  monthlyBudgetUsd: { default: '100', env: 'CROSSFADE_MONTHLY_BUDGET_USD', meaning: 'limit of the budget alarm' },
+  monthlyBudgetUsd: {
+    default: '50',
+    env: 'CROSSFADE_MONTHLY_BUDGET_USD',
+    meaning: 'limit of the budget alarm: some three times an idle stage, or one table. More tables need more',
+  },
+  protectTables: {
+    default: 'false',
+    env: 'CROSSFADE_PROTECT_TABLES',
+    meaning:
+      '`true` from the second deployment on: nobody can delete the two tables then. In the first one it would keep a failure from being cleaned up',
+  },
+  tracing: { default: 'false', env: 'CROSSFADE_TRACING', meaning: '`true` traces every function in X-Ray' },
   breakGlassPrincipal: {
     default: '',
     env: 'CROSSFADE_BREAK_GLASS_PRINCIPAL',
@@ -139,15 +150,16 @@ module.exports.PARAMETERS = {
     meaning: 'ARN of the AppConfig agent layer; empty: the pinned one of the region',
   },
   reservedControl: {
-    default: '5',
+    default: '0',
     env: 'CROSSFADE_RESERVED_CONTROL',
-    meaning: 'reserved concurrency; 0: not reserved. Lambda keeps 100 of an account unreserved',
+    meaning:
+      'reserved concurrency; 0: not reserved. Lambda keeps 100 of an account unreserved, and a new account may have 10 in all',
   },
-  reservedTick: { default: '1', env: 'CROSSFADE_RESERVED_TICK', meaning: 'the same' },
-  reservedRelay: { default: '1', env: 'CROSSFADE_RESERVED_RELAY', meaning: 'the same' },
-  reservedShadowWriter: { default: '10', env: 'CROSSFADE_RESERVED_SHADOW_WRITER', meaning: 'the same' },
-  reservedBackfill: { default: '1', env: 'CROSSFADE_RESERVED_BACKFILL', meaning: 'the same' },
-  reservedVerify: { default: '1', env: 'CROSSFADE_RESERVED_VERIFY', meaning: 'the same' },
+  reservedTick: { default: '0', env: 'CROSSFADE_RESERVED_TICK', meaning: 'the same' },
+  reservedRelay: { default: '0', env: 'CROSSFADE_RESERVED_RELAY', meaning: 'the same' },
+  reservedShadowWriter: { default: '0', env: 'CROSSFADE_RESERVED_SHADOW_WRITER', meaning: 'the same' },
+  reservedBackfill: { default: '0', env: 'CROSSFADE_RESERVED_BACKFILL', meaning: 'the same' },
+  reservedVerify: { default: '0', env: 'CROSSFADE_RESERVED_VERIFY', meaning: 'the same' },
   owner: { default: 'crossfade', env: 'CROSSFADE_OWNER', meaning: 'tag of every resource' },
   dataClass: { default: 'internal', env: 'CROSSFADE_DATA_CLASS', meaning: 'tag of every resource' },
   logLevel: { default: 'info', env: 'CROSSFADE_LOG_LEVEL', meaning: 'debug, info, warn, error or silent' },

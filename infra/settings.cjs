@@ -41,6 +41,9 @@ const APPCONFIG_LAYERS = {
   'sa-east-1': '000010852771:layer:AWS-AppConfig-Extension-Arm64:215',
 };
 
+/** Regions where CloudFormation has no AWS::Budgets::Budget. */
+const WITHOUT_BUDGETS = ['eu-north-1', 'eu-south-1', 'eu-central-2'];
+
 module.exports = async ({ resolveVariable }) => {
   const stage = await resolveVariable('sls:stage');
   const region = await resolveVariable('self:provider.region');
@@ -64,6 +67,9 @@ function localSettings() {
   return {
     ...withDefaults({ ownerDatabaseUrl: environment.CROSSFADE_OWNER_DATABASE_URL }),
     region: 'eu-central-1',
+    protectTables: false,
+    tracing: false,
+    budgets: 'known',
     environment,
     vpc: null,
     tickVpc: null,
@@ -265,6 +271,9 @@ function awsSettings(stage, region, values) {
   return {
     ...withDefaults(values),
     region,
+    protectTables: isTrue('protectTables', values),
+    tracing: isTrue('tracing', values),
+    budgets: WITHOUT_BUDGETS.includes(region) ? 'unknown' : 'known',
     environment: {
       ...commonEnvironment(stage),
       CROSSFADE_PROFILE: 'aws',
@@ -333,6 +342,11 @@ function pinnedLayer(region) {
 function tokenHeader(name) {
   if (['Authorization', 'X-Crossfade-Authorization'].includes(name)) return name;
   throw new Error(`Parameter gatewayTokenHeader '${name}' is neither Authorization nor X-Crossfade-Authorization.`);
+}
+
+function isTrue(name, { [name]: text }) {
+  if (['true', 'false'].includes(text)) return text === 'true';
+  throw new Error(`Parameter ${name} '${text}' is neither true nor false.`);
 }
 
 /** Lambda reads 0 as "never run"; here it means that nothing is reserved. */

@@ -72,7 +72,7 @@ export type Workspace = {
   directory: string;
   /** Runs the framework; rejects with its output when it fails. */
   serverless(words: readonly string[]): Promise<string>;
-  package(stage: string, parameters: Readonly<Record<string, string>>): Promise<Packaged>;
+  package(stage: string, parameters: Readonly<Record<string, string>>, region?: string): Promise<Packaged>;
   remove(): void;
 };
 
@@ -95,8 +95,11 @@ export function workspace(): Workspace {
   return {
     directory,
     serverless,
-    package: async (stage, parameters) => {
-      const given = Object.entries(parameters).map(([name, value]) => `--param=${name}=${value}`);
+    package: async (stage, parameters, region) => {
+      const given = [
+        ...Object.entries(parameters).map(([name, value]) => `--param=${name}=${value}`),
+        ...(region ? [`--region=${region}`] : []),
+      ];
       const kept = join(
         tmpdir(),
         `crossfade-packaged-${process.getuid?.() ?? 0}-${digest(directory, [stage, ...given])}.json`,

@@ -115,7 +115,6 @@ export const ROUTE_SCOPES: Readonly<Record<string, string | null>> = {
 /** Every statement that may hold a pattern: Sid → what its patterned resources look like. */
 const PATTERNS_ALLOWED: Readonly<Record<string, RegExp>> = {
   Log: /log-group:\/aws\/lambda\/crossfade-prod-[a-z-]+:\*"\}$/,
-  Trace: /^"\*"$/,
   NetworkInterfaces: /^"\*"$/,
   ListStreams: /:table\/crossfade-prod-changes\/stream\/\*"\}$/,
   SeeDeployedFlags: /\/(deployment|hostedconfigurationversion)\/\*"\}$/,
@@ -334,7 +333,7 @@ export const ACCESS_RULES: readonly Rule[] = [
     says: 'route reads flags and nothing else',
     wrong: (it) =>
       statements(it)
-        .filter(({ role, Sid }) => role === 'RouteRole' && !['Log', 'Trace', 'ReadFlags'].includes(Sid ?? ''))
+        .filter(({ role, Sid }) => role === 'RouteRole' && !['Log', 'ReadFlags'].includes(Sid ?? ''))
         .map(({ Sid }) => String(Sid)),
     break: (it) => put(statementIn(it, 'RouteRole', 'ReadFlags'), 'Sid', 'More'),
   },
@@ -457,7 +456,10 @@ export const ACCESS_RULES: readonly Rule[] = [
     says: 'the key rotates and is kept',
     wrong: (it) => [
       ...differences(properties(it, 'DataKey'), { EnableKeyRotation: true }),
-      ...differences(it.resources.DataKey, { DeletionPolicy: 'Retain', UpdateReplacePolicy: 'Retain' }),
+      ...differences(it.resources.DataKey, {
+        DeletionPolicy: 'RetainExceptOnCreate',
+        UpdateReplacePolicy: 'Retain',
+      }),
     ],
     break: (it) => put(properties(it, 'DataKey'), 'EnableKeyRotation', false),
   },

@@ -23,7 +23,6 @@ import {
 
 const SCHEDULED = ['tick', 'relay', 'backfill', 'verify'];
 const WITH_DATABASE = ['control', 'dashboard', 'tick', 'relay', 'shadow-writer', 'backfill', 'verify'];
-const RESERVED = { control: 5, tick: 1, relay: 1, 'shadow-writer': 10, backfill: 1, verify: 1 };
 const DEAD_LETTERS = { 'Fn::GetAtt': ['DeadLetters', 'Arn'] };
 
 /** Alarm → the metric it watches. The list is that of "alarms to ship"; cost and break-glass are a budget and a rule. */
@@ -167,24 +166,24 @@ export const PLATFORM_RULES: readonly Rule[] = [
   },
   {
     area: 'concurrency',
-    says: 'instances are reserved for control and for what changes data',
+    says: 'nothing is reserved unless it is asked for: a new account has 10 instances, and none to give away',
     wrong: (it) =>
       FUNCTIONS.flatMap((name) =>
-        differences(functionOf(it, name), { ReservedConcurrentExecutions: (RESERVED as Json)[name] }, `${name}: `),
+        differences(functionOf(it, name), { ReservedConcurrentExecutions: undefined }, `${name}: `),
       ),
-    break: (it) => put(functionOf(it, 'control'), 'ReservedConcurrentExecutions', undefined),
+    break: (it) => put(functionOf(it, 'control'), 'ReservedConcurrentExecutions', 5),
   },
   {
     area: 'tables',
-    says: 'both can be restored, are encrypted with the key, and cannot be deleted by accident',
+    says: 'both can be restored, are encrypted with the key, and are kept when the stack goes, unless a first deployment failed',
     wrong: (it) =>
       ['StateTable', 'ChangesTable'].flatMap((id) =>
         differences(
           it.resources[id],
           {
-            DeletionPolicy: 'Retain',
+            DeletionPolicy: 'RetainExceptOnCreate',
             UpdateReplacePolicy: 'Retain',
-            'Properties.DeletionProtectionEnabled': true,
+            'Properties.DeletionProtectionEnabled': false,
             'Properties.PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled': true,
             'Properties.SSESpecification': {
               SSEEnabled: true,
@@ -195,7 +194,8 @@ export const PLATFORM_RULES: readonly Rule[] = [
           `${id}: `,
         ),
       ),
-    break: (it) => put(it.resources.StateTable, 'DeletionPolicy', 'Delete'),
+    // With this alone a second try would find the name taken.
+    break: (it) => put(it.resources.StateTable, 'DeletionPolicy', 'Retain'),
   },
   {
     area: 'tables',
@@ -254,15 +254,21 @@ export const PLATFORM_RULES: readonly Rule[] = [
   },
   {
     area: 'watch',
-    says: 'logs are JSON and kept for 30 days; functions are traced',
+    says: 'logs are JSON and kept for 30 days; functions are traced only where that is asked for',
     wrong: (it) => [
       ...FUNCTIONS.flatMap((name) =>
         differences(
           functionOf(it, name),
-          { 'LoggingConfig.LogFormat': 'JSON', 'TracingConfig.Mode': 'Active' },
+          { 'LoggingConfig.LogFormat': 'JSON', 'TracingConfig.Mode': undefined },
           `${name}: `,
         ),
       ),
+      ...differences(it.resources.Trace, {
+        Condition: 'Traced',
+        'Properties.Roles': FUNCTIONS.map((name) => (functionOf(it, name).Role as Json)['Fn::GetAtt']).map((role) => ({
+          Ref: (role as string[])[0],
+        })),
+      }),
       ...ofType(it, 'AWS::Logs::LogGroup').flatMap(([id, { Properties }]) =>
         differences(Properties, { RetentionInDays: 30 }, `${id}: `),
       ),

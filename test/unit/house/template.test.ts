@@ -33,6 +33,14 @@ for (const { area, says, wrong, break: damage } of [...ACCESS_RULES, ...PLATFORM
 }
 
 describe('stages', () => {
+  it('packages for a region without budgets, traced, with protected tables', async () => {
+    const asked = { ...PARAMETERS, tracing: 'true', protectTables: 'true' };
+    const { resources } = await service.package('north', asked, 'eu-north-1');
+    expect(Object.values(resources).filter(({ Type }) => Type === 'AWS::Budgets::Budget')).toEqual([]);
+    expect(resources.TickLambdaFunction?.Properties.TracingConfig).toEqual({ Mode: 'Active' });
+    expect(resources.StateTable?.Properties.DeletionProtectionEnabled).toBe(true);
+  });
+
   it('the local stage packages without parameters, and its functions use the servers of this machine', () => {
     const variables = local.resources.TickLambdaFunction?.Properties.Environment as {
       Variables: Record<string, string>;
@@ -79,6 +87,16 @@ describe('settings', () => {
     await expect(resolved({ ...PARAMETERS, gatewayTokenHeader: 'Cookie' })).rejects.toThrow(
       /neither Authorization nor/,
     );
+  });
+
+  it('leaves the budget out of the template in regions whose CloudFormation refuses it', async () => {
+    expect(await resolved({ ...PARAMETERS, region: 'eu-north-1' })).toMatchObject({ budgets: 'unknown' });
+    expect(await resolved(PARAMETERS)).toMatchObject({ budgets: 'known' });
+  });
+
+  it.each(['protectTables', 'tracing'])('takes true and false for %s, and nothing else', async (name) => {
+    expect(await resolved({ ...PARAMETERS, [name]: 'true' })).toMatchObject({ [name]: true });
+    await expect(resolved({ ...PARAMETERS, [name]: 'yes' })).rejects.toThrow(`Parameter ${name} 'yes' is neither`);
   });
 
   it.each(['-1', '1.5', 'many'])('refuses %s as a reservation', async (reservedTick) => {
