@@ -4,9 +4,6 @@ import type { Draft } from '../../adapters/postgres/drafting/drafting.ts';
 import type { ColumnSource } from '../../core/cutover/table-declaration.ts';
 import { grantStatements, tableStatements } from '../../core/table/draft/shadow-ddl.ts';
 
-/** What the declaration imports. */
-const DEFINE = 'crossfade-cutover/define';
-
 /** @param alter as it was typed */
 export function ddlFile(id: string, draft: Draft, alter: string): string {
   const { table, owner, readers } = draft;
@@ -31,7 +28,14 @@ export function ddlFile(id: string, draft: Draft, alter: string): string {
 
 /** The whole of a configuration with this one cutover. */
 export const configurationFile = (id: string, draft: Draft): string =>
-  `import { defineCutovers } from '${DEFINE}';\n\nexport default defineCutovers([\n${declaration(id, draft)}\n]);\n`;
+  [
+    "import { defineCutovers } from 'crossfade-cutover/define';",
+    '',
+    'export default defineCutovers([',
+    declaration(id, draft),
+    ']);',
+    '',
+  ].join('\n');
 
 /** One entry of the list that `defineCutovers` takes. */
 export function declaration(id: string, { primary, shadow, columns }: Draft): string {
