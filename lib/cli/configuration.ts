@@ -12,6 +12,7 @@ import { type CutoverInput, defineCutovers } from '../define/cutovers.ts';
 import { packageRoot } from './package-root.ts';
 
 const NAMES = ['ts', 'mts', 'js', 'mjs'].map((extension) => `crossfade.config.${extension}`);
+export const NEW_CONFIGURATION = 'crossfade.config.ts';
 /** Of the checkout: what its functions are built with. */
 const OWN = join('infra', 'cutovers.ts');
 
@@ -29,11 +30,15 @@ export function findConfiguration(named: string | undefined, from: string, own =
     if (existsSync(file)) return file;
     throw missing(`The configuration ${file} does not exist.`);
   }
-  const folders = foldersFrom(from);
-  const files = folders.flatMap((folder) => NAMES.map((name) => join(folder, name)));
-  const found = files.find((file) => existsSync(file)) ?? (existsSync(own) ? own : undefined);
+  const found = nearestConfiguration(from) ?? (existsSync(own) ? own : undefined);
   if (found !== undefined) return found;
-  throw missing(`There is no ${NAMES[0]} (.mts, .js, .mjs) in ${folders[0]}, and none above it.`);
+  throw missing(`There is no ${NEW_CONFIGURATION} (.mts, .js, .mjs) in ${from}, and none above it.`);
+}
+
+/** The user's own: the first one in a directory or above it, up to the top of the repository. */
+export function nearestConfiguration(from: string): string | undefined {
+  const files = foldersFrom(from).flatMap((folder) => NAMES.map((name) => join(folder, name)));
+  return files.find((file) => existsSync(file));
 }
 
 /** A directory and those above it, up to the one that holds the repository. */

@@ -47,6 +47,9 @@ export type Options = {
   scan?: number;
   seconds?: number;
   cutover?: string;
+  table?: string;
+  alter?: string;
+  partitionBy?: string;
 };
 
 export type Context = { io: Io; options: Options; args: readonly (string | undefined)[] };

@@ -11,6 +11,8 @@ export type Io = {
   stderr(text: string): void;
   stdin: AsyncIterable<Uint8Array | string>;
   env: Readonly<Record<string, string | undefined>>;
+  /** In which the command was given. */
+  directory: string;
   /** A person reads the output and can type an answer. */
   interactive: boolean;
   /** Standard output is a terminal: it may be coloured and redrawn. */
@@ -39,6 +41,7 @@ export function processIo(signal: AbortSignal): Io {
     stderr: (text) => void process.stderr.write(text),
     stdin: process.stdin,
     env,
+    directory: process.cwd(),
     interactive: terminal && process.stdin.isTTY === true,
     terminal,
     width: Math.max(40, Math.min(MAX_WIDTH, process.stdout.columns || MAX_WIDTH)),

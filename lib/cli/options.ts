@@ -4,6 +4,10 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { didYouMean } from '../core/base/nearest.ts';
 import { OLD_COMMANDS } from '../core/base/old-names.ts';
 import { BUILT_IN_PLAN_NAMES } from '../core/cutover/plan.ts';
+import type { Action } from './context.ts';
+
+/** Adds a command to the program. */
+export type Add = (usage: string, description: string, action: Action) => Command;
 
 export const hours = () => new Option('--hours <number>', 'how far back').argParser(hourCount).default(24);
 export const reason = () => new Option('--reason <text>', 'why; it is audited with your name');

@@ -6,16 +6,12 @@ import { adopt } from './commands/adopt.ts';
 import { ack, alerts } from './commands/alerts.ts';
 import { describeApi } from './commands/api.ts';
 import { bucket } from './commands/bucket.ts';
-import { dev } from './commands/dev.ts';
-import { doctor } from './commands/doctor.ts';
 import { experiment } from './commands/experiment.ts';
 import { forwards } from './commands/forwards.ts';
 import { health, inspect, progress } from './commands/inspect.ts';
 import { explain, history, preview, repair, verify } from './commands/look.ts';
-import { migrate } from './commands/migrate.ts';
 import { open } from './commands/open.ts';
 import { operateAction } from './commands/operate.ts';
-import { packageStack } from './commands/package.ts';
 import { phase, phases } from './commands/phases.ts';
 import { policy } from './commands/policy.ts';
 import { readOnly } from './commands/read-only.ts';
@@ -31,9 +27,8 @@ import { token } from './commands/token.ts';
 import type { Action } from './context.ts';
 import { EXAMPLES } from './help.ts';
 import {
-  configuration,
+  type Add,
   confirmed,
-  databaseUrl,
   forced,
   hours,
   limit,
@@ -50,6 +45,7 @@ import {
   withOldName,
   writing,
 } from './options.ts';
+import { addSetUp } from './program-set-up.ts';
 import { MAX_WIDTH } from './text.ts';
 
 export type Perform = (action: Action, command: Command) => Promise<void>;
@@ -77,33 +73,13 @@ export function buildProgram(version: string, perform: Perform, output: { width:
     const command = withOldName(program.command(usage)).description(description);
     return command.action(() => perform(action, command));
   };
-  addLocal(program, add);
+  addSetUp(program, add);
   addLooking(program, add);
   addMoving(program, add);
   addPhases(program, add);
   addSystem(program, add);
   addTools(program, add);
   return program;
-}
-
-type Add = (usage: string, description: string, action: Action) => Command;
-
-function addLocal(program: Command, add: Add): void {
-  program.commandsGroup('Set up:');
-  add('dev', 'serve your own database and configuration on this machine', dev)
-    .option('--database-url <url>', 'postgres://… of a role that owns the tables')
-    .addOption(configuration())
-    .option('--speed <factor>', 'minutes of Crossfade per real minute', positive)
-    .option('--port <number>', 'first of the seven ports that are used (3000)', port);
-  add('migrate', 'install or update the schema crossfade in the database', migrate).addOption(databaseUrl());
-  add(
-    'doctor [cutover]',
-    'check this machine, the API and the database, and the tables of a cutover, with a remedy for each finding',
-    doctor,
-  ).addOption(databaseUrl());
-  add('package <directory>', 'write what is deployed, with your configuration', packageStack).addOption(
-    configuration(),
-  );
 }
 
 function addLooking(program: Command, add: Add): void {

@@ -2,10 +2,8 @@
 
 import { join } from 'node:path';
 import type { PgConnection } from '../../adapters/postgres/connection/connection.ts';
-import { CrossfadeError } from '../../core/base/errors.ts';
-import { portFrom } from '../connection.ts';
 import type { Context, Outcome } from '../context.ts';
-import { addressOf, openDatabase } from '../database.ts';
+import { addressOf, openDatabase, ownerUrl } from '../database.ts';
 import { packageRoot } from '../package-root.ts';
 
 /** The migrations grant to this role what the functions call. */
@@ -39,15 +37,4 @@ const MISSING_ROLE = `There is no role ${RUNTIME_ROLE}, so nothing was granted: 
 async function roleExists(owner: PgConnection): Promise<boolean> {
   const rows = await owner.call(`SELECT FROM pg_catalog.pg_roles WHERE rolname = '${RUNTIME_ROLE}'`);
   return rows.length > 0;
-}
-
-function ownerUrl({ io, options }: Context): string {
-  const port = options.port ?? portFrom(io.env.CROSSFADE_PORT);
-  const url =
-    options.databaseUrl ?? io.env.CROSSFADE_OWNER_DATABASE_URL ?? io.readSettings(port)?.ownerDatabaseUrl ?? '';
-  if (url !== '') return url;
-  throw new CrossfadeError(
-    'invalid_input',
-    `No database is named. Give the owner's URL with --database-url or CROSSFADE_OWNER_DATABASE_URL; no local stack runs on port ${port} either.`,
-  );
 }

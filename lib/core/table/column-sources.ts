@@ -24,9 +24,13 @@ export function unknownNames({ primary, shadow, declaration }: DeclaredTables): 
   return problems;
 }
 
+/** What is declared of a column. Its name may be one that every object has: `constructor`. */
+export const declaredOf = <T>(declared: Readonly<Record<string, T>> | undefined, column: string): T | undefined =>
+  declared !== undefined && Object.hasOwn(declared, column) ? declared[column] : undefined;
+
 /** Where a column of the shadow comes from; a column of the same name needs no entry. */
 export function sourceOf({ primary, declaration }: Omit<DeclaredTables, 'shadow'>, name: string): ColumnSource | null {
-  const declared = declaration.columns?.[name];
+  const declared = declaredOf(declaration.columns, name);
   if (declared) return declared;
   return columnOf(primary, name) ? { from: name } : null;
 }

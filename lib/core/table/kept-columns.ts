@@ -4,7 +4,7 @@
  */
 
 import { backOf, unbounded } from './casts.ts';
-import { type DeclaredTables, returns } from './column-sources.ts';
+import { type DeclaredTables, declaredOf, returns } from './column-sources.ts';
 import type { KeptColumn, KeptInput } from './mapping.ts';
 import { baseType, columnOf, type TableShape } from './shape.ts';
 
@@ -21,7 +21,7 @@ export function computedUntilPromotion({ shadow, declaration }: Omit<DeclaredTab
 export function inputsOf(tables: DeclaredTables): KeptInput[] {
   const { primary, declaration } = tables;
   return [...returns(tables)].flatMap(([name, back]) => {
-    const declared = declaration.reverse?.[name];
+    const declared = declaredOf(declaration.reverse, name);
     const target = columnOf(primary, name);
     if (!target || (declared && 'sql' in declared)) return [];
     return [{ name, from: back.name, sql: backOf(back, unbounded(target)), isCast: back.type !== target.type }];

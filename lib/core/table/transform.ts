@@ -10,6 +10,7 @@ import {
   type ColumnPreview,
   columnPreviews,
   type DeclaredTables,
+  declaredOf,
   returns,
   sourceOf,
   unknownNames,
@@ -122,7 +123,7 @@ function compileReverse(tables: DeclaredTables, problems: string[]): Mapping | n
   for (const target of primary.columns) {
     const pair = key.find((one) => one.target.name === target.name);
     const isCompared = !pair || !sameKeys(pair);
-    const declared = declaration.reverse?.[target.name];
+    const declared = declaredOf(declaration.reverse, target.name);
     const back = backs.get(target.name);
     if (target.generated) continue;
     if (declared && 'sql' in declared) {

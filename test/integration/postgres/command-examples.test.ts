@@ -5,6 +5,9 @@
  *   npx vitest run --project postgres test/integration/postgres/command-examples.test.ts -u && npm run docs
  */
 
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { customerCutover } from '../../../infra/examples/chinook/cutover.ts';
 import { aidisCrossing, type Crossing } from '../../helpers/aidis.ts';
@@ -56,6 +59,17 @@ describe('the examples of the page of commands', () => {
     });
     const shown = MACHINE.reduce((text, [ours, theirs]) => text.replace(ours, theirs), out);
     await expect(shownAs(words, shown)).toMatchFileSnapshot(exampleFile({ words }));
+  });
+
+  it('init', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'crossfade-init-'));
+    try {
+      const words = ['init', '--table', 'public.invoice', '--alter', 'ALTER COLUMN invoice_id TYPE bigint'];
+      const { out } = await cli([...words, '--database-url', db.url], { directory });
+      await expect(shownAs(words, out)).toMatchFileSnapshot(exampleFile({ words }));
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 
   it('migrate, into an empty database and again', async () => {

@@ -334,7 +334,7 @@ const PACKAGES: readonly [package_: RegExp, files: RegExp][] = [
   [/^aws-lambda$/, /^functions\//],
   [/^commander$/, /^(lib\/cli\/|infra\/docs\/commands\.ts$)/],
   // Loads the configuration of a user, which may be TypeScript.
-  [/^(jiti|crossfade-cutover)$/, /^lib\/cli\/configuration\.ts$/],
+  [/^(jiti|crossfade-cutover)$/, /^lib\/cli\/(configuration|init\/files)\.ts$/],
   [/^(@clack\/prompts|string-width)$/, /^lib\/cli\//],
   [/^@openfeature\/server-sdk$/, /^lib\/client\//],
   [/^(preact|uplot)$/, /^lib\/dashboard\/browser\//],

@@ -104,6 +104,13 @@ describe('forward', () => {
     expect(written(forward).organisation).toContain('"company"');
   });
 
+  it.each(['constructor', 'toString', '__proto__'])('takes a column called %s from its own name', (name) => {
+    const [primary, shadow] = [PRIMARY, SHADOW].map((one) => table(one.name, [...one.columns, column(name, 'text')]));
+    const { forward, reverse } = compiled(primary, shadow, { reverse: {} });
+    for (const mapping of [forward, reverse])
+      expect(mapping.written).toContainEqual({ target: name, sql: `p."${name}"`, insertOnly: false });
+  });
+
   it('compares generated columns that have an expression, and no added one', () => {
     expect(compared(forward)).toEqual(['name', 'organisation', 'shout']);
   });

@@ -4,6 +4,7 @@
  */
 
 import { isCrossfadeError } from '../../../core/base/errors.ts';
+import { declaredOf } from '../../../core/table/column-sources.ts';
 import type { Mapping } from '../../../core/table/mapping.ts';
 import { promotionOf } from '../../../core/table/promotion/prepare.ts';
 import { revertOf } from '../../../core/table/promotion/prepare-back.ts';
@@ -110,9 +111,10 @@ function uncovered(
   const isCovered = (name: string) =>
     inUse === 'primary'
       ? columns.some(({ source }) => source === name) ||
-        table.reverse?.[name] !== undefined ||
+        declaredOf(table.reverse, name) !== undefined ||
         Object.values(table.columns ?? {}).some((source) => 'sql' in source && source.sql.includes(name))
-      : table.columns?.[name] !== undefined || columns.some(({ shadow, source }) => shadow === name && source !== '');
+      : declaredOf(table.columns, name) !== undefined ||
+        columns.some(({ shadow, source }) => shadow === name && source !== '');
   return added
     .filter(({ side, name }) => side === inUse && !isCovered(name))
     .map(({ name }) => `column '${name}' is only in the table in use: add it to the other one, or declare it`);

@@ -166,7 +166,7 @@ export function postgresConnection(options: ConnectionOptions): PgConnection {
   };
 }
 
-const head = (deadlineMs: number, { settings, readOnly }: CallOptions) =>
+export const head = (deadlineMs: number, { settings, readOnly }: CallOptions) =>
   transactionHead({ statement_timeout: limitOf(deadlineMs), ...settings }, readOnly);
 
 /** What pg_stat_activity and the server's log show first: they keep the beginning of a message. Without its values. */
@@ -189,7 +189,7 @@ function demandOne(statement: string, target: string): void {
 }
 
 /** The statement with its values as text literals, each typed, so that no other meaning can be found for one. */
-function withValues(statement: string, parameters: readonly Parameter[]): string {
+export function withValues(statement: string, parameters: readonly Parameter[]): string {
   if (parameters.length === 0) return statement;
   return statement.replace(/\$(\d+)/g, (place, number: string) => {
     const value = parameters[Number(number) - 1];
@@ -247,7 +247,7 @@ function clientHolder(options: ConnectionOptions) {
 }
 
 /** The driver gets what the address means, and not its text: it would send what it does not know to the server. */
-function connect({ url, trust, password: changing }: ConnectionOptions, password: () => string): postgres.Sql {
+export function connect({ url, trust, password: changing }: ConnectionOptions, password: () => string): postgres.Sql {
   const address = parseAddress(url);
   const [{ host, port }] = address.hosts as [{ host: string; port: number }];
   const several = address.hosts.length > 1;

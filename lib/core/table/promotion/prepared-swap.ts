@@ -1,6 +1,7 @@
 /** What a prepared swap is, and the pieces that both directions share. */
 
 import type { TableDeclaration } from '../../cutover/table-declaration.ts';
+import { declaredOf } from '../column-sources.ts';
 import type { Mapping } from '../mapping.ts';
 import { moveFunctions, moveStatistics } from './bodies.ts';
 import type { ComputedColumn } from './computed-columns.ts';
@@ -135,7 +136,7 @@ export function columnsOf({ primary, shadow }: Dependents, declaration: TableDec
   const columns = new Map<string, string>();
   const known = new Set(primary.columns.map(({ name }) => name));
   for (const { name } of shadow.columns) {
-    const declared = declaration.columns?.[name];
+    const declared = declaredOf(declaration.columns, name);
     const source = declared === undefined ? name : 'from' in declared ? declared.from : null;
     if (source !== null && known.has(source) && !columns.has(source)) columns.set(source, name);
   }

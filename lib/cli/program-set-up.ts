@@ -1,0 +1,35 @@
+/** Commands that come before the first cutover. */
+
+import type { Command } from 'commander';
+import { dev } from './commands/dev.ts';
+import { doctor } from './commands/doctor.ts';
+import { init } from './commands/init.ts';
+import { migrate } from './commands/migrate.ts';
+import { packageStack } from './commands/package.ts';
+import { type Add, configuration, databaseUrl, port, positive } from './options.ts';
+
+export function addSetUp(program: Command, add: Add): void {
+  program.commandsGroup('Set up:');
+  add('init', 'draft the new table and the declaration of a table, with what is left to do', init)
+    .requiredOption('--table <schema.name>', 'the table that is to move, as the catalog spells it')
+    .option(
+      '--alter <actions>',
+      "what is to change, as of ALTER TABLE: 'ALTER COLUMN id TYPE bigint, ADD COLUMN note text'",
+    )
+    .option('--partition-by <clause>', 'is refused: partitioned tables cannot cross over yet')
+    .addOption(databaseUrl());
+  add('dev', 'serve your own database and configuration on this machine', dev)
+    .option('--database-url <url>', 'postgres://… of a role that owns the tables')
+    .addOption(configuration())
+    .option('--speed <factor>', 'minutes of Crossfade per real minute', positive)
+    .option('--port <number>', 'first of the seven ports that are used (3000)', port);
+  add('migrate', 'install or update the schema crossfade in the database', migrate).addOption(databaseUrl());
+  add(
+    'doctor [cutover]',
+    'check this machine, the API and the database, and the tables of a cutover, with a remedy for each finding',
+    doctor,
+  ).addOption(databaseUrl());
+  add('package <directory>', 'write what is deployed, with your configuration', packageStack).addOption(
+    configuration(),
+  );
+}
