@@ -328,7 +328,7 @@ export const PLATFORM_RULES: readonly Rule[] = [
           !['owner', 'data-class'].every((key) => (functionOf(it, name).Tags as Json[]).some((tag) => tag.Key === key)),
       ),
       ...Object.keys(it.outputs).filter(
-        (name) => !['ServerlessDeploymentBucketName', 'HttpApiId', 'HttpApiUrl'].includes(name),
+        (name) => !['ServerlessDeploymentBucketName', 'HttpApiId', 'HttpApiUrl', 'GatewayStreamUrl'].includes(name),
       ),
     ],
     break: (it) => put(it.outputs, 'DatabaseUrl', { Value: 'postgres://…' }),
