@@ -33,6 +33,7 @@ import { type ForwardMark, proxyWrite } from '../lib/flows/forwards/write-both.t
 import { PATH } from '../lib/schemas/path.ts';
 import { callerToken } from './http/event.ts';
 import { cutover, declared } from './http/parameters.ts';
+import { passedOn } from './http/passed-on.ts';
 import { type Reply, type Request, route } from './http/route.ts';
 import { httpHandler } from './middleware.ts';
 
@@ -79,7 +80,10 @@ async function pass(composition: Composition, request: Passed): Promise<Reply> {
     const answer = read
       ? await proxyRead(ports, declaration, { ...decision, mayFallBack: !decision.shadowIsPrimary }, routed)
       : await proxyWrite(ports, declaration, decision, routed);
-    return replyOf(declaration, answer, correlated, decision.sharePpm);
+    const reply = replyOf(declaration, answer, correlated, decision.sharePpm);
+    const { rest } = answer;
+    if (!rest) return reply;
+    return { ...reply, rest: { parts: passedOn(ports, { ...answer, rest }, request.deadlineMs), leave: rest.leave } };
   } finally {
     await noted;
     await instance.outcomes.flushIfDue();
@@ -102,7 +106,7 @@ async function passOptions(composition: ApiComposition, request: Options): Promi
   takeFromLimit(instanceOf(composition), declaration, actor, composition);
   if (preflight && cors !== 'upstream') return { status: 204, text: '', headers: preflightAnswer(cors, event.headers) };
   const headers = preflight ? preflightHeaders(event.headers) : passedHeaders(declaration, event.headers);
-  const { body, ...asked } = proxiedRequest(composition, declaration, request, headers);
+  const { body, streamed: _, ...asked } = proxiedRequest(composition, declaration, request, headers);
   const router = await composition.router();
   await router.refresh();
   const { shadowIsPrimary, sharePpm } = router.route(declaration.id, { operation: 'write' });
@@ -154,7 +158,7 @@ function instanceOf(composition: Composition): Instance {
 function proxiedRequest(
   composition: Composition,
   declaration: ServiceDeclaration,
-  { event, deadlineMs }: Pick<Passed, 'event' | 'deadlineMs'>,
+  { event, deadlineMs, streamed }: Pick<Passed, 'event' | 'deadlineMs' | 'streamed'>,
   headers: ProxiedRequest['headers'],
 ): ProxiedRequest {
   const routed = `/gateway/${declaration.id}/`;
@@ -177,6 +181,7 @@ function proxiedRequest(
     headers: withProxyHeaders(headers, declaration.id, own),
     body,
     deadlineMs,
+    streamed,
   };
 }
 

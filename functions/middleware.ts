@@ -19,6 +19,7 @@ import {
 import { readJsonBody } from '../lib/schemas/json-body.ts';
 import { answerFor, callerToken, type HttpAnswer, type HttpEvent, readEvent } from './http/event.ts';
 import type { Reply, Route, Served } from './http/route.ts';
+import { streamedAnswer } from './http/streamed-answer.ts';
 
 const SECURITY_HEADERS = {
   'cache-control': 'no-store',
@@ -30,6 +31,29 @@ const ANSWER_MARGIN_MS = 250;
 
 /** A Lambda handler for the given routes. `compose` runs once per instance, at the first request. */
 export function httpHandler<C extends Served>(compose: () => C, routes: readonly Route<C>[]) {
+  const { answer, refuse } = answering(compose, routes, false);
+  return middy<object, object>()
+    .use({
+      onError: (request) => {
+        request.response = answerFor(request.event, refuse(request.error));
+      },
+    })
+    .handler(async (given, context) => answerFor(given, await answer(given, context)));
+}
+
+/** The same behind a Function URL that streams: the caller gets a long answer bit by bit. */
+export function streamedHandler<C extends Served>(compose: () => C, routes: readonly Route<C>[]) {
+  const { answer, refuse } = answering(compose, routes, true);
+  return middy<object, object>({ streamifyResponse: true })
+    .use({
+      onError: (request) => {
+        request.response = streamedAnswer(refuse(request.error));
+      },
+    })
+    .handler(async (given, context) => streamedAnswer(await answer(given, context)));
+}
+
+function answering<C extends Served>(compose: () => C, routes: readonly Route<C>[], streamed: boolean) {
   let composition: C | undefined;
   const ready = () => {
     composition ??= compose();
@@ -45,24 +69,19 @@ export function httpHandler<C extends Served>(compose: () => C, routes: readonly
       method: route.method,
       path: route.path,
       handler: (event: unknown, context: Context) => {
-        const made = ready();
-        return serve(made, route, event as HttpEvent, context).catch((error) => refuse(error, route.json === false));
+        const call = { event: event as HttpEvent, context, streamed };
+        return serve(ready(), route, call).catch((error) => refuse(error, route.json === false));
       },
     })),
     notFoundResponse: ({ method, path }) => {
       throw noRoute(routes, method, path);
     },
   });
-  return middy<object, object>()
-    .use({
-      onError: (request) => {
-        request.response = answerFor(request.event, refuse(request.error));
-      },
-    })
-    .handler(async (given, context) => {
-      noteInvocation(context);
-      return answerFor(given, await routed(readEvent(given) as never, context));
-    });
+  const answer = async (given: object, context: Context): Promise<HttpAnswer> => {
+    noteInvocation(context);
+    return routed(readEvent(given) as never, context);
+  };
+  return { answer, refuse };
 }
 
 /** A path that is served with other methods is not unknown. */
@@ -85,8 +104,7 @@ const patternOf = (path: string) =>
 async function serve<C extends Served>(
   composition: C,
   route: Route<C>,
-  event: HttpEvent,
-  context: Context,
+  { event, context, streamed }: { event: HttpEvent; context: Context; streamed: boolean },
 ): Promise<HttpAnswer> {
   const header = (name: string) => event.headers[name.toLowerCase()];
   const token = route.json === false ? callerToken(event) : header('authorization');
@@ -95,6 +113,7 @@ async function serve<C extends Served>(
     event,
     actor,
     header,
+    streamed,
     json: route.json === false ? undefined : readJsonBody(event),
     deadlineMs: composition.ports.clock.monotonicMs() + context.getRemainingTimeInMillis() - ANSWER_MARGIN_MS,
   });
@@ -111,6 +130,7 @@ function respond(reply: Reply, added: Readonly<Record<string, string>>): HttpAns
       headers,
       body: Buffer.from(reply.bytes).toString('base64'),
       isBase64Encoded: true,
+      ...(reply.rest ? { rest: reply.rest } : {}),
       ...(reply.cookies && reply.cookies.length > 0 ? { cookies: [...reply.cookies] } : {}),
     };
   }

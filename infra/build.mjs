@@ -38,6 +38,7 @@ const BUDGETS = {
   outcomes: 550,
   dashboard: 550,
   gateway: 550,
+  'gateway-stream': 550,
   'shadow-writer': 600,
   relay: 600,
   backfill: 600,

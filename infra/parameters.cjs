@@ -100,6 +100,12 @@ module.exports.PARAMETERS = {
     meaning:
       'header with the token of callers of the gateway; `X-Crossfade-Authorization` where a service gets `Authorization` (`gateway.authorization`)',
   },
+  gatewayUrl: {
+    default: 'false',
+    env: 'CROSSFADE_GATEWAY_URL',
+    meaning:
+      '`true` gives the gateway a Function URL, too, for answers that are long or come bit by bit; a token is needed there as well',
+  },
   alertWebhookUrl: {
     default: '',
     env: 'CROSSFADE_ALERT_WEBHOOK_URL',

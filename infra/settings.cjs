@@ -105,7 +105,7 @@ function localSettings() {
   };
 }
 
-/** Seven ports in a row, so that one number moves the whole stack. */
+/** The first of the ports in a row, so that one number moves the whole stack. */
 function portsFrom(base) {
   return {
     front: base,

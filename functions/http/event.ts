@@ -6,6 +6,7 @@
 import { STATUS_CODES } from 'node:http';
 import { CrossfadeError } from '../../lib/core/base/errors.ts';
 import { TOKEN_HEADER } from '../../lib/core/net/proxied-request.ts';
+import type { AnswerRest } from '../../lib/ports/upstream.ts';
 
 /** A request as every route gets it. */
 export type HttpEvent = {
@@ -31,6 +32,8 @@ export type HttpAnswer = {
   cookies?: string[];
   body: string;
   isBase64Encoded?: boolean;
+  /** What comes after the body: only for a front that takes it bit by bit. */
+  rest?: Pick<AnswerRest, 'parts' | 'leave'>;
 };
 
 type One = Readonly<Record<string, unknown>>;

@@ -8,6 +8,7 @@ import type { Method } from '@middy/http-router';
 import type { Scope } from '../../lib/adapters/http/token.ts';
 import type { ApiComposition } from '../../lib/compose/api.ts';
 import { OLD_PATHS, withOldFields } from '../../lib/core/base/old-names.ts';
+import type { AnswerRest } from '../../lib/ports/upstream.ts';
 import { HEADERS, type HeaderName, type HeaderValues } from '../../lib/schemas/headers.ts';
 import type { Input, Json } from '../../lib/schemas/input.ts';
 import type { Description } from '../../lib/schemas/openapi.ts';
@@ -33,13 +34,15 @@ type Received = {
   actor: string;
   /** On the monotonic clock: the handler must have answered by then. */
   deadlineMs: number;
+  /** True where the caller can be answered bit by bit. */
+  streamed: boolean;
   header(name: string): string | undefined;
   /** JSON body, checked for size, depth and form; undefined for a request without one. */
   json: unknown;
 };
 
 /** A request as its handler gets it. */
-export type Request<Params, Query, Body, Headers> = Pick<Received, 'event' | 'actor' | 'deadlineMs'> & {
+export type Request<Params, Query, Body, Headers> = Pick<Received, 'event' | 'actor' | 'deadlineMs' | 'streamed'> & {
   params: Params;
   query: Query;
   body: Body;
@@ -53,6 +56,8 @@ export type Reply = {
   body?: unknown;
   text?: string;
   bytes?: Uint8Array;
+  /** What comes after `bytes`; only of a request that is `streamed`. */
+  rest?: Pick<AnswerRest, 'parts' | 'leave'>;
   /** Set-Cookie headers, each on its own. */
   cookies?: readonly string[];
 };
@@ -94,7 +99,7 @@ export const routesOf =
     const { handle, ...description } = declared;
     return {
       ...description,
-      async serve(composition, { event, actor, deadlineMs, header, json }) {
+      async serve(composition, { event, actor, deadlineMs, streamed, header, json }) {
         const params = await foundIn(event, declared.params, composition);
         const query = declared.query?.read(event.queryStringParameters);
         const body = declared.body?.read(json);
@@ -105,6 +110,7 @@ export const routesOf =
           event,
           actor,
           deadlineMs,
+          streamed,
           params: params as ParameterValues<P>,
           query: query as Query,
           body: body as Body,

@@ -26,13 +26,30 @@ export async function startFunctions(options: {
     env: { ...options.environment, SLS_NOTIFICATIONS_MODE: 'off', FORCE_COLOR: '0' },
     logFile: options.logFile,
   });
-  await untilHealthy(server, options.apiUrl, options.logFile);
+  await untilAnswered(server, { url: `${options.apiUrl}/v1/health`, status: 200 }, options.logFile);
   return { invoke: (name, event) => invoke(options.lambdaUrl, name, event), stop: server.stop };
 }
 
-async function untilHealthy(server: Guarded, apiUrl: string, logFile: string): Promise<void> {
+/** The gateway as a Function URL brings it: its answers come bit by bit. @throws Error as above */
+export async function startStreams(options: {
+  root: string;
+  port: number;
+  environment: Readonly<Record<string, string>>;
+  logFile: string;
+}): Promise<{ url: string; stop(): Promise<void> }> {
+  const { root, port, environment: env, logFile } = options;
+  const words = [join(root, 'dist/local/main.mjs'), 'function-url', 'gateway-stream', '--port', String(port)];
+  const server = startGuarded(process.execPath, words, { cwd: root, env, logFile });
+  const url = `http://127.0.0.1:${port}`;
+  await untilAnswered(server, { url, status: 404 }, logFile);
+  return { url, stop: server.stop };
+}
+
+type Expected = { url: string; status: number };
+
+async function untilAnswered(server: Guarded, expected: Expected, logFile: string): Promise<void> {
   const deadline = Date.now() + READY_WITHIN_MS;
-  while (!(await isHealthy(apiUrl))) {
+  while (!(await answers(expected))) {
     if (server.ended() || Date.now() > deadline) {
       await server.stop();
       throw new Error(`The functions did not start. The whole log is in ${logFile}; its end:\n  ${server.output()}`);
@@ -41,11 +58,11 @@ async function untilHealthy(server: Guarded, apiUrl: string, logFile: string): P
   }
 }
 
-async function isHealthy(apiUrl: string): Promise<boolean> {
+async function answers({ url, status }: Expected): Promise<boolean> {
   try {
-    const response = await fetch(`${apiUrl}/v1/health`, { signal: AbortSignal.timeout(10_000) });
+    const response = await fetch(url, { signal: AbortSignal.timeout(10_000) });
     await response.arrayBuffer();
-    return response.ok;
+    return response.status === status;
   } catch {
     return false;
   }

@@ -4,7 +4,7 @@
  */
 
 import { dirname, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { configuration } from '../../lib/cli/options.ts';
 import { ERROR_CODES, isCrossfadeError } from '../../lib/core/base/errors.ts';
@@ -13,6 +13,7 @@ import { DEFAULT_PORT } from '../../lib/schemas/local-settings.ts';
 import { FAULTS, type Fault } from '../examples/chinook/app-protocol.ts';
 import { runDemo } from './demo.ts';
 import { runDev } from './dev.ts';
+import { provideStreaming, type StreamingHandler, startFunctionUrl } from './function-url.ts';
 
 // The local stack runs on the Node that is there; the note of the SDK about its own future is not for its users.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
@@ -40,7 +41,7 @@ function portNumber(text: string): number {
 }
 
 const portOption = () =>
-  new Option('--port <port>', 'first of seven ports in a row')
+  new Option('--port <port>', 'first of eight ports in a row')
     .argParser(portNumber)
     .default(Number(process.env.CROSSFADE_PORT ?? DEFAULT_PORT));
 
@@ -67,6 +68,22 @@ function program(run: (job: (untilStopped: Promise<void>) => Promise<number>) =>
     .addOption(new Option('--speed <factor>', 'minutes per real minute').argParser(number(1, 60)).default(1))
     .addOption(portOption())
     .action((options: DevArguments) => run((untilStopped) => runDev({ root: ROOT, ...options }, untilStopped)));
+  // The stack starts it for itself, with the environment of its functions.
+  root
+    .command('function-url', { hidden: true })
+    .argument('<name>')
+    .requiredOption('--port <port>', '', portNumber)
+    .action((name: string, { port }: { port: number }) =>
+      run(async (untilStopped) => {
+        provideStreaming();
+        const bundle = pathToFileURL(resolve(ROOT, 'dist/functions', name, 'index.mjs'));
+        const { handler } = (await import(bundle.href)) as { handler: StreamingHandler };
+        const server = await startFunctionUrl({ name, handler, port });
+        await untilStopped;
+        await server.stop();
+        return 0;
+      }),
+    );
   for (const command of root.commands) command.exitOverride().showSuggestionAfterError();
   return root;
 }

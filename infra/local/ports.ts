@@ -1,4 +1,4 @@
-/** Seven ports in a row, so that one number moves the whole stack. */
+/** Eight ports in a row, so that one number moves the whole stack. */
 
 import { createServer } from 'node:net';
 
@@ -10,6 +10,7 @@ export type LocalPorts = {
   appconfig: number;
   postgres: number;
   cloudwatch: number;
+  stream: number;
 };
 
 export function portsFrom(base: number): LocalPorts {
@@ -21,6 +22,7 @@ export function portsFrom(base: number): LocalPorts {
     appconfig: base + 4,
     postgres: base + 5,
     cloudwatch: base + 6,
+    stream: base + 7,
   };
 }
 

@@ -17,7 +17,7 @@ import { provisionAppConfig } from './appconfig/provision.ts';
 import { startAppConfig } from './appconfig/server.ts';
 import { startCloudWatch } from './cloudwatch.ts';
 import { startDynamoDb } from './dynamodb.ts';
-import { type LocalFunctions, startFunctions } from './functions.ts';
+import { type LocalFunctions, startFunctions, startStreams } from './functions.ts';
 import { type Metronome, startMetronome } from './metronome.ts';
 import { type LocalPorts, portsFrom, takenPorts } from './ports.ts';
 import { createTables } from './tables.ts';
@@ -65,7 +65,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const taken = await takenPorts(ports);
   if (taken.length > 0) {
     throw new Error(
-      `These ports are in use: ${taken.join(', ')}. Stop the program that listens there, or move the whole stack with --port (it uses seven ports in a row).`,
+      `These ports are in use: ${taken.join(', ')}. Stop the program that listens there, or move the whole stack with --port (it uses eight ports in a row).`,
     );
   }
   const directory = freshDirectory(options.port);
@@ -128,6 +128,11 @@ async function boot(
     'Functions (serverless-offline)',
     startFunctions({ root: options.root, ...settings, logFile }),
   );
+  if (settings.streamUrl !== null)
+    await started(
+      'Gateway that streams',
+      startStreams({ root: options.root, port: ports.stream, ...settings, logFile }),
+    );
   const token = () => operatorToken(keys.privateKey);
   await started('Page and API', startPage(ports.front, settings.apiUrl, token));
   const metronome = startMetronome(functions, 60_000 / options.speed);
@@ -163,6 +168,7 @@ function localSettings(
     url: `http://127.0.0.1:${ports.front}`,
     apiUrl: `http://127.0.0.1:${ports.api}`,
     lambdaUrl: `http://127.0.0.1:${ports.lambda}`,
+    streamUrl: options.cutovers.some(({ kind }) => kind === 'service') ? `http://127.0.0.1:${ports.stream}` : null,
     dynamodbEndpoint: dynamo.endpoint,
     appconfigEndpoint: appConfig.url,
     cloudwatchEndpoint: cloudWatch.url,

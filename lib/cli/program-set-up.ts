@@ -22,7 +22,7 @@ export function addSetUp(program: Command, add: Add): void {
     .option('--database-url <url>', 'postgres://… of a role that owns the tables')
     .addOption(configuration())
     .option('--speed <factor>', 'minutes of Crossfade per real minute', positive)
-    .option('--port <number>', 'first of the seven ports that are used (3000)', port);
+    .option('--port <number>', 'first of the eight ports that are used (3000)', port);
   add('migrate', 'install or update the schema crossfade in the database', migrate).addOption(databaseUrl());
   add(
     'doctor [cutover]',

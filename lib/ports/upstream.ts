@@ -17,6 +17,8 @@ export type UpstreamRequest = {
   /** Path under which callers reach the upstream's base, with a slash at the end: where its own redirects lead. */
   mount: string;
   deadlineMs: number;
+  /** True when the caller can be answered bit by bit: a long answer is handed over before it has ended. */
+  streamed?: boolean;
 };
 
 export type UpstreamResponse = {
@@ -24,7 +26,19 @@ export type UpstreamResponse = {
   headers: Readonly<Record<string, string>>;
   /** Set-Cookie headers, each on its own. */
   cookies: readonly string[];
+  /** All of it, or what came before `rest`. */
   body: Uint8Array;
+  rest?: AnswerRest;
+};
+
+/** What is still to come of an answer that was handed over before its end. */
+export type AnswerRest = {
+  /** Throws where the upstream breaks off. */
+  parts: AsyncIterable<Uint8Array>;
+  /** How it ended: all was read, the upstream broke off, or no more was wanted. Never rejects. */
+  ended: Promise<'whole' | 'broken' | 'left'>;
+  /** No more of it is wanted. */
+  leave(): void;
 };
 
 /**

@@ -16,6 +16,8 @@ const localSettingsSchema = z.object({
   /** The API itself, as serverless-offline serves it. */
   apiUrl: z.string(),
   lambdaUrl: z.string(),
+  /** The gateway as a Function URL that streams; null where no service is declared. */
+  streamUrl: z.string().nullable(),
   dynamodbEndpoint: z.string(),
   appconfigEndpoint: z.string(),
   /** Where alarms can be set by hand: infra/local/cloudwatch.ts. */

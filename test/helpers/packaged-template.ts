@@ -29,6 +29,7 @@ export const FUNCTIONS = [
   'outcomes',
   'control',
   'gateway',
+  'gateway-stream',
   'dashboard',
   'tick',
   'relay',

@@ -227,12 +227,28 @@ export const ACCESS_RULES: readonly Rule[] = [
   },
   {
     area: 'roles',
-    says: 'every function has a role of its own',
+    says: 'every function has a role of its own; both fronts of the gateway are one',
     wrong: (it) => {
-      const roles = FUNCTIONS.map((name) => JSON.stringify(functionOf(it, name).Role));
-      return new Set(roles).size === FUNCTIONS.length && !roles.includes('undefined') ? [] : [roles.join(' ')];
+      const roleOf = (name: string) => JSON.stringify(functionOf(it, name).Role);
+      const roles = FUNCTIONS.filter((name) => name !== 'gateway-stream').map(roleOf);
+      const shared = roleOf('gateway-stream') === roleOf('gateway') ? [] : ['gateway-stream'];
+      return new Set(roles).size === roles.length && !roles.includes('undefined') ? shared : [roles.join(' ')];
     },
     break: (it) => put(functionOf(it, 'route'), 'Role', functionOf(it, 'tick').Role),
+  },
+  {
+    area: 'routes',
+    says: 'the address that streams is there only when it is asked for, and leads to the gateway alone',
+    wrong: (it) =>
+      ['GatewayUrl', 'GatewayUrlPermission', 'GatewayUrlCall'].filter((name) => {
+        const one = it.resources[name] as (Resource & { Condition?: string }) | undefined;
+        const target = one?.Properties.TargetFunctionArn ?? one?.Properties.FunctionName;
+        return (
+          one?.Condition !== 'GatewayUrlWanted' ||
+          !same(target, { 'Fn::GetAtt': ['GatewayDashstreamLambdaFunction', 'Arn'] })
+        );
+      }),
+    break: (it) => put(it.resources.GatewayUrl as never, 'Condition', undefined),
   },
   {
     area: 'roles',

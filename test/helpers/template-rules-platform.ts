@@ -265,9 +265,9 @@ export const PLATFORM_RULES: readonly Rule[] = [
       ),
       ...differences(it.resources.Trace, {
         Condition: 'Traced',
-        'Properties.Roles': FUNCTIONS.map((name) => (functionOf(it, name).Role as Json)['Fn::GetAtt']).map((role) => ({
-          Ref: (role as string[])[0],
-        })),
+        'Properties.Roles': [
+          ...new Set(FUNCTIONS.map((name) => ((functionOf(it, name).Role as Json)['Fn::GetAtt'] as string[])[0])),
+        ].map((role) => ({ Ref: role })),
       }),
       ...ofType(it, 'AWS::Logs::LogGroup').flatMap(([id, { Properties }]) =>
         differences(Properties, { RetentionInDays: 30 }, `${id}: `),
@@ -334,7 +334,7 @@ export const PLATFORM_RULES: readonly Rule[] = [
           !['owner', 'data-class'].every((key) => (functionOf(it, name).Tags as Json[]).some((tag) => tag.Key === key)),
       ),
       ...Object.keys(it.outputs).filter(
-        (name) => !['ServerlessDeploymentBucketName', 'HttpApiId', 'HttpApiUrl'].includes(name),
+        (name) => !['ServerlessDeploymentBucketName', 'HttpApiId', 'HttpApiUrl', 'GatewayStreamUrl'].includes(name),
       ),
     ],
     break: (it) => put(it.outputs, 'DatabaseUrl', { Value: 'postgres://…' }),

@@ -20,6 +20,8 @@ const LEFT_BEHIND = new Set<string>([...HOP_BY_HOP, 'expect', 'host', 'content-l
 const OURS = /^(x-crossfade-.*|x-amzn-.*|x-forwarded-user|forwarded)$/;
 /** Of decompressed answers: beyond it, a compressed one is taken for a bomb. */
 const MAX_DECODED_BYTES = 64 * 1024 * 1024;
+/** What is shorter is looked at whole before the caller gets any of it. */
+const STREAMED_BEYOND_BYTES = 256 * 1024;
 const DECODERS = {
   gzip: promisify(gunzip),
   'x-gzip': promisify(gunzip),
@@ -39,10 +41,11 @@ export function httpUpstream(options: NetworkOptions): Upstream {
       headers: forwarded(request.headers),
       body: request.body,
       timeoutMs: Math.max(1, Math.floor(request.deadlineMs - clock.monotonicMs())),
-      maxBytes: MAX_BODY_BYTES,
+      maxBytes: request.streamed ? STREAMED_BEYOND_BYTES : MAX_BODY_BYTES,
+      streamed: request.streamed,
     };
     const answer = await call(wanted, target.privateHosts);
-    await refuseBroken(answer, request, url);
+    if (!answer.rest) await refuseBroken(answer, request, url);
     return { ...answer, ...returned(answer, { target, request, url, reaches }) };
   };
 }

@@ -5,6 +5,8 @@ import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { CrossfadeError, isCrossfadeError } from '../../core/base/errors.ts';
 import type { Clock } from '../../ports/machine.ts';
+import type { AnswerRest } from '../../ports/upstream.ts';
+import { comesInParts, restOf } from './answer-rest.ts';
 
 export type RawAnswer = {
   status: number;
@@ -12,6 +14,8 @@ export type RawAnswer = {
   headers: Record<string, string>;
   cookies: string[];
   body: Uint8Array;
+  /** Of a streamed exchange whose answer has not ended. */
+  rest?: AnswerRest;
 };
 
 export type Exchange = {
@@ -24,6 +28,8 @@ export type Exchange = {
   timeoutMs: number;
   /** Of the answer's body; null when only its status counts: the body is left unread, since it may never end. */
   maxBytes: number | null;
+  /** True: beyond `maxBytes` it is handed over as it comes, and at once where it is made to be read so. */
+  streamed?: boolean;
   lookup: LookupFunction;
 };
 
@@ -110,7 +116,7 @@ function once(kept: Connections, wanted: Exchange): Promise<RawAnswer> {
     });
     outgoing.on('response', (incoming) => {
       begun = true;
-      collect(incoming, wanted.maxBytes).then(
+      collect(incoming, wanted).then(
         (collected) => end(() => resolve(collected)),
         (cause: unknown) =>
           fail(
@@ -127,27 +133,31 @@ function once(kept: Connections, wanted: Exchange): Promise<RawAnswer> {
 
 class TooLarge extends Error {}
 
-async function collect(incoming: IncomingMessage, maxBytes: number | null): Promise<RawAnswer> {
-  const body = maxBytes === null ? new Uint8Array() : await bodyOf(incoming, maxBytes);
-  if (maxBytes === null) incoming.destroy();
+async function collect(incoming: IncomingMessage, { maxBytes, streamed }: Exchange): Promise<RawAnswer> {
   const headers: Record<string, string> = {};
   for (const [name, values] of Object.entries(incoming.headersDistinct))
     if (name !== 'set-cookie' && values) headers[name] = values.join(', ');
-  return {
-    status: incoming.statusCode!,
-    headers,
-    cookies: incoming.headersDistinct['set-cookie'] ?? [],
-    body,
-  };
+  const answer = { status: incoming.statusCode!, headers, cookies: incoming.headersDistinct['set-cookie'] ?? [] };
+  if (maxBytes === null) {
+    incoming.destroy();
+    return { ...answer, body: new Uint8Array() };
+  }
+  const atOnce = streamed && comesInParts(headers['content-type']);
+  const { body, isWhole } = await firstOf(incoming, atOnce ? 0 : maxBytes);
+  if (isWhole) return { ...answer, body };
+  if (!streamed) throw new TooLarge();
+  return { ...answer, body, rest: restOf(incoming) };
 }
 
-async function bodyOf(incoming: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+/** Until there is more than `maxBytes`, which stays readable behind them. */
+async function firstOf(incoming: IncomingMessage, maxBytes: number): Promise<{ body: Uint8Array; isWhole: boolean }> {
   const parts: Uint8Array[] = [];
   let size = 0;
-  for await (const part of incoming as AsyncIterable<Uint8Array>) {
-    size += part.length;
-    if (size > maxBytes) throw new TooLarge();
-    parts.push(part);
-  }
-  return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+  if (maxBytes > 0)
+    for await (const part of incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
+      size += part.length;
+      parts.push(part);
+      if (size > maxBytes) break;
+    }
+  return { body: parts.length === 1 ? parts[0]! : Buffer.concat(parts), isWhole: size <= maxBytes && maxBytes > 0 };
 }

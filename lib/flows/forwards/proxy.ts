@@ -60,6 +60,7 @@ export async function proxyRead(
   const isSpared = mayAsk && shadow.answer?.status === TOO_MANY_REQUESTS;
   if (!isSpared) settle(shadow.failed);
   if (!mayAsk || !(shadow.failed || isSpared)) return { ...answerOf(shadow), ...decision };
+  shadow.answer?.rest?.leave();
   if (shadow.answer) ports.log.event('fell_back', { cutover, status: shadow.answer.status });
   else ports.log.failure('fell_back', shadow.error, { cutover });
   let failedAlone = true;
@@ -127,10 +128,15 @@ async function attempt(
     error,
     failed: answer ? answer.status >= 500 : !isOfCaller,
     record(failed) {
-      const outcome = { slice, left, success: !failed, latencyMs, connectionLost: failed && isConnectionDrop(error) };
       // Writes go to the side that takes them, whatever their key.
       const [operation, isKeyless] = isRead(method) ? (['read', keyless] as const) : (['write', false] as const);
-      ports.outcomes.add(declaration.id, operation, side, { ...outcome, keyless: isKeyless });
+      const add = (success: boolean) => {
+        const outcome = { slice, left, success, latencyMs, connectionLost: !success && isConnectionDrop(error) };
+        ports.outcomes.add(declaration.id, operation, side, { ...outcome, keyless: isKeyless });
+      };
+      // An answer that breaks off is a failure, however late: it counts in the minute in which it has ended.
+      if (failed || !answer?.rest) add(!failed);
+      else void answer.rest.ended.then((how) => add(how !== 'broken'));
     },
   };
 }
