@@ -27,6 +27,7 @@ export function writeApplicationEnv(directory: string, settings: LocalSettings):
     CROSSFADE_APPCONFIG_PROFILE: environment.CROSSFADE_APPCONFIG_PROFILE,
     CROSSFADE_CLOCK_SPEED: environment.CROSSFADE_CLOCK_SPEED,
     CROSSFADE_CLOCK_ORIGIN_MS: environment.CROSSFADE_CLOCK_ORIGIN_MS,
+    ...(settings.streamUrl === null ? {} : { CROSSFADE_GATEWAY: `${settings.streamUrl}/gateway` }),
     // The emulator answers with what is deployed, and keeps nothing.
     AWS_APPCONFIG_EXTENSION_POLL_INTERVAL_SECONDS: '0',
   };

@@ -40,7 +40,7 @@ export async function runDev(options: DevOptions, untilStopped: Promise<void>): 
       );
     }
     if (stack.settings.streamUrl)
-      say(`Gateway     ${stack.settings.apiUrl}/gateway/…, and bit by bit ${stack.settings.streamUrl}/gateway/…`);
+      say(`Gateway     ${stack.settings.streamUrl}/gateway/CUTOVER/…`);
     say(`Application node --env-file=${application.path} … has the addresses and a token that the SDK wants`);
     say('Ctrl-C ends it; the database is yours and stays.');
     await untilStopped;
