@@ -39,8 +39,7 @@ export async function runDev(options: DevOptions, untilStopped: Promise<void>): 
         `Next        npx --no-install crossfade preview ${id}${port}, then npx --no-install crossfade start ${id}${port}`,
       );
     }
-    if (stack.settings.streamUrl)
-      say(`Gateway     ${stack.settings.streamUrl}/gateway/CUTOVER/…`);
+    if (stack.settings.streamUrl) say(`Gateway     ${stack.settings.streamUrl}/gateway/CUTOVER/…`);
     say(`Application node --env-file=${application.path} … has the addresses and a token that the SDK wants`);
     say('Ctrl-C ends it; the database is yours and stays.');
     await untilStopped;
