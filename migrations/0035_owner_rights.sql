@@ -71,16 +71,20 @@ CREATE FUNCTION crossfade.resolved(p_query text, p_path text, p_tables oid[]) RE
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET quote_all_identifiers = off AS $$
 DECLARE
   v_view CONSTANT text := 'crossfade.look_' || pg_backend_pid();
+  v_parse CONSTANT text := format('CREATE VIEW %s AS %s', v_view, p_query);
   v_found jsonb;
 BEGIN
   PERFORM set_config('search_path', p_path, true);
-  -- Parsed and not planned: a plan would already run what is immutable.
-  EXECUTE format('CREATE VIEW %s AS %s', v_view, p_query);
-  PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
-  WITH named AS (
-    SELECT m[1] AS field, unnest(regexp_matches(m[2], '\d+', 'g'))::oid AS oid FROM pg_rewrite r
-    CROSS JOIN LATERAL regexp_matches(r.ev_action::text, ':(funcid|aggfnoid|winfnoid|opno|opnos|eqop|sortop|resulttype|consttype|vartype|relid) (\(o[\d ]*\)|\d+)', 'g') m
-    WHERE r.ev_class = v_view::regclass
+  -- Parsed and not planned: a plan would already run what is immutable. Nothing else is said under this path.
+  EXECUTE v_parse;
+  PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  WITH tree AS (
+    -- Beside a relation of this name, what is selected is all that counts: the rows have columns that are not used.
+    SELECT coalesce(substring(r.ev_action::text FROM ':aliasname crossfade_beside.*?:targetList \((.*)$'), r.ev_action::text) AS nodes
+    FROM pg_rewrite r WHERE r.ev_class = v_view::regclass
+  ), named AS (
+    SELECT m[1] AS field, unnest(regexp_matches(m[2], '\d+', 'g'))::oid AS oid FROM tree r
+    CROSS JOIN LATERAL regexp_matches(r.nodes, ':(funcid|aggfnoid|winfnoid|opno|opnos|eqop|sortop|resulttype|consttype|vartype|relid) (\(o[\d ]*\)|\d+)', 'g') m
   ), object AS (
     SELECT DISTINCT CASE WHEN n.field IN ('funcid', 'aggfnoid', 'winfnoid') THEN 'function' WHEN n.field IN ('opno', 'opnos', 'eqop', 'sortop') THEN 'operator'
       WHEN n.field = 'relid' THEN 'relation' ELSE 'type' END AS kind, n.oid FROM named n

@@ -53,11 +53,11 @@ async function resolveDirection(owner: PgConnection, { mapping, source, target }
   const { stored, problems } = await resolveExpressions(owner, scope, distinct(declared.map(asExpression)));
   const named = <One extends { sql: string }>(one: One): One => ({ ...one, sql: stored.get(one.sql) ?? one.sql });
   const resolved = { ...mapping, written: mapping.written.map(named), compared: mapping.compared.map(named) };
-  const refused =
-    problems.length > 0
-      ? problems
-      : await answers(expressionsOf(resolved), (sql) => refusal(owner, rows, sql, scope.path));
-  return { direction: { mapping: resolved, source, target }, refused };
+  const expressions = expressionsOf(resolved);
+  const others = expressions.filter((one) => !problems.some(({ name }) => name === one.name));
+  const found = [...problems, ...(await answers(others, (sql) => refusal(owner, rows, sql, scope.path)))];
+  const refused = expressions.flatMap(({ name }) => found.find((one) => one.name === name) ?? []);
+  return { direction: { mapping: resolved, source, target }, refused: [...new Set(refused)] };
 }
 
 /** Anything that is more than a column and a cast. */
