@@ -9,14 +9,21 @@ export type Mapping = {
   key: readonly KeyColumns[];
   /**
    * Every column that is written, key included. `insertOnly`: only for rows that are new in the target. `follows`: a
-   * tracking column, and what becomes of it when a row is written.
+   * tracking column, and what becomes of it when a row is written. `declared`: an expression of the user's own.
    */
-  written: readonly { target: string; sql: string; insertOnly: boolean; follows?: Follows; asked?: Asked }[];
+  written: readonly {
+    target: string;
+    sql: string;
+    insertOnly: boolean;
+    follows?: Follows;
+    asked?: Asked;
+    declared?: true;
+  }[];
   /**
    * Columns in which both sides must agree byte by byte, generated ones included. Key columns only where equal is not the same:
    * the rows are found by `=`, and may differ even so.
    */
-  compared: readonly { target: string; sql: string }[];
+  compared: readonly { target: string; sql: string; declared?: true }[];
   /** Of the way back: columns of its source, the new shape, that a trigger computes for the application. */
   kept?: readonly KeptColumn[];
 };

@@ -10,8 +10,10 @@ export type ColumnShape = {
   base?: string | null;
   /** pg_type.typtype of the type under domains: `e` is an enum, `c` a composite type. */
   kind?: string;
-  /** Schemas of the type and its elements, but for pg_catalog: where its operators are. */
+  /** Schemas of the type and its elements, but for pg_catalog: where a declared expression finds their functions and operators. */
   schemas?: readonly string[] | null;
+  /** Schema of `=`, `<` and `>` of the type, by its default btree class; null or absent for pg_catalog. */
+  operators?: string | null;
   /** False when the type has no hash of its own. */
   hashes?: boolean;
   notNull: boolean;
@@ -55,10 +57,10 @@ export function columnOf({ columns }: Pick<TableShape, 'columns'>, name: string)
 export const baseType = (column: ColumnShape): string => column.base ?? column.type;
 
 /**
- * The search_path of everything that is generated for two tables, and under which declared expressions are judged. Operators
- * of a type are in the schema of the type: without it `=` of citext would be the one of text.
+ * Where names of a declared expression are looked up, once, when it is stored: functions and operators of a type are in the schema
+ * of the type. Without it `=` of citext would be the one of text. Nothing ever runs under this path.
  */
-export function searchPath(tables: readonly TableShape[]): string {
+export function declaredPath(tables: readonly TableShape[]): string {
   const types = tables.flatMap(({ columns }) => columns.flatMap(({ schemas }) => schemas ?? []));
   const names = [...new Set([...types.sort(), ...tables.map(({ schema }) => schema)])];
   return ['pg_catalog', ...names.map(quoteName), 'pg_temp'].join(', ');

@@ -27,7 +27,7 @@ const TRACKING_COLUMNS = [
 ] as const;
 
 type Name = (typeof TRACKING_COLUMNS)[number];
-type Source = { id: string; primary: TableShape; compared: readonly { sql: string }[] };
+type Source = { id: string; primary: TableShape; compared: readonly { sql: string; declared?: true }[] };
 
 /** By name: which types it may have, its value for a row that is new, and what becomes of it when the row changes. */
 const TRACKED: Record<Name, { type: RegExp; sql: (source: Source) => string; follows: Follows }> = {
@@ -57,5 +57,13 @@ export function isTracking(column: ColumnShape): boolean {
 
 export function trackingWrite(column: ColumnShape, source: Source) {
   const { sql, follows } = TRACKED[column.name as Name];
-  return { target: column.name, sql: `(${sql(source)})::${column.type}`, insertOnly: follows === 'stays', follows };
+  // The hash has the declared expressions in it.
+  const declared = column.name === '_shadow_validation_hash' && source.compared.some((one) => one.declared);
+  const write = {
+    target: column.name,
+    sql: `(${sql(source)})::${column.type}`,
+    insertOnly: follows === 'stays',
+    follows,
+  };
+  return declared ? { ...write, declared } : write;
 }

@@ -64,6 +64,8 @@ export function compileTransform(
   };
 }
 
+const DECLARED = { declared: true } as const;
+
 function compileForward(tables: DeclaredTables, id: string, problems: string[]): Mapping | null {
   const { primary, shadow } = tables;
   const written: Mapping['written'][number][] = [];
@@ -79,9 +81,15 @@ function compileForward(tables: DeclaredTables, id: string, problems: string[]):
     const sql = (wanted: ColumnShape, how = castOf) =>
       'from' in source ? how(columnOf(primary, source.from)!, wanted) : `(${source.sql})::${baseType(wanted)}`;
     const pair = key.find((one) => one?.target.name === target.name);
+    const declared = 'sql' in source ? DECLARED : {};
     if (!target.generated)
-      written.push({ target: target.name, sql: pair?.written ?? sql(unbounded(target)), insertOnly: false });
-    if (!pair || !sameKeys(pair)) compared.push({ target: target.name, sql: sql(target, comparedAs) });
+      written.push({
+        target: target.name,
+        sql: pair?.written ?? sql(unbounded(target)),
+        insertOnly: false,
+        ...declared,
+      });
+    if (!pair || !sameKeys(pair)) compared.push({ target: target.name, sql: sql(target, comparedAs), ...declared });
   }
   for (const pair of key) if (pair !== null) checkKeyPair(pair, problems);
   const missing = (primary.key ?? []).filter((_, index) => key[index] === null);
@@ -128,8 +136,8 @@ function compileReverse(tables: DeclaredTables, problems: string[]): Mapping | n
     if (target.generated) continue;
     if (declared && 'sql' in declared) {
       const sql = (wanted: ColumnShape) => `(${declared.sql})::${baseType(wanted)}`;
-      written.push({ target: target.name, sql: sql(unbounded(target)), insertOnly: false });
-      if (isCompared) compared.push({ target: target.name, sql: sql(target) });
+      written.push({ target: target.name, sql: sql(unbounded(target)), insertOnly: false, ...DECLARED });
+      if (isCompared) compared.push({ target: target.name, sql: sql(target), ...DECLARED });
     } else if (back) {
       const sql = pair?.written ?? backOf(back, unbounded(target));
       const asked = pair ? askedOfKey(pair) : askedOf(back, unbounded(target));
@@ -137,7 +145,7 @@ function compileReverse(tables: DeclaredTables, problems: string[]): Mapping | n
       if (isCompared) compared.push({ target: target.name, sql: backOf(back, target, comparedAs) });
     } else if (declared) {
       const type = baseType(unbounded(target));
-      written.push({ target: target.name, sql: `(${declared.insertOnly})::${type}`, insertOnly: true });
+      written.push({ target: target.name, sql: `(${declared.insertOnly})::${type}`, insertOnly: true, ...DECLARED });
     } else if (target.notNull && target.defaultSql === null && target.identity === null) {
       problems.push(
         `column '${target.name}' of ${primary.schema}.${primary.name} is NOT NULL and cannot be derived from the new shape: declare reverse: { ${target.name}: { sql } } or { insertOnly }`,

@@ -76,7 +76,7 @@ describe('I6 I36 a connection whose backends are ended at random moments', () =>
           if (token % 10 === 0) kills += await kill();
           if (random() < 0.2) await pause(random() * 4);
           const from = performance.now();
-          const [row] = await connection.call<{ token: number }>('SELECT apply($1::int) AS token', [token], {
+          const [row] = await connection.call<{ token: number }>('SELECT public.apply($1::int) AS token', [token], {
             attempts: MOST_KILLS_OF_CALL + 3,
           });
           killsOfCall = 0;

@@ -98,14 +98,14 @@ describe('a call', () => {
 
   it('runs after those before it, on one connection', async () => {
     const connection = connectionTo();
-    await connection.script('CREATE TABLE line (place int GENERATED ALWAYS AS IDENTITY, value int, pid int)');
+    await connection.script('CREATE TABLE public.line (place int GENERATED ALWAYS AS IDENTITY, value int, pid int)');
     await Promise.all(
       Array.from({ length: 50 }, (_, value) =>
-        connection.call('INSERT INTO line (value, pid) VALUES ($1::int, pg_backend_pid())', [value]),
+        connection.call('INSERT INTO public.line (value, pid) VALUES ($1::int, pg_backend_pid())', [value]),
       ),
     );
     const [seen] = await connection.call(
-      'SELECT count(*)::int AS rows, count(DISTINCT pid)::int AS connections, bool_and(value = place - 1) AS ordered FROM line',
+      'SELECT count(*)::int AS rows, count(DISTINCT pid)::int AS connections, bool_and(value = place - 1) AS ordered FROM public.line',
     );
     expect(seen).toEqual({ rows: 50, connections: 1, ordered: true });
   });
@@ -169,7 +169,7 @@ describe('the connection', () => {
     };
     const connection = connectionTo(database.url, { clock: freeing });
     const before = await backend(connection);
-    await connection.script("SET LOCAL lock_timeout = '30ms'; INSERT INTO busy VALUES (1)");
+    await connection.script("SET LOCAL lock_timeout = '30ms'; INSERT INTO public.busy VALUES (1)");
     expect(sleeps).toEqual([125]);
     expect(await backend(connection)).toBe(before);
   });
@@ -178,14 +178,14 @@ describe('the connection', () => {
 describe('an error', () => {
   it('of our own functions says that the epoch is old, and is not tried again', async () => {
     const connection = connectionTo();
-    await connection.script(`CREATE SEQUENCE tries;
-      CREATE FUNCTION old() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
-        PERFORM nextval('tries');
+    await connection.script(`CREATE SEQUENCE public.tries;
+      CREATE FUNCTION public.old() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+        PERFORM nextval('public.tries');
         RAISE EXCEPTION 'epoch 3 is older than 4' USING ERRCODE = 'CF001';
       END $$`);
-    const error = await failure(connection.call('SELECT old()'));
+    const error = await failure(connection.call('SELECT public.old()'));
     expect(error).toMatchObject({ code: 'stale_epoch', details: { sqlstate: 'CF001', attempts: 1 } });
-    expect(await connection.call('SELECT last_value::int AS tries FROM tries')).toEqual([{ tries: 1 }]);
+    expect(await connection.call('SELECT last_value::int AS tries FROM public.tries')).toEqual([{ tries: 1 }]);
   });
 
   it('after the last attempt says how often it was tried', async () => {
@@ -212,18 +212,18 @@ describe('an error', () => {
 
   it('I38 shows no value of a row, in whatever way the value came into it', async () => {
     const connection = connectionTo();
-    await connection.script(`CREATE TABLE person (email text CONSTRAINT person_email PRIMARY KEY CHECK (email <> 'bad-secret'));
-      CREATE FUNCTION complain() RETURNS trigger LANGUAGE plpgsql AS
+    await connection.script(`CREATE TABLE public.person (email text CONSTRAINT person_email PRIMARY KEY CHECK (email <> 'bad-secret'));
+      CREATE FUNCTION public.complain() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN IF NEW.email LIKE 'loud%' THEN RAISE EXCEPTION 'not %', NEW.email; END IF; RETURN NEW; END $$;
-      CREATE TRIGGER complain BEFORE INSERT ON person FOR EACH ROW EXECUTE FUNCTION complain()`);
-    const insert = (email: string) => connection.call('INSERT INTO person VALUES ($1)', [email]);
+      CREATE TRIGGER complain BEFORE INSERT ON public.person FOR EACH ROW EXECUTE FUNCTION public.complain()`);
+    const insert = (email: string) => connection.call('INSERT INTO public.person VALUES ($1)', [email]);
     await insert('twice-secret');
     const errors = await Promise.all([
       failure(insert('twice-secret')),
       failure(insert('bad-secret')),
       failure(insert('loud-secret')),
       failure(connection.call('SELECT $1::int', ['cast-secret'])),
-      failure(connection.script("INSERT INTO person VALUES ('twice-secret')")),
+      failure(connection.script("INSERT INTO public.person VALUES ('twice-secret')")),
     ]);
     expect(errors.map(sqlstateOf)).toEqual(['23505', '23514', 'P0001', '22P02', '23505']);
     expect(errors[0]!.details).toMatchObject({ constraint: 'person_email', table: 'person' });

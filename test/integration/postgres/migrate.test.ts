@@ -10,8 +10,8 @@ import { readMigrations } from '../../../lib/adapters/postgres/migrations/migrat
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 
 const ROOT = new URL('../../..', import.meta.url).pathname;
-const FIRST = { name: '0001_people.sql', text: 'CREATE TABLE people (id int PRIMARY KEY);' };
-const SECOND = { name: '0002_names.sql', text: 'ALTER TABLE people ADD name text;' };
+const FIRST = { name: '0001_people.sql', text: 'CREATE TABLE public.people (id int PRIMARY KEY);' };
+const SECOND = { name: '0002_names.sql', text: 'ALTER TABLE public.people ADD name text;' };
 const clock = { monotonicMs: () => performance.now(), sleep: (ms: number) => pause(ms) };
 
 let database: OwnDatabase;
@@ -140,7 +140,7 @@ describe('migrating is refused', () => {
   });
 
   it('not for other line ends of the same file', async () => {
-    const text = 'CREATE TABLE lines (id int);\n-- end\n';
+    const text = 'CREATE TABLE public.lines (id int);\n-- end\n';
     await migrate(owner(), [{ name: '0001_lines.sql', text }]);
     const windows = { name: '0001_lines.sql', text: text.replaceAll('\n', '\r\n') };
     expect((await migrate(owner(), [windows])).present).toEqual(['0001_lines.sql']);

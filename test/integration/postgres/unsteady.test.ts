@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readTable } from '../../../lib/adapters/postgres/capture/catalog.ts';
 import { changing } from '../../../lib/adapters/postgres/capture/check-transform.ts';
+import { resolveExpressions } from '../../../lib/adapters/postgres/capture/resolve.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
@@ -96,7 +97,9 @@ describe('crossfade.functions_of', () => {
   async function refused(expression: string): Promise<string[]> {
     const owner = plane.connection();
     const bill = (await readTable(owner, 'public.bill'))!;
-    const answer = (await changing(owner, bill, expression, PATH)) ?? '';
+    const scope = { rows: 'public.bill AS p', path: PATH, tables: [bill.oid] };
+    const { stored } = await resolveExpressions(owner, scope, [{ name: 'made', sql: expression }]);
+    const answer = (await changing(owner, bill, stored.get(expression) ?? expression)) ?? '';
     return [...answer.matchAll(/(\w+)\(\)/g)].map(([, name]) => name!).sort();
   }
 

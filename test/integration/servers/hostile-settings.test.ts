@@ -16,6 +16,7 @@ import { writer } from '../../helpers/writer.ts';
 
 type Name =
   | StatedSetting
+  | 'search_path'
   | (typeof MEANING)[number]
   | 'default_transaction_isolation'
   | 'default_transaction_read_only'

@@ -11,7 +11,6 @@ import { refuseRelation, refuseRelatives } from '../../../core/table/promotion/r
 import { refuseForced } from '../../../core/table/promotion/row-security.ts';
 import { quoteTable, quoteText, type TableShape } from '../../../core/table/shape.ts';
 import { objectKinds } from '../../../core/table/sql/names.ts';
-import { OWN_PATH } from '../../../core/table/sql/session.ts';
 import { type TableObjects, tableObjects } from '../../../core/table/sql/table.ts';
 import type { Outrun, StateFence, TableCutover } from '../../../ports/tables.ts';
 import { type PgConnection, sqlstateOf } from '../connection/connection.ts';
@@ -96,7 +95,7 @@ export async function fenced(
     await owner.script(script.join(';\n'), {
       deadlineMs: LONG_MS,
       attempts: 10,
-      settings: { lock_timeout: '500ms', search_path: OWN_PATH },
+      settings: { lock_timeout: '500ms' },
     });
     return null;
   } catch (error) {

@@ -15,7 +15,7 @@ type Described = Omit<TableShape, 'key' | 'keys' | 'unusableKeys'> & {
 };
 /** One for each that was asked for; null where there is no such table. */
 type Shapes<Asked extends readonly unknown[]> = { [Place in keyof Asked]: TableShape | null };
-type Found = { shape: Described; place: number; readable: boolean };
+type Found = { shape: Described; place: number; readable: boolean; operators: Readonly<Record<string, string>> };
 
 /** @param name `schema.table`, as the catalog spells it; the schema ends at the first dot */
 export async function readTable(connection: PgConnection, name: string): Promise<TableShape | null> {
@@ -50,17 +50,21 @@ async function read<Asked extends readonly unknown[]>(
   connection: PgConnection,
   { oids, asked, value }: { oids: string; asked: Asked; value: string },
 ): Promise<Shapes<Asked>> {
-  const found = await connection.call<Found>(`SELECT * FROM crossfade.table_looks(${oids})`, [value]);
+  const looks = `SELECT l.*, crossfade.operator_schemas((l.shape ->> 'oid')::pg_catalog.oid) AS operators FROM crossfade.table_looks(${oids}) l`;
+  const found = await connection.call<Found>(looks, [value]);
   const shapes: (TableShape | null)[] = asked.map(() => null);
   for (const row of found) shapes[row.place] = await shapeOf(connection, row);
   return shapes as Shapes<Asked>;
 }
 
-async function shapeOf(connection: PgConnection, { shape: found, readable }: Found): Promise<TableShape> {
+async function shapeOf(connection: PgConnection, { shape: found, readable, operators }: Found): Promise<TableShape> {
   const { uniques, ...described } = found;
+  const columns = found.columns.map((column) =>
+    operators[column.name] === undefined ? column : { ...column, operators: operators[column.name]! },
+  );
   const keys = uniques.flatMap(({ names, unusable }) => (unusable === null ? [names] : []));
   const unusableKeys = uniques.flatMap(({ names, unusable }) => (unusable === null ? [] : [{ names, why: unusable }]));
-  const shape: TableShape = { ...described, key: keys[0] ?? null, keys, unusableKeys };
+  const shape: TableShape = { ...described, columns, key: keys[0] ?? null, keys, unusableKeys };
   if (shape.estimatedRows >= 0) return shape;
   return { ...shape, estimatedRows: readable ? await countRows(connection, shape) : 0 };
 }

@@ -5,12 +5,12 @@
 
 import { isCrossfadeError } from '../../../core/base/errors.ts';
 import type { Mapping } from '../../../core/table/mapping.ts';
-import { quoteTable, quoteText, searchPath, type TableShape } from '../../../core/table/shape.ts';
+import { declaredPath, quoteTable, quoteText, type TableShape } from '../../../core/table/shape.ts';
 import type { PgConnection } from '../connection/connection.ts';
+import { ASKED_TOGETHER, answers, type Expression } from './answers.ts';
+import { resolveExpressions, said } from './resolve.ts';
 
 const DENIED = '42501';
-/** No such function, or no such operator, under this search_path. */
-const UNDEFINED = '42883';
 
 export type Direction = { mapping: Mapping; source: TableShape; target: TableShape };
 
@@ -24,41 +24,40 @@ export const bothDirections = (
   { mapping: reverse, source: shadow, target: primary },
 ];
 
-/** Every column whose expression cannot work, with Postgres' own reason. Reads no row. */
-export async function transformProblems(owner: PgConnection, directions: readonly Direction[]): Promise<string[]> {
+/**
+ * Each direction as it is stored, with the names of declared expressions resolved; or every column whose expression cannot work, with
+ * Postgres' own reason. Reads no row.
+ */
+export async function resolveTransform(
+  owner: PgConnection,
+  directions: readonly Direction[],
+): Promise<{ directions: readonly Direction[]; problems: readonly string[] }> {
+  const resolved: Direction[] = [];
   const problems: string[] = [];
-  for (const { mapping, source, target } of directions) {
-    const path = searchPath([source, target]);
-    const rows = `${quoteTable(source)} AS p`;
-    const refused = await answers(expressionsOf(mapping), (sql) => refusal(owner, rows, sql, path));
+  for (const direction of directions) {
+    const { source, target } = direction;
+    const judged = await resolveDirection(owner, direction);
+    resolved.push(judged.direction);
     problems.push(
-      ...refused.map(({ name, answer }) => `column '${name}' of ${target.schema}.${target.name}: ${answer}`),
+      ...judged.refused.map(({ name, answer }) => `column '${name}' of ${target.schema}.${target.name}: ${answer}`),
     );
-    if (refused.length === 0) problems.push(...(await unsteady(owner, { mapping, source, target }, path)));
+    if (judged.refused.length === 0) problems.push(...(await unsteady(owner, { ...judged.direction, source, target })));
   }
-  return problems;
+  return { directions: resolved, problems };
 }
 
-/** A ROW has at most 1,664 entries; one column may have an expression that is written and another that is compared. */
-const ASKED_TOGETHER = 800;
-
-export type Expression = { name: string; sql: string };
-
-/** The expressions that have an answer, found by halving: of many hundred, few or none have one. */
-export async function answers(
-  expressions: readonly Expression[],
-  ask: (sql: string) => Promise<string | null>,
-): Promise<{ name: string; answer: string }[]> {
-  const [first] = expressions;
-  if (!first) return [];
-  if (expressions.length <= ASKED_TOGETHER) {
-    const answer = await ask(expressions.map(({ sql }) => sql).join(', '));
-    if (answer === null) return [];
-    if (expressions.length === 1) return [{ name: first.name, answer }];
-  }
-  const middle = Math.ceil(expressions.length / 2);
-  const halves = [expressions.slice(0, middle), expressions.slice(middle)];
-  return [...(await answers(halves[0]!, ask)), ...(await answers(halves[1]!, ask))];
+async function resolveDirection(owner: PgConnection, { mapping, source, target }: Direction) {
+  const rows = `${quoteTable(source)} AS p`;
+  const scope = { rows, path: declaredPath([source, target]), tables: [source.oid, target.oid] };
+  const declared = [...mapping.written, ...mapping.compared].filter((one) => one.declared);
+  const { stored, problems } = await resolveExpressions(owner, scope, distinct(declared.map(asExpression)));
+  const named = <One extends { sql: string }>(one: One): One => ({ ...one, sql: stored.get(one.sql) ?? one.sql });
+  const resolved = { ...mapping, written: mapping.written.map(named), compared: mapping.compared.map(named) };
+  const expressions = expressionsOf(resolved);
+  const others = expressions.filter((one) => !problems.some(({ name }) => name === one.name));
+  const found = [...problems, ...(await answers(others, (sql) => refusal(owner, rows, sql, scope.path)))];
+  const refused = expressions.flatMap(({ name }) => found.find((one) => one.name === name) ?? []);
+  return { direction: { mapping: resolved, source, target }, refused: [...new Set(refused)] };
 }
 
 /** Anything that is more than a column and a cast. */
@@ -84,9 +83,9 @@ const MOMENTARY =
  * Columns that are compared and whose expression does not depend on the row alone: no two looks at them agree. Postgres is asked
  * which functions it made of the expression, by a view that is rolled back in the block that made it.
  */
-async function unsteady(owner: PgConnection, { mapping, source, target }: Direction, path: string): Promise<string[]> {
+async function unsteady(owner: PgConnection, { mapping, source, target }: Direction): Promise<string[]> {
   const computed = mapping.compared.filter(({ sql }) => isComputed(sql)).map((one) => ({ ...one, name: one.target }));
-  const found = await answers(computed, (sql) => changing(owner, source, sql, path));
+  const found = await answers(computed, (sql) => changing(owner, source, sql));
   return found.map(
     ({ name, answer }) =>
       `column '${name}' of ${target.schema}.${target.name}: its expression has ${answer}, whose value is not decided by the row. Compute it from columns, or let a default fill the column`,
@@ -94,15 +93,9 @@ async function unsteady(owner: PgConnection, { mapping, source, target }: Direct
 }
 
 /** A function of the user's own is volatile unless it says otherwise, which few do: only those of Postgres and of extensions tell. */
-export async function changing(
-  owner: PgConnection,
-  source: TableShape,
-  sql: string,
-  path: string,
-): Promise<string | null> {
+export async function changing(owner: PgConnection, source: TableShape, sql: string): Promise<string | null> {
   const view = `SELECT ROW(${sql}) IS NULL AS c FROM ${quoteTable(source)} AS p`;
   const body = `DECLARE v_view text := 'crossfade.look_' || pg_catalog.pg_backend_pid(); v_tree text; v_found text; BEGIN
-    PERFORM pg_catalog.set_config('search_path', ${quoteText(path)}, true);
     EXECUTE 'CREATE VIEW ' || v_view || ' AS ' || ${quoteText(view)};
     SELECT r.ev_action::pg_catalog.text INTO v_tree FROM pg_catalog.pg_rewrite r WHERE r.ev_class = v_view::pg_catalog.regclass;
     SELECT pg_catalog.string_agg(DISTINCT f.proname || '()', ', ') INTO v_found
@@ -124,30 +117,27 @@ export async function changing(
 }
 
 function expressionsOf({ key, written, compared }: Mapping): Expression[] {
-  const all = [
+  return distinct([
     ...key.map(({ target, sql }) => ({ name: target.name, sql })),
-    ...written.map(({ target, sql }) => ({ name: target, sql })),
-    ...compared.map(({ target, sql }) => ({ name: target, sql })),
-  ];
-  return [...new Map(all.map((one) => [JSON.stringify([one.name, one.sql]), one])).values()];
+    ...[...written, ...compared].map(asExpression),
+  ]);
 }
 
+const asExpression = ({ target, sql }: { target: string; sql: string }): Expression => ({ name: target, sql });
+
+const distinct = (all: readonly Expression[]): Expression[] => [
+  ...new Map(all.map((one) => [JSON.stringify([one.name, one.sql]), one])).values(),
+];
+
 /**
- * In a WHERE, where an aggregate is an error as it should be: each expression is one value of one row. Nothing is read. Under
- * the search_path of the functions that will have the expression in them, whatever the one of the session is.
+ * In a WHERE, where an aggregate is an error as it should be: each expression is one value of one row. Nothing is read.
  *
  * @param rows what is in scope as `p`, as a FROM clause has it
+ * @param path where the declared names were looked up, for the message
  */
-export async function refusal(
-  owner: PgConnection,
-  rows: string,
-  expressions: string,
-  path: string,
-): Promise<string | null> {
-  const look = `SELECT FROM ${rows} WHERE ROW(${expressions}) IS NULL LIMIT 0`;
-  const body = `BEGIN PERFORM pg_catalog.set_config('search_path', ${quoteText(path)}, true); EXECUTE ${quoteText(look)}; END`;
+async function refusal(owner: PgConnection, rows: string, expressions: string, path: string): Promise<string | null> {
   try {
-    await owner.call(`DO LANGUAGE plpgsql ${quoteText(body)}`);
+    await owner.call(`SELECT FROM ${rows} WHERE ROW(${expressions}) IS NULL LIMIT 0`);
     return null;
   } catch (error) {
     if (!isCrossfadeError(error) || error.retryable) throw error;
@@ -155,9 +145,6 @@ export async function refusal(
     // A right that is missing is the preview's to name, with what it is for.
     if (sqlstate === DENIED) return null;
     if (!/^(42|22|2B|0A)/.test(sqlstate)) throw error;
-    const why = /: ([^:]*(?::[^:]*)?) \[[0-9A-Z]{5}\]/.exec(error.message)?.[1] ?? error.message;
-    return sqlstate === UNDEFINED
-      ? `${why} under search_path ${path}. Name its schema: extensions.f(x) for a function, a OPERATOR(extensions.->) b for an operator`
-      : why;
+    return said(error.message, sqlstate, path);
   }
 }

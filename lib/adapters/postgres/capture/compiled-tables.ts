@@ -4,11 +4,12 @@
  */
 
 import { CrossfadeError } from '../../../core/base/errors.ts';
+import type { Mapping } from '../../../core/table/mapping.ts';
 import type { TableShape } from '../../../core/table/shape.ts';
 import { type Compiled, compileTransform } from '../../../core/table/transform.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
 import type { PgConnection } from '../connection/connection.ts';
-import { bothDirections, type Direction, transformProblems } from './check-transform.ts';
+import { bothDirections, type Direction, resolveTransform } from './check-transform.ts';
 
 export type CompiledTables = {
   primary: TableShape;
@@ -31,10 +32,10 @@ export async function compiledTables(
   if (!primary || !shadow) throw missing(cutover, primary ? cutover.table.shadow : cutover.table.primary);
   const compiled = compileTransform(primary, shadow, cutover.table, cutover.id);
   if (!compiled.ok) throw refusedTable(cutover, what, compiled.problems);
-  const directions = bothDirections(primary, shadow, compiled);
-  const problems = await transformProblems(owner, directions);
+  const { directions, problems } = await resolveTransform(owner, bothDirections(primary, shadow, compiled));
   if (problems.length > 0) throw refusedTable(cutover, what, problems);
-  return { primary, shadow, compiled, directions };
+  const [forward, reverse] = directions.map(({ mapping }) => mapping) as [Mapping, Mapping];
+  return { primary, shadow, compiled: { ...compiled, forward, reverse }, directions };
 }
 
 function refusedTable({ id }: TableCutover, what: string, problems: readonly string[]): CrossfadeError {

@@ -1,6 +1,7 @@
 /** What a cutover was armed on: written down when it is armed, compared on every tick and inside the swap. The work is done in SQL. */
 
-import { quoteText, searchPath } from '../../../core/table/shape.ts';
+import { quoteText } from '../../../core/table/shape.ts';
+import { OWN_PATH } from '../../../core/table/sql/session.ts';
 import type { PgConnection } from '../connection/connection.ts';
 import { type Direction, expressionLists } from './check-transform.ts';
 
@@ -9,9 +10,9 @@ export const recordShape = (id: string) => `SELECT crossfade.record_shape(${quot
 
 /** Before `recordShape`: what the declared expressions of both directions call. */
 export function recordUsed(id: string, directions: readonly Direction[]): string {
-  const functions = directions.map(({ mapping, source, target }) => {
+  const functions = directions.map(({ mapping, source }) => {
     const rows = expressionLists(mapping).map((sql) => `${quoteText(sql)}::pg_catalog.text`);
-    return `crossfade.functions_of(${source.oid}::pg_catalog.oid, ARRAY[${rows.join(', ')}]::pg_catalog.text[], ${quoteText(searchPath([source, target]))})`;
+    return `crossfade.functions_of(${source.oid}::pg_catalog.oid, ARRAY[${rows.join(', ')}]::pg_catalog.text[], ${quoteText(OWN_PATH)})`;
   });
   return `SELECT crossfade.note_used(${quoteText(id)}, ${functions.join(' || ')})`;
 }

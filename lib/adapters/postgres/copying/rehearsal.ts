@@ -1,6 +1,7 @@
 /** The dry run of the copy: how many rows there are, and how fast a few of them go into a table like the shadow. */
 
-import { quoteName, quoteTable, quoteText } from '../../../core/table/shape.ts';
+import { quoteTable, quoteText } from '../../../core/table/shape.ts';
+import { OWN_PATH } from '../../../core/table/sql/session.ts';
 import type { CopyRehearsal } from '../../../ports/copying.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
 import { type PgConnection, sqlstateOf } from '../connection/connection.ts';
@@ -15,8 +16,7 @@ export async function rehearseCopy(owner: PgConnection, cutover: TableCutover): 
   const { primary, shadow, forward } = await readSituation(owner, cutover, await readMirror(owner, cutover.id));
   const written = forward.written.map(({ target }) => quoteText(target)).join(', ');
   const rows = `SELECT ${forward.written.map(({ sql }) => sql).join(', ')} FROM ${quoteTable(primary)} AS p LIMIT ${SAMPLE_ROWS}`;
-  const path = ['pg_catalog', ...new Set([primary.schema, shadow.schema].map(quoteName)), 'pg_temp'].join(', ');
-  const call = `SELECT crossfade.rehearse_copy(${shadow.oid}, ${quoteText(path)}, ARRAY[${written}], ${quoteText(rows)}) AS sample`;
+  const call = `SELECT crossfade.rehearse_copy(${shadow.oid}, ${quoteText(OWN_PATH)}, ARRAY[${written}], ${quoteText(rows)}) AS sample`;
   const counted = { sourceRows: primary.estimatedRows, shadowRows: shadow.estimatedRows };
   try {
     const [row] = await owner.longCall<{ sample: CopyRehearsal['sample'] }>(call, SAMPLE_MS);

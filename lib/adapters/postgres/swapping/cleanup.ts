@@ -7,7 +7,6 @@ import { CrossfadeError } from '../../../core/base/errors.ts';
 import type { PromotionRecord } from '../../../core/table/promotion/prepared-swap.ts';
 import { quoteName, quoteTable, quoteText, type TableShape } from '../../../core/table/shape.ts';
 import { objectKinds, SOURCE_TRIGGERS, TARGET_TRIGGERS } from '../../../core/table/sql/names.ts';
-import { OWN_PATH } from '../../../core/table/sql/session.ts';
 import { isTracking } from '../../../core/table/tracking.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
 import { PROGRESS, whole } from '../capture/arming.ts';
@@ -53,7 +52,7 @@ export async function cleanup(
   }
   const dropped = { promoted, old, view, tracking };
   try {
-    const limits = { deadlineMs: LONG_MS, attempts: 10, settings: { lock_timeout: '500ms', search_path: OWN_PATH } };
+    const limits = { deadlineMs: LONG_MS, attempts: 10, settings: { lock_timeout: '500ms' } };
     await owner.script(cleanupScript(cutover, { epoch, version }, dropped), limits);
     return { kind: 'cleaned' };
   } catch (error) {

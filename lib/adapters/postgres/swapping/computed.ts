@@ -6,9 +6,11 @@
 import { computedUntilPromotion, inputsNamed, inputsOf, readsWholeRow } from '../../../core/table/kept-columns.ts';
 import type { KeptColumn, Mapping } from '../../../core/table/mapping.ts';
 import type { ComputedColumn } from '../../../core/table/promotion/computed-columns.ts';
-import { columnOf, quoteName, quoteTable, searchPath, type TableShape } from '../../../core/table/shape.ts';
+import { columnOf, declaredPath, quoteName, quoteTable, type TableShape } from '../../../core/table/shape.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
-import { answers, changing, refusal } from '../capture/check-transform.ts';
+import { answers } from '../capture/answers.ts';
+import { changing } from '../capture/check-transform.ts';
+import { parseProblem, resolveExpressions } from '../capture/resolve.ts';
 import type { PgConnection } from '../connection/connection.ts';
 
 export async function computedColumns(
@@ -22,21 +24,24 @@ export async function computedColumns(
   const written = declared.filter(isWritten).map(({ column }) => ({ by: 'itself', name: column.name }) as const);
   const columns = declared.filter((kept) => !isWritten(kept));
   if (columns.length === 0) return written;
-  const path = searchPath([primary, shadow]);
   const inputs = inputsOf({ primary, shadow, declaration });
   const asOld = inputs.map(({ name, sql }) => `${sql} AS ${quoteName(name)}`).join(', ');
-  const refusalOver = (columns: string, sql: string) =>
-    refusal(owner, `(SELECT ${columns} FROM ${quoteTable(shadow)} AS p) AS p`, sql, path);
+  const over = (columns: string) => ({
+    rows: `(SELECT ${columns} FROM ${quoteTable(shadow)} AS p) AS p`,
+    path: declaredPath([primary, shadow]),
+    tables: [primary.oid, shadow.oid],
+  });
   const asked = columns.map(({ column, sql }) => ({ name: column.name, sql }));
-  const refused = new Map(
-    (await answers(asked, (sql) => refusalOver(asOld, sql))).map(({ name, answer }) => [name, answer]),
+  const { stored, problems } = await resolveExpressions(owner, over(asOld), asked);
+  const refused = new Map(problems.map(({ name, answer }) => [name, answer]));
+  const homes = await readBack(declaration.reverse ?? {}, shadow, [...refused.keys()], (columns, sql) =>
+    parseProblem(owner, over(columns), sql),
   );
-  const homes = await readBack(declaration.reverse ?? {}, shadow, [...refused.keys()], refusalOver);
   const defaults = columns.flatMap(({ column }) =>
     column.defaultSql === null ? [] : [{ name: column.name, sql: `(${column.defaultSql})` }],
   );
   const unsteady = new Map(
-    (await answers(defaults, (sql) => changing(owner, shadow, sql, path))).map(({ name, answer }) => [name, answer]),
+    (await answers(defaults, (sql) => changing(owner, shadow, sql))).map(({ name, answer }) => [name, answer]),
   );
   const judged = columns.map((kept): ComputedColumn => {
     const { name, defaultSql } = kept.column;
@@ -44,7 +49,11 @@ export async function computedColumns(
     const why = refused.get(name) ?? (readsWholeRow(kept.sql, primary) ? 'it reads the row as a whole' : undefined);
     if (why !== undefined) return { by: 'none', name, why };
     if (unsteady.has(name)) return { by: 'unknown', name, default: defaultSql ?? '' };
-    return { by: 'trigger', name, kept: { ...kept, inputs: inputsNamed(kept.sql, inputs) } };
+    return {
+      by: 'trigger',
+      name,
+      kept: { ...kept, sql: stored.get(kept.sql) ?? kept.sql, inputs: inputsNamed(kept.sql, inputs) },
+    };
   });
   return [...written, ...judged];
 }

@@ -1,6 +1,7 @@
 /** Asks the rows of a table whether they could go back to the old shape. Reads for a declared time and changes nothing. */
 
 import { quoteText } from '../../../core/table/shape.ts';
+import { OWN_PATH } from '../../../core/table/sql/session.ts';
 import { MOST_SAMPLES, wayBackOnly, wayThereAndBack } from '../../../core/table/sql/way-back.ts';
 import type { WayBack } from '../../../ports/swapping.ts';
 import { type PgConnection, sqlstateOf } from '../connection/connection.ts';
@@ -16,9 +17,9 @@ export async function scanWayBack(
   { promoted, limitMs }: { promoted: boolean; limitMs: number },
 ): Promise<WayBack> {
   const request = { ...situation, generated: promoted ? {} : await generatedColumns(owner, situation.shadow.oid) };
-  const { judged, crossed, key, path } = promoted ? wayBackOnly(request) : wayThereAndBack(request);
+  const { judged, crossed, key } = promoted ? wayBackOnly(request) : wayThereAndBack(request);
   const table = promoted ? situation.shadow : situation.primary;
-  const texts = [path, judged, crossed, key].map((text) => (text === null ? 'NULL' : quoteText(text)));
+  const texts = [OWN_PATH, judged, crossed, key].map((text) => (text === null ? 'NULL' : quoteText(text)));
   const call = `SELECT crossfade.way_back(${table.oid}, ${texts.join(', ')}, ${limitMs}, ${MOST_SAMPLES}) AS found`;
   try {
     const [row] = await owner.longCall<{ found: WayBack }>(call, limitMs + LAST_RANGE_MS);
@@ -32,7 +33,7 @@ export async function scanWayBack(
 async function generatedColumns(owner: PgConnection, oid: number): Promise<Record<string, string>> {
   const rows = await owner.call<{ name: string; sql: string }>(
     `SELECT a.attname AS name, pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS sql
-     FROM (SELECT pg_catalog.set_config('search_path', 'pg_catalog', true) OFFSET 0) bare, pg_catalog.pg_attribute a
+     FROM pg_catalog.pg_attribute a
      JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
      WHERE a.attrelid = $1::text::oid AND a.attgenerated <> '' AND NOT a.attisdropped`,
     [oid],

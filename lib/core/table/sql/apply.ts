@@ -50,7 +50,7 @@ export function createApply(flow: Flow): string {
       : `DO UPDATE SET ${changes.join(', ')}
       WHERE ${rowValue(reasons.map((name) => `t.${name}`))} *<> ${rowValue(reasons.map((name) => `EXCLUDED.${name}`))}`;
   return `CREATE FUNCTION ${apply}(${arrayArguments(flow)}, p_reset boolean[], OUT crossfade_written integer, OUT crossfade_deleted integer)
-${securely(flow)} AS $crossfade$
+${securely()} AS $crossfade$
 #variable_conflict use_column
 DECLARE
   v_reset integer := 0;
@@ -134,7 +134,7 @@ export function createExchange(flow: Flow): string {
   const others = kept.map((name, i) => `, o.${quoteName(name)} AS o${i + 1}`).join('');
   const fresh = keys(flow, (k) => `p_${k}[n.place] AS ${k}`);
   return `CREATE FUNCTION ${exchange}(${arrayArguments(flow)}, p_reset boolean[]) RETURNS integer[]
-${securely(flow)} AS $crossfade$
+${securely()} AS $crossfade$
 #variable_conflict use_column
 DECLARE
   -- Rows that were there and are kept in part, with their places, and then the places of all others.

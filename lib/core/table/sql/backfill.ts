@@ -12,6 +12,7 @@
 import { quoteName, quoteText } from '../shape.ts';
 import { chooseScan, SCAN_SETTING } from './choose-scan.ts';
 import { INLINE_PATIENCE } from './inline.ts';
+import { equalKeys, orderedKeys } from './key-operators.ts';
 import {
   asSource,
   asTarget,
@@ -44,7 +45,7 @@ export function createBackfill(flow: Flow): string {
   const from = (variable: string) => after(flow, 'source', variable);
   const upTo = (variable: string) => until(flow, 'source', variable);
   return `CREATE FUNCTION ${backfill}(p_epoch bigint, p_rows integer) RETURNS jsonb
-${securely(flow)} SET plan_cache_mode = force_custom_plan SET enable_seqscan = off ${SCAN_SETTING} AS $crossfade$
+${securely()} SET plan_cache_mode = force_custom_plan SET enable_seqscan = off ${SCAN_SETTING} AS $crossfade$
 #variable_conflict use_column
 DECLARE
   v_have bigint;
@@ -118,21 +119,19 @@ function textsOf(flow: Flow, column: (i: number) => string): string {
 
 /** Rows beyond a key that is held as text; a key that is NULL is before all others. */
 function after(flow: Flow, side: 'source' | 'target', variable: string): string {
-  return `(${variable} IS NULL OR (${keyColumns(flow, side)}) > (${bound(flow, side, variable)}))`;
+  return `(${variable} IS NULL OR ${orderedKeys(flow, keyColumn(flow, side), '>', bound(flow, side, variable))})`;
 }
 
 /** Rows up to a key that is held as text, and its own. */
 function until(flow: Flow, side: 'source' | 'target', variable: string): string {
-  return `(${keyColumns(flow, side)}) <= (${bound(flow, side, variable)})`;
+  return orderedKeys(flow, keyColumn(flow, side), '<=', bound(flow, side, variable));
 }
 
-function keyColumns(flow: Flow, side: 'source' | 'target'): string {
-  return keys(flow, (_, i) => `${side === 'source' ? 'p' : 't'}.${quoteName(flow.mapping.key[i]![side].name)}`);
-}
+const keyColumn = (flow: Flow, side: 'source' | 'target') => (_: string, i: number) =>
+  `${side === 'source' ? 'p' : 't'}.${quoteName(flow.mapping.key[i]![side].name)}`;
 
-function bound(flow: Flow, side: 'source' | 'target', variable: string): string {
-  return keys(flow, (_, i) => `(${variable}[${i + 1}])::${keyType(flow.mapping.key[i]![side])}`);
-}
+const bound = (flow: Flow, side: 'source' | 'target', variable: string) => (_: string, i: number) =>
+  `(${variable}[${i + 1}])::${keyType(flow.mapping.key[i]![side])}`;
 
 /**
  * Inserts the rows of (copied_key, v_to]. ON CONFLICT makes every row of an INSERT twice as dear: it looks for the key first and
@@ -148,10 +147,10 @@ function copyChunk(flow: Flow): string {
   const careful = `${insert}
     ON CONFLICT (${arbiter}) DO NOTHING;`;
   if (!sortsAlike(flow)) return careful;
-  const joined = mapping.key.map(({ source, target }) => `t.${quoteName(target.name)} = p.${quoteName(source.name)}`);
+  const joined = equalKeys(flow, keyColumn(flow, 'target'), keyColumn(flow, 'source'));
   return `BEGIN
     ${insert} AND NOT EXISTS (SELECT FROM ${targetTable(flow)} AS t
-      WHERE ${joined.join(' AND ')} AND ${after(flow, 'target', 'v_row.copied_key')} AND ${until(flow, 'target', 'v_to')});
+      WHERE ${joined} AND ${after(flow, 'target', 'v_row.copied_key')} AND ${until(flow, 'target', 'v_to')});
     EXCEPTION WHEN unique_violation THEN
     ${careful}
     END;`;
@@ -189,7 +188,7 @@ function sweepChunk(flow: Flow): string {
       SELECT ${keys(flow, (k) => `d.${k}`)} FROM (
         SELECT ${keys(flow, (k, i) => `p.${quoteName(mapping.key[i]!.source.name)} AS ${k}`)}, ${rowValue(source)} AS wanted
         FROM ${sourceTable(flow)} AS p WHERE ${inSource}
-      ) d JOIN ${targetTable(flow)} AS t ON ${keys(flow, (k, i) => `${targetKey(i)} = ${asTarget(flow, i, `d.${k}`)}`, ' AND ')}
+      ) d JOIN ${targetTable(flow)} AS t ON ${equalKeys(flow, keyColumn(flow, 'target'), (k, i) => asTarget(flow, i, `d.${k}`))}
       WHERE d.wanted *<> ${rowValue(target)}${sortsAlike(flow) ? ` AND ${inTarget}` : ''};
       EXCEPTION ${whenAKeyFails()} THEN
         -- A row that cannot be transformed cannot be compared either: converge looks at every key of the range.
@@ -207,7 +206,7 @@ function sweepAll(flow: Flow): string {
   const needed = sortsAlike(flow) ? 'v_row.shadow_had_rows' : 'true';
   const ghosts = (key: (index: number) => string) => `INSERT INTO ${outbox} (${keys(flow, (k) => k)})
       SELECT ${keys(flow, (_, i) => asSource(flow, i, targetKey(i)))} FROM ${targetTable(flow)} AS t
-      WHERE NOT EXISTS (SELECT FROM ${sourceTable(flow)} AS p WHERE ${keys(flow, (_, i) => `${key(i)} = ${targetKey(i)}`, ' AND ')});`;
+      WHERE NOT EXISTS (SELECT FROM ${sourceTable(flow)} AS p WHERE ${equalKeys(flow, (_, i) => key(i), keyColumn(flow, 'target'))});`;
   return `IF ${needed} THEN
       PERFORM set_config('enable_seqscan', 'on', true);
       ${readingKeys(flow, ghosts)}

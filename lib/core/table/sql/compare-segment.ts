@@ -9,6 +9,7 @@
 import { isExact, isText } from '../equality.ts';
 import { type ColumnShape, columnOf, quoteName } from '../shape.ts';
 import { chooseScan } from './choose-scan.ts';
+import { equalKeys } from './key-operators.ts';
 import { comparedTargets, FENCED, type Flow, keys, rowValue, sourceTable, targetTable } from './names.ts';
 import { inSegment, sortsAlike } from './segments.ts';
 
@@ -51,7 +52,11 @@ function comparePairs(flow: Flow): string {
   const expressions = mapping.compared.map(({ sql }, index) => `, ${sql} AS c${index + 1}`).join('');
   const targetKey = (i: number) => `t.${quoteName(mapping.key[i]!.target.name)}`;
   // Without casts: integers of two sizes have an order in common, and what is cast has to be sorted.
-  const joined = keys(flow, (k, i) => `s.${k} = ${targetKey(i)}`, ' AND ');
+  const joined = equalKeys(
+    flow,
+    (k) => `s.${k}`,
+    (_, i) => targetKey(i),
+  );
   return `${chooseScan(flow, { source: inSegment(flow, 'source'), target: inSegment(flow, 'target') })}
       SELECT count(c.k1), count(c.t1), count(*) = count(c.k1) AND count(*) = count(c.t1) AND count(*) FILTER (WHERE c.differs) = 0
       INTO v_rows, v_target_rows, v_equal

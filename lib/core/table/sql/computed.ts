@@ -15,7 +15,7 @@ import { COMPUTED_TRIGGER, type Flow, keyText, objectNames, rowValue, securely, 
 export function createComputed(flow: Flow): string {
   const { computed } = objectNames(flow.id);
   return `CREATE FUNCTION ${computed}() RETURNS trigger
-${securely(flow)} AS $crossfade$
+${securely()} AS $crossfade$
 #variable_conflict use_column
 DECLARE
   v_new record;

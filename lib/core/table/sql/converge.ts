@@ -11,6 +11,7 @@ import type { ValidationMode } from '../../cutover/cutover.ts';
 import { namesExactly } from '../equality.ts';
 import { quoteName, quoteText } from '../shape.ts';
 import { unwritten } from './apply.ts';
+import { equalKeys, sameKey } from './key-operators.ts';
 import {
   asSource,
   asTarget,
@@ -67,7 +68,7 @@ export function createConverge(flow: Flow, validation: ValidationMode): string {
   const arrays = keys(flow, (k) => `v_${k}`);
   const unnested = `unnest(${arrays}) AS k(${keys(flow, (k) => k)})`;
   return `CREATE FUNCTION ${converge}(p_epoch bigint, p_limit integer) RETURNS jsonb
-${securely(flow)} AS $crossfade$
+${securely()} AS $crossfade$
 #variable_conflict use_column
 DECLARE
   v_have bigint;
@@ -203,11 +204,15 @@ export function createSpread(flow: Flow): string {
     SELECT 'D', ${keys(flow, (_, i) => asSource(flow, i, targetKey(i)))} FROM ${targetTable(flow)} AS t WHERE ${inSegment(flow, 'target')}${
       ghostsOnly
         ? `
-      AND NOT EXISTS (SELECT FROM ${sourceTable(flow)} AS p WHERE ${keys(flow, (_, i) => `${key(i)} = ${targetKey(i)}`, ' AND ')})`
+      AND NOT EXISTS (SELECT FROM ${sourceTable(flow)} AS p WHERE ${equalKeys(
+        flow,
+        (_, i) => key(i),
+        (_, i) => targetKey(i),
+      )})`
         : ''
     };`;
   return `CREATE FUNCTION ${spread}(p_seq bigint, p_rows integer) RETURNS boolean
-${securely(flow)} SET plan_cache_mode = force_custom_plan SET enable_seqscan = off AS $crossfade$
+${securely()} SET plan_cache_mode = force_custom_plan SET enable_seqscan = off AS $crossfade$
 #variable_conflict use_column
 DECLARE
   ${typed('l')}
@@ -248,7 +253,11 @@ function releaseQuarantined(flow: Flow, unnested: string): string {
   const stays = 'NOT q.key = ANY (v_failed)';
   if (!flow.mapping.key.every(({ source }) => namesExactly(source)))
     return `DELETE FROM crossfade.quarantine q USING ${unnested}
-    WHERE q.cutover = ${id} AND ${stays} AND ${keys(flow, (k, i) => `${quarantinedPart(flow, i)} = k.${k}`, ' AND ')};`;
+    WHERE q.cutover = ${id} AND ${stays} AND ${equalKeys(
+      flow,
+      (_, i) => quarantinedPart(flow, i),
+      (k) => `k.${k}`,
+    )};`;
   return `DELETE FROM crossfade.quarantine q WHERE q.cutover = ${id} AND ${stays}
       AND q.key_hash = ANY (ARRAY(SELECT crossfade.key_hash(${keyText(flow, (n) => `k.k${n + 1}`)}) FROM ${unnested}));`;
 }
@@ -329,7 +338,7 @@ function exchangeCircle(flow: Flow): string {
         SELECT * FROM waiting o WHERE ${locked}
       ), more AS (
         SELECT ${keys(flow, (k) => `o.${k}`)}, bool_or(o.op = 'D') AS reset, min(o.seq) AS seq FROM taken o
-        WHERE NOT EXISTS (SELECT FROM unnest(${arrays}) AS h(${keys(flow, (k) => k)}) WHERE ${keys(flow, (k) => `h.${k} = o.${k}`, ' AND ')})
+        WHERE NOT EXISTS (SELECT FROM unnest(${arrays}) AS h(${keys(flow, (k) => k)}) WHERE ${sameKey(flow, 'h', 'o')})
         GROUP BY ${keys(flow, (k) => `o.${k}`)}
       )
       SELECT (SELECT count(*) FROM waiting) >= ${MOST_TAKEN}, v_seqs || ARRAY(SELECT seq FROM taken), v_reset || array_agg(reset ORDER BY seq), ${keys(flow, (k) => `v_${k} || array_agg(${k} ORDER BY seq)`)}
@@ -344,7 +353,7 @@ function exchangeCircle(flow: Flow): string {
         WHERE k.place > v_wide AND k.place NOT IN (SELECT unnest(v_exchanged))
       )
       SELECT v_failed || ARRAY(SELECT ${keyText(flow, (n) => `b.k${n + 1}`)} FROM back b), v_kept || ARRAY(SELECT o.seq FROM ${outbox} o, back b
-        WHERE o.seq = ANY (v_seqs) AND ${keys(flow, (k) => `o.${k} = b.${k}`, ' AND ')})
+        WHERE o.seq = ANY (v_seqs) AND ${sameKey(flow, 'o', 'b')})
       INTO v_failed, v_kept;
     END IF;`;
 }
@@ -356,7 +365,7 @@ function exchangeCircle(flow: Flow): string {
 function postpone(flow: Flow): string {
   const { outbox } = objectNames(flow.id);
   const failed = `unnest(v_bad, v_tries) WITH ORDINALITY AS b(i, attempts, place), LATERAL (SELECT ${keys(flow, (k) => `v_${k}[b.i] AS ${k}`)} OFFSET 0) k`;
-  const mine = `o.seq = ANY (v_seqs) AND o.op NOT IN ('T', 'S') AND ${keys(flow, (k) => `o.${k} = k.${k}`, ' AND ')}`;
+  const mine = `o.seq = ANY (v_seqs) AND o.op NOT IN ('T', 'S') AND ${sameKey(flow, 'o', 'k')}`;
   return `IF cardinality(v_bad) > 0 THEN
       SELECT array_agg(t.attempts ORDER BY t.place) INTO v_tries FROM (
         SELECT b.place, max(o.attempts) + 1 AS attempts FROM ${failed}, ${outbox} o WHERE ${mine} GROUP BY b.place) t;
@@ -416,5 +425,5 @@ function compareWritten(flow: Flow, validation: ValidationMode, unnested: string
     WHERE (cardinality(v_failed) + cardinality(v_settled) = 0
       OR NOT ${keyText(flow, (i) => `k.k${i + 1}`)} = ANY (v_failed || v_settled)) ${sampled}
     OFFSET 0) d
-  WHERE NOT d.differs OR NOT EXISTS (SELECT FROM ${outbox} o WHERE o.op <> 'T' AND ${keys(flow, (k) => `o.${k} = d.${k}`, ' AND ')});`;
+  WHERE NOT d.differs OR NOT EXISTS (SELECT FROM ${outbox} o WHERE o.op <> 'T' AND ${sameKey(flow, 'o', 'd')});`;
 }

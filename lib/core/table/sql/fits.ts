@@ -4,6 +4,7 @@
  */
 
 import { quoteName } from '../shape.ts';
+import { equalKeys } from './key-operators.ts';
 import { type Flow, keys, keyType, objectNames, rowValue, securely, sourceTable, whenAKeyFails } from './names.ts';
 
 /** STABLE, so that it sees the snapshot of the statement that asks. */
@@ -11,9 +12,13 @@ export function createFits(flow: Flow): string {
   const { fits } = objectNames(flow.id);
   const { mapping } = flow;
   const values = [...mapping.key, ...mapping.compared].map(({ sql }) => sql);
-  const isRow = keys(flow, (k, i) => `p.${quoteName(mapping.key[i]!.source.name)} = p_${k}`, ' AND ');
+  const isRow = equalKeys(
+    flow,
+    (_, i) => `p.${quoteName(mapping.key[i]!.source.name)}`,
+    (k) => `p_${k}`,
+  );
   return `CREATE FUNCTION ${fits}(${keys(flow, (k, i) => `p_${k} ${keyType(mapping.key[i]!.source)}`)}) RETURNS boolean STABLE
-${securely(flow)} AS $crossfade$
+${securely()} AS $crossfade$
 #variable_conflict use_column
 DECLARE
   v_row record;

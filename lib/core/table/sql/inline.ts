@@ -32,7 +32,7 @@ export function createInline(flow: Flow): string {
   const unnested = `unnest(${keys(flow, (k) => `p_${k}`)}, p_reset) AS k(${keys(flow, (k) => k)}, reset)`;
   const lock = `pg_try_advisory_xact_lock(hashtext(${quoteText(`crossfade:${flow.id}`)}), ${keyBucket(flow, (k) => `k.${k}`)})`;
   return `CREATE FUNCTION ${inline}(${keys(flow, (k, i) => `p_${k} ${keyType(flow.mapping.key[i]!.source)}[]`)}, p_reset boolean[]) RETURNS boolean
-${securely(flow)} SET lock_timeout = '${INLINE_PATIENCE}' AS $crossfade$
+${securely()} SET lock_timeout = '${INLINE_PATIENCE}' AS $crossfade$
 #variable_conflict use_column
 DECLARE
   -- In the body, since only a superuser may name a setting of ours in the head. What fails takes it back with the rest.

@@ -6,6 +6,7 @@
 
 import { quoteName, quoteText } from '../shape.ts';
 import { sourcedByFit } from './fits.ts';
+import { equalKeys, sameKey } from './key-operators.ts';
 import {
   asSource,
   asTarget,
@@ -40,7 +41,7 @@ const pieces = (flow: Flow) => {
 /** A key with an un-applied hint is late. After a truncation rows without a source are, until they have been swept. */
 const isLate = (flow: Flow, row: string, inSource: string) => {
   const { outbox } = objectNames(flow.id);
-  return `(EXISTS (SELECT FROM ${outbox} o WHERE o.op <> 'T' AND ${keys(flow, (k) => `o.${k} = ${row}.${k}`, ' AND ')})
+  return `(EXISTS (SELECT FROM ${outbox} o WHERE o.op <> 'T' AND ${sameKey(flow, 'o', row)})
       OR (${inSource} IS NULL AND EXISTS (SELECT FROM ${outbox} o WHERE o.op = 'T')))`;
 };
 
@@ -57,7 +58,7 @@ export function createConsistency(flow: Flow): string {
       ${targetKey(0)} IS NOT NULL AS in_target,
       s.present IS NOT NULL AND ${targetKey(0)} IS NOT NULL AND s.fits AND ${source} *= ${target} AS same
     FROM ${rows} AS s
-    FULL JOIN ${targetTable(flow)} AS t ON ${keys(flow, (k, i) => `${joined(k, i)} = ${targetKey(i)}`, ' AND ')}
+    FULL JOIN ${targetTable(flow)} AS t ON ${equalKeys(flow, joined, (_, i) => targetKey(i))}
     ${FENCED}
   ), verdict AS (
     SELECT in_source, in_target, same, NOT same AND ${isLate(flow, 'd', 'd.in_source')} AS late,
@@ -70,7 +71,7 @@ export function createConsistency(flow: Flow): string {
   FROM verdict
 );`;
   return `CREATE FUNCTION ${consistency}() RETURNS jsonb
-${securely(flow)} AS $crossfade$
+${securely()} AS $crossfade$
 #variable_conflict use_column
 BEGIN
   ${counted('', sourced, (k, i) => asTarget(flow, i, `s.${k}`))}
@@ -92,7 +93,7 @@ export function createCompareRow(flow: Flow): string {
       `CASE WHEN ${rowValue([`s.c${index + 1}`])} *<> ${rowValue([targets[index]!])} THEN ${quoteText(column)} END`,
   );
   return `CREATE FUNCTION ${name}(p_key text) RETURNS jsonb
-${securely(flow)} AS $crossfade$
+${securely()} AS $crossfade$
 #variable_conflict use_column
 DECLARE
   v_key jsonb := CASE WHEN p_key ~ '^\\s*\\{' THEN p_key::jsonb ELSE ${bare} END;

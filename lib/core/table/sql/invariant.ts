@@ -7,7 +7,8 @@
  */
 
 import { quoteName } from '../shape.ts';
-import { asSource, type Flow, keys, objectNames, sourceIs, sourceTable, targetTable } from './names.ts';
+import { equalKeys } from './key-operators.ts';
+import { asSource, type Flow, objectNames, sourceIs, sourceTable, targetTable } from './names.ts';
 
 export type InvariantQueries = { equal: { primary: string; shadow: string } } | { empty: string };
 
@@ -20,7 +21,14 @@ const SAMPLES = 50;
 function settled(flow: Flow, side: 'source' | 'target'): string {
   const { outbox } = objectNames(flow.id);
   const targetKey = (i: number) => asSource(flow, i, `t.${quoteName(flow.mapping.key[i]!.target.name)}`);
-  const late = side === 'source' ? sourceIs(flow, 'o') : keys(flow, (k, i) => `${targetKey(i)} = o.${k}`, ' AND ');
+  const late =
+    side === 'source'
+      ? sourceIs(flow, 'o')
+      : equalKeys(
+          flow,
+          (_, i) => targetKey(i),
+          (k) => `o.${k}`,
+        );
   const [table, alias] = side === 'source' ? [sourceTable(flow), 'p'] : [targetTable(flow), 't'];
   return `SELECT ${alias}.* FROM ${table} AS ${alias} WHERE NOT EXISTS (SELECT FROM ${outbox} o WHERE o.op <> 'T' AND ${late})`;
 }

@@ -2,8 +2,9 @@
 
 import { namesExactly } from '../equality.ts';
 import type { KeyColumns, Mapping } from '../mapping.ts';
-import { type ColumnShape, columnOf, quoteName, quoteTable, quoteText, searchPath, type TableShape } from '../shape.ts';
-import { DEMAND_READ_COMMITTED, functionSettings } from './session.ts';
+import { type ColumnShape, columnOf, quoteName, quoteTable, quoteText, type TableShape } from '../shape.ts';
+import { equalKeys } from './key-operators.ts';
+import { DEMAND_READ_COMMITTED, functionSettings, OWN_PATH } from './session.ts';
 
 /** One direction of one cutover: rows flow from source to target. */
 export type Flow = {
@@ -121,7 +122,11 @@ export function asSource(flow: Flow, index: number, value: string): string {
 
 /** `p."id" = k.k1 AND …`: a source row by a key of the outbox. */
 export function sourceIs(flow: Flow, key: string): string {
-  return keys(flow, (k, i) => `p.${quoteName(flow.mapping.key[i]!.source.name)} = ${key}.${k}`, ' AND ');
+  return equalKeys(
+    flow,
+    (_, i) => `p.${quoteName(flow.mapping.key[i]!.source.name)}`,
+    (k) => `${key}.${k}`,
+  );
 }
 
 /**
@@ -137,10 +142,10 @@ export function transformed(flow: Flow, key: string, expressions: readonly strin
 
 /** `t."id" = (k.k1)::bigint AND …`: a target row by a key of the outbox. */
 export function targetIs(flow: Flow, key: string): string {
-  return keys(
+  return equalKeys(
     flow,
-    (k, i) => `t.${quoteName(flow.mapping.key[i]!.target.name)} = ${asTarget(flow, i, `${key}.${k}`)}`,
-    ' AND ',
+    (_, i) => `t.${quoteName(flow.mapping.key[i]!.target.name)}`,
+    (k, i) => asTarget(flow, i, `${key}.${k}`),
   );
 }
 
@@ -171,7 +176,11 @@ export function isQuarantined(flow: Flow, part: (index: number) => string, more 
   const { key } = flow.mapping;
   const same = key.every(({ source }) => namesExactly(source))
     ? `q.key_hash = crossfade.key_hash(${keyText(flow, part)})`
-    : keys(flow, (_, i) => `${quarantinedPart(flow, i)} = ${part(i)}`, ' AND ');
+    : equalKeys(
+        flow,
+        (_, i) => quarantinedPart(flow, i),
+        (_, i) => part(i),
+      );
   return `EXISTS (SELECT FROM crossfade.quarantine q WHERE q.cutover = ${quoteText(flow.id)}${more} AND ${same})`;
 }
 
@@ -224,10 +233,10 @@ export function fence(id: string): string {
 /**
  * Head of a function that runs with the owner's rights, since neither the application nor the runtime role has them, and with
  * the settings that the owner has when it is made: for every caller, a value of the one table gives the same value of the other.
+ * Only the catalog is in the path: in any other schema somebody could put a function or an operator that fits better than ours.
  */
-export function securely(flow: Flow): string {
-  const path = searchPath([flow.source, flow.target]);
-  return `LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${path} ${functionSettings()}`;
+export function securely(): string {
+  return `LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${OWN_PATH} ${functionSettings()}`;
 }
 
 /** Trouble of the server or of a statement, which every row meets alike: it would put every key into quarantine. */

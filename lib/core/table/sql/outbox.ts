@@ -117,7 +117,7 @@ export function createTurn(flow: Flow): string {
     END;
   END IF;`;
   return `CREATE FUNCTION ${turn}() RETURNS boolean
-${securely(flow)} AS $crossfade$
+${securely()} AS $crossfade$
 DECLARE
   v_last bigint;
 BEGIN

@@ -8,7 +8,7 @@ export function createRetry(flow: Flow): string {
   const { retry, outbox } = objectNames(flow.id);
   const parts = keys(flow, (_, i) => quarantinedPart(flow, i));
   return `CREATE FUNCTION ${retry}(p_key text) RETURNS bigint
-${securely(flow)} AS $crossfade$
+${securely()} AS $crossfade$
 #variable_conflict use_column
 DECLARE
   v_enqueued bigint;

@@ -5,6 +5,7 @@
  */
 
 import { quoteName, quoteText } from '../shape.ts';
+import { orderedKeys } from './key-operators.ts';
 import {
   type Flow,
   INTEGER_BITS,
@@ -63,7 +64,12 @@ export function markTouched(flow: Flow, unnested: string): string {
   return `IF EXISTS (SELECT FROM ${segment}) THEN
     INSERT INTO ${touched} (place)
     SELECT DISTINCT coalesce(
-    (SELECT g.place FROM ${segment} g WHERE (${high}) >= (${keys(flow, (k) => `k.${k}`)}) ORDER BY ${high} LIMIT 1),
+    (SELECT g.place FROM ${segment} g WHERE ${orderedKeys(
+      flow,
+      (_, i) => `g.h${i + 1}`,
+      '>=',
+      (k) => `k.${k}`,
+    )} ORDER BY ${high} LIMIT 1),
     (SELECT g.place FROM ${segment} g WHERE g.h1 IS NULL LIMIT 1)) AS place
     FROM ${unnested}
     EXCEPT SELECT m.place FROM ${touched} m;
@@ -111,9 +117,9 @@ export const WRITING = "PERFORM set_config('crossfade.writing', 'on', true);";
  */
 export function inSegment(flow: Flow, side: 'source' | 'target'): string {
   const alias = side === 'source' ? 'p' : 't';
-  const columns = flow.mapping.key.map((pair) => `${alias}.${quoteName(pair[side].name)}`).join(', ');
-  const bound = (name: string) => keys(flow, (_, i) => `v_${name}${i + 1}`);
-  return `(v_l1 IS NULL OR (${columns}) > (${bound('l')})) AND (v_h1 IS NULL OR (${columns}) <= (${bound('h')}))`;
+  const column = (_: string, i: number) => `${alias}.${quoteName(flow.mapping.key[i]![side].name)}`;
+  const bound = (name: string) => (_: string, i: number) => `v_${name}${i + 1}`;
+  return `(v_l1 IS NULL OR ${orderedKeys(flow, column, '>', bound('l'))}) AND (v_h1 IS NULL OR ${orderedKeys(flow, column, '<=', bound('h'))})`;
 }
 
 /**

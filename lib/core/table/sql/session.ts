@@ -83,7 +83,7 @@ export const MECHANICS = {
   'plpgsql.extra_warnings': { value: 'none', why: 'code of ours is not written for the extra checks' },
 } as const satisfies Record<string, Setting>;
 
-export type StatedSetting = keyof typeof MECHANICS | 'search_path' | 'statement_timeout' | 'lock_timeout';
+export type StatedSetting = keyof typeof MECHANICS | 'statement_timeout' | 'lock_timeout';
 
 /** Values for one call in place of the stated ones. Times in ms; 0 is no limit. */
 export type Stated = Partial<Record<StatedSetting, string>>;
@@ -103,7 +103,7 @@ export function transactionHead(stated: Stated = {}, readOnly = false): string {
   const limits = (['statement_timeout', 'lock_timeout'] as const).map((name) => setTo(name, always[name]!));
   return `SET TRANSACTION ${transaction(readOnly)};
 ${NOTHING_COMPILED};
-SELECT ${stated.search_path === undefined ? CATALOG_FIRST : setTo('search_path', stated.search_path)};
+SELECT ${setTo('search_path', OWN_PATH)};
 SELECT ${[...calls, ...limits].join(', ')};
 ${REPLICATION_ROLE}`;
 }
@@ -111,12 +111,11 @@ ${REPLICATION_ROLE}`;
 /** Before the first SELECT: where whatever is planned is compiled, compiling these calls takes a second. A SET is not planned. */
 const NOTHING_COMPILED = 'SET LOCAL jit = off';
 
-/** For statements that name nothing without its schema. */
+/**
+ * Of every transaction and every function of ours: what is not of the catalog is named with its schema. In any other schema somebody
+ * could put a function or an operator that fits better than the one that is meant.
+ */
 export const OWN_PATH = 'pg_catalog, pg_temp';
-
-/** A path that lists the catalog behind others would let their functions stand for its own; one that does not list it has it first. */
-const CATALOG_FIRST = `pg_catalog.set_config('search_path', pg_catalog.btrim(pg_catalog.regexp_replace(
-  pg_catalog.current_setting('search_path'), '(^|,)[[:space:]]*"?pg_catalog"?[[:space:]]*(?=,|$)', '', 'gi'), ', '), true)`;
 
 const setTo = (name: string, value: string) => `pg_catalog.set_config('${name}', ${quoteText(value)}, true)`;
 

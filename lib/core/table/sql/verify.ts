@@ -9,6 +9,7 @@ import { quoteName, quoteText } from '../shape.ts';
 import { SCAN_SETTING } from './choose-scan.ts';
 import { compareSegment, unequal } from './compare-segment.ts';
 import { sourcedByFit } from './fits.ts';
+import { equalKeys, orderedKeys, sameKey } from './key-operators.ts';
 import {
   asSource,
   asTarget,
@@ -58,7 +59,7 @@ export function createVerify(flow: Flow): string {
   const named = (side: 'l' | 'h', alias = '') => keys(flow, (_, i) => `${alias}${side}${i + 1}`);
   return `CREATE FUNCTION ${verify}(p_epoch bigint, p_at_ms bigint, p_tier text DEFAULT 'fast', p_scope text DEFAULT 'full', p_budget_ms integer DEFAULT 500)
 RETURNS jsonb
-${securely(flow)} SET plan_cache_mode = force_custom_plan SET enable_seqscan = off ${SCAN_SETTING} AS $crossfade$
+${securely()} SET plan_cache_mode = force_custom_plan SET enable_seqscan = off ${SCAN_SETTING} AS $crossfade$
 #variable_conflict use_column
 DECLARE
   v_have bigint;
@@ -178,7 +179,9 @@ function seenWhole(flow: Flow): string {
   const { segment } = objectNames(flow.id);
   const id = quoteText(flow.id);
   const high = keys(flow, (_, i) => `r.h${i + 1}`);
-  const gap = keys(flow, (_, i) => `r.l${i + 1} IS DISTINCT FROM lag(r.h${i + 1}) OVER (ORDER BY ${high})`, ' OR ');
+  const low = keys(flow, (_, i) => `r.l${i + 1}`);
+  const before = keys(flow, (_, i) => `lag(r.h${i + 1}) OVER (ORDER BY ${high})`);
+  const gap = `${rowValue([low])} *<> ${rowValue([before])}`;
   const unproven = (why: string) => `DELETE FROM ${segment};
     UPDATE crossfade.verification_pass v SET state = 'done', unproven = ${why} WHERE v.cutover = ${id} RETURNING v.unproven INTO v_why;
     RETURN jsonb_build_object('kind', 'unready', 'why', v_why);`;
@@ -217,7 +220,12 @@ function cut(flow: Flow): string {
       (SELECT ${columns(sourceKey)} FROM ${sourceTable(flow)} AS p
         WHERE ${inSegment(flow, 'source')} ORDER BY ${order(sourceKey)} OFFSET ${SEGMENT_ROWS - 1} LIMIT 1)
       ${inTarget}) x ORDER BY ${keys(flow, (k) => `x.${k}`)} LIMIT 1;
-    IF FOUND AND (v_h1 IS NULL OR (${list('v_c')}) < (${list('v_h')})) THEN
+    IF FOUND AND (v_h1 IS NULL OR ${orderedKeys(
+      flow,
+      (_, i) => `v_c${i + 1}`,
+      '<',
+      (_, i) => `v_h${i + 1}`,
+    )}) THEN
       INSERT INTO ${segment} (${list('l')}, ${list('h')}) VALUES (${list('v_c')}, ${list('v_h')});
       UPDATE ${segment} g SET ${keys(flow, (_, i) => `h${i + 1} = v_c${i + 1}`)} WHERE g.place = v_place;
       ${keys(flow, (_, i) => `v_h${i + 1} := v_c${i + 1};`, ' ')}
@@ -251,7 +259,7 @@ export function createRepair(flow: Flow): string {
     ${enqueue}`,
       );
   return `CREATE FUNCTION ${repair}() RETURNS jsonb
-${securely(flow)} SET plan_cache_mode = force_custom_plan SET enable_seqscan = off AS $crossfade$
+${securely()} SET plan_cache_mode = force_custom_plan SET enable_seqscan = off AS $crossfade$
 #variable_conflict use_column
 DECLARE
   ${typed('l')}
@@ -307,6 +315,8 @@ function differing(flow: Flow, byFit = false): string {
       `CASE WHEN s.present${byFit ? ' AND s.fits' : ''} AND t.${first} IS NOT NULL AND ${rowValue([`s.c${index + 1}`])} *<> ${rowValue([target[index]!])} THEN ${quoteText(name)} END`,
   );
   const targetKey = (i: number) => `t.${quoteName(mapping.key[i]!.target.name)}`;
+  const sourceKey = (k: string, i: number) =>
+    byFit ? asTargetIfFit(flow, i, `s.${k}`, 's.fits') : asTarget(flow, i, `s.${k}`);
   const versioned = `(SELECT t.*, t.xmin AS crossfade_version FROM ${targetTable(flow)} AS t`;
   const both = sortsAlike(flow)
     ? `FULL JOIN ${versioned} WHERE ${inSegment(flow, 'target')}) AS t`
@@ -319,7 +329,7 @@ function differing(flow: Flow, byFit = false): string {
     SELECT ${keys(flow, (k, i) => `coalesce(s.${k}, ${asSource(flow, i, targetKey(i))}) AS ${k}`)}, s.present,
       array_remove(ARRAY[${named.join(', ')}]::text[], NULL) AS columns, t.crossfade_version AS version
     FROM ${sourced} AS s
-    ${both} ON ${keys(flow, (k, i) => `${byFit ? asTargetIfFit(flow, i, `s.${k}`, 's.fits') : asTarget(flow, i, `s.${k}`)} = ${targetKey(i)}`, ' AND ')}
+    ${both} ON ${equalKeys(flow, sourceKey, (_, i) => targetKey(i))}
     WHERE s.present IS NULL OR ${targetKey(0)} IS NULL${byFit ? ' OR NOT s.fits' : ''} OR ${unequal(flow, source, target)}
     ${FENCED}
   ), ${diverged(flow)}`;
@@ -332,7 +342,11 @@ function stray(flow: Flow, key: (index: number) => string): string {
   return `unequal AS (
     SELECT ${keys(flow, (k, i) => `${asSource(flow, i, targetKey(i))} AS ${k}`)}, NULL::boolean AS present, '{}'::text[] AS columns, t.xmin AS version
     FROM ${targetTable(flow)} AS t WHERE NOT EXISTS (SELECT FROM ${sourceTable(flow)} AS p
-      WHERE ${keys(flow, (_, i) => `${key(i)} = ${targetKey(i)}`, ' AND ')})
+      WHERE ${equalKeys(
+        flow,
+        (_, i) => key(i),
+        (_, i) => targetKey(i),
+      )})
   ), ${diverged(flow)}`;
 }
 
@@ -343,7 +357,7 @@ function diverged(flow: Flow): string {
     SELECT ${keys(flow, (k) => `d.${k}`)}, ${keyText(flow, (i) => `d.k${i + 1}`)} AS key, d.columns, d.version
     FROM unequal d
     WHERE NOT ${isQuarantined(flow, (i) => `d.k${i + 1}`)}
-      AND NOT EXISTS (SELECT FROM ${outbox} o WHERE o.op <> 'T' AND ${keys(flow, (k) => `o.${k} = d.${k}`, ' AND ')})
+      AND NOT EXISTS (SELECT FROM ${outbox} o WHERE o.op <> 'T' AND ${sameKey(flow, 'o', 'd')})
       -- Truncated and not swept yet: rows without a source are late, not wrong.
       AND NOT (d.present IS NULL AND EXISTS (SELECT FROM ${outbox} o WHERE o.op = 'T'))
   )`;

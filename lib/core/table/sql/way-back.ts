@@ -4,20 +4,11 @@
  */
 
 import type { Mapping } from '../mapping.ts';
-import {
-  baseType,
-  type ColumnShape,
-  columnOf,
-  quoteName,
-  quoteTable,
-  quoteText,
-  searchPath,
-  type TableShape,
-} from '../shape.ts';
+import { baseType, type ColumnShape, columnOf, quoteName, quoteTable, quoteText, type TableShape } from '../shape.ts';
 import { keyText, rowValue } from './names.ts';
 
 /** SQL that crossfade.way_back runs over ranges of pages. */
-export type WayBackSql = { judged: string; crossed: string | null; key: string; path: string };
+export type WayBackSql = { judged: string; crossed: string | null; key: string };
 
 export type WayBackRequest = {
   primary: TableShape;
@@ -41,7 +32,6 @@ export function wayThereAndBack(request: WayBackRequest): WayBackSql {
     judged: verdictOf(`crossed AS MATERIALIZED (${crossed}), shaped AS (${withGenerated(request)})`, request, changes),
     crossed: `WITH crossed AS MATERIALIZED (${crossed}) SELECT count(*) FROM crossed`,
     key: keyOf(primary, shadow, forward),
-    path: searchPath([primary, shadow]),
   };
 }
 
@@ -54,7 +44,6 @@ export function wayBackOnly(request: WayBackRequest): WayBackSql {
     judged: verdictOf(`shaped AS (${shaped})`, request, []),
     crossed: null,
     key,
-    path: searchPath([primary, shadow]),
   };
 }
 
