@@ -36,6 +36,7 @@ export type Options = {
   what?: string;
   format?: string;
   verify?: boolean;
+  conform?: boolean;
   set?: string[];
   unset?: string[];
   stage?: string;

@@ -111,15 +111,12 @@ function addLooking(program: Command, add: Add): void {
   add('history [cutover]', 'the audit timeline, newest first, and whether its chain is whole', history)
     .option('--limit <number>', 'entries, 1–200', limit)
     .option('--after <seq>', 'only entries before this sequence number', whole)
-    .option('--verify', 'only check that every log is whole; ends with 1 when one is not');
+    .option('--verify', 'only check that every log is whole; ends with 1 when one is not')
+    .option('--conform', 'only check that every entry is a step of the stage machine; ends with 1 when one is not');
   add('report [cutover]', 'status, and what both sides did in the last hours, per operation', report).addOption(
     hours(),
   );
-  add(
-    'checkpoints <cutover>',
-    'each stage: what was compared, the evidence, who decided what, what came next',
-    checkpoints,
-  );
+  add('checkpoints <cutover>', 'each stage: what was compared, the evidence, who decided, what came next', checkpoints);
   add('export <cutover>', 'the audit log, or the figures of each minute, oldest first', exportRows)
     .addOption(new Option('--what <what>', 'which of them').choices(['audit', 'metrics']).default('audit'))
     .addOption(new Option('--format <format>', 'of what is written').choices(['json', 'csv']).default('json'))

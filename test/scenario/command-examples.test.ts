@@ -166,6 +166,7 @@ const THERE_AND_BACK: readonly Lived[] = [
   { words: ['rollbacks', 'customer'] },
   { words: ['history', 'customer', '--limit', '8'] },
   { words: ['history', '--limit', '5'], variant: 'all' },
+  { words: ['history', 'customer', '--conform'], variant: 'conform' },
   { words: ['checkpoints', 'customer'] },
   { words: ['export', 'customer', '--format', 'csv'] },
   { words: ['replay', '--cutover', 'customer', '--hours', '1'] },

@@ -8,6 +8,7 @@ import { type CutoverDeclaration, type CutoverState, initialState } from '../../
 import { syncsShadow } from '../../lib/core/cutover/stage-kinds.ts';
 import { compareFlagAge } from '../../lib/core/routing/flags.ts';
 import { type AuditEntry, verifyChain } from '../../lib/core/stage/audit.ts';
+import { deviation } from '../../lib/core/stage/conform.ts';
 import type { Event } from '../../lib/core/stage/events.ts';
 import { evolve } from '../../lib/core/stage/evolve.ts';
 import { MINUTE_MS, type World } from '../helpers/world.ts';
@@ -73,6 +74,8 @@ export function oracle(world: World) {
   function followEntry(it: Known, entry: AuditEntry<Event>): void {
     const before = it.state;
     checkStep(it, entry);
+    const why = deviation(before, entry);
+    if (why !== null) violated('I17', why);
     it.state = { ...evolve(before, entry), auditSeq: entry.seq, auditHash: entry.hash };
     it.entries.push(entry);
     if (it.state.stage !== before.stage) it.enteredAtMs = world.clock.now();

@@ -4,7 +4,10 @@
  */
 
 import { describe, expect, it } from 'vitest';
+import { initialState } from '../../lib/core/cutover/cutover.ts';
 import type { Plant } from '../helpers/world.ts';
+import { BEYOND, EDGES, edgesOf } from '../property/model/edges.ts';
+import { declarationOf } from '../property/samples.ts';
 import { PLANTS, type Planted } from './plants.ts';
 import { type Outcome, simulate } from './simulation.ts';
 
@@ -40,6 +43,12 @@ describe('I1, I2, I3, I17, I18, I19, I21, I26, I27, I29 random lives', () => {
     expect(ended / outcomes.length).toBeGreaterThan(0.8);
     const moves = outcomes.reduce((sum, outcome) => sum + outcome.moves, 0);
     expect(moves / outcomes.length).toBeGreaterThan(20);
+    const edges = edgesOf(
+      outcomes.map(({ log }) => log),
+      initialState(declarationOf('table')),
+    );
+    expect([...edges].filter((edge) => ![...EDGES, ...BEYOND].includes(edge))).toEqual([]);
+    expect(edges.size).toBeGreaterThan(7);
   });
 });
 

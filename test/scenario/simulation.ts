@@ -7,6 +7,8 @@
  */
 
 import { makePlan } from '../../lib/core/cutover/plan.ts';
+import type { AuditEntry } from '../../lib/core/stage/audit.ts';
+import type { Event } from '../../lib/core/stage/events.ts';
 import { type Plant, world } from '../helpers/world.ts';
 import { declarationOf, seeded } from '../property/samples.ts';
 import { chaosMinute, type Life, outOfStep, TABLE } from './chaos.ts';
@@ -16,7 +18,14 @@ import { oracle } from './oracle.ts';
 const CHAOS_MINUTES = 36;
 const COMPONENT = 'planner';
 
-export type Outcome = { stage: string; moves: number; commands: Record<string, number>; faults: number };
+export type Outcome = {
+  stage: string;
+  moves: number;
+  commands: Record<string, number>;
+  faults: number;
+  /** The audit log of the table. */
+  log: readonly AuditEntry<Event>[];
+};
 
 export async function simulate(seed: number, plant?: Plant): Promise<Outcome> {
   // Its own stream of numbers, so that traffic and trouble do not depend on each other's length.
@@ -55,6 +64,7 @@ export async function simulate(seed: number, plant?: Plant): Promise<Outcome> {
   };
   for (let minute = 0; minute < CHAOS_MINUTES; minute += 1) await chaosMinute(life);
   await heal(life);
-  const moves = o.entries(TABLE).filter(({ event }) => event.type !== 'denied').length;
-  return { stage: o.state(TABLE).stage, moves, commands: life.commands, faults: life.faults };
+  const log = o.entries(TABLE);
+  const moves = log.filter(({ event }) => event.type !== 'denied').length;
+  return { stage: o.state(TABLE).stage, moves, commands: life.commands, faults: life.faults, log };
 }

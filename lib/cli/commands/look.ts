@@ -48,7 +48,7 @@ export async function explain(context: Context): Promise<Outcome> {
 export async function history(context: Context): Promise<Outcome> {
   const { io, options, args } = context;
   if (options.verify) return verifyChains(context);
-  if (args[0] === undefined) {
+  if (args[0] === undefined && !options.conform) {
     const { api } = openApi(context);
     const query = new URLSearchParams({ limit: String(options.limit ?? 50) });
     const { entries } = await api.get<{ entries: readonly AuditEntry<Event>[] }>(`/v1/audit?${query}`);
@@ -59,8 +59,26 @@ export async function history(context: Context): Promise<Outcome> {
   const query = new URLSearchParams({ limit: String(options.limit ?? 50) });
   if (options.after !== undefined) query.set('after', String(options.after));
   const found = await api.get<History>(`/v1/cutovers/${id}/history?${query}`);
+  if (options.conform) return conforms(id, found);
   const text = renderHistory(found.entries, found.chain, io.width, io.paint);
   return { document: found, text, ...(found.chain.intact ? {} : { exit: EXIT.other }) };
+}
+
+/** Whether what is recorded is what the stage machine does; ends with 1 when it is not. */
+function conforms(id: string, { chain, conformity }: History): Outcome {
+  const broken = chain.intact ? '' : `\nThe chain is broken at entry ${chain.seq}: ${printable(chain.why)}.`;
+  const said =
+    conformity === null
+      ? 'nothing happened yet.'
+      : conformity.conforms
+        ? `each of its entries (${conformity.entries}) is a step of the stage machine.`
+        : `entry ${conformity.seq} is no step of the stage machine. ${printable(conformity.why)} Compare with a backup of the state table before you trust it.`;
+  const trusted = chain.intact && conformity?.conforms !== false;
+  return {
+    document: { id, chain, conformity },
+    text: `${printable(id)}: ${said}${broken}`,
+    ...(trusted ? {} : { exit: EXIT.other }),
+  };
 }
 
 /** Rows that differ hold the cutover, and so does this exit code. */

@@ -1,13 +1,19 @@
 /** The audit log of one subject, newest first, and whether its chain of hashes is whole. */
 
 import { inBatches } from '../../core/base/in-batches.ts';
-import { GENESIS_HASH } from '../../core/cutover/cutover.ts';
+import { GENESIS_HASH, initialState } from '../../core/cutover/cutover.ts';
 import { type AuditEntry, type AuditHead, type ChainVerdict, verifyChain } from '../../core/stage/audit.ts';
+import { type Conformity, conform } from '../../core/stage/conform.ts';
 import type { Event } from '../../core/stage/events.ts';
 import type { Ports } from '../../ports/ports.ts';
 import { withConcurrencyLimit } from '../calls/concurrency-limit.ts';
 
-export type History = { entries: readonly AuditEntry<Event>[]; chain: ChainVerdict };
+export type History = {
+  entries: readonly AuditEntry<Event>[];
+  chain: ChainVerdict;
+  /** Whether the whole log is a run of the stage machine; null for the system, and for a cutover that was never touched. */
+  conformity: Conformity | null;
+};
 
 const PAGE = 200;
 const LOGS_AT_ONCE = 10;
@@ -20,9 +26,10 @@ export async function history(
   page: { limit: number; afterSeq?: number },
 ): Promise<History> {
   // The head first: entries that are added meanwhile only make the log longer than it says.
-  const head = subject === 'system' ? await ports.state.readSystem() : await ports.state.readCutover(subject);
+  const state = subject === 'system' ? null : await ports.state.readCutover(subject);
+  const head = subject === 'system' ? await ports.state.readSystem() : state;
   const [entries, all] = await Promise.all([ports.state.readAudit(subject, page), wholeLog(ports, subject)]);
-  return { entries, chain: headMatches(all, head) };
+  return { entries, chain: headMatches(all, head), conformity: state && conform(initialState(state), all) };
 }
 
 /** A whole chain that ends before the state says, or somewhere else, has lost its end. */

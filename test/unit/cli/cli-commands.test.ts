@@ -364,6 +364,23 @@ describe('reading commands', () => {
     expect(await crossfade('history')).toMatchObject({ exit: 0, out: 'Nothing happened yet.\n' });
   });
 
+  it('history --conform ends with 1 when an entry is no step of the stage machine', async () => {
+    const answer = (conformity: unknown) => {
+      const chain = { intact: true, entries: 3 };
+      api.routes['GET /v1/cutovers/customer/history?limit=50'] = { body: { entries: [], chain, conformity } };
+      return crossfade('history', 'customer', '--conform');
+    };
+    const good = await answer({ conforms: true, entries: 3 });
+    expect(good).toMatchObject({ exit: 0, out: 'customer: each of its entries (3) is a step of the stage machine.\n' });
+    const bad = await answer({ conforms: false, seq: 2, why: 'It does not follow.' });
+    expect([bad.exit, bad.out]).toEqual([
+      1,
+      expect.stringContaining('entry 2 is no step of the stage machine. It does'),
+    ]);
+    expect(await answer(null)).toMatchObject({ exit: 0, out: 'customer: nothing happened yet.\n' });
+    expect((await crossfade('history', '--conform')).exit).toBe(2);
+  });
+
   it('verify ends with 3 when rows differ, and repair says how many keys are written anew', async () => {
     const result = { rowsCompared: 59, divergences: 0, score: 1, atMs: 0, samples: [] };
     api.routes['POST /v1/cutovers/customer/verify'] = { body: result };
