@@ -93,7 +93,7 @@ export function compose(variables = environment(), env = readEnvironment(variabl
       return dynamoExperimentStore({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE });
     }),
     flags: lazily(() => flagPublisher(env, clock)),
-    ...eachLazily(TABLE_PORTS, () => tablePorts(env, clock, log)),
+    ...eachLazily(TABLE_PORTS, () => tablePorts(env, { clock, log, metrics })),
   };
   const cutovers = once(() => declaredCutovers(env));
   return {
@@ -146,18 +146,22 @@ async function flagSource(env: Environment) {
   });
 }
 
-async function tablePorts(env: Environment, clock: Ports['clock'], log: Ports['log']): Promise<TablePorts> {
+async function tablePorts(
+  env: Environment,
+  { clock, log, metrics }: Pick<Ports, 'clock' | 'log' | 'metrics'>,
+): Promise<TablePorts> {
   if (!env.CROSSFADE_DATABASE_URL) throw missing('CROSSFADE_DATABASE_URL', 'table cutovers are run');
   const { postgresTables } = await import('../adapters/postgres/tables.ts');
   const { postgresConnection } = await import('../adapters/postgres/connection/connection.ts');
   const { parseAddress } = await import('../adapters/postgres/connection/address.ts');
+  const { demandingSchema } = await import('../adapters/postgres/migrations/handshake.ts');
   const connect = async (url: string) => {
     for (const note of parseAddress(url).notes) log.event('database_address', { note });
     return postgresConnection({ url, clock, random, ...(await proofs(env, url, clock)) });
   };
   const runtime = await connect(env.CROSSFADE_DATABASE_URL);
   const owner = env.CROSSFADE_OWNER_DATABASE_URL ? await connect(env.CROSSFADE_OWNER_DATABASE_URL) : runtime;
-  return postgresTables({ runtime, owner });
+  return demandingSchema(postgresTables({ runtime, owner }), runtime, () => metrics.record('SchemaUnfit', 1));
 }
 
 /** How server and function prove who they are. On AWS both must, and no password is in the environment. */

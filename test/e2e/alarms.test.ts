@@ -139,6 +139,12 @@ const FAULTS: Readonly<Record<string, () => Promise<readonly Figure[]> | readonl
     written(() => scheduled('backfill', { CROSSFADE_DATABASE_URL: NOBODY, CROSSFADE_LOG_LEVEL: 'silent' })),
   'not-judged': () => written(() => scheduled('tick', {}, 10_000)),
   undeclared: () => written(() => scheduled('tick', { CROSSFADE_CUTOVERS: NOTHING_DECLARED })),
+  schema: async () => {
+    await stack.db.sql.unsafe("INSERT INTO crossfade.migration (number, name, checksum) VALUES (9999, 'later', '')");
+    const figures = await written(() => tick());
+    await stack.db.sql.unsafe('DELETE FROM crossfade.migration WHERE number = 9999');
+    return figures;
+  },
   // No tick ends: nothing is written.
   'no-tick': () => [],
   'outbox-age': async () => {
