@@ -3,16 +3,23 @@
 import { composeApi } from '../lib/compose/api.ts';
 import type { Composition } from '../lib/compose/ports.ts';
 import { CrossfadeError } from '../lib/core/base/errors.ts';
-import { type DashboardData, dashboardData } from '../lib/dashboard/data.ts';
+import { type CutoverData, cutoverData, type DashboardData, dashboardData } from '../lib/dashboard/data.ts';
 import { asset, renderPage } from '../lib/dashboard/page.ts';
-import { readPage } from '../lib/flows/report/page.ts';
-import { PATH } from '../lib/schemas/path.ts';
+import { readCutoverPage, readPage } from '../lib/flows/report/page.ts';
+import { pageQuery } from '../lib/schemas/page.ts';
+import { findCutover, PATH } from '../lib/schemas/path.ts';
 import { route } from './http/route.ts';
 import { httpHandler } from './middleware.ts';
 
-async function data({ ports, cutovers }: Composition): Promise<DashboardData> {
-  const { status, audit, alerts, experiments } = await readPage(ports, await cutovers());
-  return dashboardData(status, audit, alerts, experiments);
+/** Of the page as a whole; with a cutover, of this one alone, so that it waits for no other. */
+async function data({ ports, cutovers }: Composition, id: string | undefined): Promise<DashboardData | CutoverData> {
+  const declarations = await cutovers();
+  if (id === undefined) {
+    const { status, audit, alerts, experiments } = await readPage(ports, declarations);
+    return dashboardData(status, audit, alerts, experiments);
+  }
+  const one = await readCutoverPage(ports, declarations, findCutover(declarations, id).id);
+  return cutoverData(one.status, one.audit, one.alerts);
 }
 
 export const pageRoutes = [
@@ -31,8 +38,9 @@ export const pageRoutes = [
     method: 'GET',
     path: '/dashboard/data',
     scope: 'control:read',
-    summary: 'The figures of the page.',
-    handle: async (composition) => ({ status: 200, body: await data(composition) }),
+    summary: 'The figures of the page: a row for each cutover, or everything of one.',
+    query: pageQuery,
+    handle: async (composition, { query }) => ({ status: 200, body: await data(composition, query.cutover) }),
   }),
   route({
     method: 'GET',

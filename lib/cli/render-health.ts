@@ -1,10 +1,12 @@
 /** Checks, progress, alerts, verdict and comparisons of a table cutover as text. Pure. */
 
 import { duration } from '../core/conditions/figures.ts';
+import { copyProgress } from '../core/gates/copy-progress.ts';
 import type { Consistency, HealthAlert, RowComparison, TableOutlook, TableVerdict } from '../core/table/reading.ts';
 import type { HealthReport } from '../flows/rows/inspect.ts';
 import { type Check, renderChecks } from './doctor/check.ts';
-import { bar, count, counted, field, MAX_WIDTH, moment, type Paint, plain, printable, scoreText } from './text.ts';
+import { copyText } from './render.ts';
+import { count, counted, field, MAX_WIDTH, moment, type Paint, plain, printable, scoreText } from './text.ts';
 
 const LEVELS = { pass: 'ok', warn: 'warn', fail: 'fail' } as const;
 
@@ -29,29 +31,27 @@ export function renderHealth(report: HealthReport, all: boolean, width = MAX_WID
 
 const VERDICT_PAINT = { READY_FOR_CUTOVER: 'good', MONITORING_REQUIRED: 'warn', ROLLBACK_RECOMMENDED: 'bad' } as const;
 
+/** Of the rows that were compared: of the others nothing is known. */
+function equalText({ rowsCompared, divergences }: TableOutlook['progress']): string {
+  if (rowsCompared === null || divergences === null) return 'no rows compared yet';
+  return `${count(rowsCompared - divergences)} of the ${count(rowsCompared)} rows that were compared`;
+}
+
 export function renderOutlook(
   { progress, alerts, verdict }: TableOutlook,
   width = MAX_WIDTH,
   paint: Paint = plain,
 ): string {
-  const fraction = progress.backfillPercent / 100;
-  const speed =
-    progress.backfill === 'running' && progress.rowsPerSecond > 0
-      ? `, ${count(Math.round(progress.rowsPerSecond))}/s`
-      : '';
-  const left = progress.etaSeconds === null ? '' : `, ${duration(progress.etaSeconds * 1_000)} left`;
+  const { backfill: state, rowsDone, rowsTotal, rowsPerSecond } = progress;
+  const copied = copyProgress({ state, rowsDone, rowsTotal, rowsPerSecond }, ',');
   const verified =
     progress.verifiedAtMs === null
       ? 'never'
       : `${scoreText(progress.score ?? 0)} of ${count(progress.rowsCompared ?? 0)} rows, ${count(progress.divergences ?? 0)} differ, at ${moment(progress.verifiedAtMs)} UTC`;
   return [
     `${paint('bold', printable(progress.cutover))}  ${printable(progress.stage)}, capture ${progress.direction}`,
-    ...field(
-      'backfill',
-      `${bar(fraction, 20)} ${count(progress.backfillPercent)} %, ${count(progress.rowsDone)} of about ${count(progress.rowsTotal)} rows${speed}${left}`,
-      width,
-    ),
-    ...field('equal', `${count(progress.syncPercent)} % of the rows are known to be equal`, width),
+    ...field('backfill', copyText(copied, 20), width),
+    ...field('equal', equalText(progress), width),
     ...field(
       'lag',
       `${duration(progress.lagSeconds * 1_000)}, ${counted(progress.hints, 'change')} waiting, ${counted(progress.quarantined, 'key')} in quarantine`,

@@ -4,6 +4,7 @@ import { duration, share } from '../core/conditions/figures.ts';
 import { figuresOf, type ShownCondition } from '../core/conditions/show.ts';
 import { isUnderWay } from '../core/cutover/stage-kinds.ts';
 import { switchesText } from '../core/cutover/switches.ts';
+import { type CopyProgress, copyProgress } from '../core/gates/copy-progress.ts';
 import type { CutoverReport, Health, SystemReport } from '../flows/report/report.ts';
 import {
   bar,
@@ -27,6 +28,7 @@ const HEALTH_PAINT: Record<Health, Parameters<Paint>[0]> = {
   ready: 'good',
   done: 'good',
   held: 'warn',
+  blind: 'warn',
   rolling_back: 'bad',
   rolled_back: 'bad',
   invalid: 'bad',
@@ -184,18 +186,14 @@ function tableLines(report: CutoverReport, width: number): string[] {
   return lines;
 }
 
-function backfillText(report: CutoverReport): string | null {
-  const backfill = report.table?.backfill;
-  if (!backfill || backfill.state === 'none') return null;
-  if (backfill.state === 'done') return `${bar(1, 20)} 100 %, ${count(backfill.rowsDone)} rows`;
-  const fraction = backfill.rowsTotal > 0 ? Math.min(1, backfill.rowsDone / backfill.rowsTotal) : 0;
-  return `${bar(fraction, 20)} ${Math.floor(fraction * 100)} %, ${count(backfill.rowsDone)} of about ${count(backfill.rowsTotal)} rows${etaText(backfill)}`;
+function backfillText({ table }: CutoverReport): string | null {
+  if (!table || table.backfill.state === 'none') return null;
+  return copyText(copyProgress(table.backfill, ','), 20);
 }
 
-function etaText(backfill: { rowsDone: number; rowsTotal: number; rowsPerSecond: number }): string {
-  if (backfill.rowsPerSecond <= 0) return '';
-  const leftMs = (Math.max(0, backfill.rowsTotal - backfill.rowsDone) / backfill.rowsPerSecond) * 1_000;
-  return `, ${count(Math.round(backfill.rowsPerSecond))}/s, ${duration(leftMs)} left`;
+/** @example '████████░░░░░░░░░░░░ 40 %, 896,000 of about 2,240,000 rows; 3,120/s; about 7 min left' */
+export function copyText({ fraction, text }: CopyProgress, barWidth: number): string {
+  return fraction === null ? text : `${bar(fraction, barWidth)} ${Math.floor(fraction * 100)} %, ${text}`;
 }
 
 function reasonLines(report: CutoverReport, width: number): string[] {
@@ -240,8 +238,7 @@ export function progressLine(report: CutoverReport, width = MAX_WIDTH): string {
   const parts = [`${printable(report.id)}: ${report.stage}`, share(report.sharePpm), headline(report)];
   const backfill = report.table?.backfill;
   if (backfill?.state === 'running') {
-    const fraction = backfill.rowsTotal > 0 ? Math.min(1, backfill.rowsDone / backfill.rowsTotal) : 0;
-    parts.push(`${bar(fraction, 10)} ${Math.floor(fraction * 100)} %${etaText(backfill)}`);
+    parts.push(copyText(copyProgress(backfill, ','), 10));
   }
   parts.push(...reasonCodes(report));
   if (report.table) parts.push(`lag ${duration(report.table.lagMs)}`);

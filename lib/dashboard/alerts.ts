@@ -15,6 +15,27 @@ export type AlertLine = {
 
 const TONES = { critical: 'bad', warning: 'wait', info: 'idle' } as const;
 
+/** Alerts of one rule that are to be taken alike. */
+export type AlertGroup = {
+  rule: string;
+  badge: AlertLine['badge'];
+  /** The worst first, at least one. */
+  alerts: readonly AlertLine[];
+};
+
+/** The same alert of many cutovers is one. */
+export function alertGroups(list: AlertList): AlertGroup[] {
+  const groups = new Map<string, AlertLine[]>();
+  for (const line of alertLines(list)) {
+    const key = `${ruleOf(line)} ${line.badge.text} ${line.badge.tone}`;
+    groups.set(key, [...(groups.get(key) ?? []), line]);
+  }
+  return [...groups.values()].map((alerts) => ({ rule: ruleOf(alerts[0]!), badge: alerts[0]!.badge, alerts }));
+}
+
+/** @example ruleOf({ id: 'customer.errors' }) // 'errors' */
+const ruleOf = ({ id }: { id: string }): string => id.slice(id.indexOf('.') + 1);
+
 /** Firing and waiting ones; what is over is in `crossfade alerts`. */
 export function alertLines({ alerts }: AlertList): AlertLine[] {
   return alerts.filter(({ status }) => status !== 'quiet').map(lineOf);

@@ -12,6 +12,7 @@ export const HEALTH_WORDS = {
   idle: { text: 'Not started', tone: 'idle' },
   healthy: { text: 'Healthy', tone: 'good' },
   held: { text: 'Held', tone: 'wait' },
+  blind: { text: 'No figures', tone: 'wait' },
   rolling_back: { text: 'Guard fired', tone: 'bad' },
   rolled_back: { text: 'Rolled back', tone: 'bad' },
   stopped: { text: 'Stopped', tone: 'bad' },
@@ -31,6 +32,7 @@ export function badgeOf(report: CutoverReport, health: CardHealth): Badge {
   if (health === 'held' && !isNormal(report)) return { text: switchesText(report).join(', '), tone: 'wait' };
   if (health === 'held' && report.paused) return { text: 'Paused', tone: 'wait' };
   if (report.stageKind === 'cleaned') return { text: 'Finished', tone: 'done' };
+  if (health === 'done' && report.blind) return { text: 'Completed, no figures', tone: 'idle' };
   return HEALTH_WORDS[health];
 }
 
@@ -57,6 +59,8 @@ export function summaryOf(report: CutoverReport, health: CardHealth): string {
     case 'healthy':
       if (failing === 0) return `Everything needed to go on to ${next} holds.`;
       return `On course. Before ${next}: ${verdict.reasons.map(({ label }) => label.toLowerCase()).join(', ')}.`;
+    case 'blind':
+      return report.blind!.text;
     case 'held':
       return `Held in ${stage} by ${failing} ${failing === 1 ? 'condition' : 'conditions'}.`;
     case 'rolling_back':
@@ -70,8 +74,9 @@ export function summaryOf(report: CutoverReport, health: CardHealth): string {
   }
 }
 
-function doneSummary({ stageKind, kind }: CutoverReport): string {
+function doneSummary({ stageKind, kind, blind }: CutoverReport): string {
   if (stageKind === 'cleaned') return 'Finished: the old side was dropped, there is no way back.';
+  if (blind) return blind.text;
   if (kind !== 'table') return 'The shadow serves everything.';
   return 'The shadow is the table now. The old table is kept equal, so that going back loses nothing.';
 }

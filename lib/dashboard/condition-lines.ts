@@ -2,9 +2,10 @@
 
 import { figuresOf, type ShownCondition, type ShownFigures } from '../core/conditions/show.ts';
 
-export type ConditionLine = Pick<ShownCondition, 'code' | 'label' | 'ok' | 'text'> & ShownFigures;
+/** Between thousands. */
+export const THIN_SPACE = '\u202f';
 
-const THIN_SPACE = '\u202f';
+export type ConditionLine = Pick<ShownCondition, 'code' | 'label' | 'ok' | 'text'> & ShownFigures;
 
 export function conditionLine(condition: ShownCondition): ConditionLine {
   const { code, label, ok, text } = condition;

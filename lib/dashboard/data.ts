@@ -2,24 +2,26 @@
 
 import { HOUR_MS } from '../core/base/units.ts';
 import type { SideFigures } from '../core/conditions/verdict.ts';
-import { type StageKind, servedPpm } from '../core/cutover/plan.ts';
 import { isUnderWay } from '../core/cutover/stage-kinds.ts';
+import { type CopyProgress, copyProgress } from '../core/gates/copy-progress.ts';
 import type { TableStatus } from '../core/gates/table-status.ts';
+import type { Gate } from '../core/look/gate-table.ts';
 import type { AuditEntry } from '../core/stage/audit.ts';
 import type { Event } from '../core/stage/events.ts';
 import type { AlertList } from '../flows/alerts/alerts.ts';
 import type { StopResult } from '../flows/control/stop.ts';
 import type { ExperimentView } from '../flows/report/experiments.ts';
 import type { CutoverReport, Health, SystemReport } from '../flows/report/report.ts';
-import { type AlertLine, alertLines } from './alerts.ts';
-import { badgeOf, type CardHealth, cardHealth, HEALTH_WORDS, summaryOf } from './card-words.ts';
-import { type ConditionLine, conditionLine } from './condition-lines.ts';
+import { type AlertGroup, type AlertLine, alertGroups, alertLines } from './alerts.ts';
+import { summaryOf } from './card-words.ts';
+import { type ConditionLine, conditionLine, THIN_SPACE } from './condition-lines.ts';
 import { type PhaseLine, phaseLine } from './phases.ts';
+import { type CutoverRow, cutoverRow, gatesOf, type InvalidView, invalidView } from './row.ts';
 import { type AuditLine, auditLine, type Badge, type Tone } from './sentences.ts';
 import { type Series, seriesOf } from './series.ts';
 import { commandsOf, type Step, stepsOf } from './steps.ts';
 
-/** What `GET /dashboard/data` answers. */
+/** What `GET /dashboard/data` answers: everything that concerns all cutovers, and a row for each. */
 export type DashboardData = {
   atMs: number;
   system: {
@@ -29,42 +31,30 @@ export type DashboardData = {
     flags: { text: string; ok: boolean };
   };
   phases: readonly PhaseLine[];
-  cutovers: readonly (CutoverView | InvalidView)[];
+  cutovers: readonly (CutoverRow | InvalidView)[];
+  audit: readonly AuditLine[];
+  alerts: readonly AlertGroup[];
+  experiments: readonly ExperimentView[];
+};
+
+/** What `GET /dashboard/data?cutover=ID` answers. */
+export type CutoverData = {
+  atMs: number;
+  cutover: CutoverView | InvalidView;
   audit: readonly AuditLine[];
   alerts: readonly AlertLine[];
-  experiments: readonly ExperimentView[];
 };
 
 /** What `POST /v1/system/emergency-stop` answers. */
 export type StopAnswer = StopResult;
 
-export type InvalidView = { id: string; health: 'invalid'; badge: Badge; why: string };
-
-export type StageView = {
-  name: string;
-  kind: StageKind;
-  sharePpm: number;
-  dwellMinutes: number;
-  /** `undone`: where a rollback left from. */
-  progress: 'passed' | 'current' | 'ahead' | 'undone';
-};
-
 export type TableView = Omit<TableStatus, 'backfill' | 'verification' | 'mirror'> & {
-  backfill: TableStatus['backfill'] & { etaSeconds: number | null };
+  backfill: TableStatus['backfill'] & CopyProgress;
   verification: (NonNullable<TableStatus['verification']> & { ageMs: number }) | null;
 };
 
-export type CutoverView = {
-  id: string;
-  kind: CutoverReport['kind'];
-  health: CardHealth;
-  badge: Badge;
+export type CutoverView = CutoverRow & {
   summary: string;
-  stage: string;
-  stageKind: StageKind;
-  plan: string;
-  stages: readonly StageView[];
-  sharePpm: number;
   version: number;
   epoch: number;
   minutesInStage: number;
@@ -74,7 +64,7 @@ export type CutoverView = {
   rollback: (NonNullable<CutoverReport['rollback']> & { agoMs: number }) | null;
   /** What holds it, or the guards that fired. */
   reasons: readonly ConditionLine[];
-  gates: readonly ConditionLine[];
+  gates: readonly Gate[];
   steps: readonly Step[];
   commands: readonly string[];
   figures: { primary: SideFigures; shadow: SideFigures; checks: number; mismatches: number };
@@ -84,34 +74,49 @@ export type CutoverView = {
   table: TableView | null;
 };
 
+const NEWEST = 30;
+
 /** `audit` in any order; the newest thirty are kept. */
 export function dashboardData(
   report: SystemReport,
   audit: readonly AuditEntry<Event>[],
-  alerts: AlertList = { atMs: report.atMs, firing: 0, alerts: [] },
+  alerts: AlertList = noAlerts(report),
   experiments: readonly ExperimentView[] = [],
 ): DashboardData {
-  const newest = [...audit].sort((a, b) => b.atMs - a.atMs || b.seq - a.seq).slice(0, 30);
-  const cutovers = report.cutovers.map((cutover) =>
-    'why' in cutover ? invalidView(cutover) : cutoverView(cutover, report, newest),
-  );
   return {
     atMs: report.atMs,
     system: { headline: headline(report), emergencyStop: report.emergencyStop, flags: flagsView(report) },
     phases: report.phases.map((view) => phaseLine(view, report.atMs)),
-    cutovers,
-    audit: newest.map(auditLine),
-    alerts: alertLines(alerts),
+    cutovers: report.cutovers.map((cutover) =>
+      'why' in cutover ? invalidView(cutover) : cutoverRow(cutover, report, alerts),
+    ),
+    audit: newestOf(audit).map(auditLine),
+    alerts: alertGroups(alerts),
     experiments,
   };
 }
 
-const invalidView = ({ id, why }: { id: string; why: string }): InvalidView => ({
-  id,
-  health: 'invalid',
-  badge: HEALTH_WORDS.invalid,
-  why,
-});
+/** @param report with this cutover alone. The same of one cutover, with everything that is known of it. */
+export function cutoverData(
+  report: SystemReport,
+  audit: readonly AuditEntry<Event>[],
+  alerts: AlertList = noAlerts(report),
+): CutoverData {
+  const [cutover] = report.cutovers;
+  const newest = newestOf(audit);
+  const own = { ...alerts, alerts: alerts.alerts.filter((alert) => alert.cutover === cutover!.id) };
+  return {
+    atMs: report.atMs,
+    cutover: 'why' in cutover! ? invalidView(cutover) : cutoverView(cutover!, report, { audit: newest, alerts: own }),
+    audit: newest.map(auditLine),
+    alerts: alertLines(own),
+  };
+}
+
+const noAlerts = ({ atMs }: SystemReport): AlertList => ({ atMs, firing: 0, alerts: [] });
+
+const newestOf = (audit: readonly AuditEntry<Event>[]) =>
+  [...audit].sort((a, b) => b.atMs - a.atMs || b.seq - a.seq).slice(0, NEWEST);
 
 /** Everything that is not well, the worst first; how it is to be taken follows the worst. */
 function headline(report: SystemReport): Badge {
@@ -123,8 +128,11 @@ function headline(report: SystemReport): Badge {
   }).filter(({ many }) => many > 0);
   const worst = troubles[0];
   if (worst) return { text: troubles.map(counted).join(', '), tone: worst.tone };
-  const running = report.cutovers.some((cutover) => cutover.health !== 'idle');
-  return running ? { text: 'All healthy', tone: 'good' } : { text: 'Nothing has been started', tone: 'idle' };
+  const started = report.cutovers.filter(({ health }) => health !== 'idle');
+  if (started.length === 0) return { text: 'Nothing has been started', tone: 'idle' };
+  const unseen = started.filter((cutover) => 'blind' in cutover && cutover.blind).length;
+  if (unseen > 0) return { text: `No trouble seen, ${unseen} without figures`, tone: 'idle' };
+  return { text: 'All healthy', tone: 'good' };
 }
 
 /** "2 cutovers held", and after that only "1 rolled back". */
@@ -137,6 +145,7 @@ const TROUBLES = [
   ['rolling_back', 'about to be rolled back', 'bad'],
   ['invalid', 'unreadable', 'bad'],
   ['rolled_back', 'rolled back', 'bad'],
+  ['blind', 'without figures', 'wait'],
   ['held', 'held', 'wait'],
 ] as const satisfies readonly [Health, string, Tone][];
 
@@ -154,26 +163,16 @@ function flagsView(report: SystemReport): { text: string; ok: boolean } {
 function cutoverView(
   report: CutoverReport,
   system: Pick<SystemReport, 'atMs' | 'emergencyStop'>,
-  audit: readonly AuditEntry<Event>[],
+  { audit, alerts }: { audit: readonly AuditEntry<Event>[]; alerts: AlertList },
 ): CutoverView {
-  const { id, kind, stage, stageKind, version, epoch, minutesInStage, flagsDeployed, verdict } = report;
+  const { id, stage, version, epoch, minutesInStage, flagsDeployed, verdict } = report;
   const { atMs } = system;
-  const serving = isUnderWay(report);
-  const health = cardHealth(report, system);
+  const row = cutoverRow(report, system, alerts);
+  const { health } = row;
   const stopped = health === 'stopped';
-  const lines = verdict.conditions.map(conditionLine);
   return {
-    id,
-    kind,
-    health,
-    badge: badgeOf(report, health),
+    ...row,
     summary: summaryOf(report, health),
-    stage,
-    stageKind,
-    plan: report.plan.name,
-    stages: stagesOf(report),
-    // What the flags say while everything is stopped, whatever the stage.
-    sharePpm: stopped ? 0 : report.sharePpm,
     version,
     epoch,
     minutesInStage,
@@ -181,8 +180,8 @@ function cutoverView(
     minutesToEligibility: verdict.evidence.minutesToEligibility,
     flagsDeployed,
     rollback: report.rollback && { ...report.rollback, agoMs: Math.max(0, atMs - report.rollback.atMs) },
-    reasons: serving && !stopped ? verdict.reasons.map(conditionLine) : [],
-    gates: serving ? lines : [],
+    reasons: isUnderWay(report) && !stopped ? verdict.reasons.map(conditionLine) : [],
+    gates: gatesOf(report, system),
     steps: stepsOf({ ...report, health }),
     commands: commandsOf(report, system.emergencyStop),
     figures: pickFigures(verdict.evidence),
@@ -198,22 +197,6 @@ const pickFigures = ({ primary, shadow, checks, mismatches }: CutoverReport['ver
   checks,
   mismatches,
 });
-
-function stagesOf({ plan, stage, stageKind, rollback }: CutoverReport): StageView[] {
-  const left = stageKind === 'rolled_back' ? rollback?.fromStage : undefined;
-  const at = plan.stages.findIndex(({ name }) => name === (left ?? stage));
-  return plan.stages.map((planned, index) => ({
-    ...planned,
-    sharePpm: servedPpm(planned, plan),
-    progress: progressOf(index),
-  }));
-
-  function progressOf(index: number): StageView['progress'] {
-    if (stageKind === 'cleaned' || index < at) return 'passed';
-    if (index > at || at < 0) return 'ahead';
-    return left === undefined ? 'current' : 'undone';
-  }
-}
 
 function marksOf(id: string, audit: readonly AuditEntry<Event>[], atMs: number): CutoverView['marks'] {
   return audit
@@ -242,11 +225,9 @@ function stageEntered(event: Event): string | null {
 
 function tableView({ mirror: _, ...table }: TableStatus, atMs: number): TableView {
   const { backfill, verification } = table;
-  const left = Math.max(0, backfill.rowsTotal - backfill.rowsDone);
-  const moving = backfill.state === 'running' && backfill.rowsPerSecond > 0;
   return {
     ...table,
-    backfill: { ...backfill, etaSeconds: moving ? Math.ceil(left / backfill.rowsPerSecond) : null },
+    backfill: { ...backfill, ...copyProgress(backfill, THIN_SPACE) },
     verification: verification && { ...verification, ageMs: Math.max(0, atMs - verification.atMs) },
   };
 }

@@ -17,6 +17,7 @@ export const shownCondition = z.object({
   want: z.enum(['at_most', 'below', 'at_least', 'is', 'inside']),
   fired: z.boolean().describe('A guard that fired, and not something that is missing.'),
   release: z.array(release).describe('What would release it: one of these is enough.'),
+  sinceMs: z.number().optional().describe('Since when every look in this stage found it so, held or not.'),
   says: z.string().describe('What was seen, in sentences.'),
   text: z.string().describe('What was seen and what would release it, in sentences.'),
   value: figure.meta({ deprecated: true, description: 'The same as seen.' }),

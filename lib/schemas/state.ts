@@ -202,6 +202,7 @@ const condition = z
       .array(release)
       .optional()
       .catch(null as never),
+    sinceMs: count.optional().catch(undefined),
   })
   .transform(readCondition) satisfies z.ZodType<Condition>;
 

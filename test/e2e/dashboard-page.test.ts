@@ -37,7 +37,7 @@ function inBrowser(name: string, run: () => Promise<void>): void {
 
 async function open(
   answer: DashboardServer['answer'],
-  options: BrowserContextOptions = {},
+  { hash = '', ...options }: BrowserContextOptions & { hash?: string } = {},
   clock = false,
 ): Promise<void> {
   server.answer = answer;
@@ -51,19 +51,23 @@ async function open(
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('request', (request) => origins.add(new URL(request.url()).origin));
   if (clock) await page.clock.install();
-  await page.goto(server.url);
+  await page.goto(`${server.url}${hash}`);
   if (answer !== 'never') await page.waitForSelector('main[aria-busy=false]');
 }
 
 /** Lets the page ask again, as it does when it becomes visible, and waits until it has shown the answer. */
 async function askAgain(): Promise<void> {
-  const answered = page.waitForResponse('**/dashboard/data');
+  const isOpen = (await page.locator('article').count()) > 0;
+  const answers = ['**/dashboard/data', ...(isOpen ? ['**/dashboard/data?*'] : [])].map((path) =>
+    page.waitForResponse(path),
+  );
   await page.evaluate('void document.dispatchEvent(new Event("visibilitychange"))');
-  await (await answered).finished();
+  for (const answer of await Promise.all(answers)) await answer.finished();
   await page.evaluate('new Promise((next) => requestAnimationFrame(() => setTimeout(next)))');
 }
 
 const card = (id: string) => page.getByRole('article', { name: `Cutover ${id}` });
+const row = (id: string) => page.getByRole('row').filter({ has: page.getByRole('link', { name: id, exact: true }) });
 
 describe('the dashboard shows', () => {
   inBrowser('a cutover on its way, with stage, share, time, figures and plots, and asks no other origin', async () => {
@@ -87,7 +91,13 @@ describe('the dashboard shows', () => {
     await open({ scene: await scenes.scene([scenes.held]) });
     const text = await card('track').innerText();
     expect(text).toContain('Held in test_10 by 4 conditions.');
-    expect(text).toMatch(/p95 is 28\.\d ms on the shadow .* It is released when the shadow is that fast\./s);
+    expect(text).not.toContain('p95 is 28');
+    await card('track')
+      .getByRole('button', { name: /^Latency p95/ })
+      .click();
+    expect(await card('track').innerText()).toMatch(
+      /p95 is 28\.\d ms on the shadow .* It is released when the shadow is that fast\./s,
+    );
     expect(text).toContain('{"track_id": 2461}');
     expect(text).toContain('23514');
   });
@@ -96,7 +106,7 @@ describe('the dashboard shows', () => {
     await open({ scene: await scenes.scene([scenes.copying]) });
     expect(await page.getByRole('progressbar', { name: 'Backfill 40 per cent' }).count()).toBe(1);
     expect(await page.evaluate('document.querySelector(".backfill progress").position')).toBeCloseTo(0.4);
-    expect(await card('invoice_line').innerText()).toContain('3\u202f120 rows/s · about 7 min left');
+    expect(await card('invoice_line').innerText()).toContain('3\u202f120/s; about 7 min left');
   });
 
   inBrowser('a rollback with its cause and how long ago it was, and the command to go on', async () => {
@@ -113,11 +123,14 @@ describe('the dashboard shows', () => {
   inBrowser('that everything is stopped, and how to lift it', async () => {
     await open({ scene: await scenes.scene([scenes.completed, scenes.serving], { emergencyStop: true }) });
     expect(await page.locator('#notice').innerText()).toContain('crossfade reset system --confirm system');
-    expect(await card('artist').locator('header').innerText()).toContain('Completed');
-    expect(await card('customer').locator('header').innerText()).toContain('Stopped');
+    expect(await row('artist').innerText()).toContain('Completed');
+    expect(await row('customer').innerText()).toMatch(/Stopped.*0 %.*rolled back by the emergency stop/s);
+    expect(await page.title()).toBe('Everything is stopped · Crossfade');
+    await row('customer').click();
+    await card('customer').waitFor();
     expect(await card('customer').innerText()).toMatch(/Reads: shadow\s+0 %/);
     expect(await card('customer').innerText()).not.toContain('Healthy');
-    expect(await page.title()).toBe('Everything is stopped · Crossfade');
+    expect(await page.title()).toBe('customer · Everything is stopped · Crossfade');
   });
 
   inBrowser('that nothing is declared, or a state that cannot be read', async () => {
@@ -126,6 +139,8 @@ describe('the dashboard shows', () => {
     server.answer = { scene: await scenes.scene([scenes.unreadable, scenes.notStarted]) };
     await askAgain();
     expect(await page.getByRole('main').innerText()).toContain('somebody edited it by hand');
+    await row('chat_api').click();
+    await card('chat_api').waitFor();
     expect(await card('chat_api').innerText()).toContain('crossfade start chat_api');
   });
 
@@ -156,8 +171,14 @@ describe('the dashboard shows', () => {
         { viewport: { width: 360, height: 740 }, colorScheme },
       );
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
-      expect(await page.locator('.alerts li').count()).toBe(2);
+      expect(await page.locator('.alerts summary').count()).toBe(2);
+      await page.locator('.alerts summary').first().click();
       expect(await page.locator('.alerts').innerText()).toContain('crossfade ack customer.errors');
+      for (const { id } of all) {
+        await page.goto(`${server.url}#/${encodeURIComponent(id)}`);
+        await card(id).waitFor();
+        expect(await page.evaluate('document.documentElement.scrollWidth'), id).toBe(360);
+      }
       await page.context().close();
     }
   });
@@ -223,29 +244,26 @@ describe('the dashboard refreshes', () => {
   });
 
   inBrowser('without closing what was opened, losing the focus or making plots anew', async () => {
-    await open({ scene: await scenes.scene([scenes.serving, scenes.held]) });
-    await card('track').locator('.gates summary').click();
+    await open({ scene: await scenes.scene([scenes.serving, scenes.held]) }, { hash: '#/track' });
+    const gate = card('track').getByRole('button', { name: /^Latency p95/ });
+    await gate.click();
     await page.evaluate('document.querySelector("canvas").known = true');
     server.answer = { scene: await scenes.scene([scenes.rolledBack, scenes.held, scenes.serving]) };
     await askAgain();
-    expect(await page.getByRole('article').count()).toBe(3);
-    expect(await card('track').locator('.gates').getAttribute('open')).toBe('');
-    expect(await page.evaluate('document.activeElement.textContent')).toMatch(/^Gates: /);
-    expect(await page.evaluate(`document.querySelector('[aria-label="Cutover customer"] canvas').known`)).toBe(true);
+    expect(await gate.getAttribute('aria-expanded')).toBe('true');
+    expect(await page.evaluate('document.activeElement.textContent')).toMatch(/^Latency p95/);
+    expect(await page.evaluate('document.querySelector("canvas").known')).toBe(true);
   });
 
   inBrowser('without losing the focus where the browser cannot move an element as it is', async () => {
     for (const id of ['track', 'customer']) {
       await open({ scene: await scenes.scene([scenes.serving, scenes.held]) });
       await page.evaluate('delete Element.prototype.moveBefore');
-      await card(id).locator('.gates summary').click();
+      await page.getByRole('link', { name: id }).focus();
       server.answer = { scene: await scenes.scene([scenes.rolledBack, scenes.held, scenes.serving]) };
       await askAgain();
-      expect(await page.getByRole('article').count()).toBe(3);
-      expect(await page.evaluate('document.activeElement.closest("article").getAttribute("aria-label")')).toBe(
-        `Cutover ${id}`,
-      );
-      expect(await card(id).locator('.gates').getAttribute('open')).toBe('');
+      expect(await page.locator('.overview tbody tr').count()).toBe(3);
+      expect(await page.evaluate('document.activeElement.textContent')).toBe(id);
       await page.context().close();
     }
   });
@@ -292,6 +310,82 @@ describe('the dashboard refreshes', () => {
   });
 });
 
+describe('the overview', () => {
+  const { serving, copying, held, rolledBack, completed, ready, failing, notStarted, unreadable } = scenes;
+  const cast = [serving, copying, held, rolledBack, completed, ready, failing, notStarted, unreadable];
+  const twenty = Array.from({ length: 20 }, (_, index) => {
+    const actor = cast[index % cast.length]!;
+    return index < cast.length ? actor : { ...actor, id: `${actor.id}_${index}` };
+  });
+  /** Made once: it takes the traffic of twenty. */
+  const sceneOfTwenty = scenes.scene(twenty);
+  const names = () => page.locator('.overview tbody th a').allInnerTexts();
+
+  inBrowser('has twenty cutovers on one screen, each with what comes next, the worst first', async () => {
+    await open({ scene: await sceneOfTwenty }, { viewport: { width: 1440, height: 900 } });
+    expect(await names()).toHaveLength(20);
+    const last = await page.locator('.overview tbody tr').last().boundingBox();
+    expect(last!.y + last!.height).toBeLessThanOrEqual(900);
+    expect((await names()).slice(0, 3)).toEqual(['checkout', 'checkout_15', 'album']);
+    expect((await row('customer').innerText()).replaceAll(/\s+/g, ' ')).toMatch(
+      /^customer table Healthy test_10 10 % half_50 \(50 %\) in about 30 min Time in stage 32 min needed 60 min –$/,
+    );
+    expect(await row('track').innerText()).toMatch(/Held.*waits for a person: quarantine/s);
+  });
+
+  inBrowser('is sorted and filtered as its address says, which is made by sorting and filtering', async () => {
+    await open({ scene: await sceneOfTwenty }, { hash: '#/?sort=name&filter=artist' });
+    expect(await names()).toEqual(['artist', 'artist_13']);
+    await page.getByRole('searchbox').fill('held table');
+    await page.getByRole('button', { name: 'Reads' }).click();
+    expect(await names()).toEqual(['track', 'track_11']);
+    expect(new URL(page.url()).hash).toBe('#/?sort=share&filter=held+table');
+    await page.getByRole('searchbox').fill('');
+    expect((await names()).slice(0, 4)).toEqual(['artist', 'playlist', 'artist_13', 'playlist_14']);
+  });
+
+  inBrowser('leads to a cutover and back by keyboard, and asks only for the one that is open', async () => {
+    await open({ scene: await scenes.scene(cast) });
+    await page.getByRole('link', { name: 'track', exact: true }).focus();
+    const asked = page.waitForRequest('**/dashboard/data?cutover=track');
+    await page.keyboard.press('Enter');
+    await asked;
+    await card('track').waitFor();
+    expect(await page.evaluate('document.activeElement.id')).toBe('cutovers');
+    expect(await page.getByRole('article').count()).toBe(1);
+    await page.goBack();
+    await row('track').waitFor();
+    expect(await names()).toHaveLength(9);
+  });
+
+  inBrowser('stays while the figures of one cutover do not come, and they are shown as missing', async () => {
+    await open({ scene: await scenes.scene(cast) });
+    await page.route('**/dashboard/data?cutover=track', (route) =>
+      route.fulfill({ status: 503, body: '{"detail":"slow"}' }),
+    );
+    await row('track').click();
+    await page.getByText('The figures could not be loaded').waitFor();
+    expect(await page.locator('#notice').innerText()).toContain('slow');
+    await page.goBack();
+    await row('track').waitFor();
+    expect(await page.locator('#notice').innerText()).toBe('');
+  });
+
+  inBrowser('has the same alert of many cutovers on one line', async () => {
+    const again = ['customer', 'track', 'artist'].map((cutover) => ({
+      ...firing(),
+      cutover,
+      id: `${cutover}.errors`,
+      undelivered: 0,
+    }));
+    await open({ scene: { ...(await scenes.scene(cast)), alerts: { atMs: scenes.NOW, firing: 3, alerts: again } } });
+    expect(await page.locator('.alerts summary').allInnerTexts()).toEqual([
+      expect.stringMatching(/errors\s*3 cutovers: customer, track, artist/),
+    ]);
+    expect(await row('track').innerText()).toMatch(/1$/);
+  });
+});
+
 describe('the emergency stop', () => {
   const accepted = { cutovers: [{ id: 'customer', from: 'test_10', to: 'rolled_back' }], published: true };
   const begin = async () => {
@@ -305,6 +399,7 @@ describe('the emergency stop', () => {
   inBrowser('says what happens, asks for a reason, sends it once and shows what was done', async () => {
     await begin();
     expect(await page.getByRole('dialog').innerText()).toContain('Tables that were promoted stay as they are.');
+    expect(await page.locator('.taken-back').innerText()).toBe('customer test_10, 10 %');
     await page.getByRole('textbox').fill('  ');
     await confirm();
     expect(server.posted).toEqual([]);

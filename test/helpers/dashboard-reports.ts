@@ -10,8 +10,10 @@ import {
 } from '../../lib/core/cutover/cutover.ts';
 import { type Phase, UNTOUCHED_PHASE } from '../../lib/core/cutover/phase.ts';
 import { builtInPlan } from '../../lib/core/cutover/plan.ts';
+import { evaluateGates } from '../../lib/core/gates/evaluate.ts';
 import { bucketIndex } from '../../lib/core/gates/histogram.ts';
 import type { MinuteWindow } from '../../lib/core/gates/minute-window.ts';
+import type { StoredVerdict } from '../../lib/core/gates/stored-verdict.ts';
 import type { TableStatus } from '../../lib/core/gates/table-status.ts';
 import { DEFAULT_GATEWAY } from '../../lib/core/net/upstream.ts';
 import { type FlagDocument, flagDocument } from '../../lib/core/routing/flags.ts';
@@ -174,6 +176,25 @@ function behind(document: FlagDocument, actors: readonly Actor[]): FlagDocument 
   return { ...document, cutovers };
 }
 
+/** A tick that has looked just now, and whose evidence is of no use any more. */
+const LAST_TICK: StoredVerdict = {
+  atMs: NOW - 20_000,
+  evidence: null,
+  verdict: evaluateGates({
+    state: initialState({
+      id: 'none',
+      kind: 'component',
+      plan: builtInPlan('gradual'),
+      salt: 'none',
+    } as CutoverDeclaration),
+    policy: DEFAULT_POLICY,
+    parts: [],
+    table: null,
+    flagsDeployed: true,
+    nowMs: NOW - 20_000,
+  }).verdict,
+};
+
 function stubPorts(cast: readonly Cast[], system: typeof INITIAL_SYSTEM, document: FlagDocument | null): Ports {
   const of = (id: string) => cast.find(({ declaration }) => declaration.id === id)!;
   const stubs = {
@@ -186,6 +207,7 @@ function stubPorts(cast: readonly Cast[], system: typeof INITIAL_SYSTEM, documen
       readAll: async () =>
         cast.map(({ actor, state }) => (actor.invalid ? { id: actor.id, invalid: actor.invalid } : state)),
     },
+    verdicts: { read: async () => LAST_TICK },
     windows: { readParts: async (id: string) => partsOf([...windowsOf(of(id).actor)]) },
     inspecting: {
       statuses: async (ids: readonly string[]) =>

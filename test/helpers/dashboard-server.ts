@@ -2,7 +2,7 @@
 
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { dashboardData } from '../../lib/dashboard/data.ts';
+import { cutoverData, dashboardData } from '../../lib/dashboard/data.ts';
 import { asset, renderPage } from '../../lib/dashboard/page.ts';
 import type { Scene } from './dashboard-reports.ts';
 
@@ -15,7 +15,7 @@ export type DashboardServer = {
   /** What the emergency stop answers from now on. */
   stopAnswer: { status: number; body: unknown };
   posted: Posted[];
-  /** How often the figures were asked for. */
+  /** How often the figures of all were asked for. */
   asked: number;
   /** The page as sent; a test may break it to see that its own checks notice. */
   page: { html: string; headers: Record<string, string> };
@@ -28,7 +28,7 @@ export async function dashboardServer(answer: DashboardServer['answer']): Promis
       response.writeHead(status, headers).end(body);
     const json = (status: number, body: unknown) =>
       send(status, { 'content-type': 'application/json' }, JSON.stringify(body));
-    const path = new URL(request.url ?? '/', 'http://localhost').pathname;
+    const { pathname: path, searchParams } = new URL(request.url ?? '/', 'http://localhost');
     if (request.method === 'POST') {
       self.posted.push({ path, headers: request.headers, body: JSON.parse(await textOf(request)) });
       return json(self.stopAnswer.status, self.stopAnswer.body);
@@ -37,10 +37,10 @@ export async function dashboardServer(answer: DashboardServer['answer']): Promis
       return send(200, self.page.headers, self.page.html);
     }
     if (path === '/dashboard/data') {
-      self.asked += 1;
+      if (!searchParams.has('cutover')) self.asked += 1;
       if (self.answer === 'never') return;
       if ('status' in self.answer) return json(self.answer.status, { detail: self.answer.detail });
-      return json(200, dashboardData(self.answer.scene.report, self.answer.scene.audit, self.answer.scene.alerts));
+      return json(200, figuresOf(self.answer.scene, searchParams.get('cutover')));
     }
     const file = path.startsWith('/dashboard/assets/') ? asset(path.slice('/dashboard/assets/'.length)) : null;
     return file ? send(200, file.headers, file.body) : send(404, {}, '');
@@ -60,6 +60,16 @@ export async function dashboardServer(answer: DashboardServer['answer']): Promis
       }),
   };
   return self;
+}
+
+function figuresOf({ report, audit, alerts }: Scene, id: string | null) {
+  if (id === null) return dashboardData(report, audit, alerts);
+  const cutovers = report.cutovers.filter((cutover) => cutover.id === id);
+  return cutoverData(
+    { ...report, cutovers },
+    audit.filter(({ subject }) => subject === id),
+    alerts,
+  );
 }
 
 async function textOf(request: IncomingMessage): Promise<string> {

@@ -75,7 +75,7 @@ describe('advance and complete by force', () => {
     await scene.minutes(1);
     expect(await scene.w.operate(ID, { type: 'advance', ...FORCE })).toMatchObject({
       code: 'held',
-      message: expect.stringMatching(/0 of about \d+ rows copied/),
+      message: expect.stringMatching(/Copy: 0 of about \d+ rows/),
     });
     scene.w.faults.backfill = true;
     await scene.minutes(2);

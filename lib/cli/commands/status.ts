@@ -54,12 +54,14 @@ async function rowLines(api: Api, report: CutoverReport, width: number, paint: C
   return [...alertLines(outlook.alerts, width, paint), ...verdictLines(outlook.verdict, width, paint)];
 }
 
-/** 4 when one was rolled back, 3 when one is held or about to go back, 1 when one cannot be read. */
+const HELD = ['held', 'blind', 'rolling_back'] as const;
+
+/** 4 when one was rolled back, 3 when one is held, blind or about to go back, 1 when one cannot be read. */
 function exitCodeOf(cutovers: readonly One[]): number {
   const healths = new Set(cutovers.map((cutover) => cutover.health));
   if (healths.has('invalid')) return EXIT.other;
   if (healths.has('rolled_back')) return EXIT.rolledBack;
-  return healths.has('held') || healths.has('rolling_back') ? EXIT.held : EXIT.done;
+  return HELD.some((health) => healths.has(health)) ? EXIT.held : EXIT.done;
 }
 
 const ended = (cutover: One) => cutover.health === 'done' || cutover.health === 'rolled_back';

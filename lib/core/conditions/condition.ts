@@ -18,6 +18,8 @@ export type Condition = {
   says: string;
   /** What would release it: one of these is enough. Nothing while it holds, and for a guard, which only a rollback answers. */
   release: readonly Release[];
+  /** Since when every look in this stage found it so, held or not. Absent where nothing is known of the look before. */
+  sinceMs?: number | undefined;
 };
 
 type Given<Code extends ConditionCode> = Pick<Condition, 'ok' | 'seen' | 'limit'> & {

@@ -21,6 +21,8 @@ export type ShownCondition = {
   /** A guard that fired, and not something that is missing. */
   fired: boolean;
   release: readonly Release[];
+  /** Since when every look in this stage found it so. */
+  sinceMs?: number | undefined;
   /** What was seen, in full sentences. */
   says: string;
   /** What was seen and what releases it, in full sentences. */

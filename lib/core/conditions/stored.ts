@@ -23,6 +23,7 @@ export type StoredCondition = {
   says?: string | undefined;
   /** Null where it is of a kind that this version does not know: the text has it. */
   release?: readonly Release[] | null | undefined;
+  sinceMs?: number | undefined;
 };
 
 export const storedVerdict = (verdict: Verdict) => ({
@@ -32,7 +33,7 @@ export const storedVerdict = (verdict: Verdict) => ({
 });
 
 function storedCondition(condition: Condition): StoredCondition {
-  const { code, name, ok, seen, limit, unit, says, release } = condition;
+  const { code, name, ok, seen, limit, unit, says, release, sinceMs } = condition;
   const text = conditionText(condition);
   return {
     code: idOf(condition),
@@ -44,6 +45,7 @@ function storedCondition(condition: Condition): StoredCondition {
     ...(unit === unitOf(code) ? {} : { unit }),
     ...(says === text ? {} : { says }),
     ...(release.length === 0 ? {} : { release }),
+    ...(sinceMs === undefined ? {} : { sinceMs }),
   };
 }
 
@@ -54,5 +56,7 @@ export function readCondition(stored: StoredCondition): Condition {
   const code = row ?? (isConditionCode(id) ? id : 'other');
   const { named } = rowOf(code);
   const name = named === undefined ? {} : { name: id.slice(named.length) };
-  return { code, ...name, ok, seen: value, limit, unit: stored.unit ?? unitOf(code), says, release: release ?? [] };
+  const since = stored.sinceMs === undefined ? {} : { sinceMs: stored.sinceMs };
+  const unit = stored.unit ?? unitOf(code);
+  return { code, ...name, ok, seen: value, limit, unit, says, release: release ?? [], ...since };
 }

@@ -7,7 +7,7 @@ import { GRACE_MINUTES } from './fold.ts';
 import type { Seen } from './seen.ts';
 
 /** A window older than this is missing. */
-const FRESH_MINUTES = 3;
+export const FRESH_MINUTES = 3;
 
 export function dataConditions(seen: Seen): Condition[] {
   return [

@@ -5,6 +5,7 @@ import { type Condition, condition, fired } from '../conditions/condition.ts';
 import { ms, percent, round } from '../conditions/figures.ts';
 import { type Release, waitsAbout } from '../conditions/release.ts';
 import type { CutoverState } from '../cutover/cutover.ts';
+import { copyProgress } from './copy-progress.ts';
 import type { Seen } from './seen.ts';
 import type { BackfillProgress, TableStatus } from './table-status.ts';
 import { type TimeToProof, timeTo } from './time-to-proof.ts';
@@ -125,8 +126,7 @@ function backfillText(backfill: BackfillProgress, indexes: number): string {
   if (copied && indexes > 0)
     return `${backfill.rowsDone} rows copied; ${indexes} indexes of the shadow are to be built.`;
   if (backfill.state === 'done') return `${backfill.rowsDone} rows copied.`;
-  const stopped = ['paused', 'cancelled'].includes(backfill.state) ? ` It is ${backfill.state}.` : '';
-  return `${backfill.rowsDone} of about ${backfill.rowsTotal} rows copied.${stopped}`;
+  return `Copy: ${copyProgress(backfill).text}.`;
 }
 
 function quarantine(id: string, { quarantined, quarantine: [first] }: TableStatus): Condition {

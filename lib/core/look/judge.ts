@@ -3,6 +3,7 @@
 import type { Alert } from '../alerts/alert.ts';
 import { rulesOf } from '../alerts/rule.ts';
 import { demands, evaluateRules } from '../alerts/watch.ts';
+import { idOf } from '../conditions/condition.ts';
 import type { Verdict } from '../conditions/verdict.ts';
 import { syncsShadow } from '../cutover/stage-kinds.ts';
 import { evaluateGates } from '../gates/evaluate.ts';
@@ -42,14 +43,23 @@ export function judge(snapshot: Snapshot): Judgement {
     ],
     guards: [...demanded.guards, ...alerted.guards, ...own.guards],
   });
-  return { ...snapshot, verdict: withHeldSince(verdict, snapshot), evidence };
+  return { ...snapshot, verdict: withSince(verdict, snapshot), evidence };
 }
 
-/** A look in which nothing held ends it, and so does another stage. */
-function withHeldSince(verdict: Verdict, { last, state, nowMs }: Snapshot): Verdict {
-  if (verdict.verdict !== 'hold') return verdict;
-  const goesOn = last?.verdict.verdict === 'hold' && last.atMs >= state.enteredAtMs;
-  return { ...verdict, heldSinceMs: (goesOn && last.verdict.heldSinceMs) || nowMs };
+/** Since when it is held, and each condition as it is. A look that found otherwise ends it, and so does another stage. */
+function withSince(verdict: Verdict, { last, state, nowMs }: Snapshot): Verdict {
+  const before = last && last.atMs >= state.enteredAtMs ? last.verdict : null;
+  const since = new Map(before?.conditions.map((one) => [`${idOf(one)} ${one.ok}`, one.sinceMs]));
+  const dated = new Map(
+    verdict.conditions.map((one) => [one, { ...one, sinceMs: since.get(`${idOf(one)} ${one.ok}`) ?? nowMs }]),
+  );
+  const held = before?.verdict === 'hold' && before.heldSinceMs;
+  return {
+    ...verdict,
+    conditions: [...dated.values()],
+    reasons: verdict.reasons.map((reason) => dated.get(reason) ?? reason),
+    ...(verdict.verdict === 'hold' ? { heldSinceMs: held || nowMs } : {}),
+  };
 }
 
 /** The same with what the other members of its cohort have to say. */

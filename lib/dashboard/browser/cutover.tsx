@@ -1,9 +1,11 @@
 /** The card of one cutover. */
 
-import type { CutoverView, InvalidView } from '../data.ts';
+import type { CutoverView } from '../data.ts';
+import type { InvalidView } from '../row.ts';
 import { Bar, Command, Pill, Sign } from './badges.tsx';
 import { Chart, ERRORS, LATENCY } from './chart.tsx';
 import { count, dayAndTime, duration, minutes, ms, percent } from './format.ts';
+import { GateTable } from './gates.tsx';
 import { ShareBar, StageLine } from './stages.tsx';
 import { TableStrip } from './table.tsx';
 
@@ -23,7 +25,7 @@ export function InvalidCard({ cutover: { id, badge, why } }: { cutover: InvalidV
   );
 }
 
-export function CutoverCard({ cutover }: CardProps) {
+export function CutoverCard({ cutover, atMs }: CardProps & { atMs: number }) {
   const { id, kind, badge, version, epoch, summary, flagsDeployed } = cutover;
   return (
     <article class="card" aria-label={`Cutover ${id}`}>
@@ -40,19 +42,20 @@ export function CutoverCard({ cutover }: CardProps) {
         {!flagsDeployed && version > 0 && ' Its flags are not deployed yet.'}
       </p>
       <StageLine stages={cutover.stages} plan={cutover.plan} />
+      <NextStep next={cutover.next} />
       <div class="split">
         <div class="facts">
           <ShareBar sharePpm={cutover.sharePpm} />
           <Dwell cutover={cutover} />
           <RollbackPanel rollback={cutover.rollback} />
           <ReasonsPanel cutover={cutover} />
-          <Gates gates={cutover.gates} />
         </div>
         <div class="facts">
           <Next steps={cutover.steps} commands={cutover.commands} />
           <Comparison cutover={cutover} />
         </div>
       </div>
+      <GateTable gates={cutover.gates} atMs={atMs} />
       <Charts cutover={cutover} />
       {kind === 'table' && <TableStrip table={cutover.table} stageKind={cutover.stageKind} />}
     </article>
@@ -107,12 +110,12 @@ function RollbackPanel({ rollback }: Pick<CutoverView, 'rollback'>) {
   );
 }
 
-/** Why it stays, or why it goes back, one full sentence each; figures and limit beside it. */
+/** Why it stays, or why it goes back, one full sentence each. On its way the line of what comes next says it. */
 function ReasonsPanel({ cutover: { health, reasons, badge } }: CardProps) {
-  // The bar above shows the time; as the only thing to wait for it needs no panel.
-  const shown = health === 'healthy' ? reasons.filter(({ code }) => code !== 'dwell') : reasons;
-  if (shown.length === 0) return null;
+  if (health === 'healthy' || reasons.length === 0) return null;
   const { tone, title } = panelOf(health, badge.text);
+  // The table of gates has the others, a line each.
+  const shown = health === 'rolling_back' ? reasons : reasons.slice(0, 1);
   return (
     <section class={`panel tone-${tone}`}>
       <h3>
@@ -120,18 +123,9 @@ function ReasonsPanel({ cutover: { health, reasons, badge } }: CardProps) {
         {title}
       </h3>
       <ul>
-        {shown.map(({ code, text, label, seen, limit, limitIs }) => (
+        {shown.map(({ code, text }) => (
           <li key={`${code} ${text}`}>
             <p>{text}</p>
-            <p class="figures">
-              <span>{label}</span>
-              <span>
-                seen <b>{seen}</b>
-              </span>
-              <span>
-                {limitIs} <b>{limit}</b>
-              </span>
-            </p>
           </li>
         ))}
       </ul>
@@ -139,37 +133,37 @@ function ReasonsPanel({ cutover: { health, reasons, badge } }: CardProps) {
   );
 }
 
+/** What comes next and when, and what is still missing for it. */
+function NextStep({ next: { text, needs } }: Pick<CutoverView, 'next'>) {
+  return (
+    <div class="next-line">
+      <p>
+        <span class="quiet">Next</span> <b>{text}</b>
+      </p>
+      {needs.length > 0 && (
+        <ul>
+          {needs.slice(0, MOST_NEEDS).map((need) => (
+            <li key={need}>{need}</li>
+          ))}
+          {needs.length > MOST_NEEDS && <li class="quiet">and {needs.length - MOST_NEEDS} more below</li>}
+        </ul>
+      )}
+    </div>
+  );
+}
+
+const MOST_NEEDS = 4;
+
 function panelOf(health: CutoverView['health'], badge: string) {
   switch (health) {
     case 'rolling_back':
       return { tone: 'bad', title: 'Guards that fired' } as const;
     case 'held':
+    case 'blind':
       return { tone: 'wait', title: `${badge}: what is missing` } as const;
     default:
       return { tone: 'idle', title: 'Waiting for' } as const;
   }
-}
-
-function Gates({ gates }: Pick<CutoverView, 'gates'>) {
-  if (gates.length === 0) return null;
-  return (
-    <details class="gates">
-      <summary>
-        Gates: {gates.filter(({ ok }) => ok).length} of {gates.length} passed
-      </summary>
-      <ul>
-        {gates.map(({ code, ok, label, text }) => (
-          <li key={`${code} ${text}`} class={ok ? 'ok' : 'waits'}>
-            <Sign tone={ok ? 'good' : 'wait'} />
-            <span>
-              <b>{label}</b>
-              <span class="visually-hidden">{ok ? ', passed' : ', not passed'}</span> {text}
-            </span>
-          </li>
-        ))}
-      </ul>
-    </details>
-  );
 }
 
 function Next({ steps, commands }: Pick<CutoverView, 'steps' | 'commands'>) {
@@ -179,7 +173,7 @@ function Next({ steps, commands }: Pick<CutoverView, 'steps' | 'commands'>) {
     <section class="next">
       {steps.length > 0 && (
         <>
-          <h3>Next</h3>
+          <h3>What you can do</h3>
           <ul>
             {steps.map(({ text, command }) => (
               <li key={command ?? text}>

@@ -1,26 +1,37 @@
-/** The whole page: head, notice, cutovers, audit. Nothing of it is in the document before. */
+/** The whole page: head, notice, the overview or one cutover, audit. Nothing of it is in the document before. */
 
 import { useState } from 'preact/hooks';
-import type { DashboardData } from '../data.ts';
+import type { CutoverData, DashboardData } from '../data.ts';
 import { Alerts } from './alerts.tsx';
 import { Announce, Command, Pill, Sign } from './badges.tsx';
 import { CutoverCard, InvalidCard } from './cutover.tsx';
 import { Experiments } from './experiments.tsx';
 import { everyMs, type Feed } from './feed.ts';
 import { clock, duration } from './format.ts';
+import { hashOf, type Place } from './location.ts';
+import { Overview } from './overview.tsx';
 import { Phases } from './phases.tsx';
 import { EmergencyStop } from './stop.tsx';
 import { Timeline } from './timeline.tsx';
 
-type FeedProps = { feed: Feed };
-type FiguresProps = { figures: DashboardData };
+type FeedProps = { feed: Feed<DashboardData> };
+type OpenedCutover = { id: string; feed: Feed<CutoverData> };
+type PageProps = FeedProps & {
+  /** Null for the overview. */
+  opened: OpenedCutover | null;
+  place: Place;
+  go(to: Partial<Place>): void;
+  /** After something was done: looks at once. */
+  onChanged(): void;
+};
 
-export function Page({ feed, onStopped }: FeedProps & { onStopped: () => void }) {
+export function Page({ feed, opened, place, go, onChanged }: PageProps) {
   const [said, say] = useState('');
   const figures = feed.last?.figures;
+  const trouble = feed.trouble ?? opened?.feed.trouble;
   return (
     <Announce.Provider value={say}>
-      <div class={feed.trouble ? 'stale' : undefined}>
+      <div class={trouble ? 'stale' : undefined}>
         <a class="skip" href="#cutovers">
           Skip to the cutovers
         </a>
@@ -30,25 +41,17 @@ export function Page({ feed, onStopped }: FeedProps & { onStopped: () => void })
             <div id="system" class="system">
               <System feed={feed} />
             </div>
-            <EmergencyStop onStopped={onStopped} />
+            <EmergencyStop cutovers={figures?.cutovers ?? []} onStopped={onChanged} />
           </div>
           <div id="notice" role="status">
-            {feed.trouble ? <Trouble feed={feed} /> : figures?.system.emergencyStop && <StoppedNotice />}
+            {trouble ? (
+              <Trouble last={feed.last} trouble={trouble} />
+            ) : (
+              figures?.system.emergencyStop && <StoppedNotice />
+            )}
           </div>
         </header>
-        <div class="columns">
-          <main id="cutovers" tabIndex={-1} aria-busy={!figures && !feed.trouble} aria-label="Cutovers">
-            {figures ? <Cards figures={figures} /> : <NoCards feed={feed} />}
-          </main>
-          <aside aria-labelledby="audit-title">
-            <h2 id="audit-title">Audit</h2>
-            {figures ? (
-              <Timeline entries={figures.audit} atMs={figures.atMs} />
-            ) : (
-              <p class="quiet">{feed.trouble ? 'Unknown' : 'Loading …'}</p>
-            )}
-          </aside>
-        </div>
+        <Body feed={feed} opened={opened} place={place} go={go} />
         <footer class="quiet">
           Refreshes every {everyMs(feed) / 1000} s{figures && ', times are those of this browser'}.
         </footer>
@@ -57,6 +60,51 @@ export function Page({ feed, onStopped }: FeedProps & { onStopped: () => void })
         </p>
       </div>
     </Announce.Provider>
+  );
+}
+
+function Body({ feed, opened, place, go }: Omit<PageProps, 'onChanged'>) {
+  const figures = feed.last?.figures;
+  const one = opened?.feed.last?.figures;
+  const shown = opened ? opened.feed : feed;
+  const audit = opened ? one : figures;
+  return (
+    <div class={opened ? 'columns' : 'columns one'}>
+      <main id="cutovers" tabIndex={-1} aria-busy={!shown.last && !shown.trouble} aria-label="Cutovers">
+        {!shown.last && <NoCards trouble={shown.trouble} />}
+        {opened && place.cutover !== null && <BackToAll place={place} />}
+        {one && <Opened one={one} figures={figures} alone={place.cutover === null} />}
+        {!opened && figures && <Overview figures={figures} place={place} go={go} />}
+      </main>
+      <aside aria-labelledby="audit-title">
+        <h2 id="audit-title">Audit</h2>
+        {audit ? (
+          <Timeline entries={audit.audit} atMs={audit.atMs} />
+        ) : (
+          <p class="quiet">{shown.trouble ? 'Unknown' : 'Loading …'}</p>
+        )}
+      </aside>
+    </div>
+  );
+}
+
+const BackToAll = ({ place }: { place: Place }) => (
+  <p class="back">
+    <a href={hashOf({ ...place, cutover: null })}>← All cutovers</a>
+  </p>
+);
+
+type OpenedProps = { one: CutoverData; figures: DashboardData | undefined; alone: boolean };
+
+/** Alone it stands for the overview, and what concerns all stands beside it. */
+function Opened({ one: { cutover, alerts, atMs }, figures, alone }: OpenedProps) {
+  return (
+    <>
+      <Alerts alerts={alerts} atMs={atMs} />
+      {alone && figures && <Phases phases={figures.phases} />}
+      {'why' in cutover ? <InvalidCard cutover={cutover} /> : <CutoverCard cutover={cutover} atMs={atMs} />}
+      {alone && figures && <Experiments experiments={figures.experiments} />}
+    </>
   );
 }
 
@@ -94,10 +142,11 @@ function System({ feed: { last, speed, trouble } }: FeedProps) {
 
 // ----------------------------------------------------------------------------------------------------------- notice
 
-function Trouble({ feed: { last, trouble } }: FeedProps) {
-  if (!trouble) return null;
+type TroubleProps = Pick<FeedProps['feed'], 'last'> & { trouble: NonNullable<FeedProps['feed']['trouble']> };
+
+function Trouble({ last, trouble }: TroubleProps) {
   const since = last
-    ? `No figures since ${clock(last.atMs)}, ${duration(trouble.atMs - last.atMs)} ago`
+    ? `No figures since ${clock(last.atMs)}, ${duration(Math.max(0, trouble.atMs - last.atMs))} ago`
     : 'No figures yet';
   return (
     <p class="notice tone-bad">
@@ -123,39 +172,9 @@ function StoppedNotice() {
   );
 }
 
-// ------------------------------------------------------------------------------------------------------------ cards
+// ---------------------------------------------------------------------------------------------------------- no cards
 
-function Cards({ figures: { alerts, phases, cutovers, experiments, atMs } }: FiguresProps) {
-  return (
-    <>
-      <Alerts alerts={alerts} atMs={atMs} />
-      <Phases phases={phases} />
-      {cutovers.length === 0 && <NothingDeclared />}
-      {cutovers.map((cutover) =>
-        'why' in cutover ? (
-          <InvalidCard key={cutover.id} cutover={cutover} />
-        ) : (
-          <CutoverCard key={cutover.id} cutover={cutover} />
-        ),
-      )}
-      <Experiments experiments={experiments} />
-    </>
-  );
-}
-
-function NothingDeclared() {
-  return (
-    <div class="card empty">
-      <h2>No cutover is declared</h2>
-      <p>
-        Cutovers are declared in <code>crossfade.config.ts</code> and deployed with the code. The next refresh after
-        that shows them here.
-      </p>
-    </div>
-  );
-}
-
-function NoCards({ feed: { trouble } }: FeedProps) {
+function NoCards({ trouble }: Pick<Feed<unknown>, 'trouble'>) {
   if (trouble) {
     return (
       <div class="card empty">

@@ -1,6 +1,7 @@
 /** The stage line of a plan and the share of reads on each side. */
 
-import type { CutoverView, StageView } from '../data.ts';
+import type { CutoverView } from '../data.ts';
+import type { StageView } from '../row.ts';
 import { Bar, Sign } from './badges.tsx';
 import { share } from './format.ts';
 

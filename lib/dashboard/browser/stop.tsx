@@ -4,9 +4,10 @@
  */
 
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
-import type { StopAnswer } from '../data.ts';
+import type { DashboardData, StopAnswer } from '../data.ts';
 import { ask } from './answers.ts';
 import { Sign } from './badges.tsx';
+import { share } from './format.ts';
 
 type Step =
   | { at: 'reason' }
@@ -15,8 +16,14 @@ type Step =
   | { at: 'not_confirmed'; why: string }
   | { at: 'stopped'; answer: StopAnswer };
 
-/** `onStopped` is called when the stop was accepted. */
-export function EmergencyStop({ onStopped }: { onStopped: () => void }) {
+type StopProps = {
+  cutovers: readonly Row[];
+  /** Called when the stop was accepted. */
+  onStopped: () => void;
+};
+type Row = DashboardData['cutovers'][number];
+
+export function EmergencyStop({ cutovers, onStopped }: StopProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const reason = useRef<HTMLTextAreaElement>(null);
   const cancel = useRef<HTMLButtonElement>(null);
@@ -55,7 +62,7 @@ export function EmergencyStop({ onStopped }: { onStopped: () => void }) {
       <dialog id="stop" ref={dialog} aria-labelledby="stop-title" aria-describedby="stop-text">
         <form method="dialog" onSubmit={confirm}>
           <h2 id="stop-title">Stop everything?</h2>
-          <WhatHappens />
+          <WhatHappens cutovers={cutovers} />
           <label for="stop-reason">Reason, kept in the audit with your name</label>
           <textarea
             id="stop-reason"
@@ -83,13 +90,27 @@ export function EmergencyStop({ onStopped }: { onStopped: () => void }) {
   );
 }
 
-function WhatHappens() {
+const TAKEN_BACK = ['dual_write', 'ramp', 'full'];
+
+function WhatHappens({ cutovers }: Pick<StopProps, 'cutovers'>) {
+  const back = cutovers.flatMap((row) => ('stageKind' in row && TAKEN_BACK.includes(row.stageKind) ? [row] : []));
   return (
     <div id="stop-text">
       <p>
         Reads of every cutover between <code>dual_write</code> and 100 % return to the primary at once, and these
         cutovers are rolled back: no row is lost, but they start again from the beginning.
       </p>
+      {back.length > 0 ? (
+        <ul class="taken-back">
+          {back.map(({ id, stage, sharePpm }) => (
+            <li key={id}>
+              <b>{id}</b> {stage}, {share(sharePpm)}
+            </li>
+          ))}
+        </ul>
+      ) : (
+        <p>None is there now.</p>
+      )}
       <p>
         Tables that were promoted stay as they are. Nothing starts or advances until the stop is lifted with{' '}
         <code>

@@ -31,28 +31,23 @@ export function TableStrip({ table, stageKind }: Pick<CutoverView, 'table' | 'st
   );
 }
 
-function Backfill({ backfill }: Pick<TableView, 'backfill'>) {
-  const { state, rowsDone, rowsTotal, rowsPerSecond, etaSeconds } = backfill;
+function Backfill({ backfill: { state, fraction, text } }: Pick<TableView, 'backfill'>) {
   if (state === 'none') return null;
   if (state === 'done') {
     return (
       <p class="backfilled">
         <Sign tone="good" />
-        Backfill done: {count(rowsDone)} rows copied.
+        Backfill done: {text}.
       </p>
     );
   }
-  const percentDone = rowsTotal > 0 ? Math.floor(Math.min(1, rowsDone / rowsTotal) * 100) : 0;
-  const left = etaSeconds === null ? 'not moving just now' : `about ${duration(etaSeconds * 1000)} left`;
+  // Rounded down: 100 % is said of all rows only.
+  const percentDone = fraction === null ? null : Math.floor(fraction * 100);
   return (
     <div class="backfill">
-      <span>
-        Backfill <b>{percentDone} %</b>
-      </span>
-      <span class="quiet">
-        {count(rowsDone)} of about {count(rowsTotal)} rows · {count(rowsPerSecond)} rows/s · {left}
-      </span>
-      <Bar value={rowsDone} max={rowsTotal} label={`Backfill ${percentDone} per cent`} class="thick" />
+      <span>Backfill {percentDone !== null && <b>{percentDone} %</b>}</span>
+      <span class="quiet">{text}</span>
+      {fraction !== null && <Bar value={fraction} max={1} label={`Backfill ${percentDone} per cent`} class="thick" />}
     </div>
   );
 }

@@ -22,6 +22,8 @@ import type { MinuteWindow } from '../../core/gates/minute-window.ts';
 import { waitingText } from '../../core/gates/pending.ts';
 import type { TableStatus } from '../../core/gates/table-status.ts';
 import { phasesOf } from '../../core/holds/phase-order.ts';
+import { type Blind, blindOf } from '../../core/look/blind.ts';
+import { type Next, nextOf } from '../../core/look/next.ts';
 import type { Judgement } from '../../core/look/snapshot.ts';
 import { type PhaseView, viewPhases } from '../../core/phases/view.ts';
 import { recommendationOf, validationScoreOf } from '../../core/report/recommendation.ts';
@@ -33,7 +35,17 @@ import { type CollectPorts, collectAround, type SharedReads } from '../control/c
 import { look } from '../control/look.ts';
 import { undeclaredIn } from '../control/undeclared.ts';
 
-export type Health = 'idle' | 'healthy' | 'held' | 'rolling_back' | 'rolled_back' | 'ready' | 'done' | 'invalid';
+/** `blind`: nothing was seen of it in the last minutes, so it is not known to be well. */
+export type Health =
+  | 'idle'
+  | 'healthy'
+  | 'held'
+  | 'blind'
+  | 'rolling_back'
+  | 'rolled_back'
+  | 'ready'
+  | 'done'
+  | 'invalid';
 
 export type CutoverReport = {
   id: string;
@@ -55,6 +67,10 @@ export type CutoverReport = {
   dropped: string | null;
   rollback: CutoverState['rollback'];
   minutesInStage: number;
+  /** What comes next, who moves it on, and when. */
+  next: Next;
+  /** Null while figures and ticks arrive. */
+  blind: Blind | null;
   verdict: ShownVerdict;
   table: TableStatus | null;
   /** Writes that the other side has still to get; null for tables, before the start, and when they cannot be counted. */
@@ -138,7 +154,8 @@ export async function report(
 
 function cutoverReport(judgement: Judgement, sights: readonly StageSight[]): CutoverReport {
   const { declaration, state, system, policy, verdict, table, forwards, windows, flagsDeployed, nowMs } = judgement;
-  const health = healthOf(state, verdict);
+  const blind = blindOf(judgement);
+  const health = healthOf(state, verdict, blind);
   const steps = nextSteps(judgement, health);
   const hourAgo = Math.floor(nowMs / MINUTE_MS) - PAGE_MINUTES;
   return {
@@ -159,6 +176,8 @@ function cutoverReport(judgement: Judgement, sights: readonly StageSight[]): Cut
     dropped: droppedText(state),
     rollback: state.rollback,
     minutesInStage: state.enteredAtMs === 0 ? 0 : Math.max(0, (nowMs - state.enteredAtMs) / MINUTE_MS),
+    next: nextOf(judgement),
+    blind,
     verdict: showVerdict(verdict),
     table,
     ...withOldFields({ forwards }),
@@ -172,7 +191,7 @@ function cutoverReport(judgement: Judgement, sights: readonly StageSight[]): Cut
   };
 }
 
-function healthOf(state: CutoverState, verdict: Verdict): Health {
+function healthOf(state: CutoverState, verdict: Verdict, blind: Blind | null): Health {
   if (state.pending?.action === 'revert' || state.pending?.withdrawn) return 'rolling_back';
   switch (state.stageKind) {
     case 'disabled':
@@ -185,6 +204,7 @@ function healthOf(state: CutoverState, verdict: Verdict): Health {
       return 'done';
     default:
       if (verdict.verdict === 'rollback') return 'rolling_back';
+      if (blind) return 'blind';
       if (verdict.verdict === 'advance') return nextStage(state)?.kind === 'completed' ? 'ready' : 'healthy';
       return verdict.reasons.every((reason) => needsOnlyTime(reason, verdict)) ? 'healthy' : 'held';
   }

@@ -88,9 +88,11 @@ describe('status of a cutover', () => {
   });
 
   it('shows the backfill as a bar with its rate and the time left', async () => {
-    const text = progressBlock(await reportOf(copying));
-    expect(text).toMatch(/█{8}░{12} 40 %, 896,000 of about 2,240,000 rows, 3,120\/s, 7 min left/);
-    expect(progressLine(await reportOf(copying))).toMatch(/████░░░░░░ 40 %, 3,120\/s, 7 min left/);
+    const text = progressBlock(await reportOf(copying)).replaceAll(/\s+/g, ' ');
+    expect(text).toContain(
+      `${'█'.repeat(8)}${'░'.repeat(12)} 40 %, 896,000 of about 2,240,000 rows; 3,120/s; about 7 min left`,
+    );
+    expect(progressLine(await reportOf(copying))).toMatch(/████░░░░░░ 40 %, 896,000 of about/);
   });
 
   it('calls what is only a matter of time waiting, not held', async () => {

@@ -4,7 +4,7 @@ import { show } from '../../../lib/core/conditions/show.ts';
 import { bucketIndex } from '../../../lib/core/gates/histogram.ts';
 import type { Event } from '../../../lib/core/stage/events.ts';
 import { conditionLine } from '../../../lib/dashboard/condition-lines.ts';
-import { type CutoverView, type DashboardData, dashboardData } from '../../../lib/dashboard/data.ts';
+import { type CutoverView, cutoverData, type DashboardData, dashboardData } from '../../../lib/dashboard/data.ts';
 import { seriesOf } from '../../../lib/dashboard/series.ts';
 import { stepsOf } from '../../../lib/dashboard/steps.ts';
 import * as scenes from '../../helpers/dashboard-reports.ts';
@@ -15,9 +15,11 @@ async function shown(...cast: Parameters<typeof scenes.scene>): Promise<Dashboar
   return dashboardData(report, audit);
 }
 
-async function card(actor: Parameters<typeof scenes.scene>[0][number]): Promise<CutoverView> {
-  const [view] = (await shown([actor])).cutovers;
-  return view as CutoverView;
+type Cast = Parameters<typeof scenes.scene>;
+
+async function card(actor: Cast[0][number], system?: Cast[1]): Promise<CutoverView> {
+  const { report, audit } = await scenes.scene([actor], system);
+  return cutoverData(report, audit).cutover as CutoverView;
 }
 
 describe('the headline', () => {
@@ -90,8 +92,8 @@ describe('while everything is stopped', () => {
     ['fails', scenes.failing],
     ['was to be promoted', promoting],
   ])('a cutover that %s is stopped, and neither healthy nor on its way', async (_, actor) => {
-    const { report, audit } = await scenes.scene([actor], { emergencyStop: true });
-    const [view] = dashboardData(report, audit).cutovers as [CutoverView];
+    const { report } = await scenes.scene([actor], { emergencyStop: true });
+    const view = await card(actor, { emergencyStop: true });
     expect(view).toMatchObject({
       health: 'stopped',
       badge: { text: 'Stopped', tone: 'bad' },
@@ -110,7 +112,7 @@ describe('while everything is stopped', () => {
     ['Rolled back', scenes.rolledBack],
     ['Completed', scenes.completed],
   ])('one that stays where it is still says: %s', async (text, actor) => {
-    const [view] = (await shown([actor], { emergencyStop: true })).cutovers as [CutoverView];
+    const view = await card(actor, { emergencyStop: true });
     expect(view.badge.text).toBe(text);
     expect(view.commands.join('\n')).not.toMatch(/crossfade start /);
     expect(view.steps.map(({ command }) => command)).not.toContain(`crossfade start ${actor.id}`);
@@ -122,7 +124,7 @@ describe('while everything is stopped', () => {
       { type: 'intent_withdrawn', action: 'promote', reason: 'emergency stop', cause: 'emergency' },
     ];
     const actor = { ...promoting, events: [...promoting.events, withdrawn] };
-    const [view] = (await shown([actor], { emergencyStop: true })).cutovers as [CutoverView];
+    const view = await card(actor, { emergencyStop: true });
     expect(view.badge.text).toBe('Rollback under way');
   });
 });

@@ -42,9 +42,31 @@ it('the figures of the page read all states once, and all alerts', async () => {
   const answer = await ask(handler, { method: 'GET', path: '/dashboard/data' });
   expect(answer).toMatchObject({
     status: 200,
-    body: { cutovers: [{ id: 'a' }, { id: 'b' }], alerts: [{ id: 'customer.errors' }] },
+    body: { cutovers: [{ id: 'a' }, { id: 'b' }], alerts: [{ rule: 'errors', alerts: [{ id: 'customer.errors' }] }] },
   });
   expect(calls).toMatchObject(ONCE);
+});
+
+it('one cutover is asked for on its own: nothing is read of another, and one that is not declared is none', async () => {
+  const { composition } = await counted();
+  const { windows } = composition.ports;
+  const asked: string[] = [];
+  const noting = {
+    ...windows,
+    readParts: (id: string, from: number, to: number) => {
+      asked.push(id);
+      return windows.readParts(id, from, to);
+    },
+  };
+  const noted = { ...composition, ports: { ...composition.ports, windows: noting } };
+  const handler = httpHandler(() => noted, pageRoutes);
+  const figures = (cutover: string) => ask(handler, { method: 'GET', path: '/dashboard/data', query: { cutover } });
+  expect(await figures('b')).toMatchObject({ status: 200, body: { cutover: { id: 'b', gates: [] }, alerts: [] } });
+  expect(asked).toEqual(['b']);
+  expect(await figures('c')).toMatchObject({
+    status: 404,
+    body: { detail: expect.stringContaining("No cutover 'c'") },
+  });
 });
 
 it('states that cannot be read fail the page, and alerts that cannot be read do not', async () => {

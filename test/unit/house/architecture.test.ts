@@ -155,7 +155,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     stage: ['base', 'conditions', 'cutover', 'gates', 'holds', 'routing'],
     table: ['base', 'cutover', 'gates', 'routing'],
     alerts: ['base', 'conditions', 'cutover', 'gates', 'holds', 'stage'],
-    look: ['alerts', 'conditions', 'cutover', 'forwards', 'gates', 'holds', 'stage'],
+    look: ['alerts', 'base', 'conditions', 'cutover', 'forwards', 'gates', 'holds', 'stage'],
     phases: ['base', 'conditions', 'cutover', 'holds', 'look', 'routing', 'stage'],
     report: ['base', 'conditions', 'cutover', 'gates', 'routing', 'stage'],
     replay: ['base', 'conditions', 'cutover', 'gates', 'holds', 'stage'],
