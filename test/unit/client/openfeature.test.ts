@@ -65,7 +65,7 @@ async function bench(environment = {}) {
 const KEY = { targetingKey: 'user-1' };
 
 describe('an evaluation', () => {
-  it('2.2.2–2.2.5, 2.2.9: gives value, variant, reason and metadata', async () => {
+  it('2.2.1, 2.2.2.1, 2.2.3–2.2.6, 2.2.9, 2.3.2: gives value, variant, reason and metadata, and no error', async () => {
     const { client, ready } = await bench();
     await ready;
     expect(await client.getBooleanDetails('customer', false, KEY)).toEqual({
@@ -81,7 +81,7 @@ describe('an evaluation', () => {
     });
   });
 
-  it('is the same as a route for every key', async () => {
+  it('2.2.10: is the same as a route for every key, with plain metadata', async () => {
     served = documentOf({ read_ppm: 300_000, allow: ['group:beta'], deny: ['environment:audit'] });
     const { client, crossfade, ready } = await bench();
     await ready;
@@ -94,10 +94,10 @@ describe('an evaluation', () => {
       };
       const { targetingKey: key, ...request } = context;
       const { side, reason } = crossfade.route('customer', { key, ...request });
-      expect(await client.getStringDetails('customer', 'none', context)).toMatchObject({
-        value: side,
-        flagMetadata: { reason },
-      });
+      const details = await client.getStringDetails('customer', 'none', context);
+      expect(details).toMatchObject({ value: side, flagMetadata: { reason } });
+      for (const value of Object.values(details.flagMetadata))
+        expect(['boolean', 'string', 'number']).toContain(typeof value);
     }
   });
 
@@ -122,10 +122,10 @@ describe('an evaluation', () => {
     expect(await client.getBooleanDetails('customer', true, KEY)).toMatchObject({ value: false, reason: 'STATIC' });
   });
 
-  it('2.2.7, 1.4.8–1.4.10: of what does not exist or has another type is the default, with the error', async () => {
+  it('2.2.7, 2.3.3, 1.4.8–1.4.10: of what does not exist or has another type is the default, with the error', async () => {
     const { client, ready } = await bench();
     await ready;
-    const error = { reason: StandardResolutionReasons.ERROR };
+    const error = { reason: StandardResolutionReasons.ERROR, errorMessage: expect.stringMatching(/\w/) };
     expect(await client.getBooleanDetails('nothing', true, KEY)).toMatchObject({
       ...error,
       value: true,
@@ -160,7 +160,7 @@ describe('an evaluation', () => {
 });
 
 describe('the life of the provider', () => {
-  it('2.1.1, 2.4.1, 5.3.1: has a name, initialises and is announced as ready', async () => {
+  it('1.7.3, 2.1.1, 2.3.1, 2.4.1, 5.3.1: has a name, initialises and is announced as ready', async () => {
     const { client, announced, ready } = await bench();
     await ready;
     expect(client.providerStatus).toBe(ProviderStatus.READY);
@@ -168,11 +168,15 @@ describe('the life of the provider', () => {
     expect(announced).toEqual([ProviderEvents.Ready]);
   });
 
-  it('5.3.2: without flags at the start is in error, gives defaults, and becomes ready when they come', async () => {
+  it('1.7.4, 2.4.2.1, 5.1.4, 5.3.2: without flags at the start is in error, says why, and becomes ready when they come', async () => {
     const flags = served;
     served = null;
     const { client, announced, ready } = await bench();
-    expect(await ready).toMatchObject({ message: expect.stringContaining('No flags could be read') });
+    const told: unknown[] = [];
+    client.addHandler(ProviderEvents.Error, (details) => void told.push(details));
+    const why = { message: expect.stringContaining('No flags could be read') };
+    expect(await ready).toMatchObject(why);
+    expect(told).toMatchObject([why]);
     expect(client.providerStatus).toBe(ProviderStatus.ERROR);
     expect(await client.getBooleanDetails('customer', true, KEY)).toMatchObject({
       value: true,
@@ -208,7 +212,7 @@ describe('the life of the provider', () => {
     expect(await client.getBooleanValue('customer', true, KEY)).toBe(false);
   });
 
-  it('5.3.3: old flags make it stale, with the reason; fresh ones make it ready again', async () => {
+  it('1.7.2, 5.3.5: old flags make it stale, with the reason; fresh ones make it ready again', async () => {
     const { client, announced, ready, crossfade } = await bench();
     await ready;
     const flags = served;
@@ -226,6 +230,21 @@ describe('the life of the provider', () => {
       ProviderEvents.Stale,
       ProviderEvents.Ready,
     ]);
+  });
+
+  it('5.1.2, 5.1.3, 5.2.3, 5.3.3: tells the handlers of its own clients and of the whole API, whenever they came', async () => {
+    const [one, other] = [await bench(), await bench()];
+    const everywhere: unknown[] = [];
+    OpenFeature.addHandler(ProviderEvents.ConfigurationChanged, (details) => void everywhere.push(details));
+    await Promise.all([one.ready, other.ready]);
+    served = documentOf({ read_ppm: 0, version: 8 });
+    await vi.advanceTimersByTimeAsync(15_000);
+    await one.crossfade.refresh();
+    expect([one.announced.length, other.announced.length]).toEqual([2, 1]);
+    expect(everywhere).toMatchObject([{ providerName: 'crossfade', flagsChanged: ['customer'] }]);
+    const late = vi.fn();
+    one.client.addHandler(ProviderEvents.Ready, late);
+    await vi.waitFor(() => expect(late).toHaveBeenCalledOnce());
   });
 
   it('waits for flags that take longer than a request would', async () => {
@@ -254,7 +273,7 @@ describe('the life of the provider', () => {
     expect(await ready).toContain('No flags could be read');
   });
 
-  it('2.5.1, 1.6.1: answers with the default after a shutdown, and anew when it is registered again', async () => {
+  it('2.5.2, 1.6.1: answers with the default after a shutdown, and anew when it is registered again', async () => {
     const { provider, crossfade } = await bench();
     const domain = `test-${++domains}`;
     await OpenFeature.setProviderAndWait(domain, provider);
