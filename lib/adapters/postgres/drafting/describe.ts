@@ -1,14 +1,11 @@
 /** Reads a table as DDL says it. Everything is quoted and named with its schema by Postgres itself. */
 
 import type { DraftedTable, TableAccess } from '../../../core/table/draft/drafted-table.ts';
-import { OWN_PATH } from '../../../core/table/sql/session.ts';
 import type { PgConnection } from '../connection/connection.ts';
-
-const OWN = { settings: { search_path: OWN_PATH } } as const;
 
 /** @param table `schema.name`, quoted as SQL needs it */
 export async function describeTable(connection: PgConnection, table: string): Promise<DraftedTable> {
-  const [row] = await connection.call<{ drafted: DraftedTable }>(DESCRIBE, [table], OWN);
+  const [row] = await connection.call<{ drafted: DraftedTable }>(DESCRIBE, [table]);
   return row!.drafted;
 }
 
@@ -62,7 +59,7 @@ const DESCRIBE = `SELECT jsonb_build_object(
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1::regclass`;
 
 export async function readAccess(connection: PgConnection, table: string): Promise<TableAccess> {
-  const [row] = await connection.call<TableAccess>(ACCESS, [table], OWN);
+  const [row] = await connection.call<TableAccess>(ACCESS, [table]);
   return row!;
 }
 
