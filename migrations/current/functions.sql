@@ -1851,7 +1851,12 @@ BEGIN
   FOR v IN
     SELECT c.oid, c.relname, n.nspname, pg_get_indexdef(c.oid) AS definition, obj_description(c.oid, 'pg_class') AS comment
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE i.indrelid = p_shadow AND c.relkind = 'i' AND c.reltablespace = 0 AND i.indisvalid AND i.indexprs IS NULL AND i.indpred IS NULL
+    WHERE i.indrelid = p_shadow AND c.relkind = 'i' AND c.reltablespace = 0 AND i.indisvalid
+      AND (i.indexprs IS NULL AND i.indpred IS NULL OR (SELECT s.reset_val !~ 'pg_catalog' FROM pg_settings s WHERE s.name = 'search_path') AND NOT EXISTS (
+        SELECT FROM regexp_matches(concat(i.indexprs::text, i.indpred::text), ':(funcid|opno|opnos) (\(o[\d ]*\)|\d+)', 'g') m
+        CROSS JOIN LATERAL regexp_matches(m[2], '\d+', 'g') x LEFT JOIN pg_operator o ON m[1] <> 'funcid' AND o.oid = x[1]::oid
+        JOIN pg_proc f ON f.oid = CASE m[1] WHEN 'funcid' THEN x[1]::oid ELSE o.oprcode::oid END
+        WHERE f.provariadic <> 0 OR f.pronargdefaults > 0 OR EXISTS (SELECT FROM unnest(f.proargtypes) a(type) JOIN pg_type y ON y.oid = a.type WHERE y.typtype = 'p')))
       AND NOT (i.indisunique OR i.indisexclusion OR i.indisprimary OR i.indisreplident OR i.indisclustered)
       AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = c.oid)
       AND NOT EXISTS (SELECT FROM pg_attribute t WHERE t.attrelid = c.oid AND (to_jsonb(t) ->> 'attstattarget')::integer >= 0)
