@@ -5,7 +5,7 @@
 --
 -- Lock: none; functions are made and replaced. Duration: milliseconds. What was armed before keeps its functions until it is armed or
 -- adopted again: crossfade adopt.
--- Undo: DROP FUNCTION of each new one; crossfade.check_roles as in 0004.
+-- Undo: DROP FUNCTION of each new one; crossfade.check_roles and crossfade.set_indexes_aside as they were before.
 
 CREATE FUNCTION crossfade.operator_schemas(p_table oid) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -120,30 +120,31 @@ END $$;
 COMMENT ON FUNCTION crossfade.resolved IS
   'What a query means under a path: {definition: the query with each name in full, meaning: the objects in their order, outside: those that are not of the catalog}. It is neither planned nor run, and the view that it is parsed by is rolled back.';
 
-CREATE FUNCTION crossfade.written_code(p_tables oid[]) RETURNS TABLE (relation oid, object text, name text, owner text, trusted boolean, lost text[])
+CREATE FUNCTION crossfade.written_code(p_primary oid, p_shadow oid) RETURNS TABLE (object text, name text, owner text, foisted boolean, lost text[])
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   WITH RECURSIVE domain AS (
-    SELECT a.attrelid, a.atttypid AS type FROM pg_attribute a WHERE a.attrelid = ANY (p_tables) AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
-    UNION SELECT d.attrelid, y.typbasetype FROM domain d JOIN pg_type y ON y.oid = d.type WHERE y.typtype = 'd'
+    SELECT a.atttypid AS type FROM pg_attribute a WHERE a.attrelid IN (p_primary, p_shadow) AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
+    UNION SELECT y.typbasetype FROM domain d JOIN pg_type y ON y.oid = d.type WHERE y.typtype = 'd'
   ), part AS (
-    SELECT e.adrelid AS relation, 'pg_attrdef'::regclass AS class, e.oid FROM pg_attrdef e WHERE e.adrelid = ANY (p_tables)
-    UNION ALL SELECT c.conrelid, 'pg_constraint'::regclass, c.oid FROM pg_constraint c WHERE c.conrelid = ANY (p_tables) AND c.contype IN ('c', 'x')
-    UNION ALL SELECT d.attrelid, 'pg_constraint'::regclass, c.oid FROM domain d JOIN pg_constraint c ON c.contypid = d.type
-    UNION ALL SELECT x.indrelid, 'pg_class'::regclass, x.indexrelid FROM pg_index x WHERE x.indrelid = ANY (p_tables)
-    UNION ALL SELECT g.tgrelid, 'pg_trigger'::regclass, g.oid FROM pg_trigger g WHERE g.tgrelid = ANY (p_tables) AND NOT g.tgisinternal AND g.tgenabled IN ('O', 'A')
+    SELECT 'pg_attrdef'::regclass AS class, e.oid FROM pg_attrdef e WHERE e.adrelid IN (p_primary, p_shadow)
+    UNION ALL SELECT 'pg_constraint'::regclass, c.oid FROM pg_constraint c WHERE c.conrelid IN (p_primary, p_shadow) AND c.contype IN ('c', 'x')
+    UNION ALL SELECT 'pg_constraint'::regclass, c.oid FROM domain d JOIN pg_constraint c ON c.contypid = d.type
+    UNION ALL SELECT 'pg_class'::regclass, x.indexrelid FROM pg_index x WHERE x.indrelid IN (p_primary, p_shadow)
+    -- Those of the table in use never run for a row that Crossfade writes.
+    UNION ALL SELECT 'pg_trigger'::regclass, g.oid FROM pg_trigger g WHERE g.tgrelid = p_shadow AND NOT g.tgisinternal AND g.tgenabled IN ('O', 'A')
   ), called AS (
-    SELECT p.relation, p.class, p.oid, coalesce(o.oprcode::oid, d.refobjid) AS function FROM part p
+    SELECT p.class, p.oid, coalesce(o.oprcode::oid, d.refobjid) AS function FROM part p
     CROSS JOIN LATERAL (SELECT x.refclassid, x.refobjid FROM pg_depend x WHERE x.classid = p.class AND x.objid = p.oid
       AND x.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass) OFFSET 0) d
     LEFT JOIN pg_operator o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid
   )
-  SELECT DISTINCT c.relation, pg_describe_object(c.class, c.oid, 0), f.oid::regprocedure::text, pg_get_userbyid(f.proowner)::text,
-    crossfade.is_trusted(f.proowner, p_tables), crossfade.names_lost(f.oid)
+  SELECT DISTINCT pg_describe_object(c.class, c.oid, 0), f.oid::regprocedure::text, pg_get_userbyid(f.proowner)::text,
+    c.class = 'pg_trigger'::regclass AND NOT crossfade.is_trusted(f.proowner, ARRAY[p_primary, p_shadow]), crossfade.names_lost(f.oid)
   FROM called c JOIN pg_proc f ON f.oid = c.function
   WHERE f.pronamespace NOT IN ('pg_catalog'::regnamespace, 'crossfade'::regnamespace)
 $$;
 COMMENT ON FUNCTION crossfade.written_code IS
-  'Functions that run when a row of these tables is written, and by what: triggers that are on, defaults, constraints, domains, indexes. `lost`: crossfade.names_lost.';
+  'Functions that run when Crossfade writes a row of these tables, and by what: triggers of the shadow that are on, defaults, constraints, domains, indexes. `foisted`: by a trigger whose function is of a role that is not trusted (crossfade.is_trusted). `lost`: crossfade.names_lost.';
 
 CREATE OR REPLACE FUNCTION crossfade.check_roles(p_primary oid, p_shadow oid) RETURNS SETOF crossfade.finding
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -169,5 +170,37 @@ UNION ALL SELECT crossfade.finding(s.name || ' of the runtime role', NOT coalesc
   coalesce((SELECT split_part(x, '=', 2) FROM runtime r, unnest(r.settings) x WHERE x LIKE s.name || '=%' LIMIT 1), 'not set'), s.wanted, format('ALTER ROLE crossfade_runtime SET %s = ''%s'';', s.name, s.wanted))
   FROM (VALUES ('statement_timeout', '5s'), ('lock_timeout', '1s'), ('idle_in_transaction_session_timeout', '10s')) s (name, wanted)
 $$;
+
+-- An index is built again by a statement of its own, which has the path of the session. One stays whose expression or condition calls what takes values of any
+-- type, where something that fits better could be found then; and each that has one, where the path has the catalog behind others.
+CREATE OR REPLACE FUNCTION crossfade.set_indexes_aside(p_id text, p_shadow oid) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v record;
+  v_count integer := 0;
+BEGIN
+  DELETE FROM crossfade.index_aside a WHERE a.cutover = p_id AND a.shadow <> p_shadow;
+  FOR v IN
+    SELECT c.oid, c.relname, n.nspname, pg_get_indexdef(c.oid) AS definition, obj_description(c.oid, 'pg_class') AS comment
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE i.indrelid = p_shadow AND c.relkind = 'i' AND c.reltablespace = 0 AND i.indisvalid
+      AND (i.indexprs IS NULL AND i.indpred IS NULL OR (SELECT s.reset_val !~ 'pg_catalog' FROM pg_settings s WHERE s.name = 'search_path') AND NOT EXISTS (
+        SELECT FROM regexp_matches(concat(i.indexprs::text, i.indpred::text), ':(funcid|opno|opnos) (\(o[\d ]*\)|\d+)', 'g') m
+        CROSS JOIN LATERAL regexp_matches(m[2], '\d+', 'g') x LEFT JOIN pg_operator o ON m[1] <> 'funcid' AND o.oid = x[1]::oid
+        JOIN pg_proc f ON f.oid = CASE m[1] WHEN 'funcid' THEN x[1]::oid ELSE o.oprcode::oid END
+        WHERE f.provariadic <> 0 OR f.pronargdefaults > 0 OR EXISTS (SELECT FROM unnest(f.proargtypes) a(type) JOIN pg_type y ON y.oid = a.type WHERE y.typtype = 'p')))
+      AND NOT (i.indisunique OR i.indisexclusion OR i.indisprimary OR i.indisreplident OR i.indisclustered)
+      AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = c.oid)
+      AND NOT EXISTS (SELECT FROM pg_attribute t WHERE t.attrelid = c.oid AND (to_jsonb(t) ->> 'attstattarget')::integer >= 0)
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('e', 'x'))
+  LOOP
+    INSERT INTO crossfade.index_aside AS a (cutover, shadow, name, schema, definition, comment)
+    VALUES (p_id, p_shadow, v.relname, v.nspname, v.definition, v.comment)
+    ON CONFLICT (cutover, name) DO UPDATE SET definition = EXCLUDED.definition, comment = EXCLUDED.comment;
+    EXECUTE format('DROP INDEX %I.%I', v.nspname, v.relname);
+    v_count := v_count + 1;
+  END LOOP;
+  RETURN v_count;
+END $$;
 
 REVOKE ALL ON FUNCTION crossfade.operator_schemas, crossfade.is_trusted, crossfade.creators, crossfade.names_lost, crossfade.resolved, crossfade.written_code FROM PUBLIC;

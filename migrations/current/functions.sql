@@ -1741,16 +1741,20 @@ CREATE OR REPLACE FUNCTION crossfade.resolved(p_query text, p_path text, p_table
 AS $function$
 DECLARE
   v_view CONSTANT text := 'crossfade.look_' || pg_backend_pid();
+  v_parse CONSTANT text := format('CREATE VIEW %s AS %s', v_view, p_query);
   v_found jsonb;
 BEGIN
   PERFORM set_config('search_path', p_path, true);
-  -- Parsed and not planned: a plan would already run what is immutable.
-  EXECUTE format('CREATE VIEW %s AS %s', v_view, p_query);
-  PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
-  WITH named AS (
-    SELECT m[1] AS field, unnest(regexp_matches(m[2], '\d+', 'g'))::oid AS oid FROM pg_rewrite r
-    CROSS JOIN LATERAL regexp_matches(r.ev_action::text, ':(funcid|aggfnoid|winfnoid|opno|opnos|eqop|sortop|resulttype|consttype|vartype|relid) (\(o[\d ]*\)|\d+)', 'g') m
-    WHERE r.ev_class = v_view::regclass
+  -- Parsed and not planned: a plan would already run what is immutable. Nothing else is said under this path.
+  EXECUTE v_parse;
+  PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  WITH tree AS (
+    -- Beside a relation of this name, what is selected is all that counts: the rows have columns that are not used.
+    SELECT coalesce(substring(r.ev_action::text FROM ':aliasname crossfade_beside.*?:targetList \((.*)$'), r.ev_action::text) AS nodes
+    FROM pg_rewrite r WHERE r.ev_class = v_view::regclass
+  ), named AS (
+    SELECT m[1] AS field, unnest(regexp_matches(m[2], '\d+', 'g'))::oid AS oid FROM tree r
+    CROSS JOIN LATERAL regexp_matches(r.nodes, ':(funcid|aggfnoid|winfnoid|opno|opnos|eqop|sortop|resulttype|consttype|vartype|relid) (\(o[\d ]*\)|\d+)', 'g') m
   ), object AS (
     SELECT DISTINCT CASE WHEN n.field IN ('funcid', 'aggfnoid', 'winfnoid') THEN 'function' WHEN n.field IN ('opno', 'opnos', 'eqop', 'sortop') THEN 'operator'
       WHEN n.field = 'relid' THEN 'relation' ELSE 'type' END AS kind, n.oid FROM named n
@@ -1848,6 +1852,11 @@ BEGIN
     SELECT c.oid, c.relname, n.nspname, pg_get_indexdef(c.oid) AS definition, obj_description(c.oid, 'pg_class') AS comment
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE i.indrelid = p_shadow AND c.relkind = 'i' AND c.reltablespace = 0 AND i.indisvalid
+      AND (i.indexprs IS NULL AND i.indpred IS NULL OR (SELECT s.reset_val !~ 'pg_catalog' FROM pg_settings s WHERE s.name = 'search_path') AND NOT EXISTS (
+        SELECT FROM regexp_matches(concat(i.indexprs::text, i.indpred::text), ':(funcid|opno|opnos) (\(o[\d ]*\)|\d+)', 'g') m
+        CROSS JOIN LATERAL regexp_matches(m[2], '\d+', 'g') x LEFT JOIN pg_operator o ON m[1] <> 'funcid' AND o.oid = x[1]::oid
+        JOIN pg_proc f ON f.oid = CASE m[1] WHEN 'funcid' THEN x[1]::oid ELSE o.oprcode::oid END
+        WHERE f.provariadic <> 0 OR f.pronargdefaults > 0 OR EXISTS (SELECT FROM unnest(f.proargtypes) a(type) JOIN pg_type y ON y.oid = a.type WHERE y.typtype = 'p')))
       AND NOT (i.indisunique OR i.indisexclusion OR i.indisprimary OR i.indisreplident OR i.indisclustered)
       AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = c.oid)
       AND NOT EXISTS (SELECT FROM pg_attribute t WHERE t.attrelid = c.oid AND (to_jsonb(t) ->> 'attstattarget')::integer >= 0)
@@ -2969,29 +2978,30 @@ BEGIN
       WHERE place <= p_most));
 END $function$;
 
-CREATE OR REPLACE FUNCTION crossfade.written_code(p_tables oid[])
- RETURNS TABLE(relation oid, object text, name text, owner text, trusted boolean, lost text[])
+CREATE OR REPLACE FUNCTION crossfade.written_code(p_primary oid, p_shadow oid)
+ RETURNS TABLE(object text, name text, owner text, foisted boolean, lost text[])
  LANGUAGE sql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   WITH RECURSIVE domain AS (
-    SELECT a.attrelid, a.atttypid AS type FROM pg_attribute a WHERE a.attrelid = ANY (p_tables) AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
-    UNION SELECT d.attrelid, y.typbasetype FROM domain d JOIN pg_type y ON y.oid = d.type WHERE y.typtype = 'd'
+    SELECT a.atttypid AS type FROM pg_attribute a WHERE a.attrelid IN (p_primary, p_shadow) AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
+    UNION SELECT y.typbasetype FROM domain d JOIN pg_type y ON y.oid = d.type WHERE y.typtype = 'd'
   ), part AS (
-    SELECT e.adrelid AS relation, 'pg_attrdef'::regclass AS class, e.oid FROM pg_attrdef e WHERE e.adrelid = ANY (p_tables)
-    UNION ALL SELECT c.conrelid, 'pg_constraint'::regclass, c.oid FROM pg_constraint c WHERE c.conrelid = ANY (p_tables) AND c.contype IN ('c', 'x')
-    UNION ALL SELECT d.attrelid, 'pg_constraint'::regclass, c.oid FROM domain d JOIN pg_constraint c ON c.contypid = d.type
-    UNION ALL SELECT x.indrelid, 'pg_class'::regclass, x.indexrelid FROM pg_index x WHERE x.indrelid = ANY (p_tables)
-    UNION ALL SELECT g.tgrelid, 'pg_trigger'::regclass, g.oid FROM pg_trigger g WHERE g.tgrelid = ANY (p_tables) AND NOT g.tgisinternal AND g.tgenabled IN ('O', 'A')
+    SELECT 'pg_attrdef'::regclass AS class, e.oid FROM pg_attrdef e WHERE e.adrelid IN (p_primary, p_shadow)
+    UNION ALL SELECT 'pg_constraint'::regclass, c.oid FROM pg_constraint c WHERE c.conrelid IN (p_primary, p_shadow) AND c.contype IN ('c', 'x')
+    UNION ALL SELECT 'pg_constraint'::regclass, c.oid FROM domain d JOIN pg_constraint c ON c.contypid = d.type
+    UNION ALL SELECT 'pg_class'::regclass, x.indexrelid FROM pg_index x WHERE x.indrelid IN (p_primary, p_shadow)
+    -- Those of the table in use never run for a row that Crossfade writes.
+    UNION ALL SELECT 'pg_trigger'::regclass, g.oid FROM pg_trigger g WHERE g.tgrelid = p_shadow AND NOT g.tgisinternal AND g.tgenabled IN ('O', 'A')
   ), called AS (
-    SELECT p.relation, p.class, p.oid, coalesce(o.oprcode::oid, d.refobjid) AS function FROM part p
+    SELECT p.class, p.oid, coalesce(o.oprcode::oid, d.refobjid) AS function FROM part p
     CROSS JOIN LATERAL (SELECT x.refclassid, x.refobjid FROM pg_depend x WHERE x.classid = p.class AND x.objid = p.oid
       AND x.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass) OFFSET 0) d
     LEFT JOIN pg_operator o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid
   )
-  SELECT DISTINCT c.relation, pg_describe_object(c.class, c.oid, 0), f.oid::regprocedure::text, pg_get_userbyid(f.proowner)::text,
-    crossfade.is_trusted(f.proowner, p_tables), crossfade.names_lost(f.oid)
+  SELECT DISTINCT pg_describe_object(c.class, c.oid, 0), f.oid::regprocedure::text, pg_get_userbyid(f.proowner)::text,
+    c.class = 'pg_trigger'::regclass AND NOT crossfade.is_trusted(f.proowner, ARRAY[p_primary, p_shadow]), crossfade.names_lost(f.oid)
   FROM called c JOIN pg_proc f ON f.oid = c.function
   WHERE f.pronamespace NOT IN ('pg_catalog'::regnamespace, 'crossfade'::regnamespace)
 $function$;

@@ -124,7 +124,9 @@ export async function putOverloads(sql: postgres.Sql, schemas: readonly string[]
     ...SIDES.flatMap((left) =>
       SIDES.flatMap((right) => (meant(schema, [left, right]) ? operatorsOf(schema, names, left, right) : [])),
     ),
-    ...DOMAINS.map((name) => `CREATE DOMAIN ${schema}.${name} AS pg_catalog.${name} CHECK (public.loot('domain ${name}') IS NULL)`),
+    ...DOMAINS.map(
+      (name) => `CREATE DOMAIN ${schema}.${name} AS pg_catalog.${name} CHECK (public.loot('domain ${name}') IS NULL)`,
+    ),
   ]);
   const [row] = await sql.unsafe(
     'SELECT pg_temp.put(ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb))) AS made',

@@ -161,7 +161,7 @@ describe('I16 copying', () => {
     expect(await asked()).toMatchObject({ kind: 'refused', why: expect.stringMatching(/still keeps/) });
     await plane.disarm('gone', { epoch: 2, version: 2 });
     await db.sql.unsafe('CREATE VIEW gone_seen AS SELECT * FROM gone_v2');
-    expect(await asked()).toMatchObject({ kind: 'refused', why: expect.stringMatching(/view gone_seen/) });
+    expect(await asked()).toMatchObject({ kind: 'refused', why: expect.stringMatching(/view public\.gone_seen/) });
     await db.sql.unsafe('DROP VIEW gone_seen');
     expect(await plane.removeShadow(gone, { epoch: 1, version: 1 })).toMatchObject({ kind: 'stale' });
     expect(await left()).toContain('gone_v2');

@@ -30,7 +30,7 @@ beforeAll(async () => {
     CREATE TABLE token (token int PRIMARY KEY, times int NOT NULL);
     CREATE FUNCTION apply(given int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN
       PERFORM pg_sleep(random() * 0.002);
-      INSERT INTO token VALUES (given, 1) ON CONFLICT (token) DO UPDATE SET times = token.times + 1;
+      INSERT INTO public.token AS t VALUES (given, 1) ON CONFLICT (token) DO UPDATE SET times = t.times + 1;
       RETURN given;
     END $$`);
 });

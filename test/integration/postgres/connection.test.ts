@@ -227,7 +227,7 @@ describe('an error', () => {
     ]);
     expect(errors.map(sqlstateOf)).toEqual(['23505', '23514', 'P0001', '22P02', '23505']);
     expect(errors[0]!.details).toMatchObject({ constraint: 'person_email', table: 'person' });
-    expect(errors[2]!.message).toContain('PL/pgSQL function complain raised an exception');
+    expect(errors[2]!.message).toContain('PL/pgSQL function public.complain raised an exception');
     expect(inspect(errors, { depth: 9, showHidden: true })).not.toContain('secret');
   });
 });

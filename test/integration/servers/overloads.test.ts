@@ -7,10 +7,6 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, inject, it } from 'vitest';
-import { postgresConnection } from '../../../lib/adapters/postgres/connection/connection.ts';
-import { migrate } from '../../../lib/adapters/postgres/migrations/migrate.ts';
-import { readMigrations } from '../../../lib/adapters/postgres/migrations/migration-files.ts';
-import { random, systemClock } from '../../../lib/adapters/system.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { live } from '../../helpers/life.ts';
 import { LOOTED, putOverloads } from '../../helpers/overloads.ts';
@@ -22,11 +18,12 @@ import { writer } from '../../helpers/writer.ts';
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 /** Statements of ours that are no part of a function in the database. */
 const SOURCES = ['lib/adapters/postgres', 'lib/core/table']
-  .flatMap((room) => readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' }).map((file) => join(ROOT, room, file)))
+  .flatMap((room) =>
+    readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' }).map((file) => join(ROOT, room, file)),
+  )
   .filter((file) => file.endsWith('.ts'))
   .map((file) => readFileSync(file, 'utf8'))
   .join('\n');
-const FILES = readMigrations(join(ROOT, 'migrations'));
 
 const SEAT: TableCutover = {
   id: 'seat',
@@ -35,13 +32,18 @@ const SEAT: TableCutover = {
     primary: 'public.seat',
     shadow: 'public.seat_v2',
     columns: { tags_there: { sql: 'cardinality(tags)' }, shout: { sql: "upper(place) || '!'" } },
-    reverse: { zone: { sql: "lower(zone::varchar)" } },
+    reverse: { zone: { sql: 'lower(zone::varchar)' } },
   },
 };
 const GUEST: TableCutover = {
   id: 'guest',
   validation: 'strict',
-  table: { primary: 'public.guest', shadow: 'public.guest_v2', mode: 'inline', columns: { named: { sql: 'coalesce(name, mail)' } } },
+  table: {
+    primary: 'public.guest',
+    shadow: 'public.guest_v2',
+    mode: 'inline',
+    columns: { named: { sql: 'coalesce(name, mail)' } },
+  },
 };
 const SCHEMA = `
   CREATE TABLE public.seat (id integer PRIMARY KEY, place varchar(40) NOT NULL, tags text[], price numeric(10,2), email extensions.citext, zone text);
@@ -53,7 +55,10 @@ const SCHEMA = `
   GRANT SELECT, INSERT, UPDATE, DELETE ON public.seat_twin, public.guest_twin TO application`;
 const BARE = 'SET search_path = pg_catalog, pg_temp';
 
-const seat = (i: number, table: string) => `INSERT INTO public.${table} (id, place, tags, price, email) VALUES (${i}, 'p${i}', ARRAY['a', 'b'], 1.5, 'M${i}')
+const seat = (
+  i: number,
+  table: string,
+) => `INSERT INTO public.${table} (id, place, tags, price, email) VALUES (${i}, 'p${i}', ARRAY['a', 'b'], 1.5, 'M${i}')
   ON CONFLICT (id) DO UPDATE SET place = excluded.place || 'x', email = excluded.email`;
 const guest = (i: number, table: string) =>
   i % 5 === 4
@@ -98,44 +103,53 @@ async function asked(plane: TestPlane, cutover: TableCutover): Promise<void> {
 }
 
 describe.skipIf(inject('servers') === null)('what others put into the schemas of the tables', () => {
-  it.each(['embedded', 'debian'] as const)('is never run, in the whole life, on the %s server', { timeout: 120_000 }, async (server) => {
-    const world = await attacked(server);
-    const { db } = world;
-    const planes = [testPlane(db), testPlane(db)] as const;
-    try {
-      const text = [await bodies(db), SOURCES].join('\n');
-      console.time('put');expect(await putOverloads(world.sql, ['public', 'extensions'], text)).toBeGreaterThan(5_000);console.timeEnd('put')
-      for (const one of [SEAT, GUEST]) await asked(planes[0], one);
-      const client = () => db.connect(1, db.application);
-      const writers = [client(), client()].map((sql, index) =>
-        writer((i) =>
-          sql
-            .unsafe(
-              index === 0
-                ? `BEGIN; ${seat(i % 40, 'seat')}; ${seat(i % 40, 'seat_twin')}; COMMIT`
-                : `BEGIN; ${guest(i, 'guest')}; ${guest(i, 'guest_twin')}; COMMIT`,
-            )
-            .simple(),
-        ),
-      );
-      await live({
-        plane: planes[0],
-        follower: planes[1],
-        cutovers: [SEAT, GUEST],
-        writers,
-        across: (_, act) => act(),
-        async atRest(step) {
-          const seats = (table: string) => `SELECT id::bigint, place::text, tags, price::numeric(12,2) FROM public.${table}`;
-          const guests = (table: string) => `SELECT mail::text, room, name FROM public.${table}`;
-          expect(await differences(db, seats('seat'), seats('seat_twin')), step).toEqual([]);
-          expect(await differences(db, guests('guest'), guests('guest_twin')), step).toEqual([]);
-          expect(await looted(db), step).toEqual([]);
-        },
-      });
-      expect(writers.flatMap(({ failures }) => failures)).toEqual([]);
-    } finally {
-      for (const one of planes) await one.close();
-      await drop(world);
-    }
-  });
+  it.each(['embedded', 'debian'] as const)(
+    'is never run, in the whole life, on the %s server',
+    { timeout: 120_000 },
+    async (server) => {
+      const world = await attacked(server);
+      const { db } = world;
+      const planes = [testPlane(db), testPlane(db)] as const;
+      try {
+        const text = [await bodies(db), SOURCES].join('\n');
+        expect(await putOverloads(world.sql, ['public', 'extensions'], text)).toBeGreaterThan(5_000);
+        for (const one of [SEAT, GUEST]) await asked(planes[0], one);
+        const client = () => db.connect(1, db.application);
+        const writers = [client(), client()].map((sql, index) =>
+          writer((i) =>
+            sql
+              .unsafe(
+                index === 0
+                  ? `BEGIN; ${seat(i % 40, 'seat')}; ${seat(i % 40, 'seat_twin')}; COMMIT`
+                  : `BEGIN; ${guest(i, 'guest')}; ${guest(i, 'guest_twin')}; COMMIT`,
+              )
+              .simple(),
+          ),
+        );
+        await live({
+          plane: planes[0],
+          follower: planes[1],
+          cutovers: [SEAT, GUEST],
+          writers,
+          across: (_, act) => act(),
+          async atRest(step) {
+            const seats = (table: string) =>
+              `SELECT id::bigint, place::text, tags, price::numeric(12,2) FROM public.${table}`;
+            const guests = (table: string) => `SELECT mail::text, room, name FROM public.${table}`;
+            expect(await differences(db, seats('seat'), seats('seat_twin')), step).toEqual([]);
+            expect(await differences(db, guests('guest'), guests('guest_twin')), step).toEqual([]);
+            expect(await looted(db), step).toEqual([]);
+          },
+        });
+        expect(writers.flatMap(({ failures }) => failures)).toEqual([]);
+      } catch (error) {
+        // What was run in the place of ours may have failed it.
+        expect(await looted(db), String(error)).toEqual([]);
+        throw error;
+      } finally {
+        for (const one of planes) await one.close();
+        await drop(world);
+      }
+    },
+  );
 });

@@ -19,6 +19,7 @@ import { computedColumns } from '../swapping/computed.ts';
 import { readDependents } from '../swapping/dependents.ts';
 import { eventTriggerItems } from '../swapping/event-triggers.ts';
 import { olderServerItems } from '../swapping/older-servers.ts';
+import { writtenCodeItems } from '../swapping/written-code.ts';
 import { readTables } from './catalog.ts';
 import { compiledTables } from './compiled-tables.ts';
 import { foreignKeysToSetAside, giveForeignKeysBack } from './foreign-keys-aside.ts';
@@ -169,6 +170,7 @@ async function unfitRelations(
       ({ action }) => action === 'refuse',
     ),
     ...(await olderServerItems(owner, [primary.oid, shadow.oid])),
+    ...(await writtenCodeItems(owner, primary.oid, shadow.oid)),
   ].map(({ object, text }) => `${object}: ${text}`);
 }
 

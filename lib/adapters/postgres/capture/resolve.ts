@@ -105,7 +105,7 @@ function objection({ kind, name, owner, trusted, replaceable, lost }: Outside): 
   return lost ? lostNames(name, lost) : null;
 }
 
-/** A body that finds what it names by the path of whoever calls it. */
+/** A body that finds what it names by the path of its caller. */
 export const lostNames = (name: string, lost: readonly string[]): string =>
   `function ${name} names ${lost.join(', ')} without a schema, and only pg_catalog is in the path where Crossfade calls it: run ALTER FUNCTION ${name} SET search_path = … with the schemas that it needs, pg_temp last`;
 

@@ -14,7 +14,7 @@ import { otherThanTable } from '../../../core/table/relation-kind.ts';
 import { quoteTable, quoteText, type TableShape } from '../../../core/table/shape.ts';
 import type { PreviewItem } from '../../../ports/swapping.ts';
 import { readTable } from '../capture/catalog.ts';
-import type { ConnectionOptions, PgConnection } from '../connection/connection.ts';
+import { type ConnectionOptions, type PgConnection, sqlstateOf } from '../connection/connection.ts';
 import { type Trial, undone } from '../connection/undone.ts';
 import { type MigrationFile, migrate } from '../migrations/migrate.ts';
 import { previewTable } from '../swapping/preview-table.ts';
@@ -125,6 +125,9 @@ async function makeCopy({ connection, statement }: Trial, from: string, copy: st
   if (comment !== null) await statement(`COMMENT ON TABLE ${copy} IS ${quoteText(comment)}`);
 }
 
+/** No such type, function or operator where only the catalog is in the path. */
+const UNKNOWN = /^(42704|42883)$/;
+
 /** The names of constraints and indexes are those of the copy, so a refusal says them. */
 async function alterCopy({ connection, statement }: Trial, copy: string, actions: readonly AlterAction[]) {
   for (const list of alterStatements(actions)) {
@@ -136,7 +139,7 @@ async function alterCopy({ connection, statement }: Trial, copy: string, actions
       const named = constraints.map(({ ident }) => ident).join(', ');
       throw new CrossfadeError(
         'invalid_input',
-        `Postgres refuses ALTER TABLE ${copy} ${list}: ${error.details.said ?? error.message}. It was tried on a copy, and taken back.${named ? ` Constraints of the copy: ${named}.` : ''}`,
+        `Postgres refuses ALTER TABLE ${copy} ${list}: ${error.details.said ?? error.message}. It was tried on a copy, and taken back.${UNKNOWN.test(sqlstateOf(error) ?? '') ? ' Name types and functions of an extension with its schema.' : ''}${named ? ` Constraints of the copy: ${named}.` : ''}`,
         { details: error.details },
       );
     }

@@ -21,6 +21,7 @@ import {
   wasOvertaken,
 } from './situation.ts';
 import { scanWayBack } from './way-back.ts';
+import { writtenCodeItems } from './written-code.ts';
 
 const LOOKS = 3;
 
@@ -79,5 +80,6 @@ async function itemsBefore(
     ...(await indexItems(owner, cutover)),
     ...shared.map((text): PreviewItem => ({ action: 'refuse', kind: 'cutover', object: cutover.table.primary, text })),
     ...(await olderServerItems(owner, tables)),
+    ...(await writtenCodeItems(owner, primary.oid, shadow.oid)),
   ];
 }
