@@ -19,8 +19,6 @@ export async function installationOf(owner: PgConnection): Promise<string> {
   const [row] = await owner.call<{ installation: string }>(
     `SELECT d.oid || ' ' || m.applied_at AS installation FROM pg_catalog.pg_database d, crossfade.migration m
      WHERE d.datname = pg_catalog.current_database() AND m.number = 1`,
-    [],
-    { settings: { search_path: 'pg_catalog, pg_temp' } },
   );
   return row!.installation;
 }
