@@ -191,7 +191,7 @@ export const MIGRATION_HEADS: Readonly<Record<string, Partial<Head>>> = {
 /** By command: what its help has no room for. */
 export const COMMAND_NOTES: Readonly<Record<string, string>> = {
   init: 'The ALTER is tried on a copy in a transaction that is rolled back, and the DDL is read back from the catalog. It writes `crossfade-<id>.sql`, and `crossfade.config.ts` where there is no configuration; it writes over nothing. Ends with 3 where something has to be decided before the cutover can start.',
-  dev: 'The whole of Crossfade on this machine, against your database and cutovers: [moving your own table](../define/README.md#moving-your-own-table).',
+  dev: 'The whole of Crossfade on this machine, against your database and cutovers: [moving your own table](../define/README.md#moving-your-own-table). What it knows is kept in `.crossfade/dev/` of the directory in which it is started, one directory a database: after Ctrl-C or a kill the next one goes on. `--fresh` forgets it.',
   package:
     'Template, functions and declarations: all that `serverless deploy` needs, in a directory of yours. [Deploying](../../infra/README.md#step-by-step).',
   doctor: 'Checks Node, Java, roles, settings and reachability. With a cutover it shows what `health` finds, too.',

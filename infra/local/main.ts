@@ -6,7 +6,7 @@
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { configuration } from '../../lib/cli/options.ts';
+import { configuration, fresh } from '../../lib/cli/options.ts';
 import { ERROR_CODES, isCrossfadeError } from '../../lib/core/base/errors.ts';
 import { BUILT_IN_PLAN_NAMES, type BuiltInPlanName } from '../../lib/core/cutover/plan.ts';
 import { DEFAULT_PORT } from '../../lib/schemas/local-settings.ts';
@@ -24,7 +24,7 @@ const USAGE = 2;
 const FAILED = 1;
 
 type DemoArguments = { plan: BuiltInPlanName; speed: number; port: number; fault?: Fault; exit?: boolean };
-type DevArguments = { databaseUrl: string; config?: string; speed: number; port: number };
+type DevArguments = { databaseUrl: string; config?: string; speed: number; port: number; fresh?: boolean };
 
 function number(min: number, max: number) {
   return (text: string) => {
@@ -67,7 +67,10 @@ function program(run: (job: (untilStopped: Promise<void>) => Promise<number>) =>
     .addOption(configuration())
     .addOption(new Option('--speed <factor>', 'minutes per real minute').argParser(number(1, 60)).default(1))
     .addOption(portOption())
-    .action((options: DevArguments) => run((untilStopped) => runDev({ root: ROOT, ...options }, untilStopped)));
+    .addOption(fresh())
+    .action((options: DevArguments) =>
+      run((untilStopped) => runDev({ root: ROOT, ...options, fresh: options.fresh ?? false }, untilStopped)),
+    );
   // The stack starts it for itself, with the environment of its functions.
   root
     .command('function-url', { hidden: true })

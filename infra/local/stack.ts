@@ -31,6 +31,22 @@ export type StackOptions = {
   /** Boots a database, or names the user's own, migrated and ready. */
   database: (context: { directory: string; port: number }) => Promise<LocalDatabase>;
   say: (line: string) => void;
+  /** What is kept beyond the stack; without it everything is new and in memory. */
+  memory?: StackMemory;
+  /** After the servers are up, before any function runs. What it throws stops them again. */
+  demand?: (state: StateTable) => Promise<void>;
+};
+
+type StateTable = { client: ReturnType<typeof dynamoClient>; tableName: string };
+
+export type StackMemory = {
+  /** Absolute directory of DynamoDB, and file of AppConfig. */
+  dynamo: string;
+  appConfig: string;
+  keys: SigningKeys;
+  checkKey: string;
+  /** Of the virtual clock, with the speed of the stack. */
+  originMs: number;
 };
 
 export type LocalDatabase = {
@@ -99,20 +115,29 @@ async function boot(
   directory: string,
   started: Started,
 ): Promise<Omit<Stack, 'stop'>> {
-  const originMs = Date.now();
+  const { memory } = options;
+  const originMs = memory?.originMs ?? Date.now();
   const now = () => Math.floor(originMs + (Date.now() - originMs) * options.speed);
   const [database, dynamo, appConfig, cloudWatch] = await Promise.all([
     started('Postgres', options.database({ directory, port: ports.postgres })),
-    started('DynamoDB with Streams', startDynamoDb({ port: ports.dynamodb })),
-    started('AppConfig', startAppConfig({ port: ports.appconfig, minPollSeconds: 1 })),
+    started(
+      'DynamoDB with Streams',
+      startDynamoDb({ port: ports.dynamodb, ...(memory ? { directory: memory.dynamo } : {}) }),
+    ),
+    started(
+      'AppConfig',
+      startAppConfig({ port: ports.appconfig, minPollSeconds: 1, ...(memory ? { file: memory.appConfig } : {}) }),
+    ),
     started('CloudWatch', startCloudWatch({ port: ports.cloudwatch, clock: now, alarms: alarmsOf(options.cutovers) })),
   ]);
-  await createTables(dynamoClient({ region: REGION, endpoint: dynamo.endpoint, credentials: CREDENTIALS }), TABLES);
+  const client = dynamoClient({ region: REGION, endpoint: dynamo.endpoint, credentials: CREDENTIALS });
+  await createTables(client, TABLES);
+  await options.demand?.({ client, tableName: TABLES.state });
   const flags = await provisionAppConfig(
     appConfigClient({ region: REGION, endpoint: appConfig.url, credentials: CREDENTIALS }),
   );
 
-  const keys = signingKeys();
+  const keys = memory?.keys ?? signingKeys();
   const settings = localSettings(options, ports, directory, {
     database,
     dynamo,
@@ -155,7 +180,7 @@ function localSettings(
     appConfig: { url: string };
     cloudWatch: { url: string };
     flags: { application: string; environment: string; profile: string; strategy: string };
-    keys: ReturnType<typeof signingKeys>;
+    keys: SigningKeys;
     originMs: number;
   },
 ): LocalSettings {
@@ -189,7 +214,7 @@ function localSettings(
       CROSSFADE_DYNAMODB_ENDPOINT: dynamo.endpoint,
       CROSSFADE_APPCONFIG_ENDPOINT: appConfig.url,
       CROSSFADE_CLOUDWATCH_ENDPOINT: cloudWatch.url,
-      CROSSFADE_CHECK_KEY: randomUUID(),
+      CROSSFADE_CHECK_KEY: options.memory?.checkKey ?? randomUUID(),
       CROSSFADE_APPCONFIG_APPLICATION: flags.application,
       CROSSFADE_APPCONFIG_ENVIRONMENT: flags.environment,
       CROSSFADE_APPCONFIG_PROFILE: flags.profile,
@@ -229,7 +254,9 @@ function writePrivately(path: string, text: string): void {
   writeFileSync(path, text, { mode: 0o600 });
 }
 
-function signingKeys() {
+export type SigningKeys = ReturnType<typeof signingKeys>;
+
+export function signingKeys() {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const named = { kid: randomUUID(), alg: 'ES256', use: 'sig' };
   return {
@@ -238,7 +265,7 @@ function signingKeys() {
   };
 }
 
-function operatorToken(privateKey: ReturnType<typeof signingKeys>['privateKey']): string {
+function operatorToken(privateKey: SigningKeys['privateKey']): string {
   const now = Math.floor(Date.now() / 1000);
   return signToken(
     {

@@ -142,7 +142,7 @@ function sameOrigin(own: string, url: string): boolean {
   return a.port === b.port && a.protocol === b.protocol && isLoopback(own) && isLoopback(url);
 }
 
-function isAlive(pid: number): boolean {
+export function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (error) {

@@ -17,6 +17,9 @@ export const databaseUrl = () =>
 export const configuration = () =>
   new Option('--config <file>', 'module with defineCutovers([…]); crossfade.config.ts of this directory or one above');
 
+export const fresh = () =>
+  new Option('--fresh', 'forget what is kept of this database, take capture off its tables, and begin again');
+
 /** A command that was renamed answers to its old name, too. */
 export function withOldName(command: Command): Command {
   const old = OLD_COMMANDS[command.name()];

@@ -6,7 +6,7 @@ import { doctor } from './commands/doctor.ts';
 import { init } from './commands/init.ts';
 import { migrate } from './commands/migrate.ts';
 import { packageStack } from './commands/package.ts';
-import { type Add, configuration, databaseUrl, port, positive } from './options.ts';
+import { type Add, configuration, databaseUrl, fresh, port, positive } from './options.ts';
 
 export function addSetUp(program: Command, add: Add): void {
   program.commandsGroup('Set up:');
@@ -22,7 +22,8 @@ export function addSetUp(program: Command, add: Add): void {
     .option('--database-url <url>', 'postgres://… of a role that owns the tables')
     .addOption(configuration())
     .option('--speed <factor>', 'minutes of Crossfade per real minute', positive)
-    .option('--port <number>', 'first of the eight ports that are used (3000)', port);
+    .option('--port <number>', 'first of the eight ports that are used (3000)', port)
+    .addOption(fresh());
   add('migrate', 'install or update the schema crossfade in the database', migrate).addOption(databaseUrl());
   add(
     'doctor [cutover]',

@@ -1,5 +1,5 @@
 /**
- * An AppConfig for one machine: control plane, data plane and agent on one port of 127.0.0.1, in memory. Written from
+ * An AppConfig for one machine: control plane, data plane and agent on one port of 127.0.0.1, in memory or in a file. Written from
  * the documented behaviour and what the SDK clients accept; it was never compared with AWS.
  *
  * Beside the service's own paths: `GET|POST|DELETE /_faults` switches failures, `GET /_state` shows what is stored.
@@ -12,6 +12,7 @@ import { type AgentMemory, DATA_ROUTES, type DataContext } from './data-plane.ts
 import { type DeploymentRules, settle } from './deployments.ts';
 import { ERROR_OF, type FaultSwitches, faultSwitches, parseFaults, type RequestFault } from './faults.ts';
 import { bodyOf, findRoute, json, nothing, type Reply, type Request, type Route } from './http.ts';
+import { readKept, writeKept } from './kept-store.ts';
 import { ServiceError } from './service-error.ts';
 import { emptyStore, type Quotas, type Store } from './store.ts';
 
@@ -29,6 +30,8 @@ export type AppConfigOptions = {
   /** True: a baking deployment can be stopped without Allow-Revert. Documented is: only a deploying one. */
   stopsBaking?: boolean;
   quotas?: Partial<Quotas>;
+  /** What is stored there is what it begins with, and each change is kept there. */
+  file?: string;
 };
 
 export type LocalAppConfig = {
@@ -53,12 +56,14 @@ type Emulator = {
   rules: DeploymentRules;
   minPollSeconds: number;
   agent: AgentMemory;
+  keep(): void;
 };
 
 /** @throws Error when the port is taken. */
 export async function startAppConfig(options: AppConfigOptions = {}): Promise<LocalAppConfig> {
   const emulator: Emulator = {
-    store: emptyStore(options.quotas),
+    store: { ...emptyStore(options.quotas), ...(options.file === undefined ? {} : readKept(options.file)) },
+    keep: () => options.file !== undefined && writeKept(options.file, emulator.store),
     faults: faultSwitches(),
     agentStaleSinceMs: 0,
     requests: {},
@@ -154,7 +159,9 @@ function route(emulator: Emulator, request: Request): Found {
     faulty: true,
     handle() {
       settleAll(context);
-      return found.route.handle(context, found.place, request);
+      const reply = found.route.handle(context, found.place, request);
+      if (request.method !== 'GET') emulator.keep();
+      return reply;
     },
   };
 }

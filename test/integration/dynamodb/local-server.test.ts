@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { DescribeTableCommand, DescribeTimeToLiveCommand, ListTablesCommand } from '@aws-sdk/client-dynamodb';
+import { GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { build } from 'esbuild';
 import { afterAll, describe, expect, inject, it } from 'vitest';
 import { startDynamoDb } from '../../../infra/local/dynamodb.ts';
@@ -86,7 +87,10 @@ describe('creating the tables', () => {
 
 describe('a parent that dies', () => {
   /** A process of its own that starts a server behind the guard and prints its pid; `then` is what it does afterwards. */
-  async function parentWithServer(start: string, then: string): Promise<{ parent: ChildProcess; serverPid: number }> {
+  async function parentWithServer(
+    start: string,
+    then: string,
+  ): Promise<{ parent: ChildProcess; serverPid: number; endpoint: string }> {
     const module = join(folder, 'servers.mjs');
     const local = (name: string) =>
       JSON.stringify(new URL(`../../../infra/local/${name}.ts`, import.meta.url).pathname);
@@ -109,26 +113,42 @@ describe('a parent that dies', () => {
        // What is guarded keeps nobody alive, not even one who waits for its pid.
        const waiting = setInterval(() => {}, 1_000);
        const server = ${start};
-       process.stdout.write((await server.pid) + '\\n');
+       process.stdout.write((await server.pid) + ' ' + server.endpoint + '\\n');
        clearInterval(waiting);
        ${then}`,
     );
     const parent = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'ignore'] });
-    const serverPid = await new Promise<number>((resolve) =>
-      parent.stdout!.once('data', (chunk) => resolve(Number(chunk))),
-    );
-    return { parent, serverPid };
+    const printed = await new Promise<string>((resolve) => parent.stdout!.once('data', (chunk) => resolve(`${chunk}`)));
+    const [serverPid, endpoint = ''] = printed.trim().split(' ');
+    return { parent, serverPid: Number(serverPid), endpoint };
   }
 
   const forEver = 'setInterval(() => {}, 1_000);';
   /** Behind the same guard, and cheaper than a JVM. */
   const standIn = `startGuarded(process.execPath, ['-e', ${JSON.stringify(forEver)}])`;
 
-  it('by SIGKILL takes the JVM with it', async () => {
-    const { parent, serverPid } = await parentWithServer('await startDynamoDb()', forEver);
+  it('by SIGKILL takes the JVM with it, and what was written is there for the next one', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'crossfade-dynamodb-'));
+    const start = `await startDynamoDb({ directory: ${JSON.stringify(directory)} })`;
+    const { parent, serverPid, endpoint } = await parentWithServer(start, forEver);
     expect(isAlive(serverPid)).toBe(true);
+    const client = localClient(endpoint);
+    await createTables(client, { state: 'state-killed', changes: 'changes-killed' });
+    const item = { pk: 'state', sk: 'customer', version: 7 };
+    await client.send(new PutCommand({ TableName: 'state-killed', Item: item }));
+    client.destroy();
     parent.kill('SIGKILL');
     expect(await within(10_000, () => !isAlive(serverPid))).toBe(true);
+
+    const next = await startDynamoDb({ directory });
+    const again = localClient(next.endpoint);
+    const { Item } = await again.send(
+      new GetCommand({ TableName: 'state-killed', Key: { pk: 'state', sk: 'customer' } }),
+    );
+    expect(Item).toEqual(item);
+    again.destroy();
+    await next.stop();
+    rmSync(directory, { recursive: true });
   });
 
   it.each(['SIGKILL', 'SIGTERM', 'SIGINT'] as const)('by %s takes whatever is guarded with it', async (signal) => {

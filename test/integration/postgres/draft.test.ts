@@ -99,14 +99,15 @@ const MOVES: readonly (readonly [string, string])[] = [
     'ALTER "Order ID" TYPE bigint, RENAME "select" TO mood, ADD COLUMN weight real GENERATED ALWAYS AS (freight * 2) STORED',
   ],
   ['North Wind.order_details', 'ALTER "order" SET DATA TYPE bigint USING "order"::bigint'],
-  ['public.ledger', 'ALTER id TYPE bigint'],
+  ['public.ledger', 'ALTER id TYPE bigint, ADD COLUMN state ledger_state DEFAULT opening()'],
 ];
 
 beforeAll(async () => {
   await run(chinookScript('chinook'));
   await run(PGBENCH);
   await run(NORTHWIND);
-  await run('CREATE TABLE ledger (id serial PRIMARY KEY, amount integer)');
+  await run(`CREATE TABLE ledger (id serial PRIMARY KEY, amount integer); CREATE TYPE ledger_state AS ENUM ('open', 'closed');
+    CREATE FUNCTION opening() RETURNS ledger_state STABLE LANGUAGE sql AS $$ SELECT 'open'::public.ledger_state $$`);
 });
 
 describe('a drafted table', () => {

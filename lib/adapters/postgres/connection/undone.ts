@@ -5,6 +5,7 @@
 
 import type postgres from 'postgres';
 import { CrossfadeError } from '../../../core/base/errors.ts';
+import { OWN_PATH } from '../../../core/table/sql/session.ts';
 import { placeOf } from './address.ts';
 import {
   type CallOptions,
@@ -20,6 +21,8 @@ export type Trial = {
   connection: PgConnection;
   /** One statement, by the extended protocol. What it changes is there until the end of the trial. */
   statement(text: string): Promise<void>;
+  /** The same of a person's text, under the path that the names in it are meant for: the role's own. */
+  theirs(text: string): Promise<void>;
 };
 
 const DEADLINE_MS = 30_000;
@@ -86,5 +89,10 @@ function trialIn(sql: postgres.TransactionSql, fail: Fail): Trial {
     alone: () => Promise.reject(new CrossfadeError('internal', 'A trial is one transaction.')),
     close: async () => {},
   };
-  return { connection, statement: async (text) => void (await tried(text, false, true)) };
+  const statement = async (text: string) => void (await tried(text, false, true));
+  const theirs = async (text: string) => {
+    await tried('SET LOCAL search_path TO DEFAULT', true, true);
+    await statement(text).finally(() => tried(`SET LOCAL search_path TO ${OWN_PATH}`, true, true));
+  };
+  return { connection, statement, theirs };
 }

@@ -129,10 +129,10 @@ async function makeCopy({ connection, statement }: Trial, from: string, copy: st
 const UNKNOWN = /^(42704|42883)$/;
 
 /** The names of constraints and indexes are those of the copy, so a refusal says them. */
-async function alterCopy({ connection, statement }: Trial, copy: string, actions: readonly AlterAction[]) {
+async function alterCopy({ connection, theirs }: Trial, copy: string, actions: readonly AlterAction[]) {
   for (const list of alterStatements(actions)) {
     try {
-      await statement(`ALTER TABLE ${copy} ${list}`);
+      await theirs(`ALTER TABLE ${copy} ${list}`);
     } catch (error) {
       if (!isCrossfadeError(error) || error.retryable) throw error;
       const { constraints } = await describeTable(connection, copy);
