@@ -127,6 +127,15 @@ describe('a partitioned shadow', () => {
     expect(await different()).toEqual([]);
   });
 
+  it('would keep what a row was before it moved, if that were not deleted (negative control)', async () => {
+    await following(`${PLAIN}; ${BY_MONTH('event_v2')}`);
+    await tamper(db, plane.connection(), cutoverOf(), edited([['apply', / OR NOT \(t\."at" = src\.c\d\)/, '']]));
+    await db.sql.unsafe("UPDATE event SET at = '2026-02-11' WHERE id = 8");
+    await plane.settle('event', epoch);
+    expect(await different()).toEqual([{ side: 'right', row: '(8,2026-01-10,n8)' }]);
+    expect(await verify()).toMatchObject({ kind: 'verified', result: { divergences: 1 } });
+  });
+
   it('gets a row that moves inline before the copy is done by a hint', async () => {
     await db.sql.unsafe(`${PLAIN}; ${BY_MONTH('event_v2')}`);
     await plane.start(cutoverOf({ mode: 'inline' }), epoch);

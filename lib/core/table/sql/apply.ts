@@ -54,7 +54,7 @@ export function createApply(flow: Flow): string {
   const elsewhere = misplaced(flow, 'src', mapping.written);
   const upserted = `up AS (
     INSERT INTO ${targetTable(flow)} AS t (${columns.join(', ')}) OVERRIDING SYSTEM VALUE
-    SELECT ${values.join(', ')} FROM src WHERE src.present${elsewhere ? ' AND (SELECT count(*) FROM del) IS NOT NULL' : ''}
+    SELECT ${values.join(', ')} FROM src WHERE src.present${elsewhere ? '\n      AND (SELECT count(*) FROM del) IS NOT NULL' : ''}
     ON CONFLICT (${arbiter.join(', ')}) ${onConflict}
     RETURNING 1
   )`;
