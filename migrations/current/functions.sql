@@ -130,6 +130,7 @@ BEGIN
     FROM (SELECT key, a.value AS was, n.value AS is FROM jsonb_each(v.capture) a FULL JOIN jsonb_each(v_now) n USING (key) WHERE a.value IS DISTINCT FROM n.value) o;
   END IF;
   IF v.stamps = v_stamp THEN RETURN v_why; END IF;
+  v_why := nullif(concat_ws(', ', v_why, crossfade.partition_gap(v.stamps, v_stamp)), '');
   RETURN nullif(concat_ws(', ', v_why, (SELECT string_agg(format('column %I of %s was rewritten', a.attname, a.attrelid::regclass), ', ' ORDER BY a.attrelid, a.attnum)
     FROM jsonb_each(v.stamps) w JOIN jsonb_each(v_stamp) n ON n.key = w.key CROSS JOIN LATERAL jsonb_each_text(w.value -> 'columns') c
     JOIN pg_attribute a ON a.attrelid = w.key::oid AND a.attnum = c.key::int2
@@ -401,11 +402,11 @@ indexes AS (
     (SELECT string_agg(a.attname, ', ' ORDER BY k.place) FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, place)
       JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum) AS over
   FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid IN (p_primary, p_shadow))
-SELECT crossfade.finding('ordinary tables', relkind <> 'r' OR s_kind <> 'r', 'fail', format('%s and %s', relkind, s_kind), 'r and r',
-  'Only ordinary tables cross over: views, foreign and partitioned tables do not.') FROM pair
-UNION ALL SELECT crossfade.finding('partitioning and inheritance', EXISTS (SELECT FROM pg_inherits h WHERE p_primary IN (h.inhrelid, h.inhparent) OR p_shadow IN (h.inhrelid, h.inhparent)),
-  'fail', (SELECT count(*)::text FROM pg_inherits h WHERE p_primary IN (h.inhrelid, h.inhparent) OR p_shadow IN (h.inhrelid, h.inhparent)) || ' relations', '0 relations',
-  'Detach partitions, or end inheritance with ALTER TABLE … NO INHERIT, and move each table on its own.')
+SELECT crossfade.finding('ordinary tables', relkind NOT IN ('r', 'p') OR s_kind NOT IN ('r', 'p'), 'fail', format('%s and %s', relkind, s_kind), 'r or p',
+  'Only tables cross over, partitioned ones too: views and foreign tables do not.') FROM pair
+UNION ALL SELECT crossfade.finding('partitioning and inheritance', count(*) > 0, 'fail', count(*) || ' relations', '0 relations',
+  'Name the partitioned table in place of its partition, or end inheritance with ALTER TABLE … NO INHERIT, and move each table on its own.')
+  FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid WHERE h.inhrelid IN (p_primary, p_shadow) OR (h.inhparent IN (p_primary, p_shadow) AND NOT c.relispartition)
 UNION ALL SELECT crossfade.finding('permanent tables', relpersistence <> 'p' OR s_persistence <> 'p', 'fail', format('%s and %s', relpersistence, s_persistence), 'p and p',
   'Rows of an unlogged or temporary table are lost in a crash: ALTER TABLE … SET LOGGED.') FROM pair
 UNION ALL SELECT crossfade.finding('key of the primary', NOT coalesce(k.is_primary, false), CASE WHEN k.indrelid IS NULL THEN 'fail' ELSE 'warn' END,
@@ -530,7 +531,8 @@ BEGIN
   RETURN QUERY
   SELECT i.id, coalesce(jsonb_object_agg(o.oid, o.stamp) FILTER (WHERE o.oid IS NOT NULL), '{}') FROM unnest(p_ids) i(id) LEFT JOIN (
     SELECT c.id, t.oid, jsonb_build_object('file', t.relfilenode, 'columns',
-      (SELECT jsonb_object_agg(a.attnum, a.xmin::text) FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped)) AS stamp
+      (SELECT jsonb_object_agg(a.attnum, a.xmin::text) FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped))
+      || CASE WHEN t.relkind = 'p' THEN crossfade.partition_stamps(t.oid) ELSE '{}' END AS stamp
     FROM crossfade.cutover c CROSS JOIN LATERAL (SELECT c.primary_oid UNION SELECT c.shadow_oid) x(oid) JOIN pg_class t ON t.oid = x.oid
     WHERE c.id = ANY (p_ids)) o ON o.id = i.id
   GROUP BY i.id;
@@ -749,6 +751,23 @@ BEGIN
   RETURN v_done;
 END $function$;
 
+CREATE OR REPLACE FUNCTION crossfade.drop_partition_triggers(p_id text, p_strays boolean DEFAULT false)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v record;
+BEGIN
+  FOR v IN
+    SELECT g.tgname AS name, g.tgrelid::regclass AS relation FROM crossfade.cutover c CROSS JOIN pg_trigger g JOIN pg_proc f ON f.oid = g.tgfoid AND f.pronamespace = 'crossfade'::regnamespace
+    WHERE c.id = p_id AND f.proname IN ('truncated_' || p_id, 'guard_' || p_id) AND g.tgparentid = 0 AND g.tgrelid NOT IN (c.primary_oid, c.shadow_oid)
+      AND NOT (p_strays AND coalesce(pg_partition_root(g.tgrelid)::oid IN (c.primary_oid, c.shadow_oid), false))
+  LOOP
+    EXECUTE format('DROP TRIGGER %I ON %s', v.name, v.relation);
+  END LOOP;
+END $function$;
+
 CREATE OR REPLACE FUNCTION crossfade.drop_read_only(p_id text)
  RETURNS void
  LANGUAGE plpgsql
@@ -822,6 +841,37 @@ BEGIN
     PERFORM setval(v.seqrelid::regclass, coalesce(v_furthest, v.seqstart), v_furthest IS NOT NULL);
   END IF;
   EXECUTE format('ALTER SEQUENCE %s AS %s MINVALUE %s MAXVALUE %s', v.seqrelid::regclass, p_type::regtype, p_min, p_max);
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.follow_partitions(p_id text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET quote_all_identifiers TO 'off'
+AS $function$
+DECLARE
+  v record;
+BEGIN
+  -- A table that is no partition any more keeps what is not a clone.
+  PERFORM crossfade.drop_partition_triggers(p_id, true);
+  FOR v IN
+    SELECT x.oid::regclass AS partition, g.tgname AS name, g.tgenabled AS enabled, o.oid IS NULL AS missing,
+      split_part(pg_get_triggerdef(g.oid), format(' ON %s ', g.tgrelid::regclass), 1) AS before, split_part(pg_get_triggerdef(g.oid), format(' ON %s ', g.tgrelid::regclass), 2) AS after
+    FROM crossfade.cutover c JOIN pg_class t ON t.oid IN (c.primary_oid, c.shadow_oid) AND t.relkind = 'p'
+      CROSS JOIN LATERAL (SELECT p.relid AS oid FROM pg_partition_tree(t.oid) p WHERE p.level > 0) x JOIN pg_class k ON k.oid = x.oid AND k.relkind IN ('r', 'p')
+      JOIN pg_trigger g ON g.tgrelid = t.oid AND NOT g.tgisinternal JOIN pg_proc f ON f.oid = g.tgfoid AND f.pronamespace = 'crossfade'::regnamespace
+      LEFT JOIN pg_trigger o ON o.tgrelid = x.oid AND o.tgname = g.tgname
+    -- 32: it is one for TRUNCATE.
+    WHERE c.id = p_id AND f.proname <> 'read_only_guard' AND CASE WHEN o.oid IS NULL THEN g.tgtype & 32 <> 0 ELSE o.tgenabled <> g.tgenabled END
+    ORDER BY x.oid, g.tgname
+  LOOP
+    IF v.missing THEN EXECUTE format('%s ON %s %s', v.before, v.partition, v.after); END IF;
+    IF v.enabled = 'A' THEN
+      EXECUTE format('ALTER TABLE ONLY %s ENABLE ALWAYS TRIGGER %I', v.partition, v.name);
+    ELSIF NOT v.missing THEN
+      EXECUTE format('ALTER TABLE ONLY %s ENABLE TRIGGER %I', v.partition, v.name);
+    END IF;
+  END LOOP;
 END $function$;
 
 CREATE OR REPLACE FUNCTION crossfade.foreign_key(p_constraint oid)
@@ -900,10 +950,12 @@ BEGIN
   SELECT * INTO v FROM crossfade.key_aside a WHERE a.cutover = p_id AND a.name = p_name;
   IF NOT FOUND THEN RETURN NULL; END IF;
   v_key := crossfade.key_now(v.key, p_id, false);
-  EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I FOREIGN KEY (%s) REFERENCES %s (%s) MATCH %s ON UPDATE %s ON DELETE %s%s%s NOT VALID', v.shadow, v.name,
+  EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I FOREIGN KEY (%s) REFERENCES %s (%s) MATCH %s ON UPDATE %s ON DELETE %s%s%s%s', v.shadow, v.name,
     crossfade.name_list(v_key -> 'columns'), (v_key -> 'references' ->> 'oid')::oid::regclass, crossfade.name_list(v_key -> 'referencedColumns'),
     c_matches ->> (v_key ->> 'match'), c_actions ->> (v_key ->> 'onUpdate'), c_actions ->> (v_key ->> 'onDelete'), ' (' || crossfade.name_list(v_key -> 'setColumns') || ')',
-    CASE WHEN (v_key ->> 'deferrable')::boolean THEN ' DEFERRABLE INITIALLY ' || CASE WHEN (v_key ->> 'deferred')::boolean THEN 'DEFERRED' ELSE 'IMMEDIATE' END END);
+    CASE WHEN (v_key ->> 'deferrable')::boolean THEN ' DEFERRABLE INITIALLY ' || CASE WHEN (v_key ->> 'deferred')::boolean THEN 'DEFERRED' ELSE 'IMMEDIATE' END END,
+    -- On a partitioned table every row is read at once, so it comes back by itself only to one without rows.
+    CASE WHEN (SELECT c.relkind FROM pg_class c WHERE c.oid = v.shadow) = 'r' THEN ' NOT VALID' END);
   IF v.key ->> 'comment' IS NOT NULL THEN EXECUTE format('COMMENT ON CONSTRAINT %I ON %s IS %L', v.name, v.shadow, v.key ->> 'comment'); END IF;
   DELETE FROM crossfade.key_aside a WHERE a.cutover = p_id AND a.name = p_name;
   RETURN CASE WHEN (v.key ->> 'validated')::boolean THEN format('ALTER TABLE %s VALIDATE CONSTRAINT %I', v.shadow, v.name) END;
@@ -1113,7 +1165,7 @@ BEGIN
   IF v_shadow IS NULL OR EXISTS (SELECT FROM crossfade.cutover c WHERE c.id = p_id AND c.direction <> 'none') THEN RETURN; END IF;
   EXECUTE format('SELECT NOT EXISTS (SELECT FROM %s)', v_shadow) INTO v_empty;
   RETURN QUERY SELECT a.name FROM crossfade.key_aside a
-    WHERE a.cutover = p_id AND (v_empty OR a.key ->> 'onDelete' IN ('c', 'n')) ORDER BY 1;
+    WHERE a.cutover = p_id AND (v_empty OR (a.key ->> 'onDelete' IN ('c', 'n') AND (SELECT c.relkind FROM pg_class c WHERE c.oid = v_shadow) = 'r')) ORDER BY 1;
 END $function$;
 
 CREATE OR REPLACE FUNCTION crossfade.keys_to_set_aside(p_primary oid, p_shadow oid)
@@ -1223,7 +1275,7 @@ BEGIN
   RETURN jsonb_build_object('kind', 'written');
 END $function$;
 
-CREATE OR REPLACE FUNCTION crossfade.misfit(p_judged text, p_crossed text, p_from tid, p_to tid)
+CREATE OR REPLACE FUNCTION crossfade.misfit(p_judged text, p_crossed text, p_from tid, p_to tid, p_part oid)
  RETURNS jsonb
  LANGUAGE plpgsql
 AS $function$
@@ -1233,14 +1285,14 @@ DECLARE
   v_why text;
   v_kind text := 'return';
 BEGIN
-  EXECUTE p_judged INTO v_seen USING p_from, p_to;
+  EXECUTE p_judged INTO v_seen USING p_from, p_to, p_part;
   RETURN v_seen;
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
   -- Messages of class 22 quote the value; a reason must not show what is in a row.
   GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_why = MESSAGE_TEXT;
   v_why := format('SQLSTATE %s, %s', v_state, regexp_replace(v_why, ': ".*"', ''));
   BEGIN
-    EXECUTE coalesce(p_crossed, 'SELECT $1, $2') USING p_from, p_to;
+    EXECUTE coalesce(p_crossed, 'SELECT $1, $2, $3') USING p_from, p_to, p_part;
   EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
     v_kind := 'cross';
   END;
@@ -1325,6 +1377,21 @@ AS $function$
     ELSE EXISTS (SELECT FROM pg_proc f WHERE f.proname = n.name AND f.pronamespace NOT IN ('pg_catalog'::regnamespace, 'crossfade'::regnamespace))
       AND NOT EXISTS (SELECT FROM pg_proc f WHERE f.proname = n.name AND f.pronamespace = 'pg_catalog'::regnamespace) END
 $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.never_filled(p_partition oid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_filled boolean;
+BEGIN
+  IF EXISTS (SELECT FROM pg_class c WHERE c.oid = p_partition AND c.relkind = 'p') THEN RETURN true; END IF;
+  IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = p_partition AND c.relkind = 'r' AND c.relfilenode = c.oid) THEN RETURN false; END IF;
+  EXECUTE format('SELECT EXISTS (SELECT FROM %s)', p_partition::regclass) INTO v_filled;
+  RETURN NOT v_filled;
+END $function$;
 
 CREATE OR REPLACE FUNCTION crossfade.next_index(p_id text)
  RETURNS jsonb
@@ -1419,6 +1486,50 @@ AS $function$
   SELECT string_agg(format('%s (%s of cutover %s, which is armed %s)', t.oid::regclass, t.side, c.id, c.direction), ', ' ORDER BY c.id, t.side)
   FROM crossfade.cutover c CROSS JOIN LATERAL (VALUES ('primary', c.primary_oid), ('shadow', c.shadow_oid)) t(side, oid)
   WHERE c.id <> p_id AND c.direction <> 'none' AND t.oid = ANY (p_tables)
+$function$;
+
+CREATE OR REPLACE FUNCTION crossfade.partition_gap(p_was jsonb, p_is jsonb)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET jit TO 'off'
+AS $function$
+BEGIN
+  RETURN (SELECT string_agg(CASE
+      WHEN x.is IS NULL THEN format('partition %s was detached or dropped', x.was ->> 'name')
+      WHEN x.was IS NULL THEN format('partition %s was attached with rows', x.is ->> 'name')
+      WHEN x.was -> 'attached' <> x.is -> 'attached' THEN format('partition %s was attached again', x.is ->> 'name')
+      ELSE format('capture of partition %s was switched off, or made again', x.is ->> 'name') END, ', ' ORDER BY x.key)
+    FROM (SELECT key, a.value AS was, n.value AS is FROM jsonb_each(crossfade.partitions_of(p_was)) a FULL JOIN jsonb_each(crossfade.partitions_of(p_is)) n USING (key)) x
+    WHERE (x.was - 'name') IS DISTINCT FROM (x.is - 'name')
+      AND CASE WHEN x.was IS NULL THEN NOT crossfade.never_filled(x.key::oid) ELSE true END);
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.partition_stamps(p_table oid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET jit TO 'off'
+AS $function$
+BEGIN
+  -- The table itself has no file, those of its partitions say whether a column was rewritten.
+  RETURN (SELECT jsonb_build_object('file', md5(string_agg(c.relfilenode::text, ',' ORDER BY c.oid)),
+    'partitions', coalesce(jsonb_object_agg(c.oid, jsonb_build_object('name', c.oid::regclass::text, 'attached', h.xmin::text,
+      'triggers', (SELECT coalesce(jsonb_object_agg(g.tgname, format('%s %s', g.tgenabled, g.xmin)), '{}') FROM pg_trigger g JOIN pg_proc f ON f.oid = g.tgfoid
+        WHERE g.tgrelid = c.oid AND NOT (g.tgisinternal AND g.tgparentid = 0) AND f.pronamespace = 'crossfade'::regnamespace AND f.proname <> 'read_only_guard')))
+      FILTER (WHERE p.level > 0), '{}'))
+    FROM pg_partition_tree(p_table) p JOIN pg_class c ON c.oid = p.relid LEFT JOIN pg_inherits h ON h.inhrelid = p.relid);
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.partitions_of(p_stamps jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT coalesce(jsonb_object_agg(p.key, p.value), '{}') FROM jsonb_each(p_stamps) t CROSS JOIN LATERAL jsonb_each(coalesce(t.value -> 'partitions', '{}')) p
 $function$;
 
 CREATE OR REPLACE FUNCTION crossfade.pass_number(p_sequence text, p_number bigint, p_called boolean, p_table text, p_column text)
@@ -2371,13 +2482,21 @@ BEGIN RETURN (
       JOIN pg_class s ON s.oid = u.sequence AND s.relkind = 'S' JOIN pg_namespace sn ON sn.oid = s.relnamespace
       JOIN pg_sequence q ON q.seqrelid = s.oid
       JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = u.attnum),
+    'partitionedBy', pg_get_partkeydef(t.oid),
+    'partitionColumns', (
+      SELECT coalesce(jsonb_agg(a.attname ORDER BY k.place), '[]') FROM pg_partitioned_table p CROSS JOIN unnest(p.partattrs::int2[]) WITH ORDINALITY k(attnum, place)
+      JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.attnum WHERE p.partrelid = t.oid AND k.attnum > 0),
+    'partitions', (
+      SELECT coalesce(jsonb_agg(jsonb_build_object('oid', x.oid::bigint, 'schema', m.nspname, 'name', x.relname, 'leaf', p.isleaf,
+        'persistence', x.relpersistence, 'ours', pg_has_role(x.relowner, 'USAGE'), 'bound', pg_get_expr(x.relpartbound, x.oid)) ORDER BY p.level, x.oid), '[]')
+      FROM pg_partition_tree(t.oid) p JOIN pg_class x ON x.oid = p.relid JOIN pg_namespace m ON m.oid = x.relnamespace WHERE p.level > 0 AND t.relkind = 'p'),
     -- What can only be described: {kind, object, detail}, in a stable order.
     'others', (
       SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object('kind', o.kind, 'object', o.object, 'detail', o.detail)), '[]') FROM (
-        SELECT CASE WHEN c.relispartition OR x.relkind = 'p' THEN 'partition' ELSE 'inheritance' END AS kind,
+        SELECT CASE WHEN c.relispartition THEN 'partition' ELSE 'inheritance' END AS kind,
           x.oid::regclass::text AS object, '' AS detail
         FROM pg_inherits h JOIN pg_class x ON x.oid = CASE h.inhrelid WHEN t.oid THEN h.inhparent ELSE h.inhrelid END
-        JOIN pg_class c ON c.oid = h.inhrelid WHERE t.oid IN (h.inhrelid, h.inhparent)
+        JOIN pg_class c ON c.oid = h.inhrelid WHERE t.oid = h.inhrelid OR (t.oid = h.inhparent AND NOT c.relispartition)
         UNION ALL
         SELECT 'extension', e.extname::text, '' FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
         WHERE d.classid = 'pg_class'::regclass AND d.objid = t.oid AND d.refclassid = 'pg_extension'::regclass
@@ -2429,7 +2548,7 @@ BEGIN RETURN v || jsonb_build_object(
     JOIN pg_namespace n ON n.nspname = x.entry ->> 'schema' JOIN pg_class s ON s.relnamespace = n.oid AND s.relname = x.entry ->> 'name'
     JOIN pg_sequence q ON q.seqrelid = s.oid),
   'publications', (
-    SELECT coalesce(jsonb_agg(x.entry || jsonb_build_object('everything', p.puballtables) ORDER BY x.place), '[]')
+    SELECT coalesce(jsonb_agg(x.entry || jsonb_build_object('everything', p.puballtables, 'viaRoot', p.pubviaroot) ORDER BY x.place), '[]')
     FROM jsonb_array_elements(v -> 'publications') WITH ORDINALITY x(entry, place) JOIN pg_publication p ON p.pubname = x.entry ->> 'name'),
   'subscriptions', (
     SELECT coalesce(jsonb_agg(s.subname ORDER BY s.subname), '[]')
@@ -2580,7 +2699,7 @@ CREATE OR REPLACE FUNCTION crossfade.table_shapes(p_tables oid[])
  SET enable_mergejoin TO 'off'
  SET quote_all_identifiers TO 'off'
  SET "DateStyle" TO 'ISO, MDY'
- SET "TimeZone" TO 'UTC'
+ SET "TimeZone" TO 'utc'
  SET "IntervalStyle" TO 'postgres'
  SET bytea_output TO 'hex'
  SET extra_float_digits TO '1'
@@ -2630,7 +2749,18 @@ BEGIN
   UNION ALL
   SELECT h.inhrelid, format('inheritance with %s', h.inhparent::regclass), 'child' FROM pg_inherits h WHERE h.inhrelid = ANY (p_tables)
   UNION ALL
-  SELECT h.inhparent, format('inheritance with %s', h.inhrelid::regclass), 'parent' FROM pg_inherits h WHERE h.inhparent = ANY (p_tables);
+  SELECT h.inhparent, format('inheritance with %s', h.inhrelid::regclass), 'parent' FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid
+  WHERE h.inhparent = ANY (p_tables) AND NOT c.relispartition
+  UNION ALL
+  SELECT t.oid, 'partition key', pg_get_partkeydef(t.oid) FROM pg_class t WHERE t.oid = ANY (p_tables) AND t.relkind = 'p'
+  UNION ALL
+  -- A foreign key that each partition has by itself, until all are validated and the table has it.
+  SELECT DISTINCT t.oid, format('constraint %I', k.conname), format('FOREIGN KEY (%s) %s%s%s%s%s', (SELECT string_agg(a.attnum::text, ', ' ORDER BY c.place)
+      FROM unnest(k.conkey) WITH ORDINALITY c(attnum, place) JOIN pg_attribute l ON l.attrelid = k.conrelid AND l.attnum = c.attnum
+      JOIN pg_attribute a ON a.attrelid = t.oid AND a.attname = l.attname AND NOT a.attisdropped), k.confmatchtype, k.confupdtype, k.confdeltype,
+    CASE WHEN k.condeferrable THEN ' DEFERRABLE' ELSE '' END, CASE WHEN k.condeferred THEN ' INITIALLY DEFERRED' ELSE '' END)
+  FROM pg_class t CROSS JOIN LATERAL (SELECT p.relid FROM pg_partition_tree(t.oid) p WHERE p.isleaf OFFSET 0) p
+    JOIN pg_constraint k ON k.conrelid = p.relid AND k.contype = 'f' AND k.conparentid = 0 WHERE t.oid = ANY (p_tables) AND t.relkind = 'p';
   -- Publications of whole schemas came with version 15.
   IF current_setting('server_version_num')::integer >= 150000 THEN
     RETURN QUERY SELECT t.oid, format('publication %I', p.pubname), 'tables of the schema'::text FROM pg_publication p JOIN pg_publication_namespace s ON s.pnpubid = p.oid
@@ -2895,21 +3025,31 @@ DECLARE
   v crossfade.shape%ROWTYPE;
   v_differences jsonb;
   v_gap text;
+  v_new boolean := false;
 BEGIN
   IF NOT EXISTS (SELECT FROM crossfade.cutover c WHERE c.id = p_id AND c.direction <> 'none') THEN RETURN; END IF;
   SELECT * INTO v FROM crossfade.shape s WHERE s.cutover = p_id;
   IF NOT FOUND THEN RETURN; END IF;
+  IF v.database = crossfade.database_oid() THEN PERFORM crossfade.follow_partitions(p_id); END IF;
   v_differences := crossfade.shape_differences(p_id);
   -- In another database the numbers of tables and triggers mean nothing, so nothing is made there.
   IF v.database = crossfade.database_oid() THEN
     v_gap := coalesce(crossfade.capture_gap(p_id),
       CASE WHEN v_differences = '[]' AND v.differences <> '[]' THEN format('%s was another one for a while', v.differences -> 0 ->> 'object') END);
-    IF v.capture <> crossfade.capture_now(p_id) THEN PERFORM crossfade.make_capture_again(p_id); END IF;
+    IF v.capture <> crossfade.capture_now(p_id) THEN
+      PERFORM crossfade.make_capture_again(p_id);
+      PERFORM crossfade.follow_partitions(p_id);
+    END IF;
+    v_new := EXISTS (SELECT jsonb_object_keys(crossfade.partitions_of(crossfade.columns_stamp(p_id))) EXCEPT SELECT jsonb_object_keys(crossfade.partitions_of(v.stamps)));
   END IF;
   UPDATE crossfade.shape s SET differences = v_differences, since = CASE WHEN v_differences <> '[]' THEN coalesce(v.since, clock_timestamp()) END,
     stopped = EXISTS (SELECT FROM jsonb_array_elements(v_differences) d WHERE d ->> 'object' ~ '^(database|table |kind of )' OR d ->> 'is' = 'forced'),
     stamps = crossfade.columns_stamp(p_id), gap = CASE WHEN NOT crossfade.compared_again(p_id) THEN v.gap END
   WHERE s.cutover = p_id;
+  -- A row that had no partition may have one now.
+  IF v_new AND EXISTS (SELECT FROM crossfade.quarantine q WHERE q.cutover = p_id AND q.sqlstate = '23514') THEN
+    EXECUTE format('SELECT crossfade.%I(NULL)', 'retry_' || p_id);
+  END IF;
   IF v_gap IS NULL THEN RETURN; END IF;
   UPDATE crossfade.shape s SET gap = v_gap, gap_at = clock_timestamp() WHERE s.cutover = p_id;
   PERFORM crossfade.begin_sweep(p_id, v_gap);
@@ -2921,11 +3061,12 @@ CREATE OR REPLACE FUNCTION crossfade.way_back(p_table oid, p_path text, p_judged
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 DECLARE
-  v_pages CONSTANT bigint := pg_relation_size(p_table) / current_setting('block_size')::bigint;
+  v_part oid;
+  v_pages bigint;
   v_until CONSTANT timestamptz := clock_timestamp() + make_interval(secs => p_limit_ms / 1000.0);
   v_began timestamptz;
-  v_from bigint := 0;
-  v_size bigint := 8;
+  v_from bigint;
+  v_size bigint;
   v_failed boolean;
   v_row record;
   v_seen jsonb;
@@ -2937,41 +3078,47 @@ DECLARE
   v_cut boolean := false;
 BEGIN
   PERFORM set_config('search_path', p_path, true);
-  <<ranges>>
-  WHILE v_from < v_pages LOOP
-    v_began := clock_timestamp();
-    IF v_began > v_until THEN v_cut := true; EXIT; END IF;
-    v_failed := false;
-    BEGIN
-      EXECUTE p_judged INTO v_seen USING format('(%s,0)', v_from)::tid, format('(%s,0)', v_from + v_size)::tid;
-    EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
-      v_failed := true;
-    END;
-    IF v_failed AND v_size > 1 THEN
-      v_size := v_size / 2;
-      CONTINUE;
-    END IF;
-    IF NOT v_failed THEN
-      v_rows := v_rows + (v_seen ->> 'rows')::bigint;
-      v_return := v_return + (v_seen ->> 'unfit')::bigint;
-      v_changed := v_changed + (v_seen ->> 'changed')::bigint;
-      v_samples := v_samples || (v_seen -> 'samples');
-      v_from := v_from + v_size;
-      v_size := CASE WHEN clock_timestamp() - v_began < interval '50 ms' THEN least(1024, v_size * 2) ELSE greatest(1, v_size / 2) END;
-      CONTINUE;
-    END IF;
-    FOR v_row IN EXECUTE format('SELECT p.ctid AS at, (p.ctid::text::point)[1] + 1 AS next, %s AS key FROM %s AS p WHERE p.ctid >= $1 AND p.ctid < $2',
-      p_key, p_table::regclass) USING format('(%s,0)', v_from)::tid, format('(%s,0)', v_from + 1)::tid
-    LOOP
-      IF clock_timestamp() > v_until THEN v_cut := true; EXIT ranges; END IF;
-      v_seen := crossfade.misfit(p_judged, p_crossed, v_row.at, format('(%s,%s)', v_from, v_row.next)::tid);
-      v_rows := v_rows + 1;
-      IF v_seen ->> 'kind' = 'cross' THEN v_cross := v_cross + 1; END IF;
-      v_return := v_return + CASE WHEN v_seen ->> 'kind' = 'return' THEN 1 ELSE coalesce((v_seen ->> 'unfit')::bigint, 0) END;
-      v_changed := v_changed + coalesce((v_seen ->> 'changed')::bigint, 0);
-      v_samples := v_samples || CASE WHEN v_seen ? 'kind' THEN v_seen || jsonb_build_object('key', v_row.key) ELSE v_seen -> 'samples' END;
+  -- Pages are those of one file each.
+  <<parts>>
+  FOR v_part IN SELECT coalesce(p.relid, p_table) FROM (SELECT p_table) t(oid) LEFT JOIN pg_partition_tree(p_table) p ON p.isleaf ORDER BY 1 LOOP
+    v_pages := pg_relation_size(v_part) / current_setting('block_size')::bigint;
+    v_from := 0;
+    v_size := 8;
+    WHILE v_from < v_pages LOOP
+      v_began := clock_timestamp();
+      IF v_began > v_until THEN v_cut := true; EXIT parts; END IF;
+      v_failed := false;
+      BEGIN
+        EXECUTE p_judged INTO v_seen USING format('(%s,0)', v_from)::tid, format('(%s,0)', v_from + v_size)::tid, v_part;
+      EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
+        v_failed := true;
+      END;
+      IF v_failed AND v_size > 1 THEN
+        v_size := v_size / 2;
+        CONTINUE;
+      END IF;
+      IF NOT v_failed THEN
+        v_rows := v_rows + (v_seen ->> 'rows')::bigint;
+        v_return := v_return + (v_seen ->> 'unfit')::bigint;
+        v_changed := v_changed + (v_seen ->> 'changed')::bigint;
+        v_samples := v_samples || (v_seen -> 'samples');
+        v_from := v_from + v_size;
+        v_size := CASE WHEN clock_timestamp() - v_began < interval '50 ms' THEN least(1024, v_size * 2) ELSE greatest(1, v_size / 2) END;
+        CONTINUE;
+      END IF;
+      FOR v_row IN EXECUTE format('SELECT p.ctid AS at, (p.ctid::text::point)[1] + 1 AS next, %s AS key FROM %s AS p WHERE p.ctid >= $1 AND p.ctid < $2 AND p.tableoid = $3',
+        p_key, p_table::regclass) USING format('(%s,0)', v_from)::tid, format('(%s,0)', v_from + 1)::tid, v_part
+      LOOP
+        IF clock_timestamp() > v_until THEN v_cut := true; EXIT parts; END IF;
+        v_seen := crossfade.misfit(p_judged, p_crossed, v_row.at, format('(%s,%s)', v_from, v_row.next)::tid, v_part);
+        v_rows := v_rows + 1;
+        IF v_seen ->> 'kind' = 'cross' THEN v_cross := v_cross + 1; END IF;
+        v_return := v_return + CASE WHEN v_seen ->> 'kind' = 'return' THEN 1 ELSE coalesce((v_seen ->> 'unfit')::bigint, 0) END;
+        v_changed := v_changed + coalesce((v_seen ->> 'changed')::bigint, 0);
+        v_samples := v_samples || CASE WHEN v_seen ? 'kind' THEN v_seen || jsonb_build_object('key', v_row.key) ELSE v_seen -> 'samples' END;
+      END LOOP;
+      v_from := v_from + 1;
     END LOOP;
-    v_from := v_from + 1;
   END LOOP;
   RETURN jsonb_build_object('rows', v_rows, 'complete', NOT v_cut, 'limitMs', p_limit_ms, 'cannotCross', v_cross, 'cannotReturn', v_return,
     'changed', v_changed, 'samples', (SELECT coalesce(jsonb_agg(s ORDER BY place), '[]') FROM jsonb_array_elements(v_samples) WITH ORDINALITY x(s, place)

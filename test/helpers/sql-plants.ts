@@ -100,7 +100,11 @@ export const SQL_FAULTS = {
 /** Between reading the source and writing the target, which are one statement. */
 function afterRead(call: string): readonly Edit[] {
   return [
-    ['apply', '\n  up AS (', `\n  nap AS MATERIALIZED (SELECT ${call} FROM (SELECT count(*) FROM src) s),\n  up AS (`],
+    [
+      'apply',
+      ' s ON true\n  ),',
+      ` s ON true\n  ),\n  nap AS MATERIALIZED (SELECT ${call} FROM (SELECT count(*) FROM src) s),`,
+    ],
     ['apply', 'FROM src WHERE src.present\n', 'FROM src, nap WHERE src.present\n'],
     ['apply', 'USING src WHERE', 'USING src, nap WHERE'],
   ];

@@ -7,9 +7,9 @@ import type { TableDeclaration } from '../cutover/table-declaration.ts';
 import { castOf, unbounded } from './casts.ts';
 import { type DeclaredTables, sourceOf } from './column-sources.ts';
 import { castsExactly, namesExactly } from './equality.ts';
-import type { Asked, KeyColumns } from './mapping.ts';
+import { type Asked, beyondKey, type KeyColumns, type Mapping } from './mapping.ts';
 import { rounds } from './rounding.ts';
-import { baseType, type ColumnShape, columnOf, quoteName, quoteText, type TableShape } from './shape.ts';
+import { baseType, type ColumnShape, columnOf, isPartitioned, quoteName, quoteText, type TableShape } from './shape.ts';
 
 /** The table with the key that is declared, when a unique index over NOT NULL columns makes it one. */
 export function withKey(table: TableShape, { key }: TableDeclaration, problems: string[]): TableShape {
@@ -93,15 +93,37 @@ const bare = (column: ColumnShape): ColumnShape => ({
 
 export const sameKeys = ({ declared }: KeyPair) => declared.every(namesExactly);
 
-/** Rows are found and made unique by the key on both sides, so the shadow needs the same key. */
-export function checkTargetKey(shadow: TableShape, wanted: readonly string[], problems: string[]): void {
+/**
+ * Rows are found and made unique by the key on both sides, so the shadow needs the same key. In a partitioned table Postgres demands
+ * what it is partitioned by in every key, so there a wider one does.
+ * @returns the columns of the shadow's key
+ */
+export function targetKey(shadow: TableShape, wanted: readonly string[], problems: string[]): readonly string[] {
   const have = shadow.key ?? [];
-  if (keysOf(shadow).some((key) => sameColumns(key, wanted))) return;
+  if (keysOf(shadow).some((key) => sameColumns(key, wanted))) return wanted;
+  const [wider] = isPartitioned(shadow)
+    ? keysOf(shadow)
+        .filter((key) => wanted.every((name) => key.includes(name)))
+        .sort((one, other) => one.length - other.length)
+    : [];
+  if (wider) return wider;
   const unusable = shadow.unusableKeys?.find(({ names }) => sameColumns(names, wanted));
   const none = have.length > 0 ? `it has (${have.join(', ')})` : 'it has none';
   problems.push(
     `${shadow.schema}.${shadow.name} must have the key (${wanted.join(', ')}) that the primary's key becomes; ${unusable ? unusable.why : none}`,
   );
+  return wanted;
+}
+
+/** What the shadow's key has beside the primary's must come from the primary: by it a row has its place among the partitions. */
+export function checkWiderKey(shadow: TableShape, mapping: Mapping, problems: string[]): void {
+  for (const name of beyondKey(mapping)) {
+    const source = mapping.written.find(({ target, insertOnly }) => target === name && !insertOnly);
+    if (!source)
+      problems.push(
+        `column '${name}' is part of the key of ${shadow.schema}.${shadow.name}, so it must come from the primary: declare it with { from } or { sql }`,
+      );
+  }
 }
 
 /** Keys that are equal on one side must be the same key on the other, and no two may become one. */

@@ -8,6 +8,11 @@ export type Mapping = {
   /** Key columns in order, source and target, without domains and lengths, with the source's value as the target's type. */
   key: readonly KeyColumns[];
   /**
+   * Columns of the target's unique index by which an upsert finds a row: the key, and in a partitioned table also what it is partitioned
+   * by. Where these are more than the key, two rows of one key are kept out by us, not by Postgres.
+   */
+  unique: readonly string[];
+  /**
    * Every column that is written, key included. `insertOnly`: only for rows that are new in the target. `follows`: a
    * tracking column, and what becomes of it when a row is written. `declared`: an expression of the user's own.
    */
@@ -39,3 +44,7 @@ export type Asked = 'rounds' | 'changes';
 
 /** `returns`: the source's type with its length, where a cast may change a key: then only one that comes back the same is looked up. */
 export type KeyColumns = { source: ColumnShape; target: ColumnShape; sql: string; returns?: string };
+
+/** Columns of the target that an upsert finds a row by beside the key. */
+export const beyondKey = ({ key, unique }: Pick<Mapping, 'key' | 'unique'>): readonly string[] =>
+  unique.filter((name) => !key.some(({ target }) => target.name === name));

@@ -9,20 +9,20 @@ const OTHERS: Readonly<Record<string, { kind: string; advice: string }>> = {
     kind: 'foreign table',
     advice: 'its rows are on another server, where no trigger of this one sees them change, so move it there',
   },
-  p: { kind: 'partitioned table', advice: 'detach its partitions, and move each as a table of its own' },
   S: { kind: 'sequence', advice: 'sequences move with the table that they belong to' },
 };
-/** Null for an ordinary table. `text` is a sentence without its subject and its full stop. */
+
+/** Null for a table, partitioned or not. `text` is a sentence without its subject and its full stop. */
 export function otherThanTable({ relkind }: Pick<TableShape, 'relkind'>): { kind: string; text: string } | null {
-  if (relkind === 'r') return null;
+  if (relkind === 'r' || relkind === 'p') return null;
   const { kind, advice } = OTHERS[relkind] ?? { kind: `relation of kind '${relkind}'`, advice: 'name a table' };
-  return { kind, text: `is a ${kind}. Only ordinary tables can cross over: ${advice}` };
+  return { kind, text: `is a ${kind}. Only tables can cross over: ${advice}` };
 }
 
-/** Of those that have no rows or no key of their own; a partitioned table has, and a preview names it with what hangs on it. */
+/** Of those that have no rows or no key of their own. */
 export function relationProblems(relations: readonly TableShape[]): string[] {
   return relations.flatMap((relation) => {
-    const other = relation.relkind === 'p' ? null : otherThanTable(relation);
+    const other = otherThanTable(relation);
     return other ? [`${relation.schema}.${relation.name} ${other.text}`] : [];
   });
 }

@@ -32,7 +32,7 @@ export type TableShape = {
   oid: number;
   schema: string;
   name: string;
-  /** pg_class.relkind: only 'r', an ordinary table, can cross over. */
+  /** pg_class.relkind: 'r', an ordinary table, and 'p', a partitioned one, can cross over. */
   relkind: string;
   columns: readonly ColumnShape[];
   /** Columns of the primary key, else of a unique, not-null, non-partial index; null when there is neither. */
@@ -43,6 +43,8 @@ export type TableShape = {
   unusableKeys?: readonly { names: readonly string[]; why: string }[];
   estimatedRows: number;
 };
+
+export const isPartitioned = ({ relkind }: Pick<TableShape, 'relkind'>): boolean => relkind === 'p';
 
 const named = new WeakMap<readonly ColumnShape[], ReadonlyMap<string, ColumnShape>>();
 

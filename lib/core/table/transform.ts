@@ -20,9 +20,10 @@ import {
   boundlessPair,
   checkKey,
   checkKeyPair,
-  checkTargetKey,
+  checkWiderKey,
   keyPair,
   sameKeys,
+  targetKey,
   withKey,
 } from './keys.ts';
 import type { Mapping } from './mapping.ts';
@@ -100,13 +101,15 @@ function compileForward(tables: DeclaredTables, id: string, problems: string[]):
   }
   if (missing.length > 0) return null;
   const pairs = key.filter((pair) => pair !== null);
-  checkTargetKey(
+  const unique = targetKey(
     shadow,
     pairs.map((pair) => pair.target.name),
     problems,
   );
   const tracked = tracking.map((column) => trackingWrite(column, { id, primary, compared }));
-  return { key: pairs, written: [...written, ...tracked], compared };
+  const mapping = { key: pairs, unique, written: [...written, ...tracked], compared };
+  checkWiderKey(shadow, mapping, problems);
+  return mapping;
 }
 
 function checkAdded(shadow: TableShape, column: ColumnShape, declared: boolean, problems: string[]): void {
@@ -152,5 +155,6 @@ function compileReverse(tables: DeclaredTables, problems: string[]): Mapping | n
       );
     }
   }
-  return key.length === (primary.key ?? []).length ? { key, written, compared } : null;
+  const unique = primary.key ?? [];
+  return key.length === unique.length ? { key, unique, written, compared } : null;
 }

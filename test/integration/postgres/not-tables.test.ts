@@ -54,10 +54,10 @@ type Case = {
 
 const CASES: readonly Case[] = [
   {
-    what: 'a partitioned table',
-    ddl: (t) => `CREATE ${shape(t)} PARTITION BY RANGE (id); CREATE TABLE ${t}_p PARTITION OF ${t} DEFAULT`,
-    says: (t) => [`public.${t}`, 'is a partitioned table', 'Only ordinary tables can cross over'],
-    remedy: /detach its partitions/,
+    what: 'a partitioned table without a partition',
+    ddl: (t) => `CREATE ${shape(t)} PARTITION BY RANGE (id)`,
+    says: (t) => [`public.${t}: It is partitioned by RANGE (id) and has no partition`],
+    remedy: /CREATE TABLE … PARTITION OF "public"\."\w+" FOR VALUES/,
   },
   {
     what: 'a partition',
@@ -86,7 +86,7 @@ const CASES: readonly Case[] = [
   {
     what: 'a view',
     ddl: (t) => `CREATE ${shape(`${t}_under`)}; CREATE VIEW ${t} AS TABLE ${t}_under`,
-    says: (t) => [`public.${t} is a view`, 'Only ordinary tables'],
+    says: (t) => [`public.${t} is a view`, 'Only tables'],
     remedy: /name the table under it/,
   },
   {
@@ -121,11 +121,28 @@ const CASES: readonly Case[] = [
     remedy: /name the table under it/,
   },
   {
-    what: 'a shadow that is partitioned',
+    what: 'a partitioned shadow in which no key can be found',
     side: 'shadow',
-    ddl: (t) => `CREATE ${shape(`${t}_v2`)} PARTITION BY RANGE (id)`,
-    says: (t) => [`public.${t}_v2`, 'is a partitioned table'],
-    remedy: /detach its partitions/,
+    ddl: (t) =>
+      `CREATE TABLE ${t}_v2 (id integer, v text NOT NULL, PRIMARY KEY (v, id)) PARTITION BY LIST (v); CREATE TABLE ${t}_p PARTITION OF ${t}_v2 DEFAULT`,
+    says: (t) => [`public.${t}_v2: Rows are found by (id), and no index of its partitions begins with that`],
+    remedy: /CREATE INDEX ON "public"\."\w+" \("id"\)/,
+  },
+  {
+    what: 'a shadow whose wider key the primary knows nothing of',
+    side: 'shadow',
+    ddl: (t) =>
+      `CREATE TABLE ${t}_v2 (id integer, v text, region text NOT NULL DEFAULT 'eu', PRIMARY KEY (id, region)) PARTITION BY LIST (region); CREATE TABLE ${t}_p PARTITION OF ${t}_v2 DEFAULT`,
+    says: (t) => [`column 'region' is part of the key of public.${t}_v2`],
+    remedy: /declare it with \{ from \} or \{ sql \}/,
+  },
+  {
+    what: 'an unlogged partition',
+    side: 'shadow',
+    ddl: (t) =>
+      `CREATE ${shape(`${t}_v2`)} PARTITION BY RANGE (id); CREATE UNLOGGED TABLE ${t}_p PARTITION OF ${t}_v2 DEFAULT`,
+    says: (t) => [`public.${t}_p`, 'lost in a crash'],
+    remedy: /SET LOGGED/,
   },
   {
     what: 'a shadow that is a partition',

@@ -70,6 +70,9 @@ const table = (oid: number, name: string, more: Partial<TableDependents> = {}): 
   subscriptions: [],
   statistics: [],
   functions: [],
+  partitionedBy: null,
+  partitionColumns: [],
+  partitions: [],
   others: [],
   ...more,
 });
@@ -131,6 +134,7 @@ const shape = (name: string, type: string): ColumnShape => ({
 });
 const mapping = (source = 'id', target = 'id', targetType = 'bigint'): Mapping => ({
   key: [{ source: shape(source, 'integer'), target: shape(target, targetType), sql: '' }],
+  unique: [target],
   written: [],
   compared: [],
 });

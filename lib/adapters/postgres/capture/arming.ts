@@ -5,6 +5,7 @@
 
 import { CrossfadeError } from '../../../core/base/errors.ts';
 import { CUTOVER_ID, RESERVED_IDS } from '../../../core/cutover/cutover.ts';
+import type { Mapping } from '../../../core/table/mapping.ts';
 import { checkBeforeStart } from '../../../core/table/promotion/before-start.ts';
 import { checkComputed } from '../../../core/table/promotion/computed-columns.ts';
 import { refuseRelation, refuseRelatives } from '../../../core/table/promotion/refusals.ts';
@@ -74,7 +75,7 @@ export async function arm(
        ON CONFLICT (id) DO UPDATE SET primary_oid = EXCLUDED.primary_oid, shadow_oid = EXCLUDED.shadow_oid,
          primary_name = EXCLUDED.primary_name, shadow_name = EXCLUDED.shadow_name, direction = 'forward'`,
     ...PROGRESS.map((table) => `DELETE FROM crossfade.${table} WHERE cutover = ${id}`),
-    ...setIndexesAside(cutover, shadow.oid),
+    ...setIndexesAside(cutover, shadow),
     `INSERT INTO crossfade.backfill (cutover, rows_total, shadow_had_rows)
        VALUES (${id}, ${Math.round(primary.estimatedRows)}, EXISTS (SELECT FROM ${quoteTable(shadow)}))`,
     ...objects.create,
@@ -116,7 +117,7 @@ export async function forwardObjects(owner: PgConnection, cutover: TableCutover)
   demandId(cutover.id);
   const found = await readTables(owner, [cutover.table.primary, cutover.table.shadow]);
   const { primary, shadow, compiled, directions } = await compiledTables(owner, cutover, found, 'cannot be armed');
-  refuseIfAny(cutover, await unfitRelations(owner, cutover, primary, shadow));
+  refuseIfAny(cutover, await unfitRelations(owner, cutover, { primary, shadow, mapping: compiled.forward }));
   const slow = (await eventTriggerItems(owner)).filter(({ action }) => action === 'refuse');
   refuseIfAny(cutover, [
     ...(await sharedTables(owner, cutover.id, [primary.oid, shadow.oid])),
@@ -155,8 +156,7 @@ export async function sharedTables(owner: PgConnection, id: string, tables: read
 async function unfitRelations(
   owner: PgConnection,
   cutover: TableCutover,
-  primary: TableShape,
-  shadow: TableShape,
+  { primary, shadow, mapping }: { primary: TableShape; shadow: TableShape; mapping: Mapping },
 ): Promise<string[]> {
   const { dependents } = await readDependents(owner, primary.oid, shadow.oid);
   const computed = await computedColumns(owner, cutover, primary, shadow);
@@ -166,7 +166,7 @@ async function unfitRelations(
       ...refuseRelatives(table),
       ...refuseForced(table),
     ]),
-    ...[...checkBeforeStart(dependents, cutover.table), ...checkComputed(dependents.shadow, computed)].filter(
+    ...[...checkBeforeStart(dependents, cutover.table, mapping), ...checkComputed(dependents.shadow, computed)].filter(
       ({ action }) => action === 'refuse',
     ),
     ...(await olderServerItems(owner, [primary.oid, shadow.oid])),
@@ -216,7 +216,7 @@ function dropCapture(id: string): string[] {
      BEGIN
        FOR v_drop IN SELECT format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass) FROM pg_trigger t
          JOIN pg_proc f ON f.oid = t.tgfoid JOIN pg_namespace n ON n.oid = f.pronamespace
-         WHERE n.nspname = 'crossfade' AND (f.proname IN ('capture_' || ${quoted}, 'truncated_' || ${quoted}, 'guard_' || ${quoted}, 'computed_' || ${quoted})
+         WHERE n.nspname = 'crossfade' AND t.tgparentid = 0 AND (f.proname IN ('capture_' || ${quoted}, 'truncated_' || ${quoted}, 'guard_' || ${quoted}, 'computed_' || ${quoted})
            OR (t.tgname IN ('crossfade_read_only', 'crossfade_snapshot') AND t.tgrelid IN (SELECT unnest(ARRAY[c.primary_oid, c.shadow_oid]) FROM crossfade.cutover c WHERE c.id = ${quoted})))
        LOOP
          EXECUTE v_drop;

@@ -3,6 +3,7 @@
  * see is decided by `crossfade.table_looks`, which a session plans once.
  */
 
+import { otherThanTable } from '../../../core/table/relation-kind.ts';
 import { quoteTable, type TableShape } from '../../../core/table/shape.ts';
 
 import type { PgConnection } from '../connection/connection.ts';
@@ -71,7 +72,7 @@ async function shapeOf(connection: PgConnection, { shape: found, readable, opera
 
 /** `reltuples` is -1 until the first VACUUM or ANALYZE. */
 async function countRows(connection: PgConnection, shape: TableShape): Promise<number> {
-  if (shape.relkind !== 'r') return 0;
+  if (otherThanTable(shape)) return 0;
   const counted = `SELECT count(*)::float8 AS rows FROM (SELECT FROM ${quoteTable(shape)} LIMIT ${COUNTED_AT_MOST}) counted`;
   // An estimate: a policy may take rows from it, and the preview says what else such a policy does.
   const [row] = await connection.call<{ rows: number }>(counted, [], { settings: { row_security: 'on' } });

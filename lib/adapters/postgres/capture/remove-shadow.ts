@@ -3,6 +3,7 @@
  * table is named and nothing dropped.
  */
 
+import { otherThanTable } from '../../../core/table/relation-kind.ts';
 import { quoteTable } from '../../../core/table/shape.ts';
 import type { ShadowRemoval } from '../../../ports/capture.ts';
 import type { Outrun, StateFence, TableCutover } from '../../../ports/tables.ts';
@@ -24,7 +25,7 @@ export async function removeShadow(
     return refused(`Cutover '${id}' still keeps ${table.shadow} equal. The next tick ends that after a rollback.`);
   const shadow = await readTable(owner, table.shadow);
   if (!shadow) return { kind: 'already' };
-  if (shadow.relkind !== 'r') return refused(`${table.shadow} is not a table.`);
+  if (otherThanTable(shadow)) return refused(`${table.shadow} is not a table.`);
   const blockers = await readBlockers(owner, [shadow.oid]);
   if (blockers.length > 0)
     return refused(`${table.shadow} is still used by ${blockers.join(', ')}. Drop that first, or let it go.`);

@@ -9,7 +9,7 @@
 
 import { CrossfadeError, isCrossfadeError } from '../../../core/base/errors.ts';
 import { MINUTE_MS } from '../../../core/base/units.ts';
-import { quoteText } from '../../../core/table/shape.ts';
+import { isPartitioned, quoteText, type TableShape } from '../../../core/table/shape.ts';
 import type { IndexStep } from '../../../ports/copying.ts';
 import type { PreviewItem } from '../../../ports/swapping.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
@@ -30,9 +30,10 @@ const CANCELLED = '57014';
 /** Limits that are longer let every index but a huge one be built. */
 const SHORT_LIMIT_MS = 10 * MINUTE_MS;
 
-/** What arming does about indexes, as one statement; nothing when they stay. */
-export function setIndexesAside({ id, table }: TableCutover, shadowOid: number): string[] {
-  return table.indexesAfterCopy ? [`SELECT crossfade.set_indexes_aside(${quoteText(id)}, ${shadowOid})`] : [];
+/** What arming does about indexes, as one statement; nothing when they stay. Of a partitioned table none can be built CONCURRENTLY. */
+export function setIndexesAside({ id, table }: TableCutover, shadow: TableShape): string[] {
+  if (!table.indexesAfterCopy || isPartitioned(shadow)) return [];
+  return [`SELECT crossfade.set_indexes_aside(${quoteText(id)}, ${shadow.oid})`];
 }
 
 /** One index, or the look that tells that none is left. */
@@ -101,8 +102,17 @@ async function limitItems(owner: PgConnection): Promise<PreviewItem[]> {
   return [{ action: 'notice', kind: 'time limit', object: `role ${role}`, text }];
 }
 
-export async function indexItems(owner: PgConnection, { id, table }: TableCutover): Promise<PreviewItem[]> {
+export async function indexItems(
+  owner: PgConnection,
+  { id, table }: TableCutover,
+  shadow: TableShape,
+): Promise<PreviewItem[]> {
   const aside = await indexesAside(owner, id);
+  if (table.indexesAfterCopy && isPartitioned(shadow)) {
+    const text =
+      'stay while rows are copied: those of a partitioned table cannot be built again without holding up writes';
+    return [{ action: 'notice', kind: 'indexes', object: table.shadow, text }];
+  }
   if (table.indexesAfterCopy && aside.length === 0) {
     const text =
       'those that are not unique are taken off when the copy begins and built again after it, without holding up writes';

@@ -77,7 +77,7 @@ async function itemsBefore(
   const shared = await sharedTables(owner, cutover.id, tables);
   return [
     ...(await inlineItems(owner, cutover, shadow)),
-    ...(await indexItems(owner, cutover)),
+    ...(await indexItems(owner, cutover, shadow)),
     ...shared.map((text): PreviewItem => ({ action: 'refuse', kind: 'cutover', object: cutover.table.primary, text })),
     ...(await olderServerItems(owner, tables)),
     ...(await writtenCodeItems(owner, primary.oid, shadow.oid)),

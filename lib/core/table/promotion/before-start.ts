@@ -4,15 +4,24 @@
  */
 
 import type { TableDeclaration } from '../../cutover/table-declaration.ts';
+import type { Mapping } from '../mapping.ts';
 import { quoteName, quoteTable } from '../shape.ts';
 import { checkColumnOrder } from './column-order.ts';
 import type { Dependents, TableDependents } from './dependents.ts';
+import { checkPartitions } from './partitions.ts';
 import { columnsOf } from './prepared-swap.ts';
 import { type PromotionItem, qualified } from './refusals.ts';
 import { identifies } from './replication.ts';
 
-/** Refusals only of what is refused at the start, too; notices are for the preview. */
-export function checkBeforeStart(dependents: Dependents, declaration: TableDeclaration): PromotionItem[] {
+/**
+ * Refusals only of what is refused at the start, too; notices are for the preview.
+ * @param mapping from the primary to the shadow
+ */
+export function checkBeforeStart(
+  dependents: Dependents,
+  declaration: TableDeclaration,
+  mapping: Mapping,
+): PromotionItem[] {
   const { primary, shadow } = dependents;
   return [
     ...[primary, shadow].flatMap((table) => [
@@ -20,6 +29,7 @@ export function checkBeforeStart(dependents: Dependents, declaration: TableDecla
       ...refuseUnidentified(table),
       ...refuseNamedInText(table),
     ]),
+    ...checkPartitions(dependents, mapping),
     ...checkColumnOrder(primary, shadow, columnsOf(dependents, declaration), declaration.columnOrder),
   ];
 }

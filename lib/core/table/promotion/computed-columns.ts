@@ -24,13 +24,27 @@ const CHOICES =
   "Let the application write it from promotion on and declare { sql, after: 'application' }, or make it a generated column of the shadow (GENERATED ALWAYS AS (…) STORED)";
 
 export function checkComputed(shadow: TableDependents, computed: readonly ComputedColumn[]): PromotionItem[] {
-  return computed.map((column) => ({
-    action: column.by === 'none' || column.by === 'unknown' ? 'refuse' : 'notice',
-    kind: 'computed column',
-    object: `${qualified(shadow)}.${column.name}`,
-    text: textOf(column),
-  }));
+  const items = computed.map(
+    (column): PromotionItem => ({
+      action: column.by === 'none' || column.by === 'unknown' ? 'refuse' : 'notice',
+      kind: 'computed column',
+      object: `${qualified(shadow)}.${column.name}`,
+      text: textOf(column),
+    }),
+  );
+  return [...items, ...refuseComputedPlace(shadow, computed)];
 }
+
+/** A trigger that changes the row before it is written comes too late to choose its partition. */
+const refuseComputedPlace = (shadow: TableDependents, computed: readonly ComputedColumn[]): PromotionItem[] =>
+  computed
+    .filter(({ by, name }) => by === 'trigger' && shadow.partitionColumns.includes(name))
+    .map(({ name }) => ({
+      action: 'refuse',
+      kind: 'computed column',
+      object: `${qualified(shadow)}.${name}`,
+      text: "It decides the partition of a row, and no trigger may compute it after promotion: Postgres has chosen the partition by then. Let the application write it, and declare { sql, after: 'application' }.",
+    }));
 
 function textOf(column: ComputedColumn): string {
   switch (column.by) {

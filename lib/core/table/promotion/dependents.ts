@@ -138,6 +138,8 @@ export type Publication = {
   direct: boolean;
   /** FOR ALL TABLES. */
   everything: boolean;
+  /** Changes of partitions bear the name of the table. */
+  viaRoot: boolean;
   ours: boolean;
   /** It publishes UPDATE or DELETE. */
   changes: boolean;
@@ -156,6 +158,16 @@ type Statistics = Attached & {
 
 /** A function with a body that was parsed when it was made. */
 type ParsedFunction = { signature: string; definition: string; ours: boolean; uses: readonly string[] };
+
+/** Of a partitioned table, at any depth. */
+export type Partition = TableRef & {
+  /** It holds rows: it is not partitioned itself. */
+  leaf: boolean;
+  persistence: string;
+  ours: boolean;
+  /** `FOR VALUES …`, or `DEFAULT`. */
+  bound: string;
+};
 
 export type TableDependents = TableRef & {
   relkind: string;
@@ -191,7 +203,13 @@ export type TableDependents = TableRef & {
   subscriptions: readonly string[];
   statistics: readonly Statistics[];
   functions: readonly ParsedFunction[];
-  /** Partitions, inheritance, extensions, and whatever else pg_depend knows. */
+  /** `RANGE (at)`; null for a table that is not partitioned. */
+  partitionedBy: string | null;
+  /** Columns of it that are no expressions. */
+  partitionColumns: readonly string[];
+  /** Outer ones first. */
+  partitions: readonly Partition[];
+  /** That it is a partition, inheritance, extensions, and whatever else pg_depend knows. */
   others: readonly { kind: string; object: string }[];
 };
 

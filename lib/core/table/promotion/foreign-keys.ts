@@ -6,7 +6,8 @@
 
 import { quoteName, quoteTable } from '../shape.ts';
 import type { ForeignKey, TableDependents } from './dependents.ts';
-import { addStatements, type KeyColumns, referencedBy } from './foreign-key-statement.ts';
+import { reasonAgainst } from './foreign-key-refusals.ts';
+import { addStatements, dropFromPartitions, type KeyColumns, placed, referencedBy } from './foreign-key-statement.ts';
 import {
   type ForeignKeyAside,
   giveForeignKey,
@@ -47,47 +48,6 @@ export function repoint(
   return steps;
 }
 
-function reasonAgainst(
-  foreignKey: ForeignKey,
-  from: TableDependents,
-  to: TableDependents,
-  key: KeyColumns,
-): string | null {
-  const referencing = qualified(foreignKey.table);
-  if (foreignKey.table.oid === to.oid) {
-    return 'The new table references the old one, which is dropped in the end. Let it reference itself, or drop the foreign key.';
-  }
-  if (foreignKey.table.relkind === 'p' || foreignKey.inherited) {
-    return `${referencing} is partitioned, and a foreign key of a partitioned table cannot be made without checking every row under the lock. Drop it before the swap and add it after it.`;
-  }
-  if (!foreignKey.enforced || foreignKey.period) {
-    return 'Foreign keys with PERIOD or NOT ENFORCED cannot be made again yet. Drop it before the swap and add it after it.';
-  }
-  if (!foreignKey.table.ours) {
-    return `The role that swaps must own ${referencing} to make it again. Grant it the role that owns ${referencing}.`;
-  }
-  return reasonAgainstColumns(foreignKey, from, to, key);
-}
-
-function reasonAgainstColumns(
-  foreignKey: ForeignKey,
-  from: TableDependents,
-  to: TableDependents,
-  key: KeyColumns,
-): string | null {
-  const wanted = foreignKey.referencedColumns;
-  if (wanted.length !== key.size || !wanted.every((column) => key.has(column))) {
-    return `It references (${wanted.join(', ')}) of ${qualified(from)}; only foreign keys to the key (${[...key.keys()].join(', ')}) can be made again. Drop it before the swap and add it after it.`;
-  }
-  const odd = wanted.findIndex((column, index) => !comparable(foreignKey.types[index]!, key.get(column)!.type));
-  if (odd < 0) return null;
-  const column = key.get(wanted[odd]!)!;
-  return `${referencing(foreignKey, odd)} is ${foreignKey.types[odd]}, and ${qualified(to)}.${column.name} is ${column.type}: no foreign key can compare them. Give both the same type first.`;
-}
-
-const referencing = (foreignKey: ForeignKey, index: number) =>
-  `${qualified(foreignKey.table)}.${foreignKey.columns[index]}`;
-
 /** What the swap made and dropped of the tables' own foreign keys, for the way back. */
 export type OwnForeignKeys = { dropped: readonly ForeignKeyAside[]; made: readonly string[] };
 
@@ -109,7 +69,7 @@ export function moveOutgoing(request: OutgoingRequest): MovedForeignKeys {
   const { primary, shadow } = request;
   const steps: Repointed = { drop: [], add: [], validate: [], lock: [], items: [] };
   const dropped: ForeignKey[] = [];
-  const made: string[] = [];
+  const names: string[] = [];
   for (const foreignKey of primary.outgoing.filter(({ references }) => references.oid !== shadow.oid)) {
     const object = `${qualified(primary)}.${foreignKey.name}`;
     const { enforced, period, references, name } = foreignKey;
@@ -122,15 +82,26 @@ export function moveOutgoing(request: OutgoingRequest): MovedForeignKeys {
     const checked = checkOutgoing(foreignKey, request, dropped.includes(foreignKey));
     steps.items.push({ ...checked.item, kind: 'foreign key', object });
     if (!checked.moved) continue;
-    const table = { schema: primary.schema, name: primary.name };
-    steps.add.push(...addStatements(checked.moved, quoteTable(referencedAfter(foreignKey, primary)), new Map(), table));
-    if (foreignKey.validated)
-      steps.validate.push(`ALTER TABLE ${quoteTable(table)} VALIDATE CONSTRAINT ${quoteName(name)}`);
-    made.push(name);
+    const made = placed({
+      foreignKey: checked.moved,
+      target: quoteTable(referencedAfter(foreignKey, primary)),
+      on: promoted(request),
+      validated: foreignKey.validated,
+    });
+    steps.add.push(...made.add);
+    steps.validate.push(...made.validate);
+    names.push(name);
   }
   steps.items.push(...ownOfShadow(shadow, primary));
-  return giveBack({ ...steps, record: { dropped, made }, unproven: [] }, request);
+  return giveBack({ ...steps, record: { dropped, made: names }, unproven: [] }, request);
 }
+
+/** The shadow, as it is called then. */
+const promoted = ({ primary, shadow }: OutgoingRequest): TableDependents => ({
+  ...shadow,
+  schema: primary.schema,
+  name: primary.name,
+});
 
 /** What the shadow had of its own goes onto the promoted table, too. */
 function giveBack(steps: MovedForeignKeys, request: OutgoingRequest): MovedForeignKeys {
@@ -145,9 +116,14 @@ function giveBack(steps: MovedForeignKeys, request: OutgoingRequest): MovedForei
     const proven = primary.outgoing.some((own) => own.validated && isAlike(one, own, request));
     const target = key.references.oid === shadow.oid ? table : referencedAfter(key, primary);
     if (key.references.oid !== shadow.oid) steps.lock.push(key.references.oid);
-    steps.add.push(...addStatements(key, quoteTable(target), new Map(), table));
-    if (key.validated || proven)
-      steps.validate.push(`ALTER TABLE ${quoteTable(table)} VALIDATE CONSTRAINT ${quoteName(key.name)}`);
+    const given = placed({
+      foreignKey: key,
+      target: quoteTable(target),
+      on: promoted(request),
+      validated: key.validated || proven,
+    });
+    steps.add.push(...given.add);
+    steps.validate.push(...given.validate);
     if (key.validated && !proven) steps.unproven.push(unproven(key, shadow));
     made.push(key.name);
     taken.add(key.name);
@@ -251,15 +227,22 @@ export function returnOutgoing(
   const stillThere = made.filter((one) => shadow.constraints.some((constraint) => constraint.name === one));
   const missing = dropped.filter((one) => !primary.constraints.some((constraint) => constraint.name === one.name));
   const unmade = shadow.outgoing.filter((one) => stillThere.includes(one.name));
-  const again = missing.filter(isWhole);
+  const again = missing.filter(isWhole).map((one) =>
+    placed({
+      foreignKey: one,
+      target: quoteTable(one.references.oid === primary.oid ? table : one.references),
+      on: { ...primary, name },
+      validated: one.validated,
+    }),
+  );
+  const apart = made.filter((one) => !stillThere.includes(one));
   return {
-    drop: stillThere.map((one) => `ALTER TABLE ${quoteTable(shadow)} DROP CONSTRAINT ${quoteName(one)}`),
-    add: again.flatMap((one) =>
-      addStatements(one, quoteTable(one.references.oid === primary.oid ? table : one.references), new Map(), table),
-    ),
-    validate: again
-      .filter(({ validated }) => validated)
-      .map((one) => `ALTER TABLE ${quoteTable(table)} VALIDATE CONSTRAINT ${quoteName(one.name)}`),
+    drop: [
+      ...stillThere.map((one) => `ALTER TABLE ${quoteTable(shadow)} DROP CONSTRAINT ${quoteName(one)}`),
+      ...apart.flatMap((one) => dropFromPartitions(shadow, one)),
+    ],
+    add: again.flatMap(({ add }) => add),
+    validate: again.flatMap(({ validate }) => validate),
     // Dropping and making one locks both of its tables. Asked for in the middle of the swap, those locks come too late.
     lock: [...unmade, ...missing].map(({ references }) => references.oid),
     items: missing.map((one) => ({

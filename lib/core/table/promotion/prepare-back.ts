@@ -26,6 +26,7 @@ import {
 } from './prepared-swap.ts';
 import { commentStatement, ownerBack, revokeStatement, stillCommented, takenBack } from './privileges.ts';
 import { type PromotionItem, qualified, refuseOthers, refuseTable } from './refusals.ts';
+import { identities } from './replication.ts';
 import { lowerFlags, refuseForced } from './row-security.ts';
 import { carrySequences, unfitSequences } from './sequences.ts';
 
@@ -78,7 +79,7 @@ export function revertOf(
     ...granted.map(revokeStatement),
     ...record.comments.filter(stillCommented(shadow)).map(({ column }) => commentStatement(shadow, column, null)),
     ...lowerFlags(shadow, record.rowSecurity),
-    ...(record.identified ? [`ALTER TABLE ${quoteTable(shadow)} REPLICA IDENTITY DEFAULT`] : []),
+    ...(record.identified ? identities(shadow, 'DEFAULT') : []),
     ...back.map((rename) => renameStatement(rename, constraintTable(rename, dependents))),
     ...sequences.statements,
     ...unfit.statements,

@@ -124,12 +124,15 @@ function promotionParts({ dependents, declaration, mapping, aside = [] }: SwapRe
 }
 
 /** What is carried over, what changes, and what stands in the way. */
-function promotionItems({ dependents, declaration, computed = [], reverse }: SwapRequest, parts: PromotionParts) {
+function promotionItems(
+  { dependents, declaration, mapping, computed = [], reverse }: SwapRequest,
+  parts: PromotionParts,
+) {
   const { primary, shadow, columns, names, keys, outgoing, attached, flags, identity, sequences, missing } = parts;
   const asked = new Map(reverse?.written.flatMap((one) => (one.asked ? [[one.target, one.asked]] : [])));
   return [
     ...[primary, shadow].flatMap((table) => [...refuseTable(table), ...refuseForced(table)]),
-    ...checkBeforeStart(dependents, declaration),
+    ...checkBeforeStart(dependents, declaration, mapping),
     ...refuseOthers(primary, () => false),
     ...primaryReferences(primary, shadow),
     ...names.problems,
@@ -157,7 +160,9 @@ function promotionStatements(parts: PromotionParts): string[] {
     ...keys.drop,
     ...outgoing.drop,
     ...attached.before,
-    ...(shadow.owner === primary.owner ? [] : [`ALTER TABLE ${quoteTable(shadow)} OWNER TO ${primary.owner}`]),
+    ...(shadow.owner === primary.owner
+      ? []
+      : [shadow, ...shadow.partitions].map((one) => `ALTER TABLE ${quoteTable(one)} OWNER TO ${primary.owner}`)),
     ...names.renames.map((rename) =>
       renameStatement(rename, tableName(names.renames, rename.table === primary.oid ? primary : shadow)),
     ),

@@ -186,7 +186,7 @@ export function ownerBack(owner: OwnerBefore | null, shadow: TableDependents, na
   if (!owner || owner.name === shadow.owner) return [];
   const table = { schema: shadow.schema, name };
   return [
-    `ALTER TABLE ${quoteTable(table)} OWNER TO ${owner.name}`,
+    ...[table, ...shadow.partitions].map((one) => `ALTER TABLE ${quoteTable(one)} OWNER TO ${owner.name}`),
     ...grantStatements('TABLE', table, grantsMissing(owner.grants, shadow.grants)),
   ];
 }

@@ -15,7 +15,7 @@ export const qualified = (table: { schema: string; name: string }): string => `$
 /** Why an object that hangs on the table whose name is taken away stands in the way. */
 const STANDS_IN_THE_WAY: Readonly<Record<string, (table: string) => string>> = {
   partition: (table) =>
-    `and ${table} are a partitioned table and its partition. Partitioned tables and partitions cannot cross over yet: end it with ALTER TABLE … DETACH PARTITION …, and move each table on its own.`,
+    `and ${table} are a partitioned table and its partition. A partition cannot cross over by itself: name the partitioned table, or end it with ALTER TABLE … DETACH PARTITION ….`,
   inheritance: (table) =>
     `and ${table} are parent and child: the parent shows the rows of the child, and its triggers do not see them change. End it with ALTER TABLE child NO INHERIT parent.`,
   function: () =>
@@ -112,7 +112,7 @@ export function refuseRelation(table: TableDependents): PromotionItem[] {
   ];
 }
 
-/** Its partitions, parents and children, whose rows are also its own, or the other way round. */
+/** Its parents and children, whose rows are also its own, or the other way round. */
 export const refuseRelatives = (table: TableDependents): PromotionItem[] =>
   refuseOthers(table, ({ kind }) => kind !== 'partition' && kind !== 'inheritance');
 

@@ -34,13 +34,20 @@ export function movePublications(move: Move): Moved {
 }
 
 /** It cannot leave out a table that it publishes with all others. */
-function reach({ name, everything }: Publication, { to }: Move): string {
+function reach(publication: Publication, { to }: Move): string {
+  const { name, everything } = publication;
+  const named =
+    to.partitionedBy !== null && !publication.viaRoot ? ` ${sentence(UNDER_NAMES, viaRoot(publication))}` : '';
   const also = everything
     ? `${qualified(to)} and the tables of schema crossfade, since it publishes every table`
     : `${qualified(to)}, since it publishes every table of the schema`;
   const remedy = `There is no way to leave tables out of it but to name the others: DROP PUBLICATION ${quoteName(name)}, then CREATE PUBLICATION ${quoteName(name)} FOR TABLE …`;
-  return `publishes the table by its name: subscribers need the columns of the new shape by the swap. It also publishes ${also}: a subscription that is refreshed needs these tables, too, or fails. ${remedy}`;
+  return `publishes the table by its name: subscribers need the columns of the new shape by the swap. It also publishes ${also}: a subscription that is refreshed needs these tables, too, or fails. ${remedy}${named}`;
 }
+
+const UNDER_NAMES = 'would publish changes of the new table under the names of its partitions';
+const viaRoot = ({ name }: Publication) =>
+  `Run ALTER PUBLICATION ${quoteName(name)} SET (publish_via_partition_root = true), which changes nothing for other tables.`;
 
 function restrictions({ columns, filter }: Publication): string {
   const list = columns === null ? '' : ` (${columns.map(quoteName).join(', ')})`;
@@ -51,6 +58,7 @@ function reasonAgainst(publication: Publication, move: Move): string | null {
   const why = misfit([...publication.uses, ...(publication.columns ?? [])], move);
   if (why)
     return sentence(why, 'Change its columns and filter to the new shape, or take the table out of the publication.');
+  if (move.to.partitionedBy !== null && !publication.viaRoot) return sentence(UNDER_NAMES, viaRoot(publication));
   if (!publication.ours)
     return 'The role that swaps must own it to change its tables. Grant it, or take the table out of the publication.';
   if (publication.changes && identifies(move.from) && !identifiesThen(move)) {
@@ -65,6 +73,10 @@ export function identifies({ replicaIdentity, constraints, indexes }: TableDepen
   if (replicaIdentity === 'i') return indexes.some((index) => index.identifies);
   return replicaIdentity !== 'n';
 }
+
+/** Changes of a partitioned table are those of its partitions, each with an identity of its own. */
+export const identities = (table: TableDependents, what: string): string[] =>
+  [table, ...table.partitions].map((one) => `ALTER TABLE ${quoteTable(one)} REPLICA IDENTITY ${what}`);
 
 /** With the identity that it gets by the swap; an index that it has not is refused where the identity is carried. */
 const identifiesThen = ({ from, to }: Move): boolean =>
@@ -82,12 +94,16 @@ export function carryIdentity(
   const moved = nothingMoved();
   const { from, to } = move;
   if (from.replicaIdentity === 'd' || to.replicaIdentity !== 'd') return moved;
-  const table = `ALTER TABLE ${quoteTable(from)} REPLICA IDENTITY`;
   const item = { kind: 'replica identity', object: qualified(from) };
   if (from.replicaIdentity !== 'i') {
     const what = from.replicaIdentity === 'f' ? 'FULL' : 'NOTHING';
-    moved.after.push(`${table} ${what}`);
+    moved.after.push(...identities({ ...to, name: from.name }, what));
     moved.items.push({ action: 'carry', ...item, text: `the new ${from.name} gets REPLICA IDENTITY ${what}` });
+    return moved;
+  }
+  if (to.partitionedBy !== null) {
+    const text = `It is an index, and each partition of ${qualified(to)} would need one of its own. Set REPLICA IDENTITY DEFAULT or FULL first.`;
+    moved.items.push({ action: 'refuse', ...item, text });
     return moved;
   }
   const names = from.indexes.find(({ identifies }) => identifies)?.columns.map((name) => columns.get(name ?? ''));
@@ -104,7 +120,7 @@ export function carryIdentity(
     moved.items.push({ action: 'refuse', ...item, text });
     return moved;
   }
-  moved.after.push(`${table} USING INDEX ${quoteName(renamed(index.name))}`);
+  moved.after.push(`ALTER TABLE ${quoteTable(from)} REPLICA IDENTITY USING INDEX ${quoteName(renamed(index.name))}`);
   moved.items.push({ action: 'carry', ...item, text: `the new ${from.name} is identified by ${renamed(index.name)}` });
   return moved;
 }

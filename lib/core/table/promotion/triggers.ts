@@ -15,7 +15,11 @@ export function moveTriggers(move: Move): Moved {
   const table = quoteTable(move.from);
   for (const trigger of move.from.triggers.filter(({ name }) => !move.keep('trigger', name))) {
     const object = `${trigger.name} on ${qualified(move.from)}`;
-    const why = misfit(trigger.uses, move) ?? missingRead(trigger, move) ?? taken(move.to.triggers, trigger, move);
+    const why =
+      misfit(trigger.uses, move) ??
+      missingRead(trigger, move) ??
+      taken(move.to.triggers, trigger, move) ??
+      unfit(trigger, move);
     if (why) {
       moved.items.push({ action: 'refuse', kind: 'trigger', object, text: sentence(why, FIX) });
       continue;
@@ -30,6 +34,12 @@ export function moveTriggers(move: Move): Moved {
 
 const taken = (there: readonly { name: string }[], { name }: { name: string }, { to }: Move): string | null =>
   there.some((other) => other.name === name) ? `has the name of another one on ${qualified(to)}` : null;
+
+/** Postgres refuses them. */
+const unfit = ({ definition }: Trigger, { to }: Move): string | null =>
+  to.partitionedBy !== null && / REFERENCING .* FOR EACH ROW /.test(definition)
+    ? `has transition tables for each row, which no trigger of a partitioned table may have, as ${qualified(to)} is`
+    : null;
 
 /** A field that the row has not is an error for each row that is written. */
 function missingRead({ reads }: Trigger, { from, to }: Move): string | null {

@@ -3,7 +3,9 @@
  * `exchange_<id>` does so for keys that hold unique values of each other. Both are called with the locks of their keys held.
  */
 
-import { quoteName } from '../shape.ts';
+import { beyondKey } from '../mapping.ts';
+import { columnOf, quoteName } from '../shape.ts';
+import { equalColumn } from './key-operators.ts';
 import {
   asSource,
   type Flow,
@@ -36,7 +38,7 @@ export function createApply(flow: Flow): string {
   const { mapping } = flow;
   const columns = mapping.written.map(({ target }) => quoteName(target));
   const values = mapping.written.map((_, index) => `src.c${index + 1}`);
-  const keyColumns = mapping.key.map(({ target }) => quoteName(target.name));
+  const arbiter = mapping.unique.map(quoteName);
   const updated = mapping.written
     .filter(({ target, insertOnly }) => !insertOnly && !isSameKey(flow, target))
     .map(({ target, follows }) => ({ name: quoteName(target), follows }));
@@ -49,6 +51,19 @@ export function createApply(flow: Flow): string {
       ? 'DO NOTHING'
       : `DO UPDATE SET ${changes.join(', ')}
       WHERE ${rowValue(reasons.map((name) => `t.${name}`))} *<> ${rowValue(reasons.map((name) => `EXCLUDED.${name}`))}`;
+  const elsewhere = misplaced(flow, 'src', mapping.written);
+  const upserted = `up AS (
+    INSERT INTO ${targetTable(flow)} AS t (${columns.join(', ')}) OVERRIDING SYSTEM VALUE
+    SELECT ${values.join(', ')} FROM src WHERE src.present${elsewhere ? '\n      AND (SELECT count(*) FROM del) IS NOT NULL' : ''}
+    ON CONFLICT (${arbiter.join(', ')}) ${onConflict}
+    RETURNING 1
+  )`;
+  const gone = elsewhere ? `(src.present IS NULL OR ${elsewhere})` : 'src.present IS NULL';
+  const deleted = `-- Absent in this very read, not in a later one: the row cannot have come back in between.
+  del AS (
+    DELETE FROM ${targetTable(flow)} AS t USING src WHERE ${gone} AND ${targetIs(flow, 'src')}
+    RETURNING 1
+  )`;
   return `CREATE FUNCTION ${apply}(${arrayArguments(flow)}, p_reset boolean[], OUT crossfade_written integer, OUT crossfade_deleted integer)
 ${securely()} AS $crossfade$
 #variable_conflict use_column
@@ -66,19 +81,22 @@ BEGIN
     )} s ON true
   ),
   
-  up AS (
-    INSERT INTO ${targetTable(flow)} AS t (${columns.join(', ')}) OVERRIDING SYSTEM VALUE
-    SELECT ${values.join(', ')} FROM src WHERE src.present
-    ON CONFLICT (${keyColumns.join(', ')}) ${onConflict}
-    RETURNING 1
-  ),
-  -- Absent in this very read, not in a later one: the row cannot have come back in between.
-  del AS (
-    DELETE FROM ${targetTable(flow)} AS t USING src WHERE src.present IS NULL AND ${targetIs(flow, 'src')}
-    RETURNING 1
-  )
+  ${(elsewhere ? [deleted, upserted] : [upserted, deleted]).join(',\n  ')}
   SELECT v_reset + (SELECT count(*) FROM up), (SELECT count(*) FROM del) INTO crossfade_written, crossfade_deleted;
 END $crossfade$`;
+}
+
+/**
+ * Condition: the row of the target, found by its key, has its place among the partitions by what the source said before. It is deleted
+ * before the row is inserted where it belongs. Null where the key alone decides the place.
+ * @param written columns of the transformed row `source`, as c1 …
+ */
+function misplaced(flow: Flow, source: string, written: Flow['mapping']['written']): string | null {
+  const same = beyondKey(flow.mapping).map((name) => {
+    const value = `${source}.c${written.findIndex(({ target }) => target === name) + 1}`;
+    return equalColumn(columnOf(flow.target, name)!, `t.${quoteName(name)}`, value);
+  });
+  return same.length === 0 ? null : `NOT (${same.join(' AND ')})`;
 }
 
 /**
@@ -93,6 +111,7 @@ function resetRows(flow: Flow): string {
   const written = mapping.written.filter(({ target }) => !isKey(flow, target));
   const names = new Set(written.map(({ target }) => target));
   const defaults = kept.filter((name) => !names.has(name));
+  const elsewhere = misplaced(flow, 's', written);
   const changes = [
     ...written.map(({ target }, index) => `${quoteName(target)} = s.c${index + 1}`),
     ...defaults.map((name) => `${quoteName(name)} = DEFAULT`),
@@ -105,7 +124,7 @@ function resetRows(flow: Flow): string {
         'k',
         written.map(({ sql }) => sql),
       )} s
-    WHERE k.reset AND ${targetIs(flow, 'k')};
+    WHERE k.reset AND ${targetIs(flow, 'k')}${elsewhere ? ` AND NOT (${elsewhere})` : ''};
     GET DIAGNOSTICS v_reset = ROW_COUNT;
   END IF;`;
 }

@@ -9,6 +9,7 @@
  *   call n + 1                        sweep (c, d], copy (d, e]  ◀──────┘ sees every row that call n inserted
  */
 
+import { beyondKey } from '../mapping.ts';
 import { quoteName, quoteText } from '../shape.ts';
 import { chooseScan, SCAN_SETTING } from './choose-scan.ts';
 import { INLINE_PATIENCE } from './inline.ts';
@@ -143,7 +144,7 @@ function copyChunk(flow: Flow): string {
   const insert = `INSERT INTO ${targetTable(flow)} (${mapping.written.map(({ target }) => quoteName(target)).join(', ')}) OVERRIDING SYSTEM VALUE
     SELECT ${mapping.written.map(({ sql }) => sql).join(',\n        ')}
     FROM ${sourceTable(flow)} AS p WHERE ${after(flow, 'source', 'v_row.copied_key')} AND ${until(flow, 'source', 'v_to')}`;
-  const arbiter = mapping.key.map(({ target }) => quoteName(target.name)).join(', ');
+  const arbiter = mapping.unique.map(quoteName).join(', ');
   const careful = `${insert}
     ON CONFLICT (${arbiter}) DO NOTHING;`;
   if (!sortsAlike(flow)) return careful;
@@ -166,7 +167,10 @@ function withPatience(copy: string): string {
     PERFORM set_config('lock_timeout', v_patience, true);`;
 }
 
-/** Hints for ghosts of the last chunk and, when the shadow was not empty at the start, for rows that differ. */
+/**
+ * Hints for ghosts of the last chunk and, when the shadow was not empty at the start, for rows that differ. Where a row's place is
+ * decided by more than its key, the copy of a row that has moved meanwhile is beside the row itself, and is looked for as a ghost is.
+ */
 function sweepChunk(flow: Flow): string {
   const { outbox } = objectNames(flow.id);
   const { mapping } = flow;
@@ -178,24 +182,39 @@ function sweepChunk(flow: Flow): string {
   const ghosts = `INSERT INTO ${outbox} (${keys(flow, (k) => k)})
     SELECT ${keys(flow, (_, i) => asSource(flow, i, targetKey(i)))} FROM ${targetTable(flow)} AS t WHERE ${inTarget}
     EXCEPT SELECT ${sourceKey} FROM ${sourceTable(flow)} AS p WHERE ${inSource};`;
-  const source = mapping.compared.map(({ sql }) => sql);
-  const target = comparedTargets(flow);
+  const places = beyondKey(mapping);
+  const differing = (columns: readonly string[]) => sweepDiffering(flow, columns, { inSource, inTarget });
   return `IF v_row.copied_key IS NOT NULL THEN
     ${sortsAlike(flow) ? ghosts : '-- The keys of both sides sort differently: ghosts are looked for once, at the end.'}
     IF v_row.shadow_had_rows THEN
-      BEGIN
+      ${differing(mapping.compared.map(({ target }) => target))}
+    ${places.length === 0 ? '' : `ELSE\n      ${differing(places)}\n    `}END IF;
+  END IF;`;
+}
+
+/** Statements: hints for keys of a range whose rows differ in one of these columns of the target. */
+function sweepDiffering(
+  flow: Flow,
+  columns: readonly string[],
+  { inSource, inTarget }: { inSource: string; inTarget: string },
+): string {
+  const { outbox } = objectNames(flow.id);
+  const { key, compared } = flow.mapping;
+  const isMeant = (_: unknown, i: number) => columns.includes(compared[i]!.target);
+  const source = compared.filter(isMeant).map(({ sql }) => sql);
+  const target = comparedTargets(flow).filter(isMeant);
+  const sourceKey = (i: number) => `p.${quoteName(key[i]!.source.name)}`;
+  return `BEGIN
       INSERT INTO ${outbox} (${keys(flow, (k) => k)})
       SELECT ${keys(flow, (k) => `d.${k}`)} FROM (
-        SELECT ${keys(flow, (k, i) => `p.${quoteName(mapping.key[i]!.source.name)} AS ${k}`)}, ${rowValue(source)} AS wanted
+        SELECT ${keys(flow, (k, i) => `${sourceKey(i)} AS ${k}`)}, ${rowValue(source)} AS wanted
         FROM ${sourceTable(flow)} AS p WHERE ${inSource}
       ) d JOIN ${targetTable(flow)} AS t ON ${equalKeys(flow, keyColumn(flow, 'target'), (k, i) => asTarget(flow, i, `d.${k}`))}
       WHERE d.wanted *<> ${rowValue(target)}${sortsAlike(flow) ? ` AND ${inTarget}` : ''};
       EXCEPTION ${whenAKeyFails()} THEN
         -- A row that cannot be transformed cannot be compared either: converge looks at every key of the range.
-        INSERT INTO ${outbox} (${keys(flow, (k) => k)}) SELECT ${sourceKey} FROM ${sourceTable(flow)} AS p WHERE ${inSource};
-      END;
-    END IF;
-  END IF;`;
+        INSERT INTO ${outbox} (${keys(flow, (k) => k)}) SELECT ${keys(flow, (_, i) => sourceKey(i))} FROM ${sourceTable(flow)} AS p WHERE ${inSource};
+      END;`;
 }
 
 /** Ghosts outside of every chunk: rows that were in the shadow before, or any when ranges mean nothing there. */

@@ -24,7 +24,7 @@
  * a subscription applies rows without firing it. `npm run bench data-plane` measures what each costs with the trigger that is.
  */
 
-import { type ColumnShape, quoteName, quoteText } from '../shape.ts';
+import { type ColumnShape, isPartitioned, quoteName, quoteText } from '../shape.ts';
 import { type InlineMode, tryInline } from './inline.ts';
 import { type Flow, keys, keyType, objectNames, partName, SOURCE_TRIGGERS, sourceTable } from './names.ts';
 import { goesToSecond } from './outbox.ts';
@@ -77,11 +77,13 @@ export function createCapture(flow: Flow, inline: InlineMode | null): string {
       },
       ' ',
     );
+  // Its partitions may have their columns in another order.
+  const relation = isPartitioned(flow.source) ? 'pg_partition_root(TG_RELID)' : 'TG_RELID';
   const byNumber = (prefix: string, row: 'OLD' | 'NEW') =>
     keys(
       flow,
       (k, i) =>
-        `EXECUTE crossfade.column_by_number(TG_RELID, ${source(i).number ?? 0}, ${quoteText(outbox)}, ${quoteText(k)}) INTO ${prefix}${i + 1} USING ${row};`,
+        `EXECUTE crossfade.column_by_number(${relation}, ${source(i).number ?? 0}, ${quoteText(outbox)}, ${quoteText(k)}) INTO ${prefix}${i + 1} USING ${row};`,
       ' ',
     );
   return `CREATE FUNCTION ${capture}() RETURNS trigger

@@ -5,7 +5,7 @@
  * the range are looked at.
  */
 
-import { quoteName } from '../shape.ts';
+import { isPartitioned, quoteName } from '../shape.ts';
 import { type Flow, keys, sourceTable, targetTable } from './names.ts';
 
 /** Rows that tell how a range lies. */
@@ -20,9 +20,10 @@ export const SCAN_SETTING = 'SET enable_bitmapscan = on';
 export function chooseScan(flow: Flow, conditions: { source: string; target?: string }): string {
   const near = (side: 'source' | 'target', condition: string) => {
     const [alias, table] = side === 'source' ? ['p', sourceTable(flow)] : ['t', targetTable(flow)];
+    const parted = isPartitioned(flow[side]);
     const order = keys(flow, (_, i) => `${alias}.${quoteName(flow.mapping.key[i]![side].name)}`);
     return `(SELECT count(*) FILTER (WHERE abs(n.page - n.before) > 1) <= ${JUMPS}
-        FROM (SELECT f.page, lag(f.page) OVER () AS before FROM (SELECT (${alias}.ctid::text::point)[0] AS page
+        FROM (SELECT f.page, lag(f.page) OVER (${parted ? 'PARTITION BY f.tableoid' : ''}) AS before FROM (SELECT ${parted ? `${alias}.tableoid, ` : ''}(${alias}.ctid::text::point)[0] AS page
           FROM ${table} AS ${alias} WHERE ${condition} ORDER BY ${order} LIMIT ${PROBED}) f) n)`;
   };
   const both = [near('source', conditions.source), ...(conditions.target ? [near('target', conditions.target)] : [])];

@@ -9,7 +9,7 @@
 
 import type { ValidationMode } from '../../cutover/cutover.ts';
 import { namesExactly } from '../equality.ts';
-import { quoteName, quoteText } from '../shape.ts';
+import { isPartitioned, quoteName, quoteText } from '../shape.ts';
 import { unwritten } from './apply.ts';
 import { equalKeys, sameKey } from './key-operators.ts';
 import {
@@ -106,7 +106,7 @@ DECLARE
   v_tries integer[];
   v_left bigint;
   v_state text;
-  v_message text;
+  v_message text;${isPartitioned(flow.target) ? '\n  v_constraint text;\n  v_detail text;' : ''}
   i integer;
   j integer;
   w integer;
@@ -198,8 +198,8 @@ export function createSpread(flow: Flow): string {
   const typed = (side: 'l' | 'h') =>
     mapping.key.map(({ source }, i) => `v_${side}${i + 1} ${keyType(source)};`).join(' ');
   const variables = (side: 'l' | 'h') => keys(flow, (_, i) => `v_${side}${i + 1}`);
-  // With nothing to reset, a row that is back under its key is right already.
-  const ghostsOnly = unwritten(flow).length === 0;
+  // With nothing to reset, a row that is back under its key is right already. Of a partition that was truncated, the others' rows are.
+  const ghostsOnly = unwritten(flow).length === 0 || isPartitioned(flow.source);
   const hints = (key: (index: number) => string) => `INSERT INTO ${outbox} (op, ${keys(flow, (k) => k)})
     SELECT 'D', ${keys(flow, (_, i) => asSource(flow, i, targetKey(i)))} FROM ${targetTable(flow)} AS t WHERE ${inSegment(flow, 'target')}${
       ghostsOnly
@@ -273,12 +273,30 @@ function writePart(flow: Flow): string {
           v_low := v_low || ((i + j) / 2 + 1) || i;
           v_high := v_high || j || ((i + j) / 2);
         ELSE
-          GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT;${settleWhereNowhere(flow)}
+          GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT;${namePartition(flow)}${nameTwins(flow)}${settleWhereNowhere(flow)}
           v_bad := v_bad || i;
           v_states := v_states || v_state;
           v_messages := v_messages || v_message;
         END IF;
       END;`;
+}
+
+/** Statement: nothing but the application keeps the key of a partitioned table unique, where it is a part of that table's own. */
+function nameTwins(flow: Flow): string {
+  if (!isPartitioned(flow.source)) return '';
+  const reason = `more than one row of ${sourceTable(flow)} has this key: delete or change all but one`;
+  return `
+          IF v_state = '21000' THEN v_message := ${quoteText(reason)}; END IF;`;
+}
+
+/** Statements: the value for which there is no partition. Postgres names it in the detail, and no constraint, as it does where one is broken. */
+function namePartition(flow: Flow): string {
+  if (!isPartitioned(flow.target)) return '';
+  return `
+          IF v_state = '23514' THEN
+            GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME, v_detail = PG_EXCEPTION_DETAIL;
+            IF v_constraint = '' THEN v_message := format('%s. %s Create the partition: the row follows by itself', v_message, v_detail); END IF;
+          END IF;`;
 }
 
 /**

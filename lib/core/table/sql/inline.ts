@@ -11,6 +11,7 @@
  *   a row that goes before the copy is done
  */
 
+import { beyondKey } from '../mapping.ts';
 import { quoteText } from '../shape.ts';
 import { type Flow, keyBucket, keys, keyText, keyType, objectNames, securely } from './names.ts';
 import { markTouched } from './segments.ts';
@@ -28,6 +29,7 @@ export const INLINE_PATIENCE = '100ms';
 export function createInline(flow: Flow): string {
   const { inline, apply } = objectNames(flow.id);
   const id = quoteText(flow.id);
+  const moves = beyondKey(flow.mapping).length > 0;
   const one = keys(flow, (k) => `p_${k}[i:i]`);
   const unnested = `unnest(${keys(flow, (k) => `p_${k}`)}, p_reset) AS k(${keys(flow, (k) => k)}, reset)`;
   const lock = `pg_try_advisory_xact_lock(hashtext(${quoteText(`crossfade:${flow.id}`)}), ${keyBucket(flow, (k) => `k.${k}`)})`;
@@ -40,8 +42,8 @@ DECLARE
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed'
     OR NOT EXISTS (SELECT FROM crossfade.cutover c WHERE c.id = ${id} AND c.shadow_writes AND c.inline_writes)
-    -- The copy may have read the row before it went, and write it after this has found nothing to delete.
-    OR (true = ANY (p_reset) AND NOT EXISTS (SELECT FROM crossfade.backfill b WHERE b.cutover = ${id} AND b.state = 'done'))
+    -- The copy may have read the row before it went${moves ? ' or moved' : ''}, and write it after this has found nothing to delete.
+    OR (${moves ? '' : 'true = ANY (p_reset) AND '}NOT EXISTS (SELECT FROM crossfade.backfill b WHERE b.cutover = ${id} AND b.state = 'done'))
     OR NOT (SELECT bool_and(${lock}) FROM ${unnested}) THEN
     RETURN false;
   END IF;

@@ -13,11 +13,15 @@ type Part = (name: string, index: number) => string;
 const named = ({ operators }: ColumnShape, operator: string) =>
   operators ? `OPERATOR(${quoteName(operators)}.${operator})` : operator;
 
+/** `left = right` of a column, whatever its type. */
+export const equalColumn = (column: ColumnShape, left: string, right: string): string =>
+  `${left} ${named(column, '=')} ${right}`;
+
 /** `left1 = right1 AND …`, over the columns of the key. */
 export function equalKeys({ mapping }: Keyed, left: Part, right: Part): string {
   const equal = mapping.key.map(({ source }, i) => {
     const k = `k${i + 1}`;
-    return `${left(k, i)} ${named(source, '=')} ${right(k, i)}`;
+    return equalColumn(source, left(k, i), right(k, i));
   });
   return equal.join(' AND ');
 }

@@ -4,6 +4,7 @@
  */
 
 import type { ValidationMode } from '../../cutover/cutover.ts';
+import { isPartitioned, quoteText } from '../shape.ts';
 import { createApply, createExchange } from './apply.ts';
 import { createBackfill } from './backfill.ts';
 import { createCapture, createOutbox, createTriggers, createTruncated, dropTriggers } from './capture.ts';
@@ -47,6 +48,7 @@ export function tableObjects(
   const flow: Flow = { ...direction, inline: inline !== null };
   const { id, mapping } = flow;
   const { tables, functions } = objectKinds(id);
+  const parted = isPartitioned(flow.source) || isPartitioned(flow.target);
   const keeps = (mapping.kept ?? []).length > 0;
   const { inline: inlineName, computed } = objectNames(id);
   const made = functions.filter((name) => (inline !== null || name !== inlineName) && (keeps || name !== computed));
@@ -72,9 +74,14 @@ export function tableObjects(
     `SELECT crossfade.grant_runtime('${id}')`,
     ...createTriggers(flow),
     ...(keeps ? createComputedTrigger(flow) : []),
+    ...(parted ? [`SELECT crossfade.follow_partitions(${quoteText(id)})`] : []),
+  ];
+  const endCapture = [
+    ...dropTriggers(flow),
+    ...(parted ? [`SELECT crossfade.drop_partition_triggers(${quoteText(id)})`] : []),
   ];
   const dropBehaviour = [
-    ...dropTriggers(flow),
+    ...endCapture,
     ...dropGuard(flow),
     ...functions.map((name) => `DROP FUNCTION IF EXISTS ${name}`),
   ];
@@ -85,6 +92,6 @@ export function tableObjects(
     takeStaged: [`SELECT crossfade.take_staged('_${STAGED}${id}', '_${id}')`, ...behaviour],
     replace: [...dropBehaviour, ...behaviour],
     drop: [...dropBehaviour, ...tables.map((name) => `DROP TABLE IF EXISTS ${name}`)],
-    dropTriggers: dropTriggers(flow),
+    dropTriggers: endCapture,
   };
 }

@@ -5,7 +5,7 @@
  * The tables are compared segment by segment, each in one statement, and only where a segment differs the keys are named. Each call works for a while, commits, and the next one, of any caller, goes on from there.
  */
 
-import { quoteName, quoteText } from '../shape.ts';
+import { isPartitioned, quoteName, quoteText } from '../shape.ts';
 import { SCAN_SETTING } from './choose-scan.ts';
 import { compareSegment, unequal } from './compare-segment.ts';
 import { sourcedByFit } from './fits.ts';
@@ -189,7 +189,7 @@ function seenWhole(flow: Flow): string {
     ${unproven(`'the ranges that were compared do not cover every key; the comparison begins again'`)}
   END IF;
   WHILE v_pass.scope = 'full' AND v_pass.horizon IS NOT NULL
-    AND v_pass.counted_pages < pg_relation_size(${flow.source.oid}) / current_setting('block_size')::bigint LOOP
+    AND v_pass.counted_pages < ${sourceSize(flow)} / current_setting('block_size')::bigint LOOP
     SELECT v_pass.counted_rows + count(*) INTO v_pass.counted_rows FROM ${sourceTable(flow)} AS p
     WHERE p.ctid >= format('(%s,0)', v_pass.counted_pages)::tid AND p.ctid < format('(%s,0)', v_pass.counted_pages + ${COUNTED_PAGES})::tid
       -- Newer ones than this transaction are negative; far below are those that were frozen longer ago than numbers last.
@@ -202,6 +202,12 @@ function seenWhole(flow: Flow): string {
   IF v_pass.scope = 'full' AND v_rows < v_pass.counted_rows THEN
     ${unproven(`format('%s rows were compared, and at least %s were there all the time; the comparison begins again', v_rows, v_pass.counted_rows)`)}
   END IF;`;
+}
+
+/** Bytes of the source; of a partitioned one those of its largest partition, since the same pages of all are counted in one statement. */
+function sourceSize({ source }: Flow): string {
+  if (!isPartitioned(source)) return `pg_relation_size(${source.oid})`;
+  return `(SELECT coalesce(max(pg_relation_size(l.relid)), 0) FROM pg_partition_tree(${source.oid}) l WHERE l.isleaf)`;
 }
 
 /** Cuts the segment where either side has too many rows in it; what is cut off comes next. */

@@ -20,7 +20,8 @@ export type WayBackRequest = {
 };
 
 export const MOST_SAMPLES = 20;
-const RANGE = 'p.ctid >= $1 AND p.ctid < $2';
+/** Of one file: a partitioned table has several. */
+const RANGE = 'p.ctid >= $1 AND p.ctid < $2 AND p.tableoid = $3';
 
 /** Before promotion: rows of the primary, there and back. */
 export function wayThereAndBack(request: WayBackRequest): WayBackSql {

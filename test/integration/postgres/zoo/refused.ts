@@ -152,11 +152,28 @@ export const REFUSED: readonly Refused[] = [
     says: /is partitioned/,
   },
   {
-    what: 'a partitioned table',
-    ddl: 'CREATE TABLE t (id integer PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE t1 PARTITION OF t DEFAULT; CREATE TABLE t_v2 (id bigint PRIMARY KEY, v text)',
-    kind: 'partitioned table',
-    object: '.t',
-    says: /Only ordinary tables/,
+    what: 'a foreign key to a column that a partitioned shadow cannot keep unique',
+    ddl: `CREATE TABLE t (id integer PRIMARY KEY, v text NOT NULL); CREATE TABLE c (id integer REFERENCES t);
+      CREATE TABLE t_v2 (id bigint, v text, PRIMARY KEY (id, v)) PARTITION BY LIST (v); CREATE TABLE t1 PARTITION OF t_v2 DEFAULT`,
+    kind: 'foreign key',
+    object: 'c_id_fkey',
+    says: /partitioned by LIST \(v\), can have no unique index over these alone/,
+  },
+  {
+    what: 'a publication that would name partitions',
+    ddl: `CREATE TABLE t (id integer PRIMARY KEY, v text); CREATE TABLE t_v2 (id bigint PRIMARY KEY, v text) PARTITION BY HASH (id);
+      CREATE TABLE t1 PARTITION OF t_v2 FOR VALUES WITH (MODULUS 1, REMAINDER 0); CREATE PUBLICATION :schema_p FOR TABLE t`,
+    kind: 'publication',
+    object: '_p',
+    says: /publish_via_partition_root/,
+  },
+  {
+    what: 'a trigger with transition tables for each row, and a partitioned shadow',
+    ddl: `CREATE TABLE t (id integer PRIMARY KEY, v text); CREATE TABLE t_v2 (id bigint PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE t1 PARTITION OF t_v2 DEFAULT;
+      ${QUIET} CREATE TRIGGER g AFTER INSERT ON t REFERENCING NEW TABLE AS added FOR EACH ROW EXECUTE FUNCTION q()`,
+    kind: 'trigger',
+    object: 'g on',
+    says: /transition tables for each row/,
   },
   {
     what: 'a partition',
@@ -164,7 +181,7 @@ export const REFUSED: readonly Refused[] = [
     ddl: 'CREATE TABLE all_of_it (id integer PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE p PARTITION OF all_of_it DEFAULT; CREATE TABLE p_v2 (id bigint PRIMARY KEY, v text)',
     kind: 'partition',
     object: 'all_of_it',
-    says: /partitions cannot cross over/,
+    says: /partition cannot cross over by itself/,
   },
   {
     what: 'a parent of others',

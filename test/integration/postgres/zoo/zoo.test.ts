@@ -15,9 +15,10 @@ import { COLUMNS } from './columns.ts';
 import { CONSTRAINTS } from './constraints.ts';
 import { DEPENDENTS } from './dependents.ts';
 import { NAMES } from './names.ts';
+import { PARTITIONS } from './partitions.ts';
 import { REFUSED } from './refused.ts';
 
-const CROSSING: readonly Animal[] = [...DEPENDENTS, ...COLUMNS, ...CONSTRAINTS, ...NAMES];
+const CROSSING: readonly Animal[] = [...DEPENDENTS, ...COLUMNS, ...CONSTRAINTS, ...NAMES, ...PARTITIONS];
 /** Databases side by side; the animals of one take turns. */
 const LANES = 3;
 

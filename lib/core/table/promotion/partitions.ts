@@ -1,0 +1,60 @@
+/** What a partitioned table must be before anything is armed, and what is said of one that is to be promoted. */
+
+import { beyondKey, type Mapping } from '../mapping.ts';
+import { quoteName, quoteTable } from '../shape.ts';
+import type { Dependents, Partition, TableDependents } from './dependents.ts';
+import { type PromotionItem, qualified } from './refusals.ts';
+
+/** Those that hold rows. */
+export const leaves = ({ partitions }: TableDependents): readonly Partition[] => partitions.filter(({ leaf }) => leaf);
+
+/** @param mapping from the primary to the shadow */
+export function checkPartitions({ primary, shadow }: Dependents, mapping: Mapping): PromotionItem[] {
+  return [
+    ...[primary, shadow].flatMap((table) => [
+      ...refuseEmpty(table),
+      ...table.partitions.flatMap((one) => refusePartition(table, one)),
+    ]),
+    ...checkWider(shadow, mapping),
+    ...noticeNames(shadow),
+  ];
+}
+
+function refuseEmpty(table: TableDependents): PromotionItem[] {
+  if (table.partitionedBy === null || leaves(table).length > 0) return [];
+  const text = `It is partitioned by ${table.partitionedBy} and has no partition, so it takes no row. Create its partitions first: CREATE TABLE … PARTITION OF ${quoteTable(table)} FOR VALUES ….`;
+  return [{ action: 'refuse', kind: 'partitioned table', object: qualified(table), text }];
+}
+
+function refusePartition(table: TableDependents, one: Partition): PromotionItem[] {
+  const refuse = (text: string): PromotionItem[] => [
+    { action: 'refuse', kind: 'partition', object: qualified(one), text },
+  ];
+  if (one.persistence !== 'p')
+    return refuse(`Its rows would be lost in a crash. Run ALTER TABLE ${quoteTable(one)} SET LOGGED.`);
+  if (!one.ours)
+    return refuse(
+      `The role that swaps must own each partition of ${qualified(table)}. Grant it the role that owns this one.`,
+    );
+  return [];
+}
+
+/** The shadow's key is wider than the primary's: Postgres no longer keeps the primary's unique, and has to find rows by a part of its own. */
+function checkWider(shadow: TableDependents, mapping: Mapping): PromotionItem[] {
+  if (beyondKey(mapping).length === 0) return [];
+  const key = mapping.key.map(({ target }) => target.name);
+  const item = { kind: 'partitioned table', object: qualified(shadow) };
+  const index = shadow.indexes.find(({ valid, columns }) => valid && key.every((name, i) => columns[i] === name));
+  if (!index) {
+    const text = `Rows are found by (${key.join(', ')}), and no index of its partitions begins with that: each look would read all of them. Run CREATE INDEX ON ${quoteTable(shadow)} (${key.map(quoteName).join(', ')}).`;
+    return [{ action: 'refuse', ...item, text }];
+  }
+  const text = `Its key is (${mapping.unique.join(', ')}), since Postgres demands what it is partitioned by in every key. Rows are found by (${key.join(', ')}) through ${index.name}, in each of ${leaves(shadow).length} partitions. After promotion nothing keeps (${key.join(', ')}) unique: ON CONFLICT (${key.join(', ')}) fails, and a second row of one key cannot go back.`;
+  return [{ action: 'notice', ...item, text }];
+}
+
+function noticeNames(shadow: TableDependents): PromotionItem[] {
+  if (shadow.partitionedBy === null) return [];
+  const text = `${leaves(shadow).length} partitions by ${shadow.partitionedBy} keep their names, rights and comments. A row for which there is none waits in quarantine until it is created.`;
+  return [{ action: 'notice', kind: 'partitions', object: qualified(shadow), text }];
+}
