@@ -194,11 +194,11 @@ const SCHEDULE_MARGIN_MS = 5_000;
  * A Lambda handler for a schedule. An event that waited longer than 90 s is ignored: a newer one has done its work.
  * @param work gets the moment, on the monotonic clock, by which it must be done
  */
-export function scheduledHandler<Result>(
-  compose: () => Composition,
-  work: (composition: Composition, deadlineMs: number) => Promise<Result>,
+export function scheduledHandler<Result, C extends Composition>(
+  compose: () => C,
+  work: (composition: C, deadlineMs: number) => Promise<Result>,
 ) {
-  let composition: Composition | undefined;
+  let composition: C | undefined;
   return async (event: unknown, context: Context): Promise<Result | { ignored: string }> => {
     noteInvocation(context);
     composition ??= compose();

@@ -44,6 +44,7 @@ const BUDGETS = {
   backfill: 600,
   verify: 600,
   tick: 600,
+  publisher: 600,
   'crossfade-client': 40,
 };
 

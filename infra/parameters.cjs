@@ -162,6 +162,7 @@ module.exports.PARAMETERS = {
       'reserved concurrency; 0: not reserved. Lambda keeps 100 of an account unreserved, and a new account may have 10 in all',
   },
   reservedTick: { default: '0', env: 'CROSSFADE_RESERVED_TICK', meaning: 'the same' },
+  reservedPublisher: { default: '0', env: 'CROSSFADE_RESERVED_PUBLISHER', meaning: 'the same' },
   reservedRelay: { default: '0', env: 'CROSSFADE_RESERVED_RELAY', meaning: 'the same' },
   reservedShadowWriter: { default: '0', env: 'CROSSFADE_RESERVED_SHADOW_WRITER', meaning: 'the same' },
   reservedBackfill: { default: '0', env: 'CROSSFADE_RESERVED_BACKFILL', meaning: 'the same' },

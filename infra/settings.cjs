@@ -100,7 +100,8 @@ function localSettings() {
       region: 'eu-central-1',
       accessKeyId: 'local',
       secretAccessKey: 'local',
-      readInterval: 500,
+      // Of two streams: a request for flags waits for it.
+      readInterval: 200,
     },
   };
 }
@@ -317,6 +318,7 @@ function awsSettings(stage, region, values) {
     concurrency: {
       control: reserved(values.reservedControl),
       tick: reserved(values.reservedTick),
+      publisher: reserved(values.reservedPublisher),
       relay: reserved(values.reservedRelay),
       shadowWriter: reserved(values.reservedShadowWriter),
       backfill: reserved(values.reservedBackfill),

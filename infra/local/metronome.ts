@@ -15,6 +15,7 @@ const TURN_MS = 2_000;
 export function startMetronome(functions: Pick<LocalFunctions, 'invoke'>, minuteMs: number): Metronome {
   const schedule = { source: 'crossfade.local' };
   const beats: Beat[] = [
+    { name: 'publisher', everyMs: minuteMs, event: { ...schedule, maxMs: TURN_MS } },
     { name: 'tick', everyMs: minuteMs, event: schedule },
     { name: 'verify', everyMs: minuteMs, event: schedule },
     { name: 'relay', everyMs: 0, event: { ...schedule, maxMs: TURN_MS } },

@@ -18,7 +18,10 @@ export const TTL_ATTRIBUTE = 'expires_at';
 
 export type TableNames = { state: string; changes: string };
 
-/** State, audit, verdicts, windows and idempotency records; the keys are listed in `lib/adapters/dynamodb/keys.ts`. */
+/**
+ * State, audit, verdicts, windows and idempotency records; the keys are listed in `lib/adapters/dynamodb/keys.ts`. Its stream wakes
+ * the publisher.
+ */
 export function stateTable(name: string) {
   return {
     TableName: name,
@@ -31,6 +34,7 @@ export function stateTable(name: string) {
       { AttributeName: 'pk', KeyType: 'HASH' },
       { AttributeName: 'sk', KeyType: 'RANGE' },
     ],
+    StreamSpecification: { StreamEnabled: true, StreamViewType: 'KEYS_ONLY' },
   } satisfies CreateTableCommandInput;
 }
 

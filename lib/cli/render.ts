@@ -47,7 +47,13 @@ export function renderSystem(report: SystemReport, width = MAX_WIDTH, paint: Pai
     );
   }
   if (!report.flags.reachable)
-    lines.push(paint('warn', 'The deployed flags could not be read; readers use the last good ones.'), '');
+    lines.push(
+      paint(
+        'warn',
+        'Which flags are deployed is not known: it waits for the publisher, and nothing advances. Readers use the last good ones.',
+      ),
+      '',
+    );
   for (const { id, stage } of report.undeclared ?? [])
     lines.push(
       paint(

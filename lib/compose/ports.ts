@@ -1,6 +1,6 @@
 /**
- * Configuration → real ports. The only file that imports every adapter, and each only when it is first used: a stop
- * needs neither Postgres nor AppConfig to be loaded, and a routing decision needs no AWS client at all.
+ * Configuration → real ports, for functions beside the database: what they have no way to is not even in their packages. Each
+ * adapter is imported when it is first used: a stop needs no Postgres, and a routing decision needs no AWS client at all.
  */
 
 import { powertoolsLog } from '../adapters/powertools/log.ts';
@@ -37,11 +37,7 @@ export function compose(variables = environment(), env = readEnvironment(variabl
   const metrics = cloudWatchMetrics();
   const failed = () => metrics.record('Failures', 1);
   const log = powertoolsLog({ level: env.CROSSFADE_LOG_LEVEL, invocation, failed });
-  const dynamo = once(async () => {
-    const { dynamoClient } = await import('../adapters/dynamodb/client.ts');
-    const endpoint = env.CROSSFADE_DYNAMODB_ENDPOINT;
-    return dynamoClient({ region: env.AWS_REGION, ...(endpoint ? { endpoint, credentials: LOCAL_CREDENTIALS } : {}) });
-  });
+  const dynamo = once(() => dynamoOf(env));
   const upstream = once(async () => {
     const { httpUpstream } = await import('../adapters/http/upstream.ts');
     return httpUpstream({ clock, profile: env.CROSSFADE_PROFILE });
@@ -92,7 +88,10 @@ export function compose(variables = environment(), env = readEnvironment(variabl
       const { dynamoExperimentStore } = await import('../adapters/dynamodb/experiment-store.ts');
       return dynamoExperimentStore({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE });
     }),
-    flags: lazily(() => flagPublisher(env, clock)),
+    flags: lazily(async () => {
+      const { askedFlags } = await import('../adapters/dynamodb/asked-flags.ts');
+      return askedFlags({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE, clock, ids, realNow });
+    }),
     ...eachLazily(TABLE_PORTS, () => tablePorts(env, { clock, log, metrics })),
   };
   const cutovers = once(() => declaredCutovers(env));
@@ -105,6 +104,11 @@ export function compose(variables = environment(), env = readEnvironment(variabl
   };
 }
 
+export async function dynamoOf({ AWS_REGION: region, CROSSFADE_DYNAMODB_ENDPOINT: endpoint }: Environment) {
+  const { dynamoClient } = await import('../adapters/dynamodb/client.ts');
+  return dynamoClient({ region, ...(endpoint ? { endpoint, credentials: LOCAL_CREDENTIALS } : {}) });
+}
+
 async function lateRouter(env: Environment, { clock, metrics }: Pick<Ports, 'clock' | 'metrics'>): Promise<Router> {
   const { routingService } = await import('../routing/service.ts');
   return routingService({
@@ -112,24 +116,6 @@ async function lateRouter(env: Environment, { clock, metrics }: Pick<Ports, 'clo
     environment: environment(),
     elapsedMs: clock.monotonicMs,
     refused: () => metrics.record('FlagsInvalid', 1),
-  });
-}
-
-async function flagPublisher(env: Environment, clock: Ports['clock']): Promise<Ports['flags']> {
-  const { appConfigClient } = await import('../adapters/appconfig/client.ts');
-  const { appConfigPublisher } = await import('../adapters/appconfig/publisher.ts');
-  const endpoint = env.CROSSFADE_APPCONFIG_ENDPOINT;
-  if (!env.CROSSFADE_APPCONFIG_STRATEGY) throw missing('CROSSFADE_APPCONFIG_STRATEGY', 'flags are published');
-  return appConfigPublisher({
-    client: appConfigClient({
-      region: env.AWS_REGION,
-      ...(endpoint ? { endpoint, credentials: LOCAL_CREDENTIALS } : {}),
-    }),
-    application: env.CROSSFADE_APPCONFIG_APPLICATION,
-    environment: env.CROSSFADE_APPCONFIG_ENVIRONMENT,
-    profile: env.CROSSFADE_APPCONFIG_PROFILE,
-    strategy: env.CROSSFADE_APPCONFIG_STRATEGY,
-    clock,
   });
 }
 
@@ -204,7 +190,7 @@ async function onlyTheTick(): Promise<never> {
   throw new CrossfadeError('internal', 'Criteria are observed by the tick, and by no other function.');
 }
 
-function missing(variable: string, when: string): CrossfadeError {
+export function missing(variable: string, when: string): CrossfadeError {
   return new CrossfadeError(
     'invalid_config',
     `${variable} is needed when ${when}, and it is not set. It belongs into the environment in serverless.yml.`,
@@ -224,7 +210,7 @@ export function once<T>(make: () => Promise<T>): () => Promise<T> {
 }
 
 /** A port that is made when one of its functions is first called. All functions of such a port are asynchronous. */
-function lazily<Port extends object>(make: () => Promise<Port>): Port {
+export function lazily<Port extends object>(make: () => Promise<Port>): Port {
   const port = once(make);
   return new Proxy({} as Port, {
     get: (_, name) =>

@@ -178,17 +178,6 @@ describe('DynamoDB down', () => {
 });
 
 describe('AppConfig down', () => {
-  it('a command is kept and says that its flags are not there yet; a later one brings them', async () => {
-    const cut = await stack.instances({ CROSSFADE_APPCONFIG_ENDPOINT: `http://${NOWHERE}` });
-    const answer = await stack.command(cut, 'planner', 'rollback', { reason: 'slow pages' });
-    expect(answer).toMatchObject({ status: 202, body: { stage: 'rolled_back', published: false } });
-    expect((await stack.call(api, { path: '/v1/cutovers/planner' })).body).toMatchObject({ flagsDeployed: false });
-    expectProblem(await stack.call(cut, { path: '/v1/flags' }), 503, 'flags_unavailable', /AppConfig/);
-    await stack.command(api, 'chat', 'pause');
-    expect((await stack.call(api, { path: '/v1/cutovers/planner' })).body).toMatchObject({ flagsDeployed: true });
-    await stack.command(api, 'chat', 'resume');
-  });
-
   it('routing answers with the primary and says that it has no flags', async () => {
     const cut = await stack.instances({ CROSSFADE_APPCONFIG_ENDPOINT: `http://${NOWHERE}` });
     expect(await stack.call(cut, { path: '/v1/route/planner', query: 'key=a' })).toMatchObject({
@@ -198,27 +187,48 @@ describe('AppConfig down', () => {
   });
 });
 
-describe('Postgres and AppConfig down', () => {
-  it('the emergency stop works: everything is rolled back, and the flags follow', async () => {
-    const cut = await stack.instances({
-      CROSSFADE_APPCONFIG_ENDPOINT: `http://${NOWHERE}`,
-      CROSSFADE_DATABASE_URL: `postgres://me:postgres@${NOWHERE}/app`,
+describe('the publisher away', () => {
+  const stop = {
+    path: '/v1/system/emergency-stop',
+    body: { reason: 'smoke' },
+    headers: { 'idempotency-key': randomUUID() },
+  };
+  const reset = {
+    path: '/v1/system/reset',
+    body: { confirm: 'system' },
+    headers: { 'idempotency-key': randomUUID() },
+  };
+  const isDeployed = async () =>
+    ((await stack.call(api, { path: '/v1/cutovers/planner' })).body as { flagsDeployed: boolean }).flagsDeployed;
+
+  it('a rollback is kept and says that its flags are not there yet; reads leave as soon as it is back', async () => {
+    await stack.publisher.leave();
+    const answer = await stack.command(api, 'planner', 'rollback', { reason: 'slow pages' });
+    expect(answer).toMatchObject({ status: 202, body: { stage: 'rolled_back', published: false } });
+    expect(await isDeployed()).toBe(false);
+    expectProblem(await stack.call(api, { path: '/v1/flags' }), 503, 'flags_unavailable', /waits for the publisher/);
+    await stack.publisher.comeBack();
+    // Without any command, and without Postgres.
+    expect(await isDeployed()).toBe(true);
+    const fresh = await stack.instances();
+    expect((await stack.call(fresh, { path: '/v1/route/planner', query: 'key=a' })).body).toMatchObject({
+      side: 'primary',
+      sharePpm: 0,
     });
-    const answer = await stack.call(cut, {
-      path: '/v1/system/emergency-stop',
-      body: { reason: 'smoke' },
-      headers: { 'idempotency-key': randomUUID() },
-    });
-    expect(answer).toMatchObject({
+  });
+
+  it('with Postgres away, too, the emergency stop works: everything is rolled back, and the flags follow', async () => {
+    await stack.publisher.leave();
+    const cut = await stack.instances({ CROSSFADE_DATABASE_URL: `postgres://me:postgres@${NOWHERE}/app` });
+    expect(await stack.call(cut, stop)).toMatchObject({
       status: 202,
       body: { published: false, cutovers: [{ id: 'chat', from: 'dual_write', to: 'rolled_back' }] },
     });
     expect((await stack.call(api, { path: '/v1/system' })).body).toMatchObject({ emergencyStop: true });
-    const reset = {
-      path: '/v1/system/reset',
-      body: { confirm: 'system' },
-      headers: { 'idempotency-key': randomUUID() },
-    };
+    await stack.publisher.comeBack();
+    expect((await stack.call(api, { path: '/v1/flags' })).body).toMatchObject({
+      document: { system: { emergency_stop: true } },
+    });
     expect(await stack.call(api, reset)).toMatchObject({
       status: 200,
       body: { emergencyStop: false, published: true },

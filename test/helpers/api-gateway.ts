@@ -109,11 +109,15 @@ function decoded(text: string): string {
 export type Handlers = Readonly<Record<string, unknown>>;
 type Handler = (event: APIGatewayProxyEventV2, context: Context) => Promise<unknown>;
 
-const context = { getRemainingTimeInMillis: () => 20_000, awsRequestId: 'r', functionName: 'f' } as unknown as Context;
+export const CONTEXT = {
+  getRemainingTimeInMillis: () => 20_000,
+  awsRequestId: 'r',
+  functionName: 'f',
+} as unknown as Context;
 
 /** What the caller sees: bytes come out of their wrapping. */
 export async function invoke(handler: unknown, event: APIGatewayProxyEventV2): Promise<Answer> {
-  const result = (await (handler as Handler)(event, context)) as APIGatewayProxyStructuredResultV2;
+  const result = (await (handler as Handler)(event, CONTEXT)) as APIGatewayProxyStructuredResultV2;
   const body = result.isBase64Encoded ? Buffer.from(result.body ?? '', 'base64').toString() : result.body;
   return answerOf({ ...result, body });
 }

@@ -14,13 +14,15 @@ import { ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { vi } from 'vitest';
 import { customerCutover } from '../../infra/examples/chinook/cutover.ts';
 import { chinookScript } from '../../infra/local/demo-database.ts';
+import { sightingKey } from '../../lib/adapters/dynamodb/keys.ts';
 import { type CutoverInput, defineCutovers } from '../../lib/define/cutovers.ts';
 import { definePhases, type PhaseInput } from '../../lib/define/phases.ts';
 import type { Answer } from '../property/served.ts';
-import { type ApiCall, eventOf, type GatewayRoute, invoke, routeFor } from './api-gateway.ts';
+import { type ApiCall, CONTEXT, eventOf, type GatewayRoute, invoke, routeFor } from './api-gateway.ts';
 import { JWKS } from './api-tokens.ts';
 import { type OwnDatabase, ownDatabase } from './postgres.ts';
 import { type Backing, backing, environmentOf } from './stack-parts.ts';
+import { type RunningPublisher, startPublisher } from './stack-parts-publisher.ts';
 
 const EXAMPLE = join(import.meta.dirname, '../../infra/examples/chinook');
 const HTTP_FUNCTIONS = ['control', 'route', 'outcomes', 'gateway', 'dashboard'] as const;
@@ -40,6 +42,7 @@ export type Instance = Readonly<Record<HttpFunction, unknown>>;
 export type ApiStack = {
   db: OwnDatabase;
   on: Backing;
+  publisher: RunningPublisher;
   /** Fresh instances of all functions, with changes to their environment: other addresses, for servers that are down. */
   instances(over?: Readonly<Record<string, string>>): Promise<Instance>;
   /** One request to these instances, by the routes of the template; a path without a route reaches `control` all the same. */
@@ -91,6 +94,12 @@ export async function apiStack(routes: readonly GatewayRoute[]): Promise<ApiStac
     CROSSFADE_LOG_LEVEL: 'silent',
   };
 
+  Object.assign(process.env, environment);
+  vi.resetModules();
+  const { handler } = await import('../../functions/publisher.ts');
+  const publisher = startPublisher(on, (event) => handler(event, CONTEXT));
+  await publisher.look();
+
   const instances: ApiStack['instances'] = async (over = {}) => {
     vi.resetModules();
     for (const [name, value] of Object.entries({ ...environment, ...over })) process.env[name] = value;
@@ -117,6 +126,7 @@ export async function apiStack(routes: readonly GatewayRoute[]): Promise<ApiStac
   return {
     db,
     on,
+    publisher,
     instances,
     call,
     async command(instance, cutover, name, body = {}) {
@@ -127,6 +137,7 @@ export async function apiStack(routes: readonly GatewayRoute[]): Promise<ApiStac
     everything: () => everything(db, on),
     stopUpstreams: () => upstream.close(),
     async stop() {
+      await publisher.stop();
       await Promise.all([on.stop(), upstream.close()]);
       await db.drop();
       rmSync(directory, { recursive: true, force: true });
@@ -157,7 +168,9 @@ async function itemsOf({ dynamodb }: Backing, table: string): Promise<Record<str
     const page = await dynamodb.send(
       new ScanCommand({ TableName: table, ConsistentRead: true, ExclusiveStartKey: from }),
     );
-    for (const item of page.Items ?? []) found[`${item.pk ?? item.id} ${item.sk ?? ''}`] = item;
+    // What the publisher writes down of its looks says no more than the flags, which are compared, too.
+    for (const item of page.Items ?? [])
+      if (item.pk !== sightingKey().pk) found[`${item.pk ?? item.id} ${item.sk ?? ''}`] = item;
     from = page.LastEvaluatedKey;
   } while (from);
   return found;

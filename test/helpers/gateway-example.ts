@@ -19,6 +19,7 @@ import { defineCutovers } from '../../lib/define/cutovers.ts';
 import { type GatewayRoute, httpShim } from './api-gateway.ts';
 import { JWKS, tokenOf } from './api-tokens.ts';
 import { type Backing, backing, environmentOf, until } from './stack-parts.ts';
+import { startPublisher } from './stack-parts-publisher.ts';
 import { streamMapping, streamReader } from './stack-parts-stream.ts';
 
 type Service = Parameters<typeof chatCutover>[1];
@@ -85,13 +86,16 @@ export async function gatewayExample(change: Service = {}): Promise<Example> {
   vi.resetModules();
   delete process.env.CROSSFADE_DATABASE_URL;
   Object.assign(process.env, environment, { CROSSFADE_JWKS: JWKS, CROSSFADE_LOG_LEVEL: 'silent' });
-  const [gateway, control, writer, ticker, relay] = await Promise.all([
+  const [gateway, control, writer, ticker, relay, publishing] = await Promise.all([
     import('../../functions/gateway.ts'),
     import('../../functions/control.ts'),
     import('../../functions/shadow-writer.ts'),
     import('../../functions/tick.ts'),
     import('../../functions/relay.ts'),
+    import('../../functions/publisher.ts'),
   ]);
+  const publisher = startPublisher(on, (event) => (publishing.handler as Handler)(event, context()));
+  await publisher.look();
   const front = await httpShim(await routes(), { gateway: gateway.handler, control: control.handler });
   let isForwarding = true;
   const mapping = streamMapping(streamReader(on.endpoint, on.tables.changes), async (event) =>
@@ -154,6 +158,7 @@ export async function gatewayExample(change: Service = {}): Promise<Example> {
     async minute() {
       clocks.pass(60_000);
       tokens.clear();
+      await publisher.look();
       await Promise.all([fire(ticker.handler), fire(relay.handler, { maxMs: 1 })]);
       await readersKnow();
     },
@@ -176,7 +181,7 @@ export async function gatewayExample(change: Service = {}): Promise<Example> {
       await until(isEmpty, () => `forwarded writes wait: ${JSON.stringify(waiting.slice(0, 5))}`, 20_000);
     },
     async stop() {
-      await mapping.stop();
+      await Promise.all([mapping.stop(), publisher.stop()]);
       await Promise.all([front.close(), legacy.close(), replacement.close()]);
       await on.stop();
       clocks.restore();

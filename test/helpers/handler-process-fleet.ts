@@ -9,10 +9,18 @@ import { join } from 'node:path';
 import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
 import { deployedFunctions, type FunctionHost, functionHost, type Schedule, schedule } from './handler-process.ts';
 import { type Backing, environmentOf, type OwnPorts, recordTraffic } from './stack-parts.ts';
+import { LOOK, startPublisher } from './stack-parts-publisher.ts';
 import { type StreamMapping, streamMapping, streamReader } from './stack-parts-stream.ts';
 
 /** Milliseconds, as deployed. */
-const TIMEOUTS = { tick: 50_000, relay: 55_000, 'shadow-writer': 60_000, backfill: 55_000, verify: 55_000 };
+const TIMEOUTS = {
+  tick: 50_000,
+  publisher: 55_000,
+  relay: 55_000,
+  'shadow-writer': 60_000,
+  backfill: 55_000,
+  verify: 55_000,
+};
 type Name = keyof typeof TIMEOUTS;
 const TURN = { maxMs: 2_000 };
 
@@ -58,6 +66,8 @@ export function startFleet(
   const mappings: StreamMapping[] = [mapped(1), mapped(2)];
   const playing: { stop(): Promise<void> }[] = [
     ...ticks,
+    startPublisher(on, host('publisher', 1).invoke),
+    schedule(host('publisher', 2), minuteMs, LOOK),
     ...mappings,
     schedule(host('relay'), 0, TURN),
     schedule(host('backfill'), minuteMs / 2, TURN),

@@ -32,6 +32,7 @@ export const FUNCTIONS = [
   'gateway-stream',
   'dashboard',
   'tick',
+  'publisher',
   'relay',
   'shadow-writer',
   'backfill',

@@ -16,7 +16,11 @@ import { LOCAL_CREDENTIALS } from './dynamodb.ts';
 export type StreamRecord = {
   eventName?: string;
   eventSource?: string;
-  dynamodb?: { SequenceNumber?: string; NewImage?: Readonly<Record<string, unknown>> };
+  dynamodb?: {
+    SequenceNumber?: string;
+    NewImage?: Readonly<Record<string, unknown>>;
+    Keys?: Readonly<Record<string, unknown>>;
+  };
 };
 
 export type StreamReader = {

@@ -6,7 +6,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { changesTable, stateTable } from '../../infra/local/tables.ts';
-import { FUNCTIONS, ROOT } from './packaged-template.ts';
+import { ASKED, STATES } from '../../lib/adapters/dynamodb/keys.ts';
+import { FUNCTIONS, type Packaged, ROOT } from './packaged-template.ts';
 import {
   at,
   capital,
@@ -21,7 +22,7 @@ import {
   same,
 } from './template-access.ts';
 
-const SCHEDULED = ['tick', 'relay', 'backfill', 'verify'];
+const SCHEDULED = ['tick', 'publisher', 'relay', 'backfill', 'verify'];
 const WITH_DATABASE = ['control', 'dashboard', 'tick', 'relay', 'shadow-writer', 'backfill', 'verify'];
 const DEAD_LETTERS = { 'Fn::GetAtt': ['DeadLetters', 'Arn'] };
 
@@ -106,8 +107,7 @@ export const PLATFORM_RULES: readonly Rule[] = [
     area: 'stream mapping',
     says: 'failures are reported by item, bisected, tried 10 times within the hour and then put aside; removals are filtered out',
     wrong: (it) =>
-      differences(ofType(it, 'AWS::Lambda::EventSourceMapping')[0]?.[1].Properties, {
-        EventSourceArn: { 'Fn::GetAtt': ['ChangesTable', 'StreamArn'] },
+      differences(mappingOf(it, 'ChangesTable'), {
         FunctionResponseTypes: ['ReportBatchItemFailures'],
         BisectBatchOnFunctionError: true,
         StartingPosition: 'TRIM_HORIZON',
@@ -117,7 +117,22 @@ export const PLATFORM_RULES: readonly Rule[] = [
         'DestinationConfig.OnFailure.Destination': DEAD_LETTERS,
         'FilterCriteria.Filters': [{ Pattern: '{"dynamodb":{"NewImage":{"id":{"S":[{"exists":true}]}}}}' }],
       }),
-    break: (it) => put(ofType(it, 'AWS::Lambda::EventSourceMapping')[0]![1], 'Properties.FunctionResponseTypes', []),
+    break: (it) => put(mappingOf(it, 'ChangesTable'), 'FunctionResponseTypes', []),
+  },
+  {
+    area: 'stream mapping',
+    says: 'changes of states and requests for flags wake the publisher, by their keys; one that fails is not kept for more than a minute',
+    wrong: (it) => [
+      ...differences(properties(it, 'StateTable'), { 'StreamSpecification.StreamViewType': 'KEYS_ONLY' }),
+      ...differences(mappingOf(it, 'StateTable'), {
+        FunctionName: { 'Fn::GetAtt': ['PublisherLambdaFunction', 'Arn'] },
+        StartingPosition: 'TRIM_HORIZON',
+        MaximumRetryAttempts: 2,
+        MaximumRecordAgeInSeconds: 60,
+        'FilterCriteria.Filters': [{ Pattern: JSON.stringify({ dynamodb: { Keys: { pk: { S: [STATES, ASKED] } } } }) }],
+      }),
+    ],
+    break: (it) => put(mappingOf(it, 'StateTable'), 'FilterCriteria.Filters', []),
   },
   {
     area: 'stream mapping',
@@ -206,6 +221,7 @@ export const PLATFORM_RULES: readonly Rule[] = [
         ...differences(properties(it, 'StateTable'), {
           TableName: state.TableName,
           KeySchema: state.KeySchema,
+          'StreamSpecification.StreamViewType': state.StreamSpecification.StreamViewType,
           AttributeDefinitions: state.AttributeDefinitions,
           'TimeToLiveSpecification.Enabled': true,
           'TimeToLiveSpecification.AttributeName': 'expires_at',
@@ -340,6 +356,12 @@ export const PLATFORM_RULES: readonly Rule[] = [
     break: (it) => put(it.outputs, 'DatabaseUrl', { Value: 'postgres://…' }),
   },
 ];
+
+/** Of the function that this table wakes. */
+const mappingOf = (it: Packaged, table: string): Json =>
+  ofType(it, 'AWS::Lambda::EventSourceMapping').find(([, { Properties }]) =>
+    same(Properties.EventSourceArn, { 'Fn::GetAtt': [table, 'StreamArn'] }),
+  )?.[1].Properties ?? {};
 
 /** Attributes of a stored flag document that have no constraint. */
 function unconstrained(content: string): string[] {

@@ -11,6 +11,9 @@
  *   alert               alert                      <cutover>.<rule>                     never
  *   experiment totals   experiment#<id>#<shard>    <hour, 10 digits>                    never
  *   idempotency record  idempotency#<key>          record                               its own time, 24 h
+ *   request for flags   asked                      <real ms, 15 digits>#<id>            1 hour
+ *   its answer          answered                   <the same>                           1 hour
+ *   flags deployed      publisher                  flags                                never
  *
  * All states lie under one partition key, so one consistent query reads them together. A window's shard comes from its
  * sender: ten partition keys a cutover take about 10,000 writes a second, and one selection reads a range of
@@ -55,6 +58,11 @@ export const ALERTS = 'alert';
 export const alertKey = (id: string): ItemKey => ({ pk: ALERTS, sk: id });
 export const verdictKey = (id: CutoverId): ItemKey => ({ pk: 'verdict', sk: id });
 export const idempotencyKey = (key: string): ItemKey => ({ pk: `idempotency#${key}`, sk: 'record' });
+
+export const ASKED = 'asked';
+export const ANSWERED = 'answered';
+export const askedPlace = (realMs: number): string => padded(realMs, 15);
+export const sightingKey = (): ItemKey => ({ pk: 'publisher', sk: 'flags' });
 
 export const windowPartition = (id: CutoverId, shard: number): string => `window#${id}#${shard}`;
 /** Smallest sort key of a minute: `BETWEEN windowPlace(from) AND windowPlace(to + 1)` holds the minutes from … to. */

@@ -28,7 +28,7 @@ function refusedReport(error: unknown): Check {
       'Put a valid access token with the scope control:read into CROSSFADE_TOKEN.',
     );
   }
-  return fail('status', messageOf(error), "Look into the function's log; DynamoDB and AppConfig must be reachable.");
+  return fail('status', messageOf(error), "Look into the function's log; DynamoDB must be reachable.");
 }
 
 export function judgeReport(report: SystemReport): Check[] {
@@ -38,8 +38,8 @@ export function judgeReport(report: SystemReport): Check[] {
       ? ok('flags', `version ${report.flags.version ?? 0} is deployed`)
       : warn(
           'flags',
-          'AppConfig could not be read',
-          'Readers keep their last flags; check AppConfig and the role of the function.',
+          'waits for the publisher: it has not said for some minutes what is deployed',
+          "Readers keep their last flags; look into the log of the function 'publisher'.",
         ),
   ];
   if (report.emergencyStop) {
@@ -57,7 +57,11 @@ function judgeCutover(cutover: SystemReport['cutovers'][number]): Check {
     return fail(name, `in ${cutover.stage}, but Postgres could not be asked`, 'Check the database checks below.');
   }
   if (!cutover.flagsDeployed && cutover.version > 0) {
-    return warn(name, `in ${cutover.stage}, its flags are not deployed`, 'Wait for the next tick; is the schedule on?');
+    return warn(
+      name,
+      `in ${cutover.stage}, its flags are not deployed`,
+      'Wait for the next tick and the publisher; are their schedules on?',
+    );
   }
   return ok(name, `${cutover.stage}, ${cutover.health.replace('_', ' ')}`);
 }

@@ -66,7 +66,9 @@ function flags({ input: { flagsDeployed } }: Seen): Condition {
     ok: flagsDeployed,
     seen: flagsDeployed ? 'deployed' : 'old',
     limit: 'deployed',
-    says: flagsDeployed ? 'The flags of this stage are deployed.' : 'The flags of this stage are not deployed yet.',
+    says: flagsDeployed
+      ? 'The flags of this stage are deployed.'
+      : 'The flags of this stage are not deployed yet: they wait for the publisher.',
     release: { wait: 'every_tick' },
   });
 }

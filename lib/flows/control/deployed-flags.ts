@@ -85,7 +85,7 @@ function tooLarge(error: unknown): { kind: 'too_large'; why: string } {
 }
 
 /** A state that was read before somebody else moved on must not overwrite what they published. */
-function newer(deployed: FlagDocument, desired: FlagDocument): boolean {
+export function newer(deployed: FlagDocument, desired: FlagDocument): boolean {
   if (deployed.system.version > desired.system.version) return true;
   return Object.entries(desired.cutovers).some(([id, flag]) => {
     const there = deployed.cutovers[id];
@@ -94,7 +94,7 @@ function newer(deployed: FlagDocument, desired: FlagDocument): boolean {
 }
 
 /** Does anything lose reads? Then a deployment that is still running must not stand in the way. */
-function takesAway(deployed: FlagDocument, desired: FlagDocument): boolean {
+export function takesAway(deployed: FlagDocument, desired: FlagDocument): boolean {
   return (
     (desired.system.emergency_stop && !deployed.system.emergency_stop) ||
     Object.entries(desired.cutovers).some(([id, flag]) => flag.read_ppm < (deployed.cutovers[id]?.read_ppm ?? 0))
