@@ -97,7 +97,8 @@ async function pass(composition: Composition, request: Passed): Promise<Reply> {
 async function passOptions(composition: ApiComposition, request: Options): Promise<Reply> {
   const { event, params } = request;
   const preflight = isPreflight('OPTIONS', event.headers);
-  const actor = preflight ? 'anonymous' : await composition.authenticate(callerToken(event), 'gateway:call');
+  const caller = { token: callerToken(event), iamCaller: event.iamCaller };
+  const actor = preflight ? 'anonymous' : await composition.authenticate(caller, 'gateway:call');
   const cors = params.cutover?.kind === 'service' ? params.cutover.gateway.cors : null;
   // Without a token there is no word on what is declared and what is not.
   if (!params.cutover || !cors)

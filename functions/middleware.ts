@@ -108,7 +108,10 @@ async function serve<C extends Served>(
 ): Promise<HttpAnswer> {
   const header = (name: string) => event.headers[name.toLowerCase()];
   const token = route.json === false ? callerToken(event) : header('authorization');
-  const actor = route.scope === null ? 'anonymous' : await composition.authenticate(token, route.scope);
+  const actor =
+    route.scope === null
+      ? 'anonymous'
+      : await composition.authenticate({ token, iamCaller: event.iamCaller }, route.scope);
   const reply = await route.serve(composition, {
     event,
     actor,

@@ -4,14 +4,6 @@
  */
 
 module.exports.PARAMETERS = {
-  jwtIssuer: { required: true, env: 'CROSSFADE_JWT_ISSUER', meaning: 'https URL of the issuer of access tokens' },
-  jwtAudience: { required: true, env: 'CROSSFADE_JWT_AUDIENCE', meaning: 'audience of access tokens' },
-  jwks: {
-    required: true,
-    env: 'CROSSFADE_JWKS',
-    meaning:
-      'public keys of the issuer, the JSON of its jwks_uri: the functions check signatures too, and have no way to the internet',
-  },
   databaseUrl: {
     required: true,
     env: 'CROSSFADE_DATABASE_URL',
@@ -41,6 +33,40 @@ module.exports.PARAMETERS = {
     meaning: 'pl-… of DynamoDB in the region (aws ec2 describe-managed-prefix-lists)',
   },
 
+  jwtIssuer: {
+    default: '',
+    env: 'CROSSFADE_JWT_ISSUER',
+    meaning:
+      'https URL of the issuer of access tokens, whose keys are RSA; empty: callers sign with IAM, and no issuer is needed',
+  },
+  jwtAudience: {
+    default: '',
+    env: 'CROSSFADE_JWT_AUDIENCE',
+    meaning: 'with `jwtIssuer`: audience of access tokens; of Cognito, whose tokens have none, the id of the client',
+  },
+  jwks: {
+    default: '',
+    env: 'CROSSFADE_JWKS',
+    meaning:
+      'with `jwtIssuer`: public keys of the issuer, the JSON of its jwks_uri: the functions check signatures too, and those in the VPC have no way to the internet',
+  },
+  jwksUrl: {
+    default: '',
+    env: 'CROSSFADE_JWKS_URL',
+    meaning:
+      'jwks_uri of the issuer, which functions outside of the VPC ask for keys that are new; empty: `.well-known/jwks.json` below the issuer',
+  },
+  jwtScopeClaims: {
+    default: '',
+    env: 'CROSSFADE_JWT_SCOPE_CLAIMS',
+    meaning:
+      'claims that grant scopes, separated by commas, such as `roles` or `realm_access.roles`; empty: `scope` and `scp`',
+  },
+  jwtScopePrefix: {
+    default: '',
+    env: 'CROSSFADE_JWT_SCOPE_PREFIX',
+    meaning: 'what the issuer writes before a scope: `crossfade/` where tokens say `crossfade/control:read`',
+  },
   databaseCa: {
     default: '/var/runtime/ca-cert.pem',
     env: 'CROSSFADE_DATABASE_CA',

@@ -15,6 +15,7 @@
 const { existsSync, readFileSync } = require('node:fs');
 const { tmpdir, userInfo } = require('node:os');
 const { join } = require('node:path');
+const { accessOf, refuseTooLarge } = require('./access.cjs');
 const { PARAMETERS } = require('./parameters.cjs');
 
 const DEFAULT_PORT = 3000;
@@ -83,7 +84,12 @@ function localSettings() {
     alarms: [],
     subnets: [],
     routeTables: [],
-    authorizer: { issuerUrl: environment.CROSSFADE_JWT_ISSUER, audience: [environment.CROSSFADE_JWT_AUDIENCE] },
+    access: accessOf({
+      ...withDefaults({}),
+      jwtIssuer: environment.CROSSFADE_JWT_ISSUER,
+      jwtAudience: environment.CROSSFADE_JWT_AUDIENCE,
+      jwks: environment.CROSSFADE_JWKS,
+    }),
     offline: {
       host: '127.0.0.1',
       httpPort: written ? Number(new URL(written.apiUrl).port) : ports.api,
@@ -269,7 +275,8 @@ function withDefaults(values) {
 }
 
 function awsSettings(stage, region, values) {
-  return {
+  const access = accessOf({ ...values, gatewayTokenHeader: tokenHeader(values.gatewayTokenHeader) });
+  const settings = {
     ...withDefaults(values),
     region,
     protectTables: isTrue('protectTables', values),
@@ -284,9 +291,7 @@ function awsSettings(stage, region, values) {
       CROSSFADE_APPCONFIG_STRATEGY: { Ref: 'FlagsStrategy' },
       CROSSFADE_DATABASE_URL: values.databaseUrl,
       CROSSFADE_DATABASE_CA: values.databaseCa,
-      CROSSFADE_JWT_ISSUER: values.jwtIssuer,
-      CROSSFADE_JWT_AUDIENCE: values.jwtAudience,
-      CROSSFADE_JWKS: values.jwks,
+      ...access.environment,
       CROSSFADE_LOG_LEVEL: values.logLevel,
       CROSSFADE_METRICS_RETENTION_DAYS: days(values.metricsRetentionDays),
     },
@@ -324,7 +329,7 @@ function awsSettings(stage, region, values) {
       backfill: reserved(values.reservedBackfill),
       verify: reserved(values.reservedVerify),
     },
-    authorizer: { issuerUrl: values.jwtIssuer, audience: [values.jwtAudience] },
+    access,
     gatewayTokenHeader: tokenHeader(values.gatewayTokenHeader),
     alarms: listed(values.alarmArns || 'none'),
     subnets: listed(values.subnetIds),
@@ -332,6 +337,14 @@ function awsSettings(stage, region, values) {
     offline: {},
     streams: {},
   };
+  // The tick has more variables than any other function.
+  refuseTooLarge('tick', {
+    ...settings.environment,
+    ...settings.alerts,
+    CROSSFADE_OWNER_DATABASE_URL: settings.ownerDatabaseUrl,
+    CROSSFADE_CHECK_KEY_ARN: settings.checkKeyArn,
+  });
+  return settings;
 }
 
 function pinnedLayer(region) {

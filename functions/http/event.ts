@@ -21,6 +21,8 @@ export type HttpEvent = {
   body?: string;
   isBase64Encoded: boolean;
   requestContext: { http: { method: string; path: string } };
+  /** ARN of whom IAM let in, as the front says; null behind another authorizer. */
+  iamCaller: string | null;
   /** Stage or base path, under which callers reach the root. */
   prefix: string;
 };
@@ -53,7 +55,13 @@ type Raw = {
   cookies?: readonly unknown[] | null;
   body?: string | null;
   isBase64Encoded?: boolean;
-  requestContext?: { http?: { method?: string } | null; stage?: string; path?: string; elb?: object } | null;
+  requestContext?: {
+    http?: { method?: string } | null;
+    stage?: string;
+    path?: string;
+    elb?: object;
+    authorizer?: { iam?: { userArn?: unknown } | null } | null;
+  } | null;
 };
 const TEXTS = ['rawPath', 'rawQueryString', 'path', 'httpMethod', 'routeKey', 'resource', 'body'] as const;
 
@@ -68,6 +76,7 @@ export function readEvent(given: unknown): HttpEvent {
   if (!method || !raw.requestContext || !areTexts)
     throw new CrossfadeError('invalid_event', 'This function serves HTTP requests; it was called with another event.');
   const { path, prefix } = placeOf(raw);
+  const userArn = raw.requestContext.authorizer?.iam?.userArn;
   return {
     version: '2.0',
     rawPath: path,
@@ -78,6 +87,7 @@ export function readEvent(given: unknown): HttpEvent {
     ...(raw.body ? { body: raw.body } : {}),
     isBase64Encoded: raw.isBase64Encoded === true,
     requestContext: { http: { method, path } },
+    iamCaller: typeof userArn === 'string' ? userArn : null,
   };
 }
 

@@ -1,5 +1,6 @@
 /** Calls of the HTTP API. Every failure becomes a CrossfadeError with the API's own code where it gave one. */
 
+import type { SignedRequest } from '../adapters/http/sign-request.ts';
 import { CrossfadeError, ERROR_CODES, type ErrorCode, type ErrorDetails } from '../core/base/errors.ts';
 import type { Connection } from './connection.ts';
 
@@ -51,14 +52,16 @@ export function apiClient(connection: Connection, signal?: AbortSignal): Api {
 }
 
 async function send<T>(connection: Connection, call: Call, signal?: AbortSignal): Promise<T> {
-  const authorization: Record<string, string> =
-    call.path === '/v1/health' ? {} : { authorization: `Bearer ${connection.token()}` };
+  const { method, body, path } = call;
+  const url = connection.url + path;
+  const plain = { accept: 'application/json', ...call.headers };
+  const headers = path === '/v1/health' ? plain : await authorized(connection, { method, url, headers: plain, body });
   const deadline = AbortSignal.timeout(call.deadlineMs);
   try {
-    const response = await fetch(connection.url + call.path, {
-      method: call.method,
-      headers: { accept: 'application/json', ...call.headers, ...authorization },
-      body: call.body,
+    const response = await fetch(url, {
+      method,
+      headers,
+      body,
       // A redirect would carry the token to another place.
       redirect: 'manual',
       signal: signal ? AbortSignal.any([deadline, signal]) : deadline,
@@ -68,6 +71,11 @@ async function send<T>(connection: Connection, call: Call, signal?: AbortSignal)
     if (error instanceof CrossfadeError) throw error;
     throw lost(connection.url, call, error);
   }
+}
+
+function authorized({ sign, token }: Connection, request: SignedRequest): Promise<Record<string, string>> {
+  if (sign) return sign(request);
+  return Promise.resolve({ ...request.headers, authorization: `Bearer ${token()}` });
 }
 
 function accept<T>(url: string, status: number, text: string): T {

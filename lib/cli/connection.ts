@@ -3,6 +3,7 @@
  * of this machine, whose settings file lets its owner sign operator tokens that live for five minutes.
  */
 
+import type { Signer } from '../adapters/http/sign-request.ts';
 import { signToken } from '../adapters/http/sign-token.ts';
 import { type Jwk, OPERATOR_SCOPES, type Scope } from '../adapters/http/token.ts';
 import { CrossfadeError } from '../core/base/errors.ts';
@@ -19,9 +20,11 @@ export type Connection = {
   settings: LocalSettings | null;
   /** A token for one call. @throws CrossfadeError `unauthenticated` when there is none */
   token(): string;
+  /** Signs a call in place of the token; null where a token is sent. */
+  sign: Signer | null;
 };
 
-export type ConnectionOptions = { url?: string; port?: number };
+export type ConnectionOptions = { url?: string; port?: number; awsProfile?: string };
 
 type Needs = Pick<Io, 'env' | 'nowMs' | 'user' | 'readSettings'>;
 
@@ -29,6 +32,7 @@ const TOKEN_SECONDS = 300;
 
 /**
  * `--url`, else `--port`, else CROSSFADE_URL, else the local stack on CROSSFADE_PORT or 3000.
+ * `--aws-profile`: requests to that address are signed with the credentials of this profile.
  * @throws CrossfadeError `invalid_input` for an address that cannot be used, `upstream_unavailable` without a local stack
  */
 export function connect(options: ConnectionOptions, io: Needs): Connection {
@@ -37,11 +41,20 @@ export function connect(options: ConnectionOptions, io: Needs): Connection {
   const settings = io.readSettings(port);
   if (!address) return localConnection(port, settings, io);
   const url = checkedUrl(address);
+  const { awsProfile } = options;
+  if (awsProfile !== undefined)
+    return {
+      url,
+      loopback: isLoopback(url),
+      settings: null,
+      token: () => givenToken(undefined, url),
+      sign: signerOf(awsProfile, io),
+    };
   const token = io.env.CROSSFADE_TOKEN?.trim();
   if (!token && settings && [settings.url, settings.apiUrl].some((own) => sameOrigin(own, url))) {
     return localConnection(port, settings, io);
   }
-  return { url, loopback: isLoopback(url), settings: null, token: () => givenToken(token, url) };
+  return { url, loopback: isLoopback(url), settings: null, token: () => givenToken(token, url), sign: null };
 }
 
 function localConnection(port: number, settings: LocalSettings | null, io: Needs): Connection {
@@ -60,7 +73,18 @@ function localConnection(port: number, settings: LocalSettings | null, io: Needs
     );
   }
   const url = settings.apiUrl.replace(/\/+$/, '');
-  return { url, loopback: true, settings, token: () => mintOperatorToken(settings, io) };
+  return { url, loopback: true, settings, token: () => mintOperatorToken(settings, io), sign: null };
+}
+
+/** Loaded with the first call: other callers need none. */
+function signerOf(profile: string, { env }: Pick<Io, 'env'>): Signer {
+  let signer: Promise<Signer> | undefined;
+  return async (request) => {
+    signer ??= import('../adapters/http/sign-request.ts').then(({ requestSigner }) =>
+      requestSigner({ profile, region: env.AWS_REGION ?? env.AWS_DEFAULT_REGION }),
+    );
+    return (await signer)(request);
+  };
 }
 
 /** An operator's token of the local stack, valid for five minutes of real time. */
@@ -124,7 +148,7 @@ function givenToken(token: string | undefined, url: string): string {
   if (!token) {
     throw new CrossfadeError(
       'unauthenticated',
-      `${url} wants a token, and CROSSFADE_TOKEN is not set. Put an access token of its issuer there.`,
+      `${url} wants a token, and CROSSFADE_TOKEN is not set. Put an access token of its issuer there; behind IAM, give --aws-profile NAME.`,
     );
   }
   if (/^[\x21-\x7e]+$/.test(token)) return token;

@@ -11,6 +11,7 @@ import { printable } from './text.ts';
 export type Options = {
   url?: string;
   port?: number;
+  awsProfile?: string;
   json?: boolean;
   yes?: boolean;
   reason?: string;

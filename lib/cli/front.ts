@@ -14,6 +14,7 @@ import {
 import { request as httpsRequest } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { HOP_BY_HOP } from '../adapters/http/hop-by-hop.ts';
+import type { Signer } from '../adapters/http/sign-request.ts';
 import { CrossfadeError, type ErrorCode } from '../core/base/errors.ts';
 import { judgeRequest } from './front-rules.ts';
 
@@ -24,6 +25,8 @@ export type FrontOptions = {
   target: string;
   /** The operator's token, asked for again by every request that may carry it; null when there is none. */
   mintToken: () => string | null | Promise<string | null>;
+  /** Signs what may carry the token, in place of it. */
+  sign?: Signer | null;
   /** How long the API may take to begin its answer. */
   timeoutMs?: number;
 };
@@ -88,18 +91,41 @@ async function serve(exchange: Exchange, options: FrontOptions, target: URL, por
     answerProblem(response, decision.status, decision.code, decision.detail);
     return;
   }
+  const timeoutMs = options.timeoutMs ?? ANSWER_TIMEOUT_MS;
   const headers = passedOn(incoming.headers, [...HOP_BY_HOP, ...KEPT_BACK]);
   headers.host = target.host;
   // Said aloud, since Node frames no body of its own accord for methods that rarely have one.
   if (incoming.headers['transfer-encoding'] !== undefined) headers['transfer-encoding'] = 'chunked';
+  if (decision.kind === 'operator' && options.sign)
+    return signed(exchange, options.sign, { target, headers, timeoutMs });
   if (decision.kind === 'operator') {
     const token = await options.mintToken();
     if (token !== null) headers.authorization = `Bearer ${token}`;
   }
-  forward(exchange, target, headers, options.timeoutMs ?? ANSWER_TIMEOUT_MS);
+  forward(exchange, { target, headers, timeoutMs });
 }
 
-function forward({ incoming, response }: Exchange, target: URL, headers: OutgoingHttpHeaders, timeoutMs: number): void {
+type Outgoing = { target: URL; headers: OutgoingHttpHeaders; timeoutMs: number };
+
+/** A signature is about the body, too, so it is read before anything is sent. The page sends JSON, and little of it. */
+async function signed(exchange: Exchange, sign: Signer, { target, timeoutMs }: Outgoing): Promise<void> {
+  const { incoming } = exchange;
+  let body = '';
+  for await (const chunk of incoming.setEncoding('utf8')) body += chunk;
+  const kept = SIGNED_HEADERS.flatMap((name) => {
+    const value = incoming.headers[name];
+    return typeof value === 'string' ? [[name, value] as const] : [];
+  });
+  const url = `${target.href.replace(/\/$/, '')}${incoming.url}`;
+  const given = { method: incoming.method ?? 'GET', url, headers: Object.fromEntries(kept) };
+  const headers = await sign(body === '' ? given : { ...given, body });
+  forward(exchange, { target, headers, timeoutMs }, body);
+}
+
+const SIGNED_HEADERS = ['accept', 'content-type', 'idempotency-key', 'if-match', 'if-none-match'];
+
+/** @param body where it was read already */
+function forward({ incoming, response }: Exchange, { target, headers, timeoutMs }: Outgoing, body?: string): void {
   const send = target.protocol === 'https:' ? httpsRequest : httpRequest;
   const path = target.pathname.replace(/\/$/, '') + incoming.url;
   const { hostname, port, protocol } = target;
@@ -124,7 +150,8 @@ function forward({ incoming, response }: Exchange, target: URL, headers: Outgoin
     clearTimeout(timer);
     outgoing.destroy();
   });
-  incoming.pipe(outgoing);
+  if (body === undefined) incoming.pipe(outgoing);
+  else outgoing.end(body);
 }
 
 const unbracketed = (hostname: string) => hostname.replace(/^\[(.*)\]$/, '$1');

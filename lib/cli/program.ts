@@ -64,6 +64,7 @@ export function buildProgram(version: string, perform: Perform, output: { width:
     })
     .option('--url <address>', 'address of Crossfade (CROSSFADE_URL), with a token in CROSSFADE_TOKEN')
     .option('--port <number>', 'the local stack on this port (CROSSFADE_PORT, 3000)', port)
+    .option('--aws-profile <name>', 'behind IAM: sign requests with the credentials of this profile of AWS')
     .option('--json', 'one JSON document on standard output, errors too')
     .option('--yes', 'go on without asking, on another machine than this one')
     .showSuggestionAfterError(true)

@@ -3,7 +3,7 @@
  * fast: no AWS client, no validation library; logger and figures are loaded with the first line or figure.
  */
 
-import { authenticate } from '../adapters/http/authenticate.ts';
+import { authenticate, type Caller, iamCaller } from '../adapters/http/authenticate.ts';
 import { signingKeys } from '../adapters/http/signing-keys.ts';
 import type { Scope } from '../adapters/http/token.ts';
 import { environment, realNow, systemClock } from '../adapters/system.ts';
@@ -13,25 +13,25 @@ import type { Ports } from '../ports/ports.ts';
 import { agentSource } from '../routing/agent-source.ts';
 import { type Router, routingService } from '../routing/service.ts';
 import { invocation } from './invocation.ts';
+import { tokenRules } from './token-rules.ts';
 
 export type RoutingComposition = {
   ports: Pick<Ports, 'clock' | 'log' | 'metrics'>;
-  authenticate(header: string | undefined, scope: Scope): Promise<string>;
+  authenticate(caller: Caller, scope: Scope): Promise<string>;
   router: Router;
 };
 
+const FOR_TOKENS = ['CROSSFADE_JWT_ISSUER', 'CROSSFADE_JWT_AUDIENCE'] as const;
 const NEEDED = [
   'CROSSFADE_APPCONFIG_APPLICATION',
   'CROSSFADE_APPCONFIG_ENVIRONMENT',
   'CROSSFADE_APPCONFIG_PROFILE',
-  'CROSSFADE_JWT_ISSUER',
-  'CROSSFADE_JWT_AUDIENCE',
-  'CROSSFADE_JWKS',
 ] as const;
 
 /** @throws CrossfadeError `invalid_config` naming every missing variable */
 export function composeRouting(variables = environment()): RoutingComposition {
-  const missing = NEEDED.filter((name) => !variables[name]);
+  const isIam = variables.CROSSFADE_ACCESS === 'iam';
+  const missing = [...NEEDED, ...(isIam ? [] : FOR_TOKENS)].filter((name) => !variables[name]);
   if (missing.length > 0) {
     throw new CrossfadeError(
       'invalid_config',
@@ -40,9 +40,10 @@ export function composeRouting(variables = environment()): RoutingComposition {
   }
   const value = (name: (typeof NEEDED)[number]) => variables[name]!;
   const clock = systemClock();
-  const rules = { issuer: value('CROSSFADE_JWT_ISSUER'), audience: value('CROSSFADE_JWT_AUDIENCE') };
-  const issuer = variables.CROSSFADE_PROFILE === 'local' ? null : rules.issuer;
-  const keys = signingKeys({ configured: value('CROSSFADE_JWKS'), issuer, nowMs: realNow });
+  const rules = tokenRules(variables);
+  const issuer = variables.CROSSFADE_PROFILE === 'local' || isIam ? null : rules.issuer;
+  const configured = variables.CROSSFADE_JWKS || null;
+  const keys = signingKeys({ configured, issuer, url: variables.CROSSFADE_JWKS_URL || undefined, nowMs: realNow });
   const source = agentSource({
     // The agent's own port beside a deployed function; the emulator serves the same path.
     url: variables.CROSSFADE_APPCONFIG_ENDPOINT || 'http://127.0.0.1:2772',
@@ -55,7 +56,8 @@ export function composeRouting(variables = environment()): RoutingComposition {
   const metrics = lateMetrics();
   return {
     ports: { clock, log: lateLog(metrics), metrics },
-    authenticate: async (header, scope) => authenticate(header, scope, { keys, rules, realNowMs: realNow() }),
+    authenticate: async (caller, scope) =>
+      isIam ? iamCaller(caller) : authenticate(caller.token, scope, { keys, rules, realNowMs: realNow() }),
     router: routingService({
       source,
       environment: variables,

@@ -25,9 +25,15 @@ const environmentSchema = z.object({
   CROSSFADE_OWNER_DATABASE_URL: optional,
   /** File with the authorities of the database's certificate. Needed in profile `aws`. */
   CROSSFADE_DATABASE_CA: optional,
-  CROSSFADE_JWT_ISSUER: z.string().min(1),
-  CROSSFADE_JWT_AUDIENCE: z.string().min(1),
+  /** Who lets callers in: the issuer of their tokens, or IAM. */
+  CROSSFADE_ACCESS: z.enum(['tokens', 'iam']).default('tokens'),
+  CROSSFADE_JWT_ISSUER: optional,
+  CROSSFADE_JWT_AUDIENCE: optional,
   CROSSFADE_JWKS: optional,
+  CROSSFADE_JWKS_URL: optional,
+  /** Names of claims that grant scopes, separated by commas, and what the issuer writes before a scope. */
+  CROSSFADE_JWT_SCOPE_CLAIMS: optional,
+  CROSSFADE_JWT_SCOPE_PREFIX: optional,
   CROSSFADE_CLOCK_SPEED: z.coerce.number().positive().default(1),
   CROSSFADE_CLOCK_ORIGIN_MS: z.coerce.number().min(0).default(0),
   CROSSFADE_CUTOVERS: optional,
@@ -48,13 +54,20 @@ const environmentSchema = z.object({
   AWS_REGION: z.string().default('eu-central-1'),
 });
 
+/** Whose tokens are taken. Behind IAM there are none. */
+const FOR_TOKENS = ['CROSSFADE_JWT_ISSUER', 'CROSSFADE_JWT_AUDIENCE'] as const;
+
 export type Environment = z.infer<typeof environmentSchema>;
 
 /** @throws CrossfadeError `invalid_config` naming every variable that cannot be used */
 export function readEnvironment(variables: Readonly<Record<string, string | undefined>>): Environment {
   const result = environmentSchema.safeParse(variables);
-  if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  const missing = variables.CROSSFADE_ACCESS === 'iam' ? [] : FOR_TOKENS.filter((name) => !variables[name]);
+  if (result.success && missing.length === 0) return result.data;
+  const problems = [
+    ...(result.error?.issues ?? []).map((issue) => `${issue.path.join('.')}: ${issue.message}`),
+    ...missing.map((name) => `${name}: it is needed for tokens`),
+  ];
   throw new CrossfadeError(
     'invalid_config',
     `The environment cannot be used: ${problems.join('; ')}. The variables are set in serverless.yml; 'npm start' sets them for the local stack.`,

@@ -75,7 +75,7 @@ export function inMemoryComposition(declarations: readonly CutoverDeclaration[] 
       metrics: { record: () => {}, flush: () => {} },
     },
     cutovers: async () => declarations,
-    authenticate: async (header, scope) => authenticate(header, scope, { keys: KEYS, rules: RULES, realNowMs: NOW }),
+    authenticate: async ({ token }, scope) => authenticate(token, scope, { keys: KEYS, rules: RULES, realNowMs: NOW }),
     router: async () => router,
     upstream: async () => async () => ({ status: 200, headers: {}, cookies: [], body: new Uint8Array() }),
     realNow: () => NOW,

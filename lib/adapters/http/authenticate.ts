@@ -2,10 +2,25 @@
 
 import type { JWTVerifyGetKey } from 'jose';
 import { CrossfadeError } from '../../core/base/errors.ts';
-import { type Scope, type TokenRules, verifyToken } from './token.ts';
+import { grantedScopes, type Scope, type TokenRules, verifyToken } from './token.ts';
 
 /** Whose tokens are believed, and when. */
 export type Verifier = { keys: JWTVerifyGetKey; rules: TokenRules; realNowMs: number };
+
+/** What a request says of its caller: the header with the token, and whom IAM let in. */
+export type Caller = { token: string | undefined; iamCaller: string | null };
+
+/**
+ * Behind IAM: API Gateway has checked the signature and the caller's rights on the route.
+ * @throws CrossfadeError `unauthenticated` for a request that did not come through it
+ */
+export function iamCaller(caller: Caller): string {
+  if (caller.iamCaller !== null) return caller.iamCaller;
+  throw new CrossfadeError(
+    'unauthenticated',
+    "Callers of this API sign their requests with IAM, and this one is not signed. 'crossfade --aws-profile NAME' signs.",
+  );
+}
 
 /** @throws CrossfadeError `unauthenticated` (no or no valid token), `forbidden` (valid, without the scope) */
 export async function authenticate(
@@ -22,8 +37,7 @@ export async function authenticate(
     );
   }
   const claims = await verifyToken(token, keys, rules, realNowMs);
-  const scopes = (claims.scope ?? '').split(' ');
-  if (!scopes.includes(scope)) {
+  if (!grantedScopes(claims, rules).includes(scope)) {
     throw new CrossfadeError(
       'forbidden',
       `The token of '${claims.sub}' does not carry the scope '${scope}' that this route needs.`,

@@ -25,13 +25,18 @@ export type KeySource = {
   configured: string | null;
   /** Null when it cannot be asked: the local profile signs its own tokens. */
   issuer: string | null;
+  /** Where it publishes its keys; default: `.well-known/jwks.json` below the issuer. */
+  url?: string | undefined;
   nowMs: () => number;
   fetch?: typeof fetch;
 };
 
 /** @throws CrossfadeError `invalid_config` when the configured keys cannot be read */
-export function signingKeys({ configured, issuer, nowMs, fetch: send = fetch }: KeySource): JWTVerifyGetKey {
-  const published = issuer === null ? null : publishedKeys(issuer, nowMs, send);
+export function signingKeys({ configured, issuer, url, nowMs, fetch: send = fetch }: KeySource): JWTVerifyGetKey {
+  const published =
+    issuer === null
+      ? null
+      : publishedKeys(new URL(url ?? `${issuer.replace(/\/$/, '')}/.well-known/jwks.json`), nowMs, send);
   if (configured === null) return published ?? createLocalJWKSet({ keys: [] });
   const deployed = configuredKeys(configured);
   return async (header, token) => {
@@ -54,8 +59,7 @@ function configuredKeys(text: string): JWTVerifyGetKey {
   }
 }
 
-function publishedKeys(issuer: string, nowMs: () => number, send: typeof fetch): JWTVerifyGetKey {
-  const url = new URL('.well-known/jwks.json', issuer.endsWith('/') ? issuer : `${issuer}/`);
+function publishedKeys(url: URL, nowMs: () => number, send: typeof fetch): JWTVerifyGetKey {
   let failedMs = Number.NEGATIVE_INFINITY;
   const published = createRemoteJWKSet(url, {
     timeoutDuration: FETCH_DEADLINE_MS,
@@ -83,7 +87,7 @@ function publishedKeys(issuer: string, nowMs: () => number, send: typeof fetch):
       if (last) return createLocalJWKSet(last)(header, token);
       throw new CrossfadeError(
         'unauthenticated',
-        `The signing keys of ${issuer} cannot be fetched, so no token can be verified. Try again in a moment.`,
+        `The signing keys at ${url.href} cannot be fetched, so no token can be verified. Try again in a moment.`,
         { cause, retryable: true },
       );
     }

@@ -20,8 +20,17 @@ export type Claims = {
   token_use?: string;
 };
 
-export type TokenRules = { issuer: string; audience: string };
+export type TokenRules = {
+  issuer: string;
+  /** Of the claim `aud`; where a token has none, as with Cognito, of `client_id`. */
+  audience: string;
+  /** Claims that grant scopes: a name, or a path with dots as `realm_access.roles`. Default: `scope` and `scp`. */
+  scopeClaims?: readonly string[];
+  /** What the issuer writes before a scope, as `crossfade/` in `crossfade/control:read`. */
+  scopePrefix?: string;
+};
 
+const SCOPE_CLAIMS: readonly string[] = ['scope', 'scp'];
 const SKEW_SECONDS = 60;
 const MAX_TOKEN_CHARACTERS = 8_192;
 
@@ -49,13 +58,12 @@ const REFUSALS: readonly (readonly [kind: new (...args: never[]) => Error, why: 
 export async function verifyToken(
   token: string,
   keys: JWTVerifyGetKey,
-  { issuer, audience }: TokenRules,
+  { issuer, audience, scopeClaims = SCOPE_CLAIMS }: TokenRules,
   nowMs: number,
 ): Promise<Claims> {
   if (token.length > MAX_TOKEN_CHARACTERS) throw refused('it is not a signed JSON Web Token');
   const { payload } = await jwtVerify(token, named(keys), {
     issuer,
-    audience,
     algorithms: ['RS256', 'ES256'],
     requiredClaims: ['sub', 'exp'],
     clockTolerance: SKEW_SECONDS,
@@ -63,7 +71,7 @@ export async function verifyToken(
   }).catch((error: unknown) => {
     throw isCrossfadeError(error) ? error : refused(whyOf(error));
   });
-  return checked(payload);
+  return checked(payload, audience, scopeClaims);
 }
 
 /** Without a name every key of the right type would be tried: a token names its key. */
@@ -74,13 +82,41 @@ const named =
     return keys(header, token);
   };
 
-/** What `jose` does not look at. Issuer, audience and end are there: they were compared. */
-function checked(claims: JWTPayload): Claims {
-  const { sub, scope, token_use } = claims;
+/** What `jose` does not look at. Issuer and end are there: they were compared. */
+function checked(claims: JWTPayload, audience: string, scopeClaims: readonly string[]): Claims {
+  const { sub, aud, client_id, token_use, typ } = claims;
+  if (![aud ?? client_id].flat().includes(audience)) throw refused(WRONG_CLAIM.aud!);
   if (typeof sub !== 'string' || sub === '') throw refused('it names no subject');
-  if (token_use === 'id') throw refused('it is an id token; an access token is needed');
-  if (scope !== undefined && typeof scope !== 'string') throw refused('its scope is not text');
+  if (token_use === 'id' || typ === 'ID') throw refused('it is an id token; an access token is needed');
+  const unreadable = scopeClaims.find((name) => listed(claimAt(claims, name)) === null);
+  if (unreadable !== undefined) throw refused(`its ${unreadable} is neither text nor a list of texts`);
   return claims as Claims;
+}
+
+/** By its whole name, which may have dots, else by the path. */
+function claimAt(claims: object, name: string): unknown {
+  const own = (at: unknown, part: string) =>
+    at !== null && typeof at === 'object' && Object.hasOwn(at, part)
+      ? (at as Record<string, unknown>)[part]
+      : undefined;
+  return own(claims, name) ?? name.split('.').reduce<unknown>(own, claims);
+}
+
+/** Text with spaces between, as `scope` is, or a list of texts. Null for anything else. */
+function listed(value: unknown): readonly string[] | null {
+  if (value === undefined) return [];
+  if (typeof value === 'string') return value.split(' ');
+  return Array.isArray(value) && value.every((one) => typeof one === 'string') ? value : null;
+}
+
+/** What the token grants, without the issuer's prefix. What has another prefix, or none where there must be one, grants nothing. */
+export function grantedScopes(
+  claims: Claims,
+  { scopeClaims = SCOPE_CLAIMS, scopePrefix = '' }: Pick<TokenRules, 'scopeClaims' | 'scopePrefix'>,
+): readonly string[] {
+  return scopeClaims
+    .flatMap((name) => listed(claimAt(claims, name)) ?? [])
+    .flatMap((scope) => (scope.startsWith(scopePrefix) ? [scope.slice(scopePrefix.length)] : []));
 }
 
 function whyOf(error: unknown): string {

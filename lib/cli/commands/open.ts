@@ -9,11 +9,13 @@ export async function open(context: Context): Promise<number> {
   const { io, options } = context;
   const { connection } = openApi(context);
   // Said at once instead of at the first click.
-  connection.token();
+  const { sign } = connection;
+  if (!sign) connection.token();
   const front = await startFront({
     port: options.listen ?? 0,
     target: connection.url,
     mintToken: () => connection.token(),
+    sign,
   });
   const { url } = front;
   io.stdout(

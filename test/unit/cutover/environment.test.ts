@@ -57,6 +57,11 @@ describe('the environment', () => {
     expect(problems({ [name]: value })).toEqual([expect.stringMatching(new RegExp(`^${name}: `))]);
   });
 
+  it('of functions behind IAM names no issuer', () => {
+    const { CROSSFADE_JWT_ISSUER: _, CROSSFADE_JWT_AUDIENCE: __, ...rest } = GOOD;
+    expect(readEnvironment({ ...rest, CROSSFADE_ACCESS: 'iam' })).toMatchObject({ CROSSFADE_ACCESS: 'iam' });
+  });
+
   it('takes an empty optional variable as none', () => {
     expect(readEnvironment({ ...GOOD, CROSSFADE_DATABASE_URL: '' }).CROSSFADE_DATABASE_URL).toBeUndefined();
   });

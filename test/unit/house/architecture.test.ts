@@ -326,7 +326,9 @@ const PACKAGES: readonly [package_: RegExp, files: RegExp][] = [
   [/^@aws-sdk\/client-appconfigdata$/, /^lib\/routing\/data-source\.ts$/],
   [/^@aws-sdk\/client-cloudwatch$/, /^lib\/adapters\/cloudwatch\//],
   [/^@aws-sdk\/client-(sns|eventbridge|secrets-manager)$/, /^lib\/adapters\/notify\//],
-  [/^jose$/, /^lib\/adapters\/http\//],
+  [/^(jose|@smithy\/signature-v4)$/, /^lib\/adapters\/http\//],
+  // How the AWS CLI finds credentials, so that a person needs no others.
+  [/^@aws-sdk\/credential-provider-node$/, /^lib\/adapters\/(http|dynamodb|appconfig)\//],
   // Pure: from the text of an address to its range.
   [/^ipaddr\.js$/, /^lib\/core\/net\/address\.ts$/],
   [/^postgres$/, /^(lib\/adapters\/postgres\/|lib\/cli\/database\.ts|infra\/examples\/)/],

@@ -55,7 +55,7 @@ describe('stages', () => {
 
   it('a deployment names every missing parameter at once', async () => {
     await expect(service.package('staging', { vpcId: 'vpc-1' })).rejects.toThrow(
-      /jwtIssuer[\s\S]*databaseUrl[\s\S]*subnetIds[\s\S]*dynamodbPrefixListId/,
+      /databaseUrl[\s\S]*subnetIds[\s\S]*dynamodbPrefixListId/,
     );
   });
 
@@ -97,6 +97,73 @@ describe('settings', () => {
   it.each(['protectTables', 'tracing'])('takes true and false for %s, and nothing else', async (name) => {
     expect(await resolved({ ...PARAMETERS, [name]: 'true' })).toMatchObject({ [name]: true });
     await expect(resolved({ ...PARAMETERS, [name]: 'yes' })).rejects.toThrow(`Parameter ${name} 'yes' is neither`);
+  });
+
+  describe('of access', () => {
+    const { jwtIssuer: _, jwtAudience, jwks, ...withoutIssuer } = PARAMETERS;
+
+    it('let IAM check every route where no issuer is named, and tell the functions', async () => {
+      const { access, environment } = await resolved(withoutIssuer);
+      expect(access.authorizers).toEqual({});
+      for (const route of Object.values(access.routes)) expect(route).toEqual({ type: 'aws_iam' });
+      expect(environment).toMatchObject({ CROSSFADE_ACCESS: 'iam' });
+      expect(environment).not.toHaveProperty('CROSSFADE_JWKS');
+    });
+
+    it('ask for the scope in the words of the issuer, and leave other claims to the functions', async () => {
+      const prefixed = await resolved({ ...PARAMETERS, jwtScopePrefix: 'crossfade/' });
+      expect(prefixed.access.routes.stop).toEqual({ name: 'tokens', scopes: ['crossfade/control:stop'] });
+      expect(prefixed.access.routes.gateway).toEqual({ name: 'callers', scopes: ['crossfade/gateway:call'] });
+      const byRoles = await resolved({ ...PARAMETERS, jwtScopeClaims: 'roles' });
+      expect(byRoles.access.routes.stop).toEqual({ name: 'tokens' });
+      expect(byRoles.environment).toMatchObject({ CROSSFADE_JWT_SCOPE_CLAIMS: 'roles' });
+    });
+
+    it.each([
+      ['an issuer without its audience', { ...PARAMETERS, jwtAudience: '' }, /without jwtAudience/],
+      ['an issuer without its keys', { ...PARAMETERS, jwks: '' }, /without jwks/],
+      ['keys that are none', { ...PARAMETERS, jwks: '<html>' }, /no JWKS document/],
+      [
+        'a setting of tokens without an issuer',
+        { ...withoutIssuer, jwtScopePrefix: 'x/' },
+        /jwtScopePrefix is about tokens/,
+      ],
+    ])('refuse %s', async (_name, given, says) => {
+      await expect(resolved(given as Record<string, string>)).rejects.toThrow(says);
+    });
+
+    /** As Entra publishes them: a certificate beside each key. */
+    const published = (count: number) =>
+      JSON.stringify({
+        keys: Array.from({ length: count }, (__, n) => ({
+          kty: 'RSA',
+          use: 'sig',
+          kid: `key-${n}`,
+          n: 'n'.repeat(342),
+          e: 'AQAB',
+          x5t: 'x'.repeat(27),
+          x5c: ['c'.repeat(1_400)],
+        })),
+      });
+
+    it('keep of keys what verifies signatures, so that those of large issuers fit', async () => {
+      const { environment } = await resolved({ ...PARAMETERS, jwks: published(6) });
+      expect(published(6).length).toBeGreaterThan(10_000);
+      expect(environment.CROSSFADE_JWKS.length).toBeLessThan(2_600);
+      expect(JSON.parse(environment.CROSSFADE_JWKS).keys[5]).toEqual({
+        kty: 'RSA',
+        kid: 'key-5',
+        use: 'sig',
+        n: 'n'.repeat(342),
+        e: 'AQAB',
+      });
+    });
+
+    it('refuse an environment that is larger than Lambda takes, and name what is long in it', async () => {
+      await expect(resolved({ ...PARAMETERS, jwks: published(12) })).rejects.toThrow(
+        /would have \d{4} bytes, and Lambda takes 4096\. Longest is CROSSFADE_JWKS with \d{4}: give the keys/,
+      );
+    });
   });
 
   it.each(['-1', '1.5', 'many'])('refuses %s as a reservation', async (reservedTick) => {

@@ -95,7 +95,7 @@ describe('a token', () => {
     ['that is an id token', { token_use: 'id' }, 'id token'],
     ['without a subject', { sub: '' }, 'no subject'],
     ['whose subject is a number', { sub: 5 }, 'no subject'],
-    ['whose scope is a list', { scope: ['control:read'] }, 'scope is not text'],
+    ['whose scope is no text', { scope: { control: true } }, 'scope is neither text'],
   ])('rows 3, 4: %s is refused and told so', async (_name, over, reason) => {
     const token = signToken(claims(over), EC);
     expect(await verdict(token)).toBe('unauthenticated');
