@@ -3,7 +3,7 @@
  * and what has to have a page or a row has one. Each rule is also shown to notice a violation.
  */
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { alarmsOf } from '../../../infra/docs/alarms.ts';
