@@ -47,6 +47,20 @@ describe('advance and complete by force', () => {
     mend();
   });
 
+  it('take a peer of a cohort along only when its flags say where it is', async () => {
+    const member = (id: string) => declarationOf('component', { id, plan: SHORT, cohort: 'web' });
+    const scene = run({ cutovers: [member('planner'), member('basket')] });
+    await scene.minutes(2);
+    expect(await scene.w.operate('planner', { type: 'start' })).toMatchObject({ ok: true });
+    await scene.minutes(2);
+    scene.w.flags.block();
+    expect(await scene.w.operate('basket', { type: 'start' })).toMatchObject({ ok: true });
+    const stages = () => ['planner', 'basket'].map((id) => scene.o.state(id).stage);
+    const [, before] = stages();
+    expect(await scene.w.operate('planner', { type: 'advance', ...FORCE })).toMatchObject({ ok: true });
+    expect(stages()).toEqual(['r10', before]);
+  });
+
   it('would send readers to a shadow without rows, were the copy taken at its word: negative control', async () => {
     const scene = run();
     scene.w.faults.backfill = false;
