@@ -5,7 +5,16 @@
 --
 -- Lock: none; functions are made and replaced. Duration: milliseconds. What was armed before keeps its functions until it is armed or
 -- adopted again: crossfade adopt.
--- Undo: DROP FUNCTION of each new one; crossfade.check_roles and crossfade.set_indexes_aside as they were before.
+-- Undo: DROP FUNCTION of each new one; crossfade.check_roles, crossfade.set_indexes_aside, crossfade.lock_key and crossfade.multiply_32 as they were before.
+
+-- Small enough to become part of the statement that calls them, and so without a path of their own.
+CREATE OR REPLACE FUNCTION crossfade.lock_key(id text) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+$$ SELECT pg_catalog.hashtextextended('crossfade:'::pg_catalog.text OPERATOR(pg_catalog.||) id, 0::pg_catalog.int8) $$;
+CREATE OR REPLACE FUNCTION crossfade.multiply_32(a bigint, b bigint) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
+  SELECT ((a OPERATOR(pg_catalog.&) 65535::pg_catalog.int8) OPERATOR(pg_catalog.*) b OPERATOR(pg_catalog.+)
+    ((((a OPERATOR(pg_catalog.>>) 16) OPERATOR(pg_catalog.*) (b OPERATOR(pg_catalog.&) 65535::pg_catalog.int8))
+      OPERATOR(pg_catalog.&) 65535::pg_catalog.int8) OPERATOR(pg_catalog.<<) 16)) OPERATOR(pg_catalog.&) 4294967295::pg_catalog.int8
+$$;
 
 CREATE FUNCTION crossfade.operator_schemas(p_table oid) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$

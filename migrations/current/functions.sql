@@ -1230,7 +1230,7 @@ CREATE OR REPLACE FUNCTION crossfade.lock_key(id text)
  RETURNS bigint
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-AS $function$ SELECT hashtextextended('crossfade:' || id, 0) $function$;
+AS $function$ SELECT pg_catalog.hashtextextended('crossfade:'::pg_catalog.text OPERATOR(pg_catalog.||) id, 0::pg_catalog.int8) $function$;
 
 CREATE OR REPLACE FUNCTION crossfade.make_capture_again(p_id text)
  RETURNS void
@@ -1304,7 +1304,9 @@ CREATE OR REPLACE FUNCTION crossfade.multiply_32(a bigint, b bigint)
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE STRICT
 AS $function$
-  SELECT ((a & 65535) * b + ((((a >> 16) * (b & 65535)) & 65535) << 16)) & 4294967295
+  SELECT ((a OPERATOR(pg_catalog.&) 65535::pg_catalog.int8) OPERATOR(pg_catalog.*) b OPERATOR(pg_catalog.+)
+    ((((a OPERATOR(pg_catalog.>>) 16) OPERATOR(pg_catalog.*) (b OPERATOR(pg_catalog.&) 65535::pg_catalog.int8))
+      OPERATOR(pg_catalog.&) 65535::pg_catalog.int8) OPERATOR(pg_catalog.<<) 16)) OPERATOR(pg_catalog.&) 4294967295::pg_catalog.int8
 $function$;
 
 CREATE OR REPLACE FUNCTION crossfade.murmur3_32(p_text text)

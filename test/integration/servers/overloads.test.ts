@@ -92,6 +92,10 @@ async function drop({ db, attacker }: Awaited<ReturnType<typeof attacked>>): Pro
   await db.drop();
 }
 
+/** In psql, by somebody whose path is the worst. */
+const BY_HAND = `SELECT crossfade.lock_key('x'), crossfade.multiply_32(3, 5), crossfade.key_hash('x'), crossfade.murmur3_32('x');
+  SELECT FROM crossfade.status; SELECT FROM crossfade.progress; SELECT FROM crossfade.health_alerts`;
+
 /** What people ask for besides. */
 async function asked(plane: TestPlane, cutover: TableCutover): Promise<void> {
   const { items } = await plane.preview(cutover, { scanMs: 100 });
@@ -114,6 +118,7 @@ describe.skipIf(inject('servers') === null)('what others put into the schemas of
         const text = [await bodies(db), SOURCES].join('\n');
         expect(await putOverloads(world.sql, ['public', 'extensions'], text)).toBeGreaterThan(5_000);
         for (const one of [SEAT, GUEST]) await asked(planes[0], one);
+      await db.owner.unsafe(`SET search_path = public, extensions, pg_catalog; ${BY_HAND}; ${BARE}`).simple();
         const client = () => db.connect(1, db.application);
         const writers = [client(), client()].map((sql, index) =>
           writer((i) =>
