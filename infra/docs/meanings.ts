@@ -139,7 +139,8 @@ export const KEY_MEANINGS: Readonly<Record<string, string>> = {
   'backfill.replicaLagMs': 'the copy waits while a replica is further behind',
   'backfill.walBytesPerSecond': 'the copy waits above this rate of WAL',
   'backfill.activeConnections': 'the copy waits above this number',
-  'backfill.whileSql': 'a boolean SQL expression of yours: the copy goes on while it is true',
+  'backfill.whileSql':
+    'a boolean SQL expression of yours: the copy goes on while it is true; what is not of pg_catalog is named with its schema',
   'writes.primary':
     'where the old side of a component takes forwarded writes; https, or http where `privateHosts` names the host or it is this machine. Without `writes` there is no `client.write`',
   'writes.shadow': 'where the new side takes them, by the same rules',

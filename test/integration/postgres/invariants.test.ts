@@ -106,7 +106,7 @@ describe('an invariant', () => {
       'reads what is not there',
       'SELECT 1 FROM {shadow}, public.nowhere',
       'refused',
-      /^Postgres says: relation "public.nowhere" does not exist \[42P01\]$/,
+      /^Postgres says: relation "public.nowhere" does not exist \[42P01\]\. Name it with its schema: /,
     ],
     [
       'answers with too many rows',

@@ -118,7 +118,7 @@ describe.skipIf(inject('servers') === null)('what others put into the schemas of
         const text = [await bodies(db), SOURCES].join('\n');
         expect(await putOverloads(world.sql, ['public', 'extensions'], text)).toBeGreaterThan(5_000);
         for (const one of [SEAT, GUEST]) await asked(planes[0], one);
-      await db.owner.unsafe(`SET search_path = public, extensions, pg_catalog; ${BY_HAND}; ${BARE}`).simple();
+        await db.owner.unsafe(`SET search_path = public, extensions, pg_catalog; ${BY_HAND}; ${BARE}`).simple();
         const client = () => db.connect(1, db.application);
         const writers = [client(), client()].map((sql, index) =>
           writer((i) =>

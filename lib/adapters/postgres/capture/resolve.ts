@@ -109,9 +109,35 @@ function objection({ kind, name, owner, trusted, replaceable, lost }: Outside): 
 export const lostNames = (name: string, lost: readonly string[]): string =>
   `function ${name} names ${lost.join(', ')} without a schema, and only pg_catalog is in the path where Crossfade calls it: run ALTER FUNCTION ${name} SET search_path = … with the schemas that it needs, pg_temp last`;
 
-async function look(owner: PgConnection, { rows, tables }: Scope, sql: string, path: string): Promise<Looked> {
+/** A name that is written with its schema and called; any other leads to the catalog, or nowhere. */
+const CALLS_OTHERS = /\.\s*"?\w+"?\s*\(|\boperator\s*\(/i;
+
+/**
+ * What stands against a query of the user's own that we run ourselves: code of others. It may name what it likes, with its schema.
+ * @param query where only the catalog is in the path
+ */
+export async function queryObjection(
+  owner: PgConnection,
+  query: string,
+  tables: readonly number[],
+): Promise<string | null> {
+  if (!CALLS_OTHERS.test(query)) return null;
+  const seen = await parsed(owner, query, OWN_PATH, tables);
+  // What Postgres does not parse, it will not run.
+  if (seen === 'unseen' || 'refused' in seen) return null;
+  return seen.outside.flatMap((one) => objection(one) ?? [])[0] ?? null;
+}
+
+/** For a query with a name that only the path of a session would find. */
+export const NAMED_IN_FULL = 'Name it with its schema: only pg_catalog is in the path.';
+export const isNotFound = (sqlstate: string): boolean => /^(42P01|42883|42704)$/.test(sqlstate);
+
+function look(owner: PgConnection, { rows, tables }: Scope, sql: string, path: string): Promise<Looked> {
   // Beside a second relation Postgres names each column with the row that it is of.
-  const query = `SELECT ${sql} AS ${NAME} FROM ${rows}, (SELECT) AS crossfade_beside`;
+  return parsed(owner, `SELECT ${sql} AS ${NAME} FROM ${rows}, (SELECT) AS crossfade_beside`, path, tables);
+}
+
+async function parsed(owner: PgConnection, query: string, path: string, tables: readonly number[]): Promise<Looked> {
   const statement = `SELECT crossfade.resolved(${quoteText(query)}, ${quoteText(path)}, ARRAY[${tables.join(', ')}]::pg_catalog.oid[]) AS seen`;
   try {
     const [row] = await owner.call<{ seen: Meaning }>(statement);

@@ -9,6 +9,7 @@ import { type InvariantQueries, invariantStatement, MOST_ROWS } from '../../../c
 import { compileTransform } from '../../../core/table/transform.ts';
 import type { TableCutover } from '../../../ports/tables.ts';
 import { readTablesByOid } from '../capture/catalog.ts';
+import { isNotFound, NAMED_IN_FULL, queryObjection } from '../capture/resolve.ts';
 import { callJson } from '../connection/calls.ts';
 import { type PgConnection, sqlstateOf } from '../connection/connection.ts';
 
@@ -55,6 +56,8 @@ export async function evaluateInvariant(
   const [source, target] = reverse ? [shadow!, primary!] : [primary!, shadow!];
   const flow = { id: cutover.id, source, target, mapping: reverse ? compiled.reverse : compiled.forward };
   const statement = invariantStatement(flow, queries, reverse);
+  const against = await queryObjection(owner, statement, [source.oid, target.oid]);
+  if (against !== null) return { kind: 'refused', why: against };
   try {
     const options = { readOnly: true, deadlineMs: DEADLINE_MS, attempts: 1, settings: { lock_timeout: '1000' } };
     return reading(await callJson<Answer>(owner, statement, [], options), epoch);
@@ -63,7 +66,8 @@ export async function evaluateInvariant(
     if (sqlstate === CANCELED) return { kind: 'too_slow', limitMs: DEADLINE_MS - 1_000 };
     if (!sqlstate || !REFUSED.test(sqlstate)) throw error;
     // Of the user's own statement, and not of one of ours: what the server says is all there is to say.
-    return { kind: 'refused', why: `Postgres says: ${(error as CrossfadeError).details.said} [${sqlstate}]` };
+    const why = `Postgres says: ${(error as CrossfadeError).details.said} [${sqlstate}]`;
+    return { kind: 'refused', why: isNotFound(sqlstate) ? `${why}. ${NAMED_IN_FULL}` : why };
   }
 }
 
