@@ -7,7 +7,7 @@ import { LongestFirst } from './test/helpers/longest-first.ts';
 const ON_THE_DISTRIBUTIONS =
   debianBinaries() === null
     ? []
-    : ['invariants', 'rounding', 'twin', 'verify'].map((topic) => `test/integration/postgres/${topic}.test.ts`);
+    : ['invariants', 'partitioned-shadow', 'rounding', 'twin', 'verify'].map((topic) => `test/integration/postgres/${topic}.test.ts`);
 
 /** One project per set of servers, so that unit tests need neither Java nor Postgres. */
 export default defineConfig({

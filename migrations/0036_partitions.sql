@@ -77,7 +77,9 @@ BEGIN RETURN (
       JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.attnum WHERE p.partrelid = t.oid AND k.attnum > 0),
     'partitions', (
       SELECT coalesce(jsonb_agg(jsonb_build_object('oid', x.oid::bigint, 'schema', m.nspname, 'name', x.relname, 'leaf', p.isleaf,
-        'persistence', x.relpersistence, 'ours', pg_has_role(x.relowner, 'USAGE'), 'bound', pg_get_expr(x.relpartbound, x.oid)) ORDER BY p.level, x.oid), '[]')
+        'persistence', x.relpersistence, 'ours', pg_has_role(x.relowner, 'USAGE'), 'bound', pg_get_expr(x.relpartbound, x.oid),
+        'triggers', (SELECT coalesce(jsonb_agg(g.tgname ORDER BY g.tgname), '[]') FROM pg_trigger g JOIN pg_proc f ON f.oid = g.tgfoid WHERE g.tgrelid = x.oid
+          AND NOT g.tgisinternal AND g.tgparentid = 0 AND g.tgenabled IN ('O', 'A') AND f.pronamespace <> 'crossfade'::regnamespace)) ORDER BY p.level, x.oid), '[]')
       FROM pg_partition_tree(t.oid) p JOIN pg_class x ON x.oid = p.relid JOIN pg_namespace m ON m.oid = x.relnamespace WHERE p.level > 0 AND t.relkind = 'p'),
     -- What can only be described: {kind, object, detail}, in a stable order.
     'others', (

@@ -680,11 +680,15 @@ BEGIN RETURN (
     'primary', crossfade.table_facts(p_primary), 'shadow', crossfade.table_facts(p_shadow),
     -- Names that are taken where new ones will be needed: relations and types share one space per schema. A cut name keeps 50 bytes or more.
     'taken', (
-      SELECT coalesce(jsonb_agg(DISTINCT x.name), '[]') FROM pg_class t
+      SELECT coalesce(jsonb_agg(DISTINCT x.name), '[]') FROM pg_class t JOIN pg_class h ON h.oid = p_primary
       JOIN LATERAL (
-        SELECT c.relname AS name FROM pg_class c WHERE c.relnamespace = t.relnamespace
-        UNION SELECT y.typname FROM pg_type y WHERE y.typnamespace = t.relnamespace
+        SELECT c.relname AS name FROM pg_class c WHERE c.relnamespace = h.relnamespace
+        UNION SELECT y.typname FROM pg_type y WHERE y.typnamespace = h.relnamespace
       ) x ON starts_with(x.name::text, CASE WHEN octet_length(t.relname::text) > 50 THEN left(t.relname::text, 12) ELSE t.relname::text END)
+        -- What a shadow of another schema takes along into that of the primary.
+        OR (t.relnamespace <> h.relnamespace AND x.name IN (SELECT c.relname FROM pg_depend d JOIN pg_class c ON c.oid = d.objid AND c.relkind IN ('i', 'I', 'S')
+          WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid
+          UNION SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = t.oid))
       WHERE t.oid IN (p_primary, p_shadow)))
 ); END $function$;
 
@@ -2490,7 +2494,9 @@ BEGIN RETURN (
       JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.attnum WHERE p.partrelid = t.oid AND k.attnum > 0),
     'partitions', (
       SELECT coalesce(jsonb_agg(jsonb_build_object('oid', x.oid::bigint, 'schema', m.nspname, 'name', x.relname, 'leaf', p.isleaf,
-        'persistence', x.relpersistence, 'ours', pg_has_role(x.relowner, 'USAGE'), 'bound', pg_get_expr(x.relpartbound, x.oid)) ORDER BY p.level, x.oid), '[]')
+        'persistence', x.relpersistence, 'ours', pg_has_role(x.relowner, 'USAGE'), 'bound', pg_get_expr(x.relpartbound, x.oid),
+        'triggers', (SELECT coalesce(jsonb_agg(g.tgname ORDER BY g.tgname), '[]') FROM pg_trigger g JOIN pg_proc f ON f.oid = g.tgfoid WHERE g.tgrelid = x.oid
+          AND NOT g.tgisinternal AND g.tgparentid = 0 AND g.tgenabled IN ('O', 'A') AND f.pronamespace <> 'crossfade'::regnamespace)) ORDER BY p.level, x.oid), '[]')
       FROM pg_partition_tree(t.oid) p JOIN pg_class x ON x.oid = p.relid JOIN pg_namespace m ON m.oid = x.relnamespace WHERE p.level > 0 AND t.relkind = 'p'),
     -- What can only be described: {kind, object, detail}, in a stable order.
     'others', (

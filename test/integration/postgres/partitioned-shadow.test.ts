@@ -1,74 +1,61 @@
 /**
- * I1 I4 I11 a plain table becomes a partitioned one, whose key has to be wider than that of the primary. Every transaction makes the same
- * change to a twin that nobody migrates; a third of them moves a row to another month, and so to another partition.
+ * I1 I4 I11 the example partitioning: a plain table becomes one by month, whose key has to be wider than that of the primary. Each
+ * transaction of its load makes the same change to a twin that nobody migrates.
  */
 
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import type postgres from 'postgres';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { partitioningCutovers } from '../../../infra/examples/partitioning/cutovers.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { live } from '../../helpers/life.ts';
 import { type OwnDatabase, ownDatabase } from '../../helpers/postgres.ts';
 import { differences, type TestPlane, testPlane } from '../../helpers/postgres-tables.ts';
 import { type Writer, writer } from '../../helpers/writer.ts';
 
-const KEYS = 120;
-const MONTHS = 6;
-const month = (n: number) => `2026-${String(n).padStart(2, '0')}-01`;
-const partitions = (table: string, months: readonly number[]) =>
-  months
-    .map(
-      (n) => `CREATE TABLE ${table}_${n} PARTITION OF ${table} FOR VALUES FROM ('${month(n)}') TO ('${month(n + 1)}')`,
-    )
-    .join('; ');
-const ALL = Array.from({ length: MONTHS }, (_, i) => i + 1);
-
-const SCHEMA = `
-  CREATE TABLE customer (id integer PRIMARY KEY);
-  INSERT INTO customer SELECT generate_series(0, 9);
-  CREATE TABLE event (id integer PRIMARY KEY, at date NOT NULL, note text, fax text DEFAULT 'none', customer integer REFERENCES customer);
-  CREATE INDEX ON event (note);
-  CREATE TABLE event_v2 (id bigint NOT NULL, at date NOT NULL, note text, customer integer, tier text NOT NULL DEFAULT 'standard', PRIMARY KEY (id, at))
-    PARTITION BY RANGE (at);
-  CREATE INDEX ON event_v2 (note);
-  ${partitions('event_v2', ALL)};
-  CREATE TABLE event_twin (id integer PRIMARY KEY, at date NOT NULL, note text, customer integer);
-  INSERT INTO event (id, at, note, customer) SELECT i, date '2026-01-01' + i, 'seed', i % 10 FROM generate_series(1, ${KEYS}) i;
-  INSERT INTO event_twin SELECT id, at, note, customer FROM event`;
-
+const ROWS = 120;
+const DECLARED = partitioningCutovers[0]!;
 const cutoverOf = (mode: 'streamed' | 'inline'): TableCutover => ({
-  id: 'event',
+  id: DECLARED.id,
   validation: 'strict',
-  table: { primary: 'public.event', shadow: 'public.event_v2', columns: { tier: { added: true } }, mode },
+  table: { primary: DECLARED.primary, shadow: DECLARED.shadow, mode },
 });
+const script = (name: string) =>
+  readFileSync(fileURLToPath(new URL(`../../../infra/examples/partitioning/${name}.sql`, import.meta.url)), 'utf8');
 
-const keyOf = (i: number, index: number) => 1 + ((i * 7919 + index * 104_729) % KEYS);
-
-/** Without ON CONFLICT (id), which no partitioned table has. */
-function change(i: number, key: number, index: number, table: string): string {
-  const at = `date '${month(1 + (i % MONTHS))}' + ${key % 28}`;
-  if (i % 7 === 6) return `DELETE FROM ${table} WHERE id = ${key}`;
-  return `UPDATE ${table} SET note = 'w${index}.${i}'${i % 3 === 0 ? `, at = ${at}` : ''} WHERE id = ${key};
-    INSERT INTO ${table} (id, at, note, customer) SELECT ${key}, ${at}, 'n${index}.${i}', ${i % 10} WHERE NOT EXISTS (SELECT FROM ${table} WHERE id = ${key})`;
-}
-
-function client(sql: postgres.Sql, index: number): Writer {
-  return writer((i) => {
-    const key = keyOf(i, index);
-    const both = ['event', 'event_twin'].map((table) => change(i, key, index, table));
-    const turn = `SELECT pg_advisory_xact_lock(4711, ${key})`;
-    return sql.unsafe(['BEGIN', turn, ...both, i % 11 === 5 ? 'ROLLBACK' : 'COMMIT'].join('; ')).simple();
+/** One transaction of the load, as pgbench would send it, with each change made to the twin, too. */
+const LOAD = script('load')
+  .replaceAll(/^(--|\\).*$/gm, '')
+  .replaceAll(
+    /^(DELETE|UPDATE|INSERT)[^;]*;/gm,
+    (change) => `${change} ${change.replaceAll(/\borders\b/g, 'orders_twin')}`,
+  );
+const client = (sql: postgres.Sql, index: number): Writer =>
+  writer((i) => {
+    const values = {
+      id: 1 + ((i * 7919 + index * 104_729) % ROWS),
+      day: (i * 37 + index) % 365,
+      what: (i + index) % 10,
+    };
+    return sql
+      .unsafe(LOAD.replaceAll(/:(id|day|what)\b/g, (_, name: keyof typeof values) => String(values[name])))
+      .simple();
   });
-}
 
-const rows = (table: string) => `SELECT id::bigint, at, note, customer FROM ${table}`;
+const rows = (table: string) => `SELECT id, placed_on, customer_id, note FROM ${table}`;
 
-describe.each(['streamed', 'inline'] as const)('I1 I4 the whole life with a shadow by month, %s', (mode) => {
+/** The one mode as a superuser, the other as an owner that is none, on the distribution's server and behind PgBouncer. */
+const mode = inject('ownersOnly') ? 'inline' : 'streamed';
+
+describe(`I1 I4 the example partitioning, ${mode}`, () => {
   const cutover = cutoverOf(mode);
   const planes: TestPlane[] = [];
   let db: OwnDatabase;
   beforeAll(async () => {
     db = await ownDatabase();
-    await db.sql.unsafe(SCHEMA);
+    await db.sql.unsafe(`SET partitioning.rows = '${ROWS}'; ${script('primary')} ${script('seed')} ${script('shadow')}
+      CREATE TABLE orders_twin (LIKE orders INCLUDING ALL); INSERT INTO orders_twin TABLE orders`);
     planes.push(testPlane(db), testPlane(db));
   });
   afterAll(async () => {
@@ -87,20 +74,20 @@ describe.each(['streamed', 'inline'] as const)('I1 I4 the whole life with a shad
       across: (_, act) => act(),
       async atRest(step, pair) {
         looked.push(step);
-        expect(await differences(db, rows('event'), rows('event_twin')), step).toEqual([]);
-        const old = (await db.sql.unsafe("SELECT to_regclass('event_old') AS name"))[0]!.name;
-        const other = old ?? 'event_v2';
-        if (pair) expect(await differences(db, rows(other), rows('event_twin')), `${step}, ${other}`).toEqual([]);
+        expect(await differences(db, rows('orders'), rows('orders_twin')), step).toEqual([]);
+        const old = (await db.sql.unsafe("SELECT to_regclass('orders_old') AS name"))[0]!.name;
+        const other = old ?? 'orders_by_month';
+        if (pair) expect(await differences(db, rows(other), rows('orders_twin')), `${step}, ${other}`).toEqual([]);
       },
     });
     expect(writers.flatMap(({ failures }) => failures)).toEqual([]);
     expect(looked).toHaveLength(9);
     const [left] = await db.sql.unsafe(`SELECT string_agg(relname, ' ' ORDER BY relname) AS tables FROM pg_class
       WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v') AND NOT relispartition`);
-    expect(left!.tables).toBe('customer event event_twin');
+    expect(left!.tables).toBe('customers orders orders_twin');
     const keys =
       await db.sql.unsafe(`SELECT conrelid::regclass::text AS table, conname AS name, convalidated AS valid FROM pg_constraint
-      WHERE contype = 'f' AND confrelid = 'customer'::regclass AND conparentid = 0`);
-    expect([...keys]).toEqual([{ table: 'event', name: 'event_customer_fkey', valid: true }]);
+      WHERE contype = 'f' AND confrelid = 'customers'::regclass AND conparentid = 0`);
+    expect([...keys]).toEqual([{ table: 'orders', name: 'orders_customer_id_fkey', valid: true }]);
   });
 });

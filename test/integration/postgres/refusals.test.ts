@@ -170,7 +170,7 @@ const REFUSALS: readonly Refusal[] = [
     says: /'r26_check', and that name is taken/,
   },
   {
-    what: 'another schema',
+    what: 'another name in another schema',
     table: 'r28',
     shadow: 'elsewhere.r28_v2',
     ddl: `CREATE SCHEMA elsewhere; CREATE TABLE r28 (id integer PRIMARY KEY, v text); CREATE TABLE elsewhere.r28_v2 (id bigint PRIMARY KEY, v text)`,

@@ -215,7 +215,7 @@ describe('names', () => {
   it.each([
     ['a table of that name', both({}, {}, ['customer_old']), 'table public.customer'],
     ['an index of that name', both({}, {}, ['customer_old_pkey']), 'constraint public.customer_pkey'],
-    ['another schema', both({}, { schema: 'other' }), 'schema other.customer_v2'],
+    ['another name in another schema', both({}, { schema: 'other' }), 'schema other.customer_v2'],
   ])('are refused for %s', (_, dependents, what) => {
     expect(refused(dependents)).toContain(what);
   });

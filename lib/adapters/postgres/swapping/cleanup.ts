@@ -4,7 +4,7 @@
  */
 
 import { CrossfadeError } from '../../../core/base/errors.ts';
-import type { PromotionRecord } from '../../../core/table/promotion/prepared-swap.ts';
+import { homeOf } from '../../../core/table/promotion/names.ts';
 import { quoteName, quoteTable, quoteText, type TableShape } from '../../../core/table/shape.ts';
 import { objectKinds, SOURCE_TRIGGERS, TARGET_TRIGGERS } from '../../../core/table/sql/names.ts';
 import { isTracking } from '../../../core/table/tracking.ts';
@@ -39,7 +39,8 @@ export async function cleanup(
   await validateForeignKeys(owner, validate);
   const [promoted, old] = await readTablesByOid(owner, [mirror.shadowOid, mirror.primaryOid]);
   const tracking = dropTracking ? trackingOf(promoted, old) : [];
-  const view = await ourView(owner, { renames }, alias);
+  const home = homeOf(renames, { oid: mirror.shadowOid, schema: renames[0]!.schema, name: alias });
+  const view = await ourView(owner, home, alias);
   const blockers = await readBlockers(
     owner,
     [old, view].flatMap((relation) => relation?.oid ?? []),
@@ -50,7 +51,7 @@ export async function cleanup(
     const why = `Cleanup of cutover '${cutover.id}' was to drop the tracking columns, and ${readers.join(', ')} still reads them. Nothing was dropped. Let it go without them, or clean up without --drop-tracking.`;
     return { kind: 'refused', why };
   }
-  const dropped = { promoted, old, view, tracking };
+  const dropped = { promoted, old, view, tracking, home };
   try {
     const limits = { deadlineMs: LONG_MS, attempts: 10, settings: { lock_timeout: '500ms' } };
     await owner.script(cleanupScript(cutover, { epoch, version }, dropped), limits);
@@ -61,8 +62,8 @@ export async function cleanup(
   }
 }
 
-async function ourView(owner: PgConnection, { renames }: Pick<PromotionRecord, 'renames'>, alias: string) {
-  const relation = await readTable(owner, `${renames[0]!.schema}.${alias}`);
+async function ourView(owner: PgConnection, home: string, alias: string) {
+  const relation = await readTable(owner, `${home}.${alias}`);
   return relation?.relkind === 'v' ? relation : null;
 }
 
@@ -76,6 +77,8 @@ type Dropped = {
   old: TableShape | null;
   view: TableShape | null;
   tracking: readonly string[];
+  /** Schema in which the promoted table is to be in the end. */
+  home: string;
 };
 
 /** Constraints of the table go with their column, and the view goes before it. */
@@ -112,7 +115,7 @@ function trackingOf(promoted: TableShape | null, old: TableShape | null): string
 function cleanupScript(
   cutover: TableCutover,
   { epoch, version }: { epoch: number; version?: number | undefined },
-  { promoted, old, view, tracking }: Dropped,
+  { promoted, old, view, tracking, home }: Dropped,
 ): string {
   const id = quoteText(cutover.id);
   // A rollback that came meanwhile has given it up: then this call is too late, however long it was under way.
@@ -131,6 +134,9 @@ function cleanupScript(
       ? [`ALTER TABLE ${quoteTable(promoted)} ${tracking.map((name) => `DROP COLUMN ${quoteName(name)}`).join(', ')}`]
       : []),
     ...(old ? [`DROP TABLE ${quoteTable(old)} RESTRICT`] : []),
+    ...(promoted && promoted.schema !== home
+      ? [`ALTER TABLE ${quoteTable(promoted)} SET SCHEMA ${quoteName(home)}`]
+      : []),
     ...[...PROGRESS, 'key_aside', 'index_aside'].map((table) => `DELETE FROM crossfade.${table} WHERE cutover = ${id}`),
     `UPDATE crossfade.cutover SET direction = 'none', epoch = ${epoch + 1}, version = version + 1, stage = 'cleaned',
        shadow_writes = false, read_ppm = 0, plan = '{}' WHERE id = ${id}`,

@@ -11,6 +11,7 @@ import type { PgConnection } from '../connection/connection.ts';
 import { indexItems } from '../copying/indexes-aside.ts';
 import { eventTriggerItems } from './event-triggers.ts';
 import { olderServerItems } from './older-servers.ts';
+import { searchPathItems } from './search-paths.ts';
 import { shortLimitItems } from './short-limits.ts';
 import {
   isPromoted,
@@ -54,6 +55,7 @@ async function previewOf(
     ...(promoted ? [] : await itemsBefore(owner, cutover, situation)),
     ...(await eventTriggerItems(owner)),
     ...(await shortLimitItems(owner)),
+    ...(await searchPathItems(owner, situation.primary, situation.shadow)),
   ];
   return {
     primary: cutover.table.primary,

@@ -79,7 +79,7 @@ function preparePromotion(cutover: TableCutover, situation: Situation): Prepared
     { id: cutover.id, source: primary, target: shadow, mapping: forward },
     cutover.validation,
   );
-  const source = { ...shadow, name: exchange.names.shadow };
+  const source = { ...shadow, schema: primary.schema, name: exchange.names.shadow };
   const target = { ...primary, name: exchange.names.primary };
   const after = tableObjects({ id: cutover.id, source, target, mapping: reverse }, cutover.validation);
   return {

@@ -167,6 +167,8 @@ export type Partition = TableRef & {
   ours: boolean;
   /** `FOR VALUES …`, or `DEFAULT`. */
   bound: string;
+  /** Those that are its own, and on. */
+  triggers: readonly string[];
 };
 
 export type TableDependents = TableRef & {

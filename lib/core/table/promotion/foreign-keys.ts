@@ -39,7 +39,7 @@ export function repoint(
     const table = quoteTable(foreignKey.table);
     steps.lock.push(foreignKey.table.oid);
     steps.drop.push(`ALTER TABLE ${table} DROP CONSTRAINT ${quoteName(foreignKey.name)}`);
-    steps.add.push(...addStatements(foreignKey, quoteTable({ schema: to.schema, name }), key));
+    steps.add.push(...addStatements(foreignKey, quoteTable({ schema: from.schema, name }), key));
     if (foreignKey.validated)
       steps.validate.push(`ALTER TABLE ${table} VALIDATE CONSTRAINT ${quoteName(foreignKey.name)}`);
     const text = `is dropped and made again against the new ${name} (${referencedBy(foreignKey, key).join(', ')}), and validated after the swap`;

@@ -11,7 +11,15 @@ import { type PromotionItem, qualified } from './refusals.ts';
 
 type RenameKind = 'table' | 'constraint' | 'index' | 'sequence';
 
-export type Rename = { kind: RenameKind; table: number; schema: string; from: string; to: string };
+export type Rename = {
+  kind: RenameKind;
+  table: number;
+  schema: string;
+  from: string;
+  to: string;
+  /** Of a table that keeps its name and changes its schema, with its indexes and sequences. */
+  toSchema?: string;
+};
 
 export type Names = {
   /** In the order of promotion: the primary's, then the shadow's; each table before what belongs to it. */
@@ -39,12 +47,14 @@ export function chooseNames(
     if (fitted !== name + ending) used.add(fitted);
     return fitted;
   };
+  const freed = renamesOf(kept, shorten(primary.name, '_old'), shadow, shorten);
   const renames = [
-    ...renamesOf(kept, shorten(primary.name, '_old'), shadow, shorten),
-    ...renamesOf(shadow, primary.name, primary, shorten),
+    ...freed,
+    ...(primary.schema === shadow.schema
+      ? renamesOf(shadow, primary.name, primary, shorten)
+      : [changeOfSchema(shadow, primary.schema)]),
   ];
-  const problems = collisions(renames, [kept, shadow], taken);
-  if (primary.schema !== shadow.schema) problems.push(differentSchemas(primary, shadow));
+  const problems = [...collisions(renames, [kept, shadow], taken), ...checkSchemas(primary, shadow, { freed, taken })];
   return { renames, alias: shadow.name, problems };
 }
 
@@ -70,7 +80,8 @@ function renamesOf(
   const named = (name: string) => name.startsWith(prefix);
   const constraints = table.constraints.filter(({ name, type }) => RENAMED_CONSTRAINTS.has(type) && named(name));
   const indexes = table.indexes.filter(({ name, constraint }) => !constraint && named(name));
-  const shared = (name: string) => other.sequences.some((sequence) => sequence.name === name);
+  const shared = (name: string) =>
+    other.sequences.some((sequence) => sequence.schema === table.schema && sequence.name === name);
   const sequences = table.sequences.filter(
     ({ schema, name, ownedBy }) =>
       schema === table.schema && ownedBy?.table === table.oid && named(name) && !shared(name),
@@ -92,7 +103,10 @@ function collisions(
   const inSchema = renames.filter((rename) => isRelation(rename, tables));
   const freed = new Set(inSchema.map(({ from }) => from));
   const used = new Set(taken.filter((name) => !freed.has(name)));
-  const items = clashes(inSchema, used);
+  const items = clashes(
+    inSchema.filter(({ toSchema }) => toSchema === undefined),
+    used,
+  );
   for (const table of tables) {
     const own = renames.filter(({ kind, table: oid }) => kind === 'constraint' && oid === table.oid);
     const moved = new Set(own.map(({ from }) => from));
@@ -121,10 +135,57 @@ function clashes(renames: readonly Rename[], used: Set<string>): PromotionItem[]
   return items;
 }
 
-function differentSchemas(primary: TableRef, shadow: TableRef): PromotionItem {
-  const text = `It must be in the schema of ${qualified(primary)} to get its name. Move it: ALTER TABLE ${qualified(shadow)} SET SCHEMA ${primary.schema}.`;
-  return { action: 'refuse', kind: 'schema', object: qualified(shadow), text };
+const changeOfSchema = ({ oid, schema, name }: TableRef, toSchema: string): Rename => ({
+  kind: 'table',
+  table: oid,
+  schema,
+  from: name,
+  to: name,
+  toSchema,
+});
+
+/** Names of indexes and sequences that a table takes along into another schema. */
+const goesAlong = ({ oid, schema, indexes, sequences }: TableDependents): string[] =>
+  [...indexes, ...sequences.filter((one) => one.schema === schema && one.ownedBy?.table === oid)].map(
+    ({ name }) => name,
+  );
+
+/** In the other schema the names of what goes along must be free. */
+function checkSchemas(
+  primary: TableDependents,
+  shadow: TableDependents,
+  { freed, taken }: { freed: readonly Rename[]; taken: readonly string[] },
+): PromotionItem[] {
+  if (primary.schema === shadow.schema) return [];
+  if (primary.name !== shadow.name) {
+    const text = `It must be in the schema of ${qualified(primary)} to get its name, or have the same name in another schema. Move it: ALTER TABLE ${qualified(shadow)} SET SCHEMA ${primary.schema}.`;
+    return [{ action: 'refuse', kind: 'schema', object: qualified(shadow), text }];
+  }
+  const clash = goesAlong(shadow).filter((name) => taken.includes(name) && !freed.some(({ from }) => from === name));
+  const both = `After promotion ${qualified(primary)} is the new table, and ${qualified(shadow)} a view of it: both names work until cleanup. Cleanup moves the table to schema ${shadow.schema}, and nothing is called ${qualified(primary)} from then on.`;
+  return [
+    { action: 'notice', kind: 'schema', object: qualified(shadow), text: both },
+    ...clash.map(
+      (name): PromotionItem => ({
+        action: 'refuse',
+        kind: 'schema',
+        object: `${shadow.schema}.${name}`,
+        text: `It goes to schema ${primary.schema} with its table, and that name is taken there. Rename it.`,
+      }),
+    ),
+  ];
 }
+
+/** Where a table was before promotion, or is until then. */
+export const homeOf = (renames: readonly Rename[], { oid, schema }: TableRef): string =>
+  renames.find(({ kind, table }) => kind === 'table' && table === oid)?.schema ?? schema;
+
+const takenBack = (rename: Rename): Rename => ({
+  ...rename,
+  from: rename.to,
+  to: rename.from,
+  ...(rename.toSchema === undefined ? {} : { schema: rename.toSchema, toSchema: rename.schema }),
+});
 
 /** Names that the way back needs and somebody else has by now. */
 export function chooseNamesBack(
@@ -135,12 +196,14 @@ export function chooseNamesBack(
 ) {
   const back = renames
     .filter((rename) => exists(rename, tables))
-    .map((rename) => ({ ...rename, from: rename.to, to: rename.from }))
+    .map(takenBack)
     .reverse();
+  const leaves = (table: TableDependents) => back.some((one) => one.toSchema !== undefined && one.table === table.oid);
+  const leaving = new Set(tables.filter(leaves).flatMap(goesAlong));
   const problems = collisions(
     back,
     tables,
-    taken.filter((name) => name !== alias),
+    taken.filter((name) => name !== alias && !leaving.has(name)),
   );
   return { back, problems };
 }
@@ -162,6 +225,7 @@ export function renameStatement(rename: Rename, promoted: string): string {
   const object = quoteTable({ schema: rename.schema, name: rename.from });
   switch (rename.kind) {
     case 'table':
+      if (rename.toSchema !== undefined) return `ALTER TABLE ${object} SET SCHEMA ${quoteName(rename.toSchema)}`;
       return `ALTER TABLE ${object} RENAME TO ${to}`;
     case 'index':
       return `ALTER INDEX ${object} RENAME TO ${to}`;

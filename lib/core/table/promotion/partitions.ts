@@ -9,7 +9,8 @@ import { type PromotionItem, qualified } from './refusals.ts';
 export const leaves = ({ partitions }: TableDependents): readonly Partition[] => partitions.filter(({ leaf }) => leaf);
 
 /** @param mapping from the primary to the shadow */
-export function checkPartitions({ primary, shadow }: Dependents, mapping: Mapping): PromotionItem[] {
+export function checkPartitions(dependents: Dependents, mapping: Mapping): PromotionItem[] {
+  const { primary, shadow } = dependents;
   return [
     ...[primary, shadow].flatMap((table) => [
       ...refuseEmpty(table),
@@ -17,6 +18,7 @@ export function checkPartitions({ primary, shadow }: Dependents, mapping: Mappin
     ]),
     ...checkWider(shadow, mapping),
     ...noticeNames(shadow),
+    ...triggersOfPartitions(dependents),
   ];
 }
 
@@ -51,6 +53,26 @@ function checkWider(shadow: TableDependents, mapping: Mapping): PromotionItem[] 
   }
   const text = `Its key is (${mapping.unique.join(', ')}), since Postgres demands what it is partitioned by in every key. Rows are found by (${key.join(', ')}) through ${index.name}, in each of ${leaves(shadow).length} partitions. After promotion nothing keeps (${key.join(', ')}) unique: ON CONFLICT (${key.join(', ')}) fails, and a second row of one key cannot go back.`;
   return [{ action: 'notice', ...item, text }];
+}
+
+/** Triggers of the table are cloned to its partitions and move with it; what a partition has of its own does not. */
+function triggersOfPartitions({ primary, shadow }: Dependents): PromotionItem[] {
+  const items = (table: TableDependents, action: 'refuse' | 'notice', text: string) =>
+    table.partitions.flatMap((one) =>
+      one.triggers.map((name) => ({ action, kind: 'trigger', object: `${name} on ${qualified(one)}`, text })),
+    );
+  return [
+    ...items(
+      primary,
+      'notice',
+      'It is of this partition alone and is not carried. Create it on the new table if it is needed there.',
+    ),
+    ...items(
+      shadow,
+      'refuse',
+      'It would fire for every row that is mirrored and could change it. Disable it, and enable it after the swap.',
+    ),
+  ];
 }
 
 function noticeNames(shadow: TableDependents): PromotionItem[] {

@@ -7,7 +7,7 @@ import { quoteTable } from '../shape.ts';
 import { computedUntilCleanup } from './computed-columns.ts';
 import type { Dependents } from './dependents.ts';
 import { repoint, returnOutgoing } from './foreign-keys.ts';
-import { chooseNamesBack, renameStatement } from './names.ts';
+import { chooseNamesBack, homeOf, renameStatement } from './names.ts';
 import {
   columnsOf,
   constraintTable,
@@ -18,8 +18,8 @@ import {
   namesOf,
   type PreparedSwap,
   type PromotionRecord,
+  placedBy,
   preparedSwap,
-  renamedBy,
   renameItem,
   type SwapRequest,
   tableName,
@@ -37,7 +37,8 @@ export function revertOf(
 ): PreparedSwap {
   const { primary, shadow, taken } = dependents;
   const columns = invert(columnsOf(dependents, declaration));
-  const alias = { schema: shadow.schema, name: record.alias };
+  const home = homeOf(record.renames, shadow);
+  const alias = { schema: home, name: record.alias };
   const followers = new Set([...record.followers.others, namesOf('view', qualified(alias))]);
   const keep = (kind: string, object: string) => followers.has(namesOf(kind, object));
   const { back, problems } = chooseNamesBack(record.renames, [primary, shadow], taken, record.alias);
@@ -51,8 +52,8 @@ export function revertOf(
     from: shadow,
     to: primary,
     columns,
-    renamed: renamedBy(back),
-    name,
+    placed: placedBy(back),
+    table: { schema: primary.schema, name },
     moved: record.moved,
   });
   const unfit = unfitSequences(record.fitted ?? [], primary, name);
@@ -83,7 +84,7 @@ export function revertOf(
     ...back.map((rename) => renameStatement(rename, constraintTable(rename, dependents))),
     ...sequences.statements,
     ...unfit.statements,
-    ...ownerBack(record.owner, shadow, tableName(back, shadow)),
+    ...ownerBack(record.owner, { ...shadow, schema: home }, tableName(back, shadow)),
     ...attached.after,
     ...keys.add,
     ...own.add,

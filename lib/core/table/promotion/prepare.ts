@@ -20,8 +20,8 @@ import {
   moveAttached,
   type PreparedSwap,
   type PromotionRecord,
+  placedBy,
   preparedSwap,
-  renamedBy,
   renamedOn,
   renameItem,
   type SwapRequest,
@@ -93,8 +93,8 @@ function promotionParts({ dependents, declaration, mapping, aside = [] }: SwapRe
     from: primary,
     to: shadow,
     columns,
-    renamed: renamedBy(names.renames),
-    name: primary.name,
+    placed: placedBy(names.renames),
+    table: promoted,
   });
   const missing = grantsMissing(primary.grants, shadow.grants);
   const missingOn = columnGrantsMissing(primary, shadow, columns);

@@ -162,10 +162,16 @@ export function constraintTable(rename: Rename, { primary, shadow }: Dependents)
   return rename.table === primary.oid ? primary.name : shadow.name;
 }
 
-export function renamedBy(renames: readonly Rename[]): (sequence: DependentSequence) => string {
-  return ({ schema, name }) =>
-    renames.find((rename) => rename.kind === 'sequence' && rename.schema === schema && rename.from === name)?.to ??
-    name;
+/** What a sequence is called after the renames: it goes with its table into another schema. */
+export function placedBy(renames: readonly Rename[]) {
+  return ({ schema, name, ownedBy }: DependentSequence): { schema: string; name: string } => {
+    const own = renames.find((one) => one.kind === 'sequence' && one.schema === schema && one.from === name);
+    if (own) return { schema, name: own.to };
+    const along = renames.find(
+      (one) => one.toSchema !== undefined && one.table === ownedBy?.table && one.schema === schema,
+    );
+    return { schema: along?.toSchema ?? schema, name };
+  };
 }
 
 /** Name that a constraint or index of a table has after the renames. */
@@ -175,6 +181,7 @@ export function renamedOn(renames: readonly Rename[], table: TableDependents): (
     renames.find((rename) => kinds.has(rename.kind) && rename.table === table.oid && rename.from === name)?.to ?? name;
 }
 
-export function renameItem({ kind, schema, from, to }: Rename): PromotionItem {
-  return { action: 'carry', kind, object: `${schema}.${from}`, text: `becomes ${to}` };
+export function renameItem({ kind, schema, from, to, toSchema }: Rename): PromotionItem {
+  const becomes = toSchema === undefined ? to : `${toSchema}.${to}`;
+  return { action: 'carry', kind, object: `${schema}.${from}`, text: `becomes ${becomes}` };
 }

@@ -97,7 +97,7 @@ export function carryIdentity(
   const item = { kind: 'replica identity', object: qualified(from) };
   if (from.replicaIdentity !== 'i') {
     const what = from.replicaIdentity === 'f' ? 'FULL' : 'NOTHING';
-    moved.after.push(...identities({ ...to, name: from.name }, what));
+    moved.after.push(...identities({ ...to, schema: from.schema, name: from.name }, what));
     moved.items.push({ action: 'carry', ...item, text: `the new ${from.name} gets REPLICA IDENTITY ${what}` });
     return moved;
   }

@@ -8,7 +8,8 @@ import type { DependentSequence, Grant, TableDependents } from './dependents.ts'
 import { type Granted, grantStatements, grantsMissing, recordGrants } from './privileges.ts';
 import { type PromotionItem, qualified } from './refusals.ts';
 
-export type MovedSequence = { schema: string; name: string };
+type ObjectName = { schema: string; name: string };
+export type MovedSequence = ObjectName;
 
 /** A sequence that was given the type of its new column, and what it had before. */
 export type FittedSequence = {
@@ -36,10 +37,10 @@ export type SequencesRequest = {
   to: TableDependents;
   /** By column of `from`, that of `to`. */
   columns: ReadonlyMap<string, string>;
-  /** The name that a sequence has after the renames. */
-  renamed: (sequence: DependentSequence) => string;
-  /** Of `to`, after the renames. */
-  name: string;
+  /** What a sequence is called after the renames. */
+  placed: (sequence: DependentSequence) => ObjectName;
+  /** What `to` is called after them. */
+  table: ObjectName;
   /** On the way back: what had been moved. Nothing is refused then, and no privilege granted. */
   moved?: readonly MovedSequence[];
 };
@@ -98,7 +99,7 @@ const WIDTHS = Object.keys(INTEGERS);
 function widen(
   steps: Sequences,
   own: DependentSequence,
-  { to, renamed }: SequencesRequest,
+  { to, placed }: SequencesRequest,
   back: string | null,
 ): DependentSequence {
   // A number of more than eight bytes, or a text, holds whatever a sequence can give.
@@ -117,8 +118,7 @@ function widen(
     return own;
   }
   const after = wider ? type : own.type;
-  const name = quoteTable({ schema: own.schema, name: renamed(own) });
-  steps.statements.push(`ALTER SEQUENCE ${name} AS ${after} MINVALUE ${min} MAXVALUE ${max}`);
+  steps.statements.push(`ALTER SEQUENCE ${quoteTable(placed(own))} AS ${after} MINVALUE ${min} MAXVALUE ${max}`);
   steps.fitted.push({ schema: own.schema, name: own.name, type: own.type, min: own.min, max: own.max, column: back });
   const limits = [
     max === own.max ? `keeps its MAXVALUE ${max}` : `MAXVALUE ${own.max} becomes ${max}`,
@@ -162,15 +162,15 @@ function move(
   steps: Sequences,
   sequence: DependentSequence,
   column: string,
-  { from, to, name, moved }: SequencesRequest,
+  { from, table, moved }: SequencesRequest,
 ): void {
   if (sequence.ownedBy?.table !== from.oid) return;
   const { schema } = sequence;
   if (moved && !moved.some((entry) => entry.schema === schema && entry.name === sequence.name)) return;
-  const owner = `${quoteTable({ schema: to.schema, name })}.${quoteName(column)}`;
+  const owner = `${quoteTable(table)}.${quoteName(column)}`;
   steps.statements.push(`ALTER SEQUENCE ${quoteTable(sequence)} OWNED BY ${owner}`);
   steps.moved.push({ schema, name: sequence.name });
-  const text = `passes from ${qualified(from)} to the new ${name} and goes on`;
+  const text = `passes from ${qualified(from)} to the new ${table.name} and goes on`;
   steps.items.push({ action: 'carry', kind: 'sequence', object: qualified(sequence), text });
 }
 
@@ -178,14 +178,14 @@ function advance(
   steps: Sequences,
   sequence: DependentSequence,
   own: DependentSequence,
-  { from, to, renamed, moved, name }: SequencesRequest,
+  { from, to, placed, moved, table }: SequencesRequest,
 ): void {
-  const source = { schema: sequence.schema, name: renamed(sequence) };
-  const target = { schema: own.schema, name: renamed(own) };
+  const source = placed(sequence);
+  const target = placed(own);
   const narrower = BigInt(own.max) < BigInt(sequence.max) || BigInt(own.min) > BigInt(sequence.min);
   steps.statements.push(
     narrower
-      ? `SELECT crossfade.pass_number(${quoteText(quoteTable(target))}, s.last_value, s.is_called, ${quoteText(quoteTable({ schema: to.schema, name }))}, ${quoteText(own.column)}) FROM ${quoteTable(source)} s`
+      ? `SELECT crossfade.pass_number(${quoteText(quoteTable(target))}, s.last_value, s.is_called, ${quoteText(quoteTable(table))}, ${quoteText(own.column)}) FROM ${quoteTable(source)} s`
       : advanceStatement(source, target, own.increment),
   );
   if (own.source === 'default' && !moved) {

@@ -168,6 +168,14 @@ export const REFUSED: readonly Refused[] = [
     says: /publish_via_partition_root/,
   },
   {
+    what: 'a trigger of one partition of the shadow',
+    ddl: `CREATE TABLE t (id integer PRIMARY KEY, v text); CREATE TABLE t_v2 (id bigint PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE t1 PARTITION OF t_v2 DEFAULT;
+      ${QUIET} CREATE TRIGGER g BEFORE INSERT ON t1 FOR EACH ROW EXECUTE FUNCTION q()`,
+    kind: 'trigger',
+    object: 'g on',
+    says: /every row that is mirrored/,
+  },
+  {
     what: 'a trigger with transition tables for each row, and a partitioned shadow',
     ddl: `CREATE TABLE t (id integer PRIMARY KEY, v text); CREATE TABLE t_v2 (id bigint PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE t1 PARTITION OF t_v2 DEFAULT;
       ${QUIET} CREATE TRIGGER g AFTER INSERT ON t REFERENCING NEW TABLE AS added FOR EACH ROW EXECUTE FUNCTION q()`,
