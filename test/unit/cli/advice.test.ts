@@ -15,6 +15,11 @@ describe('a command in a message', () => {
       "'npx --no-install crossfade --port 4000 start orders', then 'npx --no-install crossfade --port 4000 status'",
     ],
     ['crossfade stop', { url: 'https://api.example' }, 'npx --no-install crossfade --url https://api.example stop'],
+    [
+      'crossfade stop',
+      { url: 'https://api.example', awsProfile: 'ops' },
+      'npx --no-install crossfade --url https://api.example --aws-profile ops stop',
+    ],
     ['npx --no-install crossfade status', { port: 4000 }, 'npx --no-install crossfade --port 4000 status'],
     ['crossfade dev --fresh', { port: 4000 }, 'npx --no-install crossfade dev --fresh'],
     ['schema crossfade does not exist', {}, 'schema crossfade does not exist'],
