@@ -30,6 +30,5 @@ export function javaProblem(found) {
   Amazon Linux     sudo dnf install -y java-17-amazon-corretto-headless
   Arch             sudo pacman -S jre17-openjdk-headless
   macOS            brew install --cask temurin@17
-  Windows          winget install EclipseAdoptium.Temurin.17.JRE
-Unit and property tests need no Java: npm run test:unit`;
+  Windows          winget install EclipseAdoptium.Temurin.17.JRE`;
 }

@@ -22,7 +22,7 @@ export function startupProblems({ servers, node = process.versions.node, java = 
   if (!isNodeRecent(node)) problems.push(nodeText(node));
   if (servers) {
     const { ok, found } = java();
-    if (!ok) problems.push(javaProblem(found));
+    if (!ok) problems.push(`${javaProblem(found)}\nUnit and property tests need no Java: npm run test:unit`);
     if (uid === 0 && !canHavePostgresUser()) problems.push(POSTGRES_USER_TEXT);
   }
   return problems;

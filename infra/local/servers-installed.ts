@@ -24,6 +24,6 @@ export function demandServers(root: string): void {
   const wanted = missing.map((name) => `${name}@${devDependencies[name]}`).join(' ');
   throw new CrossfadeError(
     'invalid_input',
-    `crossfade dev starts servers that are not installed yet: ${missing.join(', ')}. Type\n\n  npm install --save-dev --save-exact ${wanted}`,
+    `'crossfade dev' starts servers that are not installed yet: ${missing.join(', ')}. Type\n\n  npm install --save-dev --save-exact ${wanted}`,
   );
 }

@@ -3,6 +3,7 @@
 import type { SignedRequest } from '../adapters/http/sign-request.ts';
 import { CrossfadeError, ERROR_CODES, type ErrorCode, type ErrorDetails } from '../core/base/errors.ts';
 import type { Connection } from './connection.ts';
+import { HOW_TO_START } from './package-root.ts';
 
 export type Api = {
   get<T>(path: string, call?: { deadlineMs?: number }): Promise<T>;
@@ -131,7 +132,7 @@ function lost(url: string, call: Call, error: unknown): CrossfadeError {
   if (code === 'ECONNREFUSED') {
     return new CrossfadeError(
       'upstream_unavailable',
-      `Nothing listens at ${url}. Is Crossfade running? 'npm start' shows a demonstration, 'crossfade dev' serves your own database; for another one set CROSSFADE_URL.`,
+      `Nothing listens at ${url}. Is Crossfade running? ${HOW_TO_START}`,
       { retryable: true, cause },
     );
   }

@@ -10,6 +10,7 @@ import { CrossfadeError } from '../core/base/errors.ts';
 import { didYouMean } from '../core/base/nearest.ts';
 import { DEFAULT_PORT, type LocalSettings, localSettingsPath } from '../schemas/local-settings.ts';
 import type { Io } from './io.ts';
+import { HOW_TO_START } from './package-root.ts';
 
 export type Connection = {
   /** Base address of the API, without a slash at the end. */
@@ -38,8 +39,7 @@ const TOKEN_SECONDS = 300;
 export function connect(options: ConnectionOptions, io: Needs): Connection {
   const address = options.url ?? (options.port === undefined ? io.env.CROSSFADE_URL : undefined);
   const port = options.port ?? portFrom(io.env.CROSSFADE_PORT);
-  const settings = io.readSettings(port);
-  if (!address) return localConnection(port, settings, io);
+  if (!address) return localConnection(port, io.readSettings(port), io);
   const url = checkedUrl(address);
   const { awsProfile } = options;
   if (awsProfile !== undefined)
@@ -51,15 +51,17 @@ export function connect(options: ConnectionOptions, io: Needs): Connection {
       sign: signerOf(awsProfile, io),
     };
   const token = io.env.CROSSFADE_TOKEN?.trim();
-  if (!token && settings && [settings.url, settings.apiUrl].some((own) => sameOrigin(own, url))) {
-    return localConnection(port, settings, io);
+  // The address of its page is one of a local stack, too, on whatever port.
+  for (const near of token || !isLoopback(url) ? [] : [port, Number(new URL(url).port)]) {
+    const settings = io.readSettings(near);
+    if (settings && [settings.url, settings.apiUrl].some((own) => sameOrigin(own, url)))
+      return localConnection(near, settings, io);
   }
   return { url, loopback: isLoopback(url), settings: null, token: () => givenToken(token, url), sign: null };
 }
 
 function localConnection(port: number, settings: LocalSettings | null, io: Needs): Connection {
-  const remedy =
-    "Is Crossfade running? 'npm start' shows a demonstration, 'crossfade dev' serves your own database; for another one set CROSSFADE_URL and CROSSFADE_TOKEN.";
+  const remedy = `Is Crossfade running? ${HOW_TO_START}`;
   if (!settings) {
     throw new CrossfadeError(
       'upstream_unavailable',

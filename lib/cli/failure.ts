@@ -10,6 +10,7 @@ import {
 } from '../core/base/errors.ts';
 import type { ShownCondition } from '../core/conditions/show.ts';
 import { shownCondition } from '../schemas/condition.ts';
+import type { Advise } from './advice.ts';
 import { EXIT } from './context.ts';
 import { seenAndLimit } from './render.ts';
 import { MAX_WIDTH, printable, wrap } from './text.ts';
@@ -23,15 +24,33 @@ export type Failure = {
   exit: number;
 };
 
-const NEXT: Partial<Record<ErrorCode, (cutover: string) => string>> = {
-  held: (cutover) => `crossfade explain ${cutover} shows every condition; --force --reason '…' goes on without them`,
-  conflict: (cutover) => `crossfade status ${cutover}`,
-  stale_version: (cutover) => `crossfade status ${cutover}`,
-  illegal_transition: (cutover) => `crossfade status ${cutover}`,
-  refused_table: (cutover) => `correct the table or its declaration, then crossfade preview ${cutover}`,
-  rollback_not_ready: (cutover) => `crossfade status ${cutover} names the keys in quarantine`,
-  not_found: () => 'crossfade status lists the cutovers that are declared',
-  stopped: () => 'crossfade reset system --confirm system lifts the emergency stop',
+/** Also of a command that is none. */
+const NPX = 'npx --no-install ';
+
+type Attempt = {
+  /** As far as it was understood: `crossfade advance orders`. */
+  attempted: string;
+  /** Null where it was of none. */
+  cutover: string | null;
+};
+
+const FORCED = /^crossfade (advance|complete) /;
+
+const look = ({ cutover }: Attempt) => (cutover === null ? 'crossfade status' : `crossfade status ${cutover}`);
+
+const NEXT: Partial<Record<ErrorCode, (attempt: Attempt) => string>> = {
+  held: ({ attempted, cutover }) =>
+    cutover === null
+      ? 'crossfade phases, which shows what each waits for'
+      : `crossfade explain ${cutover}, which shows every condition${FORCED.test(attempted) ? `; ${attempted} --force --reason '…' goes on without them` : ''}`,
+  conflict: look,
+  stale_version: look,
+  illegal_transition: look,
+  refused_table: ({ cutover }) =>
+    `correct the table or its declaration${cutover === null ? '' : `, then crossfade preview ${cutover}`}`,
+  rollback_not_ready: (attempt) => `${look(attempt)}, which names the keys in quarantine`,
+  not_found: () => 'crossfade status, which lists the cutovers that are declared',
+  stopped: () => 'crossfade reset system --confirm system, which lifts the emergency stop',
   database_unavailable: () => 'crossfade doctor',
   store_unavailable: () => 'crossfade doctor',
   flags_unavailable: () => 'crossfade doctor',
@@ -39,14 +58,20 @@ const NEXT: Partial<Record<ErrorCode, (cutover: string) => string>> = {
 };
 
 /** @param attempted the command as far as it was understood */
-export function failureOf(error: unknown, attempted: string, cutover: string | undefined): Failure {
+export function failureOf(error: unknown, attempted: string, cutover: string | undefined, advise: Advise): Failure {
   if (error instanceof CommanderError) {
     const detail = error.message.replace(/^error: /, '').replace(/\n/g, ' ');
-    return { code: 'invalid_input', detail, details: {}, next: `${attempted} --help`, exit: EXIT.usage };
+    return { code: 'invalid_input', detail, details: {}, next: `${NPX}${attempted} --help`, exit: EXIT.usage };
   }
-  const known = isCrossfadeError(error) ? error : unexpected(error);
-  const next = NEXT[known.code]?.(cutover ?? '').trim() ?? null;
-  return { code: known.code, detail: known.message, details: known.details, next, exit: ERROR_CODES[known.code].exit };
+  const { code, message, details } = isCrossfadeError(error) ? error : unexpected(error);
+  const next = NEXT[code]?.({ attempted, cutover: cutover ?? null });
+  return {
+    code,
+    detail: advise(message),
+    details,
+    next: next === undefined ? null : advise(next),
+    exit: ERROR_CODES[code].exit,
+  };
 }
 
 function unexpected(error: unknown): CrossfadeError {

@@ -1,6 +1,7 @@
 /** One run of the command line: arguments in, text or JSON out, an exit code back. Never throws, never ends the process. */
 
 import { type Command, CommanderError } from 'commander';
+import { type Advise, adviser } from './advice.ts';
 import { EXIT, type Options, type Outcome } from './context.ts';
 import { failureDocument, failureOf, failureText } from './failure.ts';
 import { type Io, processIo } from './io.ts';
@@ -18,17 +19,21 @@ export async function run(argv: readonly string[], given: Partial<Io> = {}): Pro
   let exit: number = EXIT.done;
   let attempted = 'crossfade';
   let cutover: string | undefined;
+  let options: Options = {};
   const perform: Perform = async (action, command) => {
     const args = (command.processedArgs as (string | string[] | undefined)[]).flat();
-    cutover = args[0];
-    attempted = ['crossfade', command.name(), ...(cutover === undefined ? [] : [cutover])].join(' ');
-    const options = command.optsWithGlobals() as Options;
-    exit = show(io, options, await action({ io, options, args }));
+    const named = command.registeredArguments.findIndex((argument) => argument.name() === 'cutover');
+    cutover = named < 0 ? undefined : args[named];
+    attempted = ['crossfade', command.name(), ...args.slice(0, Math.max(1, named + 1))].filter(Boolean).join(' ');
+    options = command.optsWithGlobals() as Options;
+    exit = show(io, options, await action({ io, options, args }), advise);
   };
   const program = silenced(
     buildProgram(packageVersion(), perform, { width: io.width, colours: io.paint !== plain }),
     io,
   );
+  const commands = program.commands.flatMap((command) => [command.name(), ...command.aliases()]);
+  const advise: Advise = (text) => adviser(commands, options)(text);
   try {
     await program.parseAsync(argv, { from: 'user' });
     return exit;
@@ -36,16 +41,16 @@ export async function run(argv: readonly string[], given: Partial<Io> = {}): Pro
     if (error instanceof CommanderError && isHelp(error))
       return error.code === 'commander.help' ? EXIT.usage : EXIT.done;
     if (error instanceof CommanderError) attempted = namedCommand(program, argv);
-    const failure = failureOf(error, attempted, cutover);
+    const failure = failureOf(error, attempted, cutover, advise);
     if (wantsJson(argv)) io.stdout(`${printableJson(failureDocument(failure))}\n`);
     else io.stderr(`${failureText(attempted, failure, io.width)}\n`);
     return failure.exit;
   }
 }
 
-function show(io: Io, { json }: Options, outcome: Outcome | number): number {
+function show(io: Io, { json }: Options, outcome: Outcome | number, advise: Advise): number {
   if (typeof outcome === 'number') return outcome;
-  io.stdout(json ? `${printableJson(outcome.document)}\n` : `${outcome.text}\n`);
+  io.stdout(json ? `${printableJson(outcome.document)}\n` : `${advise(outcome.text)}\n`);
   return outcome.exit ?? EXIT.done;
 }
 

@@ -70,7 +70,7 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
   ];
   throw new CrossfadeError(
     'invalid_config',
-    `The environment cannot be used: ${problems.join('; ')}. The variables are set in serverless.yml; 'npm start' sets them for the local stack.`,
+    `The environment cannot be used: ${problems.join('; ')}. The variables are set in serverless.yml; a local stack sets them by itself.`,
     { details: { problems } },
   );
 }

@@ -208,12 +208,13 @@ const HAS_INK = `(() => { const canvas = document.querySelector('canvas'); retur
 describe('a command', () => {
   inBrowser('is copied as it is shown, and that is said', async () => {
     await open({ scene: await scenes.scene([scenes.notStarted]) });
+    const command = `npx --no-install crossfade start chat_api --url ${new URL(page.url()).origin}`;
     await page.evaluate('navigator.clipboard.writeText = async (text) => { window.copied = text; }');
-    const button = card('chat_api').getByRole('button', { name: 'Copy: crossfade start chat_api' }).first();
+    const button = card('chat_api').getByRole('button', { name: `Copy: ${command}` }).first();
     await button.click();
     await expect.poll(() => button.innerText()).toBe('Copied');
-    expect(await page.evaluate('copied')).toBe('crossfade start chat_api');
-    expect(await page.locator('[aria-live=polite]').innerText()).toContain('Copied: crossfade start chat_api');
+    expect(await page.evaluate('copied')).toBe(command);
+    expect(await page.locator('[aria-live=polite]').innerText()).toContain(`Copied: ${command}`);
     await expect.poll(() => button.innerText(), { timeout: 5_000 }).toBe('Copy');
   });
 });

@@ -28,7 +28,8 @@ export async function printed(
     ...(server.nowMs ? { nowMs: server.nowMs } : {}),
   });
   expect(exit, `${out}${err}`).toBe(wanted);
-  return shownAs(words, `${out}${err}`);
+  // A page shows what is typed without the address of a test's server.
+  return shownAs(words, `${out}${err}`.replaceAll(` --url ${server.url}`, ''));
 }
 
 export function shownAs(words: readonly string[], text: string): string {

@@ -103,7 +103,7 @@ function demandOneLife(mirrored: readonly Mirrored[], shown: string): Pick<Resum
         [
           `The database has seen more of these cutovers than is kept in ${shown}:`,
           ...problems.map((problem) => `  ${problem}`),
-          'Another Crossfade has moved them, or `crossfade dev` was started in another directory: go on there.',
+          "Another Crossfade has moved them, or 'crossfade dev' was started in another directory: go on there.",
           'To begin from nothing, add --fresh: capture is taken off their tables, what is kept is forgotten, rows stay.',
         ].join('\n'),
       );

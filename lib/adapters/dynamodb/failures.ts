@@ -74,7 +74,7 @@ export async function storeError(target: Target, what: string, error: unknown): 
 
 const ADVICE = {
   no_table:
-    'The table does not exist there: deploy the stack, start the local one with npm start, or correct the table name, region or endpoint.',
+    'The table does not exist there: deploy the stack, start the local one, or correct the table name, region or endpoint.',
   no_access: "Give this function's role access to the table, or correct the credentials.",
   invalid: 'Repeating does not help; the message says what the table cannot take.',
   open: 'Check that DynamoDB runs and can be reached from here; the call may be repeated.',

@@ -5,6 +5,6 @@ import { CrossfadeError } from '../../core/base/errors.ts';
 export async function dev(): Promise<never> {
   throw new CrossfadeError(
     'invalid_input',
-    "'dev' must be the first word: crossfade dev [options]. It starts servers and is not part of this program.",
+    "'dev' must be the first word: 'crossfade dev --database-url postgres://…'. It starts servers and is not part of this program.",
   );
 }

@@ -10,6 +10,7 @@ import { checkApi } from '../doctor/api.ts';
 import { type Check, fail, ok, renderChecks, warn } from '../doctor/check.ts';
 import { judgeFacts, readFacts } from '../doctor/database.ts';
 import { checkMachine } from '../doctor/machine.ts';
+import { HOW_TO_START } from '../package-root.ts';
 import { checksOf } from '../render-health.ts';
 
 export async function doctor(context: Context): Promise<Outcome> {
@@ -45,7 +46,7 @@ function findConnection({ io, options }: Context): Connection | Check {
     return connect(options, io);
   } catch (error) {
     if (!isCrossfadeError(error) || error.code !== 'upstream_unavailable') throw error;
-    return fail('API', error.message, 'npm start, crossfade dev, or set CROSSFADE_URL.');
+    return fail('API', error.message, HOW_TO_START);
   }
 }
 

@@ -16,7 +16,7 @@ export async function writes(context: Context): Promise<Outcome | number> {
   const answer = await send<Answer>(context, 'shadow-writes', body, { command: `writes ${way}`, name: null });
   const text = answer.shadowWritesEnabled
     ? 'Writes to shadows are on; what waited in the outboxes is applied now.'
-    : "Writes to all shadows are off. Changes wait in the outboxes, nothing is lost and nothing advances until 'crossfade writes on'.";
+    : "Writes to all shadows are off. Changes wait in the outboxes, nothing is lost and nothing advances until 'crossfade writes on --reason …'.";
   return { document: answer, text };
 }
 
@@ -28,10 +28,11 @@ export async function reads(context: Context): Promise<Outcome | number> {
 
 const SAID: Readonly<Record<string, (id: string) => string>> = {
   off: (id) =>
-    `Its shadow is neither written nor read. Changes wait, nothing is lost and nothing advances until 'crossfade writes on ${id}'.`,
+    `Its shadow is neither written nor read. Changes wait, nothing is lost and nothing advances until 'crossfade writes on ${id} --reason …'.`,
   on: (id) =>
-    `What waited is applied now. Where reads were on the shadow, 'crossfade reads shadow ${id}' sends them back once it is.`,
-  primary: (id) => `Capture, copy and verification go on; nothing advances until 'crossfade reads shadow ${id}'.`,
+    `What waited is applied now. Where reads were on the shadow, 'crossfade reads shadow ${id} --reason …' sends them back once it is.`,
+  primary: (id) =>
+    `Capture, copy and verification go on; nothing advances until 'crossfade reads shadow ${id} --reason …'.`,
   shadow: () => 'The evidence of this stage begins again from zero.',
 };
 

@@ -31,7 +31,7 @@ export const PROCEDURES: Record<CutoverKind, { serving: Procedure; completed: Pr
 export const SCENARIOS = [
   {
     name: 'disable writes',
-    command: "crossfade pause ID, then rollback ID --reason '…'",
+    command: "crossfade pause ID, then crossfade rollback ID --reason '…'",
     destructive: false,
     note: 'capture ends with the rollback; the primary was never touched',
   },

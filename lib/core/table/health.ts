@@ -26,7 +26,7 @@ export function previewFindings(id: string, items: readonly PromotionItem[]): He
       return failed(
         object,
         texts.join(' '),
-        `crossfade preview ${id} shows it beside everything else that hangs on the tables.`,
+        `'crossfade preview ${id}' shows it beside everything else that hangs on the tables.`,
       );
     }),
     {
@@ -81,7 +81,7 @@ export function stateFinding(
     status: 'fail',
     value: `the database is at ${shown(mirror)}, the state here at ${here}: another Crossfade, with a state store of its own, moves this table`,
     limit,
-    remedy: `Go on with the Crossfade that began it, or end it there (crossfade stop ${id}). ${gone}`,
+    remedy: `Go on with the Crossfade that began it, or end it there ('crossfade rollback ${id} --reason …'). ${gone}`,
   };
 }
 

@@ -52,8 +52,15 @@ async function toClipboard(text: string): Promise<boolean> {
 
 const SHOWN_FOR_MS = 1500;
 
+/** A command as it is typed, for the Crossfade that this page is of. The commands know the first port of a machine by themselves. */
+const typed = (command: string, { origin, port, hostname }: Pick<Location, 'origin' | 'port' | 'hostname'>) => {
+  const isUsual = port === '3000' && ['127.0.0.1', 'localhost'].includes(hostname);
+  return `npx --no-install ${command}${isUsual ? '' : ` --url ${origin}`}`;
+};
+
 /** A command to copy. What is copied is what is shown; lines break between its words only, where that is possible. */
-export function Command({ line }: { line: string }) {
+export function Command({ line: command }: { line: string }) {
+  const line = typed(command, location);
   const announce = useContext(Announce);
   const [label, setLabel] = useState('Copy');
   const copy = async () => {

@@ -153,7 +153,7 @@ function Result({ step }: { step: Step }) {
       return (
         <p class="panel tone-bad">
           <Sign tone="bad" />
-          Not confirmed: {step.why} Try again, or use 'crossfade stop'.
+          Not confirmed: {step.why} Try again, or use 'crossfade stop --reason …'.
         </p>
       );
     case 'stopped':

@@ -103,7 +103,7 @@ async function checkNoReaders(ports: Needs): Promise<void> {
   if (ids.length === 0) return;
   throw new CrossfadeError(
     'conflict',
-    `Writes to shadows cannot be switched off while ${ids.join(', ')} ${ids.length === 1 ? 'has' : 'have'} readers there, who would see rows that fall behind. First 'crossfade reads primary ${ids[0]} --reason …'; 'crossfade stop' takes all back at once.`,
+    `Writes to shadows cannot be switched off while ${ids.join(', ')} ${ids.length === 1 ? 'has' : 'have'} readers there, who would see rows that fall behind. First 'crossfade reads primary ${ids[0]} --reason …'; 'crossfade stop --reason …' takes all back at once.`,
     { details: { cutovers: ids } },
   );
 }

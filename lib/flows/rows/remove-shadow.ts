@@ -25,7 +25,7 @@ export async function removeShadow(
   if (!isIdle(state)) {
     throw new CrossfadeError(
       'illegal_transition',
-      `Cutover '${id}' is in stage '${state.stage}', where its shadow is in use. 'crossfade rollback ${id}' comes first. Nothing was dropped.`,
+      `Cutover '${id}' is in stage '${state.stage}', where its shadow is in use. 'crossfade rollback ${id} --reason …' comes first. Nothing was dropped.`,
     );
   }
   await audited(ports, table, { action: 'shadow_removed', reason: request.reason }, request.actor);

@@ -112,7 +112,7 @@ const FAULTS: readonly (readonly [
     'fail',
     `INSERT INTO crossfade.cutover (id, primary_oid, shadow_oid, primary_name, shadow_name, direction) VALUES ('other', 'note'::regclass, 'author'::regclass, 'note', 'author', 'forward')`,
     /other \(forward/,
-    /crossfade stop other/,
+    /crossfade rollback other/,
   ],
   [
     'remains on these tables',

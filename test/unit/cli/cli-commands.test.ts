@@ -172,7 +172,7 @@ describe('exit codes', () => {
     const { exit, err } = await crossfade('advance', 'customer');
     expect(exit).toBe(3);
     expect(err).toContain('samples (40, limit 100)');
-    expect(err).toContain('Next: crossfade explain customer');
+    expect(err).toContain('Next: npx --no-install crossfade explain customer');
   });
 
   it('an unknown cutover ends with 2 and the nearest name, and nothing is sent', async () => {

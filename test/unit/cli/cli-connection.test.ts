@@ -73,6 +73,10 @@ describe('connection', () => {
 
   it('takes the address of the local stack for the local stack, and signs nothing for others', () => {
     expect(connect({ url: 'http://localhost:3000' }, io()).settings).toBe(settings);
+    const other = { ...settings, url: 'http://127.0.0.1:4000', apiUrl: 'http://127.0.0.1:4001' };
+    const stacks = { 3000: settings, 4000: other };
+    expect(connect({ url: 'http://127.0.0.1:4000' }, io({}, stacks)).settings).toBe(other);
+    expect(connect({ url: 'http://127.0.0.1:4000' }, io({ CROSSFADE_TOKEN: 't' }, stacks)).settings).toBeNull();
     const foreign = connect({ url: 'http://127.0.0.1:3999' }, io());
     expect(foreign.settings).toBeNull();
     expect(() => foreign.token()).toThrow(/CROSSFADE_TOKEN is not set/);

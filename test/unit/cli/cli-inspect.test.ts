@@ -92,7 +92,7 @@ describe('the step after crossfade health', () => {
     const body = await checkHealth({ ...plane, state: there }, declaration);
     api.routes['GET /v1/cutovers/customer/health'] = { body };
     const { out } = await crossfade('health', 'customer');
-    expect(out).toContain(next);
+    expect(out.replaceAll('npx --no-install ', '')).toContain(next);
     expect(out.includes('crossfade start')).toBe(stage === 'disabled' || stage === 'rolled_back');
     plane.refuse('customer', 'a view');
     const failed = await checkHealth({ ...plane, state: there }, declaration);
@@ -228,10 +228,11 @@ describe('crossfade writes', () => {
     api.routes['GET /v1/cutovers/customer'] = { body: { version: 8 } };
     api.routes['POST /v1/cutovers/customer/shadow-writes'] = { body: answer };
     api.routes['POST /v1/cutovers/customer/reads'] = { body: answer };
-    const said = async (...words: string[]) => (await crossfade(...words, 'customer', '--reason', 'load')).out;
-    expect(await said('writes', 'off')).toContain("until 'crossfade writes on customer'");
-    expect(await said('writes', 'on')).toContain("'crossfade reads shadow customer'");
-    expect(await said('reads', 'primary')).toContain("until 'crossfade reads shadow customer'");
+    const said = async (...words: string[]) =>
+      (await crossfade(...words, 'customer', '--reason', 'load')).out.replaceAll('npx --no-install ', '');
+    expect(await said('writes', 'off')).toContain("until 'crossfade writes on customer --reason …'");
+    expect(await said('writes', 'on')).toContain("'crossfade reads shadow customer --reason …'");
+    expect(await said('reads', 'primary')).toContain("until 'crossfade reads shadow customer --reason …'");
     expect(await said('reads', 'shadow')).toContain('begins again from zero');
     const asked = api.asked.length;
     for (const words of [
