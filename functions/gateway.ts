@@ -6,6 +6,8 @@
 import type { Method } from '@middy/http-router';
 import { type ApiComposition, composeApi } from '../lib/compose/api.ts';
 import type { Composition } from '../lib/compose/ports.ts';
+import { withRouter } from '../lib/compose/reader.ts';
+import { withServices } from '../lib/compose/services.ts';
 import { CrossfadeError } from '../lib/core/base/errors.ts';
 import { OLD_HEADERS } from '../lib/core/base/old-names.ts';
 import { HOUR_MS } from '../lib/core/base/units.ts';
@@ -270,4 +272,6 @@ export const gatewayRoutes = [
   }),
 ];
 
-export const handler = httpHandler(composeApi, gatewayRoutes);
+export const composeGateway = () => withRouter(withServices(composeApi()));
+
+export const handler = httpHandler(composeGateway, gatewayRoutes);

@@ -6,6 +6,8 @@
 import type { Context, DynamoDBStreamEvent } from 'aws-lambda';
 import { noteInvocation } from '../lib/compose/invocation.ts';
 import { composePublisher, type PublisherComposition } from '../lib/compose/publisher.ts';
+import { deliverAlerts } from '../lib/flows/alerts/deliver-alerts.ts';
+import { answerCriteria } from '../lib/flows/publishing/answer-criteria.ts';
 import { publishFlags } from '../lib/flows/publishing/publish-flags.ts';
 import { watchFlags } from '../lib/flows/publishing/watch-flags.ts';
 import { scheduledHandler } from './middleware.ts';
@@ -13,16 +15,19 @@ import { scheduledHandler } from './middleware.ts';
 let composition: PublisherComposition | undefined;
 const composed = () => (composition ??= composePublisher());
 
-const scheduled = scheduledHandler(composed, async ({ ports, cutovers }, deadlineMs) =>
-  watchFlags(ports, await cutovers(), deadlineMs),
-);
+/** Side by side, since neither may keep the flags waiting. */
+const beside = (ports: PublisherComposition['ports']) => [deliverAlerts(ports), answerCriteria(ports)];
+
+const scheduled = scheduledHandler(composed, async ({ ports, cutovers }, deadlineMs) => {
+  await Promise.all([watchFlags(ports, await cutovers(), deadlineMs), ...beside(ports)]);
+});
 
 /** Every look is the same, whatever has woken it: the records say nothing more. */
 async function woken(context: Context): Promise<void> {
   noteInvocation(context);
   const { ports, cutovers } = composed();
   try {
-    await publishFlags(ports, await cutovers());
+    await Promise.all([publishFlags(ports, await cutovers()), ...beside(ports)]);
   } finally {
     ports.metrics.flush();
   }

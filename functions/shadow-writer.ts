@@ -6,6 +6,7 @@
 import type { Context, DynamoDBBatchResponse, DynamoDBStreamEvent } from 'aws-lambda';
 import { noteInvocation } from '../lib/compose/invocation.ts';
 import { type Composition, compose } from '../lib/compose/ports.ts';
+import { withServices } from '../lib/compose/services.ts';
 import { outcomeBuffer } from '../lib/flows/forwards/outcome-buffer.ts';
 import { type ServingPorts, serveWakeUps } from '../lib/flows/rows/serve-wake-ups.ts';
 import { parseWakeUps } from '../lib/schemas/stream.ts';
@@ -19,7 +20,7 @@ let instance: Instance | undefined;
 export async function handler(event: DynamoDBStreamEvent, context: Context): Promise<DynamoDBBatchResponse> {
   noteInvocation(context);
   const wakeUps = parseWakeUps(event);
-  instance ??= instanceOf(compose());
+  instance ??= instanceOf(withServices(compose()));
   const { ports, cutovers, upstream } = instance;
   const deadlineMs = ports.clock.monotonicMs() + context.getRemainingTimeInMillis();
   try {

@@ -84,10 +84,10 @@ module.exports.PARAMETERS = {
     env: 'CROSSFADE_OWNER_DATABASE_USER',
     meaning: 'the same for the owner role',
   },
-  createEndpoints: {
+  createDynamodbEndpoint: {
     default: 'true',
-    env: 'CROSSFADE_CREATE_ENDPOINTS',
-    meaning: '`false` when the VPC has the endpoints already',
+    env: 'CROSSFADE_CREATE_DYNAMODB_ENDPOINT',
+    meaning: '`false` when those route tables lead to a gateway endpoint of DynamoDB already, or to a NAT gateway',
   },
   databaseInstance: {
     default: '',
@@ -135,7 +135,7 @@ module.exports.PARAMETERS = {
   alertWebhookUrl: {
     default: '',
     env: 'CROSSFADE_ALERT_WEBHOOK_URL',
-    meaning: 'https address that gets alerts; needs a way out of the subnets',
+    meaning: 'https address that gets alerts',
   },
   alertWebhookKeyArn: {
     default: '',
@@ -146,12 +146,12 @@ module.exports.PARAMETERS = {
     default: '',
     env: 'CROSSFADE_ALARM_ARNS',
     meaning:
-      'ARNs of the alarms that criteria name, separated by commas: the tick may read these and no others. Composite alarms need `*`, which is a rule of CloudWatch',
+      'ARNs of the alarms that criteria name, separated by commas: the publisher may read these and no others. Composite alarms need `*`, which is a rule of CloudWatch',
   },
   checkKeyArn: {
     default: '',
     env: 'CROSSFADE_CHECK_KEY_ARN',
-    meaning: 'ARN of the secret whose text signs HTTP checks of criteria; they need a way out of the subnets',
+    meaning: 'ARN of the secret whose text signs HTTP checks of criteria',
   },
   runbookUrl: {
     default: 'infra/runbooks',

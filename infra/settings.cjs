@@ -70,10 +70,10 @@ function localSettings() {
     region: 'eu-central-1',
     protectTables: false,
     tracing: false,
+    traced: 'false',
     budgets: 'known',
     environment,
     vpc: null,
-    tickVpc: null,
     writerVpc: null,
     alerts: {
       CROSSFADE_ALERT_WEBHOOK_URL: environment.CROSSFADE_ALERT_WEBHOOK_URL,
@@ -82,7 +82,6 @@ function localSettings() {
     layers: [],
     concurrency: {},
     alarms: [],
-    subnets: [],
     routeTables: [],
     access: accessOf({
       ...withDefaults({}),
@@ -236,7 +235,7 @@ function refuseStrangers(values) {
   }
 }
 
-/** What the tick would refuse with its first message is refused before the deployment. */
+/** What the publisher would refuse with its first message is refused before the deployment. */
 function refuseWebhook({ alertWebhookUrl: url, alertWebhookKeyArn: arn, alertEventBus: bus }) {
   if (!/^[\w./-]{1,256}$/.test(bus)) throw new Error(`Parameter alertEventBus '${bus}' is no name of a bus.`);
   if (!url !== !arn) throw new Error('Parameters alertWebhookUrl and alertWebhookKeyArn belong together: give both.');
@@ -280,6 +279,9 @@ function awsSettings(stage, region, values) {
     ...withDefaults(values),
     region,
     protectTables: isTrue('protectTables', values),
+    // Conditions of the template compare texts.
+    createDynamodbEndpoint: String(isTrue('createDynamodbEndpoint', values)),
+    traced: values.tracing,
     tracing: isTrue('tracing', values),
     budgets: WITHOUT_BUDGETS.includes(region) ? 'unknown' : 'known',
     environment: {
@@ -296,14 +298,6 @@ function awsSettings(stage, region, values) {
       CROSSFADE_METRICS_RETENTION_DAYS: days(values.metricsRetentionDays),
     },
     vpc: { securityGroupIds: [{ Ref: 'FunctionSecurityGroup' }], subnetIds: listed(values.subnetIds) },
-    tickVpc: {
-      securityGroupIds: [
-        { Ref: 'FunctionSecurityGroup' },
-        ...(values.alertWebhookUrl ? [{ Ref: 'WebhookSecurityGroup' }] : []),
-        ...(values.checkKeyArn ? [{ Ref: 'CheckSecurityGroup' }] : []),
-      ],
-      subnetIds: listed(values.subnetIds),
-    },
     // Only the shadow-writer brings forwarded writes to upstreams.
     writerVpc: {
       securityGroupIds: [
@@ -312,7 +306,7 @@ function awsSettings(stage, region, values) {
       ],
       subnetIds: listed(values.subnetIds),
     },
-    // Only the tick tells anybody.
+    // Only the publisher tells anybody.
     alerts: {
       CROSSFADE_ALERT_TOPIC: { Ref: 'Alerts' },
       CROSSFADE_ALERT_EVENT_BUS: values.alertEventBus,
@@ -332,7 +326,6 @@ function awsSettings(stage, region, values) {
     access,
     gatewayTokenHeader: tokenHeader(values.gatewayTokenHeader),
     alarms: listed(values.alarmArns || 'none'),
-    subnets: listed(values.subnetIds),
     routeTables: listed(values.routeTableIds),
     offline: {},
     streams: {},

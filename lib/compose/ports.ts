@@ -38,14 +38,6 @@ export function compose(variables = environment(), env = readEnvironment(variabl
   const failed = () => metrics.record('Failures', 1);
   const log = powertoolsLog({ level: env.CROSSFADE_LOG_LEVEL, invocation, failed });
   const dynamo = once(() => dynamoOf(env));
-  const upstream = once(async () => {
-    const { httpUpstream } = await import('../adapters/http/upstream.ts');
-    return httpUpstream({ clock, profile: env.CROSSFADE_PROFILE });
-  });
-  const delivering = once(async () => {
-    const { forwardDelivery } = await import('../adapters/http/deliver-forward.ts');
-    return forwardDelivery(await upstream());
-  });
   const ports: Ports = {
     clock,
     ids,
@@ -76,14 +68,16 @@ export function compose(variables = environment(), env = readEnvironment(variabl
       const { dynamoForwardStore } = await import('../adapters/dynamodb/forwards/store.ts');
       return dynamoForwardStore({ client: await dynamo(), tableName: env.CROSSFADE_CHANGES_TABLE, realNow });
     }),
-    deliver: async (...delivery) => (await delivering())(...delivery),
+    deliver: notFromHere,
     realNow,
     alerts: lazily(async () => {
       const { dynamoAlertStore } = await import('../adapters/dynamodb/alert-store.ts');
       return dynamoAlertStore({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE, ids });
     }),
-    channels: [],
-    criteria: { alarms: onlyTheTick, httpCheck: onlyTheTick },
+    criteria: lazily(async () => {
+      const { askedCriteria } = await import('../adapters/dynamodb/criteria-requests.ts');
+      return askedCriteria({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE, clock, ids, realNow });
+    }),
     experiments: lazily(async () => {
       const { dynamoExperimentStore } = await import('../adapters/dynamodb/experiment-store.ts');
       return dynamoExperimentStore({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE });
@@ -99,37 +93,14 @@ export function compose(variables = environment(), env = readEnvironment(variabl
     ports,
     cutovers,
     realNow,
-    router: once(() => lateRouter(env, ports)),
-    upstream,
+    router: notFromHere,
+    upstream: notFromHere,
   };
 }
 
 export async function dynamoOf({ AWS_REGION: region, CROSSFADE_DYNAMODB_ENDPOINT: endpoint }: Environment) {
   const { dynamoClient } = await import('../adapters/dynamodb/client.ts');
   return dynamoClient({ region, ...(endpoint ? { endpoint, credentials: LOCAL_CREDENTIALS } : {}) });
-}
-
-async function lateRouter(env: Environment, { clock, metrics }: Pick<Ports, 'clock' | 'metrics'>): Promise<Router> {
-  const { routingService } = await import('../routing/service.ts');
-  return routingService({
-    source: await flagSource(env),
-    environment: environment(),
-    elapsedMs: clock.monotonicMs,
-    refused: () => metrics.record('FlagsInvalid', 1),
-  });
-}
-
-/** The agent's local port when there is one; on AWS its extension listens on 2772 beside the function. */
-async function flagSource(env: Environment) {
-  const { agentSource } = await import('../routing/agent-source.ts');
-  return agentSource({
-    url: env.CROSSFADE_APPCONFIG_ENDPOINT ?? 'http://127.0.0.1:2772',
-    // The emulator answers with what is deployed.
-    ...(env.CROSSFADE_APPCONFIG_ENDPOINT ? { pollMs: 0 } : {}),
-    application: env.CROSSFADE_APPCONFIG_APPLICATION,
-    environment: env.CROSSFADE_APPCONFIG_ENVIRONMENT,
-    profile: env.CROSSFADE_APPCONFIG_PROFILE,
-  });
 }
 
 async function tablePorts(
@@ -185,9 +156,12 @@ function refuseUpstreams(declarations: readonly CutoverDeclaration[], profile: N
     });
 }
 
-/** Status and commands go by what the tick has stored. */
-async function onlyTheTick(): Promise<never> {
-  throw new CrossfadeError('internal', 'Criteria are observed by the tick, and by no other function.');
+/** Of functions that have no business with services, and no way to them: see services.ts. */
+async function notFromHere(): Promise<never> {
+  throw new CrossfadeError(
+    'internal',
+    'Services and flags of readers are reached by the gateway and the shadow-writer only.',
+  );
 }
 
 export function missing(variable: string, when: string): CrossfadeError {

@@ -1,30 +1,52 @@
 /**
- * The composition of the publisher: the one that everybody has, with AppConfig itself in place of the requests for it. It runs outside of
- * the database's network, and its package is the only one that carries this client.
+ * The composition of the publisher: the one that everybody has, with the servers themselves in place of requests. It runs outside of
+ * the database's network, and its package is the only one that carries clients of AppConfig's control plane, of CloudWatch, and of the
+ * ways to people; each is loaded when it is first used.
  */
 
 import { environment } from '../adapters/system.ts';
+import type { AlertChannel } from '../ports/alerts.ts';
+import type { CriteriaRequests, CriteriaSources } from '../ports/criteria.ts';
 import type { FlagRequests } from '../ports/flag-requests.ts';
 import type { FlagPublisher } from '../ports/flags.ts';
 import type { Clock } from '../ports/machine.ts';
 import type { Ports } from '../ports/ports.ts';
 import { type Environment, readEnvironment } from '../schemas/environment.ts';
-import { type Composition, compose, dynamoOf, LOCAL_CREDENTIALS, lazily, missing } from './ports.ts';
+import { alertChannels, signingKey } from './channels.ts';
+import { type Composition, compose, dynamoOf, LOCAL_CREDENTIALS, lazily, missing, once } from './ports.ts';
 
-export type PublisherComposition = Composition & { ports: Ports & { flagRequests: FlagRequests } };
+export type PublisherComposition = Composition & {
+  ports: Ports & {
+    flagRequests: FlagRequests;
+    criteriaRequests: CriteriaRequests;
+    channels: readonly AlertChannel[];
+  };
+};
 
 /** @throws CrossfadeError `invalid_config` naming every missing or wrong variable */
 export function composePublisher(variables = environment()): PublisherComposition {
   const env = readEnvironment(variables);
   const composition = compose(variables, env);
   const { realNow, ports } = composition;
-  const flagRequests = lazily(async () => {
-    const { dynamoFlagRequests } = await import('../adapters/dynamodb/flag-requests.ts');
-    return dynamoFlagRequests({ client: await dynamoOf(env), tableName: env.CROSSFADE_STATE_TABLE, realNow });
-  });
+  const { clock } = ports;
+  const dynamo = once(() => dynamoOf(env));
+  const requests = async () => ({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE, realNow });
   return {
     ...composition,
-    ports: { ...ports, flags: lazily(() => flagPublisher(env, ports.clock)), flagRequests },
+    ports: {
+      ...ports,
+      flags: lazily(() => flagPublisher(env, clock)),
+      criteria: criteriaSources(env, clock),
+      channels: alertChannels(env, clock),
+      flagRequests: lazily(async () => {
+        const { dynamoFlagRequests } = await import('../adapters/dynamodb/flag-requests.ts');
+        return dynamoFlagRequests(await requests());
+      }),
+      criteriaRequests: lazily(async () => {
+        const { dynamoCriteriaRequests } = await import('../adapters/dynamodb/criteria-requests.ts');
+        return dynamoCriteriaRequests(await requests());
+      }),
+    },
   };
 }
 
@@ -44,4 +66,26 @@ async function flagPublisher(env: Environment, clock: Clock): Promise<FlagPublis
     strategy: env.CROSSFADE_APPCONFIG_STRATEGY,
     clock,
   });
+}
+
+function criteriaSources(env: Environment, clock: Clock): CriteriaSources {
+  const alarms = once(async () => {
+    const { cloudWatchAlarms } = await import('../adapters/cloudwatch/alarms.ts');
+    const { cloudWatchClients } = await import('../adapters/cloudwatch/client.ts');
+    const endpoint = env.CROSSFADE_CLOUDWATCH_ENDPOINT;
+    const client = cloudWatchClients(endpoint ? { endpoint, credentials: LOCAL_CREDENTIALS } : {});
+    return cloudWatchAlarms({ client });
+  });
+  const checks = once(async () => {
+    const { httpChecks } = await import('../adapters/notify/http-check.ts');
+    return httpChecks({
+      clock,
+      profile: env.CROSSFADE_PROFILE,
+      key: signingKey(env, 'CROSSFADE_CHECK_KEY', 'HTTP checks'),
+    });
+  });
+  return {
+    alarms: async (arns) => (await alarms())(arns),
+    httpCheck: async (check, question) => (await checks())(check, question),
+  };
 }

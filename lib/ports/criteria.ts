@@ -1,5 +1,9 @@
-/** Evidence of the user's own that lies outside of the database. One port, so that it can be read from elsewhere than the tick. */
+/**
+ * Evidence of the user's own that lies outside of the database. The tick asks by this port; the publisher, outside of the database's
+ * network, looks.
+ */
 
+import type { ErrorCode } from '../core/base/errors.ts';
 import type { AlarmReading } from '../core/cutover/criterion.ts';
 
 /** What an HTTP check is asked: the body of the POST. */
@@ -24,4 +28,22 @@ export type CriteriaSources = {
    * @throws CrossfadeError `upstream_refused`, `upstream_unavailable`, `upstream_timeout`, `access_denied`, `invalid_config`
    */
   httpCheck(check: HttpCheck, question: CheckQuestion): Promise<number>;
+};
+
+export type CriteriaRequest = { id: string; untilMs: number } & (
+  | { kind: 'alarms'; arns: readonly string[] }
+  | { kind: 'check'; check: HttpCheck; question: CheckQuestion }
+);
+
+/** Of an HTTP check: its status, or the error that it ended with. */
+export type CriteriaAnswer =
+  | { readings: readonly (readonly [arn: string, AlarmReading])[] }
+  | { status: number }
+  | { code: ErrorCode; message: string };
+
+/** The publisher's end of questions of the tick. @throws CrossfadeError `store_unavailable` */
+export type CriteriaRequests = {
+  /** Consistent: not answered, and still waited for; oldest first. */
+  open(): Promise<readonly CriteriaRequest[]>;
+  answer(id: string, answer: CriteriaAnswer): Promise<void>;
 };

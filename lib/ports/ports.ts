@@ -3,7 +3,7 @@
  * A flow names the ports that it uses: `Pick<Ports, 'state' | 'swapping'>`. A port has at most seven methods.
  */
 
-import type { AlertChannel, AlertStore } from './alerts.ts';
+import type { AlertStore } from './alerts.ts';
 import type { Capture } from './capture.ts';
 import type { Converging } from './converging.ts';
 import type { Copying } from './copying.ts';
@@ -46,6 +46,5 @@ export type Ports = TablePorts &
     alerts: AlertStore;
     criteria: CriteriaSources;
     customMetrics: CustomMetricStore;
-    channels: readonly AlertChannel[];
     experiments: ExperimentStore;
   };

@@ -143,7 +143,6 @@ function portsOf(client: DynamoDBDocumentClient, now: () => number): Ports {
     deliver: async () => 'away',
     customMetrics: inMemoryCustomMetrics(),
     criteria: inMemoryCriteria(),
-    channels: [],
     flags: flagsOfAnySize(),
     ...tablePorts(inMemoryTables({ clock })),
     wakeUps: inMemoryWakeUps(),

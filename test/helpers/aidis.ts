@@ -61,7 +61,6 @@ export function aidisCrossing(tables: TablePorts, cutovers: readonly CutoverInpu
     alerts: inMemoryAlerts(),
     customMetrics: inMemoryCustomMetrics(),
     criteria: inMemoryCriteria(),
-    channels: [],
     experiments: inMemoryExperiments(),
     metrics: { record: () => undefined, flush: () => undefined },
     state,

@@ -45,7 +45,8 @@ export type Example = {
   stop(): Promise<void>;
 };
 
-const context = (ms = 20_000) => {
+/** A tick needs half of its 50 s for what follows its decisions. */
+const context = (ms = 50_000) => {
   const untilMs = performance.now() + ms;
   return { getRemainingTimeInMillis: () => untilMs - performance.now(), awsRequestId: 'r' } as unknown as Context;
 };

@@ -58,11 +58,13 @@ export type Resource = {
   Type: string;
   Properties: Record<string, unknown>;
   DependsOn?: string | string[];
+  Condition?: string;
   DeletionPolicy?: string;
   UpdateReplacePolicy?: string;
 };
 
 export type Packaged = {
+  conditions: Record<string, unknown>;
   resources: Record<string, Resource>;
   outputs: Record<string, unknown>;
   stackPolicy: readonly Record<string, unknown>[];
@@ -161,6 +163,7 @@ function read(out: string): Packaged {
   const template = JSON.parse(readFileSync(join(out, 'cloudformation-template-update-stack.json'), 'utf8'));
   const state = JSON.parse(readFileSync(join(out, 'serverless-state.json'), 'utf8'));
   return {
+    conditions: template.Conditions,
     resources: template.Resources,
     outputs: template.Outputs,
     stackPolicy: state.service.provider.stackPolicy,

@@ -4,7 +4,7 @@
  */
 
 import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import { ANSWERED, ASKED, STATES, sightingKey } from '../../lib/adapters/dynamodb/keys.ts';
+import { ALERTS, ANSWERED, ASKED, STATES, sightingKey } from '../../lib/adapters/dynamodb/keys.ts';
 import type { Backing } from './stack-parts.ts';
 import { type StreamRecord, streamMapping, streamReader } from './stack-parts-stream.ts';
 
@@ -55,5 +55,5 @@ export function startPublisher(on: Backing, invoke: Invoke): RunningPublisher {
 /** By the filter of serverless.yml. */
 function wakes(record: StreamRecord): boolean {
   const keys = record.dynamodb?.Keys as { pk?: { S?: string } } | undefined;
-  return [STATES, ASKED].includes(keys?.pk?.S ?? ANSWERED);
+  return [STATES, ASKED, ALERTS].includes(keys?.pk?.S ?? ANSWERED);
 }

@@ -196,7 +196,6 @@ export function portsOn(
         key: async () => CHECK_KEY,
       }),
     },
-    channels: [],
     experiments: dynamoExperimentStore({ client, tableName: on.tables.state }),
     state: dynamoStateStore({ client, tableName: on.tables.state, clock, ids, random }),
     verdicts: dynamoVerdictStore({ client, tableName: on.tables.state, clock, random }),

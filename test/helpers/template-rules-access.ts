@@ -122,7 +122,7 @@ const PATTERNS_ALLOWED: Readonly<Record<string, RegExp>> = {
 };
 
 /** What functions write that decide nothing. */
-const OWN_ITEMS = ['window#*', 'experiment#*', 'answered', 'publisher'];
+const OWN_ITEMS = ['window#*', 'experiment#*', 'answered', 'publisher', 'alert'];
 
 const routes = (packaged: Packaged): [string, Json][] =>
   ofType(packaged, 'AWS::ApiGatewayV2::Route').map(([, { Properties }]) => [String(Properties.RouteKey), Properties]);
@@ -385,7 +385,7 @@ export const ACCESS_RULES: readonly Rule[] = [
   },
   {
     area: 'roles',
-    says: 'only the tick tells anybody of alerts, on our topic and one bus',
+    says: 'only the publisher tells anybody of alerts, on our topic and one bus',
     wrong: (it) => {
       const told = statements(it).filter(({ Action }) =>
         Action.some((action) => ['sns:Publish', 'events:PutEvents'].includes(action)),
@@ -393,49 +393,46 @@ export const ACCESS_RULES: readonly Rule[] = [
       const found = told.map(({ role, Action, Resource }) => `${role} ${Action} ${JSON.stringify(Resource)}`);
       const [topic, bus, ...more] = found;
       const right =
-        topic === 'TickRole sns:Publish [{"Ref":"Alerts"}]' &&
-        /^TickRole events:PutEvents \[[^*]*:event-bus\/default"\}\]$/.test(bus ?? '');
+        topic === 'PublisherRole sns:Publish [{"Ref":"Alerts"}]' &&
+        /^PublisherRole events:PutEvents \[[^*]*:event-bus\/default"\}\]$/.test(bus ?? '');
       return right && more.length === 0 ? [] : found;
     },
-    break: (it) => put(statementIn(it, 'TickRole', 'TellTopic'), 'Resource', '*'),
+    break: (it) => put(statementIn(it, 'PublisherRole', 'TellTopic'), 'Resource', '*'),
   },
   {
     area: 'secrets',
-    says: 'the key of the webhook for alerts is one secret, read by the tick alone, and exists only with a webhook',
+    says: 'the key of the webhook for alerts is one secret, read by the publisher alone, and exists only with a webhook',
     wrong: (it) => {
       const readers = statements(it).filter(({ Action }) => Action.includes('secretsmanager:GetSecretValue'));
       return [
         ...readers.map(({ role, Sid }) => `${role}.${Sid}`),
         ...differences(it.resources.WebhookKey, {
           Condition: 'WebhookGiven',
-          'Properties.Roles': [{ Ref: 'TickRole' }],
+          'Properties.Roles': [{ Ref: 'PublisherRole' }],
           'Properties.PolicyDocument.Statement.0.Action': ['secretsmanager:GetSecretValue'],
         }),
-        ...differences(it.resources.WebhookSecurityGroup, { Condition: 'WebhookGiven' }),
       ];
     },
     break: (it) => put(it.resources.WebhookKey, 'Condition', undefined),
   },
   {
     area: 'secrets',
-    says: 'only the tick reads alarms and the key of HTTP checks, by policies that exist only where criteria need them',
+    says: 'only the publisher reads alarms and the key of HTTP checks, by policies that exist only where criteria need them',
     wrong: (it) => [
       ...statements(it)
         .filter(({ Action }) => Action.includes('cloudwatch:DescribeAlarms'))
         .map(({ role, Sid }) => `${role}.${Sid}`),
       ...differences(it.resources.ReadAlarms, {
         Condition: 'AlarmsGiven',
-        'Properties.Roles': [{ Ref: 'TickRole' }],
+        'Properties.Roles': [{ Ref: 'PublisherRole' }],
         'Properties.PolicyDocument.Statement.0.Action': ['cloudwatch:DescribeAlarms'],
         'Properties.PolicyDocument.Statement.0.Resource': ['none'],
       }),
       ...differences(it.resources.CheckKey, {
         Condition: 'ChecksGiven',
-        'Properties.Roles': [{ Ref: 'TickRole' }],
+        'Properties.Roles': [{ Ref: 'PublisherRole' }],
         'Properties.PolicyDocument.Statement.0.Action': ['secretsmanager:GetSecretValue'],
       }),
-      ...differences(it.resources.CheckSecurityGroup, { Condition: 'ChecksGiven' }),
-      ...differences(it.resources.MonitoringEndpoint, { Condition: 'AlarmsReached' }),
     ],
     break: (it) => put(it.resources.ReadAlarms, 'Properties.PolicyDocument.Statement.0.Resource', ['*']),
   },

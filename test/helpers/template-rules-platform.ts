@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { changesTable, stateTable } from '../../infra/local/tables.ts';
-import { ASKED, STATES } from '../../lib/adapters/dynamodb/keys.ts';
+import { ALERTS, ASKED, STATES } from '../../lib/adapters/dynamodb/keys.ts';
 import { FUNCTIONS, type Packaged, ROOT } from './packaged-template.ts';
 import {
   at,
@@ -72,7 +72,7 @@ export const PLATFORM_RULES: readonly Rule[] = [
   },
   {
     area: 'network',
-    says: 'they reach the database port and the endpoints, and no address beyond',
+    says: 'they reach the database port and DynamoDB, and no address beyond',
     wrong: (it) => {
       const egress = properties(it, 'FunctionSecurityGroup').SecurityGroupEgress as Json[];
       const open = egress.filter(
@@ -81,7 +81,7 @@ export const PLATFORM_RULES: readonly Rule[] = [
       const ports = egress.map((rule) => `${rule.FromPort}-${rule.ToPort}`);
       return [
         ...open.map((rule) => `open: ${JSON.stringify(rule)}`),
-        ...(same(ports, ['5432-5432', '443-443', '443-443']) ? [] : [ports.join()]),
+        ...(same(ports, ['5432-5432', '443-443']) ? [] : [ports.join()]),
       ];
     },
     break: (it) =>
@@ -92,16 +92,12 @@ export const PLATFORM_RULES: readonly Rule[] = [
   },
   {
     area: 'network',
-    says: 'every service used from the subnets has an endpoint',
-    wrong: (it) => {
-      const services = ofType(it, 'AWS::EC2::VPCEndpoint').map(([, { Properties }]) =>
-        JSON.stringify(Properties.ServiceName),
-      );
-      return ['dynamodb', 'appconfig', 'appconfigdata', 'secretsmanager', 'kms', 'sts', 'logs', 'sns', 'events'].filter(
-        (service) => !services.some((name) => name.includes(`}.${service}"`)),
-      );
-    },
-    break: (it) => delete it.resources.StsEndpoint,
+    says: 'no interface endpoint is made: its private DNS would hold for every other program of the VPC',
+    wrong: (it) =>
+      ofType(it, 'AWS::EC2::VPCEndpoint').flatMap(([id, { Properties }]) =>
+        differences(Properties, { VpcEndpointType: 'Gateway', PrivateDnsEnabled: undefined }, `${id}: `),
+      ),
+    break: (it) => put(properties(it, 'DynamoDbEndpoint'), 'VpcEndpointType', 'Interface'),
   },
   {
     area: 'stream mapping',
@@ -129,7 +125,9 @@ export const PLATFORM_RULES: readonly Rule[] = [
         StartingPosition: 'TRIM_HORIZON',
         MaximumRetryAttempts: 2,
         MaximumRecordAgeInSeconds: 60,
-        'FilterCriteria.Filters': [{ Pattern: JSON.stringify({ dynamodb: { Keys: { pk: { S: [STATES, ASKED] } } } }) }],
+        'FilterCriteria.Filters': [
+          { Pattern: JSON.stringify({ dynamodb: { Keys: { pk: { S: [STATES, ASKED, ALERTS] } } } }) },
+        ],
       }),
     ],
     break: (it) => put(mappingOf(it, 'StateTable'), 'FilterCriteria.Filters', []),

@@ -13,6 +13,7 @@ import type { CutoverDeclaration, CutoverState, SystemState } from '../../lib/co
 import { phasesOf } from '../../lib/core/holds/phase-order.ts';
 import type { PhaseCommand } from '../../lib/core/phases/command.ts';
 import type { FlagDocument } from '../../lib/core/routing/flags.ts';
+import { deliverAlerts } from '../../lib/flows/alerts/deliver-alerts.ts';
 import type { OperatorCommand, operate } from '../../lib/flows/control/operate.ts';
 import { operatePhase } from '../../lib/flows/control/phases.ts';
 import { runCommand } from '../../lib/flows/control/run-command.ts';
@@ -151,7 +152,6 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
     alerts,
     customMetrics: inMemoryCustomMetrics(),
     criteria,
-    channels: [channel],
     experiments: inMemoryExperiments(),
   };
   const planted = plant.ports?.(bare) ?? bare;
@@ -166,7 +166,10 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
     faults.tickDiesAfter = null;
     const skewed = { ...mortal, clock: { ...clock, now: () => clock.now() + faults.tickSkewMs } };
     try {
-      return await (plant.tick ?? tick)(skewed, cutovers);
+      const result = await (plant.tick ?? tick)(skewed, cutovers);
+      // The publisher, woken by what the tick has written.
+      await deliverAlerts({ ...skewed, channels: [channel] });
+      return result;
     } catch (error) {
       if (!expected(error)) throw error;
       return null;

@@ -50,7 +50,6 @@ export function inMemoryComposition(declarations: readonly CutoverDeclaration[] 
     alerts: inMemoryAlerts(),
     customMetrics: inMemoryCustomMetrics(),
     criteria: inMemoryCriteria(),
-    channels: [inMemoryChannel()],
     experiments: inMemoryExperiments(),
   };
   const { forwardStore, tables, ...rest } = parts;

@@ -9,7 +9,6 @@ import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
 import { isUnderWay } from '../../core/cutover/stage-kinds.ts';
 import { groupsOf } from '../../core/holds/cohort.ts';
 import type { Judgement } from '../../core/look/snapshot.ts';
-import type { Ports } from '../../ports/ports.ts';
 import { watchAlerts } from '../alerts/watch-alerts.ts';
 import { withConcurrencyLimit } from '../calls/concurrency-limit.ts';
 import { shortCircuit } from '../calls/short-circuit.ts';
@@ -36,7 +35,7 @@ const TABLES_MS = 15_000;
 /** What is left of a tick when the last batch may begin: flags, tables and alerts follow. */
 const REST_MS = 20_000;
 
-type TickNeeds = AdvancePorts & ReconcilePorts & Pick<Ports, 'channels' | 'ids'>;
+type TickNeeds = AdvancePorts & ReconcilePorts;
 
 /**
  * Those for which there is no time stay as they are and are looked at first in the next tick. What was folded of them is stored,

@@ -72,7 +72,7 @@ flagRequestsContract('in memory', async () => {
 describe('requests for flags on DynamoDB', () => {
   it('one that cannot be read keeps no other waiting', async () => {
     const { requests, asked, now } = await onDynamo();
-    const Item = { pk: ASKED, sk: `${askedPlace(now())}#0`, document: '{', urgent: true, untilMs: now() + 60_000 };
+    const Item = { pk: ASKED, sk: `${askedPlace(now())}#0`, kind: 'flags', body: '{', untilMs: now() + 60_000 };
     await client.send(new PutCommand({ TableName: tableName, Item }));
     await asked.publish({ document: someFlags(), latestVersion: 0, urgent: false, deadlineMs: 300 });
     expect(await requests.open()).toHaveLength(1);

@@ -70,7 +70,6 @@ beforeAll(async () => {
     alerts: inMemoryAlerts(),
     customMetrics: inMemoryCustomMetrics(),
     criteria: inMemoryCriteria(),
-    channels: [],
     experiments: inMemoryExperiments(),
   };
   for (const mode of MODES) {

@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventBridgeChannel } from '../../../lib/adapters/notify/event-bridge.ts';
 import { snsChannel } from '../../../lib/adapters/notify/sns.ts';
 import { checkedUrl, webhookChannel } from '../../../lib/adapters/notify/webhook.ts';
-import { alertChannels } from '../../../lib/compose/alerts.ts';
+import { alertChannels } from '../../../lib/compose/channels.ts';
 import type { NetworkProfile } from '../../../lib/core/net/upstream.ts';
 import { readEnvironment } from '../../../lib/schemas/environment.ts';
 import { firing } from '../../helpers/contracts/alerts.ts';

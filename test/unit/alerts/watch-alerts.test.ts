@@ -1,9 +1,10 @@
-/** Alerts from a tick to people: told once, told again after a death, never at the cost of the tick. */
+/** Alerts from a tick through the publisher to people: told once, told again after a death, never at the cost of the tick. */
 
 import { describe, expect, it } from 'vitest';
 import type { Alert, AlertMessage } from '../../../lib/core/alerts/alert.ts';
 import { acknowledgeAlert, listAlerts } from '../../../lib/flows/alerts/alerts.ts';
-import { readAlerts, SLICE_MS, watchAlerts } from '../../../lib/flows/alerts/watch-alerts.ts';
+import { deliverAlerts, SLICE_MS } from '../../../lib/flows/alerts/deliver-alerts.ts';
+import { readAlerts, watchAlerts } from '../../../lib/flows/alerts/watch-alerts.ts';
 import type { AlertChannel, AlertStore } from '../../../lib/ports/alerts.ts';
 import { alertContract, firing } from '../../helpers/contracts/alerts.ts';
 import { inMemoryAlerts, inMemoryChannel } from '../../helpers/fakes/alerts.ts';
@@ -28,12 +29,13 @@ function bench(alerts: AlertStore = inMemoryAlerts(), channels: readonly AlertCh
   return {
     ports,
     events,
-    /** What a tick does with alerts; `judged` are the ones its rules have changed. */
+    /** What a tick does with alerts, and the publisher that it wakes; `judged` are the ones its rules have changed. */
     async tick(judged: readonly Alert[] = [], on = ports) {
       const stored = await readAlerts(on);
       const known = new Map(stored.map((alert) => [alert.id, alert]));
       const fresh = judged.map((alert) => ({ ...alert, version: known.get(alert.id)?.version ?? 0 }));
       await watchAlerts(on, DECLARED, { stored, judged: fresh, nowMs });
+      await deliverAlerts(on);
     },
     pass: (ms: number) => {
       nowMs += ms;
@@ -46,11 +48,13 @@ function bench(alerts: AlertStore = inMemoryAlerts(), channels: readonly AlertCh
 
 const FIRING = firing(0);
 
-/** Two ticks that have both read before either writes. */
+/** Two ticks that have both read before either writes, and two publishers. */
 async function twoTicksAtOnce(alerts: AlertStore): Promise<readonly AlertMessage[]> {
   const channel = inMemoryChannel();
   const { ports } = bench(alerts, [channel]);
-  await Promise.all([1, 2].map(() => watchAlerts(ports, DECLARED, { stored: [], judged: [FIRING], nowMs: NOW })));
+  const both = (work: () => Promise<void>) => Promise.all([work(), work()]);
+  await both(() => watchAlerts(ports, DECLARED, { stored: [], judged: [FIRING], nowMs: NOW }));
+  await both(() => deliverAlerts(ports));
   return channel.sent;
 }
 
@@ -84,7 +88,7 @@ describe('a change of state', () => {
   it('without channels is written and owes nobody a message', async () => {
     const { ports, tick } = bench(inMemoryAlerts(), []);
     await tick([FIRING]);
-    expect(await ports.alerts.read('customer.errors')).toMatchObject({ status: 'firing', messages: [], version: 1 });
+    expect(await ports.alerts.read('customer.errors')).toMatchObject({ status: 'firing', messages: [], dropped: 0 });
   });
 
   it('of a rule that is declared no more ends and is told', async () => {
@@ -98,7 +102,7 @@ describe('a change of state', () => {
 
 describe('a tick that dies', () => {
   it('after any of its calls leaves the message to the next one, under the same id', async () => {
-    for (let calls = 0; calls < 5; calls += 1) {
+    for (let calls = 0; calls < 6; calls += 1) {
       const channel = inMemoryChannel();
       const { ports, tick, pass } = bench(inMemoryAlerts(), [channel]);
       let left = calls;
@@ -146,6 +150,19 @@ describe('a channel that fails', () => {
     expect(down.sent[0]!.id).toBe(up.sent[0]!.id);
   });
 
+  it('is asked again when the claim has run out, not by the write that says so', async () => {
+    const channel = inMemoryChannel();
+    channel.failing(true);
+    const { tick, ports, pass, events } = bench(inMemoryAlerts(), [channel]);
+    await tick([FIRING]);
+    // The stream brings that write, and the publisher looks again, and again.
+    for (let i = 0; i < 3; i += 1) await deliverAlerts(ports);
+    expect(events.filter((name) => name === 'alert_not_sent')).toHaveLength(1);
+    pass(46_000);
+    await deliverAlerts(ports);
+    expect(events.filter((name) => name === 'alert_not_sent')).toHaveLength(2);
+  });
+
   it('is given up after a day, and that is counted and logged', async () => {
     const channel = inMemoryChannel();
     channel.failing(true);
@@ -179,6 +196,7 @@ describe('a channel that fails', () => {
       }),
     ];
     await watchAlerts(ports, all, { stored: [], judged: many, nowMs: NOW });
+    await deliverAlerts(ports);
     expect(asked.reduce((sum, ms) => sum + ms, 0)).toBe(SLICE_MS);
     expect(Math.max(...asked)).toBe(2_000);
     const left = (await ports.alerts.readAll()).filter(({ messages }) => messages.length > 0);
@@ -193,7 +211,7 @@ describe('a store that fails', () => {
     const { tick, events } = bench(alerts);
     alerts.unavailable(true);
     await tick([FIRING]);
-    expect(events).toEqual(['alerts_unreadable', 'alert_not_written']);
+    expect(events).toEqual(['alerts_unreadable', 'alert_not_written', 'alerts_unreadable']);
   });
 });
 

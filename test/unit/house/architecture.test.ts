@@ -167,7 +167,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     rows: ['calls', 'forwards'],
     control: ['alerts', 'calls', 'rows'],
     report: ['alerts', 'calls', 'control'],
-    publishing: ['control'],
+    publishing: ['calls', 'control'],
   },
 };
 

@@ -3,18 +3,23 @@
 import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PARAMETERS, type Packaged, type Workspace, workspace } from '../../helpers/packaged-template.ts';
+import { endpointsOf, type Network, placesOf, unreached } from '../../helpers/reachability.ts';
 import { ACCESS_RULES } from '../../helpers/template-rules-access.ts';
 import { PLATFORM_RULES } from '../../helpers/template-rules-platform.ts';
 
 let service: Workspace;
 let deployed: Packaged;
 let local: Packaged;
+/** The second stage in a VPC: the endpoint of DynamoDB is there. */
+let north: Packaged;
 
 beforeAll(async () => {
   service = workspace();
   // One after the other: the framework works in one folder of the service.
   deployed = await service.package('prod', PARAMETERS);
   local = await service.package('local', {});
+  const asked = { ...PARAMETERS, tracing: 'true', protectTables: 'true', createDynamodbEndpoint: 'false' };
+  north = await service.package('north', asked, 'eu-north-1');
 });
 afterAll(() => service?.remove());
 
@@ -33,9 +38,8 @@ for (const { area, says, wrong, break: damage } of [...ACCESS_RULES, ...PLATFORM
 }
 
 describe('stages', () => {
-  it('packages for a region without budgets, traced, with protected tables', async () => {
-    const asked = { ...PARAMETERS, tracing: 'true', protectTables: 'true' };
-    const { resources } = await service.package('north', asked, 'eu-north-1');
+  it('packages for a region without budgets, traced, with protected tables', () => {
+    const { resources } = north;
     expect(Object.values(resources).filter(({ Type }) => Type === 'AWS::Budgets::Budget')).toEqual([]);
     expect(resources.TickLambdaFunction?.Properties.TracingConfig).toEqual({ Mode: 'Active' });
     expect(resources.StateTable?.Properties.DeletionProtectionEnabled).toBe(true);
@@ -61,6 +65,53 @@ describe('stages', () => {
 
   it('the local stage cannot be deployed', async () => {
     await expect(service.serverless(['deploy'])).rejects.toThrow("Stage 'local' runs on this machine only");
+  });
+});
+
+describe('reachability', () => {
+  const NOTHING: Network = { nat: false, endpoints: [], dynamodbGateway: false };
+  /** What is carried and not used there, and what needs a way out that only somebody who wants it makes. */
+  const KNOWN = [
+    // The ports of tables are part of every composition, and loaded when they are first used.
+    ...['outcomes', 'gateway', 'gateway-stream', 'publisher'].map((name) => `${name} does not reach database`),
+    // It describes the routes of all functions, and serves its own.
+    'control does not reach addresses of the configuration',
+    'control does not reach agent',
+    // Renewed keys. Those of the parameter `jwks` come first.
+    'control does not reach issuer of tokens',
+    'dashboard does not reach issuer of tokens',
+    // Forwarded writes of service cutovers: `upstreamCidr`.
+    'shadow-writer does not reach addresses of the configuration',
+  ];
+
+  it.each<[string, () => Packaged, Network]>([
+    ['without NAT', () => deployed, NOTHING],
+    ['with NAT', () => deployed, { ...NOTHING, nat: true }],
+    ['with endpoints of its own', () => deployed, { ...NOTHING, endpoints: ['appconfig', 'sns', 'logs', 'sts'] }],
+    ['of two stages in one VPC', () => north, { ...NOTHING, dynamodbGateway: true }],
+  ])('in a VPC %s each function reaches all that its bundle has clients for', async (_name, packaged, network) => {
+    expect((await unreached(packaged(), network)).sort()).toEqual([...KNOWN].sort());
+  });
+
+  it('a second stage makes no endpoint where the first one has made it', () => {
+    expect(endpointsOf(deployed)).toHaveLength(1);
+    expect(endpointsOf(north)).toEqual([]);
+  });
+
+  it('would be noticed if not: no endpoint, no way to the database, a client of AppConfig beside it', async () => {
+    const all = 'control dashboard tick relay shadow-writer backfill verify'.split(' ');
+    expect(await unreached(north, NOTHING)).toEqual(
+      expect.arrayContaining(all.map((name) => `${name} does not reach dynamodb`)),
+    );
+    const cut = structuredClone(deployed);
+    delete cut.resources.DatabaseIngress;
+    expect(await unreached(cut, NOTHING)).toEqual(
+      expect.arrayContaining(all.map((name) => `${name} does not reach database`)),
+    );
+    const places = (name: string) => placesOf(name, name === 'tick' ? 'lib/compose/publisher.ts' : undefined);
+    expect(await unreached(deployed, { ...NOTHING, nat: true }, places)).toEqual(
+      expect.arrayContaining(['tick does not reach appconfig', 'tick does not reach sns']),
+    );
   });
 });
 
@@ -94,10 +145,13 @@ describe('settings', () => {
     expect(await resolved(PARAMETERS)).toMatchObject({ budgets: 'known' });
   });
 
-  it.each(['protectTables', 'tracing'])('takes true and false for %s, and nothing else', async (name) => {
-    expect(await resolved({ ...PARAMETERS, [name]: 'true' })).toMatchObject({ [name]: true });
-    await expect(resolved({ ...PARAMETERS, [name]: 'yes' })).rejects.toThrow(`Parameter ${name} 'yes' is neither`);
-  });
+  it.each(['protectTables', 'tracing', 'createDynamodbEndpoint'])(
+    'takes true and false for %s, and nothing else',
+    async (name) => {
+      expect(String((await resolved({ ...PARAMETERS, [name]: 'true' }))[name])).toBe('true');
+      await expect(resolved({ ...PARAMETERS, [name]: 'yes' })).rejects.toThrow(`Parameter ${name} 'yes' is neither`);
+    },
+  );
 
   describe('of access', () => {
     const { jwtIssuer: _, jwtAudience, jwks, ...withoutIssuer } = PARAMETERS;
@@ -198,11 +252,11 @@ describe('settings', () => {
     alertWebhookKeyArn: 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:crossfade-AbCdEf',
   };
 
-  it('gives the tick alone a way to the webhook for alerts, when one is named', async () => {
+  it('gives the publisher the webhook for alerts, when one is named, and no function beside the database a way out', async () => {
     const without = await resolved({ ...PARAMETERS });
     const named = await resolved({ ...PARAMETERS, ...WEBHOOK });
-    expect(without.tickVpc).toEqual(without.vpc);
-    expect(named.tickVpc.securityGroupIds).toEqual([...named.vpc.securityGroupIds, { Ref: 'WebhookSecurityGroup' }]);
+    expect(named.vpc).toEqual(without.vpc);
+    expect(named.vpc.securityGroupIds).toEqual([{ Ref: 'FunctionSecurityGroup' }]);
     expect(named.alerts.CROSSFADE_ALERT_WEBHOOK_KEY_ARN).toBe(WEBHOOK.alertWebhookKeyArn);
   });
 
@@ -219,9 +273,8 @@ describe('settings', () => {
   const CHECK_KEY = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:checks-AbCdEf';
   const ALARMS = [1, 2].map((n) => `arn:aws:cloudwatch:eu-central-1:123456789012:alarm:slow ${n}`);
 
-  it('gives the tick alone a way to HTTP checks, and the alarms that are named', async () => {
+  it('names the alarms and the key of HTTP checks', async () => {
     const named = await resolved({ ...PARAMETERS, checkKeyArn: CHECK_KEY, alarmArns: ALARMS.join(', ') });
-    expect(named.tickVpc.securityGroupIds).toEqual([...named.vpc.securityGroupIds, { Ref: 'CheckSecurityGroup' }]);
     expect(named).toMatchObject({ checkKeyArn: CHECK_KEY, alarms: ALARMS });
     expect((await resolved({ ...PARAMETERS, alarmArns: '*' })).alarms).toEqual(['*']);
   });
