@@ -204,6 +204,7 @@ async function readParameters(stage, resolveVariable) {
   refuseWebhook(values);
   refuseCriteria(values);
   refuseRunbooks(values);
+  refuseBreakGlass(values);
   return values;
 }
 
@@ -265,6 +266,12 @@ function refuseRunbooks({ runbookUrl: url }) {
   throw new Error(
     `Parameter runbookUrl '${url}' is no https address of a folder, without a slash or # at its end. Give the address of ${PARAMETERS.runbookUrl.default} in your copy of the repository.`,
   );
+}
+
+/** Without MFA and without a name everybody whom the account lets assume roles could stop everything. */
+function refuseBreakGlass(values) {
+  if (isTrue('breakGlassMfa', values) || values.breakGlassPrincipal) return;
+  throw new Error('Parameter breakGlassMfa is false without breakGlassPrincipal: name who may take the role.');
 }
 
 function withDefaults(values) {
