@@ -79,6 +79,7 @@ function localSettings() {
       CROSSFADE_ALERT_WEBHOOK_URL: environment.CROSSFADE_ALERT_WEBHOOK_URL,
       CROSSFADE_ALERT_WEBHOOK_KEY: environment.CROSSFADE_ALERT_WEBHOOK_KEY,
     },
+    prefetch: '',
     layers: [],
     concurrency: {},
     alarms: [],
@@ -325,6 +326,10 @@ function awsSettings(stage, region, values) {
       CROSSFADE_ALERT_EVENT_BUS: values.alertEventBus,
       CROSSFADE_ALERT_WEBHOOK_URL: values.alertWebhookUrl,
       CROSSFADE_ALERT_WEBHOOK_KEY_ARN: values.alertWebhookKeyArn,
+    },
+    // Fetched by the agent while the function starts: its first request finds flags. By ids, as the functions ask.
+    prefetch: {
+      'Fn::Sub': `/applications/\${FlagsApplication}/environments/\${FlagsEnvironment}/configurations/\${FlagsProfile}`,
     },
     layers: [values.appConfigLayer || pinnedLayer(region)],
     concurrency: {
