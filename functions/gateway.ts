@@ -12,6 +12,7 @@ import { CrossfadeError } from '../lib/core/base/errors.ts';
 import { OLD_HEADERS } from '../lib/core/base/old-names.ts';
 import { HOUR_MS } from '../lib/core/base/units.ts';
 import type { CutoverDeclaration, ServiceDeclaration } from '../lib/core/cutover/cutover.ts';
+import { isPromoted } from '../lib/core/cutover/stage-kinds.ts';
 import { isPreflight, preflightAnswer, preflightHeaders, withCors } from '../lib/core/net/cors.ts';
 import {
   correlationIdOf,
@@ -49,6 +50,8 @@ const FLUSH_EVERY_MS = 1_000;
 type Instance = { outcomes: OutcomeBuffer; limit: ReturnType<typeof rateLimit> };
 const instances = new WeakMap<Composition, Instance>();
 
+type Router = Awaited<ReturnType<Composition['router']>>;
+
 /** What it reads of the body and the headers is passed on as it came. */
 type Passed = Request<{ cutover: CutoverDeclaration }, undefined, undefined, object>;
 type Options = Request<{ cutover: CutoverDeclaration | undefined }, undefined, undefined, object>;
@@ -65,6 +68,7 @@ async function pass(composition: Composition, request: Passed): Promise<Reply> {
   takeFromLimit(instance, declaration, request.actor, composition);
   const router = await composition.router();
   await router.refresh();
+  await demandKnownSide(composition, router, declaration.id);
   const read = isRead(correlated.method);
   const { keyless } = correlated;
   const key = keyless ? null : correlated.headers[CORRELATION_HEADER]!;
@@ -93,6 +97,22 @@ async function pass(composition: Composition, request: Passed): Promise<Reply> {
 }
 
 /**
+ * Without flags, as when the agent is late at the first request of an instance, everything goes to the primary. After completion
+ * that would be the old service, so the state is asked.
+ * @throws CrossfadeError `flags_unavailable` when the shadow has taken over; `store_unavailable`
+ */
+async function demandKnownSide({ ports }: Composition, router: Router, id: string): Promise<void> {
+  if (router.flags() !== null) return;
+  const state = await ports.state.readCutover(id);
+  if (!state || !isPromoted(state)) return;
+  throw new CrossfadeError(
+    'flags_unavailable',
+    'Flags could not be read yet, and the old service must not be asked any more. Try again in a moment.',
+    { retryable: true, details: { retryAfterMs: 1_000 } },
+  );
+}
+
+/**
  * Of a browser's preflight, which brings no token, and of any other OPTIONS, which does. No key tells its side, and it is
  * no evidence: the side that takes writes answers, as it answers for what follows.
  */
@@ -112,6 +132,7 @@ async function passOptions(composition: ApiComposition, request: Options): Promi
   const { body, streamed: _, ...asked } = proxiedRequest(composition, declaration, request, headers);
   const router = await composition.router();
   await router.refresh();
+  await demandKnownSide(composition, router, declaration.id);
   const { shadowIsPrimary, sharePpm } = router.route(declaration.id, { operation: 'write' });
   const side = shadowIsPrimary ? 'shadow' : 'primary';
   const ports = { clock: composition.ports.clock, upstream: await composition.upstream() };

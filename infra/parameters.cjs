@@ -174,7 +174,13 @@ module.exports.PARAMETERS = {
   breakGlassPrincipal: {
     default: '',
     env: 'CROSSFADE_BREAK_GLASS_PRINCIPAL',
-    meaning: 'ARN of the principal that may take the break-glass role; empty: the account, with MFA',
+    meaning: 'ARN of the principal that may take the break-glass role; empty: whomever the account allows to, with MFA',
+  },
+  breakGlassMfa: {
+    default: 'true',
+    env: 'CROSSFADE_BREAK_GLASS_MFA',
+    meaning:
+      '`false` where people sign in by SSO (IAM Identity Center), whose sessions never say that there was MFA; then `breakGlassPrincipal` is needed',
   },
   appConfigLayer: {
     default: '',

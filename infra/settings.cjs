@@ -79,6 +79,7 @@ function localSettings() {
       CROSSFADE_ALERT_WEBHOOK_URL: environment.CROSSFADE_ALERT_WEBHOOK_URL,
       CROSSFADE_ALERT_WEBHOOK_KEY: environment.CROSSFADE_ALERT_WEBHOOK_KEY,
     },
+    prefetch: '',
     layers: [],
     concurrency: {},
     alarms: [],
@@ -203,6 +204,7 @@ async function readParameters(stage, resolveVariable) {
   refuseWebhook(values);
   refuseCriteria(values);
   refuseRunbooks(values);
+  refuseBreakGlass(values);
   return values;
 }
 
@@ -266,6 +268,12 @@ function refuseRunbooks({ runbookUrl: url }) {
   );
 }
 
+/** Without MFA and without a name everybody whom the account lets assume roles could stop everything. */
+function refuseBreakGlass(values) {
+  if (isTrue('breakGlassMfa', values) || values.breakGlassPrincipal) return;
+  throw new Error('Parameter breakGlassMfa is false without breakGlassPrincipal: name who may take the role.');
+}
+
 function withDefaults(values) {
   return {
     ...Object.fromEntries(Object.entries(PARAMETERS).map(([name, { default: value }]) => [name, value ?? ''])),
@@ -312,6 +320,10 @@ function awsSettings(stage, region, values) {
       CROSSFADE_ALERT_EVENT_BUS: values.alertEventBus,
       CROSSFADE_ALERT_WEBHOOK_URL: values.alertWebhookUrl,
       CROSSFADE_ALERT_WEBHOOK_KEY_ARN: values.alertWebhookKeyArn,
+    },
+    // Fetched by the agent while the function starts: its first request finds flags. By ids, as the functions ask.
+    prefetch: {
+      'Fn::Sub': `/applications/\${FlagsApplication}/environments/\${FlagsEnvironment}/configurations/\${FlagsProfile}`,
     },
     layers: [values.appConfigLayer || pinnedLayer(region)],
     concurrency: {

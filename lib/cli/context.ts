@@ -15,6 +15,8 @@ export type Options = {
   json?: boolean;
   yes?: boolean;
   reason?: string;
+  breakGlass?: boolean;
+  dryRun?: boolean;
   confirm?: string;
   force?: boolean;
   plan?: string;

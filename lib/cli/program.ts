@@ -245,9 +245,11 @@ function addPhases(program: Command, add: Add): void {
 
 function addSystem(program: Command, add: Add): void {
   program.commandsGroup('Move everything:');
-  writing(add('stop', 'emergency stop: every cutover back to the primary, nothing starts', stop)).addOption(
-    reason().makeOptionMandatory(),
-  );
+  writing(add('stop', 'emergency stop: every cutover back to the primary, nothing starts', stop))
+    .addOption(reason().makeOptionMandatory())
+    .option('--break-glass', 'past the API, straight into state and flags, with your credentials of AWS')
+    .option('--stage <name>', 'with --break-glass: which deployment')
+    .option('--dry-run', 'with --break-glass: a drill that reads what it needs and writes nothing');
   confirmed(
     writing(add('rollback-system', 'roll back every cutover, completed ones too', rollbackSystem)),
     'system',

@@ -116,6 +116,8 @@ export const ROUTE_SCOPES: Readonly<Record<string, string | null>> = {
 const PATTERNS_ALLOWED: Readonly<Record<string, RegExp>> = {
   Log: /log-group:\/aws\/lambda\/crossfade-prod-[a-z-]+:\*"\}$/,
   NetworkInterfaces: /^"\*"$/,
+  // Lists of names: AppConfig has no narrower resource for them.
+  FindFlags: /^"\*"$/,
   ListStreams: /:table\/crossfade-prod-(changes|state)\/stream\/\*"\}$/,
   SeeDeployedFlags: /\/(deployment|hostedconfigurationversion)\/\*"\}$/,
   PublishFlags: /\/(deployment|hostedconfigurationversion)\/\*"\}$/,
@@ -126,6 +128,8 @@ const OWN_ITEMS = ['window#*', 'experiment#*', 'answered', 'publisher', 'alert']
 
 const routes = (packaged: Packaged): [string, Json][] =>
   ofType(packaged, 'AWS::ApiGatewayV2::Route').map(([, { Properties }]) => [String(Properties.RouteKey), Properties]);
+
+const PUBLISHERS = ['PublisherRole', 'BreakGlassRole'];
 
 export const ACCESS_RULES: readonly Rule[] = [
   {
@@ -358,7 +362,7 @@ export const ACCESS_RULES: readonly Rule[] = [
   },
   {
     area: 'roles',
-    says: 'only the publisher may publish flags, or ask AppConfig what is deployed, in our application and environment',
+    says: 'only the publisher and break-glass may publish flags, or ask AppConfig what is deployed, in our application and environment',
     wrong: (it) => {
       const wanted = [
         'appconfig:CreateHostedConfigurationVersion',
@@ -372,13 +376,15 @@ export const ACCESS_RULES: readonly Rule[] = [
           .flatMap((one) => one.Action);
       const publishers = statements(it).filter(({ Action }) => Action.some((action) => wanted.includes(action)));
       return [
-        ...publishers.filter(({ role }) => role !== 'PublisherRole').map(({ role }) => role),
+        ...publishers.filter(({ role }) => !PUBLISHERS.includes(role)).map(({ role }) => role),
         ...publishers
           .filter(
             ({ Resource }) => !Resource.every((one) => /\$\{Flags(Application|Strategy)\}/.test(JSON.stringify(one))),
           )
           .map(({ role }) => `${role} reaches other applications`),
-        ...wanted.filter((action) => !may('PublisherRole').includes(action)).map((action) => `it lacks ${action}`),
+        ...PUBLISHERS.flatMap((role) =>
+          wanted.filter((action) => !may(role).includes(action)).map((action) => `${role} lacks ${action}`),
+        ),
       ];
     },
     break: (it) => put(statementIn(it, 'RouteRole', 'ReadFlags'), 'Action', ['appconfig:StartDeployment']),

@@ -255,7 +255,12 @@ export const PLATFORM_RULES: readonly Rule[] = [
       ['route', 'gateway'].flatMap((name) => [
         ...differences(
           functionOf(it, name),
-          { 'Environment.Variables.AWS_APPCONFIG_EXTENSION_POLL_INTERVAL_SECONDS': '10' },
+          {
+            'Environment.Variables.AWS_APPCONFIG_EXTENSION_POLL_INTERVAL_SECONDS': '10',
+            'Environment.Variables.AWS_APPCONFIG_EXTENSION_PREFETCH_LIST': {
+              'Fn::Sub': `/applications/\${FlagsApplication}/environments/\${FlagsEnvironment}/configurations/\${FlagsProfile}`,
+            },
+          },
           `${name}: `,
         ),
         ...(/^arn:aws:lambda:eu-central-1:\d{12}:layer:AWS-AppConfig-Extension-Arm64:\d+$/.test(

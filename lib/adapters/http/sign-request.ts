@@ -18,15 +18,19 @@ type Credentials = { accessKeyId: string; secretAccessKey: string; sessionToken?
 /** Of API Gateway's own addresses the region is a part; behind a domain of one's own it has to be said. */
 const REGION_IN_HOST = /\.execute-api\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?$/;
 
+/** As the AWS CLI finds them: SSO, roles, environment, instance. */
+export const callerCredentials = (profile?: string): (() => Promise<Credentials>) =>
+  defaultProvider(profile === undefined ? {} : { profile });
+
 /**
- * @param credentials by default those of the profile, as the AWS CLI finds them: SSO, roles, environment, instance
+ * @param credentials by default those of the profile
  * @returns headers of a request with those that sign it. @throws CrossfadeError `unauthenticated` without credentials,
  * `invalid_input` without a region
  */
 export function requestSigner({
   profile,
   region,
-  credentials = defaultProvider(profile === undefined ? {} : { profile }),
+  credentials = callerCredentials(profile),
 }: {
   profile?: string | undefined;
   region?: string | undefined;

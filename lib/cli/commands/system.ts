@@ -5,9 +5,12 @@ import type { StopResult } from '../../flows/control/stop.ts';
 import { LONG_DEADLINE_MS } from '../api.ts';
 import { confirm } from '../confirm.ts';
 import { type Context, EXIT, idempotencyKey, type Outcome, openApi } from '../context.ts';
+import { renderBreakGlass } from '../render-break-glass.ts';
 import { renderStop } from '../render-verdict.ts';
 
 export async function stop(context: Context): Promise<Outcome> {
+  if (context.options.breakGlass) return breakGlass(context);
+  if (context.options.dryRun) throw new CrossfadeError('invalid_input', '--dry-run is a drill of --break-glass.');
   const body = { reason: context.options.reason };
   const result = await send<StopResult>(context, 'emergency-stop', body, { command: 'emergency stop', name: null });
   return stopped(context, result, 'Everything is stopped; nothing starts or advances until it is lifted.');
@@ -25,6 +28,32 @@ export async function resetSystem(context: Context): Promise<Outcome> {
   const answer = await send<Answer>(context, 'reset', body, { command: 'reset system', name: 'system' });
   const flags = answer.published ? '' : ' The flags are not deployed yet; every tick tries again.';
   return { document: answer, text: `The emergency stop is lifted. Cutovers stay where they are.${flags}` };
+}
+
+/** Straight into the state table and the flags, with the credentials that AWS gives this person. */
+async function breakGlass({ io, options }: Context): Promise<Outcome> {
+  const { stage, awsProfile, dryRun = false, reason = '' } = options;
+  const region = io.env.AWS_REGION ?? io.env.AWS_DEFAULT_REGION;
+  if (stage === undefined)
+    throw new CrossfadeError('invalid_input', '--break-glass needs --stage, such as --stage prod.');
+  if (!region)
+    throw new CrossfadeError('invalid_input', '--break-glass needs AWS_REGION, such as AWS_REGION=eu-central-1.');
+  const command = `emergency stop of stage '${stage}' past the API`;
+  if (!dryRun)
+    await confirm(io, {
+      command,
+      name: null,
+      given: undefined,
+      yes: options.yes === true,
+      loopback: false,
+      url: region,
+    });
+  const { breakGlassStop } = await import('../../flows/control/break-glass.ts');
+  const { composeBreakGlass, deployedNames } = await import('../../compose/break-glass.ts');
+  const ports = await composeBreakGlass({ region, profile: awsProfile, ...deployedNames(stage) });
+  const result = await breakGlassStop(ports, { actor: `break-glass:${io.user()}`, reason, dryRun });
+  const isDone = dryRun || (result.state.stopped && result.flags.published);
+  return { document: result, text: renderBreakGlass(result), ...(isDone ? {} : { exit: EXIT.other }) };
 }
 
 /** @param asked the command as it is typed, and the name that confirms it; `null` when a plain yes does */

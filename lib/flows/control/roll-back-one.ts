@@ -38,7 +38,17 @@ export async function decideRollback(
   which: (state: CutoverState) => boolean,
   by: By & { reason: string; cause: RollbackCause },
 ): Promise<{ from: string; state: CutoverState; problem?: string } | null> {
-  let state = (await ports.state.readCutover(declaration.id)) ?? initialState(declaration);
+  return rollBackState(ports, (await ports.state.readCutover(declaration.id)) ?? initialState(declaration), which, by);
+}
+
+/** The same from a state that was read, which needs no declaration. */
+export async function rollBackState(
+  ports: Pick<Ports, 'state'>,
+  seen: CutoverState,
+  which: (state: CutoverState) => boolean,
+  by: By & { reason: string; cause: RollbackCause },
+): Promise<{ from: string; state: CutoverState; problem?: string } | null> {
+  let state = seen;
   const from = state.stage;
   for (let attempt = 0; attempt < TRIES && which(state); attempt += 1) {
     const decision = decide(

@@ -8,6 +8,7 @@ import { requestSigner } from '../../../lib/adapters/http/sign-request.ts';
 import { apiClient } from '../../../lib/cli/api.ts';
 import { connect } from '../../../lib/cli/connection.ts';
 import { startFront } from '../../../lib/cli/front.ts';
+import { cli } from '../../helpers/fake-api.ts';
 
 const KEY = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
 const REGION = 'eu-central-1';
@@ -128,5 +129,19 @@ describe('the local front behind IAM', () => {
     for (const one of seen) expect(given(one)).toBe(signatureOf(one));
     expect(seen[1]!.headers).toMatchObject({ 'idempotency-key': 'k' });
     expect(seen[1]!.headers).not.toHaveProperty('x-other');
+  });
+});
+
+describe('stop --break-glass', () => {
+  const stop = (...words: string[]) => cli(['stop', '--reason', 'x', ...words], { env: { CROSSFADE_URL: url } });
+
+  it.each([
+    ['a drill of nothing', ['--dry-run'], '--dry-run is a drill of --break-glass'],
+    ['no stage', ['--break-glass'], '--break-glass needs --stage'],
+    ['no region', ['--break-glass', '--stage', 'prod'], '--break-glass needs AWS_REGION'],
+  ])('refuses %s, and asks the API nothing', async (_name, words, says) => {
+    const { exit, err } = await stop(...words);
+    expect([exit, err]).toEqual([2, expect.stringContaining(says)]);
+    expect(seen).toEqual([]);
   });
 });

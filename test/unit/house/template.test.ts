@@ -306,6 +306,13 @@ describe('settings', () => {
     await expect(resolved({ ...PARAMETERS, runbookUrl })).rejects.toThrow('Parameter runbookUrl');
   });
 
+  it('takes the break-glass role without MFA from a named principal only', async () => {
+    const principal = 'arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_oncall_x';
+    await expect(resolved({ ...PARAMETERS, breakGlassMfa: 'false' })).rejects.toThrow(/without breakGlassPrincipal/);
+    const named = await resolved({ ...PARAMETERS, breakGlassMfa: 'false', breakGlassPrincipal: principal });
+    expect(named).toMatchObject({ breakGlassMfa: 'false', breakGlassPrincipal: principal });
+  });
+
   it('asks for the agent layer where none is pinned', async () => {
     await expect(resolved({ ...PARAMETERS, region: 'us-gov-west-1' })).rejects.toThrow('appConfigLayer');
   });

@@ -439,3 +439,32 @@ describe('the rate limit', () => {
     for (let i = 0; i < 5_000; i += 1) expect(limit.take(`caller-${i}`, 1, 0).ok).toBe(true);
   });
 });
+
+describe('an instance without flags', () => {
+  /** As when the agent is late at its first request. */
+  async function unread(stage: 'r2' | 'completed') {
+    const it_ = await bench({ stage, gateway: { cors: 'upstream' } });
+    const router = await it_.composition.router();
+    it_.composition.router = async () => ({ ...router, flags: () => null });
+    return it_;
+  }
+
+  it.each(['GET', 'POST', 'OPTIONS'])(
+    'answers %s with 503 after completion, and asks neither service',
+    async (method) => {
+      const it_ = await unread('completed');
+      const answer = await it_.call({ method, headers: { 'x-correlation-id': 'v' } });
+      expect([it_.primary.asked.length, it_.shadow.asked.length]).toEqual([0, 0]);
+      expect(answer).toMatchObject({
+        status: 503,
+        headers: { 'retry-after': '1' },
+        body: { code: 'flags_unavailable' },
+      });
+    },
+  );
+
+  it('goes on before completion, as without AppConfig: the primary serves', async () => {
+    const it_ = await unread('r2');
+    expect((await it_.call({ headers: { 'x-correlation-id': 'v' } })).status).toBe(200);
+  });
+});
