@@ -202,7 +202,7 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
   start: 'Arms capture and begins with `dual_write`.',
   status:
     'Ends with 0 unless `--exit-code` is given. With `--watch` it redraws on a terminal, and elsewhere writes a line for each change.',
-  progress: 'Speaks of rows: ready, watch, or go back. The gates judge readers as well.',
+  progress: 'Figures of the rows. Whether they are good enough is for the gates to say: `crossfade status`.',
   inspect: 'With `--key` one row of both sides with hashes and the columns that differ. It stores nothing.',
   history: 'Entries have actor, reason and the state of their hash chain.',
   report: 'Status, recommendation and measured score, too.',

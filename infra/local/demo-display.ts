@@ -3,8 +3,9 @@
  * change and every few seconds where there is none.
  */
 
+import { frame } from '../../lib/cli/frame.ts';
 import { progressBlock, progressLine } from '../../lib/cli/render.ts';
-import { colours, plain } from '../../lib/cli/text.ts';
+import { colours, field, MAX_WIDTH, plain } from '../../lib/cli/text.ts';
 import type { CutoverReport } from '../../lib/flows/report/report.ts';
 
 export type Display = {
@@ -20,23 +21,19 @@ export function createDisplay(output: NodeJS.WriteStream, colour: boolean): Disp
 }
 
 function redrawn(output: NodeJS.WriteStream, colour: boolean): Display {
-  let drawn = 0;
-  const erase = () => {
-    if (drawn > 0) output.write(`\u001b[${drawn}A\u001b[0J`);
-    drawn = 0;
-  };
+  const size = () => ({ columns: output.columns || 80, rows: output.rows || 24 });
+  const painted = frame((text) => void output.write(text), size);
+  let stage = '';
   return {
     show(report, extra) {
-      const width = Math.min(100, output.columns ?? 80);
-      const text = [progressBlock(report, width, colour ? colours : plain), ...extra.map((line) => `  ${line}`)].join(
-        '\n',
-      );
-      erase();
-      output.write(`${text}\n`);
-      drawn = text.split('\n').length;
+      if (stage !== '' && report.stage !== stage) painted.log(`${report.id}: ${stage} → ${report.stage}`);
+      stage = report.stage;
+      const width = Math.min(MAX_WIDTH, size().columns);
+      const beside = extra.flatMap((line) => field('', line, width, 0));
+      painted.show([progressBlock(report, width, colour ? colours : plain), ...beside].join('\n'));
     },
     say(text) {
-      erase();
+      painted.clear();
       output.write(`${text}\n`);
     },
   };

@@ -18,6 +18,8 @@ export type Io = {
   /** Standard output is a terminal: it may be coloured and redrawn. */
   terminal: boolean;
   width: number;
+  /** Of the terminal as it is now. */
+  readonly rows: number;
   paint: Paint;
   /** Real epoch milliseconds. */
   nowMs(): number;
@@ -30,6 +32,9 @@ export type Io = {
   /** Aborted when the person stops the program. */
   signal: AbortSignal;
 };
+
+/** Of a terminal that does not say. */
+const USUAL_ROWS = 24;
 
 /** The process itself. Colours only on a terminal and without NO_COLOR. */
 export function processIo(signal: AbortSignal): Io {
@@ -45,6 +50,9 @@ export function processIo(signal: AbortSignal): Io {
     interactive: terminal && process.stdin.isTTY === true,
     terminal,
     width: Math.max(40, Math.min(MAX_WIDTH, process.stdout.columns || MAX_WIDTH)),
+    get rows() {
+      return process.stdout.rows || USUAL_ROWS;
+    },
     paint: coloured ? colours : plain,
     nowMs: realNow,
     newKey: () => systemIds().next(),

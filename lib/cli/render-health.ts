@@ -2,7 +2,7 @@
 
 import { duration } from '../core/conditions/figures.ts';
 import { copyProgress } from '../core/gates/copy-progress.ts';
-import type { Consistency, HealthAlert, RowComparison, TableOutlook, TableVerdict } from '../core/table/reading.ts';
+import type { Consistency, RowComparison, TableOutlook } from '../core/table/reading.ts';
 import type { HealthReport } from '../flows/rows/inspect.ts';
 import { type Check, renderChecks } from './doctor/check.ts';
 import { copyText } from './render.ts';
@@ -29,19 +29,14 @@ export function renderHealth(report: HealthReport, all: boolean, width = MAX_WID
   return [renderChecks(shown, width, paint), ...rest, next].join('\n');
 }
 
-const VERDICT_PAINT = { READY_FOR_CUTOVER: 'good', MONITORING_REQUIRED: 'warn', ROLLBACK_RECOMMENDED: 'bad' } as const;
-
 /** Of the rows that were compared: of the others nothing is known. */
 function equalText({ rowsCompared, divergences }: TableOutlook['progress']): string {
   if (rowsCompared === null || divergences === null) return 'no rows compared yet';
   return `${count(rowsCompared - divergences)} of the ${count(rowsCompared)} rows that were compared`;
 }
 
-export function renderOutlook(
-  { progress, alerts, verdict }: TableOutlook,
-  width = MAX_WIDTH,
-  paint: Paint = plain,
-): string {
+/** What the rows are like. Whether that is enough is for the gates to say: `crossfade status`. */
+export function renderOutlook({ progress }: TableOutlook, width = MAX_WIDTH, paint: Paint = plain): string {
   const { backfill: state, rowsDone, rowsTotal, rowsPerSecond } = progress;
   const copied = copyProgress({ state, rowsDone, rowsTotal, rowsPerSecond }, ',');
   const verified =
@@ -58,22 +53,7 @@ export function renderOutlook(
       width,
     ),
     ...field('verified', verified, width),
-    ...alertLines(alerts, width, paint),
-    ...verdictLines(verdict, width, paint),
   ].join('\n');
-}
-
-export function alertLines(alerts: readonly HealthAlert[], width: number, paint: Paint): string[] {
-  return alerts.flatMap(({ alert, value, threshold, remedy }, index) =>
-    field(index === 0 ? 'alerts' : '', printable(`${alert} ${value}, limit ${threshold}. ${remedy}`), width).map(
-      (line) => paint('warn', line),
-    ),
-  );
-}
-
-export function verdictLines({ verdict, reasons }: TableVerdict, width: number, paint: Paint): string[] {
-  const why = reasons.length > 0 ? `: ${reasons.join('; ')}` : '';
-  return field('rows say', printable(`${verdict}${why}`), width).map((line) => paint(VERDICT_PAINT[verdict], line));
 }
 
 export function renderConsistency(id: string, seen: Consistency, width = MAX_WIDTH, paint: Paint = plain): string {

@@ -1,6 +1,7 @@
 /** Answers of the gates, of a verification and of a command, as text. Pure. */
 
 import { share } from '../core/conditions/figures.ts';
+import { isUnderWay } from '../core/cutover/stage-kinds.ts';
 import type { VerificationResult } from '../core/gates/table-status.ts';
 import type { CutoverSummary } from '../flows/control/operate.ts';
 import type { StopResult } from '../flows/control/stop.ts';
@@ -16,10 +17,13 @@ const SUMMARY = {
 
 /** One sentence per condition, those that fail first. */
 export function renderExplanation(report: CutoverReport, width = MAX_WIDTH, paint: Paint = plain): string {
-  const { verdict } = report;
-  const conditions = [...verdict.conditions].sort((a, b) => Number(a.ok) - Number(b.ok));
+  const { verdict, next } = report;
+  // Where nothing advances by itself no gate is asked, and none is held.
+  const asked = verdict.conditions.filter(({ row }) => row !== 'stage');
+  const conditions = asked.sort((a, b) => Number(a.ok) - Number(b.ok));
+  const summary = isUnderWay(report) ? `${SUMMARY[verdict.verdict]}. Next: ${next.text}` : `next ${next.text}`;
   const indent = Math.max(16, ...conditions.map(({ code }) => code.length + 4));
-  const lines = wrap(`${printable(report.id)} in stage ${report.stage}: ${SUMMARY[verdict.verdict]}.`, width);
+  const lines = wrap(`${printable(report.id)} in stage ${report.stage}: ${summary}.`, width);
   for (const condition of conditions) {
     const mark = condition.ok ? paint('good', '✓') : paint('bad', '✗');
     const figures = condition.ok ? '' : seenAndLimit(condition);

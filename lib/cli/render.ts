@@ -1,11 +1,14 @@
 /** Status of a cutover as text: pure functions from a report to lines. `npm start` shows its progress with them too. */
 
+import { MINUTE_MS } from '../core/base/units.ts';
 import { duration, share } from '../core/conditions/figures.ts';
 import { figuresOf, type ShownCondition } from '../core/conditions/show.ts';
 import { isUnderWay } from '../core/cutover/stage-kinds.ts';
 import { switchesText } from '../core/cutover/switches.ts';
 import { type CopyProgress, copyProgress } from '../core/gates/copy-progress.ts';
-import type { CutoverReport, Health, SystemReport } from '../flows/report/report.ts';
+import { isNormal } from '../core/look/gate-table.ts';
+import type { CutoverReport, SystemReport } from '../flows/report/report.ts';
+import { HEALTH_PAINT, overviewLines } from './overview.ts';
 import {
   bar,
   count,
@@ -21,18 +24,6 @@ import {
   scoreText,
   widthOf,
 } from './text.ts';
-
-const HEALTH_PAINT: Record<Health, Parameters<Paint>[0]> = {
-  idle: 'dim',
-  healthy: 'good',
-  ready: 'good',
-  done: 'good',
-  held: 'warn',
-  blind: 'warn',
-  rolling_back: 'bad',
-  rolled_back: 'bad',
-  invalid: 'bad',
-};
 
 /** Every cutover, and the switches that concern all of them. */
 export function renderSystem(report: SystemReport, width = MAX_WIDTH, paint: Paint = plain): string {
@@ -63,12 +54,17 @@ export function renderSystem(report: SystemReport, width = MAX_WIDTH, paint: Pai
       '',
     );
   if (report.cutovers.length === 0) lines.push('No cutover is declared. Declare one in crossfade.config.ts.');
-  for (const cutover of report.cutovers) {
-    const block = 'why' in cutover ? renderInvalid(cutover, width, paint) : progressBlock(cutover, width, paint);
-    lines.push(block, '');
-  }
+  const [only] = report.cutovers;
+  // One that is alone needs no overview.
+  if (report.cutovers.length === 1 && only) lines.push(blockOf(only, width, paint));
+  else lines.push(...overviewLines(report.cutovers, width, paint));
   return lines.join('\n').trimEnd();
 }
+
+type One = SystemReport['cutovers'][number];
+
+export const blockOf = (cutover: One, width = MAX_WIDTH, paint: Paint = plain): string =>
+  'why' in cutover ? renderInvalid(cutover, width, paint) : progressBlock(cutover, width, paint);
 
 export function renderInvalid(cutover: { id: string; why: string }, width = MAX_WIDTH, paint: Paint = plain): string {
   return [
@@ -78,116 +74,151 @@ export function renderInvalid(cutover: { id: string; why: string }, width = MAX_
   ].join('\n');
 }
 
-/** A compact table of one cutover: stage line, figures of both sides, data plane, reasons for a hold, next steps. */
+/** One cutover: where it stands, both sides, what is still missing, its rows, and what a person can do. */
 export function progressBlock(report: CutoverReport, width = MAX_WIDTH, paint: Paint = plain): string {
-  const title = `${paint('bold', printable(report.id))}  ${paint(HEALTH_PAINT[report.health], headline(report))}`;
   return [
-    title,
-    `  ${stageLine(report, width - 2)}`,
-    ...field(
-      'reads',
-      `${share(report.sharePpm)} from the shadow · version ${report.version} · epoch ${report.epoch}${report.flagsDeployed ? '' : ' · flags not deployed yet'}`,
-      width,
-    ),
-    ...timeLines(report, width),
+    ...titleLines(report, width, paint),
+    ...line('stage', stageLine(report, width - 2 - LABEL), width),
     ...sideLines(report, width),
+    ...needLines(report, width),
     ...tableLines(report, width),
     ...reasonLines(report, width),
-    ...sightLines(report, width),
-    ...nextLines(report, width),
+    ...nextLines(report, width, LABEL),
   ].join('\n');
 }
 
-function headline(report: CutoverReport): string {
-  const words = [report.health.replace('_', ' ')];
+const LABEL = 10;
+const line = (label: string, text: string, width: number) => field(label, printable(text), width, LABEL);
+
+/** What comes next stands beside the title where there is room for both. */
+function titleLines(report: CutoverReport, width: number, paint: Paint): string[] {
+  const { id, stage, sharePpm, next, health } = report;
+  const name = printable(id);
+  const words = printable([headline(report), stage, share(sharePpm)].join(' · '));
+  const title = `${paint('bold', name)}  ${paint(HEALTH_PAINT[health], words)}`;
+  const coming = printable(`next: ${next.text}`);
+  const room = width - widthOf(`${name}  ${words}`) - widthOf(coming);
+  if (room >= 2) return [`${title}${' '.repeat(room)}${coming}`];
+  const fits = widthOf(`${name}  ${words}`) <= width;
+  return [...(fits ? [title] : [paint('bold', name), ...line('', words, width)]), ...line('next', next.text, width)];
+}
+
+function headline(
+  report: Pick<CutoverReport, 'health' | 'paused' | 'switches' | 'pending' | 'version' | 'flagsDeployed'>,
+): string {
+  const words = [report.health === 'blind' ? 'no figures' : report.health.replace('_', ' ')];
   if (report.paused) words.push('paused');
   words.push(...switchesText(report).map((text) => text.toLowerCase()));
   if (report.pending) words.push(`${report.pending} is being carried out`);
+  if (!report.flagsDeployed && report.version > 0) words.push('flags not deployed yet');
   return words.join(' · ');
 }
 
+type Staged = Pick<CutoverReport, 'plan' | 'stage' | 'stageKind' | 'rollback'> & {
+  verdict: { evidence: Pick<CutoverReport['verdict']['evidence'], 'minutesInStage' | 'minutesToEligibility'> };
+};
+
 /**
- * The plan with the current stage marked. A plan that is too long is shown around the current stage.
- * @example 'disabled ─ dual_write ─ [test_1] ─ test_10 ─ completed'
- * @example 'disabled ─ dual_write ─ (test_1) ─ test_10 ─ completed → [rolled_back]'
+ * The plan with the current stage and what is left of its dwell. A plan that is too long is shown around the current stage.
+ * @example '✓ dual_write  ● test_1 ██░░░░ 2:48 left  ○ test_10  ○ completed'
+ * @example '✓ dual_write  ✓ test_1  ✗ test_10  ○ completed'
  */
-export function stageLine(report: Pick<CutoverReport, 'plan' | 'stage' | 'rollback'>, width = MAX_WIDTH): string {
-  const names = report.plan.stages.map((stage) => stage.name);
-  const inPlan = names.includes(report.stage);
-  const current = inPlan ? report.stage : (report.rollback?.fromStage ?? names.at(-1)!);
-  const marked = names.map((name) => (name !== current ? name : inPlan ? `[${name}]` : `(${name})`));
-  const outcome = inPlan ? '' : ` → [${report.stage}]`;
-  const at = Math.max(0, names.indexOf(current));
+export function stageLine({ plan, stage, stageKind, rollback, verdict }: Staged, width = MAX_WIDTH): string {
+  const stages = plan.stages.filter(({ kind }) => kind !== 'disabled');
+  const left = stageKind === 'rolled_back' ? rollback?.fromStage : undefined;
+  const current = stages.findIndex(({ name }) => name === (left ?? stage));
+  const finished = stageKind === 'cleaned';
+  const words = stages.map(({ name }, index) => {
+    if (finished || index < current) return `✓ ${name}`;
+    if (index > current) return `○ ${name}`;
+    return left === undefined ? `● ${name}${dwellText(verdict.evidence)}` : `✗ ${name}`;
+  });
+  const at = finished ? words.length - 1 : Math.max(0, current);
   let from = 0;
-  let to = marked.length;
-  const line = () =>
-    [...(from > 0 ? ['…'] : []), ...marked.slice(from, to), ...(to < marked.length ? ['…'] : [])].join(' ─ ') + outcome;
-  while (widthOf(line()) > width && to - from > 1) {
+  let to = words.length;
+  const shown = () =>
+    [...(from > 0 ? ['…'] : []), ...words.slice(from, to), ...(to < words.length ? ['…'] : [])].join('  ');
+  while (widthOf(shown()) > width && to - from > 1) {
     if (to - 1 - at >= at - from) to -= 1;
     else from += 1;
   }
-  return cut(printable(line()), width);
+  return cut(printable(shown()), width);
 }
 
-function timeLines(report: CutoverReport, width: number): string[] {
-  const needed = report.plan.stages.find((stage) => stage.name === report.stage)?.dwellMinutes ?? 0;
-  if (report.stageKind === 'disabled') return [];
-  const minutes = `${count(report.minutesInStage)} min`;
-  const left = report.verdict.evidence.minutesToEligibility;
-  return field(
-    'in stage',
-    needed > 0 ? `${minutes}, at least ${count(needed)} min${left > 0 ? `, ${count(left)} to go` : ''}` : minutes,
-    width,
-  );
+function dwellText({ minutesInStage, minutesToEligibility: left }: Staged['verdict']['evidence']): string {
+  if (left <= 0) return '';
+  const seconds = Math.ceil(left * 60);
+  const time =
+    seconds < 3_600
+      ? `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
+      : duration(left * MINUTE_MS);
+  return ` ${bar(minutesInStage / (minutesInStage + left), 6)} ${time} left`;
 }
 
 function sideLines(report: CutoverReport, width: number): string[] {
   const { primary, shadow, checks, mismatches, badMinutes } = report.verdict.evidence;
-  const line = (figures: typeof primary) =>
-    figures.count === 0
-      ? 'no operations in this stage'
-      : `${count(figures.count)} operations · errors ${percent(figures.errorRate)} · p50 ${duration(figures.p50Ms)} · p95 ${duration(figures.p95Ms)}`;
   const lines: string[] = [];
-  if (primary.count + shadow.count > 0)
-    lines.push(...field('primary', line(primary), width), ...field('shadow', line(shadow), width));
-  if (checks > 0) lines.push(...field('checked', `${count(checks)} rows, ${count(mismatches)} differ`, width));
-  if (badMinutes > 0) lines.push(...field('bad minutes', `${badMinutes} in a row`, width));
+  if (primary.count + shadow.count > 0) {
+    const counts = [primary, shadow].map(({ count: operations }) => count(operations));
+    const wide = Math.max(...counts.map((text) => text.length));
+    const side = (figures: typeof primary, operations: string) =>
+      figures.count === 0
+        ? 'no operations in this stage'
+        : `${operations.padStart(wide)} ops  errors ${percent(figures.errorRate)}  p50 ${duration(figures.p50Ms)}  p95 ${duration(figures.p95Ms)}`;
+    lines.push(...line('old', side(primary, counts[0]!), width), ...line('new', side(shadow, counts[1]!), width));
+  }
+  if (checks > 0) lines.push(...line('compared', `${count(checks)} answers, ${count(mismatches)} differ`, width));
+  if (badMinutes > 0) lines.push(...line('bad', `${counted(badMinutes, 'minute')} in a row`, width));
   return lines;
+}
+
+/** What is still missing, and where the rest of the gates is shown. */
+function needLines({ id, next, verdict }: CutoverReport, width: number): string[] {
+  if (next.needs.length === 0) return [];
+  return line(
+    'needs',
+    `${next.needs.join(' · ')}   (crossfade explain ${id}: all ${verdict.conditions.length})`,
+    width,
+  );
 }
 
 function tableLines(report: CutoverReport, width: number): string[] {
   const { table } = report;
   if (!table) return [];
-  const lines = field('lag', `${duration(table.lagMs)}, ${counted(table.outboxRows, 'change')} waiting`, width);
-  const copied = backfillText(report);
-  if (copied) lines.push(...field('backfill', copied, width));
+  const { backfill, verification, lagMs, outboxRows, quarantined } = table;
+  const differ = verification
+    ? `${count(verification.divergences)} of ${count(verification.rowsCompared)} differ`
+    : 'not compared yet';
+  const copied = backfill.state === 'done' ? ['copied ✓'] : [];
+  const waiting = outboxRows > 0 ? `, ${counted(outboxRows, 'change')} waiting` : '';
+  const rows = [...copied, `lag ${duration(lagMs)}${waiting}`, differ, `quarantine ${count(quarantined)}`];
+  const copying = backfill.state === 'done' || backfill.state === 'none' ? null : backfillText(report);
+  return [
+    ...(copying ? line('copy', copying, width) : []),
+    ...line('rows', rows.join(' · '), width),
+    ...exceptionLines(report, table, width),
+  ];
+}
+
+/** What should not be, and is not said by a gate. */
+function exceptionLines(
+  { stageKind }: CutoverReport,
+  table: NonNullable<CutoverReport['table']>,
+  width: number,
+): string[] {
+  const lines: string[] = [];
   const swept = table.shape?.gap ?? table.backfill.sweep;
-  if (swept) lines.push(...field('sweep', printable(`every row is copied and compared again: ${swept}`), width));
-  if (table.unproven) lines.push(...field('no proof', printable(table.unproven), width));
-  if (table.verification) {
-    const { rowsCompared, divergences, score, atMs } = table.verification;
-    lines.push(
-      ...field(
-        'validation',
-        `${scoreText(score)} of ${count(rowsCompared)} rows, ${count(divergences)} differ, at ${moment(atMs)} UTC`,
-        width,
-      ),
-    );
-  }
+  if (swept) lines.push(...line('sweep', `every row is copied and compared again: ${swept}`, width));
+  if (table.unproven) lines.push(...line('no proof', table.unproven, width));
   if (table.readOnlyUntilMs)
-    lines.push(...field('read-only', `the primary refuses writes until ${moment(table.readOnlyUntilMs)} UTC`, width));
+    lines.push(...line('read-only', `the primary refuses writes until ${moment(table.readOnlyUntilMs)} UTC`, width));
   if (table.inlineFailures) {
     const [name, failed] =
-      report.stageKind === 'completed'
+      stageKind === 'completed'
         ? ['computed', 'left a computed column as it was written']
         : ['inline', 'did not fit the shadow at once'];
     const text = `${counted(table.inlineFailures, 'write')} ${failed}; SELECT * FROM crossfade.inline_failure names the keys`;
-    lines.push(...field(name, text, width));
-  }
-  if (table.quarantined > 0) {
-    const first = table.quarantine[0];
-    const example = first ? `, first ${first.key}: SQLSTATE ${first.sqlstate}, ${first.reason}` : '';
-    lines.push(...field('quarantine', printable(`${counted(table.quarantined, 'key')}${example}`), width));
+    lines.push(...line(name, text, width));
   }
   return lines;
 }
@@ -202,19 +233,29 @@ export function copyText({ fraction, text }: CopyProgress, barWidth: number): st
   return fraction === null ? text : `${bar(fraction, barWidth)} ${Math.floor(fraction * 100)} %, ${text}`;
 }
 
+/** Why it was or is about to be rolled back, in full; of what holds it the worst, since the needs name the others. */
 function reasonLines(report: CutoverReport, width: number): string[] {
-  if (report.rollback && report.stageKind === 'rolled_back') {
-    const { fromStage, reason, actor, atMs } = report.rollback;
-    return field('rolled back', printable(`from ${fromStage} at ${moment(atMs)} UTC by ${actor}: ${reason}`), width);
+  const { rollback, stageKind, health, blind, verdict } = report;
+  if (rollback && stageKind === 'rolled_back') {
+    const { fromStage, reason, actor, atMs } = rollback;
+    return line('back', `rolled back from ${fromStage} at ${moment(atMs)} UTC by ${actor}: ${reason}`, width);
   }
-  if (!isUnderWay(report)) return [];
-  // What is only a matter of time is no reason to worry.
-  const waiting = report.health === 'healthy' ? 'waits for' : 'held by';
-  const label = report.verdict.verdict === 'rollback' ? 'rolls back' : waiting;
-  return report.verdict.reasons.flatMap((reason, index) =>
-    field(index === 0 ? label : '', printable(`${reason.code}${seenAndLimit(reason)}: ${reason.text}`), width),
+  if (blind) return line('blind', blind.text, width);
+  if (!isUnderWay(report) || health === 'healthy') return [];
+  const goesBack = verdict.verdict === 'rollback';
+  // What is only a matter of time is among the needs.
+  const holding = verdict.reasons.filter((reason) => !isNormal(reason));
+  const shown = goesBack ? verdict.reasons : holding.slice(0, MOST_REASONS);
+  return shown.flatMap((reason, index) =>
+    line(
+      index > 0 ? '' : goesBack ? 'goes back' : 'held by',
+      `${reason.code}${seenAndLimit(reason)}: ${reason.text}`,
+      width,
+    ),
   );
 }
+
+const MOST_REASONS = 2;
 
 /** What the evidence of a stage can show, said before it has to. */
 export function sightLines({ sights = [] }: CutoverReport, width: number, labelWidth?: number): string[] {
@@ -227,7 +268,7 @@ export function sightLines({ sights = [] }: CutoverReport, width: number, labelW
 export function nextLines(report: CutoverReport, width: number, labelWidth?: number): string[] {
   const steps = report.steps.filter(({ brief }) => brief !== '').map(({ text, commands }) => [...commands, text]);
   return steps.flatMap((words, index) =>
-    field(index === 0 ? 'next' : '', printable(words.join(' ').trim()), width, labelWidth),
+    field(index === 0 ? 'do' : '', printable(words.join(' ').trim()), width, labelWidth),
   );
 }
 

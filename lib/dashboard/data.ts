@@ -5,7 +5,7 @@ import type { SideFigures } from '../core/conditions/verdict.ts';
 import { isUnderWay } from '../core/cutover/stage-kinds.ts';
 import { type CopyProgress, copyProgress } from '../core/gates/copy-progress.ts';
 import type { TableStatus } from '../core/gates/table-status.ts';
-import type { Gate } from '../core/look/gate-table.ts';
+import { type Gate, isNormal } from '../core/look/gate-table.ts';
 import type { AuditEntry } from '../core/stage/audit.ts';
 import type { Event } from '../core/stage/events.ts';
 import type { AlertList } from '../flows/alerts/alerts.ts';
@@ -180,7 +180,7 @@ function cutoverView(
     minutesToEligibility: verdict.evidence.minutesToEligibility,
     flagsDeployed,
     rollback: report.rollback && { ...report.rollback, agoMs: Math.max(0, atMs - report.rollback.atMs) },
-    reasons: isUnderWay(report) && !stopped ? verdict.reasons.map(conditionLine) : [],
+    reasons: isUnderWay(report) && !stopped ? worstFirst(verdict.reasons).map(conditionLine) : [],
     gates: gatesOf(report, system),
     steps: stepsOf({ ...report, health }),
     commands: commandsOf(report, system.emergencyStop),
@@ -190,6 +190,10 @@ function cutoverView(
     table: report.table && tableView(report.table, atMs),
   };
 }
+
+/** What is only a matter of time comes last. */
+const worstFirst = (reasons: CutoverReport['verdict']['reasons']) =>
+  reasons.toSorted((a, b) => Number(isNormal(a)) - Number(isNormal(b)));
 
 const pickFigures = ({ primary, shadow, checks, mismatches }: CutoverReport['verdict']['evidence']) => ({
   primary,

@@ -61,7 +61,9 @@ const window = (side: 'primary' | 'shadow') =>
 const martingale = (alternatives: number, sums: number) =>
   z.object({
     logA: z.array(figure).length(alternatives),
-    excursions: z.array(z.object({ g: figure, bad: z.int(), sums: z.array(figure).length(sums) })).length(alternatives),
+    excursions: z
+      .array(z.object({ g: figure, bad: z.int(), sums: z.array(figure).length(sums), from: z.int().optional() }))
+      .length(alternatives),
   });
 const tally = z.object({ n0: figure, e0: figure, n1: figure, e1: figure });
 

@@ -85,6 +85,7 @@ export async function cli(words: readonly string[], given: Partial<Io> = {}): Pr
     interactive: false,
     terminal: false,
     width: 100,
+    rows: 40,
     paint: plain,
     readSettings: () => null,
     user: () => 'ada',

@@ -26,7 +26,8 @@ const FAULTS: Fault[] = [
   },
   {
     name: 'is twice as slow',
-    cause: /take longer than .* over the primary's p/,
+    cause:
+      /take longer than .* The limit is the primary's p\d\d of .* Proven over \d+ bad minutes, the first at \d\d:\d\d UTC\./,
     strike: ({ w }) => Object.assign(w.app.behaviour.shadow, { slower: 2 }),
     within: { r10: 5, r50: 5, full_100: 5 },
   },

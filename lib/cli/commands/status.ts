@@ -2,12 +2,12 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { isCrossfadeError } from '../../core/base/errors.ts';
-import type { TableOutlook } from '../../core/table/reading.ts';
 import type { CutoverReport, SystemReport } from '../../flows/report/report.ts';
 import type { Api } from '../api.ts';
 import { type Context, cutoverId, EXIT, type Outcome, openApi } from '../context.ts';
-import { progressBlock, progressLine, renderInvalid, renderSystem } from '../render.ts';
-import { alertLines, verdictLines } from '../render-health.ts';
+import { frame } from '../frame.ts';
+import { blockOf, progressLine, renderSystem } from '../render.ts';
+import { moment, printable } from '../text.ts';
 
 type One = SystemReport['cutovers'][number];
 
@@ -39,19 +39,8 @@ async function lookAtAll(api: Api, width: number, paint: Context['io']['paint'])
 
 async function lookAtOne(api: Api, id: string, width: number, paint: Context['io']['paint']): Promise<Look> {
   const report = await api.get<One>(`/v1/cutovers/${id}`);
-  const text =
-    'why' in report
-      ? renderInvalid(report, width, paint)
-      : [progressBlock(report, width, paint), ...(await rowLines(api, report, width, paint))].join('\n');
+  const text = blockOf(report, width, paint);
   return { document: report, cutovers: [report], text };
-}
-
-/** What the rows themselves say; an older server, or a database that is away, says nothing. */
-async function rowLines(api: Api, report: CutoverReport, width: number, paint: Context['io']['paint']) {
-  if (report.table === null || report.table.armed === 'none') return [];
-  const outlook = await api.get<TableOutlook>(`/v1/cutovers/${report.id}/progress`).catch(() => null);
-  if (outlook === null) return [];
-  return [...alertLines(outlook.alerts, width, paint), ...verdictLines(outlook.verdict, width, paint)];
 }
 
 const HELD = ['held', 'blind', 'rolling_back'] as const;
@@ -106,17 +95,25 @@ function noted({ io, options }: Context, error: unknown, last: Look): Look {
   return last;
 }
 
-/** Redraws on a terminal; elsewhere writes a line per cutover whenever it changes. */
+/** Painted in place on a terminal, with each change of stage above it; elsewhere a line per cutover whenever it changes. */
 function screen({ io }: Context): (seen: Look) => void {
-  let drawnLines = 0;
+  if (!io.terminal) return lineByLine(io);
+  const painted = frame(io.stdout, () => ({ columns: io.width, rows: io.rows }));
+  const stages = new Map<string, string>();
+  return (seen) => {
+    painted.show(seen.text);
+    for (const cutover of seen.cutovers) {
+      if (!('stage' in cutover)) continue;
+      const before = stages.get(cutover.id);
+      stages.set(cutover.id, cutover.stage);
+      if (before !== undefined && before !== cutover.stage)
+        painted.log(`${moment(io.nowMs())} UTC  ${printable(cutover.id)}: ${before} → ${cutover.stage}`);
+    }
+  };
+}
+
+function lineByLine(io: Context['io']): (seen: Look) => void {
   const lastLines = new Map<string, string>();
-  if (io.terminal) {
-    return (seen) => {
-      const up = drawnLines > 0 ? `\u001b[${drawnLines}A\u001b[J` : '';
-      io.stdout(`${up}${seen.text}\n`);
-      drawnLines = seen.text.split('\n').length;
-    };
-  }
   return (seen) => {
     for (const cutover of seen.cutovers) {
       const line = lineOf(cutover, io.width);
@@ -128,7 +125,5 @@ function screen({ io }: Context): (seen: Look) => void {
 }
 
 function lineOf(cutover: One, width: number): string {
-  return 'why' in cutover
-    ? renderInvalid(cutover, width).split('\n')[0]!
-    : progressLine(cutover as CutoverReport, width);
+  return 'why' in cutover ? blockOf(cutover, width).split('\n')[0]! : progressLine(cutover as CutoverReport, width);
 }

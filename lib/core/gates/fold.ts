@@ -211,7 +211,7 @@ function testMinute(draft: Draft, sides: ArrivedMinute, ground: Ground, context:
     const measured = speaks ? measure(sample) : null;
     const limits = cap(logNeeded(name, draft.horizon), prior);
     const { logRatios, counts } = measured ?? { logRatios: silent(prior.length), counts: NO_COUNTS };
-    metrics[name] = step(metrics[name], { t: draft.minutes, logRatios, counts }, limits);
+    metrics[name] = step(metrics[name], { t: draft.minutes, minute, logRatios, counts }, limits);
     if (!measured) continue;
     sizes[name] = sized(sizes[name], measured.size);
     if (!(name in good) || (cold && isLatency(name))) continue;

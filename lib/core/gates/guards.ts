@@ -1,7 +1,9 @@
 /** Guards: what forces a rollback. Floors act in the same minute, everything else on proof over several. */
 
+import { MINUTE_MS } from '../base/units.ts';
 import { type Condition, fired } from '../conditions/condition.ts';
 import { ms, percent } from '../conditions/figures.ts';
+import { clock } from '../conditions/release.ts';
 import type { TestEvidence } from '../conditions/verdict.ts';
 import type { Policy } from '../cutover/cutover.ts';
 import { quantileEdge } from './buckets.ts';
@@ -24,6 +26,8 @@ export type TestedMetric = TestEvidence & {
   proven: boolean;
   /** The last bad run lies beyond the rollback threshold. */
   beyond: boolean;
+  /** The first minute of the excursion that speaks loudest; null where it is not known. */
+  firstBadMinute: number | null;
   /** Counts of the excursion of the alternative that speaks loudest. */
   counts: { n0: number; e0: number; n1: number; e1: number; over: number };
 };
@@ -34,7 +38,7 @@ export function testedMetrics({ evidence, input }: Seen): TestedMetric[] {
     const martingale = evidence.metrics[metric];
     const logE = logEvidence(martingale, evidence.minutes, METRIC_ROWS[metric].prior);
     const needed = logNeeded(metric, evidence.horizon);
-    const { bad, sums } = loudest(martingale);
+    const { bad, sums, from = null } = loudest(martingale);
     const [n0, e0, n1, e1, over] = sums as [number, number, number, number, number];
     return {
       metric,
@@ -43,6 +47,7 @@ export function testedMetrics({ evidence, input }: Seen): TestedMetric[] {
       evidence: Math.exp(Math.min(logE, 30)),
       needed: Math.exp(needed),
       badMinutes: bad,
+      firstBadMinute: from,
       // Bad minutes alone are no proof, and nothing is proven in fewer of them than the policy says.
       proven: logE >= needed && bad >= input.policy.consecutiveFailures,
       beyond: isBeyond(evidence, metric, input.policy),
@@ -101,7 +106,8 @@ const rollsBack = ({ share }: Seen, { metric, beyond }: TestedMetric): boolean =
 function firedCondition(seen: Seen, tested: TestedMetric): Condition {
   const { n0, e0, n1, e1, over } = tested.counts;
   const { policy } = seen.input;
-  const proof = `Proven over ${tested.badMinutes} bad minutes.`;
+  const first = tested.firstBadMinute === null ? '' : `, the first at ${clock(tested.firstBadMinute * MINUTE_MS)}`;
+  const proof = `Proven over ${tested.badMinutes} bad minutes${first}.`;
   switch (tested.metric) {
     case 'errors':
       return fired('errors', {
@@ -112,12 +118,12 @@ function firedCondition(seen: Seen, tested: TestedMetric): Condition {
     case 'latency_p50':
     case 'latency_p95':
     case 'latency_p99': {
-      const { name, primaryMs, limitMs } = latencyLimit(seen, tested.metric);
+      const { limitMs, is } = latencyLimit(seen, tested.metric);
       return fired(tested.metric, {
         seen: over / n1,
         limit: e0 / n0,
         unit: 'rate',
-        says: `${percent(over / n1)} of the shadow's operations take longer than ${ms(limitMs)}, ${percent(policy.latencyIncreaseRollback)} (latencyIncreaseRollback) over the primary's ${name} of ${ms(primaryMs)}; ${percent(e0 / n0)} may. ${proof}`,
+        says: `${percent(over / n1)} of the shadow's operations (${whole(over)} of ${whole(n1)}) take longer than ${ms(limitMs)}; ${percent(e0 / n0)} may. ${is} ${proof}`,
       });
     }
     case 'validation':
@@ -135,11 +141,18 @@ function firedCondition(seen: Seen, tested: TestedMetric): Condition {
   }
 }
 
-function latencyLimit({ evidence, input: { policy } }: Seen, metric: LatencyMetric) {
+/** Where the limit lies, and which one it is: the greater of a share of the primary's latency and of the milliseconds that matter. */
+function latencyLimit({ evidence, input: { policy } }: Seen, metric: LatencyMetric): { limitMs: number; is: string } {
+  const { latencyIncreaseRollback: share, latencyFloorMs: floorMs } = policy;
   const q = QUANTILES[metric];
   const edge = quantileEdge(evidence.baseline.latency, q) ?? 0;
-  const limit = edgeBeyond(edge, policy.latencyIncreaseRollback, policy.latencyFloorMs);
-  return { name: `p${Math.round(q * 100)}`, primaryMs: bucketUpperMs(edge), limitMs: bucketUpperMs(limit) };
+  const primaryMs = bucketUpperMs(edge);
+  const of = `the primary's p${Math.round(q * 100)} of ${ms(primaryMs)}`;
+  const is =
+    floorMs > primaryMs * share
+      ? `The limit is ${of} and the floor of ${ms(floorMs)} (latencyFloorMs), which is more than ${percent(share)} of it (latencyIncreaseRollback).`
+      : `The limit is ${of} and ${percent(share)} of it (latencyIncreaseRollback).`;
+  return { limitMs: bucketUpperMs(edgeBeyond(edge, share, floorMs)), is };
 }
 
 const whole = (count: number) => Math.round(count);

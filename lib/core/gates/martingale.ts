@@ -29,6 +29,8 @@ export type Excursion = {
   g: number;
   bad: number;
   sums: readonly number[];
+  /** The minute of the clock in which it began, a bad one; absent where it was not given. */
+  from?: number | undefined;
 };
 
 export type Martingale = { logA: readonly number[]; excursions: readonly Excursion[] };
@@ -69,12 +71,18 @@ export function cap(logNeeded: number, prior: readonly number[]): number[] {
 }
 
 /** The t-th minute of the horizon (from 1): the log ratio of every alternative, and the counts they come from. */
-export type EvidenceMinute = { t: number; logRatios: readonly number[]; counts: readonly number[] };
+export type EvidenceMinute = {
+  t: number;
+  /** Of the clock. */
+  minute?: number;
+  logRatios: readonly number[];
+  counts: readonly number[];
+};
 
 /** One more minute. */
 export function step(
   before: Martingale,
-  { t, logRatios, counts }: EvidenceMinute,
+  { t, minute, logRatios, counts }: EvidenceMinute,
   limits: readonly number[],
 ): Martingale {
   const weight = logWeight(t);
@@ -84,7 +92,9 @@ export function step(
       const l = logRatios[k]!;
       const g = excursion.g + l;
       if (g <= 0) return excursion.g === 0 ? excursion : nothingCounted(counts.length);
+      const from = excursion.g === 0 ? minute : excursion.from;
       return {
+        ...(from === undefined ? {} : { from }),
         g,
         bad: excursion.bad + (l > 0 ? 1 : 0),
         sums: excursion.sums.map((sum, i) => sum + counts[i]!),

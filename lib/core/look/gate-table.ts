@@ -63,7 +63,8 @@ function rank(condition: ShownCondition): number {
   return group * 10 + 9 * nearness(condition);
 }
 
-const isNormal = ({ ok, fired, row }: ShownCondition): boolean =>
+/** It does not hold yet, as it normally does not at this time. */
+export const isNormal = ({ ok, fired, row }: ShownCondition): boolean =>
   !ok && !fired && hasRole({ code: row }, 'normal_course');
 
 /** 0 far inside, 1 at the limit or beyond it. */

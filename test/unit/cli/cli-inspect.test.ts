@@ -106,13 +106,14 @@ describe('crossfade progress', () => {
     api.routes['GET /v1/progress'] = { body: { cutovers: await outlooks(plane, [declaration]) } };
     const ready = await crossfade('progress', '--exit-code');
     expect(ready).toMatchObject({ exit: 0 });
-    expect(ready.out).toContain('READY_FOR_CUTOVER');
+    expect(ready.out).toMatch(/equal\s+\d+ of the \d+ rows that were compared/);
+    expect(ready.out).not.toMatch(/READY|healthy/);
     plane.tamper('customer', 1, 'wrong');
     await plane.verifying.verify('customer', 1, 1_000);
     api.routes['GET /v1/cutovers/customer/progress'] = { body: await outlookOf(plane, declaration) };
     const bad = await crossfade('progress', 'customer', '--exit-code');
     expect(bad.exit).toBe(4);
-    expect(bad.out).toMatch(/ROLLBACK_RECOMMENDED[\s\S]*|divergence/);
+    expect(bad.out).toMatch(/verified[\s\S]*1 differ/);
     expect((await crossfade('progress', 'customer')).exit).toBe(0);
   });
 

@@ -41,7 +41,7 @@ describe('status of a cutover', () => {
     const { report, audit } = await scene([{ ...serving, events } as typeof serving]);
     const text = progressBlock(report.cutovers[0] as CutoverReport);
     expect(text).toContain('held · reads on the primary');
-    expect(text).toContain('0 % from the shadow');
+    expect(text).toMatch(/^customer {2}held · reads on the primary · test_10 · 0 %/);
     expect(text).toContain('crossfade reads shadow customer --reason …');
     expect(renderHistory(audit, null)).toContain('reads sent to the primary: slow pages');
   });
@@ -60,31 +60,45 @@ describe('status of a cutover', () => {
     expect(progressBlock({ ...report, table: { ...done, shape } })).toMatch(/sweep +every row .* switched off/);
   });
 
-  it('marks the current stage, and shows where a rolled back one had come to', async () => {
+  it('marks the current stage with what is left of its dwell, and shows where a rolled back one had come to', async () => {
     const plan = builtInPlan('gradual');
-    expect(stageLine({ plan, stage: 'test_1', rollback: null })).toBe(
-      'disabled ─ dual_write ─ [test_1] ─ test_10 ─ half_50 ─ full_100 ─ completed',
+    const verdict = { evidence: { minutesInStage: 57.2, minutesToEligibility: 2.8 } };
+    expect(stageLine({ plan, stage: 'test_1', stageKind: 'ramp', rollback: null, verdict })).toBe(
+      '✓ dual_write  ● test_1 ██████ 2:48 left  ○ test_10  ○ half_50  ○ full_100  ○ completed',
     );
     const rollback = { cause: 'guard' as const, steps: [], fromStage: 'test_10', reason: '', actor: '', atMs: 0 };
-    expect(stageLine({ plan, stage: 'rolled_back', rollback })).toBe(
-      'disabled ─ dual_write ─ test_1 ─ (test_10) ─ half_50 ─ full_100 ─ completed → [rolled_back]',
+    expect(stageLine({ plan, stage: 'rolled_back', stageKind: 'rolled_back', rollback, verdict })).toBe(
+      '✓ dual_write  ✓ test_1  ✗ test_10  ○ half_50  ○ full_100  ○ completed',
     );
   });
 
   it('keeps the current stage in sight when the plan is longer than the line', () => {
     const ramp = Array.from({ length: 40 }, (_, i) => [`step_${i + 1}`, (i + 1) * 2.5] as const);
-    const line = stageLine({ plan: makePlan('long', ramp), stage: 'step_20', rollback: null }, 60);
+    const verdict = { evidence: { minutesInStage: 1, minutesToEligibility: 0 } };
+    const plan = makePlan('long', ramp);
+    const line = stageLine({ plan, stage: 'step_20', stageKind: 'ramp', rollback: null, verdict }, 60);
     expect(widthOf(line)).toBeLessThanOrEqual(60);
-    expect(line).toMatch(/^… ─ .*\[step_20\].* ─ …$/);
+    expect(line).toMatch(/^… .*● step_20 .* …$/);
   });
 
-  it('shows figures of both sides, lag, verification and quarantine', async () => {
-    const text = progressBlock(await reportOf(held));
-    expect(text).toMatch(/primary\s+[\d,]+ operations · errors 0\.121 % · p50 8\.3 ms · p95 25 ms/);
-    expect(text).toMatch(/shadow\s+[\d,]+ operations · errors 0 %/);
-    expect(text).toMatch(/lag\s+2\.9 s, 214 changes waiting/);
-    expect(text).toMatch(/quarantine\s+2 keys, first \{"track_id": 2461\}: SQLSTATE 23514/);
-    expect(text).toMatch(/held by\s+quarantine \(2, limit 0\): 2 keys cannot be written/);
+  it('says what comes next and what is missing, figures of both sides and of the rows, in few lines', async () => {
+    const text = progressBlock(await reportOf(serving));
+    expect(linesOf(text).map((line) => line.replaceAll(/\s+/g, ' '))).toEqual([
+      'customer healthy · test_10 · 10 % next: half_50 (50 %) in about 30 min',
+      ' stage ✓ dual_write ✓ test_1 ● test_10 ███░░░ 28:00 left ○ half_50 ○ full_100 ○ completed',
+      expect.stringMatching(/^ old [\d,]+ ops errors 0\.123 % p50 8\.3 ms p95 25 ms$/),
+      expect.stringMatching(/^ new [\d,]+ ops errors 0 % p50 6\.1 ms p95 17 ms$/),
+      ' compared 1,011 answers, 0 differ',
+      ' needs 28 min of dwell left (crossfade explain customer: all 20)',
+      ' rows copied ✓ · lag 340 ms, 3 changes waiting · 0 of 59,811 differ · quarantine 0',
+    ]);
+  });
+
+  it('gives the worst of what holds in full, and the others as needs', async () => {
+    const text = progressBlock(await reportOf(held)).replaceAll(/\s+/g, ' ');
+    expect(text).toMatch(/rows copied ✓ · lag 2\.9 s, 214 changes waiting · .* · quarantine 2/);
+    expect(text).toMatch(/held by quarantine \(2, limit 0\): 2 keys cannot be written/);
+    expect(text).toMatch(/needs .*latency p95 28\.\d ms, limit 27\.\d ms/);
   });
 
   it('shows the backfill as a bar with its rate and the time left', async () => {
@@ -95,26 +109,32 @@ describe('status of a cutover', () => {
     expect(progressLine(await reportOf(copying))).toMatch(/████░░░░░░ 40 %, 896,000 of about/);
   });
 
-  it('calls what is only a matter of time waiting, not held', async () => {
-    expect(progressBlock(await reportOf(serving))).toMatch(/waits for\s+dwell/);
+  it('calls what is only a matter of time a need, and nothing of it held', async () => {
+    expect(progressBlock(await reportOf(serving))).not.toMatch(/held|waits/);
   });
 
   it('says a step once: what releases a hold is not repeated as a next step', async () => {
     const report = await reportOf(serving);
     expect(report.nextSteps).toEqual([report.verdict.reasons[0]!.text]);
-    expect(progressBlock(report)).not.toMatch(/^ {2}next/m);
-    expect(progressBlock(await reportOf(ready))).toMatch(/next\s+crossfade complete playlist --confirm playlist/);
+    expect(progressBlock(report)).not.toMatch(/^ {2}(do|next)/m);
+    expect(progressBlock(await reportOf(ready))).toMatch(/do\s+crossfade complete playlist --confirm playlist/);
   });
 
   it('names who rolled back, from where and why', async () => {
     expect(progressBlock(await reportOf(rolledBack))).toMatch(
-      /rolled back\s+from test_10 at \S+ \S+ UTC by tick: The shadow fails/,
+      /back\s+rolled back from test_10 at \S+ \S+ UTC by tick: The shadow fails/,
     );
   });
 
-  it('shows a state that cannot be read beside the others', async () => {
-    const { report } = await scene([unreadable, serving]);
-    expect(renderSystem(report)).toMatch(/^album {2}invalid\n {2}seen/m);
+  it('shows a cutover that is alone in full, and of many a line each', async () => {
+    expect(renderSystem((await scene([unreadable])).report)).toMatch(/^album {2}invalid\n {2}seen/m);
+    const { report } = await scene([unreadable, serving, held]);
+    const rows = linesOf(renderSystem(report));
+    expect(rows.map((row) => row.split(/ {2,}/))).toEqual([
+      ['album', 'unreadable', expect.stringContaining('somebody edited it by hand')],
+      ['customer', 'healthy', 'test_10', '10 %', 'half_50 (50 %) in about 30 min'],
+      ['track', 'held', 'test_10', '10 %', 'half_50 (50 %), waits for a person: quarantine'],
+    ]);
   });
 });
 

@@ -94,7 +94,7 @@ describe('status --watch', () => {
     const { out } = await cli(['status', 'customer', '--watch', '--interval', '0.01'], { env: env(), terminal: true });
     const drawn = out.indexOf('\u001b[');
     const lines = out.slice(0, drawn).split('\n').length - 1;
-    expect(out.slice(drawn)).toMatch(new RegExp(`^\\u001b\\[${lines}A\\u001b\\[J`));
+    expect(out.slice(drawn)).toMatch(new RegExp(`^\\u001b\\[${lines}A\\r\\u001b\\[J`));
   });
 
   it('ends when the person stops it', async () => {

@@ -137,8 +137,8 @@ describe('why a cutover is held', () => {
     expect(reasons.map((reason) => reason.code)).toEqual([
       'quarantine',
       'latency_p95',
-      'proof_latency_p95',
       'regression',
+      'proof_latency_p95',
     ]);
     for (const reason of reasons) expect(reason.text).toMatch(SAYS_WHAT_RELEASES);
     expect(reasons[1]).toMatchObject({ limitIs: 'limit', seen: expect.stringMatching(/^28\.\d ms$/) });

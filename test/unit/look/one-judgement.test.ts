@@ -1,0 +1,115 @@
+/** O3: status, overview, explain, progress, page and alerts of the same moment say the same. */
+
+import { describe, expect, it } from 'vitest';
+import { progressBlock, renderSystem } from '../../../lib/cli/render.ts';
+import { renderOutlook } from '../../../lib/cli/render-health.ts';
+import { renderExplanation } from '../../../lib/cli/render-verdict.ts';
+import { cutoverData, dashboardData } from '../../../lib/dashboard/data.ts';
+import type { CutoverReport } from '../../../lib/flows/report/report.ts';
+import { firing } from '../../helpers/contracts/alerts.ts';
+import * as scenes from '../../helpers/dashboard-reports.ts';
+
+const { notStarted, copying, serving, held, failing, rolledBack, ready, completed } = scenes;
+type Actor = Parameters<typeof scenes.scene>[0][number];
+
+const finished: Actor = { ...completed, id: 'genre', events: [...completed.events, [1, { type: 'cleaned' }]] };
+const blind: Actor = { ...serving, id: 'blind', primary: () => null, shadow: () => null };
+const moments = [notStarted, copying, serving, held, failing, rolledBack, ready, completed, finished, blind];
+
+/** What each surface calls it. */
+const WORDS: Readonly<Record<string, { terminal: string; page: string; tone: string }>> = {
+  idle: { terminal: 'idle', page: 'Not started', tone: 'idle' },
+  healthy: { terminal: 'healthy', page: 'Healthy', tone: 'good' },
+  held: { terminal: 'held', page: 'Held', tone: 'wait' },
+  blind: { terminal: 'no figures', page: 'No figures', tone: 'wait' },
+  rolling_back: { terminal: 'rolling back', page: 'Guard fired', tone: 'bad' },
+  rolled_back: { terminal: 'rolled back', page: 'Rolled back', tone: 'bad' },
+  ready: { terminal: 'ready', page: 'Ready to complete', tone: 'good' },
+};
+
+const oneLine = (text: string) => text.replaceAll(/\s+/g, ' ');
+
+describe.each(moments.map((actor) => [actor.id, actor] as const))('of %s', (id, actor) => {
+  const seen = scenes.scene([actor]).then(({ report, audit }) => {
+    const alerts = {
+      atMs: scenes.NOW,
+      firing: 1,
+      alerts: [{ ...firing(), id: `${id}.errors`, cutover: id, undelivered: 0 }],
+    };
+    return {
+      report: report.cutovers[0] as CutoverReport,
+      status: oneLine(progressBlock(report.cutovers[0] as CutoverReport)),
+      overview: oneLine(renderSystem({ ...report, cutovers: [report.cutovers[0]!, report.cutovers[0]!] }, 200)),
+      explain: oneLine(renderExplanation(report.cutovers[0] as CutoverReport)),
+      card: cutoverData(report, audit, alerts),
+      page: dashboardData(report, audit, alerts),
+    };
+  });
+
+  it('every surface gives the same next step', async () => {
+    const { report, status, overview, explain, card, page } = await seen;
+    const { text } = report.next;
+    for (const surface of [status, overview, explain]) expect(surface).toContain(text);
+    expect([card.cutover, page.cutovers[0]]).toEqual([
+      expect.objectContaining({ next: report.next }),
+      expect.objectContaining({ next: report.next }),
+    ]);
+  });
+
+  it('every surface says how it is with the word for the same health, and no other', async () => {
+    const { report, status, card, page } = await seen;
+    const words = WORDS[report.health];
+    if (!words) return expect([report.health, card.cutover.badge.tone]).toEqual(['done', 'done']);
+    expect(status.startsWith(`${id} ${words.terminal} · `)).toBe(true);
+    expect([card.cutover.badge, page.cutovers[0]!.badge]).toEqual([
+      { text: words.page, tone: words.tone },
+      { text: words.page, tone: words.tone },
+    ]);
+  });
+
+  it('explain marks as missing what holds it, and nothing where nothing advances by itself', async () => {
+    const { report, explain } = await seen;
+    const marks = explain.match(/✗ /g)?.length ?? 0;
+    const missing = report.verdict.conditions.filter(({ ok, row }) => !ok && row !== 'stage').length;
+    expect(marks).toBe(missing);
+    if (['idle', 'done', 'rolled_back'].includes(report.health)) expect(marks).toBe(0);
+  });
+
+  it('its alerts are counted as they are listed', async () => {
+    const { card, page } = await seen;
+    expect(card.alerts).toHaveLength(1);
+    expect([card.cutover, page.cutovers[0]]).toEqual([
+      expect.objectContaining({ alerts: 1 }),
+      expect.objectContaining({ alerts: 1 }),
+    ]);
+  });
+});
+
+it('progress gives figures of the rows and no judgement of its own', () => {
+  const text = renderOutlook({
+    progress: {
+      cutover: 'customer',
+      stage: 'dual_write',
+      direction: 'forward',
+      backfill: 'running',
+      rowsDone: 545_000,
+      rowsTotal: 3_500,
+      backfillPercent: 100,
+      rowsPerSecond: 35_000,
+      etaSeconds: 0,
+      lagSeconds: 0,
+      hints: 0,
+      quarantined: 0,
+      rowsCompared: null,
+      divergences: null,
+      score: null,
+      verifiedAtMs: null,
+      syncPercent: 100,
+    },
+    alerts: [{ alert: 'sync', value: '1 %', threshold: '90 %', remedy: '' }],
+    verdict: { verdict: 'READY_FOR_CUTOVER', reasons: [] },
+  });
+  expect(text).not.toMatch(/READY|sync|100 %|left/);
+  expect(oneLine(text)).toContain('545,000 rows, more than the 3,500 estimated; 35,000/s; no ETA yet');
+  expect(text).toMatch(/equal +no rows compared yet/);
+});
