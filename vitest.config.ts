@@ -2,16 +2,19 @@ import { defineConfig } from 'vitest/config';
 import { vitePage } from './infra/bundle-page.mjs';
 import { debianBinaries } from './test/helpers/debian-postgres.ts';
 import { LongestFirst } from './test/helpers/longest-first.ts';
+import { mutantPlugin } from './test/mutants/plant.ts';
 
 /** Also run on the distribution's Postgres, by its owner role and through PgBouncer; where there is none, not at all. */
 const ON_THE_DISTRIBUTIONS =
   debianBinaries() === null
     ? []
-    : ['invariants', 'partitioned-shadow', 'rounding', 'twin', 'verify'].map((topic) => `test/integration/postgres/${topic}.test.ts`);
+    : ['invariants', 'partitioned-shadow', 'rounding', 'twin', 'verify'].map(
+        (topic) => `test/integration/postgres/${topic}.test.ts`,
+      );
 
 /** One project per set of servers, so that unit tests need neither Java nor Postgres. */
 export default defineConfig({
-  plugins: [vitePage],
+  plugins: [vitePage, mutantPlugin],
   test: {
     testTimeout: 60_000,
     // Packaging the template takes most of a minute on a busy machine.

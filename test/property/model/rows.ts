@@ -112,7 +112,7 @@ function* applierSteps(world: World, index: number, applier: Applier | null, rul
 const sourceOf = (world: World, direction: Direction) => (direction === 'forward' ? world.old : world.fresh);
 const rowText = (row: number) => (row === 0 ? 'no row' : `row ${row}`);
 
-/** The last hints, applied by whoever holds the lock of the cutover. */
+/** The last hints, applied by the holder of the lock of the cutover. */
 export const drained = (world: World): Pick<World, 'old' | 'fresh' | 'hints'> =>
   world.hints
     ? { old: written(world), fresh: written(world), hints: false }

@@ -1,0 +1,88 @@
+/**
+ * The scenes of `npm run chaos`: tests that take a seed, each with what it breaks while it goes on and what it checks. CI runs each of
+ * them once, as a test among the others.
+ */
+
+export type Scene = {
+  project: 'unit' | 'postgres' | 'servers' | 'stack' | 'e2e';
+  /** As seen from test. */
+  tests: readonly string[];
+  named?: string;
+  env?: Readonly<Record<string, string>>;
+  breaks: string;
+  checks: string;
+};
+
+export const SCENES = {
+  lives: {
+    project: 'unit',
+    tests: ['scenario/simulation.test.ts'],
+    named: 'random lives',
+    env: { CROSSFADE_SEEDS: '12' },
+    breaks:
+      'throttled and lost writes of the state, AppConfig conflicts and 5xx, a database that is away, ticks that die, clocks that are an hour off, wake-ups lost and doubled',
+    checks:
+      'acknowledged writes, twin table, chain and stage machine, flags = state, nobody on a shadow that is not written',
+  },
+  rows: {
+    project: 'postgres',
+    tests: [
+      'integration/postgres/converge.test.ts',
+      'integration/postgres/invariants.test.ts',
+      'integration/postgres/same-key.test.ts',
+      'integration/postgres/burst.test.ts',
+    ],
+    breaks: 'appliers and writers of the same keys, calls of an old epoch, bursts',
+    checks: 'twin table, no row changed by an old epoch, lag',
+  },
+  snapshots: {
+    project: 'postgres',
+    tests: ['integration/postgres/in-the-way.test.ts', 'integration/postgres/older-snapshot.test.ts'],
+    breaks: 'long snapshots, open transactions, locks of others',
+    checks: 'the application waits for milliseconds, nothing is written by what an old snapshot does not see',
+  },
+  connections: {
+    project: 'postgres',
+    tests: ['integration/postgres/connection-killer.test.ts'],
+    breaks: 'backends ended at random moments, in a call and between two',
+    checks: 'every call is right, no connection is used after an error',
+  },
+  crashes: {
+    project: 'postgres',
+    tests: ['integration/postgres/crash.test.ts'],
+    breaks: 'SIGKILL of all of Postgres at each named moment of each act, with recovery from its disk',
+    checks: 'what was committed is there, an act that was not is as if it had never begun',
+  },
+  failover: {
+    project: 'servers',
+    tests: ['integration/servers/other-servers.test.ts'],
+    breaks: 'a standby in place of the primary, a failover in mid-swap, prepared transactions',
+    checks: 'nothing is lost, and what is in the way is named',
+  },
+  kills: {
+    project: 'stack',
+    tests: ['stack/kill.test.ts'],
+    breaks:
+      'SIGKILL of ticks and shadow writers several times a second, crashes of Postgres, through promote → rollback → promote',
+    checks: 'acknowledged writes, twin table, chain, flags = state = mirror',
+  },
+  deliveries: {
+    project: 'e2e',
+    tests: ['e2e/wake-ups.test.ts'],
+    breaks: 'batches of the stream doubled, split, late, in another order, with malformed records',
+    checks: 'the shadow is the same in the end',
+  },
+} as const satisfies Record<string, Scene>;
+
+export type SceneName = keyof typeof SCENES;
+
+/** Faults for `--plant`: each is a change of one file, and the scene that must notice it within three minutes. */
+export const PLANTS: Readonly<
+  Record<string, { scene: SceneName; file: string; changes: readonly (readonly [found: string, put: string])[] }>
+> = {
+  'epoch-not-compared': {
+    scene: 'rows',
+    file: 'lib/core/table/sql/names.ts',
+    changes: [['IF v_have IS DISTINCT FROM p_epoch THEN', 'IF false THEN']],
+  },
+};

@@ -1,0 +1,93 @@
+/** A process that tries mutants, one after the other, in one Vitest: servers are started once, and each mutant costs its tests only. */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import postgres from 'postgres';
+import { createVitest, type TestSpecification, type Vitest } from 'vitest/node';
+import { TEMPLATE } from '../helpers/postgres-server.ts';
+import { type Planted, plant } from './plant.ts';
+
+export type Attempt = {
+  id: string;
+  project: 'unit' | 'dynamodb' | 'postgres';
+  tests: readonly string[];
+  /** Asked when those have noticed nothing: what follows from a change may be seen in another room. */
+  wider: readonly string[];
+  /** A file with the mutant in it, or a statement that makes a function of the schema anew. */
+  planted: Planted | { statement: string; original: string };
+};
+
+export type Attempted = { id: string; noticedBy: string | null };
+
+/** @param attempts of one project */
+async function attemptAll(root: string, attempts: readonly Attempt[], told: (done: Attempted) => void): Promise<void> {
+  const [first] = attempts;
+  if (first === undefined) return;
+  const vitest = await createVitest('test', {
+    root,
+    config: join(root, 'vitest.config.ts'),
+    watch: false,
+    run: true,
+    project: [first.project],
+    reporters: [{}],
+    bail: 1,
+    maxWorkers: 1,
+  });
+  try {
+    await vitest.standalone();
+    for (const attempt of attempts) told({ id: attempt.id, noticedBy: await noticed(vitest, root, attempt) });
+  } finally {
+    plant(null);
+    await vitest.close();
+  }
+}
+
+async function noticed(vitest: Vitest, root: string, { tests, wider, planted }: Attempt): Promise<string | null> {
+  const asked = async () => {
+    for (const some of [tests, wider]) {
+      const by = some.length === 0 ? null : await failing(vitest, await vitest.globTestSpecifications([...some]));
+      if (by !== null) return by;
+    }
+    return null;
+  };
+  if ('statement' in planted) return inTemplate(vitest, planted, asked);
+  plant(planted);
+  vitest.invalidateFile(join(root, planted.file));
+  try {
+    return await asked();
+  } finally {
+    plant(null);
+    vitest.invalidateFile(join(root, planted.file));
+  }
+}
+
+async function failing(vitest: Vitest, specifications: TestSpecification[]): Promise<string | null> {
+  if (specifications.length === 0) throw new Error('No test has such a name.');
+  const { testModules, unhandledErrors } = await vitest.runTestSpecifications(specifications, false);
+  const failed = testModules.find((module) => !module.ok());
+  if (failed) return failed.moduleId;
+  return unhandledErrors.length > 0 ? String(unhandledErrors[0]) : null;
+}
+
+/** Databases of tests are copies of the one with the mutant. The server is there once something has run. */
+async function inTemplate<T>(
+  vitest: Vitest,
+  { statement, original }: { statement: string; original: string },
+  use: () => Promise<T>,
+): Promise<T> {
+  const project = vitest.projects.find(({ name }) => name === 'postgres')!;
+  const making = async (sql: string) => {
+    const url = new URL(project.getProvidedContext().postgresUrl);
+    url.pathname = `/${TEMPLATE}`;
+    const client = postgres(url.href, { max: 1, fetch_types: false, onnotice: () => {} });
+    await client.unsafe(sql).finally(() => client.end());
+  };
+  await making(statement);
+  return use().finally(() => making(original));
+}
+
+/** The rest of a program that was started with `attempt FILE`: the attempts of that file, each answered over the channel to its parent. */
+export async function attemptFile(root: string, file: string): Promise<void> {
+  const attempts = JSON.parse(readFileSync(file, 'utf8')) as Attempt[];
+  await attemptAll(root, attempts, (done) => process.send?.(done));
+}

@@ -1,0 +1,208 @@
+/**
+ * `npm run mutants`: makes small changes to the product, one at a time, and says which of them no test notices.
+ *
+ *   npm run mutants -- --list                       how many there are, by room
+ *   npm run mutants -- lib/core/stage               every mutant of a folder or a file
+ *   npm run mutants -- sql                          every named mutant of the SQL
+ *   npm run mutants -- --sample 20 --seed 7         some of all of them; the same seed takes the same ones
+ *
+ * Ends with 1 when one survives that survivors.ts does not explain, or when a room that was tried whole is below its share.
+ */
+
+import { fork } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { replaceOnce } from '../helpers/replace-once.ts';
+import { type Attempt, type Attempted, attemptFile } from './attempt.ts';
+import { namedMutants } from './named.ts';
+import { mutantsOf, mutated } from './operators.ts';
+import { ROOMS, roomOf, WIDER } from './rooms.ts';
+import { REASONS } from './survivors.ts';
+
+const ROOT = process.cwd();
+/** A test that does not end has noticed something, too. */
+const LONGEST_MS = 180_000;
+const SQL = 'sql';
+
+type Candidate = Attempt & { room: string; change: string };
+type Result = Attempted & { room: string; change: string };
+
+function sourceMutants(): Candidate[] {
+  return [...new Set(ROOMS.flatMap(({ source }) => filesIn(source)))].flatMap((file) => {
+    const room = roomOf(file)!;
+    const text = readFileSync(join(ROOT, file), 'utf8');
+    return mutantsOf(file, text).map((mutant) => ({
+      id: mutant.id,
+      room: room.source,
+      project: room.project,
+      tests: room.tests,
+      wider: room.project === 'unit' ? WIDER : [],
+      planted: { file, text: mutated(text, mutant) },
+      change: `line ${mutant.line}: ${mutant.found.replaceAll(/\s+/g, ' ').slice(0, 60)} → ${mutant.put.slice(0, 40)}`,
+    }));
+  });
+}
+
+function filesIn(source: string): string[] {
+  if (!statSync(join(ROOT, source)).isDirectory()) return [source];
+  return readdirSync(join(ROOT, source), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => `${source}/${name.replaceAll('\\', '/')}`);
+}
+
+const sqlMutants = (): Candidate[] =>
+  namedMutants(ROOT).map(({ id, file, text, change, tests }) => {
+    const changed = replaceOnce(text, change, id);
+    return {
+      id,
+      room: SQL,
+      project: 'postgres',
+      tests: tests.map((name) => `test/integration/postgres/${name}`),
+      wider: [],
+      planted: file === null ? { statement: changed, original: text } : { file, text: changed },
+      change: '',
+    };
+  });
+
+/** Those with the lowest hash of its text and the seed: what is not changed stays in the sample. */
+function sampled(candidates: readonly Candidate[], count: number, seed: string): Candidate[] {
+  const hash = ({ id }: Candidate) => createHash('sha256').update(`${seed} ${id}`).digest('hex');
+  return candidates
+    .map((candidate) => [hash(candidate), candidate] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .slice(0, count)
+    .map(([, candidate]) => candidate);
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      list: { type: 'boolean' },
+      sample: { type: 'string' },
+      seed: { type: 'string', default: '1' },
+      project: { type: 'string' },
+    },
+  });
+  const all = [...sourceMutants(), ...sqlMutants()].filter(
+    ({ project }) => values.project === undefined || project === values.project,
+  );
+  const wanted = positionals.length === 0 ? all : all.filter((one) => positionals.some((name) => isIn(one, name)));
+  if (wanted.length === 0)
+    throw new Error(`No mutant is in ${positionals.join(' or ')}. See 'npm run mutants -- --list'.`);
+  const whole = values.sample === undefined;
+  const chosen = whole ? wanted : sampled(wanted, Number(values.sample), values.seed);
+  if (values.list) {
+    print(
+      counted(chosen).map(([room, some]) => [room, String(some.length)]),
+      ['room', 'mutants'],
+    );
+    return 0;
+  }
+  const startedMs = Date.now();
+  const results: Result[] = [];
+  for (const project of ['unit', 'postgres', 'dynamodb'] as const)
+    results.push(...(await tryAll(chosen.filter((one) => one.project === project))));
+  return told(results, whole, Date.now() - startedMs);
+}
+
+const isIn = ({ room, id }: Candidate, name: string) =>
+  room === name || id.startsWith(`${name}/`) || id.startsWith(`${name}:`);
+const counted = <One extends { room: string }>(some: readonly One[]) =>
+  [...new Set(some.map(({ room }) => room))].map((room) => [room, some.filter((one) => one.room === room)] as const);
+
+/** In a process of their own: one that hangs is ended, and the next one goes on with the rest. */
+async function tryAll(candidates: readonly Candidate[]): Promise<Result[]> {
+  const results: Result[] = [];
+  const directory = mkdtempSync(join(tmpdir(), 'crossfade-mutants-'));
+  try {
+    while (results.length < candidates.length) {
+      const rest = candidates.slice(results.length);
+      const file = join(directory, 'attempts.json');
+      writeFileSync(file, JSON.stringify(rest));
+      const problem = await runOnce(file, (noticedBy) => {
+        const candidate = candidates[results.length]!;
+        results.push({ ...candidate, noticedBy });
+        process.stdout.write(noticedBy === null ? `\nsurvives: ${candidate.id} (${candidate.change})\n` : '.');
+      });
+      if (problem !== null && results.length < candidates.length) {
+        if (rest.length === candidates.length - results.length && !problem.startsWith('It does not end'))
+          throw new Error(`Mutants cannot be tried: ${problem}`);
+        if (problem.startsWith('It does not end')) results.push({ ...candidates[results.length]!, noticedBy: problem });
+      }
+    }
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+  return results;
+}
+
+/** Null when the process has come to its end, else what became of it. */
+function runOnce(file: string, told: (noticedBy: string | null) => void): Promise<string | null> {
+  const child = fork(process.argv[1]!, ['attempt', file], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+  let said = '';
+  let late: string | null = null;
+  child.stderr!.on('data', (data) => {
+    said = (said + data).slice(-2_000);
+  });
+  const watch = () =>
+    setTimeout(() => {
+      late = `It does not end within ${LONGEST_MS / 1_000} s.`;
+      child.kill('SIGKILL');
+    }, LONGEST_MS);
+  let timer = watch();
+  child.on('message', ({ noticedBy }: Attempted) => {
+    clearTimeout(timer);
+    timer = watch();
+    told(noticedBy);
+  });
+  return new Promise((resolve) => {
+    child.on('exit', (code) => {
+      clearTimeout(timer);
+      resolve(late ?? (code === 0 ? null : `exit code ${code}. ${said}`));
+    });
+  });
+}
+
+function told(results: readonly Result[], whole: boolean, tookMs: number): number {
+  const survivors = results.filter(({ noticedBy }) => noticedBy === null);
+  const rows = counted(results).map(([room, some]) => {
+    const noticed = some.filter(({ noticedBy }) => noticedBy !== null).length;
+    const wanted = ROOMS.find(({ source }) => source === room)?.atLeast ?? null;
+    return { room, some, noticed, wanted, below: whole && wanted !== null && noticed / some.length < wanted };
+  });
+  console.log('');
+  print(
+    rows.map(({ room, some, noticed, wanted, below }) => [
+      room,
+      String(some.length),
+      String(noticed),
+      `${Math.round((1000 * noticed) / some.length) / 10} %`,
+      wanted === null ? '' : `${wanted * 100} %${below ? ' (below)' : ''}`,
+    ]),
+    ['room', 'tried', 'noticed', 'share', 'wanted'],
+  );
+  for (const { id, change } of survivors)
+    console.log(`survives: ${id} (${change})${id in REASONS ? ` – ${REASONS[id]}` : ''}`);
+  const unexplained = survivors.filter(({ id }) => !(id in REASONS)).length;
+  console.log(`${results.length} mutants in ${Math.round(tookMs / 1000)} s, ${unexplained} survive without a reason`);
+  return unexplained > 0 || rows.some(({ below }) => below) ? 1 : 0;
+}
+
+function print(rows: readonly (readonly string[])[], head: readonly string[]): void {
+  const widths = head.map((name, i) => Math.max(name.length, ...rows.map((row) => row[i]!.length)));
+  for (const row of [head, ...rows])
+    console.log(
+      row
+        .map((cell, i) => cell.padEnd(widths[i]!))
+        .join('  ')
+        .trimEnd(),
+    );
+}
+
+const [word, file] = process.argv.slice(2);
+if (word === 'attempt') await attemptFile(ROOT, file!);
+else process.exitCode = await main();

@@ -1,0 +1,73 @@
+/** Which sources are mutated, which tests are asked of them, and how many of the mutants they must notice. */
+
+export type Room = {
+  /** A folder or a file, as seen from the root. */
+  source: string;
+  project: 'unit' | 'dynamodb';
+  /** Beginnings of the names of test files. */
+  tests: readonly string[];
+  /** The share that must be noticed, 0–1, where a run tries the room whole. */
+  atLeast: number | null;
+};
+
+const unit = (source: string, tests: readonly string[], atLeast: number | null = null): Room => ({
+  source,
+  project: 'unit',
+  tests: tests.map((name) => `test/${name}`),
+  atLeast,
+});
+
+export const ROOMS: readonly Room[] = [
+  unit('lib/core/stage', ['unit/stage', 'unit/cutover/policy', 'property/stage-machine', 'property/audit-chain'], 0.9),
+  unit('lib/core/gates', ['unit/gates', 'property/gate-laws'], 0.9),
+  unit('lib/core/routing', ['unit/routing', 'unit/cli/cli-bucket'], 0.9),
+  unit('lib/core/forwards', ['unit/forwards'], 0.9),
+  unit('lib/core/cutover/policy.ts', ['unit/cutover', 'unit/stage'], 0.9),
+  unit('lib/core/cutover', ['unit/cutover', 'unit/stage', 'unit/routing']),
+  unit('lib/core/holds', ['unit/holds', 'unit/phases', 'unit/stage', 'property/cohorts']),
+  unit('lib/core/look', ['unit/look', 'unit/stage']),
+  unit('lib/core/conditions', ['unit/conditions', 'property/conditions']),
+  unit('lib/core/alerts', ['unit/alerts']),
+  unit('lib/core/phases', ['unit/phases']),
+  unit('lib/core/report', ['unit/report']),
+  unit('lib/core/replay', ['unit/replay']),
+  unit('lib/core/net', ['unit/net']),
+  unit('lib/core/base', ['unit/cutover/nearest', 'unit/stage', 'unit/http/http-schemas']),
+  unit('lib/core/table', ['unit/table']),
+  unit('lib/client', ['unit/client']),
+  {
+    source: 'lib/adapters/dynamodb/state-transaction.ts',
+    project: 'dynamodb',
+    tests: ['test/integration/dynamodb'],
+    atLeast: 0.9,
+  },
+  { source: 'lib/adapters/dynamodb', project: 'dynamodb', tests: ['test/integration/dynamodb'], atLeast: null },
+  unit('functions/middleware.ts', ['unit/http/middleware', 'unit/http/token', 'unit/http/openapi']),
+];
+
+/** What a mutant that its room's tests did not notice is tried with, in the project `unit`: all folders but those about texts and pages. */
+export const WIDER: readonly string[] = [
+  ...[
+    'stage',
+    'cutover',
+    'holds',
+    'phases',
+    'gates',
+    'routing',
+    'look',
+    'forwards',
+    'alerts',
+    'rows',
+    'report',
+    'client',
+    'http',
+  ].map((room) => `test/unit/${room}`),
+  'test/property/stage-machine',
+  'test/property/cohorts',
+];
+
+/** The first that fits: a file that has a row of its own is in no other. */
+export const roomOf = (file: string): Room | undefined =>
+  ROOMS.filter(({ source }) => file === source || file.startsWith(`${source}/`)).sort(
+    (a, b) => b.source.length - a.source.length,
+  )[0];
