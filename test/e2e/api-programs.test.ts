@@ -87,7 +87,11 @@ describe('the CLI against the functions', () => {
   });
 
   it('5: no legal step from here, or based on an older version', async () => {
-    await refused('start planner', 5, /where 'start' is not possible.*Next: npx --no-install crossfade .*status planner/);
+    await refused(
+      'start planner',
+      5,
+      /where 'start' is not possible.*Next: npx --no-install crossfade .*status planner/,
+    );
     await refused('complete planner --confirm planner --force --reason now', 5, /'complete' is not possible/);
     await refused('pause planner --if-version 1', 5, /based on version 1/);
   });
