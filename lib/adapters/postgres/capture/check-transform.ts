@@ -136,8 +136,11 @@ const distinct = (all: readonly Expression[]): Expression[] => [
  * @param path where the declared names were looked up, for the message
  */
 async function refusal(owner: PgConnection, rows: string, expressions: string, path: string): Promise<string | null> {
+  const look = `SELECT FROM ${rows} WHERE ROW(${expressions}) IS NULL LIMIT 0`;
+  // As a text, since the literals of a message are read before its head says how.
+  const body = `BEGIN EXECUTE ${quoteText(look)}; END`;
   try {
-    await owner.call(`SELECT FROM ${rows} WHERE ROW(${expressions}) IS NULL LIMIT 0`);
+    await owner.call(`DO LANGUAGE plpgsql ${quoteText(body)}`);
     return null;
   } catch (error) {
     if (!isCrossfadeError(error) || error.retryable) throw error;
