@@ -26,4 +26,4 @@ export function renderBreakGlass({ dryRun, state, cutovers, flags }: BreakGlassR
 }
 
 const notStopped = (why = 'unknown') =>
-  `The stop is NOT in the state: ${printable(why)}. A tick that runs would publish the flags of before: repeat this.`;
+  `The stop is NOT in the state: ${printable(why)}. A tick that runs would publish the earlier flags: repeat this.`;

@@ -19,6 +19,14 @@ export function undeclaredIn(
   );
 }
 
+/** Of the status: only when there are any. */
+export type UndeclaredReport = { undeclared?: readonly { id: string; stage: string }[] };
+
+export function reportUndeclared(...given: Parameters<typeof undeclaredIn>): UndeclaredReport {
+  const found = undeclaredIn(...given).map(({ id, stage }) => ({ id, stage }));
+  return found.length > 0 ? { undeclared: found } : {};
+}
+
 /** Says them, and returns their flags as they are deployed. */
 export function holdUndeclared(
   ports: Pick<Ports, 'log' | 'metrics'>,

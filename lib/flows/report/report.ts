@@ -33,7 +33,7 @@ import { droppedText, isStopped, pendingWord, STOPPED_TEXT } from '../../core/st
 import { withConcurrencyLimit } from '../calls/concurrency-limit.ts';
 import { type CollectPorts, collectAround, type SharedReads } from '../control/collect.ts';
 import { look } from '../control/look.ts';
-import { undeclaredIn } from '../control/undeclared.ts';
+import { reportUndeclared, type UndeclaredReport } from '../control/undeclared.ts';
 
 /** `blind`: nothing was seen of it in the last minutes, so it is not known to be well. */
 export type Health =
@@ -99,13 +99,11 @@ type NextStep = {
   brief: string | null;
 };
 
-export type SystemReport = {
+export type SystemReport = UndeclaredReport & {
   atMs: number;
   emergencyStop: boolean;
   flags: { reachable: boolean; version: number | null };
   cutovers: readonly (CutoverReport | { id: string; health: 'invalid'; why: string })[];
-  /** Under way, and not declared any more; only when there are any and no single cutover was asked for. */
-  undeclared?: readonly { id: string; stage: string }[];
   /** In their order; none when one cutover was asked for. */
   phases: readonly PhaseView[];
 };
@@ -141,13 +139,12 @@ export async function report(
     if (look.status === 'rejected') throw look.reason;
     return look.value;
   });
-  const undeclared = only === undefined ? undeclaredIn(around.states.values(), declarations) : [];
   return {
     atMs: nowMs,
     emergencyStop: system.emergencyStop,
     flags: { reachable: deployed !== null, version: deployed?.latestVersion ?? null },
     cutovers,
-    ...(undeclared.length > 0 ? { undeclared: undeclared.map(({ id, stage }) => ({ id, stage })) } : {}),
+    ...(only === undefined ? reportUndeclared(around.states.values(), declarations) : {}),
     phases: only === undefined ? viewPhases(phasesOf(declarations), system, judgements, nowMs) : [],
   };
 }
