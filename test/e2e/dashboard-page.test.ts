@@ -210,7 +210,9 @@ describe('a command', () => {
     await open({ scene: await scenes.scene([scenes.notStarted]) });
     const command = `npx --no-install crossfade start chat_api --url ${new URL(page.url()).origin}`;
     await page.evaluate('navigator.clipboard.writeText = async (text) => { window.copied = text; }');
-    const button = card('chat_api').getByRole('button', { name: `Copy: ${command}` }).first();
+    const button = card('chat_api')
+      .getByRole('button', { name: `Copy: ${command}` })
+      .first();
     await button.click();
     await expect.poll(() => button.innerText()).toBe('Copied');
     expect(await page.evaluate('copied')).toBe(command);
