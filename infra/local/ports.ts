@@ -32,6 +32,16 @@ export async function takenPorts(ports: LocalPorts): Promise<string[]> {
   return (await Promise.all(checks)).filter((taken) => taken !== null);
 }
 
+/** @throws Error with the ports that another program listens on */
+export async function demandFreePorts(ports: LocalPorts): Promise<void> {
+  const taken = await takenPorts(ports);
+  if (taken.length > 0) {
+    throw new Error(
+      `These ports are in use: ${taken.join(', ')}. Stop the program that listens there, or move the whole stack with --port (it uses eight ports in a row).`,
+    );
+  }
+}
+
 function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = createServer();

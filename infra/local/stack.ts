@@ -19,7 +19,7 @@ import { startCloudWatch } from './cloudwatch.ts';
 import { startDynamoDb } from './dynamodb.ts';
 import { type LocalFunctions, startFunctions, startStreams } from './functions.ts';
 import { type Metronome, startMetronome } from './metronome.ts';
-import { type LocalPorts, portsFrom, takenPorts } from './ports.ts';
+import { demandFreePorts, type LocalPorts, portsFrom } from './ports.ts';
 import { createTables } from './tables.ts';
 
 export type StackOptions = {
@@ -78,12 +78,7 @@ const TOKEN_SECONDS = 300;
 
 export async function startStack(options: StackOptions): Promise<Stack> {
   const ports = portsFrom(options.port);
-  const taken = await takenPorts(ports);
-  if (taken.length > 0) {
-    throw new Error(
-      `These ports are in use: ${taken.join(', ')}. Stop the program that listens there, or move the whole stack with --port (it uses eight ports in a row).`,
-    );
-  }
+  await demandFreePorts(ports);
   const directory = freshDirectory(options.port);
   const running: { stop(): Promise<void> }[] = [];
   const started = async <T extends { stop(): Promise<void> }>(what: string, start: Promise<T>): Promise<T> => {

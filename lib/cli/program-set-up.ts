@@ -16,7 +16,7 @@ export function addSetUp(program: Command, add: Add): void {
       '--alter <actions>',
       "what is to change, as of ALTER TABLE: 'ALTER COLUMN id TYPE bigint, ADD COLUMN note text'",
     )
-    .option('--partition-by <clause>', 'is refused: partitioned tables cannot cross over yet')
+    .option('--partition-by <clause>', 'is refused: write PARTITION BY into the file that is written')
     .addOption(databaseUrl());
   add('dev', 'serve your own database and configuration on this machine', dev)
     .option('--database-url <url>', 'postgres://… of a role that owns the tables')

@@ -122,7 +122,7 @@ describe('the CLI against the functions', () => {
       error: {
         code: 'database_unavailable',
         detail: expect.stringContaining('ECONNREFUSED'),
-        next: 'crossfade doctor',
+        next: 'npx --no-install crossfade doctor',
         exit: 1,
       },
     });
@@ -232,7 +232,7 @@ describe('crossfade dev', () => {
   it('without Java ends with 1 and the ways to get it', async () => {
     const ran = await dev(['--database-url', URL_], { PATH: directory });
     expect(ran.exit).toBe(1);
-    expect(ran.err.trim()).toBe(javaProblem('none'));
+    expect(ran.err).toContain(javaProblem('none'));
   });
 
   it('on a port that is taken ends with 1 and names it', async () => {

@@ -8,7 +8,7 @@ import { random, systemClock, systemIds } from '../../../lib/adapters/system.ts'
 import { isAlive } from '../../../lib/cli/connection.ts';
 import type { CutoverState } from '../../../lib/core/cutover/cutover.ts';
 import { installSchema } from '../install-schema.ts';
-import { portsFrom, takenPorts } from '../ports.ts';
+import { demandFreePorts, portsFrom, takenPorts } from '../ports.ts';
 import { type StackMemory, type StackOptions, signingKeys } from '../stack.ts';
 import {
   dynamoDirectory,
@@ -40,6 +40,7 @@ export async function resume(from: string, options: ResumeOptions, say: (line: s
   const directory = keptDirectory(from, options.databaseUrl);
   const shown = relative(from, directory);
   await demandUnused(directory, shown, options.port);
+  await demandFreePorts(portsFrom(options.port));
   await installSchema(options.root, options.databaseUrl);
   const owner = postgresConnection({ url: options.databaseUrl, clock: systemClock(), random });
   try {

@@ -60,7 +60,7 @@ export async function init(context: Context): Promise<Outcome> {
 const printableLines = (text: string) => text.split('\n').map(printable);
 
 const PARTITIONED =
-  'A partitioned table cannot cross over yet, neither as the old table nor as the new one. Leave --partition-by out, or partition the table after the cutover.';
+  '--partition-by is not drafted yet. Leave it out, then write PARTITION BY and the partitions into the file that is written: a partitioned table can be the new one.';
 
 /** `orders` of `public.orders`; the id of a cutover has small letters, digits and underlines. */
 function idOf(table: string): string {

@@ -199,11 +199,11 @@ describe('a trial', () => {
     ]);
   });
 
-  it('refuses what is no ordinary table, and a schema of another version', async () => {
+  it('refuses what is no table, and a schema of another version; what is partitioned gets a plain one', async () => {
     await expect(draft('public.ledgr')).rejects.toThrow("Did you mean 'public.ledger'?");
     await run('CREATE VIEW seen AS SELECT 1 AS id; CREATE TABLE parted (id int PRIMARY KEY) PARTITION BY RANGE (id)');
     await expect(draft('public.seen')).rejects.toThrow('is a view');
-    await expect(draft('public.parted')).rejects.toThrow('is a partitioned table');
+    expect((await draft('public.parted')).table.ident).toBe('public.parted_v2');
     const older = {
       table: 'public.ledger',
       id: 'moved',
@@ -282,7 +282,7 @@ describe('crossfade init', () => {
   });
 
   it.each([
-    [['--table', 'public.genre', '--partition-by', 'RANGE (id)'], 'A partitioned table cannot cross over yet'],
+    [['--table', 'public.genre', '--partition-by', 'RANGE (id)'], '--partition-by is not drafted yet'],
     [['--table', 'genre'], '--table takes schema.name'],
     [['--table', 'public.genre', '--alter', 'DROP TABLE genre; --'], 'It holds a semicolon'],
     [['--table', 'public.gente'], "Did you mean 'public.genre'?"],

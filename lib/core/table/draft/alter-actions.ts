@@ -29,7 +29,10 @@ const REFUSED: readonly (readonly [RegExp, string])[] = [
   [/^RENAME TO\b/, 'The new table gets the name of the old one at promotion'],
   [/^SET SCHEMA\b/, 'Both tables must be in one schema'],
   [/^OWNER TO\b/, 'Promotion gives the new table the owner of the old one'],
-  [/^(ATTACH|DETACH) PARTITION\b|^(NO )?INHERIT\b|^(NOT )?OF\b/, 'Only ordinary tables can cross over'],
+  [
+    /^(ATTACH|DETACH) PARTITION\b|^(NO )?INHERIT\b|^(NOT )?OF\b/,
+    'A partition or a parent is for the file that is written',
+  ],
   [/^SET (LOGGED|UNLOGGED|TABLESPACE|ACCESS)\b/, 'Change it in the file that is written'],
   [
     /\b(FOREIGN KEY|REFERENCES)\b/,
