@@ -132,7 +132,9 @@ const FAULTS: Readonly<Record<string, () => Promise<readonly Figure[]> | readonl
     FUNCTIONS.map((name) => [`throttles-${name}`, () => [ofFunction('Throttles', name, 1)]] as const),
   ),
   ...Object.fromEntries(
-    ['publisher', 'relay', 'backfill', 'verify'].map((name) => [`errors-${name}`, () => [ofFunction('Errors', name, 1)]] as const),
+    ['publisher', 'relay', 'backfill', 'verify'].map(
+      (name) => [`errors-${name}`, () => [ofFunction('Errors', name, 1)]] as const,
+    ),
   ),
   // A copy that fails is said, and the call of the function ends well.
   failures: () =>
