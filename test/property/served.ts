@@ -10,7 +10,7 @@ import { type Jwk, OPERATOR_SCOPES } from '../../lib/adapters/http/token.ts';
 import type { ApiComposition } from '../../lib/compose/api.ts';
 import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
 import { routingService } from '../../lib/routing/service.ts';
-import { inMemoryAlerts, inMemoryChannel } from '../helpers/fakes/alerts.ts';
+import { inMemoryAlerts } from '../helpers/fakes/alerts.ts';
 import { inMemoryCriteria } from '../helpers/fakes/criteria.ts';
 import { inMemoryCustomMetrics } from '../helpers/fakes/custom-metrics.ts';
 import { inMemoryExperiments } from '../helpers/fakes/experiments.ts';
