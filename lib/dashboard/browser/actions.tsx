@@ -107,14 +107,7 @@ function Confirm({ action, version, onClose, onChanged }: ConfirmProps) {
             />
           </>
         )}
-        <div role="status">
-          {problem && (
-            <p class="panel tone-bad">
-              <Sign tone="bad" />
-              Not done: {problem}
-            </p>
-          )}
-        </div>
+        <Problem why={problem} />
         <div class="buttons">
           <button type="button" onClick={() => dialog.current!.close()}>
             Cancel
@@ -125,6 +118,19 @@ function Confirm({ action, version, onClose, onChanged }: ConfirmProps) {
         </div>
       </form>
     </dialog>
+  );
+}
+
+function Problem({ why }: { why: string }) {
+  return (
+    <div role="status">
+      {why && (
+        <p class="panel tone-bad">
+          <Sign tone="bad" />
+          Not done: {why}
+        </p>
+      )}
+    </div>
   );
 }
 
