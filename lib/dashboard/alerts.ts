@@ -1,6 +1,7 @@
 /** Alerts as the page shows them. */
 
 import type { AlertList, AlertView } from '../flows/alerts/alerts.ts';
+import { type Action, acknowledgeAction } from './actions.ts';
 import type { Tone } from './sentences.ts';
 
 export type AlertLine = {
@@ -11,6 +12,7 @@ export type AlertLine = {
   /** What follows from it, and who has taken it on. */
   notes: readonly string[];
   command: string | null;
+  acknowledge: Action | null;
 };
 
 const TONES = { critical: 'bad', warning: 'wait', info: 'idle' } as const;
@@ -42,6 +44,7 @@ export function alertLines({ alerts }: AlertList): AlertLine[] {
 }
 
 function lineOf({ id, status, severity, action, text, sinceMs, acknowledged, escalatedAtMs }: AlertView): AlertLine {
+  const open = status === 'firing' && !acknowledged;
   const word = severity[0]!.toUpperCase() + severity.slice(1);
   const notes = [
     action === 'hold' && status === 'firing' ? 'Holds the cutover' : null,
@@ -58,6 +61,7 @@ function lineOf({ id, status, severity, action, text, sinceMs, acknowledged, esc
     text,
     sinceMs,
     notes: notes.filter((note) => note !== null),
-    command: status === 'firing' && !acknowledged ? `crossfade ack ${id} --reason '…'` : null,
+    command: open ? `crossfade ack ${id} --reason '…'` : null,
+    acknowledge: open ? acknowledgeAction(id) : null,
   };
 }

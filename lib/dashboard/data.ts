@@ -12,6 +12,7 @@ import type { AlertList } from '../flows/alerts/alerts.ts';
 import type { StopResult } from '../flows/control/stop.ts';
 import type { ExperimentView } from '../flows/report/experiments.ts';
 import type { CutoverReport, Health, SystemReport } from '../flows/report/report.ts';
+import { type Action, actionsOf } from './actions.ts';
 import { type AlertGroup, type AlertLine, alertGroups, alertLines } from './alerts.ts';
 import { summaryOf } from './card-words.ts';
 import { type ConditionLine, conditionLine, THIN_SPACE } from './condition-lines.ts';
@@ -67,6 +68,7 @@ export type CutoverView = CutoverRow & {
   gates: readonly Gate[];
   steps: readonly Step[];
   commands: readonly string[];
+  actions: readonly Action[];
   figures: { primary: SideFigures; shadow: SideFigures; checks: number; mismatches: number };
   series: Series;
   /** Changes of stage within the last hour. */
@@ -184,6 +186,7 @@ function cutoverView(
     gates: gatesOf(report, system),
     steps: stepsOf({ ...report, health }),
     commands: commandsOf(report, system.emergencyStop),
+    actions: actionsOf(report, system.emergencyStop),
     figures: pickFigures(verdict.evidence),
     series: seriesOf(report.windows, atMs),
     marks: marksOf(id, audit, atMs),

@@ -25,12 +25,20 @@ const goBack = (id: string): Step[] => [
   { text: 'goes back at once', command: `crossfade rollback ${id} --reason '…'` },
 ];
 
-/** Every command that is legal now, spelled out; while everything is stopped none that leads forward. */
-export function commandsOf(
-  report: Pick<CutoverReport, 'id' | 'stageKind' | 'pending' | 'paused' | 'switches'>,
-  emergencyStop: boolean,
-): string[] {
-  if (report.pending) return [];
+type Standing = Pick<CutoverReport, 'id' | 'stageKind' | 'pending' | 'paused' | 'switches'>;
+
+/** Every command that is legal now; while everything is stopped none that leads forward. */
+export function legalNow({ stageKind, pending, paused, switches }: Standing, emergencyStop: boolean) {
+  if (pending) return [];
+  return LEGAL_COMMANDS[stageKind]
+    .filter((command) => command !== (paused ? 'pause' : 'resume'))
+    .filter(
+      (command) => !emergencyStop || !(FORWARD.includes(command) || (command === 'reads' && !switches.shadowReads)),
+    );
+}
+
+/** The same, spelled out. */
+export function commandsOf(report: Standing, emergencyStop: boolean): string[] {
   const { id, switches } = report;
   const spelled = {
     start: `crossfade start ${id}`,
@@ -46,10 +54,5 @@ export function commandsOf(
     cleanup: `crossfade cleanup ${id} --confirm ${id}`,
     reset: `crossfade reset ${id} --confirm ${id}`,
   } as const;
-  return LEGAL_COMMANDS[report.stageKind]
-    .filter((command) => command !== (report.paused ? 'pause' : 'resume'))
-    .filter(
-      (command) => !emergencyStop || !(FORWARD.includes(command) || (command === 'reads' && !switches.shadowReads)),
-    )
-    .map((command) => spelled[command]);
+  return legalNow(report, emergencyStop).map((command) => spelled[command]);
 }

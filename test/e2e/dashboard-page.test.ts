@@ -1,6 +1,8 @@
 /** The page in a real browser, with figures made by the real gates and report. Code for the browser is text: its types are not ours. */
 // biome-ignore-all lint/performance/useDomNodeTextContent: what a person reads is asked for, blanks and line breaks included
 
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { renderPage } from '../../lib/dashboard/page.ts';
@@ -470,6 +472,97 @@ describe('the emergency stop', () => {
     await begin();
     expect(new URL(page.url()).search + new URL(page.url()).hash).toBe('');
     expect(await page.evaluate('localStorage.length + sessionStorage.length + document.cookie.length')).toBe(0);
+  });
+});
+
+describe('an action', () => {
+  const begin = async (actor: Parameters<typeof scenes.scene>[0][number], button: string) => {
+    await open({ scene: await scenes.scene([actor]) });
+    server.stopAnswer = { status: 200, body: {} };
+    await page.getByRole('button', { name: button, exact: true }).focus();
+    await page.keyboard.press('Enter');
+  };
+
+  inBrowser(
+    'says what it will do, asks for a reason, and is sent for the version that was shown, by keyboard',
+    async () => {
+      await begin(scenes.serving, 'Roll back');
+      expect(await page.getByRole('dialog').innerText()).toContain(
+        'All reads return to the primary at once (10 % are on the shadow).',
+      );
+      await page.getByRole('textbox').press('Enter');
+      expect(await page.getByRole('dialog').getByRole('button', { name: 'Roll back' }).isDisabled()).toBe(true);
+      await page.getByRole('textbox').fill('too slow');
+      await page.keyboard.press('Tab');
+      await page.keyboard.press('Tab');
+      await page.keyboard.press('Enter');
+      await page.getByRole('dialog').waitFor({ state: 'detached' });
+      expect(server.posted).toEqual([
+        {
+          path: '/v1/cutovers/customer/rollback',
+          body: { reason: 'too slow' },
+          headers: expect.objectContaining({
+            'if-match': '"3"',
+            'idempotency-key': expect.stringMatching(/^[0-9a-f-]{36}$/),
+            'sec-fetch-site': 'same-origin',
+          }),
+        },
+      ]);
+    },
+  );
+
+  inBrowser('that is refused says why, and is repeated under the same key', async () => {
+    await begin(scenes.serving, 'Pause');
+    server.stopAnswer = { status: 412, body: { detail: 'It is at version 4 by now.' } };
+    const pause = page.getByRole('dialog').getByRole('button', { name: 'Pause' });
+    for (const times of [1, 2]) {
+      await pause.click();
+      await expect.poll(() => server.posted.length).toBe(times);
+      await page.getByText('Not done: It is at version 4 by now.').waitFor();
+    }
+    expect(new Set(server.posted.map(({ headers }) => headers['idempotency-key'])).size).toBe(1);
+  });
+
+  inBrowser('that cannot be taken back wants the name typed, and Escape leaves without asking anything', async () => {
+    await begin(scenes.ready, 'Complete');
+    const complete = page.getByRole('dialog').getByRole('button', { name: 'Complete' });
+    await page.getByRole('textbox').fill('playlis');
+    expect(await complete.isDisabled()).toBe(true);
+    await page.keyboard.type('t');
+    expect(await complete.isEnabled()).toBe(true);
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    expect(server.posted).toEqual([]);
+  });
+});
+
+type Found = { violations: { impact: string; id: string; nodes: { html: string }[] }[] };
+
+describe('for everybody', () => {
+  /** Colours differ between schemes, all else between widths. */
+  inBrowser('axe finds nothing serious in overview, cutover and dialog', async () => {
+    const axe = await readFile(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
+    const scene = { ...(await scenes.scene([scenes.serving, scenes.held])), alerts: ALERTS };
+    for (const [width, colorScheme] of [
+      [390, 'light'],
+      [768, 'light'],
+      [1440, 'dark'],
+    ] as const) {
+      await open({ scene }, { colorScheme, viewport: { width, height: 900 } });
+      await page.evaluate(axe);
+      const serious = async () =>
+        ((await page.evaluate('axe.run()')) as Found).violations
+          .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+          .map(({ id, nodes }) => `${id}: ${nodes[0]!.html}`);
+      expect(await serious(), `overview ${width}`).toEqual([]);
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
+      await row('track').click();
+      await card('track').waitFor();
+      expect(await serious(), `cutover ${width}`).toEqual([]);
+      await card('track').getByRole('button', { name: 'Roll back' }).click();
+      expect(await serious(), `dialog ${width}`).toEqual([]);
+      await page.context().close();
+    }
   });
 });
 

@@ -2,6 +2,7 @@
 
 import type { CutoverView } from '../data.ts';
 import type { InvalidView } from '../row.ts';
+import { Actions } from './actions.tsx';
 import { Bar, Command, Pill, Sign } from './badges.tsx';
 import { Chart, ERRORS, LATENCY } from './chart.tsx';
 import { count, dayAndTime, duration, minutes, ms, percent } from './format.ts';
@@ -25,7 +26,7 @@ export function InvalidCard({ cutover: { id, badge, why } }: { cutover: InvalidV
   );
 }
 
-export function CutoverCard({ cutover, atMs }: CardProps & { atMs: number }) {
+export function CutoverCard({ cutover, atMs, onChanged }: CardProps & { atMs: number; onChanged(): void }) {
   const { id, kind, badge, version, epoch, summary, flagsDeployed } = cutover;
   return (
     <article class="card" aria-label={`Cutover ${id}`}>
@@ -43,6 +44,7 @@ export function CutoverCard({ cutover, atMs }: CardProps & { atMs: number }) {
       </p>
       <StageLine stages={cutover.stages} plan={cutover.plan} />
       <NextStep next={cutover.next} />
+      <Actions actions={cutover.actions} version={version} onChanged={onChanged} />
       <div class="split">
         <div class="facts">
           <ShareBar sharePpm={cutover.sharePpm} />

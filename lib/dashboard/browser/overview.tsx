@@ -11,13 +11,18 @@ import { hashOf, type Place, type Sort } from './location.ts';
 import { Phases } from './phases.tsx';
 
 type Row = CutoverRow | InvalidView;
-type OverviewProps = { figures: DashboardData; place: Place; go(to: Partial<Place>): void };
+type OverviewProps = {
+  figures: DashboardData;
+  place: Place;
+  go(to: Partial<Place>): void;
+  onChanged(): void;
+};
 
-export function Overview({ figures, place, go }: OverviewProps) {
+export function Overview({ figures, place, go, onChanged }: OverviewProps) {
   const { alerts, phases, cutovers, experiments, atMs } = figures;
   return (
     <>
-      <AlertGroups groups={alerts} atMs={atMs} />
+      <AlertGroups groups={alerts} atMs={atMs} onChanged={onChanged} />
       {cutovers.length === 0 ? <NothingDeclared /> : <Rows cutovers={cutovers} place={place} go={go} />}
       <Phases phases={phases} />
       <Experiments experiments={experiments} />
@@ -47,7 +52,7 @@ const HEADS = [
   ['alerts', 'Alerts'],
 ] as const satisfies readonly (readonly [Sort | null, string])[];
 
-function Rows({ cutovers, place, go }: Omit<OverviewProps, 'figures'> & { cutovers: readonly Row[] }) {
+function Rows({ cutovers, place, go }: Pick<OverviewProps, 'place' | 'go'> & { cutovers: readonly Row[] }) {
   const shown = cutovers.filter((row) => hasText(row, place.filter)).toSorted(ORDERS[place.sort]);
   return (
     <section class="card overview" aria-labelledby="overview-title">

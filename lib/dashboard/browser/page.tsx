@@ -51,7 +51,7 @@ export function Page({ feed, opened, place, go, onChanged }: PageProps) {
             )}
           </div>
         </header>
-        <Body feed={feed} opened={opened} place={place} go={go} />
+        <Body feed={feed} opened={opened} place={place} go={go} onChanged={onChanged} />
         <footer class="quiet">
           Refreshes every {everyMs(feed) / 1000} s{figures && ', times are those of this browser'}.
         </footer>
@@ -63,7 +63,7 @@ export function Page({ feed, opened, place, go, onChanged }: PageProps) {
   );
 }
 
-function Body({ feed, opened, place, go }: Omit<PageProps, 'onChanged'>) {
+function Body({ feed, opened, place, go, onChanged }: PageProps) {
   const figures = feed.last?.figures;
   const one = opened?.feed.last?.figures;
   const shown = opened ? opened.feed : feed;
@@ -73,8 +73,8 @@ function Body({ feed, opened, place, go }: Omit<PageProps, 'onChanged'>) {
       <main id="cutovers" tabIndex={-1} aria-busy={!shown.last && !shown.trouble} aria-label="Cutovers">
         {!shown.last && <NoCards trouble={shown.trouble} />}
         {opened && place.cutover !== null && <BackToAll place={place} />}
-        {one && <Opened one={one} figures={figures} alone={place.cutover === null} />}
-        {!opened && figures && <Overview figures={figures} place={place} go={go} />}
+        {one && <Opened one={one} figures={figures} alone={place.cutover === null} onChanged={onChanged} />}
+        {!opened && figures && <Overview figures={figures} place={place} go={go} onChanged={onChanged} />}
       </main>
       <aside aria-labelledby="audit-title">
         <h2 id="audit-title">Audit</h2>
@@ -94,15 +94,19 @@ const BackToAll = ({ place }: { place: Place }) => (
   </p>
 );
 
-type OpenedProps = { one: CutoverData; figures: DashboardData | undefined; alone: boolean };
+type OpenedProps = { one: CutoverData; figures: DashboardData | undefined; alone: boolean; onChanged(): void };
 
 /** Alone it stands for the overview, and what concerns all stands beside it. */
-function Opened({ one: { cutover, alerts, atMs }, figures, alone }: OpenedProps) {
+function Opened({ one: { cutover, alerts, atMs }, figures, alone, onChanged }: OpenedProps) {
   return (
     <>
-      <Alerts alerts={alerts} atMs={atMs} />
+      <Alerts alerts={alerts} atMs={atMs} onChanged={onChanged} />
       {alone && figures && <Phases phases={figures.phases} />}
-      {'why' in cutover ? <InvalidCard cutover={cutover} /> : <CutoverCard cutover={cutover} atMs={atMs} />}
+      {'why' in cutover ? (
+        <InvalidCard cutover={cutover} />
+      ) : (
+        <CutoverCard cutover={cutover} atMs={atMs} onChanged={onChanged} />
+      )}
       {alone && figures && <Experiments experiments={figures.experiments} />}
     </>
   );

@@ -23,6 +23,7 @@ import { waitingText } from '../../core/gates/pending.ts';
 import type { TableStatus } from '../../core/gates/table-status.ts';
 import { phasesOf } from '../../core/holds/phase-order.ts';
 import { type Blind, blindOf } from '../../core/look/blind.ts';
+import type { Health } from '../../core/look/health.ts';
 import { type Next, nextOf } from '../../core/look/next.ts';
 import type { Judgement } from '../../core/look/snapshot.ts';
 import { type PhaseView, viewPhases } from '../../core/phases/view.ts';
@@ -35,17 +36,7 @@ import { type CollectPorts, collectAround, type SharedReads } from '../control/c
 import { look } from '../control/look.ts';
 import { reportUndeclared, type UndeclaredReport } from '../control/undeclared.ts';
 
-/** `blind`: nothing was seen of it in the last minutes, so it is not known to be well. */
-export type Health =
-  | 'idle'
-  | 'healthy'
-  | 'held'
-  | 'blind'
-  | 'rolling_back'
-  | 'rolled_back'
-  | 'ready'
-  | 'done'
-  | 'invalid';
+export type { Health };
 
 export type CutoverReport = {
   id: string;

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { progressBlock, progressLine, renderSystem, stageLine } from '../../../lib/cli/render.ts';
+import { progressBlock, progressLine, renderSystem } from '../../../lib/cli/render.ts';
 import { renderHistory } from '../../../lib/cli/render-history.ts';
 import { renderPreview } from '../../../lib/cli/render-preview.ts';
 import { renderExplanation, renderStop, renderVerification } from '../../../lib/cli/render-verdict.ts';
+import { stageLine } from '../../../lib/cli/stage-line.ts';
 import { widthOf } from '../../../lib/cli/text.ts';
 import { builtInPlan, makePlan } from '../../../lib/core/cutover/plan.ts';
 import type { CutoverReport } from '../../../lib/flows/report/report.ts';

@@ -69,6 +69,7 @@ describe.each(moments.map((actor) => [actor.id, actor] as const))('of %s', (id, 
 
   it('explain marks as missing what holds it, and nothing where nothing advances by itself', async () => {
     const { report, explain } = await seen;
+    expect(explain.includes('it is held')).toBe(report.health === 'held');
     const marks = explain.match(/✗ /g)?.length ?? 0;
     const missing = report.verdict.conditions.filter(({ ok, row }) => !ok && row !== 'stage').length;
     expect(marks).toBe(missing);
