@@ -24,6 +24,7 @@ export type Options = {
   ifVersion?: number;
   idempotencyKey?: string;
   watch?: boolean;
+  wait?: string;
   exitCode?: boolean;
   timeout?: number;
   interval?: number;

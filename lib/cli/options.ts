@@ -71,6 +71,14 @@ function number(text: string, fits: (value: number) => boolean, wanted: string):
 export const port = (text: string) =>
   number(text, (n) => Number.isInteger(n) && n > 0 && n < 65_536, 'a port, 1–65535');
 export const positive = (text: string) => number(text, (n) => n > 0 && n <= 31_536_000, 'a number above 0');
+const SECONDS_IN: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600 };
+
+/** Seconds: `90`, `90s`, `30m` or `2h`. */
+export function duration(text: string): number {
+  const [, value = '', unit = 's'] = /^(.*?)([smh])?$/.exec(text)!;
+  return number(value, (n) => n > 0 && n <= 31_536_000, 'seconds, or a time such as 30m or 2h') * SECONDS_IN[unit]!;
+}
+
 export const readOnlySeconds = (text: string) =>
   number(text, (n) => Number.isInteger(n) && n >= 1 && n <= 300, 'a whole number of seconds, 1–300');
 export const scanSeconds = (text: string) => number(text, (n) => n <= 15, 'seconds, 0–15');

@@ -1,6 +1,6 @@
 /** Every command of `crossfade` with its arguments, options and help. What a command does is in `commands/`. */
 
-import { Command, Option } from 'commander';
+import { Argument, Command, Option } from 'commander';
 import { BUILT_IN_PLAN_NAMES } from '../core/cutover/plan.ts';
 import { adopt } from './commands/adopt.ts';
 import { ack, alerts } from './commands/alerts.ts';
@@ -24,11 +24,13 @@ import { status } from './commands/status.ts';
 import { reads, writes } from './commands/switches.ts';
 import { resetSystem, rollbackSystem, stop } from './commands/system.ts';
 import { token } from './commands/token.ts';
+import { completionOf, SHELLS, type Shell } from './completion.ts';
 import type { Action } from './context.ts';
 import { EXAMPLES } from './help.ts';
 import {
   type Add,
   confirmed,
+  duration,
   forced,
   hours,
   limit,
@@ -92,8 +94,12 @@ function addLooking(program: Command, add: Add): void {
   );
   add('status [cutover]', 'stage, share, health, figures of both sides, what holds it, what comes next', status)
     .option('--watch', 'look again until it is completed or rolled back')
-    .option('--timeout <seconds>', 'with --watch: give up after', positive)
-    .addOption(new Option('--interval <seconds>', 'with --watch: between two looks').argParser(positive).default(2))
+    .option(
+      '--wait <stage>',
+      'look again until it is there or further: a stage of its plan, full, completed or cleaned',
+    )
+    .option('--timeout <time>', 'with --watch or --wait: give up after; seconds, or 30m, or 2h', duration)
+    .addOption(new Option('--interval <seconds>', 'with these: between two looks').argParser(positive).default(2))
     .option('--exit-code', 'end with 3 when one is held, 4 when one was rolled back');
   add('health <cutover>', 'some 50 checks of its tables and their server, before it is started', health).option(
     '--all',
@@ -266,6 +272,14 @@ function addTools(program: Command, add: Add): void {
   add('token', 'print a token of the local stack for an application', token)
     .option('--scopes <list>', 'what it may do; by default what an application does')
     .option('--hours <number>', 'how long it is valid, 12 by default', tokenHours);
+  add(
+    'completion',
+    'print what makes a shell complete these words: source <(crossfade completion bash)',
+    async ({ args }) => {
+      const text = completionOf(program, args[0] as Shell);
+      return { document: { script: text }, text };
+    },
+  ).addArgument(new Argument('<shell>').choices(SHELLS));
   add('openapi', 'print the OpenAPI description of the HTTP API', describeApi);
   add('open', 'serve the page of any Crossfade on this machine and print its address', open).option(
     '--listen <number>',

@@ -1,7 +1,8 @@
-/** What is, once or until everything that is watched has come to an end. */
+/** What is, once, until everything that is watched has come to an end, or until one is in a stage. */
 
 import { setTimeout as pause } from 'node:timers/promises';
-import { isCrossfadeError } from '../../core/base/errors.ts';
+import { CrossfadeError, isCrossfadeError } from '../../core/base/errors.ts';
+import { didYouMean } from '../../core/base/nearest.ts';
 import type { CutoverReport, SystemReport } from '../../flows/report/report.ts';
 import type { Api } from '../api.ts';
 import { type Context, cutoverId, EXIT, type Outcome, openApi } from '../context.ts';
@@ -16,7 +17,12 @@ type Look = { document: unknown; cutovers: readonly One[]; text: string };
 
 export async function status(context: Context): Promise<Outcome | number> {
   const look = looker(context);
-  if (context.options.watch) return watch(context, look);
+  const { wait } = context.options;
+  if (wait !== undefined) {
+    cutoverId(context);
+    return watch(context, look, (cutover) => hasReached(cutover, wait));
+  }
+  if (context.options.watch) return watch(context, look, ended);
   const seen = await look();
   return {
     document: seen.document,
@@ -56,28 +62,51 @@ function exitCodeOf(cutovers: readonly One[]): number {
 const ended = (cutover: One) => cutover.health === 'done' || cutover.health === 'rolled_back';
 
 /**
- * Looks again until every cutover is completed or rolled back; then 0 or 4. When the time is up or the person stops it:
- * 3 when one is held, else 1. Afterwards failing looks are only noted, since the loop itself heals.
+ * True in that stage and in those behind it, and where it was rolled back: nothing is waited for any more. `full` is the last one
+ * before completion, whatever the plan calls it.
+ * @throws CrossfadeError `invalid_input` for a stage that it never comes to
  */
-async function watch(context: Context, look: () => Promise<Look>): Promise<Outcome | number> {
+function hasReached(cutover: One, wanted: string): boolean {
+  if (!('stage' in cutover)) return false;
+  const { stage, plan } = cutover;
+  const names = [...plan.stages.map(({ name }) => name), 'cleaned'];
+  const known = wanted === 'full' ? (plan.stages.find(({ kind }) => kind === 'full')?.name ?? wanted) : wanted;
+  if (!names.includes(known)) {
+    throw new CrossfadeError(
+      'invalid_input',
+      `'${wanted}' is no stage of plan '${plan.name}'. Its stages: ${names.join(', ')}.${didYouMean(wanted, names)}`,
+    );
+  }
+  return cutover.health === 'rolled_back' || names.indexOf(stage) >= names.indexOf(known);
+}
+
+/**
+ * Looks again until every cutover is where it is waited for; then 0, or 4 where one was rolled back. When the time is up or the
+ * person stops it: 3 when one is held, else 1. Afterwards failing looks are only noted, since the loop itself heals.
+ */
+async function watch(
+  context: Context,
+  look: () => Promise<Look>,
+  isThere: (cutover: One) => boolean,
+): Promise<Outcome | number> {
   const { io, options } = context;
   const show = options.json ? () => {} : screen(context);
   const deadlineMs = options.timeout === undefined ? Number.POSITIVE_INFINITY : io.nowMs() + options.timeout * 1_000;
   let seen = await look();
   for (;;) {
     show(seen);
-    if (seen.cutovers.length > 0 && seen.cutovers.every(ended)) break;
+    if (seen.cutovers.length > 0 && seen.cutovers.every(isThere)) return concluded(context, seen, true);
     const leftMs = deadlineMs - io.nowMs();
     if (leftMs <= 0 || !(await rest(Math.min((options.interval ?? 2) * 1_000, leftMs), io.signal))) break;
     seen = await look().catch((error) => noted(context, error, seen));
   }
-  return concluded(context, seen);
+  return concluded(context, seen, false);
 }
 
-function concluded({ io, options }: Context, seen: Look): Outcome | number {
-  const over = seen.cutovers.length > 0 && seen.cutovers.every(ended);
+function concluded({ io, options }: Context, seen: Look, over: boolean): Outcome | number {
   const code = exitCodeOf(seen.cutovers);
-  const exit = over || code !== EXIT.done ? code : EXIT.other;
+  // Where it was waited for it may be held: it is there.
+  const exit = over && code === EXIT.held ? EXIT.done : over || code !== EXIT.done ? code : EXIT.other;
   if (options.json) return { document: seen.document, text: '', exit };
   if (!over && !io.signal.aborted)
     io.stderr(`Not at the end after ${options.timeout} s; it goes on without being watched.\n`);

@@ -108,3 +108,37 @@ describe('status --watch', () => {
     expect((await cli(words, { env: env(), signal: stop.signal })).exit).toBe(1);
   });
 });
+
+describe('status --wait', () => {
+  const wait = (stage: string, ...words: string[]) =>
+    cli(['status', 'customer', '--wait', stage, '--interval', '0.01', ...words], { env: env() });
+
+  it('ends with 0 in the stage, and in any that is behind it', async () => {
+    for (const stage of ['dual_write', 'test_10', 'full', 'completed']) {
+      showInTurn(await reportOf(serving), await reportOf(ready), await reportOf(completed));
+      expect([stage, (await wait(stage)).exit]).toEqual([stage, 0]);
+    }
+    showInTurn(await reportOf(serving), await reportOf(held));
+    expect(await wait('half_50', '--timeout', '0.1s')).toMatchObject({
+      exit: 3,
+      err: expect.stringContaining('0.1 s'),
+    });
+  });
+
+  it('ends with 4 when it is rolled back, and with 1 when the time is up', async () => {
+    showInTurn(await reportOf(serving), await reportOf(rolledBack));
+    expect((await wait('full')).exit).toBe(4);
+    showInTurn(await reportOf(serving));
+    expect((await wait('full', '--timeout', '0.05')).exit).toBe(1);
+  });
+
+  it('refuses a stage that it never comes to, no cutover, and a time that is none', async () => {
+    showInTurn(await reportOf(serving));
+    expect(await wait('half')).toMatchObject({
+      exit: 2,
+      err: expect.stringMatching(/half.*Its stages: disabled, .*cleaned/s),
+    });
+    expect((await cli(['status', '--wait', 'full'], { env: env() })).exit).toBe(2);
+    for (const time of ['30d', '-1', '0m', 'soon']) expect((await wait('full', '--timeout', time)).exit).toBe(2);
+  });
+});
