@@ -277,7 +277,7 @@ BEGIN
     WHERE NOT t.tgisinternal AND t.tgrelid NOT IN (p_primary, p_shadow)
       AND NOT EXISTS (SELECT FROM crossfade.cutover c WHERE c.direction <> 'none' AND t.tgrelid IN (c.primary_oid, c.shadow_oid));
   RETURN QUERY SELECT (crossfade.finding('other cutovers of these tables', count(*) > 0, 'fail', coalesce(string_agg(format('%s (%s, %s)', c.id, c.direction, c.stage), ', ' ORDER BY c.id), 'none'), 'none',
-    coalesce('crossfade stop ' || min(c.id), '') || ': one table is kept equal with one other at a time.')).*
+    coalesce('crossfade rollback ' || min(c.id) || ' --reason …', '') || ': one table is kept equal with one other at a time.')).*
     FROM crossfade.cutover c WHERE c.id <> p_cutover AND c.direction <> 'none' AND ARRAY[c.primary_oid, c.shadow_oid] && ARRAY[p_primary, p_shadow];
   -- Recorded when it was armed, where that is recorded; a copy by CREATE DATABASE … TEMPLATE keeps the numbers of tables, not of the database.
   IF to_regclass('crossfade.shape') IS NOT NULL THEN

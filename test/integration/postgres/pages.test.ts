@@ -13,6 +13,7 @@ const ROLES = ['rds_iam', 'app_owner', 'crossfade_owner', 'crossfade_runtime'];
 const TABLES = `
   CREATE TABLE customer (customer_id integer PRIMARY KEY, name text);
   CREATE TABLE customer_v2 (customer_id bigint PRIMARY KEY, name text, _shadow_sync_status text);
+  CREATE TABLE orders_by_month (id bigint, created_at timestamptz) PARTITION BY RANGE (created_at);
   INSERT INTO customer VALUES (5, 'Ada')`;
 
 /** Executed, and refused for the reason that the page gives. */
