@@ -308,7 +308,7 @@ async function lingering(hints: 'together' | 'hints-first'): Promise<void> {
       ? `SELECT array_agg(o.k1) INTO v_keys FROM (SELECT k1 FROM crossfade.outbox_customer ORDER BY seq LIMIT p_limit FOR UPDATE) o;
          IF v_keys IS NOT NULL THEN ${linger} ${APPLY} END IF;
          DELETE FROM crossfade.outbox_customer o WHERE o.k1 = ANY (v_keys);`
-      : `SELECT array_agg(d.k1) INTO v_keys FROM dblink(${quoted(database.url)}, 'DELETE FROM crossfade.outbox_customer RETURNING k1') AS d(k1 integer);
+      : `SELECT array_agg(d.k1) INTO v_keys FROM public.dblink(${quoted(database.url)}, 'DELETE FROM crossfade.outbox_customer RETURNING k1') AS d(k1 integer);
          IF v_keys IS NOT NULL THEN ${linger} ${APPLY} END IF;`;
   await query(`CREATE EXTENSION IF NOT EXISTS dblink;
     CREATE OR REPLACE FUNCTION crossfade.converge_customer(p_epoch bigint, p_limit integer) RETURNS jsonb LANGUAGE plpgsql AS $x$

@@ -72,7 +72,7 @@ describe('npm start -- --exit', () => {
   it.concurrent.each([
     ['errors', /cause +The shadow fails [\d.]+ % of its operations/],
     ['crash', /cause +The shadow fails [\d.]+ % of its operations/],
-    ['latency', /cause +[\d.]+ % of the shadow's operations take longer than/],
+    ['latency', /cause +[\d.]+ % of the shadow's operations \(\d+ of \d+\) take longer than/],
     ['divergence', /cause +\d+ of \d+ rows differ from the primary/],
   ])('rolls back by itself with the fault %s, and says why', async (fault, cause) => {
     const { code, output } = await start('--fault', fault, '--plan', 'canary');
