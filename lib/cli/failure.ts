@@ -86,7 +86,7 @@ export function failureDocument({ code, detail, details, next, exit }: Failure):
 }
 
 export function failureText(attempted: string, failure: Failure, width = MAX_WIDTH): string {
-  const detail = wrap(printable(failure.detail), width - 2);
+  const detail = failure.detail.split('\n').flatMap((line) => wrap(printable(line), width - 2));
   const reasons = reasonsOf(failure.details).map((reason) => `    ${reason.code}${seenAndLimit(reason)}`);
   return [
     `${printable(attempted)}: ${failure.code.replaceAll('_', ' ')}`,

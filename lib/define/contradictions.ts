@@ -11,22 +11,32 @@ export function contradictionsOf(declarations: readonly CutoverDeclaration[]): s
 }
 
 function duplicates(declarations: readonly CutoverDeclaration[]): string[] {
-  const problems: string[] = [];
-  const ids = new Set<string>();
-  const tables = new Map<string, string>();
+  const ids = declarations.map(({ id }) => id);
+  const twice = new Set(ids.filter((id, index) => ids.indexOf(id) < index));
+  return [
+    ...(ids.includes('system') ? ["no cutover may be called 'system': that is the flag of the switches for all"] : []),
+    ...[...twice].map((id) => `cutover '${id}' is declared twice`),
+    ...sharedTables(declarations),
+  ];
+}
+
+/** Once for all tables that the same cutovers have. */
+function sharedTables(declarations: readonly CutoverDeclaration[]): string[] {
+  const owners = new Map<string, Set<string>>();
   for (const declaration of declarations) {
-    const { id } = declaration;
-    if (id === 'system') problems.push("no cutover may be called 'system': that is the flag of the switches for all");
-    if (ids.has(id)) problems.push(`cutover '${id}' is declared twice`);
-    ids.add(id);
     if (declaration.kind !== 'table') continue;
-    for (const table of [declaration.table.primary, declaration.table.shadow]) {
-      const other = tables.get(table);
-      if (other !== undefined && other !== id) problems.push(`table ${table} belongs to '${other}' and to '${id}'`);
-      tables.set(table, id);
-    }
+    for (const table of [declaration.table.primary, declaration.table.shadow])
+      owners.set(table, (owners.get(table) ?? new Set()).add(declaration.id));
   }
-  return problems;
+  const tablesOf = new Map<string, string[]>();
+  for (const [table, ids] of owners) {
+    if (ids.size < 2) continue;
+    const said = [...ids].map((id) => `to '${id}'`).join(' and ');
+    tablesOf.set(said, [...(tablesOf.get(said) ?? []), table]);
+  }
+  return [...tablesOf].map(([said, tables]) =>
+    tables.length === 1 ? `table ${tables[0]} belongs ${said}` : `tables ${tables.join(' and ')} belong ${said}`,
+  );
 }
 
 /** Members of a cohort move the same keys through the same stages. */

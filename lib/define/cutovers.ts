@@ -1,6 +1,6 @@
 /**
  * The configuration: which cutovers exist. Declared in `crossfade.config.ts`, reviewed and deployed with the code, since
- * transforms are SQL. Every problem is reported at once, with its path.
+ * transforms are SQL. Every problem is reported at once, on a line of its own, with its path.
  */
 
 import type * as z from 'zod';
@@ -21,6 +21,7 @@ import {
 } from '../schemas/declarations.ts';
 import type { freezeWindow } from '../schemas/freeze.ts';
 import { describe } from '../schemas/problems.ts';
+import { wrongForm } from '../schemas/wrong-form.ts';
 import { contradictionsOf } from './contradictions.ts';
 
 export type CutoverInput = z.input<typeof cutoverInput>;
@@ -46,7 +47,7 @@ export function defineCutovers(input: readonly CutoverInput[], shared: SharedInp
     const texts = problems.map((problem) => problem.text);
     throw new CrossfadeError(
       codes.size === 1 ? problems[0]!.code : 'invalid_config',
-      `The configuration of the cutovers cannot be used: ${texts.join('; ')}.`,
+      `The configuration of the cutovers cannot be used:${texts.length > 1 ? '\n' : ' '}${texts.join('\n')}`,
       { details: { problems: texts } },
     );
   }
@@ -70,13 +71,9 @@ function parseEach(input: readonly CutoverInput[], problems: Problem[]): Cutover
     return [];
   }
   return input.flatMap((one: unknown, index) => {
-    const result = cutoverInput.safeParse(one);
-    if (result.success) return [result.data];
-    for (const issue of result.error.issues) {
-      const at = { ...issue, path: [index, ...issue.path] };
-      problems.push(...describe(at, DECLARED_KEYS).map((text) => ({ code: codeOf(issue), text })));
-    }
-    return [];
+    const wrong = wrongForm(one, `cutovers[${index}]`);
+    problems.push(...wrong.map(({ issue, text }) => ({ code: codeOf(issue), text })));
+    return wrong.length === 0 ? [cutoverInput.parse(one)] : [];
   });
 }
 

@@ -189,12 +189,12 @@ describe('crossfade dev', () => {
         '--config',
         config(defined(`[${ONE}, shadw: 1, policy: { minSample: 3 } } as never]`)),
       ],
-      /0\.policy\.minSample is not known here\. Did you mean 'minSamples'\?.*0\.shadw is not known here\. Did you mean 'shadow'\?/,
+      /customer\.policy\.minSample is not known here\. Did you mean 'minSamples'\?\n.*customer\.shadw is not known here\. Did you mean 'shadow'\?/,
     ],
     [
       'the same without defineCutovers',
       () => ['--database-url', URL_, '--config', config(`export default [${ONE}, shadw: 1 }];`)],
-      /0\.shadw is not known here\. Did you mean 'shadow'\?/,
+      /customer\.shadw is not known here\. Did you mean 'shadow'\?/,
     ],
     [
       'an identifier with a quote and one with dots',
@@ -204,7 +204,7 @@ describe('crossfade dev', () => {
         '--config',
         config(defined(`[{ id: 'a"b', kind: 'table', primary: 'a.b.c', shadow: 'public.x' }]`)),
       ],
-      /0\.id: .*0\.primary: a table is written 'schema\.name'/,
+      /cutovers\[0\]\.id: .*\n.*cutovers\[0\]\.primary: a table is written 'schema\.name'/,
     ],
     [
       'a configuration of another form',

@@ -55,8 +55,8 @@ async function start(...words: string[]): Promise<{ code: number | null; output:
 beforeAll(buildOnce);
 
 describe('npm start -- --exit', () => {
-  // The longest begins, and two run at once: a demonstration waits for its minutes half of the time.
-  it.concurrent('takes the table to promotion and back, and loses nothing', async () => {
+  // The longest begins, by itself: beside another one its few early reads of the new side are too slow to prove anything by.
+  it('takes the table to promotion and back, and loses nothing', async () => {
     const { code, output } = await start();
     expect(output).toContain('Nothing was lost.');
     expect(code, output).toBe(0);
@@ -69,6 +69,7 @@ describe('npm start -- --exit', () => {
     expect(heldMs).toBeGreaterThan(0);
   });
 
+  // Two at once: a demonstration waits for its minutes half of the time.
   it.concurrent.each([
     ['errors', /cause +The shadow fails [\d.]+ % of its operations/],
     ['crash', /cause +The shadow fails [\d.]+ % of its operations/],

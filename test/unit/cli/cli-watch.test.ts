@@ -118,7 +118,7 @@ describe('status --wait', () => {
       showInTurn(await reportOf(serving), await reportOf(ready), await reportOf(completed));
       expect([stage, (await wait(stage)).exit]).toEqual([stage, 0]);
     }
-    showInTurn(await reportOf(serving), await reportOf(held));
+    showInTurn(await reportOf(held));
     expect(await wait('half_50', '--timeout', '0.1s')).toMatchObject({
       exit: 3,
       err: expect.stringContaining('0.1 s'),

@@ -114,7 +114,7 @@ describe('rows 20–23: names that are none', () => {
     for (const side of ['primary', 'shadow']) {
       expect(refusal(table({ [side]: name }))).toMatchObject({
         code: 'invalid_identifier',
-        problems: [expect.stringMatching(new RegExp(`^0\\.${side}: `))],
+        problems: [expect.stringMatching(new RegExp(`^customer\\.${side}: `))],
       });
     }
   });
@@ -275,7 +275,7 @@ describe('what is held back', () => {
 
   it('belongs to the whole plan: no stage declares its own', () => {
     expect(refusal(table({ stages: { test_1: { holdBackPercent: 5 } } }))!.problems).toEqual([
-      expect.stringContaining('0.stages.test_1.holdBackPercent is not known here'),
+      expect.stringContaining('customer.stages.test_1.holdBackPercent is not known here'),
     ]);
   });
 
@@ -294,20 +294,22 @@ describe('what is held back', () => {
 describe('what is unknown', () => {
   it('is named with its path and the nearest name', () => {
     expect(refusal(table({ primry: 'public.x', policy: { minSample: 1 } }))!.problems).toEqual([
-      "0.policy.minSample is not known here. Did you mean 'minSamples'?",
-      "0.primry is not known here. Did you mean 'primary'?",
+      "customer.policy.minSample is not known here. Did you mean 'minSamples'?",
+      "customer.primry is not known here. Did you mean 'primary'?",
     ]);
   });
 
   it('also where the kind makes it so: a component has no table', () => {
     expect(refusal({ ...TABLE, kind: 'component' })!.problems.join()).toMatch(
-      /0\.primary is not known here.*0\.shadow/,
+      /customer\.primary is not known here.*customer\.shadow/,
     );
   });
 
   it('kind, list or type is refused in words', () => {
-    expect(refusal(table({ kind: 'tabel' }))!.problems[0]).toMatch(/^0\.kind: /);
-    expect(refusal(null)!.problems[0]).toMatch(/^0: /);
+    expect(refusal(table({ kind: 'tabel' }))!.problems[0]).toBe(
+      "customer.kind: 'tabel' is none of table, component, service. Did you mean 'table'?",
+    );
+    expect(refusal(null)!.problems[0]).toMatch(/^cutovers\[0\]: /);
     expect(refusal('customer')!.code).toBe('invalid_config');
     expect(() => defineCutovers({} as never)).toThrow(/must be a list/);
     expect(refusal(JSON.parse('{"__proto__": {"kind": "component"}, "id": "x"}'))).not.toBeNull();
@@ -318,6 +320,42 @@ describe('what is unknown', () => {
     expect(refusal(table({ columns: { a: { sql: 'x'.repeat(2_001) } } }))).not.toBeNull();
     expect(refusal(table({ columns: { a: { sql: '  ' } } }))).not.toBeNull();
     expect(refusal(table({ columns: { a: { added: false } } }))).not.toBeNull();
+  });
+});
+
+describe('what is refused has a line of its own, by the name of its cutover', () => {
+  it.each([
+    [
+      'a plan',
+      { plan: 'gradul' },
+      "customer.plan: 'gradul' is none of gradual, canary, majority, gateway, fine. Did you mean 'gradual'?",
+    ],
+    ['a limit', { policy: { errorRateAdvance: 7 } }, 'customer.policy.errorRateAdvance: 7 is not below 1'],
+    ['a type', { policy: { minSamples: '3' } }, "customer.policy.minSamples: '3' is not a number"],
+    ['what is missing', { shadow: undefined }, 'customer.shadow is missing'],
+    ['a plan of its own', { plan: { name: 5, ramp: [['all', 100]] } }, 'customer.plan.name: 5 is not text'],
+  ])('%s', (_, over, line) => {
+    expect(refusal(table(over))!.problems).toEqual([line]);
+    expect(refusal(table(over))!.message).toBe(`The configuration of the cutovers cannot be used: ${line}`);
+  });
+
+  it('and a kind that there is not hides nothing else', () => {
+    const lines = [
+      "customer.kind: 'tabel' is none of table, component, service. Did you mean 'table'?",
+      "customer.primry is not known here. Did you mean 'primary'?",
+    ];
+    const { problems, message } = refusal(table({ kind: 'tabel', primry: 'public.x' }))!;
+    expect(problems).toEqual(lines);
+    expect(message).toBe(`The configuration of the cutovers cannot be used:\n${lines.join('\n')}`);
+    expect(refusal(table({ kind: 'queue', primry: 1 }))!.problems).toHaveLength(1);
+    expect(refusal({ kind: 'tabel' })!.problems[0]).toMatch(/^cutovers\[0\]\.kind: 'tabel' is none of/);
+  });
+
+  it('and tables that many cutovers have are told once', () => {
+    const many = ['a', 'b', 'c'].map((id) => table({ id }));
+    expect(refusal(...many)!.problems).toEqual([
+      "tables public.customer and public.customer_v2 belong to 'a' and to 'b' and to 'c'",
+    ]);
   });
 });
 
@@ -342,8 +380,8 @@ describe('problems of several declarations', () => {
     );
     expect(refused!.code).toBe('invalid_config');
     const said = refused!.problems.join('\n');
-    expect(said).toMatch(/0\.primary: .*'schema\.name'/);
-    expect(said).toContain("0.shado is not known here. Did you mean 'shadow'?");
+    expect(said).toMatch(/customer\.primary: .*'schema\.name'/);
+    expect(said).toContain("customer.shado is not known here. Did you mean 'shadow'?");
     expect(said).toContain('second: primary and shadow are both public.a');
     expect(said).toContain("third.plan: stage 'b' does not raise the share of 'a'");
     expect(said).toMatch(/chat\.upstreams\.primary .file:/);
@@ -375,7 +413,7 @@ describe('where the sides of a component take writes', () => {
   });
 
   it.each([
-    ['only one side', { primary: FINE.primary }, 'invalid_config', '0.writes.shadow'],
+    ['only one side', { primary: FINE.primary }, 'invalid_config', 'planner.writes.shadow is missing'],
     ['an unknown key', { ...FINE, privateHost: [] }, 'invalid_config', "Did you mean 'privateHosts'"],
     ['http to who knows whom', FINE, 'upstream_refused', 'planner.writes.shadow'],
     ['a query', { ...FINE, primary: 'https://app.test/?a=1' }, 'upstream_refused', 'planner.writes.primary'],
