@@ -40,7 +40,12 @@ export async function dashboardServer(answer: DashboardServer['answer']): Promis
       if (!searchParams.has('cutover')) self.asked += 1;
       if (self.answer === 'never') return;
       if ('status' in self.answer) return json(self.answer.status, { detail: self.answer.detail });
-      return json(200, figuresOf(self.answer.scene, searchParams.get('cutover')));
+      const id = searchParams.get('cutover');
+      const { scene } = self.answer;
+      // As the function answers it: a page may still ask for a cutover of the scene before.
+      if (id !== null && !scene.report.cutovers.some((cutover) => cutover.id === id))
+        return json(404, { detail: `There is no cutover '${id}'.` });
+      return json(200, figuresOf(scene, id));
     }
     const file = path.startsWith('/dashboard/assets/') ? asset(path.slice('/dashboard/assets/'.length)) : null;
     return file ? send(200, file.headers, file.body) : send(404, {}, '');
