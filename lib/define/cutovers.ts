@@ -14,14 +14,14 @@ import { DEFAULT_CORS } from '../core/net/cors.ts';
 import { DEFAULT_GATEWAY, malformedUpstream } from '../core/net/upstream.ts';
 import {
   type CutoverForm,
-  cutoverInput,
+  type cutoverInput,
   DECLARED_KEYS,
   type SharedForm,
   sharedInput,
 } from '../schemas/declarations.ts';
+import { readForm } from '../schemas/declared-form.ts';
 import type { freezeWindow } from '../schemas/freeze.ts';
 import { describe } from '../schemas/problems.ts';
-import { wrongForm } from '../schemas/wrong-form.ts';
 import { contradictionsOf } from './contradictions.ts';
 
 export type CutoverInput = z.input<typeof cutoverInput>;
@@ -71,9 +71,10 @@ function parseEach(input: readonly CutoverInput[], problems: Problem[]): Cutover
     return [];
   }
   return input.flatMap((one: unknown, index) => {
-    const wrong = wrongForm(one, `cutovers[${index}]`);
-    problems.push(...wrong.map(({ issue, text }) => ({ code: codeOf(issue), text })));
-    return wrong.length === 0 ? [cutoverInput.parse(one)] : [];
+    const read = readForm(one, `cutovers[${index}]`);
+    if ('form' in read) return [read.form];
+    problems.push(...read.wrong.map(({ issue, text }) => ({ code: codeOf(issue), text })));
+    return [];
   });
 }
 

@@ -1,9 +1,9 @@
-/** What is wrong with the form of one declaration: a line for each problem, by the name of the cutover and the path in it. */
+/** The form of one declaration; what is wrong with it has a line for each problem, by the name of the cutover and the path in it. */
 
 import type * as z from 'zod';
 import { didYouMean, nearest } from '../core/base/nearest.ts';
 import { CUTOVER_ID } from '../core/cutover/cutover.ts';
-import { cutoverInput, DECLARED_KEYS } from './declarations.ts';
+import { type CutoverForm, cutoverInput, DECLARED_KEYS } from './declarations.ts';
 import { describe } from './problems.ts';
 
 type Issue = z.core.$ZodIssue;
@@ -13,19 +13,23 @@ const KINDS = ['table', 'component', 'service'];
 const KINDS_OF_VALUES: Readonly<Record<string, string>> = { string: 'text', object: 'an object', array: 'a list' };
 
 /**
- * Empty where the form is right. A kind that there is not is taken for the one that was meant, so that it hides nothing else.
+ * The form where it is right, else everything that is wrong. A kind that there is not is taken for the one that was meant, so that
+ * it hides nothing else.
  * @param place what stands for a name where the declaration has none
  */
-export function wrongForm(declared: unknown, place: string): Wrong[] {
+export function readForm(declared: unknown, place: string): { form: CutoverForm } | { wrong: Wrong[] } {
   const result = cutoverInput.safeParse(declared);
-  if (result.success) return [];
+  return result.success ? { form: result.data } : { wrong: wrongIn(result.error.issues, declared, place) };
+}
+
+function wrongIn(issues: readonly Issue[], declared: unknown, place: string): Wrong[] {
   const name = nameOf(declared) ?? place;
   const { kind } = (declared ?? {}) as { kind?: unknown };
   const meant = typeof kind === 'string' && !KINDS.includes(kind) ? nearest(kind, KINDS) : null;
-  const rest = meant === null ? [] : wrongForm({ ...(declared as object), kind: meant }, place);
+  const rest = meant === null ? null : readForm({ ...(declared as object), kind: meant }, place);
   return [
-    ...result.error.issues.flatMap((issue) => linesOf(issue, declared, name).map((text) => ({ issue, text }))),
-    ...rest,
+    ...issues.flatMap((issue) => linesOf(issue, declared, name).map((text) => ({ issue, text }))),
+    ...(rest && 'wrong' in rest ? rest.wrong : []),
   ];
 }
 
