@@ -24,7 +24,7 @@ const KB = 1024;
 /**
  * Kilobytes in a whole package, with what is imported only when it is needed: in `tick` the clients that alerts go through,
  * and CloudWatch's for alarms that criteria name (loaded with the first of them). A twentieth of it are the names of functions,
- * without which nobody can read where an error was thrown.
+ * without which it cannot be read where an error was thrown.
  */
 const PACKAGE_BUDGET = 1_300;
 

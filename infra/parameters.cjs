@@ -168,7 +168,7 @@ module.exports.PARAMETERS = {
     default: 'false',
     env: 'CROSSFADE_PROTECT_TABLES',
     meaning:
-      '`true` from the second deployment on: nobody can delete the two tables then. In the first one it would keep a failure from being cleaned up',
+      '`true` from the second deployment on: the two tables cannot be deleted then. In the first one it would keep a failure from being cleaned up',
   },
   tracing: { default: 'false', env: 'CROSSFADE_TRACING', meaning: '`true` traces every function in X-Ray' },
   breakGlassPrincipal: {

@@ -39,7 +39,7 @@ export function packagesOf(lock) {
   return [...found.values()].sort((a, b) => (`${a.name}@${a.version}` < `${b.name}@${b.version}` ? -1 : 1));
 }
 
-/** Shipped packages whose licence nobody has accepted. */
+/** Shipped packages whose licence was not accepted. */
 export const refusedOf = (packages) =>
   packages.filter(({ use, licence }) => use === 'shipped' && !ACCEPTED.includes(licence));
 
