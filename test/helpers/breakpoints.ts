@@ -30,8 +30,8 @@ type Halted<T> = {
   release(): Promise<T>;
   /** Ends the backend, as a failover would. What the call then makes of it is its own affair. */
   kill(): Promise<PromiseSettledResult<T>>;
-  /** Lets a whole server end and come back meanwhile, which nobody here waits through: what the call makes of it is its own affair. */
-  during(outage: () => Promise<void>): Promise<PromiseSettledResult<T>>;
+  /** Lets a whole server end and come back meanwhile. The outage is given the end of the call, which may come before the server is back. */
+  during(outage: (ended: Promise<unknown>) => Promise<void>): Promise<PromiseSettledResult<T>>;
   /** As `kill`, for a call that comes again by itself: back when it has halted at the next point. */
   killUntil(next: string): Promise<Halted<T>>;
 };
@@ -76,7 +76,7 @@ export async function breakpoints(db: OwnDatabase): Promise<Breakpoints> {
       async during(outage) {
         // The locks go with the server; the names would stay.
         await db.sql.unsafe('DELETE FROM test.point');
-        await outage();
+        await outage(settled);
         return settled;
       },
       async killUntil(next) {
