@@ -86,6 +86,10 @@ export function compose(variables = environment(), env = readEnvironment(variabl
       const { askedFlags } = await import('../adapters/dynamodb/asked-flags.ts');
       return askedFlags({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE, clock, ids, realNow });
     }),
+    sightings: lazily(async () => {
+      const { flagSightings } = await import('../adapters/dynamodb/asked-flags.ts');
+      return flagSightings({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE });
+    }),
     ...eachLazily(TABLE_PORTS, () => tablePorts(env, { clock, log, metrics })),
   };
   const cutovers = once(() => declaredCutovers(env));

@@ -18,3 +18,9 @@ export type FlagPublisher = {
     { kind: 'published'; version: number } | { kind: 'conflict'; why: string } | { kind: 'unavailable'; why: string }
   >;
 };
+
+/** What was deployed when the publisher last looked, however long ago; null before its first look, and when nothing was deployed. */
+export type FlagSightings = {
+  /** Consistent. @throws CrossfadeError `store_unavailable`, `state_invalid` */
+  last(): Promise<FlagDocument | null>;
+};

@@ -10,7 +10,7 @@ import type { Copying } from './copying.ts';
 import type { CriteriaSources } from './criteria.ts';
 import type { CustomMetricStore } from './custom-metrics.ts';
 import type { ExperimentStore } from './experiments.ts';
-import type { FlagPublisher } from './flags.ts';
+import type { FlagPublisher, FlagSightings } from './flags.ts';
 import type { ForwardPorts } from './forwards.ts';
 import type { Inspecting } from './inspecting.ts';
 import type { Clock, Ids, Log, Metrics } from './machine.ts';
@@ -43,6 +43,7 @@ export type Ports = TablePorts &
     windows: WindowStore;
     wakeUps: WakeUps;
     flags: FlagPublisher;
+    sightings: FlagSightings;
     alerts: AlertStore;
     criteria: CriteriaSources;
     customMetrics: CustomMetricStore;

@@ -144,6 +144,7 @@ function portsOf(client: DynamoDBDocumentClient, now: () => number): Ports {
     customMetrics: inMemoryCustomMetrics(),
     criteria: inMemoryCriteria(),
     flags: flagsOfAnySize(),
+    sightings: { last: async () => null },
     ...tablePorts(inMemoryTables({ clock })),
     wakeUps: inMemoryWakeUps(),
     experiments: inMemoryExperiments(),

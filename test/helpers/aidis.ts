@@ -70,6 +70,7 @@ export function aidisCrossing(tables: TablePorts, cutovers: readonly CutoverInpu
     ...forwardPorts(inMemoryForwards({ realNow: () => nowMs })),
     deliver: nobodyThere,
     flags,
+    sightings: flags.sightings,
     ...tablePorts(tables),
   };
   const serving = { ...ports, outcomes: outcomeBuffer(ports, 0) };

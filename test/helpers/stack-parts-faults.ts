@@ -25,7 +25,7 @@ export type Faulty = {
   hit(): string | null;
 };
 
-const OUTSIDE = ['state', 'verdicts', 'windows', 'wakeUps', 'flags', ...TABLE_PORTS] as const;
+const OUTSIDE = ['state', 'verdicts', 'windows', 'wakeUps', 'flags', 'sightings', ...TABLE_PORTS] as const;
 
 /** @param at the number of the call among all calls to the outside, 1 is the first; or its name: the first of that name */
 export function faultyAt(ports: Ports, at: number | string, fault: Fault): Faulty {

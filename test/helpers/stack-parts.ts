@@ -174,6 +174,7 @@ export function portsOn(
       deadlineMs: options.databaseDeadlineMs,
     }),
   ) as [PgConnection, PgConnection];
+  const flags = appConfigPublisher({ client: control, ...on.flags, clock: hurriedClock(), requestTimeoutMs: 2_000 });
   const events: OwnPorts['events'] = [];
   return {
     clock,
@@ -205,7 +206,8 @@ export function portsOn(
     ...dynamoForwardStore({ client, tableName: on.tables.changes, realNow: Date.now }),
     realNow: Date.now,
     deliver: forwardDelivery(httpUpstream({ clock, profile: 'local' })),
-    flags: appConfigPublisher({ client: control, ...on.flags, clock: hurriedClock(), requestTimeoutMs: 2_000 }),
+    flags,
+    sightings: { last: async () => (await flags.deployed()).document },
     ...postgresTables({ runtime: connections[0], owner: connections[1] }),
     async close() {
       control.destroy();

@@ -148,6 +148,7 @@ export function world({ cutovers, seed = 1, load = {}, plant = {} }: WorldOption
         return flags.publish(request);
       },
     },
+    sightings: flags.sightings,
     ...tablePorts(tables),
     alerts,
     customMetrics: inMemoryCustomMetrics(),
@@ -324,7 +325,7 @@ function counter(prefix: string) {
 }
 
 type Call = (...args: never[]) => Promise<unknown>;
-const REMOTE = ['state', 'verdicts', 'windows', 'wakeUps', 'flags', ...TABLE_PORTS] as const;
+const REMOTE = ['state', 'verdicts', 'windows', 'wakeUps', 'flags', 'sightings', ...TABLE_PORTS] as const;
 type Remote = (typeof REMOTE)[number];
 
 /** The same ports, where `hook` runs, and is waited for, before every call. */

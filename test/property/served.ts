@@ -39,13 +39,15 @@ export function inMemoryComposition(declarations: readonly CutoverDeclaration[] 
   const clock = { ms: 0, nowMs: NOW, now: () => clock.nowMs, monotonicMs: () => clock.ms, sleep: async () => {} };
   const log: { name: string; text: string }[] = [];
   let ids = 0;
+  const flags = inMemoryFlags();
   const parts = {
     state: inMemoryState({ clock }),
     windows: inMemoryWindows({ clock }),
     wakeUps: inMemoryWakeUps(),
     verdicts: inMemoryVerdicts({ clock }),
     forwardStore: inMemoryForwards({ realNow: () => clock.nowMs }),
-    flags: inMemoryFlags(),
+    flags,
+    sightings: flags.sightings,
     tables: inMemoryTables({ clock }),
     alerts: inMemoryAlerts(),
     customMetrics: inMemoryCustomMetrics(),

@@ -200,6 +200,36 @@ describe('a rollback while AppConfig is away', () => {
   });
 });
 
+describe('a rollback of a promotion whose flags never went out', () => {
+  it('I41 waits for them, since its readers ask for the shadow by name, and goes on with the first that are deployed', async () => {
+    const scene = run();
+    await scene.reach('full_100');
+    await scene.minutes(DWELL_MINUTES + 3);
+    scene.w.flags.conflictNext(1_000);
+    scene.o.calm(false);
+    await scene.accepted({ type: 'complete', confirm: ID });
+    expect(await scene.accepted({ type: 'rollback', reason: 'slow' })).toMatchObject({
+      answer: { waits: expect.stringContaining('flags of before the promotion') },
+    });
+    await scene.minutes(3);
+    expect(scene.nobodyReadsTheShadow()).toBe(false);
+    expect(inside(scene.w, ID).direction).toBe('reverse');
+    scene.w.flags.conflictNext(0);
+    await scene.until('rolled_back', 2);
+    await scene.minutes(2);
+    expect(scene.nobodyReadsTheShadow()).toBe(true);
+  });
+
+  it('waits for no flags when those of the promotion went out, though AppConfig is away by now', async () => {
+    const scene = run();
+    await scene.reach('completed');
+    scene.w.flags.unavailable(true);
+    scene.o.calm(false);
+    await scene.accepted({ type: 'rollback', reason: 'slow' });
+    expect(scene.stage()).toBe('rolled_back');
+  });
+});
+
 describe('flags of more cutovers than one document takes', () => {
   const fits = (most: () => number): Plant => ({
     ports: (ports) => ({

@@ -31,6 +31,8 @@ type Known = {
   entries: AuditEntry<Event>[];
   /** By the world's clock, not by that of whoever wrote it. */
   enteredAtMs: number;
+  /** When its tables were last made to follow each other. */
+  followedAtMs: number;
   /** Ticks in a row at whose end flags or mirror differed from the state. */
   behind: number;
 };
@@ -52,7 +54,7 @@ export function oracle(world: World) {
   const known = new Map<string, Known>(
     world.cutovers.map((declaration) => {
       const state = initialState(declaration);
-      return [declaration.id, { declaration, state, entries: [], enteredAtMs: 0, behind: 0 }];
+      return [declaration.id, { declaration, state, entries: [], enteredAtMs: 0, followedAtMs: 0, behind: 0 }];
     }),
   );
   let published = 0;
@@ -102,9 +104,11 @@ export function oracle(world: World) {
           violated('I27', `flags of ${id} at ${flag.epoch}.${flag.version} were ahead of ${brief(state)}`);
       }
     }
-    for (const { declaration, state } of known.values()) {
+    for (const it of known.values()) {
+      const { declaration, state } = it;
       checkReaders(declaration.id, state);
       checkWritten(declaration.id, state);
+      checkFollowed(it);
     }
   });
 
@@ -133,6 +137,18 @@ export function oracle(world: World) {
     const shares = world.app.readers.map(({ document }) => document?.cutovers[id]?.read_ppm ?? 0);
     if (shares.some((ppm) => ppm > 0))
       violated('I41', `readers are sent to the shadow in ${stageKind}, and nothing is written to it`);
+  }
+
+  /** I41 as well: nobody asks for a shadow by its name once nothing follows it any more. */
+  function checkFollowed(it: Known): void {
+    const { state, declaration } = it;
+    if (declaration.kind !== 'table') return;
+    const follows = inside(world, state.id).direction !== 'none' || state.stageKind === 'cleaned';
+    it.followedAtMs = follows ? world.clock.now() : it.followedAtMs;
+    if (world.clock.now() - it.followedAtMs <= REFRESHED_MS) return;
+    const flags = world.app.readers.map(({ document }) => document?.cutovers[state.id]);
+    if (flags.some((flag) => flag && flag.read_ppm > 0 && !flag.shadow_is_primary))
+      violated('I41', `readers are sent to the shadow in ${state.stage}, and nothing follows it`);
   }
 
   function checkFollowers(it: Known): void {

@@ -33,7 +33,7 @@ function runWithPublisher(publish: Publishing = publishFlags) {
   };
   const plant = {
     ports(ports: Ports): Ports {
-      const { asked, requests } = inMemoryRequests(() => ports.clock.now(), wake);
+      const { asked, sightings, requests } = inMemoryRequests(() => ports.clock.now(), wake);
       publisher = { ...ports, realNow: () => ports.clock.now(), flagRequests: requests };
       const waking =
         <Change, Result>(write: (change: Change) => Promise<Result>) =>
@@ -44,7 +44,7 @@ function runWithPublisher(publish: Publishing = publishFlags) {
         };
       const { writeCutover, writeSystem } = ports.state;
       const state = { ...ports.state, writeCutover: waking(writeCutover), writeSystem: waking(writeSystem) };
-      return { ...ports, state, flags: asked };
+      return { ...ports, state, flags: asked, sightings };
     },
   };
   const scene: ReturnType<typeof run> = run({ plant });

@@ -8,7 +8,7 @@ import { CrossfadeError } from '../../core/base/errors.ts';
 import { MINUTE_MS } from '../../core/base/units.ts';
 import { servedForm } from '../../core/routing/flags.ts';
 import type { FlagSighting } from '../../ports/flag-requests.ts';
-import type { FlagPublisher } from '../../ports/flags.ts';
+import type { FlagPublisher, FlagSightings } from '../../ports/flags.ts';
 import type { Clock, Ids } from '../../ports/machine.ts';
 import { flagAnswer, flagSighting } from '../../schemas/publisher-requests.ts';
 import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';
@@ -32,10 +32,8 @@ export function askedFlags(
   let silentAfterMs: number | null = null;
 
   async function sighting(): Promise<FlagSighting> {
-    const item = await readItem(target, 'read the deployed flags', sightingKey());
-    if (!item) throw away('yet');
-    const whole = { ...item, document: unpacked(item.document) };
-    const seen = mustBelieve(flagSighting, whole, target, 'deployed flags');
+    const seen = await lastSighting(target);
+    if (!seen) throw away('yet');
     const ageMs = options.realNow() - seen.atMs;
     if (ageMs > AWAY_AFTER_MS) throw away(`for ${Math.floor(ageMs / MINUTE_MS)} minutes`);
     return seen;
@@ -62,6 +60,17 @@ export function askedFlags(
       throw new CrossfadeError('flags_too_large', answer.why);
     },
   };
+}
+
+export function flagSightings(options: Omit<Target, 'requestTimeoutMs'> & Partial<Target>): FlagSightings {
+  const target: Target = { requestTimeoutMs: DEFAULT_CALL_DEADLINE_MS, ...options };
+  return { last: async () => (await lastSighting(target))?.document ?? null };
+}
+
+async function lastSighting(target: Target): Promise<FlagSighting | null> {
+  const item = await readItem(target, 'read the deployed flags', sightingKey());
+  if (!item) return null;
+  return mustBelieve(flagSighting, { ...item, document: unpacked(item.document) }, target, 'deployed flags');
 }
 
 function away(since: string): CrossfadeError {

@@ -213,6 +213,12 @@ export function carriesState(
   return flag !== undefined && compareFlagAge(flag, state) === 0;
 }
 
+/** True when flags from before its promotion send readers of this cutover to the shadow, by the shadow's name. */
+export function namesShadow(document: FlagDocument | null, { id, epoch }: Pick<CutoverState, 'id' | 'epoch'>): boolean {
+  const flag = document?.cutovers[id];
+  return flag !== undefined && flag.epoch < epoch && flag.read_ppm > 0;
+}
+
 /** True when both documents say the same, whatever the order of their keys. */
 export function sameDocument(a: FlagDocument, b: FlagDocument): boolean {
   return canonicalJson(a) === canonicalJson(b);

@@ -12,7 +12,6 @@
  */
 
 import { isCrossfadeError } from '../../core/base/errors.ts';
-import { MINUTE_MS } from '../../core/base/units.ts';
 import {
   type CutoverDeclaration,
   type CutoverState,
@@ -20,7 +19,7 @@ import {
   type PendingAction,
 } from '../../core/cutover/cutover.ts';
 import { GIVE_UP_AFTER_MS } from '../../core/gates/pending.ts';
-import { carriesState, type FlagDocument } from '../../core/routing/flags.ts';
+import type { FlagDocument } from '../../core/routing/flags.ts';
 import { decide } from '../../core/stage/decide.ts';
 import type { Observation } from '../../core/stage/events.ts';
 import type { Ports } from '../../ports/ports.ts';
@@ -28,8 +27,9 @@ import { askTables, type TablesAsked } from '../rows/ask-tables.ts';
 import { type TableCutoverDeclaration, tableCutover } from '../rows/table-of.ts';
 import type { Around } from './collect.ts';
 import { commit } from './commit.ts';
+import { waitsForReaders } from './readers-first.ts';
 
-export type CarryOutPorts = Pick<Ports, 'state' | 'swapping' | 'log'>;
+export type CarryOutPorts = Pick<Ports, 'state' | 'swapping' | 'sightings' | 'log'>;
 
 /** `waits`: why the intent is still pending; null when it is not, or somebody else moved first. */
 export type Carried = { state: CutoverState; waits: string | null };
@@ -101,18 +101,6 @@ type Waits = { type: 'waits'; why: string };
 const waits = (why: string): Waits => ({ type: 'waits', why });
 const STOPPED = "everything is stopped, and meanwhile no promotion is begun. 'crossfade reset system' lifts the stop";
 
-/** The AppConfig agent asks for flags every 45 s, the SDK every 15 s. */
-const READERS_LEAVE_MS = 1.5 * MINUTE_MS;
-const HELD_BACK =
-  'the readers that were held back are on their way to the shadow, since the table that they read gets another shape. They are there 90 s after it was asked for, once their flags are deployed.';
-
-/** Readers that were held back must follow flags of this state before the table gets its new shape. */
-function isHeldBack(state: CutoverState, { nowMs, deployed }: When): boolean {
-  const { plan, pending } = state;
-  if (pending?.action !== 'promote' || !plan.holdBackPpm) return false;
-  return !carriesState(deployed, state) || nowMs - pending.sinceMs < READERS_LEAVE_MS;
-}
-
 /** What became of it; why it waits when nothing is known for good. */
 async function act(ports: CarryOutPorts, work: Work, when: When): Promise<Observation | Waits> {
   const { nowMs, stopped = false } = when;
@@ -127,7 +115,8 @@ async function act(ports: CarryOutPorts, work: Work, when: When): Promise<Observ
   const late = nowMs - pending.sinceMs > GIVE_UP_AFTER_MS;
   try {
     if (withdrawn) return await giveUp(withdrawn.reason);
-    if (isHeldBack(state, when)) return late ? await giveUp(HELD_BACK) : waits(HELD_BACK);
+    const readers = await waitsForReaders(ports, state, when);
+    if (readers !== null) return late ? await giveUp(readers) : waits(readers);
     const tried = await tryOnce(ports, work);
     if (tried.kind === 'done') return { type: 'carried_out', epoch, lockHeldMs: tried.lockHeldMs };
     return tried.kind === 'refused' || late ? await giveUp(tried.why) : waits(tried.why);

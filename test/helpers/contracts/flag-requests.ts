@@ -2,11 +2,12 @@
 
 import { describe, expect, it } from 'vitest';
 import type { FlagAnswer, FlagRequests } from '../../../lib/ports/flag-requests.ts';
-import type { FlagPublisher } from '../../../lib/ports/flags.ts';
+import type { FlagPublisher, FlagSightings } from '../../../lib/ports/flags.ts';
 import { someFlags } from './flags.ts';
 
 export type RequestsHarness = {
   asked: FlagPublisher;
+  sightings: FlagSightings;
   requests: FlagRequests;
   /** Real time of both ends. */
   now(): number;
@@ -35,6 +36,13 @@ export function flagRequestsContract(name: string, make: () => Promise<RequestsH
         code: 'flags_unavailable',
         message: expect.stringContaining('waits for the publisher'),
       });
+    });
+
+    it('what was seen last is known however long ago', async () => {
+      const harness = await make();
+      await noted(harness);
+      harness.pass(60 * MINUTE_MS);
+      expect(await harness.sightings.last()).toEqual(someFlags({ version: 1 }));
     });
 
     it('nothing deployed is known, too, and of two looks the later one counts', async () => {

@@ -2,11 +2,12 @@
 
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
 import type { FlagAnswer, FlagRequest, FlagRequests, FlagSighting } from '../../../lib/ports/flag-requests.ts';
-import type { FlagPublisher } from '../../../lib/ports/flags.ts';
+import type { FlagPublisher, FlagSightings } from '../../../lib/ports/flags.ts';
 
 export type InMemoryRequests = {
   /** What functions beside the database have for flags. */
   asked: FlagPublisher;
+  sightings: FlagSightings;
   /** The publisher's end. */
   requests: FlagRequests;
   /** How often an answer was waited for in vain. */
@@ -52,6 +53,7 @@ export function inMemoryRequests(realNow: () => number, wake: () => Promise<unkn
         return answer;
       },
     },
+    sightings: { last: async () => sighting?.document ?? null },
     requests: {
       open: async () => [...open.values()].filter(({ id, untilMs }) => untilMs > realNow() && !answers.has(id)),
       answer: async (id, answer) => void answers.set(id, answer),

@@ -7,10 +7,12 @@
 import { readStoredFlags, storedFlags } from '../../../lib/adapters/appconfig/document.ts';
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
 import { compareFlagAge, type FlagDocument } from '../../../lib/core/routing/flags.ts';
-import type { FlagPublisher } from '../../../lib/ports/flags.ts';
+import type { FlagPublisher, FlagSightings } from '../../../lib/ports/flags.ts';
 import { frozen } from './frozen.ts';
 
 export type InMemoryFlags = FlagPublisher & {
+  /** The publisher looks after every publication. */
+  sightings: FlagSightings;
   /** What readers get now. */
   served(): FlagDocument | null;
   /** Every publication that was deployed, oldest first. */
@@ -80,6 +82,7 @@ export function inMemoryFlags(): InMemoryFlags {
       loseAnswer = false;
       return { kind: 'unavailable', why: 'the answer was lost' };
     },
+    sightings: { last: async () => servedNow() },
     served: servedNow,
     published: () => deployed.map((one) => ({ ...one, document: contentOf(one.version) })),
     conflictNext: (times = 1) => {

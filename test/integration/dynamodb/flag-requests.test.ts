@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { PutCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, describe, expect, it } from 'vitest';
-import { askedFlags } from '../../../lib/adapters/dynamodb/asked-flags.ts';
+import { askedFlags, flagSightings } from '../../../lib/adapters/dynamodb/asked-flags.ts';
 import { dynamoFlagRequests } from '../../../lib/adapters/dynamodb/flag-requests.ts';
 import { ASKED, askedPlace } from '../../../lib/adapters/dynamodb/keys.ts';
 import { flagRequestsContract, type RequestsHarness } from '../../helpers/contracts/flag-requests.ts';
@@ -36,6 +36,7 @@ async function onDynamo(): Promise<RequestsHarness & { waitedMs(): number }> {
   };
   return {
     asked: askedFlags({ ...options, clock, ids: { next: randomUUID } }),
+    sightings: flagSightings(options),
     requests: dynamoFlagRequests(options),
     now: realNow,
     pass: (ms) => {
@@ -52,12 +53,13 @@ flagRequestsContract('DynamoDB', onDynamo);
 flagRequestsContract('in memory', async () => {
   let nowMs = 1_800_000_000_000;
   let publisher: () => Promise<unknown> = async () => {};
-  const { asked, requests } = inMemoryRequests(
+  const { asked, sightings, requests } = inMemoryRequests(
     () => nowMs,
     () => publisher(),
   );
   return {
     asked,
+    sightings,
     requests,
     now: () => nowMs,
     pass: (ms) => {

@@ -66,6 +66,7 @@ beforeAll(async () => {
     ...forwardPorts(inMemoryForwards({ realNow: clock.now })),
     deliver: nobodyThere,
     flags,
+    sightings: flags.sightings,
     ...plane.ports,
     alerts: inMemoryAlerts(),
     customMetrics: inMemoryCustomMetrics(),

@@ -70,10 +70,11 @@ function* personSteps(world: World, bounds: Bounds, rules: Rules): Generator<Ste
   const { state } = world;
   const confirm = DECLARATION.id;
   const verdict = verdictOf(proofOf(world, rules) ? 'advance' : 'hold');
+  const cleanup: Command = { type: 'cleanup', confirm };
   const onward: Command[] = [
     { type: 'start', plan: DECLARATION.plan },
     { type: 'complete', confirm, force: false, verdict },
-    { type: 'cleanup', confirm },
+    ...(!rules.flagsBeforeCleanup || compareFlagAge(world.deployed, state) === 0 ? [cleanup] : []),
   ];
   const back: Command[] = [{ type: 'rollback', reason: 'r', cause: 'operator' }];
   if (bounds.stops && isUnderWay(state)) back.push({ type: 'rollback', reason: 'r', cause: 'emergency' });
@@ -232,6 +233,11 @@ function* actOn(world: World, { bounds, rules }: Pick<Ticking, 'bounds' | 'rules
   // Refused by the database: its epoch is over, it was given up, or rows are missing.
   const refused = world.mirror.epoch !== seen.epoch || version <= world.abandoned;
   if (refused || (action === 'promote' && world.copy !== 'done')) return yield* giveUp(0);
+  const { readPpm, epoch: deployedEpoch } = world.deployed;
+  if (rules.flagsBeforeSwapBack && action === 'revert' && deployedEpoch < seen.epoch && readPpm > 0) {
+    yield { does: 'waits for the flags', to: { tick: { at: 'lower', seen, outcome: null }, rest: {} } };
+    return;
+  }
   if (rules.swapWaits ? !isFree(world) : world.writer !== null) return;
   const rows = rules.drain ? drained(world) : { hints: false };
   const mirror = { epoch, version };

@@ -29,6 +29,10 @@ export const RULES = {
   versionCondition: true,
   /** reconcile.ts: what is below the reads is taken away after their flags are deployed. */
   readsLeaveFirst: true,
+  /** readers-first.ts: names are not swapped back while flags from before the promotion send readers to the shadow. */
+  flagsBeforeSwapBack: true,
+  /** prepare-command.ts: the old table is not dropped while flags of an earlier state are deployed. */
+  flagsBeforeCleanup: true,
   /** deployed-flags.ts, newer: what a newer state has published is not overwritten. */
   newerFlagsStay: true,
   /** reconcile-tables.ts, outrun: what a newer state has made in the database is left alone. */
