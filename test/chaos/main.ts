@@ -13,7 +13,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { replaceOnce } from '../helpers/replace-once.ts';
-import { PLANTS, SCENES, type Scene, type SceneName } from './scenes.ts';
+import { PLANTS } from './plants.ts';
+import { SCENES, type Scene, type SceneName } from './scenes.ts';
 
 const ROOT = process.cwd();
 const MINUTE_MS = 60_000;

@@ -4,7 +4,7 @@
  */
 
 export type Scene = {
-  project: 'unit' | 'postgres' | 'servers' | 'stack' | 'e2e';
+  project: 'unit' | 'postgres' | 'servers' | 'dynamodb' | 'stack' | 'e2e';
   /** As seen from test. */
   tests: readonly string[];
   named?: string;
@@ -53,6 +53,18 @@ export const SCENES = {
     breaks: 'SIGKILL of all of Postgres at each named moment of each act, with recovery from its disk',
     checks: 'what was committed is there, an act that was not is as if it had never begun',
   },
+  scarce: {
+    project: 'postgres',
+    tests: ['integration/postgres/scarce.test.ts'],
+    breaks: 'a disk that is full, a role without connections left',
+    checks: 'what was acknowledged is there and reaches the shadow, what was refused is on neither side',
+  },
+  state: {
+    project: 'dynamodb',
+    tests: ['integration/dynamodb/crash.test.ts'],
+    breaks: 'SIGKILL of DynamoDB while states are written, with recovery from its disk',
+    checks: 'acknowledged states, and an audit chain that leads to them',
+  },
   failover: {
     project: 'servers',
     tests: ['integration/servers/other-servers.test.ts'],
@@ -75,14 +87,3 @@ export const SCENES = {
 } as const satisfies Record<string, Scene>;
 
 export type SceneName = keyof typeof SCENES;
-
-/** Faults for `--plant`: each is a change of one file, and the scene that must notice it within three minutes. */
-export const PLANTS: Readonly<
-  Record<string, { scene: SceneName; file: string; changes: readonly (readonly [found: string, put: string])[] }>
-> = {
-  'epoch-not-compared': {
-    scene: 'rows',
-    file: 'lib/core/table/sql/names.ts',
-    changes: [['IF v_have IS DISTINCT FROM p_epoch THEN', 'IF false THEN']],
-  },
-};
