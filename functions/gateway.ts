@@ -45,7 +45,7 @@ const METHODS: readonly Method[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELE
 const CORRELATION_HEADER = 'x-correlation-id';
 
 const COMPARISON_LIFE_MS = HOUR_MS;
-const FLUSH_EVERY_MS = 1_000;
+const FLUSH_EVERY_MS = 10_000;
 
 type Instance = { outcomes: OutcomeBuffer; limit: ReturnType<typeof rateLimit> };
 const instances = new WeakMap<Composition, Instance>();

@@ -191,7 +191,7 @@ function problem(error: unknown, outside: boolean): HttpAnswer {
 }
 
 const MAX_EVENT_AGE_MS = 90_000;
-const SCHEDULE_MARGIN_MS = 5_000;
+export const SCHEDULE_MARGIN_MS = 5_000;
 
 /**
  * A Lambda handler for a schedule. An event that waited longer than 90 s is ignored: a newer one has done its work.

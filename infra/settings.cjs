@@ -329,8 +329,8 @@ function awsSettings(stage, region, values) {
     concurrency: {
       control: reserved(values.reservedControl),
       tick: reserved(values.reservedTick),
-      publisher: reserved(values.reservedPublisher),
-      relay: reserved(values.reservedRelay),
+      publisher: reserved(values.reservedPublisher, 2),
+      relay: reserved(values.reservedRelay, 3),
       shadowWriter: reserved(values.reservedShadowWriter),
       backfill: reserved(values.reservedBackfill),
       verify: reserved(values.reservedVerify),
@@ -369,10 +369,12 @@ function isTrue(name, { [name]: text }) {
   throw new Error(`Parameter ${name} '${text}' is neither true nor false.`);
 }
 
-/** Lambda reads 0 as "never run"; here it means that nothing is reserved. */
-function reserved(text) {
+/** Lambda reads 0 as "never run"; here it means that nothing is reserved. `least`: how many run at once on any day. */
+function reserved(text, least = 1) {
   const count = Number(text);
   if (!Number.isInteger(count) || count < 0) throw new Error(`Reserved concurrency '${text}' is not a whole number.`);
+  if (count > 0 && count < least)
+    throw new Error(`Reserved concurrency '${text}' is too little: ${least} instances of that function run at once.`);
   return count === 0 ? null : count;
 }
 

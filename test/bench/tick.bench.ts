@@ -236,7 +236,7 @@ function windowsOf(declarations: readonly CutoverDeclaration[], minute: number) 
       const { latency, ...counters } = drawnMinute(random, minute, side, { perMinute, errorRate: 0.0005, latencies });
       const buckets = Object.fromEntries(Object.entries(latency).map(([index, count]) => [`b${index}`, count]));
       const shard = (n + (side === 'shadow' ? 5 : 0)) % 10;
-      const key = windowKey(id, shard, { minute, side, operation: 'read' });
+      const key = windowKey(id, { source: `sender-${shard}`, flushes: '0' }, { minute, side, operation: 'read' });
       const rest = { operation: 'read', flushes: new Set(['abcdefghijkl']), expires_at: (minute + 43_200) * 60 };
       return { ...key, ...counters, ...rest, ...buckets };
     }),

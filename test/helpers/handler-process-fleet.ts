@@ -16,7 +16,7 @@ import { type StreamMapping, streamMapping, streamReader } from './stack-parts-s
 const TIMEOUTS = {
   tick: 50_000,
   publisher: 55_000,
-  relay: 55_000,
+  relay: 130_000,
   'shadow-writer': 60_000,
   backfill: 55_000,
   verify: 55_000,

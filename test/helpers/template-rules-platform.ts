@@ -5,9 +5,11 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { SCHEDULE_MARGIN_MS } from '../../functions/middleware.ts';
 import { changesTable, stateTable } from '../../infra/local/tables.ts';
 import { ALERTS, ASKED, STATES } from '../../lib/adapters/dynamodb/keys.ts';
 import { FUNCTIONS, type Packaged, ROOT } from './packaged-template.ts';
+import { LIFE_MS } from './relay-world.ts';
 import {
   at,
   capital,
@@ -173,9 +175,15 @@ export const PLATFORM_RULES: readonly Rule[] = [
           },
           `${name} function: `,
         ),
-        ...(Number(functionOf(it, name).Timeout) < 60 ? [] : [`${name} can outlast its minute`]),
+        ...(Number(functionOf(it, name).Timeout) < 60 || name === 'relay' ? [] : [`${name} can outlast its minute`]),
       ]),
     break: (it) => put(properties(it, 'TickLambdaEvConf'), 'MaximumRetryAttempts', 2),
+  },
+  {
+    area: 'schedules',
+    says: 'a relay lives for two minutes and the margin of the middleware, so that one leads and one stands by at every moment',
+    wrong: (it) => differences(functionOf(it, 'relay'), { Timeout: (LIFE_MS + SCHEDULE_MARGIN_MS) / 1_000 }),
+    break: (it) => put(functionOf(it, 'relay'), 'Timeout', 55),
   },
   {
     area: 'concurrency',

@@ -6,7 +6,7 @@
  *   system state        state                      system                               never
  *   audit entry         audit#<subject>            <seq, 12 digits>                     never
  *   last verdict        verdict                    <id>                                 never
- *   minute window       window#<id>#<shard 0–9>    <minute, 10 digits>#<side>#<op>      30 days
+ *   minute window       window#<id>#<shard 0–9>    <minute>#<side>#<op>#<seat 0–63>      30 days
  *   custom metric       window#<id>#<shard 0–9>    metric#<minute>#<side>#<name>        2 days
  *   alert               alert                      <cutover>.<rule>                     never
  *   experiment totals   experiment#<id>#<shard>    <hour, 10 digits>                    never
@@ -17,7 +17,8 @@
  *
  * All states lie under one partition key, so one consistent query reads them together. A window's shard comes from its
  * sender: ten partition keys a cutover take about 10,000 writes a second, and one selection reads a range of
- * minutes of five cutovers.
+ * minutes of five cutovers. The seat comes from a few flushes of it: a write costs a unit for each KB of the whole item. A minute
+ * has at most 640 items a side and operation, however many senders there are. Older items have no seat, and are read as well.
  *
  * The changes table, whose stream wakes the shadow writer:
  *
@@ -40,6 +41,7 @@ export type ItemKey = { pk: string; sk: string };
 export const STATES = 'state';
 export const CUTOVER_PREFIX = 'cutover#';
 export const WINDOW_SHARDS = 10;
+const WINDOW_SEATS = 64;
 
 export const cutoverKey = (id: CutoverId): ItemKey => ({ pk: STATES, sk: `${CUTOVER_PREFIX}${id}` });
 export const systemKey = (): ItemKey => ({ pk: STATES, sk: 'system' });
@@ -68,14 +70,16 @@ export const windowPartition = (id: CutoverId, shard: number): string => `window
 /** Smallest sort key of a minute: `BETWEEN windowPlace(from) AND windowPlace(to + 1)` holds the minutes from … to. */
 export const windowPlace = (minute: number): string => padded(minute, 10);
 
+/** @param flushes of the source, that share an item: a flush that is repeated meets its own first try */
 export function windowKey(
   id: CutoverId,
-  shard: number,
-  window: { minute: number; side: Side; operation: string },
+  { source, flushes }: { source: string; flushes: string },
+  { minute, side, operation }: { minute: number; side: Side; operation: string },
 ): ItemKey {
+  const seat = hashOf(JSON.stringify([source, flushes])) % WINDOW_SEATS;
   return {
-    pk: windowPartition(id, shard),
-    sk: `${windowPlace(window.minute)}#${window.side}#${window.operation}`,
+    pk: windowPartition(id, shardOf(source)),
+    sk: `${windowPlace(minute)}#${side}#${operation}#${seat}`,
   };
 }
 
@@ -90,10 +94,10 @@ export const metricKey = (
   { minute, side, metric }: { minute: number; side: Side; metric: string },
 ): ItemKey => ({ pk: windowPartition(id, shard), sk: `${metricPlace(minute)}#${side}#${metric}` });
 
-/** The shard a sender always writes to, so that a repeated flush meets its own first try. */
-export function shardOf(source: string): number {
-  return createHash('sha256').update(source).digest().readUInt32BE(0) % WINDOW_SHARDS;
-}
+/** The shard a sender always writes to. */
+export const shardOf = (source: string): number => hashOf(source) % WINDOW_SHARDS;
+
+const hashOf = (source: string): number => createHash('sha256').update(source).digest().readUInt32BE(0);
 
 export type ChangeKey = { id: string; place: string };
 

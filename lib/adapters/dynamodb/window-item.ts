@@ -51,6 +51,15 @@ export function takenBy(source: string, flushId: string, part: string): Taken {
   return { sender: `q${flushMark(source, sender, part)}`, number: Number(number) };
 }
 
+/** Of a sender that numbers its flushes. A minute has six of a process, and so two or three items. */
+const FLUSHES_PER_ITEM = 3;
+
+/** Names the flushes that share an item with this one. */
+export function flushesBeside(flushId: string): string {
+  const [, sender, number] = NUMBERED.exec(flushId) ?? [];
+  return sender === undefined ? flushId : `${sender}~${Math.floor(Number(number) / FLUSHES_PER_ITEM)}`;
+}
+
 /** What one update adds to which attribute. */
 export function amountsOf(slices: readonly Slice[]): Map<string, number> {
   const amounts = new Map<string, number>();

@@ -13,10 +13,11 @@ import type { WindowStore } from '../../ports/windows.ts';
 import { atMost, batchingLoader, named } from './batching-loader.ts';
 import { DEFAULT_CALL_DEADLINE_MS } from './client.ts';
 import { attempt, isConditionFailure, type Target } from './failures.ts';
-import { shardOf, WINDOW_SHARDS, windowKey, windowPartitions, windowPlace } from './keys.ts';
+import { WINDOW_SHARDS, windowKey, windowPartitions, windowPlace } from './keys.ts';
 import { type Item, selectItems, stateInvalid } from './state-items.ts';
 import {
   additionExpressions,
+  flushesBeside,
   mergeByOperation,
   type Read,
   type Slice,
@@ -54,12 +55,15 @@ export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStor
   const retentionMinutes = (options.retentionDays ?? WINDOW_RETENTION_DAYS) * DAY_MINUTES;
   const oldestMinute = (nowMs: number) => Math.floor(nowMs / MINUTE_MS) - retentionMinutes;
 
-  async function update(shard: number, { cutover, operation, slices, taken }: Update): Promise<void> {
+  async function update(
+    flush: { source: string; flushes: string },
+    { cutover, operation, slices, taken }: Update,
+  ): Promise<void> {
     const { minute, side } = slices[0]!.window;
     const expiresAt = (minute + retentionMinutes) * 60;
     const command = new UpdateCommand({
       TableName: tableName,
-      Key: windowKey(cutover, shard, { minute, side, operation }),
+      Key: windowKey(cutover, flush, { minute, side, operation }),
       ...additionExpressions(slices, operation, taken, expiresAt),
     });
     await attempt(target, `add to a window of cutover '${cutover}'`, (call) =>
@@ -91,8 +95,8 @@ export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStor
             taken: takenBy(source, flushId, `${some[0]!.slice}.${index}`),
           })),
       );
-      const shard = shardOf(source);
-      for (const some of inBatches(updates, AT_ONCE)) await Promise.all(some.map((one) => update(shard, one)));
+      const flush = { source, flushes: flushesBeside(flushId) };
+      for (const some of inBatches(updates, AT_ONCE)) await Promise.all(some.map((one) => update(flush, one)));
     },
 
     async read(id, fromMinute, toMinute) {

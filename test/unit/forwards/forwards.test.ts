@@ -640,6 +640,7 @@ describe('the relay', () => {
     const woken: string[] = [];
     const ports = {
       ...it_.ports,
+      state: { ...it_.ports.state, readAll: async () => [stateIn('r1', { id: 'customer' })] },
       wakeUps: { wake: async (id: string) => void woken.push(id) },
       converging: away,
       ...over,

@@ -131,6 +131,13 @@ describe('settings', () => {
     expect(concurrency).toMatchObject({ control: null, tick: 3 });
   });
 
+  it.each([
+    ['reservedRelay', '2'],
+    ['reservedPublisher', '1'],
+  ])('refuses %s=%s: more of them run at once', async (name, count) => {
+    await expect(resolved({ ...PARAMETERS, [name]: count })).rejects.toThrow('is too little');
+  });
+
   it('lets callers of the gateway bring their token in the other header, and in no third one', async () => {
     expect((await resolved({ ...PARAMETERS })).gatewayTokenHeader).toBe('Authorization');
     const gatewayTokenHeader = 'X-Crossfade-Authorization';

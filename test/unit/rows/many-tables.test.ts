@@ -1,4 +1,4 @@
-/** Many tables: what wakes the writer of each, and how long the tables may keep a command or a tick. */
+/** Many tables: how long they may keep a command or a tick. */
 
 import { describe, expect, it } from 'vitest';
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
@@ -6,7 +6,6 @@ import { INITIAL_SYSTEM, initialState } from '../../../lib/core/cutover/cutover.
 import { flagDocument } from '../../../lib/core/routing/flags.ts';
 import { record } from '../../../lib/core/stage/evolve.ts';
 import { reconcile } from '../../../lib/flows/control/reconcile.ts';
-import { relay } from '../../../lib/flows/rows/relay.ts';
 import { inMemoryFlags } from '../../helpers/fakes/flags.ts';
 import { inMemoryState } from '../../helpers/fakes/state.ts';
 import { inMemoryTables } from '../../helpers/fakes/tables/tables.ts';
@@ -15,71 +14,6 @@ import { declarationOf, NOW, PLAN } from '../../property/samples.ts';
 
 const IDS = Array.from({ length: 30 }, (_, n) => `t_${n}`);
 const DECLARATIONS = IDS.map((id) => declarationOf('table', { id }));
-
-/** A clock that only pauses move; `atMs` of each table: when its oldest hint was written, or null. */
-function relayBench(atMs: Record<string, number | null>, onRound: (ms: number) => void = () => {}) {
-  const clock = { ms: 10_000, now: () => NOW, monotonicMs: () => clock.ms, sleep: async (ms: number) => tick(ms) };
-  const woken: { id: string; atMs: number }[] = [];
-  const tick = (ms: number) => {
-    clock.ms += ms;
-    onRound(clock.ms);
-  };
-  const ports = {
-    clock,
-    log: { event: () => {}, failure: () => {} },
-    converging: {
-      waiting: async () =>
-        Object.entries(atMs).flatMap(([id, at]) => (at === null ? [] : [{ id, hints: 1, lagMs: clock.ms - at }])),
-    },
-    wakeUps: {
-      async wake(id: string) {
-        woken.push({ id, atMs: clock.ms });
-      },
-    },
-  };
-  const run = (ms: number) => relay(ports as never, clock.ms + ms, DECLARATIONS);
-  return { run, woken };
-}
-
-describe('the relay', () => {
-  it('does not wake a table again while the change that it was woken for waits, until the wake-up counts as lost', async () => {
-    const { run, woken } = relayBench({ t_0: 9_000 });
-    await run(7_000);
-    const gaps = woken.slice(1).map(({ atMs }, i) => atMs - woken[i]!.atMs);
-    expect(woken.length).toBe(3);
-    for (const gap of gaps) expect(gap).toBeGreaterThanOrEqual(3_000);
-  });
-
-  it('wakes it at once for a change that came after it was served', async () => {
-    const atMs: Record<string, number | null> = { t_0: 9_900 };
-    // Served between two rounds, and written again.
-    const { run, woken } = relayBench(atMs, (ms) => {
-      atMs.t_0 = ms - 50;
-    });
-    await run(1_000);
-    expect(woken.length).toBeGreaterThanOrEqual(5);
-  });
-
-  it('wakes the writer once a round, by the table that waits longest and is not woken', async () => {
-    const atMs = Object.fromEntries(IDS.map((id, n) => [id, 9_000 - ((n * 7) % 30) * 10]));
-    const { run, woken } = relayBench(atMs);
-    await run(1_000);
-    const longest = [...IDS].sort((a, b) => atMs[a]! - atMs[b]!);
-    expect(woken.length).toBeGreaterThanOrEqual(4);
-    expect(woken.map(({ id }) => id)).toEqual(longest.slice(0, woken.length));
-    expect(new Set(woken.map((one) => one.atMs)).size).toBe(woken.length);
-  });
-});
-
-describe('a table that waits and is no longer declared', () => {
-  it('is not woken, since its record serves none, and keeps the relay in its idle pace', async () => {
-    const { run, woken } = relayBench({ gone: 1_000, t_0: 9_000, t_1: 9_100 });
-    await run(60_000);
-    expect(new Set(woken.map(({ id }) => id))).toEqual(new Set(['t_0', 't_1']));
-    const alone = relayBench({ gone: 1_000 });
-    expect(await alone.run(10_000)).toMatchObject({ wakeUps: 0, rounds: 20 });
-  });
-});
 
 describe('what tables need', () => {
   const states = DECLARATIONS.map((declaration) => {
