@@ -14,7 +14,7 @@ import { promisify } from 'node:util';
 /** Half of the keys are in. Synchronous where the library is. */
 export type Peer = { name: string; isOn(key: string): boolean | Promise<boolean>; close?(): unknown };
 
-type Load = (name: string) => Promise<Record<string, never> & { default?: Record<string, never> }>;
+export type Load = (name: string) => Promise<Record<string, never> & { default?: Record<string, never> }>;
 type Maker = {
   name: string;
   packages: readonly string[];
@@ -132,16 +132,33 @@ const MAKERS: readonly Maker[] = [
 ];
 // biome-ignore-end lint/suspicious/noExplicitAny: from here on there are
 
-/** The peers that can be had here. Ends with `close`, which removes what was installed. */
-export async function installPeers(): Promise<{ peers: Peer[]; close(): Promise<void> }> {
+/** Packages of others, in a directory that is gone with `remove`. */
+export function peerPackages() {
   const directory = mkdtempSync(join(tmpdir(), 'crossfade-peers-'));
   writeFileSync(join(directory, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
+  const words = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--save-exact'];
+  return {
+    directory,
+    install: (packages: readonly string[]) =>
+      promisify(execFile)('npm', [...words, ...packages], { cwd: directory, timeout: 180_000 }),
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
+
+/** @param directory of `peerPackages` */
+export function loaderFrom(directory: string): Load {
   const { resolve } = createRequire(join(directory, 'here.js'));
-  const load: Load = (name) => import(pathToFileURL(resolve(name)).href);
+  return (name) => import(pathToFileURL(resolve(name)).href);
+}
+
+/** The peers that can be had here. Ends with `close`, which removes what was installed. */
+export async function installPeers(): Promise<{ peers: Peer[]; close(): Promise<void> }> {
+  const { directory, install, remove } = peerPackages();
+  const load = loaderFrom(directory);
   const peers: Peer[] = [];
   for (const { name, packages, make } of MAKERS) {
     try {
-      await install(directory, packages);
+      await install(packages);
       const made = await make(load);
       const peer = { name, ...(typeof made === 'function' ? { isOn: made } : made) };
       await proveSplit(peer);
@@ -154,16 +171,10 @@ export async function installPeers(): Promise<{ peers: Peer[]; close(): Promise<
     peers,
     async close() {
       for (const peer of peers) await peer.close?.();
-      rmSync(directory, { recursive: true, force: true });
+      remove();
     },
   };
 }
-
-const install = (directory: string, packages: readonly string[]) =>
-  promisify(execFile)('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--save-exact', ...packages], {
-    cwd: directory,
-    timeout: 180_000,
-  });
 
 /** A peer that answers the same for every key would be fast for the wrong reason. */
 async function proveSplit({ isOn }: Peer): Promise<void> {

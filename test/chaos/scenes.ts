@@ -78,6 +78,13 @@ export const SCENES = {
       'SIGKILL of ticks and shadow writers several times a second, crashes of Postgres, through promote → rollback → promote',
     checks: 'acknowledged writes, twin table, chain, flags = state = mirror',
   },
+  gateway: {
+    project: 'stack',
+    tests: ['stack/gateway-kill.test.ts'],
+    env: { CROSSFADE_KILL_SECONDS: '60' },
+    breaks: 'SIGKILL of gateways, shadow writer, relay and both services, while clients try again under their keys',
+    checks: 'acknowledged writes once on both sides, equal stores, nothing in quarantine',
+  },
   deliveries: {
     project: 'e2e',
     tests: ['e2e/wake-ups.test.ts'],

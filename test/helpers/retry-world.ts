@@ -84,6 +84,7 @@ export function retryWorld(options: WorldOptions = {}) {
   const services: Record<Side, Service> = { primary: service(), shadow: service() };
   const clock = passingClock();
   const store = inMemoryForwards({ realNow: clock.now });
+  const windows = inMemoryWindows({ clock });
   const log = { event: (name: string) => void events.push(name), failure() {} };
   const events: string[] = [];
   const processes: Process[] = [];
@@ -168,7 +169,7 @@ export function retryWorld(options: WorldOptions = {}) {
       forwards: gated(process, forwards),
       attempts: gated(process, attempts),
       wakeUps: inMemoryWakeUps(),
-      outcomes: outcomeBuffer({ clock, ids: { next: nextId }, windows: inMemoryWindows({ clock }), log }, 1_000),
+      outcomes: outcomeBuffer({ clock, ids: { next: nextId }, windows, log }, 0),
       state: gated(process, { readCutover: async () => readable(), readSystem: async () => systemOf() }) as never,
       async upstream(target, { method, path, headers }) {
         const side = target.url.includes('primary') ? 'primary' : 'shadow';
@@ -298,6 +299,8 @@ export function retryWorld(options: WorldOptions = {}) {
     services,
     clock,
     store,
+    /** What the gates are given to judge. */
+    windows,
     events,
     live,
     step,

@@ -6,8 +6,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { live, type Step, stories } from '../../helpers/retry-stories.ts';
-import type { Flows, WorldOptions } from '../../helpers/retry-world.ts';
+import { type Flows, type Mode, retryWorld, type WorldOptions, type Write } from '../../helpers/retry-world.ts';
 import { type Fault, sourceMutant } from '../../helpers/source-mutant.ts';
+import { seeded } from '../../property/samples.ts';
 
 const handedOver = fc
   .tuple(stories, fc.nat())
@@ -90,5 +91,57 @@ describe('negative control: the stories notice when', () => {
     const flows = await sourceMutant<Flows>(ENTRIES, [fault]);
     const { failed } = await fc.check(law(world, flows), { seed, numRuns: 20_000, endOnFailure: true });
     expect(failed).toBe(true);
+  });
+});
+
+const FAILURES: readonly Mode[] = ['applied-and-lost', 'lost', 'slow', 'applied-and-500', 500, 503];
+const TIMES = 40;
+
+/** Four writes fail, each in its way, others of their resources follow, and the same writes are made again, within 30 s. */
+async function fourRetries(seed: number, flows?: Flows) {
+  const random = seeded(seed);
+  const world = retryWorld(flows ? { flows } : {});
+  const { services } = world;
+  const make = async (write: Write, mode: Mode) => {
+    services.primary.mode = mode;
+    const { answered } = await world.run(world.send(write));
+    services.primary.mode = 'ok';
+    world.pass(1 + random() * 15_000);
+    return answered;
+  };
+  const answers: (string | null)[] = [];
+  for (let n = 1; n <= 4; n += 1) {
+    const write: Write = { key: `k${n}`, method: 'POST', path: `tasks/${n}` };
+    await make(write, FAILURES[Math.floor(random() * FAILURES.length)]!);
+    await make({ ...write, key: `other-${n}` }, 'ok');
+    if (random() < 0.5) await world.run(world.stream());
+    answers.push(await make(write, 'ok'));
+  }
+  await world.settle();
+  const differing = world.windows.additions('chat').reduce((sum, { window }) => sum + window.mismatches, 0);
+  return { answers, differing, left: world.store.all().length, asked: world.events };
+}
+
+async function fortyTimes(flows?: Flows) {
+  const seen = { unanswered: 0, quarantined: 0, differing: 0, left: 0 };
+  for (let seed = 1; seed <= TIMES; seed += 1) {
+    const { answers, differing, left, asked } = await fourRetries(seed, flows);
+    seen.unanswered += answers.filter((answer) => answer !== 'yes').length;
+    seen.quarantined += asked.filter((name) => name === 'forward_quarantined').length;
+    seen.differing += differing;
+    seen.left += left;
+  }
+  return seen;
+}
+
+describe('four writes that fail and are made again, forty times', () => {
+  it('end with nothing in quarantine, and with no row for the gates to roll back for', async () => {
+    expect(await fortyTimes()).toEqual({ unanswered: 0, quarantined: 0, differing: 0, left: 0 });
+  });
+
+  it('negative control: they do not where a later success says nothing of the earlier attempts', async () => {
+    const [, , , fault] = FAULTS[0]!;
+    const { quarantined } = await fortyTimes(await sourceMutant<Flows>(ENTRIES, [fault]));
+    expect(quarantined).toBeGreaterThan(10);
   });
 });
