@@ -195,6 +195,7 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
   dev: 'The whole of Crossfade on this machine, against your database and cutovers: [moving your own table](../define/README.md#moving-your-own-table). What it knows is kept in `.crossfade/dev/` of the directory in which it is started, one directory a database: after Ctrl-C or a kill the next one goes on. `--fresh` forgets it.',
   package:
     'Template, functions and declarations: all that `serverless deploy` needs, in a directory of yours. [Deploying](../../infra/README.md#step-by-step).',
+  cost: 'Nothing is asked of AWS: requests were counted (`infra/requests.json`, by `npm run bench requests`), prices were read (`infra/prices.json`). [Where they come from](../../infra/README.md#cost).',
   doctor: 'Checks Node, Java, roles, settings and reachability. With a cutover it shows what `health` finds, too.',
   health: 'Whatever `preview` or `start` would refuse is a failed check here. Each check has its limit and remedy.',
   preview:

@@ -55,6 +55,11 @@ export type Options = {
   table?: string;
   alter?: string;
   partitionBy?: string;
+  cutovers?: number;
+  writesPerSecond?: number;
+  processes?: number;
+  readers?: number;
+  region?: string;
 };
 
 export type Context = { io: Io; options: Options; args: readonly (string | undefined)[] };

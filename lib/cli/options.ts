@@ -82,6 +82,7 @@ export function duration(text: string): number {
 export const readOnlySeconds = (text: string) =>
   number(text, (n) => Number.isInteger(n) && n >= 1 && n <= 300, 'a whole number of seconds, 1–300');
 export const scanSeconds = (text: string) => number(text, (n) => n <= 15, 'seconds, 0–15');
+export const rate = (text: string) => number(text, (n) => n <= 1e6, 'a number from 0 to a million');
 export const whole = (text: string) => number(text, Number.isSafeInteger, 'a whole number, 0 or more');
 export const tokenHours = (text: string) => number(text, (n) => n > 0 && n <= 168, 'hours, up to 168');
 const hourCount = (text: string) =>

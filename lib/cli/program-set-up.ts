@@ -1,12 +1,13 @@
 /** Commands that come before the first cutover. */
 
 import type { Command } from 'commander';
+import { cost } from './commands/cost.ts';
 import { dev } from './commands/dev.ts';
 import { doctor } from './commands/doctor.ts';
 import { init } from './commands/init.ts';
 import { migrate } from './commands/migrate.ts';
 import { packageStack } from './commands/package.ts';
-import { type Add, configuration, databaseUrl, fresh, port, positive } from './options.ts';
+import { type Add, configuration, databaseUrl, fresh, port, positive, rate, whole } from './options.ts';
 
 export function addSetUp(program: Command, add: Add): void {
   program.commandsGroup('Set up:');
@@ -33,4 +34,10 @@ export function addSetUp(program: Command, add: Add): void {
   add('package <directory>', 'write what is deployed, with your configuration', packageStack).addOption(
     configuration(),
   );
+  add('cost', 'what a month of it costs on AWS, from counted requests and a list of prices', cost)
+    .option('--cutovers <number>', 'tables under way, 1 by default; with no option of the load: four loads', whole)
+    .option('--writes-per-second <number>', 'of the application to these tables, 5 by default', rate)
+    .option('--processes <number>', 'of the application that use the SDK and keep running, 2 by default', whole)
+    .option('--readers <number>', 'requests a second that the application answers on Lambda with the SDK', rate)
+    .option('--region <name>', 'whose prices (AWS_REGION, us-east-1)');
 }

@@ -1,6 +1,7 @@
 /** Reading and damaging a packaged template: paths, resources by type, statements of roles. */
 
-import type { Packaged, Resource } from './packaged-template.ts';
+import type { Counted } from '../../lib/core/cost/usage.ts';
+import { FUNCTIONS, type Packaged, type Resource } from './packaged-template.ts';
 
 /** `wrong` names what is wrong, nothing when all is well; `break` damages a template so that `wrong` must notice. */
 export type Rule = { area: string; says: string; wrong(packaged: Packaged): string[]; break(packaged: Packaged): void };
@@ -71,3 +72,14 @@ export function statementIn(packaged: Packaged, role: string, sid: string): Json
 }
 
 export const capital = (name: string) => name[0]!.toUpperCase() + name.slice(1);
+
+/** What is billed for being there, as infra/requests.json has it. What only some deployments have is left out. */
+export function deployedOf(it: Packaged): Counted['deployed'] {
+  const unconditional = (type: string) => ofType(it, type).filter(([, { Condition }]) => !Condition).length;
+  return {
+    memoryMb: Object.fromEntries(FUNCTIONS.map((name) => [name, Number(functionOf(it, name).MemorySize)])),
+    alarms: unconditional('AWS::CloudWatch::Alarm'),
+    dashboards: unconditional('AWS::CloudWatch::Dashboard'),
+    keys: unconditional('AWS::KMS::Key'),
+  };
+}

@@ -317,6 +317,11 @@ describe('the examples of the page of commands: on this machine', () => {
     await expect(shownAs(['open'], shown)).toMatchFileSnapshot(exampleFile({ words: ['open'] }));
   });
 
+  it('cost', async () => {
+    const { out } = await cli(['cost']);
+    await expect(shownAs(['cost'], out)).toMatchFileSnapshot(exampleFile({ words: ['cost'] }));
+  });
+
   it('token', async () => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const settings = {

@@ -146,6 +146,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   'lib/core': {
     base: [],
     net: ['base'],
+    cost: [],
     cutover: ['base', 'net'],
     routing: ['base', 'cutover'],
     conditions: ['base'],

@@ -2,8 +2,10 @@
 
 import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import REQUESTS from '../../../infra/requests.json' with { type: 'json' };
 import { PARAMETERS, type Packaged, type Workspace, workspace } from '../../helpers/packaged-template.ts';
 import { endpointsOf, type Network, placesOf, unreached } from '../../helpers/reachability.ts';
+import { deployedOf } from '../../helpers/template-access.ts';
 import { ACCESS_RULES } from '../../helpers/template-rules-access.ts';
 import { PLATFORM_RULES } from '../../helpers/template-rules-platform.ts';
 
@@ -43,6 +45,10 @@ describe('stages', () => {
     expect(Object.values(resources).filter(({ Type }) => Type === 'AWS::Budgets::Budget')).toEqual([]);
     expect(resources.TickLambdaFunction?.Properties.TracingConfig).toEqual({ Mode: 'Active' });
     expect(resources.StateTable?.Properties.DeletionProtectionEnabled).toBe(true);
+  });
+
+  it('has as many alarms, keys and megabytes as `crossfade cost` counts: `npm run bench requests` counts again', () => {
+    expect(deployedOf(deployed)).toEqual(REQUESTS.deployed);
   });
 
   it('the local stage packages without parameters, and its functions use the servers of this machine', () => {
