@@ -70,6 +70,7 @@ export const KEY_DEFAULTS: Readonly<Record<string, string>> = {
   key: 'the primary key',
   mode: '`streamed`',
   columnOrder: 'refused where it would be silent',
+  companions: '`{}`',
   indexesAfterCopy: '`false`',
   rollbackOnShadowFailure: '`false`',
   'backfill.outboxAgeMs': '10,000',
@@ -129,6 +130,8 @@ export const KEY_MEANINGS: Readonly<Record<string, string>> = {
   reverse:
     'by column of the primary: the way back where it cannot be derived, `{ sql }` over the new row, or `{ insertOnly: sql }`',
   mode: "`inline`: the application's own transaction writes the shadow, too. What cannot be done at once (a key that an applier has, a row of the shadow that is locked for 100 ms, REPEATABLE READ and SERIALIZABLE, TRUNCATE, writes switched off) leaves a hint as in streamed mode. After promotion the old table follows streamed. Takes effect at the next start",
+  companions:
+    'for a new key: by referring table, by the column of its foreign key, the column beside it that is to reference the primary key of the shadow. It is filled, each of the two columns follows from the other until cleanup, and promotion makes the foreign key again on it',
   columnOrder:
     'columns of the shadow in another order: `INSERT INTO t VALUES (…)`, `COPY t FROM` and `SELECT *` change their meaning at promotion. An order in which a whole row is stored in the wrong columns without an error is refused; `refuse` refuses any other order, `notice` only says so',
   indexesAfterCopy:

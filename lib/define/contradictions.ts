@@ -59,6 +59,7 @@ function contradictions(declaration: CutoverDeclaration): string[] {
   const problems: string[] = [];
   if (declaration.kind === 'table' && declaration.table.primary === declaration.table.shadow)
     problems.push(`${id}: primary and shadow are both ${declaration.table.primary}`);
+  if (declaration.kind === 'table') problems.push(...companionProblems(declaration));
   if (declaration.kind === 'table' && declaration.table.rollbackOnShadowFailure && declaration.table.mode !== 'inline')
     problems.push(
       `${id}.rollbackOnShadowFailure needs mode 'inline': a streamed write has ended before the shadow is written`,
@@ -73,6 +74,21 @@ function contradictions(declaration: CutoverDeclaration): string[] {
   problems.push(...criterionProblems(declaration), ...experimentProblems(declaration));
   problems.push(...ruleProblems(policy, declaration.alerts ?? []).map((problem) => `${id}.${problem}`));
   return problems;
+}
+
+/** A foreign key of a table to itself moves with it, and one column cannot be filled from two. */
+function companionProblems({ id, table }: CutoverDeclaration & { kind: 'table' }): string[] {
+  return Object.entries(table.companions ?? {}).flatMap(([name, columns]) => {
+    const at = `${id}.companions.${name}`;
+    if (name === table.primary || name === table.shadow)
+      return [`${at}: companions are columns of other tables that reference ${table.primary}`];
+    const [following, leading] = [Object.values(columns), Object.keys(columns)];
+    const twice = following.find((column, index) => following.indexOf(column) < index || leading.includes(column));
+    return [
+      ...(leading.length === 0 ? [`${at}: no column is named`] : []),
+      ...(twice === undefined ? [] : [`${at}: '${twice}' is the companion of more than one column, or has one itself`]),
+    ];
+  });
 }
 
 function criterionProblems({ id, kind, criteria = [] }: CutoverDeclaration): string[] {

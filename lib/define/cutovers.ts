@@ -82,7 +82,7 @@ function parseEach(input: readonly CutoverInput[], problems: Problem[]): Cutover
 function codeOf(issue: z.core.$ZodIssue): ErrorCode {
   const [field] = issue.path;
   if (field === 'plan' || field === 'dwellMinutes') return 'invalid_plan';
-  const names = field === 'columns' || field === 'reverse';
+  const names = field === 'columns' || field === 'reverse' || field === 'companions';
   if (issue.code === 'invalid_format' || issue.code === 'custom')
     return names || ['id', 'primary', 'shadow'].includes(String(field)) ? 'invalid_identifier' : 'invalid_config';
   const misnamed = (inner: z.core.$ZodIssue) => inner.code === 'invalid_format' && inner.path[0] === 'from';
@@ -116,12 +116,13 @@ function complete(input: CutoverForm, everywhere: SharedForm, problems: Problem[
   };
   if (input.kind === 'table') {
     const { kind, primary, shadow, key, columns, reverse, backfill } = input;
-    const { mode, rollbackOnShadowFailure, indexesAfterCopy, columnOrder } = input;
+    const { mode, rollbackOnShadowFailure, indexesAfterCopy, columnOrder, companions } = input;
     const options = {
       ...(mode ? { mode } : {}),
       ...(rollbackOnShadowFailure ? { rollbackOnShadowFailure } : {}),
       ...(indexesAfterCopy ? { indexesAfterCopy } : {}),
       ...(columnOrder ? { columnOrder } : {}),
+      ...(companions ? { companions } : {}),
     };
     return { ...shared, kind, table: { primary, shadow, key, columns, reverse, backfill, ...options } };
   }

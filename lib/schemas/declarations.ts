@@ -134,6 +134,7 @@ const table = z.strictObject({
   key: z.array(columnName).min(1).max(32).optional(),
   columns: z.record(columnName, columnSource).optional(),
   reverse: z.record(columnName, reverseSource).optional(),
+  companions: z.record(tableName, z.record(columnName, columnName)).optional(),
   mode: z.enum(['streamed', 'inline']).optional(),
   columnOrder: z.enum(['refuse', 'notice']).optional(),
   indexesAfterCopy: z.boolean().optional(),

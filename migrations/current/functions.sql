@@ -92,7 +92,7 @@ AS $function$
 BEGIN
   -- Waits for the chunk that is being copied: what is read from now on is read after the cause.
   UPDATE crossfade.backfill b SET state = CASE b.state WHEN 'done' THEN 'running' ELSE b.state END, copied_key = NULL, swept_key = NULL,
-    upper_key = NULL, rows_done = 0, rate = NULL, shadow_had_rows = true, sweep_why = p_why, updated_at = clock_timestamp()
+    upper_key = NULL, companion = 0, companion_page = 0, rows_done = 0, rate = NULL, shadow_had_rows = true, sweep_why = p_why, updated_at = clock_timestamp()
   WHERE b.cutover = p_id;
   IF NOT FOUND THEN RETURN false; END IF;
   -- What was found equal before says nothing any more, and neither does a pass that is under way.
@@ -168,11 +168,16 @@ BEGIN
     FROM crossfade.cutover c CROSS JOIN LATERAL (VALUES (c.primary_oid), (c.shadow_oid)) t(oid) JOIN pg_trigger g ON g.tgrelid = t.oid JOIN pg_proc f ON f.oid = g.tgfoid
     WHERE c.id = ANY (p_ids) AND NOT g.tgisinternal AND f.pronamespace = 'crossfade'::regnamespace AND f.proname <> 'read_only_guard'
     UNION ALL
+    SELECT x.id, format('trigger %I of table %s', g.tgname, g.tgrelid),
+      jsonb_build_object('enabled', g.tgenabled, 'function', f.proname, 'type', g.tgtype, 'version', g.xmin::text)
+    FROM unnest(p_ids) x(id) JOIN pg_proc f ON f.proname = ('companion_' || x.id)::name AND f.pronamespace = 'crossfade'::regnamespace
+    JOIN pg_depend d ON d.refclassid = 'pg_proc'::regclass AND d.refobjid = f.oid AND d.classid = 'pg_trigger'::regclass JOIN pg_trigger g ON g.oid = d.objid
+    UNION ALL
     SELECT x.id, 'unrecorded', jsonb_build_object('number', pg_sequence_last_value('crossfade.unrecorded')) FROM unnest(p_ids) x(id)
     UNION ALL
     SELECT x.id, format('function crossfade.%I', f.proname),
       jsonb_build_object('body', md5(f.prosrc), 'settings', f.proconfig, 'definer', f.prosecdef, 'owner', pg_get_userbyid(f.proowner))
-    FROM unnest(p_ids) x(id) CROSS JOIN LATERAL (VALUES ('capture_'), ('truncated_'), ('guard_'), ('inline_'), ('computed_')) k(kind)
+    FROM unnest(p_ids) x(id) CROSS JOIN LATERAL (VALUES ('capture_'), ('truncated_'), ('guard_'), ('inline_'), ('computed_'), ('companion_')) k(kind)
     JOIN pg_proc f ON f.proname = (k.kind || x.id)::name AND f.pronamespace = 'crossfade'::regnamespace) o ON o.id = i.id
   GROUP BY i.id;
 END $function$;
@@ -753,6 +758,21 @@ BEGIN
     RAISE EXCEPTION 'a sweep of both tables is not done: %', v_why USING ERRCODE = 'CF003';
   END IF;
   RETURN v_done;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.drop_companion_triggers(p_id text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v record;
+BEGIN
+  FOR v IN SELECT g.tgname AS name, g.tgrelid::regclass AS relation FROM pg_trigger g JOIN pg_proc f ON f.oid = g.tgfoid
+    WHERE f.pronamespace = 'crossfade'::regnamespace AND f.proname = 'companion_' || p_id ORDER BY g.tgrelid
+  LOOP
+    EXECUTE format('DROP TRIGGER %I ON %s', v.name, v.relation);
+  END LOOP;
 END $function$;
 
 CREATE OR REPLACE FUNCTION crossfade.drop_partition_triggers(p_id text, p_strays boolean DEFAULT false)
@@ -1490,7 +1510,10 @@ CREATE OR REPLACE FUNCTION crossfade.other_cutovers(p_id text, p_tables oid[])
  SET jit TO 'off'
 AS $function$
   SELECT string_agg(format('%s (%s of cutover %s, which is armed %s)', t.oid::regclass, t.side, c.id, c.direction), ', ' ORDER BY c.id, t.side)
-  FROM crossfade.cutover c CROSS JOIN LATERAL (VALUES ('primary', c.primary_oid), ('shadow', c.shadow_oid)) t(side, oid)
+  FROM crossfade.cutover c CROSS JOIN LATERAL (
+    SELECT 'primary' AS side, c.primary_oid AS oid UNION ALL SELECT 'shadow', c.shadow_oid
+    UNION ALL SELECT 'companions', g.tgrelid FROM pg_proc f JOIN pg_trigger g ON g.tgrelid = ANY (p_tables) AND g.tgfoid = f.oid
+      WHERE f.proname = ('companion_' || c.id)::name AND f.pronamespace = 'crossfade'::regnamespace) t
   WHERE c.id <> p_id AND c.direction <> 'none' AND t.oid = ANY (p_tables)
 $function$;
 
@@ -1729,9 +1752,9 @@ AS $function$
         'before', split_part(pg_get_triggerdef(g.oid), ' ON ' || g.tgrelid::regclass::text || ' ', 1),
         'after', split_part(pg_get_triggerdef(g.oid), ' ON ' || g.tgrelid::regclass::text || ' ', 2)) ORDER BY g.tgname), '[]')
       FROM pg_trigger g JOIN pg_proc f ON f.oid = g.tgfoid
-      WHERE g.tgrelid IN (c.primary_oid, c.shadow_oid) AND NOT g.tgisinternal AND f.pronamespace = 'crossfade'::regnamespace AND f.proname <> 'read_only_guard'),
+      WHERE (g.tgrelid IN (c.primary_oid, c.shadow_oid) OR f.proname = 'companion_' || p_id) AND NOT g.tgisinternal AND f.pronamespace = 'crossfade'::regnamespace AND f.proname <> 'read_only_guard'),
     'functions', (SELECT coalesce(jsonb_agg(pg_get_functiondef(f.oid) ORDER BY f.proname DESC), '[]') FROM pg_proc f WHERE f.pronamespace = 'crossfade'::regnamespace
-      AND f.proname IN ('capture_' || p_id, 'truncated_' || p_id, 'guard_' || p_id, 'inline_' || p_id, 'computed_' || p_id))), crossfade.columns_stamp(p_id)
+      AND f.proname IN ('capture_' || p_id, 'truncated_' || p_id, 'guard_' || p_id, 'inline_' || p_id, 'computed_' || p_id, 'companion_' || p_id))), crossfade.columns_stamp(p_id)
   FROM crossfade.cutover c WHERE c.id = p_id
   ON CONFLICT (cutover) DO UPDATE SET database = EXCLUDED.database, armed = EXCLUDED.armed, capture = EXCLUDED.capture, made = EXCLUDED.made,
     stamps = EXCLUDED.stamps, armed_at = clock_timestamp(), differences = '[]', since = NULL, stopped = false, gap = NULL, gap_at = NULL

@@ -29,6 +29,11 @@ export type TableDeclaration = {
    * Without a word, an order is refused in which a whole row would be stored in the wrong columns without an error.
    */
   columnOrder?: 'refuse' | 'notice';
+  /**
+   * By referring table, by the column of its foreign key, the column beside it that is to reference the new key: the primary key of the
+   * shadow. Crossfade fills it, and keeps both equal until cleanup; promotion makes the foreign key again on it.
+   */
+  companions?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Above any of these the copy of existing rows waits. */
   backfill?: BackfillLimits;
   /** Indexes of the shadow that are not unique are taken off for the copy and built after it. */

@@ -31,10 +31,26 @@ export type Mapping = {
   compared: readonly { target: string; sql: string; declared?: true }[];
   /** Of the way back: columns of its source, the new shape, that a trigger computes for the application. */
   kept?: readonly KeptColumn[];
+  /** Columns of other tables that are filled for a new key. */
+  companions?: readonly Companion[];
 };
 
 /** A column of the new shape, and how it is computed from a row of it, as the old row that it stands for, in scope as `p`. */
 export type KeptColumn = { column: ColumnShape; sql: string; inputs: readonly KeptInput[] };
+
+/** A column of another table that is filled for a new key. In one direction: rows of the source, the table in use, are what a foreign key references now. */
+export type Companion = {
+  /** The table that references. */
+  table: { schema: string; name: string };
+  /** Its column with the foreign key now, and the one that follows from it. */
+  leading: string;
+  following: string;
+  /** What `leading` references, and what `following` references when the tables have been exchanged. */
+  references: string;
+  becomes: string;
+  /** Column of the source that `following` has its value from; null where that is computed from `references` alone. */
+  from: string | null;
+};
 
 /** A column of the old shape, from a column of the new one: checked by a cast there and back, which may raise an error. */
 export type KeptInput = { name: string; from: string; sql: string; isCast: boolean };

@@ -15,6 +15,7 @@ import {
   sourceOf,
   unknownNames,
 } from './column-sources.ts';
+import { withCompanions } from './companions.ts';
 import {
   askedOfKey,
   boundlessPair,
@@ -54,12 +55,13 @@ export function compileTransform(
   const reverse = compileReverse(tables, problems);
   const returning = new Set(reverse?.compared.map(({ target }) => target));
   const dropped = primary.columns.map(({ name }) => name).filter((name) => !returning.has(name));
-  if (problems.length > 0 || !forward || !reverse) return { ok: false, problems };
+  if (!forward || !reverse) return { ok: false, problems };
+  const directions = withCompanions(tables, forward, reverse, problems);
+  if (problems.length > 0) return { ok: false, problems };
   const keyNames = new Set(primary.key);
   return {
     ok: true,
-    forward,
-    reverse,
+    ...directions,
     columns: columnPreviews(tables),
     dropped: dropped.filter((name) => !keyNames.has(name)),
   };

@@ -5,7 +5,7 @@
 
 import { CrossfadeError } from '../../../core/base/errors.ts';
 import { CUTOVER_ID, RESERVED_IDS } from '../../../core/cutover/cutover.ts';
-import type { Mapping } from '../../../core/table/mapping.ts';
+import type { Companion, Mapping } from '../../../core/table/mapping.ts';
 import { checkBeforeStart } from '../../../core/table/promotion/before-start.ts';
 import { checkComputed } from '../../../core/table/promotion/computed-columns.ts';
 import { refuseRelation, refuseRelatives } from '../../../core/table/promotion/refusals.ts';
@@ -120,7 +120,7 @@ export async function forwardObjects(owner: PgConnection, cutover: TableCutover)
   refuseIfAny(cutover, await unfitRelations(owner, cutover, { primary, shadow, mapping: compiled.forward }));
   const slow = (await eventTriggerItems(owner)).filter(({ action }) => action === 'refuse');
   refuseIfAny(cutover, [
-    ...(await sharedTables(owner, cutover.id, [primary.oid, shadow.oid])),
+    ...(await sharedTables(owner, cutover.id, [primary.oid, shadow.oid], compiled.forward.companions)),
     ...(await inlineObstacles(owner, cutover, shadow)),
     ...slow.map(({ object, text }) => `${object}: ${text}`),
   ]);
@@ -140,11 +140,19 @@ function refuseIfAny({ id }: TableCutover, problems: readonly string[]): void {
   });
 }
 
-/** One table is kept equal with one other at a time. */
-export async function sharedTables(owner: PgConnection, id: string, tables: readonly number[]): Promise<string[]> {
+/** One table is kept equal with one other at a time. Two cutovers may have companions in one table, as long as that stays where it is. */
+export async function sharedTables(
+  owner: PgConnection,
+  id: string,
+  tables: readonly number[],
+  companions: readonly Companion[] = [],
+): Promise<string[]> {
   const [row] = await owner.call<{ shared: string | null }>(
-    `SELECT crossfade.other_cutovers($1::text, (SELECT pg_catalog.array_agg(t::oid) FROM pg_catalog.jsonb_array_elements_text($2::text::jsonb) t)) AS shared`,
-    [id, JSON.stringify(tables)],
+    `SELECT pg_catalog.concat_ws(', ', crossfade.other_cutovers($1::text, (SELECT pg_catalog.array_agg(t::oid) FROM pg_catalog.jsonb_array_elements_text($2::text::jsonb) t)),
+       (SELECT pg_catalog.string_agg(DISTINCT pg_catalog.format('%s (of cutover %s, which is armed %s)', t.name, c.id, c.direction), ', ')
+        FROM pg_catalog.jsonb_array_elements_text($3::text::jsonb) t(name) JOIN crossfade.cutover c
+          ON c.id <> $1::text AND c.direction <> 'none' AND pg_catalog.to_regclass(t.name) IN (c.primary_oid, c.shadow_oid))) AS shared`,
+    [id, JSON.stringify(tables), JSON.stringify(companions.map(({ table }) => quoteTable(table)))],
   );
   if (!row?.shared) return [];
   return [
@@ -158,7 +166,7 @@ async function unfitRelations(
   cutover: TableCutover,
   { primary, shadow, mapping }: { primary: TableShape; shadow: TableShape; mapping: Mapping },
 ): Promise<string[]> {
-  const { dependents } = await readDependents(owner, primary.oid, shadow.oid);
+  const { dependents } = await readDependents(owner, [primary.oid, shadow.oid], mapping.companions);
   const computed = await computedColumns(owner, cutover, primary, shadow);
   return [
     ...[dependents.primary, dependents.shadow].flatMap((table) => [
@@ -216,7 +224,7 @@ function dropCapture(id: string): string[] {
      BEGIN
        FOR v_drop IN SELECT format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass) FROM pg_trigger t
          JOIN pg_proc f ON f.oid = t.tgfoid JOIN pg_namespace n ON n.oid = f.pronamespace
-         WHERE n.nspname = 'crossfade' AND t.tgparentid = 0 AND (f.proname IN ('capture_' || ${quoted}, 'truncated_' || ${quoted}, 'guard_' || ${quoted}, 'computed_' || ${quoted})
+         WHERE n.nspname = 'crossfade' AND t.tgparentid = 0 AND (f.proname IN ('capture_' || ${quoted}, 'truncated_' || ${quoted}, 'guard_' || ${quoted}, 'computed_' || ${quoted}, 'companion_' || ${quoted})
            OR (t.tgname IN ('crossfade_read_only', 'crossfade_snapshot') AND t.tgrelid IN (SELECT unnest(ARRAY[c.primary_oid, c.shadow_oid]) FROM crossfade.cutover c WHERE c.id = ${quoted})))
        LOOP
          EXECUTE v_drop;

@@ -150,6 +150,7 @@ function ourObjects(cutover: TableCutover, promoted: TableShape | null, old: Tab
     table ? names.map((name) => `DROP TRIGGER IF EXISTS ${name} ON ${quoteTable(table)}`) : [];
   return [
     `SELECT crossfade.drop_partition_triggers(${quoteText(cutover.id)})`,
+    `SELECT crossfade.drop_companion_triggers(${quoteText(cutover.id)})`,
     ...triggers(promoted, SOURCE_TRIGGERS),
     ...triggers(old, TARGET_TRIGGERS),
     ...functions.map((name) => `DROP FUNCTION IF EXISTS ${name}`),

@@ -1,6 +1,8 @@
 /** Reads everything that hangs on the two tables of a cutover, and the fingerprint that a swap compares under its lock. */
 
-import type { Dependents } from '../../../core/table/promotion/dependents.ts';
+import type { Companion } from '../../../core/table/mapping.ts';
+import type { Dependents, TableDependents } from '../../../core/table/promotion/dependents.ts';
+import { quoteTable } from '../../../core/table/shape.ts';
 import type { PgConnection } from '../connection/connection.ts';
 
 export type ReadDependents = { dependents: Dependents; fingerprint: string };
@@ -8,15 +10,28 @@ export type ReadDependents = { dependents: Dependents; fingerprint: string };
 /** The fingerprint is that of exactly what is returned, not of a later look. */
 export async function readDependents(
   owner: PgConnection,
-  primaryOid: number,
-  shadowOid: number,
+  [primaryOid, shadowOid]: readonly [number, number],
+  companions: readonly Companion[] = [],
 ): Promise<ReadDependents> {
   const [row] = await owner.call<ReadDependents>(
     `SELECT seen.dependents, pg_catalog.md5(seen.dependents::text) AS fingerprint
      FROM (SELECT crossfade.dependents($1::text::oid, $2::text::oid) AS dependents OFFSET 0) seen`,
     [primaryOid, shadowOid],
   );
-  return row!;
+  const referring = await readReferring(owner, companions);
+  return { ...row!, dependents: { ...row!.dependents, referring } };
+}
+
+/** Tables with companion columns. Not part of the fingerprint: what a swap needs of them fails by itself when it is gone. */
+async function readReferring(owner: PgConnection, companions: readonly Companion[]): Promise<TableDependents[]> {
+  const names = [...new Set(companions.map(({ table }) => quoteTable(table)))];
+  if (names.length === 0) return [];
+  const rows = await owner.call<{ facts: TableDependents }>(
+    `SELECT crossfade.table_facts(c.oid) AS facts FROM pg_catalog.jsonb_array_elements_text($1::text::jsonb) t(name)
+     JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(t.name)`,
+    [JSON.stringify(names)],
+  );
+  return rows.map(({ facts }) => facts);
 }
 
 /** What would keep a table or view from being dropped without CASCADE, described for people. */

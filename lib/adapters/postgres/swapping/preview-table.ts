@@ -73,10 +73,10 @@ async function previewOf(
 async function itemsBefore(
   owner: PgConnection,
   cutover: TableCutover,
-  { primary, shadow }: Situation,
+  { primary, shadow, forward }: Situation,
 ): Promise<PreviewItem[]> {
   const tables = [primary.oid, shadow.oid];
-  const shared = await sharedTables(owner, cutover.id, tables);
+  const shared = await sharedTables(owner, cutover.id, tables, forward.companions);
   return [
     ...(await inlineItems(owner, cutover, shadow)),
     ...(await indexItems(owner, cutover, shadow)),

@@ -67,7 +67,8 @@ export async function readSituation(
     ? await readTablesByOid(owner, [armed.primaryOid, armed.shadowOid])
     : await readTables(owner, [cutover.table.primary, cutover.table.shadow]);
   const { primary, shadow, compiled } = await compiledTables(owner, cutover, found, 'does not fit its tables');
-  const { dependents, fingerprint } = await readDependents(owner, primary.oid, shadow.oid);
+  const { companions } = compiled.forward;
+  const { dependents, fingerprint } = await readDependents(owner, [primary.oid, shadow.oid], companions);
   const computed = await computedColumns(owner, cutover, primary, shadow);
   const { forward, columns } = compiled;
   const reverse = keeping(compiled.reverse, computed);

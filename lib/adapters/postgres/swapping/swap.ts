@@ -4,7 +4,6 @@
  */
 
 import { isCrossfadeError } from '../../../core/base/errors.ts';
-import type { UnprovenForeignKey } from '../../../core/table/promotion/foreign-keys-aside.ts';
 import { promotionOf } from '../../../core/table/promotion/prepare.ts';
 import { revertOf } from '../../../core/table/promotion/prepare-back.ts';
 import type { PreparedSwap, PromotionRecord } from '../../../core/table/promotion/prepared-swap.ts';
@@ -18,6 +17,7 @@ import { type PgConnection, sqlstateOf } from '../connection/connection.ts';
 import { indexesAside } from '../copying/indexes-aside.ts';
 import { eventTriggerItems } from './event-triggers.ts';
 import { demandNewerSnapshots, endNewerSnapshots } from './newer-snapshots.ts';
+import { companionChecks, firstFailing, orphanChecks, type RowCheck } from './row-checks.ts';
 import { type MirroredCutover, readMirror, readSituation, type Situation, wasOvertaken } from './situation.ts';
 import { BUSY, explained, type SwapAnswer } from './swap-answer.ts';
 import { validateForeignKeys } from './validate.ts';
@@ -33,7 +33,8 @@ type Prepared = {
   before: readonly string[];
   statements: readonly string[];
   record: unknown;
-  unproven?: readonly UnprovenForeignKey[];
+  /** Before the lock. */
+  checks: readonly RowCheck[];
 };
 
 /** Each of some rounds of locks within crossfade.swap. Seconds between two tries: the longer, the more have failed. */
@@ -75,10 +76,8 @@ export function revert(
 function preparePromotion(cutover: TableCutover, situation: Situation): Prepared {
   const { primary, shadow, forward, reverse } = situation;
   const { record, unproven, ...exchange } = promotionOf(situation.request);
-  const before = tableObjects(
-    { id: cutover.id, source: primary, target: shadow, mapping: forward },
-    cutover.validation,
-  );
+  const flow = { id: cutover.id, source: primary, target: shadow, mapping: forward };
+  const before = tableObjects(flow, cutover.validation);
   const source = { ...shadow, schema: primary.schema, name: exchange.names.shadow };
   const target = { ...primary, name: exchange.names.primary };
   const after = tableObjects({ id: cutover.id, source, target, mapping: reverse }, cutover.validation);
@@ -95,7 +94,7 @@ function preparePromotion(cutover: TableCutover, situation: Situation): Prepared
       recordShape(cutover.id),
     ],
     record,
-    unproven,
+    checks: [...orphanChecks(unproven), ...companionChecks(flow)],
   };
 }
 
@@ -103,15 +102,14 @@ function prepareRevert(cutover: TableCutover, situation: Situation, mirror: Mirr
   const { primary, shadow, reverse } = situation;
   const promotion = mirror.record as PromotionRecord;
   const exchange = revertOf(situation.request, promotion);
-  const before = tableObjects(
-    { id: cutover.id, source: shadow, target: primary, mapping: reverse },
-    cutover.validation,
-  );
+  const flow = { id: cutover.id, source: shadow, target: primary, mapping: reverse };
+  const before = tableObjects(flow, cutover.validation);
   return {
     exchange,
     before: [refuseChangedShape(cutover.id)],
     statements: [...before.drop, ...exchange.statements, demandNewerSnapshots(primary.oid)],
     record: { validate: exchange.validateLater },
+    checks: companionChecks(flow),
   };
 }
 
@@ -184,7 +182,7 @@ async function trySwap(work: SwapWork, mirror: MirroredCutover, attempts: number
     const changed = await shapeObstacle(owner, cutover.id);
     if (changed) return { kind: 'postponed', why: `Not swapped yet: ${changed}. Nothing was changed.` };
     const situation = await readSituation(owner, cutover, mirror);
-    const { exchange, before, statements, record, unproven = [] } = work.prepare(cutover, situation, mirror);
+    const { exchange, before, statements, record, checks } = work.prepare(cutover, situation, mirror);
     if (!exchange.ok) return refused(cutover, exchange);
     const [slow] = (await eventTriggerItems(owner)).filter(({ action }) => action === 'refuse');
     if (slow) return { kind: 'postponed', why: `Not swapped yet: event trigger ${slow.object}: ${slow.text}` };
@@ -192,8 +190,8 @@ async function trySwap(work: SwapWork, mirror: MirroredCutover, attempts: number
     if (aside[0]) return { kind: 'postponed', why: `Not swapped yet: index ${aside[0]} is still to be built.` };
     if (to === 'reverse') await analyseOnce(owner, situation);
     await drain(work);
-    const orphans = await firstOrphans(owner, unproven);
-    if (orphans) return { kind: 'postponed', why: orphans };
+    const failing = await firstFailing(owner, checks);
+    if (failing) return { kind: 'postponed', why: failing };
     const args = [...stepArguments(work), situation.fingerprint, JSON.stringify(record)];
     const done = await callSwap(owner, args, exchange, { before, statements });
     if (done.kind === 'postponed') return { kind: 'postponed', why: explained(cutover, done) };
@@ -214,16 +212,6 @@ async function after(
   if (to !== 'none') return;
   await giveForeignKeysBack(owner, cutover.id);
   await endNewerSnapshots(owner, primaryOid);
-}
-
-/** Rows that a foreign key of the new shape would not allow: under it, the application could not even correct them. */
-async function firstOrphans(owner: PgConnection, keys: readonly UnprovenForeignKey[]): Promise<string | null> {
-  for (const { name, object, query } of keys) {
-    const [row] = await owner.longCall<{ rows: number }>(query, LONG_MS);
-    if (row!.rows > 0)
-      return `Not swapped yet: ${row!.rows} rows reference nothing in ${object}, as foreign key ${name} of the new shape demands. Nothing was changed. Correct them in the primary, or give the foreign key up.`;
-  }
-  return null;
 }
 
 function refused(cutover: TableCutover, exchange: PreparedSwap): SwapResult {

@@ -7,6 +7,7 @@ import type { TableDeclaration } from '../../cutover/table-declaration.ts';
 import type { Mapping } from '../mapping.ts';
 import { quoteName, quoteTable } from '../shape.ts';
 import { checkColumnOrder } from './column-order.ts';
+import { checkCompanions } from './companions.ts';
 import type { Dependents, TableDependents } from './dependents.ts';
 import { checkPartitions } from './partitions.ts';
 import { columnsOf } from './prepared-swap.ts';
@@ -30,6 +31,7 @@ export function checkBeforeStart(
       ...refuseNamedInText(table),
     ]),
     ...checkPartitions(dependents, mapping),
+    ...checkCompanions(dependents, mapping.companions ?? []),
     ...checkColumnOrder(primary, shadow, columnsOf(dependents, declaration), declaration.columnOrder),
   ];
 }

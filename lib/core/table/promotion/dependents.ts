@@ -218,6 +218,8 @@ export type TableDependents = TableRef & {
 export type Dependents = {
   primary: TableDependents;
   shadow: TableDependents;
+  /** Tables with companion columns, as far as they are there. */
+  referring?: readonly TableDependents[];
   /** Names of relations and types in the schemas of both that begin with a table's name. */
   taken: readonly string[];
 };

@@ -4,7 +4,9 @@
  * make the application's deletes wait for the mirror. NOT VALID under the lock, which is instant, and validated after it.
  */
 
+import type { Companion } from '../mapping.ts';
 import { quoteName, quoteTable } from '../shape.ts';
+import { companionOf, onCompanion } from './companions.ts';
 import type { ForeignKey, TableDependents } from './dependents.ts';
 import { reasonAgainst } from './foreign-key-refusals.ts';
 import { addStatements, dropFromPartitions, type KeyColumns, placed, referencedBy } from './foreign-key-statement.ts';
@@ -20,17 +22,23 @@ import { type PromotionItem, qualified } from './refusals.ts';
 
 export type Repointed = { drop: string[]; add: string[]; validate: string[]; lock: number[]; items: PromotionItem[] };
 
-/**
- * @param from referenced now
- * @param to referenced afterwards, under `name`
- */
-export function repoint(
-  keys: readonly ForeignKey[],
-  { from, to, name, key }: { from: TableDependents; to: TableDependents; name: string; key: KeyColumns },
-): Repointed {
+type RepointRequest = {
+  /** Referenced now. */
+  from: TableDependents;
+  /** Referenced afterwards, under `name`. */
+  to: TableDependents;
+  name: string;
+  key: KeyColumns;
+  companions: readonly Companion[];
+};
+
+export function repoint(keys: readonly ForeignKey[], request: RepointRequest): Repointed {
+  const { from, to, name } = request;
   const steps: Repointed = { drop: [], add: [], validate: [], lock: [], items: [] };
-  for (const foreignKey of keys) {
-    const object = `${qualified(foreignKey.table)}.${foreignKey.name}`;
+  for (const one of keys) {
+    const object = `${qualified(one.table)}.${one.name}`;
+    const companion = companionOf(request.companions, one);
+    const { foreignKey, key } = companion ? onCompanion(one, companion, to) : { foreignKey: one, key: request.key };
     const refusal = reasonAgainst(foreignKey, from, to, key);
     if (refusal) {
       steps.items.push({ action: 'refuse', kind: 'foreign key', object, text: refusal });
@@ -42,7 +50,8 @@ export function repoint(
     steps.add.push(...addStatements(foreignKey, quoteTable({ schema: from.schema, name }), key));
     if (foreignKey.validated)
       steps.validate.push(`ALTER TABLE ${table} VALIDATE CONSTRAINT ${quoteName(foreignKey.name)}`);
-    const text = `is dropped and made again against the new ${name} (${referencedBy(foreignKey, key).join(', ')}), and validated after the swap`;
+    const by = companion ? ` on its companion ${companion.following}` : '';
+    const text = `is dropped and made again${by} against the new ${name} (${referencedBy(foreignKey, key).join(', ')}), and validated after the swap`;
     steps.items.push({ action: 'rebuild', kind: 'foreign key', object, text });
   }
   return steps;

@@ -32,10 +32,10 @@ import { carrySequences, unfitSequences } from './sequences.ts';
 
 /** The same swap with the roles exchanged. The tables may have changed since: what is new on them is moved, too. */
 export function revertOf(
-  { dependents, declaration, mapping, computed = [] }: SwapRequest,
+  { dependents, declaration, mapping, computed = [], reverse }: SwapRequest,
   record: PromotionRecord,
 ): PreparedSwap {
-  const { primary, shadow, taken } = dependents;
+  const { primary, shadow, taken, referring = [] } = dependents;
   const columns = invert(columnsOf(dependents, declaration));
   const home = homeOf(record.renames, shadow);
   const alias = { schema: home, name: record.alias };
@@ -46,7 +46,8 @@ export function revertOf(
   const inbound = shadow.inbound.filter(
     (foreignKey) => foreignKey.table.oid !== shadow.oid && !record.followers.foreignKeys.includes(keyOf(foreignKey)),
   );
-  const keys = repoint(inbound, { from: shadow, to: primary, name, key: keyColumnsBack(mapping) });
+  const companions = reverse?.companions ?? [];
+  const keys = repoint(inbound, { from: shadow, to: primary, name, key: keyColumnsBack(mapping), companions });
   const own = returnOutgoing(record.keys, primary, shadow, name);
   const sequences = carrySequences({
     from: shadow,
@@ -91,7 +92,7 @@ export function revertOf(
   ];
   const lock = {
     views: [...attached.views, ...shadow.views.filter((view) => qualified(view) === qualified(alias)).map(quoteTable)],
-    tables: [primary.oid, shadow.oid, ...keys.lock, ...own.lock, ...attached.lock],
+    tables: [...[primary, shadow, ...referring].map(({ oid }) => oid), ...keys.lock, ...own.lock, ...attached.lock],
   };
   return {
     ...preparedSwap(items, lock, statements, [...keys.validate, ...own.validate, ...attached.later]),

@@ -52,7 +52,12 @@ export function promotionOf(
   const validate = [...keys.validate, ...outgoing.validate, ...attached.later];
   const lock = {
     views: attached.views,
-    tables: [primary.oid, shadow.oid, ...keys.lock, ...outgoing.lock, ...attached.lock],
+    tables: [
+      ...[primary, shadow, ...(request.dependents.referring ?? [])].map(({ oid }) => oid),
+      ...keys.lock,
+      ...outgoing.lock,
+      ...attached.lock,
+    ],
   };
   return {
     ...preparedSwap(promotionItems(request, parts), lock, promotionStatements(parts), validate),
@@ -69,6 +74,7 @@ function promotionParts({ dependents, declaration, mapping, aside = [] }: SwapRe
   const { primary, shadow, taken } = dependents;
   const columns = columnsOf(dependents, declaration);
   const key = keyColumns(mapping);
+  const companions = mapping.companions ?? [];
   const dropped = new Set(
     primary.outgoing
       .filter(
@@ -80,7 +86,7 @@ function promotionParts({ dependents, declaration, mapping, aside = [] }: SwapRe
   const promoted = { schema: primary.schema, name: primary.name };
   const renamed = renamedOn(names.renames, shadow);
   const inbound = primary.inbound.filter(({ table }) => table.oid !== primary.oid);
-  const keys = repoint(inbound, { from: primary, to: shadow, name: primary.name, key });
+  const keys = repoint(inbound, { from: primary, to: shadow, name: primary.name, key, companions });
   const outgoing = moveOutgoing({
     primary,
     shadow,

@@ -12,6 +12,7 @@
 import { beyondKey } from '../mapping.ts';
 import { quoteName, quoteText } from '../shape.ts';
 import { chooseScan, SCAN_SETTING } from './choose-scan.ts';
+import { companionsOf, fillCompanions } from './companions.ts';
 import { INLINE_PATIENCE } from './inline.ts';
 import { equalKeys, orderedKeys } from './key-operators.ts';
 import {
@@ -54,7 +55,9 @@ DECLARE
   v_row crossfade.backfill%ROWTYPE;
   v_to text[];
   v_rows bigint := 0;
-  v_patience text := current_setting('lock_timeout');
+  v_patience text := current_setting('lock_timeout');${
+    companionsOf(flow).length === 0 ? '' : '\n  v_pages bigint;\n  v_until bigint;'
+  }
 BEGIN
   IF p_rows IS NULL OR p_rows NOT BETWEEN 1 AND 1000000 THEN
     RAISE EXCEPTION 'backfill copies 1 to 1000000 rows a call, not %', p_rows USING ERRCODE = 'CF004';
@@ -64,7 +67,7 @@ BEGIN
   SELECT * INTO v_row FROM crossfade.backfill b WHERE b.cutover = ${quoteText(id)} FOR UPDATE SKIP LOCKED;
   IF NOT FOUND THEN RETURN jsonb_build_object('kind', 'busy'); END IF;
   IF v_row.state IN ('paused', 'cancelled') THEN RETURN jsonb_build_object('kind', v_row.state); END IF;
-  IF v_row.state = 'done' THEN RETURN jsonb_build_object('kind', 'done', 'rowsDone', v_row.rows_done); END IF;
+  IF v_row.state = 'done' THEN RETURN jsonb_build_object('kind', 'done', 'rowsDone', v_row.rows_done); END IF;${fillCompanions(flow)}
 
   IF v_row.upper_key IS NULL THEN
     -- Frozen: rows beyond it are inserted under the trigger and have hints.

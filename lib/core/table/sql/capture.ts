@@ -86,6 +86,8 @@ export function createCapture(flow: Flow, inline: InlineMode | null): string {
         `EXECUTE crossfade.column_by_number(${relation}, ${source(i).number ?? 0}, ${quoteText(outbox)}, ${quoteText(k)}) INTO ${prefix}${i + 1} USING ${row};`,
       ' ',
     );
+  const renewed = [...new Set((flow.mapping.companions ?? []).flatMap(({ from }) => from ?? []))];
+  const fields = (row: 'OLD' | 'NEW') => renewed.map((name) => `${row}.${quoteName(name)}`).join(', ');
   return `CREATE FUNCTION ${capture}() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $crossfade$
 #variable_conflict use_variable
@@ -97,7 +99,7 @@ DECLARE
   ${declared('v_k')}
   ${declared('v_o')}
   v_named boolean := true;
-  v_moved boolean := false;
+  v_moved boolean := false;${renewed.length === 0 ? '' : '\n  v_renewed boolean := false;'}
 ${
   inline === null
     ? ''
@@ -118,7 +120,7 @@ ${
         ${byName('v_o', 'OLD')}
         v_next := ${numbered(flow)};
         v_moved := true;
-      END IF;
+      END IF;${renewed.length === 0 ? '' : `\n      v_renewed := ${image(fields('NEW'))} *<> ${image(fields('OLD'))};`}
     END IF;
   EXCEPTION WHEN OTHERS THEN
     v_seq := NULL;
@@ -139,7 +141,7 @@ ${
       v_named := false;
       v_seq := NULL;
     END;
-  END;${inline === null ? '' : tryInline(flow, inline, variable)}
+  END;${renewed.length === 0 ? '' : RENEWED}${inline === null ? '' : tryInline(flow, inline, variable)}
   IF v_seq IS NULL THEN
     BEGIN
       IF NOT v_named THEN
@@ -160,6 +162,13 @@ ${
   RETURN NULL;
 END $crossfade$`;
 }
+
+/** Statements: what companions have their values from is another one now, which no key of this table says. */
+const RENEWED = `
+  IF v_renewed THEN
+    v_seq := NULL;
+    v_named := false;
+  END IF;`;
 
 /** Its name means the same for everybody and for ever; others may be renamed, moved or dropped, and are named late. */
 const isBuiltIn = ({ type }: ColumnShape) => !type.includes('.') && !type.includes('"');

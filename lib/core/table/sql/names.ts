@@ -29,6 +29,7 @@ export function objectNames(id: string) {
     spread: named('spread'),
     capture: named('capture'),
     computed: named('computed'),
+    companion: named('companion'),
     inline: named('inline'),
     truncated: named('truncated'),
     apply: named('apply'),

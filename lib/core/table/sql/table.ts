@@ -8,6 +8,7 @@ import { isPartitioned, quoteText } from '../shape.ts';
 import { createApply, createExchange } from './apply.ts';
 import { createBackfill } from './backfill.ts';
 import { createCapture, createOutbox, createTriggers, createTruncated, dropTriggers } from './capture.ts';
+import { createCompanion, createCompanionTriggers } from './companions.ts';
 import { createComputed, createComputedTrigger } from './computed.ts';
 import { createConverge, createSpread } from './converge.ts';
 import { createFits } from './fits.ts';
@@ -50,12 +51,19 @@ export function tableObjects(
   const { tables, functions } = objectKinds(id);
   const parted = isPartitioned(flow.source) || isPartitioned(flow.target);
   const keeps = (mapping.kept ?? []).length > 0;
-  const { inline: inlineName, computed } = objectNames(id);
-  const made = functions.filter((name) => (inline !== null || name !== inlineName) && (keeps || name !== computed));
+  const accompanied = (mapping.companions ?? []).length > 0;
+  const names = objectNames(id);
+  const unmade = new Set([
+    ...(inline === null ? [names.inline] : []),
+    ...(keeps ? [] : [names.computed]),
+    ...(accompanied ? [] : [names.companion]),
+  ]);
+  const made = functions.filter((name) => !unmade.has(name));
   const behaviour = [
     ...(inline === null ? [] : [createInline(flow)]),
     createCapture(flow, inline),
     ...(keeps ? [createComputed(flow)] : []),
+    ...(accompanied ? [createCompanion(flow)] : []),
     createTruncated(flow),
     createApply(flow),
     createExchange(flow),
@@ -74,10 +82,12 @@ export function tableObjects(
     `SELECT crossfade.grant_runtime('${id}')`,
     ...createTriggers(flow),
     ...(keeps ? createComputedTrigger(flow) : []),
+    ...createCompanionTriggers(flow),
     ...(parted ? [`SELECT crossfade.follow_partitions(${quoteText(id)})`] : []),
   ];
   const endCapture = [
     ...dropTriggers(flow),
+    ...(accompanied ? [`SELECT crossfade.drop_companion_triggers(${quoteText(id)})`] : []),
     ...(parted ? [`SELECT crossfade.drop_partition_triggers(${quoteText(id)})`] : []),
   ];
   const dropBehaviour = [
