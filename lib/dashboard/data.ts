@@ -17,9 +17,9 @@ import { type AlertGroup, type AlertLine, alertGroups, alertLines } from './aler
 import { summaryOf } from './card-words.ts';
 import { type ConditionLine, conditionLine, THIN_SPACE } from './condition-lines.ts';
 import { type PhaseLine, phaseLine } from './phases.ts';
+import { type Plots, plotsOf } from './plots.ts';
 import { type CutoverRow, cutoverRow, gatesOf, type InvalidView, invalidView } from './row.ts';
 import { type AuditLine, auditLine, type Badge, type Tone } from './sentences.ts';
-import { type Series, seriesOf } from './series.ts';
 import { commandsOf, type Step, stepsOf } from './steps.ts';
 
 /** What `GET /dashboard/data` answers: everything that concerns all cutovers, and a row for each. */
@@ -70,7 +70,7 @@ export type CutoverView = CutoverRow & {
   commands: readonly string[];
   actions: readonly Action[];
   figures: { primary: SideFigures; shadow: SideFigures; checks: number; mismatches: number };
-  series: Series;
+  plots: Plots;
   /** Changes of stage within the last hour. */
   marks: readonly { atMs: number; label: string }[];
   table: TableView | null;
@@ -188,7 +188,7 @@ function cutoverView(
     commands: commandsOf(report, system.emergencyStop),
     actions: actionsOf(report, system.emergencyStop),
     figures: pickFigures(verdict.evidence),
-    series: seriesOf(report.windows, atMs),
+    plots: plotsOf(report, { entries: audit, isWhole: audit.length < NEWEST }, atMs),
     marks: marksOf(id, audit, atMs),
     table: report.table && tableView(report.table, atMs),
   };

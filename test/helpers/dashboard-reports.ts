@@ -11,6 +11,7 @@ import {
 import { type Phase, UNTOUCHED_PHASE } from '../../lib/core/cutover/phase.ts';
 import { builtInPlan } from '../../lib/core/cutover/plan.ts';
 import { evaluateGates } from '../../lib/core/gates/evaluate.ts';
+import { type Evidence, RECENT_MINUTES } from '../../lib/core/gates/evidence.ts';
 import { bucketIndex } from '../../lib/core/gates/histogram.ts';
 import type { MinuteWindow } from '../../lib/core/gates/minute-window.ts';
 import type { StoredVerdict } from '../../lib/core/gates/stored-verdict.ts';
@@ -27,7 +28,13 @@ import { inMemoryAlerts } from './fakes/alerts.ts';
 import { forwardPorts, inMemoryForwards } from './fakes/forwards.ts';
 import { partsOf } from './parts.ts';
 
-export type Scene = { report: SystemReport; audit: AuditEntry<Event>[]; alerts?: AlertList };
+export type Scene = {
+  report: SystemReport;
+  /** The report of one cutover alone, as its own request has it. */
+  one(id: string): Promise<SystemReport>;
+  audit: AuditEntry<Event>[];
+  alerts?: AlertList;
+};
 
 const MINUTE = 60_000;
 /** 2025-11-21 09:30:20 UTC. */
@@ -43,6 +50,8 @@ type Actor = {
   primary?: (minutesAgo: number) => Traffic | null;
   shadow?: (minutesAgo: number) => Traffic | null;
   table?: Partial<TableStatus> | null;
+  /** What Postgres said in the minutes before, where it said something else. */
+  earlier?: (minutesAgo: number) => Partial<TableStatus>;
   flagsBehind?: boolean;
   invalid?: string;
 };
@@ -68,10 +77,9 @@ export async function scene(
   const phases = system.phases?.states ?? {};
   const systemState = { ...INITIAL_SYSTEM, phases, emergencyStop: system.emergencyStop ?? false, version: 1 };
   const document = flagDocument(cast, systemState);
-  const made = await report(
-    stubPorts(cast, systemState, system.flagsDown ? null : behind(document, actors)),
-    cast.map(({ declaration }) => declaration),
-  );
+  const ports = stubPorts(cast, systemState, system.flagsDown ? null : behind(document, actors));
+  const declarations = cast.map(({ declaration }) => declaration);
+  const made = await report(ports, declarations);
   const stop = nextEntry<Event>(INITIAL_SYSTEM, {
     subject: 'system',
     atMs: NOW - MINUTE,
@@ -82,6 +90,8 @@ export async function scene(
   });
   return {
     report: made,
+    // What the report of all says of the time holds, whatever a test has made of it.
+    one: async (id) => report(ports, declarations, { only: id }),
     audit: [...cast.flatMap(({ entries }) => entries), ...(system.emergencyStop ? [stop] : [])],
   };
 }
@@ -207,7 +217,7 @@ function stubPorts(cast: readonly Cast[], system: typeof INITIAL_SYSTEM, documen
       readAll: async () =>
         cast.map(({ actor, state }) => (actor.invalid ? { id: actor.id, invalid: actor.invalid } : state)),
     },
-    verdicts: { read: async () => LAST_TICK },
+    verdicts: { read: async (id: string) => ({ ...LAST_TICK, evidence: lookedAt(of(id)) }) },
     windows: { readParts: async (id: string) => partsOf([...windowsOf(of(id).actor)]) },
     inspecting: {
       statuses: async (ids: readonly string[]) =>
@@ -226,6 +236,21 @@ function stubPorts(cast: readonly Cast[], system: typeof INITIAL_SYSTEM, documen
     },
   };
   return stubs as unknown as Ports;
+}
+
+/** The evidence of the ticks of the last half hour: what Postgres said in each of them. Folded from the windows otherwise. */
+function lookedAt({ actor, declaration, state }: Cast): Evidence | null {
+  if (!actor.earlier) return null;
+  const parts = partsOf([...windowsOf(actor)]);
+  const minutes = Math.min(RECENT_MINUTES, Math.floor((NOW - state.enteredAtMs) / MINUTE));
+  let evidence: Evidence | null = null;
+  for (let ago = minutes; ago > 0; ago -= 1) {
+    const status = table({ ...actor.table, ...actor.earlier(ago) });
+    const nowMs = NOW - ago * MINUTE;
+    const input = { state, policy: declaration.policy, parts, table: status, flagsDeployed: true, nowMs, evidence };
+    evidence = evaluateGates(input).evidence;
+  }
+  return evidence;
 }
 
 /** Worked out once: a quarter of a million latencies for each look at an actor. */
@@ -298,13 +323,26 @@ export const copying: Actor = {
     backfill: { state: 'running', rowsDone: 896_000, rowsTotal: 2_240_000, rowsPerSecond: 3120 },
     verification: null,
   },
+  earlier: (ago) => ({
+    lagMs: 1240 + 160 * ago,
+    outboxRows: 58 + 12 * ago,
+    backfill: {
+      state: 'running',
+      rowsDone: Math.max(0, 896_000 - 81_000 * ago),
+      rowsTotal: 2_240_000,
+      rowsPerSecond: 1350,
+    },
+  }),
 };
 
 export const serving: Actor = {
   id: 'customer',
   events: [started(172), advanced(98, 'dual_write', 'test_1'), advanced(32, 'test_1', 'test_10')],
   primary: legacy,
-  shadow: (ago) => (ago <= 98 ? { ...lighter(), perMinute: ago <= 32 ? 130 : 14 } : null),
+  // One minute of the stage was cold.
+  shadow: (ago) =>
+    ago <= 98 ? { ...lighter(), perMinute: ago <= 32 ? 130 : 14, ...(ago === 31 ? { p50: 110 } : {}) } : null,
+  earlier: (ago) => ({ lagMs: 340 + 90 * (ago % 5), outboxRows: 3 + 2 * (ago % 7) }),
 };
 
 export const held: Actor = {

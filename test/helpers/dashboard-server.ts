@@ -45,7 +45,7 @@ export async function dashboardServer(answer: DashboardServer['answer']): Promis
       // As the function answers it: a page may still ask for a cutover of the scene before.
       if (id !== null && !scene.report.cutovers.some((cutover) => cutover.id === id))
         return json(404, { detail: `There is no cutover '${id}'.` });
-      return json(200, figuresOf(scene, id));
+      return json(200, await figuresOf(scene, id));
     }
     const file = path.startsWith('/dashboard/assets/') ? asset(path.slice('/dashboard/assets/'.length)) : null;
     return file ? send(200, file.headers, file.body) : send(404, {}, '');
@@ -67,14 +67,10 @@ export async function dashboardServer(answer: DashboardServer['answer']): Promis
   return self;
 }
 
-function figuresOf({ report, audit, alerts }: Scene, id: string | null) {
+async function figuresOf({ report, one, audit, alerts }: Scene, id: string | null) {
   if (id === null) return dashboardData(report, audit, alerts);
-  const cutovers = report.cutovers.filter((cutover) => cutover.id === id);
-  return cutoverData(
-    { ...report, cutovers },
-    audit.filter(({ subject }) => subject === id),
-    alerts,
-  );
+  const own = audit.filter(({ subject }) => subject === id);
+  return cutoverData({ ...(await one(id)), atMs: report.atMs }, own, alerts);
 }
 
 async function textOf(request: IncomingMessage): Promise<string> {

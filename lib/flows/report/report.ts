@@ -18,6 +18,8 @@ import type {
 import type { Plan } from '../../core/cutover/plan.ts';
 import { nextStage } from '../../core/cutover/plan.ts';
 import type { ForwardsSummary } from '../../core/forwards/forward.ts';
+import type { Look } from '../../core/gates/evidence.ts';
+import { type Limits, limitsOf } from '../../core/gates/limits.ts';
 import type { MinuteWindow } from '../../core/gates/minute-window.ts';
 import { waitingText } from '../../core/gates/pending.ts';
 import type { TableStatus } from '../../core/gates/table-status.ts';
@@ -68,6 +70,10 @@ export type CutoverReport = {
   forwards: ForwardsSummary | null;
   /** Closed and open minutes of the last hour, oldest first. */
   windows: readonly MinuteWindow[];
+  /** What the database said in the last half hour, oldest first; none where many cutovers are reported. */
+  looks: readonly Look[];
+  /** Where a rollback begins. */
+  limits: Limits;
   flagsDeployed: boolean;
   /** What a person can do. */
   steps: readonly NextStep[];
@@ -119,7 +125,7 @@ export async function report(
     if (stored && 'invalid' in stored) return { id: declaration.id, health: 'invalid', why: stored.invalid };
     const judgement = await look(ports, around, declaration, { atLeastMinutes: PAGE_MINUTES });
     judgements.set(declaration.id, judgement);
-    return cutoverReport(judgement, only === undefined ? [] : stageSights(judgement));
+    return cutoverReport(judgement, only !== undefined);
   };
   // Looked at together, they share requests. One whose figures cannot be read fails the report, as it did alone.
   const batches = inBatches(wanted, IN_BATCH);
@@ -140,7 +146,7 @@ export async function report(
   };
 }
 
-function cutoverReport(judgement: Judgement, sights: readonly StageSight[]): CutoverReport {
+function cutoverReport(judgement: Judgement, isAlone: boolean): CutoverReport {
   const { declaration, state, system, policy, verdict, table, forwards, windows, flagsDeployed, nowMs } = judgement;
   const blind = blindOf(judgement);
   const health = healthOf(state, verdict, blind);
@@ -170,11 +176,13 @@ function cutoverReport(judgement: Judgement, sights: readonly StageSight[]): Cut
     table,
     ...withOldFields({ forwards }),
     windows: windows.filter((window) => window.minute >= hourAgo),
+    looks: isAlone ? judgement.evidence.looks : [],
+    limits: limitsOf(judgement.evidence.baseline, policy),
     flagsDeployed,
     steps,
     nextSteps: steps.map(stepText),
     recommendation: recommendationOf(state, verdict, system),
-    sights,
+    sights: isAlone ? stageSights(judgement) : [],
     validationScore: validationScoreOf(state, table, verdict),
   };
 }
