@@ -1,8 +1,10 @@
 /** The page in a real browser, with figures made by the real gates and report. Code for the browser is text: its types are not ours. */
 // biome-ignore-all lint/performance/useDomNodeTextContent: what a person reads is asked for, blanks and line breaks included
 
+import { readFile } from 'node:fs/promises';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { RowComparison } from '../../lib/core/table/reading.ts';
 import { renderPage } from '../../lib/dashboard/page.ts';
 import { launchChromium } from '../helpers/browser.ts';
 import { firing } from '../helpers/contracts/alerts.ts';
@@ -533,6 +535,70 @@ describe('an action', () => {
     await page.keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'detached' });
     expect(server.posted).toEqual([]);
+  });
+});
+
+describe('the rows', () => {
+  const key = '{"track_id": 77}';
+  const comparison: RowComparison = {
+    key,
+    primaryHash: 'a'.repeat(64),
+    shadowHash: 'b'.repeat(64),
+    equal: false,
+    differingColumns: ['unit_price'],
+    late: true,
+    quarantined: false,
+  };
+  /** As URLSearchParams writes it. */
+  const asked = (of: string) => `/v1/cutovers/track/record?key=${of.replaceAll(' ', '+')}`;
+
+  inBrowser('that differ are compared now, and any other key', async () => {
+    await open({ scene: await scenes.scene([scenes.differing]) });
+    server.api = {
+      [asked(key)]: comparison,
+      [asked('9')]: { ...comparison, key: '9', shadowHash: comparison.primaryHash, equal: true },
+    };
+    await page.getByRole('button', { name: `Compare ${key} now` }).click();
+    const row = page.getByRole('row').filter({ hasText: key });
+    await row.getByText('differs in unit_price').waitFor();
+    expect(await row.innerText()).toMatch(/a change of it waits to be applied: primary a{12}, shadow b{12}/);
+    await page.getByLabel('Look at a key').fill('9');
+    await page.keyboard.press('Enter');
+    await page.getByText('Equal: aaaaaaaaaaaa').waitFor();
+    await page.getByLabel('Look at a key').fill('nothing');
+    await page.keyboard.press('Enter');
+    await page.locator('.any-key .warn').waitFor();
+    expect(complaints.filter((one) => !one.includes('404'))).toEqual([]);
+  });
+
+  inBrowser('in quarantine are tried again, given up with a reason, and saved, all of them', async () => {
+    await open({ scene: await scenes.scene([scenes.differing]) });
+    const keys = Array.from({ length: 1_001 }, (_, i) => ({
+      key: String(i),
+      sqlstate: '23514',
+      reason: '',
+      attempts: 8,
+    }));
+    server.api = {
+      '/v1/cutovers/track/quarantine?limit=1000': { total: 1_001, keys: keys.slice(0, 1_000) },
+      '/v1/cutovers/track/quarantine?limit=1000&after=999': { total: 1_001, keys: keys.slice(1_000) },
+    };
+    const saving = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Save all 2 as JSON' }).click();
+    const saved = await saving;
+    expect(saved.suggestedFilename()).toBe('track-quarantine.json');
+    expect(JSON.parse(await readFile(await saved.path(), 'utf8'))).toEqual(keys);
+
+    const first = page.getByRole('row').filter({ hasText: '2461' }).filter({ hasText: '23514' });
+    await first.getByRole('button', { name: 'Give up' }).click();
+    await page.getByRole('dialog').getByRole('textbox').first().fill('Not for sale any more');
+    await page.getByRole('dialog').getByRole('textbox').last().fill('track');
+    await page.getByRole('dialog').getByRole('button', { name: 'Give up' }).click();
+    await expect.poll(() => server.posted.length).toBe(1);
+    expect(server.posted[0]).toMatchObject({
+      path: '/v1/cutovers/track/quarantine/discard',
+      body: { key: '{"track_id": 2461}', confirm: 'track', reason: 'Not for sale any more' },
+    });
   });
 });
 

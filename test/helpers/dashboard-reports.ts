@@ -14,6 +14,7 @@ import { evaluateGates } from '../../lib/core/gates/evaluate.ts';
 import { type Evidence, RECENT_MINUTES } from '../../lib/core/gates/evidence.ts';
 import { bucketIndex } from '../../lib/core/gates/histogram.ts';
 import type { MinuteWindow } from '../../lib/core/gates/minute-window.ts';
+import type { GateInput } from '../../lib/core/gates/seen.ts';
 import type { StoredVerdict } from '../../lib/core/gates/stored-verdict.ts';
 import type { TableStatus } from '../../lib/core/gates/table-status.ts';
 import { DEFAULT_GATEWAY } from '../../lib/core/net/upstream.ts';
@@ -247,7 +248,15 @@ function lookedAt({ actor, declaration, state }: Cast): Evidence | null {
   for (let ago = minutes; ago > 0; ago -= 1) {
     const status = table({ ...actor.table, ...actor.earlier(ago) });
     const nowMs = NOW - ago * MINUTE;
-    const input = { state, policy: declaration.policy, parts, table: status, flagsDeployed: true, nowMs, evidence };
+    const input: GateInput = {
+      state,
+      policy: declaration.policy,
+      parts,
+      table: status,
+      flagsDeployed: true,
+      nowMs,
+      evidence,
+    };
     evidence = evaluateGates(input).evidence;
   }
   return evidence;
@@ -350,6 +359,7 @@ export const held: Actor = {
   events: [started(400), advanced(300, 'dual_write', 'test_1'), advanced(84, 'test_1', 'test_10')],
   primary: legacy,
   shadow: (ago) => (ago <= 84 ? { ...lighter(), p50: 9.4, tail: 1.3 } : null),
+  earlier: (ago) => ({ lagMs: 2_900 + 700 * Math.max(0, 12 - ago), outboxRows: 60 + 13 * Math.max(0, 12 - ago) }),
   table: {
     lagMs: 2_900,
     outboxRows: 214,
@@ -368,6 +378,25 @@ export const held: Actor = {
         attempts: 8,
       },
     ],
+  },
+};
+
+/** The same, and the last verification found rows that differ. */
+export const differing: Actor = {
+  ...held,
+  table: {
+    ...held.table,
+    verification: {
+      rowsCompared: 3_503,
+      divergences: 3,
+      score: 0.99914,
+      atMs: NOW - 6 * MINUTE,
+      samples: [
+        { key: '{"track_id": 77}', columns: ['unit_price'] },
+        { key: '{"track_id": 204}', columns: ['name', 'composer'] },
+        { key: '{"track_id": 2999}', columns: [] },
+      ],
+    },
   },
 };
 

@@ -54,7 +54,7 @@ export const PAGE_STATES: readonly PageState[] = [
   alone('not-started', notStarted),
   alone('copying', copying),
   alone('serving', serving),
-  alone('held', held),
+  alone('held', scenes.differing),
   alone('no-figures', blind, { flagsDown: true }),
   alone('guard-fired', failing),
   alone('rolled-back', rolledBack),

@@ -74,8 +74,8 @@ export function Chart({ plot, startMinute, from, marks }: ChartProps) {
             <i class="swatch limit" />
             <span>Limit</span>
             <b>
-              {format(limit)}
-              {limit > top && <span class="quiet">, above the plot</span>}
+              <span>{format(limit)}</span>
+              {limit > top && <span class="quiet">above the plot</span>}
             </b>
           </li>
         )}

@@ -59,7 +59,9 @@ export function CutoverCard({ cutover, atMs, onChanged }: CardProps & { atMs: nu
       </div>
       <GateTable gates={cutover.gates} atMs={atMs} />
       <Charts cutover={cutover} />
-      {kind === 'table' && <TableStrip table={cutover.table} stageKind={cutover.stageKind} />}
+      {kind === 'table' && (
+        <TableStrip id={id} table={cutover.table} stageKind={cutover.stageKind} onChanged={onChanged} />
+      )}
     </article>
   );
 }
