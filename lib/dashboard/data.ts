@@ -177,7 +177,7 @@ function cutoverView(
   const stopped = health === 'stopped';
   return {
     ...row,
-    summary: summaryOf(report, health),
+    summary: summaryOf(report),
     version,
     epoch,
     minutesInStage,
@@ -187,7 +187,7 @@ function cutoverView(
     rollback: report.rollback && { ...report.rollback, agoMs: Math.max(0, atMs - report.rollback.atMs) },
     reasons: isUnderWay(report) && !stopped ? worstFirst(verdict.reasons).map(conditionLine) : [],
     gates: gatesOf(report, system),
-    steps: stepsOf({ ...report, health }),
+    steps: stepsOf(report),
     commands: commandsOf(report, system.emergencyStop),
     actions: actionsOf(report, system.emergencyStop),
     figures: pickFigures(verdict.evidence),

@@ -1,5 +1,6 @@
 /** Reports and audit logs in the states that the dashboard must show, made by the real gates, stage machine and report. */
 
+import type { Verdict } from '../../lib/core/conditions/verdict.ts';
 import {
   type CutoverDeclaration,
   type CutoverState,
@@ -14,15 +15,19 @@ import { evaluateGates } from '../../lib/core/gates/evaluate.ts';
 import { type Evidence, RECENT_MINUTES } from '../../lib/core/gates/evidence.ts';
 import { bucketIndex } from '../../lib/core/gates/histogram.ts';
 import type { MinuteWindow } from '../../lib/core/gates/minute-window.ts';
+import { pendingCondition } from '../../lib/core/gates/pending.ts';
 import type { GateInput } from '../../lib/core/gates/seen.ts';
 import type { StoredVerdict } from '../../lib/core/gates/stored-verdict.ts';
 import type { TableStatus } from '../../lib/core/gates/table-status.ts';
+import type { Judgement } from '../../lib/core/look/snapshot.ts';
 import { DEFAULT_GATEWAY } from '../../lib/core/net/upstream.ts';
 import { type FlagDocument, flagDocument } from '../../lib/core/routing/flags.ts';
 import { type AuditEntry, nextEntry } from '../../lib/core/stage/audit.ts';
 import type { Event } from '../../lib/core/stage/events.ts';
 import { record } from '../../lib/core/stage/evolve.ts';
 import type { AlertList } from '../../lib/flows/alerts/alerts.ts';
+import { collectAround } from '../../lib/flows/control/collect.ts';
+import { look } from '../../lib/flows/control/look.ts';
 import { report, type SystemReport } from '../../lib/flows/report/report.ts';
 import type { Ports } from '../../lib/ports/ports.ts';
 import { inMemoryAlerts } from './fakes/alerts.ts';
@@ -33,6 +38,8 @@ export type Scene = {
   report: SystemReport;
   /** The report of one cutover alone, as its own request has it. */
   one(id: string): Promise<SystemReport>;
+  /** What the API and the tick would see of it now. */
+  judgements(): Promise<Judgement[]>;
   audit: AuditEntry<Event>[];
   alerts?: AlertList;
 };
@@ -42,7 +49,7 @@ const MINUTE = 60_000;
 export const NOW = Date.UTC(2025, 10, 21, 9, 30, 20);
 
 type Traffic = { perMinute: number; p50: number; tail: number; errorRate: number; mismatches?: number };
-type Actor = {
+export type Actor = {
   id: string;
   kind?: CutoverDeclaration['kind'];
   policy?: Partial<CutoverDeclaration['policy']>;
@@ -54,6 +61,8 @@ type Actor = {
   /** What Postgres said in the minutes before, where it said something else. */
   earlier?: (minutesAgo: number) => Partial<TableStatus>;
   flagsBehind?: boolean;
+  /** Why the pending intent could not be carried out by the last tick. */
+  waits?: string;
   invalid?: string;
 };
 
@@ -72,13 +81,14 @@ const table = (over: Partial<TableStatus> = {}): TableStatus => ({
 /** A report of cutovers that have lived through the given events, at `NOW`. */
 export async function scene(
   actors: readonly Actor[],
-  system: { emergencyStop?: boolean; flagsDown?: boolean; phases?: PhasesOfScene } = {},
+  system: { emergencyStop?: boolean; flagsDown?: boolean; postgresDown?: boolean; phases?: PhasesOfScene } = {},
 ): Promise<Scene> {
   const cast = actors.map((actor) => play(actor, system.phases?.declared));
   const phases = system.phases?.states ?? {};
   const systemState = { ...INITIAL_SYSTEM, phases, emergencyStop: system.emergencyStop ?? false, version: 1 };
   const document = flagDocument(cast, systemState);
-  const ports = stubPorts(cast, systemState, system.flagsDown ? null : behind(document, actors));
+  const stubs = stubPorts(cast, systemState, system.flagsDown ? null : behind(document, actors));
+  const ports = system.postgresDown ? { ...stubs, inspecting: { ...stubs.inspecting, statuses: noRoute } } : stubs;
   const declarations = cast.map(({ declaration }) => declaration);
   const made = await report(ports, declarations);
   const stop = nextEntry<Event>(INITIAL_SYSTEM, {
@@ -93,6 +103,10 @@ export async function scene(
     report: made,
     // What the report of all says of the time holds, whatever a test has made of it.
     one: async (id) => report(ports, declarations, { only: id }),
+    judgements: async () => {
+      const around = await collectAround(ports, declarations);
+      return Promise.all(declarations.map((declaration) => look(ports, around, declaration, { atLeastMinutes: 60 })));
+    },
     audit: [...cast.flatMap(({ entries }) => entries), ...(system.emergencyStop ? [stop] : [])],
   };
 }
@@ -206,6 +220,10 @@ const LAST_TICK: StoredVerdict = {
   }).verdict,
 };
 
+async function noRoute(): Promise<never> {
+  throw new Error('connect ECONNREFUSED 10.0.0.5:5432');
+}
+
 function stubPorts(cast: readonly Cast[], system: typeof INITIAL_SYSTEM, document: FlagDocument | null): Ports {
   const of = (id: string) => cast.find(({ declaration }) => declaration.id === id)!;
   const stubs = {
@@ -218,7 +236,9 @@ function stubPorts(cast: readonly Cast[], system: typeof INITIAL_SYSTEM, documen
       readAll: async () =>
         cast.map(({ actor, state }) => (actor.invalid ? { id: actor.id, invalid: actor.invalid } : state)),
     },
-    verdicts: { read: async (id: string) => ({ ...LAST_TICK, evidence: lookedAt(of(id)) }) },
+    verdicts: {
+      read: async (id: string) => ({ ...LAST_TICK, verdict: lastVerdict(of(id)), evidence: lookedAt(of(id)) }),
+    },
     windows: { readParts: async (id: string) => partsOf([...windowsOf(of(id).actor)]) },
     inspecting: {
       statuses: async (ids: readonly string[]) =>
@@ -238,6 +258,11 @@ function stubPorts(cast: readonly Cast[], system: typeof INITIAL_SYSTEM, documen
   };
   return stubs as unknown as Ports;
 }
+
+const lastVerdict = ({ actor, state }: Cast): Verdict => ({
+  ...LAST_TICK.verdict,
+  conditions: [...LAST_TICK.verdict.conditions, ...pendingCondition(state, actor.waits ?? null, LAST_TICK.atMs)],
+});
 
 /** The evidence of the ticks of the last half hour: what Postgres said in each of them. Folded from the windows otherwise. */
 function lookedAt({ actor, declaration, state }: Cast): Evidence | null {
@@ -348,10 +373,14 @@ export const serving: Actor = {
   id: 'customer',
   events: [started(172), advanced(98, 'dual_write', 'test_1'), advanced(32, 'test_1', 'test_10')],
   primary: legacy,
-  // One minute of the stage was cold.
-  shadow: (ago) =>
-    ago <= 98 ? { ...lighter(), perMinute: ago <= 32 ? 130 : 14, ...(ago === 31 ? { p50: 110 } : {}) } : null,
+  shadow: (ago) => (ago <= 98 ? { ...lighter(), perMinute: ago <= 32 ? 130 : 14 } : null),
   earlier: (ago) => ({ lagMs: 340 + 90 * (ago % 5), outboxRows: 3 + 2 * (ago % 7) }),
+};
+
+/** The same, whose shadow was cold in the first minute of its stage. */
+export const cold: Actor = {
+  ...serving,
+  shadow: (ago) => (ago === 31 ? { ...lighter(), p50: 110 } : serving.shadow!(ago)),
 };
 
 export const held: Actor = {

@@ -53,7 +53,7 @@ export const PAGE_STATES: readonly PageState[] = [
   },
   alone('not-started', notStarted),
   alone('copying', copying),
-  alone('serving', serving),
+  alone('serving', scenes.cold),
   alone('held', scenes.differing),
   alone('no-figures', blind, { flagsDown: true }),
   alone('guard-fired', failing),

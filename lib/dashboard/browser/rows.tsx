@@ -37,7 +37,7 @@ function QuarantinedKeys({ id, table, onChanged }: RowsProps) {
             <td>
               <code>{sqlstate}</code>
             </td>
-            <td>{reason}</td>
+            <td class="reason">{reason}</td>
             <td>{count(attempts)}</td>
             <td>
               <Actions actions={actions} version={null} onChanged={onChanged} />

@@ -192,16 +192,14 @@ describe('what comes next', () => {
     expect(reads.commands).toContain("crossfade reads shadow customer --reason '…'");
     const off: [number, Event] = [2, { type: 'shadow_writes_switched', enabled: false, reason: 'load' }];
     const writes = await card({ ...scenes.serving, events: [...scenes.serving.events, away, off] });
-    expect(writes.badge.text).toBe('Writes off, Reads on the primary');
+    expect(writes.badge.text).toBe('Writes off, reads on the primary');
     expect(writes.commands).toContain("crossfade writes on customer --reason '…'");
   });
 
   it('parts a command from its explanation', () => {
     const command = "crossfade rollback a --reason 'it is slow'";
     const step = { text: 'goes back without losing a row', commands: [command], brief: null };
-    expect(stepsOf({ id: 'a', steps: [step], pending: null, health: 'done' })).toEqual([
-      { command, text: 'goes back without losing a row' },
-    ]);
+    expect(stepsOf({ steps: [step] })).toEqual([{ command, text: 'goes back without losing a row' }]);
   });
 });
 

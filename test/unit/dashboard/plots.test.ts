@@ -61,7 +61,7 @@ describe('the plots', () => {
   });
 
   it('show errors, p50, p95, p99, the split, lag and outbox of a table on its way, with their limits', async () => {
-    const { plots } = (await card(scenes.serving)).plots;
+    const { plots } = (await card(scenes.cold)).plots;
     expect(plots.map(({ title }) => title)).toEqual([
       'Latency',
       'Errors',
