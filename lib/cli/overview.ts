@@ -1,7 +1,8 @@
 /** Every cutover on a line of its own: how it is, where it stands, what comes next. Pure. */
 
 import { share } from '../core/conditions/figures.ts';
-import type { Health, SystemReport } from '../flows/report/report.ts';
+import { type Health, healthText, unreadableText } from '../core/look/health.ts';
+import type { SystemReport } from '../flows/report/report.ts';
 import { cut, type Paint, pad, printable, widthOf } from './text.ts';
 
 type One = SystemReport['cutovers'][number];
@@ -15,6 +16,7 @@ export const HEALTH_PAINT: Record<Health, Parameters<Paint>[0]> = {
   blind: 'warn',
   rolling_back: 'bad',
   rolled_back: 'bad',
+  stopped: 'bad',
   invalid: 'bad',
 };
 
@@ -42,8 +44,7 @@ const NARROWEST_NEXT = 12;
 
 /** Name, health, stage, share, what comes next. */
 function wordsOf(cutover: One): string[] {
-  if ('why' in cutover) return [cutover.id, 'unreadable', '', '', cutover.why].map(printable);
-  const { id, health, paused, stage, sharePpm, next } = cutover;
-  const word = paused && health === 'held' ? 'paused' : health === 'blind' ? 'no figures' : health.replace('_', ' ');
-  return [id, word, stage, share(sharePpm), next.text].map(printable);
+  if ('why' in cutover) return [cutover.id, unreadableText, '', '', cutover.why].map(printable);
+  const { id, stage, sharePpm, next } = cutover;
+  return [id, healthText(cutover), stage, share(sharePpm), next.text].map(printable);
 }

@@ -1,8 +1,10 @@
 /** The report over some hours as text: status in a line, then a table per cutover, operation and side. Pure. */
 
 import { duration } from '../core/conditions/figures.ts';
+import { unreadableText } from '../core/look/health.ts';
 import type { Performance, SidePerformance } from '../core/report/performance.ts';
 import type { FullReport } from '../flows/report/performance.ts';
+import { standing } from './render.ts';
 import { count, cut, field, MAX_WIDTH, type Paint, pad, percent, plain, printable, scoreText } from './text.ts';
 
 export function renderReport(report: FullReport, only: string | null, width = MAX_WIDTH, paint: Paint = plain): string {
@@ -10,10 +12,11 @@ export function renderReport(report: FullReport, only: string | null, width = MA
     .filter(({ id }) => only === null || id === only)
     .map((cutover) => {
       const head = paint('bold', printable(cutover.id));
-      if ('why' in cutover) return `${head}  unreadable: ${printable(cutover.why)}`;
+      if ('why' in cutover) return `${head}  ${unreadableText}: ${printable(cutover.why)}`;
       const score = cutover.validationScore === null ? 'not measured' : scoreText(cutover.validationScore);
       return [
-        `${head}  ${cutover.stage}, ${cutover.health}, validation ${score}`,
+        `${head}  ${standing(cutover)} · validation ${score}`,
+        ...field('next', printable(cutover.next.text), width),
         ...field('recommended', printable(cutover.recommendation), width),
         ...performanceLines(report.performance[cutover.id], width),
       ].join('\n');

@@ -1,22 +1,13 @@
 /** Answers of the gates, of a verification and of a command, as text. Pure. */
 
 import { share } from '../core/conditions/figures.ts';
-import { isUnderWay } from '../core/cutover/stage-kinds.ts';
 import type { VerificationResult } from '../core/gates/table-status.ts';
+import { healthText } from '../core/look/health.ts';
 import type { CutoverSummary } from '../flows/control/operate.ts';
 import type { StopResult } from '../flows/control/stop.ts';
-import type { CutoverReport, Health } from '../flows/report/report.ts';
+import type { CutoverReport } from '../flows/report/report.ts';
 import { nextLines, seenAndLimit, sightLines } from './render.ts';
 import { count, counted, field, MAX_WIDTH, moment, type Paint, plain, printable, scoreText, wrap } from './text.ts';
-
-/** Of a cutover that is under way. */
-const SUMMARY: Partial<Record<Health, string>> = {
-  healthy: 'it is on course',
-  ready: 'everything that is needed to complete holds',
-  held: 'it is held',
-  blind: 'nothing is seen of it',
-  rolling_back: 'guards have fired, so it goes back',
-};
 
 /** One sentence per condition, those that fail first. */
 export function renderExplanation(report: CutoverReport, width = MAX_WIDTH, paint: Paint = plain): string {
@@ -24,11 +15,11 @@ export function renderExplanation(report: CutoverReport, width = MAX_WIDTH, pain
   // Where nothing advances by itself no gate is asked, and none is held.
   const asked = verdict.conditions.filter(({ row }) => row !== 'stage');
   const conditions = asked.sort((a, b) => Number(a.ok) - Number(b.ok));
-  const summary = isUnderWay(report)
-    ? `${SUMMARY[report.health] ?? report.health}. Next: ${next.text}`
-    : `next ${next.text}`;
   const indent = Math.max(16, ...conditions.map(({ code }) => code.length + 4));
-  const lines = wrap(`${printable(report.id)} in stage ${report.stage}: ${summary}.`, width);
+  const lines = wrap(
+    printable(`${report.id} in stage ${report.stage}: ${healthText(report)}. Next: ${next.text}.`),
+    width,
+  );
   for (const condition of conditions) {
     const mark = condition.ok ? paint('good', '✓') : paint('bad', '✗');
     const figures = condition.ok ? '' : seenAndLimit(condition);

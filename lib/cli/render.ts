@@ -6,6 +6,7 @@ import { isUnderWay } from '../core/cutover/stage-kinds.ts';
 import { switchesText } from '../core/cutover/switches.ts';
 import { type CopyProgress, copyProgress } from '../core/gates/copy-progress.ts';
 import { isNormal } from '../core/look/gate-table.ts';
+import { healthText, unreadableText } from '../core/look/health.ts';
 import type { CutoverReport, SystemReport } from '../flows/report/report.ts';
 import { HEALTH_PAINT, overviewLines } from './overview.ts';
 import { stageLine } from './stage-line.ts';
@@ -68,7 +69,7 @@ export const blockOf = (cutover: One, width = MAX_WIDTH, paint: Paint = plain): 
 
 export function renderInvalid(cutover: { id: string; why: string }, width = MAX_WIDTH, paint: Paint = plain): string {
   return [
-    `${paint('bold', printable(cutover.id))}  ${paint('bad', 'invalid')}`,
+    `${paint('bold', printable(cutover.id))}  ${paint('bad', unreadableText)}`,
     ...field('seen', printable(cutover.why), width),
     ...field('next', 'its stored state cannot be read; restore the item, the audit log says what it was', width),
   ].join('\n');
@@ -92,9 +93,9 @@ const line = (label: string, text: string, width: number) => field(label, printa
 
 /** What comes next stands beside the title where there is room for both. */
 function titleLines(report: CutoverReport, width: number, paint: Paint): string[] {
-  const { id, stage, sharePpm, next, health } = report;
+  const { id, next, health } = report;
   const name = printable(id);
-  const words = printable([headline(report), stage, share(sharePpm)].join(' · '));
+  const words = standing(report);
   const title = `${paint('bold', name)}  ${paint(HEALTH_PAINT[health], words)}`;
   const coming = printable(`next: ${next.text}`);
   const room = width - widthOf(`${name}  ${words}`) - widthOf(coming);
@@ -103,15 +104,24 @@ function titleLines(report: CutoverReport, width: number, paint: Paint): string[
   return [...(fits ? [title] : [paint('bold', name), ...line('', words, width)]), ...line('next', next.text, width)];
 }
 
-function headline(
-  report: Pick<CutoverReport, 'health' | 'paused' | 'switches' | 'pending' | 'version' | 'flagsDeployed'>,
-): string {
-  const words = [report.health === 'blind' ? 'no figures' : report.health.replace('_', ' ')];
-  if (report.paused) words.push('paused');
-  words.push(...switchesText(report).map((text) => text.toLowerCase()));
-  if (report.pending) words.push(`${report.pending} is being carried out`);
-  if (!report.flagsDeployed && report.version > 0) words.push('flags not deployed yet');
-  return words.join(' · ');
+/** How it is, first the word that every surface has for it. A stage that is called like it is said once. */
+function headline(report: CutoverReport): string[] {
+  const word = healthText(report);
+  const switched = switchesText(report).map((text) => text.toLowerCase());
+  const words = [
+    word,
+    ...(report.paused ? ['paused'] : []),
+    ...switched.filter((text) => !word.includes(text)),
+    ...(!report.flagsDeployed && report.version > 0 ? ['flags not deployed yet'] : []),
+  ];
+  return [...new Set(words)];
+}
+
+/** @example 'healthy · test_10 · 10 %' */
+export function standing(report: CutoverReport): string {
+  const words = headline(report);
+  const stage = report.stage.replace('_', ' ') === words[0] ? [] : [report.stage];
+  return printable([...words, ...stage, share(report.sharePpm)].join(' · '));
 }
 
 function sideLines(report: CutoverReport, width: number): string[] {
@@ -241,7 +251,9 @@ export function seenAndLimit(condition: ShownCondition): string {
 /** One cutover on one line, for logs and terminals that cannot be redrawn. */
 export function progressLine(report: CutoverReport, width = MAX_WIDTH): string {
   const { primary, shadow } = report.verdict.evidence;
-  const parts = [`${printable(report.id)}: ${report.stage}`, share(report.sharePpm), headline(report)];
+  const { id, stage, sharePpm } = report;
+  const words = headline(report).filter((word) => word !== stage);
+  const parts = [`${printable(id)}: ${stage}`, share(sharePpm), ...words];
   const backfill = report.table?.backfill;
   if (backfill?.state === 'running') {
     parts.push(copyText(copyProgress(backfill, ','), 10));

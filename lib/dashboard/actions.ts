@@ -128,3 +128,44 @@ export const acknowledgeAction = (alert: string): Action => ({
   does: ['You take it on: it is not escalated any more. It goes on to fire, hold and roll back as before.'],
   tone: 'idle',
 });
+
+/** What can be done with the keys of a table that need a person. Each is about rows, and moves no stage. */
+export const retryAllAction = (id: string): Action => ({
+  ...ABOUT_ROWS,
+  name: 'Try all again',
+  path: `v1/cutovers/${id}/quarantine/retry`,
+  does: ['Every key in quarantine is written to the other side again. Those that still do not fit stay listed.'],
+});
+
+export const retryAction = (id: string, key: string): Action => ({
+  ...ABOUT_ROWS,
+  name: 'Try again',
+  path: `v1/cutovers/${id}/quarantine/retry`,
+  body: { key },
+  does: [`The row of ${key} is written to the other side again. It stays listed until it fits.`],
+});
+
+export const discardAction = (id: string, key: string): Action => ({
+  ...ABOUT_ROWS,
+  name: 'Give up',
+  path: `v1/cutovers/${id}/quarantine/discard`,
+  body: { key, confirm: id },
+  reason: true,
+  confirm: id,
+  does: [
+    `The row of ${key} may stay different on both sides, and no longer holds the cutover.`,
+    'Verification counts it as a difference.',
+  ],
+  tone: 'bad',
+});
+
+export const repairAction = (id: string): Action => ({
+  ...ABOUT_ROWS,
+  name: 'Repair',
+  path: `v1/cutovers/${id}/repair`,
+  does: [
+    'Every key that differed in the last verification is written to the other side again. The next pass compares them.',
+  ],
+});
+
+const ABOUT_ROWS = { body: {}, reason: false, confirm: null, tone: 'idle' } as const;

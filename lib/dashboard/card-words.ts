@@ -1,49 +1,37 @@
 /** What a card says of its cutover: one word, and one sentence. Pure. */
 
-import { isNormal, switchesText } from '../core/cutover/switches.ts';
-import { isStopped } from '../core/stage/intents.ts';
-import type { CutoverReport, Health, SystemReport } from '../flows/report/report.ts';
-import type { Badge } from './sentences.ts';
+import { type Health, healthText, unreadableText } from '../core/look/health.ts';
+import type { CutoverReport } from '../flows/report/report.ts';
+import type { Badge, Tone } from './sentences.ts';
 
-/** How a card says that a cutover is: as the report does, but for what the emergency stop has still to roll back. */
-export type CardHealth = Health | 'stopped';
-
-export const HEALTH_WORDS = {
-  idle: { text: 'Not started', tone: 'idle' },
-  healthy: { text: 'Healthy', tone: 'good' },
-  held: { text: 'Held', tone: 'wait' },
-  blind: { text: 'No figures', tone: 'wait' },
-  rolling_back: { text: 'Guard fired', tone: 'bad' },
-  rolled_back: { text: 'Rolled back', tone: 'bad' },
-  stopped: { text: 'Stopped', tone: 'bad' },
-  ready: { text: 'Ready to complete', tone: 'good' },
-  done: { text: 'Completed', tone: 'done' },
-  invalid: { text: 'Unreadable', tone: 'bad' },
-} as const satisfies Record<CardHealth, Badge>;
-
-export const cardHealth = (report: CutoverReport, system: Pick<SystemReport, 'emergencyStop'>): CardHealth =>
-  isStopped(system, report) ? 'stopped' : report.health;
+const TONES = {
+  idle: 'idle',
+  healthy: 'good',
+  held: 'wait',
+  blind: 'wait',
+  rolling_back: 'bad',
+  rolled_back: 'bad',
+  stopped: 'bad',
+  ready: 'good',
+  done: 'done',
+  invalid: 'bad',
+} as const satisfies Record<Health, Tone>;
 
 const STOPPED = 'The emergency stop is on: all reads belong to the primary, and the next tick rolls it back.';
 
-export function badgeOf(report: CutoverReport, health: CardHealth): Badge {
-  if (health === 'stopped') return HEALTH_WORDS.stopped;
-  if (report.pending) return { text: `${PENDING[report.pending] ?? report.pending} under way`, tone: 'wait' };
-  if (health === 'held' && !isNormal(report)) return { text: switchesText(report).join(', '), tone: 'wait' };
-  if (health === 'held' && report.paused) return { text: 'Paused', tone: 'wait' };
-  if (report.stageKind === 'cleaned') return { text: 'Finished', tone: 'done' };
-  if (health === 'done' && report.blind) return { text: 'Completed, no figures', tone: 'idle' };
-  return HEALTH_WORDS[health];
+export function badgeOf(report: CutoverReport): Badge {
+  return { text: capital(healthText(report)), tone: toneOf(report) };
 }
 
-const PENDING: Readonly<Record<string, string>> = {
-  promote: 'Promotion',
-  revert: 'Rollback',
-  rollback: 'Rollback',
-  cleanup: 'Cleanup',
-};
+export const UNREADABLE: Badge = { text: capital(unreadableText), tone: TONES.invalid };
 
-export function summaryOf(report: CutoverReport, health: CardHealth): string {
+function toneOf({ health, pending, stageKind, blind }: CutoverReport): Tone {
+  if (pending && health !== 'stopped') return 'wait';
+  return health === 'done' && blind && stageKind !== 'cleaned' ? 'idle' : TONES[health];
+}
+
+export function summaryOf(report: CutoverReport): string {
+  const { health } = report;
   if (health === 'stopped') return STOPPED;
   const { stage, verdict, plan } = report;
   const next = plan.stages[plan.stages.findIndex(({ name }) => name === stage) + 1]?.name;
@@ -51,7 +39,7 @@ export function summaryOf(report: CutoverReport, health: CardHealth): string {
   if (report.pending)
     return (
       verdict.conditions.find(({ row }) => row === 'pending')?.text ??
-      `${PENDING[report.pending] ?? report.pending} is being carried out.`
+      `${capital(report.pending)} is being carried out.`
     );
   switch (health) {
     case 'idle':
@@ -79,4 +67,8 @@ function doneSummary({ stageKind, kind, blind }: CutoverReport): string {
   if (blind) return blind.text;
   if (kind !== 'table') return 'The shadow serves everything.';
   return 'The shadow is the table now. The old table is kept equal, so that going back loses nothing.';
+}
+
+function capital(text: string): string {
+  return `${text[0]!.toUpperCase()}${text.slice(1)}`;
 }

@@ -12,14 +12,14 @@ import type { AlertList } from '../flows/alerts/alerts.ts';
 import type { StopResult } from '../flows/control/stop.ts';
 import type { ExperimentView } from '../flows/report/experiments.ts';
 import type { CutoverReport, Health, SystemReport } from '../flows/report/report.ts';
-import { type Action, actionsOf } from './actions.ts';
+import { type Action, actionsOf, discardAction, repairAction, retryAction, retryAllAction } from './actions.ts';
 import { type AlertGroup, type AlertLine, alertGroups, alertLines } from './alerts.ts';
 import { summaryOf } from './card-words.ts';
 import { type ConditionLine, conditionLine, THIN_SPACE } from './condition-lines.ts';
 import { type PhaseLine, phaseLine } from './phases.ts';
+import { type Plots, plotsOf } from './plots.ts';
 import { type CutoverRow, cutoverRow, gatesOf, type InvalidView, invalidView } from './row.ts';
 import { type AuditLine, auditLine, type Badge, type Tone } from './sentences.ts';
-import { type Series, seriesOf } from './series.ts';
 import { commandsOf, type Step, stepsOf } from './steps.ts';
 
 /** What `GET /dashboard/data` answers: everything that concerns all cutovers, and a row for each. */
@@ -49,9 +49,12 @@ export type CutoverData = {
 /** What `POST /v1/system/emergency-stop` answers. */
 export type StopAnswer = StopResult;
 
-export type TableView = Omit<TableStatus, 'backfill' | 'verification' | 'mirror'> & {
+export type TableView = Omit<TableStatus, 'backfill' | 'verification' | 'mirror' | 'quarantine'> & {
   backfill: TableStatus['backfill'] & CopyProgress;
-  verification: (NonNullable<TableStatus['verification']> & { ageMs: number }) | null;
+  verification: (NonNullable<TableStatus['verification']> & { ageMs: number; actions: readonly Action[] }) | null;
+  quarantine: readonly (TableStatus['quarantine'][number] & { actions: readonly Action[] })[];
+  /** About all keys in quarantine. */
+  quarantineActions: readonly Action[];
 };
 
 export type CutoverView = CutoverRow & {
@@ -70,7 +73,7 @@ export type CutoverView = CutoverRow & {
   commands: readonly string[];
   actions: readonly Action[];
   figures: { primary: SideFigures; shadow: SideFigures; checks: number; mismatches: number };
-  series: Series;
+  plots: Plots;
   /** Changes of stage within the last hour. */
   marks: readonly { atMs: number; label: string }[];
   table: TableView | null;
@@ -174,7 +177,7 @@ function cutoverView(
   const stopped = health === 'stopped';
   return {
     ...row,
-    summary: summaryOf(report, health),
+    summary: summaryOf(report),
     version,
     epoch,
     minutesInStage,
@@ -184,13 +187,13 @@ function cutoverView(
     rollback: report.rollback && { ...report.rollback, agoMs: Math.max(0, atMs - report.rollback.atMs) },
     reasons: isUnderWay(report) && !stopped ? worstFirst(verdict.reasons).map(conditionLine) : [],
     gates: gatesOf(report, system),
-    steps: stepsOf({ ...report, health }),
+    steps: stepsOf(report),
     commands: commandsOf(report, system.emergencyStop),
     actions: actionsOf(report, system.emergencyStop),
     figures: pickFigures(verdict.evidence),
-    series: seriesOf(report.windows, atMs),
+    plots: plotsOf(report, { entries: audit, isWhole: audit.length < NEWEST }, atMs),
     marks: marksOf(id, audit, atMs),
-    table: report.table && tableView(report.table, atMs),
+    table: report.table && tableView(id, report.table, atMs),
   };
 }
 
@@ -230,11 +233,17 @@ function stageEntered(event: Event): string | null {
   }
 }
 
-function tableView({ mirror: _, ...table }: TableStatus, atMs: number): TableView {
-  const { backfill, verification } = table;
+function tableView(id: string, { mirror: _, ...table }: TableStatus, atMs: number): TableView {
+  const { backfill, verification, quarantine } = table;
   return {
     ...table,
     backfill: { ...backfill, ...copyProgress(backfill, THIN_SPACE) },
-    verification: verification && { ...verification, ageMs: Math.max(0, atMs - verification.atMs) },
+    verification: verification && {
+      ...verification,
+      ageMs: Math.max(0, atMs - verification.atMs),
+      actions: verification.divergences > 0 ? [repairAction(id)] : [],
+    },
+    quarantine: quarantine.map((one) => ({ ...one, actions: [retryAction(id, one.key), discardAction(id, one.key)] })),
+    quarantineActions: quarantine.length > 0 ? [retryAllAction(id)] : [],
   };
 }

@@ -3,9 +3,10 @@
 import { type StageKind, servedPpm } from '../core/cutover/plan.ts';
 import { isUnderWay } from '../core/cutover/stage-kinds.ts';
 import { type Gate, gateTable } from '../core/look/gate-table.ts';
+import type { Health } from '../core/look/health.ts';
 import type { AlertList } from '../flows/alerts/alerts.ts';
 import type { CutoverReport, SystemReport } from '../flows/report/report.ts';
-import { badgeOf, type CardHealth, cardHealth, HEALTH_WORDS } from './card-words.ts';
+import { badgeOf, UNREADABLE } from './card-words.ts';
 import { THIN_SPACE } from './condition-lines.ts';
 import type { Badge } from './sentences.ts';
 
@@ -21,7 +22,7 @@ export type StageView = {
 export type CutoverRow = {
   id: string;
   kind: CutoverReport['kind'];
-  health: CardHealth;
+  health: Health;
   badge: Badge;
   stage: string;
   stageKind: StageKind;
@@ -40,13 +41,12 @@ export type InvalidView = { id: string; health: 'invalid'; badge: Badge; why: st
 type System = Pick<SystemReport, 'atMs' | 'emergencyStop'>;
 
 export function cutoverRow(report: CutoverReport, system: System, alerts: AlertList): CutoverRow {
-  const { id, kind, stage, stageKind, plan, next } = report;
-  const health = cardHealth(report, system);
+  const { id, kind, health, stage, stageKind, plan, next } = report;
   return {
     id,
     kind,
     health,
-    badge: badgeOf(report, health),
+    badge: badgeOf(report),
     stage,
     stageKind,
     plan: plan.name,
@@ -62,7 +62,7 @@ export function cutoverRow(report: CutoverReport, system: System, alerts: AlertL
 export const invalidView = ({ id, why }: { id: string; why: string }): InvalidView => ({
   id,
   health: 'invalid',
-  badge: HEALTH_WORDS.invalid,
+  badge: UNREADABLE,
   why,
 });
 

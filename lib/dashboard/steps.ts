@@ -3,7 +3,6 @@
 import { LEGAL_COMMANDS } from '../core/stage/decide.ts';
 import { FORWARD } from '../core/stage/obstacles.ts';
 import type { CutoverReport } from '../flows/report/report.ts';
-import type { CardHealth } from './card-words.ts';
 
 export type Step = { text: string; command: string | null };
 
@@ -11,19 +10,13 @@ export type Step = { text: string; command: string | null };
  * The report's next steps, without what they repeat: reasons for a hold and the cause of a rollback are shown in full
  * elsewhere, and only their commands are kept.
  */
-export function stepsOf(report: Pick<CutoverReport, 'id' | 'steps' | 'pending'> & { health: CardHealth }): Step[] {
-  const steps = report.steps.flatMap(({ text, commands, brief }): Step[] => {
+export function stepsOf(report: Pick<CutoverReport, 'steps'>): Step[] {
+  return report.steps.flatMap(({ text, commands, brief }): Step[] => {
     const shown = brief ?? text;
     if (commands.length > 0) return commands.map((command) => ({ text: shown, command }));
     return shown === '' ? [] : [{ text: shown, command: null }];
   });
-  return report.health === 'rolling_back' && !report.pending ? [...steps, ...goBack(report.id)] : steps;
 }
-
-const goBack = (id: string): Step[] => [
-  { text: 'the next tick rolls back, unless rolling back was made manual', command: null },
-  { text: 'goes back at once', command: `crossfade rollback ${id} --reason '…'` },
-];
 
 type Standing = Pick<CutoverReport, 'id' | 'stageKind' | 'pending' | 'paused' | 'switches'>;
 

@@ -132,7 +132,15 @@ export const foldedEvidence: z.ZodType<Evidence> = z.object({
       good: z.array(figure).length(PROVEN_GOOD.length).optional(),
     }),
   ),
-  looks: z.array(z.object({ minute, lagMs: figure, connections: figure.optional() })),
+  looks: z.array(
+    z.object({
+      minute,
+      lagMs: figure,
+      connections: figure.optional(),
+      outboxRows: figure.optional(),
+      rowsCopied: figure.optional(),
+    }),
+  ),
   active: sides,
   reported: sides,
   impossible: z.object({ minute, why: z.string() }).nullable(),

@@ -2,9 +2,9 @@
 // biome-ignore-all lint/performance/useDomNodeTextContent: what a person reads is asked for, blanks and line breaks included
 
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { RowComparison } from '../../lib/core/table/reading.ts';
 import { renderPage } from '../../lib/dashboard/page.ts';
 import { launchChromium } from '../helpers/browser.ts';
 import { firing } from '../helpers/contracts/alerts.ts';
@@ -82,7 +82,9 @@ describe('the dashboard shows', () => {
     expect(await customer.innerText()).toMatch(
       /Validation\s+100 %\s+59\u202f811 rows compared, none differs, 4 min ago/,
     );
-    const latency = { name: /^Latency over the last (hour|\d+ minutes). Now: Primary \(old\) p95 [\d.]+ ms/ };
+    const latency = {
+      name: /^Latency over the last (hour|\d+ minutes). Now: Primary \(old\) p50 [\d.]+ ms, p95 [\d.]+ ms/,
+    };
     expect(await customer.getByRole('img', latency).count()).toBe(1);
     expect(await page.evaluate(HAS_INK)).toBe(true);
     expect([...origins]).toEqual([new URL(server.url).origin]);
@@ -536,33 +538,67 @@ describe('an action', () => {
   });
 });
 
-type Found = { violations: { impact: string; id: string; nodes: { html: string }[] }[] };
+describe('the rows', () => {
+  const key = '{"track_id": 77}';
+  const comparison: RowComparison = {
+    key,
+    primaryHash: 'a'.repeat(64),
+    shadowHash: 'b'.repeat(64),
+    equal: false,
+    differingColumns: ['unit_price'],
+    late: true,
+    quarantined: false,
+  };
+  /** As URLSearchParams writes it. */
+  const asked = (of: string) => `/v1/cutovers/track/record?key=${of.replaceAll(' ', '+')}`;
 
-describe('for everybody', () => {
-  /** Colours differ between schemes, all else between widths. */
-  inBrowser('axe finds nothing serious in overview, cutover and dialog', async () => {
-    const axe = await readFile(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
-    const scene = { ...(await scenes.scene([scenes.serving, scenes.held])), alerts: ALERTS };
-    for (const [width, colorScheme] of [
-      [390, 'light'],
-      [768, 'light'],
-      [1440, 'dark'],
-    ] as const) {
-      await open({ scene }, { colorScheme, viewport: { width, height: 900 } });
-      await page.evaluate(axe);
-      const serious = async () =>
-        ((await page.evaluate('axe.run()')) as Found).violations
-          .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-          .map(({ id, nodes }) => `${id}: ${nodes[0]!.html}`);
-      expect(await serious(), `overview ${width}`).toEqual([]);
-      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
-      await row('track').click();
-      await card('track').waitFor();
-      expect(await serious(), `cutover ${width}`).toEqual([]);
-      await card('track').getByRole('button', { name: 'Roll back' }).click();
-      expect(await serious(), `dialog ${width}`).toEqual([]);
-      await page.context().close();
-    }
+  inBrowser('that differ are compared now, and any other key', async () => {
+    await open({ scene: await scenes.scene([scenes.differing]) });
+    server.api = {
+      [asked(key)]: comparison,
+      [asked('9')]: { ...comparison, key: '9', shadowHash: comparison.primaryHash, equal: true },
+    };
+    await page.getByRole('button', { name: `Compare ${key} now` }).click();
+    const row = page.getByRole('row').filter({ hasText: key });
+    await row.getByText('differs in unit_price').waitFor();
+    expect(await row.innerText()).toMatch(/a change of it waits to be applied: primary a{12}, shadow b{12}/);
+    await page.getByLabel('Look at a key').fill('9');
+    await page.keyboard.press('Enter');
+    await page.getByText('Equal: aaaaaaaaaaaa').waitFor();
+    await page.getByLabel('Look at a key').fill('nothing');
+    await page.keyboard.press('Enter');
+    await page.locator('.any-key .warn').waitFor();
+    expect(complaints.filter((one) => !one.includes('404'))).toEqual([]);
+  });
+
+  inBrowser('in quarantine are tried again, given up with a reason, and saved, all of them', async () => {
+    await open({ scene: await scenes.scene([scenes.differing]) });
+    const keys = Array.from({ length: 1_001 }, (_, i) => ({
+      key: String(i),
+      sqlstate: '23514',
+      reason: '',
+      attempts: 8,
+    }));
+    server.api = {
+      '/v1/cutovers/track/quarantine?limit=1000': { total: 1_001, keys: keys.slice(0, 1_000) },
+      '/v1/cutovers/track/quarantine?limit=1000&after=999': { total: 1_001, keys: keys.slice(1_000) },
+    };
+    const saving = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Save all 2 as JSON' }).click();
+    const saved = await saving;
+    expect(saved.suggestedFilename()).toBe('track-quarantine.json');
+    expect(JSON.parse(await readFile(await saved.path(), 'utf8'))).toEqual(keys);
+
+    const first = page.getByRole('row').filter({ hasText: '2461' }).filter({ hasText: '23514' });
+    await first.getByRole('button', { name: 'Give up' }).click();
+    await page.getByRole('dialog').getByRole('textbox').first().fill('Not for sale any more');
+    await page.getByRole('dialog').getByRole('textbox').last().fill('track');
+    await page.getByRole('dialog').getByRole('button', { name: 'Give up' }).click();
+    await expect.poll(() => server.posted.length).toBe(1);
+    expect(server.posted[0]).toMatchObject({
+      path: '/v1/cutovers/track/quarantine/discard',
+      body: { key: '{"track_id": 2461}', confirm: 'track', reason: 'Not for sale any more' },
+    });
   });
 });
 

@@ -1,5 +1,6 @@
 /** Reports and audit logs in the states that the dashboard must show, made by the real gates, stage machine and report. */
 
+import type { Verdict } from '../../lib/core/conditions/verdict.ts';
 import {
   type CutoverDeclaration,
   type CutoverState,
@@ -11,30 +12,44 @@ import {
 import { type Phase, UNTOUCHED_PHASE } from '../../lib/core/cutover/phase.ts';
 import { builtInPlan } from '../../lib/core/cutover/plan.ts';
 import { evaluateGates } from '../../lib/core/gates/evaluate.ts';
+import { type Evidence, RECENT_MINUTES } from '../../lib/core/gates/evidence.ts';
 import { bucketIndex } from '../../lib/core/gates/histogram.ts';
 import type { MinuteWindow } from '../../lib/core/gates/minute-window.ts';
+import { pendingCondition } from '../../lib/core/gates/pending.ts';
+import type { GateInput } from '../../lib/core/gates/seen.ts';
 import type { StoredVerdict } from '../../lib/core/gates/stored-verdict.ts';
 import type { TableStatus } from '../../lib/core/gates/table-status.ts';
+import type { Judgement } from '../../lib/core/look/snapshot.ts';
 import { DEFAULT_GATEWAY } from '../../lib/core/net/upstream.ts';
 import { type FlagDocument, flagDocument } from '../../lib/core/routing/flags.ts';
 import { type AuditEntry, nextEntry } from '../../lib/core/stage/audit.ts';
 import type { Event } from '../../lib/core/stage/events.ts';
 import { record } from '../../lib/core/stage/evolve.ts';
 import type { AlertList } from '../../lib/flows/alerts/alerts.ts';
+import { collectAround } from '../../lib/flows/control/collect.ts';
+import { look } from '../../lib/flows/control/look.ts';
 import { report, type SystemReport } from '../../lib/flows/report/report.ts';
 import type { Ports } from '../../lib/ports/ports.ts';
 import { inMemoryAlerts } from './fakes/alerts.ts';
 import { forwardPorts, inMemoryForwards } from './fakes/forwards.ts';
 import { partsOf } from './parts.ts';
 
-export type Scene = { report: SystemReport; audit: AuditEntry<Event>[]; alerts?: AlertList };
+export type Scene = {
+  report: SystemReport;
+  /** The report of one cutover alone, as its own request has it. */
+  one(id: string): Promise<SystemReport>;
+  /** What the API and the tick would see of it now. */
+  judgements(): Promise<Judgement[]>;
+  audit: AuditEntry<Event>[];
+  alerts?: AlertList;
+};
 
 const MINUTE = 60_000;
 /** 2025-11-21 09:30:20 UTC. */
 export const NOW = Date.UTC(2025, 10, 21, 9, 30, 20);
 
 type Traffic = { perMinute: number; p50: number; tail: number; errorRate: number; mismatches?: number };
-type Actor = {
+export type Actor = {
   id: string;
   kind?: CutoverDeclaration['kind'];
   policy?: Partial<CutoverDeclaration['policy']>;
@@ -43,7 +58,11 @@ type Actor = {
   primary?: (minutesAgo: number) => Traffic | null;
   shadow?: (minutesAgo: number) => Traffic | null;
   table?: Partial<TableStatus> | null;
+  /** What Postgres said in the minutes before, where it said something else. */
+  earlier?: (minutesAgo: number) => Partial<TableStatus>;
   flagsBehind?: boolean;
+  /** Why the pending intent could not be carried out by the last tick. */
+  waits?: string;
   invalid?: string;
 };
 
@@ -62,16 +81,16 @@ const table = (over: Partial<TableStatus> = {}): TableStatus => ({
 /** A report of cutovers that have lived through the given events, at `NOW`. */
 export async function scene(
   actors: readonly Actor[],
-  system: { emergencyStop?: boolean; flagsDown?: boolean; phases?: PhasesOfScene } = {},
+  system: { emergencyStop?: boolean; flagsDown?: boolean; postgresDown?: boolean; phases?: PhasesOfScene } = {},
 ): Promise<Scene> {
   const cast = actors.map((actor) => play(actor, system.phases?.declared));
   const phases = system.phases?.states ?? {};
   const systemState = { ...INITIAL_SYSTEM, phases, emergencyStop: system.emergencyStop ?? false, version: 1 };
   const document = flagDocument(cast, systemState);
-  const made = await report(
-    stubPorts(cast, systemState, system.flagsDown ? null : behind(document, actors)),
-    cast.map(({ declaration }) => declaration),
-  );
+  const stubs = stubPorts(cast, systemState, system.flagsDown ? null : behind(document, actors));
+  const ports = system.postgresDown ? { ...stubs, inspecting: { ...stubs.inspecting, statuses: noRoute } } : stubs;
+  const declarations = cast.map(({ declaration }) => declaration);
+  const made = await report(ports, declarations);
   const stop = nextEntry<Event>(INITIAL_SYSTEM, {
     subject: 'system',
     atMs: NOW - MINUTE,
@@ -82,6 +101,12 @@ export async function scene(
   });
   return {
     report: made,
+    // What the report of all says of the time holds, whatever a test has made of it.
+    one: async (id) => report(ports, declarations, { only: id }),
+    judgements: async () => {
+      const around = await collectAround(ports, declarations);
+      return Promise.all(declarations.map((declaration) => look(ports, around, declaration, { atLeastMinutes: 60 })));
+    },
     audit: [...cast.flatMap(({ entries }) => entries), ...(system.emergencyStop ? [stop] : [])],
   };
 }
@@ -195,6 +220,10 @@ const LAST_TICK: StoredVerdict = {
   }).verdict,
 };
 
+async function noRoute(): Promise<never> {
+  throw new Error('connect ECONNREFUSED 10.0.0.5:5432');
+}
+
 function stubPorts(cast: readonly Cast[], system: typeof INITIAL_SYSTEM, document: FlagDocument | null): Ports {
   const of = (id: string) => cast.find(({ declaration }) => declaration.id === id)!;
   const stubs = {
@@ -207,7 +236,9 @@ function stubPorts(cast: readonly Cast[], system: typeof INITIAL_SYSTEM, documen
       readAll: async () =>
         cast.map(({ actor, state }) => (actor.invalid ? { id: actor.id, invalid: actor.invalid } : state)),
     },
-    verdicts: { read: async () => LAST_TICK },
+    verdicts: {
+      read: async (id: string) => ({ ...LAST_TICK, verdict: lastVerdict(of(id)), evidence: lookedAt(of(id)) }),
+    },
     windows: { readParts: async (id: string) => partsOf([...windowsOf(of(id).actor)]) },
     inspecting: {
       statuses: async (ids: readonly string[]) =>
@@ -226,6 +257,34 @@ function stubPorts(cast: readonly Cast[], system: typeof INITIAL_SYSTEM, documen
     },
   };
   return stubs as unknown as Ports;
+}
+
+const lastVerdict = ({ actor, state }: Cast): Verdict => ({
+  ...LAST_TICK.verdict,
+  conditions: [...LAST_TICK.verdict.conditions, ...pendingCondition(state, actor.waits ?? null, LAST_TICK.atMs)],
+});
+
+/** The evidence of the ticks of the last half hour: what Postgres said in each of them. Folded from the windows otherwise. */
+function lookedAt({ actor, declaration, state }: Cast): Evidence | null {
+  if (!actor.earlier) return null;
+  const parts = partsOf([...windowsOf(actor)]);
+  const minutes = Math.min(RECENT_MINUTES, Math.floor((NOW - state.enteredAtMs) / MINUTE));
+  let evidence: Evidence | null = null;
+  for (let ago = minutes; ago > 0; ago -= 1) {
+    const status = table({ ...actor.table, ...actor.earlier(ago) });
+    const nowMs = NOW - ago * MINUTE;
+    const input: GateInput = {
+      state,
+      policy: declaration.policy,
+      parts,
+      table: status,
+      flagsDeployed: true,
+      nowMs,
+      evidence,
+    };
+    evidence = evaluateGates(input).evidence;
+  }
+  return evidence;
 }
 
 /** Worked out once: a quarter of a million latencies for each look at an actor. */
@@ -298,6 +357,16 @@ export const copying: Actor = {
     backfill: { state: 'running', rowsDone: 896_000, rowsTotal: 2_240_000, rowsPerSecond: 3120 },
     verification: null,
   },
+  earlier: (ago) => ({
+    lagMs: 1240 + 160 * ago,
+    outboxRows: 58 + 12 * ago,
+    backfill: {
+      state: 'running',
+      rowsDone: Math.max(0, 896_000 - 81_000 * ago),
+      rowsTotal: 2_240_000,
+      rowsPerSecond: 1350,
+    },
+  }),
 };
 
 export const serving: Actor = {
@@ -305,6 +374,13 @@ export const serving: Actor = {
   events: [started(172), advanced(98, 'dual_write', 'test_1'), advanced(32, 'test_1', 'test_10')],
   primary: legacy,
   shadow: (ago) => (ago <= 98 ? { ...lighter(), perMinute: ago <= 32 ? 130 : 14 } : null),
+  earlier: (ago) => ({ lagMs: 340 + 90 * (ago % 5), outboxRows: 3 + 2 * (ago % 7) }),
+};
+
+/** The same, whose shadow was cold in the first minute of its stage. */
+export const cold: Actor = {
+  ...serving,
+  shadow: (ago) => (ago === 31 ? { ...lighter(), p50: 110 } : serving.shadow!(ago)),
 };
 
 export const held: Actor = {
@@ -312,6 +388,7 @@ export const held: Actor = {
   events: [started(400), advanced(300, 'dual_write', 'test_1'), advanced(84, 'test_1', 'test_10')],
   primary: legacy,
   shadow: (ago) => (ago <= 84 ? { ...lighter(), p50: 9.4, tail: 1.3 } : null),
+  earlier: (ago) => ({ lagMs: 2_900 + 700 * Math.max(0, 12 - ago), outboxRows: 60 + 13 * Math.max(0, 12 - ago) }),
   table: {
     lagMs: 2_900,
     outboxRows: 214,
@@ -330,6 +407,25 @@ export const held: Actor = {
         attempts: 8,
       },
     ],
+  },
+};
+
+/** The same, and the last verification found rows that differ. */
+export const differing: Actor = {
+  ...held,
+  table: {
+    ...held.table,
+    verification: {
+      rowsCompared: 3_503,
+      divergences: 3,
+      score: 0.99914,
+      atMs: NOW - 6 * MINUTE,
+      samples: [
+        { key: '{"track_id": 77}', columns: ['unit_price'] },
+        { key: '{"track_id": 204}', columns: ['name', 'composer'] },
+        { key: '{"track_id": 2999}', columns: [] },
+      ],
+    },
   },
 };
 

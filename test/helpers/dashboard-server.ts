@@ -14,6 +14,8 @@ export type DashboardServer = {
   answer: { scene: Scene } | { status: number; detail: string } | 'never';
   /** What the emergency stop answers from now on. */
   stopAnswer: { status: number; body: unknown };
+  /** What the API answers to other questions, by path and query. */
+  api: Readonly<Record<string, unknown>>;
   posted: Posted[];
   /** How often the figures of all were asked for. */
   asked: number;
@@ -28,7 +30,7 @@ export async function dashboardServer(answer: DashboardServer['answer']): Promis
       response.writeHead(status, headers).end(body);
     const json = (status: number, body: unknown) =>
       send(status, { 'content-type': 'application/json' }, JSON.stringify(body));
-    const { pathname: path, searchParams } = new URL(request.url ?? '/', 'http://localhost');
+    const { pathname: path, searchParams, search } = new URL(request.url ?? '/', 'http://localhost');
     if (request.method === 'POST') {
       self.posted.push({ path, headers: request.headers, body: JSON.parse(await textOf(request)) });
       return json(self.stopAnswer.status, self.stopAnswer.body);
@@ -45,8 +47,10 @@ export async function dashboardServer(answer: DashboardServer['answer']): Promis
       // As the function answers it: a page may still ask for a cutover of the scene before.
       if (id !== null && !scene.report.cutovers.some((cutover) => cutover.id === id))
         return json(404, { detail: `There is no cutover '${id}'.` });
-      return json(200, figuresOf(scene, id));
+      return json(200, await figuresOf(scene, id));
     }
+    const known = self.api[decodeURIComponent(`${path}${search}`)];
+    if (known !== undefined) return json(200, known);
     const file = path.startsWith('/dashboard/assets/') ? asset(path.slice('/dashboard/assets/'.length)) : null;
     return file ? send(200, file.headers, file.body) : send(404, {}, '');
   });
@@ -55,6 +59,7 @@ export async function dashboardServer(answer: DashboardServer['answer']): Promis
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     answer,
     stopAnswer: { status: 200, body: { cutovers: [], published: true } },
+    api: {},
     posted: [],
     asked: 0,
     page: renderPage(),
@@ -67,14 +72,10 @@ export async function dashboardServer(answer: DashboardServer['answer']): Promis
   return self;
 }
 
-function figuresOf({ report, audit, alerts }: Scene, id: string | null) {
+async function figuresOf({ report, one, audit, alerts }: Scene, id: string | null) {
   if (id === null) return dashboardData(report, audit, alerts);
-  const cutovers = report.cutovers.filter((cutover) => cutover.id === id);
-  return cutoverData(
-    { ...report, cutovers },
-    audit.filter(({ subject }) => subject === id),
-    alerts,
-  );
+  const own = audit.filter(({ subject }) => subject === id);
+  return cutoverData({ ...(await one(id)), atMs: report.atMs }, own, alerts);
 }
 
 async function textOf(request: IncomingMessage): Promise<string> {

@@ -49,9 +49,9 @@ async function lookAtOne(api: Api, id: string, width: number, paint: Context['io
   return { document: report, cutovers: [report], text };
 }
 
-const HELD = ['held', 'blind', 'rolling_back'] as const;
+const HELD = ['held', 'blind', 'rolling_back', 'stopped'] as const;
 
-/** 4 when one was rolled back, 3 when one is held, blind or about to go back, 1 when one cannot be read. */
+/** 4 when one was rolled back, 3 when one is held, blind, stopped or about to go back, 1 when one cannot be read. */
 function exitCodeOf(cutovers: readonly One[]): number {
   const healths = new Set(cutovers.map((cutover) => cutover.health));
   if (healths.has('invalid')) return EXIT.other;

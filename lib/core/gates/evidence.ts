@@ -43,8 +43,17 @@ export type RecentMinute = {
   good?: readonly number[] | undefined;
 };
 
-/** The age of the oldest un-applied change in milliseconds, and the share of the server's connections in use. */
-type Look = { minute: number; lagMs: number; connections?: number | undefined };
+/** What the database said in one minute. */
+export type Look = {
+  minute: number;
+  /** Age of the oldest un-applied change. */
+  lagMs: number;
+  /** Share of the server's connections in use. */
+  connections?: number | undefined;
+  /** Un-applied changes, and rows copied; absent in looks of an earlier version of the program. */
+  outboxRows?: number | undefined;
+  rowsCopied?: number | undefined;
+};
 
 /** Operations of a stage by a latency metric: both sides, and how many lay above each edge, see `compared.ts`. */
 export type Above = {

@@ -6,14 +6,12 @@ import { ms, percent } from '../conditions/figures.ts';
 import { clock } from '../conditions/release.ts';
 import type { TestEvidence } from '../conditions/verdict.ts';
 import type { Policy } from '../cutover/cutover.ts';
-import { quantileEdge } from './buckets.ts';
 import type { Evidence } from './evidence.ts';
 import { unavailable } from './floors.ts';
-import { edgeBeyond } from './ground.ts';
-import { bucketUpperMs } from './histogram.ts';
 import { isLatency, type LatencyMetric, QUANTILES } from './levels.ts';
 import { binomialLogRatio } from './likelihood.ts';
 import { inside } from './likelihood-of-minute.ts';
+import { latencyLimit } from './limits.ts';
 import { logEvidence, loudest } from './martingale.ts';
 import { logNeeded, METRIC_ROWS, METRICS, type Metric } from './metrics.ts';
 import { failingOperations } from './operation-conditions.ts';
@@ -118,7 +116,7 @@ function firedCondition(seen: Seen, tested: TestedMetric): Condition {
     case 'latency_p50':
     case 'latency_p95':
     case 'latency_p99': {
-      const { limitMs, is } = latencyLimit(seen, tested.metric);
+      const { limitMs, is } = latencyLimitText(seen, tested.metric);
       return fired(tested.metric, {
         seen: over / n1,
         limit: e0 / n0,
@@ -141,18 +139,19 @@ function firedCondition(seen: Seen, tested: TestedMetric): Condition {
   }
 }
 
-/** Where the limit lies, and which one it is: the greater of a share of the primary's latency and of the milliseconds that matter. */
-function latencyLimit({ evidence, input: { policy } }: Seen, metric: LatencyMetric): { limitMs: number; is: string } {
+/** Where the limit lies, and which one it is. */
+function latencyLimitText(
+  { evidence, input: { policy } }: Seen,
+  metric: LatencyMetric,
+): { limitMs: number; is: string } {
   const { latencyIncreaseRollback: share, latencyFloorMs: floorMs } = policy;
-  const q = QUANTILES[metric];
-  const edge = quantileEdge(evidence.baseline.latency, q) ?? 0;
-  const primaryMs = bucketUpperMs(edge);
-  const of = `the primary's p${Math.round(q * 100)} of ${ms(primaryMs)}`;
+  const { primaryMs, limitMs } = latencyLimit(evidence.baseline, policy, metric);
+  const of = `the primary's p${Math.round(QUANTILES[metric] * 100)} of ${ms(primaryMs)}`;
   const is =
     floorMs > primaryMs * share
       ? `The limit is ${of} and the floor of ${ms(floorMs)} (latencyFloorMs), which is more than ${percent(share)} of it (latencyIncreaseRollback).`
       : `The limit is ${of} and ${percent(share)} of it (latencyIncreaseRollback).`;
-  return { limitMs: bucketUpperMs(edgeBeyond(edge, share, floorMs)), is };
+  return { limitMs, is };
 }
 
 const whole = (count: number) => Math.round(count);

@@ -168,11 +168,15 @@ export function collect(input: GateInput): Seen {
 }
 
 /** The first look of a minute counts. Looks from the future were those of a clock that was wrong. */
-function withLook(evidence: Evidence, minute: number, { lagMs, connections }: TableStatus): Evidence {
+function withLook(evidence: Evidence, minute: number, table: TableStatus): Evidence {
+  const { lagMs, outboxRows, connections, backfill } = table;
   const looks = evidence.looks.filter((look) => look.minute <= minute);
   if (looks.at(-1)?.minute === minute) return evidence;
   const share = connections && { connections: connections.used / connections.most };
-  return { ...evidence, looks: [...looks, { minute, lagMs, ...share }].slice(-RECENT_MINUTES) };
+  return {
+    ...evidence,
+    looks: [...looks, { minute, lagMs, outboxRows, rowsCopied: backfill.rowsDone, ...share }].slice(-RECENT_MINUTES),
+  };
 }
 
 export const minutesInStage = (seen: Seen) =>

@@ -22,7 +22,8 @@ export function tableConditions(seen: Seen): Condition[] {
     condition('backfill', {
       ok: table.backfill.state === 'done',
       seen: table.backfill.rowsDone,
-      limit: table.backfill.rowsTotal,
+      // Beyond an estimate it is no limit.
+      limit: isBeyondEstimate(table.backfill) ? null : table.backfill.rowsTotal,
       says: backfillText(table.backfill, table.indexesAside ?? 0),
       release: ['paused', 'cancelled'].includes(table.backfill.state)
         ? { command: ['crossfade', 'backfill', state.id, 'resume'], does: 'goes on' }
@@ -62,7 +63,8 @@ function verified({ input: { state, policy, nowMs } }: Seen, table: TableStatus)
   return condition('verification', {
     ok: fresh && verification!.divergences === 0 && verification!.score >= policy.validationScoreAdvance,
     seen: verification?.score ?? null,
-    limit: policy.validationScoreAdvance,
+    // A single difference holds, whatever the score.
+    limit: fresh && verification!.divergences > 0 ? 1 : policy.validationScoreAdvance,
     says,
     release,
   });
@@ -102,7 +104,7 @@ export function corruption(seen: Seen): Condition | null {
     limit: policy.validationScoreRollback,
     says:
       `${verification.divergences} of ${verification.rowsCompared} rows differ from the primary: score ${percent(verification.score)}, ` +
-      `limit ${percent(policy.validationScoreRollback)}. First keys: ${where.slice(0, 3).join('; ')}.`,
+      `limit ${percent(policy.validationScoreRollback)}.${where.length > 0 ? ` First keys: ${where.slice(0, 3).join('; ')}.` : ''}`,
   });
 }
 
@@ -120,6 +122,8 @@ function copyMinutes({ rowsDone, rowsTotal, rowsPerSecond }: BackfillProgress): 
   const left = rowsTotal - rowsDone;
   return rowsPerSecond > 0 && left > 0 ? left / rowsPerSecond / 60 : undefined;
 }
+
+const isBeyondEstimate = ({ state, rowsDone, rowsTotal }: BackfillProgress) => state !== 'done' && rowsDone > rowsTotal;
 
 function backfillText(backfill: BackfillProgress, indexes: number): string {
   const copied = backfill.state === 'running' && backfill.rowsTotal > 0 && backfill.rowsDone >= backfill.rowsTotal;

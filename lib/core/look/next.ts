@@ -10,6 +10,7 @@ import { share } from '../conditions/figures.ts';
 import { inText, type Release } from '../conditions/release.ts';
 import { nextStage, type Stage, servedPpm } from '../cutover/plan.ts';
 import { isStopped, pendingWord } from '../stage/intents.ts';
+import { pendingText } from './health.ts';
 import type { Judgement } from './snapshot.ts';
 
 export type Next = {
@@ -42,7 +43,7 @@ export function nextOf(judged: Judged): Next {
   const rest = { stage: null, sharePpm: null, aboutMinutes: null, needs: [] };
   if (isStopped(system, { stageKind: state.stageKind, pending }))
     return { ...rest, by: 'tick', text: 'rolled back by the emergency stop' };
-  if (pending) return { ...rest, by: 'tick', text: `${pending} is being carried out` };
+  if (pending) return { ...rest, by: 'tick', text: `the ${pendingText(pending)} is being carried out` };
   if (state.stageKind in RESTS) {
     const [by, text] = RESTS[state.stageKind as keyof typeof RESTS];
     return { ...rest, by, text };

@@ -8,6 +8,7 @@ import type { CutoverState, SystemState } from '../cutover/cutover.ts';
 import { waitingText } from '../gates/pending.ts';
 import { currentVerification } from '../gates/table-conditions.ts';
 import type { TableStatus } from '../gates/table-status.ts';
+import type { Health } from '../look/health.ts';
 import { droppedText, isStopped, pendingWord, STOPPED_TEXT } from '../stage/intents.ts';
 
 /** Of the last complete pass for tables, of compared operations otherwise; null when nothing was compared. */
@@ -21,6 +22,7 @@ export function recommendationOf(
   state: CutoverState,
   verdict: Verdict,
   system: Pick<SystemState, 'emergencyStop'>,
+  health: Health,
 ): string {
   const { minutesToEligibility, shadow } = verdict.evidence;
   const seen =
@@ -52,5 +54,5 @@ export function recommendationOf(
     return state.stageKind === 'full' ? `Complete: everything holds.${seen}` : `Advance: everything holds.${seen}`;
   const waits = verdict.reasons.filter(({ code }) => code !== 'dwell');
   if (waits.length === 0) return `Wait ${round(minutesToEligibility)} minutes more.${seen}`;
-  return `Hold: ${conditionText(waits[0]!)}${waits.length > 1 ? ` And ${waits.length - 1} more.` : ''}`;
+  return `${health === 'healthy' ? 'Wait' : 'Hold'}: ${conditionText(waits[0]!)}${waits.length > 1 ? ` And ${waits.length - 1} more.` : ''}`;
 }

@@ -1,118 +1,115 @@
-/** Old versus new over the last hour, or as much of it as there is, with a legend that follows the pointer. */
+/** One plot over the last hour, or as much of it as there is, with a legend that follows the pointer. */
 
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { CutoverView } from '../data.ts';
-import type { Series, SideSeries } from '../series.ts';
-import { clockMinute, ms, percent } from './format.ts';
+import type { PlotLine, Plots, Plot as PlotView } from '../plots.ts';
+import { clockMinute, count, ms, percent } from './format.ts';
 import { type Plot, plotOn, type Stroke } from './plot.ts';
 
-type Figure = { of: Exclude<keyof SideSeries, 'count'>; label: string; width: number; alpha: number };
-type Kind = {
-  title: string;
-  format: (value: number | null) => string;
-  /** Upper end of the axis where nothing is above 0. */
-  least: number;
-  figures: readonly Figure[];
-};
-
-export const LATENCY: Kind = {
-  title: 'Latency',
-  format: ms,
-  least: 1,
-  figures: [
-    { of: 'p95Ms', label: 'p95', width: 2, alpha: 1 },
-    { of: 'p50Ms', label: 'p50', width: 1.2, alpha: 0.75 },
-  ],
-};
-export const ERRORS: Kind = {
-  title: 'Errors',
-  format: percent,
-  least: 0.01,
-  figures: [{ of: 'errorRate', label: '', width: 2, alpha: 1 }],
-};
-
-const SIDES = [
-  { side: 'primary', name: 'Primary (old)', color: '--old', dash: [5, 4] },
-  { side: 'shadow', name: 'Shadow (new)', color: '--new', dash: [] },
-] as const;
-
-type Line = Stroke & { side: 'primary' | 'shadow'; name: string; label: string; values: readonly (number | null)[] };
+const FORMATS = {
+  ms,
+  rate: percent,
+  count: (value: number | null) => (value === null ? '–' : count(value)),
+} as const satisfies Record<PlotView['unit'], (value: number | null) => string>;
+const LOOKS = { strong: [2, 1], medium: [1.2, 0.75], thin: [1, 0.45] } as const;
+const DASHES: Partial<Record<PlotLine['ink'], readonly number[]>> = { old: [5, 4], quiet: [2, 3] };
 
 /** Of the hour, what is shown at least. */
 const FEWEST_MINUTES = 15;
 
-export function Chart({ kind, series, marks }: { kind: Kind } & Pick<CutoverView, 'series' | 'marks'>) {
+type ChartProps = { plot: PlotView; from: number } & Pick<Plots, 'startMinute'> & Pick<CutoverView, 'marks'>;
+
+/** The first minute that any of the plots has something of: all of them begin there. */
+export function firstMinute(plots: readonly PlotView[]): number {
+  const length = plots[0]?.lines[0]?.values.length ?? 0;
+  const firsts = plots
+    .flatMap(({ lines }) => lines)
+    .filter(({ ink }) => ink !== 'quiet')
+    .map(({ values }) => values.findIndex((value) => value !== null));
+  return Math.max(0, Math.min(...firsts.filter((index) => index >= 0), length - FEWEST_MINUTES));
+}
+
+export function Chart({ plot, startMinute, from, marks }: ChartProps) {
+  const { title, lines, limit, top, cut } = plot;
   const canvas = useRef<HTMLDivElement>(null);
-  const plot = useRef<Plot>(null);
+  const drawn = useRef<Plot>(null);
   const [pointed, point] = useState<number | null>(null);
-  const { times, lines, first, isEmpty } = useMemo(() => drawingOf(kind, series), [kind, series]);
+  const format = FORMATS[plot.unit];
+  const length = lines[0]!.values.length;
+  const times = useMemo(() => Array.from({ length }, (_, index) => (startMinute + index) * 60), [startMinute, length]);
+  // Another set of lines is another plot.
+  const strokes = JSON.stringify(lines.map(strokeOf));
 
   useLayoutEffect(() => {
-    const { format, least } = kind;
-    plot.current = plotOn(canvas.current!, { strokes: lines, time: timeOfDay, format, least, point });
-    return () => plot.current?.remove();
-  }, [kind]);
+    drawn.current = plotOn(canvas.current!, { strokes: JSON.parse(strokes), time: timeOfDay, format, point });
+    return () => drawn.current?.remove();
+  }, [strokes, format]);
   useLayoutEffect(() => {
-    plot.current?.show({ times, from: first, columns: lines.map(({ values }) => values), marks });
-  }, [times, first, lines, marks]);
+    drawn.current?.show({ times, from, lines, marks, limit, top });
+  }, [times, from, strokes, plot, marks]);
 
-  const span = first === 0 ? 'last hour' : `last ${times.length - first} minutes`;
-  const now = lines.map(({ name, label, values }) => `${name} ${label} ${kind.format(valueAt(values, null))}`);
-  const spoken = isEmpty ? 'nothing recorded in the last hour' : `Now: ${now.join(', ')}.`;
+  const span = from === 0 ? 'last hour' : `last ${times.length - from} minutes`;
+  const named = namesOf(lines);
+  const now = named.map((name) => `${name} ${legendOf(plot, name, null).join(', ')}`).join('; ');
   return (
-    <div
-      class="plot"
-      role="img"
-      data-empty={isEmpty ? 'yes' : 'no'}
-      aria-label={isEmpty ? `${kind.title}: ${spoken}` : `${kind.title} over the ${span}. ${spoken}`}
-    >
+    <div class="plot" role="img" aria-label={`${title} over the ${span}. Now: ${now}.`}>
       <h4>
-        {kind.title}
+        {title}
         <span>{pointed === null ? span : `at ${timeOfDay(times[pointed]!)}`}</span>
       </h4>
       <ul class="legend">
-        {SIDES.map(({ side, name }) => (
-          <li key={side}>
-            <i class={`swatch ${side}`} />
+        {named.map((name) => (
+          <li key={name}>
+            <i class={`swatch ${lines.find((line) => line.name === name)!.ink}`} />
             <span>{name}</span>
             <b>
-              {legendOf(
-                kind,
-                lines.filter((line) => line.side === side),
-                pointed,
-              )}
+              {legendOf(plot, name, pointed).map((value) => (
+                <span key={value}>{value} </span>
+              ))}
             </b>
           </li>
         ))}
+        {limit !== null && (
+          <li>
+            <i class="swatch limit" />
+            <span>Limit</span>
+            <b>
+              <span>{format(limit)}</span>
+              {limit > top && <span class="quiet">above the plot</span>}
+            </b>
+          </li>
+        )}
       </ul>
       <div class="canvas" aria-hidden="true" ref={canvas} />
-      <p class="nothing">Nothing recorded in the last hour</p>
+      {cut.length > 0 && (
+        <p class="quiet cut">
+          Cut off: {cut.map(({ index, value }) => `${format(value)} at ${timeOfDay(times[index]!)}`).join(', ')}
+        </p>
+      )}
     </div>
   );
 }
 
 const timeOfDay = (seconds: number): string => clockMinute(seconds * 1000);
 
-function drawingOf(kind: Kind, series: Series) {
-  const times = series.primary.count.map((_, index) => (series.startMinute + index) * 60);
-  const lines = SIDES.flatMap(({ side, ...look }) =>
-    kind.figures.map(({ of, ...figure }): Line => ({ side, ...look, ...figure, values: series[side][of] })),
-  );
-  const firsts = lines.map(({ values }) => values.findIndex((value) => value !== null)).filter((index) => index >= 0);
-  return {
-    times,
-    lines,
-    isEmpty: firsts.length === 0,
-    first: Math.max(0, Math.min(...firsts, times.length - FEWEST_MINUTES)),
-  };
+function strokeOf({ ink, look, band }: PlotLine): Stroke {
+  const [width, alpha] = LOOKS[look];
+  return { color: `--${ink}`, dash: DASHES[ink] ?? [], width, alpha, isBanded: band !== undefined };
 }
 
-/** Values of one side under the pointer, or else the last ones. */
-function legendOf({ format }: Kind, lines: readonly Line[], pointed: number | null): string {
-  const shown = lines.map(({ label, values }) => ({ label, value: valueAt(values, pointed) }));
-  if (shown.every(({ value }) => value === null)) return '–';
-  return shown.map(({ label, value }) => `${label} ${format(value)}`.trim()).join(' · ');
+const namesOf = (lines: readonly PlotLine[]): string[] => [...new Set(lines.map(({ name }) => name))];
+
+/** Values of one name under the pointer, or else the last ones; with the interval where there is one. */
+function legendOf({ lines, unit }: PlotView, of: string, pointed: number | null): string[] {
+  const format = FORMATS[unit];
+  const shown = lines.filter(({ name }) => name === of).map((line) => ({ ...line, at: indexOf(line, pointed) }));
+  if (shown.every(({ values, at }) => (values[at] ?? null) === null)) return ['–'];
+  return shown.map(({ label, values, band, at }) => {
+    const [low, high] = [band?.low[at] ?? null, band?.high[at] ?? null];
+    const interval = low === null || high === null ? '' : ` (${format(low)} – ${format(high)})`;
+    return `${label} ${format(values[at] ?? null)}${interval}`.trim();
+  });
 }
 
-const valueAt = (values: Line['values'], index: number | null): number | null =>
-  (index === null ? values.findLast((value) => value !== null) : values[index]) ?? null;
+const indexOf = ({ values }: PlotLine, pointed: number | null): number =>
+  pointed ?? values.findLastIndex((value) => value !== null);

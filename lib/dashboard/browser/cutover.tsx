@@ -4,7 +4,7 @@ import type { CutoverView } from '../data.ts';
 import type { InvalidView } from '../row.ts';
 import { Actions } from './actions.tsx';
 import { Bar, Command, Pill, Sign } from './badges.tsx';
-import { Chart, ERRORS, LATENCY } from './chart.tsx';
+import { Chart, firstMinute } from './chart.tsx';
 import { count, dayAndTime, duration, minutes, ms, percent } from './format.ts';
 import { GateTable } from './gates.tsx';
 import { ShareBar, StageLine } from './stages.tsx';
@@ -59,7 +59,9 @@ export function CutoverCard({ cutover, atMs, onChanged }: CardProps & { atMs: nu
       </div>
       <GateTable gates={cutover.gates} atMs={atMs} />
       <Charts cutover={cutover} />
-      {kind === 'table' && <TableStrip table={cutover.table} stageKind={cutover.stageKind} />}
+      {kind === 'table' && (
+        <TableStrip id={id} table={cutover.table} stageKind={cutover.stageKind} onChanged={onChanged} />
+      )}
     </article>
   );
 }
@@ -253,13 +255,15 @@ function SideRow({ name, side, figures }: SideRowProps) {
   );
 }
 
-function Charts({ cutover: { stageKind, series, marks } }: CardProps) {
-  const isRecorded = [...series.primary.count, ...series.shadow.count].some((calls) => calls > 0);
-  if (stageKind === 'disabled' && !isRecorded) return null;
+function Charts({ cutover: { plots, marks } }: CardProps) {
+  const { startMinute } = plots;
+  if (plots.plots.length === 0) return null;
+  const from = firstMinute(plots.plots);
   return (
     <div class="plots">
-      <Chart kind={LATENCY} series={series} marks={marks} />
-      <Chart kind={ERRORS} series={series} marks={marks} />
+      {plots.plots.map((plot) => (
+        <Chart key={plot.title} plot={plot} startMinute={startMinute} from={from} marks={marks} />
+      ))}
     </div>
   );
 }

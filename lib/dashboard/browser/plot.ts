@@ -1,16 +1,32 @@
-/** Lines and upright marks on a canvas, drawn by uPlot in the colours of the style sheet. Knows nothing of what they mean. */
+/**
+ * Lines, the intervals around them, limits and upright marks on a canvas, drawn by uPlot in the colours of the style sheet. Knows nothing of
+ * what they mean.
+ */
 
 import uPlot from 'uplot';
 
-export type Stroke = { color: `--${string}`; dash: readonly number[]; width: number; alpha: number };
+type Colour = `--${string}`;
+type Values = readonly (number | null)[];
+export type Stroke = {
+  color: Colour;
+  dash: readonly number[];
+  width: number;
+  alpha: number;
+  /** An interval belongs to it. */
+  isBanded: boolean;
+};
 type Mark = { atMs: number; label: string };
 type Drawing = {
   /** Seconds since the epoch; `from` is the first that is shown. */
   times: readonly number[];
   from: number;
-  /** One for each stroke, a value for each time. */
-  columns: readonly (readonly (number | null)[])[];
+  /** One for each stroke: a value for each time, and the ends of the interval where it is banded. */
+  lines: readonly { values: Values; band?: { low: Values; high: Values } }[];
   marks: readonly Mark[];
+  /** A line across; null for none. */
+  limit: number | null;
+  /** Upper end of the axis. */
+  top: number;
 };
 
 export type Plot = { show(drawing: Drawing): void; remove(): void };
@@ -20,19 +36,21 @@ type PlotOptions = {
   /** Axis labels, x from seconds and y from values. */
   time: (seconds: number) => string;
   format: (value: number) => string;
-  /** The upper end of the axis where no value is above 0. */
-  least: number;
   /** Called with the index under the pointer; null where there is none. */
   point: (index: number | null) => void;
 };
+type Shown = Pick<Drawing, 'marks' | 'limit' | 'top'>;
 
 const HEIGHT = 158;
+const POINT_SIZE = 6;
+/** Two hexadecimal digits, behind those of a colour. */
+const BAND_OPACITY = '26';
 
 /** A plot that fills the width of `parent`, whose children are its own. */
 export function plotOn(parent: HTMLElement, options: PlotOptions): Plot {
-  let marks: readonly Mark[] = [];
+  let shown: Shown = { marks: [], limit: null, top: 1 };
   const chart = new uPlot(
-    chartOptions(options, parent.clientWidth || 300, () => marks),
+    chartOptions(options, parent.clientWidth || 300, () => shown),
     undefined,
     parent,
   );
@@ -44,10 +62,14 @@ export function plotOn(parent: HTMLElement, options: PlotOptions): Plot {
   const repaint = () => chart.redraw(false, true);
   dark.addEventListener('change', repaint);
   return {
-    show: (drawing) => {
-      marks = drawing.marks;
-      chart.setData([[...drawing.times], ...drawing.columns.map((column) => [...column])], false);
-      chart.setScale('x', { min: drawing.times[drawing.from]!, max: drawing.times.at(-1)! });
+    show: ({ times, from, lines, ...drawing }) => {
+      shown = drawing;
+      const columns = [
+        ...lines.map(({ values }) => values),
+        ...lines.flatMap(({ band }) => (band ? [band.high, band.low] : [])),
+      ];
+      chart.setData([[...times], ...columns.map((column) => [...column])], false);
+      chart.setScale('x', { min: times[from]!, max: times.at(-1)! });
     },
     remove: () => {
       resizing.disconnect();
@@ -57,8 +79,9 @@ export function plotOn(parent: HTMLElement, options: PlotOptions): Plot {
   };
 }
 
-function chartOptions(options: PlotOptions, width: number, marks: () => readonly Mark[]): uPlot.Options {
-  const { strokes, time, format, least, point } = options;
+function chartOptions(options: PlotOptions, width: number, shown: () => Shown): uPlot.Options {
+  const { strokes, time, format, point } = options;
+  const banded = strokes.filter(({ isBanded }) => isBanded);
   const axis: uPlot.Axis = {
     font: '11px system-ui, sans-serif',
     stroke: () => color('--quiet'),
@@ -69,8 +92,12 @@ function chartOptions(options: PlotOptions, width: number, marks: () => readonly
     height: HEIGHT,
     padding: [16, 18, 0, 0],
     legend: { show: false },
-    cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
-    scales: { x: { time: true }, y: { range: (_, __, highest) => [0, highest > 0 ? highest * 1.15 : least] } },
+    cursor: {
+      y: false,
+      drag: { x: false, y: false },
+      points: { size: (_, index) => (index <= strokes.length ? POINT_SIZE : 0) },
+    },
+    scales: { x: { time: true }, y: { range: () => [0, shown().top] } },
     axes: [
       { ...axis, grid: { show: false }, space: 60, size: 24, values: (_, ticks) => ticks.map(time) },
       {
@@ -81,25 +108,50 @@ function chartOptions(options: PlotOptions, width: number, marks: () => readonly
         values: (_, ticks) => ticks.map(format),
       },
     ],
-    series: [
-      {},
-      ...strokes.map(({ color: name, dash, width, alpha }) => ({
-        width,
-        alpha,
-        stroke: () => color(name),
-        dash: [...dash],
-        points: { show: false },
-        spanGaps: false,
-      })),
-    ],
+    series: [{}, ...strokes.map(lineOf), ...banded.flatMap(() => [END_OF_BAND, END_OF_BAND])],
+    bands: banded.map(({ color: name }, index) => ({
+      series: [1 + strokes.length + 2 * index, 2 + strokes.length + 2 * index],
+      fill: () => `${color(name)}${BAND_OPACITY}`,
+    })),
     hooks: {
       setCursor: [(chart) => point(chart.cursor.idx ?? null)],
-      drawClear: [(chart) => drawMarks(chart, marks())],
+      drawClear: [
+        (chart) => {
+          drawLimit(chart, shown());
+          drawMarks(chart, shown().marks);
+        },
+      ],
     },
   };
 }
 
-const color = (name: Stroke['color']) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const lineOf = ({ color: name, dash, width, alpha }: Stroke): uPlot.Series => ({
+  width,
+  alpha,
+  stroke: () => color(name),
+  dash: [...dash],
+  points: { show: false },
+  spanGaps: false,
+});
+/** The ends themselves are not drawn, the band between them is. */
+const END_OF_BAND: uPlot.Series = { width: 0, points: { show: false }, spanGaps: false };
+
+const color = (name: Colour) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+/** A dashed line across, where it lies within the axis. */
+function drawLimit({ ctx, bbox, valToPos }: uPlot, { limit, top }: Shown): void {
+  if (limit === null || limit > top) return;
+  const y = valToPos(limit, 'y', true);
+  ctx.save();
+  ctx.strokeStyle = color('--bad');
+  ctx.lineWidth = devicePixelRatio;
+  ctx.setLineDash([2 * devicePixelRatio, 3 * devicePixelRatio]);
+  ctx.beginPath();
+  ctx.moveTo(bbox.left, y);
+  ctx.lineTo(bbox.left + bbox.width, y);
+  ctx.stroke();
+  ctx.restore();
+}
 
 /** Upright lines, each with its name where there is room; the newest, which come first, have it. */
 function drawMarks({ ctx, bbox, valToPos }: uPlot, marks: readonly Mark[]): void {

@@ -5,8 +5,11 @@ import type { CutoverView, TableView } from '../data.ts';
 import type { Tone } from '../sentences.ts';
 import { Bar, Sign } from './badges.tsx';
 import { count, duration, ms, percent } from './format.ts';
+import { Rows } from './rows.tsx';
 
-export function TableStrip({ table, stageKind }: Pick<CutoverView, 'table' | 'stageKind'>) {
+type StripProps = Pick<CutoverView, 'id' | 'table' | 'stageKind'> & { onChanged(): void };
+
+export function TableStrip({ id, table, stageKind, onChanged }: StripProps) {
   if (!table) {
     return (
       <p class="quiet strip-empty">
@@ -25,8 +28,7 @@ export function TableStrip({ table, stageKind }: Pick<CutoverView, 'table' | 'st
         <Outbox outboxRows={table.outboxRows} armed={table.armed} />
         <Quarantine quarantined={table.quarantined} />
       </dl>
-      <QuarantinedKeys quarantine={table.quarantine} quarantined={table.quarantined} />
-      <DivergentKeys verification={table.verification} />
+      <Rows id={id} table={table} onChanged={onChanged} />
     </section>
   );
 }
@@ -114,68 +116,5 @@ function Quarantine({ quarantined }: Pick<TableView, 'quarantined'>) {
     <Tile name="Quarantine" value={count(quarantined)} tone={quarantined === 0 ? 'good' : 'bad'}>
       {quarantined === 0 ? 'Every key can be written' : 'Keys that cannot be written'}
     </Tile>
-  );
-}
-
-// ------------------------------------------------------------------------------------------------------------ lists
-
-function QuarantinedKeys({ quarantine, quarantined }: Pick<TableView, 'quarantine' | 'quarantined'>) {
-  if (quarantine.length === 0) return null;
-  const part = quarantined > quarantine.length ? ` (${quarantine.length} of ${count(quarantined)})` : '';
-  return (
-    <List caption={`Keys in quarantine${part}`} heads={['Key', 'SQLSTATE', 'Reason', 'Tries']}>
-      {quarantine.map(({ key, sqlstate, reason, attempts }) => (
-        <tr key={key}>
-          <td>
-            <code>{key}</code>
-          </td>
-          <td>
-            <code>{sqlstate}</code>
-          </td>
-          <td>{reason}</td>
-          <td>{count(attempts)}</td>
-        </tr>
-      ))}
-    </List>
-  );
-}
-
-function DivergentKeys({ verification }: Pick<TableView, 'verification'>) {
-  if (!verification || verification.samples.length === 0) return null;
-  const { samples, divergences } = verification;
-  return (
-    <List caption={`First keys that differ (${samples.length} of ${count(divergences)})`} heads={['Key', 'Columns']}>
-      {samples.map(({ key, columns }) => (
-        <tr key={key}>
-          <td>
-            <code>{key}</code>
-          </td>
-          <td>{columns.join(', ') || 'the row is on one side only'}</td>
-        </tr>
-      ))}
-    </List>
-  );
-}
-
-type ListProps = { caption: string; heads: readonly string[]; children: ComponentChildren };
-
-function List({ caption, heads, children }: ListProps) {
-  return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: wider than a phone, and scrolled by keyboard from here
-    <section class="list" tabIndex={0} aria-label={caption}>
-      <table>
-        <caption>{caption}</caption>
-        <thead>
-          <tr>
-            {heads.map((name) => (
-              <th key={name} scope="col">
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>{children}</tbody>
-      </table>
-    </section>
   );
 }

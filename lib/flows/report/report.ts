@@ -6,8 +6,6 @@ import { MINUTE_MS } from '../../core/base/units.ts';
 import type { Condition } from '../../core/conditions/condition.ts';
 import { commandsOf, commandText } from '../../core/conditions/release.ts';
 import { conditionText, type ShownVerdict, showVerdict } from '../../core/conditions/show.ts';
-import { hasRole } from '../../core/conditions/table.ts';
-import type { Verdict } from '../../core/conditions/verdict.ts';
 import type {
   CutoverDeclaration,
   CutoverState,
@@ -17,13 +15,16 @@ import type {
 } from '../../core/cutover/cutover.ts';
 import type { Plan } from '../../core/cutover/plan.ts';
 import { nextStage } from '../../core/cutover/plan.ts';
+import { isUnderWay } from '../../core/cutover/stage-kinds.ts';
 import type { ForwardsSummary } from '../../core/forwards/forward.ts';
+import type { Look } from '../../core/gates/evidence.ts';
+import { type Limits, limitsOf } from '../../core/gates/limits.ts';
 import type { MinuteWindow } from '../../core/gates/minute-window.ts';
 import { waitingText } from '../../core/gates/pending.ts';
 import type { TableStatus } from '../../core/gates/table-status.ts';
 import { phasesOf } from '../../core/holds/phase-order.ts';
 import { type Blind, blindOf } from '../../core/look/blind.ts';
-import type { Health } from '../../core/look/health.ts';
+import { cleanupReasons, type Health, healthOf, shapeReasons } from '../../core/look/health.ts';
 import { type Next, nextOf } from '../../core/look/next.ts';
 import type { Judgement } from '../../core/look/snapshot.ts';
 import { type PhaseView, viewPhases } from '../../core/phases/view.ts';
@@ -68,6 +69,10 @@ export type CutoverReport = {
   forwards: ForwardsSummary | null;
   /** Closed and open minutes of the last hour, oldest first. */
   windows: readonly MinuteWindow[];
+  /** What the database said in the last half hour, oldest first; none where many cutovers are reported. */
+  looks: readonly Look[];
+  /** Where a rollback begins. */
+  limits: Limits;
   flagsDeployed: boolean;
   /** What a person can do. */
   steps: readonly NextStep[];
@@ -119,7 +124,7 @@ export async function report(
     if (stored && 'invalid' in stored) return { id: declaration.id, health: 'invalid', why: stored.invalid };
     const judgement = await look(ports, around, declaration, { atLeastMinutes: PAGE_MINUTES });
     judgements.set(declaration.id, judgement);
-    return cutoverReport(judgement, only === undefined ? [] : stageSights(judgement));
+    return cutoverReport(judgement, only !== undefined);
   };
   // Looked at together, they share requests. One whose figures cannot be read fails the report, as it did alone.
   const batches = inBatches(wanted, IN_BATCH);
@@ -140,10 +145,10 @@ export async function report(
   };
 }
 
-function cutoverReport(judgement: Judgement, sights: readonly StageSight[]): CutoverReport {
+function cutoverReport(judgement: Judgement, isAlone: boolean): CutoverReport {
   const { declaration, state, system, policy, verdict, table, forwards, windows, flagsDeployed, nowMs } = judgement;
   const blind = blindOf(judgement);
-  const health = healthOf(state, verdict, blind);
+  const health = healthOf(judgement, blind);
   const steps = nextSteps(judgement, health);
   const hourAgo = Math.floor(nowMs / MINUTE_MS) - PAGE_MINUTES;
   return {
@@ -170,52 +175,15 @@ function cutoverReport(judgement: Judgement, sights: readonly StageSight[]): Cut
     table,
     ...withOldFields({ forwards }),
     windows: windows.filter((window) => window.minute >= hourAgo),
+    looks: isAlone ? judgement.evidence.looks : [],
+    limits: limitsOf(judgement.evidence.baseline, policy),
     flagsDeployed,
     steps,
     nextSteps: steps.map(stepText),
-    recommendation: recommendationOf(state, verdict, system),
-    sights,
+    recommendation: recommendationOf(state, verdict, system, health),
+    sights: isAlone ? stageSights(judgement) : [],
     validationScore: validationScoreOf(state, table, verdict),
   };
-}
-
-function healthOf(state: CutoverState, verdict: Verdict, blind: Blind | null): Health {
-  if (state.pending?.action === 'revert' || state.pending?.withdrawn) return 'rolling_back';
-  switch (state.stageKind) {
-    case 'disabled':
-      return 'idle';
-    case 'rolled_back':
-      return 'rolled_back';
-    case 'completed':
-      return [...shapeReasons(verdict), ...cleanupReasons(verdict)].length > 0 ? 'held' : 'done';
-    case 'cleaned':
-      return 'done';
-    default:
-      if (verdict.verdict === 'rollback') return 'rolling_back';
-      if (blind) return 'blind';
-      if (verdict.verdict === 'advance') return nextStage(state)?.kind === 'completed' ? 'ready' : 'healthy';
-      return verdict.reasons.every((reason) => needsOnlyTime(reason, verdict)) ? 'healthy' : 'held';
-  }
-}
-
-/** What closes the way back of a promoted table, too. */
-const shapeReasons = ({ conditions }: Verdict) => conditions.filter((one) => hasRole(one, 'closes_way_back'));
-
-/** What keeps the old side from being dropped. */
-const cleanupReasons = ({ conditions }: Verdict) =>
-  conditions.filter((one) => !one.ok && hasRole(one, 'holds_cleanup'));
-
-const FIRST_MINUTES = 5;
-
-/**
- * Waiting for time, samples or the copy is the normal course, and so is a figure that does not exist yet in the first
- * minutes of a stage, or before the copy is done. Everything else is a hold worth a look.
- */
-function needsOnlyTime(reason: Condition, verdict: Verdict): boolean {
-  if (hasRole(reason, 'normal_course')) return true;
-  if (reason.seen !== null || reason.code === 'database') return false;
-  const copying = verdict.reasons.some((other) => other.code === 'backfill');
-  return verdict.evidence.minutesInStage < FIRST_MINUTES || (copying && reason.code === 'verification');
 }
 
 function nextSteps(judgement: Judgement, health: Health): NextStep[] {
@@ -248,6 +216,8 @@ function stepsOf({ id, declaration, state, system, verdict }: Judgement, health:
   const pending = pendingWord(state);
   if (isStopped(system, { stageKind: state.stageKind, pending })) return [say(STOPPED_TEXT, '')];
   if (pending) return [say(waitingText(verdict) ?? `${pending} is being carried out; nothing to do`)];
+  if (verdict.verdict === 'rollback' && isUnderWay(state))
+    return [...verdict.reasons.map(released), run(['crossfade', 'rollback', id, '--reason', '…'], 'goes back at once')];
   switch (state.stageKind) {
     case 'disabled':
       return [run(['crossfade', 'preview', id]), ...(system.emergencyStop ? [] : [run(['crossfade', 'start', id])])];

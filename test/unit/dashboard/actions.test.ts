@@ -3,9 +3,11 @@
 import { describe, expect, it } from 'vitest';
 import { LEGAL_COMMANDS } from '../../../lib/core/stage/decide.ts';
 import { acknowledgeAction, actionsOf } from '../../../lib/dashboard/actions.ts';
+import { type CutoverView, cutoverData } from '../../../lib/dashboard/data.ts';
 import type { CutoverReport } from '../../../lib/flows/report/report.ts';
 import { acknowledgement } from '../../../lib/schemas/alerts.ts';
 import { COMMANDS, type CommandName } from '../../../lib/schemas/http.ts';
+import { discardBody, repairBody, retryBody } from '../../../lib/schemas/rows.ts';
 import * as scenes from '../../helpers/dashboard-reports.ts';
 
 const { notStarted, copying, serving, held, failing, rolledBack, ready, completed } = scenes;
@@ -79,4 +81,27 @@ it('an alert is acknowledged with a reason', () => {
   const { path, reason } = acknowledgeAction('customer.errors');
   expect([path, reason]).toEqual(['v1/alerts/customer.errors/acknowledge', true]);
   expect(acknowledgement.read({ reason: 'mine' })).toEqual({ reason: 'mine' });
+});
+
+it('keys in quarantine and keys that differ have actions that the API takes as they are sent', async () => {
+  const { report, audit } = await scenes.scene([scenes.differing]);
+  const { table } = cutoverData(report, audit).cutover as CutoverView;
+  const bodies = { retry: retryBody, discard: discardBody, repair: repairBody };
+  const actions = [
+    ...table!.quarantineActions,
+    ...table!.quarantine.flatMap((one) => one.actions),
+    ...table!.verification!.actions,
+  ];
+  expect(actions.map(({ name }) => name)).toEqual([
+    'Try all again',
+    ...['Try again', 'Give up', 'Try again', 'Give up'],
+    'Repair',
+  ]);
+  for (const { path, body, reason, does } of actions) {
+    const sent = { ...body, ...(reason ? { reason: 'why' } : {}) };
+    expect(bodies[path.split('/').at(-1) as keyof typeof bodies].read(sent)).toEqual(sent);
+    expect(does.length).toBeGreaterThan(0);
+  }
+  const clean = cutoverData(...(await scenes.scene([serving]).then(({ report, audit }) => [report, audit] as const)));
+  expect((clean.cutover as CutoverView).table).toMatchObject({ quarantineActions: [], verification: { actions: [] } });
 });

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { progressBlock, renderSystem } from '../../../lib/cli/render.ts';
 import { renderOutlook } from '../../../lib/cli/render-health.ts';
 import { renderExplanation } from '../../../lib/cli/render-verdict.ts';
+import { healthText } from '../../../lib/core/look/health.ts';
 import { cutoverData, dashboardData } from '../../../lib/dashboard/data.ts';
 import type { CutoverReport } from '../../../lib/flows/report/report.ts';
 import { firing } from '../../helpers/contracts/alerts.ts';
@@ -15,17 +16,6 @@ type Actor = Parameters<typeof scenes.scene>[0][number];
 const finished: Actor = { ...completed, id: 'genre', events: [...completed.events, [1, { type: 'cleaned' }]] };
 const blind: Actor = { ...serving, id: 'blind', primary: () => null, shadow: () => null };
 const moments = [notStarted, copying, serving, held, failing, rolledBack, ready, completed, finished, blind];
-
-/** What each surface calls it. */
-const WORDS: Readonly<Record<string, { terminal: string; page: string; tone: string }>> = {
-  idle: { terminal: 'idle', page: 'Not started', tone: 'idle' },
-  healthy: { terminal: 'healthy', page: 'Healthy', tone: 'good' },
-  held: { terminal: 'held', page: 'Held', tone: 'wait' },
-  blind: { terminal: 'no figures', page: 'No figures', tone: 'wait' },
-  rolling_back: { terminal: 'rolling back', page: 'Guard fired', tone: 'bad' },
-  rolled_back: { terminal: 'rolled back', page: 'Rolled back', tone: 'bad' },
-  ready: { terminal: 'ready', page: 'Ready to complete', tone: 'good' },
-};
 
 const oneLine = (text: string) => text.replaceAll(/\s+/g, ' ');
 
@@ -56,20 +46,18 @@ describe.each(moments.map((actor) => [actor.id, actor] as const))('of %s', (id, 
     ]);
   });
 
-  it('every surface says how it is with the word for the same health, and no other', async () => {
-    const { report, status, card, page } = await seen;
-    const words = WORDS[report.health];
-    if (!words) return expect([report.health, card.cutover.badge.tone]).toEqual(['done', 'done']);
-    expect(status.startsWith(`${id} ${words.terminal} · `)).toBe(true);
-    expect([card.cutover.badge, page.cutovers[0]!.badge]).toEqual([
-      { text: words.page, tone: words.tone },
-      { text: words.page, tone: words.tone },
-    ]);
+  it('every surface says how it is with the same word', async () => {
+    const { report, status, overview, explain, card, page } = await seen;
+    const word = healthText(report);
+    expect(status.startsWith(`${id} ${word} · `)).toBe(true);
+    expect(overview).toContain(`${id} ${word} `);
+    expect(explain).toContain(`: ${word}. Next: `);
+    expect([card.cutover.badge.text.toLowerCase(), page.cutovers[0]!.badge]).toEqual([word, card.cutover.badge]);
   });
 
   it('explain marks as missing what holds it, and nothing where nothing advances by itself', async () => {
     const { report, explain } = await seen;
-    expect(explain.includes('it is held')).toBe(report.health === 'held');
+    expect(explain.includes(': held. Next')).toBe(report.health === 'held');
     const marks = explain.match(/✗ /g)?.length ?? 0;
     const missing = report.verdict.conditions.filter(({ ok, row }) => !ok && row !== 'stage').length;
     expect(marks).toBe(missing);

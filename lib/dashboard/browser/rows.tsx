@@ -1,0 +1,248 @@
+/** Rows that need a person: keys in quarantine, keys that differ, and any key compared on both sides now. */
+
+import type { ComponentChildren } from 'preact';
+import { useContext, useId, useLayoutEffect, useState } from 'preact/hooks';
+import type { TableView } from '../data.ts';
+import { Actions } from './actions.tsx';
+import { ask } from './answers.ts';
+import { Announce, Sign } from './badges.tsx';
+import { count } from './format.ts';
+
+type RowsProps = { id: string; table: TableView; onChanged(): void };
+
+export function Rows({ id, table, onChanged }: RowsProps) {
+  return (
+    <>
+      <QuarantinedKeys id={id} table={table} onChanged={onChanged} />
+      <DivergentKeys id={id} verification={table.verification} onChanged={onChanged} />
+      {table.armed !== 'none' && <AnyKey id={id} />}
+    </>
+  );
+}
+
+// ------------------------------------------------------------------------------------------------------- quarantine
+
+function QuarantinedKeys({ id, table, onChanged }: RowsProps) {
+  const { quarantine, quarantined, quarantineActions } = table;
+  if (quarantine.length === 0) return null;
+  const part = quarantined > quarantine.length ? ` (${quarantine.length} of ${count(quarantined)})` : '';
+  return (
+    <>
+      <List caption={`Keys in quarantine${part}`} heads={['Key', 'SQLSTATE', 'Reason', 'Tries', '']}>
+        {quarantine.map(({ key, sqlstate, reason, attempts, actions }) => (
+          <tr key={key}>
+            <td>
+              <code>{key}</code>
+            </td>
+            <td>
+              <code>{sqlstate}</code>
+            </td>
+            <td class="reason">{reason}</td>
+            <td>{count(attempts)}</td>
+            <td>
+              <Actions actions={actions} version={null} onChanged={onChanged} />
+            </td>
+          </tr>
+        ))}
+      </List>
+      <div class="after-list">
+        <Actions actions={quarantineActions} version={null} onChanged={onChanged} />
+        <Download id={id} many={quarantined} />
+      </div>
+    </>
+  );
+}
+
+type Quarantined = { keys: readonly { key: string }[] };
+const IN_PAGE = 1000;
+
+/** All of them, as the API lists them, into one file. */
+function Download({ id, many }: { id: string; many: number }) {
+  const announce = useContext(Announce);
+  const [problem, setProblem] = useState('');
+  const download = async () => {
+    const keys: { key: string }[] = [];
+    for (let after = ''; ; after = keys.at(-1)!.key) {
+      const path = `v1/cutovers/${id}/quarantine?${new URLSearchParams({ limit: String(IN_PAGE), ...(after && { after }) })}`;
+      const answer = await ask<Quarantined>(path, {});
+      if (answer.kind !== 'answered') return setProblem(whyNot(answer));
+      keys.push(...answer.body.keys);
+      if (answer.body.keys.length < IN_PAGE) break;
+    }
+    save(`${id}-quarantine.json`, JSON.stringify(keys, null, 2));
+    setProblem('');
+    announce(`${count(keys.length)} keys saved.`);
+  };
+  return (
+    <>
+      <button type="button" onClick={download}>
+        Save all {count(many)} as JSON
+      </button>
+      {problem && <p class="warn">Not saved: {problem}</p>}
+    </>
+  );
+}
+
+function save(name: string, text: string): void {
+  const url = URL.createObjectURL(new Blob([text], { type: 'application/json' }));
+  const link = document.createElement('a');
+  link.href = url;
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(url);
+}
+
+// ------------------------------------------------------------------------------------------------------ differences
+
+type DivergentProps = Pick<RowsProps, 'id' | 'onChanged'> & Pick<TableView, 'verification'>;
+
+function DivergentKeys({ id, verification, onChanged }: DivergentProps) {
+  if (!verification || verification.samples.length === 0) return null;
+  const { samples, divergences, actions } = verification;
+  return (
+    <>
+      <List
+        caption={`First keys that differ (${samples.length} of ${count(divergences)})`}
+        heads={['Key', 'Columns', 'Now']}
+      >
+        {samples.map(({ key, columns }) => (
+          <tr key={key}>
+            <td>
+              <code>{key}</code>
+            </td>
+            <td>{columns.join(', ') || 'the row is on one side only'}</td>
+            <td>
+              <Compared id={id} of={key} />
+            </td>
+          </tr>
+        ))}
+      </List>
+      <div class="after-list">
+        <Actions actions={actions} version={null} onChanged={onChanged} />
+      </div>
+    </>
+  );
+}
+
+/** A key that somebody asks about. */
+function AnyKey({ id }: { id: string }) {
+  const [typed, type] = useState('');
+  const [asked, ask] = useState('');
+  const field = useId();
+  return (
+    <form
+      class="any-key"
+      onSubmit={(event) => {
+        event.preventDefault();
+        ask(typed.trim());
+      }}
+    >
+      <label for={field}>Look at a key</label>
+      <input
+        id={field}
+        type="text"
+        placeholder={'{"id": 5}'}
+        autocomplete="off"
+        spellcheck={false}
+        value={typed}
+        onInput={({ currentTarget }) => type(currentTarget.value)}
+      />
+      <button type="submit" disabled={typed.trim() === ''}>
+        Compare
+      </button>
+      {asked !== '' && <Compared key={asked} id={id} of={asked} atOnce />}
+    </form>
+  );
+}
+
+type Comparison = {
+  primaryHash: string | null;
+  shadowHash: string | null;
+  equal: boolean;
+  differingColumns: readonly string[];
+  late: boolean;
+  quarantined: boolean;
+};
+type Seen = { comparison: Comparison } | { why: string } | null;
+
+/** Both sides of a key as they are now. Values stay in the database: a hash stands for each row. */
+function Compared({ id, of, atOnce = false }: { id: string; of: string; atOnce?: boolean }) {
+  const [seen, see] = useState<Seen>(null);
+  const [isAsked, setAsked] = useState(false);
+  const compare = async () => {
+    setAsked(true);
+    const answer = await ask<Comparison>(`v1/cutovers/${id}/record?${new URLSearchParams({ key: of })}`, {});
+    see(answer.kind === 'answered' ? { comparison: answer.body } : { why: whyNot(answer) });
+    setAsked(false);
+  };
+  useLayoutEffect(() => {
+    if (atOnce) void compare();
+  }, []);
+  return (
+    <div class="compared" role="status">
+      {!atOnce && (
+        <button type="button" aria-label={`Compare ${of} now`} onClick={compare} disabled={isAsked}>
+          Compare
+        </button>
+      )}
+      {seen && 'why' in seen && <span class="warn">{seen.why}</span>}
+      {seen && 'comparison' in seen && <Outcome {...seen.comparison} />}
+    </div>
+  );
+}
+
+function Outcome({ equal, primaryHash, shadowHash, differingColumns, late, quarantined }: Comparison) {
+  if (primaryHash === null && shadowHash === null) return <span>No such row on either side.</span>;
+  if (equal) {
+    return (
+      <span class="tone-good">
+        <Sign tone="good" />
+        Equal: <code>{short(primaryHash)}</code>
+      </span>
+    );
+  }
+  const where =
+    primaryHash === null
+      ? 'on the shadow only'
+      : shadowHash === null
+        ? 'on the primary only'
+        : `differs in ${differingColumns.join(', ')}`;
+  const why = quarantined ? '; it is in quarantine' : late ? '; a change of it waits to be applied' : '';
+  return (
+    <span class={late ? 'tone-wait' : 'tone-bad'}>
+      <Sign tone={late ? 'wait' : 'bad'} />
+      {where}
+      {why}: primary <code>{short(primaryHash)}</code>, shadow <code>{short(shadowHash)}</code>
+    </span>
+  );
+}
+
+const short = (hash: string | null) => hash?.slice(0, 12) ?? '–';
+
+const whyNot = (answer: { kind: 'refused'; why: string } | { kind: 'unanswered' }): string =>
+  answer.kind === 'refused' ? answer.why : 'the server did not answer.';
+
+// ------------------------------------------------------------------------------------------------------------ lists
+
+type ListProps = { caption: string; heads: readonly string[]; children: ComponentChildren };
+
+function List({ caption, heads, children }: ListProps) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: wider than a phone, and scrolled by keyboard from here
+    <section class="list" tabIndex={0} aria-label={caption}>
+      <table>
+        <caption>{caption}</caption>
+        <thead>
+          <tr>
+            {heads.map((name) => (
+              <th key={name} scope="col">
+                {name || <span class="visually-hidden">What can be done</span>}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>{children}</tbody>
+      </table>
+    </section>
+  );
+}

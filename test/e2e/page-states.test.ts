@@ -1,0 +1,105 @@
+/**
+ * The page in fourteen states, at the widths of a phone, a tablet and a screen, in both schemes: nothing scrolls sideways, is cut off or
+ * lies on something else, and axe finds nothing serious, contrast included. CI looks at each state in two of the six ways; with
+ * PAGE_PICTURES=FOLDER all 84 are looked at, and a picture of each is left in the folder.
+ */
+
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchChromium } from '../helpers/browser.ts';
+import { type DashboardServer, dashboardServer } from '../helpers/dashboard-server.ts';
+import { layoutFaults } from '../helpers/layout-faults.ts';
+import { PAGE_STATES, type PageState } from '../helpers/page-states.ts';
+
+const PICTURES = process.env.PAGE_PICTURES;
+const WAYS = [390, 768, 1440].flatMap((width) =>
+  (['light', 'dark'] as const).map((colorScheme) => ({ width, colorScheme })),
+);
+/** Every way is had by some state, and every state is seen in two widths and both schemes. */
+const waysOf = (index: number) => (PICTURES ? WAYS : [WAYS[index % WAYS.length]!, WAYS[(index + 3) % WAYS.length]!]);
+
+let browser: Browser | null = null;
+let server: DashboardServer;
+let page: Page;
+let axe: string;
+
+beforeAll(async () => {
+  browser = await launchChromium();
+  server = await dashboardServer('never');
+  axe = await readFile(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
+  if (PICTURES) await mkdir(PICTURES, { recursive: true });
+  if (!browser) return;
+  page = await browser.newPage({ timezoneId: 'UTC', reducedMotion: 'reduce' });
+  page.setDefaultTimeout(10_000);
+});
+afterAll(async () => {
+  await browser?.close();
+  await server.close();
+});
+
+async function open({ scene, hash, act }: PageState): Promise<void> {
+  server.answer = { scene: await scene() };
+  await page.goto('about:blank');
+  await page.goto(`${server.url}${hash}`);
+  await page.waitForSelector('main[aria-busy=false]');
+  await act?.(page, server);
+}
+
+async function lookAs({ width, colorScheme }: (typeof WAYS)[number]): Promise<void> {
+  await page.setViewportSize({ width, height: 900 });
+  await page.emulateMedia({ colorScheme });
+  // Plots take their new width in the frame after.
+  await page.evaluate('new Promise((next) => requestAnimationFrame(() => requestAnimationFrame(next)))');
+}
+
+type Found = { violations: { id: string; impact: string; nodes: { target: string[] }[] }[] };
+
+async function seriousFaults(): Promise<string[]> {
+  if (!(await page.evaluate('"axe" in window'))) await page.evaluate(axe);
+  const { violations } = (await page.evaluate('axe.run({ resultTypes: ["violations"] })')) as Found;
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes[0]!.target.join(' ')}`);
+}
+
+describe('the page is laid out well and readable', () => {
+  it.each(PAGE_STATES.map((state, index) => [state.name, state, index] as const))('%s', async (name, state, index) => {
+    if (!browser) return;
+    await open(state);
+    for (const [at, way] of waysOf(index).entries()) {
+      await lookAs(way);
+      if (PICTURES) {
+        const path = join(PICTURES, `${name}-${way.width}-${way.colorScheme}.png`);
+        await page.screenshot({ path, fullPage: name !== 'confirmation' });
+      }
+      expect([await layoutFaults(page), way]).toEqual([[], way]);
+      // What axe looks at differs between schemes, and a second at each is dear.
+      if (PICTURES || at === 0) expect([await seriousFaults(), way]).toEqual([[], way]);
+    }
+  });
+});
+
+describe('it would be noticed if', () => {
+  const broken = async (change: string) => {
+    await open(PAGE_STATES.find(({ name }) => name === 'rolled-back')!);
+    await lookAs(WAYS[0]!);
+    await page.evaluate(`void (${change})`);
+    return [...(await layoutFaults(page)), ...(await seriousFaults())];
+  };
+  it.each([
+    ['something were too wide', 'document.querySelector(".summary").style.minWidth = "700px"', /px wide/],
+    [
+      'a text were cut off',
+      'Object.assign(document.querySelector(".summary").style, { overflow: "hidden", height: "8px" })',
+      /^Cut off: All reads/,
+    ],
+    ['texts lay on each other', 'document.querySelector(".summary").style.marginBottom = "-60px"', /^On each other: /],
+    ['a text were pale', 'document.querySelector(".summary").style.color = "#bbb"', /^color-contrast/],
+  ])('%s', async (_, change, fault) => {
+    if (!browser) return;
+    expect((await broken(change)).join('\n')).toMatch(new RegExp(fault.source, 'm'));
+  });
+});
