@@ -7,7 +7,7 @@
 import { type DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
 import type { TableNames } from '../../infra/local/tables.ts';
 import { dynamoAlertStore } from '../../lib/adapters/dynamodb/alert-store.ts';
-import { askedFlags } from '../../lib/adapters/dynamodb/asked-flags.ts';
+import { askedFlags, flagSightings } from '../../lib/adapters/dynamodb/asked-flags.ts';
 import { dynamoCriteriaRequests } from '../../lib/adapters/dynamodb/criteria-requests.ts';
 import { dynamoFlagRequests } from '../../lib/adapters/dynamodb/flag-requests.ts';
 import { dynamoForwardStore } from '../../lib/adapters/dynamodb/forwards/store.ts';
@@ -248,6 +248,7 @@ function lifeOf(client: DynamoDBDocumentClient, names: TableNames) {
       customMetrics: inMemoryCustomMetrics(),
       criteria: inMemoryCriteria(),
       flags: askedFlags({ ...target, realNow: clock.now }),
+      sightings: flagSightings(target),
       ...tablePorts(tables),
       wakeUps: dynamoWakeUps({ client, tableName: names.changes }),
       experiments: inMemoryExperiments(),
