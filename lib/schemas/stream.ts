@@ -55,6 +55,7 @@ export function parseWakeUps(event: unknown): WakeUp[] {
 function readOf(text: unknown): ReadToCompare | undefined {
   try {
     const { method, path, query, headers, slice } = JSON.parse(String(text)) as ReadToCompare;
+    if (typeof headers !== 'object' || Array.isArray(headers)) return undefined;
     const known = [method, path, query, ...Object.values(headers)].every((part) => typeof part === 'string');
     const place = isSlice(slice) ? { slice } : {};
     return known && method === 'GET' ? { method, path, query, headers, ...place } : undefined;
