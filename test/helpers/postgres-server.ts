@@ -23,6 +23,7 @@ export const TEMPLATE = 'crossfade_template';
 
 /** Folder of `initdb` and `postgres` of another version to run all of it on, such as 14; the package's when not given. */
 const BINARIES = process.env.CROSSFADE_TEST_POSTGRES_BINARIES;
+export const ofBinaries: { binaries?: string } = BINARIES ? { binaries: BINARIES } : {};
 
 /** What is off as installed, and what people switch on. */
 const SETTINGS = { max_prepared_transactions: '16' };
@@ -35,7 +36,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     directory,
     durable: false,
     settings: SETTINGS,
-    ...(BINARIES ? { binaries: BINARIES } : {}),
+    ...ofBinaries,
   });
   const stop = async () => {
     await server.stop();

@@ -14,7 +14,7 @@ import { installSchema } from '../../infra/local/install-schema.ts';
 import { type LocalPostgres, startPostgres } from '../../infra/local/postgres.ts';
 import { debianBinaries, missingPrograms } from './debian-postgres.ts';
 import { pgBouncerProgram, startPgBouncer } from './pgbouncer.ts';
-import { TEMPLATE } from './postgres-server.ts';
+import { ofBinaries, TEMPLATE } from './postgres-server.ts';
 import { ACCOUNTS, type ServerAddress, type ServerName } from './server-accounts.ts';
 
 /** The limits are those that the health check asks for. */
@@ -58,7 +58,7 @@ export default async function setup(project: TestProject): Promise<(() => Promis
     return { superuser: server.url, pooled: bouncer.through(server.url) };
   };
   try {
-    const [embedded, debian] = await Promise.all([start('embedded', {}), start('debian', { binaries })]);
+    const [embedded, debian] = await Promise.all([start('embedded', ofBinaries), start('debian', { binaries })]);
     project.provide('servers', { embedded, debian });
     // Files that know nothing of two servers run on the distribution's.
     project.provide('postgresUrl', debian.superuser);
