@@ -209,7 +209,7 @@ describe('a rollback of a promotion whose flags never went out', () => {
     scene.o.calm(false);
     await scene.accepted({ type: 'complete', confirm: ID });
     expect(await scene.accepted({ type: 'rollback', reason: 'slow' })).toMatchObject({
-      answer: { waits: expect.stringContaining('flags of before the promotion') },
+      answer: { waits: expect.stringContaining('flags that are older than the promotion') },
     });
     await scene.minutes(3);
     expect(scene.nobodyReadsTheShadow()).toBe(false);

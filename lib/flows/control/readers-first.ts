@@ -13,7 +13,7 @@ const READERS_LEAVE_MS = 1.5 * MINUTE_MS;
 const HELD_BACK =
   'the readers that were held back are on their way to the shadow, since the table that they read gets another shape. They are there 90 s after it was asked for, once their flags are deployed.';
 const LEFT_BEHIND =
-  'readers may still follow the flags of before the promotion, and ask for the shadow, which nothing would follow after the way back. It goes on once the flags of the promotion, or of this rollback, are deployed; every tick tries that.';
+  'readers may still follow flags that are older than the promotion, and ask for the shadow, which nothing would follow after the way back. It goes on once the flags of the promotion, or of this rollback, are deployed; every tick tries that.';
 
 /** `deployed`: what readers follow, where it was asked. */
 type Look = { nowMs: number; deployed?: FlagDocument | null | undefined };
