@@ -300,7 +300,7 @@ export const GENERATED_SQL: readonly { file: string; tests: readonly string[]; m
     mutants: NAMES,
   },
   { file: 'outbox', tests: ['outbox', 'burst', 'invariants'], mutants: OUTBOX },
-  { file: 'capture', tests: ['capture', 'keys', 'invariants', 'equal-not-identical'], mutants: CAPTURE },
+  { file: 'capture', tests: ['capture', 'keys', 'invariants', 'equal-not-identical', 'schema'], mutants: CAPTURE },
   { file: 'backfill', tests: ['backfill', 'keys', 'inline-copy', 'invariants', 'in-the-way'], mutants: BACKFILL },
   { file: 'verify', tests: ['verify', 'blind', 'shape-watch', 'what-waits'], mutants: VERIFY },
   { file: 'segments', tests: ['verify', 'deferred', 'blind'], mutants: SEGMENTS },

@@ -4,6 +4,7 @@
  *   npm run mutants -- --list                       how many there are, by room
  *   npm run mutants -- lib/core/stage               every mutant of a folder or a file
  *   npm run mutants -- sql                          every named mutant of the SQL
+ *   npm run mutants -- 'crossfade.swap: a swap in any isolation'    one
  *   npm run mutants -- --sample 20 --seed 7         some of all of them; the same seed takes the same ones
  *
  * Ends with 1 when one survives that survivors.ts does not explain, or when a room that was tried whole is below its share.
@@ -110,7 +111,7 @@ async function main(): Promise<number> {
 }
 
 const isIn = ({ room, id }: Candidate, name: string) =>
-  room === name || id.startsWith(`${name}/`) || id.startsWith(`${name}:`);
+  room === name || id === name || id.startsWith(`${name}/`) || id.startsWith(`${name}:`);
 const counted = <One extends { room: string }>(some: readonly One[]) =>
   [...new Set(some.map(({ room }) => room))].map((room) => [room, some.filter((one) => one.room === room)] as const);
 

@@ -15,6 +15,7 @@ const SWAP = [
   'rollback-wins',
   'in-the-way',
   'promotion-roles',
+  'isolation',
 ] as const;
 
 export const MIGRATED_SQL: readonly Migrated[] = [
