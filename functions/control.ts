@@ -1,6 +1,6 @@
 /** The control API. Its routes are tables in control-routes/, one a subject. */
 
-import { composeApi } from '../lib/compose/api.ts';
+import { composeInside } from '../lib/compose/inside.ts';
 import { alertRoutes } from './control-routes/alerts.ts';
 import { commandRoutes } from './control-routes/commands.ts';
 import { described } from './control-routes/description.ts';
@@ -38,4 +38,4 @@ const routes = withOldPaths([
 
 export const controlRoutes = described(routes);
 
-export const handler = httpHandler(composeApi, controlRoutes);
+export const handler = httpHandler(composeInside, controlRoutes);

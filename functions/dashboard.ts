@@ -1,6 +1,6 @@
 /** The page and its data. */
 
-import { composeApi } from '../lib/compose/api.ts';
+import { composeInside } from '../lib/compose/inside.ts';
 import type { Composition } from '../lib/compose/ports.ts';
 import { CrossfadeError } from '../lib/core/base/errors.ts';
 import { type CutoverData, cutoverData, type DashboardData, dashboardData } from '../lib/dashboard/data.ts';
@@ -57,7 +57,7 @@ export const pageRoutes = [
   }),
 ];
 
-export const handler = httpHandler(composeApi, pageRoutes);
+export const handler = httpHandler(composeInside, pageRoutes);
 
 function findAsset(name: string | undefined) {
   const found = asset(name ?? '');

@@ -4,7 +4,8 @@
  */
 
 import type { Method } from '@middy/http-router';
-import { type ApiComposition, composeApi } from '../lib/compose/api.ts';
+import { composeApi } from '../lib/compose/api.ts';
+import type { ApiComposition } from '../lib/compose/callers.ts';
 import type { Composition } from '../lib/compose/ports.ts';
 import { withRouter } from '../lib/compose/reader.ts';
 import { withServices } from '../lib/compose/services.ts';

@@ -9,6 +9,7 @@ import { composePublisher, type PublisherComposition } from '../lib/compose/publ
 import { deliverAlerts } from '../lib/flows/alerts/deliver-alerts.ts';
 import { answerCriteria } from '../lib/flows/publishing/answer-criteria.ts';
 import { publishFlags } from '../lib/flows/publishing/publish-flags.ts';
+import { renewKeys } from '../lib/flows/publishing/renew-keys.ts';
 import { watchFlags } from '../lib/flows/publishing/watch-flags.ts';
 import { scheduledHandler } from './middleware.ts';
 
@@ -19,7 +20,7 @@ const composed = () => (composition ??= composePublisher());
 const beside = (ports: PublisherComposition['ports']) => [deliverAlerts(ports), answerCriteria(ports)];
 
 const scheduled = scheduledHandler(composed, async ({ ports, cutovers }, deadlineMs) => {
-  await Promise.all([watchFlags(ports, await cutovers(), deadlineMs), ...beside(ports)]);
+  await Promise.all([watchFlags(ports, await cutovers(), deadlineMs), renewKeys(ports), ...beside(ports)]);
 });
 
 /** Every look is the same, whatever has woken it: the records say nothing more. */

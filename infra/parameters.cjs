@@ -48,13 +48,13 @@ module.exports.PARAMETERS = {
     default: '',
     env: 'CROSSFADE_JWKS',
     meaning:
-      'with `jwtIssuer`: public keys of the issuer, the JSON of its jwks_uri: the functions check signatures too, and those in the VPC have no way to the internet',
+      'with `jwtIssuer`: public keys of the issuer, the JSON of its jwks_uri, for the time before the publisher has kept them',
   },
   jwksUrl: {
     default: '',
     env: 'CROSSFADE_JWKS_URL',
     meaning:
-      'jwks_uri of the issuer, which functions outside of the VPC ask for keys that are new; empty: `.well-known/jwks.json` below the issuer',
+      'jwks_uri of the issuer, which the publisher and the functions outside of the VPC ask for keys that are new; empty: `.well-known/jwks.json` below the issuer',
   },
   jwtScopeClaims: {
     default: '',

@@ -5,20 +5,24 @@
  */
 
 import { environment } from '../adapters/system.ts';
+import { keysUrl } from '../core/net/keys-url.ts';
 import type { AlertChannel } from '../ports/alerts.ts';
 import type { CriteriaRequests, CriteriaSources } from '../ports/criteria.ts';
 import type { FlagRequests } from '../ports/flag-requests.ts';
 import type { FlagPublisher } from '../ports/flags.ts';
+import type { IssuerKeys } from '../ports/issuer-keys.ts';
 import type { Clock } from '../ports/machine.ts';
 import type { Ports } from '../ports/ports.ts';
 import { type Environment, readEnvironment } from '../schemas/environment.ts';
 import { alertChannels, signingKey } from './channels.ts';
 import { type Composition, compose, dynamoOf, LOCAL_CREDENTIALS, lazily, missing, once } from './ports.ts';
+import { askedIssuer } from './token-rules.ts';
 
 export type PublisherComposition = Composition & {
   ports: Ports & {
     flagRequests: FlagRequests;
     criteriaRequests: CriteriaRequests;
+    issuerKeys: IssuerKeys | null;
     channels: readonly AlertChannel[];
   };
 };
@@ -38,6 +42,7 @@ export function composePublisher(variables = environment()): PublisherCompositio
       flags: lazily(() => flagPublisher(env, clock)),
       criteria: criteriaSources(env, clock),
       channels: alertChannels(env, clock),
+      issuerKeys: issuerKeys(env, dynamo),
       flagRequests: lazily(async () => {
         const { dynamoFlagRequests } = await import('../adapters/dynamodb/flag-requests.ts');
         return dynamoFlagRequests(await requests());
@@ -48,6 +53,20 @@ export function composePublisher(variables = environment()): PublisherCompositio
       }),
     },
   };
+}
+
+function issuerKeys(env: Environment, dynamo: () => ReturnType<typeof dynamoOf>): IssuerKeys | null {
+  const issuer = askedIssuer(env);
+  if (issuer === null) return null;
+  const url = keysUrl(issuer, env.CROSSFADE_JWKS_URL);
+  return lazily(async () => {
+    const { askIssuer } = await import('../adapters/http/issuer.ts');
+    const { dynamoIssuerKeys } = await import('../adapters/dynamodb/issuer-keys.ts');
+    return {
+      ...dynamoIssuerKeys({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE }),
+      published: async () => ({ url: url.href, document: await askIssuer(url) }),
+    };
+  });
 }
 
 async function flagPublisher(env: Environment, clock: Clock): Promise<FlagPublisher> {

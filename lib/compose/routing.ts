@@ -4,6 +4,7 @@
  */
 
 import { authenticate, type Caller, iamCaller } from '../adapters/http/authenticate.ts';
+import { askIssuer } from '../adapters/http/issuer.ts';
 import { signingKeys } from '../adapters/http/signing-keys.ts';
 import type { Scope } from '../adapters/http/token.ts';
 import { environment, realNow, systemClock } from '../adapters/system.ts';
@@ -43,7 +44,8 @@ export function composeRouting(variables = environment()): RoutingComposition {
   const rules = tokenRules(variables);
   const issuer = variables.CROSSFADE_PROFILE === 'local' || isIam ? null : rules.issuer;
   const configured = variables.CROSSFADE_JWKS || null;
-  const keys = signingKeys({ configured, issuer, url: variables.CROSSFADE_JWKS_URL || undefined, nowMs: realNow });
+  const url = variables.CROSSFADE_JWKS_URL || undefined;
+  const keys = signingKeys({ configured, issuer, url, nowMs: realNow, ask: askIssuer });
   const source = agentSource({
     // The agent's own port beside a deployed function; the emulator serves the same path.
     url: variables.CROSSFADE_APPCONFIG_ENDPOINT || 'http://127.0.0.1:2772',

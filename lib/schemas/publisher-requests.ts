@@ -23,6 +23,8 @@ const document = z.unknown().transform((served, context) => {
 const count = z.int().nonnegative();
 const why = z.string();
 
+export const publishedKeys = z.object({ url: z.string(), document: z.string() });
+
 export const flagRequest = json.pipe(z.object({ document, urgent: z.boolean() }));
 
 export const flagAnswer = json.pipe(

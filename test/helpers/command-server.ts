@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { controlRoutes } from '../../functions/control.ts';
 import { httpHandler } from '../../functions/middleware.ts';
-import type { ApiComposition } from '../../lib/compose/api.ts';
+import type { ApiComposition } from '../../lib/compose/callers.ts';
 import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
 import type { Ports } from '../../lib/ports/ports.ts';
 import { answerOf, eventOf, lambdaContext } from '../property/served.ts';

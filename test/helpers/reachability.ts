@@ -14,7 +14,7 @@ const CLIENTS: readonly [client: RegExp, place: string][] = [
   [/^postgres$/, 'database'],
   [/^@aws-sdk\/client-(.+)$/, '$1'],
   [/^lib\/adapters\/net\/exchange\.ts$/, 'addresses of the configuration'],
-  [/^lib\/adapters\/http\/signing-keys\.ts$/, 'issuer of tokens'],
+  [/^lib\/adapters\/http\/issuer\.ts$/, 'issuer of tokens'],
   // The agent beside the function, in a layer.
   [/^lib\/routing\/agent-source\.ts$/, 'agent'],
 ];

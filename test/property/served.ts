@@ -7,7 +7,7 @@ import { authenticate } from '../../lib/adapters/http/authenticate.ts';
 import { forwardDelivery } from '../../lib/adapters/http/deliver-forward.ts';
 import { signToken } from '../../lib/adapters/http/sign-token.ts';
 import { type Jwk, OPERATOR_SCOPES } from '../../lib/adapters/http/token.ts';
-import type { ApiComposition } from '../../lib/compose/api.ts';
+import type { ApiComposition } from '../../lib/compose/callers.ts';
 import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
 import { routingService } from '../../lib/routing/service.ts';
 import { inMemoryAlerts } from '../helpers/fakes/alerts.ts';

@@ -14,6 +14,7 @@
  *   request for flags   asked                      <real ms, 15 digits>#<id>            1 hour
  *   its answer          answered                   <the same>                           1 hour
  *   flags deployed      publisher                  flags                                never
+ *   keys of the issuer  publisher                  keys                                 never
  *
  * All states lie under one partition key, so one consistent query reads them together. A window's shard comes from its
  * sender: ten partition keys a cutover take about 10,000 writes a second, and one selection reads a range of
@@ -64,7 +65,9 @@ export const idempotencyKey = (key: string): ItemKey => ({ pk: `idempotency#${ke
 export const ASKED = 'asked';
 export const ANSWERED = 'answered';
 export const askedPlace = (realMs: number): string => padded(realMs, 15);
-export const sightingKey = (): ItemKey => ({ pk: 'publisher', sk: 'flags' });
+const PUBLISHER = 'publisher';
+export const sightingKey = (): ItemKey => ({ pk: PUBLISHER, sk: 'flags' });
+export const issuerKeysKey = (): ItemKey => ({ pk: PUBLISHER, sk: 'keys' });
 
 export const windowPartition = (id: CutoverId, shard: number): string => `window#${id}#${shard}`;
 /** Smallest sort key of a minute: `BETWEEN windowPlace(from) AND windowPlace(to + 1)` holds the minutes from … to. */

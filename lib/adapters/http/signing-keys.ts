@@ -3,7 +3,8 @@
  *
  * An issuer replaces its keys. A token that names a key which is not known here makes the issuer be asked again, at most
  * every 30 s, and published keys are read again when they are ten minutes old, so that withdrawn ones go. While the issuer does not
- * answer, the keys that it published last go on: its outage locks no caller out.
+ * answer, the keys that it published last go on: its outage locks no caller out. Functions beside the database have no way to the
+ * issuer, and read what the publisher keeps of its keys.
  */
 
 import {
@@ -15,6 +16,7 @@ import {
   type JWTVerifyGetKey,
 } from 'jose';
 import { CrossfadeError } from '../../core/base/errors.ts';
+import { keysUrl } from '../../core/net/keys-url.ts';
 
 const FETCH_DEADLINE_MS = 2_000;
 const COOLDOWN_MS = 30_000;
@@ -28,15 +30,16 @@ export type KeySource = {
   /** Where it publishes its keys; default: `.well-known/jwks.json` below the issuer. */
   url?: string | undefined;
   nowMs: () => number;
-  fetch?: typeof fetch;
+  /** The document that is published there. */
+  ask: (url: URL, signal: AbortSignal) => Promise<string>;
+  /** After a question, for as long no other is asked. Default 30 s. */
+  cooldownMs?: number;
 };
 
 /** @throws CrossfadeError `invalid_config` when the configured keys cannot be read */
-export function signingKeys({ configured, issuer, url, nowMs, fetch: send = fetch }: KeySource): JWTVerifyGetKey {
-  const published =
-    issuer === null
-      ? null
-      : publishedKeys(new URL(url ?? `${issuer.replace(/\/$/, '')}/.well-known/jwks.json`), nowMs, send);
+export function signingKeys(source: KeySource): JWTVerifyGetKey {
+  const { configured, issuer, url } = source;
+  const published = issuer === null ? null : publishedKeys(keysUrl(issuer, url), source);
   if (configured === null) return published ?? createLocalJWKSet({ keys: [] });
   const deployed = configuredKeys(configured);
   return async (header, token) => {
@@ -59,19 +62,17 @@ function configuredKeys(text: string): JWTVerifyGetKey {
   }
 }
 
-function publishedKeys(url: URL, nowMs: () => number, send: typeof fetch): JWTVerifyGetKey {
+function publishedKeys(url: URL, { nowMs, ask, cooldownMs = COOLDOWN_MS }: KeySource): JWTVerifyGetKey {
   let failedMs = Number.NEGATIVE_INFINITY;
   const published = createRemoteJWKSet(url, {
     timeoutDuration: FETCH_DEADLINE_MS,
-    cooldownDuration: COOLDOWN_MS,
+    cooldownDuration: cooldownMs,
     cacheMaxAge: MAX_AGE_MS,
     // An issuer that does not answer is left alone for a while, too: each request would wait for it.
-    async [customFetch](...request: Parameters<typeof fetch>) {
-      if (nowMs() - failedMs < COOLDOWN_MS) throw new Error('the issuer did not answer a moment ago');
+    async [customFetch](_: string, { signal }: { signal: AbortSignal }) {
+      if (nowMs() - failedMs < cooldownMs) throw new Error('the issuer did not answer a moment ago');
       try {
-        const response = await send(...request);
-        if (response.ok) return response;
-        throw new Error(`the issuer answered ${response.status}`);
+        return new Response(await ask(url, signal));
       } catch (error) {
         failedMs = nowMs();
         throw error;

@@ -14,6 +14,7 @@ import { ask, type Call, inMemoryComposition, lambdaContext, type Served, tokenO
 const held = vi.hoisted(() => ({ composition: undefined as unknown }));
 vi.mock('../../../lib/compose/ports.ts', () => ({ compose: () => held.composition }));
 vi.mock('../../../lib/compose/api.ts', () => ({ composeApi: () => held.composition }));
+vi.mock('../../../lib/compose/inside.ts', () => ({ composeInside: () => held.composition }));
 vi.mock('../../../lib/compose/services.ts', () => ({ withServices: (composition: object) => composition }));
 
 let served: Served;

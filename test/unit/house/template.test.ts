@@ -83,9 +83,6 @@ describe('reachability', () => {
     // It describes the routes of all functions, and serves its own.
     'control does not reach addresses of the configuration',
     'control does not reach agent',
-    // Renewed keys. Those of the parameter `jwks` come first.
-    'control does not reach issuer of tokens',
-    'dashboard does not reach issuer of tokens',
     // Forwarded writes of service cutovers: `upstreamCidr`.
     'shadow-writer does not reach addresses of the configuration',
   ];

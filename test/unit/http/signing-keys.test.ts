@@ -33,10 +33,10 @@ function issuer(keys: readonly { open: Jwk }[], over: Partial<KeySource> = {}) {
     configured: null,
     issuer: RULES.issuer,
     nowMs: Date.now,
-    fetch: async (url) => {
+    ask: async (url) => {
       it.asked.push(String(url));
       if (!it.answers) throw new TypeError('fetch failed');
-      return Response.json({ keys: it.keys.map(({ open }) => open) });
+      return configured(...it.keys);
     },
     ...over,
   });
@@ -104,7 +104,7 @@ describe('keys that the issuer publishes', () => {
       configured: null,
       issuer: RULES.issuer,
       nowMs: Date.now,
-      fetch: async () => new Response('', { status: 503 }),
+      ask: () => Promise.reject(new Error('the issuer answered 503')),
     });
     expect(await it.verdict(FIRST.token)).toBe('unauthenticated');
     await expect(verifyToken(FIRST.token, keys, RULES, NOW)).rejects.toMatchObject({
@@ -136,6 +136,8 @@ describe('keys that came with the deployment', () => {
   });
 
   it.each(['{', '[]', '{"keys":{}}'])('are refused at the start when they are %s', (text) => {
-    expect(() => signingKeys({ configured: text, issuer: null, nowMs: Date.now })).toThrow(/CROSSFADE_JWKS/);
+    expect(() => signingKeys({ configured: text, issuer: null, nowMs: Date.now, ask: async () => '' })).toThrow(
+      /CROSSFADE_JWKS/,
+    );
   });
 });

@@ -1,0 +1,47 @@
+/**
+ * What functions that answer callers have beside the ports of all: who may call. Schedules and streams have no callers, so their
+ * packages carry no verifier of tokens.
+ */
+
+import type { Caller } from '../adapters/http/authenticate.ts';
+import type { KeySource } from '../adapters/http/signing-keys.ts';
+import type { Scope } from '../adapters/http/token.ts';
+import { type Environment, readEnvironment } from '../schemas/environment.ts';
+import { type Composition, compose, once } from './ports.ts';
+import { askedIssuer, tokenRules } from './token-rules.ts';
+
+export type ApiComposition = Composition & {
+  /** Subject of the bearer token, or ARN behind IAM. @throws CrossfadeError `unauthenticated`, `forbidden` */
+  authenticate(caller: Caller, scope: Scope): Promise<string>;
+};
+
+/** How a function gets at what the issuer publishes. */
+type WayToIssuer = (env: Environment) => Promise<Pick<KeySource, 'ask' | 'cooldownMs'>>;
+
+/** @throws CrossfadeError `invalid_config` naming every missing or wrong variable */
+export function composeForCallers(
+  variables: Readonly<Record<string, string | undefined>>,
+  wayToIssuer: WayToIssuer,
+): ApiComposition {
+  const env = readEnvironment(variables);
+  const composition = compose(variables, env);
+  const { realNow } = composition;
+  const keys = once(async () => {
+    const { signingKeys } = await import('../adapters/http/signing-keys.ts');
+    return signingKeys({
+      ...(await wayToIssuer(env)),
+      configured: env.CROSSFADE_JWKS ?? null,
+      issuer: askedIssuer(env),
+      url: env.CROSSFADE_JWKS_URL,
+      nowMs: realNow,
+    });
+  });
+  return {
+    ...composition,
+    async authenticate(caller, scope) {
+      const { authenticate, iamCaller } = await import('../adapters/http/authenticate.ts');
+      if (env.CROSSFADE_ACCESS === 'iam') return iamCaller(caller);
+      return authenticate(caller.token, scope, { keys: await keys(), rules: tokenRules(env), realNowMs: realNow() });
+    },
+  };
+}

@@ -1,0 +1,180 @@
+/**
+ * Every package by itself, as Lambda runs it: its own files, the Runtime API, an event in the shape that AWS sends. And what a frozen
+ * instance does with a stop that was published while it was frozen.
+ */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { STATES } from '../../lib/adapters/dynamodb/keys.ts';
+import { emergencyStop } from '../../lib/flows/control/stop.ts';
+import { tick } from '../../lib/flows/control/tick.ts';
+import { eventOf } from '../helpers/api-gateway.ts';
+import { JWKS, tokenOf } from '../helpers/api-tokens.ts';
+import { deployedFunctions } from '../helpers/handler-process.ts';
+import { type Runtime, startRuntime } from '../helpers/lambda-runtime.ts';
+import { FUNCTIONS } from '../helpers/packaged-template.ts';
+import { environmentOf } from '../helpers/stack-parts.ts';
+import { type Items, items, readyToAdvance, startAll } from '../helpers/stack-parts-items.ts';
+import { type UpstreamServer, upstreamServer } from '../helpers/upstream-server.ts';
+
+type Name = (typeof FUNCTIONS)[number];
+const HOUR_MS = 3_600_000;
+
+let world: Items;
+let upstream: UpstreamServer;
+let functions: string;
+let environment: Record<string, string>;
+const settings = mkdtempSync(join(tmpdir(), 'crossfade-packages-'));
+
+beforeAll(async () => {
+  upstream = await upstreamServer((_, response) => void response.end('of the service'));
+  const upstreams = { primary: `${upstream.url}/old/`, shadow: `${upstream.url}/new/` };
+  world = await items(['item'], 'short', { cutovers: [{ id: 'chat', kind: 'service', upstreams }] });
+  await startAll(world);
+  functions = deployedFunctions();
+  const cutovers = join(settings, 'cutovers.json');
+  writeFileSync(cutovers, JSON.stringify(world.declarations));
+  environment = {
+    ...environmentOf(world.on, { databaseUrl: world.db.url, cutovers, speed: 1, originMs: 0 }),
+    CROSSFADE_JWKS: JWKS,
+  };
+});
+afterAll(async () => {
+  await Promise.all([world?.stop(), upstream?.close()]);
+  for (const directory of [functions, settings]) rmSync(directory, { recursive: true, force: true });
+});
+
+const start = (name: Name): Promise<Runtime> => startRuntime({ functions, name, environment });
+
+// ---------------------------------------------------------------------------------------------------------- events
+
+/** Valid in an hour, too. */
+const token = () => tokenOf({ exp: Math.floor(Date.now() / 1_000) + 3 * 3_600 });
+const http = (method: string, path: string, body?: object) =>
+  eventOf({ method, path, token: token(), ...(body ? { body } : {}) }, { method, path });
+
+/** A rule of EventBridge. */
+const scheduled = (name: string) => ({
+  version: '0',
+  id: '53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa',
+  'detail-type': 'Scheduled Event',
+  source: 'aws.events',
+  account: '123456789012',
+  time: `${new Date().toISOString().slice(0, 19)}Z`,
+  region: 'eu-central-1',
+  resources: [`arn:aws:events:eu-central-1:123456789012:rule/crossfade-prod-${name}`],
+  detail: {},
+  // The longest of them end with their work here.
+  maxMs: 1,
+});
+
+const record = (table: string, dynamodb: object) => ({
+  Records: [
+    {
+      eventID: 'c4ca4238a0b923820dcc509a6f75849b',
+      eventName: 'MODIFY',
+      eventVersion: '1.1',
+      eventSource: 'aws:dynamodb',
+      awsRegion: 'eu-central-1',
+      dynamodb: {
+        ApproximateCreationDateTime: 1_764_500_000,
+        SequenceNumber: '4421584500000000017450439091',
+        SizeBytes: 60,
+        ...dynamodb,
+      },
+      eventSourceARN: `arn:aws:dynamodb:eu-central-1:123456789012:table/crossfade-prod-${table}/stream/2026-01-01T00:00:00.000`,
+    },
+  ],
+});
+
+const ANSWERS = (statusCode: number, body: unknown = expect.anything()) =>
+  expect.objectContaining({ statusCode, body });
+
+const EVENTS: Readonly<Record<Name, () => readonly [event: object, answer: unknown]>> = {
+  route: () => [
+    {
+      ...http('GET', '/v1/route/item'),
+      rawQueryString: 'key=1',
+      pathParameters: { cutover: 'item' },
+      queryStringParameters: { key: '1' },
+    },
+    ANSWERS(200, expect.stringContaining('"side":"primary"')),
+  ],
+  outcomes: () => [
+    http('POST', '/v1/outcomes', { flushId: 'a~1', source: 'a', windows: [], flagAgeMs: 1 }),
+    ANSWERS(200),
+  ],
+  control: () => [http('GET', '/v1/cutovers'), ANSWERS(200, expect.stringContaining('"item"'))],
+  dashboard: () => [http('GET', '/'), ANSWERS(200, expect.stringContaining('<!doctype html>'))],
+  gateway: () => [
+    { ...http('GET', '/gateway/chat/room/7'), pathParameters: { cutover: 'chat', proxy: 'room/7' } },
+    ANSWERS(200),
+  ],
+  'gateway-stream': () => [
+    http('GET', '/gateway/chat/room/8'),
+    expect.stringMatching(/"statusCode":200.*of the service$/s),
+  ],
+  tick: () => [scheduled('tick'), expect.anything()],
+  publisher: () => [
+    record('state', { Keys: { pk: { S: STATES }, sk: { S: 'cutover#item' } }, StreamViewType: 'KEYS_ONLY' }),
+    null,
+  ],
+  relay: () => [scheduled('relay'), { rounds: 1, wakeUps: expect.any(Number) }],
+  backfill: () => [scheduled('backfill'), expect.anything()],
+  verify: () => [scheduled('verify'), expect.anything()],
+  'shadow-writer': () => [
+    record('changes', {
+      Keys: { id: { S: 'item' }, place: { S: 'wake' } },
+      NewImage: { id: { S: 'item' }, place: { S: 'wake' }, wakeUps: { N: '7' } },
+      StreamViewType: 'NEW_IMAGE',
+    }),
+    { batchItemFailures: [] },
+  ],
+};
+
+describe('a package by itself', () => {
+  it.concurrent.for(FUNCTIONS)('%s answers an event of its kind', async (name, { expect: say }) => {
+    const [event, answer] = EVENTS[name]();
+    const runtime = await start(name);
+    try {
+      const got = name === 'gateway-stream' ? await runtime.invokeStreaming(event) : await runtime.invoke(event);
+      say(got).toEqual(answer);
+    } finally {
+      await runtime.stop();
+    }
+  });
+
+  it.concurrent('would fail without one of its files', async ({ expect: say }) => {
+    const runtime = await startRuntime({
+      functions,
+      name: 'route',
+      environment,
+      isThere: (file) => file === 'index.mjs',
+    });
+    await say(runtime.invoke(EVENTS.route()[0])).rejects.toThrow(/init\/error.*Cannot find module/);
+    await runtime.stop();
+  });
+});
+
+describe('I24 an instance that was frozen for an hour', () => {
+  const sideOf = async (runtime: Runtime) => {
+    const { body } = (await runtime.invoke(EVENTS.route()[0])) as { body: string };
+    return (JSON.parse(body) as { side: string }).side;
+  };
+
+  it('obeys at its first decision a stop that was published meanwhile; by its monotonic clock alone it would not', async () => {
+    for (let ticks = 0; ticks < 2; ticks += 1) {
+      await readyToAdvance(world);
+      await tick(world.ports, world.declarations);
+    }
+    const [frozen, control] = [await start('route'), await start('route')];
+    expect([await sideOf(frozen), await sideOf(control)]).toEqual(['shadow', 'shadow']);
+    const stop = () => emergencyStop(world.ports, world.declarations, { reason: 'fire', actor: 'ada' });
+    // The second one wakes up with the wall clock of before.
+    await frozen.frozenFor(HOUR_MS, () => control.frozenFor(0, stop));
+    expect([await sideOf(control), await sideOf(frozen)]).toEqual(['shadow', 'primary']);
+    await Promise.all([frozen.stop(), control.stop()]);
+  });
+});
