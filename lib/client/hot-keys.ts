@@ -8,13 +8,13 @@ import { bucketOf, keyOf, type PreparedRoute, type RouteRequest } from '../core/
 import type { Problem } from './problems.ts';
 
 /** Odd, so that requests that come in turns are all met. */
-const ONE_IN = 17;
+const ONE_IN = 31;
 const SAMPLES = 256;
 /** Of 256 samples a key with a twentieth of the traffic has so many about once in a million looks. */
 const HOT_SHARE = 0.2;
 
 export type HotKeys = {
-  /** After a decision; costs a count, but for one in seventeen. */
+  /** After a decision; costs a count, but for one in thirty-one. */
   routed(cutover: string, request: RouteRequest): void;
 };
 
@@ -44,11 +44,11 @@ export function hotKeys(
   }
 
   return {
-    routed(cutover, { key }) {
+    routed(cutover, request) {
       calls += 1;
       if (calls < ONE_IN) return;
       calls = 0;
-      const text = keyOf(key);
+      const text = keyOf(request.key);
       // Once it is promoted nothing is shared out any more.
       if (text !== null && prepared(cutover)?.isPromoted === false) sample(cutover, text);
     },

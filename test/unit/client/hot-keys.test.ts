@@ -12,7 +12,7 @@ afterEach(() => vi.useRealTimers());
 const HALF = { read_ppm: 500_000 };
 
 /** What is said of so many requests whose hot key has this share. */
-async function said(share: number, { flag = HALF, requests = 10_000, seed = 1 }: Parameters<typeof options>[0] = {}) {
+async function said(share: number, { flag = HALF, requests = 20_000, seed = 1 }: Parameters<typeof options>[0] = {}) {
   const problems: Problem[] = [];
   const { client } = await bench(flag, { onProblem: (problem) => void problems.push(problem) });
   const random = seeded(seed);
@@ -51,7 +51,7 @@ describe('a key with a large share of the requests', () => {
   it('is met whatever turn it comes in', async () => {
     const problems: Problem[] = [];
     const { client } = await bench(HALF, { onProblem: (problem) => void problems.push(problem) });
-    for (let n = 0; n < 10_000; n += 1) client.route('planner', { key: n % 4 === 0 ? 'tenant-1' : `user-${n}` });
+    for (let n = 0; n < 20_000; n += 1) client.route('planner', { key: n % 4 === 0 ? 'tenant-1' : `user-${n}` });
     expect(problems.map(({ code }) => code)).toEqual(['hot_key']);
   });
 });
