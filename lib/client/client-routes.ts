@@ -6,6 +6,7 @@ import { type FlagCache, flagCache } from '../routing/flag-cache.ts';
 import { type ClientRoute, type Environment, type RouteTable, routeTable, undecided } from '../routing/route-table.ts';
 import type { ClientOptions } from './client-types.ts';
 import { flagFile } from './flag-file.ts';
+import { hotKeys } from './hot-keys.ts';
 import type { Problem } from './problems.ts';
 
 export type RoutesParts = {
@@ -14,7 +15,8 @@ export type RoutesParts = {
   elapsedMs(): number;
   /** Epoch milliseconds. */
   wallMs(): number;
-  problem(problem: Problem): void;
+  /** True when it was said. */
+  problem(problem: Problem): boolean;
 };
 
 type ClientRoutes = {
@@ -38,10 +40,12 @@ export function clientRoutes<Id extends string>(options: ClientOptions<Id>, part
   const { maxFlagAgeMs: maxAgeMs = MAX_FLAG_AGE_MS, flagFile: path, defaults } = options;
   const { environment, elapsedMs, wallMs, problem } = parts;
   const breaker = circuitBreaker();
-  const file = path === undefined ? null : flagFile(path, (message) => problem({ code: 'flag_file', message }), wallMs);
+  const file =
+    path === undefined ? null : flagFile(path, (message) => void problem({ code: 'flag_file', message }), wallMs);
   const kept = file?.read() ?? null;
   const flags = flagCache({ source: options.flags, maxAgeMs, now: elapsedMs, kept, onProblem: problem });
   const table = routeTable({ environment, breaker, defaults });
+  const hot = hotKeys(table.prepared, problem);
   // A field, since a variable would make a number of each moment.
   const used = { atMs: Number.NEGATIVE_INFINITY };
   const known = flags.current();
@@ -58,7 +62,9 @@ export function clientRoutes<Id extends string>(options: ClientOptions<Id>, part
       used.atMs = nowMs;
       if (flags.isStale(nowMs)) void flags.refreshIfStale();
       try {
-        return table.route(cutover, request, nowMs, flags.confirmedAtMs());
+        const decided = table.route(cutover, request, nowMs, flags.confirmedAtMs());
+        hot.routed(cutover, request);
+        return decided;
       } catch {
         // A name or request of another type, which only callers without types can send.
         return undecided('unknown_cutover', flags.current()?.ageMs ?? null);

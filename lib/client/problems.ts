@@ -1,7 +1,7 @@
 /** What is wrong beside every answer, said to the people who run the application: once, and again when it goes on. */
 
 export type Problem = {
-  /** Stable: `flags_unavailable`, `flags_invalid`, `flags_older`, `outcomes_lost`, `outcome_unusable`, `flag_file`. */
+  /** Stable: `flags_unavailable`, `flags_invalid`, `flags_older`, `outcomes_lost`, `outcome_unusable`, `flag_file`, `hot_key`. */
   code: string;
   message: string;
 };
@@ -9,19 +9,23 @@ export type Problem = {
 const SAME_MS = 600_000;
 const OTHER_MS = 1_000;
 
-/** One text is said once in ten minutes, another one of the same code after a second. Never throws. */
-export function problemTeller(tell: (problem: Problem) => void, now: () => number): (problem: Problem) => void {
+/**
+ * One text is said once in ten minutes, another one of the same code after a second. Never throws.
+ * @returns gives true when it was said
+ */
+export function problemTeller(tell: (problem: Problem) => void, now: () => number): (problem: Problem) => boolean {
   const said = new Map<string, { message: string; atMs: number }>();
   return (problem) => {
     const { code, message } = problem;
     const before = said.get(code);
     const atMs = now();
-    if (before && atMs - before.atMs < (before.message === message ? SAME_MS : OTHER_MS)) return;
+    if (before && atMs - before.atMs < (before.message === message ? SAME_MS : OTHER_MS)) return false;
     said.set(code, { message, atMs });
     try {
       tell(problem);
     } catch {
       // The host's own affair.
     }
+    return true;
   };
 }

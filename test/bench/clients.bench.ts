@@ -1,10 +1,12 @@
 /**
  * An Express application whose reads go through the SDK, against the same without one and with others that run two paths. Each is
- * a server in a worker of its own; autocannon asks them by turns, in short slices, so that what else the machine does meets
+ * a server in a process of its own; autocannon asks them by turns, in short slices, so that what else the machine does meets
  * everybody alike. `npm run bench clients 200` takes two hundred rounds.
  */
 
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { createClient } from '../../lib/client/index.ts';
 import { flagOf, systemFlagOf } from '../property/samples.ts';
 import { type Load, loaderFrom, peerPackages } from './peers.ts';
@@ -94,15 +96,37 @@ async function serve({ directory, name }: Given): Promise<void> {
   app.get('/customers/:id', async (request: any, response: any) => {
     response.json(await read(request.params.id));
   });
-  const server = app.listen(0, '127.0.0.1', () => parentPort!.postMessage(server.address().port));
+  const server = app.listen(0, '127.0.0.1', () => process.send!({ port: server.address().port }));
+  process.on('message', () => process.send!({ cpu: process.cpuUsage() }));
+  process.on('disconnect', () => process.exit(0));
 }
 
-type Slice = { p50: number; p99: number; perSecond: number };
+/** `cpu`: microseconds of the server's processor for each request; how busy the machine is hardly shows in it. */
+type Slice = { p50: number; p99: number; perSecond: number; cpu: number };
 
-async function measure(autocannon: any, port: number): Promise<Slice> {
+const TITLES = { p50: 'p50', p99: 'p99', perSecond: 'requests', cpu: 'processor time a request' };
+
+type Running = { child: ChildProcess; port: number };
+
+async function start(given: Given): Promise<Running> {
+  const child = fork(fileURLToPath(import.meta.url), [JSON.stringify(given)]);
+  const [{ port }] = (await once(child, 'message')) as [{ port: number }];
+  return { child, port };
+}
+
+/** Microseconds of its life so far. */
+async function cpuOf({ child }: Running): Promise<number> {
+  const answered = once(child, 'message');
+  child.send('cpu');
+  const [{ cpu }] = (await answered) as [{ cpu: NodeJS.CpuUsage }];
+  return cpu.user + cpu.system;
+}
+
+async function measure(autocannon: any, running: Running): Promise<Slice> {
   const times: number[] = [];
   const requests = Array.from({ length: 200 }, (_, n) => ({ path: `/customers/user-${n * 7919}` }));
-  const url = `http://127.0.0.1:${port}`;
+  const url = `http://127.0.0.1:${running.port}`;
+  const before = await cpuOf(running);
   const startedMs = performance.now();
   const run = autocannon({ url, connections: CONNECTIONS, amount: REQUESTS, requests });
   run.on('response', (_client: unknown, status: number, _bytes: number, tookMs: number) => {
@@ -113,7 +137,8 @@ async function measure(autocannon: any, port: number): Promise<Slice> {
   const seconds = (performance.now() - startedMs) / 1_000;
   times.sort((a, b) => a - b);
   const at = (share: number) => times[Math.floor(times.length * share)]!;
-  return { p50: at(0.5), p99: at(0.99), perSecond: times.length / seconds };
+  const cpu = ((await cpuOf(running)) - before) / times.length;
+  return { p50: at(0.5), p99: at(0.99), perSecond: times.length / seconds, cpu };
 }
 
 async function main(rounds: number): Promise<void> {
@@ -122,18 +147,14 @@ async function main(rounds: number): Promise<void> {
   const autocannon = ((await loaderFrom(directory)('autocannon')) as any).default;
   // biome-ignore-end lint/suspicious/noExplicitAny: from here on there are
   const names = Object.keys(VARIANTS);
-  const workers = names.map((name) => new Worker(new URL(import.meta.url), { workerData: { directory, name } }));
-  const listening = workers.map(
-    (worker) => new Promise<number>((resolve, reject) => worker.once('message', resolve).once('error', reject)),
-  );
-  const ports = new Map((await Promise.all(listening)).map((port, n) => [names[n]!, port]));
+  const servers = await Promise.all(names.map((name) => start({ directory, name })));
   const seen = new Map(names.map((name) => [name, [] as Slice[]]));
   for (let round = -1; round < rounds; round += 1) {
     for (const turn of names.keys()) {
-      const name = names[(turn + round + 1) % names.length]!;
-      const slice = await measure(autocannon, ports.get(name)!);
+      const at = (turn + round + 1) % names.length;
+      const slice = await measure(autocannon, servers[at]!);
       // The first round is for the compiler.
-      if (round >= 0) seen.get(name)!.push(slice);
+      if (round >= 0) seen.get(names[at]!)!.push(slice);
     }
   }
   const base = seen.get(NO_SDK)!;
@@ -141,18 +162,19 @@ async function main(rounds: number): Promise<void> {
     ['p50', 'ms', false],
     ['p99', 'ms', false],
     ['perSecond', '/s', true],
+    ['cpu', 'µs', false],
   ] as const) {
     const of = (name: string) => seen.get(name)!.map((slice) => slice[figure]);
     const ratio = (name: string) =>
       median(of(name).map((value, n) => (isMore ? value / base[n]![figure] : base[n]![figure] / value)));
     printTable(
-      `${figure === 'perSecond' ? 'requests' : figure} of ${rounds} rounds of ${REQUESTS} requests, ${CONNECTIONS} connections; in brackets the share of no SDK that is left, round by round (wanted: 0.95)`,
+      `${TITLES[figure]} of ${rounds} rounds of ${REQUESTS} requests, ${CONNECTIONS} connections; in brackets the share of no SDK that is left, round by round (wanted: 0.95)`,
       names.map((name) => ({ what: `${name} (${ratio(name).toFixed(3)})`, value: median(of(name)), unit })),
     );
   }
-  await Promise.all(workers.map((worker) => worker.terminate()));
+  for (const { child } of servers) child.disconnect();
   remove();
 }
 
-if (isMainThread) await main(Number(process.argv[2] ?? 60));
-else await serve(workerData as Given);
+if (process.send) await serve(JSON.parse(process.argv[2]!));
+else await main(Number(process.argv[2] ?? 60));

@@ -132,7 +132,10 @@ describe('code in pages', () => {
   );
 
   it('is of a language that is checked, or of one that cannot be', () => {
-    const known = ['console', 'sh', 'sql', 'text', 'ts'];
+    const known = ['console', 'js', 'sh', 'sql', 'text', 'ts'];
+    // The one program in JavaScript is run by test/scenario/express.test.ts.
+    const programs = BLOCKS.filter(({ language }) => language === 'js');
+    expect(programs.map(({ page }) => page)).toEqual(['lib/client/README.md']);
     expect(BLOCKS.filter(({ language }) => !known.includes(language))).toEqual([]);
   });
 });
