@@ -146,13 +146,15 @@ export const ACCESS_RULES: readonly Rule[] = [
   },
   {
     area: 'runtime',
-    says: 'each package holds the bundle of its function and nothing else: no source map, no other function, no .env',
+    says: 'each package holds the bundle of its function, that of the schema its migrations, and nothing else: no source map, no other function, no .env',
     wrong: (it) =>
       FUNCTIONS.filter(
         (name) =>
           !same(
             [...(it.zips[name] ?? [])].sort(),
-            ['index.mjs', 'part-1.mjs'].map((file) => `dist/functions/${name}/${file}`),
+            ['index.mjs', ...(name === 'schema' ? ['migrations/0001_tables.sql'] : []), 'part-1.mjs'].map(
+              (file) => `dist/functions/${name}/${file}`,
+            ),
           ),
       ).map((name) => `${name}.zip holds ${it.zips[name]?.join(', ')}`),
     break: (it) => it.zips.tick!.push('dist/functions/tick/index.mjs.map'),

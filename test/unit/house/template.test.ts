@@ -105,7 +105,7 @@ describe('reachability', () => {
   });
 
   it('would be noticed if not: no endpoint, no way to the database, a client of AppConfig beside it', async () => {
-    const all = 'control dashboard tick relay shadow-writer backfill verify'.split(' ');
+    const all = 'control dashboard tick relay shadow-writer backfill verify schema'.split(' ');
     expect(await unreached(north, NOTHING)).toEqual(
       expect.arrayContaining(all.map((name) => `${name} does not reach dynamodb`)),
     );
