@@ -16,7 +16,7 @@ export async function migrate(context: Context): Promise<Outcome> {
 }
 
 /** By the function of the deployment, which is in the network of the database. */
-export async function migrateDeployed(context: Context): Promise<Outcome> {
+async function migrateDeployed(context: Context): Promise<Outcome> {
   if (context.options.databaseUrl !== undefined)
     throw new CrossfadeError(
       'invalid_input',

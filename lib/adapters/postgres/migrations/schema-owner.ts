@@ -5,7 +5,7 @@ import type { PgConnection } from '../connection/connection.ts';
 import { SCHEMA_VERSION, versionOf } from './handshake.ts';
 import { type MigrationFile, migrate } from './migrate.ts';
 
-/** A table of the application may be busy: whoever waits behind this waits no longer. */
+/** A table of the application may be busy, and statements that come after this one wait behind it: no longer than that. */
 const LOCK_TIMEOUT = '3s';
 
 /** Tables with a trigger of ours. Those of the schema itself go with it. */
