@@ -18,7 +18,7 @@ import { makePackage, outputOf, PACKAGES } from './packages.mjs';
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const DIST = join(ROOT, 'dist');
 const STAMP = join(DIST, '.built');
-const SOURCES = ['functions', 'lib', 'infra', 'package-lock.json', 'package.json', 'LICENSE'];
+const SOURCES = ['functions', 'lib', 'migrations', 'infra', 'package-lock.json', 'package.json', 'LICENSE'];
 const KB = 1024;
 
 /**
@@ -45,6 +45,7 @@ const BUDGETS = {
   verify: 600,
   tick: 600,
   publisher: 600,
+  schema: 550,
   'crossfade-client': 40,
 };
 
@@ -127,8 +128,14 @@ function functionParts() {
     // 33 KB with which the AWS SDK reads the user agent of a browser. It imports them there, and never in Node.
     // With their names, an error of a minified function says where it was thrown.
     options: { minify: true, keepNames: true, external: ['bowser'], plugins: [esbuildPage, declaredBeside] },
-    extra: { 'index.cjs': REQUIRABLE },
+    extra: { 'index.cjs': REQUIRABLE, ...(name === 'schema' ? migrations() : {}) },
   }));
+}
+
+/** What the owner of the schema applies lies beside its function. */
+function migrations() {
+  const names = readdirSync(join(ROOT, 'migrations')).filter((name) => name.endsWith('.sql'));
+  return Object.fromEntries(names.map((name) => [`migrations/${name}`, readFileSync(join(ROOT, 'migrations', name))]));
 }
 
 function programParts() {

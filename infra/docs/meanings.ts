@@ -199,6 +199,10 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
   package:
     'Template, functions and declarations: all that `serverless deploy` needs, in a directory of yours. [Deploying](../../infra/README.md#step-by-step).',
   cost: 'Nothing is asked of AWS: requests were counted (`infra/requests.json`, by `npm run bench requests`), prices were read (`infra/prices.json`). [Where they come from](../../infra/README.md#cost).',
+  migrate:
+    'With `--stage` the function `schema` of that deployment does it, which is in the network of the database: nothing else has to reach it.',
+  uninstall:
+    'Ends with 3, and changes nothing, while a cutover is armed or promoted: it names each, and the commands that end it. [Removal](../../infra/README.md#removal).',
   doctor: 'Checks Node, Java, roles, settings and reachability. With a cutover it shows what `health` finds, too.',
   health: 'Whatever `preview` or `start` would refuse is a failed check here. Each check has its limit and remedy.',
   preview:

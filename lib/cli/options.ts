@@ -34,6 +34,13 @@ export function operation(command: Command): Command {
   return writing(command).option('--if-version <number>', 'only if it is still at this version', whole);
 }
 
+/** About what runs on AWS, and not about an address. */
+export function deployed(command: Command): Command {
+  return command
+    .option('--stage <name>', 'the deployment, such as prod')
+    .option('--region <name>', 'where it is (AWS_REGION)');
+}
+
 export function forced(command: Command): Command {
   return command.option('--force', 'without evidence; needs --reason').addOption(reason());
 }
@@ -41,7 +48,7 @@ export function forced(command: Command): Command {
 export function confirmed(command: Command, name = 'cutover'): Command {
   return command.option(
     `--confirm <${name}>`,
-    name === 'system' ? "type 'system'" : `the ${name}'s ${name === 'phase' ? 'name' : 'id'}, typed again`,
+    name === 'system' ? "type 'system'" : `the ${name}'s ${name === 'cutover' ? 'id' : 'name'}, typed again`,
   );
 }
 

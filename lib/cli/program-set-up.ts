@@ -7,7 +7,19 @@ import { doctor } from './commands/doctor.ts';
 import { init } from './commands/init.ts';
 import { migrate } from './commands/migrate.ts';
 import { packageStack } from './commands/package.ts';
-import { type Add, configuration, databaseUrl, fresh, port, positive, rate, whole } from './options.ts';
+import { uninstall } from './commands/uninstall.ts';
+import {
+  type Add,
+  configuration,
+  confirmed,
+  databaseUrl,
+  deployed,
+  fresh,
+  port,
+  positive,
+  rate,
+  whole,
+} from './options.ts';
 
 export function addSetUp(program: Command, add: Add): void {
   program.commandsGroup('Set up:');
@@ -25,7 +37,9 @@ export function addSetUp(program: Command, add: Add): void {
     .option('--speed <factor>', 'minutes of Crossfade per real minute', positive)
     .option('--port <number>', 'first of the eight ports that are used (3000)', port)
     .addOption(fresh());
-  add('migrate', 'install or update the schema crossfade in the database', migrate).addOption(databaseUrl());
+  deployed(
+    add('migrate', 'install or update the schema crossfade in the database, or by the function of a stage', migrate),
+  ).addOption(databaseUrl());
   add(
     'doctor [cutover]',
     'check this machine, the API and the database, and the tables of a cutover, with a remedy for each finding',
@@ -40,4 +54,10 @@ export function addSetUp(program: Command, add: Add): void {
     .option('--processes <number>', 'of the application that use the SDK and keep running, 2 by default', whole)
     .option('--readers <number>', 'requests a second that the application answers on Lambda with the SDK', rate)
     .option('--region <name>', 'whose prices (AWS_REGION, us-east-1)');
+  confirmed(
+    deployed(
+      add('uninstall', 'drop the schema and the stored flags of a stage, so that its stack can be removed', uninstall),
+    ),
+    'stage',
+  );
 }

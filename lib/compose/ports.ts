@@ -3,6 +3,7 @@
  * adapter is imported when it is first used: a stop needs no Postgres, and a routing decision needs no AWS client at all.
  */
 
+import type { PgConnection } from '../adapters/postgres/connection/connection.ts';
 import { powertoolsLog } from '../adapters/powertools/log.ts';
 import { cloudWatchMetrics } from '../adapters/powertools/metrics.ts';
 import { environment, random, realNow, systemClock, systemIds } from '../adapters/system.ts';
@@ -113,16 +114,22 @@ async function tablePorts(
 ): Promise<TablePorts> {
   if (!env.CROSSFADE_DATABASE_URL) throw missing('CROSSFADE_DATABASE_URL', 'table cutovers are run');
   const { postgresTables } = await import('../adapters/postgres/tables.ts');
-  const { postgresConnection } = await import('../adapters/postgres/connection/connection.ts');
-  const { parseAddress } = await import('../adapters/postgres/connection/address.ts');
   const { demandingSchema } = await import('../adapters/postgres/migrations/handshake.ts');
-  const connect = async (url: string) => {
-    for (const note of parseAddress(url).notes) log.event('database_address', { note });
-    return postgresConnection({ url, clock, random, ...(await proofs(env, url, clock)) });
-  };
+  const connect = (url: string) => connectionTo(env, url, { clock, log });
   const runtime = await connect(env.CROSSFADE_DATABASE_URL);
   const owner = env.CROSSFADE_OWNER_DATABASE_URL ? await connect(env.CROSSFADE_OWNER_DATABASE_URL) : runtime;
   return demandingSchema(postgresTables({ runtime, owner }), runtime, () => metrics.record('SchemaUnfit', 1));
+}
+
+export async function connectionTo(
+  env: Environment,
+  url: string,
+  { clock, log }: Pick<Ports, 'clock' | 'log'>,
+): Promise<PgConnection> {
+  const { postgresConnection } = await import('../adapters/postgres/connection/connection.ts');
+  const { parseAddress } = await import('../adapters/postgres/connection/address.ts');
+  for (const note of parseAddress(url).notes) log.event('database_address', { note });
+  return postgresConnection({ url, clock, random, ...(await proofs(env, url, clock)) });
 }
 
 /** How server and function prove who they are. On AWS both must, and no password is in the environment. */

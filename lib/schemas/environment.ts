@@ -37,6 +37,8 @@ const environmentSchema = z.object({
   CROSSFADE_CLOCK_SPEED: z.coerce.number().positive().default(1),
   CROSSFADE_CLOCK_ORIGIN_MS: z.coerce.number().min(0).default(0),
   CROSSFADE_CUTOVERS: optional,
+  /** Directory with the migrations of this release, seen from the directory in which a function runs. */
+  CROSSFADE_MIGRATIONS: z.string().default('migrations'),
   /** After how many days minute windows expire. */
   CROSSFADE_METRICS_RETENTION_DAYS: z.coerce.number().int().min(1).max(400).default(30),
   /** Where alerts go, each optional: an SNS topic, a bus of EventBridge, a webhook with the secret that signs for it. */

@@ -37,6 +37,7 @@ export const FUNCTIONS = [
   'shadow-writer',
   'backfill',
   'verify',
+  'schema',
 ] as const;
 
 /** What a deployment must say; values as they would look. */
@@ -94,6 +95,9 @@ export function workspace(): Workspace {
     const folder = join(directory, 'dist/functions', name);
     mkdirSync(folder, { recursive: true });
     for (const file of ['index.mjs', 'part-1.mjs', 'index.mjs.map', 'index.cjs']) writeFileSync(join(folder, file), '');
+    if (name !== 'schema') continue;
+    mkdirSync(join(folder, 'migrations'));
+    for (const file of ['0001_tables.sql', 'README.md']) writeFileSync(join(folder, 'migrations', file), '');
   }
   const serverless = (words: readonly string[]) => run(directory, words);
   return {

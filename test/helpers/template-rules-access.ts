@@ -131,6 +131,18 @@ const routes = (packaged: Packaged): [string, Json][] =>
 
 const PUBLISHERS = ['PublisherRole', 'BreakGlassRole'];
 
+/** Of a template without an issuer of tokens: what differs from one signed request for each route but health and preflights. */
+export const unsignedRoutes = (it: Packaged): string[] => [
+  ...routes(it).flatMap(([key, { AuthorizationType = 'NONE' }]) => {
+    const wanted = ROUTE_SCOPES[key] === null ? 'NONE' : 'AWS_IAM';
+    return AuthorizationType === wanted ? [] : [`${key}: ${AuthorizationType}, not ${wanted}`];
+  }),
+  ...ofType(it, 'AWS::ApiGatewayV2::Authorizer').map(([id]) => `${id} is there`),
+  ...FUNCTIONS.filter((name) => at(functionOf(it, name), 'Environment.Variables.CROSSFADE_ACCESS') !== 'iam').map(
+    (name) => `${name} does not know that IAM lets callers in`,
+  ),
+];
+
 export const ACCESS_RULES: readonly Rule[] = [
   {
     area: 'runtime',
@@ -146,13 +158,15 @@ export const ACCESS_RULES: readonly Rule[] = [
   },
   {
     area: 'runtime',
-    says: 'each package holds the bundle of its function and nothing else: no source map, no other function, no .env',
+    says: 'each package holds the bundle of its function, that of the schema its migrations, and nothing else: no source map, no other function, no .env',
     wrong: (it) =>
       FUNCTIONS.filter(
         (name) =>
           !same(
             [...(it.zips[name] ?? [])].sort(),
-            ['index.mjs', 'part-1.mjs'].map((file) => `dist/functions/${name}/${file}`),
+            ['index.mjs', ...(name === 'schema' ? ['migrations/0001_tables.sql'] : []), 'part-1.mjs'].map(
+              (file) => `dist/functions/${name}/${file}`,
+            ),
           ),
       ).map((name) => `${name}.zip holds ${it.zips[name]?.join(', ')}`),
     break: (it) => it.zips.tick!.push('dist/functions/tick/index.mjs.map'),
@@ -444,14 +458,14 @@ export const ACCESS_RULES: readonly Rule[] = [
   },
   {
     area: 'secrets',
-    says: 'each database right is for one user of one database; only control and tick may be its owner',
+    says: 'each database right is for one user of one database; only control, tick and schema may be its owner',
     wrong: (it) => {
       const grants = statements(it).filter(({ Action }) => Action.some((action) => action.startsWith('rds-db')));
       return grants
         .filter(({ role, Sid, Resource }) => {
           const user = Sid === 'OwnerDatabase' ? 'crossfade_owner' : 'crossfade_runtime';
           const exact = Resource.length === 1 && JSON.stringify(Resource[0]).endsWith(`:dbuser:db-ABCDEFGH/${user}"}`);
-          return !exact || (Sid === 'OwnerDatabase' && !['ControlRole', 'TickRole'].includes(role));
+          return !exact || (Sid === 'OwnerDatabase' && !['ControlRole', 'TickRole', 'SchemaRole'].includes(role));
         })
         .map(({ role, Sid }) => `${role}.${Sid}`)
         .concat(grants.length === 0 ? ['nobody may connect'] : []);

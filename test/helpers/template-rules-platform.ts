@@ -25,7 +25,7 @@ import {
 } from './template-access.ts';
 
 const SCHEDULED = ['tick', 'publisher', 'relay', 'backfill', 'verify'];
-const WITH_DATABASE = ['control', 'dashboard', 'tick', 'relay', 'shadow-writer', 'backfill', 'verify'];
+const WITH_DATABASE = ['control', 'dashboard', 'tick', 'relay', 'shadow-writer', 'backfill', 'verify', 'schema'];
 const DEAD_LETTERS = { 'Fn::GetAtt': ['DeadLetters', 'Arn'] };
 
 /** Alarm → the metric it watches. The list is that of "alarms to ship"; cost and break-glass are a budget and a rule. */

@@ -2,14 +2,36 @@
 
 import { join } from 'node:path';
 import type { PgConnection } from '../../adapters/postgres/connection/connection.ts';
+import { CrossfadeError } from '../../core/base/errors.ts';
 import type { Context, Outcome } from '../context.ts';
 import { addressOf, openDatabase, ownerUrl } from '../database.ts';
 import { packageRoot } from '../package-root.ts';
+import { deploymentOf, stageOf } from '../stage.ts';
 
 /** The migrations grant to this role what the functions call. */
 const RUNTIME_ROLE = 'crossfade_runtime';
 
 export async function migrate(context: Context): Promise<Outcome> {
+  return context.options.stage === undefined ? migrateHere(context) : migrateDeployed(context);
+}
+
+/** By the function of the deployment, which is in the network of the database. */
+async function migrateDeployed(context: Context): Promise<Outcome> {
+  if (context.options.databaseUrl !== undefined)
+    throw new CrossfadeError(
+      'invalid_input',
+      'With --stage the database is that of the deployment: leave --database-url out.',
+    );
+  const at = stageOf(context, 'migrate');
+  const deployment = await deploymentOf(context, at);
+  const { applied, present } = await deployment.schema<{ applied: string[]; present: string[] }>({ task: 'migrate' });
+  return {
+    document: { ...at, applied, present },
+    text: `Stage '${at.stage}' in ${at.region}: ${appliedText(applied, present)}.`,
+  };
+}
+
+async function migrateHere(context: Context): Promise<Outcome> {
   const url = ownerUrl(context);
   const { host, port, role, notes } = addressOf(url);
   const { migrate: install } = await import('../../adapters/postgres/migrations/migrate.ts');
@@ -22,7 +44,7 @@ export async function migrate(context: Context): Promise<Outcome> {
     return {
       document: { host, port, role, applied, present, runtimeRole: hasRuntimeRole ? RUNTIME_ROLE : null },
       text: [
-        `${host}:${port} as ${role}: ${applied.length > 0 ? `applied ${applied.join(', ')}` : `up to date, ${present.at(-1)}`}.`,
+        `${host}:${port} as ${role}: ${appliedText(applied, present)}.`,
         ...notes.map((note) => `Not used of the address: ${note}.`),
         ...(hasRuntimeRole ? [] : [MISSING_ROLE]),
       ].join('\n'),
@@ -31,6 +53,9 @@ export async function migrate(context: Context): Promise<Outcome> {
     await owner.close();
   }
 }
+
+const appliedText = (applied: readonly string[], present: readonly string[]) =>
+  applied.length > 0 ? `applied ${applied.join(', ')}` : `up to date, ${present.at(-1)}`;
 
 const MISSING_ROLE = `There is no role ${RUNTIME_ROLE}, so nothing was granted: the functions must use the owner's role, or the role must be created before the first migration.`;
 

@@ -42,6 +42,7 @@ const LAYERS: readonly Layer[] = [
   { name: 'net', files: /^lib\/adapters\/net\//, may: ['core'], types: ['ports'] },
   { name: 'http', files: /^lib\/adapters\/http\//, may: ['core', 'schemas', 'net'], types: ['ports'] },
   { name: 'notify', files: /^lib\/adapters\/notify\//, may: ['core', 'schemas', 'net'], types: ['ports'] },
+  { name: 'lambda', files: /^lib\/adapters\/lambda\//, may: ['core'] },
   { name: 'cloudwatch', files: /^lib\/adapters\/cloudwatch\//, may: ['core'], types: ['ports'] },
   { name: 'powertools', files: /^lib\/adapters\/powertools\//, may: ['core', 'metrics'], types: ['ports'] },
   // A program of its own, for the browser. What it knows of the server are the types of its answers.
@@ -62,6 +63,7 @@ const LAYERS: readonly Layer[] = [
       'appconfig',
       'postgres',
       'cloudwatch',
+      'lambda',
       'http',
       'notify',
       'powertools',
@@ -325,6 +327,7 @@ const PACKAGES: readonly [package_: RegExp, files: RegExp][] = [
   [/^@aws-sdk\/client-appconfig$/, /^lib\/adapters\/appconfig\//],
   // Loaded by whoever reads flags without an agent, with the first fetch.
   [/^@aws-sdk\/client-appconfigdata$/, /^lib\/routing\/data-source\.ts$/],
+  [/^@aws-sdk\/client-lambda$/, /^lib\/adapters\/lambda\//],
   [/^@aws-sdk\/client-cloudwatch$/, /^lib\/adapters\/cloudwatch\//],
   [/^@aws-sdk\/client-(sns|eventbridge|secrets-manager)$/, /^lib\/adapters\/notify\//],
   [/^(jose|@smithy\/signature-v4)$/, /^lib\/adapters\/http\//],

@@ -6,13 +6,13 @@ import REQUESTS from '../../../infra/requests.json' with { type: 'json' };
 import { PARAMETERS, type Packaged, type Workspace, workspace } from '../../helpers/packaged-template.ts';
 import { endpointsOf, type Network, placesOf, unreached } from '../../helpers/reachability.ts';
 import { deployedOf } from '../../helpers/template-access.ts';
-import { ACCESS_RULES } from '../../helpers/template-rules-access.ts';
+import { ACCESS_RULES, unsignedRoutes } from '../../helpers/template-rules-access.ts';
 import { PLATFORM_RULES } from '../../helpers/template-rules-platform.ts';
 
 let service: Workspace;
 let deployed: Packaged;
 let local: Packaged;
-/** The second stage in a VPC: the endpoint of DynamoDB is there. */
+/** The second stage in a VPC, where the endpoint of DynamoDB is there, and one without an issuer of tokens. */
 let north: Packaged;
 
 beforeAll(async () => {
@@ -20,7 +20,8 @@ beforeAll(async () => {
   // One after the other: the framework works in one folder of the service.
   deployed = await service.package('prod', PARAMETERS);
   local = await service.package('local', {});
-  const asked = { ...PARAMETERS, tracing: 'true', protectTables: 'true', createDynamodbEndpoint: 'false' };
+  const { jwtIssuer: _, jwtAudience: __, jwks: ___, ...withoutIssuer } = PARAMETERS;
+  const asked = { ...withoutIssuer, tracing: 'true', protectTables: 'true', createDynamodbEndpoint: 'false' };
   north = await service.package('north', asked, 'eu-north-1');
 });
 afterAll(() => service?.remove());
@@ -49,6 +50,13 @@ describe('stages', () => {
 
   it('has as many alarms, keys and megabytes as `crossfade cost` counts: `npm run bench requests` counts again', () => {
     expect(deployedOf(deployed)).toEqual(REQUESTS.deployed);
+  });
+
+  it('without an identity provider every route but health and preflights takes signed requests, and functions know it', () => {
+    expect(unsignedRoutes(north)).toEqual([]);
+    const open = structuredClone(north);
+    open.resources.HttpApiRoutePostV1SystemEmergencyDashstop!.Properties.AuthorizationType = 'NONE';
+    expect(unsignedRoutes(open)).toEqual(['POST /v1/system/emergency-stop: NONE, not AWS_IAM']);
   });
 
   it('the local stage packages without parameters, and its functions use the servers of this machine', () => {
@@ -102,7 +110,7 @@ describe('reachability', () => {
   });
 
   it('would be noticed if not: no endpoint, no way to the database, a client of AppConfig beside it', async () => {
-    const all = 'control dashboard tick relay shadow-writer backfill verify'.split(' ');
+    const all = 'control dashboard tick relay shadow-writer backfill verify schema'.split(' ');
     expect(await unreached(north, NOTHING)).toEqual(
       expect.arrayContaining(all.map((name) => `${name} does not reach dynamodb`)),
     );
@@ -162,6 +170,47 @@ describe('settings', () => {
       await expect(resolved({ ...PARAMETERS, [name]: 'yes' })).rejects.toThrow(`Parameter ${name} 'yes' is neither`);
     },
   );
+
+  describe('in every region and kind of network', () => {
+    const REGIONS =
+      'us-east-1 us-east-2 us-west-1 us-west-2 ca-central-1 eu-central-1 eu-central-2 eu-west-1 eu-west-2 eu-west-3 eu-north-1 eu-south-1 ap-northeast-1 ap-northeast-2 ap-southeast-1 ap-southeast-2 ap-south-1 sa-east-1'.split(
+        ' ',
+      );
+    const { jwtIssuer: _, jwtAudience: __, jwks: ___, ...IAM } = PARAMETERS;
+    const VARIANTS: readonly [name: string, given: Record<string, string>][] = [
+      ['no NAT', PARAMETERS],
+      ['NAT', { ...PARAMETERS, createDynamodbEndpoint: 'false' }],
+      ['endpoints of its own', { ...PARAMETERS, createDynamodbEndpoint: 'false', upstreamCidr: '10.0.0.0/8' }],
+      ['two stages in one VPC', { ...PARAMETERS, createDynamodbEndpoint: 'false' }],
+      ['a new account', { ...PARAMETERS, protectTables: 'false' }],
+      ['no identity provider', IAM],
+    ];
+
+    it.each(VARIANTS)('settings are whole: %s', async (_name, given) => {
+      for (const region of REGIONS) {
+        const { layers, budgets, concurrency, environment, createDynamodbEndpoint, access } = await resolved({
+          ...given,
+          region,
+        });
+        expect(layers).toEqual([expect.stringMatching(`^arn:aws:lambda:${region}:\\d{12}:layer:AWS-AppConfig-`)]);
+        expect(budgets).toBe(['eu-north-1', 'eu-south-1', 'eu-central-2'].includes(region) ? 'unknown' : 'known');
+        expect(Object.values(concurrency)).toEqual(Object.values(concurrency).map(() => null));
+        expect(createDynamodbEndpoint).toBe(given.createDynamodbEndpoint ?? 'true');
+        expect('CROSSFADE_ACCESS' in environment ? environment.CROSSFADE_ACCESS : 'tokens').toBe(
+          given.jwtIssuer ? 'tokens' : 'iam',
+        );
+        expect(Object.keys(access.authorizers)).toHaveLength(given.jwtIssuer ? 2 : 0);
+      }
+    });
+
+    it('one without a pinned agent is refused, and its own ARN helps', async () => {
+      await expect(resolved({ ...PARAMETERS, region: 'af-south-1' })).rejects.toThrow(/No AppConfig agent layer/);
+      const appConfigLayer = 'arn:aws:lambda:af-south-1:123456789012:layer:agent:1';
+      expect((await resolved({ ...PARAMETERS, region: 'af-south-1', appConfigLayer })).layers).toEqual([
+        appConfigLayer,
+      ]);
+    });
+  });
 
   describe('of access', () => {
     const { jwtIssuer: _, jwtAudience, jwks, ...withoutIssuer } = PARAMETERS;

@@ -61,7 +61,7 @@ async function demandFit(connection: PgConnection): Promise<void> {
 }
 
 /** 0 where there is no schema. */
-async function versionOf(connection: PgConnection): Promise<number> {
+export async function versionOf(connection: PgConnection): Promise<number> {
   try {
     const [row] = await connection.call<{ version: number }>(
       'SELECT coalesce(max(number), 0)::integer AS version FROM crossfade.migration',

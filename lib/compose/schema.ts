@@ -1,0 +1,24 @@
+/** What the function `schema` works with: the states, and the database as the owner of the schema. */
+
+import { environment } from '../adapters/system.ts';
+import type { Ports } from '../ports/ports.ts';
+import type { SchemaOwner } from '../ports/schema.ts';
+import { readEnvironment } from '../schemas/environment.ts';
+import { compose, connectionTo, lazily, missing } from './ports.ts';
+
+export type SchemaComposition = Pick<Ports, 'state' | 'log' | 'metrics'> & { schema: SchemaOwner };
+
+/** @throws CrossfadeError `invalid_config` naming every missing or wrong variable */
+export function composeSchema(variables = environment()): SchemaComposition {
+  const env = readEnvironment(variables);
+  const { ports } = compose(variables, env);
+  const { state, log, metrics } = ports;
+  const schema = lazily(async () => {
+    const url = env.CROSSFADE_OWNER_DATABASE_URL ?? env.CROSSFADE_DATABASE_URL;
+    if (!url) throw missing('CROSSFADE_OWNER_DATABASE_URL', 'the schema is migrated');
+    const { schemaOwner } = await import('../adapters/postgres/migrations/schema-owner.ts');
+    const { readMigrations } = await import('../adapters/postgres/migrations/migration-files.ts');
+    return schemaOwner(await connectionTo(env, url, ports), () => readMigrations(env.CROSSFADE_MIGRATIONS));
+  });
+  return { state, log, metrics, schema };
+}

@@ -1,0 +1,10 @@
+/** The schema `crossfade` of the database, as its owner handles it: before a deployment, and when it goes. */
+
+export type SchemaOwner = {
+  /** Applies the migrations of this release that are not there yet. @throws CrossfadeError `schema_changed`, `refused_table` */
+  migrate(): Promise<{ applied: readonly string[]; present: readonly string[] }>;
+  /** The number of the last migration that is there, 0 without the schema, and of the last one of this release. */
+  version(): Promise<{ installed: number; wanted: number }>;
+  /** Drops the schema, and with it the capture that was left on tables of the application: those are named. */
+  drop(): Promise<{ tables: readonly string[] }>;
+};
