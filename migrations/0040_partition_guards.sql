@@ -1,11 +1,12 @@
 -- Why: a trigger for statements fires for the table that a statement names. One that names a partition wrote it while its table was
 -- read-only, and with a snapshot from before the tables were exchanged. Now each partition has these triggers, too, and one that is
--- attached gets them with the next tick.
+-- attached gets them with the next tick. And the health check took partitions, and tables of companions, for remains of other cutovers.
 --
 -- Lock: none on existing objects. set_read_only, demand_newer_snapshots and follow_partitions lock partitions as they do the table.
 -- Duration: milliseconds.
 -- Undo: SELECT crossfade.end_read_only(id), crossfade.drop_partition_triggers(id) FROM crossfade.cutover; then set_read_only and drop_read_only as in
--- 0011, demand_newer_snapshots and end_newer_snapshots as in 0029, follow_partitions and drop_partition_triggers as in 0036.
+-- 0011, demand_newer_snapshots and end_newer_snapshots as in 0029, follow_partitions and drop_partition_triggers as in
+-- 0036, check_foreign as in 0038; DROP FUNCTION crossfade.with_partitions.
 
 CREATE FUNCTION crossfade.with_partitions(p_table oid) RETURNS SETOF oid
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -145,6 +146,48 @@ BEGIN
   RETURN true;
 EXCEPTION WHEN lock_not_available THEN
   RETURN false;
+END $$;
+
+-- A table of companions, and a partition, are no remains.
+CREATE OR REPLACE FUNCTION crossfade.check_foreign(p_cutover text, p_primary oid, p_shadow oid) RETURNS SETOF crossfade.finding
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_of_schema text;
+  v_elsewhere text;
+BEGIN
+  RETURN QUERY SELECT (crossfade.finding('publications of all tables', count(*) > 0, 'warn', coalesce(string_agg(p.pubname, ', ' ORDER BY p.pubname), 'none'), 'none',
+    'They publish the tables of Crossfade, too. To leave these out: DROP PUBLICATION …, CREATE PUBLICATION … FOR TABLE … (15 and newer: FOR TABLES IN SCHEMA …), then ALTER SUBSCRIPTION … REFRESH PUBLICATION.')).*
+    FROM pg_publication p WHERE p.puballtables;
+  IF current_setting('server_version_num')::integer >= 150000 THEN
+    EXECUTE 'SELECT string_agg(p.pubname, '', '' ORDER BY p.pubname) FROM pg_publication p WHERE EXISTS (SELECT FROM pg_publication_namespace n, pg_class c
+      WHERE n.pnpubid = p.oid AND n.pnnspid = c.relnamespace AND c.oid IN ($1, $2))' INTO v_of_schema USING p_primary, p_shadow;
+  END IF;
+  RETURN QUERY SELECT (crossfade.finding('publications of the schema', v_of_schema IS NOT NULL, 'warn', coalesce(v_of_schema, 'none'), 'none',
+    'They publish primary and shadow: a subscriber gets each row twice, and needs both tables. Name the tables instead: ALTER PUBLICATION … DROP TABLES IN SCHEMA …, then ADD TABLE ….')).*;
+  -- A dump that was restored has the rows of the mirror with numbers of tables that are not there; a table may have been made again.
+  RETURN QUERY SELECT (crossfade.finding('remains on these tables', count(*) > 0, 'fail', coalesce(string_agg(format('%s on %s', t.tgname, t.tgrelid::regclass), ', '), 'none'), 'none',
+    coalesce(string_agg(format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass), '; '), '') || '. It is of a cutover that this database does not know: of another database that this one is a copy of, or of a table that was made again.')).*
+    FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid AND f.pronamespace = 'crossfade'::regnamespace AND f.proname <> 'refuse_older_snapshot'
+    WHERE NOT t.tgisinternal AND t.tgrelid IN (p_primary, p_shadow)
+      AND NOT EXISTS (SELECT FROM crossfade.cutover c WHERE c.direction <> 'none' AND t.tgrelid IN (c.primary_oid, c.shadow_oid));
+  RETURN QUERY SELECT (crossfade.finding('remains on other tables', count(*) > 0, 'warn', coalesce(string_agg(format('%s on %s', t.tgname, t.tgrelid::regclass), ', '), 'none'), 'none',
+    coalesce(string_agg(format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass), '; '), '') || '. It writes into an outbox that nobody empties.')).*
+    FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid AND f.pronamespace = 'crossfade'::regnamespace AND f.proname <> 'refuse_older_snapshot'
+    WHERE NOT t.tgisinternal AND t.tgrelid NOT IN (p_primary, p_shadow) AND NOT EXISTS (SELECT FROM crossfade.cutover c WHERE c.direction <> 'none'
+      AND (coalesce(pg_partition_root(t.tgrelid)::oid, t.tgrelid) IN (c.primary_oid, c.shadow_oid) OR f.proname = 'companion_' || c.id));
+  RETURN QUERY SELECT (crossfade.finding('other cutovers of these tables', count(*) > 0, 'fail', coalesce(string_agg(format('%s (%s, %s)', c.id, c.direction, c.stage), ', ' ORDER BY c.id), 'none'), 'none',
+    coalesce('crossfade rollback ' || min(c.id) || ' --reason …', '') || ': one table is kept equal with one other at a time.')).*
+    FROM crossfade.cutover c WHERE c.id <> p_cutover AND c.direction <> 'none' AND ARRAY[c.primary_oid, c.shadow_oid] && ARRAY[p_primary, p_shadow];
+  -- Recorded when it was armed, where that is recorded; a copy by CREATE DATABASE … TEMPLATE keeps the numbers of tables, not of the database.
+  IF to_regclass('crossfade.shape') IS NOT NULL THEN
+    EXECUTE 'SELECT string_agg(s.cutover, '', '' ORDER BY s.cutover) FROM crossfade.shape s JOIN crossfade.cutover c ON c.id = s.cutover AND c.direction <> ''none''
+      WHERE s.database <> (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())' INTO v_elsewhere;
+  END IF;
+  RETURN QUERY SELECT (crossfade.finding('database of the cutovers', v_elsewhere IS NOT NULL, 'fail', CASE WHEN v_elsewhere IS NULL THEN 'this one' ELSE format('%s: armed in another database, of which this one is a copy', v_elsewhere) END, 'this one',
+    'Only the original goes on. To make this copy free of it: DROP SCHEMA crossfade CASCADE, which drops the triggers, too; then crossfade migrate.')).*;
 END $$;
 
 REVOKE ALL ON FUNCTION crossfade.with_partitions FROM PUBLIC;
