@@ -279,8 +279,8 @@ BEGIN
   RETURN QUERY SELECT (crossfade.finding('remains on other tables', count(*) > 0, 'warn', coalesce(string_agg(format('%s on %s', t.tgname, t.tgrelid::regclass), ', '), 'none'), 'none',
     coalesce(string_agg(format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass), '; '), '') || '. It writes into an outbox that nobody empties.')).*
     FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid AND f.pronamespace = 'crossfade'::regnamespace AND f.proname <> 'refuse_older_snapshot'
-    WHERE NOT t.tgisinternal AND t.tgrelid NOT IN (p_primary, p_shadow)
-      AND NOT EXISTS (SELECT FROM crossfade.cutover c WHERE c.direction <> 'none' AND t.tgrelid IN (c.primary_oid, c.shadow_oid));
+    WHERE NOT t.tgisinternal AND t.tgrelid NOT IN (p_primary, p_shadow) AND NOT EXISTS (SELECT FROM crossfade.cutover c WHERE c.direction <> 'none'
+      AND (coalesce(pg_partition_root(t.tgrelid)::oid, t.tgrelid) IN (c.primary_oid, c.shadow_oid) OR f.proname = 'companion_' || c.id));
   RETURN QUERY SELECT (crossfade.finding('other cutovers of these tables', count(*) > 0, 'fail', coalesce(string_agg(format('%s (%s, %s)', c.id, c.direction, c.stage), ', ' ORDER BY c.id), 'none'), 'none',
     coalesce('crossfade rollback ' || min(c.id) || ' --reason …', '') || ': one table is kept equal with one other at a time.')).*
     FROM crossfade.cutover c WHERE c.id <> p_cutover AND c.direction <> 'none' AND ARRAY[c.primary_oid, c.shadow_oid] && ARRAY[p_primary, p_shadow];
@@ -666,11 +666,15 @@ CREATE OR REPLACE FUNCTION crossfade.demand_newer_snapshots(p_table oid)
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+DECLARE
+  v_table oid;
 BEGIN
-  EXECUTE format('DROP TRIGGER IF EXISTS crossfade_snapshot ON %s', p_table::regclass);
-  EXECUTE format($t$CREATE TRIGGER crossfade_snapshot BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH STATEMENT
-    WHEN (pg_catalog.current_setting('transaction_isolation') <> 'read committed') EXECUTE FUNCTION crossfade.refuse_older_snapshot(%L)$t$,
-    p_table::regclass, pg_current_xact_id()::text);
+  FOR v_table IN SELECT t FROM crossfade.with_partitions(p_table) t LOOP
+    EXECUTE format('DROP TRIGGER IF EXISTS crossfade_snapshot ON %s', v_table::regclass);
+    EXECUTE format($t$CREATE TRIGGER crossfade_snapshot BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH STATEMENT
+      WHEN (pg_catalog.current_setting('transaction_isolation') <> 'read committed') EXECUTE FUNCTION crossfade.refuse_older_snapshot(%L)$t$,
+      v_table::regclass, pg_current_xact_id()::text);
+  END LOOP;
 END $function$;
 
 CREATE OR REPLACE FUNCTION crossfade.dependents(p_primary oid, p_shadow oid)
@@ -785,7 +789,11 @@ DECLARE
 BEGIN
   FOR v IN
     SELECT g.tgname AS name, g.tgrelid::regclass AS relation FROM crossfade.cutover c CROSS JOIN pg_trigger g JOIN pg_proc f ON f.oid = g.tgfoid AND f.pronamespace = 'crossfade'::regnamespace
-    WHERE c.id = p_id AND f.proname IN ('truncated_' || p_id, 'guard_' || p_id) AND g.tgparentid = 0 AND g.tgrelid NOT IN (c.primary_oid, c.shadow_oid)
+    WHERE c.id = p_id AND (f.proname IN ('truncated_' || p_id, 'guard_' || p_id)
+        OR (f.proname = 'read_only_guard' AND split_part(encode(g.tgargs, 'escape'), '\000', 1) = p_id)
+        -- The transaction that exchanged the tables says of which they are.
+        OR (f.proname = 'refuse_older_snapshot' AND g.tgargs IN (SELECT r.tgargs FROM pg_trigger r WHERE r.tgrelid IN (c.primary_oid, c.shadow_oid) AND r.tgfoid = f.oid)))
+      AND g.tgparentid = 0 AND g.tgrelid NOT IN (c.primary_oid, c.shadow_oid)
       AND NOT (p_strays AND coalesce(pg_partition_root(g.tgrelid)::oid IN (c.primary_oid, c.shadow_oid), false))
   LOOP
     EXECUTE format('DROP TRIGGER %I ON %s', v.name, v.relation);
@@ -801,7 +809,8 @@ AS $function$
 DECLARE
   v_table oid;
 BEGIN
-  FOR v_table IN SELECT t.tgrelid FROM pg_trigger t JOIN crossfade.cutover c ON t.tgrelid IN (c.primary_oid, c.shadow_oid)
+  FOR v_table IN SELECT t.tgrelid FROM crossfade.cutover c CROSS JOIN LATERAL (VALUES (c.primary_oid), (c.shadow_oid)) x(oid)
+    CROSS JOIN LATERAL crossfade.with_partitions(x.oid) w(oid) JOIN pg_trigger t ON t.tgrelid = w.oid
     WHERE c.id = p_id AND t.tgname = 'crossfade_read_only' AND c.read_only_until IS NULL
   LOOP
     EXECUTE format('DROP TRIGGER IF EXISTS crossfade_read_only ON %s', v_table::regclass);
@@ -816,9 +825,13 @@ CREATE OR REPLACE FUNCTION crossfade.end_newer_snapshots(p_table oid, p_elders t
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '100ms'
 AS $function$
+DECLARE
+  v_table oid;
 BEGIN
   IF EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'virtualxid' AND l.virtualtransaction = ANY (p_elders)) THEN RETURN false; END IF;
-  EXECUTE format('DROP TRIGGER IF EXISTS crossfade_snapshot ON %s', p_table::regclass);
+  FOR v_table IN SELECT t FROM crossfade.with_partitions(p_table) t LOOP
+    EXECUTE format('DROP TRIGGER IF EXISTS crossfade_snapshot ON %s', v_table::regclass);
+  END LOOP;
   RETURN true;
 EXCEPTION WHEN lock_not_available THEN
   RETURN false;
@@ -885,8 +898,8 @@ BEGIN
       CROSS JOIN LATERAL (SELECT p.relid AS oid FROM pg_partition_tree(t.oid) p WHERE p.level > 0) x JOIN pg_class k ON k.oid = x.oid AND k.relkind IN ('r', 'p')
       JOIN pg_trigger g ON g.tgrelid = t.oid AND NOT g.tgisinternal JOIN pg_proc f ON f.oid = g.tgfoid AND f.pronamespace = 'crossfade'::regnamespace
       LEFT JOIN pg_trigger o ON o.tgrelid = x.oid AND o.tgname = g.tgname
-    -- 32: it is one for TRUNCATE.
-    WHERE c.id = p_id AND f.proname <> 'read_only_guard' AND CASE WHEN o.oid IS NULL THEN g.tgtype & 32 <> 0 ELSE o.tgenabled <> g.tgenabled END
+    -- 1: it is one for rows, which Postgres clones.
+    WHERE c.id = p_id AND CASE WHEN o.oid IS NULL THEN g.tgtype & 1 = 0 ELSE o.tgenabled <> g.tgenabled END
     ORDER BY x.oid, g.tgname
   LOOP
     IF v.missing THEN EXECUTE format('%s ON %s %s', v.before, v.partition, v.after); END IF;
@@ -2048,7 +2061,9 @@ CREATE OR REPLACE FUNCTION crossfade.set_read_only(p_id text, p_epoch bigint, p_
 AS $function$
 DECLARE
   v crossfade.cutover%ROWTYPE;
+  v_now timestamptz;
   v_until timestamptz;
+  v_table oid;
 BEGIN
   IF p_seconds IS NULL OR p_seconds NOT BETWEEN 1 AND 300 THEN
     RAISE EXCEPTION 'a primary is read-only for 1 to 300 seconds, not %', p_seconds USING ERRCODE = 'CF004';
@@ -2059,9 +2074,12 @@ BEGIN
     RETURN jsonb_build_object('kind', 'stale', 'have', coalesce(v.epoch, -1), 'got', p_epoch);
   END IF;
   EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', v.primary_oid::regclass);
-  v_until := clock_timestamp() + make_interval(secs => p_seconds);
-  EXECUTE format('CREATE OR REPLACE TRIGGER crossfade_read_only BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON %s
-    FOR EACH STATEMENT EXECUTE FUNCTION crossfade.read_only_guard(%L, %L, %L)', v.primary_oid::regclass, p_id, clock_timestamp(), v_until);
+  v_now := clock_timestamp();
+  v_until := v_now + make_interval(secs => p_seconds);
+  FOR v_table IN SELECT t FROM crossfade.with_partitions(v.primary_oid) t LOOP
+    EXECUTE format('CREATE OR REPLACE TRIGGER crossfade_read_only BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON %s
+      FOR EACH STATEMENT EXECUTE FUNCTION crossfade.read_only_guard(%L, %L, %L)', v_table::regclass, p_id, v_now, v_until);
+  END LOOP;
   UPDATE crossfade.cutover c SET read_only_until = v_until WHERE c.id = p_id;
   RETURN jsonb_build_object('kind', 'read_only', 'untilMs', floor(extract(epoch FROM v_until) * 1000));
 END $function$;
@@ -3155,6 +3173,15 @@ BEGIN
     'changed', v_changed, 'samples', (SELECT coalesce(jsonb_agg(s ORDER BY place), '[]') FROM jsonb_array_elements(v_samples) WITH ORDINALITY x(s, place)
       WHERE place <= p_most));
 END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.with_partitions(p_table oid)
+ RETURNS SETOF oid
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT p_table UNION SELECT p.relid FROM pg_partition_tree(p_table) p ORDER BY 1
+$function$;
 
 CREATE OR REPLACE FUNCTION crossfade.written_code(p_primary oid, p_shadow oid)
  RETURNS TABLE(object text, name text, owner text, foisted boolean, lost text[])

@@ -145,6 +145,8 @@ describe('I12 before the start', () => {
     await expect(plane.arm(bill)).rejects.toThrow(
       'another cutover has public.invoice (companions of cutover customer, which is armed forward)',
     );
+    const remains = `SELECT value FROM crossfade.check_foreign('other', 'invoice_v2'::regclass, 'invoice_v2'::regclass) WHERE "check" LIKE 'remains%'`;
+    expect(await rows(remains)).toEqual([{ value: 'none' }, { value: 'none' }]);
   });
 });
 

@@ -222,6 +222,7 @@ function dropCapture(id: string): string[] {
     `DO $crossfade$
      DECLARE v_drop text;
      BEGIN
+       PERFORM crossfade.drop_partition_triggers(${quoted});
        FOR v_drop IN SELECT format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass) FROM pg_trigger t
          JOIN pg_proc f ON f.oid = t.tgfoid JOIN pg_namespace n ON n.oid = f.pronamespace
          WHERE n.nspname = 'crossfade' AND t.tgparentid = 0 AND (f.proname IN ('capture_' || ${quoted}, 'truncated_' || ${quoted}, 'guard_' || ${quoted}, 'computed_' || ${quoted}, 'companion_' || ${quoted})

@@ -86,9 +86,9 @@ export function tableObjects(
     ...(parted ? [`SELECT crossfade.follow_partitions(${quoteText(id)})`] : []),
   ];
   const endCapture = [
+    ...(parted ? [`SELECT crossfade.drop_partition_triggers(${quoteText(id)})`] : []),
     ...dropTriggers(flow),
     ...(accompanied ? [`SELECT crossfade.drop_companion_triggers(${quoteText(id)})`] : []),
-    ...(parted ? [`SELECT crossfade.drop_partition_triggers(${quoteText(id)})`] : []),
   ];
   const dropBehaviour = [
     ...endCapture,
