@@ -16,6 +16,7 @@ import { type Action, actionsOf, discardAction, repairAction, retryAction, retry
 import { type AlertGroup, type AlertLine, alertGroups, alertLines } from './alerts.ts';
 import { summaryOf } from './card-words.ts';
 import { type ConditionLine, conditionLine, THIN_SPACE } from './condition-lines.ts';
+import { evidenceBefore } from './entry-evidence.ts';
 import { type PhaseLine, phaseLine } from './phases.ts';
 import { type Plots, plotsOf } from './plots.ts';
 import { type CutoverRow, cutoverRow, gatesOf, type InvalidView, invalidView } from './row.ts';
@@ -95,7 +96,7 @@ export function dashboardData(
     cutovers: report.cutovers.map((cutover) =>
       'why' in cutover ? invalidView(cutover) : cutoverRow(cutover, report, alerts),
     ),
-    audit: newestOf(audit).map(auditLine),
+    audit: newestOf(audit).map((entry) => auditLine(entry)),
     alerts: alertGroups(alerts),
     experiments,
   };
@@ -109,11 +110,12 @@ export function cutoverData(
 ): CutoverData {
   const [cutover] = report.cutovers;
   const newest = newestOf(audit);
+  const windows = 'windows' in cutover! ? cutover.windows : [];
   const own = { ...alerts, alerts: alerts.alerts.filter((alert) => alert.cutover === cutover!.id) };
   return {
     atMs: report.atMs,
     cutover: 'why' in cutover! ? invalidView(cutover) : cutoverView(cutover!, report, { audit: newest, alerts: own }),
-    audit: newest.map(auditLine),
+    audit: newest.map((entry, index) => auditLine(entry, evidenceBefore(index, newest, windows))),
     alerts: alertLines(own),
   };
 }

@@ -120,12 +120,14 @@ export type AuditLine = {
   actor: string;
   what: string;
   why: string;
+  /** What was seen of the stage that it ended; empty where that is not at hand. */
+  evidence: string;
   tone: Tone;
   /** Enough of the entry's hash to find it with `crossfade history`. */
   hash: string;
 };
 
-export function auditLine(entry: AuditEntry<Event>): AuditLine {
+export function auditLine(entry: AuditEntry<Event>, evidence = ''): AuditLine {
   const { subject, seq, atMs, actor } = entry;
-  return { subject, seq, atMs, actor, ...eventWords(entry.event), hash: entry.hash.slice(0, 12) };
+  return { subject, seq, atMs, actor, ...eventWords(entry.event), evidence, hash: entry.hash.slice(0, 12) };
 }

@@ -82,6 +82,33 @@ describe('the page is laid out well and readable', () => {
   });
 });
 
+describe('on paper', () => {
+  it.each(['held', 'overview'])('%s has all that is known, and nothing to press', async (name) => {
+    if (!browser) return;
+    await open(PAGE_STATES.find((state) => state.name === name)!);
+    await lookAs({ width: 794, colorScheme: 'light' });
+    const gates = page.locator('.gates tbody tr:visible');
+    const onScreen = await gates.count();
+    await page.emulateMedia({ media: 'print' });
+    try {
+      expect(
+        await page
+          .getByRole('button')
+          .filter({ visible: true, hasNotText: /^[\w: ]+, (not )?passed$/ })
+          .count(),
+      ).toBe(0);
+      expect(await gates.count()).toBeGreaterThanOrEqual(onScreen);
+      if (name === 'held') expect([onScreen, await gates.count()]).toEqual([5, 20]);
+      expect(await layoutFaults(page)).toEqual([]);
+      const paper = await page.pdf({ format: 'A4' });
+      expect(paper.subarray(0, 5).toString()).toBe('%PDF-');
+      if (PICTURES) await page.screenshot({ path: join(PICTURES, `${name}-paper.png`), fullPage: true });
+    } finally {
+      await page.emulateMedia({ media: 'screen' });
+    }
+  });
+});
+
 describe('it would be noticed if', () => {
   const broken = async (change: string) => {
     await open(PAGE_STATES.find(({ name }) => name === 'rolled-back')!);

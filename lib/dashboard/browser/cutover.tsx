@@ -37,6 +37,9 @@ export function CutoverCard({ cutover, atMs, onChanged }: CardProps & { atMs: nu
         <span class="version quiet">
           version {version} · epoch {epoch}
         </span>
+        <button class="plain" type="button" onClick={() => print()}>
+          Print
+        </button>
       </header>
       <p class="summary">
         {summary}

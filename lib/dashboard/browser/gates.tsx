@@ -17,7 +17,8 @@ export function GateTable({ gates, atMs }: Pick<CutoverView, 'gates'> & { atMs: 
   const [opened, open] = useState<string | null>(null);
   if (gates.length === 0) return null;
   const waiting = gates.filter(({ ok }) => !ok).length;
-  const shown = isWhole ? gates : gates.slice(0, Math.max(waiting, FEWEST_SHOWN));
+  // The others are there, too, for paper.
+  const shown = isWhole ? gates.length : Math.max(waiting, FEWEST_SHOWN);
   return (
     <div class="gates">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: wider than a phone, and scrolled by keyboard from here */}
@@ -36,15 +37,24 @@ export function GateTable({ gates, atMs }: Pick<CutoverView, 'gates'> & { atMs: 
             </tr>
           </thead>
           <tbody>
-            {shown.map((gate, index) => {
+            {gates.map((gate, index) => {
               const key = `${gate.code} ${index}`;
               const toggle = () => open(opened === key ? null : key);
-              return <GateRow key={key} gate={gate} atMs={atMs} isOpen={opened === key} toggle={toggle} />;
+              return (
+                <GateRow
+                  key={key}
+                  gate={gate}
+                  atMs={atMs}
+                  isRest={index >= shown}
+                  isOpen={opened === key}
+                  toggle={toggle}
+                />
+              );
             })}
           </tbody>
         </table>
       </section>
-      {shown.length < gates.length && (
+      {shown < gates.length && (
         <button class="plain" type="button" onClick={() => showWhole(true)}>
           Show all {gates.length}
         </button>
@@ -60,14 +70,14 @@ export function gateTone({ ok, fired, waits }: Pick<Gate, 'ok' | 'fired' | 'wait
   return waits ? 'idle' : 'wait';
 }
 
-type GateRowProps = { gate: Gate; atMs: number; isOpen: boolean; toggle(): void };
+type GateRowProps = { gate: Gate; atMs: number; isRest: boolean; isOpen: boolean; toggle(): void };
 
-function GateRow({ gate, atMs, isOpen, toggle }: GateRowProps) {
+function GateRow({ gate, atMs, isRest, isOpen, toggle }: GateRowProps) {
   const { label, ok, fired, seen, limit, limitIs, samples, sinceMs, trend, text } = gate;
   const tone = gateTone(gate);
   return (
     <>
-      <tr class={`tone-${tone}`}>
+      <tr class={isRest ? `rest tone-${tone}` : `tone-${tone}`}>
         <th scope="row">
           <button class="plain" type="button" aria-expanded={isOpen} onClick={toggle}>
             <Sign tone={tone} />

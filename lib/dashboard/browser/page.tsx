@@ -83,6 +83,11 @@ function Body({ feed, opened, place, go, onChanged }: PageProps) {
         ) : (
           <p class="quiet">{shown.trouble ? 'Unknown' : 'Loading …'}</p>
         )}
+        {opened && (
+          <a class="quiet" href={`v1/cutovers/${encodeURIComponent(opened.id)}/checkpoints?format=text`}>
+            Evidence of every stage
+          </a>
+        )}
       </aside>
     </div>
   );

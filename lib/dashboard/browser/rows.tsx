@@ -143,7 +143,6 @@ function AnyKey({ id }: { id: string }) {
         type="text"
         placeholder={'{"id": 5}'}
         autocomplete="off"
-        spellcheck={false}
         value={typed}
         onInput={({ currentTarget }) => type(currentTarget.value)}
       />
@@ -163,17 +162,12 @@ type Comparison = {
   late: boolean;
   quarantined: boolean;
 };
-type Seen = { comparison: Comparison } | { why: string } | null;
-
 /** Both sides of a key as they are now. Values stay in the database: a hash stands for each row. */
 function Compared({ id, of, atOnce = false }: { id: string; of: string; atOnce?: boolean }) {
-  const [seen, see] = useState<Seen>(null);
-  const [isAsked, setAsked] = useState(false);
+  const [seen, see] = useState<Comparison | string | null>(null);
   const compare = async () => {
-    setAsked(true);
     const answer = await ask<Comparison>(`v1/cutovers/${id}/record?${new URLSearchParams({ key: of })}`, {});
-    see(answer.kind === 'answered' ? { comparison: answer.body } : { why: whyNot(answer) });
-    setAsked(false);
+    see(answer.kind === 'answered' ? answer.body : whyNot(answer));
   };
   useLayoutEffect(() => {
     if (atOnce) void compare();
@@ -181,36 +175,31 @@ function Compared({ id, of, atOnce = false }: { id: string; of: string; atOnce?:
   return (
     <div class="compared" role="status">
       {!atOnce && (
-        <button type="button" aria-label={`Compare ${of} now`} onClick={compare} disabled={isAsked}>
+        <button type="button" aria-label={`Compare ${of}`} onClick={compare}>
           Compare
         </button>
       )}
-      {seen && 'why' in seen && <span class="warn">{seen.why}</span>}
-      {seen && 'comparison' in seen && <Outcome {...seen.comparison} />}
+      {typeof seen === 'string' ? <span class="warn">{seen}</span> : seen && <Outcome {...seen} />}
     </div>
   );
 }
 
 function Outcome({ equal, primaryHash, shadowHash, differingColumns, late, quarantined }: Comparison) {
-  if (primaryHash === null && shadowHash === null) return <span>No such row on either side.</span>;
-  if (equal) {
-    return (
-      <span class="tone-good">
-        <Sign tone="good" />
-        Equal: <code>{short(primaryHash)}</code>
-      </span>
-    );
-  }
+  const tone = equal ? 'good' : late ? 'wait' : 'bad';
   const where =
     primaryHash === null
-      ? 'on the shadow only'
+      ? shadowHash === null
+        ? 'on neither side'
+        : 'on the shadow only'
       : shadowHash === null
         ? 'on the primary only'
-        : `differs in ${differingColumns.join(', ')}`;
-  const why = quarantined ? '; it is in quarantine' : late ? '; a change of it waits to be applied' : '';
+        : equal
+          ? 'equal'
+          : `differs in ${differingColumns.join(', ')}`;
+  const why = quarantined ? ', in quarantine' : late ? ', a change waits' : '';
   return (
-    <span class={late ? 'tone-wait' : 'tone-bad'}>
-      <Sign tone={late ? 'wait' : 'bad'} />
+    <span class={`tone-${tone}`}>
+      <Sign tone={tone} />
       {where}
       {why}: primary <code>{short(primaryHash)}</code>, shadow <code>{short(shadowHash)}</code>
     </span>

@@ -16,7 +16,7 @@ export function Timeline({ entries, atMs }: { entries: readonly AuditLine[]; atM
 }
 
 function Entry({ entry, atMs: nowMs }: { entry: AuditLine; atMs: number }) {
-  const { subject, seq, atMs, actor, what, why, tone, hash } = entry;
+  const { subject, seq, atMs, actor, what, why, evidence, tone, hash } = entry;
   return (
     <li class={`tone-${tone}`}>
       <Sign tone={tone} />
@@ -24,6 +24,7 @@ function Entry({ entry, atMs: nowMs }: { entry: AuditLine; atMs: number }) {
         <b>{subject}</b> {what}
       </p>
       {why && <p class="why">{why}</p>}
+      {evidence && <p class="quiet">{evidence}</p>}
       <p class="quiet">
         {actor} ·{' '}
         <time dateTime={new Date(atMs).toISOString()} title={dayAndTime(atMs)}>

@@ -231,6 +231,22 @@ describe('the audit', () => {
     expect(audit.map((line) => line.what)).toContain('Completed from full_100, locks held for 9 ms');
   });
 
+  it('has what was seen of the stage that an entry ended, as far as the last hour goes', async () => {
+    const { report, audit } = await scenes.scene([scenes.rolledBack]);
+    const lines = cutoverData(report, audit).audit;
+    expect(lines.map(({ what, evidence }) => [what, evidence.replaceAll('\u202f', ',')])).toEqual([
+      [
+        'Rolled back from test_10 by a guard',
+        expect.stringMatching(
+          /^Seen in 7 min before: primary 8,\d{3} operations, 0\.\d+ % failed, p95 2\d(\.\d)? ms; shadow 9\d\d operations, 4\.\d+ % failed, p95 1\d(\.\d)? ms; 2\d\d compared, 0 differed\.$/,
+        ),
+      ],
+      ['Advanced from test_1 to test_10', expect.stringMatching(/^Seen in (29|30) min before: /)],
+      ['Advanced from dual_write to test_1', ''],
+      ['Started with plan gradual', ''],
+    ]);
+  });
+
   it('marks changes of stage within the last hour for the plots', async () => {
     expect((await card(scenes.rolledBack)).marks.map((mark) => mark.label)).toEqual(['rolled back', 'test_10']);
   });

@@ -132,7 +132,7 @@ describe('I21 each condition alone holds the cutover and says value and limit', 
       healthy({ table: { verification: { ...VERIFIED, divergences: 1, score: 0.999 } } }),
       'verification',
       0.999,
-      0.995,
+      1,
     ],
     [
       'the verification is a day old',
