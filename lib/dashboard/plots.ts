@@ -46,7 +46,7 @@ export type Plots = {
   plots: readonly Plot[];
 };
 
-export const MINUTES = 60;
+const MINUTES = 60;
 
 type Drawn = Pick<CutoverReport, 'windows' | 'looks' | 'limits' | 'table' | 'plan' | 'stage' | 'sharePpm'>;
 type Sides = Readonly<Record<Side, readonly MinuteWindow[]>>;

@@ -11,7 +11,7 @@ const server = await dashboardServer({ scene: await scene([serving]) });
 const browser = await launchChromium();
 if (!browser) process.exit(1);
 const context = await browser.newContext({
-  viewport: { width: 1180, height: 880 },
+  viewport: { width: 1180, height: 1120 },
   colorScheme: 'light',
   timezoneId: 'UTC',
   reducedMotion: 'reduce',

@@ -24,7 +24,7 @@ const blind: Actor = { ...serving, id: 'invoice', primary: () => null, shadow: (
 const cleaned: Actor = { ...completed, id: 'genre', events: [...completed.events, [1, { type: 'cleaned' }]] };
 
 /** As many as one screen has to hold. */
-export const TWENTY: readonly Actor[] = [
+const TWENTY: readonly Actor[] = [
   ...[serving, copying, held, failing, rolledBack, completed, notStarted, unreadable, ready, blind, cleaned],
   ...Array.from({ length: 9 }, (_, i): Actor => ({ ...serving, id: `orders_${i + 1}` })),
 ];

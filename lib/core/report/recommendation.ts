@@ -8,7 +8,6 @@ import type { CutoverState, SystemState } from '../cutover/cutover.ts';
 import { waitingText } from '../gates/pending.ts';
 import { currentVerification } from '../gates/table-conditions.ts';
 import type { TableStatus } from '../gates/table-status.ts';
-import type { Health } from '../look/health.ts';
 import { droppedText, isStopped, pendingWord, STOPPED_TEXT } from '../stage/intents.ts';
 
 /** Of the last complete pass for tables, of compared operations otherwise; null when nothing was compared. */
@@ -18,11 +17,12 @@ export function validationScoreOf(state: CutoverState, table: TableStatus | null
   return checks > 0 ? 1 - mismatches / checks : null;
 }
 
+/** @param isOnCourse what is missing is only a matter of time */
 export function recommendationOf(
   state: CutoverState,
   verdict: Verdict,
   system: Pick<SystemState, 'emergencyStop'>,
-  health: Health,
+  isOnCourse: boolean,
 ): string {
   const { minutesToEligibility, shadow } = verdict.evidence;
   const seen =
@@ -54,5 +54,5 @@ export function recommendationOf(
     return state.stageKind === 'full' ? `Complete: everything holds.${seen}` : `Advance: everything holds.${seen}`;
   const waits = verdict.reasons.filter(({ code }) => code !== 'dwell');
   if (waits.length === 0) return `Wait ${round(minutesToEligibility)} minutes more.${seen}`;
-  return `${health === 'healthy' ? 'Wait' : 'Hold'}: ${conditionText(waits[0]!)}${waits.length > 1 ? ` And ${waits.length - 1} more.` : ''}`;
+  return `${isOnCourse ? 'Wait' : 'Hold'}: ${conditionText(waits[0]!)}${waits.length > 1 ? ` And ${waits.length - 1} more.` : ''}`;
 }

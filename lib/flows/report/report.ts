@@ -180,7 +180,7 @@ function cutoverReport(judgement: Judgement, isAlone: boolean): CutoverReport {
     flagsDeployed,
     steps,
     nextSteps: steps.map(stepText),
-    recommendation: recommendationOf(state, verdict, system, health),
+    recommendation: recommendationOf(state, verdict, system, health === 'healthy'),
     sights: isAlone ? stageSights(judgement) : [],
     validationScore: validationScoreOf(state, table, verdict),
   };
