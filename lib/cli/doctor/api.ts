@@ -1,6 +1,7 @@
 /** Checks of the API: is it there, does it take the token, and what does it say of flags and cutovers. */
 
 import { isCrossfadeError } from '../../core/base/errors.ts';
+import { healthText } from '../../core/look/health.ts';
 import type { SystemReport } from '../../flows/report/report.ts';
 import type { Api } from '../api.ts';
 import { type Check, fail, ok, warn } from './check.ts';
@@ -63,7 +64,12 @@ function judgeCutover(cutover: SystemReport['cutovers'][number]): Check {
       'Wait for the next tick and the publisher; are their schedules on?',
     );
   }
-  return ok(name, `${cutover.stage}, ${cutover.health.replace('_', ' ')}`);
+  const { stage, health, blind, next } = cutover;
+  const word = healthText(cutover);
+  // What is not seen is not known to be well.
+  if (blind) return warn(name, `${stage}, ${word}`, blind.text);
+  if (health === 'stopped') return warn(name, `${stage}, ${word}`, `Next: ${next.text}.`);
+  return ok(name, `${stage}, ${word}`);
 }
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));

@@ -97,6 +97,15 @@ describe('doctor on the API', () => {
     expect(levels).toMatchObject({ token: 'ok', flags: 'warn', 'emergency stop': 'warn', 'cutover album': 'fail' });
   });
 
+  it('warns of a cutover of which nothing is seen, and of one that is stopped, and of none that is well', async () => {
+    const found = async (...scenery: Parameters<typeof scene>) =>
+      judgeReport((await scene(...scenery)).report).find(({ name }) => name === 'cutover customer');
+    const quiet = { ...serving, primary: () => null, shadow: () => null };
+    expect(await found([quiet])).toMatchObject({ level: 'warn', seen: 'test_10, no figures' });
+    expect(await found([serving], { emergencyStop: true })).toMatchObject({ level: 'warn', seen: 'test_10, stopped' });
+    expect(await found([serving])).toMatchObject({ level: 'ok', seen: 'test_10, healthy' });
+  });
+
   it('ends with 1 when one check fails and names every finding in text and JSON', async () => {
     const { report } = await scene([unreadable]);
     api = await fakeApi({ 'GET /v1/health': { body: { status: 'ok' } }, 'GET /v1/cutovers': { body: report } });
