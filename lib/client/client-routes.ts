@@ -6,7 +6,6 @@ import { type FlagCache, flagCache } from '../routing/flag-cache.ts';
 import { type ClientRoute, type Environment, type RouteTable, routeTable, undecided } from '../routing/route-table.ts';
 import type { ClientOptions } from './client-types.ts';
 import { flagFile } from './flag-file.ts';
-import { hotKeys } from './hot-keys.ts';
 import type { Problem } from './problems.ts';
 
 export type RoutesParts = {
@@ -45,7 +44,6 @@ export function clientRoutes<Id extends string>(options: ClientOptions<Id>, part
   const kept = file?.read() ?? null;
   const flags = flagCache({ source: options.flags, maxAgeMs, now: elapsedMs, kept, onProblem: problem });
   const table = routeTable({ environment, breaker, defaults });
-  const hot = hotKeys(table.prepared, problem);
   // A field, since a variable would make a number of each moment.
   const used = { atMs: Number.NEGATIVE_INFINITY };
   const known = flags.current();
@@ -62,9 +60,7 @@ export function clientRoutes<Id extends string>(options: ClientOptions<Id>, part
       used.atMs = nowMs;
       if (flags.isStale(nowMs)) void flags.refreshIfStale();
       try {
-        const decided = table.route(cutover, request, nowMs, flags.confirmedAtMs());
-        hot.routed(cutover, request);
-        return decided;
+        return table.route(cutover, request, nowMs, flags.confirmedAtMs());
       } catch {
         // A name or request of another type, which only callers without types can send.
         return undecided('unknown_cutover', flags.current()?.ageMs ?? null);

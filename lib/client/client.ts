@@ -5,10 +5,11 @@
  */
 
 import { elapsedClock } from '../core/base/elapsed-clock.ts';
-import type { PreparedRoute } from '../core/routing/routing.ts';
+import type { PreparedRoute, RouteRequest } from '../core/routing/routing.ts';
 import type { ClientRoute, Environment, RouteTable } from '../routing/route-table.ts';
 import { clientRoutes, type RoutesParts } from './client-routes.ts';
 import type { Client, ClientOptions, FlushOptions } from './client-types.ts';
+import { hotKeys } from './hot-keys.ts';
 import { lazyComparer } from './lazy-comparer.ts';
 import { memoryShare } from './memory.ts';
 import type { Outcome } from './outcome.ts';
@@ -38,11 +39,17 @@ export function createClient<Id extends string = string>(options: ClientOptions<
   const problem = problemTeller(tell, elapsedMs);
   const { flags, table, breaker, ...routes } = clientRoutes(options, { environment, elapsedMs, wallMs, problem });
   const { route } = routes;
+  const hot = hotKeys(table.prepared, problem);
   const switches = readSwitches(environment);
   const flagAgeMs = () => flags.current()?.ageMs ?? null;
   const recorder = recorderOf(options, { environment, elapsedMs, problem, flagAgeMs });
   const comparer = comparerOf(options, recorder);
   const counted = { fallbacks: 0, unaskedWrites: 0 };
+
+  function routed(cutover: string, request: RouteRequest): ClientRoute {
+    hot.routed(cutover, request);
+    return route(cutover, request);
+  }
 
   function record(outcome: Outcome): void {
     if (outcome?.side === 'shadow') breaker.record(outcome.cutover, outcome.success, elapsedMs);
@@ -52,7 +59,7 @@ export function createClient<Id extends string = string>(options: ClientOptions<
   const system = () => flags.current()?.document.system;
   const parts: RunParts = {
     woken: routes.woken,
-    decide: (run) => runDecision(route(run.cutover, run), table.prepared(run.cutover)),
+    decide: (run) => runDecision(routed(run.cutover, run), table.prepared(run.cutover)),
     record,
     comparer,
     now: monotonicMs,
@@ -79,7 +86,7 @@ export function createClient<Id extends string = string>(options: ClientOptions<
     route,
     shouldRouteToShadow: (cutover, operation, key) => route(cutover, { operation, key }).side === 'shadow',
     read: (cutover, read) => runCutover(parts, { ...read, cutover, readonly: true }),
-    timed: (cutover, request, work) => timed({ route, record, now: monotonicMs }, cutover, request, work),
+    timed: (cutover, request, work) => timed({ route: routed, record, now: monotonicMs }, cutover, request, work),
     runCutover: (run) => runCutover(parts, run),
     write: (write) => writeCutover(writing, write),
     effect: (what, write, instead) => new RunCall(parts, '', 'primary').effect(what, write, instead),
