@@ -5,11 +5,10 @@
  */
 
 import { elapsedClock } from '../core/base/elapsed-clock.ts';
-import type { PreparedRoute, RouteRequest } from '../core/routing/routing.ts';
+import type { PreparedRoute } from '../core/routing/routing.ts';
 import type { ClientRoute, Environment, RouteTable } from '../routing/route-table.ts';
 import { clientRoutes, type RoutesParts } from './client-routes.ts';
 import type { Client, ClientOptions, FlushOptions } from './client-types.ts';
-import { hotKeys } from './hot-keys.ts';
 import { lazyComparer } from './lazy-comparer.ts';
 import { memoryShare } from './memory.ts';
 import type { Outcome } from './outcome.ts';
@@ -38,18 +37,12 @@ export function createClient<Id extends string = string>(options: ClientOptions<
     options.onProblem ?? ((problem) => logger.warn(JSON.stringify({ event: 'crossfade_problem', ...problem })));
   const problem = problemTeller(tell, elapsedMs);
   const { flags, table, breaker, ...routes } = clientRoutes(options, { environment, elapsedMs, wallMs, problem });
-  const { route } = routes;
-  const hot = hotKeys(table.prepared, problem);
+  const { route, routed } = routes;
   const switches = readSwitches(environment);
   const flagAgeMs = () => flags.current()?.ageMs ?? null;
   const recorder = recorderOf(options, { environment, elapsedMs, problem, flagAgeMs });
   const comparer = comparerOf(options, recorder);
   const counted = { fallbacks: 0, unaskedWrites: 0 };
-
-  function routed(cutover: string, request: RouteRequest): ClientRoute {
-    hot.routed(cutover, request);
-    return route(cutover, request);
-  }
 
   function record(outcome: Outcome): void {
     if (outcome?.side === 'shadow') breaker.record(outcome.cutover, outcome.success, elapsedMs);
