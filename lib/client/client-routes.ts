@@ -25,6 +25,8 @@ type ClientRoutes = {
   breaker: Breaker;
   /** Never throws and never waits. */
   route(cutover: string, request?: RouteRequest): ClientRoute;
+  /** The same of a request that is carried out then: a key that comes all the time is said. */
+  routed(cutover: string, request: RouteRequest): ClientRoute;
   /** At the first decision, and at the first one after a freeze: ends when flags were asked for. Else null. */
   woken(): Promise<void> | null;
   /** See `Client`. */
@@ -53,22 +55,26 @@ export function clientRoutes<Id extends string>(options: ClientOptions<Id>, part
   flags.onChange(table.use);
   if (file) flags.onChange(file.write);
 
+  function route(cutover: string, request = NO_REQUEST): ClientRoute {
+    const nowMs = elapsedMs();
+    used.atMs = nowMs;
+    if (flags.isStale(nowMs)) void flags.refreshIfStale();
+    try {
+      return table.route(cutover, request, nowMs, flags.confirmedAtMs());
+    } catch {
+      // A name or request of another type, which only callers without types can send.
+      return undecided('unknown_cutover', flags.current()?.ageMs ?? null);
+    }
+  }
+
   return {
     flags,
     table,
     breaker,
-    route(cutover, request = NO_REQUEST) {
-      const nowMs = elapsedMs();
-      used.atMs = nowMs;
-      if (flags.isStale(nowMs)) void flags.refreshIfStale();
-      try {
-        const decided = table.route(cutover, request, nowMs, flags.confirmedAtMs());
-        hot.routed(cutover, request);
-        return decided;
-      } catch {
-        // A name or request of another type, which only callers without types can send.
-        return undecided('unknown_cutover', flags.current()?.ageMs ?? null);
-      }
+    route,
+    routed(cutover, request) {
+      hot.routed(cutover, request);
+      return route(cutover, request);
     },
     woken() {
       const nowMs = elapsedMs();

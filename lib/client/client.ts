@@ -37,7 +37,7 @@ export function createClient<Id extends string = string>(options: ClientOptions<
     options.onProblem ?? ((problem) => logger.warn(JSON.stringify({ event: 'crossfade_problem', ...problem })));
   const problem = problemTeller(tell, elapsedMs);
   const { flags, table, breaker, ...routes } = clientRoutes(options, { environment, elapsedMs, wallMs, problem });
-  const { route } = routes;
+  const { route, routed } = routes;
   const switches = readSwitches(environment);
   const flagAgeMs = () => flags.current()?.ageMs ?? null;
   const recorder = recorderOf(options, { environment, elapsedMs, problem, flagAgeMs });
@@ -52,7 +52,7 @@ export function createClient<Id extends string = string>(options: ClientOptions<
   const system = () => flags.current()?.document.system;
   const parts: RunParts = {
     woken: routes.woken,
-    decide: (run) => runDecision(route(run.cutover, run), table.prepared(run.cutover)),
+    decide: (run) => runDecision(routed(run.cutover, run), table.prepared(run.cutover)),
     record,
     comparer,
     now: monotonicMs,
@@ -79,7 +79,7 @@ export function createClient<Id extends string = string>(options: ClientOptions<
     route,
     shouldRouteToShadow: (cutover, operation, key) => route(cutover, { operation, key }).side === 'shadow',
     read: (cutover, read) => runCutover(parts, { ...read, cutover, readonly: true }),
-    timed: (cutover, request, work) => timed({ route, record, now: monotonicMs }, cutover, request, work),
+    timed: (cutover, request, work) => timed({ route: routed, record, now: monotonicMs }, cutover, request, work),
     runCutover: (run) => runCutover(parts, run),
     write: (write) => writeCutover(writing, write),
     effect: (what, write, instead) => new RunCall(parts, '', 'primary').effect(what, write, instead),

@@ -10,7 +10,7 @@ import type { Replacement } from '../helpers/replace-once.ts';
 import { NOW } from '../property/samples.ts';
 import { ID, run, shortTable } from './run.ts';
 
-const REQUESTS_A_MINUTE = 640;
+const REQUESTS_A_MINUTE = 480;
 /** It takes five. */
 const MINUTES = 8;
 /** One in 33: 3 %. */

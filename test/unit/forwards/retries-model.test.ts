@@ -122,9 +122,9 @@ async function fourRetries(seed: number, flows?: Flows) {
   return { answers, differing, left: world.store.all().length, asked: world.events };
 }
 
-async function fortyTimes(flows?: Flows) {
+async function many(times: number, flows?: Flows) {
   const seen = { unanswered: 0, quarantined: 0, differing: 0, left: 0 };
-  for (let seed = 1; seed <= TIMES; seed += 1) {
+  for (let seed = 1; seed <= times; seed += 1) {
     const { answers, differing, left, asked } = await fourRetries(seed, flows);
     seen.unanswered += answers.filter((answer) => answer !== 'yes').length;
     seen.quarantined += asked.filter((name) => name === 'forward_quarantined').length;
@@ -136,12 +136,12 @@ async function fortyTimes(flows?: Flows) {
 
 describe('four writes that fail and are made again, forty times', () => {
   it('end with nothing in quarantine, and with no row for the gates to roll back for', async () => {
-    expect(await fortyTimes()).toEqual({ unanswered: 0, quarantined: 0, differing: 0, left: 0 });
+    expect(await many(TIMES)).toEqual({ unanswered: 0, quarantined: 0, differing: 0, left: 0 });
   });
 
   it('negative control: they do not where a later success says nothing of the earlier attempts', async () => {
     const [, , , fault] = FAULTS[0]!;
-    const { quarantined } = await fortyTimes(await sourceMutant<Flows>(ENTRIES, [fault]));
-    expect(quarantined).toBeGreaterThan(10);
+    const { quarantined } = await many(5, await sourceMutant<Flows>(ENTRIES, [fault]));
+    expect(quarantined).toBeGreaterThan(1);
   });
 });
