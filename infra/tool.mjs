@@ -1,8 +1,12 @@
 #!/usr/bin/env node
-/** The command `crossfade`, built and installed: `dev` starts the local stack, everything else is the CLI. */
+/** The command `crossfade`, built and installed: `dev` and `rehearse` start the local stack, everything else is the CLI. */
 
 import { fileURLToPath } from 'node:url';
+import { LOCAL } from './local-commands.mjs';
 
-const program = new URL(process.argv[2] === 'dev' ? '../dist/local/main.mjs' : '../dist/cli/main.mjs', import.meta.url);
+const program = new URL(
+  LOCAL.has(process.argv[2]) ? '../dist/local/main.mjs' : '../dist/cli/main.mjs',
+  import.meta.url,
+);
 process.argv.splice(1, 1, fileURLToPath(program));
 await import(program.href);

@@ -1,6 +1,8 @@
 /** `POST /v1/cutovers/{cutover}/COMMAND`: one route for each command of the stage machine. */
 
 import type { Scope } from '../../lib/adapters/http/token.ts';
+import type { ApiComposition } from '../../lib/compose/callers.ts';
+import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
 import type { OperatorCommand } from '../../lib/flows/control/operate.ts';
 import { runCommand } from '../../lib/flows/control/run-command.ts';
 import { COMMAND_NAMES, COMMANDS, type CommandName } from '../../lib/schemas/http.ts';
@@ -29,6 +31,17 @@ const ROUTES: Readonly<Record<CommandName, { summary: string; scope?: Scope }>> 
 
 type Body = ReturnType<(typeof COMMANDS)[CommandName]['read']>;
 
+/** A start gets the report of its rehearsal as what was verified of it. */
+async function withRehearsal(
+  { rehearsal }: Pick<ApiComposition, 'rehearsal'>,
+  declaration: CutoverDeclaration,
+  asked: Body,
+): Promise<object> {
+  const { rehearsal: signed, ...rest } = asked as { rehearsal?: string };
+  if (signed === undefined) return asked;
+  return { ...rest, rehearsal: await rehearsal(signed, declaration) };
+}
+
 export const commandRoutes = COMMAND_NAMES.map((name) => {
   const body: Input<Body> = COMMANDS[name];
   return route({
@@ -40,10 +53,11 @@ export const commandRoutes = COMMAND_NAMES.map((name) => {
     body,
     headers: ['idempotency-key', 'if-match'],
     answers: PUBLISHED,
-    handle: async ({ ports, cutovers }, { params, body: asked, headers, actor }) => {
+    handle: async (composition, { params, body: asked, headers, actor }) => {
+      const { ports, cutovers } = composition;
       const basedOn = headers['if-match'];
       const { answer, published } = await runCommand(ports, await cutovers(), params.cutover, {
-        command: { type: name, ...asked } as OperatorCommand,
+        command: { type: name, ...(await withRehearsal(composition, params.cutover, asked)) } as OperatorCommand,
         actor,
         basedOn,
         idempotency: {

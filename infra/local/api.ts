@@ -5,6 +5,7 @@ import type { CutoverSummary } from '../../lib/flows/control/operate.ts';
 import type { CutoverReport } from '../../lib/flows/report/report.ts';
 
 export type LocalApi = {
+  get<T>(path: string): Promise<T>;
   report(cutover: string): Promise<CutoverReport>;
   command(cutover: string, name: string, body: object): Promise<CutoverSummary & { published: boolean }>;
   verify(cutover: string): Promise<{ rowsCompared: number; divergences: number }>;
@@ -34,6 +35,7 @@ export function localApi(url: string, token: () => string): LocalApi {
   }
   const report = (cutover: string) => call<CutoverReport>('GET', `/v1/cutovers/${cutover}`);
   return {
+    get: (path) => call('GET', path),
     report,
     async command(cutover, name, body) {
       const { version } = await report(cutover);

@@ -4,8 +4,8 @@ import type postgres from 'postgres';
 import { customerCutover } from '../examples/chinook/cutover.ts';
 import type { LocalApi } from './api.ts';
 import type { DemoApp } from './demo-app.ts';
-import type { Display } from './demo-display.ts';
 import type { DemoReport } from './demo-report.ts';
+import type { Display } from './display.ts';
 import type { Stack } from './stack.ts';
 
 /** What a demonstration is made of, and what it has seen. */
@@ -66,9 +66,4 @@ type ShownHistory = {
   chain: { intact: boolean };
 };
 
-async function readHistory(demo: Demo): Promise<ShownHistory> {
-  const response = await fetch(`${demo.stack.settings.apiUrl}/v1/cutovers/${ID}/history?limit=50`, {
-    headers: { authorization: `Bearer ${demo.stack.token()}` },
-  });
-  return (await response.json()) as ShownHistory;
-}
+const readHistory = ({ api }: Demo) => api.get<ShownHistory>(`/v1/cutovers/${ID}/history?limit=50`);

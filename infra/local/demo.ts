@@ -18,9 +18,9 @@ import {
 import { localApi } from './api.ts';
 import { type DemoApp, startDemoApp } from './demo-app.ts';
 import { chinookDatabase } from './demo-database.ts';
-import { createDisplay } from './demo-display.ts';
 import { collectHistory, type Demo, lastWhy, prove, proveQuiet } from './demo-proof.ts';
 import { type DemoReport, problemsOf, renderReport } from './demo-report.ts';
+import { createDisplay } from './display.ts';
 import { type Stack, startStack } from './stack.ts';
 
 export type DemoOptions = {

@@ -3,7 +3,7 @@
  * Reads the arguments, says what is wrong with them, and keeps everything up until it is asked to stop.
  */
 
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { configuration, fresh } from '../../lib/cli/options.ts';
@@ -14,6 +14,7 @@ import { FAULTS, type Fault } from '../examples/chinook/app-protocol.ts';
 import { runDemo } from './demo.ts';
 import { runDev } from './dev.ts';
 import { provideStreaming, type StreamingHandler, startFunctionUrl } from './function-url.ts';
+import { type RehearseOptions, runRehearse } from './rehearsal/rehearse.ts';
 
 // The local stack runs on the Node that is there; the note of the SDK about its own future is not for its users.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
@@ -70,6 +71,23 @@ function program(run: (job: (untilStopped: Promise<void>) => Promise<number>) =>
     .addOption(fresh())
     .action((options: DevArguments) =>
       run((untilStopped) => runDev({ root: ROOT, ...options, fresh: options.fresh ?? false }, untilStopped)),
+    );
+  root
+    .command('rehearse')
+    .description('take a cutover through its whole life on a copy of the database')
+    .argument('<cutover>')
+    .requiredOption('--database-url <url>', 'postgres://… of a role that owns the tables')
+    .option('--runtime-url <url>', 'of the role that moves rows; the owner by default')
+    .option('--application-url <url>', 'of the role of the application; the owner by default')
+    .option('--admin-url <url>', 'of a role that may copy the database; the owner by default')
+    .option('--on <copy>', "'copy', or postgres://… of a database that is one and may be used up", 'copy')
+    .addOption(configuration())
+    .addOption(new Option('--minutes <number>', 'how long it may take').argParser(number(1, 1_440)).default(15))
+    .addOption(new Option('--speed <factor>', 'minutes per real minute').argParser(number(1, 60)).default(30))
+    .addOption(new Option('--port <port>', 'first of eight ports in a row; free ones by default').argParser(portNumber))
+    .option('--out <directory>', 'where the report is written', join('.crossfade', 'rehearsal'))
+    .action((cutover: string, options: Omit<RehearseOptions, 'root' | 'cutover'>) =>
+      run((untilStopped) => runRehearse({ root: ROOT, cutover, ...options }, untilStopped)),
     );
   // The stack starts it for itself, with the environment of its functions.
   root

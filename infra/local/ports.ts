@@ -32,6 +32,16 @@ export async function takenPorts(ports: LocalPorts): Promise<string[]> {
   return (await Promise.all(checks)).filter((taken) => taken !== null);
 }
 
+const FIRST_BASE = 3_100;
+const LAST_BASE = 4_000;
+
+/** The first of eight free ports in a row, beside those of a stack that is up. @throws Error when there are none */
+export async function freeBase(): Promise<number> {
+  for (let base = FIRST_BASE; base < LAST_BASE; base += 10)
+    if ((await takenPorts(portsFrom(base))).length === 0) return base;
+  throw new Error(`No eight ports in a row are free from ${FIRST_BASE} to ${LAST_BASE}. Name the first with --port.`);
+}
+
 /** @throws Error with the ports that another program listens on */
 export async function demandFreePorts(ports: LocalPorts): Promise<void> {
   const taken = await takenPorts(ports);

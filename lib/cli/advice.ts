@@ -7,6 +7,9 @@ import type { ConnectionOptions } from './connection.ts';
 
 export type Advise = (text: string) => string;
 
+/** They are a program of their own, and have no options in front. */
+const FIRST_WORDS: ReadonlySet<string> = new Set(['dev', 'rehearse']);
+
 /**
  * @param commands names of all of them: what is no command stays as it is, such as the schema `crossfade`
  * @param to what was typed to reach this Crossfade
@@ -19,7 +22,6 @@ export function adviser(commands: readonly string[], to: ConnectionOptions): Adv
   ] as const;
   const there = given.map(([option, value]) => (value === undefined ? '' : ` ${option} ${value}`)).join('');
   const named = new RegExp(`(?<![\\w./-])(?:npx --no-install )?crossfade (?=(${commands.join('|')})(?![\\w-]))`, 'g');
-  // `dev` is a program of its own: it must be the first word.
   return (text) =>
-    text.replaceAll(named, (_, name: string) => `npx --no-install crossfade${name === 'dev' ? '' : there} `);
+    text.replaceAll(named, (_, name: string) => `npx --no-install crossfade${FIRST_WORDS.has(name) ? '' : there} `);
 }

@@ -60,6 +60,7 @@ export type Options = {
   processes?: number;
   readers?: number;
   region?: string;
+  rehearsal?: string;
 };
 
 export type Context = { io: Io; options: Options; args: readonly (string | undefined)[] };

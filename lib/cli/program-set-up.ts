@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { cost } from './commands/cost.ts';
-import { dev } from './commands/dev.ts';
+import { dev, rehearse } from './commands/dev.ts';
 import { doctor } from './commands/doctor.ts';
 import { init } from './commands/init.ts';
 import { migrate } from './commands/migrate.ts';
@@ -37,6 +37,17 @@ export function addSetUp(program: Command, add: Add): void {
     .option('--speed <factor>', 'minutes of Crossfade per real minute', positive)
     .option('--port <number>', 'first of the eight ports that are used (3000)', port)
     .addOption(fresh());
+  add('rehearse <cutover>', 'take a cutover through its whole life on a copy of the database, and report', rehearse)
+    .option('--database-url <url>', 'postgres://… of a role that owns the tables')
+    .option('--runtime-url <url>', 'of the role that moves rows; the owner by default')
+    .option('--application-url <url>', 'of the role of the application; the owner by default')
+    .option('--admin-url <url>', 'of a role that may copy the database; the owner by default')
+    .option('--on <copy>', "'copy', or postgres://… of a database that is one and may be used up")
+    .addOption(configuration())
+    .option('--minutes <number>', 'how long it may take (15)', positive)
+    .option('--speed <factor>', 'minutes of Crossfade per real minute (30)', positive)
+    .option('--port <number>', 'first of the eight ports that are used; free ones by default', port)
+    .option('--out <directory>', 'where the report is written (.crossfade/rehearsal)');
   deployed(
     add('migrate', 'install or update the schema crossfade in the database, or by the function of a stage', migrate),
   ).addOption(databaseUrl());

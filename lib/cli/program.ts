@@ -173,7 +173,8 @@ function addMoving(program: Command, add: Add): void {
         planName,
       ),
     )
-    .option('--dwell <minutes>', 'with --plan: shortest stay in every stage', positive);
+    .option('--dwell <minutes>', 'with --plan: shortest stay in every stage', positive)
+    .option('--rehearsal <file>', 'report of a rehearsal that passed, where the declaration requires one');
   forced(
     operation(add('advance <cutover>', 'go to the next stage now, if the gates allow it', operateAction('advance'))),
   );

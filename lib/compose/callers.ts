@@ -6,6 +6,8 @@
 import type { Caller } from '../adapters/http/authenticate.ts';
 import type { KeySource } from '../adapters/http/signing-keys.ts';
 import type { Scope } from '../adapters/http/token.ts';
+import type { CutoverDeclaration } from '../core/cutover/cutover.ts';
+import type { HandedRehearsal } from '../core/holds/rehearsal.ts';
 import { type Environment, readEnvironment } from '../schemas/environment.ts';
 import { type Composition, compose, once } from './ports.ts';
 import { askedIssuer, tokenRules } from './token-rules.ts';
@@ -13,6 +15,11 @@ import { askedIssuer, tokenRules } from './token-rules.ts';
 export type ApiComposition = Composition & {
   /** Subject of the bearer token, or ARN behind IAM. @throws CrossfadeError `unauthenticated`, `forbidden` */
   authenticate(caller: Caller, scope: Scope): Promise<string>;
+  /**
+   * What the signed report of a rehearsal says, beside the hash of the declaration that is to start.
+   * @throws CrossfadeError `invalid_input` when it was changed since it was signed
+   */
+  rehearsal(signed: string, declaration: CutoverDeclaration): Promise<HandedRehearsal>;
 };
 
 /** How a function gets at what the issuer publishes. */
@@ -42,6 +49,10 @@ export function composeForCallers(
       const { authenticate, iamCaller } = await import('../adapters/http/authenticate.ts');
       if (env.CROSSFADE_ACCESS === 'iam') return iamCaller(caller);
       return authenticate(caller.token, scope, { keys: await keys(), rules: tokenRules(env), realNowMs: realNow() });
+    },
+    async rehearsal(signed, declaration) {
+      const { handedRehearsal } = await import('../adapters/http/rehearsal-token.ts');
+      return handedRehearsal(signed, declaration);
     },
   };
 }

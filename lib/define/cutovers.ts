@@ -92,6 +92,14 @@ function codeOf(issue: z.core.$ZodIssue): ErrorCode {
   return names && wrongName ? 'invalid_identifier' : 'invalid_config';
 }
 
+const REHEARSAL_HOURS = 7 * 24;
+
+function rehearsalOf({ requireRehearsal: wanted }: CutoverForm & { kind: 'table' }) {
+  if (!wanted) return {};
+  const { signedBy = null, hours = REHEARSAL_HOURS } = wanted === true ? {} : wanted;
+  return { requireRehearsal: { signedBy, hours } };
+}
+
 /** The declaration with its defaults, or null when its plan cannot be. */
 function complete(input: CutoverForm, everywhere: SharedForm, problems: Problem[]): CutoverDeclaration | null {
   const policy = { ...DEFAULT_POLICY, ...input.policy };
@@ -124,7 +132,8 @@ function complete(input: CutoverForm, everywhere: SharedForm, problems: Problem[
       ...(columnOrder ? { columnOrder } : {}),
       ...(companions ? { companions } : {}),
     };
-    return { ...shared, kind, table: { primary, shadow, key, columns, reverse, backfill, ...options } };
+    const table = { primary, shadow, key, columns, reverse, backfill, ...options };
+    return { ...shared, kind, table, ...rehearsalOf(input) };
   }
   if (input.kind === 'component') {
     const { writes } = input;

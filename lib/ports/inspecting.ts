@@ -13,6 +13,8 @@ export type Inspecting = {
   statuses(ids: readonly CutoverId[]): Promise<ReadonlyMap<CutoverId, TableStatus>>;
   /** What could spoil the migration; works before the first start. Changes nothing. */
   health(cutover: TableCutover): Promise<readonly HealthFinding[]>;
+  /** SHA-256 in hex of the shape of both tables, as a rehearsal and a start compare it; the same on a copy of the database. */
+  shapeHash(cutover: TableCutover): Promise<string>;
   /** Progress, alerts and verdict of many in a question or a few; of one that the database does not know there is none. */
   outlooks(ids: readonly CutoverId[]): Promise<ReadonlyMap<CutoverId, TableOutlook>>;
 };

@@ -126,6 +126,14 @@ const backfillLimits = z
   })
   .partial();
 
+const thumbprint = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{43}$/, "a key is named by its thumbprint of 43 characters, as 'crossfade rehearse' prints it");
+const rehearsalRule = z.strictObject({
+  signedBy: z.array(thumbprint).min(1).max(20).optional(),
+  hours: limit.max(8_760).optional(),
+});
+
 const table = z.strictObject({
   ...common,
   kind: z.literal('table'),
@@ -140,6 +148,8 @@ const table = z.strictObject({
   indexesAfterCopy: z.boolean().optional(),
   rollbackOnShadowFailure: z.boolean().optional(),
   backfill: backfillLimits.optional(),
+  /** A start wants a rehearsal that passed: any, or one that is so fresh and signed by one of these keys. */
+  requireRehearsal: z.union([z.boolean(), rehearsalRule]).optional(),
 });
 
 const component = z.strictObject({
@@ -171,8 +181,8 @@ export type SharedForm = z.output<typeof sharedInput>;
 
 /** Every name that can stand in a declaration, for "did you mean". */
 export const DECLARED_KEYS: readonly string[] = [
-  ...[table, component, service, backfillLimits, alertRule, experimentDeclaration, declaredPlan].flatMap(({ shape }) =>
-    Object.keys(shape),
+  ...[table, component, service, backfillLimits, rehearsalRule, alertRule, experimentDeclaration, declaredPlan].flatMap(
+    ({ shape }) => Object.keys(shape),
   ),
   ...GATEWAY_KEYS,
   ...POLICY_KEYS,

@@ -23,6 +23,8 @@ export const COMMANDS = {
     z.strictObject({
       plan: z.enum(BUILT_IN_PLAN_NAMES as [BuiltInPlanName, ...BuiltInPlanName[]]).optional(),
       dwellMinutes: z.number().min(1).max(525_600).optional(),
+      /** The signed report of a rehearsal. */
+      rehearsal: z.string().max(8_192).optional(),
     }),
   ),
   advance: command('advance', z.strictObject({ force: z.boolean().optional(), reason: reason.optional() })),

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { controlRoutes } from '../../functions/control.ts';
 import { httpHandler } from '../../functions/middleware.ts';
+import { handedRehearsal } from '../../lib/adapters/http/rehearsal-token.ts';
 import type { ApiComposition } from '../../lib/compose/callers.ts';
 import type { CutoverDeclaration } from '../../lib/core/cutover/cutover.ts';
 import type { Ports } from '../../lib/ports/ports.ts';
@@ -21,6 +22,7 @@ export async function commandServer(world: Served): Promise<{ url: string; close
     ports: world.ports,
     cutovers: async () => world.cutovers,
     authenticate: async () => 'ada',
+    rehearsal: handedRehearsal,
     router: notHere,
     upstream: notHere,
     realNow: () => world.clock.now(),

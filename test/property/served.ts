@@ -5,6 +5,7 @@ import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context
 import { createLocalJWKSet } from 'jose';
 import { authenticate } from '../../lib/adapters/http/authenticate.ts';
 import { forwardDelivery } from '../../lib/adapters/http/deliver-forward.ts';
+import { handedRehearsal } from '../../lib/adapters/http/rehearsal-token.ts';
 import { signToken } from '../../lib/adapters/http/sign-token.ts';
 import { type Jwk, OPERATOR_SCOPES } from '../../lib/adapters/http/token.ts';
 import type { ApiComposition } from '../../lib/compose/callers.ts';
@@ -76,6 +77,7 @@ export function inMemoryComposition(declarations: readonly CutoverDeclaration[] 
       metrics: { record: () => {}, flush: () => {} },
     },
     cutovers: async () => declarations,
+    rehearsal: handedRehearsal,
     authenticate: async ({ token }, scope) => authenticate(token, scope, { keys: KEYS, rules: RULES, realNowMs: NOW }),
     router: async () => router,
     upstream: async () => async () => ({ status: 200, headers: {}, cookies: [], body: new Uint8Array() }),

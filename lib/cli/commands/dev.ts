@@ -1,10 +1,13 @@
-/** `dev` is a program of its own, started by the `crossfade` command; listed here for the help only. */
+/** `dev` and `rehearse` are a program of their own, started by the `crossfade` command; listed here for the help only. */
 
 import { CrossfadeError } from '../../core/base/errors.ts';
 
-export async function dev(): Promise<never> {
+const elsewhere = (words: string) => async (): Promise<never> => {
   throw new CrossfadeError(
     'invalid_input',
-    "'dev' must be the first word: 'crossfade dev --database-url postgres://…'. It starts servers and is not part of this program.",
+    `'${words.split(' ')[0]}' must be the first word: 'crossfade ${words} --database-url postgres://…'. It starts servers and is not part of this program.`,
   );
-}
+};
+
+export const dev = elsewhere('dev');
+export const rehearse = elsewhere('rehearse CUTOVER');

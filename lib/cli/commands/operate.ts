@@ -7,13 +7,18 @@ import { type Api, DEADLINE_MS, LONG_DEADLINE_MS } from '../api.ts';
 import { confirm } from '../confirm.ts';
 import { type Action, cutoverId, idempotencyKey, type Options, openApi } from '../context.ts';
 import { policyBody } from '../policy-values.ts';
+import { signedIn } from '../rehearsal-file.ts';
 import { renderCommandAnswer } from '../render-verdict.ts';
 
 type Answer = CutoverSummary & { published: boolean };
 
 /** What each command sends. `confirm` is the id: the person typed it, or the command was not sent. `way`: of a switch. */
 const BODIES: Record<CommandName, (options: Options, id: string, way: string | undefined) => object> = {
-  start: ({ plan, dwell }) => ({ plan, dwellMinutes: dwell }),
+  start: ({ plan, dwell, rehearsal }) => ({
+    plan,
+    dwellMinutes: dwell,
+    ...(rehearsal === undefined ? {} : { rehearsal: signedIn(rehearsal) }),
+  }),
   advance: ({ force, reason }) => ({ force, reason }),
   approve: () => ({}),
   pause: () => ({}),

@@ -10,7 +10,7 @@ import type { ExperimentDeclaration } from './experiment-declaration.ts';
 import type { FreezeWindow } from './freeze-window.ts';
 import type { Phase, PhaseState } from './phase.ts';
 import type { Plan, StageKind } from './plan.ts';
-import type { TableDeclaration } from './table-declaration.ts';
+import type { RehearsalRule, TableDeclaration } from './table-declaration.ts';
 
 /** `^[a-z][a-z0-9_]{0,39}$`: also a flag name, an environment variable and part of SQL names. */
 export type CutoverId = string;
@@ -128,7 +128,7 @@ export type CutoverDeclaration = {
   criteria?: readonly Criterion[];
   experiments?: readonly ExperimentDeclaration[];
 } & (
-  | { kind: 'table'; table: TableDeclaration }
+  | { kind: 'table'; table: TableDeclaration; requireRehearsal?: RehearsalRule }
   /** Without `writes` its sides take no forwarded writes. */
   | { kind: 'component'; writes?: WriteTargets }
   | { kind: 'service'; upstreams: { primary: string; shadow: string }; gateway: GatewayRules }

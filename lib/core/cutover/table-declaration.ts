@@ -47,6 +47,14 @@ export type TableDeclaration = {
   rollbackOnShadowFailure?: boolean;
 };
 
+/** A start wants a passing rehearsal of the same declaration and tables. */
+export type RehearsalRule = {
+  /** Thumbprints of the keys that may have signed its report; null: any key. */
+  signedBy: readonly string[] | null;
+  /** How old it may be. */
+  hours: number;
+};
+
 export type BackfillLimits = {
   /** Age of the oldest un-applied change; 10 s by default. */
   outboxAgeMs?: number;

@@ -16,6 +16,7 @@ import { type BuiltInPlanName, builtInPlan, withHoldBack } from '../../core/cuto
 import type { PolicyKey } from '../../core/cutover/policy.ts';
 import { isReadingStage, syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import { cohortBar, peersOf } from '../../core/holds/cohort.ts';
+import { type HandedRehearsal, rehearsalObstacle } from '../../core/holds/rehearsal.ts';
 import { carriesState, compareFlagAge } from '../../core/routing/flags.ts';
 import { LEGAL_COMMANDS } from '../../core/stage/decide.ts';
 import type { Command } from '../../core/stage/events.ts';
@@ -29,7 +30,7 @@ import { look, lookAmongPeers } from './look.ts';
 
 /** What a person asks for. `confirm` is the cutover's id, typed again. */
 export type AskedCommand =
-  | { type: 'start'; plan?: BuiltInPlanName; dwellMinutes?: number }
+  | { type: 'start'; plan?: BuiltInPlanName; dwellMinutes?: number; rehearsal?: HandedRehearsal }
   | { type: 'advance'; force?: boolean; reason?: string }
   | { type: 'approve' | 'pause' | 'resume' }
   | { type: 'policy'; stage?: string; set: StagePolicy; unset?: readonly PolicyKey[]; reason?: string }
@@ -76,6 +77,7 @@ export async function prepare(ports: Needs, asked: Asked, command: AskedCommand)
       if (legal && declaration.kind === 'table') await checkAlone(ports, declaration, declarations);
       if (legal && declaration.kind === 'table') await checkFence(ports, declaration, state);
       if (legal && declaration.kind === 'table') await checkTable(ports, declaration);
+      if (legal && declaration.kind === 'table') await checkRehearsal(ports, declaration, command.rehearsal);
       return {
         type: 'start',
         plan: command.plan
@@ -190,6 +192,19 @@ async function checkTable(ports: Needs, declaration: CutoverDeclaration & { kind
     `Cutover '${declaration.id}' cannot be started: ${refused.map((item) => `${item.object}: ${item.text}`).join(' ')} 'crossfade preview ${declaration.id}' shows everything.`,
     { details: { refused } },
   );
+}
+
+async function checkRehearsal(
+  ports: Needs,
+  declaration: CutoverDeclaration & { kind: 'table' },
+  handed: HandedRehearsal = { seen: null, declaration: '' },
+): Promise<void> {
+  const { id, requireRehearsal: rule } = declaration;
+  if (!rule) return;
+  const shape = await ports.inspecting.shapeHash(tableCutover(declaration));
+  const wanted = { id, rule, shape, declaration: handed.declaration };
+  const why = rehearsalObstacle(handed.seen, wanted, ports.clock.now());
+  if (why !== null) throw new CrossfadeError('held', `Cutover '${id}' cannot be started: ${why}`);
 }
 
 async function checkWayBack(ports: Needs, declaration: CutoverDeclaration, state: CutoverState): Promise<void> {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { adviser } from '../../../lib/cli/advice.ts';
 import { cli, fakeApi, problem } from '../../helpers/fake-api.ts';
 
-const NAMES = ['status', 'start', 'dev', 'stop'];
+const NAMES = ['status', 'start', 'dev', 'rehearse', 'stop'];
 
 describe('a command in a message', () => {
   it.each([
@@ -22,6 +22,7 @@ describe('a command in a message', () => {
     ],
     ['npx --no-install crossfade status', { port: 4000 }, 'npx --no-install crossfade --port 4000 status'],
     ['crossfade dev --fresh', { port: 4000 }, 'npx --no-install crossfade dev --fresh'],
+    ['crossfade rehearse a', { port: 4000 }, 'npx --no-install crossfade rehearse a'],
     ['schema crossfade does not exist', {}, 'schema crossfade does not exist'],
     ['.crossfade/env and crossfade.config.ts', {}, '.crossfade/env and crossfade.config.ts'],
     ['crossfade starts', {}, 'crossfade starts'],

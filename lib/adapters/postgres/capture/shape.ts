@@ -2,7 +2,9 @@
 
 import { quoteText } from '../../../core/table/shape.ts';
 import { OWN_PATH } from '../../../core/table/sql/session.ts';
+import type { TableCutover } from '../../../ports/tables.ts';
 import type { PgConnection } from '../connection/connection.ts';
+import { readTables } from './catalog.ts';
 import { type Direction, expressionLists } from './check-transform.ts';
 
 /** The last statement of the transaction that arms. */
@@ -23,6 +25,18 @@ export const refuseChangedShape = (id: string) => `SELECT crossfade.refuse_chang
 export async function shapeObstacle(owner: PgConnection, id: string): Promise<string | null> {
   const [row] = await owner.call<{ why: string | null }>('SELECT crossfade.shape_obstacle($1::text) AS why', [id]);
   return row?.why ?? null;
+}
+
+/** Of a table that is not there nothing is hashed: its absence is refused elsewhere. */
+export async function shapeHash(owner: PgConnection, { table }: Pick<TableCutover, 'table'>): Promise<string> {
+  const [primary, shadow] = await readTables(owner, [table.primary, table.shadow]);
+  const [row] = await owner.call<{ hash: string }>(
+    `SELECT pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(coalesce(pg_catalog.string_agg(
+      pg_catalog.concat_ws(' ', t.side, s.object, s.definition), E'\\n' ORDER BY t.side, s.object COLLATE "C", s.definition COLLATE "C"), ''), 'UTF8')), 'hex') AS hash
+     FROM (VALUES ('primary', $1::oid), ('shadow', $2::oid)) t(side, oid), crossfade.table_shape(t.oid) s`,
+    [primary?.oid ?? null, shadow?.oid ?? null],
+  );
+  return row!.hash;
 }
 
 /** Writes down what is seen, makes capture again where it was interrupted, and has every row copied and compared again then. */

@@ -1,6 +1,7 @@
 /** What the database says of table cutovers. Reads only. */
 
 import type { Inspecting } from '../../../ports/inspecting.ts';
+import { shapeHash } from '../capture/shape.ts';
 import type { Roles } from '../connection/roles.ts';
 import { tableHealth } from './health.ts';
 import { tableOutlooks } from './inspection.ts';
@@ -11,6 +12,7 @@ export function postgresInspecting({ runtime, owner }: Roles): Inspecting {
     status: async (id) => (await tableStatuses(runtime, [id])).get(id) ?? null,
     statuses: (ids) => tableStatuses(runtime, ids),
     health: (cutover) => tableHealth(runtime, owner, cutover),
+    shapeHash: (cutover) => shapeHash(owner, cutover),
     outlooks: (ids) => tableOutlooks(runtime, ids),
   };
 }

@@ -11,6 +11,7 @@ export const inspectingIn = ({ clock, tables, table, refusals }: Memory): Inspec
   statuses: async (ids) =>
     new Map(ids.filter((id) => tables.get(id)?.known).map((id) => [id, statusOf(table(id), clock.now())])),
   health: async (cutover) => findingsOf(cutover, refusals.get(cutover.id)),
+  shapeHash: async ({ table: { primary, shadow } }) => `shape of ${primary} and ${shadow}`,
   outlooks: async (ids) =>
     new Map(
       ids

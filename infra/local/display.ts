@@ -1,5 +1,5 @@
 /**
- * What `npm start` shows while the table crosses over: a block that is redrawn where there is a terminal, a line per
+ * What `npm start` and `crossfade rehearse` show while a table crosses over: a block that is redrawn where there is a terminal, a line per
  * change and every few seconds where there is none.
  */
 
