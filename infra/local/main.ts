@@ -41,6 +41,11 @@ function portNumber(text: string): number {
   throw new InvalidArgumentError('It must be a whole number.');
 }
 
+function copyOrAddress(text: string): string {
+  if (text === 'copy' || (URL.canParse(text) && /^postgres(ql)?:$/.test(new URL(text).protocol))) return text;
+  throw new InvalidArgumentError("It must be 'copy', or the address of a database: postgres://….");
+}
+
 const portOption = () =>
   new Option('--port <port>', 'first of eight ports in a row')
     .argParser(portNumber)
@@ -80,7 +85,11 @@ function program(run: (job: (untilStopped: Promise<void>) => Promise<number>) =>
     .option('--runtime-url <url>', 'of the role that moves rows; the owner by default')
     .option('--application-url <url>', 'of the role of the application; the owner by default')
     .option('--admin-url <url>', 'of a role that may copy the database; the owner by default')
-    .option('--on <copy>', "'copy', or postgres://… of a database that is one and may be used up", 'copy')
+    .addOption(
+      new Option('--on <copy>', "'copy', or postgres://… of a database that is one and may be used up")
+        .argParser(copyOrAddress)
+        .default('copy'),
+    )
     .addOption(configuration())
     .addOption(new Option('--minutes <number>', 'how long it may take').argParser(number(1, 1_440)).default(15))
     .addOption(new Option('--speed <factor>', 'minutes per real minute').argParser(number(1, 60)).default(30))

@@ -1,4 +1,4 @@
-/** The report that `crossfade rehearse` wrote, as a start hands it over: what was signed of it. */
+/** The report of a rehearsal, as a start hands it over: what was signed of it. */
 
 import { readFileSync } from 'node:fs';
 import { CrossfadeError } from '../core/base/errors.ts';
@@ -19,6 +19,6 @@ export function signedIn(file: string): string {
 const unreadable = (file: string, why: string, cause?: unknown) =>
   new CrossfadeError(
     'invalid_input',
-    `--rehearsal takes the report that 'crossfade rehearse' wrote, such as .crossfade/rehearsal/rehearsal-ID.json. ${printable(file)}: ${why}.`,
+    `--rehearsal takes the report of a rehearsal, such as .crossfade/rehearsal/rehearsal-ID.json. ${printable(file)}: ${why}.`,
     { cause },
   );

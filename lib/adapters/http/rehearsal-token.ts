@@ -64,6 +64,6 @@ export const handedRehearsal = async (signed: string, declaration: CutoverDeclar
 const unreadable = (why: string, cause?: unknown) =>
   new CrossfadeError(
     'invalid_input',
-    `The rehearsal that was handed over cannot be trusted: ${why}. Hand over the file as 'crossfade rehearse' wrote it.`,
+    `The rehearsal that was handed over cannot be trusted: ${why}. Hand over the report of the rehearsal as it was written.`,
     { cause },
   );

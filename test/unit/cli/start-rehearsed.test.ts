@@ -40,7 +40,7 @@ async function report(change: { declaration?: string; passed?: boolean }): Promi
     report: 'r',
     ...change,
   };
-  const file = join(folder, 'report.json');
+  const file = join(folder, `${Object.keys(change).join('-') || 'good'}.json`);
   writeFileSync(file, JSON.stringify({ signed: await signRehearsal(claims, signingKey(folder)) }));
   return file;
 }

@@ -189,11 +189,11 @@ describe('pages', () => {
     expect(missing).toEqual([]);
   });
 
-  it('the page of commands shows what each command prints, but of `dev`, which serves until it is stopped, and `completion`, which a shell reads', () => {
+  it('the page of commands shows what each command prints, but of `dev` and `rehearse`, which serve for minutes, and `completion`, which a shell reads', () => {
     const { text } = pageOf('lib/cli/README.md');
-    expect(withoutExample(text)).toEqual(['dev', 'completion']);
+    expect(withoutExample(text)).toEqual(['dev', 'rehearse', 'completion']);
     const [block] = /^```console\n\$ npx --no-install crossfade preview [\s\S]*?^```/m.exec(text)!;
-    expect(withoutExample(text.replace(block, ''))).toEqual(['dev', 'preview', 'completion']);
+    expect(withoutExample(text.replace(block, ''))).toEqual(['dev', 'rehearse', 'preview', 'completion']);
   });
 
   it('each room has its idea explained, by a page of its own or by a row in the page beside it', () => {
