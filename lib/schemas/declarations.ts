@@ -128,7 +128,10 @@ const backfillLimits = z
 
 const thumbprint = z
   .string()
-  .regex(/^[A-Za-z0-9_-]{43}$/, "a key is named by its thumbprint of 43 characters, as the report of a rehearsal shows it");
+  .regex(
+    /^[A-Za-z0-9_-]{43}$/,
+    'a key is named by its thumbprint of 43 characters, as the report of a rehearsal shows it',
+  );
 const rehearsalRule = z.strictObject({
   signedBy: z.array(thumbprint).min(1).max(20).optional(),
   hours: limit.max(8_760).optional(),
