@@ -4,12 +4,15 @@ import { describe, expect, it } from 'vitest';
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
 import type { CutoverState, PendingAction } from '../../../lib/core/cutover/cutover.ts';
 import { GIVE_UP_AFTER_MS } from '../../../lib/core/gates/pending.ts';
+import type { CutoverFlag } from '../../../lib/core/routing/flags.ts';
 import { type CarryOutPorts, carryOut } from '../../../lib/flows/control/carry-out.ts';
 import { undoable } from '../../../lib/flows/control/roll-back-one.ts';
 import type { SwapResult } from '../../../lib/ports/swapping.ts';
 import { declarationOf, NOW, STAGES, type StageName, stateIn } from '../../property/samples.ts';
 
 const PENDING: PendingAction = { action: 'promote', epoch: 4, sinceMs: NOW, actor: 'ada', reason: 'proven' };
+/** Of the state in which the promotion is pending. */
+const EPOCH = stateIn('full_100').epoch;
 const WITHDRAWN = { actor: 'bob', reason: 'no', cause: 'operator' as const, atMs: NOW };
 const away = new CrossfadeError('database_unavailable', 'No answer.', { retryable: true });
 const denied = new CrossfadeError('access_denied', 'permission denied');
@@ -20,10 +23,13 @@ type Case = {
   pending?: Partial<PendingAction>;
   afterMs?: number;
   stopped?: boolean;
+  /** The flag that was deployed last; none unless given. */
+  flag?: Partial<CutoverFlag>;
 };
 
 /** The calls of the database, and the stage and the intent that are left. */
-async function carried({ swap, abandon = 'abandoned', pending, afterMs = 0, stopped = false }: Case) {
+async function carried({ swap, abandon = 'abandoned', pending, afterMs = 0, stopped = false, flag }: Case) {
+  const state = stateIn('full_100', { pending: { ...PENDING, ...pending } });
   const calls: string[] = [];
   const answer = async (call: string, result: unknown) => {
     calls.push(call);
@@ -37,9 +43,9 @@ async function carried({ swap, abandon = 'abandoned', pending, afterMs = 0, stop
       abandon: () => answer('abandon', abandon instanceof Error ? abandon : { kind: abandon }),
       revert: () => answer('revert', { kind: 'swapped', lockHeldMs: 1 }),
     },
+    sightings: { last: async () => (flag ? { cutovers: { [state.id]: flag } } : null) },
     log: { event: () => {}, failure: () => {} },
   } as unknown as CarryOutPorts;
-  const state = stateIn('full_100', { pending: { ...PENDING, ...pending } });
   const after = await carryOut(ports, declarationOf('table'), state, { nowMs: NOW + afterMs, stopped });
   return [calls, after.state.stage, after.state.pending?.action ?? null];
 }
@@ -76,6 +82,21 @@ describe('a pending promotion', () => {
       'goes back at once where it was done',
       { swap: SWAPPED, abandon: 'swapped' },
       [['abandon', 'revert'], 'rolled_back', null],
+    ],
+    [
+      'goes back at once where its readers have left',
+      { swap: SWAPPED, abandon: 'swapped', flag: { epoch: EPOCH, read_ppm: 0 } },
+      [['abandon', 'revert'], 'rolled_back', null],
+    ],
+    [
+      'goes back at once where its readers know of the promotion',
+      { swap: SWAPPED, abandon: 'swapped', flag: { epoch: EPOCH + 1, read_ppm: 1_000_000 } },
+      [['abandon', 'revert'], 'rolled_back', null],
+    ],
+    [
+      'waits where one reader may be on the shadow still',
+      { swap: SWAPPED, abandon: 'swapped', flag: { epoch: EPOCH, read_ppm: 1 } },
+      [['abandon'], 'completed', 'revert'],
     ],
     ['waits where the database is away, however late', { swap: SWAPPED, abandon: away, ...late }, waits('abandon')],
   ])('that was withdrawn %s', async (_, one, expected) => {
