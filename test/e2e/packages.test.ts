@@ -142,6 +142,8 @@ const EVENTS: Readonly<Record<Name, () => readonly [event: object, answer: unkno
   relay: () => [scheduled('relay'), { rounds: 1, wakeUps: expect.any(Number) }],
   backfill: () => [scheduled('backfill'), expect.anything()],
   verify: () => [scheduled('verify'), expect.anything()],
+  // Called by name.
+  schema: () => [{ task: 'look' }, expect.objectContaining({ version: expect.any(Number) })],
   'shadow-writer': () => [
     record('changes', {
       Keys: { id: { S: 'item' }, place: { S: 'wake' } },
@@ -152,8 +154,8 @@ const EVENTS: Readonly<Record<Name, () => readonly [event: object, answer: unkno
   ],
 };
 
-/** It has no client; and nothing is left to copy, which Postgres says. */
-const ASKS_NOTHING: readonly Name[] = ['route', 'backfill'];
+/** One has no client, and two are told by Postgres all that they want here. */
+const ASKS_NOTHING: readonly Name[] = ['route', 'backfill', 'schema'];
 /** Two at once, on two cores. */
 const LANES = [0, 1] as const;
 

@@ -38,7 +38,7 @@ const TRANSACTED: Readonly<Record<string, string>> = {
 };
 
 /** @param operation as in the header `x-amz-target` */
-export function deedsOf(operation: string, body: Body): Deed[] {
+function deedsOf(operation: string, body: Body): Deed[] {
   const one = (action: string, { TableName = '', Key, Item }: Body): Deed => ({
     action,
     table: TableName,
