@@ -1,6 +1,6 @@
 /**
- * Every package by itself, as Lambda runs it: its own files, the Runtime API, an event in the shape that AWS sends. And what a frozen
- * instance does with a stop that was published while it was frozen.
+ * Every package by itself, as Lambda runs it: its own files, the Runtime API, an event in the shape that AWS sends; and its role allows
+ * what it asks of DynamoDB. And what a frozen instance does with a stop that was published while it was frozen.
  */
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,15 +8,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { STATES } from '../../lib/adapters/dynamodb/keys.ts';
+import { emptyWindow } from '../../lib/core/gates/minute-window.ts';
 import { emergencyStop } from '../../lib/flows/control/stop.ts';
 import { tick } from '../../lib/flows/control/tick.ts';
 import { eventOf } from '../helpers/api-gateway.ts';
 import { JWKS, tokenOf } from '../helpers/api-tokens.ts';
 import { deployedFunctions } from '../helpers/handler-process.ts';
 import { type Runtime, startRuntime } from '../helpers/lambda-runtime.ts';
-import { FUNCTIONS } from '../helpers/packaged-template.ts';
+import { FUNCTIONS, PARAMETERS, type Packaged, workspace } from '../helpers/packaged-template.ts';
+import { allows, type Deed, grantsOf, recorder } from '../helpers/role-evaluation.ts';
 import { environmentOf } from '../helpers/stack-parts.ts';
 import { type Items, items, readyToAdvance, startAll } from '../helpers/stack-parts-items.ts';
+import type { Statement } from '../helpers/template-access.ts';
 import { type UpstreamServer, upstreamServer } from '../helpers/upstream-server.ts';
 
 type Name = (typeof FUNCTIONS)[number];
@@ -26,6 +29,9 @@ let world: Items;
 let upstream: UpstreamServer;
 let functions: string;
 let environment: Record<string, string>;
+let packaged: Packaged;
+/** The logical name of each. */
+let tables: Record<string, string>;
 const settings = mkdtempSync(join(tmpdir(), 'crossfade-packages-'));
 
 beforeAll(async () => {
@@ -34,6 +40,10 @@ beforeAll(async () => {
   world = await items(['item'], 'short', { cutovers: [{ id: 'chat', kind: 'service', upstreams }] });
   await startAll(world);
   functions = deployedFunctions();
+  const service = workspace();
+  packaged = await service.package('prod', PARAMETERS);
+  service.remove();
+  tables = { [world.on.tables.state]: 'StateTable', [world.on.tables.changes]: 'ChangesTable' };
   const cutovers = join(settings, 'cutovers.json');
   writeFileSync(cutovers, JSON.stringify(world.declarations));
   environment = {
@@ -89,6 +99,14 @@ const record = (table: string, dynamodb: object) => ({
   ],
 });
 
+const window = () => ({
+  cutover: 'item',
+  operation: 'read',
+  ...emptyWindow(Math.floor(Date.now() / 60_000), 'primary'),
+  count: 1,
+  latency: { 3: 1 },
+});
+
 const ANSWERS = (statusCode: number, body: unknown = expect.anything()) =>
   expect.objectContaining({ statusCode, body });
 
@@ -103,11 +121,11 @@ const EVENTS: Readonly<Record<Name, () => readonly [event: object, answer: unkno
     ANSWERS(200, expect.stringContaining('"side":"primary"')),
   ],
   outcomes: () => [
-    http('POST', '/v1/outcomes', { flushId: 'a~1', source: 'a', windows: [], flagAgeMs: 1 }),
+    http('POST', '/v1/outcomes', { flushId: 'a~1', source: 'a', windows: [window()], flagAgeMs: 1 }),
     ANSWERS(200),
   ],
   control: () => [http('GET', '/v1/cutovers'), ANSWERS(200, expect.stringContaining('"item"'))],
-  dashboard: () => [http('GET', '/'), ANSWERS(200, expect.stringContaining('<!doctype html>'))],
+  dashboard: () => [http('GET', '/dashboard/data'), ANSWERS(200, expect.stringContaining('"item"'))],
   gateway: () => [
     { ...http('GET', '/gateway/chat/room/7'), pathParameters: { cutover: 'chat', proxy: 'room/7' } },
     ANSWERS(200),
@@ -124,6 +142,8 @@ const EVENTS: Readonly<Record<Name, () => readonly [event: object, answer: unkno
   relay: () => [scheduled('relay'), { rounds: 1, wakeUps: expect.any(Number) }],
   backfill: () => [scheduled('backfill'), expect.anything()],
   verify: () => [scheduled('verify'), expect.anything()],
+  // Called by name.
+  schema: () => [{ task: 'look' }, expect.objectContaining({ version: expect.any(Number) })],
   'shadow-writer': () => [
     record('changes', {
       Keys: { id: { S: 'item' }, place: { S: 'wake' } },
@@ -134,29 +154,49 @@ const EVENTS: Readonly<Record<Name, () => readonly [event: object, answer: unkno
   ],
 };
 
+/** One has no client, and two are told by Postgres all that they want here. */
+const ASKS_NOTHING: readonly Name[] = ['route', 'backfill', 'schema'];
+/** Two at once, on two cores. */
+const LANES = [0, 1] as const;
+
 describe('a package by itself', () => {
-  it.concurrent.for(FUNCTIONS)('%s answers an event of its kind', async (name, { expect: say }) => {
-    const [event, answer] = EVENTS[name]();
-    const runtime = await start(name);
-    try {
-      const got = name === 'gateway-stream' ? await runtime.invokeStreaming(event) : await runtime.invoke(event);
-      say(got).toEqual(answer);
-    } finally {
-      await runtime.stop();
-    }
+  describe.concurrent.each(LANES)('in lane %i', (lane) => {
+    it.sequential.for(FUNCTIONS.filter((_, n) => n % LANES.length === lane))(
+      '%s answers an event of its kind, and its role allows what it asks',
+      async (name, { expect: say }) => {
+        const [event, answer] = EVENTS[name]();
+        const asked = await recorder(world.on.endpoint);
+        const over = { CROSSFADE_DYNAMODB_ENDPOINT: asked.endpoint };
+        const runtime = await startRuntime({ functions, name, environment: { ...environment, ...over } });
+        try {
+          const got = name === 'gateway-stream' ? await runtime.invokeStreaming(event) : await runtime.invoke(event);
+          say(got).toEqual(answer);
+          const grants = grantsOf(packaged, name);
+          say(asked.deeds.length > 0).toBe(!ASKS_NOTHING.includes(name));
+          say(deniedOf(asked.deeds, grants)).toEqual([]);
+          // Each grant that was used is needed: without it something is denied.
+          for (const grant of grants.filter((one) => asked.deeds.some((deed) => allows(one, deed, tables)))) {
+            const others = grants.filter((other) => other !== grant);
+            say(deniedOf(asked.deeds, others), `${grant.role}.${grant.Sid}`).not.toEqual([]);
+          }
+        } finally {
+          await runtime.stop();
+          await asked.stop();
+        }
+      },
+    );
   });
 
-  it.concurrent('would fail without one of its files', async ({ expect: say }) => {
-    const runtime = await startRuntime({
-      functions,
-      name: 'route',
-      environment,
-      isThere: (file) => file === 'index.mjs',
-    });
-    await say(runtime.invoke(EVENTS.route()[0])).rejects.toThrow(/init\/error.*Cannot find module/);
+  it('would fail without one of its files', async () => {
+    const isThere = (file: string) => file === 'index.mjs';
+    const runtime = await startRuntime({ functions, name: 'route', environment, isThere });
+    await expect(runtime.invoke(EVENTS.route()[0])).rejects.toThrow(/init\/error.*Cannot find module/);
     await runtime.stop();
   });
 });
+
+const deniedOf = (deeds: readonly Deed[], grants: readonly Statement[]): Deed[] =>
+  deeds.filter((deed) => !grants.some((grant) => allows(grant, deed, tables)));
 
 describe('I24 an instance that was frozen for an hour', () => {
   const sideOf = async (runtime: Runtime) => {

@@ -52,6 +52,8 @@ export async function startRuntime(options: {
   const server = createServer((request, response) => {
     void serve(request, response);
   });
+  // A connection is kept for as long as an invocation lasts.
+  server.keepAliveTimeout = 0;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 
   function hand(): void {

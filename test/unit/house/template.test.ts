@@ -91,6 +91,7 @@ describe('reachability', () => {
     // It describes the routes of all functions, and serves its own.
     'control does not reach addresses of the configuration',
     'control does not reach agent',
+    'control does not reach issuer of tokens',
     // Forwarded writes of service cutovers: `upstreamCidr`.
     'shadow-writer does not reach addresses of the configuration',
   ];
