@@ -18,9 +18,13 @@ const SEED = Number(process.env.CROSSFADE_SEED ?? Math.floor(Math.random() * 2 *
 const APPLIERS = 6;
 const GROUPS = 3;
 const WRITERS_A_KEY = 3;
-const BY_AMOUNT = `PRIMARY KEY (id, amount)) PARTITION BY HASH (amount); ${[0, 1, 2]
-  .map((n) => `CREATE TABLE NAME_${n} PARTITION OF NAME FOR VALUES WITH (MODULUS 3, REMAINDER ${n})`)
-  .join('; ')}`;
+const hashed = (column: string) =>
+  `PARTITION BY HASH (${column}); ${[0, 1, 2]
+    .map((n) => `CREATE TABLE NAME_${n} PARTITION OF NAME FOR VALUES WITH (MODULUS 3, REMAINDER ${n})`)
+    .join('; ')}`;
+const PLAIN = 'PRIMARY KEY (id))';
+const BY_ID = `PRIMARY KEY (id)) ${hashed('id')}`;
+const BY_AMOUNT = `PRIMARY KEY (id, amount)) ${hashed('amount')}`;
 
 let db: OwnDatabase;
 let plane: TestPlane;
@@ -92,15 +96,15 @@ async function burst(
   id: string,
   keys: number,
   planted: readonly Edit[],
-  { mode = 'streamed', key = 'PRIMARY KEY (id))' }: { mode?: 'streamed' | 'inline'; key?: string } = {},
+  { mode = 'streamed', from = PLAIN, to = PLAIN }: { mode?: 'streamed' | 'inline'; from?: string; to?: string } = {},
 ): Promise<{ wrong: number; hints: number; tookMs: number }> {
   const cutover: TableCutover = {
     id,
     validation: 'strict',
     table: { primary: `public.${id}`, shadow: `public.${id}_v2`, columns: { text: { from: 'value' } }, mode },
   };
-  await db.sql.unsafe(`CREATE TABLE ${id} (id integer PRIMARY KEY, value text, amount integer NOT NULL);
-    CREATE TABLE ${id}_v2 (id bigint, text text, amount numeric(9, 0) NOT NULL, ${key.replaceAll('NAME', `${id}_v2`)}`);
+  await db.sql.unsafe(`CREATE TABLE ${id} (id integer, value text, amount integer NOT NULL, ${from.replaceAll('NAME', id)};
+    CREATE TABLE ${id}_v2 (id bigint, text text, amount numeric(9, 0) NOT NULL, ${to.replaceAll('NAME', `${id}_v2`)}`);
   await plane.start(cutover);
   await plane.copy(id, 1);
   await tamper(db, plane.connection(), cutover, edited(planted));
@@ -137,10 +141,15 @@ describe(`bursts with seed ${SEED}`, () => {
   }, 120_000);
 
   // An upsert counts the amount up, so a row that is there moves.
-  it.each(['streamed', 'inline'] as const)(
-    'into partitions that rows move between, %s: no key is wrong',
-    async (mode) => {
-      const { wrong } = await burst(`moving_${mode}`, 200, dawdling(0.01), { mode, key: BY_AMOUNT });
+  it.each([
+    ['into moving partitions', { to: BY_AMOUNT }],
+    ['into moving partitions inline', { to: BY_AMOUNT, mode: 'inline' }],
+    ['out of partitions', { from: BY_ID }],
+    ['out of partitions into others', { from: BY_ID, to: BY_AMOUNT }],
+  ] as const)(
+    '%s: no key is wrong',
+    async (what, shape) => {
+      const { wrong } = await burst(what.replaceAll(/\W+/g, '_'), 150, dawdling(0.01), shape);
       expect(wrong).toBe(0);
     },
     120_000,
