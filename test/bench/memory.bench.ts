@@ -4,6 +4,7 @@
  * Postgres.
  *
  *   npm run bench memory                                  1,000,000 rows
+ *   npm run bench memory partitions                       into a shadow of twelve partitions
  *   CROSSFADE_BENCH_ROWS=10000000 npm run bench memory    some ten minutes, 4 GB of disk
  */
 
@@ -29,6 +30,11 @@ import { printTable } from './table.ts';
 
 const ROWS = Number(process.env.CROSSFADE_BENCH_ROWS ?? 1_000_000);
 const HINTS = ROWS / 10;
+const PARTITIONED = process.argv[2] === 'partitions';
+const PARTITIONS = Array.from(
+  { length: 12 },
+  (_, n) => `CREATE TABLE wide_v2_${n} PARTITION OF wide_v2 FOR VALUES WITH (MODULUS 12, REMAINDER ${n})`,
+).join('; ');
 const LIMIT_MB = 150;
 /** As long as a function may work. */
 const RUN_MS = 50_000;
@@ -52,7 +58,7 @@ try {
   await sql.unsafe(
     `CREATE TABLE wide (id bigint PRIMARY KEY, name text NOT NULL, amount numeric(12,2), at timestamptz, doc jsonb);
      INSERT INTO wide SELECT i, 'name ' || i, i * 1.25, now(), jsonb_build_object('n', i) FROM generate_series(1, ${ROWS}) i;
-     CREATE TABLE wide_v2 (LIKE wide INCLUDING ALL); ANALYZE wide`,
+     CREATE TABLE wide_v2 (LIKE wide INCLUDING ALL) ${PARTITIONED ? `PARTITION BY HASH (id); ${PARTITIONS}` : ''}; ANALYZE wide`,
   );
   const fence = { epoch: 1, version: 1 };
   await arm(connection, cutover, fence);
@@ -119,14 +125,17 @@ try {
   const last = (await plane.inspecting.status('memory'))?.verification;
   if (last?.divergences !== 0) throw new Error(`the tables differ: ${JSON.stringify(last)}`);
 
-  printTable(`${ROWS.toLocaleString('en-US')} rows of 5 columns, at most ${LIMIT_MB} MB`, [
-    { what: 'backfill, as a function runs it', value: rates[0]!, unit: 'rows/s' },
-    { what: 'converge, strict', value: rates[1]!, unit: 'hints/s' },
-    { what: 'first verification', value: rates[2]!, unit: 'rows/s' },
-    { what: 'memory after the first step', value: peak.first, unit: 'MB' },
-    { what: 'highest memory', value: peak.node, unit: 'MB', ratioTo: 'memory after the first step' },
-    { what: 'highest of its session in Postgres', value: peak.session, unit: 'MB' },
-  ]);
+  printTable(
+    `${ROWS.toLocaleString('en-US')} rows of 5 columns${PARTITIONED ? ', twelve partitions' : ''}, at most ${LIMIT_MB} MB`,
+    [
+      { what: 'backfill, as a function runs it', value: rates[0]!, unit: 'rows/s' },
+      { what: 'converge, strict', value: rates[1]!, unit: 'hints/s' },
+      { what: 'first verification', value: rates[2]!, unit: 'rows/s' },
+      { what: 'memory after the first step', value: peak.first, unit: 'MB' },
+      { what: 'highest memory', value: peak.node, unit: 'MB', ratioTo: 'memory after the first step' },
+      { what: 'highest of its session in Postgres', value: peak.session, unit: 'MB' },
+    ],
+  );
   if (peak.node > LIMIT_MB) process.exitCode = 1;
   await sql.end();
   await connection.close();
