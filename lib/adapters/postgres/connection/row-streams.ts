@@ -67,7 +67,7 @@ export async function pipeRows(from: End, to: End, deadlineMs: number): Promise<
     writing.on('error', () => {});
     try {
       const reading = await Promise.race([from.streams.read(from.text, deadlineMs), late]);
-      await pipeline(reading, writing, { signal, end: false });
+      await pipeline(reading, together, writing, { signal, end: false });
       writing.end();
     } catch (error) {
       writing.destroy();
@@ -82,4 +82,9 @@ export async function pipeRows(from: End, to: End, deadlineMs: number): Promise<
     // The driver stops reading the socket when the last rows fill the stream, and does not go on: the next answer would never come.
     from.streams.discard();
   }
+}
+
+/** The driver hands over a row at a time. Read this way, all rows that have come meanwhile are one piece: a row alone would be a system call. */
+async function* together(rows: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  yield* rows;
 }

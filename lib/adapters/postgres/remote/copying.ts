@@ -31,8 +31,8 @@ type Chunk = {
 const COPY_MS = 25_000;
 const LONG = { deadlineMs: 20_000 };
 /** A chunk costs five round trips beside its rows: the caller's idea of a chunk, in one database, is smaller. */
-const TIMES = 5;
-const MOST_ROWS = 100_000;
+const TIMES = 20;
+const MOST_ROWS = 200_000;
 /** Errors of a row, as against those of a server: every other class says nothing about the rows. */
 const OF_A_ROW = /^(22|23|44|P0|21|54|XX)/;
 
