@@ -10,6 +10,12 @@ module.exports.PARAMETERS = {
     meaning: 'postgres://crossfade_runtime@HOST:5432/DATABASE of the runtime role, without a password',
   },
   ownerDatabaseUrl: { required: true, env: 'CROSSFADE_OWNER_DATABASE_URL', meaning: 'the same for the owner role' },
+  connections: {
+    default: '',
+    env: 'CROSSFADE_CONNECTIONS',
+    meaning:
+      'further databases by the name that `shadow.connection` uses, as JSON: `{"new": "postgres://ROLE@HOST:5432/DATABASE"}` of the owner of the shadow there',
+  },
   databaseResourceId: {
     required: true,
     env: 'CROSSFADE_DATABASE_RESOURCE_ID',

@@ -151,6 +151,7 @@ function localEnvironment(ports) {
     CROSSFADE_ALERT_WEBHOOK_KEY: '',
     // Signs HTTP checks.
     CROSSFADE_CHECK_KEY: '',
+    CROSSFADE_CONNECTIONS: PARAMETERS.connections.default,
     CROSSFADE_LOG_LEVEL: PARAMETERS.logLevel.default,
     CROSSFADE_METRICS_RETENTION_DAYS: PARAMETERS.metricsRetentionDays.default,
     // A developer's own AWS account is never touched from here.
@@ -301,6 +302,7 @@ function awsSettings(stage, region, values) {
       CROSSFADE_APPCONFIG_STRATEGY: { Ref: 'FlagsStrategy' },
       CROSSFADE_DATABASE_URL: values.databaseUrl,
       CROSSFADE_DATABASE_CA: values.databaseCa,
+      CROSSFADE_CONNECTIONS: values.connections,
       ...access.environment,
       CROSSFADE_LOG_LEVEL: values.logLevel,
       CROSSFADE_METRICS_RETENTION_DAYS: days(values.metricsRetentionDays),

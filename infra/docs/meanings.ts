@@ -124,7 +124,8 @@ export const KEY_MEANINGS: Readonly<Record<string, string>> = {
   criteria: 'evidence of your own: alarms, invariants in SQL, HTTP checks, metrics; see [Criteria](#criteria)',
   experiments: 'A/B experiments on the two sides; see [Experiments](#experiments)',
   primary: '`schema.name` of the table in use, as the catalog spells it',
-  shadow: '`schema.name` of the new table',
+  shadow:
+    "`schema.name` of the new table; in another database `{ connection: 'new', table: 'public.orders' }`, with the address of `new` in CROSSFADE_CONNECTIONS. See [A shadow in another database](../adapters/postgres/remote/README.md)",
   key: 'columns that name a row, where a unique index over NOT NULL columns makes them one',
   columns:
     "by column of the shadow: `{ from: 'old_name' }`, `{ sql: '…' }` computed from the old row, `{ added: true }`. Columns of the same name need no entry. After promotion a trigger goes on computing `{ sql }` for statements that do not write the column: on INSERT where it is NULL or the default, on UPDATE where what it is computed from has changed. It never fails a statement: what it cannot compute stays as written, counted in `status`, with keys in `crossfade.inline_failure`. `cleanup` drops the trigger, and from then on the column is the application's. `after: 'application'` says that it is so from promotion on. Where the new shape has not what the expression reads, `preview` and `start` demand that, unless `reverse` is made from the column, or the old table has a column of that name, too, which statements write already. A generated column of the shadow is compared, and needs none of it",

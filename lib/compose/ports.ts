@@ -3,12 +3,13 @@
  * adapter is imported when it is first used: a stop needs no Postgres, and a routing decision needs no AWS client at all.
  */
 
-import type { PgConnection } from '../adapters/postgres/connection/connection.ts';
 import { powertoolsLog } from '../adapters/powertools/log.ts';
 import { cloudWatchMetrics } from '../adapters/powertools/metrics.ts';
 import { environment, random, realNow, systemClock, systemIds } from '../adapters/system.ts';
 import { CrossfadeError } from '../core/base/errors.ts';
+import { didYouMean } from '../core/base/nearest.ts';
 import type { CutoverDeclaration } from '../core/cutover/cutover.ts';
+import { unknownConnections } from '../core/cutover/remote-shadow.ts';
 import { declaredAddresses } from '../core/cutover/write-target.ts';
 import { type NetworkProfile, refusedUpstream } from '../core/net/upstream.ts';
 import type { ForwardStore } from '../ports/forwards.ts';
@@ -39,6 +40,7 @@ export function compose(variables = environment(), env = readEnvironment(variabl
   const failed = () => metrics.record('Failures', 1);
   const log = powertoolsLog({ level: env.CROSSFADE_LOG_LEVEL, invocation, failed });
   const dynamo = once(() => dynamoOf(env));
+  const cutovers = once(() => declaredCutovers(env));
   const ports: Ports = {
     clock,
     ids,
@@ -91,9 +93,8 @@ export function compose(variables = environment(), env = readEnvironment(variabl
       const { flagSightings } = await import('../adapters/dynamodb/asked-flags.ts');
       return flagSightings({ client: await dynamo(), tableName: env.CROSSFADE_STATE_TABLE });
     }),
-    ...eachLazily(TABLE_PORTS, () => tablePorts(env, { clock, log, metrics })),
+    ...eachLazily(TABLE_PORTS, () => tablePorts(env, { clock, log, metrics }, cutovers)),
   };
-  const cutovers = once(() => declaredCutovers(env));
   return {
     ports,
     cutovers,
@@ -110,37 +111,13 @@ export async function dynamoOf({ AWS_REGION: region, CROSSFADE_DYNAMODB_ENDPOINT
 
 async function tablePorts(
   env: Environment,
-  { clock, log, metrics }: Pick<Ports, 'clock' | 'log' | 'metrics'>,
+  parts: Pick<Ports, 'clock' | 'log' | 'metrics'>,
+  cutovers: () => Promise<readonly CutoverDeclaration[]>,
 ): Promise<TablePorts> {
-  if (!env.CROSSFADE_DATABASE_URL) throw missing('CROSSFADE_DATABASE_URL', 'table cutovers are run');
-  const { postgresTables } = await import('../adapters/postgres/tables.ts');
-  const { demandingSchema } = await import('../adapters/postgres/migrations/handshake.ts');
-  const connect = (url: string) => connectionTo(env, url, { clock, log });
-  const runtime = await connect(env.CROSSFADE_DATABASE_URL);
-  const owner = env.CROSSFADE_OWNER_DATABASE_URL ? await connect(env.CROSSFADE_OWNER_DATABASE_URL) : runtime;
-  return demandingSchema(postgresTables({ runtime, owner }), runtime, () => metrics.record('SchemaUnfit', 1));
-}
-
-export async function connectionTo(
-  env: Environment,
-  url: string,
-  { clock, log }: Pick<Ports, 'clock' | 'log'>,
-): Promise<PgConnection> {
-  const { postgresConnection } = await import('../adapters/postgres/connection/connection.ts');
-  const { parseAddress } = await import('../adapters/postgres/connection/address.ts');
-  for (const note of parseAddress(url).notes) log.event('database_address', { note });
-  return postgresConnection({ url, clock, random, ...(await proofs(env, url, clock)) });
-}
-
-/** How server and function prove who they are. On AWS both must, and no password is in the environment. */
-async function proofs(env: Environment, url: string, clock: Ports['clock']) {
-  if (env.CROSSFADE_PROFILE !== 'aws') return {};
-  const { parseAddress } = await import('../adapters/postgres/connection/address.ts');
-  const { serverTrust } = await import('../adapters/postgres/connection/server-trust.ts');
-  const trust = await serverTrust(url, env.CROSSFADE_DATABASE_CA);
-  if (parseAddress(url).password !== undefined) return { trust };
-  const { iamToken } = await import('../adapters/postgres/connection/iam-token.ts');
-  return { trust, password: iamToken({ url, region: env.AWS_REGION, clock }) };
+  const { CROSSFADE_DATABASE_URL: databaseUrl } = env;
+  if (!databaseUrl) throw missing('CROSSFADE_DATABASE_URL', 'table cutovers are run');
+  const { databaseTables } = await import('./tables.ts');
+  return databaseTables(env, databaseUrl, parts, await cutovers());
 }
 
 /** Bundled with the code when deployed; a file for the local stack, whose configuration may be the user's own. */
@@ -150,6 +127,7 @@ async function declaredCutovers(env: Environment): Promise<readonly CutoverDecla
   const declarations =
     declared ?? (JSON.parse(await readFile(env.CROSSFADE_CUTOVERS!, 'utf8')) as readonly CutoverDeclaration[]);
   refuseUpstreams(declarations, env.CROSSFADE_PROFILE);
+  refuseUnknownConnections(declarations, Object.keys(env.CROSSFADE_CONNECTIONS));
   return declarations;
 }
 
@@ -165,6 +143,18 @@ function refuseUpstreams(declarations: readonly CutoverDeclaration[], profile: N
     throw new CrossfadeError('upstream_refused', `Upstreams cannot be used: ${problems.join('; ')}.`, {
       details: { problems },
     });
+}
+
+function refuseUnknownConnections(declarations: readonly CutoverDeclaration[], known: readonly string[]): void {
+  const problems = unknownConnections(declarations, known).map(
+    ({ id, connection }) => `${id}.shadow.connection '${connection}' has no address.${didYouMean(connection, known)}`,
+  );
+  if (problems.length === 0) return;
+  throw new CrossfadeError(
+    'invalid_config',
+    `Connections cannot be used: ${problems.join(' ')} CROSSFADE_CONNECTIONS has them as JSON: {"${unknownConnections(declarations, known)[0]!.connection}": "postgres://HOST:5432/DATABASE"}.`,
+    { details: { problems } },
+  );
 }
 
 /** Of functions that have no business with services, and no way to them: see services.ts. */

@@ -4,7 +4,7 @@ import { environment } from '../adapters/system.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { SchemaOwner } from '../ports/schema.ts';
 import { readEnvironment } from '../schemas/environment.ts';
-import { compose, connectionTo, lazily, missing } from './ports.ts';
+import { compose, lazily, missing } from './ports.ts';
 
 export type SchemaComposition = Pick<Ports, 'state' | 'log' | 'metrics'> & { schema: SchemaOwner };
 
@@ -17,6 +17,7 @@ export function composeSchema(variables = environment()): SchemaComposition {
     const url = env.CROSSFADE_OWNER_DATABASE_URL ?? env.CROSSFADE_DATABASE_URL;
     if (!url) throw missing('CROSSFADE_OWNER_DATABASE_URL', 'the schema is migrated');
     const { schemaOwner } = await import('../adapters/postgres/migrations/schema-owner.ts');
+    const { connectionTo } = await import('./tables.ts');
     const { readMigrations } = await import('../adapters/postgres/migrations/migration-files.ts');
     return schemaOwner(await connectionTo(env, url, ports), () => readMigrations(env.CROSSFADE_MIGRATIONS));
   });

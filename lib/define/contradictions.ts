@@ -4,6 +4,7 @@ import { ruleProblems } from '../core/alerts/rule.ts';
 import { type CutoverDeclaration, NO_OVERRIDES } from '../core/cutover/cutover.ts';
 import { servedPpm } from '../core/cutover/plan.ts';
 import { policyOf, policyProblems } from '../core/cutover/policy.ts';
+import { remoteProblems, shadowName } from '../core/cutover/remote-shadow.ts';
 import { groupsOf } from '../core/holds/cohort.ts';
 
 export function contradictionsOf(declarations: readonly CutoverDeclaration[]): string[] {
@@ -25,7 +26,7 @@ function sharedTables(declarations: readonly CutoverDeclaration[]): string[] {
   const owners = new Map<string, Set<string>>();
   for (const declaration of declarations) {
     if (declaration.kind !== 'table') continue;
-    for (const table of [declaration.table.primary, declaration.table.shadow])
+    for (const table of [declaration.table.primary, shadowName(declaration.table)])
       owners.set(table, (owners.get(table) ?? new Set()).add(declaration.id));
   }
   const tablesOf = new Map<string, string[]>();
@@ -57,13 +58,14 @@ function cohortProblems(declarations: readonly CutoverDeclaration[]): string[] {
 function contradictions(declaration: CutoverDeclaration): string[] {
   const { id, policy } = declaration;
   const problems: string[] = [];
-  if (declaration.kind === 'table' && declaration.table.primary === declaration.table.shadow)
+  if (declaration.kind === 'table' && declaration.table.primary === shadowName(declaration.table))
     problems.push(`${id}: primary and shadow are both ${declaration.table.primary}`);
   if (declaration.kind === 'table') problems.push(...companionProblems(declaration));
   if (declaration.kind === 'table' && declaration.table.rollbackOnShadowFailure && declaration.table.mode !== 'inline')
     problems.push(
       `${id}.rollbackOnShadowFailure needs mode 'inline': a streamed write has ended before the shadow is written`,
     );
+  if (declaration.kind === 'table') problems.push(...remoteProblems(declaration));
   const everywhere = policyProblems(policy, declaration.kind);
   problems.push(...everywhere.map((text) => `${id}.policy: ${text}`));
   for (const { name: stage, dwellMinutes } of declaration.plan.stages) {

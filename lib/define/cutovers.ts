@@ -85,6 +85,9 @@ function codeOf(issue: z.core.$ZodIssue): ErrorCode {
   const names = field === 'columns' || field === 'reverse' || field === 'companions';
   if (issue.code === 'invalid_format' || issue.code === 'custom')
     return names || ['id', 'primary', 'shadow'].includes(String(field)) ? 'invalid_identifier' : 'invalid_config';
+  const isName = ({ code }: z.core.$ZodIssue) => code === 'invalid_format' || code === 'custom';
+  if (field === 'shadow' && issue.code === 'invalid_union' && issue.errors.some((form) => form.some(isName)))
+    return 'invalid_identifier';
   const misnamed = (inner: z.core.$ZodIssue) => inner.code === 'invalid_format' && inner.path[0] === 'from';
   const wrongName =
     issue.code === 'invalid_key' ||
@@ -123,16 +126,18 @@ function complete(input: CutoverForm, everywhere: SharedForm, problems: Problem[
     ...(input.experiments ? { experiments: input.experiments } : {}),
   };
   if (input.kind === 'table') {
-    const { kind, primary, shadow, key, columns, reverse, backfill } = input;
+    const { kind, primary, key, columns, reverse, backfill } = input;
+    const shadow = typeof input.shadow === 'string' ? { table: input.shadow } : input.shadow;
     const { mode, rollbackOnShadowFailure, indexesAfterCopy, columnOrder, companions } = input;
     const options = {
+      ...('connection' in shadow ? { connection: shadow.connection } : {}),
       ...(mode ? { mode } : {}),
       ...(rollbackOnShadowFailure ? { rollbackOnShadowFailure } : {}),
       ...(indexesAfterCopy ? { indexesAfterCopy } : {}),
       ...(columnOrder ? { columnOrder } : {}),
       ...(companions ? { companions } : {}),
     };
-    const table = { primary, shadow, key, columns, reverse, backfill, ...options };
+    const table = { primary, shadow: shadow.table, key, columns, reverse, backfill, ...options };
     return { ...shared, kind, table, ...rehearsalOf(input) };
   }
   if (input.kind === 'component') {

@@ -56,6 +56,11 @@ const tableName = z
     error: 'tables of the system and of Crossfade itself cannot be cut over',
     params: { code: 'invalid_identifier' },
   });
+/** In another database: the connection by its name, and the table there. */
+const remoteTable = z.strictObject({
+  connection: z.string().regex(CUTOVER_ID, 'a connection is called in lower_snake_case of at most 40 characters'),
+  table: tableName,
+});
 const address = z.string().max(2_000);
 const limit = z.number().gt(0);
 const sql = z.string().trim().min(1).max(2_000);
@@ -141,7 +146,7 @@ const table = z.strictObject({
   ...common,
   kind: z.literal('table'),
   primary: tableName,
-  shadow: tableName,
+  shadow: z.union([tableName, remoteTable]),
   key: z.array(columnName).min(1).max(32).optional(),
   columns: z.record(columnName, columnSource).optional(),
   reverse: z.record(columnName, reverseSource).optional(),
@@ -184,9 +189,17 @@ export type SharedForm = z.output<typeof sharedInput>;
 
 /** Every name that can stand in a declaration, for "did you mean". */
 export const DECLARED_KEYS: readonly string[] = [
-  ...[table, component, service, backfillLimits, rehearsalRule, alertRule, experimentDeclaration, declaredPlan].flatMap(
-    ({ shape }) => Object.keys(shape),
-  ),
+  ...[
+    table,
+    remoteTable,
+    component,
+    service,
+    backfillLimits,
+    rehearsalRule,
+    alertRule,
+    experimentDeclaration,
+    declaredPlan,
+  ].flatMap(({ shape }) => Object.keys(shape)),
   ...GATEWAY_KEYS,
   ...POLICY_KEYS,
   ...FREEZE_KEYS,

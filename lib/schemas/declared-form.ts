@@ -53,6 +53,7 @@ function linesOf(issue: Issue, declared: unknown, name: string): string[] {
   }
   if ((issue.code === 'too_big' || issue.code === 'too_small') && typeof value === 'number')
     return [`${has} is not ${limitOf(issue)}`];
+  if (issue.code === 'invalid_union' && value === undefined) return [has];
   if (issue.code === 'invalid_union') {
     const fitting = formOf(issue.errors, value);
     if (fitting)

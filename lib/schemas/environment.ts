@@ -11,6 +11,22 @@ const tableName = z
   .string()
   .regex(/^[a-zA-Z0-9_.-]{3,255}$/, 'a DynamoDB table name has 3–255 letters, digits and _ . -');
 
+/** `{"new": "postgres://…"}`: databases beside the primary's, by the name that declarations use. */
+const connections = optional.transform((text, context): Readonly<Record<string, string>> => {
+  const refuse = () => {
+    context.addIssue('it is JSON that gives each name its address: {"new": "postgres://HOST:5432/DATABASE"}');
+    return z.NEVER;
+  };
+  if (text === undefined) return {};
+  try {
+    const given: unknown = JSON.parse(text);
+    if (typeof given !== 'object' || given === null || Array.isArray(given)) return refuse();
+    return Object.values(given).every((url) => typeof url === 'string') ? (given as Record<string, string>) : refuse();
+  } catch {
+    return refuse();
+  }
+});
+
 const environmentSchema = z.object({
   CROSSFADE_PROFILE: z.enum(['local', 'aws']).default('aws'),
   CROSSFADE_STATE_TABLE: tableName,
@@ -23,6 +39,7 @@ const environmentSchema = z.object({
   CROSSFADE_APPCONFIG_STRATEGY: optional,
   CROSSFADE_DATABASE_URL: optional,
   CROSSFADE_OWNER_DATABASE_URL: optional,
+  CROSSFADE_CONNECTIONS: connections,
   /** File with the authorities of the database's certificate. Needed in profile `aws`. */
   CROSSFADE_DATABASE_CA: optional,
   /** Who lets callers in: the issuer of their tokens, or IAM. */

@@ -16,6 +16,23 @@ BEGIN
   RETURN jsonb_build_object('kind', 'abandoned');
 END $function$;
 
+CREATE OR REPLACE FUNCTION crossfade.accept_batch(p_id text, p_epoch bigint, p_number bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v crossfade.accepted_batch%ROWTYPE;
+BEGIN
+  -- Batches are written one after the other: the next one waits here until this one is committed.
+  SELECT * INTO v FROM crossfade.accepted_batch a WHERE a.cutover = p_id FOR UPDATE;
+  IF v.epoch IS DISTINCT FROM p_epoch THEN RETURN 'stale'; END IF;
+  IF v.number >= p_number THEN RETURN 'overtaken'; END IF;
+  UPDATE crossfade.accepted_batch a SET number = p_number WHERE a.cutover = p_id;
+  RETURN 'accepted';
+END $function$;
+
 CREATE OR REPLACE FUNCTION crossfade.attached(p_table oid)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -81,6 +98,61 @@ BEGIN
         WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table)));
   END IF;
   RETURN v;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.begin_batch(p_id text, p_lease_ms integer, p_first boolean DEFAULT false)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_number bigint;
+BEGIN
+  -- Until the end of this transaction: what is read in it is read before the next batch gets its number.
+  IF NOT pg_try_advisory_xact_lock(crossfade.lock_key('batch:' || p_id)) THEN RETURN NULL; END IF;
+  v_number := pg_current_xact_id()::text::bigint;
+  INSERT INTO crossfade.batch AS b (cutover, number, until) VALUES (p_id, v_number, clock_timestamp() + make_interval(secs => p_lease_ms / 1000.0))
+  ON CONFLICT (cutover) DO UPDATE SET number = EXCLUDED.number, until = EXCLUDED.until, wanted_until = '-infinity'
+    WHERE b.until <= clock_timestamp() AND b.number < EXCLUDED.number AND (p_first OR b.wanted_until <= clock_timestamp());
+  IF FOUND THEN RETURN v_number; END IF;
+  -- Changes come all the time, and each batch of them is followed by the next.
+  IF p_first THEN UPDATE crossfade.batch b SET wanted_until = clock_timestamp() + interval '2 s' WHERE b.cutover = p_id; END IF;
+  RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.begin_range(p_id text, p_epoch bigint, p_tier text, p_lease_ms integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_have bigint;
+  v_number bigint;
+  v_pass crossfade.verification_pass%ROWTYPE;
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared(crossfade.lock_key(p_id));
+  SELECT c.epoch INTO v_have FROM crossfade.cutover c WHERE c.id = p_id;
+  IF v_have IS DISTINCT FROM p_epoch THEN RETURN jsonb_build_object('kind', 'stale', 'have', coalesce(v_have, -1), 'got', p_epoch); END IF;
+  IF NOT EXISTS (SELECT FROM crossfade.cutover c WHERE c.id = p_id AND c.direction = 'forward') THEN
+    RETURN jsonb_build_object('kind', 'unready', 'why', 'capture is not armed');
+  END IF;
+  IF EXISTS (SELECT FROM crossfade.backfill b WHERE b.cutover = p_id AND b.state <> 'done') THEN
+    RETURN jsonb_build_object('kind', 'unready', 'why', 'the backfill is not done');
+  END IF;
+  v_number := crossfade.begin_batch(p_id, p_lease_ms, true);
+  IF v_number IS NULL THEN RETURN jsonb_build_object('kind', 'busy'); END IF;
+  INSERT INTO crossfade.verification_pass (cutover) VALUES (p_id) ON CONFLICT DO NOTHING;
+  SELECT * INTO v_pass FROM crossfade.verification_pass v WHERE v.cutover = p_id FOR UPDATE;
+  IF v_pass.state = 'done' OR v_pass.epoch <> p_epoch OR (p_tier = 'proof' AND v_pass.tier = 'fast') THEN
+    UPDATE crossfade.verification_pass v SET number = v.number + 1, state = 'running', epoch = p_epoch, tier = p_tier, scope = 'full',
+      started_at = clock_timestamp() WHERE v.cutover = p_id RETURNING * INTO v_pass;
+    INSERT INTO crossfade.remote_pass (cutover) VALUES (p_id) ON CONFLICT (cutover) DO UPDATE SET seen_key = NULL, rows = 0, divergences = 0, samples = '[]', diverged = '{}';
+  END IF;
+  RETURN (SELECT jsonb_build_object('kind', 'range', 'number', v_number, 'from', to_jsonb(r.seen_key), 'tier', v_pass.tier,
+    'pass', jsonb_build_object('startedMs', floor(1000 * extract(epoch FROM v_pass.started_at))::bigint, 'calledMs', floor(1000 * extract(epoch FROM clock_timestamp()))::bigint))
+    FROM crossfade.remote_pass r WHERE r.cutover = p_id);
 END $function$;
 
 CREATE OR REPLACE FUNCTION crossfade.begin_sweep(p_id text, p_why text)
@@ -819,6 +891,37 @@ EXCEPTION WHEN lock_not_available THEN
   NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION crossfade.end_batch(p_id text, p_number bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  UPDATE crossfade.batch b SET until = '-infinity' WHERE b.cutover = p_id AND b.number = p_number;
+  RETURN FOUND;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.end_chunk(p_id text, p_number bigint, p_from text[], p_to text[], p_rows bigint, p_begun text, p_took_ms double precision)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_moved boolean;
+BEGIN
+  UPDATE crossfade.backfill b SET copied_key = p_to, swept_key = p_to, rows_done = b.rows_done + p_rows, updated_at = clock_timestamp(),
+    state = CASE WHEN p_to IS NULL THEN 'done' ELSE b.state END, rate = coalesce(0.9 * b.rate + 0.1 * r.now, r.now)
+  FROM (SELECT 1000 * p_rows / greatest(1, p_took_ms) AS now) r
+  -- A sweep that began meanwhile begins at the first key again.
+  WHERE b.cutover = p_id AND b.state = 'running' AND b.updated_at = p_begun::timestamptz AND b.copied_key IS NOT DISTINCT FROM p_from
+    AND EXISTS (SELECT FROM crossfade.batch x WHERE x.cutover = p_id AND x.number = p_number);
+  v_moved := FOUND;
+  PERFORM crossfade.end_batch(p_id, p_number);
+  RETURN v_moved;
+END $function$;
+
 CREATE OR REPLACE FUNCTION crossfade.end_newer_snapshots(p_table oid, p_elders text[])
  RETURNS boolean
  LANGUAGE plpgsql
@@ -835,6 +938,39 @@ BEGIN
   RETURN true;
 EXCEPTION WHEN lock_not_available THEN
   RETURN false;
+END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.end_range(p_id text, p_epoch bigint, p_number bigint, p_from text[], p_to text[], p_rows bigint, p_divergences bigint, p_samples jsonb, p_diverged text[], p_at_ms bigint)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  c_samples CONSTANT integer := 20;
+  c_keys CONSTANT integer := 10000;
+  v crossfade.remote_pass%ROWTYPE;
+BEGIN
+  -- Later batches may have been written while the range was read: then it says nothing, and is read again.
+  IF NOT crossfade.end_batch(p_id, p_number) THEN RETURN jsonb_build_object('kind', 'busy'); END IF;
+  UPDATE crossfade.remote_pass r SET seen_key = p_to, rows = r.rows + p_rows, divergences = r.divergences + p_divergences,
+    samples = (SELECT coalesce(jsonb_agg(s.sample ORDER BY s.place), '[]') FROM jsonb_array_elements(r.samples || p_samples) WITH ORDINALITY s(sample, place) WHERE s.place <= c_samples),
+    diverged = (r.diverged || p_diverged)[1:c_keys]
+  WHERE r.cutover = p_id AND r.seen_key IS NOT DISTINCT FROM p_from AND EXISTS (SELECT FROM crossfade.verification_pass p WHERE p.cutover = p_id AND p.state = 'running' AND p.epoch = p_epoch)
+  RETURNING * INTO v;
+  IF NOT FOUND THEN RETURN jsonb_build_object('kind', 'busy'); END IF;
+  IF p_to IS NOT NULL THEN
+    RETURN jsonb_build_object('kind', 'running', 'rowsDone', v.rows, 'rowsTotal', greatest(v.rows, (SELECT b.rows_total FROM crossfade.backfill b WHERE b.cutover = p_id)));
+  END IF;
+  UPDATE crossfade.verification_pass p SET state = 'done' WHERE p.cutover = p_id;
+  INSERT INTO crossfade.verification AS x (cutover, epoch, rows_compared, divergences, score, at_ms, samples, tier)
+  SELECT p_id, p_epoch, v.rows, v.divergences, CASE WHEN v.rows = 0 THEN CASE WHEN v.divergences = 0 THEN 1 ELSE 0 END
+    ELSE greatest(0, 1 - v.divergences::double precision / v.rows) END, p_at_ms, v.samples, p.tier FROM crossfade.verification_pass p WHERE p.cutover = p_id
+  ON CONFLICT (cutover) DO UPDATE SET epoch = EXCLUDED.epoch, rows_compared = EXCLUDED.rows_compared, divergences = EXCLUDED.divergences,
+    score = EXCLUDED.score, samples = EXCLUDED.samples, at_ms = EXCLUDED.at_ms, tier = EXCLUDED.tier;
+  UPDATE crossfade.backfill b SET sweep_why = NULL WHERE b.cutover = p_id AND b.sweep_why IS NOT NULL AND v.divergences = 0;
+  RETURN (SELECT jsonb_build_object('kind', 'verified', 'rowsCompared', x.rows_compared, 'divergences', x.divergences, 'score', x.score,
+    'atMs', x.at_ms, 'samples', x.samples) FROM crossfade.verification x WHERE x.cutover = p_id);
 END $function$;
 
 CREATE OR REPLACE FUNCTION crossfade.end_read_only(p_id text)
@@ -1025,10 +1161,15 @@ CREATE OR REPLACE FUNCTION crossfade.grant_runtime(p_id text)
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+DECLARE
+  v_function regprocedure;
 BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'crossfade_runtime') THEN RETURN; END IF;
-  EXECUTE format('GRANT EXECUTE ON FUNCTION crossfade.%I, crossfade.%I, crossfade.%I, crossfade.%I, crossfade.%I, crossfade.%I TO crossfade_runtime',
-    'converge_' || p_id, 'turn_' || p_id, 'backfill_' || p_id, 'verify_' || p_id, 'repair_' || p_id, 'retry_' || p_id);
+  FOR v_function IN SELECT p.oid FROM pg_proc p WHERE p.pronamespace = 'crossfade'::regnamespace
+    AND p.proname IN (SELECT w || '_' || p_id FROM unnest('{converge,turn,backfill,verify,repair,retry,claim,settle,chunk}'::text[]) w)
+  LOOP
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO crossfade_runtime', v_function);
+  END LOOP;
 END $function$;
 
 CREATE OR REPLACE FUNCTION crossfade.grants(p_acl aclitem[], p_kind "char", p_owner oid)
@@ -1044,6 +1185,18 @@ BEGIN RETURN (
     'privilege', a.privilege_type, 'grantable', a.is_grantable)), '[]')
   FROM aclexplode(coalesce(p_acl, acldefault(p_kind, p_owner))) a WHERE a.grantee <> p_owner
 ); END $function$;
+
+CREATE OR REPLACE FUNCTION crossfade.hold_batch(p_id text, p_number bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(crossfade.lock_key('batch:' || p_id)) OR NOT EXISTS (SELECT FROM crossfade.batch b WHERE b.cutover = p_id AND b.number = p_number) THEN
+    RAISE EXCEPTION 'batch % of cutover % was overtaken by a later one', p_number, p_id USING ERRCODE = 'CF015';
+  END IF;
+END $function$;
 
 CREATE OR REPLACE FUNCTION crossfade.hold_shape(p_tables oid[])
  RETURNS void

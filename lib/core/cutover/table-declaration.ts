@@ -14,6 +14,8 @@ export type TableDeclaration = {
   /** `schema.table`, as the catalog spells it. */
   primary: string;
   shadow: string;
+  /** Name of the connection to the database that has the shadow; absent: the primary's own. */
+  connection?: string;
   /** Columns of the primary that name a row, under a unique index, all NOT NULL; its primary key by default. */
   key?: readonly string[];
   /** By column of the shadow. */

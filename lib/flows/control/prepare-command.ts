@@ -14,6 +14,7 @@ import {
 } from '../../core/cutover/cutover.ts';
 import { type BuiltInPlanName, builtInPlan, withHoldBack } from '../../core/cutover/plan.ts';
 import type { PolicyKey } from '../../core/cutover/policy.ts';
+import { readsOnly, shadowName } from '../../core/cutover/remote-shadow.ts';
 import { isReadingStage, syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import { cohortBar, peersOf } from '../../core/holds/cohort.ts';
 import { type HandedRehearsal, rehearsalObstacle } from '../../core/holds/rehearsal.ts';
@@ -92,6 +93,7 @@ export async function prepare(ports: Needs, asked: Asked, command: AskedCommand)
         verdict: legal ? await verdict() : null,
       };
     case 'complete':
+      checkWritesMove(declaration);
       if (legal && command.force && !stopped) await checkDeployed(ports, state, 'complete');
       return {
         ...command,
@@ -155,16 +157,22 @@ async function checkCriteria(ports: Needs, declaration: CutoverDeclaration, stat
   );
 }
 
+function checkWritesMove(declaration: CutoverDeclaration): void {
+  const why = readsOnly(declaration);
+  if (why === null) return;
+  throw new CrossfadeError('illegal_transition', `Cutover '${declaration.id}' cannot be completed: ${why}`);
+}
+
 /** Two cutovers on one table are refused when they are loaded; here, for one that was loaded otherwise. */
 async function checkAlone(
   ports: Needs,
   declaration: CutoverDeclaration & { kind: 'table' },
   declarations: readonly CutoverDeclaration[],
 ): Promise<void> {
-  const own = [declaration.table.primary, declaration.table.shadow];
+  const own = [declaration.table.primary, shadowName(declaration.table)];
   for (const other of declarations) {
     if (other.id === declaration.id || other.kind !== 'table') continue;
-    const shared = own.find((table) => table === other.table.primary || table === other.table.shadow);
+    const shared = own.find((table) => table === other.table.primary || table === shadowName(other.table));
     const state = shared === undefined ? null : await ports.state.readCutover(other.id);
     if (!state || !syncsShadow(state)) continue;
     throw new CrossfadeError(

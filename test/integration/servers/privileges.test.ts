@@ -14,19 +14,19 @@ const words = (text: string) => text.trim().split(/\s+/);
 /** Functions by who may call them. `*`: with the rights of the owner. `_ID`: one for each cutover. */
 const FUNCTIONS: Readonly<Record<string, readonly string[]>> = {
   crossfade_runtime: words(`
-  backfill_ID* control_backfill* converge_ID* discard_quarantined* end_read_only* is_listed known_cutover*
+  backfill_ID* begin_batch* begin_range* control_backfill* converge_ID* discard_quarantined* end_batch* end_chunk* end_range* end_read_only* is_listed known_cutover*
   lock_key mirror* multiply_32 murmur3_32 not_verified* pre_migration_health_check* pressure* quarantined*
   record_hash repair_ID* retry_ID* segments* set_lists* shape_status* should_route_to_shadow* statuses*
   success_verdict* switch_inline* sync_status* table_looks table_status* turn_ID* unfinished_backfills*
   validate_record_hash* validate_table_consistency* verify_ID* waiting*`),
   // Triggers are among them: they run without this right, and nobody can call them.
   nobody: words(`
-  abandon apply_ID* attached begin_sweep* capture_ID* capture_gap capture_now captures_now catalog_fingerprint
+  abandon accept_batch* apply_ID* attached begin_sweep* capture_ID* capture_gap capture_now captures_now catalog_fingerprint
   catalog_stamp check_dependents* check_foreign* check_roles* check_server* check_shape* check_size*
   column_by_number columns_stamp columns_stamps columns_used compared_again computed_ID* consistency_ID*
   creators database_oid ddl_rehearsal demand_newer_snapshots dependents drain drop_partition_triggers
   drop_read_only end_newer_snapshots exchange_ID* finding fit_sequence fits_ID* follow_partitions foreign_key
-  functions_of give_key_back give_privileges grant_runtime grants guard_ID* hold_shape holder_shown
+  functions_of give_key_back give_privileges grant_runtime grants guard_ID* hold_batch* hold_shape holder_shown
   holding_transactions index_given_back inline_ID* is_ours is_trusted key_hash key_now key_text keys_aside
   keys_to_give_back keys_to_set_aside lock_holders make_capture_again misfit name_list names_lost never_filled
   next_index note_used open_transactions* operator_schemas other_cutovers partition_gap partition_stamps
@@ -43,7 +43,7 @@ const RELATIONS: Readonly<Record<string, readonly string[]>> = {
   backfill cutover foreign_write health_alerts index_aside inline_failure key_aside migration missed progress
   quarantine shape status verification verification_pass`),
   nobody: words(`
-  number_ID outbox1_ID outbox_ID segment_ID segment_ID~place touched_ID unrecorded used`),
+  accepted_batch batch remote_pass number_ID outbox1_ID outbox_ID segment_ID segment_ID~place touched_ID unrecorded used`),
 };
 /** What the application was given on its table, and has wherever the table goes. */
 const APPLICATIONS = 'INSERT SELECT';

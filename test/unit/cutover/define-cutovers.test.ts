@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import cutovers from '../../../infra/cutovers.ts';
 import { CrossfadeError, ERROR_CODES } from '../../../lib/core/base/errors.ts';
 import { DEFAULT_POLICY } from '../../../lib/core/cutover/cutover.ts';
+import { readsOnly, unknownConnections } from '../../../lib/core/cutover/remote-shadow.ts';
 import { type CutoverInput, defineCutovers } from '../../../lib/define/cutovers.ts';
 import { cpuMs } from '../../helpers/cpu-time.ts';
 
@@ -196,6 +197,49 @@ describe('row 70: plans that cannot be', () => {
     expect(refusal(table({ dwellMinutes: { tset_1: 5 } }))!.problems).toEqual([
       "customer.dwellMinutes.tset_1 is no stage of plan 'gradual'. Did you mean 'test_1'?",
     ]);
+  });
+});
+
+describe('a shadow in another database', () => {
+  const remote = (over: object) => table({ shadow: { connection: 'new', table: 'public.customer' }, ...over });
+
+  it('is declared by the name of its connection, and may have the name of the primary', () => {
+    expect(defineCutovers([remote({})])[0]).toMatchObject({
+      table: { primary: 'public.customer', shadow: 'public.customer', connection: 'new' },
+    });
+  });
+
+  it.each([
+    ['a name of a connection that is none', { shadow: { connection: 'New!', table: 'public.a' } }, 'lower_snake_case'],
+    ['no table', { shadow: { connection: 'new' } }, 'shadow.table'],
+    ['inline mode', { mode: 'inline' }, "shadow is in another database, 'new'"],
+    ['indexes after the copy', { indexesAfterCopy: true }, "shadow is in another database, 'new'"],
+    [
+      'a criterion in SQL',
+      { criteria: [{ name: 'sums', empty: 'SELECT 1 FROM {shadow}' }] },
+      'one SQL query over both tables',
+    ],
+  ])('is refused with %s', (_, over, said) => {
+    expect(refusal(remote(over))!.message).toContain(said);
+  });
+
+  it("is another table than one of the same name in the primary's database", () => {
+    expect(() =>
+      defineCutovers([remote({}), table({ id: 'other', primary: 'public.a', shadow: 'public.b' })]),
+    ).not.toThrow();
+    expect(refusal(remote({}), remote({ id: 'other', primary: 'public.a' }))!.message).toContain(
+      "belongs to 'customer' and to 'other'",
+    );
+  });
+
+  it('needs an address for its connection', () => {
+    expect(unknownConnections(defineCutovers([remote({})]), ['old'])).toEqual([{ id: 'customer', connection: 'new' }]);
+    expect(unknownConnections(defineCutovers([remote({})]), ['new'])).toEqual([]);
+  });
+
+  it('moves reads only', () => {
+    expect(readsOnly(defineCutovers([remote({})])[0]!)).toContain('writes stay with the primary');
+    expect(readsOnly(defineCutovers([table({})])[0]!)).toBeNull();
   });
 });
 

@@ -72,4 +72,12 @@ describe('the environment', () => {
     expect(refused).toThrow(/CROSSFADE_STATE_TABLE.*CROSSFADE_LOG_LEVEL/);
     expect(refused).not.toThrow(/hunter2|pass word/);
   });
+
+  it('gives connections their addresses, as JSON', () => {
+    const given = readEnvironment({ ...GOOD, CROSSFADE_CONNECTIONS: '{"new": "postgres://db.test/app"}' });
+    expect(given.CROSSFADE_CONNECTIONS).toEqual({ new: 'postgres://db.test/app' });
+    expect(readEnvironment({ ...GOOD, CROSSFADE_CONNECTIONS: '' }).CROSSFADE_CONNECTIONS).toEqual({});
+    for (const wrong of ['new=postgres://db.test/app', '[]', '{"new": 5}'])
+      expect(problems({ CROSSFADE_CONNECTIONS: wrong })[0]).toContain('JSON that gives each name its address');
+  });
 });

@@ -188,7 +188,7 @@ export async function disarm(
   id: string,
   fence: StateFence,
 ): Promise<{ kind: 'disarmed' } | Outrun> {
-  return (await fenced(owner, id, fence, dropCapture(id))) ?? { kind: 'disarmed' };
+  return (await fenced(owner, id, fence, disarmStatements(id))) ?? { kind: 'disarmed' };
 }
 
 export async function forget(
@@ -208,7 +208,7 @@ export function forgetStatements(id: string): string[] {
   demandId(id);
   const { tables, functions } = objectKinds(id);
   return [
-    ...dropCapture(id),
+    ...disarmStatements(id),
     ...functions.map((name) => `DROP FUNCTION IF EXISTS ${name}`),
     ...tables.map((name) => `DROP TABLE IF EXISTS ${name}`),
     ...PROGRESS.map((table) => `DELETE FROM crossfade.${table} WHERE cutover = ${quoteText(id)}`),
@@ -216,7 +216,7 @@ export function forgetStatements(id: string): string[] {
 }
 
 /** Capture on the source and the guard on the target, by the functions they call: the tables may have other names by now. */
-function dropCapture(id: string): string[] {
+export function disarmStatements(id: string): string[] {
   const quoted = quoteText(id);
   return [
     `DO $crossfade$

@@ -1,0 +1,121 @@
+/** Both tables of such a cutover, each as its own catalog has it, and what goes from the one to the other. */
+
+import { CrossfadeError } from '../../../core/base/errors.ts';
+import { refuseRelation, refuseRelatives } from '../../../core/table/promotion/refusals.ts';
+import { refuseForced } from '../../../core/table/promotion/row-security.ts';
+import type { TableShape } from '../../../core/table/shape.ts';
+import type { Flow } from '../../../core/table/sql/names.ts';
+import { remoteRefusals } from '../../../core/table/sql/remote/refusals.ts';
+import { type Compiled, compileTransform } from '../../../core/table/transform.ts';
+import { readTable } from '../capture/catalog.ts';
+import { type Direction, resolveTransform } from '../capture/check-transform.ts';
+import { SCHEMA_VERSION, versionOf } from '../migrations/handshake.ts';
+import { readDependents } from '../swapping/dependents.ts';
+import type { Remote } from './remote.ts';
+
+export type CompiledRemote = {
+  flow: Flow;
+  columns: (Compiled & { ok: true })['columns'];
+  directions: readonly Direction[];
+};
+
+/** The number of a table of another database: no table here has it. */
+const ELSEWHERE = 0;
+
+/** @throws CrossfadeError `refused_table` with everything that stands against it */
+export async function compileRemote(remote: Remote): Promise<CompiledRemote> {
+  const { cutover, primary, shadow } = remote;
+  const version = await versionOf(shadow.connection);
+  if (version !== SCHEMA_VERSION)
+    throw refused(remote, [
+      `the schema 'crossfade' of connection '${cutover.table.connection}' ends with migration ${version}, and ${SCHEMA_VERSION} is needed: run 'crossfade migrate --database-url …' with the address of that database, as the owner of the shadow`,
+    ]);
+  const source = await readTable(primary.owner, cutover.table.primary);
+  const found = await readTable(shadow.connection, cutover.table.shadow);
+  if (!source) throw missing(remote, `${cutover.table.primary} of the primary's database`);
+  if (!found) throw missing(remote, `${cutover.table.shadow} of connection '${cutover.table.connection}'`);
+  const target: TableShape = { ...found, oid: ELSEWHERE };
+  const compiled = compileTransform(source, target, cutover.table, cutover.id);
+  if (!compiled.ok) throw refused(remote, compiled.problems);
+  const { directions, problems } = await resolveTransform(primary.owner, [
+    { mapping: compiled.forward, source, target },
+  ]);
+  const { mapping } = directions[0]!;
+  const all = [
+    ...problems,
+    ...remoteRefusals(source, found, mapping),
+    ...(await unfit(remote, source, found)),
+    ...(await unfitSettings(remote)),
+  ];
+  if (all.length > 0) throw refused(remote, all);
+  return { flow: { id: cutover.id, source, target, mapping }, columns: compiled.columns, directions };
+}
+
+/** What hangs on either table that a copy between databases cannot keep. */
+async function unfit({ primary, shadow }: Remote, source: TableShape, target: TableShape): Promise<string[]> {
+  const here = (await readDependents(primary.owner, [source.oid, source.oid])).dependents.primary;
+  const there = (await readDependents(shadow.connection, [target.oid, target.oid])).dependents.primary;
+  const refusedOf = [here, there].flatMap((table) => [
+    ...refuseRelation(table),
+    ...refuseRelatives(table),
+    ...refuseForced(table),
+  ]);
+  const [row] = await shadow.connection.call<{ names: string | null }>(
+    `SELECT pg_catalog.string_agg(pg_catalog.format('%s of %s', k.conname, k.conrelid::regclass), ', ' ORDER BY k.conname) AS names
+     FROM pg_catalog.pg_constraint k WHERE k.contype = 'f' AND $1::text::oid IN (k.conrelid, k.confrelid)`,
+    [target.oid],
+  );
+  return [
+    ...refusedOf.filter(({ action }) => action === 'refuse').map(({ object, text }) => `${object}: ${text}`),
+    ...(row?.names
+      ? [
+          `foreign key ${row.names}: rows come in the order in which they change, so it would refuse some. Drop it, and create it NOT VALID when reads are moved`,
+        ]
+      : []),
+  ];
+}
+
+/** Rows travel as text, which must not depend on who reads it. */
+async function unfitSettings({ primary, shadow }: Remote): Promise<string[]> {
+  const settings = `SELECT pg_catalog.current_setting('DateStyle') AS dates, pg_catalog.current_setting('server_encoding') AS encoding`;
+  const problems: string[] = [];
+  for (const [where, connection] of [
+    ["the primary's owner", primary.owner],
+    ["the shadow's owner", shadow.connection],
+  ] as const) {
+    const [row] = await connection.call<{ dates: string; encoding: string }>(settings);
+    if (!row!.dates.startsWith('ISO'))
+      problems.push(
+        `DateStyle of ${where} is '${row!.dates}', and rows travel as text: ALTER ROLE … SET datestyle = 'ISO'`,
+      );
+    if (row!.encoding !== 'UTF8') problems.push(`the database of ${where} is in ${row!.encoding}, not in UTF8`);
+  }
+  return problems;
+}
+
+export function refused({ cutover }: Remote, problems: readonly string[]): CrossfadeError {
+  return new CrossfadeError('refused_table', `Cutover '${cutover.id}' cannot be armed: ${problems.join('; ')}.`, {
+    details: { problems },
+  });
+}
+
+function missing({ cutover }: Remote, what: string): CrossfadeError {
+  return new CrossfadeError(
+    'refused_table',
+    `Table ${what} of cutover '${cutover.id}' does not exist. Create it first; Crossfade fills it and never creates it.`,
+  );
+}
+
+/** What was compiled is used until the cutover is armed again: each chunk would ask both catalogs otherwise. */
+export function compiledOnce(remote: Remote): () => Promise<Flow> {
+  let known: { armedAt: string; flow: Flow } | null = null;
+  return async () => {
+    const [row] = await remote.primary.runtime.call<{ at: string }>(
+      'SELECT s.armed_at::text AS at FROM crossfade.shape s WHERE s.cutover = $1::text',
+      [remote.cutover.id],
+    );
+    const armedAt = row?.at ?? '';
+    if (known?.armedAt !== armedAt) known = { armedAt, flow: (await compileRemote(remote)).flow };
+    return known.flow;
+  };
+}

@@ -1,0 +1,148 @@
+/**
+ * I1 I2 I3 I7 I9 I15 I16 a shadow in another cluster of another major version: Debian's 15 as primary, the embedded 18 as the new one. Its
+ * life from the start to reads and back.
+ */
+
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import type { TableCutover } from '../../../lib/ports/tables.ts';
+import { endPauses } from '../../helpers/postgres-tables.ts';
+import {
+  type RemotePlane,
+  remotePlane,
+  rowsApart,
+  type TwoDatabases,
+  twoDatabases,
+} from '../../helpers/remote-plane.ts';
+
+const ORDERS: TableCutover = {
+  id: 'orders',
+  validation: 'strict',
+  table: {
+    primary: 'public.orders',
+    shadow: 'public.orders',
+    connection: 'new',
+    columns: { total: { sql: 'price * amount' }, placed: { from: 'at' } },
+  },
+};
+const PRIMARY = `CREATE TABLE orders (id integer PRIMARY KEY, code varchar(20) UNIQUE, price numeric(10,2), amount integer NOT NULL, at timestamptz,
+    tags text[], doc jsonb, raw bytea, note text);
+  INSERT INTO orders SELECT i, 'c' || i, i / 3.0, i % 7, timestamptz '2024-01-01 UTC' + i * interval '1 hour', ARRAY['a', 'b, "' || i], jsonb_build_object('i', i, 'x', 1.10),
+    decode(md5(i::text), 'hex'), E'tab\\t line\\n back\\\\ ' || i FROM generate_series(1, 3000) i`;
+const SHADOW = `CREATE TABLE orders (id bigint PRIMARY KEY, code varchar(20) UNIQUE, price numeric(10,2), amount bigint NOT NULL CHECK (amount < 1000), total numeric, placed timestamptz,
+    tags text[], doc jsonb, raw bytea, note text)`;
+const HERE = 'SELECT id::bigint, code, price, amount::bigint, price * amount, at, tags, doc, raw, note FROM orders';
+const THERE = 'SELECT id, code, price, amount, total, placed, tags, doc, raw, note FROM orders';
+const NONE = { left: [], right: [] };
+
+describe.skipIf(inject('servers') === null)('a shadow in another cluster', () => {
+  let two: TwoDatabases;
+  let plane: RemotePlane;
+  const apart = () => rowsApart(two, HERE, THERE);
+  /** What is put off is due at once. */
+  const settleNow = async () => {
+    while ((await plane.status('orders'))!.outboxRows > 0) {
+      await endPauses(plane.remote.primary.owner, 'orders');
+      await plane.converge('orders', 1, 500);
+    }
+  };
+  const write = (text: string) => two.primary.owner.unsafe(text).simple();
+
+  beforeAll(async () => {
+    two = await twoDatabases();
+    await two.primary.owner.unsafe(PRIMARY).simple();
+    await two.shadow.owner.unsafe(SHADOW).simple();
+    plane = remotePlane(two, ORDERS);
+  });
+  afterAll(async () => {
+    await plane.close();
+    await two.drop();
+  });
+
+  it('is copied, follows, and is compared', async () => {
+    const preview = await plane.preview(ORDERS);
+    expect(preview).toMatchObject({ ok: true, shadow: "public.orders of connection 'new'" });
+    expect(preview.items.map(({ kind }) => kind)).toContain('completion');
+    await plane.start();
+    await write("UPDATE orders SET note = 'early' WHERE id % 10 = 0; DELETE FROM orders WHERE id % 11 = 0");
+    expect(await plane.copy(1, 100)).toBe(2_728);
+    await write(
+      "INSERT INTO orders VALUES (9001, 'new', 1.5, 2); UPDATE orders SET id = 9002 WHERE id = 1; UPDATE orders SET price = price + 1 WHERE id < 500; DELETE FROM orders WHERE id = 2",
+    );
+    await plane.settle(1);
+    expect(await apart()).toEqual(NONE);
+    expect(await plane.verify('orders', 1, 1_000)).toMatchObject({
+      kind: 'verified',
+      result: { rowsCompared: 2_728, divergences: 0, score: 1 },
+    });
+    expect(await plane.verify('orders', 1, 1_000, { tier: 'proof' })).toMatchObject({
+      kind: 'verified',
+      result: { divergences: 0 },
+    });
+    expect(await plane.compareRow('orders', '{"id": 9001}')).toMatchObject({ equal: true, late: false });
+  });
+
+  it('is found to differ where it does, and is repaired', async () => {
+    await two.shadow.owner
+      .unsafe(
+        "UPDATE orders SET note = 'foreign' WHERE id = 30; DELETE FROM orders WHERE id = 31; INSERT INTO orders (id, amount) VALUES (77777, 1)",
+      )
+      .simple();
+    // Late is not wrong.
+    await write("UPDATE orders SET note = 'late' WHERE id = 40");
+    const step = await plane.verify('orders', 1, 2_000);
+    expect(step).toMatchObject({ kind: 'verified', result: { divergences: 3 } });
+    expect((step as unknown as { result: { samples: unknown[] } }).result.samples).toEqual(
+      expect.arrayContaining([
+        { key: '{"id": 30}', columns: ['note'] },
+        { key: '{"id": 31}', columns: [] },
+        { key: '{"id": 77777}', columns: [] },
+      ]),
+    );
+    expect(await plane.compareRow('orders', '30')).toMatchObject({ equal: false, differingColumns: ['note'] });
+    expect(await plane.repair('orders')).toEqual({ enqueued: 3 });
+    await plane.settle(1);
+    expect(await apart()).toEqual(NONE);
+  });
+
+  it('keeps a row that does not fit in quarantine, and no other', async () => {
+    await write("UPDATE orders SET amount = 5000 WHERE id = 50; UPDATE orders SET note = 'fits' WHERE id = 51");
+    await settleNow();
+    expect(await plane.quarantined('orders', { limit: 10 })).toMatchObject({
+      total: 1,
+      keys: [{ key: '{"id": 50}', sqlstate: '23514' }],
+    });
+    expect(await plane.verify('orders', 1, 3_000)).toMatchObject({ result: { divergences: 0 } });
+    await write('UPDATE orders SET amount = 5 WHERE id = 50');
+    await plane.settle(1);
+    expect(await plane.quarantined('orders', { limit: 10 })).toMatchObject({ total: 0 });
+    expect(await apart()).toEqual(NONE);
+  });
+
+  it('exchanges unique values, and is emptied by a truncation', async () => {
+    await write(
+      "BEGIN; UPDATE orders SET code = 'x' WHERE id = 60; UPDATE orders SET code = 'c60' WHERE id = 61; UPDATE orders SET code = 'c61' WHERE id = 60; COMMIT",
+    );
+    await plane.settle(1);
+    expect(await apart()).toEqual(NONE);
+    await write("TRUNCATE orders; INSERT INTO orders VALUES (5, 'five', 1, 1)");
+    await plane.settle(1);
+    await plane.copy(1, 100);
+    await plane.settle(1);
+    expect(await apart()).toEqual(NONE);
+  });
+
+  it('refuses completion, a caller with an old epoch, and leaves nothing behind', async () => {
+    expect(await plane.promote(ORDERS, { fromEpoch: 1, toEpoch: 2, stage: 'completed', version: 2 })).toMatchObject({
+      kind: 'refused',
+    });
+    await plane.fence(2, 'rolled_back');
+    await write("INSERT INTO orders VALUES (6, 'six', 1, 1)");
+    expect(await plane.converge('orders', 1, 100)).toEqual({ kind: 'stale', have: 2, got: 1 });
+    expect(await plane.disarm('orders', { epoch: 2, version: 2 })).toEqual({ kind: 'disarmed' });
+    expect(await plane.forget('orders', { epoch: 2, version: 2 })).toEqual({ kind: 'forgotten' });
+    const left = `SELECT proname FROM pg_proc WHERE pronamespace = 'crossfade'::regnamespace AND proname LIKE '%\\_orders'
+      UNION ALL SELECT relname FROM pg_class WHERE relnamespace = 'crossfade'::regnamespace AND relname LIKE '%\\_orders'`;
+    expect(await two.primary.sql.unsafe(left)).toHaveLength(0);
+    expect(await two.shadow.sql.unsafe(left)).toHaveLength(0);
+  });
+});
