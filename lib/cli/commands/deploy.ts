@@ -57,7 +57,7 @@ export async function deploy(context: Context): Promise<Outcome> {
     text: [
       `Stage '${at.stage}' in ${at.region} is deployed, with ${countedText(cutovers.length, 'cutover')}.`,
       `The database is reached by its functions. ${applied.length === 0 ? 'Its schema was up to date' : `Migrations were applied: ${applied.length}`}; it ends with number ${installed}.`,
-      'Next: the address that the framework printed into CROSSFADE_URL, then crossfade doctor and crossfade status.',
+      "Next: the address that the framework printed into CROSSFADE_URL, then 'crossfade doctor'.",
     ].join('\n'),
   };
 }
