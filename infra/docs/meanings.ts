@@ -205,6 +205,8 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
   package:
     'Template, functions and declarations: all that `serverless deploy` needs, in a directory of yours. [Deploying](../../infra/README.md#step-by-step).',
   cost: 'Nothing is asked of AWS: requests were counted (`infra/requests.json`, by `npm run bench requests`), prices were read (`infra/prices.json`). [Where they come from](../../infra/README.md#cost).',
+  deploy:
+    'All parameters stand in one file for each stage, and all that is missing or wrong in it is named at once: [the sample](../../infra/stages/prod.example.yml). `serverless deploy` does the deployment.',
   migrate:
     'With `--stage` the function `schema` of that deployment does it, which is in the network of the database: nothing else has to reach it.',
   uninstall:

@@ -61,6 +61,7 @@ export type Options = {
   readers?: number;
   region?: string;
   rehearsal?: string;
+  parameters?: string;
 };
 
 export type Context = { io: Io; options: Options; args: readonly (string | undefined)[] };

@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import { cost } from './commands/cost.ts';
+import { deploy } from './commands/deploy.ts';
 import { dev, rehearse } from './commands/dev.ts';
 import { doctor } from './commands/doctor.ts';
 import { init } from './commands/init.ts';
@@ -59,6 +60,12 @@ export function addSetUp(program: Command, add: Add): void {
   add('package <directory>', 'write what is deployed, with your configuration', packageStack).addOption(
     configuration(),
   );
+  confirmed(
+    deployed(add('deploy', 'bring this release to a stage, migrate its schema, and look at the result', deploy)),
+    'stage',
+  )
+    .option('--parameters <file>', 'of the stage, in YAML; stages/STAGE.yml of this directory')
+    .addOption(configuration());
   add('cost', 'what a month of it costs on AWS, from counted requests and a list of prices', cost)
     .option('--cutovers <number>', 'tables under way, 1 by default; with no option of the load: four loads', whole)
     .option('--writes-per-second <number>', 'of the application to these tables, 5 by default', rate)

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { STATES } from '../../lib/adapters/dynamodb/keys.ts';
+import { SCHEMA_VERSION } from '../../lib/adapters/postgres/migrations/handshake.ts';
 import { emptyWindow } from '../../lib/core/gates/minute-window.ts';
 import { emergencyStop } from '../../lib/flows/control/stop.ts';
 import { tick } from '../../lib/flows/control/tick.ts';
@@ -143,7 +144,7 @@ const EVENTS: Readonly<Record<Name, () => readonly [event: object, answer: unkno
   backfill: () => [scheduled('backfill'), expect.anything()],
   verify: () => [scheduled('verify'), expect.anything()],
   // Called by name.
-  schema: () => [{ task: 'look' }, expect.objectContaining({ version: expect.any(Number) })],
+  schema: () => [{ task: 'look' }, { installed: SCHEMA_VERSION, wanted: SCHEMA_VERSION }],
   'shadow-writer': () => [
     record('changes', {
       Keys: { id: { S: 'item' }, place: { S: 'wake' } },

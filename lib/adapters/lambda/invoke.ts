@@ -42,6 +42,11 @@ function calling(name: string, error: unknown): CrossfadeError {
       'not_found',
       `There is no function ${name} here. Is it the right stage, region and profile, and is it deployed?`,
     );
+  if (kind === 'CredentialsProviderError')
+    return new CrossfadeError(
+      'unauthenticated',
+      `AWS gives no credentials: ${message} 'aws sts get-caller-identity' shows whether it does.`,
+    );
   if (/AccessDenied|UnrecognizedClient|ExpiredToken/.test(kind))
     return new CrossfadeError('forbidden', `AWS refuses the call of ${name}: ${message}`);
   return new CrossfadeError('upstream_unavailable', `Function ${name} could not be called: ${message}.`, {

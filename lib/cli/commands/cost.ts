@@ -16,8 +16,7 @@ const USUAL_REGION = 'us-east-1';
 const UNLESS_GIVEN: Load = { cutovers: 1, writesPerSecond: 5, processes: 2, readersPerSecond: 0 };
 
 export async function cost({ options, io }: Context): Promise<Outcome> {
-  const prices = fromFile<PriceList>('prices.json');
-  const counted = fromFile<Counted>('requests.json');
+  const { prices, counted } = costFiles();
   const region = options.region ?? io.env.AWS_REGION ?? USUAL_REGION;
   refuseUnknown(region, Object.keys(prices.regions));
   const given = { cutovers: options.cutovers, writesPerSecond: options.writesPerSecond, processes: options.processes };
@@ -30,6 +29,12 @@ export async function cost({ options, io }: Context): Promise<Outcome> {
   });
   return { document: { region, pricesReadOn: prices.readOn, columns }, text: renderCost(columns, region, prices) };
 }
+
+/** What was counted, and what it costs. */
+export const costFiles = () => ({
+  prices: fromFile<PriceList>('prices.json'),
+  counted: fromFile<Counted>('requests.json'),
+});
 
 const fromFile = <T>(name: string): T => JSON.parse(readFileSync(join(packageRoot(), 'infra', name), 'utf8')) as T;
 

@@ -15,8 +15,8 @@ const DECLARED = 'cutovers.mjs';
 /** The framework and its plugins, which are no part of what is deployed. */
 const FRAMEWORK = ['serverless', 'serverless-offline', 'serverless-offline-dynamodb-streams'];
 
-export async function packageStack({ options, args }: Context): Promise<Outcome> {
-  const here = process.cwd();
+export async function packageStack({ io, options, args }: Context): Promise<Outcome> {
+  const here = io.directory;
   const directory = resolve(here, args[0]!);
   const config = findConfiguration(options.config, here);
   const cutovers = await loadConfiguration(config);

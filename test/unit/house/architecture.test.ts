@@ -342,7 +342,7 @@ const PACKAGES: readonly [package_: RegExp, files: RegExp][] = [
   [/^commander$/, /^(lib\/cli\/|infra\/docs\/commands\.ts$)/],
   // Loads the configuration of a user, which may be TypeScript.
   [/^(jiti|crossfade-cutover)$/, /^lib\/cli\/(configuration|init\/files)\.ts$/],
-  [/^(@clack\/prompts|string-width)$/, /^lib\/cli\//],
+  [/^(@clack\/prompts|string-width|yaml)$/, /^lib\/cli\//],
   [/^@openfeature\/server-sdk$/, /^lib\/client\//],
   [/^(preact|uplot)$/, /^lib\/dashboard\/browser\//],
   [/^node:crypto$/, /^lib\/core\/stage\/audit\.ts$/],

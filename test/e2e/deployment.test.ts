@@ -1,11 +1,13 @@
 /**
- * A deployment is migrated and taken out again from outside of its network: the command calls the function `schema` as it is packaged,
- * through Lambda's own client. Postgres, DynamoDB and the versions of the flags are real or emulated; Lambda is a door to the process.
+ * A release is deployed, and a deployment is migrated and taken out again from outside of its network: the commands call the function `schema` as it is packaged,
+ * through Lambda's own client. Postgres, DynamoDB and the versions of the flags are real or emulated; Lambda is a door to the process, and
+ * of the framework there is a program that writes down how it was called.
  */
 
-import { rmSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { provisionAppConfig } from '../../infra/local/appconfig/provision.ts';
 import { appConfigClient } from '../../lib/adapters/appconfig/client.ts';
 import { appConfigPublisher } from '../../lib/adapters/appconfig/publisher.ts';
@@ -15,6 +17,7 @@ import { exampleFile, shownAs } from '../helpers/command-examples.ts';
 import { LOCAL_CREDENTIALS } from '../helpers/dynamodb.ts';
 import { cli } from '../helpers/fake-api.ts';
 import { deployedFunctions, type FunctionHost, functionHost } from '../helpers/handler-process.ts';
+import { ROOT } from '../helpers/imports.ts';
 import { type LambdaServer, lambdaServer } from '../helpers/lambda-server.ts';
 import { command, environmentOf } from '../helpers/stack-parts.ts';
 import { type Items, items, startAll } from '../helpers/stack-parts-items.ts';
@@ -120,6 +123,97 @@ describe('uninstall', () => {
     expect(migrated.out).toMatch(/^Stage 'prod' in eu-central-1: applied 0001_\w+\.sql, /);
     expect((await deployed('migrate', '--stage', 'prod')).out).toContain('up to date');
     expect(await schemaIsThere()).toBe(true);
+  });
+});
+
+describe('deploy', () => {
+  let here: string;
+  beforeAll(() => {
+    here = mkdtempSync(join(tmpdir(), 'crossfade-deploy-'));
+    mkdirSync(join(here, 'bin'));
+    mkdirSync(join(here, 'stages'));
+    for (const name of ['npm', 'npx']) {
+      const file = join(here, 'bin', name);
+      writeFileSync(file, `#!/bin/sh\necho "${name} $*" >> ${here}/called\n[ -z "$FAILS" ]\n`);
+      chmodSync(file, 0o755);
+    }
+    writeFileSync(
+      join(here, 'crossfade.config.ts'),
+      "export default [{ id: 'item', kind: 'table', primary: 'public.item', shadow: 'public.item_v2' }];\n",
+    );
+    cpSync(join(ROOT, 'infra/stages/prod.example.yml'), join(here, 'stages/prod.yml'));
+    writeFileSync(join(here, 'credentials'), '[ops]\naws_access_key_id = local\naws_secret_access_key = local\n');
+    vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', join(here, 'credentials'));
+  });
+  afterAll(() => {
+    vi.unstubAllEnvs();
+    rmSync(here, { recursive: true, force: true });
+  });
+
+  const deploying = (env: Record<string, string>, ...words: string[]) =>
+    cli(['deploy', '--stage', 'prod', ...words], {
+      directory: here,
+      env: {
+        PATH: `${join(here, 'bin')}:${process.env.PATH}`,
+        AWS_REGION: 'eu-central-1',
+        CROSSFADE_LAMBDA_ENDPOINT: lambda.url,
+        CROSSFADE_APPCONFIG_ENDPOINT: world.on.appConfig.url,
+        ...env,
+      },
+    });
+  const called = () =>
+    existsSync(join(here, 'called')) ? readFileSync(join(here, 'called'), 'utf8').trim().split('\n') : [];
+
+  it('says the cost and asks before anything is started', async () => {
+    const { exit, err } = await deploying({});
+    expect(exit).toBe(2);
+    expect(err).toMatch(/costs some \d+ USD a month with nothing under way, and \d+ USD with 1 cutover under way/);
+    expect(err).toContain('--confirm prod --yes');
+    expect(called()).toEqual([]);
+  });
+
+  it('ends where the framework fails, and says where it ran', async () => {
+    const asked = lambda.asked.length;
+    const { exit, err } = await deploying({ FAILS: '1' }, ...GO);
+    expect(exit).toBe(1);
+    expect(err.replaceAll(/\s+/g, ' ')).toContain("'npm install --no-audit' in");
+    expect(lambda.asked.length).toBe(asked);
+    rmSync(join(here, 'called'));
+  });
+
+  it('installs, deploys with all parameters, migrates, and looks at the schema', async () => {
+    const { exit, out, err } = await deploying({}, ...GO, '--aws-profile', 'ops');
+    expect(exit, err).toBe(0);
+    const [install, deployed] = called();
+    expect(install).toMatch(/^npm install/);
+    expect(deployed).toMatch(
+      /^npx --no-install serverless deploy --stage prod --region eu-central-1 --aws-profile ops --param=databaseUrl=/,
+    );
+    expect(deployed).toContain('--param=dynamodbPrefixListId=pl-66a5400f');
+    expect(existsSync(join(here, '.crossfade/stack-prod/dist/functions/schema/migrations'))).toBe(true);
+    expect(lambda.asked.slice(-2).map(({ event }) => event)).toEqual([{ task: 'migrate' }, { task: 'look' }]);
+    expect(out).toMatch(/The database is reached[\s\S]*it ends with number \d+/);
+    const shown = `${err}${out}`.replace(/^npm .*$|^npx .*$/gm, '').replace(/number \d+/, 'number 40');
+    await expect(shownAs(['deploy', '--stage', 'prod', '--confirm', 'prod'], shown)).toMatchFileSnapshot(
+      exampleFile({ words: ['deploy'] }),
+    );
+  });
+
+  it('names all that is missing, wrong or unknown in the file of the stage, with an example of each', async () => {
+    writeFileSync(join(here, 'stages/prod.yml'), 'vpcId: my-vpc\nsubnetIdz: subnet-1\nreservedTick: many\n');
+    const { exit, err } = await deploying({}, ...GO);
+    expect(exit).toBe(2);
+    expect(err).toMatch(/vpcId is 'my-vpc'[\s\S]*vpc-0a1b/);
+    expect(err.replaceAll(/\s+/g, ' ')).toMatch(/databaseUrl is missing: .* Example: postgres:/);
+    expect(err).toMatch(/reservedTick is 'many'/);
+    expect(err.replaceAll(/\s+/g, ' ')).toMatch(/subnetIdz is no parameter.*subnetIds/);
+  });
+
+  it('says where the file of the stage is looked for, and what to copy', async () => {
+    rmSync(join(here, 'stages/prod.yml'));
+    expect((await deploying({}, ...GO)).err.replaceAll(/\s+/g, ' ')).toMatch(
+      /stages\/prod\.yml, which does not exist. Copy .*prod\.example\.yml/,
+    );
   });
 });
 
