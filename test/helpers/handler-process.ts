@@ -17,6 +17,8 @@ const KEPT_LINES = 20;
 
 type HostFigures = {
   calls: number;
+  /** Calls that were answered, with a result or an error. */
+  answers: number;
   /** Calls that the handler itself rejected. */
   errors: string[];
   kills: number;
@@ -74,7 +76,7 @@ export function functionHost(options: {
 }): FunctionHost {
   const { name, timeoutMs } = options;
   const bundle = join(options.functions, name.split(':')[0]!, 'index.mjs');
-  const figures: HostFigures = { calls: 0, errors: [], kills: 0, killedInCall: 0, deaths: [], timeouts: 0 };
+  const figures: HostFigures = { calls: 0, answers: 0, errors: [], kills: 0, killedInCall: 0, deaths: [], timeouts: 0 };
   let instance: Instance | null = null;
   let stopped = false;
   let nextId = 1;
@@ -107,6 +109,7 @@ export function functionHost(options: {
     const { pending } = at;
     if (pending === null || pending.id !== id) return;
     at.pending = null;
+    figures.answers += 1;
     clearTimeout(pending.timer);
     if (error === undefined) {
       pending.resolve(result);
