@@ -3,7 +3,12 @@
  * life from the start to reads and back.
  */
 
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { compose } from '../../../lib/compose/ports.ts';
+import { defineCutovers } from '../../../lib/define/cutovers.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import { endPauses } from '../../helpers/postgres-tables.ts';
 import {
@@ -144,5 +149,40 @@ describe.skipIf(inject('servers') === null)('a shadow in another cluster', () =>
       UNION ALL SELECT relname FROM pg_class WHERE relnamespace = 'crossfade'::regnamespace AND relname LIKE '%\\_orders'`;
     expect(await two.primary.sql.unsafe(left)).toHaveLength(0);
     expect(await two.shadow.sql.unsafe(left)).toHaveLength(0);
+  });
+
+  it('is found by the name of its connection, and a name without an address is refused', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'crossfade-remote-'));
+    const file = join(directory, 'cutovers.json');
+    const shadow = { connection: 'new', table: 'public.orders' };
+    const columns = ORDERS.table.columns!;
+    const declared = defineCutovers([{ id: 'orders', kind: 'table', primary: 'public.orders', shadow, columns }]);
+    writeFileSync(file, JSON.stringify(declared));
+    const { owner, runtime } = two.primary.roles;
+    const composed = (connections: Record<string, string>) =>
+      compose({
+        CROSSFADE_PROFILE: 'local',
+        CROSSFADE_STATE_TABLE: 'state',
+        CROSSFADE_CHANGES_TABLE: 'changes',
+        CROSSFADE_APPCONFIG_APPLICATION: 'a',
+        CROSSFADE_APPCONFIG_ENVIRONMENT: 'e',
+        CROSSFADE_APPCONFIG_PROFILE: 'p',
+        CROSSFADE_JWT_ISSUER: 'https://issuer.test',
+        CROSSFADE_JWT_AUDIENCE: 'crossfade',
+        CROSSFADE_LOG_LEVEL: 'silent',
+        CROSSFADE_CUTOVERS: file,
+        CROSSFADE_DATABASE_URL: runtime,
+        CROSSFADE_OWNER_DATABASE_URL: owner,
+        CROSSFADE_CONNECTIONS: JSON.stringify(connections),
+      });
+    const { ports, cutovers } = composed({ new: two.shadow.roles.owner });
+    expect(await cutovers()).toEqual(declared);
+    expect(await ports.inspecting.health(ORDERS)).toContainEqual(
+      expect.objectContaining({ check: 'versions of both servers', status: 'pass' }),
+    );
+    await expect(composed({ nwe: two.shadow.roles.owner }).cutovers()).rejects.toThrow(
+      "orders.shadow.connection 'new' has no address. Did you mean 'nwe'?",
+    );
+    rmSync(directory, { recursive: true });
   });
 });

@@ -67,7 +67,7 @@ export async function pipeRows(from: End, to: End, deadlineMs: number): Promise<
     writing.on('error', () => {});
     try {
       const reading = await Promise.race([from.streams.read(from.text, deadlineMs), late]);
-      await pipeline(reading, together, writing, { signal, end: false });
+      await pipeline(reading, inPieces, writing, { signal, end: false });
       writing.end();
     } catch (error) {
       writing.destroy();
@@ -85,6 +85,6 @@ export async function pipeRows(from: End, to: End, deadlineMs: number): Promise<
 }
 
 /** The driver hands over a row at a time. Read this way, all rows that have come meanwhile are one piece: a row alone would be a system call. */
-async function* together(rows: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+async function* inPieces(rows: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   yield* rows;
 }
