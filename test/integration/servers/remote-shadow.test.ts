@@ -34,7 +34,8 @@ const PRIMARY = `CREATE TABLE orders (id integer PRIMARY KEY, code varchar(20) U
   INSERT INTO orders SELECT i, 'c' || i, i / 3.0, i % 7, timestamptz '2024-01-01 UTC' + i * interval '1 hour', ARRAY['a', 'b, "' || i], jsonb_build_object('i', i, 'x', 1.10),
     decode(md5(i::text), 'hex'), E'tab\\t line\\n back\\\\ ' || i FROM generate_series(1, 3000) i`;
 const SHADOW = `CREATE TABLE orders (id bigint PRIMARY KEY, code varchar(20) UNIQUE, price numeric(10,2), amount bigint NOT NULL CHECK (amount < 1000), total numeric, placed timestamptz,
-    tags text[], doc jsonb, raw bytea, note text)`;
+    tags text[], doc jsonb, raw bytea, note text,
+    UNIQUE (placed) DEFERRABLE INITIALLY DEFERRED)`;
 const HERE = 'SELECT id::bigint, code, price, amount::bigint, price * amount, at, tags, doc, raw, note FROM orders';
 const THERE = 'SELECT id, code, price, amount, total, placed, tags, doc, raw, note FROM orders';
 const NONE = { left: [], right: [] };
@@ -120,6 +121,18 @@ describe.skipIf(inject('servers') === null)('a shadow in another cluster', () =>
     await write('UPDATE orders SET amount = 5 WHERE id = 50');
     await plane.settle(1);
     expect(await plane.quarantined('orders', { limit: 10 })).toMatchObject({ total: 0 });
+    expect(await apart()).toEqual(NONE);
+  });
+
+  it('does so where the shadow checks a constraint at the end of a transaction', async () => {
+    await write(
+      'UPDATE orders SET at = (SELECT at FROM orders WHERE id = 53) WHERE id = 52; UPDATE orders SET amount = 6 WHERE id = 54',
+    );
+    await settleNow();
+    const keys = [{ key: '{"id": 52}', sqlstate: '23505' }];
+    expect(await plane.quarantined('orders', { limit: 10 })).toMatchObject({ total: 1, keys });
+    await write("UPDATE orders SET at = '2001-01-01' WHERE id = 52");
+    await plane.settle(1);
     expect(await apart()).toEqual(NONE);
   });
 

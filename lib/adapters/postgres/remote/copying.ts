@@ -99,7 +99,7 @@ async function sendRows(
   const number = whole(chunk.number);
   const accept = `DO $crossfade$ DECLARE v text := crossfade.accept_batch(${id}, ${whole(epoch)}, ${number}); BEGIN
     IF v <> 'accepted' THEN RAISE EXCEPTION 'batch ${number} is %', v USING ERRCODE = '${OVERTAKEN}'; END IF; END $crossfade$`;
-  const into = [accept, makeRoom(flow, chunk), copyInto(flow)].join(';\n');
+  const into = [accept, 'SET CONSTRAINTS ALL IMMEDIATE', makeRoom(flow, chunk), copyInto(flow)].join(';\n');
   const out = `SELECT crossfade.hold_batch(${id}, ${number});\nCOPY (${rowsOf(flow, chunk)}) TO STDOUT`;
   try {
     await pipeRows({ streams, text: out }, { streams: shadow.streams, text: into }, COPY_MS);

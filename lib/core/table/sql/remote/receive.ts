@@ -5,6 +5,7 @@ import { baseType, columnOf, quoteName, quoteText } from '../../shape.ts';
 import { unwritten } from '../apply.ts';
 import { equalColumn } from '../key-operators.ts';
 import { type Flow, rowValue, securely, targetTable, whenAKeyFails } from '../names.ts';
+import { CHECKED_AT_ONCE } from '../segments.ts';
 import { DEMAND_READ_COMMITTED } from '../session.ts';
 import { remoteNames } from './names.ts';
 
@@ -54,6 +55,7 @@ BEGIN
   ${DEMAND_READ_COMMITTED}
   v_verdict := crossfade.accept_batch(${quoteText(flow.id)}, p_epoch, p_number);
   IF v_verdict <> 'accepted' THEN RETURN jsonb_build_object('kind', v_verdict); END IF;
+  ${CHECKED_AT_ONCE}
   SELECT array_agg(e.value ORDER BY e.place) INTO v_images FROM jsonb_array_elements(p_images::jsonb) WITH ORDINALITY e(value, place);
   v_low := ARRAY[1];
   v_high := ARRAY[coalesce(cardinality(v_images), 0)];
