@@ -47,5 +47,5 @@ export function unknownConnections(
 /** Why such a cutover cannot be completed; null for every other. */
 export function readsOnly(declaration: CutoverDeclaration): string | null {
   if (declaration.kind !== 'table' || declaration.table.connection === undefined) return null;
-  return `its shadow is in another database, '${declaration.table.connection}', so it moves reads only: writes stay with the primary. It may stay in its last stage for as long as you like; 'crossfade rollback ${declaration.id}' takes the reads back.`;
+  return `its shadow is in another database, '${declaration.table.connection}', so it moves reads only: writes stay with the primary. It may stay in its last stage for as long as you like; 'crossfade rollback ${declaration.id} --reason …' takes the reads back.`;
 }

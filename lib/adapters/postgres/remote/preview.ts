@@ -23,7 +23,7 @@ async function previewOf(remote: Remote, { flow, columns }: CompiledRemote): Pro
     notice(
       'completion',
       shadow,
-      `only reads move there: writes stay with ${table.primary}, and 'crossfade complete' is refused`,
+      `only reads move there: writes stay with ${table.primary}, and 'crossfade complete ${id}' is refused`,
     ),
     notice('reads', shadow, 'the application opens a second pool, and reads from it what the flag sends to the shadow'),
     ...shared.map((text): PreviewItem => ({ action: 'refuse', kind: 'cutover', object: table.primary, text })),
