@@ -31,8 +31,8 @@ type Known = {
   entries: AuditEntry<Event>[];
   /** By the world's clock, not by that of whoever wrote it. */
   enteredAtMs: number;
-  /** When its tables were last made to follow each other. */
-  followedAtMs: number;
+  /** Moments in a row in which its tables did not follow each other. */
+  unfollowed: number;
   /** Ticks in a row at whose end flags or mirror differed from the state. */
   behind: number;
 };
@@ -54,7 +54,7 @@ export function oracle(world: World) {
   const known = new Map<string, Known>(
     world.cutovers.map((declaration) => {
       const state = initialState(declaration);
-      return [declaration.id, { declaration, state, entries: [], enteredAtMs: 0, followedAtMs: 0, behind: 0 }];
+      return [declaration.id, { declaration, state, entries: [], enteredAtMs: 0, unfollowed: 0, behind: 0 }];
     }),
   );
   let published = 0;
@@ -144,8 +144,9 @@ export function oracle(world: World) {
     const { state, declaration } = it;
     if (declaration.kind !== 'table') return;
     const follows = inside(world, state.id).direction !== 'none' || state.stageKind === 'cleaned';
-    it.followedAtMs = follows ? world.clock.now() : it.followedAtMs;
-    if (world.clock.now() - it.followedAtMs <= REFRESHED_MS) return;
+    it.unfollowed = follows ? 0 : it.unfollowed + 1;
+    // In each moment one reader refreshes.
+    if (it.unfollowed <= world.app.readers.length) return;
     const flags = world.app.readers.map(({ document }) => document?.cutovers[state.id]);
     if (flags.some((flag) => flag && flag.read_ppm > 0 && !flag.shadow_is_primary))
       violated('I41', `readers are sent to the shadow in ${state.stage}, and nothing follows it`);

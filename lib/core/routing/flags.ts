@@ -213,7 +213,7 @@ export function carriesState(
   return flag !== undefined && compareFlagAge(flag, state) === 0;
 }
 
-/** True when flags from before its promotion send readers of this cutover to the shadow, by the shadow's name. */
+/** True when flags of an earlier epoch, such as those that a rollback has not replaced yet, send readers of this cutover to the shadow. */
 export function namesShadow(document: FlagDocument | null, { id, epoch }: Pick<CutoverState, 'id' | 'epoch'>): boolean {
   const flag = document?.cutovers[id];
   return flag !== undefined && flag.epoch < epoch && flag.read_ppm > 0;

@@ -17,6 +17,7 @@
 
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
 import { syncsShadow } from '../../core/cutover/stage-kinds.ts';
+import { namesShadow } from '../../core/routing/flags.ts';
 import type { Ports } from '../../ports/ports.ts';
 import { forwardsAreDue } from '../forwards/apply-forwards.ts';
 
@@ -52,7 +53,7 @@ const UNDER_WAY_PER_LAG = 0.1;
  * @param deadlineMs on the monotonic clock; at least one round is made
  */
 export async function relay(
-  ports: Pick<Ports, 'clock' | 'realNow' | 'converging' | 'wakeUps' | 'log' | 'forwards' | 'state'>,
+  ports: Pick<Ports, 'clock' | 'realNow' | 'converging' | 'wakeUps' | 'log' | 'forwards' | 'state' | 'sightings'>,
   deadlineMs: number,
   declarations: readonly CutoverDeclaration[],
 ): Promise<Relayed> {
@@ -96,13 +97,18 @@ export async function relay(
   return relayed;
 }
 
-/** What is kept equal, or is about to be; a state that cannot be read may be. */
+/** What is kept equal, or is about to be, or still has readers after its rollback; a state that cannot be read may be. */
 async function activeOf(
-  { state }: Pick<Ports, 'state'>,
+  { state, sightings }: Pick<Ports, 'state' | 'sightings'>,
   declarations: readonly CutoverDeclaration[],
 ): Promise<readonly CutoverDeclaration[]> {
   const states = await state.readAll();
-  const active = states.filter((one) => 'invalid' in one || syncsShadow(one) || one.pending !== null);
+  const hasGoneBack = (one: (typeof states)[number]) => !('invalid' in one) && one.stageKind === 'rolled_back';
+  const deployed = states.some(hasGoneBack) ? await sightings.last() : null;
+  const active = states.filter(
+    (one) =>
+      'invalid' in one || syncsShadow(one) || one.pending !== null || (hasGoneBack(one) && namesShadow(deployed, one)),
+  );
   const ids = new Set(active.map(({ id }) => id));
   return declarations.filter(({ id }) => ids.has(id));
 }

@@ -18,7 +18,10 @@ beforeAll(async () => {
 });
 afterAll(() => db.drop());
 
-/** Rows of pg_depend and pg_rewrite that one look reads, with the plans made before. */
+/**
+ * Rows of pg_depend and pg_rewrite that one look reads, with the plans made before: the fewest of three, since what others do in the
+ * catalog of the server empties the caches of this session, too.
+ */
 async function rowsRead(): Promise<number> {
   const looked = await db.sql.begin(async (sql) => {
     const read = async () => {
@@ -30,9 +33,12 @@ async function rowsRead(): Promise<number> {
     };
     const look = "SELECT crossfade.dependents('own'::regclass, 'own'::regclass)";
     await sql.unsafe(look);
-    const before = await read();
-    await sql.unsafe(look);
-    return (await read()) - before;
+    const reads = [await read()];
+    for (let n = 0; n < 3; n += 1) {
+      await sql.unsafe(look);
+      reads.push(await read());
+    }
+    return Math.min(...reads.slice(1).map((after, n) => after - reads[n]!));
   });
   return looked;
 }

@@ -2,6 +2,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { INITIAL_SYSTEM } from '../../../lib/core/cutover/cutover.ts';
+import { type FlagDocument, flagDocument } from '../../../lib/core/routing/flags.ts';
 import { relay } from '../../../lib/flows/rows/relay.ts';
 import { PERIOD_MS, quantile, type RelayRun, relayed } from '../../helpers/relay-world.ts';
 import { declarationOf, NOW, stateIn } from '../../property/samples.ts';
@@ -81,20 +83,16 @@ describe('a table that waits and is no longer declared', () => {
 });
 
 describe('a relay without work', () => {
-  const ports = (states: readonly object[], due = false) => {
-    const woken: string[] = [];
-    const head = { id: 'x', orderKey: 'k', side: 'shadow', status: 'pending' };
-    return {
-      woken,
-      clock: { now: () => NOW, monotonicMs: () => 0, sleep: () => Promise.reject(new Error('it went on')) },
-      log: { event: () => {}, failure: () => {} },
-      state: { readAll: async () => states, readCutover: async () => null, readSystem: async () => null },
-      converging: { waiting: () => Promise.reject(new Error('the database was asked')) },
-      forwards: { open: async () => (due ? [head] : []) },
-      wakeUps: { wake: async (id: string) => void woken.push(id) },
-      realNow: () => NOW,
-    };
-  };
+  const ports = (states: readonly object[], deployed: FlagDocument | null = null) => ({
+    clock: { now: () => NOW, monotonicMs: () => 0, sleep: () => Promise.reject(new Error('it went on')) },
+    log: { event: () => {}, failure: () => {} },
+    state: { readAll: async () => states, readCutover: async () => null, readSystem: async () => null },
+    sightings: { last: async () => deployed },
+    converging: { waiting: () => Promise.reject(new Error('the database was asked')) },
+    forwards: { open: async () => [] },
+    wakeUps: { wake: async () => {} },
+    realNow: () => NOW,
+  });
   const declared = [declarationOf('table', { id: 'customer' }), declarationOf('component', { id: 'planner' })];
 
   it.each([
@@ -103,8 +101,7 @@ describe('a relay without work', () => {
     ['a table was cleaned up', [stateIn('cleaned', { id: 'customer' })]],
     ['another program has one', [stateIn('r1', { id: 'elsewhere' })]],
   ])('asks the database nothing and ends at once where %s', async (_, states) => {
-    const it_ = ports(states);
-    expect(await relay(it_ as never, 125_000, declared)).toEqual({ rounds: 1, wakeUps: 0 });
+    expect(await relay(ports(states) as never, 125_000, declared)).toEqual({ rounds: 1, wakeUps: 0 });
   });
 
   it.each([
@@ -113,6 +110,16 @@ describe('a relay without work', () => {
     ['cannot be read', { id: 'customer', invalid: 'what a person wrote' }],
   ])('asks it where a table %s', async (_, state) => {
     await expect(relay(ports([state]) as never, 125_000, [declared[0]!])).rejects.toThrow('the database was asked');
+  });
+
+  it('asks it where a table was rolled back and flags still send readers to it: they must not see rows that stand still', async () => {
+    const [before, after] = (['r1', 'rolled_back'] as const).map((stage, n) => ({
+      ...stateIn(stage, { id: 'customer' }),
+      epoch: 1 + n,
+    }));
+    const deployed = flagDocument([{ declaration: declared[0]!, state: before! }], INITIAL_SYSTEM);
+    const asked = () => relay(ports([after!], deployed) as never, 125_000, [declared[0]!]);
+    await expect(asked()).rejects.toThrow('the database was asked');
   });
 
   it('looks on while a component is under way, without the database', async () => {
