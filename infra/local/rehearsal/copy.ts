@@ -167,8 +167,8 @@ async function remedyFor(session: postgres.ReservedSql, code: string, source: st
   }
   if (code !== IN_USE) return other;
   const who = await session.unsafe<{ who: string }[]>(
-    `SELECT DISTINCT coalesce(usename, '?') || coalesce(' (' || nullif(application_name, '') || ')', '') AS who
-     FROM pg_stat_activity WHERE datname = $1 LIMIT 5`,
+    `SELECT DISTINCT usename || coalesce(' (' || nullif(application_name, '') || ')', '') AS who
+     FROM pg_stat_activity WHERE datname = $1 AND backend_type = 'client backend' LIMIT 5`,
     [source],
   );
   const named = who.length === 0 ? '' : ` Connected are: ${who.map((one) => one.who).join(', ')}.`;

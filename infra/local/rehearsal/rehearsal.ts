@@ -8,7 +8,6 @@ export const STEPS = [
   'inspect',
   'start',
   'copy',
-  'fault',
   'ramp',
   'complete',
   'rollback',
