@@ -2,6 +2,7 @@
 
 import type { Deployment } from '../compose/deployment.ts';
 import { CrossfadeError } from '../core/base/errors.ts';
+import { confirm } from './confirm.ts';
 import type { Context } from './context.ts';
 import { printable } from './text.ts';
 
@@ -22,6 +23,21 @@ export function stageOf({ io, options }: Context, command: string): { stage: str
     throw new CrossfadeError('invalid_input', `${command} needs a region: --region eu-central-1, or AWS_REGION.`);
   return { stage, region };
 }
+
+/** A stage is never on this machine. @throws CrossfadeError `confirm_required`; nothing was sent then */
+export const confirmStage = (
+  { io, options }: Context,
+  command: string,
+  { stage, region }: { stage: string; region: string },
+): Promise<void> =>
+  confirm(io, {
+    command: `${command} stage '${stage}'`,
+    name: stage,
+    given: options.confirm,
+    yes: options.yes === true,
+    loopback: false,
+    url: region,
+  });
 
 /** The deployment itself. `CROSSFADE_LAMBDA_ENDPOINT` and `CROSSFADE_APPCONFIG_ENDPOINT` lead to emulators. */
 export async function deploymentOf(

@@ -146,13 +146,14 @@ function refuseUpstreams(declarations: readonly CutoverDeclaration[], profile: N
 }
 
 function refuseUnknownConnections(declarations: readonly CutoverDeclaration[], known: readonly string[]): void {
-  const problems = unknownConnections(declarations, known).map(
+  const unknown = unknownConnections(declarations, known);
+  const problems = unknown.map(
     ({ id, connection }) => `${id}.shadow.connection '${connection}' has no address.${didYouMean(connection, known)}`,
   );
   if (problems.length === 0) return;
   throw new CrossfadeError(
     'invalid_config',
-    `Connections cannot be used: ${problems.join(' ')} CROSSFADE_CONNECTIONS has them as JSON: {"${unknownConnections(declarations, known)[0]!.connection}": "postgres://HOST:5432/DATABASE"}.`,
+    `Connections cannot be used: ${problems.join(' ')} CROSSFADE_CONNECTIONS has them as JSON: {"${unknown[0]!.connection}": "postgres://HOST:5432/DATABASE"}.`,
     { details: { problems } },
   );
 }

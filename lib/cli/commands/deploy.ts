@@ -12,11 +12,10 @@ import { billOf } from '../../core/cost/bill.ts';
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
 import { type ParameterTable, readStageParameters } from '../../schemas/stage-parameters.ts';
 import { findConfiguration, loadConfiguration } from '../configuration.ts';
-import { confirm } from '../confirm.ts';
 import type { Context, Outcome } from '../context.ts';
 import { packageRoot } from '../package-root.ts';
 import { runChild } from '../run-child.ts';
-import { deploymentOf, stageOf } from '../stage.ts';
+import { confirmStage, deploymentOf, stageOf } from '../stage.ts';
 import { counted as countedText } from '../text.ts';
 import { costFiles } from './cost.ts';
 import { packageStack } from './package.ts';
@@ -27,15 +26,7 @@ export async function deploy(context: Context): Promise<Outcome> {
   const parameters = parametersOf(context, at.stage);
   const cutovers = await loadConfiguration(findConfiguration(options.config, io.directory));
   io.stderr(`${costText(cutovers, at.region)}\n`);
-  const command = `deploy stage '${at.stage}'`;
-  await confirm(io, {
-    command,
-    name: at.stage,
-    given: options.confirm,
-    yes: options.yes === true,
-    loopback: false,
-    url: at.region,
-  });
+  await confirmStage(context, 'deploy', at);
   const stack = resolve(io.directory, '.crossfade', `stack-${at.stage}`);
   await packageStack({ ...context, args: [stack] });
   await runChild(io, ['npm', 'install', '--no-audit', '--no-fund'], stack);

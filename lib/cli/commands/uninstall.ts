@@ -4,26 +4,16 @@
  */
 
 import type { Standing, Uninstalled } from '../../flows/control/uninstall.ts';
-import { confirm } from '../confirm.ts';
 import { type Context, EXIT, type Outcome } from '../context.ts';
-import { deploymentOf, stageOf } from '../stage.ts';
+import { confirmStage, deploymentOf, stageOf } from '../stage.ts';
 import { counted, printable } from '../text.ts';
 
 export async function uninstall(context: Context): Promise<Outcome> {
-  const { io, options } = context;
   const at = stageOf(context, 'uninstall');
   const deployment = await deploymentOf(context, at);
   const before = await deployment.schema<Uninstalled>({ task: 'uninstall', dryRun: true });
   if (before.kind === 'standing') return refusal(before.cutovers);
-  const command = `uninstall stage '${at.stage}'`;
-  await confirm(io, {
-    command,
-    name: at.stage,
-    given: options.confirm,
-    yes: options.yes === true,
-    loopback: false,
-    url: at.region,
-  });
+  await confirmStage(context, 'uninstall', at);
   // One may have been started since.
   const dropped = await deployment.schema<Uninstalled>({ task: 'uninstall' });
   if (dropped.kind === 'standing') return refusal(dropped.cutovers);
