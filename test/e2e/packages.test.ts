@@ -213,7 +213,7 @@ describe('I24 an instance that was frozen for an hour', () => {
     const [frozen, control] = [await start('route'), await start('route')];
     expect([await sideOf(frozen), await sideOf(control)]).toEqual(['shadow', 'shadow']);
     const stop = () => emergencyStop(world.ports, world.declarations, { reason: 'fire', actor: 'ada' });
-    // The second one wakes up with the wall clock of before.
+    // The second one wakes up with the earlier wall clock.
     await frozen.frozenFor(HOUR_MS, () => control.frozenFor(0, stop));
     expect([await sideOf(control), await sideOf(frozen)]).toEqual(['shadow', 'primary']);
     await Promise.all([frozen.stop(), control.stop()]);

@@ -139,7 +139,7 @@ export function oracle(world: World) {
       violated('I41', `readers are sent to the shadow in ${stageKind}, and nothing is written to it`);
   }
 
-  /** I41 as well: nobody asks for a shadow by its name once nothing follows it any more. */
+  /** I41 as well: no reader asks for a shadow by its name once nothing follows it any more. */
   function checkFollowed(it: Known): void {
     const { state, declaration } = it;
     if (declaration.kind !== 'table') return;

@@ -1,6 +1,6 @@
 /**
  * The database that a rehearsal works on: a template copy on the same server, or one that is given. A copy is held by a lock of the
- * session that made it. One that nobody holds is what an ended rehearsal has left, and is dropped by the next.
+ * session that made it. One without that lock is what an ended rehearsal has left, and is dropped by the next.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -19,7 +19,7 @@ export type Copy = {
   drop(): Promise<void>;
 };
 
-/** A session with the server, beside the database: CREATE DATABASE wants nobody in its template. */
+/** A session with the server, beside the database: CREATE DATABASE refuses a template that has sessions. */
 const BESIDE = 'postgres';
 const MARK_BYTES = 4;
 const DROPPED_WITHIN_MS = 20_000;
@@ -154,7 +154,7 @@ async function create(session: postgres.ReservedSql, { source, name, owner }: Wa
   try {
     await session.unsafe(statement(` OWNER ${quoteName(owner)}`));
   } catch (error) {
-    // Whoever may not make it the owner's still has a copy.
+    // A role that may not make it the owner's still has a copy.
     if ((error as { code?: string }).code !== DENIED) return failed(error);
     await session.unsafe(statement('')).catch(failed);
   }
@@ -172,7 +172,7 @@ async function remedyFor(session: postgres.ReservedSql, code: string, source: st
     [source],
   );
   const named = who.length === 0 ? '' : ` Connected are: ${who.map((one) => one.who).join(', ')}.`;
-  return `A template copy needs a moment in which nobody is connected to '${source}'.${named} End these sessions and repeat the command. ${other}`;
+  return `A template copy needs a moment without a connection to '${source}'.${named} End these sessions and repeat the command. ${other}`;
 }
 
 /** Sessions of other roles may not be ended by this one: the servers of the rehearsal have been stopped, and theirs end with them. */
