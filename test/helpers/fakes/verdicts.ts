@@ -1,4 +1,4 @@
-/** Verdicts in memory: parsed once when they are written, and frozen, so that nothing is shared with the caller. */
+/** Verdicts in memory, frozen when they are written: a caller that changed what it wrote, or what it read, fails. */
 
 import { CLOCKS_APART_MS } from '../../../lib/core/conditions/verdict.ts';
 import type { StoredVerdict } from '../../../lib/core/gates/stored-verdict.ts';
@@ -12,9 +12,9 @@ export function inMemoryVerdicts({ clock }: { clock: Pick<Clock, 'now'> }): Verd
     async write(id, verdict) {
       const before = verdicts.get(id);
       const future = clock.now() + CLOCKS_APART_MS;
-      if (!before || before.atMs <= verdict.atMs || before.atMs > future)
-        verdicts.set(id, frozen(JSON.parse(JSON.stringify(verdict))));
+      if (!before || before.atMs <= verdict.atMs || before.atMs > future) verdicts.set(id, frozen(verdict));
     },
-    read: async (id) => verdicts.get(id) ?? null,
+    // As a store hands it out: without fields that hold nothing.
+    read: async (id) => JSON.parse(JSON.stringify(verdicts.get(id) ?? null)),
   };
 }
