@@ -92,13 +92,13 @@ const forgets = (change: (declaration: CutoverDeclaration) => CutoverDeclaration
 
 describe('negative control: within 20 lives a tick is caught that forgets', () => {
   it.each<[string, Plant, RegExp, number]>([
-    ['freeze windows', forgets(({ freeze: _, ...rest }) => rest as CutoverDeclaration), /frozen:/, 4],
+    ['freeze windows', forgets(({ freeze: _, ...rest }) => rest as CutoverDeclaration), /frozen:/, 7],
     ['cohorts', forgets(({ cohort: _, ...rest }) => rest as CutoverDeclaration), /cohort:/, 1],
     [
       'that a phase waits for those before it',
       forgets((declaration) => ({ ...declaration, phase: { ...declaration.phase!, after: [], soakMinutes: 0 } })),
       /phase:/,
-      14,
+      30,
     ],
   ])('%s', async (_, plant, caught, first) => {
     const messages: string[] = [];

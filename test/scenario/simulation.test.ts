@@ -52,23 +52,25 @@ describe('I1, I2, I3, I17, I18, I19, I21, I26, I27, I29 random lives', () => {
   });
 });
 
-/** What each bug breaks. The same seeds keep every promise without it: see above. */
-const BROKEN: Readonly<Record<Planted, RegExp>> = {
-  no_version_condition: /I17|I18|I19/,
-  publish_on_events: /I26|I27/,
-  dwell_in_ticks: /I21.*minutes/,
-  zero_samples_pass: /I21.*(data|samples)/,
-  quarantine_does_not_gate: /I21.*quarantine/,
-  unknown_is_failure: /I1 |I26|I27/,
+/** What each bug breaks, and a seed that shows it soon. The same seeds keep every promise without it: see above. */
+const BROKEN: Readonly<Record<Planted, [RegExp, number]>> = {
+  no_version_condition: [/I17|I18|I19/, 6],
+  publish_on_events: [/I26|I27/, 5],
+  dwell_in_ticks: [/I21.*minutes/, 1],
+  zero_samples_pass: [/I21.*(data|samples)/, 22],
+  quarantine_does_not_gate: [/I21.*quarantine/, 28],
+  unknown_is_failure: [/I1 |I26|I27/, 8],
 };
 
 describe('negative control: within as many lives a planted bug is caught for what it breaks', () => {
   it.each(Object.keys(BROKEN) as Planted[])('%s', async (name) => {
+    const plant: Plant = PLANTS[name];
+    const [broken, first] = BROKEN[name];
     let caught = '';
-    for (let seed = 1; seed <= SEEDS && !caught; seed += 1) {
-      const plant: Plant = PLANTS[name];
+    for (let n = 0; n < SEEDS && !caught; n += 1) {
+      const seed = 1 + ((first - 1 + n) % SEEDS);
       await simulate(seed, plant).catch((error: Error) => {
-        if (BROKEN[name].test(error.message)) caught = `seed ${seed}: ${error.message}`;
+        if (broken.test(error.message)) caught = `seed ${seed}: ${error.message}`;
       });
     }
     expect(caught).not.toBe('');
