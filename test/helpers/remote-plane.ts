@@ -1,11 +1,12 @@
 /** A table cutover whose primary is on the distribution's Postgres and whose shadow is on the embedded one. */
 
-import { postgresConnection } from '../../lib/adapters/postgres/connection/connection.ts';
+import { type PgConnection, postgresConnection } from '../../lib/adapters/postgres/connection/connection.ts';
 import { rowStreams } from '../../lib/adapters/postgres/connection/row-streams.ts';
 import type { Remote } from '../../lib/adapters/postgres/remote/remote.ts';
 import { withRemote } from '../../lib/adapters/postgres/remote/tables.ts';
 import { postgresTables } from '../../lib/adapters/postgres/tables.ts';
 import { random, systemClock } from '../../lib/adapters/system.ts';
+import { CrossfadeError } from '../../lib/core/base/errors.ts';
 import type { TablePorts } from '../../lib/ports/ports.ts';
 import type { TableCutover } from '../../lib/ports/tables.ts';
 import { type ServedDatabase, servedDatabase } from './postgres.ts';
@@ -89,6 +90,33 @@ export function remotePlane(
         [primary.owner, primary.runtime, remote.streams, shadow.connection, shadow.streams].map((one) => one.close()),
       );
     },
+  };
+}
+
+export const died = () => new CrossfadeError('database_unavailable', 'the mover died', { retryable: true });
+
+/** A mover that is dead from a moment on: the call before or after which it died, and everything later, is not made. */
+export function dyingAt(when: 'before' | 'after', name: string): (remote: Remote) => Remote {
+  const named = new RegExp(`crossfade\\."?${name}(_|\\()`);
+  let dead = false;
+  const unlessDead = async <T>(statement: string, make: () => Promise<T>): Promise<T> => {
+    const isIt = named.test(statement);
+    dead ||= isIt && when === 'before';
+    if (dead) throw died();
+    const answer = await make();
+    dead ||= isIt;
+    if (dead) throw died();
+    return answer;
+  };
+  const mortal = (connection: PgConnection): PgConnection => ({
+    ...connection,
+    call: (statement, ...rest) => unlessDead(statement, () => connection.call(statement, ...rest)),
+    script: (text, ...rest) => unlessDead(text, () => connection.script(text, ...rest)),
+  });
+  return (remote) => {
+    const owner = mortal(remote.primary.owner);
+    const primary = { owner, runtime: mortal(remote.primary.runtime) };
+    return { ...remote, primary, shadow: { ...remote.shadow, connection: mortal(remote.shadow.connection) } };
   };
 }
 

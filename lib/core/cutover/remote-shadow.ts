@@ -1,4 +1,4 @@
-/** A shadow in another database: what it is called among others, what cannot be declared of it, and how far it can go. */
+/** A shadow in another database: what it is called among others, and what cannot be declared of it. */
 
 import type { CutoverDeclaration } from './cutover.ts';
 import type { TableDeclaration } from './table-declaration.ts';
@@ -42,10 +42,4 @@ export function unknownConnections(
       ? [{ id: one.id, connection: one.table.connection }]
       : [],
   );
-}
-
-/** Why such a cutover cannot be completed; null for every other. */
-export function readsOnly(declaration: CutoverDeclaration): string | null {
-  if (declaration.kind !== 'table' || declaration.table.connection === undefined) return null;
-  return `its shadow is in another database, '${declaration.table.connection}', so it moves reads only: writes stay with the primary. It may stay in its last stage for as long as you like; 'crossfade rollback ${declaration.id} --reason …' takes the reads back.`;
 }

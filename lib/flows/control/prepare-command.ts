@@ -14,7 +14,7 @@ import {
 } from '../../core/cutover/cutover.ts';
 import { type BuiltInPlanName, builtInPlan, withHoldBack } from '../../core/cutover/plan.ts';
 import type { PolicyKey } from '../../core/cutover/policy.ts';
-import { readsOnly, shadowName } from '../../core/cutover/remote-shadow.ts';
+import { shadowName } from '../../core/cutover/remote-shadow.ts';
 import { isReadingStage, syncsShadow } from '../../core/cutover/stage-kinds.ts';
 import { cohortBar, peersOf } from '../../core/holds/cohort.ts';
 import { type HandedRehearsal, rehearsalObstacle } from '../../core/holds/rehearsal.ts';
@@ -93,7 +93,6 @@ export async function prepare(ports: Needs, asked: Asked, command: AskedCommand)
         verdict: legal ? await verdict() : null,
       };
     case 'complete':
-      checkWritesMove(declaration);
       if (legal && command.force && !stopped) await checkDeployed(ports, state, 'complete');
       return {
         ...command,
@@ -155,12 +154,6 @@ async function checkCriteria(ports: Needs, declaration: CutoverDeclaration, stat
     `Cutover '${state.id}' cannot be cleaned up: ${textOf(broken)} After cleanup there is no way back. Roll back, correct it, or take the criterion out of the declaration.`,
     { details: { reasons: broken.map((one) => show(one)) } },
   );
-}
-
-function checkWritesMove(declaration: CutoverDeclaration): void {
-  const why = readsOnly(declaration);
-  if (why === null) return;
-  throw new CrossfadeError('illegal_transition', `Cutover '${declaration.id}' cannot be completed: ${why}`);
 }
 
 /** Two cutovers on one table are refused when they are loaded; here, for one that was loaded otherwise. */

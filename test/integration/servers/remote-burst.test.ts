@@ -12,6 +12,8 @@ import type { Remote } from '../../../lib/adapters/postgres/remote/remote.ts';
 import { CrossfadeError } from '../../../lib/core/base/errors.ts';
 import type { TableCutover } from '../../../lib/ports/tables.ts';
 import {
+  died,
+  dyingAt,
   type RemotePlane,
   remotePlane,
   rowsApart,
@@ -55,8 +57,6 @@ function transaction(key: number, writer: number, random: () => number): string 
   const pause = random() < 0.5 ? `SELECT pg_sleep(${(random() * 0.004).toFixed(4)});` : '';
   return `BEGIN; ${early} ${pause} ${change}; ${random() < 0.15 ? 'ROLLBACK' : 'COMMIT'}`;
 }
-
-const died = () => new CrossfadeError('database_unavailable', 'the mover died', { retryable: true });
 
 /** Batches that are on their way, and what lets them go on. */
 function overtaking() {
@@ -168,29 +168,6 @@ describe.skipIf(inject('servers') === null)('a burst of writes while batches go 
     expect(await steady.verify('stock', 1, 1)).toMatchObject({ kind: 'verified', result: { divergences: 0 } });
   });
 });
-
-/** A mover that is dead from a moment on: the call before or after which it died, and everything later, is not made. */
-function dyingAt(when: 'before' | 'after', name: string): (remote: Remote) => Remote {
-  const named = new RegExp(`crossfade\\."?${name}(_|\\()`);
-  let dead = false;
-  const mortal = (connection: PgConnection): PgConnection => ({
-    ...connection,
-    async call(statement, ...rest) {
-      const isIt = named.test(statement);
-      dead ||= isIt && when === 'before';
-      if (dead) throw died();
-      const answer = await connection.call(statement, ...rest);
-      dead = isIt;
-      if (dead) throw died();
-      return answer as never;
-    },
-  });
-  return (remote) => {
-    const owner = mortal(remote.primary.owner);
-    const primary = { owner, runtime: mortal(remote.primary.runtime) };
-    return { ...remote, primary, shadow: { ...remote.shadow, connection: mortal(remote.shadow.connection) } };
-  };
-}
 
 /** Holds one batch between its claim and its delivery. */
 function holdingBack(): { wrap(remote: Remote): Remote; claimed: Promise<void>; letGo(): void } {

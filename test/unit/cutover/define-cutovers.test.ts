@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import cutovers from '../../../infra/cutovers.ts';
 import { CrossfadeError, ERROR_CODES } from '../../../lib/core/base/errors.ts';
 import { DEFAULT_POLICY } from '../../../lib/core/cutover/cutover.ts';
-import { readsOnly, unknownConnections } from '../../../lib/core/cutover/remote-shadow.ts';
+import { unknownConnections } from '../../../lib/core/cutover/remote-shadow.ts';
 import { type CutoverInput, defineCutovers } from '../../../lib/define/cutovers.ts';
 import { cpuMs } from '../../helpers/cpu-time.ts';
 
@@ -235,11 +235,6 @@ describe('a shadow in another database', () => {
   it('needs an address for its connection', () => {
     expect(unknownConnections(defineCutovers([remote({})]), ['old'])).toEqual([{ id: 'customer', connection: 'new' }]);
     expect(unknownConnections(defineCutovers([remote({})]), ['new'])).toEqual([]);
-  });
-
-  it('moves reads only', () => {
-    expect(readsOnly(defineCutovers([remote({})])[0]!)).toContain('writes stay with the primary');
-    expect(readsOnly(defineCutovers([table({})])[0]!)).toBeNull();
   });
 });
 

@@ -6,7 +6,7 @@
 import { describe, expect, it } from 'vitest';
 import type { InlineMode } from '../../../lib/core/table/sql/inline.ts';
 import type { Flow } from '../../../lib/core/table/sql/names.ts';
-import { primaryObjects, shadowObjects } from '../../../lib/core/table/sql/remote/objects.ts';
+import { followingObjects, leadingObjects } from '../../../lib/core/table/sql/remote/objects.ts';
 import { tableObjects } from '../../../lib/core/table/sql/table.ts';
 import { seatDirections } from '../../helpers/seat-example.ts';
 
@@ -14,7 +14,7 @@ const { forward, reverse } = seatDirections();
 const text = (flow: Flow, inline: InlineMode | null = null) =>
   `${tableObjects(flow, 'strict', inline).create.join(';\n\n')};\n`;
 /** With its shadow in another database: what is made there comes last. */
-const remote = (flow: Flow) => `${[...primaryObjects(flow).create, ...shadowObjects(flow)].join(';\n\n')};\n`;
+const remote = (flow: Flow) => `${[...leadingObjects(flow).create, ...followingObjects(flow)].join(';\n\n')};\n`;
 
 describe('the generated SQL of one cutover', () => {
   it.each([

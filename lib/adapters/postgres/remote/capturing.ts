@@ -2,10 +2,11 @@
 
 import { quoteText } from '../../../core/table/shape.ts';
 import {
-  dropPrimaryObjects,
-  dropShadowObjects,
-  primaryObjects,
-  shadowObjects,
+  dropCapture,
+  dropFollowingObjects,
+  dropLeadingObjects,
+  followingObjects,
+  leadingObjects,
 } from '../../../core/table/sql/remote/objects.ts';
 import type { Capture } from '../../../ports/capture.ts';
 import { disarmStatements, fenced, PROGRESS, sharedTables, whole } from '../capture/arming.ts';
@@ -24,13 +25,14 @@ export function remoteCapture(remote: Remote): Pick<Capture, 'arm' | 'adopt' | '
       const { source } = flow;
       const shared = await sharedTables(owner, id, [source.oid]);
       if (shared.length > 0) throw refused(remote, shared);
-      const objects = primaryObjects(flow);
-      // What receives is there before anything is sent.
-      await connection.script(shadowObjects(flow).join(';\n'));
+      const objects = leadingObjects(flow);
+      // What receives is there before anything is sent. After an earlier completion the shadow takes no writes of the application, and goes on so.
+      await connection.script([dropCapture(id), ...dropLeadingObjects(id), ...followingObjects(flow)].join(';\n'));
       const statements = [
         `SELECT crossfade.hold_shape(ARRAY[${source.oid}]::oid[])`,
         `SELECT crossfade.refuse_shared(${quoteText(id)}, ARRAY[${source.oid}]::oid[])`,
         ...objects.drop,
+        ...dropFollowingObjects(id),
         // Its shadow has no number here.
         `INSERT INTO crossfade.cutover (id, primary_oid, shadow_oid, primary_name, shadow_name, direction, armed_epoch, armed_version)
            VALUES (${quoteText(id)}, ${source.oid}, 0, ${quoteText(source.name)}, ${quoteText(flow.target.name)}, 'forward', ${whole(fence.epoch)}, ${whole(fence.version)})
@@ -49,13 +51,16 @@ export function remoteCapture(remote: Remote): Pick<Capture, 'arm' | 'adopt' | '
         `The shadow of cutover '${id}' is in another database. Roll the cutover back, reset it and start it again: the copy begins again.`,
       ),
     async forget(_, fence) {
-      const outrun = await fenced(owner, id, fence, [
+      const nothingLeft = [
         ...disarmStatements(id),
-        ...dropPrimaryObjects(id),
+        ...dropLeadingObjects(id),
+        ...dropFollowingObjects(id),
         ...PROGRESS.map((name) => `DELETE FROM crossfade.${name} WHERE cutover = ${quoteText(id)}`),
-      ]);
+      ];
+      const outrun = await fenced(owner, id, fence, nothingLeft);
       if (outrun) return outrun;
-      await connection.script(dropShadowObjects(id).join(';\n'));
+      const there = [...nothingLeft, `DELETE FROM crossfade.cutover WHERE id = ${quoteText(id)}`];
+      await connection.script(there.join(';\n'), { attempts: 10, settings: { lock_timeout: '500ms' } });
       return { kind: 'forgotten' };
     },
     removeShadow: () =>

@@ -1,11 +1,12 @@
 /** Both tables of such a cutover, each as its own catalog has it, and what goes from the one to the other. */
 
 import { CrossfadeError } from '../../../core/base/errors.ts';
+import type { Mapping } from '../../../core/table/mapping.ts';
 import { refuseRelation, refuseRelatives } from '../../../core/table/promotion/refusals.ts';
 import { refuseForced } from '../../../core/table/promotion/row-security.ts';
 import type { TableShape } from '../../../core/table/shape.ts';
 import type { Flow } from '../../../core/table/sql/names.ts';
-import { remoteRefusals } from '../../../core/table/sql/remote/refusals.ts';
+import { localColumns, remoteRefusals } from '../../../core/table/sql/remote/refusals.ts';
 import { type Compiled, compileTransform } from '../../../core/table/transform.ts';
 import { readTable } from '../capture/catalog.ts';
 import { type Direction, resolveTransform } from '../capture/check-transform.ts';
@@ -17,6 +18,10 @@ export type CompiledRemote = {
   flow: Flow;
   columns: (Compiled & { ok: true })['columns'];
   directions: readonly Direction[];
+  /** After completion: changes are captured where the shadow is. */
+  back: Flow;
+  /** What stands against completion; rows go there and reads move all the same. */
+  stays: readonly string[];
 };
 
 /** The number of a table of another database: no table here has it. */
@@ -48,7 +53,21 @@ export async function compileRemote(remote: Remote): Promise<CompiledRemote> {
     ...(await unfitSettings(remote)),
   ];
   if (all.length > 0) throw refused(remote, all);
-  return { flow: { id: cutover.id, source, target, mapping }, columns: compiled.columns, directions };
+  const { back, stays } = await wayBack(remote, { source, found, reverse: compiled.reverse });
+  return { flow: { id: cutover.id, source, target, mapping }, columns: compiled.columns, directions, back, stays };
+}
+
+type BothTables = { source: TableShape; found: TableShape; reverse: Mapping };
+
+/** From the shadow to the primary, judged where its expressions will run. */
+async function wayBack({ cutover, shadow }: Remote, { source, found, reverse }: BothTables) {
+  const target: TableShape = { ...source, oid: ELSEWHERE };
+  const { directions, problems } = await resolveTransform(shadow.connection, [
+    { mapping: reverse, source: found, target },
+  ]);
+  const { mapping } = directions[0]!;
+  const stays = [...problems, ...localColumns(source, mapping)];
+  return { back: { id: cutover.id, source: found, target, mapping }, stays };
 }
 
 /** What hangs on either table that a copy between databases cannot keep. */
@@ -106,16 +125,23 @@ function missing({ cutover }: Remote, what: string): CrossfadeError {
   );
 }
 
-/** What was compiled is used until the cutover is armed again: each chunk would ask both catalogs otherwise. */
-export function compiledOnce(remote: Remote): () => Promise<Flow> {
+/**
+ * What was compiled is used until the cutover is armed again: each chunk would ask both catalogs otherwise.
+ * @param from `shadow`: the way back
+ */
+export function compiledOnce(remote: Remote, from: 'primary' | 'shadow' = 'primary'): () => Promise<Flow> {
+  const source = from === 'primary' ? remote.primary.runtime : remote.shadow.connection;
   let known: { armedAt: string; flow: Flow } | null = null;
   return async () => {
-    const [row] = await remote.primary.runtime.call<{ at: string }>(
+    const [row] = await source.call<{ at: string }>(
       'SELECT s.armed_at::text AS at FROM crossfade.shape s WHERE s.cutover = $1::text',
       [remote.cutover.id],
     );
     const armedAt = row?.at ?? '';
-    if (known?.armedAt !== armedAt) known = { armedAt, flow: (await compileRemote(remote)).flow };
+    if (known?.armedAt !== armedAt) {
+      const { flow, back } = await compileRemote(remote);
+      known = { armedAt, flow: from === 'primary' ? flow : back };
+    }
     return known.flow;
   };
 }

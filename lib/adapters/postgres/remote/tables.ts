@@ -1,78 +1,167 @@
 /**
  * Table cutovers of one primary's database, some of which have their shadow in another. A call that is about one of those goes to its own
- * way of doing it where there is one; every other call, and all that is asked of many at once, needs the primary's database only.
+ * way of doing it where there is one, and from the moment at which the primary has handed over to the database of the shadow. Every other
+ * call needs the primary's database only.
  */
 
 import { CrossfadeError, isCrossfadeError } from '../../../core/base/errors.ts';
-import type { Inspecting } from '../../../ports/inspecting.ts';
+import type { CutoverId } from '../../../core/cutover/cutover.ts';
 import type { TablePorts } from '../../../ports/ports.ts';
-import type { Swapping } from '../../../ports/swapping.ts';
 import type { Verifying } from '../../../ports/verifying.ts';
+import { postgresTables } from '../tables.ts';
 import { bringEpoch } from './batches.ts';
 import { remoteCapture } from './capturing.ts';
 import { compiledOnce } from './compile.ts';
 import { remoteConverging } from './converging.ts';
 import { remoteCopying } from './copying.ts';
-import { previewRemote, remoteHealth } from './preview.ts';
+import { remoteHealth } from './preview.ts';
 import type { Remote } from './remote.ts';
+import { shadowLeads, turned } from './sides.ts';
+import { remoteSwapping } from './swapping.ts';
 import { remoteVerifying } from './verifying.ts';
 
 type Some<Port> = { [Name in keyof Port]?: Partial<Port[Name]> };
 type Call = (...args: unknown[]) => Promise<unknown>;
+type Calls = Record<string, Call>;
+/** The ports of one cutover: before the primary has handed over, and after. */
+type Sides = { remote: Remote; before: TablePorts; after: TablePorts };
+
+/** Calls that are asked where the application's changes are captured. */
+const WHERE_IT_LEADS: { [Name in keyof TablePorts]?: readonly (keyof TablePorts[Name])[] } = {
+  capture: ['watch'],
+  converging: ['converge', 'quarantined', 'retryQuarantined', 'discardQuarantined'],
+  copying: ['backfill'],
+  verifying: ['verify', 'repair', 'compareRow'],
+  inspecting: ['status'],
+};
 
 export function withRemote(local: TablePorts, remotes: readonly Remote[]): TablePorts {
-  const overrides = new Map(remotes.map((remote) => [remote.cutover.id, overridesOf(local, remote)]));
+  const sides = new Map(remotes.map((remote) => [remote.cutover.id, sidesOf(local, remote)]));
   const idOf = (subject: unknown) =>
     typeof subject === 'string' ? subject : (subject as { id?: string } | undefined)?.id;
+  const ports = overlaid(local, ofMany(local, [...sides.values()]));
+  const call =
+    (name: keyof TablePorts, method: string): Call =>
+    async (...args) => {
+      const own = sides.get(idOf(args[0]) ?? '');
+      const leads = (WHERE_IT_LEADS[name] as readonly string[] | undefined)?.includes(method) ?? false;
+      const asked = own && leads && (await shadowLeads(own.remote)) ? own.after : own?.before;
+      return ((asked ?? ports)[name] as unknown as Calls)[method]!(...args);
+    };
+  return mapped(local, (name, method) => call(name, method));
+}
+
+function mapped(ports: TablePorts, make: (name: keyof TablePorts, method: string) => Call): TablePorts {
   const port = (name: keyof TablePorts) =>
-    Object.fromEntries(
-      Object.entries(local[name] as object).map(([method, call]) => [
-        method,
-        (...args: unknown[]) => {
-          const own = overrides.get(idOf(args[0]) ?? '')?.[name] as Record<string, Call> | undefined;
-          return (own?.[method] ?? (call as Call))(...args);
-        },
-      ]),
-    );
+    Object.fromEntries(Object.keys(ports[name]).map((method) => [method, make(name, method)]));
   return Object.fromEntries(
-    Object.keys(local).map((name) => [name, port(name as keyof TablePorts)]),
+    (Object.keys(ports) as (keyof TablePorts)[]).map((name) => [name, port(name)]),
   ) as unknown as TablePorts;
 }
 
-function overridesOf(local: TablePorts, remote: Remote): Some<TablePorts> {
-  const { id } = remote.cutover;
-  const flowNow = compiledOnce(remote);
-  const why = `the shadow of cutover '${id}' is in another database, so it moves reads only, and its tables cannot be swapped`;
-  const swapping: Partial<Swapping> = {
-    preview: () => previewRemote(remote),
-    promote: async () => ({ kind: 'refused', why, items: [] }),
-    revert: async () => ({ kind: 'refused', why, items: [] }),
-    cleanup: async () => ({ kind: 'refused', why }),
-  };
-  const switches: Partial<TablePorts['switches']> = {
-    async mirror(row) {
-      const written = await local.switches.mirror(row);
-      // The primary's word decides. Where the other database is away, the next batch brings it there.
-      if (row.shadowWrites) await bringEpoch(remote, row.epoch).catch(unlessAway);
-      return written;
-    },
-  };
-  const inspecting: Partial<Inspecting> = { health: () => remoteHealth(remote) };
+const overlaid = (ports: TablePorts, own: Some<TablePorts>): TablePorts =>
+  mapped(ports, (name, method) => {
+    const call = (own[name] as Calls | undefined)?.[method] ?? (ports[name] as unknown as Calls)[method]!;
+    return (...args) => call(...args);
+  });
+
+function sidesOf(local: TablePorts, remote: Remote): Sides {
+  const back = turned(remote);
+  const there = postgresTables(back.primary);
+  const before = overlaid(local, {
+    ...moving(remote, compiledOnce(remote)),
+    capture: remoteCapture(remote),
+    switches: { mirror: mirrored(local, there, remote) },
+    swapping: remoteSwapping(remote, local.swapping, there.swapping),
+    inspecting: { health: () => remoteHealth(remote) },
+  });
+  return { remote, before, after: overlaid(there, moving(back, compiledOnce(remote, 'shadow'))) };
+}
+
+/** Rows from the leading side to the other. */
+function moving(remote: Remote, flowNow: ReturnType<typeof compiledOnce>): Some<TablePorts> {
   const verifying: Verifying = {
     ...remoteVerifying(remote, flowNow),
     invariant: async () => {
-      throw new CrossfadeError('illegal_transition', `An invariant is one query over both tables, and ${why}.`);
+      throw new CrossfadeError(
+        'illegal_transition',
+        `An invariant is one query over both tables, and those of cutover '${remote.cutover.id}' are in two databases.`,
+      );
     },
   };
-  return {
-    capture: remoteCapture(remote),
-    switches,
-    converging: remoteConverging(remote),
-    copying: remoteCopying(remote, flowNow),
-    verifying,
-    swapping,
-    inspecting,
+  return { converging: remoteConverging(remote), copying: remoteCopying(remote, flowNow), verifying };
+}
+
+/** The primary's word decides. Where the other database is away, the next batch brings it there. */
+function mirrored(local: TablePorts, there: TablePorts, remote: Remote): TablePorts['switches']['mirror'] {
+  return async (row) => {
+    const written = await local.switches.mirror(row);
+    if (!row.shadowWrites) return written;
+    const brought = async () => {
+      if (!(await shadowLeads(remote))) return bringEpoch(remote, row.epoch);
+      await there.switches.mirror(row);
+      await bringEpoch(turned(remote), row.epoch);
+    };
+    await brought().catch(unlessAway);
+    return written;
   };
+}
+
+/** What is asked of many at once: of those that have handed over, the database of the shadow answers. */
+function ofMany(local: TablePorts, all: readonly Sides[]): Some<TablePorts> {
+  const answers = async <Answer>(
+    ids: readonly CutoverId[],
+    found: ReadonlyMap<CutoverId, Answer>,
+    ask: (ports: TablePorts, id: CutoverId) => Promise<Answer | undefined>,
+  ): Promise<ReadonlyMap<CutoverId, Answer>> => {
+    const merged = new Map(found);
+    for (const { remote, after } of all) {
+      const { id } = remote.cutover;
+      if (!ids.includes(id)) continue;
+      // Of one whose database is away nothing is known; those of all others are.
+      const answer = await askWhereItLeads(remote, () => ask(after, id), found.get(id));
+      if (answer === undefined) merged.delete(id);
+      else merged.set(id, answer);
+    }
+    return merged;
+  };
+  return {
+    inspecting: {
+      statuses: async (ids) =>
+        answers(ids, await local.inspecting.statuses(ids), async ({ inspecting }, id) => {
+          return (await inspecting.statuses([id])).get(id);
+        }),
+      outlooks: async (ids) =>
+        answers(ids, await local.inspecting.outlooks(ids), async ({ inspecting }, id) => {
+          return (await inspecting.outlooks([id])).get(id);
+        }),
+    },
+    converging: {
+      async waiting() {
+        const found = [...(await local.converging.waiting())];
+        for (const { remote, after } of all) {
+          const { id } = remote.cutover;
+          const waiting = await askWhereItLeads(remote, after.converging.waiting, []);
+          found.push(...(waiting ?? []).filter((one) => one.id === id));
+        }
+        return found;
+      },
+    },
+  };
+}
+
+/** @returns `otherwise` while the primary leads, and undefined while the database that leads is away */
+async function askWhereItLeads<Answer, Other>(
+  remote: Remote,
+  ask: () => Promise<Answer>,
+  otherwise: Other,
+): Promise<Answer | Other | undefined> {
+  try {
+    return (await shadowLeads(remote)) ? await ask() : otherwise;
+  } catch (error) {
+    unlessAway(error);
+    return undefined;
+  }
 }
 
 /** @throws what is no answer of a database, or says that more is wrong than that it is away */

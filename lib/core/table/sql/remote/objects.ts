@@ -1,4 +1,7 @@
-/** Everything that a cutover with a shadow in another database has in each of the two. One statement per element, in their order. */
+/**
+ * Everything that a cutover with a shadow in another database has in each of the two: on the side that takes the application's writes, and
+ * on the side that follows. One statement per element, in their order.
+ */
 
 import { isPartitioned, quoteText } from '../../shape.ts';
 import { createCapture, createOutbox, createTriggers, createTruncated, dropTriggers } from '../capture.ts';
@@ -10,8 +13,8 @@ import { remoteNames } from './names.ts';
 import { createChunk } from './range.ts';
 import { createReceive } from './receive.ts';
 
-/** Where the primary is. */
-export function primaryObjects(flow: Flow): { create: readonly string[]; drop: readonly string[] } {
+/** On the side whose changes are captured: the primary, and after completion the shadow. */
+export function leadingObjects(flow: Flow): { create: readonly string[]; drop: readonly string[] } {
   const { capture, truncated, turn, retry } = objectNames(flow.id);
   const { claim, settle, chunk } = remoteNames(flow.id);
   const made = [capture, truncated, turn, retry, claim, settle, chunk];
@@ -31,12 +34,12 @@ export function primaryObjects(flow: Flow): { create: readonly string[]; drop: r
       ...createTriggers(flow),
       ...(isPartitioned(flow.source) ? [`SELECT crossfade.follow_partitions(${id})`] : []),
     ],
-    drop: [...dropTriggers(flow), ...dropPrimaryObjects(flow.id)],
+    drop: [dropCapture(flow.id), ...dropTriggers(flow), ...dropLeadingObjects(flow.id)],
   };
 }
 
 /** Without the triggers, which go first. */
-export function dropPrimaryObjects(id: string): string[] {
+export function dropLeadingObjects(id: string): string[] {
   const { tables, functions } = objectKinds(id);
   const { claim, settle, chunk } = remoteNames(id);
   return [
@@ -46,18 +49,33 @@ export function dropPrimaryObjects(id: string): string[] {
   ];
 }
 
-/** Where the shadow is. Nothing is accepted before the mirror has said which epoch is in force; numbers go on from those of an earlier run. */
-export function shadowObjects(flow: Flow): readonly string[] {
+/**
+ * On the side that follows. With epoch 0 nothing is accepted before the mirror has said which one is in force; numbers go on from those of an
+ * earlier run of this direction.
+ */
+export function followingObjects(flow: Flow, epoch = 0): readonly string[] {
   const { receive } = remoteNames(flow.id);
   return [
     `DROP FUNCTION IF EXISTS ${receive}`,
     createReceive(flow),
     `REVOKE ALL ON FUNCTION ${receive} FROM PUBLIC`,
-    `INSERT INTO crossfade.accepted_batch (cutover, epoch) VALUES (${quoteText(flow.id)}, 0) ON CONFLICT (cutover) DO UPDATE SET epoch = 0`,
+    `INSERT INTO crossfade.accepted_batch (cutover, epoch) VALUES (${quoteText(flow.id)}, ${epoch}) ON CONFLICT (cutover) DO UPDATE SET epoch = ${epoch}`,
   ];
 }
 
-export const dropShadowObjects = (id: string): readonly string[] => [
+/** Capture by the functions it calls, whatever the table is called by now. What makes a table read-only stays. */
+export const dropCapture = (id: string): string => `DO $crossfade$
+     DECLARE v_drop text;
+     BEGIN
+       FOR v_drop IN SELECT format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass) FROM pg_trigger t
+         JOIN pg_proc f ON f.oid = t.tgfoid WHERE f.pronamespace = 'crossfade'::regnamespace AND t.tgparentid = 0
+           AND f.proname IN (${quoteText(`capture_${id}`)}, ${quoteText(`truncated_${id}`)})
+       LOOP
+         EXECUTE v_drop;
+       END LOOP;
+     END $crossfade$`;
+
+export const dropFollowingObjects = (id: string): readonly string[] => [
   `DROP FUNCTION IF EXISTS ${remoteNames(id).receive}`,
   `DELETE FROM crossfade.accepted_batch WHERE cutover = ${quoteText(id)}`,
 ];

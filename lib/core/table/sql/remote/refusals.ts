@@ -18,15 +18,19 @@ export function remoteRefusals(primary: TableShape, shadow: TableShape, mapping:
       `key column '${from.name}' is ${from.type} and becomes ${to.type}: ranges of keys are copied and compared, so both databases must sort them alike. Numbers, uuid, dates and times do, and text with COLLATE "C" in both`,
     ];
   });
-  const columns = mapping.written.flatMap(({ target }) => {
-    const { type, base } = columnOf(shadow, target)!;
-    return LOCAL.test(base ?? type)
-      ? [`column '${target}' is ${type}, whose text means another value on another server`]
-      : [];
-  });
   const places = beyondKey(mapping).map(
     (name) =>
       `column '${name}' is part of the shadow's key and not of the primary's, which a shadow in another database cannot have`,
   );
-  return [...keys, ...columns, ...places];
+  return [...keys, ...localColumns(shadow, mapping), ...places];
+}
+
+/** Columns whose values cannot travel to this table. */
+export function localColumns(target: TableShape, mapping: Mapping): string[] {
+  return mapping.written.flatMap((one) => {
+    const { type, base } = columnOf(target, one.target)!;
+    return LOCAL.test(base ?? type)
+      ? [`column '${one.target}' is ${type}, whose text means another value on another server`]
+      : [];
+  });
 }
