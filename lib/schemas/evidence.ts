@@ -6,10 +6,16 @@ import { LATENCIES } from '../core/gates/levels.ts';
 import { COUNTS } from '../core/gates/likelihood-of-minute.ts';
 import { METRIC_ROWS, METRICS, PROVEN_GOOD } from '../core/gates/metrics.ts';
 import { EXCESS, SUMS } from '../core/gates/operations.ts';
+import { bucketsIn } from '../core/gates/stored-evidence.ts';
 
 const figure = z.number();
 const minute = z.int();
-const buckets = z.object({ first: z.int(), counts: z.array(figure.nonnegative()), total: figure });
+const buckets = z.object({ first: z.int(), counts: z.string() }).transform((stored, context) => {
+  const found = bucketsIn(stored);
+  if (found) return found;
+  context.issues.push({ code: 'custom', message: 'counts nothing that can be', input: stored.counts });
+  return z.NEVER;
+});
 
 const scatter = z.object({ pairs: figure, squares: figure });
 const newest = z.object({ count: figure, errors: figure });

@@ -5,7 +5,7 @@
 
 import * as z from 'zod';
 import { CrossfadeError } from '../core/base/errors.ts';
-import { emptyWindow } from '../core/gates/minute-window.ts';
+import { emptyWindow, withTold } from '../core/gates/minute-window.ts';
 import { histogramOf, type ReplayRow, type ReplayRows, type ReplayTrace } from '../core/replay/replay.ts';
 import { type JsonRows, readJsonRows } from './json-rows.ts';
 import { declaredPolicy } from './policy.ts';
@@ -69,6 +69,9 @@ const row = z.looseObject({
   checks: figure,
   mismatches: figure,
   incomparable: figure,
+  /** Operations that lost their connection, and the share of its memory that their process used; where its sender tells. */
+  drops: figure,
+  memory: z.number().min(0).max(10).optional(),
   confirmedCorruption: z.union([z.boolean(), z.number()]).nullable().optional(),
   slice: z
     .int()
@@ -188,6 +191,8 @@ function rowOf({
   checks,
   mismatches,
   incomparable,
+  drops,
+  memory,
   confirmedCorruption,
   slice,
   operation,
@@ -198,16 +203,20 @@ function rowOf({
     part: {
       slice: slice ?? null,
       operation: operation ?? '',
-      window: {
-        ...emptyWindow(minute, path),
-        // What is missing was not counted; what is no number makes the window impossible.
-        count: number(count, Number.NaN),
-        errors: number(errors, 0),
-        checks: number(checks, 0),
-        mismatches: number(mismatches, 0),
-        ...(incomparable === undefined ? {} : { incomparable: number(incomparable, 0) }),
-        latency: histogramOf((latency ?? []).map((value) => value ?? Number.NaN)),
-      },
+      window: withTold(
+        {
+          ...emptyWindow(minute, path),
+          // What is missing was not counted; what is no number makes the window impossible.
+          count: number(count, Number.NaN),
+          errors: number(errors, 0),
+          checks: number(checks, 0),
+          mismatches: number(mismatches, 0),
+          ...(incomparable === undefined ? {} : { incomparable: number(incomparable, 0) }),
+          ...(drops === undefined ? {} : { drops: number(drops, 0) }),
+          latency: histogramOf((latency ?? []).map((value) => value ?? Number.NaN)),
+        },
+        memory,
+      ),
     },
     source: String(source ?? ''),
     late: late ?? null,

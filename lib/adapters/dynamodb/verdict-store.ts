@@ -4,6 +4,7 @@ import { PutCommand } from '@aws-sdk/lib-dynamodb';
 import { storedVerdict as toStored } from '../../core/conditions/stored.ts';
 import { CLOCKS_APART_MS } from '../../core/conditions/verdict.ts';
 import type { CutoverId } from '../../core/cutover/cutover.ts';
+import { storedEvidence } from '../../core/gates/stored-evidence.ts';
 import type { StoredVerdict } from '../../core/gates/stored-verdict.ts';
 import type { VerdictStore } from '../../ports/state.ts';
 import { storedVerdict } from '../../schemas/state.ts';
@@ -32,7 +33,7 @@ export function dynamoVerdictStore(options: Omit<DynamoStateStoreOptions, 'ids'>
           ...verdictKey(id),
           atMs,
           verdict: packed(toStored(verdict)),
-          evidence: packed(evidence),
+          evidence: packed(evidence && storedEvidence(evidence)),
           ...(Object.keys(observations).length > 0 ? { observations: packed(observations) } : {}),
         },
         // A tick that was frozen must not cover the verdict of a later one. One from the future is no later one: the clock

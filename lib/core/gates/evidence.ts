@@ -13,7 +13,7 @@ import { type OperationEvidence, withoutShadow } from './operations.ts';
 import { NO_SIZE, type Size } from './size.ts';
 
 /** Grows when the folded state changes its meaning; an older one is rebuilt. */
-export const EVIDENCE_SCHEMA = 4;
+export const EVIDENCE_SCHEMA = 5;
 
 export const RECENT_MINUTES = 30;
 

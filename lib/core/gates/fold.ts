@@ -31,6 +31,7 @@ import type { WindowPart } from './minute-window.ts';
 import { excessVariance, type Noise, withShare } from './noise.ts';
 import { learnOperations, nextHorizon, testOperations } from './operations.ts';
 import { recentMinute } from './recent.ts';
+import { settled } from './settled.ts';
 import { NO_SIZE, sized, WARM_INCREASE } from './size.ts';
 
 /** How long a minute waits for what comes late; until then it is judged by what is there. */
@@ -75,6 +76,7 @@ export function fold(before: Evidence, parts: readonly WindowPart[], context: Fo
     foldMinute(closed, one, groundOf(closed, plannedAt(one.minute, context)), context);
     // Last: the minute that is measured is not part of what it is compared with.
     if (one.primary) learn(closed, one, one.primary, context);
+    Object.assign(closed, settled(closed));
   }
   closed.closedThrough = Math.max(closed.closedThrough, Math.min(lastClosed, minutes.at(-1)?.minute ?? -Infinity));
   const now: Draft = { ...closed };
@@ -287,8 +289,7 @@ function shareSpeaks(draft: Draft, minute: number, context: FoldContext): boolea
 }
 
 const NO_COUNTS = [0, 0, 0, 0, 0] as const;
-const SILENCE = Array.from({ length: 8 }, () => 0);
-const silent = (alternatives: number) => SILENCE.slice(0, alternatives);
+const silent = (alternatives: number) => new Array<number>(alternatives).fill(0);
 
 /**
  * Good evidence is kept near its limit, so that what happens now can always undo it; and not too far below, so that a

@@ -50,6 +50,23 @@ export const lateWindow = (minute: number, { side, count }: MinuteWindow): Minut
   late: count,
 });
 
+/**
+ * Says for how many operations the optional figures were given, so that their sums show when a sender has left them out.
+ * Both sides may live in one process: the share of its memory that it uses counts for the shadow, whose being there is what is new.
+ */
+export function withTold(window: MinuteWindow, memory: number | undefined): MinuteWindow {
+  const { drops, ...rest } = window;
+  const { side, count } = window;
+  if (count === 0) return rest;
+  const usesMemory = memory !== undefined && side === 'shadow';
+  return {
+    ...rest,
+    ...(drops === undefined ? {} : { told: count }),
+    ...(drops ? { drops } : {}),
+    ...(usesMemory ? { memory: { [Math.min(100, Math.ceil(memory * 100))]: count } } : {}),
+  };
+}
+
 export function mergeWindows(a: MinuteWindow, b: MinuteWindow): MinuteWindow {
   return {
     minute: Math.max(a.minute, b.minute),

@@ -45,9 +45,12 @@ type Ground = {
 
 /** So many types are looked at, the first ones that came. */
 export const MOST_OPERATIONS = 24;
-/** By how much more of its operations fail: some, or most. */
-export const EXCESS = [0.04, 0.4] as const;
-const PRIOR = EXCESS.map(() => 1 / EXCESS.length);
+/**
+ * By how much more of its operations fail: some, many, or all. What is laid on each decides the most of the last one: of a type that comes
+ * once in half an hour, two failures are a proof then, and three where nothing speaks for "all".
+ */
+export const EXCESS = [0.04, 0.4, 0.95] as const;
+const PRIOR = [0.2, 0.3, 0.5] as const;
 export const SUMS = 4;
 /** Two minutes may prove it of a rare type, of which there are fewer operations than this in one. */
 const LEAST_MINUTES = 2;
@@ -100,8 +103,8 @@ export function testOperations(
   ground: Ground,
 ): readonly OperationEvidence[] {
   const all = known(before, seen, minute);
-  const limit =
-    (neededBy(all.length, ground.horizon) - logWeight(HORIZON_MINUTES) - Math.log(PRIOR[0]!)) / LEAST_MINUTES;
+  const most = neededBy(all.length, ground.horizon) - logWeight(HORIZON_MINUTES);
+  const limits = PRIOR.map((weight) => (most - Math.log(weight)) / LEAST_MINUTES);
   return all.map((one) => {
     const came = seen.get(one.name) ?? NOTHING;
     const waiting = both(one.waiting, came);
@@ -113,7 +116,7 @@ export function testOperations(
       ...one,
       waiting: speaks ? NOTHING : waiting,
       n1: one.n1 + came.n1,
-      tested: step(one.tested, { t: ground.t, logRatios, counts }, [limit, limit]),
+      tested: step(one.tested, { t: ground.t, logRatios, counts }, limits),
     };
   });
 }

@@ -3,7 +3,23 @@
 import { MINUTE_MS } from '../base/units.ts';
 import { type Condition, condition } from '../conditions/condition.ts';
 import type { CutoverState, Policy } from '../cutover/cutover.ts';
-import { evidenceSinceMs } from '../cutover/switches.ts';
+import { evidenceSinceMs, isNormal } from '../cutover/switches.ts';
+
+/**
+ * The deadline as the gates take it: it holds, or rolls back where the policy says so. At 100 % a cutover waits for a person, or soaks
+ * with its phase: no proof is missing there, however long it takes. Nor is one while a person has switched reads or writes.
+ */
+export function deadlineDemands(
+  policy: Policy,
+  state: CutoverState,
+  nowMs: number,
+): { holds: Condition[]; guards: Condition[] } {
+  const timed = state.stageKind !== 'full' && isNormal(state);
+  const deadline = timed ? deadlineCondition(policy, state, nowMs) : null;
+  if (!deadline) return { holds: [], guards: [] };
+  const goesBack = !deadline.ok && policy.onDeadline === 'rollback';
+  return goesBack ? { holds: [], guards: [deadline] } : { holds: [deadline], guards: [] };
+}
 
 /**
  * The deadline of the stage as a condition; null without one. Once it is past, only a person moves the cutover forward:

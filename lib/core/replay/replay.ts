@@ -16,12 +16,13 @@ import type { Figure } from '../conditions/figures.ts';
 import { aboutMinutesOf } from '../conditions/release.ts';
 import type { Verdict } from '../conditions/verdict.ts';
 import { type CutoverState, DEFAULT_POLICY, initialState, type Policy } from '../cutover/cutover.ts';
+import { guardMinutes } from '../gates/absolute-guards.ts';
 import { bucketedWindow, impossible } from '../gates/bucketed-window.ts';
 import { evaluateGates } from '../gates/evaluate.ts';
 import type { Evidence } from '../gates/evidence.ts';
 import { bucketIndex, type Histogram } from '../gates/histogram.ts';
-import { lateWindow, type WindowPart } from '../gates/minute-window.ts';
-import { deadlineCondition } from '../holds/deadline.ts';
+import { lateWindow, type MinuteWindow, type WindowPart, wholeWindows } from '../gates/minute-window.ts';
+import { stageDemands } from '../holds/demands.ts';
 
 export type ReplayRow = {
   part: WindowPart;
@@ -101,6 +102,7 @@ export function* replay(trace: ReplayTrace): Generator<ReplayedMinute> {
   const deliveries = deliveriesOf(trace.rows);
   const last = Math.max(deliveries.newest, FEWEST_MINUTES);
   const rest = buffer();
+  const lookedAt = guardMinutes(policy);
   let evidence: Evidence | null = null;
   let [corrupted, checked] = [false, trace.slices === null];
   for (let minute = 1; minute <= last; minute += 1) {
@@ -111,7 +113,7 @@ export function* replay(trace: ReplayTrace): Generator<ReplayedMinute> {
     );
     checked ||= arrived.some(({ part }) => part.window.checks > 0);
     const nowMs = (minute + 1) * MINUTE_MS;
-    const deadline = deadlineCondition(policy, state, nowMs);
+    const demanded = stageDemands({ policy, state, windows: lookedAt > 0 ? rest.windows() : [], nowMs });
     const evaluated = evaluateGates({
       state,
       policy,
@@ -122,11 +124,12 @@ export function* replay(trace: ReplayTrace): Generator<ReplayedMinute> {
       checksRequired: checked,
       flagsDeployed: true,
       nowMs,
-      holds: deadline ? [deadline] : [],
-      guards: corrupted ? [CORRUPTION] : [],
+      holds: demanded.holds,
+      guards: [...(corrupted ? [CORRUPTION] : []), ...demanded.guards],
     });
     evidence = evaluated.evidence;
-    rest.forget(evidence.closedThrough);
+    // The next look is asked in the minute after the next one.
+    rest.forget(evidence.closedThrough, minute + 2 - lookedAt);
     yield shownMinute(minute, evaluated.verdict);
     if (evaluated.verdict.verdict === 'rollback') return;
   }
@@ -247,15 +250,16 @@ function deliveryMinutes(rows: ReplayRows): { minutes: Int32Array; newest: numbe
   return { minutes, newest: rows.length === 0 ? 0 : clock };
 }
 
-/** Rows of minutes that are not closed yet. The first delivery of a row that can be true counts, others are ignored. */
+/** Rows of minutes that are still looked at. The first delivery of a row that can be true counts, others are ignored. */
 function buffer() {
-  const open = new Map<number, Map<string, WindowPart>>();
+  const kept = new Map<number, Map<string, WindowPart>>();
   const seen = new Set<string>();
   let closed = Number.NEGATIVE_INFINITY;
   const put = (key: string, part: WindowPart) => {
     const { minute } = part.window;
-    open.set(minute, (open.get(minute) ?? new Map<string, WindowPart>()).set(key, part));
+    kept.set(minute, (kept.get(minute) ?? new Map<string, WindowPart>()).set(key, part));
   };
+  const parts = () => [...kept.values()].flatMap((ofMinute) => [...ofMinute.values()]);
   return {
     /** @param now the minute in which they come */
     add(rows: readonly ReplayRow[], now: number): void {
@@ -268,10 +272,14 @@ function buffer() {
         else put(`late\n${key}`, { ...part, slice: null, window: lateWindow(now, part.window) });
       }
     },
-    parts: (): WindowPart[] => [...open.values()].flatMap((parts) => [...parts.values()]),
-    forget(closedThrough: number): void {
+    /** What is not folded yet, and minutes before it where they are looked at once more. */
+    parts,
+    /** What can be true of them, both sides whole. */
+    windows: (): MinuteWindow[] =>
+      wholeWindows(parts().flatMap(({ window }) => (impossible(bucketedWindow(window)) === null ? [window] : []))),
+    forget(closedThrough: number, keptFrom: number): void {
       closed = closedThrough;
-      for (const minute of open.keys()) if (minute <= closedThrough) open.delete(minute);
+      for (const minute of kept.keys()) if (minute <= closedThrough && minute < keptFrom) kept.delete(minute);
     },
   };
 }

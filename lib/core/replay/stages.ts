@@ -7,9 +7,11 @@
 import { MINUTE_MS } from '../base/units.ts';
 import type { CutoverState, Policy } from '../cutover/cutover.ts';
 import { isUnderWay } from '../cutover/stage-kinds.ts';
+import { guardMinutes } from '../gates/absolute-guards.ts';
 import { evaluateGates } from '../gates/evaluate.ts';
 import type { Evidence } from '../gates/evidence.ts';
-import type { WindowPart } from '../gates/minute-window.ts';
+import { type WindowPart, wholeWindows } from '../gates/minute-window.ts';
+import { stageDemands } from '../holds/demands.ts';
 import type { AuditEntry } from '../stage/audit.ts';
 import type { Event } from '../stage/events.ts';
 import { staysIn } from '../stage/intervals.ts';
@@ -41,6 +43,7 @@ export function* replayRun(
   const state: CutoverState = { ...run.state, kind: 'component', paused: false, approved: true };
   const first = Math.floor(run.fromMs / MINUTE_MS) + 1;
   const last = Math.floor((run.toMs ?? nowMs) / MINUTE_MS) - 1;
+  const windows = guardMinutes(policy) > 0 ? wholeWindows(parts.map(({ window }) => window)) : [];
   let evidence = before;
   for (let minute = first; minute <= last; minute += 1) {
     // Ticks come at the second of the minute in which one of them entered the stage.
@@ -54,6 +57,7 @@ export function* replayRun(
       table: null,
       flagsDeployed: true,
       nowMs: atMs,
+      ...stageDemands({ policy, state, windows, nowMs: atMs }),
     });
     evidence = evaluated.evidence;
     yield shownMinute(minute - first + 1, evaluated.verdict);

@@ -9,7 +9,7 @@ import { policyProblems, withDwells } from '../cutover/policy.ts';
 import type { ReplayedMinute, ReplayTrace } from './replay.ts';
 import type { StageRun } from './stages.ts';
 
-/** What the verdict on a replayed minute depends on: no replay asks tables, people, deadlines or guards in absolute figures. */
+/** What the verdict on a replayed minute depends on: no replay asks tables or people, and none of them sets a deadline. */
 export const TRIED_LIMITS = [
   'errorRateRollback',
   'errorRateAdvance',
@@ -22,6 +22,10 @@ export const TRIED_LIMITS = [
   'warmUpMinutes',
   'minSamples',
   'keylessAdvance',
+  'p95LimitMs',
+  'availabilityMin',
+  'connectionDropsMax',
+  'memoryMax',
   'dwellMinutes',
 ] as const satisfies readonly (keyof StagePolicy)[];
 

@@ -4,7 +4,7 @@ import { MINUTE_MS } from '../../core/base/units.ts';
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
 import { lastClosedMinute } from '../../core/gates/fold.ts';
 import { histogramCount } from '../../core/gates/histogram.ts';
-import { impossiblePairs, lateWindow, type MinuteWindow } from '../../core/gates/minute-window.ts';
+import { impossiblePairs, lateWindow, type MinuteWindow, withTold } from '../../core/gates/minute-window.ts';
 import { metricsOf } from '../../core/holds/metric-finding.ts';
 import type { MetricAddition } from '../../ports/custom-metrics.ts';
 import type { Ports } from '../../ports/ports.ts';
@@ -77,23 +77,6 @@ const isNearMinute = (minute: number, nowMs: number): boolean => {
   const nowMinute = Math.floor(nowMs / MINUTE_MS);
   return minute >= nowMinute - PAST_MINUTES && minute <= nowMinute + FUTURE_MINUTES;
 };
-
-/**
- * Says for how many operations the optional figures were given, so that their sums show when a sender has left them out.
- * Both sides may live in one process: its memory counts for the shadow, whose being there is what is new.
- */
-function withTold(window: MinuteWindow, memory: number | undefined): MinuteWindow {
-  const { drops, ...rest } = window;
-  const { side, count } = window;
-  if (count === 0) return rest;
-  const usesMemory = memory !== undefined && side === 'shadow';
-  return {
-    ...rest,
-    ...(drops === undefined ? {} : { told: count }),
-    ...(drops ? { drops } : {}),
-    ...(usesMemory ? { memory: { [Math.min(100, Math.ceil(memory * 100))]: count } } : {}),
-  };
-}
 
 /** After 64 names of a cutover in one report the rest is counted as `other`. */
 function boundedNames(): (cutover: string, operation: string) => string {

@@ -6,7 +6,13 @@ import { DEFAULT_POLICY } from '../../../lib/core/cutover/cutover.ts';
 import { evaluateGates } from '../../../lib/core/gates/evaluate.ts';
 import type { Evidence } from '../../../lib/core/gates/evidence.ts';
 import type { WindowPart } from '../../../lib/core/gates/minute-window.ts';
-import { MOST_OPERATIONS, type OperationEvidence, testOperations } from '../../../lib/core/gates/operations.ts';
+import {
+  learnOperations,
+  MOST_OPERATIONS,
+  type OperationEvidence,
+  testedOperations,
+  testOperations,
+} from '../../../lib/core/gates/operations.ts';
 import { stateIn } from '../../property/samples.ts';
 import { exactMinute } from '../../property/traffic.ts';
 
@@ -84,6 +90,55 @@ describe('one operation type of several', () => {
     const { evidence } = looks(10, { read: [1_000, () => 10, 3] });
     expect(evidence.operations[0]!.tested.excursions.every(({ g }) => g === 0)).toBe(true);
   });
+});
+
+describe('of a type that comes to the shadow once in half an hour', () => {
+  /** So many of it came after half an hour each, with so many failures; `read` and `list` beside it. */
+  const proven = (came: readonly (readonly [n1: number, e1: number])[]) => {
+    const ground = { horizon: 1, margin: 0.001, clusters: 1 };
+    const busy = { n0: 300, e0: 0, n1: 3, e1: 0 };
+    const minutes = came.flatMap(([n1, e1]) =>
+      Array.from({ length: 28 }, (_, i) => (i < 27 ? { n0: 3, e0: 0, n1: 0, e1: 0 } : { n0: 3, e0: 0, n1, e1 })),
+    );
+    const operations = minutes.reduce<readonly OperationEvidence[]>((before, rare, i) => {
+      const seen = new Map([
+        ['read', busy],
+        ['list', busy],
+        ['rare', rare],
+      ]);
+      return learnOperations(testOperations(before, seen, i, { ...ground, t: i + 1 }), seen, i);
+    }, []);
+    const tested = testedOperations(operations, { minutes: minutes.length, horizon: 1, least: 3 });
+    return tested.find(({ name }) => name === 'rare')!.proven;
+  };
+
+  it('two failures are a proof', () =>
+    expect(
+      proven([
+        [1, 1],
+        [1, 1],
+      ]),
+    ).toBe(true));
+
+  it.each<[string, (readonly [number, number])[]]>([
+    ['one failure', [[1, 1]]],
+    ['two failures in one minute', [[2, 2]]],
+    [
+      'two failures beside as many that went well',
+      [
+        [2, 1],
+        [2, 1],
+      ],
+    ],
+    [
+      'none',
+      [
+        [1, 0],
+        [1, 0],
+        [1, 0],
+      ],
+    ],
+  ])('%s: no proof', (_, came) => expect(proven(came)).toBe(false));
 });
 
 describe('what came of one side is kept until the other has some, too', () => {

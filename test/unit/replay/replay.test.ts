@@ -79,6 +79,38 @@ describe('half of the hosts report late', () => {
   });
 });
 
+describe('limits in absolute figures', () => {
+  type Told = { errors?: number; drops?: number; memory?: number };
+  /** What becomes of a healthy stage with these limits, of whose shadow every row tells so much more. */
+  const endOf = (config: object, told: Told = {}) => {
+    const trace = JSON.parse(traceOf((row) => ({ ...row, ...told })));
+    const minutes = [...replay(readTrace(JSON.stringify({ ...trace, config }), 'made'))];
+    const { minute, verdict, reasons } = minutes.at(-1)!;
+    return { minute, verdict, codes: reasons.map(({ code }) => code) };
+  };
+  const gone = (minute: number, code: string) => ({ minute, verdict: 'rollback', codes: [code] });
+  const stays = { verdict: 'advance' };
+  /** So many errors are tolerated beside the primary. */
+  const TOLERANT = { errorRateRollback: 0.5, errorRateAdvance: 0.4 };
+
+  it.each<[string, object, Told, object]>([
+    ['what its processes use of their memory', { memoryMax: 0.8 }, { memory: 0.9 }, gone(3, 'memory')],
+    ['the same inside the limit', { memoryMax: 0.8 }, { memory: 0.7 }, stays],
+    ['memory that no row tells', { memoryMax: 0.8 }, {}, { verdict: 'hold', codes: ['memory'] }],
+    [
+      'lost connections',
+      { ...TOLERANT, connectionDropsMax: 0.02 },
+      { errors: 10, drops: 10 },
+      gone(3, 'connection_drops'),
+    ],
+    ['none of them', { connectionDropsMax: 0.02 }, { drops: 0 }, stays],
+    ['operations that succeed', { ...TOLERANT, availabilityMin: 0.97 }, { errors: 20 }, gone(3, 'availability')],
+    ['enough that succeed', { ...TOLERANT, availabilityMin: 0.97 }, { errors: 1 }, stays],
+    ['a deadline', { stageMaxMinutes: 20, onDeadline: 'rollback' }, {}, gone(20, 'deadline')],
+    ['a deadline that holds', { stageMaxMinutes: 20 }, {}, { verdict: 'hold', codes: ['deadline'] }],
+  ])('%s', (_, config, told, end) => expect(endOf(config, told)).toMatchObject(end));
+});
+
 describe('comparisons that cannot be judged', () => {
   const last = (incomparable: number) =>
     [

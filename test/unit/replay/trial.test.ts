@@ -69,6 +69,10 @@ describe('a limit', () => {
     ['warmUpMinutes', 30, SLOW],
     ['minSamples', 50_000, HEALTHY],
     ['keylessAdvance', 0.001, saying(HEALTHY, ({ count }) => ({ keyless: Math.ceil(count / 200) }))],
+    ['p95LimitMs', 45, trials.withLimits(SLOW, { latencyIncreaseRollback: 0.9 })],
+    ['availabilityMin', 0.95, trials.withLimits(ERRORS, { errorRateRollback: 0.2 })],
+    ['connectionDropsMax', 0.01, HEALTHY],
+    ['memoryMax', 0.5, saying(HEALTHY, ({ side, count }) => (side === 'shadow' ? { memory: { 90: count } } : {}))],
     ['dwellMinutes', 60, HEALTHY],
   ])('%s changes verdicts when it is tried', (key, value, trace) => {
     const found = tried(trace, { [key]: value });
@@ -93,10 +97,6 @@ describe('a limit', () => {
       twoPersonApproval: true,
       deadlineMinutes: 1,
       onDeadline: 'rollback' as const,
-      p95LimitMs: 1,
-      availabilityMin: 0.9999,
-      connectionDropsMax: 0.0001,
-      memoryMax: 0.0001,
     };
     const others = POLICY_KEYS.filter((key) => !(trials.TRIED_LIMITS as readonly string[]).includes(key));
     expect(Object.keys(set)).toEqual(others);
