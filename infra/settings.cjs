@@ -316,6 +316,7 @@ function awsSettings(stage, region, values) {
       ],
       subnetIds: listed(values.subnetIds),
     },
+    apiUrl: { 'Fn::GetAtt': ['HttpApi', 'ApiEndpoint'] },
     // Only the publisher tells anybody.
     alerts: {
       CROSSFADE_ALERT_TOPIC: { Ref: 'Alerts' },
