@@ -21,7 +21,7 @@ export async function handler(event: SchemaTask, context: Context): Promise<obje
     if (!read.success) return { code: 'invalid_event', message: `Nothing is done for ${JSON.stringify(event)}.` };
     const { data } = read;
     if (data.task === 'migrate') return await ports.schema.migrate();
-    if (data.task === 'look') return await ports.schema.version();
+    if (data.task === 'look') return { ...(await ports.schema.version()), apiUrl: ports.apiUrl };
     return await uninstall(ports, data);
   } catch (error) {
     ports.log.failure('schema_task_failed', error);

@@ -223,6 +223,14 @@ module.exports.PARAMETERS = {
     env: 'CROSSFADE_MONTHLY_BUDGET_USD',
     meaning: 'limit of the budget alarm: some three times an idle stage, or one table. More tables need more',
   },
+  canary: {
+    pattern: '^Lambda(Canary10Percent(5|10|15|30)Minutes|Linear10PercentEvery(1Minute|(2|3|10)Minutes))$',
+    example: 'LambdaCanary10Percent5Minutes',
+    default: '',
+    env: 'CROSSFADE_CANARY',
+    meaning:
+      'how a release comes to `route`, `outcomes` and `gateway`, by a name of CodeDeploy: `LambdaCanary10Percent5Minutes`, taken back where an alarm rings; empty: at once',
+  },
   protectTables: {
     pattern: '^(true|false)$',
     example: 'true',

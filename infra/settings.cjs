@@ -69,6 +69,7 @@ function localSettings() {
     ...withDefaults({ ownerDatabaseUrl: environment.CROSSFADE_OWNER_DATABASE_URL }),
     region: 'eu-central-1',
     protectTables: false,
+    versioned: false,
     tracing: false,
     traced: 'false',
     budgets: 'known',
@@ -206,6 +207,7 @@ async function readParameters(stage, resolveVariable) {
   refuseCriteria(values);
   refuseRunbooks(values);
   refuseBreakGlass(values);
+  refuseCanary(values);
   return values;
 }
 
@@ -275,6 +277,13 @@ function refuseBreakGlass(values) {
   throw new Error('Parameter breakGlassMfa is false without breakGlassPrincipal: name who may take the role.');
 }
 
+/** CloudFormation would hear of it from CodeDeploy, after half of a deployment. */
+function refuseCanary({ canary }) {
+  const { pattern, example } = PARAMETERS.canary;
+  if (canary === '' || new RegExp(pattern).test(canary)) return;
+  throw new Error(`Parameter canary '${canary}' is no way of CodeDeploy to move an alias, such as ${example}.`);
+}
+
 function withDefaults(values) {
   return {
     ...Object.fromEntries(Object.entries(PARAMETERS).map(([name, { default: value }]) => [name, value ?? ''])),
@@ -288,6 +297,7 @@ function awsSettings(stage, region, values) {
     ...withDefaults(values),
     region,
     protectTables: isTrue('protectTables', values),
+    versioned: values.canary !== '',
     // Conditions of the template compare texts.
     createDynamodbEndpoint: String(isTrue('createDynamodbEndpoint', values)),
     traced: values.tracing,
@@ -316,6 +326,7 @@ function awsSettings(stage, region, values) {
       ],
       subnetIds: listed(values.subnetIds),
     },
+    apiUrl: { 'Fn::GetAtt': ['HttpApi', 'ApiEndpoint'] },
     // Only the publisher tells anybody.
     alerts: {
       CROSSFADE_ALERT_TOPIC: { Ref: 'Alerts' },

@@ -206,12 +206,13 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
     'Template, functions and declarations: all that `serverless deploy` needs, in a directory of yours. [Deploying](../../infra/README.md#step-by-step).',
   cost: 'Nothing is asked of AWS: requests were counted (`infra/requests.json`, by `npm run bench requests`), prices were read (`infra/prices.json`). [Where they come from](../../infra/README.md#cost).',
   deploy:
-    'All parameters stand in one file for each stage, and all that is missing or wrong in it is named at once: [the sample](../../infra/stages/prod.example.yml). `serverless deploy` does the deployment.',
+    'All parameters stand in one file for each stage, and all that is missing or wrong in it is named at once: [the sample](../../infra/stages/prod.example.yml). `serverless deploy` does the deployment. At the end it checks what `doctor --deployed` checks until all is well, for 5 minutes at most.',
   migrate:
     'With `--stage` the function `schema` of that deployment does it, which is in the network of the database: nothing else has to reach it.',
   uninstall:
     'Ends with 3, and changes nothing, while a cutover is armed or promoted: it names each, and the commands that end it. [Removal](../../infra/README.md#removal).',
-  doctor: 'Checks Node, Java, roles, settings and reachability. With a cutover it shows what `health` finds, too.',
+  doctor:
+    'Checks Node, Java, roles, settings and reachability. With a cutover it shows what `health` finds, too. With `--deployed` it looks at a stage from outside: the database and its schema through a function, who is let in, flags from the publisher to a reader, the last tick, the alarms.',
   health: 'Whatever `preview` or `start` would refuse is a failed check here. Each check has its limit and remedy.',
   preview:
     'Says what promotion would do with every dependent object, and which rows could not go back: number and sample keys. It changes nothing.',

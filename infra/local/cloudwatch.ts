@@ -1,7 +1,7 @@
 /**
- * The alarms of a CloudWatch for one machine, on one port of 127.0.0.1, in memory: `DescribeAlarms`, `PutMetricAlarm` and
- * `SetAlarmState` in the JSON protocol of the SDK. No metric is evaluated: an alarm is in the state that it was last set to, by
- * the SDK or by hand.
+ * A CloudWatch for one machine, on one port of 127.0.0.1, in memory: `DescribeAlarms`, `PutMetricAlarm`, `SetAlarmState`,
+ * `PutMetricData`, and the sums of `GetMetricStatistics`, in the JSON protocol of the SDK. No alarm is evaluated: it is in the state that
+ * it was last set to, by the SDK or by hand.
  *
  *   curl http://127.0.0.1:3006 -H 'x-amz-target: GraniteServiceVersion20100801.SetAlarmState' \
  *     -d '{"AlarmName": "checkout-errors", "StateValue": "ALARM", "StateReason": "tried by hand"}'
@@ -45,13 +45,15 @@ export type LocalCloudWatch = {
 
 type Body = Readonly<Record<string, unknown>>;
 type Answer = { status: number; body: object };
-type Emulator = { alarms: Map<string, Alarm>; clock: () => number };
+type Emulator = { alarms: Map<string, Alarm>; values: Value[]; clock: () => number };
+/** `metric`: namespace, name and dimensions of one region. */
+type Value = { metric: string; atMs: number; value: number };
 
 const ACCOUNT = '123456789012';
 
 /** @throws Error when the port is taken. */
 export async function startCloudWatch(options: CloudWatchOptions = {}): Promise<LocalCloudWatch> {
-  const emulator: Emulator = { alarms: new Map(), clock: options.clock ?? Date.now };
+  const emulator: Emulator = { alarms: new Map(), values: [], clock: options.clock ?? Date.now };
   for (const arn of options.alarms ?? []) add(emulator, arn, 'OK', 'In OK when the local stack started');
   const requests: Record<string, number> = {};
   let failing: number | 'hang' | null = null;
@@ -107,6 +109,10 @@ function answerTo(emulator: Emulator, operation: string, region: string | null, 
     case 'PutMetricAlarm':
       add(emulator, `arn:aws:cloudwatch:${region ?? 'eu-central-1'}:${ACCOUNT}:alarm:${body.AlarmName}`);
       return { status: 200, body: {} };
+    case 'PutMetricData':
+      return putValues(emulator, region, body);
+    case 'GetMetricStatistics':
+      return sums(emulator, region, body);
     default:
       return refusal(400, 'UnknownOperationException', `'${operation}' is not served here.`);
   }
@@ -154,6 +160,37 @@ function setState(emulator: Emulator, region: string | null, { AlarmName, StateV
     Object.assign(alarm, { state, reason: String(StateReason ?? ''), updatedMs: nowMs });
   }
   return { status: 200, body: {} };
+}
+
+const metricOf = (region: string | null, namespace: unknown, { MetricName, Dimensions = [] }: Body) =>
+  JSON.stringify([
+    region,
+    namespace,
+    MetricName,
+    (Dimensions as Body[]).map(({ Name, Value }) => `${Name}=${Value}`).sort(),
+  ]);
+
+function putValues({ values, clock }: Emulator, region: string | null, { Namespace, MetricData }: Body): Answer {
+  for (const one of (MetricData ?? []) as Body[]) {
+    const atMs = typeof one.Timestamp === 'number' ? one.Timestamp * 1_000 : clock();
+    values.push({ metric: metricOf(region, Namespace, one), atMs, value: Number(one.Value) });
+  }
+  return { status: 200, body: {} };
+}
+
+/** A period without a value has no data point. */
+function sums({ values }: Emulator, region: string | null, body: Body): Answer {
+  const periodMs = Number(body.Period) * 1_000;
+  const [fromMs, toMs] = [Number(body.StartTime) * 1_000, Number(body.EndTime) * 1_000];
+  const metric = metricOf(region, body.Namespace, body);
+  const found = new Map<number, number>();
+  for (const one of values) {
+    if (one.metric !== metric || one.atMs < fromMs || one.atMs >= toMs) continue;
+    const begins = Math.floor(one.atMs / periodMs) * periodMs;
+    found.set(begins, (found.get(begins) ?? 0) + one.value);
+  }
+  const Datapoints = [...found].map(([begins, Sum]) => ({ Timestamp: begins / 1_000, Sum }));
+  return { status: 200, body: { Label: body.MetricName, Datapoints } };
 }
 
 const refusal = (status: number, name: string, message: string): Answer => ({

@@ -42,14 +42,7 @@ export function connect(options: ConnectionOptions, io: Needs): Connection {
   if (!address) return localConnection(port, io.readSettings(port), io);
   const url = checkedUrl(address);
   const { awsProfile } = options;
-  if (awsProfile !== undefined)
-    return {
-      url,
-      loopback: isLoopback(url),
-      settings: null,
-      token: () => givenToken(undefined, url),
-      sign: signerOf(awsProfile, io),
-    };
+  if (awsProfile !== undefined) return signedConnection(url, awsProfile, regionOf(io));
   const token = io.env.CROSSFADE_TOKEN?.trim();
   // The address of its page is one of a local stack, too, on whatever port.
   for (const near of token || !isLoopback(url) ? [] : [port, Number(new URL(url).port)]) {
@@ -59,6 +52,29 @@ export function connect(options: ConnectionOptions, io: Needs): Connection {
   }
   return { url, loopback: isLoopback(url), settings: null, token: () => givenToken(token, url), sign: null };
 }
+
+/**
+ * Of a deployment that is named by its stage: with CROSSFADE_TOKEN where there is one, else signed as the rest of the command is.
+ * @throws CrossfadeError `invalid_input` for an address that cannot be used
+ */
+export function connectDeployed(
+  address: string,
+  { region, awsProfile }: { region: string; awsProfile?: string | undefined },
+  io: Needs,
+): Connection {
+  if (io.env.CROSSFADE_TOKEN?.trim()) return connect({ url: address }, io);
+  return signedConnection(checkedUrl(address), awsProfile, region);
+}
+
+const signedConnection = (url: string, profile: string | undefined, region: string | undefined): Connection => ({
+  url,
+  loopback: isLoopback(url),
+  settings: null,
+  token: () => givenToken(undefined, url),
+  sign: signerOf(profile, region),
+});
+
+const regionOf = ({ env }: Pick<Io, 'env'>): string | undefined => env.AWS_REGION ?? env.AWS_DEFAULT_REGION;
 
 function localConnection(port: number, settings: LocalSettings | null, io: Needs): Connection {
   const remedy = `Is Crossfade running? ${HOW_TO_START}`;
@@ -79,11 +95,11 @@ function localConnection(port: number, settings: LocalSettings | null, io: Needs
 }
 
 /** Loaded with the first call: other callers need none. */
-function signerOf(profile: string, { env }: Pick<Io, 'env'>): Signer {
+function signerOf(profile: string | undefined, region: string | undefined): Signer {
   let signer: Promise<Signer> | undefined;
   return async (request) => {
     signer ??= import('../adapters/http/sign-request.ts').then(({ requestSigner }) =>
-      requestSigner({ profile, region: env.AWS_REGION ?? env.AWS_DEFAULT_REGION }),
+      requestSigner({ profile, region }),
     );
     return (await signer)(request);
   };

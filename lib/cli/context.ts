@@ -44,6 +44,7 @@ export type Options = {
   set?: string[];
   unset?: string[];
   stage?: string;
+  deployed?: boolean;
   proof?: boolean;
   all?: boolean;
   minutes?: number;

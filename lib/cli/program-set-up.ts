@@ -15,6 +15,7 @@ import {
   confirmed,
   databaseUrl,
   deployed,
+  duration,
   fresh,
   port,
   positive,
@@ -52,11 +53,15 @@ export function addSetUp(program: Command, add: Add): void {
   deployed(
     add('migrate', 'install or update the schema crossfade in the database, or by the function of a stage', migrate),
   ).addOption(databaseUrl());
-  add(
-    'doctor [cutover]',
-    'check this machine, the API and the database, and the tables of a cutover, with a remedy for each finding',
-    doctor,
-  ).addOption(databaseUrl());
+  deployed(
+    add(
+      'doctor [cutover]',
+      'check this machine, the API and the database, and the tables of a cutover, with a remedy for each finding',
+      doctor,
+    )
+      .addOption(databaseUrl())
+      .option('--deployed', 'check what is deployed under a stage instead; changes nothing'),
+  );
   add('package <directory>', 'write what is deployed, with your configuration', packageStack).addOption(
     configuration(),
   );
@@ -65,6 +70,7 @@ export function addSetUp(program: Command, add: Add): void {
     'stage',
   )
     .option('--parameters <file>', 'of the stage, in YAML; stages/STAGE.yml of this directory')
+    .option('--timeout <seconds>', 'how long the checks at the end may take to pass, 300 by default', duration)
     .addOption(configuration());
   add('cost', 'what a month of it costs on AWS, from counted requests and a list of prices', cost)
     .option('--cutovers <number>', 'tables under way, 1 by default; with no option of the load: four loads', whole)

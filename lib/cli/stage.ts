@@ -39,13 +39,17 @@ export const confirmStage = (
     url: region,
   });
 
-/** The deployment itself. `CROSSFADE_LAMBDA_ENDPOINT` and `CROSSFADE_APPCONFIG_ENDPOINT` lead to emulators. */
+/** The deployment itself. Variables such as `CROSSFADE_LAMBDA_ENDPOINT` lead to emulators. */
 export async function deploymentOf(
   { io, options }: Context,
   at: { stage: string; region: string },
 ): Promise<Deployment> {
   const { composeDeployment } = await import('../compose/deployment.ts');
-  const { CROSSFADE_LAMBDA_ENDPOINT: lambda, CROSSFADE_APPCONFIG_ENDPOINT: appConfig } = io.env;
-  const endpoints = lambda && appConfig ? { endpoints: { lambda, appConfig } } : {};
+  const {
+    CROSSFADE_LAMBDA_ENDPOINT: lambda,
+    CROSSFADE_APPCONFIG_ENDPOINT: appConfig,
+    CROSSFADE_CLOUDWATCH_ENDPOINT: cloudWatch,
+  } = io.env;
+  const endpoints = lambda && appConfig ? { endpoints: { lambda, appConfig, cloudWatch } } : {};
   return composeDeployment({ ...at, profile: options.awsProfile, ...endpoints });
 }

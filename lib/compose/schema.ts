@@ -6,7 +6,11 @@ import type { SchemaOwner } from '../ports/schema.ts';
 import { readEnvironment } from '../schemas/environment.ts';
 import { compose, lazily, missing } from './ports.ts';
 
-export type SchemaComposition = Pick<Ports, 'state' | 'log' | 'metrics'> & { schema: SchemaOwner };
+export type SchemaComposition = Pick<Ports, 'state' | 'log' | 'metrics'> & {
+  schema: SchemaOwner;
+  /** Address of the API; null where it is not known. */
+  apiUrl: string | null;
+};
 
 /** @throws CrossfadeError `invalid_config` naming every missing or wrong variable */
 export function composeSchema(variables = environment()): SchemaComposition {
@@ -21,5 +25,5 @@ export function composeSchema(variables = environment()): SchemaComposition {
     const { readMigrations } = await import('../adapters/postgres/migrations/migration-files.ts');
     return schemaOwner(await connectionTo(env, url, ports), () => readMigrations(env.CROSSFADE_MIGRATIONS));
   });
-  return { state, log, metrics, schema };
+  return { state, log, metrics, schema, apiUrl: env.CROSSFADE_API_URL ?? null };
 }

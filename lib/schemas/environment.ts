@@ -56,6 +56,8 @@ const environmentSchema = z.object({
   CROSSFADE_CUTOVERS: optional,
   /** Directory with the migrations of this release, seen from the directory in which a function runs. */
   CROSSFADE_MIGRATIONS: z.string().default('migrations'),
+  /** Of the API of this deployment, for those who know it by the name of its stage. */
+  CROSSFADE_API_URL: optional,
   /** After how many days minute windows expire. */
   CROSSFADE_METRICS_RETENTION_DAYS: z.coerce.number().int().min(1).max(400).default(30),
   /** Where alerts go, each optional: an SNS topic, a bus of EventBridge, a webhook with the secret that signs for it. */

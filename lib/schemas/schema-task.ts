@@ -2,7 +2,7 @@
 
 import * as z from 'zod';
 
-/** `look`: which migration is there. `uninstall`: drops the schema unless a cutover stands; with `dryRun` it says what stands. */
+/** `look`: which migration is there, and where the API is. `uninstall`: drops the schema unless a cutover stands; with `dryRun` it says what stands. */
 export const schemaTask = z.discriminatedUnion('task', [
   z.strictObject({ task: z.literal('migrate') }),
   z.strictObject({ task: z.literal('look') }),

@@ -5,14 +5,19 @@
  */
 
 import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PutMetricDataCommand, SetAlarmStateCommand, type StateValue } from '@aws-sdk/client-cloudwatch';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { provisionAppConfig } from '../../infra/local/appconfig/provision.ts';
 import { appConfigClient } from '../../lib/adapters/appconfig/client.ts';
 import { appConfigPublisher } from '../../lib/adapters/appconfig/publisher.ts';
+import { cloudWatchClients } from '../../lib/adapters/cloudwatch/client.ts';
 import { deployedNames } from '../../lib/compose/break-glass.ts';
 import { tick } from '../../lib/flows/control/tick.ts';
+import { httpShim } from '../helpers/api-gateway.ts';
+import { JWKS, tokenOf } from '../helpers/api-tokens.ts';
 import { exampleFile, shownAs } from '../helpers/command-examples.ts';
 import { LOCAL_CREDENTIALS } from '../helpers/dynamodb.ts';
 import { cli } from '../helpers/fake-api.ts';
@@ -26,22 +31,42 @@ let world: Items;
 let functions: string;
 let schema: FunctionHost;
 let lambda: LambdaServer;
+/** Of the API that is deployed: as it is packaged, behind the routes that the checks at the end of a deployment ask. */
+let hosts: FunctionHost[];
+let api: Awaited<ReturnType<typeof httpShim>>;
 
 beforeAll(async () => {
   Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' });
   world = await items(['item']);
   functions = deployedFunctions();
   const { db, on } = world;
-  const environment = {
+  const common = {
     ...environmentOf(on, { databaseUrl: db.url, cutovers: '', speed: 1, originMs: 0 }),
     CROSSFADE_OWNER_DATABASE_URL: db.url,
+    CROSSFADE_JWKS: JWKS,
+  };
+  const host = (name: string) => functionHost({ functions, name, environment: common, timeoutMs: 60_000 });
+  hosts = [host('control'), host('route'), host('publisher')];
+  const [control, route] = hosts;
+  api = await httpShim(
+    [
+      ['/v1/cutovers', 'control'],
+      ['/v1/flags', 'control'],
+      ['/v1/flags/served', 'route'],
+    ].map(([path, name]) => ({ method: 'GET', path: path!, scopes: [], function: name! })),
+    { control: control!.invoke, route: route!.invoke },
+  );
+  const environment = {
+    ...common,
     CROSSFADE_MIGRATIONS: join(functions, 'schema/migrations'),
+    CROSSFADE_API_URL: api.url,
   };
   schema = functionHost({ functions, name: 'schema', environment, timeoutMs: 60_000 });
   lambda = await lambdaServer({ 'crossfade-prod-schema': schema.invoke });
 });
 afterAll(async () => {
-  await Promise.all([schema?.stop(), lambda?.stop(), world?.stop()]);
+  await Promise.all([schema, ...(hosts ?? [])].map((host) => host?.stop()));
+  await Promise.all([api?.close(), lambda?.stop(), world?.stop()]);
   rmSync(functions, { recursive: true, force: true });
 });
 
@@ -158,9 +183,36 @@ describe('deploy', () => {
         AWS_REGION: 'eu-central-1',
         CROSSFADE_LAMBDA_ENDPOINT: lambda.url,
         CROSSFADE_APPCONFIG_ENDPOINT: world.on.appConfig.url,
+        CROSSFADE_CLOUDWATCH_ENDPOINT: world.on.cloudWatch.url,
+        CROSSFADE_TOKEN: tokenOf(),
         ...env,
       },
     });
+  /** As CloudWatch has them after a minute: the alarms of the template, and the metric of a tick. */
+  async function alarmsAndTick() {
+    const { Resources } = createRequire(import.meta.url)('../../infra/alarms.cjs') as {
+      Resources: Record<string, { Properties: { AlarmName: string } }>;
+    };
+    const at = 'arn:aws:cloudwatch:eu-central-1:123456789012:alarm:';
+    for (const { Properties } of Object.values(Resources))
+      world.on.cloudWatch.put(`${at}${Properties.AlarmName.replace('$' + '{sls:stage}', 'prod')}`);
+    await cloudWatch().send(
+      new PutMetricDataCommand({
+        Namespace: 'Crossfade',
+        MetricData: [{ MetricName: 'Tick', Value: 1, Dimensions: [{ Name: 'service', Value: 'crossfade-prod' }] }],
+      }),
+    );
+  }
+  const cloudWatch = () =>
+    cloudWatchClients({ endpoint: world.on.cloudWatch.url, credentials: LOCAL_CREDENTIALS })('eu-central-1');
+  const asInThePage = (text: string) =>
+    text
+      .replace(/^npm .*$|^npx .*$/gm, '')
+      .replaceAll(api.url, 'https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com')
+      .replaceAll(/migration \d+/g, 'migration 41')
+      .replaceAll(/\d+ are there/g, '41 are there')
+      .replaceAll(/\d+ have no data/g, '41 have no data')
+      .replaceAll(/at \d\d:\d\d UTC/g, 'at 14:04 UTC');
   const called = () =>
     existsSync(join(here, 'called')) ? readFileSync(join(here, 'called'), 'utf8').trim().split('\n') : [];
 
@@ -181,7 +233,9 @@ describe('deploy', () => {
     rmSync(join(here, 'called'));
   });
 
-  it('installs, deploys with all parameters, migrates, and looks at the schema', async () => {
+  it('installs, deploys with all parameters, migrates, and checks the result until all is well', async () => {
+    await hosts[2]!.invoke({ source: 'crossfade.local' });
+    await alarmsAndTick();
     const { exit, out, err } = await deploying({}, ...GO, '--aws-profile', 'ops');
     expect(exit, err).toBe(0);
     const [install, deployed] = called();
@@ -192,10 +246,40 @@ describe('deploy', () => {
     expect(deployed).toContain('--param=dynamodbPrefixListId=pl-66a5400f');
     expect(existsSync(join(here, '.crossfade/stack-prod/dist/functions/schema/migrations'))).toBe(true);
     expect(lambda.asked.slice(-2).map(({ event }) => event)).toEqual([{ task: 'migrate' }, { task: 'look' }]);
-    expect(out).toMatch(/The database is reached[\s\S]*it ends with number \d+/);
-    const shown = `${err}${out}`.replace(/^npm .*$|^npx .*$/gm, '').replace(/number \d+/, 'number 40');
+    expect(out).toMatch(/checks: 0 failed/);
+    const shown = asInThePage(`${err}${out}`);
     await expect(shownAs(['deploy', '--stage', 'prod', '--confirm', 'prod'], shown)).toMatchFileSnapshot(
       exampleFile({ words: ['deploy'] }),
+    );
+  });
+
+  it('says what is not well when the time for that is up, and so does doctor', async () => {
+    const ring = (StateValue: StateValue) =>
+      cloudWatch().send(
+        new SetAlarmStateCommand({ AlarmName: 'crossfade-prod-dead-letters', StateValue, StateReason: 'one came' }),
+      );
+    await ring('ALARM');
+    const { exit, out, err } = await deploying({}, ...GO, '--timeout', '0.001s');
+    expect(exit, err).toBe(1);
+    expect(out).toMatch(/^fail {2}alarm +crossfade-prod-dead-letters rings: one came/m);
+    expect(out).toContain('crossfade doctor --deployed --stage prod');
+    await ring('OK');
+  });
+
+  it('is looked at from outside by doctor, which changes nothing', async () => {
+    const words = ['doctor', '--deployed', '--stage', 'prod'];
+    const { exit, out } = await cli(words, {
+      env: {
+        AWS_REGION: 'eu-central-1',
+        CROSSFADE_TOKEN: tokenOf(),
+        CROSSFADE_LAMBDA_ENDPOINT: lambda.url,
+        CROSSFADE_APPCONFIG_ENDPOINT: world.on.appConfig.url,
+        CROSSFADE_CLOUDWATCH_ENDPOINT: world.on.cloudWatch.url,
+      },
+    });
+    expect(exit, out).toBe(0);
+    await expect(shownAs(words, asInThePage(out))).toMatchFileSnapshot(
+      exampleFile({ words: ['doctor'], variant: 'deployed' }),
     );
   });
 

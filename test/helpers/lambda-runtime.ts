@@ -20,6 +20,8 @@ export type Runtime = {
   invoke(event: object, timeoutMs?: number): Promise<unknown>;
   /** What a function that streams posts, as text. */
   invokeStreaming(event: object): Promise<string>;
+  /** Memory of its process, as it is now. */
+  residentMb(): number;
   /** SIGSTOP, `meanwhile`, SIGCONT. Its wall clock is `ms` further then; its monotonic clock is not, as in a frozen Lambda. */
   frozenFor(ms: number, meanwhile: () => Promise<unknown>): Promise<void>;
   stop(): Promise<void>;
@@ -119,9 +121,10 @@ export async function startRuntime(options: {
   return {
     invoke: async (event, timeoutMs) => JSON.parse(await invoke(event, timeoutMs)) as unknown,
     invokeStreaming: invoke,
+    residentMb: () => Number(seenOf(child, 'rss')) / 1_024,
     async frozenFor(ms, meanwhile) {
       child.kill('SIGSTOP');
-      while (!/^T/.test(execFileSync('ps', ['-o', 'state=', '-p', String(child.pid)], { encoding: 'utf8' })));
+      while (!/^T/.test(seenOf(child, 'state')));
       await meanwhile();
       movedMs += ms;
       writeFileSync(clockFile, String(movedMs));
@@ -135,6 +138,9 @@ export async function startRuntime(options: {
     },
   };
 }
+
+const seenOf = ({ pid }: ChildProcess, what: 'rss' | 'state'): string =>
+  execFileSync('ps', ['-o', `${what}=`, '-p', String(pid)], { encoding: 'utf8' });
 
 async function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;

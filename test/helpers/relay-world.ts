@@ -21,13 +21,14 @@ export type RelayRun = {
   kill?: { call: number; afterMs: number };
 };
 
-/** @returns how long each change waited, and how often the database was asked */
+/** @returns how long each change waited, and how often the database was asked and the writer woken */
 export async function relayed({ periods, lateMs, lifeMs = LIFE_MS, kill }: RelayRun) {
   const clock = eventClock();
   const declaration = declarationOf('table', { id: 'customer' });
   const lags: number[] = [];
   let waiting: number[] = [];
   let looks = 0;
+  let wakes = 0;
 
   function call(number: number): void {
     const killedAtMs = kill?.call === number ? clock.now() + kill.afterMs : Number.POSITIVE_INFINITY;
@@ -47,7 +48,12 @@ export async function relayed({ periods, lateMs, lifeMs = LIFE_MS, kill }: Relay
             : [{ id: 'customer', hints: waiting.length, lagMs: clock.now() - waiting[0]! }];
         },
       },
-      wakeUps: { wake: async () => clock.at(clock.now() + SERVED_AFTER_MS, serve) },
+      wakeUps: {
+        async wake() {
+          wakes += 1;
+          clock.at(clock.now() + SERVED_AFTER_MS, serve);
+        },
+      },
     };
     void relay(ports as never, clock.now() + lifeMs, [declaration]);
   }
@@ -66,7 +72,9 @@ export async function relayed({ periods, lateMs, lifeMs = LIFE_MS, kill }: Relay
     });
   await clock.runUntil(periods * PERIOD_MS);
   serve();
-  return { lags: lags.sort((a, b) => a - b), looksPerMinute: looks / periods };
+  // None comes in the first period, whose changes are not written.
+  const minutes = ((periods - 1) * PERIOD_MS) / 60_000;
+  return { lags: lags.sort((a, b) => a - b), looksPerMinute: looks / periods, wakesPerMinute: wakes / minutes };
 }
 
 export const quantile = (sorted: readonly number[], share: number): number =>

@@ -1,11 +1,11 @@
 /** Clients of CloudWatch, one a region, with limits. One attempt, since every tick asks again. */
 
-import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
+import { CloudWatchClient, type CloudWatchClientConfig } from '@aws-sdk/client-cloudwatch';
 
 export type CloudWatchOptions = {
   /** Of the local stack, whatever the region is. */
   endpoint?: string;
-  credentials?: { accessKeyId: string; secretAccessKey: string };
+  credentials?: CloudWatchClientConfig['credentials'];
 };
 
 export function cloudWatchClients(options: CloudWatchOptions = {}): (region: string) => CloudWatchClient {
@@ -14,7 +14,7 @@ export function cloudWatchClients(options: CloudWatchOptions = {}): (region: str
     const known = made.get(region);
     if (known) return known;
     const limits = { connectionTimeout: 500, requestTimeout: 3_000, throwOnRequestTimeout: true };
-    const client = new CloudWatchClient({ region, maxAttempts: 1, requestHandler: limits, ...options });
+    const client = new CloudWatchClient({ maxAttempts: 1, requestHandler: limits, ...options, region });
     made.set(region, client);
     return client;
   };

@@ -53,11 +53,15 @@ export function takenBy(source: string, flushId: string, part: string): Taken {
 
 /** Of a sender that numbers its flushes. A minute has six of a process, and so two or three items. */
 const FLUSHES_PER_ITEM = 3;
+/** An update with more attributes has an item of its own, since each later one would pay for them, too. */
+const SHARED_ATTRIBUTES = 40;
 
-/** Names the flushes that share an item with this one. */
-export function flushesBeside(flushId: string): string {
+/** Names the flushes that share an item with this update: the same whenever it comes again. */
+export function flushesBeside(flushId: string, slices: readonly Slice[], index: number): string {
   const [, sender, number] = NUMBERED.exec(flushId) ?? [];
-  return sender === undefined ? flushId : `${sender}~${Math.floor(Number(number) / FLUSHES_PER_ITEM)}`;
+  if (index > 0) return `${flushId}.${index}`;
+  if (sender === undefined || amountsOf(slices).size > SHARED_ATTRIBUTES) return flushId;
+  return `${sender}~${Math.floor(Number(number) / FLUSHES_PER_ITEM)}`;
 }
 
 /** What one update adds to which attribute. */

@@ -47,7 +47,7 @@ const PIECE_MINUTES = 720;
 const SELECTIONS_AT_ONCE = 8;
 
 type Range = { id: CutoverId; from: number; to: number };
-type Update = { cutover: CutoverId; operation: string; slices: readonly Slice[]; taken: Taken };
+type Update = { cutover: CutoverId; operation: string; slices: readonly Slice[]; taken: Taken; flushes: string };
 
 export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStore {
   const target: Target = { requestTimeoutMs: DEFAULT_CALL_DEADLINE_MS, ...options };
@@ -55,15 +55,12 @@ export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStor
   const retentionMinutes = (options.retentionDays ?? WINDOW_RETENTION_DAYS) * DAY_MINUTES;
   const oldestMinute = (nowMs: number) => Math.floor(nowMs / MINUTE_MS) - retentionMinutes;
 
-  async function update(
-    flush: { source: string; flushes: string },
-    { cutover, operation, slices, taken }: Update,
-  ): Promise<void> {
+  async function update(source: string, { cutover, operation, slices, taken, flushes }: Update): Promise<void> {
     const { minute, side } = slices[0]!.window;
     const expiresAt = (minute + retentionMinutes) * 60;
     const command = new UpdateCommand({
       TableName: tableName,
-      Key: windowKey(cutover, flush, { minute, side, operation }),
+      Key: windowKey(cutover, { source, flushes }, { minute, side, operation }),
       ...additionExpressions(slices, operation, taken, expiresAt),
     });
     await attempt(target, `add to a window of cutover '${cutover}'`, (call) =>
@@ -93,10 +90,10 @@ export function dynamoWindowStore(options: DynamoWindowStoreOptions): WindowStor
             operation,
             slices: some,
             taken: takenBy(source, flushId, `${some[0]!.slice}.${index}`),
+            flushes: flushesBeside(flushId, some, index),
           })),
       );
-      const flush = { source, flushes: flushesBeside(flushId) };
-      for (const some of inBatches(updates, AT_ONCE)) await Promise.all(some.map((one) => update(flush, one)));
+      for (const some of inBatches(updates, AT_ONCE)) await Promise.all(some.map((one) => update(source, one)));
     },
 
     async read(id, fromMinute, toMinute) {

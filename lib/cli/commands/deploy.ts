@@ -1,18 +1,22 @@
 /**
  * One release to one stage: the parameters are checked, what it costs is said, the framework deploys, the schema is migrated, and the
- * result is looked at. What fails ends it there, and it may be given again.
+ * result is checked from outside until all is well. What fails ends it there, and it may be given again.
  */
 
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { parse } from 'yaml';
+import type { Deployment } from '../../compose/deployment.ts';
 import { CrossfadeError } from '../../core/base/errors.ts';
 import { billOf } from '../../core/cost/bill.ts';
 import type { CutoverDeclaration } from '../../core/cutover/cutover.ts';
 import { type ParameterTable, readStageParameters } from '../../schemas/stage-parameters.ts';
 import { findConfiguration, loadConfiguration } from '../configuration.ts';
-import type { Context, Outcome } from '../context.ts';
+import { type Context, EXIT, type Outcome } from '../context.ts';
+import { anyFailed, type Check, renderChecks } from '../doctor/check.ts';
+import { checkDeployment } from '../doctor/deployed.ts';
 import { packageRoot } from '../package-root.ts';
 import { runChild } from '../run-child.ts';
 import { confirmStage, deploymentOf, stageOf } from '../stage.ts';
@@ -37,20 +41,41 @@ export async function deploy(context: Context): Promise<Outcome> {
   );
   const deployment = await deploymentOf(context, at);
   const { applied } = await deployment.schema<{ applied: string[] }>({ task: 'migrate' });
-  const { installed, wanted } = await deployment.schema<{ installed: number; wanted: number }>({ task: 'look' });
-  if (installed !== wanted)
-    throw new CrossfadeError(
-      'schema_changed',
-      `The schema ends with migration ${installed}, and the functions of stage '${at.stage}' need ${wanted}. Deploy again.`,
-    );
+  const checks = await checkedUntilWell(context, at, deployment);
+  const failed = anyFailed(checks);
   return {
-    document: { ...at, stack, cutovers: cutovers.map(({ id }) => id), applied, schema: installed },
+    document: { ...at, stack, cutovers: cutovers.map(({ id }) => id), applied, ok: !failed, checks },
     text: [
-      `Stage '${at.stage}' in ${at.region} is deployed, with ${countedText(cutovers.length, 'cutover')}.`,
-      `The database is reached by its functions. ${applied.length === 0 ? 'Its schema was up to date' : `Migrations were applied: ${applied.length}`}; it ends with number ${installed}.`,
-      "Next: the address that the framework printed into CROSSFADE_URL, then 'crossfade doctor'.",
+      renderChecks(checks, io.width, io.paint),
+      '',
+      `Stage '${at.stage}' in ${at.region} is deployed, with ${countedText(cutovers.length, 'cutover')}. ${applied.length === 0 ? 'Its schema was up to date' : `Migrations were applied: ${applied.length}`}.`,
+      failed
+        ? `What failed above is still so. Correct it, then: crossfade doctor --deployed --stage ${at.stage}`
+        : "Next: the address of the caller into CROSSFADE_URL, then 'crossfade status'.",
     ].join('\n'),
+    ...(failed ? { exit: EXIT.other } : {}),
   };
+}
+
+/** The first tick comes within a minute, its metric a little later, and alarms that rang while functions and schema differed end then. */
+const WELL_WITHIN_S = 300;
+const AGAIN_MS = 10_000;
+
+async function checkedUntilWell(
+  context: Context,
+  at: { stage: string; region: string },
+  deployment: Deployment,
+): Promise<Check[]> {
+  const { io, options } = context;
+  const untilMs = io.nowMs() + (options.timeout ?? WELL_WITHIN_S) * 1_000;
+  for (;;) {
+    const checks = await checkDeployment(context, at, deployment);
+    const failing = checks.filter(({ level }) => level === 'fail').map(({ name }) => name);
+    const leftMs = untilMs - io.nowMs();
+    if (failing.length === 0 || leftMs <= 0) return checks;
+    io.stderr(`Not well yet: ${failing.join(', ')}. It is checked again for ${Math.ceil(leftMs / 1_000)} s.\n`);
+    if (!(await pause(Math.min(AGAIN_MS, leftMs), true, { signal: io.signal }).catch(() => false))) return checks;
+  }
 }
 
 /** `--parameters`, else stages/STAGE.yml of this directory. */

@@ -1,34 +1,52 @@
 /** Checks everything a person would otherwise find out one failure at a time. Each finding carries its remedy. */
 
-import { isCrossfadeError } from '../../core/base/errors.ts';
+import { CrossfadeError, isCrossfadeError } from '../../core/base/errors.ts';
 import type { HealthReport } from '../../flows/rows/inspect.ts';
 import { apiClient, LONG_DEADLINE_MS } from '../api.ts';
 import { type Connection, connect } from '../connection.ts';
 import { type Context, cutoverId, EXIT, type Outcome } from '../context.ts';
 import { addressOf, openDatabase } from '../database.ts';
 import { checkApi } from '../doctor/api.ts';
-import { type Check, fail, ok, renderChecks, warn } from '../doctor/check.ts';
+import { anyFailed, type Check, fail, ok, renderChecks, warn } from '../doctor/check.ts';
 import { judgeFacts, readFacts } from '../doctor/database.ts';
+import { checkDeployment } from '../doctor/deployed.ts';
 import { checkMachine } from '../doctor/machine.ts';
 import { HOW_TO_START } from '../package-root.ts';
 import { checksOf } from '../render-health.ts';
+import { deploymentOf, stageOf } from '../stage.ts';
 
 export async function doctor(context: Context): Promise<Outcome> {
+  const { io } = context;
+  const checks = await (context.options.deployed ? checksOfStage(context) : checksFromHere(context));
+  return {
+    document: { ok: !anyFailed(checks), checks },
+    text: renderChecks(checks, io.width, io.paint),
+    ...(anyFailed(checks) ? { exit: EXIT.other } : {}),
+  };
+}
+
+async function checksOfStage(context: Context): Promise<Check[]> {
+  if (context.args[0] !== undefined || context.options.databaseUrl !== undefined)
+    throw new CrossfadeError(
+      'invalid_input',
+      '--deployed looks at a whole stage from outside: leave the cutover and --database-url out.',
+    );
+  const at = stageOf(context, 'doctor --deployed');
+  return checkDeployment(context, at, await deploymentOf(context, at));
+}
+
+async function checksFromHere(context: Context): Promise<Check[]> {
   const { io, options } = context;
+  if (options.stage !== undefined)
+    throw new CrossfadeError('invalid_input', '--stage names a deployment: add --deployed to look at it.');
   const found = findConnection(context);
   const connection = 'url' in found ? found : null;
-  const checks = [
+  return [
     ...checkMachine(connection === null || connection.settings !== null),
     ...('url' in found ? await checkApi(apiClient(found, io.signal), found.url) : [found]),
     ...(connection ? await checkTables(context, connection) : []),
     ...(await checkDatabase(options.databaseUrl ?? io.env.CROSSFADE_DATABASE_URL ?? connection?.settings?.databaseUrl)),
   ];
-  const failed = checks.some((check) => check.level === 'fail');
-  return {
-    document: { ok: !failed, checks },
-    text: renderChecks(checks, io.width, io.paint),
-    ...(failed ? { exit: EXIT.other } : {}),
-  };
 }
 
 /** Of the cutover that is named, if one is: what `crossfade health` finds, without what passed. */

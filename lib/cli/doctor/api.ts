@@ -4,7 +4,7 @@ import { isCrossfadeError } from '../../core/base/errors.ts';
 import { healthText } from '../../core/look/health.ts';
 import type { SystemReport } from '../../flows/report/report.ts';
 import type { Api } from '../api.ts';
-import { type Check, fail, ok, warn } from './check.ts';
+import { type Check, fail, messageOf, ok, warn } from './check.ts';
 
 export async function checkApi(api: Api, url: string): Promise<Check[]> {
   try {
@@ -71,5 +71,3 @@ function judgeCutover(cutover: SystemReport['cutovers'][number]): Check {
   if (health === 'stopped') return warn(name, `${stage}, ${word}`, `Next: ${next.text}.`);
   return ok(name, `${stage}, ${word}`);
 }
-
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));

@@ -87,6 +87,13 @@ describe('a flush', () => {
     expect(await unitsPerFlush(load, asStored)).toBeLessThanOrEqual(1.2);
   });
 
+  it.each([
+    ['100 reads, whose item has more than a KB', { senders: 1, flushes: 6, operations: 100 }, 2],
+    ['500 reads, in two updates', { senders: 1, flushes: 6, operations: 500 }, 5],
+  ])('of %s costs no more than what it writes itself', async (_, load, units) => {
+    expect(await unitsPerFlush(load, asStored)).toBeLessThanOrEqual(units);
+  });
+
   it('would cost what all flushes of the minute have left, if they shared an item', async () => {
     expect(await unitsPerFlush({ senders: 10, flushes: 6, operations: 20 }, inOneItem)).toBeGreaterThan(2);
   });

@@ -62,12 +62,9 @@ describe('a bill', () => {
 });
 
 describe('the limits', () => {
-  /** Rows that are too dear: the relay and the publisher, which run all of a minute. */
-  const MISSED = ['one table'];
-
-  it('are kept by all loads but those that are named here', () => {
+  it('are kept by all loads', () => {
     const over = Object.entries(SCENES).filter(([, { load, wanted }]) => bill(load).total - bill(load).free > wanted);
-    expect(over.map(([name]) => name).filter((name) => !MISSED.includes(name))).toEqual([]);
+    expect(over.map(([name]) => name)).toEqual([]);
   });
 });
 

@@ -7,6 +7,7 @@ import { PARAMETERS, type Packaged, type Workspace, workspace } from '../../help
 import { endpointsOf, type Network, placesOf, unreached } from '../../helpers/reachability.ts';
 import { deployedOf } from '../../helpers/template-access.ts';
 import { ACCESS_RULES, unsignedRoutes } from '../../helpers/template-rules-access.ts';
+import { CANARY_RULES } from '../../helpers/template-rules-canary.ts';
 import { PLATFORM_RULES } from '../../helpers/template-rules-platform.ts';
 
 let service: Workspace;
@@ -14,6 +15,7 @@ let deployed: Packaged;
 let local: Packaged;
 /** The second stage in a VPC, where the endpoint of DynamoDB is there, and one without an issuer of tokens. */
 let north: Packaged;
+const CANARY = { canary: 'LambdaCanary10Percent5Minutes' };
 
 beforeAll(async () => {
   service = workspace();
@@ -21,19 +23,30 @@ beforeAll(async () => {
   deployed = await service.package('prod', PARAMETERS);
   local = await service.package('local', {});
   const { jwtIssuer: _, jwtAudience: __, jwks: ___, ...withoutIssuer } = PARAMETERS;
-  const asked = { ...withoutIssuer, tracing: 'true', protectTables: 'true', createDynamodbEndpoint: 'false' };
+  const asked = {
+    ...withoutIssuer,
+    tracing: 'true',
+    protectTables: 'true',
+    createDynamodbEndpoint: 'false',
+    ...CANARY,
+  };
   north = await service.package('north', asked, 'eu-north-1');
 });
 afterAll(() => service?.remove());
 
-for (const { area, says, wrong, break: damage } of [...ACCESS_RULES, ...PLATFORM_RULES]) {
+const RULES = [
+  ...[...ACCESS_RULES, ...PLATFORM_RULES].map((rule) => ({ rule, of: () => deployed })),
+  ...CANARY_RULES.map((rule) => ({ rule, of: () => north })),
+];
+for (const { rule, of } of RULES) {
+  const { area, says, wrong, break: damage } = rule;
   describe(area, () => {
     it(says, () => {
-      expect(wrong(deployed)).toEqual([]);
+      expect(wrong(of())).toEqual([]);
     });
 
     it(`would notice if not: ${says}`, () => {
-      const damaged = structuredClone(deployed);
+      const damaged = structuredClone(of());
       damage(damaged);
       expect(wrong(damaged)).not.toEqual([]);
     });
@@ -41,6 +54,13 @@ for (const { area, says, wrong, break: damage } of [...ACCESS_RULES, ...PLATFORM
 }
 
 describe('stages', () => {
+  it('have versions, aliases and CodeDeploy only where the parameter canary asks for them', () => {
+    const types = Object.values(deployed.resources).map(({ Type }) => Type);
+    expect(
+      types.filter((type) => /Version$|Alias$|CodeDeploy/.test(type) && !/ConfigurationVersion/.test(type)),
+    ).toEqual([]);
+  });
+
   it('packages for a region without budgets, traced, with protected tables', () => {
     const { resources } = north;
     expect(Object.values(resources).filter(({ Type }) => Type === 'AWS::Budgets::Budget')).toEqual([]);
