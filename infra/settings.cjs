@@ -77,6 +77,7 @@ function localSettings() {
     writerVpc: null,
     alerts: {
       CROSSFADE_ALERT_WEBHOOK_URL: environment.CROSSFADE_ALERT_WEBHOOK_URL,
+      CROSSFADE_ALERT_WEBHOOK_FORM: environment.CROSSFADE_ALERT_WEBHOOK_FORM,
       CROSSFADE_ALERT_WEBHOOK_KEY: environment.CROSSFADE_ALERT_WEBHOOK_KEY,
     },
     prefetch: '',
@@ -148,6 +149,7 @@ function localEnvironment(ports) {
     CROSSFADE_CUTOVERS: '',
     // A receiver on this machine, when one is wanted: http is fine here.
     CROSSFADE_ALERT_WEBHOOK_URL: '',
+    CROSSFADE_ALERT_WEBHOOK_FORM: PARAMETERS.alertWebhookForm.default,
     CROSSFADE_ALERT_WEBHOOK_KEY: '',
     // Signs HTTP checks.
     CROSSFADE_CHECK_KEY: '',
@@ -321,6 +323,7 @@ function awsSettings(stage, region, values) {
       CROSSFADE_ALERT_TOPIC: { Ref: 'Alerts' },
       CROSSFADE_ALERT_EVENT_BUS: values.alertEventBus,
       CROSSFADE_ALERT_WEBHOOK_URL: values.alertWebhookUrl,
+      CROSSFADE_ALERT_WEBHOOK_FORM: values.alertWebhookForm,
       CROSSFADE_ALERT_WEBHOOK_KEY_ARN: values.alertWebhookKeyArn,
     },
     // Fetched by the agent while the function starts: its first request finds flags. By ids, as the functions ask.

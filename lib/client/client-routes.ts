@@ -42,7 +42,7 @@ const READY_PAUSE_MS = 100;
 export function clientRoutes<Id extends string>(options: ClientOptions<Id>, parts: RoutesParts): ClientRoutes {
   const { flagFile: path, defaults } = options;
   const { environment, elapsedMs, wallMs, problem } = parts;
-  const maxAgeMs = options.maxFlagAgeMs ?? MAX_FLAG_AGE_MS / minutesOf(environment).speed;
+  const maxAgeMs = options.maxFlagAgeMs ?? MAX_FLAG_AGE_MS / minutesOf(environment, wallMs).speed;
   const breaker = circuitBreaker();
   const file =
     path === undefined ? null : flagFile(path, (message) => void problem({ code: 'flag_file', message }), wallMs);

@@ -138,7 +138,7 @@ function writePartsOf(options: ClientOptions, parts: RunParts, table: RouteTable
 function recorderOf(options: ClientOptions, { environment, elapsedMs, problem, flagAgeMs }: ProcessParts): Recorder {
   // Numbered, so that the receiver keeps one number a sender in place of every flush.
   const sender = crypto.randomUUID();
-  const minutes = minutesOf(environment);
+  const minutes = minutesOf(environment, () => Date.now());
   let flushes = 0;
   const recorder: Recorder = new Recorder({
     sink: options.outcomes,

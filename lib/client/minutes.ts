@@ -9,9 +9,11 @@ export type Minutes = {
   now(): number;
 };
 
-export function minutesOf({ CROSSFADE_CLOCK_SPEED, CROSSFADE_CLOCK_ORIGIN_MS }: Environment): Minutes {
+/** @param wallMs epoch milliseconds, really */
+export function minutesOf(environment: Environment, wallMs: () => number): Minutes {
+  const { CROSSFADE_CLOCK_SPEED, CROSSFADE_CLOCK_ORIGIN_MS } = environment;
   const speed = Number(CROSSFADE_CLOCK_SPEED ?? 1);
   const originMs = Number(CROSSFADE_CLOCK_ORIGIN_MS);
-  if (!(speed > 0 && originMs > 0)) return { speed: 1, now: () => Date.now() };
-  return { speed, now: () => Math.floor(originMs + (Date.now() - originMs) * speed) };
+  if (!(speed > 0 && originMs > 0)) return { speed: 1, now: wallMs };
+  return { speed, now: () => Math.floor(originMs + (wallMs() - originMs) * speed) };
 }

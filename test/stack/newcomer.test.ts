@@ -101,17 +101,20 @@ function run(words: readonly string[]): Ran {
 
 const crossfade = (words: readonly string[]) => run([join(application.installed, 'infra/tool.mjs'), ...words]);
 
-/** Gives a command until it is no conflict. @throws Error with what it printed unless it ends with 0 */
+/** What a command that had no answer says of giving it again; nothing where it only reads. */
+const NO_ANSWER = /no answer within \d+ s\.(?:.*repeating it with (--.*) does nothing twice)?/;
+
+/** Gives a command again as it says, or as the page does. @throws Error with what it printed unless it ends with 0 */
 async function command(words: readonly string[]): Promise<string> {
-  for (;;) {
-    const { ended, output } = crossfade(words);
-    const code = await ended;
-    if (code === 0) return output();
-    const wanted = code === USAGE && /npm (install --save-dev --save-exact .*)$/m.exec(output());
-    if (wanted) install(wanted[1]!.split(' '));
-    else if (code === CONFLICT) await new Promise((answer) => setTimeout(answer, AGAIN_MS));
-    else throw new Error(`exit code ${code}: ${output()}`);
-  }
+  const { ended, output } = crossfade(words);
+  const exit = await ended;
+  if (exit === 0) return output();
+  const missing = /npm (install --save-dev --save-exact .*)$/m.exec(output());
+  const lost = NO_ANSWER.exec(output().replaceAll(/\s+/g, ' '));
+  if (exit === USAGE && missing) install(missing[1]!.split(' '));
+  else if (exit === CONFLICT) await new Promise((answer) => setTimeout(answer, AGAIN_MS));
+  else if (!lost) throw new Error(`exit code ${exit}: ${output()}`);
+  return command([...words, ...(lost?.[1]?.split(' ') ?? [])]);
 }
 
 const installs: (readonly string[])[] = [];
