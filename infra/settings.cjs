@@ -241,9 +241,12 @@ function refuseStrangers(values) {
 }
 
 /** What the publisher would refuse with its first message is refused before the deployment. */
-function refuseWebhook({ alertWebhookUrl: url, alertWebhookKeyArn: arn, alertEventBus: bus }) {
+function refuseWebhook(values) {
+  const { alertWebhookUrl: url, alertWebhookForm: form, alertWebhookKeyArn: arn, alertEventBus: bus } = values;
   if (!/^[\w./-]{1,256}$/.test(bus)) throw new Error(`Parameter alertEventBus '${bus}' is no name of a bus.`);
   if (!url !== !arn) throw new Error('Parameters alertWebhookUrl and alertWebhookKeyArn belong together: give both.');
+  if (!new RegExp(PARAMETERS.alertWebhookForm.pattern).test(form))
+    throw new Error(`Parameter alertWebhookForm '${form}' is none of crossfade, slack, teams and pagerduty.`);
   if (!url) return;
   if (!URL.canParse(url) || new URL(url).protocol !== 'https:' || new URL(url).username !== '') {
     throw new Error('Parameter alertWebhookUrl is no https address without a user.');
