@@ -192,10 +192,18 @@ module.exports.PARAMETERS = {
     env: 'CROSSFADE_ALERT_WEBHOOK_URL',
     meaning: 'https address that gets alerts',
   },
+  alertWebhookForm: {
+    pattern: '^(crossfade|slack|teams|pagerduty)$',
+    example: 'slack',
+    default: 'crossfade',
+    env: 'CROSSFADE_ALERT_WEBHOOK_FORM',
+    meaning: 'what it takes: `crossfade`, a signed document of ours, or what `slack`, `teams` or `pagerduty` take',
+  },
   alertWebhookKeyArn: {
     default: '',
     env: 'CROSSFADE_ALERT_WEBHOOK_KEY_ARN',
-    meaning: 'ARN of the secret whose text signs them',
+    meaning:
+      'ARN of its secret, whose text signs them; of `slack` and `teams` it is the rest of the address, of `pagerduty` the routing key',
   },
   alarmArns: {
     default: '',

@@ -78,6 +78,7 @@ function localSettings() {
     writerVpc: null,
     alerts: {
       CROSSFADE_ALERT_WEBHOOK_URL: environment.CROSSFADE_ALERT_WEBHOOK_URL,
+      CROSSFADE_ALERT_WEBHOOK_FORM: environment.CROSSFADE_ALERT_WEBHOOK_FORM,
       CROSSFADE_ALERT_WEBHOOK_KEY: environment.CROSSFADE_ALERT_WEBHOOK_KEY,
     },
     prefetch: '',
@@ -149,6 +150,7 @@ function localEnvironment(ports) {
     CROSSFADE_CUTOVERS: '',
     // A receiver on this machine, when one is wanted: http is fine here.
     CROSSFADE_ALERT_WEBHOOK_URL: '',
+    CROSSFADE_ALERT_WEBHOOK_FORM: PARAMETERS.alertWebhookForm.default,
     CROSSFADE_ALERT_WEBHOOK_KEY: '',
     // Signs HTTP checks.
     CROSSFADE_CHECK_KEY: '',
@@ -241,9 +243,12 @@ function refuseStrangers(values) {
 }
 
 /** What the publisher would refuse with its first message is refused before the deployment. */
-function refuseWebhook({ alertWebhookUrl: url, alertWebhookKeyArn: arn, alertEventBus: bus }) {
+function refuseWebhook(values) {
+  const { alertWebhookUrl: url, alertWebhookForm: form, alertWebhookKeyArn: arn, alertEventBus: bus } = values;
   if (!/^[\w./-]{1,256}$/.test(bus)) throw new Error(`Parameter alertEventBus '${bus}' is no name of a bus.`);
   if (!url !== !arn) throw new Error('Parameters alertWebhookUrl and alertWebhookKeyArn belong together: give both.');
+  if (!new RegExp(PARAMETERS.alertWebhookForm.pattern).test(form))
+    throw new Error(`Parameter alertWebhookForm '${form}' is none of crossfade, slack, teams and pagerduty.`);
   if (!url) return;
   if (!URL.canParse(url) || new URL(url).protocol !== 'https:' || new URL(url).username !== '') {
     throw new Error('Parameter alertWebhookUrl is no https address without a user.');
@@ -332,6 +337,7 @@ function awsSettings(stage, region, values) {
       CROSSFADE_ALERT_TOPIC: { Ref: 'Alerts' },
       CROSSFADE_ALERT_EVENT_BUS: values.alertEventBus,
       CROSSFADE_ALERT_WEBHOOK_URL: values.alertWebhookUrl,
+      CROSSFADE_ALERT_WEBHOOK_FORM: values.alertWebhookForm,
       CROSSFADE_ALERT_WEBHOOK_KEY_ARN: values.alertWebhookKeyArn,
     },
     // Fetched by the agent while the function starts: its first request finds flags. By ids, as the functions ask.

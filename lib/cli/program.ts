@@ -96,7 +96,7 @@ function addLooking(program: Command, add: Add): void {
     .option('--watch', 'look again until it is completed or rolled back')
     .option(
       '--wait <stage>',
-      'look again until it is there or further: a stage of its plan, full, completed or cleaned',
+      'look again until it is there or further: a stage of its plan, full, ready to be completed, completed or cleaned',
     )
     .option('--timeout <time>', 'with --watch or --wait: give up after; seconds, or 30m, or 2h', duration)
     .addOption(new Option('--interval <seconds>', 'with these: between two looks').argParser(positive).default(2))

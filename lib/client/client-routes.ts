@@ -7,6 +7,7 @@ import { type ClientRoute, type Environment, type RouteTable, routeTable, undeci
 import type { ClientOptions } from './client-types.ts';
 import { flagFile } from './flag-file.ts';
 import { hotKeys } from './hot-keys.ts';
+import { minutesOf } from './minutes.ts';
 import type { Problem } from './problems.ts';
 
 export type RoutesParts = {
@@ -39,8 +40,9 @@ const READY_MS = 5_000;
 const READY_PAUSE_MS = 100;
 
 export function clientRoutes<Id extends string>(options: ClientOptions<Id>, parts: RoutesParts): ClientRoutes {
-  const { maxFlagAgeMs: maxAgeMs = MAX_FLAG_AGE_MS, flagFile: path, defaults } = options;
+  const { flagFile: path, defaults } = options;
   const { environment, elapsedMs, wallMs, problem } = parts;
+  const maxAgeMs = options.maxFlagAgeMs ?? MAX_FLAG_AGE_MS / minutesOf(environment, wallMs).speed;
   const breaker = circuitBreaker();
   const file =
     path === undefined ? null : flagFile(path, (message) => void problem({ code: 'flag_file', message }), wallMs);

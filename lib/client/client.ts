@@ -6,11 +6,12 @@
 
 import { elapsedClock } from '../core/base/elapsed-clock.ts';
 import type { PreparedRoute } from '../core/routing/routing.ts';
-import type { ClientRoute, Environment, RouteTable } from '../routing/route-table.ts';
+import type { ClientRoute, RouteTable } from '../routing/route-table.ts';
 import { clientRoutes, type RoutesParts } from './client-routes.ts';
 import type { Client, ClientOptions, FlushOptions } from './client-types.ts';
 import { lazyComparer } from './lazy-comparer.ts';
 import { memoryShare } from './memory.ts';
+import { minutesOf } from './minutes.ts';
 import type { Outcome } from './outcome.ts';
 import { overdueWatch } from './overdue.ts';
 import { problemTeller } from './problems.ts';
@@ -137,7 +138,7 @@ function writePartsOf(options: ClientOptions, parts: RunParts, table: RouteTable
 function recorderOf(options: ClientOptions, { environment, elapsedMs, problem, flagAgeMs }: ProcessParts): Recorder {
   // Numbered, so that the receiver keeps one number a sender in place of every flush.
   const sender = crypto.randomUUID();
-  const minutes = minutesOf(environment);
+  const minutes = minutesOf(environment, () => Date.now());
   let flushes = 0;
   const recorder: Recorder = new Recorder({
     sink: options.outcomes,
@@ -175,14 +176,6 @@ function comparerOf({ comparisons = {}, now = Date.now }: ClientOptions, recorde
     },
     values: comparisons.values ?? false,
   });
-}
-
-/** How fast minutes go, and their clock: in an accelerated `crossfade dev`, whose variables say so, and else really. */
-function minutesOf({ CROSSFADE_CLOCK_SPEED, CROSSFADE_CLOCK_ORIGIN_MS }: Environment) {
-  const speed = Number(CROSSFADE_CLOCK_SPEED ?? 1);
-  const originMs = Number(CROSSFADE_CLOCK_ORIGIN_MS);
-  if (!(speed > 0 && originMs > 0)) return { speed: 1, now: () => Date.now() };
-  return { speed, now: () => Math.floor(originMs + (Date.now() - originMs) * speed) };
 }
 
 /** A listener of the host must not break what it listens to. */

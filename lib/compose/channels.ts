@@ -32,7 +32,8 @@ export function alertChannels(env: Environment, clock: Clock): readonly AlertCha
       ? [
           late('webhook', async () => {
             const { webhookChannel } = await import('../adapters/notify/webhook.ts');
-            return webhookChannel({ url, key: webhookKey(env), clock, profile: env.CROSSFADE_PROFILE });
+            const { CROSSFADE_ALERT_WEBHOOK_FORM: form, CROSSFADE_PROFILE: profile } = env;
+            return webhookChannel({ url, form, key: webhookKey(env), clock, profile });
           }),
         ]
       : []),

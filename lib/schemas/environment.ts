@@ -1,6 +1,7 @@
 /** The environment of the functions. Everything that is missing or wrong is named at once. */
 
 import * as z from 'zod';
+import { WEBHOOK_FORMS } from '../core/alerts/webhook-form.ts';
 import { CrossfadeError } from '../core/base/errors.ts';
 
 const optional = z
@@ -60,10 +61,11 @@ const environmentSchema = z.object({
   CROSSFADE_API_URL: optional,
   /** After how many days minute windows expire. */
   CROSSFADE_METRICS_RETENTION_DAYS: z.coerce.number().int().min(1).max(400).default(30),
-  /** Where alerts go, each optional: an SNS topic, a bus of EventBridge, a webhook with the secret that signs for it. */
+  /** Where alerts go, each optional: an SNS topic, a bus of EventBridge, a webhook with its form and its secret. */
   CROSSFADE_ALERT_TOPIC: optional,
   CROSSFADE_ALERT_EVENT_BUS: optional,
   CROSSFADE_ALERT_WEBHOOK_URL: optional,
+  CROSSFADE_ALERT_WEBHOOK_FORM: z.enum(WEBHOOK_FORMS).default('crossfade'),
   CROSSFADE_ALERT_WEBHOOK_KEY_ARN: optional,
   /** The key itself, in the local profile only. */
   CROSSFADE_ALERT_WEBHOOK_KEY: optional,

@@ -7,10 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { javaProblem } from '../../infra/java.mjs';
+import { ERROR_CODES } from '../../lib/core/base/errors.ts';
+import { advisedBySource, typedFor } from '../helpers/advised-commands.ts';
 import { type GatewayRoute, httpShim, packagedRoutes } from '../helpers/api-gateway.ts';
 import { type ApiStack, apiStack } from '../helpers/api-stack.ts';
 import { tokenOf } from '../helpers/api-tokens.ts';
 import { cli, type Ran } from '../helpers/fake-api.ts';
+import { readSources } from '../helpers/imports.ts';
 import { ROOT } from '../helpers/packaged-template.ts';
 
 describe('the CLI against the functions', () => {
@@ -108,6 +111,44 @@ describe('the CLI against the functions', () => {
     expect(await crossfade('stop --reason smoke --yes')).toMatchObject({ exit: 0 });
     await refused('start planner', 3, /Next: npx --no-install crossfade .*reset system/);
     expect(await reset('system')).toMatchObject({ exit: 0 });
+  });
+
+  /** They start or change what is no part of a stack that runs; each is run by another test. */
+  const NOT_OF_A_STACK = /^(dev|doctor|migrate|rehearse)\b|--rehearsal /;
+  /** The words were not understood, whatever the state. A key or an id that is not there is understood. */
+  const FORM = Object.entries(ERROR_CODES).flatMap(([code, { status }]) =>
+    [400, 405, 415, 428].includes(status) ? [code] : [],
+  );
+  /** Once as it stands, by a person at a terminal who types the name that is asked for. */
+  async function followed(advised: string): Promise<string[]> {
+    const words = typedFor(advised);
+    const last = words.includes('--watch') ? ['--timeout', '0.1'] : [];
+    const io = { env: { CROSSFADE_URL: api.url, CROSSFADE_TOKEN: tokenOf() } };
+    const named = words[0] === 'reset' && words[1] === 'system' ? 'system' : 'customer';
+    const { exit, out, err } = await cli([...words, ...last, '--json'], {
+      ...io,
+      interactive: true,
+      ask: async () => named,
+    });
+    const { error } = (words[0] === 'completion' ? {} : JSON.parse(out)) as {
+      error?: { code: string; detail: string };
+    };
+    return error
+      ? [`${words.join(' ')}: ${exit} ${error.code} ${error.detail} ${err}`].filter(() => FORM.includes(error.code))
+      : [];
+  }
+
+  it('all that is advised anywhere is understood, and none is refused for its form', async () => {
+    const advised = readSources(['lib', 'functions', 'infra'])
+      .filter(({ file }) => !file.startsWith('infra/docs/'))
+      .flatMap(advisedBySource)
+      .map(({ command }) => command)
+      .filter((command) => !NOT_OF_A_STACK.test(command));
+    const refusals: string[] = [];
+    for (const command of new Set(advised)) refusals.push(...(await followed(command)));
+    expect(refusals).toEqual([]);
+    for (const wrong of ['quarantine … discard KEY', 'cleanup … --confirm else', 'start customer --plan grdual'])
+      expect(await followed(wrong)).toHaveLength(1);
   });
 
   it('1: a database that is away, with the same words in JSON', async () => {

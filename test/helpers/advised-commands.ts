@@ -34,6 +34,36 @@ export function advisedIn(text: string): string[] {
   });
 }
 
+/** What a person puts in place of `…`, by the command and, for some, the place; a cutover where nothing is said. */
+const MEANT: Readonly<Record<string, readonly string[]>> = {
+  ack: ['customer.errors'],
+  forwards: ['planner', 'retry'],
+  phase: ['one'],
+  reads: ['primary', 'customer'],
+  writes: ['off', 'customer'],
+};
+const NAMED: Readonly<Record<string, string>> = { CUTOVER: 'customer', ID: 'customer', KEY: '1' };
+
+/** The words that a person types who is told this: names in place of placeholders, of cutover `customer`. */
+export function typedFor(advised: string): readonly string[] {
+  const command = advised
+    .replaceAll(NUMBERS, '$1 60')
+    .replaceAll(/…{2,}/g, '…')
+    .replaceAll(/(?<=--\w+)…/g, '');
+  const [[name = '', ...words] = []] = splitLine(command);
+  let place = words.includes('primary') || words.includes('shadow') || words.includes('on') ? 1 : 0;
+  return [
+    name,
+    ...words.map((word, index) => {
+      const before = words[index - 1] ?? '';
+      if (word !== '…') return NAMED[word] ?? word;
+      if (before === '--reason') return 'because';
+      if (before === '--confirm') return name === 'phase' ? 'one' : 'customer';
+      return MEANT[name]?.[place++] ?? 'customer';
+    }),
+  ];
+}
+
 /** Why the words cannot be typed; null when the program takes them. */
 export function refusedForm(command: string): string | null {
   const [words = []] = splitLine(

@@ -1,7 +1,7 @@
 /** A package as an application gets it: built, packed by npm, and installed into an empty directory without a network. */
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ROOT } from './imports.ts';
@@ -21,7 +21,9 @@ export type Application = {
   npx(...words: readonly string[]): Ran;
   /** Installs it as npm does, but for what it depends on. */
   unpack(): void;
-  /** Installs one of this repository's own packages beside it. */
+  /** Installs another of this repository's packages in the same way. */
+  add(name: string): void;
+  /** Installs a package that this repository uses beside it, once. */
   link(name: string): void;
   remove(): void;
 };
@@ -47,16 +49,21 @@ export function applicationWith(name: string): Application {
   };
   const npm = (...words: readonly string[]) => run('npm', [...words, '--prefix', directory, '--offline']);
   write('package.json', JSON.stringify({ name: 'application', private: true }));
-  const packed = execFileSync(
-    'npm',
-    ['pack', join(ROOT, 'dist/packages', name), '--json', '--pack-destination', directory],
-    {
+  const pack = (one: string) => {
+    const words = ['pack', join(ROOT, 'dist/packages', one), '--json', '--pack-destination', directory];
+    const packed = execFileSync('npm', words, {
       encoding: 'utf8',
       env: ENVIRONMENT,
       stdio: ['ignore', 'pipe', 'ignore'],
-    },
-  );
-  const [{ filename }] = JSON.parse(packed) as [{ filename: string }];
+    });
+    const [{ filename }] = JSON.parse(packed) as [{ filename: string }];
+    return filename;
+  };
+  const unpack = (one: string, file: string) => {
+    mkdirSync(join(directory, 'node_modules', one), { recursive: true });
+    run('tar', ['-xzf', file, '-C', `node_modules/${one}`, '--strip-components=1']);
+  };
+  const filename = pack(name);
   return {
     directory,
     installed: join(directory, 'node_modules', name),
@@ -66,12 +73,13 @@ export function applicationWith(name: string): Application {
     npm,
     npx: (...words) => run('npx', ['--no-install', '--offline', ...words]),
     unpack() {
-      mkdirSync(join(directory, 'node_modules', name), { recursive: true });
-      run('tar', ['-xzf', filename, '-C', `node_modules/${name}`, '--strip-components=1']);
+      unpack(name, filename);
       npm('rebuild');
     },
+    add: (other) => unpack(other, pack(other)),
     link(other) {
       const place = join(directory, 'node_modules', other);
+      if (existsSync(place)) return;
       mkdirSync(dirname(place), { recursive: true });
       symlinkSync(join(ROOT, 'node_modules', other), place);
     },

@@ -68,7 +68,7 @@ function located(said: string, blocks: readonly Block[]): string[] {
 // ------------------------------------------------------------------------------------------------------------ shell
 
 /** Programs of others, whose arguments are not looked at. */
-const OTHERS = new Set(['aws', 'cat', 'cd', 'createdb', 'export', 'pgbench', 'psql', 'sudo']);
+const OTHERS = new Set(['aws', 'cat', 'cd', 'createdb', 'export', 'node', 'pgbench', 'psql', 'sudo']);
 const SERVERLESS = new Set(['package', 'deploy', 'remove', 'invoke']);
 
 /** A line of a shell block without its remark. */

@@ -1,22 +1,23 @@
 /**
- * Alerts to a webhook, signed: see `sign.ts`.
+ * Alerts to a webhook, in the form that its receiver takes: see `webhook-forms.ts`.
  *
  * https to public addresses only, checked for the very address that is connected to, so that a name cannot point
  * elsewhere between check and use. Redirects are refused, answers are not read beyond their status.
  */
 
+import type { WebhookForm } from '../../core/alerts/webhook-form.ts';
 import { CrossfadeError } from '../../core/base/errors.ts';
 import { kindOfHost } from '../../core/net/address.ts';
 import { mayReach, type NetworkProfile } from '../../core/net/upstream.ts';
 import type { AlertChannel } from '../../ports/alerts.ts';
 import type { Clock } from '../../ports/machine.ts';
 import { type NetworkOptions, network } from '../net/call.ts';
-import { documentOf } from './message.ts';
-import { signedHeaders } from './sign.ts';
+import { FORMS } from './webhook-forms.ts';
 
 export type WebhookOptions = {
   url: string;
-  /** The shared key, read when the first message is sent. */
+  form: WebhookForm;
+  /** The text of the secret, read when the first message is sent. */
   key: () => Promise<string>;
   clock: Pick<Clock, 'now' | 'monotonicMs'>;
   /** The local profile may call http and this machine. */
@@ -34,14 +35,13 @@ export function webhookChannel(options: WebhookOptions): AlertChannel {
   return {
     name: 'webhook',
     async send(message, timeoutMs) {
-      const body = JSON.stringify(documentOf(message));
-      const headers = signedHeaders({ id: message.id, body }, await options.key(), options.clock.now());
+      const to = { url, key: await options.key(), nowMs: options.clock.now() };
+      const { body, ...request } = FORMS[options.form](message, to);
       const { status } = await call(
         {
           called: 'webhook',
-          url,
+          ...request,
           method: 'POST',
-          headers,
           body: Buffer.from(body),
           timeoutMs: Math.max(1, Math.floor(timeoutMs)),
           maxBytes: null,

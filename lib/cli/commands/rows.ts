@@ -56,7 +56,7 @@ async function discarded(context: Context, key: string | undefined): Promise<Out
   const { io, options } = context;
   const id = cutoverId(context);
   if (key === undefined)
-    throw new CrossfadeError('invalid_input', `Name the key: crossfade quarantine ${id} discard KEY.`);
+    throw new CrossfadeError('invalid_input', `Name the key: 'crossfade quarantine ${id} discard KEY --reason …'.`);
   if (!options.reason)
     throw new CrossfadeError('invalid_input', "'quarantine discard' needs --reason: it is audited with your name.");
   const call = { idempotencyKey: idempotencyKey(context) };

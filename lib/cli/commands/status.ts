@@ -61,23 +61,26 @@ function exitCodeOf(cutovers: readonly One[]): number {
 
 const ended = (cutover: One) => cutover.health === 'done' || cutover.health === 'rolled_back';
 
+const PROMOTED: ReadonlySet<string> = new Set(['completed', 'cleaned']);
+
 /**
  * True in that stage and in those behind it, and where it was rolled back: nothing is waited for any more. `full` is the last one
- * before completion, whatever the plan calls it.
+ * before completion, whatever the plan calls it; `ready` is when it may be completed.
  * @throws CrossfadeError `invalid_input` for a stage that it never comes to
  */
 function hasReached(cutover: One, wanted: string): boolean {
   if (!('stage' in cutover)) return false;
-  const { stage, plan } = cutover;
+  const { stage, stageKind, health, plan } = cutover;
+  if (wanted === 'ready') return ['ready', 'rolled_back'].includes(health) || PROMOTED.has(stageKind);
   const names = [...plan.stages.map(({ name }) => name), 'cleaned'];
   const known = wanted === 'full' ? (plan.stages.find(({ kind }) => kind === 'full')?.name ?? wanted) : wanted;
   if (!names.includes(known)) {
     throw new CrossfadeError(
       'invalid_input',
-      `'${wanted}' is no stage of plan '${plan.name}'. Its stages: ${names.join(', ')}.${didYouMean(wanted, names)}`,
+      `'${wanted}' is no stage of plan '${plan.name}'. Its stages: ${names.join(', ')}; and ready.${didYouMean(wanted, [...names, 'ready'])}`,
     );
   }
-  return cutover.health === 'rolled_back' || names.indexOf(stage) >= names.indexOf(known);
+  return health === 'rolled_back' || names.indexOf(stage) >= names.indexOf(known);
 }
 
 /**

@@ -29,6 +29,10 @@ export function checklist(id: string, { items, decisions }: Draft, { ddl, config
         commands: [`psql "$DATABASE_URL" -v ON_ERROR_STOP=1 --single-transaction -f ${ddl}`],
       },
       {
+        text: 'Rehearse its whole life on a copy that the command makes and drops again; its report says what to do.',
+        commands: [`${crossfade} rehearse ${id} --database-url "$DATABASE_URL"`],
+      },
+      {
         text: 'Serve the database and the configuration on this machine, and leave this terminal open.',
         commands: [`${crossfade} dev --database-url "$DATABASE_URL"`],
       },

@@ -11,6 +11,7 @@ import { eventBridgeChannel } from '../../../lib/adapters/notify/event-bridge.ts
 import { snsChannel } from '../../../lib/adapters/notify/sns.ts';
 import { checkedUrl, webhookChannel } from '../../../lib/adapters/notify/webhook.ts';
 import { alertChannels } from '../../../lib/compose/channels.ts';
+import { WEBHOOK_FORMS } from '../../../lib/core/alerts/webhook-form.ts';
 import type { NetworkProfile } from '../../../lib/core/net/upstream.ts';
 import { readEnvironment } from '../../../lib/schemas/environment.ts';
 import { firing } from '../../helpers/contracts/alerts.ts';
@@ -33,7 +34,7 @@ async function listening(answer: RequestListener): Promise<string> {
 }
 
 const webhook = (url: string, profile: NetworkProfile = 'local') =>
-  webhookChannel({ url, key: async () => 'k3y', clock: CLOCK, profile });
+  webhookChannel({ url, form: 'crossfade', key: async () => 'k3y', clock: CLOCK, profile });
 
 describe('the webhook', () => {
   it('gets one signed document with the figures, and its signature can be checked', async () => {
@@ -205,6 +206,13 @@ describe('channels by environment', () => {
       CROSSFADE_JWT_AUDIENCE: 'e',
       ...more,
     });
+
+  it('a webhook has one of the forms that there are', () => {
+    const read = (form: string) => env({ CROSSFADE_ALERT_WEBHOOK_FORM: form }).CROSSFADE_ALERT_WEBHOOK_FORM;
+    expect(WEBHOOK_FORMS.map(read)).toEqual(WEBHOOK_FORMS);
+    expect(env({}).CROSSFADE_ALERT_WEBHOOK_FORM).toBe('crossfade');
+    expect(() => read('slak')).toThrow(/CROSSFADE_ALERT_WEBHOOK_FORM/);
+  });
 
   it('none unless one is named', () => {
     expect(alertChannels(env({ CROSSFADE_ALERT_WEBHOOK_URL: '' }), CLOCK)).toEqual([]);

@@ -125,6 +125,17 @@ describe('status --wait', () => {
     });
   });
 
+  it.each([
+    [ready, 0],
+    [completed, 0],
+    [rolledBack, 4],
+    [serving, 1],
+    [held, 3],
+  ])('ends once it is ready to be completed, and not before', async (actor, exit) => {
+    showInTurn(await reportOf(actor));
+    expect((await wait('ready', '--timeout', '0.05')).exit).toBe(exit);
+  });
+
   it('ends with 4 when it is rolled back, and with 1 when the time is up', async () => {
     showInTurn(await reportOf(serving), await reportOf(rolledBack));
     expect((await wait('full')).exit).toBe(4);

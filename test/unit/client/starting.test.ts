@@ -175,6 +175,26 @@ describe('outcomes of an accelerated crossfade dev', () => {
   });
 });
 
+describe('flags of an accelerated crossfade dev', () => {
+  it.each([
+    [30, 500],
+    [1, 15_000],
+  ])('are asked for again as often as its minutes want, at speed %d every %d ms', async (speed, ageMs) => {
+    vi.useFakeTimers({ toFake: ['Date', 'performance'] });
+    const environment = { CROSSFADE_CLOCK_SPEED: String(speed), CROSSFADE_CLOCK_ORIGIN_MS: '600000' };
+    const asked = vi.fn(async () => ({ document: documentOf(PROMOTED) }));
+    const { client, side } = start({ fetch: asked }, { environment });
+    await client.refresh();
+    vi.advanceTimersByTime(ageMs - 5);
+    side();
+    expect(asked).toHaveBeenCalledTimes(1);
+    vi.advanceTimersByTime(10);
+    side();
+    expect(asked).toHaveBeenCalledTimes(2);
+    vi.useRealTimers();
+  });
+});
+
 describe('the API that takes outcomes', () => {
   it('may have a stage in its address, and what it says is said', async () => {
     const asked: string[] = [];

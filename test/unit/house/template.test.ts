@@ -345,6 +345,7 @@ describe('settings', () => {
     ['a user', { alertWebhookUrl: 'https://a:b@hooks.example.com/x' }, /without a user/],
     ['no key', { alertWebhookKeyArn: '' }, /belong together/],
     ['a key instead of its ARN', { alertWebhookKeyArn: 'hunter2' }, /no ARN of a secret/],
+    ['a form that there is not', { alertWebhookForm: 'slak' }, /alertWebhookForm/],
     ['a pattern for a bus', { alertEventBus: '*' }, /no name of a bus/],
   ])('refuses a webhook with %s', async (_name, wrong, says) => {
     await expect(resolved({ ...PARAMETERS, ...WEBHOOK, ...wrong })).rejects.toThrow(says);

@@ -111,10 +111,14 @@ const throughGateway = (resolve: Resolve) =>
     { method: 'POST', path: '', query: '', headers: {}, body: null, mount: '/', deadlineMs: performance.now() + 2_000 },
   );
 const throughWebhook = (resolve: Resolve) =>
-  webhookChannel({ url: 'https://hooks.example/', key: async () => 'k3y', clock, profile: 'aws', resolve }).send(
-    MESSAGE,
-    2_000,
-  );
+  webhookChannel({
+    url: 'https://hooks.example/',
+    form: 'crossfade',
+    key: async () => 'k3y',
+    clock,
+    profile: 'aws',
+    resolve,
+  }).send(MESSAGE, 2_000);
 
 describe('the address table', () => {
   it('has sixty addresses and more', () => {
