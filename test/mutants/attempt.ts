@@ -1,7 +1,7 @@
 /** A process that tries mutants, one after the other, in one Vitest: servers are started once, and each mutant costs its tests only. */
 
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import postgres from 'postgres';
 import { createVitest, type TestSpecification, type Vitest } from 'vitest/node';
 import { TEMPLATE } from '../helpers/postgres-server.ts';
@@ -10,9 +10,8 @@ import { type Planted, plant } from './plant.ts';
 export type Attempt = {
   id: string;
   project: 'unit' | 'dynamodb' | 'postgres';
-  tests: readonly string[];
-  /** Asked when those have noticed nothing: what follows from a change may be seen in another room. */
-  wider: readonly string[];
+  /** Beginnings of the names of test files. A round is asked when the one before has noticed nothing. */
+  rounds: readonly (readonly string[])[];
   /** A file with the mutant in it, or a statement that makes a function of the schema anew. */
   planted: Planted | { statement: string; original: string };
 };
@@ -33,6 +32,8 @@ async function attemptAll(root: string, attempts: readonly Attempt[], told: (don
     bail: 1,
     maxWorkers: 1,
   });
+  // Nothing runs beside them to which they would have to leave the processor.
+  for (const project of vitest.projects) project.config.setupFiles = [];
   try {
     await vitest.standalone();
     for (const attempt of attempts) told({ id: attempt.id, noticedBy: await noticed(vitest, root, attempt) });
@@ -42,10 +43,10 @@ async function attemptAll(root: string, attempts: readonly Attempt[], told: (don
   }
 }
 
-async function noticed(vitest: Vitest, root: string, { tests, wider, planted }: Attempt): Promise<string | null> {
+async function noticed(vitest: Vitest, root: string, { rounds, planted }: Attempt): Promise<string | null> {
   const asked = async () => {
-    for (const some of [tests, wider]) {
-      const by = some.length === 0 ? null : await failing(vitest, await vitest.globTestSpecifications([...some]));
+    for (const tests of rounds) {
+      const by = await failing(vitest, root, await vitest.globTestSpecifications([...tests]));
       if (by !== null) return by;
     }
     return null;
@@ -61,11 +62,11 @@ async function noticed(vitest: Vitest, root: string, { tests, wider, planted }: 
   }
 }
 
-async function failing(vitest: Vitest, specifications: TestSpecification[]): Promise<string | null> {
+async function failing(vitest: Vitest, root: string, specifications: TestSpecification[]): Promise<string | null> {
   if (specifications.length === 0) throw new Error('No test has such a name.');
   const { testModules, unhandledErrors } = await vitest.runTestSpecifications(specifications, false);
   const failed = testModules.find((module) => !module.ok());
-  if (failed) return failed.moduleId;
+  if (failed) return relative(root, failed.moduleId);
   return unhandledErrors.length > 0 ? String(unhandledErrors[0]) : null;
 }
 
