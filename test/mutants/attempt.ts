@@ -36,7 +36,13 @@ async function attemptAll(root: string, attempts: readonly Attempt[], told: (don
   for (const project of vitest.projects) project.config.setupFiles = [];
   try {
     await vitest.standalone();
-    for (const attempt of attempts) told({ id: attempt.id, noticedBy: await noticed(vitest, root, attempt) });
+    let last: string | null = null;
+    for (const attempt of attempts) {
+      const noticedBy = await noticed(vitest, root, attempt);
+      told({ id: attempt.id, noticedBy });
+      last = noticedBy ?? last;
+    }
+    await withoutMutant(vitest, root, last);
   } finally {
     plant(null);
     await vitest.close();
@@ -62,8 +68,18 @@ async function noticed(vitest: Vitest, root: string, { rounds, planted }: Attemp
   }
 }
 
+/** Control: the tests that noticed something last are content with the product as it is. */
+async function withoutMutant(vitest: Vitest, root: string, test: string | null): Promise<void> {
+  const specifications = test === null ? [] : await vitest.globTestSpecifications([test]);
+  if (specifications.length === 0) return;
+  const by = await failing(vitest, root, specifications);
+  if (by !== null) throw new Error(`Without a mutant, ${by} fails, too: what was noticed means nothing.`);
+}
+
 async function failing(vitest: Vitest, root: string, specifications: TestSpecification[]): Promise<string | null> {
   if (specifications.length === 0) throw new Error('No test has such a name.');
+  // What failed in another run is kept there, and would be taken for a failure of this one.
+  vitest.state.filesMap.clear();
   const { testModules, unhandledErrors } = await vitest.runTestSpecifications(specifications, false);
   const failed = testModules.find((module) => !module.ok());
   if (failed) return relative(root, failed.moduleId);

@@ -78,11 +78,12 @@ async function tryAll(chosen: readonly Candidate[]): Promise<Result[]> {
           `${noticedBy === null ? 'survives' : 'noticed '}: ${candidate.id} (${candidate.change})${noticedBy === null ? '' : ` by ${noticedBy}`}`,
         );
       });
-      if (problem !== null && results.length < chosen.length) {
-        if (rest.length === chosen.length - results.length && !problem.startsWith('It does not end'))
-          throw new Error(`Mutants cannot be tried: ${problem}`);
-        if (problem.startsWith('It does not end')) results.push({ ...chosen[results.length]!, noticedBy: problem });
-      }
+      if (problem === null) continue;
+      const complete = results.length === chosen.length;
+      if (problem.startsWith('It does not end') && !complete)
+        results.push({ ...chosen[results.length]!, noticedBy: problem });
+      else if (complete || rest.length === chosen.length - results.length)
+        throw new Error(`Mutants cannot be tried: ${problem}`);
     }
   } finally {
     rmSync(directory, { recursive: true, force: true });
