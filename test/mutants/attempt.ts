@@ -18,8 +18,16 @@ export type Attempt = {
 
 export type Attempted = { id: string; noticedBy: string | null };
 
+/** What a round has that begins: each has the whole time for itself. */
+type Asking = { vitest: Vitest; root: string; beginning: () => void };
+
 /** @param attempts of one project */
-async function attemptAll(root: string, attempts: readonly Attempt[], told: (done: Attempted) => void): Promise<void> {
+async function attemptAll(
+  root: string,
+  attempts: readonly Attempt[],
+  beginning: () => void,
+  told: (done: Attempted) => void,
+): Promise<void> {
   const [first] = attempts;
   if (first === undefined) return;
   const vitest = await createVitest('test', {
@@ -30,15 +38,17 @@ async function attemptAll(root: string, attempts: readonly Attempt[], told: (don
     project: [first.project],
     reporters: [{}],
     bail: 1,
-    maxWorkers: 1,
   });
-  // Nothing runs beside them to which they would have to leave the processor.
-  for (const project of vitest.projects) project.config.setupFiles = [];
+  for (const { config } of vitest.projects) {
+    config.maxWorkers = 1;
+    // Nothing runs beside them to which they would have to leave the processor.
+    config.setupFiles = [];
+  }
   try {
     await vitest.standalone();
     let last: string | null = null;
     for (const attempt of attempts) {
-      const noticedBy = await noticed(vitest, root, attempt);
+      const noticedBy = await noticed({ vitest, root, beginning }, attempt);
       told({ id: attempt.id, noticedBy });
       last = noticedBy ?? last;
     }
@@ -49,9 +59,10 @@ async function attemptAll(root: string, attempts: readonly Attempt[], told: (don
   }
 }
 
-async function noticed(vitest: Vitest, root: string, { rounds, planted }: Attempt): Promise<string | null> {
+async function noticed({ vitest, root, beginning }: Asking, { rounds, planted }: Attempt): Promise<string | null> {
   const asked = async () => {
     for (const tests of rounds) {
+      beginning();
       const by = await failing(vitest, root, await vitest.globTestSpecifications([...tests]));
       if (by !== null) return by;
     }
@@ -103,8 +114,13 @@ async function inTemplate<T>(
   return use().finally(() => making(original));
 }
 
-/** The rest of a program that was started with `attempt FILE`: the attempts of that file, each answered over the channel to its parent. */
+/** The rest of a program that was started with `attempt FILE`: the attempts of that file, each answered over the channel to its parent, which hears of every round, too. */
 export async function attemptFile(root: string, file: string): Promise<void> {
   const attempts = JSON.parse(readFileSync(file, 'utf8')) as Attempt[];
-  await attemptAll(root, attempts, (done) => process.send?.(done));
+  await attemptAll(
+    root,
+    attempts,
+    () => process.send?.('a round begins'),
+    (done) => process.send?.(done),
+  );
 }

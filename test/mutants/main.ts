@@ -22,7 +22,7 @@ import { ROOMS } from './rooms.ts';
 import { REASONS } from './survivors.ts';
 
 const ROOT = process.cwd();
-/** A test that does not end has noticed something, too. */
+/** A round of tests that does not end has noticed something, too. */
 const LONGEST_MS = 180_000;
 
 type Result = Attempted & { room: string; change: string };
@@ -105,10 +105,10 @@ function runOnce(file: string, told: (noticedBy: string | null) => void): Promis
       child.kill('SIGKILL');
     }, LONGEST_MS);
   let timer = watch();
-  child.on('message', ({ noticedBy }: Attempted) => {
+  child.on('message', (message: Attempted | 'a round begins') => {
     clearTimeout(timer);
     timer = watch();
-    told(noticedBy);
+    if (message !== 'a round begins') told(message.noticedBy);
   });
   return new Promise((resolve) => {
     child.on('exit', (code) => {
