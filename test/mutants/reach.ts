@@ -14,7 +14,7 @@ function importers(): ReadonlyMap<string, readonly string[]> {
 let known: ReadonlyMap<string, readonly string[]> | null = null;
 
 /** Test files by the number of imports between them and the source: those that import it, those that import one that does, and so on. */
-export function testsByDistance(source: string): readonly (readonly string[])[] {
+function testsByDistance(source: string): readonly (readonly string[])[] {
   known ??= importers();
   const seen = new Set([source]);
   const distances: string[][] = [];
