@@ -65,23 +65,21 @@ const counted = <One extends { room: string }>(some: readonly One[]) =>
 /** In a process of their own: one that hangs is ended, and the next one goes on with the rest. */
 async function tryAll(chosen: readonly Candidate[]): Promise<Result[]> {
   const results: Result[] = [];
+  const noted = (noticedBy: string | null) => {
+    const { id, room, change } = chosen[results.length]!;
+    results.push({ id, room, change, noticedBy });
+    console.log(noticedBy === null ? `survives: ${id} (${change})` : `noticed:  ${id} (${change}) by ${noticedBy}`);
+  };
   const directory = mkdtempSync(join(tmpdir(), 'crossfade-mutants-'));
   try {
     while (results.length < chosen.length) {
       const rest = chosen.slice(results.length);
       const file = join(directory, 'attempts.json');
       writeFileSync(file, JSON.stringify(rest));
-      const problem = await runOnce(file, (noticedBy) => {
-        const candidate = chosen[results.length]!;
-        results.push({ ...candidate, noticedBy });
-        console.log(
-          `${noticedBy === null ? 'survives' : 'noticed '}: ${candidate.id} (${candidate.change})${noticedBy === null ? '' : ` by ${noticedBy}`}`,
-        );
-      });
+      const problem = await runOnce(file, noted);
       if (problem === null) continue;
       const complete = results.length === chosen.length;
-      if (problem.startsWith('It does not end') && !complete)
-        results.push({ ...chosen[results.length]!, noticedBy: problem });
+      if (problem.startsWith('It does not end') && !complete) noted(problem);
       else if (complete || rest.length === chosen.length - results.length)
         throw new Error(`Mutants cannot be tried: ${problem}`);
     }
