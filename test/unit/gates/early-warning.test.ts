@@ -147,6 +147,11 @@ describe('an early warning', () => {
     expect(warningsOf(afterHalfAnHour((i) => shadow(30 - i), 30, policy))).toEqual([]);
   });
 
+  it('that is not given is a condition that holds', () => {
+    const { conditions } = afterHalfAnHour(() => ({}));
+    expect(conditions.filter(({ code }) => code === 'early_warning')).toMatchObject([{ ok: true, limit: 15 }]);
+  });
+
   it('is not given before ten minutes are known', () => {
     expect(warningsOf(afterHalfAnHour((i) => ({ errors: 5 * i }), 9))).toEqual([]);
     expect(warningsOf(afterHalfAnHour((i) => ({ errors: 3 * i }), 10))).toEqual(['early_warning_errors']);
