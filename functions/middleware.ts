@@ -163,7 +163,8 @@ function problem(error: unknown, outside: boolean): HttpAnswer {
   const known = isCrossfadeError(error) ? error : null;
   const code = known?.code ?? 'internal';
   const isOurs = ERROR_CODES[code].status >= 500;
-  const details = isOurs ? harmless(known?.details ?? {}) : (known?.details ?? {});
+  const all = known?.details ?? {};
+  const details = isOurs ? harmless(all) : all;
   const detail =
     known === null
       ? 'An error inside Crossfade. Nothing was changed that its answer does not say; the log of the function has the cause.'

@@ -6,7 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import { relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 import { type Replacement, replaceOnce } from './replace-once.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -14,40 +14,48 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** A file, as seen from the root, what there is in one place of it, and what the mutant has there instead. */
 export type Fault = readonly [file: string, ...Replacement];
 
+/** Something that is done to every file of the product, seen from the root, after the faults. */
+type Change = (file: string, text: string) => string;
+
+const withFaults = (faults: readonly Fault[], change: Change): Plugin => ({
+  name: 'faults',
+  setup({ onLoad }) {
+    onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+      const file = relative(ROOT, path).split(sep).join('/');
+      if (!file.startsWith('lib/') && !file.startsWith('functions/')) return undefined;
+      const here = faults.filter(([name]) => name === file);
+      const source = await readFile(path, 'utf8');
+      const faulty = here.reduce((text, [, ...replacement]) => replaceOnce(text, replacement, file), source);
+      return { contents: change(file, faulty), loader: 'ts' };
+    });
+  },
+});
+
 /**
  * @param entries files whose exports the mutant has. It brings its own copy of everything that they import
  * @example const { evaluateGates } = await sourceMutant<typeof import('../../lib/core/gates/evaluate.ts')>([JUDGE], [[JUDGE, 'a < b', 'a > b']])
  */
-export async function sourceMutant<Exports>(entries: readonly string[], faults: readonly Fault[]): Promise<Exports> {
-  const unused = new Set(faults);
-  const { outputFiles } = await build({
+export async function sourceMutant<Exports>(
+  entries: readonly string[],
+  faults: readonly Fault[],
+  change: Change = (_, text) => text,
+): Promise<Exports> {
+  const { outputFiles, metafile } = await build({
     stdin: {
       contents: entries.map((entry) => `export * from ${JSON.stringify(`./${entry}`)};`).join('\n'),
       resolveDir: ROOT,
     },
     bundle: true,
     write: false,
+    metafile: true,
     platform: 'node',
     format: 'esm',
     logLevel: 'silent',
-    plugins: [
-      {
-        name: 'faults',
-        setup({ onLoad }) {
-          onLoad({ filter: /\.ts$/ }, async ({ path }) => {
-            const file = relative(ROOT, path).split(sep).join('/');
-            const here = faults.filter(([name]) => name === file);
-            if (here.length === 0) return undefined;
-            for (const fault of here) unused.delete(fault);
-            const source = await readFile(path, 'utf8');
-            const contents = here.reduce((text, [, ...replacement]) => replaceOnce(text, replacement, file), source);
-            return { contents, loader: 'ts' };
-          });
-        },
-      },
-    ],
+    plugins: [withFaults(faults, change)],
   });
-  for (const [file] of unused)
-    throw new Error(`${file} is in nothing that ${entries.join(' and ')} import: its fault would do nothing.`);
+  const built = Object.keys(metafile.inputs);
+  for (const [file] of faults)
+    if (!built.some((input) => input.endsWith(file)))
+      throw new Error(`${file} is in nothing that ${entries.join(' and ')} import: its fault would do nothing.`);
   return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0]!.contents).toString('base64')}`);
 }

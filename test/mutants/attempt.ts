@@ -1,7 +1,7 @@
 /** A process that tries mutants, one after the other, in one Vitest: servers are started once, and each mutant costs its tests only. */
 
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import postgres from 'postgres';
 import { createVitest, type TestSpecification, type Vitest } from 'vitest/node';
 import { TEMPLATE } from '../helpers/postgres-server.ts';
@@ -10,17 +10,24 @@ import { type Planted, plant } from './plant.ts';
 export type Attempt = {
   id: string;
   project: 'unit' | 'dynamodb' | 'postgres';
-  tests: readonly string[];
-  /** Asked when those have noticed nothing: what follows from a change may be seen in another room. */
-  wider: readonly string[];
+  /** Beginnings of the names of test files. A round is asked when the one before has noticed nothing. */
+  rounds: readonly (readonly string[])[];
   /** A file with the mutant in it, or a statement that makes a function of the schema anew. */
   planted: Planted | { statement: string; original: string };
 };
 
 export type Attempted = { id: string; noticedBy: string | null };
 
+/** What a round has that begins: each has the whole time for itself. */
+type Asking = { vitest: Vitest; root: string; beginning: () => void };
+
 /** @param attempts of one project */
-async function attemptAll(root: string, attempts: readonly Attempt[], told: (done: Attempted) => void): Promise<void> {
+async function attemptAll(
+  root: string,
+  attempts: readonly Attempt[],
+  beginning: () => void,
+  told: (done: Attempted) => void,
+): Promise<void> {
   const [first] = attempts;
   if (first === undefined) return;
   const vitest = await createVitest('test', {
@@ -31,21 +38,32 @@ async function attemptAll(root: string, attempts: readonly Attempt[], told: (don
     project: [first.project],
     reporters: [{}],
     bail: 1,
-    maxWorkers: 1,
   });
+  for (const { config } of vitest.projects) {
+    config.maxWorkers = 1;
+    // Nothing runs beside them to which they would have to leave the processor.
+    config.setupFiles = [];
+  }
   try {
     await vitest.standalone();
-    for (const attempt of attempts) told({ id: attempt.id, noticedBy: await noticed(vitest, root, attempt) });
+    let last: string | null = null;
+    for (const attempt of attempts) {
+      const noticedBy = await noticed({ vitest, root, beginning }, attempt);
+      told({ id: attempt.id, noticedBy });
+      last = noticedBy ?? last;
+    }
+    await withoutMutant(vitest, root, last);
   } finally {
     plant(null);
     await vitest.close();
   }
 }
 
-async function noticed(vitest: Vitest, root: string, { tests, wider, planted }: Attempt): Promise<string | null> {
+async function noticed({ vitest, root, beginning }: Asking, { rounds, planted }: Attempt): Promise<string | null> {
   const asked = async () => {
-    for (const some of [tests, wider]) {
-      const by = some.length === 0 ? null : await failing(vitest, await vitest.globTestSpecifications([...some]));
+    for (const tests of rounds) {
+      beginning();
+      const by = await failing(vitest, root, await vitest.globTestSpecifications([...tests]));
       if (by !== null) return by;
     }
     return null;
@@ -61,11 +79,21 @@ async function noticed(vitest: Vitest, root: string, { tests, wider, planted }: 
   }
 }
 
-async function failing(vitest: Vitest, specifications: TestSpecification[]): Promise<string | null> {
+/** Control: the tests that noticed something last are content with the product as it is. */
+async function withoutMutant(vitest: Vitest, root: string, test: string | null): Promise<void> {
+  const specifications = test === null ? [] : await vitest.globTestSpecifications([test]);
+  if (specifications.length === 0) return;
+  const by = await failing(vitest, root, specifications);
+  if (by !== null) throw new Error(`Without a mutant, ${by} fails, too: what was noticed means nothing.`);
+}
+
+async function failing(vitest: Vitest, root: string, specifications: TestSpecification[]): Promise<string | null> {
   if (specifications.length === 0) throw new Error('No test has such a name.');
+  // What failed in another run is kept there, and would be taken for a failure of this one.
+  vitest.state.filesMap.clear();
   const { testModules, unhandledErrors } = await vitest.runTestSpecifications(specifications, false);
   const failed = testModules.find((module) => !module.ok());
-  if (failed) return failed.moduleId;
+  if (failed) return relative(root, failed.moduleId);
   return unhandledErrors.length > 0 ? String(unhandledErrors[0]) : null;
 }
 
@@ -86,8 +114,13 @@ async function inTemplate<T>(
   return use().finally(() => making(original));
 }
 
-/** The rest of a program that was started with `attempt FILE`: the attempts of that file, each answered over the channel to its parent. */
+/** The rest of a program that was started with `attempt FILE`: the attempts of that file, each answered over the channel to its parent, which hears of every round, too. */
 export async function attemptFile(root: string, file: string): Promise<void> {
   const attempts = JSON.parse(readFileSync(file, 'utf8')) as Attempt[];
-  await attemptAll(root, attempts, (done) => process.send?.(done));
+  await attemptAll(
+    root,
+    attempts,
+    () => process.send?.('a round begins'),
+    (done) => process.send?.(done),
+  );
 }

@@ -4,79 +4,28 @@
  *   npm run mutants -- --list                       how many there are, by room
  *   npm run mutants -- lib/core/stage               every mutant of a folder or a file
  *   npm run mutants -- sql                          every named mutant of the SQL
+ *   npm run mutants -- sql-text                     those that rules make of the same SQL
  *   npm run mutants -- 'crossfade.swap: a swap in any isolation'    one
- *   npm run mutants -- --sample 20 --seed 7         some of all of them; the same seed takes the same ones
+ *   npm run mutants -- --sample 20 --seed 7         some of each room; the same seed takes the same ones
  *
  * Ends with 1 when one survives that survivors.ts does not explain, or when a room that was tried whole is below its share.
  */
 
 import { fork } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { replaceOnce } from '../helpers/replace-once.ts';
-import { type Attempt, type Attempted, attemptFile } from './attempt.ts';
-import { namedMutants } from './named.ts';
-import { mutantsOf, mutated } from './operators.ts';
-import { ROOMS, roomOf, WIDER } from './rooms.ts';
+import { type Attempted, attemptFile } from './attempt.ts';
+import { type Candidate, candidates, sampled } from './candidates.ts';
+import { ROOMS } from './rooms.ts';
 import { REASONS } from './survivors.ts';
 
 const ROOT = process.cwd();
-/** A test that does not end has noticed something, too. */
+/** A round of tests that does not end has noticed something, too. */
 const LONGEST_MS = 180_000;
-const SQL = 'sql';
 
-type Candidate = Attempt & { room: string; change: string };
 type Result = Attempted & { room: string; change: string };
-
-function sourceMutants(): Candidate[] {
-  return [...new Set(ROOMS.flatMap(({ source }) => filesIn(source)))].flatMap((file) => {
-    const room = roomOf(file)!;
-    const text = readFileSync(join(ROOT, file), 'utf8');
-    return mutantsOf(file, text).map((mutant) => ({
-      id: mutant.id,
-      room: room.source,
-      project: room.project,
-      tests: room.tests,
-      wider: room.project === 'unit' ? WIDER : [],
-      planted: { file, text: mutated(text, mutant) },
-      change: `line ${mutant.line}: ${mutant.found.replaceAll(/\s+/g, ' ').slice(0, 60)} → ${mutant.put.slice(0, 40)}`,
-    }));
-  });
-}
-
-function filesIn(source: string): string[] {
-  if (!statSync(join(ROOT, source)).isDirectory()) return [source];
-  return readdirSync(join(ROOT, source), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
-    .map((name) => `${source}/${name.replaceAll('\\', '/')}`);
-}
-
-const sqlMutants = (): Candidate[] =>
-  namedMutants(ROOT).map(({ id, file, text, change, tests }) => {
-    const changed = replaceOnce(text, change, id);
-    return {
-      id,
-      room: SQL,
-      project: 'postgres',
-      tests: tests.map((name) => `test/integration/postgres/${name}`),
-      wider: [],
-      planted: file === null ? { statement: changed, original: text } : { file, text: changed },
-      change: '',
-    };
-  });
-
-/** Those with the lowest hash of its text and the seed: what is not changed stays in the sample. */
-function sampled(candidates: readonly Candidate[], count: number, seed: string): Candidate[] {
-  const hash = ({ id }: Candidate) => createHash('sha256').update(`${seed} ${id}`).digest('hex');
-  return candidates
-    .map((candidate) => [hash(candidate), candidate] as const)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .slice(0, count)
-    .map(([, candidate]) => candidate);
-}
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -88,9 +37,7 @@ async function main(): Promise<number> {
       project: { type: 'string' },
     },
   });
-  const all = [...sourceMutants(), ...sqlMutants()].filter(
-    ({ project }) => values.project === undefined || project === values.project,
-  );
+  const all = candidates(ROOT).filter(({ project }) => values.project === undefined || project === values.project);
   const wanted = positionals.length === 0 ? all : all.filter((one) => positionals.some((name) => isIn(one, name)));
   if (wanted.length === 0)
     throw new Error(`No mutant is in ${positionals.join(' or ')}. See 'npm run mutants -- --list'.`);
@@ -116,24 +63,25 @@ const counted = <One extends { room: string }>(some: readonly One[]) =>
   [...new Set(some.map(({ room }) => room))].map((room) => [room, some.filter((one) => one.room === room)] as const);
 
 /** In a process of their own: one that hangs is ended, and the next one goes on with the rest. */
-async function tryAll(candidates: readonly Candidate[]): Promise<Result[]> {
+async function tryAll(chosen: readonly Candidate[]): Promise<Result[]> {
   const results: Result[] = [];
+  const noted = (noticedBy: string | null) => {
+    const { id, room, change } = chosen[results.length]!;
+    results.push({ id, room, change, noticedBy });
+    console.log(noticedBy === null ? `survives: ${id} (${change})` : `noticed:  ${id} (${change}) by ${noticedBy}`);
+  };
   const directory = mkdtempSync(join(tmpdir(), 'crossfade-mutants-'));
   try {
-    while (results.length < candidates.length) {
-      const rest = candidates.slice(results.length);
+    while (results.length < chosen.length) {
+      const rest = chosen.slice(results.length);
       const file = join(directory, 'attempts.json');
       writeFileSync(file, JSON.stringify(rest));
-      const problem = await runOnce(file, (noticedBy) => {
-        const candidate = candidates[results.length]!;
-        results.push({ ...candidate, noticedBy });
-        process.stdout.write(noticedBy === null ? `\nsurvives: ${candidate.id} (${candidate.change})\n` : '.');
-      });
-      if (problem !== null && results.length < candidates.length) {
-        if (rest.length === candidates.length - results.length && !problem.startsWith('It does not end'))
-          throw new Error(`Mutants cannot be tried: ${problem}`);
-        if (problem.startsWith('It does not end')) results.push({ ...candidates[results.length]!, noticedBy: problem });
-      }
+      const problem = await runOnce(file, noted);
+      if (problem === null) continue;
+      const complete = results.length === chosen.length;
+      if (problem.startsWith('It does not end') && !complete) noted(problem);
+      else if (complete || rest.length === chosen.length - results.length)
+        throw new Error(`Mutants cannot be tried: ${problem}`);
     }
   } finally {
     rmSync(directory, { recursive: true, force: true });
@@ -155,10 +103,10 @@ function runOnce(file: string, told: (noticedBy: string | null) => void): Promis
       child.kill('SIGKILL');
     }, LONGEST_MS);
   let timer = watch();
-  child.on('message', ({ noticedBy }: Attempted) => {
+  child.on('message', (message: Attempted | 'a round begins') => {
     clearTimeout(timer);
     timer = watch();
-    told(noticedBy);
+    if (message !== 'a round begins') told(message.noticedBy);
   });
   return new Promise((resolve) => {
     child.on('exit', (code) => {

@@ -1,3 +1,10 @@
 /** Mutants that no test notices, and why that is right. A run fails when another one survives. */
 
-export const REASONS: Readonly<Record<string, string>> = {};
+const ANY_VERDICT =
+  'a verdict that lets a tick advance is made up to ask the stage machine, which reads none of its figures';
+const NO_FIGURES = 'const NO_FIGURES: SideFigures = { count: 0, errors: 0, errorRate: null, p50Ms: n';
+
+export const REASONS: Readonly<Record<string, string>> = {
+  [`lib/core/stage/conform.ts: number in ${JSON.stringify(NO_FIGURES)}`]: ANY_VERDICT,
+  [`lib/core/stage/conform.ts: number in ${JSON.stringify(NO_FIGURES)} #2`]: ANY_VERDICT,
+};

@@ -29,8 +29,8 @@ export function nearest(name: string, known: readonly string[]): string | null {
   return best;
 }
 
-/** `" Did you mean 'customer'?"`, or nothing. */
+/** `" Did you mean 'customer'?"`, or nothing: also where that very name is known, in another place. */
 export function didYouMean(name: string, known: readonly string[]): string {
   const candidate = nearest(name, known);
-  return candidate === null ? '' : ` Did you mean '${candidate}'?`;
+  return candidate === null || candidate === name ? '' : ` Did you mean '${candidate}'?`;
 }

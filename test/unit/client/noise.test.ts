@@ -114,6 +114,19 @@ describe('noise alone', () => {
   });
 });
 
+describe('asking one side twice', () => {
+  it('is wanted while differences are unclear, and no longer when thousands of comparisons had none', () => {
+    const floor = noiseFloor();
+    for (let i = 0; i < 10 && !floor.isWanted(); i += 1) {
+      floor.compared('primary');
+      floor.counts('total', 'shadow', 'primary');
+    }
+    expect(floor.isWanted()).toBe(true);
+    for (let i = 0; i < 5_000; i += 1) floor.compared('primary');
+    expect(floor.isWanted()).toBe(false);
+  });
+});
+
 describe('an answer that is wrong in 10 %', () => {
   it.each<[string, Partial<World>, number]>([
     ['without noise', {}, 9],

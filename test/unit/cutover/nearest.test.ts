@@ -34,5 +34,6 @@ describe('nearest', () => {
   it('is asked for as a sentence, or not at all', () => {
     expect(didYouMean('custmer', ['customer'])).toBe(" Did you mean 'customer'?");
     expect(didYouMean('qqqqqqqq', ['customer'])).toBe('');
+    expect(didYouMean('primary', ['shadow', 'primary'])).toBe('');
   });
 });

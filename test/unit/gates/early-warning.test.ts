@@ -57,6 +57,20 @@ describe('Theil–Sen', () => {
     );
   });
 
+  it('is the median of the slopes of all pairs of two minutes', () => {
+    const point = fc.tuple(fc.integer({ min: 0, max: 4 }), fc.integer({ min: -9, max: 9 }));
+    fc.assert(
+      fc.property(fc.array(point, { maxLength: 5 }), (points) => {
+        const sorted = points.toSorted(([a], [b]) => a - b);
+        const slopes = sorted.flatMap(([minute, x], j) =>
+          sorted.slice(0, j).flatMap(([before, y]) => (minute > before ? [(x - y) / (minute - before)] : [])),
+        );
+        const [minutes, values] = [sorted.map(([minute]) => minute), sorted.map(([, x]) => x)];
+        expect(theilSenSlope({ minutes, values })).toBe(slopes.length === 0 ? null : median(slopes));
+      }),
+    );
+  });
+
   it('has no slope without two minutes', () => {
     expect(theilSenSlope({ minutes: [], values: [] })).toBeNull();
     expect(theilSenSlope({ minutes: [1], values: [1] })).toBeNull();
@@ -131,6 +145,11 @@ describe('an early warning', () => {
     expect(warningsOf(afterHalfAnHour(shadow, 30, policy))).toEqual([`early_warning_${code}`]);
     expect(warningsOf(afterHalfAnHour(shadow, 30))).toEqual([]);
     expect(warningsOf(afterHalfAnHour((i) => shadow(30 - i), 30, policy))).toEqual([]);
+  });
+
+  it('that is not given is a condition that holds', () => {
+    const { conditions } = afterHalfAnHour(() => ({}));
+    expect(conditions.filter(({ code }) => code === 'early_warning')).toMatchObject([{ ok: true, limit: 15 }]);
   });
 
   it('is not given before ten minutes are known', () => {

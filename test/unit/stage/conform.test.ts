@@ -84,6 +84,24 @@ describe('I17, I19 an audit log is a run of the stage machine', () => {
     expect(conform(INITIAL, log)).toMatchObject({ conforms: true });
   });
 
+  it('evidence begins again in the stage that gathers it, and in no other', () => {
+    const restarted = (stage: string) =>
+      forged((log) => {
+        const at = event(log, 'advanced') + 1;
+        return [
+          ...log.slice(0, at),
+          { ...log[at - 1]!, event: { type: 'evidence_restarted', stage } },
+          ...log.slice(at),
+        ];
+      });
+    const log = lived();
+    const { to } = log[event(log, 'advanced')]!.event as Extract<Event, { type: 'advanced' }>;
+    expect(conform(INITIAL, restarted(to))).toMatchObject({ conforms: true });
+    expect(conform(INITIAL, restarted('r2'))).toMatchObject({
+      why: expect.stringContaining('No evidence is gathered'),
+    });
+  });
+
   it.each<[string, (log: AuditEntry<Event>[]) => readonly AuditEntry<Event>[], RegExp]>([
     ['a step left out', without('started'), /'advanced' does not follow from stage 'disabled'/],
     [

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { CutoverState, RollbackStepName } from '../../../lib/core/cutover/cutover.ts';
 import { emptyWindow, type MinuteWindow } from '../../../lib/core/gates/minute-window.ts';
 import type { TableStatus } from '../../../lib/core/gates/table-status.ts';
-import { isVerified, type ProcedureFacts, stepsSeen } from '../../../lib/core/stage/rollback-procedure.ts';
+import { isVerified, type ProcedureFacts, SCENARIOS, stepsSeen } from '../../../lib/core/stage/rollback-procedure.ts';
 import { flagOf, NOW, stateIn, systemFlagOf } from '../../property/samples.ts';
 
 const MINUTE_MS = 60_000;
@@ -24,6 +24,13 @@ const seen = (facts: Partial<ProcedureFacts>, state: CutoverState = STATE) =>
 const reads = (minute: number, count = 1, side: MinuteWindow['side'] = 'shadow') => ({
   ...emptyWindow(minute, side),
   count,
+});
+
+describe('what else can be undone', () => {
+  it.each(SCENARIOS)('$name: cannot be taken back where it wants a confirmation, or no command does it', (scenario) => {
+    const { command, destructive } = scenario;
+    expect(destructive).toBe(command.includes('--confirm ID') || !command.startsWith('crossfade '));
+  });
 });
 
 describe('a step of a rollback', () => {

@@ -213,7 +213,12 @@ describe('what no force skips', () => {
     [{ armed: 'reverse' }, false],
   ])('a table is armed forward for the epoch of the state, not for another: %j', (over, isArmed) => {
     const table = { armed: 'forward', mirror: { epoch: 3 }, ...over } as TableStatus;
-    expect(armedHold(stateIn('r1'), table) === null).toBe(isArmed);
+    const hold = armedHold(stateIn('r1'), table);
+    expect(hold === null).toBe(isArmed);
+    if (hold) {
+      const [seen, limit] = table.armed === 'forward' ? [table.mirror?.epoch ?? null, 3] : [table.armed, 'forward'];
+      expect(hold).toMatchObject({ seen, limit });
+    }
     expect([armedHold(stateIn('completed'), table), armedHold(stateIn('r1', {}, 'component'), table)]).toEqual([
       null,
       null,
