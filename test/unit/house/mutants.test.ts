@@ -37,6 +37,14 @@ describe('scenes of chaos', () => {
       for (const name of tests) expect(existsSync(join(ROOT, 'test', name)), name).toBe(true);
   });
 
+  it('and the faults are on the page of the tests', () => {
+    const page = readFileSync(join(ROOT, 'test', 'README.md'), 'utf8');
+    for (const [name, { breaks, checks }] of Object.entries(SCENES))
+      expect(page).toContain(`| \`${name}\` | ${breaks} | ${checks} |`);
+    for (const [name, { scene }] of Object.entries(PLANTS))
+      expect(page).toMatch(new RegExp(`^\\| \`${name}\` \\| .+ \\| \`${scene}\` \\|$`, 'm'));
+  });
+
   it.each(Object.entries(PLANTS))('the fault %s fits what is there', (_, plant) => {
     expect(planted(plant).text).not.toBe(readFileSync(join(ROOT, plant.file), 'utf8'));
   });
