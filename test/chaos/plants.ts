@@ -1,14 +1,24 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are texts of the files that make the SQL
 /** Faults for `--plant`: each is a change of one file, and the scene that must notice it within three minutes. */
 
-import type { Replacement } from '../helpers/replace-once.ts';
+import { readFileSync } from 'node:fs';
+import { type Replacement, replaceOnce } from '../helpers/replace-once.ts';
+import type { Planted } from '../mutants/plant.ts';
 import type { SceneName } from './scenes.ts';
 
-export type Plant = { scene: SceneName; file: string; changes: readonly Replacement[] };
+/** `notices`: what the check prints that is there for this fault. */
+export type Plant = { scene: SceneName; file: string; changes: readonly Replacement[]; notices: RegExp };
+
+/** @throws Error when a change does not fit the file exactly once */
+export function planted({ file, changes }: Plant): Planted {
+  const text = readFileSync(file, 'utf8');
+  return { file, text: changes.reduce((changed, change) => replaceOnce(changed, change, file), text) };
+}
 
 export const PLANTS: Readonly<Record<string, Plant>> = {
   'ack-before-commit': {
     scene: 'state',
+    notices: /\w+ was acknowledged, and is read: expected \d+ to be greater/,
     file: 'lib/flows/control/commit.ts',
     changes: [
       [
@@ -23,6 +33,7 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
   },
   'claim-without-lock': {
     scene: 'rows',
+    notices: /FAIL .*: no key is wrong/,
     file: 'lib/core/table/sql/converge.ts',
     changes: [
       ['LIMIT p_limit FOR UPDATE SKIP LOCKED\n', 'LIMIT p_limit\n'],
@@ -31,6 +42,7 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
   },
   'epoch-not-compared': {
     scene: 'rows',
+    notices: /FAIL .*I9 an old epoch.*/,
     file: 'lib/core/table/sql/names.ts',
     changes: [['IF v_have IS DISTINCT FROM p_epoch THEN', 'IF false THEN']],
   },

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import postgres from 'postgres';
 import { type LocalPostgres, startPostgres } from '../../infra/local/postgres.ts';
 
-const GONE_WITHIN_MS = 10_000;
+const GONE_WITHIN_MS = 30_000;
 
 export type CrashableServer = {
   /** Of the database `postgres`, a superuser's. */

@@ -128,7 +128,7 @@ export async function endPauses(owner: PgConnection, id: string): Promise<number
 }
 
 /** Repeats a look at the world until it shows what is expected; the deadline is a failure, not a pace. */
-export async function eventually(look: () => Promise<boolean>, what: string, withinMs = 10_000): Promise<void> {
+export async function eventually(look: () => Promise<boolean>, what: string, withinMs = 30_000): Promise<void> {
   const deadline = Date.now() + withinMs;
   while (!(await look())) {
     if (Date.now() > deadline) throw new Error(`Not within ${withinMs} ms: ${what}`);

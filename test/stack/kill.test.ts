@@ -45,7 +45,9 @@ const ID = 'customer';
 const SPEED = 60;
 const KILLS = 20;
 const WRITERS = 4;
-const SETTLE_MS = 30_000;
+/** Limits of what must end, on a busy machine, too; the project ends a test after six minutes. */
+const SETTLE_MS = 60_000;
+const OVER_WITHIN_MS = 200_000;
 const random = seeded(SEED);
 const declarations = defineCutovers([
   { ...customerCutover, dwellMinutes: 0, policy: { minSamples: 20, warmUpMinutes: 0 } },
@@ -68,7 +70,7 @@ beforeAll(async () => {
   writers = startWriters({ url: database.url, count: WRITERS, random });
   await command(ports, declarations, ID, { type: 'start' });
   fleet = startFleet(on, { databaseUrl: database.url, declarations, clock, ports });
-}, 90_000);
+});
 
 afterAll(async () => {
   await writers?.stop();
@@ -87,8 +89,6 @@ const told = { kills: 0, crashes: 0 };
  * and nothing would ever be done.
  */
 const answersAtKill = new Map<FunctionHost['figures'], number>();
-/** A busy machine takes its time; a test ends after two minutes. */
-const OVER_WITHIN_MS = 110_000;
 
 /** Kills until the world is `over` and enough was killed, and Postgres whenever so many kills have been. */
 async function chaos(kills: number, crashAt: readonly number[], over: () => Promise<boolean>): Promise<void> {
@@ -139,7 +139,7 @@ async function insist(what: OperatorCommand, stageKind: string): Promise<void> {
       return false;
     },
     () => `${what.type} has led to ${stageKind}`,
-    SETTLE_MS,
+    OVER_WITHIN_MS,
   );
 }
 
@@ -244,7 +244,7 @@ describe(`I1 I2 I3 I6 under SIGKILL, seed ${SEED}`, () => {
     expect(fleet.killsInCall()).toBeGreaterThan(KILLS / 3);
     const entered = (await auditOf(ports, ID)).flatMap(({ event }) => (event.type === 'advanced' ? [event.to] : []));
     expect(entered).toEqual(['test_1', 'test_10', 'half_50', 'full_100']);
-  }, 120_000);
+  });
 
   it('promotes in the middle of it, and the promoted table, its twin and the old table agree', async () => {
     sayHowToReplay();
@@ -256,7 +256,7 @@ describe(`I1 I2 I3 I6 under SIGKILL, seed ${SEED}`, () => {
     expect(await differences(PROVE_PROMOTED)).toMatchObject({ differences: 0 });
     expect(await differences(PROVE_REVERSE)).toMatchObject({ differences: 0 });
     await proveSound();
-  }, 120_000);
+  });
 
   it('takes the way back in the middle of it, and the old table is in place with everything written since', async () => {
     sayHowToReplay();
@@ -269,7 +269,7 @@ describe(`I1 I2 I3 I6 under SIGKILL, seed ${SEED}`, () => {
     tell('to rolled back');
     expect(await differences(PROVE_ROLLED_BACK)).toMatchObject({ differences: 0 });
     await proveSound();
-  }, 120_000);
+  });
 });
 
 /**
@@ -281,18 +281,18 @@ describe('I6 the same crash in the middle of an apply', () => {
     await insist({ type: 'reset', confirm: ID }, 'disabled');
     await insist({ type: 'start' }, 'dual_write');
     await copied();
-  }, 60_000);
+  });
 
   it('loses nothing while a hint goes in the transaction that applies it', async () => {
     await lingering('together');
     expect(await crashWhileApplying()).toMatchObject({ differences: 0 });
-  }, 60_000);
+  });
 
   it('loses the change when the hints go in a transaction of their own, and the same look finds it', async () => {
     await lingering('hints-first');
     // The change is in neither shape of the new table: its old row and its new one differ.
     expect(await crashWhileApplying()).toMatchObject({ differences: 2 });
-  }, 60_000);
+  });
 });
 
 /** Everything is copied and every hint applied; the new functions are those of this start. */

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { PLANTS } from '../../chaos/plants.ts';
+import { PLANTS, planted } from '../../chaos/plants.ts';
 import { SCENES } from '../../chaos/scenes.ts';
 import { replaceOnce } from '../../helpers/replace-once.ts';
 import { sampled } from '../../mutants/candidates.ts';
@@ -92,9 +92,16 @@ describe('scenes of chaos', () => {
       for (const name of tests) expect(existsSync(join(ROOT, 'test', name)), name).toBe(true);
   });
 
-  it.each(Object.entries(PLANTS))('the fault %s fits what is there', (_, { file, changes }) => {
-    const text = readFileSync(join(ROOT, file), 'utf8');
-    expect(changes.reduce((changed, change) => replaceOnce(changed, change, file), text)).not.toBe(text);
+  it('and the faults are on the page of the tests', () => {
+    const page = readFileSync(join(ROOT, 'test', 'README.md'), 'utf8');
+    for (const [name, { breaks, checks }] of Object.entries(SCENES))
+      expect(page).toContain(`| \`${name}\` | ${breaks} | ${checks} |`);
+    for (const [name, { scene }] of Object.entries(PLANTS))
+      expect(page).toMatch(new RegExp(`^\\| \`${name}\` \\| .+ \\| \`${scene}\` \\|$`, 'm'));
+  });
+
+  it.each(Object.entries(PLANTS))('the fault %s fits what is there', (_, plant) => {
+    expect(planted(plant).text).not.toBe(readFileSync(join(ROOT, plant.file), 'utf8'));
   });
 });
 
