@@ -10,7 +10,7 @@ import { CrossfadeError } from '../../core/base/errors.ts';
 import { documentOf, subjectOf } from './message.ts';
 import { signedHeaders } from './sign.ts';
 
-export type WebhookRequest = { url: URL; headers: Readonly<Record<string, string>>; body: string };
+type WebhookRequest = { url: URL; headers: Readonly<Record<string, string>>; body: string };
 
 /** @param key the text of the secret @param nowMs epoch milliseconds @throws CrossfadeError `upstream_refused` */
 type Form = (message: AlertMessage, to: { url: URL; key: string; nowMs: number }) => WebhookRequest;
