@@ -87,9 +87,9 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'start',
-          // The demonstration and the way of a newcomer, with no other servers beside their own.
+          // The demonstration, with no other servers beside its own.
           sequence: { groupOrder: 2 },
-          include: ['test/stack/start.test.ts', 'test/stack/newcomer.test.ts'],
+          include: ['test/stack/start.test.ts'],
           maxConcurrency: 2,
           testTimeout: 360_000,
         },
@@ -101,7 +101,7 @@ export default defineConfig({
           // A whole stack under load, alone on the machine.
           sequence: { groupOrder: 3 },
           include: ['test/stack/**/*.test.ts'],
-          exclude: ['test/stack/start.test.ts', 'test/stack/newcomer.test.ts'],
+          exclude: ['test/stack/start.test.ts'],
           globalSetup: ['test/helpers/dynamodb-server.ts'],
           testTimeout: 360_000,
         },
