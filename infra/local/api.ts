@@ -11,7 +11,12 @@ export type LocalApi = {
   verify(cutover: string): Promise<{ rowsCompared: number; divergences: number }>;
 };
 
-/** @throws Error with the API's own explanation */
+/** What is away for a moment may be asked again: reads change nothing, and commands carry a key. */
+const AWAY = 503;
+const AGAIN_MS = 500;
+const ATTEMPTS = 20;
+
+/** @throws Error with the API's own explanation, of what is away after ten seconds of asking */
 export function localApi(url: string, token: () => string): LocalApi {
   async function call<T>(
     method: string,
@@ -19,19 +24,23 @@ export function localApi(url: string, token: () => string): LocalApi {
     body?: object,
     headers: Record<string, string> = {},
   ): Promise<T> {
-    const response = await fetch(`${url}${path}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${token()}`,
-        ...(body ? { 'content-type': 'application/json' } : {}),
-        ...headers,
-      },
-      body: body ? JSON.stringify(body) : null,
-      signal: AbortSignal.timeout(30_000),
-    });
-    const answer = (await response.json()) as T & { code?: string; detail?: string };
-    if (!response.ok) throw new Error(`${method} ${path}: ${answer.code}: ${answer.detail}`);
-    return answer;
+    for (let attempt = 1; ; attempt += 1) {
+      const response = await fetch(`${url}${path}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${token()}`,
+          ...(body ? { 'content-type': 'application/json' } : {}),
+          ...headers,
+        },
+        body: body ? JSON.stringify(body) : null,
+        signal: AbortSignal.timeout(30_000),
+      });
+      const answer = (await response.json()) as T & { code?: string; detail?: string };
+      if (response.ok) return answer;
+      if (response.status !== AWAY || attempt === ATTEMPTS)
+        throw new Error(`${method} ${path}: ${answer.code}: ${answer.detail}`);
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    }
   }
   const report = (cutover: string) => call<CutoverReport>('GET', `/v1/cutovers/${cutover}`);
   return {
