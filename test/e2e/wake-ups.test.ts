@@ -1,6 +1,6 @@
 /**
- * Wake-ups may be lost, doubled, late or in any order, and still the shadow ends equal. Records come from a real stream;
- * what happens to them between the stream and the shadow-writer is drawn from a seed.
+ * Wake-ups may be lost, doubled, late or in any order, and still the shadow ends equal, of a plain table and of a partitioned one. Records
+ * come from a real stream; what happens to them between the stream and the shadow-writer is drawn from a seed.
  *
  * Replay one run with: CROSSFADE_SEED=<seed> npx vitest run --project e2e test/e2e/wake-ups.test.ts
  */

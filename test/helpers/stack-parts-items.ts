@@ -35,6 +35,19 @@ const MANY_STAGES = Array.from({ length: 45 }, (_, i) => [`step_${i + 1}`, i + 1
 const LONG = { name: 'long', ramp: [...MANY_STAGES, ['full_100', 100]] as [string, number][] };
 const SHORT = { name: 'short', ramp: [['full_100', 100]] as [string, number][] };
 
+/** Both tables of `part` are partitioned, each in its way. */
+const TABLES = `
+  CREATE TABLE item (id integer PRIMARY KEY, value text NOT NULL);
+  CREATE TABLE item_v2 (id bigint PRIMARY KEY, label text NOT NULL);
+  CREATE TABLE part (id integer PRIMARY KEY, value text NOT NULL) PARTITION BY HASH (id);
+  CREATE TABLE part_even PARTITION OF part FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+  CREATE TABLE part_odd PARTITION OF part FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+  CREATE TABLE part_v2 (id bigint PRIMARY KEY, label text NOT NULL) PARTITION BY RANGE (id);
+  CREATE TABLE part_low PARTITION OF part_v2 FOR VALUES FROM (MINVALUE) TO (20);
+  CREATE TABLE part_high PARTITION OF part_v2 FOR VALUES FROM (20) TO (MAXVALUE);
+  INSERT INTO item SELECT i, 'row ' || i FROM generate_series(1, 30) i;
+  INSERT INTO part TABLE item`;
+
 /**
  * @param ids which of `item`, `part` (tables) and `planner` (a component) are declared
  * @param own cutovers of the test's own, with the SQL that makes their tables
@@ -45,11 +58,7 @@ export async function items(
   own: { sql?: string; cutovers?: CutoverInput[] } = {},
 ): Promise<Items> {
   const [on, db] = await Promise.all([backing(), ownDatabase()]);
-  for (const name of ['item', 'part']) {
-    await db.sql.unsafe(`CREATE TABLE ${name} (id integer PRIMARY KEY, value text NOT NULL);
-      CREATE TABLE ${name}_v2 (id bigint PRIMARY KEY, label text NOT NULL);
-      INSERT INTO ${name} SELECT i, 'row ' || i FROM generate_series(1, 30) i`);
-  }
+  await db.sql.unsafe(TABLES);
   const common = {
     plan: plan === 'long' ? LONG : SHORT,
     dwellMinutes: 0,
