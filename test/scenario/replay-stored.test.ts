@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Verdict } from '../../lib/core/conditions/verdict.ts';
+import type { DeclaredRule } from '../../lib/core/cutover/alert-rule.ts';
 import { DEFAULT_POLICY, type Policy } from '../../lib/core/cutover/cutover.ts';
 import type { TriedLimits } from '../../lib/core/replay/trial.ts';
 import { checkpointText } from '../../lib/core/report/checkpoint-text.ts';
@@ -11,8 +12,8 @@ import { declarationOf } from '../property/samples.ts';
 import { ID, run, SHORT } from './run.ts';
 
 /** A component lives until it is rolled back in r50; the verdicts of its ticks by the minute they were found in. */
-async function lived(seed: number, policy: Partial<Policy> = {}) {
-  const cutovers = [declarationOf('component', { plan: SHORT, policy: { ...DEFAULT_POLICY, ...policy } })];
+async function lived(seed: number, policy: Partial<Policy> = {}, alerts: readonly DeclaredRule[] = []) {
+  const cutovers = [declarationOf('component', { plan: SHORT, policy: { ...DEFAULT_POLICY, ...policy }, alerts })];
   const scene = run({ cutovers, seed, load: { weight: 20 } });
   const said = new Map<number, Verdict>();
   const watch = async () => {
@@ -53,13 +54,20 @@ describe('a stored life', () => {
     expect(stages.slice(0, -1).flatMap(({ minutes }) => minutes.filter((m) => m.verdict === 'rollback'))).toEqual([]);
   });
 
-  it('replays what was rolled back by a limit in absolute figures, in the same minute', async () => {
-    const { said, stages } = await lived(1, { availabilityMin: 0.95, errorRateRollback: 0.5, errorRateAdvance: 0.4 });
+  /** Gates that let so many failures pass. */
+  const TOLERANT = { errorRateRollback: 0.5, errorRateAdvance: 0.4 };
+  const RULE = { id: 'failing', metric: 'error_rate', operator: '>', value: 0.1, windowMinutes: 3 } as const;
+
+  it.each<[string, Partial<Policy>, DeclaredRule[], string]>([
+    ['a limit in absolute figures', { ...TOLERANT, availabilityMin: 0.95 }, [], 'availability'],
+    ['an alert rule', TOLERANT, [{ ...RULE, action: 'rollback' }], 'alert_failing'],
+  ])('replays what was rolled back by %s, in the same minute', async (_, policy, alerts, code) => {
+    const { said, stages } = await lived(1, policy, alerts);
     const { fromMs, minutes } = stages.at(-1)!;
     const last = minutes.at(-1)!;
     const live = said.get(Math.floor(fromMs / 60_000) + 1 + last.minute)!;
     expect(last.verdict).toBe('rollback');
-    expect(last.reasons.map(({ code }) => code)).toEqual(['availability']);
+    expect(last.reasons.map((reason) => reason.code)).toEqual([code]);
     expect(last.reasons).toMatchObject(live.reasons.map(({ seen, limit }) => ({ value: seen, limit })));
     expect(minutes.slice(0, -1).map(({ verdict }) => verdict)).not.toContain('rollback');
   });

@@ -5,7 +5,7 @@
 
 const ALPHA = 0.01;
 /** What all operation types share, see `operations.ts`. */
-export const OPERATIONS_BUDGET = 0.18;
+export const OPERATIONS_BUDGET = 0.13;
 /** All days after the first together spend a twentieth of what the first one does: Σ 1/(10 h(h + 1)) from h = 2 on. */
 const LATER = 10;
 

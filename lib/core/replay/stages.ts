@@ -4,7 +4,11 @@
  * stored by the minute, so only what the windows say is evaluated. Pure.
  */
 
+import type { Alert } from '../alerts/alert.ts';
+import { rulesOf } from '../alerts/rule.ts';
+import { demands, evaluateRules } from '../alerts/watch.ts';
 import { MINUTE_MS } from '../base/units.ts';
+import { type AlertRule, type DeclaredRule, metricOf } from '../cutover/alert-rule.ts';
 import type { CutoverState, Policy } from '../cutover/cutover.ts';
 import { isUnderWay } from '../cutover/stage-kinds.ts';
 import { guardMinutes } from '../gates/absolute-guards.ts';
@@ -33,21 +37,33 @@ export function stageRuns(initial: CutoverState, entries: readonly AuditEntry<Ev
  * The verdict of every minute of a stay, counted from 1, the last one the first rollback; in the end the evidence, with which the next
  * stay begins, as in production.
  * @param parts of both sides, from an hour before the stay on, oldest first
+ * @param before when now is, the evidence of the stay before, and the alert rules of the declaration
  */
 export function* replayRun(
   run: StageRun,
   policy: Policy,
   parts: readonly WindowPart[],
-  { nowMs, evidence: before }: { nowMs: number; evidence: Evidence | null },
+  {
+    nowMs,
+    evidence: before,
+    alerts = [],
+  }: { nowMs: number; evidence: Evidence | null; alerts?: readonly DeclaredRule[] },
 ): Generator<ReplayedMinute, Evidence | null> {
   const state: CutoverState = { ...run.state, kind: 'component', paused: false, approved: true };
   const first = Math.floor(run.fromMs / MINUTE_MS) + 1;
   const last = Math.floor((run.toMs ?? nowMs) / MINUTE_MS) - 1;
-  const windows = guardMinutes(policy) > 0 ? wholeWindows(parts.map(({ window }) => window)) : [];
+  const rules = rulesOf(policy, alerts).filter(isOfWindows);
+  const looksBack = rules.length > 0 || guardMinutes(policy) > 0;
+  const windows = looksBack ? wholeWindows(parts.map(({ window }) => window)) : [];
   let evidence = before;
+  let fired: readonly Alert[] = [];
   for (let minute = first; minute <= last; minute += 1) {
     // Ticks come at the second of the minute in which one of them entered the stage.
     const atMs = (minute + 1) * MINUTE_MS + (run.fromMs % MINUTE_MS);
+    const seen = { state, policy, windows, nowMs: atMs };
+    const sample = { ...seen, table: null, flagsDeployed: true, verdict: null, rolledBack: null };
+    const [ofStage, ofRules] = [stageDemands(seen), demands(rules, fired, sample)];
+    fired = evaluateRules(rules, fired, sample);
     // What is folded, or not over yet, is ignored.
     const evaluated = evaluateGates({
       state,
@@ -57,7 +73,8 @@ export function* replayRun(
       table: null,
       flagsDeployed: true,
       nowMs: atMs,
-      ...stageDemands({ policy, state, windows, nowMs: atMs }),
+      holds: [...ofStage.holds, ...ofRules.holds],
+      guards: [...ofStage.guards, ...ofRules.guards],
     });
     evidence = evaluated.evidence;
     yield shownMinute(minute - first + 1, evaluated.verdict);
@@ -65,3 +82,7 @@ export function* replayRun(
   }
   return evidence;
 }
+
+/** The alert rules that hold or roll back for what the windows say: the other figures are not stored by the minute. */
+const isOfWindows = ({ action, metric }: AlertRule): boolean =>
+  action !== 'alert' && metricOf(metric).kind === 'pooled';

@@ -41,6 +41,7 @@ export async function replayStored(
   const policies = runs.map(({ state }) => policyOf(declaration, state));
   if (set) refuseContradictions(declaration, policies, set);
   const replays: StoredReplay[] = [];
+  const { alerts = [] } = declaration;
   let evidence: Evidence | null = null;
   let changed: Evidence | null = null;
   for (const [i, run] of runs.entries()) {
@@ -48,14 +49,14 @@ export async function replayStored(
     const to = Math.floor((run.toMs ?? nowMs) / MINUTE_MS);
     const parts = await ports.windows.readParts(declaration.id, from, to);
     const stay = { stage: run.state.stage, fromMs: run.fromMs, toMs: run.toMs };
-    const before: Stay = ended(replayRun(run, policies[i]!, parts, { nowMs, evidence }));
+    const before: Stay = ended(replayRun(run, policies[i]!, parts, { nowMs, evidence, alerts }));
     evidence = before.result;
     if (!set) {
       replays.push({ ...stay, minutes: before.yielded });
       continue;
     }
     const after: Stay = ended(
-      replayRun(runWith(run, set), policyWith(policies[i]!, set), parts, { nowMs, evidence: changed }),
+      replayRun(runWith(run, set), policyWith(policies[i]!, set), parts, { nowMs, evidence: changed, alerts }),
     );
     const { yielded: minutes, result } = ended(trial(set, before.yielded, after.yielded));
     replays.push({ ...stay, minutes, trial: result });
