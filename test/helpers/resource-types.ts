@@ -5,7 +5,7 @@ export const OWN = 'crossfade-prod';
 
 /** Of each type of resource: one as it is called, and what must be allowed on it at least. */
 export const KINDS: Readonly<Record<string, readonly [arn: string, ...actions: string[]]>> = {
-  'AWS::ApiGatewayV2::Api': ['arn:aws:apigateway:eu-central-1::/apis', 'apigateway:POST', 'apigateway:TagResource'],
+  'AWS::ApiGatewayV2::Api': ['arn:aws:apigateway:eu-central-1::/apis', 'apigateway:POST', 'apigateway:PUT'],
   'AWS::ApiGatewayV2::Authorizer': [
     'arn:aws:apigateway:eu-central-1::/apis/a1/authorizers',
     'apigateway:POST',

@@ -92,6 +92,15 @@ describe('the role of a pipeline', () => {
     });
   });
 
+  it('is the one that the sample of a workflow takes, in the environment that may', () => {
+    const { jobs, permissions } = parse(readFileSync(join(ROOT, 'infra/stages/github.example.yml'), 'utf8'));
+    const { environment, steps } = jobs.deploy;
+    const role = steps.map((one: { with?: Record<string, string> }) => one.with?.['role-to-assume']).find(Boolean);
+    expect([environment, permissions['id-token']]).toEqual([STAGE, 'write']);
+    expect(role).toBe(`arn:aws:iam::123456789012:role/${Deployer.Properties.RoleName}`);
+    expect(steps.at(-1).run).toBe(`npx --no-install crossfade deploy --stage ${STAGE} --confirm ${STAGE} --yes`);
+  });
+
   it('is taken by one repository and environment alone', () => {
     const [{ Condition }] = Deployer.Properties.AssumeRolePolicyDocument.Statement;
     expect(Condition).toEqual({
