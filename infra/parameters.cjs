@@ -239,6 +239,13 @@ module.exports.PARAMETERS = {
     meaning:
       'how a release comes to `route`, `outcomes` and `gateway`, by a name of CodeDeploy: `LambdaCanary10Percent5Minutes`, taken back where an alarm rings; empty: at once',
   },
+  packageBucket: {
+    pattern: '^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$',
+    example: 'acme-packages',
+    default: '',
+    env: 'CROSSFADE_PACKAGE_BUCKET',
+    meaning: 'bucket in the region that the functions are taken from; empty: the stack makes one',
+  },
   protectTables: {
     pattern: '^(true|false)$',
     example: 'true',

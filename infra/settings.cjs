@@ -42,8 +42,9 @@ const APPCONFIG_LAYERS = {
   'sa-east-1': '000010852771:layer:AWS-AppConfig-Extension-Arm64:215',
 };
 
-/** Regions where CloudFormation has no AWS::Budgets::Budget. */
+/** Regions where CloudFormation has no such type: test/helpers/resource-types.ts has the source. */
 const WITHOUT_BUDGETS = ['eu-north-1', 'eu-south-1', 'eu-central-2'];
+const WITHOUT_FUNCTION_URLS = ['eu-central-2'];
 
 module.exports = async ({ resolveVariable }) => {
   const stage = await resolveVariable('sls:stage');
@@ -70,9 +71,11 @@ function localSettings() {
     region: 'eu-central-1',
     protectTables: false,
     versioned: false,
+    packages: { blockPublicAccess: true },
     tracing: false,
     traced: 'false',
     budgets: 'known',
+    functionUrls: 'known',
     environment,
     vpc: null,
     writerVpc: null,
@@ -303,11 +306,13 @@ function awsSettings(stage, region, values) {
     region,
     protectTables: isTrue('protectTables', values),
     versioned: values.canary !== '',
+    packages: values.packageBucket ? { name: values.packageBucket } : { blockPublicAccess: true },
     // Conditions of the template compare texts.
     createDynamodbEndpoint: String(isTrue('createDynamodbEndpoint', values)),
     traced: values.tracing,
     tracing: isTrue('tracing', values),
     budgets: WITHOUT_BUDGETS.includes(region) ? 'unknown' : 'known',
+    functionUrls: functionUrls(region, values),
     environment: {
       ...commonEnvironment(stage),
       CROSSFADE_PROFILE: 'aws',
@@ -369,6 +374,14 @@ function awsSettings(stage, region, values) {
     CROSSFADE_CHECK_KEY_ARN: settings.checkKeyArn,
   });
   return settings;
+}
+
+function functionUrls(region, { gatewayUrl }) {
+  if (!WITHOUT_FUNCTION_URLS.includes(region)) return 'known';
+  if (gatewayUrl !== 'true') return 'unknown';
+  throw new Error(
+    `Parameter gatewayUrl is true, and CloudFormation makes no function URLs in ${region}. Leave it out: the gateway has its address behind the API.`,
+  );
 }
 
 function pinnedLayer(region) {

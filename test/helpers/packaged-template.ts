@@ -55,6 +55,17 @@ export const PARAMETERS: Readonly<Record<string, string>> = {
   dynamodbPrefixListId: 'pl-1',
 };
 
+/** A stage where types are unknown, without an issuer of tokens, traced, the second in its VPC, released by CodeDeploy, from another's bucket: for `package`. */
+export const ZURICH_STAGE = (() => {
+  const { jwtIssuer: _, jwtAudience: __, jwks: ___, ...withoutIssuer } = PARAMETERS;
+  const asked = { tracing: 'true', protectTables: 'true', createDynamodbEndpoint: 'false' };
+  return [
+    'zurich',
+    { ...withoutIssuer, ...asked, canary: 'LambdaCanary10Percent5Minutes', packageBucket: 'acme-packages' },
+    'eu-central-2',
+  ] as const;
+})();
+
 export type Resource = {
   Type: string;
   Properties: Record<string, unknown>;

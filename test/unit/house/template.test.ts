@@ -3,9 +3,17 @@
 import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import REQUESTS from '../../../infra/requests.json' with { type: 'json' };
-import { PARAMETERS, type Packaged, type Workspace, workspace } from '../../helpers/packaged-template.ts';
+import {
+  FUNCTIONS,
+  PARAMETERS,
+  type Packaged,
+  type Workspace,
+  workspace,
+  ZURICH_STAGE,
+} from '../../helpers/packaged-template.ts';
 import { endpointsOf, type Network, placesOf, unreached } from '../../helpers/reachability.ts';
-import { deployedOf } from '../../helpers/template-access.ts';
+import { ABSENT, KINDS } from '../../helpers/resource-types.ts';
+import { deployedOf, functionOf } from '../../helpers/template-access.ts';
 import { ACCESS_RULES, unsignedRoutes } from '../../helpers/template-rules-access.ts';
 import { CANARY_RULES } from '../../helpers/template-rules-canary.ts';
 import { PLATFORM_RULES } from '../../helpers/template-rules-platform.ts';
@@ -14,29 +22,20 @@ let service: Workspace;
 let deployed: Packaged;
 let local: Packaged;
 /** The second stage in a VPC, where the endpoint of DynamoDB is there, and one without an issuer of tokens. */
-let north: Packaged;
-const CANARY = { canary: 'LambdaCanary10Percent5Minutes' };
+let zurich: Packaged;
 
 beforeAll(async () => {
   service = workspace();
   // One after the other: the framework works in one folder of the service.
   deployed = await service.package('prod', PARAMETERS);
   local = await service.package('local', {});
-  const { jwtIssuer: _, jwtAudience: __, jwks: ___, ...withoutIssuer } = PARAMETERS;
-  const asked = {
-    ...withoutIssuer,
-    tracing: 'true',
-    protectTables: 'true',
-    createDynamodbEndpoint: 'false',
-    ...CANARY,
-  };
-  north = await service.package('north', asked, 'eu-north-1');
+  zurich = await service.package(...ZURICH_STAGE);
 });
 afterAll(() => service?.remove());
 
 const RULES = [
   ...[...ACCESS_RULES, ...PLATFORM_RULES].map((rule) => ({ rule, of: () => deployed })),
-  ...CANARY_RULES.map((rule) => ({ rule, of: () => north })),
+  ...CANARY_RULES.map((rule) => ({ rule, of: () => zurich })),
 ];
 for (const { rule, of } of RULES) {
   const { area, says, wrong, break: damage } = rule;
@@ -53,7 +52,27 @@ for (const { rule, of } of RULES) {
   });
 }
 
+const typesOf = (it: Packaged) => [...new Set(Object.values(it.resources).map(({ Type }) => Type))];
+
 describe('stages', () => {
+  it('take their packages from a bucket of their own, or from one that is named, for tools that deploy the template themselves', () => {
+    for (const name of FUNCTIONS) {
+      const S3Key = expect.stringMatching(`/${name}\\.zip$`);
+      expect(functionOf(deployed, name).Code).toEqual({ S3Bucket: { Ref: 'ServerlessDeploymentBucket' }, S3Key });
+      expect(functionOf(zurich, name).Code).toEqual({ S3Bucket: 'acme-packages', S3Key });
+    }
+    expect(typesOf(zurich).filter((type) => type.startsWith('AWS::S3::'))).toEqual([]);
+  });
+
+  it('are made of types that are known: to the role of a pipeline, and by their regions', () => {
+    const types = [...new Set([...typesOf(deployed), ...typesOf(zurich)])];
+    expect(types.filter((type) => !(type in KINDS))).toEqual([]);
+    expect(Object.keys(KINDS).filter((type) => !types.includes(type))).toEqual([]);
+    const unknown = (it: Packaged, region: string) => typesOf(it).filter((type) => ABSENT[type]?.includes(region));
+    expect([unknown(deployed, 'eu-central-1'), unknown(zurich, 'eu-central-2')]).toEqual([[], []]);
+    expect(unknown(deployed, 'eu-central-2').sort()).toEqual(Object.keys(ABSENT));
+  });
+
   it('have versions, aliases and CodeDeploy only where the parameter canary asks for them', () => {
     const types = Object.values(deployed.resources).map(({ Type }) => Type);
     expect(
@@ -61,9 +80,8 @@ describe('stages', () => {
     ).toEqual([]);
   });
 
-  it('packages for a region without budgets, traced, with protected tables', () => {
-    const { resources } = north;
-    expect(Object.values(resources).filter(({ Type }) => Type === 'AWS::Budgets::Budget')).toEqual([]);
+  it('package traced, with protected tables', () => {
+    const { resources } = zurich;
     expect(resources.TickLambdaFunction?.Properties.TracingConfig).toEqual({ Mode: 'Active' });
     expect(resources.StateTable?.Properties.DeletionProtectionEnabled).toBe(true);
   });
@@ -73,8 +91,8 @@ describe('stages', () => {
   });
 
   it('without an identity provider every route but health and preflights takes signed requests, and functions know it', () => {
-    expect(unsignedRoutes(north)).toEqual([]);
-    const open = structuredClone(north);
+    expect(unsignedRoutes(zurich)).toEqual([]);
+    const open = structuredClone(zurich);
     open.resources.HttpApiRoutePostV1SystemEmergencyDashstop!.Properties.AuthorizationType = 'NONE';
     expect(unsignedRoutes(open)).toEqual(['POST /v1/system/emergency-stop: NONE, not AWS_IAM']);
   });
@@ -120,19 +138,19 @@ describe('reachability', () => {
     ['without NAT', () => deployed, NOTHING],
     ['with NAT', () => deployed, { ...NOTHING, nat: true }],
     ['with endpoints of its own', () => deployed, { ...NOTHING, endpoints: ['appconfig', 'sns', 'logs', 'sts'] }],
-    ['of two stages in one VPC', () => north, { ...NOTHING, dynamodbGateway: true }],
+    ['of two stages in one VPC', () => zurich, { ...NOTHING, dynamodbGateway: true }],
   ])('in a VPC %s each function reaches all that its bundle has clients for', async (_name, packaged, network) => {
     expect((await unreached(packaged(), network)).sort()).toEqual([...KNOWN].sort());
   });
 
   it('a second stage makes no endpoint where the first one has made it', () => {
     expect(endpointsOf(deployed)).toHaveLength(1);
-    expect(endpointsOf(north)).toEqual([]);
+    expect(endpointsOf(zurich)).toEqual([]);
   });
 
   it('would be noticed if not: no endpoint, no way to the database, a client of AppConfig beside it', async () => {
     const all = 'control dashboard tick relay shadow-writer backfill verify schema'.split(' ');
-    expect(await unreached(north, NOTHING)).toEqual(
+    expect(await unreached(zurich, NOTHING)).toEqual(
       expect.arrayContaining(all.map((name) => `${name} does not reach dynamodb`)),
     );
     const cut = structuredClone(deployed);
@@ -179,9 +197,12 @@ describe('settings', () => {
     );
   });
 
-  it('leaves the budget out of the template in regions whose CloudFormation refuses it', async () => {
-    expect(await resolved({ ...PARAMETERS, region: 'eu-north-1' })).toMatchObject({ budgets: 'unknown' });
-    expect(await resolved(PARAMETERS)).toMatchObject({ budgets: 'known' });
+  it('refuses an address that streams where CloudFormation cannot make it, and a canary that is none', async () => {
+    const asked = resolved({ ...PARAMETERS, region: 'eu-central-2', gatewayUrl: 'true' });
+    await expect(asked).rejects.toThrow('no function URLs in eu-central-2. Leave it out');
+    await expect(resolved({ ...PARAMETERS, canary: 'Canary10' })).rejects.toThrow(
+      /canary 'Canary10' .* LambdaCanary10/,
+    );
   });
 
   it.each(['protectTables', 'tracing', 'createDynamodbEndpoint'])(
@@ -209,12 +230,17 @@ describe('settings', () => {
 
     it.each(VARIANTS)('settings are whole: %s', async (_name, given) => {
       for (const region of REGIONS) {
-        const { layers, budgets, concurrency, environment, createDynamodbEndpoint, access } = await resolved({
-          ...given,
-          region,
-        });
+        const { layers, budgets, functionUrls, concurrency, environment, createDynamodbEndpoint, access } =
+          await resolved({
+            ...given,
+            region,
+          });
         expect(layers).toEqual([expect.stringMatching(`^arn:aws:lambda:${region}:\\d{12}:layer:AWS-AppConfig-`)]);
-        expect(budgets).toBe(['eu-north-1', 'eu-south-1', 'eu-central-2'].includes(region) ? 'unknown' : 'known');
+        for (const [setting, type] of [
+          [budgets, 'AWS::Budgets::Budget'],
+          [functionUrls, 'AWS::Lambda::Url'],
+        ] as const)
+          expect(setting).toBe(ABSENT[type]!.includes(region) ? 'unknown' : 'known');
         expect(Object.values(concurrency)).toEqual(Object.values(concurrency).map(() => null));
         expect(createDynamodbEndpoint).toBe(given.createDynamodbEndpoint ?? 'true');
         expect('CROSSFADE_ACCESS' in environment ? environment.CROSSFADE_ACCESS : 'tokens').toBe(
