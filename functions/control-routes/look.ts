@@ -1,6 +1,9 @@
 /** What can be looked at: health, status, preview, history, verification, flags. Changes nothing. */
 
+import { OPEN_METRICS, openMetrics } from '../../lib/core/report/open-metrics.ts';
+import { listAlerts } from '../../lib/flows/alerts/alerts.ts';
 import { history } from '../../lib/flows/report/history.ts';
+import { metricFamilies } from '../../lib/flows/report/metrics.ts';
 import { fullReport } from '../../lib/flows/report/performance.ts';
 import { report } from '../../lib/flows/report/report.ts';
 import { previewTable } from '../../lib/flows/rows/verify.ts';
@@ -36,6 +39,21 @@ export const lookRoutes = [
       const body =
         hours === undefined ? await report(ports, declarations) : await fullReport(ports, declarations, hours);
       return { status: 200, body };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/metrics',
+    scope: 'control:read',
+    summary: 'Figures of all cutovers, tables and alerts at this moment, for Prometheus.',
+    answers: { 200: ['application/openmetrics-text'] },
+    handle: async ({ ports, cutovers }) => {
+      const [seen, alerts] = await Promise.all([report(ports, await cutovers()), listAlerts(ports)]);
+      return {
+        status: 200,
+        text: openMetrics(metricFamilies(seen, alerts)),
+        headers: { 'content-type': OPEN_METRICS },
+      };
     },
   }),
   route({

@@ -86,6 +86,7 @@ export const ROUTE_SCOPES: Readonly<Record<string, string | null>> = {
   'POST /v1/phases/{phase}/reset': 'control:write',
   'GET /v1/flags': 'control:read',
   'GET /v1/report': 'control:read',
+  'GET /v1/metrics': 'control:read',
   'GET /v1/alerts': 'control:read',
   'GET /v1/cutovers/{cutover}/export': 'control:read',
   'GET /v1/cutovers/{cutover}/replay': 'control:read',

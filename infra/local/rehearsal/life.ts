@@ -68,6 +68,13 @@ export const LIFE = {
     const copied = await follow(life, name, ({ table }) => table?.backfill.state === 'done' && !table.indexesAside);
     life.observer.copied(Date.now() - startedMs, copied.table?.backfill.rowsDone ?? 0);
   },
+  /** Half of the reads of the new table throw. The guards take it back by themselves, and the application notices nothing. */
+  async fault(life, name) {
+    life.load.failShadowReads(50);
+    await follow(life, name, ({ stageKind, pending }) => stageKind === 'rolled_back' && pending === null, true);
+    life.load.failShadowReads(0);
+    await startAgain(life);
+  },
   ramp,
   complete,
   async rollback(life, name) {
@@ -76,8 +83,7 @@ export const LIFE = {
     await readLocks(life);
   },
   async 'ramp again'(life, name) {
-    await insist(life, 'reset', { confirm: life.id });
-    await insist(life, 'start', {});
+    await startAgain(life);
     await ramp(life, name);
   },
   'complete again': complete,
@@ -87,6 +93,11 @@ export const LIFE = {
     await follow(life, name, ({ stageKind }) => stageKind === 'cleaned');
   },
 } as const satisfies Partial<Record<StepName, LifeStep>>;
+
+async function startAgain(life: Life): Promise<void> {
+  await insist(life, 'reset', { confirm: life.id });
+  await insist(life, 'start', {});
+}
 
 /** A command, repeated for a while when the state is on its way to where it is possible. */
 async function insist({ id, api, deadlineMs }: Life, name: string, body: object): Promise<void> {

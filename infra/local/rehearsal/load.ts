@@ -33,6 +33,8 @@ export type LoadOptions = {
 
 export type Load = {
   figures(): LoadFigures;
+  /** From then on reads of the new shape fail, so many of a hundred. 0 ends it. */
+  failShadowReads(percent: number): void;
   /** Ends the reads: after cleanup there is one shape. */
   stopReads(): void;
   /** Ends the writes where the key has another name after promotion: no statement would be right before and after. */
@@ -54,7 +56,7 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
   const sql = postgres(options.databaseUrl, { max: READERS + WRITERS, fetch_types: true, onnotice: () => {} });
   const client = clientOf(options);
   const keys = await sampleKeys(sql, primary);
-  const seen = { reads: 0, shadowReads: 0, failed: 0, slowestWriteMs: 0 };
+  const seen = { reads: 0, shadowReads: 0, failed: 0, slowestWriteMs: 0, faultPercent: 0 };
   const failures = new Map<string, string>();
   const writer = writerOf(sql, inBothShapes(primary, shadow), keys);
   const ends = { reading: false, all: false };
@@ -72,6 +74,7 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
       primary: () => sql.unsafe(`SELECT * FROM ${primary.ident} WHERE ${named(primary, key)}`),
       shadow: () => {
         seen.shadowReads += 1;
+        if (Math.random() * 100 < seen.faultPercent) throw new Error('a fault that the rehearsal injects');
         return sql.unsafe(`SELECT * FROM ${shadow.ident} WHERE ${named(shadow, key)}`);
       },
     });
@@ -102,6 +105,9 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
       slowestWriteMs: Math.round(seen.slowestWriteMs),
       notWritten: writer.refused(),
     }),
+    failShadowReads(percent) {
+      seen.faultPercent = percent;
+    },
     stopReads() {
       ends.reading = true;
     },

@@ -6,7 +6,7 @@ import { STEPS, type StepName } from './rehearsal.ts';
 export type Progress = {
   begin(step: StepName, nowMs: number): void;
   end(step: StepName, nowMs: number): void;
-  /** @example 'step 5 of 10: ramp · about 1:20 left' */
+  /** @example 'step 6 of 11: ramp · about 1:20 left' */
   line(nowMs: number): string;
 };
 
@@ -19,7 +19,7 @@ export function progress(plan: Plan, minuteMs: number): Progress {
   const stages = plan.stages.filter(({ kind }) => kind === 'dual_write' || kind === 'ramp' || kind === 'full');
   const rampMs = stages.reduce((sum, { dwellMinutes }) => sum + (dwellMinutes + MINUTES_OF_PROOF) * minuteMs, 0);
   const expectedMs = new Map<StepName, number>(STEPS.map((name) => [name, SHORT_MS]));
-  for (const name of ['ramp', 'ramp again'] as const) expectedMs.set(name, rampMs);
+  for (const name of ['fault', 'ramp', 'ramp again'] as const) expectedMs.set(name, rampMs);
   let now: { step: StepName; sinceMs: number } = { step: STEPS[0], sinceMs: 0 };
   return {
     begin(step, nowMs) {

@@ -8,6 +8,7 @@ export const STEPS = [
   'inspect',
   'start',
   'copy',
+  'fault',
   'ramp',
   'complete',
   'rollback',

@@ -23,14 +23,16 @@ type RehearsalWanted = { id: string; declaration: string; shape: string; rule: R
 /** Of two machines. */
 const CLOCKS_APART_MS = 5 * MINUTE_MS;
 
+export const rehearseFirst = (id: string) =>
+  `Rehearse it on a copy, then hand its report over: crossfade rehearse ${id} --database-url …, then crossfade start ${id} --rehearsal .crossfade/rehearsal/rehearsal-${id}.json`;
+
 /** @returns what keeps it from being one that counts, with what to do; null when it counts */
 export function rehearsalObstacle(
   seen: SignedRehearsal | null,
   { id, declaration, shape, rule }: RehearsalWanted,
   nowMs: number,
 ): string | null {
-  const again = `Rehearse it on a copy, then hand its report over: crossfade rehearse ${id} --database-url …, then crossfade start ${id} --rehearsal .crossfade/rehearsal/rehearsal-${id}.json`;
-  const refused = (why: string) => `${why} ${again}`;
+  const refused = (why: string) => `${why} ${rehearseFirst(id)}`;
   if (seen === null) return refused('Its declaration requires a rehearsal, and none was handed over.');
   if (seen.cutover !== id) return refused(`The rehearsal is of cutover '${seen.cutover}'.`);
   if (rule.signedBy && !rule.signedBy.includes(seen.signedBy))

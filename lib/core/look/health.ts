@@ -14,17 +14,19 @@ import type { Judgement } from './snapshot.ts';
  * `blind`: nothing was seen of it in the last minutes, so it is not known to be well. `stopped`: the emergency stop is on, and the next
  * tick rolls it back.
  */
-export type Health =
-  | 'idle'
-  | 'healthy'
-  | 'held'
-  | 'blind'
-  | 'rolling_back'
-  | 'rolled_back'
-  | 'stopped'
-  | 'ready'
-  | 'done'
-  | 'invalid';
+export const HEALTHS = [
+  'idle',
+  'healthy',
+  'held',
+  'blind',
+  'rolling_back',
+  'rolled_back',
+  'stopped',
+  'ready',
+  'done',
+  'invalid',
+] as const;
+export type Health = (typeof HEALTHS)[number];
 
 export function healthOf({ state, system, verdict }: Judgement, blind: Blind | null): Health {
   if (state.pending?.action === 'revert' || state.pending?.withdrawn) return 'rolling_back';

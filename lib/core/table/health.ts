@@ -85,13 +85,13 @@ export function stateFinding(
   };
 }
 
-/** What to do after the checks, by how far the cutover is. */
-export function nextAfterHealth(
-  { id, stage, stageKind }: Pick<CutoverState, 'id' | 'stage' | 'stageKind'>,
-  ok: boolean,
-): string {
+type Standing = Pick<CutoverState, 'id' | 'stage' | 'stageKind'>;
+
+/** What to do after the checks, by how far the cutover is. @param first what a start requires before it; empty where nothing */
+export function nextAfterHealth({ id, stage, stageKind }: Standing, ok: boolean, first: string): string {
   switch (stageKind) {
     case 'disabled':
+      if (ok && first !== '') return `Nothing stands in the way of a rehearsal. ${first}`;
       return ok
         ? `Nothing stands in the way: crossfade preview ${id}, then crossfade start ${id}`
         : 'Repair what failed before you start.';

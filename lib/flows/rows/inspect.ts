@@ -2,6 +2,8 @@
 
 import { CrossfadeError } from '../../core/base/errors.ts';
 import { type CutoverDeclaration, initialState } from '../../core/cutover/cutover.ts';
+import type { RehearsalRule } from '../../core/cutover/table-declaration.ts';
+import { rehearseFirst } from '../../core/holds/rehearsal.ts';
 import { nextAfterHealth, stateFinding } from '../../core/table/health.ts';
 import type { Consistency, HealthFinding, RowComparison, TableOutlook } from '../../core/table/reading.ts';
 import type { Ports } from '../../ports/ports.ts';
@@ -20,15 +22,29 @@ export async function checkHealth(
   { inspecting, state }: Pick<Ports, 'inspecting' | 'state'>,
   declaration: CutoverDeclaration,
 ): Promise<HealthReport> {
-  const { id } = tableOf(declaration);
+  const { id, requireRehearsal: rule } = tableOf(declaration);
   // The state comes second: it is written before the database learns of it, so that within one Crossfade it is never behind.
   const status = await inspecting.status(id);
   const stored = await state.readCutover(id);
   const mirror = status?.mirror ? { ...status.mirror, promoted: status.armed === 'reverse' } : null;
-  const findings = [...(await inspecting.health(tableCutover(tableOf(declaration)))), stateFinding(id, stored, mirror)];
+  const here = stored ?? initialState(declaration);
+  const findings = [
+    ...(await inspecting.health(tableCutover(tableOf(declaration)))),
+    stateFinding(id, stored, mirror),
+    ...(rule && here.stageKind === 'disabled' ? [rehearsalFinding(id, rule)] : []),
+  ];
   const ok = findings.every(({ status }) => status !== 'fail');
-  return { cutover: id, ok, findings, next: nextAfterHealth(stored ?? initialState(declaration), ok) };
+  return { cutover: id, ok, findings, next: nextAfterHealth(here, ok, rule ? rehearseFirst(id) : '') };
 }
+
+/** What a start will ask for beside healthy tables. */
+const rehearsalFinding = (id: string, { hours }: RehearsalRule): HealthFinding => ({
+  check: 'rehearsal',
+  status: 'warn',
+  value: `the declaration requires one that passed, with these tables, at most ${hours} hours ago`,
+  limit: 'handed over with the start',
+  remedy: rehearseFirst(id),
+});
 
 /** Progress, alerts and verdict of every table cutover that the database knows, in the order of the declarations. */
 export async function outlooks(

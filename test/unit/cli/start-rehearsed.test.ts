@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { signingKey } from '../../../infra/local/rehearsal/signing-key.ts';
 import { declarationHash, signRehearsal } from '../../../lib/adapters/http/rehearsal-token.ts';
 import { defineCutovers } from '../../../lib/define/cutovers.ts';
+import type { HealthReport } from '../../../lib/flows/rows/inspect.ts';
 import { tableCutover, tableOf } from '../../../lib/flows/rows/table-of.ts';
 import { commandServer } from '../../helpers/command-server.ts';
 import { cli } from '../../helpers/fake-api.ts';
@@ -44,6 +45,20 @@ async function report(change: { declaration?: string; passed?: boolean }): Promi
   writeFileSync(file, JSON.stringify({ signed: await signRehearsal(claims, signingKey(folder)) }));
   return file;
 }
+
+const health = async () => {
+  const { out } = await cli(['health', 'orders', '--json', '--url', server.url], { env: { CROSSFADE_TOKEN: 'token' } });
+  return JSON.parse(out) as HealthReport;
+};
+
+it('is announced by the health of its tables, which names what to do first', async () => {
+  const { ok, findings, next } = await health();
+  expect(ok).toBe(true);
+  expect(findings.filter(({ check }) => check === 'rehearsal')).toMatchObject([
+    { status: 'warn', value: expect.stringContaining('168 hours'), remedy: expect.stringContaining('rehearse orders') },
+  ]);
+  expect(next).toMatch(/rehearsal.*crossfade rehearse orders .*start orders --rehearsal/);
+});
 
 it('is refused without a report, with one that failed, and with one of another declaration', async () => {
   for (const [words, says] of [

@@ -8,7 +8,9 @@ import { checkFlagText } from '../../../lib/routing/flag-check.ts';
 
 async function clientOn(sides: Parameters<typeof fixedFlags>[0]) {
   const outcomes = recordedOutcomes();
-  const client = createClient({ flags: fixedFlags(sides), outcomes, environment: {} });
+  // One minute, or a test that meets the end of one counts in two windows.
+  const now = () => Date.UTC(2026, 0, 5);
+  const client = createClient({ flags: fixedFlags(sides), outcomes, environment: {}, now });
   await client.refresh();
   return { client, outcomes };
 }
