@@ -41,8 +41,7 @@ async function main(): Promise<number> {
   const wanted = positionals.length === 0 ? all : all.filter((one) => positionals.some((name) => isIn(one, name)));
   if (wanted.length === 0)
     throw new Error(`No mutant is in ${positionals.join(' or ')}. See 'npm run mutants -- --list'.`);
-  const whole = values.sample === undefined;
-  const chosen = whole ? wanted : sampled(wanted, Number(values.sample), values.seed);
+  const chosen = values.sample === undefined ? wanted : sampled(wanted, Number(values.sample), values.seed);
   if (values.list) {
     print(
       counted(chosen).map(([room, some]) => [room, String(some.length)]),
@@ -54,7 +53,7 @@ async function main(): Promise<number> {
   const results: Result[] = [];
   for (const project of ['unit', 'postgres', 'dynamodb'] as const)
     results.push(...(await tryAll(chosen.filter((one) => one.project === project))));
-  return told(results, whole, Date.now() - startedMs);
+  return told(results, all, Date.now() - startedMs);
 }
 
 const isIn = ({ room, id }: Candidate, name: string) =>
@@ -116,20 +115,23 @@ function runOnce(file: string, told: (noticedBy: string | null) => void): Promis
   });
 }
 
-function told(results: readonly Result[], whole: boolean, tookMs: number): number {
+/** Those that survive for a reason are no part of a share. A share is wanted of a room that was tried whole. */
+function told(results: readonly Result[], all: readonly Candidate[], tookMs: number): number {
   const survivors = results.filter(({ noticedBy }) => noticedBy === null);
   const rows = counted(results).map(([room, some]) => {
     const noticed = some.filter(({ noticedBy }) => noticedBy !== null).length;
     const wanted = ROOMS.find(({ source }) => source === room)?.atLeast ?? null;
-    return { room, some, noticed, wanted, below: whole && wanted !== null && noticed / some.length < wanted };
+    const share = noticed / some.filter(({ noticedBy, id }) => noticedBy !== null || !(id in REASONS)).length;
+    const isWhole = some.length === all.filter((one) => one.room === room).length;
+    return { room, some, noticed, share, wanted, below: isWhole && wanted !== null && share < wanted };
   });
   console.log('');
   print(
-    rows.map(({ room, some, noticed, wanted, below }) => [
+    rows.map(({ room, some, noticed, share, wanted, below }) => [
       room,
       String(some.length),
       String(noticed),
-      `${Math.round((1000 * noticed) / some.length) / 10} %`,
+      Number.isNaN(share) ? '' : `${Math.round(1000 * share) / 10} %`,
       wanted === null ? '' : `${wanted * 100} %${below ? ' (below)' : ''}`,
     ]),
     ['room', 'tried', 'noticed', 'share', 'wanted'],

@@ -98,7 +98,7 @@ export const MIGRATED_SQL: readonly Migrated[] = [
   },
   {
     of: 'begin_sweep',
-    tests: ['capture-unfailing', 'shape-watch', 'unknown-functions'],
+    tests: ['what-waits', 'capture-unfailing', 'shape-watch', 'unknown-functions'],
     mutants: [
       ['a sweep compares nothing', 'shadow_had_rows = true', 'shadow_had_rows = false'],
       ['a sweep begins where the copy is', 'copied_key = NULL, swept_key = NULL,', 'swept_key = NULL,'],

@@ -89,6 +89,29 @@ it('that outlasts a caller is waited for by naming the moment of the first call'
   });
 });
 
+const UNDER_WAY = { state: 'running', epoch: 1, tier: 'fast', scope: 'full' };
+it.each([
+  ['fast', 'full', {}, false],
+  ['proof', 'full', {}, true],
+  ['fast', 'due', {}, false],
+  ['proof', 'full', { tier: 'proof' }, false],
+  ['fast', 'full', { tier: 'proof' }, false],
+  ['fast', 'full', { scope: 'due' }, true],
+  ['fast', 'due', { scope: 'due' }, false],
+  ['fast', 'full', { tier: 'proof', scope: 'due' }, true],
+  ['fast', 'full', { epoch: 0 }, true],
+  ['fast', 'full', { state: 'done' }, true],
+] as const)(
+  '%s and %s goes on with what is under way, or begins anew when it asks for more: %j, %s',
+  async (tier, scope, over, isNew) => {
+    const [before] = await db.sql`UPDATE crossfade.verification_pass SET ${db.sql({ ...UNDER_WAY, ...over })}
+    WHERE cutover = ${ID} RETURNING number`;
+    await db.sql`SELECT crossfade.verify_customer(1, 1, ${tier}, ${scope}, 0)`;
+    const [after] = await db.sql`SELECT number FROM crossfade.verification_pass WHERE cutover = ${ID}`;
+    expect(after!.number - before!.number).toBe(isNew ? 1 : 0);
+  },
+);
+
 it('negative control: with functions that do not say when their pass began it may be one from before', async () => {
   const silent = edited([['verify', /'pass', jsonb_build_object\(/g, "'passed', jsonb_build_object("]]);
   await tamper(db, plane.connection(), CUTOVER, silent);
