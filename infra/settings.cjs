@@ -199,10 +199,10 @@ function overridden(environment) {
 async function readParameters(stage, resolveVariable) {
   const values = {};
   const missing = [];
-  for (const [name, { env, required, meaning, default: fallback }] of Object.entries(PARAMETERS)) {
+  for (const [name, { env, required, meaning, example, default: fallback }] of Object.entries(PARAMETERS)) {
     const given = (await resolveVariable(`param:${name}, null`)) ?? process.env[env];
     if (given !== undefined && given !== null && given !== '') values[name] = String(given);
-    else if (required) missing.push(`  --param="${name}=…"  or ${env}: ${meaning}`);
+    else if (required) missing.push(`  --param="${name}=${example}"  or ${env}: ${meaning}`);
     else values[name] = fallback;
   }
   if (missing.length > 0) throw new Error(`Stage '${stage}' needs parameters that are not set:\n${missing.join('\n')}`);
@@ -212,7 +212,6 @@ async function readParameters(stage, resolveVariable) {
   refuseCriteria(values);
   refuseRunbooks(values);
   refuseBreakGlass(values);
-  refuseCanary(values);
   return values;
 }
 
@@ -285,11 +284,16 @@ function refuseBreakGlass(values) {
   throw new Error('Parameter breakGlassMfa is false without breakGlassPrincipal: name who may take the role.');
 }
 
-/** CloudFormation would hear of it from CodeDeploy, after half of a deployment. */
-function refuseCanary({ canary }) {
-  const { pattern, example } = PARAMETERS.canary;
-  if (canary === '' || new RegExp(pattern).test(canary)) return;
-  throw new Error(`Parameter canary '${canary}' is no way of CodeDeploy to move an alias, such as ${example}.`);
+/** What AWS would refuse in the middle of a deployment, all of it at once. */
+function refuseUnlike(values) {
+  const wrong = Object.entries(PARAMETERS).filter(
+    ([name, { pattern }]) => values[name] && pattern !== undefined && !new RegExp(pattern).test(values[name]),
+  );
+  if (wrong.length === 0) return;
+  const lines = wrong.map(
+    ([name, { meaning, example }]) => `  ${name} is '${values[name]}': ${meaning}. Example: ${example}`,
+  );
+  throw new Error(`Parameters cannot be used:\n${lines.join('\n')}`);
 }
 
 function withDefaults(values) {
@@ -366,6 +370,7 @@ function awsSettings(stage, region, values) {
     offline: {},
     streams: {},
   };
+  refuseUnlike(values);
   // The tick has more variables than any other function.
   refuseTooLarge('tick', {
     ...settings.environment,

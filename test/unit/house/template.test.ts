@@ -197,12 +197,17 @@ describe('settings', () => {
     );
   });
 
-  it('refuses an address that streams where CloudFormation cannot make it, and a canary that is none', async () => {
+  it('names everything that is unlike what it must be, with an example of each', async () => {
+    const wrong = resolved({ ...PARAMETERS, vpcId: 'my-vpc', subnetIds: 'a,b', canary: 'Canary10' });
+    await expect(wrong).rejects.toThrow(
+      /vpcId is 'my-vpc': .*Example: vpc-\w+\n.*subnetIds is 'a,b': .*Example: subnet-[\s\S]*canary is 'Canary10': .*Example: LambdaCanary10/,
+    );
+    await expect(resolved({})).rejects.toThrow(/--param="vpcId=vpc-\w+" {2}or CROSSFADE_VPC_ID: vpc-… of the database/);
+  });
+
+  it('refuses an address that streams where CloudFormation cannot make it', async () => {
     const asked = resolved({ ...PARAMETERS, region: 'eu-central-2', gatewayUrl: 'true' });
     await expect(asked).rejects.toThrow('no function URLs in eu-central-2. Leave it out');
-    await expect(resolved({ ...PARAMETERS, canary: 'Canary10' })).rejects.toThrow(
-      /canary 'Canary10' .* LambdaCanary10/,
-    );
   });
 
   it.each(['protectTables', 'tracing', 'createDynamodbEndpoint'])(
