@@ -22,6 +22,7 @@ import {
 import { dynamoStateStore } from '../../../lib/adapters/dynamodb/state-store.ts';
 import { dynamoVerdictStore } from '../../../lib/adapters/dynamodb/verdict-store.ts';
 import { storedVerdict } from '../../../lib/core/conditions/stored.ts';
+import { storedEvidence } from '../../../lib/core/gates/stored-evidence.ts';
 import {
   changeOf,
   EVIDENCE,
@@ -80,10 +81,19 @@ describe('verdicts as items', () => {
 
   it('are read as text, too, as an earlier version of the program left them', async () => {
     const options = await fresh();
-    const [verdict, evidence] = [JSON.stringify(storedVerdict(VERDICT)), JSON.stringify(EVIDENCE)];
-    const Item = { ...verdictKey('customer'), atMs: START_MS, verdict, evidence };
-    await client.send(new PutCommand({ TableName: options.tableName, Item }));
+    const verdict = JSON.stringify(storedVerdict(VERDICT));
+    const put = (evidence: object) =>
+      client.send(
+        new PutCommand({
+          TableName: options.tableName,
+          Item: { ...verdictKey('customer'), atMs: START_MS, verdict, evidence: JSON.stringify(evidence) },
+        }),
+      );
+    await put(storedEvidence(EVIDENCE));
     expect(await dynamoVerdictStore(options).read('customer')).toEqual(stored);
+    // Evidence of a version that kept histograms as lists is folded again; its verdict stays.
+    await put(EVIDENCE);
+    expect(await dynamoVerdictStore(options).read('customer')).toEqual({ ...stored, evidence: null });
   });
 
   it('are refused when the bytes are not ours', async () => {
