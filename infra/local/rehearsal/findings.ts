@@ -12,11 +12,17 @@ export type Inspect = { health(): Promise<HealthReport>; preview(scanMs: number)
 
 const SCAN_MS = 10_000;
 
+/**
+ * Warnings of health that fail a rehearsal: what they warn of happens to a subscriber, and a copy has none that would show it. A
+ * subscriber of Postgres stops at the first row of a table that it does not have.
+ */
+const UNSEEN_ON_A_COPY: ReadonlySet<string> = new Set(['publications of all tables', 'publications of the schema']);
+
 export async function inspect({ health, preview: look }: Inspect): Promise<Inspected> {
   const { findings } = await health();
   const of = (wanted: 'fail' | 'warn') =>
     findings
-      .filter(({ status }) => status === wanted)
+      .filter(({ check, status }) => wanted === (status === 'warn' && UNSEEN_ON_A_COPY.has(check) ? 'fail' : status))
       .map(({ check, value, limit, remedy }) => ({ about: check, says: `${value} (wanted: ${limit})`, remedy }));
   const failures = of('fail');
   // What refuses the preview is a finding of health already.
