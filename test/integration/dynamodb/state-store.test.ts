@@ -22,6 +22,7 @@ import {
 import { dynamoStateStore } from '../../../lib/adapters/dynamodb/state-store.ts';
 import { dynamoVerdictStore } from '../../../lib/adapters/dynamodb/verdict-store.ts';
 import { storedVerdict } from '../../../lib/core/conditions/stored.ts';
+import { storedEvidence } from '../../../lib/core/gates/stored-evidence.ts';
 import {
   changeOf,
   EVIDENCE,
@@ -80,10 +81,15 @@ describe('verdicts as items', () => {
 
   it('are read as text, too, as an earlier version of the program left them', async () => {
     const options = await fresh();
-    const [verdict, evidence] = [JSON.stringify(storedVerdict(VERDICT)), JSON.stringify(EVIDENCE)];
-    const Item = { ...verdictKey('customer'), atMs: START_MS, verdict, evidence };
-    await client.send(new PutCommand({ TableName: options.tableName, Item }));
-    expect(await dynamoVerdictStore(options).read('customer')).toEqual(stored);
+    const verdict = JSON.stringify(storedVerdict(VERDICT));
+    const readOf = async (evidence: unknown) => {
+      const Item = { ...verdictKey('customer'), atMs: START_MS, verdict, evidence: JSON.stringify(evidence) };
+      await client.send(new PutCommand({ TableName: options.tableName, Item }));
+      return dynamoVerdictStore(options).read('customer');
+    };
+    expect(await readOf(storedEvidence(EVIDENCE))).toEqual(stored);
+    // Histograms as lists, which that version wrote, are folded again from the windows.
+    expect(await readOf(EVIDENCE)).toEqual({ ...stored, evidence: null });
   });
 
   it('are refused when the bytes are not ours', async () => {
