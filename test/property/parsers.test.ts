@@ -19,7 +19,7 @@ describe('readers of what comes from outside', () => {
   it('give what their types promise, or refuse with a code of their own', async () => {
     const { readers, branches } = await guidedReaders([]);
     for (const [name, reader] of Object.entries(readers)) {
-      const { finding, kept } = fuzz(reader, { seed, inputs: 600 }, branches);
+      const { finding, kept } = fuzz(reader, { seed, inputs: 300 }, branches);
       expect(finding, `npm run fuzz -- ${name} --seed ${seed}`).toBeNull();
       expect(kept, `${name}: what reached more is kept`).toBeGreaterThan(reader.seeds.length);
     }
@@ -34,6 +34,6 @@ describe('readers of what comes from outside', () => {
 
   it('would be noticed if one did not look at what it is given (negative control)', async () => {
     const { readers, branches } = await guidedReaders([['lib/schemas/stream.ts', 'image?.id?.S', 'image.id.S']]);
-    expect(fuzz(readers.event!, { seed, inputs: 600 }, branches).finding?.error).toContain('TypeError');
+    expect(fuzz(readers.event!, { seed, inputs: 300 }, branches).finding?.error).toContain('TypeError');
   });
 });
