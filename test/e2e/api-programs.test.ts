@@ -114,7 +114,7 @@ describe('the CLI against the functions', () => {
   });
 
   /** They start or change what is no part of a stack that runs; each is run by another test. */
-  const NOT_OF_A_STACK = /^(dev|doctor|migrate|rehearse)\b|--rehearsal /;
+  const NOT_OF_A_STACK = /^(deploy|dev|doctor|migrate|rehearse|uninstall)\b|--rehearsal /;
   /** The words were not understood, whatever the state. A key or an id that is not there is understood. */
   const FORM = Object.entries(ERROR_CODES).flatMap(([code, { status }]) =>
     [400, 405, 415, 428].includes(status) ? [code] : [],

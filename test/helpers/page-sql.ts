@@ -14,7 +14,9 @@ export function sqlOf(page: Page): ShownSql[] {
   const blocks = blocksOf(page)
     .filter(({ language }) => language === 'sql')
     .map(({ line, text }) => ({ page: page.file, line: line + 1, text }));
-  const inline = page.text.split('\n').flatMap((text, index) =>
+  // Programs have statements between backticks, too: they run with the program.
+  const prose = page.text.replaceAll(/^( *)```\w*\n[\s\S]*?^\1```/gm, (block) => block.replaceAll(/[^\n]/g, ''));
+  const inline = prose.split('\n').flatMap((text, index) =>
     [...text.matchAll(STATEMENT)]
       .map(([, statement]) => statement!)
       .filter((statement) => !FRAGMENTS.test(statement))
